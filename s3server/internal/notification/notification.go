@@ -103,34 +103,48 @@ func (c *Configuration) Check() error {
 	if c.EventBridgeConfiguration != nil {
 		return s3error.New("NotImplemented").WithMessage("This server sends no events to EventBridge")
 	}
-	for _, kind := range []struct {
-		rules         []Rule
-		name, service string
-		arn           func(*Rule) string
-	}{
-		{c.TopicConfiguration, "Topic", "sns", func(n *Rule) string { return n.Topic }},
-		{c.QueueConfiguration, "Queue", "sqs", func(n *Rule) string { return n.Queue }},
-		{c.CloudFunctionConfiguration, "CloudFunction", "lambda", func(n *Rule) string { return n.CloudFunction }},
-	} {
-		for i := range kind.rules {
-			rule := &kind.rules[i]
-			parts := strings.SplitN(rule.ARN(), ":", 6)
-			if rule.ARN() != kind.arn(rule) {
-				return s3error.New("MalformedXML")
-			}
-			if len(parts) < 6 || parts[0] != "arn" || parts[2] != kind.service {
-				return s3error.New("InvalidArgument", "ArgumentName", kind.name, "ArgumentValue",
-					rule.ARN()).WithMessage("The ARN could not be parsed")
-			}
-			if err := rule.check(); err != nil {
-				return err
-			}
+	for i := range c.TopicConfiguration {
+		rule := &c.TopicConfiguration[i]
+		if err := rule.check("Topic", rule.Topic, "sns"); err != nil {
+			return err
+		}
+	}
+	for i := range c.QueueConfiguration {
+		rule := &c.QueueConfiguration[i]
+		if err := rule.check("Queue", rule.Queue, "sqs"); err != nil {
+			return err
+		}
+	}
+	for i := range c.CloudFunctionConfiguration {
+		rule := &c.CloudFunctionConfiguration[i]
+		if err := rule.check("CloudFunction", rule.CloudFunction, "lambda"); err != nil {
+			return err
 		}
 	}
 	return c.checkOverlaps()
 }
 
-func (n *Rule) check() error {
+// check checks a rule whose only target must be arn, an ARN of the service. element is the XML
+// element with the ARN.
+func (n *Rule) check(element, arn, service string) error {
+	if n.ARN() != arn {
+		return s3error.New("MalformedXML")
+	}
+	// An ARN is arn:partition:service:region:account:resource.
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 || parts[0] != "arn" || parts[2] != service {
+		return s3error.New("InvalidArgument", "ArgumentName", element, "ArgumentValue", arn).
+			WithMessage("The ARN could not be parsed")
+	}
+	if err := n.checkEvents(); err != nil {
+		return err
+	}
+	n.ID = cmp.Or(n.ID, rand.Text())
+	return n.checkFilter()
+}
+
+// checkEvents fails if the rule has no events, or events that the server does not know or send.
+func (n *Rule) checkEvents() error {
 	if len(n.Event) == 0 {
 		return s3error.New("MalformedXML")
 	}
@@ -143,11 +157,16 @@ func (n *Rule) check() error {
 				WithMessage("A specified event is not supported for notifications.")
 		}
 	}
-	n.ID = cmp.Or(n.ID, rand.Text())
+	return nil
+}
+
+// checkFilter fails if the filter has more than a prefix and a suffix. It writes their names as AWS
+// does.
+func (n *Rule) checkFilter() error {
 	if n.Filter == nil {
 		return nil
 	}
-	ids := map[string]bool{}
+	seen := map[string]bool{}
 	for i := range n.Filter.S3Key.FilterRule {
 		rule := &n.Filter.S3Key.FilterRule[i]
 		name := strings.ToLower(rule.Name)
@@ -158,11 +177,11 @@ func (n *Rule) check() error {
 			return s3error.New("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue",
 				rule.Name).WithMessage("filter rule name must be either prefix or suffix")
 		}
-		if ids[name] {
+		if seen[name] {
 			return s3error.New("InvalidArgument", "ArgumentName", "FilterRule.Name", "ArgumentValue",
 				rule.Name).WithMessage("Cannot specify more than one %s rule in a filter.", name)
 		}
-		ids[name] = true
+		seen[name] = true
 		rule.Name = strings.ToUpper(name[:1]) + name[1:]
 	}
 	return nil
@@ -173,17 +192,7 @@ func (c *Configuration) checkOverlaps() error {
 	rules := c.All()
 	for i, rule := range rules {
 		for _, other := range rules[:i] {
-			prefix, suffix := rule.filter()
-			otherPrefix, otherSuffix := other.filter()
-			keys := (strings.HasPrefix(prefix, otherPrefix) || strings.HasPrefix(otherPrefix, prefix)) &&
-				(strings.HasSuffix(suffix, otherSuffix) || strings.HasSuffix(otherSuffix, suffix))
-			events := slices.ContainsFunc(rule.Event, func(a string) bool {
-				return slices.ContainsFunc(
-					other.Event,
-					func(b string) bool { return wildcard.MatchOneStar(a, b) || wildcard.MatchOneStar(b, a) },
-				)
-			})
-			if keys && events {
+			if rule.sharesKey(other) && rule.sharesEvent(other) {
 				return s3error.New("InvalidArgument").WithMessage(
 					"Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are overlapping for the same event type.",
 				)
@@ -191,4 +200,27 @@ func (c *Configuration) checkOverlaps() error {
 		}
 	}
 	return nil
+}
+
+// sharesKey reports whether one key can match the filters of both rules. That is so if one of their
+// prefixes begins with the other, and one of their suffixes ends with the other.
+func (n *Rule) sharesKey(other *Rule) bool {
+	prefix, suffix := n.filter()
+	otherPrefix, otherSuffix := other.filter()
+	if !strings.HasPrefix(prefix, otherPrefix) && !strings.HasPrefix(otherPrefix, prefix) {
+		return false
+	}
+	return strings.HasSuffix(suffix, otherSuffix) || strings.HasSuffix(otherSuffix, suffix)
+}
+
+// sharesEvent reports whether one event can match patterns of both rules.
+func (n *Rule) sharesEvent(other *Rule) bool {
+	for _, pattern := range n.Event {
+		for _, otherPattern := range other.Event {
+			if wildcard.MatchOneStar(pattern, otherPattern) || wildcard.MatchOneStar(otherPattern, pattern) {
+				return true
+			}
+		}
+	}
+	return false
 }
