@@ -53,11 +53,7 @@ func Authorize(r *request.Request) error {
 // place of the request's headers. tags has the tags that are not in a header.
 func AuthorizeWith(r *request.Request, header http.Header, tags []tagging.Tag) error {
 	if r.Operation == "ListBuckets" || r.Operation == "CreateBucket" {
-		if r.Caller.Anonymous || r.Caller.ReadOnly && !policy.ReadsOnly(action(r)) ||
-			!isInSession(r, action(r), "arn:aws:s3:::"+r.Target.Bucket) {
-			return s3error.New("AccessDenied")
-		}
-		return nil
+		return authorizeInAccount(r)
 	}
 	b, err := r.Bucket()
 	err = ConcealBucket(r, err)
@@ -67,10 +63,27 @@ func AuthorizeWith(r *request.Request, header http.Header, tags []tagging.Tag) e
 	if err != nil {
 		return err
 	}
+
 	a := Of(r, b, action(r), r.Target.Key, r.Query.Get("versionId"))
 	a.header = header
 	a.tags = tags
 	return a.CheckAll()
+}
+
+// authorizeInAccount checks the permission for an operation on the caller's account. No bucket, and
+// so no bucket policy, has a say in it.
+func authorizeInAccount(r *request.Request) error {
+	denied := s3error.New("AccessDenied")
+	if r.Caller.Anonymous {
+		return denied
+	}
+	if r.Caller.ReadOnly && !policy.ReadsOnly(action(r)) {
+		return denied
+	}
+	if !isInSession(r, action(r), "arn:aws:s3:::"+r.Target.Bucket) {
+		return denied
+	}
+	return nil
 }
 
 // ConcealBucket returns err, the error of a lookup of a bucket. It replaces NoSuchBucket with
@@ -108,9 +121,11 @@ func AuthorizeTags(r *request.Request, src state.VersionName, tags []tagging.Tag
 	if err != nil {
 		return err
 	}
-	if err := Of(r, source, policy.ActionOn("s3:GetObjectTagging", src.ID != ""), src.Key, src.ID).check(); err != nil {
+	readAction := policy.ActionOn("s3:GetObjectTagging", src.ID != "")
+	if err := Of(r, source, readAction, src.Key, src.ID).check(); err != nil {
 		return err
 	}
+
 	b, err := r.Bucket()
 	if err != nil {
 		return err
@@ -123,7 +138,15 @@ func AuthorizeTags(r *request.Request, src state.VersionName, tags []tagging.Tag
 // Of returns the access for an action of this request. id is the id of a version, or "" for the
 // current object.
 func Of(r *request.Request, b *state.Bucket, action, key, id string) *Access {
-	return &Access{request: r, caller: &r.Caller, action: action, bucket: b, key: key, id: id, header: r.HTTP.Header}
+	return &Access{
+		request: r,
+		caller:  &r.Caller,
+		action:  action,
+		bucket:  b,
+		key:     key,
+		id:      id,
+		header:  r.HTTP.Header,
+	}
 }
 
 // check returns AccessDenied if the caller has no permission for the action.
@@ -154,12 +177,19 @@ func (a *Access) checkFurther(action furtherAction) error {
 	next := *a
 	next.action = action.action
 	err := next.check()
-	optional := action.optional && !a.request.Server.Strict && a.caller.Session == nil
-	if _, denied := next.evaluatePolicy(); !denied && optional &&
-		s3error.Is(err, "AccessDenied") {
-		return nil
+	if !s3error.Is(err, "AccessDenied") {
+		return err
 	}
-	return err
+
+	isOptional := action.optional && !a.request.Server.Strict && a.caller.Session == nil
+	if !isOptional {
+		return err
+	}
+	// The caller needs no permission, so only a policy that denies the action counts.
+	if _, denied := next.evaluatePolicy(); denied {
+		return err
+	}
+	return nil
 }
 
 // CheckOptional checks a permission that only a strict server demands, and only if no policy denies it.
@@ -196,7 +226,10 @@ func (a *Access) isPermitted() bool {
 	}
 	isOwner := !a.caller.Anonymous && a.caller.Account == a.bucket.Account
 	allowed, denied := a.policyDecision(isOwner)
-	if denied || a.caller.ReadOnly && !policy.ReadsOnly(a.action) {
+	if denied {
+		return false
+	}
+	if a.caller.ReadOnly && !policy.ReadsOnly(a.action) {
 		return false
 	}
 	if isOwner && a.ownerHasObjects() {
@@ -253,27 +286,43 @@ func (a *Access) isPermittedOnObject(isOwner, allowed bool) bool {
 
 // needsObject reports whether the action is possible only on an object that already exists.
 func (a *Access) needsObject() bool {
-	return !slices.Contains([]string{
-		"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
-		"s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention",
-	}, a.action) && !(a.request.Operation != "PutObjectAcl" && a.action == "s3:PutObjectAcl") &&
-		!(a.request.Operation != "PutObjectTagging" && a.action == "s3:PutObjectTagging")
+	switch a.action {
+	case "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload",
+		"s3:ListMultipartUploadParts", "s3:PutObjectRetention", "s3:PutObjectLegalHold",
+		"s3:BypassGovernanceRetention":
+		return false
+	case "s3:PutObjectAcl":
+		// Other operations set the ACL of the object that they write.
+		return a.request.Operation == "PutObjectAcl"
+	case "s3:PutObjectTagging":
+		return a.request.Operation == "PutObjectTagging"
+	}
+	return true
+}
+
+// listing returns the access for a listing of the bucket with the key as the prefix.
+func (a *Access) listing() *Access {
+	list := *a
+	list.action = "s3:ListBucket"
+	list.key = ""
+	list.prefix = &a.key
+	return &list
 }
 
 // mayList reports whether the caller has the permission s3:ListBucket with the key as the prefix.
-func (a *Access) mayList() bool {
-	list := *a
-	list.action, list.key, list.prefix = "s3:ListBucket", "", &a.key
-	return list.isPermitted()
-}
+func (a *Access) mayList() bool { return a.listing().isPermitted() }
 
 // isOwnUpload reports whether the caller began the multipart upload that the request names, and
 // the action is to list its parts or to abort it. S3 permits both actions to that caller.
 func (a *Access) isOwnUpload() bool {
-	if a.caller.Anonymous || a.action != "s3:AbortMultipartUpload" && a.action != "s3:ListMultipartUploadParts" {
+	if a.caller.Anonymous {
 		return false
 	}
-	u, err := a.request.Server.Store.Upload(a.request.HTTP.Context(), a.bucket.Name, a.key, a.request.Query.Get("uploadId"))
+	if a.action != "s3:AbortMultipartUpload" && a.action != "s3:ListMultipartUploadParts" {
+		return false
+	}
+	r := a.request
+	u, err := r.Server.Store.Upload(r.HTTP.Context(), a.bucket.Name, a.key, r.Query.Get("uploadId"))
 	return err == nil && u.Initiator == a.caller.Account
 }
 
@@ -337,10 +386,8 @@ func (a *Access) furtherActions() (all []furtherAction) {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-delete-enforce.html
 func (a *Access) comparisonActions() []furtherAction {
 	match := a.ETag
-	if slices.Contains(
-		[]string{"PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject"},
-		a.request.Operation,
-	) {
+	switch a.request.Operation {
+	case "PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject":
 		match = headertext.Lines(a.header, "If-Match")
 	}
 	if match == "" || match == "*" {

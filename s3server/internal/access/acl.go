@@ -26,21 +26,28 @@ func (a *Access) isGranted() bool {
 		return b.ACL.Gives(acl.PermitWrite, a.caller.Account, b.Block)
 	}
 	permission := acl.ObjectPermissions[a.action]
-	return permission != "" && a.version() != nil && a.version().Object.ACL.Gives(permission, a.caller.Account, b.Block)
+	if permission == "" {
+		return false
+	}
+	v := a.version()
+	return v != nil && v.Object.ACL.Gives(permission, a.caller.Account, b.Block)
 }
 
 // NewObjectACL returns the ACL of an object that is written. If the bucket has ACLs disabled,
 // NewObjectACL accepts only an ACL that gives the bucket's owner full control and grants nothing
 // else. A server that is not strict also accepts the canned ACL private, as MinIO does.
 func NewObjectACL(s *request.Server, header http.Header, account string, b *state.Bucket) (acl.List, error) {
-	list, ok, err := acl.OfHeader(s.Keys.AccountOf, header, account, b.Account, true)
-	wrongName := !acl.SetsGrants(header) && s3error.Is(err, "InvalidArgument")
-	if wrongName {
+	list, hasACL, err := acl.OfHeader(s.Keys.AccountOf, header, account, b.Account, true)
+	// The unknown name of a canned ACL is the first error that S3 reports, and any other error of the
+	// headers the last.
+	if !acl.SetsGrants(header) && s3error.Is(err, "InvalidArgument") {
 		return nil, err
 	}
-	if ok && b.Ownership == state.OwnerEnforced && !keepsOwner(b, header, list) &&
-		(s.Strict || header.Get("X-Amz-Acl") != "private") {
-		return nil, s3error.New("AccessControlListNotSupported")
+	if hasACL && b.Ownership == state.OwnerEnforced {
+		isPrivate := !s.Strict && header.Get("X-Amz-Acl") == "private"
+		if !isPrivate && !keepsOwner(b, header, list) {
+			return nil, s3error.New("AccessControlListNotSupported")
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -25,28 +25,48 @@ func signedService(r *request.Request) string {
 // identify returns the caller to whom an access key and a session token belong, and the secret of
 // the key. It verifies the session token, but not the signature of the request.
 func identify(r *request.Request, accessKey, token string) (request.Caller, string, error) {
-	if _, isRoot := r.Server.Keys.Parent(accessKey); isRoot || !strings.HasPrefix(accessKey, session.KeyPrefix) {
-		c, err := r.Server.Keys.Find(accessKey, token)
-		return request.Caller{AccessKey: accessKey, Account: c.Account, ReadOnly: c.ReadOnly}, c.SecretKey, err
+	_, isOwn := r.Server.Keys.Parent(accessKey)
+	if !isOwn && strings.HasPrefix(accessKey, session.KeyPrefix) {
+		return identifySession(r, accessKey, token)
 	}
+	c, err := r.Server.Keys.Find(accessKey, token)
+	if err != nil {
+		return request.Caller{}, "", err
+	}
+	return request.Caller{AccessKey: accessKey, Account: c.Account, ReadOnly: c.ReadOnly}, c.SecretKey, nil
+}
+
+// identifySession is the part of identify for a key that AssumeRole has made. The token names the
+// parent, which is the credential that called AssumeRole.
+func identifySession(r *request.Request, accessKey, token string) (request.Caller, string, error) {
 	if token == "" { // as on AWS, a temporary key is unknown without its token
 		return request.Caller{}, "", s3error.New("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
 	}
 	invalid := s3error.New("InvalidToken", "Token-0", token)
 	s, ok := session.Read(token)
-	parent, hasParent := r.Server.Keys.Parent(s.Parent)
-	if !ok || !hasParent || s.AccessKeyID != accessKey || !session.Verify(token, parent.SecretKey) {
+	if !ok || s.AccessKeyID != accessKey {
+		return request.Caller{}, "", invalid
+	}
+	parent, ok := r.Server.Keys.Parent(s.Parent)
+	if !ok || !session.Verify(token, parent.SecretKey) {
 		return request.Caller{}, "", invalid
 	}
 	if r.Now().Unix() >= s.Expires {
 		return request.Caller{}, "", s3error.New("ExpiredToken", "Token-0", token)
 	}
-	c := request.Caller{AccessKey: accessKey, Account: parent.Account, ReadOnly: parent.ReadOnly, IsTemporary: true}
+
+	caller := request.Caller{
+		AccessKey:   accessKey,
+		Account:     parent.Account,
+		ReadOnly:    parent.ReadOnly,
+		IsTemporary: true,
+	}
 	if s.Policy != "" {
 		var err error
-		if c.Session, err = policy.ParseSession([]byte(s.Policy)); err != nil {
-			return request.Caller{}, "", invalid // the policy is one that only an earlier version of the server accepted
+		caller.Session, err = policy.ParseSession([]byte(s.Policy))
+		if err != nil {
+			return request.Caller{}, "", invalid // only an earlier version of the server accepted the policy
 		}
 	}
-	return c, session.SecretKey(token, parent.SecretKey), nil
+	return caller, session.SecretKey(token, parent.SecretKey), nil
 }

@@ -10,16 +10,20 @@ import (
 // CheckOwner fails if the request names an expected owner in x-amz-expected-bucket-owner, and
 // another account owns the bucket.
 func CheckOwner(r *request.Request, h http.Header) error {
-	const header = "x-amz-expected-bucket-owner"
-	expected := []string{h.Get(header), r.Query.Get(header)}
-	if expected[0]+expected[1] == "" || r.Target.Bucket == "" {
+	const name = "x-amz-expected-bucket-owner"
+	inHeader := h.Get(name)
+	inQuery := r.Query.Get(name)
+	if inHeader == "" && inQuery == "" {
+		return nil
+	}
+	if r.Target.Bucket == "" {
 		return nil
 	}
 	b, err := r.Bucket()
 	if err != nil {
 		return err
 	}
-	return b.CheckOwner(expected...)
+	return b.CheckOwner(inHeader, inQuery)
 }
 
 // PayerRequester is the payer of a bucket whose requesters pay.
@@ -39,7 +43,8 @@ func CheckPayer(r *request.Request, bucket string, header http.Header) error {
 		return nil // if the bucket is missing, the operation reports it
 	}
 	agrees := header.Get(payerHeader) == requester || r.Query.Get(payerHeader) == requester
-	if !agrees || r.Caller.Anonymous { // an anonymous requester could not be charged
+	// An anonymous requester could not be charged.
+	if !agrees || r.Caller.Anonymous {
 		return s3error.New("AccessDenied")
 	}
 	r.Writer.Header().Set("X-Amz-Request-Charged", requester)

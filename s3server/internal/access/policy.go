@@ -1,8 +1,6 @@
 package access
 
 import (
-	"slices"
-
 	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
@@ -52,11 +50,15 @@ func subjectOf(r *request.Request, action, resource string) *policy.Request {
 // objectTags returns the tags of the existing object, for policies. As on AWS, policies see no tags
 // when the object is overwritten or removed.
 func (a *Access) objectTags() []tagging.Tag {
-	if slices.Contains([]string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"}, a.action) ||
-		a.version() == nil {
+	switch a.action {
+	case "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion":
 		return nil
 	}
-	return a.version().Object.Properties.Tags
+	v := a.version()
+	if v == nil {
+		return nil
+	}
+	return v.Object.Properties.Tags
 }
 
 // allowedBySession reports whether the session policy of the caller allows the access. Without a session
@@ -69,13 +71,14 @@ func (a *Access) allowedBySession() bool {
 	if !allowed || denied {
 		return false
 	}
-	if a.key == "" || !policy.OnObjects(a.action) || !a.needsObject() || a.version() != nil {
+	if a.key == "" || !policy.OnObjects(a.action) {
+		return true
+	}
+	if !a.needsObject() || a.version() != nil {
 		return true
 	}
 	// The object is missing. Only a session with the permission to list may learn this.
-	list := *a
-	list.action, list.key, list.prefix = "s3:ListBucket", "", &a.key
-	return list.allowedBySession()
+	return a.listing().allowedBySession()
 }
 
 // isInSession is like allowedBySession, but for an action that is not on an existing bucket, such as

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
+// maxSkew is the maximum difference between the time of a signature and that of the server.
 const maxSkew = 15 * time.Minute
 
 // A claim is a signature that is not verified yet, and the values in the request that it covers.
@@ -30,36 +31,39 @@ type claim struct {
 // Authenticate verifies the signature in the Authorization header or the query. If the request has
 // no signature, its caller is anonymous.
 func Authenticate(r *request.Request) error {
-	inHeader := r.HTTP.Header.Get("Authorization")
+	authorization := r.HTTP.Header.Get("Authorization")
 	inQuery := r.Has("X-Amz-Algorithm") || r.Has("X-Amz-Signature")
-	lenient := !r.Server.Strict
-	var c *claim
-	var err error
-	switch {
-	case inHeader != "" && inQuery:
+	if authorization != "" && inQuery {
 		return s3error.New("InvalidArgument", "ArgumentName", "Authorization").
 			WithMessage(
 				"Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified",
 			)
-	case lenient && strings.HasPrefix(inHeader, algorithmV2):
-		return authenticateHeaderV2(r, inHeader)
-	case lenient && inHeader == "" && r.Has("AWSAccessKeyId") && r.Has("Signature"):
-		return authenticateQueryV2(r)
-	case inHeader != "":
-		c, err = headerClaim(r, inHeader)
-	case inQuery:
-		c, err = queryClaim(r)
-	default:
-		r.Caller = request.Caller{
-			Anonymous: true,
-			Seal:      sign.Seal{Payload: cmp.Or(r.HTTP.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)},
+	}
+
+	if !r.Server.Strict {
+		if strings.HasPrefix(authorization, algorithmV2) {
+			return authenticateHeaderV2(r, authorization)
 		}
-		return nil
+		if authorization == "" && r.Has("AWSAccessKeyId") && r.Has("Signature") {
+			return authenticateQueryV2(r)
+		}
 	}
-	if err != nil {
-		return err
+
+	if authorization != "" {
+		return AuthenticateHeader(r, authorization)
 	}
-	return verifySignature(r, c)
+	if inQuery {
+		c, err := queryClaim(r)
+		if err != nil {
+			return err
+		}
+		return verifySignature(r, c)
+	}
+	r.Caller = request.Caller{
+		Anonymous: true,
+		Seal:      sign.Seal{Payload: cmp.Or(r.HTTP.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)},
+	}
+	return nil
 }
 
 // AuthenticateHeader verifies the signature in the value of an Authorization header. It accepts no
@@ -75,25 +79,9 @@ func AuthenticateHeader(r *request.Request, value string) error {
 // headerClaim reads the signature in the Authorization header, and the values in other headers that
 // it covers.
 func headerClaim(r *request.Request, value string) (*claim, error) {
-	rest, ok := strings.CutPrefix(value, sign.Algorithm+" ")
-	if !ok {
-		if strings.HasPrefix(value, "AWS ") {
-			return nil, s3error.New("InvalidRequest").WithMessage(
-				"The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
-			)
-		}
-		return nil, s3error.New("InvalidArgument", "ArgumentName", "Authorization").
-			WithMessage("Unsupported Authorization Type")
-	}
-	fields := map[string]string{}
-	for field := range strings.SplitSeq(rest, ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
-		fields[name] = value
-	}
-	for _, name := range []string{"Credential", "SignedHeaders", "Signature"} {
-		if fields[name] == "" {
-			return nil, malformed("missing equal-sign in key=value pair or missing %s", name)
-		}
+	fields, err := parseAuthorization(value)
+	if err != nil {
+		return nil, err
 	}
 	c := &claim{
 		service:       signedService(r),
@@ -119,17 +107,44 @@ func headerClaim(r *request.Request, value string) (*claim, error) {
 	return c, checkScope(r, c, malformed)
 }
 
-// checkSkew refuses a signature whose time differs from the server's time by more than maxSkew. The
-// caller also passes the signature's time as text, for the error response.
-func checkSkew(r *request.Request, t time.Time, versionID string) error {
+// parseAuthorization splits an Authorization header into its fields. It fails if the scheme is not
+// AWS4-HMAC-SHA256, or if a field is missing.
+func parseAuthorization(value string) (map[string]string, error) {
+	rest, ok := strings.CutPrefix(value, sign.Algorithm+" ")
+	if !ok && strings.HasPrefix(value, algorithmV2) {
+		return nil, s3error.New("InvalidRequest").WithMessage(
+			"The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+		)
+	}
+	if !ok {
+		return nil, s3error.New("InvalidArgument", "ArgumentName", "Authorization").
+			WithMessage("Unsupported Authorization Type")
+	}
+	fields := map[string]string{}
+	for field := range strings.SplitSeq(rest, ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
+		fields[name] = value
+	}
+	for _, name := range []string{"Credential", "SignedHeaders", "Signature"} {
+		if fields[name] == "" {
+			return nil, malformed("missing equal-sign in key=value pair or missing %s", name)
+		}
+	}
+	return fields, nil
+}
+
+// checkSkew refuses a signature whose time differs from the server's time by more than maxSkew.
+// timestamp is the signature's time as text, for the error response.
+func checkSkew(r *request.Request, t time.Time, timestamp string) error {
 	now := r.Now()
 	if now.Sub(t).Abs() <= maxSkew {
 		return nil
 	}
-	return s3error.New("RequestTimeTooSkewed", "RequestTime", versionID, "ServerTime", now.Format(time.RFC3339),
+	return s3error.New("RequestTimeTooSkewed", "RequestTime", timestamp, "ServerTime", now.Format(time.RFC3339),
 		"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
 }
 
+// malformed returns the error of an Authorization header that does not have AWS's form.
 func malformed(format string, args ...any) *s3error.Error {
 	return s3error.New("AuthorizationHeaderMalformed").WithMessage(
 		"The authorization header is malformed; "+format,
@@ -143,29 +158,33 @@ func headerTime(r *request.Request) (time.Time, error) {
 	if err != nil {
 		t, err = mail.ParseDate(value)
 	}
-	if err == nil {
-		return t.UTC(), nil
+	if err != nil {
+		return time.Time{}, s3error.New("AccessDenied").
+			WithMessage("AWS authentication requires a valid Date or x-amz-date header")
 	}
-	return time.Time{}, s3error.New("AccessDenied").
-		WithMessage("AWS authentication requires a valid Date or x-amz-date header")
+	return t.UTC(), nil
 }
 
 // credential splits a credential, such as KEY/20260102/us-east-1/s3/aws4_request, into the access
 // key and the scope. It also checks the scope's service. newError makes its errors.
 func (c *claim) credential(value string, newError func(string, ...any) *s3error.Error) error {
 	// The last four parts are the scope. The access key may have slashes itself.
+	const scopeParts = 4
 	parts := strings.Split(value, "/")
-	n := len(parts) - 4
-	if n < 1 {
+	if len(parts) <= scopeParts {
 		return newError("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
 	}
-	c.accessKey = strings.Join(parts[:n], "/")
-	c.scope = sign.Scope{Date: parts[n], Region: parts[n+1], Service: parts[n+2]}
+	key := parts[:len(parts)-scopeParts]
+	scope := parts[len(key):]
+	c.accessKey = strings.Join(key, "/")
+	c.scope = sign.Scope{Date: scope[0], Region: scope[1], Service: scope[2]}
+	terminator := scope[3]
+
 	if c.scope.Service != c.service {
 		return newError("incorrect service %q. This endpoint belongs to %q.", c.scope.Service, c.service)
 	}
-	if parts[n+3] != sign.Terminator {
-		return newError("incorrect terminal %q. This endpoint uses \"aws4_request\".", parts[n+3])
+	if terminator != sign.Terminator {
+		return newError("incorrect terminal %q. This endpoint uses \"aws4_request\".", terminator)
 	}
 	return nil
 }
@@ -220,27 +239,33 @@ func checkSigned(r *request.Request, c *claim) error {
 	if !slices.IsSorted(c.signedHeaders) || !slices.Contains(c.signedHeaders, "host") {
 		return s3error.New("SignatureDoesNotMatch").WithMessage("SignedHeaders must be sorted and contain host")
 	}
-	var open []string
+	var unsigned []string
 	for name := range r.HTTP.Header {
 		name = strings.ToLower(name)
 		isRequired := strings.HasPrefix(name, "x-amz-") && name != "x-amz-content-sha256"
 		if isRequired && !slices.Contains(c.signedHeaders, name) {
-			open = append(open, name)
+			unsigned = append(unsigned, name)
 		}
 	}
-	if len(open) > 0 {
-		slices.Sort(open)
-		return s3error.New("AccessDenied", "HeadersNotSigned", strings.Join(open, ", ")).
+	if len(unsigned) > 0 {
+		slices.Sort(unsigned)
+		return s3error.New("AccessDenied", "HeadersNotSigned", strings.Join(unsigned, ", ")).
 			WithMessage("There were headers present in the request which were not signed")
 	}
 	return nil
 }
 
-const longestTTL = 7 * 24 * 60 * 60 // seconds
+// longestTTL is the longest validity of a presigned URL, in seconds: a week.
+const longestTTL = 7 * 24 * 60 * 60
+
+// presignedParameters has the parameters that a presigned URL must have, each once.
+var presignedParameters = []string{
+	"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires",
+}
 
 // queryClaim reads the signature of a presigned URL from the query.
 func queryClaim(r *request.Request) (*claim, error) {
-	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"} {
+	for _, name := range presignedParameters {
 		if len(r.Query[name]) != 1 || r.Query.Get(name) == "" {
 			return nil, wrongQuery("%s", s3error.New("AuthorizationQueryParametersError").Message)
 		}

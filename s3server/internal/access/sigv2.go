@@ -60,10 +60,10 @@ func authenticateQueryV2(r *request.Request) error {
 	}
 	if now := r.Now(); now.Unix() > end {
 		return s3error.New(
-			"AccessDenied", "Expires", time.Unix(end, 0).UTC().Format(time.RFC3339), "ServerTime",
-			now.Format(time.RFC3339),
-		).
-			WithMessage("Request has expired")
+			"AccessDenied",
+			"Expires", time.Unix(end, 0).UTC().Format(time.RFC3339),
+			"ServerTime", now.Format(time.RFC3339),
+		).WithMessage("Request has expired")
 	}
 	return verifySignatureV2(r, r.Query.Get("AWSAccessKeyId"), r.Query.Get("Signature"), expires,
 		r.Query.Get("x-amz-security-token"))
@@ -79,13 +79,13 @@ func verifySignatureV2(r *request.Request, accessKey, signature, date, token str
 	path := r.HTTP.URL.EscapedPath()
 	bucket := r.Server.HostBucket(r.HTTP.Host)
 	text := sign.StringToSignV2(r.HTTP, r.Query, bucket, date, path)
-	right := sign.Equal(sign.MACV2(secret, text), signature)
-	if !right && r.Target.Key == "" && !strings.HasSuffix(path, "/") {
-		right = sign.Equal(
-			sign.MACV2(secret, sign.StringToSignV2(r.HTTP, r.Query, bucket, date, path+"/")), signature,
-		) // boto3 signs the URL of a bucket with a slash at the end
+	isValid := sign.Equal(sign.MACV2(secret, text), signature)
+	if !isValid && r.Target.Key == "" && !strings.HasSuffix(path, "/") {
+		// boto3 signs the URL of a bucket with a slash at the end.
+		slashText := sign.StringToSignV2(r.HTTP, r.Query, bucket, date, path+"/")
+		isValid = sign.Equal(sign.MACV2(secret, slashText), signature)
 	}
-	if !right {
+	if !isValid {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", text,
 			"SignatureProvided", signature, "StringToSignBytes", sign.Spaced(text))
 	}
