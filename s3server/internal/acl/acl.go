@@ -27,6 +27,9 @@ const (
 	PermitAll      = "FULL_CONTROL"
 )
 
+// permissions has all permissions.
+var permissions = []string{PermitRead, PermitWrite, permitReadACL, permitWriteACL, PermitAll}
+
 // A Grant gives a permission to an account or a group. Grantee is the account's canonical id or the
 // group's URI.
 type Grant struct{ Grantee, Permission string }

@@ -2,6 +2,7 @@ package acl
 
 import (
 	"encoding/xml"
+	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/accounts"
@@ -81,6 +82,9 @@ func (d *Document) List(lookup Accounts, account string) (List, error) {
 	}
 	list := List{}
 	for _, g := range d.AccessControlList.Grant {
+		if !slices.Contains(permissions, g.Permission) {
+			return nil, s3error.New("MalformedACLError")
+		}
 		kind := "id"
 		name := g.Grantee.ID
 		if g.Grantee.URI != "" {
@@ -89,11 +93,6 @@ func (d *Document) List(lookup Accounts, account string) (List, error) {
 		} else if g.Grantee.EmailAddress != "" {
 			kind = "emailAddress"
 			name = g.Grantee.EmailAddress
-		}
-		switch g.Permission {
-		case PermitRead, PermitWrite, permitReadACL, permitWriteACL, PermitAll:
-		default:
-			return nil, s3error.New("MalformedACLError")
 		}
 		grantee, err := lookup.grantee(kind, name)
 		if err != nil {

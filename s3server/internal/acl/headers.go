@@ -13,21 +13,21 @@ import (
 // none.
 type Accounts func(canonicalID string) (account string, ok bool)
 
-// listNamed returns the canned ACL with this name. object is true for the ACL of an
-// object, and false for the ACL of a bucket. account is the owner.
-func listNamed(name, account, bucketAccount string, object bool) (List, error) {
+// cannedList returns the canned ACL with this name. object is true for the ACL of an object, and
+// false for the ACL of a bucket. account is the owner.
+func cannedList(name, account, bucketAccount string, object bool) (List, error) {
 	owner := accounts.OwnerOf(account).ID
-	grant := Grant{accounts.OwnerOf(account).ID, PermitAll}
+	ownerGrant := Grant{owner, PermitAll}
 	bucketOwner := accounts.OwnerOf(bucketAccount).ID
 	switch name {
 	case "private":
 		return nil, nil
 	case "public-read":
-		return List{{AllUsers, PermitRead}, grant}, nil
+		return List{{AllUsers, PermitRead}, ownerGrant}, nil
 	case "public-read-write":
-		return List{{AllUsers, PermitRead}, {AllUsers, PermitWrite}, grant}, nil
+		return List{{AllUsers, PermitRead}, {AllUsers, PermitWrite}, ownerGrant}, nil
 	case "authenticated-read":
-		return List{{authenticatedUsers, PermitRead}, grant}, nil
+		return List{{authenticatedUsers, PermitRead}, ownerGrant}, nil
 	case "aws-exec-read":
 		return nil, s3error.New("NotImplemented", "Header", "x-amz-acl").
 			WithMessage("This server does not implement the canned ACL aws-exec-read")
@@ -35,11 +35,14 @@ func listNamed(name, account, bucketAccount string, object bool) (List, error) {
 		if !object || owner == bucketOwner {
 			return nil, nil // AWS ignores this canned ACL for buckets
 		}
-		permission := map[string]string{"bucket-owner-read": PermitRead, "bucket-owner-full-control": PermitAll}[name]
-		return List{grant, {bucketOwner, permission}}, nil
+		permission := PermitAll
+		if name == "bucket-owner-read" {
+			permission = PermitRead
+		}
+		return List{ownerGrant, {bucketOwner, permission}}, nil
 	case "log-delivery-write":
 		if !object {
-			return List{{logDelivery, PermitWrite}, {logDelivery, permitReadACL}, grant}, nil
+			return List{{logDelivery, PermitWrite}, {logDelivery, permitReadACL}, ownerGrant}, nil
 		}
 	}
 	return nil, s3error.New("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", name)
@@ -130,7 +133,7 @@ func OfHeader(
 	case grants:
 		list, err = ReadGrants(lookup, header)
 	default:
-		list, err = listNamed(canned, account, bucketAccount, object)
+		list, err = cannedList(canned, account, bucketAccount, object)
 	}
 	return list, true, err
 }
