@@ -32,29 +32,59 @@ type Kind struct {
 	element   func(*Elements) *string
 }
 
+// Kinds has the algorithms that this server implements.
 var Kinds = []*Kind{
 	{
-		"CRC32", "X-Amz-Checksum-Crc32", func() hash.Hash { return crc32.NewIEEE() }, true, true,
-		func(e *Elements) *string { return &e.ChecksumCRC32 },
+		Name:      "CRC32",
+		Header:    "X-Amz-Checksum-Crc32",
+		make:      func() hash.Hash { return crc32.NewIEEE() },
+		Full:      true,
+		Composite: true,
+		element:   func(e *Elements) *string { return &e.ChecksumCRC32 },
 	},
 	{
-		"CRC32C", "X-Amz-Checksum-Crc32c", func() hash.Hash { return crc32c.New() }, true, true,
-		func(e *Elements) *string { return &e.ChecksumCRC32C },
+		Name:      "CRC32C",
+		Header:    "X-Amz-Checksum-Crc32c",
+		make:      func() hash.Hash { return crc32c.New() },
+		Full:      true,
+		Composite: true,
+		element:   func(e *Elements) *string { return &e.ChecksumCRC32C },
 	},
 	{
-		"CRC64NVME", "X-Amz-Checksum-Crc64nvme", func() hash.Hash { return crc64nvme.New() }, true, false,
-		func(e *Elements) *string { return &e.ChecksumCRC64NVME },
-	},
-	{"SHA1", "X-Amz-Checksum-Sha1", sha1.New, false, true, func(e *Elements) *string { return &e.ChecksumSHA1 }},
-	{
-		"SHA256", "X-Amz-Checksum-Sha256", sha256.New, false, true,
-		func(e *Elements) *string { return &e.ChecksumSHA256 },
+		Name:    "CRC64NVME",
+		Header:  "X-Amz-Checksum-Crc64nvme",
+		make:    func() hash.Hash { return crc64nvme.New() },
+		Full:    true,
+		element: func(e *Elements) *string { return &e.ChecksumCRC64NVME },
 	},
 	{
-		"SHA512", "X-Amz-Checksum-Sha512", sha512.New, false, true,
-		func(e *Elements) *string { return &e.ChecksumSHA512 },
+		Name:      "SHA1",
+		Header:    "X-Amz-Checksum-Sha1",
+		make:      sha1.New,
+		Composite: true,
+		element:   func(e *Elements) *string { return &e.ChecksumSHA1 },
 	},
-	{"MD5", "X-Amz-Checksum-Md5", md5.New, false, true, func(e *Elements) *string { return &e.ChecksumMD5 }},
+	{
+		Name:      "SHA256",
+		Header:    "X-Amz-Checksum-Sha256",
+		make:      sha256.New,
+		Composite: true,
+		element:   func(e *Elements) *string { return &e.ChecksumSHA256 },
+	},
+	{
+		Name:      "SHA512",
+		Header:    "X-Amz-Checksum-Sha512",
+		make:      sha512.New,
+		Composite: true,
+		element:   func(e *Elements) *string { return &e.ChecksumSHA512 },
+	},
+	{
+		Name:      "MD5",
+		Header:    "X-Amz-Checksum-Md5",
+		make:      md5.New,
+		Composite: true,
+		element:   func(e *Elements) *string { return &e.ChecksumMD5 },
+	},
 }
 
 // missingKinds has the names of S3's algorithms that this server does not implement, because Go's
@@ -72,8 +102,10 @@ const (
 var Parameters = []string{AlgorithmHeader, Prefix + "Mode", TypeHeader}
 
 // Default is the kind of checksum that is computed if a client asks for none.
-var Default = Kinds[2]
+var Default = ByName("CRC64NVME")
 
+// These are the values of Sum.Covers. A full checksum is one of all bytes of an object. A composite
+// one is a checksum of the checksums of its parts.
 const (
 	FullObject = "FULL_OBJECT"
 	Composite  = "COMPOSITE"
@@ -147,6 +179,7 @@ func OfHeader(header http.Header) (Sum, error) {
 	return found, nil
 }
 
+// MultipleChecksums returns the error of a request with several checksums.
 func MultipleChecksums() *s3error.Error {
 	return s3error.New("InvalidRequest").
 		WithMessage("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")

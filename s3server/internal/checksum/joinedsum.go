@@ -19,19 +19,22 @@ var joinable = map[string]crc32c.CRC{
 // JoinedSum returns the checksum of all bytes of an object. It computes the checksum from those of
 // the parts, without the bytes.
 func JoinedSum(kind *Kind, parts []Part) Sum {
-	c := joinable[kind.Name]
+	crc := joinable[kind.Name]
 	sum := uint64(0)
-	size := kind.make().Size()
 	for _, p := range parts {
-		raw, _ := base64.StdEncoding.DecodeString(p.Value)
-		sum = c.Join(sum, number(raw), p.Size)
+		raw, _ := base64.StdEncoding.DecodeString(p.Value) // the server has encoded it
+		sum = crc.Join(sum, bigEndian(raw), p.Size)
 	}
-	raw := binary.BigEndian.AppendUint64(nil, sum)[8-size:]
+
+	// A checksum of 4 bytes is the end of the number's 8.
+	raw := binary.BigEndian.AppendUint64(nil, sum)
+	raw = raw[len(raw)-kind.make().Size():]
 	return Sum{kind, base64.StdEncoding.EncodeToString(raw), FullObject}
 }
 
-func number(raw []byte) uint64 {
+// bigEndian returns the number that raw encodes. It has at most 8 bytes.
+func bigEndian(raw []byte) uint64 {
 	padded := make([]byte, 8)
-	copy(padded[8-len(raw):], raw)
+	copy(padded[len(padded)-len(raw):], raw)
 	return binary.BigEndian.Uint64(padded)
 }
