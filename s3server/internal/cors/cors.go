@@ -35,28 +35,39 @@ func (c *Configuration) Check() error {
 	if len(c.Rules) == 0 || len(c.Rules) > maxRules {
 		return s3error.New("MalformedXML")
 	}
-	for _, rule := range c.Rules {
-		if len(rule.AllowedOrigins) == 0 || len(rule.AllowedMethods) == 0 {
-			return s3error.New("MalformedXML")
+	for i := range c.Rules {
+		if err := c.Rules[i].check(); err != nil {
+			return err
 		}
-		for _, method := range rule.AllowedMethods {
-			if !slices.Contains([]string{"GET", "PUT", "HEAD", "POST", "DELETE"}, method) {
-				return s3error.New("InvalidRequest").
-					WithMessage("Found unsupported HTTP method in CORS config. Unsupported method is %s", method)
-			}
+	}
+	return nil
+}
+
+// methods has the methods that a rule can allow.
+var methods = []string{"GET", "PUT", "HEAD", "POST", "DELETE"}
+
+// check fails if AWS would refuse the rule.
+func (c *Rule) check() error {
+	if len(c.AllowedOrigins) == 0 || len(c.AllowedMethods) == 0 {
+		return s3error.New("MalformedXML")
+	}
+	for _, method := range c.AllowedMethods {
+		if !slices.Contains(methods, method) {
+			return s3error.New("InvalidRequest").
+				WithMessage("Found unsupported HTTP method in CORS config. Unsupported method is %s", method)
 		}
-		for _, pattern := range slices.Concat(rule.AllowedOrigins, rule.AllowedHeaders) {
-			if strings.Count(pattern, "*") > 1 {
-				return s3error.New("InvalidRequest").
-					WithMessage("AllowedOrigin %q can not have more than one wildcard.", pattern)
-			}
+	}
+	for _, pattern := range slices.Concat(c.AllowedOrigins, c.AllowedHeaders) {
+		if strings.Count(pattern, "*") > 1 {
+			return s3error.New("InvalidRequest").
+				WithMessage("AllowedOrigin %q can not have more than one wildcard.", pattern)
 		}
-		for _, name := range rule.ExposeHeaders {
-			if strings.Contains(name, "*") {
-				return s3error.New("InvalidRequest").WithMessage(
-					"ExposeHeader %q contains wildcard. We currently do not support wildcard for ExposeHeader.", name,
-				)
-			}
+	}
+	for _, name := range c.ExposeHeaders {
+		if strings.Contains(name, "*") {
+			return s3error.New("InvalidRequest").WithMessage(
+				"ExposeHeader %q contains wildcard. We currently do not support wildcard for ExposeHeader.", name,
+			)
 		}
 	}
 	return nil
@@ -79,14 +90,18 @@ func (c *Rule) allows(origin, method string, headers []string) bool {
 		return false
 	}
 	for _, name := range headers {
-		if !slices.ContainsFunc(
-			c.AllowedHeaders,
-			func(pattern string) bool { return wildcard.MatchOneStar(strings.ToLower(pattern), name) },
-		) {
+		if !c.allowsHeader(name) {
 			return false
 		}
 	}
 	return true
+}
+
+// allowsHeader reports whether a request may have the header with this name in lower case.
+func (c *Rule) allowsHeader(name string) bool {
+	return slices.ContainsFunc(c.AllowedHeaders, func(pattern string) bool {
+		return wildcard.MatchOneStar(strings.ToLower(pattern), name)
+	})
 }
 
 // Write adds the CORS headers to a response for a page of this origin.
