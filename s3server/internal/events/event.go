@@ -64,6 +64,7 @@ type eventRecord struct {
 // MarshalJSON returns the event in AWS's format: one element of the list "Records" that a target
 // receives.
 func (e Event) MarshalJSON() ([]byte, error) {
+	kind, _, _ := strings.Cut(e.Name, ":")
 	record := eventRecord{
 		EventVersion:      "2.1",
 		EventSource:       "aws:s3",
@@ -74,9 +75,8 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		RequestParameters: map[string]string{"sourceIPAddress": e.SourceIP},
 		ResponseElements:  map[string]string{"x-amz-request-id": e.RequestID, "x-amz-id-2": s3error.HostID},
 	}
-	kind, _, _ := strings.Cut(e.Name, ":")
-	if kind != "ObjectCreated" && kind != "ObjectRemoved" && kind != "ObjectRestore" {
-		record.EventVersion = "2.3"
+	if !hasSequencer(e.Name) {
+		record.EventVersion = "2.3" // AWS added these events later
 	}
 	if e.RequestID == "" {
 		record.UserIdentity.PrincipalID = "s3.amazonaws.com"

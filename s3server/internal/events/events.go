@@ -45,18 +45,28 @@ func (s *Sender) Publish(ctx context.Context, bucket string, events []Event) {
 		return // the bucket was deleted in the meantime
 	}
 	for _, e := range events {
-		e.Bucket, e.BucketOwner, e.Time, e.Region = bucket, b.Account, s.Now(), b.Region
-		if kind, _, _ := strings.Cut(e.Name, ":"); kind == "ObjectCreated" || kind == "ObjectRemoved" ||
-			kind == "ObjectRestore" {
+		e.Bucket = bucket
+		e.BucketOwner = b.Account
+		e.Region = b.Region
+		e.Time = s.Now()
+		if hasSequencer(e.Name) {
 			e.Sequencer = fmt.Sprintf("%016X", s.sequence.Add(1))
 		}
 		for _, rule := range b.Notification.All() {
-			if rule.Matches(e.Name, e.Key) && s.isTarget(rule.ARN()) {
-				e.Configuration, e.TargetARN = rule.ID, rule.ARN()
-				s.deliver(e)
+			if !rule.Matches(e.Name, e.Key) || !s.isTarget(rule.ARN()) {
+				continue
 			}
+			e.Configuration = rule.ID
+			e.TargetARN = rule.ARN()
+			s.deliver(e)
 		}
 	}
+}
+
+// hasSequencer reports whether the event with this name has a sequencer.
+func hasSequencer(name string) bool {
+	kind, _, _ := strings.Cut(name, ":")
+	return kind == "ObjectCreated" || kind == "ObjectRemoved" || kind == "ObjectRestore"
 }
 
 // A webhookBody is the body of a request to the webhook: AWS's list of records, and the two fields
@@ -105,17 +115,20 @@ func (s *Sender) isTarget(arn string) bool {
 
 // CheckTargets fails if the configuration has an ARN that matches none of ARNs.
 func (s *Sender) CheckTargets(c *notification.Configuration) error {
-	var missing []string
+	var fields []string // names and values in the error response
+	count := 0
 	for _, rule := range c.All() {
-		if !s.Sends() || !s.isTarget(rule.ARN()) {
-			n := strconv.Itoa(len(missing)/4 + 1)
-			missing = append(missing, "ArgumentName"+n, rule.ARN(), "ArgumentValue"+n, "The destination does not exist")
+		if s.Sends() && s.isTarget(rule.ARN()) {
+			continue
 		}
+		count++
+		n := strconv.Itoa(count)
+		fields = append(fields, "ArgumentName"+n, rule.ARN())
+		fields = append(fields, "ArgumentValue"+n, "The destination does not exist")
 	}
-	if missing != nil {
-		return s3error.New(
-			"InvalidArgument",
-			missing...).WithMessage("Unable to validate the following destination configurations")
+	if count == 0 {
+		return nil
 	}
-	return nil
+	return s3error.New("InvalidArgument", fields...).
+		WithMessage("Unable to validate the following destination configurations")
 }

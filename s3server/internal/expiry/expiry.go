@@ -25,14 +25,14 @@ func Run(ctx context.Context, store state.Store, sender *events.Sender, clock li
 		return true
 	})
 	for _, b := range all {
-		run := &bucketRun{store, sender, ctx, b, clock}
+		run := &bucketRun{store: store, sender: sender, ctx: ctx, bucket: b, clock: clock}
 		run.expireUploads()
 		run.expireVersions()
 	}
 }
 
 // A bucketRun applies the rules of one bucket once. If something fails, a later run tries it
-// again.
+// again. It keeps ctx, because it lives only as long as the call of Run that made it.
 type bucketRun struct {
 	store  state.Store
 	sender *events.Sender
@@ -125,26 +125,32 @@ func (l *bucketRun) expireVersions() {
 // version is left. The listing may be stale, so expireKey looks up the versions in the store before
 // it changes anything.
 func (l *bucketRun) expireKey(versions []*state.Version) {
-	facts := factsOf(versions)
-	actionOn := func(i int) lifecycle.Action { return l.bucket.Lifecycle.Action(facts, i, l.clock) }
-	isDue := false
-	for i := range versions {
-		isDue = isDue || actionOn(i) != lifecycle.Action{}
-	}
-	if !isDue || !l.hasRules() {
+	if !l.isDue(factsOf(versions)) || !l.hasRules() {
 		return
 	}
+
 	versions = l.versionsNow(versions)
-	facts = factsOf(versions)
+	facts := factsOf(versions)
 	for i := len(versions) - 1; i >= 0; i-- {
-		act := actionOn(i)
-		if act.Expire && l.expire(versions[i], i == 0) {
+		action := l.bucket.Lifecycle.Action(facts, i, l.clock)
+		if action.Expire && l.expire(versions[i], i == 0) {
+			// The number of the versions that remain decides what happens to a delete marker.
 			versions = slices.Delete(versions, i, i+1)
 			facts = slices.Delete(facts, i, i+1)
-		} else if act.Class != "" {
-			l.setClass(versions[i], act.Class)
+		} else if action.Class != "" {
+			l.setClass(versions[i], action.Class)
 		}
 	}
+}
+
+// isDue reports whether the rules do anything with one of the versions of a key now.
+func (l *bucketRun) isDue(versions []lifecycle.Version) bool {
+	for i := range versions {
+		if l.bucket.Lifecycle.Action(versions, i, l.clock) != (lifecycle.Action{}) {
+			return true
+		}
+	}
+	return false
 }
 
 // versionsNow looks up the listed versions of a key, and returns those that still exist. If another
@@ -153,11 +159,15 @@ func (l *bucketRun) versionsNow(versions []*state.Version) (found []*state.Versi
 	for i, v := range versions {
 		name := state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}
 		if i == 0 {
-			name.ID = ""
+			name.ID = "" // look up the current version, which may be another one
 		}
 		current, _, err := l.store.Find(l.ctx, name)
 		l.store.Release(current) // only the attributes are needed
-		if err != nil || i == 0 && (current == nil || current.ID != v.ID) {
+		if err != nil {
+			return nil
+		}
+		isReplaced := i == 0 && (current == nil || current.ID != v.ID)
+		if isReplaced {
 			return nil
 		}
 		if current != nil {
@@ -167,6 +177,7 @@ func (l *bucketRun) versionsNow(versions []*state.Version) (found []*state.Versi
 	return found
 }
 
+// factsOf returns what the rules know about versions.
 func factsOf(versions []*state.Version) []lifecycle.Version {
 	facts := make([]lifecycle.Version, len(versions))
 	for i, v := range versions {
