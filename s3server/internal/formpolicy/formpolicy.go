@@ -5,6 +5,7 @@ package formpolicy
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,12 +40,12 @@ func Parse(encoded string) (*Policy, error) {
 		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid base64.")
 	}
 	var p Policy
-	var names map[string]json.RawMessage
-	if json.Unmarshal(document, &p) != nil || json.Unmarshal(document, &names) != nil || p.Expiration.IsZero() ||
-		p.Conditions == nil {
+	var fields map[string]json.RawMessage
+	err = errors.Join(json.Unmarshal(document, &p), json.Unmarshal(document, &fields))
+	if err != nil || p.Expiration.IsZero() || p.Conditions == nil {
 		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid JSON.")
 	}
-	for name := range names {
+	for name := range fields {
 		if name != "expiration" && name != "conditions" { // encoding/json would accept other cases of letters
 			return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Unexpected: '%s'.", name)
 		}
@@ -75,7 +76,7 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 			value = bucket
 			ok = true
 		}
-		if !ok || c.match == "eq" && value != c.value || c.match == "starts-with" && !c.hasPrefix(value) {
+		if !ok || !c.holds(value) {
 			return size, s3error.New("AccessDenied").
 				WithMessage("Invalid according to Policy: Policy Condition failed: %s", c.source)
 		}
@@ -86,6 +87,14 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 		}
 	}
 	return size, nil
+}
+
+// holds reports whether the condition is true for the value of its field.
+func (c condition) holds(value string) bool {
+	if c.match == "eq" {
+		return value == c.value
+	}
+	return c.hasPrefix(value)
 }
 
 // hasPrefix reports whether a value begins with the text of the condition. If a content type is a
@@ -100,48 +109,59 @@ func (c condition) hasPrefix(value string) bool {
 }
 
 // parseCondition decodes a condition of the form {"field": "value"} or [match, "$field", "value"].
-func parseCondition(raw json.RawMessage) (c condition, err error) {
-	invalid := s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid Condition: %s", raw)
+func parseCondition(raw json.RawMessage) (condition, error) {
 	var exact map[string]string
 	if json.Unmarshal(raw, &exact) == nil {
-		for field, value := range exact {
-			c = condition{
-				match:  "eq",
-				field:  strings.ToLower(field),
-				value:  value,
-				source: fmt.Sprintf("[\"eq\", \"$%s\", %q]", field, value),
-			}
-		}
-		if len(exact) != 1 {
-			err = invalid.WithMessage(
-				"Invalid Policy: Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.",
-			)
-		}
-		return c, err
+		return exactCondition(exact)
 	}
+
+	invalid := s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid Condition: %s", raw)
 	var list []any
 	if json.Unmarshal(raw, &list) != nil || len(list) != 3 {
-		return c, invalid
+		return condition{}, invalid
 	}
-	match, _ := list[0].(string)
-	c.match = strings.ToLower(match)
-	if c.match == "content-length-range" {
-		lower, ok := list[1].(float64)
-		maximum, isNumber := list[2].(float64)
-		if !ok || !isNumber || lower < 0 || maximum < lower {
-			return c, invalid
+	match, _ := list[0].(string) // "" is no known match
+	match = strings.ToLower(match)
+	switch match {
+	case "content-length-range":
+		lower, hasLower := list[1].(float64)
+		upper, hasUpper := list[2].(float64)
+		if !hasLower || !hasUpper || lower < 0 || upper < lower {
+			return condition{}, invalid
 		}
-		c.sizes = Sizes{int64(lower), int64(maximum)}
-		return c, nil
+		return condition{match: match, sizes: Sizes{Least: int64(lower), Most: int64(upper)}}, nil
+	case "eq", "starts-with":
+		name, _ := list[1].(string) // "" has no dollar sign
+		field, hasDollar := strings.CutPrefix(name, "$")
+		value, isText := list[2].(string)
+		if !hasDollar || !isText {
+			return condition{}, invalid
+		}
+		return newCondition(match, field, value), nil
 	}
-	field, _ := list[1].(string)
-	value, isText := list[2].(string)
-	field, dollar := strings.CutPrefix(field, "$")
-	if c.match != "eq" && c.match != "starts-with" || !dollar || !isText {
-		return c, invalid
+	return condition{}, invalid
+}
+
+// exactCondition returns the condition of the form {"field": "value"}.
+func exactCondition(exact map[string]string) (condition, error) {
+	if len(exact) != 1 {
+		return condition{}, s3error.New("InvalidPolicyDocument").WithMessage(
+			"Invalid Policy: Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.",
+		)
 	}
-	c.field = strings.ToLower(field)
-	c.value = value
-	c.source = fmt.Sprintf("[%q, \"$%s\", %q]", c.match, field, value)
+	var c condition
+	for field, value := range exact {
+		c = newCondition("eq", field, value)
+	}
 	return c, nil
+}
+
+// newCondition returns a condition on the value of a field. match is "eq" or "starts-with".
+func newCondition(match, field, value string) condition {
+	return condition{
+		match:  match,
+		field:  strings.ToLower(field),
+		value:  value,
+		source: fmt.Sprintf("[%q, \"$%s\", %q]", match, field, value),
+	}
 }
