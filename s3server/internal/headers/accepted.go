@@ -128,8 +128,11 @@ func hasMeaning(name string) bool {
 	}
 	name = strings.ToLower(name)
 	return slices.ContainsFunc(missingHeaders, func(pattern string) bool {
-		family, all := strings.CutSuffix(pattern, "*")
-		return name == family || all && strings.HasPrefix(name, family)
+		prefix, isPrefix := strings.CutSuffix(pattern, "*")
+		if isPrefix {
+			return strings.HasPrefix(name, prefix)
+		}
+		return name == pattern
 	})
 }
 
@@ -152,22 +155,32 @@ func headerTable(names map[string][]string) map[string]map[string]bool {
 // proxies and other S3 servers define x-amz-* headers of their own.
 func Check(operation string, header http.Header, strict bool) error {
 	accepted := acceptedHeaders[operation]
-	switch {
-	case accepted != nil:
-	case strings.HasPrefix(operation, "Put"):
+	if accepted == nil && strings.HasPrefix(operation, "Put") {
 		accepted = acceptedHeaders["Put"]
-	default:
+	}
+	if accepted == nil {
 		accepted = acceptedHeaders[""]
 	}
 	for name := range header {
-		switch {
-		case !strings.HasPrefix(name, AmzPrefix) || accepted[name]:
-		case strings.HasPrefix(name, MetadataPrefix) && accepted[MetadataPrefix]:
-		case strings.HasPrefix(name, checksum.Prefix) && accepted[checksum.Prefix] &&
-			!slices.Contains(checksum.Parameters, name):
-		case strict || hasMeaning(name):
+		if !strings.HasPrefix(name, AmzPrefix) || accepts(accepted, name) {
+			continue
+		}
+		if strict || hasMeaning(name) {
 			return s3error.New("NotImplemented", "Header", strings.ToLower(name))
 		}
 	}
 	return nil
+}
+
+// accepts reports whether a set of acceptedHeaders has a header. The set may have the prefixes of
+// metadata and of checksums.
+func accepts(accepted map[string]bool, name string) bool {
+	if strings.HasPrefix(name, MetadataPrefix) && accepted[MetadataPrefix] {
+		return true
+	}
+	isChecksum := strings.HasPrefix(name, checksum.Prefix) && !slices.Contains(checksum.Parameters, name)
+	if isChecksum && accepted[checksum.Prefix] {
+		return true
+	}
+	return accepted[name]
 }

@@ -14,21 +14,22 @@ import (
 // WriteCondition reads the condition in the headers of a write. Like S3, it accepts only one
 // condition, and If-None-Match only with "*".
 func WriteCondition(header http.Header) (state.WriteCondition, error) {
-	ifNoneMatch := headertext.Lines(header, "If-None-Match")
+	noneMatch := headertext.Lines(header, "If-None-Match")
 	match := headertext.Lines(header, "If-Match")
-	if ifNoneMatch != "" && (match != "" || ifNoneMatch != "*") {
+	if noneMatch != "" && (match != "" || noneMatch != "*") {
 		return state.WriteCondition{}, s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
-	return state.WriteCondition{
-		Absent: ifNoneMatch == "*",
-		Match:  match,
-	}, refuse(header, "If-Modified-Since", "If-Unmodified-Since")
+	if err := refuse(header, "If-Modified-Since", "If-Unmodified-Since"); err != nil {
+		return state.WriteCondition{}, err
+	}
+	return state.WriteCondition{Absent: noneMatch == "*", Match: match}, nil
 }
 
 // NoWriteCondition fails if a request has a condition, although its operation supports none.
 // UploadPart is such an operation.
 func NoWriteCondition(header http.Header) error { return refuse(header, "If-Match", "If-None-Match") }
 
+// refuse fails with NotImplemented if a request has one of the headers.
 func refuse(header http.Header, names ...string) error {
 	for _, name := range names {
 		if headertext.Lines(header, name) != "" {
@@ -42,22 +43,32 @@ func refuse(header http.Header, names ...string) error {
 // If-Match, If-Unmodified-Since or "". The second result is If-None-Match, If-Modified-Since or "".
 // A condition on the date is ignored if there is also one on the entity tag.
 func failedConditions(header http.Header, prefix string, v *state.Version) (required, forbidden string) {
-	modified := v.Modified.Truncate(time.Second)
-	if match := headertext.Lines(header, prefix+"If-Match"); match != "" {
-		if !state.Matches(match, v.Object.ETag) {
-			required = "If-Match"
-		}
-	} else if start, err := http.ParseTime(header.Get(prefix + "If-Unmodified-Since")); err == nil && modified.After(start) {
+	modified := v.Modified.Truncate(time.Second) // dates in headers have whole seconds
+	match := headertext.Lines(header, prefix+"If-Match")
+	unmodifiedSince, hasUnmodifiedSince := readDate(header, prefix+"If-Unmodified-Since")
+	switch {
+	case match != "" && !state.Matches(match, v.Object.ETag):
+		required = "If-Match"
+	case match == "" && hasUnmodifiedSince && modified.After(unmodifiedSince):
 		required = "If-Unmodified-Since"
 	}
-	if ifNoneMatch := headertext.Lines(header, prefix+"If-None-Match"); ifNoneMatch != "" {
-		if state.Matches(ifNoneMatch, v.Object.ETag) {
-			forbidden = "If-None-Match"
-		}
-	} else if start, err := http.ParseTime(header.Get(prefix + "If-Modified-Since")); err == nil && !modified.After(start) {
+
+	noneMatch := headertext.Lines(header, prefix+"If-None-Match")
+	modifiedSince, hasModifiedSince := readDate(header, prefix+"If-Modified-Since")
+	switch {
+	case noneMatch != "" && state.Matches(noneMatch, v.Object.ETag):
+		forbidden = "If-None-Match"
+	case noneMatch == "" && hasModifiedSince && !modified.After(modifiedSince):
 		forbidden = "If-Modified-Since"
 	}
 	return required, forbidden
+}
+
+// readDate reads the date in a header. It reports false if there is none. As RFC 9110 demands, an
+// invalid date counts as none.
+func readDate(header http.Header, name string) (date time.Time, ok bool) {
+	date, err := http.ParseTime(header.Get(name))
+	return date, err == nil
 }
 
 // CheckRead fails if a condition in the headers of a read does not hold for a version. It follows

@@ -59,11 +59,21 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 // Sendable fails if value has a character that a header cannot have, or a character with a greater
 // code point than limit. The error names the argument.
 func Sendable(argument, value string, limit rune) error {
-	if strings.ContainsFunc(value, func(c rune) bool { return c > limit || c < ' ' && c != '\t' || c == 0x7F }) {
+	isForbidden := func(c rune) bool { return c > limit || isControl(c) }
+	if strings.ContainsFunc(value, isForbidden) {
 		return s3error.New("InvalidArgument", "ArgumentName", argument).
 			WithMessage("Header value cannot be represented using ISO-8859-1.")
 	}
 	return nil
+}
+
+// isControl reports whether a header cannot have c, because c is a control character. A tab is
+// permitted.
+func isControl(c rune) bool {
+	if c == '\t' {
+		return false
+	}
+	return c < ' ' || c == 0x7F
 }
 
 // readMetadata copies the user metadata from the headers of a request to those of an object.
