@@ -48,25 +48,33 @@ func (n Naming) Escape(key string) string {
 }
 
 // IsNatural reports whether a text can stay unescaped. The text has one or more segments of a key.
-// The second argument is true if the text begins with the first segment of the key.
-func (n Naming) IsNatural(segments string, complete bool) bool {
+// isStart is true if the text begins with the first segment of the key.
+func (n Naming) IsNatural(segments string, isStart bool) bool {
+	isFirst := isStart
 	for segment := range strings.SplitSeq(segments, "/") {
-		if !n.isNaturalSegment(segment, complete) {
+		if !n.isNaturalSegment(segment, isFirst) {
 			return false
 		}
-		complete = false
+		isFirst = false
 	}
 	return true
 }
 
-func (n Naming) isNaturalSegment(s string, first bool) bool {
-	if s == "" {
-		return n.Empty && (n.Slash || !first)
+// isNaturalSegment reports whether a segment of a key can stay unescaped.
+func (n Naming) isNaturalSegment(segment string, isFirst bool) bool {
+	if segment == "" {
+		return n.Empty && (n.Slash || !isFirst)
 	}
-	if s == "." || s == ".." || strings.HasPrefix(s, Mark) || !utf8.ValidString(s) {
+	if segment == "." || segment == ".." {
 		return false
 	}
-	return n.Others || s[len(s)-1] != '.' && strings.IndexFunc(s, mustEscape) < 0
+	if strings.HasPrefix(segment, Mark) || !utf8.ValidString(segment) {
+		return false
+	}
+	if n.Others {
+		return true
+	}
+	return !strings.HasSuffix(segment, ".") && strings.IndexFunc(segment, mustEscape) < 0
 }
 
 // mustEscape reports whether a character must be escaped because rule K1 forbids it.
@@ -74,6 +82,7 @@ func mustEscape(c rune) bool {
 	return c < 0x20 || c == 0x7F || c == '\\' || c == 0xFFFE || c == 0xFFFF
 }
 
+// escapeSegment converts a segment of an S3 key to the segment of the driver's name.
 func (n Naming) escapeSegment(s string, first bool) string {
 	if n.isNaturalSegment(s, first) {
 		return s
@@ -85,19 +94,20 @@ func (n Naming) escapeSegment(s string, first bool) string {
 // and a dot at its end is escaped, too.
 func EscapeText(s string, complete bool) string {
 	var b strings.Builder
-	for i, c := range s {
-		size := utf8.RuneLen(c)
-		if c == utf8.RuneError {
-			_, size = utf8.DecodeRuneInString(s[i:])
-		}
+	for i := 0; i < len(s); {
+		c, size := utf8.DecodeRuneInString(s[i:])
 		raw := s[i : i+size]
-		if mustEscape(c) || c == '%' || c == utf8.RuneError && size == 1 || c == '.' && complete && i == len(s)-1 {
-			for _, octet := range []byte(raw) {
-				_, _ = fmt.Fprintf(&b, "%%%02X", octet)
-			}
+		i += size
+
+		isInvalid := c == utf8.RuneError && size == 1
+		isLastDot := c == '.' && complete && i == len(s)
+		if !mustEscape(c) && c != '%' && !isInvalid && !isLastDot {
+			b.WriteString(raw)
 			continue
 		}
-		b.WriteString(raw)
+		for _, octet := range []byte(raw) {
+			_, _ = fmt.Fprintf(&b, "%%%02X", octet) // a Builder never fails
+		}
 	}
 	return b.String()
 }
@@ -109,16 +119,20 @@ func (n Naming) Unescape(name string, isPrefix bool) (string, bool) {
 		return name, true
 	}
 	segments := strings.Split(name, "/")
-	for i, s := range segments {
-		if isPrefix && i == len(segments)-1 && s == "" {
+	for i, segment := range segments {
+		if isPrefix && i == len(segments)-1 && segment == "" {
 			continue
 		}
-		text, escaped := strings.CutPrefix(s, Mark)
-		if !escaped {
+		text, isEscaped := strings.CutPrefix(segment, Mark)
+		if !isEscaped {
 			continue
 		}
 		key, err := url.PathUnescape(text)
-		if err != nil || n.escapeSegment(key, i == 0) != s {
+		if err != nil {
+			return "", false
+		}
+		// Another program may have escaped a segment that this package would not.
+		if n.escapeSegment(key, i == 0) != segment {
 			return "", false
 		}
 		segments[i] = key
