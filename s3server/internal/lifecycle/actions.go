@@ -41,9 +41,12 @@ type Version struct {
 // means never.
 func (c *Configuration) Abortion(key string, initiated time.Time, clock Clock) (first Deadline) {
 	for _, rule := range c.Rules() {
-		if a := rule.AbortIncompleteMultipartUpload; a != nil && strings.HasPrefix(key, rule.scope().prefix) {
-			first = first.earlier(Deadline{clock.addDays(initiated, *a.DaysAfterInitiation), rule.ID})
+		abort := rule.AbortIncompleteMultipartUpload
+		if abort == nil || !strings.HasPrefix(key, rule.scope().prefix) {
+			continue
 		}
+		at := clock.addDays(initiated, *abort.DaysAfterInitiation)
+		first = first.earlier(Deadline{At: at, Rule: rule.ID})
 	}
 	return first
 }
@@ -99,8 +102,8 @@ func (c *Configuration) Action(versions []Version, i int, clock Clock) (act Acti
 			return Action{Expire: true}
 		}
 		for _, class := range rule.transitions(versions, i, clock) {
-			isColder := slices.Index(coldness, class) > max(slices.Index(coldness, v.Class), slices.Index(coldness, act.Class))
-			if isColder && (scope.hasSize() || v.Size >= minSize(class, c.Least)) {
+			isLarge := scope.hasSize() || v.Size >= minSize(class, c.Least)
+			if isLarge && isColder(class, v.Class) && isColder(class, act.Class) {
 				act.Class = class
 			}
 		}
@@ -108,10 +111,18 @@ func (c *Configuration) Action(versions []Version, i int, clock Clock) (act Acti
 	return act
 }
 
+// isColder reports whether a storage class is colder than another one. Every class in coldness is
+// colder than a class that is missing there, such as "".
+func isColder(class, other string) bool {
+	return slices.Index(coldness, class) > slices.Index(coldness, other)
+}
+
 // minSize returns the minimum size in bytes of an object that a rule may transition to a class,
 // if the rule itself has no sizes.
-func minSize(class, fallback string) int64 {
-	if fallback == SmallByClass && (class == "GLACIER" || class == "DEEP_ARCHIVE") {
+// least is the value of Configuration.Least.
+func minSize(class, least string) int64 {
+	isArchive := class == "GLACIER" || class == "DEEP_ARCHIVE"
+	if isArchive && least == SmallByClass {
 		return 0
 	}
 	return 128 << 10
@@ -122,18 +133,35 @@ func minSize(class, fallback string) int64 {
 func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 	if i > 0 {
 		e := r.NoncurrentVersionExpiration
-		return e != nil && i > count(e.NewerNoncurrentVersions) &&
-			!clock.Now.Before(clock.addDays(versions[i-1].Modified, *e.NoncurrentDays))
+		return e != nil && isNoncurrentFor(versions, i, e.NoncurrentDays, e.NewerNoncurrentVersions, clock)
 	}
+
 	e := r.Expiration
-	v := versions[0]
-	if e == nil || v.Marker && len(versions) > 1 {
+	if e == nil {
 		return false
 	}
-	if v.Marker && e.ExpiredObjectDeleteMarker != nil {
+	v := versions[0]
+	if !v.Marker {
+		return r.expiration(v, clock).IsOver(clock.Now)
+	}
+	// A delete marker expires only when no other version is left.
+	if len(versions) > 1 {
+		return false
+	}
+	if e.ExpiredObjectDeleteMarker != nil {
 		return *e.ExpiredObjectDeleteMarker
 	}
 	return r.expiration(v, clock).IsOver(clock.Now)
+}
+
+// isNoncurrentFor reports whether versions[i] has been noncurrent for a number of days, and more than
+// a number of noncurrent versions are newer. A version becomes noncurrent when the next one is
+// written. newer may be nil.
+func isNoncurrentFor(versions []Version, i int, days, newer *int, clock Clock) bool {
+	if i <= count(newer) {
+		return false
+	}
+	return !clock.Now.Before(clock.addDays(versions[i-1].Modified, *days))
 }
 
 // expiration returns the time at which the rule removes a version, provided that it stays current
@@ -159,8 +187,7 @@ func (r *Rule) transitions(versions []Version, i int, clock Clock) (classes []st
 	}
 	if i > 0 {
 		for _, t := range r.NoncurrentVersionTransition {
-			if i > count(t.NewerNoncurrentVersions) &&
-				!clock.Now.Before(clock.addDays(versions[i-1].Modified, *t.NoncurrentDays)) {
+			if isNoncurrentFor(versions, i, t.NoncurrentDays, t.NewerNoncurrentVersions, clock) {
 				classes = append(classes, t.StorageClass)
 			}
 		}

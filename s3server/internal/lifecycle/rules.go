@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/tagging"
+	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
 // A date is the text of a date as the client sent it. Check refuses an invalid date.
@@ -62,21 +63,53 @@ func (c *Configuration) Check() error {
 	return nil
 }
 
+// check fails if AWS would refuse the rule.
 func (r *Rule) check() error {
-	hasAction := r.Expiration != nil || r.NoncurrentVersionExpiration != nil || r.AbortIncompleteMultipartUpload != nil ||
-		len(r.NoncurrentVersionTransition) > 0 || len(r.Transition) > 0
-	if r.Status != enabled && r.Status != "Disabled" || (r.Filter == nil) == (r.Prefix == nil) {
+	if r.Status != enabled && r.Status != "Disabled" {
 		return s3error.New("MalformedXML")
 	}
-	if !hasAction {
+	// A rule has exactly one of the two.
+	if (r.Filter == nil) == (r.Prefix == nil) {
+		return s3error.New("MalformedXML")
+	}
+	if !r.hasAction() {
 		return s3error.New("InvalidRequest").WithMessage("At least one action needs to be specified in a rule.")
 	}
-	for _, check := range []func() error{r.Filter.check, r.checkExpiration, r.checkTransitions, r.checkNoncurrent, r.checkAbort} {
-		if err := check(); err != nil {
-			return err
+	if err := r.Filter.check(); err != nil {
+		return err
+	}
+	if err := r.checkExpiration(); err != nil {
+		return err
+	}
+	if err := r.checkTransitions(); err != nil {
+		return err
+	}
+	if err := r.checkNoncurrent(); err != nil {
+		return err
+	}
+	return r.checkAbort()
+}
+
+// hasAction reports whether the rule has an action.
+func (r *Rule) hasAction() bool {
+	if r.Expiration != nil || len(r.Transition) > 0 {
+		return true
+	}
+	if r.NoncurrentVersionExpiration != nil || len(r.NoncurrentVersionTransition) > 0 {
+		return true
+	}
+	return r.AbortIncompleteMultipartUpload != nil
+}
+
+// countTrue returns the number of conditions that are true.
+func countTrue(conditions ...bool) int {
+	count := 0
+	for _, isTrue := range conditions {
+		if isTrue {
+			count++
 		}
 	}
-	return nil
+	return count
 }
 
 // check fails if more than one field of the filter is set, or if the filter names a tag twice.
@@ -84,24 +117,22 @@ func (f *filter) check() error {
 	if f == nil {
 		return nil
 	}
-	conditions := 0
-	for _, ok := range []bool{f.Prefix != nil, f.Tag != nil, f.ObjectSizeGreaterThan != nil, f.ObjectSizeLessThan != nil, f.And != nil} {
-		if ok {
-			conditions++
-		}
-	}
-	if conditions > 1 {
+	hasSize := []bool{f.ObjectSizeGreaterThan != nil, f.ObjectSizeLessThan != nil}
+	if countTrue(append(hasSize, f.Prefix != nil, f.Tag != nil, f.And != nil)...) > 1 {
 		return s3error.New("MalformedXML")
 	}
-	keys := map[string]bool{}
 	tags, err := tagging.Of(f.tagElements())
+	if err != nil {
+		return err
+	}
+	keys := map[string]bool{}
 	for _, t := range tags {
 		if keys[t.Key] {
 			return s3error.New("InvalidRequest").WithMessage("Duplicate Tag Keys are not allowed.")
 		}
 		keys[t.Key] = true
 	}
-	return err
+	return nil
 }
 
 // tagElements returns the tags of the filter, inside and outside And.
@@ -123,21 +154,16 @@ func positive(count *int, field, action string) error {
 	return nil
 }
 
+// checkExpiration checks the time at which objects expire.
 func (r *Rule) checkExpiration() error {
 	e := r.Expiration
 	if e == nil {
 		return nil
 	}
-	count := 0
-	for _, isSet := range []bool{e.Days != nil, e.Date != "", e.ExpiredObjectDeleteMarker != nil} {
-		if isSet {
-			count++
-		}
-	}
-	if count != 1 {
+	if countTrue(e.Days != nil, e.Date != "", e.ExpiredObjectDeleteMarker != nil) != 1 {
 		return s3error.New("MalformedXML")
 	}
-	if scope := r.scope(); e.ExpiredObjectDeleteMarker != nil && len(scope.tags) > 0 {
+	if e.ExpiredObjectDeleteMarker != nil && len(r.scope().tags) > 0 {
 		return s3error.New("InvalidRequest").WithMessage("ExpiredObjectDeleteMarker cannot be specified with Tags.")
 	}
 	if err := positive(e.Days, "Days", "Expiration"); err != nil {
@@ -155,15 +181,20 @@ var coldness = []string{
 // minInfrequent is the minimum number of days before a transition to a class for infrequent access.
 const minInfrequent = 30
 
+// checkClass fails if a rule cannot transition objects to a class after this number of days. days is
+// nil if the transition has a date instead. action is for the error.
 func checkClass(class, action string, days *int) error {
-	if slices.Index(coldness, class) < 1 {
+	if !isColder(class, standard) {
 		return s3error.New("MalformedXML")
 	}
-	if days != nil && *days < 0 {
+	if days == nil {
+		return nil
+	}
+	if *days < 0 {
 		return s3error.New("InvalidArgument").WithMessage("'Days' in %s action must be nonnegative", action)
 	}
-	if infrequent := class == "STANDARD_IA" || class == "ONEZONE_IA"; infrequent && days != nil &&
-		*days < minInfrequent {
+	isInfrequent := class == "STANDARD_IA" || class == "ONEZONE_IA"
+	if isInfrequent && *days < minInfrequent {
 		return s3error.New("InvalidArgument").WithMessage(
 			"'Days' in %s action must be greater than or equal to %d for storageClass '%s'", action, minInfrequent,
 			class,
@@ -172,6 +203,8 @@ func checkClass(class, action string, days *int) error {
 	return nil
 }
 
+// checkTransitions checks the transitions of current objects, each by itself and against the
+// expiration.
 func (r *Rule) checkTransitions() error {
 	classes := map[string]bool{}
 	for _, t := range r.Transition {
@@ -189,25 +222,34 @@ func (r *Rule) checkTransitions() error {
 				WithMessage("'StorageClass' must be different for 'Transition' actions in same 'Rule'")
 		}
 		classes[t.StorageClass] = true
-		e := r.Expiration
-		if e == nil || e.ExpiredObjectDeleteMarker != nil {
-			continue
-		}
-		if (e.Days == nil) != (t.Days == nil) {
-			return s3error.New("InvalidRequest").WithMessage(
-				"Found mixed 'Date' and 'Days' based Expiration and Transition actions in lifecycle rule '%s'", r.ID,
-			)
-		}
-		if e.Days != nil && *e.Days <= *t.Days {
-			return s3error.New("InvalidArgument").WithMessage(
-				"'Days' in the Expiration action must be greater than 'Days' in the Transition action in lifecycle rule '%s'",
-				r.ID,
-			)
+		if err := r.checkOrder(t); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// checkOrder fails if objects would expire before a transition.
+func (r *Rule) checkOrder(t transition) error {
+	e := r.Expiration
+	if e == nil || e.ExpiredObjectDeleteMarker != nil {
+		return nil
+	}
+	if (e.Days == nil) != (t.Days == nil) {
+		return s3error.New("InvalidRequest").WithMessage(
+			"Found mixed 'Date' and 'Days' based Expiration and Transition actions in lifecycle rule '%s'", r.ID,
+		)
+	}
+	if e.Days != nil && *e.Days <= *t.Days {
+		return s3error.New("InvalidArgument").WithMessage(
+			"'Days' in the Expiration action must be greater than 'Days' in the Transition action in lifecycle rule '%s'",
+			r.ID,
+		)
+	}
+	return nil
+}
+
+// checkNoncurrent checks the actions on noncurrent versions.
 func (r *Rule) checkNoncurrent() error {
 	if e := r.NoncurrentVersionExpiration; e != nil {
 		if e.NoncurrentDays == nil {
@@ -234,6 +276,7 @@ func (r *Rule) checkNoncurrent() error {
 	return nil
 }
 
+// checkNewer checks the number of noncurrent versions that an action keeps.
 func checkNewer(count *int, action string) error {
 	const maxVersions = 100
 	if count != nil && *count > maxVersions {
@@ -243,6 +286,7 @@ func checkNewer(count *int, action string) error {
 	return positive(count, "NewerNoncurrentVersions", action)
 }
 
+// checkAbort checks the action on incomplete uploads.
 func (r *Rule) checkAbort() error {
 	a := r.AbortIncompleteMultipartUpload
 	if a == nil {
@@ -264,24 +308,35 @@ type scope struct {
 	sizeOver, sizeUnder *int64 // bounds of the size in bytes, exclusive; nil means no bound
 }
 
-func (r *Rule) scope() (s scope) {
-	prefix := r.Prefix
+// scope returns the filter of the rule, which may be in one of three forms.
+func (r *Rule) scope() scope {
 	f := r.Filter
-	if f != nil {
-		prefix = f.Prefix
-		s.sizeOver = f.ObjectSizeGreaterThan
-		s.sizeUnder = f.ObjectSizeLessThan
-		if f.And != nil {
-			prefix = f.And.Prefix
-			s.sizeOver = f.And.ObjectSizeGreaterThan
-			s.sizeUnder = f.And.ObjectSizeLessThan
+	if f == nil {
+		return scope{prefix: textOf(r.Prefix)}
+	}
+	tags, _ := tagging.Of(f.tagElements()) // check has already refused invalid tags
+	if f.And == nil {
+		return scope{
+			prefix:    textOf(f.Prefix),
+			tags:      tags,
+			sizeOver:  f.ObjectSizeGreaterThan,
+			sizeUnder: f.ObjectSizeLessThan,
 		}
-		s.tags, _ = tagging.Of(f.tagElements()) // check has already refused invalid tags
 	}
-	if prefix != nil {
-		s.prefix = string(*prefix)
+	return scope{
+		prefix:    textOf(f.And.Prefix),
+		tags:      tags,
+		sizeOver:  f.And.ObjectSizeGreaterThan,
+		sizeUnder: f.And.ObjectSizeLessThan,
 	}
-	return s
+}
+
+// textOf returns *text, or "" if text is nil.
+func textOf(text *xmldoc.Text) string {
+	if text == nil {
+		return ""
+	}
+	return string(*text)
 }
 
 // contains reports whether a version is in the scope. A delete marker has no tags and no size. A scope
@@ -298,7 +353,10 @@ func (s scope) contains(v Version) bool {
 			return false
 		}
 	}
-	return (s.sizeOver == nil || v.Size > *s.sizeOver) && (s.sizeUnder == nil || v.Size < *s.sizeUnder)
+	if s.sizeOver != nil && v.Size <= *s.sizeOver {
+		return false
+	}
+	return s.sizeUnder == nil || v.Size < *s.sizeUnder
 }
 
 func (s scope) hasSize() bool { return s.sizeOver != nil || s.sizeUnder != nil }
