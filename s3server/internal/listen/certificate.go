@@ -55,9 +55,8 @@ func Hosts(addr string, domains []string) []string {
 // and Node.js do not accept *.localhost for photos.localhost. A server certificate therefore
 // contains the full host name that the client requests.
 func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
-	key, _ := ecdsa.GenerateKey(
-		elliptic.P256(), rand.Reader,
-	) // GenerateKey fails only if there are no random numbers, and then Go ends the program
+	// GenerateKey fails only if there are no random numbers, and then Go ends the program.
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	template := x509.Certificate{
 		Subject:               pkix.Name{CommonName: "s3server's authority"},
 		NotBefore:             time.Now().Add(-time.Hour),
@@ -79,15 +78,21 @@ func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo)
 		return nil, nil, err
 	}
 	authority, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	// A certificate of the server is like that of the authority, but signs nothing.
 	template.Subject.CommonName = "s3server"
 	template.IsCA = false
 	template.KeyUsage = x509.KeyUsageDigitalSignature
-	return authority, func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		clone := template
+	newCertificate := func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		server := template
 		if authority.VerifyHostname(hello.ServerName) == nil {
-			clone.DNSNames = append([]string{hello.ServerName}, clone.DNSNames...)
+			server.DNSNames = append([]string{hello.ServerName}, server.DNSNames...)
 		}
-		der, err := x509.CreateCertificate(rand.Reader, &clone, authority, &key.PublicKey, key)
+		der, err := x509.CreateCertificate(rand.Reader, &server, authority, &key.PublicKey, key)
 		return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
-	}, err
+	}
+	return authority, newCertificate, nil
 }

@@ -68,27 +68,28 @@ func (l *Listener) Accept() (net.Conn, error) {
 // admit waits until fewer than the maximum of connections are open. It returns false if the
 // listener is closed in the meantime.
 func (l *Listener) admit() bool {
-	closed := false
 	select {
 	case l.slots <- struct{}{}:
 		return true
 	default:
 	}
-	for {
-		wait := (<-chan time.Time)(nil)
-		if !closed {
-			closed = l.closeIdle()
-			if !closed {
-				wait = time.After(idleGrace)
-			}
-		}
+
+	// Close one idle connection, as soon as there is one. Its slot becomes free when the http.Server
+	// notices that, so no second connection is closed meanwhile.
+	for !l.closeIdle() {
 		select {
 		case l.slots <- struct{}{}:
 			return true
-		case <-wait:
+		case <-time.After(idleGrace):
 		case <-l.closed:
 			return false
 		}
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return true
+	case <-l.closed:
+		return false
 	}
 }
 
@@ -108,6 +109,7 @@ func (l *Listener) Changed(connection net.Conn, state http.ConnState) {
 	}
 }
 
+// setIdle records whether a connection is idle from now on.
 func (l *Listener) setIdle(connection net.Conn, idle bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
