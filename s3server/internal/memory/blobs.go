@@ -184,10 +184,10 @@ func slice(pieces []piece, offset, length int64) []piece {
 		if length <= 0 {
 			break
 		}
-		n := min(length, p.size-offset)
-		part = append(part, piece{p.blob, p.offset + offset, n})
+		size := min(length, p.size-offset)
+		part = append(part, piece{blob: p.blob, offset: p.offset + offset, size: size})
 		offset = 0
-		length = length - n
+		length -= size
 	}
 	return part
 }

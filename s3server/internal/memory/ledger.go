@@ -83,11 +83,11 @@ func (l *ledger) costOf(b *state.Bucket) int64 {
 
 // costOfVersion returns the approximate memory in bytes of a version without its content.
 func costOfVersion(v *state.Version) int64 {
-	return entryCost + int64(len(v.Key)) + costOfProperties(
-		&v.Object.Properties,
-	) + int64(len(v.Object.Parts))*recordedPartCost
+	parts := int64(len(v.Object.Parts)) * recordedPartCost
+	return entryCost + int64(len(v.Key)) + costOfProperties(&v.Object.Properties) + parts
 }
 
+// costOfProperties returns the bytes of the headers and tags of an object.
 func costOfProperties(p *state.Properties) (bytes int64) {
 	for name, values := range p.Header {
 		for _, value := range values {
@@ -102,7 +102,6 @@ func costOfProperties(p *state.Properties) (bytes int64) {
 
 // cost returns the approximate memory in bytes of an upload and its parts without their content.
 func (u *memoryUpload) cost() int64 {
-	return entryCost + int64(len(u.upload.Key)) + costOfProperties(
-		&u.upload.Object.Properties,
-	) + int64(len(u.parts))*entryCost
+	parts := int64(len(u.parts)) * entryCost
+	return entryCost + int64(len(u.upload.Key)) + costOfProperties(&u.upload.Object.Properties) + parts
 }

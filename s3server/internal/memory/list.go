@@ -2,7 +2,6 @@ package memory
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/tidwall/btree"
@@ -27,15 +26,17 @@ func (s *Store) List(
 func walk(
 	l state.Listing, b *memoryBucket, pos state.Position, show func(v *state.Version, common string),
 ) (hasMore bool) {
-	keys := b.keys.Iter()
-	count, last := 0, ""
+	count := 0
+	shownPrefix := "" // common prefix that was shown last, on this page or on the one before
 	if pos.Prefix {
-		last = pos.Key
+		shownPrefix = pos.Key
 	}
-	for ok := keys.Seek(max(l.Prefix, pos.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = nextKey(&keys, last) {
+	keys := b.keys.Iter()
+	hasKey := keys.Seek(max(l.Prefix, pos.Key))
+	for ; hasKey && strings.HasPrefix(keys.Key(), l.Prefix); hasKey = nextKey(&keys, shownPrefix) {
 		key := keys.Key()
-		v := keys.Value()[0]
-		if v.Marker || key <= pos.Key || isBelow(key, last) {
+		current := keys.Value()[0]
+		if current.Marker || key <= pos.Key || isBelow(key, shownPrefix) {
 			continue
 		}
 		if count == l.Max {
@@ -43,10 +44,10 @@ func walk(
 		}
 		count++
 		if common, isPrefix := l.CommonPrefix(key); isPrefix {
-			last = common
+			shownPrefix = common
 			show(nil, common)
 		} else {
-			show(v, "")
+			show(current, "")
 		}
 	}
 	return false
@@ -75,17 +76,21 @@ func (s *Store) ListVersions(
 	return hasMore, err
 }
 
+// walkVersions is like walk, but shows all versions and delete markers. The versions of one key are
+// shown from the newest to the oldest.
 func walkVersions(
 	l state.Listing, b *memoryBucket, pos state.VersionPosition,
 	show func(v *state.Version, isLatest bool, common string),
 ) (hasMore bool) {
-	keys := b.keys.Iter()
-	count, last := 0, ""
+	count := 0
+	shownPrefix := "" // common prefix that was shown last, on this page or on the one before
 	if common, _ := l.CommonPrefix(pos.Key); common == pos.Key {
-		last = common
+		shownPrefix = common
 	}
-	for ok := keys.Seek(max(l.Prefix, pos.Key)); ok && strings.HasPrefix(keys.Key(), l.Prefix); ok = nextKey(&keys, last) {
-		if isBelow(keys.Key(), last) {
+	keys := b.keys.Iter()
+	hasKey := keys.Seek(max(l.Prefix, pos.Key))
+	for ; hasKey && strings.HasPrefix(keys.Key(), l.Prefix); hasKey = nextKey(&keys, shownPrefix) {
+		if isBelow(keys.Key(), shownPrefix) {
 			continue
 		}
 		common, isPrefix := l.CommonPrefix(keys.Key())
@@ -96,7 +101,7 @@ func walkVersions(
 			}
 			count++
 			if isPrefix {
-				last = common
+				shownPrefix = common
 				show(nil, false, common)
 				break
 			}
@@ -111,15 +116,17 @@ func firstAfter(p state.VersionPosition, key string, versions []*state.Version) 
 	if key != p.Key {
 		return 0
 	}
-	number, ok := numberOf(p.ID)
-	i := slices.IndexFunc(versions, func(v *state.Version) bool { return v.ID == p.ID || ok && v.Number < number })
-	if i < 0 {
-		return len(versions)
+	number, hasNumber := numberOf(p.ID)
+	for i, v := range versions {
+		if v.ID == p.ID {
+			return i + 1
+		}
+		// The version at the position was removed, and v is the next older one.
+		if hasNumber && v.Number < number {
+			return i
+		}
 	}
-	if versions[i].ID == p.ID {
-		return i + 1
-	}
-	return i
+	return len(versions)
 }
 
 func (s *Store) ListUploads(

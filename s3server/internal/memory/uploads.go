@@ -108,14 +108,15 @@ func (s *Store) Parts(_ context.Context, u *state.Upload, marker, limit int) (pa
 		if err != nil {
 			return err
 		}
-		for _, n := range slices.Sorted(maps.Keys(upload.parts)) {
-			switch {
-			case n <= marker:
-			case len(parts) == limit:
-				hasMore = true
-			default:
-				parts = append(parts, upload.parts[n])
+		for _, number := range slices.Sorted(maps.Keys(upload.parts)) {
+			if number <= marker {
+				continue
 			}
+			if len(parts) == limit {
+				hasMore = true
+				return nil
+			}
+			parts = append(parts, upload.parts[number])
 		}
 		return nil
 	})

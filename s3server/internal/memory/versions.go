@@ -170,7 +170,8 @@ func (s *Store) Change(
 			return err
 		}
 		b.replace(old, &version)
-		v, versionID = &version, b.bucket.Shown(old)
+		v = &version
+		versionID = b.bucket.Shown(old)
 		return nil
 	})
 	return v, versionID, err
@@ -195,6 +196,7 @@ func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (removal sta
 	if v != nil && r.Misses(v.Modified) {
 		return state.Removal{Missing: true}, nil, nil
 	}
+
 	if r.ID != "" {
 		if v == nil {
 			return state.Removal{ID: r.ID, Missing: true}, nil, nil
@@ -202,12 +204,20 @@ func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (removal sta
 		if err := v.Object.Lock.CheckRemoval(s.now(), r.Bypass); err != nil {
 			return state.Removal{}, nil, err
 		}
-		return state.Removal{Marker: v.Marker, ID: r.ID}, b.removeVersion(r.Key, r.ID), nil
+		unused = b.removeVersion(r.Key, r.ID)
+		return state.Removal{Marker: v.Marker, ID: r.ID}, unused, nil
 	}
 	if b.bucket.Versioning == "" {
-		return state.Removal{Missing: v == nil}, b.removeVersion(r.Key, state.NullVersion), nil
+		unused = b.removeVersion(r.Key, state.NullVersion)
+		return state.Removal{Missing: v == nil}, unused, nil
 	}
-	marker := &state.Version{Key: r.Key, Modified: s.now(), Marker: true, Object: state.Object{Account: r.Account}}
+
+	marker := &state.Version{
+		Key:      r.Key,
+		Modified: s.now(),
+		Marker:   true,
+		Object:   state.Object{Account: r.Account},
+	}
 	unused, err = b.add(marker)
 	return state.Removal{Marker: true, ID: marker.ID}, unused, err
 }
