@@ -119,16 +119,18 @@ var Actions = func() []string {
 func OnObjects(action string) bool {
 	name := strings.TrimPrefix(action, "s3:")
 	switch name {
-	case "AbortMultipartUpload",
-		"BypassGovernanceRetention",
-		"InitiateReplication",
-		"ListMultipartUploadParts",
+	case "AbortMultipartUpload", "BypassGovernanceRetention", "InitiateReplication", "ListMultipartUploadParts",
 		"UpdateObjectEncryption":
 		return true
 	}
-	return strings.Contains(name, "Object") && !strings.HasPrefix(name, "GetBucket") &&
-		!strings.HasPrefix(name, "PutBucket") ||
-		strings.HasPrefix(name, "Replicate")
+	if strings.HasPrefix(name, "Replicate") {
+		return true
+	}
+	// The name of an action on a bucket may have the word Object, too: GetBucketObjectLockConfiguration.
+	if strings.HasPrefix(name, "GetBucket") || strings.HasPrefix(name, "PutBucket") {
+		return false
+	}
+	return strings.Contains(name, "Object")
 }
 
 // ReadsOnly reports whether an action is permitted to a read-only credential.

@@ -86,25 +86,11 @@ func (all *conditions) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// newCondition returns the condition {operator: {key: values}}.
 func newCondition(operator, key string, values []any) (condition, error) {
 	c := condition{key: conditionKey(key)}
-	name := strings.ToLower(operator)
-	for _, quantifier := range []string{"ForAllValues", "ForAnyValue"} {
-		if rest, ok := strings.CutPrefix(name, strings.ToLower(quantifier)+":"); ok {
-			c.quantifier = quantifier
-			name = rest
-		}
-	}
-	c.null = name == "null"
-	if c.null {
-		c.operator.valid = isBool
-	} else {
-		name, c.ifExists = strings.CutSuffix(name, "ifexists")
-		ok := false
-		c.operator, ok = conditionOperators[name]
-		if !ok {
-			return c, malformedPolicy("Invalid Condition type : %s", operator)
-		}
+	if !c.setOperator(operator) {
+		return c, malformedPolicy("Invalid Condition type : %s", operator)
 	}
 	if !knownConditionKey(c.key) {
 		return c, malformedPolicy("Policy has an invalid condition key: %s", key)
@@ -114,7 +100,10 @@ func newCondition(operator, key string, values []any) (condition, error) {
 	}
 	for _, value := range values {
 		text, ok := conditionText(value)
-		if !ok || c.operator.valid != nil && !c.operator.valid(text) {
+		if ok && c.operator.valid != nil {
+			ok = c.operator.valid(text)
+		}
+		if !ok {
 			return c, malformedPolicy("Invalid value of condition %s with key %s", operator, key)
 		}
 		if c.key == "s3:x-amz-copy-source" {
@@ -123,6 +112,27 @@ func newCondition(operator, key string, values []any) (condition, error) {
 		c.values = append(c.values, text)
 	}
 	return c, nil
+}
+
+// setOperator sets the operator of the condition from its name in a policy, such as
+// "ForAnyValue:StringLikeIfExists". It reports false if there is no such operator.
+func (c *condition) setOperator(text string) bool {
+	name := strings.ToLower(text)
+	for _, quantifier := range []string{"ForAllValues", "ForAnyValue"} {
+		if rest, ok := strings.CutPrefix(name, strings.ToLower(quantifier)+":"); ok {
+			c.quantifier = quantifier
+			name = rest
+		}
+	}
+	if name == "null" {
+		c.null = true
+		c.operator.valid = isBool
+		return true
+	}
+	name, c.ifExists = strings.CutSuffix(name, "ifexists")
+	operator, ok := conditionOperators[name]
+	c.operator = operator
+	return ok
 }
 
 // conditionText converts a JSON value to a string for comparison. It returns false for a list or an
@@ -144,19 +154,29 @@ func conditionText(value any) (string, bool) {
 func (c *condition) matches(r *Request) bool {
 	values, ok := r.values(c.key)
 	if c.null {
+		// "true" demands that the request does not have the key.
 		return slices.ContainsFunc(c.values, func(v string) bool { return strings.EqualFold(v, "true") != ok })
 	}
+	needsAll := c.quantifier == "ForAllValues" || c.quantifier == "" && c.operator.isNegated
 	if !ok || len(values) == 0 {
-		return c.ifExists || c.quantifier == "ForAllValues" || c.operator.isNegated && c.quantifier == ""
+		return c.ifExists || needsAll
 	}
-	test := func(value string) bool {
-		anyMatch := slices.ContainsFunc(c.values, func(wanted string) bool { return c.operator.match(value, wanted) })
-		return anyMatch != c.operator.isNegated
+	for _, value := range values {
+		isAccepted := c.accepts(value)
+		if needsAll && !isAccepted {
+			return false
+		}
+		if !needsAll && isAccepted {
+			return true
+		}
 	}
-	if c.quantifier == "ForAllValues" || c.quantifier == "" && c.operator.isNegated {
-		return !slices.ContainsFunc(values, func(value string) bool { return !test(value) })
-	}
-	return slices.ContainsFunc(values, test)
+	return needsAll
+}
+
+// accepts reports whether the condition is true for one value of its key.
+func (c *condition) accepts(value string) bool {
+	matches := slices.ContainsFunc(c.values, func(wanted string) bool { return c.operator.match(value, wanted) })
+	return matches != c.operator.isNegated
 }
 
 func like(value, pattern string) bool        { return wildcard.Match(pattern, value) }

@@ -94,9 +94,10 @@ func knownConditionKey(key string) bool {
 	if strings.HasPrefix(key, existingTag) || strings.HasPrefix(key, requestTag) {
 		return true
 	}
-	return slices.Contains(absentKeys, key) || slices.Contains(headerKeys, key) || renamedHeaders[key] != "" ||
-		queryKeys[key] != "" ||
-		computedKeys[key] != nil
+	if slices.Contains(absentKeys, key) || slices.Contains(headerKeys, key) {
+		return true
+	}
+	return renamedHeaders[key] != "" || queryKeys[key] != "" || computedKeys[key] != nil
 }
 
 // values returns the values of a condition key for this request. ok is false if there are
@@ -135,21 +136,39 @@ func (r *Request) values(key string) (values []string, ok bool) {
 // has, such as the storage class. The policy was applied to this property when the upload was
 // begun. Later requests of the upload do not have the property.
 func (r *Request) isUploadProperty(key string) bool {
-	isLater := slices.Contains([]string{"UploadPart", "UploadPartCopy", "CompleteMultipartUpload"}, r.Operation)
-	return isLater && r.Action == "s3:PutObject" && slices.ContainsFunc([]string{
-		requestTag, "s3:requestobjecttagkeys", "s3:x-amz-acl", "s3:x-amz-grant-", "s3:x-amz-server-side-encryption",
-		"s3:x-amz-storage-class",
-		"s3:x-amz-website-redirect-location", "s3:object-lock-",
-	}, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+	switch r.Operation {
+	case "UploadPart", "UploadPartCopy", "CompleteMultipartUpload":
+	default:
+		return false
+	}
+	if r.Action != "s3:PutObject" {
+		return false
+	}
+	return slices.ContainsFunc(uploadProperties, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 }
 
+// uploadProperties has the beginnings of the condition keys for isUploadProperty.
+var uploadProperties = []string{
+	requestTag,
+	"s3:object-lock-",
+	"s3:requestobjecttagkeys",
+	"s3:x-amz-acl",
+	"s3:x-amz-grant-",
+	"s3:x-amz-server-side-encryption",
+	"s3:x-amz-storage-class",
+	"s3:x-amz-website-redirect-location",
+}
+
+// headerValue returns the value of a header, in the form of a result of values.
 func (r *Request) headerValue(name string) ([]string, bool) {
 	value := r.Header.Get(name)
 	return []string{value}, value != ""
 }
 
+// one returns a value in the form of a result of values.
 func one(value string) ([]string, bool) { return []string{value}, true }
 
+// tagValue returns the value of a tag, in the form of a result of values.
 func tagValue(tags []tagging.Tag, name string) ([]string, bool) {
 	for _, t := range tags {
 		if t.Key == name {

@@ -80,14 +80,18 @@ func strictJSON(data []byte, v any) error {
 // first of the two values.
 func checkNames(decoder *json.Decoder, depth int) error {
 	token, err := decoder.Token()
-	open, ok := token.(json.Delim)
-	if err != nil || !ok {
+	if err != nil {
 		return err
 	}
-	const deepest = 20
-	if depth > deepest {
+	open, ok := token.(json.Delim)
+	if !ok {
+		return nil // a string, a number, a boolean or null
+	}
+	const maxDepth = 20
+	if depth > maxDepth {
 		return malformedPolicy("Policy is nested too deeply")
 	}
+
 	names := map[string]bool{}
 	for decoder.More() {
 		if open == '{' {
@@ -105,7 +109,7 @@ func checkNames(decoder *json.Decoder, depth int) error {
 			return err
 		}
 	}
-	_, err = decoder.Token()
+	_, err = decoder.Token() // the bracket or brace at the end
 	return err
 }
 
@@ -154,21 +158,9 @@ func Restore(document []byte, bucket string) (*Policy, error) {
 // read reads a policy. The function check is called with each statement, and may refuse the
 // statement.
 func read(document []byte, check func(*statement) error) (*Policy, error) {
-	p := &Policy{document: document}
-	if len(document) > maxPolicy {
-		return nil, s3error.New("PolicyTooLarge")
-	}
-	err := checkNames(json.NewDecoder(bytes.NewReader(document)), 0)
-	if err == nil {
-		type plain Policy // without UnmarshalJSON
-		err = strictJSON(document, (*plain)(p))
-	}
-	e, isRefused := errors.AsType[*s3error.Error](err)
-	if isRefused {
-		return nil, e
-	}
-	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")) {
-		return nil, s3error.New("MalformedPolicy")
+	p, err := decode(document)
+	if err != nil {
+		return nil, err
 	}
 	if p.Version != "" && p.Version != variablesSince && p.Version != "2008-10-17" {
 		return nil, malformedPolicy("The policy must contain a valid version string")
@@ -200,6 +192,26 @@ func read(document []byte, check func(*statement) error) (*Policy, error) {
 	return p, nil
 }
 
+// decode decodes the JSON of a policy. It fails with an S3 error.
+func decode(document []byte) (*Policy, error) {
+	if len(document) > maxPolicy {
+		return nil, s3error.New("PolicyTooLarge")
+	}
+	p := &Policy{document: document}
+	err := checkNames(json.NewDecoder(bytes.NewReader(document)), 0)
+	if err == nil {
+		type plain Policy // without UnmarshalJSON
+		err = strictJSON(document, (*plain)(p))
+	}
+	if e, ok := errors.AsType[*s3error.Error](err); ok {
+		return nil, e
+	}
+	if err != nil || !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")) {
+		return nil, s3error.New("MalformedPolicy")
+	}
+	return p, nil
+}
+
 // check checks a statement by the rules that apply in bucket policies and also in session policies.
 func (s *statement) check() error {
 	if s.Effect != "Allow" && s.Effect != "Deny" {
@@ -222,23 +234,36 @@ func (s *statement) checkBucket(bucket string) error {
 	if s.NotPrincipal != nil && s.Effect == "Allow" {
 		return malformedPolicy("Allow with NotPrincipal is not allowed.")
 	}
-	onBucket, onObject := false, false
+	onBucket, onObjects := false, false
 	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
-		name, ok := strings.CutPrefix(resource, "arn:aws:s3:::")
-		name, _, object := strings.Cut(name, "/")
+		path, ok := strings.CutPrefix(resource, "arn:aws:s3:::")
+		name, _, hasKey := strings.Cut(path, "/")
 		if resource != "*" && (!ok || !s.matches(name, bucket)) {
 			return malformedPolicy("Policy has invalid resource")
 		}
-		onBucket = onBucket || !object
-		onObject = onObject || object || strings.Contains(name, "*")
+		if !hasKey {
+			onBucket = true
+		}
+		// The star in a name without a key may also match a slash and a key.
+		if hasKey || strings.Contains(name, "*") {
+			onObjects = true
+		}
+	}
+
+	applies := func(action string) bool {
+		if OnObjects(action) {
+			return onObjects
+		}
+		return onBucket
 	}
 	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
 		actions := actionsLike(pattern)
 		if len(actions) == 0 {
 			return malformedPolicy("Policy has invalid action")
 		}
-		applies := func(action string) bool { return OnObjects(action) && onObject || !OnObjects(action) && onBucket }
-		s.idle = s.idle || s.Action != nil && s.Resource != nil && !slices.ContainsFunc(actions, applies)
+		if s.Action != nil && s.Resource != nil && !slices.ContainsFunc(actions, applies) {
+			s.idle = true
+		}
 	}
 	return nil
 }
@@ -268,31 +293,46 @@ func actionMatches(pattern, action string) bool {
 // applies reports whether the request matches the statement's principal, action, resource and
 // conditions.
 func (s *statement) applies(r *Request) bool {
-	if s.Principal != nil && !s.Principal.include(r) || s.NotPrincipal != nil && s.NotPrincipal.include(r) {
+	if s.Principal != nil && !s.Principal.include(r) {
 		return false
 	}
+	if s.NotPrincipal != nil && s.NotPrincipal.include(r) {
+		return false
+	}
+
 	sameAction := func(pattern string) bool { return actionMatches(pattern, r.Action) }
-	sameResource := func(pattern string) bool { return s.matches(pattern, r.Resource) }
-	if s.Action != nil && !slices.ContainsFunc(s.Action, sameAction) ||
-		s.NotAction != nil && slices.ContainsFunc(s.NotAction, sameAction) ||
-		s.Resource != nil && !slices.ContainsFunc(s.Resource, sameResource) ||
-		s.NotResource != nil && slices.ContainsFunc(s.NotResource, sameResource) {
+	if s.Action != nil && !slices.ContainsFunc(s.Action, sameAction) {
 		return false
 	}
+	if slices.ContainsFunc(s.NotAction, sameAction) {
+		return false
+	}
+
+	sameResource := func(pattern string) bool { return s.matches(pattern, r.Resource) }
+	if s.Resource != nil && !slices.ContainsFunc(s.Resource, sameResource) {
+		return false
+	}
+	if slices.ContainsFunc(s.NotResource, sameResource) {
+		return false
+	}
+
 	for i := range s.Condition {
-		c := &s.Condition[i]
-		// If isUploadProperty returns true, the upload passed this condition when it was begun. The
-		// condition must not refuse a later request of the upload. So it counts as true in an
-		// Allow, and as false in a Deny.
-		applies := s.Effect == "Allow"
-		if !r.isUploadProperty(c.key) {
-			applies = c.matches(r)
-		}
-		if !applies {
+		if !s.meets(&s.Condition[i], r) {
 			return false
 		}
 	}
 	return true
+}
+
+// meets reports whether a condition of the statement is true for a request.
+func (s *statement) meets(c *condition, r *Request) bool {
+	// If isUploadProperty returns true, the upload passed this condition when it was begun. The
+	// condition must not refuse a later request of the upload. So it counts as true in an Allow, and
+	// as false in a Deny.
+	if r.isUploadProperty(c.key) {
+		return s.Effect == "Allow"
+	}
+	return c.matches(r)
 }
 
 // Judge reports whether a statement of the policy allows the request, and whether a statement
@@ -315,9 +355,14 @@ func (p *Policy) Judge(r *Request) (allowed, denied bool) {
 // for everybody does not count if one of its conditions admits only known callers. Such a condition
 // has fixed values for a key in the list fixingKeys, such as aws:sourceip.
 func (p *Policy) Public() bool {
-	return p != nil && slices.ContainsFunc(p.Statement, func(s statement) bool {
-		return s.Effect == "Allow" && s.Principal != nil && s.Principal.everyone &&
-			!slices.ContainsFunc(s.Condition, condition.isFixed)
+	if p == nil {
+		return false
+	}
+	return slices.ContainsFunc(p.Statement, func(s statement) bool {
+		if s.Effect != "Allow" || s.Principal == nil || !s.Principal.everyone {
+			return false
+		}
+		return !slices.ContainsFunc(s.Condition, condition.isFixed)
 	})
 }
 
@@ -332,15 +377,25 @@ var fixingKeys = []string{
 // in fixingKeys with fixed values. A value with a wildcard is not fixed. A very large network is
 // not fixed either.
 func (c condition) isFixed() bool {
-	if !slices.Contains(fixingKeys, c.key) || c.null || c.ifExists || c.operator.isNegated || c.quantifier == "ForAllValues" {
+	if !slices.Contains(fixingKeys, c.key) {
 		return false
 	}
-	const widestIPv4, widestIPv6 = 8, 32
-	return !slices.ContainsFunc(c.values, func(value string) bool {
-		if network, ok := parseNetwork(value); ok && c.key == "aws:sourceip" {
-			return network.Addr().Is4() && network.Bits() < widestIPv4 ||
-				!network.Addr().Is4() && network.Bits() < widestIPv6
-		}
+	// Such a condition may be true for a request without the key, or for all values but a few.
+	if c.null || c.ifExists || c.operator.isNegated || c.quantifier == "ForAllValues" {
+		return false
+	}
+	return !slices.ContainsFunc(c.values, c.isBroad)
+}
+
+// isBroad reports whether a value of the condition has a wildcard, or is a very large network.
+func (c condition) isBroad(value string) bool {
+	const minBitsIPv4, minBitsIPv6 = 8, 32
+	network, ok := parseNetwork(value)
+	if !ok || c.key != "aws:sourceip" {
 		return strings.ContainsAny(value, "*?")
-	})
+	}
+	if network.Addr().Is4() {
+		return network.Bits() < minBitsIPv4
+	}
+	return network.Bits() < minBitsIPv6
 }

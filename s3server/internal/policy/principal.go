@@ -68,26 +68,34 @@ func (p *principals) add(kind, name string) bool {
 // It returns false if the name is invalid.
 func (p *principals) addAWS(name string) bool {
 	if !strings.Contains(name, ":") {
-		if len(name) == 64 {
+		const canonicalLength = 64
+		if len(name) == canonicalLength {
 			p.canonical = append(p.canonical, name)
 		} else {
 			p.accounts = append(p.accounts, name)
 		}
 		return true
 	}
+
+	// An ARN is arn:partition:service:region:account:resource.
 	parts := strings.SplitN(name, ":", 6)
-	if len(parts) != 6 || parts[0] != "arn" || !strings.HasPrefix(parts[1], "aws") ||
-		parts[2] != "iam" && parts[2] != "sts" ||
-		parts[3] != "" ||
-		parts[4] == "" {
+	if len(parts) != 6 || parts[0] != "arn" {
 		return false
 	}
-	if parts[5] == "root" {
-		p.accounts = append(p.accounts, parts[4])
+	partition, service, region, account, resource := parts[1], parts[2], parts[3], parts[4], parts[5]
+	if !strings.HasPrefix(partition, "aws") || service != "iam" && service != "sts" {
+		return false
+	}
+	if region != "" || account == "" {
+		return false
+	}
+
+	if resource == "root" {
+		p.accounts = append(p.accounts, account)
 		return true
 	}
 	// This server has no users and roles, so no caller matches the principal.
-	kind, rest, _ := strings.Cut(parts[5], "/")
+	kind, rest, _ := strings.Cut(resource, "/")
 	switch kind {
 	case "user", "role", "assumed-role", "federated-user":
 		return rest != ""
