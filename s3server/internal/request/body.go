@@ -3,6 +3,7 @@ package request
 import (
 	"cmp"
 	"crypto/md5"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -136,16 +137,11 @@ func (p *Body) readSums(header http.Header) (err error) {
 
 // readPayload checks x-amz-content-sha256, and reads the size of the decoded body.
 func (p *Body) readPayload(r *Request) error {
-	switch p.payload {
-	case sign.UnsignedPayload, sign.UnsignedTrailer, sign.SignedChunks, sign.SignedChunksAndTrailer:
-	default:
-		if raw, err := hex.DecodeString(p.payload); err != nil || len(raw) != 32 ||
-			strings.ToLower(p.payload) != p.payload {
-			return s3error.New("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
-				WithMessage(
-					"x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.",
-				)
-		}
+	if !isPayload(p.payload) {
+		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
+			WithMessage(
+				"x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.",
+			)
 	}
 	if !sign.IsChunked(p.payload) {
 		if p.size < 0 {
@@ -161,6 +157,17 @@ func (p *Body) readPayload(r *Request) error {
 	return nil
 }
 
+// isPayload reports whether x-amz-content-sha256 can have a value: one of the constants of package
+// sign, or a hash in lower case.
+func isPayload(value string) bool {
+	switch value {
+	case sign.UnsignedPayload, sign.UnsignedTrailer, sign.SignedChunks, sign.SignedChunksAndTrailer:
+		return true
+	}
+	raw, err := hex.DecodeString(value)
+	return err == nil && len(raw) == sha256.Size && strings.ToLower(value) == value
+}
+
 // resolveChecksum selects the kind of checksum to compute for the body. It fails if headers name
 // different kinds.
 func (p *Body) resolveChecksum(header http.Header) error {
@@ -169,14 +176,17 @@ func (p *Body) resolveChecksum(header http.Header) error {
 		return err
 	}
 	p.isNamed = header.Get(checksum.AlgorithmHeader) != ""
+
 	name := header.Get(checksum.SDKAlgorithmHeader)
-	switch {
-	case name == "":
-	case p.Given == nil:
+	if name == "" {
+		return nil
+	}
+	if p.Given == nil {
 		return s3error.New("InvalidRequest").WithMessage(
 			"x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
 		)
-	case checksum.ByName(name) != p.Kind:
+	}
+	if checksum.ByName(name) != p.Kind {
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
 	return nil
@@ -239,22 +249,32 @@ func (p *Body) HasDigest() bool { return p.Given != nil || p.MD5 != nil }
 // part without a checksum. For any other part without a checksum, CheckKind sets p.kind to the
 // upload's algorithm.
 func (p *Body) CheckKind(u *state.Upload) error {
-	value := "null"
-	if p.Given != nil {
-		value = p.Given.Label()
-	}
-	mismatch := u.Asked &&
-		(p.Given != u.Kind && (p.Given != nil || u.Covers == checksum.Composite) || p.isNamed && p.Kind != u.Kind)
-	if mismatch {
+	if u.Asked && !p.fits(u) {
+		actual := "null"
+		if p.Given != nil {
+			actual = p.Given.Label()
+		}
 		return s3error.New("InvalidRequest").WithMessage(
-			"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.Kind.Label(),
-			value,
+			"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
+			u.Kind.Label(), actual,
 		)
 	}
 	if p.Given == nil {
 		p.Kind = u.Kind
 	}
 	return nil
+}
+
+// fits reports whether a part can have the checksum of this body, if it has one, in an upload with a
+// named algorithm.
+func (p *Body) fits(u *state.Upload) bool {
+	if p.isNamed && p.Kind != u.Kind {
+		return false
+	}
+	if p.Given == nil {
+		return u.Covers != checksum.Composite
+	}
+	return p.Given == u.Kind
 }
 
 // NeedDigest fails if the request has neither Content-MD5 nor a checksum of its body.

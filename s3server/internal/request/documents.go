@@ -57,7 +57,10 @@ func (r *Request) releasePlaces() {
 // admitDocument waits while too many large documents are in memory.
 func admitDocument(r *Request) error {
 	defer r.SetBodyDeadline()
-	if len(r.places) > 0 || r.HTTP.ContentLength >= 0 && r.HTTP.ContentLength <= SmallDocument {
+	if len(r.places) > 0 {
+		return nil // the request has a place already
+	}
+	if r.HTTP.ContentLength >= 0 && r.HTTP.ContentLength <= SmallDocument {
 		return nil
 	}
 	if r.Caller.Anonymous {

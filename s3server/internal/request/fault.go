@@ -21,10 +21,10 @@ func (r *Request) ApplyBeforeAuth() error {
 	}
 	if f.Redirect != "" {
 		return s3error.New(
-			"PermanentRedirect", "Endpoint", r.Target.Bucket+".s3."+f.Redirect+".amazonaws.com", "Bucket",
-			r.Target.Bucket,
-		).
-			WithHeader("X-Amz-Bucket-Region", f.Redirect)
+			"PermanentRedirect",
+			"Endpoint", r.Target.Bucket+".s3."+f.Redirect+".amazonaws.com",
+			"Bucket", r.Target.Bucket,
+		).WithHeader("X-Amz-Bucket-Region", f.Redirect)
 	}
 	return nil
 }

@@ -18,14 +18,22 @@ import (
 func HoistParameters(r *Request) {
 	for parameter, values := range r.Query {
 		name := http.CanonicalHeaderKey(parameter)
-		checksum := strings.HasPrefix(name, checksum.Prefix) && !slices.Contains(checksum.Parameters, name) ||
-			name == checksum.SDKAlgorithmHeader ||
-			name == "X-Amz-Content-Sha256"
-		if !strings.HasPrefix(name, headers.AmzPrefix) || checksum || r.HTTP.Header[name] != nil {
+		if !strings.HasPrefix(name, headers.AmzPrefix) || isSum(name) {
 			continue
 		}
-		r.HTTP.Header[name] = values
+		if r.HTTP.Header[name] == nil {
+			r.HTTP.Header[name] = values
+		}
 	}
+}
+
+// isSum reports whether the header with this name has a checksum or a hash, or names the kind of the
+// checksum that an SDK has computed.
+func isSum(name string) bool {
+	if name == checksum.SDKAlgorithmHeader || name == "X-Amz-Content-Sha256" {
+		return true
+	}
+	return strings.HasPrefix(name, checksum.Prefix) && !slices.Contains(checksum.Parameters, name)
 }
 
 // missingSubresources has further query parameters that select an operation of S3. This server does
@@ -52,16 +60,28 @@ var plainParameters = []string{
 // Like S3, the server ignores an unknown parameter with a value. For a read of an object, it
 // ignores all unknown parameters.
 func MissingSubresource(r *Request) string {
-	readsObject := r.Target.Kind() == "OBJECT" && (r.HTTP.Method == http.MethodGet || r.HTTP.Method == http.MethodHead)
+	isRead := r.HTTP.Method == http.MethodGet || r.HTTP.Method == http.MethodHead
+	readsObject := isRead && r.Target.Kind() == "OBJECT"
 	for _, name := range slices.Sorted(maps.Keys(r.Query)) {
-		ok := slices.Contains(Subresources, name) || slices.Contains(plainParameters, name) ||
-			strings.HasPrefix(name, "response-") || strings.HasPrefix(http.CanonicalHeaderKey(name), headers.AmzPrefix)
-		isUnknown := !ok && !readsObject && strings.Join(r.Query[name], "") == ""
-		if isUnknown || slices.Contains(missingSubresources, name) {
+		if slices.Contains(missingSubresources, name) {
+			return name
+		}
+		if readsObject || isKnownParameter(name) {
+			continue
+		}
+		if strings.Join(r.Query[name], "") == "" {
 			return name
 		}
 	}
 	return ""
+}
+
+// isKnownParameter reports whether the server knows the query parameter with this name.
+func isKnownParameter(name string) bool {
+	if slices.Contains(Subresources, name) || slices.Contains(plainParameters, name) {
+		return true
+	}
+	return strings.HasPrefix(name, "response-") || strings.HasPrefix(http.CanonicalHeaderKey(name), headers.AmzPrefix)
 }
 
 // versionedOperations has the operations that accept the parameter versionId.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +70,8 @@ func (w *ResponseWriter) Write(p []byte) (int, error) {
 	return done, nil
 }
 
+// writeBlock sends one block of the body. If the fault ends the response within the block, it sends
+// the bytes before that, and then closes the connection.
 func (w *ResponseWriter) writeBlock(fault *faults.Effects, block []byte) (int, error) {
 	if remaining, exceeded := w.bytesLeft(fault.CutAfter, block); exceeded {
 		w.flush(block[:remaining])
@@ -79,14 +82,24 @@ func (w *ResponseWriter) writeBlock(fault *faults.Effects, block []byte) (int, e
 		w.request.wait(0)
 		cutConnection()
 	}
-	if offset := fault.FlipAt; offset != nil && *offset >= w.BytesSent && *offset < w.BytesSent+int64(len(block)) {
-		block = append([]byte(nil), block...)
-		block[*offset-w.BytesSent] ^= 0xFF
+	if fault.FlipAt != nil {
+		block = flipByte(block, *fault.FlipAt-w.BytesSent)
 	}
 	w.expectReader()
 	n, err := w.ResponseWriter.Write(block)
 	w.BytesSent += int64(n)
 	return n, err
+}
+
+// flipByte returns a copy of block in which the byte at offset has another value. If block has no
+// such byte, it returns block.
+func flipByte(block []byte, offset int64) []byte {
+	if offset < 0 || offset >= int64(len(block)) {
+		return block
+	}
+	flipped := slices.Clone(block)
+	flipped[offset] ^= 0xFF
+	return flipped
 }
 
 // bytesLeft reports whether sending the block would exceed a limit of the body's bytes. If so, it also

@@ -49,7 +49,8 @@ func (s *Server) Locate(r *http.Request) (Target, error) {
 // is in the path.
 func (s *Server) HostBucket(host string) string {
 	host = webserver.HostName(host)
-	longestDomain, bucket := "", ""
+	bucket := ""
+	longestDomain := "" // one domain may be below another one
 	for _, domain := range s.Domains {
 		domain = strings.ToLower(domain)
 		if host == domain {
@@ -155,6 +156,11 @@ var address = regexp.MustCompile(`^\d+\.\d+\.\d+\.\d+$`)
 
 // ValidBucketName reports whether a bucket can have this name.
 func ValidBucketName(name string) bool {
-	return len(name) >= 3 && len(name) <= 63 && bucketName.MatchString(name) && !address.MatchString(name) &&
-		!strings.HasPrefix(name, "xn--") && !strings.HasSuffix(name, "-s3alias")
+	if len(name) < 3 || len(name) > 63 {
+		return false
+	}
+	if strings.HasPrefix(name, "xn--") || strings.HasSuffix(name, "-s3alias") {
+		return false
+	}
+	return bucketName.MatchString(name) && !address.MatchString(name)
 }
