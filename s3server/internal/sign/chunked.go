@@ -60,20 +60,21 @@ type Reader struct {
 	err       error
 }
 
-// NewReader returns a reader that decodes body. The names of the announced trailers are in the
-// parameter wants.
-func NewReader(body io.Reader, c Seal, wants []string) *Reader {
+// NewReader returns a reader that decodes body. trailers has the names of the announced trailers.
+func NewReader(body io.Reader, seal Seal, trailers []string) *Reader {
 	return &Reader{
 		src:      bufio.NewReader(body),
-		seal:     c,
-		isSigned: c.Payload == SignedChunks || c.Payload == SignedChunksAndTrailer,
-		trailers: wants,
+		seal:     seal,
+		isSigned: seal.Payload == SignedChunks || seal.Payload == SignedChunksAndTrailer,
+		trailers: trailers,
 		Trailer:  http.Header{},
 		hash:     sha256.New(),
-		previous: c.Signature,
+		previous: seal.Signature,
 	}
 }
 
+// Read reads bytes of one chunk. It returns an error only without bytes, and keeps it for the next
+// call otherwise.
 func (c *Reader) Read(p []byte) (int, error) {
 	if c.err == nil && c.remaining == 0 {
 		c.err = c.nextChunk()
@@ -144,6 +145,7 @@ func (c *Reader) endChunk() error {
 	return c.checkChunk()
 }
 
+// checkChunk verifies the signature of the current chunk, if chunks are signed.
 func (c *Reader) checkChunk() error {
 	if !c.isSigned {
 		return nil
@@ -201,6 +203,7 @@ func (c *Reader) readTrailer() error {
 	return io.EOF
 }
 
+// checkTrailer verifies the signature of the trailers. lines has their names and values.
 func (c *Reader) checkTrailer(lines, signature string) error {
 	if c.seal.Payload != SignedChunksAndTrailer {
 		if signature != "" {
@@ -251,11 +254,13 @@ func (c *Reader) trailerLine() (string, error) {
 	return strings.TrimSuffix(line, "\n"), nil
 }
 
+// rawLine reads a line, with its LF.
 func (c *Reader) rawLine() (string, error) {
 	line, err := c.src.ReadSlice('\n')
 	return string(line), truncatedError(err)
 }
 
+// truncatedError returns err, but io.ErrUnexpectedEOF for io.EOF, because the body ends later.
 func truncatedError(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

@@ -53,17 +53,15 @@ var notHeaders = strings.NewReplacer(":", "%3A", "\n", "%0A")
 // as query parameters. If a client sends the same line as a header, too, it counts once.
 func amzHeadersV2(header http.Header, query url.Values) []string {
 	var lines []string
-	for _, values := range []map[string][]string{header, query} {
-		for name, all := range values {
+	for _, source := range []map[string][]string{header, query} {
+		for name, values := range source {
 			name = strings.ToLower(name)
-			if strings.HasPrefix(name, "x-amz-") {
-				trimmed := make([]string, len(all))
-				for i, value := range all {
-					trimmed[i] = strings.ReplaceAll(strings.TrimSpace(value), "\n", " ") // a value must be on one line
-				}
-				if line := notHeaders.Replace(name) + ":" + strings.Join(trimmed, ","); !slices.Contains(lines, line) {
-					lines = append(lines, line)
-				}
+			if !strings.HasPrefix(name, "x-amz-") {
+				continue
+			}
+			line := amzLineV2(name, values)
+			if !slices.Contains(lines, line) {
+				lines = append(lines, line)
 			}
 		}
 	}
@@ -73,6 +71,16 @@ func amzHeadersV2(header http.Header, query url.Values) []string {
 		return strings.Compare(first, second)
 	})
 	return lines
+}
+
+// amzLineV2 returns the line of a header. A line feed in a value becomes a space, so that the value
+// is on one line.
+func amzLineV2(name string, values []string) string {
+	trimmed := make([]string, len(values))
+	for i, value := range values {
+		trimmed[i] = strings.ReplaceAll(strings.TrimSpace(value), "\n", " ")
+	}
+	return notHeaders.Replace(name) + ":" + strings.Join(trimmed, ",")
 }
 
 // MACV2 returns the signature of version 2 of a text: its HMAC-SHA1 in base64.
