@@ -24,22 +24,29 @@ type Body struct {
 func (b *Body) Read(p []byte) (int, error) {
 	n, err := b.From.Read(p)
 	if err == nil {
-		if b.Size < 0 || b.Digest.Size <= b.Size {
+		isTooLong := b.Size >= 0 && b.Digest.Size > b.Size
+		if !isTooLong {
 			return n, nil
 		}
-		err = io.EOF // the body is too long; ending it here makes Check fail
+		err = io.EOF // ending the body here makes Check fail
 	}
-	switch {
-	case b.Failed != nil:
-	case err != io.EOF:
-		b.Failed = bodyError(err)
-	case !b.isFinished:
-		b.isFinished, b.Failed = true, b.Check()
-	}
+	b.end(err)
+	return n, b.Blame(err)
+}
+
+// end sets b.Failed when the body ends with err. The first failure stays, and Check is called once.
+func (b *Body) end(err error) {
 	if b.Failed != nil {
-		err = b.Failed
+		return
 	}
-	return n, err
+	if err != io.EOF {
+		b.Failed = bodyError(err)
+		return
+	}
+	if !b.isFinished {
+		b.isFinished = true
+		b.Failed = b.Check()
+	}
 }
 
 // Blame returns the error of the body if the body has failed. Otherwise it returns err.

@@ -36,16 +36,17 @@ type Bucket struct {
 // copies the JSON between buckets. In this case, Rename removes the lifecycle rules. The rules of
 // the other bucket must not remove objects of this bucket.
 func (b *Bucket) Rename(name string) (err error) {
-	const arn = "arn:aws:s3:::"
-	value := cmp.Or(b.Name, name)
-	if value != name {
+	storedName := cmp.Or(b.Name, name)
+	if storedName != name {
 		b.Lifecycle = nil
 	}
 	b.Name = name
-	if b.Policy != nil {
-		document := bytes.ReplaceAll(b.Policy.Text(), []byte(arn+value), []byte(arn+name))
-		b.Policy, err = policy.Restore(document, name)
+	if b.Policy == nil {
+		return nil
 	}
+	const arn = "arn:aws:s3:::"
+	document := bytes.ReplaceAll(b.Policy.Text(), []byte(arn+storedName), []byte(arn+name))
+	b.Policy, err = policy.Restore(document, name)
 	return err
 }
 
@@ -120,7 +121,10 @@ func (b *Bucket) OwnerOf(o *Object) string {
 // account. account is the writer, or "" if the writer is anonymous.
 // canned is the canned ACL of the write.
 func (b *Bucket) OwnerOfNew(account, canned string) string {
-	if b.Ownership == OwnerEnforced || account == "" || b.Ownership == ownerPreferred && canned == "bucket-owner-full-control" {
+	if b.Ownership == OwnerEnforced || account == "" {
+		return b.Account
+	}
+	if b.Ownership == ownerPreferred && canned == "bucket-owner-full-control" {
 		return b.Account
 	}
 	return account
@@ -142,29 +146,31 @@ func (b *Bucket) HasNulls() bool { return len(b.VersioningChanges) > 0 || b.Vers
 // IsNull reports whether versioning was not enabled at the given time. An object that was written
 // at that time is a null version.
 func (b *Bucket) IsNull(t time.Time) bool {
-	null := b.Versioning != Enabled
+	// Begin with the present, and go back in time. Each change has enabled or suspended versioning.
+	isNull := b.Versioning != Enabled
 	for _, change := range slices.Backward(b.VersioningChanges) {
 		if !t.Before(change) {
 			break
 		}
-		null = !null
+		isNull = !isNull
 	}
-	return null
+	return isNull
 }
 
 // CheckOwner fails if one of the expected accounts is not the bucket's owner. It ignores an
 // expected account of "".
 func (b *Bucket) CheckOwner(expected ...string) error {
 	for _, account := range expected {
-		switch {
-		case account == "" || account == b.Account:
-		case len(account) != 12 || strings.Trim(account, "0123456789") != "":
+		if account == "" || account == b.Account {
+			continue
+		}
+		isAccountID := len(account) == 12 && strings.Trim(account, "0123456789") == ""
+		if !isAccountID {
 			return s3error.New("InvalidBucketOwnerAWSAccountID").WithMessage(
 				"The value of the expected bucket owner parameter must be an AWS Account ID... [%s]", account,
 			)
-		default:
-			return s3error.New("AccessDenied")
 		}
+		return s3error.New("AccessDenied")
 	}
 	return nil
 }
@@ -172,11 +178,15 @@ func (b *Bucket) CheckOwner(expected ...string) error {
 // LockNew fails if a new object has a lock, but the bucket cannot lock objects. If the object has
 // no retention, LockNew sets the bucket's default retention.
 func (b *Bucket) LockNew(o *Object, now time.Time) error {
-	if b.Locking == nil && o.Lock != (Lock{}) {
-		return s3error.New("InvalidRequest").WithMessage("Bucket is missing ObjectLockConfiguration")
+	if b.Locking == nil {
+		if o.Lock != (Lock{}) {
+			return s3error.New("InvalidRequest").WithMessage("Bucket is missing ObjectLockConfiguration")
+		}
+		return nil
 	}
-	if b.Locking != nil && b.Locking.Mode != "" && o.Lock.Mode == "" {
-		o.Lock.Mode, o.Lock.Until = b.Locking.Mode, now.AddDate(b.Locking.Years, 0, b.Locking.Days)
+	if b.Locking.Mode != "" && o.Lock.Mode == "" {
+		o.Lock.Mode = b.Locking.Mode
+		o.Lock.Until = now.AddDate(b.Locking.Years, 0, b.Locking.Days)
 	}
 	return nil
 }

@@ -48,23 +48,34 @@ type uploadItem struct {
 
 // Add adds an upload to the page, if the upload belongs there.
 func (p *UploadPage) Add(u *Upload) {
-	isLater := u.Key > p.After.Key || p.After.ID != "" && u.Key == p.After.Key && u.ID > p.After.ID
-	if !isLater || !strings.HasPrefix(u.Key, p.Listing.Prefix) {
+	if !p.After.precedes(u) || !strings.HasPrefix(u.Key, p.Listing.Prefix) {
 		return
 	}
-	item := uploadItem{u, u.Key, u.ID}
-	if common, isPrefix := p.Listing.CommonPrefix(u.Key); isPrefix && common == p.After.Key {
-		return
-	} else if isPrefix {
+	item := uploadItem{upload: u, name: u.Key, id: u.ID}
+	if common, isPrefix := p.Listing.CommonPrefix(u.Key); isPrefix {
+		if common == p.After.Key {
+			return // an earlier page has shown the common prefix
+		}
 		item = uploadItem{name: common}
 	}
-	i, ok := slices.BinarySearchFunc(p.items, item, func(a, b uploadItem) int {
+
+	i, exists := slices.BinarySearchFunc(p.items, item, func(a, b uploadItem) int {
 		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.id, b.id))
 	})
-	if !ok {
-		p.items = slices.Insert(p.items, i, item)
-		p.items = p.items[:min(len(p.items), p.Listing.Max+1)]
+	if exists {
+		return
 	}
+	// One item more than a page has shows that further entries follow.
+	p.items = slices.Insert(p.items, i, item)
+	p.items = p.items[:min(len(p.items), p.Listing.Max+1)]
+}
+
+// precedes reports whether an upload comes after the position in a listing.
+func (p UploadPosition) precedes(u *Upload) bool {
+	if u.Key != p.Key {
+		return u.Key > p.Key
+	}
+	return p.ID != "" && u.ID > p.ID
 }
 
 // Show passes the uploads and common prefixes of the page to the function show. It returns true if

@@ -45,7 +45,8 @@ func (v *Version) SumOf(offset, length int64, isPartial bool) checksum.Sum {
 // SetContent sets the size, the entity tag and the checksum of the object to those of d.
 func (o *Object) SetContent(d *checksum.Digest) {
 	o.ETag = o.Encryption.Tag(`"` + hex.EncodeToString(d.MD5.Sum(nil)) + `"`)
-	o.Size, o.Sum = d.Size, d.Sum()
+	o.Size = d.Size
+	o.Sum = d.Sum()
 }
 
 // A Restored is the time in which the restored copy of an archived version can be read.
@@ -155,17 +156,17 @@ func Readable(v *Version, name VersionName) error {
 		return s3error.New("NoSuchKey", "Key", name.Key).WithHeader("X-Amz-Delete-Marker", "true")
 	case v.Marker:
 		return s3error.New("MethodNotAllowed", "Method", "GET", "ResourceType", "DeleteMarker").
-			WithHeader("X-Amz-Delete-Marker",
-				"true").WithHeader("Allow", "DELETE").WithHeader("Last-Modified", v.Modified.Format(http.TimeFormat))
+			WithHeader("X-Amz-Delete-Marker", "true").
+			WithHeader("Allow", "DELETE").
+			WithHeader("Last-Modified", v.Modified.Format(http.TimeFormat))
 	}
 	return nil
 }
 
 // IsVersionText reports whether an id has only characters that S3 permits in version ids.
 func IsVersionText(id string) bool {
-	return id != "" && len(id) <= 1024 && !slices.ContainsFunc([]byte(id), func(c byte) bool {
-		return (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-'
-	})
+	const permitted = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+	return id != "" && len(id) <= 1024 && strings.Trim(id, permitted) == ""
 }
 
 // LifecycleFacts returns what lifecycle rules know about a version.
