@@ -39,25 +39,21 @@ var driverCodes = map[storage.Code]string{
 // ToS3 converts an error of a driver to an S3 error. It returns an S3 error and nil unchanged.
 // name is the bucket or the key, for the error's fields.
 func ToS3(err error, name string) error {
-	if _, ok := errors.AsType[*s3error.Error](err); ok || err == nil {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*s3error.Error](err); ok {
 		return err
 	}
-	code, ok := driverCodes[storage.CodeOf(err)]
-	_, isSystem := systemCause(err)
-	switch {
-	case errors.Is(err, fs.ErrClosed): // DeleteBucket has closed the bucket meanwhile
-		code = "NoSuchBucket"
-	case errors.Is(err, storage.OutcomeUnknown) && code != "NoSuchBucket":
-		code = "InternalError"
-	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
-		code = "XMinioStorageFull"
-	// The operating system refuses this server, whatever the client's permissions are.
-	case isSystem && code == "AccessDenied":
-		code = "AllAccessDisabled"
-	case !ok:
-		code = "InternalError"
+	if storage.CodeOf(err) == storage.Locked {
+		e := state.Protected()
+		e.Err = err
+		return e
 	}
+
+	code := codeOf(err)
 	e := s3error.New(code)
+	e.Err = err
 	switch code {
 	case "NoSuchBucket", "BucketNotEmpty", "BucketAlreadyExists":
 		e.Fields = []string{"BucketName", name}
@@ -67,11 +63,30 @@ func ToS3(err error, name string) error {
 	default:
 		e.Message = cmp.Or(driverMessage(err), e.Message)
 	}
-	if storage.CodeOf(err) == storage.Locked {
-		e = state.Protected()
-	}
-	e.Err = err
 	return e
+}
+
+// codeOf returns the code of S3 for an error of a driver.
+func codeOf(err error) string {
+	// DeleteBucket has closed the bucket meanwhile.
+	if errors.Is(err, fs.ErrClosed) {
+		return "NoSuchBucket"
+	}
+	code, ok := driverCodes[storage.CodeOf(err)]
+	if errors.Is(err, storage.OutcomeUnknown) && code != "NoSuchBucket" {
+		return "InternalError"
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return "XMinioStorageFull"
+	}
+	// The operating system refuses this server, whatever the client's permissions are.
+	if _, isSystem := systemCause(err); isSystem && code == "AccessDenied" {
+		return "AllAccessDisabled"
+	}
+	if !ok {
+		return "InternalError"
+	}
+	return code
 }
 
 // Response returns the S3 error with which the server responds to err, which must not be nil.
