@@ -24,28 +24,28 @@ const (
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars
 func MatchEscaped(pattern, value string) bool {
-	wanted := make([]rune, 0, len(pattern))
+	runes := make([]rune, 0, len(pattern))
 	for pattern != "" {
-		if len(pattern) > 3 && pattern[:2] == "${" && pattern[3] == '}' && strings.IndexByte("*?$", pattern[2]) >= 0 {
-			wanted = append(wanted, literal(pattern[2]))
-			pattern = pattern[4:]
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(pattern)
-		wanted = append(wanted, r)
+		r, size := nextRune(pattern)
+		runes = append(runes, r)
 		pattern = pattern[size:]
 	}
-	return match(wanted, value)
+	return match(runes, value)
 }
 
-func literal(c byte) rune {
-	switch c {
-	case '*':
-		return star
-	case '?':
-		return questionMark
+// nextRune returns the first character of a pattern, and the number of its bytes. An escape such as
+// "${*}" is one character.
+func nextRune(pattern string) (r rune, size int) {
+	const escapeSize = len("${*}")
+	switch {
+	case strings.HasPrefix(pattern, "${*}"):
+		return star, escapeSize
+	case strings.HasPrefix(pattern, "${?}"):
+		return questionMark, escapeSize
+	case strings.HasPrefix(pattern, "${$}"):
+		return '$', escapeSize
 	}
-	return rune(c)
+	return utf8.DecodeRuneInString(pattern)
 }
 
 // Unescape replaces "${*}", "${?}" and "${$}" with "*", "?" and "$".
@@ -53,32 +53,36 @@ func Unescape(text string) string { return unescaped.Replace(text) }
 
 var unescaped = strings.NewReplacer("${*}", "*", "${?}", "?", "${$}", "$")
 
-func match(wanted []rune, value string) bool {
+// match reports whether value matches a pattern. Each star first matches nothing. If the rest does
+// not match, the last star matches one character more. The stars before it need no other try,
+// because a longer match of theirs gives the last star less of the value to choose from.
+func match(pattern []rune, value string) bool {
 	text := []rune(value)
-	last := -1
-	mark := 0
-	p := 0
-	v := 0
-	for v < len(text) {
+	lastStar := -1 // index in pattern of the last star that was passed; -1 if there was none
+	starEnd := 0   // index in text after the characters that this star matches
+	p := 0         // next index in pattern
+	t := 0         // next index in text
+	for t < len(text) {
 		switch {
-		case p < len(wanted) && wanted[p] == '*':
-			last = p
-			mark = v
+		case p < len(pattern) && pattern[p] == '*':
+			lastStar = p
+			starEnd = t
 			p++
-		case p < len(wanted) && matchesOne(wanted[p], text[v]):
+		case p < len(pattern) && matchesOne(pattern[p], text[t]):
 			p++
-			v++
-		case last >= 0: // the last star matches one character more
-			mark++
-			p = last + 1
-			v = mark
+			t++
+		case lastStar >= 0:
+			starEnd++
+			p = lastStar + 1
+			t = starEnd
 		default:
 			return false
 		}
 	}
-	return strings.Trim(string(wanted[p:]), "*") == ""
+	return strings.Trim(string(pattern[p:]), "*") == ""
 }
 
+// matchesOne reports whether a character of a pattern other than "*" matches c.
 func matchesOne(wanted, c rune) bool {
 	switch wanted {
 	case '?':
