@@ -28,6 +28,8 @@ func checkElements(decoder *xml.Decoder, typ reflect.Type) error {
 // elements maps the names of the XML elements of a struct to the types of their fields.
 type elements map[string]reflect.Type
 
+// checkContent is checkElements for the content of an element of this type, up to its end. The
+// decoder has read the beginning of the element.
 func checkContent(decoder *xml.Decoder, typ reflect.Type, cache map[reflect.Type]elements) error {
 	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
 		typ = typ.Elem()

@@ -29,6 +29,7 @@ func (t Text) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 	}{Escape(string(t))}, start)
 }
 
+// Escape escapes text for XML. A control character becomes a reference, as in a [Text].
 func Escape(s string) string {
 	var b strings.Builder
 	for _, c := range s {
@@ -100,7 +101,8 @@ const (
 // too long tags, or too deeply nested elements. Tags in comments and in CDATA count, too, but no
 // client of S3 sends these.
 func checkShape(document []byte) error {
-	depth, tags := 0, 0
+	depth := 0
+	tags := 0
 	for {
 		start := bytes.IndexByte(document, '<')
 		if start < 0 {
@@ -112,9 +114,12 @@ func checkShape(document []byte) error {
 		if end < 0 || tags > maxElementTags {
 			return s3error.New("MalformedXML")
 		}
-		if document[1] == '/' {
+		// The byte after "<" tells the kind of tag. A tag that ends with "/>" is an empty element.
+		first := document[1]
+		switch {
+		case first == '/':
 			depth--
-		} else if document[1] != '?' && document[1] != '!' && document[end-1] != '/' {
+		case first != '?' && first != '!' && document[end-1] != '/':
 			depth++
 		}
 		if depth > maxXMLDepth {
