@@ -17,13 +17,16 @@ var sizeForm = sync.OnceValue(func() *regexp.Regexp {
 // Size parses a size in bytes, or in units of 1024, such as 10k or 2GiB. name is the name of the
 // flag or field, for errors.
 func Size(name, text string) (int64, error) {
-	parts := sizeForm().FindStringSubmatch(text)
-	if parts == nil {
+	match := sizeForm().FindStringSubmatch(text)
+	if match == nil {
 		return 0, Invalid(name, "must be a size, such as 1024, 10k, 1.5M or 2GiB", "")
 	}
-	number, err := strconv.ParseFloat(parts[1], 64)
-	if err == nil && parts[2] != "" {
-		number *= math.Pow(1024, float64(strings.Index("KMGTP", strings.ToUpper(parts[2]))+1))
+	digits := match[1]
+	unit := strings.ToUpper(match[2])
+	number, err := strconv.ParseFloat(digits, 64)
+	if err == nil && unit != "" {
+		power := strings.Index("KMGTP", unit) + 1
+		number *= math.Pow(1024, float64(power))
 	}
 	if err != nil || number >= math.MaxInt64 {
 		return 0, Invalid(name, "must be below 8 EiB", "")
@@ -39,33 +42,43 @@ var dayForm = sync.OnceValue(func() *regexp.Regexp {
 // of the flag or field, for errors.
 func Duration(name, text string) (time.Duration, error) {
 	malformed := Invalid(name, "must be a duration, such as 90m, 36h, 7d or 2w", "")
-	parts := dayForm().FindStringSubmatch(text)
-	if parts == nil || text == "" {
+	match := dayForm().FindStringSubmatch(text)
+	if match == nil || text == "" {
+		return 0, malformed
+	}
+	const day = 24 * time.Hour
+	weeks, ok := parseCount(match[1], 7*day)
+	if !ok {
+		return 0, malformed
+	}
+	days, ok := parseCount(match[2], day)
+	if !ok {
 		return 0, malformed
 	}
 
-	var total time.Duration
-	for i, unit := range []time.Duration{7 * 24 * time.Hour, 24 * time.Hour} {
-		if parts[i+1] == "" {
-			continue
-		}
-		n, err := strconv.ParseInt(parts[i+1], 10, 64)
-		if err != nil || n > int64(math.MaxInt64/unit)/2 {
-			return 0, malformed
-		}
-		total += time.Duration(n) * unit
-	}
-
-	if parts[3] != "" {
-		rest, err := time.ParseDuration(parts[3])
+	total := weeks + days
+	if rest := match[3]; rest != "" {
+		duration, err := time.ParseDuration(rest)
 		if err != nil {
 			return 0, malformed
 		}
-		total += rest
+		total += duration
 	}
-
 	if total < 0 {
 		return 0, malformed
 	}
 	return total, nil
+}
+
+// parseCount returns as many units as the digits say, or 0 if there are no digits. It returns false
+// if the result is more than half of the longest Duration, so that the sum of two never overflows.
+func parseCount(digits string, unit time.Duration) (total time.Duration, ok bool) {
+	if digits == "" {
+		return 0, true
+	}
+	count, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || count > int64(math.MaxInt64/unit)/2 {
+		return 0, false
+	}
+	return time.Duration(count) * unit, true
 }

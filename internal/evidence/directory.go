@@ -13,14 +13,15 @@ import (
 func relative(dir, outer string, files bool) (rel string, ok bool) {
 	dir = resolve(dir)
 	outer = resolve(outer)
-	rel, ok = pathFrom(outer, dir)
-	if !ok && files {
-		rel, ok = ancestorIs(dir, outer)
+	if rel, ok := pathFrom(outer, dir); ok {
+		return rel, true
 	}
-	if !ok {
-		rel, ok = mountedIn(dir, outer)
+	if files {
+		if rel, ok := ancestorIs(dir, outer); ok {
+			return rel, true
+		}
 	}
-	return rel, ok
+	return mountedIn(dir, outer)
 }
 
 // ancestorIs reports whether dir, or a directory above dir, is the same file as outer. rel is the

@@ -36,21 +36,22 @@ func viewsOf(a, b string) (first, second []view, known bool) {
 
 // views returns the views of dir, according to the given mounts. The first view is that of dir
 // itself; the others are mounted in dir. It returns false if no mount shows dir.
-func views(dir string, all []mount) ([]view, bool) {
+func views(dir string, mounts []mount) ([]view, bool) {
 	dir = resolve(dir)
-	m, ok := mountOf(dir, all)
-	if !ok {
+	top, found := mountOf(dir, mounts)
+	if !found {
 		return nil, false
 	}
-	relative, _ := pathFrom(m.point, dir)
-	result := []view{{"", m.device, filepath.Join(m.root, relative)}}
-	for _, m := range all {
+	rel, _ := pathFrom(top.point, dir)
+	result := []view{{device: top.device, path: filepath.Join(top.root, rel)}}
+	for _, m := range mounts {
 		folder, isBelow := pathFrom(dir, m.point)
 		if !isBelow || folder == "" {
 			continue
 		}
-		if visible, _ := mountOf(m.point, all); visible == m {
-			result = append(result, view{folder, m.device, m.root})
+		// Another mount may hide this one.
+		if visible, _ := mountOf(m.point, mounts); visible == m {
+			result = append(result, view{folder: folder, device: m.device, path: m.root})
 		}
 	}
 	return result, true
@@ -59,29 +60,56 @@ func views(dir string, all []mount) ([]view, bool) {
 // mountOf returns the mount that shows path. If several mounts with the same parent contain path,
 // the mount with the shortest mount point hides the others. It was made after the others. If it
 // were older, it would be their parent.
-func mountOf(path string, all []mount) (top mount, found bool) {
-	ids := map[string]bool{}
-	for _, m := range all {
-		ids[m.id] = true
-	}
-	parent := ""
+func mountOf(path string, mounts []mount) (top mount, found bool) {
+	// Begin with the roots, and go from each mount to the one in it that hides the path.
+	candidates := rootMounts(mounts)
 	for {
-		next := mount{}
-		hasMore := false
-		for _, m := range all {
-			candidate := m.parent == parent && m.id != parent || !found && (!ids[m.parent] || m.parent == m.id)
-			if _, contains := pathFrom(m.point, path); contains && candidate && (!hasMore || len(m.point) < len(next.point)) {
-				next = m
-				hasMore = true
-			}
-		}
-		if !hasMore {
+		next, contains := outermost(path, candidates)
+		if !contains {
 			return top, found
 		}
 		top = next
-		parent = next.id
 		found = true
+		candidates = childMounts(next, mounts)
 	}
+}
+
+// rootMounts returns the mounts whose parent is not in the list, or is the mount itself.
+func rootMounts(mounts []mount) (roots []mount) {
+	ids := map[string]bool{}
+	for _, m := range mounts {
+		ids[m.id] = true
+	}
+	for _, m := range mounts {
+		if !ids[m.parent] || m.parent == m.id {
+			roots = append(roots, m)
+		}
+	}
+	return roots
+}
+
+// childMounts returns the mounts whose parent is the given mount.
+func childMounts(parent mount, mounts []mount) (children []mount) {
+	for _, m := range mounts {
+		if m.parent == parent.id && m.id != parent.id {
+			children = append(children, m)
+		}
+	}
+	return children
+}
+
+// outermost returns the mount with the shortest mount point of those that contain path.
+func outermost(path string, candidates []mount) (shortest mount, found bool) {
+	for _, m := range candidates {
+		if _, contains := pathFrom(m.point, path); !contains {
+			continue
+		}
+		if !found || len(m.point) < len(shortest.point) {
+			shortest = m
+			found = true
+		}
+	}
+	return shortest, found
 }
 
 // mountedIn reports whether a mount makes dir appear in outer. rel is the path at which dir
@@ -139,30 +167,40 @@ type Meeting struct{ A, B string }
 // Meetings returns the folders of a and b that show the same files, according to the mounts of this
 // machine.
 func Meetings(a, b []Place) (all []Meeting) {
-	for _, p := range a {
-		for _, q := range b {
-			if p.directory() != "" && q.directory() != "" {
-				all = append(all, meetings(p.directory(), q.directory())...)
+	for _, first := range a {
+		for _, second := range b {
+			if first.directory() != "" && second.directory() != "" {
+				all = append(all, meetings(first.directory(), second.directory())...)
 			}
 		}
 	}
 	return all
 }
 
+// meetings returns the folders of two local directories that show the same files.
 func meetings(a, b string) (all []Meeting) {
-	first, second, _ := viewsOf(a, b)
-	for _, v := range first {
-		for _, w := range second {
-			if rest, inside := v.holds(w); inside {
-				all = append(all, Meeting{asFolder(filepath.Join(v.folder, rest)), asFolder(w.folder)})
-			} else if rest, in := w.holds(v); in {
-				all = append(all, Meeting{asFolder(v.folder), asFolder(filepath.Join(w.folder, rest))})
+	aViews, bViews, _ := viewsOf(a, b)
+	for _, aView := range aViews {
+		for _, bView := range bViews {
+			if rest, holds := aView.holds(bView); holds {
+				all = append(all, Meeting{
+					A: asFolder(filepath.Join(aView.folder, rest)),
+					B: asFolder(bView.folder),
+				})
+				continue
+			}
+			if rest, holds := bView.holds(aView); holds {
+				all = append(all, Meeting{
+					A: asFolder(aView.folder),
+					B: asFolder(filepath.Join(bView.folder, rest)),
+				})
 			}
 		}
 	}
 	return all
 }
 
+// asFolder returns a relative path with slashes, also at its end. It returns "" for "".
 func asFolder(path string) string {
 	if path == "" {
 		return ""
@@ -173,13 +211,17 @@ func asFolder(path string) string {
 // MountedIn returns the mount points below the local directories among the given places. Each mount
 // point is a path that is relative to its local directory and ends in a slash.
 func MountedIn(places []Place) (folders []string) {
-	all, _ := readMounts()
-	for _, p := range places {
-		if p.directory() == "" {
+	mounts, _ := readMounts()
+	for _, place := range places {
+		if place.directory() == "" {
 			continue
 		}
-		dirViews, _ := views(p.directory(), all)
-		for _, v := range dirViews[min(1, len(dirViews)):] {
+		dirViews, found := views(place.directory(), mounts)
+		if !found {
+			continue
+		}
+		// The first view is that of the directory itself.
+		for _, v := range dirViews[1:] {
 			folders = append(folders, asFolder(v.folder))
 		}
 	}

@@ -15,7 +15,8 @@ func readMounts() ([]mount, bool) {
 	}
 	// An error of Close does not matter after reading.
 	defer f.Close()
-	var all []mount
+
+	var mounts []mount
 	lines := bufio.NewScanner(f)
 	// The line of an overlay with many layers is long.
 	lines.Buffer(nil, 1<<20)
@@ -24,9 +25,15 @@ func readMounts() ([]mount, bool) {
 		if len(fields) < 5 {
 			return nil, false
 		}
-		all = append(all, mount{fields[0], fields[1], fields[2], escapes.Replace(fields[3]), escapes.Replace(fields[4])})
+		mounts = append(mounts, mount{
+			id:     fields[0],
+			parent: fields[1],
+			device: fields[2],
+			root:   escapes.Replace(fields[3]),
+			point:  escapes.Replace(fields[4]),
+		})
 	}
-	return all, lines.Err() == nil && len(all) > 0
+	return mounts, lines.Err() == nil && len(mounts) > 0
 }
 
 var escapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)

@@ -105,16 +105,20 @@ func (c *Cache) end(number int64) int64 {
 // ReadAt fills p with the bytes of the object that begin at off. The caller makes sure that all of
 // these bytes exist. ReadAt fails if ctx or the context of [Cache.Init] ends, or if the cache is
 // closed. If it fails, the blocks that it began to fetch are kept for other reads.
-func (c *Cache) ReadAt(ctx context.Context, p []byte, off int64) (n int, err error) {
+func (c *Cache) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	c.Limit.Lock()
 	scan := c.scans.add(off, int64(len(p)))
 	c.Limit.Unlock()
-	for n < len(p) && err == nil {
-		var k int
-		k, err = c.readSome(ctx, p[n:], off+int64(n), scan)
-		n += k
+
+	filled := 0
+	for filled < len(p) {
+		n, err := c.readSome(ctx, p[filled:], off+int64(filled), scan)
+		filled += n
+		if err != nil {
+			return filled, err
+		}
 	}
-	return n, err
+	return filled, nil
 }
 
 // readSome reads at least one byte into p. It copies from one block, or reads several blocks
@@ -144,14 +148,16 @@ func (c *Cache) readSome(ctx context.Context, p []byte, off int64, s *scan) (int
 // readDirect fills p with one request, and keeps nothing in the cache. It fails if ctx or the
 // context of the cache ends.
 func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (n int, err error) {
-	within := c.ctx
+	fetchCtx := c.ctx
 	if ctx.Done() != nil {
-		readCtx, cancel := context.WithCancel(c.ctx)
+		// The context of the request ends with that of the cache, and with ctx.
+		both, cancel := context.WithCancel(c.ctx)
 		defer cancel()
-		defer context.AfterFunc(ctx, cancel)()
-		within = readCtx
+		stop := context.AfterFunc(ctx, cancel)
+		defer stop()
+		fetchCtx = both
 	}
-	err = c.Fetch(within, off, int64(len(p)), func(src io.Reader) (err error) {
+	err = c.Fetch(fetchCtx, off, int64(len(p)), func(src io.Reader) (err error) {
 		n, err = io.ReadFull(src, p)
 		return err
 	})
@@ -172,6 +178,8 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err er
 		c.use(b)
 		return b, 0, nil
 	}
+
+	// needed is the number of blocks in a row that the read needs and that are not in memory.
 	needed := int64(1)
 	last := c.numberAt(off + length - 1)
 	for first+needed <= last && c.blocks[first+needed] == nil {
@@ -191,11 +199,13 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err er
 		s.direct = needed
 		return nil, direct, nil
 	}
+
 	run := c.reserve(first, needed)
 	if run == nil {
 		return nil, direct, nil
 	}
-	c.fetchRun(append(run, c.reserveAhead(first+needed, window-needed, expected > 0)...), needed, expected)
+	ahead := c.reserveAhead(first+needed, window-needed, expected > 0)
+	c.fetchRun(append(run, ahead...), needed, expected)
 	c.use(run[0])
 	return run[0], 0, nil
 }
@@ -240,8 +250,14 @@ func (c *Cache) reserve(first, n int64) []*block {
 	return blocks
 }
 
+// add adds a block to the cache, whose memory the Limit has granted. Its content is not fetched yet.
 func (c *Cache) add(number int64) *block {
-	b := &block{cache: c, number: number, data: make([]byte, c.end(number)-c.start(number)), done: make(chan struct{})}
+	b := &block{
+		cache:  c,
+		number: number,
+		data:   make([]byte, c.end(number)-c.start(number)),
+		done:   make(chan struct{}),
+	}
 	c.blocks[number] = b
 	c.bytes += b.Memory()
 	return b
@@ -254,44 +270,59 @@ func (c *Cache) add(number int64) *block {
 //
 // expected is the offset at which the scan probably ends, or 0 if it is unknown. If
 // the run reaches this offset, no next run is fetched.
-func (c *Cache) fetchRun(run []*block, needed, expected int64) {
-	n := int64(len(run))
-	if n == 0 {
+func (c *Cache) fetchRun(blocks []*block, needed, expected int64) {
+	count := int64(len(blocks))
+	if count == 0 {
 		return
 	}
-	for _, b := range run {
-		b.run = n
+	for _, b := range blocks {
+		b.run = count
 	}
-	if last := run[n-1].number; n > needed && (expected == 0 || c.end(last) < expected) {
-		b := run[needed+(n-needed)/2]
-		b.ahead = min(2*n, c.maxAhead())
-		b.next = last + 1
+	last := blocks[count-1].number
+	continues := expected == 0 || c.end(last) < expected
+	if count > needed && continues {
+		middle := blocks[needed+(count-needed)/2]
+		middle.ahead = min(2*count, c.maxAhead())
+		middle.next = last + 1
 	}
 
-	settled := 0
-	settle := func(n int, err error) {
-		for ; settled < n; settled++ {
-			c.settle(run[settled], err)
-		}
-	}
-	c.group.Go(func() {
-		c.Limit.AddInFlight(1)
-		defer c.Limit.AddInFlight(-1)
-		settle(len(run), c.download(run, settle))
-	}, func() {
-		settle(len(run), running.ErrPanicked)
-	})
+	f := &runFetch{cache: c, blocks: blocks}
+	c.group.Go(f.run, func() { f.settleFirst(len(blocks), running.ErrPanicked) })
 }
 
-// download fetches a run of blocks. It calls settle for a block as soon as the block has arrived,
-// so that readers do not wait for the whole run. The last block must wait for the result of Fetch,
-// which shows whether the bytes are damaged.
-func (c *Cache) download(run []*block, settle func(n int, err error)) error {
-	first := c.start(run[0].number)
-	last := c.end(run[len(run)-1].number)
-	return c.Fetch(c.ctx, first, last-first, func(src io.Reader) error {
-		for i, b := range run {
-			settle(i, nil)
+// A runFetch fetches one run of blocks.
+type runFetch struct {
+	cache   *Cache
+	blocks  []*block
+	settled int // number of blocks at the beginning whose fetching has ended
+}
+
+// run fetches the blocks, and ends the fetching of each.
+func (f *runFetch) run() {
+	f.cache.Limit.AddInFlight(1)
+	defer f.cache.Limit.AddInFlight(-1)
+	err := f.download()
+	f.settleFirst(len(f.blocks), err)
+}
+
+// settleFirst ends the fetching of the first blocks, up to count, except those that were settled
+// before.
+func (f *runFetch) settleFirst(count int, err error) {
+	for ; f.settled < count; f.settled++ {
+		f.cache.settle(f.blocks[f.settled], err)
+	}
+}
+
+// download fetches the blocks. It settles a block as soon as the block has arrived, so that readers
+// do not wait for the whole run. The last block must wait for the result of Fetch, which shows
+// whether the bytes are damaged.
+func (f *runFetch) download() error {
+	c := f.cache
+	start := c.start(f.blocks[0].number)
+	end := c.end(f.blocks[len(f.blocks)-1].number)
+	return c.Fetch(c.ctx, start, end-start, func(src io.Reader) error {
+		for i, b := range f.blocks {
+			f.settleFirst(i, nil)
 			if _, err := io.ReadFull(src, b.data); err != nil {
 				return err
 			}
@@ -311,7 +342,8 @@ func (c *Cache) settle(b *block, err error) {
 		c.Limit.Forget(b.Memory())
 	} else {
 		b.since = c.used
-		b.inCache, b.inLimit = c.idle.PushBack(b), c.Limit.Keep(b)
+		b.inCache = c.idle.PushBack(b)
+		b.inLimit = c.Limit.Keep(b)
 	}
 	close(b.done)
 }

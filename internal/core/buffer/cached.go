@@ -23,9 +23,15 @@ func (m *Limit) Unlock() {
 // Take grants bytes to a cache, and reports whether it did. It returns false if a buffer is waiting
 // for memory, or if the limit does not permit the bytes. The caller must hold the lock.
 func (m *Limit) Take(bytes int64) bool {
-	if len(m.waiting) > 0 || m.used-m.evicts+bytes > m.Max || !m.fits(bytes) {
-		// The call of m.fits comes last, because this method evicts cached memory. If the bytes
-		// would not fit even without cached memory, nothing is evicted.
+	if len(m.waiting) > 0 {
+		return false
+	}
+	// If the bytes would not fit even without cached memory, nothing is evicted. The method fits
+	// evicts cached memory, so it is called last.
+	if m.used-m.evicts+bytes > m.Max {
+		return false
+	}
+	if !m.fits(bytes) {
 		return false
 	}
 	m.used += bytes

@@ -50,19 +50,13 @@ type waiter struct {
 // over the limit. The result over is true if the grant exceeds the limit. owner is the buffer that
 // gets the memory, or nil.
 func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) (granted int64, over bool, err error) {
-	w := &waiter{owner: owner, bytes: bytes, minBytes: least, ready: make(chan struct{})}
-	m.mu.Lock()
-	still := m.stalled && m.inFlight == 0
-	switch {
-	case len(m.waiting) == 0 && (m.fits(bytes) || m.used == 0):
-		m.give(w, bytes)
-	case still && (len(m.waiting) == 0 || owner != nil && owner == m.favored):
-		m.giveOver(w)
-	default:
-		m.waiting = append(m.waiting, w)
-		m.watchForStall()
+	w := &waiter{
+		owner:    owner,
+		bytes:    bytes,
+		minBytes: least,
+		ready:    make(chan struct{}),
 	}
-	m.mu.Unlock()
+	m.request(w)
 	select {
 	case <-w.ready:
 		return w.granted, w.over, nil
@@ -70,6 +64,26 @@ func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) 
 		m.abandon(w)
 		return 0, false, ctx.Err()
 	}
+}
+
+// request grants memory to the request w if that is possible at once. Otherwise w waits.
+func (m *Limit) request(w *waiter) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	isFirst := len(m.waiting) == 0
+	// Look at stalled first, because fits may evict memory, which sets stalled to false.
+	nothingMoves := m.stalled && m.inFlight == 0
+	if isFirst && (m.fits(w.bytes) || m.used == 0) {
+		m.give(w, w.bytes)
+		return
+	}
+	isFavored := w.owner != nil && w.owner == m.favored
+	if nothingMoves && (isFirst || isFavored) {
+		m.giveOver(w)
+		return
+	}
+	m.waiting = append(m.waiting, w)
+	m.watchForStall()
 }
 
 // Try grants bytes without waiting, and returns true. If the bytes do not fit into the limit, or
@@ -180,21 +194,22 @@ func (m *Limit) AddInFlight(buffers int) {
 }
 
 // grant grants memory to the waiting requests, in their order, as long as the next one fits into
-// the limit.
+// the limit. If none fits and nothing else can free memory, the first one gets memory over the limit.
 func (m *Limit) grant() {
 	for len(m.waiting) > 0 {
 		w := m.waiting[0]
-		fits := m.fits(w.bytes) || m.used == 0
-		if !fits && (!m.tight || m.inFlight > 0 || m.favored != nil) {
-			return
+		if m.fits(w.bytes) || m.used == 0 {
+			m.waiting = m.waiting[1:]
+			m.tight = false
+			m.give(w, w.bytes)
+			continue
 		}
-		m.waiting = m.waiting[1:]
-		if !fits {
+		mayExceed := m.tight && m.inFlight == 0 && m.favored == nil
+		if mayExceed {
+			m.waiting = m.waiting[1:]
 			m.giveOver(w)
-			return
 		}
-		m.tight = false
-		m.give(w, w.bytes)
+		return
 	}
 }
 
@@ -208,7 +223,7 @@ func (m *Limit) give(w *waiter, bytes int64) {
 	close(w.ready)
 }
 
-// giveOver gives w.least bytes to the request w, even over the limit. It does not give w.bytes,
+// giveOver gives w.minBytes bytes to the request w, even over the limit. It does not give w.bytes,
 // because the source of w may send nothing, and the memory would be wasted. The caller must hold
 // the lock.
 func (m *Limit) giveOver(w *waiter) {
@@ -225,20 +240,23 @@ func (m *Limit) watchForStall() {
 		return
 	}
 	epoch := m.epoch
-	m.watch = time.AfterFunc(stallAfter, func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.watch = nil
-		if len(m.waiting) == 0 {
-			return
-		}
-		if m.inFlight == 0 && m.epoch == epoch {
-			w := m.waiting[0]
-			m.waiting = m.waiting[1:]
-			m.giveOver(w)
-		}
-		if len(m.waiting) > 0 {
-			m.watchForStall()
-		}
-	})
+	m.watch = time.AfterFunc(stallAfter, func() { m.endWatch(epoch) })
+}
+
+// endWatch is called when the timer fires. epoch is the value of m.epoch when the timer was started.
+func (m *Limit) endWatch(epoch uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.watch = nil
+	if len(m.waiting) == 0 {
+		return
+	}
+	if m.inFlight == 0 && m.epoch == epoch {
+		w := m.waiting[0]
+		m.waiting = m.waiting[1:]
+		m.giveOver(w)
+	}
+	if len(m.waiting) > 0 {
+		m.watchForStall()
+	}
 }

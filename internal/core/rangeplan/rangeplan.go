@@ -50,16 +50,23 @@ type Copy struct {
 // New returns a Plan to read the spans. Each request of the plan reads at most limit bytes. If at
 // most gap bytes lie between two spans, one request may read both spans and the bytes between them.
 func New(spans []Span, gap, limit int64) *Plan {
-	p := &Plan{Spans: spans, order: make([]int, len(spans)), gap: gap, limit: limit}
-	for i := range spans {
-		p.order[i] = i
+	p := &Plan{
+		Spans: spans,
+		order: make([]int, len(spans)),
+		gap:   gap,
+		limit: limit,
+	}
+	for number := range spans {
+		p.order[number] = number
 	}
 	slices.SortFunc(p.order, func(a, b int) int { return cmp.Compare(spans[a].Offset, spans[b].Offset) })
+
+	// Count the bytes of each span that no span before it has.
 	end := int64(0)
-	for _, i := range p.order {
-		s := spans[i]
-		p.Bytes += max(0, s.End-max(s.Offset, end))
-		end = max(end, s.End)
+	for _, number := range p.order {
+		span := spans[number]
+		p.Bytes += max(0, span.End-max(span.Offset, end))
+		end = max(end, span.End)
 	}
 	return p
 }
@@ -69,10 +76,15 @@ func New(spans []Span, gap, limit int64) *Plan {
 func (p *Plan) Runs(yield func(Run) bool) {
 	var run Run
 	furthest := -1 // of the spans so far, the one with the largest End; -1 if none
-	for _, i := range p.order {
-		s := p.Spans[i]
-		for offset := p.copyHead(i, furthest); offset < s.End; {
-			part := Part{i, offset, offset + min(s.End-offset, p.limit)}
+	for _, number := range p.order {
+		span := p.Spans[number]
+		offset := p.copyHead(number, furthest)
+		for offset < span.End {
+			part := Part{
+				Span:   number,
+				Offset: offset,
+				End:    offset + min(span.End-offset, p.limit),
+			}
 			if !p.merges(&run, part) {
 				if run.Parts != nil && !yield(run) {
 					return
@@ -83,8 +95,8 @@ func (p *Plan) Runs(yield func(Run) bool) {
 			run.Parts = append(run.Parts, part)
 			offset = part.End
 		}
-		if furthest < 0 || s.End > p.Spans[furthest].End {
-			furthest = i
+		if furthest < 0 || span.End > p.Spans[furthest].End {
+			furthest = number
 		}
 	}
 	if run.Parts != nil {
@@ -92,22 +104,23 @@ func (p *Plan) Runs(yield func(Run) bool) {
 	}
 }
 
-// copyHead plans to copy the first bytes of span i if an earlier span also contains them. It
-// returns the offset at which the rest of span i begins. source is the number of the
-// earlier span that ends last, or -1 if there is no earlier span.
+// copyHead plans to copy the first bytes of the span with this number if an earlier span also
+// contains them. It returns the offset at which the rest of the span begins. source is the number
+// of the earlier span that ends last, or -1 if there is no earlier span.
 //
-// No earlier span begins after span i. The earlier span that ends last therefore shares the most
-// bytes with span i, and copyHead need not look at the others.
-func (p *Plan) copyHead(i, source int) int64 {
-	s := p.Spans[i]
+// No earlier span begins after this one. The earlier span that ends last therefore shares the most
+// bytes with it, and copyHead need not look at the others.
+func (p *Plan) copyHead(number, source int) int64 {
+	span := p.Spans[number]
 	if source < 0 {
-		return s.Offset
+		return span.Offset
 	}
-	end := min(p.Spans[source].End, s.End)
-	if end <= s.Offset {
-		return s.Offset
+	end := min(p.Spans[source].End, span.End)
+	if end <= span.Offset {
+		return span.Offset
 	}
-	p.Copies = append(p.Copies, Copy{Part{i, s.Offset, end}, source})
+	shared := Part{Span: number, Offset: span.Offset, End: end}
+	p.Copies = append(p.Copies, Copy{To: shared, From: source})
 	return end
 }
 
