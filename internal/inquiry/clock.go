@@ -37,19 +37,20 @@ func writeEmpty(ctx context.Context, b storage.ReadWriter, key string) (*storage
 			// S3 does not return the modification time of a write.
 			attrs, err = b.Attrs(ctx, key)
 		}
-		switch {
-		case storage.CodeOf(err) == storage.ObjectNotFound && attempt < attempts:
-		case err != nil:
+		if storage.CodeOf(err) == storage.ObjectNotFound && attempt < attempts {
+			continue
+		}
+		if err != nil {
 			return nil, err
-		case attrs.Modified.IsZero():
+		}
+		if attrs.Modified.IsZero() {
 			return nil, &storage.Error{
 				Code: storage.Internal,
 				Key:  key,
 				Err:  errors.New("the store does not report the time of the write"),
 			}
-		default:
-			return attrs, nil
 		}
+		return attrs, nil
 	}
 }
 

@@ -25,18 +25,21 @@ func OfBucket(reader storage.AttrsReader, writer storage.ReadWriter) evidence.En
 	return &bucket{read: reader, write: writer}
 }
 
+// Put stores the object. If it is unknown whether the object was stored, Put removes it.
 func (b *bucket) Put(ctx context.Context, key string) error {
 	if b.write == nil {
 		return storage.Unsupported
 	}
 	attrs, err := b.write.Upload(ctx, key, strings.NewReader(evidence.Text))
-	if err == nil {
-		b.version = attrs.Version
-	} else if errors.Is(err, storage.OutcomeUnknown) {
+	if errors.Is(err, storage.OutcomeUnknown) {
 		// The object may have been stored in spite of the error.
 		_ = b.write.Remove(context.WithoutCancel(ctx), key)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	b.version = attrs.Version
+	return nil
 }
 
 func (b *bucket) Has(ctx context.Context, key string) (bool, error) {

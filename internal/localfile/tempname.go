@@ -16,9 +16,18 @@ func TempName() string { return TempPrefix + hexid.New(8) }
 // number. Jobs do not treat files with such names as objects. Only the content of such a file shows
 // which program made it.
 func IsTempName(name string) bool {
-	digits, ok := strings.CutPrefix(name, TempPrefix)
-	digits, number, numbered := strings.Cut(digits, "-")
-	return ok && len(digits) == 16 && isHex(digits) && (!numbered || number != "" && len(number) <= 16 && isHex(number))
+	rest, ok := strings.CutPrefix(name, TempPrefix)
+	if !ok {
+		return false
+	}
+	id, number, hasNumber := strings.Cut(rest, "-")
+	if len(id) != 16 || !isHex(id) {
+		return false
+	}
+	if !hasNumber {
+		return true
+	}
+	return number != "" && len(number) <= 16 && isHex(number)
 }
 
 func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }

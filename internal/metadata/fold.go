@@ -14,7 +14,6 @@ const maxBytes = 2048 // largest total of names and values in bytes; limit of S3
 // breaks a rule, Fold returns the text of that rule, and possibly a hint.
 func Fold(metadata map[string]string) (folded map[string]string, rule, hint string) {
 	folded = make(map[string]string, len(metadata)+1)
-	size := len(WriteIDName) + WriteIDLength // always leaves room for a write id, even if this write has none
 	for key, value := range metadata {
 		name := lowerASCII(key)
 		if !validName(name) {
@@ -24,11 +23,10 @@ func Fold(metadata map[string]string) (folded map[string]string, rule, hint stri
 			return nil, "key " + redact.Quoted(key) + " is reserved: it begins with " + Reserved, ""
 		}
 		if !headertext.Plain(value) || strings.TrimSpace(value) != value {
-			return nil, "value of " + redact.Quoted(
-					key,
-				) + " must be UTF-8 text without control characters or spaces at its ends",
-				"percent-encode the value, as storage.EncodeMetadataValue does"
+			rule = "value of " + redact.Quoted(key) + " must be UTF-8 text without control characters or spaces at its ends"
+			return nil, rule, "percent-encode the value, as storage.EncodeMetadataValue does"
 		}
+		// If two names differ only in case, the value of the lower-case name is used.
 		if _, twice := folded[name]; twice {
 			lower, isThere := metadata[name]
 			if !isThere {
@@ -39,6 +37,7 @@ func Fold(metadata map[string]string) (folded map[string]string, rule, hint stri
 		folded[name] = value
 	}
 
+	size := len(WriteIDName) + WriteIDLength // always leaves room for a write id, even if this write has none
 	for name, value := range folded {
 		size += len(name) + len(EncodeValue(value))
 	}

@@ -69,14 +69,29 @@ func Find(dir Dir, target, source string) *File {
 		recorded: true,
 		active:   map[int64]span{},
 	}
-	if m.header.Target == filepath.Base(target) && m.header.Source == source && source != "" &&
-		m.header.Revision != "" {
-		if f.file, err = openOwn(dir, f.path); err == nil && f.verify() {
-			return f
-		}
+	if !m.describes(target, source) || !f.reopen(dir) {
+		f.Remove()
+		return nil
 	}
-	f.Remove()
-	return nil
+	return f
+}
+
+// describes reports whether the mark is of a download of source to target that can be continued.
+func (m *mark) describes(target, source string) bool {
+	if source == "" || m.header.Source != source {
+		return false
+	}
+	return m.header.Target == filepath.Base(target) && m.header.Revision != ""
+}
+
+// reopen opens the temporary file, and verifies its bytes. It returns false if no byte is valid.
+func (f *File) reopen(dir Dir) bool {
+	file, err := openOwn(dir, f.path)
+	if err != nil {
+		return false
+	}
+	f.file = file
+	return f.verify()
 }
 
 // verify compares the checksum of each span with the bytes in the file, and keeps only the spans
@@ -116,16 +131,26 @@ func Replace(dir Dir, target string, mode os.FileMode) (*File, error) {
 	return Create(dir, target, mode)
 }
 
+// create creates a File for target. name is the name of its mark.
 func create(dir Dir, target, name string, mode os.FileMode) (*File, error) {
-	m, err := createMark(dir, filepath.Join(filepath.Dir(target), name), header{Target: filepath.Base(target)})
-	if err == nil {
-		f := &File{mark: m, path: dataPath(filepath.Dir(target), name, "0")}
-		if f.file, err = dir.OpenFile(f.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, mode); err == nil {
-			return f, nil
-		}
+	folder := filepath.Dir(target)
+	m, err := createMark(dir, filepath.Join(folder, name), header{Target: filepath.Base(target)})
+	if err != nil {
+		// m is not nil if the mark was created, but could not be written.
+		m.remove()
+		return nil, err
 	}
-	m.remove()
-	return nil, err
+	path := dataPath(folder, name, "0")
+	file, err := dir.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, mode)
+	if err != nil {
+		m.remove()
+		return nil, err
+	}
+	return &File{
+		mark: m,
+		file: file,
+		path: path,
+	}, nil
 }
 
 // Record begins to record which bytes of an object are written to the File. With this record, a
@@ -134,11 +159,13 @@ func create(dir Dir, target, name string, mode os.FileMode) (*File, error) {
 func (f *File) Record(obj Object, sync bool) error {
 	f.recorded = true
 	f.active = map[int64]span{}
-	err := f.mark.restart(header{Target: f.mark.header.Target, Object: obj})
-	if err == nil && sync {
-		err = f.mark.file.Sync()
+	if err := f.mark.restart(header{Target: f.mark.header.Target, Object: obj}); err != nil {
+		return err
 	}
-	return err
+	if sync {
+		return f.mark.file.Sync()
+	}
+	return nil
 }
 
 // Object returns the object that the file holds a part of.
@@ -180,18 +207,22 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	if !f.recorded || n == 0 {
 		return n, err
 	}
+
+	// Continue the span that ends at offset, if there is one. It is not active while the checksum is
+	// computed, so that no other call records it before.
 	f.mu.Lock()
-	s, ok := f.active[offset]
+	written, found := f.active[offset]
 	delete(f.active, offset)
 	f.mu.Unlock()
-	if !ok {
-		s = span{offset: offset, end: offset}
+	if !found {
+		written = span{offset: offset, end: offset}
 	}
-	s.crc = crc32c.Update(s.crc, p[:n])
-	s.end += int64(n)
+	written.crc = crc32c.Update(written.crc, p[:n])
+	written.end += int64(n)
+
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.active[s.end] = s
+	f.active[written.end] = written
 	f.unnoted += int64(n)
 	if f.unnoted >= max(unnotedBytes, f.mark.header.Size>>10) {
 		f.noteActive()

@@ -136,14 +136,22 @@ func removeEmpty(dir Dir, path string) {
 		return
 	}
 	m := &mark{dir: dir, path: path, file: f}
-	free, certain := localfile.TryLock(f)
-	info, err := f.Stat()
-	if err == nil && free && m.isEmpty() && info.Mode().Perm() == markMode &&
-		(certain || time.Since(info.ModTime()) > unlockedAge) {
+	if m.isAbandonedEmpty() {
 		m.remove()
 		return
 	}
 	m.close()
+}
+
+// isAbandonedEmpty locks the file, and reports whether it is the empty mark of a dead process.
+func (m *mark) isAbandonedEmpty() bool {
+	free, certain := localfile.TryLock(m.file)
+	info, err := m.file.Stat()
+	if err != nil || !free {
+		return false
+	}
+	isOld := time.Since(info.ModTime()) > unlockedAge
+	return (certain || isOld) && m.isEmpty() && info.Mode().Perm() == markMode
 }
 
 // isEmpty reports whether the open file of m is empty and m.path still names this file.
@@ -182,13 +190,13 @@ func openDead(dir Dir, path string) (*mark, error) {
 		return nil, err
 	}
 	m := &mark{dir: dir, path: path, file: f}
-	err = m.read()
-	if err == nil && !m.locksDead() {
-		err = errForeign
-	}
-	if err != nil {
+	if err := m.read(); err != nil {
 		m.close()
 		return nil, err
+	}
+	if !m.locksDead() {
+		m.close()
+		return nil, errForeign
 	}
 	return m, nil
 }
@@ -197,12 +205,18 @@ func openDead(dir Dir, path string) (*mark, error) {
 // that wrote the file is dead.
 func (m *mark) locksDead() bool {
 	free, certain := localfile.TryLock(m.file)
-	if !free || !m.isInPlace() || m.read() != nil {
-		// Read again: the mark may have changed before the lock.
+	if !free || !m.isInPlace() {
 		return false
 	}
+	// Read again: the mark may have changed before the lock.
+	if m.read() != nil {
+		return false
+	}
+	if certain {
+		return true
+	}
 	info, err := m.file.Stat()
-	return certain || err == nil && time.Since(info.ModTime()) > unlockedAge
+	return err == nil && time.Since(info.ModTime()) > unlockedAge
 }
 
 // isInPlace reports whether the path of the mark still leads to the open file.
@@ -215,18 +229,21 @@ func (m *mark) isInPlace() bool {
 // read reads the header and all complete lines of the mark file. The next call of write continues
 // after the last complete line.
 func (m *mark) read() error {
+	m.header = header{}
+	m.spans = nil
 	if _, err := m.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
 	lines := bufio.NewReaderSize(m.file, lineBytes)
+	// If the file is shorter, Peek returns all of it with an error that does not matter.
 	if head, _ := lines.Peek(len(magic)); string(head) != magic {
 		return errForeign
 	}
 	line, err := lines.ReadSlice('\n')
-	m.header = header{}
-	m.spans = nil
-	if err != nil || json.Unmarshal(line, &m.header) != nil || m.header.Format != format ||
-		m.header.Name != filepath.Base(m.path) {
+	if err != nil || json.Unmarshal(line, &m.header) != nil {
+		return errForeign
+	}
+	if m.header.Format != format || m.header.Name != filepath.Base(m.path) {
 		return errForeign
 	}
 
@@ -237,7 +254,11 @@ func (m *mark) read() error {
 		if err != nil || json.Unmarshal(line, &s) != nil {
 			break
 		}
-		m.spans = append(m.spans, span{s.Offset, s.Offset + s.Length, s.CRC32C})
+		m.spans = append(m.spans, span{
+			offset: s.Offset,
+			end:    s.Offset + s.Length,
+			crc:    s.CRC32C,
+		})
 		size += int64(len(line))
 	}
 	_, err = m.file.Seek(size, io.SeekStart)
@@ -255,14 +276,13 @@ func (m *mark) begin(h header) error {
 
 // restart removes all lines of the mark, and writes the header h as its only line.
 func (m *mark) restart(h header) error {
-	err := m.file.Truncate(0)
-	if err == nil {
-		_, err = m.file.Seek(0, io.SeekStart)
+	if err := m.file.Truncate(0); err != nil {
+		return err
 	}
-	if err == nil {
-		err = m.begin(h)
+	if _, err := m.file.Seek(0, io.SeekStart); err != nil {
+		return err
 	}
-	return err
+	return m.begin(h)
 }
 
 // write appends lines to the mark file. It writes all lines with one call of Write, so that a crash

@@ -17,35 +17,48 @@ func Sweep(root *os.Root, path string, keep func(target string) bool) {
 		removeEmpty(root, path)
 		return
 	}
-
-	if m.header.Target != "" {
-		target := filepath.Join(filepath.Dir(path), m.header.Target)
-		if filepath.Base(m.header.Target) != m.header.Target || keep(target) {
-			m.close()
-			return
-		}
-		m.removeWithFile()
+	if m.header.Target == "" {
+		m.sweepJob(root, keep)
 		return
 	}
 
-	name := filepath.Base(path)
-	complete := true
-	_ = fs.WalkDir(root.FS(), filepath.ToSlash(filepath.Dir(path)), func(entryPath string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			complete = false
-		case !d.Type().IsRegular() || !localfile.IsTempName(d.Name()) || d.Name() == name:
-		case markOf(d.Name()) == name:
+	target := filepath.Join(filepath.Dir(path), m.header.Target)
+	isName := filepath.Base(m.header.Target) == m.header.Target
+	if !isName || keep(target) {
+		m.close()
+		return
+	}
+	m.removeWithFile()
+}
+
+// sweepJob removes the temporary files of a dead [Job], and then its mark. It also sweeps the marks
+// that it finds on the way.
+func (m *mark) sweepJob(root *os.Root, keep func(target string) bool) {
+	name := filepath.Base(m.path)
+	dir := filepath.ToSlash(filepath.Dir(m.path))
+	removedAll := true
+	// The function returns no error, so the walk visits everything and returns none.
+	_ = fs.WalkDir(root.FS(), dir, func(entryPath string, d fs.DirEntry, err error) error {
+		if err != nil {
+			removedAll = false
+			return nil
+		}
+		if !d.Type().IsRegular() || !localfile.IsTempName(d.Name()) || d.Name() == name {
+			return nil
+		}
+		if markOf(d.Name()) == name {
 			if root.Remove(filepath.FromSlash(entryPath)) != nil {
-				complete = false
+				removedAll = false
 			}
-		case IsMark(d.Name()):
+			return nil
+		}
+		if IsMark(d.Name()) {
 			Sweep(root, filepath.FromSlash(entryPath), keep)
 		}
 		return nil
 	})
 
-	if !complete {
+	if !removedAll {
 		// A temporary file remains, and the next job finds it through the mark file.
 		m.close()
 		return
@@ -53,14 +66,15 @@ func Sweep(root *os.Root, path string, keep func(target string) bool) {
 	m.remove()
 }
 
-// removeWithFile removes the temporary file of a [File], and then its mark.
+// removeWithFile removes the temporary file of a [File], and then its mark. If the temporary file
+// stays, its mark stays, too.
 func (m *mark) removeWithFile() {
 	data := dataPath(filepath.Dir(m.path), filepath.Base(m.path), "0")
-	if info, err := m.dir.Lstat(data); err == nil {
-		if !info.Mode().IsRegular() || m.dir.Remove(data) != nil {
-			m.close()
-			return
-		}
+	info, err := m.dir.Lstat(data)
+	isThere := err == nil
+	if isThere && (!info.Mode().IsRegular() || m.dir.Remove(data) != nil) {
+		m.close()
+		return
 	}
 	m.remove()
 }

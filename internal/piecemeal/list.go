@@ -22,8 +22,7 @@ func List(
 	return func(yield func(storage.ListEntry, error) bool) {
 		last := startAfter
 		for entry, err := range list {
-			if e, ok := errors.AsType[*storage.Error](err); ok && e.Provider == "local" &&
-				e.Code == storage.PermissionDenied {
+			if isUnreadableFolder(err) {
 				folder(ctx, bucket, prefix, last, yield)
 				return
 			}
@@ -33,6 +32,13 @@ func List(
 			last = entry.Key
 		}
 	}
+}
+
+// isUnreadableFolder reports whether err says that the user may not read a folder of a local
+// directory.
+func isUnreadableFolder(err error) bool {
+	e, ok := errors.AsType[*storage.Error](err)
+	return ok && e.Provider == "local" && e.Code == storage.PermissionDenied
 }
 
 // folder lists one folder, and calls itself for each subfolder. It yields only the entries that
@@ -48,12 +54,18 @@ func folder(
 			yield(storage.ListEntry{}, err)
 			return false
 		}
+		// A folder may have later keys even if its own name comes before startAfter.
+		isWanted := entry.Key > startAfter || entry.IsPrefix && strings.HasPrefix(startAfter, entry.Key)
+		if !isWanted {
+			continue
+		}
+		hasMore := false
 		if entry.IsPrefix {
-			if (entry.Key > startAfter || strings.HasPrefix(startAfter, entry.Key)) &&
-				!folder(ctx, bucket, entry.Key, startAfter, yield) {
-				return false
-			}
-		} else if entry.Key > startAfter && !yield(entry, nil) {
+			hasMore = folder(ctx, bucket, entry.Key, startAfter, yield)
+		} else {
+			hasMore = yield(entry, nil)
+		}
+		if !hasMore {
 			return false
 		}
 	}

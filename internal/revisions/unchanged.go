@@ -22,23 +22,28 @@ var errReplaced = errors.New("the source was replaced while it was copied, and w
 func RemoveUnchanged(
 	ctx context.Context, b storage.ReadWriter, key string, source *storage.Attrs, reads ...storage.AttrsOption,
 ) error {
-	conflict := &storage.Error{Code: storage.Changed, Op: "Move", Key: key, Err: errReplaced}
-	conditional := source.Revision != "" && storage.Supports(b, storage.ConditionalRemove)
-	if !conditional || !storage.Supports(b, storage.UniqueRevisions) {
+	conflict := &storage.Error{
+		Code: storage.Changed,
+		Op:   "Move",
+		Key:  key,
+		Err:  errReplaced,
+	}
+	isConditional := source.Revision != "" && storage.Supports(b, storage.ConditionalRemove)
+	if !isConditional || !storage.Supports(b, storage.UniqueRevisions) {
 		current, err := b.Attrs(ctx, key, reads...)
-		switch {
-		case storage.CodeOf(err) == storage.ObjectNotFound:
-			if !conditional {
-				return nil
-			}
-		case err != nil:
+		isMissing := storage.CodeOf(err) == storage.ObjectNotFound
+		if isMissing && !isConditional {
+			return nil
+		}
+		if err != nil && !isMissing {
 			return err
-		case !current.Same(source) || writtenAgain(b, current, source):
+		}
+		if err == nil && (!current.Same(source) || writtenAgain(b, current, source)) {
 			return conflict
 		}
 	}
 
-	if !conditional {
+	if !isConditional {
 		return b.Remove(ctx, key)
 	}
 	err := b.Remove(ctx, key, storage.IfRevision(source.Revision))

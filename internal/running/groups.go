@@ -8,7 +8,7 @@ import "iter"
 func EachGroup[T any](
 	all iter.Seq[T], size, maxFailures int, do func(group []T) (errs []error, hasMore bool),
 ) (done int, failures []error) {
-	pass := func(group []T) bool {
+	for group := range groups(all, size) {
 		errs, hasMore := do(group)
 		for _, err := range errs {
 			if err == nil {
@@ -17,23 +17,30 @@ func EachGroup[T any](
 				failures = append(failures, err)
 			}
 		}
-		return hasMore && len(failures) < maxFailures
-	}
-
-	var group []T
-	for one := range all {
-		group = append(group, one)
-		if len(group) < size {
-			continue
+		if !hasMore || len(failures) >= maxFailures {
+			break
 		}
-		if !pass(group) {
-			return done, failures
-		}
-		group = group[:0]
-	}
-
-	if len(group) > 0 {
-		pass(group)
 	}
 	return done, failures
+}
+
+// groups yields all items in groups of the given size. The last group may be smaller. A group is
+// valid until the next one is yielded.
+func groups[T any](all iter.Seq[T], size int) iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		var group []T
+		for item := range all {
+			group = append(group, item)
+			if len(group) < size {
+				continue
+			}
+			if !yield(group) {
+				return
+			}
+			group = group[:0]
+		}
+		if len(group) > 0 {
+			yield(group)
+		}
+	}
 }

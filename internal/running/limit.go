@@ -166,16 +166,27 @@ func (l *Limit) Ended() {
 	rate := perSecond(l.bytes.Swap(0), now.Sub(l.since))
 	l.since = now
 	l.ended = 0
+	l.endRound(rate, now)
+}
 
-	switch {
-	case l.before > 0 && rate < l.needed() && !l.second:
+// endRound decides about the number of slots after a round that moved rate bytes per second. The
+// caller holds l.mu.
+func (l *Limit) endRound(rate float64, now time.Time) {
+	isDoubled := l.before > 0
+	isTooSlow := isDoubled && rate < l.needed()
+	if isTooSlow && !l.second {
+		// The first round with twice the slots had to open new connections.
 		l.second = true
 		return
-	case l.before > 0 && rate < l.needed():
+	}
+
+	mayGrow := l.current < l.max && l.waiting > 0 && now.Sub(l.paused) >= tryAgain
+	switch {
+	case isTooSlow:
 		l.set(l.before)
 		l.before = 0
 		l.paused = now
-	case l.current < l.max && l.waiting > 0 && now.Sub(l.paused) >= tryAgain:
+	case mayGrow:
 		l.before = l.current
 		l.rate = rate
 		l.set(min(2*l.current, l.max))

@@ -100,10 +100,13 @@ func parseQuery(query string) (g *Grant, keyID string) {
 	return g, values.Get(keyParam)
 }
 
+// parseSize parses a result of the method size that is not "".
 func parseSize(text string) (least, most int64, err error) {
 	first, last, _ := strings.Cut(text, "-")
-	if least, err = strconv.ParseInt(first, 10, 64); err == nil {
-		most, err = strconv.ParseInt(last, 10, 64)
+	least, err = strconv.ParseInt(first, 10, 64)
+	if err != nil {
+		return 0, 0, err
 	}
+	most, err = strconv.ParseInt(last, 10, 64)
 	return least, most, err
 }

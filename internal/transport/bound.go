@@ -93,21 +93,28 @@ func (x *exchange) readError(r *http.Request, response *http.Response) {
 	x.wait(x.stall)
 	content, err := io.ReadAll(io.LimitReader(response.Body, ErrorBody))
 	x.rest()
-	if err != nil && (len(content) > 0 || errors.Is(context.Cause(x.ctx), ErrStalled)) && x.parent.Err() == nil {
-		// The status of the response is enough.
-		err = nil
-	}
+	isFailure := err != nil && !x.statusSuffices(content)
 	_ = response.Body.Close()
-	tail := failingReader{io.EOF}
-	if err != nil {
-		tail.err = x.fail(err)
+
+	end := failingReader{io.EOF}
+	if isFailure {
+		end.err = x.fail(err)
 	}
 	x.end()
 	mask(content, secrets)
-	response.Body = io.NopCloser(io.MultiReader(bytes.NewReader(content), tail))
+	response.Body = io.NopCloser(io.MultiReader(bytes.NewReader(content), end))
 	if response.ContentLength >= 0 {
 		response.ContentLength = int64(len(content))
 	}
+}
+
+// statusSuffices reports whether the status of an unsuccessful response is enough, although its body
+// could not be read to its end. content is the beginning of the body.
+func (x *exchange) statusSuffices(content []byte) bool {
+	if x.parent.Err() != nil {
+		return false
+	}
+	return len(content) > 0 || errors.Is(context.Cause(x.ctx), ErrStalled)
 }
 
 type failingReader struct{ err error }
@@ -121,14 +128,15 @@ func checkRange(response *http.Response) error {
 		return nil
 	}
 	var first, last int64
-	if n, _ := fmt.Sscanf(response.Header.Get("Content-Range"), "bytes %d-%d/", &first, &last); n < 2 ||
-		last-first+1 == response.ContentLength {
+	contentRange := response.Header.Get("Content-Range")
+	// Without both numbers, the range cannot be checked.
+	count, _ := fmt.Sscanf(contentRange, "bytes %d-%d/", &first, &last)
+	if count < 2 || last-first+1 == response.ContentLength {
 		return nil
 	}
 	_ = response.Body.Close()
 	return &Error{
 		Sent: true,
-		Err: fmt.Errorf("the response has %d bytes and the range %q", response.ContentLength,
-			response.Header.Get("Content-Range")),
+		Err:  fmt.Errorf("the response has %d bytes and the range %q", response.ContentLength, contentRange),
 	}
 }

@@ -51,16 +51,19 @@ func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int6
 	conn := http.NewResponseController(w)
 	end := time.Now().Add(drainLimit)
 	first := begin(rest, max, end)
-	expired := first.waitWhileBytesCome(ctx)
+	ended := first.waitWhileBytesCome(ctx)
 
 	// Check ctx before the method stop is called. The method stop ends a Read, and net/http then
 	// cancels ctx. A later check could not tell whether ctx was done before.
 	isDone := ctx.Err() != nil
-	stopped := !expired && first.stop(conn)
-	if !expired && !stopped {
-		expired = first.wait(ctx, time.Until(end))
+	stopped := !ended && first.stop(conn)
+	if !ended && !stopped {
+		// The connection is hidden, so the response must wait for the end of the body.
+		ended = first.wait(ctx, time.Until(end))
 	}
-	if stopped || !expired || !first.whole {
+
+	readAll := ended && first.whole
+	if stopped || !readAll {
 		w.Header().Set("Connection", "close")
 	}
 	if stopped {
@@ -69,27 +72,38 @@ func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int6
 	}
 	respond()
 
-	if !expired && !stopped {
+	if !ended && !stopped {
+		// The reading continues until the request ends.
 		return
 	}
 	first.caught.Raise()
 	if isDone {
 		return
 	}
-
 	last := first
 	if stopped {
 		_ = conn.Flush()
-		_ = conn.SetReadDeadline(end)
-		last = begin(rest, max-first.bytes.Load(), end)
-		_ = last.wait(context.WithoutCancel(ctx), time.Until(end)) || last.stop(conn)
-		last.caught.Raise()
+		last = first.resume(ctx, conn, rest, max, end)
 	}
-
 	if last.timedOut && time.Now().Before(end) {
 		_ = conn.Flush()
 		time.Sleep(linger)
 	}
+}
+
+// resume reads the rest of a body after stop has ended the reading r. It returns the second reading
+// when that has ended.
+func (r *reading) resume(
+	ctx context.Context, conn *http.ResponseController, rest io.Reader, max int64, end time.Time,
+) *reading {
+	_ = conn.SetReadDeadline(end)
+	second := begin(rest, max-r.bytes.Load(), end)
+	if !second.wait(context.WithoutCancel(ctx), time.Until(end)) {
+		// The first stop has shown that the connection is not hidden.
+		_ = second.stop(conn)
+	}
+	second.caught.Raise()
+	return second
 }
 
 // A reading is a goroutine that reads the rest of a body.
@@ -102,15 +116,22 @@ type reading struct {
 	caught   running.Caught
 }
 
+// begin begins to read at most max bytes of rest, until the time end.
 func begin(rest io.Reader, max int64, end time.Time) *reading {
 	r := &reading{ended: make(chan struct{})}
+	read := func() {
+		src := &timedReader{
+			from:  rest,
+			until: end,
+			bytes: &r.bytes,
+		}
+		_, err := io.CopyN(io.Discard, src, max)
+		r.whole = err == io.EOF
+		r.timedOut = errors.Is(err, os.ErrDeadlineExceeded)
+	}
 	go func() {
 		defer close(r.ended)
-		r.caught.Do(func() {
-			_, err := io.CopyN(io.Discard, &timedReader{rest, end, &r.bytes}, max)
-			r.whole = err == io.EOF
-			r.timedOut = errors.Is(err, os.ErrDeadlineExceeded)
-		}, nil)
+		r.caught.Do(read, nil)
 	}()
 	return r
 }
@@ -132,12 +153,14 @@ func (r *reading) wait(ctx context.Context, limit time.Duration) bool {
 // waitWhileBytesCome waits until the reading has ended, and then returns true. If the client stops
 // sending or takes too long, it returns false.
 func (r *reading) waitWhileBytesCome(ctx context.Context) bool {
-	for end := time.Now().Add(patience); ; {
-		bytes := r.bytes.Load()
+	end := time.Now().Add(patience)
+	for {
+		before := r.bytes.Load()
 		if r.wait(ctx, grace) {
 			return true
 		}
-		if ctx.Err() != nil || r.bytes.Load() == bytes || !time.Now().Before(end) {
+		sendsNothing := r.bytes.Load() == before
+		if sendsNothing || ctx.Err() != nil || !time.Now().Before(end) {
 			return false
 		}
 	}
