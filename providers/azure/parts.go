@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -284,11 +285,9 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 // id is a hash, which may be too short to be unique (see blockIDFromTag). The later block has then
 // replaced the earlier one.
 func checkDistinct(ids []string) error {
-	isSeen := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		isSeen[id] = true
-	}
-	if len(isSeen) == len(ids) {
+	sorted := slices.Sorted(slices.Values(ids))
+	distinct := slices.Compact(sorted)
+	if len(distinct) == len(ids) {
 		return nil
 	}
 	return &storage.Error{
