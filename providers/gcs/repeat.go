@@ -28,13 +28,13 @@ func changeToken(ctx context.Context, parts ...string) string {
 	}
 	text := make([]byte, 0, 512)
 	for _, part := range parts {
-		text = append(append(text, part...), 0)
+		text = append(append(text, part...), 0) // 0 separates the parts
 	}
 	sum := sha256.Sum256(append(text, call.ID()...))
+
+	// The token has the form of a UUID.
 	id := hex.AppendEncode(make([]byte, 0, 32), sum[:16])
-	return string(id[:8]) + "-" + string(id[8:12]) + "-" + string(id[12:16]) + "-" + string(
-		id[16:20],
-	) + "-" + string(id[20:])
+	return string(id[:8]) + "-" + string(id[8:12]) + "-" + string(id[12:16]) + "-" + string(id[16:20]) + "-" + string(id[20:])
 }
 
 // withIdempotencyToken adds the idempotency token of one change to a context. All requests with the resulting

@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net"
@@ -117,6 +118,8 @@ func (us *urlSigner) needOwnKey(ctx context.Context) error {
 	return nil
 }
 
+// signRequest signs a request with the additions of a call. The URL is valid from now for at least
+// ttl; see signAt.
 func (us *urlSigner) signRequest(
 	ctx context.Context, request *v4Request, c *call, ttl time.Duration, now time.Time,
 ) (*storage.SignedURL, error) {
@@ -152,26 +155,30 @@ func (us *urlSigner) signAt(ctx context.Context, ttl time.Duration, now time.Tim
 // virtual host or as a domain with the bucket's name. Otherwise bucketURL appends the bucket's name
 // to the path.
 func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
-	// The server's own host never names the bucket.
-	isDefaultHost := base == ""
-	if isDefaultHost {
-		base = us.bucket.account.root()
-	}
-	u, err := url.Parse(base)
+	u, err := url.Parse(cmp.Or(base, us.bucket.account.root()))
 	if err != nil {
 		// The engine has already checked the URL.
 		return nil, storage.InvalidArgument
 	}
-	raw := strings.TrimSuffix(u.EscapedPath(), "/")
+	rawPath := strings.TrimSuffix(u.EscapedPath(), "/")
 	u.Path = strings.TrimSuffix(u.Path, "/")
-	host := u.Hostname()
-	if isDefaultHost || net.ParseIP(host) != nil || !strings.Contains(host, ".") ||
-		host != us.bucket.name && !strings.HasPrefix(host, us.bucket.name+".") {
+
+	// The server's own host never names the bucket.
+	if base == "" || !namesBucketInHost(u.Hostname(), us.bucket.name) {
 		u.Path += "/" + us.bucket.name
-		raw += "/" + escape.Path(us.bucket.name)
+		rawPath += "/" + escape.Path(us.bucket.name)
 	}
-	u.RawPath = raw
+	u.RawPath = rawPath
 	return u, nil
+}
+
+// namesBucketInHost reports whether a host is a domain with the bucket's name, or a virtual host of
+// the bucket.
+func namesBucketInHost(host, bucket string) bool {
+	if net.ParseIP(host) != nil || !strings.Contains(host, ".") {
+		return false
+	}
+	return host == bucket || strings.HasPrefix(host, bucket+".")
 }
 
 // objectURL returns the URL of a key as the signature covers it: every byte except unreserved ones
@@ -183,15 +190,17 @@ func objectURL(bucket *url.URL, key string) *url.URL {
 	return &u
 }
 
+// signedHeaders returns the headers that the uploader must send. They set the properties and the
+// limits of the object.
 func (us *urlSigner) signedHeaders(r *driver.SignRequest, c *call) (http.Header, error) {
 	attrs, err := us.bucket.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
 	if err != nil {
 		return nil, err
 	}
-
 	if err := checkSigned(attrs); err != nil {
 		return nil, err
 	}
+
 	h := sigv4.Headers(&driver.SignRequest{Properties: propertiesOf(attrs)}, "X-Goog-")
 	setLockHeaders(h, attrs.Retention)
 

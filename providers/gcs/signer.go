@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // A signer signs for a service account. It uses the account's key, or asks Google's IAM, which has
@@ -36,28 +36,41 @@ type signerFinder struct {
 // makes no request. If the key is invalid or belongs to another account, it returns
 // InvalidArgument.
 func newSignerFinder(c Config, a *account) (*signerFinder, error) {
-	var signs signer
-	var err error
-	switch {
-	case c.SigningKey != nil:
-		signs, err = newKeySigner(c.SigningKey, c.SigningAccount)
-	case a.anonymous:
-		return nil, nil
-	case c.CredentialsJSON != nil:
-		signs, err = signerFromJSON(c.CredentialsJSON, c.SigningAccount, a)
-	case c.SigningAccount != "" && c.TokenSource != nil:
-		signs = newIAMSigner(c.SigningAccount, a)
-	case c.TokenSource == nil:
+	hasKnownSigner := c.SigningKey != nil || c.CredentialsJSON != nil || c.TokenSource != nil
+	if !hasKnownSigner && !a.anonymous {
+		// The default credentials sign. Look them up when the first signature is needed.
 		return &signerFinder{find: func(ctx context.Context) (signer, error) {
 			return defaultSigner(ctx, c.SigningAccount, a, metadataAccount)
 		}}, nil
 	}
-	if err != nil || signs == nil {
+	known, err := knownSigner(c, a)
+	if err != nil {
 		return nil, err
 	}
-	s := &signerFinder{}
-	s.cached.Store(&signs)
-	return s, nil
+	if known == nil {
+		return nil, nil
+	}
+	finder := &signerFinder{}
+	finder.cached.Store(&known)
+	return finder, nil
+}
+
+// knownSigner returns the signer of a Config that does not use the default credentials, or nil if the
+// account cannot sign.
+func knownSigner(c Config, a *account) (signer, error) {
+	if c.SigningKey != nil {
+		return newKeySigner(c.SigningKey, c.SigningAccount)
+	}
+	if a.anonymous {
+		return nil, nil
+	}
+	if c.CredentialsJSON != nil {
+		return signerFromJSON(c.CredentialsJSON, c.SigningAccount, a)
+	}
+	if c.SigningAccount != "" {
+		return newIAMSigner(c.SigningAccount, a), nil
+	}
+	return nil, nil
 }
 
 // get returns the signer. Concurrent first calls may each look for a signer, without waiting for
@@ -149,14 +162,19 @@ func defaultSigner(
 		return nil, err
 	}
 	if text := credentials.JSON(); len(text) > 0 {
-		s, err := signerFromJSON(text, account, a)
-		if err == nil && s == nil {
-			err = noSignerError()
+		found, err := signerFromJSON(text, account, a)
+		if err != nil {
+			return nil, err
 		}
-		return s, err
+		if found == nil {
+			return nil, noSignerError()
+		}
+		return found, nil
 	}
+
 	if account == "" {
-		if account, err = lookupEmail(ctx); err != nil {
+		account, err = lookupEmail(ctx)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -167,22 +185,25 @@ func defaultSigner(
 // service.
 func metadataAccount(ctx context.Context) (string, error) {
 	account, err := metadata.NewClient(nil).EmailWithContext(ctx, "default")
-	var notDefined metadata.NotDefinedError
-	if err == nil && account != "" && !strings.Contains(account, "@") {
-		return "", &storage.Error{Code: storage.Unsupported, Hint: noAccountHint}
-	}
-	if err == nil && account != "" {
-		return account, nil
-	}
-	if err == nil || errors.As(err, &notDefined) {
+	if sdkerror.IsType[metadata.NotDefinedError](err) {
 		return "", noSignerError()
 	}
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return "", ctx.Err()
 	}
-	return "", &storage.Error{
-		Code: storage.Unavailable,
-		Err:  err,
-		Hint: "the metadata service did not return this machine's service account: set Config.SigningAccount",
+	if err != nil {
+		return "", &storage.Error{
+			Code: storage.Unavailable,
+			Err:  err,
+			Hint: "the metadata service did not return this machine's service account: set Config.SigningAccount",
+		}
 	}
+
+	if account == "" {
+		return "", noSignerError()
+	}
+	if !strings.Contains(account, "@") {
+		return "", &storage.Error{Code: storage.Unsupported, Hint: noAccountHint}
+	}
+	return account, nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -53,6 +52,7 @@ func (s *iamSigner) email() string { return s.name }
 
 func (s *iamSigner) maxTerm() time.Duration { return maxSignedByIAM }
 
+// sign calls signBlob, when fewer than iamCalls other calls are running.
 func (s *iamSigner) sign(ctx context.Context, text []byte) ([]byte, error) {
 	select {
 	case s.calls <- struct{}{}:
@@ -60,10 +60,12 @@ func (s *iamSigner) sign(ctx context.Context, text []byte) ([]byte, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	limited, cancel := context.WithTimeout(ctx, s.time)
+
+	callCtx, cancel := context.WithTimeout(ctx, s.time)
 	defer cancel()
-	signature, err := s.signBlob(limited, text)
-	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+	signature, err := s.signBlob(callCtx, text)
+	isTimeout := callCtx.Err() != nil && ctx.Err() == nil
+	if err != nil && isTimeout {
 		return nil, &storage.Error{
 			Code: storage.Unavailable,
 			Err:  errors.New("signBlob returned no response within " + s.time.String()),
@@ -72,6 +74,7 @@ func (s *iamSigner) sign(ctx context.Context, text []byte) ([]byte, error) {
 	return signature, err
 }
 
+// signBlob makes one call of signBlob, which returns the signature of text.
 func (s *iamSigner) signBlob(ctx context.Context, text []byte) ([]byte, error) {
 	body, err := json.Marshal(map[string][]byte{"payload": text})
 	if err != nil {
@@ -79,35 +82,44 @@ func (s *iamSigner) signBlob(ctx context.Context, text []byte) ([]byte, error) {
 	}
 
 	address := s.endpoint + "/v1/projects/-/serviceAccounts/" + url.PathEscape(s.name) + ":signBlob"
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return nil, &storage.Error{Code: storage.Internal, Err: err}
 	}
-	request.Header.Set("Content-Type", "application/json")
-
-	response, err := s.account.http.Do(request)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := s.account.http.Do(req)
 	if err != nil {
 		return nil, translate(err)
 	}
-	defer func() { _ = response.Body.Close() }()
-	response.Body = io.NopCloser(io.LimitReader(response.Body, iamAnswer))
-	if err := googleapi.CheckResponse(response); err != nil {
+	defer resp.Body.Close()
+
+	resp.Body = io.NopCloser(io.LimitReader(resp.Body, iamAnswer))
+	if err := googleapi.CheckResponse(resp); err != nil {
 		return nil, s.signBlobError(err)
 	}
-
-	var resp struct {
-		SignedBlob string `json:"signedBlob"`
-	}
-	text, err = io.ReadAll(response.Body)
+	document, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, translate(err)
 	}
-	err = json.Unmarshal(text, &resp)
-	signature, bad := base64.StdEncoding.DecodeString(resp.SignedBlob)
-	if err != nil || bad != nil || len(signature) == 0 {
-		return nil, &storage.Error{Code: storage.Internal, Err: errors.New("the response of signBlob has no signature")}
+	return parseSignature(document)
+}
+
+// parseSignature returns the signature in a response of signBlob.
+func parseSignature(document []byte) ([]byte, error) {
+	errNoSignature := &storage.Error{
+		Code: storage.Internal,
+		Err:  errors.New("the response of signBlob has no signature"),
 	}
-	return signature, nil
+	var result struct {
+		SignedBlob []byte `json:"signedBlob"` // in base64
+	}
+	if err := json.Unmarshal(document, &result); err != nil {
+		return nil, errNoSignature
+	}
+	if len(result.SignedBlob) == 0 {
+		return nil, errNoSignature
+	}
+	return result.SignedBlob, nil
 }
 
 // deniedHint returns the hint for a call that was denied. The status is the same for a missing

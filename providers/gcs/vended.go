@@ -42,27 +42,37 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.CredentialsJSON != nil || c.TokenSource != nil || c.Credentials != "" || c.Anonymous {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Anonymous", "")
 	}
-	vend := c.CredentialsFor
+
+	// Open the driver with any token source. Its credentials are replaced below.
+	credentialsFor := c.CredentialsFor
 	c.CredentialsFor = nil
 	c.TokenSource = oauth2.StaticTokenSource(&oauth2.Token{})
 	d, err := NewDriver(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	tokens := vendedTokens{vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[string], error) {
-		creds, err := vend(ctx, key)
-		if err == nil && creds.AccessToken == "" {
-			err = errors.New("CredentialsFor has returned no AccessToken")
+	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[string], error) {
+		creds, err := credentialsFor(ctx, key)
+		if err != nil {
+			return nil, err
 		}
-		return &vended.Grant[string]{Prefix: creds.Prefix, Expires: creds.Expires, Credentials: creds.AccessToken}, err
-	})}
-	d.(*objectDriver).account.isVended = true
-	creds := d.(*objectDriver).account.credentials
-	creds.cached.Store(nil)
-	creds.find = func() (*auth.Credentials, error) {
-		return auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: tokens}), nil
+		if creds.AccessToken == "" {
+			return nil, errors.New("CredentialsFor has returned no AccessToken")
+		}
+		return &vended.Grant[string]{
+			Prefix:      creds.Prefix,
+			Expires:     creds.Expires,
+			Credentials: creds.AccessToken,
+		}, nil
+	})
+
+	account := d.(*objectDriver).account
+	account.isVended = true
+	account.credentials.cached.Store(nil)
+	account.credentials.find = func() (*auth.Credentials, error) {
+		return auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: vendedTokens{keys}}), nil
 	}
-	return vended.New(d, tokens.keys), nil
+	return vended.New(d, keys), nil
 }
 
 type vendedTokens struct{ keys *vended.Keyring[string] }
@@ -165,25 +175,26 @@ func boundaryRules(bucket string, r *driver.VendRequest) ([]boundaryRule, error)
 	resource := "projects/_/buckets/" + bucket
 	rule := func(role, expression string) boundaryRule {
 		return boundaryRule{
-			"//storage.googleapis.com/" + resource, []string{"inRole:roles/storage." + role},
-			boundaryCondition{expression},
+			Resource:    "//storage.googleapis.com/" + resource,
+			Permissions: []string{"inRole:roles/storage." + role},
+			Condition:   boundaryCondition{expression},
 		}
 	}
-	name := "resource.name.startsWith(" + celText(resource+"/objects/"+r.Prefix) + ")"
+	nameCondition := "resource.name.startsWith(" + celText(resource+"/objects/"+r.Prefix) + ")"
 	listCondition := "api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith(" + celText(r.Prefix) + ")"
 
 	var rules []boundaryRule
 	if r.Rights.Read {
-		rules = append(rules, rule("legacyObjectReader", name))
+		rules = append(rules, rule("legacyObjectReader", nameCondition))
 	}
 	if r.Rights.List {
 		rules = append(rules, rule("legacyBucketReader", listCondition))
 	}
 	switch {
 	case r.Rights.Write && r.Rights.Remove:
-		rules = append(rules, rule("legacyBucketWriter", name))
+		rules = append(rules, rule("legacyBucketWriter", nameCondition))
 	case r.Rights.Write:
-		rules = append(rules, rule("objectCreator", name))
+		rules = append(rules, rule("objectCreator", nameCondition))
 	case r.Rights.Remove:
 		return nil, &storage.Error{
 			Code: storage.Unsupported,
@@ -192,7 +203,7 @@ func boundaryRules(bucket string, r *driver.VendRequest) ([]boundaryRule, error)
 		}
 	}
 
-	if len(name) > maxExpression || len(listCondition) > maxExpression {
+	if len(nameCondition) > maxExpression || len(listCondition) > maxExpression {
 		return nil, argument.Invalid(
 			"prefix",
 			"must be shorter: Google's expressions have at most 2,048 characters",
