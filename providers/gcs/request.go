@@ -29,18 +29,21 @@ const userProjectHeader = "X-Goog-User-Project"
 // errCutOff is the error if a successful response is incomplete.
 var errCutOff = errors.New("the response was cut off")
 
+// request returns a request to the server. path is the escaped path, with the query. size is the
+// length of the body.
 func (a *account) request(
-	ctx context.Context, method, address string, body io.Reader, size int64,
+	ctx context.Context, method, path string, body io.Reader, size int64,
 ) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, method, a.root()+address, body)
+	req, err := http.NewRequestWithContext(ctx, method, a.root()+path, body)
 	if err != nil {
 		return nil, argument.Invalid("key", "must be valid in a URL", "")
 	}
-	r.ContentLength = size
+	req.ContentLength = size
 	if size == 0 {
-		r.Body = http.NoBody
+		// net/http would send a body of an unknown length.
+		req.Body = http.NoBody
 	}
-	return r, nil
+	return req, nil
 }
 
 // A requestError is the error for a request without a response. It omits the URL,
@@ -51,7 +54,7 @@ func (e *requestError) Error() string { return e.err.Error() }
 
 func (e *requestError) Unwrap() error { return e.err }
 
-// send sends a request. If the status of the response is not in accepted, send returns an error.
+// send sends a request. If the status of the response is not in statuses, send returns an error.
 func (a *account) send(r *http.Request, statuses ...int) (*http.Response, error) {
 	response, err := a.http.Do(r)
 	if err != nil {
@@ -95,20 +98,23 @@ func addXMLError(e *googleapi.Error) {
 	e.Errors = []googleapi.ErrorItem{{Reason: document.Code, Message: e.Message}}
 }
 
+// readResource returns the resource of an object in a response, and closes the body.
 func readResource(response *http.Response) (*resource, error) {
 	defer response.Body.Close()
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxResourceBody))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errCutOff, err)
 	}
-	var o struct {
+	var object struct {
 		resource
 		Kind string
 	}
-	if err := json.Unmarshal(document, &o); err != nil || o.Generation == "" || o.Kind != "" && o.Kind != objectKind {
+	err = json.Unmarshal(document, &object)
+	isObject := object.Kind == "" || object.Kind == objectKind
+	if err != nil || object.Generation == "" || !isObject {
 		return nil, noEvidence(response.StatusCode, "it has no resource")
 	}
-	return &o.resource, nil
+	return &object.resource, nil
 }
 
 // objectPath returns the object's path in the XML API, which serves bytes and

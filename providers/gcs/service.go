@@ -100,7 +100,9 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 
 	b := s.bucket(r.Name)
 	attrs := newBucketAttrs(r)
-	if settings, _ := s.pending.Load(r.Name); !reflect.DeepEqual(settings, *r) {
+	// An earlier call with the same request may have created the bucket, but not made it public.
+	pending, _ := s.pending.Load(r.Name)
+	if !reflect.DeepEqual(pending, *r) {
 		handle := b.handle()
 		if r.ObjectLock {
 			handle = handle.SetObjectRetention(true)
@@ -114,36 +116,37 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		}
 	}
 
-	public := r.PublicAccess != nil && *r.PublicAccess
-	if public {
+	isPublic := r.PublicAccess != nil && *r.PublicAccess
+	if isPublic {
 		if err := s.makePublic(ctx, b, r); err != nil {
 			return nil, err
 		}
 	}
 
 	attrs.Name = r.Name
-	// Google returns the location in upper case.
-	attrs.Location = strings.ToUpper(attrs.Location)
+	attrs.Location = strings.ToUpper(attrs.Location) // as Google returns it
 	if r.ObjectLock {
 		attrs.ObjectRetentionMode = retentionEnabled
 	}
-	return bucketInfo(attrs, public), nil
+	return bucketInfo(attrs, isPublic), nil
 }
 
-// makePublic makes a new bucket public. If that is impossible, it removes the bucket.
+// makePublic makes a new bucket public. If that is impossible, it removes the bucket. If the service
+// is only busy, the bucket remains, and another call of CreateBucket continues.
 func (s *serviceDriver) makePublic(ctx context.Context, b *bucket, r *driver.BucketRequest) error {
 	err := b.addPublicRead(ctx)
-	if err != nil && translate(err).Retryable && ctx.Err() == nil {
+	if err == nil {
+		s.pending.Delete(r.Name)
+		return nil
+	}
+	if translate(err).Retryable && ctx.Err() == nil {
 		s.pending.Store(r.Name, *r)
 		return err
 	}
 	s.pending.Delete(r.Name)
-	if err != nil {
-		return cleanup.After(ctx, translate(err), "the new bucket", func(ctx context.Context) error {
-			return writes(ctx, b.handle().Delete)
-		})
-	}
-	return err
+	return cleanup.After(ctx, translate(err), "the new bucket", func(ctx context.Context) error {
+		return writes(ctx, b.handle().Delete)
+	})
 }
 
 // checkBucketRequest returns Unsupported for settings that Google's buckets do not have.
@@ -205,9 +208,9 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 			return nil, err
 		}
 		if !isVersioned {
+			// Object lock keeps versions. Do not change the caller's request.
 			req := *r
-			enabled := true
-			req.Versioning = &enabled
+			req.Versioning = new(true)
 			r = &req
 		}
 	}
@@ -291,13 +294,14 @@ const hiddenHint = "if List shows nothing, remove noncurrent versions (RemoveVer
 // DeleteBucket returns BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	err := writes(ctx, s.bucket(name).handle().Delete)
-	if err == nil {
-		s.pending.Delete(name)
-	}
 	if statusOf(err) == http.StatusConflict {
 		return sdkerror.WithCode(err, storage.BucketNotEmpty, hiddenHint)
 	}
-	return bucketError(err)
+	if err != nil {
+		return bucketError(err)
+	}
+	s.pending.Delete(name)
+	return nil
 }
 
 // ListBuckets returns one page of the project's buckets.
@@ -327,26 +331,39 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 // projectID returns the project in which buckets are created and listed. For a server that is not
 // Google's, it may be "".
 func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
-	project := s.account.project
-	if project == "" && s.account.credentials != nil {
-		creds, err := s.account.credentials.get()
+	if s.account.project != "" {
+		return s.account.project, nil
+	}
+	project := ""
+	if s.account.credentials != nil {
+		var err error
+		project, err = s.projectOfCredentials(ctx)
 		if err != nil {
 			return "", err
-		}
-		// This lookup may send a request to the metadata service. Such a request does not count as
-		// the caller's.
-		uncounted, _ := transport.CountRequests(ctx)
-		if project, err = creds.ProjectID(uncounted); err != nil {
-			return "", &storage.Error{
-				Code: storage.Unavailable,
-				Err:  err,
-				Hint: "the project of the credentials could not be determined: set Config.Project or project=",
-			}
 		}
 	}
 	if project == "" && s.account.endpoint == nil {
 		return "", argument.Invalid("project", "must be known",
 			"set Config.Project, project= in the address, or GOOGLE_CLOUD_PROJECT")
+	}
+	return project, nil
+}
+
+// projectOfCredentials returns the project of the account's credentials, or "". It may send a request
+// to the metadata service. Such a request does not count as the caller's.
+func (s *serviceDriver) projectOfCredentials(ctx context.Context) (string, error) {
+	creds, err := s.account.credentials.get()
+	if err != nil {
+		return "", err
+	}
+	uncounted, _ := transport.CountRequests(ctx)
+	project, err := creds.ProjectID(uncounted)
+	if err != nil {
+		return "", &storage.Error{
+			Code: storage.Unavailable,
+			Err:  err,
+			Hint: "the project of the credentials could not be determined: set Config.Project or project=",
+		}
 	}
 	return project, nil
 }

@@ -49,6 +49,7 @@ func (t *v4Term) signature(ctx context.Context, text []byte) (string, error) {
 	return hex.EncodeToString(signature), err
 }
 
+// signURL returns the URL of the request with its signature.
 func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 	names, headers := canonicalHeaders(r.address.Hostname(), r.header)
 
@@ -65,14 +66,11 @@ func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 
 	path := r.address.EscapedPath()
 	parameters := strings.ReplaceAll(query.Encode(), "+", "%20")
-	request := sha256.Sum256(
-		[]byte(
-			r.method + "\n" + path + "\n" + parameters + "\n" + headers + "\n" + names + "\n" + cmp.Or(r.payload,
-				unsignedPayload),
-		),
-	)
+	payload := cmp.Or(r.payload, unsignedPayload)
+	canonical := r.method + "\n" + path + "\n" + parameters + "\n" + headers + "\n" + names + "\n" + payload
+	sum := sha256.Sum256([]byte(canonical))
 
-	text := v4Algorithm + "\n" + t.date() + "\n" + t.scope() + "\n" + hex.EncodeToString(request[:])
+	text := v4Algorithm + "\n" + t.date() + "\n" + t.scope() + "\n" + hex.EncodeToString(sum[:])
 	signature, err := t.signature(ctx, []byte(text))
 	if err != nil {
 		return "", err

@@ -30,18 +30,17 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 		version = page.Entries[0].Version
 	}
 
-	o, err := d.bucket.objectVersion(r.Key, version)
+	object, err := d.bucket.objectVersion(r.Key, version)
 	if err != nil {
 		return err
 	}
-	o = o.If(gcs.Conditions{DoesNotExist: true})
+	object = object.If(gcs.Conditions{DoesNotExist: true})
 	_, err = write(
 		withIdempotencyToken(ctx, "restore", d.bucket.name, r.Key, version),
 		func(ctx context.Context) (*gcs.ObjectAttrs, error) {
-			return o.Restore(ctx, &gcs.RestoreOptions{})
+			return object.Restore(ctx, &gcs.RestoreOptions{})
 		},
 	)
-
 	if err == nil {
 		return nil
 	}
@@ -78,10 +77,14 @@ const (
 )
 
 func checkSoftDelete(retention *time.Duration) error {
-	if retention == nil || *retention == 0 || *retention >= minSoftDelete && *retention <= maxSoftDelete && *retention%time.Second == 0 {
+	if retention == nil || *retention == 0 {
 		return nil
 	}
-	return argument.Invalid("WithSoftDelete", "must be 0, or whole seconds from 7 to 90 days", "")
+	isWholeSeconds := *retention%time.Second == 0
+	if *retention < minSoftDelete || *retention > maxSoftDelete || !isWholeSeconds {
+		return argument.Invalid("WithSoftDelete", "must be 0, or whole seconds from 7 to 90 days", "")
+	}
+	return nil
 }
 
 // softDeletePolicy returns a policy in the form of the SDK. If retention is nil, it returns nil, which

@@ -118,21 +118,20 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 		return err
 	}
 	for range tagTries {
-		var attrs *gcs.ObjectAttrs
-		if attrs, err = d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}); err != nil {
-			return err
+		req := &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}
+		attrs, findErr := d.bucket.find(ctx, req)
+		if findErr != nil {
+			return findErr
 		}
 		if wanted == nil && len(tagsOf(attrs)) == 0 {
 			return nil
 		}
-		if err = d.replaceContexts(ctx, r, attrs, wanted); statusOf(err) != http.StatusPreconditionFailed {
-			break
+		err = d.replaceContexts(ctx, r, attrs, wanted)
+		if statusOf(err) != http.StatusPreconditionFailed {
+			return d.bucket.changeError(ctx, err)
 		}
 	}
-	if statusOf(err) == http.StatusPreconditionFailed {
-		return sdkerror.WithCode(err, storage.Unavailable, "other clients are changing the object: try again")
-	}
-	return d.bucket.changeError(ctx, err)
+	return sdkerror.WithCode(err, storage.Unavailable, "other clients are changing the object: try again")
 }
 
 // replaceContexts replaces the contexts of the generation that SetTags has read. If the object's

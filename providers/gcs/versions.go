@@ -33,27 +33,33 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		fields = removedFields
 	}
 
+	// Read pages until there are all versions of the first key, which is so when another key follows.
 	var found []*gcs.ObjectAttrs
 	token := ""
 	for {
-		objects, next, err := d.bucket.page(ctx, query, fields, r.Limit+1, token)
+		objects, nextToken, err := d.bucket.page(ctx, query, fields, r.Limit+1, token)
 		if err != nil {
 			return nil, err
 		}
-		if next != "" && next == token {
+		if nextToken != "" && nextToken == token {
 			return nil, errRepeatedPage
 		}
 		found = append(found, objects...)
-		token = next
-		if token == "" || len(found) > 0 && found[0].Name != found[len(found)-1].Name {
+		token = nextToken
+		if token == "" {
+			break
+		}
+		if len(found) > 0 && found[0].Name != found[len(found)-1].Name {
 			break
 		}
 	}
 
 	page := &driver.VersionPage{}
 	if token != "" {
-		page.Token = found[len(found)-1].Name
-		found = found[:slices.IndexFunc(found, func(o *gcs.ObjectAttrs) bool { return o.Name == page.Token })]
+		// The last key may have more versions, so the next page begins with it.
+		lastKey := found[len(found)-1].Name
+		page.Token = lastKey
+		found = found[:slices.IndexFunc(found, func(o *gcs.ObjectAttrs) bool { return o.Name == lastKey })]
 	}
 
 	newestFirst(found)
