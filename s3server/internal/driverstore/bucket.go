@@ -122,21 +122,28 @@ func (b *driverBucket) requireFeature(f storage.Features, feature string) error 
 // checkEmpty fails with BucketNotEmpty if the bucket has objects or versions. The server's records
 // do not count.
 func (b *driverBucket) checkEmpty(ctx context.Context) error {
-	ok := false
+	isEmpty := true
 	err := b.names.eachName(ctx, &driver.ListRequest{}, func(e *storage.ListEntry) bool {
-		ok = !isRecord(e.Key)
-		return !ok
+		isEmpty = isRecord(e.Key)
+		return isEmpty
 	})
-	if err == nil && !ok && b.keepsVersions() {
-		err = b.names.eachVersion(ctx, &driver.ListRequest{}, func(*listedEntry) (bool, error) { // omits records
-			ok = true
+	if err != nil {
+		return err
+	}
+	if isEmpty && b.keepsVersions() {
+		// eachVersion leaves out the records.
+		err := b.names.eachVersion(ctx, &driver.ListRequest{}, func(*listedEntry) (bool, error) {
+			isEmpty = false
 			return false, nil
 		})
+		if err != nil {
+			return err
+		}
 	}
-	if err == nil && ok {
-		err = s3error.New("BucketNotEmpty", "BucketName", b.name)
+	if !isEmpty {
+		return s3error.New("BucketNotEmpty", "BucketName", b.name)
 	}
-	return err
+	return nil
 }
 
 // ownStore reports whether the bucket belongs to one of this library's own stores: a directory or

@@ -50,31 +50,36 @@ func (s *Store) Change(
 // change compares the old state of a version with its new state, and sends the differences to the
 // driver.
 func (b *driverBucket) change(ctx context.Context, old, v *state.Version) error {
-	a := newHeldObject(old).attrs
-	r := &driver.ChangeRequest{
-		Key:              a.Key,
-		Version:          a.Version,
-		BypassGovernance: true,
-	} // BypassGovernance is always true, because the caller has checked the permission for it
-	if oldLock, newLock := old.Object.Lock, v.Object.Lock; oldLock.Mode != newLock.Mode || !oldLock.Until.Equal(newLock.Until) {
+	attrs := newHeldObject(old).attrs
+	req := &driver.ChangeRequest{
+		Key:              attrs.Key,
+		Version:          attrs.Version,
+		BypassGovernance: true, // the caller has checked the permission for it
+	}
+	oldLock := &old.Object.Lock
+	newLock := &v.Object.Lock
+
+	if oldLock.Mode != newLock.Mode || !oldLock.Until.Equal(newLock.Until) {
 		if err := b.requireFeature(storage.ObjectLock, "object-lock"); err != nil {
 			return err
 		}
-		r.Retention = retentionOf(&newLock)
-		if err := b.driver.SetRetention(ctx, r); err != nil {
+		req.Retention = retentionOf(newLock)
+		if err := b.driver.SetRetention(ctx, req); err != nil {
 			return err
 		}
 	}
-	if oldLock, newLock := old.Object.Lock.Hold == "ON", v.Object.Lock.Hold == "ON"; oldLock != newLock {
+
+	isHeld := newLock.Hold == "ON"
+	if wasHeld := oldLock.Hold == "ON"; wasHeld != isHeld {
 		if err := b.requireFeature(storage.ObjectLock, "object-lock"); err != nil {
 			return err
 		}
-		r.LegalHold = newLock
-		if err := b.driver.SetLegalHold(ctx, r); err != nil {
+		req.LegalHold = isHeld
+		if err := b.driver.SetLegalHold(ctx, req); err != nil {
 			return err
 		}
 	}
-	return b.changeTags(ctx, r, old, v)
+	return b.changeTags(ctx, req, old, v)
 }
 
 // changeTags sets the tags of an object. Changes that the driver cannot store otherwise, such as

@@ -58,8 +58,9 @@ func (m *driverUploads) newDecision(
 		isFirst: record.Decision == nil || record.Decision.Call == previous.Call,
 		record:  record,
 	}
-	switch attrs, err := m.bucket.driver.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: true}); storage.CodeOf(err) {
-	case "":
+	attrs, err := m.bucket.driver.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: true})
+	switch storage.CodeOf(err) {
+	case "": // no error
 		d.Condition.Revision = attrs.Revision
 	case storage.ObjectNotFound:
 		d.Condition.Absent = true
@@ -74,11 +75,14 @@ func (m *driverUploads) newDecision(
 	}
 	r.Condition = d.Condition
 	record.Decision = d
-	if d.revision, err = m.bucket.records.put(ctx, uploadName(id), record, storage.Condition{Revision: revision}); isCode(err,
-		storage.PreconditionFailed) {
-		err = errDecided
+	d.revision, err = m.bucket.records.put(ctx, uploadName(id), record, storage.Condition{Revision: revision})
+	if isCode(err, storage.PreconditionFailed) {
+		return nil, errDecided
 	}
-	return d, err
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // removeDecision removes a decision from the upload's record after the write failed without effect. It
@@ -87,9 +91,8 @@ func (m *driverUploads) removeDecision(ctx context.Context, id string, d *decisi
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	d.record.Decision = nil
-	_, _ = m.bucket.records.put(
-		ctx, uploadName(id), d.record, storage.Condition{Revision: d.revision},
-	) // if put fails, later completions succeed only if the object is unchanged
+	// If put fails, later completions succeed only if the object is unchanged.
+	_, _ = m.bucket.records.put(ctx, uploadName(id), d.record, storage.Condition{Revision: d.revision})
 }
 
 // removeUpload removes an upload after its object was written. If the removal fails, the upload remains

@@ -107,13 +107,14 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 // add adds an item to n.items, unless it was shown before or does not match the listing's prefix.
 // It keeps only the first items in S3's order, as many as a page may need.
 func (n *escapedNames) add(item escapedName, w *nameWalk) {
-	isInFolder := strings.HasSuffix(item.name, "/") && w.listing.Delimiter == "" && n.startAfter == w.startAfter &&
-		strings.HasPrefix(w.startAfter, item.key)
-	if item.key <= n.startAfter && !isInFolder || !strings.HasPrefix(item.key, w.listing.Prefix) {
+	if !strings.HasPrefix(item.key, w.listing.Prefix) {
 		return
 	}
-	i, ok := slices.BinarySearchFunc(n.items, item, compareNames)
-	if ok {
+	if item.key <= n.startAfter && !w.beginsIn(item, n) {
+		return
+	}
+	i, exists := slices.BinarySearchFunc(n.items, item, compareNames)
+	if exists {
 		return
 	}
 	item.entry.VersionEntry = new(*item.entry.VersionEntry) // a copy, so that the whole page need not stay in memory
@@ -122,6 +123,15 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 		n.items = n.items[:w.listing.Max+1]
 		n.hasMore = true
 	}
+}
+
+// beginsIn reports whether an item is an escaped folder in which the walk begins. The key of such a
+// folder precedes the start of the walk, but keys in it may follow.
+func (w *nameWalk) beginsIn(item escapedName, n *escapedNames) bool {
+	if w.listing.Delimiter != "" || n.startAfter != w.startAfter {
+		return false
+	}
+	return strings.HasSuffix(item.name, "/") && strings.HasPrefix(w.startAfter, item.key)
 }
 
 func compareNames(a, b escapedName) int { return strings.Compare(a.key, b.key) }

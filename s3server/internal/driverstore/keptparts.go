@@ -16,19 +16,20 @@ const maxKeptParts = 1000
 // of 17 bytes.
 func partSizes(parts []state.ObjectPart) string {
 	var b strings.Builder
-	for i := 0; i < len(parts); {
-		end := i + 1
-		for end < len(parts) && parts[end].Size == parts[i].Size {
+	for start := 0; start < len(parts); {
+		// The parts from start up to end have one size.
+		end := start + 1
+		for end < len(parts) && parts[end].Size == parts[start].Size {
 			end++
 		}
-		if i > 0 {
+		if start > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(strconv.FormatInt(parts[i].Size, 10))
-		if end-i > 1 {
-			b.WriteString("*" + strconv.Itoa(end-i))
+		b.WriteString(strconv.FormatInt(parts[start].Size, 10))
+		if count := end - start; count > 1 {
+			b.WriteString("*" + strconv.Itoa(count))
 		}
-		i = end
+		start = end
 	}
 	return b.String()
 }

@@ -84,7 +84,9 @@ func (l *driverListing) acceptName(name string, isPrefix bool) (key, common stri
 		return "", "", false
 	}
 	common, isCommon := l.listing.CommonPrefix(key)
-	if isCommon && (common == l.lastPrefix || common == l.startAfter) || l.startAfter != "" && strings.HasPrefix(key, l.startAfter) {
+	isShown := isCommon && (common == l.lastPrefix || common == l.startAfter)
+	isBelowShown := l.startAfter != "" && strings.HasPrefix(key, l.startAfter)
+	if isShown || isBelowShown {
 		return "", "", false
 	}
 	if l.count == l.listing.Max {
@@ -102,24 +104,27 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	if !ok {
 		return !l.hasMore, nil
 	}
-	var v *state.Version
-	var err error
-	switch {
-	case common != "":
-	case e.marker:
-		v = e.markerVersion(key)
-	default:
-		if v, err = l.names.entry(ctx, key, e.VersionEntry); v == nil && err == nil && e.isLatest &&
-			e.id == state.NullVersion {
-			v, err = l.names.bucket.find(ctx, key, e.id) // a newer null version may have replaced this version
-			defer l.names.bucket.store.Release(v)
-		}
-		if v == nil { // the object was removed after the driver listed it
-			l.count--
-			return err == nil, err
-		}
+	if common != "" {
+		l.show(nil, false, common)
+		return true, nil
 	}
-	l.show(v, common == "" && e.isLatest, common)
+	if e.marker {
+		l.show(e.markerVersion(key), e.isLatest, "")
+		return true, nil
+	}
+
+	v, err := l.names.entry(ctx, key, e.VersionEntry)
+	if v == nil && err == nil && e.isLatest && e.id == state.NullVersion {
+		// A newer null version may have replaced this version.
+		v, err = l.names.bucket.find(ctx, key, e.id)
+		defer l.names.bucket.store.Release(v)
+	}
+	if v == nil {
+		// The object was removed after the driver listed it, or its attributes cannot be read.
+		l.count--
+		return err == nil, err
+	}
+	l.show(v, e.isLatest, "")
 	return true, nil
 }
 
@@ -175,10 +180,17 @@ func (l *driverListing) finishPrefix(
 // gone.
 func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionEntry) (*state.Version, error) {
 	if !n.bucket.keepsETags() {
-		v := &state.Version{Key: key, ID: n.bucket.shownVersion(e.Version, e.Modified), Modified: shownTime(e.Modified)}
-		v.Object.Size, v.Object.ETag, v.Object.Account = e.Size, n.bucket.etagOf(e.ETag, e.Revision), n.bucket.owner()
-		v.Object.Properties.Class = cmp.Or(e.StorageClass, state.Standard)
-		return v, nil
+		return &state.Version{
+			Key:      key,
+			ID:       n.bucket.shownVersion(e.Version, e.Modified),
+			Modified: shownTime(e.Modified),
+			Object: state.Object{
+				Size:       e.Size,
+				ETag:       n.bucket.etagOf(e.ETag, e.Revision),
+				Account:    n.bucket.owner(),
+				Properties: state.Properties{Class: cmp.Or(e.StorageClass, state.Standard)},
+			},
+		}, nil
 	}
 	a, err := n.bucket.driver.Head(ctx, &driver.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
 	if err != nil {

@@ -154,10 +154,20 @@ func (b *driverBucket) keepContent(values url.Values, o *state.Object, crc stora
 
 // version converts a driver's attributes and tags of an object to a version of S3.
 func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]string) *state.Version {
-	v := &state.Version{Key: key, ID: b.shownVersion(a.Version, a.Modified), Modified: shownTime(a.Modified)}
+	v := &state.Version{
+		Key:      key,
+		ID:       b.shownVersion(a.Version, a.Modified),
+		Modified: shownTime(a.Modified),
+		Object: state.Object{
+			Size:      a.Size,
+			StoreETag: !b.keepsETags(),
+			Properties: state.Properties{
+				Class:  cmp.Or(a.StorageClass, state.Standard),
+				Header: http.Header{},
+			},
+		},
+	}
 	o := &v.Object
-	o.Size, o.StoreETag, o.Properties.Class, o.Properties.Header = a.Size, !b.keepsETags(), a.StorageClass, http.Header{}
-	o.Properties.Class = cmp.Or(o.Properties.Class, state.Standard)
 	for name, field := range NativeHeaders {
 		if value := *field(&a.Properties); value != "" {
 			o.Properties.Header[name] = []string{value}
@@ -208,7 +218,8 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 	}
 	o.Lock.Hold = cmp.Or(o.Lock.Hold, values.Get(keptHold))
 	_ = json.Unmarshal([]byte(values.Get(keptACL)), &o.ACL)
-	o.Upload, o.Account = values.Get(keptUpload), values.Get(keptAccount)
+	o.Upload = values.Get(keptUpload)
+	o.Account = values.Get(keptAccount)
 	if !values.Has(keptAccount) { // an account of "" means that an anonymous client wrote the object
 		o.Account = b.owner()
 	}

@@ -149,13 +149,18 @@ func (s *Store) Parts(
 		}
 		return !hasMore, nil
 	})
-	if err == nil {
-		parts, err = records.parts(ctx, names)
+	if err != nil {
+		return nil, false, storageerror.ToS3(err, u.Key)
 	}
-	if err == nil {
-		_, err = b.uploads.upload(ctx, u.ID) // fail if the upload has ended: parts may be missing
+	parts, err = records.parts(ctx, names)
+	if err != nil {
+		return nil, false, storageerror.ToS3(err, u.Key)
 	}
-	return parts, hasMore, storageerror.ToS3(err, u.Key)
+	// If the upload has ended, parts may be missing.
+	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
+		return nil, false, storageerror.ToS3(err, u.Key)
+	}
+	return parts, hasMore, nil
 }
 
 // maxPartRecords is the number of records that are read or removed concurrently.

@@ -99,19 +99,25 @@ func (r *records) read(ctx context.Context, request *driver.GetRequest, dst any)
 		return "", err
 	}
 	document, err := io.ReadAll(io.LimitReader(src, maxRecord))
-	if err = cmp.Or(err, src.Close()); err == nil {
-		err = argument.CheckForm("", request.Key, document, lastForm)
+	if err = cmp.Or(err, src.Close()); err != nil {
+		return attrs.Revision, err
 	}
+	return attrs.Revision, decodeRecord(request.Key, document, dst)
+}
+
+// decodeRecord decodes a record into dst. It fails with ChecksumMismatch if a server with encryption,
+// or another program, has written the record.
+func decodeRecord(key string, document []byte, dst any) error {
+	err := argument.CheckForm("", key, document, lastForm)
 	if err == nil {
 		err = json.Unmarshal(document, dst)
 	}
-	var syntax *json.SyntaxError
+	var syntaxErr *json.SyntaxError
 	var typeErr *json.UnmarshalTypeError
-	if errors.As(err, &syntax) ||
-		errors.As(err, &typeErr) { // a server with encryption, or another program, has written the record
-		err = &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the record cannot be read")}
+	if errors.As(err, &syntaxErr) || errors.As(err, &typeErr) {
+		return &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New("the record cannot be read")}
 	}
-	return attrs.Revision, err
+	return err
 }
 
 // revision returns the revision of a record without reading the record.

@@ -140,30 +140,36 @@ func (m *driverUploads) join(
 	if err != nil {
 		return nil, err
 	}
-	all := &driver.CompleteRequest{Put: r, Upload: upload}
-	for offset := int64(0); offset < r.Size && err == nil; offset += size {
-		var part driver.Part
-		req := &driver.PartRequest{
-			Key:    r.Key,
-			Upload: upload,
-			Number: len(all.Parts) + 1,
-			Offset: offset,
-			Size:   min(size, r.Size-offset),
-			Final:  offset+size >= r.Size,
-		}
-		part, err = m.putPart(ctx, req, io.LimitReader(src, req.Size))
-		all.Parts = append(all.Parts, part)
-	}
-	var attrs *storage.Attrs
-	if err == nil {
-		attrs, err = m.bucket.driver.CompleteParts(ctx, all)
-	}
+	attrs, err := m.joinParts(ctx, r, upload, src, size)
 	if err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		_ = m.bucket.driver.AbortParts(ctx, r.Key, upload) // return the first error, not this one
 	}
 	return attrs, err
+}
+
+// joinParts sends the parts of an upload that join has begun, and completes the upload.
+func (m *driverUploads) joinParts(
+	ctx context.Context, r *driver.PutRequest, upload string, src io.Reader, size int64,
+) (*storage.Attrs, error) {
+	var parts []driver.Part
+	for offset := int64(0); offset < r.Size; offset += size {
+		req := &driver.PartRequest{
+			Key:    r.Key,
+			Upload: upload,
+			Number: len(parts) + 1,
+			Offset: offset,
+			Size:   min(size, r.Size-offset),
+			Final:  offset+size >= r.Size,
+		}
+		part, err := m.putPart(ctx, req, io.LimitReader(src, req.Size))
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+	}
+	return m.bucket.driver.CompleteParts(ctx, &driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 }
 
 // A stagedBody is a reader of staged parts, one after the other.
@@ -198,18 +204,22 @@ func (b *stagedBody) Read(p []byte) (int, error) {
 // nextPart opens the next part. It fails with Changed if the part is not the one that its record
 // describes.
 func (b *stagedBody) nextPart() error {
-	r := &driver.GetRequest{Key: b.records.prefix + partRecordName(b.id, b.remaining[0].Number) + stagedSuffix, Length: -1}
-	r.Condition.Revision = b.remaining[0].Tag
-	_, body, err := b.records.driver.Get(b.ctx, r)
+	part := b.remaining[0]
+	_, body, err := b.records.driver.Get(b.ctx, &driver.GetRequest{
+		Key:       b.records.prefix + partRecordName(b.id, part.Number) + stagedSuffix,
+		Length:    -1,
+		Condition: storage.Condition{Revision: part.Tag},
+	})
 	switch storage.CodeOf(err) {
 	case storage.PreconditionFailed, storage.ObjectNotFound:
 		return storage.Changed // the part was sent again in the meantime, or the upload has ended
 	}
-	if err == nil {
-		b.open = body
-		b.remaining = b.remaining[1:]
+	if err != nil {
+		return err
 	}
-	return err
+	b.open = body
+	b.remaining = b.remaining[1:]
+	return nil
 }
 
 func (b *stagedBody) close() error {

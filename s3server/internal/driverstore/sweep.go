@@ -65,11 +65,14 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 // that were copied from another bucket. It also keeps objects that are not records.
 func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 	var orphans []string
-	last, isEnded := "", false // last is the id of the previous upload, and isEnded is true if it has no record
+	lastID := ""     // upload of the previous part
+	isEnded := false // whether that upload has no record
 	err := r.eachName(ctx, "parts/", "", func(name string) (bool, error) {
-		if id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/"); id != last {
+		id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/")
+		if id != lastID {
 			_, err := r.revision(ctx, uploadName(id))
-			last, isEnded = id, storage.CodeOf(err) == storage.ObjectNotFound
+			lastID = id
+			isEnded = storage.CodeOf(err) == storage.ObjectNotFound
 			if err != nil && !isEnded {
 				return false, err
 			}

@@ -92,9 +92,8 @@ func (b *driverBucket) guardCondition(
 	if current == nil || current.Marker {
 		return storage.Condition{Absent: true}, b.requireFeature(storage.ConditionalCreate, "conditional write")
 	}
-	return storage.Condition{
-		Revision: newHeldObject(current).attrs.Revision,
-	}, b.requireFeature(storage.ConditionalUpdate, "conditional write")
+	unchanged := storage.Condition{Revision: newHeldObject(current).attrs.Revision}
+	return unchanged, b.requireFeature(storage.ConditionalUpdate, "conditional write")
 }
 
 // conditionError returns the S3 error for a write that failed because the driver's condition did not hold. It
@@ -203,10 +202,14 @@ func (b *driverBucket) copy(
 	ctx context.Context, r *driver.PutRequest, w *state.Write, values url.Values, h *heldObject,
 ) (*storage.Attrs, error) {
 	source := h.bucket.driver.Locate(h.attrs.Key)
-	if !b.has(storage.ServerCopy) || source.Account == nil || source.Account != b.driver.Locate(r.Key).Account ||
-		!h.attrs.CRC32C.Known && b.keepsETags() {
+	isInStore := source.Account != nil && source.Account == b.driver.Locate(r.Key).Account
+	if !b.has(storage.ServerCopy) || !isInStore {
 		return nil, storage.Unsupported
 	}
+	if b.keepsETags() && !h.attrs.CRC32C.Known {
+		return nil, storage.Unsupported
+	}
+
 	b.keepContent(values, &w.Object, h.attrs.CRC32C)
 	r.Metadata[reservedName] = values.Encode()
 	source.Version = h.attrs.Version
