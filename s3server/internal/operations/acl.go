@@ -77,10 +77,13 @@ func (a *askedACL) list(account string, b *state.Bucket, object bool) (list acl.
 	} else {
 		list, _, err = acl.OfHeader(a.request.Server.Keys.AccountOf, a.request.HTTP.Header, account, b.Account, object)
 	}
-	if err == nil && b.Block.Refuses(list) {
-		err = s3error.New("AccessDenied")
+	if err != nil {
+		return nil, err
 	}
-	return list, err
+	if b.Block.Refuses(list) {
+		return nil, s3error.New("AccessDenied")
+	}
+	return list, nil
 }
 
 func putBucketACL(r *request.Request) error {

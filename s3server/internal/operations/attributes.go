@@ -63,33 +63,43 @@ func getAttributes(r *request.Request) error {
 		if err := headers.CheckRead(r.HTTP.Header, v); err != nil {
 			return nil, err
 		}
-		var response attributes
 		r.Writer.Header().Set("Last-Modified", v.Modified.Format(http.TimeFormat))
-		for _, name := range names {
-			switch name {
-			case "ETag":
-				response.ETag = strings.Trim(v.Object.ETag, `"`)
-			case "Checksum":
-				if v.Object.Sum.Kind == nil {
-					continue // the object has no checksum
-				}
-				value, _, _ := strings.Cut(v.Object.Sum.Value, "-")
-				response.Checksum = &attributeChecksum{
-					checksum.ElementsOf(checksum.Sum{Kind: v.Object.Sum.Kind, Value: value, Covers: v.Object.Sum.Covers}),
-					v.Object.Sum.Covers,
-				}
-			case "ObjectParts":
-				response.ObjectParts = partsOf(r, v)
-			case "StorageClass":
-				response.StorageClass = v.Object.Properties.Class
-			case "ObjectSize":
-				response.ObjectSize = &v.Object.Size
-			}
-		}
-		return response, nil
+		return attributesOf(r, v, names), nil
 	})(r)
 }
 
+// attributesOf returns the attributes of a version with these names.
+func attributesOf(r *request.Request, v *state.Version, names []string) attributes {
+	var response attributes
+	for _, name := range names {
+		switch name {
+		case "ETag":
+			response.ETag = strings.Trim(v.Object.ETag, `"`)
+		case "Checksum":
+			response.Checksum = checksumOf(v)
+		case "ObjectParts":
+			response.ObjectParts = partsOf(r, v)
+		case "StorageClass":
+			response.StorageClass = v.Object.Properties.Class
+		case "ObjectSize":
+			response.ObjectSize = &v.Object.Size
+		}
+	}
+	return response
+}
+
+// checksumOf returns the checksum of a version without the suffix "-N" of a composite one. It returns
+// nil if the version has no checksum.
+func checksumOf(v *state.Version) *attributeChecksum {
+	sum := v.Object.Sum
+	if sum.Kind == nil {
+		return nil
+	}
+	sum.Value, _, _ = strings.Cut(sum.Value, "-")
+	return &attributeChecksum{Elements: checksum.ElementsOf(sum), ChecksumType: sum.Covers}
+}
+
+// requestedAttributes returns the names in the header x-amz-object-attributes.
 func requestedAttributes(header http.Header) (attributes []string, err error) {
 	const name = "x-amz-object-attributes"
 	for attribute := range strings.SplitSeq(strings.Join(header.Values(name), ","), ",") {

@@ -84,17 +84,22 @@ func addBucket(r *request.Request, b *state.Bucket) error {
 
 // checkBuckets fails if the account already has Limits.MaxBuckets buckets.
 func checkBuckets(r *request.Request) error {
-	buckets := 0
+	count := 0
 	exists := false
 	err := r.Server.Store.ListBuckets(r.HTTP.Context(), "", func(b *state.Bucket) bool {
-		buckets++
-		exists = exists || b.Name == r.Target.Bucket
+		count++
+		if b.Name == r.Target.Bucket {
+			exists = true
+		}
 		return true
 	})
-	if err == nil && !exists && buckets >= r.Server.Limits.MaxBuckets {
-		err = s3error.New("TooManyBuckets")
+	if err != nil {
+		return err
 	}
-	return err
+	if !exists && count >= r.Server.Limits.MaxBuckets {
+		return s3error.New("TooManyBuckets")
+	}
+	return nil
 }
 
 // readBucketRequest reads the document of CreateBucket, and checks the region in it. The document
@@ -201,25 +206,43 @@ func listBuckets(r *request.Request) error {
 		return s3error.New("InvalidArgument", "ArgumentName", "continuation-token").
 			WithMessage("The continuation token provided is incorrect")
 	}
-	result := bucketList{Owner: accounts.OwnerOf(r.Caller.Account), Prefix: r.Query.Get("prefix")}
+
+	prefix := r.Query.Get("prefix")
 	region := r.Query.Get("bucket-region")
-	page := &result.Buckets.Bucket
-	err = r.Server.Store.ListBuckets(r.HTTP.Context(), max(string(startAfter), result.Prefix), func(b *state.Bucket) bool {
-		if token != "" && b.Name == string(startAfter) || b.Account != r.Caller.Account || region != "" && b.Region != region {
+	var page []listedBucket
+	nextToken := ""
+	start := max(string(startAfter), prefix)
+	err = r.Server.Store.ListBuckets(r.HTTP.Context(), start, func(b *state.Bucket) bool {
+		if token != "" && b.Name == string(startAfter) {
+			return true // the last bucket of the page before
+		}
+		if b.Account != r.Caller.Account {
 			return true
 		}
-		if !strings.HasPrefix(b.Name, result.Prefix) {
-			return b.Name < result.Prefix
+		if region != "" && b.Region != region {
+			return true
 		}
-		if len(*page) == maximum {
-			result.ContinuationToken = base64.StdEncoding.EncodeToString([]byte((*page)[maximum-1].Name))
+		if !strings.HasPrefix(b.Name, prefix) {
+			return b.Name < prefix // names after those with the prefix end the listing
+		}
+		if len(page) == maximum {
+			nextToken = base64.StdEncoding.EncodeToString([]byte(page[maximum-1].Name))
 			return false
 		}
-		*page = append(*page, listedBucket{b.Name, xmldoc.Time(b.Created), b.Region})
+		page = append(page, listedBucket{
+			Name:         b.Name,
+			CreationDate: xmldoc.Time(b.Created),
+			BucketRegion: b.Region,
+		})
 		return true
 	})
 	if err != nil {
 		return err
 	}
-	return r.WriteXML("ListAllMyBucketsResult", result)
+	return r.WriteXML("ListAllMyBucketsResult", bucketList{
+		Owner:             accounts.OwnerOf(r.Caller.Account),
+		Buckets:           listedBuckets{Bucket: page},
+		ContinuationToken: nextToken,
+		Prefix:            prefix,
+	})
 }

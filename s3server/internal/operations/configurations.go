@@ -70,12 +70,16 @@ func putLogging(r *request.Request) error {
 	if err := xmldoc.Parse(document, &doc); err != nil {
 		return err
 	}
-	if target := doc.LoggingEnabled; target == nil {
-		document = nil
-	} else if target.TargetBucket == "" || target.TargetPrefix == nil {
-		return s3error.New("MalformedXML")
-	} else if err := checkLogTarget(r, target.TargetBucket); err != nil {
-		return err
+	target := doc.LoggingEnabled
+	if target == nil {
+		document = nil // the request turns logging off
+	} else {
+		if target.TargetBucket == "" || target.TargetPrefix == nil {
+			return s3error.New("MalformedXML")
+		}
+		if err := checkLogTarget(r, target.TargetBucket); err != nil {
+			return err
+		}
 	}
 	return changeSettings(r, http.StatusOK, func(b *state.Bucket) error {
 		b.Logging = document
@@ -91,11 +95,14 @@ func checkLogTarget(r *request.Request, name string) error {
 		return s3error.New("InvalidTargetBucketForLogging", "TargetBucket", name)
 	}
 	b, err := r.Bucket()
-	if err == nil && target.Account != b.Account {
-		err = s3error.New("InvalidTargetBucketForLogging", "TargetBucket", name).
+	if err != nil {
+		return err
+	}
+	if target.Account != b.Account {
+		return s3error.New("InvalidTargetBucketForLogging", "TargetBucket", name).
 			WithMessage("The owner for the bucket to be logged and the target bucket must be the same.")
 	}
-	return err
+	return nil
 }
 
 func getLogging(r *request.Request) error {

@@ -119,16 +119,13 @@ func copyObject(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	itself := src == state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key}
-	if itself && !replace && r.HTTP.Header.Get("X-Amz-Storage-Class") == "" && r.HTTP.Header.Get(state.Redirection) == "" &&
-		r.HTTP.Header.Get(state.SSEHeader) == "" &&
-		o.Encryption.CustomerMD5 == "" &&
-		r.HTTP.Header.Get(sourcePrefix+"-Algorithm") == "" &&
-		!hasEncryptionRule(r) {
+	isSame := src == state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key}
+	if isSame && !replace && !changesCopy(r, o) {
 		return s3error.New("InvalidRequest").WithMessage(
 			"This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
 		)
 	}
+
 	v, err := source(r, src)
 	if err != nil {
 		return err
@@ -169,6 +166,23 @@ func copyObject(r *request.Request) error {
 	return writeCopyResult(r, "CopyObjectResult", xmldoc.Time(version.Modified), version.Object.ETag, version.Object.Sum)
 }
 
+// copyChanges has the headers with which a copy of an object to itself has an effect, even if it
+// keeps the metadata.
+var copyChanges = []string{"X-Amz-Storage-Class", state.Redirection, state.SSEHeader, sourcePrefix + "-Algorithm"}
+
+// changesCopy reports whether a copy changes the storage class, the redirection or the encryption of
+// its source. o is the copy.
+func changesCopy(r *request.Request, o *state.Object) bool {
+	for _, name := range copyChanges {
+		if r.HTTP.Header.Get(name) != "" {
+			return true
+		}
+	}
+	return o.Encryption.CustomerMD5 != "" || hasEncryptionRule(r)
+}
+
+// directive reads a header that says whether a copy replaces properties of its source. name is that
+// of the properties, for the error.
 func directive(r *request.Request, header, name string) (replace bool, err error) {
 	switch value := r.HTTP.Header.Get(header); value {
 	case "", "COPY":
@@ -198,7 +212,8 @@ func describeCopy(r *request.Request, o *state.Object, v *state.Version) error {
 		}
 	}
 	isUnknown := v.Object.StoreETag && v.Object.Sum.Kind == nil
-	if isUnknown || v.Object.Parts == nil && kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption {
+	isAlike := v.Object.Parts == nil && kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption
+	if isUnknown || isAlike {
 		o.Size = v.Object.Size
 		o.ETag = v.Object.ETag
 		o.Sum = v.Object.Sum

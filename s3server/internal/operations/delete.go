@@ -1,7 +1,6 @@
 package operations
 
 import (
-	"cmp"
 	"encoding/xml"
 	"maps"
 	"net/http"
@@ -21,7 +20,10 @@ import (
 // deleteObject deletes an object. Like S3, it returns 204 even if the object is missing.
 func deleteObject(r *request.Request) error {
 	id, err := r.VersionID()
-	if err = cmp.Or(err, checkBypass(r)); err != nil {
+	if err != nil {
+		return err
+	}
+	if err := checkBypass(r); err != nil {
 		return err
 	}
 	if headertext.Lines(r.HTTP.Header, "If-None-Match") != "" {

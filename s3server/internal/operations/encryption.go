@@ -203,12 +203,13 @@ func (c *encryptionConfiguration) Check() error {
 		}
 	}
 	d := c.Rule[0].ApplyServerSideEncryptionByDefault
-	switch {
-	case d == nil:
+	if d == nil {
 		return nil
-	case d.SSEAlgorithm != state.ByStore && d.SSEAlgorithm != state.ByKMS && d.SSEAlgorithm != state.ByKMSTwice:
+	}
+	if !slices.Contains([]string{state.ByStore, state.ByKMS, state.ByKMSTwice}, d.SSEAlgorithm) {
 		return s3error.New("MalformedXML")
-	case d.SSEAlgorithm == state.ByStore && d.KMSMasterKeyID != "":
+	}
+	if d.SSEAlgorithm == state.ByStore && d.KMSMasterKeyID != "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "ApplyServerSideEncryptionByDefault").
 			WithMessage("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
 	}

@@ -37,17 +37,27 @@ func finishedObject(r *request.Request, c *completion, id string) (*completed.Up
 	if err != nil { // it is unknown whether the object exists
 		return nil, err
 	}
-	// An object behind a gateway may have no list of parts, so its Parts may be nil.
-	if id == "" || v.Object.Upload != id || v.Object.Parts != nil && len(v.Object.Parts) != len(c.parts) {
+	if id == "" || v.Object.Upload != id || !mayHaveParts(&v.Object, c) {
 		return nil, state.NoUpload(id)
-	}
-	if tag := c.tag(); v.Object.Parts != nil && v.Object.Encryption.Tag(tag) == tag && tag != v.Object.ETag {
-		return nil, state.NoUpload(id) // the upload was completed with other parts
 	}
 	showID(r, versionID)
 	v.Object.Encryption.Write(r.Writer.Header())
 	showExpiration(r, v)
 	return &completed.Upload{Result: completeResultOf(r, v), Header: finishedHeader(r)}, nil
+}
+
+// mayHaveParts reports whether an object may consist of the parts in a completion, as far as its
+// number of parts and its entity tag show.
+func mayHaveParts(o *state.Object, c *completion) bool {
+	if o.Parts == nil {
+		return true // an object behind a gateway may have no list of parts
+	}
+	if len(o.Parts) != len(c.parts) {
+		return false
+	}
+	tag := c.tag()
+	hasPlainTag := o.Encryption.Tag(tag) == tag
+	return !hasPlainTag || tag == o.ETag
 }
 
 // finishedHeader returns the headers of the response that describe the object. If the client

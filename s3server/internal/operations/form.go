@@ -28,6 +28,7 @@ type form struct {
 // fields.
 const maxPreamble = 256 << 10
 
+// readForm reads the fields of a form up to its file. It does not read the file.
 func readForm(reader *multipart.Reader) (*form, error) {
 	f := &form{fields: map[string]string{}}
 	total := 0
@@ -81,12 +82,12 @@ func (f *form) expand(path string, size int) error {
 func (f *form) header() http.Header {
 	header := http.Header{}
 	for name, value := range f.fields {
-		if name == "acl" {
+		switch {
+		case name == "acl":
 			header.Set("X-Amz-Acl", value)
-		} else if strings.HasPrefix(name, "x-amz-") ||
-			strings.HasPrefix(name, "content-") ||
-			name == "cache-control" ||
-			name == "expires" {
+		case name == "cache-control" || name == "expires":
+			header.Set(name, value)
+		case strings.HasPrefix(name, "x-amz-") || strings.HasPrefix(name, "content-"):
 			header.Set(name, value)
 		}
 	}

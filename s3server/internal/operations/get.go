@@ -188,10 +188,14 @@ func requestedPart(r *request.Request) (int, error) {
 		return 0, nil
 	}
 	number, err := partNumber(r)
-	if err == nil && r.HTTP.Header.Get("Range") != "" {
-		err = s3error.New("InvalidRequest").WithMessage("Cannot specify both Range header and partNumber query parameter")
+	if err != nil {
+		return 0, err
 	}
-	return number, err
+	if r.HTTP.Header.Get("Range") != "" {
+		return 0, s3error.New("InvalidRequest").
+			WithMessage("Cannot specify both Range header and partNumber query parameter")
+	}
+	return number, nil
 }
 
 // spanOf returns the range of bytes that the request reads. If number is not 0, the result is the
@@ -232,10 +236,8 @@ func (s span) write(header http.Header, size int64) int {
 	if !s.isPartial {
 		return http.StatusOK
 	}
-	header.Set(
-		"Content-Range",
-		"bytes "+strconv.FormatInt(s.offset, 10)+"-"+strconv.FormatInt(s.offset+s.length-1,
-			10)+"/"+strconv.FormatInt(size, 10),
-	)
+	first := strconv.FormatInt(s.offset, 10)
+	last := strconv.FormatInt(s.offset+s.length-1, 10)
+	header.Set("Content-Range", "bytes "+first+"-"+last+"/"+strconv.FormatInt(size, 10))
 	return http.StatusPartialContent
 }

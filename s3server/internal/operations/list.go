@@ -38,7 +38,8 @@ func readListing(r *request.Request, maxParameter string) (l listRequest, err er
 		switch strings.TrimSpace(name) {
 		case "":
 		case "RestoreStatus":
-			l.restores, l.now = true, r.Server.Now()
+			l.restores = true
+			l.now = r.Server.Now()
 		default:
 			return l, s3error.New("InvalidArgument", "ArgumentName", "x-amz-optional-object-attributes",
 				"ArgumentValue", name).WithMessage("Invalid attribute name specified")
@@ -207,14 +208,20 @@ func listToken(p state.Position) string {
 	return base64.StdEncoding.EncodeToString(append(sum[:tokenMAC], message...))
 }
 
+// parseListToken decodes a token of listToken. It fails if a client has made up the token.
 func parseListToken(token string) (state.Position, error) {
+	invalid := s3error.New("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).
+		WithMessage("The continuation token provided is incorrect")
 	raw, err := base64.StdEncoding.DecodeString(token)
-	if err != nil || len(raw) <= tokenMAC ||
-		!sign.Equal(string(raw[:tokenMAC]), string(sign.MAC(tokenKey, string(raw[tokenMAC:]))[:tokenMAC])) {
-		return state.Position{}, s3error.New("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue",
-			token).WithMessage("The continuation token provided is incorrect")
+	if err != nil || len(raw) <= tokenMAC {
+		return state.Position{}, invalid
 	}
+	sum := string(raw[:tokenMAC])
 	message := string(raw[tokenMAC:])
+	if !sign.Equal(sum, string(sign.MAC(tokenKey, message)[:tokenMAC])) {
+		return state.Position{}, invalid
+	}
+	// A letter before the key says whether the key is a common prefix.
 	return state.Position{Key: message[1:], Prefix: message[0] == 'p'}, nil
 }
 

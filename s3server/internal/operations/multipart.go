@@ -74,7 +74,11 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 	case checksumType != checksum.FullObject && checksumType != checksum.Composite:
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
-	if u.Covers == checksum.FullObject && !u.Kind.Full || u.Covers == checksum.Composite && !u.Kind.Composite {
+	isPossible := u.Kind.Composite
+	if u.Covers == checksum.FullObject {
+		isPossible = u.Kind.Full
+	}
+	if !isPossible {
 		return s3error.New("InvalidRequest").
 			WithMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.Covers, u.Kind.Label())
 	}
@@ -214,8 +218,9 @@ func listParts(r *request.Request) error {
 		return err
 	}
 	showAbortion(r, u)
-	result.StorageClass, result.Initiator, result.Owner = u.Object.Properties.Class, accounts.OwnerOf(u.Initiator),
-		owners(&u.Object)
+	result.StorageClass = u.Object.Properties.Class
+	result.Initiator = accounts.OwnerOf(u.Initiator)
+	result.Owner = owners(&u.Object)
 	if u.Asked {
 		result.ChecksumAlgorithm = u.Kind.Name
 		result.ChecksumType = u.Covers

@@ -26,18 +26,17 @@ var eventOf = map[string]string{
 // noteWrite prepares the event of a write, if its operation has one. The event is sent after the request
 // has succeeded. The event has the same version id as the response.
 func noteWrite(r *request.Request, v *state.Version, versionID string) {
-	if name := eventOf[r.Operation]; name != "" && r.Server.Events.Sends() {
-		r.Events = append(
-			r.Events,
-			events.Event{
-				Name:      name,
-				Key:       v.Key,
-				Size:      v.Object.Size,
-				ETag:      strings.Trim(v.Object.ETag, `"`),
-				VersionID: versionID,
-			},
-		)
+	name := eventOf[r.Operation]
+	if name == "" || !r.Server.Events.Sends() {
+		return
 	}
+	r.Events = append(r.Events, events.Event{
+		Name:      name,
+		Key:       v.Key,
+		Size:      v.Object.Size,
+		ETag:      strings.Trim(v.Object.ETag, `"`),
+		VersionID: versionID,
+	})
 }
 
 // noteRemoval prepares the event of a removal, if something was removed.

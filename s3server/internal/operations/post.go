@@ -1,7 +1,6 @@
 package operations
 
 import (
-	"cmp"
 	"encoding/xml"
 	"io"
 	"math"
@@ -61,9 +60,16 @@ func postObject(r *request.Request) error {
 		return err
 	}
 	header := f.header()
-	if err := cmp.Or(access.CheckPayer(r, r.Target.Bucket, header), headers.Check(headers.FormFields, header, r.Server.Strict), access.CheckOwner(r, header)); err != nil {
+	if err := access.CheckPayer(r, r.Target.Bucket, header); err != nil {
 		return err
 	}
+	if err := headers.Check(headers.FormFields, header, r.Server.Strict); err != nil {
+		return err
+	}
+	if err := access.CheckOwner(r, header); err != nil {
+		return err
+	}
+
 	o, err := NewObject(r, header)
 	if err != nil {
 		return err
@@ -125,6 +131,8 @@ type postResponse struct {
 	ETag     string
 }
 
+// writeFormResponse responds to a form upload in the way that the form asks for: with a redirection,
+// a status, or a document.
 func writeFormResponse(r *request.Request, f *form, v *state.Version) error {
 	header := r.Writer.Header()
 	header.Set("Etag", v.Object.ETag)
@@ -134,9 +142,9 @@ func writeFormResponse(r *request.Request, f *form, v *state.Version) error {
 	location := r.Location()
 	header.Set("Location", location)
 	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
-		query := "bucket=" + url.QueryEscape(r.Target.Bucket) + "&key=" + url.QueryEscape(
-			r.Target.Key,
-		) + "&etag=" + url.QueryEscape(v.Object.ETag)
+		query := "bucket=" + url.QueryEscape(r.Target.Bucket) +
+			"&key=" + url.QueryEscape(r.Target.Key) +
+			"&etag=" + url.QueryEscape(v.Object.ETag)
 		target.RawQuery = strings.TrimPrefix(target.RawQuery+"&"+query, "&")
 		header.Set("Location", target.String())
 		return r.Done(http.StatusSeeOther)
@@ -146,14 +154,13 @@ func writeFormResponse(r *request.Request, f *form, v *state.Version) error {
 		return r.Done(http.StatusOK)
 	case "201":
 		header.Set("Content-Type", "application/xml")
-		body, _ := xml.Marshal(
-			postResponse{
-				Location: xmldoc.Text(location),
-				Bucket:   r.Target.Bucket,
-				Key:      xmldoc.Text(r.Target.Key),
-				ETag:     v.Object.ETag,
-			},
-		) // encoding this document cannot fail
+		// Encoding this document cannot fail.
+		body, _ := xml.Marshal(postResponse{
+			Location: xmldoc.Text(location),
+			Bucket:   r.Target.Bucket,
+			Key:      xmldoc.Text(r.Target.Key),
+			ETag:     v.Object.ETag,
+		})
 		r.Writer.WriteHeader(http.StatusCreated)
 		_, _ = r.Writer.Write(append([]byte(xml.Header), body...))
 		return nil

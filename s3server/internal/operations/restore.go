@@ -4,7 +4,6 @@ import (
 	"encoding/xml"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/omnibucket/storage/s3server/internal/request"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
@@ -50,9 +49,14 @@ func (d *restoreRequest) Check() error {
 		return s3error.New("NotImplemented").
 			WithMessage("This server does not implement restore requests of the type SELECT")
 	}
-	tiers := []string{"", "Standard", "Bulk", "Expedited"}
-	if d.Days < 1 || !slices.Contains(tiers, d.Tier) ||
-		d.GlacierJobParameters != nil && !slices.Contains(tiers[1:], d.GlacierJobParameters.Tier) {
+	if d.Days < 1 {
+		return s3error.New("MalformedXML")
+	}
+	tiers := []string{"Standard", "Bulk", "Expedited"}
+	if d.Tier != "" && !slices.Contains(tiers, d.Tier) {
+		return s3error.New("MalformedXML")
+	}
+	if d.GlacierJobParameters != nil && !slices.Contains(tiers, d.GlacierJobParameters.Tier) {
 		return s3error.New("MalformedXML")
 	}
 	return nil
@@ -79,8 +83,11 @@ func restoreObject(r *request.Request) error {
 		default:
 			v.Object.Restored.From = now.Add(r.Server.RestoreTime)
 		}
-		v.Object.Restored.Until = slices.MaxFunc([]time.Time{now, v.Object.Restored.From}, time.Time.Compare).
-			AddDate(0, 0, doc.Days)
+		start := now
+		if v.Object.Restored.From.After(now) {
+			start = v.Object.Restored.From
+		}
+		v.Object.Restored.Until = start.AddDate(0, 0, doc.Days)
 		return nil
 	})
 	if err != nil {

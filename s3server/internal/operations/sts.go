@@ -52,6 +52,7 @@ func assumeRole(r *request.Request) error {
 	return nil
 }
 
+// answerSTS responds to AssumeRole. Without an error, it has sent the response.
 func answerSTS(r *request.Request) error {
 	query, err := readSTS(r)
 	if err != nil {
@@ -78,15 +79,10 @@ func answerSTS(r *request.Request) error {
 		}
 	}
 	document := query.Get("Policy")
-	if document != "" {
-		if len(document) > maxSessionPolicy {
-			return s3error.New("ValidationError").
-				WithMessage("Policy must have at most %d characters", maxSessionPolicy)
-		}
-		if _, err := policy.ParseSession([]byte(document)); err != nil {
-			return s3error.New("MalformedPolicyDocument").WithMessage("%s", storageerror.Response(err).Message)
-		}
+	if err := checkSessionPolicy(document); err != nil {
+		return err
 	}
+
 	parent, _ := r.Server.Keys.Parent(r.Caller.AccessKey)
 	expires := r.Now().Add(duration).Truncate(time.Second)
 	s, token := session.New(parent.AccessKeyID, parent.SecretKey, document, expires)
@@ -101,6 +97,20 @@ func answerSTS(r *request.Request) error {
 	}
 	response.Result.PackedPolicySize = (len(document)*100 + maxSessionPolicy - 1) / maxSessionPolicy
 	sendSTS(r, http.StatusOK, response)
+	return nil
+}
+
+// checkSessionPolicy fails if a session cannot have this policy. "" means no policy.
+func checkSessionPolicy(document string) error {
+	if document == "" {
+		return nil
+	}
+	if len(document) > maxSessionPolicy {
+		return s3error.New("ValidationError").WithMessage("Policy must have at most %d characters", maxSessionPolicy)
+	}
+	if _, err := policy.ParseSession([]byte(document)); err != nil {
+		return s3error.New("MalformedPolicyDocument").WithMessage("%s", storageerror.Response(err).Message)
+	}
 	return nil
 }
 

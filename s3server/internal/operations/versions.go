@@ -116,7 +116,8 @@ func (l listRequest) versionEntry(
 	}
 	e.ETag = v.Object.ETag
 	e.Size = &v.Object.Size
-	e.StorageClass, e.RestoreStatus = v.Object.Properties.Class, l.restoreStatus(v)
+	e.StorageClass = v.Object.Properties.Class
+	e.RestoreStatus = l.restoreStatus(v)
 	e.ChecksumAlgorithm = v.Object.Sum.Algorithm()
 	e.ChecksumType = v.Object.Sum.Covers
 	return e
