@@ -13,12 +13,14 @@ import (
 
 const arn, event = "<Topic>arn:aws:sns:us-east-1:1:events</Topic>", "<Event>s3:ObjectCreated:*</Event>"
 
-func with(content string) string {
+// topic returns a configuration of a topic.
+func topic(content string) string {
 	return "<TopicConfiguration>" + content + "</TopicConfiguration>"
 }
 
-func filter(rules string) string {
-	return with(arn + event + "<Filter><S3Key>" + rules + "</S3Key></Filter>")
+// filteredTopic returns a configuration of a topic with these rules in its filter.
+func filteredTopic(rules string) string {
+	return topic(arn + event + "<Filter><S3Key>" + rules + "</S3Key></Filter>")
 }
 
 func parse(document string) (*notification.Configuration, error) {
@@ -29,24 +31,68 @@ func parse(document string) (*notification.Configuration, error) {
 	return c, c.Check()
 }
 
-// Parsing refuses these notification configurations.
+// A configuration that AWS refuses, or that this server cannot serve, is refused with the right code.
 func TestConfigurationRefused(t *testing.T) {
-	tests := map[string]struct{ document, code, message string }{
-		"an unknown element":  {"<X/>", "MalformedXML", ""},
-		"EventBridge":         {"<EventBridgeConfiguration/>", "NotImplemented", ""},
-		"no event":            {with(arn), "MalformedXML", ""},
-		"an unknown event":    {with(arn + "<Event>s3:ObjectSeen</Event>"), "InvalidArgument", ""},
-		"an event never sent": {with(arn + "<Event>s3:ObjectRestore:Completed</Event>"), "NotImplemented", ""},
-		"no ARN":              {with("<Topic>events</Topic>" + event), "InvalidArgument", "The ARN could not be parsed"},
-		"another's ARN":       {with("<Topic>arn:aws:sqs:us-east-1:1:jobs</Topic>" + event), "InvalidArgument", "The ARN could not be parsed"},
-		"a queue as a topic":  {with("<Queue>arn:aws:sqs:us-east-1:1:jobs</Queue>" + event), "MalformedXML", ""},
-		"a filter's name":     {filter("<FilterRule><Name>middle</Name><Value>a</Value></FilterRule>"), "InvalidArgument", "filter rule name must be either prefix or suffix"},
-		"a filter's value":    {filter("<FilterRule><Name>prefix</Name></FilterRule>"), "MalformedXML", ""},
-		"two prefixes":        {filter(strings.Repeat("<FilterRule><Name>prefix</Name><Value>a</Value></FilterRule>", 2)), "InvalidArgument", ""},
-		"an overlap":          {with(arn+event) + with(arn+"<Event>s3:ObjectCreated:Put</Event>"), "InvalidArgument", ""},
+	tests := []struct {
+		name     string
+		document string
+		code     string
+		message  string // part of the message
+	}{
+		{name: "an unknown element", document: "<X/>", code: "MalformedXML"},
+		{name: "EventBridge", document: "<EventBridgeConfiguration/>", code: "NotImplemented"},
+		{name: "no event", document: topic(arn), code: "MalformedXML"},
+		{
+			name:     "an unknown event",
+			document: topic(arn + "<Event>s3:ObjectSeen</Event>"),
+			code:     "InvalidArgument",
+		},
+		{
+			name:     "an event never sent",
+			document: topic(arn + "<Event>s3:ObjectRestore:Completed</Event>"),
+			code:     "NotImplemented",
+		},
+		{
+			name:     "no ARN",
+			document: topic("<Topic>events</Topic>" + event),
+			code:     "InvalidArgument",
+			message:  "The ARN could not be parsed",
+		},
+		{
+			name:     "another's ARN",
+			document: topic("<Topic>arn:aws:sqs:us-east-1:1:jobs</Topic>" + event),
+			code:     "InvalidArgument",
+			message:  "The ARN could not be parsed",
+		},
+		{
+			name:     "a queue as a topic",
+			document: topic("<Queue>arn:aws:sqs:us-east-1:1:jobs</Queue>" + event),
+			code:     "MalformedXML",
+		},
+		{
+			name:     "a filter's name",
+			document: filteredTopic("<FilterRule><Name>middle</Name><Value>a</Value></FilterRule>"),
+			code:     "InvalidArgument",
+			message:  "filter rule name must be either prefix or suffix",
+		},
+		{
+			name:     "a filter's value",
+			document: filteredTopic("<FilterRule><Name>prefix</Name></FilterRule>"),
+			code:     "MalformedXML",
+		},
+		{
+			name:     "two prefixes",
+			document: filteredTopic(strings.Repeat("<FilterRule><Name>prefix</Name><Value>a</Value></FilterRule>", 2)),
+			code:     "InvalidArgument",
+		},
+		{
+			name:     "an overlap",
+			document: topic(arn+event) + topic(arn+"<Event>s3:ObjectCreated:Put</Event>"),
+			code:     "InvalidArgument",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			_, err := parse(tt.document)
 			require.True(t, s3error.Is(err, tt.code), err)
 			require.ErrorContains(t, err, tt.message)
@@ -54,25 +100,63 @@ func TestConfigurationRefused(t *testing.T) {
 	}
 }
 
-// A rule matches events.
+// A rule sends the events that it names, for keys that fit its filter.
 func TestRuleMatches(t *testing.T) {
+	// A prefix and a suffix.
 	const both = "<FilterRule><Name>PREFIX</Name><Value>a/</Value></FilterRule><FilterRule><Name>suffix</Name><Value>.txt</Value></FilterRule>"
-	tests := map[string]struct {
-		document, event, key string
-		matches              bool
+	tests := []struct {
+		name     string
+		document string
+		event    string
+		key      string
+		matches  bool
 	}{
-		"an event with a star":   {document: with(arn + event), event: "ObjectCreated:Put", key: "k", matches: true},
-		"another kind of event":  {document: with(arn + event), event: "ObjectRemoved:Delete", key: "k"},
-		"one event":              {document: with(arn + "<Event>s3:ObjectCreated:Put</Event>"), event: "ObjectCreated:Put", key: "k", matches: true},
-		"another event":          {document: with(arn + "<Event>s3:ObjectCreated:Put</Event>"), event: "ObjectCreated:Copy", key: "k"},
-		"one of two events":      {document: with(arn + event + "<Event>s3:ObjectAcl:Put</Event>"), event: "ObjectAcl:Put", key: "k", matches: true},
-		"a prefix and a suffix":  {document: filter(both), event: "ObjectCreated:Put", key: "a/b.txt", matches: true},
-		"another prefix":         {document: filter(both), event: "ObjectCreated:Put", key: "b/b.txt"},
-		"another suffix":         {document: filter(both), event: "ObjectCreated:Put", key: "a/b.jpg"},
-		"the suffix in the name": {document: filter(both), event: "ObjectCreated:Put", key: "a/b.txt.jpg"},
+		{
+			name:     "an event with a star",
+			document: topic(arn + event),
+			event:    "ObjectCreated:Put",
+			key:      "k",
+			matches:  true,
+		},
+		{name: "another kind of event", document: topic(arn + event), event: "ObjectRemoved:Delete", key: "k"},
+		{
+			name:     "one event",
+			document: topic(arn + "<Event>s3:ObjectCreated:Put</Event>"),
+			event:    "ObjectCreated:Put",
+			key:      "k",
+			matches:  true,
+		},
+		{
+			name:     "another event",
+			document: topic(arn + "<Event>s3:ObjectCreated:Put</Event>"),
+			event:    "ObjectCreated:Copy",
+			key:      "k",
+		},
+		{
+			name:     "one of two events",
+			document: topic(arn + event + "<Event>s3:ObjectAcl:Put</Event>"),
+			event:    "ObjectAcl:Put",
+			key:      "k",
+			matches:  true,
+		},
+		{
+			name:     "a prefix and a suffix",
+			document: filteredTopic(both),
+			event:    "ObjectCreated:Put",
+			key:      "a/b.txt",
+			matches:  true,
+		},
+		{name: "another prefix", document: filteredTopic(both), event: "ObjectCreated:Put", key: "b/b.txt"},
+		{name: "another suffix", document: filteredTopic(both), event: "ObjectCreated:Put", key: "a/b.jpg"},
+		{
+			name:     "the suffix in the name",
+			document: filteredTopic(both),
+			event:    "ObjectCreated:Put",
+			key:      "a/b.txt.jpg",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			c, err := parse(tt.document)
 			require.NoError(t, err)
 			rules := c.All()
@@ -84,7 +168,7 @@ func TestRuleMatches(t *testing.T) {
 
 // A rule without an ID gets one.
 func TestParseAddsID(t *testing.T) {
-	c, err := parse(with(arn + event))
+	c, err := parse(topic(arn + event))
 	require.NoError(t, err)
 	require.NotEmpty(t, c.All()[0].ID)
 	require.Equal(t, "arn:aws:sns:us-east-1:1:events", c.All()[0].ARN())
