@@ -13,44 +13,87 @@ import (
 
 const index = "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>"
 
-func ruled(rule string) string {
+// withRule returns the content of a configuration with one routing rule.
+func withRule(rule string) string {
 	return index + "<RoutingRules><RoutingRule>" + rule + "</RoutingRule></RoutingRules>"
 }
 
-func parse(t *testing.T, document string) *website.Configuration {
-	c, err := parsed(document)
+// mustDecode decodes the content of a configuration.
+func mustDecode(t *testing.T, document string) *website.Configuration {
+	t.Helper()
+	c, err := decode(document)
 	require.NoError(t, err)
 	return c
 }
 
-func parsed(document string) (*website.Configuration, error) {
+func decode(document string) (*website.Configuration, error) {
 	c := &website.Configuration{}
 	return c, xmldoc.Parse([]byte("<WebsiteConfiguration>"+document+"</WebsiteConfiguration>"), c)
 }
 
-// Parsing refuses these website configurations.
+// A configuration that AWS refuses is refused, either by its XML or by Check.
 func TestConfigurationRefused(t *testing.T) {
-	tests := map[string]struct{ document, code string }{
-		"a slash in the index":      {"<IndexDocument><Suffix>/index.html</Suffix></IndexDocument>", "InvalidArgument"},
-		"an empty index":            {"<IndexDocument><Suffix></Suffix></IndexDocument>", "InvalidArgument"},
-		"an index and a redirect":   {index + "<RedirectAllRequestsTo><HostName>h</HostName></RedirectAllRequestsTo>", "InvalidArgument"},
-		"no index":                  {"<ErrorDocument><Key>e</Key></ErrorDocument>", "InvalidArgument"},
-		"another protocol":          {ruled("<Redirect><Protocol>ftp</Protocol></Redirect>"), "InvalidRequest"},
-		"two replacements":          {ruled("<Redirect><ReplaceKeyPrefixWith>a</ReplaceKeyPrefixWith><ReplaceKeyWith>b</ReplaceKeyWith></Redirect>"), "InvalidRequest"},
-		"an empty condition":        {ruled("<Condition/><Redirect><ReplaceKeyWith>b</ReplaceKeyWith></Redirect>"), "InvalidRequest"},
-		"a code that is no error":   {ruled("<Condition><HttpErrorCodeReturnedEquals>200</HttpErrorCodeReturnedEquals></Condition><Redirect/>"), "InvalidRequest"},
-		"a code that does not move": {ruled("<Redirect><HttpRedirectCode>200</HttpRedirectCode></Redirect>"), "InvalidRequest"},
-		"no rules":                  {index + "<RoutingRules></RoutingRules>", "MalformedXML"},
-		"too many rules":            {index + "<RoutingRules>" + strings.Repeat("<RoutingRule><Redirect/></RoutingRule>", 51) + "</RoutingRules>", "InvalidRequest"},
-		"an unknown element":        {index + "<Color/>", "MalformedXML"},
+	tests := []struct {
+		name     string
+		document string
+		code     string
+	}{
+		{
+			name:     "a slash in the index",
+			document: "<IndexDocument><Suffix>/index.html</Suffix></IndexDocument>",
+			code:     "InvalidArgument",
+		},
+		{
+			name:     "an empty index",
+			document: "<IndexDocument><Suffix></Suffix></IndexDocument>",
+			code:     "InvalidArgument",
+		},
+		{
+			name:     "an index and a redirect",
+			document: index + "<RedirectAllRequestsTo><HostName>h</HostName></RedirectAllRequestsTo>",
+			code:     "InvalidArgument",
+		},
+		{name: "no index", document: "<ErrorDocument><Key>e</Key></ErrorDocument>", code: "InvalidArgument"},
+		{
+			name:     "another protocol",
+			document: withRule("<Redirect><Protocol>ftp</Protocol></Redirect>"),
+			code:     "InvalidRequest",
+		},
+		{
+			name:     "two replacements",
+			document: withRule("<Redirect><ReplaceKeyPrefixWith>a</ReplaceKeyPrefixWith><ReplaceKeyWith>b</ReplaceKeyWith></Redirect>"),
+			code:     "InvalidRequest",
+		},
+		{
+			name:     "an empty condition",
+			document: withRule("<Condition/><Redirect><ReplaceKeyWith>b</ReplaceKeyWith></Redirect>"),
+			code:     "InvalidRequest",
+		},
+		{
+			name:     "a code that is no error",
+			document: withRule("<Condition><HttpErrorCodeReturnedEquals>200</HttpErrorCodeReturnedEquals></Condition><Redirect/>"),
+			code:     "InvalidRequest",
+		},
+		{
+			name:     "a code that does not move",
+			document: withRule("<Redirect><HttpRedirectCode>200</HttpRedirectCode></Redirect>"),
+			code:     "InvalidRequest",
+		},
+		{name: "no rules", document: index + "<RoutingRules></RoutingRules>", code: "MalformedXML"},
+		{
+			name:     "too many rules",
+			document: index + "<RoutingRules>" + strings.Repeat("<RoutingRule><Redirect/></RoutingRule>", 51) + "</RoutingRules>",
+			code:     "InvalidRequest",
+		},
+		{name: "an unknown element", document: index + "<Color/>", code: "MalformedXML"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			c, err := parsed(tt.document)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := decode(tt.document)
 			if err == nil {
 				err = c.Check()
 			}
-			require.True(t, s3error.Is(err, tt.code))
+			require.True(t, s3error.Is(err, tt.code), "%v", err)
 		})
 	}
 }
@@ -59,39 +102,82 @@ func TestConfigurationRefused(t *testing.T) {
 func TestRulesRedirect(t *testing.T) {
 	const prefix, missing = "<KeyPrefixEquals>docs/</KeyPrefixEquals>", "<HttpErrorCodeReturnedEquals>404</HttpErrorCodeReturnedEquals>"
 	redirectIf := func(condition, redirect string) string {
-		return ruled("<Condition>" + condition + "</Condition><Redirect>" + redirect + "</Redirect>")
+		return withRule("<Condition>" + condition + "</Condition><Redirect>" + redirect + "</Redirect>")
 	}
-	tests := map[string]struct {
+	tests := []struct {
+		name     string
 		document string
 		key      string
 		status   int
 		target   string // "" if no rule redirects the request
 	}{
-		"no rules":                   {document: index, key: "docs/a"},
-		"a rule without a condition": {document: ruled("<Redirect><ReplaceKeyWith>k</ReplaceKeyWith></Redirect>"), key: "a", target: "k"},
-		"that rule after an error":   {document: ruled("<Redirect><ReplaceKeyWith>k</ReplaceKeyWith></Redirect>"), key: "a", status: 404},
-		"another host only":          {document: ruled("<Redirect><HostName>h</HostName></Redirect>"), key: "a", target: "a"},
-		"another prefix": {
+		{name: "no rules", document: index, key: "docs/a"},
+		{
+			name:     "a rule without a condition",
+			document: withRule("<Redirect><ReplaceKeyWith>k</ReplaceKeyWith></Redirect>"),
+			key:      "a",
+			target:   "k",
+		},
+		{
+			name:     "that rule after an error",
+			document: withRule("<Redirect><ReplaceKeyWith>k</ReplaceKeyWith></Redirect>"),
+			key:      "a",
+			status:   404,
+		},
+		{
+			name:     "another host only",
+			document: withRule("<Redirect><HostName>h</HostName></Redirect>"),
+			key:      "a",
+			target:   "a",
+		},
+		{
+			name:     "another prefix",
 			document: redirectIf(prefix, "<ReplaceKeyPrefixWith>new/</ReplaceKeyPrefixWith>"),
 			key:      "docs/a",
 			target:   "new/a",
 		},
-		"an empty prefix":            {document: redirectIf(prefix, "<ReplaceKeyPrefixWith></ReplaceKeyPrefixWith>"), key: "docs/a", target: "a"},
-		"a key without the prefix":   {document: redirectIf(prefix, "<ReplaceKeyWith>k</ReplaceKeyWith>"), key: "a"},
-		"an error":                   {document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), key: "a", status: 404, target: "k"},
-		"another error":              {document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), key: "a", status: 403},
-		"no error":                   {document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), key: "a"},
-		"an error of another prefix": {document: redirectIf(prefix+missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), key: "a", status: 404},
-		"an error of the same prefix": {
+		{
+			name:     "an empty prefix",
+			document: redirectIf(prefix, "<ReplaceKeyPrefixWith></ReplaceKeyPrefixWith>"),
+			key:      "docs/a",
+			target:   "a",
+		},
+		{
+			name:     "a key without the prefix",
+			document: redirectIf(prefix, "<ReplaceKeyWith>k</ReplaceKeyWith>"),
+			key:      "a",
+		},
+		{
+			name:     "an error",
+			document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"),
+			key:      "a",
+			status:   404,
+			target:   "k",
+		},
+		{
+			name:     "another error",
+			document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"),
+			key:      "a",
+			status:   403,
+		},
+		{name: "no error", document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), key: "a"},
+		{
+			name:     "an error of another prefix",
+			document: redirectIf(prefix+missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"),
+			key:      "a",
+			status:   404,
+		},
+		{
+			name:     "an error of the same prefix",
 			document: redirectIf(prefix+missing, "<ReplaceKeyPrefixWith>b</ReplaceKeyPrefixWith>"),
 			key:      "docs/a",
 			status:   404,
 			target:   "ba",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			c := parse(t, tt.document)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := mustDecode(t, tt.document)
 			require.NoError(t, c.Check())
 			target := ""
 			if rule := c.Rule(tt.key, tt.status); rule != nil {
