@@ -14,69 +14,104 @@ import (
 
 const anyGet = "<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"
 
-func parse(t *testing.T, document string) *cors.Configuration {
-	c, err := parsed(document)
+// mustDecode decodes the content of a configuration.
+func mustDecode(t *testing.T, document string) *cors.Configuration {
+	t.Helper()
+	c, err := decode(document)
 	require.NoError(t, err)
 	return c
 }
 
-func parsed(document string) (*cors.Configuration, error) {
+func decode(document string) (*cors.Configuration, error) {
 	c := &cors.Configuration{}
 	return c, xmldoc.Parse([]byte("<CORSConfiguration>"+document+"</CORSConfiguration>"), c)
 }
 
 func rule(content string) string { return "<CORSRule>" + content + "</CORSRule>" }
 
-// Parsing refuses these CORS configurations.
+// A configuration that AWS refuses is refused, either by its XML or by Check.
 func TestConfigurationRefused(t *testing.T) {
-	tests := map[string]struct{ document, code string }{
-		"no rule":                {"", "MalformedXML"},
-		"too many rules":         {strings.Repeat(rule(anyGet), 101), "MalformedXML"},
-		"an unknown element":     {rule(anyGet) + "<Color/>", "MalformedXML"},
-		"no origin":              {rule("<AllowedMethod>GET</AllowedMethod>"), "MalformedXML"},
-		"no method":              {rule("<AllowedOrigin>*</AllowedOrigin>"), "MalformedXML"},
-		"another method":         {rule(anyGet + "<AllowedMethod>PATCH</AllowedMethod>"), "InvalidRequest"},
-		"two stars in an origin": {rule(anyGet + "<AllowedOrigin>*.*</AllowedOrigin>"), "InvalidRequest"},
-		"two stars in a header":  {rule(anyGet + "<AllowedHeader>x-*-*</AllowedHeader>"), "InvalidRequest"},
-		"a star in a shown name": {rule(anyGet + "<ExposeHeader>x-*</ExposeHeader>"), "InvalidRequest"},
+	tests := []struct {
+		name     string
+		document string
+		code     string
+	}{
+		{name: "no rule", code: "MalformedXML"},
+		{name: "too many rules", document: strings.Repeat(rule(anyGet), 101), code: "MalformedXML"},
+		{name: "an unknown element", document: rule(anyGet) + "<Color/>", code: "MalformedXML"},
+		{name: "no origin", document: rule("<AllowedMethod>GET</AllowedMethod>"), code: "MalformedXML"},
+		{name: "no method", document: rule("<AllowedOrigin>*</AllowedOrigin>"), code: "MalformedXML"},
+		{
+			name:     "an unsupported method",
+			document: rule(anyGet + "<AllowedMethod>PATCH</AllowedMethod>"),
+			code:     "InvalidRequest",
+		},
+		{
+			name:     "two stars in an origin",
+			document: rule(anyGet + "<AllowedOrigin>*.*</AllowedOrigin>"),
+			code:     "InvalidRequest",
+		},
+		{
+			name:     "two stars in a header",
+			document: rule(anyGet + "<AllowedHeader>x-*-*</AllowedHeader>"),
+			code:     "InvalidRequest",
+		},
+		{
+			name:     "a star in an exposed header",
+			document: rule(anyGet + "<ExposeHeader>x-*</ExposeHeader>"),
+			code:     "InvalidRequest",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			c, err := parsed(tt.document)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := decode(tt.document)
 			if err == nil {
 				err = c.Check()
 			}
-			require.True(t, s3error.Is(err, tt.code))
+			require.True(t, s3error.Is(err, tt.code), "%v", err)
 		})
 	}
 }
 
-// A rule matches its origins, methods and headers.
+// Find returns the first rule that allows the origin, the method and all headers of a request.
 func TestRulesMatch(t *testing.T) {
-	c := parse(t, rule("<ID>app</ID><AllowedOrigin>https://*.example.com</AllowedOrigin><AllowedMethod>PUT</AllowedMethod><AllowedHeader>Content-Type</AllowedHeader><AllowedHeader>x-amz-*</AllowedHeader>")+
+	c := mustDecode(t, rule("<ID>app</ID><AllowedOrigin>https://*.example.com</AllowedOrigin><AllowedMethod>PUT</AllowedMethod><AllowedHeader>Content-Type</AllowedHeader><AllowedHeader>x-amz-*</AllowedHeader>")+
 		rule("<ID>all</ID>"+anyGet))
 	require.NoError(t, c.Check())
-	tests := map[string]struct {
-		origin, method string
-		headers        []string
-		rule           string // "" if none allows it
+	tests := []struct {
+		name    string
+		origin  string
+		method  string
+		headers []string
+		rule    string // "" if none allows it
 	}{
-		"the first rule": {origin: "https://app.example.com", method: "PUT", rule: "app"},
-		"its headers": {
+		{name: "the first rule", origin: "https://app.example.com", method: "PUT", rule: "app"},
+		{
+			name:    "its headers",
 			origin:  "https://app.example.com",
 			method:  "PUT",
 			headers: []string{"content-type", "x-amz-meta-a"},
 			rule:    "app",
 		},
-		"another header":            {origin: "https://app.example.com", method: "PUT", headers: []string{"x-other"}},
-		"another origin":            {origin: "https://example.org", method: "PUT"},
-		"an origin without the dot": {origin: "https://example.com", method: "PUT"},
-		"the second rule":           {origin: "https://example.org", method: "GET", rule: "all"},
-		"a header of no rule":       {origin: "https://example.org", method: "GET", headers: []string{"content-type"}},
-		"another method":            {origin: "https://app.example.com", method: "DELETE"},
+		{
+			name:    "another header",
+			origin:  "https://app.example.com",
+			method:  "PUT",
+			headers: []string{"x-other"},
+		},
+		{name: "another origin", origin: "https://example.org", method: "PUT"},
+		{name: "an origin without the dot", origin: "https://example.com", method: "PUT"},
+		{name: "the second rule", origin: "https://example.org", method: "GET", rule: "all"},
+		{
+			name:    "a header of no rule",
+			origin:  "https://example.org",
+			method:  "GET",
+			headers: []string{"content-type"},
+		},
+		{name: "another method", origin: "https://app.example.com", method: "DELETE"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			id := ""
 			if rule := c.Find(tt.origin, tt.method, tt.headers); rule != nil {
 				id = rule.ID
@@ -86,16 +121,22 @@ func TestRulesMatch(t *testing.T) {
 	}
 }
 
-// A response has the headers of its rule.
+// A response to a page has the headers that its rule demands.
 func TestRuleHeaders(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		rule   string
-		header http.Header
+		header http.Header // of the response, without Vary
 	}{
-		"every origin": {anyGet, http.Header{"Access-Control-Allow-Origin": {"*"}, "Access-Control-Allow-Methods": {"GET"}}},
-		"one origin": {
-			"<AllowedOrigin>https://a.example</AllowedOrigin><AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod><ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds>",
-			http.Header{
+		{
+			name:   "every origin",
+			rule:   anyGet,
+			header: http.Header{"Access-Control-Allow-Origin": {"*"}, "Access-Control-Allow-Methods": {"GET"}},
+		},
+		{
+			name: "one origin",
+			rule: "<AllowedOrigin>https://a.example</AllowedOrigin><AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod><ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds>",
+			header: http.Header{
 				"Access-Control-Allow-Origin":      {"https://a.example"},
 				"Access-Control-Allow-Credentials": {"true"},
 				"Access-Control-Allow-Methods":     {"GET, PUT"},
@@ -104,10 +145,10 @@ func TestRuleHeaders(t *testing.T) {
 			},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			header := http.Header{}
-			parse(t, rule(tt.rule)).Rules[0].Write(header, "https://a.example")
+			mustDecode(t, rule(tt.rule)).Rules[0].Write(header, "https://a.example")
 			tt.header["Vary"] = []string{"Origin, Access-Control-Request-Headers, Access-Control-Request-Method"}
 			require.Equal(t, tt.header, header)
 		})
