@@ -12,18 +12,30 @@ import (
 
 func encoded(document string) string { return base64.StdEncoding.EncodeToString([]byte(document)) }
 
-// Parse refuses these form policies.
+// withConditions returns a policy with a list of conditions, in base64.
+func withConditions(list string) string {
+	return encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[` + list + `]}`)
+}
+
+// Parse refuses a policy that is not the base64 of a JSON object with exactly an expiration and conditions.
 func TestParseRefuses(t *testing.T) {
-	for name, policy := range map[string]string{
-		"no base64":     "{}",
-		"no JSON":       encoded("policy"),
-		"no expiration": encoded(`{"conditions":[]}`),
-		"no conditions": encoded(`{"expiration":"2030-01-01T00:00:00Z"}`),
-		"more":          encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[],"color":"red"}`),
-		"in other case": encoded(`{"Expiration":"2030-01-01T00:00:00Z","conditions":[]}`),
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := formpolicy.Parse(policy)
+	tests := []struct{ name, policy string }{
+		{name: "no base64", policy: "{}"},
+		{name: "no JSON", policy: encoded("policy")},
+		{name: "no expiration", policy: encoded(`{"conditions":[]}`)},
+		{name: "no conditions", policy: encoded(`{"expiration":"2030-01-01T00:00:00Z"}`)},
+		{
+			name:   "an unknown field",
+			policy: encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[],"color":"red"}`),
+		},
+		{
+			name:   "a field in capitals",
+			policy: encoded(`{"Expiration":"2030-01-01T00:00:00Z","conditions":[]}`),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := formpolicy.Parse(tt.policy)
 			require.True(t, s3error.Is(err, "InvalidPolicyDocument"), err)
 		})
 	}
@@ -34,24 +46,79 @@ func TestPolicyConditions(t *testing.T) {
 	names := []string{"key", "content-type", "policy", "x-ignore-me"}
 	fields := map[string]string{"key": "user/a", "content-type": "image/png"}
 	const others = `,["starts-with","$content-type",""],{"bucket":"photos"}`
-	tests := map[string]struct{ conditions, code, message string }{
-		"the same text":           {`{"key":"user/a"}` + others, "", ""},
-		"another text":            {`{"key":"user/b"}` + others, "AccessDenied", `Policy Condition failed: ["eq", "$key", "user/b"]`},
-		"eq":                      {`["eq","$Key","user/a"]` + others, "", ""},
-		"a beginning":             {`["starts-with","$key","user/"]` + others, "", ""},
-		"another beginning":       {`["starts-with","$key","admin/"]` + others, "AccessDenied", "Policy Condition failed"},
-		"a field that is missing": {`["eq","$key","user/a"],["eq","$acl","private"]` + others, "AccessDenied", "Policy Condition failed"},
-		"another bucket":          {`["eq","$key","user/a"],{"bucket":"other"}` + others, "AccessDenied", "Policy Condition failed"},
-		"a field without one":     {`["eq","$key","user/a"]`, "AccessDenied", "Extra input fields: content-type"},
-		"an unknown match":        {`["ends-with","$key","a"]` + others, "InvalidPolicyDocument", "Invalid Condition"},
-		"no dollar":               {`["eq","key","a"]` + others, "InvalidPolicyDocument", "Invalid Condition"},
-		"an empty one":            {`{}` + others, "InvalidPolicyDocument", "exactly one property"},
-		"two in one":              {`{"key":"user/a","content-type":"image/png"}` + others, "InvalidPolicyDocument", "exactly one property"},
-		"a range backwards":       {`["content-length-range",5,1]` + others, "InvalidPolicyDocument", "Invalid Condition"},
+	tests := []struct {
+		name       string
+		conditions string
+		code       string // of the error; "" if the form meets the conditions
+		message    string // part of the message
+	}{
+		{name: "the same text", conditions: `{"key":"user/a"}` + others},
+		{
+			name:       "another text",
+			conditions: `{"key":"user/b"}` + others,
+			code:       "AccessDenied",
+			message:    `Policy Condition failed: ["eq", "$key", "user/b"]`,
+		},
+		{name: "eq", conditions: `["eq","$Key","user/a"]` + others},
+		{name: "a beginning", conditions: `["starts-with","$key","user/"]` + others},
+		{
+			name:       "another beginning",
+			conditions: `["starts-with","$key","admin/"]` + others,
+			code:       "AccessDenied",
+			message:    "Policy Condition failed",
+		},
+		{
+			name:       "a field that is missing",
+			conditions: `["eq","$key","user/a"],["eq","$acl","private"]` + others,
+			code:       "AccessDenied",
+			message:    "Policy Condition failed",
+		},
+		{
+			name:       "another bucket",
+			conditions: `["eq","$key","user/a"],{"bucket":"other"}` + others,
+			code:       "AccessDenied",
+			message:    "Policy Condition failed",
+		},
+		{
+			name:       "a field without one",
+			conditions: `["eq","$key","user/a"]`,
+			code:       "AccessDenied",
+			message:    "Extra input fields: content-type",
+		},
+		{
+			name:       "an unknown match",
+			conditions: `["ends-with","$key","a"]` + others,
+			code:       "InvalidPolicyDocument",
+			message:    "Invalid Condition",
+		},
+		{
+			name:       "no dollar",
+			conditions: `["eq","key","a"]` + others,
+			code:       "InvalidPolicyDocument",
+			message:    "Invalid Condition",
+		},
+		{
+			name:       "an empty one",
+			conditions: `{}` + others,
+			code:       "InvalidPolicyDocument",
+			message:    "exactly one property",
+		},
+		{
+			name:       "two in one",
+			conditions: `{"key":"user/a","content-type":"image/png"}` + others,
+			code:       "InvalidPolicyDocument",
+			message:    "exactly one property",
+		},
+		{
+			name:       "a range backwards",
+			conditions: `["content-length-range",5,1]` + others,
+			code:       "InvalidPolicyDocument",
+			message:    "Invalid Condition",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			p, err := formpolicy.Parse(encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[` + tt.conditions + `]}`))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := formpolicy.Parse(withConditions(tt.conditions))
 			require.NoError(t, err)
 			_, err = p.Check(names, fields, "photos", formpolicy.Sizes{Most: 100})
 			if tt.code == "" {
@@ -66,21 +133,25 @@ func TestPolicyConditions(t *testing.T) {
 
 // If a form's Content-Type lists several types, each of them must meet the policy's condition.
 func TestPolicyTypeMayBeList(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		value   string
 		allowed bool
 	}{
-		"one type":                       {"image/png", true},
-		"pictures":                       {"image/jpg,image/png, image/gif", true},
-		"a page after a picture":         {"image/png,text/html", false},
-		"a page after a space":           {"image/png, text/html", false},
-		"a page in a parameter's quotes": {`image/png;a=",text/html"`, false},
+		{name: "one type", value: "image/png", allowed: true},
+		{name: "pictures", value: "image/jpg,image/png, image/gif", allowed: true},
+		{name: "a page after a picture", value: "image/png,text/html"},
+		{name: "a page after a space", value: "image/png, text/html"},
+		{name: "a page in a parameter's quotes", value: `image/png;a=",text/html"`},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			p, err := formpolicy.Parse(encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[["starts-with","$Content-Type","image/"],["starts-with","$key","a,"]]}`))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			conditions := `["starts-with","$Content-Type","image/"],["starts-with","$key","a,"]`
+			p, err := formpolicy.Parse(withConditions(conditions))
 			require.NoError(t, err)
-			_, err = p.Check([]string{"content-type", "key"}, map[string]string{"content-type": tt.value, "key": "a,b"}, "photos", formpolicy.Sizes{Most: 100})
+			names := []string{"content-type", "key"}
+			fields := map[string]string{"content-type": tt.value, "key": "a,b"}
+			_, err = p.Check(names, fields, "photos", formpolicy.Sizes{Most: 100})
 			require.Equal(t, tt.allowed, err == nil, err)
 		})
 	}
@@ -88,7 +159,7 @@ func TestPolicyTypeMayBeList(t *testing.T) {
 
 // If a policy has several ranges of sizes, a size must be in all of them.
 func TestPolicySmallestRangeOfSizes(t *testing.T) {
-	p, err := formpolicy.Parse(encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[["content-length-range",1,50],["content-length-range",5,200]]}`))
+	p, err := formpolicy.Parse(withConditions(`["content-length-range",1,50],["content-length-range",5,200]`))
 	require.NoError(t, err)
 	sizes, err := p.Check(nil, nil, "photos", formpolicy.Sizes{Most: 100})
 	require.NoError(t, err)
