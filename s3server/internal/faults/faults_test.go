@@ -9,76 +9,128 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/faults"
 )
 
-// The fields of a fault select requests.
+// A fault applies to the requests that its trigger selects: by operation, bucket and key, by their number, and by
+// their rate. A tenth of the rate, but at least one request, is within a rate at once.
 func TestTriggerMatches(t *testing.T) {
-	tests := map[string]struct {
-		trigger                faults.Trigger
-		operation, bucket, key string
-		met                    []bool // by requests one after the other, 100 ms apart
+	tests := []struct {
+		name      string
+		trigger   faults.Trigger
+		operation string
+		bucket    string
+		key       string
+		applies   []bool // to requests that follow each other at intervals of 100 ms
 	}{
-		"any request": {trigger: faults.Trigger{}, operation: "GetObject", bucket: "b", key: "k", met: []bool{true, true}},
-		"an operation": {
+		{
+			name:      "any request",
+			operation: "GetObject",
+			bucket:    "b",
+			key:       "k",
+			applies:   []bool{true, true},
+		},
+		{
+			name:      "an operation",
 			trigger:   faults.Trigger{Operation: "GetObject"},
 			operation: "GetObject",
 			bucket:    "b",
 			key:       "k",
-			met:       []bool{true},
+			applies:   []bool{true},
 		},
-		"another operation": {
+		{
+			name:      "another operation",
 			trigger:   faults.Trigger{Operation: "PutObject"},
 			operation: "GetObject",
 			bucket:    "b",
 			key:       "k",
-			met:       []bool{false},
+			applies:   []bool{false},
 		},
-		"operations by a pattern": {trigger: faults.Trigger{Operation: "List*"}, operation: "ListObjectsV2", bucket: "b", met: []bool{true}},
-		"another bucket":          {trigger: faults.Trigger{Bucket: "a"}, operation: "GetObject", bucket: "b", key: "k", met: []bool{false}},
-		"keys by a pattern":       {trigger: faults.Trigger{Key: "a/*"}, operation: "GetObject", bucket: "b", key: "a/b/c", met: []bool{true}},
-		"another key":             {trigger: faults.Trigger{Key: "a/*"}, operation: "GetObject", bucket: "b", key: "b", met: []bool{false}},
-		"once": {
+		{
+			name:      "operations by a pattern",
+			trigger:   faults.Trigger{Operation: "List*"},
+			operation: "ListObjectsV2",
+			bucket:    "b",
+			applies:   []bool{true},
+		},
+		{
+			name:      "another bucket",
+			trigger:   faults.Trigger{Bucket: "a"},
+			operation: "GetObject",
+			bucket:    "b",
+			key:       "k",
+			applies:   []bool{false},
+		},
+		{
+			name:      "keys by a pattern",
+			trigger:   faults.Trigger{Key: "a/*"},
+			operation: "GetObject",
+			bucket:    "b",
+			key:       "a/b/c",
+			applies:   []bool{true},
+		},
+		{
+			name:      "another key",
+			trigger:   faults.Trigger{Key: "a/*"},
+			operation: "GetObject",
+			bucket:    "b",
+			key:       "b",
+			applies:   []bool{false},
+		},
+		{
+			name:      "once",
 			trigger:   faults.Trigger{Times: 1},
 			operation: "GetObject",
 			bucket:    "b",
 			key:       "k",
-			met:       []bool{true, false, false},
+			applies:   []bool{true, false, false},
 		},
-		"after one request": {trigger: faults.Trigger{Skip: 1}, operation: "GetObject", bucket: "b", key: "k", met: []bool{false, true, true}},
-		"once, after one request": {
+		{
+			name:      "after one request",
+			trigger:   faults.Trigger{Skip: 1},
+			operation: "GetObject",
+			bucket:    "b",
+			key:       "k",
+			applies:   []bool{false, true, true},
+		},
+		{
+			name:      "once, after one request",
 			trigger:   faults.Trigger{Skip: 1, Times: 1},
 			operation: "GetObject",
 			bucket:    "b",
 			key:       "k",
-			met:       []bool{false, true, false},
+			applies:   []bool{false, true, false},
 		},
-		"above 10 a second": {
+		{
+			name:      "above 10 a second",
 			trigger:   faults.Trigger{Rate: 10},
 			operation: "GetObject",
 			bucket:    "b",
 			key:       "k",
-			met:       []bool{false, false, false},
+			applies:   []bool{false, false, false},
 		},
-		"above 5 a second": {
+		{
+			name:      "above 5 a second",
 			trigger:   faults.Trigger{Rate: 5},
 			operation: "GetObject",
 			bucket:    "b",
 			key:       "k",
-			met:       []bool{false, true, false, true},
+			applies:   []bool{false, true, false, true},
 		},
-		"above 5 a second, skip 1": {
+		{
+			name:      "above 5 a second, skip 1",
 			trigger:   faults.Trigger{Rate: 5, Skip: 1},
 			operation: "GetObject",
 			bucket:    "b",
 			key:       "k",
-			met:       []bool{false, false, false, true},
+			applies:   []bool{false, false, false, true},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			now := time.Unix(0, 0)
 			l := faults.New[string](func() time.Time { return now })
 			l.Add(tt.trigger, "fault")
-			for i, met := range tt.met {
-				require.Equal(t, met, l.Match(tt.operation, tt.bucket, tt.key) != nil, "request %d", i)
+			for i, want := range tt.applies {
+				got := l.Match(tt.operation, tt.bucket, tt.key) != nil
+				require.Equal(t, want, got, "request %d", i)
 				now = now.Add(100 * time.Millisecond)
 			}
 		})
