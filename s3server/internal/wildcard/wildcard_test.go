@@ -8,43 +8,67 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/wildcard"
 )
 
-// An escaped wildcard matches only itself.
+// In MatchEscaped, "${*}", "${?}" and "${$}" match only the characters "*", "?" and "$".
 func TestMatchEscapedWildcards(t *testing.T) {
 	tests := []struct {
-		pattern, value string
-		matches        bool
+		pattern string
+		value   string
+		matches bool
 	}{
-		{
-			"a${*}/*", "a*/b", true}, {"a${*}/*", "ab/b", false}, {"a${?}", "a?", true}, {"a${?}", "ab",
-			false}, {"a${$}{b}", "a${b}", true},
-		{
-			"${$}${*}", "$*", true}, {"${*}", "", false}, {"*${*}", "a*", true}, {"*${*}", "ab", false}, {"${*", "${",
-			true}, {"${x}", "${x}", true},
-		{"é${?}*", "é?ü", true}, {"a${*}", "a", false},
+		{pattern: "a${*}/*", value: "a*/b", matches: true},
+		{pattern: "a${*}/*", value: "ab/b"},
+		{pattern: "a${?}", value: "a?", matches: true},
+		{pattern: "a${?}", value: "ab"},
+		{pattern: "a${$}{b}", value: "a${b}", matches: true},
+		{pattern: "${$}${*}", value: "$*", matches: true},
+		{pattern: "${*}", value: ""},
+		{pattern: "*${*}", value: "a*", matches: true},
+		{pattern: "*${*}", value: "ab"},
+		{pattern: "${*", value: "${", matches: true},
+		{pattern: "${x}", value: "${x}", matches: true},
+		{pattern: "é${?}*", value: "é?ü", matches: true},
+		{pattern: "a${*}", value: "a"},
 	}
 	for _, tt := range tests {
-		require.Equal(
-			t,
-			tt.matches,
-			wildcard.MatchEscaped(tt.pattern, tt.value),
-			"%q of %q",
-			tt.pattern,
-			tt.value,
-		)
+		t.Run(tt.pattern+" and "+tt.value, func(t *testing.T) {
+			require.Equal(t, tt.matches, wildcard.MatchEscaped(tt.pattern, tt.value))
+		})
 	}
 }
 
-// Patterns match.
+// "*" matches any characters, also none, and "?" matches one character of any length in bytes.
 func TestMatchPatterns(t *testing.T) {
 	tests := []struct {
-		pattern, value string
-		matches        bool
+		pattern string
+		value   string
+		matches bool
 	}{
-		{"", "", true}, {"", "a", false}, {"*", "", true}, {"*", "abc", true}, {"a*", "abc", true}, {"a*", "b", false}, {"*c", "abc", true},
-		{"a*c", "abcbc", true}, {"a*c", "abcb", false}, {"a?c", "abc", true}, {"a?c", "ac", false}, {"*?", "", false}, {"*?", "x", true},
-		{"a?c", "aéc", true}, {"a??c", "aéc", false}, {"*??c", "éc", false}, {"*??c", "x€c!", false}, {"*???c*", "€€c", false}, {"**a**", "bab", true}, {"a*b*c", "a-b-b-c", true}, {"a*b*c", "a-c-b", false}, {"abc", "ab", false},
+		{pattern: "", value: "", matches: true},
+		{pattern: "", value: "a"},
+		{pattern: "*", value: "", matches: true},
+		{pattern: "*", value: "abc", matches: true},
+		{pattern: "a*", value: "abc", matches: true},
+		{pattern: "a*", value: "b"},
+		{pattern: "*c", value: "abc", matches: true},
+		{pattern: "a*c", value: "abcbc", matches: true},
+		{pattern: "a*c", value: "abcb"},
+		{pattern: "a?c", value: "abc", matches: true},
+		{pattern: "a?c", value: "ac"},
+		{pattern: "*?", value: ""},
+		{pattern: "*?", value: "x", matches: true},
+		{pattern: "a?c", value: "aéc", matches: true},
+		{pattern: "a??c", value: "aéc"},
+		{pattern: "*??c", value: "éc"},
+		{pattern: "*??c", value: "x€c!"},
+		{pattern: "*???c*", value: "€€c"},
+		{pattern: "**a**", value: "bab", matches: true},
+		{pattern: "a*b*c", value: "a-b-b-c", matches: true},
+		{pattern: "a*b*c", value: "a-c-b"},
+		{pattern: "abc", value: "ab"},
 	}
 	for _, tt := range tests {
-		require.Equal(t, tt.matches, wildcard.Match(tt.pattern, tt.value), "%q of %q", tt.pattern, tt.value)
+		t.Run(tt.pattern+" and "+tt.value, func(t *testing.T) {
+			require.Equal(t, tt.matches, wildcard.Match(tt.pattern, tt.value))
+		})
 	}
 }
