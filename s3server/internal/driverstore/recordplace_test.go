@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/lifetime"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
@@ -21,30 +22,59 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// placesOfRecords are where a store has its records: as private objects, among the objects of a bucket, and with
-// the parts of uploads beside them.
-var placesOfRecords = map[string]func(*testing.T) driver.ServiceDriver{
-	"directory": func(t *testing.T) driver.ServiceDriver {
-		s, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = s.Close() })
-		return s
+// A recordCase is a service with one of the places where a store can have its records.
+type recordCase struct {
+	name       string
+	newService func(*testing.T) driver.ServiceDriver
+	stages     bool // whether the parts of uploads are private objects beside the records
+}
+
+// recordCases has all places of records.
+var recordCases = []recordCase{
+	{
+		name:       "private files of a directory",
+		newService: newLocalService,
 	},
-	"memory": func(*testing.T) driver.ServiceDriver { return memstore.NewServiceDriver(memstore.ServiceConfig{}) },
-	"objects": func(*testing.T) driver.ServiceDriver {
-		return onlyObjects{memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	{
+		name:       "private objects in memory",
+		newService: func(*testing.T) driver.ServiceDriver { return newMemoryService() },
 	},
-	"staged parts": func(*testing.T) driver.ServiceDriver {
-		return stagingService{memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	{
+		name:       "among the objects of a bucket",
+		newService: func(*testing.T) driver.ServiceDriver { return onlyObjects{newMemoryService()} },
 	},
+	{
+		name:       "beside staged parts",
+		newService: func(*testing.T) driver.ServiceDriver { return stagingService{newMemoryService()} },
+		stages:     true,
+	},
+}
+
+func newLocalService(t *testing.T) driver.ServiceDriver {
+	t.Helper()
+	s, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func newMemoryService() driver.ServiceDriver {
+	return memstore.NewServiceDriver(memstore.ServiceConfig{})
 }
 
 // onlyObjects is a service without private objects.
 type onlyObjects struct{ driver.ServiceDriver }
 
+// newStore returns a store over a service, and creates buckets in it.
 func newStore(t *testing.T, service driver.ServiceDriver, buckets ...string) *Store {
 	t.Helper()
-	s := New(Config{Service: service, Now: func() time.Time { return time.Now().UTC() }, Account: "1", Region: "us-east-1"})
+	return newStoreAt(t, service, func() time.Time { return time.Now().UTC() }, buckets...)
+}
+
+// newStoreAt is like newStore, but the store has the given clock.
+func newStoreAt(t *testing.T, service driver.ServiceDriver, now func() time.Time, buckets ...string) *Store {
+	t.Helper()
+	s := New(Config{Service: service, Now: now, Account: "1", Region: "us-east-1"})
 	t.Cleanup(s.Close)
 	for _, name := range buckets {
 		_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: name, Account: "1", Region: "us-east-1"})
@@ -53,6 +83,7 @@ func newStore(t *testing.T, service driver.ServiceDriver, buckets ...string) *St
 	return s
 }
 
+// beginUpload begins an upload to the key "k", and stores part 1.
 func beginUpload(t *testing.T, s *Store, bucket string) *state.Upload {
 	t.Helper()
 	u := &state.Upload{Bucket: bucket, Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
@@ -60,12 +91,24 @@ func beginUpload(t *testing.T, s *Store, bucket string) *state.Upload {
 	require.NoError(t, s.BeginUpload(t.Context(), u))
 	u, err := s.Upload(t.Context(), bucket, "k", u.ID)
 	require.NoError(t, err)
-	d := checksum.NewDigest(u.Kind, false)
-	_, err = s.PutPart(t.Context(), u, 1, &state.Body{From: teeReader("x", d), Size: 1, Digest: d, Check: func() error { return nil }})
-	require.NoError(t, err)
+	putPart(t, s, u, 1)
 	return u
 }
 
+// putPart stores a part of one byte.
+func putPart(t *testing.T, s *Store, u *state.Upload, number int) {
+	t.Helper()
+	digest := checksum.NewDigest(u.Kind, false)
+	_, err := s.PutPart(t.Context(), u, number, &state.Body{
+		From:   teeReader("x", digest),
+		Size:   1,
+		Digest: digest,
+		Check:  func() error { return nil },
+	})
+	require.NoError(t, err)
+}
+
+// recordsOf opens the records of a bucket.
 func recordsOf(t *testing.T, s *Store, bucket string) *records {
 	t.Helper()
 	b, _, err := s.bucketOf(t.Context(), bucket)
@@ -75,6 +118,7 @@ func recordsOf(t *testing.T, s *Store, bucket string) *records {
 	return r
 }
 
+// names returns the names of all records.
 func (r *records) names(t *testing.T) (names []string) {
 	t.Helper()
 	require.NoError(t, r.eachName(t.Context(), "", "", func(name string) (bool, error) {
@@ -84,6 +128,7 @@ func (r *records) names(t *testing.T) (names []string) {
 	return names
 }
 
+// putRaw stores an object under the name of a record.
 func (r *records) putRaw(t *testing.T, name, content string, p storage.Properties) {
 	t.Helper()
 	_, err := r.driver.Put(t.Context(), &driver.PutRequest{
@@ -111,22 +156,27 @@ func copyRecords(t *testing.T, src, dst *records) {
 
 // If a bucket is copied with the server's records, the copied records have no effect.
 func TestRecordsOfCopiedBucket(t *testing.T) {
-	for name, place := range placesOfRecords {
-		t.Run(name, func(t *testing.T) {
-			s := newStore(t, place(t), "photos", "archive")
+	for _, tt := range recordCases {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStore(t, tt.newService(t), "photos", "archive")
 			u := beginUpload(t, s, "photos")
 			archive := recordsOf(t, s, "archive")
 			copyRecords(t, recordsOf(t, s, "photos"), archive)
-			names := archive.names(t)
+			copied := archive.names(t)
 
 			_, err := s.Upload(t.Context(), "archive", "k", u.ID)
 			require.True(t, s3error.Is(err, "NoSuchUpload"), "%v", err)
-			_, err = s.ListUploads(t.Context(), "archive", state.Listing{Max: 10}, state.UploadPosition{}, func(u *state.Upload, _ string) {
-				require.Fail(t, "an upload of another bucket is listed", u.ID)
-			})
+
+			var listed []string
+			_, err = s.ListUploads(
+				t.Context(), "archive", state.Listing{Max: 10}, state.UploadPosition{},
+				func(u *state.Upload, _ string) { listed = append(listed, u.ID) },
+			)
 			require.NoError(t, err)
+			require.Empty(t, listed, "they are uploads of another bucket")
+
 			s.SweepUploads(t.Context())
-			require.Equal(t, names, archive.names(t), "no sweep may remove them")
+			require.Equal(t, copied, archive.names(t), "no sweep may remove them")
 
 			parts, _, err := s.Parts(t.Context(), u, 0, 10)
 			require.NoError(t, err)
@@ -139,28 +189,40 @@ func TestRecordsOfCopiedBucket(t *testing.T) {
 
 // A sweep of the records' prefix removes only records of the server.
 func TestSweepRemovesOnlyRecords(t *testing.T) {
-	for name, place := range placesOfRecords {
-		t.Run(name, func(t *testing.T) {
-			s := newStore(t, place(t), "photos", "other")
-			finished := beginUpload(t, s, "photos")
-			foreign := beginUpload(t, s, "other")
+	otherObjects := []struct{ name, content string }{
+		{name: "parts/x/notes.txt", content: "notes"},
+		{name: "parts/x/00001", content: `{"Number":1}`},
+		{name: "parts/x/00001.body", content: "x"},
+		{name: "parts/x/list.json", content: "[]"},
+	}
+	for _, tt := range recordCases {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStore(t, tt.newService(t), "photos", "other")
 			r := recordsOf(t, s, "photos")
-			require.NoError(t, r.removeAll(t.Context(), uploadName(finished.ID), false)) // a server was killed
+
+			// A server was killed after it had removed the record of an upload, and before those of its parts.
+			ended := beginUpload(t, s, "photos")
+			require.NoError(t, r.removeAll(t.Context(), uploadName(ended.ID), false))
+			require.Contains(t, r.names(t), partRecordName(ended.ID, 1))
+
+			// Another program copied the record of a part from another bucket, but not that of its upload.
+			foreign := beginUpload(t, s, "other")
 			copyRecords(t, recordsOf(t, s, "other"), r)
 			require.NoError(t, r.removeAll(t.Context(), uploadName(foreign.ID), false))
-			others := map[string]string{"parts/x/notes.txt": "notes", "parts/x/00001": `{"Number":1}`, "parts/x/00001.body": "x", "parts/x/list.json": "[]"}
-			for name, content := range others {
-				r.putRaw(t, name, content, storage.Properties{})
+
+			for _, object := range otherObjects {
+				r.putRaw(t, object.name, object.content, storage.Properties{})
 			}
 
-			require.Contains(t, r.names(t), partRecordName(finished.ID, 1))
-
 			s.SweepUploads(t.Context())
+
 			names := r.names(t)
-			require.False(t, slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, partsPrefix(finished.ID)) }), "%q", names)
+			for _, name := range names {
+				require.False(t, strings.HasPrefix(name, partsPrefix(ended.ID)), "%s stays", name)
+			}
 			require.Contains(t, names, partRecordName(foreign.ID, 1), "it was copied from another bucket")
-			for name := range others {
-				require.Contains(t, names, name)
+			for _, object := range otherObjects {
+				require.Contains(t, names, object.name)
 			}
 		})
 	}
@@ -169,15 +231,20 @@ func TestSweepRemovesOnlyRecords(t *testing.T) {
 // A bucket with other objects under the records' prefix is not empty, so DeleteBucket fails. Another program may
 // have stored them.
 func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
-	for name, versioned := range map[string]bool{"without versions": false, "with versions": true} {
-		t.Run(name, func(t *testing.T) {
-			s := newStore(t, onlyObjects{memstore.NewServiceDriver(memstore.ServiceConfig{})}, "photos")
-			if versioned {
-				require.NoError(t, s.ChangeBucket(t.Context(), "photos", func(b *state.Bucket) error {
-					b.Versioning = state.Enabled
-					return nil
-				}))
-			}
+	tests := []struct {
+		name       string
+		versioning string
+	}{
+		{name: "without versions"},
+		{name: "with versions", versioning: state.Enabled},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStore(t, onlyObjects{newMemoryService()}, "photos")
+			require.NoError(t, s.ChangeBucket(t.Context(), "photos", func(b *state.Bucket) error {
+				b.Versioning = tt.versioning
+				return nil
+			}))
 			beginUpload(t, s, "photos")
 			r := recordsOf(t, s, "photos")
 			r.putRaw(t, "notes.txt", "notes", storage.Properties{})
@@ -185,9 +252,9 @@ func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
 
 			err := s.DeleteBucket(t.Context(), "photos")
 			require.True(t, s3error.Is(err, "BucketNotEmpty"), "%v", err)
-			require.Equal(t, names, r.names(t))
+			require.Equal(t, names, r.names(t), "nothing is removed")
 
-			require.NoError(t, r.removeAll(t.Context(), "notes.txt", versioned))
+			require.NoError(t, r.removeAll(t.Context(), "notes.txt", tt.versioning != ""))
 			require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
 		})
 	}
@@ -195,12 +262,12 @@ func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
 
 // If a bucket is copied, the lifecycle rules in its copied records remove nothing.
 func TestRulesOfCopiedBucketRemoveNothing(t *testing.T) {
-	for name, place := range placesOfRecords {
-		if name == "staged parts" { // a gateway takes no rules
+	for _, tt := range recordCases {
+		if tt.stages { // a gateway takes no rules
 			continue
 		}
-		t.Run(name, func(t *testing.T) {
-			s := newStore(t, place(t), "photos", "archive")
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStore(t, tt.newService(t), "photos", "archive")
 			require.NoError(t, s.ChangeBucket(t.Context(), "photos", func(b *state.Bucket) error {
 				b.Lifecycle = &lifecycle.Configuration{Rule: []lifecycle.Rule{{ID: "all", Status: "Enabled"}}}
 				b.Payer = "Requester"
@@ -226,44 +293,56 @@ type withoutParts struct{ driver.Driver }
 
 func (d withoutParts) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
-	if err == nil {
-		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool { return strings.Contains(e.Key, "parts/") })
+	if err != nil {
+		return nil, err
 	}
-	return page, err
+	page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool {
+		return strings.Contains(e.Key, "parts/")
+	})
+	return page, nil
 }
 
-// If a listing is behind and lacks the records of an upload's parts, SweepUploads keeps the upload.
+// An upload ends when no part was sent for lifetime.IdleUpload. If a listing is behind and lacks the records of the
+// latest parts, SweepUploads keeps the upload.
 func TestSweepKeepsUploadIfListingLags(t *testing.T) {
-	ahead := time.Duration(0)
-	now := func() time.Time { return time.Now().UTC().Add(ahead) }
-	for name, service := range map[string]driver.ServiceDriver{
-		"directory": func() driver.ServiceDriver {
-			s, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true, Now: now})
-			require.NoError(t, err)
-			t.Cleanup(func() { _ = s.Close() })
-			return s
-		}(),
-		"memory": memstore.NewServiceDriver(memstore.ServiceConfig{Now: now}),
-	} {
-		t.Run(name, func(t *testing.T) {
-			ahead = 0
-			s := New(Config{Service: service, Now: now, Account: "1", Region: "us-east-1"})
-			t.Cleanup(s.Close)
-			_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos", Account: "1", Region: "us-east-1"})
-			require.NoError(t, err)
+	tests := []struct {
+		name       string
+		newService func(t *testing.T, now func() time.Time) driver.ServiceDriver
+	}{
+		{
+			name: "directory",
+			newService: func(t *testing.T, now func() time.Time) driver.ServiceDriver {
+				s, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true, Now: now})
+				require.NoError(t, err)
+				t.Cleanup(func() { _ = s.Close() })
+				return s
+			},
+		},
+		{
+			name: "memory",
+			newService: func(_ *testing.T, now func() time.Time) driver.ServiceDriver {
+				return memstore.NewServiceDriver(memstore.ServiceConfig{Now: now})
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			elapsed := time.Duration(0)
+			now := func() time.Time { return time.Now().UTC().Add(elapsed) }
+			s := newStoreAt(t, tt.newService(t, now), now, "photos")
 			u := beginUpload(t, s, "photos")
-			ahead = 6 * 24 * time.Hour
-			d := checksum.NewDigest(u.Kind, false)
-			_, err = s.PutPart(t.Context(), u, 2, &state.Body{From: teeReader("y", d), Size: 1, Digest: d, Check: func() error { return nil }})
-			require.NoError(t, err)
-			ahead = 8 * 24 * time.Hour
+			lastPart := lifetime.IdleUpload - lifetime.Day
+			elapsed = lastPart
+			putPart(t, s, u, 2)
+
 			r := recordsOf(t, s, "photos")
 			r.driver = withoutParts{r.driver}
+			elapsed = lifetime.IdleUpload + lifetime.Day
 			s.SweepUploads(t.Context())
-			_, err = s.Upload(t.Context(), "photos", "k", u.ID)
-			require.NoError(t, err)
-			ahead = 14 * 24 * time.Hour
+			_, err := s.Upload(t.Context(), "photos", "k", u.ID)
+			require.NoError(t, err, "part 2 was sent two days ago")
 
+			elapsed = lastPart + lifetime.IdleUpload + lifetime.Day
 			_, err = s.Upload(t.Context(), "photos", "k", u.ID)
 			require.True(t, s3error.Is(err, "NoSuchUpload"), "%v", err)
 		})

@@ -53,26 +53,25 @@ func (r *records) asFirstForm(t *testing.T) {
 
 // An upload continues whose records have the first stored form, which does not name the bucket.
 func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
-	for name, place := range placesOfRecords {
-		if name == "staged parts" { // it is unknown whether the records were copied, so the upload starts over
+	for _, tt := range recordCases {
+		if tt.stages { // it is unknown whether the records were copied, so the upload starts over
 			continue
 		}
-		t.Run(name, func(t *testing.T) {
-			s := newStore(t, place(t), "photos")
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStore(t, tt.newService(t), "photos")
 			u := beginUpload(t, s, "photos")
 			recordsOf(t, s, "photos").asFirstForm(t)
+
 			reread, err := s.Upload(t.Context(), "photos", "k", u.ID)
 			require.NoError(t, err)
-			listed := 0
 
+			var listed []string
 			_, err = s.ListUploads(
 				t.Context(), "photos", state.Listing{Max: 10}, state.UploadPosition{},
-				func(*state.Upload, string) {
-					listed++
-				},
+				func(u *state.Upload, _ string) { listed = append(listed, u.ID) },
 			)
 			require.NoError(t, err)
-			require.Equal(t, 1, listed)
+			require.Equal(t, []string{u.ID}, listed)
 
 			s.SweepUploads(t.Context())
 			parts, _, err := s.Parts(t.Context(), reread, 0, 10)
@@ -90,7 +89,7 @@ func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 // If records of the first stored form lie among the objects and were copied with them, they have no effect in the
 // copy.
 func TestCopiedRecordsOfTheFirstFormMeanNothing(t *testing.T) {
-	s := newStore(t, placesOfRecords["objects"](t), "photos", "archive")
+	s := newStore(t, onlyObjects{newMemoryService()}, "photos", "archive")
 	u := beginUpload(t, s, "photos")
 	recordsOf(t, s, "photos").asFirstForm(t)
 	copyRecords(t, recordsOf(t, s, "photos"), recordsOf(t, s, "archive"))
@@ -106,7 +105,7 @@ func TestCopiedRecordsOfTheFirstFormMeanNothing(t *testing.T) {
 // next number in docs/maintainers/stored-forms.md, and write the golden file of the commit that has it: with
 // OMNIBUCKET_STORED_FORMS, this test writes that file.
 func TestRecordsHaveGoldenFile(t *testing.T) {
-	s := newStore(t, placesOfRecords["objects"](t), "photos")
+	s := newStore(t, onlyObjects{newMemoryService()}, "photos")
 	beginUpload(t, s, "photos")
 	r := recordsOf(t, s, "photos")
 	forms := map[string]map[string]any{}
