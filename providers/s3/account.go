@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,15 +13,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/config"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
-	"github.com/omnibucket/storage/providers/internal/named"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -56,125 +56,6 @@ type account struct {
 	rawTransport       *transport.Transport // transport of http; nil if only the SDK may send requests
 	configClient       *awss3.Client        // Config.Client
 	identity           any                  // accounts with equal identities can copy from one another on the server
-}
-
-// newAccount makes an account from all fields of c except Bucket. It sends no request.
-func newAccount(ctx context.Context, c Config) (*account, error) {
-	if err := checkConfig(c); err != nil {
-		return nil, err
-	}
-	c, err := withNamedCredentials(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	s, err := sdkOptions(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	a := &account{
-		anonymous:          c.Anonymous,
-		configClient:       c.Client,
-		requesterPays:      c.RequesterPays,
-		vendRole:           c.VendRole,
-		expectedOwner:      c.ExpectedBucketOwner,
-		cdn:                c.CDN,
-		profileGiven:       c.Profile != nil,
-		environmentExpires: environmentExpiry(),
-		keys:               &signature.Keys{},
-		clock:              &clock{now: time.Now},
-		server:             &serverKind{},
-		deniedAt:           &atomic.Pointer[time.Time]{},
-	}
-	if err := a.resolveEndpoint(c, &s); err != nil {
-		return nil, err
-	}
-	if err := a.setEncryption(c); err != nil {
-		return nil, err
-	}
-	if err := a.checkOwner(); err != nil {
-		return nil, err
-	}
-	if err := a.checkCDN(); err != nil {
-		return nil, err
-	}
-	a.setHTTP(c, &s)
-	a.setCredentials(c, s)
-	a.client = awss3.New(s, a.configureClient)
-	return a, nil
-}
-
-func checkConfig(c Config) error {
-	static := c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != ""
-	switch {
-	case c.CredentialsFor != nil:
-		return argument.Invalid("Config.CredentialsFor", "must be of a bucket: an account has no keys", "")
-	case c.VendRole != "" && !strings.HasPrefix(c.VendRole, "arn:"):
-		return argument.Invalid("Config.VendRole (vend_role=)", "must be the ARN of a role", "")
-	case c.Client != nil && c.AWS != nil:
-		return argument.Invalid("Config.Client and Config.AWS", "exclude each other", "")
-	case c.Client != nil && (static || c.Anonymous || c.HTTPClient != nil):
-		return argument.Invalid("Config.Client", "has its own credentials and HTTP client", "")
-	case static && c.Anonymous:
-		return argument.Invalid("Config.Anonymous", "must not be set with credentials", "")
-	case c.RequesterPays && c.Anonymous:
-		return argument.Invalid("Config.RequesterPays", "must not be set with Anonymous: nobody would pay", "")
-	case c.AWS != nil && c.AWS.Credentials != nil && (static || c.Anonymous):
-		return argument.Invalid("Config.AWS", "has its own credentials",
-			"set its Credentials to nil, or remove those of Config")
-	case c.Credentials != "" && (static || c.Anonymous || c.AWS != nil || c.Client != nil):
-		return argument.Invalid("Config.Credentials", "must not be set with other credentials, AWS or Client", "")
-	case static && (c.AccessKeyID == "" || c.SecretKey == ""):
-		return argument.Invalid("Config.AccessKeyID and Config.SecretKey", "must be set together", "")
-	}
-	return named.Credentials(c.Credentials).Check()
-}
-
-// configureClient sets the options that this package needs. They replace those of the caller's
-// client and of the environment.
-func (a *account) configureClient(o *awss3.Options) {
-	o.Region = a.region
-	o.UsePathStyle = a.pathStyle
-	if a.endpoint != nil {
-		o.BaseEndpoint = aws.String(a.endpoint.String())
-	}
-	//lint:ignore SA1019 endpointOf has resolved the endpoint already
-	o.EndpointResolver = nil
-	o.Credentials = a.credentials
-	if a.http != nil {
-		o.HTTPClient = a.http
-	}
-	o.Retryer = aws.NopRetryer{}
-	o.RetryMaxAttempts = 0
-	// The driver itself adds a checksum to those requests that need one. By default the SDK would
-	// send checksums in trailers, which half of the S3 servers refuse.
-	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
-	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-	o.DisableLogOutputChecksumValidationSkipped = true
-	if a.configClient == nil && o.ClientLogMode == 0 { // a ClientLogMode would mean that the caller wants logs
-		o.Logger = logging.Nop{}
-		o.ClientLogMode = 0
-	}
-	correctsSkew := !o.DisableClockSkewCorrection
-	o.APIOptions = append(o.APIOptions, withResponse(func(operation string, response *http.Response) error {
-		a.server.observe(response.Header)
-		a.renewer.observe(response)
-		if correctsSkew {
-			a.clock.observe(response)
-		}
-		return checkEvidence(operation, response, a.profile.identifies)
-	}))
-	if a.renewer != nil {
-		a.renewer.configure(o)
-	}
-	if a.profile.UnsignedEncoding {
-		o.APIOptions = append(o.APIOptions, withUnsignedEncoding)
-	}
-	if a.requesterPays {
-		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue(rawclient.PayerHeader, requester))
-	}
-	if a.expectedOwner != "" {
-		o.APIOptions = append(o.APIOptions, withExpectedOwner(a.expectedOwner))
-	}
 }
 
 // close closes the idle connections of the HTTP client that newAccount made.
@@ -269,4 +150,88 @@ func withExpectedOwner(owner string) func(*middleware.Stack) error {
 		},
 	)
 	return func(stack *middleware.Stack) error { return stack.Build.Add(set, middleware.After) }
+}
+
+func (a *account) amazon() bool {
+	return !a.customResolver && (a.endpoint == nil || amazonEndpoint(a.endpoint.String()))
+}
+
+// checkCDN returns Unsupported if Config.CDN is set and the provider has no CDN.
+func (a *account) checkCDN() error {
+	if !a.cdn || a.profile.CDNURL != "" {
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.Unsupported,
+		Err:  errors.New("Config.CDN: no CDN is known whose host follows from the bucket"),
+		Hint: "name the host of the CDN by WithPublicBaseURL",
+	}
+}
+
+// featureHint returns the hint for features that the profile does not declare. The hint exists only
+// if the server may still have the features. This is so if the server is unknown, or if the bucket
+// is an access point that may belong to FSx.
+func (a *account) featureHint() string {
+	row := a.profile.row()
+	if row.isUnknown {
+		return a.server.hint()
+	}
+	if row.isAccessPoint {
+		return "an access point may belong to an FSx volume: set profile=aws if it belongs to a bucket"
+	}
+	return ""
+}
+
+func (a *account) signingHint() string {
+	if a.profile.NoSigning {
+		return a.featureHint()
+	}
+	return ""
+}
+
+// orderKnown reports whether the server is known to list in byte order. The profile in Config does
+// not suffice, because it may be the wrong one for the server.
+func (a *account) orderKnown() bool {
+	p := &a.profile
+	if !p.OrderedListing || p.row().isAccessPoint || a.customResolver {
+		return false
+	}
+	if a.endpoint == nil || a.orderedHost {
+		return true
+	}
+	return p.Name != "" && a.server.profile() == strings.TrimSuffix(p.Name, ProbedSuffix)
+}
+
+// canVend reports whether the account can get sessions for a bucket, as far as its credentials and
+// configuration show. An access point and a directory bucket are excluded, because they need
+// another kind of name in a session's policy.
+func (a *account) canVend(bucket string) bool {
+	if a.anonymous || a.isVended || isARN(bucket) || isDirectory(bucket) || a.customResolver {
+		return false
+	}
+	return a.profile.Sessions && (!a.amazon() || a.vendRole != "")
+}
+
+func (a *account) vendingHint() string {
+	if a.isVended || a.anonymous {
+		return "vend in a program that has credentials of its own"
+	}
+	if a.amazon() && a.vendRole == "" {
+		return "set Config.VendRole (vend_role=) to the ARN of a role that the credentials may assume"
+	}
+	if a.profile.row().isUnknown {
+		return a.featureHint()
+	}
+	return "the server is not known to have sessions with policies (AssumeRole of AWS STS)"
+}
+
+// currentCredentials returns the credentials, with their expiry if it is known.
+func (a *account) currentCredentials(ctx context.Context) (aws.Credentials, error) {
+	c, err := a.credentials.Retrieve(ctx)
+	if err == nil && !c.CanExpire && c.SessionToken != "" && c.Source == config.CredentialsSourceName &&
+		!a.environmentExpires.IsZero() {
+		c.CanExpire = true
+		c.Expires = a.environmentExpires
+	}
+	return c, err
 }

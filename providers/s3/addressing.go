@@ -2,7 +2,7 @@ package s3
 
 import (
 	"context"
-	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -14,9 +14,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -30,10 +28,6 @@ type bucket struct {
 	// for the base URL that was used last.
 	endpoints [2]atomic.Pointer[bucketEndpoint]
 	seenAt    atomic.Pointer[time.Time] // latest time at which the bucket was seen to exist; see notFound
-}
-
-func (a *account) amazon() bool {
-	return !a.customResolver && (a.endpoint == nil || amazonEndpoint(a.endpoint.String()))
 }
 
 // urlOf returns the URL of a bucket or, if bucket is empty, of the server.
@@ -185,86 +179,12 @@ func (b *bucket) publicURL() string {
 	}
 }
 
-// checkCDN returns Unsupported if Config.CDN is set and the provider has no CDN.
-func (a *account) checkCDN() error {
-	if !a.cdn || a.profile.CDNURL != "" {
-		return nil
-	}
-	return &storage.Error{
-		Code: storage.Unsupported,
-		Err:  errors.New("Config.CDN: no CDN is known whose host follows from the bucket"),
-		Hint: "name the host of the CDN by WithPublicBaseURL",
-	}
-}
-
-// The exported methods below are for package s3probe.
-
-// Profile returns the profile of d.
-func (d *objectDriver) Profile() Profile { return d.account.profile }
-
-// WithProfile returns a driver with another profile and the same connections.
-func (d *objectDriver) WithProfile(p Profile) driver.Driver {
-	clone := *d.account
-	clone.profile = p
-	return newDriver(&clone, d.bucket.name)
-}
-
-// AnswersAs returns the name of the profile that fits the server according to its responses so far.
-// It returns "" if the responses do not show the kind of server.
-func (d *objectDriver) AnswersAs() string {
-	if kind := d.account.server.detected.Load(); kind != nil {
-		return kind.profile
-	}
-	return ""
-}
-
-// HTTPClient returns the client that sends the requests of d.
-func (d *objectDriver) HTTPClient() awss3.HTTPClient { return d.account.client.Options().HTTPClient }
-
-// ServerURL returns the URL of the server.
-func (d *objectDriver) ServerURL(ctx context.Context) (*url.URL, error) {
-	return d.account.urlOf(ctx, "")
-}
-
-// URL returns the URL of an object or, if key is empty, of the bucket.
-func (d *objectDriver) URL(ctx context.Context, key string) (*url.URL, error) {
-	u, err := d.account.urlOf(ctx, d.bucket.name)
-	if err != nil || key == "" {
-		return u, err
-	}
-	u.Path, u.RawPath = u.Path+"/"+key, u.EscapedPath()+"/"+escape.Path(key)
-	return u, nil
-}
-
 func isARN(bucket string) bool { return strings.HasPrefix(bucket, "arn:") }
-
-// accessPointProfile names the profile of an access point that may belong to an FSx volume, not to
-// a bucket.
-const accessPointProfile = "accesspoint"
 
 // aliasSuffix is the end of an access point's alias if the access point belongs to a service other
 // than S3.
 // https://docs.aws.amazon.com/fsx/latest/OpenZFSGuide/access-point-restrictions-limitations-naming-rules.html
 const aliasSuffix = "-ext-s3alias"
-
-// bucketAccount returns the account for a bucket. If the bucket is an access point of Amazon and Config
-// has no profile, the account has the profile "accesspoint", which declares fewer features.
-func (a *account) bucketAccount(bucket string) *account {
-	if a.profileGiven || !a.profile.row().amazon || !isARN(bucket) && !strings.HasSuffix(bucket, aliasSuffix) {
-		return a
-	}
-	careful := *a
-	careful.profile, _ = NamedProfile(accessPointProfile)
-	careful.identity = accessPointIdentity{a.identity, bucket}
-	return &careful
-}
-
-// An accessPointIdentity is the identity of an access point that may belong to FSx. It prevents
-// server-side copies to and from other buckets, because FSx copies only inside one access point.
-type accessPointIdentity struct {
-	account any
-	name    string
-}
 
 // checkName refuses ARNs that the SDK accepts, but that do not name exactly one S3 bucket. A
 // multi-region access point has several buckets. A write to one bucket reaches the other buckets
@@ -280,4 +200,62 @@ func checkName(bucket string) error {
 		return nil
 	}
 	return argument.Invalid("the bucket", "must be a name, or the ARN of an access point in one region", "")
+}
+
+// sendsMD5 reports whether requests to e have a header with the MD5 of their body. The server can
+// compare the MD5 to detect a damaged body. The reasons are in
+// docs/maintainers/decisions/s3-bodies-without-a-profile.md.
+func (a *account) sendsMD5(e *bucketEndpoint) bool {
+	p := &a.profile
+	insecure := e == nil || e.url.Scheme != "https"
+	return p.Checksum == ChecksumNone && (p.ContentMD5 || insecure)
+}
+
+// hashesNothing reports whether bodies are sent without any checksum in a header.
+func (b *bucket) hashesNothing() bool {
+	endpoint, _ := b.endpoint(context.Background(), "") // ignored: the request itself reports an invalid address
+	return b.account.profile.Checksum == ChecksumNone && !b.account.sendsMD5(endpoint)
+}
+
+// sendsTrailers reports whether a part may be sent with its checksum in a trailer, which follows
+// the bytes. The bytes are then sent in chunks. A server that ignores trailers would store the
+// sizes of the chunks as content. In a part, this damage is harmless, because nobody sees a part
+// before the upload is completed. In a Put, the damage would be visible at once. A Put therefore
+// never has a trailer.
+func (b *bucket) sendsTrailers() bool {
+	p := &b.account.profile
+	endpoint, err := b.endpoint(context.Background(), "") // ignored: the request itself reports an invalid address
+	return err == nil && endpoint.raw != nil && endpoint.url.Scheme == "https" && p.TrailingChecksums &&
+		p.Checksum != ChecksumNone
+}
+
+func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
+	c := &rawclient.Client{
+		SDK:              a.client,
+		Transport:        a.rawTransport,
+		URL:              e.url,
+		Host:             e.host,
+		Path:             e.path,
+		Region:           a.region,
+		Keys:             a.keys,
+		Now:              a.clock.time,
+		Owner:            a.expectedOwner,
+		UnsignedEncoding: a.profile.UnsignedEncoding,
+		See: func(response *http.Response) {
+			a.server.observe(response.Header)
+			a.renewer.observe(response)
+			a.clock.observe(response)
+		},
+		Check: checkObject,
+	}
+	if !a.anonymous {
+		c.Credentials = a.credentials
+	}
+	if a.requesterPays {
+		c.Payer = requester
+	}
+	if a.sendsMD5(e) {
+		c.ContentMD5 = contentMD5
+	}
+	return c
 }

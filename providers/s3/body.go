@@ -19,21 +19,6 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// sendsMD5 reports whether requests to e have a header with the MD5 of their body. The server can
-// compare the MD5 to detect a damaged body. The reasons are in
-// docs/maintainers/decisions/s3-bodies-without-a-profile.md.
-func (a *account) sendsMD5(e *bucketEndpoint) bool {
-	p := &a.profile
-	insecure := e == nil || e.url.Scheme != "https"
-	return p.Checksum == ChecksumNone && (p.ContentMD5 || insecure)
-}
-
-// hashesNothing reports whether bodies are sent without any checksum in a header.
-func (b *bucket) hashesNothing() bool {
-	endpoint, _ := b.endpoint(context.Background(), "") // ignored: the request itself reports an invalid address
-	return b.account.profile.Checksum == ChecksumNone && !b.account.sendsMD5(endpoint)
-}
-
 // verifiedBody returns the body to send in a write. If the server checks the CRC32C, verifiedBody returns the
 // body unchanged. If the server does not check it, the returned body does: its last Read fails if
 // the CRC32C of the bytes is not crc.
@@ -52,18 +37,6 @@ func newComparedBody(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 		return body
 	}
 	return &checkedBody{body: seeker, size: size, remaining: size, want: crc}
-}
-
-// sendsTrailers reports whether a part may be sent with its checksum in a trailer, which follows
-// the bytes. The bytes are then sent in chunks. A server that ignores trailers would store the
-// sizes of the chunks as content. In a part, this damage is harmless, because nobody sees a part
-// before the upload is completed. In a Put, the damage would be visible at once. A Put therefore
-// never has a trailer.
-func (b *bucket) sendsTrailers() bool {
-	p := &b.account.profile
-	endpoint, err := b.endpoint(context.Background(), "") // ignored: the request itself reports an invalid address
-	return err == nil && endpoint.raw != nil && endpoint.url.Scheme == "https" && p.TrailingChecksums &&
-		p.Checksum != ChecksumNone
 }
 
 // sumPart prepares the SDK's input for sending a part with its checksum. A known checksum is sent in

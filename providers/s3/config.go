@@ -24,16 +24,13 @@ package s3
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
-	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/redact"
 )
 
@@ -161,40 +158,20 @@ type Config struct {
 // Format shows the fields of c that are set, without secrets. It ignores the verb.
 func (c Config) Format(s fmt.State, _ rune) { redact.Fields(s, c, "SecretKey", "SessionToken") }
 
-// Open opens a bucket and sends no request. If the bucket does not exist, the first
-// operation fails with BucketNotFound. If c is not valid, or the region is unknown, Open
-// fails with InvalidArgument.
-//
-// Open a bucket once and share it, because each call of Open makes new connections and reads the
-// environment again. For many buckets of one account, use [NewService].
-func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
-	d, err := NewDriver(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	return engine.New(d, opts...), nil
+// PrefixCredentials are credentials for all keys with a prefix, until they expire. See
+// [Config].CredentialsFor.
+type PrefixCredentials struct {
+	Prefix       string // prefix of the keys that the credentials are valid for; "" means all keys
+	AccessKeyID  string
+	SecretKey    string
+	SessionToken string
+	Expires      time.Time // zero means never
 }
 
-// NewDriver opens a bucket as [Open] does, and returns its driver for [engine.New].
-func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
-	if c.Bucket == "" {
-		return nil, argument.Invalid("Config.Bucket", "must not be empty", "")
-	}
-	if err := checkName(c.Bucket); err != nil {
-		return nil, err
-	}
-	if c.CredentialsFor != nil {
-		return openVended(ctx, c)
-	}
-	a, err := newAccount(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	if a.endpoint != nil && strings.HasPrefix(a.endpoint.Host, c.Bucket+".") {
-		if _, _, ok := profileOfHost(strings.TrimPrefix(a.endpoint.Hostname(), c.Bucket+".")); ok {
-			_ = a.close()
-			return nil, argument.Invalid("endpoint", "must be the server's, without the bucket's name", "remove "+c.Bucket+".")
-		}
-	}
-	return newDriver(a.bucketAccount(c.Bucket), c.Bucket), nil
+// Format shows the fields of c that are set, without secrets. It ignores the verb.
+func (c PrefixCredentials) Format(s fmt.State, _ rune) {
+	redact.Fields(s, c, "SecretKey", "SessionToken")
 }
+
+// LogValue returns the text that Format writes.
+func (c PrefixCredentials) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"time"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -94,30 +93,10 @@ func (cp *copier) copyFailed(ctx context.Context, err error, r *driver.CopyReque
 	return cp.account.withCopyKeyHint(cp.copyError(ctx, err, r.Source, r.Condition), r.Native, r.Source.Native)
 }
 
-const (
-	// assumedSize is the size in bytes that is assumed for a source of unknown size. The copy of
-	// such a source then has a timeout of two minutes: transport.DefaultAnswer, plus the time for
-	// assumedSize bytes at minCopyRate.
-	assumedSize = 360 << 20
-	// maxCopyTimeout is the longest time that the server may take to copy. Many servers send no
-	// byte of the response before the copy has ended.
-	maxCopyTimeout = 15 * time.Minute
-	// minCopyRate is the slowest rate at which a server copies, in bytes per second. At this rate,
-	// the copy of 5 GiB takes almost as long as maxCopyTimeout.
-	minCopyRate = 6 << 20
-)
-
-// withCopyTimeout returns a context for a request that makes the server copy bytes.
-// bytes is their number, or -1 if it is unknown. If the timeout were too short, the request would
-// be repeated while the server still works on the first request. If it were too long, a lost
-// response would cost time.
-func withCopyTimeout(ctx context.Context, bytes int64) context.Context {
-	wait := maxCopyTimeout
-	if bytes >= 0 {
-		wait = min(wait, transport.DefaultAnswer+time.Duration(bytes/minCopyRate)*time.Second)
-	}
-	return transport.WithAnswer(ctx, wait)
-}
+// assumedSize is the size in bytes that is assumed for a source of unknown size. The copy of
+// such a source then has a timeout of two minutes: transport.DefaultAnswer, plus the time for
+// assumedSize bytes at minCopyRate.
+const assumedSize = 360 << 20
 
 // copyObject sends one CopyObject for a source of size bytes; -1 means that the size is
 // unknown.
@@ -150,7 +129,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 		input.ContentDisposition = httpheader.Optional(r.ContentDisposition)
 		input.ContentLanguage = httpheader.Optional(r.ContentLanguage)
 		input.CacheControl = httpheader.Optional(r.CacheControl)
-		input.Metadata = cp.account.profile.storedNames(r.Metadata)
+		input.Metadata = cp.account.profile.attributes().storedNames(r.Metadata)
 		expires = withExpires(r.Source)
 	}
 	if err := cp.account.customize(input, r.Native); err != nil {

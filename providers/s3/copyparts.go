@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -179,4 +180,36 @@ func (cp *copier) uploadPartCopy(
 		return types.CompletedPart{}, noEvidence()
 	}
 	return types.CompletedPart{PartNumber: input.PartNumber, ETag: result.ETag, ChecksumCRC32C: result.ChecksumCRC32C}, nil
+}
+
+// sourceTags returns the tags for a copy in parts. S3 does not copy the tags to such a copy.
+// sourceTags requests the tags even if the attributes of the source show none. If the caller has no
+// permission to read tags, S3 omits them from the attributes.
+func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[string]string, error) {
+	if r.ReplaceTags || !cp.account.profile.Tags {
+		return r.Tags, nil
+	}
+	input := &awss3.GetObjectTaggingInput{
+		Bucket:    &r.Source.Bucket,
+		Key:       &r.Source.Key,
+		VersionId: httpheader.Optional(r.Source.Version),
+	}
+	// A WithRequest option may be meant for another request of the copy. In this case, customize
+	// returns Unsupported, and sourceTags ignores the error.
+	if err := cp.account.customize(input, r.Source.Native); err != nil &&
+		storage.CodeOf(err) != storage.Unsupported {
+		return nil, err
+	}
+	output, err := sendToSource(ctx, cp, r.Source.Bucket, cp.account.client.GetObjectTagging, input)
+	if err == nil {
+		return tagMap(output.TagSet), nil
+	}
+	e := translate(err)
+	if e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed {
+		e.Code = storage.Changed
+		e.Hint = ""
+	} else if e.Code == storage.PermissionDenied {
+		e.Hint = "the tags of the source may not be read: set those of the copy with WithTags, which may be none"
+	}
+	return nil, e
 }

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
@@ -22,12 +20,8 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/named"
-	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
 // sdkOptions returns the SDK's options, which come from Config.Client, from Config.AWS or from the
@@ -275,75 +269,4 @@ func environmentExpiry() time.Time {
 		return time.Time{}
 	}
 	return end.UTC()
-}
-
-// currentCredentials returns the credentials, with their expiry if it is known.
-func (a *account) currentCredentials(ctx context.Context) (aws.Credentials, error) {
-	c, err := a.credentials.Retrieve(ctx)
-	if err == nil && !c.CanExpire && c.SessionToken != "" && c.Source == config.CredentialsSourceName &&
-		!a.environmentExpires.IsZero() {
-		c.CanExpire = true
-		c.Expires = a.environmentExpires
-	}
-	return c, err
-}
-
-// PrefixCredentials are credentials for all keys with a prefix, until they expire. See
-// [Config].CredentialsFor.
-type PrefixCredentials struct {
-	Prefix       string // prefix of the keys that the credentials are valid for; "" means all keys
-	AccessKeyID  string
-	SecretKey    string
-	SessionToken string
-	Expires      time.Time // zero means never
-}
-
-// Format shows the fields of c that are set, without secrets. It ignores the verb.
-func (c PrefixCredentials) Format(s fmt.State, _ rune) {
-	redact.Fields(s, c, "SecretKey", "SessionToken")
-}
-
-// LogValue returns the text that Format writes.
-func (c PrefixCredentials) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
-
-func openVended(ctx context.Context, c Config) (driver.Driver, error) {
-	if c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != "" || c.Anonymous || c.Credentials != "" ||
-		c.AWS != nil ||
-		c.Client != nil {
-		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "")
-	}
-	vend := c.CredentialsFor
-	c.CredentialsFor, c.AccessKeyID, c.SecretKey = nil, "none", "none" // placeholders, which are replaced below
-	d, err := NewDriver(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	account := d.(*objectDriver).account
-	// The server copies only between buckets with equal identities. This identity is unique, so the
-	// server copies only inside this bucket.
-	account.identity = account
-	account.isVended = true
-	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[aws.Credentials], error) {
-		creds, err := vend(ctx, key)
-		if err == nil && (creds.AccessKeyID == "" || creds.SecretKey == "") {
-			err = errors.New("CredentialsFor has returned no AccessKeyID or SecretKey")
-		}
-		return &vended.Grant[aws.Credentials]{
-			Prefix:  creds.Prefix,
-			Expires: creds.Expires,
-			Credentials: aws.Credentials{
-				AccessKeyID:     creds.AccessKeyID,
-				SecretAccessKey: creds.SecretKey,
-				SessionToken:    creds.SessionToken,
-				CanExpire:       !creds.Expires.IsZero(),
-				Expires:         creds.Expires,
-				Source:          "CredentialsFor",
-			},
-		}, err
-	})
-	account.credentials = aws.CredentialsProviderFunc(keys.Credentials)
-	account.client = cloneClient(account.client, func(o *awss3.Options) {
-		o.Credentials = account.credentials
-	})
-	return vended.New(d, keys), nil
 }

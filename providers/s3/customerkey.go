@@ -140,3 +140,7 @@ func (a *account) withCopyKeyHint(err error, native, source []any) error {
 	}
 	return withWriteKeyHint(e, native)
 }
+
+func customizeSource(input any, native []any) {
+	setCustomerKey(customerkey.In(native), input, "CopySource")
+}

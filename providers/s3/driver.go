@@ -118,27 +118,6 @@ func (d *objectDriver) Describe() driver.Description {
 	return desc
 }
 
-// featureHint returns the hint for features that the profile does not declare. The hint exists only
-// if the server may still have the features. This is so if the server is unknown, or if the bucket
-// is an access point that may belong to FSx.
-func (a *account) featureHint() string {
-	row := a.profile.row()
-	if row.isUnknown {
-		return a.server.hint()
-	}
-	if row.isAccessPoint {
-		return "an access point may belong to an FSx volume: set profile=aws if it belongs to a bucket"
-	}
-	return ""
-}
-
-func (a *account) signingHint() string {
-	if a.profile.NoSigning {
-		return a.featureHint()
-	}
-	return ""
-}
-
 // placesOf returns the account and the name of a bucket, and whether the bucket may have other
 // names. An access point's alias is a second name of a bucket. Servers other than Amazon's may give
 // a bucket several names (garage bucket alias).

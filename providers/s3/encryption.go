@@ -15,12 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/sdkerror"
-	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
-
-func customizeSource(input any, native []any) {
-	setCustomerKey(customerkey.In(native), input, "CopySource")
-}
 
 // field returns a pointer to the field of an SDK input that has this name. It returns nil if the
 // input has no such field.

@@ -16,6 +16,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
@@ -249,4 +250,60 @@ func (b *bucket) missingHint() string {
 		return "the name of a bucket has no capital letters"
 	}
 	return ""
+}
+
+// readError translates the error of a read. A read of a delete marker fails with ObjectNotFound,
+// although S3 responds with 405 if the request names the marker's version.
+func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
+	status := statusOf(err)
+	if status == http.StatusMethodNotAllowed && (r.Version != "" || headerOf(err, "X-Amz-Delete-Marker") == "true") ||
+		status == http.StatusNotFound && headerOf(err, "X-Amz-Delete-Marker") == "true" {
+		e := translate(err)
+		e.Code = storage.ObjectNotFound
+		e.Hint = ""
+		return e
+	}
+	if status == http.StatusNotFound {
+		return b.notFound(ctx, err)
+	}
+	return translate(err)
+}
+
+// listError translates the error of a listing. A 404 means that the bucket is missing, never an
+// object.
+func (b *bucket) listError(err error) error {
+	return sdkerror.FromListing(translate(err), b.missingHint())
+}
+
+const deniedRemembered = time.Minute
+
+// hiddenRefusal finds out whether a HEAD failed with err because of its credentials. The response
+// to a HEAD has no body that names the reason (https://github.com/aws/aws-sdk-js/issues/2219). For
+// example, ExpiredToken is a plain 400, and InvalidAccessKeyId is a plain 403. hiddenRefusal
+// therefore calls the function get, which sends a GET. If the GET shows that the credentials were
+// refused, hiddenRefusal returns the error of the GET. Otherwise it returns nil. A HEAD often fails
+// with 403, so a 403 causes at most one GET a minute.
+func (a *account) hiddenRefusal(err error, get func() error) error {
+	status := statusOf(err)
+	if status != http.StatusBadRequest && status != http.StatusForbidden ||
+		isSkewed(responseOf(err).Response.Response) {
+		return nil
+	}
+	if a.renewer == nil && !isOfSession(responseOf(err).Response.Response) {
+		return nil
+	}
+	now := a.clock.now()
+	if t := a.deniedAt.Load(); status == http.StatusForbidden && t != nil && now.Sub(*t) < deniedRemembered {
+		return nil
+	}
+	if refusal := get(); refusal != nil {
+		if e := asError(refusal); e.Code == storage.Unauthenticated ||
+			e.Status == http.StatusBadRequest && status == e.Status {
+			return refusal
+		}
+	}
+	if status == http.StatusForbidden {
+		a.deniedAt.Store(&now)
+	}
+	return nil
 }

@@ -12,12 +12,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// A login page, a proxy or another program may respond to any request with status 200. So a
-// response to most operations counts as a success only if it contains evidence of an S3 server.
-// Evidence is an ETag, the id of an upload, a result for each key, or the root element of a
-// document. A header of the S3 protocol is also evidence, unless the body is a web page. A gateway
-// may add such a header to a page.
-
+// noEvidence returns the error for a response without evidence.
 func noEvidence() error {
 	return sdkerror.NoEvidence("an S3 server", "it has nothing that one sends")
 }
@@ -115,6 +110,16 @@ func checkEvidence(operation string, response *http.Response, sendsHeader bool) 
 		return noEvidence()
 	}
 	return nil
+}
+
+// checkObject is checkEvidence for a response that carries an object, its attributes or the result of a
+// write of one.
+func checkObject(response *http.Response) error {
+	isRead := response.Request.Method != http.MethodPut
+	if want := (responseRules{tag: true}); isRead && want.isMetBy(response, false) || !isRead && hasEvidence(response) {
+		return nil
+	}
+	return noEvidence()
 }
 
 // peeked is how many bytes isMetBy reads from the beginning of a document. Other text may precede the
@@ -240,6 +245,15 @@ func kindOf(h http.Header) *kindOfServer {
 		return ceph
 	}
 	return nil
+}
+
+// profile returns the name of the profile that fits the kind of server, or "" if the responses do not
+// show the kind.
+func (k *serverKind) profile() string {
+	if kind := k.detected.Load(); kind != nil {
+		return kind.profile
+	}
+	return ""
 }
 
 // hint returns the hint for a feature that the profile "unknown" does not declare. If the responses

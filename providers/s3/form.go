@@ -70,7 +70,7 @@ func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string
 		"x-amz-storage-class":   r.StorageClass,
 	}
 	maps.DeleteFunc(fields, func(_, value string) bool { return value == "" })
-	for name, value := range us.account.profile.storedNames(r.Metadata) {
+	for name, value := range us.account.profile.attributes().storedNames(r.Metadata) {
 		fields["x-amz-meta-"+name] = value
 	}
 	if len(r.Tags) > 0 {

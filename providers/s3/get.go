@@ -39,7 +39,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err != nil {
 		return nil, nil, d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
 	}
-	attrs, err := d.account.profile.attrsOfRange(output, r)
+	attrs, err := d.account.profile.attributes().attrsOfRange(output, r)
 	if err != nil {
 		_ = output.Body.Close()
 		return nil, nil, err
@@ -55,7 +55,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 const maxSuffix = 1 << 50 // bytes; larger than any object, and a number that every server can parse
 
-func (p *Profile) attrsOf(output *awss3.GetObjectOutput, key string) *storage.Attrs {
+func (f attrsFormat) attrsOf(output *awss3.GetObjectOutput, key string) *storage.Attrs {
 	restore := restoreState(output.Restore)
 	return &storage.Attrs{
 		Key:  key,
@@ -66,7 +66,7 @@ func (p *Profile) attrsOf(output *awss3.GetObjectOutput, key string) *storage.At
 			ContentDisposition: aws.ToString(output.ContentDisposition),
 			ContentLanguage:    aws.ToString(output.ContentLanguage),
 			CacheControl:       aws.ToString(output.CacheControl),
-			Metadata:           p.renameKeys(output.Metadata, underscoreEscape.Unescape),
+			Metadata:           f.renameKeys(output.Metadata, underscoreEscape.Unescape),
 			StorageClass:       httpheader.StorageClass(string(output.StorageClass)),
 		},
 		ETag:     quoteETag(output.ETag),
@@ -77,7 +77,7 @@ func (p *Profile) attrsOf(output *awss3.GetObjectOutput, key string) *storage.At
 		TagCount: int(aws.ToInt32(output.TagCount)),
 
 		Retention: retentionOf(output),
-		Archived:  restore.Until.IsZero() && p.isArchivedClass(output),
+		Archived:  restore.Until.IsZero() && f.isArchivedClass(output),
 		Restore:   restore,
 		LegalHold: output.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
 
@@ -88,12 +88,12 @@ func (p *Profile) attrsOf(output *awss3.GetObjectOutput, key string) *storage.At
 
 // attrsOfRange returns the attributes of the whole object. output is the response to a request for
 // a range or for all bytes.
-func (p *Profile) attrsOfRange(output *awss3.GetObjectOutput, r *driver.GetRequest) (*storage.Attrs, error) {
+func (f attrsFormat) attrsOfRange(output *awss3.GetObjectOutput, r *driver.GetRequest) (*storage.Attrs, error) {
 	ranged := httpheader.Range(r, maxSuffix) != ""
 	if output.ContentLength == nil && (!ranged || output.ContentRange == nil) {
 		return nil, httpheader.LengthMissing()
 	}
-	a := p.attrsOf(output, r.Key)
+	a := f.attrsOf(output, r.Key)
 	if !ranged {
 		return a, nil
 	}
@@ -139,7 +139,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	if output.ContentLength == nil {
 		return nil, httpheader.LengthMissing()
 	}
-	attrs := d.account.profile.attrsOf(output, r.Key)
+	attrs := d.account.profile.attributes().attrsOf(output, r.Key)
 	attrs.Native = native
 	return attrs, nil
 }
@@ -205,21 +205,4 @@ func (d *objectDriver) headObject(
 		return nil, nil, err
 	}
 	return rawclient.HeadOutput(output), output, nil
-}
-
-// readError translates the error of a read. A read of a delete marker fails with ObjectNotFound,
-// although S3 responds with 405 if the request names the marker's version.
-func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
-	status := statusOf(err)
-	if status == http.StatusMethodNotAllowed && (r.Version != "" || headerOf(err, "X-Amz-Delete-Marker") == "true") ||
-		status == http.StatusNotFound && headerOf(err, "X-Amz-Delete-Marker") == "true" {
-		e := translate(err)
-		e.Code = storage.ObjectNotFound
-		e.Hint = ""
-		return e
-	}
-	if status == http.StatusNotFound {
-		return b.notFound(ctx, err)
-	}
-	return translate(err)
 }

@@ -53,6 +53,11 @@ func fullObjectCRC(sum *string, kind types.ChecksumType) storage.CRC32C {
 	return httpheader.CRC32C(*sum)
 }
 
+// attributes returns how the server represents the attributes of objects.
+func (p *Profile) attributes() attrsFormat {
+	return attrsFormat{escapeUnderscores: p.EscapeUnderscores, archives: p.Restore}
+}
+
 // crcHeader returns the CRC32C to send with a body. It returns nil if the server does not check it.
 func (a *account) crcHeader(crc storage.CRC32C) *string {
 	if a.profile.Checksum == ChecksumNone || !crc.Known {
@@ -123,13 +128,19 @@ func copySource(ref driver.ObjectRef) *string {
 // underscoreEscape replaces "_" in names of metadata, for profiles with EscapeUnderscores.
 var underscoreEscape = httpheader.NewNameEscaper('-', '_')
 
-// storedNames returns metadata with its names in the form that the server stores.
-func (p *Profile) storedNames(metadata map[string]string) map[string]string {
-	return p.renameKeys(metadata, underscoreEscape.Escape)
+// An attrsFormat says how a server represents the attributes of objects.
+type attrsFormat struct {
+	escapeUnderscores bool // names of metadata have "-x005f-" in place of "_"
+	archives          bool // objects can be archived, and are restored by RestoreObject
 }
 
-func (p *Profile) renameKeys(metadata map[string]string, rename func(string) string) map[string]string {
-	if !p.EscapeUnderscores || len(metadata) == 0 {
+// storedNames returns metadata with its names in the form that the server stores.
+func (f attrsFormat) storedNames(metadata map[string]string) map[string]string {
+	return f.renameKeys(metadata, underscoreEscape.Escape)
+}
+
+func (f attrsFormat) renameKeys(metadata map[string]string, rename func(string) string) map[string]string {
+	if !f.escapeUnderscores || len(metadata) == 0 {
 		return metadata
 	}
 	result := make(map[string]string, len(metadata))

@@ -211,3 +211,22 @@ func firstCertificate(text []byte) []byte {
 		}
 	}
 }
+
+// canUseRawClient reports whether a raw client can do what the SDK would. It requires that the
+// caller's settings do not change the requests between the SDK and the network.
+func canUseRawClient(c Config, s *awss3.Options) bool {
+	//lint:ignore SA1019 a configuration may still have the deprecated EndpointResolver
+	resolver := s.EndpointResolver
+	if c.Client != nil || c.AWS != nil && len(c.AWS.ServiceOptions) > 0 { // the options may have changed anything
+		return false
+	}
+	if len(s.APIOptions) > 0 || resolver != nil || s.ClientLogMode != 0 { // a raw client ignores all of these
+		return false
+	}
+	for _, interceptors := range reflect.ValueOf(s.Interceptors).Fields() {
+		if interceptors.Len() > 0 {
+			return false
+		}
+	}
+	return len(s.AuthSchemePreference) == 0 && s.AppID == "" && !s.DisableClockSkewCorrection
+}

@@ -13,9 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
-	"github.com/omnibucket/storage/providers/internal/pagetoken"
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
@@ -70,26 +68,6 @@ func (d *objectDriver) listPage(
 	return page, nil
 }
 
-// orderKnown reports whether the server is known to list in byte order. The profile in Config does
-// not suffice, because it may be the wrong one for the server.
-func (a *account) orderKnown() bool {
-	p := &a.profile
-	if !p.OrderedListing || p.row().isAccessPoint || a.customResolver {
-		return false
-	}
-	if a.endpoint == nil || a.orderedHost {
-		return true
-	}
-	kind := a.server.detected.Load()
-	return kind != nil && kind.profile == strings.TrimSuffix(p.Name, ProbedSuffix)
-}
-
-// listError translates the error of a listing. A 404 means that the bucket is missing, never an
-// object.
-func (b *bucket) listError(err error) error {
-	return sdkerror.FromListing(translate(err), b.missingHint())
-}
-
 // MinIO writes a whole listing into a cache. MinIO's continuation tokens refer to this cache. The
 // third page of a listing waits for the cache, for 50 to 300 ms, even if the listing has few pages.
 // So the driver first requests pages by key: it sends the last key of the page before as
@@ -99,11 +77,12 @@ func (b *bucket) listError(err error) error {
 // keys. So after a slow page, the driver requests the next page by token. It also uses the token if
 // the last key of the page before is in a subfolder.
 
+// keyToken begins a token of this driver. After keyToken, the token has the number of the page,
+// a colon, and the last key of the page before. Tokens of servers have no colon, because they
+// are Base64.
+const keyToken = "after:"
+
 const (
-	// keyToken begins a token of this driver. After keyToken, the token has the number of the page,
-	// a colon, and the last key of the page before. Tokens of servers have no colon, because they
-	// are Base64.
-	keyToken = "after:"
 	// pagesByKey is how many pages are requested by key. The first page does not count.
 	pagesByKey = 16
 	// quickPage limits the time for a page. After a page that took longer, the driver requests the
@@ -164,8 +143,7 @@ func inFolder(prefix, key string) bool {
 // mayLeaveOut reports whether the server, as MinIO does, may leave out entries of a page. The page
 // begins after the key in start.
 func (a *account) mayLeaveOut(prefix, start string) bool {
-	kind := a.server.detected.Load()
-	return inFolder(prefix, start) && (a.profile.SlowTokens || kind != nil && kind.profile == "minio")
+	return inFolder(prefix, start) && (a.profile.SlowTokens || a.server.profile() == "minio")
 }
 
 // startOf returns the key after which MinIO begins the page, or "" if there is none.
@@ -216,27 +194,6 @@ func (d *objectDriver) listRest(
 			page.Token = makeKeyToken(pagesByKey, page.Entries[len(page.Entries)-1].Key)
 		}
 		return found, nil
-	})
-	return page, err
-}
-
-// versionsRest returns a page of versions, and lists them folder by folder. The page begins after
-// one version: key is its key, and id is its version id.
-func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, id string) (*driver.VersionPage, error) {
-	page := &driver.VersionPage{}
-	err := listAfter(r, key, func(prefix, startAfter string) (found bool, err error) {
-		part := *r
-		part.Prefix = prefix
-		if startAfter != key {
-			id = ""
-		}
-		p, err := b.versionsPage(ctx, &part, startAfter, id, min(r.Limit, maxPage))
-		if err != nil || len(p.Entries) == 0 {
-			return false, err
-		}
-		last := p.Entries[len(p.Entries)-1]
-		page.Entries, page.Token = p.Entries, pagetoken.Encode(last.Version, last.Key)
-		return true, nil
 	})
 	return page, err
 }

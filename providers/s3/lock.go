@@ -12,7 +12,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/lifetime"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
@@ -95,51 +94,6 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 		LegalHold: &types.ObjectLockLegalHold{Status: status},
 	}
 	return change(ctx, d, r, d.account.client.PutObjectLegalHold, input, d.account.withBodyChecksum()...)
-}
-
-// isLocked reports whether a lock prevents the removal of a version. Delete calls it after the
-// server has refused the removal. The responses of some servers do not say that a lock is the
-// reason.
-func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
-	if r.Version == "" || !rm.bucket.account.profile.locks() {
-		return false
-	}
-	attrs, err := rm.objects.Head(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
-	switch {
-	case err == nil:
-	case asError(err).Status == http.StatusBadRequest: // the HEAD lacks the customer's key of the object
-		attrs = rm.lockAlone(ctx, r)
-	default:
-		return false
-	}
-	return lifetime.CheckRemoval(attrs.Retention, attrs.LegalHold, r.BypassGovernance,
-		rm.bucket.account.clock.time()) != nil
-}
-
-// lockAlone returns the lock of a version, as far as the server reports it. Its two requests,
-// unlike a HEAD, need no customer's key.
-func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *storage.Attrs {
-	attrs := &storage.Attrs{}
-	hold, err := rm.bucket.account.client.GetObjectLegalHold(ctx, &awss3.GetObjectLegalHoldInput{
-		Bucket:    &rm.bucket.name,
-		Key:       &r.Key,
-		VersionId: &r.Version,
-	})
-	if err == nil && hold.LegalHold != nil {
-		attrs.LegalHold = hold.LegalHold.Status == types.ObjectLockLegalHoldStatusOn
-	}
-	retention, err := rm.bucket.account.client.GetObjectRetention(ctx, &awss3.GetObjectRetentionInput{
-		Bucket:    &rm.bucket.name,
-		Key:       &r.Key,
-		VersionId: &r.Version,
-	})
-	if err == nil && retention.Retention != nil {
-		attrs.Retention = storage.Retention{
-			Mode:  retentionMode(string(retention.Retention.Mode)),
-			Until: wholeSeconds(retention.Retention.RetainUntilDate),
-		}
-	}
-	return attrs
 }
 
 // lockMeaning returns the meaning of a refusal if object lock is the reason. S3 and compatible

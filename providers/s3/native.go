@@ -15,7 +15,6 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
@@ -375,24 +374,4 @@ func signedValues(native []any) (values []signedValue, others []any) {
 		}
 	}
 	return values, others
-}
-
-// add adds the values to the request for which a URL is signed.
-func (p *presigning) add(values []signedValue) error {
-	for _, v := range values {
-		conflict := argument.Invalid(v.option, "must not set "+v.name+", which another option sets", "")
-		if v.option == "WithSignedHeader" {
-			if p.request.Header.Get(v.name) != "" {
-				return conflict
-			}
-			p.request.Header.Set(v.name, v.value)
-			continue
-		}
-		query := strings.FieldsFunc(p.request.Query, func(c rune) bool { return c == '&' })
-		if slices.ContainsFunc(query, func(parameter string) bool { return strings.HasPrefix(parameter, v.name+"=") }) {
-			return conflict
-		}
-		p.request.Query = strings.Join(append(query, v.name+"="+escape.All(v.value)), "&")
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -12,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
@@ -46,7 +48,7 @@ func (m *multipart) begin(
 		ContentDisposition: httpheader.Optional(p.ContentDisposition),
 		ContentLanguage:    httpheader.Optional(p.ContentLanguage),
 		CacheControl:       httpheader.Optional(p.CacheControl),
-		Metadata:           m.bucket.account.profile.storedNames(p.Metadata),
+		Metadata:           m.bucket.account.profile.attributes().storedNames(p.Metadata),
 		StorageClass:       types.StorageClass(p.StorageClass),
 		ACL:                acl(c.PublicRead),
 		Tagging:            tagHeader(c.Tags),
@@ -221,4 +223,25 @@ func uploadError(err error) error {
 		}
 	}
 	return e
+}
+
+const (
+	// maxCopyTimeout is the longest time that the server may take to copy. Many servers send no
+	// byte of the response before the copy has ended.
+	maxCopyTimeout = 15 * time.Minute
+	// minCopyRate is the slowest rate at which a server copies, in bytes per second. At this rate,
+	// the copy of 5 GiB takes almost as long as maxCopyTimeout.
+	minCopyRate = 6 << 20
+)
+
+// withCopyTimeout returns a context for a request that makes the server copy bytes.
+// bytes is their number, or -1 if it is unknown. If the timeout were too short, the request would
+// be repeated while the server still works on the first request. If it were too long, a lost
+// response would cost time.
+func withCopyTimeout(ctx context.Context, bytes int64) context.Context {
+	wait := maxCopyTimeout
+	if bytes >= 0 {
+		wait = min(wait, transport.DefaultAnswer+time.Duration(bytes/minCopyRate)*time.Second)
+	}
+	return transport.WithAnswer(ctx, wait)
 }

@@ -265,3 +265,8 @@ func (p *Profile) putLimit() int64 { return cmp.Or(p.MaxPutSize, maxPutSize) }
 func (p *Profile) copyLimit() int64 { return cmp.Or(p.MaxCopySize, maxPutSize) }
 
 func (p *Profile) partsLimit() int { return cmp.Or(p.MaxParts, maxParts) }
+
+// signFeatures are the features that a bucket lacks if it cannot sign URLs and forms.
+const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
+	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums |
+	storage.SignedRemovals | storage.StableURLs

@@ -3,6 +3,8 @@ package s3
 import (
 	"slices"
 	"strings"
+
+	"github.com/omnibucket/storage/providers/internal/address"
 )
 
 // profiles has the profile of each known kind of server. A comment in each profile gives the source
@@ -541,8 +543,8 @@ func profileOfHost(host string) (p Profile, region string, ok bool) {
 // amazonEndpoint reports whether an endpoint is one of Amazon's. Endpoints of a VPC and of FIPS
 // count, too.
 func amazonEndpoint(endpoint string) bool {
-	u, err := parseEndpoint(endpoint)
-	if err != nil {
+	u, ok := address.Endpoint(endpoint)
+	if !ok {
 		return false
 	}
 	p, _, ok := profileOfHost(u.Hostname())
@@ -586,3 +588,7 @@ func matchHost(pattern, host string) (region string, ok bool) {
 	}
 	return region, len(want) == len(labels)
 }
+
+// accessPointProfile names the profile of an access point that may belong to an FSx volume, not to
+// a bucket.
+const accessPointProfile = "accesspoint"

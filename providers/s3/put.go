@@ -25,7 +25,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		ContentDisposition: httpheader.Optional(r.ContentDisposition),
 		ContentLanguage:    httpheader.Optional(r.ContentLanguage),
 		CacheControl:       httpheader.Optional(r.CacheControl),
-		Metadata:           d.account.profile.storedNames(r.Metadata),
+		Metadata:           d.account.profile.attributes().storedNames(r.Metadata),
 		StorageClass:       types.StorageClass(r.StorageClass),
 		ACL:                acl(r.PublicRead),
 		ChecksumCRC32C:     d.account.crcHeader(r.CRC32C),

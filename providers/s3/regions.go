@@ -35,41 +35,6 @@ func cloneClient(c *awss3.Client, change func(*awss3.Options)) *awss3.Client {
 	return awss3.New(o, change)
 }
 
-func (s *serviceDriver) remember(bucket, region string) {
-	switch {
-	case region == "" || !s.account.spansRegions():
-	case region == s.account.region:
-		s.regions.Delete(bucket)
-	default:
-		s.regions.Store(bucket, region)
-	}
-}
-
-func (s *serviceDriver) accountFor(bucket string) *account {
-	if region, ok := s.regions.Load(bucket); ok {
-		return s.account.inRegion(region.(string))
-	}
-	return s.account
-}
-
-func (s *serviceDriver) managedBucket(name string) *bucketSettingsAPI {
-	return &bucketSettingsAPI{account: s.accountFor(name), name: name}
-}
-
-// inBucketRegion calls the function do for a bucket. If the server responds that the bucket is in
-// another region, the first call had no effect. inBucketRegion then calls the function again for
-// that region.
-func (s *serviceDriver) inBucketRegion(name string, do func(*bucketSettingsAPI) error) error {
-	b := s.managedBucket(name)
-	err := do(b)
-	region := otherRegion(err)
-	if region == "" || region == b.account.region || !s.account.spansRegions() {
-		return err
-	}
-	s.remember(name, region)
-	return do(s.managedBucket(name))
-}
-
 // A partition is a separate part of Amazon's cloud, such as China, with its own accounts and host
 // names.
 type partition struct {
@@ -116,4 +81,23 @@ func amazonHosts() []string {
 		hosts = append(hosts, "s3.{region}."+p.dualStack, "s3-fips.{region}."+p.dualStack)
 	}
 	return hosts
+}
+
+// bucketAccount returns the account for a bucket. If the bucket is an access point of Amazon and Config
+// has no profile, the account has the profile "accesspoint", which declares fewer features.
+func (a *account) bucketAccount(bucket string) *account {
+	if a.profileGiven || !a.profile.row().amazon || !isARN(bucket) && !strings.HasSuffix(bucket, aliasSuffix) {
+		return a
+	}
+	careful := *a
+	careful.profile, _ = NamedProfile(accessPointProfile)
+	careful.identity = accessPointIdentity{a.identity, bucket}
+	return &careful
+}
+
+// An accessPointIdentity is the identity of an access point that may belong to FSx. It prevents
+// server-side copies to and from other buckets, because FSx copies only inside one access point.
+type accessPointIdentity struct {
+	account any
+	name    string
 }

@@ -158,7 +158,7 @@ func (r *renewer) configure(o *awss3.Options) {
 		) (middleware.InitializeOutput, middleware.Metadata, error) {
 			output, metadata, err := next.HandleInitialize(ctx, input)
 			if isRefusal(err) && r.refuse(responseOf(err).Response.Request) {
-				err = &replacedError{err}
+				err = credentialsReplaced(err)
 			}
 			return output, metadata, err
 		},
@@ -184,6 +184,9 @@ type replacedError struct{ refusal error }
 
 func (e *replacedError) Error() string { return e.refusal.Error() }
 func (e *replacedError) Unwrap() error { return e.refusal }
+
+// credentialsReplaced returns the error of a request whose credentials were refused and then replaced.
+func credentialsReplaced(refusal error) error { return &replacedError{refusal} }
 
 func areReplaced(err error) bool { return sdkerror.IsType[*replacedError](err) }
 
@@ -214,37 +217,4 @@ func (s *secretSigner) SignHTTP(
 		s.lastSigner.Store(last)
 	}
 	return last.signer.SignHTTP(ctx, c, request, hash, service, region, t, opts...)
-}
-
-const deniedRemembered = time.Minute
-
-// hiddenRefusal finds out whether a HEAD failed with err because of its credentials. The response
-// to a HEAD has no body that names the reason (https://github.com/aws/aws-sdk-js/issues/2219). For
-// example, ExpiredToken is a plain 400, and InvalidAccessKeyId is a plain 403. hiddenRefusal
-// therefore calls the function get, which sends a GET. If the GET shows that the credentials were
-// refused, hiddenRefusal returns the error of the GET. Otherwise it returns nil. A HEAD often fails
-// with 403, so a 403 causes at most one GET a minute.
-func (a *account) hiddenRefusal(err error, get func() error) error {
-	status := statusOf(err)
-	if status != http.StatusBadRequest && status != http.StatusForbidden ||
-		isSkewed(responseOf(err).Response.Response) {
-		return nil
-	}
-	if a.renewer == nil && !isOfSession(responseOf(err).Response.Response) {
-		return nil
-	}
-	now := a.clock.now()
-	if t := a.deniedAt.Load(); status == http.StatusForbidden && t != nil && now.Sub(*t) < deniedRemembered {
-		return nil
-	}
-	if refusal := get(); refusal != nil {
-		if e := asError(refusal); e.Code == storage.Unauthenticated ||
-			e.Status == http.StatusBadRequest && status == e.Status {
-			return refusal
-		}
-	}
-	if status == http.StatusForbidden {
-		a.deniedAt.Store(&now)
-	}
-	return nil
 }

@@ -60,8 +60,8 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 // archive tier of Intelligent-Tiering. GetObject of such an object fails with InvalidObjectState
 // until RestoreObject has restored the object. Source: the user guide of Amazon S3, "Working with
 // archived objects".
-func (p *Profile) isArchivedClass(output *awss3.GetObjectOutput) bool {
-	return p.Restore && (output.StorageClass == types.StorageClassGlacier ||
+func (f attrsFormat) isArchivedClass(output *awss3.GetObjectOutput) bool {
+	return f.archives && (output.StorageClass == types.StorageClassGlacier ||
 		output.StorageClass == types.StorageClassDeepArchive || rawclient.IsInArchiveTier(output))
 }
 

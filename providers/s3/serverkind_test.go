@@ -65,8 +65,8 @@ func TestServerKindHint(t *testing.T) {
 func TestServerKindFirstResponse(t *testing.T) {
 	k := &serverKind{}
 	k.observe(http.Header{"Server": {"nginx"}})
-	require.Nil(t, k.detected.Load())
+	require.Empty(t, k.profile())
 	k.observe(http.Header{"Server": {"MinIO"}})
 	k.observe(http.Header{"Server": {"VERSITYGW"}})
-	require.Equal(t, "minio", k.detected.Load().profile)
+	require.Equal(t, "minio", k.profile())
 }

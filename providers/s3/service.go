@@ -373,3 +373,38 @@ func (b *bucketSettingsAPI) change(ctx context.Context, do func() error) error {
 		"the bucket exists, and the store puts its settings off: call UpdateBucket with these options in some minutes",
 	)
 }
+
+func (s *serviceDriver) remember(bucket, region string) {
+	switch {
+	case region == "" || !s.account.spansRegions():
+	case region == s.account.region:
+		s.regions.Delete(bucket)
+	default:
+		s.regions.Store(bucket, region)
+	}
+}
+
+func (s *serviceDriver) accountFor(bucket string) *account {
+	if region, ok := s.regions.Load(bucket); ok {
+		return s.account.inRegion(region.(string))
+	}
+	return s.account
+}
+
+func (s *serviceDriver) managedBucket(name string) *bucketSettingsAPI {
+	return &bucketSettingsAPI{account: s.accountFor(name), name: name}
+}
+
+// inBucketRegion calls the function do for a bucket. If the server responds that the bucket is in
+// another region, the first call had no effect. inBucketRegion then calls the function again for
+// that region.
+func (s *serviceDriver) inBucketRegion(name string, do func(*bucketSettingsAPI) error) error {
+	b := s.managedBucket(name)
+	err := do(b)
+	region := otherRegion(err)
+	if region == "" || region == b.account.region || !s.account.spansRegions() {
+		return err
+	}
+	s.remember(name, region)
+	return do(s.managedBucket(name))
+}

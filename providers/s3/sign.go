@@ -15,6 +15,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
@@ -32,11 +33,6 @@ const (
 	payerQuery = "x-amz-request-payer"
 	requester  = "requester"
 )
-
-// signFeatures are the features that a bucket lacks if it cannot sign URLs and forms.
-const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
-	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums |
-	storage.SignedRemovals | storage.StableURLs
 
 type urlSigner struct {
 	account *account
@@ -224,7 +220,7 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 		}
 	}
 	properties := *r
-	properties.Metadata = us.account.profile.storedNames(r.Metadata)
+	properties.Metadata = us.account.profile.attributes().storedNames(r.Metadata)
 	h := sigv4.Headers(&properties, "X-Amz-")
 	if err := us.signedOptions(r, h.Set); err != nil {
 		return nil, err
@@ -334,4 +330,24 @@ func (us *urlSigner) newTerm(ctx context.Context, ttl time.Duration, now time.Ti
 		}
 	}
 	return s, nil
+}
+
+// add adds the values to the request for which a URL is signed.
+func (p *presigning) add(values []signedValue) error {
+	for _, v := range values {
+		conflict := argument.Invalid(v.option, "must not set "+v.name+", which another option sets", "")
+		if v.option == "WithSignedHeader" {
+			if p.request.Header.Get(v.name) != "" {
+				return conflict
+			}
+			p.request.Header.Set(v.name, v.value)
+			continue
+		}
+		query := strings.FieldsFunc(p.request.Query, func(c rune) bool { return c == '&' })
+		if slices.ContainsFunc(query, func(parameter string) bool { return strings.HasPrefix(parameter, v.name+"=") }) {
+			return conflict
+		}
+		p.request.Query = strings.Join(append(query, v.name+"="+escape.All(v.value)), "&")
+	}
+	return nil
 }

@@ -117,35 +117,3 @@ func (a *account) withBodyChecksum() []func(*awss3.Options) {
 	}
 	return []func(*awss3.Options){awss3.WithAPIOptions(withContentMD5)}
 }
-
-// sourceTags returns the tags for a copy in parts. S3 does not copy the tags to such a copy.
-// sourceTags requests the tags even if the attributes of the source show none. If the caller has no
-// permission to read tags, S3 omits them from the attributes.
-func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[string]string, error) {
-	if r.ReplaceTags || !cp.account.profile.Tags {
-		return r.Tags, nil
-	}
-	input := &awss3.GetObjectTaggingInput{
-		Bucket:    &r.Source.Bucket,
-		Key:       &r.Source.Key,
-		VersionId: httpheader.Optional(r.Source.Version),
-	}
-	// A WithRequest option may be meant for another request of the copy. In this case, customize
-	// returns Unsupported, and sourceTags ignores the error.
-	if err := cp.account.customize(input, r.Source.Native); err != nil &&
-		storage.CodeOf(err) != storage.Unsupported {
-		return nil, err
-	}
-	output, err := sendToSource(ctx, cp, r.Source.Bucket, cp.account.client.GetObjectTagging, input)
-	if err == nil {
-		return tagMap(output.TagSet), nil
-	}
-	e := translate(err)
-	if e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed {
-		e.Code = storage.Changed
-		e.Hint = ""
-	} else if e.Code == storage.PermissionDenied {
-		e.Hint = "the tags of the source may not be read: set those of the copy with WithTags, which may be none"
-	}
-	return nil, e
-}

@@ -51,29 +51,6 @@ const maxSessionPolicy = 2048
 // noRole is a role for servers that need none, because the SDK requires a role.
 const noRole = "arn:aws:iam::123456789012:role/omnibucket"
 
-// canVend reports whether the account can get sessions for a bucket, as far as its credentials and
-// configuration show. An access point and a directory bucket are excluded, because they need
-// another kind of name in a session's policy.
-func (a *account) canVend(bucket string) bool {
-	if a.anonymous || a.isVended || isARN(bucket) || isDirectory(bucket) || a.customResolver {
-		return false
-	}
-	return a.profile.Sessions && (!a.amazon() || a.vendRole != "")
-}
-
-func (a *account) vendingHint() string {
-	if a.isVended || a.anonymous {
-		return "vend in a program that has credentials of its own"
-	}
-	if a.amazon() && a.vendRole == "" {
-		return "set Config.VendRole (vend_role=) to the ARN of a role that the credentials may assume"
-	}
-	if a.profile.row().isUnknown {
-		return a.featureHint()
-	}
-	return "the server is not known to have sessions with policies (AssumeRole of AWS STS)"
-}
-
 // Vend gets temporary credentials from AssumeRole of AWS STS, or from the same request at the
 // server's endpoint. A server other than Amazon's must then refuse the listings that
 // probeListings sends.

@@ -84,3 +84,24 @@ func (b *bucket) versionsPage(
 	}
 	return page, nil
 }
+
+// versionsRest returns a page of versions, and lists them folder by folder. The page begins after
+// one version: key is its key, and id is its version id.
+func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, id string) (*driver.VersionPage, error) {
+	page := &driver.VersionPage{}
+	err := listAfter(r, key, func(prefix, startAfter string) (found bool, err error) {
+		part := *r
+		part.Prefix = prefix
+		if startAfter != key {
+			id = ""
+		}
+		p, err := b.versionsPage(ctx, &part, startAfter, id, min(r.Limit, maxPage))
+		if err != nil || len(p.Entries) == 0 {
+			return false, err
+		}
+		last := p.Entries[len(p.Entries)-1]
+		page.Entries, page.Token = p.Entries, pagetoken.Encode(last.Version, last.Key)
+		return true, nil
+	})
+	return page, err
+}

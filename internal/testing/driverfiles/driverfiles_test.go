@@ -17,7 +17,7 @@ import (
 
 // shared has the subjects that several drivers have, each in the file of its name.
 var shared = strings.Fields(`
-	driver config account address credentials vended endpoint
+	driver config open account address credentials vended endpoint
 	errors errorcodes evidence
 	put get list delete copy copyparts compose parts openuploads versions tags lock restore softdelete
 	attrs body headers metadata
@@ -29,9 +29,8 @@ var shared = strings.Fields(`
 // own has the files whose subjects no other driver has.
 var own = map[string]string{
 	"memstore":        "bucket index object token",
-	"providers/local": "open trash",
-	"providers/s3": "addressing clockskew encryption httpclient middleware objectapi policy profile " +
-		"profiles public regions renewal vendprobe",
+	"providers/local": "trash",
+	"providers/s3":    "addressing clockskew encryption httpclient middleware objectapi policy probed profile profiles public regions renewal vendprobe",
 	"providers/gcs":   "addition composite folder generation iam media repeat request signer signer_iam signer_key sigv4",
 	"providers/azure": "batch chain components components_remove components_stream connection container delegation named options order sas",
 }

@@ -1,0 +1,223 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/internal/named"
+	"github.com/omnibucket/storage/providers/internal/vended"
+	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
+)
+
+// Open opens a bucket and sends no request. If the bucket does not exist, the first
+// operation fails with BucketNotFound. If c is not valid, or the region is unknown, Open
+// fails with InvalidArgument.
+//
+// Open a bucket once and share it, because each call of Open makes new connections and reads the
+// environment again. For many buckets of one account, use [NewService].
+func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
+	d, err := NewDriver(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(d, opts...), nil
+}
+
+// NewDriver opens a bucket as [Open] does, and returns its driver for [engine.New].
+func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
+	if c.Bucket == "" {
+		return nil, argument.Invalid("Config.Bucket", "must not be empty", "")
+	}
+	if err := checkName(c.Bucket); err != nil {
+		return nil, err
+	}
+	if c.CredentialsFor != nil {
+		return openVended(ctx, c)
+	}
+	a, err := newAccount(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if a.endpoint != nil && strings.HasPrefix(a.endpoint.Host, c.Bucket+".") {
+		if _, _, ok := profileOfHost(strings.TrimPrefix(a.endpoint.Hostname(), c.Bucket+".")); ok {
+			_ = a.close()
+			return nil, argument.Invalid("endpoint", "must be the server's, without the bucket's name", "remove "+c.Bucket+".")
+		}
+	}
+	return newDriver(a.bucketAccount(c.Bucket), c.Bucket), nil
+}
+
+func openVended(ctx context.Context, c Config) (driver.Driver, error) {
+	if c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != "" || c.Anonymous || c.Credentials != "" ||
+		c.AWS != nil ||
+		c.Client != nil {
+		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "")
+	}
+	vend := c.CredentialsFor
+	c.CredentialsFor, c.AccessKeyID, c.SecretKey = nil, "none", "none" // placeholders, which are replaced below
+	d, err := NewDriver(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	account := d.(*objectDriver).account
+	// The server copies only between buckets with equal identities. This identity is unique, so the
+	// server copies only inside this bucket.
+	account.identity = account
+	account.isVended = true
+	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[aws.Credentials], error) {
+		creds, err := vend(ctx, key)
+		if err == nil && (creds.AccessKeyID == "" || creds.SecretKey == "") {
+			err = errors.New("CredentialsFor has returned no AccessKeyID or SecretKey")
+		}
+		return &vended.Grant[aws.Credentials]{
+			Prefix:  creds.Prefix,
+			Expires: creds.Expires,
+			Credentials: aws.Credentials{
+				AccessKeyID:     creds.AccessKeyID,
+				SecretAccessKey: creds.SecretKey,
+				SessionToken:    creds.SessionToken,
+				CanExpire:       !creds.Expires.IsZero(),
+				Expires:         creds.Expires,
+				Source:          "CredentialsFor",
+			},
+		}, err
+	})
+	account.credentials = aws.CredentialsProviderFunc(keys.Credentials)
+	account.client = cloneClient(account.client, func(o *awss3.Options) {
+		o.Credentials = account.credentials
+	})
+	return vended.New(d, keys), nil
+}
+
+// newAccount makes an account from all fields of c except Bucket. It sends no request.
+func newAccount(ctx context.Context, c Config) (*account, error) {
+	if err := checkConfig(c); err != nil {
+		return nil, err
+	}
+	c, err := withNamedCredentials(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	s, err := sdkOptions(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	a := &account{
+		anonymous:          c.Anonymous,
+		configClient:       c.Client,
+		requesterPays:      c.RequesterPays,
+		vendRole:           c.VendRole,
+		expectedOwner:      c.ExpectedBucketOwner,
+		cdn:                c.CDN,
+		profileGiven:       c.Profile != nil,
+		environmentExpires: environmentExpiry(),
+		keys:               &signature.Keys{},
+		clock:              &clock{now: time.Now},
+		server:             &serverKind{},
+		deniedAt:           &atomic.Pointer[time.Time]{},
+	}
+	if err := a.resolveEndpoint(c, &s); err != nil {
+		return nil, err
+	}
+	if err := a.setEncryption(c); err != nil {
+		return nil, err
+	}
+	if err := a.checkOwner(); err != nil {
+		return nil, err
+	}
+	if err := a.checkCDN(); err != nil {
+		return nil, err
+	}
+	a.setHTTP(c, &s)
+	a.setCredentials(c, s)
+	a.client = awss3.New(s, a.configureClient)
+	return a, nil
+}
+
+func checkConfig(c Config) error {
+	static := c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != ""
+	switch {
+	case c.CredentialsFor != nil:
+		return argument.Invalid("Config.CredentialsFor", "must be of a bucket: an account has no keys", "")
+	case c.VendRole != "" && !strings.HasPrefix(c.VendRole, "arn:"):
+		return argument.Invalid("Config.VendRole (vend_role=)", "must be the ARN of a role", "")
+	case c.Client != nil && c.AWS != nil:
+		return argument.Invalid("Config.Client and Config.AWS", "exclude each other", "")
+	case c.Client != nil && (static || c.Anonymous || c.HTTPClient != nil):
+		return argument.Invalid("Config.Client", "has its own credentials and HTTP client", "")
+	case static && c.Anonymous:
+		return argument.Invalid("Config.Anonymous", "must not be set with credentials", "")
+	case c.RequesterPays && c.Anonymous:
+		return argument.Invalid("Config.RequesterPays", "must not be set with Anonymous: nobody would pay", "")
+	case c.AWS != nil && c.AWS.Credentials != nil && (static || c.Anonymous):
+		return argument.Invalid("Config.AWS", "has its own credentials",
+			"set its Credentials to nil, or remove those of Config")
+	case c.Credentials != "" && (static || c.Anonymous || c.AWS != nil || c.Client != nil):
+		return argument.Invalid("Config.Credentials", "must not be set with other credentials, AWS or Client", "")
+	case static && (c.AccessKeyID == "" || c.SecretKey == ""):
+		return argument.Invalid("Config.AccessKeyID and Config.SecretKey", "must be set together", "")
+	}
+	return named.Credentials(c.Credentials).Check()
+}
+
+// configureClient sets the options that this package needs. They replace those of the caller's
+// client and of the environment.
+func (a *account) configureClient(o *awss3.Options) {
+	o.Region = a.region
+	o.UsePathStyle = a.pathStyle
+	if a.endpoint != nil {
+		o.BaseEndpoint = aws.String(a.endpoint.String())
+	}
+	//lint:ignore SA1019 endpointOf has resolved the endpoint already
+	o.EndpointResolver = nil
+	o.Credentials = a.credentials
+	if a.http != nil {
+		o.HTTPClient = a.http
+	}
+	o.Retryer = aws.NopRetryer{}
+	o.RetryMaxAttempts = 0
+	// The driver itself adds a checksum to those requests that need one. By default the SDK would
+	// send checksums in trailers, which half of the S3 servers refuse.
+	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	o.DisableLogOutputChecksumValidationSkipped = true
+	if a.configClient == nil && o.ClientLogMode == 0 { // a ClientLogMode would mean that the caller wants logs
+		o.Logger = logging.Nop{}
+		o.ClientLogMode = 0
+	}
+	correctsSkew := !o.DisableClockSkewCorrection
+	o.APIOptions = append(o.APIOptions, withResponse(func(operation string, response *http.Response) error {
+		a.server.observe(response.Header)
+		a.renewer.observe(response)
+		if correctsSkew {
+			a.clock.observe(response)
+		}
+		return checkEvidence(operation, response, a.profile.identifies)
+	}))
+	if a.renewer != nil {
+		a.renewer.configure(o)
+	}
+	if a.profile.UnsignedEncoding {
+		o.APIOptions = append(o.APIOptions, withUnsignedEncoding)
+	}
+	if a.requesterPays {
+		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue(rawclient.PayerHeader, requester))
+	}
+	if a.expectedOwner != "" {
+		o.APIOptions = append(o.APIOptions, withExpectedOwner(a.expectedOwner))
+	}
+}
