@@ -21,6 +21,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -44,7 +45,7 @@ type account struct {
 	region             string
 	keys               *signature.Keys
 	clock              *clock
-	server             *serverKind
+	server             *evidence.Server
 	endpoint           *url.URL // root URL of the server; nil for Amazon S3, whose host depends on the region
 	orderedHost        bool     // true if the host belongs to a provider that lists in byte order
 	customResolver     bool     // true if the caller's endpoint resolver may send requests to another host
@@ -174,7 +175,7 @@ func (a *account) checkCDN() error {
 func (a *account) featureHint() string {
 	row := a.profile.row()
 	if row.isUnknown {
-		return a.server.hint()
+		return a.server.Hint()
 	}
 	if row.isAccessPoint {
 		return "an access point may belong to an FSx volume: set profile=aws if it belongs to a bucket"
@@ -199,7 +200,7 @@ func (a *account) orderKnown() bool {
 	if a.endpoint == nil || a.orderedHost {
 		return true
 	}
-	return p.Name != "" && a.server.profile() == strings.TrimSuffix(p.Name, ProbedSuffix)
+	return p.Name != "" && a.server.Profile() == strings.TrimSuffix(p.Name, ProbedSuffix)
 }
 
 // canVend reports whether the account can get sessions for a bucket, as far as its credentials and

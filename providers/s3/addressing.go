@@ -15,6 +15,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -242,11 +243,11 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 		Owner:            a.expectedOwner,
 		UnsignedEncoding: a.profile.UnsignedEncoding,
 		See: func(response *http.Response) {
-			a.server.observe(response.Header)
+			a.server.Observe(response.Header)
 			a.renewer.observe(response)
 			a.clock.observe(response)
 		},
-		Check: checkObject,
+		Check: evidence.CheckObject,
 	}
 	if !a.anonymous {
 		c.Credentials = a.credentials

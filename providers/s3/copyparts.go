@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/cleanup"
 	"github.com/omnibucket/storage/providers/internal/copyparts"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 )
 
 // A copyRange is a range of a source that becomes one part.
@@ -177,7 +178,7 @@ func (cp *copier) uploadPartCopy(
 	}
 	result := output.CopyPartResult
 	if result == nil || result.ETag == nil {
-		return types.CompletedPart{}, noEvidence()
+		return types.CompletedPart{}, evidence.Missing()
 	}
 	return types.CompletedPart{PartNumber: input.PartNumber, ETag: result.ETag, ChecksumCRC32C: result.ChecksumCRC32C}, nil
 }

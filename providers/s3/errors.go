@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 )
 
 // translator translates errors of the AWS SDK into errors of package storage.
@@ -47,7 +48,7 @@ func write[In, Out any](
 ) (out *Out, err error) {
 	err = writes(ctx, func(ctx context.Context) (err error) {
 		if out, err = send(ctx, input, options...); err == nil && !isComplete(out) {
-			err = noEvidence()
+			err = evidence.Missing()
 		}
 		return err
 	})
@@ -93,7 +94,7 @@ func errorFromAPI(err error) *storage.Error {
 	if code == "ConditionalRequestConflict" {
 		status = http.StatusConflict // S3 may send this code after status 200, too
 	}
-	isStoreError := hasOwnCode(code, message, status) || hasOwnHeader(response.Response.Header)
+	isStoreError := hasOwnCode(code, message, status) || evidence.HasOwnHeader(response.Response.Header)
 	if redirect, ok := sdkerror.Redirect(status, response.Response.Header); ok && !isStoreError {
 		m = redirect
 	}

@@ -143,7 +143,7 @@ func inFolder(prefix, key string) bool {
 // mayLeaveOut reports whether the server, as MinIO does, may leave out entries of a page. The page
 // begins after the key in start.
 func (a *account) mayLeaveOut(prefix, start string) bool {
-	return inFolder(prefix, start) && (a.profile.SlowTokens || a.server.profile() == "minio")
+	return inFolder(prefix, start) && (a.profile.SlowTokens || a.server.Profile() == "minio")
 }
 
 // startOf returns the key after which MinIO begins the page, or "" if there is none.

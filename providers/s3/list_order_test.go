@@ -94,7 +94,7 @@ func TestListStartAfterServers(t *testing.T) {
 			require.NoError(t, err)
 			d := lister.(*objectDriver)
 
-			d.account.server.observe(http.Header{"Server": {tt.server}})
+			d.account.server.Observe(http.Header{"Server": {tt.server}})
 			require.Equal(t, tt.want, d.Describe().StartsAfter())
 			require.NoError(t, d.Close())
 		})

@@ -96,7 +96,7 @@ func TestListPageInFolderPrepared(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newStandIn(t, reply{Header: map[string]string{"Server": tt.server}, Body: tt.body}, reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
 			d := w.on(t, tt.profile)
-			d.account.server.observe(http.Header{"Server": {tt.server}})
+			d.account.server.Observe(http.Header{"Server": {tt.server}})
 			tt.list.Limit = 10
 			page, err := d.List(t.Context(), &tt.list)
 			require.NoError(t, err)

@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/internal/named"
 	"github.com/omnibucket/storage/providers/internal/vended"
+	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -127,7 +128,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 		environmentExpires: environmentExpiry(),
 		keys:               &signature.Keys{},
 		clock:              &clock{now: time.Now},
-		server:             &serverKind{},
+		server:             &evidence.Server{},
 		deniedAt:           &atomic.Pointer[time.Time]{},
 	}
 	if err := a.resolveEndpoint(c, &s); err != nil {
@@ -201,12 +202,12 @@ func (a *account) configureClient(o *awss3.Options) {
 	}
 	correctsSkew := !o.DisableClockSkewCorrection
 	o.APIOptions = append(o.APIOptions, withResponse(func(operation string, response *http.Response) error {
-		a.server.observe(response.Header)
+		a.server.Observe(response.Header)
 		a.renewer.observe(response)
 		if correctsSkew {
 			a.clock.observe(response)
 		}
-		return checkEvidence(operation, response, a.profile.identifies)
+		return evidence.Check(operation, response, a.profile.identifies)
 	}))
 	if a.renewer != nil {
 		a.renewer.configure(o)

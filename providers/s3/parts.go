@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 )
 
 type multipart struct{ bucket *bucket }
@@ -63,7 +64,7 @@ func (m *multipart) begin(
 		return "", withWriteKeyHint(uploadError(err), native)
 	}
 	if aws.ToString(output.UploadId) == "" {
-		return "", noEvidence()
+		return "", evidence.Missing()
 	}
 	return aws.ToString(output.UploadId), nil
 }
@@ -89,7 +90,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	}
 	output, err := api.UploadPart(ctx, input, d.bucket.withBody)
 	if err == nil && output.ETag == nil {
-		err = noEvidence()
+		err = evidence.Missing()
 	}
 	if err != nil {
 		return driver.Part{}, sdkerror.WithoutEffect(uploadError(err))

@@ -25,7 +25,7 @@ func (d *objectDriver) WithProfile(p Profile) driver.Driver {
 // AnswersAs returns the name of the profile that fits the server according to its responses so far.
 // It returns "" if the responses do not show the kind of server.
 func (d *objectDriver) AnswersAs() string {
-	return d.account.server.profile()
+	return d.account.server.Profile()
 }
 
 // HTTPClient returns the client that sends the requests of d.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 )
 
 // The hint names the profile of a server that names itself.
@@ -63,10 +64,10 @@ func TestServerKindHint(t *testing.T) {
 
 // The first response with a known Server header decides which server it is.
 func TestServerKindFirstResponse(t *testing.T) {
-	k := &serverKind{}
-	k.observe(http.Header{"Server": {"nginx"}})
-	require.Empty(t, k.profile())
-	k.observe(http.Header{"Server": {"MinIO"}})
-	k.observe(http.Header{"Server": {"VERSITYGW"}})
-	require.Equal(t, "minio", k.profile())
+	k := &evidence.Server{}
+	k.Observe(http.Header{"Server": {"nginx"}})
+	require.Empty(t, k.Profile())
+	k.Observe(http.Header{"Server": {"MinIO"}})
+	k.Observe(http.Header{"Server": {"VERSITYGW"}})
+	require.Equal(t, "minio", k.Profile())
 }

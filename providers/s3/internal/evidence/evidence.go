@@ -1,4 +1,12 @@
-package s3
+// Package evidence decides whether an S3 server made a response. A login page, a proxy or another
+// program may respond to any request with status 200. So a response to most operations counts as a
+// success only if it contains evidence of an S3 server. Evidence is an ETag, the id of an upload, a
+// result for each key, or the root element of a document. A header of the S3 protocol is also
+// evidence, unless the body is a web page. A gateway may add such a header to a page.
+//
+// Start at [Check], which has the rules for each operation. A [Server] remembers which kind of server
+// the responses show.
+package evidence
 
 import (
 	"bufio"
@@ -6,28 +14,27 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// noEvidence returns the error for a response without evidence.
-func noEvidence() error {
+// Missing returns the error for a response without evidence.
+func Missing() error {
 	return sdkerror.NoEvidence("an S3 server", "it has nothing that one sends")
 }
 
-// hasEvidence reports whether the header of a response shows that an S3 server made it. All S3
+// isShown reports whether the header of a response shows that an S3 server made it. All S3
 // servers send an ETag with an object. Amazon, MinIO, Ceph, B2, SeaweedFS and versitygw also send
 // x-amz-request-id, and Google sends headers of its own.
-func hasEvidence(response *http.Response) bool {
+func isShown(response *http.Response) bool {
 	h := response.Header
-	return h.Get(rawclient.ETagHeader) != "" || hasOwnHeader(h)
+	return h.Get(rawclient.ETagHeader) != "" || HasOwnHeader(h)
 }
 
-// hasOwnHeader reports whether a response has a header that only S3 servers send. An ETag does not
+// HasOwnHeader reports whether a response has a header that only S3 servers send. An ETag does not
 // count, because nginx sends one with its error pages.
-func hasOwnHeader(h http.Header) bool {
+func HasOwnHeader(h http.Header) bool {
 	if kindOf(h) != nil {
 		return true
 	}
@@ -62,9 +69,9 @@ type responseRules struct {
 	bare bool
 }
 
-// evidenceOf lists the operations for which the SDK accepts any response with status 200, whatever
+// rulesOf lists the operations for which the SDK accepts any response with status 200, whatever
 // it contains.
-var evidenceOf = map[string]responseRules{
+var rulesOf = map[string]responseRules{
 	"GetObject":          {tag: true},
 	"HeadObject":         {tag: true},
 	"DeleteObject":       {},
@@ -102,24 +109,24 @@ var evidenceOf = map[string]responseRules{
 	"PutObjectLockConfiguration":      {bare: true},
 }
 
-// checkEvidence returns an error for a successful response without evidence of an S3 server.
+// Check returns an error for a successful response without evidence of an S3 server.
 // sendsHeader is true if the server is known to send a header of the S3 protocol with every response.
-func checkEvidence(operation string, response *http.Response, sendsHeader bool) error {
-	want, ok := evidenceOf[operation]
+func Check(operation string, response *http.Response, sendsHeader bool) error {
+	want, ok := rulesOf[operation]
 	if ok && response.StatusCode/100 == 2 && !want.isMetBy(response, sendsHeader) {
-		return noEvidence()
+		return Missing()
 	}
 	return nil
 }
 
-// checkObject is checkEvidence for a response that carries an object, its attributes or the result of a
+// CheckObject is Check for a response that carries an object, its attributes or the result of a
 // write of one.
-func checkObject(response *http.Response) error {
+func CheckObject(response *http.Response) error {
 	isRead := response.Request.Method != http.MethodPut
-	if want := (responseRules{tag: true}); isRead && want.isMetBy(response, false) || !isRead && hasEvidence(response) {
+	if want := (responseRules{tag: true}); isRead && want.isMetBy(response, false) || !isRead && isShown(response) {
 		return nil
 	}
-	return noEvidence()
+	return Missing()
 }
 
 // peeked is how many bytes isMetBy reads from the beginning of a document. Other text may precede the
@@ -129,7 +136,7 @@ const peeked = 4 << 10
 // isMetBy reports whether the response has the evidence of an S3 server. It leaves the body at its
 // start, so that the body can still be read.
 func (e *responseRules) isMetBy(response *http.Response, always bool) bool {
-	hasMarker := hasEvidence(response)
+	hasMarker := isShown(response)
 	switch {
 	case e.tag:
 		return isObject(response) &&
@@ -191,77 +198,4 @@ func peek(response *http.Response) []byte {
 		io.Closer
 	}{buffered, response.Body}
 	return start
-}
-
-// A serverKind is the kind of server that sends the responses, if they show it. Hints, listings and
-// package s3probe use the kind. But a bucket never declares a feature because of the kind: the
-// version of the server is unknown, and other servers may imitate a header.
-type serverKind struct{ detected atomic.Pointer[kindOfServer] }
-
-// A kindOfServer is a kind of server that is recognized by a header of its responses, in most cases
-// the header Server.
-type kindOfServer struct {
-	header  string // beginning of the Server header; upper and lower case are equal
-	name    string // for people
-	profile string
-}
-
-var (
-	ceph = &kindOfServer{"Ceph Object Gateway", "Ceph", "ceph"}
-
-	// kindsOfServers lists the servers that name themselves in the header Server. Tests have shown
-	// this header for MinIO, versitygw and our own server. By their source code, Ceph since Reef
-	// (ceph/ceph pull request 50510) and most releases of SeaweedFS also name themselves there.
-	// By its documents of August 2026, silo names itself, too. Garage is not known to name itself. "AmazonS3" is missing, because emulators send it too.
-	kindsOfServers = []*kindOfServer{
-		{"MinIO", "MinIO", "minio"},
-		{"Silo", "silo, which keeps MinIO's protocol", "minio"},
-		{"VERSITYGW", "versitygw", "versitygw"},
-		{"SeaweedFS", "SeaweedFS", "seaweedfs"},
-		{"Garage", "Garage", "garage"},
-		{"AmazonS3 (omnibucket)", "omnibucket's own server", "omnibucket"},
-		ceph,
-	}
-)
-
-func (k *serverKind) observe(h http.Header) {
-	if k.detected.Load() != nil {
-		return
-	}
-	if kind := kindOf(h); kind != nil {
-		k.detected.Store(kind)
-	}
-}
-
-// kindOf returns the kind of server whose response has this header, or nil.
-func kindOf(h http.Header) *kindOfServer {
-	server := h.Get("Server")
-	for _, kind := range kindsOfServers {
-		if n := len(kind.header); len(server) >= n && strings.EqualFold(server[:n], kind.header) {
-			return kind
-		}
-	}
-	if len(h["X-Rgw-Object-Type"]) > 0 { // only Ceph sends it, and a proxy passes it on
-		return ceph
-	}
-	return nil
-}
-
-// profile returns the name of the profile that fits the kind of server, or "" if the responses do not
-// show the kind.
-func (k *serverKind) profile() string {
-	if kind := k.detected.Load(); kind != nil {
-		return kind.profile
-	}
-	return ""
-}
-
-// hint returns the hint for a feature that the profile "unknown" does not declare. If the responses
-// have shown the kind of server, the hint names its profile.
-func (k *serverKind) hint() string {
-	if kind := k.detected.Load(); kind != nil {
-		return "this endpoint answers as " + kind.name + ": open it with profile=" + kind.profile +
-			" or s3.NamedProfile(\"" + kind.profile + "\") as Config.Profile, or test it with s3probe.Run"
-	}
-	return "name the server with profile= (minio, ceph, …) or s3.NamedProfile for Config.Profile, or test it with s3probe.Run"
 }

@@ -1,0 +1,80 @@
+package evidence
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+)
+
+// A Server is the kind of server that sends the responses, if they show it. Hints, listings and
+// package s3probe use the kind. But a bucket never declares a feature because of the kind: the
+// version of the server is unknown, and other servers may imitate a header.
+type Server struct{ detected atomic.Pointer[kind] }
+
+// A kind is a kind of server that is recognized by a header of its responses, in most cases
+// the header Server.
+type kind struct {
+	header  string // beginning of the Server header; upper and lower case are equal
+	name    string // for people
+	profile string
+}
+
+var (
+	ceph = &kind{"Ceph Object Gateway", "Ceph", "ceph"}
+
+	// kinds lists the servers that name themselves in the header Server. Tests have shown
+	// this header for MinIO, versitygw and our own server. By their source code, Ceph since Reef
+	// (ceph/ceph pull request 50510) and most releases of SeaweedFS also name themselves there.
+	// By its documents of August 2026, silo names itself, too. Garage is not known to name itself. "AmazonS3" is missing, because emulators send it too.
+	kinds = []*kind{
+		{"MinIO", "MinIO", "minio"},
+		{"Silo", "silo, which keeps MinIO's protocol", "minio"},
+		{"VERSITYGW", "versitygw", "versitygw"},
+		{"SeaweedFS", "SeaweedFS", "seaweedfs"},
+		{"Garage", "Garage", "garage"},
+		{"AmazonS3 (omnibucket)", "omnibucket's own server", "omnibucket"},
+		ceph,
+	}
+)
+
+func (k *Server) Observe(h http.Header) {
+	if k.detected.Load() != nil {
+		return
+	}
+	if kind := kindOf(h); kind != nil {
+		k.detected.Store(kind)
+	}
+}
+
+// kindOf returns the kind of server whose response has this header, or nil.
+func kindOf(h http.Header) *kind {
+	server := h.Get("Server")
+	for _, kind := range kinds {
+		if n := len(kind.header); len(server) >= n && strings.EqualFold(server[:n], kind.header) {
+			return kind
+		}
+	}
+	if len(h["X-Rgw-Object-Type"]) > 0 { // only Ceph sends it, and a proxy passes it on
+		return ceph
+	}
+	return nil
+}
+
+// profile returns the name of the profile that fits the kind of server, or "" if the responses do not
+// show the kind.
+func (k *Server) Profile() string {
+	if kind := k.detected.Load(); kind != nil {
+		return kind.profile
+	}
+	return ""
+}
+
+// hint returns the hint for a feature that the profile "unknown" does not declare. If the responses
+// have shown the kind of server, the hint names its profile.
+func (k *Server) Hint() string {
+	if kind := k.detected.Load(); kind != nil {
+		return "this endpoint answers as " + kind.name + ": open it with profile=" + kind.profile +
+			" or s3.NamedProfile(\"" + kind.profile + "\") as Config.Profile, or test it with s3probe.Run"
+	}
+	return "name the server with profile= (minio, ceph, …) or s3.NamedProfile for Config.Profile, or test it with s3probe.Run"
+}
