@@ -23,6 +23,7 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
@@ -44,7 +45,7 @@ type account struct {
 	kms                *kmsKey // from Config.KMSKey, for writes without WithKMSKey; nil means the bucket's default
 	region             string
 	keys               *signature.Keys
-	clock              *clock
+	clock              *serverclock.Clock
 	server             *evidence.Server
 	endpoint           *url.URL // root URL of the server; nil for Amazon S3, whose host depends on the region
 	orderedHost        bool     // true if the host belongs to a provider that lists in byte order

@@ -239,13 +239,13 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 		Path:             e.path,
 		Region:           a.region,
 		Keys:             a.keys,
-		Now:              a.clock.time,
+		Now:              a.clock.Time,
 		Owner:            a.expectedOwner,
 		UnsignedEncoding: a.profile.UnsignedEncoding,
 		See: func(response *http.Response) {
 			a.server.Observe(response.Header)
 			a.renewer.observe(response)
-			a.clock.observe(response)
+			a.clock.Observe(response)
 		},
 		Check: evidence.CheckObject,
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
@@ -108,7 +109,7 @@ func TestClockCorrected(t *testing.T) {
 		require.NoError(t, err)
 		when, err := time.Parse(signature.TimeFormat, u.Query().Get("X-Amz-Date"))
 		require.NoError(t, err)
-		require.WithinDuration(t, serverTime, when, maxSkew, "signatures for others use the corrected clock, too")
+		require.WithinDuration(t, serverTime, when, serverclock.MaxSkew, "signatures for others use the corrected clock, too")
 	})
 	t.Run("the time of a cache is ignored", func(t *testing.T) {
 		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), "Age": "3600"}})
@@ -125,7 +126,7 @@ func TestClockFollowsSDKResponses(t *testing.T) {
 	d := newStandIn(t, late).on(t, "aws")
 	_, err := d.List(t.Context(), &driver.ListRequest{Limit: 10}) // which the SDK asks
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
-	require.WithinDuration(t, serverTime, d.account.clock.time(), maxSkew)
+	require.WithinDuration(t, serverTime, d.account.clock.Time(), serverclock.MaxSkew)
 }
 
 // A successful response corrects the clock again, because this machine's clock may have been set since the last
@@ -143,9 +144,13 @@ func TestClockCorrectedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newStandIn(t, reply{Header: map[string]string{"Date": time.Now().UTC().Format(http.TimeFormat), "Content-Length": "0", "ETag": etag}}).on(t, "aws")
-			d.account.clock.skew.Store(int64(time.Hour))
+			d.account.clock.Observe(&http.Response{
+				StatusCode: http.StatusForbidden,
+				Header:     http.Header{"Date": {time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)}},
+			})
+			require.WithinDuration(t, time.Now().Add(time.Hour), d.account.clock.Time(), serverclock.MaxSkew)
 			_ = ask(d) // what it responses does not matter
-			require.WithinDuration(t, time.Now(), d.account.clock.time(), maxSkew)
+			require.WithinDuration(t, time.Now(), d.account.clock.Time(), serverclock.MaxSkew)
 		})
 	}
 }

@@ -227,7 +227,7 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 		return false
 	}
 	return lifetime.CheckRemoval(attrs.Retention, attrs.LegalHold, r.BypassGovernance,
-		rm.bucket.account.clock.time()) != nil
+		rm.bucket.account.clock.Time()) != nil
 }
 
 // lockAlone returns the lock of a version, as far as the server reports it. Its two requests,

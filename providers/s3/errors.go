@@ -19,6 +19,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
+	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
 // translator translates errors of the AWS SDK into errors of package storage.
@@ -80,7 +82,7 @@ func errorFromAPI(err error) *storage.Error {
 	code, message := codeAndMessage(err)
 	m := meaningOf(code, message, status)
 	if !errorMeanings.Has(code) && (status == http.StatusUnauthorized || status == http.StatusForbidden) &&
-		isSkewed(response.Response.Response) {
+		serverclock.IsSkewed(response.Response.Response) {
 		m = errorMeanings.Codes["RequestTimeTooSkewed"] // the response to a HEAD has no body with a code
 	}
 	if isThrottledHead(response.Response.Response) {
@@ -132,7 +134,7 @@ func otherRegion(err error) string {
 		match != nil {
 		region = match[1] // from the text of AuthorizationHeaderMalformed
 	}
-	if region == signedRegion(response.Response.Response) {
+	if region == signature.SignedRegion(response.Response.Response) {
 		return ""
 	}
 	return region
@@ -229,14 +231,14 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	if t := b.seenAt.Load(); t != nil && b.account.clock.now().Sub(*t) < bucketRemembered {
+	if t := b.seenAt.Load(); t != nil && b.account.clock.Now().Sub(*t) < bucketRemembered {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
 	_, err = b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
 	notFoundErr := sdkerror.NotFound(e, reads(err), b.missingHint())
 	if notFoundErr.Code == storage.ObjectNotFound {
-		now := b.account.clock.now()
+		now := b.account.clock.Now()
 		b.seenAt.Store(&now)
 	}
 	return notFoundErr
@@ -287,13 +289,13 @@ const deniedRemembered = time.Minute
 func (a *account) hiddenRefusal(err error, get func() error) error {
 	status := statusOf(err)
 	if status != http.StatusBadRequest && status != http.StatusForbidden ||
-		isSkewed(responseOf(err).Response.Response) {
+		serverclock.IsSkewed(responseOf(err).Response.Response) {
 		return nil
 	}
-	if a.renewer == nil && !isOfSession(responseOf(err).Response.Response) {
+	if a.renewer == nil && !signature.IsOfSession(responseOf(err).Response.Response) {
 		return nil
 	}
-	now := a.clock.now()
+	now := a.clock.Now()
 	if t := a.deniedAt.Load(); status == http.StatusForbidden && t != nil && now.Sub(*t) < deniedRemembered {
 		return nil
 	}

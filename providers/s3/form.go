@@ -21,7 +21,7 @@ const policyTime = "2006-01-02T15:04:05.000Z"
 // has a condition for each field, so that S3 refuses a form with a changed or an additional field.
 // The web page with the form adds the field "file" at the end.
 func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
-	return d.urls.signForm(ctx, r, d.account.clock.time())
+	return d.urls.signForm(ctx, r, d.account.clock.Time())
 }
 
 func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedForm, error) {

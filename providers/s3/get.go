@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
 )
 
 // Get sends one GetObject.
@@ -172,12 +173,12 @@ func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRe
 func (d *objectDriver) headWithChecksum(
 	ctx context.Context, input *awss3.HeadObjectInput, r *driver.GetRequest,
 ) (*awss3.GetObjectOutput, any, error) {
-	if disabledAt := d.noChecksums.Load(); disabledAt != nil && d.account.clock.now().Sub(*disabledAt) < checksumsRemembered {
+	if disabledAt := d.noChecksums.Load(); disabledAt != nil && d.account.clock.Now().Sub(*disabledAt) < checksumsRemembered {
 		input.ChecksumMode = ""
 	}
 	output, native, err := d.headObject(ctx, input, r)
 	if statusOf(err) != http.StatusForbidden || input.ChecksumMode == "" || !d.account.profile.KMS ||
-		isSkewed(responseOf(err).Response.Response) {
+		serverclock.IsSkewed(responseOf(err).Response.Response) {
 		return output, native, err
 	}
 	input.ChecksumMode = ""
@@ -185,7 +186,7 @@ func (d *objectDriver) headWithChecksum(
 	if failure != nil {
 		return nil, nil, failure
 	}
-	now := d.account.clock.now()
+	now := d.account.clock.Now()
 	d.noChecksums.Store(&now)
 	return plainOutput, plainNative, nil
 }

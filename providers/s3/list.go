@@ -39,7 +39,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if mayOmit && input.ContinuationToken == nil {
 		return d.listRest(ctx, r, start)
 	}
-	requestStart := d.account.clock.now()
+	requestStart := d.account.clock.Now()
 	page, err := d.listPage(ctx, r, r.Prefix, input)
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if mayOmit && !isCachedPage(decodeToken(page.Token)) {
 		return d.listRest(ctx, r, start)
 	}
-	d.account.setKeyToken(r, page, d.account.clock.now().Sub(requestStart))
+	d.account.setKeyToken(r, page, d.account.clock.Now().Sub(requestStart))
 	return page, nil
 }
 

@@ -100,7 +100,7 @@ func TestListSlowTokensByKey(t *testing.T) {
 			w := newStandIn(t, reply{Header: map[string]string{"Server": "MinIO"}, Body: text})
 			d := w.on(t, tt.profile)
 			start := time.Now()
-			d.account.clock.now = func() time.Time { return start } // each page is quick
+			d.account.clock.Now = func() time.Time { return start } // each page is quick
 
 			page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10, Token: tt.token, Delimiter: tt.delimiter, StartAfter: "0"})
 			require.NoError(t, err)

@@ -21,6 +21,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/vended"
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
@@ -127,7 +128,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 		profileGiven:       c.Profile != nil,
 		environmentExpires: environmentExpiry(),
 		keys:               &signature.Keys{},
-		clock:              &clock{now: time.Now},
+		clock:              &serverclock.Clock{Now: time.Now},
 		server:             &evidence.Server{},
 		deniedAt:           &atomic.Pointer[time.Time]{},
 	}
@@ -205,7 +206,7 @@ func (a *account) configureClient(o *awss3.Options) {
 		a.server.Observe(response.Header)
 		a.renewer.observe(response)
 		if correctsSkew {
-			a.clock.observe(response)
+			a.clock.Observe(response)
 		}
 		return evidence.Check(operation, response, a.profile.identifies)
 	}))

@@ -113,7 +113,7 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newStandIn(t, tt.response, stored)
 			d := w.on(t, "aws")
-			d.account.clock.now = func() time.Time { return when.Add(tt.here) }
+			d.account.clock.Now = func() time.Time { return when.Add(tt.here) }
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 			if tt.response.Status != 0 {
 				require.ErrorIs(t, err, storage.Unauthenticated)

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
 // amazonByRegion responds like Amazon with one bucket, "photos" in eu-west-1.
@@ -26,7 +27,7 @@ type amazonByRegion struct {
 func (a *amazonByRegion) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	region := signedRegion(&http.Response{Request: r})
+	region := signature.SignedRegion(&http.Response{Request: r})
 	what := r.URL.Path
 	for parameter := range r.URL.Query() {
 		if parameter != "x-id" {

@@ -42,7 +42,7 @@ type urlSigner struct {
 // Sign signs a URL. It sends a request only if it must get credentials. Everything that the result
 // guarantees is in signed headers or in signed parameters of the query, so nobody can change it.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
-	return d.urls.sign(ctx, r, d.account.clock.time())
+	return d.urls.sign(ctx, r, d.account.clock.Time())
 }
 
 func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
@@ -124,7 +124,7 @@ func errTemporary() error {
 
 // SignPart signs the URL of an UploadPart. It sends no request, unless it must get credentials.
 func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
-	return d.urls.signPart(ctx, r, d.account.clock.time())
+	return d.urls.signPart(ctx, r, d.account.clock.Time())
 }
 
 func (us *urlSigner) signPart(

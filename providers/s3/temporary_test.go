@@ -95,7 +95,7 @@ func TestHeadMissingChecksBucketOnce(t *testing.T) {
 	require.NoError(t, err)
 	d := drv.(*objectDriver)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	d.account.clock.now = func() time.Time { return now }
+	d.account.clock.Now = func() time.Time { return now }
 	miss := func() {
 		_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.ErrorIs(t, err, storage.ObjectNotFound)

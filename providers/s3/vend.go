@@ -81,7 +81,7 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 			Err:  errors.New("the response to AssumeRole has no complete credentials"),
 		}
 	}
-	if !c.Expiration.After(a.clock.now()) {
+	if !c.Expiration.After(a.clock.Now()) {
 		return nil, &storage.Error{
 			Code: storage.Internal,
 			Err:  errors.New("the credentials in the response to AssumeRole have expired"),

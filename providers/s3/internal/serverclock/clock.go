@@ -1,34 +1,35 @@
-package s3
+// Package serverclock follows the clock of an S3 server, which refuses requests that are signed at another
+// time. Start at [Clock].
+package serverclock
 
 import (
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// maxSkew is how far a clock may be off before it is corrected. S3 refuses requests
+// MaxSkew is how far a clock may be off before it is corrected. S3 refuses requests
 // that are off by more than 15 minutes.
-const maxSkew = 4 * time.Minute
+const MaxSkew = 4 * time.Minute
 
 // A clock returns the time for the signatures of a raw client and of signed URLs. It starts as this
 // machine's clock. If a request fails and the server's clock differs, the clock is corrected. The
 // SDK has such a clock for its own requests, but does not export it.
-type clock struct {
-	now  func() time.Time
+type Clock struct {
+	Now  func() time.Time
 	skew atomic.Int64 // how far the server's clock is ahead, in nanoseconds
 }
 
-func (c *clock) time() time.Time {
-	return c.now().Add(time.Duration(c.skew.Load())).UTC()
+func (c *Clock) Time() time.Time {
+	return c.Now().Add(time.Duration(c.skew.Load())).UTC()
 }
 
 // observe corrects the clock by the Date header of a response. Only a failed response can start a
 // correction. After that, a successful response can also change the correction. The correction ends
 // when this machine's clock is right again.
-func (c *clock) observe(response *http.Response) {
+func (c *Clock) Observe(response *http.Response) {
 	if response.StatusCode < 400 && c.skew.Load() == 0 {
 		return
 	}
@@ -36,8 +37,8 @@ func (c *clock) observe(response *http.Response) {
 	if !ok {
 		return
 	}
-	skew := t.Sub(c.now())
-	if skew.Abs() < maxSkew {
+	skew := t.Sub(c.Now())
+	if skew.Abs() < MaxSkew {
 		skew = 0
 	}
 	c.skew.Store(int64(skew))
@@ -49,33 +50,13 @@ func serverTime(response *http.Response) (t time.Time, ok bool) {
 	return t, err == nil && response.Header.Get("Age") == ""
 }
 
-// isSkewed reports whether the time of a response differs by maxSkew or more from the time at which
+// IsSkewed reports whether the time of a response differs by MaxSkew or more from the time at which
 // its request was signed. No server accepts a signature with a very different time.
-func isSkewed(response *http.Response) bool {
+func IsSkewed(response *http.Response) bool {
 	if response.Request == nil {
 		return false
 	}
 	date, err := time.Parse(signature.TimeFormat, response.Request.Header.Get("X-Amz-Date"))
 	t, ok := serverTime(response)
-	return err == nil && ok && t.Sub(date).Abs() >= maxSkew
-}
-
-// isOfSession reports whether the request of a response was signed with temporary credentials.
-func isOfSession(response *http.Response) bool {
-	return response.Request != nil && response.Request.Header.Get("X-Amz-Security-Token") != ""
-}
-
-// signedRegion returns the region for which the request of a response was signed, or
-// "" if it was not signed.
-func signedRegion(response *http.Response) string {
-	if response.Request == nil {
-		return ""
-	}
-	_, credential, _ := strings.Cut(response.Request.Header.Get("Authorization"), "Credential=")
-	credential, _, _ = strings.Cut(credential, ",")
-	scope := strings.Split(credential, "/") // elements: access key (one or more), date, region, service, "aws4_request"
-	if len(scope) < 5 {
-		return ""
-	}
-	return scope[len(scope)-3]
+	return err == nil && ok && t.Sub(date).Abs() >= MaxSkew
 }
