@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/providers/internal/bucketupdate"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // bucketSettings are the settings of a bucket, each with its fields in a [storage.BucketInfo].
@@ -125,9 +126,9 @@ func (b *bucketSettingsAPI) head(ctx context.Context) (region string, err error)
 			return err
 		})
 		if refusal != nil {
-			return "", reads(refusal)
+			return "", s3error.Read(refusal)
 		}
-		err = reads(err)
+		err = s3error.Read(err)
 		if storage.CodeOf(err) == storage.ObjectNotFound { // a 404 to HEAD does not say what is missing
 			return "", storage.BucketNotFound
 		}
@@ -167,8 +168,8 @@ func readSetting[In, Out any](ctx context.Context, send sendFunc[In, Out], input
 	if err == nil {
 		return output, nil
 	}
-	if isCode(err, codes...) || storage.CodeOf(translate(err)) == storage.Unsupported {
+	if s3error.IsCode(err, codes...) || storage.CodeOf(s3error.Translate(err)) == storage.Unsupported {
 		return new(Out), nil
 	}
-	return nil, reads(err)
+	return nil, s3error.Read(err)
 }

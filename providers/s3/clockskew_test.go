@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -46,7 +47,7 @@ func TestRegionHint(t *testing.T) {
 			change: func(c *Config) {
 				c.Region = "eu-west-1"
 			},
-			hint: regionHint,
+			hint: s3error.RegionHint,
 		},
 		{
 			name:  "with an access key with slashes",
@@ -97,7 +98,7 @@ func TestClockCorrected(t *testing.T) {
 		first := head()
 		require.Equal(t, storage.Unauthenticated, first.Code, "%v", first)
 		require.True(t, first.Retryable)
-		require.Equal(t, clockHint, first.Hint)
+		require.Equal(t, s3error.ClockHint, first.Hint)
 
 		second := head()
 		require.Equal(t, storage.PermissionDenied, second.Code, "it was signed at the store's time: %v", second)

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // documentedCodes are the error codes that Amazon lists, and their statuses.
@@ -162,7 +163,7 @@ var documentedCodes = []struct {
 func TestErrorCodesDocumented(t *testing.T) {
 	for _, tt := range documentedCodes {
 		t.Run(tt.code, func(t *testing.T) {
-			got := meaningOf(tt.code, "", tt.status).Code
+			got := s3error.Meaning(tt.code, "", tt.status).Code
 			require.Equal(t, tt.want, got)
 			require.NotEqual(t, storage.Internal, got)
 		})
@@ -173,7 +174,7 @@ func TestErrorCodesDocumented(t *testing.T) {
 // hint explains it.
 func TestErrorCodesUnlisted(t *testing.T) {
 	for status := 400; status < 500; status++ {
-		got := meaningOf("NewCode", "", status)
+		got := s3error.Meaning("NewCode", "", status)
 		require.True(t, got.Code != storage.Internal || got.Hint != "", "%d", status)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // Compose copies each source as one or more parts, and sends r.Tail as the last part. If a source
@@ -76,7 +77,7 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 			CRC32C:   fullObjectCRC(output.ChecksumCRC32C, output.ChecksumType),
 		}, nil
 	}
-	if isCode(err, "TooManyParts") || isCode(err, "InvalidRequest") && strings.Contains(err.Error(), "Checksum Type") {
+	if s3error.IsCode(err, "TooManyParts") || s3error.IsCode(err, "InvalidRequest") && strings.Contains(err.Error(), "Checksum Type") {
 		return nil, storage.Unsupported
 	}
 	return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 type copier struct {
@@ -74,7 +75,7 @@ func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*sto
 	unknown := false
 	if transport.Stalled(err) && ctx.Err() == nil {
 		if source, failure := cp.sourceAttrs(ctx, r.Source); failure == nil {
-			unknown = asError(err).Unknown
+			unknown = s3error.Of(err).Unknown
 			attrs, err = cp.copyObject(ctx, r, source.Size)
 		}
 	}
@@ -84,7 +85,7 @@ func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*sto
 	if isTooLargeToCopy(err) {
 		return nil, storage.Unsupported // parts could be of different revisions, because the revision is not known
 	}
-	e := asError(cp.copyFailed(ctx, err, r))
+	e := s3error.Of(cp.copyFailed(ctx, err, r))
 	e.Unknown = e.Unknown || unknown
 	return nil, e
 }
@@ -173,16 +174,16 @@ func (cp *copier) isSameObject(r *driver.CopyRequest) bool {
 // isTooLargeToCopy reports whether a CopyObject failed because of the source's size. Copy relies on
 // this error instead of requesting the size of every source first.
 func isTooLargeToCopy(err error) bool {
-	code, message := codeAndMessage(err)
+	code, message := s3error.CodeAndMessage(err)
 	return code == "EntityTooLarge" || code == "InvalidRequest" && strings.Contains(message, "maximum allowable size")
 }
 
 // copyError translates the error of a copy. It distinguishes a changed source from a false
 // condition of the destination, which have the same response.
 func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
-	e := asError(err)
+	e := s3error.Of(err)
 	switch {
-	case e.Status == http.StatusNotFound && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload") && !isKMSError(e.Err):
+	case e.Status == http.StatusNotFound && !s3error.IsCode(e.Err, "NoSuchBucket", "NoSuchUpload") && !s3error.IsKMS(e.Err):
 		e.Code = storage.Changed // a 404 means that the source, which existed a moment ago, is gone
 	case e.Code == storage.PreconditionFailed || e.Code == storage.NotModified:
 		e.Code = storage.Changed
@@ -196,7 +197,7 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	if _, lookup := cp.sourceAttrs(ctx, source); lookup == nil { // the source has not changed
 		e.Code = storage.PreconditionFailed
 		e.Hint = ""
-	} else if asError(lookup).Code != storage.Changed {
+	} else if s3error.Of(lookup).Code != storage.Changed {
 		return lookup
 	}
 	return e
@@ -210,7 +211,7 @@ func (cp *copier) sourceAttrs(ctx context.Context, source driver.ObjectRef) (*st
 	}
 	output, err := cp.headSource(ctx, source)
 	if err != nil {
-		e := translate(err)
+		e := s3error.Translate(err)
 		switch e.Status {
 		case http.StatusNotFound, http.StatusPreconditionFailed, http.StatusMethodNotAllowed:
 			e.Code = storage.Changed
@@ -243,7 +244,7 @@ func sendToSource[In, Out any](
 	ctx context.Context, cp *copier, bucket string, send sendFunc[In, Out], input *In,
 ) (*Out, error) {
 	out, err := send(ctx, input)
-	region := headerOf(err, "X-Amz-Bucket-Region")
+	region := s3error.Header(err, "X-Amz-Bucket-Region")
 	if err == nil || bucket == cp.bucket.name || region == "" || region == cp.account.region || !cp.account.amazon() {
 		return out, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/copyparts"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // A copyRange is a range of a source that becomes one part.
@@ -71,7 +72,7 @@ func (cp *copier) copyRanges(
 	}
 	upload, err := cp.multipart.begin(ctx, r.Key, &r.Properties, &r.Controls, r.Native, style, opts...)
 	if err != nil {
-		return nil, sdkerror.WithoutEffect(asError(err))
+		return nil, sdkerror.WithoutEffect(s3error.Of(err))
 	}
 	parts, err := cp.copyParts(ctx, r.Key, upload, ranges, r.Native)
 	if err == nil && len(r.Tail) > 0 {
@@ -82,7 +83,7 @@ func (cp *copier) copyRanges(
 	}
 	var attrs *storage.Attrs
 	if err != nil {
-		err = sdkerror.WithoutEffect(asError(err))
+		err = sdkerror.WithoutEffect(s3error.Of(err))
 	} else {
 		input := &awss3.CompleteMultipartUploadInput{
 			Bucket:          &cp.bucket.name,
@@ -93,8 +94,8 @@ func (cp *copier) copyRanges(
 		_, input.ChecksumType = style.multipart()
 		attrs, err = cp.multipart.complete(ctx, input, r.Condition, -1, r.Native)
 	}
-	if err != nil && !asError(err).Unknown {
-		err = cleanup.After(ctx, asError(err), "the parts that were copied", func(ctx context.Context) error {
+	if err != nil && !s3error.Of(err).Unknown {
+		err = cleanup.After(ctx, s3error.Of(err), "the parts that were copied", func(ctx context.Context) error {
 			return cp.objects.AbortParts(ctx, r.Key, upload)
 		})
 	}
@@ -205,7 +206,7 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 	if err == nil {
 		return tagMap(output.TagSet), nil
 	}
-	e := translate(err)
+	e := s3error.Translate(err)
 	if e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed {
 		e.Code = storage.Changed
 		e.Hint = ""

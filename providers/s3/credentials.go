@@ -22,6 +22,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/named"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // sdkOptions returns the SDK's options, which come from Config.Client, from Config.AWS or from the
@@ -252,7 +253,7 @@ func isTemporary(err error) bool {
 	if call, ok := errors.AsType[*smithy.OperationError](err); ok && call.Service() == imds.ServiceID {
 		return false
 	}
-	return isUnsent(err)
+	return s3error.IsUnsent(err)
 }
 
 // longestSession limits how long a signed URL is valid if temporary credentials of unknown expiry

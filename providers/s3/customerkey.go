@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // A CustomerKeyOption is the option that [WithCustomerKey] returns. It fits uploads, copies (for
@@ -113,9 +114,9 @@ const (
 )
 
 func (a *account) withReadKeyHint(err error, native []any) error {
-	e := asError(err)
-	_, message := codeAndMessage(e.Err)
-	bare := isCode(e.Err, "", "BadRequest") && e.Hint == "" // the response to HEAD has no body that explains the error
+	e := s3error.Of(err)
+	_, message := s3error.CodeAndMessage(e.Err)
+	bare := s3error.IsCode(e.Err, "", "BadRequest") && e.Hint == "" // the response to HEAD has no body that explains the error
 	ok := customerkey.In(native) != nil
 	if ok && (e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden) {
 		e.Hint = wrongCustomerKeyHint
@@ -126,7 +127,7 @@ func (a *account) withReadKeyHint(err error, native []any) error {
 }
 
 func withWriteKeyHint(err error, native []any) error {
-	e := asError(err)
+	e := s3error.Of(err)
 	if e.Code == storage.PermissionDenied && customerkey.In(native) != nil {
 		e.Hint = blockedSSECHint
 	}
@@ -134,9 +135,9 @@ func withWriteKeyHint(err error, native []any) error {
 }
 
 func (a *account) withCopyKeyHint(err error, native, source []any) error {
-	e := asError(err)
+	e := s3error.Of(err)
 	if e.Status == http.StatusBadRequest || len(source) > 0 {
-		e = asError(a.withReadKeyHint(e, source))
+		e = s3error.Of(a.withReadKeyHint(e, source))
 	}
 	return withWriteKeyHint(e, native)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/lifetime"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // A remover deletes objects in batches. If a version was not deleted, it finds out whether a lock
@@ -42,7 +43,7 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if err == nil {
 		return nil
 	}
-	e := asError(err)
+	e := s3error.Of(err)
 	if e.Code == storage.PermissionDenied && d.remover.isLocked(ctx, r) {
 		e.Code = storage.Locked
 		e.Hint = ""
@@ -50,7 +51,7 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if e.Status != http.StatusNotFound || e.Unknown { // only a 404 of S3 itself proves that there is no object
 		return e
 	}
-	if failure := asError(d.bucket.notFound(ctx, e.Err)); failure.Code != storage.ObjectNotFound {
+	if failure := s3error.Of(d.bucket.notFound(ctx, e.Err)); failure.Code != storage.ObjectNotFound {
 		return failure
 	}
 	return nil
@@ -177,8 +178,8 @@ func (a *account) withBatch(o *awss3.Options) {
 // batchError translates the error of a batch. It returns Unsupported if the server has no batches,
 // or if it requires a Content-MD5. The objects are then deleted one by one.
 func batchError(err error) error {
-	e := asError(err)
-	if e.Code == storage.Unsupported || isCode(e.Err, "MissingContentMD5") {
+	e := s3error.Of(err)
+	if e.Code == storage.Unsupported || s3error.IsCode(e.Err, "MissingContentMD5") {
 		e.Code = storage.Unsupported
 	} else if e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound
@@ -190,7 +191,7 @@ func batchError(err error) error {
 func objectError(failure *types.Error) *storage.Error {
 	code := aws.ToString(failure.Code)
 	message := aws.ToString(failure.Message)
-	m := meaningOf(code, message, 0)
+	m := s3error.Meaning(code, message, 0)
 	if m.Code == storage.ObjectNotFound {
 		return nil
 	}
@@ -221,7 +222,7 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	attrs, err := rm.objects.Head(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
 	switch {
 	case err == nil:
-	case asError(err).Status == http.StatusBadRequest: // the HEAD lacks the customer's key of the object
+	case s3error.Of(err).Status == http.StatusBadRequest: // the HEAD lacks the customer's key of the object
 		attrs = rm.lockAlone(ctx, r)
 	default:
 		return false

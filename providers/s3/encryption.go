@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"reflect"
 	"strings"
 
@@ -14,7 +13,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
 // field returns a pointer to the field of an SDK input that has this name. It returns nil if the
@@ -157,34 +155,4 @@ func errTwoKeys() error {
 // Fingerprint returns the key's name and the context, which are not secret.
 func (k *kmsKey) Fingerprint() string {
 	return fmt.Sprintf("%q %v %q", aws.ToString(k.id), k.bucketKey, k.context)
-}
-
-const (
-	kmsKeyHint   = "the KMS key does not exist in the bucket's region: check its id"
-	kmsStateHint = "the KMS key is disabled, about to be deleted, or of the wrong kind"
-)
-
-// isKMSCode reports whether a code comes from KMS, through S3, or is MinIO's code for its KMS.
-func isKMSCode(code string) bool {
-	return strings.HasPrefix(code, "KMS.") || strings.HasPrefix(code, "kms:")
-}
-
-func isKMSError(err error) bool {
-	code, _ := codeAndMessage(err)
-	return isKMSCode(code)
-}
-
-func kmsMeaning(code string, status int) sdkerror.Meaning {
-	if status >= http.StatusInternalServerError ||
-		strings.Contains(code, "Internal") ||
-		strings.Contains(code, "DependencyTimeout") {
-		return sdkerror.Meaning{Code: storage.Unavailable}
-	}
-	if strings.Contains(code, "Throttling") {
-		return sdkerror.Meaning{Code: storage.RateLimited}
-	}
-	if strings.Contains(code, "NotFound") {
-		return sdkerror.Meaning{Code: storage.InvalidArgument, Hint: kmsKeyHint}
-	}
-	return sdkerror.Meaning{Code: storage.PermissionDenied, Hint: kmsStateHint}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 const (
@@ -706,37 +707,37 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 			call:  "PutObject",
 			reply: failing(400, "KMS.NotFoundException", "Key does not exist"),
 			want:  storage.InvalidArgument,
-			hint:  kmsKeyHint,
+			hint:  s3error.KMSKeyHint,
 		},
 		"the same on MinIO": {
 			call:  "PutObject",
 			reply: failing(404, "kms:KeyNotFound", "no such key"),
 			want:  storage.InvalidArgument,
-			hint:  kmsKeyHint,
+			hint:  s3error.KMSKeyHint,
 		},
 		"the same at a read": {
 			call:  "GetObject",
 			reply: failing(404, "kms:KeyNotFound", "no such key"),
 			want:  storage.InvalidArgument,
-			hint:  kmsKeyHint,
+			hint:  s3error.KMSKeyHint,
 		},
 		"the same at a copy": {
 			call:  "CopyObject",
 			reply: failing(404, "kms:KeyNotFound", "no such key"),
 			want:  storage.InvalidArgument,
-			hint:  kmsKeyHint,
+			hint:  s3error.KMSKeyHint,
 		},
 		"the same at an upload": {
 			call:  "CreateMultipartUpload",
 			reply: failing(404, "kms:KeyNotFound", "no such key"),
 			want:  storage.InvalidArgument,
-			hint:  kmsKeyHint,
+			hint:  s3error.KMSKeyHint,
 		},
 		"a KMS key that is disabled": {
 			call:  "GetObject",
 			reply: failing(400, "KMS.DisabledException", "disabled"),
 			want:  storage.PermissionDenied,
-			hint:  kmsStateHint,
+			hint:  s3error.KMSStateHint,
 		},
 		"a failure within KMS": {
 			call:  "PutObject",
@@ -760,7 +761,7 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 			w.server.Respond(tt.reply)
 			err := encryptedCalls()[tt.call].do(t.Context(), d, tt.native)
 			require.ErrorIs(t, err, tt.want)
-			require.Equal(t, tt.hint, asError(err).Hint)
+			require.Equal(t, tt.hint, s3error.Of(err).Hint)
 		})
 	}
 }

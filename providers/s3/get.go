@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
 )
 
@@ -177,8 +178,8 @@ func (d *objectDriver) headWithChecksum(
 		input.ChecksumMode = ""
 	}
 	output, native, err := d.headObject(ctx, input, r)
-	if statusOf(err) != http.StatusForbidden || input.ChecksumMode == "" || !d.account.profile.KMS ||
-		serverclock.IsSkewed(responseOf(err).Response.Response) {
+	if s3error.Status(err) != http.StatusForbidden || input.ChecksumMode == "" || !d.account.profile.KMS ||
+		serverclock.IsSkewed(s3error.Response(err).Response.Response) {
 		return output, native, err
 	}
 	input.ChecksumMode = ""

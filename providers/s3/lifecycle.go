@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // setLifecycle replaces the bucket's rules. If rules is empty, it removes the old rules. Some
@@ -35,7 +36,7 @@ func (b *bucketSettingsAPI) setLifecycle(ctx context.Context, rules []storage.Li
 		return err
 	}
 	if err := b.putLifecycle(ctx, sdkRules); err != nil {
-		if isCode(err, "MalformedXML", "InvalidArgument") &&
+		if s3error.IsCode(err, "MalformedXML", "InvalidArgument") &&
 			slices.ContainsFunc(rules, onlyAborts) { // MinIO has no rules that only abort uploads
 			return sdkerror.WithCode(
 				err, storage.Unsupported,
@@ -46,7 +47,7 @@ func (b *bucketSettingsAPI) setLifecycle(ctx context.Context, rules []storage.Li
 	}
 	current, err := b.lifecycleRules(ctx)
 	if err != nil {
-		e := *asError(err)
+		e := *s3error.Of(err)
 		e.Unknown = true // the new rules are active, but maybe not all of them
 		return &e
 	}

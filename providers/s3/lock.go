@@ -12,9 +12,9 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // lockOf returns the lock of a write in the SDK's types; a part that is not set is "" or nil.
@@ -96,29 +96,6 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 	return change(ctx, d, r, d.account.client.PutObjectLegalHold, input, d.account.withBodyChecksum()...)
 }
 
-// lockMeaning returns the meaning of a refusal if object lock is the reason. S3 and compatible
-// servers have no error code for this reason, so lockMeaning looks for these texts:
-//
-//   - Amazon and versitygw: 403 AccessDenied "Access Denied because object protected by object
-//     lock."
-//   - Ceph: 403 AccessDenied "forbidden by object lock"
-//   - MinIO: 400 InvalidRequest "Object is WORM protected and cannot be overwritten"
-//   - all of them, for a bucket that cannot lock objects: 400 InvalidRequest "Bucket is missing
-//     Object Lock Configuration" or "Bucket is missing ObjectLock Configuration"
-func lockMeaning(code, message string) (m sdkerror.Meaning, ok bool) {
-	message = strings.ToLower(message)
-	switch {
-	case code != "AccessDenied" && code != "InvalidRequest":
-	case strings.Contains(message, "by object lock") || strings.Contains(message, "worm protected"):
-		return sdkerror.Meaning{Code: storage.Locked}, true
-	case strings.Contains(message, "missing object lock") || strings.Contains(message, "missing objectlock"):
-		return sdkerror.Meaning{Code: storage.Unsupported, Hint: lockHint}, true
-	}
-	return m, false
-}
-
-const lockHint = "the bucket cannot lock objects: make it with WithObjectLock"
-
 // A bucketLock has a bucket's settings for object lock: whether it can lock objects (able), and how
 // it locks new ones.
 type bucketLock struct {
@@ -180,7 +157,7 @@ func (b *bucketSettingsAPI) setObjectLock(ctx context.Context, r *driver.BucketR
 	case !r.ObjectLock && *r.DefaultRetention == storage.DefaultRetention{}:
 		return nil
 	case !r.ObjectLock:
-		return &storage.Error{Code: storage.Unsupported, Hint: lockHint}
+		return &storage.Error{Code: storage.Unsupported, Hint: s3error.LockHint}
 	case b.account.profile.ObjectLock != LockAllBuckets:
 		return &storage.Error{
 			Code: storage.Unsupported,
@@ -199,7 +176,7 @@ func (b *bucketSettingsAPI) setObjectLock(ctx context.Context, r *driver.BucketR
 			Days: days(d.Days),
 		}}
 	}
-	isPending := func(err error) bool { return justVersioned && isCode(err, "InvalidBucketState") }
+	isPending := func(err error) bool { return justVersioned && s3error.IsCode(err, "InvalidBucketState") }
 	return retryPending(ctx, isPending, func() error {
 		return sendWrite(ctx, b.account.client.PutObjectLockConfiguration, &awss3.PutObjectLockConfigurationInput{
 			Bucket:                  &b.name,

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 var (
@@ -174,7 +175,7 @@ func TestLockErrors(t *testing.T) {
 
 			err := d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "k"})
 			require.ErrorIs(t, err, tt.want)
-			e := asError(err)
+			e := s3error.Of(err)
 			require.False(t, e.Unknown)
 
 			if tt.want == storage.Unsupported {
@@ -301,13 +302,13 @@ func TestSignedUploadURLLocks(t *testing.T) {
 
 	_, err = sign(func(*driver.SignRequest) {})
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Contains(t, asError(err).Hint, "WithCRC32C")
+	require.Contains(t, s3error.Of(err).Hint, "WithCRC32C")
 
 	_, err = d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
 		r.LegalHold = true
 	}), now)
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Contains(t, asError(err).Hint, "SignedUploadURL")
+	require.Contains(t, s3error.Of(err).Hint, "SignedUploadURL")
 }
 
 // Each profile with object lock sends a checksum or an MD5, because S3 refuses locked objects without one.

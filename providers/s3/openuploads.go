@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // ListParts sends one ListParts.
@@ -31,8 +32,8 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	}
 	setCustomerKey(customerkey.In(r.Native), input, "")
 	output, err := d.account.client.ListParts(ctx, input)
-	if isCode(err, "NoSuchUpload", "NoSuchKey") {
-		e := translate(err)
+	if s3error.IsCode(err, "NoSuchUpload", "NoSuchKey") {
+		e := s3error.Translate(err)
 		e.Code = storage.ObjectNotFound
 		return nil, e
 	}

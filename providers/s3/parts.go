@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 type multipart struct{ bucket *bucket }
@@ -151,7 +152,7 @@ func refusesParts(ctx context.Context, d *objectDriver, r *driver.PutRequest) bo
 	_ = d.account.customize(input, r.Native) // an error is about an option that HeadObject does not need
 	head, err := d.account.client.HeadObject(ctx, input)
 	if err != nil {
-		return c.Revision != "" && statusOf(err) == http.StatusNotFound &&
+		return c.Revision != "" && s3error.Status(err) == http.StatusNotFound &&
 			storage.CodeOf(d.bucket.notFound(ctx, err)) == storage.ObjectNotFound
 	}
 	return quoteETag(head.ETag) != c.Revision
@@ -190,7 +191,7 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 			Key:      &key,
 			UploadId: &upload,
 		})
-		if isCode(err, "NoSuchUpload") {
+		if s3error.IsCode(err, "NoSuchUpload") {
 			return nil
 		}
 		if err != nil {
@@ -216,10 +217,10 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 // uploadError translates the error of a request of a multipart upload. The error never means
 // that an object is missing.
 func uploadError(err error) error {
-	e := translate(err)
+	e := s3error.Translate(err)
 	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound
-		if isCode(err, "NoSuchKey") { // some servers return this for a missing upload
+		if s3error.IsCode(err, "NoSuchKey") { // some servers return this for a missing upload
 			e.Code = storage.InvalidArgument
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/cleanup"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 const allUsers = "http://acs.amazonaws.com/groups/global/AllUsers"
@@ -52,7 +53,7 @@ func (b *bucketSettingsAPI) setPublic(ctx context.Context, public bool) error {
 	if err != nil && removed != nil && !b.isNew &&
 		!b.isUnsettled(err) { // restore the removed block, which protected the bucket before
 		restore := func(ctx context.Context) error { return b.putAccessBlock(ctx, removed) }
-		err = cleanup.After(ctx, asError(err), "the permission for public policies", restore)
+		err = cleanup.After(ctx, s3error.Of(err), "the permission for public policies", restore)
 	}
 	return err
 }
@@ -82,7 +83,7 @@ func (b *bucketSettingsAPI) isPublic(ctx context.Context) (bool, error) {
 func (b *bucketSettingsAPI) isPublicByACL(ctx context.Context) (bool, error) {
 	output, err := b.account.client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.name})
 	if err != nil {
-		return false, reads(err)
+		return false, s3error.Read(err)
 	}
 	return slices.ContainsFunc(output.Grants, func(g types.Grant) bool {
 		return g.Grantee != nil && aws.ToString(g.Grantee.URI) == allUsers &&
@@ -129,7 +130,7 @@ func (b *bucketSettingsAPI) putPolicy(ctx context.Context, policy *bucketPolicy)
 // (https://github.com/env0/templates/pull/258). isBlocked returns false if the error's message says
 // that the caller lacks a permission.
 func (b *bucketSettingsAPI) isBlocked(err error) bool {
-	_, message := codeAndMessage(err)
+	_, message := s3error.CodeAndMessage(err)
 	return storage.CodeOf(err) == storage.PermissionDenied && b.hasAccessBlock() &&
 		(strings.Contains(message, "BlockPublicPolicy") || !strings.Contains(message, "not authorized to perform"))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // Put sends one PutObject. The body has no trailer and no chunks.
@@ -61,12 +62,12 @@ func (b *bucket) withBody(o *awss3.Options) {
 // object that the write should update is missing. Older servers return 304 if the condition is
 // false.
 func writeError(err error, c storage.Condition) error {
-	e := asError(err)
+	e := s3error.Of(err)
 	if c == (storage.Condition{}) {
 		return e
 	}
-	isMissing := e.Status == http.StatusNotFound && c.Revision != "" && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload") &&
-		!isKMSError(e.Err)
+	isMissing := e.Status == http.StatusNotFound && c.Revision != "" && !s3error.IsCode(e.Err, "NoSuchBucket", "NoSuchUpload") &&
+		!s3error.IsKMS(e.Err)
 	if isMissing || e.Code == storage.NotModified {
 		e.Code = storage.PreconditionFailed
 		e.Hint = ""

@@ -15,7 +15,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/running"
-	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // A renewer returns the credentials of an account, and replaces credentials that the store refuses.
@@ -157,8 +157,8 @@ func (r *renewer) configure(o *awss3.Options) {
 			ctx context.Context, input middleware.InitializeInput, next middleware.InitializeHandler,
 		) (middleware.InitializeOutput, middleware.Metadata, error) {
 			output, metadata, err := next.HandleInitialize(ctx, input)
-			if isRefusal(err) && r.refuse(responseOf(err).Response.Request) {
-				err = credentialsReplaced(err)
+			if isRefusal(err) && r.refuse(s3error.Response(err).Response.Request) {
+				err = s3error.CredentialsReplaced(err)
 			}
 			return output, metadata, err
 		},
@@ -170,25 +170,13 @@ func (r *renewer) configure(o *awss3.Options) {
 
 // isRefusal reports whether a store has refused the credentials of a request.
 func isRefusal(err error) bool {
-	status := statusOf(err)
+	status := s3error.Status(err)
 	if status < http.StatusBadRequest || status >= http.StatusInternalServerError {
 		return false
 	}
-	e := errorFromAPI(err)
+	e := s3error.FromResponse(err)
 	return e.Code == storage.Unauthenticated && !e.Retryable && !e.Unknown
 }
-
-// A replacedError says that the store refused credentials which were then replaced. The next
-// attempt uses the new ones.
-type replacedError struct{ refusal error }
-
-func (e *replacedError) Error() string { return e.refusal.Error() }
-func (e *replacedError) Unwrap() error { return e.refusal }
-
-// credentialsReplaced returns the error of a request whose credentials were refused and then replaced.
-func credentialsReplaced(refusal error) error { return &replacedError{refusal} }
-
-func areReplaced(err error) bool { return sdkerror.IsType[*replacedError](err) }
 
 // A secretSigner signs the SDK's requests. Whenever the secret changes, it makes a new signer of
 // the SDK. An old signer would not notice the new secret: it caches a signing key for each access

@@ -15,9 +15,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
-
-const restoreHint = "the object is archived: restore it with storage.Restore first"
 
 // Restore sends one HeadObject and one RestoreObject. An object in an archive tier of
 // Intelligent-Tiering leaves that tier for good. For such an object, RestoreObject must not have a
@@ -50,7 +49,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		input.RestoreRequest.Days = aws.Int32(int32(r.RestoreDays))
 	}
 	err = change(ctx, d, r, d.account.client.RestoreObject, input)
-	if isCode(err, "RestoreAlreadyInProgress", "InvalidObjectState") { // InvalidObjectState: the object is not archived
+	if s3error.IsCode(err, "RestoreAlreadyInProgress", "InvalidObjectState") { // InvalidObjectState: the object is not archived
 		return nil
 	}
 	return err

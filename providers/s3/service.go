@@ -23,6 +23,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/bucketupdate"
 	"github.com/omnibucket/storage/providers/internal/cleanup"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 var _ driver.ServiceDriver = (*serviceDriver)(nil)
@@ -109,14 +110,14 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		info.Region = s.account.region // a server that is not Amazon's has other names for locations
 	}
 	err := b.applyNew(ctx, r, info)
-	if err != nil && asError(err).Retryable && ctx.Err() == nil {
+	if err != nil && s3error.Of(err).Retryable && ctx.Err() == nil {
 		s.pending.Store(r.Name, *r)
 		return nil, err
 	}
 	s.pending.Delete(r.Name)
 	if err != nil {
 		input := &awss3.DeleteBucketInput{Bucket: &r.Name}
-		return nil, cleanup.After(ctx, asError(err), "the new bucket", func(ctx context.Context) error {
+		return nil, cleanup.After(ctx, s3error.Of(err), "the new bucket", func(ctx context.Context) error {
 			return sendWrite(ctx, b.account.client.DeleteBucket, input)
 		})
 	}
@@ -151,7 +152,7 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 		input.BucketNamespace = types.BucketNamespaceAccountRegional
 	}
 	err = sendWrite(ctx, b.account.client.CreateBucket, input)
-	if isCode(err, "OperationAborted") {
+	if s3error.IsCode(err, "OperationAborted") {
 		return sdkerror.WithHint(
 			err,
 			"a bucket of this name was deleted a short time ago, or is being created: try later, or take another name",
@@ -286,7 +287,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	input := &awss3.ListBucketsInput{MaxBuckets: aws.Int32(maxBuckets), ContinuationToken: httpheader.Optional(token)}
 	output, err := s.account.client.ListBuckets(ctx, input)
 	if err != nil {
-		return nil, "", reads(err)
+		return nil, "", s3error.Read(err)
 	}
 	page := make([]storage.BucketInfo, 0, len(output.Buckets))
 	for _, b := range output.Buckets {
@@ -356,10 +357,10 @@ func retryPending(ctx context.Context, pending func(error) bool, change func() e
 
 // isUnsettled reports whether S3 will probably accept the change later.
 func (b *bucketSettingsAPI) isUnsettled(err error) bool {
-	if isCode(err, "OperationAborted") {
+	if s3error.IsCode(err, "OperationAborted") {
 		return true
 	}
-	e := asError(err)
+	e := s3error.Of(err)
 	return b.isNew && (e.Retryable || e.Code == storage.BucketNotFound)
 }
 
@@ -401,7 +402,7 @@ func (s *serviceDriver) managedBucket(name string) *bucketSettingsAPI {
 func (s *serviceDriver) inBucketRegion(name string, do func(*bucketSettingsAPI) error) error {
 	b := s.managedBucket(name)
 	err := do(b)
-	region := otherRegion(err)
+	region := s3error.OtherRegion(err)
 	if region == "" || region == b.account.region || !s.account.spansRegions() {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // A transcript is a transport that records requests, like "PUT /?cors" for a bucket in
@@ -395,7 +396,7 @@ func TestLifecycleRulesDroppedTags(t *testing.T) {
 
 	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(storage.LifecycleRule{ID: "b", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1})))
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Contains(t, asError(err).Hint, "tags")
+	require.Contains(t, s3error.Of(err).Hint, "tags")
 	require.Equal(t, []string{"GET /photos?lifecycle", "PUT /photos?lifecycle", "GET /photos?lifecycle", "PUT /photos?lifecycle"}, w.requests)
 	require.NotContains(t, w.bodies["PUT /photos?lifecycle"], "Tag")
 }

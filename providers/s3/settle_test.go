@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // denied returns the refusal of a policy with S3's message.
@@ -182,7 +183,7 @@ func TestCreateBucketInternalError(t *testing.T) {
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 				require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
 				if tt.unknown {
-					require.Contains(t, asError(err).Hint, "call UpdateBucket")
+					require.Contains(t, s3error.Of(err).Hint, "call UpdateBucket")
 				}
 				require.NotContains(t, w.requests, "DELETE /")
 			})

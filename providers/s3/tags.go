@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // tagHeader returns the header with an object's tags, or nil if there are none. A space is
@@ -94,7 +95,7 @@ func change[In, Out any](
 	if err == nil {
 		return nil
 	}
-	e := asError(err)
+	e := s3error.Of(err)
 	get := &driver.GetRequest{Key: r.Key, Version: r.Version}
 	if e.Status != http.StatusNotFound && e.Status != http.StatusMethodNotAllowed {
 		return e

@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 var (
@@ -156,7 +157,7 @@ func TestTagsOfACopyInParts(t *testing.T) {
 	t.Run("they may not be read", func(t *testing.T) {
 		w, err := run(t, &driver.CopyRequest{}, failing(403, "AccessDenied", "no"))
 		require.ErrorIs(t, err, storage.PermissionDenied)
-		require.Contains(t, asError(err).Hint, "WithTags")
+		require.Contains(t, s3error.Of(err).Hint, "WithTags")
 		require.Len(t, w.server.Lines(), 1)
 	})
 

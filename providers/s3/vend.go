@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/permissions"
 	"github.com/omnibucket/storage/providers/internal/vended"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // Vended returns a function for [Config].CredentialsFor. ask is a function of the
@@ -189,8 +190,8 @@ var sessionMeanings = map[string]sdkerror.Meaning{
 
 // sessionError translates an error of AssumeRole.
 func sessionError(err error) error {
-	e := asError(err)
-	code, _ := codeAndMessage(err)
+	e := s3error.Of(err)
+	code, _ := s3error.CodeAndMessage(err)
 	if m, ok := sessionMeanings[code]; ok {
 		e.Code = m.Code
 		e.Hint = m.Hint

@@ -14,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
 // A listingProbe turns a request that lists the whole bucket into one that only seems to have a
@@ -57,7 +58,7 @@ func (d *objectDriver) probeListings(ctx context.Context, v *storage.VendedCrede
 				Hint: "vend rights without List, or a prefix of \"\" for a bucket that has the objects of one client only",
 			}
 		}
-		if code, _ := codeAndMessage(err); code != "AccessDenied" {
+		if code, _ := s3error.CodeAndMessage(err); code != "AccessDenied" {
 			return d.bucket.listError(err)
 		}
 	}

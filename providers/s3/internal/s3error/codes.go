@@ -1,4 +1,4 @@
-package s3
+package s3error
 
 import (
 	"net/http"
@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	clockHint  = "the clock of this machine differs from the store's: correct it"
-	regionHint = "the bucket is in another region or has another endpoint"
+	ClockHint  = "the clock of this machine differs from the store's: correct it"
+	RegionHint = "the bucket is in another region or has another endpoint"
 	deniedHint = "the credentials may not do this; without permission to list the bucket, S3 reports missing objects this way too"
 	kmsUseHint = "the credentials may not use the KMS key, which the key's policy and theirs must permit"
 	headerHint = "the server refuses this header: name the server by its profile, as profile= or Config.Profile"
 )
 
-// errorMeanings maps the error codes of S3 and of compatible servers to the library's codes and
+// meanings maps the error codes of S3 and of compatible servers to the library's codes and
 // hints. For responses without a known code, it maps their status.
-var errorMeanings = sdkerror.Table{
+var meanings = sdkerror.Table{
 	Codes: sdkerror.Codes(map[sdkerror.Meaning]string{
 		{Code: storage.ObjectNotFound}: "NoSuchKey NoSuchVersion",
 		{Code: storage.BucketNotFound}: "NoSuchBucket NoSuchAccessPoint NoSuchMultiRegionAccessPoint",
@@ -29,7 +29,7 @@ var errorMeanings = sdkerror.Table{
 			MalformedXML InvalidPart InvalidPartOrder EntityTooSmall XMinioInvalidObjectName XMinioInvalidResourceName
 			IllegalVersioningException ClientTokenConflict IdempotencyException NoSuchAsyncRequest
 			ObjectAlreadyInActiveTierError`,
-		{Code: storage.Unsupported, Hint: lockHint}: "ObjectLockConfigurationNotFoundError NoSuchObjectLockConfiguration",
+		{Code: storage.Unsupported, Hint: LockHint}: "ObjectLockConfigurationNotFoundError NoSuchObjectLockConfiguration",
 		// BucketConflict: R2
 		{Code: storage.BucketExists}: "BucketAlreadyExists BucketAlreadyOwnedByYou BucketConflict AccessPointAlreadyOwnedByYou",
 		{Code: storage.PermissionDenied, Hint: "the account has reached its limit of buckets: remove some, or ask the provider for more"}: "TooManyBuckets",
@@ -51,7 +51,7 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.InvalidArgument, Hint: "the server does not have this storage class"}:              "InvalidStorageClass",
 		// Amazon returns TemporaryRedirect for hours after a bucket was created, until DNS is up to
 		// date.
-		{Code: storage.InvalidArgument, Hint: regionHint}: `
+		{Code: storage.InvalidArgument, Hint: RegionHint}: `
 			IllegalLocationConstraint AuthorizationHeaderMalformed PermanentRedirect MovedPermanently
 			TemporaryRedirect IllegalLocationConstraintException InvalidRegion`,
 		// Alibaba OSS, Tencent COS and Volcengine TOS return these codes, with the status 403.
@@ -79,7 +79,7 @@ var errorMeanings = sdkerror.Table{
 		}: "ExpiredToken InvalidToken InvalidTokenId TokenRefreshRequired InvalidSessionException",
 		// The driver learns the difference of the clocks from the response, and corrects the time
 		// of the next attempt.
-		{Code: storage.Unauthenticated, Retryable: true, Hint: clockHint}: "RequestTimeTooSkewed",
+		{Code: storage.Unauthenticated, Retryable: true, Hint: ClockHint}: "RequestTimeTooSkewed",
 		{Code: storage.RateLimited}: `
 			SlowDown SlowDownRead SlowDownWrite RequestLimitExceeded TooManyRequests TooManyRequestsException
 			Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException
@@ -93,18 +93,18 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.Unsupported, Hint: "the bucket has ACLs disabled: make it public with a bucket policy and omit WithPublicRead"}: "AccessControlListNotSupported",
 	}),
 	Statuses: map[int]sdkerror.Meaning{
-		http.StatusMovedPermanently:  {Code: storage.InvalidArgument, Hint: regionHint},
-		http.StatusTemporaryRedirect: {Code: storage.InvalidArgument, Hint: regionHint},
-		http.StatusPermanentRedirect: {Code: storage.InvalidArgument, Hint: regionHint},
+		http.StatusMovedPermanently:  {Code: storage.InvalidArgument, Hint: RegionHint},
+		http.StatusTemporaryRedirect: {Code: storage.InvalidArgument, Hint: RegionHint},
+		http.StatusPermanentRedirect: {Code: storage.InvalidArgument, Hint: RegionHint},
 		http.StatusForbidden:         {Code: storage.PermissionDenied, Hint: deniedHint},
 		http.StatusConflict:          {Code: storage.Unavailable},
 	},
 }
 
-// meaningOf returns the meaning of the provider's code or, if the code is
+// Meaning returns the meaning of the provider's code or, if the code is
 // unknown, of the status.
-func meaningOf(code, message string, status int) sdkerror.Meaning {
-	m := errorMeanings.Lookup(code, status)
+func Meaning(code, message string, status int) sdkerror.Meaning {
+	m := meanings.Lookup(code, status)
 	if isKMSCode(code) {
 		return kmsMeaning(code, status)
 	}
@@ -120,7 +120,7 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 		m.Hint = "the bucket has a default retention, and S3 locks only what it can check: begin the upload without WithUncheckedParts"
 	case code == "InvalidArgument" && strings.HasPrefix(message, "Unsupported header '"): // B2
 		m = sdkerror.Meaning{Code: storage.Unsupported, Hint: headerHint}
-	case status == http.StatusConflict && code != "" && code != "Conflict" && !errorMeanings.Has(code):
+	case status == http.StatusConflict && code != "" && code != "Conflict" && !meanings.Has(code):
 		return sdkerror.Unknown // a retry of an unknown conflict may be of no use
 	case status == http.StatusTooManyRequests:
 		m.Code = storage.RateLimited
@@ -133,6 +133,6 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 // mayBeWrongRegion reports whether the response may mean that the region is wrong. A response to
 // HEAD has no code, so that its status 400 may have this meaning, too.
 func mayBeWrongRegion(code string, status int) bool {
-	return errorMeanings.Lookup(code, status).Hint == regionHint ||
-		status == http.StatusBadRequest && !errorMeanings.Has(code)
+	return meanings.Lookup(code, status).Hint == RegionHint ||
+		status == http.StatusBadRequest && !meanings.Has(code)
 }

@@ -1,0 +1,185 @@
+// Package s3error translates the errors of the AWS SDK, and the codes of S3 and of compatible servers, into
+// errors of package storage. Start at [Translate]. The tables in codes.go have the meanings.
+package s3error
+
+import (
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/s3/internal/evidence"
+	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
+)
+
+// translator translates errors of the AWS SDK into errors of package storage.
+var translator = &sdkerror.Translator{
+	FromResponse:    FromResponse,
+	WithoutResponse: withoutResponse,
+	MaybeSent:       mayHaveBeenSent,
+	MaybeApplied: func(status int) bool {
+		// S3 sends 507 if the store is full. Nothing was stored.
+		return status != http.StatusInsufficientStorage && sdkerror.MaybeApplied(status)
+	},
+}
+
+var (
+	Translate = translator.Translate
+	Of        = translator.AsError
+	Read      = translator.Read
+	Write     = translator.Write
+)
+
+// mayHaveBeenSent reports whether err is the SDK's error for an interrupted request. Such an error
+// does not tell how much of the request was sent.
+func mayHaveBeenSent(err error) bool {
+	return IsUnsent(err) || sdkerror.IsType[*smithy.CanceledError](err)
+}
+
+func IsUnsent(err error) bool { return sdkerror.IsType[*smithyhttp.RequestSendError](err) }
+
+func FromResponse(err error) *storage.Error {
+	response := Response(err)
+	if response == nil {
+		return nil
+	}
+	status := response.HTTPStatusCode()
+	code, message := CodeAndMessage(err)
+	m := Meaning(code, message, status)
+	if !meanings.Has(code) && (status == http.StatusUnauthorized || status == http.StatusForbidden) &&
+		serverclock.IsSkewed(response.Response.Response) {
+		m = meanings.Codes["RequestTimeTooSkewed"] // the response to a HEAD has no body with a code
+	}
+	if isThrottledHead(response.Response.Response) {
+		m = meanings.Codes["SlowDown"]
+	}
+	if strings.HasPrefix(response.Response.Status, "200") && meanings.Has(code) && !sdkerror.IsRetryable(m.Code) {
+		// The SDK sets the status to 500, which would mean that the write may have had an effect.
+		// After this error, it had none.
+		status = http.StatusBadRequest
+	}
+	if code == "ConditionalRequestConflict" {
+		status = http.StatusConflict // S3 may send this code after status 200, too
+	}
+	isStoreError := hasOwnCode(code, message, status) || evidence.HasOwnHeader(response.Response.Header)
+	if redirect, ok := sdkerror.Redirect(status, response.Response.Header); ok && !isStoreError {
+		m = redirect
+	}
+	e := m.NewError(status, response.Response.Header, err)
+	e.Retryable = e.Retryable || areReplaced(err)
+	e.RequestID = response.ServiceRequestID()
+	e.Unknown = sdkerror.IsForeign(status, isStoreError, false)
+	if region := OtherRegion(err); region != "" {
+		e.Hint = "the bucket is in region " + region + ": set region=" + region
+	}
+	return e
+}
+
+// isThrottledHead reports whether S3 has throttled a HEAD. A HEAD has no body, so the code SlowDown
+// is missing (https://github.com/aws/aws-sdk-java-v2/issues/5414). But the response has the id of
+// the request. The 503 of a gateway has no id.
+func isThrottledHead(r *http.Response) bool {
+	return r.StatusCode == http.StatusServiceUnavailable && r.Request != nil && r.Request.Method == http.MethodHead &&
+		r.Header.Get("X-Amz-Request-Id") != ""
+}
+
+// OtherRegion returns the bucket's region if the response names it and the
+// request was signed for another one. Otherwise it returns "".
+func OtherRegion(err error) string {
+	response := Response(err)
+	if response == nil {
+		return ""
+	}
+	code, message := CodeAndMessage(err)
+	if !mayBeWrongRegion(code, response.HTTPStatusCode()) {
+		return ""
+	}
+	region := response.Response.Header.Get("X-Amz-Bucket-Region")
+	if match := regexp.MustCompile(`expecting '([a-z0-9-]+)'`).FindStringSubmatch(message); region == "" &&
+		match != nil {
+		region = match[1] // from the text of AuthorizationHeaderMalformed
+	}
+	if region == signature.SignedRegion(response.Response.Response) {
+		return ""
+	}
+	return region
+}
+
+// Response returns the response that err contains, or nil. If there was no response, the SDK
+// makes up an empty one.
+func Response(err error) *awshttp.ResponseError {
+	var response *awshttp.ResponseError
+	if !errors.As(err, &response) || response.Response == nil || response.Response.Response == nil ||
+		response.Response.StatusCode == 0 {
+		return nil
+	}
+	return response
+}
+
+// CodeAndMessage returns the provider's code and message. If the response has no body, they are
+// empty or made up by the SDK from the status, but MinIO sends both in headers.
+//
+// https://github.com/minio/minio/blob/master/cmd/api-response.go
+func CodeAndMessage(err error) (code, message string) {
+	if code := Header(err, "X-Minio-Error-Code"); code != "" {
+		return code, strings.Trim(Header(err, "X-Minio-Error-Desc"), `"`)
+	}
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode(), api.ErrorMessage()
+	}
+	return "", ""
+}
+
+// hasOwnCode reports whether the code of an error comes from the provider. If the body has no code,
+// the SDK makes a code from the status.
+func hasOwnCode(code, message string, status int) bool {
+	text := http.StatusText(status)
+	return code != "" && code != "UnknownError" && (code != strings.ReplaceAll(text, " ", "") || message != text)
+}
+
+func withoutResponse(err error) *storage.Error {
+	if sdkerror.IsType[smithy.InvalidParamsError](err) {
+		return &storage.Error{Code: storage.InvalidArgument, Err: err}
+	}
+	e := sdkerror.WithoutResponse(err, IsUnsent(err))
+	switch {
+	case sdkerror.IsType[x509.HostnameError](err):
+		e.Hint = "the server's certificate is for another host: if the bucket's name has dots, set path_style=true"
+	case sdkerror.IsType[x509.UnknownAuthorityError](err):
+		e.Hint = "this machine does not trust the server's certificate: set AWS_CA_BUNDLE to a file of certificates to trust"
+	case e.Code == storage.Internal && e.Hint == "" && sdkerror.IsType[*smithy.CanceledError](err):
+		e.Code = storage.Canceled
+	}
+	return e
+}
+
+// IsCode reports whether the provider's own code is one of codes.
+func IsCode(err error, codes ...string) bool {
+	got, _ := CodeAndMessage(err)
+	return slices.Contains(codes, got)
+}
+
+// Status returns the status of the response that err contains, or 0.
+func Status(err error) int {
+	if response := Response(err); response != nil {
+		return response.HTTPStatusCode()
+	}
+	return 0
+}
+
+// Header returns a header of the response that err contains, or "".
+func Header(err error, name string) string {
+	if response := Response(err); response != nil {
+		return response.Response.Header.Get(name)
+	}
+	return ""
+}

@@ -1,0 +1,3 @@
+package s3error
+
+const restoreHint = "the object is archived: restore it with storage.Restore first"
