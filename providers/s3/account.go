@@ -12,17 +12,14 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/config"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/providers/s3/internal/bucketname"
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
-	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -97,15 +94,6 @@ func (a *account) identify(c Config) {
 	a.identity = identity
 }
 
-// These headers name the account that must own a bucket. A signed URL has the first header as a
-// query parameter, in lower case, as in the URLs of the SDK.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
-const (
-	ownerHeader       = rawclient.OwnerHeader
-	ownerQuery        = "x-amz-expected-bucket-owner"
-	sourceOwnerHeader = "X-Amz-Source-Expected-Bucket-Owner"
-)
-
 func (a *account) checkOwner() error {
 	owner := a.expectedOwner
 	if owner == "" {
@@ -128,30 +116,6 @@ func (a *account) checkOwner() error {
 		return argument.Invalid("Config.ExpectedBucketOwner", "must be visible ASCII characters", "")
 	}
 	return nil
-}
-
-// withExpectedOwner adds the headers with the expected owner to every request for an existing
-// bucket. The source bucket of a copy must have the same owner (see sharedIdentity).
-func withExpectedOwner(owner string) func(*middleware.Stack) error {
-	set := middleware.BuildMiddlewareFunc(
-		"omnibucket:ExpectedOwner",
-		func(
-			ctx context.Context, input middleware.BuildInput, next middleware.BuildHandler,
-		) (middleware.BuildOutput, middleware.Metadata, error) {
-			request, ok := input.Request.(*smithyhttp.Request)
-			operation := awsmiddleware.GetOperationName(ctx)
-			switch {
-			case !ok || operation == "CreateBucket" || operation == "ListBuckets" || operation == "CreateSession":
-			default:
-				request.Header.Set(ownerHeader, owner)
-				if operation == "CopyObject" || operation == "UploadPartCopy" {
-					request.Header.Set(sourceOwnerHeader, owner)
-				}
-			}
-			return next.HandleBuild(ctx, input)
-		},
-	)
-	return func(stack *middleware.Stack) error { return stack.Build.Add(set, middleware.After) }
 }
 
 func (a *account) amazon() bool {
@@ -208,7 +172,7 @@ func (a *account) orderKnown() bool {
 // configuration show. An access point and a directory bucket are excluded, because they need
 // another kind of name in a session's policy.
 func (a *account) canVend(bucket string) bool {
-	if a.anonymous || a.isVended || isARN(bucket) || isDirectory(bucket) || a.customResolver {
+	if a.anonymous || a.isVended || bucketname.IsARN(bucket) || bucketname.IsDirectory(bucket) || a.customResolver {
 		return false
 	}
 	return a.profile.Sessions && (!a.amazon() || a.vendRole != "")

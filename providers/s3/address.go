@@ -6,6 +6,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/internal/address"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 // addresses lists the parameters that an address such as s3://photos can have.
@@ -42,9 +43,9 @@ func parseAddress(u *url.URL) (c Config, err error) {
 		return c, err
 	}
 	if query.Has("request_payer") {
-		c.RequesterPays = query.Get("request_payer") == requester
+		c.RequesterPays = query.Get("request_payer") == sdkcall.Requester
 		if !c.RequesterPays {
-			return c, argument.Invalid("parameter request_payer", "must be "+requester, "")
+			return c, argument.Invalid("parameter request_payer", "must be "+sdkcall.Requester, "")
 		}
 	}
 	if c.BucketKey, err = address.Flag(query, "bucket_key", false); err != nil {

@@ -14,9 +14,10 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/s3/internal/bucketname"
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
@@ -87,7 +88,7 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 	e.URI.Path = strings.TrimSuffix(e.URI.Path, "/")
 	options, _ := auth.GetAuthOptions(&e.Properties)
 	scheme.sigV4 = len(options) == 0 || len(options) == 1 && a.isPlainSigV4(options[0])
-	scheme.allowsRaw = scheme.sigV4 && len(options) == 1 && len(e.Headers) == 0 && !isARN(bucket) &&
+	scheme.allowsRaw = scheme.sigV4 && len(options) == 1 && len(e.Headers) == 0 && !bucketname.IsARN(bucket) &&
 		e.URI.EscapedPath() == e.URI.Path
 	return &e.URI, scheme, nil
 }
@@ -180,29 +181,6 @@ func (b *bucket) publicURL() string {
 	}
 }
 
-func isARN(bucket string) bool { return strings.HasPrefix(bucket, "arn:") }
-
-// aliasSuffix is the end of an access point's alias if the access point belongs to a service other
-// than S3.
-// https://docs.aws.amazon.com/fsx/latest/OpenZFSGuide/access-point-restrictions-limitations-naming-rules.html
-const aliasSuffix = "-ext-s3alias"
-
-// checkName refuses ARNs that the SDK accepts, but that do not name exactly one S3 bucket. A
-// multi-region access point has several buckets. A write to one bucket reaches the other buckets
-// later. So a conditional write may succeed although another bucket already has a newer object.
-// Outposts and Object Lambda are other services.
-func checkName(bucket string) error {
-	if !isARN(bucket) {
-		return nil
-	}
-	parts := strings.SplitN(bucket, ":", 6) // arn, partition, service, region, account, resource
-	if len(parts) == 6 && parts[2] == signature.Service && parts[3] != "" &&
-		strings.HasPrefix(strings.Replace(parts[5], ":", "/", 1), "accesspoint/") {
-		return nil
-	}
-	return argument.Invalid("the bucket", "must be a name, or the ARN of an access point in one region", "")
-}
-
 // sendsMD5 reports whether requests to e have a header with the MD5 of their body. The server can
 // compare the MD5 to detect a damaged body. The reasons are in
 // docs/maintainers/decisions/s3-bodies-without-a-profile.md.
@@ -253,7 +231,7 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 		c.Credentials = a.credentials
 	}
 	if a.requesterPays {
-		c.Payer = requester
+		c.Payer = sdkcall.Requester
 	}
 	if a.sendsMD5(e) {
 		c.ContentMD5 = contentMD5

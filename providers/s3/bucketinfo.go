@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/providers/internal/bucketupdate"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 // bucketSettings are the settings of a bucket, each with its fields in a [storage.BucketInfo].
@@ -155,7 +156,7 @@ func (b *bucketSettingsAPI) setVersioning(ctx context.Context, enabled bool) err
 	if enabled {
 		status = types.BucketVersioningStatusEnabled
 	}
-	return sendWrite(ctx, b.account.client.PutBucketVersioning, &awss3.PutBucketVersioningInput{
+	return sdkcall.Exec(ctx, b.account.client.PutBucketVersioning, &awss3.PutBucketVersioningInput{
 		Bucket:                  &b.name,
 		VersioningConfiguration: &types.VersioningConfiguration{Status: status},
 	}, b.account.withBodyChecksum()...)
@@ -163,7 +164,7 @@ func (b *bucketSettingsAPI) setVersioning(ctx context.Context, enabled bool) err
 
 // readSetting asks for a setting of a bucket. If the server returns one of the given error codes, or does
 // not support the request, the bucket does not have the setting. The output is then empty.
-func readSetting[In, Out any](ctx context.Context, send sendFunc[In, Out], input *In, codes ...string) (*Out, error) {
+func readSetting[In, Out any](ctx context.Context, send sdkcall.Func[In, Out], input *In, codes ...string) (*Out, error) {
 	output, err := send(ctx, input)
 	if err == nil {
 		return output, nil

@@ -10,14 +10,16 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/s3/internal/bucketname"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 // Compose copies each source as one or more parts, and sends r.Tail as the last part. If a source
 // is smaller than the minimum part size and is not last, Compose returns Unsupported, and the engine
 // streams the sources.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
-	if len(r.Tail) > 0 && r.Unchanged && d.account.profile.amazon && isDirectory(d.bucket.name) {
+	if len(r.Tail) > 0 && r.Unchanged && d.account.profile.amazon && bucketname.IsDirectory(d.bucket.name) {
 		return d.appendInPlace(ctx, r)
 	}
 	var ranges []copyRange
@@ -67,7 +69,7 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 	if err := d.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
-	output, err := write(ctx, d.account.client.PutObject, input, func(o *awss3.PutObjectOutput) bool {
+	output, err := sdkcall.Write(ctx, d.account.client.PutObject, input, func(o *awss3.PutObjectOutput) bool {
 		return o.ETag != nil && o.Size != nil && *o.Size == r.Size
 	}, d.bucket.withBody)
 	if err == nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 type copier struct {
@@ -136,7 +137,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	if err := cp.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
-	output, err := write(
+	output, err := sdkcall.Write(
 		withCopyTimeout(ctx, size), cp.account.client.CopyObject, input,
 		func(o *awss3.CopyObjectOutput) bool {
 			return o.CopyObjectResult != nil && o.CopyObjectResult.ETag != nil
@@ -241,7 +242,7 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*aws
 // sendToSource sends a request to the bucket of a source, which may be in another region. The response to
 // a request in the wrong region names the right one.
 func sendToSource[In, Out any](
-	ctx context.Context, cp *copier, bucket string, send sendFunc[In, Out], input *In,
+	ctx context.Context, cp *copier, bucket string, send sdkcall.Func[In, Out], input *In,
 ) (*Out, error) {
 	out, err := send(ctx, input)
 	region := s3error.Header(err, "X-Amz-Bucket-Region")

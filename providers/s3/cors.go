@@ -9,12 +9,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 // putCORS replaces the bucket's CORS rules. If rules is empty, it removes them.
 func (b *bucketSettingsAPI) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 	if len(rules) == 0 {
-		return sendWrite(ctx, b.account.client.DeleteBucketCors, &awss3.DeleteBucketCorsInput{Bucket: &b.name})
+		return sdkcall.Exec(ctx, b.account.client.DeleteBucketCors, &awss3.DeleteBucketCorsInput{Bucket: &b.name})
 	}
 	configuration := &types.CORSConfiguration{}
 	for _, rule := range rules {
@@ -29,7 +30,7 @@ func (b *bucketSettingsAPI) putCORS(ctx context.Context, rules []storage.CORSRul
 		}
 		configuration.CORSRules = append(configuration.CORSRules, r)
 	}
-	return sendWrite(
+	return sdkcall.Exec(
 		ctx, b.account.client.PutBucketCors,
 		&awss3.PutBucketCorsInput{Bucket: &b.name, CORSConfiguration: configuration},
 		b.account.withBodyChecksum()...)

@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage/internal/lifetime"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 // A remover deletes objects in batches. If a version was not deleted, it finds out whether a lock
@@ -39,7 +40,7 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if err := d.account.customize(input, r.Native); err != nil {
 		return err
 	}
-	err := sendWrite(ctx, d.account.client.DeleteObject, input)
+	err := sdkcall.Exec(ctx, d.account.client.DeleteObject, input)
 	if err == nil {
 		return nil
 	}
@@ -129,7 +130,7 @@ func (rm *remover) sendBatch(
 	ctx context.Context, input *awss3.DeleteObjectsInput, r []driver.DeleteRequest, indexes map[batchObject][]int,
 	errs []error,
 ) error {
-	output, err := write(ctx, rm.bucket.account.client.DeleteObjects, input, func(o *awss3.DeleteObjectsOutput) bool {
+	output, err := sdkcall.Write(ctx, rm.bucket.account.client.DeleteObjects, input, func(o *awss3.DeleteObjectsOutput) bool {
 		return len(o.Deleted)+len(o.Errors) > 0
 	}, rm.bucket.account.withBatch)
 	if err != nil {
@@ -171,7 +172,7 @@ func (rm *remover) sendBatch(
 
 func (a *account) withBatch(o *awss3.Options) {
 	if a.profile.Batch == BatchMD5 {
-		o.APIOptions = append(o.APIOptions, withContentMD5)
+		o.APIOptions = append(o.APIOptions, sdkcall.WithContentMD5)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/s3/internal/bucketname"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 var _ driver.Driver = (*objectDriver)(nil)
@@ -34,13 +36,6 @@ func newDriver(a *account, name string) *objectDriver {
 	d.copier = copier{objects: d, account: a, bucket: b, multipart: &d.multipart}
 	d.remover = remover{objects: d, bucket: b}
 	return d
-}
-
-// isDirectory reports whether a bucket is one of Amazon's directory buckets (S3 Express One Zone), or
-// an access point of one: their names have these suffixes.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-bucket-naming-rules.html
-func isDirectory(bucket string) bool {
-	return strings.HasSuffix(bucket, "--x-s3") || strings.HasSuffix(bucket, "--xa-s3")
 }
 
 // directoryLacks has the features that directory buckets lack, or have in another form. For
@@ -103,12 +98,12 @@ func (d *objectDriver) Describe() driver.Description {
 		desc.Features &^= storage.StableURLs
 	}
 	if d.account.requesterPays || d.account.expectedOwner != "" ||
-		isARN(d.bucket.name) {
+		bucketname.IsARN(d.bucket.name) {
 		// A form cannot have the headers for RequesterPays and ExpectedBucketOwner. It also needs
 		// the bucket's name, which an ARN lacks.
 		desc.Features &^= storage.SignedForms
 	}
-	if isDirectory(d.bucket.name) {
+	if bucketname.IsDirectory(d.bucket.name) {
 		desc.Features &^= directoryLacks
 		desc.FolderOrder = false
 		desc.FolderPrefixes = true
@@ -126,7 +121,7 @@ func placesOf(a *account, bucket string) []driver.Place {
 	return []driver.Place{{
 		Account: a.identity,
 		Bucket:  bucket,
-		Alias:   !a.amazon() || isARN(bucket) || strings.HasSuffix(bucket, "s3alias"),
+		Alias:   !a.amazon() || bucketname.IsARN(bucket) || strings.HasSuffix(bucket, "s3alias"),
 	}}
 }
 
@@ -141,7 +136,7 @@ func (d *objectDriver) Native() any {
 	if d.account.configClient != nil {
 		return d.account.configClient
 	}
-	return cloneClient(d.account.client, func(o *awss3.Options) {
+	return sdkcall.CloneClient(d.account.client, func(o *awss3.Options) {
 		o.Retryer = retry.NewStandard()
 	})
 }

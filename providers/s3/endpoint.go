@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/address"
+	"github.com/omnibucket/storage/providers/s3/internal/hostname"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
@@ -140,8 +141,8 @@ func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	switch {
 	case c.Client != nil: // a client without a BaseEndpoint sends requests to Amazon
 		return nil, argument.Invalid("Config.Client", "must have a BaseEndpoint with profile "+profile.Name, "")
-	case strings.Contains(host, regionLabel):
-		if !isLabel(region) {
+	case strings.Contains(host, hostname.RegionLabel):
+		if !hostname.IsLabel(region) {
 			return nil, argument.Invalid(
 				"region", "must be one of the provider's regions with profile "+profile.Name+" and without an endpoint",
 				hint,
@@ -150,9 +151,5 @@ func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	case host == "" || strings.Contains(host, "*") || profile.Region == "":
 		return nil, argument.Invalid("endpoint", "must be given with profile "+profile.Name, hint)
 	}
-	return parseEndpoint("https://" + strings.ReplaceAll(host, regionLabel, region))
-}
-
-func isLabel(name string) bool {
-	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+	return parseEndpoint("https://" + strings.ReplaceAll(host, hostname.RegionLabel, region))
 }

@@ -11,35 +11,10 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sdkerror"
-	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
-
-type sendFunc[In, Out any] func(context.Context, *In, ...func(*awss3.Options)) (*Out, error)
-
-// write sends one request that changes something. It fails if isComplete returns false for the
-// response: isComplete checks the fields that every S3 server returns after a success.
-func write[In, Out any](
-	ctx context.Context, send sendFunc[In, Out], input *In, isComplete func(*Out) bool, options ...func(*awss3.Options),
-) (out *Out, err error) {
-	err = s3error.Write(ctx, func(ctx context.Context) (err error) {
-		if out, err = send(ctx, input, options...); err == nil && !isComplete(out) {
-			err = evidence.Missing()
-		}
-		return err
-	})
-	return out, err
-}
-
-// sendWrite is like write, for a request whose response has no fields.
-func sendWrite[In, Out any](
-	ctx context.Context, send sendFunc[In, Out], input *In, options ...func(*awss3.Options),
-) error {
-	_, err := write(ctx, send, input, func(*Out) bool { return true }, options...)
-	return err
-}
 
 // notFound returns the error for a missing object or a missing bucket. A 404 to a HEAD has no body
 // that says which of the two is missing. MinIO says it in a header, and then one request is enough.

@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
 )
 
@@ -37,7 +38,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if r.NativeAttrs {
 		api = sdkClient{d.account.client}
 	}
-	output, err := api.GetObject(ctx, input, withoutValidation)
+	output, err := api.GetObject(ctx, input, sdkcall.WithoutValidation)
 	if err != nil {
 		return nil, nil, d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/bucketname"
 )
 
 func acl(public bool) types.ObjectCannedACL {
@@ -115,7 +116,7 @@ func wholeSeconds(t *time.Time) time.Time {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html.
 func copySource(ref driver.ObjectRef) *string {
 	bucket := ref.Bucket
-	if isARN(bucket) {
+	if bucketname.IsARN(bucket) {
 		bucket += "/object"
 	}
 	source := bucket + "/" + escape.Path(ref.Key)

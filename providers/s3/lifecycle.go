@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 // setLifecycle replaces the bucket's rules. If rules is empty, it removes the old rules. Some
@@ -87,9 +88,9 @@ func onlyAborts(rule storage.LifecycleRule) bool {
 // putLifecycle stores rules in the SDK's form. If rules is empty, it removes the bucket's rules.
 func (b *bucketSettingsAPI) putLifecycle(ctx context.Context, rules []types.LifecycleRule) error {
 	if len(rules) == 0 {
-		return sendWrite(ctx, b.account.client.DeleteBucketLifecycle, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name})
+		return sdkcall.Exec(ctx, b.account.client.DeleteBucketLifecycle, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name})
 	}
-	return sendWrite(ctx, b.account.client.PutBucketLifecycleConfiguration, &awss3.PutBucketLifecycleConfigurationInput{
+	return sdkcall.Exec(ctx, b.account.client.PutBucketLifecycleConfiguration, &awss3.PutBucketLifecycleConfigurationInput{
 		Bucket:                 &b.name,
 		LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
 	}, b.account.withBodyChecksum()...)

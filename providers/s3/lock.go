@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 // lockOf returns the lock of a write in the SDK's types; a part that is not set is "" or nil.
@@ -178,7 +179,7 @@ func (b *bucketSettingsAPI) setObjectLock(ctx context.Context, r *driver.BucketR
 	}
 	isPending := func(err error) bool { return justVersioned && s3error.IsCode(err, "InvalidBucketState") }
 	return retryPending(ctx, isPending, func() error {
-		return sendWrite(ctx, b.account.client.PutObjectLockConfiguration, &awss3.PutObjectLockConfigurationInput{
+		return sdkcall.Exec(ctx, b.account.client.PutObjectLockConfiguration, &awss3.PutObjectLockConfigurationInput{
 			Bucket:                  &b.name,
 			ObjectLockConfiguration: c,
 		}, b.account.withBodyChecksum()...)

@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 // functionOf returns the function change as WithRequest stores it in its option.
@@ -71,7 +72,7 @@ func TestWithRequestChangesRequests(t *testing.T) {
 				w.server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), d, []any{f}), name)
 
-				require.Equal(t, requester, w.server.Last(t).Header.Get(rawclient.PayerHeader), name)
+				require.Equal(t, sdkcall.Requester, w.server.Last(t).Header.Get(rawclient.PayerHeader), name)
 				w.server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), d, nil), name)
 				require.Empty(t, w.server.Last(t).Header.Get(rawclient.PayerHeader), "the next request has none")
@@ -128,7 +129,7 @@ func TestWithRequestTagsAndLocks(t *testing.T) {
 	for name, tt := range tests {
 		w.server.Respond(xmlReply("<Tagging><TagSet></TagSet></Tagging>"))
 		require.NoError(t, tt.do([]any{tt.function}), name)
-		require.Equal(t, requester, w.server.Last(t).Header.Get(rawclient.PayerHeader), name)
+		require.Equal(t, sdkcall.Requester, w.server.Last(t).Header.Get(rawclient.PayerHeader), name)
 		n := len(w.server.Requests())
 		require.ErrorIs(t, tt.do([]any{functionOf(func(*awss3.GetObjectInput) {})}), storage.Unsupported, name)
 		require.Len(t, w.server.Requests(), n, name)
@@ -349,7 +350,7 @@ func TestSignedURLNativeOptions(t *testing.T) {
 
 			u, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
-			require.Equal(t, tt.owners, u.Query().Get(ownerQuery))
+			require.Equal(t, tt.owners, u.Query().Get(sdkcall.OwnerQuery))
 
 			names := strings.Split(u.Query().Get("X-Amz-SignedHeaders"), ";")
 			for name := range signedURL.Header {
@@ -394,18 +395,18 @@ func TestExpectedBucketOwnerRequests(t *testing.T) {
 		for name, call := range encryptedCalls() {
 			w.server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, nil), name)
-			require.Equal(t, owner, w.server.Last(t).Header.Get(ownerHeader), name)
+			require.Equal(t, owner, w.server.Last(t).Header.Get(rawclient.OwnerHeader), name)
 			source := ""
 			if name == "CopyObject" || name == "UploadPartCopy" {
 				source = owner
 			}
-			require.Equal(t, source, w.server.Last(t).Header.Get(sourceOwnerHeader), name)
+			require.Equal(t, source, w.server.Last(t).Header.Get("X-Amz-Source-Expected-Bucket-Owner"), name)
 		}
 
 		w.server.Respond(xmlReply(`<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`))
 		_, err := d.List(t.Context(), &driver.ListRequest{Limit: 1})
 		require.NoError(t, err)
-		require.Equal(t, owner, w.server.Last(t).Header.Get(ownerHeader), "ListObjectsV2")
+		require.Equal(t, owner, w.server.Last(t).Header.Get(rawclient.OwnerHeader), "ListObjectsV2")
 	})
 	t.Run("not with requests that name no bucket's owner", func(t *testing.T) {
 		w := newStandIn(t, xmlReply(`<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>`))
@@ -416,7 +417,7 @@ func TestExpectedBucketOwnerRequests(t *testing.T) {
 		_, _, err = s.ListBuckets(t.Context(), "")
 		require.NoError(t, err)
 
-		require.Empty(t, w.server.Last(t).Header.Get(ownerHeader))
+		require.Empty(t, w.server.Last(t).Header.Get(rawclient.OwnerHeader))
 	})
 	t.Run("copies between buckets of two owners are streamed", func(t *testing.T) {
 		w := newStandIn(t)

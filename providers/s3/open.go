@@ -19,8 +19,10 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/internal/named"
 	"github.com/omnibucket/storage/providers/internal/vended"
+	"github.com/omnibucket/storage/providers/s3/internal/bucketname"
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -44,7 +46,7 @@ func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.Bucket == "" {
 		return nil, argument.Invalid("Config.Bucket", "must not be empty", "")
 	}
-	if err := checkName(c.Bucket); err != nil {
+	if err := bucketname.Check(c.Bucket); err != nil {
 		return nil, err
 	}
 	if c.CredentialsFor != nil {
@@ -99,7 +101,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		}, err
 	})
 	account.credentials = aws.CredentialsProviderFunc(keys.Credentials)
-	account.client = cloneClient(account.client, func(o *awss3.Options) {
+	account.client = sdkcall.CloneClient(account.client, func(o *awss3.Options) {
 		o.Credentials = account.credentials
 	})
 	return vended.New(d, keys), nil
@@ -202,7 +204,7 @@ func (a *account) configureClient(o *awss3.Options) {
 		o.ClientLogMode = 0
 	}
 	correctsSkew := !o.DisableClockSkewCorrection
-	o.APIOptions = append(o.APIOptions, withResponse(func(operation string, response *http.Response) error {
+	o.APIOptions = append(o.APIOptions, sdkcall.WithResponse(func(operation string, response *http.Response) error {
 		a.server.Observe(response.Header)
 		a.renewer.observe(response)
 		if correctsSkew {
@@ -214,12 +216,12 @@ func (a *account) configureClient(o *awss3.Options) {
 		a.renewer.configure(o)
 	}
 	if a.profile.UnsignedEncoding {
-		o.APIOptions = append(o.APIOptions, withUnsignedEncoding)
+		o.APIOptions = append(o.APIOptions, sdkcall.WithUnsignedEncoding)
 	}
 	if a.requesterPays {
-		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue(rawclient.PayerHeader, requester))
+		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue(rawclient.PayerHeader, sdkcall.Requester))
 	}
 	if a.expectedOwner != "" {
-		o.APIOptions = append(o.APIOptions, withExpectedOwner(a.expectedOwner))
+		o.APIOptions = append(o.APIOptions, sdkcall.WithExpectedOwner(a.expectedOwner))
 	}
 }

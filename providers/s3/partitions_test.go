@@ -6,6 +6,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/providers/s3/internal/hostname"
 )
 
 // Our table of partitions agrees with the hosts and ARNs that the SDK's endpoint resolver returns.
@@ -18,11 +20,11 @@ func TestPartitionsMatchSDK(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.region, func(t *testing.T) {
-			p := partitionOf(tt.region)
-			require.Equal(t, tt.id, p.id)
+			p := hostname.PartitionOf(tt.region)
+			require.Equal(t, tt.id, p.ID)
 			e, err := resolver.ResolveEndpoint(t.Context(), awss3.EndpointParameters{Region: &tt.region}.WithDefaults())
 			require.NoError(t, err)
-			require.Equal(t, "s3."+tt.region+"."+p.suffix, e.URI.Host)
+			require.Equal(t, "s3."+tt.region+"."+p.Suffix, e.URI.Host)
 
 			profile, region, ok := profileOfHost(e.URI.Host)
 			require.True(t, ok)

@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 type multipart struct{ bucket *bucket }
@@ -165,7 +166,7 @@ func (m *multipart) complete(
 	if err := m.bucket.account.customize(input, native); err != nil {
 		return nil, err
 	}
-	output, err := write(
+	output, err := sdkcall.Write(
 		withCopyTimeout(ctx, size), m.bucket.account.client.CompleteMultipartUpload, input,
 		func(o *awss3.CompleteMultipartUploadOutput) bool {
 			return o.ETag != nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/s3/internal/hostname"
 )
 
 // The table lists the features of each profile. A change of the table is a change for users.
@@ -92,7 +93,7 @@ func TestProfileHosts(t *testing.T) {
 		{"s3.{region}.example.com", "s3.here.example.com", "here"},
 		{"*.example.com", "a.b.example.com", ""},
 	} {
-		region, ok := matchHost(row.pattern, row.host)
+		region, ok := hostname.Match(row.pattern, row.host)
 		require.True(t, ok, row.host)
 		require.Equal(t, row.region, region)
 	}
@@ -105,7 +106,7 @@ func TestProfileHosts(t *testing.T) {
 		{"s3.example.com", "s3.example.com.evil.org"},
 		{"s3.example.com", ""},
 	} {
-		_, ok := matchHost(row.pattern, row.host)
+		_, ok := hostname.Match(row.pattern, row.host)
 		require.False(t, ok, row.host)
 	}
 }

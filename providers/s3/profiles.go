@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/providers/internal/address"
+	"github.com/omnibucket/storage/providers/s3/internal/hostname"
 )
 
 // profiles has the profile of each known kind of server. A comment in each profile gives the source
@@ -26,7 +27,7 @@ var profiles = []Profile{
 		TrailingChecksums: true,
 		Batch:             BatchChecksum,
 		ObjectLock:        LockAllBuckets,
-		Hosts:             amazonHosts(),
+		Hosts:             hostname.AmazonHosts(),
 		SignedUploads:     SignedUploads{ContentType: true, Size: true, IfAbsent: true},
 		Copy:              true,
 		CopyParts:         true,
@@ -528,9 +529,6 @@ func profileAt(profile *Profile, host string) (p Profile, region string, ordered
 	return p, region, ordered
 }
 
-// regionLabel is the placeholder for a region in Profile.Hosts.
-const regionLabel = "{region}"
-
 func profileOfHost(host string) (p Profile, region string, ok bool) {
 	for _, p := range profiles {
 		if region, ok := p.regionOf(host); ok {
@@ -555,38 +553,11 @@ func amazonEndpoint(endpoint string) bool {
 // part of it.
 func (p *Profile) regionOf(host string) (region string, ok bool) {
 	for _, pattern := range p.Hosts {
-		if region, ok := matchHost(pattern, strings.ToLower(host)); ok {
+		if region, ok := hostname.Match(pattern, strings.ToLower(host)); ok {
 			return region, true
 		}
 	}
 	return "", false
-}
-
-// matchHost compares a host with a pattern, label by label from the end. A "*" at the
-// start matches one or more labels. "{region}" may end a label.
-func matchHost(pattern, host string) (region string, ok bool) {
-	want := strings.Split(pattern, ".")
-	labels := strings.Split(host, ".")
-	slices.Reverse(want)
-	slices.Reverse(labels)
-	for i, label := range want {
-		switch {
-		case i >= len(labels) || labels[i] == "":
-			return "", false
-		case label == "*":
-			return region, true
-		case strings.HasSuffix(label, regionLabel):
-			var exists bool
-			region, exists = strings.CutPrefix(labels[i], strings.TrimSuffix(label, regionLabel))
-			if !exists ||
-				region == "" {
-				return "", false
-			}
-		case label != labels[i]:
-			return "", false
-		}
-	}
-	return region, len(want) == len(labels)
 }
 
 // accessPointProfile names the profile of an access point that may belong to an FSx volume, not to

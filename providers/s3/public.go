@@ -13,7 +13,9 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/cleanup"
+	"github.com/omnibucket/storage/providers/s3/internal/hostname"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 const allUsers = "http://acs.amazonaws.com/groups/global/AllUsers"
@@ -27,7 +29,7 @@ func (b *bucketSettingsAPI) setPublic(ctx context.Context, public bool) error {
 		if public {
 			acl = types.BucketCannedACLPublicRead
 		}
-		return sendWrite(
+		return sdkcall.Exec(
 			ctx, b.account.client.PutBucketAcl, &awss3.PutBucketAclInput{Bucket: &b.name, ACL: acl},
 			b.account.withBodyChecksum()...)
 	}
@@ -111,10 +113,10 @@ func (b *bucketSettingsAPI) policy(ctx context.Context) (*bucketPolicy, error) {
 func (b *bucketSettingsAPI) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 	document := policy.String()
 	if document == "" {
-		return sendWrite(ctx, b.account.client.DeleteBucketPolicy, &awss3.DeleteBucketPolicyInput{Bucket: &b.name})
+		return sdkcall.Exec(ctx, b.account.client.DeleteBucketPolicy, &awss3.DeleteBucketPolicyInput{Bucket: &b.name})
 	}
 	err := retryPending(ctx, b.isBlocked, func() error {
-		return sendWrite(
+		return sdkcall.Exec(
 			ctx, b.account.client.PutBucketPolicy, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document},
 			b.account.withBodyChecksum()...)
 	})
@@ -138,7 +140,7 @@ func (b *bucketSettingsAPI) isBlocked(err error) bool {
 func (b *bucketSettingsAPI) arn() string {
 	partition := "aws"
 	if b.account.amazon() {
-		partition = partitionOf(b.account.region).id
+		partition = hostname.PartitionOf(b.account.region).ID
 	}
 	return "arn:" + partition + ":s3:::" + b.name
 }
@@ -184,7 +186,7 @@ func (b *bucketSettingsAPI) setAccessBlock(
 }
 
 func (b *bucketSettingsAPI) putAccessBlock(ctx context.Context, block *types.PublicAccessBlockConfiguration) error {
-	return sendWrite(ctx, b.account.client.PutPublicAccessBlock, &awss3.PutPublicAccessBlockInput{
+	return sdkcall.Exec(ctx, b.account.client.PutPublicAccessBlock, &awss3.PutPublicAccessBlockInput{
 		Bucket:                         &b.name,
 		PublicAccessBlockConfiguration: block,
 	}, b.account.withBodyChecksum()...)

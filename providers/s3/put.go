@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 // Put sends one PutObject. The body has no trailer and no chunks.
@@ -37,7 +38,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err := d.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
-	output, err := write(ctx, d.bucket.objectAPI(ctx, r.Native...).PutObject, input, func(o *awss3.PutObjectOutput) bool {
+	output, err := sdkcall.Write(ctx, d.bucket.objectAPI(ctx, r.Native...).PutObject, input, func(o *awss3.PutObjectOutput) bool {
 		return o.ETag != nil
 	}, d.bucket.withBody)
 	if err != nil {
@@ -54,7 +55,7 @@ func (b *bucket) withBody(o *awss3.Options) {
 	o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
 	endpoint, _ := b.endpoint(context.Background(), "") // the SDK reports an invalid address
 	if b.account.sendsMD5(endpoint) {
-		o.APIOptions = append(o.APIOptions, withContentMD5)
+		o.APIOptions = append(o.APIOptions, sdkcall.WithContentMD5)
 	}
 }
 

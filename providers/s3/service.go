@@ -23,7 +23,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/bucketupdate"
 	"github.com/omnibucket/storage/providers/internal/cleanup"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/bucketname"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 var _ driver.ServiceDriver = (*serviceDriver)(nil)
@@ -71,7 +73,7 @@ func (s *serviceDriver) Provider() string { return provider }
 // Closing the service closes these connections. Driver assumes the region in which this service has
 // created or listed the bucket. If there is none, it assumes the account's region.
 func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
-	if err := checkName(name); err != nil {
+	if err := bucketname.Check(name); err != nil {
 		return nil, err
 	}
 	return newDriver(s.accountFor(name).bucketAccount(name), name), nil
@@ -118,7 +120,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if err != nil {
 		input := &awss3.DeleteBucketInput{Bucket: &r.Name}
 		return nil, cleanup.After(ctx, s3error.Of(err), "the new bucket", func(ctx context.Context) error {
-			return sendWrite(ctx, b.account.client.DeleteBucket, input)
+			return sdkcall.Exec(ctx, b.account.client.DeleteBucket, input)
 		})
 	}
 	info.Versioning = info.Versioning || r.ObjectLock // object lock enables versioning
@@ -151,7 +153,7 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 	if regional, _ := regexp.MatchString(accountRegionalName, r.Name); regional && s.account.amazon() {
 		input.BucketNamespace = types.BucketNamespaceAccountRegional
 	}
-	err = sendWrite(ctx, b.account.client.CreateBucket, input)
+	err = sdkcall.Exec(ctx, b.account.client.CreateBucket, input)
 	if s3error.IsCode(err, "OperationAborted") {
 		return sdkerror.WithHint(
 			err,
@@ -273,7 +275,7 @@ func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 // DeleteBucket fails with BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	err := s.inBucketRegion(name, func(b *bucketSettingsAPI) error {
-		return sendWrite(ctx, b.account.client.DeleteBucket, &awss3.DeleteBucketInput{Bucket: &name})
+		return sdkcall.Exec(ctx, b.account.client.DeleteBucket, &awss3.DeleteBucketInput{Bucket: &name})
 	})
 	if err == nil {
 		s.pending.Delete(name)

@@ -21,18 +21,11 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
 const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // MD5 of an empty body
-
-// A request to a bucket with "requester pays" needs a header, with which the caller agrees to pay.
-// A signed URL has this header as a query parameter, in lower case.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html
-const (
-	payerQuery = "x-amz-request-payer"
-	requester  = "requester"
-)
 
 type urlSigner struct {
 	account *account
@@ -201,9 +194,9 @@ func (p *presigning) url(objectKey string) *storage.SignedURL {
 	a := p.account
 	s := &p.term
 	request := &p.request
-	request.Query = addParameter(request.Query, ownerQuery, a.expectedOwner)
+	request.Query = addParameter(request.Query, sdkcall.OwnerQuery, a.expectedOwner)
 	if a.requesterPays {
-		request.Query = addParameter(request.Query, payerQuery, requester)
+		request.Query = addParameter(request.Query, sdkcall.PayerQuery, sdkcall.Requester)
 	}
 	request.Query = sortQuery(request.Query)
 	key := a.keys.Get(&s.credentials, a.region, s.From)

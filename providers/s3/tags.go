@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 // tagHeader returns the header with an object's tags, or nil if there are none. A space is
@@ -85,13 +86,13 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 // change sends a request that changes an object's tags or locks. input is the SDK's input of
 // the request.
 func change[In, Out any](
-	ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send sendFunc[In, Out], input *In,
+	ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send sdkcall.Func[In, Out], input *In,
 	options ...func(*awss3.Options),
 ) error {
 	if err := d.account.customize(input, r.Native); err != nil {
 		return err
 	}
-	err := sendWrite(ctx, send, input, options...)
+	err := sdkcall.Exec(ctx, send, input, options...)
 	if err == nil {
 		return nil
 	}
@@ -116,5 +117,5 @@ func (a *account) withBodyChecksum() []func(*awss3.Options) {
 	if a.profile.Batch == BatchChecksum {
 		return nil
 	}
-	return []func(*awss3.Options){awss3.WithAPIOptions(withContentMD5)}
+	return []func(*awss3.Options){awss3.WithAPIOptions(sdkcall.WithContentMD5)}
 }

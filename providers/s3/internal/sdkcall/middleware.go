@@ -1,4 +1,4 @@
-package s3
+package sdkcall
 
 import (
 	"context"
@@ -16,18 +16,18 @@ const (
 	outputChecksumID = "AWSChecksum:ValidateOutputPayloadChecksum"
 )
 
-// withoutValidation stops the SDK from computing the checksum of a download. The engine computes it,
+// WithoutValidation stops the SDK from computing the checksum of a download. The engine computes it,
 // even for resumed and parallel reads.
-func withoutValidation(o *awss3.Options) {
+func WithoutValidation(o *awss3.Options) {
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		_, err := stack.Deserialize.Remove(outputChecksumID)
 		return err
 	})
 }
 
-// withResponse calls the function see with each response. If see returns an error, the operation fails with that
+// WithResponse calls the function see with each response. If see returns an error, the operation fails with that
 // error.
-func withResponse(see func(operation string, response *http.Response) error) func(*middleware.Stack) error {
+func WithResponse(see func(operation string, response *http.Response) error) func(*middleware.Stack) error {
 	watch := middleware.DeserializeMiddlewareFunc(
 		"omnibucket:Response",
 		func(
@@ -46,8 +46,8 @@ func withResponse(see func(operation string, response *http.Response) error) fun
 	return func(stack *middleware.Stack) error { return stack.Deserialize.Add(watch, middleware.After) }
 }
 
-// withContentMD5 sends a body with its MD5, and without any other checksum.
-func withContentMD5(stack *middleware.Stack) error {
+// WithContentMD5 sends a body with its MD5, and without any other checksum.
+func WithContentMD5(stack *middleware.Stack) error {
 	if _, exists := stack.Finalize.Get(inputChecksumID); exists {
 		if _, err := stack.Finalize.Remove(inputChecksumID); err != nil {
 			return err
@@ -56,9 +56,9 @@ func withContentMD5(stack *middleware.Stack) error {
 	return smithyhttp.AddContentChecksumMiddleware(stack)
 }
 
-// withUnsignedEncoding sets Accept-Encoding to "gzip" and removes it from the signature. With
+// WithUnsignedEncoding sets Accept-Encoding to "gzip" and removes it from the signature. With
 // "gzip", the server does not decompress stored content.
-func withUnsignedEncoding(stack *middleware.Stack) error {
+func WithUnsignedEncoding(stack *middleware.Stack) error {
 	const header = "Accept-Encoding"
 	setter := func(id, value string) middleware.FinalizeMiddleware {
 		return middleware.FinalizeMiddlewareFunc(
@@ -80,4 +80,13 @@ func withUnsignedEncoding(stack *middleware.Stack) error {
 		return err
 	}
 	return stack.Finalize.Insert(setter("omnibucket:ShowEncoding", "gzip"), signingID, middleware.After)
+}
+
+// CloneClient returns a copy of a client with changed options. The copy has its own cache of
+// sessions for directory buckets. Otherwise the SDK would send the requests for new sessions with
+// the client that was made last.
+func CloneClient(c *awss3.Client, change func(*awss3.Options)) *awss3.Client {
+	o := c.Options()
+	o.ExpressCredentials = nil
+	return awss3.New(o, change)
 }

@@ -1,0 +1,40 @@
+// Package bucketname tells the kinds of names of buckets apart: names, ARNs of access points and aliases.
+// Start at [Check].
+package bucketname
+
+import (
+	"strings"
+
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
+)
+
+func IsARN(bucket string) bool { return strings.HasPrefix(bucket, "arn:") }
+
+// ForeignAliasSuffix is the end of an access point's alias if the access point belongs to a service other
+// than S3.
+// https://docs.aws.amazon.com/fsx/latest/OpenZFSGuide/access-point-restrictions-limitations-naming-rules.html
+const ForeignAliasSuffix = "-ext-s3alias"
+
+// Check refuses ARNs that the SDK accepts, but that do not name exactly one S3 bucket. A
+// multi-region access point has several buckets. A write to one bucket reaches the other buckets
+// later. So a conditional write may succeed although another bucket already has a newer object.
+// Outposts and Object Lambda are other services.
+func Check(bucket string) error {
+	if !IsARN(bucket) {
+		return nil
+	}
+	parts := strings.SplitN(bucket, ":", 6) // arn, partition, service, region, account, resource
+	if len(parts) == 6 && parts[2] == signature.Service && parts[3] != "" &&
+		strings.HasPrefix(strings.Replace(parts[5], ":", "/", 1), "accesspoint/") {
+		return nil
+	}
+	return argument.Invalid("the bucket", "must be a name, or the ARN of an access point in one region", "")
+}
+
+// IsDirectory reports whether a bucket is one of Amazon's directory buckets (S3 Express One Zone), or
+// an access point of one: their names have these suffixes.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-bucket-naming-rules.html
+func IsDirectory(bucket string) bool {
+	return strings.HasSuffix(bucket, "--x-s3") || strings.HasSuffix(bucket, "--xa-s3")
+}

@@ -1,0 +1,43 @@
+// Package hostname has the hosts of S3 servers: patterns that match them, and the partitions of Amazon's
+// cloud. Start at [Match].
+package hostname
+
+import (
+	"slices"
+	"strings"
+)
+
+// Match compares a host with a pattern, label by label from the end. A "*" at the
+// start matches one or more labels. "{region}" may end a label.
+func Match(pattern, host string) (region string, ok bool) {
+	want := strings.Split(pattern, ".")
+	labels := strings.Split(host, ".")
+	slices.Reverse(want)
+	slices.Reverse(labels)
+	for i, label := range want {
+		switch {
+		case i >= len(labels) || labels[i] == "":
+			return "", false
+		case label == "*":
+			return region, true
+		case strings.HasSuffix(label, RegionLabel):
+			var exists bool
+			region, exists = strings.CutPrefix(labels[i], strings.TrimSuffix(label, RegionLabel))
+			if !exists ||
+				region == "" {
+				return "", false
+			}
+		case label != labels[i]:
+			return "", false
+		}
+	}
+	return region, len(want) == len(labels)
+}
+
+// RegionLabel is the placeholder for a region in Profile.Hosts.
+const RegionLabel = "{region}"
+
+// IsLabel reports whether a text may be a label of a host, such as the name of a region.
+func IsLabel(name string) bool {
+	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}

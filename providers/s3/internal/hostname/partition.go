@@ -1,0 +1,53 @@
+package hostname
+
+import (
+	"strings"
+)
+
+// A partition is a separate part of Amazon's cloud, such as China, with its own accounts and host
+// names.
+type Partition struct {
+	ID        string
+	Suffix    string // suffix of its host names
+	dualStack string // suffix of its dual-stack host names
+	regions   string // prefix of the names of its regions
+}
+
+// partitions is a copy of the SDK's table, which the SDK does not export:
+// https://github.com/aws/aws-sdk-go-v2/blob/main/internal/endpoints/awsrulesfn/partitions.json.
+// A test compares it with the hosts that the SDK's resolver returns. The last partition matches all
+// regions that no other partition matches.
+var partitions = []Partition{
+	{"aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "cn-"},
+	{"aws-eusc", "amazonaws.eu", "api.amazonwebservices.eu", "eusc-"},
+	{"aws-iso", "c2s.ic.gov", "api.aws.ic.gov", "us-iso-"},
+	{"aws-iso-b", "sc2s.sgov.gov", "api.aws.scloud", "us-isob-"},
+	{"aws-iso-e", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "eu-isoe-"},
+	{"aws-iso-f", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "us-isof-"},
+	{"aws-us-gov", "amazonaws.com", "api.aws", "us-gov-"},
+	{"aws", "amazonaws.com", "api.aws", ""},
+}
+
+func PartitionOf(region string) Partition {
+	for _, p := range partitions {
+		if strings.HasPrefix(region, p.regions) {
+			return p
+		}
+	}
+	return Partition{} // unreachable: the last one matches every region
+}
+
+func AmazonHosts() []string {
+	hosts := []string{
+		"s3.amazonaws.com", "s3-external-1.amazonaws.com",
+		"s3-accelerate.amazonaws.com", "s3-accelerate.dualstack.amazonaws.com",
+		"s3-fips-{region}.amazonaws.com", "s3-{region}.amazonaws.com", // older forms of host names
+	}
+	for _, p := range partitions {
+		for _, name := range []string{"s3.{region}.", "s3-fips.{region}.", "s3.dualstack.{region}.", "s3-fips.dualstack.{region}.", "*.s3.{region}.vpce."} {
+			hosts = append(hosts, name+p.Suffix)
+		}
+		hosts = append(hosts, "s3.{region}."+p.dualStack, "s3-fips.{region}."+p.dualStack)
+	}
+	return hosts
+}

@@ -1,0 +1,52 @@
+package sdkcall
+
+import (
+	"context"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+)
+
+// These headers name the account that must own a bucket. A signed URL has the first header as a
+// query parameter, in lower case, as in the URLs of the SDK.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+const (
+	ownerHeader       = rawclient.OwnerHeader
+	OwnerQuery        = "x-amz-expected-bucket-owner"
+	sourceOwnerHeader = "X-Amz-Source-Expected-Bucket-Owner"
+)
+
+// WithExpectedOwner adds the headers with the expected owner to every request for an existing
+// bucket. The source bucket of a copy must have the same owner (see sharedIdentity).
+func WithExpectedOwner(owner string) func(*middleware.Stack) error {
+	set := middleware.BuildMiddlewareFunc(
+		"omnibucket:ExpectedOwner",
+		func(
+			ctx context.Context, input middleware.BuildInput, next middleware.BuildHandler,
+		) (middleware.BuildOutput, middleware.Metadata, error) {
+			request, ok := input.Request.(*smithyhttp.Request)
+			operation := awsmiddleware.GetOperationName(ctx)
+			switch {
+			case !ok || operation == "CreateBucket" || operation == "ListBuckets" || operation == "CreateSession":
+			default:
+				request.Header.Set(ownerHeader, owner)
+				if operation == "CopyObject" || operation == "UploadPartCopy" {
+					request.Header.Set(sourceOwnerHeader, owner)
+				}
+			}
+			return next.HandleBuild(ctx, input)
+		},
+	)
+	return func(stack *middleware.Stack) error { return stack.Build.Add(set, middleware.After) }
+}
+
+// A request to a bucket with "requester pays" needs a header, with which the caller agrees to pay.
+// A signed URL has this header as a query parameter, in lower case.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html
+const (
+	PayerQuery = "x-amz-request-payer"
+	Requester  = "requester"
+)

@@ -1,0 +1,37 @@
+// Package sdkcall sends requests with the AWS SDK, and changes what the SDK does with them. Start at [Write],
+// which sends a request that changes something. The functions that begin with With are options of requests
+// and of clients.
+package sdkcall
+
+import (
+	"context"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage/providers/s3/internal/evidence"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+)
+
+type Func[In, Out any] func(context.Context, *In, ...func(*awss3.Options)) (*Out, error)
+
+// write sends one request that changes something. It fails if isComplete returns false for the
+// response: isComplete checks the fields that every S3 server returns after a success.
+func Write[In, Out any](
+	ctx context.Context, send Func[In, Out], input *In, isComplete func(*Out) bool, options ...func(*awss3.Options),
+) (out *Out, err error) {
+	err = s3error.Write(ctx, func(ctx context.Context) (err error) {
+		if out, err = send(ctx, input, options...); err == nil && !isComplete(out) {
+			err = evidence.Missing()
+		}
+		return err
+	})
+	return out, err
+}
+
+// Exec is like write, for a request whose response has no fields.
+func Exec[In, Out any](
+	ctx context.Context, send Func[In, Out], input *In, options ...func(*awss3.Options),
+) error {
+	_, err := Write(ctx, send, input, func(*Out) bool { return true }, options...)
+	return err
+}
