@@ -19,7 +19,9 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/s3/internal/bucketname"
+	"github.com/omnibucket/storage/providers/s3/internal/credential"
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
+	"github.com/omnibucket/storage/providers/s3/internal/option"
 	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
@@ -29,7 +31,7 @@ import (
 type account struct {
 	client             *awss3.Client // sends each request once, because the engine retries
 	credentials        aws.CredentialsProvider
-	renewer            *renewer                   // replaces refused credentials; nil if no others can be had
+	renewer            *credential.Renewer        // replaces refused credentials; nil if no others can be had
 	deniedAt           *atomic.Pointer[time.Time] // when a HEAD last got 403, but not because of its credentials
 	environmentExpires time.Time                  // expiry of the environment's credentials; zero if unknown
 	anonymous          bool
@@ -38,8 +40,8 @@ type account struct {
 	vendRole           string // Config.VendRole
 	requesterPays      bool   // Config.RequesterPays
 	expectedOwner      string
-	cdn                bool    // whether PublicURL names the provider's CDN
-	kms                *kmsKey // from Config.KMSKey, for writes without WithKMSKey; nil means the bucket's default
+	cdn                bool           // whether PublicURL names the provider's CDN
+	kms                *option.KMSKey // from Config.KMSKey, for writes without WithKMSKey; nil means the bucket's default
 	region             string
 	keys               *signature.Keys
 	clock              *serverclock.Clock

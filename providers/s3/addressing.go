@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
+	"github.com/omnibucket/storage/providers/s3/internal/uploadbody"
 )
 
 // A bucket has the name and the URLs of one bucket, and finds out why requests for its objects
@@ -222,7 +223,7 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 		UnsignedEncoding: a.profile.UnsignedEncoding,
 		See: func(response *http.Response) {
 			a.server.Observe(response.Header)
-			a.renewer.observe(response)
+			a.renewer.Observe(response)
 			a.clock.Observe(response)
 		},
 		Check: evidence.CheckObject,
@@ -234,7 +235,7 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 		c.Payer = sdkcall.Requester
 	}
 	if a.sendsMD5(e) {
-		c.ContentMD5 = contentMD5
+		c.ContentMD5 = uploadbody.MD5
 	}
 	return c
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 )
 
 const accessPoint = "arn:aws:s3:us-west-2:123456789012:accesspoint/my"
@@ -69,7 +70,7 @@ func TestCopySource(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, tt.want, aws.ToString(copySource(tt.ref)))
+			require.Equal(t, tt.want, aws.ToString(attributes.CopySource(tt.ref)))
 		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 	"github.com/omnibucket/storage/providers/s3/internal/bucketname"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
@@ -65,7 +66,7 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 		WriteOffsetBytes: aws.Int64(r.Size - tail.Size),
 		ChecksumCRC32C:   d.account.crcHeader(tail.CRC32C),
 	}
-	input.IfMatch, input.IfNoneMatch = conditions(r.Condition)
+	input.IfMatch, input.IfNoneMatch = attributes.Conditions(r.Condition)
 	if err := d.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
@@ -74,9 +75,9 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 	}, d.bucket.withBody)
 	if err == nil {
 		return &storage.Attrs{
-			ETag:     quoteETag(output.ETag),
-			Revision: quoteETag(output.ETag),
-			CRC32C:   fullObjectCRC(output.ChecksumCRC32C, output.ChecksumType),
+			ETag:     attributes.ETag(output.ETag),
+			Revision: attributes.ETag(output.ETag),
+			CRC32C:   attributes.CRC32C(output.ChecksumCRC32C, output.ChecksumType),
 		}, nil
 	}
 	if s3error.IsCode(err, "TooManyParts") || s3error.IsCode(err, "InvalidRequest") && strings.Contains(err.Error(), "Checksum Type") {

@@ -14,6 +14,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
+	"github.com/omnibucket/storage/providers/s3/internal/option"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
@@ -106,21 +108,21 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	input := &awss3.CopyObjectInput{
 		Bucket:            &cp.bucket.name,
 		Key:               &r.Key,
-		CopySource:        copySource(r.Source),
+		CopySource:        attributes.CopySource(r.Source),
 		CopySourceIfMatch: httpheader.Optional(r.Source.Revision),
 		StorageClass:      types.StorageClass(r.StorageClass), // never copied; the default is the bucket's
-		ACL:               acl(r.PublicRead),
+		ACL:               attributes.ACL(r.PublicRead),
 		MetadataDirective: types.MetadataDirectiveCopy,
 	}
-	input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus = lockOf(&r.Controls)
+	input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus = attributes.Lock(&r.Controls)
 	if r.ReplaceTags {
-		input.TaggingDirective, input.Tagging = types.TaggingDirectiveReplace, tagHeader(r.Tags)
+		input.TaggingDirective, input.Tagging = types.TaggingDirectiveReplace, attributes.TagHeader(r.Tags)
 	}
 	if cp.account.profile.Checksum == ChecksumFullObject {
 		input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 	}
-	input.IfMatch, input.IfNoneMatch = conditions(r.Condition)
-	customizeSource(input, r.Source.Native)
+	input.IfMatch, input.IfNoneMatch = attributes.Conditions(r.Condition)
+	option.ApplySource(input, r.Source.Native)
 	expires := func(*awss3.Options) {}
 	// S3 refuses a copy onto itself that changes nothing. Replacing the attributes counts as a
 	// change, even by equal attributes.
@@ -131,7 +133,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 		input.ContentDisposition = httpheader.Optional(r.ContentDisposition)
 		input.ContentLanguage = httpheader.Optional(r.ContentLanguage)
 		input.CacheControl = httpheader.Optional(r.CacheControl)
-		input.Metadata = cp.account.profile.attributes().storedNames(r.Metadata)
+		input.Metadata = cp.account.profile.attributes().StoredNames(r.Metadata)
 		expires = withExpires(r.Source)
 	}
 	if err := cp.account.customize(input, r.Native); err != nil {
@@ -148,9 +150,9 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 		return nil, err
 	}
 	result := output.CopyObjectResult
-	encryption := encryptionIn(output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5)
-	attrs := writtenAttrs(result.ETag, output.VersionId, result.ChecksumCRC32C, result.ChecksumType, encryption)
-	attrs.Modified = wholeSeconds(result.LastModified)
+	encryption := attributes.Encryption(output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5)
+	attrs := attributes.Written(result.ETag, output.VersionId, result.ChecksumCRC32C, result.ChecksumType, encryption)
+	attrs.Modified = attributes.WholeSeconds(result.LastModified)
 	return attrs, nil
 }
 
@@ -222,7 +224,7 @@ func (cp *copier) sourceAttrs(ctx context.Context, source driver.ObjectRef) (*st
 	if output.ContentLength == nil {
 		return nil, httpheader.LengthMissing()
 	}
-	return &storage.Attrs{Size: *output.ContentLength, Modified: wholeSeconds(output.LastModified)}, nil
+	return &storage.Attrs{Size: *output.ContentLength, Modified: attributes.WholeSeconds(output.LastModified)}, nil
 }
 
 // headSource sends HeadObject for a source.

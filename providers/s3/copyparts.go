@@ -17,7 +17,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/cleanup"
 	"github.com/omnibucket/storage/providers/internal/copyparts"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
+	"github.com/omnibucket/storage/providers/s3/internal/option"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
@@ -162,13 +164,13 @@ func (cp *copier) uploadPartCopy(
 		Key:             &key,
 		UploadId:        &upload,
 		PartNumber:      new(int32(number)),
-		CopySource:      copySource(r.source),
+		CopySource:      attributes.CopySource(r.source),
 		CopySourceRange: httpheader.Optional(r.header),
 	}
 	if cp.account.profile.PinnedCopyParts {
 		input.CopySourceIfMatch = httpheader.Optional(r.source.Revision)
 	}
-	customizeSource(input, r.source.Native)
+	option.ApplySource(input, r.source.Native)
 	if err := cp.account.customize(input, native); err != nil {
 		return types.CompletedPart{}, err
 	}
@@ -204,7 +206,7 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 	}
 	output, err := sendToSource(ctx, cp, r.Source.Bucket, cp.account.client.GetObjectTagging, input)
 	if err == nil {
-		return tagMap(output.TagSet), nil
+		return attributes.TagMap(output.TagSet), nil
 	}
 	e := s3error.Translate(err)
 	if e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed {

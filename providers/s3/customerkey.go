@@ -1,19 +1,10 @@
 package s3
 
 import (
-	"context"
-	"crypto/fips140"
-	"crypto/md5"
-	"encoding/base64"
-	"fmt"
 	"net/http"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
@@ -57,56 +48,6 @@ func WithSourceCustomerKey(key []byte) storage.CopyOption {
 	return storage.WithSourceNative(provider, customerkey.New("WithSourceCustomerKey", key))
 }
 
-func (b *bucket) checkCustomerKey(k *customerkey.Key) error {
-	if err := k.CheckSize(); err != nil {
-		return err
-	}
-	if !b.account.profile.CustomerKeys {
-		return &storage.Error{
-			Code: storage.Unsupported,
-			Err:  fmt.Errorf("%s needs a server with SSE-C, and profile %s has none", k.Option(), b.account.profile.Name),
-			Hint: "name the server with profile= if its kind encrypts with such keys, or set CustomerKeys in s3.Config.Profile: others ignore the request",
-		}
-	}
-	endpoint, err := b.endpoint(context.Background(), "")
-	if err != nil {
-		return err
-	}
-	if endpoint.url.Scheme != "https" || b.account.client.Options().EndpointOptions.DisableHTTPS {
-		return errNoTLS()
-	}
-	return nil
-}
-
-func errNoTLS() error {
-	return argument.Invalid("WithCustomerKey", "needs TLS", "use an endpoint with https: the key is part of each request")
-}
-
-func applyCustomerKey(k *customerkey.Key, input any) error {
-	if sse := field[types.ServerSideEncryption](input, "ServerSideEncryption"); sse != nil && *sse != "" {
-		return errTwoKeys()
-	}
-	setCustomerKey(k, input, "")
-	return nil
-}
-
-// setCustomerKey sets the fields of input for the customer's key k. If k is nil, or if input has no
-// fields for a key, it does nothing. source is a prefix of the field names:
-// "CopySource" for the source of a copy, or "".
-func setCustomerKey(k *customerkey.Key, input any, source string) {
-	key := field[*string](input, source+"SSECustomerKey")
-	if k == nil || key == nil {
-		return
-	}
-	var hash [md5.Size]byte
-	fips140.WithoutEnforcement(func() {
-		hash = md5.Sum(k.Bytes())
-	}) // the protocol requires an MD5, to find typos
-	*key = aws.String(k.Base64())
-	*field[*string](input, source+"SSECustomerKeyMD5") = aws.String(base64.StdEncoding.EncodeToString(hash[:]))
-	*field[*string](input, source+"SSECustomerAlgorithm") = aws.String(customerkey.Algorithm)
-}
-
 const (
 	noCustomerKeyHint    = "if the object was encrypted with a customer's key, pass that key: s3.WithCustomerKey"
 	wrongCustomerKeyHint = "the object may be encrypted with another key or with none, or the credentials may not read it"
@@ -140,8 +81,4 @@ func (a *account) withCopyKeyHint(err error, native, source []any) error {
 		e = s3error.Of(a.withReadKeyHint(e, source))
 	}
 	return withWriteKeyHint(e, native)
-}
-
-func customizeSource(input any, native []any) {
-	setCustomerKey(customerkey.In(native), input, "CopySource")
 }

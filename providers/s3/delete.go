@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/lifetime"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
@@ -251,8 +252,8 @@ func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *stor
 	})
 	if err == nil && retention.Retention != nil {
 		attrs.Retention = storage.Retention{
-			Mode:  retentionMode(string(retention.Retention.Mode)),
-			Until: wholeSeconds(retention.Retention.RetainUntilDate),
+			Mode:  attributes.RetentionMode(string(retention.Retention.Mode)),
+			Until: attributes.WholeSeconds(retention.Retention.RetainUntilDate),
 		}
 	}
 	return attrs

@@ -267,7 +267,7 @@ func (f *foreign) in(bucket string) bool {
 	return has
 }
 
-// addTo begins an upload of another program in each new bucket.
+// AddTo begins an upload of another program in each new bucket.
 func (f *foreign) addTo(s *testServer) {
 	create := s.made
 	s.made = func(t *testing.T, bucket string) {

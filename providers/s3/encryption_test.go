@@ -25,6 +25,7 @@ import (
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
+	"github.com/omnibucket/storage/providers/s3/internal/option"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
@@ -249,8 +250,8 @@ const keyARN = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1
 // WithKMSKey sends the id of the KMS key with each write.
 func TestWithKMSKeyRequests(t *testing.T) {
 	id := keyARN
-	key := &kmsKey{argument: "WithKMSKey", id: &id}
-	pairs := &kmsKey{argument: "WithKMSContext", context: map[string]string{"team": "a", "app": "ü"}}
+	key := &option.KMSKey{Argument: "WithKMSKey", ID: &id}
+	pairs := &option.KMSKey{Argument: "WithKMSContext", Context: map[string]string{"team": "a", "app": "ü"}}
 	const encoded = "eyJhcHAiOiLDvCIsInRlYW0iOiJhIn0=" // {"app":"ü","team":"a"}
 	want := map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN}
 
@@ -626,16 +627,16 @@ func TestOptionFingerprints(t *testing.T) {
 	id := keyARN
 	other := "alias/x"
 	change := func(*awss3.PutObjectInput) {}
-	function := func() *requestOption[awss3.PutObjectInput] {
-		return &requestOption[awss3.PutObjectInput]{change: change, id: fmt.Sprint(new(byte))}
+	function := func() *option.Request[awss3.PutObjectInput] {
+		return &option.Request[awss3.PutObjectInput]{Change: change, ID: fmt.Sprint(new(byte))}
 	}
 
 	same := customerkey.New("WithCustomerKey", newRawKey(t, 0)).Fingerprint()
 	require.Equal(t, same, customerkey.New("WithCustomerKey", newRawKey(t, 0)).Fingerprint())
 	all := []string{
 		same, customerkey.New("WithCustomerKey", newRawKey(t, 1)).Fingerprint(),
-		(&kmsKey{id: &id}).Fingerprint(), (&kmsKey{id: &other}).Fingerprint(), (&kmsKey{context: map[string]string{"a": "b"}}).Fingerprint(),
-		cannedACL("private").Fingerprint(), cannedACL("public-read").Fingerprint(), function().Fingerprint(),
+		(&option.KMSKey{ID: &id}).Fingerprint(), (&option.KMSKey{ID: &other}).Fingerprint(), (&option.KMSKey{Context: map[string]string{"a": "b"}}).Fingerprint(),
+		option.CannedACL("private").Fingerprint(), option.CannedACL("public-read").Fingerprint(), function().Fingerprint(),
 	}
 	slices.Sort(all)
 	require.Len(t, slices.Compact(all), 8)

@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/sigv4"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
@@ -70,11 +71,11 @@ func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string
 		"x-amz-storage-class":   r.StorageClass,
 	}
 	maps.DeleteFunc(fields, func(_, value string) bool { return value == "" })
-	for name, value := range us.account.profile.attributes().storedNames(r.Metadata) {
+	for name, value := range us.account.profile.attributes().StoredNames(r.Metadata) {
 		fields["x-amz-meta-"+name] = value
 	}
 	if len(r.Tags) > 0 {
-		if fields["tagging"], err = tagField(r.Tags); err != nil {
+		if fields["tagging"], err = attributes.TagField(r.Tags); err != nil {
 			return nil, err
 		}
 	}

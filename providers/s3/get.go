@@ -6,13 +6,12 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
@@ -25,7 +24,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		Bucket:       &d.bucket.name,
 		Key:          &r.Key,
 		VersionId:    httpheader.Optional(r.Version),
-		Range:        httpheader.Optional(httpheader.Range(r, maxSuffix)),
+		Range:        httpheader.Optional(httpheader.Range(r, attributes.MaxSuffix)),
 		IfMatch:      httpheader.Optional(r.Condition.Revision),
 		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
 		ChecksumMode: d.account.checksumMode(),
@@ -42,7 +41,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err != nil {
 		return nil, nil, d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
 	}
-	attrs, err := d.account.profile.attributes().attrsOfRange(output, r)
+	attrs, err := d.account.profile.attributes().OfRange(output, r)
 	if err != nil {
 		_ = output.Body.Close()
 		return nil, nil, err
@@ -54,71 +53,6 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	clone.Body = nil
 	attrs.Native = &clone
 	return attrs, output.Body, nil
-}
-
-const maxSuffix = 1 << 50 // bytes; larger than any object, and a number that every server can parse
-
-func (f attrsFormat) attrsOf(output *awss3.GetObjectOutput, key string) *storage.Attrs {
-	restore := restoreState(output.Restore)
-	return &storage.Attrs{
-		Key:  key,
-		Size: aws.ToInt64(output.ContentLength),
-		Properties: storage.Properties{
-			ContentType:        aws.ToString(output.ContentType),
-			ContentEncoding:    contentEncoding(output.ContentEncoding),
-			ContentDisposition: aws.ToString(output.ContentDisposition),
-			ContentLanguage:    aws.ToString(output.ContentLanguage),
-			CacheControl:       aws.ToString(output.CacheControl),
-			Metadata:           f.renameKeys(output.Metadata, underscoreEscape.Unescape),
-			StorageClass:       httpheader.StorageClass(string(output.StorageClass)),
-		},
-		ETag:     quoteETag(output.ETag),
-		Revision: quoteETag(output.ETag),
-		Version:  versionID(output.VersionId),
-		Modified: wholeSeconds(output.LastModified),
-		CRC32C:   fullObjectCRC(output.ChecksumCRC32C, output.ChecksumType),
-		TagCount: int(aws.ToInt32(output.TagCount)),
-
-		Retention: retentionOf(output),
-		Archived:  restore.Until.IsZero() && f.isArchivedClass(output),
-		Restore:   restore,
-		LegalHold: output.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
-
-		Encryption:        encryptionIn(output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5),
-		ReplicationStatus: string(output.ReplicationStatus),
-	}
-}
-
-// attrsOfRange returns the attributes of the whole object. output is the response to a request for
-// a range or for all bytes.
-func (f attrsFormat) attrsOfRange(output *awss3.GetObjectOutput, r *driver.GetRequest) (*storage.Attrs, error) {
-	ranged := httpheader.Range(r, maxSuffix) != ""
-	if output.ContentLength == nil && (!ranged || output.ContentRange == nil) {
-		return nil, httpheader.LengthMissing()
-	}
-	a := f.attrsOf(output, r.Key)
-	if !ranged {
-		return a, nil
-	}
-	length := a.Size
-	if length == 0 && output.ContentRange == nil {
-		return a, nil // some servers return this for the last bytes of an empty object
-	}
-	if output.ContentRange == nil {
-		if httpheader.IsWhole(r, length) {
-			return a, nil
-		}
-		return nil, httpheader.RangeIgnored()
-	}
-	size, err := httpheader.SizeOf(r, *output.ContentRange)
-	if err != nil {
-		return nil, err
-	}
-	a.Size = size
-	if length != size {
-		a.CRC32C = storage.CRC32C{} // it may be the checksum of the range
-	}
-	return a, nil
 }
 
 // Head sends one HeadObject.
@@ -142,7 +76,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	if output.ContentLength == nil {
 		return nil, httpheader.LengthMissing()
 	}
-	attrs := d.account.profile.attributes().attrsOf(output, r.Key)
+	attrs := d.account.profile.attributes().Of(output, r.Key)
 	attrs.Native = native
 	return attrs, nil
 }

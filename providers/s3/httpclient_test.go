@@ -25,6 +25,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/httpclient"
 )
 
 // Clients trust the certificates of AWS_CA_BUNDLE.
@@ -74,31 +75,6 @@ func TestCABundle(t *testing.T) {
 			require.ErrorContains(t, err, "AWS_CA_BUNDLE")
 		}
 	})
-}
-
-// The file of AWS_CA_BUNDLE is parsed again only after it has changed.
-func TestCABundleParsedOnce(t *testing.T) {
-	one := wiretest.NewTLSServer(t, stored)
-	other := newUnusedCertificate(t)
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.Certificate().Raw})
-	require.NoError(t, os.WriteFile(file, certificate, 0o600))
-	first, err := loadCABundle(file)
-	require.NoError(t, err)
-
-	second, err := loadCABundle(file)
-	require.NoError(t, err)
-	require.Same(t, first, second)
-
-	require.NoError(t, os.WriteFile(file, append(certificate, other...), 0o600))
-	third, err := loadCABundle(file)
-	require.NoError(t, err)
-	require.NotSame(t, first, third)
-	require.False(t, first.pool.Equal(third.pool))
-
-	require.NoError(t, os.Remove(file))
-	_, err = loadCABundle(file)
-	require.Error(t, err)
 }
 
 // The SDK's default chain parses the file for each bucket, which takes milliseconds and thousands
@@ -199,7 +175,7 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 		t.Run("the SDK's own, with "+name, func(t *testing.T) {
 			d := mustOpen(t, Config{AWS: &aws.Config{HTTPClient: chosen}})
 			require.False(t, usesRawClient(t, d))
-			client := d.account.client.Options().HTTPClient.(wrappedClient).client.(*awshttp.BuildableClient) // a copy, which the SDK makes
+			client := d.account.client.Options().HTTPClient.(httpclient.Wrapped).Client.(*awshttp.BuildableClient) // a copy, which the SDK makes
 			require.Equal(t, chosen.GetTimeout(), client.GetTimeout())
 			require.Equal(t, chosen.GetTransport().MaxConnsPerHost, client.GetTransport().MaxConnsPerHost)
 			require.Equal(t, chosen.GetTransport().Proxy == nil, client.GetTransport().Proxy == nil)

@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
@@ -126,7 +127,7 @@ func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
 // lifecycleFilter returns the filter of a rule. S3 accepts the XML element "And" only if it
 // contains two or more conditions.
 func lifecycleFilter(rule storage.LifecycleRule) *types.LifecycleRuleFilter {
-	tags := tagSet(rule.Tags)
+	tags := attributes.TagSet(rule.Tags)
 	slices.SortFunc(tags, func(a, b types.Tag) int { return strings.Compare(*a.Key, *b.Key) })
 	if len(tags) == 0 {
 		return &types.LifecycleRuleFilter{Prefix: aws.String(rule.Prefix)}
@@ -218,11 +219,11 @@ func readLifecycleFilter(r *types.LifecycleRule) (prefix string, tags map[string
 	case f.And != nil:
 		and := f.And
 		if len(and.Tags) > 0 {
-			tags = tagMap(and.Tags)
+			tags = attributes.TagMap(and.Tags)
 		}
 		return aws.ToString(and.Prefix), tags, and.ObjectSizeGreaterThan == nil && and.ObjectSizeLessThan == nil
 	case f.Tag != nil:
-		tags = tagMap([]types.Tag{*f.Tag})
+		tags = attributes.TagMap([]types.Tag{*f.Tag})
 	}
 	return aws.ToString(f.Prefix), tags, f.ObjectSizeGreaterThan == nil && f.ObjectSizeLessThan == nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/s3/internal/listing"
 )
 
 func TestListRequest(t *testing.T) {
@@ -111,7 +112,7 @@ func TestListSlowTokensByKey(t *testing.T) {
 
 	d := newDriver(&account{profile: Profile{SlowTokens: true, OrderedListing: true}}, "")
 	page := &storage.Page{Token: "next", Entries: []storage.ListEntry{{Key: "a"}}}
-	d.account.setKeyToken(&driver.ListRequest{}, page, quickPage+1)
+	d.account.setKeyToken(&driver.ListRequest{}, page, listing.QuickPage+1)
 	require.Equal(t, "next", page.Token, "a page that took long is followed by the server's token")
 }
 

@@ -2,9 +2,6 @@ package s3
 
 import (
 	"context"
-	"net/http"
-	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -13,57 +10,10 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
-	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
-
-// lockOf returns the lock of a write in the SDK's types; a part that is not set is "" or nil.
-func lockOf(c *storage.Controls) (mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus) {
-	if r := c.Retention; r != (storage.Retention{}) {
-		mode = types.ObjectLockMode(lockMode(r.Mode))
-		until = &r.Until
-	}
-	if c.LegalHold {
-		hold = types.ObjectLockLegalHoldStatusOn
-	}
-	return mode, until, hold
-}
-
-// lockMode returns S3's name of the mode, which is this library's name in capitals.
-func lockMode(mode storage.RetentionMode) string { return strings.ToUpper(string(mode)) }
-
-func retentionMode(mode string) storage.RetentionMode {
-	return storage.RetentionMode(strings.ToLower(mode))
-}
-
-// retentionOf returns the retention in an output. Some servers send a fraction of a second.
-func retentionOf(output *awss3.GetObjectOutput) storage.Retention {
-	if output.ObjectLockMode == "" || output.ObjectLockRetainUntilDate == nil {
-		return storage.Retention{}
-	}
-	return storage.Retention{
-		Mode:  retentionMode(string(output.ObjectLockMode)),
-		Until: wholeSeconds(output.ObjectLockRetainUntilDate),
-	}
-}
-
-// signLock sets the headers of a lock in a signed upload. S3 locks only a body that has a
-// checksum.
-func signLock(h http.Header, r *driver.SignRequest) error {
-	mode, retainUntil, hold := lockOf(&r.Controls)
-	if mode == "" && hold == "" {
-		return nil
-	}
-	if !r.CRC32C.Known && r.MaxSize != 0 {
-		return &storage.Error{
-			Code: storage.Unsupported,
-			Hint: "S3 locks only what it can check: give the signed upload WithCRC32C too",
-		}
-	}
-	rawclient.SetLock(h.Set, mode, retainUntil, hold)
-	return nil
-}
 
 // SetRetention sends one PutObjectRetention. An empty retention in the request ends the
 // retention.
@@ -76,7 +26,7 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 		BypassGovernanceRetention: httpheader.Optional(r.BypassGovernance),
 	}
 	if r.Retention != (storage.Retention{}) {
-		input.Retention.Mode = types.ObjectLockRetentionMode(lockMode(r.Retention.Mode))
+		input.Retention.Mode = types.ObjectLockRetentionMode(attributes.LockMode(r.Retention.Mode))
 		input.Retention.RetainUntilDate = &r.Retention.Until
 	}
 	return change(ctx, d, r, d.account.client.PutObjectRetention, input, d.account.withBodyChecksum()...)
@@ -126,7 +76,7 @@ func (b *bucketSettingsAPI) objectLock(ctx context.Context) (l bucketLock, err e
 	l.isAvailable = true
 	if c.Rule != nil && c.Rule.DefaultRetention != nil {
 		d := c.Rule.DefaultRetention
-		l.retention.Mode = retentionMode(string(d.Mode))
+		l.retention.Mode = attributes.RetentionMode(string(d.Mode))
 		l.retention.Days = int(aws.ToInt32(d.Days)) + daysOfAYear*int(aws.ToInt32(d.Years))
 	}
 	return l, nil
@@ -173,7 +123,7 @@ func (b *bucketSettingsAPI) setObjectLock(ctx context.Context, r *driver.BucketR
 	c := &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled}
 	if d := r.DefaultRetention; d != nil && d.Days > 0 {
 		c.Rule = &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{
-			Mode: types.ObjectLockRetentionMode(lockMode(d.Mode)),
+			Mode: types.ObjectLockRetentionMode(attributes.LockMode(d.Mode)),
 			Days: days(d.Days),
 		}}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,13 +19,14 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/option"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 // functionOf returns the function change as WithRequest stores it in its option.
 func functionOf[I Input](change func(*I)) any {
-	return &requestOption[I]{change: change, id: "test"}
+	return &option.Request[I]{Change: change, ID: "test"}
 }
 
 // payerFunctions has a function for each call, which sets a field that each input has.
@@ -66,7 +68,7 @@ func TestWithRequestChangesRequests(t *testing.T) {
 		for name, call := range encryptedCalls() {
 			for _, f := range payerFunctions() {
 				method, _, _ := strings.Cut(name, " ")
-				if f.(function).target().Name() != method+"Input" {
+				if f.(interface{ Target() reflect.Type }).Target().Name() != method+"Input" {
 					continue
 				}
 				w.server.Respond(withLength(call.reply))
@@ -266,7 +268,7 @@ func TestWithRequestAuxiliaryReads(t *testing.T) {
 
 // An ACL is sent with writes.
 func TestWithACLRequests(t *testing.T) {
-	full := cannedACL(types.ObjectCannedACLBucketOwnerFullControl)
+	full := option.CannedACL(types.ObjectCannedACLBucketOwnerFullControl)
 	t.Run("writes", func(t *testing.T) {
 		w := newStandIn(t)
 		d := w.on(t, "aws")

@@ -5,6 +5,7 @@ import (
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/omnibucket/storage/providers/s3/internal/option"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
@@ -21,7 +22,7 @@ type objectAPI interface {
 // objectAPI returns the raw client if it is known to behave like the SDK's client for requests with
 // these options. Otherwise it returns the SDK's client.
 func (b *bucket) objectAPI(ctx context.Context, native ...any) objectAPI {
-	if b.account.rawTransport != nil && !hasFunctions(native) {
+	if b.account.rawTransport != nil && !option.HasFunctions(native) {
 		endpoint, err := b.endpoint(ctx, "")
 		if err == nil && endpoint.raw != nil { // if err is not nil, the SDK will report it
 			return endpoint.raw

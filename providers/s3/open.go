@@ -20,7 +20,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/named"
 	"github.com/omnibucket/storage/providers/internal/vended"
 	"github.com/omnibucket/storage/providers/s3/internal/bucketname"
+	"github.com/omnibucket/storage/providers/s3/internal/credential"
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
+	"github.com/omnibucket/storage/providers/s3/internal/option"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
@@ -128,7 +130,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 		expectedOwner:      c.ExpectedBucketOwner,
 		cdn:                c.CDN,
 		profileGiven:       c.Profile != nil,
-		environmentExpires: environmentExpiry(),
+		environmentExpires: credential.EnvironmentExpiry(),
 		keys:               &signature.Keys{},
 		clock:              &serverclock.Clock{Now: time.Now},
 		server:             &evidence.Server{},
@@ -206,14 +208,14 @@ func (a *account) configureClient(o *awss3.Options) {
 	correctsSkew := !o.DisableClockSkewCorrection
 	o.APIOptions = append(o.APIOptions, sdkcall.WithResponse(func(operation string, response *http.Response) error {
 		a.server.Observe(response.Header)
-		a.renewer.observe(response)
+		a.renewer.Observe(response)
 		if correctsSkew {
 			a.clock.Observe(response)
 		}
 		return evidence.Check(operation, response, a.profile.identifies)
 	}))
 	if a.renewer != nil {
-		a.renewer.configure(o)
+		a.renewer.Configure(o)
 	}
 	if a.profile.UnsignedEncoding {
 		o.APIOptions = append(o.APIOptions, sdkcall.WithUnsignedEncoding)
@@ -224,4 +226,22 @@ func (a *account) configureClient(o *awss3.Options) {
 	if a.expectedOwner != "" {
 		o.APIOptions = append(o.APIOptions, sdkcall.WithExpectedOwner(a.expectedOwner))
 	}
+}
+
+// setEncryption sets the key of Config.KMSKey.
+func (a *account) setEncryption(c Config) error {
+	if c.KMSKey == "" {
+		if c.BucketKey {
+			return argument.Invalid("Config.BucketKey", "needs a KMSKey", "")
+		}
+		return nil
+	}
+	if err := option.CheckKMSKey("Config.KMSKey", c.KMSKey); err != nil {
+		return err
+	}
+	if c.Anonymous {
+		return argument.Invalid("Config.KMSKey", "must not be set with Anonymous: KMS needs a signature", "")
+	}
+	a.kms = &option.KMSKey{Argument: "Config.KMSKey", ID: &c.KMSKey, BucketKey: c.BucketKey}
+	return a.optionServer().CheckKMS(a.kms.Argument)
 }

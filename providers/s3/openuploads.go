@@ -16,6 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
+	"github.com/omnibucket/storage/providers/s3/internal/option"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
@@ -30,7 +32,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	if r.After > 0 {
 		input.PartNumberMarker = aws.String(strconv.Itoa(r.After))
 	}
-	setCustomerKey(customerkey.In(r.Native), input, "")
+	option.SetCustomerKey(customerkey.In(r.Native), input, "")
 	output, err := d.account.client.ListParts(ctx, input)
 	if s3error.IsCode(err, "NoSuchUpload", "NoSuchKey") {
 		e := s3error.Translate(err)
@@ -46,7 +48,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 			Number: int(aws.ToInt32(part.PartNumber)),
 			Tag:    aws.ToString(part.ETag),
 			Size:   aws.ToInt64(part.Size),
-			CRC32C: fullObjectCRC(part.ChecksumCRC32C, ""),
+			CRC32C: attributes.CRC32C(part.ChecksumCRC32C, ""),
 		})
 	}
 	return page, nil

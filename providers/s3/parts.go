@@ -15,9 +15,11 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
+	"github.com/omnibucket/storage/providers/s3/internal/uploadbody"
 )
 
 type multipart struct{ bucket *bucket }
@@ -51,12 +53,12 @@ func (m *multipart) begin(
 		ContentDisposition: httpheader.Optional(p.ContentDisposition),
 		ContentLanguage:    httpheader.Optional(p.ContentLanguage),
 		CacheControl:       httpheader.Optional(p.CacheControl),
-		Metadata:           m.bucket.account.profile.attributes().storedNames(p.Metadata),
+		Metadata:           m.bucket.account.profile.attributes().StoredNames(p.Metadata),
 		StorageClass:       types.StorageClass(p.StorageClass),
-		ACL:                acl(c.PublicRead),
-		Tagging:            tagHeader(c.Tags),
+		ACL:                attributes.ACL(c.PublicRead),
+		Tagging:            attributes.TagHeader(c.Tags),
 	}
-	input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus = lockOf(c)
+	input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus = attributes.Lock(c)
 	input.ChecksumAlgorithm, input.ChecksumType = style.multipart()
 	if err := m.bucket.account.customize(input, native); err != nil {
 		return "", err
@@ -83,7 +85,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	}
 	api := d.bucket.objectAPI(ctx, r.Native...)
 	if r.Unchecked {
-		input.Body = newComparedBody(r.Body, r.Size, r.CRC32C)
+		input.Body = uploadbody.Compare(r.Body, r.Size, r.CRC32C)
 	} else if err := d.bucket.sumPart(ctx, input, r, api); err != nil {
 		return driver.Part{}, err
 	}
@@ -104,7 +106,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 		Number: r.Number,
 		Tag:    aws.ToString(output.ETag),
 		Size:   r.Size,
-		CRC32C: fullObjectCRC(output.ChecksumCRC32C, ""),
+		CRC32C: attributes.CRC32C(output.ChecksumCRC32C, ""),
 	}, nil
 }
 
@@ -156,13 +158,13 @@ func refusesParts(ctx context.Context, d *objectDriver, r *driver.PutRequest) bo
 		return c.Revision != "" && s3error.Status(err) == http.StatusNotFound &&
 			storage.CodeOf(d.bucket.notFound(ctx, err)) == storage.ObjectNotFound
 	}
-	return quoteETag(head.ETag) != c.Revision
+	return attributes.ETag(head.ETag) != c.Revision
 }
 
 func (m *multipart) complete(
 	ctx context.Context, input *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64, native []any,
 ) (*storage.Attrs, error) {
-	input.IfMatch, input.IfNoneMatch = conditions(c)
+	input.IfMatch, input.IfNoneMatch = attributes.Conditions(c)
 	if err := m.bucket.account.customize(input, native); err != nil {
 		return nil, err
 	}
@@ -175,8 +177,8 @@ func (m *multipart) complete(
 	if err != nil {
 		return nil, writeError(err, c)
 	}
-	encryption := encryptionIn(output.ServerSideEncryption, output.SSEKMSKeyId, nil, nil)
-	return writtenAttrs(output.ETag, output.VersionId, output.ChecksumCRC32C, output.ChecksumType, encryption), nil
+	encryption := attributes.Encryption(output.ServerSideEncryption, output.SSEKMSKeyId, nil, nil)
+	return attributes.Written(output.ETag, output.VersionId, output.ChecksumCRC32C, output.ChecksumType, encryption), nil
 }
 
 // maxAborts limits how often the abort of an upload is repeated while the upload still has parts.

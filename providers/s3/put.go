@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
@@ -27,14 +28,14 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		ContentDisposition: httpheader.Optional(r.ContentDisposition),
 		ContentLanguage:    httpheader.Optional(r.ContentLanguage),
 		CacheControl:       httpheader.Optional(r.CacheControl),
-		Metadata:           d.account.profile.attributes().storedNames(r.Metadata),
+		Metadata:           d.account.profile.attributes().StoredNames(r.Metadata),
 		StorageClass:       types.StorageClass(r.StorageClass),
-		ACL:                acl(r.PublicRead),
+		ACL:                attributes.ACL(r.PublicRead),
 		ChecksumCRC32C:     d.account.crcHeader(r.CRC32C),
-		Tagging:            tagHeader(r.Tags),
+		Tagging:            attributes.TagHeader(r.Tags),
 	}
-	input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus = lockOf(&r.Controls)
-	input.IfMatch, input.IfNoneMatch = conditions(r.Condition)
+	input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus = attributes.Lock(&r.Controls)
+	input.IfMatch, input.IfNoneMatch = attributes.Conditions(r.Condition)
 	if err := d.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
@@ -44,8 +45,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err != nil {
 		return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)
 	}
-	encryption := encryptionIn(output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5)
-	return writtenAttrs(output.ETag, output.VersionId, output.ChecksumCRC32C, output.ChecksumType, encryption), nil
+	encryption := attributes.Encryption(output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5)
+	return attributes.Written(output.ETag, output.VersionId, output.ChecksumCRC32C, output.ChecksumType, encryption), nil
 }
 
 // withBody sets the SDK's options for requests that have an object's content as the body.

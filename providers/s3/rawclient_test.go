@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/internal/transport"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
+	"github.com/omnibucket/storage/providers/s3/internal/option"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
@@ -52,7 +53,7 @@ func comparableRequest(s wiretest.Request) wiretest.Request {
 	return s
 }
 
-func attributes() storage.Properties {
+func allProperties() storage.Properties {
 	return storage.Properties{
 		ContentType:        "text/plain",
 		ContentEncoding:    "gzip",
@@ -80,7 +81,7 @@ func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
 		*r = *wiretest.Put("a/b", "")
 	})
 	put("with attributes", func(r *driver.PutRequest) {
-		r.Properties = attributes()
+		r.Properties = allProperties()
 	})
 	put("create-only", func(r *driver.PutRequest) {
 		r.Condition.Absent = true
@@ -217,8 +218,8 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 	}{
 		"none":             {},
 		"a customer's key": {native: []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}},
-		"a key of KMS":     {native: []any{&kmsKey{argument: "WithKMSKey", id: &id, bucketKey: true}}},
-		"a canned ACL":     {native: []any{cannedACL(types.ObjectCannedACLBucketOwnerFullControl)}},
+		"a key of KMS":     {native: []any{&option.KMSKey{Argument: "WithKMSKey", ID: &id, BucketKey: true}}},
+		"a canned ACL":     {native: []any{option.CannedACL(types.ObjectCannedACLBucketOwnerFullControl)}},
 		"the bucket's key": {change: func(c *Config) {
 			c.KMSKey = keyARN
 			c.BucketKey = true

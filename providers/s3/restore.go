@@ -3,9 +3,6 @@ package s3
 import (
 	"cmp"
 	"context"
-	"net/http"
-	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -14,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
-	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
@@ -33,7 +30,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	if err != nil {
 		return d.bucket.readError(ctx, err, &driver.GetRequest{Key: r.Key, Version: r.Version})
 	}
-	if restoreState(head.Restore).InProgress &&
+	if attributes.RestoreState(head.Restore).InProgress &&
 		r.RestoreTier == "" { // only a faster tier changes a restore in progress
 		return nil
 	}
@@ -53,30 +50,4 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		return nil
 	}
 	return err
-}
-
-// isArchivedClass reports whether the object has one of the two archive classes, or is in an
-// archive tier of Intelligent-Tiering. GetObject of such an object fails with InvalidObjectState
-// until RestoreObject has restored the object. Source: the user guide of Amazon S3, "Working with
-// archived objects".
-func (f attrsFormat) isArchivedClass(output *awss3.GetObjectOutput) bool {
-	return f.archives && (output.StorageClass == types.StorageClassGlacier ||
-		output.StorageClass == types.StorageClassDeepArchive || rawclient.IsInArchiveTier(output))
-}
-
-// restoreState reads the header x-amz-restore, which has a value such as
-//
-//	ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"
-func restoreState(value *string) (s storage.RestoreState) {
-	text := aws.ToString(value)
-	s.InProgress = strings.Contains(text, `ongoing-request="true"`)
-	_, rest, ok := strings.Cut(text, `expiry-date="`)
-	date, _, closed := strings.Cut(rest, `"`)
-	if !ok || !closed {
-		return s
-	}
-	if t, err := time.Parse(http.TimeFormat, date); err == nil {
-		s.Until = t.UTC()
-	}
-	return s
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -119,10 +120,10 @@ func TestRestoreState(t *testing.T) {
 		`ongoing-request="false", expiry-date="soon"`:                          {},
 		`ongoing-request="false", expiry-date="`:                               {},
 	} {
-		require.Equal(t, want, restoreState(&value), value)
-		require.Equal(t, want, restoreState(aws.String(value)), value)
+		require.Equal(t, want, attributes.RestoreState(&value), value)
+		require.Equal(t, want, attributes.RestoreState(aws.String(value)), value)
 	}
-	require.Zero(t, restoreState(nil))
+	require.Zero(t, attributes.RestoreState(nil))
 }
 
 func TestArchived(t *testing.T) {

@@ -15,11 +15,13 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/escape"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 	"github.com/omnibucket/storage/providers/internal/sigv4"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
+	"github.com/omnibucket/storage/providers/s3/internal/credential"
+	"github.com/omnibucket/storage/providers/s3/internal/option"
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
@@ -39,7 +41,7 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 }
 
 func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
-	values, native := signedValues(r.Native)
+	values, native := option.SignedValues(r.Native)
 	if len(values) > 0 {
 		unsigned := *r
 		unsigned.Native, r = native, &unsigned
@@ -81,8 +83,10 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	default:
 		return nil, storage.Unsupported
 	}
-	if err := p.add(values); err != nil {
-		return nil, err
+	for _, value := range values {
+		if err := value.AddTo(request); err != nil {
+			return nil, err
+		}
 	}
 	if r.Method == http.MethodDelete {
 		us.account.profile.narrowRemoval(request.Header, r.Version)
@@ -165,7 +169,7 @@ func (us *urlSigner) newPresigning(
 	if err != nil {
 		return p, err
 	}
-	if hasFunctions(native) {
+	if option.HasFunctions(native) {
 		return p, &storage.Error{
 			Code: storage.Unsupported,
 			Err:  errors.New("s3.WithRequest does not fit a signed URL or form"),
@@ -173,7 +177,7 @@ func (us *urlSigner) newPresigning(
 		}
 	}
 	if customerkey.In(native) != nil && endpoint.url.Scheme != "https" {
-		return p, errNoTLS()
+		return p, option.ErrNoTLS()
 	}
 	return presigning{
 		account:  us.account,
@@ -213,7 +217,7 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 		}
 	}
 	properties := *r
-	properties.Metadata = us.account.profile.attributes().storedNames(r.Metadata)
+	properties.Metadata = us.account.profile.attributes().StoredNames(r.Metadata)
 	h := sigv4.Headers(&properties, "X-Amz-")
 	if err := us.signedOptions(r, h.Set); err != nil {
 		return nil, err
@@ -221,10 +225,10 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 	if r.Condition.Absent {
 		h.Set("If-None-Match", "*")
 	}
-	if err := signLock(h, r); err != nil {
+	if err := attributes.SetLock(h, r); err != nil {
 		return nil, err
 	}
-	if tags := tagHeader(r.Tags); tags != nil {
+	if tags := attributes.TagHeader(r.Tags); tags != nil {
 		h.Set(rawclient.TagsHeader, *tags)
 	}
 	if r.MaxSize == 0 {
@@ -248,7 +252,7 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 // headers for the encryption and for the access control list. For a form, the function sets fields
 // of the form instead.
 func (us *urlSigner) signedOptions(r *driver.SignRequest, set func(name, value string)) error {
-	input := &awss3.PutObjectInput{ACL: acl(r.PublicRead)}
+	input := &awss3.PutObjectInput{ACL: attributes.ACL(r.PublicRead)}
 	if err := us.account.customize(input, r.Native); err != nil {
 		return err
 	}
@@ -299,7 +303,7 @@ type signingTerm struct {
 
 // newTerm returns the time for which a signature is valid. It is at least ttl, and ends before the
 // credentials expire, because the URL is not valid afterwards. A session of unknown expiry is
-// assumed to last for longestSession.
+// assumed to last for credential.LongestSession.
 func (us *urlSigner) newTerm(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
 	if us.account.anonymous {
 		return s, &storage.Error{Code: storage.Unsupported, Hint: "open the bucket with credentials to sign URLs"}
@@ -310,7 +314,7 @@ func (us *urlSigner) newTerm(ctx context.Context, ttl time.Duration, now time.Ti
 	}
 	maxTTL := sigv4.MaxTerm
 	if credentials.SessionToken != "" && !credentials.CanExpire {
-		maxTTL = longestSession
+		maxTTL = credential.LongestSession
 	}
 	s = signingTerm{sigv4.NewTerm(now, ttl, maxTTL), credentials}
 	if credentials.CanExpire {
@@ -323,24 +327,4 @@ func (us *urlSigner) newTerm(ctx context.Context, ttl time.Duration, now time.Ti
 		}
 	}
 	return s, nil
-}
-
-// add adds the values to the request for which a URL is signed.
-func (p *presigning) add(values []signedValue) error {
-	for _, v := range values {
-		conflict := argument.Invalid(v.option, "must not set "+v.name+", which another option sets", "")
-		if v.option == "WithSignedHeader" {
-			if p.request.Header.Get(v.name) != "" {
-				return conflict
-			}
-			p.request.Header.Set(v.name, v.value)
-			continue
-		}
-		query := strings.FieldsFunc(p.request.Query, func(c rune) bool { return c == '&' })
-		if slices.ContainsFunc(query, func(parameter string) bool { return strings.HasPrefix(parameter, v.name+"=") }) {
-			return conflict
-		}
-		p.request.Query = strings.Join(append(query, v.name+"="+escape.All(v.value)), "&")
-	}
-	return nil
 }

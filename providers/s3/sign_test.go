@@ -147,7 +147,7 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 					row.sdk.Key = aws.String("a")
 				}
 				row.sdk.ContentType = aws.String("text/plain")
-				row.sdk.Metadata = d.account.profile.attributes().storedNames(row.sdk.Metadata)
+				row.sdk.Metadata = d.account.profile.attributes().StoredNames(row.sdk.Metadata)
 				want := d.sdkPut(t, time.Hour+time.Second, &row.sdk) // of a time cut to the second
 
 				got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(row.ask), now)

@@ -2,53 +2,18 @@ package s3
 
 import (
 	"context"
-	"encoding/xml"
 	"net/http"
-	"net/url"
-	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
-
-// tagHeader returns the header with an object's tags, or nil if there are none. A space is
-// "%20", which every server reads as a space.
-func tagHeader(tags map[string]string) *string {
-	if len(tags) == 0 {
-		return nil
-	}
-	query := url.Values{}
-	for key, value := range tags {
-		query.Set(key, value)
-	}
-	return aws.String(strings.ReplaceAll(query.Encode(), "+", "%20"))
-}
-
-// tagField returns the form field with an object's tags, which is an XML document.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
-func tagField(tags map[string]string) (string, error) {
-	document := struct {
-		XMLName xml.Name    `xml:"Tagging"`
-		Tags    []types.Tag `xml:"TagSet>Tag"`
-	}{Tags: tagSet(tags)}
-	text, err := xml.Marshal(document)
-	return string(text), err
-}
-
-func tagSet(tags map[string]string) []types.Tag {
-	set := []types.Tag{} // not nil, because the SDK requires the element
-	for key, value := range tags {
-		set = append(set, types.Tag{Key: aws.String(key), Value: aws.String(value)})
-	}
-	return set
-}
 
 // Tags sends one GetObjectTagging.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
@@ -60,15 +25,7 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	if err != nil {
 		return nil, d.bucket.readError(ctx, err, r)
 	}
-	return tagMap(output.TagSet), nil
-}
-
-func tagMap(set []types.Tag) map[string]string {
-	tags := make(map[string]string, len(set))
-	for _, t := range set {
-		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-	}
-	return tags
+	return attributes.TagMap(output.TagSet), nil
 }
 
 // SetTags sends one PutObjectTagging, even to remove all tags. It does not use DeleteObjectTagging,
@@ -78,7 +35,7 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 		Bucket:    &d.bucket.name,
 		Key:       &r.Key,
 		VersionId: httpheader.Optional(r.Version),
-		Tagging:   &types.Tagging{TagSet: tagSet(r.Tags)},
+		Tagging:   &types.Tagging{TagSet: attributes.TagSet(r.Tags)},
 	}
 	return change(ctx, d, r, d.account.client.PutObjectTagging, input, d.account.withBodyChecksum()...)
 }

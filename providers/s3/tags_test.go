@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
@@ -286,7 +287,7 @@ func TestSignedTags(t *testing.T) {
 }
 
 func TestTagFieldIsADocument(t *testing.T) {
-	field, err := tagField(someTags)
+	field, err := attributes.TagField(someTags)
 	require.NoError(t, err)
 	var document struct {
 		Tags []struct{ Key, Value string } `xml:"TagSet>Tag"`

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
+	"github.com/omnibucket/storage/providers/s3/internal/listing"
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
@@ -28,7 +29,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if err != nil {
 		return nil, err
 	}
-	start := markerKey(key)
+	start := listing.MarkerKey(key)
 	mayOmit := d.account.mayLeaveOut(r.Prefix, start)
 	if mayOmit && start == key {
 		return d.bucket.versionsRest(ctx, r, key, id)
@@ -39,7 +40,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		if err != nil {
 			return nil, err
 		}
-		if mayOmit && !isCachedPage(p.NextKey) {
+		if mayOmit && !listing.IsCachedPage(p.NextKey) {
 			return d.bucket.versionsRest(ctx, r, start, id)
 		}
 		page := &driver.VersionPage{Entries: p.Entries}
@@ -89,7 +90,7 @@ func (b *bucket) versionsPage(
 // one version: key is its key, and id is its version id.
 func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, id string) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
-	err := listAfter(r, key, func(prefix, startAfter string) (found bool, err error) {
+	err := listing.After(r, key, func(prefix, startAfter string) (found bool, err error) {
 		part := *r
 		part.Prefix = prefix
 		if startAfter != key {

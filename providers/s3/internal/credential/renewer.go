@@ -1,16 +1,15 @@
-package s3
+// Package credential has the providers of credentials that stand between the AWS SDK and the requests of a
+// driver. Start at [Renewer], which replaces credentials that the store refuses.
+package credential
 
 import (
 	"context"
 	"net/http"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/omnibucket/storage"
@@ -26,11 +25,11 @@ import (
 // attempt gets the current credentials from their source. If the store has never accepted the
 // credentials, the error is not Retryable, because new credentials from that source would be
 // refused, too.
-type renewer struct {
+type Renewer struct {
 	// reload reads the source of the credentials again. It is nil if the caller gave the SDK's
 	// provider.
 	reload func(context.Context) (aws.CredentialsProvider, error)
-	signs  bool // whether this renewer also signs the SDK's requests
+	Signs  bool // whether this renewer also signs the SDK's requests
 
 	reloading running.Lock
 	provider  atomic.Pointer[aws.CredentialsProvider]
@@ -44,14 +43,14 @@ type usedCredentials struct {
 	isDropped           bool             // whether these credentials were dropped after they were refused
 }
 
-func newRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.CredentialsProvider, error)) *renewer {
-	r := &renewer{reload: reload, reloading: running.NewLock()}
+func NewRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.CredentialsProvider, error)) *Renewer {
+	r := &Renewer{reload: reload, reloading: running.NewLock()}
 	r.provider.Store(&p)
 	return r
 }
 
 // Retrieve returns the credentials for the next request.
-func (r *renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
+func (r *Renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	prev := r.lastUsed.Load()
 	isRefused := prev != nil && prev.isRefused.Load() // read only once: another request may be refused meanwhile
 	if isRefused {
@@ -85,7 +84,7 @@ func (u *usedCredentials) haveSigned(r *http.Request) bool {
 // observe receives the responses of the store. If a response shows that the store has accepted the
 // credentials of its request, observe records this. Every response shows this, unless the status is
 // 400, 401, 403, or 500 and above.
-func (r *renewer) observe(response *http.Response) {
+func (r *Renewer) Observe(response *http.Response) {
 	if r == nil {
 		return
 	}
@@ -105,7 +104,7 @@ func (r *renewer) observe(response *http.Response) {
 }
 
 // forget makes the provider forget credentials that were refused.
-func (r *renewer) forget(ctx context.Context, creds *usedCredentials) {
+func (r *Renewer) forget(ctx context.Context, creds *usedCredentials) {
 	if r.reloading.Lock(ctx) != nil {
 		return
 	}
@@ -128,7 +127,7 @@ func (r *renewer) forget(ctx context.Context, creds *usedCredentials) {
 // refuse is called after the store has refused the credentials of a request. If the request had the
 // current credentials, refuse marks them as refused. It returns true if another attempt may
 // succeed, because it would use other credentials.
-func (r *renewer) refuse(request *http.Request) (retry bool) {
+func (r *Renewer) refuse(request *http.Request) (retry bool) {
 	last := r.lastUsed.Load()
 	if last == nil ||
 		request != nil && request.Header.Get("X-Amz-S3session-Token") != "" { // a session of a directory bucket
@@ -146,8 +145,8 @@ func (r *renewer) refuse(request *http.Request) (retry bool) {
 }
 
 // configure makes a client report which credentials the store accepts or refuses.
-func (r *renewer) configure(o *awss3.Options) {
-	if r.signs {
+func (r *Renewer) Configure(o *awss3.Options) {
+	if r.Signs {
 		o.HTTPSignerV4 = &secretSigner{logger: o.Logger, logs: o.ClientLogMode.IsSigning()}
 		o.AuthSchemes = nil // remove the old schemes, because they use another signer
 	}
@@ -176,33 +175,4 @@ func isRefusal(err error) bool {
 	}
 	e := s3error.FromResponse(err)
 	return e.Code == storage.Unauthenticated && !e.Retryable && !e.Unknown
-}
-
-// A secretSigner signs the SDK's requests. Whenever the secret changes, it makes a new signer of
-// the SDK. An old signer would not notice the new secret: it caches a signing key for each access
-// key, for a day.
-type secretSigner struct {
-	logger     logging.Logger
-	logs       bool
-	lastSigner atomic.Pointer[signerOfSecret]
-}
-
-type signerOfSecret struct {
-	secret string
-	signer *v4.Signer
-}
-
-// SignHTTP signs a request with the credentials c.
-func (s *secretSigner) SignHTTP(
-	ctx context.Context, c aws.Credentials, request *http.Request, hash, service, region string, t time.Time,
-	opts ...func(*v4.SignerOptions),
-) error {
-	last := s.lastSigner.Load()
-	if last == nil || last.secret != c.SecretAccessKey {
-		last = &signerOfSecret{c.SecretAccessKey, v4.NewSigner(func(o *v4.SignerOptions) {
-			o.Logger, o.LogSigning, o.DisableURIPathEscaping = s.logger, s.logs, true // as the SDK's client does
-		})}
-		s.lastSigner.Store(last)
-	}
-	return last.signer.SignHTTP(ctx, c, request, hash, service, region, t, opts...)
 }

@@ -1,0 +1,114 @@
+// Package attributes translates the attributes of objects between this library and the inputs, outputs and
+// headers of S3: properties, checksums, tags, locks and encryption. Start at [Format], which reads the
+// attributes in a response.
+package attributes
+
+import (
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
+)
+
+const MaxSuffix = 1 << 50 // bytes; larger than any object, and a number that every server can parse
+
+func (f Format) Of(output *awss3.GetObjectOutput, key string) *storage.Attrs {
+	restore := RestoreState(output.Restore)
+	return &storage.Attrs{
+		Key:  key,
+		Size: aws.ToInt64(output.ContentLength),
+		Properties: storage.Properties{
+			ContentType:        aws.ToString(output.ContentType),
+			ContentEncoding:    contentEncoding(output.ContentEncoding),
+			ContentDisposition: aws.ToString(output.ContentDisposition),
+			ContentLanguage:    aws.ToString(output.ContentLanguage),
+			CacheControl:       aws.ToString(output.CacheControl),
+			Metadata:           f.renameKeys(output.Metadata, underscoreEscape.Unescape),
+			StorageClass:       httpheader.StorageClass(string(output.StorageClass)),
+		},
+		ETag:     ETag(output.ETag),
+		Revision: ETag(output.ETag),
+		Version:  versionID(output.VersionId),
+		Modified: WholeSeconds(output.LastModified),
+		CRC32C:   CRC32C(output.ChecksumCRC32C, output.ChecksumType),
+		TagCount: int(aws.ToInt32(output.TagCount)),
+
+		Retention: retentionOf(output),
+		Archived:  restore.Until.IsZero() && f.isArchivedClass(output),
+		Restore:   restore,
+		LegalHold: output.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn,
+
+		Encryption:        Encryption(output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5),
+		ReplicationStatus: string(output.ReplicationStatus),
+	}
+}
+
+// OfRange returns the attributes of the whole object. output is the response to a request for
+// a range or for all bytes.
+func (f Format) OfRange(output *awss3.GetObjectOutput, r *driver.GetRequest) (*storage.Attrs, error) {
+	ranged := httpheader.Range(r, MaxSuffix) != ""
+	if output.ContentLength == nil && (!ranged || output.ContentRange == nil) {
+		return nil, httpheader.LengthMissing()
+	}
+	a := f.Of(output, r.Key)
+	if !ranged {
+		return a, nil
+	}
+	length := a.Size
+	if length == 0 && output.ContentRange == nil {
+		return a, nil // some servers return this for the last bytes of an empty object
+	}
+	if output.ContentRange == nil {
+		if httpheader.IsWhole(r, length) {
+			return a, nil
+		}
+		return nil, httpheader.RangeIgnored()
+	}
+	size, err := httpheader.SizeOf(r, *output.ContentRange)
+	if err != nil {
+		return nil, err
+	}
+	a.Size = size
+	if length != size {
+		a.CRC32C = storage.CRC32C{} // it may be the checksum of the range
+	}
+	return a, nil
+}
+
+// underscoreEscape replaces "_" in names of metadata, for profiles with EscapeUnderscores.
+var underscoreEscape = httpheader.NewNameEscaper('-', '_')
+
+// An Format says how a server represents the attributes of objects.
+type Format struct {
+	EscapeUnderscores bool // names of metadata have "-x005f-" in place of "_"
+	Archives          bool // objects can be archived, and are restored by RestoreObject
+}
+
+// StoredNames returns metadata with its names in the form that the server stores.
+func (f Format) StoredNames(metadata map[string]string) map[string]string {
+	return f.renameKeys(metadata, underscoreEscape.Escape)
+}
+
+func (f Format) renameKeys(metadata map[string]string, rename func(string) string) map[string]string {
+	if !f.EscapeUnderscores || len(metadata) == 0 {
+		return metadata
+	}
+	result := make(map[string]string, len(metadata))
+	for name, value := range metadata {
+		result[rename(name)] = value
+	}
+	return result
+}
+
+// isArchivedClass reports whether the object has one of the two archive classes, or is in an
+// archive tier of Intelligent-Tiering. GetObject of such an object fails with InvalidObjectState
+// until RestoreObject has restored the object. Source: the user guide of Amazon S3, "Working with
+// archived objects".
+func (f Format) isArchivedClass(output *awss3.GetObjectOutput) bool {
+	return f.Archives && (output.StorageClass == types.StorageClassGlacier ||
+		output.StorageClass == types.StorageClassDeepArchive || rawclient.IsInArchiveTier(output))
+}

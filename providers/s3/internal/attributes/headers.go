@@ -1,0 +1,104 @@
+package attributes
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/bucketname"
+)
+
+// Encryption returns how an object is encrypted, from the fields of a response.
+func Encryption(sse types.ServerSideEncryption, kmsKey, customerAlgorithm, customerMD5 *string) storage.Encryption {
+	if customerAlgorithm != nil {
+		return storage.Encryption{Algorithm: *customerAlgorithm, KeyID: aws.ToString(customerMD5)}
+	}
+	return storage.Encryption{Algorithm: string(sse), KeyID: aws.ToString(kmsKey)}
+}
+
+func ACL(public bool) types.ObjectCannedACL {
+	if public {
+		return types.ObjectCannedACLPublicRead
+	}
+	return ""
+}
+
+// conditions returns If-Match and If-None-Match of a write.
+func Conditions(c storage.Condition) (match, noneMatch *string) {
+	if c.Absent {
+		noneMatch = aws.String("*")
+	}
+	return httpheader.Optional(c.Revision), noneMatch
+}
+
+func ETag(etag *string) string {
+	return httpheader.ETag(aws.ToString(etag))
+}
+
+// versionID returns the id of a version. In a bucket without versions, the id is "null" or
+// missing.
+func versionID(id *string) string {
+	if v := aws.ToString(id); v != "null" {
+		return v
+	}
+	return ""
+}
+
+// CRC32C returns sum if it is the CRC32C of all bytes. Otherwise the result is not known:
+// sum may be a checksum of the parts' checksums (COMPOSITE, or a value that ends in "-3").
+func CRC32C(sum *string, kind types.ChecksumType) storage.CRC32C {
+	if sum == nil || kind == types.ChecksumTypeComposite {
+		return storage.CRC32C{}
+	}
+	return httpheader.CRC32C(*sum)
+}
+
+// contentEncoding returns the encoding without "aws-chunked". The SDK uses that coding for
+// transfers, and some servers store it with the object.
+func contentEncoding(value *string) string {
+	result := slices.DeleteFunc(strings.Split(aws.ToString(value), ","), func(coding string) bool {
+		return strings.EqualFold(strings.TrimSpace(coding), "aws-chunked")
+	})
+	return strings.TrimSpace(strings.Join(result, ","))
+}
+
+// Written returns the attributes that the response to a write has.
+func Written(etag, version, crc *string, kind types.ChecksumType, encryption storage.Encryption) *storage.Attrs {
+	tag := ETag(etag)
+	return &storage.Attrs{
+		ETag:       tag,
+		Revision:   tag,
+		Version:    versionID(version),
+		CRC32C:     CRC32C(crc, kind),
+		Encryption: encryption,
+	}
+}
+
+// WholeSeconds returns a time in whole seconds. Some responses have fractions of a second, but headers
+// do not.
+func WholeSeconds(t *time.Time) time.Time {
+	return aws.ToTime(t).UTC().Truncate(time.Second)
+}
+
+// CopySource returns the header that names the source of a copy. It must escape the key, because
+// the SDK does not escape keys in this header. A source at an access point has another form:
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html.
+func CopySource(ref driver.ObjectRef) *string {
+	bucket := ref.Bucket
+	if bucketname.IsARN(bucket) {
+		bucket += "/object"
+	}
+	source := bucket + "/" + escape.Path(ref.Key)
+	if ref.Version != "" {
+		source += "?versionId=" + url.QueryEscape(ref.Version)
+	}
+	return &source
+}

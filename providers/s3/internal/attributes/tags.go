@@ -1,0 +1,50 @@
+package attributes
+
+import (
+	"encoding/xml"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+// TagHeader returns the header with an object's tags, or nil if there are none. A space is
+// "%20", which every server reads as a space.
+func TagHeader(tags map[string]string) *string {
+	if len(tags) == 0 {
+		return nil
+	}
+	query := url.Values{}
+	for key, value := range tags {
+		query.Set(key, value)
+	}
+	return aws.String(strings.ReplaceAll(query.Encode(), "+", "%20"))
+}
+
+// TagField returns the form field with an object's tags, which is an XML document.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
+func TagField(tags map[string]string) (string, error) {
+	document := struct {
+		XMLName xml.Name    `xml:"Tagging"`
+		Tags    []types.Tag `xml:"TagSet>Tag"`
+	}{Tags: TagSet(tags)}
+	text, err := xml.Marshal(document)
+	return string(text), err
+}
+
+func TagSet(tags map[string]string) []types.Tag {
+	set := []types.Tag{} // not nil, because the SDK requires the element
+	for key, value := range tags {
+		set = append(set, types.Tag{Key: aws.String(key), Value: aws.String(value)})
+	}
+	return set
+}
+
+func TagMap(set []types.Tag) map[string]string {
+	tags := make(map[string]string, len(set))
+	for _, t := range set {
+		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return tags
+}

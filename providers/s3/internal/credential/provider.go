@@ -1,0 +1,70 @@
+package credential
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+)
+
+// FromMetadata reports whether credentials come from a metadata service of Amazon's: that
+// of the instance or of the container.
+func FromMetadata(p aws.CredentialsProvider) bool {
+	return aws.IsCredentialsProvider(p, (*ec2rolecreds.Provider)(nil)) ||
+		aws.IsCredentialsProvider(p, (*endpointcreds.Provider)(nil))
+}
+
+// Empty is a provider without credentials. It takes the place of Amazon's metadata service
+// if the server is not Amazon's.
+type Empty struct{ Hint string }
+
+func (n Empty) Retrieve(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{}, &storage.Error{Code: storage.Unauthenticated, Hint: n.Hint}
+}
+
+// A Errors is a provider of credentials. It returns the credentials of another provider,
+// and translates the errors of that provider. Without the translation, the SDK would only report
+// that the request failed.
+type Errors struct {
+	Provider aws.CredentialsProvider
+	Hint     string // hint if there are no credentials
+}
+
+func (n Errors) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := n.Provider.Retrieve(ctx)
+	if err == nil || ctx.Err() != nil {
+		return c, err
+	}
+	if isTemporary(err) {
+		return c, &storage.Error{
+			Code:      storage.Unavailable,
+			Retryable: true,
+			Err:       err,
+			Hint:      "check the service that provides the credentials: it did not respond",
+		}
+	}
+	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: n.Hint}
+}
+
+// isTemporary reports whether retrieving credentials may succeed later. This is so if the service
+// that provides them failed or did not respond. There is one exception: most machines have no
+// metadata service for instances, so a missing response of this service is not temporary.
+func isTemporary(err error) bool {
+	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && response.Response != nil &&
+		response.Response.Response != nil {
+		return sdkerror.IsRetryable(sdkerror.CodeFromStatus(response.HTTPStatusCode()))
+	}
+	if call, ok := errors.AsType[*smithy.OperationError](err); ok && call.Service() == imds.ServiceID {
+		return false
+	}
+	return s3error.IsUnsent(err)
+}

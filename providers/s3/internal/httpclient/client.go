@@ -1,0 +1,88 @@
+// Package httpclient decides what of the HTTP client in a configuration of the AWS SDK is kept, and which
+// certificates a client trusts. Start at [Wrap].
+package httpclient
+
+import (
+	"crypto/tls"
+	"net/http"
+	"reflect"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage/internal/transport"
+)
+
+// Wrap returns a copy of an HTTP client that uses our transport. The copy follows a redirect
+// only if the given client has a rule for redirects. Go's default rule would send the headers to
+// any host, and a customer's key is among them.
+func Wrap(client awss3.HTTPClient) awss3.HTTPClient {
+	if client, ok := client.(*http.Client); ok && client != nil {
+		wrapped, _ := transport.NewClient(client)
+		return wrapped
+	}
+	return Wrapped{client, transport.Over(clientRoundTripper{client})}
+}
+
+// A Wrapped is a client of the SDK whose requests go through our transport.
+type Wrapped struct {
+	Client    awss3.HTTPClient
+	transport *transport.Transport
+}
+
+// Do sends a request.
+func (c Wrapped) Do(r *http.Request) (*http.Response, error) { return c.transport.RoundTrip(r) }
+
+// A clientRoundTripper makes an HTTP client of the SDK usable as an http.RoundTripper.
+type clientRoundTripper struct{ client awss3.HTTPClient }
+
+func (t clientRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return t.client.Do(r) }
+
+// IsDefaultExceptTLS reports whether an HTTP client is the SDK's default, except for its TLS
+// configuration, and returns this configuration. The environment variable AWS_CA_BUNDLE makes the
+// SDK change only this configuration.
+func IsDefaultExceptTLS(client awss3.HTTPClient) (config *tls.Config, isDefault bool) {
+	switch client := client.(type) {
+	case nil:
+		return nil, true
+	case *http.Client:
+		return nil, client == nil // a nil *http.Client counts as no client, so the default is used
+	case *awshttp.BuildableClient:
+		if client == nil {
+			return nil, true
+		}
+		if _, hasTimeout := client.GetReadTimeout(); hasTimeout || client.GetTimeout() != 0 {
+			return nil, false
+		}
+		return differsOnlyInTLS(client.GetTransport())
+	}
+	return nil, false
+}
+
+// differsOnlyInTLS reports whether a transport is the SDK's default, except for TLS, and
+// returns its TLS configuration.
+func differsOnlyInTLS(creds *http.Transport) (config *tls.Config, isDefault bool) {
+	standard := awshttp.NewBuildableClient().GetTransport()
+	config = creds.TLSClientConfig
+	if config != nil {
+		config = config.Clone()
+		config.NextProtos = nil // our transport sets them
+	}
+	a := reflect.ValueOf(creds).Elem()
+	b := reflect.ValueOf(standard).Elem()
+	for i := range a.NumField() {
+		field := a.Type().Field(i)
+		switch {
+		case !field.IsExported() || field.Name == "TLSClientConfig" || field.Name == "TLSNextProto":
+			// TLSNextProto has the functions for HTTP/2. They differ, because each transport makes
+			// its own.
+		case field.Type.Kind() == reflect.Func:
+			if a.Field(i).Pointer() != b.Field(i).Pointer() {
+				return nil, false
+			}
+		case !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()):
+			return nil, false
+		}
+	}
+	return config, true
+}

@@ -1,0 +1,44 @@
+package option
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+)
+
+// A CannedACL is the option with a canned access control list.
+type CannedACL types.ObjectCannedACL
+
+func (o CannedACL) Check(s *Server) error {
+	if all := types.ObjectCannedACL("").Values(); !slices.Contains(all, types.ObjectCannedACL(o)) {
+		return argument.Invalid("WithACL", fmt.Sprintf("must be one of %s", all), "")
+	}
+	if !s.HasACLs {
+		return &storage.Error{
+			Code: storage.Unsupported,
+			Err:  errors.New("s3.WithACL needs a server with access control lists of objects"),
+			Hint: s.Hint,
+		}
+	}
+	return nil
+}
+
+func (o CannedACL) Apply(input any) error {
+	acl := field[types.ObjectCannedACL](input, "ACL")
+	switch {
+	case acl == nil:
+	case *acl != "" && *acl != types.ObjectCannedACL(o):
+		return argument.Invalid("WithACL", "excludes WithPublicRead and another WithACL", "")
+	default:
+		*acl = types.ObjectCannedACL(o)
+	}
+	return nil
+}
+
+// Fingerprint returns the name of the access control list.
+func (o CannedACL) Fingerprint() string { return string(o) }

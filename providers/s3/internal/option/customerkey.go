@@ -1,0 +1,69 @@
+package option
+
+import (
+	"crypto/fips140"
+	"crypto/md5"
+	"encoding/base64"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/internal/customerkey"
+)
+
+func (s *Server) checkCustomerKey(k *customerkey.Key) error {
+	if err := k.CheckSize(); err != nil {
+		return err
+	}
+	if !s.HasCustomerKeys {
+		return &storage.Error{
+			Code: storage.Unsupported,
+			Err:  fmt.Errorf("%s needs a server with SSE-C, and profile %s has none", k.Option(), s.Profile),
+			Hint: "name the server with profile= if its kind encrypts with such keys, or set CustomerKeys in s3.Config.Profile: others ignore the request",
+		}
+	}
+	ok, err := s.HasTLS()
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return ErrNoTLS()
+	}
+	return nil
+}
+
+func ErrNoTLS() error {
+	return argument.Invalid("WithCustomerKey", "needs TLS", "use an endpoint with https: the key is part of each request")
+}
+
+func applyCustomerKey(k *customerkey.Key, input any) error {
+	if sse := field[types.ServerSideEncryption](input, "ServerSideEncryption"); sse != nil && *sse != "" {
+		return errTwoKeys()
+	}
+	SetCustomerKey(k, input, "")
+	return nil
+}
+
+// SetCustomerKey sets the fields of input for the customer's key k. If k is nil, or if input has no
+// fields for a key, it does nothing. source is a prefix of the field names:
+// "CopySource" for the source of a copy, or "".
+func SetCustomerKey(k *customerkey.Key, input any, source string) {
+	key := field[*string](input, source+"SSECustomerKey")
+	if k == nil || key == nil {
+		return
+	}
+	var hash [md5.Size]byte
+	fips140.WithoutEnforcement(func() {
+		hash = md5.Sum(k.Bytes())
+	}) // the protocol requires an MD5, to find typos
+	*key = aws.String(k.Base64())
+	*field[*string](input, source+"SSECustomerKeyMD5") = aws.String(base64.StdEncoding.EncodeToString(hash[:]))
+	*field[*string](input, source+"SSECustomerAlgorithm") = aws.String(customerkey.Algorithm)
+}
+
+func ApplySource(input any, native []any) {
+	SetCustomerKey(customerkey.In(native), input, "CopySource")
+}

@@ -1,0 +1,122 @@
+package option
+
+import (
+	"crypto/rand"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+)
+
+// A Request is an option with a function that changes inputs of the type I.
+type Request[I any] struct {
+	Change func(*I)
+	ID     string
+}
+
+func NewRequest[I any](change func(*I)) *Request[I] {
+	return &Request[I]{Change: change, ID: rand.Text()}
+}
+
+func (o *Request[I]) Check(*Server) error {
+	if o.Change == nil {
+		return argument.Invalid("WithRequest", "must not be nil", "")
+	}
+	return nil
+}
+
+func (o *Request[I]) Apply(input any) error {
+	if sdkInput, ok := input.(*I); ok {
+		o.Change(sdkInput)
+	}
+	return nil
+}
+
+// Fingerprint returns a random text. So no option in another process equals this option. Functions
+// in different processes cannot be compared.
+func (o *Request[I]) Fingerprint() string { return o.ID }
+
+// Target returns the type of the inputs that the function changes.
+func (*Request[I]) Target() reflect.Type { return reflect.TypeFor[I]() }
+
+// Every Request implements this interface, whatever its type parameter is.
+type function interface{ Target() reflect.Type }
+
+// HasFunctions reports whether native contains an option of WithRequest. A raw client cannot call
+// the option's function.
+func HasFunctions(native []any) bool {
+	return slices.ContainsFunc(native, func(o any) bool {
+		_, ok := o.(function)
+		return ok
+	})
+}
+
+// These lists have types of requests. The first list is for writes: a write begins with one of
+// these requests. The second list is for reads: a read sends one or more of these requests. The
+// third list has the requests that a write may send in addition.
+var (
+	writing = []reflect.Type{
+		reflect.TypeFor[awss3.PutObjectInput](), reflect.TypeFor[awss3.CreateMultipartUploadInput](),
+		reflect.TypeFor[awss3.CopyObjectInput](),
+	}
+	reading = []reflect.Type{reflect.TypeFor[awss3.GetObjectInput](), reflect.TypeFor[awss3.HeadObjectInput]()}
+
+	besideWriting = []reflect.Type{
+		reflect.TypeFor[awss3.UploadPartInput](), reflect.TypeFor[awss3.UploadPartCopyInput](),
+		reflect.TypeFor[awss3.CompleteMultipartUploadInput](),
+		reflect.TypeFor[awss3.HeadObjectInput](), // sent if the response to the write was lost
+	}
+)
+
+// checkFunctions fails if an operation would silently ignore an option of WithRequest. The
+// parameter input is a request of the operation, and native has the options of the operation.
+func checkFunctions(input any, native []any) error {
+	typ := reflect.TypeOf(input).Elem()
+	if slices.Contains(besideWriting[:3], typ) {
+		return nil // the first request of the upload or copy was checked
+	}
+	var family, others []reflect.Type
+	switch {
+	case slices.Contains(writing, typ):
+		family = writing
+		others = besideWriting
+	case slices.Contains(reading, typ):
+		family = reading
+	case typ == reflect.TypeFor[awss3.RestoreObjectInput]():
+		others = reading // Restore sends HeadObject before RestoreObject
+	}
+	var unused reflect.Type
+	for _, o := range native {
+		f, ok := o.(function)
+		if !ok {
+			continue
+		}
+		t := f.Target()
+		switch {
+		case t == typ:
+			return nil
+		case slices.Contains(family, t):
+			unused = t
+		case !slices.Contains(others, t):
+			return typeError(t, typ)
+		}
+	}
+	if unused != nil {
+		return typeError(unused, typ)
+	}
+	return nil
+}
+
+func typeError(got, typ reflect.Type) error {
+	operation := strings.TrimSuffix(typ.Name(), "Input")
+	return &storage.Error{
+		Code: storage.Unsupported,
+		Err:  fmt.Errorf("s3.WithRequest for %s does not fit %s", got.Name(), operation),
+		Hint: "add s3.WithRequest with a func(*s3." + typ.Name() + "): this operation sends " + operation,
+	}
+}

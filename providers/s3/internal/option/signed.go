@@ -1,0 +1,136 @@
+package option
+
+import (
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/escape"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
+)
+
+// A SignedValue is a parameter or a header that the caller adds to a signed URL.
+type SignedValue struct {
+	option, name, value string
+	err                 error // error if no URL can have the value; otherwise nil
+}
+
+// ownParameters are parameters that this package sets in signed URLs. It also sets parameters that
+// begin with x-amz-.
+var ownParameters = []string{
+	"partNumber", "response-content-disposition", "response-content-type", "uploadId", "versionId",
+}
+
+// otherOperations are parameters that turn a request for an object into another operation, whatever their value is.
+// For example, DELETE with the parameter tagging removes only the tags.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
+var otherOperations = []string{
+	"acl", "annotation", "append", "attributes", "compose", "delete", "encryption", "generation", "lambdaArn",
+	"legal-hold", "renameObject", "restore", "retention", "select", "tagging", "torrent", "uploads",
+}
+
+// ownHeaders are headers that this package, an HTTP client or a browser sets.
+var ownHeaders = []string{
+	"Authorization", "Connection", "Content-Length", "Cookie", "Expect", "Host", "Transfer-Encoding",
+	"X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Security-Token",
+	// A browser does not let a page set these headers
+	// (https://fetch.spec.whatwg.org/#forbidden-request-header).
+	"Accept-Charset", "Accept-Encoding", "Access-Control-Request-Headers", "Access-Control-Request-Method", "Cookie2",
+	"Date", "Dnt", "Keep-Alive", "Origin", "Referer", "Set-Cookie", "Te", "Trailer", "Upgrade", "Via",
+}
+
+// ownPrefixes are the beginnings of headers that WithSignedHeader refuses. A browser does not let a
+// page set headers that begin with Proxy- or Sec-. X-Amz-Copy-Source would turn an upload into a
+// copy.
+var ownPrefixes = []string{"Proxy-", "Sec-", "X-Amz-Copy-Source"}
+
+func isReservedHeader(header string) bool {
+	return slices.ContainsFunc(ownPrefixes, func(prefix string) bool { return strings.HasPrefix(header, prefix) })
+}
+
+// NewSignedParameter returns a parameter of a signed URL for the option WithSignedParameter.
+func NewSignedParameter(name, value string) SignedValue {
+	const option = "WithSignedParameter"
+	v := SignedValue{option: option, name: name, value: value}
+	if !httpheader.IsName(name) || name[0] < 'a' || slices.Contains(ownParameters, name) ||
+		strings.HasPrefix(strings.ToLower(name), "x-amz-") {
+		v.err = argument.Invalid(
+			option,
+			"must name a parameter that begins with a lower-case letter, and that no other option sets",
+			"",
+		)
+	}
+	if slices.Contains(otherOperations, name) {
+		v.err = argument.Invalid(option, "must not set "+name+", which selects another operation of S3", "")
+	}
+	return v
+}
+
+// NewSignedHeader returns a header of a signed URL for the option WithSignedHeader.
+func NewSignedHeader(name, value string) SignedValue {
+	const option = "WithSignedHeader"
+	v := SignedValue{option: option, name: textproto.CanonicalMIMEHeaderKey(name), value: value}
+	if !httpheader.IsName(name) || slices.Contains(ownHeaders, v.name) || isReservedHeader(v.name) {
+		v.err = argument.Invalid(option,
+			"must name a header that pages can set, that this package does not set, and that makes no copy", "")
+	} else if value == "" || value != strings.TrimSpace(value) || strings.Contains(value, "  ") ||
+		!httpheader.IsPrintable(value) {
+		v.err = argument.Invalid(
+			option,
+			"must have a value of printable ASCII, without spaces at its ends or two in a row",
+			"",
+		)
+	}
+	return v
+}
+
+func (v SignedValue) Check(*Server) error { return v.err }
+
+// Fingerprint returns the name of the option. It omits the value, because an upload with a
+// SignedValue is never resumed.
+func (v SignedValue) Fingerprint() string { return v.option }
+
+// String returns the name of the option. It omits the value, which may be a secret.
+func (v SignedValue) String() string { return v.option }
+
+// GoString returns String.
+func (v SignedValue) GoString() string { return v.option }
+
+// apply always fails, because a SignedValue fits only signed URLs. It is called if the option is
+// given for a signed form.
+func (v SignedValue) Apply(any) error {
+	return &storage.Error{Code: storage.Unsupported, Hint: v.option + " fits signed URLs only: leave it out"}
+}
+
+// SignedValues separates the SignedValues in native from the other options.
+func SignedValues(native []any) (values []SignedValue, others []any) {
+	for _, option := range native {
+		if v, ok := option.(SignedValue); ok {
+			values = append(values, v)
+		} else {
+			others = append(others, option)
+		}
+	}
+	return values, others
+}
+
+// AddTo adds the value to a request for which a URL is signed.
+func (v SignedValue) AddTo(request *signature.Request) error {
+	conflict := argument.Invalid(v.option, "must not set "+v.name+", which another option sets", "")
+	if v.option == "WithSignedHeader" {
+		if request.Header.Get(v.name) != "" {
+			return conflict
+		}
+		request.Header.Set(v.name, v.value)
+		return nil
+	}
+	query := strings.FieldsFunc(request.Query, func(c rune) bool { return c == '&' })
+	if slices.ContainsFunc(query, func(parameter string) bool { return strings.HasPrefix(parameter, v.name+"=") }) {
+		return conflict
+	}
+	request.Query = strings.Join(append(query, v.name+"="+escape.All(v.value)), "&")
+	return nil
+}
