@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -11,8 +10,6 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/attributes"
-	"github.com/omnibucket/storage/providers/s3/internal/s3error"
-	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
 // SetRetention sends one PutObjectRetention. An empty retention in the request ends the
@@ -45,93 +42,4 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 		LegalHold: &types.ObjectLockLegalHold{Status: status},
 	}
 	return change(ctx, d, r, d.account.client.PutObjectLegalHold, input, d.account.withBodyChecksum()...)
-}
-
-// A bucketLock has a bucket's settings for object lock: whether it can lock objects (able), and how
-// it locks new ones.
-type bucketLock struct {
-	isAvailable bool
-	retention   storage.DefaultRetention
-}
-
-const daysOfAYear = 365 // days per year of a default retention
-
-// objectLock reads the object lock settings of the bucket. If the bucket cannot lock objects, the
-// result is zero.
-func (b *bucketSettingsAPI) objectLock(ctx context.Context) (l bucketLock, err error) {
-	if !b.account.profile.locks() {
-		return l, nil
-	}
-	output, err := readSetting(
-		ctx, b.account.client.GetObjectLockConfiguration, &awss3.GetObjectLockConfigurationInput{Bucket: &b.name},
-		"ObjectLockConfigurationNotFoundError",
-	)
-	if err != nil {
-		return l, err
-	}
-	c := output.ObjectLockConfiguration
-	if c == nil || c.ObjectLockEnabled != types.ObjectLockEnabledEnabled {
-		return l, nil
-	}
-	l.isAvailable = true
-	if c.Rule != nil && c.Rule.DefaultRetention != nil {
-		d := c.Rule.DefaultRetention
-		l.retention.Mode = attributes.RetentionMode(string(d.Mode))
-		l.retention.Days = int(aws.ToInt32(d.Days)) + daysOfAYear*int(aws.ToInt32(d.Years))
-	}
-	return l, nil
-}
-
-func (b *bucketSettingsAPI) readObjectLock(ctx context.Context, info *storage.BucketInfo) error {
-	l, err := b.objectLock(ctx)
-	if err != nil {
-		return err
-	}
-	info.ObjectLock = l.isAvailable
-	info.DefaultRetention = l.retention
-	return nil
-}
-
-// setObjectLock enables object lock if r asks for it, and sets the default retention. It reads the
-// settings first, to find out whether the bucket has object lock. On Amazon, setting a default
-// retention also enables object lock, which nobody can undo.
-func (b *bucketSettingsAPI) setObjectLock(ctx context.Context, r *driver.BucketRequest) error {
-	l, err := b.objectLock(ctx)
-	if err != nil {
-		return err
-	}
-	justVersioned := false // true if this call has just enabled versioning
-	switch {
-	case l.isAvailable && r.DefaultRetention == nil:
-		return nil
-	case l.isAvailable:
-	case !r.ObjectLock && *r.DefaultRetention == storage.DefaultRetention{}:
-		return nil
-	case !r.ObjectLock:
-		return &storage.Error{Code: storage.Unsupported, Hint: s3error.LockHint}
-	case b.account.profile.ObjectLock != LockAllBuckets:
-		return &storage.Error{
-			Code: storage.Unsupported,
-			Hint: "this server gives object lock only to new buckets: create one WithObjectLock",
-		}
-	default:
-		if err := b.setVersioning(ctx, true); err != nil {
-			return err
-		}
-		justVersioned = true
-	}
-	c := &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled}
-	if d := r.DefaultRetention; d != nil && d.Days > 0 {
-		c.Rule = &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{
-			Mode: types.ObjectLockRetentionMode(attributes.LockMode(d.Mode)),
-			Days: days(d.Days),
-		}}
-	}
-	isPending := func(err error) bool { return justVersioned && s3error.IsCode(err, "InvalidBucketState") }
-	return retryPending(ctx, isPending, func() error {
-		return sdkcall.Exec(ctx, b.account.client.PutObjectLockConfiguration, &awss3.PutObjectLockConfigurationInput{
-			Bucket:                  &b.name,
-			ObjectLockConfiguration: c,
-		}, b.account.withBodyChecksum()...)
-	})
 }

@@ -36,7 +36,7 @@ func TestPartitionsMatchSDK(t *testing.T) {
 
 			d, err := NewServiceDriver(t.Context(), Config{Region: tt.region, AccessKeyID: "key", SecretKey: "secret"})
 			require.NoError(t, err)
-			require.Equal(t, "arn:"+tt.id+":s3:::photos", d.(*serviceDriver).managedBucket("photos").arn())
+			require.Equal(t, "arn:"+tt.id+":s3:::photos", d.(*serviceDriver).account.settings("photos").ARN())
 		})
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -18,12 +17,12 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
-	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/bucketupdate"
 	"github.com/omnibucket/storage/providers/internal/cleanup"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 	"github.com/omnibucket/storage/providers/s3/internal/bucketname"
+	"github.com/omnibucket/storage/providers/s3/internal/bucketsettings"
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
@@ -82,14 +81,6 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 // Close closes idle connections of the account.
 func (s *serviceDriver) Close() error { return s.account.close() }
 
-// bucketSettingsAPI is a bucket, and the account that reads and changes the settings of the bucket. The
-// account sends requests to the bucket's region.
-type bucketSettingsAPI struct {
-	account *account
-	name    string
-	isNew   bool // true if the current call of CreateBucket has created the bucket
-}
-
 // CreateBucket creates a bucket that does not exist. It sends HeadBucket first, because S3 returns
 // 200 in some regions, and on some servers, if the account already has the bucket. If a setting is
 // refused, CreateBucket deletes the new bucket. If the server only delays a setting for too long,
@@ -100,7 +91,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		return nil, err
 	}
 	region := cmp.Or(r.Region, s.account.region)
-	b := &bucketSettingsAPI{account: s.account.inRegion(region), name: r.Name, isNew: true}
+	b := s.account.inRegion(region).settings(r.Name)
+	b.IsNew = true
 	if settings, _ := s.pending.Load(r.Name); !reflect.DeepEqual(settings, *r) {
 		if err := s.create(ctx, r, b, region); err != nil {
 			return nil, err
@@ -111,7 +103,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if !s.account.profile.Location {
 		info.Region = s.account.region // a server that is not Amazon's has other names for locations
 	}
-	err := b.applyNew(ctx, r, info)
+	err := b.ApplyNew(ctx, r, info)
 	if err != nil && s3error.Of(err).Retryable && ctx.Err() == nil {
 		s.pending.Store(r.Name, *r)
 		return nil, err
@@ -120,7 +112,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if err != nil {
 		input := &awss3.DeleteBucketInput{Bucket: &r.Name}
 		return nil, cleanup.After(ctx, s3error.Of(err), "the new bucket", func(ctx context.Context) error {
-			return sdkcall.Exec(ctx, b.account.client.DeleteBucket, input)
+			return sdkcall.Exec(ctx, b.Client.DeleteBucket, input)
 		})
 	}
 	info.Versioning = info.Versioning || r.ObjectLock // object lock enables versioning
@@ -134,8 +126,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
 const accountRegionalName = `^.+-[0-9]{12}-[a-z0-9-]+-an$`
 
-func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *bucketSettingsAPI, region string) error {
-	_, err := s.managedBucket(r.Name).head(ctx)
+func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *bucketsettings.Bucket, region string) error {
+	_, err := s.accountFor(r.Name).headBucket(ctx, r.Name)
 	code := storage.CodeOf(err)
 	if err == nil {
 		return storage.BucketExists
@@ -153,7 +145,7 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 	if regional, _ := regexp.MatchString(accountRegionalName, r.Name); regional && s.account.amazon() {
 		input.BucketNamespace = types.BucketNamespaceAccountRegional
 	}
-	err = sdkcall.Exec(ctx, b.account.client.CreateBucket, input)
+	err = sdkcall.Exec(ctx, b.Client.CreateBucket, input)
 	if s3error.IsCode(err, "OperationAborted") {
 		return sdkerror.WithHint(
 			err,
@@ -161,29 +153,6 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 		)
 	}
 	return err
-}
-
-// applyNew applies the settings that differ from those of a new bucket, which is private
-// and has no versions or rules.
-func (b *bucketSettingsAPI) applyNew(ctx context.Context, r *driver.BucketRequest, info *storage.BucketInfo) error {
-	changes := *r
-	if !info.Public {
-		changes.PublicAccess = nil
-	}
-	if !info.Versioning {
-		changes.Versioning = nil
-	}
-	if info.CORS == nil {
-		changes.CORS = nil
-	}
-	if info.Lifecycle == nil {
-		changes.Lifecycle = nil
-	}
-	changes.ObjectLock = false
-	if info.DefaultRetention == (storage.DefaultRetention{}) {
-		changes.DefaultRetention = nil
-	}
-	return b.apply(ctx, &changes)
 }
 
 // UpdateBucket applies one setting after another, and public access last. If a setting fails, the
@@ -200,7 +169,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	if err := s.checkSupported(r); err != nil {
 		return nil, err
 	}
-	if err := s.inBucketRegion(r.Name, func(b *bucketSettingsAPI) error { return b.apply(ctx, r) }); err != nil {
+	if err := s.inBucketRegion(r.Name, func(a *account) error { return a.settings(r.Name).Apply(ctx, r) }); err != nil {
 		return nil, err
 	}
 	info := bucketupdate.Requested(r)
@@ -209,32 +178,10 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		if bucketupdate.IsEmpty(r) || storage.CodeOf(err) == storage.BucketNotFound {
 			return nil, err
 		}
-		info.Unread = slices.Concat(bucketSettings...)
+		info.Unread = slices.Concat(bucketsettings.Fields...)
 	}
 	bucketupdate.ForgetRequested(info, r)
 	return info, nil
-}
-
-func (b *bucketSettingsAPI) apply(ctx context.Context, r *driver.BucketRequest) error {
-	for _, setting := range []struct {
-		asked  bool
-		change func() error
-	}{
-		{r.PublicAccess != nil && !*r.PublicAccess, func() error { return b.setPublic(ctx, false) }},
-		{r.Versioning != nil, func() error { return b.setVersioning(ctx, *r.Versioning) }},
-		{r.ObjectLock || r.DefaultRetention != nil, func() error { return b.setObjectLock(ctx, r) }},
-		{r.CORS != nil, func() error { return b.putCORS(ctx, *r.CORS) }},
-		{r.Lifecycle != nil, func() error { return b.setLifecycle(ctx, *r.Lifecycle) }},
-		{r.PublicAccess != nil && *r.PublicAccess, func() error { return b.setPublic(ctx, true) }},
-	} {
-		if !setting.asked {
-			continue
-		}
-		if err := b.change(ctx, setting.change); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
@@ -274,8 +221,8 @@ func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 // DeleteBucket deletes a bucket. If it has an object, an old version or a delete marker,
 // DeleteBucket fails with BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
-	err := s.inBucketRegion(name, func(b *bucketSettingsAPI) error {
-		return sdkcall.Exec(ctx, b.account.client.DeleteBucket, &awss3.DeleteBucketInput{Bucket: &name})
+	err := s.inBucketRegion(name, func(a *account) error {
+		return sdkcall.Exec(ctx, a.client.DeleteBucket, &awss3.DeleteBucketInput{Bucket: &name})
 	})
 	if err == nil {
 		s.pending.Delete(name)
@@ -332,51 +279,6 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 	return c, nil
 }
 
-// After a bucket was created or changed, S3 may refuse the next change for some minutes. The error
-// is OperationAborted or, for a new bucket, NoSuchBucket
-// (https://github.com/hashicorp/terraform-provider-aws/issues/7628). The engine repeats a call within
-// a second, which is too early. The driver therefore waits here. It does not delete the bucket and
-// create it again, because S3 may refuse the name of a deleted bucket for an hour
-// (https://github.com/aws/aws-cli/issues/2593).
-
-const (
-	settleTime = 30 * time.Second // longest wait for one change
-	firstPause = time.Second      // each further pause is twice as long, up to maxPause
-	maxPause   = 10 * time.Second
-)
-
-// retryPending makes a change. If the change fails, and the function pending returns true for the error,
-// retryPending repeats the change. It stops after at most settleTime.
-func retryPending(ctx context.Context, pending func(error) bool, change func() error) error {
-	end := time.Now().Add(settleTime)
-	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		err := change()
-		if err == nil || !pending(err) || time.Now().Add(pause).After(end) || running.Sleep(ctx, pause) != nil {
-			return err
-		}
-	}
-}
-
-// isUnsettled reports whether S3 will probably accept the change later.
-func (b *bucketSettingsAPI) isUnsettled(err error) bool {
-	if s3error.IsCode(err, "OperationAborted") {
-		return true
-	}
-	e := s3error.Of(err)
-	return b.isNew && (e.Retryable || e.Code == storage.BucketNotFound)
-}
-
-func (b *bucketSettingsAPI) change(ctx context.Context, do func() error) error {
-	err := retryPending(ctx, b.isUnsettled, do)
-	if !b.isNew || err == nil || !b.isUnsettled(err) || ctx.Err() != nil {
-		return err
-	}
-	return sdkerror.WithCode(
-		err, storage.Unavailable,
-		"the bucket exists, and the store puts its settings off: call UpdateBucket with these options in some minutes",
-	)
-}
-
 func (s *serviceDriver) remember(bucket, region string) {
 	switch {
 	case region == "" || !s.account.spansRegions():
@@ -394,20 +296,37 @@ func (s *serviceDriver) accountFor(bucket string) *account {
 	return s.account
 }
 
-func (s *serviceDriver) managedBucket(name string) *bucketSettingsAPI {
-	return &bucketSettingsAPI{account: s.accountFor(name), name: name}
+// settings returns a bucket of the account, to read and change the settings of the bucket.
+func (a *account) settings(bucket string) *bucketsettings.Bucket {
+	p := &a.profile
+	return &bucketsettings.Bucket{
+		Client:          a.client,
+		Name:            bucket,
+		Region:          a.region,
+		IsAmazon:        a.amazon(),
+		BodyChecksum:    a.withBodyChecksum(),
+		HasVersions:     p.Versioning,
+		HasCORS:         p.CORS,
+		HasLifecycle:    p.Lifecycle,
+		HasPolicies:     p.BucketPolicy,
+		HasACLs:         p.BucketACL,
+		HasLocks:        p.locks(),
+		LocksOldBuckets: p.ObjectLock == LockAllBuckets,
+	}
 }
 
 // inBucketRegion calls the function do for a bucket. If the server responds that the bucket is in
 // another region, the first call had no effect. inBucketRegion then calls the function again for
 // that region.
-func (s *serviceDriver) inBucketRegion(name string, do func(*bucketSettingsAPI) error) error {
-	b := s.managedBucket(name)
-	err := do(b)
+func (s *serviceDriver) inBucketRegion(name string, do func(*account) error) error {
+	a := s.accountFor(name)
+	err := do(a)
 	region := s3error.OtherRegion(err)
-	if region == "" || region == b.account.region || !s.account.spansRegions() {
+	if region == "" || region == a.region || !s.account.spansRegions() {
 		return err
 	}
 	s.remember(name, region)
-	return do(s.managedBucket(name))
+	return do(s.accountFor(name))
 }
+
+func hasTags(rule storage.LifecycleRule) bool { return len(rule.Tags) > 0 }

@@ -30,7 +30,7 @@ var shared = strings.Fields(`
 var own = map[string]string{
 	"memstore":        "bucket index object token",
 	"providers/local": "trash",
-	"providers/s3":    "addressing encryption httpclient objectapi policy probed profile profiles public regions vendprobe",
+	"providers/s3":    "addressing encryption httpclient objectapi probed profile profiles regions vendprobe",
 	"providers/gcs":   "addition composite folder generation iam media repeat request signer signer_iam signer_key sigv4",
 	"providers/azure": "batch chain components components_remove components_stream connection container delegation named options order sas",
 }

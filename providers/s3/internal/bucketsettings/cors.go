@@ -1,4 +1,4 @@
-package s3
+package bucketsettings
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 )
 
 // putCORS replaces the bucket's CORS rules. If rules is empty, it removes them.
-func (b *bucketSettingsAPI) putCORS(ctx context.Context, rules []storage.CORSRule) error {
+func (b *Bucket) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 	if len(rules) == 0 {
-		return sdkcall.Exec(ctx, b.account.client.DeleteBucketCors, &awss3.DeleteBucketCorsInput{Bucket: &b.name})
+		return sdkcall.Exec(ctx, b.Client.DeleteBucketCors, &awss3.DeleteBucketCorsInput{Bucket: &b.Name})
 	}
 	configuration := &types.CORSConfiguration{}
 	for _, rule := range rules {
@@ -31,16 +31,16 @@ func (b *bucketSettingsAPI) putCORS(ctx context.Context, rules []storage.CORSRul
 		configuration.CORSRules = append(configuration.CORSRules, r)
 	}
 	return sdkcall.Exec(
-		ctx, b.account.client.PutBucketCors,
-		&awss3.PutBucketCorsInput{Bucket: &b.name, CORSConfiguration: configuration},
-		b.account.withBodyChecksum()...)
+		ctx, b.Client.PutBucketCors,
+		&awss3.PutBucketCorsInput{Bucket: &b.Name, CORSConfiguration: configuration},
+		b.BodyChecksum...)
 }
 
-func (b *bucketSettingsAPI) cors(ctx context.Context) ([]storage.CORSRule, error) {
-	if !b.account.profile.CORS {
+func (b *Bucket) cors(ctx context.Context) ([]storage.CORSRule, error) {
+	if !b.HasCORS {
 		return nil, nil
 	}
-	output, err := readSetting(ctx, b.account.client.GetBucketCors, &awss3.GetBucketCorsInput{Bucket: &b.name},
+	output, err := readSetting(ctx, b.Client.GetBucketCors, &awss3.GetBucketCorsInput{Bucket: &b.Name},
 		"NoSuchCORSConfiguration")
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package s3
+package bucketsettings
 
 import (
 	"cmp"
@@ -23,15 +23,15 @@ const allUsers = "http://acs.amazonaws.com/groups/global/AllUsers"
 // setPublic makes the objects of the bucket readable by everyone, or only with credentials. AWS
 // blocks public policies by default. So setPublic first removes or sets this block, and then
 // changes the policy.
-func (b *bucketSettingsAPI) setPublic(ctx context.Context, public bool) error {
-	if !b.account.profile.BucketPolicy {
+func (b *Bucket) setPublic(ctx context.Context, public bool) error {
+	if !b.HasPolicies {
 		acl := types.BucketCannedACLPrivate
 		if public {
 			acl = types.BucketCannedACLPublicRead
 		}
 		return sdkcall.Exec(
-			ctx, b.account.client.PutBucketAcl, &awss3.PutBucketAclInput{Bucket: &b.name, ACL: acl},
-			b.account.withBodyChecksum()...)
+			ctx, b.Client.PutBucketAcl, &awss3.PutBucketAclInput{Bucket: &b.Name, ACL: acl},
+			b.BodyChecksum...)
 	}
 	policy, err := b.policy(ctx) // read before any change, because reading may be forbidden
 	if err != nil {
@@ -44,15 +44,15 @@ func (b *bucketSettingsAPI) setPublic(ctx context.Context, public bool) error {
 		}
 	}
 	if public {
-		if policy.allowsPublicRead(b.arn()) {
+		if policy.allowsPublicRead(b.ARN()) {
 			return nil
 		}
-		policy.addPublicRead(b.arn())
+		policy.addPublicRead(b.ARN())
 	} else if !policy.removeAnonymousRead() {
 		return nil
 	}
 	err = b.putPolicy(ctx, policy)
-	if err != nil && removed != nil && !b.isNew &&
+	if err != nil && removed != nil && !b.IsNew &&
 		!b.isUnsettled(err) { // restore the removed block, which protected the bucket before
 		restore := func(ctx context.Context) error { return b.putAccessBlock(ctx, removed) }
 		err = cleanup.After(ctx, s3error.Of(err), "the permission for public policies", restore)
@@ -60,16 +60,16 @@ func (b *bucketSettingsAPI) setPublic(ctx context.Context, public bool) error {
 	return err
 }
 
-func (b *bucketSettingsAPI) isPublic(ctx context.Context) (bool, error) {
+func (b *Bucket) isPublic(ctx context.Context) (bool, error) {
 	switch {
-	case b.account.profile.BucketPolicy:
-	case b.account.profile.BucketACL:
+	case b.HasPolicies:
+	case b.HasACLs:
 		return b.isPublicByACL(ctx)
 	default:
 		return false, nil
 	}
 	policy, err := b.policy(ctx)
-	if err != nil || !policy.allowsPublicRead(b.arn()) {
+	if err != nil || !policy.allowsPublicRead(b.ARN()) {
 		return false, err
 	}
 	if !b.hasAccessBlock() {
@@ -82,8 +82,8 @@ func (b *bucketSettingsAPI) isPublic(ctx context.Context) (bool, error) {
 	return !aws.ToBool(block.RestrictPublicBuckets), nil
 }
 
-func (b *bucketSettingsAPI) isPublicByACL(ctx context.Context) (bool, error) {
-	output, err := b.account.client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.name})
+func (b *Bucket) isPublicByACL(ctx context.Context) (bool, error) {
+	output, err := b.Client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.Name})
 	if err != nil {
 		return false, s3error.Read(err)
 	}
@@ -93,8 +93,8 @@ func (b *bucketSettingsAPI) isPublicByACL(ctx context.Context) (bool, error) {
 	}), nil
 }
 
-func (b *bucketSettingsAPI) policy(ctx context.Context) (*bucketPolicy, error) {
-	output, err := readSetting(ctx, b.account.client.GetBucketPolicy, &awss3.GetBucketPolicyInput{Bucket: &b.name},
+func (b *Bucket) policy(ctx context.Context) (*bucketPolicy, error) {
+	output, err := readSetting(ctx, b.Client.GetBucketPolicy, &awss3.GetBucketPolicyInput{Bucket: &b.Name},
 		"NoSuchBucketPolicy")
 	if err != nil {
 		return nil, err
@@ -110,15 +110,15 @@ func (b *bucketSettingsAPI) policy(ctx context.Context) (*bucketPolicy, error) {
 	return policy, nil
 }
 
-func (b *bucketSettingsAPI) putPolicy(ctx context.Context, policy *bucketPolicy) error {
+func (b *Bucket) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 	document := policy.String()
 	if document == "" {
-		return sdkcall.Exec(ctx, b.account.client.DeleteBucketPolicy, &awss3.DeleteBucketPolicyInput{Bucket: &b.name})
+		return sdkcall.Exec(ctx, b.Client.DeleteBucketPolicy, &awss3.DeleteBucketPolicyInput{Bucket: &b.Name})
 	}
 	err := retryPending(ctx, b.isBlocked, func() error {
 		return sdkcall.Exec(
-			ctx, b.account.client.PutBucketPolicy, &awss3.PutBucketPolicyInput{Bucket: &b.name, Policy: &document},
-			b.account.withBodyChecksum()...)
+			ctx, b.Client.PutBucketPolicy, &awss3.PutBucketPolicyInput{Bucket: &b.Name, Policy: &document},
+			b.BodyChecksum...)
 	})
 	if b.isBlocked(err) {
 		return sdkerror.WithHint(err,
@@ -131,27 +131,27 @@ func (b *bucketSettingsAPI) putPolicy(ctx context.Context, policy *bucketPolicy)
 // enforces the block for some seconds after its removal
 // (https://github.com/env0/templates/pull/258). isBlocked returns false if the error's message says
 // that the caller lacks a permission.
-func (b *bucketSettingsAPI) isBlocked(err error) bool {
+func (b *Bucket) isBlocked(err error) bool {
 	_, message := s3error.CodeAndMessage(err)
 	return storage.CodeOf(err) == storage.PermissionDenied && b.hasAccessBlock() &&
 		(strings.Contains(message, "BlockPublicPolicy") || !strings.Contains(message, "not authorized to perform"))
 }
 
-func (b *bucketSettingsAPI) arn() string {
+func (b *Bucket) ARN() string {
 	partition := "aws"
-	if b.account.amazon() {
-		partition = hostname.PartitionOf(b.account.region).ID
+	if b.IsAmazon {
+		partition = hostname.PartitionOf(b.Region).ID
 	}
-	return "arn:" + partition + ":s3:::" + b.name
+	return "arn:" + partition + ":s3:::" + b.Name
 }
 
 // hasAccessBlock reports whether the server has public access blocks. Only AWS is known
 // to have them.
-func (b *bucketSettingsAPI) hasAccessBlock() bool { return b.account.amazon() }
+func (b *Bucket) hasAccessBlock() bool { return b.IsAmazon }
 
-func (b *bucketSettingsAPI) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
+func (b *Bucket) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
 	output, err := readSetting(
-		ctx, b.account.client.GetPublicAccessBlock, &awss3.GetPublicAccessBlockInput{Bucket: &b.name},
+		ctx, b.Client.GetPublicAccessBlock, &awss3.GetPublicAccessBlockInput{Bucket: &b.Name},
 		"NoSuchPublicAccessBlockConfiguration",
 	)
 	if err != nil {
@@ -164,7 +164,7 @@ func (b *bucketSettingsAPI) accessBlock(ctx context.Context) (*types.PublicAcces
 // turns on all settings and returns nil. If public is true, it turns off the settings for policies,
 // and does not change the settings for ACLs. In this case, it returns the settings before the
 // change, or nil if there was nothing to change.
-func (b *bucketSettingsAPI) setAccessBlock(
+func (b *Bucket) setAccessBlock(
 	ctx context.Context, public bool,
 ) (removed *types.PublicAccessBlockConfiguration, err error) {
 	if !public {
@@ -185,9 +185,9 @@ func (b *bucketSettingsAPI) setAccessBlock(
 	return old, b.putAccessBlock(ctx, &config)
 }
 
-func (b *bucketSettingsAPI) putAccessBlock(ctx context.Context, block *types.PublicAccessBlockConfiguration) error {
-	return sdkcall.Exec(ctx, b.account.client.PutPublicAccessBlock, &awss3.PutPublicAccessBlockInput{
-		Bucket:                         &b.name,
+func (b *Bucket) putAccessBlock(ctx context.Context, block *types.PublicAccessBlockConfiguration) error {
+	return sdkcall.Exec(ctx, b.Client.PutPublicAccessBlock, &awss3.PutPublicAccessBlockInput{
+		Bucket:                         &b.Name,
 		PublicAccessBlockConfiguration: block,
-	}, b.account.withBodyChecksum()...)
+	}, b.BodyChecksum...)
 }

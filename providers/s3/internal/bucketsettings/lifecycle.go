@@ -1,4 +1,4 @@
-package s3
+package bucketsettings
 
 import (
 	"context"
@@ -24,13 +24,13 @@ import (
 // servers accept a rule but drop its AbortUploadsAfterDays or its tags. A rule without its tags
 // would also remove objects that do not have the tags. So setLifecycle reads the stored rules. If
 // something is missing, it restores the old rules.
-func (b *bucketSettingsAPI) setLifecycle(ctx context.Context, rules []storage.LifecycleRule) error {
+func (b *Bucket) setLifecycle(ctx context.Context, rules []storage.LifecycleRule) error {
 	sdkRules := make([]types.LifecycleRule, 0, len(rules))
 	for _, rule := range rules {
 		sdkRules = append(sdkRules, lifecycleRule(rule))
 	}
 	aborts, tags := countUnstored(sdkRules)
-	if aborts+tags == 0 || b.account.amazon() {
+	if aborts+tags == 0 || b.IsAmazon {
 		return b.putLifecycle(ctx, sdkRules)
 	}
 	old, err := b.lifecycleRules(ctx)
@@ -87,14 +87,14 @@ func onlyAborts(rule storage.LifecycleRule) bool {
 }
 
 // putLifecycle stores rules in the SDK's form. If rules is empty, it removes the bucket's rules.
-func (b *bucketSettingsAPI) putLifecycle(ctx context.Context, rules []types.LifecycleRule) error {
+func (b *Bucket) putLifecycle(ctx context.Context, rules []types.LifecycleRule) error {
 	if len(rules) == 0 {
-		return sdkcall.Exec(ctx, b.account.client.DeleteBucketLifecycle, &awss3.DeleteBucketLifecycleInput{Bucket: &b.name})
+		return sdkcall.Exec(ctx, b.Client.DeleteBucketLifecycle, &awss3.DeleteBucketLifecycleInput{Bucket: &b.Name})
 	}
-	return sdkcall.Exec(ctx, b.account.client.PutBucketLifecycleConfiguration, &awss3.PutBucketLifecycleConfigurationInput{
-		Bucket:                 &b.name,
+	return sdkcall.Exec(ctx, b.Client.PutBucketLifecycleConfiguration, &awss3.PutBucketLifecycleConfigurationInput{
+		Bucket:                 &b.Name,
 		LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
-	}, b.account.withBodyChecksum()...)
+	}, b.BodyChecksum...)
 }
 
 func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
@@ -140,15 +140,13 @@ func lifecycleFilter(rule storage.LifecycleRule) *types.LifecycleRuleFilter {
 	}
 }
 
-func hasTags(rule storage.LifecycleRule) bool { return len(rule.Tags) > 0 }
-
 func days(n int) *int32 { return aws.Int32(int32(min(n, math.MaxInt32))) }
 
 // lifecycle returns the rules that a LifecycleRule can express. It omits all other rules: disabled
 // rules, and rules with sizes, dates or numbers of versions. If a caller writes the result back,
 // the omitted rules are lost.
-func (b *bucketSettingsAPI) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error) {
-	if !b.account.profile.Lifecycle {
+func (b *Bucket) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error) {
+	if !b.HasLifecycle {
 		return nil, nil
 	}
 	sdkRules, err := b.lifecycleRules(ctx)
@@ -159,10 +157,10 @@ func (b *bucketSettingsAPI) lifecycle(ctx context.Context) ([]storage.LifecycleR
 	return rules, err
 }
 
-func (b *bucketSettingsAPI) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
+func (b *Bucket) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
 	output, err := readSetting(
-		ctx, b.account.client.GetBucketLifecycleConfiguration,
-		&awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.name},
+		ctx, b.Client.GetBucketLifecycleConfiguration,
+		&awss3.GetBucketLifecycleConfigurationInput{Bucket: &b.Name},
 		"NoSuchLifecycleConfiguration",
 	)
 	if err != nil {

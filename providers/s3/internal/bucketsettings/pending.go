@@ -1,0 +1,49 @@
+package bucketsettings
+
+import (
+	"context"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+)
+
+const (
+	settleTime = 30 * time.Second // longest wait for one change
+	firstPause = time.Second      // each further pause is twice as long, up to maxPause
+	maxPause   = 10 * time.Second
+)
+
+// retryPending makes a change. If the change fails, and the function pending returns true for the error,
+// retryPending repeats the change. It stops after at most settleTime.
+func retryPending(ctx context.Context, pending func(error) bool, change func() error) error {
+	end := time.Now().Add(settleTime)
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		err := change()
+		if err == nil || !pending(err) || time.Now().Add(pause).After(end) || running.Sleep(ctx, pause) != nil {
+			return err
+		}
+	}
+}
+
+// isUnsettled reports whether S3 will probably accept the change later.
+func (b *Bucket) isUnsettled(err error) bool {
+	if s3error.IsCode(err, "OperationAborted") {
+		return true
+	}
+	e := s3error.Of(err)
+	return b.IsNew && (e.Retryable || e.Code == storage.BucketNotFound)
+}
+
+func (b *Bucket) change(ctx context.Context, do func() error) error {
+	err := retryPending(ctx, b.isUnsettled, do)
+	if !b.IsNew || err == nil || !b.isUnsettled(err) || ctx.Err() != nil {
+		return err
+	}
+	return sdkerror.WithCode(
+		err, storage.Unavailable,
+		"the bucket exists, and the store puts its settings off: call UpdateBucket with these options in some minutes",
+	)
+}

@@ -1,0 +1,197 @@
+// Package bucketsettings reads and changes the settings of a bucket: public access, versions, CORS, lifecycle
+// and object lock. Start at [Bucket].
+package bucketsettings
+
+import (
+	"context"
+	"errors"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/running"
+	"github.com/omnibucket/storage/providers/internal/bucketupdate"
+	"github.com/omnibucket/storage/providers/s3/internal/s3error"
+	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
+)
+
+// A Bucket is a bucket whose settings are read and changed. The fields that begin with has say what its
+// server can do.
+type Bucket struct {
+	Client       *awss3.Client // sends requests to the bucket's region
+	Name         string
+	Region       string
+	IsAmazon     bool                   // the server is Amazon S3
+	IsNew        bool                   // the current call of CreateBucket has created the bucket
+	BodyChecksum []func(*awss3.Options) // options of requests whose body must have a checksum
+
+	HasVersions     bool
+	HasCORS         bool
+	HasLifecycle    bool
+	HasPolicies     bool // a policy makes a bucket public
+	HasACLs         bool // an ACL makes a bucket public
+	HasLocks        bool
+	LocksOldBuckets bool // object lock can be enabled after the creation of a bucket
+}
+
+// Fields are the settings of a bucket, each with its fields in a [storage.BucketInfo].
+var Fields = [][]string{
+	{"Public"},
+	{"Versioning"},
+	{"CORS"},
+	{"Lifecycle"},
+	{"ObjectLock", "DefaultRetention"},
+}
+
+// readRights maps each operation that reads a setting to the permission that it needs.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+var readRights = map[string]string{
+	"GetBucketPolicy":                 "s3:GetBucketPolicy",
+	"GetPublicAccessBlock":            "s3:GetBucketPublicAccessBlock",
+	"GetBucketAcl":                    "s3:GetBucketAcl",
+	"GetBucketVersioning":             "s3:GetBucketVersioning",
+	"GetBucketCors":                   "s3:GetBucketCORS",
+	"GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+	"GetObjectLockConfiguration":      "s3:GetBucketObjectLockConfiguration",
+}
+
+// read fills info with the settings, which it reads in parallel. If the credentials may not read some settings, it
+// returns PermissionDenied and adds the fields of these settings, which do not change, to info.Unread.
+func (b *Bucket) Read(ctx context.Context, info *storage.BucketInfo) error {
+	readers := []func(context.Context) error{ // in the order of Fields
+		func(ctx context.Context) error { return set(ctx, &info.Public, b.isPublic) },
+		func(ctx context.Context) error { return set(ctx, &info.Versioning, b.versioning) },
+		func(ctx context.Context) error { return set(ctx, &info.CORS, b.cors) },
+		func(ctx context.Context) error { return set(ctx, &info.Lifecycle, b.lifecycle) },
+		func(ctx context.Context) error { return b.readObjectLock(ctx, info) },
+	}
+	refusals := make([]error, len(readers))
+	err := running.Each(ctx, len(readers), len(readers), func(ctx context.Context, i int) error {
+		err := readers[i](ctx)
+		if refusedRight(err) != "" {
+			refusals[i] = err
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var denied []bucketupdate.Setting
+	var refusal error
+	for i, err := range refusals {
+		if err != nil {
+			denied = append(denied, bucketupdate.Setting{Fields: Fields[i], Right: refusedRight(err)})
+			refusal = err
+		}
+	}
+	if refusal == nil {
+		return nil
+	}
+	return bucketupdate.Denied(info, refusal, denied...)
+}
+
+// refusedRight returns the permission of an operation that the server has refused with err. It
+// returns "" for any other error, also if the credentials themselves were refused.
+func refusedRight(err error) string {
+	operation, ok := errors.AsType[*smithy.OperationError](err)
+	if !ok || storage.CodeOf(err) != storage.PermissionDenied {
+		return ""
+	}
+	return readRights[operation.OperationName]
+}
+
+// set sets *value to the result of get, unless get fails.
+func set[V any](ctx context.Context, value *V, get func(context.Context) (V, error)) error {
+	v, err := get(ctx)
+	if err == nil {
+		*value = v
+	}
+	return err
+}
+
+// ApplyNew applies the settings that differ from those of a new bucket, which is private
+// and has no versions or rules.
+func (b *Bucket) ApplyNew(ctx context.Context, r *driver.BucketRequest, info *storage.BucketInfo) error {
+	changes := *r
+	if !info.Public {
+		changes.PublicAccess = nil
+	}
+	if !info.Versioning {
+		changes.Versioning = nil
+	}
+	if info.CORS == nil {
+		changes.CORS = nil
+	}
+	if info.Lifecycle == nil {
+		changes.Lifecycle = nil
+	}
+	changes.ObjectLock = false
+	if info.DefaultRetention == (storage.DefaultRetention{}) {
+		changes.DefaultRetention = nil
+	}
+	return b.Apply(ctx, &changes)
+}
+
+func (b *Bucket) Apply(ctx context.Context, r *driver.BucketRequest) error {
+	for _, setting := range []struct {
+		asked  bool
+		change func() error
+	}{
+		{r.PublicAccess != nil && !*r.PublicAccess, func() error { return b.setPublic(ctx, false) }},
+		{r.Versioning != nil, func() error { return b.setVersioning(ctx, *r.Versioning) }},
+		{r.ObjectLock || r.DefaultRetention != nil, func() error { return b.setObjectLock(ctx, r) }},
+		{r.CORS != nil, func() error { return b.putCORS(ctx, *r.CORS) }},
+		{r.Lifecycle != nil, func() error { return b.setLifecycle(ctx, *r.Lifecycle) }},
+		{r.PublicAccess != nil && *r.PublicAccess, func() error { return b.setPublic(ctx, true) }},
+	} {
+		if !setting.asked {
+			continue
+		}
+		if err := b.change(ctx, setting.change); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Bucket) versioning(ctx context.Context) (bool, error) {
+	if !b.HasVersions {
+		return false, nil
+	}
+	output, err := readSetting(ctx, b.Client.GetBucketVersioning, &awss3.GetBucketVersioningInput{Bucket: &b.Name})
+	if err != nil {
+		return false, err
+	}
+	return output.Status == types.BucketVersioningStatusEnabled, nil
+}
+
+// setVersioning enables or suspends versioning. S3 can suspend versioning that was enabled, but not
+// disable it.
+func (b *Bucket) setVersioning(ctx context.Context, enabled bool) error {
+	status := types.BucketVersioningStatusSuspended
+	if enabled {
+		status = types.BucketVersioningStatusEnabled
+	}
+	return sdkcall.Exec(ctx, b.Client.PutBucketVersioning, &awss3.PutBucketVersioningInput{
+		Bucket:                  &b.Name,
+		VersioningConfiguration: &types.VersioningConfiguration{Status: status},
+	}, b.BodyChecksum...)
+}
+
+// readSetting asks for a setting of a bucket. If the server returns one of the given error codes, or does
+// not support the request, the bucket does not have the setting. The output is then empty.
+func readSetting[In, Out any](ctx context.Context, send sdkcall.Func[In, Out], input *In, codes ...string) (*Out, error) {
+	output, err := send(ctx, input)
+	if err == nil {
+		return output, nil
+	}
+	if s3error.IsCode(err, codes...) || storage.CodeOf(s3error.Translate(err)) == storage.Unsupported {
+		return new(Out), nil
+	}
+	return nil, s3error.Read(err)
+}
