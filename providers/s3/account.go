@@ -75,6 +75,7 @@ type sharedIdentity struct {
 	pays                 bool   // Config.RequesterPays; both buckets of a copy must have the same value
 }
 
+// identify sets the identity of the account.
 func (a *account) identify(c Config) {
 	identity := sharedIdentity{owner: a.expectedOwner, pays: a.requesterPays}
 	if a.endpoint != nil {

@@ -139,13 +139,13 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 		return
 	}
 	if a.isForeignMetadata(c, s.Credentials) {
-		a.credentials = credential.Empty{credentialsHint(c)}
+		a.credentials = credential.Empty{Hint: credentialsHint(c)}
 		return
 	}
 	a.renewer = credential.NewRenewer(s.Credentials, a.reloader(c))
 	a.renewer.Signs = c.Client == nil &&
 		(c.AWS == nil || len(c.AWS.ServiceOptions) == 0) // keep a signer that the client or ServiceOptions may have
-	a.credentials = credential.Errors{a.renewer, credentialsHint(c)}
+	a.credentials = credential.Errors{Provider: a.renewer, Hint: credentialsHint(c)}
 }
 
 // isForeignMetadata reports whether a chain would send credentials of Amazon's metadata service to another server.

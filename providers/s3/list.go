@@ -66,15 +66,6 @@ func (d *objectDriver) listPage(
 	return page, nil
 }
 
-// MinIO writes a whole listing into a cache. MinIO's continuation tokens refer to this cache. The
-// third page of a listing waits for the cache, for 50 to 300 ms, even if the listing has few pages.
-// So the driver first requests pages by key: it sends the last key of the page before as
-// start-after, and no token.
-//
-// For a page by key, the server reads its disks again. This is slow in a folder with very many
-// keys. So after a slow page, the driver requests the next page by token. It also uses the token if
-// the last key of the page before is in a subfolder.
-
 // setKeyToken replaces the server's token in the page with a token that has the last key of the
 // page. With the new token, the next page begins after this key. If the server's tokens are not
 // slow, or if the page took longer than listing.QuickPage, setKeyToken changes nothing.
@@ -92,21 +83,6 @@ func (a *account) setKeyToken(r *driver.ListRequest, page *storage.Page, duratio
 		page.Token = listing.MakeKeyToken(number+1, last)
 	}
 }
-
-// If a page begins after a key in a folder, MinIO may end the listing early or leave out entries,
-// without an error. For such a page, each disk lists names until it has counted enough names. The
-// disk also counts names outside of the folder, such as "a-b" beside "a/b". So the disk may stop
-// although the folder has further keys.
-//
-// MinIO lists a page in this way if the request has a start-after. It does the same for a request
-// with a token if its cache no longer has the page. A page leaves the cache after a restart, after
-// some minutes, or if the disk is full. (In MinIO's source of 2025, WalkDir counts from ForwardTo,
-// and listPath falls back to WalkDir.)
-//
-// After a key in a folder, the driver accepts only a page from the cache. The token of the next
-// page shows if a page came from the cache. So the driver never accepts a last page. Instead of a
-// page that it does not accept, the driver lists the remaining entries folder by folder. In a
-// listing of one folder, MinIO counts no names outside of the folder.
 
 // mayLeaveOut reports whether the server, as MinIO does, may leave out entries of a page. The page
 // begins after the key in start.

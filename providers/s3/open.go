@@ -67,6 +67,7 @@ func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 	return newDriver(a.bucketAccount(c.Bucket), c.Bucket), nil
 }
 
+// openVended opens a bucket with Config.CredentialsFor.
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != "" || c.Anonymous || c.Credentials != "" ||
 		c.AWS != nil ||

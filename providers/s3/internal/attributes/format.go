@@ -14,8 +14,16 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-const MaxSuffix = 1 << 50 // bytes; larger than any object, and a number that every server can parse
+// A Format says how a server represents the attributes of objects.
+type Format struct {
+	EscapeUnderscores bool // names of metadata have "-x005f-" in place of "_"
+	Archives          bool // objects can be archived, and are restored by RestoreObject
+}
 
+// MaxSuffix is a number of bytes that is larger than any object, and that every server can parse.
+const MaxSuffix = 1 << 50
+
+// Of returns the attributes in an output of GetObject, whose length is that of the whole object.
 func (f Format) Of(output *awss3.GetObjectOutput, key string) *storage.Attrs {
 	restore := RestoreState(output.Restore)
 	return &storage.Attrs{
@@ -81,12 +89,6 @@ func (f Format) OfRange(output *awss3.GetObjectOutput, r *driver.GetRequest) (*s
 
 // underscoreEscape replaces "_" in names of metadata, for profiles with EscapeUnderscores.
 var underscoreEscape = httpheader.NewNameEscaper('-', '_')
-
-// An Format says how a server represents the attributes of objects.
-type Format struct {
-	EscapeUnderscores bool // names of metadata have "-x005f-" in place of "_"
-	Archives          bool // objects can be archived, and are restored by RestoreObject
-}
 
 // StoredNames returns metadata with its names in the form that the server stores.
 func (f Format) StoredNames(metadata map[string]string) map[string]string {

@@ -24,6 +24,7 @@ func Encryption(sse types.ServerSideEncryption, kmsKey, customerAlgorithm, custo
 	return storage.Encryption{Algorithm: string(sse), KeyID: aws.ToString(kmsKey)}
 }
 
+// ACL returns the access control list of an object that everyone may read, or "" for the default.
 func ACL(public bool) types.ObjectCannedACL {
 	if public {
 		return types.ObjectCannedACLPublicRead
@@ -31,7 +32,7 @@ func ACL(public bool) types.ObjectCannedACL {
 	return ""
 }
 
-// conditions returns If-Match and If-None-Match of a write.
+// Conditions returns If-Match and If-None-Match of a write.
 func Conditions(c storage.Condition) (match, noneMatch *string) {
 	if c.Absent {
 		noneMatch = aws.String("*")
@@ -39,6 +40,7 @@ func Conditions(c storage.Condition) (match, noneMatch *string) {
 	return httpheader.Optional(c.Revision), noneMatch
 }
 
+// ETag returns the ETag of an output in quotes.
 func ETag(etag *string) string {
 	return httpheader.ETag(aws.ToString(etag))
 }

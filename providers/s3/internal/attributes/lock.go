@@ -28,6 +28,7 @@ func Lock(c *storage.Controls) (mode types.ObjectLockMode, until *time.Time, hol
 // LockMode returns S3's name of the mode, which is this library's name in capitals.
 func LockMode(mode storage.RetentionMode) string { return strings.ToUpper(string(mode)) }
 
+// RetentionMode returns this library's name of S3's mode.
 func RetentionMode(mode string) storage.RetentionMode {
 	return storage.RetentionMode(strings.ToLower(mode))
 }

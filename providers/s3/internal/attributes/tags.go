@@ -33,6 +33,7 @@ func TagField(tags map[string]string) (string, error) {
 	return string(text), err
 }
 
+// TagSet returns tags in the SDK's type. It never returns nil.
 func TagSet(tags map[string]string) []types.Tag {
 	set := []types.Tag{} // not nil, because the SDK requires the element
 	for key, value := range tags {
@@ -41,6 +42,7 @@ func TagSet(tags map[string]string) []types.Tag {
 	return set
 }
 
+// TagMap returns tags of the SDK's type as a map.
 func TagMap(set []types.Tag) map[string]string {
 	tags := make(map[string]string, len(set))
 	for _, t := range set {

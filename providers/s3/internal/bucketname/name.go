@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
+// IsARN reports whether a name is an ARN. Check accepts those of access points.
 func IsARN(bucket string) bool { return strings.HasPrefix(bucket, "arn:") }
 
 // ForeignAliasSuffix is the end of an access point's alias if the access point belongs to a service other

@@ -10,6 +10,12 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
+// After a bucket was created or changed, S3 may refuse the next change for some minutes. The error
+// is OperationAborted or, for a new bucket, NoSuchBucket
+// (https://github.com/hashicorp/terraform-provider-aws/issues/7628). The engine repeats a call within
+// a second, which is too early. The driver therefore waits here. It does not delete the bucket and
+// create it again, because S3 may refuse the name of a deleted bucket for an hour
+// (https://github.com/aws/aws-cli/issues/2593).
 const (
 	settleTime = 30 * time.Second // longest wait for one change
 	firstPause = time.Second      // each further pause is twice as long, up to maxPause
@@ -37,6 +43,7 @@ func (b *Bucket) isUnsettled(err error) bool {
 	return b.IsNew && (e.Retryable || e.Code == storage.BucketNotFound)
 }
 
+// change makes a change, and waits while S3 refuses it for now.
 func (b *Bucket) change(ctx context.Context, do func() error) error {
 	err := retryPending(ctx, b.isUnsettled, do)
 	if !b.IsNew || err == nil || !b.isUnsettled(err) || ctx.Err() != nil {

@@ -137,6 +137,7 @@ func (b *Bucket) isBlocked(err error) bool {
 		(strings.Contains(message, "BlockPublicPolicy") || !strings.Contains(message, "not authorized to perform"))
 }
 
+// ARN returns the name of the bucket in policies.
 func (b *Bucket) ARN() string {
 	partition := "aws"
 	if b.IsAmazon {

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
-// A Bucket is a bucket whose settings are read and changed. The fields that begin with has say what its
+// A Bucket is a bucket whose settings are read and changed. The fields that begin with Has say what its
 // server can do.
 type Bucket struct {
 	Client       *awss3.Client // sends requests to the bucket's region
@@ -59,7 +59,7 @@ var readRights = map[string]string{
 	"GetObjectLockConfiguration":      "s3:GetBucketObjectLockConfiguration",
 }
 
-// read fills info with the settings, which it reads in parallel. If the credentials may not read some settings, it
+// Read fills info with the settings, which it reads in parallel. If the credentials may not read some settings, it
 // returns PermissionDenied and adds the fields of these settings, which do not change, to info.Unread.
 func (b *Bucket) Read(ctx context.Context, info *storage.BucketInfo) error {
 	readers := []func(context.Context) error{ // in the order of Fields
@@ -137,6 +137,8 @@ func (b *Bucket) ApplyNew(ctx context.Context, r *driver.BucketRequest, info *st
 	return b.Apply(ctx, &changes)
 }
 
+// Apply applies the settings of a request one after another, and public access last. It stops at the first
+// failure.
 func (b *Bucket) Apply(ctx context.Context, r *driver.BucketRequest) error {
 	for _, setting := range []struct {
 		asked  bool

@@ -13,7 +13,7 @@ import (
 // of the default files.
 func SharedFiles(o *config.LoadSharedConfigOptions) {
 	o.Logger = logging.Nop{}
-	env, _ := config.NewEnvConfig() // loadDefaultChain reports a variable that is not valid
+	env, _ := config.NewEnvConfig() // loading the default chain reports a variable that is not valid
 	if env.SharedConfigFile != "" {
 		o.ConfigFiles = []string{env.SharedConfigFile}
 	}

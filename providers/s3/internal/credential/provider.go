@@ -23,15 +23,16 @@ func FromMetadata(p aws.CredentialsProvider) bool {
 		aws.IsCredentialsProvider(p, (*endpointcreds.Provider)(nil))
 }
 
-// Empty is a provider without credentials. It takes the place of Amazon's metadata service
+// An Empty is a provider without credentials. It takes the place of Amazon's metadata service
 // if the server is not Amazon's.
 type Empty struct{ Hint string }
 
-func (n Empty) Retrieve(context.Context) (aws.Credentials, error) {
-	return aws.Credentials{}, &storage.Error{Code: storage.Unauthenticated, Hint: n.Hint}
+// Retrieve fails with Unauthenticated.
+func (e Empty) Retrieve(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{}, &storage.Error{Code: storage.Unauthenticated, Hint: e.Hint}
 }
 
-// A Errors is a provider of credentials. It returns the credentials of another provider,
+// An Errors is a provider of credentials. It returns the credentials of another provider,
 // and translates the errors of that provider. Without the translation, the SDK would only report
 // that the request failed.
 type Errors struct {
@@ -39,6 +40,7 @@ type Errors struct {
 	Hint     string // hint if there are no credentials
 }
 
+// Retrieve returns the credentials of the provider.
 func (n Errors) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := n.Provider.Retrieve(ctx)
 	if err == nil || ctx.Err() != nil {

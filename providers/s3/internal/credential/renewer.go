@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
-// A renewer returns the credentials of an account, and replaces credentials that the store refuses.
+// A Renewer returns the credentials of an account, and replaces credentials that the store refuses.
 // The SDK replaces credentials only when they expire. The SDK would continue to use a revoked
 // session, or the old content of a file (https://github.com/aws/aws-sdk-go-v2/issues/2135).
 //
@@ -43,6 +43,8 @@ type usedCredentials struct {
 	isDropped           bool             // whether these credentials were dropped after they were refused
 }
 
+// NewRenewer returns a Renewer of the credentials of p. The function reload reads their source again. It is nil if
+// the caller gave the SDK's provider.
 func NewRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.CredentialsProvider, error)) *Renewer {
 	r := &Renewer{reload: reload, reloading: running.NewLock()}
 	r.provider.Store(&p)
@@ -81,8 +83,8 @@ func (u *usedCredentials) haveSigned(r *http.Request) bool {
 		r.Header.Get("X-Amz-Security-Token") == u.value.SessionToken
 }
 
-// observe receives the responses of the store. If a response shows that the store has accepted the
-// credentials of its request, observe records this. Every response shows this, unless the status is
+// Observe receives the responses of the store. If a response shows that the store has accepted the
+// credentials of its request, Observe records this. Every response shows this, unless the status is
 // 400, 401, 403, or 500 and above.
 func (r *Renewer) Observe(response *http.Response) {
 	if r == nil {
@@ -144,7 +146,7 @@ func (r *Renewer) refuse(request *http.Request) (retry bool) {
 		last.previous != nil && last.previous.value.SecretAccessKey != last.value.SecretAccessKey
 }
 
-// configure makes a client report which credentials the store accepts or refuses.
+// Configure makes a client report which credentials the store accepts or refuses.
 func (r *Renewer) Configure(o *awss3.Options) {
 	if r.Signs {
 		o.HTTPSignerV4 = &secretSigner{logger: o.Logger, logs: o.ClientLogMode.IsSigning()}

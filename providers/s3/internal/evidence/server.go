@@ -37,12 +37,13 @@ var (
 	}
 )
 
-func (k *Server) Observe(h http.Header) {
-	if k.detected.Load() != nil {
+// Observe receives the header of each response. The first one that shows the kind of server decides.
+func (s *Server) Observe(h http.Header) {
+	if s.detected.Load() != nil {
 		return
 	}
 	if kind := kindOf(h); kind != nil {
-		k.detected.Store(kind)
+		s.detected.Store(kind)
 	}
 }
 
@@ -60,19 +61,19 @@ func kindOf(h http.Header) *kind {
 	return nil
 }
 
-// profile returns the name of the profile that fits the kind of server, or "" if the responses do not
+// Profile returns the name of the profile that fits the kind of server, or "" if the responses do not
 // show the kind.
-func (k *Server) Profile() string {
-	if kind := k.detected.Load(); kind != nil {
+func (s *Server) Profile() string {
+	if kind := s.detected.Load(); kind != nil {
 		return kind.profile
 	}
 	return ""
 }
 
-// hint returns the hint for a feature that the profile "unknown" does not declare. If the responses
+// Hint returns the hint for a feature that the profile "unknown" does not declare. If the responses
 // have shown the kind of server, the hint names its profile.
-func (k *Server) Hint() string {
-	if kind := k.detected.Load(); kind != nil {
+func (s *Server) Hint() string {
+	if kind := s.detected.Load(); kind != nil {
 		return "this endpoint answers as " + kind.name + ": open it with profile=" + kind.profile +
 			" or s3.NamedProfile(\"" + kind.profile + "\") as Config.Profile, or test it with s3probe.Run"
 	}

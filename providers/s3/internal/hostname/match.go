@@ -34,7 +34,7 @@ func Match(pattern, host string) (region string, ok bool) {
 	return region, len(want) == len(labels)
 }
 
-// RegionLabel is the placeholder for a region in Profile.Hosts.
+// RegionLabel is the placeholder for a region in a pattern.
 const RegionLabel = "{region}"
 
 // IsLabel reports whether a text may be a label of a host, such as the name of a region.

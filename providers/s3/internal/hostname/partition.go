@@ -1,10 +1,8 @@
 package hostname
 
-import (
-	"strings"
-)
+import "strings"
 
-// A partition is a separate part of Amazon's cloud, such as China, with its own accounts and host
+// A Partition is a separate part of Amazon's cloud, such as China, with its own accounts and host
 // names.
 type Partition struct {
 	ID        string
@@ -28,6 +26,7 @@ var partitions = []Partition{
 	{"aws", "amazonaws.com", "api.aws", ""},
 }
 
+// PartitionOf returns the partition of a region.
 func PartitionOf(region string) Partition {
 	for _, p := range partitions {
 		if strings.HasPrefix(region, p.regions) {
@@ -37,6 +36,7 @@ func PartitionOf(region string) Partition {
 	return Partition{} // unreachable: the last one matches every region
 }
 
+// AmazonHosts returns the patterns of Amazon's hosts.
 func AmazonHosts() []string {
 	hosts := []string{
 		"s3.amazonaws.com", "s3-external-1.amazonaws.com",

@@ -23,8 +23,11 @@ const (
 	QuickPage = 100 * time.Millisecond
 )
 
+// MakeKeyToken returns the token of a page that is requested by key.
 func MakeKeyToken(page int, key string) string { return keyToken + strconv.Itoa(page) + ":" + key }
 
+// ParseKeyToken returns the number of the page and the key in a token of MakeKeyToken. For any other token, ok is
+// false.
 func ParseKeyToken(token string) (page int, key string, ok bool) {
 	rest, ok := strings.CutPrefix(token, keyToken)
 	if !ok {

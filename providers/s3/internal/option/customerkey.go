@@ -35,6 +35,7 @@ func (s *Server) checkCustomerKey(k *customerkey.Key) error {
 	return nil
 }
 
+// ErrNoTLS returns the error for a key that would be sent without TLS.
 func ErrNoTLS() error {
 	return argument.Invalid("WithCustomerKey", "needs TLS", "use an endpoint with https: the key is part of each request")
 }
@@ -64,6 +65,7 @@ func SetCustomerKey(k *customerkey.Key, input any, source string) {
 	*field[*string](input, source+"SSECustomerAlgorithm") = aws.String(customerkey.Algorithm)
 }
 
+// ApplySource sets the customer's key of the source of a copy.
 func ApplySource(input any, native []any) {
 	SetCustomerKey(customerkey.In(native), input, "CopySource")
 }

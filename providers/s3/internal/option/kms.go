@@ -21,6 +21,7 @@ type KMSKey struct {
 	Context   map[string]string
 }
 
+// Check returns an error if the key has no valid name, or if the server has no SSE-KMS.
 func (k *KMSKey) Check(s *Server) error {
 	if k.ID != nil {
 		if err := CheckKMSKey(k.Argument, *k.ID); err != nil {
@@ -48,6 +49,7 @@ func (s *Server) CheckKMS(name string) error {
 	}
 }
 
+// CheckKMSKey returns an error if id cannot be the name of a key. The first argument names the option.
 func CheckKMSKey(name, id string) error {
 	switch {
 	case id == "" || len(id) > maxKMSKey || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }):
@@ -63,6 +65,7 @@ func CheckKMSKey(name, id string) error {
 
 const maxKMSKey = 2048
 
+// Apply sets the key of an input that stores an object.
 func (k *KMSKey) Apply(input any) error {
 	sse := field[types.ServerSideEncryption](input, "ServerSideEncryption")
 	if sse == nil { // input belongs to a request that stores no object

@@ -10,25 +10,16 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
-// field returns a pointer to the field of an SDK input that has this name. It returns nil if the
-// input has no such field.
-func field[T any](input any, name string) *T {
-	f := reflect.ValueOf(input).Elem().FieldByName(name)
-	if !f.IsValid() {
-		return nil
-	}
-	return f.Addr().Interface().(*T)
-}
-
+// An Option is the value of a native option.
 type Option interface {
 	driver.Fingerprinter
-	// check returns an error if the bucket's server does not support the option.
+	// Check returns an error if the bucket's server does not support the option.
 	Check(s *Server) error
-	// apply sets the fields of an input of the SDK for the option.
+	// Apply sets the fields of an input of the SDK for the option.
 	Apply(input any) error
 }
 
-// An Server is the server of a bucket, as far as the options need it.
+// A Server is the server of a bucket, as far as the options need it.
 type Server struct {
 	Profile         string // the name of the server's profile
 	Hint            string // the hint for a feature that the profile does not declare
@@ -80,4 +71,14 @@ func Apply(input any, key *KMSKey, native []any) error {
 		}
 	}
 	return checkFunctions(input, native)
+}
+
+// field returns a pointer to the field of an SDK input that has this name. It returns nil if the
+// input has no such field.
+func field[T any](input any, name string) *T {
+	f := reflect.ValueOf(input).Elem().FieldByName(name)
+	if !f.IsValid() {
+		return nil
+	}
+	return f.Addr().Interface().(*T)
 }

@@ -19,10 +19,12 @@ type Request[I any] struct {
 	ID     string
 }
 
+// NewRequest returns the option with a function.
 func NewRequest[I any](change func(*I)) *Request[I] {
 	return &Request[I]{Change: change, ID: rand.Text()}
 }
 
+// Check returns an error if the option has no function.
 func (o *Request[I]) Check(*Server) error {
 	if o.Change == nil {
 		return argument.Invalid("WithRequest", "must not be nil", "")
@@ -30,6 +32,7 @@ func (o *Request[I]) Check(*Server) error {
 	return nil
 }
 
+// Apply calls the function with an input of its type.
 func (o *Request[I]) Apply(input any) error {
 	if sdkInput, ok := input.(*I); ok {
 		o.Change(sdkInput)

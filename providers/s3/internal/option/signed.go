@@ -87,6 +87,7 @@ func NewSignedHeader(name, value string) SignedValue {
 	return v
 }
 
+// Check returns an error if no URL can have the value.
 func (v SignedValue) Check(*Server) error { return v.err }
 
 // Fingerprint returns the name of the option. It omits the value, because an upload with a
@@ -99,7 +100,7 @@ func (v SignedValue) String() string { return v.option }
 // GoString returns String.
 func (v SignedValue) GoString() string { return v.option }
 
-// apply always fails, because a SignedValue fits only signed URLs. It is called if the option is
+// Apply always fails, because a SignedValue fits only signed URLs. It is called if the option is
 // given for a signed form.
 func (v SignedValue) Apply(any) error {
 	return &storage.Error{Code: storage.Unsupported, Hint: v.option + " fits signed URLs only: leave it out"}

@@ -32,6 +32,8 @@ var translator = &sdkerror.Translator{
 	},
 }
 
+// These functions translate errors, as those of [sdkerror.Translator] do. The argument of Read and Write is a
+// request that reads or changes something. Of also accepts an error that is translated already.
 var (
 	Translate = translator.Translate
 	Of        = translator.AsError
@@ -45,8 +47,10 @@ func mayHaveBeenSent(err error) bool {
 	return IsUnsent(err) || sdkerror.IsType[*smithy.CanceledError](err)
 }
 
+// IsUnsent reports whether err is the SDK's error for a request that failed on its way.
 func IsUnsent(err error) bool { return sdkerror.IsType[*smithyhttp.RequestSendError](err) }
 
+// FromResponse translates an error with a response. It returns nil if err has none.
 func FromResponse(err error) *storage.Error {
 	response := Response(err)
 	if response == nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
+// These are hints of codes of KMS.
 const (
 	KMSKeyHint   = "the KMS key does not exist in the bucket's region: check its id"
 	KMSStateHint = "the KMS key is disabled, about to be deleted, or of the wrong kind"
@@ -18,11 +19,13 @@ func isKMSCode(code string) bool {
 	return strings.HasPrefix(code, "KMS.") || strings.HasPrefix(code, "kms:")
 }
 
+// IsKMS reports whether an error has a code of KMS.
 func IsKMS(err error) bool {
 	code, _ := CodeAndMessage(err)
 	return isKMSCode(code)
 }
 
+// kmsMeaning returns the meaning of a code of KMS.
 func kmsMeaning(code string, status int) sdkerror.Meaning {
 	if status >= http.StatusInternalServerError ||
 		strings.Contains(code, "Internal") ||

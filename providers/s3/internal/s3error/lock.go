@@ -28,4 +28,5 @@ func lockMeaning(code, message string) (m sdkerror.Meaning, ok bool) {
 	return m, false
 }
 
+// LockHint is the hint for a bucket that cannot lock objects.
 const LockHint = "the bucket cannot lock objects: make it with WithObjectLock"

@@ -20,7 +20,7 @@ const (
 )
 
 // WithExpectedOwner adds the headers with the expected owner to every request for an existing
-// bucket. The source bucket of a copy must have the same owner (see sharedIdentity).
+// bucket. The source bucket of a copy must have the same owner.
 func WithExpectedOwner(owner string) func(*middleware.Stack) error {
 	set := middleware.BuildMiddlewareFunc(
 		"omnibucket:ExpectedOwner",

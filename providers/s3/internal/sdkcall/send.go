@@ -12,9 +12,10 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
+// A Func is a method of the SDK's client that sends one request.
 type Func[In, Out any] func(context.Context, *In, ...func(*awss3.Options)) (*Out, error)
 
-// write sends one request that changes something. It fails if isComplete returns false for the
+// Write sends one request that changes something. It fails if isComplete returns false for the
 // response: isComplete checks the fields that every S3 server returns after a success.
 func Write[In, Out any](
 	ctx context.Context, send Func[In, Out], input *In, isComplete func(*Out) bool, options ...func(*awss3.Options),
@@ -28,7 +29,7 @@ func Write[In, Out any](
 	return out, err
 }
 
-// Exec is like write, for a request whose response has no fields.
+// Exec is like Write, for a request whose response has no fields.
 func Exec[In, Out any](
 	ctx context.Context, send Func[In, Out], input *In, options ...func(*awss3.Options),
 ) error {

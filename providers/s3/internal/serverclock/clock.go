@@ -14,19 +14,20 @@ import (
 // that are off by more than 15 minutes.
 const MaxSkew = 4 * time.Minute
 
-// A clock returns the time for the signatures of a raw client and of signed URLs. It starts as this
+// A Clock returns the time for the signatures of a raw client and of signed URLs. It starts as this
 // machine's clock. If a request fails and the server's clock differs, the clock is corrected. The
 // SDK has such a clock for its own requests, but does not export it.
 type Clock struct {
-	Now  func() time.Time
-	skew atomic.Int64 // how far the server's clock is ahead, in nanoseconds
+	Now  func() time.Time // this machine's clock
+	skew atomic.Int64     // how far the server's clock is ahead, in nanoseconds
 }
 
+// Time returns the time at the server.
 func (c *Clock) Time() time.Time {
 	return c.Now().Add(time.Duration(c.skew.Load())).UTC()
 }
 
-// observe corrects the clock by the Date header of a response. Only a failed response can start a
+// Observe corrects the clock by the Date header of a response. Only a failed response can start a
 // correction. After that, a successful response can also change the correction. The correction ends
 // when this machine's clock is right again.
 func (c *Clock) Observe(response *http.Response) {
