@@ -9,33 +9,36 @@ import (
 
 // Keys are escaped reversibly.
 func TestEscapeIsReversible(t *testing.T) {
-	for key, want := range map[string]string{
-		"a/b.txt":     "a/b.txt",
-		"100%.txt":    "100%.txt",
-		"dir/":        "dir/!%",
-		"/":           "!%/!%",
-		"a//b":        "a/!%/b",
-		"/a":          "!%/a",
-		"a/./b":       "a/!%%2E/b",
-		"a/..":        "a/!%.%2E",
-		"end.":        "!%end%2E",
-		"tab\there":   "!%tab%09here",
-		`back\slash`:  "!%back%5Cslash",
-		"!%":          "!%!%25",
-		"!%x":         "!%!%25x",
-		"50%\x01":     "!%50%25%01",
-		"\uffff":      "!%%EF%BF%BF",
-		"\ufffd":      "\ufffd",
-		"é/日本/":       "é/日本/!%",
-		" a/!b/!!c":   " a/!b/!!c",
-		"bad\xffutf8": "!%bad%FFutf8",
-	} {
-		got := Naming{}.Escape(key)
-		require.Equal(t, want, got, "%q", key)
-		back, ok := Naming{}.Unescape(got, false)
-		require.True(t, ok, "%q", key)
-		require.Equal(t, key, back)
+	tests := []struct{ key, name string }{
+		{key: "a/b.txt", name: "a/b.txt"},
+		{key: "100%.txt", name: "100%.txt"},
+		{key: "dir/", name: "dir/!%"},
+		{key: "/", name: "!%/!%"},
+		{key: "a//b", name: "a/!%/b"},
+		{key: "/a", name: "!%/a"},
+		{key: "a/./b", name: "a/!%%2E/b"},
+		{key: "a/..", name: "a/!%.%2E"},
+		{key: "end.", name: "!%end%2E"},
+		{key: "tab\there", name: "!%tab%09here"},
+		{key: `back\slash`, name: "!%back%5Cslash"},
+		{key: "!%", name: "!%!%25"},
+		{key: "!%x", name: "!%!%25x"},
+		{key: "50%\x01", name: "!%50%25%01"},
+		{key: "\uffff", name: "!%%EF%BF%BF"},
+		{key: "\ufffd", name: "\ufffd"},
+		{key: "é/日本/", name: "é/日本/!%"},
+		{key: " a/!b/!!c", name: " a/!b/!!c"},
+		{key: "bad\xffutf8", name: "!%bad%FFutf8"},
 	}
+	for _, tt := range tests {
+		name := Naming{}.Escape(tt.key)
+		require.Equal(t, tt.name, name, "%q", tt.key)
+		requireKey(t, tt.key, Naming{}, name)
+	}
+}
+
+// A name that Escape does not return is the name of no key.
+func TestUnescapeRefuses(t *testing.T) {
 	for _, name := range []string{"!%a", "!%%2", "!%%2e", "!%%%x", Mark + "%s3server/bucket"} {
 		_, ok := Naming{}.Unescape(name, false)
 		require.False(t, ok, "no S3 key has the name %q", name)
@@ -48,30 +51,41 @@ func TestEscapeOfGateway(t *testing.T) {
 	minio := Naming{Empty: true, Others: true}
 	azure := Naming{Empty: true, Slash: true}
 
-	for key, want := range map[string][3]string{
-		"dir/":       {"dir/", "dir/", "dir/"},
-		"a//b":       {"a//b", "a//b", "a//b"},
-		"/a":         {"/a", "!%/a", "/a"},
-		"/":          {"/", "!%/", "/"},
-		"//a":        {"//a", "!%//a", "//a"},
-		"a/./b":      {"a/!%%2E/b", "a/!%%2E/b", "a/!%%2E/b"},
-		"..":         {"!%.%2E", "!%.%2E", "!%.%2E"},
-		"end.":       {"end.", "end.", "!%end%2E"},
-		"tab\there":  {"tab\there", "tab\there", "!%tab%09here"},
-		`back\slash`: {`back\slash`, `back\slash`, "!%back%5Cslash"},
-		"!%":         {"!%!%25", "!%!%25", "!%!%25"},
-		"b\xff":      {"!%b%FF", "!%b%FF", "!%b%FF"},
-	} {
-		for i, n := range []Naming{s3, minio, azure} {
-			require.Equal(t, want[i], n.Escape(key), "%q", key)
-			back, ok := n.Unescape(want[i], false)
-			require.True(t, ok, "%q", key)
-			require.Equal(t, key, back)
-		}
+	tests := []struct{ key, s3, minio, azure string }{
+		{key: "dir/", s3: "dir/", minio: "dir/", azure: "dir/"},
+		{key: "a//b", s3: "a//b", minio: "a//b", azure: "a//b"},
+		{key: "/a", s3: "/a", minio: "!%/a", azure: "/a"},
+		{key: "/", s3: "/", minio: "!%/", azure: "/"},
+		{key: "//a", s3: "//a", minio: "!%//a", azure: "//a"},
+		{key: "a/./b", s3: "a/!%%2E/b", minio: "a/!%%2E/b", azure: "a/!%%2E/b"},
+		{key: "..", s3: "!%.%2E", minio: "!%.%2E", azure: "!%.%2E"},
+		{key: "end.", s3: "end.", minio: "end.", azure: "!%end%2E"},
+		{key: "tab\there", s3: "tab\there", minio: "tab\there", azure: "!%tab%09here"},
+		{key: `back\slash`, s3: `back\slash`, minio: `back\slash`, azure: "!%back%5Cslash"},
+		{key: "!%", s3: "!%!%25", minio: "!%!%25", azure: "!%!%25"},
+		{key: "b\xff", s3: "!%b%FF", minio: "!%b%FF", azure: "!%b%FF"},
+	}
+	for _, tt := range tests {
+		require.Equal(t, tt.s3, s3.Escape(tt.key), "%q over S3", tt.key)
+		requireKey(t, tt.key, s3, tt.s3)
+
+		require.Equal(t, tt.minio, minio.Escape(tt.key), "%q over MinIO", tt.key)
+		requireKey(t, tt.key, minio, tt.minio)
+
+		require.Equal(t, tt.azure, azure.Escape(tt.key), "%q over Azure", tt.key)
+		requireKey(t, tt.key, azure, tt.azure)
 	}
 
 	_, ok := s3.Unescape("dir/!%", false)
 	require.False(t, ok)
+}
+
+// requireKey checks that name is the name of key.
+func requireKey(t *testing.T, key string, n Naming, name string) {
+	t.Helper()
+	got, ok := n.Unescape(name, false)
+	require.True(t, ok, "%q", key)
+	require.Equal(t, key, got)
 }
 
 func FuzzEscapeKey(f *testing.F) {
@@ -80,9 +94,7 @@ func FuzzEscapeKey(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, key string) {
 		name := Naming{}.Escape(key)
-		back, ok := Naming{}.Unescape(name, false)
-		require.True(t, ok)
-		require.Equal(t, key, back)
+		requireKey(t, key, Naming{}, name)
 		if key != "" {
 			require.True(t, (Naming{}).IsNatural(name, true) || strings.Contains(name, Mark))
 		}
