@@ -43,82 +43,239 @@ func document(statements string) []byte {
 
 // Parse refuses policies that the server does not understand.
 func TestParseRefuses(t *testing.T) {
-	for name, test := range map[string]struct{ statements, code string }{
-		"an unknown key":               {denying("s3:*", inKeys, `{"StringEquals":{"aws:Weather":"rain"}}`), "MalformedPolicy"},
-		"an unknown operator":          {denying("s3:*", inKeys, `{"StringResembles":{"aws:Referer":"x"}}`), "MalformedPolicy"},
-		"an unknown element":           {`{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":` + inKeys + `,"Unless":"x"}`, "MalformedPolicy"},
-		"an unknown action":            {denying("s3:FlyObject", inKeys, ""), "MalformedPolicy"},
-		"an action of another service": {denying("ec2:RunInstances", inKeys, ""), "MalformedPolicy"},
-		"no principal":                 {`{"Effect":"Deny","Action":"s3:*","Resource":` + inKeys + `}`, "MalformedPolicy"},
-		"two principals":               {`{"Effect":"Deny","Principal":"*","NotPrincipal":"*","Action":"s3:*","Resource":` + inKeys + `}`, "MalformedPolicy"},
-		"Allow with NotPrincipal":      {`{"Effect":"Allow","NotPrincipal":{"AWS":"1"},"Action":"s3:*","Resource":` + inKeys + `}`, "MalformedPolicy"},
-		"a principal with a wildcard":  {`{"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::1:*"},"Action":"s3:*","Resource":` + inKeys + `}`, "MalformedPolicy"},
-		"a principal of unknown kind":  {`{"Effect":"Deny","Principal":{"Animal":"*"},"Action":"s3:*","Resource":` + inKeys + `}`, "MalformedPolicy"},
-		"a principal without names":    {`{"Effect":"Deny","Principal":{},"Action":"s3:*","Resource":` + inKeys + `}`, "MalformedPolicy"},
-		"an unknown effect":            {`{"Effect":"deny","Principal":"*","Action":"s3:*","Resource":` + inKeys + `}`, "MalformedPolicy"},
-		"an element twice":             {`{"Effect":"Deny","Effect":"Allow","Principal":"*","Action":"s3:*","Resource":` + inKeys + `}`, "MalformedPolicy"},
-		"an element in two cases":      {`{"Effect":"Deny","effect":"Allow","Principal":"*","Action":"s3:*","Resource":` + inKeys + `}`, "MalformedPolicy"},
-		"a condition twice":            {denying("s3:*", inKeys, `{"Null":{"aws:Referer":"true"},"Null":{"aws:UserAgent":"true"}}`), "MalformedPolicy"},
-		"a condition that is null":     {denying("s3:*", inKeys, `null`), "MalformedPolicy"},
-		"an operator without a key":    {denying("s3:*", inKeys, `{"Null":{}}`), "MalformedPolicy"},
-		"a key without a value":        {denying("s3:*", inKeys, `{"StringEquals":{"aws:Referer":[]}}`), "MalformedPolicy"},
-		"an invalid network":           {denying("s3:*", inKeys, `{"IpAddress":{"aws:SourceIp":"here"}}`), "MalformedPolicy"},
-		"an invalid number":            {denying("s3:*", inKeys, `{"NumericEquals":{"s3:max-keys":"ten"}}`), "MalformedPolicy"},
-		"an invalid date":              {denying("s3:*", inKeys, `{"DateEquals":{"aws:CurrentTime":"soon"}}`), "MalformedPolicy"},
-		"an invalid truth":             {denying("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":"maybe"}}`), "MalformedPolicy"},
-		"a variable":                   {denying("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, ""), "NotImplemented"},
-		"a variable in a special one": {
-			denying("s3:*", `"arn:aws:s3:::photos/$${*}{aws:username}/${aws:userid}"`, ""), "NotImplemented",
+	tests := []struct{ name, statements, code string }{
+		{
+			name:       "an unknown key",
+			statements: denying("s3:*", inKeys, `{"StringEquals":{"aws:Weather":"rain"}}`),
+			code:       "MalformedPolicy",
 		},
-		"a variable in escapes":        {denying("s3:*", `"arn:aws:s3:::photos/\u0024\u007Baws:username}/*"`, ""), "NotImplemented"},
-		"an empty list of actions":     {`{"Effect":"Deny","Principal":"*","Action":[],"NotAction":"s3:GetObject","Resource":` + inKeys + `}`, "MalformedPolicy"},
-		"the same id twice":            {strings.Repeat(`{"Sid":"a","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":`+inKeys+`},`, 2) + allowGet, "MalformedPolicy"},
-		"a resource of another bucket": {denying("s3:*", `"arn:aws:s3:::other/*"`, ""), "MalformedPolicy"},
-		"an action not of the object":  {denying("s3:ListBucket", inKeys, ""), "MalformedPolicy"},
-		"an action not of the bucket":  {denying("s3:GetObject", inBucket, ""), "MalformedPolicy"},
-		"one not of the object":        {strings.Replace(allowGet, `"s3:GetObject"`, `["s3:GetObject","s3:ListBucket"]`, 1), "MalformedPolicy"}, // aws-amplify/docs#7799
-		"no statement":                 {"", "MalformedPolicy"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := policy.Parse(document(test.statements), "photos")
-			require.True(t, s3error.Is(err, test.code), err)
+		{
+			name:       "an unknown operator",
+			statements: denying("s3:*", inKeys, `{"StringResembles":{"aws:Referer":"x"}}`),
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "an unknown element",
+			statements: `{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":` + inKeys + `,"Unless":"x"}`,
+			code:       "MalformedPolicy",
+		},
+		{name: "an unknown action", statements: denying("s3:FlyObject", inKeys, ""), code: "MalformedPolicy"},
+		{
+			name:       "an action of another service",
+			statements: denying("ec2:RunInstances", inKeys, ""),
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "no principal",
+			statements: `{"Effect":"Deny","Action":"s3:*","Resource":` + inKeys + `}`,
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "two principals",
+			statements: `{"Effect":"Deny","Principal":"*","NotPrincipal":"*","Action":"s3:*","Resource":` + inKeys + `}`,
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "Allow with NotPrincipal",
+			statements: `{"Effect":"Allow","NotPrincipal":{"AWS":"1"},"Action":"s3:*","Resource":` + inKeys + `}`,
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "a principal with a wildcard",
+			statements: `{"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::1:*"},"Action":"s3:*","Resource":` + inKeys + `}`,
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "a principal of unknown kind",
+			statements: `{"Effect":"Deny","Principal":{"Animal":"*"},"Action":"s3:*","Resource":` + inKeys + `}`,
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "a principal without names",
+			statements: `{"Effect":"Deny","Principal":{},"Action":"s3:*","Resource":` + inKeys + `}`,
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "an unknown effect",
+			statements: `{"Effect":"deny","Principal":"*","Action":"s3:*","Resource":` + inKeys + `}`,
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "an element twice",
+			statements: `{"Effect":"Deny","Effect":"Allow","Principal":"*","Action":"s3:*","Resource":` + inKeys + `}`,
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "an element in two cases",
+			statements: `{"Effect":"Deny","effect":"Allow","Principal":"*","Action":"s3:*","Resource":` + inKeys + `}`,
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "a condition twice",
+			statements: denying("s3:*", inKeys, `{"Null":{"aws:Referer":"true"},"Null":{"aws:UserAgent":"true"}}`),
+			code:       "MalformedPolicy",
+		},
+		{name: "a condition that is null", statements: denying("s3:*", inKeys, `null`), code: "MalformedPolicy"},
+		{
+			name:       "an operator without a key",
+			statements: denying("s3:*", inKeys, `{"Null":{}}`),
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "a key without a value",
+			statements: denying("s3:*", inKeys, `{"StringEquals":{"aws:Referer":[]}}`),
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "an invalid network",
+			statements: denying("s3:*", inKeys, `{"IpAddress":{"aws:SourceIp":"here"}}`),
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "an invalid number",
+			statements: denying("s3:*", inKeys, `{"NumericEquals":{"s3:max-keys":"ten"}}`),
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "an invalid date",
+			statements: denying("s3:*", inKeys, `{"DateEquals":{"aws:CurrentTime":"soon"}}`),
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "an invalid truth",
+			statements: denying("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":"maybe"}}`),
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "a variable",
+			statements: denying("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, ""),
+			code:       "NotImplemented",
+		},
+		{
+			name:       "a variable in a special one",
+			statements: denying("s3:*", `"arn:aws:s3:::photos/$${*}{aws:username}/${aws:userid}"`, ""),
+			code:       "NotImplemented",
+		},
+		{
+			name:       "a variable in escapes",
+			statements: denying("s3:*", `"arn:aws:s3:::photos/\u0024\u007Baws:username}/*"`, ""),
+			code:       "NotImplemented",
+		},
+		{
+			name:       "an empty list of actions",
+			statements: `{"Effect":"Deny","Principal":"*","Action":[],"NotAction":"s3:GetObject","Resource":` + inKeys + `}`,
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "the same id twice",
+			statements: strings.Repeat(`{"Sid":"a","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":`+inKeys+`},`, 2) + allowGet,
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "a resource of another bucket",
+			statements: denying("s3:*", `"arn:aws:s3:::other/*"`, ""),
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "an action not of the object",
+			statements: denying("s3:ListBucket", inKeys, ""),
+			code:       "MalformedPolicy",
+		},
+		{
+			name:       "an action not of the bucket",
+			statements: denying("s3:GetObject", inBucket, ""),
+			code:       "MalformedPolicy",
+		},
+		// aws-amplify/docs#7799
+		{
+			name:       "one not of the object",
+			statements: strings.Replace(allowGet, `"s3:GetObject"`, `["s3:GetObject","s3:ListBucket"]`, 1),
+			code:       "MalformedPolicy",
+		},
+		{name: "no statement", statements: "", code: "MalformedPolicy"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := policy.Parse(document(tt.statements), "photos")
+			require.True(t, s3error.Is(err, tt.code), err)
 		})
 	}
+}
+
+// Restore takes what an earlier server has stored, though Parse refuses it now.
+func TestRestoreTakesActionsOfOtherResources(t *testing.T) {
 	_, err := policy.Restore(document(denying("s3:ListBucket", inKeys, "")), "photos")
-	require.NoError(t, err, "an earlier server has stored it")
-	for name, test := range map[string]struct{ document, code string }{
-		"another version":     {`{"Version":"2026-01-01","Statement":[` + allowGet + `]}`, "MalformedPolicy"},
-		"statements twice":    {`{"Statement":[` + allowGet + `],"Statement":[]}`, "MalformedPolicy"},
-		"a second document":   {`{"Statement":[` + allowGet + `]} {}`, "MalformedPolicy"},
-		"a very deep one":     {strings.Repeat("[", 10_000), "MalformedPolicy"},
-		"one that is too big": {`{"Statement":` + strings.Repeat(" ", 20<<10) + `[` + allowGet + `]}`, "PolicyTooLarge"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := policy.Parse([]byte(test.document), "photos")
-			require.True(t, s3error.Is(err, test.code), err)
+	require.NoError(t, err)
+}
+
+// Parse refuses documents that are no policies.
+func TestParseRefusesDocuments(t *testing.T) {
+	tests := []struct{ name, document, code string }{
+		{
+			name:     "another version",
+			document: `{"Version":"2026-01-01","Statement":[` + allowGet + `]}`,
+			code:     "MalformedPolicy",
+		},
+		{
+			name:     "statements twice",
+			document: `{"Statement":[` + allowGet + `],"Statement":[]}`,
+			code:     "MalformedPolicy",
+		},
+		{name: "a second document", document: `{"Statement":[` + allowGet + `]} {}`, code: "MalformedPolicy"},
+		{name: "a very deep one", document: strings.Repeat("[", 10_000), code: "MalformedPolicy"},
+		{
+			name:     "one that is too big",
+			document: `{"Statement":` + strings.Repeat(" ", 20<<10) + `[` + allowGet + `]}`,
+			code:     "PolicyTooLarge",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := policy.Parse([]byte(tt.document), "photos")
+			require.True(t, s3error.Is(err, tt.code), err)
 		})
 	}
 }
 
 // Whether a policy counts as public follows AWS's definition.
 func TestPublicIsAWSsRule(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name      string
 		statement string
 		public    bool
 	}{
-		"everyone":                    {allowGet, true},
-		"everyone, who says so":       {strings.Replace(allowGet, `"*"`, `{"AWS":"*"}`, 1), true},
-		"an account":                  {strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1), false},
-		"a network":                   {allowing("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`), false},
-		"a network that is very wide": {allowing("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"0.0.0.0/1"}}`), true},
-		"all but a network":           {allowing("s3:GetObject", inKeys, `{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`), true},
-		"a referer":                   {allowing("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`), true},
-		"an organization":             {allowing("s3:GetObject", inKeys, `{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`), false},
-		"any organization":            {allowing("s3:GetObject", inKeys, `{"StringLike":{"aws:PrincipalOrgID":"o-*"}}`), true},
-		"a Deny":                      {denying("s3:GetObject", inKeys, ""), false},
+		{name: "everyone", statement: allowGet, public: true},
+		{name: "everyone, who says so", statement: strings.Replace(allowGet, `"*"`, `{"AWS":"*"}`, 1), public: true},
+		{name: "an account", statement: strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1)},
+		{name: "a network", statement: allowing("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`)},
+		{
+			name:      "a network that is very wide",
+			statement: allowing("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"0.0.0.0/1"}}`),
+			public:    true,
+		},
+		{
+			name:      "all but a network",
+			statement: allowing("s3:GetObject", inKeys, `{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
+			public:    true,
+		},
+		{
+			name:      "a referer",
+			statement: allowing("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
+			public:    true,
+		},
+		{
+			name:      "an organization",
+			statement: allowing("s3:GetObject", inKeys, `{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`),
+		},
+		{
+			name:      "any organization",
+			statement: allowing("s3:GetObject", inKeys, `{"StringLike":{"aws:PrincipalOrgID":"o-*"}}`),
+			public:    true,
+		},
+		{name: "a Deny", statement: denying("s3:GetObject", inKeys, "")},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			p, err := policy.Parse(document(tt.statement), "photos")
 			require.NoError(t, err)
 			require.Equal(t, tt.public, p.Public())
@@ -128,93 +285,129 @@ func TestPublicIsAWSsRule(t *testing.T) {
 
 // An Allow with a condition applies only to requests that meet the condition.
 func TestConditions(t *testing.T) {
-	request := func(change func(r *policy.Request)) *policy.Request {
-		r := &policy.Request{
-			Operation:  "GetObject",
-			Action:     "s3:GetObject",
-			Resource:   "arn:aws:s3:::photos/k",
-			Account:    "1",
-			Owner:      "2",
-			Header:     http.Header{"Referer": {"http://example.com/a"}},
-			Query:      url.Values{"max-keys": {"10"}},
-			RemoteAddr: "10.1.2.3:4",
-			Now:        time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
-			ObjectTags: func() []tagging.Tag { return []tagging.Tag{{Key: "Team", Value: "a"}} },
-		}
-		if change != nil {
-			change(r)
-		}
-		return r
-	}
-	tests := map[string]struct {
+	tests := []struct {
+		name      string
 		condition string
 		applies   bool
 	}{
-		"an equal text":                        {`{"StringEquals":{"aws:Referer":"http://example.com/a"}}`, true},
-		"another text":                         {`{"StringEquals":{"aws:Referer":["b","c"]}}`, false},
-		"one of several texts":                 {`{"StringEquals":{"aws:Referer":["b","http://example.com/a"]}}`, true},
-		"a pattern":                            {`{"StringLike":{"aws:Referer":"http://example.com/*"}}`, true},
-		"no such pattern":                      {`{"StringNotLike":{"aws:Referer":"http://example.com/*"}}`, false},
-		"none of several patterns":             {`{"StringNotLike":{"aws:Referer":["b*","http://example.com/*"]}}`, false},
-		"a key that is not there":              {`{"StringEquals":{"aws:UserAgent":"x"}}`, false},
-		"a key that is not there, IfExists":    {`{"StringEqualsIfExists":{"aws:UserAgent":"x"}}`, true},
-		"a key that is not there, negated":     {`{"StringNotEquals":{"aws:UserAgent":"x"}}`, true},
-		"a key that must not be there":         {`{"Null":{"aws:UserAgent":"true"}}`, true},
-		"a key that must be there":             {`{"Null":{"aws:UserAgent":"false"}}`, false},
-		"a network":                            {`{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`, true},
-		"another network":                      {`{"IpAddress":{"aws:SourceIp":"192.168.0.0/16"}}`, false},
-		"not from a network":                   {`{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`, false},
-		"a number":                             {`{"NumericLessThanEquals":{"s3:max-keys":"10"}}`, true},
-		"a smaller number":                     {`{"NumericLessThan":{"s3:max-keys":"10"}}`, false},
-		"a time before":                        {`{"DateLessThan":{"aws:CurrentTime":"2027-01-01"}}`, true},
-		"a time after":                         {`{"DateGreaterThan":{"aws:CurrentTime":"2027-01-01T00:00:00Z"}}`, false},
-		"without TLS":                          {`{"Bool":{"aws:SecureTransport":"false"}}`, true},
-		"a tag":                                {`{"StringEquals":{"s3:ExistingObjectTag/Team":"a"}}`, true},
-		"the name of a tag in other case":      {`{"StringEquals":{"s3:ExistingObjectTag/team":"a"}}`, false},
-		"two conditions of which one fails":    {`{"StringLike":{"aws:Referer":"*"},"Null":{"aws:Referer":"true"}}`, false},
-		"all values of a key that has none":    {`{"ForAllValues:StringEquals":{"aws:UserAgent":"x"}}`, true},
-		"any of the values of one that has no": {`{"ForAnyValue:StringEquals":{"aws:UserAgent":"x"}}`, false},
+		{name: "an equal text", condition: `{"StringEquals":{"aws:Referer":"http://example.com/a"}}`, applies: true},
+		{name: "another text", condition: `{"StringEquals":{"aws:Referer":["b","c"]}}`},
+		{
+			name:      "one of several texts",
+			condition: `{"StringEquals":{"aws:Referer":["b","http://example.com/a"]}}`,
+			applies:   true,
+		},
+		{name: "a pattern", condition: `{"StringLike":{"aws:Referer":"http://example.com/*"}}`, applies: true},
+		{name: "no such pattern", condition: `{"StringNotLike":{"aws:Referer":"http://example.com/*"}}`},
+		{
+			name:      "none of several patterns",
+			condition: `{"StringNotLike":{"aws:Referer":["b*","http://example.com/*"]}}`,
+		},
+		{name: "a key that is not there", condition: `{"StringEquals":{"aws:UserAgent":"x"}}`},
+		{
+			name:      "a key that is not there, IfExists",
+			condition: `{"StringEqualsIfExists":{"aws:UserAgent":"x"}}`,
+			applies:   true,
+		},
+		{
+			name:      "a key that is not there, negated",
+			condition: `{"StringNotEquals":{"aws:UserAgent":"x"}}`,
+			applies:   true,
+		},
+		{name: "a key that must not be there", condition: `{"Null":{"aws:UserAgent":"true"}}`, applies: true},
+		{name: "a key that must be there", condition: `{"Null":{"aws:UserAgent":"false"}}`},
+		{name: "a network", condition: `{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`, applies: true},
+		{name: "another network", condition: `{"IpAddress":{"aws:SourceIp":"192.168.0.0/16"}}`},
+		{name: "not from a network", condition: `{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`},
+		{name: "a number", condition: `{"NumericLessThanEquals":{"s3:max-keys":"10"}}`, applies: true},
+		{name: "a smaller number", condition: `{"NumericLessThan":{"s3:max-keys":"10"}}`},
+		{name: "a time before", condition: `{"DateLessThan":{"aws:CurrentTime":"2027-01-01"}}`, applies: true},
+		{name: "a time after", condition: `{"DateGreaterThan":{"aws:CurrentTime":"2027-01-01T00:00:00Z"}}`},
+		{name: "without TLS", condition: `{"Bool":{"aws:SecureTransport":"false"}}`, applies: true},
+		{name: "a tag", condition: `{"StringEquals":{"s3:ExistingObjectTag/Team":"a"}}`, applies: true},
+		{name: "the name of a tag in other case", condition: `{"StringEquals":{"s3:ExistingObjectTag/team":"a"}}`},
+		{
+			name:      "two conditions of which one fails",
+			condition: `{"StringLike":{"aws:Referer":"*"},"Null":{"aws:Referer":"true"}}`,
+		},
+		{
+			name:      "all values of a key that has none",
+			condition: `{"ForAllValues:StringEquals":{"aws:UserAgent":"x"}}`,
+			applies:   true,
+		},
+		{name: "any of the values of one that has no", condition: `{"ForAnyValue:StringEquals":{"aws:UserAgent":"x"}}`},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, tt.condition)), "photos")
 			require.NoError(t, err)
-			allowed, denied := p.Judge(request(nil))
+			allowed, denied := p.Judge(getRequest())
 			require.Equal(t, tt.applies, allowed)
 			require.False(t, denied)
 		})
 	}
+}
 
+// getRequest returns a request of another account for an object with a tag.
+func getRequest() *policy.Request {
+	return &policy.Request{
+		Operation:  "GetObject",
+		Action:     "s3:GetObject",
+		Resource:   "arn:aws:s3:::photos/k",
+		Account:    "1",
+		Owner:      "2",
+		Header:     http.Header{"Referer": {"http://example.com/a"}},
+		Query:      url.Values{"max-keys": {"10"}},
+		RemoteAddr: "10.1.2.3:4",
+		Now:        time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+		ObjectTags: func() []tagging.Tag { return []tagging.Tag{{Key: "Team", Value: "a"}} },
+	}
+}
+
+// A policy reports an Allow and a Deny that apply to the same request.
+func TestJudgeReportsBoth(t *testing.T) {
 	p, err := policy.Parse(document(allowGet+","+denying("s3:*", inKeys, `{"Null":{"aws:Referer":"true"}}`)), "photos")
 	require.NoError(t, err)
-	allowed, denied := p.Judge(request(func(r *policy.Request) {
-		r.Header = nil
-	}))
-	require.True(t, allowed && denied, "both statements apply")
 
-	allowed, denied = p.Judge(request(func(r *policy.Request) {
-		r.Action = "s3:PutObject"
-	}))
-	require.False(t, allowed || denied)
+	both := getRequest()
+	both.Header = nil
+	allowed, denied := p.Judge(both)
+	require.True(t, allowed)
+	require.True(t, denied)
+
+	neither := getRequest()
+	neither.Action = "s3:PutObject"
+	allowed, denied = p.Judge(neither)
+	require.False(t, allowed)
+	require.False(t, denied)
 }
 
 // A condition can limit the age of a request's signature.
 func TestConditionOfSignatureAge(t *testing.T) {
-	tests := map[string]struct {
-		algorithm, at, condition string
-		applies                  bool
+	tests := []struct {
+		name      string
+		algorithm string
+		at        string
+		condition string
+		applies   bool
 	}{
-		"of version 4": {
+		{
+			name:      "of version 4",
 			algorithm: "AWS4-HMAC-SHA256",
 			at:        "20260228T235900Z",
 			condition: `{"NumericEquals":{"s3:signatureAge":"60000"}}`,
 			applies:   true,
 		},
-		"of version 2":          {algorithm: "AWS", condition: `{"NumericEquals":{"s3:signatureAge":"0"}}`, applies: true},
-		"of nobody's signature": {algorithm: "", condition: `{"Null":{"s3:signatureAge":"false"}}`},
+		{
+			name:      "of version 2",
+			algorithm: "AWS",
+			condition: `{"NumericEquals":{"s3:signatureAge":"0"}}`,
+			applies:   true,
+		},
+		{name: "of nobody's signature", condition: `{"Null":{"s3:signatureAge":"false"}}`},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, tt.condition)), "photos")
 			require.NoError(t, err)
 			allowed, _ := p.Judge(&policy.Request{
