@@ -68,7 +68,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 }
 
 // readCurrent reads the current revision through the cache. If there is no revision to which it
-// could pin the read, the store alone responds.
+// could pin the read, it reads from the store.
 func (d *objectDriver) readCurrent(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	current, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: r.Auxiliary})
 	if err != nil {

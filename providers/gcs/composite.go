@@ -98,7 +98,7 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
 
-	// Of the attributes that the options set, only the encryption concerns parts.
+	// Parts need only one of the attributes that options set, which is the encryption.
 	call := callOf(r.Native)
 	objectAttrs, err := cs.bucket.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, call)
 	if err != nil {
