@@ -102,11 +102,16 @@ func (b *backup) save(ctx context.Context, was ends.Entry) error {
 		return nil
 	}
 	_, err := b.copier.Transfer(ctx, was, true, 1, func(int64, int64) {})
-	if err == nil {
-		// The copy must be on the disk before the original is replaced or removed.
-		err = b.end.SyncDirs()
+	if errors.Is(err, storage.ObjectNotFound) {
+		return nil
 	}
-	if err == nil || errors.Is(err, storage.ObjectNotFound) {
+	if err != nil {
+		return joberror.OfFile("WithBackup", was.Key, err)
+	}
+
+	// The copy must be on the disk before the original is replaced or removed.
+	err = b.end.SyncDirs()
+	if errors.Is(err, storage.ObjectNotFound) {
 		return nil
 	}
 	return joberror.OfFile("WithBackup", was.Key, err)

@@ -146,8 +146,9 @@ func (e *expiry) check() error {
 	}
 
 	for _, r := range e.rules {
-		if r.Age < 0 || r.OldVersionsAge < 0 || r.UploadsAge < 0 ||
-			r.Age == 0 && r.OldVersionsAge == 0 && r.UploadsAge == 0 {
+		isNegative := r.Age < 0 || r.OldVersionsAge < 0 || r.UploadsAge < 0
+		hasNoAge := r.Age == 0 && r.OldVersionsAge == 0 && r.UploadsAge == 0
+		if isNegative || hasNoAge {
 			return joberror.Invalid("rule", "must have a positive age")
 		}
 		if err := e.checkUploads(r); err != nil {
@@ -208,26 +209,28 @@ func (e *expiry) objects(ctx context.Context, rule int) error {
 		}
 		e.reporter.meter.totalFiles.Add(1)
 		e.reporter.meter.files.Add(1)
-		if e.settings.files.SelectsFile(entry.Key, entry.Size, entry.Modified) {
-			e.expire(
-				ctx, rule, expiring{VersionEntry: storage.VersionEntry{ListEntry: entry}},
-				func(r ExpireRule) bool {
-					return e.everyAge || r.Age > 0 && e.tooOld(entry.Modified, r.Age)
-				},
-			)
+		if !e.settings.files.SelectsFile(entry.Key, entry.Size, entry.Modified) {
+			continue
 		}
+		isOld := func(r ExpireRule) bool {
+			return e.everyAge || r.Age > 0 && e.tooOld(entry.Modified, r.Age)
+		}
+		e.expire(ctx, rule, expiring{VersionEntry: storage.VersionEntry{ListEntry: entry}}, isOld)
 	}
 	return e.removeRest(ctx)
 }
 
 // expire adds an object or version to the group to be removed, if the rule selects it and no
-// earlier rule does. old reports whether the entry is old enough for a rule.
-func (e *expiry) expire(ctx context.Context, rule int, v expiring, old func(ExpireRule) bool) {
-	if !old(e.rules[rule]) {
+// earlier rule does. isOld reports whether the entry is old enough for a rule.
+func (e *expiry) expire(ctx context.Context, rule int, v expiring, isOld func(ExpireRule) bool) {
+	if !isOld(e.rules[rule]) {
 		return
 	}
-	v.selects = e.selector(rule, v.Key, old)
-	if v.selects.neverSelects() || v.selects.needsTags() && v.IsDeleteMarker {
+	v.selects = e.selector(rule, v.Key, isOld)
+	if v.selects.neverSelects() {
+		return
+	}
+	if v.IsDeleteMarker && v.selects.needsTags() {
 		// A delete marker has no tags.
 		return
 	}
@@ -295,12 +298,11 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 	selecting.Held = nil
 	selecting.OfLayers = true
 	expire := func(v storage.VersionEntry, start time.Time) error {
-		if v.Key != "" && selecting.SelectsFile(v.Key, v.Size, v.Modified) {
-			e.expire(
-				ctx, rule, expiring{VersionEntry: v, age: e.rules[rule].OldVersionsAge},
-				func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(start, r.OldVersionsAge) },
-			)
+		if v.Key == "" || !selecting.SelectsFile(v.Key, v.Size, v.Modified) {
+			return ctx.Err()
 		}
+		isOld := func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(start, r.OldVersionsAge) }
+		e.expire(ctx, rule, expiring{VersionEntry: v, age: e.rules[rule].OldVersionsAge}, isOld)
 		return ctx.Err()
 	}
 	versions := storage.Versions(ctx, e.bucket, storage.WithPrefix(e.rules[rule].Prefix))

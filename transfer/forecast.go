@@ -28,48 +28,45 @@ type Forecast struct {
 
 // forecast returns the Forecast of a dry run with the destination dst.
 func (j *job) forecast(dst End) *Forecast {
-	r := &j.reporter.report
+	report := &j.reporter.report
 	f := &Forecast{Free: -1}
-	files := r.Transferred
-	bytes := r.Bytes
-	removes := j.settings.move
-	srcObjects, ofObjects := j.src.(*ends.Objects)
-	dstObjects, toObjects := j.dst.(*ends.Objects)
+	srcObjects, srcIsBucket := j.src.(*ends.Objects)
+	dstObjects, dstIsBucket := j.dst.(*ends.Objects)
+	movesInStore := false
 	switch {
-	case toObjects && !ofObjects:
-		f.Writes = files
-		f.Sent = bytes
-		// Removing files from a directory takes no request.
-		removes = false
-	case ofObjects && !toObjects:
-		f.Reads = files
-		f.Received = bytes
-		f.Needed = bytes
-	case !ofObjects:
-		f.Needed = bytes
-		removes = false
-	default:
-		f.Writes = files
-		if removes && j.places.SameBucket && storage.Supports(dstObjects.Bucket, storage.ServerMove) {
-			// The provider moves an object with one request. The forecast counts this request as a
-			// write. So it does not also count a removal.
-			removes = false
+	case srcIsBucket && dstIsBucket:
+		f.Writes = report.Transferred
+		movesInStore = j.settings.move && j.places.SameBucket && storage.Supports(dstObjects.Bucket, storage.ServerMove)
+		if movesInStore {
 			break
 		}
-		f.Reads = files
-		if !serving.OneAccount(dstObjects.Bucket, srcObjects.Source) || !storage.Supports(dstObjects.Bucket, storage.ServerCopy) {
-			f.Sent = bytes
-			f.Received = bytes
+		f.Reads = report.Transferred
+		copiesInStore := serving.OneAccount(dstObjects.Bucket, srcObjects.Source) &&
+			storage.Supports(dstObjects.Bucket, storage.ServerCopy)
+		if !copiesInStore {
+			f.Sent = report.Bytes
+			f.Received = report.Bytes
 		}
+	case dstIsBucket:
+		f.Writes = report.Transferred
+		f.Sent = report.Bytes
+	case srcIsBucket:
+		f.Reads = report.Transferred
+		f.Received = report.Bytes
+		f.Needed = report.Bytes
+	default:
+		f.Needed = report.Bytes
 	}
 
 	if dst.kind == dirEnd {
 		f.Free = localfile.Free(dst.path)
 	} else {
-		f.Removals = r.Deleted
+		f.Removals = report.Deleted
 	}
-	if removes {
-		f.Removals += files + r.Skipped
+	// A move removes the files of the source. That takes no request in a directory. A move by the
+	// provider is one request, which counts as a write.
+	if j.settings.move && srcIsBucket && !movesInStore {
+		f.Removals += report.Transferred + report.Skipped
 	}
 	return f
 }
@@ -77,13 +74,14 @@ func (j *job) forecast(dst End) *Forecast {
 // String returns a text for people. It returns "" if there is nothing to do.
 func (f *Forecast) String() string {
 	var parts []string
-	for _, count := range []struct {
-		n    int64
-		what string
-	}{{f.Reads, "reads"}, {f.Writes, "writes"}, {f.Removals, "removals"}} {
-		if count.n > 0 {
-			parts = append(parts, fmt.Sprintf("at least %d %s", count.n, count.what))
-		}
+	if f.Reads > 0 {
+		parts = append(parts, fmt.Sprintf("at least %d reads", f.Reads))
+	}
+	if f.Writes > 0 {
+		parts = append(parts, fmt.Sprintf("at least %d writes", f.Writes))
+	}
+	if f.Removals > 0 {
+		parts = append(parts, fmt.Sprintf("at least %d removals", f.Removals))
 	}
 	if f.Sent > 0 {
 		parts = append(parts, formatBytes(float64(f.Sent))+" sent")
@@ -92,9 +90,12 @@ func (f *Forecast) String() string {
 		parts = append(parts, formatBytes(float64(f.Received))+" received")
 	}
 	text := strings.Join(parts, ", ")
-	if f.Free >= 0 && f.Needed > f.Free {
-		text = fmt.Sprintf("%s; the disk has %s free of %s", text, formatBytes(float64(f.Free)),
-			formatBytes(float64(f.Needed)))
+	if f.Free < 0 || f.Needed <= f.Free {
+		return text
 	}
-	return strings.TrimPrefix(text, "; ")
+	lack := fmt.Sprintf("the disk has %s free of %s", formatBytes(float64(f.Free)), formatBytes(float64(f.Needed)))
+	if text == "" {
+		return lack
+	}
+	return text + "; " + lack
 }

@@ -82,10 +82,9 @@ func (j *job) check(op string, dst, src End) error {
 	if j.settings.err != nil {
 		return j.settings.err
 	}
-	if src.kind == bucketEnd && src.src == nil ||
-		dst.kind == bucketEnd && dst.dst == nil ||
-		src.kind == noEnd ||
-		dst.kind == noEnd {
+	hasSource := src.kind == dirEnd || src.kind == bucketEnd && src.src != nil
+	hasDestination := dst.kind == dirEnd || dst.kind == bucketEnd && dst.dst != nil
+	if !hasSource || !hasDestination {
 		return joberror.Invalid("end", "must be a directory, or a bucket that is not nil")
 	}
 
@@ -102,7 +101,8 @@ func (j *job) check(op string, dst, src End) error {
 		return joberror.Invalid("WithSizeOnly", "must not be used with WithChecksum")
 	}
 
-	if j.settings.move && (j.settings.remove || j.settings.sizeOnly || j.settings.links && src.kind == dirEnd) {
+	followsLinks := j.settings.links && src.kind == dirEnd
+	if j.settings.move && (j.settings.remove || j.settings.sizeOnly || followsLinks) {
 		return joberror.Invalid("WithMove", "must not be used with WithDelete, WithSizeOnly or WithLinks")
 	}
 	if j.settings.move && src.kind == bucketEnd && !serving.MayRemove(src.dst) {
@@ -157,13 +157,7 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	}
 	j.recoverNames()
 
-	if err = j.skipDirs(); err == nil {
-		err = j.openBackup(dst, src)
-	}
-	if err == nil {
-		err = j.checkPlaces(ctx, dst, src)
-	}
-	if err != nil {
+	if err := j.prepareEnds(ctx, dst, src); err != nil {
 		err = errors.Join(err, j.places.End(ctx))
 		// Nothing was written yet, so errors of closing do not matter.
 		_, _, _ = j.src.Close(), j.dst.Close(), j.saved.close()
@@ -176,6 +170,17 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	j.copier = copier.New(j.dst, j.src, j.settings.copying())
 	j.slots = newSemaphore(j.settings.concurrency)
 	return nil
+}
+
+// prepareEnds opens the target of WithBackup, and checks that all ends are different places.
+func (j *job) prepareEnds(ctx context.Context, dst, src End) error {
+	if err := j.skipDirs(); err != nil {
+		return err
+	}
+	if err := j.openBackup(dst, src); err != nil {
+		return err
+	}
+	return j.checkPlaces(ctx, dst, src)
 }
 
 // checkPlaces fails if the job removes files, but its source and destination are one place or

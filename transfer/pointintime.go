@@ -74,19 +74,30 @@ func RestoreAt(ctx context.Context, b storage.Bucket, t time.Time, opts ...Optio
 	return revert(ctx, "RestoreAt", b, opts, listing.KeptVersions, func(versions []storage.VersionEntry) reversion {
 		current := versions[0].Current && !versions[0].IsDeleteMarker
 		for _, v := range versions {
-			switch {
-			case v.IsDeleteMarker || v.Modified.After(t) || !v.Current && !v.NoncurrentSince.IsZero() && !v.NoncurrentSince.After(t):
-			case v.Current:
-				return reversion{action: keepVersion, version: v}
-			default:
-				return reversion{action: bringBack, version: v, replaces: current}
+			if !wasCurrentAt(v, t) {
+				continue
 			}
+			if v.Current {
+				return reversion{action: keepVersion, version: v}
+			}
+			return reversion{action: bringBack, version: v, replaces: current}
 		}
 		if current {
 			return reversion{action: removeCurrent, version: versions[0]}
 		}
 		return reversion{}
 	})
+}
+
+// wasCurrentAt reports whether a version may have been the current object at a time. The newest
+// version for which it returns true was the current one.
+func wasCurrentAt(v storage.VersionEntry, t time.Time) bool {
+	if v.IsDeleteMarker || v.Modified.After(t) {
+		return false
+	}
+	// The zero time means that the store does not report when the version was replaced.
+	wasReplaced := !v.Current && !v.NoncurrentSince.IsZero() && !v.NoncurrentSince.After(t)
+	return !wasReplaced
 }
 
 // A reversion describes what will be done with one object.

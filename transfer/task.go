@@ -107,14 +107,18 @@ func (j *job) hasAppeared(ctx context.Context, t *task) bool {
 // so, it counts the object as skipped.
 func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 	src, ok := j.src.(*ends.Objects)
-	if !ok || src.Inventory == nil || j.settings.dryRun && t.comparison != copier.Unclear {
+	if !ok || src.Inventory == nil {
+		return false, nil
+	}
+	if j.settings.dryRun && t.comparison != copier.Unclear {
+		// A dry run sends no request for a file whose listings tell enough.
 		return false, nil
 	}
 	current, err := src.Source.Attrs(ctx, t.src.Key)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
-	if err == nil && current.Size == t.src.Size && (current.Revision == t.src.Revision || t.src.Revision == "" && current.Modified.Equal(t.src.Modified)) {
+	if err == nil && isOfInventory(current, t.src) {
 		return false, nil
 	}
 	j.reporter.countPassed(func(r *Report) {
@@ -122,6 +126,18 @@ func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 	})
 	j.settings.journal.End(t.step, journal.Counts{Changed: 1})
 	return true, nil
+}
+
+// isOfInventory reports whether an object is still the one in the inventory. Some inventories have no
+// revisions, but times.
+func isOfInventory(current *storage.Attrs, listed ends.Entry) bool {
+	if current.Size != listed.Size {
+		return false
+	}
+	if current.Revision == listed.Revision {
+		return true
+	}
+	return listed.Revision == "" && current.Modified.Equal(listed.Modified)
 }
 
 // skip counts a file that is the same at both ends.

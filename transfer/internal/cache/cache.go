@@ -136,25 +136,27 @@ func (c *Cache) Close(complete bool) {
 	if c == nil {
 		return
 	}
-	if c.sorter != nil {
-		if !complete {
-			for i := range c.n {
-				if d, err := c.digestAt(i); err == nil {
-					c.add(d)
-				}
+	if c.sorter == nil {
+		c.closeOld()
+		return
+	}
+
+	if !complete {
+		for i := range c.n {
+			if d, err := c.digestAt(i); err == nil {
+				c.add(d)
 			}
 		}
-		// On Windows, an open file cannot be replaced.
-		c.closeOld()
-		if !c.failed {
-			// Without the file, the next job compares as it does without a cache.
-			_ = c.write()
-			sweep(filepath.Dir(c.path))
-		}
-		// Its files are temporary.
-		_ = c.sorter.Close()
 	}
+	// On Windows, an open file cannot be replaced.
 	c.closeOld()
+	if !c.failed {
+		// Without the file, the next job compares as it does without a cache.
+		_ = c.write()
+		sweep(filepath.Dir(c.path))
+	}
+	// Its files are temporary.
+	_ = c.sorter.Close()
 }
 
 func (c *Cache) closeOld() {
@@ -165,7 +167,9 @@ func (c *Cache) closeOld() {
 	}
 }
 
-func (c *Cache) write() (err error) {
+// write writes the digests of this job to a temporary file, in order and each once. It then renames
+// the file to the name of the cache.
+func (c *Cache) write() error {
 	dir := filepath.Dir(c.path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -174,31 +178,40 @@ func (c *Cache) write() (err error) {
 	if err != nil {
 		return err
 	}
-	// Write it unbuffered, so that sweep knows the file after a kill.
-	_, err = io.WriteString(f, magic)
 
-	w := bufio.NewWriter(f)
-	var last digest
-	for r, failed := range c.sorter.Sorted(context.Background()) {
-		err = errors.Join(err, failed)
-		if err != nil {
-			break
-		}
-		if string(last[:]) != string(r.Key) {
-			_, err = w.Write(r.Key)
-		}
-		copy(last[:], r.Key)
-	}
-
-	err = errors.Join(err, w.Flush(), f.Close())
+	err = errors.Join(c.writeDigests(f), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), c.path)
 	}
 	if err != nil {
-		// sweep removes it later.
+		// If the removal fails, sweep removes the file later.
 		_ = os.Remove(f.Name())
+		return err
 	}
-	return err
+	return nil
+}
+
+// writeDigests writes the content of a file of the cache.
+func (c *Cache) writeDigests(f *os.File) error {
+	// The magic text is not buffered, so that sweep knows the file after a kill.
+	if _, err := io.WriteString(f, magic); err != nil {
+		return err
+	}
+	w := bufio.NewWriter(f)
+	var last digest
+	for record, err := range c.sorter.Sorted(context.Background()) {
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(last[:], record.Key) {
+			continue
+		}
+		copy(last[:], record.Key)
+		if _, err := w.Write(record.Key); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
 }
 
 // sweep removes files of the cache that no job has used for a long time. The directory may have

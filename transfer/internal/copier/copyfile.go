@@ -40,21 +40,26 @@ func (r *fileCopier) Transfer(
 	defer f.Close()
 
 	content := localfile.NewStable(f, info)
-	err = content.Empty()
-	if err == nil {
-		err = r.dst.WriteFile(src.Key, listed, ends.Permissions{Source: r.src, File: info.Mode().Perm()}, r.dst.SmallFileOpener(src.Key),
-			func(dst *os.File) (time.Time, error) {
-				n, err := io.Copy(dst, &progressReader{
-					src:   running.Reader(ctx, content.Reader()),
-					total: content.Size(),
-					moved: moved,
-				})
-				if err == nil && n != content.Size() {
-					err = localfile.ErrChanged
-				}
-				return content.Modified(), err
-			})
+	if err := content.Empty(); err != nil {
+		return 0, joberror.OfFile("Copy", src.Key, err)
 	}
+	body := &progressReader{
+		src:   running.Reader(ctx, content.Reader()),
+		total: content.Size(),
+		moved: moved,
+	}
+	copyContent := func(dst *os.File) (time.Time, error) {
+		n, err := io.Copy(dst, body)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if n != content.Size() {
+			return time.Time{}, localfile.ErrChanged
+		}
+		return content.Modified(), nil
+	}
+	permissions := ends.Permissions{Source: r.src, File: info.Mode().Perm()}
+	err = r.dst.WriteFile(src.Key, listed, permissions, r.dst.SmallFileOpener(src.Key), copyContent)
 	if err != nil {
 		return 0, joberror.OfFile("Copy", src.Key, err)
 	}

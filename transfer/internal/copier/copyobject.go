@@ -41,25 +41,29 @@ func (c *bucketCopier) CompareDeep(ctx context.Context, src, dst ends.Entry) (eq
 		return false, false, err
 	}
 	dstAttrs, err := c.dst.Attrs(ctx, src.Key)
-	younger := src.Modified.After(dst.Modified) || c.settings.future(dst.Modified)
-	if storage.CodeOf(err) == storage.ObjectNotFound { // removed meanwhile
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		// The object was removed meanwhile.
 		return false, false, nil
 	}
 	if err != nil {
 		return false, false, err
 	}
 	listed = srcAttrs.Revision == src.Revision && dstAttrs.Revision == dst.Revision
+	srcIsYounger := src.Modified.After(dst.Modified) || c.settings.future(dst.Modified)
 
 	if srcAttrs.Size != dstAttrs.Size {
 		return false, false, nil
 	}
 	if !srcAttrs.CRC32C.Known || !dstAttrs.CRC32C.Known {
-		return !younger, listed, nil
+		return !srcIsYounger, listed, nil
 	}
 	if srcAttrs.CRC32C.Sum != dstAttrs.CRC32C.Sum {
 		return false, false, nil
 	}
-	return !younger || c.settings.Rule != nil || revisions.SameProperties(&srcAttrs.Properties, &dstAttrs.Properties), listed, nil
+	if srcIsYounger && c.settings.Rule == nil {
+		return revisions.SameProperties(&srcAttrs.Properties, &dstAttrs.Properties), listed, nil
+	}
+	return true, listed, nil
 }
 
 func (c *bucketCopier) Transfer(
@@ -118,10 +122,13 @@ func (c *bucketCopier) copyOptions(ctx context.Context, key string) ([]storage.C
 		extra = map[string]string{mtimeKey: mtime}
 	}
 	opts, err := ruleOptions[storage.CopyOption](c.settings.Rule, key, extra)
+	if err != nil {
+		return nil, err
+	}
 	if c.settings.Locks {
 		opts = append(c.lockOptions(source), opts...)
 	}
-	return opts, err
+	return opts, nil
 }
 
 // lockOptions returns options that set the retention and the legal hold of the source. If the

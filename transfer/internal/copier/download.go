@@ -50,16 +50,19 @@ func (d *downloader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equa
 		return false, false, nil
 	}
 	sum, err := d.dst.Checksum(ctx, src.Key)
-	if err != nil || sum != attrs.CRC32C.Sum {
+	if err != nil {
 		return false, false, err
 	}
-	if !d.settings.DryRun {
-		err = d.dst.Root.Chtimes(src.Key, time.Time{}, want)
+	if sum != attrs.CRC32C.Sum {
+		return false, false, nil
 	}
-	if err != nil {
-		err = joberror.OfFile("Download", src.Key, err)
+	if d.settings.DryRun {
+		return true, listed, nil
 	}
-	return err == nil, listed, err
+	if err := d.dst.Root.Chtimes(src.Key, time.Time{}, want); err != nil {
+		return false, listed, joberror.OfFile("Download", src.Key, err)
+	}
+	return true, listed, nil
 }
 
 // fileTime returns the modification time for a file that is downloaded: the object's mtime, or
@@ -101,10 +104,11 @@ func (d *downloader) Transfer(
 	return stored, downloadError(src.Key, err)
 }
 
-// downloadError adds the key of the object to err, unless err already has a key.
+// downloadError adds the key of the object to err, unless err already has a key. It returns nil for
+// nil.
 func downloadError(key string, err error) error {
-	if e := (*storage.Error)(nil); err != nil && !(errors.As(err, &e) && e.Key != "") {
-		return joberror.OfFile("Download", key, err)
+	if e, ok := errors.AsType[*storage.Error](err); ok && e.Key != "" {
+		return err
 	}
-	return err
+	return joberror.OfFile("Download", key, err)
 }

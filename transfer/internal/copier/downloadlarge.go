@@ -101,13 +101,26 @@ func (d *downloader) finishContinued(src ends.Entry, listed bool, part *partfile
 // able to continue the download. The file is kept only if WithResume is given, or if an earlier
 // process had begun the download.
 func (d *downloader) endPart(ctx context.Context, key string, part *partfile.File, continued bool, err error) {
-	temporary := storage.IsTemporary(err)
-	interrupted := ctx.Err() != nil || temporary || storage.CodeOf(err) == storage.PermissionDenied ||
-		storage.CodeOf(err) == storage.Unauthenticated
-	if err != nil && (d.settings.Resume != "" && interrupted || continued && temporary) {
-		part.Keep()
-		d.dst.Keep(key)
+	if err == nil || !d.mayContinue(ctx, continued, err) {
+		part.Remove()
 		return
 	}
-	part.Remove()
+	part.Keep()
+	d.dst.Keep(key)
+}
+
+// mayContinue reports whether the next job may be able to continue a download that failed with err.
+// The reason is then outside of the object: the context, the store, or the credentials.
+func (d *downloader) mayContinue(ctx context.Context, continued bool, err error) bool {
+	if storage.IsTemporary(err) {
+		return continued || d.settings.Resume != ""
+	}
+	if d.settings.Resume == "" {
+		return false
+	}
+	switch storage.CodeOf(err) {
+	case storage.PermissionDenied, storage.Unauthenticated:
+		return true
+	}
+	return ctx.Err() != nil
 }

@@ -86,30 +86,38 @@ func (o *Objects) Entries(ctx context.Context, files *selection.Selection, start
 			if files.Ranges.EndsBefore(e.Key) {
 				return
 			}
-			file := Entry{
-				Key:      e.Key,
-				Size:     e.Size,
-				Modified: e.Modified,
-				Written:  e.Modified,
-				Revision: e.Revision,
-				ETag:     e.ETag,
-				Err:      err,
-			}
-			switch {
-			case err != nil && !files.InExcludedDir(e.Key):
-				file.Kind = Unlisted
-			case err != nil || !files.Selects(e.Key) || evidence.IsKey(e.Key):
-				continue
-			case e.Size == 0 && strings.HasSuffix(e.Key, "/"):
-				// An empty object marks a folder. The web consoles of some stores create such
-				// objects.
-				file.Kind = Ignored
-			}
-			if !yield(file, nil) {
+			file, ok := entryOfObject(e, err, files)
+			if ok && !yield(file, nil) {
 				return
 			}
 		}
 	}
+}
+
+// entryOfObject returns the entry of an object. If err is not nil, e is a folder that cannot be
+// listed. If the job leaves out the object or folder, ok is false.
+func entryOfObject(e storage.ListEntry, err error, files *selection.Selection) (file Entry, ok bool) {
+	file = Entry{
+		Key:      e.Key,
+		Size:     e.Size,
+		Modified: e.Modified,
+		Written:  e.Modified,
+		Revision: e.Revision,
+		ETag:     e.ETag,
+		Err:      err,
+	}
+	if err != nil {
+		file.Kind = Unlisted
+		return file, !files.InExcludedDir(e.Key)
+	}
+	if !files.Selects(e.Key) || evidence.IsKey(e.Key) {
+		return Entry{}, false
+	}
+	if e.Size == 0 && strings.HasSuffix(e.Key, "/") {
+		// An empty object marks a folder. The web consoles of some stores create such objects.
+		file.Kind = Ignored
+	}
+	return file, true
 }
 
 // Checksum returns the CRC32C that the store keeps. If the store keeps none, it reads the object.

@@ -202,12 +202,13 @@ func (t *Tree) Open(key string) (*os.File, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = localfile.ErrChanged
-	}
 	if err != nil {
 		_ = f.Close()
 		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		_ = f.Close()
+		return nil, nil, localfile.ErrChanged
 	}
 	return f, info, nil
 }
@@ -222,14 +223,15 @@ func (t *Tree) Checksum(ctx context.Context, key string) (uint32, error) {
 // bytes, read fails.
 func (t *Tree) read(ctx context.Context, key string, limit int64, w io.Writer) error {
 	f, info, err := t.Open(key)
-	if err == nil {
-		// The file was only read, so an error does not matter.
-		defer f.Close()
-		if info.Size() > limit {
-			return joberror.OfFile("read", key, localfile.ErrChanged)
-		}
-		_, err = bodyio.Copy(w, running.Reader(ctx, localfile.NewStable(f, info).Reader()))
+	if err != nil {
+		return joberror.OfFile("read", key, err)
 	}
+	// The file was only read, so an error does not matter.
+	defer f.Close()
+	if info.Size() > limit {
+		return joberror.OfFile("read", key, localfile.ErrChanged)
+	}
+	_, err = bodyio.Copy(w, running.Reader(ctx, localfile.NewStable(f, info).Reader()))
 	return joberror.OfFile("read", key, err)
 }
 

@@ -26,11 +26,22 @@ func CheckPath(key string) error {
 			"must not be named "+reservedName+", which local buckets use, or like a temporary file of this package",
 		)
 	}
-	if strings.ContainsRune(key, 0) || path.Clean(key) != key || !filepath.IsLocal(filepath.FromSlash(key)) ||
-		runtime.GOOS == "windows" && invalidOnWindows(key) {
+	if !isPath(key) {
 		return joberror.Invalid("key", "must be a valid file path on this system")
 	}
 	return nil
+}
+
+// isPath reports whether key is a path below the directory that this system does not take for another
+// one.
+func isPath(key string) bool {
+	if strings.ContainsRune(key, 0) || path.Clean(key) != key {
+		return false
+	}
+	if runtime.GOOS == "windows" && invalidOnWindows(key) {
+		return false
+	}
+	return filepath.IsLocal(filepath.FromSlash(key))
 }
 
 // invalidOnWindows reports whether Windows would read key as another name.
@@ -160,8 +171,13 @@ func (t *Tree) ExactFile(key string) (Entry, bool) {
 		return Entry{}, false
 	}
 	for i, c := range []byte(key) {
-		folded, err := t.Root.Lstat(key[:i] + string(rune(c^0x20)) + key[i+1:]) // one letter in the other case
-		if c > unicode.MaxASCII || err == nil && os.SameFile(info, folded) {
+		if c > unicode.MaxASCII {
+			return Entry{}, false
+		}
+		// The bit 0x20 is the difference between the two cases of a letter.
+		otherCase := key[:i] + string(rune(c^0x20)) + key[i+1:]
+		folded, err := t.Root.Lstat(otherCase)
+		if err == nil && os.SameFile(info, folded) {
 			return Entry{}, false
 		}
 	}
@@ -238,21 +254,27 @@ func (t *Tree) makeDirs(key, dir string, p Permissions) error {
 		if i < len(dir) && dir[i] != '/' {
 			continue
 		}
-		parent := dir[:i]
-		err := t.Root.Mkdir(parent, p.forDir(parent))
-		if err == nil {
-			err = t.noteChange(path.Dir(parent))
+		if err := t.makeDir(key, dir[:i], p); err != nil {
+			return err
 		}
-		if err == nil {
-			continue
-		}
-		if info, failure := t.Root.Stat(parent); failure == nil && info.IsDir() {
-			continue
-		}
-		if _, failure := t.Root.Lstat(parent); failure == nil {
-			return Collision(key, parent)
-		}
-		return err
 	}
 	return nil
+}
+
+// makeDir creates one directory in the path of key, unless it exists.
+func (t *Tree) makeDir(key, dir string, p Permissions) error {
+	err := t.Root.Mkdir(dir, p.forDir(dir))
+	if err == nil {
+		err = t.noteChange(path.Dir(dir))
+	}
+	if err == nil {
+		return nil
+	}
+	if info, statErr := t.Root.Stat(dir); statErr == nil && info.IsDir() {
+		return nil
+	}
+	if _, statErr := t.Root.Lstat(dir); statErr == nil {
+		return Collision(key, dir)
+	}
+	return err
 }

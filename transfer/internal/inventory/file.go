@@ -83,20 +83,28 @@ func (i *Inventory) fetch(ctx context.Context, file tableFile) (*os.File, int64,
 	}
 
 	size, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, maximum))
-	switch {
-	case err != nil:
+	if err != nil {
 		err = joberror.OfFile("OpenInventory", file.key, err)
-	case file.size >= 0 && size != file.size:
-		err = damaged(file.key, fmt.Errorf("the file has %d bytes, and %d by the manifest", r.Attrs().Size, file.size))
-	case file.md5 != "" && !equalMD5(sum.Sum(nil), file.md5):
-		err = damaged(file.key, errors.New("the file does not have the checksum of the manifest"))
-	default:
-		if _, err = f.Seek(0, io.SeekStart); err == nil {
-			return f, size, nil
-		}
+	} else if err = file.check(size, sum.Sum(nil), r.Attrs().Size); err == nil {
+		_, err = f.Seek(0, io.SeekStart)
 	}
-	_ = localfile.CloseTemp(f)
-	return nil, 0, err
+	if err != nil {
+		_ = localfile.CloseTemp(f)
+		return nil, 0, err
+	}
+	return f, size, nil
+}
+
+// check fails if a downloaded file is not the one of the manifest. size is the number of bytes that
+// were read, and fullSize the size of the object.
+func (f tableFile) check(size int64, sum []byte, fullSize int64) error {
+	if f.size >= 0 && size != f.size {
+		return damaged(f.key, fmt.Errorf("the file has %d bytes, and %d by the manifest", fullSize, f.size))
+	}
+	if f.md5 != "" && !equalMD5(sum, f.md5) {
+		return damaged(f.key, errors.New("the file does not have the checksum of the manifest"))
+	}
+	return nil
 }
 
 func damaged(key string, err error) error {

@@ -82,8 +82,11 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 	v.Key = key
 	v.Version = row[versionColumn]
 
+	// A delete marker has no size.
 	v.IsDeleteMarker = isTrue(row[markerColumn])
-	if v.Size, err = strconv.ParseInt(row[sizeColumn], 10, 64); (err != nil || v.Size < 0) && !v.IsDeleteMarker {
+	v.Size, err = strconv.ParseInt(row[sizeColumn], 10, 64)
+	hasSize := err == nil && v.Size >= 0
+	if !hasSize && !v.IsDeleteMarker {
 		return v, false, fmt.Errorf("must have a size, and not %q", row[sizeColumn])
 	}
 	if v.Modified, err = parseTime(row[timeColumn]); err != nil {
@@ -94,8 +97,8 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 			return v, false, err
 		}
 	}
-	v.Current = !v.IsDeleteMarker && (row[latestColumn] == "" || isTrue(row[latestColumn])) &&
-		v.NoncurrentSince.IsZero()
+	isLatest := row[latestColumn] == "" || isTrue(row[latestColumn])
+	v.Current = isLatest && !v.IsDeleteMarker && v.NoncurrentSince.IsZero()
 	i.setRevision(&v, row)
 	return v, false, nil
 }

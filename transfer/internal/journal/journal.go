@@ -132,9 +132,17 @@ func knownToDiffer(a, b string) bool { return a != "" && b != "" && a != b }
 // isVoid reports whether the journal must be ignored, because its job has ended or because it was
 // copied from elsewhere. modified is when the object was written, by the clock of the store.
 func (l *Journal) isVoid(modified time.Time) bool {
-	s := &l.state
-	return s.Ended || s.Place != "" && s.Place != serving.PlaceID(l.bucket) ||
-		!s.Written.IsZero() && !modified.IsZero() && modified.Sub(s.Written).Abs() > maxClockDifference
+	if l.state.Ended {
+		return true
+	}
+	if l.state.Place != "" && l.state.Place != serving.PlaceID(l.bucket) {
+		return true
+	}
+	// A copy of the object has a later time than the text.
+	if l.state.Written.IsZero() || modified.IsZero() {
+		return false
+	}
+	return modified.Sub(l.state.Written).Abs() > maxClockDifference
 }
 
 // A Job is the job of a journal.
@@ -150,19 +158,21 @@ func (l *Journal) Load(ctx context.Context, job Job) (after string, done Counts,
 		return "", done, nil
 	}
 	text, attrs, err := storage.ReadAll(ctx, l.bucket, l.key)
-	if err == nil {
-		err = argument.CheckForm("WithJournal", l.key, text, lastForm)
-	}
-	unread := err == nil && json.Unmarshal(text, &l.state) != nil
-	if storage.CodeOf(err) == storage.ObjectNotFound || err == nil && !unread && l.isVoid(attrs.Modified) {
-		l.state = document{Job: job.Options, From: l.src, To: l.dst, Newer: job.Newer}
-		return "", done, l.write(ctx, l.state)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return "", done, l.start(ctx, job)
 	}
 	if err != nil {
 		return "", done, err
 	}
+	if err := argument.CheckForm("WithJournal", l.key, text, lastForm); err != nil {
+		return "", done, err
+	}
+	malformed := json.Unmarshal(text, &l.state) != nil
+	if !malformed && l.isVoid(attrs.Modified) {
+		return "", done, l.start(ctx, job)
+	}
 
-	if unread || l.state.Job != job.Options || job.Newer.Before(l.state.Newer) {
+	if malformed || l.state.Job != job.Options || job.Newer.Before(l.state.Newer) {
 		return "", done, &storage.Error{
 			Code: storage.InvalidArgument,
 			Op:   "WithJournal",
@@ -190,6 +200,12 @@ func (l *Journal) Load(ctx context.Context, job Job) (after string, done Counts,
 	l.state.Newer = job.Newer
 	l.saved = l.state
 	return string(l.state.After), l.state.Counts, nil
+}
+
+// start writes the journal of a job that begins with the first key.
+func (l *Journal) start(ctx context.Context, job Job) error {
+	l.state = document{Job: job.Options, From: l.src, To: l.dst, Newer: job.Newer}
+	return l.write(ctx, l.state)
 }
 
 // Begin records that a file of the source is in progress. It is called in the order of keys.

@@ -96,14 +96,20 @@ func encodeVersion(dst []byte, v *storage.VersionEntry) []byte {
 	} else if v.IsDeleteMarker {
 		kind = deleteMarker
 	}
-	dst = append(binary.BigEndian.AppendUint64(dst, ^uint64(nanoseconds(v.Modified))), kind)
-	dst = binary.AppendUvarint(binary.AppendVarint(dst, nanoseconds(v.NoncurrentSince)), uint64(v.Size))
+	// The complement of the time puts newer versions first.
+	dst = binary.BigEndian.AppendUint64(dst, ^uint64(nanoseconds(v.Modified)))
+	dst = append(dst, kind)
+	dst = binary.AppendVarint(dst, nanoseconds(v.NoncurrentSince))
+	dst = binary.AppendUvarint(dst, uint64(v.Size))
 	for _, text := range []string{v.ETag, v.Revision, v.Version} {
-		dst = append(binary.AppendUvarint(dst, uint64(len(text))), text...)
+		dst = binary.AppendUvarint(dst, uint64(len(text)))
+		dst = append(dst, text...)
 	}
 	return dst
 }
 
+// decodeVersion returns the entry of a record whose value encodeVersion has made: 8 bytes of the
+// time, 1 byte of the kind, and fields of variable lengths.
 func decodeVersion(r keysort.Record) storage.VersionEntry {
 	v := storage.VersionEntry{ListEntry: storage.ListEntry{Key: string(r.Key)}}
 	v.Modified = timeOf(int64(^binary.BigEndian.Uint64(r.Value)))

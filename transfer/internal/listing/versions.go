@@ -67,22 +67,28 @@ func mergeListings(first, second iter.Seq2[storage.VersionEntry, error]) iter.Se
 	return func(yield func(storage.VersionEntry, error) bool) {
 		next, stop := iter.Pull2(second)
 		defer stop()
-		other, failure, hasMore := next()
+		other, otherErr, hasOther := next()
 		for v, err := range first {
-			for hasMore && failure == nil && err == nil && other.Key < v.Key {
+			for err == nil && otherErr == nil && hasOther && other.Key < v.Key {
 				if !yield(other, nil) {
 					return
 				}
-				other, failure, hasMore = next()
+				other, otherErr, hasOther = next()
 			}
-			if err = cmp.Or(err, failure); !yield(v, err) || err != nil {
+			if err := cmp.Or(err, otherErr); err != nil {
+				yield(v, err)
+				return
+			}
+			if !yield(v, nil) {
 				return
 			}
 		}
-		for ; hasMore; other, failure, hasMore = next() {
-			if !yield(other, failure) {
+
+		for hasOther {
+			if !yield(other, otherErr) {
 				return
 			}
+			other, otherErr, hasOther = next()
 		}
 	}
 }

@@ -148,7 +148,10 @@ func (n *nesting) mustListMore(removal bool) bool {
 // equal times are enough. A layer may show the same file with another size, and a second store may
 // show it with another time.
 func mayBeSameFile(a, b ends.Entry) bool {
-	return a.Size == b.Size && a.Size > 0 || a.Modified.Sub(b.Modified).Abs() <= ends.ListedTogether
+	if a.Size > 0 && a.Size == b.Size {
+		return true
+	}
+	return a.Modified.Sub(b.Modified).Abs() <= ends.ListedTogether
 }
 
 // testFolder tests whether the given folder of the outer end is the inner end, and fails if it is. The
@@ -216,8 +219,8 @@ func oneObject(ctx context.Context, a ends.End, aKey string, b ends.End, bKey st
 	if err != nil {
 		return false, err
 	}
-	return first.Size == second.Size && first.ETag != "" && first.ETag == second.ETag &&
-		first.Modified.Equal(second.Modified), nil
+	sameETag := first.ETag != "" && first.ETag == second.ETag
+	return sameETag && first.Size == second.Size && first.Modified.Equal(second.Modified), nil
 }
 
 func errManyFolders() *storage.Error {

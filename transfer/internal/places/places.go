@@ -117,30 +117,36 @@ func askBackup(ctx context.Context, backup, other Place, refusal *storage.Error)
 // show that the source lies in the destination, or the destination in the source.
 func (p *Places) askEnds(ctx context.Context) error {
 	ok, err := evidence.Appears(ctx, evidenceEnd(p.dst.End), "", evidenceEnd(p.src.End), "")
-	// full is true if no file can be stored at the top of the destination. The job can still work
-	// if the destination permits files in its folders.
-	full := cannotWrite(err)
-
-	refusal := err
-	if full || err == nil && !ok && p.moves {
+	switch {
+	case cannotWrite(err):
+		ok, err = p.askSource(ctx, err)
+	case err == nil && !ok && p.moves:
+		// The destination may still show the source.
 		ok, err = evidence.Appears(ctx, evidenceEnd(p.src.End), "", evidenceEnd(p.dst.End), "")
-		if !full && cannotWrite(err) {
+		if cannotWrite(err) {
 			p.MayShowSource = true
 			err = nil
 		}
-		p.MayShowSource = p.MayShowSource || full
-		if full && err != nil && storage.CodeOf(refusal) == storage.PermissionDenied {
-			// The user must learn first that the destination takes no files.
-			err = errors.Join(joberror.OfFile("", "", refusal), err)
-		}
 	}
-
 	if err := placeError(ok, err, errOverlap()); err != nil {
 		return err
 	}
 	return p.beginNestings(ctx,
 		&nesting{outer: p.dst, inner: p.src.End, overlapErr: errOverlap()},
 		&nesting{outer: p.src, inner: p.dst.End, overlapErr: errOverlap()})
+}
+
+// askSource stores an object in the source, and reports whether it appears in the destination. It is
+// called if no file can be stored at the top of the destination, because of refusal. The job can
+// still work if the destination permits files in its folders.
+func (p *Places) askSource(ctx context.Context, refusal error) (bool, error) {
+	p.MayShowSource = true
+	ok, err := evidence.Appears(ctx, evidenceEnd(p.src.End), "", evidenceEnd(p.dst.End), "")
+	if err != nil && storage.CodeOf(refusal) == storage.PermissionDenied {
+		// The user must learn first that the destination takes no files.
+		err = errors.Join(joberror.OfFile("", "", refusal), err)
+	}
+	return ok, err
 }
 
 // beginNestings lists the first files of both ends of each nesting, and begins the nesting with the

@@ -43,16 +43,21 @@ func (s *Selection) SelectsFile(key string, size int64, modified time.Time) bool
 
 // MatchesSizeAndTime reports whether the options of the job select a file of this size and time.
 func (s *Selection) MatchesSizeAndTime(size int64, modified time.Time) bool {
-	if size < s.MinSize || s.HasMaxSize && size > s.MaxSize {
+	if size < s.MinSize {
 		return false
 	}
-	if !s.ModifiedAfter.IsZero() && (modified.IsZero() || modified.Before(s.ModifiedAfter)) {
+	if s.HasMaxSize && size > s.MaxSize {
 		return false
 	}
-	if !s.ModifiedBefore.IsZero() && (modified.IsZero() || !modified.Before(s.ModifiedBefore)) {
+	hasTimes := !s.ModifiedAfter.IsZero() || !s.ModifiedBefore.IsZero()
+	if hasTimes && modified.IsZero() {
+		// The store does not report the time.
 		return false
 	}
-	return true
+	if !s.ModifiedAfter.IsZero() && modified.Before(s.ModifiedAfter) {
+		return false
+	}
+	return s.ModifiedBefore.IsZero() || modified.Before(s.ModifiedBefore)
 }
 
 // InShard reports whether a key is in the shard of the job.
