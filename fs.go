@@ -41,19 +41,23 @@ func (f *fileSystem) fail(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }
 
+// Open opens an object or a directory.
 func (f *fileSystem) Open(name string) (fs.File, error) {
-	var r *ReaderAt
 	isDir, err := f.isDir(name)
-	if err == nil && !isDir {
-		r, err = NewReaderAt(f.ctx, f.b, f.root+name)
-	}
 	if isDir || isEmptyDir(err) {
 		return &directory{fsys: f, name: name}, nil
 	}
 	if err != nil {
 		return nil, f.fail("open", name, err)
 	}
-	return &objectFile{content: r, info: infoOf(path.Base(name), r.Attrs())}, nil
+	content, err := NewReaderAt(f.ctx, f.b, f.root+name)
+	if isEmptyDir(err) {
+		return &directory{fsys: f, name: name}, nil
+	}
+	if err != nil {
+		return nil, f.fail("open", name, err)
+	}
+	return &objectFile{content: content, info: infoOf(path.Base(name), content.Attrs())}, nil
 }
 
 // isDir reports whether name is a directory. The root always is.
@@ -94,13 +98,17 @@ func prefixOf(b any) string {
 	return ""
 }
 
+// Stat describes an object or a directory.
 func (f *fileSystem) Stat(name string) (fs.FileInfo, error) {
-	var attrs *Attrs
 	isDir, err := f.isDir(name)
-	if err == nil && !isDir {
-		attrs, err = f.b.Attrs(f.ctx, f.root+name)
-	}
 	if isDir || isEmptyDir(err) {
+		return &fileInfo{name: path.Base(name), dir: true}, nil
+	}
+	if err != nil {
+		return nil, f.fail("stat", name, err)
+	}
+	attrs, err := f.b.Attrs(f.ctx, f.root+name)
+	if isEmptyDir(err) {
 		return &fileInfo{name: path.Base(name), dir: true}, nil
 	}
 	if err != nil {

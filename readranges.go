@@ -69,6 +69,7 @@ type rangesRead struct {
 	plan      *rangeplan.Plan
 }
 
+// init reads and checks the options and the ranges.
 func (r *rangesRead) init(opts []DownloadOption) *Error {
 	if err := r.req.Apply(opts...); err != nil {
 		return ownError(err)
@@ -76,20 +77,21 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 	if r.req.Offset != 0 || r.req.Length >= 0 || r.req.Suffix != 0 {
 		return invalid("WithRange", "must not be given: the ranges are an argument")
 	}
-	for i, one := range r.ranges {
-		if one.Offset < 0 && one.Length >= 0 {
+	for i, wanted := range r.ranges {
+		if wanted.Offset < 0 && wanted.Length >= 0 {
 			return invalid(
 				fmt.Sprintf("ranges[%d]", i),
 				"with an Offset below 0 must have a Length below 0: the last -Offset bytes",
 			)
 		}
 	}
+
 	r.gap = defaultMaxGap
-	r.limit = maxRunBytes
-	r.claimed = claimedBytes
 	if r.req.MaxGap != nil {
 		r.gap = *r.req.MaxGap
 	}
+	r.limit = maxRunBytes
+	r.claimed = claimedBytes
 	return nil
 }
 
@@ -115,6 +117,7 @@ func resolveRanges(ranges []Range, size int64) ([]rangeplan.Span, *Error) {
 	return spans, nil
 }
 
+// run reads the ranges into the results.
 func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -123,13 +126,16 @@ func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 		return err
 	}
 	defer func() { _ = r.first.Close() }()
+
 	attrs := r.first.Attrs()
 	spans, e := resolveRanges(r.ranges, attrs.Size)
 	if e != nil {
 		return locateError(r.from, "ReadRanges", r.key, e)
 	}
-	r.plan, r.object = rangeplan.New(spans, r.gap, r.limit), pinObject(r.from, r.key, "ReadRanges", &r.req, attrs)
+	r.plan = rangeplan.New(spans, r.gap, r.limit)
+	r.object = pinObject(r.from, r.key, "ReadRanges", &r.req, attrs)
 	if err := r.fetch(reading); err != nil {
+		// With ctx, and not reading, the error does not say that this function has canceled.
 		return r.object.failure(ctx, err)
 	}
 	return nil
@@ -137,9 +143,10 @@ func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 
 // open makes the first request, which also determines size and revision.
 func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
-	one := r.firstRange()
+	firstRange := r.firstRange()
 	all := slices.Concat(opts, []DownloadOption{
-		WithRange(one.Offset, one.Length), WithConcurrency(1),
+		WithRange(firstRange.Offset, firstRange.Length),
+		WithConcurrency(1),
 		progressOption(nil),
 	})
 	first, err := r.from.Download(ctx, r.key, all...)
@@ -184,8 +191,9 @@ func (r *rangesRead) firstRange() Range {
 // bytes that all earlier batches have delivered. The limit protects the memory for the results.
 func (r *rangesRead) fetch(ctx context.Context) error {
 	r.progress = progress.New(r.req.Progress, r.plan.Bytes)
-	if offset, length := r.first.Range(); len(r.plan.Spans) == 1 &&
-		r.plan.Spans[0] == (rangeplan.Span{Offset: offset, End: offset + length}) {
+	offset, length := r.first.Range()
+	delivered := rangeplan.Span{Offset: offset, End: offset + length}
+	if len(r.plan.Spans) == 1 && r.plan.Spans[0] == delivered {
 		return r.readOnly(length)
 	}
 	r.results = make([][]byte, len(r.plan.Spans))
@@ -194,25 +202,29 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 	}
 
 	var batch []rangeplan.Run
-	var bytes, come int64 // bytes of this batch, and of all earlier batches
+	batchBytes := int64(0)
+	earlierBytes := int64(0)
 	for run := range r.plan.Runs {
-		length := run.End - run.Offset
-		if bytes+length > max(r.claimed, come) {
+		runBytes := run.End - run.Offset
+		if batchBytes+runBytes > max(r.claimed, earlierBytes) {
 			if err := r.fetchBatch(ctx, batch); err != nil {
 				return err
 			}
-			batch, bytes, come = nil, 0, come+bytes
+			batch = nil
+			earlierBytes += batchBytes
+			batchBytes = 0
 		}
 		batch = append(batch, run)
-		bytes += length
+		batchBytes += runBytes
 	}
-
 	if err := r.fetchBatch(ctx, batch); err != nil {
 		return err
 	}
+
 	for _, c := range r.plan.Copies {
+		from := rangeplan.Part{Span: c.From, Offset: c.To.Offset, End: c.To.End}
 		r.makeRoom(c.To)
-		copy(r.place(c.To), r.place(rangeplan.Part{Span: c.From, Offset: c.To.Offset, End: c.To.End}))
+		copy(r.place(c.To), r.place(from))
 	}
 	return nil
 }
@@ -227,9 +239,7 @@ func (r *rangesRead) readOnly(length int64) error {
 	return err
 }
 
-// fetchBatch reads runs in parallel. A run is the part of the object that one request reads. The
-// field first has the response to the request that the method open made. If this response contains
-// a run of the batch, fetchBatch makes no new request for that run.
+// fetchBatch reads runs in parallel. A run is the part of the object that one request reads.
 func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) error {
 	// The last part of a span needs the most memory.
 	for _, run := range slices.Backward(batch) {
@@ -238,25 +248,33 @@ func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) erro
 		}
 	}
 	limit := rangesConcurrency
-	if n := r.req.Concurrency; n > 0 {
-		limit = min(n, rangeplan.MaxAtOnce)
+	if r.req.Concurrency > 0 {
+		limit = min(r.req.Concurrency, rangeplan.MaxAtOnce)
 	}
 	return running.Each(ctx, len(batch), limit, func(ctx context.Context, i int) error {
-		run := batch[i]
-		offset, length := r.first.Range()
-		if offset != run.Offset || length < run.End-run.Offset {
-			return r.object.fetch(ctx, run.Offset, run.End-run.Offset, func(src io.Reader) error {
-				return r.read(run, src)
-			})
-		}
-		defer context.AfterFunc(ctx, r.stopFirst)()
-		err := r.read(run, r.first)
-		if err == nil && offset+length == run.End {
-			// Otherwise the response continues after the run.
-			err = r.object.checkEnd(r.first)
-		}
-		return err
+		return r.fetchRun(ctx, batch[i])
 	})
+}
+
+// fetchRun reads one run. If the response to the first request contains the run, fetchRun makes no
+// new request.
+func (r *rangesRead) fetchRun(ctx context.Context, run rangeplan.Run) error {
+	offset, length := r.first.Range()
+	runBytes := run.End - run.Offset
+	if offset != run.Offset || length < runBytes {
+		return r.object.fetch(ctx, run.Offset, runBytes, func(src io.Reader) error { return r.read(run, src) })
+	}
+
+	stop := context.AfterFunc(ctx, r.stopFirst)
+	defer stop()
+	if err := r.read(run, r.first); err != nil {
+		return err
+	}
+	if length > runBytes {
+		// The response continues after the run.
+		return nil
+	}
+	return r.object.checkEnd(r.first)
 }
 
 // read copies the bytes of a run from its response into the results, and skips the gaps.

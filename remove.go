@@ -101,31 +101,33 @@ func RemoveMatching(ctx context.Context, b interface {
 // It returns the results of [RemoveAll].
 func removeListed(ctx context.Context, f *front, entries iter.Seq[ListEntry]) (removed int, err error) {
 	var skipped atomic.Int64 // objects that were not removed, and did not fail
-	removeGroup := func(group []ListEntry) (errs []error, more bool) {
-		errs = running.All(len(group), removal.AtOnce, func(i int) error {
-			if ctx.Err() != nil {
-				skipped.Add(1)
-				return nil
-			}
-			var opts []RemoveOption
-			if group[i].Revision != "" {
-				opts = append(opts, IfRevision(group[i].Revision))
-			}
-			err := f.Remove(ctx, group[i].Key, opts...)
-			if CodeOf(err) == PreconditionFailed {
-				skipped.Add(1)
-				return nil
-			}
-			return err
-		})
+	removeOne := func(entry ListEntry) error {
+		if ctx.Err() != nil {
+			skipped.Add(1)
+			return nil
+		}
+		var opts []RemoveOption
+		if entry.Revision != "" {
+			opts = append(opts, IfRevision(entry.Revision))
+		}
+		err := f.Remove(ctx, entry.Key, opts...)
+		if CodeOf(err) == PreconditionFailed {
+			// The object was replaced after it was listed.
+			skipped.Add(1)
+			return nil
+		}
+		return err
+	}
+	removeGroup := func(group []ListEntry) (errs []error, hasMore bool) {
+		errs = running.All(len(group), removal.AtOnce, func(i int) error { return removeOne(group[i]) })
 		return errs, ctx.Err() == nil
 	}
 
-	removed, failures := running.EachGroup(entries, removal.Together, removal.MaxFailures, removeGroup)
+	done, failures := running.EachGroup(entries, removal.Together, removal.MaxFailures, removeGroup)
 	if ctx.Err() != nil {
 		failures = append(failures, locateError(f, "RemoveMatching", "", AsError(ctx, ctx.Err())))
 	}
-	return removed - int(skipped.Load()), errors.Join(failures...)
+	return done - int(skipped.Load()), errors.Join(failures...)
 }
 
 // refuseEach returns a joined error with one *Error for each key, for a removal that the front does
