@@ -16,31 +16,23 @@ const maxBoxes = 10_000
 // the boxes ftyp and meta / iprp / ipco / ispe. Encoders write meta before the data, so that a
 // picture can be shown while it loads.
 func inspectAVIF(h *head) (width, height int, refused *reason) {
-	remaining := maxBoxes
-	boxes := []box{{"", 0, headBytes}}
-	for _, step := range []struct {
-		name string
-		skip int // bytes of the box's version and flags
-	}{{"meta", 4}, {"iprp", 0}, {"ipco", 0}} {
-		boxes = childBoxes(h, boxes, step.name, &remaining)
-		for i := range boxes {
-			boxes[i].from += step.skip
-		}
+	budget := maxBoxes
+	file := box{name: "", from: 0, to: headBytes}
+	boxes := childBoxes(h, []box{file}, "meta", &budget)
+	for i := range boxes {
+		boxes[i].from += boxFlags
 	}
+	boxes = childBoxes(h, boxes, "iprp", &budget)
+	boxes = childBoxes(h, boxes, "ipco", &budget)
 
-	for _, b := range childBoxes(h, boxes, "ispe", &remaining) {
-		size, ok := h.bytesAt(b.from+4, 8)
-		if !ok || b.from+12 > b.to {
+	for _, b := range childBoxes(h, boxes, "ispe", &budget) {
+		pictureWidth, pictureHeight, ok := pictureSize(h, b)
+		if !ok {
 			return 0, 0, damaged
 		}
-		w := binary.BigEndian.Uint32(size)
-		hgt := binary.BigEndian.Uint32(size[4:])
-		if w < 1 || hgt < 1 || w > 1<<30 || hgt > 1<<30 {
-			return 0, 0, damaged
-		}
-		if int64(w)*int64(hgt) > int64(width)*int64(height) {
-			width = int(w)
-			height = int(hgt)
+		if int64(pictureWidth)*int64(pictureHeight) > int64(width)*int64(height) {
+			width = pictureWidth
+			height = pictureHeight
 		}
 	}
 
@@ -50,23 +42,45 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 	return width, height, nil
 }
 
+// boxFlags is the length of the version and the flags at the beginning of some boxes.
+const boxFlags = 4
+
+// pictureSize reads the size in pixels from a box ispe.
+func pictureSize(h *head, b box) (width, height int, ok bool) {
+	const maxSide = 1 << 30 // no real picture is larger, and the product must not overflow
+	size, ok := h.bytesAt(b.from+boxFlags, 8)
+	if !ok || b.from+boxFlags+8 > b.to {
+		return 0, 0, false
+	}
+	w := binary.BigEndian.Uint32(size)
+	hgt := binary.BigEndian.Uint32(size[4:])
+	if w < 1 || hgt < 1 || w > maxSide || hgt > maxSide {
+		return 0, 0, false
+	}
+	return int(w), int(hgt), true
+}
+
 // childBoxes returns all boxes with this name inside the boxes of outer. At the top
 // level it returns only the first such box. It does not search further there, because the picture
 // data follows.
-func childBoxes(h *head, outer []box, name string, budget *int) (found []box) {
-	for _, o := range outer {
-		for i := o.from; i < o.to && *budget > 0; {
+//
+// budget is how many boxes may still be read. childBoxes reduces it, and stops when it is 0.
+func childBoxes(h *head, outer []box, name string, budget *int) []box {
+	var found []box
+	for _, parent := range outer {
+		offset := parent.from
+		for offset < parent.to && *budget > 0 {
 			*budget--
-			b, ok := boxAt(h, i, o.to)
+			child, ok := boxAt(h, offset, parent.to)
 			if !ok {
 				break
 			}
-			i = b.to
-			if b.name != name {
+			offset = child.to
+			if child.name != name {
 				continue
 			}
-			found = append(found, b)
-			if o.name == "" {
+			found = append(found, child)
+			if isTopLevel := parent.name == ""; isTopLevel {
 				break
 			}
 		}

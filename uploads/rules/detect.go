@@ -58,11 +58,14 @@ func isActive(t *mimetype.MIME) bool {
 		// An SVG that contains scripts is refused later.
 		return false
 	}
-	return slices.ContainsFunc([]string{"text/html", "application/xhtml+xml", "text/xml", "text/javascript",
-		"text/x-php"}, t.Is) ||
-		strings.HasSuffix(name, "+xml")
+	if strings.HasSuffix(name, "+xml") {
+		return true
+	}
+	activeTypes := []string{"text/html", "application/xhtml+xml", "text/xml", "text/javascript", "text/x-php"}
+	return slices.ContainsFunc(activeTypes, t.Is)
 }
 
+// mediaTypeOf returns the name of a type without parameters.
 func mediaTypeOf(t *mimetype.MIME) string {
 	name, _, err := mime.ParseMediaType(t.String())
 	if err != nil {
@@ -71,17 +74,25 @@ func mediaTypeOf(t *mimetype.MIME) string {
 	return name
 }
 
-// detect determines the type of the file from its first bytes, and sets it in v.
-func detect(h *head, v *Verdict) {
-	t := mimetype.Detect(h.firstBytes(sniffBytes))
-	if t.Is(typeAPNG) {
-		t = t.Parent()
-	} else if strings.HasPrefix(t.String(), "text/") && beginsSVG(h.firstBytes(sniffBytes)) {
-		t = mimetype.Lookup(typeSVG)
+// detect determines the type of the file from its first bytes.
+func detect(h *head) *Verdict {
+	first := h.firstBytes(sniffBytes)
+	detected := mimetype.Detect(first)
+	isText := strings.HasPrefix(detected.String(), "text/")
+	switch {
+	case detected.Is(typeAPNG):
+		detected = detected.Parent()
+	case isText && beginsSVG(first):
+		detected = mimetype.Lookup(typeSVG)
 	}
-	name := mediaTypeOf(t)
-	v.MediaType, v.ContentType, v.Extension, v.Inline = name, t.String(), extensionOf(name),
-		slices.Contains(rasterTypes, name)
+
+	mediaType := mediaTypeOf(detected)
+	return &Verdict{
+		MediaType:   mediaType,
+		ContentType: detected.String(),
+		Extension:   extensionOf(mediaType),
+		Inline:      slices.Contains(rasterTypes, mediaType),
+	}
 }
 
 // svgPrologue matches the text before the root element of an SVG: a byte order mark, a declaration,
@@ -90,6 +101,7 @@ func detect(h *head, v *Verdict) {
 var svgPrologue = regexp.MustCompile(`^(` + byteOrderMark +
 	`)?(\s|<\?xml\s[^>]*\?>|<!--(?s:.*?)-->|<!DOCTYPE\s[^>\[]*>)*<([\w.-]+:)?svg[\s/>]`)
 
+// beginsSVG reports whether a text begins as an SVG does.
 func beginsSVG(b []byte) bool {
 	return svgPrologue.Match(b) && bytes.Contains(b, []byte("http://www.w3.org/2000/svg"))
 }
@@ -123,12 +135,15 @@ func claimedType(claimed string) string {
 	return name
 }
 
-func (j *Judge) notAllowed(value, claimed string) *Refusal {
+// notAllowed returns the refusal of a file whose type is not allowed. claimed is the type that the
+// sender claims.
+func (j *Judge) notAllowed(detected, claimed string) *Refusal {
 	text := "This kind of file cannot be uploaded"
-	if value != unknownType {
-		text += " (it is " + typeName(value) + ")"
+	if detected != unknownType {
+		text += " (it is " + typeName(detected) + ")"
 	}
-	if claimed := claimedType(claimed); claimed != "" && claimed != value && slices.Contains(j.types, claimed) {
+	claimed = claimedType(claimed)
+	if claimed != detected && slices.Contains(j.types, claimed) {
 		text = "This file is not the " + typeName(claimed) + " that it claims to be"
 	}
 	return &Refusal{TypeNotAllowed, text + ". Allowed: " + listTypes(j.types) + "."}

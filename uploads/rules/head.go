@@ -29,17 +29,18 @@ type head struct {
 // fill reads from src until buf has n bytes or src ends. It holds at most headBytes.
 func (h *head) fill(n int) {
 	n = min(n, headBytes)
-	for empty := 0; len(h.buf) < n && h.err == nil && !h.canceled(); {
+	emptyReads := 0
+	for len(h.buf) < n && h.err == nil && !h.canceled() {
 		h.grow(n)
-		got, err := h.src.Read(h.buf[len(h.buf):cap(h.buf)])
-		h.buf = h.buf[:len(h.buf)+got]
+		count, err := h.src.Read(h.buf[len(h.buf):cap(h.buf)])
+		h.buf = h.buf[:len(h.buf)+count]
 		h.err = err
-		if got > 0 {
-			empty = 0
-		} else {
-			empty++
+		if count > 0 {
+			emptyReads = 0
+			continue
 		}
-		if empty == maxEmptyReads && err == nil {
+		emptyReads++
+		if emptyReads == maxEmptyReads && err == nil {
 			h.err = io.ErrNoProgress
 		}
 	}
@@ -66,6 +67,7 @@ func (h *head) canceled() bool {
 	return true
 }
 
+// isWhole reports whether buf is the whole file.
 func (h *head) isWhole() bool { return h.err == io.EOF }
 
 // exhausted reports whether the head is full and the file may be longer.
@@ -81,6 +83,7 @@ func (h *head) missingReason() *reason {
 	return damaged
 }
 
+// failure returns the error of reading the file. The end of the file is none.
 func (h *head) failure() error {
 	if h.err == io.EOF {
 		return nil
@@ -88,6 +91,7 @@ func (h *head) failure() error {
 	return h.err
 }
 
+// firstBytes returns the first n bytes of the file, or all of it if it is shorter.
 func (h *head) firstBytes(n int) []byte {
 	h.fill(n)
 	return h.buf[:min(n, len(h.buf))]

@@ -22,18 +22,24 @@ var inspectors = map[string]inspector{
 	typeSVG:      inspectSVG,
 }
 
+// decodeConfig returns the size of a picture that package image decodes.
 func decodeConfig(h *head, decode func(io.Reader) (image.Config, error)) (width, height int, refused *reason) {
-	c, err := decode(h.reader())
-	if err != nil && h.exhausted() && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+	config, err := decode(h.reader())
+	isCut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	if isCut && h.exhausted() {
 		return 0, 0, headTooLong
 	}
-	if err != nil || c.Width < 1 || c.Height < 1 {
+	if err != nil || config.Width < 1 || config.Height < 1 {
 		return 0, 0, damaged
 	}
-	return c.Width, c.Height, nil
+	return config.Width, config.Height, nil
 }
 
-const gifScreen = 13 // bytes before the color table of a GIF
+const (
+	gifScreen    = 13   // bytes before the color table of a GIF
+	gifExtension = 0x21 // first byte of an extension block
+	gifPicture   = 0x2C // first byte of a picture
+)
 
 // inspectGIF reads the blocks of a GIF up to the first picture. It refuses a file that has no
 // picture, or whose picture exceeds the screen, because such a file is probably of another format.
@@ -46,26 +52,27 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 	if !ok {
 		return 0, 0, damaged
 	}
-	i := gifScreen
-	if flags := screen[10]; flags&0x80 != 0 {
-		// The file has a color table.
-		i += 3 << (flags&7 + 1)
+	offset := gifScreen
+	flags := screen[10]
+	if hasColorTable := flags&0x80 != 0; hasColorTable {
+		// The lowest three bits give the number of its colors, of three bytes each.
+		offset += 3 << (flags&7 + 1)
 	}
 
 	for {
-		block, ok := h.bytesAt(i, 1)
+		block, ok := h.bytesAt(offset, 1)
 		if !ok {
 			return 0, 0, h.missingReason()
 		}
 		switch block[0] {
-		case 0x21: // an extension block: a label, then sub-blocks
-			i, ok = skipSubBlocks(h, i+2)
+		case gifExtension:
+			// A label follows, and then sub-blocks.
+			offset, ok = skipSubBlocks(h, offset+2)
 			if !ok {
 				return 0, 0, h.missingReason()
 			}
-		case 0x2C:
-			frame, ok := h.bytesAt(i+1, 9)
-			if !ok || little16(frame)+little16(frame[4:]) > width || little16(frame[2:])+little16(frame[6:]) > height {
+		case gifPicture:
+			if !gifFrameFits(h, offset+1, width, height) {
 				return 0, 0, damaged
 			}
 			return width, height, nil
@@ -73,6 +80,18 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 			return 0, 0, damaged
 		}
 	}
+}
+
+// gifFrameFits reports whether the picture that this part of a GIF describes is within the screen. The
+// part has the left and top edge, the width and the height, of two bytes each.
+func gifFrameFits(h *head, offset, width, height int) bool {
+	frame, ok := h.bytesAt(offset, 9)
+	if !ok {
+		return false
+	}
+	right := little16(frame) + little16(frame[4:])
+	bottom := little16(frame[2:]) + little16(frame[6:])
+	return right <= width && bottom <= height
 }
 
 // skipSubBlocks returns the offset after the sub-blocks that begin at this offset. An empty

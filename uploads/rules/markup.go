@@ -24,6 +24,7 @@ var markup = [][]byte{
 	[]byte("<?php"), []byte("<jsp:"),
 }
 
+// hasMarkup reports whether a beginning of a file has one of the texts of markup, in any letter case.
 func hasMarkup(b []byte) bool {
 	// UTF-16 text has a zero byte beside each ASCII letter, so remove zero bytes.
 	text := bytes.ToLower(bytes.ReplaceAll(b, []byte{0}, nil))
@@ -43,17 +44,21 @@ const shortTagText = 8
 // hasShortTag reports whether the text contains <?=, which runs PHP code, followed by text.
 func hasShortTag(text []byte) bool {
 	for {
-		_, rest, ok := bytes.Cut(text, []byte("<?="))
-		if !ok {
+		_, rest, found := bytes.Cut(text, []byte("<?="))
+		if !found {
 			return false
 		}
-		typed := 0
-		for typed < min(len(rest), shortTagText) && (rest[typed] >= ' ' && rest[typed] <= '~' || bytes.IndexByte([]byte("\t\r\n"), rest[typed]) >= 0) {
-			typed++
-		}
-		if typed == min(len(rest), shortTagText) {
+		following := rest[:min(len(rest), shortTagText)]
+		if !bytes.ContainsFunc(following, isNoText) {
 			return true
 		}
 		text = rest
 	}
+}
+
+// isNoText reports whether a character is neither visible ASCII nor white space.
+func isNoText(r rune) bool {
+	isVisible := ' ' <= r && r <= '~'
+	isSpace := r == '\t' || r == '\r' || r == '\n'
+	return !isVisible && !isSpace
 }

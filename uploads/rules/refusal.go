@@ -48,6 +48,7 @@ var (
 	}
 )
 
+// refusal returns the refusal of a file of this type for the reason.
 func (r *reason) refusal(mediaType string) *Refusal {
 	return &Refusal{r.code, fmt.Sprintf(r.message, typeName(mediaType))}
 }
@@ -63,6 +64,7 @@ var typeNames = map[string]string{
 	"text/plain":      "plain text",
 }
 
+// typeName returns the name of a type for people.
 func typeName(mediaType string) string { return cmp.Or(typeNames[mediaType], mediaType) }
 
 // listTypes returns the names of types as a list for people, such as "JPEG, PNG and GIF".

@@ -65,30 +65,30 @@ type Judge struct {
 
 // New returns a Judge for the rules. If the rules are invalid, it fails.
 func New(r Rules) (*Judge, error) {
-	j := &Judge{rules: r}
-	if len(r.Types) == 1 && r.Types[0] == AnyType {
-		j.rules.MaxSize = cmp.Or(r.MaxSize, math.MaxInt64)
+	var allowed []string
+	if slices.Equal(r.Types, []string{AnyType}) {
+		r.MaxSize = cmp.Or(r.MaxSize, math.MaxInt64)
 	} else {
 		if r.Types == nil {
-			j.rules.Types = Pictures()
+			r.Types = Pictures()
 		}
-		j.rules.MinSize = cmp.Or(r.MinSize, 1)
-		j.rules.MaxSize = cmp.Or(r.MaxSize, DefaultMaxSize)
-		j.rules.MaxPixels = cmp.Or(r.MaxPixels, DefaultMaxPixels)
+		r.MinSize = cmp.Or(r.MinSize, 1)
+		r.MaxSize = cmp.Or(r.MaxSize, DefaultMaxSize)
+		r.MaxPixels = cmp.Or(r.MaxPixels, DefaultMaxPixels)
 		var flaw string
-		j.types, flaw = allowTypes(j.rules.Types)
+		allowed, flaw = allowTypes(r.Types)
 		if flaw != "" {
 			return nil, errors.New("Types " + flaw)
 		}
 	}
 
-	if j.rules.MinSize < 0 || j.rules.MaxSize < j.rules.MinSize {
+	if r.MinSize < 0 || r.MaxSize < r.MinSize {
 		return nil, errors.New("MinSize and MaxSize must satisfy 0 <= MinSize <= MaxSize")
 	}
-	if j.rules.MaxPixels < 0 {
+	if r.MaxPixels < 0 {
 		return nil, errors.New("MaxPixels must not be negative")
 	}
-	return j, nil
+	return &Judge{rules: r, types: allowed}, nil
 }
 
 // Rules returns the rules of the Judge. Defaults are filled in.
@@ -107,13 +107,14 @@ func (j *Judge) Extensions() []string {
 	if !j.LooksAtContent() {
 		return []string{""}
 	}
-	var all []string
-	for _, t := range j.types {
-		if e := extensionOf(t); !slices.Contains(all, e) {
-			all = append(all, e)
+	var extensions []string
+	for _, mediaType := range j.types {
+		extension := extensionOf(mediaType)
+		if !slices.Contains(extensions, extension) {
+			extensions = append(extensions, extension)
 		}
 	}
-	return all
+	return extensions
 }
 
 // A Verdict describes a file that a Judge has accepted.
@@ -137,38 +138,41 @@ type Verdict struct {
 // error is a [*Refusal]. Any other error is the error of ctx or content.
 func (j *Judge) Inspect(ctx context.Context, content io.Reader, claimed string) (*Verdict, error) {
 	h := &head{ctx: ctx, src: content}
-	v := &Verdict{}
-	refusal := j.inspect(h, claimed, v)
-	if h.failure() != nil {
-		// The file could not be read, so nothing is known about it.
-		return nil, h.failure()
+	verdict, refusal := j.inspect(h, claimed)
+	// If the file could not be read, a refusal says nothing about it.
+	if err := h.failure(); err != nil {
+		return nil, err
 	}
 	if refusal != nil {
 		return nil, refusal
 	}
-	v.Head = h.buf
-	v.Whole = h.isWhole()
-	return v, nil
+	verdict.Head = h.buf
+	verdict.Whole = h.isWhole()
+	return verdict, nil
 }
 
-func (j *Judge) inspect(h *head, claimed string, v *Verdict) *Refusal {
+// inspect checks a file by its beginning. It returns a verdict or a refusal. If the file cannot be
+// read, h.failure returns the error, and both results may be nil.
+func (j *Judge) inspect(h *head, claimed string) (*Verdict, *Refusal) {
 	h.fill(sniffBytes)
 	if h.failure() != nil {
-		return nil
+		return nil, nil
 	}
 	if !j.LooksAtContent() {
-		v.MediaType = unknownType
-		v.ContentType = unknownType
-		return nil
+		return &Verdict{MediaType: unknownType, ContentType: unknownType}, nil
 	}
 	if len(h.buf) == 0 {
-		return empty
+		return nil, empty
 	}
-	detect(h, v)
-	if !slices.Contains(j.types, v.MediaType) {
-		return j.notAllowed(v.MediaType, claimed)
+
+	verdict := detect(h)
+	if !slices.Contains(j.types, verdict.MediaType) {
+		return nil, j.notAllowed(verdict.MediaType, claimed)
 	}
-	return j.inspectAs(h, v)
+	if refusal := j.inspectAs(h, verdict); refusal != nil {
+		return nil, refusal
+	}
+	return verdict, nil
 }
 
 var empty = &Refusal{Empty, "The file is empty."}
@@ -192,9 +196,13 @@ func (j *Judge) CheckSize(n int64) error {
 // run. The error is then a [*Refusal]. For any other claimed type, it returns nil, because the
 // content decides.
 func (j *Judge) CheckClaim(claimed string) error {
-	claimed = claimedType(claimed)
-	if m := mimetype.Lookup(claimed); j.LooksAtContent() && m != nil && isActive(m) {
-		return j.notAllowed(claimed, "")
+	if !j.LooksAtContent() {
+		return nil
+	}
+	mediaType := claimedType(claimed)
+	known := mimetype.Lookup(mediaType)
+	if known != nil && isActive(known) {
+		return j.notAllowed(mediaType, "")
 	}
 	return nil
 }

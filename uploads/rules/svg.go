@@ -35,7 +35,8 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 		if err != nil {
 			return 0, 0, damaged
 		}
-		if problem := v.visit(token); problem != nil {
+		problem := v.visit(token)
+		if problem != nil {
 			return 0, 0, problem
 		}
 		v.first = false
@@ -60,6 +61,7 @@ type svgVisitor struct {
 	style strings.Builder
 }
 
+// visit checks one token, and returns why it is refused, or nil.
 func (v *svgVisitor) visit(token xml.Token) *reason {
 	switch t := token.(type) {
 	case xml.StartElement:
@@ -67,14 +69,10 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 	case xml.EndElement:
 		return v.leave(t)
 	case xml.CharData:
-		if v.styleDepth > 0 {
-			v.style.Write(t)
-		} else if len(v.open) == 0 && len(bytes.TrimSpace(t)) > 0 {
-			return damaged
-		}
-	// In HTML, the texts "<!-->" and "<!--->" are whole comments. A browser that reads the file as
-	// HTML would run the text after them.
+		return v.text(t)
 	case xml.Comment:
+		// In HTML, the texts "<!-->" and "<!--->" are whole comments. A browser that reads the file as
+		// HTML would run the text after them.
 		if bytes.HasPrefix(t, []byte(">")) || bytes.HasPrefix(t, []byte("->")) {
 			return activeContent
 		}
@@ -86,6 +84,19 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 	return nil
 }
 
+// text keeps the text of a style element. Outside of the root element, it refuses any text.
+func (v *svgVisitor) text(t xml.CharData) *reason {
+	if v.styleDepth > 0 {
+		v.style.Write(t)
+		return nil
+	}
+	if len(v.open) == 0 && len(bytes.TrimSpace(t)) > 0 {
+		return damaged
+	}
+	return nil
+}
+
+// enter checks the beginning of an element.
 func (v *svgVisitor) enter(e xml.StartElement) *reason {
 	// Refuse an element inside a style element. Browsers skip the inner element and join the text
 	// around it, which could form a dangerous style.
@@ -113,6 +124,7 @@ func (v *svgVisitor) enter(e xml.StartElement) *reason {
 	return elementReason(e)
 }
 
+// leave checks the end of an element.
 func (v *svgVisitor) leave(e xml.EndElement) *reason {
 	last := len(v.open) - 1
 	if last < 0 || v.open[last] != e.Name {
@@ -140,6 +152,7 @@ var (
 	)
 )
 
+// instruction refuses any processing instruction except the declaration at the beginning.
 func (v *svgVisitor) instruction(t xml.ProcInst) *reason {
 	if t.Target != "xml" {
 		// An example is xml-stylesheet, which fetches a style sheet.
@@ -151,13 +164,14 @@ func (v *svgVisitor) instruction(t xml.ProcInst) *reason {
 	return nil
 }
 
+// directive refuses any document type except those that drawing programs write.
 func (v *svgVisitor) directive(t xml.Directive) *reason {
-	typed := v.typed
+	isRepeated := v.typed
 	v.typed = true
 	if bytes.ContainsAny(t, "[]<>") {
 		return activeContent
 	}
-	if typed || v.roots > 0 || !documentType.Match(t) {
+	if isRepeated || v.roots > 0 || !documentType.Match(t) {
 		return damaged
 	}
 	if !knownType.Match(t) {

@@ -40,6 +40,7 @@ func elementReason(e xml.StartElement) *reason {
 	return nil
 }
 
+// attributeReason returns the reason why an attribute is refused, or nil.
 func attributeReason(a xml.Attr) *reason {
 	name := strings.ToLower(a.Name.Local)
 	value := withoutSpaces(a.Value)
@@ -86,8 +87,10 @@ func attributeReason(a xml.Attr) *reason {
 
 // isStyle reports whether an attribute with this name may be a CSS property.
 func isStyle(space, name string) bool {
-	return space == "" && !slices.Contains(wordAttributes, name) &&
-		!strings.HasPrefix(name, "data-") && !strings.HasPrefix(name, "aria-")
+	if space != "" || slices.Contains(wordAttributes, name) {
+		return false
+	}
+	return !strings.HasPrefix(name, "data-") && !strings.HasPrefix(name, "aria-")
 }
 
 // withoutSpaces returns text in lower case without spaces and control characters, which browsers
@@ -165,11 +168,16 @@ func styleReason(text string, style bool) *reason {
 	if strings.Contains(tight, "@import") {
 		return externalReference
 	}
-	if problem := urlReason(tight); problem != nil || !style {
+	if problem := urlReason(tight); problem != nil {
 		return problem
 	}
-	for _, names := range cssFunction.FindAllStringSubmatch(strings.ToLower(text), -1) {
-		if name, bareWords := names[1], names[2] != ""; !bareWords && !harmlessFunctions[name] {
+	if !style {
+		return nil
+	}
+	for _, match := range cssFunction.FindAllStringSubmatch(strings.ToLower(text), -1) {
+		name := match[1]
+		hasOnlyWords := match[2] != ""
+		if !hasOnlyWords && !harmlessFunctions[name] {
 			return externalReference
 		}
 	}
@@ -180,9 +188,11 @@ func styleReason(text string, style bool) *reason {
 // script only once, from the first address to the end, so that its time is linear in the length of
 // the text.
 func urlReason(text string) *reason {
-	for rest, searched := text, false; ; {
-		_, target, ok := strings.Cut(rest, "url(")
-		if !ok {
+	rest := text
+	isSearched := false
+	for {
+		_, target, found := strings.Cut(rest, "url(")
+		if !found {
 			return nil
 		}
 		rest = target
@@ -190,10 +200,10 @@ func urlReason(text string) *reason {
 		if address == "" || address[0] == '#' {
 			continue
 		}
-		if !searched && strings.Contains(address, "script:") {
+		if !isSearched && strings.Contains(address, "script:") {
 			return activeContent
 		}
-		searched = true
+		isSearched = true
 		if !isPicture(address) {
 			return externalReference
 		}

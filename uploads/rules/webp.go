@@ -3,41 +3,42 @@ package rules
 import "encoding/binary"
 
 const (
-	riffHeader  = 12
-	riffChunk   = 8    // bytes of a chunk's name and length
-	webpPicture = 10   // first bytes of a picture or canvas, which contain its size
-	webpFrame   = 16   // bytes of a frame before its picture
-	webpMoves   = 0x02 // flag of an animated canvas
+	riffHeader   = 12
+	riffChunk    = 8    // bytes of a chunk's name and length
+	webpPicture  = 10   // first bytes of a picture or canvas, which contain its size
+	webpFrame    = 16   // bytes of a frame before its picture
+	webpAnimated = 0x02 // flag of an animated canvas
 )
 
 // inspectWebP reads the container (RFC 9649) up to the first picture. If the file also has a
 // canvas, the picture must fit into it, because a decoder may use the size of either.
 func inspectWebP(h *head) (width, height int, refused *reason) {
-	b, ok := h.bytesAt(0, riffHeader+riffChunk+webpPicture)
-	if !ok || string(b[:4]) != "RIFF" || string(b[8:12]) != "WEBP" {
+	first, ok := h.bytesAt(0, riffHeader+riffChunk+webpPicture)
+	if !ok || string(first[:4]) != "RIFF" || string(first[8:12]) != "WEBP" {
 		return 0, 0, damaged
 	}
-	if string(b[riffHeader:riffHeader+4]) != "VP8X" {
+	if hasCanvas := string(first[riffHeader:riffHeader+4]) == "VP8X"; !hasCanvas {
 		return webpPictureSize(h, riffHeader)
 	}
-	canvas := b[riffHeader+riffChunk:]
-	width = little24(canvas[4:]) + 1
 
+	canvas := first[riffHeader+riffChunk:]
+	width = little24(canvas[4:]) + 1
 	height = little24(canvas[7:]) + 1
-	moves := canvas[0]&webpMoves != 0
-	for i, chunks := riffHeader, 0; chunks < maxBoxes; chunks++ {
-		chunk, ok := h.bytesAt(i, riffChunk)
+	isAnimated := canvas[0]&webpAnimated != 0
+	offset := riffHeader
+	for range maxBoxes {
+		chunk, ok := h.bytesAt(offset, riffChunk)
 		if !ok {
 			return 0, 0, h.missingReason()
 		}
 		name := string(chunk[:4])
-		if moves && name == "ANMF" {
-			return width, height, checkWebPFrame(h, i+riffChunk, width, height)
+		if isAnimated && name == "ANMF" {
+			return width, height, checkWebPFrame(h, offset+riffChunk, width, height)
 		}
-		if !moves && (name == "VP8 " || name == "VP8L") {
-			return width, height, checkSize(h, i, width, height)
+		if !isAnimated && (name == "VP8 " || name == "VP8L") {
+			return width, height, checkSize(h, offset, width, height)
 		}
-		i += riffChunk + paddedLength(chunk)
+		offset += riffChunk + paddedLength(chunk)
 	}
 	return 0, 0, damaged
 }
@@ -66,12 +67,16 @@ func checkWebPFrame(h *head, i, width, height int) *reason {
 	return checkSize(h, i, w, hgt)
 }
 
-func checkSize(h *head, i, width, height int) *reason {
-	w, hgt, problem := webpPictureSize(h, i)
-	if problem == nil && (w != width || hgt != height) {
+// checkSize checks that the picture at an offset has this size.
+func checkSize(h *head, offset, width, height int) *reason {
+	pictureWidth, pictureHeight, problem := webpPictureSize(h, offset)
+	if problem != nil {
+		return problem
+	}
+	if pictureWidth != width || pictureHeight != height {
 		return damaged
 	}
-	return problem
+	return nil
 }
 
 // webpPictureSize returns the size of the picture in this chunk, as its own header says.
