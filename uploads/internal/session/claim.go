@@ -21,33 +21,34 @@ const (
 // Claim reserves the session for the call with the ID callID. No other call can then make the
 // object at the same time. The function draw chooses the key of a file in pieces.
 func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func(*Session) error) (*Session, error) {
-	user := s.User
-	etags := s.ETags
-	sum := s.PartsSum
-	size := s.Size
-	revision := s.Overdue
-	complete := s.Tus != nil && s.Tus.Whole
-	file := s.Arrival
+	// Update may pass another state to the function. These values are those of this call.
+	own := *s
+	isWhole := s.Tus != nil && s.Tus.Whole
 	return st.Update(ctx, s, func(s *Session) (bool, error) {
 		now := st.Now()
-		if s.User != user || s.Phase == PhaseAborted {
+		if s.User != own.User || s.Phase == PhaseAborted {
 			return false, refusal.NotFound()
 		}
 		if s.Phase == PhaseDone {
 			return false, s.Completed()
 		}
-		if st.IsClaimedAt(s, now) && s.Claim != callID && s.Revision != revision ||
-			s.Phase == PhaseCompleting && s.PartsSum != sum { // another call completed the upload with other parts
+		isOverdue := s.Revision == own.Overdue
+		if st.IsClaimedAt(s, now) && s.Claim != callID && !isOverdue {
 			return false, refusal.BeingCompleted()
 		}
-		if s.Size < 0 {
-			s.Size = size
+		if s.Phase == PhaseCompleting && s.PartsSum != own.PartsSum {
+			// Another call completed the upload with other parts.
+			return false, refusal.BeingCompleted()
 		}
-		s.Arrival = file
+
+		if s.Size < 0 {
+			s.Size = own.Size
+		}
+		s.Arrival = own.Arrival
 		if s.Phase == PhaseOpen && s.Arrived() {
 			s.Phase = PhaseCompleting
-			s.ETags = etags
-			s.PartsSum = sum
+			s.ETags = own.ETags
+			s.PartsSum = own.PartsSum
 		}
 		s.Claim = callID
 		s.ClaimedUntil = now.Add(ClaimFor)
@@ -58,7 +59,7 @@ func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func
 		}
 		if s.Tus != nil {
 			s.Tus.Holder = ""
-			s.Tus.Whole = complete
+			s.Tus.Whole = isWhole
 		}
 		return true, nil
 	})
@@ -70,27 +71,25 @@ func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func
 // the context is not canceled.
 func (st *Store) KeepClaim(ctx context.Context, s *Session) (held context.Context, stop func() (lost bool)) {
 	held, cancel := context.WithCancel(ctx)
-	var renewing running.Group
 	claim := s.Claim
-	lost := false
+	isLost := false // read only after the goroutine has ended
+	var renewing running.Group
 	renewing.Go(func() {
-		for st.Pulse(held, ClaimFor/4) == nil {
-			lost = !st.renew(held, s, claim)
-			if !lost {
-				continue
-			}
-			if s.Pieces == nil {
-				// For pieces, several calls may make the file, and the first one to finish wins.
-				cancel()
-			}
-			return
+		for !isLost && st.Pulse(held, ClaimFor/4) == nil {
+			isLost = !st.renew(held, s, claim)
+		}
+		if isLost && s.Pieces == nil {
+			// For pieces, several calls may make the file, and the first one to finish wins.
+			cancel()
 		}
 	}, cancel)
-	return held, func() bool {
+
+	stop = func() bool {
 		cancel()
 		renewing.Wait()
-		return lost
+		return isLost
 	}
+	return held, stop
 }
 
 // renew extends a claim. If another call has the claim, renew returns false. If the store fails,
@@ -124,24 +123,31 @@ func (st *Store) Release(ctx context.Context, s *Session, call string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CleanUpFor)
 	defer cancel()
 	for range releaseAttempts {
-		current, err := st.Reload(ctx, s)
-		if err == nil {
-			_, err = st.Update(ctx, current, func(s *Session) (bool, error) {
-				claims := s.Claim == call && s.Phase != PhaseDone && s.Phase != PhaseAborted
-				holds := s.Tus != nil && s.Tus.Holder == call
-				if claims {
-					s.Claim = ""
-				}
-				if holds {
-					s.Tus.Holder = ""
-				}
-				return claims || holds, nil
-			})
-		}
+		err := st.releaseOnce(ctx, s, call)
 		if storage.CodeOf(err) != storage.Unavailable {
 			return
 		}
 	}
+}
+
+// releaseOnce is one attempt of Release.
+func (st *Store) releaseOnce(ctx context.Context, s *Session, call string) error {
+	current, err := st.Reload(ctx, s)
+	if err != nil {
+		return err
+	}
+	_, err = st.Update(ctx, current, func(s *Session) (bool, error) {
+		isClaimer := s.Claim == call && s.Phase != PhaseDone && s.Phase != PhaseAborted
+		isHolder := s.Tus != nil && s.Tus.Holder == call
+		if isClaimer {
+			s.Claim = ""
+		}
+		if isHolder {
+			s.Tus.Holder = ""
+		}
+		return isClaimer || isHolder, nil
+	})
+	return err
 }
 
 // Advance saves a step of a call that makes the object. The call needs the claim, which is the
@@ -153,8 +159,9 @@ func (st *Store) Release(ctx context.Context, s *Session, call string) {
 func (st *Store) Advance(ctx context.Context, s *Session, random []byte, step func(*Session)) (*Session, error) {
 	claim := s.Claim
 	return st.Update(ctx, s, func(s *Session) (bool, error) {
-		same := s.Pieces != nil && s.Phase == PhaseCompleting && random != nil && slices.Equal(s.Random, random)
-		if s.Claim != claim && !same {
+		isSameKey := random != nil && slices.Equal(s.Random, random)
+		mayTakeBack := s.Pieces != nil && s.Phase == PhaseCompleting && isSameKey
+		if s.Claim != claim && !mayTakeBack {
 			return false, refusal.BeingCompleted()
 		}
 		s.Claim = claim

@@ -223,16 +223,17 @@ func (s *Session) SetStored(phase string, size int64) {
 	if s.Tus != nil {
 		s.Tus.Offset = size
 	}
-	if phase == PhaseDone {
-		s.Claim = ""
-		// For parts, keep the token. The method Remove needs the token to remove parts that arrive
-		// later.
-		if s.Kind != KindParts {
-			s.Token = ""
-		}
-		if s.Tus != nil {
-			s.Tus.Tail = nil
-		}
+	if phase != PhaseDone {
+		return
+	}
+
+	s.Claim = ""
+	if s.Tus != nil {
+		s.Tus.Tail = nil
+	}
+	if s.Kind != KindParts {
+		// For parts, the method Remove needs the token, to remove parts that arrive later.
+		s.Token = ""
 	}
 }
 

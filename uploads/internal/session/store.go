@@ -91,21 +91,22 @@ func (st *Store) Save(ctx context.Context, s *Session) error {
 	// If the outcome of the write is unknown, read the state again. A stored claim that this call
 	// does not know would block all other calls until the claim expires.
 	if errors.Is(err, storage.OutcomeUnknown) {
-		if current, failure := st.Read(ctx, s.Dir); failure == nil && current.Nonce == s.Nonce {
+		current, readErr := st.Read(ctx, s.Dir)
+		if readErr == nil && current.Nonce == s.Nonce {
 			revision = current.Revision
 			err = nil
 		}
 	}
-
-	switch storage.CodeOf(err) {
-	case "":
-		s.Revision = revision
-		s.was = s.Phase
-		return nil
-	case storage.PreconditionFailed:
+	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return ErrConflict
 	}
-	return refusal.StoreFailed(err)
+	if err != nil {
+		return refusal.StoreFailed(err)
+	}
+
+	s.Revision = revision
+	s.was = s.Phase
+	return nil
 }
 
 // MaxConflicts limits how often one call reads a session again because another call changed it.
@@ -118,14 +119,16 @@ func (st *Store) Update(
 	ctx context.Context, s *Session, change func(*Session) (save bool, err error),
 ) (*Session, error) {
 	for range MaxConflicts {
-		if save, err := change(s); !save || err != nil {
+		save, err := change(s)
+		if !save || err != nil {
 			return s, err
 		}
-		err := st.Save(ctx, s)
+		err = st.Save(ctx, s)
 		if err != ErrConflict {
 			return s, err
 		}
-		if s, err = st.Reload(ctx, s); err != nil {
+		s, err = st.Reload(ctx, s)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -135,11 +138,15 @@ func (st *Store) Update(
 // Reload reads a session again. If it is gone, Reload fails with NotFound.
 func (st *Store) Reload(ctx context.Context, old *Session) (*Session, error) {
 	s, err := st.Read(ctx, old.Dir)
-	if storage.CodeOf(err) == storage.ObjectNotFound || err == nil && s.RunID() != old.RunID() {
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, refusal.NotFound()
 	}
 	if err != nil {
 		return nil, refusal.StoreFailed(err)
+	}
+	if s.RunID() != old.RunID() {
+		// It is another upload with the same token.
+		return nil, refusal.NotFound()
 	}
 	s.ID = old.ID
 	return s, nil
@@ -156,14 +163,7 @@ const CleanUpFor = 30 * time.Second
 // multipart upload exists only in the original bucket, and stays there.
 func (st *Store) Remove(ctx context.Context, s *Session) error {
 	if s.Token != "" {
-		upload, err := storage.ContinueUpload(ctx, st.Bucket, s.Token)
-		if err == nil {
-			err = upload.Abort(ctx)
-		} else if storage.CodeOf(err) == storage.InvalidArgument && strings.Contains(err.Error(), uploadtoken.OtherBucket) {
-			// The bucket is a copy, and the multipart upload belongs to the original bucket.
-			err = nil
-		}
-		if err != nil {
+		if err := st.abortMultipart(ctx, s.Token); err != nil {
 			return err
 		}
 	}
@@ -173,11 +173,25 @@ func (st *Store) Remove(ctx context.Context, s *Session) error {
 	return st.States.RemoveState(ctx, st.Key(s, StateName), s.Revision)
 }
 
+// abortMultipart aborts the multipart upload with this token, if it belongs to the bucket.
+func (st *Store) abortMultipart(ctx context.Context, token string) error {
+	upload, err := storage.ContinueUpload(ctx, st.Bucket, token)
+	if storage.CodeOf(err) == storage.InvalidArgument && strings.Contains(err.Error(), uploadtoken.OtherBucket) {
+		// The bucket is a copy, and the multipart upload belongs to the original bucket.
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return upload.Abort(ctx)
+}
+
 // RemoveObjects removes the objects of a session, but not its state.
 func (st *Store) RemoveObjects(ctx context.Context, s *Session) error {
 	state := st.Key(s, StateName)
-	_, err := storage.RemoveMatching(ctx, st.Bucket, func(e storage.ListEntry) bool { return e.Key != state },
-		storage.WithPrefix(st.Prefix+s.Dir+"/"+s.RunID()))
+	isObject := func(entry storage.ListEntry) bool { return entry.Key != state }
+	prefix := storage.WithPrefix(st.Prefix + s.Dir + "/" + s.RunID())
+	_, err := storage.RemoveMatching(ctx, st.Bucket, isObject, prefix)
 	return err
 }
 
@@ -223,9 +237,10 @@ func (st *Store) RemoveJoined(ctx context.Context, s *Session) error {
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			continue
 		}
-		if err == nil {
-			err = st.Bucket.Remove(ctx, st.Key(&Session{Dir: name}, ContentName))
+		if err != nil {
+			return refusal.StoreFailed(err)
 		}
+		err = st.Bucket.Remove(ctx, st.Key(&Session{Dir: name}, ContentName))
 		if err != nil {
 			return refusal.StoreFailed(err)
 		}

@@ -48,18 +48,27 @@ type Request struct {
 // options returns the options that set the attributes of t.
 func (t *Target) options() []storage.WriteOption {
 	opts := []storage.WriteOption{}
-	add := func(isSet bool, o storage.WriteOption) {
-		if isSet {
-			opts = append(opts, o)
-		}
+	if t.ContentType != "" {
+		opts = append(opts, storage.WithContentType(t.ContentType))
 	}
-	add(t.ContentType != "", storage.WithContentType(t.ContentType))
-	add(t.CacheControl != "", storage.WithCacheControl(t.CacheControl))
-	add(t.ContentDisposition != "", storage.WithContentDisposition(t.ContentDisposition))
-	add(len(t.Metadata) > 0, storage.WithMetadata(t.Metadata))
-	add(len(t.Tags) > 0, storage.WithTags(t.Tags))
-	add(t.PublicRead, storage.WithPublicRead())
-	add(!t.Overwrite, storage.IfAbsent())
+	if t.CacheControl != "" {
+		opts = append(opts, storage.WithCacheControl(t.CacheControl))
+	}
+	if t.ContentDisposition != "" {
+		opts = append(opts, storage.WithContentDisposition(t.ContentDisposition))
+	}
+	if len(t.Metadata) > 0 {
+		opts = append(opts, storage.WithMetadata(t.Metadata))
+	}
+	if len(t.Tags) > 0 {
+		opts = append(opts, storage.WithTags(t.Tags))
+	}
+	if t.PublicRead {
+		opts = append(opts, storage.WithPublicRead())
+	}
+	if !t.Overwrite {
+		opts = append(opts, storage.IfAbsent())
+	}
 	return opts
 }
 
@@ -87,30 +96,57 @@ const longestSegment = 255
 // CheckFeatures fails if the bucket lacks a feature that the Target needs. Without this check, the
 // upload would fail only after its last byte, and again at each retry.
 func (t *Target) CheckFeatures(bucket storage.ReadWriter) error {
-	long := slices.ContainsFunc(strings.Split(t.Key, "/"), func(segment string) bool {
+	hasLongSegment := slices.ContainsFunc(strings.Split(t.Key, "/"), func(segment string) bool {
 		return len(segment) > longestSegment
 	})
-	for _, n := range []struct {
-		asked   bool
+	needs := []struct {
+		isSet   bool
 		feature storage.Features
 		option  string
 		hint    string
 	}{
-		{!t.Overwrite, storage.ConditionalCreate, "Target.Overwrite false", "set Target.Overwrite, with keys that nobody else writes, or use a bucket with storage.ConditionalCreate"},
-		{t.ContentType != "" || t.CacheControl != "" || t.ContentDisposition != "", storage.ContentProperties, "Target.ContentType, CacheControl or ContentDisposition", "leave them empty, or use a bucket with storage.ContentProperties"},
-		{len(t.Metadata) > 0, storage.Metadata, "Target.Metadata", "leave it empty, or use a bucket with storage.Metadata"},
-		{len(t.Tags) > 0, storage.ObjectTags, "Target.Tags", "leave it empty, or use a bucket with storage.ObjectTags"},
-		{long, storage.LongSegments, "a segment of Target.Key above 255 bytes", "return a shorter Key, or use a bucket with storage.LongSegments"},
-	} {
-		if n.asked && !storage.Supports(bucket, n.feature) {
-			return refusal.Unsupported(&storage.Error{
-				Code: storage.Unsupported,
-				Op:   "uploads",
-				Key:  t.Key,
-				Hint: n.hint,
-				Err:  errors.New(n.option + " needs a feature that the bucket does not have"),
-			})
+		{
+			isSet:   !t.Overwrite,
+			feature: storage.ConditionalCreate,
+			option:  "Target.Overwrite false",
+			hint:    "set Target.Overwrite, with keys that nobody else writes, or use a bucket with storage.ConditionalCreate",
+		},
+		{
+			isSet:   t.ContentType != "" || t.CacheControl != "" || t.ContentDisposition != "",
+			feature: storage.ContentProperties,
+			option:  "Target.ContentType, CacheControl or ContentDisposition",
+			hint:    "leave them empty, or use a bucket with storage.ContentProperties",
+		},
+		{
+			isSet:   len(t.Metadata) > 0,
+			feature: storage.Metadata,
+			option:  "Target.Metadata",
+			hint:    "leave it empty, or use a bucket with storage.Metadata",
+		},
+		{
+			isSet:   len(t.Tags) > 0,
+			feature: storage.ObjectTags,
+			option:  "Target.Tags",
+			hint:    "leave it empty, or use a bucket with storage.ObjectTags",
+		},
+		{
+			isSet:   hasLongSegment,
+			feature: storage.LongSegments,
+			option:  "a segment of Target.Key above 255 bytes",
+			hint:    "return a shorter Key, or use a bucket with storage.LongSegments",
+		},
+	}
+	for _, need := range needs {
+		if !need.isSet || storage.Supports(bucket, need.feature) {
+			continue
 		}
+		return refusal.Unsupported(&storage.Error{
+			Code: storage.Unsupported,
+			Op:   "uploads",
+			Key:  t.Key,
+			Hint: need.hint,
+			Err:  errors.New(need.option + " needs a feature that the bucket does not have"),
+		})
 	}
 	return nil
 }
@@ -127,13 +163,17 @@ func BadName(name string, cause error) *refusal.Error {
 // from the name that the client sent. Without this check, the upload would fail only after its last
 // byte.
 func (t *Target) CheckKey(name string) error {
-	if rule := objectkey.WriteRule(t.Key); t.Key != "" && rule != "" {
-		cause := argument.Invalid("Target.Key", rule, "make the key of what the application knows, or escape the name")
-		cause.Op = "uploads"
-		cause.Key = t.Key
-		return BadName(name, cause)
+	if t.Key == "" {
+		return nil
 	}
-	return nil
+	rule := objectkey.WriteRule(t.Key)
+	if rule == "" {
+		return nil
+	}
+	cause := argument.Invalid("Target.Key", rule, "make the key of what the application knows, or escape the name")
+	cause.Op = "uploads"
+	cause.Key = t.Key
+	return BadName(name, cause)
 }
 
 // CheckAttributes fails if no object can have these attributes. The application has set them, so
@@ -148,31 +188,7 @@ func (t *Target) CheckAttributes() error {
 // AttributesError returns the error that says why no object can have these attributes. If they are valid, it
 // returns nil.
 func (t *Target) AttributesError() *storage.Error {
-	field := ""
-	rule := ""
-	hint := ""
-	for _, text := range []struct{ field, value string }{
-		{"Target.ContentType", t.ContentType}, {"Target.CacheControl", t.CacheControl}, {"Target.ContentDisposition", t.ContentDisposition},
-	} {
-		if !headertext.ValidHeader(text.value) {
-			field = text.field
-			rule = "must be ASCII of at most 1,024 bytes without control characters or spaces at its ends"
-		}
-	}
-
-	if field == "" && t.ContentType != "" && !headertext.ValidMediaType(t.ContentType) {
-		field = "Target.ContentType"
-		rule = "must be type/subtype"
-	}
-	if field == "" {
-		field = "Target.Tags"
-		rule = metadata.CheckTags(t.Tags)
-	}
-	if rule == "" {
-		field = "Target.Metadata"
-		_, rule, hint = metadata.Fold(t.Metadata)
-	}
-
+	field, rule, hint := t.attributesRule()
 	if rule == "" {
 		return nil
 	}
@@ -180,6 +196,32 @@ func (t *Target) AttributesError() *storage.Error {
 	cause.Op = "uploads"
 	cause.Key = t.Key
 	return cause
+}
+
+// attributesRule returns the name of an invalid attribute, and the rule that it breaks. hint is "" if
+// there is no special one. If all attributes are valid, all results are "".
+func (t *Target) attributesRule() (field, rule, hint string) {
+	headers := []struct{ field, value string }{
+		{"Target.ContentDisposition", t.ContentDisposition},
+		{"Target.CacheControl", t.CacheControl},
+		{"Target.ContentType", t.ContentType},
+	}
+	for _, header := range headers {
+		if !headertext.ValidHeader(header.value) {
+			return header.field, "must be ASCII of at most 1,024 bytes without control characters or spaces at its ends", ""
+		}
+	}
+	if t.ContentType != "" && !headertext.ValidMediaType(t.ContentType) {
+		return "Target.ContentType", "must be type/subtype", ""
+	}
+
+	if rule := metadata.CheckTags(t.Tags); rule != "" {
+		return "Target.Tags", rule, ""
+	}
+	if _, rule, hint := metadata.Fold(t.Metadata); rule != "" {
+		return "Target.Metadata", rule, hint
+	}
+	return "", "", ""
 }
 
 // PendingType is the type of files that are not checked yet. Browsers save such a file,
