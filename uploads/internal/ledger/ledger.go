@@ -166,42 +166,18 @@ type Reservation struct {
 // number. It replaces an older reservation with the same name. If the limit does not allow Least
 // bytes, it fails with [ErrOver]. If the user has too many unfinished uploads, it fails with
 // [ErrBusy].
-func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (granted int64, err error) {
-	err = b.update(ctx, r.User, func(t *Text, _ bool) (bool, error) {
-		if e, exists := t.Entries[r.Name]; r.Keep && exists {
-			granted = e.Bytes
+func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (int64, error) {
+	var granted int64
+	err := b.update(ctx, r.User, func(t *Text, _ bool) (bool, error) {
+		if entry, exists := t.Entries[r.Name]; r.Keep && exists {
+			granted = entry.Bytes
 			return false, nil
 		}
-		delete(t.Entries, r.Name)
-		for _, name := range r.Replaces {
-			delete(t.Entries, name)
+		var err error
+		granted, err = t.reserve(r, limit, b.now())
+		if err != nil {
+			return false, err
 		}
-		for name, size := range r.Sizes {
-			if e, exists := t.Entries[name]; exists {
-				e.Bytes = min(e.Bytes, size)
-				t.Entries[name] = e
-			}
-		}
-
-		if len(t.Entries) >= maxEntries {
-			return false, ErrBusy
-		}
-		granted = r.Most
-		bytes, files := t.Pending()
-		used := &OverError{t.Bytes + bytes, t.Files + files}
-		if limit.Bytes != 0 {
-			granted = min(granted, max(limit.Bytes, 0)-used.Bytes)
-		}
-		if granted < r.Least || limit.Files != 0 && used.Files+r.Entry.Files > max(limit.Files, 0) {
-			return false, used
-		}
-		e := r.Entry
-		e.At = b.now()
-
-		if granted < math.MaxInt64 {
-			e.Bytes = granted
-		}
-		t.Entries[r.Name] = e
 		if r.Try {
 			return false, errFound
 		}
@@ -210,20 +186,62 @@ func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (granted
 	return granted, err
 }
 
+// reserve adds the entry of a reservation, and returns the number of its bytes.
+func (t *Text) reserve(r Reservation, limit Limit, now time.Time) (int64, error) {
+	delete(t.Entries, r.Name)
+	for _, name := range r.Replaces {
+		delete(t.Entries, name)
+	}
+	for name, size := range r.Sizes {
+		entry, exists := t.Entries[name]
+		if exists {
+			entry.Bytes = min(entry.Bytes, size)
+			t.Entries[name] = entry
+		}
+	}
+	if len(t.Entries) >= maxEntries {
+		return 0, ErrBusy
+	}
+
+	granted := r.Most
+	bytes, files := t.Pending()
+	used := &OverError{Bytes: t.Bytes + bytes, Files: t.Files + files}
+	if limit.Bytes != 0 {
+		granted = min(granted, max(limit.Bytes, 0)-used.Bytes)
+	}
+	if granted < r.Least {
+		return granted, used
+	}
+	if limit.Files != 0 && used.Files+r.Entry.Files > max(limit.Files, 0) {
+		return granted, used
+	}
+
+	entry := r.Entry
+	entry.At = now
+	if granted < math.MaxInt64 {
+		entry.Bytes = granted
+	}
+	t.Entries[r.Name] = entry
+	return granted, nil
+}
+
+// now returns the time for entries, in whole seconds.
 func (b *Book) now() time.Time { return b.Now().UTC().Truncate(time.Second) }
 
 // Entry returns the entry with this name, and whether it exists. It also returns the ID of the ledger.
 // The result may be outdated, because another process may have dropped the entry since.
-func (b *Book) Entry(ctx context.Context, user, name string) (e Entry, ledger string, there bool, err error) {
+func (b *Book) Entry(
+	ctx context.Context, user, name string,
+) (entry Entry, ledgerID string, exists bool, err error) {
 	err = b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
-		ledger = t.ID
-		e, there = t.Entries[name]
-		if there {
+		ledgerID = t.ID
+		entry, exists = t.Entries[name]
+		if exists {
 			return false, errFound
 		}
 		return false, nil
 	})
-	return e, ledger, there, err
+	return entry, ledgerID, exists, err
 }
 
 // A Settlement is the result of Settle.
@@ -236,42 +254,47 @@ type Settlement struct {
 // Settle replaces a reservation by a complete file of this size. If the reservation does not exist,
 // Counted is false: an earlier call may have settled it, or a recount may have dropped it as dead, or
 // the ledger was lost. In the last case, the ledger now has another ID.
-func (b *Book) Settle(ctx context.Context, user, name string, size int64) (done Settlement, err error) {
-	err = b.update(ctx, user, func(t *Text, lost bool) (bool, error) {
-		e, exists := t.Entries[name]
-		done = Settlement{Ledger: t.ID, Canceled: e.Canceled}
+func (b *Book) Settle(ctx context.Context, user, name string, size int64) (Settlement, error) {
+	var settlement Settlement
+	err := b.update(ctx, user, func(t *Text, lost bool) (bool, error) {
+		entry, exists := t.Entries[name]
+		settlement = Settlement{Ledger: t.ID, Canceled: entry.Canceled}
 		if !exists {
 			// If the response to an earlier write of this call was lost, the earlier write may have
 			// settled the reservation. In this case, the file is counted.
-			done.Counted = lost
-		}
-		if !exists || e.Canceled {
+			settlement.Counted = lost
 			return false, nil
 		}
-		done.Counted = true
+		if entry.Canceled {
+			return false, nil
+		}
+
+		settlement.Counted = true
 		delete(t.Entries, name)
 		t.Bytes += size
-		t.Files += e.Files
-		if e.Removed {
+		t.Files += entry.Files
+		if entry.Removed {
 			// The removal may have removed the file after this upload made it.
 			b.doubt(t)
 		}
 		return true, nil
 	})
-	return done, err
+	return settlement, err
 }
 
 // Renew moves the time after which an entry is dead. If the entry does not exist, it returns false: a
 // recount has dropped the entry as dead.
-func (b *Book) Renew(ctx context.Context, user, name string, end time.Time) (found bool, err error) {
-	err = b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
-		e, exists := t.Entries[name]
+func (b *Book) Renew(ctx context.Context, user, name string, end time.Time) (bool, error) {
+	found := false
+	err := b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
+		entry, exists := t.Entries[name]
 		found = exists
-		e.Until = end
-		if exists {
-			t.Entries[name] = e
+		if !exists {
+			return false, nil
 		}
-		return exists, nil
+		entry.Until = end
+		t.Entries[name] = entry
+		return true, nil
 	})
 	return found, err
 }
@@ -280,20 +303,21 @@ func (b *Book) Renew(ctx context.Context, user, name string, end time.Time) (fou
 // It returns false if the reservation does not exist. The entry is dead after the given time. If keep
 // is false, it reserves nothing any more. Otherwise it keeps its room, because another call may still
 // make the file.
-func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, end time.Time) (found bool, err error) {
-	err = b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
-		e, exists := t.Entries[name]
+func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, end time.Time) (bool, error) {
+	found := false
+	err := b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
+		entry, exists := t.Entries[name]
 		found = exists
 		if !exists {
 			return false, nil
 		}
-		e.Canceled = true
-		e.Until = end
+		entry.Canceled = true
+		entry.Until = end
 		if !keep {
-			e.Bytes = 0
-			e.Files = 0
+			entry.Bytes = 0
+			entry.Files = 0
 		}
-		t.Entries[name] = e
+		t.Entries[name] = entry
 		return true, nil
 	})
 	return found, err
@@ -328,6 +352,7 @@ func (b *Book) Doubt(ctx context.Context, user string) error {
 	})
 }
 
+// doubt adds the mark of Doubt to a ledger.
 func (b *Book) doubt(t *Text) {
 	// The clock of the store may be behind, or count only whole seconds. The entry is dead by any
 	// clock.
@@ -368,42 +393,56 @@ func (b *Book) BeginRemoval(
 	id := rand.Text()
 	r := Removal{User: user, Key: key}
 	err := b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
+		// The function may be called again, with another ledger.
 		r.ID = id
 		r.Joined = false
 		r.Uncounted = false
-		if other, exists := t.Entries[r.Name()]; exists {
+		other, isRunning := t.Entries[r.Name()]
+		if isRunning {
 			r.ID = other.Removal
 			r.Joined = other.Removal != id
 			return false, nil
 		}
+
 		name, err := upload(t)
 		if err != nil {
 			return false, err
 		}
-
 		if name != "" {
 			r.Uncounted = true
-			marked := t.Entries[name]
-			change := !marked.Removed
-			marked.Removed = true
-			t.Entries[name] = marked
-			return change, nil
+			return t.markRemoved(name), nil
 		}
-
-		removal := e
-		removal.Bytes = min(e.Bytes, t.Bytes)
-		removal.Files = min(e.Files, t.Files)
-		if removal.Bytes < e.Bytes || removal.Files < e.Files {
-			b.doubt(t)
-		}
-		removal.Removal = id
-		removal.At = b.now()
-		t.Entries[r.Name()] = removal
-		t.Bytes = t.Bytes - removal.Bytes
-		t.Files = t.Files - removal.Files
+		b.subtract(t, r, e)
 		return true, nil
 	})
 	return r, err
+}
+
+// markRemoved marks the entry of an upload whose file is removed. If it is marked already, markRemoved
+// returns false.
+func (t *Text) markRemoved(name string) bool {
+	entry := t.Entries[name]
+	if entry.Removed {
+		return false
+	}
+	entry.Removed = true
+	t.Entries[name] = entry
+	return true
+}
+
+// subtract moves a file from the count of a ledger to the entry of its removal.
+func (b *Book) subtract(t *Text, r Removal, e Entry) {
+	removal := e
+	removal.Removal = r.ID
+	removal.At = b.now()
+	removal.Bytes = min(e.Bytes, t.Bytes)
+	removal.Files = min(e.Files, t.Files)
+	if removal.Bytes < e.Bytes || removal.Files < e.Files {
+		b.doubt(t)
+	}
+	t.Entries[r.Name()] = removal
+	t.Bytes -= removal.Bytes
+	t.Files -= removal.Files
 }
 
 // EndRemoval drops the entry of a removal from the ledger. If restore is true, EndRemoval also adds
@@ -448,9 +487,13 @@ func (b *Book) Recount(ctx context.Context, user string, count func(*Text) error
 // Read returns the ledger of a user. If there is none, it returns an empty one.
 func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
 	t, err := b.read(ctx, b.Key(user))
-	if err != nil || t.revision != "" {
-		return t, err
+	if err != nil {
+		return nil, err
 	}
+	if t.revision != "" {
+		return t, nil
+	}
+
 	// The count of an older version becomes the first count under the new key.
 	old, err := b.read(ctx, OldPrefix+b.name(user))
 	if err != nil {
@@ -460,7 +503,8 @@ func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
 		// Another call may have moved the ledger since it was looked for.
 		return b.read(ctx, b.Key(user))
 	}
-	old.revision, old.old = "", old.revision
+	old.old = old.revision
+	old.revision = ""
 	if old.ID == "" {
 		// The ID is equal in every call that moves this ledger.
 		old.ID = old.Nonce
@@ -493,12 +537,17 @@ func (b *Book) Migrate(ctx context.Context, key string) error {
 // exist, or belongs to a Book with another Scope, ReadKey returns nil.
 func (b *Book) ReadKey(ctx context.Context, key string) (*Text, error) {
 	t, err := b.read(ctx, key)
-	if err != nil || t.revision == "" || !strings.HasSuffix(key, "/"+b.name(t.User)) {
+	if err != nil {
 		return nil, err
+	}
+	if t.revision == "" || !strings.HasSuffix(key, "/"+b.name(t.User)) {
+		return nil, nil
 	}
 	return t, nil
 }
 
+// read returns the ledger with this key. If there is none, it returns an empty one without a
+// revision.
 func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 	t := &Text{Entries: map[string]Entry{}}
 	text, revision, err := b.States.State(ctx, key)
@@ -530,31 +579,33 @@ func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 
 // write stores a changed ledger. If another call has changed it since it was read, write stores
 // nothing and returns false.
-func (b *Book) write(ctx context.Context, t *Text) (saved bool, err error) {
+func (b *Book) write(ctx context.Context, t *Text) (bool, error) {
 	t.Nonce = rand.Text()
-	text, _ := json.Marshal(t) // never fails
+	// Marshal never fails for a ledger.
+	text, _ := json.Marshal(t)
 	revision, err := b.States.SetState(ctx, b.Key(t.User), text, t.revision)
-	if err == nil {
-		t.revision = revision
-		if t.old != "" {
-			// If the removal fails, the next Sweep repeats it.
-			_ = b.States.RemoveState(ctx, OldPrefix+b.name(t.User), t.old)
-			t.old = ""
-		}
-		return true, nil
-	}
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return false, nil
 	}
-	if !errors.Is(err, storage.OutcomeUnknown) {
+	if errors.Is(err, storage.OutcomeUnknown) {
+		// If the write took effect, the stored ledger has the nonce of this call.
+		current, readErr := b.read(ctx, b.Key(t.User))
+		if readErr != nil || current.Nonce != t.Nonce {
+			return false, err
+		}
+		t.revision = current.revision
+		t.old = ""
+		return true, nil
+	}
+	if err != nil {
 		return false, err
 	}
 
-	current, failure := b.read(ctx, b.Key(t.User))
-	if failure != nil || current.Nonce != t.Nonce {
-		return false, err
+	t.revision = revision
+	if t.old != "" {
+		// If the removal fails, the next Sweep repeats it.
+		_ = b.States.RemoveState(ctx, OldPrefix+b.name(t.User), t.old)
+		t.old = ""
 	}
-	t.revision = current.revision
-	t.old = ""
 	return true, nil
 }

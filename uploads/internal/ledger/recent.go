@@ -28,12 +28,15 @@ type recent struct {
 	slots map[string]*slot
 }
 
+// A slot has the ledger of one user.
 type slot struct {
 	turn  chan struct{} // holds one token while a call uses the ledger
 	calls int
 	text  *Text // ledger as last written; nil if not known
 }
 
+// enter returns the slot of a user when no other call uses it. The caller must give the turn back, and
+// call leave.
 func (r *recent) enter(ctx context.Context, user string) (*slot, error) {
 	s := r.slot(user)
 	select {
@@ -45,17 +48,15 @@ func (r *recent) enter(ctx context.Context, user string) (*slot, error) {
 	}
 }
 
+// slot returns the slot of a user, and counts the call that uses it.
 func (r *recent) slot(user string) *slot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+
 	s := r.slots[user]
 	if s == nil {
-		for other, idle := range r.slots {
-			if len(r.slots) >= maxRecent && idle.calls == 0 {
-				delete(r.slots, other)
-			}
-		}
-		s = (&slot{turn: make(chan struct{}, 1)})
+		s = &slot{turn: make(chan struct{}, 1)}
+		r.dropIdle()
 		if r.slots == nil {
 			r.slots = map[string]*slot{}
 		}
@@ -65,6 +66,19 @@ func (r *recent) slot(user string) *slot {
 	return s
 }
 
+// dropIdle makes room for another slot. The caller must hold r.mu.
+func (r *recent) dropIdle() {
+	for user, s := range r.slots {
+		if len(r.slots) < maxRecent {
+			return
+		}
+		if s.calls == 0 {
+			delete(r.slots, user)
+		}
+	}
+}
+
+// leave says that a call no longer uses a slot.
 func (r *recent) leave(s *slot) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -97,39 +111,43 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 
 	lost := false
 	for attempt := range maxConflicts {
-		t := s.text
-		ok := s.text != nil
-		if !ok {
-			if t, err = b.Read(ctx, user); err != nil {
+		old := s.text
+		isFromMemory := old != nil
+		if !isFromMemory {
+			old, err = b.Read(ctx, user)
+			if err != nil {
 				return err
 			}
 		}
-		old := t
-		t = t.clone(user)
+
+		t := old.clone(user)
 		s.text = nil
 		save, err := change(t, lost)
 		if err == errFound {
 			s.text = old
 			return nil
 		}
-		if !save && ok {
+		if !save && isFromMemory {
+			// The ledger may be outdated, so call change again with the stored one.
 			continue
 		}
 		if !save || err != nil {
 			return err
 		}
+
 		saved, err := b.write(ctx, t)
-		switch {
-		case saved && len(t.Entries) <= maxKept:
-			s.text = t
+		if saved {
+			if len(t.Entries) <= maxKept {
+				s.text = t
+			}
 			return nil
-		case saved:
-			return nil
-		case errors.Is(err, storage.OutcomeUnknown):
+		}
+		if errors.Is(err, storage.OutcomeUnknown) {
 			lost = true
-		case err != nil:
+		} else if err != nil {
 			return err
-		case t.revision == "":
+		}
+		if t.revision == "" {
 			// A bucket may refuse the repetition of a write that created the ledger, if another call
 			// has replaced that ledger since.
 			lost = true
@@ -149,6 +167,7 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 	}
 }
 
+// clone returns a copy of the ledger, for the user. A new ledger gets its ID.
 func (t *Text) clone(user string) *Text {
 	c := *t
 	c.User = user
