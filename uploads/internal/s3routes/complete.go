@@ -30,14 +30,19 @@ type namedParts []namedPart
 
 // UnmarshalJSON decodes a list of parts. If the list is too long, it fails.
 func (p *namedParts) UnmarshalJSON(text []byte) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	if start, err := d.Token(); err != nil || start != json.Delim('[') {
-		// If the JSON value is not a list, err is nil, and p has no parts.
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	start, err := decoder.Token()
+	if err != nil {
 		return err
 	}
-	for d.More() {
+	if start != json.Delim('[') {
+		// The JSON value is not a list, so p has no parts.
+		return nil
+	}
+
+	for decoder.More() {
 		var part namedPart
-		if err := d.Decode(&part); err != nil {
+		if err := decoder.Decode(&part); err != nil {
 			return err
 		}
 		*p = append(*p, part)
@@ -61,10 +66,12 @@ func (h *Handler) completeParts(c *intake.Call) error {
 		return err
 	}
 	if s.Phase != session.PhaseDone {
-		if s, err = h.completeOpen(c, s, body.Parts); err != nil {
+		s, err = h.completeOpen(c, s, body.Parts)
+		if err != nil {
 			return err
 		}
 	}
+
 	if s.PartsSum != body.Parts.sum() {
 		return s.Completed()
 	}
@@ -78,16 +85,20 @@ func (h *Handler) completeOpen(c *intake.Call, s *session.Session, reqParts name
 	if err != nil {
 		return nil, err
 	}
-	if s.Phase == session.PhaseOpen {
-		upload, err := storage.ContinueUpload(c.Context(), h.Store.Bucket, s.Token)
-		if err != nil {
-			return nil, refusal.StoreFailed(err)
-		}
-		if s.ETags, err = h.checkParts(c.Context(), s, upload, parts); err != nil {
-			return h.completedSession(c, err)
-		}
-		s.PartsSum = reqParts.sum()
+	if s.Phase != session.PhaseOpen {
+		return h.finishParts(c.Context(), s)
 	}
+
+	upload, err := storage.ContinueUpload(c.Context(), h.Store.Bucket, s.Token)
+	if err != nil {
+		return nil, refusal.StoreFailed(err)
+	}
+	etags, err := h.checkParts(c.Context(), s, upload, parts)
+	if err != nil {
+		return h.completedSession(c, err)
+	}
+	s.ETags = etags
+	s.PartsSum = reqParts.sum()
 	return h.finishParts(c.Context(), s)
 }
 
@@ -99,9 +110,9 @@ func (h *Handler) completedSession(c *intake.Call, err error) (*session.Session,
 	if !isGone && refusal.CodeOf(err) != refusal.CodeCompleted {
 		return nil, err
 	}
-	s, failure := h.loadParts(c)
-	if failure != nil {
-		return nil, failure
+	s, loadErr := h.loadParts(c)
+	if loadErr != nil {
+		return nil, loadErr
 	}
 	if s.Phase == session.PhaseDone {
 		return s, nil
@@ -114,11 +125,11 @@ func (h *Handler) completedSession(c *intake.Call, err error) (*session.Session,
 
 // sum returns a hash of the list.
 func (p namedParts) sum() string {
-	h := sha256.New()
+	hash := sha256.New()
 	for _, part := range p {
-		_, _ = fmt.Fprintf(h, "%d %q\n", part.Number, strings.Trim(part.ETag, `"`))
+		_, _ = fmt.Fprintf(hash, "%d %q\n", part.Number, strings.Trim(part.ETag, `"`))
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return hex.EncodeToString(hash.Sum(nil))
 }
 
 // finishParts makes the file of a session whose parts are all known.
@@ -137,13 +148,15 @@ func (h *Handler) finishParts(ctx context.Context, s *session.Session) (*session
 		if storage.CodeOf(err) != storage.InvalidArgument {
 			return attrs, err
 		}
-		_, failure := h.checkParts(ctx, s, upload, parts)
-		if e, ok := failure.(*refusal.Error); ok && e.Code == refusal.CodePartsChanged {
-			e.Err = err
-			// A part was replaced after checkParts compared the ETags.
-			return nil, session.SendAgain{Refusal: e}
+
+		_, checkErr := h.checkParts(ctx, s, upload, parts)
+		e, ok := checkErr.(*refusal.Error)
+		if !ok || e.Code != refusal.CodePartsChanged {
+			return nil, err
 		}
-		return nil, err
+		// A part was replaced after checkParts compared the ETags.
+		e.Err = err
+		return nil, session.SendAgain{Refusal: e}
 	})
 }
 
@@ -175,55 +188,63 @@ func (p namedParts) storageParts() ([]storage.UploadedPart, error) {
 // aborts the upload.
 func (h *Handler) checkParts(
 	ctx context.Context, s *session.Session, upload storage.MultipartUpload, parts []storage.UploadedPart,
-) (etags []string, err error) {
+) ([]string, error) {
 	listed, err := upload.Parts(ctx)
 	if err != nil {
 		return nil, refusal.UploadFailed(err)
 	}
-	etags = make([]string, len(parts))
-	byNumber := make(map[int]storage.UploadedPart, len(listed))
-	for _, p := range listed {
-		byNumber[p.Number] = p
+	stored := make(map[int]storage.UploadedPart, len(listed))
+	for _, part := range listed {
+		stored[part.Number] = part
 	}
 
-	limits := upload.Limits()
+	minSize := upload.Limits().MinSize
+	etags := make([]string, len(parts))
 	total := int64(0)
-	for i, p := range parts {
-		part, ok := byNumber[p.Number]
+	for i, named := range parts {
 		field := fmt.Sprintf("parts[%d]", i)
-		if !ok {
-			return nil, refusal.New(field, refusal.CodeNotUploaded, fmt.Sprintf("Part %d has not arrived.", p.Number))
+		part, exists := stored[named.Number]
+		if !exists {
+			return nil, refusal.New(field, refusal.CodeNotUploaded, fmt.Sprintf("Part %d has not arrived.", named.Number))
 		}
-		if !sameETag(p.ETag, part.ETag) {
+		if !sameETag(named.ETag, part.ETag) {
 			return nil, refusal.New(field+".ETag", refusal.CodePartsChanged,
-				fmt.Sprintf("Part %d is another one now. Send it again.", p.Number))
+				fmt.Sprintf("Part %d is another one now. Send it again.", named.Number))
 		}
-		if i < len(parts)-1 && part.Size < limits.MinSize {
+		isLast := i == len(parts)-1
+		if !isLast && part.Size < minSize {
 			return nil, refusal.New(
 				field, refusal.CodeWrongSize,
-				fmt.Sprintf("Part %d is too small: all but the last must have %s.", p.Number, words.Bytes(limits.MinSize)),
+				fmt.Sprintf("Part %d is too small: all but the last must have %s.", named.Number, words.Bytes(minSize)),
 			)
 		}
-		total += part.Size
-		if p.ETag != "" {
+		if named.ETag != "" {
 			etags[i] = part.ETag
 		}
+		total += part.Size
 	}
 
-	maximum := s.Target.MaxSize
-	switch {
-	case s.Size >= 0 && total < s.Size:
-		return nil, refusal.New("parts", refusal.CodeNotUploaded, fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
-	case s.Size >= 0 && total > s.Size:
-		err = refusal.New("size", refusal.CodeWrongSize,
-			fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size))
-	case maximum > 0 && total > maximum:
-		err = refusal.TooLarge("parts", maximum)
+	if s.Size >= 0 && total < s.Size {
+		return nil, refusal.New("parts", refusal.CodeNotUploaded,
+			fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
 	}
-	if err != nil {
-		if failure := h.Uploads.Abort(ctx, s); failure != nil {
-			return nil, failure
+	if e := checkTotal(s, total); e != nil {
+		if err := h.Uploads.Abort(ctx, s); err != nil {
+			return nil, err
 		}
+		return etags, e
 	}
-	return etags, err
+	return etags, nil
+}
+
+// checkTotal fails if all parts together are larger than the file may be.
+func checkTotal(s *session.Session, total int64) *refusal.Error {
+	if s.Size >= 0 && total > s.Size {
+		return refusal.New("size", refusal.CodeWrongSize,
+			fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size))
+	}
+	if s.Target.MaxSize > 0 && total > s.Target.MaxSize {
+		return refusal.TooLarge("parts", s.Target.MaxSize)
+	}
+	return nil
 }

@@ -104,7 +104,7 @@ func (h *Handler) Register(forUser, forAll func(pattern string, f func(*intake.C
 }
 
 // beginParts begins an upload in parts.
-func (h *Handler) beginParts(c *intake.Call) (err error) {
+func (h *Handler) beginParts(c *intake.Call) error {
 	var req beginRequest
 	if err := c.ReadJSON(&req, maxBegin, false); err != nil {
 		return err
@@ -116,40 +116,31 @@ func (h *Handler) beginParts(c *intake.Call) (err error) {
 			return refusal.Invalid("size", "The size of a file is not negative.")
 		}
 	}
-
 	if req.Checksum != "" && req.Checksum != "crc32c" {
 		return refusal.Invalid("checksum", `Only "crc32c" is known.`)
 	}
-	if n.Metadata, err = textMetadata(req.Metadata); err != nil {
+	metadata, err := textMetadata(req.Metadata)
+	if err != nil {
 		return err
 	}
+	n.Metadata = metadata
+
 	s, err := h.Uploads.Begin(c.Request, c.User, session.KindParts, n, "size")
 	if err != nil {
 		return err
 	}
-	if e := h.Uploads.Reserve(c.Context(), s); e != nil {
-		return e
-	}
-	defer func() { h.Uploads.Unreserve(c.Context(), s, err) }()
 	s.Checked = req.Checksum != ""
 	s.Proxied = h.ProxyParts
-
-	upload, err := h.beginSignable(c.Context(), s)
+	if err := h.Uploads.Reserve(c.Context(), s); err != nil {
+		return err
+	}
+	limits, err := h.saveParts(c.Context(), s)
 	if err != nil {
-		return err
-	}
-	limits := h.limits(s, upload)
-	s.PartSize = partsize.For(limits, n.Size, h.Store.BasePart)
-	if maximum := s.PartSize * int64(limits.MaxParts); limits.MaxParts > 0 && n.Size > maximum {
-		session.Abandon(c.Context(), upload)
-		return refusal.TooLarge("size", maximum)
-	}
-	if err := h.Store.Save(c.Context(), s); err != nil {
-		session.Abandon(c.Context(), upload)
+		h.Uploads.Unreserve(c.Context(), s, err)
 		return err
 	}
 
-	resp := begunUpload{
+	begun := begunUpload{
 		Key:         s.Key(),
 		UploadID:    s.ID,
 		PartSize:    s.PartSize,
@@ -159,9 +150,31 @@ func (h *Handler) beginParts(c *intake.Call) (err error) {
 		ExpiresAt:   s.Expires,
 	}
 	if s.Checked {
-		resp.Checksum = req.Checksum
+		begun.Checksum = req.Checksum
 	}
-	return c.JSON(http.StatusOK, resp)
+	return c.JSON(http.StatusOK, begun)
+}
+
+// saveParts begins the multipart upload of a session in the store, chooses the size of its parts, and
+// saves the session. It returns the limits of the parts. If it fails, there is no multipart upload.
+func (h *Handler) saveParts(ctx context.Context, s *session.Session) (storage.PartLimits, error) {
+	upload, err := h.beginSignable(ctx, s)
+	if err != nil {
+		return storage.PartLimits{}, err
+	}
+
+	limits := h.limits(s, upload)
+	s.PartSize = partsize.For(limits, s.Size, h.Store.BasePart)
+	maximum := s.PartSize * int64(limits.MaxParts)
+	if limits.MaxParts > 0 && s.Size > maximum {
+		session.Abandon(ctx, upload)
+		return storage.PartLimits{}, refusal.TooLarge("size", maximum)
+	}
+	if err := h.Store.Save(ctx, s); err != nil {
+		session.Abandon(ctx, upload)
+		return storage.PartLimits{}, err
+	}
+	return limits, nil
 }
 
 // beginSignable begins a multipart upload in the store, and signs one part as a trial. If the store
@@ -192,11 +205,11 @@ func (h *Handler) beginSignable(ctx context.Context, s *session.Session) (storag
 	if err == nil {
 		return upload, nil
 	}
+
 	session.Abandon(ctx, upload)
 	if storage.CodeOf(err) != storage.Unsupported {
 		return nil, refusal.StoreFailed(err)
 	}
-
 	if s.Checked && storage.Supports(h.Store.Bucket, storage.SignedParts) {
 		s.Checked = false
 	} else {
@@ -214,7 +227,12 @@ func (h *Handler) loadParts(c *intake.Call) (*session.Session, error) {
 	if s.Kind != session.KindParts {
 		return nil, refusal.NotFound()
 	}
-	if c.URL.Query().Has("key") && c.URL.Query().Get("key") != s.Target.Key && c.URL.Query().Get("key") != s.ID {
+	query := c.URL.Query()
+	if !query.Has("key") {
+		return s, nil
+	}
+	key := query.Get("key")
+	if key != s.Target.Key && key != s.ID {
 		return nil, refusal.NotFound()
 	}
 	return s, nil
@@ -235,11 +253,13 @@ func (h *Handler) openParts(c *intake.Call) (*session.Session, storage.Multipart
 		return nil, nil, refusal.BeingCompleted()
 	}
 	if s.Phase != session.PhaseOpen {
-		if s, err = h.finishParts(c.Context(), s); err != nil {
+		final, err := h.finishParts(c.Context(), s)
+		if err != nil {
 			return nil, nil, err
 		}
-		return nil, nil, s.Completed()
+		return nil, nil, final.Completed()
 	}
+
 	upload, err := storage.ContinueUpload(c.Context(), h.Store.Bucket, s.Token)
 	if err != nil {
 		return nil, nil, refusal.StoreFailed(err)
@@ -264,11 +284,12 @@ func (h *Handler) listParts(c *intake.Call) error {
 	parts, err := upload.Parts(c.Context())
 	if err != nil {
 		s, err := h.completedSession(c, refusal.UploadFailed(err))
-		if err == nil {
-			err = s.Completed()
+		if err != nil {
+			return err
 		}
-		return err
+		return s.Completed()
 	}
+
 	listed := make([]listedPart, len(parts))
 	for i, p := range parts {
 		listed[i] = listedPart{Number: p.Number, Size: p.Size, ETag: etagOf(p)}
@@ -288,11 +309,14 @@ func etagOf(p storage.UploadedPart) string {
 // abortParts ends an unfinished upload.
 func (h *Handler) abortParts(c *intake.Call) error {
 	s, err := h.loadParts(c)
-	if err == nil && s.IsFinishing() {
-		s, err = h.finishParts(c.Context(), s)
-	}
 	if err != nil {
 		return err
+	}
+	if s.IsFinishing() {
+		s, err = h.finishParts(c.Context(), s)
+		if err != nil {
+			return err
+		}
 	}
 	if err := h.Uploads.Abort(c.Context(), s); err != nil {
 		return err
@@ -316,7 +340,8 @@ func textMetadata(values map[string]any) (map[string]string, error) {
 		length += len(name) + len(texts[name])
 	}
 	if len(texts) > session.MaxMetadata || length > session.MaxMetadataBytes {
-		return nil, refusal.Invalid("metadata", "There is too much metadata: at most "+words.Bytes(session.MaxMetadataBytes)+" are allowed.")
+		return nil, refusal.Invalid("metadata",
+			"There is too much metadata: at most "+words.Bytes(session.MaxMetadataBytes)+" are allowed.")
 	}
 	return texts, nil
 }
@@ -330,7 +355,8 @@ func (h *Handler) publicURL(r *http.Request) string {
 	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
 		scheme = "https"
 	}
-	// the path that the client sent, including the prefix at which the handler is mounted
+
+	// The path that the client sent includes the prefix at which the handler is mounted.
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	mounted := strings.TrimSuffix(path, r.URL.EscapedPath())
 	if !strings.HasPrefix(mounted, "/") {

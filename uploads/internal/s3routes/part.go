@@ -32,15 +32,20 @@ type askedPart struct {
 // error is the given field.
 func (h *Handler) readPart(
 	c *intake.Call, s *session.Session, limits storage.PartLimits, field, text string,
-) (p askedPart, err error) {
-	if p.number, err = partNumber(field, text, limits); err != nil {
-		return p, err
+) (askedPart, error) {
+	number, err := partNumber(field, text, limits)
+	if err != nil {
+		return askedPart{}, err
 	}
-	if p.size, err = partSizeOf(c, s, limits); err != nil {
-		return p, err
+	size, err := partSizeOf(c, s, limits)
+	if err != nil {
+		return askedPart{}, err
 	}
-	p.sum, err = checksumOf(s, c)
-	return p, err
+	sum, err := checksumOf(s, c)
+	if err != nil {
+		return askedPart{}, err
+	}
+	return askedPart{number: number, size: size, sum: sum}, nil
 }
 
 // signProxied returns a signed request for a part that passes through this handler. Such a request
@@ -67,16 +72,19 @@ func (h *Handler) signProxied(c *intake.Call, s *session.Session, p askedPart, t
 
 // partSignature returns the signature of the URL of a part.
 func partSignature(s *session.Session, part string, query url.Values) string {
-	return base64.RawURLEncoding.EncodeToString(session.MAC([]byte(s.Secret), part, query.Get("expires"), query.Get("size"),
-		query.Get("crc32c")))
+	mac := session.MAC([]byte(s.Secret), part, query.Get("expires"), query.Get("size"), query.Get("crc32c"))
+	return base64.RawURLEncoding.EncodeToString(mac)
 }
 
 // permits reports whether signProxied has signed this URL, and whether it has not expired yet.
 func permits(s *session.Session, c *intake.Call, now time.Time) bool {
 	query := c.URL.Query()
 	expires, err := strconv.ParseInt(query.Get("expires"), 10, 64)
-	return err == nil && now.Unix() <= expires &&
-		hmac.Equal([]byte(query.Get("signature")), []byte(partSignature(s, c.PathValue("part"), query)))
+	if err != nil || now.Unix() > expires {
+		return false
+	}
+	signature := partSignature(s, c.PathValue("part"), query)
+	return hmac.Equal([]byte(query.Get("signature")), []byte(signature))
 }
 
 // putPart stores one part of an upload whose parts pass through the handler.
@@ -109,30 +117,37 @@ func (h *Handler) putPart(c *intake.Call) error {
 		return err
 	}
 
-	opts := []storage.PartOption{}
 	if asked.size >= 0 && c.ContentLength >= 0 && c.ContentLength != asked.size {
 		return refusal.Invalid("Content-Length", "The address is for a part of another size.")
 	}
-	if max(asked.size, c.ContentLength) >= 0 {
-		opts = append(opts, storage.WithSize(max(asked.size, c.ContentLength)))
+	opts := []storage.PartOption{}
+	// If one of the two is not known, it is -1.
+	size := max(asked.size, c.ContentLength)
+	if size >= 0 {
+		opts = append(opts, storage.WithSize(size))
 	}
 	if asked.sum.Known {
 		opts = append(opts, storage.WithCRC32C(asked.sum.Sum))
 	}
 
 	part, err := upload.PutPart(c.Context(), asked.number, body, opts...)
-	switch storage.CodeOf(err) {
-	case "":
-	case storage.TooLarge:
-		return refusal.New("body", refusal.CodeTooLarge, "The part is too large.")
-	case storage.ChecksumMismatch:
-		return refusal.New("crc32c", refusal.CodeChecksumMismatch, "The bytes were damaged on their way. Send them again.")
-	default:
-		return refusal.UploadFailed(err)
+	if err != nil {
+		return partError(err)
 	}
 	c.W.Header().Set("ETag", etagOf(*part))
 	c.W.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// partError returns the response for a part that could not be stored.
+func partError(err error) *refusal.Error {
+	switch storage.CodeOf(err) {
+	case storage.TooLarge:
+		return refusal.New("body", refusal.CodeTooLarge, "The part is too large.")
+	case storage.ChecksumMismatch:
+		return refusal.New("crc32c", refusal.CodeChecksumMismatch, "The bytes were damaged on their way. Send them again.")
+	}
+	return refusal.UploadFailed(err)
 }
 
 // limits returns the limits of an upload's parts. If parts pass through the handler, they must be
@@ -150,10 +165,11 @@ func (h *Handler) limits(s *session.Session, upload storage.MultipartUpload) sto
 // signed. The user to whom the session belongs counts as the sender of the request.
 func (h *Handler) loadSigned(c *intake.Call) (*session.Session, error) {
 	s, err := h.Uploads.LoadAny(c.Context(), c.PathValue("id"))
-	if err == nil {
-		c.User.ID = s.User
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	c.User.ID = s.User
+	return s, nil
 }
 
 // loadProxied returns the session of a part that passes through the handler.
@@ -207,6 +223,7 @@ func (h *Handler) signParts(c *intake.Call) error {
 	if len(numbers) > maxBatch {
 		return refusal.Invalid("partNumbers", fmt.Sprintf("At most %d parts are signed at once.", maxBatch))
 	}
+
 	urls := map[string]string{}
 	headers := map[string]map[string]string{}
 	for _, number := range numbers {
@@ -223,14 +240,18 @@ func (h *Handler) signParts(c *intake.Call) error {
 // partNumber parses the number of a part.
 func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 	number, err := strconv.Atoi(text)
-	if err != nil || number < 1 || limits.MaxParts > 0 && number > limits.MaxParts || strconv.Itoa(number) != text {
-		limit := ""
-		if limits.MaxParts > 0 {
-			limit = fmt.Sprintf(" to %d", limits.MaxParts)
-		}
-		return 0, refusal.Invalid(field, "Parts are numbered from 1"+limit+".")
+	// A sign or a zero at the beginning would make two addresses for one part.
+	isPlain := err == nil && strconv.Itoa(number) == text
+	isTooLarge := limits.MaxParts > 0 && number > limits.MaxParts
+	if isPlain && number >= 1 && !isTooLarge {
+		return number, nil
 	}
-	return number, nil
+
+	numbers := "from 1"
+	if limits.MaxParts > 0 {
+		numbers = fmt.Sprintf("from 1 to %d", limits.MaxParts)
+	}
+	return 0, refusal.Invalid(field, "Parts are numbered "+numbers+".")
 }
 
 // sign returns a signed request that stores one part. The query may have the size and crc32c of the

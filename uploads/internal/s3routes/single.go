@@ -29,18 +29,16 @@ func (h *Handler) beginSingle(c *intake.Call) error {
 	if c.Header.Get("Sec-Fetch-Site") == "cross-site" && c.W.Header().Get("Access-Control-Allow-Origin") == "" {
 		return refusal.New("Origin", refusal.CodeNotAllowed, "Pages of other sites may not do this.")
 	}
-	query := c.URL.Query()
-	n := session.Request{Name: query.Get("filename"), Type: query.Get("type"), Size: -1}
-	values := map[string]any{}
-	for name, value := range query {
-		if inner, ok := strings.CutPrefix(name, "metadata["); ok && strings.HasSuffix(inner, "]") {
-			values[strings.TrimSuffix(inner, "]")] = value[0]
-		}
-	}
 
-	var err error
-	if n.Metadata, err = textMetadata(values); err != nil {
+	metadata, err := queryMetadata(c.URL.Query())
+	if err != nil {
 		return err
+	}
+	n := session.Request{
+		Name:     c.URL.Query().Get("filename"),
+		Type:     c.URL.Query().Get("type"),
+		Size:     -1,
+		Metadata: metadata,
 	}
 	s, err := h.Uploads.Begin(c.Request, c.User, session.KindSingle, n, "size")
 	if err != nil {
@@ -48,10 +46,9 @@ func (h *Handler) beginSingle(c *intake.Call) error {
 	}
 	ttl := min(h.TTL, h.URLTTL)
 	s.Expires = h.Store.Now().Add(ttl).UTC()
-	if e := h.Uploads.CheckRoom(c.Context(), s); e != nil {
-		return e
+	if err := h.Uploads.CheckRoom(c.Context(), s); err != nil {
+		return err
 	}
-
 	if err := h.Store.Save(c.Context(), s); err != nil {
 		return err
 	}
@@ -64,6 +61,19 @@ func (h *Handler) beginSingle(c *intake.Call) error {
 	})
 }
 
+// queryMetadata returns the metadata in a query, such as metadata[color]=blue.
+func queryMetadata(query url.Values) (map[string]string, error) {
+	values := map[string]any{}
+	for param, texts := range query {
+		inner, hasPrefix := strings.CutPrefix(param, "metadata[")
+		name, hasSuffix := strings.CutSuffix(inner, "]")
+		if hasPrefix && hasSuffix {
+			values[name] = texts[0]
+		}
+	}
+	return textMetadata(values)
+}
+
 // putSingle stores a file that is sent in one request. The request needs no login, because its URL
 // is secret.
 func (h *Handler) putSingle(c *intake.Call) error {
@@ -74,58 +84,68 @@ func (h *Handler) putSingle(c *intake.Call) error {
 	if s.Kind != session.KindSingle {
 		return refusal.NotFound()
 	}
-	bytes := int64(intake.FileHeld)
+	bufferSize := int64(intake.FileHeld)
 	if s.Target.MaxSize > 0 {
-		bytes = min(bytes, s.Target.MaxSize)
+		bufferSize = min(bufferSize, s.Target.MaxSize)
 	}
-	release, err := c.Share(bytes)
+	release, err := c.Share(bufferSize)
 	if err != nil {
 		return err
 	}
 	defer release()
 
-	body, size, err := sentFile(c, s.Target.MaxSize)
+	file, size, err := sentFile(c, s.Target.MaxSize)
 	if err != nil {
 		return err
 	}
-	arriving := &session.Arrival{Size: size}
-	s.Arrival = arriving
+	s.Arrival = &session.Arrival{Size: size}
+	body := &summedBody{src: file}
+	oldPhase := s.Phase
+	if oldPhase != session.PhaseDone {
+		s, err = h.finishSingle(c.Context(), s, body)
+		if err != nil {
+			return err
+		}
+	}
+	if oldPhase != session.PhaseOpen {
+		if err := h.repeatSingle(c.Context(), s, body, oldPhase); err != nil {
+			return err
+		}
+	}
 
-	summed := &summedBody{from: body}
-	phase := s.Phase
-	if phase != session.PhaseDone {
-		s, err = h.Uploads.Finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-			opts := s.UploadOptions(session.OptionsFor[storage.UploadOption](h.Uploads.FirstTarget(s)))
-			maximum := arriving.MaxSize
-			if size >= 0 {
-				opts = append(opts, storage.WithSize(size))
-			} else if maximum > 0 {
-				summed.from = bodyio.LimitReader(body, maximum, refusal.TooLarge("body", maximum))
-			}
-			attrs, err := h.Store.Bucket.Upload(ctx, key, summed, opts...)
-			if err != nil || s.Target.Overwrite {
-				return attrs, err
-			}
-			// An earlier request with the same URL may have stored its file while this body was
-			// read, so compare this body with the stored object.
-			return attrs, summed.compare(attrs, refusal.Exists())
-		})
-	}
-	if err == nil && phase != session.PhaseOpen {
-		err = h.repeatSingle(c.Context(), s, summed, phase)
-	}
-	if err != nil {
-		return err
-	}
-	header := c.W.Header()
 	// Uppy fails without an ETag.
+	header := c.W.Header()
 	header.Set("ETag", `"`+rand.Text()+`"`)
-
 	if s.URL() != "" {
 		header.Set("Location", s.URL())
 	}
 	c.W.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// finishSingle stores a file whose bytes arrive now.
+func (h *Handler) finishSingle(
+	ctx context.Context, s *session.Session, body *summedBody,
+) (*session.Session, error) {
+	arrival := s.Arrival
+	file := body.src
+	return h.Uploads.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
+		opts := s.UploadOptions(session.OptionsFor[storage.UploadOption](h.Uploads.FirstTarget(s)))
+		if arrival.Size >= 0 {
+			opts = append(opts, storage.WithSize(arrival.Size))
+		} else if arrival.MaxSize > 0 {
+			// Finish has set MaxSize, to what it has reserved for the file.
+			tooLarge := refusal.TooLarge("body", arrival.MaxSize)
+			body.src = bodyio.LimitReader(file, arrival.MaxSize, tooLarge)
+		}
+		attrs, err := h.Store.Bucket.Upload(ctx, key, body, opts...)
+		if err != nil || s.Target.Overwrite {
+			return attrs, err
+		}
+		// An earlier request with the same URL may have stored its file while this body was
+		// read, so compare this body with the stored object.
+		return attrs, body.compare(attrs, refusal.Exists())
+	})
 }
 
 // repeatSingle responds to a client that sends its file again after the file was stored. If the
@@ -144,12 +164,13 @@ func (h *Handler) repeatSingle(ctx context.Context, s *session.Session, body *su
 		// The application has removed the file.
 		return s.Completed()
 	}
-	if err == nil && phase == session.PhaseDone && !attrs.CRC32C.Known {
+	if err != nil {
+		return refusal.StoreFailed(err)
+	}
+	if phase == session.PhaseDone && !attrs.CRC32C.Known {
 		return s.Completed()
 	}
-	if err == nil {
-		err = body.compare(attrs, s.Completed())
-	}
+	err = body.compare(attrs, s.Completed())
 	if err != nil {
 		return refusal.StoreFailed(err)
 	}
@@ -158,7 +179,7 @@ func (h *Handler) repeatSingle(ctx context.Context, s *session.Session, body *su
 
 // A summedBody counts the bytes of a body, and has their CRC32C.
 type summedBody struct {
-	from  io.Reader
+	src   io.Reader
 	bytes int64
 	crc   uint32
 }
@@ -166,10 +187,14 @@ type summedBody struct {
 // compare reads the rest of the body. If the body differs from the stored object in size or CRC32C,
 // it returns the error passed as other.
 func (b *summedBody) compare(attrs *storage.Attrs, other *refusal.Error) error {
-	if _, err := io.Copy(io.Discard, b); err != nil {
+	_, err := io.Copy(io.Discard, b)
+	if err != nil {
 		return &storage.Error{Code: storage.BodyFailed, Err: err}
 	}
-	if attrs.Size != b.bytes || attrs.CRC32C.Known && attrs.CRC32C.Sum != b.crc {
+	if attrs.Size != b.bytes {
+		return other
+	}
+	if attrs.CRC32C.Known && attrs.CRC32C.Sum != b.crc {
 		return other
 	}
 	return nil
@@ -177,7 +202,7 @@ func (b *summedBody) compare(attrs *storage.Attrs, other *refusal.Error) error {
 
 // Read reads from the body.
 func (b *summedBody) Read(p []byte) (int, error) {
-	n, err := b.from.Read(p)
+	n, err := b.src.Read(p)
 	b.bytes += int64(n)
 	b.crc = crc32c.Update(b.crc, p[:n])
 	return n, err
@@ -202,11 +227,11 @@ const maxFieldBytes = 64 << 10
 // formFile returns a reader of the field "file" of a form. It skips the fields before the file, and
 // does not read those after it.
 func formFile(c *intake.Call, limit int64) (io.Reader, error) {
-	all := limit
+	bodyLimit := limit
 	if limit > 0 {
-		all += maxFieldBytes
+		bodyLimit += maxFieldBytes
 	}
-	body, err := c.BoundedBody(all)
+	body, err := c.BoundedBody(bodyLimit)
 	if err != nil {
 		return nil, refusal.TooLarge("Content-Length", limit)
 	}
@@ -218,8 +243,11 @@ func formFile(c *intake.Call, limit int64) (io.Reader, error) {
 	if err == io.EOF {
 		return nil, refusal.NoFile()
 	}
-	if err != nil || limit <= 0 {
-		return part, err
+	if err != nil {
+		return nil, err
+	}
+	if limit <= 0 {
+		return part, nil
 	}
 	return bodyio.LimitReader(part, limit, refusal.TooLarge("body", limit)), nil
 }
