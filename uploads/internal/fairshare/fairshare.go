@@ -22,6 +22,7 @@ type Pool struct {
 	waiting []*waiter
 }
 
+// A waiter is a request that waits for bytes.
 type waiter struct {
 	owner   string
 	bytes   int64
@@ -84,26 +85,31 @@ func (m *Pool) Contended(owner string) bool {
 	return m.contended(owner)
 }
 
+// contended is Contended for a caller that holds m.mu.
 func (m *Pool) contended(owner string) bool {
-	return m.next() >= 0 || slices.ContainsFunc(m.waiting, func(w *waiter) bool { return w.owner == owner })
+	if m.next() >= 0 {
+		return true
+	}
+	return slices.ContainsFunc(m.waiting, func(w *waiter) bool { return w.owner == owner })
 }
 
 // Acquire waits until owner can take bytes, and takes them. If m.Wait has passed or ctx is done, it
 // returns false.
 func (m *Pool) Acquire(ctx context.Context, owner string, bytes int64) bool {
-	m.mu.Lock()
 	w := &waiter{owner: owner, bytes: bytes, granted: make(chan struct{})}
+	m.mu.Lock()
 	m.waiting = append(m.waiting, w)
 	m.grant()
 	m.mu.Unlock()
+
 	ctx, cancel := context.WithTimeout(ctx, m.Wait)
 	defer cancel()
 	select {
 	case <-w.granted:
 		return true
 	case <-ctx.Done():
+		return m.abandon(w)
 	}
-	return m.abandon(w)
 }
 
 // abandon removes w from the queue. If w has received its bytes meanwhile, it returns true.
@@ -130,7 +136,11 @@ func (m *Pool) Release(owner string, bytes int64) {
 // grant gives free bytes to waiting requests, as long as the next one fits. The caller must hold
 // m.mu.
 func (m *Pool) grant() {
-	for i := m.next(); i >= 0 && m.fits(m.waiting[i].bytes); i = m.next() {
+	for {
+		i := m.next()
+		if i < 0 || !m.fits(m.waiting[i].bytes) {
+			return
+		}
 		w := m.waiting[i]
 		m.take(w.owner, w.bytes)
 		m.waiting = slices.Delete(m.waiting, i, i+1)
@@ -143,12 +153,20 @@ func (m *Pool) grant() {
 // of an owner would delay an older, large request of that owner. The caller must hold m.mu.
 func (m *Pool) next() int {
 	next := -1
-	owners := map[string]bool{}
+	var fewest int64 // bytes of the owner of the waiter next
+	seen := map[string]bool{}
 	for i, w := range m.waiting {
-		if !owners[w.owner] && m.allows(w.owner, w.bytes) && (next < 0 || m.owners[w.owner] < m.owners[m.waiting[next].owner]) {
-			next = i
+		if seen[w.owner] {
+			continue
 		}
-		owners[w.owner] = true
+		seen[w.owner] = true
+		if !m.allows(w.owner, w.bytes) {
+			continue
+		}
+		if has := m.owners[w.owner]; next < 0 || has < fewest {
+			next = i
+			fewest = has
+		}
 	}
 	return next
 }

@@ -29,18 +29,20 @@ func Clean(name string) string {
 	for _, r := range name {
 		if unicode.IsSpace(r) || strings.ContainsRune(blanks, r) {
 			r = ' '
-		} else if !unicode.IsPrint(r) { // control, format, private and unassigned characters
+		}
+		if r != ' ' && !unicode.IsPrint(r) {
+			// It is a control, format, private or unassigned character.
 			continue
 		}
-		if !unicode.Is(unicode.Mn, r) && !unicode.Is(unicode.Me, r) {
-			marks = 0
-		} else {
+
+		if unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Me, r) {
 			marks++
+		} else {
+			marks = 0
 		}
-		if marks > maxMarks {
-			continue
+		if marks <= maxMarks {
+			b.WriteRune(r)
 		}
-		b.WriteRune(r)
 	}
 
 	name = cutName(strings.Join(strings.Fields(b.String()), " "))
@@ -51,6 +53,7 @@ func Clean(name string) string {
 	return name
 }
 
+// cutName shortens a long name, and keeps its extension if that is short.
 func cutName(name string) string {
 	if len(name) <= maxNameBytes {
 		return name

@@ -56,16 +56,20 @@ func LabelFlaw(text string) string {
 // years of four digits.
 func Storable(values ...any) error {
 	for _, value := range values {
-		if t, ok := value.(time.Time); ok && (t.UTC().Year() < 0 || t.UTC().Year() > 9999) {
-			return &storage.Error{
-				Code: storage.InvalidArgument,
-				Err:  fmt.Errorf("times must be in the years 0 to 9999, and not %v", t),
+		switch value := value.(type) {
+		case time.Time:
+			if year := value.UTC().Year(); year < 0 || year > 9999 {
+				return &storage.Error{
+					Code: storage.InvalidArgument,
+					Err:  fmt.Errorf("times must be in the years 0 to 9999, and not %v", value),
+				}
 			}
-		}
-		if text, ok := value.(string); ok && (!utf8.ValidString(text) || strings.Contains(text, "\x00")) {
-			return &storage.Error{
-				Code: storage.InvalidArgument,
-				Err:  fmt.Errorf("text must be valid UTF-8 without NUL, and not %q", text),
+		case string:
+			if !utf8.ValidString(value) || strings.Contains(value, "\x00") {
+				return &storage.Error{
+					Code: storage.InvalidArgument,
+					Err:  fmt.Errorf("text must be valid UTF-8 without NUL, and not %q", value),
+				}
 			}
 		}
 	}
@@ -76,6 +80,8 @@ func Storable(values ...any) error {
 // changes the direction of text, which could show "gpj.exe" as "exe.jpg". Characters that some
 // scripts need (ZWJ, ZWNJ, RLM) are allowed.
 func isConfusable(r rune) bool {
-	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' ||
-		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+	isLineSeparator := r == '\u2028' || r == '\u2029'
+	isOverride := '\u202a' <= r && r <= '\u202e'
+	isIsolate := '\u2066' <= r && r <= '\u2069'
+	return unicode.IsControl(r) || isLineSeparator || isOverride || isIsolate
 }

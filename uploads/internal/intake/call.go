@@ -51,13 +51,16 @@ const smallDocument = 4 << 10
 // If the body may be longer than smallDocument, ReadJSON takes memory for the whole body from
 // Config.MemoryLimit. If a body arrives slowly, the decoder holds all of it in memory.
 func (c *Call) ReadJSON(dst any, limit int64, strict bool) error {
-	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil ||
-		mediaType != "application/json" {
+	mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" {
 		return refusal.WrongType("The request must be application/json.")
 	}
-	if length := c.ContentLength; length < 0 || length > smallDocument {
-		if length < 0 || length > limit {
-			length = limit
+	isKnown := c.ContentLength >= 0
+	if !isKnown || c.ContentLength > smallDocument {
+		// A document that is too long fails at the limit.
+		length := limit
+		if isKnown {
+			length = min(length, c.ContentLength)
 		}
 		release, err := Take(c.Memory.Feeds, c.Request, c.User.ID, length)
 		if err != nil {
@@ -66,13 +69,14 @@ func (c *Call) ReadJSON(dst any, limit int64, strict bool) error {
 		defer release()
 	}
 
-	d := json.NewDecoder(http.MaxBytesReader(c.W, Body(c.W, c.Request), limit))
+	decoder := json.NewDecoder(http.MaxBytesReader(c.W, Body(c.W, c.Request), limit))
 	// A float64 would change long numbers in metadata.
-	d.UseNumber()
+	decoder.UseNumber()
 	if strict {
-		d.DisallowUnknownFields()
+		decoder.DisallowUnknownFields()
 	}
-	if err := d.Decode(dst); err != nil {
+	err = decoder.Decode(dst)
+	if err != nil {
 		return refusal.New("", refusal.CodeInvalidRequest, "The request is not understood.")
 	}
 	return nil

@@ -43,7 +43,7 @@ func NewFormReader(c *Call, body io.Reader, name string, fieldBytes int64) (*For
 	}, nil
 }
 
-// Next returns the Next file, and skips the fields before it. After the last file, it returns
+// Next returns the next file, and skips the fields before it. After the last file, it returns
 // io.EOF.
 func (f *FormReader) Next() (*multipart.Part, error) {
 	for ; f.skipped <= maxFields; f.skipped++ {
@@ -56,23 +56,33 @@ func (f *FormReader) Next() (*multipart.Part, error) {
 		if err != nil {
 			return nil, f.failure(err)
 		}
-		if part.FileName() != "" && (f.name == "" || f.name == part.FormName()) {
+
+		isWanted := f.name == "" || f.name == part.FormName()
+		if isWanted && part.FileName() != "" {
 			return part, nil
 		}
-		// The header of this part is malformed. The part may be a file, so it must not be skipped.
 		if part.FormName() == "" {
+			// The header of this part is malformed. The part may be a file, so it must not be skipped.
 			return nil, notUnderstood()
 		}
-		n, err := io.Copy(io.Discard, io.LimitReader(part, f.skip+1))
-		f.skip -= n
-		if f.skip < 0 {
-			return nil, refusal.OfFile(refusal.CodeTooLarge, "The fields of the form are too long.")
-		}
-		if err != nil {
-			return nil, f.failure(err)
+		if err := f.skipField(part); err != nil {
+			return nil, err
 		}
 	}
 	return nil, refusal.New("", refusal.CodeInvalidRequest, "The form has too many fields.")
+}
+
+// skipField reads a field to its end. It fails if all skipped fields together are too long.
+func (f *FormReader) skipField(part io.Reader) error {
+	n, err := io.Copy(io.Discard, io.LimitReader(part, f.skip+1))
+	f.skip -= n
+	if f.skip < 0 {
+		return refusal.OfFile(refusal.CodeTooLarge, "The fields of the form are too long.")
+	}
+	if err != nil {
+		return f.failure(err)
+	}
+	return nil
 }
 
 // failure returns the response to an error of reading the form. The error must not come from

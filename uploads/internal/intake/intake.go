@@ -121,7 +121,9 @@ func Owner(r *http.Request, user string) string {
 		return "user " + user
 	}
 	host := webserver.HostName(r.RemoteAddr)
-	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().Is6() {
+	ip, err := netip.ParseAddr(host)
+	if err == nil && ip.Unmap().Is6() {
+		// Prefix fails only for more bits than the address has.
 		network, _ := ip.Prefix(64)
 		host = network.String()
 	}
@@ -138,17 +140,18 @@ const (
 // fails. If a middleware hides the connection, Body cannot set a deadline. Then only the server's
 // ReadTimeout ends a client that sends nothing.
 func Body(w http.ResponseWriter, r *http.Request) io.ReadCloser {
-	return &idleReader{from: r.Body, conn: http.NewResponseController(w)}
+	return &idleReader{src: r.Body, conn: http.NewResponseController(w)}
 }
 
+// An idleReader reads a body, and fails if the client sends too slowly.
 type idleReader struct {
-	from   io.ReadCloser
+	src    io.ReadCloser
 	conn   *http.ResponseController
 	waited time.Duration // how long the reads of the current interval took
 	bytes  int           // bytes that were read in that interval
 }
 
-func (r *idleReader) Close() error { return r.from.Close() }
+func (r *idleReader) Close() error { return r.src.Close() }
 
 func (r *idleReader) Read(p []byte) (int, error) {
 	if r.bytes >= IdleMinimum {
@@ -158,9 +161,11 @@ func (r *idleReader) Read(p []byte) (int, error) {
 	if r.waited >= IdleFor {
 		return 0, os.ErrDeadlineExceeded
 	}
+
+	// If the connection has no deadlines, only the server's ReadTimeout ends this Read.
 	start := time.Now()
 	_ = r.conn.SetReadDeadline(start.Add(IdleFor - r.waited))
-	n, err := r.from.Read(p)
+	n, err := r.src.Read(p)
 	r.waited += time.Since(start)
 	r.bytes += n
 	if err != nil {

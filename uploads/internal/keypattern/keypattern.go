@@ -36,16 +36,16 @@ func IsRandom(text string) bool { return randoms.MatchString(text) }
 // ignore case can distinguish them, too.
 var randomText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// A place is one element of a pattern: either fixed text (literal) or a name in braces.
-type place struct{ literal, name string }
+// An element is a part of a pattern: either fixed text (literal) or a name in braces.
+type element struct{ literal, name string }
 
 // A Pattern makes keys from values. Two different sets of values never make the same key, because
 // the values can be read from the key. Each segment of the key contains at most one value, and all
 // other text in the segment has a known form.
 type Pattern struct {
-	Text   string
-	Values []string // names in braces whose values the application sets
-	places []place
+	Text     string
+	Values   []string // names in braces whose values the application sets
+	elements []element
 	// keys matches all keys of the pattern, with one group for each name in Values. It is compiled when it is
 	// needed, because that takes longer than all else in uploads.New.
 	keys func() *regexp.Regexp
@@ -56,8 +56,8 @@ type Pattern struct {
 // expression for "ext" matches any extension, or none. It is not limited to the types that are
 // allowed now, because other types may have been allowed earlier.
 var ownNames = map[string]struct {
-	width int
-	texts string
+	width      int
+	expression string
 }{
 	"yyyy":   {4, `[0-9]{4}`},
 	"mm":     {2, `[0-9]{2}`},
@@ -69,11 +69,12 @@ var ownNames = map[string]struct {
 }
 
 var (
-	randoms    = whole(ownNames["random"].texts)
-	extensions = whole(ownNames["ext"].texts)
+	randoms    = whole(ownNames["random"].expression)
+	extensions = whole(ownNames["ext"].expression)
 	names      = whole(`[a-z][a-z0-9_]*`)
 )
 
+// whole compiles an expression that must match a whole text.
 func whole(expression string) *regexp.Regexp { return regexp.MustCompile("^" + expression + "$") }
 
 // Parse parses a pattern. If the text is not a valid pattern, Parse returns the rule that it
@@ -83,31 +84,32 @@ func Parse(text string) (*Pattern, string) {
 	length := 0
 	expression := ""
 	for rest := text; rest != ""; {
-		literal, inner, ok := strings.Cut(rest, "{")
+		literal, inner, hasName := strings.Cut(rest, "{")
 		if literal != "" {
-			p.places = append(p.places, place{literal: literal})
+			p.elements = append(p.elements, element{literal: literal})
 			length += len(literal)
 			expression += regexp.QuoteMeta(literal)
 		}
-		if !ok {
+		if !hasName {
 			break
 		}
-		name, tail, closed := strings.Cut(inner, "}")
-		if !closed || !names.MatchString(name) {
+
+		name, tail, isClosed := strings.Cut(inner, "}")
+		if !isClosed || !names.MatchString(name) {
 			return nil, fmt.Sprintf("has %q, which is not a name in braces", rest[len(literal):])
 		}
 		variable, isOwn := ownNames[name]
 		if !isOwn {
 			variable.width = maxValue
-			variable.texts = "([^/]*)"
+			variable.expression = "([^/]*)"
 			if slices.Contains(p.Values, name) {
 				return nil, fmt.Sprintf("has {%s} twice", name)
 			}
 			p.Values = append(p.Values, name)
 		}
-		p.places = append(p.places, place{name: name})
+		p.elements = append(p.elements, element{name: name})
 		length += variable.width
-		expression += variable.texts
+		expression += variable.expression
 		rest = tail
 	}
 
@@ -124,22 +126,22 @@ func Parse(text string) (*Pattern, string) {
 // uniques lists the names that make a key unique. A pattern must have exactly one of them.
 var uniques = []string{"{random}", "{id}", "{newest}"}
 
+// problem returns the rule that the pattern breaks, or "".
 func (p *Pattern) problem() string {
-	unique := 0
+	count := 0
 	for _, name := range uniques {
-		unique += strings.Count(p.Text, name)
+		count += strings.Count(p.Text, name)
 	}
-	switch unique {
-	case 0:
+	if count == 0 {
 		return "must have {random}, so that keys are unique"
-	case 1:
-	default:
+	}
+	if count > 1 {
 		return "has {random} twice"
 	}
 
-	before, after, ok := strings.Cut(p.Text, "{ext}")
-	isUnique := func(name string) bool { return strings.HasSuffix(before, name) }
-	if ok && (after != "" || !slices.ContainsFunc(uniques, isUnique)) {
+	before, after, hasExtension := strings.Cut(p.Text, "{ext}")
+	endsUnique := slices.ContainsFunc(uniques, func(name string) bool { return strings.HasSuffix(before, name) })
+	if hasExtension && (after != "" || !endsUnique) {
 		return "may have {ext} only at its end, after {random}"
 	}
 
@@ -156,11 +158,12 @@ func (p *Pattern) problem() string {
 		}
 	}
 
-	for _, pl := range p.places {
-		if i := strings.IndexFunc(pl.literal, func(r rune) bool { return r != '/' && !IsSafe(r) }); i >= 0 {
+	isForbidden := func(r rune) bool { return r != '/' && !IsSafe(r) }
+	for _, e := range p.elements {
+		if strings.ContainsFunc(e.literal, isForbidden) {
 			return fmt.Sprintf(
 				`has %q: only letters, digits, "-", "_", "." and "/" are allowed outside braces`,
-				pl.literal,
+				e.literal,
 			)
 		}
 	}
@@ -169,7 +172,9 @@ func (p *Pattern) problem() string {
 
 // IsSafe reports whether a value may contain r.
 func IsSafe(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'
+	isLetter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+	isDigit := '0' <= r && r <= '9'
+	return isLetter || isDigit || r == '-' || r == '_' || r == '.'
 }
 
 // Check checks the values for the names of the pattern. Each name must have a valid value, and
@@ -189,8 +194,8 @@ func (p *Pattern) Check(values map[string]string) (name, flaw string) {
 		if len(value) > maxValue {
 			return name, "This value is longer than 128 characters."
 		}
-		if value[0] == '.' || strings.HasSuffix(value, ".") ||
-			strings.ContainsFunc(value, func(r rune) bool { return !IsSafe(r) }) {
+		hasUnsafe := strings.ContainsFunc(value, func(r rune) bool { return !IsSafe(r) })
+		if hasUnsafe || strings.HasPrefix(value, ".") || strings.HasSuffix(value, ".") {
 			return name, `This value may have only letters, digits, "-", "_" and ".", and must not begin or end with ".".`
 		}
 	}
@@ -201,10 +206,10 @@ func (p *Pattern) Check(values map[string]string) (name, flaw string) {
 // Check must have accepted the values.
 func (p *Pattern) Key(values map[string]string, t time.Time, random Random, extension string) string {
 	var b strings.Builder
-	for _, pl := range p.places {
-		switch pl.name {
+	for _, e := range p.elements {
+		switch e.name {
 		case "":
-			b.WriteString(pl.literal)
+			b.WriteString(e.literal)
 		case "yyyy":
 			fmt.Fprintf(&b, "%04d", t.UTC().Year())
 		case "mm":
@@ -222,7 +227,7 @@ func (p *Pattern) Key(values map[string]string, t time.Time, random Random, exte
 				b.WriteString(extension)
 			}
 		default:
-			b.WriteString(values[pl.name])
+			b.WriteString(values[e.name])
 		}
 	}
 	return b.String()
@@ -231,38 +236,46 @@ func (p *Pattern) Key(values map[string]string, t time.Time, random Random, exte
 // Ordered reports whether keys sort by their IDs. They do if the pattern is fixed text followed by
 // {id} and perhaps {ext}. It also returns the fixed text before the ID.
 func (p *Pattern) Ordered() (before string, ordered bool) {
-	before, after, ok := strings.Cut(p.Text, "{id}")
-	return before, ok && !strings.Contains(before, "{") && (after == "" || after == "{ext}")
+	before, after, hasID := strings.Cut(p.Text, "{id}")
+	isFixed := !strings.Contains(before, "{")
+	isLast := after == "" || after == "{ext}"
+	return before, hasID && isFixed && isLast
 }
 
 // ID returns the ID in a key. If keys of the pattern do not sort by ID, or if the pattern could not
 // have made the key, it returns "".
 func (p *Pattern) ID(key string) string {
-	if _, ordered := p.Ordered(); ordered && p.Matches(key, nil) {
-		return IDIn(key)
+	_, isOrdered := p.Ordered()
+	if !isOrdered || !p.Matches(key, nil) {
+		return ""
 	}
-	return ""
+	return IDIn(key)
 }
 
 // IDIn returns the ID at the end of a key, before the extension. If the key has no ID there, it
 // returns "". It works for keys of any pattern that ends in {id} or {id}{ext}.
 func IDIn(key string) string {
 	stem := strings.TrimSuffix(key, path.Ext(key))
-	if id := stem[max(0, len(stem)-timeid.Length):]; timeid.Valid(id) {
-		return id
+	id := stem[max(0, len(stem)-timeid.Length):]
+	if !timeid.Valid(id) {
+		return ""
 	}
-	return ""
+	return id
 }
 
 // Matches reports whether the pattern could have made key from values.
 func (p *Pattern) Matches(key string, values map[string]string) bool {
-	names := p.keys().FindStringSubmatch(key)
+	// The first element is the whole key, and the others are the texts in place of p.Values.
+	texts := p.keys().FindStringSubmatch(key)
+	if texts == nil {
+		return false
+	}
 	for i, name := range p.Values {
-		if names != nil && names[i+1] != values[name] {
+		if texts[i+1] != values[name] {
 			return false
 		}
 	}
-	return names != nil
+	return true
 }
 
 // Stem returns a key without the extension that {ext} has added. The stem is still unique, because
@@ -278,21 +291,24 @@ func (p *Pattern) Stem(key string) string {
 // Owner returns the text in place of {user} in a key. If the pattern has no {user}, or could not
 // have made the key, it returns "".
 func (p *Pattern) Owner(key string) string {
-	if i := slices.Index(p.Values, User); i >= 0 {
-		if names := p.keys().FindStringSubmatch(key); names != nil {
-			return names[i+1]
-		}
+	i := slices.Index(p.Values, User)
+	if i < 0 {
+		return ""
 	}
-	return ""
+	texts := p.keys().FindStringSubmatch(key)
+	if texts == nil {
+		return ""
+	}
+	return texts[i+1]
 }
 
 // OwnersPrefix returns the longest common prefix of all keys that the pattern makes for a user.
 func (p *Pattern) OwnersPrefix(user string) string {
 	prefix := ""
-	for _, pl := range p.places {
-		switch pl.name {
+	for _, e := range p.elements {
+		switch e.name {
 		case "":
-			prefix += pl.literal
+			prefix += e.literal
 		case User:
 			prefix += user
 		default:
@@ -308,8 +324,9 @@ func IsExtension(text string) bool { return extensions.MatchString(text) }
 // ExtensionOf returns the extension of a name in lower case. If a key may not have that extension,
 // it returns "".
 func ExtensionOf(name string) string {
-	if e := strings.ToLower(path.Ext(name)); IsExtension(e) {
-		return e
+	extension := strings.ToLower(path.Ext(name))
+	if !IsExtension(extension) {
+		return ""
 	}
-	return ""
+	return extension
 }

@@ -19,11 +19,14 @@ func For(limits storage.PartLimits, size, base int64) int64 {
 	if limits.MaxParts > 0 && size > 0 {
 		part = max(part, (size-1)/int64(limits.MaxParts)+1)
 	}
-	round := min(unit, base)
+
+	// Round up to a multiple of the store's unit or, if it has none, of this package's unit.
+	multiple := min(unit, base)
 	if limits.Unit > 0 {
-		round = limits.Unit
+		multiple = limits.Unit
 	}
-	part = (part + round - 1) / round * round
+	part = (part + multiple - 1) / multiple * multiple
+
 	if limits.MaxSize > 0 && part > limits.MaxSize {
 		part = limits.MaxSize
 		if limits.Unit > 0 {

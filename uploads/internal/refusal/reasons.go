@@ -115,11 +115,11 @@ func StoreFailed(err error) *Error {
 		Message: "The file could not be stored. Try again in a moment.",
 		Err:     err,
 	}
-	failure, _ := errors.AsType[*storage.Error](err)
+	storageErr, _ := errors.AsType[*storage.Error](err)
 	// A copy reads the body from the store and not from the sender.
-	reads := failure != nil && (failure.Op == "Copy" || failure.Op == "Compose")
+	isCopy := storageErr != nil && (storageErr.Op == "Copy" || storageErr.Op == "Compose")
 	switch {
-	case storage.CodeOf(err) == storage.BodyFailed && !reads:
+	case storage.CodeOf(err) == storage.BodyFailed && !isCopy:
 		e.Code = CodeInterrupted
 		e.Message = "The upload was interrupted."
 	case storage.CodeOf(err) == storage.TooLarge:
@@ -149,6 +149,7 @@ func ReadFailed(ctx context.Context, err error) *Error {
 	if ctx.Err() == nil {
 		return Interrupted(err)
 	}
+	// The reader reports the end of the context as an error of its own.
 	return StoreFailed(&storage.Error{Code: argument.ContextCode(ctx.Err()), Op: "uploads", Err: ctx.Err()})
 }
 
