@@ -136,7 +136,9 @@ func TestTusJoinSameBytesAsOtherUser(t *testing.T) {
 		}
 		return s.sessionSite.tusAs(user, "POST", "/tus/", nil, "Upload-Concat", concat)
 	}
-	s.before = func(call string) error { // no other call is in progress when it changes
+	// Alice stores her file just before Mallo's pieces are joined. No other call is in progress when
+	// s.before changes.
+	s.before = func(call string) error {
 		if call == "Compose" {
 			s.before = func(string) error { return nil }
 			assert.Equal(t, http.StatusCreated, join(alice).StatusCode)
@@ -153,45 +155,72 @@ func TestTusJoinSameBytesAsOtherUser(t *testing.T) {
 func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	s := newShared(t, nil)
 	data := content(1000)
-	a := s.sessionSite.tusAs(mallo, "POST", "/tus/", nil, "Upload-Length", size(data))
-	location := s.sessionSite.located(a, "/tus/")
-	other := s.sessionSite.located(s.sessionSite.tusAs(alice, "POST", "/tus/", nil, "Upload-Length", size(data)), "/tus/")
+	begin := func(user string) (location string) {
+		created := s.sessionSite.tusAs(user, "POST", "/tus/", nil, "Upload-Length", size(data))
+		return s.sessionSite.located(created, "/tus/")
+	}
+	malloUpload := begin(mallo)
+	aliceUpload := begin(alice)
 
-	s.killAtPut(3) // after the states of the holder and of the claim
-	require.GreaterOrEqual(t, s.sessionSite.tusAs(mallo, "PATCH", location, data, "Upload-Offset", "0").StatusCode, 500)
+	// The first Put has the holder of the upload, the second one the claim, and the third one the object.
+	s.killAtPut(3)
+	killed := s.sessionSite.tusAs(mallo, "PATCH", malloUpload, data, "Upload-Offset", "0")
+	require.GreaterOrEqual(t, killed.StatusCode, http.StatusInternalServerError)
 	s.before = func(string) error { return nil }
-	a = s.sessionSite.tusAs(alice, "PATCH", other, data, "Upload-Offset", "0")
-	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+
+	sent := s.sessionSite.tusAs(alice, "PATCH", aliceUpload, data, "Upload-Offset", "0")
+	require.Equal(t, http.StatusNoContent, sent.StatusCode, string(sent.body))
 	require.Equal(t, []string{alice}, s.told)
 
-	s.sessionSite.clock.Advance(uploads.DefaultTTL / 2) // the dead process held a claim
-	a = s.sessionSite.tusAs(mallo, "DELETE", location, nil)
-	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+	// The claim of the dead process has then ended, and the upload has not expired.
+	s.sessionSite.clock.Advance(uploads.DefaultTTL / 2)
+	aborted := s.sessionSite.tusAs(mallo, "DELETE", malloUpload, nil)
+
+	require.Equal(t, http.StatusNoContent, aborted.StatusCode, string(aborted.body))
 	require.Equal(t, []string{alice}, s.told)
 	s.sessionSite.stored(sharedKey, data)
 }
 
 // If a process is killed after it stored a file in one request, the address then accepts only the same file.
 func TestS3OtherFileAtAddressOfStoredOne(t *testing.T) {
-	for _, other := range []string{"abd", "a", "abcd", "abc"} {
-		s := newShared(t, nil)
-		var request struct{ URL string }
-		s.sessionSite.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
-		send := func(text string) *answer { return s.sessionSite.do("", "PUT", request.URL, readerOf(text), nil) }
+	const stored = "abc"
+	tests := []struct {
+		name     string
+		repeated string // file that the client sends to the address again
+		want     string // refusal of the repeated request; "" if it succeeds
+	}{
+		{name: "the same file", repeated: stored, want: ""},
+		{name: "other bytes of the same length", repeated: "abd", want: "412 exists key"},
+		{name: "a shorter file", repeated: "a", want: "412 exists key"},
+		{name: "a longer file", repeated: "abcd", want: "412 exists key"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newShared(t, nil)
+			var request struct{ URL string }
+			s.sessionSite.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
+			put := func(text string) *answer {
+				return s.sessionSite.do("", "PUT", request.URL, readerOf(text), nil)
+			}
 
-		s.killAtPut(3) // after the claim and the object
-		require.GreaterOrEqual(t, send("abc").StatusCode, 500)
-		s.before = func(string) error { return nil }
-		s.sessionSite.clock.Advance(3 * time.Minute) // the dead process holds a claim
-		a := send(other)
-		s.sessionSite.stored(sharedKey, []byte("abc"))
+			// The first Put has the claim, the second one the object, and the third one the result.
+			s.killAtPut(3)
+			killed := put(stored)
+			require.GreaterOrEqual(t, killed.StatusCode, http.StatusInternalServerError)
+			s.before = func(string) error { return nil }
 
-		if other == "abc" {
-			require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-			require.Equal(t, []string{alice}, s.told)
-		} else {
-			require.Equal(t, "412 exists key", a.refusal(t), other)
-			require.Empty(t, s.told)
-		}
+			// The claim of the dead process lasts 80 seconds.
+			s.sessionSite.clock.Advance(3 * time.Minute)
+			repeated := put(tt.repeated)
+
+			s.sessionSite.stored(sharedKey, []byte(stored))
+			if tt.want == "" {
+				require.Equal(t, http.StatusOK, repeated.StatusCode, string(repeated.body))
+				require.Equal(t, []string{alice}, s.told)
+			} else {
+				require.Equal(t, tt.want, repeated.refusal(t))
+				require.Empty(t, s.told)
+			}
+		})
 	}
 }
