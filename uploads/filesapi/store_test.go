@@ -122,27 +122,28 @@ func TestUploadBodyFails(t *testing.T) {
 // If the record's creation fails for certain, Upload removes the bytes. If the outcome is unknown, the bytes stay,
 // because the record may exist.
 func TestUploadRecordRefused(t *testing.T) {
-	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	tests := map[string]struct {
-		lost bool
-		left int
+	tests := []struct {
+		name     string
+		lost     bool // true if the record is created, and the response is lost
+		wantKeys int  // objects that are left
 	}{
-		"for certain: its bytes are removed":         {false, 0},
-		"perhaps not: its record is there, or Sweep": {true, 1},
+		{name: "the record was not created", lost: false, wantKeys: 0},
+		{name: "the record may have been created", lost: true, wantKeys: 1},
 	}
-	for name, tt := range tests {
-		s, err := filesapi.NewStore(f.bucket, &blindRecords{&failingRecords{Records: f.records, n: 1, lost: tt.lost}}, filesapi.StoreConfig{})
-		require.NoError(t, err)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newMemoryFixture(t, filesapi.StoreConfig{})
+			records := &blindRecords{&failingRecords{Records: f.records, n: 1, lost: tt.lost}}
+			s, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{})
+			require.NoError(t, err)
 
-		_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
-		requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
-		require.Equal(t, tt.lost, errors.Is(err, storage.OutcomeUnknown), name)
-		require.Len(t, keysUnder(t, f.bucket, "files/client/"), tt.left, name)
+			_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
 
-		requireConsistent(t, f.bucket, f.records)
-		for _, id := range listIDs(t, f.store, uploads.Filter{}, 10) {
-			require.NoError(t, f.store.Delete(t.Context(), id))
-		}
+			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
+			require.Equal(t, tt.lost, errors.Is(err, storage.OutcomeUnknown))
+			require.Len(t, keysUnder(t, f.bucket, "files/client/"), tt.wantKeys)
+			requireConsistent(t, f.bucket, f.records)
+		})
 	}
 }
 
@@ -153,46 +154,71 @@ func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 		f := newMemoryFixture(t, filesapi.StoreConfig{})
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{f.records}, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
+
 		r, err := s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+
 		require.NoError(t, err)
 		require.Equal(t, "x", readContent(t, f.store, r.ID))
 		requireConsistent(t, f.bucket, f.records)
 	})
-	t.Run("it cannot: the bytes are left", func(t *testing.T) {
+	t.Run("the record cannot be read, so the bytes stay", func(t *testing.T) {
 		f := newMemoryFixture(t, filesapi.StoreConfig{})
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{&blindRecords{f.records}}, filesapi.StoreConfig{})
 		require.NoError(t, err)
+
 		_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+
 		requireRefused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
 		require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
 		requireConsistent(t, f.bucket, f.records)
 	})
 }
 
+// An errReader fails with err.
 type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
+// Upload accepts a file of exactly MaxSize bytes, and refuses a longer one, however its body is read.
 func TestUploadEnforcesMaxSize(t *testing.T) {
-	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
-	for name, body := range map[string]func(text string) io.Reader{
-		"in place":         func(text string) io.Reader { return strings.NewReader(text) },
-		"a stream":         func(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) },
-		"a byte at a time": func(text string) io.Reader { return bytewise(text) },
-	} {
-		r, err := f.store.Upload(t.Context(), body("0123456789"), named("a.txt"))
-		require.NoError(t, err, name)
-		require.Equal(t, "0123456789", readContent(t, f.store, r.ID))
-		require.NoError(t, f.store.Delete(t.Context(), r.ID))
-		_, err = f.store.Upload(t.Context(), body("0123456789x"), named("a.txt"))
-		requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
-		require.Empty(t, keysUnder(t, f.bucket, "files/"), name)
+	const largest = "0123456789"
+	tests := []struct {
+		name string
+		body func(text string) io.Reader
+	}{
+		{
+			name: "a body of known length",
+			body: func(text string) io.Reader { return strings.NewReader(text) },
+		},
+		{
+			name: "a stream",
+			body: func(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) },
+		},
+		{
+			name: "a stream of single bytes",
+			body: bytewise,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: int64(len(largest))})
+
+			r, err := f.store.Upload(t.Context(), tt.body(largest), named("a.txt"))
+			require.NoError(t, err)
+			require.Equal(t, largest, readContent(t, f.store, r.ID))
+			require.NoError(t, f.store.Delete(t.Context(), r.ID))
+
+			_, err = f.store.Upload(t.Context(), tt.body(largest+"x"), named("a.txt"))
+			requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
+			require.Empty(t, keysUnder(t, f.bucket, "files/"))
+		})
 	}
 }
 
 // bytewise returns a reader of single bytes.
 func bytewise(text string) io.Reader { return &single{text} }
 
+// A single returns the bytes of a text one by one.
 type single struct{ left string }
 
 func (s *single) Read(p []byte) (int, error) {
@@ -218,15 +244,16 @@ func TestIDsAreOrderedByTime(t *testing.T) {
 	require.Equal(t, want[:10], listIDs(t, f.store, uploads.Filter{To: start}, 7))
 }
 
+// Two stores under two prefixes of one bucket do not see each other's files.
 func TestStoreInAPrefixedBucket(t *testing.T) {
 	b := memstore.New()
-	for _, place := range []string{"a/", "b/"} {
-		view := storage.Prefixed(b, place)
+	for _, prefix := range []string{"a/", "b/"} {
+		view := storage.Prefixed(b, prefix)
 		s, err := filesapi.NewStore(view, uploads.BucketRecords(view), filesapi.StoreConfig{})
 		require.NoError(t, err)
 		r, err := s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
 		require.NoError(t, err)
 		require.Equal(t, []string{r.ID}, listIDs(t, s, uploads.Filter{}, 10))
-		require.Len(t, keysUnder(t, b, place), 2)
+		require.Len(t, keysUnder(t, b, prefix), 2)
 	}
 }

@@ -62,13 +62,14 @@ func TestPartsTTLOfToken(t *testing.T) {
 }
 
 // before runs f before the n-th call of a kind reaches the bucket.
-func before(kind string, n int, happens func()) storage.OpenOption {
+// It counts the calls of that kind from 1, and runs f once.
+func before(kind string, n int, f func()) storage.OpenOption {
 	return driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == kind {
 				n--
 				if n == 0 {
-					happens()
+					f()
 				}
 			}
 			return next(ctx)
@@ -94,15 +95,30 @@ func (r *refusingRecords) Create(ctx context.Context, one *uploads.File) error {
 // later UploadPart makes the file.
 func TestSweepKeepsBytesOfClaim(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
+		// By default, PartsTTL and Grace are 24 hours.
 		tests := []struct {
 			name   string
 			config filesapi.StoreConfig
-			tries  int
-			every  time.Duration
+			tries  int           // calls whose record cannot be created
+			every  time.Duration // time between two calls
 		}{
-			{name: "somebody tries every 13 hours", tries: 3, every: 13 * time.Hour},
-			{name: "uploads are kept longer than bytes", config: filesapi.StoreConfig{PartsTTL: 7 * 24 * time.Hour}, tries: 1, every: 25 * time.Hour},
-			{name: "bytes are young only for a moment", config: filesapi.StoreConfig{Grace: time.Nanosecond}, tries: 2, every: time.Hour},
+			{
+				name:  "a call every 13 hours continues the upload",
+				tries: 3,
+				every: 13 * time.Hour,
+			},
+			{
+				name:   "PartsTTL is longer than Grace",
+				config: filesapi.StoreConfig{PartsTTL: 7 * 24 * time.Hour},
+				tries:  1,
+				every:  25 * time.Hour,
+			},
+			{
+				name:   "Grace is over at once",
+				config: filesapi.StoreConfig{Grace: time.Nanosecond},
+				tries:  2,
+				every:  time.Hour,
+			},
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
@@ -133,17 +149,19 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		tests := []struct {
-			name              string
-			uninspected, lost int // calls that fail
+			name           string
+			failedInspects int // calls of Inspect that fail
+			failedCreates  int // calls of Records.Create that fail
 		}{
-			{"no call has inspected it", 1, 0},
-			{"no call has created its record", 0, 1},
+			{name: "the first inspection failed", failedInspects: 1},
+			{name: "the first record was not created", failedCreates: 1},
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
+				failures := tt.failedInspects
 				inspect := func(context.Context, *filesapi.Record, *storage.ReaderAt) error {
-					tt.uninspected--
-					if tt.uninspected >= 0 {
+					if failures > 0 {
+						failures--
 						return errors.New("the scanner is not there")
 					}
 					return nil
@@ -151,20 +169,25 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 				c := filesapi.StoreConfig{TempAge: time.Hour, PartsTTL: 48 * time.Hour, Inspect: inspect}
 				f := o.open(t, c)
 				c.Now = f.clock.Now
-				s, err := filesapi.NewStore(f.bucket, f.instead(&refusingRecords{f.records, tt.lost}), c)
+				s, err := filesapi.NewStore(f.bucket, f.instead(&refusingRecords{f.records, tt.failedCreates}), c)
 				require.NoError(t, err)
 
+				// The first call fails, and a later one finishes the file.
 				_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
 				require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 				f.clock.Advance(26 * time.Hour)
 				f.sweep(t)
 				record, err := s.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
 				require.NoError(t, err)
+
+				// Sweep keeps the file as long as TempAge says.
 				f.clock.Advance(59 * time.Minute)
 				f.sweep(t)
 				reader, _, err := s.DownloadTemp(t.Context(), record.ID)
 				require.NoError(t, err)
 				require.NoError(t, reader.Close())
+
+				// After that, Sweep removes it.
 				f.clock.Advance(25 * time.Hour)
 				f.sweep(t)
 				require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
@@ -211,47 +234,62 @@ func TestSweepWhileCallContinues(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// A part that is sent while Sweep removes the upload is either kept, or not reported
-// as stored.
+// A part that is sent while Sweep removes the upload is either kept, or not reported as stored. Each row names
+// the step of Sweep before which the part is sent, by the call of the driver that makes the step.
 func TestSweepDuringPart(t *testing.T) {
 	tests := []struct {
-		name    string
-		call    string
-		n       int
-		without storage.Features
-		kept    bool
+		name     string
+		call     string           // kind of the call
+		number   int              // number of the call among those of its kind
+		disabled storage.Features // features that the store lacks
+		wantKept bool             // true if Sweep keeps the upload
 	}{
-		{name: "before it has the time", call: "Put", n: 1, kept: true},
-		{name: "before it asks whether the upload is in use", call: "Put", n: 2, kept: true},
-		{name: "before it gives the upload up", call: "Put", n: 3, kept: true},
-		{name: "before it looks for the parts", call: "List", n: 3},
-		{name: "before it removes the parts", call: "Delete", n: 2},
-		{name: "before it removes the state", call: "Delete", n: 3},
-		{name: "before it looks for the parts, and the store removes on no condition", call: "List", n: 3, without: storage.ConditionalRemove},
-		{name: "before it removes the parts, and the store removes on no condition", call: "DeleteBatch", n: 1, without: storage.ConditionalRemove},
+		{name: "before Sweep reads the time", call: "Put", number: 1, wantKept: true},
+		{name: "before Sweep asks whether the upload is in use", call: "Put", number: 2, wantKept: true},
+		{name: "before Sweep aborts the upload", call: "Put", number: 3, wantKept: true},
+		{name: "before Sweep lists the parts", call: "List", number: 3},
+		{name: "before Sweep removes the parts", call: "Delete", number: 2},
+		{name: "before Sweep removes the state", call: "Delete", number: 3},
+		{
+			name:     "before Sweep lists the parts, without conditional removal",
+			call:     "List",
+			number:   3,
+			disabled: storage.ConditionalRemove,
+		},
+		{
+			name:     "before Sweep removes the parts, without conditional removal",
+			call:     "DeleteBatch",
+			number:   1,
+			disabled: storage.ConditionalRemove,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
 			f.send(t, "a", part(token, 3, 1))
+			// The upload is then idle for longer than PartsTTL, which is 24 hours.
 			f.clock.Advance(25 * time.Hour)
-			n := 0
-			s := f.beside(t, before(tt.call, tt.n, func() {
-				n++
+			sent := 0
+			sendSecondPart := before(tt.call, tt.number, func() {
+				sent++
 				f.clock.Advance(time.Second)
 				require.Nil(t, f.send(t, "b", part(token, 3, 2)))
-			}), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.without})))
+			})
+			limits := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.disabled}))
+			sweeping := f.beside(t, sendSecondPart, limits)
 
-			report, err := s.store.Sweep(t.Context())
+			report, err := sweeping.store.Sweep(t.Context())
+
 			require.NoError(t, err)
-			require.Equal(t, 1, n)
-
-			if tt.kept {
+			require.Equal(t, 1, sent)
+			if tt.wantKept {
 				require.Equal(t, &uploads.SweepReport{}, report)
 			} else {
-				require.Nil(t, f.send(t, "a", part(token, 3, 1)), "the part before has expired: it is sent again")
+				// Sweep has removed the first part, so it is sent again.
+				require.Nil(t, f.send(t, "a", part(token, 3, 1)))
 			}
-			require.Equal(t, "abc", readContent(t, f.store, f.send(t, "c", part(token, 3, 3)).ID))
+			record := f.send(t, "c", part(token, 3, 3))
+			require.Equal(t, "abc", readContent(t, f.store, record.ID))
 			requireConsistent(t, f.bucket, f.records)
 		})
 	}
