@@ -93,13 +93,14 @@ func (b *bucket) swap(o *object, c storage.Condition) error {
 	}
 	o.setRevision(b.account.writes.Add(1))
 	old := b.live.set(o)
-	switch {
-	case old == nil:
-	case b.info.Versioning:
-		b.addNoncurrent(old, o.modified)
-	default:
-		b.discard(old, o.modified)
+	if old == nil {
+		return nil
 	}
+	if b.info.Versioning {
+		b.addNoncurrent(old, o.modified)
+		return nil
+	}
+	b.discard(old, o.modified)
 	return nil
 }
 
@@ -166,8 +167,13 @@ func (b *bucket) removeMissing(key string, revision uint64, now time.Time) {
 // checkWrite fails with PreconditionFailed if the condition of a write does not hold for the
 // current object of the key, which may be nil.
 func checkWrite(current *object, c storage.Condition) error {
-	if c.Absent && current != nil ||
-		c.Revision != "" && (current == nil || current.revisionText() != c.Revision) {
+	if c.Absent && current != nil {
+		return storage.PreconditionFailed
+	}
+	if c.Revision == "" {
+		return nil
+	}
+	if current == nil || current.revisionText() != c.Revision {
 		return storage.PreconditionFailed
 	}
 	return nil

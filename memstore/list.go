@@ -91,18 +91,21 @@ func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
 // S3's directory buckets, it accepts only prefixes that are empty or end in "/". The caller holds
 // the lock.
 func (b *bucket) listAnyOrder(r *driver.ListRequest, startAfter string) (*storage.Page, error) {
-	if r.StartAfter != "" || r.Prefix != "" && !strings.HasSuffix(r.Prefix, "/") ||
-		r.Delimiter != "" && r.Delimiter != "/" {
+	isFolder := r.Prefix == "" || strings.HasSuffix(r.Prefix, "/")
+	hasKnownDelimiter := r.Delimiter == "" || r.Delimiter == "/"
+	if r.StartAfter != "" || !isFolder || !hasKnownDelimiter {
 		return nil, storage.InvalidArgument
 	}
+
+	// List all entries, sort them, and cut out the page.
 	req := *r
 	req.Limit = b.live.len()
 	req.Entries = nil
 	page := b.list(&req, "")
 	slices.SortFunc(page.Entries, func(x, y storage.ListEntry) int { return compareChecksums(x.Key, y.Key) })
 	if startAfter != "" {
-		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool {
-			return compareChecksums(e.Key, startAfter) <= 0
+		page.Entries = slices.DeleteFunc(page.Entries, func(entry storage.ListEntry) bool {
+			return compareChecksums(entry.Key, startAfter) <= 0
 		})
 	}
 	if len(page.Entries) > r.Limit {
@@ -112,6 +115,9 @@ func (b *bucket) listAnyOrder(r *driver.ListRequest, startAfter string) (*storag
 	return page, nil
 }
 
+// compareChecksums compares keys by their checksums, and keys with equal checksums by their texts.
 func compareChecksums(a, b string) int {
-	return cmp.Or(cmp.Compare(crc32.ChecksumIEEE([]byte(a)), crc32.ChecksumIEEE([]byte(b))), strings.Compare(a, b))
+	aSum := crc32.ChecksumIEEE([]byte(a))
+	bSum := crc32.ChecksumIEEE([]byte(b))
+	return cmp.Or(cmp.Compare(aSum, bSum), strings.Compare(a, b))
 }
