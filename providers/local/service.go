@@ -125,15 +125,12 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	}
 	defer t.claim.End()
 
-	info, err := t.makeBucket(ctx, r)
-	if err == nil {
-		err = t.place(ctx, r.Name)
-	}
+	info, err := t.createBucket(ctx, r)
 	if err != nil {
+		// If this fails, a later sweep of the trash removes the directory.
 		_ = a.root.RemoveAll(t.claim.Path + "/" + r.Name)
 		return nil, err
 	}
-
 	return info, nil
 }
 
@@ -160,8 +157,8 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	})
 }
 
-// withSettings opens a bucket and calls get with its settings. It returns the result
-// of get.
+// withSettings opens a bucket, calls get with its settings, and closes the bucket. It returns the
+// result of get.
 func (s *serviceDriver) withSettings(
 	ctx context.Context, name string, get func(*bucketstore.Settings) (bucketstore.BucketSettings, error),
 ) (*storage.BucketInfo, error) {
@@ -190,20 +187,18 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	if err := bucketdir.Interrupted(ctx); err != nil {
 		return nil, "", err
 	}
-	pos, err := bucketstore.ParseToken(&driver.ListRequest{Token: token})
+	start, err := bucketstore.ParseToken(&driver.ListRequest{Token: token})
 	if err != nil {
 		return nil, "", err
 	}
-
-	names, err := s.bucketNames(pos.Key)
+	names, err := s.bucketNames(start.Key)
 	if err != nil {
 		return nil, "", err
 	}
-
-	next := ""
+	nextToken := ""
 	if len(names) > bucketstore.MaxPage {
 		names = names[:bucketstore.MaxPage]
-		next = bucketstore.Position{Key: names[bucketstore.MaxPage-1]}.Token()
+		nextToken = bucketstore.Position{Key: names[len(names)-1]}.Token()
 	}
 
 	var page []storage.BucketInfo
@@ -218,22 +213,28 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 		}
 		page = append(page, *info)
 	}
-	return page, next, nil
+	return page, nextToken, nil
 }
 
+// bucketNames returns the sorted names of the buckets after startAfter. A link counts as a bucket,
+// because it may lead to a directory.
 func (s *serviceDriver) bucketNames(startAfter string) ([]string, error) {
 	a, err := s.open()
 	if err != nil {
 		return nil, err
 	}
 	defer a.closeRoot()
-	d, err := osdir.Open(a.root, nil, "")
+	dir, err := osdir.Open(a.root, nil, "")
 	if err != nil {
 		return nil, bucketdir.Failure(err)
 	}
-	defer d.Close()
-	names, err := d.Names(func(e osdir.Entry) bool {
-		return checkName(e.Name) == nil && e.Name > startAfter && e.Kind != osdir.KindFile && e.Kind != osdir.KindOther
+	defer dir.Close()
+
+	names, err := dir.Names(func(entry osdir.Entry) bool {
+		if entry.Kind == osdir.KindFile || entry.Kind == osdir.KindOther {
+			return false
+		}
+		return entry.Name > startAfter && checkName(entry.Name) == nil
 	})
 	return names, bucketdir.Failure(err)
 }

@@ -37,6 +37,18 @@ func (a *openAccount) newTrash(ctx context.Context) (*trash, error) {
 	})
 }
 
+// createBucket creates a bucket in the trash, and moves it to its place.
+func (t *trash) createBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
+	info, err := t.makeBucket(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.place(ctx, r.Name); err != nil {
+		return nil, err
+	}
+	return info, nil
+}
+
 // makeBucket creates a bucket in the trash, with its settings.
 func (t *trash) makeBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := t.account.root.Mkdir(t.claim.Path+"/"+r.Name, 0o777); err != nil {
@@ -96,34 +108,41 @@ func (t *trash) deleteBucket(ctx context.Context, name string) error {
 
 // rename moves the directory of a bucket, and flushes the old and the new name to the disk.
 func (t *trash) rename(ctx context.Context, src, dst string) error {
-	fi, err := t.account.root.Lstat(src)
-	if err == nil && !fi.IsDir() {
+	err := t.renameUnsynced(ctx, src, dst)
+	if osdir.IsNotExist(err) {
+		// The rename also fails if only the trash is missing.
+		if _, srcErr := t.account.root.Lstat(src); osdir.IsNotExist(srcErr) {
+			return &storage.Error{Code: storage.BucketNotFound, Err: err}
+		}
+	}
+	if err != nil {
+		return bucketdir.Failure(err)
+	}
+	if t.account.config.NoSync {
+		return nil
+	}
+	for _, dir := range []string{t.claim.Path, "."} {
+		if err := localfile.SyncDirIn(t.account.root, dir); err != nil {
+			return bucketdir.UnknownOutcome(err)
+		}
+	}
+	return nil
+}
+
+// renameUnsynced moves the directory of a bucket. If the bucket is a link, it fails with Unsupported.
+func (t *trash) renameUnsynced(ctx context.Context, src, dst string) error {
+	info, err := t.account.root.Lstat(src)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
 		return &storage.Error{
 			Code: storage.Unsupported,
 			Err:  errors.New("the bucket is a link to a directory"),
 			Hint: "remove the link yourself",
 		}
 	}
-
-	if err == nil {
-		err = osdir.RetryInUse(ctx, func() error { return t.account.root.Rename(src, dst) })
-	}
-	if osdir.IsNotExist(err) {
-		if _, look := t.account.root.Lstat(src); osdir.IsNotExist(look) {
-			// The rename also fails if only the trash is missing. But here the bucket is missing.
-			return &storage.Error{Code: storage.BucketNotFound, Err: err}
-		}
-	}
-
-	if err != nil || t.account.config.NoSync {
-		return bucketdir.Failure(err)
-	}
-	for _, dir := range [...]string{t.claim.Path, "."} {
-		if err := localfile.SyncDirIn(t.account.root, dir); err != nil {
-			return bucketdir.UnknownOutcome(err)
-		}
-	}
-	return nil
+	return osdir.RetryInUse(ctx, func() error { return t.account.root.Rename(src, dst) })
 }
 
 // open opens a bucket in the trash.
