@@ -18,7 +18,7 @@ func readError(ctx context.Context, op string, err error) error {
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		return e
 	}
-	// 22021 is character_not_in_repertoire: no row can contain such a text
+	// 22021 is character_not_in_repertoire: no row can contain such a text.
 	if errors.Is(err, sql.ErrNoRows) || stateOf(err) == "22021" {
 		return storage.ObjectNotFound
 	}
@@ -29,11 +29,11 @@ func readError(ctx context.Context, op string, err error) error {
 // writeError converts the error of a statement that may have changed something. If it is not
 // certain that the statement had no effect, it sets Unknown.
 func writeError(ctx context.Context, op string, err error) error {
-	told := readError(ctx, op, err)
-	if e, ok := told.(*storage.Error); ok {
+	result := readError(ctx, op, err)
+	if e, ok := result.(*storage.Error); ok {
 		e.Unknown = !notExecuted(err)
 	}
-	return told
+	return result
 }
 
 // These interfaces match the error types of drivers, so that this package imports no driver.

@@ -37,6 +37,7 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 		return err
 	}
 	defer connection.Close()
+
 	version, err := versionOf(ctx, connection)
 	if err == nil && version >= len(all) {
 		return checkVersion(version, len(all))
@@ -48,9 +49,11 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	})
 }
 
-func versionOf(ctx context.Context, connection *sql.Conn) (version int, err error) {
+// versionOf returns the version of the tables, which is that of the last migration.
+func versionOf(ctx context.Context, connection *sql.Conn) (int, error) {
 	const latest = "SELECT COALESCE(MAX(version), 0) FROM omnibucket_files_migrations"
-	err = connection.QueryRowContext(ctx, latest).Scan(&version)
+	var version int
+	err := connection.QueryRowContext(ctx, latest).Scan(&version)
 	return version, err
 }
 
@@ -66,6 +69,7 @@ func checkVersion(version, last int) error {
 	}
 }
 
+// apply executes the missing migrations, and notes each of them.
 func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string) error {
 	if _, err := connection.ExecContext(ctx, versionTable); err != nil {
 		return err
@@ -78,15 +82,18 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string)
 		return err
 	}
 
+	const note = "INSERT INTO omnibucket_files_migrations (version, applied) VALUES (?, ?)"
 	for version < len(all) {
 		version++
 		for _, statement := range all[version-1] {
-			if _, err := connection.ExecContext(ctx, statement); err != nil {
+			_, err := connection.ExecContext(ctx, statement)
+			if err != nil {
 				return fmt.Errorf("migration %d: %w", version, err)
 			}
 		}
-		const note = "INSERT INTO omnibucket_files_migrations (version, applied) VALUES (?, ?)"
-		if _, err := connection.ExecContext(ctx, d.bind(note), version, time.Now().UTC().Format(sqliteTime)); err != nil {
+		applied := time.Now().UTC().Format(sqliteTime)
+		_, err := connection.ExecContext(ctx, d.bind(note), version, applied)
+		if err != nil {
 			return err
 		}
 	}
@@ -95,11 +102,14 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string)
 
 // readMigrations returns the migrations of a dialect, ordered by version. Each has a list of
 // statements. A semicolon at the end of a line ends a statement.
-func readMigrations(d Dialect) (all [][]string, err error) {
-	names, err := fs.Glob(migrations, "migrations/"+d.String()+"/*") // sorted by name, and so by version
+func readMigrations(d Dialect) ([][]string, error) {
+	// The names are sorted, and so the versions.
+	names, err := fs.Glob(migrations, "migrations/"+d.String()+"/*")
 	if err != nil {
 		return nil, err
 	}
+
+	var all [][]string
 	for _, name := range names {
 		text, err := migrations.ReadFile(name)
 		if err != nil {
@@ -117,39 +127,47 @@ const migrationLock = 0x6F6D6E6966696C65
 const rollbackTimeout = 5 * time.Second
 
 // exclusively runs f in a transaction, while no other process runs its own f.
-func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Context) error) (err error) {
+func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Context) error) error {
 	begin := "BEGIN"
 	if d == SQLite {
 		// After a plain BEGIN, SQLite locks the database only at the first write. If another
 		// process has written meanwhile, this first write fails immediately.
 		begin = "BEGIN IMMEDIATE"
 	}
-	execute := func(statement string) error {
-		return whileBusy(ctx, func() error {
-			_, err := c.ExecContext(ctx, statement)
-			return err
-		})
-	}
-	if err := execute(begin); err != nil {
+	if err := executeWhileBusy(ctx, c, begin); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-			defer cancel()
-			_, failure := c.ExecContext(last, "ROLLBACK")
-			err = errors.Join(err, failure)
-		}
-	}()
 
+	err := d.runLocked(ctx, c, f)
+	if err == nil {
+		// Readers may keep the database busy, so COMMIT is repeated.
+		err = executeWhileBusy(ctx, c, "COMMIT")
+	}
+	if err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		_, rollbackErr := c.ExecContext(ctx, "ROLLBACK")
+		return errors.Join(err, rollbackErr)
+	}
+	return nil
+}
+
+// runLocked runs f in a transaction. In PostgreSQL, it first takes the lock of migrations, which ends
+// with the transaction.
+func (d Dialect) runLocked(ctx context.Context, c *sql.Conn, f func(context.Context) error) error {
 	if d == PostgreSQL {
-		if _, err := c.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
+		_, err := c.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock))
+		if err != nil {
 			return err
 		}
 	}
-	if err := f(ctx); err != nil {
+	return f(ctx)
+}
+
+// executeWhileBusy executes a statement, and repeats it while the database is busy.
+func executeWhileBusy(ctx context.Context, c *sql.Conn, statement string) error {
+	return whileBusy(ctx, func() error {
+		_, err := c.ExecContext(ctx, statement)
 		return err
-	}
-	// Repeat it, because readers may keep the database busy.
-	return execute("COMMIT")
+	})
 }

@@ -24,60 +24,66 @@ func (r *records) State(ctx context.Context, key string) (state []byte, revision
 
 func (r *records) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	const op = "SetState"
-	revised := rand.Text()
-	statement := "UPDATE omnibucket_files_parts SET state = ?, revision = ?, changed = " + terms[r.dialect].now +
-		" WHERE state_key = ? AND revision = ?"
-	values := []any{string(state), revised, key, revision}
+	now := terms[r.dialect].now
+	newRevision := rand.Text()
+	var rows int64
+	var err error
 	if revision == "" {
-		statement = "INSERT INTO omnibucket_files_parts (state, revision, changed, state_key) VALUES (?, ?, " +
-			terms[r.dialect].now + ", ?) ON CONFLICT (state_key) DO NOTHING"
-		values = values[:3]
+		statement := "INSERT INTO omnibucket_files_parts (state, revision, changed, state_key) VALUES (?, ?, " + now +
+			", ?) ON CONFLICT (state_key) DO NOTHING"
+		rows, err = r.exec(ctx, op, statement, string(state), newRevision, key)
+	} else {
+		statement := "UPDATE omnibucket_files_parts SET state = ?, revision = ?, changed = " + now +
+			" WHERE state_key = ? AND revision = ?"
+		rows, err = r.exec(ctx, op, statement, string(state), newRevision, key, revision)
 	}
-	rows, err := r.exec(ctx, op, statement, values...)
 	if err != nil {
 		return "", err
 	}
+
 	if rows == 0 {
-		if err := r.checkWritten(ctx, op, key, revised); err != nil {
+		if err := r.checkWritten(ctx, op, key, newRevision); err != nil {
 			return "", err
 		}
 	}
-	return revised, nil
+	return newRevision, nil
 }
 
 // checkWritten is called if a statement changed no row. The response to a first attempt may have
 // been lost, and database/sql may have repeated the statement. The row then has the revision that
 // this call wrote, and checkWritten returns nil. Otherwise it returns an error.
-func (r *records) checkWritten(ctx context.Context, op, key, revised string) error {
+func (r *records) checkWritten(ctx context.Context, op, key, newRevision string) error {
 	const statement = "SELECT revision FROM omnibucket_files_parts WHERE state_key = ?"
 	var current string
 	err := r.db.QueryRowContext(ctx, r.dialect.bind(statement), key).Scan(&current)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return &storage.Error{Code: codeOf(ctx, err), Op: op, Provider: "sql", Unknown: true, Err: err}
 	}
-	if current != revised {
+	if current != newRevision {
 		return storage.PreconditionFailed
 	}
 	return nil
 }
 
 func (r *records) RemoveState(ctx context.Context, key, revision string) error {
-	_, err := r.exec(ctx, "RemoveState", "DELETE FROM omnibucket_files_parts WHERE state_key = ? AND revision = ?", key,
-		revision)
+	const statement = "DELETE FROM omnibucket_files_parts WHERE state_key = ? AND revision = ?"
+	_, err := r.exec(ctx, "RemoveState", statement, key, revision)
 	return err
 }
 
 func (r *records) ListStates(ctx context.Context, startAfter string, limit int) ([]uploads.ListedState, string, error) {
 	statement := "SELECT state_key, " + terms[r.dialect].idle +
 		" FROM omnibucket_files_parts WHERE state_key > ? ORDER BY state_key LIMIT ?"
-	scan := func(src row) (one uploads.ListedState, err error) {
-		var seconds int64
-		err = src.Scan(&one.Key, &seconds)
-		one.Idle = time.Duration(seconds) * time.Second
-		return one, err
+	keyOf := func(state uploads.ListedState) string { return state.Key }
+	return query(ctx, r, "ListStates", statement, []any{startAfter}, limit, scanState, keyOf)
+}
+
+// scanState reads a row with the key of a state, and the seconds since it was stored.
+func scanState(src row) (uploads.ListedState, error) {
+	var key string
+	var seconds int64
+	if err := src.Scan(&key, &seconds); err != nil {
+		return uploads.ListedState{}, err
 	}
-	return query(
-		ctx, r, "ListStates", statement, []any{startAfter}, limit, scan,
-		func(one uploads.ListedState) string { return one.Key },
-	)
+	return uploads.ListedState{Key: key, Idle: time.Duration(seconds) * time.Second}, nil
 }

@@ -21,9 +21,9 @@ func (d Dialect) bind(statement string) string {
 	}
 	var b strings.Builder
 	for number := 1; ; number++ {
-		head, tail, ok := strings.Cut(statement, "?")
+		head, tail, hasMark := strings.Cut(statement, "?")
 		b.WriteString(head)
-		if !ok {
+		if !hasMark {
 			return b.String()
 		}
 		b.WriteString("$" + strconv.Itoa(number))
@@ -35,6 +35,7 @@ func (d Dialect) bind(statement string) string {
 // that texts sort by time. SQLite's own functions can parse it.
 const sqliteTime = "2006-01-02T15:04:05.000Z"
 
+// time returns a time as the dialect stores it: as text in SQLite, and as a time in PostgreSQL.
 func (d Dialect) time(t time.Time) any {
 	if d == SQLite {
 		return t.UTC().Format(sqliteTime)
@@ -42,6 +43,7 @@ func (d Dialect) time(t time.Time) any {
 	return t.UTC()
 }
 
+// values returns the values of the columns of a record, in the order of the constant columns.
 func (d Dialect) values(f *uploads.File) []any {
 	var crc32c, expires any
 	if f.CRC32C.Known {
@@ -59,6 +61,7 @@ func (d Dialect) values(f *uploads.File) []any {
 // A row is a *sql.Row or *sql.Rows.
 type row interface{ Scan(to ...any) error }
 
+// scan reads the record in a row with the columns of the constant columns.
 func scan(src row) (*uploads.File, error) {
 	var f uploads.File
 	var extension string   // extension of the key, for people who read the table
@@ -91,8 +94,11 @@ func (t *storedTime) Scan(value any) error {
 		return nil
 	case string:
 		parsed, err := time.Parse(sqliteTime, v)
+		if err != nil {
+			return err
+		}
 		*t = storedTime(parsed)
-		return err
+		return nil
 	case []byte:
 		return t.Scan(string(v))
 	}

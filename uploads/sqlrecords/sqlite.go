@@ -1,7 +1,6 @@
 package sqlrecords
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"time"
@@ -16,12 +15,17 @@ const migrationPatience = 30 * time.Second
 
 // whileBusy calls f until the database is no longer busy, or until migrationPatience has passed.
 func whileBusy(ctx context.Context, f func() error) error {
-	for end := time.Now().Add(migrationPatience); ; {
+	const pause = 10 * time.Millisecond
+	end := time.Now().Add(migrationPatience)
+	for {
 		err := f()
-		if err == nil || primaryCode(err) != sqliteBusy || time.Now().After(end) {
+		if err == nil {
+			return nil
+		}
+		if primaryCode(err) != sqliteBusy || time.Now().After(end) {
 			return err
 		}
-		if running.Sleep(ctx, 10*time.Millisecond) != nil {
+		if running.Sleep(ctx, pause) != nil {
 			return err
 		}
 	}
@@ -31,8 +35,10 @@ func whileBusy(ctx context.Context, f func() error) error {
 // connection, it executes the pragmas of the address. If two connections switch a new database to a
 // write-ahead log at the same time, SQLite makes one of them fail instead of wait:
 // https://www.sqlite.org/c3ref/busy_handler.html
-func connect(ctx context.Context, db *sql.DB) (connection *sql.Conn, err error) {
-	err = whileBusy(ctx, func() error {
+func connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	var connection *sql.Conn
+	err := whileBusy(ctx, func() error {
+		var err error
 		connection, err = db.Conn(ctx)
 		return err
 	})
@@ -53,22 +59,30 @@ func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 		return false, err
 	}
 	defer connection.Close()
+
 	// This pragma takes no lock, unlike the table-valued function pragma_database_list:
 	// https://www.sqlite.org/pragma.html#pragma_database_list
 	var number, name, file sql.NullString // of the first database, which is "main"
-	if err = connection.QueryRowContext(ctx, "PRAGMA database_list").Scan(&number, &name, &file); err == nil &&
-		file.String == "" {
+	err = connection.QueryRowContext(ctx, "PRAGMA database_list").Scan(&number, &name, &file)
+	if err != nil {
+		return false, err
+	}
+	if file.String == "" {
 		return true, nil
 	}
-	var patience int // busy_timeout in milliseconds
-	if err = cmp.Or(err, connection.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&patience)); err == nil &&
-		patience == 0 {
-		err = misconfigured(
+
+	var busyTimeout int // in milliseconds
+	err = connection.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&busyTimeout)
+	if err != nil {
+		return false, err
+	}
+	if busyTimeout == 0 {
+		return false, misconfigured(
 			"set busy_timeout in the address, so that connections wait for writers; for modernc.org/sqlite add _pragma=busy_timeout(10000)",
 			nil,
 		)
 	}
-	return false, err
+	return false, nil
 }
 
 // checkShared fails if each connection has its own database in memory. It checks that two
@@ -79,9 +93,10 @@ func checkShared(ctx context.Context, db *sql.DB) error {
 		if err != nil {
 			return err
 		}
-		// closed only at the end, so that the pool must open a second connection
+		// Close it only at the end, so that the pool must open a second connection.
 		defer connection.Close()
-		if _, err := versionOf(ctx, connection); err != nil {
+		_, err = versionOf(ctx, connection)
+		if err != nil {
 			return misconfigured("call db.SetMaxOpenConns(1), because each connection has its own database in memory", err)
 		}
 	}

@@ -77,6 +77,7 @@ var terms = map[Dialect]struct{ name, now, idle string }{
 // String returns the dialect's name.
 func (d Dialect) String() string { return cmp.Or(terms[d].name, "unknown") }
 
+// records is the Records of one database.
 type records struct {
 	db      *sql.DB
 	dialect Dialect
@@ -110,20 +111,25 @@ func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
 	return &records{db, d}, nil
 }
 
+// prepare checks the connections to SQLite, and creates or updates the tables.
 func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
 	if d != SQLite || db.Stats().MaxOpenConnections == 1 {
 		return migrate(ctx, db, d)
 	}
 	inMemory, err := checkPatience(ctx, db)
-	if err == nil {
-		err = migrate(ctx, db, d)
+	if err != nil {
+		return err
 	}
-	if err == nil && inMemory {
-		err = checkShared(ctx, db)
+	if err := migrate(ctx, db, d); err != nil {
+		return err
 	}
-	return err
+	if inMemory {
+		return checkShared(ctx, db)
+	}
+	return nil
 }
 
+// columns are the columns of a record, in the order of Dialect.values and scan.
 const columns = "id, object_key, file_ext, mime_type, original_name, original_length, uploaded_by, purpose, created, crc32c, expires"
 
 func (r *records) Create(ctx context.Context, f *uploads.File) error {
@@ -135,10 +141,13 @@ func (r *records) Create(ctx context.Context, f *uploads.File) error {
 		return err
 	}
 	created, err := r.exec(ctx, "Create", statement, r.dialect.values(f)...)
-	if err == nil && created == 0 {
+	if err != nil {
+		return err
+	}
+	if created == 0 {
 		return storage.PreconditionFailed
 	}
-	return err
+	return nil
 }
 
 func (r *records) Record(ctx context.Context, id string) (*uploads.File, error) {
@@ -150,9 +159,11 @@ func (r *records) Record(ctx context.Context, id string) (*uploads.File, error) 
 	return record, nil
 }
 
-func (r *records) SetPurpose(ctx context.Context, id, purpose string) (record *uploads.File, err error) {
+func (r *records) SetPurpose(ctx context.Context, id, purpose string) (*uploads.File, error) {
 	const statement = "UPDATE omnibucket_files SET purpose = ? WHERE id = ? AND expires IS NULL RETURNING " + columns
-	err = write(ctx, "SetPurpose", []any{purpose, id}, func() error {
+	var record *uploads.File
+	err := write(ctx, "SetPurpose", []any{purpose, id}, func() error {
+		var err error
 		record, err = scan(r.db.QueryRowContext(ctx, r.dialect.bind(statement), purpose, id))
 		return err
 	})
@@ -162,29 +173,37 @@ func (r *records) SetPurpose(ctx context.Context, id, purpose string) (record *u
 func (r *records) Remove(ctx context.Context, f *uploads.File) error {
 	statement := "DELETE FROM omnibucket_files WHERE id = ?"
 	if !f.Expires.IsZero() {
-		statement += " AND expires IS NOT NULL" // do not remove a file that a transaction has kept
+		// Do not remove a file that a transaction has kept.
+		statement += " AND expires IS NOT NULL"
 	}
-	n, err := r.exec(ctx, "Remove", statement, f.ID)
-	if err != nil || n > 0 || f.Expires.IsZero() {
+	removed, err := r.exec(ctx, "Remove", statement, f.ID)
+	if err != nil {
 		return err
 	}
-	switch _, err := r.Record(ctx, f.ID); storage.CodeOf(err) {
-	case "":
-		return storage.PreconditionFailed
-	case storage.ObjectNotFound:
+	if removed > 0 || f.Expires.IsZero() {
 		return nil
-	default:
+	}
+
+	// Either there is no such record, or a transaction has kept the file.
+	_, err = r.Record(ctx, f.ID)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
+	return storage.PreconditionFailed
 }
 
 // exec executes a statement that writes, and returns how many rows it changed.
-func (r *records) exec(ctx context.Context, op, statement string, values ...any) (rows int64, err error) {
-	err = write(ctx, op, values, func() error {
+func (r *records) exec(ctx context.Context, op, statement string, values ...any) (int64, error) {
+	var rows int64
+	err := write(ctx, op, values, func() error {
 		result, err := r.db.ExecContext(ctx, r.dialect.bind(statement), values...)
-		if err == nil {
-			rows, err = result.RowsAffected()
+		if err != nil {
+			return err
 		}
+		rows, err = result.RowsAffected()
 		return err
 	})
 	return rows, err
@@ -193,39 +212,52 @@ func (r *records) exec(ctx context.Context, op, statement string, values ...any)
 // write calls f, which executes a statement with these values. If the database uses a stricter
 // isolation level than its default, one of two concurrent writes fails. write then repeats f.
 func write(ctx context.Context, op string, values []any, f func() error) error {
-	if err := cmp.Or(ctx.Err(), filename.Storable(values...)); err != nil {
+	if err := ctx.Err(); err != nil {
 		return readError(ctx, op, err)
 	}
-	const maxAttempts = 1000 // more than the number of calls that change one row at the same time
-	err := f()
-	for attempts := 1; stateOf(err) == "40001" && attempts < maxAttempts; attempts++ { // serialization_failure
-		err = f()
+	if err := filename.Storable(values...); err != nil {
+		return readError(ctx, op, err)
 	}
-	if err != nil {
-		return writeError(ctx, op, err)
+
+	const serializationFailure = "40001"
+	// More than the number of calls that change one row at the same time.
+	const maxAttempts = 1000
+	for attempt := 1; ; attempt++ {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		if stateOf(err) != serializationFailure || attempt == maxAttempts {
+			return writeError(ctx, op, err)
+		}
 	}
-	return nil
 }
 
 func (r *records) List(
 	ctx context.Context, f uploads.Filter, startAfter string, limit int,
 ) ([]*uploads.File, string, error) {
 	where, values := matching(f)
-	return query(
-		ctx, r, "List", selectAfter(columns, where), append([]any{max(startAfter, timeid.Floor(f.From))}, values...), limit,
-		scan, func(f *uploads.File) string { return f.ID },
-	)
+	values = append([]any{max(startAfter, timeid.Floor(f.From))}, values...)
+	keyOf := func(f *uploads.File) string { return f.ID }
+	return query(ctx, r, "List", selectAfter(columns, where), values, limit, scan, keyOf)
 }
 
 func (r *records) IDs(ctx context.Context, startAfter string, limit int) ([]string, string, error) {
-	scan := func(src row) (id string, err error) { return id, src.Scan(&id) }
-	return query(ctx, r, "IDs", selectAfter("id", ""), []any{startAfter}, limit, scan, func(id string) string { return id })
+	keyOf := func(id string) string { return id }
+	return query(ctx, r, "IDs", selectAfter("id", ""), []any{startAfter}, limit, scanID, keyOf)
+}
+
+// scanID reads a row that has only an ID.
+func scanID(src row) (string, error) {
+	var id string
+	err := src.Scan(&id)
+	return id, err
 }
 
 func (r *records) Expired(ctx context.Context, now time.Time, limit int) ([]*uploads.File, error) {
 	const statement = "SELECT " + columns + " FROM omnibucket_files WHERE expires <= ? ORDER BY expires LIMIT ?"
-	page, _, err := query(ctx, r, "Expired", statement, []any{r.dialect.time(now)}, limit, scan,
-		func(*uploads.File) string { return "" })
+	noKey := func(*uploads.File) string { return "" }
+	page, _, err := query(ctx, r, "Expired", statement, []any{r.dialect.time(now)}, limit, scan, noKey)
 	return page, err
 }
 
@@ -250,40 +282,42 @@ func query[T any](
 		return nil, "", readError(ctx, op, err)
 	}
 	defer rows.Close()
-	for err == nil && rows.Next() {
-		var one T
-		one, err = scan(rows)
-		page = append(page, one)
+
+	for rows.Next() {
+		item, err := scan(rows)
+		if err != nil {
+			return nil, "", readError(ctx, op, err)
+		}
+		page = append(page, item)
 	}
-	if err = cmp.Or(err, rows.Err()); err != nil {
+	if err := rows.Err(); err != nil {
 		return nil, "", readError(ctx, op, err)
 	}
-	if len(page) > limit {
-		page, next = page[:limit], key(page[limit-1])
+	if len(page) <= limit {
+		return page, "", nil
 	}
-	return page, next, nil
+	return page[:limit], key(page[limit-1]), nil
 }
 
 // matching returns an SQL condition for the records that [uploads.Filter.Matches] accepts. The
 // condition does not include the field From, because List starts its pages at the time in From.
 func matching(f uploads.Filter) (where string, values []any) {
 	if !f.Expiring {
-		where = " AND expires IS NULL"
-	}
-	and := func(condition string, value any) {
-		where += " AND " + condition
-		values = append(values, value)
+		where += " AND expires IS NULL"
 	}
 	if f.Purpose != "" {
-		and("purpose = ?", f.Purpose)
+		where += " AND purpose = ?"
+		values = append(values, f.Purpose)
 	}
 	if f.User != "" {
-		and("uploaded_by = ?", f.User)
+		where += " AND uploaded_by = ?"
+		values = append(values, f.User)
 	}
-	// Compare the ID, which begins with the time. In SQLite, times are texts, and the texts of some
-	// years do not sort by time.
 	if !f.To.IsZero() {
-		and("id < ?", timeid.Floor(f.To))
+		// Compare the ID, which begins with the time. In SQLite, times are texts, and the texts of
+		// some years do not sort by time.
+		where += " AND id < ?"
+		values = append(values, timeid.Floor(f.To))
 	}
 	return where, values
 }
