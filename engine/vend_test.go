@@ -1,0 +1,44 @@
+package engine_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// A vendingHinted is a store without Vend that says why.
+type vendingHinted struct{ bareStore }
+
+func (v vendingHinted) Describe() driver.Description {
+	d := v.bareStore.Describe()
+	d.VendingHint = "open it with a key"
+	return d
+}
+
+// If the bucket was opened with an option that the store lacks, Vend fails like every other call, and leaves the
+// hint of the next calls unchanged.
+func TestVendKeepsHintOfOptionError(t *testing.T) {
+	b := engine.New(vendingHinted{bareStore{memstore.NewDriver(memstore.Config{})}}, storage.WithVersioning(true))
+	_, err := b.Attrs(t.Context(), "key")
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+	before := hintOf(t, err)
+
+	_, err = storage.Vend(t.Context(), b, "prefix/", storage.Rights{Read: true}, time.Hour)
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+
+	_, err = b.Attrs(t.Context(), "key")
+	require.Equal(t, before, hintOf(t, err))
+}
+
+func hintOf(t *testing.T, err error) string {
+	t.Helper()
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	return e.Hint
+}
