@@ -128,20 +128,26 @@ func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
 		f.changed = true
 		return f, nil
 	}
-	r, err := b.bucket.Download(b.ctx, keyOf(name))
-	if err == nil {
-		f.options = b.propertiesOf(r.Attrs())
-		_, err = r.WriteTo(f.temp)
-		err = errors.Join(err, r.Close())
-	}
-	if err == nil {
-		_, err = f.temp.Seek(0, io.SeekStart)
-	}
-	if err != nil {
+	if err := f.load(keyOf(name)); err != nil {
 		f.discard()
 		return nil, failed("open", name, err)
 	}
 	return f, nil
+}
+
+// load downloads the content of an object, and keeps its properties for the next upload.
+func (f *writeFile) load(key string) error {
+	r, err := f.fs.bucket.Download(f.fs.ctx, key)
+	if err != nil {
+		return err
+	}
+	f.options = f.fs.propertiesOf(r.Attrs())
+	_, err = r.WriteTo(f.temp)
+	if err := errors.Join(err, r.Close()); err != nil {
+		return err
+	}
+	_, err = f.temp.Seek(0, io.SeekStart)
+	return err
 }
 
 // propertiesOf returns options that give a new object the properties and metadata of another

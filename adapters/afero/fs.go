@@ -109,22 +109,22 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 	}
 
 	info, err := b.stat(name)
-	if err == nil && flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0 {
-		return nil, failed("open", name, fs.ErrExist)
-	}
-	if err == nil && info.IsDir() && flag&writes != 0 {
-		return nil, failed("open", name, syscall.EISDIR)
-	}
-	if err == nil && info.IsDir() {
-		return &dir{fs: b, name: name, info: info}, nil
-	}
-
 	if errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0 {
 		return b.create(name, flag)
 	}
 	if err != nil {
 		return nil, failed("open", name, err)
 	}
+	if flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0 {
+		return nil, failed("open", name, fs.ErrExist)
+	}
+	if info.IsDir() {
+		if flag&writes != 0 {
+			return nil, failed("open", name, syscall.EISDIR)
+		}
+		return &dir{fs: b, name: name, info: info}, nil
+	}
+
 	if flag&(os.O_WRONLY|os.O_RDWR) != 0 {
 		return b.edit(name, flag)
 	}
@@ -143,11 +143,11 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	}
 
 	created, err := b.bucket.Upload(b.ctx, keyOf(name), strings.NewReader(""), opts...)
-	if errors.Is(err, storage.PreconditionFailed) && flag&os.O_EXCL != 0 {
-		return nil, failed("open", name, fs.ErrExist)
-	}
 	if errors.Is(err, storage.PreconditionFailed) {
 		// Another writer created the object first.
+		if flag&os.O_EXCL != 0 {
+			return nil, failed("open", name, fs.ErrExist)
+		}
 		return b.OpenFile(name, flag&^os.O_CREATE, fileMode)
 	}
 	if err != nil {
@@ -165,8 +165,10 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	return f, nil
 }
 
+// Mkdir stores a marker in the directory. If it is not known whether the directory exists, storing
+// the marker returns the reason.
 func (b *bucketFs) Mkdir(name string, _ fs.FileMode) error {
-	if info, err := b.stat(name); err == nil && info != nil {
+	if _, err := b.stat(name); err == nil {
 		return failed("mkdir", name, fs.ErrExist)
 	}
 	return failed("mkdir", name, b.mark(keyOf(name)))
@@ -190,11 +192,13 @@ func (b *bucketFs) MkdirAll(name string, _ fs.FileMode) error {
 	return failed("mkdir", name, b.mark(keyOf(name)))
 }
 
+// mark stores the marker of a directory.
 func (b *bucketFs) mark(key string) error {
 	_, err := b.bucket.Upload(b.ctx, key+"/"+Marker, strings.NewReader(""))
 	return err
 }
 
+// Remove removes a file, or the markers of an empty directory.
 func (b *bucketFs) Remove(name string) error {
 	info, err := b.stat(name)
 	if err != nil {
@@ -206,25 +210,34 @@ func (b *bucketFs) Remove(name string) error {
 	if err := b.checkEmpty(name); err != nil {
 		return failed("remove", name, err)
 	}
-	marks := []string{keyOf(name) + "/" + Marker, keyOf(name) + "/"} // the second one is the marker of other tools
-	_, err = storage.RemoveAll(b.ctx, b.bucket, slices.Values(marks))
+
+	folder := keyOf(name) + "/"
+	markers := []string{
+		folder + Marker,
+		folder, // the marker of other tools
+	}
+	_, err = storage.RemoveAll(b.ctx, b.bucket, slices.Values(markers))
 	return failed("remove", name, err)
 }
 
+// RemoveAll removes a file, and everything below a directory of this name. It returns nil if there is
+// neither.
 func (b *bucketFs) RemoveAll(name string) error {
+	everything := func(storage.ListEntry) bool { return true }
 	key := keyOf(name)
 	if key == "" {
-		_, err := storage.RemoveMatching(b.ctx, b.bucket, func(storage.ListEntry) bool { return true })
+		_, err := storage.RemoveMatching(b.ctx, b.bucket, everything)
 		return failed("removeall", name, err)
 	}
 	if err := b.bucket.Remove(b.ctx, key); err != nil {
 		return failed("removeall", name, err)
 	}
-	_, err := storage.RemoveMatching(b.ctx, b.bucket, func(storage.ListEntry) bool { return true },
-		storage.WithPrefix(key+"/"))
+	_, err := storage.RemoveMatching(b.ctx, b.bucket, everything, storage.WithPrefix(key+"/"))
 	return failed("removeall", name, err)
 }
 
+// Rename moves a file, or all objects below a directory, one after the other. If one of them fails,
+// those before it keep their new names.
 func (b *bucketFs) Rename(src, dst string) error {
 	info, err := b.stat(src)
 	if err != nil {
@@ -248,15 +261,15 @@ func (b *bucketFs) Rename(src, dst string) error {
 	}
 
 	for entry, err := range b.bucket.List(b.ctx, storage.WithPrefix(source+"/")) {
-		moved := target + entry.Key[len(source):]
+		if err != nil {
+			return failed("rename", src, err)
+		}
+		moved := target + strings.TrimPrefix(entry.Key, source)
 		if strings.HasSuffix(moved, "/") {
 			// This is another tool's marker of a folder.
 			moved += Marker
 		}
-		if err == nil {
-			err = b.move(entry.Key, moved)
-		}
-		if err != nil {
+		if err := b.move(entry.Key, moved); err != nil {
 			return failed("rename", src, err)
 		}
 	}
@@ -276,16 +289,15 @@ func (b *bucketFs) replaces(source fs.FileInfo, dst string) error {
 	if err != nil {
 		return err
 	}
-	if !target.IsDir() && source.IsDir() {
+	switch {
+	case source.IsDir() && target.IsDir():
+		return b.checkEmpty(dst)
+	case source.IsDir():
 		return syscall.ENOTDIR
-	}
-	if !target.IsDir() {
-		return nil
-	}
-	if !source.IsDir() {
+	case target.IsDir():
 		return syscall.EISDIR
 	}
-	return b.checkEmpty(dst)
+	return nil
 }
 
 func (b *bucketFs) move(src, dst string) error {
