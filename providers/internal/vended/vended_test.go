@@ -321,6 +321,23 @@ func TestDeleteBatchDividedByCredentials(t *testing.T) {
 	require.Equal(t, 1, v.count("DeleteBatch", "b/"))
 }
 
+// If there are no credentials for the source of a copy, the copy fails with that error. It is not requested with the
+// credentials of its target only.
+func TestCopyWithoutCredentialsOfSource(t *testing.T) {
+	v := &vendor{answer: func(_ context.Context, key string) error {
+		if strings.HasPrefix(key, "a/") {
+			return storage.PermissionDenied
+		}
+		return nil
+	}}
+	keys := vended.NewKeyring(v.grant)
+	d := vended.New(v.store(keys), keys)
+
+	_, err := d.Copy(t.Context(), &driver.CopyRequest{Key: "b/1", Source: d.Locate("a/1")})
+	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
+	require.Zero(t, v.count("Copy", "b/"))
+}
+
 // If the store refuses vended credentials before they expire, they are replaced once. They may be revoked, or a
 // clock may be wrong.
 func TestCredentialsRefused(t *testing.T) {
