@@ -227,10 +227,15 @@ func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 		}
 	}
 
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
-		return f.addFailure(ctx, l, err)
+		f.addFailure(l, err)
+		return nil
 	}
 	if markerStays {
 		f.report.Markers++
@@ -245,27 +250,23 @@ func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 	return nil
 }
 
-// addFailure records that a key has failed with err: the key is tried later, ignored or counted. It
-// returns an error only if the job must end. The caller holds f.mu.
-func (f *finisher) addFailure(ctx context.Context, l leftover, err error) error {
-	if ctx.Err() != nil {
-		return err
-	}
+// addFailure records that a key has failed with err: the key is tried later, ignored or counted. The
+// caller holds f.mu.
+func (f *finisher) addFailure(l leftover, err error) {
 	mayPass := errors.Is(err, errAgain) || storage.IsTemporary(err) && f.round < 4
 	if mayPass && len(f.later) < mostLater {
 		f.later = append(f.later, l)
-		return nil
+		return
 	}
 	if otherstore.NeedsNo(l.key, l.size, err) {
 		f.report.Ignored++
-		return nil
+		return
 	}
 	f.report.Left++
 	if len(f.failures) < 10 {
 		f.failures = append(f.failures, err)
 	}
 	f.announce()
-	return nil
 }
 
 // announce calls the function Progress, if there is one. The caller holds f.mu.
