@@ -128,9 +128,7 @@ func (h *handler) verify(r *http.Request, method, key string) (*signedurl.Grant,
 	if err != nil {
 		return nil, failureOf(err)
 	}
-	grant, status := signedurl.VerifyURL(
-		keys, h.origin.Name, method, key, r.URL.RawQuery, r.Header, h.origin.Now(),
-	)
+	grant, status := signedurl.VerifyURL(keys, h.origin.Name, method, key, r.URL.RawQuery, r.Header, h.origin.Now())
 	return grant, failureOfStatus(status)
 }
 

@@ -54,9 +54,7 @@ func (h *handler) putPart(w http.ResponseWriter, r *http.Request, grant *signedu
 		return f
 	}
 	opts := append(grant.PartOptions(), storage.WithSize(r.ContentLength))
-	part, err := storage.PutSignedPart(
-		r.Context(), h.bucket, grant.Key, grant.Upload, grant.Part, content, opts...,
-	)
+	part, err := storage.PutSignedPart(r.Context(), h.bucket, grant.Key, grant.Upload, grant.Part, content, opts...)
 	if err != nil && content.failure != nil {
 		// The body is the cause.
 		return content.failure
