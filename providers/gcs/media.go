@@ -27,6 +27,7 @@ func (rd *reader) inTwoRequests(
 	ctx context.Context, r *driver.GetRequest,
 ) (attrs *storage.Attrs, body io.ReadCloser, err error) {
 	missingRevision := "" // the revision whose bytes the store did not have
+	var missing error     // the error of the request for these bytes
 	for range maxReplacedReads {
 		attrs, err = rd.objects.Head(ctx, r)
 		if err != nil {
@@ -44,8 +45,9 @@ func (rd *reader) inTwoRequests(
 		if translate(err).Code != storage.ObjectNotFound {
 			return nil, nil, err
 		}
+		missing = err
 	}
-	return nil, nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
+	return nil, nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: missing}
 }
 
 // readMedia returns the bytes of a generation from the JSON API. That response has no metadata.
