@@ -47,7 +47,8 @@ func openSource(
 // download makes a request to the store, and keeps the reader of the response. opts are in addition
 // to those of the source.
 func (s *source) download(opts ...storage.DownloadOption) error {
-	reader, err := s.bucket.Download(s.ctx, s.key, slices.Concat(s.opts, opts)...)
+	all := append(slices.Clone(s.opts), opts...)
+	reader, err := s.bucket.Download(s.ctx, s.key, all...)
 	if err != nil {
 		return err
 	}
