@@ -80,10 +80,13 @@ const newLocking = "make a bucket that can lock objects by \"omnibucket mb\", wi
 
 const removeAll = "\"omnibucket rb --force\" also removes old versions and unfinished uploads"
 
+const signingHint = "set signing_base_url= in the address; \"omnibucket sign --help\" has an example"
+
 // shellHints translates hints of the library for users of the command line. The keys are hints that
 // help only in a Go program.
 var shellHints = map[string]string{
-	"open the bucket with WithSigningBaseURL, where the handler of package serve is mounted":        "set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
+	"open the bucket with WithSigningBaseURL, or signing_base_url in its address, where the handler of package serve is mounted": signingHint,
+
 	"to create the directory, set Config.Create or create=true in the address":                      "to create the directory, set create=true in the address; a key stands after #, as in file:///directory#key",
 	"check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket": "check the bucket's name, account, region and endpoint, or create it with \"omnibucket mb\"",
 	"import the package that registers the scheme":                                                  location.AddressHint,
