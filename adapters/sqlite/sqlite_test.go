@@ -104,6 +104,7 @@ func TestQueryReadsLittle(t *testing.T) {
 				{
 					name:     "the whole table",
 					query:    "SELECT sum(price) FROM parts WHERE number >= ?",
+					argument: 0,
 					want:     count / 1000 * 999 * 500,
 					requests: 80,
 					bytes:    attrs.Size * 11 / 10,
@@ -111,6 +112,7 @@ func TestQueryReadsLittle(t *testing.T) {
 				{
 					name:     "sorted without an index",
 					query:    "SELECT number FROM parts WHERE number > ? ORDER BY price DESC, number DESC LIMIT 1",
+					argument: 0,
 					want:     12_999,
 					requests: 80,
 					bytes:    attrs.Size * 11 / 10,
