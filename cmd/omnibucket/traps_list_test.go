@@ -99,7 +99,7 @@ var traps = []trap{
 	{what: "package files needs conditions of its bucket", test: "TestRecordsInDatabaseNeedNoConditions", in: "uploads/filesapi", why: "no command serves package filesapi"},
 	{what: "package uploads cannot make an object public", test: "TestPublicReadOfStoredFiles", in: "uploads", why: "no command receives uploads of browsers"},
 	{what: "a miss costs two requests", test: "TestHeadMissingChecksBucketOnce", in: "providers/s3", why: "the first miss of a process may"},
-	{what: "a bundle of certificates is parsed at each Open", test: "TestCABundleParsedOnce", in: "providers/s3", why: "a command opens a bucket once"},
+	{what: "a bundle of certificates is parsed at each Open", test: "TestCABundleParsedOnce", in: "providers/s3/internal/httpclient", why: "a command opens a bucket once"},
 	{what: "zip and tar lose attributes of local objects", test: "TestAttributesInACopyOfTheFiles"},
 	{what: "attributes are no fs.FileInfo", test: "TestAttrsFileInfo", in: ".", why: "it is a type of Go"},
 	{what: "listings have no metadata", test: "entries have their attributes", in: "storagetest", why: "no command prints the metadata of a listing"},
