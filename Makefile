@@ -81,6 +81,8 @@ test: ## every test of the library that needs nothing but Go, and a table of wha
 		$(GO) test -json -vet=off -p $(TOGETHER) -parallel $(PARALLEL) -timeout 40m $(TESTFLAGS) $(LONGEST) ./... | "$$printer" -table; \
 		code=$$?; rm -f "$$printer"; exit $$code; }
 
+# More packages at once than processors get a larger share of a busy machine.
+quick: TOGETHER = $(shell expr 3 \* $$(getconf _NPROCESSORS_ONLN))
 quick: ## the tests that a change reaches, without those that need an SDK or take long: SINCE=HEAD
 	@packages=$$($(GO) run -C tools ./checks/reached -since '$(SINCE)') && \
 		if [ -z "$$packages" ]; then exit; fi && \
