@@ -23,7 +23,6 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
-	"github.com/omnibucket/storage/providers/local"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/rules"
 )
@@ -33,11 +32,27 @@ const (
 	allowedFiles = 6
 )
 
-// A sentBy is how a file comes. It returns the code of the error or of the response, "" if the file is stored, and
-// something else if the process was killed.
-type sentBy struct {
+// A sendMethod is a way in which a file comes. send returns the code of the error or of the response, "" if the file is
+// stored, and something else if the process was killed.
+type sendMethod struct {
 	name string
 	send func(t *testing.T, p *process, data []byte) string
+}
+
+// sendMethods are all ways in which a file comes.
+var sendMethods = []sendMethod{
+	{"Store", sendToService},
+	{"Store, of unknown size", sendUnsizedToService},
+	{"a form", sendByForm},
+	{"a ticket", sendWithTicket},
+	{"a ticket, of unknown size", sendWithUnsizedTicket},
+	{"parts", sendInParts},
+	{"parts, of unknown size", sendInUnsizedParts},
+	{"one request of S3", sendInSingleRequest},
+	{"tus", sendByTus},
+	{"tus, of unknown length", sendByDeferredTus},
+	{"joined uploads of tus", sendJoined},
+	{"pieces", sendTwoPieces},
 }
 
 // A process is one of those that serve a bucket.
@@ -47,7 +62,7 @@ type process struct {
 	store   storage.Bucket // the bucket as the clients of signed addresses see it, which no kill ends
 }
 
-// ask makes a request of alice.
+// ask makes a request of alice. pairs are names and values of headers.
 func (p *process) ask(
 	method, target string, body []byte, pairs ...string,
 ) (status int, header http.Header, text []byte) {
@@ -70,6 +85,7 @@ func codeIn(status int, text []byte) string {
 	return problem.Code
 }
 
+// codeOfError returns the code of an error, or "" for nil.
 func codeOfError(err error) string {
 	if err == nil {
 		return ""
@@ -77,6 +93,7 @@ func codeOfError(err error) string {
 	return string(uploads.CodeOf(err))
 }
 
+// pathOf returns path and query of a URL.
 func pathOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -85,43 +102,74 @@ func pathOf(address string) string {
 	return u.RequestURI()
 }
 
-// sendTus sends a file by tus; length is "" for a length that is said at the end.
-func sendTus(p *process, data []byte, sized bool) string {
-	pairs := []string{"Tus-Resumable", "1.0.0", "Upload-Length", size(data)}
-	if !sized {
-		pairs[2], pairs[3] = "Upload-Defer-Length", "1"
-	}
-	status, header, text := p.ask("POST", "/tus/", nil, pairs...)
-	if status >= 300 {
-		return codeIn(status, text)
-	}
-	extra := []string{
-		"Tus-Resumable", "1.0.0", "Upload-Offset", "0", "Content-Type", "application/offset+octet-stream",
-		"Upload-Length", size(data),
-	}
-	if sized {
-		extra = extra[:6]
-	}
-	status, _, text = p.ask("PATCH", pathOf(header.Get("Location")), data, extra...)
+func sendToService(_ *testing.T, p *process, data []byte) string {
+	_, err := p.service.Store(p.ctx, uploads.Upload{
+		Body: bytes.NewReader(data),
+		Size: int64(len(data)),
+		User: uploads.User{ID: alice},
+	})
+	return codeOfError(err)
+}
+
+func sendUnsizedToService(_ *testing.T, p *process, data []byte) string {
+	_, err := p.service.Store(p.ctx, uploads.Upload{
+		Body: io.MultiReader(bytes.NewReader(data)), // hides the size
+		User: uploads.User{ID: alice},
+	})
+	return codeOfError(err)
+}
+
+func sendByForm(t *testing.T, p *process, data []byte) string {
+	body, contentType := newForm(t, formFile{"file", "a", "", string(data)})
+	status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
 	return codeIn(status, text)
 }
 
-func sendParts(t *testing.T, p *process, data []byte, sized bool) string {
-	begin := map[string]any{"filename": "file"}
-	if sized {
-		begin["size"] = len(data)
+func sendWithTicket(t *testing.T, p *process, data []byte) string {
+	return sendWithRequest(t, p, uploads.Request{Size: int64(len(data))}, data)
+}
+
+func sendWithUnsizedTicket(t *testing.T, p *process, data []byte) string {
+	return sendWithRequest(t, p, uploads.Request{}, data)
+}
+
+// sendWithRequest signs a ticket, sends the file to the store, and finishes.
+func sendWithRequest(t *testing.T, p *process, req uploads.Request, data []byte) string {
+	user := uploads.User{ID: alice}
+	ticket, err := p.service.Sign(p.ctx, req, user)
+	if err != nil {
+		return codeOfError(err)
 	}
-	body, err := json.Marshal(begin)
+	client := context.WithValue(p.ctx, killerKey{}, nil) // it lives on
+	contentType := storage.WithContentType("application/octet-stream")
+	_, err = p.store.Upload(client, pendingOf(ticket), bytes.NewReader(data), contentType)
 	require.NoError(t, err)
-	status, _, text := p.ask("POST", "/s3/multipart", body, "Content-Type", "application/json")
+	_, err = p.service.Finish(p.ctx, ticket.Token, user)
+	return codeOfError(err)
+}
+
+func sendInParts(t *testing.T, p *process, data []byte) string {
+	return sendOnePart(t, p, map[string]any{"filename": "file", "size": len(data)}, data)
+}
+
+func sendInUnsizedParts(t *testing.T, p *process, data []byte) string {
+	return sendOnePart(t, p, map[string]any{"filename": "file"}, data)
+}
+
+// sendOnePart begins an upload by the S3 routes with these fields, sends the file as one part, and completes.
+func sendOnePart(t *testing.T, p *process, fields map[string]any, data []byte) string {
+	request, err := json.Marshal(fields)
+	require.NoError(t, err)
+	status, _, text := p.ask("POST", "/s3/multipart", request, "Content-Type", "application/json")
 	if status >= 300 {
 		return codeIn(status, text)
 	}
 	var u begun
 	require.NoError(t, json.Unmarshal(text, &u))
 	path := "/s3/multipart/" + u.UploadID
-	key := "?key=" + url.QueryEscape(u.Key)
-	status, _, text = p.ask("GET", path+"/1"+key, nil)
+	query := "?key=" + url.QueryEscape(u.Key)
+
+	status, _, text = p.ask("GET", path+"/1"+query, nil)
 	if status >= 300 {
 		return codeIn(status, text)
 	}
@@ -131,50 +179,72 @@ func sendParts(t *testing.T, p *process, data []byte, sized bool) string {
 	if status >= 300 {
 		return codeIn(status, text)
 	}
+
 	parts, err := json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
 	require.NoError(t, err)
-	status, _, text = p.ask("POST", path+"/complete"+key, parts, "Content-Type", "application/json")
+	status, _, text = p.ask("POST", path+"/complete"+query, parts, "Content-Type", "application/json")
 	return codeIn(status, text)
 }
 
-func sendJoined(p *process, data []byte) string {
-	final := "final;"
+func sendInSingleRequest(t *testing.T, p *process, data []byte) string {
+	status, _, text := p.ask("GET", "/s3/params?filename=a", nil)
+	if status >= 300 {
+		return codeIn(status, text)
+	}
+	var request signedPart
+	require.NoError(t, json.Unmarshal(text, &request))
+	status, _, text = p.ask("PUT", pathOf(request.URL), data)
+	return codeIn(status, text)
+}
+
+func sendByTus(_ *testing.T, p *process, data []byte) string {
+	status, header, text := p.ask("POST", "/tus/", nil, "Tus-Resumable", "1.0.0", "Upload-Length", size(data))
+	if status >= 300 {
+		return codeIn(status, text)
+	}
+	status, _, text = p.ask("PATCH", pathOf(header.Get("Location")), data,
+		"Tus-Resumable", "1.0.0",
+		"Upload-Offset", "0",
+		"Content-Type", "application/offset+octet-stream")
+	return codeIn(status, text)
+}
+
+// sendByDeferredTus tells the length only with the bytes.
+func sendByDeferredTus(_ *testing.T, p *process, data []byte) string {
+	status, header, text := p.ask("POST", "/tus/", nil, "Tus-Resumable", "1.0.0", "Upload-Defer-Length", "1")
+	if status >= 300 {
+		return codeIn(status, text)
+	}
+	status, _, text = p.ask("PATCH", pathOf(header.Get("Location")), data,
+		"Tus-Resumable", "1.0.0",
+		"Upload-Offset", "0",
+		"Upload-Length", size(data),
+		"Content-Type", "application/offset+octet-stream")
+	return codeIn(status, text)
+}
+
+// sendJoined sends two uploads of tus, and joins them.
+func sendJoined(_ *testing.T, p *process, data []byte) string {
+	concat := "final;"
 	for _, piece := range [][]byte{data[:len(data)/2], data[len(data)/2:]} {
-		status, header, text := p.ask("POST", "/tus/", piece, "Tus-Resumable", "1.0.0", "Upload-Length", size(piece),
-			"Upload-Concat", "partial", "Content-Type", "application/offset+octet-stream")
+		status, header, text := p.ask("POST", "/tus/", piece,
+			"Tus-Resumable", "1.0.0",
+			"Upload-Length", size(piece),
+			"Upload-Concat", "partial",
+			"Content-Type", "application/offset+octet-stream")
 		if status >= 300 {
 			return codeIn(status, text)
 		}
-		final += header.Get("Location") + " "
+		concat += header.Get("Location") + " "
 	}
-	status, _, text := p.ask("POST", "/tus/", nil, "Tus-Resumable", "1.0.0", "Upload-Concat", strings.TrimSpace(final))
+	status, _, text := p.ask("POST", "/tus/", nil,
+		"Tus-Resumable", "1.0.0",
+		"Upload-Concat", strings.TrimSpace(concat))
 	return codeIn(status, text)
 }
 
-func sendTicket(t *testing.T, p *process, data []byte, sized bool) string {
-	req := uploads.Request{}
-	user := uploads.User{ID: alice}
-	if sized {
-		req.Size = int64(len(data))
-	}
-	ticket, err := p.service.Sign(p.ctx, req, user)
-	if err != nil {
-		return codeOfError(err)
-	}
-	client := context.WithValue(p.ctx, endingKey{}, nil) // it lives on
-	_, err = p.store.Upload(
-		client,
-		pendingOf(ticket),
-		bytes.NewReader(data),
-		storage.WithContentType("application/octet-stream"),
-	)
-	require.NoError(t, err)
-	_, err = p.service.Finish(p.ctx, ticket.Token, user)
-	return codeOfError(err)
-}
-
-func sendTwoPieces(t *testing.T, p *process, data []byte) (code string) {
-	token := strconv.FormatInt(time.Now().UnixNano(), 36)
+func sendTwoPieces(_ *testing.T, p *process, data []byte) string {
+	token := strconv.FormatInt(time.Now().UnixNano(), 36) // another one for each file
 	for i, body := range [][]byte{data[:len(data)/2], data[len(data)/2:]} {
 		_, err := p.service.PutPiece(p.ctx, uploads.Piece{
 			Token:  token,
@@ -191,85 +261,38 @@ func sendTwoPieces(t *testing.T, p *process, data []byte) (code string) {
 	return ""
 }
 
-var everyWay = []sentBy{
-	{"Store", func(t *testing.T, p *process, data []byte) string {
-		_, err := p.service.Store(p.ctx, uploads.Upload{
-			Body: bytes.NewReader(data),
-			Size: int64(len(data)),
-			User: uploads.User{ID: alice},
-		})
-		return codeOfError(err)
-	}},
-	{"Store, of unknown size", func(t *testing.T, p *process, data []byte) string {
-		_, err := p.service.Store(
-			p.ctx,
-			uploads.Upload{Body: io.MultiReader(bytes.NewReader(data)), User: uploads.User{ID: alice}},
-		)
-		return codeOfError(err)
-	}},
-	{"a form", func(t *testing.T, p *process, data []byte) string {
-		body, kind := newForm(t, formFile{"file", "a", "", string(data)})
-		status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
-		return codeIn(status, text)
-	}},
-	{"a ticket", func(t *testing.T, p *process, data []byte) string { return sendTicket(t, p, data, true) }},
-	{
-		"a ticket, of unknown size",
-		func(t *testing.T, p *process, data []byte) string { return sendTicket(t, p, data, false) },
-	},
-	{"parts", func(t *testing.T, p *process, data []byte) string { return sendParts(t, p, data, true) }},
-	{
-		"parts, of unknown size",
-		func(t *testing.T, p *process, data []byte) string { return sendParts(t, p, data, false) },
-	},
-	{"one request of S3", func(t *testing.T, p *process, data []byte) string {
-		status, _, text := p.ask("GET", "/s3/params?filename=a", nil)
-		if status >= 300 {
-			return codeIn(status, text)
-		}
-		var part signedPart
-		require.NoError(t, json.Unmarshal(text, &part))
-		status, _, text = p.ask("PUT", pathOf(part.URL), data)
-		return codeIn(status, text)
-	}},
-	{"tus", func(_ *testing.T, p *process, data []byte) string { return sendTus(p, data, true) }},
-	{"tus, of unknown length", func(_ *testing.T, p *process, data []byte) string { return sendTus(p, data, false) }},
-	{"joined uploads of tus", func(_ *testing.T, p *process, data []byte) string { return sendJoined(p, data) }},
-	{"pieces", sendTwoPieces},
-}
-
 // An account is a store with services that share the allowance of alice.
 type account struct {
 	t      *testing.T
-	open   func(t *testing.T, now *clock) driver.Driver
+	open   func(t *testing.T, now *clock) driver.Driver // makes drv
 	drv    driver.Driver
 	shared storage.Bucket // of all processes, in place of drv
 	now    *clock
-	record bool
-	change func(*uploads.Config) // may be nil
+	record bool                  // the services have Config.Records
+	change func(*uploads.Config) // of services that begin later; may be nil
 }
 
 var accounts = []struct {
 	name string
 	open func(t *testing.T, now *clock) driver.Driver
 }{
-	{
-		"memory",
-		func(_ *testing.T, now *clock) driver.Driver { return memstore.NewDriver(memstore.Config{Now: now.Now}) },
-	},
-	{"a directory", func(t *testing.T, _ *clock) driver.Driver {
-		d, err := local.NewDriver(t.TempDir(), local.Config{NoSync: true})
-		require.NoError(t, err)
-		return d
-	}},
+	{"memory", newMemoryDriverAt},
+	{"a directory", newDirectoryDriverAt},
 }
 
-// runOnAccounts runs f on stores with and without records.
-func runOnAccounts(t *testing.T, f func(t *testing.T, a *account)) {
-	for _, b := range testserver.Sample(accounts[:1], accounts) {
+func newMemoryDriverAt(_ *testing.T, now *clock) driver.Driver {
+	return memstore.NewDriver(memstore.Config{Now: now.Now})
+}
+
+// newDirectoryDriverAt ignores the clock: a directory has that of its disk.
+func newDirectoryDriverAt(t *testing.T, _ *clock) driver.Driver { return newDirectoryDriver(t) }
+
+// runOnAccounts runs a test on stores with and without records.
+func runOnAccounts(t *testing.T, test func(t *testing.T, a *account)) {
+	for _, store := range testserver.Sample(accounts[:1], accounts) {
 		for _, record := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, records: %v", b.name, record), func(t *testing.T) {
-				f(t, &account{t: t, open: b.open, record: record})
+			t.Run(fmt.Sprintf("%s, records: %v", store.name, record), func(t *testing.T) {
+				test(t, &account{t: t, open: store.open, record: record})
 			})
 		}
 	}
@@ -286,21 +309,24 @@ func (a *account) renew() {
 	require.NoError(a.t, err)
 }
 
-func (a *account) bucket(opts ...driver.Layer) storage.Bucket {
+// bucket opens the store with these layers.
+func (a *account) bucket(layers ...driver.Layer) storage.Bucket {
 	if a.shared != nil {
 		return wrapped.Clock(a.t, a.shared, a.now.Now)
 	}
-	all := []storage.OpenOption{
-		storage.WithRetry(storage.RetryPolicy{Attempts: 1}), storage.WithSigningBaseURL("http://store.invalid"),
+	opts := []storage.OpenOption{
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+		storage.WithSigningBaseURL("http://store.invalid"),
 	}
-	for _, layer := range opts {
-		all = append(all, driver.WithLayer(layer))
+	for _, layer := range layers {
+		opts = append(opts, driver.WithLayer(layer))
 	}
-	return wrapped.Clock(a.t, engine.New(a.drv, all...), a.now.Now)
+	return wrapped.Clock(a.t, engine.New(a.drv, opts...), a.now.Now)
 }
 
-func (a *account) process(opts ...driver.Layer) *process {
-	b := a.bucket(opts...)
+// process starts a process that serves the store through these layers.
+func (a *account) process(layers ...driver.Layer) *process {
+	b := a.bucket(layers...)
 	c := uploads.Config{
 		Rules:        rules.Any(1 << 20),
 		Key:          "{user}/{random}{ext}",
@@ -315,17 +341,18 @@ func (a *account) process(opts ...driver.Layer) *process {
 		},
 	}
 	if a.record {
-		c.Key, c.Records = "", uploads.BucketRecords(b)
+		c.Key = ""
+		c.Records = uploads.BucketRecords(b)
 	}
 	if a.change != nil {
 		a.change(&c)
 	}
 	s, err := uploads.New(b, c)
 	require.NoError(a.t, err)
-	return &process{a.t.Context(), s, a.bucket()}
+	return &process{ctx: a.t.Context(), service: s, store: a.bucket()}
 }
 
-// files returns the keys and the size of what is stored.
+// files returns the keys of the stored files, and the sum of their sizes.
 func (a *account) files() (keys []string, bytes int64) {
 	prefix := alice + "/"
 	if a.record {
@@ -339,8 +366,9 @@ func (a *account) files() (keys []string, bytes int64) {
 	return keys, bytes
 }
 
-// keepsWithin requires that no more is stored than is counted, and that no more is counted than is allowed.
-func (a *account) keepsWithin(p *process, about ...any) {
+// requireWithinAllowance requires that no more is stored than is counted or reserved, and that this is no more than is
+// allowed.
+func (a *account) requireWithinAllowance(p *process, about ...any) {
 	a.t.Helper()
 	keys, bytes := a.files()
 
@@ -352,8 +380,9 @@ func (a *account) keepsWithin(p *process, about ...any) {
 	require.LessOrEqual(a.t, u.Files+u.ReservedFiles, int64(allowedFiles), about...)
 }
 
-// isExactAfterASweep lets everything expire.
-func (a *account) isExactAfterASweep(p *process, about ...any) {
+// requireExactAfterSweep lets everything expire, and runs Sweep. It requires that exactly the stored files are then
+// counted.
+func (a *account) requireExactAfterSweep(p *process, about ...any) {
 	a.t.Helper()
 	a.now.Advance(200 * time.Hour)
 	_, err := p.service.Sweep(a.t.Context())
@@ -365,65 +394,67 @@ func (a *account) isExactAfterASweep(p *process, about ...any) {
 	require.Equal(a.t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, u, about...)
 }
 
-// Config.Allowance limits each way of uploading.
+// Config.Allowance limits each way of uploading, in bytes and in files. Delete gives the room of a file back.
 func TestAllowanceHoldsForAllWays(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for _, w := range everyWay {
-			t.Run(w.name, func(t *testing.T) {
+		for _, method := range sendMethods {
+			t.Run(method.name, func(t *testing.T) {
 				a.t = t
 				a.renew()
-
 				p := a.process()
-				require.Empty(t, w.send(t, p, content(6000)))
-				require.Contains(t, []string{"over_allowance", "too_large"}, w.send(t, p, content(6000)))
-				a.keepsWithin(p)
 
-				u, err := p.service.Usage(t.Context(), alice)
+				// Two files of 6000 bytes are more than 10,000.
+				require.Empty(t, method.send(t, p, content(6000)))
+				require.Contains(t, []string{"over_allowance", "too_large"}, method.send(t, p, content(6000)))
+				a.requireWithinAllowance(p)
+				usage, err := p.service.Usage(t.Context(), alice)
 				require.NoError(t, err)
-				require.EqualValues(t, 6000, u.Bytes)
-				require.EqualValues(t, 1, u.Files)
-				a.isExactAfterASweep(p)
+				require.EqualValues(t, 6000, usage.Bytes)
+				require.EqualValues(t, 1, usage.Files)
+				a.requireExactAfterSweep(p)
 
+				// Small files fit until there are as many as is allowed.
 				for range allowedFiles - 1 {
-					require.Empty(t, w.send(t, p, content(500)))
+					require.Empty(t, method.send(t, p, content(500)))
 				}
-				require.Equal(t, "over_allowance", w.send(t, p, content(500)), "too many files")
+				require.Equal(t, "over_allowance", method.send(t, p, content(500)), "too many files")
 
 				keys, _ := a.files()
 				require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 				require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}), "again")
-				require.Empty(t, w.send(t, p, content(500)), "there is room again")
-				a.isExactAfterASweep(p)
+				require.Empty(t, method.send(t, p, content(500)), "there is room again")
+				a.requireExactAfterSweep(p)
 			})
 		}
 	})
 }
 
-// A process is killed at each of its calls to the store in turn, while it takes a file and while it removes one. The
-// stored bytes never exceed the allowance, whatever other processes do then, and one Sweep makes the count exact.
+// A process is killed at each of its calls to the store in turn, while it takes a file. The stored bytes never exceed
+// the allowance, whatever other processes do then, and one Sweep makes the count exact.
 func TestAllowanceSurvivesKills(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for _, w := range everyWay {
+		for _, method := range sendMethods {
 			for _, afterCall := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, after the call: %v", w.name, afterCall), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, after the call: %v", method.name, afterCall), func(t *testing.T) {
 					a.t = t
-					for i, alive := 1, false; !alive; i++ {
+					for i, killed := 1, true; killed; i++ {
 						require.Less(t, i, 80)
 						a.renew()
-						d := &ending{at: i, after: afterCall}
+						killer := &processKiller{at: i, after: afterCall}
 						other := a.process()
-						require.Empty(t, everyWay[0].send(t, other, content(1000)))
+						require.Empty(t, sendToService(t, other, content(1000)))
 
-						mortal := a.process(d.layer)
-						w.send(t, mortal, content(3000))
-						a.keepsWithin(other, "killed at call %d", i)
+						mortal := a.process(killer.layer)
+						method.send(t, mortal, content(3000))
+						a.requireWithinAllowance(other, "killed at call %d", i)
 
+						// These are more bytes than is allowed.
 						for range 8 {
-							everyWay[0].send(t, other, content(1500))
-							a.keepsWithin(other, "killed at call %d", i)
+							sendToService(t, other, content(1500))
+							a.requireWithinAllowance(other, "killed at call %d", i)
 						}
-						a.isExactAfterASweep(other, "killed at call %d", i)
-						alive = !d.reached()
+						a.requireExactAfterSweep(other, "killed at call %d", i)
+						killed = killer.reached()
 					}
 				})
 			}
@@ -436,26 +467,26 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, afterCall := range []bool{false, true} {
-			for i, alive := 1, false; !alive; i++ {
+			for i, killed := 1, true; killed; i++ {
 				require.Less(t, i, 40)
 				a.renew()
-				d := &ending{at: i, after: afterCall}
+				killer := &processKiller{at: i, after: afterCall}
 				other := a.process()
-				mortal := a.process(d.layer)
+				mortal := a.process(killer.layer)
 				for range 3 {
-					require.Empty(t, everyWay[0].send(t, other, content(3000)))
+					require.Empty(t, sendToService(t, other, content(3000)))
 				}
 
 				keys, _ := a.files()
 				_ = mortal.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
-				a.keepsWithin(other, "killed at call %d", i)
+				a.requireWithinAllowance(other, "killed at call %d", i)
 
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
-				a.keepsWithin(other, "killed at call %d", i)
-				everyWay[0].send(t, other, content(3000))
-				a.keepsWithin(other, "killed at call %d", i)
-				a.isExactAfterASweep(other, "killed at call %d", i)
-				alive = !d.reached()
+				a.requireWithinAllowance(other, "killed at call %d", i)
+				sendToService(t, other, content(3000))
+				a.requireWithinAllowance(other, "killed at call %d", i)
+				a.requireExactAfterSweep(other, "killed at call %d", i)
+				killed = killer.reached()
 			}
 		}
 	})
@@ -464,135 +495,145 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 // If the response to any one call to the store is lost, the count still stays within the allowance.
 func TestAllowanceSurvivesLostResponses(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for _, w := range everyWay {
-			t.Run(w.name, func(t *testing.T) {
+		for _, method := range sendMethods {
+			t.Run(method.name, func(t *testing.T) {
 				a.t = t
 				for i, lost := 1, true; lost; i++ {
 					require.Less(t, i, 80)
 					a.renew()
-					var calls atomic.Int32
-					p := a.process(func(next driver.Driver) driver.Driver {
-						return driver.Intercept(
-							next,
-							func(ctx context.Context, _ string, next func(context.Context) error) error {
-								if err := next(ctx); err != nil || int(calls.Add(1)) != i {
-									return err
-								}
-								return &storage.Error{Code: storage.Unavailable, Unknown: true}
-							},
-						)
-					})
+					layer, reached := loseResponse(i)
+					p := a.process(layer)
 					other := a.process()
-					w.send(t, p, content(3000))
-					a.keepsWithin(other, "at call %d", i)
+					method.send(t, p, content(3000))
+					a.requireWithinAllowance(other, "at call %d", i)
 
-					w.send(t, p, content(3000))
-					a.keepsWithin(other, "at call %d", i)
+					method.send(t, p, content(3000))
+					a.requireWithinAllowance(other, "at call %d", i)
 					if keys, _ := a.files(); len(keys) > 0 {
 						_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
-						a.keepsWithin(other, "at call %d", i)
+						a.requireWithinAllowance(other, "at call %d", i)
 					}
-					a.isExactAfterASweep(other, "at call %d", i)
-					lost = int(calls.Load()) >= i
+					a.requireExactAfterSweep(other, "at call %d", i)
+					lost = reached()
 				}
 			})
 		}
 	})
 }
 
-// A meddler lets another process act before a call to the store with this number.
-func meddler(i int, act func()) (layer driver.Layer, reached func() bool) {
+// actBeforeCall returns a layer that lets another process act before the call to the store with this number. reached
+// reports whether there was such a call.
+func actBeforeCall(number int, act func()) (layer driver.Layer, reached func() bool) {
 	var calls atomic.Int32
-	return func(next driver.Driver) driver.Driver {
-		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-			if int(calls.Add(1)) == i {
+	layer = func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
+			if int(calls.Add(1)) == number {
 				act()
 			}
 			return next(ctx)
 		})
-	}, func() bool { return int(calls.Load()) >= i }
+	}
+	return layer, func() bool { return int(calls.Load()) >= number }
+}
+
+// loseResponse returns a layer that loses the response to the call to the store with this number. It counts only calls
+// that succeed. reached reports whether there was such a call.
+func loseResponse(number int) (layer driver.Layer, reached func() bool) {
+	var calls atomic.Int32
+	layer = func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
+			if err := next(ctx); err != nil {
+				return err
+			}
+			if int(calls.Add(1)) == number {
+				return &storage.Error{Code: storage.Unavailable, Unknown: true}
+			}
+			return nil
+		})
+	}
+	return layer, func() bool { return int(calls.Load()) >= number }
 }
 
 // If another process removes a file at any moment of a Delete of that file, the file is subtracted once.
 func TestAllowanceFileRemovedTwice(t *testing.T) {
+	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for i, meddled := 1, true; meddled; i++ {
-			require.Less(t, i, 40)
-			a.renew()
-			other := a.process()
-			for range 3 {
-				require.Empty(t, everyWay[0].send(t, other, content(1000)))
-			}
-
-			keys, _ := a.files()
-			layer, reached := meddler(i, func() {
-				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
-			})
-			require.NoError(t, a.process(layer).service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
-			a.keepsWithin(other, "at call %d", i)
-
-			u, err := other.service.Usage(t.Context(), alice)
-			require.NoError(t, err)
-			require.Equal(t, uploads.Usage{Bytes: 2000, Files: 2}, u, "at call %d", i)
-			meddled = reached()
-		}
+		var key string
+		a.runRace(race{
+			setUp: func(other *process) {
+				for range 3 {
+					require.Empty(t, sendToService(t, other, content(1000)))
+				}
+				keys, _ := a.files()
+				key = keys[0]
+			},
+			act: func(other *process) {
+				require.NoError(t, other.service.Delete(t.Context(), key, user))
+			},
+			run: func(p, other *process, call int) {
+				require.NoError(t, p.service.Delete(t.Context(), key, user))
+				a.requireWithinAllowance(other, "at call %d", call)
+				usage, err := other.service.Usage(t.Context(), alice)
+				require.NoError(t, err)
+				require.Equal(t, uploads.Usage{Bytes: 2000, Files: 2}, usage, "at call %d", call)
+			},
+		})
 	})
 }
 
 // If another process stores or removes a file at any moment of a Recount, the count is exact afterwards.
 func TestRecountWhileFilesComeAndGo(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for _, removes := range []bool{false, true} {
-			for i, meddled := 1, true; meddled; i++ {
-				require.Less(t, i, 40)
-				a.renew()
-				other := a.process()
-				for range 3 {
-					require.Empty(t, everyWay[0].send(t, other, content(1000)))
-				}
-
-				keys, _ := a.files()
-				layer, reached := meddler(i, func() {
-					if removes {
-						require.NoError(t, other.service.Delete(t.Context(), keys[1], uploads.User{ID: alice}))
-					} else {
-						require.Empty(t, everyWay[0].send(t, other, content(500)))
-					}
-				})
-				_, err := a.process(layer).service.Recount(t.Context(), alice)
-				require.NoError(t, err)
-				keys, bytes := a.files()
-				u, err := other.service.Usage(t.Context(), alice)
-				require.NoError(t, err)
-				require.Equal(t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, u, "at call %d", i)
-				meddled = reached()
+		storeThree := func(other *process) {
+			for range 3 {
+				require.Empty(t, sendToService(t, other, content(1000)))
 			}
 		}
+		recount := func(p, other *process, call int) {
+			_, err := p.service.Recount(t.Context(), alice)
+			require.NoError(t, err)
+			keys, bytes := a.files()
+			usage, err := other.service.Usage(t.Context(), alice)
+			require.NoError(t, err)
+			require.Equal(t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, usage, "at call %d", call)
+		}
+		a.runRace(race{
+			setUp: storeThree,
+			act: func(other *process) {
+				require.Empty(t, sendToService(t, other, content(500)))
+			},
+			run: recount,
+		})
+		a.runRace(race{
+			setUp: storeThree,
+			act: func(other *process) {
+				keys, _ := a.files()
+				require.NoError(t, other.service.Delete(t.Context(), keys[1], uploads.User{ID: alice}))
+			},
+			run: recount,
+		})
 	})
 }
 
 // If another process recounts at any moment of an upload, the uploaded file is counted exactly once.
 func TestRecountDuringUpload(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for _, w := range everyWay {
-			t.Run(w.name, func(t *testing.T) {
+		for _, method := range sendMethods {
+			t.Run(method.name, func(t *testing.T) {
 				a.t = t
-				for i, meddled := 1, true; meddled; i++ {
-					require.Less(t, i, 80)
-					a.renew()
-					other := a.process()
-					layer, reached := meddler(i, func() {
+				a.runRace(race{
+					act: func(other *process) {
 						_, err := other.service.Recount(t.Context(), alice)
 						require.NoError(t, err)
-						a.keepsWithin(other, "at call %d", i)
-					})
-					require.Empty(t, w.send(t, a.process(layer), content(3000)), "at call %d", i)
-
-					u, err := other.service.Usage(t.Context(), alice)
-					require.NoError(t, err)
-					require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, u, "at call %d", i)
-					meddled = reached()
-				}
+						a.requireWithinAllowance(other)
+					},
+					run: func(p, other *process, call int) {
+						require.Empty(t, method.send(t, p, content(3000)), "at call %d", call)
+						usage, err := other.service.Usage(t.Context(), alice)
+						require.NoError(t, err)
+						require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, usage, "at call %d", call)
+					},
+				})
 			})
 		}
 	})
@@ -600,57 +641,37 @@ func TestRecountDuringUpload(t *testing.T) {
 
 // An upload that ends without a file gives its room back at once.
 func TestAllowanceOfUploadWithoutFile(t *testing.T) {
-	refuse := func(context.Context, *uploads.File, *storage.ReaderAt) error { return &uploads.Error{Message: "No."} }
-	refusing := func(c *uploads.Config) {
-		c.Inspect = refuse
+	refuseContent := func(c *uploads.Config) {
+		c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error {
+			return &uploads.Error{Message: "No."}
+		}
 	}
-	tus := []string{"Tus-Resumable", "1.0.0", "Upload-Length", "3000"}
+	denyFile := func(c *uploads.Config) {
+		c.Stored = func(context.Context, *uploads.File) error { return storage.PermissionDenied }
+	}
 	tests := []struct {
 		name   string
 		change func(*uploads.Config)
-		do     func(t *testing.T, p *process)
+		send   func(t *testing.T, p *process, data []byte) (code string)
+		want   []string // codes
 	}{
-		{"tus, ended by the client", nil, func(t *testing.T, p *process) {
-			_, header, _ := p.ask("POST", "/tus/", nil, tus...)
-			status, _, _ := p.ask("DELETE", pathOf(header.Get("Location")), nil, tus[:2]...)
-			require.Equal(t, http.StatusNoContent, status)
-		}},
-		{"parts, ended by the client", nil, func(t *testing.T, p *process) {
-			begin := []byte(`{"filename":"a","size":3000}`)
-			_, _, text := p.ask("POST", "/s3/multipart", begin, "Content-Type", "application/json")
-			var u begun
-			require.NoError(t, json.Unmarshal(text, &u))
-			status, _, _ := p.ask("DELETE", "/s3/multipart/"+u.UploadID+"?key="+u.Key, nil)
-			require.Equal(t, http.StatusOK, status)
-		}},
-		{"a file of another size", nil, func(t *testing.T, p *process) {
-			_, err := p.service.Store(t.Context(), uploads.Upload{
-				Body: strings.NewReader("abc"),
-				Size: 3000,
-				User: uploads.User{ID: alice},
-			})
-			require.Equal(t, uploads.WrongSize, uploads.CodeOf(err))
-		}},
-		{"content that is refused, of Store", refusing, func(t *testing.T, p *process) {
-			require.Equal(t, "refused", everyWay[0].send(t, p, content(3000)))
-		}},
-		{"content that is refused, of tus", refusing, func(t *testing.T, p *process) {
-			require.Equal(t, "refused", sendTus(p, content(3000), true))
-		}},
-		{"content that is refused, of pieces", refusing, func(t *testing.T, p *process) {
-			require.Equal(t, "refused", sendTwoPieces(t, p, content(3000)))
-		}},
-		{"a file that the application does not want", func(c *uploads.Config) {
-			c.Stored = func(context.Context, *uploads.File) error { return storage.PermissionDenied }
-		}, func(t *testing.T, p *process) {
-			require.Equal(t, "not_allowed", everyWay[0].send(t, p, content(3000)))
-		}},
-		{"a form whose second file has no room", nil, func(t *testing.T, p *process) {
-			data := string(content(6000))
-			body, kind := newForm(t, formFile{"a", "a", "", data}, formFile{"b", "b", "", data})
-			status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
-			require.Contains(t, []string{"over_allowance", "too_large"}, codeIn(status, text))
-		}},
+		{name: "tus, ended by the client", send: sendByTerminatedTus, want: []string{""}},
+		{name: "parts, ended by the client", send: sendInAbortedParts, want: []string{""}},
+		{name: "a file of another size", send: sendTooFewBytes, want: []string{"wrong_size"}},
+		{name: "content that is refused, of Store", change: refuseContent, send: sendToService, want: []string{"refused"}},
+		{name: "content that is refused, of tus", change: refuseContent, send: sendByTus, want: []string{"refused"}},
+		{name: "content that is refused, of pieces", change: refuseContent, send: sendTwoPieces, want: []string{"refused"}},
+		{
+			name:   "a file that the application does not want",
+			change: denyFile,
+			send:   sendToService,
+			want:   []string{"not_allowed"},
+		},
+		{
+			name: "a form whose second file has no room",
+			send: sendTwiceByForm,
+			want: []string{"over_allowance", "too_large"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -658,12 +679,11 @@ func TestAllowanceOfUploadWithoutFile(t *testing.T) {
 				a.renew()
 				a.change = tt.change
 				p := a.process()
-				tt.do(t, p)
+				require.Contains(t, tt.want, tt.send(t, p, content(6000)))
 
-				u, err := p.service.Usage(t.Context(), alice)
+				usage, err := p.service.Usage(t.Context(), alice)
 				require.NoError(t, err)
-				require.Zero(t, u)
-
+				require.Zero(t, usage)
 				keys, _ := a.files()
 				require.Empty(t, keys)
 			})
@@ -671,52 +691,86 @@ func TestAllowanceOfUploadWithoutFile(t *testing.T) {
 	}
 }
 
+// sendByTerminatedTus creates an upload of tus, and terminates it before the first byte.
+func sendByTerminatedTus(t *testing.T, p *process, data []byte) string {
+	status, header, text := p.ask("POST", "/tus/", nil, "Tus-Resumable", "1.0.0", "Upload-Length", size(data))
+	require.Equal(t, http.StatusCreated, status, string(text))
+	status, _, text = p.ask("DELETE", pathOf(header.Get("Location")), nil, "Tus-Resumable", "1.0.0")
+	require.Equal(t, http.StatusNoContent, status, string(text))
+	return ""
+}
+
+// sendInAbortedParts begins an upload by the S3 routes, and aborts it before the first part.
+func sendInAbortedParts(t *testing.T, p *process, data []byte) string {
+	request := []byte(`{"filename":"a","size":` + size(data) + `}`)
+	_, _, text := p.ask("POST", "/s3/multipart", request, "Content-Type", "application/json")
+	var u begun
+	require.NoError(t, json.Unmarshal(text, &u))
+	status, _, text := p.ask("DELETE", "/s3/multipart/"+u.UploadID+"?key="+u.Key, nil)
+	require.Equal(t, http.StatusOK, status, string(text))
+	return ""
+}
+
+// sendTooFewBytes passes fewer bytes to Store than it says.
+func sendTooFewBytes(_ *testing.T, p *process, data []byte) string {
+	_, err := p.service.Store(p.ctx, uploads.Upload{
+		Body: bytes.NewReader(data[:3]),
+		Size: int64(len(data)),
+		User: uploads.User{ID: alice},
+	})
+	return codeOfError(err)
+}
+
+// sendTwiceByForm sends the file twice in one form.
+func sendTwiceByForm(t *testing.T, p *process, data []byte) string {
+	body, contentType := newForm(t, formFile{"a", "a", "", string(data)}, formFile{"b", "b", "", string(data)})
+	status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
+	return codeIn(status, text)
+}
+
 // With Config.Allowance, an upload in most ways costs two more requests to the store, once the process knows the
 // user's ledger.
 func TestAllowanceCostsTwoRequests(t *testing.T) {
-	for _, w := range everyWay {
-		t.Run(w.name, func(t *testing.T) {
-			a := &account{t: t, open: accounts[0].open}
-			requests := func(counted bool) (n int) {
-				a.renew()
-				a.change = func(c *uploads.Config) {
-					c.Stored = func(context.Context, *uploads.File) error { return nil }
-					if !counted {
-						c.Allowance = nil
-					}
-				}
-
-				var calls atomic.Int32
-				p := a.process(func(next driver.Driver) driver.Driver {
-					return driver.Intercept(
-						next,
-						func(ctx context.Context, _ string, next func(context.Context) error) error {
-							calls.Add(1)
-							return next(ctx)
-						},
-					)
-				})
-				require.Empty(t, w.send(t, p, content(1000)))
-
-				calls.Store(0)
-				require.Empty(t, w.send(t, p, content(1000)))
-				return int(calls.Load())
-			}
+	for _, method := range sendMethods {
+		t.Run(method.name, func(t *testing.T) {
 			extra := 2
-			if w.name == "joined uploads of tus" { // three uploads, of which two are pieces
+			switch method.name {
+			case "joined uploads of tus": // three uploads, of which two are pieces
 				extra = 4
-			}
-			if w.name == "one request of S3" { // its state says that room is reserved, after the claim
+			case "one request of S3": // its state says that room is reserved, after the claim
 				extra = 3
 			}
-
-			require.Equal(t, requests(false)+extra, requests(true))
+			require.Equal(t, countRequests(t, method, false)+extra, countRequests(t, method, true))
 		})
 	}
 }
 
-// New refuses Config.Allowance unless Config.Key has {user}. Without Allowance, Usage and Recount fail with
-// NotAllowed.
+// countRequests returns how many requests to the store the second upload of a process takes.
+func countRequests(t *testing.T, method sendMethod, withAllowance bool) int {
+	t.Helper()
+	a := &account{t: t, open: newMemoryDriverAt}
+	a.renew()
+	a.change = func(c *uploads.Config) {
+		c.Stored = func(context.Context, *uploads.File) error { return nil }
+		if !withAllowance {
+			c.Allowance = nil
+		}
+	}
+	var calls atomic.Int32
+	p := a.process(func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
+			calls.Add(1)
+			return next(ctx)
+		})
+	})
+
+	require.Empty(t, method.send(t, p, content(1000))) // reads the ledger
+	calls.Store(0)
+	require.Empty(t, method.send(t, p, content(1000)))
+	return int(calls.Load())
+}
+
+// New refuses Config.Allowance unless Config.Key has {user}, outside of the folder of the ledgers.
 func TestAllowanceNeedsUserInKey(t *testing.T) {
 	allowance := func(context.Context, uploads.User) (uploads.Allowance, error) { return uploads.Allowance{}, nil }
 	_, err := uploads.New(memstore.New(), uploads.Config{Allowance: allowance})
@@ -725,72 +779,72 @@ func TestAllowanceNeedsUserInKey(t *testing.T) {
 
 	_, err = uploads.New(memstore.New(), uploads.Config{Allowance: allowance, Key: "files/usage/{user}/{random}"})
 	require.ErrorIs(t, err, storage.InvalidArgument)
+
 	_, err = uploads.New(memstore.New(), uploads.Config{Allowance: allowance, Key: "{user}/{random}", Unguarded: true})
 	require.NoError(t, err)
+}
+
+// Without Config.Allowance, Usage and Recount fail with NotAllowed.
+func TestUsageNeedsAllowance(t *testing.T) {
 	s, err := uploads.New(memstore.New(), uploads.Config{})
 	require.NoError(t, err)
 	_, err = s.Usage(t.Context(), alice)
 	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
-
 	_, err = s.Recount(t.Context(), alice)
 	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
 }
 
-// If Allowance returns an error or too small an Allowance, the upload fails with the matching code.
+// If Config.Allowance returns an error or too small an Allowance, the upload fails with the matching code.
 func TestAllowanceErrors(t *testing.T) {
 	tests := []struct {
-		name string
-		give uploads.Allowance
-		err  error
-		want string
+		name      string
+		allowance uploads.Allowance
+		err       error
+		want      string // the code for a file of 1000 bytes
 	}{
-		{name: "nothing is bounded", give: uploads.Allowance{}, want: ""},
-		{name: "no bytes", give: uploads.Allowance{Bytes: -1}, want: "over_allowance"},
-		{name: "no files", give: uploads.Allowance{Files: -1}, want: "over_allowance"},
-		{name: "bytes enough", give: uploads.Allowance{Bytes: 1000}, want: ""},
-		{name: "a byte too few", give: uploads.Allowance{Bytes: 999}, want: "over_allowance"},
-		{name: "the user may not", give: uploads.Allowance{}, err: storage.PermissionDenied, want: "not_allowed"},
-		{name: "the database does not answer", give: uploads.Allowance{}, err: storage.Unavailable, want: "busy"},
+		{name: "nothing is bounded", want: ""},
+		{name: "no bytes", allowance: uploads.Allowance{Bytes: -1}, want: "over_allowance"},
+		{name: "no files", allowance: uploads.Allowance{Files: -1}, want: "over_allowance"},
+		{name: "bytes enough", allowance: uploads.Allowance{Bytes: 1000}, want: ""},
+		{name: "a byte too few", allowance: uploads.Allowance{Bytes: 999}, want: "over_allowance"},
+		{name: "the user may not", err: storage.PermissionDenied, want: "not_allowed"},
+		{name: "the database does not answer", err: storage.Unavailable, want: "busy"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a := &account{
-				t:    t,
-				open: accounts[0].open,
-				change: func(c *uploads.Config) {
-					c.Allowance = func(_ context.Context, user uploads.User) (uploads.Allowance, error) {
-						require.Equal(t, alice, user.ID)
-						return tt.give, tt.err
-					}
-				},
+			a := &account{t: t, open: newMemoryDriverAt}
+			a.change = func(c *uploads.Config) {
+				c.Allowance = func(_ context.Context, user uploads.User) (uploads.Allowance, error) {
+					require.Equal(t, alice, user.ID)
+					return tt.allowance, tt.err
+				}
 			}
 			a.renew()
-			require.Equal(t, tt.want, everyWay[0].send(t, a.process(), content(1000)))
+			require.Equal(t, tt.want, sendToService(t, a.process(), content(1000)))
 		})
 	}
 }
 
 // The files of a form do not say their sizes, so a form reserves no more than the length of its request.
 func TestAllowanceReservesLengthOfForm(t *testing.T) {
+	var p *process
 	var during uploads.Usage
-	a := &account{t: t, open: accounts[0].open}
-	var s *uploads.Service
+	a := &account{t: t, open: newMemoryDriverAt}
 	a.change = func(c *uploads.Config) {
 		c.Inspect = func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) (err error) {
-			during, err = s.Usage(ctx, alice)
+			during, err = p.service.Usage(ctx, alice)
 			return err
 		}
 	}
 	a.renew()
-	p := a.process()
-	s = p.service
-	body, kind := newForm(t, formFile{"file", "a", "", string(content(6000))})
+	p = a.process()
+	body, contentType := newForm(t, formFile{"file", "a", "", string(content(6000))})
 
-	status, _, _ := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
+	status, _, _ := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
 	require.Equal(t, http.StatusCreated, status)
-	require.Less(t, during.ReservedBytes, int64(7000))
+	require.Less(t, during.ReservedBytes, int64(7000), "the file and the form around it")
 
-	status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
+	status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 	require.Equal(t, "over_allowance", codeIn(status, text))
 	require.Contains(t, string(text), "There is no room for this file: 3.9 KiB are left.")
@@ -798,26 +852,29 @@ func TestAllowanceReservesLengthOfForm(t *testing.T) {
 
 // Two services in one bucket with different Config.Key count the files of the same user separately.
 func TestAllowancesOfTwoServices(t *testing.T) {
-	a := &account{t: t, open: accounts[0].open}
+	a := &account{t: t, open: newMemoryDriverAt}
 	a.renew()
-	one := a.process()
+	first := a.process()
 	a.change = func(c *uploads.Config) {
 		c.Key = "documents/{user}/{random}"
 	}
-	other := a.process()
+	second := a.process()
 
-	require.Empty(t, everyWay[0].send(t, one, content(6000)))
-	require.Empty(t, everyWay[0].send(t, other, content(7000)))
-	for p, want := range map[*process]int64{one: 6000, other: 7000} {
-		u, err := p.service.Recount(t.Context(), alice)
-		require.NoError(t, err)
-		require.Equal(t, uploads.Usage{Bytes: want, Files: 1}, u)
-	}
+	// Together, these are more bytes than is allowed.
+	require.Empty(t, sendToService(t, first, content(6000)))
+	require.Empty(t, sendToService(t, second, content(7000)))
+
+	usage, err := first.service.Recount(t.Context(), alice)
+	require.NoError(t, err)
+	require.Equal(t, uploads.Usage{Bytes: 6000, Files: 1}, usage)
+	usage, err = second.service.Recount(t.Context(), alice)
+	require.NoError(t, err)
+	require.Equal(t, uploads.Usage{Bytes: 7000, Files: 1}, usage)
 }
 
 // If a user's files change during each listing, Recount fails with Unavailable after ten attempts.
 func TestRecountOfRestlessUserEnds(t *testing.T) {
-	a := &account{t: t, open: accounts[0].open}
+	a := &account{t: t, open: newMemoryDriverAt}
 	a.renew()
 	other := a.process()
 	lists := 0
@@ -825,7 +882,7 @@ func TestRecountOfRestlessUserEnds(t *testing.T) {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if strings.Contains(call, "List") {
 				lists++
-				_ = everyWay[0].send(t, other, content(10))
+				sendToService(t, other, content(10))
 				keys, _ := a.files()
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 			}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -21,22 +20,35 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// inTurn calls f with a layer that lets act act before the first call to the store, then before the second, and so on.
-// Each time the store is empty before set up runs.
-func (a *account) inTurn(setUp func(other *process), act func(other *process), f func(p, other *process, i int)) {
-	for i, meddled := 1, true; meddled; i++ {
-		require.Less(a.t, i, 80)
+// A race is an operation during which another process acts.
+type race struct {
+	// setUp prepares an empty store. It may be nil.
+	setUp func(other *process)
+	// act is what the other process does before one of the operation's calls to the store.
+	act func(other *process)
+	// run runs the operation at p, and checks the result. call is the number of the call before which act runs.
+	run func(p, other *process, call int)
+}
+
+// runRace runs a race once for each call to the store: act comes before the first call, then before the second, and
+// so on.
+func (a *account) runRace(r race) {
+	for call, acted := 1, true; acted; call++ {
+		require.Less(a.t, call, 80)
 		a.renew()
 		other := a.process()
-		setUp(other)
-		layer, reached := meddler(i, func() {
-			act(other)
+		if r.setUp != nil {
+			r.setUp(other)
+		}
+		layer, reached := actBeforeCall(call, func() {
+			r.act(other)
 		})
-		f(a.process(layer), other, i)
-		meddled = reached()
+		r.run(a.process(layer), other, call)
+		acted = reached()
 	}
 }
 
+// sendTicket sends a file to the store with a ticket.
 func (p *process) sendTicket(t *testing.T, ticket *uploads.Ticket, data []byte) {
 	t.Helper()
 	_, err := p.store.Upload(p.ctx, pendingOf(ticket), bytes.NewReader(data),
@@ -49,19 +61,23 @@ func (p *process) sendTicket(t *testing.T, ticket *uploads.Ticket, data []byte) 
 func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		var ticket *uploads.Ticket
-		a.inTurn(func(other *process) {
-			var err error
-			ticket, err = other.service.Sign(t.Context(), uploads.Request{}, uploads.User{ID: alice})
-			require.NoError(t, err)
-			other.sendTicket(t, ticket, content(3000))
-		}, func(other *process) {
-			other.sendTicket(t, ticket, content(2*allowedBytes))
-		}, func(p, other *process, i int) {
-			_, _ = p.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
-			a.keepsWithin(other, "at call %d", i)
-			_, _ = other.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
-			a.keepsWithin(other, "at call %d", i)
-			a.isExactAfterASweep(other, "at call %d", i)
+		a.runRace(race{
+			setUp: func(other *process) {
+				var err error
+				ticket, err = other.service.Sign(t.Context(), uploads.Request{}, uploads.User{ID: alice})
+				require.NoError(t, err)
+				other.sendTicket(t, ticket, content(3000))
+			},
+			act: func(other *process) {
+				other.sendTicket(t, ticket, content(2*allowedBytes))
+			},
+			run: func(p, other *process, call int) {
+				_, _ = p.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
+				a.requireWithinAllowance(other, "at call %d", call)
+				_, _ = other.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
+				a.requireWithinAllowance(other, "at call %d", call)
+				a.requireExactAfterSweep(other, "at call %d", call)
+			},
 		})
 	})
 }
@@ -69,30 +85,28 @@ func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 // The sender replaces a ticket's file by a larger one, and the process that runs Finish is killed. After a second
 // Finish, the stored bytes are within the allowance.
 func TestAllowanceOfTicketAfterKill(t *testing.T) {
+	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for i, alive := 1, false; !alive; i++ {
+		for i, killed := 1, true; killed; i++ {
 			a.renew()
 			other := a.process()
-			ticket, err := other.service.Sign(t.Context(), uploads.Request{}, uploads.User{ID: alice})
+			ticket, err := other.service.Sign(t.Context(), uploads.Request{}, user)
 			require.NoError(t, err)
 			other.sendTicket(t, ticket, content(3000))
-			layer := func(next driver.Driver) driver.Driver {
-				return driver.Intercept(
-					next,
-					func(ctx context.Context, call string, next func(context.Context) error) error {
-						if call == "Head" { // of the copy
-							other.sendTicket(t, ticket, content(2*allowedBytes))
-						}
-						return next(ctx)
-					},
-				)
+			replace := func(ctx context.Context, call string, next func(context.Context) error) error {
+				if call == "Head" { // of the copy
+					other.sendTicket(t, ticket, content(2*allowedBytes))
+				}
+				return next(ctx)
 			}
-			d := &ending{at: i, after: true}
-			_, _ = a.process(layer, d.layer).service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
+			replacing := func(next driver.Driver) driver.Driver { return driver.Intercept(next, replace) }
 
-			_, _ = other.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
-			a.keepsWithin(other, "killed at call %d", i)
-			alive = !d.reached()
+			killer := &processKiller{at: i, after: true}
+			mortal := a.process(replacing, killer.layer)
+			_, _ = mortal.service.Finish(t.Context(), ticket.Token, user)
+			_, _ = other.service.Finish(t.Context(), ticket.Token, user)
+			a.requireWithinAllowance(other, "killed at call %d", i)
+			killed = killer.reached()
 		}
 	})
 }
@@ -100,44 +114,50 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 // On a bucket without conditional writes, two Finish calls for one ticket make the same object. Neither call
 // removes it, and it counts once.
 func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
+	user := uploads.User{ID: alice}
 	states := memstore.New()
-	a := &account{
-		t: t,
-		open: func(_ *testing.T, now *clock) driver.Driver {
-			limits := faults.Limits{
-				Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
-			}
-			return faults.WithLimits(limits)(memstore.NewDriver(memstore.Config{Now: now.Now}))
-		},
-		change: func(c *uploads.Config) {
-			c.Unguarded, c.States = true, uploads.BucketStates(states)
-		},
+	a := &account{t: t, open: newDriverWithoutConditions}
+	a.change = func(c *uploads.Config) {
+		c.Unguarded = true
+		c.States = uploads.BucketStates(states)
 	}
 	var ticket *uploads.Ticket
-	finished := false
-	usage := uploads.Usage{}
-	a.inTurn(func(other *process) {
-		var err error
-		usage, err = other.service.Usage(t.Context(), alice)
-		require.NoError(t, err)
-		ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 300}, uploads.User{ID: alice})
-		require.NoError(t, err)
-		other.sendTicket(t, ticket, content(300))
-		finished = false
-	}, func(other *process) {
-		_, err := other.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
-		finished = err == nil
-	}, func(p, other *process, i int) {
-		_, err := p.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
-		require.True(t, finished || err == nil, "at call %d", i)
-		keys, _ := a.files()
-		require.Len(t, keys, 1, "at call %d", i)
+	var finished bool // by the other process
+	var before uploads.Usage
+	a.runRace(race{
+		setUp: func(other *process) {
+			finished = false
+			var err error
+			before, err = other.service.Usage(t.Context(), alice)
+			require.NoError(t, err)
+			ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 300}, user)
+			require.NoError(t, err)
+			other.sendTicket(t, ticket, content(300))
+		},
+		act: func(other *process) {
+			_, err := other.service.Finish(t.Context(), ticket.Token, user)
+			finished = err == nil
+		},
+		run: func(p, other *process, call int) {
+			_, err := p.service.Finish(t.Context(), ticket.Token, user)
+			require.True(t, finished || err == nil, "at call %d", call)
+			keys, _ := a.files()
+			require.Len(t, keys, 1, "at call %d", call)
 
-		u, err := other.service.Usage(t.Context(), alice)
-		require.NoError(t, err)
-		require.Equal(t, usage.Bytes+300, u.Bytes, "at call %d", i)
-		require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
+			// The ledger is in another bucket, which is not emptied between races.
+			after, err := other.service.Usage(t.Context(), alice)
+			require.NoError(t, err)
+			require.Equal(t, before.Bytes+300, after.Bytes, "at call %d", call)
+			require.NoError(t, other.service.Delete(t.Context(), keys[0], user))
+		},
 	})
+}
+
+func newDriverWithoutConditions(_ *testing.T, now *clock) driver.Driver {
+	limits := faults.Limits{
+		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
+	}
+	return faults.WithLimits(limits)(memstore.NewDriver(memstore.Config{Now: now.Now}))
 }
 
 // putPiece stores one of two pieces of a file of alice.
@@ -158,22 +178,26 @@ func putPiece(p *process, number int, data []byte) error {
 func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		retry := true
-		a.inTurn(func(*process) {
-			retry = true
-		}, func(other *process) {
-			err := putPiece(other, 2, content(1000))
-			retry = uploads.CodeOf(err) == uploads.Locked
-			if !retry { // the other call is about to save the state
+		a.runRace(race{
+			setUp: func(*process) {
+				retry = true
+			},
+			act: func(other *process) {
+				err := putPiece(other, 2, content(1000))
+				retry = uploads.CodeOf(err) == uploads.Locked
+				if !retry { // the other call is about to save the state
+					require.NoError(t, err)
+				}
+			},
+			run: func(p, other *process, call int) {
+				require.NoError(t, putPiece(p, 1, content(1000)), "at call %d", call)
+				if retry {
+					require.NoError(t, putPiece(other, 2, content(1000)), "at call %d", call)
+				}
+				u, err := other.service.Usage(t.Context(), alice)
 				require.NoError(t, err)
-			}
-		}, func(p, other *process, i int) {
-			require.NoError(t, putPiece(p, 1, content(1000)), "at call %d", i)
-			if retry {
-				require.NoError(t, putPiece(other, 2, content(1000)), "at call %d", i)
-			}
-			u, err := other.service.Usage(t.Context(), alice)
-			require.NoError(t, err)
-			require.Equal(t, uploads.Usage{Bytes: 2000, Files: 1}, u, "at call %d", i)
+				require.Equal(t, uploads.Usage{Bytes: 2000, Files: 1}, u, "at call %d", call)
+			},
 		})
 	})
 }
@@ -182,23 +206,27 @@ func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 // allowance.
 func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		a.inTurn(func(other *process) {
-			require.NoError(t, putPiece(other, 1, content(1000)))
-		}, func(other *process) {
-			for entry, err := range other.store.List(t.Context(), storage.WithPrefix(".uploads/")) {
-				require.NoError(t, err)
-				if strings.HasSuffix(entry.Key, "/00001") {
-					_, err := other.store.Upload(t.Context(), entry.Key, bytes.NewReader(content(9000)))
+		a.runRace(race{
+			setUp: func(other *process) {
+				require.NoError(t, putPiece(other, 1, content(1000)))
+			},
+			act: func(other *process) {
+				for entry, err := range other.store.List(t.Context(), storage.WithPrefix(".uploads/")) {
 					require.NoError(t, err)
+					if strings.HasSuffix(entry.Key, "/00001") {
+						_, err := other.store.Upload(t.Context(), entry.Key, bytes.NewReader(content(9000)))
+						require.NoError(t, err)
+					}
 				}
-			}
-		}, func(p, other *process, i int) {
-			_ = putPiece(p, 2, content(9000))
-			a.keepsWithin(other, "at call %d", i)
-			if err := putPiece(other, 1, content(1000)); uploads.CodeOf(err) != uploads.Completed {
-				require.NoError(t, err, "at call %d", i)
-			}
-			a.isExactAfterASweep(other, "at call %d", i)
+			},
+			run: func(p, other *process, call int) {
+				_ = putPiece(p, 2, content(9000))
+				a.requireWithinAllowance(other, "at call %d", call)
+				if err := putPiece(other, 1, content(1000)); uploads.CodeOf(err) != uploads.Completed {
+					require.NoError(t, err, "at call %d", call)
+				}
+				a.requireExactAfterSweep(other, "at call %d", call)
+			},
 		})
 	})
 }
@@ -207,73 +235,80 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 // the client begins another upload with the same token while Delete removes the file, and Recount counts the file at
 // that moment, the next Sweep makes the count exact.
 func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
-	a := &account{
-		t:    t,
-		open: accounts[0].open,
-		change: func(c *uploads.Config) {
-			c.Rules = rules.Any(3000)
-		},
+	user := uploads.User{ID: alice}
+	a := &account{t: t, open: newMemoryDriverAt}
+	a.change = func(c *uploads.Config) {
+		c.Rules = rules.Any(3000)
 	}
 	var key string
-	a.inTurn(func(other *process) {
-		require.NoError(t, putPiece(other, 1, content(1000)))
-		d := &ending{at: 12} // the call that counts the file
-		require.Error(t, putPiece(a.process(d.layer), 2, content(1000)))
-		keys, _ := a.files()
-		require.Len(t, keys, 1)
-		key = keys[0]
+	a.runRace(race{
+		setUp: func(other *process) {
+			// The process is killed at the call that counts the file.
+			require.NoError(t, putPiece(other, 1, content(1000)))
+			killer := &processKiller{at: 12}
+			require.Error(t, putPiece(a.process(killer.layer), 2, content(1000)))
+			keys, _ := a.files()
+			require.Len(t, keys, 1)
+			key = keys[0]
 
-		a.now.Advance(2 * uploads.DefaultTTL)
-		failing := a.process(func(next driver.Driver) driver.Driver {
-			return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-				if strings.HasPrefix(call, "Delete") {
-					return &storage.Error{Code: storage.PermissionDenied}
-				}
-				return next(ctx)
-			})
-		})
-		_, err := failing.service.Sweep(t.Context())
-		require.Error(t, err)
-	}, func(other *process) {
-		require.NoError(t, putPiece(other, 1, content(500)))
-		_, err := other.service.Recount(t.Context(), alice)
-		require.NoError(t, err)
-	}, func(p, other *process, i int) {
-		require.NoError(t, p.service.Delete(t.Context(), key, uploads.User{ID: alice}), "at call %d", i)
-		require.NoError(t, putPiece(other, 1, content(500)), "at call %d", i)
-		require.NoError(t, putPiece(other, 2, content(500)), "at call %d", i)
-		a.isExactAfterASweep(other, "at call %d", i)
+			// The upload expires, and a Sweep fails at its first removal.
+			a.now.Advance(2 * uploads.DefaultTTL)
+			sweeper := a.process(denyRemovals)
+			_, err := sweeper.service.Sweep(t.Context())
+			require.Error(t, err)
+		},
+		act: func(other *process) {
+			require.NoError(t, putPiece(other, 1, content(500)))
+			_, err := other.service.Recount(t.Context(), alice)
+			require.NoError(t, err)
+		},
+		run: func(p, other *process, call int) {
+			require.NoError(t, p.service.Delete(t.Context(), key, user), "at call %d", call)
+			require.NoError(t, putPiece(other, 1, content(500)), "at call %d", call)
+			require.NoError(t, putPiece(other, 2, content(500)), "at call %d", call)
+			a.requireExactAfterSweep(other, "at call %d", call)
+		},
+	})
+}
+
+// denyRemovals is a layer of a store from which nothing may be removed.
+func denyRemovals(next driver.Driver) driver.Driver {
+	return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+		if strings.HasPrefix(call, "Delete") {
+			return &storage.Error{Code: storage.PermissionDenied}
+		}
+		return next(ctx)
 	})
 }
 
 // If a process is killed during an upload in one request, and the client sends another file to the same URL, the
-// count stays right.
+// count stays right. That also holds if Config.Inspect refuses the other file.
 func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for _, inspects := range []bool{false, true} {
+		for _, inspected := range []bool{false, true} {
 			var refusal error
 			a.change = nil
-			if inspects {
+			if inspected {
 				a.change = func(c *uploads.Config) {
 					c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error { return refusal }
 				}
 			}
-			for i, alive := 1, false; !alive; i++ {
+			for i, killed := 1, true; killed; i++ {
 				a.renew()
 				refusal = nil
 				other := a.process()
 				_, _, text := other.ask("GET", "/s3/params?filename=a", nil)
-				var part signedPart
-				require.NoError(t, json.Unmarshal(text, &part))
-				d := &ending{at: i}
-				a.process(d.layer).ask("PUT", pathOf(part.URL), content(3000))
-				a.now.Advance(2 * time.Minute)
-				refusal = &uploads.Error{Message: "No."}
+				var request signedPart
+				require.NoError(t, json.Unmarshal(text, &request))
+				killer := &processKiller{at: i}
+				a.process(killer.layer).ask("PUT", pathOf(request.URL), content(3000))
 
-				other.ask("PUT", pathOf(part.URL), content(2000))
-				a.keepsWithin(other, "killed at call %d", i)
-				a.isExactAfterASweep(other, "killed at call %d", i)
-				alive = !d.reached()
+				a.now.Advance(2 * time.Minute) // the claim of the dead process has ended
+				refusal = &uploads.Error{Message: "No."}
+				other.ask("PUT", pathOf(request.URL), content(2000))
+				a.requireWithinAllowance(other, "killed at call %d", i)
+				a.requireExactAfterSweep(other, "killed at call %d", i)
+				killed = killer.reached()
 			}
 		}
 	})
@@ -284,38 +319,19 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, afterCall := range []bool{false, true} {
-			for i, alive := 1, false; !alive; i++ {
+			for i, killed := 1, true; killed; i++ {
 				a.renew()
 				other := a.process()
-				_, _, text := other.ask(
-					"POST",
-					"/s3/multipart",
-					[]byte(`{"filename":"a","size":3000}`),
-					"Content-Type",
-					"application/json",
-				)
-				var u begun
-				require.NoError(t, json.Unmarshal(text, &u))
-				path := "/s3/multipart/" + u.UploadID
-				key := "?key=" + url.QueryEscape(u.Key)
-				_, _, text = other.ask("GET", path+"/1"+key, nil)
-				var part signedPart
-				require.NoError(t, json.Unmarshal(text, &part))
-				_, header, _ := other.ask(part.Method, pathOf(part.URL), content(3000))
-				parts, err := json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
-				require.NoError(t, err)
-				complete := func(p *process) {
-					p.ask("POST", path+"/complete"+key, parts, "Content-Type", "application/json")
-				}
-				d := &ending{at: i, after: afterCall}
-				complete(a.process(d.layer))
-				require.NoError(t, other.service.Delete(t.Context(), u.Key, uploads.User{ID: alice}))
-				a.now.Advance(2 * time.Minute)
+				upload := other.beginPartsUpload(t, content(3000))
+				killer := &processKiller{at: i, after: afterCall}
+				upload.complete(a.process(killer.layer))
+				require.NoError(t, other.service.Delete(t.Context(), upload.key, uploads.User{ID: alice}))
 
-				complete(other)
-				a.keepsWithin(other, "killed at call %d", i)
-				a.isExactAfterASweep(other, "killed at call %d", i)
-				alive = !d.reached()
+				a.now.Advance(2 * time.Minute) // the claim of the dead process has ended
+				upload.complete(other)
+				a.requireWithinAllowance(other, "killed at call %d", i)
+				a.requireExactAfterSweep(other, "killed at call %d", i)
+				killed = killer.reached()
 			}
 		}
 	})
@@ -327,26 +343,29 @@ func TestSweepRecountsSlowUploads(t *testing.T) {
 		a.change = func(c *uploads.Config) {
 			c.Grace = time.Second
 		}
-		sweep := func(other *process) {
+		sweepAfterGrace := func(other *process) {
 			a.now.Advance(3 * time.Second)
 			_, err := other.service.Sweep(t.Context())
 			require.NoError(t, err)
 		}
-		a.inTurn(func(*process) {}, sweep, func(p, other *process, i int) {
-			everyWay[0].send(t, p, content(3000))
-			a.isExactAfterASweep(other, "at call %d", i)
-		})
-		a.inTurn(
-			func(other *process) {
-				require.Empty(t, everyWay[0].send(t, other, content(3000)))
+		a.runRace(race{
+			act: sweepAfterGrace,
+			run: func(p, other *process, call int) {
+				sendToService(t, p, content(3000))
+				a.requireExactAfterSweep(other, "at call %d", call)
 			},
-			sweep,
-			func(p, other *process, i int) {
+		})
+		a.runRace(race{
+			setUp: func(other *process) {
+				require.Empty(t, sendToService(t, other, content(3000)))
+			},
+			act: sweepAfterGrace,
+			run: func(p, other *process, call int) {
 				keys, _ := a.files()
 				_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
-				a.isExactAfterASweep(other, "at call %d", i)
+				a.requireExactAfterSweep(other, "at call %d", call)
 			},
-		)
+		})
 	})
 }
 
@@ -378,11 +397,11 @@ func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 
 // All files that are stored without a user share one allowance, that of the user "".
 func TestAllowanceWithoutUser(t *testing.T) {
-	a := &account{t: t, open: accounts[0].open, record: true}
+	a := &account{t: t, open: newMemoryDriverAt, record: true}
 	a.renew()
 
 	p := a.process()
-	require.Empty(t, everyWay[0].send(t, p, content(3000)))
+	require.Empty(t, sendToService(t, p, content(3000)))
 	_, err := p.service.Store(t.Context(), uploads.Upload{Body: bytes.NewReader(content(1000)), Size: 1000})
 	require.NoError(t, err)
 	u, err := p.service.Recount(t.Context(), "")
@@ -393,7 +412,7 @@ func TestAllowanceWithoutUser(t *testing.T) {
 // If User.Values instead of User.ID gives the {user} of Config.Key, Store fails with InvalidValue. Otherwise the
 // files of all users would count for nobody.
 func TestAllowanceUserIsThatOfKey(t *testing.T) {
-	a := &account{t: t, open: accounts[0].open}
+	a := &account{t: t, open: newMemoryDriverAt}
 	a.renew()
 	_, err := a.process().service.Store(t.Context(), uploads.Upload{
 		Body: strings.NewReader("a"),
@@ -406,19 +425,22 @@ func TestAllowanceUserIsThatOfKey(t *testing.T) {
 // still counts.
 func TestAllowanceLostReservation(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for _, w := range everyWay {
-			a.inTurn(func(*process) {}, func(other *process) {
-				u, err := other.service.Usage(t.Context(), alice)
-				require.NoError(t, err)
-				if u.ReservedFiles == 0 {
-					return
-				}
-				_, err = storage.RemoveMatching(t.Context(), other.store, nil, storage.WithPrefix(".uploads-usage/"))
-				require.NoError(t, err)
-			}, func(p, other *process, i int) {
-				w.send(t, p, content(3000))
-				a.keepsWithin(other, "%s, at call %d", w.name, i)
-				a.isExactAfterASweep(other, "%s, at call %d", w.name, i)
+		for _, method := range sendMethods {
+			a.runRace(race{
+				act: func(other *process) {
+					u, err := other.service.Usage(t.Context(), alice)
+					require.NoError(t, err)
+					if u.ReservedFiles == 0 {
+						return
+					}
+					_, err = storage.RemoveMatching(t.Context(), other.store, nil, storage.WithPrefix(".uploads-usage/"))
+					require.NoError(t, err)
+				},
+				run: func(p, other *process, call int) {
+					method.send(t, p, content(3000))
+					a.requireWithinAllowance(other, "%s, at call %d", method.name, call)
+					a.requireExactAfterSweep(other, "%s, at call %d", method.name, call)
+				},
 			})
 		}
 	})
@@ -436,7 +458,7 @@ func TestAllowanceOfOpenUpload(t *testing.T) {
 		p := a.process()
 
 		require.NoError(t, putPiece(p, 2, content(1000)))
-		a.keepsWithin(p)
-		a.isExactAfterASweep(p)
+		a.requireWithinAllowance(p)
+		a.requireExactAfterSweep(p)
 	})
 }

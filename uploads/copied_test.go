@@ -32,7 +32,7 @@ func TestSweepOfCopiedBucket(t *testing.T) {
 
 	clock := &clock{}
 	clock.Advance(100 * time.Hour)
-	sweeping, err := uploads.New(wrapped.Clock(t, dst, clock.Now), configured(uploads.Config{Now: clock.Now}))
+	sweeping, err := uploads.New(wrapped.Clock(t, dst, clock.Now), withTestDefaults(uploads.Config{Now: clock.Now}))
 	require.NoError(t, err)
 
 	report, err := sweeping.Sweep(t.Context())
@@ -46,5 +46,5 @@ func TestSweepOfCopiedBucket(t *testing.T) {
 
 	s.patch(address, 1, []byte("bc"), 3)
 	require.Equal(t, 200, upload.complete(part).StatusCode)
-	s.stored("files/alice/a", content(1000))
+	s.requireStored("files/alice/a", content(1000))
 }

@@ -27,12 +27,13 @@ func (a *account) usage(p *process) uploads.Usage {
 	return usage
 }
 
-// A partsUpload is an upload by the S3 routes whose one part has arrived.
+// A partsUpload is an upload by the S3 routes whose one part has arrived. complete completes it at a process.
 type partsUpload struct {
 	key      string
 	complete func(p *process)
 }
 
+// beginPartsUpload begins an upload by the S3 routes, and sends its one part.
 func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 	t.Helper()
 	body := []byte(`{"filename":"a","size":` + size(data) + `}`)
@@ -60,29 +61,29 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 func TestDeleteBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, afterCall := range []bool{false, true} {
-			for i, alive := 1, false; !alive; i++ {
+			for i, killed := 1, true; killed; i++ {
 				require.Less(t, i, 80)
 				a.renew()
 				other := a.process()
 				u := other.beginPartsUpload(t, content(6000))
-				d := &ending{at: i, after: afterCall}
-				u.complete(a.process(d.layer))
+				killer := &processKiller{at: i, after: afterCall}
+				u.complete(a.process(killer.layer))
 				require.NoError(t, other.service.Delete(t.Context(), u.key, uploads.User{ID: alice}))
 				a.usage(other)
 				for range 4 {
-					everyWay[0].send(t, other, content(2500))
+					sendToService(t, other, content(2500))
 				}
-				a.keepsWithin(other, "killed at call %d", i)
+				a.requireWithinAllowance(other, "killed at call %d", i)
 
 				a.now.Advance(2 * time.Minute)
 				u.complete(other)
 				a.usage(other)
-				a.keepsWithin(other, "killed at call %d", i)
+				a.requireWithinAllowance(other, "killed at call %d", i)
 
 				_, bytes := a.files()
 				require.LessOrEqual(t, bytes, int64(allowedBytes), "killed at call %d", i)
-				a.isExactAfterASweep(other, "killed at call %d", i)
-				alive = !d.reached()
+				a.requireExactAfterSweep(other, "killed at call %d", i)
+				killed = killer.reached()
 			}
 		}
 	})
@@ -92,13 +93,13 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 // again, the stored bytes stay within the allowance.
 func TestDeleteBeforePiecesEnd(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for i, alive := 1, false; !alive; i++ {
+		for i, killed := 1, true; killed; i++ {
 			require.Less(t, i, 80)
 			a.renew()
 			other := a.process()
 			require.NoError(t, putPiece(other, 1, content(3000)))
-			d := &ending{at: i, after: true}
-			_ = putPiece(a.process(d.layer), 2, content(3000))
+			killer := &processKiller{at: i, after: true}
+			_ = putPiece(a.process(killer.layer), 2, content(3000))
 			keys, _ := a.files()
 			for _, key := range keys {
 				require.NoError(t, other.service.Delete(t.Context(), key, uploads.User{ID: alice}))
@@ -106,15 +107,15 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 
 			a.usage(other)
 			for range 4 {
-				everyWay[0].send(t, other, content(2500))
+				sendToService(t, other, content(2500))
 			}
 
 			a.now.Advance(2 * time.Minute)
 			_ = putPiece(other, 2, content(3000))
 			a.usage(other)
-			a.keepsWithin(other, "killed at call %d", i)
-			a.isExactAfterASweep(other, "killed at call %d", i)
-			alive = !d.reached()
+			a.requireWithinAllowance(other, "killed at call %d", i)
+			a.requireExactAfterSweep(other, "killed at call %d", i)
+			killed = killer.reached()
 		}
 	})
 }
@@ -126,27 +127,31 @@ func TestFinishBesideDelete(t *testing.T) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
 		var key string
-		a.inTurn(func(other *process) {
-			var err error
-			ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
-			require.NoError(t, err)
-			other.sendTicket(t, ticket, content(3000))
-			f, err := other.service.Finish(t.Context(), ticket.Token, user)
-			require.NoError(t, err)
-			key = f.Key
-		}, func(other *process) {
-			_, _ = other.service.Finish(t.Context(), ticket.Token, user)
-		}, func(p, other *process, i int) {
-			require.NoError(t, p.service.Delete(t.Context(), key, user))
-			require.Equal(t, uploads.Usage{}, a.usage(other), "at call %d", i)
-			if a.record {
-				files, _, err := p.service.Records().List(t.Context(), uploads.Filter{Expiring: true}, "", 10)
+		a.runRace(race{
+			setUp: func(other *process) {
+				var err error
+				ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
 				require.NoError(t, err)
-				require.Empty(t, files, "at call %d", i)
-			}
-			_, err := other.service.Sweep(t.Context())
-			require.NoError(t, err)
-			require.Equal(t, uploads.Usage{}, a.usage(other), "at call %d", i)
+				other.sendTicket(t, ticket, content(3000))
+				f, err := other.service.Finish(t.Context(), ticket.Token, user)
+				require.NoError(t, err)
+				key = f.Key
+			},
+			act: func(other *process) {
+				_, _ = other.service.Finish(t.Context(), ticket.Token, user)
+			},
+			run: func(p, other *process, call int) {
+				require.NoError(t, p.service.Delete(t.Context(), key, user))
+				require.Equal(t, uploads.Usage{}, a.usage(other), "at call %d", call)
+				if a.record {
+					files, _, err := p.service.Records().List(t.Context(), uploads.Filter{Expiring: true}, "", 10)
+					require.NoError(t, err)
+					require.Empty(t, files, "at call %d", call)
+				}
+				_, err := other.service.Sweep(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, uploads.Usage{}, a.usage(other), "at call %d", call)
+			},
 		})
 	})
 }
@@ -154,11 +159,11 @@ func TestFinishBesideDelete(t *testing.T) {
 // If an older version has left a negative count in the ledger, Usage reports zero, and a Sweep makes the count
 // exact.
 func TestSweepMendsNegativeCount(t *testing.T) {
-	a := &account{t: t, open: accounts[0].open, record: true}
+	a := &account{t: t, open: newMemoryDriverAt, record: true}
 	a.renew()
 
 	p := a.process()
-	require.Empty(t, everyWay[0].send(t, p, content(100)))
+	require.Empty(t, sendToService(t, p, content(100)))
 	for entry, err := range p.store.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
 		require.NoError(t, err)
 		text, _, err := storage.ReadAll(t.Context(), p.store, entry.Key)
@@ -182,7 +187,7 @@ func TestUsageOfOlderVersion(t *testing.T) {
 		for _, sweeps := range []bool{false, true} {
 			a.renew()
 			p := a.process()
-			require.Empty(t, everyWay[0].send(t, p, content(4000)))
+			require.Empty(t, sendToService(t, p, content(4000)))
 
 			for entry, err := range p.store.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
 				require.NoError(t, err)
@@ -197,12 +202,12 @@ func TestUsageOfOlderVersion(t *testing.T) {
 				_, err := p.service.Sweep(t.Context())
 				require.NoError(t, err)
 			} else {
-				require.Empty(t, everyWay[0].send(t, p, content(1000)))
+				require.Empty(t, sendToService(t, p, content(1000)))
 				require.Equal(t, uploads.Usage{Bytes: 5000, Files: 2}, a.usage(p))
 			}
 			require.Empty(t, keysUnder(t, p.store, "files/usage/"))
 			require.Len(t, keysUnder(t, p.store, ".uploads-usage/"), 1)
-			a.isExactAfterASweep(p)
+			a.requireExactAfterSweep(p)
 		}
 	})
 }
@@ -211,38 +216,41 @@ func TestUsageOfOlderVersion(t *testing.T) {
 // user's allowance, whether the file's size was known or not.
 func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for _, w := range everyWay[:3] {
-			for i, alive := 1, false; !alive; i++ {
+		for _, method := range sendMethods[:3] {
+			for i, killed := 1, true; killed; i++ {
 				require.Less(t, i, 80)
 				a.renew()
-				d := &ending{at: i, after: true}
+				killer := &processKiller{at: i, after: true}
 				other := a.process()
-				w.send(t, a.process(d.layer), content(3000))
+				method.send(t, a.process(killer.layer), content(3000))
 				a.now.Advance(11 * time.Minute)
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)
 				usage := a.usage(other)
-				require.Zero(t, usage.ReservedBytes, "%s, killed at call %d", w.name, i)
-				require.Zero(t, usage.ReservedFiles, "%s, killed at call %d", w.name, i)
-				alive = !d.reached()
+				require.Zero(t, usage.ReservedBytes, "%s, killed at call %d", method.name, i)
+				require.Zero(t, usage.ReservedFiles, "%s, killed at call %d", method.name, i)
+				killed = killer.reached()
 			}
 		}
 	})
 }
 
 // If a Sweep runs every five minutes during an upload of an hour, Store succeeds, and its file is counted.
+//
+// The test takes the place of the clock that lets Store renew its reservation: Store renews it when Inspect asks, and
+// Inspect goes on when it is renewed.
 func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
 		renewed := make(chan struct{})
-		renews := make(chan struct{})
+		renew := make(chan struct{})
 		var other *process
 		a.change = func(c *uploads.Config) {
 			c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error {
 				<-renewed
-				for range 12 {
+				for range 12 { // an hour
 					a.now.Advance(5 * time.Minute)
-					renews <- struct{}{}
+					renew <- struct{}{}
 					<-renewed
 					_, err := other.service.Sweep(t.Context())
 					require.NoError(t, err)
@@ -253,20 +261,18 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 		p := a.process()
 		a.change = nil
 		other = a.process()
-		step := func(ctx context.Context, ready, wait chan struct{}) error {
+		p.service.SetPulse(func(ctx context.Context) error {
 			select {
-			case ready <- struct{}{}:
-			case <-wait:
+			case renewed <- struct{}{}:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			return nil
-		}
-		p.service.SetPulse(func(ctx context.Context) error {
-			if err := step(ctx, renewed, nil); err != nil {
-				return err
+			select {
+			case <-renew:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
 			}
-			return step(ctx, nil, renews)
 		})
 
 		_, err := p.service.Store(t.Context(), uploads.Upload{
@@ -278,89 +284,99 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 	})
 }
 
-// GET /s3/params reserves nothing. Room is reserved when the bytes arrive, once for all requests with the same
-// URL.
+// GET /s3/params reserves nothing, but fails if there is no room. Room is reserved when the bytes arrive.
 func TestS3ParamsReserveNothing(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
 		p := a.process()
-		begin := func() string {
-			status, _, text := p.ask("GET", "/s3/params?filename=a", nil)
-			require.Equal(t, http.StatusOK, status, string(text))
-			var part signedPart
-			require.NoError(t, json.Unmarshal(text, &part))
-			return pathOf(part.URL)
-		}
-
-		path := begin()
+		requestParams(t, p)
 		require.Equal(t, uploads.Usage{}, a.usage(p))
-		a.inTurn(func(other *process) {
-			p = other
-			path = begin()
-		}, func(other *process) {
-			other.ask("PUT", path, content(1000))
-		}, func(p, other *process, i int) {
-			p.ask("PUT", path, content(3000))
-			a.usage(other)
-			a.keepsWithin(other, "at call %d", i)
-			a.isExactAfterASweep(other, "at call %d", i)
-		})
-		a.renew()
-		p = a.process()
-		require.Empty(t, everyWay[0].send(t, p, content(allowedBytes)))
 
+		require.Empty(t, sendToService(t, p, content(allowedBytes)))
 		status, _, text := p.ask("GET", "/s3/params?filename=a", nil)
 		require.Equal(t, "over_allowance", codeIn(status, text))
 	})
+}
+
+// If two files are sent to one URL of GET /s3/params at the same time, room is reserved once.
+func TestS3ParamsReserveOnce(t *testing.T) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
+		var path string
+		a.runRace(race{
+			setUp: func(other *process) {
+				path = requestParams(t, other)
+			},
+			act: func(other *process) {
+				other.ask("PUT", path, content(1000))
+			},
+			run: func(p, other *process, call int) {
+				p.ask("PUT", path, content(3000))
+				a.usage(other)
+				a.requireWithinAllowance(other, "at call %d", call)
+				a.requireExactAfterSweep(other, "at call %d", call)
+			},
+		})
+	})
+}
+
+// requestParams returns the path of a request that stores a file.
+func requestParams(t *testing.T, p *process) (path string) {
+	t.Helper()
+	status, _, text := p.ask("GET", "/s3/params?filename=a", nil)
+	require.Equal(t, http.StatusOK, status, string(text))
+	var request signedPart
+	require.NoError(t, json.Unmarshal(text, &request))
+	return pathOf(request.URL)
 }
 
 // A joined tus upload removes its pieces before its file is counted. Even if processes are killed during joins, a
 // user stores at most twice the allowance.
 func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		storedBytes := func() (bytes int64) {
-			for entry, err := range a.bucket().List(t.Context()) {
-				require.NoError(t, err)
-				if strings.HasSuffix(entry.Key, "/content") || strings.HasPrefix(entry.Key, alice+"/") ||
-					strings.HasPrefix(entry.Key, "files/content/") {
-					bytes += entry.Size
-				}
-			}
-			return bytes
-		}
-		for i, alive := 1, false; !alive; i++ {
+		for i, killed := 1, true; killed; i++ {
 			require.Less(t, i, 80)
 			a.renew()
 			other := a.process()
 			for range 3 {
-				d := &ending{at: i, after: true}
-				sendJoined(a.process(d.layer), content(3000))
-				usage := a.usage(other)
-				// A killed call leaves the pieces beside the joined file. It has counted neither.
-				if usage.ReservedBytes == 0 {
-					require.LessOrEqual(t, storedBytes(), usage.Bytes, "killed at call %d", i)
-				}
-				alive = !d.reached()
-			}
-			require.LessOrEqual(t, storedBytes(), int64(2*allowedBytes), "killed at call %d", i)
+				killer := &processKiller{at: i, after: true}
+				sendJoined(t, a.process(killer.layer), content(3000))
 
-			if alive {
+				// A killed call leaves the pieces beside the joined file. It has counted neither.
+				if usage := a.usage(other); usage.ReservedBytes == 0 {
+					require.LessOrEqual(t, a.bytesWithPieces(), usage.Bytes, "killed at call %d", i)
+				}
+				killed = killer.reached()
+			}
+			require.LessOrEqual(t, a.bytesWithPieces(), int64(2*allowedBytes), "killed at call %d", i)
+
+			if !killed {
 				keys, bytes := a.files()
 				require.Len(t, keys, 3)
-				require.Equal(t, bytes, storedBytes())
+				require.Equal(t, bytes, a.bytesWithPieces())
 			}
-			a.isExactAfterASweep(other, "killed at call %d", i)
+			a.requireExactAfterSweep(other, "killed at call %d", i)
 		}
 	})
 }
 
-// After Cancel, all room that the ticket reserved is free again. After Finish, Cancel fails with Completed.
+// bytesWithPieces returns the sizes of the stored files and of the content of open uploads.
+func (a *account) bytesWithPieces() (bytes int64) {
+	_, bytes = a.files()
+	for entry, err := range a.bucket().List(a.t.Context(), storage.WithPrefix(uploads.DefaultPrefix)) {
+		require.NoError(a.t, err)
+		if strings.HasSuffix(entry.Key, "/content") {
+			bytes += entry.Size
+		}
+	}
+	return bytes
+}
+
+// After Cancel, all room that the ticket reserved is free again, and Finish fails.
 func TestCancelReturnsRoomOfTicket(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
 		p := a.process()
 		user := uploads.User{ID: alice}
-
 		ticket, err := p.service.Sign(t.Context(), uploads.Request{}, user)
 		require.NoError(t, err)
 		require.EqualValues(t, allowedBytes, a.usage(p).ReservedBytes)
@@ -371,12 +387,18 @@ func TestCancelReturnsRoomOfTicket(t *testing.T) {
 
 		_, err = p.service.Finish(t.Context(), ticket.Token, user)
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "%v", err)
-		require.Empty(t, everyWay[0].send(t, p, content(allowedBytes)))
-		a.isExactAfterASweep(p)
+		require.Empty(t, sendToService(t, p, content(allowedBytes)))
+		a.requireExactAfterSweep(p)
+	})
+}
 
+// After Finish, Cancel fails with Completed, and the file stays counted.
+func TestCancelAfterFinish(t *testing.T) {
+	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
-		p = a.process()
-		ticket, err = p.service.Sign(t.Context(), uploads.Request{Size: 100}, user)
+		p := a.process()
+		user := uploads.User{ID: alice}
+		ticket, err := p.service.Sign(t.Context(), uploads.Request{Size: 100}, user)
 		require.NoError(t, err)
 		p.sendTicket(t, ticket, content(100))
 		_, err = p.service.Finish(t.Context(), ticket.Token, user)
@@ -391,38 +413,50 @@ func TestCancelReturnsRoomOfTicket(t *testing.T) {
 // If Finish and Cancel of one ticket run at the same time, exactly one succeeds. The file exists only if Finish
 // succeeded.
 func TestCancelBesideFinish(t *testing.T) {
+	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
-		setUp := func(other *process) {
+		sign := func(other *process) {
 			var err error
 			ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
 			require.NoError(t, err)
 			other.sendTicket(t, ticket, content(3000))
 		}
-		var finished, canceled error
-		agree := func(other *process, i int) {
+		requireOneSuccess := func(other *process, call int, finishErr, cancelErr error) {
 			keys, _ := a.files()
-			require.Equal(t, finished == nil, len(keys) == 1, "at call %d: %v, %v", i, finished, canceled)
-			require.NotEqual(t, finished == nil, canceled == nil, "at call %d: %v, %v", i, finished, canceled)
-			a.keepsWithin(other, "at call %d", i)
-			a.isExactAfterASweep(other, "at call %d", i)
+			require.Equal(t, finishErr == nil, len(keys) == 1, "at call %d: %v, %v", call, finishErr, cancelErr)
+			require.NotEqual(t, finishErr == nil, cancelErr == nil, "at call %d: %v, %v", call, finishErr, cancelErr)
+			a.requireWithinAllowance(other, "at call %d", call)
+			a.requireExactAfterSweep(other, "at call %d", call)
 		}
-		finish := func(p *process) {
-			_, finished = p.service.Finish(t.Context(), ticket.Token, user)
-		}
-		cancel := func(p *process) {
-			canceled = p.service.Cancel(t.Context(), ticket.Token, user)
-		}
-		a.inTurn(setUp, cancel, func(p, other *process, i int) {
-			canceled = &uploads.Error{Code: uploads.Completed}
-			finish(p)
-			agree(other, i)
+
+		// The last race has no call before which the other process acts. Its error is then that of a call afterwards.
+		var otherErr error
+		a.runRace(race{
+			setUp: func(other *process) {
+				sign(other)
+				otherErr = &uploads.Error{Code: uploads.Completed}
+			},
+			act: func(other *process) {
+				otherErr = other.service.Cancel(t.Context(), ticket.Token, user)
+			},
+			run: func(p, other *process, call int) {
+				_, err := p.service.Finish(t.Context(), ticket.Token, user)
+				requireOneSuccess(other, call, err, otherErr)
+			},
 		})
-		a.inTurn(setUp, finish, func(p, other *process, i int) {
-			finished = &uploads.Error{Code: uploads.NotFound}
-			cancel(p)
-			agree(other, i)
+		a.runRace(race{
+			setUp: func(other *process) {
+				sign(other)
+				otherErr = &uploads.Error{Code: uploads.NotFound}
+			},
+			act: func(other *process) {
+				_, otherErr = other.service.Finish(t.Context(), ticket.Token, user)
+			},
+			run: func(p, other *process, call int) {
+				err := p.service.Cancel(t.Context(), ticket.Token, user)
+				requireOneSuccess(other, call, otherErr, err)
+			},
 		})
 	})
 }
@@ -433,29 +467,34 @@ func TestFinishOfExpiringTicket(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
-		a.inTurn(func(other *process) {
-			var err error
-			ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
-			require.NoError(t, err)
-			other.sendTicket(t, ticket, content(3000))
-			a.now.Advance(24 * time.Hour)
-		}, func(other *process) {
-			a.now.Advance(48 * time.Hour)
-			_, err := other.service.Sweep(t.Context())
-			require.NoError(t, err)
-			require.NotContains(t, keysUnder(t, a.bucket(), uploads.DefaultPrefix), pendingOf(ticket))
-		}, func(p, other *process, i int) {
-			_, err := p.service.Finish(t.Context(), ticket.Token, user)
-			if err != nil && uploads.CodeOf(err) != uploads.StoreFailed {
-				require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "at call %d: %v", i, err)
-			}
-			keys, _ := a.files()
-			require.Equal(t, err == nil, len(keys) == 1, "at call %d: %v, %v", i, err, keys)
-			a.isExactAfterASweep(other, "at call %d", i)
+		a.runRace(race{
+			setUp: func(other *process) {
+				var err error
+				ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
+				require.NoError(t, err)
+				other.sendTicket(t, ticket, content(3000))
+				a.now.Advance(24 * time.Hour)
+			},
+			act: func(other *process) {
+				a.now.Advance(48 * time.Hour)
+				_, err := other.service.Sweep(t.Context())
+				require.NoError(t, err)
+				require.NotContains(t, keysUnder(t, a.bucket(), uploads.DefaultPrefix), pendingOf(ticket))
+			},
+			run: func(p, other *process, call int) {
+				_, err := p.service.Finish(t.Context(), ticket.Token, user)
+				if err != nil && uploads.CodeOf(err) != uploads.StoreFailed {
+					require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "at call %d: %v", call, err)
+				}
+				keys, _ := a.files()
+				require.Equal(t, err == nil, len(keys) == 1, "at call %d: %v, %v", call, err, keys)
+				a.requireExactAfterSweep(other, "at call %d", call)
+			},
 		})
 	})
 }
 
+// keysUnder returns the keys that begin with a prefix.
 func keysUnder(t *testing.T, b storage.Bucket, prefix string) (keys []string) {
 	t.Helper()
 	for entry, err := range b.List(t.Context(), storage.WithPrefix(prefix)) {

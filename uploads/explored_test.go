@@ -70,9 +70,9 @@ func (e exploredService) stored(s *interleave.Scene) (bytes int64) {
 	return bytes
 }
 
-// isExact requires that all is counted that is stored, and nothing else, and that nothing stays reserved after a Sweep
+// requireExact requires that all is counted that is stored, and nothing else, and that nothing stays reserved after a Sweep
 // in some days.
-func (e exploredService) isExact(s *interleave.Scene) {
+func (e exploredService) requireExact(s *interleave.Scene) {
 	usage := e.usage(s)
 	require.LessOrEqual(s, e.stored(s), usage.Bytes+usage.ReservedBytes)
 	time.Sleep(100 * time.Hour) // in the bubble of the scene, so that all leases end
@@ -146,7 +146,7 @@ func TestExploredOldLedger(t *testing.T) {
 					if explored.Succeeded(a) {
 						require.GreaterOrEqual(s, late.stored(s), int64(60))
 					}
-					late.isExact(s)
+					late.requireExact(s)
 				})
 			})
 		})
@@ -172,7 +172,7 @@ func TestExploredRecount(t *testing.T) {
 			return err
 		})
 		s.Check(func() {
-			newExploredService(s, store.Bucket(), false).isExact(s)
+			newExploredService(s, store.Bucket(), false).requireExact(s)
 		})
 	})
 }
@@ -283,7 +283,7 @@ func TestExploredCompletion(t *testing.T) {
 
 						u.complete(s.Context(), late)
 						require.LessOrEqual(s, late.stored(s), int64(exploredAllowance))
-						late.isExact(s)
+						late.requireExact(s)
 					})
 				})
 			})

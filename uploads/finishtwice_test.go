@@ -15,26 +15,30 @@ func TestFinishTwiceAtOnceKeepsFile(t *testing.T) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
 		var acknowledged bool
-		a.inTurn(func(other *process) {
-			var err error
-			ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
-			require.NoError(t, err)
-			other.sendTicket(t, ticket, content(3000))
-			acknowledged = false
-		}, func(other *process) {
-			_, err := other.service.Finish(t.Context(), ticket.Token, user)
-			require.NoError(t, err)
-			acknowledged = true
-		}, func(p, other *process, i int) {
-			_, err := p.service.Finish(t.Context(), ticket.Token, user)
-			require.True(t, err == nil || acknowledged, "at call %d: %v", i, err)
-			keys, _ := a.files()
-			require.Len(t, keys, 1, "at call %d", i)
+		a.runRace(race{
+			setUp: func(other *process) {
+				var err error
+				ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
+				require.NoError(t, err)
+				other.sendTicket(t, ticket, content(3000))
+				acknowledged = false
+			},
+			act: func(other *process) {
+				_, err := other.service.Finish(t.Context(), ticket.Token, user)
+				require.NoError(t, err)
+				acknowledged = true
+			},
+			run: func(p, other *process, call int) {
+				_, err := p.service.Finish(t.Context(), ticket.Token, user)
+				require.True(t, err == nil || acknowledged, "at call %d: %v", call, err)
+				keys, _ := a.files()
+				require.Len(t, keys, 1, "at call %d", call)
 
-			usage, err := other.service.Usage(t.Context(), alice)
-			require.NoError(t, err)
-			require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, usage, "at call %d", i)
-			a.isExactAfterASweep(other, "at call %d", i)
+				usage, err := other.service.Usage(t.Context(), alice)
+				require.NoError(t, err)
+				require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, usage, "at call %d", call)
+				a.requireExactAfterSweep(other, "at call %d", call)
+			},
 		})
 	})
 }

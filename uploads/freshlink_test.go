@@ -61,7 +61,7 @@ func TestCompleteAgainReturnsFreshLink(t *testing.T) {
 		{"the draft", func(s *sessionSite) func() string {
 			a := s.draft("POST", "/tus/", bytes.NewReader(data))
 			require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
-			location := s.located(a, "/tus/")
+			location := s.locationOf(a, "/tus/")
 			return func() string {
 				var result struct{ Location string }
 				s.draft("PATCH", location, http.NoBody, "Upload-Offset", size(data)).json(s.t, &result)

@@ -89,9 +89,9 @@ func (e *exploredSite) usage() uploads.Usage {
 	return u
 }
 
-// isWithin requires that no more is stored than is counted, that no more is counted than is allowed, and that
+// requireWithinAllowance requires that no more is stored than is counted, that no more is counted than is allowed, and that
 // nothing is negative.
-func (e *exploredSite) isWithin() {
+func (e *exploredSite) requireWithinAllowance() {
 	keys, size := e.files()
 	u := e.usage()
 	require.LessOrEqual(e, size, u.Bytes+u.ReservedBytes, "bytes stored, and counted: %+v", u)
@@ -101,8 +101,8 @@ func (e *exploredSite) isWithin() {
 	require.GreaterOrEqual(e, min(u.Bytes, u.Files, u.ReservedBytes, u.ReservedFiles), int64(0), "%+v", u)
 }
 
-// isExactAfterASweep lets all uploads expire and runs Sweep. It then requires that the counted usage is what is stored.
-func (e *exploredSite) isExactAfterASweep() {
+// requireExactAfterSweep lets all uploads expire and runs Sweep. It then requires that the counted usage is what is stored.
+func (e *exploredSite) requireExactAfterSweep() {
 	time.Sleep(200 * time.Hour)
 	_, err := e.outside.service.Sweep(e.Context())
 	require.NoError(e, err)
@@ -114,12 +114,12 @@ func (e *exploredSite) isExactAfterASweep() {
 // does what a client does after a failure.
 func (e *exploredSite) check(verify func()) {
 	e.Check(func() {
-		e.isWithin()
+		e.requireWithinAllowance()
 		if verify != nil {
 			verify()
-			e.isWithin()
+			e.requireWithinAllowance()
 		}
-		e.isExactAfterASweep()
+		e.requireExactAfterSweep()
 	})
 }
 
@@ -220,18 +220,18 @@ func TestExploredFinishAgainAndDelete(t *testing.T) {
 
 // If two files that exceed the allowance together are uploaded at the same time, not both are stored.
 func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
-	for _, w := range everyWay {
-		if w.name == "pieces" { // their token is the time
+	for _, method := range sendMethods {
+		if method.name == "pieces" { // their token is the time
 			continue
 		}
 		often := []string{"Store", "a ticket", "parts", "tus"}
-		if !explored.All() && !slices.Contains(often, w.name) {
+		if !explored.All() && !slices.Contains(often, method.name) {
 			continue
 		}
-		t.Run(w.name, func(t *testing.T) {
+		t.Run(method.name, func(t *testing.T) {
 			kinds := explored.Sample([]bool{false}, []bool{false, true})
 			exploreUploadsWith(t, kinds, func(e *exploredSite) {
-				do := func(p *process) string { return w.send(t, p, content(6000)) }
+				do := func(p *process) string { return method.send(t, p, content(6000)) }
 				a := e.run("a", do)
 				b := e.run("b", do)
 				e.check(func() {
@@ -409,18 +409,18 @@ func TestExploredRoomOfTicket(t *testing.T) {
 
 // dies makes a process that is killed before the call of the store with this number, and lets it run.
 func (e *exploredSite) dies(at int, do func(p *process)) {
-	d := &ending{at: at}
+	killer := &processKiller{at: at}
 	b := e.store.Bucket(
 		storage.WithSigningBaseURL("http://store.invalid"),
-		driver.WithLayer(d.layer),
+		driver.WithLayer(killer.layer),
 		storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
 	)
 	do(e.serve(b))
-	require.True(e, d.reached())
+	require.True(e, killer.reached())
 }
 
-// isUncounted requires that one file is stored, and that it is in the room of its reservation.
-func (e *exploredSite) isUncounted() (key string) {
+// requireUncounted requires that one file is stored, and that it is in the room of its reservation.
+func (e *exploredSite) requireUncounted() (key string) {
 	keys, _ := e.files()
 	require.Len(e, keys, 1)
 	u := e.usage()
@@ -437,8 +437,8 @@ func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
 		if e.records {
 			settles++
 		}
-		e.dies(settles, func(p *process) { everyWay[0].send(t, p, content(6000)) })
-		key := e.isUncounted()
+		e.dies(settles, func(p *process) { sendToService(t, p, content(6000)) })
+		key := e.requireUncounted()
 		time.Sleep(30 * time.Minute)
 		e.run("removes", func(p *process) string { return p.delete(key) })
 		e.run("sweeps", (*process).sweep)
@@ -453,7 +453,7 @@ func TestExploredDeletePiecesAndSweepAfterAKill(t *testing.T) {
 		data := content(6000)
 		require.NoError(e, putPiece(e.outside, 1, data[:3000]))
 		e.dies(12, func(p *process) { _ = putPiece(p, 2, data[3000:]) })
-		key := e.isUncounted()
+		key := e.requireUncounted()
 		time.Sleep(30 * uploads.DefaultTTL)
 		e.run("removes", func(p *process) string { return p.delete(key) })
 		e.run("sweeps", (*process).sweep)
@@ -470,7 +470,7 @@ func (e *exploredSite) checkAfterAKill(again func()) {
 	}
 	e.Check(func() {
 		again()
-		e.isExactAfterASweep()
+		e.requireExactAfterSweep()
 	})
 }
 
@@ -480,9 +480,9 @@ func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
 	exploreUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
 		e.dies(6, func(p *process) { p.finish(ticket) })
-		e.isUncounted()
+		e.requireUncounted()
 		e.dies(3, func(p *process) { p.cancel(ticket) })
-		e.isUncounted()
+		e.requireUncounted()
 		time.Sleep(10*time.Minute - 30*time.Second)
 		e.Tick(time.Minute)
 		e.run("cancels", func(p *process) string { return p.cancel(ticket) })
@@ -494,7 +494,7 @@ func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
 // If Recount runs while a file is stored, the file is counted once.
 func TestExploredRecountAndStore(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
-		e.run("stores", func(p *process) string { return everyWay[0].send(t, p, content(3000)) })
+		e.run("stores", func(p *process) string { return sendToService(t, p, content(3000)) })
 		e.run("counts", (*process).recount)
 		e.check(nil)
 	})

@@ -42,7 +42,7 @@ func TestStateWriteLosesResponse(t *testing.T) {
 
 		a := u.complete(u.send(1, []byte("text")))
 		require.Equal(t, http.StatusOK, a.StatusCode, "write %d: %s", lost, a.body)
-		s.stored("files/alice/file", []byte("text"))
+		s.requireStored("files/alice/file", []byte("text"))
 
 		if states.writes < lost {
 			require.Greater(t, lost, 3)
@@ -70,6 +70,6 @@ func TestStateWriteFails(t *testing.T) {
 		require.Equal(t, "503 store_failed file", a.refusal(t))
 		a = u.complete(part)
 		require.Equal(t, http.StatusOK, a.StatusCode, "write %d: %s", lost, a.body)
-		s.stored("files/alice/file", []byte("text"))
+		s.requireStored("files/alice/file", []byte("text"))
 	}
 }

@@ -55,14 +55,14 @@ func TestTusMemoryOfSlowClients(t *testing.T) {
 		s.handler.SetPace(time.Second, time.Minute, time.Minute)
 		data := content(uploads.BasePart + 1000)
 		for i := range slow {
-			location := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
+			location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(itoa(int64(i))))
 			defer s.sendAndStall(location, "", data[:sent])()
 		}
 
 		require.Eventually(t, func() bool { return s.handler.MemoryUsed() >= slow*sent }, time.Minute, time.Millisecond)
-		location := s.create("Upload-Length", size(data), "Upload-Metadata", named("fast"))
+		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("fast"))
 		s.patch(location, 0, data, int64(len(data)))
-		s.stored("files/alice/fast", data)
+		s.requireStored("files/alice/fast", data)
 		require.LessOrEqual(t, s.handler.MemoryUsed(), int64(slow*256<<10))
 	})
 }
@@ -85,19 +85,19 @@ func TestTusMemoryOfStalledClient(t *testing.T) {
 				s.handler.SetMemory(3 << 19)
 				s.handler.SetPace(10*time.Millisecond, 200*time.Millisecond, time.Minute)
 				data := content(1<<20 + 1000)
-				slow := s.create("Upload-Length", size(data), "Upload-Metadata", named("slow"))
+				slow := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("slow"))
 
 				stop := s.sendAndStall(slow, tt.checksum, data[:900<<10])
 				defer stop()
 				require.Eventually(t, func() bool { return s.handler.MemoryUsed() > 512<<10 }, time.Minute, time.Millisecond)
 
-				location := s.create("Upload-Length", size(data), "Upload-Metadata", named("fast"))
+				location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("fast"))
 				s.patch(location, 0, data, int64(len(data)))
-				s.stored("files/alice/fast", data)
+				s.requireStored("files/alice/fast", data)
 				require.EqualValues(t, tt.counted, s.offset(slow))
 
 				s.patch(slow, int64(tt.counted), data[tt.counted:], int64(len(data)))
-				s.stored("files/alice/slow", data)
+				s.requireStored("files/alice/slow", data)
 			})
 		})
 	}
@@ -115,7 +115,7 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	answers := make([]*answer, 12)
 	errs := make([]error, len(answers))
 	for i := range answers {
-		location := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
+		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(itoa(int64(i))))
 		h := headers{"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
 		if i%3 == 0 {
 			h["Upload-Checksum"] = "sha256 " + base64.StdEncoding.EncodeToString(sum[:])
@@ -129,11 +129,11 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	for i, a := range answers {
 		require.NoError(t, errs[i])
 		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
-		s.stored("files/alice/"+itoa(int64(i)), data)
+		s.requireStored("files/alice/"+itoa(int64(i)), data)
 	}
 	require.Zero(t, s.handler.MemoryUsed())
 
-	for _, key := range s.tidy() {
+	for _, key := range s.sweepEverything() {
 		require.NotContains(t, key, uploads.DefaultPrefix)
 	}
 }
@@ -147,12 +147,12 @@ func TestTusMemoryOfConnections(t *testing.T) {
 		s.handler.SetFeeds(6, 50*time.Millisecond) // of which one user has 3
 		var stops []func()
 		for i := range 3 {
-			location := s.create("Upload-Length", "1000", "Upload-Metadata", named(itoa(int64(i))))
+			location := s.create("Upload-Length", "1000", "Upload-Metadata", filenameMetadata(itoa(int64(i))))
 			stops = append(stops, s.sendAndStall(location, "", content(100)))
 		}
 		require.Eventually(t, func() bool { return s.handler.FeedsUsed() == 3*uploads.FeedBytes }, time.Minute, time.Millisecond)
 
-		location := s.create("Upload-Length", "1000", "Upload-Metadata", named("late"))
+		location := s.create("Upload-Length", "1000", "Upload-Metadata", filenameMetadata("late"))
 		a := s.tus("PATCH", location, content(1000), "Upload-Offset", "0")
 		require.Equal(t, "503 busy", a.refusal(t))
 		require.NotEmpty(t, a.Header.Get("Retry-After"))
@@ -170,7 +170,7 @@ func TestTusMemoryOfConnections(t *testing.T) {
 		require.Zero(t, s.offset(location))
 
 		s.patch(location, 0, content(1000), 1000)
-		s.stored("files/alice/late", content(1000))
+		s.requireStored("files/alice/late", content(1000))
 		require.Zero(t, s.handler.FeedsUsed())
 	})
 }
@@ -207,7 +207,7 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 			defer server.Close()
 			s.base = server.URL + "/uploads"
 			for i := range connections {
-				location := s.create("Upload-Length", "1000", "Upload-Metadata", named("slow"+itoa(int64(i))))
+				location := s.create("Upload-Length", "1000", "Upload-Metadata", filenameMetadata("slow"+itoa(int64(i))))
 				defer s.sendAndStall(location, "", content(100))()
 			}
 
@@ -217,7 +217,7 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 					"Tus-Resumable":   "1.0.0",
 					"Content-Type":    "application/offset+octet-stream",
 					"Upload-Length":   "1000",
-					"Upload-Metadata": named(other),
+					"Upload-Metadata": filenameMetadata(other),
 					tt.header:         other,
 				}
 				a := s.do(alice, "POST", "/tus/", bytes.NewReader(content(1000)), h)
@@ -271,7 +271,7 @@ func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
 				a := s.do("", "POST", "/tus/", bytes.NewReader(data), headers{"Upload-Complete": "?1", "Content-Disposition": "attachment; filename=other", tt.header: "2"})
 				require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 				require.Less(t, time.Since(start), time.Second)
-				s.stored("other", data)
+				s.requireStored("other", data)
 			})
 		})
 	}

@@ -88,7 +88,7 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 func TestPutPieceSurvivesKills(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
 		for n := 1; ; n++ {
-			d := &ending{at: n, after: afterCall}
+			killer := &processKiller{at: n, after: afterCall}
 			drv := memstore.NewDriver(memstore.Config{})
 			told := map[string]bool{}
 			c := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error {
@@ -99,7 +99,7 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 			first := newPieceService(t, b, c)
 			_, err := first.PutPiece(t.Context(), piece(2, 1, "a"))
 			require.NoError(t, err)
-			killed := newPieceService(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
+			killed := newPieceService(t, engine.New(drv, driver.WithLayer(killer.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
 			_, _ = killed.PutPiece(t.Context(), piece(2, 2, "b"))
 			first.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
 			f, err := first.PutPiece(t.Context(), piece(2, 2, "b"))
@@ -112,7 +112,7 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "ab", string(data))
 
-			if !d.reached() {
+			if !killer.reached() {
 				require.Greater(t, n, 5)
 				break
 			}
@@ -125,7 +125,7 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		drv := memstore.NewDriver(memstore.Config{})
-		dies := &ending{at: 6, after: true} // it has claimed the file
+		dies := &processKiller{at: 6, after: true} // it has claimed the file
 		dead := newPieceService(t, engine.New(drv, driver.WithLayer(dies.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
 
 		_, err := dead.PutPiece(t.Context(), piece(1, 1, "x"))

@@ -62,7 +62,7 @@ func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 						require.NoError(t, err)
 						return s
 					}
-					dies := &ending{at: kill, after: true}
+					dies := &processKiller{at: kill, after: true}
 					_, _ = open(dies.layer).PutPiece(t.Context(), piece(1, 1, "precious"))
 					killed = dies.reached()
 					clk.Advance(25 * time.Hour)

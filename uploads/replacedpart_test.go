@@ -37,15 +37,15 @@ func TestCompletePartReplaced(t *testing.T) {
 				a := u.complete(part)
 				if row.etag {
 					require.Equal(t, "422 parts_changed parts[0].ETag", a.refusal(t))
-					s.missing("files/alice/file")
+					s.requireMissing("files/alice/file")
 					var parts []sentPart
 					s.do(alice, "GET", u.path(""), nil, nil).json(t, &parts)
 					a = u.complete(parts...)
 				}
 
 				require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-				s.stored("files/alice/file", []byte("another"))
-				require.Equal(t, []string{"files/alice/file"}, s.tidy())
+				s.requireStored("files/alice/file", []byte("another"))
+				require.Equal(t, []string{"files/alice/file"}, s.sweepEverything())
 			})
 		})
 	}
@@ -113,7 +113,7 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 			a := tt.ask(u, part)
 			require.Equal(t, tt.want, a.StatusCode, string(a.body))
 			require.Contains(t, string(a.body), `"key":"files/alice/file"`)
-			s.stored("files/alice/file", []byte("text"))
+			s.requireStored("files/alice/file", []byte("text"))
 		})
 	}
 }

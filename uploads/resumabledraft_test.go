@@ -39,8 +39,8 @@ func (s *sessionSite) draftFrom(ctx context.Context, method, address string, bod
 	return a
 }
 
-// tells returns the headers of a response that the draft has.
-func (a *answer) tells() string {
+// draftHeaders returns the headers of a response that the draft has.
+func (a *answer) draftHeaders() string {
 	h := a.Header
 	return strings.TrimSpace(fmt.Sprintf("%d %s%s %s %s", a.StatusCode, h.Get("Upload-Complete"), h.Get("Upload-Incomplete"), h.Get("Upload-Offset"), h.Get("Upload-Length")))
 }
@@ -51,33 +51,33 @@ func TestDraftUpload(t *testing.T) {
 		data := content(3*part + 10)
 
 		a := s.draft("POST", "/tus/", bytes.NewReader(data[:part+1]), "Upload-Complete", "?0", "Upload-Length", size(data), "Content-Disposition", `inline; filename="a b"`)
-		require.Equal(t, fmt.Sprintf("201 ?0 %d", part+1), a.tells())
+		require.Equal(t, fmt.Sprintf("201 ?0 %d", part+1), a.draftHeaders())
 		require.Regexp(t, `^max-age=\d+, max-size=655360$`, a.Header.Get("Upload-Limit"))
 		require.Empty(t, a.Header.Get("Tus-Resumable"))
 
-		location := s.located(a, "/tus/")
+		location := s.locationOf(a, "/tus/")
 		a = s.draft("HEAD", location, nil)
-		require.Equal(t, fmt.Sprintf("204 ?0 %d %d", part+1, len(data)), a.tells())
+		require.Equal(t, fmt.Sprintf("204 ?0 %d %d", part+1, len(data)), a.draftHeaders())
 		require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
 		require.Regexp(t, `^max-age=\d+, max-size=655360$`, a.Header.Get("Upload-Limit"))
 
 		a = s.draft("PATCH", location, bytes.NewReader(data[part+1:2*part]), "Upload-Complete", "?0", "Upload-Offset", fmt.Sprint(part+1))
-		require.Equal(t, fmt.Sprintf("204 ?0 %d", 2*part), a.tells())
+		require.Equal(t, fmt.Sprintf("204 ?0 %d", 2*part), a.draftHeaders())
 		last := []string{"PATCH", location}
 		a = s.draft(last[0], last[1], bytes.NewReader(data[2*part:]), "Upload-Offset", fmt.Sprint(2*part))
-		require.Equal(t, fmt.Sprintf("200 ?1 %d", len(data)), a.tells())
+		require.Equal(t, fmt.Sprintf("200 ?1 %d", len(data)), a.draftHeaders())
 		require.JSONEq(t, fmt.Sprintf(`{"key": "files/alice/a b", "size": %d}`, len(data)), string(a.body))
-		s.stored("files/alice/a b", data)
+		s.requireStored("files/alice/a b", data)
 
 		for _, method := range []string{"HEAD", "GET"} { // the response was lost
-			require.Equal(t, fmt.Sprintf("204 ?1 %d %d", len(data), len(data)), s.draft(method, location, nil).tells())
+			require.Equal(t, fmt.Sprintf("204 ?1 %d %d", len(data), len(data)), s.draft(method, location, nil).draftHeaders())
 		}
 
 		second := s.draft("PATCH", location, http.NoBody, "Upload-Offset", size(data))
-		require.Equal(t, a.tells(), second.tells())
+		require.Equal(t, a.draftHeaders(), second.draftHeaders())
 		require.Equal(t, string(a.body), string(second.body))
 		require.Equal(t, "403 completed uploadId", s.draft("DELETE", location, nil).refusal(t))
-		require.Equal(t, []string{"files/alice/a b"}, s.tidy())
+		require.Equal(t, []string{"files/alice/a b"}, s.sweepEverything())
 	})
 }
 
@@ -90,7 +90,7 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 		known   bool
 	}{{"3", true}, {"4", true}, {"5", true}, {"6", true}, {"7", true}, {"8", true}, {"9", true}, {"09;a", true}, {"10", false}, {"x", false}, {"", false}} {
 		t.Run("version "+row.version, func(t *testing.T) {
-			ctx, announced := announcing(t.Context())
+			ctx, announced := traceInterimResponse(t.Context())
 			body := io.Reader(strings.NewReader("text"))
 			if row.known { // the bytes wait for the response
 				body = io.MultiReader(&until{announced.came}, body)
@@ -105,7 +105,7 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 				want = "200 ?0 4"
 			}
 
-			require.Equal(t, want, a.tells(), string(a.body))
+			require.Equal(t, want, a.draftHeaders(), string(a.body))
 			if !row.known {
 				require.Nil(t, announced.header)
 				return
@@ -127,11 +127,11 @@ func TestDraftOfIOS17(t *testing.T) {
 	}
 
 	a := old("POST", "/tus/", strings.NewReader("te"), "Upload-Incomplete", "?1")
-	require.Equal(t, "201 ?1 2", a.tells())
-	location := s.located(a, "/tus/")
-	require.Equal(t, "204 ?1 2", old("HEAD", location, nil).tells())
-	require.Equal(t, "200 ?0 4", old("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "2", "Upload-Incomplete", "?0").tells())
-	s.stored("files/alice/file", []byte("text"))
+	require.Equal(t, "201 ?1 2", a.draftHeaders())
+	location := s.locationOf(a, "/tus/")
+	require.Equal(t, "204 ?1 2", old("HEAD", location, nil).draftHeaders())
+	require.Equal(t, "200 ?0 4", old("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "2", "Upload-Incomplete", "?0").draftHeaders())
+	s.requireStored("files/alice/file", []byte("text"))
 }
 
 // If the connection breaks, the upload is not complete, even if the request says Upload-Complete.
@@ -140,7 +140,7 @@ func TestDraftContinuesAfterCut(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := newSessionSite(t, openMemory(t), uploads.Config{})
 			data := content(2 * part)
-			ctx, announced := announcing(t.Context())
+			ctx, announced := traceInterimResponse(t.Context())
 
 			_, err := s.try(ctx, alice, "POST", "/tus/", io.MultiReader(bytes.NewReader(data[:part+100]), &until{announced.came}, broken{}), headers{
 				"Upload-Draft-Interop-Version": "9",
@@ -157,8 +157,8 @@ func TestDraftContinuesAfterCut(t *testing.T) {
 			_, err = fmt.Sscan(a.Header.Get("Upload-Offset"), &offset)
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, s.draft("PATCH", location, bytes.NewReader(data[offset:]), "Upload-Offset", fmt.Sprint(offset)).StatusCode)
-			s.stored("files/alice/file", data)
-			require.Equal(t, []string{"files/alice/file"}, s.tidy())
+			s.requireStored("files/alice/file", data)
+			require.Equal(t, []string{"files/alice/file"}, s.sweepEverything())
 		})
 	}
 }
@@ -169,7 +169,7 @@ type announcement struct {
 	came   chan struct{}
 }
 
-func announcing(ctx context.Context) (context.Context, *announcement) {
+func traceInterimResponse(ctx context.Context) (context.Context, *announcement) {
 	a := &announcement{came: make(chan struct{})}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
 		if code == 104 {
@@ -195,7 +195,7 @@ func (broken) Read([]byte) (int, error) { return 0, errors.New("the line went de
 func TestDraftRefuses(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(10 * part)})
 	begin := func(pairs ...string) string {
-		return s.located(s.draft("POST", "/tus/", strings.NewReader("text"), append([]string{"Upload-Complete", "?0"}, pairs...)...), "/tus/")
+		return s.locationOf(s.draft("POST", "/tus/", strings.NewReader("text"), append([]string{"Upload-Complete", "?0"}, pairs...)...), "/tus/")
 	}
 	open := begin()
 	location := begin("Upload-Length", "10", "Content-Disposition", "inline; filename=known")
@@ -318,7 +318,7 @@ func TestDraftRefuses(t *testing.T) {
 			}
 		})
 	}
-	require.Equal(t, "204 ?0 4", s.draft("HEAD", open, nil).tells())
+	require.Equal(t, "204 ?0 4", s.draft("HEAD", open, nil).draftHeaders())
 	require.Equal(t, http.StatusNoContent, s.draft("DELETE", open, nil).StatusCode)
 	require.Equal(t, http.StatusNotFound, s.draft("HEAD", open, nil).StatusCode)
 }
@@ -332,16 +332,16 @@ func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 		{"", "409 ?0 4"},
 	} {
 		s := newSessionSite(t, openMemory(t), uploads.Config{})
-		location := s.located(s.draft("POST", "/tus/", strings.NewReader("text")), "/tus/")
+		location := s.locationOf(s.draft("POST", "/tus/", strings.NewReader("text")), "/tus/")
 		version := []string{"Upload-Draft-Interop-Version", tt.version, "Upload-Offset"}
 
 		a := s.draft("PATCH", location, strings.NewReader("xt"), append(version, "2")...)
-		require.Equal(t, tt.want, a.tells(), tt.version)
+		require.Equal(t, tt.want, a.draftHeaders(), tt.version)
 		require.Equal(t, "409 completed uploadId", a.refusal(t))
 		require.Contains(t, string(a.body), "#completed-upload")
 
 		a = s.draft("PATCH", location, http.NoBody, append(version, "4")...)
-		require.Equal(t, "200 ?1 4", a.tells(), "the response is sent again")
+		require.Equal(t, "200 ?1 4", a.draftHeaders(), "the response is sent again")
 	}
 }
 
@@ -350,13 +350,13 @@ func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 func TestDraftReadsStructuredFields(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	a := s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0;a=1", "Upload-Length", "04; b")
-	require.Equal(t, "201 ?0 2", a.tells())
+	require.Equal(t, "201 ?0 2", a.draftHeaders())
 
-	location := s.located(a, "/tus/")
-	require.Equal(t, "204 ?0 2 4", s.draft("HEAD", location, nil).tells())
+	location := s.locationOf(a, "/tus/")
+	require.Equal(t, "204 ?0 2 4", s.draft("HEAD", location, nil).draftHeaders())
 	a = s.draft("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "002;c", "Upload-Length", `"9"`)
-	require.Equal(t, "200 ?1 4", a.tells(), string(a.body))
-	s.stored("files/alice/file", []byte("text"))
+	require.Equal(t, "200 ?1 4", a.draftHeaders(), string(a.body))
+	s.requireStored("files/alice/file", []byte("text"))
 
 	for _, offset := range []string{"-2", "2.0", "?1", "2, 2", "+2"} {
 		a = s.draft("PATCH", location, strings.NewReader("xt"), "Upload-Offset", offset)
@@ -370,7 +370,7 @@ func TestDraftReportsRefusedFileComplete(t *testing.T) {
 	a := s.draft("POST", "/tus/", strings.NewReader("<!doctype html>"), "Content-Type", "image/png")
 	require.Equal(t, "415 type_not_allowed file", a.refusal(t))
 	require.Equal(t, "?1", a.Header.Get("Upload-Complete"))
-	require.Empty(t, s.tidy())
+	require.Empty(t, s.sweepEverything())
 }
 
 func TestDraftOptions(t *testing.T) {
@@ -386,9 +386,9 @@ func TestDraftOptions(t *testing.T) {
 // A tus client continues what a client of the draft has begun: it is one session.
 func TestDraftIsTusSession(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
-	location := s.located(s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0", "Upload-Length", "4"), "/tus/")
+	location := s.locationOf(s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0", "Upload-Length", "4"), "/tus/")
 	require.EqualValues(t, 2, s.offset(location))
 	s.patch(location, 2, []byte("xt"), 4)
-	s.stored("files/alice/file", []byte("text"))
-	require.Equal(t, "204 ?1 4 4", s.draft("HEAD", location, nil).tells())
+	s.requireStored("files/alice/file", []byte("text"))
+	require.Equal(t, "204 ?1 4 4", s.draft("HEAD", location, nil).draftHeaders())
 }

@@ -131,16 +131,16 @@ func TestS3StoresAFileInParts(t *testing.T) {
 
 		u.send(1, data[1:1<<20]) // is replaced
 		first := u.send(1, data[:5<<20])
-		s.missing(u.Key)
+		s.requireMissing(u.Key)
 
 		a := u.complete(first, second)
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-		attrs := s.stored(u.Key, data)
+		attrs := s.requireStored(u.Key, data)
 		require.Equal(t, "application/x-test", attrs.ContentType, "the client's type is not used")
 		require.Equal(t, http.StatusOK, u.complete(first, second).StatusCode)
 		require.Equal(t, "409 completed uploadId", s.do(alice, "DELETE", u.path(""), nil, nil).refusal(t))
 		require.Equal(t, "409 completed uploadId", s.do(alice, "GET", u.path("/1"), nil, nil).refusal(t))
-		s.stored(u.Key, data)
+		s.requireStored(u.Key, data)
 
 		objects, states := s.keys()
 		require.Equal(t, []string{u.Key}, objects)
@@ -177,7 +177,7 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 
 		a := u.complete(parts...)
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-		s.stored(u.Key, data)
+		s.requireStored(u.Key, data)
 	})
 }
 
@@ -530,7 +530,7 @@ func TestS3NeverOverwrites(t *testing.T) {
 	require.NoError(t, err)
 
 	require.Equal(t, "412 exists key", u.complete(part).refusal(t))
-	s.stored(u.Key, []byte("before"))
+	s.requireStored(u.Key, []byte("before"))
 	require.Empty(t, s.pending())
 }
 
@@ -556,7 +556,7 @@ func TestS3FileInOneRequest(t *testing.T) {
 	a = s.do("", "PUT", request.URL, bytes.NewReader(content(1<<20)), nil)
 	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 	require.NotEmpty(t, a.Header.Get("ETag"))
-	s.stored("files/alice/a.txt", content(1<<20))
+	s.requireStored("files/alice/a.txt", content(1<<20))
 
 	a = s.do("", "PUT", request.URL, readerOf("again"), nil)
 	require.Equal(t, "409 completed uploadId", a.refusal(t))
@@ -626,21 +626,21 @@ func TestS3FileInAForm(t *testing.T) {
 		for _, tt := range tests {
 			s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil).json(t, &request)
 			require.Equal(t, tt.want, post(tt.body, tt.kind).refusal(t), tt.name)
-			s.missing("files/alice/a.txt")
+			s.requireMissing("files/alice/a.txt")
 		}
 
 		a := post(data, kind)
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 		require.NotEmpty(t, a.Header.Get("ETag"))
-		s.stored("files/alice/a.txt", content(1<<20))
+		s.requireStored("files/alice/a.txt", content(1<<20))
 
-		s.missing("files/alice/other")
+		s.requireMissing("files/alice/other")
 		require.Equal(t, http.StatusOK, post(data, kind).StatusCode, "the response was lost")
 		tooLong := append(content(1<<20-1), '!')
 		changedForm, changedKind := fileForm(t, "file", tooLong)
 		require.Equal(t, "409 completed uploadId", post(changedForm, changedKind).refusal(t))
-		s.stored("files/alice/a.txt", content(1<<20))
-		require.Equal(t, []string{"files/alice/a.txt"}, s.tidy())
+		s.requireStored("files/alice/a.txt", content(1<<20))
+		require.Equal(t, []string{"files/alice/a.txt"}, s.sweepEverything())
 	})
 }
 
@@ -668,7 +668,7 @@ func TestS3OtherFileAfterStoredFails(t *testing.T) {
 		}
 		require.Equal(t, http.StatusOK, send("abc").StatusCode)
 		require.Equal(t, 2, told)
-		s.stored("files/alice/file", []byte("abc"))
+		s.requireStored("files/alice/file", []byte("abc"))
 	}
 }
 
@@ -692,10 +692,10 @@ func TestHandlerRefusesRequestsOfOtherSites(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			stores := s.stores()
+			stores := s.countObjects()
 			a := s.do(alice, "GET", "/s3/params?filename=file", nil, tt.h)
 			require.Equal(t, tt.status, a.StatusCode, string(a.body))
-			require.Equal(t, tt.status == http.StatusOK, s.stores() > stores)
+			require.Equal(t, tt.status == http.StatusOK, s.countObjects() > stores)
 		})
 	}
 }
@@ -722,7 +722,7 @@ func TestHandlerCORS(t *testing.T) {
 
 func TestNewHandlerRefuses(t *testing.T) {
 	bucket := openMemory(t)
-	good := configured(uploads.Config{})
+	good := withTestDefaults(uploads.Config{})
 	tests := []struct {
 		name   string
 		bucket storage.Bucket

@@ -77,7 +77,7 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 		return func(s *shared, user string) func() *answer {
 			a := s.sessionSite.tusAs(user, "POST", "/tus/", nil, "Upload-Length", size(data))
 			require.Equal(s.sessionSite.t, http.StatusCreated, a.StatusCode, string(a.body))
-			location := s.sessionSite.located(a, "/tus/")
+			location := s.sessionSite.locationOf(a, "/tus/")
 			return func() *answer { return s.sessionSite.tusAs(user, "PATCH", location, data, "Upload-Offset", "0") }
 		}
 	}
@@ -132,7 +132,7 @@ func TestTusJoinSameBytesAsOtherUser(t *testing.T) {
 		for _, piece := range [][]byte{data[:400], data[400:]} {
 			a := s.sessionSite.tusAs(user, "POST", "/tus/", piece, "Upload-Length", size(piece), "Upload-Concat", "partial")
 			require.Equal(t, http.StatusCreated, a.StatusCode, string(a.body))
-			concat += " " + s.sessionSite.located(a, "/tus/")
+			concat += " " + s.sessionSite.locationOf(a, "/tus/")
 		}
 		return s.sessionSite.tusAs(user, "POST", "/tus/", nil, "Upload-Concat", concat)
 	}
@@ -157,7 +157,7 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	data := content(1000)
 	begin := func(user string) (location string) {
 		created := s.sessionSite.tusAs(user, "POST", "/tus/", nil, "Upload-Length", size(data))
-		return s.sessionSite.located(created, "/tus/")
+		return s.sessionSite.locationOf(created, "/tus/")
 	}
 	malloUpload := begin(mallo)
 	aliceUpload := begin(alice)
@@ -178,7 +178,7 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 
 	require.Equal(t, http.StatusNoContent, aborted.StatusCode, string(aborted.body))
 	require.Equal(t, []string{alice}, s.told)
-	s.sessionSite.stored(sharedKey, data)
+	s.sessionSite.requireStored(sharedKey, data)
 }
 
 // If a process is killed after it stored a file in one request, the address then accepts only the same file.
@@ -213,7 +213,7 @@ func TestS3OtherFileAtAddressOfStoredOne(t *testing.T) {
 			s.sessionSite.clock.Advance(3 * time.Minute)
 			repeated := put(tt.repeated)
 
-			s.sessionSite.stored(sharedKey, []byte(stored))
+			s.sessionSite.requireStored(sharedKey, []byte(stored))
 			if tt.want == "" {
 				require.Equal(t, http.StatusOK, repeated.StatusCode, string(repeated.body))
 				require.Equal(t, []string{alice}, s.told)

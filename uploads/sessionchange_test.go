@@ -13,27 +13,37 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// sentAcross sends a file of which one process takes the first half, and another one, with another Config, the rest.
-var sentAcross = map[string]func(oldSite, newSite *sessionSite, data []byte) (*uploads.File, error){
-	"parts": func(oldSite, newSite *sessionSite, data []byte) (*uploads.File, error) {
-		u := oldSite.begin(map[string]any{"filename": "film.mp4"})
-		parts := []sentPart{u.send(1, data[:part]), u.send(2, data[part:])}
-		u.s = newSite
-		return nil, refusalOf(u.complete(parts...))
-	},
-	"tus": func(oldSite, newSite *sessionSite, data []byte) (*uploads.File, error) {
-		location := oldSite.create("Upload-Length", size(data))
-		oldSite.patch(location, 0, data[:1000], 1000)
-		return nil, refusalOf(newSite.send("PATCH", location, data[1000:], "Upload-Offset", "1000"))
-	},
-	"pieces": func(oldSite, newSite *sessionSite, data []byte) (*uploads.File, error) {
-		_, err := oldSite.handler.PutPiece(oldSite.t.Context(), piece(2, 1, string(data[:1000])))
-		require.NoError(oldSite.t, err)
-		return newSite.handler.PutPiece(newSite.t.Context(), piece(2, 2, string(data[1000:])))
-	},
+// crossingMethods send a file of which one process takes the first half, and another one, with another Config, the
+// rest. They return the error of the last request.
+var crossingMethods = map[string]func(oldSite, newSite *sessionSite, data []byte) error{
+	"parts":  sendPartsAcross,
+	"tus":    sendTusAcross,
+	"pieces": sendPiecesAcross,
 }
 
-func refusalOf(a *answer) error {
+func sendPartsAcross(oldSite, newSite *sessionSite, data []byte) error {
+	u := oldSite.begin(map[string]any{"filename": "film.mp4"})
+	first := u.send(1, data[:part])
+	second := u.send(2, data[part:])
+	u.s = newSite
+	return errorOf(u.complete(first, second))
+}
+
+func sendTusAcross(oldSite, newSite *sessionSite, data []byte) error {
+	location := oldSite.create("Upload-Length", size(data))
+	oldSite.patch(location, 0, data[:1000], 1000)
+	return errorOf(newSite.send("PATCH", location, data[1000:], "Upload-Offset", "1000"))
+}
+
+func sendPiecesAcross(oldSite, newSite *sessionSite, data []byte) error {
+	_, err := oldSite.handler.PutPiece(oldSite.t.Context(), piece(2, 1, string(data[:1000])))
+	require.NoError(oldSite.t, err)
+	_, err = newSite.handler.PutPiece(newSite.t.Context(), piece(2, 2, string(data[1000:])))
+	return err
+}
+
+// errorOf returns an error with the status of a response that is a refusal.
+func errorOf(a *answer) error {
 	if a.StatusCode < 300 {
 		return nil
 	}
@@ -53,7 +63,7 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 		name          string
 		before, after uploads.Config
 		data          []byte
-		stored        string // the ways that complete the upload
+		stored        string // the methods that complete the upload
 	}{
 		{
 			name:   "rules look at the content now",
@@ -125,40 +135,40 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		for way, send := range sentAcross {
-			t.Run(tt.name+", "+way, func(t *testing.T) {
+		for method, send := range crossingMethods {
+			t.Run(tt.name+", "+method, func(t *testing.T) {
 				bucket := memstore.New()
-				told := []*uploads.File{}
+				var stored []*uploads.File
 				oldConfig := tt.before
 				newConfig := tt.after
 				for _, c := range []*uploads.Config{&oldConfig, &newConfig} {
-					c.ProxyParts, c.Stored = true, func(_ context.Context, f *uploads.File) error {
-						told = append(told, f)
-						return nil
-					}
+					c.ProxyParts = true
+					c.Stored = appendTo(&stored)
 					if strings.Contains(c.Key, "{id}") {
 						c.Records = uploads.BucketRecords(bucket)
 					}
 				}
-				current := newSessionSite(t, bucket, newConfig)
-				_, err := send(newSessionSite(t, bucket, oldConfig), current, tt.data)
-				leftovers := current.tidy()
-				if !strings.Contains(tt.stored, way) {
+				oldSite := newSessionSite(t, bucket, oldConfig)
+				newSite := newSessionSite(t, bucket, newConfig)
+
+				err := send(oldSite, newSite, tt.data)
+				leftovers := newSite.sweepEverything()
+				if !strings.Contains(tt.stored, method) {
 					require.Error(t, err)
-					require.Empty(t, told)
+					require.Empty(t, stored)
 					for _, key := range leftovers {
 						require.True(t, strings.HasPrefix(key, uploads.DefaultPrefix), key)
 					}
 					return
 				}
-				require.NoError(t, err)
 
-				require.Len(t, told, 1)
-				current.stored(told[0].Key, tt.data)
+				require.NoError(t, err)
+				require.Len(t, stored, 1)
+				newSite.requireStored(stored[0].Key, tt.data)
 				if newConfig.Records != nil {
-					f, err := newConfig.Records.Record(t.Context(), told[0].ID)
+					f, err := newConfig.Records.Record(t.Context(), stored[0].ID)
 					require.NoError(t, err)
-					require.Equal(t, told[0].Key, f.Key)
+					require.Equal(t, stored[0].Key, f.Key)
 				}
 			})
 		}

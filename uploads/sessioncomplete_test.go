@@ -85,10 +85,10 @@ func TestInspectSeesContentBeforeObject(t *testing.T) {
 
 			a = way.send(s, data)
 			require.Less(t, a.StatusCode, 300, string(a.body))
-			attrs := s.stored("files/alice/file", data)
+			attrs := s.requireStored("files/alice/file", data)
 			require.Equal(t, "text/good", attrs.ContentType)
 			require.Equal(t, map[string]string{"by": "alice"}, attrs.Metadata)
-			require.Equal(t, []string{"files/alice/file"}, s.tidy())
+			require.Equal(t, []string{"files/alice/file"}, s.sweepEverything())
 		})
 	}
 }
@@ -149,17 +149,17 @@ func TestInspectedContentIsNotReplaced(t *testing.T) {
 			}()
 			<-reached["GOOD"]
 			go func() {
-				second <- tt.send(ahead, ahead.moved(location), "EVIL")
+				second <- tt.send(ahead, ahead.rebase(location), "EVIL")
 			}()
 			<-reached["EVIL"]
 			release["GOOD"]()
 
 			require.Equal(t, "423 locked uploadId", (<-first).refusal(t))
-			s.stored("files/alice/file", []byte("GOOD"))
+			s.requireStored("files/alice/file", []byte("GOOD"))
 			release["EVIL"]()
 			require.Equal(t, "422 refused", (<-second).refusal(t))
-			s.stored("files/alice/file", []byte("GOOD"))
-			require.NotContains(t, strings.Join(s.tidy(), " "), ".uploads")
+			s.requireStored("files/alice/file", []byte("GOOD"))
+			require.NotContains(t, strings.Join(s.sweepEverything(), " "), ".uploads")
 		})
 	}
 }
@@ -192,7 +192,7 @@ func TestInspectSlowKeepsClaim(t *testing.T) {
 
 		release()
 		require.Equal(t, http.StatusNoContent, (<-first).StatusCode)
-		s.stored("files/alice/file", []byte("abc"))
+		s.requireStored("files/alice/file", []byte("abc"))
 	})
 }
 
@@ -207,9 +207,9 @@ func TestInspectFails(t *testing.T) {
 	}})
 	location := s.create("Upload-Length", "3")
 	require.Equal(t, "500 internal", s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0").refusal(t))
-	s.missing("files/alice/file")
+	s.requireMissing("files/alice/file")
 	s.continueTus(location, []byte("abc"))
-	s.stored("files/alice/file", []byte("abc"))
+	s.requireStored("files/alice/file", []byte("abc"))
 }
 
 func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
@@ -227,7 +227,7 @@ func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 
 	location := s.create("Upload-Length", "3")
 	require.Equal(t, "500 internal", s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0").refusal(t))
-	s.stored("files/alice/file", []byte("abc"))
+	s.requireStored("files/alice/file", []byte("abc"))
 	require.EqualValues(t, 3, s.offset(location))
 	require.EqualValues(t, 2, calls.Load())
 	require.EqualValues(t, 3, s.offset(location))
@@ -388,7 +388,7 @@ func TestCompleteByManyMakesOneObject(t *testing.T) {
 	}
 	require.Positive(t, succeeded, statuses)
 	require.EqualValues(t, 1, told.Load())
-	sites[0].stored("files/alice/file", content(1000))
+	sites[0].requireStored("files/alice/file", content(1000))
 }
 
 // Two requests complete one upload at the same time with different lists of parts, and the first one fails midway.
@@ -440,7 +440,7 @@ func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 	close(goOn)
 	require.Equal(t, "423 locked uploadId", (<-second).refusal(t))
 	require.Equal(t, http.StatusOK, u.complete(one).StatusCode)
-	s.stored("files/alice/file", content(part))
+	s.requireStored("files/alice/file", content(part))
 }
 
 // Two tabs in two processes send one file by the same tus upload at the same time. Each continues at the offset of
@@ -453,7 +453,7 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for _, s := range sites {
 		group.Go(func() {
-			other := s.moved(location)
+			other := s.rebase(location)
 			for range 200 {
 				head := s.tus("HEAD", other, nil)
 				offset := 0
@@ -470,7 +470,7 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
-	sites[0].stored("files/alice/file", data)
+	sites[0].requireStored("files/alice/file", data)
 	require.Empty(t, sites[0].pending())
 }
 
@@ -520,7 +520,7 @@ func TestTusEndsSilentClient(t *testing.T) {
 		require.Equal(t, "1000", a.Header.Get("Upload-Offset"))
 
 		s.patch(location, 1000, content(2000)[1000:], 2000)
-		s.stored("files/alice/file", content(2000))
+		s.requireStored("files/alice/file", content(2000))
 	})
 }
 
@@ -623,7 +623,7 @@ func TestCompleteEqualRequestIsFaster(t *testing.T) {
 
 				a := request()
 				require.Equal(t, tt.want, a.StatusCode, "call %d: %s", i, a.body)
-				s.storedOnce("^alice/", []byte("text"))
+				s.requireOnlyFile("^alice/", []byte("text"))
 			}
 		})
 	}

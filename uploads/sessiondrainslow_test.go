@@ -19,7 +19,7 @@ import (
 
 // A client of an S3 route that is refused, and sends slowly, is cut off.
 func TestS3EndsSlowRefusedClient(t *testing.T) {
-	handler, err := uploads.New(memstore.New(), configured(uploads.Config{}))
+	handler, err := uploads.New(memstore.New(), withTestDefaults(uploads.Config{}))
 	require.NoError(t, err)
 	wiretest.RefusesSlowBody(t, handler, "/s3/multipart")
 }

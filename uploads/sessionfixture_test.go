@@ -60,9 +60,9 @@ const (
 	mallo = "mallory"
 )
 
-// configured returns a configuration whose users are named in a header, and store files
+// withTestDefaults returns a configuration whose users are named in a header, and store files
 // under their name.
-func configured(c uploads.Config) uploads.Config {
+func withTestDefaults(c uploads.Config) uploads.Config {
 	if c.Authorize == nil {
 		c.Authorize = func(r *http.Request) (uploads.User, error) {
 			user := r.Header.Get("X-User")
@@ -129,7 +129,7 @@ func newUnservedSite(t *testing.T, bucket storage.Bucket, c uploads.Config) *ses
 		bucket = wrapped.Clock(t, bucket, s.clock.Now)
 	}
 	var err error
-	s.handler, err = uploads.New(bucket, configured(c))
+	s.handler, err = uploads.New(bucket, withTestDefaults(c))
 	require.NoError(t, err)
 	s.handler.SetBasePart(part)
 	return s
@@ -222,11 +222,11 @@ func (s *sessionSite) create(pairs ...string) string {
 	s.t.Helper()
 	a := s.tus("POST", "/tus/", nil, pairs...)
 	require.Equal(s.t, http.StatusCreated, a.StatusCode, string(a.body))
-	return s.located(a, "/tus/")
+	return s.locationOf(a, "/tus/")
 }
 
-// located resolves the header Location as a client does.
-func (s *sessionSite) located(a *answer, prefix string) string {
+// locationOf resolves the header Location as a client does.
+func (s *sessionSite) locationOf(a *answer, prefix string) string {
 	s.t.Helper()
 	base, err := url.Parse(s.base + prefix)
 	require.NoError(s.t, err)
@@ -255,8 +255,10 @@ func (s *sessionSite) offset(address string) int64 {
 
 func size(data []byte) string { return strconv.Itoa(len(data)) }
 
-// named returns the header Upload-Metadata of a file.
-func named(name string) string { return "filename " + base64.StdEncoding.EncodeToString([]byte(name)) }
+// filenameMetadata returns the header Upload-Metadata of a file.
+func filenameMetadata(name string) string {
+	return "filename " + base64.StdEncoding.EncodeToString([]byte(name))
+}
 
 // content returns bytes that are the same for the same length.
 func content(n int) []byte {
@@ -266,8 +268,8 @@ func content(n int) []byte {
 	return data
 }
 
-// stored checks the object.
-func (s *sessionSite) stored(key string, want []byte) *storage.Attrs {
+// requireStored requires that an object has this content, and returns its attributes.
+func (s *sessionSite) requireStored(key string, want []byte) *storage.Attrs {
 	s.t.Helper()
 	data, attrs, err := storage.ReadAll(s.t.Context(), s.bucket, key)
 	require.NoError(s.t, err)
@@ -275,15 +277,15 @@ func (s *sessionSite) stored(key string, want []byte) *storage.Attrs {
 	return attrs
 }
 
-func (s *sessionSite) missing(key string) {
+func (s *sessionSite) requireMissing(key string) {
 	s.t.Helper()
 	exists, err := s.bucket.Exists(s.t.Context(), key)
 	require.NoError(s.t, err)
 	require.False(s.t, exists, key)
 }
 
-// stores returns how many objects the bucket has, those of the handler too.
-func (s *sessionSite) stores() int {
+// countObjects returns how many objects the bucket has, those of the handler too.
+func (s *sessionSite) countObjects() int {
 	objects, states := s.keys()
 	return len(objects) + len(states)
 }

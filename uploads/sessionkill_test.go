@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,30 +27,31 @@ import (
 
 var errDead = errors.New("the process was killed")
 
-// A ending kills a process at its call to the store with this number: before the call, or
-// after it was executed, so that its response is lost. No later call is executed.
-type ending struct {
-	at    int
-	after bool
+// A processKiller kills a process at one of its calls to the store: this call and all later ones fail.
+type processKiller struct {
+	at    int           // the number of the call, from 1
+	after bool          // the store does the call, and only its response is lost
 	ahead time.Duration // of the clock of the process
 
 	mu    sync.Mutex
 	calls int
 }
 
-func (d *ending) layer(next driver.Driver) driver.Driver {
+// layer is the layer of the process's bucket.
+func (k *processKiller) layer(next driver.Driver) driver.Driver {
 	return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
-		return d.call(ctx, next)
+		return k.call(ctx, next)
 	})
 }
 
-func (d *ending) call(ctx context.Context, next func(context.Context) error) error {
-	d.mu.Lock()
-	d.calls++
-	current := d.calls == d.at
-	dead := d.calls > d.at
-	d.mu.Unlock()
-	if dead || current && !d.after {
+func (k *processKiller) call(ctx context.Context, next func(context.Context) error) error {
+	k.mu.Lock()
+	k.calls++
+	current := k.calls == k.at
+	dead := k.calls > k.at
+	k.mu.Unlock()
+
+	if dead || current && !k.after {
 		return &storage.Error{Code: storage.Internal, Err: errDead}
 	}
 	if err := next(ctx); err != nil || !current {
@@ -59,22 +61,27 @@ func (d *ending) call(ctx context.Context, next func(context.Context) error) err
 }
 
 // reached reports whether the process lived long enough to be killed.
-func (d *ending) reached() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.calls >= d.at
+func (k *processKiller) reached() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.calls >= k.at
 }
 
-// A journey is what a client does until its file is stored. If the server is killed, the
-// client continues with another process.
+// A journey is an upload that a client begins. If the server is killed, the client continues with another process.
 type journey struct {
 	name   string
 	config uploads.Config
-	setUp  func(s *sessionSite) string
-	// act makes the requests that a kill interrupts. It must not fail the test.
-	act func(s *sessionSite, given string)
+	begin  func(s *sessionSite) uploader
+	key    string // a pattern of the key of the file
+	data   []byte // of the file
+}
+
+// An uploader is a client that has begun an upload.
+type uploader interface {
+	// sendRest makes the requests that a kill interrupts. It must not fail the test.
+	sendRest(s *sessionSite)
 	// resume does what a client does afterwards, until the file is stored.
-	resume func(s *sessionSite, given string)
+	resume(s *sessionSite)
 }
 
 // send makes a request that may fail.
@@ -83,23 +90,22 @@ func (s *sessionSite) send(method, address string, body []byte, pairs ...string)
 	for i := 0; i < len(pairs); i += 2 {
 		h[pairs[i]] = pairs[i+1]
 	}
-	a, _ := s.try(s.t.Context(), alice, method, s.moved(address), bytes.NewReader(body), h)
+	a, _ := s.try(s.t.Context(), alice, method, s.rebase(address), bytes.NewReader(body), h)
 	return a
 }
 
-// moved returns an address that another process gave, at this one.
-func (s *sessionSite) moved(address string) string {
-	for i := range address {
-		if i > 8 && address[i:min(len(address), i+9)] == "/uploads/" {
-			return s.base + address[i+8:]
-		}
+// rebase returns the address of an upload at this process, from its address at another one.
+func (s *sessionSite) rebase(address string) string {
+	_, path, found := strings.Cut(address, "/uploads/")
+	if !found {
+		return address
 	}
-	return address
+	return s.base + "/" + path
 }
 
 // continueTus continues an upload as tus clients do.
 func (s *sessionSite) continueTus(address string, data []byte) {
-	address = s.moved(address)
+	address = s.rebase(address)
 	for range 10 {
 		head := s.tus("HEAD", address, nil)
 		require.Equal(s.t, http.StatusOK, head.StatusCode)
@@ -113,215 +119,213 @@ func (s *sessionSite) continueTus(address string, data []byte) {
 	require.Fail(s.t, "no progress")
 }
 
-var journeys = func() []journey {
+// journeys are those of files whose key is known from the beginning.
+func journeys() []journey {
 	small := content(1000)
 	large := content(part + 10_000)
-	inspect := uploads.Config{Inspect: func(_ context.Context, u *uploads.File, content *storage.ReaderAt) error {
+	inspect := func(_ context.Context, u *uploads.File, _ *storage.ReaderAt) error {
 		u.ContentType = "image/png"
 		return nil
-	}}
-	started := map[string]*begun{}
-
-	var list []journey
-	for _, row := range []struct {
-		name   string
-		config uploads.Config
-		data   []byte
-	}{
-		{"a small file by tus", uploads.Config{}, small},
-		{"a large file by tus", uploads.Config{}, large},
-		{"a small file by tus, inspected", inspect, small},
-		{"a large file by tus, inspected", inspect, large},
-	} {
-		list = append(list, journey{
-			name:   row.name,
-			config: row.config,
-			setUp: func(s *sessionSite) string {
-				location := s.create("Upload-Length", size(row.data))
-				s.patch(location, 0, row.data[:300], 300)
-				return location
-			},
-			act: func(s *sessionSite, location string) {
-				s.send("PATCH", location, row.data[300:], "Upload-Offset", "300")
-			},
-			resume: func(s *sessionSite, location string) {
-				s.continueTus(location, row.data)
-				s.stored("files/alice/file", row.data)
-			},
-		})
 	}
-
-	for _, row := range []struct {
-		name   string
-		config uploads.Config
-	}{
-		{"parts", uploads.Config{ProxyParts: true}},
-		{"parts, inspected", uploads.Config{ProxyParts: true, Inspect: inspect.Inspect}},
-	} {
-		complete := func(u *begun) *answer { return u.complete(sentPart{1, ""}, sentPart{2, ""}) }
-		list = append(list, journey{
-			name:   row.name,
-			config: row.config,
-			setUp: func(s *sessionSite) string {
-				u := s.begin(map[string]any{"filename": "file"})
-				u.send(1, large[:part])
-				u.send(2, large[part:])
-				started[u.UploadID] = u
-				return u.UploadID
-			},
-			act: func(s *sessionSite, id string) {
-				u := *started[id]
-				u.s = s
-				complete(&u)
-			},
-			resume: func(s *sessionSite, id string) {
-				u := *started[id]
-				u.s = s
-				a := complete(&u)
-				require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
-				s.stored("files/alice/file", large)
-			},
-		})
+	list := []journey{
+		{name: "a small file by tus", data: small},
+		{name: "a large file by tus", data: large},
+		{name: "a small file by tus, inspected", config: uploads.Config{Inspect: inspect}, data: small},
+		{name: "a large file by tus, inspected", config: uploads.Config{Inspect: inspect}, data: large},
 	}
-
-	join := func(s *sessionSite, pieces string) *answer {
-		return s.send("POST", s.base+"/tus/", nil, "Upload-Concat", pieces, "Content-Type", "")
+	for i := range list {
+		data := list[i].data
+		list[i].begin = func(s *sessionSite) uploader { return beginTus(s, data) }
 	}
-	list = append(list, journey{
-		name:   "a file of pieces",
-		config: uploads.Config{},
-		setUp: func(s *sessionSite) string {
-			a := s.create("Upload-Length", "400", "Upload-Concat", "partial")
-			b := s.create("Upload-Length", "600", "Upload-Concat", "partial")
-			s.patch(a, 0, small[:400], 400)
-			s.patch(b, 0, small[400:], 600)
-			return "final;" + a + " " + b
+	beginLarge := func(s *sessionSite) uploader { return beginParts(s, "file", large) }
+	list = append(list,
+		journey{name: "parts", config: uploads.Config{ProxyParts: true}, begin: beginLarge, data: large},
+		journey{
+			name:   "parts, inspected",
+			config: uploads.Config{ProxyParts: true, Inspect: inspect},
+			begin:  beginLarge,
+			data:   large,
 		},
-		act: func(s *sessionSite, pieces string) {
-			join(s, pieces)
+		journey{
+			name:  "a file of pieces",
+			begin: func(s *sessionSite) uploader { return beginJoin(s, small) },
+			data:  small,
 		},
-		resume: func(s *sessionSite, pieces string) {
-			a := join(s, pieces)
-			require.Equal(s.t, http.StatusCreated, a.StatusCode, string(a.body))
-			require.EqualValues(s.t, len(small), s.offset(s.located(a, "/tus/")))
-			s.stored("files/alice/file", small)
-		},
-	})
+	)
+	for i := range list {
+		list[i].key = "^files/alice/file$"
+	}
 	return list
-}()
+}
 
 // judgedJourneys are those of files whose content decides their key.
 func judgedJourneys() []journey {
 	video := append([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41"), make([]byte, part+10_000)...)
 	pdf := []byte("%PDF-1.7\n" + string(make([]byte, 1000)))
-	config := uploads.Config{
-		Rules:      rules.Rules{Types: []string{"video/mp4", "application/pdf"}, MaxSize: 1 << 20},
-		Key:        "{user}/{random}{ext}",
-		ProxyParts: true,
+	list := []journey{
+		{
+			name:  "parts of a video",
+			begin: func(s *sessionSite) uploader { return beginParts(s, "film.mp4", video) },
+			data:  video,
+		},
+		{
+			name:  "a video by the draft",
+			begin: func(s *sessionSite) uploader { return beginDraft(s, video) },
+			data:  video,
+		},
+		{
+			name:  "a video by tus",
+			begin: func(s *sessionSite) uploader { return beginTus(s, video) },
+			data:  video,
+		},
+		{
+			name:  "a PDF by tus",
+			begin: func(s *sessionSite) uploader { return beginTus(s, pdf) },
+			key:   `^alice/[a-z2-7]{26}\.pdf$`,
+			data:  pdf,
+		},
 	}
-	inputs := map[string]*begun{}
-	list := []journey{{
-		name:   "parts of a video",
-		config: config,
-		setUp: func(s *sessionSite) string {
-			u := s.begin(map[string]any{"filename": "film.mp4"})
-			u.send(1, video[:part])
-			u.send(2, video[part:])
-			inputs[u.UploadID] = u
-			return u.UploadID
-		},
-		act: func(s *sessionSite, id string) {
-			u := *inputs[id]
-			u.s = s
-			u.complete(sentPart{1, ""}, sentPart{2, ""})
-		},
-		resume: func(s *sessionSite, id string) {
-			u := *inputs[id]
-			u.s = s
-			a := u.complete(sentPart{1, ""}, sentPart{2, ""})
-			require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
-			s.storedOnce(`^alice/[a-z2-7]{26}\.mp4$`, video)
-		},
-	}, {
-		name:   "a video by the draft",
-		config: config,
-		setUp: func(s *sessionSite) string {
-			return s.located(s.draft("POST", "/tus/", bytes.NewReader(video[:300]), "Upload-Complete", "?0"), "/tus/")
-		},
-		act: func(s *sessionSite, location string) {
-			_, _ = s.try(s.t.Context(), alice, "PATCH", s.moved(location), bytes.NewReader(video[300:]), headers{
-				"Upload-Complete": "?1", "Upload-Offset": "300", "Content-Type": "application/partial-upload",
-			})
-		},
-		resume: func(s *sessionSite, location string) {
-			offset, err := strconv.Atoi(s.draft("HEAD", location, nil).Header.Get("Upload-Offset"))
-			require.NoError(s.t, err)
-			a := s.draft("PATCH", location, bytes.NewReader(video[offset:]), "Upload-Offset", strconv.Itoa(offset))
-			require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
-			s.storedOnce(`^alice/[a-z2-7]{26}\.mp4$`, video)
-		},
-	}}
-
-	for _, row := range []struct {
-		name string
-		data []byte
-		key  string
-	}{{"a video by tus", video, "mp4"}, {"a PDF by tus", pdf, "pdf"}} {
-		list = append(list, journey{
-			name:   row.name,
-			config: config,
-			setUp: func(s *sessionSite) string {
-				location := s.create("Upload-Length", size(row.data))
-				s.patch(location, 0, row.data[:300], 300)
-				return location
-			},
-			act: func(s *sessionSite, location string) {
-				s.send("PATCH", location, row.data[300:], "Upload-Offset", "300")
-			},
-			resume: func(s *sessionSite, location string) {
-				s.continueTus(location, row.data)
-				s.storedOnce(`^alice/[a-z2-7]{26}\.`+row.key+"$", row.data)
-			},
-		})
+	for i := range list {
+		list[i].config = uploads.Config{
+			Rules:      rules.Rules{Types: []string{"video/mp4", "application/pdf"}, MaxSize: 1 << 20},
+			Key:        "{user}/{random}{ext}",
+			ProxyParts: true,
+		}
+		if list[i].key == "" {
+			list[i].key = `^alice/[a-z2-7]{26}\.mp4$`
+		}
 	}
 	return list
 }
 
-// storedOnce requires that one file has these bytes, and that there is no other.
-func (s *sessionSite) storedOnce(key string, want []byte) {
+// firstBytes is how many bytes of its file a client sends before the process that may be killed takes over.
+const firstBytes = 300
+
+// A tusUploader sends a file by tus.
+type tusUploader struct {
+	location string
+	data     []byte
+}
+
+func beginTus(s *sessionSite, data []byte) *tusUploader {
+	location := s.create("Upload-Length", size(data))
+	s.patch(location, 0, data[:firstBytes], firstBytes)
+	return &tusUploader{location, data}
+}
+
+func (u *tusUploader) sendRest(s *sessionSite) {
+	s.send("PATCH", u.location, u.data[firstBytes:], "Upload-Offset", strconv.Itoa(firstBytes))
+}
+
+func (u *tusUploader) resume(s *sessionSite) { s.continueTus(u.location, u.data) }
+
+// A partsUploader has sent both parts of a file, and completes the upload.
+type partsUploader struct{ upload begun }
+
+func beginParts(s *sessionSite, name string, data []byte) *partsUploader {
+	u := s.begin(map[string]any{"filename": name})
+	u.send(1, data[:part])
+	u.send(2, data[part:])
+	return &partsUploader{*u}
+}
+
+func (u *partsUploader) sendRest(s *sessionSite) { u.complete(s) }
+
+func (u *partsUploader) resume(s *sessionSite) {
+	a := u.complete(s)
+	require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
+}
+
+func (u *partsUploader) complete(s *sessionSite) *answer {
+	upload := u.upload
+	upload.s = s
+	return upload.complete(sentPart{1, ""}, sentPart{2, ""})
+}
+
+// A joinUploader has sent two uploads of tus, and joins them.
+type joinUploader struct {
+	concat string // the header Upload-Concat
+	size   int
+}
+
+func beginJoin(s *sessionSite, data []byte) *joinUploader {
+	first := data[:400]
+	rest := data[400:]
+	firstLocation := s.create("Upload-Length", size(first), "Upload-Concat", "partial")
+	restLocation := s.create("Upload-Length", size(rest), "Upload-Concat", "partial")
+	s.patch(firstLocation, 0, first, int64(len(first)))
+	s.patch(restLocation, 0, rest, int64(len(rest)))
+	return &joinUploader{"final;" + firstLocation + " " + restLocation, len(data)}
+}
+
+func (u *joinUploader) sendRest(s *sessionSite) { u.join(s) }
+
+func (u *joinUploader) resume(s *sessionSite) {
+	a := u.join(s)
+	require.Equal(s.t, http.StatusCreated, a.StatusCode, string(a.body))
+	require.EqualValues(s.t, u.size, s.offset(s.locationOf(a, "/tus/")))
+}
+
+func (u *joinUploader) join(s *sessionSite) *answer {
+	return s.send("POST", s.base+"/tus/", nil, "Upload-Concat", u.concat, "Content-Type", "")
+}
+
+// A draftUploader sends a file by the draft of the IETF.
+type draftUploader struct {
+	location string
+	data     []byte
+}
+
+func beginDraft(s *sessionSite, data []byte) *draftUploader {
+	a := s.draft("POST", "/tus/", bytes.NewReader(data[:firstBytes]), "Upload-Complete", "?0")
+	return &draftUploader{s.locationOf(a, "/tus/"), data}
+}
+
+func (u *draftUploader) sendRest(s *sessionSite) {
+	rest := bytes.NewReader(u.data[firstBytes:])
+	_, _ = s.try(s.t.Context(), alice, "PATCH", s.rebase(u.location), rest, headers{
+		"Upload-Complete": "?1",
+		"Upload-Offset":   strconv.Itoa(firstBytes),
+		"Content-Type":    "application/partial-upload",
+	})
+}
+
+func (u *draftUploader) resume(s *sessionSite) {
+	offset, err := strconv.Atoi(s.draft("HEAD", u.location, nil).Header.Get("Upload-Offset"))
+	require.NoError(s.t, err)
+	rest := bytes.NewReader(u.data[offset:])
+	a := s.draft("PATCH", u.location, rest, "Upload-Offset", strconv.Itoa(offset))
+	require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
+}
+
+// requireOnlyFile requires that one file is stored, under a key of this pattern and with these bytes.
+func (s *sessionSite) requireOnlyFile(pattern string, want []byte) {
 	s.t.Helper()
-	var files []string
-	for entry, err := range s.bucket.List(s.t.Context(), storage.WithPrefix("alice/")) {
-		require.NoError(s.t, err)
-		files = append(files, entry.Key)
-	}
+	objects, _ := s.keys()
+	files := slices.DeleteFunc(objects, func(key string) bool {
+		return strings.HasPrefix(key, uploads.DefaultPrefix)
+	})
 	require.Len(s.t, files, 1)
-	require.Regexp(s.t, key, files[0])
-	s.stored(files[0], want)
+	require.Regexp(s.t, pattern, files[0])
+	s.requireStored(files[0], want)
 }
 
 // If a server is killed at any call while it takes a judged file, the file is not lost, and is not stored twice.
 func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 	stores := []struct {
-		name string
-		open func(t *testing.T) driver.Driver
+		name      string
+		newDriver func(t *testing.T) driver.Driver
 	}{
-		{"memory", func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) }},
-		{"a directory", func(t *testing.T) driver.Driver {
-			d, err := local.NewDriver(t.TempDir(), local.Config{NoSync: true})
-			require.NoError(t, err)
-			return d
-		}},
+		{"memory", newMemoryDriver},
+		{"a directory", newDirectoryDriver},
 	}
-	for _, b := range testserver.Sample(stores[:1], stores) {
+	for _, store := range testserver.Sample(stores[:1], stores) {
 		for _, j := range judgedJourneys() {
 			for _, afterCall := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, %s, after the call: %v", b.name, j.name, afterCall), func(t *testing.T) {
-					for i := 1; ; i++ {
+				t.Run(fmt.Sprintf("%s, %s, after the call: %v", store.name, j.name, afterCall), func(t *testing.T) {
+					for i, killed := 1, true; killed; i++ {
 						require.Less(t, i, 60)
-						if !runUntilKilled(t, b.open(t), j, &ending{at: i, after: afterCall}) {
-							break
-						}
+						killed = runUntilKilled(t, store.newDriver(t), j, &processKiller{at: i, after: afterCall})
 					}
 				})
 			}
@@ -329,18 +333,24 @@ func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 	}
 }
 
+func newMemoryDriver(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) }
+
+func newDirectoryDriver(t *testing.T) driver.Driver {
+	t.Helper()
+	drv, err := local.NewDriver(t.TempDir(), local.Config{NoSync: true})
+	require.NoError(t, err)
+	return drv
+}
+
 // A server is killed at each of its calls in turn, and another process continues. No acknowledged bytes are lost,
 // Stored is called, and nothing is left behind.
 func TestKilledServerLosesNothing(t *testing.T) {
-	for _, j := range journeys {
+	for _, j := range journeys() {
 		for _, afterCall := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, after the call: %v", j.name, afterCall), func(t *testing.T) {
-				for i := 1; ; i++ {
+				for i, killed := 1, true; killed; i++ {
 					require.Less(t, i, 60)
-					d := &ending{at: i, after: afterCall}
-					if !runUntilKilled(t, memstore.NewDriver(memstore.Config{}), j, d) {
-						break
-					}
+					killed = runUntilKilled(t, newMemoryDriver(t), j, &processKiller{at: i, after: afterCall})
 				}
 			})
 		}
@@ -350,45 +360,56 @@ func TestKilledServerLosesNothing(t *testing.T) {
 // If a server whose clock is an hour ahead is killed, other processes wait for its claim no longer than for any
 // other.
 func TestKilledServerWithFastClock(t *testing.T) {
-	for _, j := range journeys {
+	for _, j := range journeys() {
 		if strings.Contains(j.name, "tus") { // which waits for five seconds
 			continue
 		}
 		t.Run(j.name, func(t *testing.T) {
-			for i := 1; runUntilKilled(t, memstore.NewDriver(memstore.Config{}), j, &ending{at: i, ahead: time.Hour}); i++ {
+			for i, killed := 1, true; killed; i++ {
 				require.Less(t, i, 60)
+				killed = runUntilKilled(t, newMemoryDriver(t), j, &processKiller{at: i, ahead: time.Hour})
 			}
 		})
 	}
 }
 
-// runUntilKilled reports whether the process was killed.
-func runUntilKilled(t *testing.T, drv driver.Driver, j journey, d *ending) bool {
+// runUntilKilled begins a journey at one process, goes on at a process that is killed, and ends it at the first one. It
+// reports whether the process was killed before it had done everything.
+func runUntilKilled(t *testing.T, drv driver.Driver, j journey, killer *processKiller) bool {
 	t.Helper()
-	told := 0
+	storedCalls := 0
 	c := j.config
 	c.Stored = func(context.Context, *uploads.File) error {
-		told++
+		storedCalls++
 		return nil
 	}
 	s := newSessionSite(t, engine.New(drv), c)
-	value := j.setUp(s)
-	mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
-	mortal.clock.Advance(d.ahead)
-	j.act(mortal, value)
-	if d.ahead > 0 {
-		j.act(s, value) // which sees a claim that is too long
+	upload := j.begin(s)
+
+	mortal := newMortalSite(t, drv, killer, c)
+	mortal.clock.Advance(killer.ahead)
+	upload.sendRest(mortal)
+	if killer.ahead > 0 {
+		upload.sendRest(s) // which sees a claim that is too long
 	}
 	s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
 
-	j.resume(s, value)
-	require.Positive(t, told, "killed at call %d", d.at)
-	require.NotContains(t, fmt.Sprint(s.tidy()), ".uploads", "killed at call %d", d.at)
-	return d.reached()
+	upload.resume(s)
+	s.requireOnlyFile(j.key, j.data)
+	require.Positive(t, storedCalls, "killed at call %d", killer.at)
+	require.NotContains(t, fmt.Sprint(s.sweepEverything()), ".uploads", "killed at call %d", killer.at)
+	return killer.reached()
 }
 
-// tidy lets everything expire, and returns all keys that are left, with unfinished uploads.
-func (s *sessionSite) tidy() []string {
+// newMortalSite returns a site of another process on the same store, which is killed.
+func newMortalSite(t *testing.T, drv driver.Driver, killer *processKiller, c uploads.Config) *sessionSite {
+	t.Helper()
+	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	return newSessionSite(t, engine.New(drv, driver.WithLayer(killer.layer), noRetry), c)
+}
+
+// sweepEverything lets everything expire, and returns all keys that are left, with unfinished uploads.
+func (s *sessionSite) sweepEverything() []string {
 	s.t.Helper()
 	s.clock.Advance(100 * time.Hour)
 	_, err := s.handler.Sweep(s.t.Context())
@@ -401,132 +422,135 @@ func (s *sessionSite) tidy() []string {
 // called.
 func TestKilledServerS3FileInOneRequest(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
-		for i := 1; ; i++ {
+		for i, killed := 1, true; killed; i++ {
 			require.Less(t, i, 30)
-			told := 0
+			storedCalls := 0
 			c := uploads.Config{Stored: func(context.Context, *uploads.File) error {
-				told++
+				storedCalls++
 				return nil
 			}}
 			drv := memstore.NewDriver(memstore.Config{})
 			s := newSessionSite(t, engine.New(drv), c)
-			a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
 			var request struct{ URL string }
-			a.json(t, &request)
-			d := &ending{at: i, after: afterCall}
-			mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
-			mortal.send("PUT", mortal.moved(request.URL), []byte("abc"))
-			s.clock.Advance(3 * time.Minute)
-			a = s.do("", "PUT", request.URL, readerOf("abc"), nil)
+			s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
+
+			killer := &processKiller{at: i, after: afterCall}
+			mortal := newMortalSite(t, drv, killer, c)
+			mortal.send("PUT", mortal.rebase(request.URL), []byte("abc"))
+			killed = killer.reached()
+
+			s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
+			a := s.do("", "PUT", request.URL, readerOf("abc"), nil)
 			if a.StatusCode != http.StatusOK { // only the response was lost
 				require.Equal(t, "409 completed uploadId", a.refusal(t), "killed at call %d", i)
 			}
-			require.Positive(t, told, "killed at call %d", i)
-			s.stored("files/alice/file", []byte("abc"))
-
-			if !d.reached() {
-				break
-			}
+			require.Positive(t, storedCalls, "killed at call %d", i)
+			s.requireStored("files/alice/file", []byte("abc"))
 		}
 	}
 }
 
-// A server is killed at any call while it completes an upload, and the client aborts. If the object exists, Stored
-// is called and the client is told.
+// A server is killed at any call while it completes an upload, and the client aborts. Either nothing is left, or the
+// object exists, Stored is called and the client is told.
 func TestKilledServerUploadIsNotAborted(t *testing.T) {
 	small := content(300)
 	large := content(part + 5000)
-	inspect := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	tests := []struct {
-		name    string
-		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
-		after   bool // the call
-		parts   bool // in place of tus
-		data    []byte
+		name string
+		send func(s, mortal *sessionSite, data []byte) (address string)
+		data []byte
 	}{
-		{name: "parts, before", parts: true, data: large}, {name: "parts, after", after: true, parts: true, data: large},
-		{name: "inspected parts, before", inspect: inspect, parts: true, data: large}, {
-			name:    "inspected parts, after",
-			inspect: inspect,
-			after:   true,
-			parts:   true,
-			data:    large,
-		},
-		{name: "tus, before", data: large}, {name: "tus, after", after: true, data: large},
-		{name: "inspected tus, before", inspect: inspect, data: large}, {name: "inspected tus, after", inspect: inspect, after: true, data: large},
-		{name: "tus in one request, before", data: small}, {name: "tus in one request, after", after: true, data: small},
-		{name: "inspected tus in one request, before", inspect: inspect, data: small},
-		{name: "inspected tus in one request, after", inspect: inspect, after: true, data: small},
+		{name: "parts", send: completeAtMortalSite, data: large},
+		{name: "tus", send: patchMortalSite, data: large},
+		{name: "tus in one request", send: patchMortalSite, data: small},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			completed := 0
-			data := tt.data
-			for i := 1; ; i++ {
-				require.Less(t, i, 60)
-				drv := memstore.NewDriver(memstore.Config{})
-				told := 0
-				c := uploads.Config{
-					ProxyParts: true,
-					Inspect:    tt.inspect,
-					Stored: func(context.Context, *uploads.File) error {
-						told++
-						return nil
-					},
-				}
-				s := newSessionSite(t, engine.New(drv), c)
-				d := &ending{at: i, after: tt.after}
-				mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
-				address := ""
-				if tt.parts {
-					u := s.begin(map[string]any{"filename": "file"})
-					part := u.send(1, data)
-					address = s.base + "/s3/multipart/" + u.UploadID
-					u.s = mortal
-					u.complete(part)
-				} else {
-					address = s.create("Upload-Length", size(data))
-					mortal.send("PATCH", address, data, "Upload-Offset", "0")
-				}
-				if !d.reached() {
-					break
-				}
-				s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
-				a := s.tus("DELETE", address, nil)
-				if a.StatusCode < 300 {
-					require.Empty(t, s.tidy(), "killed at call %d", i)
-					continue
-				}
-				completed++
-				require.Contains(t, a.refusal(t), "completed uploadId", "killed at call %d", i)
-				require.Positive(t, told, "killed at call %d", i)
-				s.stored("files/alice/file", data)
-				require.Equal(t, []string{"files/alice/file"}, s.tidy(), "killed at call %d", i)
+		for _, inspected := range []bool{false, true} {
+			for _, afterCall := range []bool{false, true} {
+				name := fmt.Sprintf("%s, inspected: %v, after the call: %v", tt.name, inspected, afterCall)
+				t.Run(name, func(t *testing.T) {
+					completed := 0
+					for i := 1; ; i++ {
+						require.Less(t, i, 60)
+						storedCalls := 0
+						c := uploads.Config{
+							ProxyParts: true,
+							Stored: func(context.Context, *uploads.File) error {
+								storedCalls++
+								return nil
+							},
+						}
+						if inspected {
+							c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
+						}
+						drv := memstore.NewDriver(memstore.Config{})
+						s := newSessionSite(t, engine.New(drv), c)
+
+						killer := &processKiller{at: i, after: afterCall}
+						address := tt.send(s, newMortalSite(t, drv, killer, c), tt.data)
+						if !killer.reached() {
+							break
+						}
+						s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
+
+						a := s.tus("DELETE", address, nil)
+						if a.StatusCode < 300 {
+							require.Empty(t, s.sweepEverything(), "killed at call %d", i)
+							continue
+						}
+						completed++
+						require.Contains(t, a.refusal(t), "completed uploadId", "killed at call %d", i)
+						require.Positive(t, storedCalls, "killed at call %d", i)
+						s.requireStored("files/alice/file", tt.data)
+						require.Equal(t, []string{"files/alice/file"}, s.sweepEverything(), "killed at call %d", i)
+					}
+					require.Positive(t, completed)
+				})
 			}
-			require.Positive(t, completed)
-		})
+		}
 	}
 }
 
+// completeAtMortalSite sends a file as one part, and completes the upload at a process that may be killed. It returns
+// the address of the upload.
+func completeAtMortalSite(s, mortal *sessionSite, data []byte) string {
+	u := s.begin(map[string]any{"filename": "file"})
+	part := u.send(1, data)
+	u.s = mortal
+	u.complete(part)
+	return s.base + "/s3/multipart/" + u.UploadID
+}
+
+// patchMortalSite creates an upload of tus, and sends the file to a process that may be killed. It returns the address
+// of the upload.
+func patchMortalSite(s, mortal *sessionSite, data []byte) string {
+	address := s.create("Upload-Length", size(data))
+	mortal.send("PATCH", address, data, "Upload-Offset", "0")
+	return address
+}
+
+// If a process is killed at any call of Sweep, another Sweep removes what it has left.
 func TestSweepContinuesAfterAKill(t *testing.T) {
 	data := content(part + 1000)
-	for i := 1; ; i++ {
+	for i, killed := 1, true; killed; i++ {
 		require.Less(t, i, 60)
 		drv := memstore.NewDriver(memstore.Config{})
 		s := newSessionSite(t, engine.New(drv), uploads.Config{ProxyParts: true})
-		address := s.create("Upload-Length", size(data))
-		s.patch(address, 0, data[:part+10], part+10)
+		location := s.create("Upload-Length", size(data))
+		s.patch(location, 0, data[:part+10], part+10)
 		s.begin(map[string]any{"filename": "b"}).send(1, data[:1000])
-		d := &ending{at: i}
-		mortal := newSessionSite(t, engine.New(drv, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
-		mortal.clock.Advance(100 * time.Hour)
-		_, err := mortal.handler.Sweep(t.Context())
-		require.Empty(t, s.tidy(), "killed at call %d", i)
 
-		if !d.reached() {
+		killer := &processKiller{at: i}
+		mortal := newMortalSite(t, drv, killer, uploads.Config{})
+		mortal.clock.Advance(100 * time.Hour) // all uploads have expired
+		_, err := mortal.handler.Sweep(t.Context())
+		killed = killer.reached()
+		if killed {
+			require.ErrorIs(t, err, errDead)
+		} else {
 			require.NoError(t, err)
-			break
 		}
-		require.ErrorIs(t, err, errDead)
+
+		require.Empty(t, s.sweepEverything(), "killed at call %d", i)
 	}
 }

@@ -13,71 +13,84 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A spell is a time in which all calls to the store fail, from the call with this number on.
-type spell struct {
-	from, calls int
-	executed    bool // the calls were executed, and their responses are lost
+// An outage makes calls to the store fail, from one of them on.
+type outage struct {
+	calls    int  // how many calls fail
+	executed bool // the calls are executed, and their responses are lost
 
 	mu   sync.Mutex
-	seen int
+	from int // the number of the first call that fails; 0: none
+	seen int // calls since start
 }
 
-func (s *spell) layer(next driver.Driver) driver.Driver {
-	return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-		s.mu.Lock()
-		s.seen++
-		fails := s.from > 0 && s.seen >= s.from && s.seen < s.from+s.calls
-		s.mu.Unlock()
+// layer is the layer of the bucket that has the outage.
+func (o *outage) layer(next driver.Driver) driver.Driver {
+	return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
+		o.mu.Lock()
+		o.seen++
+		fails := o.from > 0 && o.seen >= o.from && o.seen < o.from+o.calls
+		o.mu.Unlock()
+
 		if !fails {
 			return next(ctx)
 		}
-		if s.executed {
+		if o.executed {
 			if err := next(ctx); err != nil {
 				return err
 			}
 		}
-		return &storage.Error{Code: storage.Unavailable, Unknown: s.executed}
+		return &storage.Error{Code: storage.Unavailable, Unknown: o.executed}
 	})
 }
 
-// begin lets the calls fail from the one with this number on; 0: none. It returns how many there were since it was
-// called last.
-func (s *spell) begin(start int) (seen int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	seen = s.seen
-	s.seen = 0
-	s.from = start
-	return seen
+// start lets the calls fail from the one with this number on. The count begins with the next call.
+func (o *outage) start(from int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.from = from
+	o.seen = 0
+}
+
+// stop lets calls succeed again. It returns how many there were since start.
+func (o *outage) stop() (seen int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.from = 0
+	return o.seen
 }
 
 // If a call cannot write to the store that it has ended, later calls in the same process nevertheless do not wait
 // for its claim.
 func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
-	for _, j := range append(judgedJourneys(), journeys...) {
+	for _, j := range append(judgedJourneys(), journeys()...) {
 		for _, executed := range []bool{false, true} {
 			for _, calls := range []int{1, 5, 20} {
 				t.Run(fmt.Sprintf("%s, %d calls, executed: %v", j.name, calls, executed), func(t *testing.T) {
 					for i, reached := 1, true; reached; i++ {
 						require.Less(t, i, 60)
 						synctest.Test(t, func(t *testing.T) {
-							d := &spell{calls: calls, executed: executed}
+							outage := &outage{calls: calls, executed: executed}
+							bucket := memstore.New(
+								driver.WithLayer(outage.layer),
+								storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+							)
 							c := j.config
 							c.Stored = func(context.Context, *uploads.File) error { return nil }
-							s := newSiteOnPipes(t, engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
-							value := j.setUp(s)
-							d.begin(i)
-							j.act(s, value)
-							reached = d.begin(0) >= i
-							start := time.Now()
+							s := newSiteOnPipes(t, bucket, c)
+							upload := j.begin(s)
 
-							j.resume(s, value)
+							outage.start(i)
+							upload.sendRest(s)
+							reached = outage.stop() >= i
+
+							// In the bubble of synctest, time passes only while a request waits.
+							start := time.Now()
+							upload.resume(s)
 							require.Zero(t, time.Since(start), "it failed from call %d on", i)
 						})
 					}
@@ -90,40 +103,59 @@ func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 // If a read from the store fails while a file is copied or joined, the error is StoreFailed and does not blame the
 // sender.
 func TestStoreReadFailureIsStoreFailed(t *testing.T) {
-	accepts := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
+	accept := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	tests := []struct {
 		name    string
 		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
-		make    func(t *testing.T, s *sessionSite) string
+		send    func(s *sessionSite) *answer
 	}{
-		{"pieces", nil, func(t *testing.T, s *sessionSite) string {
-			_, err := s.handler.PutPiece(t.Context(), piece(2, 1, "text"))
-			require.NoError(t, err)
-			_, err = s.handler.PutPiece(t.Context(), piece(2, 2, "text"))
-			w := httptest.NewRecorder()
-			s.handler.Fail(w, httptest.NewRequest("POST", "/", nil), err)
-			return (&answer{w.Result(), w.Body.Bytes()}).refusal(t)
-		}},
-		{"an inspected file by tus", accepts, func(t *testing.T, s *sessionSite) string {
-			return s.tus("PATCH", s.create("Upload-Length", "4"), []byte("text"), "Upload-Offset", "0").refusal(t)
-		}},
-		{"an inspected file of a form", accepts, func(t *testing.T, s *sessionSite) string {
-			body, contentType := newForm(t, formFile{"file", "a", "", "text"})
-			return s.do(alice, "POST", "/", body, headers{"Content-Type": contentType}).refusal(t)
-		}},
-		{"pieces of tus", nil, func(t *testing.T, s *sessionSite) string {
-			location := s.create("Upload-Length", "4", "Upload-Concat", "partial")
-			s.patch(location, 0, []byte("text"), 4)
-			return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+location).refusal(t)
-		}},
+		{name: "pieces", send: sendTwoPiecesOfText},
+		{name: "an inspected file by tus", inspect: accept, send: sendTextByTus},
+		{name: "an inspected file of a form", inspect: accept, send: sendTextByForm},
+		{name: "pieces of tus", send: sendTextByJoin},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The service must read what the store cannot copy or join, and each read breaks after 2 bytes.
 			limits := faults.WithLimits(faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose})
-			broken := faults.New(faults.Cut(faults.Get, 2))
-			b := memstore.New(driver.WithLayer(limits), driver.WithLayer(broken.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			s := newSessionSite(t, b, uploads.Config{Inspect: tt.inspect, Key: "{user}/{random}", States: uploads.BucketStates(memstore.New())})
-			require.Equal(t, "503 store_failed file", tt.make(t, s))
+			injector := faults.New(faults.Cut(faults.Get, 2))
+			bucket := memstore.New(
+				driver.WithLayer(limits),
+				driver.WithLayer(injector.Layer()),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+			)
+			s := newSessionSite(t, bucket, uploads.Config{
+				Inspect: tt.inspect,
+				Key:     "{user}/{random}",
+				States:  uploads.BucketStates(memstore.New()),
+			})
+
+			require.Equal(t, "503 store_failed file", tt.send(s).refusal(t))
 		})
 	}
+}
+
+func sendTwoPiecesOfText(s *sessionSite) *answer {
+	_, err := s.handler.PutPiece(s.t.Context(), piece(2, 1, "text"))
+	require.NoError(s.t, err)
+	_, err = s.handler.PutPiece(s.t.Context(), piece(2, 2, "text"))
+	w := httptest.NewRecorder()
+	s.handler.Fail(w, httptest.NewRequest("POST", "/", nil), err)
+	return &answer{w.Result(), w.Body.Bytes()}
+}
+
+func sendTextByTus(s *sessionSite) *answer {
+	location := s.create("Upload-Length", "4")
+	return s.tus("PATCH", location, []byte("text"), "Upload-Offset", "0")
+}
+
+func sendTextByForm(s *sessionSite) *answer {
+	body, contentType := newForm(s.t, formFile{"file", "a", "", "text"})
+	return s.do(alice, "POST", "/", body, headers{"Content-Type": contentType})
+}
+
+func sendTextByJoin(s *sessionSite) *answer {
+	location := s.create("Upload-Length", "4", "Upload-Concat", "partial")
+	s.patch(location, 0, []byte("text"), 4)
+	return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+location)
 }

@@ -29,7 +29,7 @@ func TestStatesNeedConditions(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{
 		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
 	})))
-	_, err := uploads.New(bucket, configured(uploads.Config{Begin: overwritingStore}))
+	_, err := uploads.New(bucket, withTestDefaults(uploads.Config{Begin: overwritingStore}))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "Config.States")
 
@@ -41,7 +41,7 @@ func TestStatesNeedConditions(t *testing.T) {
 		location := s.create("Upload-Length", size(data))
 		s.patch(location, 0, data[:part+10], part+10)
 		s.patch(location, part+10, data[part+10:], int64(len(data)))
-		s.stored("files/alice/file", data)
+		s.requireStored("files/alice/file", data)
 		u := s.begin(map[string]any{"filename": "file"})
 		a := u.complete(u.send(1, data))
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
@@ -49,7 +49,7 @@ func TestStatesNeedConditions(t *testing.T) {
 
 	location := s.create("Upload-Length", size(data))
 	s.patch(location, 0, data[:10], 10)
-	require.Equal(t, []string{"files/alice/file"}, s.tidy())
+	require.Equal(t, []string{"files/alice/file"}, s.sweepEverything())
 
 	for entry, err := range states.List(t.Context()) {
 		require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestStatesReleaseAfterFailure(t *testing.T) {
 				hits = len(injector.Hits())
 
 				start := time.Now()
-				require.Equal(t, http.StatusOK, other.tus("HEAD", other.moved(location), nil).StatusCode)
+				require.Equal(t, http.StatusOK, other.tus("HEAD", other.rebase(location), nil).StatusCode)
 				require.Less(t, time.Since(start), time.Second, "%v of call %d", fault, n)
 			})
 		}
@@ -172,7 +172,7 @@ func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
 				end = min(offset+40_001, len(data))
 				s.patch(location, int64(offset), data[offset:end], int64(end))
 			}
-			s.stored("files/alice/file", data)
+			s.requireStored("files/alice/file", data)
 		})
 	}
 }
@@ -190,7 +190,7 @@ func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 
 			a := u.complete(parts...)
 			require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-			s.stored("files/alice/file", data)
+			s.requireStored("files/alice/file", data)
 		})
 	}
 }
@@ -218,7 +218,7 @@ func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
 	s.handler.SetBasePart(uploads.BasePart)
 	a := s.tus("POST", "/tus/", nil, "Upload-Length", itoa(161<<20))
 	require.Equal(t, "413 too_large Upload-Length", a.refusal(t))
-	require.Empty(t, s.tidy())
+	require.Empty(t, s.sweepEverything())
 }
 
 // If several tus uploads do not fit into memory together, some wait until others have finished.
@@ -230,7 +230,7 @@ func TestTusUploadsShareMemory(t *testing.T) {
 	defer cancel()
 	done := make(chan error, 6)
 	for i := range cap(done) {
-		location := s.create("Upload-Length", size(data), "Upload-Metadata", named(itoa(int64(i))))
+		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(itoa(int64(i))))
 		go func() {
 			_, err := s.try(ctx, alice, "PATCH", location, bytes.NewReader(data), headers{
 				"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
@@ -243,6 +243,6 @@ func TestTusUploadsShareMemory(t *testing.T) {
 	}
 
 	for i := range cap(done) {
-		s.stored("files/alice/"+itoa(int64(i)), data)
+		s.requireStored("files/alice/"+itoa(int64(i)), data)
 	}
 }

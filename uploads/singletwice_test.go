@@ -17,23 +17,27 @@ func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 			require.Less(t, kill, 80)
 			killed = false
 			var path string
-			a.inTurn(func(other *process) {
-				status, _, text := other.ask("GET", "/s3/params?filename=a", nil)
-				require.Equal(t, http.StatusOK, status, "%s", text)
-				var upload struct{ URL string }
-				require.NoError(t, json.Unmarshal(text, &upload))
-				path = pathOf(upload.URL)
-			}, func(*process) {
-				d := &ending{at: kill, after: true}
-				a.process(d.layer).ask("PUT", path, content(3000))
-				killed = killed || d.reached()
-				a.now.Advance(2 * time.Minute)
-			}, func(p, other *process, i int) {
-				p.ask("PUT", path, content(3000))
-				usage, err := other.service.Usage(t.Context(), alice)
-				require.NoError(t, err)
-				require.LessOrEqual(t, usage.Bytes, int64(3000), "killed at call %d, at call %d", kill, i)
-				a.isExactAfterASweep(other, "killed at call %d, at call %d", kill, i)
+			a.runRace(race{
+				setUp: func(other *process) {
+					status, _, text := other.ask("GET", "/s3/params?filename=a", nil)
+					require.Equal(t, http.StatusOK, status, "%s", text)
+					var upload struct{ URL string }
+					require.NoError(t, json.Unmarshal(text, &upload))
+					path = pathOf(upload.URL)
+				},
+				act: func(*process) {
+					killer := &processKiller{at: kill, after: true}
+					a.process(killer.layer).ask("PUT", path, content(3000))
+					killed = killed || killer.reached()
+					a.now.Advance(2 * time.Minute)
+				},
+				run: func(p, other *process, call int) {
+					p.ask("PUT", path, content(3000))
+					usage, err := other.service.Usage(t.Context(), alice)
+					require.NoError(t, err)
+					require.LessOrEqual(t, usage.Bytes, int64(3000), "killed at call %d, at call %d", kill, call)
+					a.requireExactAfterSweep(other, "killed at call %d, at call %d", kill, call)
+				},
 			})
 		}
 	})

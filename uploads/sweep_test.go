@@ -40,7 +40,7 @@ func TestSweepReachesEachUpload(t *testing.T) {
 		report, err := s.handler.Sweep(t.Context())
 		require.Error(t, err)
 		if report.Uploads > 0 {
-			s.missing(last)
+			s.requireMissing(last)
 			return
 		}
 	}
@@ -100,8 +100,8 @@ func TestSweepRemovesLateParts(t *testing.T) {
 		part := u.sign(2, "")
 		require.Equal(t, http.StatusOK, u.complete(u.send(1, content(1000))).StatusCode)
 		s.do("", part.Method, part.URL, readerOf("late"), part.Headers)
-		s.stored("files/alice/a", content(1000))
-		require.Equal(t, []string{"files/alice/a"}, s.tidy())
+		s.requireStored("files/alice/a", content(1000))
+		require.Equal(t, []string{"files/alice/a"}, s.sweepEverything())
 	})
 }
 
@@ -114,7 +114,7 @@ func TestSweepWithFastClock(t *testing.T) {
 	const young = uploads.DefaultPrefix + "0123456789abcdef0123456789abcdef01234567/content"
 	_, err := b.Upload(t.Context(), young, readerOf("its state is written in a moment"))
 	require.NoError(t, err)
-	ahead, err := uploads.New(b, configured(uploads.Config{Now: func() time.Time { return time.Now().Add(100 * time.Hour) }}))
+	ahead, err := uploads.New(b, withTestDefaults(uploads.Config{Now: func() time.Time { return time.Now().Add(100 * time.Hour) }}))
 	require.NoError(t, err)
 
 	report, err := ahead.Sweep(t.Context())
@@ -122,5 +122,5 @@ func TestSweepWithFastClock(t *testing.T) {
 	require.Zero(t, report.Uploads)
 
 	s.patch(address, 1, []byte("bc"), 3)
-	s.stored(young, []byte("its state is written in a moment"))
+	s.requireStored(young, []byte("its state is written in a moment"))
 }

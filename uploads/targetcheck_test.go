@@ -17,18 +17,18 @@ import (
 // waysOfBegin are the ways on which Config.Begin chooses the key: the first request of each.
 var waysOfBegin = map[string]func(s *sessionSite, name string) *answer{
 	"tus": func(s *sessionSite, name string) *answer {
-		return s.tus("POST", "/tus/", nil, "Upload-Length", "3", "Upload-Metadata", named(name))
+		return s.tus("POST", "/tus/", nil, "Upload-Length", "3", "Upload-Metadata", filenameMetadata(name))
 	},
 	"tus, of many parts": func(s *sessionSite, name string) *answer {
-		return s.tus("POST", "/tus/", nil, "Upload-Length", "100000000", "Upload-Metadata", named(name))
+		return s.tus("POST", "/tus/", nil, "Upload-Length", "100000000", "Upload-Metadata", filenameMetadata(name))
 	},
 	"tus, of a length that comes later": func(s *sessionSite, name string) *answer {
-		return s.tus("POST", "/tus/", nil, "Upload-Defer-Length", "1", "Upload-Metadata", named(name))
+		return s.tus("POST", "/tus/", nil, "Upload-Defer-Length", "1", "Upload-Metadata", filenameMetadata(name))
 	},
 	"tus, of pieces": func(s *sessionSite, name string) *answer {
 		piece := s.create("Upload-Length", "3", "Upload-Concat", "partial")
 		s.patch(piece, 0, []byte("abc"), 3)
-		return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+piece, "Upload-Metadata", named(name))
+		return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+piece, "Upload-Metadata", filenameMetadata(name))
 	},
 	"the draft": func(s *sessionSite, name string) *answer {
 		return s.draft("POST", "/tus/", strings.NewReader("abc"), "Content-Disposition", `attachment; filename="`+strings.ReplaceAll(name, `\`, `\\`)+`"`)

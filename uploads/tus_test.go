@@ -47,14 +47,14 @@ func TestTusStoresAFile(t *testing.T) {
 				if chunk == 0 {
 					chunk = len(data)
 				}
-				location := s.create("Upload-Length", size(data), "Upload-Metadata", named(row.name))
+				location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(row.name))
 				for offset := 0; offset < len(data); offset += chunk {
 					end := min(offset+chunk, len(data))
 					s.patch(location, int64(offset), data[offset:end], int64(end))
 				}
 
 				require.EqualValues(t, len(data), s.offset(location))
-				attrs := s.stored("files/alice/"+row.name, data)
+				attrs := s.requireStored("files/alice/"+row.name, data)
 				require.Equal(t, "application/x-test", attrs.ContentType)
 				require.Equal(t, map[string]string{"by": "alice"}, attrs.Metadata)
 			})
@@ -83,7 +83,7 @@ func TestTusCreatesWithBytes(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	data := content(5000)
 
-	a := s.tus("POST", "/tus", data[:2000], "Upload-Length", "5000", "Upload-Metadata", named("a"))
+	a := s.tus("POST", "/tus", data[:2000], "Upload-Length", "5000", "Upload-Metadata", filenameMetadata("a"))
 	require.Equal(t, http.StatusCreated, a.StatusCode, string(a.body))
 	require.Equal(t, "2000", a.Header.Get("Upload-Offset"))
 
@@ -91,8 +91,8 @@ func TestTusCreatesWithBytes(t *testing.T) {
 	require.NoError(t, err)
 	require.WithinDuration(t, time.Now().Add(uploads.DefaultTTL), expires, time.Minute)
 
-	s.patch(s.located(a, "/tus"), 2000, data[2000:], 5000)
-	s.stored("files/alice/a", data)
+	s.patch(s.locationOf(a, "/tus"), 2000, data[2000:], 5000)
+	s.requireStored("files/alice/a", data)
 }
 
 func TestTusDefersTheLength(t *testing.T) {
@@ -111,7 +111,7 @@ func TestTusDefersTheLength(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t
-			location := s.create("Upload-Defer-Length", "1", "Upload-Metadata", named(row.name))
+			location := s.create("Upload-Defer-Length", "1", "Upload-Metadata", filenameMetadata(row.name))
 			require.Equal(t, "1", s.tus("HEAD", location, nil).Header.Get("Upload-Defer-Length"))
 
 			total := 0
@@ -128,7 +128,7 @@ func TestTusDefersTheLength(t *testing.T) {
 				s.patch(location, int64(offset), data[offset:offset+n], int64(offset+n), pairs...)
 				offset += n
 			}
-			s.stored("files/alice/"+row.name, data)
+			s.requireStored("files/alice/"+row.name, data)
 			require.Equal(t, size(data), s.tus("HEAD", location, nil).Header.Get("Upload-Length"))
 		})
 	}
@@ -152,8 +152,8 @@ func TestTusJoinsPieces(t *testing.T) {
 		s.patch(a, 0, data[:cut], int64(cut))
 		require.Equal(t, "partial", s.tus("HEAD", a, nil).Header.Get("Upload-Concat"))
 
-		final := s.create("Upload-Concat", concat, "Upload-Metadata", named("whole"))
-		s.stored("files/alice/whole", data)
+		final := s.create("Upload-Concat", concat, "Upload-Metadata", filenameMetadata("whole"))
+		s.requireStored("files/alice/whole", data)
 		head := s.tus("HEAD", final, nil)
 		require.Equal(t, size(data), head.Header.Get("Upload-Offset"))
 		require.Equal(t, size(data), head.Header.Get("Upload-Length"))
@@ -180,7 +180,7 @@ func TestTusVerifiesChecksums(t *testing.T) {
 		sum := sha1.Sum(data)
 		return "sha1 " + base64.StdEncoding.EncodeToString(sum[:])
 	}
-	location := s.create("Upload-Length", size(data), "Upload-Metadata", named("a"))
+	location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("a"))
 
 	a := s.tus("PATCH", location, data[:part+10], "Upload-Offset", "0", "Upload-Checksum", sum([]byte("another")))
 	require.Equal(t, "460 checksum_mismatch Upload-Checksum", a.refusal(t))
@@ -191,7 +191,7 @@ func TestTusVerifiesChecksums(t *testing.T) {
 	require.Equal(t, "460 checksum_mismatch Upload-Checksum", a.refusal(t))
 
 	s.patch(location, 500, data[500:], int64(len(data)), "Upload-Checksum", sum(data[500:]))
-	s.stored("files/alice/a", data)
+	s.requireStored("files/alice/a", data)
 }
 
 func TestTusTerminatesAnUpload(t *testing.T) {
@@ -213,14 +213,14 @@ func TestTusTerminatesAnUpload(t *testing.T) {
 	location = s.create("Upload-Length", "3")
 	s.patch(location, 0, []byte("abc"), 3)
 	require.Equal(t, "403 completed uploadId", s.tus("DELETE", location, nil).refusal(t))
-	s.stored("files/alice/file", []byte("abc"))
+	s.requireStored("files/alice/file", []byte("abc"))
 }
 
 func TestTusRefuses(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(1000)})
-	open := s.create("Upload-Length", "10", "Upload-Metadata", named("open"))
+	open := s.create("Upload-Length", "10", "Upload-Metadata", filenameMetadata("open"))
 	s.patch(open, 0, []byte("abc"), 3)
-	deferred := s.create("Upload-Defer-Length", "1", "Upload-Metadata", named("deferred"))
+	deferred := s.create("Upload-Defer-Length", "1", "Upload-Metadata", filenameMetadata("deferred"))
 	s.patch(deferred, 0, []byte("abc"), 3)
 	stream := "application/offset+octet-stream"
 	rows := []struct {
@@ -531,7 +531,7 @@ func TestTusChunkedBodyLongerThanLength(t *testing.T) {
 		"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
 	})
 	require.Equal(t, "413 too_large body", a.refusal(t))
-	s.missing("files/alice/file")
+	s.requireMissing("files/alice/file")
 }
 
 func TestTusExpires(t *testing.T) {
@@ -539,7 +539,7 @@ func TestTusExpires(t *testing.T) {
 	data := content(part + 1000)
 	location := s.create("Upload-Length", size(data))
 	s.patch(location, 0, data[:part+10], part+10)
-	finished := s.create("Upload-Length", "3", "Upload-Metadata", named("done"))
+	finished := s.create("Upload-Length", "3", "Upload-Metadata", filenameMetadata("done"))
 	s.patch(finished, 0, []byte("abc"), 3)
 	s.clock.Advance(59 * time.Minute)
 
@@ -570,11 +570,11 @@ func TestTusKeepsTheConnection(t *testing.T) {
 	data := content(1000)
 	for i := range 20 {
 		name := itoa(int64(i))
-		location := s.create("Upload-Length", size(data), "Upload-Metadata", named(name))
+		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(name))
 		s.patch(location, 0, data[:500], 500)
 		require.Equal(t, "409 offset_mismatch Upload-Offset", s.tus("PATCH", location, data, "Upload-Offset", "1").refusal(t))
 		s.patch(location, 500, data[500:], 1000)
-		s.stored("files/alice/"+name, data)
+		s.requireStored("files/alice/"+name, data)
 	}
 }
 
@@ -583,7 +583,7 @@ func TestTusMethodOverride(t *testing.T) {
 	location := s.create("Upload-Length", "3")
 	a := s.tus("POST", location, []byte("abc"), "Upload-Offset", "0", "X-HTTP-Method-Override", "PATCH")
 	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
-	s.stored("files/alice/file", []byte("abc"))
+	s.requireStored("files/alice/file", []byte("abc"))
 }
 
 // If the connection of a client breaks, the client continues where its stored bytes end.
@@ -628,7 +628,7 @@ func TestTusKeepsBytesBeforeCut(t *testing.T) {
 			return a.StatusCode != http.StatusLocked && a.StatusCode != http.StatusConflict
 		}, time.Minute, 50*time.Millisecond)
 		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
-		s.stored("files/alice/file", data)
+		s.requireStored("files/alice/file", data)
 	})
 }
 
@@ -649,16 +649,16 @@ func TestTusNewRequestEndsOlderOne(t *testing.T) {
 				}
 				data := content(1 << 20)
 				location := first.create("Upload-Length", size(data))
-				stores := first.stores()
+				stores := first.countObjects()
 				stuck := newStuckBody(data[:1000])
 				answers := first.patchAndStall(location, stuck)
 
 				time.Sleep(time.Minute)
-				require.Greater(t, first.stores(), stores, "the bytes that arrived are stored")
+				require.Greater(t, first.countObjects(), stores, "the bytes that arrived are stored")
 				require.EqualValues(t, 1000, second.offset(location))
 
 				second.patch(location, 1000, data[1000:], int64(len(data)))
-				second.stored("files/alice/file", data)
+				second.requireStored("files/alice/file", data)
 				stuck.end()
 				<-answers
 			})

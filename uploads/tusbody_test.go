@@ -82,7 +82,7 @@ func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
 				require.Equal(t, tt.offset, s.offset(location))
 
 				s.patch(location, tt.offset, content(1000)[tt.offset:], 1000)
-				s.stored("files/alice/file", content(1000))
+				s.requireStored("files/alice/file", content(1000))
 			})
 		})
 	}
