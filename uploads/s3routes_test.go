@@ -25,14 +25,15 @@ import (
 
 // A begun is an upload in parts, as a client sees it.
 type begun struct {
-	s        *sessionSite
-	user     string
-	Key      string
-	UploadID string
-	PartSize int64
-	Checksum string
+	s    *sessionSite
+	user string
 
+	// These are fields of the response.
+	Key         string
+	UploadID    string
+	PartSize    int64
 	MaxPartSize int64
+	Checksum    string
 }
 
 // A sentPart is a part as a client names it.
@@ -41,6 +42,7 @@ type sentPart struct {
 	ETag       string
 }
 
+// post sends a value as JSON.
 func (s *sessionSite) post(user, address string, value any) *answer {
 	s.t.Helper()
 	text, err := json.Marshal(value)
@@ -63,6 +65,7 @@ func (u *begun) path(extra string) string {
 	return "/s3/multipart/" + u.UploadID + extra + "?key=" + url.QueryEscape(u.Key)
 }
 
+// A signedPart is the request for a part, as a client gets it.
 type signedPart struct {
 	URL, Method string
 	Headers     map[string]string
@@ -90,11 +93,20 @@ func (u *begun) send(number int, data []byte) sentPart {
 	return sentPart{number, a.Header.Get("ETag")}
 }
 
+// at returns the upload at another process.
+func (u *begun) at(s *sessionSite) *begun {
+	other := *u
+	other.s = s
+	return &other
+}
+
+// complete asks to complete the upload of these parts.
 func (u *begun) complete(parts ...sentPart) *answer {
 	u.s.t.Helper()
 	return u.s.post(u.user, u.path("/complete"), map[string]any{"parts": parts})
 }
 
+// crcOf returns the CRC-32C of data in base64.
 func crcOf(data []byte) string {
 	sum := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
@@ -110,26 +122,33 @@ func cut(data []byte, part int64) (parts [][]byte) {
 	return parts
 }
 
+// A file in parts is stored when the upload is completed, whatever the order of the parts, and with the last content
+// of each part. Then the upload cannot be changed any more.
 func TestS3StoresAFileInParts(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
 		data := content(5<<20 + 12345)
-
-		u := s.begin(map[string]any{"filename": "a b.bin", "type": "video/mp4", "metadata": map[string]any{"name": "x", "n": 1}})
+		u := s.begin(map[string]any{
+			"filename": "a b.bin",
+			"type":     "video/mp4",
+			"metadata": map[string]any{"name": "x", "n": 1},
+		})
 		require.Equal(t, "files/alice/a b.bin", u.Key)
+
+		// The last part comes first, and is listed.
 		second := u.send(2, data[5<<20:])
-		listed := s.do(alice, "GET", u.path(""), nil, nil)
-		var listedParts []struct {
+		var listed []struct {
 			PartNumber int
 			Size       int64
 			ETag       string
 		}
-		listed.json(t, &listedParts)
-		require.Len(t, listedParts, 1)
-		require.Equal(t, 2, listedParts[0].PartNumber)
-		require.EqualValues(t, 12345, listedParts[0].Size)
+		s.do(alice, "GET", u.path(""), nil, nil).json(t, &listed)
+		require.Len(t, listed, 1)
+		require.Equal(t, 2, listed[0].PartNumber)
+		require.EqualValues(t, 12345, listed[0].Size)
 
-		u.send(1, data[1:1<<20]) // is replaced
+		// The first part is sent twice.
+		u.send(1, data[1:1<<20])
 		first := u.send(1, data[:5<<20])
 		s.requireMissing(u.Key)
 
@@ -137,6 +156,8 @@ func TestS3StoresAFileInParts(t *testing.T) {
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 		attrs := s.requireStored(u.Key, data)
 		require.Equal(t, "application/x-test", attrs.ContentType, "the client's type is not used")
+
+		// The completed upload.
 		require.Equal(t, http.StatusOK, u.complete(first, second).StatusCode)
 		require.Equal(t, "409 completed uploadId", s.do(alice, "DELETE", u.path(""), nil, nil).refusal(t))
 		require.Equal(t, "409 completed uploadId", s.do(alice, "GET", u.path("/1"), nil, nil).refusal(t))
@@ -149,38 +170,41 @@ func TestS3StoresAFileInParts(t *testing.T) {
 	})
 }
 
-// If a client declares the size and a checksum, it gets a part size that fits, and the store verifies each part.
+// If a client declares the size and a checksum, it gets a part size that fits, and the store verifies each part. The
+// upload cannot be completed without all bytes.
 func TestS3EnforcesDeclaredSize(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
 		data := content(5<<20 + 1000) // two parts of MinIO
-
 		u := s.begin(map[string]any{"filename": "a", "size": len(data), "checksum": "crc32c"})
 		require.GreaterOrEqual(t, u.PartSize, int64(part))
-		if u.Checksum != "" {
+		verified := u.Checksum != "" // otherwise, the store does not know CRC-32C
+		if verified {
 			require.Equal(t, "400 invalid_value crc32c", s.do(alice, "GET", u.path("/1"), nil, nil).refusal(t))
 		}
+
 		var parts []sentPart
 		for i, data := range cut(data, u.PartSize) {
-			part := u.sign(i+1, "&size="+size(data)+"&crc32c="+url.QueryEscape(crcOf(data)))
-			if u.Checksum != "" {
+			request := u.sign(i+1, "&size="+size(data)+"&crc32c="+url.QueryEscape(crcOf(data)))
+			if verified {
 				damaged := bytes.Clone(data)
 				damaged[0]++
-				a := s.do("", part.Method, part.URL, bytes.NewReader(damaged), part.Headers)
+				a := s.do("", request.Method, request.URL, bytes.NewReader(damaged), request.Headers)
 				require.GreaterOrEqual(t, a.StatusCode, 400, "the store took damaged bytes")
 			}
-			a := s.do("", part.Method, part.URL, bytes.NewReader(data), part.Headers)
+			a := s.do("", request.Method, request.URL, bytes.NewReader(data), request.Headers)
 			require.Less(t, a.StatusCode, 300, string(a.body))
 			parts = append(parts, sentPart{PartNumber: i + 1, ETag: a.Header.Get("ETag")})
 		}
-		require.Equal(t, "422 not_uploaded parts", u.complete(parts[:len(parts)-1]...).refusal(t))
 
+		require.Equal(t, "422 not_uploaded parts", u.complete(parts[:len(parts)-1]...).refusal(t))
 		a := u.complete(parts...)
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 		s.requireStored(u.Key, data)
 	})
 }
 
+// After DELETE of an upload, nothing of it is left, and no request finds it.
 func TestS3AbortRemovesEverything(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
@@ -200,30 +224,33 @@ func TestS3AbortRemovesEverything(t *testing.T) {
 	})
 }
 
-// If a client sends more bytes than it declared, or than the rules allow, the upload fails.
+// If a client sends more bytes than it declared, or than the rules allow, the upload fails, and nothing of it is left.
 func TestS3RefusesWrongSize(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
-		c.Rules = rules.Any(2000)
+		const maxSize = 2000
+		c.Rules = rules.Any(maxSize)
 		s := newSessionSite(t, open(t), c)
 		tests := []struct {
-			name string
-			said any
-			want string
+			name     string
+			declared any // the size, or nil
+			want     string
 		}{
-			{"more than it said", 1000, "422 wrong_size size"},
-			{"more than is allowed", nil, "413 too_large parts"},
+			{name: "more than it declared", declared: 1000, want: "422 wrong_size size"},
+			{name: "more than is allowed", declared: nil, want: "413 too_large parts"},
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				s.t = t
-				u := s.begin(map[string]any{"filename": "a", "size": tt.said})
-				part := u.sign(1, "")
-				a := s.do("", part.Method, part.URL, bytes.NewReader(content(2001)), part.Headers)
+				u := s.begin(map[string]any{"filename": "a", "size": tt.declared})
+				request := u.sign(1, "")
+				body := bytes.NewReader(content(maxSize + 1))
+				a := s.do("", request.Method, request.URL, body, request.Headers)
 				if c.ProxyParts {
 					require.Equal(t, "413 too_large Content-Length", a.refusal(t))
 					return
 				}
 
+				// The store takes the part. The service sees the size when the upload is completed.
 				require.Less(t, a.StatusCode, 300, string(a.body))
 				require.Equal(t, tt.want, u.complete(sentPart{1, a.Header.Get("ETag")}).refusal(t))
 				require.Equal(t, "404 not_found uploadId", u.complete(sentPart{1, ""}).refusal(t))
@@ -237,6 +264,7 @@ func TestS3RefusesWrongSize(t *testing.T) {
 	})
 }
 
+// The S3 routes refuse invalid requests, and those of other users, before they change anything.
 func TestS3Refuses(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(1 << 40), ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "a"})
@@ -469,6 +497,7 @@ func TestS3Refuses(t *testing.T) {
 	require.Equal(t, http.StatusOK, u.complete(first).StatusCode, "a refused request changed the upload")
 }
 
+// After Config.TTL, no request finds an upload in parts, and Sweep removes what is left of it.
 func TestS3Expires(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{TTL: time.Hour, ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "a"})
@@ -493,12 +522,11 @@ func TestS3AddressesOfProxiedParts(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{ProxyParts: true, UploadTTL: time.Minute})
 	u := s.begin(map[string]any{"filename": "a", "checksum": "crc32c"})
 
-	signedURL := u.sign(1, "&size=3&crc32c="+url.QueryEscape(crcOf([]byte("abc")))).URL
 	require.Equal(t, "crc32c", u.Checksum)
-	change := func(pattern, replacement string) string {
-		modified := strings.Replace(signedURL, pattern, replacement, 1)
-		require.NotEqual(t, signedURL, modified, pattern)
-		return modified
+	signedURL := u.sign(1, "&size=3&crc32c="+url.QueryEscape(crcOf([]byte("abc")))).URL
+	change := func(old, replacement string) string {
+		require.Contains(t, signedURL, old)
+		return strings.Replace(signedURL, old, replacement, 1)
 	}
 	tests := []struct{ name, address, body, want string }{
 		{name: "another part", address: change("/1?", "/2?"), body: "abc", want: "404 not_found uploadId"},
@@ -522,6 +550,7 @@ func TestS3AddressesOfProxiedParts(t *testing.T) {
 	require.Equal(t, "404 not_found uploadId", s.do("", "PUT", signedURL, readerOf("abc"), nil).refusal(t))
 }
 
+// If an object appears under the key of an upload in parts, the completion fails, and the object stays.
 func TestS3NeverOverwrites(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "a"})
@@ -534,44 +563,48 @@ func TestS3NeverOverwrites(t *testing.T) {
 	require.Empty(t, s.pending())
 }
 
+// A file that is sent to a URL of GET /s3/params is stored in one request. If the response is lost, the same file may
+// be sent again, but no other one.
 func TestS3FileInOneRequest(t *testing.T) {
-	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(1 << 20)})
-	params := func() (request struct {
+	const maxSize = 1 << 20
+	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(maxSize)})
+	var request struct {
 		Method, URL string
 		Fields      map[string]string
 		Expires     int
-	}) {
-		a := s.do(alice, "GET", "/s3/params?filename=a.txt&type=text%2Fplain&metadata%5Bx%5D=y", nil, nil)
-		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-		a.json(t, &request)
-		return request
 	}
-
-	request := params()
+	a := s.do(alice, "GET", "/s3/params?filename=a.txt&type=text%2Fplain&metadata%5Bx%5D=y", nil, nil)
+	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+	a.json(t, &request)
 	require.Equal(t, "PUT", request.Method)
 	require.Equal(t, "files/alice/a.txt", request.Fields["key"])
 
-	a := s.do("", "PUT", request.URL, bytes.NewReader(content(1<<20+1)), nil)
+	a = s.putTo(request.URL, content(maxSize+1))
 	require.Equal(t, "413 too_large Content-Length", a.refusal(t))
-	a = s.do("", "PUT", request.URL, bytes.NewReader(content(1<<20)), nil)
+	a = s.putTo(request.URL, content(maxSize))
 	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 	require.NotEmpty(t, a.Header.Get("ETag"))
-	s.requireStored("files/alice/a.txt", content(1<<20))
+	s.requireStored("files/alice/a.txt", content(maxSize))
 
-	a = s.do("", "PUT", request.URL, readerOf("again"), nil)
+	a = s.putTo(request.URL, []byte("again"))
 	require.Equal(t, "409 completed uploadId", a.refusal(t))
-	a = s.do("", "PUT", request.URL, bytes.NewReader(content(1<<20)), nil)
+	a = s.putTo(request.URL, content(maxSize))
 	require.Equal(t, http.StatusOK, a.StatusCode, "the response was lost")
 
 	require.NoError(t, s.bucket.Remove(t.Context(), "files/alice/a.txt"))
-	a = s.do("", "PUT", request.URL, bytes.NewReader(content(1<<20)), nil)
+	a = s.putTo(request.URL, content(maxSize))
 	require.Equal(t, "409 completed uploadId", a.refusal(t), "it was removed since")
+}
 
-	_, err := s.bucket.Upload(t.Context(), "files/alice/a.txt", bytes.NewReader(content(1<<20)))
+// GET /s3/params refuses a key that exists, and a type that is not allowed.
+func TestS3ParamsRefuses(t *testing.T) {
+	s := newSessionSite(t, openMemory(t), uploads.Config{})
+	_, err := s.bucket.Upload(t.Context(), "files/alice/a.txt", readerOf("text"))
 	require.NoError(t, err)
-	a = s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil)
+	a := s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil)
 	require.Equal(t, "412 exists key", a.refusal(t))
-	require.Equal(t, "415 type_not_allowed type", s.do(alice, "GET", "/s3/params?type=text%2Fhtml", nil, nil).refusal(t))
+	a = s.do(alice, "GET", "/s3/params?type=text%2Fhtml", nil, nil)
+	require.Equal(t, "415 type_not_allowed type", a.refusal(t))
 }
 
 // fileForm returns a form as Uppy 6 sends it, with its content type.
@@ -588,87 +621,112 @@ func fileForm(t *testing.T, field string, data []byte) ([]byte, string) {
 	return body.Bytes(), form.FormDataContentType()
 }
 
+// A file that is sent as a form to a URL of GET /s3/params is stored as the parameters said, whatever the form's other
+// fields are. If the response is lost, the same form may be sent again, but no other one.
 func TestS3FileInAForm(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(1 << 20)})
 		var request struct{ URL string }
-		post := func(body []byte, kind string) *answer {
-			return s.do("", "POST", request.URL, bytes.NewReader(body), headers{"Content-Type": kind})
+		s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil).json(t, &request)
+		post := func(body []byte, contentType string) *answer {
+			return s.do("", "POST", request.URL, bytes.NewReader(body), headers{"Content-Type": contentType})
 		}
-		data, kind := fileForm(t, "file", content(1<<20))
-		large, largeKind := fileForm(t, "file", content(1<<20+1))
-		huge, hugeKind := fileForm(t, "file", content(2<<20))
-		other, otherKind := fileForm(t, "other", []byte("x"))
-		padded, paddedKind := fileForm(t, "other", content(1<<20+1<<16))
-		header, headerKind := fileForm(t, "file", content(10))
+		data := content(1 << 20)
+		form, contentType := fileForm(t, "file", data)
+
+		a := post(form, contentType)
+		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		require.NotEmpty(t, a.Header.Get("ETag"))
+		s.requireStored("files/alice/a.txt", data)
+		s.requireMissing("files/alice/other") // the key in the form
+
+		require.Equal(t, http.StatusOK, post(form, contentType).StatusCode, "the response was lost")
+		otherData := append(content(1<<20-1), '!')
+		require.Equal(t, "409 completed uploadId", post(fileForm(t, "file", otherData)).refusal(t))
+		s.requireStored("files/alice/a.txt", data)
+		require.Equal(t, []string{"files/alice/a.txt"}, s.sweepEverything())
+	})
+}
+
+// A form that is too large, broken or without a file is refused, and nothing is stored.
+func TestS3RefusesForms(t *testing.T) {
+	runOnStores(t, func(t *testing.T, open opener) {
+		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(1 << 20)})
+		data, contentType := fileForm(t, "file", content(1<<20))
+		large, largeType := fileForm(t, "file", content(1<<20+1))
+		huge, hugeType := fileForm(t, "file", content(2<<20))
+		other, otherType := fileForm(t, "other", []byte("x"))
+		padded, paddedType := fileForm(t, "other", content(1<<20+1<<16))
+		header, headerType := fileForm(t, "file", content(10))
 		header = bytes.Replace(header, []byte(`filename="`), []byte(`filename="`+strings.Repeat("x", 1<<17)), 1)
-		field, fieldKind := fileForm(t, "file", content(10))
+		field, fieldType := fileForm(t, "file", content(10))
 		field = bytes.Replace(field, []byte("files/alice/other"), content(1<<17), 1)
 
 		tests := []struct {
-			name string
-			body []byte
-			kind string
-			want string
+			name        string
+			body        []byte
+			contentType string
+			want        string
 		}{
-			{name: "a long header", body: header, kind: headerKind, want: "400 invalid_request"},
-			{name: "a long field", body: field, kind: fieldKind, want: "413 too_large file"},
-			{name: "no form", body: data, kind: "text/plain", want: "415 invalid_request Content-Type"},
-			{name: "no boundary", body: data, kind: "multipart/form-data", want: "415 invalid_request Content-Type"},
-			{name: "no file", body: other, kind: otherKind, want: "400 no_file file"},
-			{name: "too large", body: large, kind: largeKind, want: "413 too_large body"},
-			{name: "much too large", body: huge, kind: hugeKind, want: "413 too_large Content-Length"},
-			{name: "too large a field", body: padded, kind: paddedKind, want: "413 too_large Content-Length"},
-			{name: "another boundary", body: data, kind: otherKind, want: "400 invalid_request"},
-			{name: "cut in the file", body: data[:1<<19], kind: kind, want: "400 interrupted file"},
-			{name: "cut in a field", body: data[:20], kind: kind, want: "400 interrupted file"},
+			{name: "a long header", body: header, contentType: headerType, want: "400 invalid_request"},
+			{name: "a long field", body: field, contentType: fieldType, want: "413 too_large file"},
+			{name: "no form", body: data, contentType: "text/plain", want: "415 invalid_request Content-Type"},
+			{name: "no boundary", body: data, contentType: "multipart/form-data", want: "415 invalid_request Content-Type"},
+			{name: "no file", body: other, contentType: otherType, want: "400 no_file file"},
+			{name: "too large", body: large, contentType: largeType, want: "413 too_large body"},
+			{name: "much too large", body: huge, contentType: hugeType, want: "413 too_large Content-Length"},
+			{name: "too large a field", body: padded, contentType: paddedType, want: "413 too_large Content-Length"},
+			{name: "another boundary", body: data, contentType: otherType, want: "400 invalid_request"},
+			{name: "cut in the file", body: data[:1<<19], contentType: contentType, want: "400 interrupted file"},
+			{name: "cut in a field", body: data[:20], contentType: contentType, want: "400 interrupted file"},
 		}
 		for _, tt := range tests {
+			var request struct{ URL string }
 			s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil).json(t, &request)
-			require.Equal(t, tt.want, post(tt.body, tt.kind).refusal(t), tt.name)
+			a := s.do("", "POST", request.URL, bytes.NewReader(tt.body), headers{"Content-Type": tt.contentType})
+			require.Equal(t, tt.want, a.refusal(t), tt.name)
 			s.requireMissing("files/alice/a.txt")
 		}
-
-		a := post(data, kind)
-		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-		require.NotEmpty(t, a.Header.Get("ETag"))
-		s.requireStored("files/alice/a.txt", content(1<<20))
-
-		s.requireMissing("files/alice/other")
-		require.Equal(t, http.StatusOK, post(data, kind).StatusCode, "the response was lost")
-		tooLong := append(content(1<<20-1), '!')
-		changedForm, changedKind := fileForm(t, "file", tooLong)
-		require.Equal(t, "409 completed uploadId", post(changedForm, changedKind).refusal(t))
-		s.requireStored("files/alice/a.txt", content(1<<20))
-		require.Equal(t, []string{"files/alice/a.txt"}, s.sweepEverything())
 	})
 }
 
 // If Stored fails after a file is stored in one request, the address accepts only the same file again.
 func TestS3OtherFileAfterStoredFails(t *testing.T) {
-	for other, want := range map[string]string{"abc": "", "abd": "409 completed uploadId", "a": "409 completed uploadId", "": "409 completed uploadId"} {
-		told := 0
-		s := newSessionSite(t, openMemory(t), uploads.Config{Stored: func(context.Context, *uploads.File) error {
-			told++
-			if told == 1 {
-				return storage.Unavailable
-			}
-			return nil
-		}})
-		var request struct{ URL string }
-		s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
+	tests := []struct {
+		name string
+		text string // of the second request
+		want string // refusal; "" if it succeeds
+	}{
+		{name: "the same file", text: "abc"},
+		{name: "other bytes of the same length", text: "abd", want: "409 completed uploadId"},
+		{name: "a shorter file", text: "a", want: "409 completed uploadId"},
+		{name: "an empty file", text: "", want: "409 completed uploadId"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			storedCalls := 0
+			s := newSessionSite(t, openMemory(t), uploads.Config{Stored: func(context.Context, *uploads.File) error {
+				storedCalls++
+				if storedCalls == 1 {
+					return storage.Unavailable
+				}
+				return nil
+			}})
+			var request struct{ URL string }
+			s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
+			put := func(text string) *answer { return s.do("", "PUT", request.URL, readerOf(text), nil) }
+			require.Equal(t, http.StatusServiceUnavailable, put("abc").StatusCode)
 
-		send := func(text string) *answer { return s.do("", "PUT", request.URL, readerOf(text), nil) }
-		require.Equal(t, http.StatusServiceUnavailable, send("abc").StatusCode)
-		a := send(other)
-		if want == "" {
-			require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-		} else {
-			require.Equal(t, want, a.refusal(t), other)
-		}
-		require.Equal(t, http.StatusOK, send("abc").StatusCode)
-		require.Equal(t, 2, told)
-		s.requireStored("files/alice/file", []byte("abc"))
+			a := put(tt.text)
+			if tt.want == "" {
+				require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+			} else {
+				require.Equal(t, tt.want, a.refusal(t))
+			}
+			require.Equal(t, http.StatusOK, put("abc").StatusCode)
+			require.Equal(t, 2, storedCalls)
+			s.requireStored("files/alice/file", []byte("abc"))
+		})
 	}
 }
 
@@ -677,25 +735,50 @@ func TestS3OtherFileAfterStoredFails(t *testing.T) {
 func TestHandlerRefusesRequestsOfOtherSites(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
 	tests := []struct {
-		name   string
-		h      headers
-		status int
+		name    string
+		headers headers
+		status  int
 	}{
-		{"a picture of another site", headers{"Sec-Fetch-Site": "cross-site"}, http.StatusForbidden},
-		{"a script of another site", headers{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, http.StatusForbidden},
-		{"a script of an allowed site", headers{"Sec-Fetch-Site": "cross-site", "Origin": "https://app.example"}, http.StatusOK},
-		{"a picture of the same site", headers{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "image"}, http.StatusForbidden},
-		{"a link", headers{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "document"}, http.StatusForbidden},
-		{"the own page", headers{"Sec-Fetch-Site": "same-origin"}, http.StatusOK},
-		{"a script of the own page", headers{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"}, http.StatusOK},
-		{"no browser", nil, http.StatusOK},
+		{
+			name:    "a picture of another site",
+			headers: headers{"Sec-Fetch-Site": "cross-site"},
+			status:  http.StatusForbidden,
+		},
+		{
+			name:    "a script of another site",
+			headers: headers{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+			status:  http.StatusForbidden,
+		},
+		{
+			name:    "a script of an allowed site",
+			headers: headers{"Sec-Fetch-Site": "cross-site", "Origin": "https://app.example"},
+			status:  http.StatusOK,
+		},
+		{
+			name:    "a picture of the same site",
+			headers: headers{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "image"},
+			status:  http.StatusForbidden,
+		},
+		{
+			name:    "a link",
+			headers: headers{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "document"},
+			status:  http.StatusForbidden,
+		},
+		{name: "the own page", headers: headers{"Sec-Fetch-Site": "same-origin"}, status: http.StatusOK},
+		{
+			name:    "a script of the own page",
+			headers: headers{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"},
+			status:  http.StatusOK,
+		},
+		{name: "no browser", status: http.StatusOK},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			stores := s.countObjects()
-			a := s.do(alice, "GET", "/s3/params?filename=file", nil, tt.h)
+			before := s.countObjects()
+			a := s.do(alice, "GET", "/s3/params?filename=file", nil, tt.headers)
 			require.Equal(t, tt.status, a.StatusCode, string(a.body))
-			require.Equal(t, tt.status == http.StatusOK, s.countObjects() > stores)
+			began := s.countObjects() > before
+			require.Equal(t, tt.status == http.StatusOK, began)
 		})
 	}
 }
@@ -720,97 +803,51 @@ func TestHandlerCORS(t *testing.T) {
 	require.Contains(t, a.Header.Get("Access-Control-Expose-Headers"), "Upload-Offset")
 }
 
+// New refuses each field of Config that means nothing, and names it.
 func TestNewHandlerRefuses(t *testing.T) {
-	bucket := openMemory(t)
-	good := withTestDefaults(uploads.Config{})
+	valid := func() uploads.Config { return withTestDefaults(uploads.Config{}) }
+	_, err := uploads.New(nil, valid())
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, "bucket")
+
 	tests := []struct {
 		name   string
-		bucket storage.Bucket
-		change func(*uploads.Config)
+		config uploads.Config
 		want   string
 	}{
-		{name: "no bucket", change: func(*uploads.Config) {}, want: "bucket"},
-		{
-			name:   "no Authorize",
-			bucket: bucket,
-			change: func(c *uploads.Config) {
-				c.Authorize = nil
-			},
-			want: "Config.Authorize",
-		},
-		{
-			name:   "negative size",
-			bucket: bucket,
-			change: func(c *uploads.Config) {
-				c.Rules = rules.Any(-1)
-			},
-			want: "Config.Rules",
-		},
-		{
-			name:   "long TTL",
-			bucket: bucket,
-			change: func(c *uploads.Config) {
-				c.TTL = 8 * 24 * time.Hour
-			},
-			want: "Config.TTL",
-		},
-		{
-			name:   "long UploadTTL",
-			bucket: bucket,
-			change: func(c *uploads.Config) {
-				c.UploadTTL = 8 * 24 * time.Hour
-			},
-			want: "Config.UploadTTL",
-		},
-		{
-			name:   "little memory",
-			bucket: bucket,
-			change: func(c *uploads.Config) {
-				c.MemoryLimit = 1
-			},
-			want: "Config.MemoryLimit",
-		},
-		{
-			name:   "prefix without a slash",
-			bucket: bucket,
-			change: func(c *uploads.Config) {
-				c.Prefix = "x"
-			},
-			want: "Config.Prefix",
-		},
-		{
-			name:   "origin with a path",
-			bucket: bucket,
-			change: func(c *uploads.Config) {
-				c.Origins = []string{"https://a/b"}
-			},
-			want: "Config.Origins",
-		},
-		{
-			name:   "address without a host",
-			bucket: bucket,
-			change: func(c *uploads.Config) {
-				c.BaseURL = "/uploads"
-			},
-			want: "Config.BaseURL",
-		},
+		{name: "negative size", config: uploads.Config{Rules: rules.Any(-1)}, want: "Config.Rules"},
+		{name: "long TTL", config: uploads.Config{TTL: 8 * 24 * time.Hour}, want: "Config.TTL"},
+		{name: "long UploadTTL", config: uploads.Config{UploadTTL: 8 * 24 * time.Hour}, want: "Config.UploadTTL"},
+		{name: "little memory", config: uploads.Config{MemoryLimit: 1}, want: "Config.MemoryLimit"},
+		{name: "prefix without a slash", config: uploads.Config{Prefix: "x"}, want: "Config.Prefix"},
+		{name: "origin with a path", config: uploads.Config{Origins: []string{"https://a/b"}}, want: "Config.Origins"},
+		{name: "address without a host", config: uploads.Config{BaseURL: "/uploads"}, want: "Config.BaseURL"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := good
-			tt.change(&c)
-			_, err := uploads.New(tt.bucket, c)
+			_, err := uploads.New(openMemory(t), withTestDefaults(tt.config))
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, tt.want)
 		})
 	}
+
+	// Config.Begin is only for the handler, which needs Authorize.
+	withoutAuthorize := valid()
+	withoutAuthorize.Authorize = nil
+	_, err = uploads.New(openMemory(t), withoutAuthorize)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, "Config.Authorize")
 }
 
 // A file that would have more parts than the store takes is refused before its first byte.
 func TestS3RefusesAFileOfTooManyParts(t *testing.T) {
+	// 128 MiB: a quarter of what the bucket may hold of the requests that send bytes.
+	const maxParts, maxPartSize = 10_000, 128 << 20
 	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true})
-	const most = 10_000 * 128 << 20 // 128 MiB: a quarter of what the bucket may hold of the requests that send bytes
-	require.Equal(t, "413 too_large size", s.post(alice, "/s3/multipart", map[string]any{"filename": "a", "size": most + 1}).refusal(t))
+	fields := map[string]any{"filename": "a", "size": maxParts*maxPartSize + 1}
+	require.Equal(t, "413 too_large size", s.post(alice, "/s3/multipart", fields).refusal(t))
 	require.Empty(t, s.pending())
-	require.EqualValues(t, 128<<20, s.begin(map[string]any{"filename": "a", "size": most}).PartSize)
+
+	fields["size"] = maxParts * maxPartSize
+	require.EqualValues(t, maxPartSize, s.begin(fields).PartSize)
 }

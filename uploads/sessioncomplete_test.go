@@ -32,41 +32,66 @@ var ways = []struct {
 	name string
 	send func(s *sessionSite, data []byte) *answer
 }{
-	{"tus", func(s *sessionSite, data []byte) *answer {
-		location := s.create("Upload-Length", size(data))
-		return s.tus("PATCH", location, data, "Upload-Offset", "0")
-	}},
-	{"tus with the creation", func(s *sessionSite, data []byte) *answer {
-		return s.tus("POST", "/tus/", data, "Upload-Length", size(data))
-	}},
-	{"tus pieces", func(s *sessionSite, data []byte) *answer {
-		location := s.create("Upload-Length", size(data), "Upload-Concat", "partial")
-		s.patch(location, 0, data, int64(len(data)))
-		return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+location)
-	}},
-	{"parts", func(s *sessionSite, data []byte) *answer {
-		u := s.begin(map[string]any{"filename": "file"})
-		return u.complete(u.send(1, data))
-	}},
-	{"one request", func(s *sessionSite, data []byte) *answer {
-		a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
-		var request struct{ URL string }
-		a.json(s.t, &request)
-		return s.do("", "PUT", request.URL, bytes.NewReader(data), nil)
-	}},
+	{"tus", sendFileByTus},
+	{"tus with the creation", sendFileByTusCreation},
+	{"tus pieces", sendFileByJoin},
+	{"parts", sendFileAsPart},
+	{"one request", sendFileBySingleRequest},
 }
 
-// Inspect sees the content before the object appears.
+func sendFileByTus(s *sessionSite, data []byte) *answer {
+	location := s.create("Upload-Length", size(data))
+	return s.tus("PATCH", location, data, "Upload-Offset", "0")
+}
+
+func sendFileByTusCreation(s *sessionSite, data []byte) *answer {
+	return s.tus("POST", "/tus/", data, "Upload-Length", size(data))
+}
+
+func sendFileByJoin(s *sessionSite, data []byte) *answer {
+	location := s.create("Upload-Length", size(data), "Upload-Concat", "partial")
+	s.patch(location, 0, data, int64(len(data)))
+	return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+location)
+}
+
+func sendFileAsPart(s *sessionSite, data []byte) *answer {
+	u := s.begin(map[string]any{"filename": "file"})
+	return u.complete(u.send(1, data))
+}
+
+func sendFileBySingleRequest(s *sessionSite, data []byte) *answer {
+	return s.putTo(s.signPut(), data)
+}
+
+// signPut returns the URL to which alice can send a file in one request.
+func (s *sessionSite) signPut() string {
+	s.t.Helper()
+	var request struct{ URL string }
+	s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(s.t, &request)
+	return request.URL
+}
+
+// putTo sends a file to a URL of signPut.
+func (s *sessionSite) putTo(address string, data []byte) *answer {
+	s.t.Helper()
+	return s.do("", "PUT", address, bytes.NewReader(data), nil)
+}
+
+// Inspect sees the content before the object appears. It decides whether the file is stored, and with which type.
 func TestInspectSeesContentBeforeObject(t *testing.T) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
 			data := append([]byte("GOOD"), content(part)...)
 			var s *sessionSite
-			s = newSessionSite(t, openMemory(t), uploads.Config{Inspect: func(ctx context.Context, u *uploads.File, content *storage.ReaderAt) error {
+			inspect := func(ctx context.Context, u *uploads.File, content *storage.ReaderAt) error {
 				exists, err := s.bucket.Exists(ctx, u.Key)
-				if err != nil || exists {
+				if err != nil {
+					return err
+				}
+				if exists {
 					return errors.New("the object exists already")
 				}
+
 				head := make([]byte, 4)
 				if _, err := content.ReadAt(head, 0); err != nil && err != io.EOF {
 					return err
@@ -76,7 +101,8 @@ func TestInspectSeesContentBeforeObject(t *testing.T) {
 				}
 				u.ContentType = "text/good"
 				return nil
-			}})
+			}
+			s = newSessionSite(t, openMemory(t), uploads.Config{Inspect: inspect})
 
 			a := way.send(s, []byte("BAD"))
 			require.Equal(t, "422 refused file", a.refusal(t))
@@ -96,67 +122,66 @@ func TestInspectSeesContentBeforeObject(t *testing.T) {
 // If the clocks of two processes differ, a second request may claim an upload during Inspect. The file has the
 // content that Inspect saw.
 func TestInspectedContentIsNotReplaced(t *testing.T) {
-	single := func(s *sessionSite) string {
-		a := s.do(alice, "GET", "/s3/params?filename=file", nil, nil)
-		var request struct{ URL string }
-		a.json(s.t, &request)
-		return request.URL
-	}
 	tests := []struct {
 		name  string
-		begin func(s *sessionSite) string
-		send  func(s *sessionSite, at, text string) *answer
+		begin func(s *sessionSite) (address string)
+		send  func(s *sessionSite, address string, data []byte) *answer
 	}{
-		{"one request", single, func(s *sessionSite, location, text string) *answer {
-			return s.do("", "PUT", location, readerOf(text), nil)
-		}},
-		{"tus", func(s *sessionSite) string { return s.create("Upload-Length", "4") }, func(s *sessionSite, location, text string) *answer {
-			return s.tus("PATCH", location, []byte(text), "Upload-Offset", "0")
-		}},
+		{
+			name:  "one request",
+			begin: (*sessionSite).signPut,
+			send:  (*sessionSite).putTo,
+		},
+		{
+			name:  "tus",
+			begin: func(s *sessionSite) string { return s.create("Upload-Length", "4") },
+			send: func(s *sessionSite, location string, data []byte) *answer {
+				return s.tus("PATCH", location, data, "Upload-Offset", "0")
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			reached := map[string]chan struct{}{"GOOD": make(chan struct{}), "EVIL": make(chan struct{})}
-			goOn := map[string]chan struct{}{"GOOD": make(chan struct{}), "EVIL": make(chan struct{})}
+			good := newGate()
+			evil := newGate()
+			defer good.open()
+			defer evil.open()
 			c := uploads.Config{Inspect: func(_ context.Context, _ *uploads.File, content *storage.ReaderAt) error {
 				data, err := io.ReadAll(content)
 				if err != nil {
 					return err
 				}
-				close(reached[string(data)])
-				<-goOn[string(data)]
 				if string(data) == "EVIL" {
+					evil.wait()
 					return &uploads.Error{Code: uploads.Refused, Message: "Only good files."}
 				}
+				good.wait()
 				return nil
 			}}
-			driver := memstore.NewDriver(memstore.Config{})
-			s := newSessionSite(t, engine.New(driver), c)
-			ahead := newSessionSite(t, engine.New(driver), c)
-			ahead.clock.Advance(3 * time.Minute)
-			location := tt.begin(s)
-			release := map[string]func(){"GOOD": sync.OnceFunc(func() {
-				close(goOn["GOOD"])
-			}), "EVIL": sync.OnceFunc(func() {
-				close(goOn["EVIL"])
-			})}
-			defer release["GOOD"]()
-			defer release["EVIL"]()
+			drv := memstore.NewDriver(memstore.Config{})
+			s := newSessionSite(t, engine.New(drv), c)
+			ahead := newSessionSite(t, engine.New(drv), c)
+			ahead.clock.Advance(3 * time.Minute) // to this process, the claim of the other one has ended
+			address := tt.begin(s)
+
+			// Both requests are in Inspect.
 			first := make(chan *answer, 1)
+			go func() {
+				first <- tt.send(s, address, []byte("GOOD"))
+			}()
+			<-good.reached
 			second := make(chan *answer, 1)
 			go func() {
-				first <- tt.send(s, location, "GOOD")
+				second <- tt.send(ahead, ahead.rebase(address), []byte("EVIL"))
 			}()
-			<-reached["GOOD"]
-			go func() {
-				second <- tt.send(ahead, ahead.rebase(location), "EVIL")
-			}()
-			<-reached["EVIL"]
-			release["GOOD"]()
+			<-evil.reached
 
+			// The first one has lost its claim, but its content was inspected.
+			good.open()
 			require.Equal(t, "423 locked uploadId", (<-first).refusal(t))
 			s.requireStored("files/alice/file", []byte("GOOD"))
-			release["EVIL"]()
+
+			evil.open()
 			require.Equal(t, "422 refused", (<-second).refusal(t))
 			s.requireStored("files/alice/file", []byte("GOOD"))
 			require.NotContains(t, strings.Join(s.sweepEverything(), " "), ".uploads")
@@ -164,56 +189,117 @@ func TestInspectedContentIsNotReplaced(t *testing.T) {
 	}
 }
 
-// A call that takes longer than a claim lasts, as it makes an object, renews its claim.
+// A gate stops one call until it is opened.
+type gate struct {
+	reached chan struct{} // is closed when the call waits
+	opened  chan struct{}
+	open    func()
+}
+
+func newGate() *gate {
+	g := &gate{reached: make(chan struct{}), opened: make(chan struct{})}
+	g.open = sync.OnceFunc(func() {
+		close(g.opened)
+	})
+	return g
+}
+
+func (g *gate) wait() {
+	close(g.reached)
+	<-g.opened
+}
+
+// If Inspect takes longer than a claim lasts, the call renews its claim, and no other request gets the upload.
 func TestInspectSlowKeepsClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		reached := make(chan struct{})
-		goOn := make(chan struct{})
-		s := newSiteOnPipes(t, memstore.New(), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
-			close(reached)
-			<-goOn
-			return nil
-		}})
-		release := sync.OnceFunc(func() {
-			close(goOn)
+		inspection := newGate()
+		defer inspection.open()
+		s := newSiteOnPipes(t, memstore.New(), uploads.Config{
+			Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
+				inspection.wait()
+				return nil
+			},
 		})
-		defer release()
 		location := s.create("Upload-Length", "3")
 		first := make(chan *answer, 1)
 		go func() {
 			first <- s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
 		}()
-		<-reached
+		<-inspection.reached
 
 		for range 10 {
 			time.Sleep(time.Minute)
 			require.Equal(t, http.StatusLocked, s.tus("DELETE", location, nil).StatusCode)
 		}
 
-		release()
+		inspection.open()
 		require.Equal(t, http.StatusNoContent, (<-first).StatusCode)
 		s.requireStored("files/alice/file", []byte("abc"))
 	})
 }
 
-// If Inspect fails, the client may try again.
+// If Inspect fails with an error of the application, the client may try again.
 func TestInspectFails(t *testing.T) {
 	var calls atomic.Int64
-	s := newSessionSite(t, openMemory(t), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
-		if calls.Add(1) == 1 {
-			return storage.InvalidArgument // of the application's own
-		}
-		return nil
-	}})
+	s := newSessionSite(t, openMemory(t), uploads.Config{
+		Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
+			if calls.Add(1) == 1 {
+				return storage.InvalidArgument // of the application's own
+			}
+			return nil
+		},
+	})
 	location := s.create("Upload-Length", "3")
-	require.Equal(t, "500 internal", s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0").refusal(t))
+
+	failed := s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
+	require.Equal(t, "500 internal", failed.refusal(t))
 	s.requireMissing("files/alice/file")
+
 	s.continueTus(location, []byte("abc"))
 	s.requireStored("files/alice/file", []byte("abc"))
 }
 
+// If Stored fails, the next request for a tus upload calls it again. After a success, no request does.
 func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
-	var calls atomic.Int64
+	s, calls := newSiteWhoseStoredFailsOnce(t)
+	location := s.create("Upload-Length", "3")
+	failed := s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
+	require.Equal(t, "500 internal", failed.refusal(t))
+	s.requireStored("files/alice/file", []byte("abc"))
+
+	require.EqualValues(t, 3, s.offset(location))
+	require.EqualValues(t, 2, calls.Load())
+	require.EqualValues(t, 3, s.offset(location))
+	require.EqualValues(t, 2, calls.Load())
+}
+
+// If Stored fails, the next completion of an upload in parts calls it again. An equal completion then gets the same
+// response, as on S3, and another one is told that the upload is completed.
+func TestStoredIsCalledUntilCompletionSucceeds(t *testing.T) {
+	s, calls := newSiteWhoseStoredFailsOnce(t)
+	u := s.begin(map[string]any{"filename": "file"})
+	part := u.send(1, []byte("abc"))
+	require.Equal(t, "500 internal", u.complete(part).refusal(t))
+
+	a := u.complete(part)
+	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+	require.JSONEq(t, `{"key": "files/alice/file", "location": "https://app.example/file", "size": 3}`, string(a.body))
+	require.JSONEq(t, string(a.body), string(u.complete(part).body))
+	require.EqualValues(t, 2, calls.Load())
+
+	a = u.complete(sentPart{1, `"another"`})
+	require.Equal(t, "409 completed uploadId", a.refusal(t))
+	var file struct{ Location string }
+	a.json(t, &file)
+	require.Equal(t, "https://app.example/file", file.Location)
+	require.Equal(t, "409 completed uploadId", u.complete(part, sentPart{2, ""}).refusal(t))
+	require.Equal(t, "409 completed uploadId", u.complete().refusal(t))
+}
+
+// newSiteWhoseStoredFailsOnce returns a site whose Config.Stored fails at its first call, and the number of its calls.
+func newSiteWhoseStoredFailsOnce(t *testing.T) (*sessionSite, *atomic.Int64) {
+	t.Helper()
+	calls := &atomic.Int64{}
 	s := newSessionSite(t, openMemory(t), uploads.Config{Stored: func(_ context.Context, u *uploads.File) error {
 		if u.Size != 3 || u.Key != "files/alice/file" {
 			return fmt.Errorf("wrong upload %+v", u)
@@ -224,34 +310,7 @@ func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 		}
 		return nil
 	}})
-
-	location := s.create("Upload-Length", "3")
-	require.Equal(t, "500 internal", s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0").refusal(t))
-	s.requireStored("files/alice/file", []byte("abc"))
-	require.EqualValues(t, 3, s.offset(location))
-	require.EqualValues(t, 2, calls.Load())
-	require.EqualValues(t, 3, s.offset(location))
-	require.EqualValues(t, 2, calls.Load())
-
-	require.NoError(t, s.bucket.Remove(t.Context(), "files/alice/file"))
-	calls.Store(0)
-	u := s.begin(map[string]any{"filename": "file"})
-
-	part := u.send(1, []byte("abc"))
-	require.Equal(t, "500 internal", u.complete(part).refusal(t))
-	a := u.complete(part)
-	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-	require.JSONEq(t, `{"key": "files/alice/file", "location": "https://app.example/file", "size": 3}`, string(a.body))
-	require.JSONEq(t, string(a.body), string(u.complete(part).body), "as on S3, the client may ask again")
-	require.EqualValues(t, 2, calls.Load())
-
-	a = u.complete(sentPart{1, `"another"`})
-	require.Equal(t, "409 completed uploadId", a.refusal(t))
-	var told struct{ Key, Location string }
-	a.json(t, &told)
-	require.Equal(t, "https://app.example/file", told.Location)
-	require.Equal(t, "409 completed uploadId", u.complete(part, sentPart{2, ""}).refusal(t))
-	require.Equal(t, "409 completed uploadId", u.complete().refusal(t))
+	return s, calls
 }
 
 // If Stored fails and the file is removed before the client asks again, the client gets an error. Stored is not
@@ -259,38 +318,22 @@ func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 	tests := []struct {
 		name string
-		send func(s *sessionSite) (again func() string) // how the client asks again, and the refusal
+		// send sends a file for which Stored fails. ask asks again, and returns the refusal.
+		send func(s *sessionSite) (ask func() string)
 		want string
 	}{
-		{"parts", func(s *sessionSite) func() string {
-			u := s.begin(map[string]any{"filename": "file"})
-			part := u.send(1, []byte("abc"))
-			require.Equal(s.t, "500 internal", u.complete(part).refusal(s.t))
-			return func() string { return u.complete(part).refusal(s.t) }
-		}, "404 not_found uploadId"},
-		{"tus", func(s *sessionSite) func() string {
-			location := s.create("Upload-Length", "3")
-			require.Equal(s.t, "500 internal", s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0").refusal(s.t))
-			return func() string { return s.tus("PATCH", location, []byte{}, "Upload-Offset", "3").refusal(s.t) }
-		}, "404 not_found uploadId"},
-		{"pieces", func(s *sessionSite) func() string {
-			send := func() (*uploads.File, error) {
-				return s.handler.PutPiece(s.t.Context(), uploads.Piece{Token: "token", Count: 1, Number: 1, Body: readerOf("abc"), User: uploads.User{ID: alice}})
-			}
-			_, err := send()
-			require.Equal(s.t, uploads.Internal, uploads.CodeOf(err))
-			return func() string {
-				f, err := send()
-				require.True(s.t, f == nil || err == nil)
-				_, err = send()
-				return string(uploads.CodeOf(err))
-			}
-		}, string(uploads.Completed)},
+		{name: "parts", send: failToCompleteParts, want: "404 not_found uploadId"},
+		{name: "tus", send: failToPatch, want: "404 not_found uploadId"},
+		{name: "pieces", send: failToPutPiece, want: string(uploads.Completed)},
 	}
 	for _, tt := range tests {
-		for name, records := range map[string]uploads.Records{"": nil, ", with records": uploads.BucketRecords(memstore.New())} {
+		for name, records := range map[string]uploads.Records{
+			"":               nil,
+			", with records": uploads.BucketRecords(memstore.New()),
+		} {
 			t.Run(tt.name+name, func(t *testing.T) {
-				calls, key := 0, ""
+				calls := 0
+				key := ""
 				s := newSessionSite(t, openMemory(t), uploads.Config{
 					ProxyParts: true,
 					Key:        "files/{id}{ext}",
@@ -301,21 +344,52 @@ func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 						return errors.New("the database is down")
 					},
 				})
-
-				repeat := tt.send(s)
+				ask := tt.send(s)
 				require.Equal(t, 1, calls)
+
 				require.NoError(t, s.handler.Delete(t.Context(), key, uploads.User{ID: alice}))
-				require.Equal(t, tt.want, repeat())
+				require.Equal(t, tt.want, ask())
 				require.Equal(t, 1, calls)
 			})
 		}
 	}
 }
 
+func failToCompleteParts(s *sessionSite) (ask func() string) {
+	u := s.begin(map[string]any{"filename": "file"})
+	part := u.send(1, []byte("abc"))
+	require.Equal(s.t, "500 internal", u.complete(part).refusal(s.t))
+	return func() string { return u.complete(part).refusal(s.t) }
+}
+
+func failToPatch(s *sessionSite) (ask func() string) {
+	location := s.create("Upload-Length", "3")
+	failed := s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
+	require.Equal(s.t, "500 internal", failed.refusal(s.t))
+	return func() string { return s.tus("PATCH", location, []byte{}, "Upload-Offset", "3").refusal(s.t) }
+}
+
+// failToPutPiece returns a function that sends the piece twice, because the first repetition returns the file.
+func failToPutPiece(s *sessionSite) (ask func() string) {
+	put := func() (*uploads.File, error) {
+		return s.handler.PutPiece(s.t.Context(), piece(1, 1, "abc"))
+	}
+	_, err := put()
+	require.Equal(s.t, uploads.Internal, uploads.CodeOf(err))
+	return func() string {
+		f, err := put()
+		require.True(s.t, f == nil || err == nil)
+		_, err = put()
+		return string(uploads.CodeOf(err))
+	}
+}
+
 // If Stored failed after the file was stored, a later request for the parts or for addresses calls Stored again.
 func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 	tests := []struct{ name, route string }{
-		{"the parts", ""}, {"an address", "/1"}, {"addresses", "/batch?partNumbers=1"},
+		{"the parts", ""},
+		{"an address", "/1"},
+		{"addresses", "/batch?partNumbers=1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -331,20 +405,22 @@ func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 				},
 			})
 			u := s.begin(map[string]any{"filename": "file"})
-			part := u.sign(1, "")
+			request := u.sign(1, "")
+			part := u.send(1, []byte("abc"))
 
-			firstPart := u.send(1, []byte("abc"))
-			require.Equal(t, "500 internal", u.complete(firstPart).refusal(t))
-			require.Equal(t, "423 locked uploadId", s.do("", "PUT", part.URL, readerOf("abc"), nil).refusal(t))
+			// The first call of Stored fails. Bytes are no longer accepted.
+			require.Equal(t, "500 internal", u.complete(part).refusal(t))
+			require.Equal(t, "423 locked uploadId", s.do("", "PUT", request.URL, readerOf("abc"), nil).refusal(t))
 
+			// The second call fails, and the third one succeeds.
 			ask := func() *answer { return s.do(alice, "GET", "/s3/multipart/"+u.UploadID+tt.route, nil, nil) }
 			require.Equal(t, "500 internal", ask().refusal(t))
 			a := ask()
 			require.Equal(t, "409 completed uploadId", a.refusal(t))
 
-			var told struct{ Location string }
-			a.json(t, &told)
-			require.Equal(t, "https://app.example/file", told.Location)
+			var file struct{ Location string }
+			a.json(t, &file)
+			require.Equal(t, "https://app.example/file", file.Location)
 			require.EqualValues(t, 3, calls.Load())
 		})
 	}
@@ -352,42 +428,37 @@ func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 
 // If many requests in two processes complete one upload at the same time, its object is made once.
 func TestCompleteByManyMakesOneObject(t *testing.T) {
-	driver := memstore.NewDriver(memstore.Config{})
-	var told atomic.Int64
+	drv := memstore.NewDriver(memstore.Config{})
+	var storedCalls atomic.Int64
 	c := uploads.Config{
 		ProxyParts: true,
 		Stored: func(context.Context, *uploads.File) error {
-			told.Add(1)
+			storedCalls.Add(1)
 			return nil
 		},
 	}
-	sites := []*sessionSite{newSessionSite(t, engine.New(driver), c), newSessionSite(t, engine.New(driver), c)}
+	sites := []*sessionSite{newSessionSite(t, engine.New(drv), c), newSessionSite(t, engine.New(drv), c)}
 	u := sites[0].begin(map[string]any{"filename": "file"})
 	part := u.send(1, content(1000))
-	var group sync.WaitGroup
+
 	statuses := make([]string, 10)
+	var wg sync.WaitGroup
 	for i := range statuses {
-		group.Go(func() {
-			mine := *u
-			mine.s = sites[i%2]
-			a := mine.complete(part)
+		wg.Go(func() {
+			a := u.at(sites[i%2]).complete(part)
 			statuses[i] = "200"
 			if a.StatusCode != http.StatusOK {
 				statuses[i] = a.refusal(t)
 			}
 		})
 	}
-	group.Wait()
-	succeeded := 0
+	wg.Wait()
 
+	require.Contains(t, statuses, "200")
 	for _, status := range statuses {
 		require.Contains(t, []string{"200", "423 locked uploadId"}, status)
-		if status == "200" {
-			succeeded++
-		}
 	}
-	require.Positive(t, succeeded, statuses)
-	require.EqualValues(t, 1, told.Load())
+	require.EqualValues(t, 1, storedCalls.Load())
 	sites[0].requireStored("files/alice/file", content(1000))
 }
 
@@ -395,81 +466,89 @@ func TestCompleteByManyMakesOneObject(t *testing.T) {
 // The object has the parts of the first list.
 func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 	drv := memstore.NewDriver(memstore.Config{})
-	layered := func(each func(call string, next func() error) error) *sessionSite {
-		return newSessionSite(t, engine.New(drv, driver.WithLayer(func(next driver.Driver) driver.Driver {
-			return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-				return each(call, func() error { return next(ctx) })
-			})
-		})), uploads.Config{ProxyParts: true})
-	}
-	failing := layered(func(call string, next func() error) error {
-		if call == "CompleteParts" {
-			return &storage.Error{Code: storage.Internal, Err: errDead}
-		}
-		return next()
-	})
-	listed := make(chan struct{})
-	goOn := make(chan struct{})
-	wait := sync.OnceFunc(func() {
-		close(listed)
-		<-goOn
-	})
-	slow := layered(func(call string, next func() error) error {
-		err := next()
-		if call == "ListParts" {
-			wait()
-		}
-		return err
-	})
 	s := newSessionSite(t, engine.New(drv), uploads.Config{ProxyParts: true})
+	failingSite := newSessionSite(t, engine.New(drv, driver.WithLayer(failCompleteParts)), uploads.Config{ProxyParts: true})
+	listing := newGate()
+	defer listing.open()
+	slowSite := newSessionSite(t, engine.New(drv, driver.WithLayer(waitAfterListParts(listing))), uploads.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "file"})
 	one := u.send(1, content(part))
 	two := u.send(2, content(100))
-	completeAt := func(s *sessionSite, parts ...sentPart) *answer {
-		mine := *u
-		mine.s = s
-		return mine.complete(parts...)
-	}
+
+	// The slow request has read the state of the upload, and not yet written its list.
 	second := make(chan *answer, 1)
 	go func() {
-		second <- completeAt(slow, one, two)
+		second <- u.at(slowSite).complete(one, two)
 	}()
-	<-listed
+	<-listing.reached
 
-	require.Equal(t, "503 store_failed file", completeAt(failing, one).refusal(t))
-	close(goOn)
+	// The failing request writes its list, but makes no object.
+	require.Equal(t, "503 store_failed file", u.at(failingSite).complete(one).refusal(t))
+	listing.open()
 	require.Equal(t, "423 locked uploadId", (<-second).refusal(t))
+
 	require.Equal(t, http.StatusOK, u.complete(one).StatusCode)
 	s.requireStored("files/alice/file", content(part))
+}
+
+// failCompleteParts is a layer of a store that cannot join parts.
+func failCompleteParts(next driver.Driver) driver.Driver {
+	return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+		if call == "CompleteParts" {
+			return &storage.Error{Code: storage.Internal, Err: errDead}
+		}
+		return next(ctx)
+	})
+}
+
+// waitAfterListParts returns a layer that stops the first ListParts at a gate, after it has listed.
+func waitAfterListParts(g *gate) driver.Layer {
+	wait := sync.OnceFunc(g.wait)
+	return func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+			err := next(ctx)
+			if call == "ListParts" {
+				wait()
+			}
+			return err
+		})
+	}
 }
 
 // Two tabs in two processes send one file by the same tus upload at the same time. Each continues at the offset of
 // HEAD, and the file is whole.
 func TestTusTwoTabsAtOnce(t *testing.T) {
-	driver := memstore.NewDriver(memstore.Config{})
+	drv := memstore.NewDriver(memstore.Config{})
 	data := content(20*part + 12345)
-	sites := []*sessionSite{newSessionSite(t, engine.New(driver), uploads.Config{}), newSessionSite(t, engine.New(driver), uploads.Config{})}
+	sites := []*sessionSite{
+		newSessionSite(t, engine.New(drv), uploads.Config{}),
+		newSessionSite(t, engine.New(drv), uploads.Config{}),
+	}
 	location := sites[0].create("Upload-Length", size(data))
-	var group sync.WaitGroup
+
+	var wg sync.WaitGroup
 	for _, s := range sites {
-		group.Go(func() {
-			other := s.rebase(location)
+		wg.Go(func() {
+			tab := s.rebase(location)
 			for range 200 {
-				head := s.tus("HEAD", other, nil)
-				offset := 0
-				if _, err := fmt.Sscan(head.Header.Get("Upload-Offset"), &offset); err != nil || offset == len(data) {
+				head := s.tus("HEAD", tab, nil)
+				offset, err := strconv.Atoi(head.Header.Get("Upload-Offset"))
+				if err != nil || offset == len(data) {
 					return
 				}
-				end := min(len(data), offset+150_000)
-				_, _ = s.try(t.Context(), alice, "PATCH", other, io.LimitReader(bytes.NewReader(data[offset:]), int64(end-offset)), headers{
+
+				// The request fails if the other tab was faster. Its body does not say its length.
+				chunk := io.MultiReader(bytes.NewReader(data[offset:min(len(data), offset+150_000)]))
+				_, _ = s.try(t.Context(), alice, "PATCH", tab, chunk, headers{
 					"Tus-Resumable": "1.0.0",
 					"Content-Type":  "application/offset+octet-stream",
-					"Upload-Offset": fmt.Sprint(offset),
+					"Upload-Offset": strconv.Itoa(offset),
 				})
 			}
 		})
 	}
-	group.Wait()
+	wg.Wait()
+
 	sites[0].requireStored("files/alice/file", data)
 	require.Empty(t, sites[0].pending())
 }
@@ -478,9 +557,10 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 // the cause.
 func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 	broken := &storage.Error{Code: storage.Unavailable, Err: errors.New("SECRET")}
-	inj := faults.New(faults.Fail(faults.PutPart | faults.BeginParts | faults.Copy | faults.Get | faults.Compose).WithError(broken))
+	calls := faults.PutPart | faults.BeginParts | faults.Copy | faults.Get | faults.Compose
+	injector := faults.New(faults.Fail(calls).WithError(broken))
 	hidden := make(chan error, 10)
-	bucket := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	s := newSessionSite(t, bucket, uploads.Config{
 		ProxyParts: true,
 		OnError: func(_ *http.Request, err error) {
@@ -535,44 +615,54 @@ func TestTusMemoryIsBounded(t *testing.T) {
 	}
 	s := newSessionSite(t, openDirectory(t), uploads.Config{})
 	s.handler.SetBasePart(uploads.BasePart)
-	heapBefore := heap()
-	done := make(chan struct{})
-	highest := make(chan uint64)
-	go func() {
-		maximum := uint64(0)
-		for {
-			select {
-			case <-done:
-				highest <- maximum
-				return
-			case <-time.After(20 * time.Millisecond):
-				maximum = max(maximum, heap())
-			}
-		}
-	}()
 	location := s.create("Upload-Length", itoa(mib<<20))
-	start := time.Now()
+
+	before := heap()
+	stop := watchHeap()
 	a := s.do(alice, "PATCH", location, io.LimitReader(zeros{}, mib<<20), headers{
-		"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
+		"Tus-Resumable": "1.0.0",
+		"Content-Type":  "application/offset+octet-stream",
+		"Upload-Offset": "0",
 	})
-	close(done)
+	highest := stop()
 
-	maximum := <-highest
 	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
-	t.Logf("%d MiB in %v, %d MiB of memory above the %d MiB before", mib, time.Since(start), (maximum-min(maximum, heapBefore))>>20, heapBefore>>20)
-	require.Less(t, maximum, heapBefore+64<<20)
-
+	require.Less(t, highest, before+64<<20)
 	attrs, err := s.bucket.Attrs(t.Context(), "files/alice/file")
 	require.NoError(t, err)
 	require.Equal(t, mib<<20, attrs.Size)
 }
 
+// watchHeap measures the heap again and again. stop ends that, and returns the highest value.
+func watchHeap() (stop func() uint64) {
+	done := make(chan struct{})
+	result := make(chan uint64)
+	go func() {
+		highest := uint64(0)
+		for {
+			select {
+			case <-done:
+				result <- highest
+				return
+			case <-time.After(20 * time.Millisecond):
+				highest = max(highest, heap())
+			}
+		}
+	}()
+	return func() uint64 {
+		close(done)
+		return <-result
+	}
+}
+
+// heap returns the bytes of the heap that are in use.
 func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapInuse
 }
 
+// zeros is an endless body.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
@@ -584,47 +674,52 @@ func (zeros) Read(p []byte) (int, error) {
 // there is one file. The equal request succeeds or gets 423.
 func TestCompleteEqualRequestIsFaster(t *testing.T) {
 	tests := []struct {
-		name     string
-		complete func(s *sessionSite) func() *answer // returns the request
-		want     int
+		name  string
+		begin func(s *sessionSite) (complete func() *answer)
+		want  int
 	}{
-		{"parts", func(s *sessionSite) func() *answer {
-			u := s.begin(map[string]any{"filename": "a"})
-			part := u.send(1, []byte("text"))
-			return func() *answer { return u.complete(part) }
-		}, http.StatusOK},
-		{"pieces of tus", func(s *sessionSite) func() *answer {
-			location := s.create("Upload-Length", "4", "Upload-Concat", "partial")
-			s.patch(location, 0, []byte("text"), 4)
-			return func() *answer { return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+location) }
-		}, http.StatusCreated},
+		{name: "parts", begin: beginPartOfText, want: http.StatusOK},
+		{name: "pieces of tus", begin: beginJoinOfText, want: http.StatusCreated},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for i, calls := 1, 1; i <= calls; i++ {
 				calls = 0
-				var overtake func()
-				b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-					return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
-						calls++
-						if calls == i && overtake != nil {
-							overtake()
-						}
-						return next(ctx)
-					})
+				var overtake func() // nil before the completion, and when it has run
+				countCalls := func(ctx context.Context, _ string, next func(context.Context) error) error {
+					calls++
+					if calls == i && overtake != nil {
+						overtake()
+					}
+					return next(ctx)
+				}
+				bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+					return driver.Intercept(d, countCalls)
 				}))
-				s := newSessionSite(t, b, uploads.Config{ProxyParts: true, Key: "{user}/{random}"})
-				request := tt.complete(s)
+				s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true, Key: "{user}/{random}"})
+				complete := tt.begin(s)
+
 				calls = 0
 				overtake = func() {
 					overtake = nil
-					require.Contains(t, []int{tt.want, http.StatusLocked}, request().StatusCode)
+					require.Contains(t, []int{tt.want, http.StatusLocked}, complete().StatusCode)
 				}
-
-				a := request()
+				a := complete()
 				require.Equal(t, tt.want, a.StatusCode, "call %d: %s", i, a.body)
 				s.requireOnlyFile("^alice/", []byte("text"))
 			}
 		})
 	}
+}
+
+func beginPartOfText(s *sessionSite) (complete func() *answer) {
+	u := s.begin(map[string]any{"filename": "a"})
+	part := u.send(1, []byte("text"))
+	return func() *answer { return u.complete(part) }
+}
+
+func beginJoinOfText(s *sessionSite) (complete func() *answer) {
+	location := s.create("Upload-Length", "4", "Upload-Concat", "partial")
+	s.patch(location, 0, []byte("text"), 4)
+	return func() *answer { return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+location) }
 }

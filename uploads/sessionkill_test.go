@@ -220,13 +220,13 @@ func (u *tusUploader) sendRest(s *sessionSite) {
 func (u *tusUploader) resume(s *sessionSite) { s.continueTus(u.location, u.data) }
 
 // A partsUploader has sent both parts of a file, and completes the upload.
-type partsUploader struct{ upload begun }
+type partsUploader struct{ upload *begun }
 
 func beginParts(s *sessionSite, name string, data []byte) *partsUploader {
 	u := s.begin(map[string]any{"filename": name})
 	u.send(1, data[:part])
 	u.send(2, data[part:])
-	return &partsUploader{*u}
+	return &partsUploader{u}
 }
 
 func (u *partsUploader) sendRest(s *sessionSite) { u.complete(s) }
@@ -237,9 +237,7 @@ func (u *partsUploader) resume(s *sessionSite) {
 }
 
 func (u *partsUploader) complete(s *sessionSite) *answer {
-	upload := u.upload
-	upload.s = s
-	return upload.complete(sentPart{1, ""}, sentPart{2, ""})
+	return u.upload.at(s).complete(sentPart{1, ""}, sentPart{2, ""})
 }
 
 // A joinUploader has sent two uploads of tus, and joins them.
@@ -516,8 +514,7 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 func completeAtMortalSite(s, mortal *sessionSite, data []byte) string {
 	u := s.begin(map[string]any{"filename": "file"})
 	part := u.send(1, data)
-	u.s = mortal
-	u.complete(part)
+	u.at(mortal).complete(part)
 	return s.base + "/s3/multipart/" + u.UploadID
 }
 
