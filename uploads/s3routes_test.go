@@ -272,7 +272,7 @@ func TestS3Refuses(t *testing.T) {
 	other := s.begin(map[string]any{"filename": "b"})
 	unknown := "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA"
 	json := "application/json"
-	rows := []struct {
+	tests := []struct {
 		name, user, method, address, body, contentType, want string
 	}{
 		{name: "nobody", method: "POST", address: "/s3/multipart", body: `{}`, contentType: json, want: "401 unauthenticated"},
@@ -480,14 +480,14 @@ func TestS3Refuses(t *testing.T) {
 		{name: "tus on an upload in parts", user: alice, method: "DELETE", address: "/tus/" + u.UploadID, want: "404 not_found uploadId"},
 	}
 
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			h := headers{"Content-Type": row.contentType}
-			if strings.HasPrefix(row.address, "/tus") {
+			h := headers{"Content-Type": tt.contentType}
+			if strings.HasPrefix(tt.address, "/tus") {
 				h["Tus-Resumable"] = "1.0.0"
 			}
-			require.Equal(t, row.want, s.do(row.user, row.method, row.address, readerOf(row.body), h).refusal(t))
+			require.Equal(t, tt.want, s.do(tt.user, tt.method, tt.address, readerOf(tt.body), h).refusal(t))
 		})
 	}
 

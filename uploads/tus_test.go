@@ -19,12 +19,13 @@ import (
 // part is the size of parts in tests, in bytes, where the store takes such small ones.
 const part = 64 << 10
 
+// A file of any size is stored, however its bytes are spread over requests, and over the parts of the store.
 func TestTusStoresAFile(t *testing.T) {
-	rows := []struct {
+	tests := []struct {
 		name   string
 		size   int
 		chunks int   // bytes of one PATCH; 0: all
-		part   int64 // bytes
+		part   int64 // bytes of one part of the store
 	}{
 		{name: "empty", part: part},
 		{name: "small", size: 1000, part: part},
@@ -38,23 +39,23 @@ func TestTusStoresAFile(t *testing.T) {
 	}
 	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{})
-		for _, row := range rows {
-			t.Run(row.name, func(t *testing.T) {
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
 				s.t = t
-				s.handler.SetBasePart(row.part)
-				data := content(row.size)
-				chunk := row.chunks
+				s.handler.SetBasePart(tt.part)
+				data := content(tt.size)
+				chunk := tt.chunks
 				if chunk == 0 {
 					chunk = len(data)
 				}
-				location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(row.name))
+				location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(tt.name))
 				for offset := 0; offset < len(data); offset += chunk {
 					end := min(offset+chunk, len(data))
 					s.patch(location, int64(offset), data[offset:end], int64(end))
 				}
 
 				require.EqualValues(t, len(data), s.offset(location))
-				attrs := s.requireStored("files/alice/"+row.name, data)
+				attrs := s.requireStored("files/alice/"+tt.name, data)
 				require.Equal(t, "application/x-test", attrs.ContentType)
 				require.Equal(t, map[string]string{"by": "alice"}, attrs.Metadata)
 			})
@@ -62,8 +63,8 @@ func TestTusStoresAFile(t *testing.T) {
 
 		s.t = t
 		objects, states := s.keys()
-		require.Len(t, objects, len(rows), "segments are left: %v", objects)
-		require.Len(t, states, len(rows))
+		require.Len(t, objects, len(tests), "segments are left: %v", objects)
+		require.Len(t, states, len(tests))
 		require.Empty(t, s.pending())
 	})
 }
@@ -79,14 +80,14 @@ func TestTusOptions(t *testing.T) {
 	require.Contains(t, a.Header.Get("Tus-Checksum-Algorithm"), "sha1")
 }
 
+// A client may send the first bytes with the creation. The response says how many were stored, and when the upload
+// expires.
 func TestTusCreatesWithBytes(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	data := content(5000)
-
 	a := s.tus("POST", "/tus", data[:2000], "Upload-Length", "5000", "Upload-Metadata", filenameMetadata("a"))
 	require.Equal(t, http.StatusCreated, a.StatusCode, string(a.body))
 	require.Equal(t, "2000", a.Header.Get("Upload-Offset"))
-
 	expires, err := http.ParseTime(a.Header.Get("Upload-Expires"))
 	require.NoError(t, err)
 	require.WithinDuration(t, time.Now().Add(uploads.DefaultTTL), expires, time.Minute)
@@ -95,8 +96,9 @@ func TestTusCreatesWithBytes(t *testing.T) {
 	s.requireStored("files/alice/a", data)
 }
 
+// A client may declare the length of a file only with its last request, with or without bytes.
 func TestTusDefersTheLength(t *testing.T) {
-	rows := []struct {
+	tests := []struct {
 		name  string
 		sizes []int // of the requests; the last declares the length
 	}{
@@ -107,28 +109,27 @@ func TestTusDefersTheLength(t *testing.T) {
 		{"whole parts", []int{part, 0}},
 	}
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
-
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			location := s.create("Upload-Defer-Length", "1", "Upload-Metadata", filenameMetadata(row.name))
+			location := s.create("Upload-Defer-Length", "1", "Upload-Metadata", filenameMetadata(tt.name))
 			require.Equal(t, "1", s.tus("HEAD", location, nil).Header.Get("Upload-Defer-Length"))
 
 			total := 0
-			for _, n := range row.sizes {
+			for _, n := range tt.sizes {
 				total += n
 			}
 			data := content(total)
 			offset := 0
-			for i, n := range row.sizes {
-				pairs := []string{}
-				if i == len(row.sizes)-1 {
-					pairs = append(pairs, "Upload-Length", size(data))
+			for i, n := range tt.sizes {
+				var length []string
+				if i == len(tt.sizes)-1 {
+					length = []string{"Upload-Length", size(data)}
 				}
-				s.patch(location, int64(offset), data[offset:offset+n], int64(offset+n), pairs...)
+				s.patch(location, int64(offset), data[offset:offset+n], int64(offset+n), length...)
 				offset += n
 			}
-			s.requireStored("files/alice/"+row.name, data)
+			s.requireStored("files/alice/"+tt.name, data)
 			require.Equal(t, size(data), s.tus("HEAD", location, nil).Header.Get("Upload-Length"))
 		})
 	}
@@ -137,34 +138,41 @@ func TestTusDefersTheLength(t *testing.T) {
 	require.Empty(t, s.pending())
 }
 
+// A client may send a file as several uploads, in any order, and join them when all are complete.
 func TestTusJoinsPieces(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{})
 		data := content(part + 10_000)
-		cut := part / 3
-		a := s.create("Upload-Length", size(data[:cut]), "Upload-Concat", "partial")
-		b := s.create("Upload-Length", size(data[cut:]), "Upload-Concat", "partial")
-		concat := "final;" + a + " /uploads" + b[len(s.base):]
+		head := data[:part/3]
+		tail := data[part/3:]
+		headLocation := s.create("Upload-Length", size(head), "Upload-Concat", "partial")
+		tailLocation := s.create("Upload-Length", size(tail), "Upload-Concat", "partial")
+		concat := "final;" + headLocation + " /uploads" + tailLocation[len(s.base):] // a path is valid too
 
-		refusal := s.tus("POST", "/tus/", nil, "Upload-Concat", concat)
-		require.Equal(t, "422 not_uploaded Upload-Concat", refusal.refusal(t))
-		s.patch(b, 0, data[cut:], int64(len(data)-cut))
-		s.patch(a, 0, data[:cut], int64(cut))
-		require.Equal(t, "partial", s.tus("HEAD", a, nil).Header.Get("Upload-Concat"))
+		// A join before the pieces are complete.
+		a := s.tus("POST", "/tus/", nil, "Upload-Concat", concat)
+		require.Equal(t, "422 not_uploaded Upload-Concat", a.refusal(t))
+		s.patch(tailLocation, 0, tail, int64(len(tail)))
+		s.patch(headLocation, 0, head, int64(len(head)))
+		require.Equal(t, "partial", s.tus("HEAD", headLocation, nil).Header.Get("Upload-Concat"))
 
+		// The joined upload is complete.
 		final := s.create("Upload-Concat", concat, "Upload-Metadata", filenameMetadata("whole"))
 		s.requireStored("files/alice/whole", data)
-		head := s.tus("HEAD", final, nil)
-		require.Equal(t, size(data), head.Header.Get("Upload-Offset"))
-		require.Equal(t, size(data), head.Header.Get("Upload-Length"))
-		require.Equal(t, concat, head.Header.Get("Upload-Concat"))
-		require.Equal(t, "403 not_allowed Upload-Concat", s.tus("PATCH", final, []byte("x"), "Upload-Offset", size(data)).refusal(t))
+		a = s.tus("HEAD", final, nil)
+		require.Equal(t, size(data), a.Header.Get("Upload-Offset"))
+		require.Equal(t, size(data), a.Header.Get("Upload-Length"))
+		require.Equal(t, concat, a.Header.Get("Upload-Concat"))
+		a = s.tus("PATCH", final, []byte("x"), "Upload-Offset", size(data))
+		require.Equal(t, "403 not_allowed Upload-Concat", a.refusal(t))
 
-		stolen := s.tusAs(mallo, "POST", "/tus/", nil, "Upload-Concat", concat)
-		require.Equal(t, "400 invalid_value Upload-Concat", stolen.refusal(t))
+		// Another user may not join these pieces.
+		a = s.tusAs(mallo, "POST", "/tus/", nil, "Upload-Concat", concat)
+		require.Equal(t, "400 invalid_value Upload-Concat", a.refusal(t))
 
-		require.Equal(t, http.StatusNoContent, s.tus("DELETE", a, nil).StatusCode)
-		s.clock.Advance(2 * time.Hour) // the other piece expires early
+		// One piece is removed by the client, and the other one expires early.
+		require.Equal(t, http.StatusNoContent, s.tus("DELETE", headLocation, nil).StatusCode)
+		s.clock.Advance(2 * time.Hour)
 		report, err := s.handler.Sweep(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 1, report.Uploads)
@@ -173,37 +181,44 @@ func TestTusJoinsPieces(t *testing.T) {
 	})
 }
 
+// If the bytes of a request do not have its Upload-Checksum, none of them is stored.
 func TestTusVerifiesChecksums(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	data := content(part + 1000)
-	sum := func(data []byte) string {
-		sum := sha1.Sum(data)
-		return "sha1 " + base64.StdEncoding.EncodeToString(sum[:])
-	}
 	location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("a"))
 
-	a := s.tus("PATCH", location, data[:part+10], "Upload-Offset", "0", "Upload-Checksum", sum([]byte("another")))
+	wrongSum := sha1Header([]byte("another"))
+	a := s.tus("PATCH", location, data[:part+10], "Upload-Offset", "0", "Upload-Checksum", wrongSum)
 	require.Equal(t, "460 checksum_mismatch Upload-Checksum", a.refusal(t))
 	require.Zero(t, s.offset(location))
 
-	s.patch(location, 0, data[:500], 500, "Upload-Checksum", sum(data[:500]))
-	a = s.tus("PATCH", location, data[501:], "Upload-Offset", "500", "Upload-Checksum", sum(data[500:]))
+	s.patch(location, 0, data[:500], 500, "Upload-Checksum", sha1Header(data[:500]))
+	rest := data[500:]
+	a = s.tus("PATCH", location, rest[1:], "Upload-Offset", "500", "Upload-Checksum", sha1Header(rest))
 	require.Equal(t, "460 checksum_mismatch Upload-Checksum", a.refusal(t))
 
-	s.patch(location, 500, data[500:], int64(len(data)), "Upload-Checksum", sum(data[500:]))
+	s.patch(location, 500, rest, int64(len(data)), "Upload-Checksum", sha1Header(rest))
 	s.requireStored("files/alice/a", data)
 }
 
+// sha1Header returns the header Upload-Checksum of a body.
+func sha1Header(body []byte) string {
+	sum := sha1.Sum(body)
+	return "sha1 " + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// After DELETE of an upload, nothing of it is left. An upload that is complete cannot be terminated.
 func TestTusTerminatesAnUpload(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	data := content(part + 1000)
 	location := s.create("Upload-Length", size(data))
-
 	s.patch(location, 0, data[:part+10], part+10)
 	require.NotEmpty(t, s.pending())
+
 	require.Equal(t, http.StatusNoContent, s.tus("DELETE", location, nil).StatusCode)
 	require.Equal(t, http.StatusNotFound, s.tus("HEAD", location, nil).StatusCode)
-	require.Equal(t, "404 not_found uploadId", s.tus("PATCH", location, data[part+10:], "Upload-Offset", size(data[:part+10])).refusal(t))
+	a := s.tus("PATCH", location, data[part+10:], "Upload-Offset", size(data[:part+10]))
+	require.Equal(t, "404 not_found uploadId", a.refusal(t))
 
 	objects, states := s.keys()
 	require.Empty(t, objects)
@@ -216,6 +231,7 @@ func TestTusTerminatesAnUpload(t *testing.T) {
 	s.requireStored("files/alice/file", []byte("abc"))
 }
 
+// The tus routes refuse invalid requests, and those of other users, before they change anything.
 func TestTusRefuses(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(1000)})
 	open := s.create("Upload-Length", "10", "Upload-Metadata", filenameMetadata("open"))
@@ -223,7 +239,7 @@ func TestTusRefuses(t *testing.T) {
 	deferred := s.create("Upload-Defer-Length", "1", "Upload-Metadata", filenameMetadata("deferred"))
 	s.patch(deferred, 0, []byte("abc"), 3)
 	stream := "application/offset+octet-stream"
-	rows := []struct {
+	tests := []struct {
 		name, user, method, address string
 		body                        string
 		headers                     headers
@@ -500,18 +516,18 @@ func TestTusRefuses(t *testing.T) {
 		{name: "nothing here", user: alice, method: "GET", address: "/other", want: "404 not_found"},
 	}
 
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			h := headers{"Tus-Resumable": "1.0.0"}
-			for name, value := range row.headers {
+			for name, value := range tt.headers {
 				h[name] = value
 			}
 			var body io.Reader
-			if row.body != "" {
-				body = readerOf(row.body)
+			if tt.body != "" {
+				body = readerOf(tt.body)
 			}
-			require.Equal(t, row.want, s.do(row.user, row.method, row.address, body, h).refusal(t))
+			require.Equal(t, tt.want, s.do(tt.user, tt.method, tt.address, body, h).refusal(t))
 		})
 	}
 
@@ -534,6 +550,8 @@ func TestTusChunkedBodyLongerThanLength(t *testing.T) {
 	s.requireMissing("files/alice/file")
 }
 
+// After Config.TTL, no request finds an upload, and Sweep removes what is left of it. The file of a complete upload
+// stays.
 func TestTusExpires(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{TTL: time.Hour})
 	data := content(part + 1000)
@@ -541,20 +559,20 @@ func TestTusExpires(t *testing.T) {
 	s.patch(location, 0, data[:part+10], part+10)
 	finished := s.create("Upload-Length", "3", "Upload-Metadata", filenameMetadata("done"))
 	s.patch(finished, 0, []byte("abc"), 3)
-	s.clock.Advance(59 * time.Minute)
 
+	s.clock.Advance(59 * time.Minute)
 	report, err := s.handler.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, report.Uploads)
 
 	s.clock.Advance(2 * time.Minute)
 	require.Equal(t, http.StatusNotFound, s.tus("HEAD", location, nil).StatusCode)
-	require.Equal(t, "404 not_found uploadId", s.tus("PATCH", location, data[part+10:], "Upload-Offset", size(data[:part+10])).refusal(t))
+	a := s.tus("PATCH", location, data[part+10:], "Upload-Offset", size(data[:part+10]))
+	require.Equal(t, "404 not_found uploadId", a.refusal(t))
 
 	report, err = s.handler.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, report.Uploads)
-
 	objects, states := s.keys()
 	require.Equal(t, []string{"files/alice/done"}, objects)
 	require.Empty(t, states)
@@ -578,6 +596,7 @@ func TestTusKeepsTheConnection(t *testing.T) {
 	}
 }
 
+// A client that cannot send PATCH names it in the header X-HTTP-Method-Override.
 func TestTusMethodOverride(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	location := s.create("Upload-Length", "3")
@@ -589,44 +608,50 @@ func TestTusMethodOverride(t *testing.T) {
 // If the connection of a client breaks, the client continues where its stored bytes end.
 func TestTusKeepsBytesBeforeCut(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
+		const timeout, interval = time.Minute, 50 * time.Millisecond
 		s := newSessionSite(t, open(t), uploads.Config{})
 		data := content(20 * part)
 		location := s.create("Upload-Length", size(data))
-		offset := int64(0)
 
+		// The connection breaks in the first part, and again in the eleventh one.
+		offset := int64(0)
 		for _, cut := range []int64{10_000, 10*part + 10_000} {
-			send := func() error {
-				_, err := s.try(t.Context(), alice, "PATCH", location, &cutBody{data: data[min(offset, cut):cut]}, headers{
+			sendUntilCut := func() error {
+				body := &cutBody{data: data[min(offset, cut):cut]}
+				_, err := s.try(t.Context(), alice, "PATCH", location, body, headers{
 					"Tus-Resumable": "1.0.0",
 					"Content-Type":  "application/offset+octet-stream",
 					"Upload-Offset": itoa(offset),
 				})
 				return err
 			}
+
 			// A request that was cut before may still store bytes, so that this one is a conflict.
 			require.Eventually(t, func() bool {
 				offset = s.offset(location)
-				return send() != nil
-			}, time.Minute, 50*time.Millisecond)
+				return sendUntilCut() != nil
+			}, timeout, interval)
 
-			lastOffset := offset
+			// A reset may lose what the server has not read yet. The bytes are then sent again.
+			sentFrom := offset
 			offset = s.offset(location)
-			require.Eventually(t, func() bool { // a reset may lose what the server has not read yet
-				if offset <= lastOffset && lastOffset > 0 {
-					_ = send()
+			require.Eventually(t, func() bool {
+				if offset <= sentFrom && sentFrom > 0 {
+					_ = sendUntilCut()
 				}
 				offset = s.offset(location)
-				return offset > lastOffset || lastOffset == 0
-			}, time.Minute, 50*time.Millisecond)
+				return offset > sentFrom || sentFrom == 0
+			}, timeout, interval)
 			require.LessOrEqual(t, offset, cut)
 		}
 
+		// The rest is sent. The request that was cut may still store bytes.
 		var a *answer
-		require.Eventually(t, func() bool { // the request that was cut may still store bytes
+		require.Eventually(t, func() bool {
 			offset = s.offset(location)
 			a = s.tus("PATCH", location, data[offset:], "Upload-Offset", itoa(offset))
 			return a.StatusCode != http.StatusLocked && a.StatusCode != http.StatusConflict
-		}, time.Minute, 50*time.Millisecond)
+		}, timeout, interval)
 		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
 		s.requireStored("files/alice/file", data)
 	})
@@ -635,30 +660,36 @@ func TestTusKeepsBytesBeforeCut(t *testing.T) {
 // If a connection is dead without a sign, as behind a NAT, a new request takes over the upload, and the bytes that
 // arrived count.
 func TestTusNewRequestEndsOlderOne(t *testing.T) {
-	for _, row := range []struct {
-		name    string
-		another bool
-	}{{"in the same process", false}, {"in another process", true}} {
-		t.Run(row.name, func(t *testing.T) {
+	tests := []struct {
+		name           string
+		anotherProcess bool // gets the new request
+	}{
+		{name: "in the same process"},
+		{name: "in another process", anotherProcess: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				bucket := memstore.New()
 				first := newSiteOnPipes(t, bucket, uploads.Config{})
-				second := first // which gets the newer request
-				if row.another {
+				second := first
+				if tt.anotherProcess {
 					second = newSiteOnPipes(t, bucket, uploads.Config{})
 				}
 				data := content(1 << 20)
 				location := first.create("Upload-Length", size(data))
-				stores := first.countObjects()
+				before := first.countObjects()
+
+				// The older request sends 1000 bytes, and then nothing.
 				stuck := newStuckBody(data[:1000])
 				answers := first.patchAndStall(location, stuck)
-
 				time.Sleep(time.Minute)
-				require.Greater(t, first.countObjects(), stores, "the bytes that arrived are stored")
-				require.EqualValues(t, 1000, second.offset(location))
+				require.Greater(t, first.countObjects(), before, "the bytes that arrived are stored")
 
+				require.EqualValues(t, 1000, second.offset(location))
 				second.patch(location, 1000, data[1000:], int64(len(data)))
 				second.requireStored("files/alice/file", data)
+
 				stuck.end()
 				<-answers
 			})
