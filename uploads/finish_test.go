@@ -19,45 +19,45 @@ var me = uploads.User{ID: "42"}
 
 const ofMe = "users/{user}/{random}{ext}"
 
-// Sign, an upload by the client, and Finish store a file.
+// Sign, an upload by the client, and Finish store a file under a key and a type by its content.
 func TestFinishSignedUpload(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
 		content := aPNG()
-		ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a/me.gif", Type: "image/gif", Size: int64(len(content))}, me)
+		request := uploads.Request{Name: "a/me.gif", Type: "image/gif", Size: int64(len(content))}
+		ticket, err := s.Sign(t.Context(), request, me)
 		require.NoError(t, err)
-
 		_, err = s.Finish(t.Context(), ticket.Token, me)
 		require.Equal(t, uploads.NotUploaded, uploads.CodeOf(err))
+
+		// The file waits under a key that tells nothing.
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
+		pending := listKeys(t, b)
+		require.Len(t, pending, 1)
+		require.Regexp(t, `^\.uploads/[a-z2-7]{26}$`, pending[0])
 
-		waiting := listKeys(t, b)
-		require.Len(t, waiting, 1)
-		require.Regexp(t, `^\.uploads/[a-z2-7]{26}$`, waiting[0])
-
-		r, err := s.Finish(t.Context(), ticket.Token, me)
+		file, err := s.Finish(t.Context(), ticket.Token, me)
 		require.NoError(t, err)
-		require.Regexp(t, `^users/42/[a-z2-7]{26}\.png$`, r.Key, "by its content")
-		require.NotContains(t, r.Key, strings.TrimPrefix(waiting[0], ".uploads/"))
-		require.Equal(t, "me.gif", r.Name)
-		require.Equal(t, []string{r.Key}, listPublished(t, b), "moved")
+		require.Regexp(t, `^users/42/[a-z2-7]{26}\.png$`, file.Key, "by its content")
+		require.NotContains(t, file.Key, strings.TrimPrefix(pending[0], ".uploads/"))
+		require.Equal(t, "me.gif", file.Name)
+		require.Equal(t, []string{file.Key}, listPublished(t, b), "moved")
 
-		data, attrs, err := storage.ReadAll(t.Context(), b, r.Key)
+		data, attrs, err := storage.ReadAll(t.Context(), b, file.Key)
 		require.NoError(t, err)
 		require.Equal(t, content, string(data))
 		require.Equal(t, "image/png", attrs.ContentType)
 		require.Equal(t, "private, max-age=31536000, immutable", attrs.CacheControl)
 
-		second, err := s.Finish(t.Context(), ticket.Token, me)
-		require.NoError(t, err, "a client that lost the answer asks again")
-		require.Equal(t, r.Key, second.Key)
-		require.Equal(t, r.Size, second.Size)
+		// A client that lost the response asks again.
+		repeated, err := s.Finish(t.Context(), ticket.Token, me)
+		require.NoError(t, err)
+		require.Equal(t, file.Key, repeated.Key)
+		require.Equal(t, file.Size, repeated.Size)
 	})
 }
 
-// A service needs only the methods of Bucket.
-
-// Sign and Finish work on a bucket that storage.Prefixed narrows.
+// Sign and Finish work on a bucket that storage.Prefixed narrows, because a service needs only the methods of Bucket.
 func TestFinishInNarrowedBucket(t *testing.T) {
 	b := openMemory(t)
 	narrow := storage.Ref[storage.Bucket](storage.Prefixed(b, "tenants/7/"))
@@ -79,75 +79,78 @@ func TestFinishInNarrowedBucket(t *testing.T) {
 
 // If eight Finish calls for one ticket run at the same time, all succeed and make one file.
 func TestFinishAtOnceMakesOneFile(t *testing.T) {
+	const calls = 8
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Key: ofMe})
 		content := aPNG()
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
 		require.NoError(t, err)
-
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
-		var group sync.WaitGroup
-		results := make([]*uploads.File, 8)
-		errs := make([]error, 8)
-		for i := range results {
-			group.Go(func() {
-				results[i], errs[i] = s.Finish(t.Context(), ticket.Token, me)
+
+		files := make([]*uploads.File, calls)
+		errs := make([]error, calls)
+		var wg sync.WaitGroup
+		for i := range calls {
+			wg.Go(func() {
+				files[i], errs[i] = s.Finish(t.Context(), ticket.Token, me)
 			})
 		}
-		group.Wait()
-		for i := range results {
+		wg.Wait()
+
+		for i := range calls {
 			require.NoError(t, errs[i])
-			require.Equal(t, results[0].Key, results[i].Key)
+			require.Equal(t, files[0].Key, files[i].Key)
 		}
-		require.Equal(t, []string{results[0].Key}, listPublished(t, b))
+		require.Equal(t, []string{files[0].Key}, listPublished(t, b))
 	})
 }
 
-// If another Finish of the same ticket runs meanwhile, both succeed. If the sender replaces the file meanwhile,
-// Finish fails with Damaged.
+// If another Finish of the same ticket runs meanwhile, both succeed, and make one file.
 func TestFinishDuringAnotherFinish(t *testing.T) {
-	tests := []struct {
-		name string
-		by   func(t *testing.T, s *uploads.Service, b storage.Bucket, ticket *uploads.Ticket)
-		code uploads.Code // "": it gives the other's file
-	}{
-		{"by another call", func(t *testing.T, s *uploads.Service, _ storage.Bucket, ticket *uploads.Ticket) {
-			_, err := s.Finish(t.Context(), ticket.Token, me)
-			require.NoError(t, err)
-		}, ""},
-		{"by its sender, where the store lets it be sent again", func(t *testing.T, _ *uploads.Service, b storage.Bucket, _ *uploads.Ticket) {
-			_, err := b.Upload(t.Context(), listKeys(t, b)[0], strings.NewReader(aPNG()))
-			require.NoError(t, err)
-		}, uploads.Damaged},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			var duringFinish func()
-			b := openMemory(t, driver.WithLayer(func(next driver.Driver) driver.Driver {
-				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-					if call == "Copy" && duringFinish != nil {
-						do := duringFinish
-						duringFinish = nil
-						do()
-					}
-					return next(ctx)
-				})
-			}))
-			s := newService(t, b, uploads.Config{Key: ofMe})
-			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
-			require.NoError(t, err)
+	var beforeCopy func()
+	b := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
+	s := newService(t, b, uploads.Config{Key: ofMe})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
 
-			require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
-			duringFinish = func() {
-				tt.by(t, s, b, ticket)
+	beforeCopy = func() {
+		_, err := s.Finish(t.Context(), ticket.Token, me)
+		require.NoError(t, err)
+	}
+	_, err = s.Finish(t.Context(), ticket.Token, me)
+	require.NoError(t, err)
+	require.Len(t, listPublished(t, b), 1)
+}
+
+// If the sender replaces the file meanwhile, Finish fails with Damaged. Some stores accept a file again at a signed
+// address.
+func TestFinishWhileSenderReplacesFile(t *testing.T) {
+	var beforeCopy func()
+	b := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
+	s := newService(t, b, uploads.Config{Key: ofMe})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
+
+	beforeCopy = func() {
+		_, err := b.Upload(t.Context(), listKeys(t, b)[0], strings.NewReader(aPNG()))
+		require.NoError(t, err)
+	}
+	_, err = s.Finish(t.Context(), ticket.Token, me)
+	require.Equal(t, uploads.Damaged, uploads.CodeOf(err), "%v", err)
+}
+
+// callBeforeCopy returns a layer that calls *f before the next Copy, and sets it to nil.
+func callBeforeCopy(f *func()) driver.Layer {
+	return func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call == "Copy" && *f != nil {
+				act := *f
+				*f = nil
+				act()
 			}
-			_, err = s.Finish(t.Context(), ticket.Token, me)
-			if tt.code == "" {
-				require.NoError(t, err)
-				require.Len(t, listPublished(t, b), 1)
-				return
-			}
-			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
+			return next(ctx)
 		})
 	}
 }
@@ -184,32 +187,36 @@ func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 	}
 }
 
-// Finish inspects an SVG as a whole, or refuses it.
+// Finish inspects an SVG as a whole, or refuses it. It inspects less than 1 MiB.
 func TestFinishInspectsWholeSVG(t *testing.T) {
+	const limit = 1 << 20
+	const head = `<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>`
+	const tail = `<!-- -->`
+	tests := []struct {
+		length int
+		want   uploads.Code
+	}{
+		{limit - 1, ""},
+		{limit, uploads.TooLarge},
+		{limit + 1, uploads.TooLarge},
+		{2 * limit, uploads.TooLarge},
+	}
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
-		begin := `<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>`
-		end := `<!-- -->`
-
-		for _, row := range []struct {
-			length int
-			code   uploads.Code
-		}{{1<<20 - 1, ""}, {1 << 20, uploads.TooLarge}, {1<<20 + 1, uploads.TooLarge}, {2 << 20, uploads.TooLarge}} {
-			content := begin + strings.Repeat(" ", row.length-len(begin)-len(end)) + end
+		for _, tt := range tests {
+			content := head + strings.Repeat(" ", tt.length-len(head)-len(tail)) + tail
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, send(t, ticket, content))
 			_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
-			require.Equal(t, row.code, uploads.CodeOf(err), "%d bytes: %v", row.length, err)
+			require.Equal(t, tt.want, uploads.CodeOf(err), "%d bytes: %v", tt.length, err)
 		}
 		require.Len(t, listPublished(t, b), 1)
 	})
 }
 
-// A sender may write to the pending key again after the file was inspected.
-
-// If the sender replaces the file just before Finish copies it, Finish judges the new content, or fails with
-// Damaged.
+// If the sender replaces the file after Finish has inspected it, and just before Finish copies it, Finish judges the new
+// content, or fails with Damaged.
 func TestFinishFileReplacedDuringInspection(t *testing.T) {
 	var b storage.Bucket
 	var swap func()

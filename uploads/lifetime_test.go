@@ -52,14 +52,13 @@ func TestLifetimeHoldsForAllWays(t *testing.T) {
 		}},
 		{"a form", func(t *testing.T) {
 			t.Helper()
-			answer := sent(s, "POST", "/", form.String(), "Content-Type", w.FormDataContentType())
+			answer := request(s, "POST", "/", form.String(), "Content-Type", w.FormDataContentType())
 			require.Equal(t, http.StatusCreated, answer.Code)
 		}},
 		{"tus", func(t *testing.T) {
 			t.Helper()
 			name := base64.StdEncoding.EncodeToString([]byte("a.txt"))
-			require.Equal(t, http.StatusCreated, sent(
-				s, "POST", "/tus/", "content", "Tus-Resumable", "1.0.0", "Upload-Length", "7",
+			require.Equal(t, http.StatusCreated, request(s, "POST", "/tus/", "content", "Tus-Resumable", "1.0.0", "Upload-Length", "7",
 				"Upload-Metadata", "filename "+name, "Content-Type", "application/offset+octet-stream",
 			).Code)
 		}},

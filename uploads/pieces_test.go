@@ -49,9 +49,8 @@ func newPieceService(t *testing.T, b storage.Bucket, c uploads.Config) *uploads.
 func TestPutPieceRaceOfServices(t *testing.T) {
 	const racers = 32
 	runOnStores(t, func(t *testing.T, open opener) {
-		b := open(t)
-		first := newPieceService(t, b, uploads.Config{})
-
+		bucket := open(t)
+		first := newPieceService(t, bucket, uploads.Config{})
 		for number := 1; number <= 2; number++ {
 			f, err := first.PutPiece(t.Context(), piece(3, number, fmt.Sprint(number)))
 			require.NoError(t, err)
@@ -60,14 +59,15 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 
 		files := make([]*uploads.File, racers)
 		errs := make([]error, racers)
-		var group sync.WaitGroup
+		var wg sync.WaitGroup
 		for i := range racers {
-			s := newPieceService(t, b, uploads.Config{}) // as in another process
-			group.Go(func() {
+			s := newPieceService(t, bucket, uploads.Config{}) // as in another process
+			wg.Go(func() {
 				files[i], errs[i] = s.PutPiece(t.Context(), piece(3, 3, "3"))
 			})
 		}
-		group.Wait()
+		wg.Wait()
+
 		for i, f := range files {
 			if uploads.CodeOf(errs[i]) != uploads.Completed { // it began after the file was made
 				require.NoError(t, errs[i])
@@ -76,8 +76,7 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 			require.EqualValues(t, 3, f.Size)
 		}
 		require.Regexp(t, `^alice/[a-z2-7]{26}\.txt$`, files[0].Key)
-
-		data, _, err := storage.ReadAll(t.Context(), b, files[0].Key)
+		data, _, err := storage.ReadAll(t.Context(), bucket, files[0].Key)
 		require.NoError(t, err)
 		require.Equal(t, "123", string(data))
 	})
@@ -87,49 +86,56 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 // for it.
 func TestPutPieceSurvivesKills(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
-		for n := 1; ; n++ {
-			killer := &processKiller{at: n, after: afterCall}
+		calls := 0
+		for killed := true; killed; {
+			calls++
 			drv := memstore.NewDriver(memstore.Config{})
-			told := map[string]bool{}
+			stored := map[string]bool{} // keys for which Stored was called
 			c := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error {
-				told[f.Key] = true
+				stored[f.Key] = true
 				return nil
 			}}
-			b := engine.New(drv)
-			first := newPieceService(t, b, c)
-			_, err := first.PutPiece(t.Context(), piece(2, 1, "a"))
+			s := newPieceService(t, engine.New(drv), c)
+			_, err := s.PutPiece(t.Context(), piece(2, 1, "a"))
 			require.NoError(t, err)
-			killed := newPieceService(t, engine.New(drv, driver.WithLayer(killer.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), c)
-			_, _ = killed.PutPiece(t.Context(), piece(2, 2, "b"))
-			first.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
-			f, err := first.PutPiece(t.Context(), piece(2, 2, "b"))
-			if err != nil {
-				require.Equal(t, uploads.Completed, uploads.CodeOf(err), "call %d: %v", n, err)
-			}
 
-			require.Equal(t, map[string]bool{f.Key: true}, told, "call %d", n)
-			data, _, err := storage.ReadAll(t.Context(), b, f.Key)
+			killer := &processKiller{at: calls, after: afterCall}
+			_, _ = newMortalPieceService(t, drv, killer, c).PutPiece(t.Context(), piece(2, 2, "b"))
+			killed = killer.reached()
+
+			s.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
+			f, err := s.PutPiece(t.Context(), piece(2, 2, "b"))
+			if err != nil {
+				require.Equal(t, uploads.Completed, uploads.CodeOf(err), "call %d: %v", calls, err)
+			}
+			require.Equal(t, map[string]bool{f.Key: true}, stored, "call %d", calls)
+			data, _, err := storage.ReadAll(t.Context(), engine.New(drv), f.Key)
 			require.NoError(t, err)
 			require.Equal(t, "ab", string(data))
-
-			if !killer.reached() {
-				require.Greater(t, n, 5)
-				break
-			}
 		}
+		require.Greater(t, calls, 5)
 	}
 }
 
+// newMortalPieceService returns a service of another process on the same store, which is killed.
+func newMortalPieceService(
+	t *testing.T, drv driver.Driver, killer *processKiller, c uploads.Config,
+) *uploads.Service {
+	t.Helper()
+	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	return newPieceService(t, engine.New(drv, driver.WithLayer(killer.layer), noRetry), c)
+}
+
 // If a process is killed while it makes the file, and a proxy ends each request after a minute, the second
-// repeated PutPiece succeeds.
+// repeated PutPiece succeeds. The first one waits for the claim of the dead process.
 func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		drv := memstore.NewDriver(memstore.Config{})
-		dies := &processKiller{at: 6, after: true} // it has claimed the file
-		dead := newPieceService(t, engine.New(drv, driver.WithLayer(dies.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
-
-		_, err := dead.PutPiece(t.Context(), piece(1, 1, "x"))
+		killer := &processKiller{at: 6, after: true} // it has claimed the file
+		mortal := newMortalPieceService(t, drv, killer, uploads.Config{})
+		_, err := mortal.PutPiece(t.Context(), piece(1, 1, "x"))
 		require.ErrorIs(t, err, errDead)
+
 		s := newPieceService(t, engine.New(drv), uploads.Config{})
 		calls := 0
 		for err != nil {
@@ -139,7 +145,7 @@ func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 			_, err = s.PutPiece(ctx, piece(1, 1, "x"))
 			cancel()
 		}
-		require.Equal(t, 2, calls, "the first one had to wait")
+		require.Equal(t, 2, calls)
 	})
 }
 
@@ -167,62 +173,125 @@ func TestSweepRemovesIdlePieces(t *testing.T) {
 	require.EqualValues(t, 3, f.Size)
 }
 
-// PutPiece refuses invalid pieces.
+// PutPiece refuses invalid pieces, and those that contradict the ones before. What is refused changes nothing.
 func TestPutPieceRefuses(t *testing.T) {
-	long := strings.Repeat("x", 129)
 	tests := []struct {
-		name  string
-		piece func(p *uploads.Piece)
-		want  string
+		name   string
+		change func(p *uploads.Piece)
+		want   string
 	}{
-		{"no token", func(p *uploads.Piece) {
-			p.Token = ""
-		}, "token invalid_value"},
-		{"a long token", func(p *uploads.Piece) {
-			p.Token = long
-		}, "token invalid_value"},
-		{"no pieces", func(p *uploads.Piece) {
-			p.Count = 0
-		}, "count invalid_value"},
-		{"too many pieces", func(p *uploads.Piece) {
-			p.Count = 10_001
-		}, "count invalid_value"},
-		{"a piece after the last", func(p *uploads.Piece) {
-			p.Number = 3
-		}, "part invalid_value"},
-		{"no body", func(p *uploads.Piece) {
-			p.Body = nil
-		}, "file no_file"},
-		{"a name that is not text", func(p *uploads.Piece) {
-			p.Name = "\xff"
-		}, "metadata invalid_value"},
-		{"metadata that is not text", func(p *uploads.Piece) {
-			p.Metadata = map[string]string{"a": "\xff"}
-		}, "metadata invalid_value"},
-		{"too much metadata", func(p *uploads.Piece) {
-			p.Metadata = map[string]string{"a": strings.Repeat("x", 8<<10)}
-		}, "metadata invalid_value"},
-		{"a key", func(p *uploads.Piece) {
-			p.Target = &uploads.Target{Key: "mine"}
-		}, "key invalid_value"},
-		{"no user", func(p *uploads.Piece) {
-			p.User = uploads.User{}
-		}, "user invalid_value"},
-		{"another count", func(p *uploads.Piece) {
-			p.Count = 3
-		}, "count parts_changed"},
-		{"another name", func(p *uploads.Piece) {
-			p.Name = "b"
-		}, "name parts_changed"},
-		{"another type", func(p *uploads.Piece) {
-			p.Type = "b"
-		}, "type parts_changed"},
-		{"other metadata", func(p *uploads.Piece) {
-			p.Metadata = map[string]string{"a": "b"}
-		}, "metadata parts_changed"},
-		{"a piece that breaks off", func(p *uploads.Piece) {
-			p.Body = io.MultiReader(strings.NewReader("b"), breaks{})
-		}, "file interrupted"},
+		{
+			name: "no token",
+			change: func(p *uploads.Piece) {
+				p.Token = ""
+			},
+			want: "token invalid_value",
+		},
+		{
+			name: "a long token",
+			change: func(p *uploads.Piece) {
+				p.Token = strings.Repeat("x", 129)
+			},
+			want: "token invalid_value",
+		},
+		{
+			name: "no pieces",
+			change: func(p *uploads.Piece) {
+				p.Count = 0
+			},
+			want: "count invalid_value",
+		},
+		{
+			name: "too many pieces",
+			change: func(p *uploads.Piece) {
+				p.Count = 10_001
+			},
+			want: "count invalid_value",
+		},
+		{
+			name: "a piece after the last",
+			change: func(p *uploads.Piece) {
+				p.Number = 3
+			},
+			want: "part invalid_value",
+		},
+		{
+			name: "no body",
+			change: func(p *uploads.Piece) {
+				p.Body = nil
+			},
+			want: "file no_file",
+		},
+		{
+			name: "a name that is not text",
+			change: func(p *uploads.Piece) {
+				p.Name = "\xff"
+			},
+			want: "metadata invalid_value",
+		},
+		{
+			name: "metadata that is not text",
+			change: func(p *uploads.Piece) {
+				p.Metadata = map[string]string{"a": "\xff"}
+			},
+			want: "metadata invalid_value",
+		},
+		{
+			name: "too much metadata",
+			change: func(p *uploads.Piece) {
+				p.Metadata = map[string]string{"a": strings.Repeat("x", 8<<10)}
+			},
+			want: "metadata invalid_value",
+		},
+		{
+			name: "a key",
+			change: func(p *uploads.Piece) {
+				p.Target = &uploads.Target{Key: "mine"}
+			},
+			want: "key invalid_value",
+		},
+		{
+			name: "no user",
+			change: func(p *uploads.Piece) {
+				p.User = uploads.User{}
+			},
+			want: "user invalid_value",
+		},
+		{
+			name: "another count",
+			change: func(p *uploads.Piece) {
+				p.Count = 3
+			},
+			want: "count parts_changed",
+		},
+		{
+			name: "another name",
+			change: func(p *uploads.Piece) {
+				p.Name = "b"
+			},
+			want: "name parts_changed",
+		},
+		{
+			name: "another type",
+			change: func(p *uploads.Piece) {
+				p.Type = "b"
+			},
+			want: "type parts_changed",
+		},
+		{
+			name: "other metadata",
+			change: func(p *uploads.Piece) {
+				p.Metadata = map[string]string{"a": "b"}
+			},
+			want: "metadata parts_changed",
+		},
+		{
+			name: "a piece that breaks off",
+			change: func(p *uploads.Piece) {
+				p.Body = io.MultiReader(strings.NewReader("b"), brokenBody{})
+			},
+			want: "file interrupted",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -230,7 +299,7 @@ func TestPutPieceRefuses(t *testing.T) {
 			_, err := s.PutPiece(t.Context(), piece(2, 1, "a"))
 			require.NoError(t, err)
 			p := piece(2, 2, "b")
-			tt.piece(&p)
+			tt.change(&p)
 			f, err := s.PutPiece(t.Context(), p)
 
 			e, ok := errors.AsType[*uploads.Error](err)
@@ -246,9 +315,10 @@ func TestPutPieceRefuses(t *testing.T) {
 	}
 }
 
-type breaks struct{}
+// A brokenBody breaks before its first byte.
+type brokenBody struct{}
 
-func (breaks) Read([]byte) (int, error) { return 0, errors.New("the sender went away") }
+func (brokenBody) Read([]byte) (int, error) { return 0, errors.New("the sender went away") }
 
 // Each PutPiece for a complete file returns an address that works at that time.
 func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,39 +28,57 @@ const pdf = "%PDF-1.7 all is well"
 // A recordedWay sends a.pdf of eva to a service.
 type recordedWay struct {
 	name string
-	// drops: the file goes if Stored refuses it. Other ways keep it, and tell again.
+	// drops: the file goes if Stored refuses it. Other ways keep it, and call Stored again.
 	drops bool
-	send  func(t *testing.T, s *uploads.Service) (failed bool)
+	// send reports whether the service accepted the file.
+	send func(t *testing.T, s *uploads.Service) (accepted bool)
 }
 
 var recordedWays = []recordedWay{
-	{"Store", true, func(t *testing.T, s *uploads.Service) bool {
-		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(pdf), Name: "a.pdf", User: uploads.User{ID: "eva"}})
-		return err != nil
-	}},
-	{"a form", true, func(t *testing.T, s *uploads.Service) bool {
-		return sendForm(t, s, "file") >= 400
-	}},
-	{"tus", false, func(t *testing.T, s *uploads.Service) bool {
-		w := sent(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "20", "Upload-Metadata", "filename YS5wZGY=")
-		require.Equal(t, http.StatusCreated, w.Code, w.Body)
-		return sent(s, "PATCH", w.Header().Get("Location"), pdf, "Tus-Resumable", "1.0.0", "Upload-Offset", "0",
-			"Content-Type", "application/offset+octet-stream").Code >= 400
-	}},
-	{"pieces", false, func(t *testing.T, s *uploads.Service) bool {
-		_, err := s.PutPiece(t.Context(), uploads.Piece{
-			Token:  "token",
-			Count:  1,
-			Number: 1,
-			Body:   strings.NewReader(pdf),
-			Name:   "a.pdf",
-			User:   uploads.User{ID: "eva"},
-		})
-		return err != nil
-	}},
+	{name: "Store", drops: true, send: sendPDFToStore},
+	{name: "a form", drops: true, send: sendPDFByForm},
+	{name: "tus", send: sendPDFByTus},
+	{name: "pieces", send: sendPDFAsPiece},
 }
 
-func sent(s *uploads.Service, method, target, body string, header ...string) *httptest.ResponseRecorder {
+func sendPDFToStore(t *testing.T, s *uploads.Service) bool {
+	_, err := s.Store(t.Context(), uploads.Upload{
+		Body: strings.NewReader(pdf),
+		Name: "a.pdf",
+		User: uploads.User{ID: "eva"},
+	})
+	return err == nil
+}
+
+func sendPDFByForm(t *testing.T, s *uploads.Service) bool { return sendForm(t, s, "file") < 400 }
+
+func sendPDFByTus(t *testing.T, s *uploads.Service) bool {
+	created := request(s, "POST", "/tus/", "",
+		"Tus-Resumable", "1.0.0",
+		"Upload-Length", strconv.Itoa(len(pdf)),
+		"Upload-Metadata", filenameMetadata("a.pdf"))
+	require.Equal(t, http.StatusCreated, created.Code, created.Body)
+	patched := request(s, "PATCH", created.Header().Get("Location"), pdf,
+		"Tus-Resumable", "1.0.0",
+		"Upload-Offset", "0",
+		"Content-Type", "application/offset+octet-stream")
+	return patched.Code < 400
+}
+
+func sendPDFAsPiece(t *testing.T, s *uploads.Service) bool {
+	_, err := s.PutPiece(t.Context(), uploads.Piece{
+		Token:  "token",
+		Count:  1,
+		Number: 1,
+		Body:   strings.NewReader(pdf),
+		Name:   "a.pdf",
+		User:   uploads.User{ID: "eva"},
+	})
+	return err == nil
+}
+
+// request makes a request to the handler. header has names and values.
+func request(s *uploads.Service, method, target, body string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
@@ -70,42 +89,52 @@ func sent(s *uploads.Service, method, target, body string, header ...string) *ht
 }
 
 // runOnEachRecordedWay runs a test with rules that look at the content, and with those that do not.
-func runOnEachRecordedWay(t *testing.T, c uploads.Config, test func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay)) {
+func runOnEachRecordedWay(
+	t *testing.T,
+	c uploads.Config,
+	test func(t *testing.T, s *uploads.Service, bucket storage.Bucket, way recordedWay),
+) {
 	c.Authorize = func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil }
-	for name, r := range map[string]rules.Rules{"judged": {Types: []string{"application/pdf"}}, "any": rules.Any(1 << 20)} {
+	for name, r := range map[string]rules.Rules{
+		"judged": {Types: []string{"application/pdf"}},
+		"any":    rules.Any(1 << 20),
+	} {
 		for _, way := range recordedWays {
 			t.Run(way.name+", "+name, func(t *testing.T) {
-				b := memstore.New()
-				c.Rules, c.Records = r, uploads.BucketRecords(b)
-				s, err := uploads.New(b, c)
+				bucket := memstore.New()
+				c.Rules = r
+				c.Records = uploads.BucketRecords(bucket)
+				s, err := uploads.New(bucket, c)
 				require.NoError(t, err)
-				test(t, s, b, way)
+				test(t, s, bucket, way)
 			})
 		}
 	}
 }
 
-// A file gets a record in each way of uploading.
+// A file gets a record in each way of uploading. Sweep leaves both, and Delete removes both.
 func TestRecordsHoldEachWay(t *testing.T) {
-	var told *uploads.File
+	var stored *uploads.File
 	config := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error {
-		told = f
+		stored = f
 		return nil
 	}}
-	runOnEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay) {
-		require.False(t, way.send(t, s))
+	runOnEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, bucket storage.Bucket, way recordedWay) {
+		require.True(t, way.send(t, s))
+
+		// The record.
 		files, next, err := s.Records().List(t.Context(), uploads.Filter{User: "eva"}, "", 10)
 		require.NoError(t, err)
 		require.Empty(t, next)
 		require.Len(t, files, 1)
-
 		f := files[0]
-		require.Equal(t, told.ID, f.ID, "Stored gets the record")
+		require.Equal(t, stored.ID, f.ID, "Stored gets the record")
 		require.Equal(t, "a.pdf", f.Name)
 		require.EqualValues(t, len(pdf), f.Size)
 		require.NotEmpty(t, f.ContentType)
 
-		text, _, err := storage.ReadAll(t.Context(), b, f.Key)
+		// The bytes.
+		text, _, err := storage.ReadAll(t.Context(), bucket, f.Key)
 		require.NoError(t, err)
 		require.Equal(t, pdf, string(text))
 
@@ -116,7 +145,7 @@ func TestRecordsHoldEachWay(t *testing.T) {
 		require.NoError(t, s.Delete(t.Context(), f.Key, uploads.User{ID: "eva"}))
 		_, err = s.Records().Record(t.Context(), f.ID)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
-		_, err = b.Attrs(t.Context(), f.Key)
+		_, err = bucket.Attrs(t.Context(), f.Key)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	})
 }
@@ -125,17 +154,15 @@ func TestRecordsHoldEachWay(t *testing.T) {
 // pieces keeps its record.
 func TestRecordsOfFileThatStoredRefuses(t *testing.T) {
 	config := uploads.Config{Stored: func(context.Context, *uploads.File) error { return storage.PermissionDenied }}
-	runOnEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, b storage.Bucket, way recordedWay) {
-		require.True(t, way.send(t, s))
+	runOnEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, bucket storage.Bucket, way recordedWay) {
+		require.False(t, way.send(t, s))
 		ids, _, err := s.Records().IDs(t.Context(), "", 10)
 		require.NoError(t, err)
-		require.Equal(t, way.drops, len(ids) == 0)
-		if !way.drops {
-			return
-		}
-		for entry, err := range b.List(t.Context()) {
-			require.NoError(t, err)
-			require.Fail(t, "left", entry.Key)
+		if way.drops {
+			require.Empty(t, ids)
+			require.Empty(t, keysUnder(t, bucket, ""))
+		} else {
+			require.NotEmpty(t, ids)
 		}
 	})
 }
@@ -174,11 +201,12 @@ func TestBeginTargetWithRecords(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	w := sent(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3")
+	w := request(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3")
 	require.Equal(t, http.StatusInternalServerError, w.Code)
 	require.ErrorContains(t, hidden, "Config.Begin")
 }
 
+// sendForm sends a.pdf in a field of a form, and returns the status of the response.
 func sendForm(t *testing.T, s *uploads.Service, field string) int {
 	t.Helper()
 	var form bytes.Buffer
@@ -188,7 +216,7 @@ func sendForm(t *testing.T, s *uploads.Service, field string) int {
 	_, err = io.WriteString(part, pdf)
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
-	return sent(s, "POST", "/", form.String(), "Content-Type", w.FormDataContentType()).Code
+	return request(s, "POST", "/", form.String(), "Content-Type", w.FormDataContentType()).Code
 }
 
 // lostCreate creates records, loses the answer, and cannot be asked for them.
@@ -250,65 +278,85 @@ func (r *failedCreate) Create(ctx context.Context, f *uploads.File) error {
 
 // If the client repeats Finish while the records or Stored fail, that Finish fails, but the file stays.
 func TestFinishAgainKeepsFile(t *testing.T) {
-	b := memstore.New(storage.WithSigningBaseURL("http://files.example"))
-	records := &failedCreate{Records: uploads.BucketRecords(b)}
-	var down error
-	s, err := uploads.New(b, uploads.Config{
+	user := uploads.User{ID: "eva"}
+	bucket := memstore.New(storage.WithSigningBaseURL("http://files.example"))
+	records := &failedCreate{Records: uploads.BucketRecords(bucket)}
+	var storedErr error
+	s, err := uploads.New(bucket, uploads.Config{
 		Rules:   rules.Rules{Types: []string{"application/pdf"}},
 		Records: records,
-		Stored:  func(context.Context, *uploads.File) error { return down },
+		Stored:  func(context.Context, *uploads.File) error { return storedErr },
 	})
 	require.NoError(t, err)
-	user := uploads.User{ID: "eva"}
 	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a.pdf", Size: int64(len(pdf))}, user)
 	require.NoError(t, err)
-	_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(pdf), storage.WithContentType("application/octet-stream"))
+	contentType := storage.WithContentType("application/octet-stream")
+	_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader(pdf), contentType)
 	require.NoError(t, err)
 	file, err := s.Finish(t.Context(), ticket.Token, user)
 	require.NoError(t, err)
 
-	for _, row := range []struct {
-		name    string
-		records bool
-		down    error
-	}{{"the records are down", true, nil}, {"the application is down", false, errors.New("down")}} {
-		records.failed = row.records
-		down = row.down
+	tests := []struct {
+		name        string
+		recordsFail bool
+		storedErr   error
+	}{
+		{name: "the records are down", recordsFail: true},
+		{name: "the application is down", storedErr: errors.New("down")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			records.failed = tt.recordsFail
+			storedErr = tt.storedErr
+			_, err := s.Finish(t.Context(), ticket.Token, user)
+			require.Error(t, err)
 
-		_, err = s.Finish(t.Context(), ticket.Token, user)
-		require.Error(t, err, row.name)
-		records.failed = false
-		down = nil
-		second, err := s.Finish(t.Context(), ticket.Token, user)
-		require.NoError(t, err, row.name)
-		require.Equal(t, file.ID, second.ID)
-
-		r, _, err := s.Download(t.Context(), file.ID)
-		require.NoError(t, err, row.name)
-		require.NoError(t, r.Close())
+			records.failed = false
+			storedErr = nil
+			repeated, err := s.Finish(t.Context(), ticket.Token, user)
+			require.NoError(t, err)
+			require.Equal(t, file.ID, repeated.ID)
+			r, _, err := s.Download(t.Context(), file.ID)
+			require.NoError(t, err)
+			require.NoError(t, r.Close())
+		})
 	}
 }
 
 // Files that were stored with another Config.Key look like records without bytes. Sweep keeps them, and its error
 // says what to do.
 func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
-	b := memstore.New()
-	for _, key := range []string{"files/content/{id}{ext}", "media/{id}{ext}"} {
-		s := newService(t, b, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(b), Key: key})
-		for range 11 {
+	const files = 11 // more than Sweep removes without a question
+	bucket := memstore.New()
+	newServiceOf := func(key string) *uploads.Service {
+		return newService(t, bucket, uploads.Config{
+			Rules:   rules.Any(0),
+			Records: uploads.BucketRecords(bucket),
+			Key:     key,
+		})
+	}
+	store := func(s *uploads.Service) {
+		for range files {
 			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(pdf), Name: "a.pdf"})
 			require.NoError(t, err)
 		}
-		_, err := s.Sweep(t.Context())
-		if key != "files/content/{id}{ext}" {
-			require.ErrorIs(t, err, storage.PreconditionFailed)
-			require.ErrorContains(t, err, "Config.Key")
-		}
-		report, err := s.Sweep(t.Context(), uploads.WithoutOrphanLimit())
-		require.NoError(t, err)
-		require.Equal(t, &uploads.SweepReport{}, report)
 	}
-	require.Len(t, listPublished(t, b), 44)
+
+	before := newServiceOf("files/content/{id}{ext}")
+	store(before)
+	report, err := before.Sweep(t.Context(), uploads.WithoutOrphanLimit())
+	require.NoError(t, err)
+	require.Equal(t, &uploads.SweepReport{}, report)
+
+	after := newServiceOf("media/{id}{ext}")
+	store(after)
+	_, err = after.Sweep(t.Context())
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+	require.ErrorContains(t, err, "Config.Key")
+	report, err = after.Sweep(t.Context(), uploads.WithoutOrphanLimit())
+	require.NoError(t, err)
+	require.Equal(t, &uploads.SweepReport{}, report)
+	require.Len(t, listPublished(t, bucket), 2*2*files, "the bytes and the records of both")
 }
 
 // If the record of a tus upload cannot be created, Sweep keeps the bytes while the upload lasts, which is longer
@@ -316,39 +364,45 @@ func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 	now := time.Now()
 	clock := func() time.Time { return now }
-	b := engine.New(memstore.NewDriver(memstore.Config{Now: clock}))
-	records := &failedCreate{uploads.BucketRecords(b), true}
-	s, err := uploads.New(b, uploads.Config{
+	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clock}))
+	records := &failedCreate{Records: uploads.BucketRecords(bucket), failed: true}
+	s, err := uploads.New(bucket, uploads.Config{
 		Rules:     rules.Any(1 << 20),
 		Records:   records,
 		Now:       clock,
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
 	})
 	require.NoError(t, err)
-	tus := []string{"Tus-Resumable", "1.0.0"}
 
-	w := sent(s, "POST", "/tus/", "", append(tus, "Upload-Length", "20")...)
+	// All bytes arrive, and the record fails.
+	w := request(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", strconv.Itoa(len(pdf)))
 	require.Equal(t, http.StatusCreated, w.Code, w.Body)
 	location := w.Header().Get("Location")
-	patch := append(tus, "Content-Type", "application/offset+octet-stream", "Upload-Offset")
-	require.Equal(t, http.StatusServiceUnavailable, sent(s, "PATCH", location, pdf, append(patch, "0")...).Code)
+	patch := func(offset, body string) *httptest.ResponseRecorder {
+		return request(s, "PATCH", location, body,
+			"Tus-Resumable", "1.0.0",
+			"Content-Type", "application/offset+octet-stream",
+			"Upload-Offset", offset)
+	}
+	require.Equal(t, http.StatusServiceUnavailable, patch("0", pdf).Code)
 
-	now = now.Add(25 * time.Hour)
+	now = now.Add(25 * time.Hour) // longer than Config.Grace
 	_, err = s.Sweep(t.Context())
 	require.NoError(t, err)
-	records.failed = false
-	w = sent(s, "HEAD", location, "", tus...)
-	w = sent(s, "PATCH", location, "", append(patch, w.Header().Get("Upload-Offset"))...)
-	require.Equal(t, http.StatusNoContent, w.Code, w.Body)
 
+	// The client asks again, and the record is created.
+	records.failed = false
+	w = request(s, "HEAD", location, "", "Tus-Resumable", "1.0.0")
+	w = patch(w.Header().Get("Upload-Offset"), "")
+	require.Equal(t, http.StatusNoContent, w.Code, w.Body)
 	files, _, err := records.List(t.Context(), uploads.Filter{}, "", 10)
 	require.NoError(t, err)
 	require.Len(t, files, 1, "the client has got 204 for this file")
 }
 
-// A file that the store finds too large is refused.
+// If the store refuses a file as too large, Store and PutPiece fail with TooLarge and its reason.
 func TestStoreTooLargeForBucket(t *testing.T) {
-	full := driver.WithLayer(func(next driver.Driver) driver.Driver {
+	refusePuts := driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Put" {
 				return &storage.Error{Code: storage.TooLarge, Err: errors.New("5 GiB at most")}
@@ -356,17 +410,16 @@ func TestStoreTooLargeForBucket(t *testing.T) {
 			return next(ctx)
 		})
 	})
-	records := uploads.BucketRecords(memstore.New())
-	s, err := uploads.New(memstore.New(full), uploads.Config{Rules: rules.Any(0), Records: records, States: uploads.BucketStates(memstore.New())})
+	s, err := uploads.New(memstore.New(refusePuts), uploads.Config{
+		Rules:   rules.Any(0),
+		Records: uploads.BucketRecords(memstore.New()),
+		States:  uploads.BucketStates(memstore.New()),
+	})
 	require.NoError(t, err)
 
-	for name, send := range map[string]func() (*uploads.File, error){
-		"Store": func() (*uploads.File, error) {
-			return s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})
-		},
-		"PutPiece": func() (*uploads.File, error) { return s.PutPiece(t.Context(), piece(1, 1, "x")) },
-	} {
-		_, err := send()
+	_, storeErr := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})
+	_, pieceErr := s.PutPiece(t.Context(), piece(1, 1, "x"))
+	for name, err := range map[string]error{"Store": storeErr, "PutPiece": pieceErr} {
 		e, ok := errors.AsType[*uploads.Error](err)
 		require.True(t, ok, name)
 		require.Equal(t, uploads.TooLarge, e.Code, name)
@@ -375,23 +428,23 @@ func TestStoreTooLargeForBucket(t *testing.T) {
 	}
 }
 
-// A late store sweeps before it keeps a record.
-type late struct {
+// A sweepingDriver runs a Sweep before it stores a record.
+type sweepingDriver struct {
 	driver.Driver
 	sweep func()
 }
 
-func (d *late) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+func (d *sweepingDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if strings.HasPrefix(r.Key, "files/records/") && d.sweep != nil {
 		d.sweep()
 	}
 	return d.Driver.Put(ctx, r)
 }
 
-// A slow body takes this long.
-type slow func()
+// A slowEnd is an empty body. It calls the function before it ends.
+type slowEnd func()
 
-func (pass slow) Read([]byte) (int, error) {
+func (pass slowEnd) Read([]byte) (int, error) {
 	pass()
 	return 0, io.EOF
 }
@@ -399,31 +452,33 @@ func (pass slow) Read([]byte) (int, error) {
 // If a file's lifetime ends while Store still reads it, Sweep removes its record, Store fails, and no object is
 // left.
 func TestStoreOfExpiringFileHasNoRecord(t *testing.T) {
+	const lifetime = time.Hour
 	now := time.Now()
 	clock := func() time.Time { return now }
-	d := &late{Driver: memstore.NewDriver(memstore.Config{Now: clock})}
-	b := engine.New(d)
-	s, err := uploads.New(b, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(b), Now: clock})
+	drv := &sweepingDriver{Driver: memstore.NewDriver(memstore.Config{Now: clock})}
+	bucket := engine.New(drv)
+	s, err := uploads.New(bucket, uploads.Config{
+		Rules:   rules.Any(0),
+		Records: uploads.BucketRecords(bucket),
+		Now:     clock,
+	})
 	require.NoError(t, err)
-	d.sweep = func() {
+	drv.sweep = func() {
 		report, err := s.Sweep(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 1, report.Expired)
 	}
+	passLifetime := slowEnd(func() {
+		now = now.Add(2 * lifetime)
+	})
 
 	_, err = s.Store(t.Context(), uploads.Upload{
-		Body: io.MultiReader(strings.NewReader("x"), slow(func() {
-			now = now.Add(2 * time.Hour)
-		})),
+		Body:   io.MultiReader(strings.NewReader("x"), passLifetime),
 		Name:   "a",
-		Target: &uploads.Target{Lifetime: time.Hour},
+		Target: &uploads.Target{Lifetime: lifetime},
 	})
 	require.ErrorIs(t, err, storage.Unavailable)
-
-	for entry, err := range b.List(t.Context()) {
-		require.NoError(t, err)
-		t.Errorf("%s is left", entry.Key)
-	}
+	require.Empty(t, keysUnder(t, bucket, ""))
 }
 
 // If Begin returns a Target with a Lifetime, but there are no Records, the upload fails.
@@ -441,7 +496,7 @@ func TestLifetimeOfBeginTargetNeedsRecords(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	w := sent(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3")
+	w := request(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3")
 	require.Equal(t, http.StatusInternalServerError, w.Code)
 	require.ErrorContains(t, hidden, "Lifetime")
 }
@@ -456,17 +511,22 @@ func TestNewRefusesKeyWhereRecordsAre(t *testing.T) {
 	}
 }
 
-// Delete of a key that no file has changes nothing.
+// Delete of a key that no file has changes nothing, even if the key has the ID of a file.
 func TestDeleteOfUnknownKey(t *testing.T) {
-	b := memstore.New()
-	s, err := uploads.New(b, uploads.Config{Records: uploads.BucketRecords(b), Rules: rules.Rules{Types: []string{"application/pdf"}}})
+	bucket := memstore.New()
+	s, err := uploads.New(bucket, uploads.Config{
+		Records: uploads.BucketRecords(bucket),
+		Rules:   rules.Rules{Types: []string{"application/pdf"}},
+	})
 	require.NoError(t, err)
 	f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(pdf), Name: "a.pdf"})
 	require.NoError(t, err)
-	require.NoError(t, s.Delete(t.Context(), strings.Replace(f.Key, ".pdf", ".png", 1), uploads.User{}))
+
+	unknown := strings.Replace(f.Key, ".pdf", ".png", 1)
+	require.NoError(t, s.Delete(t.Context(), unknown, uploads.User{}))
 	_, err = s.Records().Record(t.Context(), f.ID)
 	require.NoError(t, err)
-	require.NoError(t, s.Delete(t.Context(), f.Key, uploads.User{}))
 
-	require.Empty(t, listKeys(t, b))
+	require.NoError(t, s.Delete(t.Context(), f.Key, uploads.User{}))
+	require.Empty(t, listKeys(t, bucket))
 }
