@@ -32,7 +32,7 @@ func TestAllowanceExceeded(t *testing.T) {
 	})
 	require.NoError(t, err)
 	send := func(bytes int) (status int, code uploads.Code, id string) {
-		body, contentType := newForm(t, []piece{attached("file", "a.txt", strings.Repeat("x", bytes))})
+		body, contentType := newForm(t, []formField{newFileField("file", "a.txt", strings.Repeat("x", bytes))})
 		r := httptest.NewRequest(http.MethodPost, "/files", body)
 		r.Header.Set("Content-Type", contentType)
 		w := httptest.NewRecorder()

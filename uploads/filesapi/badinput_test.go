@@ -7,6 +7,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,23 +17,25 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// A piece is one part of a form, with its header verbatim.
-type piece struct{ disposition, content string }
+// A formField is one part of a form, with its header verbatim.
+type formField struct{ disposition, content string }
 
-func value(name, content string) piece {
-	return piece{fmt.Sprintf(`form-data; name="%s"`, name), content}
+// newField returns a text field.
+func newField(name, content string) formField {
+	return formField{fmt.Sprintf(`form-data; name="%s"`, name), content}
 }
 
-func attached(name, fileName, content string) piece {
-	return piece{fmt.Sprintf(`form-data; name="%s"; filename="%s"`, name, fileName), content}
+// newFileField returns a file.
+func newFileField(name, fileName, content string) formField {
+	return formField{fmt.Sprintf(`form-data; name="%s"; filename="%s"`, name, fileName), content}
 }
 
 // newForm returns a form and its content type.
-func newForm(t *testing.T, pieces []piece) (io.Reader, string) {
+func newForm(t *testing.T, fields []formField) (io.Reader, string) {
 	t.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
-	for _, p := range pieces {
+	for _, p := range fields {
 		part, err := w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {p.disposition}})
 		require.NoError(t, err)
 		_, err = io.WriteString(part, p.content)
@@ -45,18 +48,19 @@ func newForm(t *testing.T, pieces []piece) (io.Reader, string) {
 // A badForm is a form that must be refused.
 type badForm struct {
 	name   string
-	pieces []piece
+	fields []formField
 	status int
 	field  string
 	code   uploads.Code
 }
 
-func (a *api) refuses(t *testing.T, path string, forms []badForm) {
+// requireRefusesForms requires that the handler refuses each form, and stores nothing of it.
+func (a *api) requireRefusesForms(t *testing.T, path string, forms []badForm) {
 	t.Helper()
-	for _, row := range forms {
-		t.Run(row.name, func(t *testing.T) {
-			body, contentType := newForm(t, row.pieces)
-			a.ask(t, "POST", path, contentType, body).problem(t, row.status, row.field, row.code)
+	for _, form := range forms {
+		t.Run(form.name, func(t *testing.T) {
+			body, contentType := newForm(t, form.fields)
+			a.ask(t, "POST", path, contentType, body).requireProblem(t, form.status, form.field, form.code)
 			require.Empty(t, keysUnder(t, a.fixture.bucket, "files/client/"))
 			require.Empty(t, keysUnder(t, a.fixture.bucket, "files/expiry/"))
 			require.Empty(t, keysUnder(t, a.fixture.bucket, "files/records/"))
@@ -65,11 +69,14 @@ func (a *api) refuses(t *testing.T, path string, forms []badForm) {
 	require.Empty(t, a.hidden, "none of it is the server's fault")
 }
 
+// bad is the status of most refusals.
 const bad = http.StatusBadRequest
 
-var theFile = attached("file", "a.txt", "content")
+// theFile is a valid file.
+var theFile = newFileField("file", "a.txt", "content")
 
-func withName(name string) []piece { return []piece{attached("file", name, "content")} }
+// withName returns a form whose file has this name.
+func withName(name string) []formField { return []formField{newFileField("file", name, "content")} }
 
 // badNames are file names as they are sent in a form.
 var badNames = map[string]string{
@@ -93,264 +100,306 @@ var badNames = map[string]string{
 
 // The handler refuses malformed upload forms, with the field and the code of the fault.
 func TestHandlerRefusesUploads(t *testing.T) {
-	rows := []badForm{
+	forms := []badForm{
 		{name: "no fields", status: bad, field: "file", code: uploads.InvalidValue},
-		{name: "no file", pieces: []piece{value("Purpose", "x")}, status: bad, field: "file", code: uploads.InvalidValue},
-		{name: "a file that is text", pieces: []piece{value("file", "x")}, status: bad, field: "file", code: uploads.InvalidValue},
+		{name: "no file", fields: []formField{newField("Purpose", "x")}, status: bad, field: "file", code: uploads.InvalidValue},
+		{name: "a file that is text", fields: []formField{newField("file", "x")}, status: bad, field: "file", code: uploads.InvalidValue},
 		{
 			name:   "a line end in its header",
-			pieces: []piece{{"form-data; name=\"a\rb\"", "x"}, theFile},
+			fields: []formField{{"form-data; name=\"a\rb\"", "x"}, theFile},
 			status: bad,
 			field:  "Content-Disposition",
 			code:   uploads.InvalidRequest,
 		},
-		{name: "two files", pieces: []piece{theFile, theFile}, status: bad, field: "file", code: uploads.InvalidRequest},
+		{name: "two files", fields: []formField{theFile, theFile}, status: bad, field: "file", code: uploads.InvalidRequest},
 		{
 			name:   "a field that is none after the file",
-			pieces: []piece{theFile, value("Porpoise", "x")},
+			fields: []formField{theFile, newField("Porpoise", "x")},
 			status: bad,
 			field:  "Porpoise",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a purpose before the file and one after",
-			pieces: []piece{value("Purpose", "x"), theFile, value("Purpose", "x")},
+			fields: []formField{newField("Purpose", "x"), theFile, newField("Purpose", "x")},
 			status: bad,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "two purposes after the file",
-			pieces: []piece{theFile, value("Purpose", "x"), value("Purpose", "x")},
+			fields: []formField{theFile, newField("Purpose", "x"), newField("Purpose", "x")},
 			status: bad,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a purpose with a control character after the file",
-			pieces: []piece{theFile, value("Purpose", "a\x00b")},
+			fields: []formField{theFile, newField("Purpose", "a\x00b")},
 			status: bad,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose of 10,000 characters after the file",
-			pieces: []piece{theFile, value("Purpose", strings.Repeat("x", 10_000))},
+			fields: []formField{theFile, newField("Purpose", strings.Repeat("x", 10_000))},
 			status: bad,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose of 1 MiB after the file",
-			pieces: []piece{theFile, value("Purpose", strings.Repeat("x", 1<<20))},
+			fields: []formField{theFile, newField("Purpose", strings.Repeat("x", 1<<20))},
 			status: http.StatusRequestEntityTooLarge,
 			field:  "Purpose",
 			code:   uploads.TooLarge,
 		},
 		{
 			name:   "a field that is none",
-			pieces: []piece{value("Porpoise", "x"), theFile},
+			fields: []formField{newField("Porpoise", "x"), theFile},
 			status: bad,
 			field:  "Porpoise",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a field of another case",
-			pieces: []piece{value("purpose", "x"), theFile},
+			fields: []formField{newField("purpose", "x"), theFile},
 			status: bad,
 			field:  "purpose",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a field without a name",
-			pieces: []piece{{"form-data", "x"}, theFile},
+			fields: []formField{{"form-data", "x"}, theFile},
 			status: bad,
 			field:  "Content-Disposition",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a field without a disposition",
-			pieces: []piece{{"", "x"}, theFile},
+			fields: []formField{{"", "x"}, theFile},
 			status: bad,
 			field:  "Content-Disposition",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "two purposes",
-			pieces: []piece{value("Purpose", "x"), value("Purpose", "x"), theFile},
+			fields: []formField{newField("Purpose", "x"), newField("Purpose", "x"), theFile},
 			status: bad,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a purpose that is a file",
-			pieces: []piece{attached("Purpose", "a.txt", "x"), theFile},
+			fields: []formField{newFileField("Purpose", "a.txt", "x"), theFile},
 			status: bad,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose with a control character",
-			pieces: []piece{value("Purpose", "a\x00b"), theFile},
+			fields: []formField{newField("Purpose", "a\x00b"), theFile},
 			status: bad,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose that is not text",
-			pieces: []piece{value("Purpose", "\xff"), theFile},
+			fields: []formField{newField("Purpose", "\xff"), theFile},
 			status: bad,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose of 10,000 characters",
-			pieces: []piece{value("Purpose", strings.Repeat("x", 10_000)), theFile},
+			fields: []formField{newField("Purpose", strings.Repeat("x", 10_000)), theFile},
 			status: bad,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose of 1 MiB",
-			pieces: []piece{value("Purpose", strings.Repeat("x", 1<<20)), theFile},
+			fields: []formField{newField("Purpose", strings.Repeat("x", 1<<20)), theFile},
 			status: http.StatusRequestEntityTooLarge,
 			field:  "Purpose",
 			code:   uploads.TooLarge,
 		},
 		{
 			name:   "a file that is too large",
-			pieces: withContent(1<<20 + 1),
+			fields: withContent(1<<20 + 1),
 			status: http.StatusRequestEntityTooLarge,
 			field:  "file",
 			code:   uploads.TooLarge,
 		},
 		{
 			name:   "a name of 1 MiB",
-			pieces: withName(strings.Repeat("x", 1<<20)),
+			fields: withName(strings.Repeat("x", 1<<20)),
 			status: http.StatusRequestEntityTooLarge,
 			field:  "file",
 			code:   uploads.TooLarge,
 		},
 		{
 			name:   "a name of 20,000 emoji",
-			pieces: withName(strings.Repeat("🦄", 20_000)),
+			fields: withName(strings.Repeat("🦄", 20_000)),
 			status: http.StatusRequestEntityTooLarge,
 			field:  "file",
 			code:   uploads.TooLarge,
 		},
 	}
 	for name, value := range badNames {
-		rows = append(rows, badForm{"a name of " + name, withName(value), bad, "file", uploads.InvalidValue})
+		forms = append(forms, badForm{
+			name:   "a name of " + name,
+			fields: withName(value),
+			status: bad,
+			field:  "file",
+			code:   uploads.InvalidValue,
+		})
 	}
-	for _, path := range []string{"/files", "/temp-files"} {
+	tempForms := []badForm{
+		{name: "no fields", status: bad, field: "file", code: uploads.InvalidValue},
+		{
+			name:   "a purpose",
+			fields: []formField{newField("Purpose", "x"), theFile},
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidRequest,
+		},
+		{
+			name:   "a purpose after the file",
+			fields: []formField{theFile, newField("Purpose", "x")},
+			status: bad,
+			field:  "Purpose",
+			code:   uploads.InvalidRequest,
+		},
+	}
+	for _, form := range forms {
+		if form.field == "file" && !strings.HasPrefix(form.name, "no ") {
+			tempForms = append(tempForms, form)
+		}
+	}
+
+	for path, forms := range map[string][]badForm{"/files": forms, "/temp-files": tempForms} {
 		t.Run(path, func(t *testing.T) {
-			forms := rows
-			if path == "/temp-files" {
-				forms = []badForm{{name: "no fields", status: bad, field: "file", code: uploads.InvalidValue}, {
-					name:   "a purpose",
-					pieces: []piece{value("Purpose", "x"), theFile},
-					status: bad,
-					field:  "Purpose",
-					code:   uploads.InvalidRequest,
-				}, {
-					name:   "a purpose after the file",
-					pieces: []piece{theFile, value("Purpose", "x")},
-					status: bad,
-					field:  "Purpose",
-					code:   uploads.InvalidRequest,
-				}}
-				for _, row := range rows {
-					if row.field == "file" && !strings.HasPrefix(row.name, "no ") {
-						forms = append(forms, row)
-					}
-				}
-			}
-			newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{MaxUploadSize: 1 << 20}).refuses(t, path, forms)
+			f := newMemoryFixture(t, filesapi.StoreConfig{})
+			a := newAPI(t, f, filesapi.HandlerConfig{MaxUploadSize: 1 << 20})
+			a.requireRefusesForms(t, path, forms)
 		})
 	}
 }
 
-func withContent(size int) []piece {
-	return []piece{attached("file", "a.txt", strings.Repeat("x", size))}
+// withContent returns a form whose file has this size.
+func withContent(size int) []formField {
+	return []formField{newFileField("file", "a.txt", strings.Repeat("x", size))}
 }
 
-// partForm returns the form of a part, with one change.
-func partForm(spoil func(fields map[string]string)) []piece {
-	fields := map[string]string{"originalFileName": "a.txt", "token": "token-1234", "count": "3", "part": "1"}
-	spoil(fields)
-	var pieces []piece
-	for name, content := range fields {
-		pieces = append(pieces, value(name, content))
-	}
-	return append(pieces, theFile)
-}
-
-func partWith(name, content string) []piece {
-	return partForm(func(fields map[string]string) {
-		fields[name] = content
-	})
-}
-
-func partWithout(name string) []piece {
-	return partForm(func(fields map[string]string) {
-		delete(fields, name)
-	})
-}
-
-func TestHandlerRefusesParts(t *testing.T) {
-	var rows []badForm
-	add := func(name string, pieces []piece, field string, code uploads.Code) {
-		rows = append(rows, badForm{name, pieces, bad, field, code})
-	}
-	for _, field := range []string{"originalFileName", "token", "count", "part"} {
-		add("no "+field, partWithout(field), field, uploads.InvalidValue)
-		add("an empty "+field, partWith(field, ""), field, uploads.InvalidValue)
-		add("two of "+field, append([]piece{value(field, "1")}, partForm(func(map[string]string) {})...), field, uploads.InvalidRequest)
-		add(field+" as a file", append([]piece{attached(field, "a.txt", "1")}, partWithout(field)...), field, uploads.InvalidValue)
-		add(field+" after the file", append(partWithout(field), value(field, "1")), field, uploads.InvalidValue)
-		rows = append(rows, badForm{field + " of 1 MiB", append([]piece{value(field, strings.Repeat("1", 1<<20))}, partWithout(field)...),
-			http.StatusRequestEntityTooLarge, field, uploads.TooLarge})
-	}
-	for _, field := range []string{"count", "part"} {
-		for _, number := range []string{"0", "-1", "+1", "1.0", "1e3", "0x1", " 1", "one", "null", "true", "10001", "2147483648", "18446744073709551617", strings.Repeat("9", 10_000), "１"} {
-			add(field+" as "+number[:min(20, len(number))], partWith(field, number), field, uploads.InvalidValue)
+// partForm returns the valid form of a part, without the fields of these names.
+func partForm(without ...string) []formField {
+	var fields []formField
+	for _, field := range []struct{ name, content string }{
+		{"originalFileName", "a.txt"},
+		{"token", "token-1234"},
+		{"count", "3"},
+		{"part", "1"},
+	} {
+		if !slices.Contains(without, field.name) {
+			fields = append(fields, newField(field.name, field.content))
 		}
 	}
-	add("a part after the last", partWith("part", "4"), "part", uploads.InvalidValue)
-	for _, token := range []string{"1234567", strings.Repeat("x", 129), "../../secret", "with spaces", "12345678\x00", "éééééééé"} {
-		add(fmt.Sprintf("token %.20q", token), partWith("token", token), "token", uploads.InvalidValue)
+	if !slices.Contains(without, "file") {
+		fields = append(fields, theFile)
+	}
+	return fields
+}
+
+// partFormWith returns the form of a part in which one field has another content.
+func partFormWith(name, content string) []formField {
+	return append([]formField{newField(name, content)}, partForm(name)...)
+}
+
+// The handler refuses malformed forms of parts, with the field and the code of the fault.
+func TestHandlerRefusesParts(t *testing.T) {
+	var forms []badForm
+	addInvalid := func(name, field string, fields []formField) {
+		forms = append(forms, badForm{name, fields, bad, field, uploads.InvalidValue})
+	}
+	addMalformed := func(name, field string, fields []formField) {
+		forms = append(forms, badForm{name, fields, bad, field, uploads.InvalidRequest})
+	}
+	addTooLarge := func(name, field string, fields []formField) {
+		forms = append(forms, badForm{name, fields, http.StatusRequestEntityTooLarge, field, uploads.TooLarge})
 	}
 
+	// Each field must be there once, as text, and before the file.
+	for _, field := range []string{"originalFileName", "token", "count", "part"} {
+		addInvalid("no "+field, field, partForm(field))
+		addInvalid("an empty "+field, field, partFormWith(field, ""))
+		addMalformed("two of "+field, field, append([]formField{newField(field, "1")}, partForm()...))
+		addInvalid(field+" as a file", field, append([]formField{newFileField(field, "a.txt", "1")}, partForm(field)...))
+		addInvalid(field+" after the file", field, append(partForm(field), newField(field, "1")))
+		addTooLarge(field+" of 1 MiB", field, partFormWith(field, strings.Repeat("1", 1<<20)))
+	}
+	addInvalid("no file", "file", partForm("file"))
+	addMalformed("a field that is none", "size", partFormWith("size", "1"))
+	addMalformed("a field after the file", "Purpose", append(partForm(), newField("Purpose", "x")))
+
+	// Values.
+	for _, field := range []string{"count", "part"} {
+		for _, number := range []string{
+			"0", "-1", "+1", "1.0", "1e3", "0x1", " 1", "one", "null", "true", "10001", "2147483648",
+			"18446744073709551617", strings.Repeat("9", 10_000), "１",
+		} {
+			addInvalid(field+" as "+number[:min(20, len(number))], field, partFormWith(field, number))
+		}
+	}
+	addInvalid("a part after the last", "part", partFormWith("part", "4"))
+	for _, token := range []string{
+		"1234567", strings.Repeat("x", 129), "../../secret", "with spaces", "12345678\x00", "éééééééé",
+	} {
+		addInvalid(fmt.Sprintf("token %.20q", token), "token", partFormWith("token", token))
+	}
 	for name, value := range badNames {
-		add("a name of "+name, partWith("originalFileName", value), "originalFileName", uploads.InvalidValue)
+		addInvalid("a name of "+name, "originalFileName", partFormWith("originalFileName", value))
 	}
 
-	add("a field after the file", append(partForm(func(map[string]string) {}), value("Purpose", "x")), "Purpose", uploads.InvalidRequest)
-	add("a field that is none", partWith("size", "1"), "size", uploads.InvalidRequest)
-	add("no file", partForm(func(map[string]string) {})[:4], "file", uploads.InvalidValue)
+	// The name is in the form twice.
 	emoji := strings.Repeat("🦄", 10_000)
-	rows = append(rows, badForm{"a name of 10,000 emoji, twice", append(partWith("originalFileName", emoji)[:4], attached("file", emoji, "x")),
-		http.StatusRequestEntityTooLarge, "originalFileName", uploads.TooLarge})
+	longNames := append([]formField{newField("originalFileName", emoji)}, partForm("originalFileName", "file")...)
+	longNames = append(longNames, newFileField("file", emoji, "x"))
+	addTooLarge("a name of 10,000 emoji, twice", "originalFileName", longNames)
 
 	for _, path := range []string{"/files/parts", "/temp-files/parts"} {
 		t.Run(path, func(t *testing.T) {
-			newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{MaxUploadSize: 1 << 20}).refuses(t, path, rows)
+			f := newMemoryFixture(t, filesapi.StoreConfig{})
+			a := newAPI(t, f, filesapi.HandlerConfig{MaxUploadSize: 1 << 20})
+			a.requireRefusesForms(t, path, forms)
 		})
 	}
 }
 
-// The handler refuses uploads whose Content-Type is not a multipart form.
+// The handler refuses uploads that are no multipart form.
 func TestHandlerRefusesBodiesOfOtherKind(t *testing.T) {
 	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
-	for _, contentType := range []string{"", "application/json", "multipart/form-data", "multipart/mixed; boundary=x", "application/x-www-form-urlencoded", "a; b; c"} {
+	for _, contentType := range []string{
+		"",
+		"application/json",
+		"multipart/form-data",
+		"multipart/mixed; boundary=x",
+		"application/x-www-form-urlencoded",
+		"a; b; c",
+	} {
 		for _, path := range []string{"/files", "/files/parts", "/temp-files", "/temp-files/parts"} {
-			a.ask(t, "POST", path, contentType, strings.NewReader("file=x")).problem(t, bad, "Content-Type", uploads.InvalidRequest)
+			resp := a.ask(t, "POST", path, contentType, strings.NewReader("file=x"))
+			resp.requireProblem(t, bad, "Content-Type", uploads.InvalidRequest)
 		}
 	}
-	a.ask(t, "POST", "/files", "multipart/form-data; boundary=x", strings.NewReader("no form at all")).problem(t, bad, "", uploads.Interrupted)
-	a.ask(t, "POST", "/files", "multipart/form-data; boundary=x", nil).problem(t, bad, "", uploads.Interrupted)
+
+	const form = "multipart/form-data; boundary=x"
+	noForm := strings.NewReader("no form at all")
+	a.ask(t, "POST", "/files", form, noForm).requireProblem(t, bad, "", uploads.Interrupted)
+	a.ask(t, "POST", "/files", form, nil).requireProblem(t, bad, "", uploads.Interrupted)
 }
 
+// If a form is cut off at any place, nothing of it is stored.
 func TestHandlerStoresNothingOfATruncatedForm(t *testing.T) {
 	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	body, contentType := newForm(t, withContent(100_000))
@@ -363,6 +412,8 @@ func TestHandlerStoresNothingOfATruncatedForm(t *testing.T) {
 	}
 }
 
+// The handler refuses malformed JSON documents, with the field and the code of the fault. Nothing is deleted or
+// changed.
 func TestHandlerRefusesDocuments(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: 3})
@@ -546,17 +597,20 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a.ask(t, tt.method, tt.path, "application/json", strings.NewReader(tt.body)).problem(t, tt.status, tt.field, tt.code)
+			resp := a.ask(t, tt.method, tt.path, "application/json", strings.NewReader(tt.body))
+			resp.requireProblem(t, tt.status, tt.field, tt.code)
 		})
 	}
 
-	a.ask(t, "POST", "/files/delete", "text/plain", strings.NewReader(`{"Items": ["`+id+`"]}`)).problem(t, bad, "Content-Type", uploads.InvalidRequest)
+	resp := a.ask(t, "POST", "/files/delete", "text/plain", strings.NewReader(`{"Items": ["`+id+`"]}`))
+	resp.requireProblem(t, bad, "Content-Type", uploads.InvalidRequest)
 	require.Empty(t, a.hidden)
 	record, err := f.store.Details(t.Context(), id)
 	require.NoError(t, err, "nothing was deleted")
 	require.Empty(t, record.Purpose)
 }
 
+// The handler refuses malformed queries of the list of files, with the parameter and the code of the fault.
 func TestHandlerRefusesQueries(t *testing.T) {
 	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	tests := []struct {
@@ -588,7 +642,7 @@ func TestHandlerRefusesQueries(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.query[:min(40, len(tt.query))], func(t *testing.T) {
-			a.ask(t, "GET", "/files?"+tt.query, "", nil).problem(t, bad, tt.field, tt.code)
+			a.ask(t, "GET", "/files?"+tt.query, "", nil).requireProblem(t, bad, tt.field, tt.code)
 		})
 	}
 }

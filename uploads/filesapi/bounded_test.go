@@ -28,10 +28,10 @@ func TestStoreConfigLargestMaxSize(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: math.MaxInt64})
-			r, err := f.store.Upload(t.Context(), body("content"), named("a.txt"))
+			r, err := f.store.Upload(t.Context(), body("content"), fileOptions("a.txt"))
 			require.NoError(t, err)
 			require.Equal(t, "content", readContent(t, f.store, r.ID))
-			r, err = f.store.UploadPart(t.Context(), body("content"), part(token, 1, 1))
+			r, err = f.store.UploadPart(t.Context(), body("content"), partOptions(token, 1, 1))
 			require.NoError(t, err)
 			require.Equal(t, "content", readContent(t, f.store, r.ID))
 		})
@@ -60,10 +60,10 @@ func TestMaxSizeOfParts(t *testing.T) {
 			t.Run(tt.name+", "+name, func(t *testing.T) {
 				f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
 				for number, text := range tt.before {
-					f.send(t, text, part(token, 4, number))
+					f.sendPart(t, text, partOptions(token, 4, number))
 				}
 				objects := storedSizes(t, f.bucket)
-				_, err := f.store.UploadPart(t.Context(), body(tt.body), part(token, 4, tt.part))
+				_, err := f.store.UploadPart(t.Context(), body(tt.body), partOptions(token, 4, tt.part))
 				if tt.fits {
 					require.NoError(t, err)
 					return
@@ -92,15 +92,15 @@ func storedSizes(t *testing.T, b storage.Lister) map[string]int64 {
 // complete it.
 func TestMaxSizeThenSmallerPart(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
-	unbounded := f.beside(t)
-	unbounded.send(t, "0123456789", part(token, 2, 1)) // as if two came at once
+	unbounded := f.openBeside(t)
+	unbounded.sendPart(t, "0123456789", partOptions(token, 2, 1)) // as if two came at once
 	calls := faults.New()
 	s := f.withLayers(t, filesapi.StoreConfig{MaxSize: 10}, driver.WithLayer(calls.Layer()))
 
-	_, err := s.store.UploadPart(t.Context(), strings.NewReader("01234"), part(token, 2, 2))
+	_, err := s.store.UploadPart(t.Context(), strings.NewReader("01234"), partOptions(token, 2, 2))
 	requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
 	require.Equal(t, 1, calls.Count(faults.Put), "the part; no file was begun")
-	require.Equal(t, "5678901234", readContent(t, f.store, f.send(t, "56789", part(token, 2, 1)).ID))
+	require.Equal(t, "5678901234", readContent(t, f.store, f.sendPart(t, "56789", partOptions(token, 2, 1)).ID))
 }
 
 // If two parts that arrive at the same time exceed MaxSize together, no file is made. The client can send a
@@ -111,24 +111,24 @@ func TestMaxSizeOfSumOfParts(t *testing.T) {
 	var late sync.WaitGroup
 	var err error
 	late.Go(func() {
-		_, err = f.store.UploadPart(t.Context(), slow, part(token, 2, 1))
+		_, err = f.store.UploadPart(t.Context(), slow, partOptions(token, 2, 1))
 	})
 	<-inside
-	f.send(t, "56789", part(token, 2, 2))
+	f.sendPart(t, "56789", partOptions(token, 2, 2))
 	close(slow.open)
 
 	late.Wait()
 	requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
-	require.Equal(t, "0123456789", readContent(t, f.store, f.send(t, "01234", part(token, 2, 1)).ID))
+	require.Equal(t, "0123456789", readContent(t, f.store, f.sendPart(t, "01234", partOptions(token, 2, 1)).ID))
 }
 
 // If a part is replaced by a larger one during the join, so that the file exceeds MaxSize, UploadPart fails with
 // TooLarge. The token stays usable.
 func TestMaxSizeOfPartsThatGrow(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
-	f.send(t, "01234", part(token, 2, 1))
-	grows := f.beside(t)
-	s := f.withLayers(t, filesapi.StoreConfig{MaxSize: 10}, before("Compose", 1, func() {
+	f.sendPart(t, "01234", partOptions(token, 2, 1))
+	grows := f.openBeside(t)
+	s := f.withLayers(t, filesapi.StoreConfig{MaxSize: 10}, callBefore("Compose", 1, func() {
 		for _, key := range keysUnder(t, f.bucket, "files/parts/") {
 			if strings.HasSuffix(key, "/00001") {
 				_, err := grows.bucket.Upload(t.Context(), key, strings.NewReader("0123456789"))
@@ -137,9 +137,9 @@ func TestMaxSizeOfPartsThatGrow(t *testing.T) {
 		}
 	}))
 
-	_, err := s.store.UploadPart(t.Context(), strings.NewReader("56789"), part(token, 2, 2))
+	_, err := s.store.UploadPart(t.Context(), strings.NewReader("56789"), partOptions(token, 2, 2))
 	requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
-	require.Equal(t, "0123456789", readContent(t, f.store, f.send(t, "01234", part(token, 2, 1)).ID), "the token is not lost")
+	require.Equal(t, "0123456789", readContent(t, f.store, f.sendPart(t, "01234", partOptions(token, 2, 1)).ID), "the token is not lost")
 	requireConsistent(t, f.bucket, f.records)
 }
 
@@ -148,7 +148,7 @@ func TestMaxSizeOfPartWithinShare(t *testing.T) {
 	calls := faults.New()
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 1000}, driver.WithLayer(calls.Layer()))
 	for number := 1; number < 10; number++ {
-		f.send(t, strings.Repeat("x", 100), part(token, 10, number))
+		f.sendPart(t, strings.Repeat("x", 100), partOptions(token, 10, number))
 	}
 	require.Zero(t, calls.Count(faults.List))
 }
@@ -159,7 +159,7 @@ func TestMaxSizeCannotCompare(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10}, driver.WithLayer(faults.New(faults.Fail(faults.List)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			_, err := f.store.UploadPart(t.Context(), body("0123456789"), part(token, 2, 1))
+			_, err := f.store.UploadPart(t.Context(), body("0123456789"), partOptions(token, 2, 1))
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 		})
 	}

@@ -39,8 +39,8 @@ func TestStoreConflictsEnd(t *testing.T) {
 			return err
 		}},
 		{"the last part", func(f *fixture) error {
-			require.Nil(t, f.send(t, "x", part(token, 2, 1)))
-			_, err := f.store.UploadPart(ctx, strings.NewReader("y"), part(token, 2, 2))
+			require.Nil(t, f.sendPart(t, "x", partOptions(token, 2, 1)))
+			_, err := f.store.UploadPart(ctx, strings.NewReader("y"), partOptions(token, 2, 2))
 			return err
 		}},
 	}

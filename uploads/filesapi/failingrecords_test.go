@@ -14,8 +14,8 @@ type failingRecords struct {
 	uploads.Records
 	n    int
 	lost bool
-	// death, if it is not nil, makes the calls part of a process that is killed.
-	death *death
+	// killer, if it is not nil, counts the calls as calls of a process that it kills.
+	killer *killer
 
 	mu    sync.Mutex
 	calls int
@@ -29,8 +29,8 @@ func (r *failingRecords) hit() bool {
 
 // call makes one call, or fails.
 func (r *failingRecords) call(next func() error, writes bool) error {
-	if r.death != nil {
-		return r.death.call("", next)
+	if r.killer != nil {
+		return r.killer.call("", next)
 	}
 	r.mu.Lock()
 	r.calls++
@@ -88,8 +88,8 @@ var _ uploads.States = (*failingDatabase)(nil)
 
 func (d *failingDatabase) hit() bool { return d.calls.hit() }
 
-// failing returns f's records, whose n-th call fails.
-func (f *fixture) failing(n int, lost bool) uploads.Records {
+// failingRecords returns f's records, whose n-th call fails.
+func (f *fixture) failingRecords(n int, lost bool) uploads.Records {
 	if f.database == nil {
 		return &failingRecords{Records: f.records, n: n, lost: lost}
 	}
@@ -97,8 +97,8 @@ func (f *fixture) failing(n int, lost bool) uploads.Records {
 	return &failingDatabase{r, r, f.database}
 }
 
-// instead returns records that a test put in place of f's, with f's states.
-func (f *fixture) instead(records uploads.Records) uploads.Records {
+// withStates returns records that a test put in place of f's, with f's states.
+func (f *fixture) withStates(records uploads.Records) uploads.Records {
 	if f.database == nil {
 		return records
 	}

@@ -20,186 +20,170 @@ import (
 // An operation is tested with a fault at its first driver call, at its second, and so
 // on, until there are no more calls.
 type operation struct {
-	name  string
-	setUp func(t *testing.T, f *fixture) string // its result is passed to do and done
-	do    func(t *testing.T, s *filesapi.Store, given string) error
-	// done checks the effect of an operation that succeeded, at once or the second
-	// time.
-	done func(t *testing.T, f *fixture, given string)
-	// noRecords: it makes no call to the client files' records.
-	noRecords bool
+	name string
+	// setUp prepares the operation. It may be nil. id is that of the file, if the operation has one.
+	setUp func(t *testing.T, f *fixture) (id string)
+	do    func(t *testing.T, s *filesapi.Store, id string) error
+	// check checks the effect of an operation that succeeded, at once or the second time.
+	check   func(t *testing.T, f *fixture, id string)
+	inspect func(context.Context, *filesapi.Record, *storage.ReaderAt) error
+
+	noRecords bool // it makes no call to the client files' records
 	states    bool // it makes calls to the states of uploads in parts
 	noBucket  bool // it makes no call to the bucket if the records are in a database
-	// later: a failed pass may have asked about an upload. A pass after another
+	// later: a failed Sweep may have asked about an upload. A Sweep after another
 	// Config.PartsTTL removes it.
-	later   bool
-	inspect func(context.Context, *filesapi.Record, *storage.ReaderAt) error
+	later bool
 }
 
 var operations = []operation{
+	{name: "an upload", do: uploadFile, check: checkUploadedFile},
+	{name: "an upload that is inspected", inspect: refuseEvil, do: uploadFile, check: checkUploadedFile},
+	{name: "an upload of a temp file", do: uploadTempFile, check: checkUploadedTempFile},
 	{
-		name:  "an upload",
-		setUp: func(*testing.T, *fixture) string { return "" },
-		do: func(t *testing.T, s *filesapi.Store, _ string) error {
-			_, err := s.Upload(t.Context(), strings.NewReader("new"), named("new.txt"))
-			return err
-		},
-		done: func(t *testing.T, f *fixture, _ string) {
-			require.GreaterOrEqual(t, len(listIDs(t, f.store, uploads.Filter{}, 10)), 2)
-		},
-	},
-	{
-		name:    "an upload that is inspected",
-		inspect: noEvil,
-		setUp:   func(*testing.T, *fixture) string { return "" },
-		do: func(t *testing.T, s *filesapi.Store, _ string) error {
-			return failure(s.Upload(t.Context(), strings.NewReader("new"), named("new.txt")))
-		},
-		done: func(t *testing.T, f *fixture, _ string) {
-			require.GreaterOrEqual(t, len(listIDs(t, f.store, uploads.Filter{}, 10)), 2)
-		},
-	},
-	{
-		name:  "an upload of a temp file",
-		setUp: func(*testing.T, *fixture) string { return "" },
-		do: func(t *testing.T, s *filesapi.Store, _ string) error {
-			_, err := s.UploadTemp(t.Context(), strings.NewReader("new"), named("new.txt"))
-			return err
-		},
-		done: func(t *testing.T, f *fixture, _ string) {
-			require.GreaterOrEqual(t, len(keysUnder(t, f.bucket, "files/client/")), 2)
-		},
-	},
-	{
-		name: "a part that completes a file",
-		setUp: func(t *testing.T, f *fixture) string {
-			f.send(t, "c", part(token, 3, 3))
-			f.send(t, "a", part(token, 3, 1))
-			return ""
-		},
-		do: func(t *testing.T, s *filesapi.Store, _ string) error {
-			return sent(s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 3, 2)))
-		},
-		done: func(t *testing.T, f *fixture, _ string) {
-			ids := listIDs(t, f.store, uploads.Filter{}, 10)
-			require.Len(t, ids, 2, "one for the bystander, one for the parts")
-			require.Equal(t, "abc", readContent(t, f.store, ids[1]))
-		},
+		name:  "a part that completes a file",
+		setUp: sendAAndC,
+		do:    completeWithB,
+		check: checkCompletedFile,
 	},
 	{
 		name:    "a part that completes a file that is inspected",
-		inspect: noEvil,
-		setUp: func(t *testing.T, f *fixture) string {
-			f.send(t, "a", part(token, 2, 1))
-			return ""
-		},
-		do: func(t *testing.T, s *filesapi.Store, _ string) error {
-			return sent(s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2)))
-		},
-		done: func(t *testing.T, f *fixture, _ string) {
-			ids := listIDs(t, f.store, uploads.Filter{}, 10)
-			require.Len(t, ids, 2, "one for the bystander, one for the parts")
-			require.Equal(t, "ab", readContent(t, f.store, ids[1]))
-		},
+		inspect: refuseEvil,
+		setUp:   sendAAndC,
+		do:      completeWithB,
+		check:   checkCompletedFile,
 	},
 	{
 		name:      "a part that completes a file that is refused",
-		inspect:   noEvil,
+		inspect:   refuseEvil,
 		noRecords: true,
 		states:    true,
-		setUp: func(t *testing.T, f *fixture) string {
-			f.send(t, "ev", part(token, 2, 1))
-			return ""
-		},
-		do: func(t *testing.T, s *filesapi.Store, _ string) error {
-			r, err := s.UploadPart(t.Context(), strings.NewReader("il"), part(token, 2, 2))
-			if code := uploads.CodeOf(err); r == nil && (err == nil || code == uploads.Refused || code == uploads.NotFound) {
-				return nil // the first call may have removed the other part
-			}
-			return err
-		},
-		done: func(t *testing.T, f *fixture, _ string) {
-			require.Len(t, keysUnder(t, f.bucket, "files/client/"), 1, "the bystander's")
-			require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
-		},
+		setUp:     sendEv,
+		do:        completeWithIl,
+		check:     checkOnlyBystander,
 	},
-	{
-		name:      "the first part",
-		noRecords: true,
-		states:    true,
-		setUp:     func(*testing.T, *fixture) string { return "" },
-		do: func(t *testing.T, s *filesapi.Store, _ string) error {
-			_, err := s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
-			return err
-		},
-		done: func(t *testing.T, f *fixture, _ string) {
-			require.Equal(t, "ab", readContent(t, f.store, f.send(t, "b", part(token, 2, 2)).ID))
-		},
-	},
-	{
-		name:  "a removal",
-		setUp: func(t *testing.T, f *fixture) string { return f.upload(t, "old").ID },
-		do:    func(t *testing.T, s *filesapi.Store, id string) error { return s.Delete(t.Context(), id) },
-		done: func(t *testing.T, f *fixture, id string) {
-			_, err := f.store.Details(t.Context(), id)
-			requireRefused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
-			require.Len(t, keysUnder(t, f.bucket, "files/client/"), 1, "the bystander's")
-		},
-	},
-	{
-		name:     "a change of purpose",
-		noBucket: true,
-		setUp:    func(t *testing.T, f *fixture) string { return f.upload(t, "old").ID },
-		do: func(t *testing.T, s *filesapi.Store, id string) error {
-			_, err := s.SetPurpose(t.Context(), id, "new")
-			return err
-		},
-		done: func(t *testing.T, f *fixture, id string) {
-			r, err := f.store.Details(t.Context(), id)
-			require.NoError(t, err)
-			require.Equal(t, "new", r.Purpose)
-			require.Equal(t, "old", readContent(t, f.store, id))
-		},
-	},
-	{
-		name:  "a sweep",
-		later: true,
-		setUp: leaveDebris,
-		do: func(t *testing.T, s *filesapi.Store, _ string) error {
-			_, err := s.Sweep(t.Context())
-			return err
-		},
-		done: func(t *testing.T, f *fixture, _ string) {
-			requireConsistent(t, f.bucket, f.records)
-			require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
-		},
-	},
-	{
-		name:  "a sweep of temp files",
-		later: true,
-		setUp: func(t *testing.T, f *fixture) string {
-			for range 3 {
-				_, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
-				require.NoError(t, err)
-			}
-			_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 2, 1))
-			require.NoError(t, err)
-			f.clock.Advance(25 * time.Hour)
-			return ""
-		},
-		do: func(t *testing.T, s *filesapi.Store, _ string) error {
-			_, err := s.Sweep(t.Context())
-			return err
-		},
-		done: func(t *testing.T, f *fixture, _ string) {
-			require.Empty(t, keysUnder(t, f.bucket, "files/expiry/"))
-			require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
-		},
-	},
+	{name: "the first part", noRecords: true, states: true, do: sendFirstPart, check: completeAfterFirstPart},
+	{name: "a removal", setUp: uploadOld, do: removeFile, check: checkRemovedFile},
+	{name: "a change of purpose", noBucket: true, setUp: uploadOld, do: changePurpose, check: checkPurpose},
+	{name: "a sweep", later: true, setUp: leaveDebris, do: sweep, check: checkSweptDebris},
+	{name: "a sweep of temp files", later: true, setUp: leaveTempFiles, do: sweep, check: checkSweptTempFiles},
 }
 
-// sent is nil for a part whose file is made, by any call.
-func sent(r *filesapi.Record, err error) error {
+func uploadFile(t *testing.T, s *filesapi.Store, _ string) error {
+	return errorOf(s.Upload(t.Context(), strings.NewReader("new"), fileOptions("new.txt")))
+}
+
+// checkUploadedFile expects the bystander and the new file. A call whose response was lost may have made another one.
+func checkUploadedFile(t *testing.T, f *fixture, _ string) {
+	require.GreaterOrEqual(t, len(listIDs(t, f.store, uploads.Filter{}, 10)), 2)
+}
+
+func uploadTempFile(t *testing.T, s *filesapi.Store, _ string) error {
+	return errorOf(s.UploadTemp(t.Context(), strings.NewReader("new"), fileOptions("new.txt")))
+}
+
+func checkUploadedTempFile(t *testing.T, f *fixture, _ string) {
+	require.GreaterOrEqual(t, len(keysUnder(t, f.bucket, "files/client/")), 2)
+}
+
+func sendAAndC(t *testing.T, f *fixture) string {
+	f.sendPart(t, "c", partOptions(token, 3, 3))
+	f.sendPart(t, "a", partOptions(token, 3, 1))
+	return ""
+}
+
+func completeWithB(t *testing.T, s *filesapi.Store, _ string) error {
+	return errorUnlessCompleted(s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 3, 2)))
+}
+
+func checkCompletedFile(t *testing.T, f *fixture, _ string) {
+	ids := listIDs(t, f.store, uploads.Filter{}, 10)
+	require.Len(t, ids, 2, "one for the bystander, one for the parts")
+	require.Equal(t, "abc", readContent(t, f.store, ids[1]))
+}
+
+func sendEv(t *testing.T, f *fixture) string {
+	f.sendPart(t, "ev", partOptions(token, 2, 1))
+	return ""
+}
+
+// completeWithIl fails with Refused. If it is repeated, the first call may have removed the other part.
+func completeWithIl(t *testing.T, s *filesapi.Store, _ string) error {
+	r, err := s.UploadPart(t.Context(), strings.NewReader("il"), partOptions(token, 2, 2))
+	if r != nil {
+		return err
+	}
+	switch uploads.CodeOf(err) {
+	case "", uploads.Refused, uploads.NotFound:
+		return nil
+	}
+	return err
+}
+
+func checkOnlyBystander(t *testing.T, f *fixture, _ string) {
+	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 1)
+	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
+}
+
+func sendFirstPart(t *testing.T, s *filesapi.Store, _ string) error {
+	return errorOf(s.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1)))
+}
+
+func completeAfterFirstPart(t *testing.T, f *fixture, _ string) {
+	r := f.sendPart(t, "b", partOptions(token, 2, 2))
+	require.Equal(t, "ab", readContent(t, f.store, r.ID))
+}
+
+func uploadOld(t *testing.T, f *fixture) (id string) { return f.upload(t, "old").ID }
+
+func removeFile(t *testing.T, s *filesapi.Store, id string) error { return s.Delete(t.Context(), id) }
+
+func checkRemovedFile(t *testing.T, f *fixture, id string) {
+	_, err := f.store.Details(t.Context(), id)
+	requireRefused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
+	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 1, "the bystander's")
+}
+
+func changePurpose(t *testing.T, s *filesapi.Store, id string) error {
+	return errorOf(s.SetPurpose(t.Context(), id, "new"))
+}
+
+func checkPurpose(t *testing.T, f *fixture, id string) {
+	r, err := f.store.Details(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, "new", r.Purpose)
+	require.Equal(t, "old", readContent(t, f.store, id))
+}
+
+func sweep(t *testing.T, s *filesapi.Store, _ string) error {
+	_, err := s.Sweep(t.Context())
+	return err
+}
+
+func checkSweptDebris(t *testing.T, f *fixture, _ string) {
+	requireConsistent(t, f.bucket, f.records)
+	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
+}
+
+// leaveTempFiles leaves expired temp files, and an expired upload of one.
+func leaveTempFiles(t *testing.T, f *fixture) string {
+	for range 3 {
+		_, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), fileOptions("a.txt"))
+		require.NoError(t, err)
+	}
+	_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), partOptions(token, 2, 1))
+	require.NoError(t, err)
+	f.clock.Advance(25 * time.Hour)
+	return ""
+}
+
+func checkSweptTempFiles(t *testing.T, f *fixture, _ string) {
+	require.Empty(t, keysUnder(t, f.bucket, "files/expiry/"))
+	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
+}
+
+// errorUnlessCompleted is nil for a part whose file is made, by any call.
+func errorUnlessCompleted(r *filesapi.Record, err error) error {
 	if uploads.CodeOf(err) == uploads.Completed {
 		return nil
 	}
@@ -216,7 +200,7 @@ func leaveDebris(t *testing.T, f *fixture) string {
 		require.NoError(t, err)
 	}
 	put("files/client/" + uploads.NewID(f.clock.Now()) + ".txt")
-	f.send(t, "a", part(token, 2, 1))
+	f.sendPart(t, "a", partOptions(token, 2, 1))
 	require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+f.upload(t, "lost").ID+".txt"))
 	f.clock.Advance(25 * time.Hour)
 	return ""
@@ -229,29 +213,42 @@ const maxCalls = 80
 // whether there was such a call.
 var failures = []struct {
 	name string
-	at   func(t *testing.T, f *fixture, n int) (s *fixture, hit func() bool)
+	open func(t *testing.T, f *fixture, n int) (s *fixture, hit func() bool)
 }{
-	{"fails before it was made", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
-		return f.faulty(t, faults.Fail(faults.Any).Nth(n), 1)
-	}},
-	{"loses its answer", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
-		return f.faulty(t, faults.DropResponse(faults.Any).Nth(n), 1)
-	}},
-	{"loses its answer, and is retried", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
-		return f.faulty(t, faults.DropResponse(faults.Any).Nth(n), 3)
-	}},
-	{"is where the process is killed", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
-		d := &death{before: n}
-		return f.mortal(t, d), func() bool { return d.dead }
-	}},
-	{"to the records fails before it was made", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
-		return f.withRecords(t, f.failing(n, false))
-	}},
-	{"to the records loses its answer", func(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
-		return f.withRecords(t, f.failing(n, true))
-	}},
+	{"fails before it was made", openFailing},
+	{"loses its answer", openLosing},
+	{"loses its answer, and is retried", openLosingWithRetry},
+	{"is where the process is killed", openKilled},
+	{"to the records fails before it was made", openWithFailingRecords},
+	{"to the records loses its answer", openWithLosingRecords},
 }
 
+func openFailing(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
+	return f.openFaulty(t, faults.Fail(faults.Any).Nth(n), 1)
+}
+
+func openLosing(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
+	return f.openFaulty(t, faults.DropResponse(faults.Any).Nth(n), 1)
+}
+
+func openLosingWithRetry(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
+	return f.openFaulty(t, faults.DropResponse(faults.Any).Nth(n), 3)
+}
+
+func openKilled(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
+	k := &killer{before: n}
+	return f.openMortal(t, k), func() bool { return k.dead }
+}
+
+func openWithFailingRecords(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
+	return f.withRecords(t, f.failingRecords(n, false))
+}
+
+func openWithLosingRecords(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
+	return f.withRecords(t, f.failingRecords(n, true))
+}
+
+// withRecords returns a store on f's bucket with other records. hit reports whether they have failed.
 func (f *fixture) withRecords(t *testing.T, records uploads.Records) (*fixture, func() bool) {
 	t.Helper()
 	s := *f
@@ -261,18 +258,26 @@ func (f *fixture) withRecords(t *testing.T, records uploads.Records) (*fixture, 
 	return &s, records.(interface{ hit() bool }).hit
 }
 
-func (f *fixture) faulty(t *testing.T, rule faults.Rule, attempts int) (*fixture, func() bool) {
+// openFaulty returns a store beside f with a fault, which makes this many attempts of each call. hit reports whether the
+// fault was met.
+func (f *fixture) openFaulty(t *testing.T, rule faults.Rule, attempts int) (s *fixture, hit func() bool) {
+	t.Helper()
 	injector := faults.New(rule)
-	policy := storage.RetryPolicy{Attempts: attempts, MaxDelay: time.Millisecond}
-	return f.beside(t, driver.WithLayer(injector.Layer()), storage.WithRetry(policy)), func() bool { return len(injector.Hits()) > 0 }
+	retry := storage.WithRetry(storage.RetryPolicy{Attempts: attempts, MaxDelay: time.Millisecond})
+	s = f.openBeside(t, driver.WithLayer(injector.Layer()), retry)
+	return s, func() bool { return len(injector.Hits()) > 0 }
 }
 
 // If any call to the store fails during an operation, no file lacks its record, and no record lacks its bytes.
 func TestStoreFaultAtEachCall(t *testing.T) {
 	places := []struct {
 		name string
-		make func(*testing.T, filesapi.StoreConfig, ...storage.OpenOption) *fixture
-	}{{"memory", newMemoryFixture}, {"local", newDirectoryFixture}, {"memory and a database", newDatabaseFixture}}
+		open func(*testing.T, filesapi.StoreConfig, ...storage.OpenOption) *fixture
+	}{
+		{"memory", newMemoryFixture},
+		{"local", newDirectoryFixture},
+		{"memory and a database", newDatabaseFixture},
+	}
 	for _, place := range testserver.Sample(places[:1], places) {
 		for _, op := range operations {
 			for _, failure := range failures {
@@ -280,22 +285,25 @@ func TestStoreFaultAtEachCall(t *testing.T) {
 					name := fmt.Sprintf("%s: a call of %s %s; tried again: %v", place.name, op.name, failure.name, retry)
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
-						for n := 1; ; n++ {
+						for n, met := 1, true; met; n++ {
 							require.LessOrEqual(t, n, maxCalls, "calls without end")
-							f := place.make(t, filesapi.StoreConfig{Inspect: op.inspect})
+							f := place.open(t, filesapi.StoreConfig{Inspect: op.inspect})
 							bystander := f.upload(t, "bystander")
 							f.clock.Advance(time.Second)
-							value := op.setUp(t, f)
-							s, hit := failure.at(t, f, n)
-							err := op.do(t, s.store, value)
-							op.judge(t, f, value, fmt.Sprintf("call %d: %v", n, err), err, retry)
+							id := ""
+							if op.setUp != nil {
+								id = op.setUp(t, f)
+							}
+
+							s, hit := failure.open(t, f, n)
+							err := op.do(t, s.store, id)
+							op.requireSound(t, f, id, fmt.Sprintf("call %d: %v", n, err), err, retry)
 							require.Equal(t, "bystander", readContent(t, f.store, bystander.ID))
 
-							if !hit() {
+							met = hit()
+							if !met {
 								require.NoError(t, err)
-								met := n > 1
-								require.Equal(t, op.meets(failure.name, f), met, "the fault was met")
-								break
+								require.Equal(t, op.meets(failure.name, f), n > 1, "the fault was met")
 							}
 						}
 					})
@@ -316,30 +324,34 @@ func (op operation) meets(failure string, f *fixture) bool {
 	return f.database == nil || !op.noBucket
 }
 
-func (op operation) judge(t *testing.T, f *fixture, value, name string, err error, retry bool) {
+// requireSound requires that the files are sound after an operation with this error. With retry, the operation must
+// succeed the second time. After a Sweep, nothing is left of a failure.
+func (op operation) requireSound(t *testing.T, f *fixture, id, name string, err error, retry bool) {
 	t.Helper()
-	if op.name != "a sweep" { // its debris has none
+	if op.name != "a sweep" { // its debris has records without bytes
 		for _, id := range listIDs(t, f.store, uploads.Filter{}, 10) {
 			readContent(t, f.store, id) // a record has its bytes at every moment
 		}
 	}
+
 	if err != nil && retry {
 		if op.later {
 			f.clock.Advance(25 * time.Hour)
 		}
-		require.NoError(t, op.do(t, f.store, value), "tried again after %s", name)
+		require.NoError(t, op.do(t, f.store, id), "tried again after %s", name)
 		err = nil
 	}
 	if err == nil {
-		op.done(t, f, value)
+		op.check(t, f, id)
 	}
-	f.clock.Advance(25 * time.Hour)
-	_, failure := f.store.Sweep(t.Context())
-	require.NoError(t, failure, name)
-	requireConsistent(t, f.bucket, f.records)
 
+	f.clock.Advance(25 * time.Hour)
+	_, sweepErr := f.store.Sweep(t.Context())
+	require.NoError(t, sweepErr, name)
+	requireConsistent(t, f.bucket, f.records)
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"), name)
-	report, failure := f.store.Sweep(t.Context())
-	require.NoError(t, failure, name)
+
+	report, sweepErr := f.store.Sweep(t.Context())
+	require.NoError(t, sweepErr, name)
 	require.Equal(t, &uploads.SweepReport{}, report, "nothing is left, after %s", name)
 }

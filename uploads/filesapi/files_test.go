@@ -293,13 +293,13 @@ func TestDeleteManyAtLimit(t *testing.T) {
 func TestHandlerTakesPurposeAfterFile(t *testing.T) {
 	tests := []struct {
 		name   string
-		pieces []piece
+		pieces []formField
 		want   string
 	}{
-		{"before", []piece{value("Purpose", "invoices"), theFile}, "invoices"},
-		{"after", []piece{theFile, value("Purpose", "invoices")}, "invoices"},
-		{"an empty one after", []piece{theFile, value("Purpose", "")}, ""},
-		{"none", []piece{theFile}, ""},
+		{"before", []formField{newField("Purpose", "invoices"), theFile}, "invoices"},
+		{"after", []formField{theFile, newField("Purpose", "invoices")}, "invoices"},
+		{"an empty one after", []formField{theFile, newField("Purpose", "")}, ""},
+		{"none", []formField{theFile}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -332,7 +332,7 @@ func TestDownloadIsSafeToOpen(t *testing.T) {
 		"ünïcödé ☕.txt":  "x",
 		"semi;colon.txt": "x",
 	} {
-		record, err := f.store.Upload(t.Context(), strings.NewReader(content), named(name))
+		record, err := f.store.Upload(t.Context(), strings.NewReader(content), fileOptions(name))
 		require.NoError(t, err)
 		for _, method := range []string{"GET", "HEAD"} {
 			answer := a.ask(t, method, "/files/"+record.ID+"/content", "", nil)
@@ -379,7 +379,7 @@ func TestDownloadConditions(t *testing.T) {
 	}
 
 	answer := a.ask(t, "GET", path, "", nil, "Range", "bytes=10-")
-	answer.problem(t, http.StatusRequestedRangeNotSatisfiable, "Range", uploads.InvalidValue)
+	answer.requireProblem(t, http.StatusRequestedRangeNotSatisfiable, "Range", uploads.InvalidValue)
 	require.Equal(t, "bytes */10", answer.header.Get("Content-Range"))
 	require.Empty(t, answer.header.Get("Content-Disposition"))
 }
@@ -393,16 +393,16 @@ func TestHandlerHidesErrorsOfStore(t *testing.T) {
 	a := newAPI(t, f, filesapi.HandlerConfig{})
 	record := f.upload(t, "x")
 	injector.Set(faults.Fail(faults.Any).WithError(&storage.Error{Code: storage.Unavailable, Bucket: "secret-bucket", Hint: "secret-host"}))
-	form, contentType := newForm(t, []piece{theFile})
+	form, contentType := newForm(t, []formField{theFile})
 
-	for _, answer := range []told{
+	for _, answer := range []response{
 		a.ask(t, "POST", "/files", contentType, form),
 		a.ask(t, "GET", "/files", "", nil),
 		a.ask(t, "GET", "/files/"+record.ID, "", nil),
 		a.ask(t, "GET", "/files/"+record.ID+"/content", "", nil),
 		a.ask(t, "DELETE", "/files/"+record.ID, "", nil),
 	} {
-		answer.problem(t, http.StatusServiceUnavailable, "", uploads.StoreFailed)
+		answer.requireProblem(t, http.StatusServiceUnavailable, "", uploads.StoreFailed)
 		require.NotContains(t, answer.body, "secret")
 		require.NotContains(t, answer.body, "files/")
 	}

@@ -37,7 +37,7 @@ func listIDs(t *testing.T, s *filesapi.Store, f uploads.Filter, size int) []stri
 func sendLastPart(t *testing.T, s *filesapi.Store, n int) []*filesapi.Record {
 	t.Helper()
 	for number := 1; number < 5; number++ {
-		r, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), part(token, 5, number))
+		r, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), partOptions(token, 5, number))
 		require.NoError(t, err)
 		require.Nil(t, r)
 	}
@@ -49,7 +49,7 @@ func sendLastPart(t *testing.T, s *filesapi.Store, n int) []*filesapi.Record {
 	for i := range n {
 		group.Go(func() {
 			<-start
-			records[i], errs[i] = s.UploadPart(t.Context(), strings.NewReader(text(5000, 5)), part(token, 5, 5))
+			records[i], errs[i] = s.UploadPart(t.Context(), strings.NewReader(text(5000, 5)), partOptions(token, 5, 5))
 		})
 	}
 	close(start)
@@ -71,14 +71,14 @@ func fileOfFiveParts() string {
 	return want
 }
 
-// named returns options for a file of user-1.
-func named(name string) filesapi.UploadOptions {
+// fileOptions returns options for a file of user-1.
+func fileOptions(name string) filesapi.UploadOptions {
 	return filesapi.UploadOptions{OriginalFileName: name, UploadedBy: "user-1"}
 }
 
-// part returns options for one part of a file that is called note.txt.
-func part(token string, count, number int) filesapi.PartOptions {
-	return filesapi.PartOptions{Token: token, Count: count, Part: number, UploadOptions: named("note.txt")}
+// partOptions returns options for one part of a file that is called note.txt.
+func partOptions(token string, count, number int) filesapi.PartOptions {
+	return filesapi.PartOptions{Token: token, Count: count, Part: number, UploadOptions: fileOptions("note.txt")}
 }
 
 // readContent returns the bytes of a client file.

@@ -79,13 +79,15 @@ func newDirectoryFixture(t *testing.T, c filesapi.StoreConfig, opts ...storage.O
 func newDatabaseFixture(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	f := &fixture{clock: newClock()}
-	f.driver = faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})(
-		memstore.NewDriver(memstore.Config{Now: f.clock.Now}))
+	limits := faults.Limits{
+		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
+	}
+	f.driver = faults.WithLimits(limits)(memstore.NewDriver(memstore.Config{Now: f.clock.Now}))
 	f.database = newDatabase(f.clock.Now)
 	return f.withLayers(t, c, opts...)
 }
 
-// An opener opens a store for a test. openers has one for each place of the states.
+// An opener opens a store for a test. There is one for each place of the states.
 type opener struct {
 	name string
 	open func(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture
@@ -105,19 +107,21 @@ func runOnEach(t *testing.T, test func(t *testing.T, o opener)) {
 	}
 }
 
+// newFixtureOn returns a store on a new bucket of a driver.
 func newFixtureOn(t *testing.T, d driver.Driver, clock *clock, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	f := &fixture{driver: d, clock: clock}
 	return f.withLayers(t, c, opts...)
 }
 
+// newFixture returns a store on a bucket whose driver the test does not have.
 func newFixture(t *testing.T, c filesapi.StoreConfig, clock *clock, b storage.Bucket) *fixture {
 	t.Helper()
-	return (&fixture{clock: clock}).opened(t, c, b)
+	return (&fixture{clock: clock}).openOn(t, c, b)
 }
 
-// opened returns a store of f's on a bucket.
-func (f *fixture) opened(t *testing.T, c filesapi.StoreConfig, b storage.Bucket) *fixture {
+// openOn returns a store of f's on a bucket.
+func (f *fixture) openOn(t *testing.T, c filesapi.StoreConfig, b storage.Bucket) *fixture {
 	t.Helper()
 	s := *f
 	f = &s
@@ -137,8 +141,8 @@ func (f *fixture) opened(t *testing.T, c filesapi.StoreConfig, b storage.Bucket)
 	return f
 }
 
-// beside returns another store on the same objects, like that of another process.
-func (f *fixture) beside(t *testing.T, opts ...storage.OpenOption) *fixture {
+// openBeside returns another store on the same objects, like that of another process.
+func (f *fixture) openBeside(t *testing.T, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	return f.withLayers(t, filesapi.StoreConfig{}, opts...)
 }
@@ -146,53 +150,56 @@ func (f *fixture) beside(t *testing.T, opts ...storage.OpenOption) *fixture {
 // withLayers returns another store of f's, configured as c.
 func (f *fixture) withLayers(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
 	t.Helper()
-	return f.opened(t, c, engine.New(f.driver, opts...))
+	return f.openOn(t, c, engine.New(f.driver, opts...))
 }
 
 var errDead = errors.New("the process was killed")
 
-// A death kills a process: before its call number "before", or after its first call
-// "after". None of its later calls is executed.
-type death struct {
+// A killer kills a process: before its call with the number before, or after its first call of the kind after. None of
+// its later calls is executed.
+type killer struct {
 	before int
 	after  string
-	mu     sync.Mutex
-	calls  int
-	dead   bool
+
+	mu    sync.Mutex
+	calls int
+	dead  bool
 }
 
-func (d *death) layer(next driver.Driver) driver.Driver {
+// layer is the layer of the process's bucket.
+func (k *killer) layer(next driver.Driver) driver.Driver {
 	return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-		return d.call(call, func() error { return next(ctx) })
+		return k.call(call, func() error { return next(ctx) })
 	})
 }
 
 // call makes one call of a process, or none if it is dead.
-func (d *death) call(name string, next func() error) error {
-	d.mu.Lock()
-	d.calls++
-	d.dead = d.dead || d.calls == d.before
-	if d.dead {
-		d.mu.Unlock()
+func (k *killer) call(kind string, next func() error) error {
+	k.mu.Lock()
+	k.calls++
+	k.dead = k.dead || k.calls == k.before
+	if k.dead {
+		k.mu.Unlock()
 		return &storage.Error{Code: storage.Internal, Err: errDead}
 	}
-	d.dead = name == d.after && name != ""
-	lost := d.dead
-	d.mu.Unlock()
+	k.dead = kind == k.after && kind != ""
+	lost := k.dead // this call is executed, and its response is lost
+	k.mu.Unlock()
+
 	if err := next(); err != nil || !lost {
 		return err
 	}
 	return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
 }
 
-// mortal returns a store beside f whose process is killed.
-func (f *fixture) mortal(t *testing.T, d *death) *fixture {
+// openMortal returns a store beside f whose process is killed.
+func (f *fixture) openMortal(t *testing.T, k *killer) *fixture {
 	t.Helper()
-	s := f.beside(t, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	s := f.openBeside(t, driver.WithLayer(k.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	if f.database == nil {
 		return s
 	}
-	r := &failingRecords{Records: f.database, death: d}
+	r := &failingRecords{Records: f.database, killer: k}
 	database := &failingDatabase{r, r, f.database}
 	var err error
 	s.store, err = filesapi.NewStore(s.bucket, database, filesapi.StoreConfig{Now: f.clock.Now, Inspect: f.inspect})
@@ -201,9 +208,10 @@ func (f *fixture) mortal(t *testing.T, d *death) *fixture {
 	return s
 }
 
+// upload stores note.txt with this content.
 func (f *fixture) upload(t *testing.T, content string) *filesapi.Record {
 	t.Helper()
-	r, err := f.store.Upload(t.Context(), strings.NewReader(content), named("note.txt"))
+	r, err := f.store.Upload(t.Context(), strings.NewReader(content), fileOptions("note.txt"))
 	require.NoError(t, err)
 	return r
 }

@@ -30,16 +30,17 @@ type api struct {
 	hidden []error // the errors that OnError received
 }
 
-// whoAsks is the header with the user of a request.
-const whoAsks = "X-User"
+// userHeader is the header that names the user of a request.
+const userHeader = "X-User"
 
 func authorizeByHeader(r *http.Request) (string, error) {
-	if user := r.Header.Get(whoAsks); user != "" {
+	if user := r.Header.Get(userHeader); user != "" {
 		return user, nil
 	}
 	return "", storage.Unauthenticated
 }
 
+// newAPI serves a store, whose users are named in a header.
 func newAPI(t *testing.T, f *fixture, c filesapi.HandlerConfig) *api {
 	t.Helper()
 	a := &api{fixture: f}
@@ -56,51 +57,52 @@ func newAPI(t *testing.T, f *fixture, c filesapi.HandlerConfig) *api {
 	server := httptest.NewServer(http.StripPrefix("/api", handler))
 	t.Cleanup(server.Close)
 	a.url = server.URL + "/api"
-	a.http = &http.Client{Transport: as{"user-1", server.Client().Transport}}
+	a.http = &http.Client{Transport: userTransport{"user-1", server.Client().Transport}}
 	a.client, err = filesclient.New(a.url, a.http)
 	require.NoError(t, err)
 	return a
 }
 
-// as sends requests of this user.
-type as struct {
+// A userTransport sends requests as a user, unless they name another one.
+type userTransport struct {
 	user string
 	next http.RoundTripper
 }
 
-func (a as) RoundTrip(r *http.Request) (*http.Response, error) {
-	if _, ok := r.Header[whoAsks]; !ok {
-		r = r.Clone(r.Context())
-		r.Header.Set(whoAsks, a.user)
+func (t userTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if _, ok := req.Header[userHeader]; !ok {
+		req = req.Clone(req.Context())
+		req.Header.Set(userHeader, t.user)
 	}
-	return a.next.RoundTrip(r)
+	return t.next.RoundTrip(req)
 }
 
-// A told is a response.
-type told struct {
+// A response is a response whose body was read.
+type response struct {
 	status int
 	header http.Header
 	body   string
 }
 
-func (a *api) ask(t *testing.T, method, path, contentType string, body io.Reader, header ...string) told {
+// ask makes a request of user-1, or of the user in a header. header has names and values.
+func (a *api) ask(t *testing.T, method, path, contentType string, body io.Reader, header ...string) response {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, a.url+path, body)
+	req, err := http.NewRequestWithContext(t.Context(), method, a.url+path, body)
 	require.NoError(t, err)
 	if contentType != "" {
-		r.Header.Set("Content-Type", contentType)
+		req.Header.Set("Content-Type", contentType)
 	}
 	for i := 0; i < len(header); i += 2 {
-		r.Header[http.CanonicalHeaderKey(header[i])] = []string{header[i+1]}
+		req.Header[http.CanonicalHeaderKey(header[i])] = []string{header[i+1]}
 	}
-	response, err := a.http.Do(r)
+	resp, err := a.http.Do(req)
 	require.NoError(t, err)
 	defer func() {
-		require.NoError(t, response.Body.Close())
+		require.NoError(t, resp.Body.Close())
 	}()
-	text, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	return told{response.StatusCode, response.Header, string(text)}
+	return response{resp.StatusCode, resp.Header, string(text)}
 }
 
 // A problem is the JSON of an error response.
@@ -112,8 +114,8 @@ type problem struct {
 	Record    *filesapi.Record `json:"record"`
 }
 
-// problem checks the status, field and code of a response.
-func (a told) problem(t *testing.T, status int, field string, code uploads.Code) problem {
+// requireProblem checks the status, field and code of a response.
+func (a response) requireProblem(t *testing.T, status int, field string, code uploads.Code) problem {
 	t.Helper()
 	require.Equal(t, status, a.status, "%s", a.body)
 	require.Equal(t, "application/json", a.header.Get("Content-Type"))
@@ -150,6 +152,8 @@ func TestNewRefusesConfig(t *testing.T) {
 	}
 }
 
+// The error of Authorize decides the response of each route, and no text of the application's is shown. Only a failure
+// of the application goes to OnError.
 func TestHandlerAuthorizesTheUser(t *testing.T) {
 	secret := errors.New("the password of the session store is hunter2")
 	tests := []struct {
@@ -188,7 +192,7 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 				{"GET", "/temp-files/" + record.ID + "/content"}, {"GET", "/files/malformed"},
 			} {
 				answer := a.ask(t, r[0], r[1], "", nil)
-				answer.problem(t, tt.status, "", tt.code)
+				answer.requireProblem(t, tt.status, "", tt.code)
 				require.NotContains(t, answer.body, "hunter2")
 			}
 			require.Equal(t, tt.hidden, len(a.hidden) > 0)
@@ -201,22 +205,32 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 func TestErrorCutsLongFieldName(t *testing.T) {
 	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	answer := a.ask(t, "GET", "/files?"+strings.Repeat("x", 63)+"%C3%A9%C3%A9=1", "", nil)
-	answer.problem(t, http.StatusBadRequest, strings.Repeat("x", 63), uploads.InvalidRequest)
+	answer.requireProblem(t, http.StatusBadRequest, strings.Repeat("x", 63), uploads.InvalidRequest)
 }
 
 // A response with status 503 has a Retry-After header, also if the error of Authorize names no time.
 func TestHandlerSetsRetryAfter(t *testing.T) {
-	for _, code := range []storage.Code{storage.Unavailable, storage.RateLimited, storage.DeadlineExceeded, storage.Canceled} {
-		a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", code }})
-		r, err := a.http.Get(a.url + "/files")
-		require.NoError(t, err)
-		require.NoError(t, r.Body.Close())
-		require.Equal(t, http.StatusServiceUnavailable, r.StatusCode, code)
-		require.Equal(t, "1", r.Header.Get("Retry-After"), code)
-		require.Equal(t, code != storage.Canceled, len(a.hidden) > 0, "the server has not failed if a client has gone")
+	for _, code := range []storage.Code{
+		storage.Unavailable,
+		storage.RateLimited,
+		storage.DeadlineExceeded,
+		storage.Canceled,
+	} {
+		t.Run(string(code), func(t *testing.T) {
+			a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{
+				Authorize: func(*http.Request) (string, error) { return "", code },
+			})
+			resp := a.ask(t, "GET", "/files", "", nil)
+			require.Equal(t, http.StatusServiceUnavailable, resp.status)
+			require.Equal(t, "1", resp.header.Get("Retry-After"))
+
+			// If a client has gone, the server has not failed.
+			require.Equal(t, code != storage.Canceled, len(a.hidden) > 0)
+		})
 	}
 }
 
+// AuthorizeFile decides for each file, also for those of one deletion of several.
 func TestHandlerAuthorizesEachFile(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	mine := f.upload(t, "mine")
@@ -232,9 +246,9 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 		for _, r := range [][2]string{
 			{"GET", ""}, {"DELETE", ""}, {"PUT", "/purpose"}, {"GET", "/content"},
 		} {
-			a.ask(t, r[0], "/files/"+theirs.ID+r[1], "", nil).problem(t, http.StatusForbidden, "", uploads.NotAllowed)
+			a.ask(t, r[0], "/files/"+theirs.ID+r[1], "", nil).requireProblem(t, http.StatusForbidden, "", uploads.NotAllowed)
 		}
-		a.ask(t, "GET", "/temp-files/"+theirs.ID+"/content", "", nil).problem(t, http.StatusForbidden, "", uploads.NotAllowed)
+		a.ask(t, "GET", "/temp-files/"+theirs.ID+"/content", "", nil).requireProblem(t, http.StatusForbidden, "", uploads.NotAllowed)
 		require.Equal(t, http.StatusOK, a.ask(t, "GET", "/files/"+mine.ID, "", nil).status)
 	})
 
@@ -269,13 +283,14 @@ func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(*http.Request, string, string) error { return tt.err }})
 			for _, r := range [][2]string{{"GET", ""}, {"DELETE", ""}, {"GET", "/content"}} {
-				a.ask(t, r[0], "/files/"+id+r[1], "", nil).problem(t, http.StatusNotFound, tt.field, uploads.NotFound)
+				a.ask(t, r[0], "/files/"+id+r[1], "", nil).requireProblem(t, http.StatusNotFound, tt.field, uploads.NotFound)
 			}
 			require.Empty(t, a.hidden)
 		})
 	}
 }
 
+// Authorize can read the route and the ID of the file from the request.
 func TestHandlerPassesOperationAndFileToAuthorize(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	record := f.upload(t, "x")
@@ -289,6 +304,7 @@ func TestHandlerPassesOperationAndFileToAuthorize(t *testing.T) {
 	require.Equal(t, record.ID, id)
 }
 
+// A response has the X-Request-Id of its request, or a new one if that of the request could not stand in a log.
 func TestHandlerGivesEveryRequestAnID(t *testing.T) {
 	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	tests := []struct {
@@ -311,6 +327,7 @@ func TestHandlerGivesEveryRequestAnID(t *testing.T) {
 	}
 }
 
+// The response to an unknown path, method or ID is JSON, as all error responses are.
 func TestHandlerRespondsWithJSONForUnknownPaths(t *testing.T) {
 	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	id := uploads.NewID(newClock().Now())
@@ -370,7 +387,7 @@ func TestHandlerRespondsWithJSONForUnknownPaths(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a.ask(t, tt.method, tt.path, "", nil).problem(t, tt.status, tt.field, tt.code)
+			a.ask(t, tt.method, tt.path, "", nil).requireProblem(t, tt.status, tt.field, tt.code)
 		})
 	}
 	require.Equal(t, "GET, HEAD, POST", a.ask(t, "PATCH", "/files", "", nil).header.Get("Allow"))

@@ -28,9 +28,9 @@ type longJoin struct {
 
 func startLongJoin(t *testing.T, f *fixture) *longJoin {
 	t.Helper()
-	f.send(t, "a", part(token, 2, 1))
+	f.sendPart(t, "a", partOptions(token, 2, 1))
 	j := &longJoin{compose: newComposeGate(), beats: make(chan time.Duration)}
-	j.fixture = f.beside(t, driver.WithLayer(j.compose.layer))
+	j.fixture = f.openBeside(t, driver.WithLayer(j.compose.layer))
 	j.fixture.store.SetPulse(func(ctx context.Context, d time.Duration) error {
 		select {
 		case j.beats <- d:
@@ -40,7 +40,7 @@ func startLongJoin(t *testing.T, f *fixture) *longJoin {
 		}
 	})
 	j.calls.Go(func() {
-		j.record, j.err = j.fixture.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		j.record, j.err = j.fixture.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	})
 	<-j.compose.inside
 	return j
@@ -63,7 +63,7 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 		const long = 10 * time.Minute
 		var delay, beaten time.Duration
 		calls := faults.New()
-		other := f.beside(t, driver.WithLayer(calls.Layer()))
+		other := f.openBeside(t, driver.WithLayer(calls.Layer()))
 		other.store.SetWait(func(ctx context.Context, d time.Duration) error {
 			delay += d
 			if delay >= long {
@@ -80,7 +80,7 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 			return nil
 		})
 
-		r := other.send(t, "b", part(token, 2, 2))
+		r := other.sendPart(t, "b", partOptions(token, 2, 2))
 		require.GreaterOrEqual(t, delay, long)
 		require.Zero(t, calls.Count(faults.Compose))
 		require.Equal(t, j.record, r)
@@ -92,13 +92,13 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 // If a call died after it joined the parts, the next UploadPart uses the joined bytes and does not join again.
 func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	f.send(t, "a", part(token, 2, 1))
+	f.sendPart(t, "a", partOptions(token, 2, 1))
 
-	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	_, err := f.openMortal(t, &killer{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
 	calls := faults.New()
-	s := f.beside(t, driver.WithLayer(calls.Layer()))
-	require.Equal(t, "ab", readContent(t, f.store, s.send(t, "b", part(token, 2, 2)).ID))
+	s := f.openBeside(t, driver.WithLayer(calls.Layer()))
+	require.Equal(t, "ab", readContent(t, f.store, s.sendPart(t, "b", partOptions(token, 2, 2)).ID))
 	require.Zero(t, calls.Count(faults.Compose))
 	requireConsistent(t, f.bucket, f.records)
 }
@@ -109,12 +109,12 @@ func TestJoinLostClaim(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	first := startLongJoin(t, f)
 	second := newComposeGate()
-	taker := f.beside(t, driver.WithLayer(second.layer))
+	taker := f.openBeside(t, driver.WithLayer(second.layer))
 	var takers sync.WaitGroup
 	var record *filesapi.Record
 	var err error
 	takers.Go(func() {
-		record, err = taker.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		record, err = taker.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	})
 	<-second.inside // it has waited for a minute
 	first.fixture.store.SetWait(func(context.Context, time.Duration) error {

@@ -149,7 +149,7 @@ func TestUploadRefusesInput(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	for _, c := range uploadInputs {
 		t.Run(c.name, func(t *testing.T) {
-			o := named("a.txt")
+			o := fileOptions("a.txt")
 			c.spoil(&o)
 
 			_, err := f.store.Upload(t.Context(), strings.NewReader("x"), o)
@@ -168,7 +168,7 @@ func TestUploadPartRefusesInput(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	for _, c := range partInputs {
 		t.Run(c.name, func(t *testing.T) {
-			o := part("token-1234", 2, 1)
+			o := partOptions("token-1234", 2, 1)
 			c.spoil(&o)
 			_, err := f.store.UploadPart(t.Context(), strings.NewReader("x"), o)
 			requireRefused(t, err, c.field, uploads.InvalidValue, storage.InvalidArgument)
@@ -201,7 +201,7 @@ func TestUploadKeepsNames(t *testing.T) {
 		" a .txt":                         ".txt",
 		strings.Repeat("🦄", 996) + ".txt": ".txt",
 	} {
-		r, err := f.store.Upload(t.Context(), strings.NewReader("x"), named(name))
+		r, err := f.store.Upload(t.Context(), strings.NewReader("x"), fileOptions(name))
 		require.NoError(t, err, "%q", name)
 		require.Equal(t, extension, r.FileExt, "%q", name)
 		got, err := f.store.Details(t.Context(), r.ID)

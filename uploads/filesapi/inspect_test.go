@@ -20,8 +20,8 @@ import (
 
 var errEvil = &uploads.Error{Field: "file", Code: uploads.Refused, Message: "No evil here.", Err: storage.InvalidArgument}
 
-// noEvil refuses content with a word in it.
-func noEvil(_ context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
+// refuseEvil refuses content with a word in it.
+func refuseEvil(_ context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
 	data, err := io.ReadAll(io.NewSectionReader(content, 0, content.Attrs().Size))
 	if err != nil {
 		return err
@@ -35,7 +35,8 @@ func noEvil(_ context.Context, r *filesapi.Record, content *storage.ReaderAt) er
 	return nil
 }
 
-func failure(_ *filesapi.Record, err error) error { return err }
+// errorOf returns the error of a call that also returns a record.
+func errorOf(_ *filesapi.Record, err error) error { return err }
 
 // requireNothingLeft checks that no object is left, and no state.
 func requireNothingLeft(t *testing.T, f *fixture) {
@@ -48,133 +49,168 @@ func requireNothingLeft(t *testing.T, f *fixture) {
 	}
 }
 
-// Content is inspected before the file exists.
+// Inspect sees the content before the file exists, once for each file. It cannot change the record.
 func TestInspectBeforeFileExists(t *testing.T) {
+	tests := []struct {
+		name string
+		send func(t *testing.T, f *fixture) (*filesapi.Record, error)
+	}{
+		{name: "a file", send: sendGoodFile},
+		{name: "an empty file", send: sendEmptyFile},
+		{name: "parts", send: sendGoodParts},
+	}
 	runOnEach(t, func(t *testing.T, o opener) {
-		var f *fixture
-		inspected := 0
-		f = o.open(t, filesapi.StoreConfig{Inspect: func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
-			inspected++
-			require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
-			require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
-			require.Equal(t, "note.txt", r.OriginalFileName)
-			r.OriginalFileName = "changed"
-			return noEvil(ctx, r, content)
-		}})
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				var f *fixture
+				inspected := 0
+				inspect := func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
+					inspected++
+					require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
+					require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
+					require.Equal(t, "note.txt", r.OriginalFileName)
+					r.OriginalFileName = "changed"
+					return refuseEvil(ctx, r, content)
+				}
+				f = o.open(t, filesapi.StoreConfig{Inspect: inspect})
 
-		for what, store := range map[string]func() (*filesapi.Record, error){
-			"a file": func() (*filesapi.Record, error) {
-				return f.store.Upload(t.Context(), strings.NewReader("good"), named("note.txt"))
-			},
-			"an empty file": func() (*filesapi.Record, error) {
-				return f.store.Upload(t.Context(), strings.NewReader(""), named("note.txt"))
-			},
-			"parts": func() (*filesapi.Record, error) {
-				o := part(token, 2, 2)
-				o.OriginalFileName = "note.txt"
-				f.send(t, "od", o)
-				o.Part = 1
-				return f.store.UploadPart(t.Context(), strings.NewReader("go"), o)
-			},
-		} {
-			inspected = 0
-			r, err := store()
-			require.NoError(t, err, what)
-			require.Equal(t, 1, inspected, what)
-			require.Equal(t, "note.txt", r.OriginalFileName)
-			require.Equal(t, "text/plain; charset=utf-8", r.MIMEType)
-
-			data, _, err := storage.ReadAll(t.Context(), f.bucket, "files/client/"+r.ID+".txt")
-			require.NoError(t, err)
-			require.EqualValues(t, r.OriginalLength, len(data), what)
-
-			for _, record := range listIDs(t, f.store, uploads.Filter{}, 10) {
-				require.NoError(t, f.store.Delete(t.Context(), record))
-			}
+				r, err := tt.send(t, f)
+				require.NoError(t, err)
+				require.Equal(t, 1, inspected)
+				require.Equal(t, "note.txt", r.OriginalFileName)
+				require.Equal(t, "text/plain; charset=utf-8", r.MIMEType)
+				data, _, err := storage.ReadAll(t.Context(), f.bucket, "files/client/"+r.ID+".txt")
+				require.NoError(t, err)
+				require.EqualValues(t, r.OriginalLength, len(data))
+				requireConsistent(t, f.bucket, f.records)
+			})
 		}
-
-		_, err := f.store.UploadTemp(t.Context(), strings.NewReader("good"), named("note.txt"))
-		require.NoError(t, err)
-		requireConsistent(t, f.bucket, f.records)
-		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), f.statesInBucket(), "but for what tells that the token was used")
 	})
 }
 
-// Nothing is left of a refused file.
-func TestInspectRefusesLeavesNothing(t *testing.T) {
+func sendGoodFile(t *testing.T, f *fixture) (*filesapi.Record, error) {
+	return f.store.Upload(t.Context(), strings.NewReader("good"), fileOptions("note.txt"))
+}
+
+func sendEmptyFile(t *testing.T, f *fixture) (*filesapi.Record, error) {
+	return f.store.Upload(t.Context(), strings.NewReader(""), fileOptions("note.txt"))
+}
+
+func sendGoodParts(t *testing.T, f *fixture) (*filesapi.Record, error) {
+	f.sendPart(t, "od", partOptions(token, 2, 2))
+	return f.store.UploadPart(t.Context(), strings.NewReader("go"), partOptions(token, 2, 1))
+}
+
+// After an inspected file is made, only the state that knows the used token is left of its parts.
+func TestInspectLeavesNoParts(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
-		for what, store := range map[string]func(f *fixture) error{
-			"a file": func(f *fixture) error {
-				return failure(f.store.Upload(t.Context(), strings.NewReader("evil"), named("note.txt")))
-			},
-			"a temp file": func(f *fixture) error {
-				return failure(f.store.UploadTemp(t.Context(), strings.NewReader("evil"), named("note.txt")))
-			},
-			"parts": func(f *fixture) error {
-				f.send(t, "il", part(token, 2, 2))
-				return failure(f.store.UploadPart(t.Context(), strings.NewReader("ev"), part(token, 2, 1)))
-			},
-			"parts of a temp file": func(f *fixture) error {
-				require.NoError(t, failure(f.store.UploadTempPart(t.Context(), strings.NewReader("il"), part(token, 2, 2))))
-				return failure(f.store.UploadTempPart(t.Context(), strings.NewReader("ev"), part(token, 2, 1)))
-			},
-		} {
-			f := o.open(t, filesapi.StoreConfig{Inspect: noEvil})
-			requireRefused(t, store(f), "file", uploads.Refused, storage.InvalidArgument)
-			requireNothingLeft(t, f)
-			f.send(t, "a", part(token, 2, 1))
-			require.Equal(t, "ab", readContent(t, f.store, f.send(t, "b", part(token, 2, 2)).ID), "the token may be used again: %s", what)
+		f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})
+		_, err := sendGoodParts(t, f)
+		require.NoError(t, err)
+		_, err = f.store.UploadTemp(t.Context(), strings.NewReader("good"), fileOptions("note.txt"))
+		require.NoError(t, err)
+		requireConsistent(t, f.bucket, f.records)
+		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), f.statesInBucket())
+	})
+}
+
+// Nothing is left of a refused file, and its token may be used again.
+func TestInspectRefusesLeavesNothing(t *testing.T) {
+	tests := []struct {
+		name string
+		send func(t *testing.T, s *filesapi.Store) error
+	}{
+		{name: "a file", send: sendEvilFile},
+		{name: "a temp file", send: sendEvilTempFile},
+		{name: "parts", send: sendEvilParts},
+		{name: "parts of a temp file", send: sendEvilTempParts},
+	}
+	runOnEach(t, func(t *testing.T, o opener) {
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})
+				err := tt.send(t, f.store)
+				requireRefused(t, err, "file", uploads.Refused, storage.InvalidArgument)
+				requireNothingLeft(t, f)
+
+				f.sendPart(t, "a", partOptions(token, 2, 1))
+				r := f.sendPart(t, "b", partOptions(token, 2, 2))
+				require.Equal(t, "ab", readContent(t, f.store, r.ID))
+			})
 		}
 	})
+}
+
+func sendEvilFile(t *testing.T, s *filesapi.Store) error {
+	return errorOf(s.Upload(t.Context(), strings.NewReader("evil"), fileOptions("note.txt")))
+}
+
+func sendEvilTempFile(t *testing.T, s *filesapi.Store) error {
+	return errorOf(s.UploadTemp(t.Context(), strings.NewReader("evil"), fileOptions("note.txt")))
+}
+
+func sendEvilParts(t *testing.T, s *filesapi.Store) error {
+	_, err := s.UploadPart(t.Context(), strings.NewReader("il"), partOptions(token, 2, 2))
+	require.NoError(t, err)
+	return errorOf(s.UploadPart(t.Context(), strings.NewReader("ev"), partOptions(token, 2, 1)))
+}
+
+func sendEvilTempParts(t *testing.T, s *filesapi.Store) error {
+	_, err := s.UploadTempPart(t.Context(), strings.NewReader("il"), partOptions(token, 2, 2))
+	require.NoError(t, err)
+	return errorOf(s.UploadTempPart(t.Context(), strings.NewReader("ev"), partOptions(token, 2, 1)))
 }
 
 // If Inspect fails, the parts stay, so that the client can complete the upload later.
 func TestInspectFailsPartsStay(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
-		says := errors.New("the scanner is not there")
-		f := o.open(t, filesapi.StoreConfig{Inspect: func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
-			if says != nil {
-				return says
+		inspectErr := errors.New("the scanner is not there")
+		inspect := func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
+			if inspectErr != nil {
+				return inspectErr
 			}
-			return noEvil(ctx, r, content)
-		}})
-		f.send(t, "a", part(token, 2, 1))
-
-		_, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+			return refuseEvil(ctx, r, content)
+		}
+		f := o.open(t, filesapi.StoreConfig{Inspect: inspect})
+		f.sendPart(t, "a", partOptions(token, 2, 1))
+		_, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
-		require.ErrorIs(t, err, says)
+		require.ErrorIs(t, err, inspectErr)
 		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 
-		says = nil
-		r := f.send(t, "b", part(token, 2, 2))
+		inspectErr = nil
+		r := f.sendPart(t, "b", partOptions(token, 2, 2))
 		require.Equal(t, "ab", readContent(t, f.store, r.ID))
 		requireConsistent(t, f.bucket, f.records)
 
-		says = errEvil
-		_, err = f.store.Upload(t.Context(), strings.NewReader("b"), named("note.txt"))
+		// A refusal of the application's own is returned as it is.
+		inspectErr = errEvil
+		_, err = f.store.Upload(t.Context(), strings.NewReader("b"), fileOptions("note.txt"))
 		require.ErrorIs(t, err, errEvil)
 	})
 }
 
-// The stored bytes are those that Inspect saw, even if a client sends parts again meanwhile.
+// The stored bytes are those that Inspect saw, even if a part changes meanwhile, because a call that began before the
+// upload was complete ends then.
 func TestInspectPartArrivesMeanwhile(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		var f *fixture
-		var once sync.Once
-		f = o.open(t, filesapi.StoreConfig{Inspect: func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
-			once.Do(func() { // a call that began before the set was complete
-				for _, key := range keysUnder(t, f.bucket, "files/parts/") {
-					if strings.HasSuffix(key, "/00001") {
-						_, err := f.bucket.Upload(t.Context(), key, strings.NewReader("evil"))
-						require.NoError(t, err)
-					}
+		replaceFirstPart := sync.OnceFunc(func() {
+			for _, key := range keysUnder(t, f.bucket, "files/parts/") {
+				if strings.HasSuffix(key, "/00001") {
+					_, err := f.bucket.Upload(t.Context(), key, strings.NewReader("evil"))
+					require.NoError(t, err)
 				}
-			})
-			return noEvil(ctx, r, content)
-		}})
-		f.send(t, "a", part(token, 2, 1))
+			}
+		})
+		inspect := func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
+			replaceFirstPart()
+			return refuseEvil(ctx, r, content)
+		}
+		f = o.open(t, filesapi.StoreConfig{Inspect: inspect})
+		f.sendPart(t, "a", partOptions(token, 2, 1))
 
-		r := f.send(t, "b", part(token, 2, 2))
+		r := f.sendPart(t, "b", partOptions(token, 2, 2))
 		require.Equal(t, "ab", readContent(t, f.store, r.ID))
 		requireConsistent(t, f.bucket, f.records)
 	})
@@ -184,27 +220,28 @@ func TestInspectPartArrivesMeanwhile(t *testing.T) {
 // reports the refusal.
 func TestInspectRefusesCallsAtOnce(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
-		f := o.open(t, filesapi.StoreConfig{Inspect: noEvil})
-		f.send(t, "evil", part(token, 5, 1))
-		var group sync.WaitGroup
-		errs := make([]error, 4)
+		const parts = 5
+		f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})
+		f.sendPart(t, "evil", partOptions(token, parts, 1))
+		errs := make([]error, parts-1)
+		var wg sync.WaitGroup
 		for i := range errs {
-			group.Go(func() {
-				errs[i] = failure(f.store.UploadPart(t.Context(), strings.NewReader("x"), part(token, 5, i+2)))
+			wg.Go(func() {
+				_, errs[i] = f.store.UploadPart(t.Context(), strings.NewReader("x"), partOptions(token, parts, i+2))
 			})
 		}
-		group.Wait()
+		wg.Wait()
+
 		refusals := 0
 		for _, err := range errs {
 			switch uploads.CodeOf(err) {
 			case uploads.Refused:
 				refusals++
-			case "", uploads.NotFound: // the set was not complete, or another call was refused
+			case "", uploads.NotFound: // the upload was not complete, or another call was refused
 			default:
 				require.NoError(t, err)
 			}
 		}
-
 		require.NotZero(t, refusals)
 		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
@@ -214,13 +251,13 @@ func TestInspectRefusesCallsAtOnce(t *testing.T) {
 // If a call dies during Inspect, Sweep removes the content that it left.
 func TestSweepAfterInspectDied(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
-		f := o.open(t, filesapi.StoreConfig{Inspect: noEvil})
-		d := &death{after: "Get"} // the inspection
-		dying := f.beside(t, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-		inspecting, err := filesapi.NewStore(dying.bucket, f.records, filesapi.StoreConfig{Now: f.clock.Now, Inspect: noEvil})
+		f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})
+		d := &killer{after: "Get"} // the inspection
+		dying := f.openBeside(t, driver.WithLayer(d.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		inspecting, err := filesapi.NewStore(dying.bucket, f.records, filesapi.StoreConfig{Now: f.clock.Now, Inspect: refuseEvil})
 		require.NoError(t, err)
 
-		_, err = inspecting.Upload(t.Context(), strings.NewReader("good"), named("note.txt"))
+		_, err = inspecting.Upload(t.Context(), strings.NewReader("good"), fileOptions("note.txt"))
 		require.Error(t, err)
 		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 1)
 		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
@@ -238,26 +275,24 @@ func TestInspectInEachPlace(t *testing.T) {
 		for _, backend := range backends() {
 			t.Run(place.name+", records in "+backend.name, func(t *testing.T) {
 				b := place.open(t)
-				s, err := filesapi.NewStore(b, backend.open(t, b), filesapi.StoreConfig{Inspect: noEvil})
+				s, err := filesapi.NewStore(b, backend.open(t, b), filesapi.StoreConfig{Inspect: refuseEvil})
 				require.NoError(t, err)
-				send := func(body string, number int) (*filesapi.Record, error) {
-					return s.UploadPart(t.Context(), strings.NewReader(body), part(token, 2, number))
-				}
-
-				for _, row := range []struct{ last, says string }{{"evil", "refused"}, {"good", ""}} {
-					_, err := send(large, 1)
+				sendTwoParts := func(first, second string) (*filesapi.Record, error) {
+					_, err := s.UploadPart(t.Context(), strings.NewReader(first), partOptions(token, 2, 1))
 					require.NoError(t, err)
-					r, err := send(row.last, 2)
-					require.EqualValues(t, row.says, uploads.CodeOf(err), "%v", err)
-					if err != nil {
-						require.Empty(t, keysUnder(t, b, ""))
-						continue
-					}
-					require.Equal(t, large+row.last, readContent(t, s, r.ID))
-					require.Equal(t, "text/plain; charset=utf-8", r.MIMEType)
+					return s.UploadPart(t.Context(), strings.NewReader(second), partOptions(token, 2, 2))
 				}
 
-				_, err = s.Upload(t.Context(), strings.NewReader("evil"), named("note.txt"))
+				_, err = sendTwoParts(large, "evil")
+				require.Equal(t, uploads.Refused, uploads.CodeOf(err), "%v", err)
+				require.Empty(t, keysUnder(t, b, ""))
+
+				r, err := sendTwoParts(large, "good")
+				require.NoError(t, err)
+				require.Equal(t, large+"good", readContent(t, s, r.ID))
+				require.Equal(t, "text/plain; charset=utf-8", r.MIMEType)
+
+				err = sendEvilFile(t, s)
 				require.Equal(t, uploads.Refused, uploads.CodeOf(err))
 				require.Len(t, keysUnder(t, b, "files/client/"), 1)
 			})
@@ -265,12 +300,13 @@ func TestInspectInEachPlace(t *testing.T) {
 	}
 }
 
-// A file that is refused over HTTP has its error in the response.
+// A file that is refused over HTTP has the message of Inspect in the response.
 func TestInspectRefusesOverHTTP(t *testing.T) {
-	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{Inspect: noEvil}), filesapi.HandlerConfig{})
+	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{Inspect: refuseEvil}), filesapi.HandlerConfig{})
 	_, err := a.client.Upload(t.Context(), "note.txt", strings.NewReader("evil"), "")
 	e := requireRefused(t, err, "file", uploads.Refused, storage.InvalidArgument)
 	require.Equal(t, errEvil.Message, e.Message)
+
 	_, err = a.client.Upload(t.Context(), "note.txt", strings.NewReader("good"), "")
 	require.NoError(t, err)
 }

@@ -139,7 +139,7 @@ func TestOpenAPIOperationsInClient(t *testing.T) {
 	used := newUses(handler)
 	server := httptest.NewServer(used)
 	defer server.Close()
-	client, err := filesclient.New(server.URL, &http.Client{Transport: as{"user-1", server.Client().Transport}})
+	client, err := filesclient.New(server.URL, &http.Client{Transport: userTransport{"user-1", server.Client().Transport}})
 	require.NoError(t, err)
 
 	record, err := client.Upload(t.Context(), "a.txt", strings.NewReader("content"), "")

@@ -21,18 +21,18 @@ import (
 // the file.
 func TestUploadPartAfterFileIsMade(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	f.send(t, "a", part(token, 3, 1))
-	f.send(t, "b", part(token, 3, 2))
+	f.sendPart(t, "a", partOptions(token, 3, 1))
+	f.sendPart(t, "b", partOptions(token, 3, 2))
 	slow, inside := newGate("B, sent again")
 	done := make(chan struct{})
 	var late *filesapi.Record
 	var err error
 	go func() {
 		defer close(done)
-		late, err = f.store.UploadPart(t.Context(), slow, part(token, 3, 2))
+		late, err = f.store.UploadPart(t.Context(), slow, partOptions(token, 3, 2))
 	}()
 	<-inside
-	r := f.send(t, "c", part(token, 3, 3))
+	r := f.sendPart(t, "c", partOptions(token, 3, 3))
 	close(slow.open)
 
 	<-done
@@ -94,7 +94,7 @@ func TestUploadPartManySendAll(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range count {
 		group.Go(func() {
-			records[i], errs[i] = f.store.UploadPart(t.Context(), strings.NewReader(fmt.Sprintf("%03d ", i)), part(token, count, i+1))
+			records[i], errs[i] = f.store.UploadPart(t.Context(), strings.NewReader(fmt.Sprintf("%03d ", i)), partOptions(token, count, i+1))
 		})
 	}
 	group.Wait()
@@ -138,18 +138,18 @@ func (m meeting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs,
 func TestUploadPartOneCompletes(t *testing.T) {
 	const n = 4
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	f.send(t, "a", part(token, 2, 1))
+	f.sendPart(t, "a", partOptions(token, 2, 1))
 	var receivers, senders sync.WaitGroup
 	receivers.Add(n)
 	records := make([]*filesapi.Record, n)
 	errs := make([]error, n)
 	for i := range n {
 		// The parts stay, so that no call stops because they are missing.
-		s := f.beside(t, driver.WithLayer(faults.New(faults.Fail(faults.DeleteBatch|faults.Delete)).Layer()),
+		s := f.openBeside(t, driver.WithLayer(faults.New(faults.Fail(faults.DeleteBatch|faults.Delete)).Layer()),
 			driver.WithLayer(func(d driver.Driver) driver.Driver { return meeting{d, &receivers, new(sync.Once)} }),
 			storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		senders.Go(func() {
-			records[i], errs[i] = s.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+			records[i], errs[i] = s.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		})
 	}
 	senders.Wait()

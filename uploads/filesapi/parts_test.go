@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// send stores a part, which must succeed.
-func (f *fixture) send(t *testing.T, body string, o filesapi.PartOptions) *filesapi.Record {
+// sendPart stores a part, which must succeed. It returns the record if the part completes the file.
+func (f *fixture) sendPart(t *testing.T, body string, o filesapi.PartOptions) *filesapi.Record {
 	t.Helper()
 	r, err := f.store.UploadPart(t.Context(), strings.NewReader(body), o)
 	require.NoError(t, err)
@@ -29,9 +29,9 @@ func (f *fixture) send(t *testing.T, body string, o filesapi.PartOptions) *files
 func TestUploadPartReplacesEarlierOne(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		require.Nil(t, f.send(t, "wrong, and longer", part(token, 2, 1)))
-		require.Nil(t, f.send(t, "right ", part(token, 2, 1)))
-		r := f.send(t, "end", part(token, 2, 2))
+		require.Nil(t, f.sendPart(t, "wrong, and longer", partOptions(token, 2, 1)))
+		require.Nil(t, f.sendPart(t, "right ", partOptions(token, 2, 1)))
+		r := f.sendPart(t, "end", partOptions(token, 2, 2))
 		require.Equal(t, "right end", readContent(t, f.store, r.ID))
 		require.EqualValues(t, 9, r.OriginalLength)
 	})
@@ -41,7 +41,7 @@ func TestUploadPartReplacesEarlierOne(t *testing.T) {
 func TestUploadPartOnlyOne(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		r := f.send(t, "all", part(token, 1, 1))
+		r := f.sendPart(t, "all", partOptions(token, 1, 1))
 		require.Equal(t, "all", readContent(t, f.store, r.ID))
 		requireConsistent(t, f.bucket, f.records)
 	})
@@ -51,12 +51,12 @@ func TestUploadPartOnlyOne(t *testing.T) {
 func TestUploadPartEmpty(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.send(t, "", part(token, 3, 1))
-		f.send(t, "", part(token, 3, 3))
+		f.sendPart(t, "", partOptions(token, 3, 1))
+		f.sendPart(t, "", partOptions(token, 3, 3))
 
-		r := f.send(t, "x", part(token, 3, 2))
+		r := f.sendPart(t, "x", partOptions(token, 3, 2))
 		require.Equal(t, "x", readContent(t, f.store, r.ID))
-		r = f.send(t, "", part("token-5678", 1, 1))
+		r = f.sendPart(t, "", partOptions("token-5678", 1, 1))
 		require.Empty(t, readContent(t, f.store, r.ID))
 		requireConsistent(t, f.bucket, f.records)
 	})
@@ -75,12 +75,12 @@ func TestUploadPartType(t *testing.T) {
 		}
 		for name, tt := range tests {
 			f := o.open(t, filesapi.StoreConfig{})
-			o := part(token, 2, 2)
+			o := partOptions(token, 2, 2)
 			o.OriginalFileName = tt.fileName
-			f.send(t, "<html>not the first part", o)
+			f.sendPart(t, "<html>not the first part", o)
 			o.Part = 1
 
-			r := f.send(t, png, o)
+			r := f.sendPart(t, png, o)
 			require.Equal(t, tt.want, r.MIMEType, name)
 			requireConsistent(t, f.bucket, f.records)
 		}
@@ -91,35 +91,33 @@ func TestUploadPartType(t *testing.T) {
 func TestUploadPartMustMatch(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		require.Nil(t, f.send(t, "x", part(token, 3, 1)))
-		tests := map[string]struct {
-			change func(o *filesapi.PartOptions)
-			field  string
+		require.Nil(t, f.sendPart(t, "x", partOptions(token, 3, 1)))
+		moreParts := partOptions(token, 4, 2)
+		fewerParts := partOptions(token, 2, 2)
+		otherName := partOptions(token, 3, 2)
+		otherName.OriginalFileName = "b.txt"
+		otherPurpose := partOptions(token, 3, 2)
+		otherPurpose.Purpose = "x"
+
+		tests := []struct {
+			name    string
+			options filesapi.PartOptions
+			field   string
 		}{
-			"more parts": {func(o *filesapi.PartOptions) {
-				o.Count = 4
-			}, "count"},
-			"fewer parts": {func(o *filesapi.PartOptions) {
-				o.Count = 2
-			}, "count"},
-			"another name": {func(o *filesapi.PartOptions) {
-				o.OriginalFileName = "b.txt"
-			}, "originalFileName"},
-			"another purpose": {func(o *filesapi.PartOptions) {
-				o.Purpose = "x"
-			}, "Purpose"},
+			{"more parts", moreParts, "count"},
+			{"fewer parts", fewerParts, "count"},
+			{"another name", otherName, "originalFileName"},
+			{"another purpose", otherPurpose, "Purpose"},
 		}
-		for name, tt := range tests {
-			t.Run(name, func(t *testing.T) {
-				o := part(token, 3, 2)
-				tt.change(&o)
-				_, err := f.store.UploadPart(t.Context(), strings.NewReader("x"), o)
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				_, err := f.store.UploadPart(t.Context(), strings.NewReader("x"), tt.options)
 				requireRefused(t, err, tt.field, uploads.PartsChanged, storage.PreconditionFailed)
 			})
 		}
 
-		f.send(t, "y", part(token, 3, 2))
-		r := f.send(t, "z", part(token, 3, 3))
+		f.sendPart(t, "y", partOptions(token, 3, 2))
+		r := f.sendPart(t, "z", partOptions(token, 3, 3))
 		require.Equal(t, "xyz", readContent(t, f.store, r.ID), "what was refused has changed nothing")
 	})
 }
@@ -128,26 +126,26 @@ func TestUploadPartMustMatch(t *testing.T) {
 func TestUploadPartSharedToken(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		mine := part(token, 2, 1)
-		theirs := part(token, 3, 1)
+		mine := partOptions(token, 2, 1)
+		theirs := partOptions(token, 3, 1)
 		theirs.UploadedBy = "user-2"
-		f.send(t, "mine ", mine)
-		f.send(t, "theirs", theirs)
-		_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 4, 1))
+		f.sendPart(t, "mine ", mine)
+		f.sendPart(t, "theirs", theirs)
+		_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), partOptions(token, 4, 1))
 		require.NoError(t, err)
 		mine.Part = 2
 
-		require.Equal(t, "mine too", readContent(t, f.store, f.send(t, "too", mine).ID))
+		require.Equal(t, "mine too", readContent(t, f.store, f.sendPart(t, "too", mine).ID))
 	})
 }
 
 // A client cannot reach the upload of a temp file by any token for client files.
 func TestTokenIsNotThatOfTempFile(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	temp, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(token, 2, 1))
+	temp, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), partOptions(token, 2, 1))
 	require.NoError(t, err)
 	require.Nil(t, temp)
-	r := f.send(t, "client", part(fmt.Sprintf("temp-%x", sha256.Sum256([]byte(token))), 1, 1))
+	r := f.sendPart(t, "client", partOptions(fmt.Sprintf("temp-%x", sha256.Sum256([]byte(token))), 1, 1))
 	require.Equal(t, "client", readContent(t, f.store, r.ID))
 }
 
@@ -155,28 +153,28 @@ func TestTokenIsNotThatOfTempFile(t *testing.T) {
 func TestTokenIsUsedOnce(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.send(t, "a", part(token, 2, 1))
-		r := f.send(t, "b", part(token, 2, 2))
+		f.sendPart(t, "a", partOptions(token, 2, 1))
+		r := f.sendPart(t, "b", partOptions(token, 2, 2))
 		for number := 1; number <= 2; number++ {
-			second, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, number))
+			second, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, number))
 			requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 			require.Equal(t, r, second, "for a client that lost the answer")
 		}
-		_, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 3, 3))
+		_, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 3, 3))
 		requireRefused(t, err, "count", uploads.PartsChanged, storage.PreconditionFailed)
 
 		require.NoError(t, f.store.Delete(t.Context(), r.ID))
-		second, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
+		second, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, 2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Nil(t, second)
 		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10), "what was deleted does not come back")
 	})
 }
 
-// unread is a body that must not be read.
-type unread struct{ t *testing.T }
+// unreadBody is a body that must not be read.
+type unreadBody struct{ t *testing.T }
 
-func (u unread) Read([]byte) (int, error) {
+func (u unreadBody) Read([]byte) (int, error) {
 	u.t.Error("the body was read")
 	return 0, io.EOF
 }
@@ -186,7 +184,7 @@ func TestUploadPartLeavesNoPart(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		for number := 1; number <= 12; number++ {
-			f.send(t, "x", part(token, 12, number))
+			f.sendPart(t, "x", partOptions(token, 12, number))
 		}
 		leftovers := keysUnder(t, f.bucket, "files/parts/")
 		require.Len(t, leftovers, f.statesInBucket(), "but for what tells that the token was used: %v", leftovers)
@@ -197,31 +195,35 @@ func TestUploadPartLeavesNoPart(t *testing.T) {
 func TestUploadPartCutOff(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.send(t, "a", part(token, 2, 1))
+		f.sendPart(t, "a", partOptions(token, 2, 1))
 		cause := errors.New("the sender went away")
-		_, err := f.store.UploadPart(t.Context(), io.MultiReader(strings.NewReader("b"), errReader{cause}), part(token, 2, 2))
+		_, err := f.store.UploadPart(t.Context(), io.MultiReader(strings.NewReader("b"), errReader{cause}), partOptions(token, 2, 2))
 		requireRefused(t, err, "file", uploads.Interrupted, storage.BodyFailed)
 		require.ErrorIs(t, err, cause)
-		require.Equal(t, "ab", readContent(t, f.store, f.send(t, "b", part(token, 2, 2)).ID))
+		require.Equal(t, "ab", readContent(t, f.store, f.sendPart(t, "b", partOptions(token, 2, 2)).ID))
 	})
 }
 
-// UploadPart joins the parts with the store's Compose where the store has it.
+// UploadPart joins the parts with the store's Compose where the store has it, and otherwise reads and writes them.
 func TestUploadPartJoinsInStore(t *testing.T) {
-	tests := map[string]struct {
-		without  storage.Features
-		composed int
+	tests := []struct {
+		name         string
+		disabled     storage.Features
+		wantComposes int
 	}{
-		"by the store":   {0, 1},
-		"through a pipe": {storage.ServerCompose, 0},
+		{name: "by the store", wantComposes: 1},
+		{name: "through a pipe", disabled: storage.ServerCompose, wantComposes: 0},
 	}
-	for name, tt := range tests {
-		calls := faults.New()
-		f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.without})))
-		f.send(t, "a", part(token, 2, 1))
-		r := f.send(t, "b", part(token, 2, 2))
-		require.Equal(t, tt.composed, calls.Count(faults.Compose), name)
-		require.Equal(t, "ab", readContent(t, f.store, r.ID), name)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			calls := faults.New()
+			limits := faults.WithLimits(faults.Limits{Disable: tt.disabled})
+			f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()), driver.WithLayer(limits))
+			f.sendPart(t, "a", partOptions(token, 2, 1))
+			r := f.sendPart(t, "b", partOptions(token, 2, 2))
+			require.Equal(t, tt.wantComposes, calls.Count(faults.Compose))
+			require.Equal(t, "ab", readContent(t, f.store, r.ID))
+		})
 	}
 }
 
@@ -230,12 +232,12 @@ func TestUploadPartJoinsInStore(t *testing.T) {
 func TestUploadPartRequests(t *testing.T) {
 	calls := faults.New()
 	f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()))
-	f.send(t, "x", part(token, 200, 1))
+	f.sendPart(t, "x", partOptions(token, 200, 1))
 	for number := 2; number < 200; number++ {
 		calls.Reset()
-		f.send(t, "x", part(token, 200, number))
+		f.sendPart(t, "x", partOptions(token, 200, number))
 		require.LessOrEqual(t, calls.Count(faults.Any), 4, "part %d", number)
 		require.Zero(t, calls.Count(faults.List), "part %d", number)
 	}
-	require.NotNil(t, f.send(t, "x", part(token, 200, 200)))
+	require.NotNil(t, f.sendPart(t, "x", partOptions(token, 200, 200)))
 }

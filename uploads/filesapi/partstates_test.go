@@ -25,10 +25,10 @@ import (
 // remembers that the token was used.
 func TestStatesInDatabase(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
-	f.send(t, "a", part(token, 2, 1))
+	f.sendPart(t, "a", partOptions(token, 2, 1))
 
 	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 1, "the part")
-	r := f.send(t, "b", part(token, 2, 2))
+	r := f.sendPart(t, "b", partOptions(token, 2, 2))
 	require.Equal(t, "ab", readContent(t, f.store, r.ID))
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 	require.Len(t, f.database.states, 1, "what tells that the token was used")
@@ -43,7 +43,7 @@ func TestStatesInBucketWithConditions(t *testing.T) {
 	s, err := filesapi.NewStore(f.bucket, d, filesapi.StoreConfig{})
 	require.NoError(t, err)
 
-	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
 	require.NoError(t, err)
 	require.Empty(t, d.states)
 	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 2)
@@ -52,51 +52,44 @@ func TestStatesInBucketWithConditions(t *testing.T) {
 // Sweep removes idle uploads of which only the state is left in the database, or only parts with an unused state
 // in the bucket.
 func TestSweepOfPartialRemains(t *testing.T) {
-	for name, sweep := range map[string]func(*fixture) error{
-		"Sweep": func(f *fixture) error {
-			_, err := f.store.Sweep(t.Context())
-			return err
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := newDatabaseFixture(t, filesapi.StoreConfig{})
-			send := func(token string) {
-				_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("x"), part(token, 2, 1))
-				require.NoError(t, err)
-			}
-			send("state-and-part")
-			both := keysUnder(t, f.bucket, "files/parts/")
-			send("only-a-state")
-			for _, key := range keysUnder(t, f.bucket, "files/parts/") {
-				if key != both[0] {
-					require.NoError(t, f.bucket.Remove(t.Context(), key))
-				}
-			}
-
-			const first, last = "0000000000000000000000000000000000000000", "ffffffffffffffffffffffffffffffffffffffff"
-			for _, hash := range []string{first, last} {
-				f.put(t, "files/parts/"+hash+"/state.json")
-				f.put(t, "files/parts/"+hash+"/piece-RUN/00001")
-			}
-
-			require.NoError(t, sweep(f))
-			require.Len(t, f.database.states, 2)
-			require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 5, "none is idle")
-
-			f.clock.Advance(25 * time.Hour)
-			require.NoError(t, sweep(f))
-			require.Empty(t, f.database.states)
-			require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
-		})
+	f := newDatabaseFixture(t, filesapi.StoreConfig{})
+	sendTempPart := func(token string) {
+		_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("x"), partOptions(token, 2, 1))
+		require.NoError(t, err)
 	}
+
+	// One upload has a state and a part, and one only a state.
+	sendTempPart("state-and-part")
+	partKeys := keysUnder(t, f.bucket, "files/parts/")
+	sendTempPart("only-a-state")
+	for _, key := range keysUnder(t, f.bucket, "files/parts/") {
+		if key != partKeys[0] {
+			require.NoError(t, f.bucket.Remove(t.Context(), key))
+		}
+	}
+
+	// Two uploads have a part and a state that is not used. They are the first and the last ones in the order of keys.
+	for _, hash := range []string{strings.Repeat("0", 40), strings.Repeat("f", 40)} {
+		f.put(t, "files/parts/"+hash+"/state.json")
+		f.put(t, "files/parts/"+hash+"/piece-RUN/00001")
+	}
+
+	f.sweep(t)
+	require.Len(t, f.database.states, 2)
+	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 5, "none is idle")
+
+	f.clock.Advance(25 * time.Hour)
+	f.sweep(t)
+	require.Empty(t, f.database.states)
+	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 }
 
 // If Sweep cannot list the states, it removes no upload, because an upload of unknown state may be in use.
 func TestSweepCannotListStates(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
-	f.send(t, "a", part(token, 2, 1))
+	f.sendPart(t, "a", partOptions(token, 2, 1))
 	f.clock.Advance(25 * time.Hour)
-	s, err := filesapi.NewStore(f.bucket, f.failing(1, false), filesapi.StoreConfig{Now: f.clock.Now})
+	s, err := filesapi.NewStore(f.bucket, f.failingRecords(1, false), filesapi.StoreConfig{Now: f.clock.Now})
 	require.NoError(t, err)
 
 	report, err := s.Sweep(t.Context())
@@ -107,31 +100,36 @@ func TestSweepCannotListStates(t *testing.T) {
 
 // If a client continues an expired upload while Sweep runs, the part that it sends meanwhile is not lost.
 func TestSweepOfStateDuringPart(t *testing.T) {
-	for n := 1; ; n++ {
-		require.LessOrEqual(t, n, maxCalls, "calls without end")
+	calls := 0
+	for called := true; called; {
+		calls++
+		require.LessOrEqual(t, calls, maxCalls, "calls without end")
 		f := newDatabaseFixture(t, filesapi.StoreConfig{})
-		f.send(t, "a", part(token, 3, 1))
+		f.sendPart(t, "a", partOptions(token, 3, 1))
 		f.clock.Advance(25 * time.Hour)
-		called := false
-		resume := &pausedDatabase{f.records, f.database, n, func() {
+		called = false
+		sendSecondPart := func() {
 			called = true
 			f.clock.Advance(time.Second)
-			require.Nil(t, f.send(t, "b", part(token, 3, 2)))
-		}}
-		s, err := filesapi.NewStore(f.bucket, resume, filesapi.StoreConfig{Now: f.clock.Now})
+			require.Nil(t, f.sendPart(t, "b", partOptions(token, 3, 2)))
+		}
+		records := &pausedDatabase{f.records, f.database, calls, sendSecondPart}
+		s, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
 		report, err := s.Sweep(t.Context())
 		require.NoError(t, err)
 		if !called {
-			require.Greater(t, n, 4)
-			return
+			break
 		}
-		if report.Uploads > 0 { // the part before has expired
-			require.Nil(t, f.send(t, "a", part(token, 3, 1)))
+
+		if report.Uploads > 0 { // the first part has expired
+			require.Nil(t, f.sendPart(t, "a", partOptions(token, 3, 1)))
 		}
-		require.Equal(t, "abc", readContent(t, f.store, f.send(t, "c", part(token, 3, 3)).ID), "call %d", n)
+		record := f.sendPart(t, "c", partOptions(token, 3, 3))
+		require.Equal(t, "abc", readContent(t, f.store, record.ID), "call %d", calls)
 		requireConsistent(t, f.bucket, f.records)
 	}
+	require.Greater(t, calls, 4)
 }
 
 // A pausedDatabase calls happens before its n-th call for a state.
@@ -173,11 +171,11 @@ func (d *pausedDatabase) ListStates(ctx context.Context, startAfter string, limi
 // Sweep removes the bytes that got no record.
 func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
-	f.send(t, "a", part(token, 2, 1))
+	f.sendPart(t, "a", partOptions(token, 2, 1))
 
-	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	_, err := f.openMortal(t, &killer{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
-	r := f.send(t, "b", part(token, 2, 2))
+	r := f.sendPart(t, "b", partOptions(token, 2, 2))
 	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 2)
 
 	f.clock.Advance(25 * time.Hour)
@@ -191,10 +189,11 @@ func TestStatesConflictsEnd(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	s, err := filesapi.NewStore(f.bucket, refusingStates{f.database, f.database}, filesapi.StoreConfig{})
 	require.NoError(t, err)
-	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
 	requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 }
 
+// refusingStates refuse each write, as if another one were always faster.
 type refusingStates struct {
 	uploads.Records
 	uploads.States
@@ -217,7 +216,7 @@ func TestStatesNeedPlace(t *testing.T) {
 			s, err := filesapi.NewStore(b, struct{ uploads.Records }{f.records}, filesapi.StoreConfig{})
 			require.NoError(t, err)
 
-			_, err = s.UploadPart(t.Context(), unread{t}, part(token, 1, 1))
+			_, err = s.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 1, 1))
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unsupported)
 			e, ok := errors.AsType[*storage.Error](err)
 			require.True(t, ok)
@@ -225,7 +224,7 @@ func TestStatesNeedPlace(t *testing.T) {
 
 			s, err = filesapi.NewStore(b, newDatabase(f.clock.Now), filesapi.StoreConfig{})
 			require.NoError(t, err)
-			r, err := s.UploadPart(t.Context(), strings.NewReader("all"), part(token, 1, 1))
+			r, err := s.UploadPart(t.Context(), strings.NewReader("all"), partOptions(token, 1, 1))
 			require.NoError(t, err)
 			require.Equal(t, "all", readContent(t, s, r.ID))
 		})

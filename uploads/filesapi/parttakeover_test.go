@@ -22,9 +22,9 @@ import (
 func TestTakeoverFromDeadCall(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.send(t, "a", part(token, 2, 1))
-		dead := f.mortal(t, &death{after: "Compose"})
-		_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		f.sendPart(t, "a", partOptions(token, 2, 1))
+		dead := f.openMortal(t, &killer{after: "Compose"})
+		_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		require.ErrorIs(t, err, errDead)
 
 		var delay time.Duration
@@ -32,7 +32,7 @@ func TestTakeoverFromDeadCall(t *testing.T) {
 			delay += d
 			return nil
 		})
-		r := f.send(t, "b", part(token, 2, 2))
+		r := f.sendPart(t, "b", partOptions(token, 2, 2))
 		require.Equal(t, "ab", readContent(t, f.store, r.ID))
 		require.GreaterOrEqual(t, delay, time.Minute)
 		require.Less(t, delay, 2*time.Minute)
@@ -44,13 +44,13 @@ func TestTakeoverFromDeadCall(t *testing.T) {
 func TestTakeoverFromFailedCall(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.send(t, "a", part(token, 2, 1))
-		failing, _ := f.faulty(t, faults.Fail(faults.Compose).Nth(1), 1)
-		_, err := failing.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		f.sendPart(t, "a", partOptions(token, 2, 1))
+		failing, _ := f.openFaulty(t, faults.Fail(faults.Compose).Nth(1), 1)
+		_, err := failing.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 
 		f.store.SetWait(func(context.Context, time.Duration) error { return errors.New("nobody waits") })
-		require.Equal(t, "ab", readContent(t, f.store, f.send(t, "b", part(token, 2, 2)).ID))
+		require.Equal(t, "ab", readContent(t, f.store, f.sendPart(t, "b", partOptions(token, 2, 2)).ID))
 	})
 }
 
@@ -58,8 +58,8 @@ func TestTakeoverFromFailedCall(t *testing.T) {
 func TestTakeoverWaitEndsWithContext(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.send(t, "a", part(token, 2, 1))
-		_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		f.sendPart(t, "a", partOptions(token, 2, 1))
+		_, err := f.openMortal(t, &killer{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		require.ErrorIs(t, err, errDead)
 
 		ctx, cancel := context.WithCancel(t.Context())
@@ -67,7 +67,7 @@ func TestTakeoverWaitEndsWithContext(t *testing.T) {
 			cancel()
 			return ctx.Err()
 		})
-		_, err = f.store.UploadPart(ctx, strings.NewReader("b"), part(token, 2, 2))
+		_, err = f.store.UploadPart(ctx, strings.NewReader("b"), partOptions(token, 2, 2))
 		require.Equal(t, uploads.Interrupted, uploads.CodeOf(err))
 		require.ErrorIs(t, err, context.Canceled)
 	})
@@ -78,19 +78,20 @@ func TestTakeoverWaitEndsWithContext(t *testing.T) {
 func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.send(t, "a", part(token, 2, 1))
-		dead := f.beside(t)
-		records := &blindRecords{&failingRecords{Records: f.records, n: 1, lost: true}} // its Create
-		s, err := filesapi.NewStore(dead.bucket, f.instead(records), filesapi.StoreConfig{})
-		require.NoError(t, err)
+		f.sendPart(t, "a", partOptions(token, 2, 1))
 
-		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		// The first call of the records, which is Create, loses its response.
+		records := &blindRecords{&failingRecords{Records: f.records, n: 1, lost: true}}
+		s, err := filesapi.NewStore(f.openBeside(t).bucket, f.withStates(records), filesapi.StoreConfig{})
+		require.NoError(t, err)
+		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		requireRefused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
+
 		ids := listIDs(t, f.store, uploads.Filter{}, 10)
 		require.Len(t, ids, 1)
 		require.NoError(t, f.store.Delete(t.Context(), ids[0]))
 
-		_, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		_, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
 		requireConsistent(t, f.bucket, f.records)
@@ -102,16 +103,17 @@ func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 func TestTakeoverThenSlowCallResumes(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.send(t, "a", part(token, 2, 1))
-		wakes := lateRecords{f.records, func() {
-			r := f.send(t, "b", part(token, 2, 2)) // by another, which waited for a minute
+		f.sendPart(t, "a", partOptions(token, 2, 1))
+		makeAndDelete := func() {
+			r := f.sendPart(t, "b", partOptions(token, 2, 2)) // by another call, which waited for a minute
 			require.Equal(t, "ab", readContent(t, f.store, r.ID))
 			require.NoError(t, f.store.Delete(t.Context(), r.ID))
-		}}
-		s, err := filesapi.NewStore(f.bucket, f.instead(wakes), filesapi.StoreConfig{Now: f.clock.Now})
+		}
+		records := f.withStates(lateRecords{f.records, makeAndDelete})
+		slow, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
 
-		record, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		record, err := slow.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Nil(t, record)
 		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
@@ -119,35 +121,41 @@ func TestTakeoverThenSlowCallResumes(t *testing.T) {
 	})
 }
 
-// If a slow call resumes after its upload has expired, it makes the file if the joined bytes are still there, and
-// otherwise fails.
+// If a slow call resumes after its upload has expired, it makes the file if the joined bytes are still there.
 func TestTakeoverAfterUploadExpired(t *testing.T) {
-	for name, sweeps := range map[string]int{"the bytes are there": 0, "the bytes were swept": 1} {
-		t.Run(name, func(t *testing.T) {
-			f := newMemoryFixture(t, filesapi.StoreConfig{})
-			f.send(t, "a", part(token, 2, 1))
-			wakes := lateRecords{f.records, func() {
-				f.clock.Advance(25 * time.Hour)
-				if sweeps > 0 {
-					require.Equal(t, &uploads.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
-					return
-				}
-				for _, key := range keysUnder(t, f.bucket, "files/parts/") {
-					require.NoError(t, f.bucket.Remove(t.Context(), key))
-				}
-			}}
-			s, err := filesapi.NewStore(f.bucket, f.instead(wakes), filesapi.StoreConfig{Now: f.clock.Now})
-			require.NoError(t, err)
-			r, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-			if sweeps > 0 {
-				require.Error(t, err)
-			} else {
-				require.NoError(t, err)
-				require.Equal(t, "ab", readContent(t, f.store, r.ID))
-			}
-			requireConsistent(t, f.bucket, f.records)
-		})
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
+	f.sendPart(t, "a", partOptions(token, 2, 1))
+	expire := func() {
+		f.clock.Advance(25 * time.Hour)
+		for _, key := range keysUnder(t, f.bucket, "files/parts/") {
+			require.NoError(t, f.bucket.Remove(t.Context(), key))
+		}
 	}
+	records := f.withStates(lateRecords{f.records, expire})
+	slow, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
+	require.NoError(t, err)
+
+	r, err := slow.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	require.NoError(t, err)
+	require.Equal(t, "ab", readContent(t, f.store, r.ID))
+	requireConsistent(t, f.bucket, f.records)
+}
+
+// If a slow call resumes after Sweep has removed its upload with the joined bytes, it fails.
+func TestTakeoverAfterUploadSwept(t *testing.T) {
+	f := newMemoryFixture(t, filesapi.StoreConfig{})
+	f.sendPart(t, "a", partOptions(token, 2, 1))
+	sweepUpload := func() {
+		f.clock.Advance(25 * time.Hour)
+		require.Equal(t, &uploads.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
+	}
+	records := f.withStates(lateRecords{f.records, sweepUpload})
+	slow, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
+	require.NoError(t, err)
+
+	_, err = slow.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	require.Error(t, err)
+	requireConsistent(t, f.bucket, f.records)
 }
 
 // If UploadPart loses the response to its record's creation, the next call with the token removes the parts and
@@ -155,19 +163,20 @@ func TestTakeoverAfterUploadExpired(t *testing.T) {
 func TestTakeoverFinishesWork(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.send(t, "a", part(token, 2, 1))
-		dying := f.beside(t)
-		s, err := filesapi.NewStore(dying.bucket, f.instead(&blindRecords{&failingRecords{Records: f.records, n: 1, lost: true}}), filesapi.StoreConfig{})
+		f.sendPart(t, "a", partOptions(token, 2, 1))
+
+		// The first call of the records, which is Create, loses its response.
+		records := &blindRecords{&failingRecords{Records: f.records, n: 1, lost: true}}
+		s, err := filesapi.NewStore(f.openBeside(t).bucket, f.withStates(records), filesapi.StoreConfig{})
 		require.NoError(t, err)
-
-		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		requireRefused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
-		r := f.send(t, "b", part(token, 2, 2))
-		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), f.statesInBucket(), "what tells that the token was used")
 
-		second, err := f.store.UploadPart(t.Context(), unread{t}, part(token, 2, 2))
+		r := f.sendPart(t, "b", partOptions(token, 2, 2))
+		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), f.statesInBucket(), "what tells that the token was used")
+		repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, 2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
-		require.Equal(t, r, second)
+		require.Equal(t, r, repeated)
 	})
 }
 
@@ -175,42 +184,50 @@ func TestTakeoverFinishesWork(t *testing.T) {
 // arrived. There is still one whole file.
 func TestTakeoverThenLatePart(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
-		for name, tidied := range map[string]bool{"its parts are there": false, "its parts are gone": true} {
+		for name, partsRemoved := range map[string]bool{"its parts are there": false, "its parts are gone": true} {
 			t.Run(name, func(t *testing.T) {
 				f := o.open(t, filesapi.StoreConfig{})
-				f.send(t, "a", part(token, 2, 1))
-				slow, inside := newGate("A, sent again")
-				var late, sleeping sync.WaitGroup
-				records := make([]*filesapi.Record, 2)
-				errs := make([]error, 2)
+				f.sendPart(t, "a", partOptions(token, 2, 1))
+				var lateRecord, slowRecord *filesapi.Record
+				var lateErr, slowErr error
+
+				// The late call has begun to send the first part again.
+				lateBody, arriving := newGate("A, sent again")
+				var late sync.WaitGroup
 				late.Go(func() {
-					records[0], errs[0] = f.store.UploadPart(t.Context(), slow, part(token, 2, 1))
+					lateRecord, lateErr = f.store.UploadPart(t.Context(), lateBody, partOptions(token, 2, 1))
 				})
-				<-inside
+				<-arriving
 
-				asleep := newComposeGate()
-				sleeper := f.beside(t, driver.WithLayer(asleep.layer))
-				sleeping.Go(func() {
-					records[1], errs[1] = sleeper.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+				// The slow call has claimed the upload, and is about to join the parts.
+				joining := newComposeGate()
+				slowStore := f.openBeside(t, driver.WithLayer(joining.layer))
+				var slow sync.WaitGroup
+				slow.Go(func() {
+					slowRecord, slowErr = slowStore.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 				})
-				<-asleep.inside
+				<-joining.inside
 
+				// A third call takes over the claim, and makes the file.
 				injector := faults.New()
-				if !tidied {
+				if !partsRemoved {
 					injector.Set(faults.Fail(faults.DeleteBatch | faults.Delete))
 				}
-				s := f.beside(t, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-				r := s.send(t, "b", part(token, 2, 2))
-				close(slow.open)
-				late.Wait()
-				close(asleep.open)
-				sleeping.Wait()
+				noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+				third := f.openBeside(t, driver.WithLayer(injector.Layer()), noRetry)
+				record := third.sendPart(t, "b", partOptions(token, 2, 2))
 
-				for i := range records {
-					require.NoError(t, errs[i])
-					require.Equal(t, r, records[i])
-				}
-				require.Equal(t, "ab", readContent(t, f.store, r.ID))
+				// The late part arrives, and then the slow call goes on.
+				close(lateBody.open)
+				late.Wait()
+				close(joining.open)
+				slow.Wait()
+
+				require.NoError(t, lateErr)
+				require.Equal(t, record, lateRecord)
+				require.NoError(t, slowErr)
+				require.Equal(t, record, slowRecord)
+				require.Equal(t, "ab", readContent(t, f.store, record.ID))
 				require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
 				requireConsistentAfterSweep(t, f)
 			})
@@ -218,44 +235,53 @@ func TestTakeoverThenLatePart(t *testing.T) {
 	})
 }
 
-// A part may be replaced while the parts are joined.
+// If a part is replaced just before the parts are joined, the file has the new one.
 func TestTakeoverPartReplacedDuringJoin(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.send(t, "a", part(token, 2, 1))
-		slow, inside := newGate("A, sent again, ")
-		impatient := f.beside(t)
+		f.sendPart(t, "a", partOptions(token, 2, 1))
+
+		// The late call has begun to send the first part again. It does not wait for other calls.
+		lateBody, arriving := newGate("A, sent again, ")
+		impatient := f.openBeside(t)
 		nobodyWaits := errors.New("nobody waits")
 		impatient.store.SetWait(func(context.Context, time.Duration) error { return nobodyWaits })
-		var late, joining sync.WaitGroup
-		var failure, err error
+		var late sync.WaitGroup
+		var lateErr error
 		late.Go(func() {
-			_, failure = impatient.store.UploadPart(t.Context(), slow, part(token, 2, 1))
+			_, lateErr = impatient.store.UploadPart(t.Context(), lateBody, partOptions(token, 2, 1))
 		})
-		<-inside
-		gate := newComposeGate()
-		joiner := f.beside(t, driver.WithLayer(gate.layer))
-		var r *filesapi.Record
-		joining.Go(func() {
-			r, err = joiner.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
-		})
-		<-gate.inside
-		close(slow.open)
+		<-arriving
 
+		// Another call completes the upload, and is about to join the parts.
+		joining := newComposeGate()
+		joiner := f.openBeside(t, driver.WithLayer(joining.layer))
+		var join sync.WaitGroup
+		var record *filesapi.Record
+		var joinErr error
+		join.Go(func() {
+			record, joinErr = joiner.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+		})
+		<-joining.inside
+
+		// The late part arrives, and then the parts are joined.
+		close(lateBody.open)
 		late.Wait()
-		require.ErrorIs(t, failure, nobodyWaits)
-		close(gate.open)
-		joining.Wait()
-		require.NoError(t, err)
-		require.Equal(t, "A, sent again, b", readContent(t, f.store, r.ID))
+		require.ErrorIs(t, lateErr, nobodyWaits)
+		close(joining.open)
+		join.Wait()
+
+		require.NoError(t, joinErr)
+		require.Equal(t, "A, sent again, b", readContent(t, f.store, record.ID))
 		requireConsistent(t, f.bucket, f.records)
 	})
 }
 
 // A composeGate blocks the first Compose until it is opened.
 type composeGate struct {
-	inside, open chan struct{}
-	once         sync.Once
+	inside chan struct{} // is closed when the Compose waits
+	open   chan struct{} // ends the wait
+	once   sync.Once
 }
 
 func newComposeGate() *composeGate {

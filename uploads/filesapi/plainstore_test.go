@@ -19,7 +19,7 @@ func TestStoreWithoutContentTypes(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties | storage.Metadata})))
 	s, err := filesapi.NewStore(b, uploads.BucketRecords(memstore.New()), filesapi.StoreConfig{})
 	require.NoError(t, err)
-	options := named("a.html")
+	options := fileOptions("a.html")
 
 	r, err := s.Upload(t.Context(), strings.NewReader("text"), options)
 	require.NoError(t, err)

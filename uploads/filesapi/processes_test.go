@@ -52,7 +52,7 @@ func sendLast(root string) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	r, err := s.UploadPart(context.Background(), strings.NewReader(text(5000, 5)), part(token, 5, 5))
+	r, err := s.UploadPart(context.Background(), strings.NewReader(text(5000, 5)), partOptions(token, 5, 5))
 	if uploads.CodeOf(err) == uploads.Completed {
 		err = nil // it started after the file was made
 	}
@@ -77,7 +77,7 @@ func TestUploadPartRaceOfProcesses(t *testing.T) {
 	s, err := filesapi.NewStore(b, records, filesapi.StoreConfig{})
 	require.NoError(t, err)
 	for number := 1; number < 5; number++ {
-		_, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), part(token, 5, number))
+		_, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), partOptions(token, 5, number))
 		require.NoError(t, err)
 	}
 

@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/uploads/uploadstest"
 )
 
+// The suite of package uploadstest passes on each kind of bucket and of records.
 func TestStore(t *testing.T) {
 	for _, p := range places() {
 		for _, backend := range backends() {
@@ -31,6 +32,7 @@ func TestStore(t *testing.T) {
 	}
 }
 
+// New refuses a service without bucket or records, with negative limits, or on a bucket that is not sufficient.
 func TestNewRefuses(t *testing.T) {
 	b := memstore.New()
 	newBucket := func(f storage.Features) storage.Bucket {
@@ -82,21 +84,21 @@ func TestRecordsInDatabaseNeedNoConditions(t *testing.T) {
 	records := struct{ uploads.Records }{uploads.BucketRecords(memstore.New())}
 	s, err := filesapi.NewStore(b, records, filesapi.StoreConfig{})
 	require.NoError(t, err)
-	r, err := s.Upload(t.Context(), strings.NewReader("text"), named("a.txt"))
+	r, err := s.Upload(t.Context(), strings.NewReader("text"), fileOptions("a.txt"))
 	require.NoError(t, err)
 
 	require.Equal(t, "text", readContent(t, s, r.ID))
-	temp, err := s.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
+	temp, err := s.UploadTemp(t.Context(), strings.NewReader("temp"), fileOptions("a.txt"))
 	require.NoError(t, err)
 	reader, _, err := s.DownloadTemp(t.Context(), temp.ID)
 	require.NoError(t, err)
 	require.NoError(t, reader.Close())
 	for _, upload := range []func() (*filesapi.Record, error){
 		func() (*filesapi.Record, error) {
-			return s.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+			return s.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
 		},
 		func() (*filesapi.Record, error) {
-			return s.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+			return s.UploadTempPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
 		},
 	} {
 		_, err = upload()
@@ -113,7 +115,7 @@ func TestRecordsInDatabaseNeedNoConditions(t *testing.T) {
 func TestUploadBodyFails(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	cause := errors.New("the sender went away")
-	_, err := f.store.Upload(t.Context(), io.MultiReader(strings.NewReader("begun"), errReader{cause}), named("a.txt"))
+	_, err := f.store.Upload(t.Context(), io.MultiReader(strings.NewReader("begun"), errReader{cause}), fileOptions("a.txt"))
 	requireRefused(t, err, "file", uploads.Interrupted, storage.BodyFailed)
 	require.ErrorIs(t, err, cause)
 	require.Empty(t, keysUnder(t, f.bucket, "files/"))
@@ -137,7 +139,7 @@ func TestUploadRecordRefused(t *testing.T) {
 			s, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{})
 			require.NoError(t, err)
 
-			_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+			_, err = s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
 
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 			require.Equal(t, tt.lost, errors.Is(err, storage.OutcomeUnknown))
@@ -155,7 +157,7 @@ func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{f.records}, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
 
-		r, err := s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+		r, err := s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
 
 		require.NoError(t, err)
 		require.Equal(t, "x", readContent(t, f.store, r.ID))
@@ -166,7 +168,7 @@ func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{&blindRecords{f.records}}, filesapi.StoreConfig{})
 		require.NoError(t, err)
 
-		_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+		_, err = s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
 
 		requireRefused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
 		require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
@@ -196,27 +198,27 @@ func TestUploadEnforcesMaxSize(t *testing.T) {
 		},
 		{
 			name: "a stream of single bytes",
-			body: bytewise,
+			body: readBytewise,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: int64(len(largest))})
 
-			r, err := f.store.Upload(t.Context(), tt.body(largest), named("a.txt"))
+			r, err := f.store.Upload(t.Context(), tt.body(largest), fileOptions("a.txt"))
 			require.NoError(t, err)
 			require.Equal(t, largest, readContent(t, f.store, r.ID))
 			require.NoError(t, f.store.Delete(t.Context(), r.ID))
 
-			_, err = f.store.Upload(t.Context(), tt.body(largest+"x"), named("a.txt"))
+			_, err = f.store.Upload(t.Context(), tt.body(largest+"x"), fileOptions("a.txt"))
 			requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
 			require.Empty(t, keysUnder(t, f.bucket, "files/"))
 		})
 	}
 }
 
-// bytewise returns a reader of single bytes.
-func bytewise(text string) io.Reader { return &single{text} }
+// readBytewise returns a reader of single bytes.
+func readBytewise(text string) io.Reader { return &single{text} }
 
 // A single returns the bytes of a text one by one.
 type single struct{ left string }
@@ -251,7 +253,7 @@ func TestStoreInAPrefixedBucket(t *testing.T) {
 		view := storage.Prefixed(b, prefix)
 		s, err := filesapi.NewStore(view, uploads.BucketRecords(view), filesapi.StoreConfig{})
 		require.NoError(t, err)
-		r, err := s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+		r, err := s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
 		require.NoError(t, err)
 		require.Equal(t, []string{r.ID}, listIDs(t, s, uploads.Filter{}, 10))
 		require.Len(t, keysUnder(t, b, prefix), 2)

@@ -17,12 +17,14 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
+// put stores an object of one byte.
 func (f *fixture) put(t *testing.T, key string) {
 	t.Helper()
 	_, err := f.bucket.Upload(t.Context(), key, strings.NewReader("x"))
 	require.NoError(t, err)
 }
 
+// sweep runs Sweep, which must succeed.
 func (f *fixture) sweep(t *testing.T, opts ...uploads.SweepOption) *uploads.SweepReport {
 	t.Helper()
 	report, err := f.store.Sweep(t.Context(), opts...)
@@ -30,18 +32,18 @@ func (f *fixture) sweep(t *testing.T, opts ...uploads.SweepOption) *uploads.Swee
 	return report
 }
 
+// Sweep removes bytes that have no record when they are as old as Grace. Before, an upload may be in progress.
 func TestSweepRemovesBytesWithoutARecord(t *testing.T) {
-	for name, key := range map[string]string{"of a file": "files/client/"} {
-		f := newMemoryFixture(t, filesapi.StoreConfig{Grace: 2 * time.Hour})
-		f.upload(t, "stays")
-		f.put(t, key+uploads.NewID(f.clock.Now())+".txt")
-		f.clock.Advance(2*time.Hour - time.Second)
+	const grace = 2 * time.Hour
+	f := newMemoryFixture(t, filesapi.StoreConfig{Grace: grace})
+	f.upload(t, "stays")
+	f.put(t, "files/client/"+uploads.NewID(f.clock.Now())+".txt")
 
-		require.Equal(t, &uploads.SweepReport{}, f.sweep(t), "%s: an upload may be in progress", name)
-		f.clock.Advance(time.Second)
-		require.Equal(t, &uploads.SweepReport{Bytes: 1}, f.sweep(t), name)
-		requireConsistent(t, f.bucket, f.records)
-	}
+	f.clock.Advance(grace - time.Second)
+	require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
+	f.clock.Advance(time.Second)
+	require.Equal(t, &uploads.SweepReport{Bytes: 1}, f.sweep(t))
+	requireConsistent(t, f.bucket, f.records)
 }
 
 // The store's clock, not Config.Now, tells Sweep how old bytes are.
@@ -57,11 +59,13 @@ func TestSweepAsksTheStoreForTheTime(t *testing.T) {
 	require.Zero(t, report.Bytes)
 }
 
+// Sweep ignores an option that is nil.
 func TestSweepIgnoresANilOption(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	require.Equal(t, &uploads.SweepReport{}, f.sweep(t, nil, uploads.WithoutOrphanLimit()))
 }
 
+// Sweep removes a record whose bytes are gone.
 func TestSweepRemovesRecordsWithoutBytes(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	lost := f.upload(t, "lost")
@@ -72,6 +76,7 @@ func TestSweepRemovesRecordsWithoutBytes(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
+// Among many files, Sweep finds those that have only bytes, and those that have only a record.
 func TestSweepAmongMany(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	var want []string
@@ -114,6 +119,8 @@ func (r *staleRecords) IDs(ctx context.Context, startAfter string, limit int) ([
 	return ids, next, err
 }
 
+// A file that appears while Sweep compares its two listings has only bytes or only a record in them. Sweep asks again
+// before it removes, and keeps the file.
 func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	first := f.upload(t, "first")
@@ -161,12 +168,13 @@ func TestSweepOfUploadLongerThanGrace(t *testing.T) {
 	s, err := filesapi.NewStore(f.bucket, late, filesapi.StoreConfig{Grace: time.Nanosecond})
 	require.NoError(t, err)
 
-	_, err = s.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+	_, err = s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
 	requireRefused(t, err, "file", uploads.StoreFailed, storage.Unavailable)
 	require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
 	requireConsistent(t, f.bucket, f.records)
 }
 
+// Sweep removes nothing of files that are stored, completed and deleted at the same time.
 func TestSweepDuringOtherOperations(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	done := make(chan struct{})
@@ -190,11 +198,11 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	for i := range 4 {
 		senders.Go(func() {
 			for round := range 25 {
-				r, err := f.store.Upload(t.Context(), strings.NewReader("x"), named("a.txt"))
+				r, err := f.store.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
 				if !assert.NoError(t, err) {
 					return
 				}
-				o := part(fmt.Sprintf("token-%d-%d", i, round), 2, 1)
+				o := partOptions(fmt.Sprintf("token-%d-%d", i, round), 2, 1)
 				_, err = f.store.UploadPart(t.Context(), strings.NewReader("x"), o)
 				assert.NoError(t, err)
 				if round%2 == 0 {
@@ -215,6 +223,7 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
+// Sweep keeps objects whose keys are none of its own, even under its prefixes.
 func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.upload(t, "x")
@@ -229,11 +238,12 @@ func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
 	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
 }
 
+// Sweep removes a temp file that is as old as TempAge, and no client file.
 func TestSweepRemovesTempFilesByAge(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: 2 * time.Hour})
 	stays := f.upload(t, "a client file stays")
 	temp := func() string {
-		r, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
+		r, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), fileOptions("a.txt"))
 		require.NoError(t, err)
 		return r.ID
 	}
@@ -257,10 +267,11 @@ func TestSweepRemovesTempFilesByAge(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
+// Sweep removes more temp files than one page of a listing has.
 func TestSweepOfManyTempFiles(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: time.Minute})
 	for range 250 {
-		_, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), named("a.txt"))
+		_, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), fileOptions("a.txt"))
 		require.NoError(t, err)
 	}
 	f.clock.Advance(time.Minute)
@@ -268,9 +279,10 @@ func TestSweepOfManyTempFiles(t *testing.T) {
 	require.Empty(t, keysUnder(t, f.bucket, ""))
 }
 
+// Sweep removes the parts of a temp file after PartsTTL, not after TempAge.
 func TestSweepOfPartsOfTempFiles(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: time.Minute})
-	_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 2, 1))
+	_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
 	require.NoError(t, err)
 	f.clock.Advance(time.Hour)
 	f.sweep(t)

@@ -20,16 +20,16 @@ import (
 func TestPartsTTL(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
-		f.send(t, "a", part(token, 3, 1))
+		f.sendPart(t, "a", partOptions(token, 3, 1))
 		f.clock.Advance(3 * time.Hour)
-		f.send(t, "b", part(token, 3, 2))
+		f.sendPart(t, "b", partOptions(token, 3, 2))
 		f.clock.Advance(3 * time.Hour)
 
 		require.Equal(t, &uploads.SweepReport{}, f.sweep(t), "somebody has continued it")
 		f.clock.Advance(2 * time.Hour)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
 		require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
-		require.Nil(t, f.send(t, "c", part(token, 4, 3)), "the token is good for another upload")
+		require.Nil(t, f.sendPart(t, "c", partOptions(token, 4, 3)), "the token is good for another upload")
 	})
 }
 
@@ -37,7 +37,7 @@ func TestPartsTTL(t *testing.T) {
 func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
 	require.False(t, storage.Supports(f.bucket, storage.ConditionalRemove))
-	f.send(t, "a", part(token, 2, 1))
+	f.sendPart(t, "a", partOptions(token, 2, 1))
 	f.clock.Advance(25 * time.Hour)
 	require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
@@ -47,23 +47,23 @@ func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
 func TestPartsTTLOfToken(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
-		r := f.send(t, "a", part(token, 1, 1))
+		r := f.sendPart(t, "a", partOptions(token, 1, 1))
 		f.clock.Advance(4 * time.Hour)
 
 		require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
-		_, err := f.store.UploadPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
+		_, err := f.store.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 1, 1))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 
 		f.clock.Advance(time.Hour)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
-		require.NotEqual(t, r.ID, f.send(t, "b", part(token, 1, 1)).ID)
+		require.NotEqual(t, r.ID, f.sendPart(t, "b", partOptions(token, 1, 1)).ID)
 		require.Equal(t, "a", readContent(t, f.store, r.ID))
 	})
 }
 
-// before runs f before the n-th call of a kind reaches the bucket.
+// callBefore runs f before the n-th call of a kind reaches the bucket.
 // It counts the calls of that kind from 1, and runs f once.
-func before(kind string, n int, f func()) storage.OpenOption {
+func callBefore(kind string, n int, f func()) storage.OpenOption {
 	return driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == kind {
@@ -124,18 +124,18 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, tt.config)
 				tt.config.Now = f.clock.Now
-				s, err := filesapi.NewStore(f.bucket, f.instead(&refusingRecords{f.records, tt.tries}), tt.config)
+				s, err := filesapi.NewStore(f.bucket, f.withStates(&refusingRecords{f.records, tt.tries}), tt.config)
 				require.NoError(t, err)
-				f.send(t, "a", part(token, 2, 1))
+				f.sendPart(t, "a", partOptions(token, 2, 1))
 
 				for range tt.tries {
-					_, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+					_, err := s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 					requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 					f.clock.Advance(tt.every)
 					require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
 				}
 
-				r, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+				r, err := s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 				require.NoError(t, err)
 				require.Equal(t, "ab", readContent(t, f.store, r.ID))
 				requireConsistent(t, f.bucket, f.records)
@@ -169,15 +169,15 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 				c := filesapi.StoreConfig{TempAge: time.Hour, PartsTTL: 48 * time.Hour, Inspect: inspect}
 				f := o.open(t, c)
 				c.Now = f.clock.Now
-				s, err := filesapi.NewStore(f.bucket, f.instead(&refusingRecords{f.records, tt.failedCreates}), c)
+				s, err := filesapi.NewStore(f.bucket, f.withStates(&refusingRecords{f.records, tt.failedCreates}), c)
 				require.NoError(t, err)
 
 				// The first call fails, and a later one finishes the file.
-				_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
+				_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), partOptions(token, 1, 1))
 				require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 				f.clock.Advance(26 * time.Hour)
 				f.sweep(t)
-				record, err := s.UploadTempPart(t.Context(), strings.NewReader("a"), part(token, 1, 1))
+				record, err := s.UploadTempPart(t.Context(), strings.NewReader("a"), partOptions(token, 1, 1))
 				require.NoError(t, err)
 
 				// Sweep keeps the file as long as TempAge says.
@@ -200,9 +200,9 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.send(t, "a", part(token, 2, 1))
-
-		_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+		f.sendPart(t, "a", partOptions(token, 2, 1))
+		mortal := f.openMortal(t, &killer{after: "Compose"})
+		_, err := mortal.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		require.ErrorIs(t, err, errDead)
 		f.clock.Advance(25 * time.Hour)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
@@ -213,22 +213,28 @@ func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 
 // If a client completes an upload whose joined bytes are a day old while Sweep runs, Sweep keeps them.
 func TestSweepWhileCallContinues(t *testing.T) {
-	f := newMemoryFixture(t, filesapi.StoreConfig{PartsTTL: 48 * time.Hour})
-	f.put(t, "files/client/"+uploads.NewID(f.clock.Now()))
-	f.send(t, "a", part(token, 2, 1))
+	c := filesapi.StoreConfig{PartsTTL: 48 * time.Hour}
+	f := newMemoryFixture(t, c)
 
-	_, err := f.mortal(t, &death{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, 2))
+	// One object has no record, and those of the killed call have none yet.
+	f.put(t, "files/client/"+uploads.NewID(f.clock.Now()))
+	f.sendPart(t, "a", partOptions(token, 2, 1))
+	mortal := f.openMortal(t, &killer{after: "Compose"})
+	_, err := mortal.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
 	f.clock.Advance(25 * time.Hour)
+
+	// The client continues when Sweep is about to remove.
 	var r *filesapi.Record
-	d := f.beside(t, before("Delete", 1, func() {
-		r = f.send(t, "b", part(token, 2, 2))
+	sweeping := f.openBeside(t, callBefore("Delete", 1, func() {
+		r = f.sendPart(t, "b", partOptions(token, 2, 2))
 	}))
-	s, err := filesapi.NewStore(d.bucket, f.records, filesapi.StoreConfig{PartsTTL: 48 * time.Hour})
+	s, err := filesapi.NewStore(sweeping.bucket, f.records, c)
 	require.NoError(t, err)
 	report, err := s.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{Bytes: 1}, report, "only what is not in use")
+
 	require.NotNil(t, r)
 	require.Equal(t, "ab", readContent(t, f.store, r.ID))
 	requireConsistent(t, f.bucket, f.records)
@@ -266,17 +272,17 @@ func TestSweepDuringPart(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
-			f.send(t, "a", part(token, 3, 1))
+			f.sendPart(t, "a", partOptions(token, 3, 1))
 			// The upload is then idle for longer than PartsTTL, which is 24 hours.
 			f.clock.Advance(25 * time.Hour)
 			sent := 0
-			sendSecondPart := before(tt.call, tt.number, func() {
+			sendSecondPart := callBefore(tt.call, tt.number, func() {
 				sent++
 				f.clock.Advance(time.Second)
-				require.Nil(t, f.send(t, "b", part(token, 3, 2)))
+				require.Nil(t, f.sendPart(t, "b", partOptions(token, 3, 2)))
 			})
 			limits := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.disabled}))
-			sweeping := f.beside(t, sendSecondPart, limits)
+			sweeping := f.openBeside(t, sendSecondPart, limits)
 
 			report, err := sweeping.store.Sweep(t.Context())
 
@@ -286,9 +292,9 @@ func TestSweepDuringPart(t *testing.T) {
 				require.Equal(t, &uploads.SweepReport{}, report)
 			} else {
 				// Sweep has removed the first part, so it is sent again.
-				require.Nil(t, f.send(t, "a", part(token, 3, 1)))
+				require.Nil(t, f.sendPart(t, "a", partOptions(token, 3, 1)))
 			}
-			record := f.send(t, "c", part(token, 3, 3))
+			record := f.sendPart(t, "c", partOptions(token, 3, 3))
 			require.Equal(t, "abc", readContent(t, f.store, record.ID))
 			requireConsistent(t, f.bucket, f.records)
 		})
@@ -297,55 +303,61 @@ func TestSweepDuringPart(t *testing.T) {
 
 // If an upload expires while UploadPart receives a part, UploadPart does not report the part as stored.
 func TestSweepBeforePartArrives(t *testing.T) {
+	tests := []struct {
+		name   string
+		part   int // that is received, of 2
+		expire func(t *testing.T, f *fixture)
+	}{
+		{name: "the last is missing", part: 1, expire: sweepUpload},
+		{name: "it is the last", part: 2, expire: sweepUpload},
+		{name: "the last is missing, and the sweep has died", part: 1, expire: sweepHalfOfUpload},
+		{name: "it is the last, and the sweep has died", part: 2, expire: sweepHalfOfUpload},
+		{name: "another upload has begun", part: 2, expire: sweepHalfAndBeginAgain},
+	}
 	runOnEach(t, func(t *testing.T, o opener) {
-		swept := func(t *testing.T, f *fixture) {
-			require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
-		}
-		half := func(t *testing.T, f *fixture) { // the state has Expired, and the parts are there
-			failing, _ := f.faulty(t, faults.Fail(faults.Delete|faults.DeleteBatch), 1)
-			_, err := failing.store.Sweep(t.Context())
-			require.Error(t, err)
-		}
-		tests := []struct {
-			name    string
-			late    int // the part, of 2
-			expires func(t *testing.T, f *fixture)
-		}{
-			{"the last is missing", 1, swept},
-			{"it is the last", 2, swept},
-			{"the last is missing, and the sweep has died", 1, half},
-			{"it is the last, and the sweep has died", 2, half},
-			{"another upload has begun", 2, func(t *testing.T, f *fixture) {
-				half(t, f)
-				f.send(t, "another's", part(token, 2, 1))
-			}},
-		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, filesapi.StoreConfig{})
-				f.send(t, "a", part(token, 2, 1))
-				slow, inside := newGate("late")
+				f.sendPart(t, "a", partOptions(token, 2, 1))
+				body, arriving := newGate("late")
 				done := make(chan error, 1)
 				go func() {
-					_, err := f.store.UploadPart(t.Context(), slow, part(token, 2, tt.late))
+					_, err := f.store.UploadPart(t.Context(), body, partOptions(token, 2, tt.part))
 					done <- err
 				}()
-				<-inside
+				<-arriving
 				f.clock.Advance(25 * time.Hour)
-				tt.expires(t, f)
+				tt.expire(t, f)
 
-				close(slow.open)
+				close(body.open)
 				requireRefused(t, <-done, "token", uploads.NotFound, storage.ObjectNotFound)
 				require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 
+				// A late part is not left for ever.
 				for range 2 {
 					f.clock.Advance(25 * time.Hour)
 					f.sweep(t)
 				}
-				require.Empty(t, keysUnder(t, f.bucket, "files/parts/"), "a late part is not left for ever")
+				require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 			})
 		}
 	})
+}
+
+func sweepUpload(t *testing.T, f *fixture) {
+	require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
+}
+
+// sweepHalfOfUpload marks the upload as expired, but leaves its parts.
+func sweepHalfOfUpload(t *testing.T, f *fixture) {
+	failing, _ := f.openFaulty(t, faults.Fail(faults.Delete|faults.DeleteBatch), 1)
+	_, err := failing.store.Sweep(t.Context())
+	require.Error(t, err)
+}
+
+func sweepHalfAndBeginAgain(t *testing.T, f *fixture) {
+	sweepHalfOfUpload(t, f)
+	f.sendPart(t, "another's", partOptions(token, 2, 1))
 }
 
 // Wherever a Sweep is interrupted, the token can still make a file, from the remaining parts or from parts that
@@ -353,21 +365,22 @@ func TestSweepBeforePartArrives(t *testing.T) {
 func TestSweepDied(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		for n, died := 1, true; died; n++ {
+			// The upload is complete, but its parts could not be joined. Then it expires.
 			f := o.open(t, filesapi.StoreConfig{})
-			f.send(t, "a", part(token, 2, 1))
-			failing, _ := f.faulty(t, faults.Fail(faults.Compose), 1)
-			_, err := failing.store.UploadPart(t.Context(), strings.NewReader("a"), part(token, 2, 2))
+			f.sendPart(t, "a", partOptions(token, 2, 1))
+			failing, _ := f.openFaulty(t, faults.Fail(faults.Compose), 1)
+			_, err := failing.store.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 2))
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 			f.clock.Advance(25 * time.Hour)
 
-			d := &death{before: n}
-			_, err = f.mortal(t, d).store.Sweep(t.Context())
-
-			died = d.dead
+			k := &killer{before: n}
+			_, err = f.openMortal(t, k).store.Sweep(t.Context())
+			died = k.dead
 			require.Equal(t, died, err != nil)
+
 			var record *filesapi.Record
 			for number := 1; number <= 2 && record == nil; number++ {
-				record, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), part(token, 2, number))
+				record, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, number))
 				require.NoError(t, err, "the sweep died before call %d", n)
 			}
 			require.NotNil(t, record)
