@@ -156,6 +156,7 @@ func TestTagsAreChecked(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// New refuses Config.PublicRead for a bucket without ACLs of objects.
 func TestPublicReadNeedsObjectACL(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectACLs})))
 	_, err := uploads.New(b, uploads.Config{PublicRead: true})

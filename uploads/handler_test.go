@@ -431,6 +431,7 @@ func mustJSON(t *testing.T, v any) string {
 	return string(b)
 }
 
+// Without Config.Authorize, the handler answers each request with 500, and OnError gets the reason.
 func TestHandlerNeedsAuthorize(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Authorize: byHeader, MaxFiles: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)

@@ -45,6 +45,7 @@ func (a *answer) draftHeaders() string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s%s %s %s", a.StatusCode, h.Get("Upload-Complete"), h.Get("Upload-Incomplete"), h.Get("Upload-Offset"), h.Get("Upload-Length")))
 }
 
+// A client of the draft sends a file in several requests, and can ask for the state and the result at any time.
 func TestDraftUpload(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(10 * part)})
@@ -192,6 +193,7 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("the line went dead") }
 
+// The routes of the draft refuse invalid requests, and say whether the upload is complete.
 func TestDraftRefuses(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(10 * part)})
 	begin := func(pairs ...string) string {
@@ -373,6 +375,7 @@ func TestDraftReportsRefusedFileComplete(t *testing.T) {
 	require.Empty(t, s.sweepEverything())
 }
 
+// OPTIONS tells clients of the draft the limits of sizes.
 func TestDraftOptions(t *testing.T) {
 	for maximum, want := range map[int64]string{0: "min-size=0", 1000: "max-size=1000"} {
 		s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(maximum)})

@@ -162,6 +162,7 @@ var limits = []struct {
 	{"few parts", faults.Limits{MaxParts: 2}},
 }
 
+// An upload by tus keeps the limits that the store has for parts, however the bytes arrive.
 func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
 	for _, row := range limits {
 		t.Run(row.name, func(t *testing.T) {
@@ -177,6 +178,7 @@ func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
 	}
 }
 
+// The part size that a client of the S3 routes gets keeps the limits that the store has for parts.
 func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 	for _, row := range limits {
 		t.Run(row.name, func(t *testing.T) {

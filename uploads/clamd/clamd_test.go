@@ -262,6 +262,7 @@ func TestInspectUnreadableContent(t *testing.T) {
 	require.Empty(t, f.accepted)
 }
 
+// Ping and Version accept the answers of clamd, and no others.
 func TestPingAndVersion(t *testing.T) {
 	s := startServer(t, "tcp", &server{})
 	f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})

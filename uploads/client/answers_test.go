@@ -189,6 +189,7 @@ func TestRedirectsObeyCallersClient(t *testing.T) {
 	require.Nil(t, none.CheckRedirect, "the caller's client stays as it is")
 }
 
+// The client follows at most ten redirects.
 func TestRedirectsAreLimited(t *testing.T) {
 	client := newClient(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, r.URL.Path, http.StatusFound)

@@ -71,6 +71,7 @@ func TestErrorHasResponseOfServer(t *testing.T) {
 	}
 }
 
+// An ID is escaped in the path of a request, so that it cannot name another route.
 func TestIDsAreEscaped(t *testing.T) {
 	var path string
 	s := newServer(t, func(_ int, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
@@ -99,6 +100,7 @@ func TestIDThatLeadsElsewhereIsNotSent(t *testing.T) {
 	}
 }
 
+// Upload accepts a reader that does not tell its length.
 func TestUploadOfUnknownLength(t *testing.T) {
 	s := newServer(t, nil)
 	b := content(100_000)

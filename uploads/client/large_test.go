@@ -26,19 +26,22 @@ func content(n int) []byte {
 	return b
 }
 
+// large returns a file with this content, which is sent in parts of 1000 bytes.
 func large(b []byte) filesclient.LargeFile {
 	return filesclient.LargeFile{Name: "large.bin", Body: bytes.NewReader(b), Size: int64(len(b)), PartSize: 1000}
 }
 
-// These responses come from handlers that the request does not reach.
+// unavailable answers with 503. It returns true, because the response is complete.
 func unavailable(w http.ResponseWriter) bool {
 	w.Header().Set("Retry-After", "7")
 	w.WriteHeader(http.StatusServiceUnavailable)
 	return true
 }
 
+// hangUp drops the connection.
 func hangUp() bool { panic(http.ErrAbortHandler) }
 
+// UploadLarge stores files of any size, also empty ones.
 func TestUploadLargeSendsAllParts(t *testing.T) {
 	for _, size := range []int{0, 1, 999, 1000, 1001, 20_500} {
 		s := newServer(t, nil)
@@ -49,6 +52,7 @@ func TestUploadLargeSendsAllParts(t *testing.T) {
 	}
 }
 
+// With LargeFile.Temp, UploadLarge stores a temp file.
 func TestUploadLargeSendsTempFiles(t *testing.T) {
 	s := newServer(t, nil)
 	b := content(5000)
@@ -65,6 +69,7 @@ func TestUploadLargeSendsTempFiles(t *testing.T) {
 	require.Equal(t, b, got)
 }
 
+// If a request fails for a reason that may pass, UploadLarge waits, and sends the part again.
 func TestUploadLargeSendsAPartAgain(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -104,6 +109,7 @@ func TestUploadLargeSendsAPartAgain(t *testing.T) {
 	}
 }
 
+// The status of a response decides whether UploadLarge sends the part again.
 func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 	for status, repeated := range map[int]bool{
 		http.StatusRequestTimeout:      true,
@@ -130,6 +136,7 @@ func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 	}
 }
 
+// If the response to the last part is lost, UploadLarge gets the record by sending the part again.
 func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 	s := newServer(t, func(n int, _ http.ResponseWriter, r *http.Request, next http.Handler) bool {
 		if n != 3 {
@@ -150,6 +157,7 @@ func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 	require.Equal(t, 4, s.number)
 }
 
+// If UploadLarge gives up, its error tells what is missing. With these values, a second call sends only that.
 func TestUploadLargeIsResumed(t *testing.T) {
 	down := true
 	s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
@@ -217,6 +225,7 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	require.Equal(t, 8, s.number, "two parts are the same")
 }
 
+// If the server refuses a part, UploadLarge fails without waiting.
 func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
 	s := newServer(t, nil)
 	f := large(content(3000))
@@ -231,6 +240,7 @@ func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
 	require.Empty(t, s.waited)
 }
 
+// If LargeFile.Only leaves parts out, the file is not complete, and the error says so.
 func TestUploadLargeReportsPartsThatWereNotSent(t *testing.T) {
 	s := newServer(t, nil)
 	f := large(content(3000))
@@ -241,6 +251,7 @@ func TestUploadLargeReportsPartsThatWereNotSent(t *testing.T) {
 	require.Equal(t, []int{1, 2, 3}, incomplete.Missing)
 }
 
+// UploadLarge ends when its context ends, and tells what is missing.
 func TestUploadLargeEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := newServer(t, func(n int, _ http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
@@ -259,6 +270,7 @@ func TestUploadLargeEndsWithItsContext(t *testing.T) {
 	require.Contains(t, incomplete.Missing, 10)
 }
 
+// UploadLarge refuses an invalid LargeFile before its first request.
 func TestUploadLargeRefusesInvalidFiles(t *testing.T) {
 	s := newServer(t, func(int, http.ResponseWriter, *http.Request, http.Handler) bool {
 		t.Error("a request was made")

@@ -145,6 +145,7 @@ var partInputs = []struct {
 	}, "part"},
 }
 
+// Each way of uploading refuses invalid options, and stores nothing.
 func TestUploadRefusesInput(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	for _, c := range uploadInputs {
@@ -164,6 +165,7 @@ func TestUploadRefusesInput(t *testing.T) {
 	}
 }
 
+// UploadPart refuses invalid options of a part, and stores nothing.
 func TestUploadPartRefusesInput(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	for _, c := range partInputs {
@@ -267,6 +269,7 @@ func TestPurposesRefused(t *testing.T) {
 	}
 }
 
+// List refuses invalid filters, tokens and sizes. A size that is too large is reduced.
 func TestListRefusesInput(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	for range 3 {

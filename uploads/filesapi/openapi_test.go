@@ -54,6 +54,7 @@ func (d description) operations() []string {
 	return all
 }
 
+// The OpenAPI document has exactly the routes of the handler.
 func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	routes := filesapi.Routes(f.store)
@@ -84,6 +85,7 @@ func TestOpenAPIHasTheResponsesOfConditions(t *testing.T) {
 	}
 }
 
+// Each reference of the OpenAPI document leads to a part of it.
 func TestOpenAPIReferencesResolve(t *testing.T) {
 	var root yaml.Node
 	require.NoError(t, yaml.Unmarshal(filesapi.OpenAPI, &root))
@@ -103,6 +105,7 @@ func TestOpenAPIReferencesResolve(t *testing.T) {
 	}
 }
 
+// The OpenAPI document names each code with which rules refuse a file.
 func TestOpenAPIHasTheCodesOfRules(t *testing.T) {
 	codes := readDescription(t).Components.Schemas["Problem"].Properties["code"]
 	var code struct{ Description string }
@@ -117,6 +120,7 @@ func TestOpenAPIHasTheCodesOfRules(t *testing.T) {
 	}
 }
 
+// The OpenAPI document has the fields of a Record, and requires those that are always there.
 func TestOpenAPIHasTheFieldsOfARecord(t *testing.T) {
 	schema := readDescription(t).Components.Schemas["Record"]
 	var fields, required []string

@@ -7,6 +7,7 @@ import (
 	"github.com/omnibucket/storage/uploads/uploadstest"
 )
 
+// The suite of package uploadstest passes on BucketRecords in each kind of bucket.
 func TestBucketRecords(t *testing.T) {
 	for _, place := range places() {
 		t.Run(place.name, func(t *testing.T) {

@@ -44,6 +44,7 @@ func TestParseRefusesPatterns(t *testing.T) {
 	}
 }
 
+// Key fills a pattern with values, the date in UTC, random letters and an extension. Matches recognizes the result.
 func TestPatternIsFilled(t *testing.T) {
 	when := time.Date(2026, 1, 1, 1, 0, 0, 0, time.FixedZone("east", 2*60*60))
 	p, rule := keypattern.Parse("users/{user}/{kind}-{yyyy}.{mm}.{dd}/x{random}{ext}")
@@ -59,6 +60,7 @@ func TestPatternIsFilled(t *testing.T) {
 	require.True(t, p.Matches(strings.TrimSuffix(key, ".jpg"), v), "a type without an extension")
 }
 
+// Keys with {newest} sort in the reverse order of their times.
 func TestNewestSortsLaterTimesFirst(t *testing.T) {
 	p, rule := keypattern.Parse("users/{user}/{newest}{ext}")
 	require.Empty(t, rule)

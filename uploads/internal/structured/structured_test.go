@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/structured"
 )
 
+// Integer parses one integer of RFC 9651, which may have parameters.
 func TestInteger(t *testing.T) {
 	for _, tt := range []struct {
 		lines []string
@@ -42,6 +43,7 @@ func TestInteger(t *testing.T) {
 	}
 }
 
+// Boolean parses one boolean of RFC 9651, which may have parameters.
 func TestBoolean(t *testing.T) {
 	for _, tt := range []struct {
 		lines     []string
