@@ -55,6 +55,7 @@ func newAccount(c ServiceConfig) *account {
 // differ.
 func (a *account) time() time.Time { return a.now().UTC().Round(0) }
 
+// find returns the bucket with this name. If there is none, it fails with BucketNotFound.
 func (a *account) find(name string) (*bucket, error) {
 	a.mu.RLock()
 	b, ok := a.buckets.Get(name)
@@ -78,12 +79,14 @@ func (a *account) create(info storage.BucketInfo) (*bucket, error) {
 	return b, nil
 }
 
+// findOrCreate returns the bucket with this name, and creates it if there is none.
 func (a *account) findOrCreate(name string) *bucket {
 	info := storage.BucketInfo{Name: name, Provider: provider, Created: a.time()}
 	for {
 		if b, err := a.find(name); err == nil {
 			return b
 		}
+		// If this fails, another call has created the bucket meanwhile.
 		if b, err := a.create(info); err == nil {
 			return b
 		}

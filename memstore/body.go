@@ -24,18 +24,26 @@ const (
 func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 	if size < 0 || size > exactSize {
 		data, err := readStream(ctx, body)
-		if err == nil && size >= 0 && int64(len(data)) != size {
+		if err != nil {
+			return nil, err
+		}
+		if size >= 0 && int64(len(data)) != size {
 			return nil, wrongSize(size)
 		}
-		return data, err
+		return data, nil
 	}
+
 	data := make([]byte, size)
 	n, atEnd, err := fill(ctx, body, data)
-	if err == nil && !atEnd {
-		atEnd, err = hasEnded(ctx, body)
-	}
 	if err != nil {
 		return nil, err
+	}
+	if !atEnd {
+		// data is full, but the body may have more bytes.
+		atEnd, err = hasEnded(ctx, body)
+		if err != nil {
+			return nil, err
+		}
 	}
 	if !atEnd || n < len(data) {
 		return nil, wrongSize(size)
@@ -75,6 +83,7 @@ func takeChunk(total int) []byte {
 	return blocks.Get().(*[block]byte)[:]
 }
 
+// giveBlocks returns the chunks that takeChunk took from the pool. Nobody may use them after that.
 func giveBlocks(chunks [][]byte) {
 	for _, chunk := range chunks {
 		if cap(chunk) == block {
@@ -103,23 +112,25 @@ const maxEmptyReads = 100
 // fail with io.ErrUnexpectedEOF, as a broken download does, and that must not look like the end of
 // the body.
 func fill(ctx context.Context, body io.Reader, buffer []byte) (n int, atEnd bool, err error) {
-	for empty := 0; n < len(buffer); {
+	emptyReads := 0 // reads in a row that returned no bytes
+	for n < len(buffer) {
 		if err := interrupted(ctx); err != nil {
 			return n, false, err
 		}
-		m, err := body.Read(buffer[n:min(len(buffer), n+block)])
-		n += m
-		empty++
-		if m > 0 {
-			empty = 0
-		}
+		count, err := body.Read(buffer[n:min(len(buffer), n+block)])
+		n += count
 		if err == io.EOF {
 			return n, true, nil
 		}
 		if err != nil {
 			return n, false, err
 		}
-		if empty == maxEmptyReads {
+		if count > 0 {
+			emptyReads = 0
+			continue
+		}
+		emptyReads++
+		if emptyReads == maxEmptyReads {
 			return n, false, io.ErrNoProgress
 		}
 	}

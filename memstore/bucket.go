@@ -41,16 +41,13 @@ func newBucket(a *account, info storage.BucketInfo) *bucket {
 }
 
 // lock locks the bucket b and returns it. Its arguments are the results of the method open. If err
-// is not nil, lock returns err. If the bucket was removed after open had found it, lock fails with
-// BucketNotFound, because a write would be lost.
+// is not nil, lock returns err. It fails as the method lock does.
 func lock(b *bucket, err error) (*bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
-	if b.isRemoved.Load() {
-		b.mu.Unlock()
-		return nil, storage.BucketNotFound
+	if err := b.lock(); err != nil {
+		return nil, err
 	}
 	return b, nil
 }
@@ -60,24 +57,46 @@ func rlock(b *bucket, err error) (*bucket, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.rlock(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// lock locks the bucket. If the bucket was removed after it was found, lock fails with
+// BucketNotFound, because a write would be lost.
+func (b *bucket) lock() error {
+	b.mu.Lock()
+	if b.isRemoved.Load() {
+		b.mu.Unlock()
+		return storage.BucketNotFound
+	}
+	return nil
+}
+
+// rlock is like lock, but locks the bucket for reading.
+func (b *bucket) rlock() error {
 	b.mu.RLock()
 	if b.isRemoved.Load() {
 		b.mu.RUnlock()
-		return nil, storage.BucketNotFound
+		return storage.BucketNotFound
 	}
-	return b, nil
+	return nil
 }
 
 // find returns the current object of the key. If revision is not 0, find returns the version with
 // that revision instead. It returns nil if no such version exists, or if it is a delete marker. The
 // caller holds the lock.
 func (b *bucket) find(key string, revision uint64) *object {
-	o := b.live.get(key)
-	if revision == 0 || o != nil && o.revision == revision {
-		return o
+	current := b.live.get(key)
+	if revision == 0 {
+		return current
 	}
-	v, _ := b.noncurrent.Get(version{position: position{key, revision}})
-	if v.object != nil && v.object.marker {
+	if current != nil && current.revision == revision {
+		return current
+	}
+	v, ok := b.noncurrent.Get(version{position: position{key, revision}})
+	if !ok || v.object.marker {
 		return nil
 	}
 	return v.object
@@ -107,41 +126,37 @@ func (b *bucket) swap(o *object, c storage.Condition) error {
 // remove removes the current object of the key. If revision is not 0, it permanently removes the
 // version with that revision instead. The caller holds the write lock.
 func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time) error {
-	key := r.Key
-	c := r.Condition
-	o := b.find(key, revision)
-	if o == nil && c.Revision == "" {
-		b.removeMissing(key, revision, now)
-	}
+	o := b.find(r.Key, revision)
 	if o == nil {
+		if r.Condition.Revision == "" {
+			b.removeMissing(r.Key, revision, now)
+		}
 		return nil
 	}
-
-	if c.Revision != "" && c.Revision != o.revisionText() {
+	if r.Condition.Revision != "" && r.Condition.Revision != o.revisionText() {
 		return storage.PreconditionFailed
 	}
 
-	// A removal of the current object without versions, or of one version, deletes bytes.
-	if revision != 0 || !b.info.Versioning {
-		k := o.copyExtra()
-		if err := lifetime.CheckRemoval(k.retention, k.hold, r.BypassGovernance, now); err != nil {
-			return err
-		}
+	if revision == 0 && b.info.Versioning {
+		b.live.remove(r.Key)
+		b.addNoncurrent(o, now)
+		b.mark(r.Key, now)
+		return nil
 	}
 
+	// The removal of one version, or of the current object without versions, deletes bytes.
+	extra := o.copyExtra()
+	if err := lifetime.CheckRemoval(extra.retention, extra.hold, r.BypassGovernance, now); err != nil {
+		return err
+	}
 	switch {
 	case revision == 0:
-		b.live.remove(key)
-		if b.info.Versioning {
-			b.addNoncurrent(o, now)
-			b.mark(key, now)
-			return nil
-		}
-	case o == b.live.get(key):
-		b.live.remove(key)
-		b.promote(key)
+		b.live.remove(r.Key)
+	case o == b.live.get(r.Key):
+		b.live.remove(r.Key)
+		b.promote(r.Key)
 	default:
-		b.noncurrent.Delete(version{position: position{key, revision}})
+		b.noncurrent.Delete(version{position: position{r.Key, revision}})
 	}
 	b.discard(o, now)
 	return nil

@@ -40,7 +40,7 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 		return nil, err
 	}
 	now := d.account.time()
-	if _, err := lock(b, nil); err != nil {
+	if err := b.lock(); err != nil {
 		return nil, err
 	}
 	defer b.mu.Unlock()
@@ -72,17 +72,20 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 // objects is archived, sources fails with Archived.
 func (b *bucket) sources(refs []driver.ObjectRef) ([]*object, error) {
 	objects, err := b.findSources(refs)
+	if err != nil {
+		return nil, err
+	}
 	for _, o := range objects {
 		if err := b.account.checkReadable(o); err != nil {
 			return nil, err
 		}
 	}
-	return objects, err
+	return objects, nil
 }
 
 func (b *bucket) findSources(refs []driver.ObjectRef) ([]*object, error) {
 	objects := make([]*object, len(refs))
-	if _, err := rlock(b, nil); err != nil {
+	if err := b.rlock(); err != nil {
 		return nil, err
 	}
 	defer b.mu.RUnlock()

@@ -71,7 +71,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 
 	p := part{data: data, tag: strconv.FormatUint(b.account.writes.Add(1), 10), crc: r.CRC32C}
 	now := b.account.time()
-	if _, err := lock(b, nil); err != nil {
+	if err := b.lock(); err != nil {
 		return driver.Part{}, err
 	}
 	defer b.mu.Unlock()
@@ -88,6 +88,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return p.describe(r.Number), nil
 }
 
+// describe returns the part with its number, for the engine.
 func (p part) describe(number int) driver.Part {
 	return driver.Part{Number: number, Tag: p.tag, Size: int64(len(p.data)), CRC32C: p.crc}
 }
@@ -128,17 +129,19 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, name string) error {
 // acquireUpload finds an upload and marks it as in use. Until release is called, sweepUploads does
 // not discard the upload.
 func (b *bucket) acquireUpload(key, name string) (*upload, error) {
-	if _, err := rlock(b, nil); err != nil {
+	if err := b.rlock(); err != nil {
 		return nil, err
 	}
 	defer b.mu.RUnlock()
 	u, err := b.findUpload(key, name)
-	if err == nil {
-		u.calls.Add(1)
+	if err != nil {
+		return nil, err
 	}
-	return u, err
+	u.calls.Add(1)
+	return u, nil
 }
 
+// release ends the use of an upload.
 func (u *upload) release() { u.calls.Add(-1) }
 
 // findUpload returns the upload with this name, if its key is also this key. The caller holds the
@@ -155,7 +158,7 @@ func (b *bucket) findUpload(key, name string) (*upload, error) {
 // InvalidArgument if the upload does not have a requested part. It also fails with InvalidArgument
 // if another part with the same number has replaced the requested part.
 func (b *bucket) partData(u *upload, parts []driver.Part) (chunks [][]byte, total int, err error) {
-	if _, err := rlock(b, nil); err != nil {
+	if err := b.rlock(); err != nil {
 		return nil, 0, err
 	}
 	defer b.mu.RUnlock()

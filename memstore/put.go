@@ -23,28 +23,38 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 }
 
 // commit stores the object of a write, or fails and changes nothing. If o was made by a multipart
-// upload, that upload is the last parameter, and commit ends it.
+// upload, that upload is the last parameter, and commit ends it. Otherwise the last parameter is nil.
 func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, up *upload) (*storage.Attrs, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
 	}
 	o.modified = b.account.time()
-	if _, err := lock(b, nil); err != nil {
+	if err := b.lock(); err != nil {
 		return nil, err
 	}
 	isVersioned := b.info.Versioning
-	var err error
-	if up != nil && b.uploads[up.name] != up {
-		// The upload was completed or aborted meanwhile.
-		err = storage.ObjectNotFound
-	} else if err = b.lockNew(o); err != nil {
-		// If the condition does not hold, swap writes nothing.
-	} else if err = b.swap(o, c); err == nil && up != nil {
-		delete(b.uploads, up.name)
-	}
+	err := b.commitLocked(o, c, up)
 	b.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	return o.attrs(isVersioned), nil
+}
+
+// commitLocked does the part of commit for which the caller holds the write lock.
+func (b *bucket) commitLocked(o *object, c storage.Condition, up *upload) error {
+	if up != nil && b.uploads[up.name] != up {
+		// The upload was completed or aborted meanwhile.
+		return storage.ObjectNotFound
+	}
+	if err := b.lockNew(o); err != nil {
+		return err
+	}
+	if err := b.swap(o, c); err != nil {
+		return err
+	}
+	if up != nil {
+		delete(b.uploads, up.name)
+	}
+	return nil
 }

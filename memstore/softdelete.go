@@ -56,10 +56,12 @@ func (s *softDeleted) find(key string, revision uint64, now time.Time) (found *o
 		if v.position.key != key {
 			return false
 		}
-		if now.Before(v.expires) && (revision == 0 || v.position.revision == revision) {
-			found = v.object
+		isWanted := revision == 0 || v.position.revision == revision
+		if !isWanted || !now.Before(v.expires) {
+			return true
 		}
-		return found == nil
+		found = v.object
+		return false
 	})
 	return found
 }
@@ -72,14 +74,15 @@ func (b *bucket) undelete(r *driver.ChangeRequest) error {
 		return err
 	}
 	now := b.account.time()
-	if _, err := lock(b, nil); err != nil {
+	if err := b.lock(); err != nil {
 		return err
 	}
 	defer b.mu.Unlock()
-	src := b.softDeleted.find(r.Key, revision, now)
+
 	if b.find(r.Key, 0) != nil {
 		return storage.PreconditionFailed
 	}
+	src := b.softDeleted.find(r.Key, revision, now)
 	if src == nil {
 		return storage.ObjectNotFound
 	}

@@ -11,12 +11,16 @@ import (
 // that a call is using. The caller holds the write lock, so no call can begin to use an upload
 // meanwhile.
 func (b *bucket) sweepUploads(now time.Time) {
-	if elapsed := now.Sub(b.lastSweep); elapsed >= 0 && elapsed < lifetime.SweepPeriod {
+	elapsed := now.Sub(b.lastSweep)
+	if elapsed >= 0 && elapsed < lifetime.SweepPeriod {
 		return
 	}
 	b.lastSweep = now
 	maps.DeleteFunc(b.uploads, func(_ string, u *upload) bool {
-		return u.calls.Load() == 0 &&
-			(now.Sub(u.lastPart) >= lifetime.IdleUpload || lifetime.ExpiredUpload(b.info.Lifecycle, u.key, u.created, now))
+		if u.calls.Load() > 0 {
+			return false
+		}
+		isIdle := now.Sub(u.lastPart) >= lifetime.IdleUpload
+		return isIdle || lifetime.ExpiredUpload(b.info.Lifecycle, u.key, u.created, now)
 	})
 }

@@ -27,15 +27,29 @@ func (p position) token() string {
 // returned the token, it fails with InvalidArgument.
 func parseToken(token, prefix string) (position, error) {
 	text, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	number, key, exists := strings.Cut(string(text), "/")
+	if err != nil {
+		return position{}, invalidToken()
+	}
+	number, key, ok := strings.Cut(string(text), "/")
+	if !ok || key == "" || !strings.HasPrefix(key, prefix) {
+		return position{}, invalidToken()
+	}
+	if number == "0" {
+		return position{key: key}, nil
+	}
 	revision, ok := parseRevision(number)
-	if err != nil || !exists || !ok && number != "0" || key == "" || !strings.HasPrefix(key, prefix) {
-		return position{}, &storage.Error{
-			Code: storage.InvalidArgument,
-			Err:  errors.New("token must be from a page of this listing"),
-		}
+	if !ok {
+		return position{}, invalidToken()
 	}
 	return position{key, revision}, nil
+}
+
+// invalidToken returns the error for a token that is not from the listing.
+func invalidToken() error {
+	return &storage.Error{
+		Code: storage.InvalidArgument,
+		Err:  errors.New("token must be from a page of this listing"),
+	}
 }
 
 // parseRevision parses a revision. It accepts only the form that this package writes, without

@@ -46,10 +46,12 @@ func (b *bucket) mark(key string, now time.Time) {
 // promote makes the newest noncurrent version of the key the current object. If that version is a
 // delete marker, or if there is none, promote does nothing. The caller holds the write lock.
 func (b *bucket) promote(key string) {
-	if newest := b.newestNoncurrent(key); newest != nil && !newest.marker {
-		b.noncurrent.Delete(version{position: position{key, newest.revision}})
-		b.live.set(newest)
+	newest := b.newestNoncurrent(key)
+	if newest == nil || newest.marker {
+		return
 	}
+	b.noncurrent.Delete(version{position: position{key, newest.revision}})
+	b.live.set(newest)
 }
 
 // newestNoncurrent returns the newest noncurrent version or delete marker of a key, or nil.
@@ -86,9 +88,10 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	return b.listVersions(r, pos), nil
 }
 
+// listVersions returns the page of versions after pos. The caller holds the lock.
 func (b *bucket) listVersions(r *driver.ListRequest, pos position) *driver.VersionPage {
 	page := &driver.VersionPage{}
-	var last position
+	var last position // of the last entry of the page
 
 	all := b.history()
 	if pos.key >= r.Prefix {
@@ -97,39 +100,45 @@ func (b *bucket) listVersions(r *driver.ListRequest, pos position) *driver.Versi
 		all.seek(beforeKey(r.Prefix))
 	}
 
-	for o, noncurrentSince := all.object(); o != nil && strings.HasPrefix(o.key, r.Prefix); o, noncurrentSince = all.object() {
-		entry := b.versionEntry(o, noncurrentSince)
-		entryPos := position{o.key, o.revision}
-		common, isPrefix := objectkey.CommonPrefix(o.key, r.Prefix, r.Delimiter)
-		if isPrefix {
-			entry = storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}}
-			entryPos = position{key: common}
+	for {
+		o, noncurrentSince := all.object()
+		if o == nil || !strings.HasPrefix(o.key, r.Prefix) {
+			return page
 		}
 
-		if !isPrefix || common > pos.key {
+		common, isPrefix := objectkey.CommonPrefix(o.key, r.Prefix, r.Delimiter)
+		if !isPrefix {
 			if len(page.Entries) == r.Limit {
 				page.Token = last.token()
-				break
+				return page
 			}
-			page.Entries = append(page.Entries, entry)
-			last = entryPos
-		}
-
-		if !isPrefix {
+			page.Entries = append(page.Entries, b.versionEntry(o, noncurrentSince))
+			last = position{o.key, o.revision}
 			all.next()
 			continue
 		}
 
+		// An earlier page may have ended with this common prefix.
+		if common > pos.key {
+			if len(page.Entries) == r.Limit {
+				page.Token = last.token()
+				return page
+			}
+			entry := storage.ListEntry{Key: common, IsPrefix: true}
+			page.Entries = append(page.Entries, storage.VersionEntry{ListEntry: entry})
+			last = position{key: common}
+		}
 		// Continue after all versions with the common prefix.
 		next, exists := objectkey.PrefixEnd(common)
 		if !exists {
-			break
+			return page
 		}
 		all.seek(beforeKey(next))
 	}
-	return page
 }
 
+// versionEntry describes a current object, a noncurrent version or a delete marker. For a current
+// object, noncurrentSince is zero.
 func (b *bucket) versionEntry(o *object, noncurrentSince time.Time) storage.VersionEntry {
 	if o.marker {
 		entry := storage.ListEntry{Key: o.key, Modified: o.modified}
@@ -151,6 +160,7 @@ type history struct {
 	hasCurrent, hasNoncurrent bool
 }
 
+// history returns an iterator, which seek must move first. The caller holds the lock while using it.
 func (b *bucket) history() *history {
 	return &history{live: b.live.iter(), noncurrent: b.noncurrent.Iter()}
 }
@@ -180,6 +190,7 @@ func (h *history) object() (o *object, since time.Time) {
 	return nil, since
 }
 
+// next moves to the next object.
 func (h *history) next() {
 	if h.isAtCurrent() {
 		h.hasCurrent = h.live.Next()
@@ -188,6 +199,10 @@ func (h *history) next() {
 	}
 }
 
+// isAtCurrent reports whether the next object is a current one.
 func (h *history) isAtCurrent() bool {
-	return h.hasCurrent && (!h.hasNoncurrent || h.live.Key() <= h.noncurrent.Item().position.key)
+	if !h.hasCurrent || !h.hasNoncurrent {
+		return h.hasCurrent
+	}
+	return h.live.Key() <= h.noncurrent.Item().position.key
 }
