@@ -103,8 +103,11 @@ var translator = &sdkerror.Translator{
 	MaybeApplied:    sdkerror.MaybeApplied,
 }
 
+// isClientError reports whether err is from sending a request by an [http.Client].
 func isClientError(err error) bool { return sdkerror.IsType[*url.Error](err) }
 
+// withoutResponse translates the error of a request without a response. It leaves out the query of the
+// URL, which may contain a signature.
 func withoutResponse(err error) *storage.Error {
 	if client, ok := errors.AsType[*url.Error](err); ok {
 		address, _, _ := strings.Cut(client.URL, "?")

@@ -58,12 +58,15 @@ func Intercept(d Driver, f func(ctx context.Context, call string, next func(cont
 	return &interceptor{Driver: d, f: f}
 }
 
+// An interceptor implements Intercept. Its methods are those of Driver that make requests.
 type interceptor struct {
 	Driver
 	f func(ctx context.Context, call string, next func(context.Context) error) error
 }
 
-func passing[T any](
+// intercept makes a call with a result through a.f. call is the name of the method, and next calls the
+// method of the inner driver.
+func intercept[T any](
 	a *interceptor, ctx context.Context, call string, next func(context.Context) (T, error),
 ) (T, error) {
 	var result T
@@ -79,7 +82,7 @@ func passing[T any](
 }
 
 func (a *interceptor) Put(ctx context.Context, r *PutRequest) (*storage.Attrs, error) {
-	return passing(a, ctx, "Put", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Put(ctx, r) })
+	return intercept(a, ctx, "Put", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Put(ctx, r) })
 }
 
 func (a *interceptor) Get(ctx context.Context, r *GetRequest) (*storage.Attrs, io.ReadCloser, error) {
@@ -103,11 +106,11 @@ func (a *interceptor) Get(ctx context.Context, r *GetRequest) (*storage.Attrs, i
 }
 
 func (a *interceptor) Head(ctx context.Context, r *GetRequest) (*storage.Attrs, error) {
-	return passing(a, ctx, "Head", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Head(ctx, r) })
+	return intercept(a, ctx, "Head", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Head(ctx, r) })
 }
 
 func (a *interceptor) List(ctx context.Context, r *ListRequest) (*storage.Page, error) {
-	return passing(a, ctx, "List", func(ctx context.Context) (*storage.Page, error) { return a.Driver.List(ctx, r) })
+	return intercept(a, ctx, "List", func(ctx context.Context) (*storage.Page, error) { return a.Driver.List(ctx, r) })
 }
 
 func (a *interceptor) Delete(ctx context.Context, r *DeleteRequest) error {
@@ -115,15 +118,15 @@ func (a *interceptor) Delete(ctx context.Context, r *DeleteRequest) error {
 }
 
 func (a *interceptor) BeginParts(ctx context.Context, r *PutRequest) (string, error) {
-	return passing(a, ctx, "BeginParts", func(ctx context.Context) (string, error) { return a.Driver.BeginParts(ctx, r) })
+	return intercept(a, ctx, "BeginParts", func(ctx context.Context) (string, error) { return a.Driver.BeginParts(ctx, r) })
 }
 
 func (a *interceptor) PutPart(ctx context.Context, r *PartRequest) (Part, error) {
-	return passing(a, ctx, "PutPart", func(ctx context.Context) (Part, error) { return a.Driver.PutPart(ctx, r) })
+	return intercept(a, ctx, "PutPart", func(ctx context.Context) (Part, error) { return a.Driver.PutPart(ctx, r) })
 }
 
 func (a *interceptor) CompleteParts(ctx context.Context, r *CompleteRequest) (*storage.Attrs, error) {
-	return passing(
+	return intercept(
 		a, ctx, "CompleteParts",
 		func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.CompleteParts(ctx, r) },
 	)
@@ -134,17 +137,17 @@ func (a *interceptor) AbortParts(ctx context.Context, key, upload string) error 
 }
 
 func (a *interceptor) ListParts(ctx context.Context, r *ListPartsRequest) (*PartPage, error) {
-	return passing(a, ctx, "ListParts", func(ctx context.Context) (*PartPage, error) { return a.Driver.ListParts(ctx, r) })
+	return intercept(a, ctx, "ListParts", func(ctx context.Context) (*PartPage, error) { return a.Driver.ListParts(ctx, r) })
 }
 
 func (a *interceptor) ListUploads(ctx context.Context, r *ListUploadsRequest) (*UploadPage, error) {
-	return passing(a, ctx, "ListUploads", func(ctx context.Context) (*UploadPage, error) {
+	return intercept(a, ctx, "ListUploads", func(ctx context.Context) (*UploadPage, error) {
 		return a.Driver.ListUploads(ctx, r)
 	})
 }
 
 func (a *interceptor) SignPart(ctx context.Context, r *SignPartRequest) (*storage.SignedURL, error) {
-	return passing(a, ctx, "SignPart", func(ctx context.Context) (*storage.SignedURL, error) {
+	return intercept(a, ctx, "SignPart", func(ctx context.Context) (*storage.SignedURL, error) {
 		return a.Driver.SignPart(ctx, r)
 	})
 }
@@ -162,26 +165,26 @@ func (a *interceptor) DeleteBatch(ctx context.Context, r []DeleteRequest) []erro
 }
 
 func (a *interceptor) Copy(ctx context.Context, r *CopyRequest) (*storage.Attrs, error) {
-	return passing(a, ctx, "Copy", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Copy(ctx, r) })
+	return intercept(a, ctx, "Copy", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Copy(ctx, r) })
 }
 
 func (a *interceptor) Compose(ctx context.Context, r *ComposeRequest) (*storage.Attrs, error) {
-	return passing(a, ctx, "Compose", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Compose(ctx, r) })
+	return intercept(a, ctx, "Compose", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Compose(ctx, r) })
 }
 
 func (a *interceptor) Move(ctx context.Context, r *MoveRequest) (*storage.Attrs, error) {
-	return passing(a, ctx, "Move", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Move(ctx, r) })
+	return intercept(a, ctx, "Move", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Move(ctx, r) })
 }
 
 func (a *interceptor) ListVersions(ctx context.Context, r *ListRequest) (*VersionPage, error) {
-	return passing(
+	return intercept(
 		a, ctx, "ListVersions",
 		func(ctx context.Context) (*VersionPage, error) { return a.Driver.ListVersions(ctx, r) },
 	)
 }
 
 func (a *interceptor) Tags(ctx context.Context, r *GetRequest) (map[string]string, error) {
-	return passing(a, ctx, "Tags", func(ctx context.Context) (map[string]string, error) { return a.Driver.Tags(ctx, r) })
+	return intercept(a, ctx, "Tags", func(ctx context.Context) (map[string]string, error) { return a.Driver.Tags(ctx, r) })
 }
 
 func (a *interceptor) SetTags(ctx context.Context, r *ChangeRequest) error {
@@ -201,17 +204,17 @@ func (a *interceptor) Restore(ctx context.Context, r *ChangeRequest) error {
 }
 
 func (a *interceptor) Sign(ctx context.Context, r *SignRequest) (*storage.SignedURL, error) {
-	return passing(a, ctx, "Sign", func(ctx context.Context) (*storage.SignedURL, error) { return a.Driver.Sign(ctx, r) })
+	return intercept(a, ctx, "Sign", func(ctx context.Context) (*storage.SignedURL, error) { return a.Driver.Sign(ctx, r) })
 }
 
 func (a *interceptor) SignForm(ctx context.Context, r *SignRequest) (*storage.SignedForm, error) {
-	return passing(a, ctx, "SignForm", func(ctx context.Context) (*storage.SignedForm, error) {
+	return intercept(a, ctx, "SignForm", func(ctx context.Context) (*storage.SignedForm, error) {
 		return a.Driver.SignForm(ctx, r)
 	})
 }
 
 func (a *interceptor) Vend(ctx context.Context, r *VendRequest) (*storage.VendedCredentials, error) {
-	return passing(a, ctx, "Vend", func(ctx context.Context) (*storage.VendedCredentials, error) {
+	return intercept(a, ctx, "Vend", func(ctx context.Context) (*storage.VendedCredentials, error) {
 		return a.Driver.Vend(ctx, r)
 	})
 }

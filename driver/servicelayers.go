@@ -20,13 +20,19 @@ func ServiceWithLayers(s ServiceDriver, layers ...Layer) ServiceDriver {
 	return layered
 }
 
+// A layeredService implements ServiceWithLayers.
 type layeredService struct {
 	ServiceDriver
 	layers []Layer
 }
 
+// Driver returns the driver of a bucket, with the layers around it.
 func (s *layeredService) Driver(name string) (Driver, error) {
-	return around(s.layers)(s.ServiceDriver.Driver(name))
+	d, err := s.ServiceDriver.Driver(name)
+	if err != nil {
+		return nil, err
+	}
+	return addLayers(d, s.layers), nil
 }
 
 // layeredPrivate implements PrivateDriver for ServiceWithLayers.
@@ -35,18 +41,19 @@ type layeredPrivate struct {
 	layers []Layer
 }
 
+// PrivateDriver returns the driver of a bucket's private objects, with the layers around it.
 func (p *layeredPrivate) PrivateDriver(ctx context.Context, bucket string, create bool) (Driver, error) {
-	return around(p.layers)(p.inner.PrivateDriver(ctx, bucket, create))
+	d, err := p.inner.PrivateDriver(ctx, bucket, create)
+	if err != nil {
+		return nil, err
+	}
+	return addLayers(d, p.layers), nil
 }
 
-func around(layers []Layer) func(Driver, error) (Driver, error) {
-	return func(d Driver, err error) (Driver, error) {
-		if err != nil {
-			return nil, err
-		}
-		for _, layer := range layers {
-			d = layer(d)
-		}
-		return d, nil
+// addLayers wraps d in the layers. The last layer is outermost.
+func addLayers(d Driver, layers []Layer) Driver {
+	for _, layer := range layers {
+		d = layer(d)
 	}
+	return d
 }
