@@ -19,9 +19,11 @@ const (
 	// maxConflicts is how many times Append starts over because another writer was faster. That
 	// takes about ten minutes.
 	maxConflicts = 1000
-	// fresh is how long Append relies on the last entry that it has seen. After that time, other
+	// maxDoublings is how often the delay after a conflict is doubled.
+	maxDoublings = 5
+	// maxKnownAge is how long Append relies on the last entry that it has seen. After that time, other
 	// writers may have trimmed the log twice, so that the entry may no longer exist.
-	fresh = time.Minute
+	maxKnownAge = time.Minute
 	// decideTimeout limits the time of requests that continue after the caller's ctx has ended.
 	decideTimeout = 10 * time.Second
 )
@@ -57,32 +59,38 @@ const (
 func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error)) (int64, error) {
 	start := time.Now()
 	last, err := l.predecessor(ctx, start)
-	for conflicts := 0; err == nil; conflicts++ {
-		data, failure := next(last)
-		if failure != nil {
-			return 0, failure
+	if err != nil {
+		return 0, err
+	}
+	for conflicts := 0; ; conflicts++ {
+		data, err := next(last)
+		if err != nil {
+			return 0, err
 		}
 		if len(data) > MaxEntry {
 			return 0, l.failed("Append", storage.TooLarge, fmt.Sprintf("entry must have at most %d bytes", MaxEntry))
 		}
-		won, failure := l.put(ctx, last+1, data)
-		if failure != nil {
-			return 0, failure
+		won, err := l.put(ctx, last+1, data)
+		if err != nil {
+			return 0, err
 		}
 		if won {
 			return last + 1, nil
 		}
+
 		if conflicts == maxConflicts {
 			e := l.failed("Append", storage.Unavailable, "other writers were faster each time")
 			e.Hint = "too many writers append to this log: let one process append for several, or use several logs"
 			return 0, e
 		}
-		if err := running.Sleep(ctx, running.Jitter(running.FirstDelay<<min(conflicts, 5))); err != nil {
+		delay := running.Jitter(running.FirstDelay << min(conflicts, maxDoublings))
+		if err := running.Sleep(ctx, delay); err != nil {
 			return 0, l.interrupted("Append", err)
 		}
-		last, err = l.lastNumber(ctx, start)
+		if last, err = l.lastNumber(ctx, start); err != nil {
+			return 0, err
+		}
 	}
-	return 0, err
 }
 
 // predecessor returns the number of the entry after which Append makes its first attempt. If this
@@ -90,7 +98,7 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 // Otherwise predecessor searches for the last entry of the log.
 func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 	k := l.known.Load()
-	if k == nil || start.Sub(k.at) > fresh {
+	if k == nil || start.Sub(k.at) > maxKnownAge {
 		return l.lastNumber(ctx, start)
 	}
 	exists, err := l.checkKnown(ctx, k)
@@ -100,49 +108,52 @@ func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 	if exists {
 		return k.number, nil
 	}
-	l.forget()
 	// The entry was trimmed.
+	l.forget()
 	return l.lastNumber(ctx, time.Time{})
 }
 
-// put stores an entry, unless an entry with this number exists. If an attempt fails, put may try
-// again, with the same id and the same bytes. So an attempt that arrives late writes the same
-// entry.
+// put stores an entry, unless an entry with this number exists. The result won is false if another
+// writer has stored one. If an attempt fails, put may try again, with the same id and the same bytes.
+// So an attempt that arrives late writes the same entry.
 func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err error) {
 	id := rand.Text()
 	policy := running.NewPolicy(0, 0, 0)
 	tries := running.Tries{}
-	for unsure := false; ; {
+	isUnsure := false // true if an attempt may have stored the entry, although it failed
+	for {
 		_, err := l.bucket.Upload(
 			ctx, l.key(number), bytes.NewReader(data), storage.IfAbsent(),
 			storage.WithMetadata(map[string]string{idName: id}),
 		)
-		isTaken := storage.CodeOf(err) == storage.PreconditionFailed
-		unsure = unsure || errors.Is(err, storage.OutcomeUnknown)
 		if err == nil {
 			return true, l.confirm(ctx, number, id)
 		}
-		// Another writer has stored an entry with this number. If the log was trimmed up to this
-		// number, confirm fails. In this case, an earlier attempt of Upload may have stored the
-		// entry of this call, and that entry may have been trimmed.
-		if isTaken && !unsure {
+		if errors.Is(err, storage.OutcomeUnknown) {
+			isUnsure = true
+		}
+		if !isUnsure {
+			if storage.CodeOf(err) != storage.PreconditionFailed {
+				return false, err
+			}
+			// Another writer has stored an entry with this number. If the log was trimmed up to this
+			// number, confirm fails. In this case, an earlier attempt of Upload may have stored the
+			// entry of this call, and that entry may have been trimmed.
 			return false, l.confirm(ctx, number, "")
 		}
-		if !unsure {
-			return false, err
-		}
+
 		exists, author, readErr := l.writer(ctx, number)
 		if readErr != nil {
 			return false, l.errUnknown(number, errors.Join(err, readErr))
 		}
-		// An entry with this number is stored, perhaps by another writer. Even so, an earlier
-		// attempt may have stored the entry of this call, and Trim may have removed that entry. If
-		// the log was trimmed up to this number, confirm fails.
 		if exists {
+			// An entry with this number is stored, perhaps by another writer. Even so, an earlier
+			// attempt may have stored the entry of this call, and Trim may have removed that entry. If
+			// the log was trimmed up to this number, confirm fails.
 			return author == id, l.confirm(ctx, number, author)
 		}
-		delay, retry := policy.Allow(&tries, false, 0)
-		if !retry || running.Sleep(ctx, delay) != nil {
+		delay, mayRetry := policy.Allow(&tries, false, 0)
+		if !mayRetry || running.Sleep(ctx, delay) != nil {
 			return false, l.errUnknown(number, err)
 		}
 	}

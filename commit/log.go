@@ -76,6 +76,7 @@ func New(b storage.ReadWriter, prefix string) (*Log, error) {
 	return l, nil
 }
 
+// failed returns an error of an operation on the log.
 func (l *Log) failed(op string, code storage.Code, text string) *storage.Error {
 	return &storage.Error{Code: code, Op: op, Key: l.prefix, Err: errors.New(text)}
 }
@@ -85,15 +86,16 @@ func (l *Log) interrupted(op string, cause error) error {
 	return l.failed(op, argument.ContextCode(cause), "interrupted while it waited")
 }
 
+// key returns the key of an entry.
 func (l *Log) key(number int64) string { return fmt.Sprintf("%s%020d", l.prefix, number) }
 
 // learn records that an entry was just seen in the log. That also proves that no later entry was
-// trimmed yet, because Trim removes the oldest entries first.
+// trimmed yet, because Trim removes the oldest entries first. id is "" if it is not known.
 func (l *Log) learn(number int64, id string) {
 	for {
 		old := l.known.Load()
 		current := known{number: number, id: id, at: time.Now()}
-		if old != nil && (old.number > number || old.number == number && id == "") {
+		if old != nil && old.isBetter(number, id) {
 			current.number = old.number
 			current.id = old.id
 		}
@@ -101,6 +103,14 @@ func (l *Log) learn(number int64, id string) {
 			return
 		}
 	}
+}
+
+// isBetter reports whether k has a greater number, or has an id in addition to the same number.
+func (k *known) isBetter(number int64, id string) bool {
+	if k.number != number {
+		return k.number > number
+	}
+	return id == ""
 }
 
 // forget makes the next call of Append search for the last entry.
@@ -113,26 +123,33 @@ func (l *Log) forget() {
 // checkKnown reports whether an entry that this Log has seen still exists. It returns false if the entry
 // was trimmed. If the entry has vanished in another way, or has been replaced by another entry,
 // checkKnown fails with Changed: this is no longer the log that was read before.
-func (l *Log) checkKnown(ctx context.Context, last *known) (there bool, err error) {
+func (l *Log) checkKnown(ctx context.Context, last *known) (exists bool, err error) {
+	var problem string
 	attrs, err := l.bucket.Attrs(ctx, l.key(last.number))
-	text := "entry %d is another one than was in the log"
-	if err == nil && (last.id == "" || last.id == attrs.Metadata[idName]) {
-		return true, nil
-	}
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		text = "entry %d was in the log, and is gone"
-	} else if err != nil {
+	switch storage.CodeOf(err) {
+	case "": // no error
+		if last.id == "" || last.id == attrs.Metadata[idName] {
+			return true, nil
+		}
+		problem = "entry %d is another one than was in the log"
+	case storage.ObjectNotFound:
+		problem = "entry %d was in the log, and is gone"
+	default:
 		return false, err
 	}
+
 	trimmed, err := l.Trimmed(ctx)
-	if err != nil || last.number <= trimmed {
+	if err != nil {
 		return false, err
+	}
+	if last.number <= trimmed {
+		return false, nil
 	}
 	return false, &storage.Error{
 		Code: storage.Changed,
 		Op:   "Append",
 		Key:  l.key(last.number),
-		Err:  fmt.Errorf(text, last.number),
+		Err:  fmt.Errorf(problem, last.number),
 		Hint: "remove entries only with Trim: if a backup was restored, drop what was read of this log, and call New",
 	}
 }
@@ -150,11 +167,13 @@ func (l *Log) lastNumber(ctx context.Context, start time.Time) (int64, error) {
 	if k := l.known.Load(); k != nil {
 		low = k.number
 		if !k.at.After(start) {
+			// If the entry was trimmed, the search below starts again after the trimmed entries.
 			if _, err := l.checkKnown(ctx, k); err != nil {
 				return 0, err
 			}
 		}
 	}
+
 	for {
 		last, err := l.search(ctx, low)
 		if err != nil {
@@ -164,14 +183,15 @@ func (l *Log) lastNumber(ctx context.Context, start time.Time) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if trimmed <= last {
-			// Otherwise the log was trimmed during the search, which may have missed entries.
-			if last > 0 {
-				l.learn(last, "")
-			}
-			return last, nil
+		if trimmed > last {
+			// The log was trimmed during the search, which may have missed entries.
+			low = trimmed
+			continue
 		}
-		low = trimmed
+		if last > 0 {
+			l.learn(last, "")
+		}
+		return last, nil
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
-// together is the number of entries that are read in parallel.
-const together = 8
+// maxBatch is the largest number of entries that are read in parallel.
+const maxBatch = 8
 
 // Read returns one entry. If the entry does not exist yet, or was trimmed, Read fails with
 // ObjectNotFound.
@@ -32,7 +32,7 @@ func (l *Log) Read(ctx context.Context, number int64) (Entry, error) {
 // error, read the state that was stored before [Log.Trim], and continue after the number that
 // [Log.Trimmed] returns. From reads up to 8 entries in parallel into memory.
 func (l *Log) From(ctx context.Context, number int64) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) { l.yield(ctx, "From", number, yield) }
+	return func(yield func(Entry, error) bool) { l.yieldFrom(ctx, "From", number, yield) }
 }
 
 // Follow yields entries as From does, and then waits for new entries. After each interval, it looks
@@ -44,9 +44,11 @@ func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) 
 			yield(Entry{}, l.failed("Follow", storage.InvalidArgument, "interval must be positive"))
 			return
 		}
-		for next, hasMore := number, true; ; {
-			next, hasMore = l.yield(ctx, "Follow", next, yield)
-			if !hasMore {
+		next := number
+		for {
+			var ok bool
+			next, ok = l.yieldFrom(ctx, "Follow", next, yield)
+			if !ok {
 				return
 			}
 			if err := running.Sleep(ctx, interval); err != nil {
@@ -57,13 +59,13 @@ func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) 
 	}
 }
 
-// This method yields the entries from the number next to the end of the log. It returns, as after,
-// the number that follows the last entry. It returns false, as more, after an error, or if the
-// caller stops the iteration.
-func (l *Log) yield(
-	ctx context.Context, op string, next int64, yield func(Entry, error) bool,
-) (after int64, more bool) {
-	for size := 1; ; size = min(2*size, together) {
+// yieldFrom yields the entries from the given number to the end of the log. It returns the number that
+// follows the last entry. ok is false after an error, or if the caller stops the iteration.
+func (l *Log) yieldFrom(
+	ctx context.Context, op string, number int64, yield func(Entry, error) bool,
+) (next int64, ok bool) {
+	next = number
+	for size := 1; ; size = min(2*size, maxBatch) {
 		entries, err := l.batch(ctx, op, next, size)
 		for _, entry := range entries {
 			if !yield(entry, nil) {
@@ -94,20 +96,16 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 		entries[i], ids[i], err = l.get(ctx, first+int64(i))
 		return err
 	})
-	n := 0
-	var err error
-	for n < size && errs[n] == nil {
-		n++
+	count := 0 // entries before the first one that could not be read
+	for count < size && errs[count] == nil {
+		count++
 	}
 
-	if n < size && storage.CodeOf(errs[n]) != storage.ObjectNotFound {
-		err = errs[n]
-	}
 	// Trimmed must be called after the reads. A trimmed entry stays trimmed. If an entry is not
 	// trimmed now, the entry was not trimmed when it was read, either.
-	trimmed, readErr := l.Trimmed(ctx)
-	if readErr != nil {
-		return nil, readErr
+	trimmed, err := l.Trimmed(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if first <= trimmed {
 		e := l.failed(op, storage.ObjectNotFound, fmt.Sprintf("entry %d was trimmed", first))
@@ -115,19 +113,23 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 		return nil, e
 	}
 
-	if n > 0 {
-		l.learn(first+int64(n)-1, ids[n-1])
+	if count > 0 {
+		l.learn(first+int64(count)-1, ids[count-1])
 	}
-	return entries[:n], err
+	if count < size && storage.CodeOf(errs[count]) != storage.ObjectNotFound {
+		return entries[:count], errs[count]
+	}
+	return entries[:count], nil
 }
 
 // get reads the object of an entry, and the id of the call that appended it.
-func (l *Log) get(ctx context.Context, number int64) (_ Entry, id string, _ error) {
+func (l *Log) get(ctx context.Context, number int64) (entry Entry, id string, err error) {
 	r, err := l.bucket.Download(ctx, l.key(number))
 	if err != nil {
 		return Entry{}, "", err
 	}
-	defer r.Close() // always nil
+	// Close of a Reader always returns nil.
+	defer r.Close()
 	attrs := r.Attrs()
 	if attrs.Size > MaxEntry {
 		return Entry{}, "", l.failed("Read", storage.TooLarge, fmt.Sprintf("entry %d has %d bytes", number, attrs.Size))

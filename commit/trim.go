@@ -23,6 +23,7 @@ type mark struct {
 	former bool
 }
 
+// String returns the text of the mark, which is the content of the object "trimmed".
 func (m mark) String() string {
 	if m.former {
 		return fmt.Sprintf("%d %d\n", m.removed, m.next)
@@ -33,6 +34,7 @@ func (m mark) String() string {
 // maxMark is larger than the text of any mark, in bytes.
 const maxMark = 128
 
+// markKey returns the key of the object "trimmed".
 func (l *Log) markKey() string { return l.prefix + "trimmed" }
 
 // Trim marks the entries up to the given number, and does not remove these entries yet. The next
@@ -56,34 +58,52 @@ func (l *Log) Trim(ctx context.Context, number int64) error {
 		return l.failed("Trim", storage.InvalidArgument, "number must be that of an entry")
 	}
 	current, err := l.advance(ctx, number)
-	if err != nil || current.removed == 0 {
+	if err != nil {
 		return err
 	}
+	if current.removed == 0 {
+		return nil
+	}
+	return l.removeEntries(ctx, current.removed)
+}
 
-	var listed error
-	ordered := storage.Supports(l.bucket, storage.OrderedListing)
-	_, err = storage.RemoveAll(ctx, l.bucket, func(yield func(string) bool) {
-		for entry, failure := range l.bucket.List(ctx, storage.WithPrefix(l.prefix), storage.WithAnyOrder()) {
-			listed = failure
-			if failure != nil || entry.Key > l.key(current.removed) && ordered {
+// removeEntries removes the entries up to the given number.
+func (l *Log) removeEntries(ctx context.Context, number int64) error {
+	lastKey := l.key(number)
+	isOrdered := storage.Supports(l.bucket, storage.OrderedListing)
+	var listErr error
+	_, err := storage.RemoveAll(ctx, l.bucket, func(yield func(string) bool) {
+		for entry, err := range l.bucket.List(ctx, storage.WithPrefix(l.prefix), storage.WithAnyOrder()) {
+			if err != nil {
+				listErr = err
 				return
 			}
-			if entry.Key <= l.key(current.removed) && l.isEntry(entry.Key) && !yield(entry.Key) {
+			if entry.Key > lastKey {
+				if isOrdered {
+					return
+				}
+				continue
+			}
+			if l.isEntry(entry.Key) && !yield(entry.Key) {
 				return
 			}
 		}
 	})
-	return errors.Join(listed, err)
+	return errors.Join(listErr, err)
 }
 
 // errMoved means that another call of Trim has written a new mark.
 var errMoved = errors.New("the mark has moved")
 
+// maxUnsure is how often advance repeats a write whose outcome is unknown.
+const maxUnsure = 3
+
 // advance writes a new mark, which records how far the log is trimmed. Readers no longer see the
 // entries up to the mark. Trim removes these entries after that. advance returns a mark that
 // certainly belongs to this log.
 func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
-	for unsure := 0; ; {
+	unsure := 0
+	for {
 		current, err := l.ownMark(ctx)
 		if err != nil || number <= current.next {
 			return current, err
@@ -93,49 +113,69 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 			return mark{}, err
 		}
 		next := mark{removed: current.next, next: number, id: attrs.Metadata[idName]}
-		_, err = storage.Update(ctx, l.bucket, l.markKey(), func(old []byte, attrs *storage.Attrs) ([]byte, error) {
-			m := mark{}
-			var err error
-			if attrs != nil {
-				m, err = l.parseMark(old)
-			}
-			if err == nil && m != current {
-				err = errMoved
-			}
-			return []byte(next.String()), err
-		})
-		switch {
-		case err == nil:
+
+		err = l.replaceMark(ctx, current, next)
+		if err == nil {
 			return next, nil
-		case errors.Is(err, errMoved):
-		case !errors.Is(err, storage.OutcomeUnknown) || ctx.Err() != nil || unsure == 3:
-			return mark{}, err
-		default:
-			unsure++ // the next round reads the object "trimmed", which shows whether the write took effect
 		}
+		if errors.Is(err, errMoved) {
+			continue
+		}
+		if !errors.Is(err, storage.OutcomeUnknown) || ctx.Err() != nil || unsure == maxUnsure {
+			return mark{}, err
+		}
+		// The next round reads the object "trimmed", which shows whether the write took effect.
+		unsure++
 	}
+}
+
+// replaceMark replaces the mark current by next. If the object "trimmed" has another mark meanwhile,
+// it fails with errMoved. If there is no object, current must be the zero mark.
+func (l *Log) replaceMark(ctx context.Context, current, next mark) error {
+	change := func(old []byte, attrs *storage.Attrs) ([]byte, error) {
+		var stored mark
+		if attrs != nil {
+			var err error
+			if stored, err = l.parseMark(old); err != nil {
+				return nil, err
+			}
+		}
+		if stored != current {
+			return nil, errMoved
+		}
+		return []byte(next.String()), nil
+	}
+	_, err := storage.Update(ctx, l.bucket, l.markKey(), change)
+	return err
 }
 
 // ownMark returns the mark of this log, which records how far the log is trimmed. If the log was
 // never trimmed, ownMark returns the zero mark. A mark has the number and the id of one entry, and
 // the former form has the number only. If this log does not have that entry, the mark belongs to
-// another log, and ownMark fails with Changed. ownMark reads the mark again before it fails, because another call may have written a
-// new mark.
+// another log, and ownMark fails with Changed. ownMark reads the mark again before it fails, because
+// another call may have written a new mark.
 func (l *Log) ownMark(ctx context.Context) (mark, error) {
 	current, err := l.readMark(ctx)
+	if err != nil {
+		return mark{}, err
+	}
 	for {
-		if err != nil || current.next == 0 {
-			return current, err
-		}
-		attrs, failure := l.bucket.Attrs(ctx, l.key(current.next))
-		if failure == nil && (current.former || attrs.Metadata[idName] == current.id) {
+		if current.next == 0 {
 			return current, nil
 		}
-		if failure != nil && storage.CodeOf(failure) != storage.ObjectNotFound {
-			return mark{}, failure
+		isOwn, err := l.hasEntryOf(ctx, current)
+		if err != nil {
+			return mark{}, err
 		}
-		old := current
-		if current, err = l.readMark(ctx); err == nil && current == old {
+		if isOwn {
+			return current, nil
+		}
+
+		again, err := l.readMark(ctx)
+		if err != nil {
+			return mark{}, err
+		}
+		if again == current {
 			return mark{}, &storage.Error{
 				Code: storage.Changed,
 				Op:   "Trim",
@@ -144,7 +184,20 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 				Hint: "copy a log with all of its entries, or begin one below another prefix",
 			}
 		}
+		current = again
 	}
+}
+
+// hasEntryOf reports whether this log has the entry that m names.
+func (l *Log) hasEntryOf(ctx context.Context, m mark) (bool, error) {
+	attrs, err := l.bucket.Attrs(ctx, l.key(m.next))
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return m.former || attrs.Metadata[idName] == m.id, nil
 }
 
 // Trimmed returns the number of the last entry that may have been removed, or 0. The first entry
@@ -167,10 +220,13 @@ func (l *Log) readMark(ctx context.Context) (mark, error) {
 	return l.parseMark(text)
 }
 
+// parseMark parses the content of the object "trimmed". If it is not a mark, it fails with
+// InvalidArgument.
 func (l *Log) parseMark(text []byte) (mark, error) {
 	m := mark{former: bytes.Count(text, []byte(" ")) == 1}
-	n, _ := fmt.Sscanf(string(text), "%d %d %s", &m.removed, &m.next, &m.id)
-	if n < 2 || m.removed < 0 || m.next <= m.removed || string(text) != m.String() {
+	count, _ := fmt.Sscanf(string(text), "%d %d %s", &m.removed, &m.next, &m.id)
+	isComplete := count >= 2 && string(text) == m.String()
+	if !isComplete || m.removed < 0 || m.next <= m.removed {
 		return mark{}, &storage.Error{
 			Code: storage.InvalidArgument,
 			Op:   "Trimmed",
