@@ -18,18 +18,21 @@ type waiter struct {
 	revisionTime time.Time // time at which this waiter first saw that revision
 	token        int64     // token of the last holder
 	due          time.Time // WithInterval forbids acquiring the lease before this time
-	rewritten    bool
+	rewritten    bool      // true if rewrite was called
 }
 
+// acquire makes attempts until one of them acquires the lease.
 func (w *waiter) acquire(ctx context.Context) error {
 	for {
 		acquired, wait, err := w.attempt(ctx)
 		if acquired || err != nil {
 			return err
 		}
-		if err := running.Sleep(ctx, wait); errors.Is(err, context.DeadlineExceeded) {
+		err = running.Sleep(ctx, wait)
+		if errors.Is(err, context.DeadlineExceeded) {
 			return w.lease.failed(storage.DeadlineExceeded, "nobody released the lease in time")
-		} else if err != nil {
+		}
+		if err != nil {
 			return w.lease.failed(storage.Canceled, "canceled while it waited for the lease")
 		}
 	}
@@ -38,12 +41,11 @@ func (w *waiter) acquire(ctx context.Context) error {
 // attempt reads the object once and acquires the lease if possible. Otherwise it returns how long to
 // wait before the next attempt.
 func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration, err error) {
-	l := w.lease
 	var current state
 	// With WithRemoval, a free lease has no object. So the first attempt skips the read, and tries
 	// to create the object.
-	if w.hasTried || !l.removal {
-		if current, err = l.read(ctx); err != nil {
+	if w.hasTried || !w.lease.removal {
+		if current, err = w.lease.read(ctx); err != nil {
 			return false, 0, err
 		}
 	}
@@ -72,19 +74,25 @@ func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration
 	if w.rewritten {
 		return false, wait, nil
 	}
+	return false, 0, w.rewrite(ctx, current)
+}
 
-	// Write the same content again, so that the next read returns the current time of the store's
-	// clock. Began is the time of the last acquisition. If the last write seems older, somebody has
-	// set the store's clock back. In that case, set Began to the time of the last write. The
-	// interval of all waiters then begins at that time.
+// rewrite writes the same content again, so that the next read returns the current time of the store's
+// clock. If another process has changed the object, rewrite does nothing.
+//
+// Began is the time of the last acquisition. If the last write seems older, somebody has set the store's
+// clock back. In that case, rewrite sets Began to the time of the last write. The interval of all waiters
+// then begins at that time.
+func (w *waiter) rewrite(ctx context.Context, current state) error {
 	w.rewritten = true
 	if current.modified.Before(current.record.Began) {
 		current.record.Began = current.modified
 	}
-	if _, err = l.write(ctx, current, current.record); storage.CodeOf(err) == storage.PreconditionFailed {
-		err = nil
+	_, err := w.lease.write(ctx, current, current.record)
+	if storage.CodeOf(err) == storage.PreconditionFailed {
+		return nil
 	}
-	return false, 0, err
+	return err
 }
 
 // requestHandover marks the object once, so that the holder learns that another process waits. This
@@ -95,9 +103,12 @@ func (w *waiter) requestHandover(ctx context.Context, current state) {
 		return
 	}
 	current.record.Wanted = true
-	if updated, err := w.lease.write(ctx, current, current.record); err == nil {
-		w.revision = updated.revision
+	updated, err := w.lease.write(ctx, current, current.record)
+	if err != nil {
+		// A later attempt tries again.
+		return
 	}
+	w.revision = updated.revision
 }
 
 // untilDue returns how long WithInterval still forbids acquiring the lease. The interval begins at
@@ -107,13 +118,19 @@ func (w *waiter) requestHandover(ctx context.Context, current state) {
 // call may return less. If the store reports no times, the interval begins now.
 func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 	interval := w.lease.interval
-	start := current.record.Began
-	if interval == 0 || start.IsZero() && current.record.Token == 0 {
+	if interval == 0 {
 		return 0
 	}
+	began := current.record.Began
+	if began.IsZero() && current.record.Token == 0 {
+		// Nobody has held the lease yet.
+		return 0
+	}
+
 	due := now.Add(interval)
-	if !start.IsZero() {
-		due = due.Add(-min(max(0, current.modified.Sub(start)), interval))
+	if !began.IsZero() {
+		passed := current.modified.Sub(began)
+		due = due.Add(-min(max(0, passed), interval))
 	}
 	if w.due.IsZero() || current.record.Token != w.token || due.Before(w.due) {
 		w.due = due
@@ -126,13 +143,15 @@ func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, wait time.Duration, err error) {
 	l := w.lease
 	start := time.Now()
-	l.state, err = l.write(ctx, current, record{Holder: l.holder, Token: current.record.Token + 1, TTL: l.ttl})
-	if err == nil && (l.interval == 0 || !l.state.modified.IsZero()) {
-		l.state.record.Began = l.state.modified
+	written, err := l.write(ctx, current, record{Holder: l.holder, Token: current.record.Token + 1, TTL: l.ttl})
+	l.state = written
+	if err == nil && (l.interval == 0 || !written.modified.IsZero()) {
+		l.state.record.Began = written.modified
 		return true, 0, nil
 	}
 
-	// If the response was lost, the write may have succeeded: read the object to find out.
+	// Either the write has failed, or its result lacks the time that WithInterval needs. If the response
+	// was lost, the write may have succeeded. Read the object to find out.
 	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	latest, readErr := l.read(cleanupCtx)
@@ -148,6 +167,7 @@ func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, 
 		return false, 0, nil
 	}
 	if err == nil {
+		// The write has succeeded, but the read has not.
 		_ = l.free(cleanupCtx)
 		return false, 0, readErr
 	}

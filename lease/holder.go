@@ -17,47 +17,69 @@ const releaseTimeout = 10 * time.Second
 // lease over.
 func (l *Lease) remaining() time.Duration { return time.Until(l.state.sent.Add(l.ttl / 4 * 3)) }
 
+// lostError returns the error of a lease that another process may hold now.
 func (l *Lease) lostError() error {
 	return l.failed(storage.Changed, "lease was lost: another process may hold it now")
 }
 
+// markLost ends the context of the lease.
 func (l *Lease) markLost() { l.cancel(l.lostError()) }
 
 // renew renews the lease if a renewal is due. If the outcome of the last renewal is unknown, renew
-// first reads the object to find out.
+// first reads the object to find out. If a request fails, a later call tries again.
 func (l *Lease) renew(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.ttl/4)
 	defer cancel()
 	if l.unsure || l.handover {
-		is, err := l.read(ctx)
-		if err != nil {
+		if !l.reread(ctx) {
 			return
 		}
-		if is.record.Holder != l.holder {
-			l.markLost()
-			return
-		}
-		if is.record.Wanted && l.handover {
-			l.want.Do(func() {
-				close(l.wanted)
-			})
-		}
-		is.sent = l.state.sent
-		is.record.Began = l.state.record.Began
-		l.state = is
-		l.unsure = false
 	}
 
 	if time.Since(l.state.sent) < l.ttl/5 {
 		return
 	}
 	current, err := l.write(ctx, l.state, l.state.record)
-	l.unsure = err != nil
-	if err == nil {
-		l.state = current
-		l.expiry.Reset(l.remaining())
+	if err != nil {
+		l.unsure = true
+		return
 	}
+	l.unsure = false
+	l.state = current
+	l.expiry.Reset(l.remaining())
 }
+
+// reread reads the state of the object. It returns false if the read fails, or if the lease is lost.
+// If another process asks for the lease, it closes the channel of Wanted.
+func (l *Lease) reread(ctx context.Context) bool {
+	latest, err := l.read(ctx)
+	if err != nil {
+		return false
+	}
+	if latest.record.Holder != l.holder {
+		l.markLost()
+		return false
+	}
+	if latest.record.Wanted && l.handover {
+		l.want.Do(func() {
+			close(l.wanted)
+		})
+	}
+	l.adopt(latest)
+	l.unsure = false
+	return true
+}
+
+// adopt makes a state that was read the state of the lease. It keeps the times of the last write and of
+// the acquisition, which the object does not have.
+func (l *Lease) adopt(latest state) {
+	latest.sent = l.state.sent
+	latest.record.Began = l.state.record.Began
+	l.state = latest
+}
+
+// maxClears is how many times free writes to the object.
+const maxClears = 4
 
 // end stops renewing the lease, and releases it. If the lease was already lost, end returns the
 // error of the loss.
@@ -76,32 +98,32 @@ func (l *Lease) end() error {
 // changed, free reads it and tries again. The change may come from an interrupted renewal, or from
 // a process that asks for the lease.
 func (l *Lease) free(ctx context.Context) error {
-	for tries := 0; ; tries++ {
+	for clears := 1; ; clears++ {
 		err := l.clear(ctx)
 		if err == nil {
 			return nil
 		}
-		if tries == 3 {
+		if clears == maxClears {
 			return l.releaseError(err)
 		}
+
 		latest, readErr := l.read(ctx)
-		switch {
-		// Nobody knows who holds it, and this holder may not any more.
-		case readErr != nil && l.remaining() <= 0:
-			return l.lostError()
-		case readErr != nil:
+		if readErr != nil {
+			if l.remaining() <= 0 {
+				// Nobody knows who holds it, and this holder may not any more.
+				return l.lostError()
+			}
 			return l.releaseError(err)
-		case latest.record.Holder == l.holder:
-			latest.sent = l.state.sent
-			latest.record.Began = l.state.record.Began
-			l.state = latest
-		// The outcome of the write is unknown, but the object no longer names this holder. No other
-		// process could take over yet. So the write has freed the lease.
-		case errors.Is(err, storage.OutcomeUnknown) && l.remaining() > 0:
-			return nil
-		default:
+		}
+		if latest.record.Holder != l.holder {
+			if errors.Is(err, storage.OutcomeUnknown) && l.remaining() > 0 {
+				// The outcome of the write is unknown, but the object no longer names this holder. No
+				// other process could take over yet. So the write has freed the lease.
+				return nil
+			}
 			return l.lostError()
 		}
+		l.adopt(latest)
 	}
 }
 
@@ -114,14 +136,17 @@ func (l *Lease) releaseError(err error) error {
 	return err
 }
 
+// clear writes once to the object that nobody holds the lease, or removes the object if WithRemoval is
+// set.
 func (l *Lease) clear(ctx context.Context) error {
+	// With WithRemoval, the bucket is a Remover: prepare has checked that it is a bucket.
 	remover, _ := l.bucket.(storage.Remover)
 	if l.removal && storage.Supports(l.bucket, storage.ConditionalRemove) {
 		return remover.Remove(ctx, l.key, storage.IfRevision(l.state.revision))
 	}
-	if l.removal && l.remaining() > 0 { // no process can have taken over the lease yet
-		// This Remove has no condition. After the timeout, it could remove the object of the next
-		// holder.
+	if l.removal && l.remaining() > 0 {
+		// No process can have taken over the lease yet. This Remove has no condition. After the
+		// timeout, it could remove the object of the next holder.
 		ctx, cancel := context.WithTimeout(ctx, l.remaining())
 		defer cancel()
 		return remover.Remove(ctx, l.key)

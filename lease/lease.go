@@ -35,9 +35,9 @@ type Lease struct {
 
 	key      string
 	ttl      time.Duration
-	interval time.Duration
-	handover bool
-	removal  bool
+	interval time.Duration // of WithInterval; 0 if not given
+	handover bool          // true if WithHandover is given
+	removal  bool          // true if WithRemoval is given
 
 	holder   string          // random name of this holder; "" for [Check]
 	ctx      context.Context // ends when the lease is lost or released
@@ -69,7 +69,9 @@ func Hold(
 	}
 	jobCtx, cancel := context.WithCancelCause(l.contextWith(ctx))
 	defer cancel(nil)
-	defer context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })()
+	// The job ends when the lease is lost.
+	stop := context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })
+	defer stop()
 	defer func() {
 		// A job that ends with the cause of its ctx has returned the error of Release already.
 		if e := l.Release(); e != nil && !errors.Is(err, e) {
@@ -116,6 +118,7 @@ func Check(ctx context.Context, b storage.Updater, key string, opts ...Option) e
 	return err
 }
 
+// contextKey is the key of the lease in a context.
 type contextKey struct{}
 
 // FromContext returns the lease that ctx carries, or nil.
@@ -124,6 +127,7 @@ func FromContext(ctx context.Context) *Lease {
 	return l
 }
 
+// contextWith returns a context that carries the lease.
 func (l *Lease) contextWith(ctx context.Context) context.Context {
 	return context.WithValue(serving.Hold(ctx, l.bucket, l.key, l.holder), contextKey{}, l)
 }

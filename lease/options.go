@@ -48,6 +48,7 @@ func (l *Lease) prepare(opts []Option) error {
 	return nil
 }
 
+// failed returns an error of the operation.
 func (l *Lease) failed(code storage.Code, text string) *storage.Error {
 	return &storage.Error{Code: code, Op: l.op(), Key: l.key, Err: errors.New(text)}
 }

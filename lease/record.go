@@ -44,6 +44,7 @@ type state struct {
 	sent     time.Time // time at which this process sent the write; zero if the object was read
 }
 
+// ttl returns the TTL of the holder, which is the default if the object has none.
 func (s state) ttl() time.Duration {
 	if s.record.TTL <= 0 {
 		return defaultTTL
@@ -51,31 +52,42 @@ func (s state) ttl() time.Duration {
 	return max(s.record.TTL, minTTL)
 }
 
-// read reads the object. If the object does not exist, the state is zero.
-func (l *Lease) read(ctx context.Context) (s state, err error) {
+// read reads the object. If the object does not exist, the state is zero. If it is not a lease, read
+// fails with InvalidArgument.
+func (l *Lease) read(ctx context.Context) (state, error) {
 	r, err := l.bucket.Download(ctx, l.key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return s, nil
+		return state{}, nil
 	}
 	if err != nil {
-		return s, err
+		return state{}, err
 	}
-	defer r.Close() // always nil
+	// Close of a Reader always returns nil.
+	defer r.Close()
 	text, err := io.ReadAll(io.LimitReader(r, maxRecord))
 	if err != nil {
-		return s, err
+		return state{}, err
 	}
 	if err := argument.CheckForm(l.op(), l.key, text, lastForm); err != nil {
-		return s, err
+		return state{}, err
 	}
-	if json.Unmarshal(text, &s.record) != nil || s.record.Holder == "" && s.record.Nonce == "" || s.record.Token < 0 {
+
+	s := state{revision: r.Attrs().Revision, modified: r.Attrs().Modified}
+	if err := json.Unmarshal(text, &s.record); err != nil || !s.record.isValid() {
 		e := l.failed(storage.InvalidArgument, "object is not a lease")
 		e.Hint = "pass another key, or remove the object"
-		return s, e
+		return state{}, e
 	}
-	s.revision = r.Attrs().Revision
-	s.modified = r.Attrs().Modified
 	return s, nil
+}
+
+// isValid reports whether r may be the content of a lease's object. Any other JSON has no holder and no
+// nonce.
+func (r *record) isValid() bool {
+	if r.Holder == "" && r.Nonce == "" {
+		return false
+	}
+	return r.Token >= 0
 }
 
 // write replaces the object with the record r, on the condition that the revision is still that of
