@@ -94,25 +94,31 @@ func (l *Location) inEffect() (string, error) {
 	return base, nil
 }
 
-// split divides an address into the address of the bucket, the folder in the bucket, and the query.
+// split divides an address into the address of the bucket, the folder in the bucket, and the query. The
+// folder is "" or ends in "/".
 func split(address string) (base, folder, query string, err error) {
 	scheme, rest, _ := strings.Cut(address, "://")
 	rest, fragment, hasFragment := strings.Cut(rest, "#")
 	rest, query, _ = strings.Cut(rest, "?")
 	host, path, _ := strings.Cut(rest, "/")
-	switch {
-	case strings.Contains(host, "@"):
+	if strings.Contains(host, "@") {
 		return "", "", "", invalid("address must not hold credentials",
 			"set the provider's own environment variables, or use its files")
-	case strings.EqualFold(scheme, "file"):
+	}
+
+	if strings.EqualFold(scheme, "file") {
+		// The path is that of the directory, so the folder is in the fragment.
 		base = "file://" + rest
 		path = fragment
-	case hasFragment:
-		return "", "", "", invalid(`address must not have a "#"`, `write "#" in a key as %23`)
-	default:
+	} else {
+		if hasFragment {
+			return "", "", "", invalid(`address must not have a "#"`, `write "#" in a key as %23`)
+		}
 		base = strings.ToLower(scheme) + "://" + host
 	}
-	if folder, err = url.PathUnescape(path); err != nil {
+
+	folder, err = url.PathUnescape(path)
+	if err != nil {
 		return "", "", "", invalid(`address must have two hexadecimal digits after each "%"`, `write "%" in a key as %25`)
 	}
 	if folder != "" && !strings.HasSuffix(folder, "/") {

@@ -52,16 +52,14 @@ func (c *Config) Check() error {
 	}
 	for _, name := range c.Names() {
 		l, err := c.find(name)
-		if err == nil {
-			_, err = c.configure(l, true)
-		}
-		if err == nil {
-			if failure := storage.CheckAddress(l.address); failure != nil {
-				err = c.of(name, 0, failure, "")
-			}
-		}
 		if err != nil {
 			return err
+		}
+		if _, err := c.configure(l, true); err != nil {
+			return err
+		}
+		if err := storage.CheckAddress(l.address); err != nil {
+			return c.locate(name, 0, err, "")
 		}
 	}
 	return nil
@@ -70,35 +68,41 @@ func (c *Config) Check() error {
 // checkForms refuses locations that no program could open. It checks each location without the
 // others.
 func (c *Config) checkForms() error {
-	variables := map[string]string{}
+	variables := map[string]string{} // names of locations by their variables
 	for _, name := range c.Names() {
 		if err := c.checkName(name); err != nil {
 			return err
 		}
-		if other, exists := variables[Variable(name)]; exists {
+		variable := Variable(name)
+		if other, exists := variables[variable]; exists {
 			return c.wrong(c.Locations[name].line,
 				"there must not be both "+other+" and "+name+", which are one name", "give one of them another name")
 		}
-		variables[Variable(name)] = name
-		l := &found{location: c.Locations[name], name: name}
-		_, err := l.location.inEffect()
-		if err == nil {
-			err = l.location.checkRequire()
-		}
-		if err != nil {
-			return c.of(name, 0, err, "")
-		}
-		l.location.Layers = slices.DeleteFunc(slices.Clone(l.location.Layers), func(layer Layer) bool {
-			registered, isOurs := driver.KnowsLayer(layer.Name)
-			// Skip a layer of this library that the program does not import. Another program may
-			// import the layer and open the location.
-			return isOurs && !registered
-		})
-		if _, err := c.configure(l, false); err != nil {
+		variables[variable] = name
+		if err := c.checkLocation(name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// checkLocation checks the address, the features and the layers of one location.
+func (c *Config) checkLocation(name string) error {
+	l := &found{location: c.Locations[name], name: name}
+	if _, err := l.location.inEffect(); err != nil {
+		return c.locate(name, 0, err, "")
+	}
+	if err := l.location.checkRequire(); err != nil {
+		return c.locate(name, 0, err, "")
+	}
+	l.location.Layers = slices.DeleteFunc(slices.Clone(l.location.Layers), func(layer Layer) bool {
+		registered, isOurs := driver.KnowsLayer(layer.Name)
+		// Skip a layer of this library that the program does not import. Another program may
+		// import the layer and open the location.
+		return isOurs && !registered
+	})
+	_, err := c.configure(l, false)
+	return err
 }
 
 // checkRequire refuses names that are not features. The error does not quote them, because a secret
@@ -112,6 +116,7 @@ func (l *Location) checkRequire() error {
 	return nil
 }
 
+// checkName refuses a name that a location must not have.
 func (c *Config) checkName(name string) error {
 	line := c.Locations[name].line
 	if !IsName(name) {
@@ -136,22 +141,27 @@ func (l *Location) Features() (all storage.Features) {
 }
 
 // featureOf returns the feature with this name.
-func featureOf(name string) (f storage.Features, known bool) {
+func featureOf(name string) (feature storage.Features, known bool) {
+	// For a bit without a feature, String returns a number. Such a number must not count as the name of
+	// a feature.
+	if !nameForm.MatchString(name) {
+		return 0, false
+	}
 	for bit := range 64 {
-		// For a bit without a feature, String returns a number. A name that is a number must not
-		// count as a feature, so the name must also match nameForm.
-		if f := storage.Features(1) << bit; f.String() == name && nameForm.MatchString(name) {
-			return f, true
+		feature := storage.Features(1) << bit
+		if feature.String() == name {
+			return feature, true
 		}
 	}
 	return 0, false
 }
 
-// This method adds the place of a location to an error: the file, the line and the location's name.
-// If line is 0, the place is the line at which the location begins.
-func (c *Config) of(name string, line int, err error, hint string) error {
+// locate adds the place of a location to an error: the file, the line and the location's name.
+// If line is 0, the place is the line at which the location begins. If the error has no hint, it gets
+// the given one.
+func (c *Config) locate(name string, line int, err error, hint string) error {
 	e := &storage.Error{Code: storage.InvalidArgument}
-	if inner, isOurs := errors.AsType[*storage.Error](err); isOurs {
+	if inner, ok := errors.AsType[*storage.Error](err); ok {
 		clone := *inner
 		e = &clone
 		err = inner.Err
@@ -174,13 +184,14 @@ func overlaps(one, other string) bool {
 	return driver.Overlap(serving.Directory(one), serving.Directory(other))
 }
 
+// invalid returns an error with the code InvalidArgument.
 func invalid(rule, hint string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(rule), Hint: hint}
 }
 
-// The function twice returns the name of the first layer that has the name of an earlier layer. If
+// repeatedName returns the name of the first layer that has the name of an earlier layer. If
 // all names differ, it returns "".
-func twice(layers []Layer) string {
+func repeatedName(layers []Layer) string {
 	for i, layer := range layers {
 		if slices.ContainsFunc(layers[:i], func(other Layer) bool { return other.Name == layer.Name }) {
 			return layer.Name

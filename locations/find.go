@@ -23,24 +23,15 @@ func (c *Config) find(name string) (*found, error) {
 		return nil, invalid("there must be the name of a location, or an address", addressHint)
 	}
 
-	l, ok := c.own(name)
+	l, isConfigured := c.own(name)
 	variable := Variable(name)
-	if address, set := c.lookup(variable); set {
-		result := map[string]string{}
-		if prefix, narrowed := l.location.Parameters["prefix"]; narrowed && !hasPrefix(address) {
-			result["prefix"] = prefix
-		}
-		l.location.Address = address
-		l.location.Parameters = result
-		l.location.Credentials = ""
-		var err error
-		if l.address, err = l.location.inEffect(); err != nil {
+	if address, isSet := c.lookup(variable); isSet {
+		if err := l.replaceAddress(address); err != nil {
 			return nil, argument.Within("variable "+variable, err)
 		}
 		return l, nil
 	}
-
-	if !ok {
+	if !isConfigured {
 		return nil, invalid(
 			fmt.Sprintf("%s is not set, and the configuration has no location %s; known are: %s",
 				variable, name, c.someNames()),
@@ -48,12 +39,32 @@ func (c *Config) find(name string) (*found, error) {
 		)
 	}
 
-	var err error
-	if l.address, err = l.location.inEffect(); err != nil {
-		return nil, c.of(l.name, 0, err, "")
+	address, err := l.location.inEffect()
+	if err != nil {
+		return nil, c.locate(l.name, 0, err, "")
 	}
+	l.address = address
 	return l, nil
 }
+
+// replaceAddress replaces the address of l by one from the environment.
+func (l *found) replaceAddress(address string) error {
+	parameters := map[string]string{}
+	prefix, hasOwnPrefix := l.location.Parameters["prefix"]
+	if hasOwnPrefix && !hasPrefix(address) {
+		parameters["prefix"] = prefix
+	}
+	l.location.Address = address
+	l.location.Parameters = parameters
+	l.location.Credentials = ""
+
+	var err error
+	l.address, err = l.location.inEffect()
+	return err
+}
+
+// maxShownNames is the number of names of locations that an error shows.
+const maxShownNames = 20
 
 // maxName is the largest length of a location's name, in bytes.
 const maxName = 256
@@ -77,8 +88,8 @@ func (c *Config) own(name string) (l *found, known bool) {
 // someNames returns at most 20 names of locations, for an error.
 func (c *Config) someNames() string {
 	names := c.Names()
-	if len(names) > 20 {
-		names = append(names[:20:20], "…")
+	if len(names) > maxShownNames {
+		names = append(names[:maxShownNames:maxShownNames], "…")
 	}
 	return strings.Join(names, ", ")
 }

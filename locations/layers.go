@@ -30,7 +30,7 @@ type Layers struct {
 func (c *Config) OpenLayers(ctx context.Context, name string, l Location) (*Layers, error) {
 	address, err := l.inEffect()
 	if err != nil {
-		return nil, c.of(name, 0, err, "")
+		return nil, c.locate(name, 0, err, "")
 	}
 	return c.openLayers(ctx, &found{location: l, name: name, address: address}, true)
 }
@@ -77,66 +77,91 @@ func (c *Config) configure(l *found, relations bool) ([]*driver.ConfiguredLayer,
 	var configured []*driver.ConfiguredLayer
 	others := map[string]bool{}
 	for i, layer := range l.location.Layers {
-		conf, err := driver.ConfigureLayer(layer.Name, c.settings(layer))
-		if err == nil && conf.Other != "" && !IsName(conf.Other) {
-			err = invalid("the second store must be the name of a location", "")
-		}
-		if err == nil && relations {
-			err = c.checkLayer(l, conf, others)
-		}
+		conf, err := c.configureLayer(layer)
 		if err != nil {
-			return nil, c.inLayer(l, i, err)
+			return nil, c.layerError(l, i, err)
+		}
+		if relations {
+			if err := c.checkSecondStore(l, conf, others); err != nil {
+				return nil, c.layerError(l, i, err)
+			}
 		}
 		configured = append(configured, conf)
 	}
-	if name := twice(l.location.Layers); name != "" {
-		return nil, c.of(l.name, 0, fmt.Errorf("layers must have %s only once", name), "remove one of them")
+	if name := repeatedName(l.location.Layers); name != "" {
+		return nil, c.locate(l.name, 0, fmt.Errorf("layers must have %s only once", name), "remove one of them")
 	}
 	if relations {
 		if err := c.checkDirectories(l, configured); err != nil {
-			return nil, c.of(l.name, 0, err, "")
+			return nil, c.locate(l.name, 0, err, "")
 		}
 	}
 	return configured, nil
 }
 
-// inLayer adds the place of layer i to an error. It adds the layer's name only if a layer with this
+// configureLayer reads and checks the settings of one layer.
+func (c *Config) configureLayer(layer Layer) (*driver.ConfiguredLayer, error) {
+	conf, err := driver.ConfigureLayer(layer.Name, c.settings(layer))
+	if err != nil {
+		return nil, err
+	}
+	if conf.Other != "" && !IsName(conf.Other) {
+		return nil, invalid("the second store must be the name of a location", "")
+	}
+	return conf, nil
+}
+
+// layerError adds the place of layer i to an error. It adds the layer's name only if a layer with this
 // name is registered.
-func (c *Config) inLayer(l *found, i int, err error) error {
+func (c *Config) layerError(l *found, i int, err error) error {
 	layer := l.location.Layers[i]
 	// If no layer with this name is registered, the error does not quote the name. The name may be
 	// a secret in the wrong place.
 	if registered, _ := driver.KnowsLayer(layer.Name); registered {
 		err = argument.Within("layer "+layer.Name, err)
 	}
-	return c.of(l.name, layer.line, err, "")
+	return c.locate(l.name, layer.line, err, "")
 }
 
 // checkDirectories refuses a layer that keeps its files in the directory of a store, because they
 // would become objects of that store.
 func (c *Config) checkDirectories(l *found, layers []*driver.ConfiguredLayer) error {
-	stores := []string{l.directory()}
-	for _, layer := range layers {
-		if other, err := c.find(layer.Other); layer.Other != "" && err == nil {
-			stores = append(stores, other.directory())
-		}
+	var stores []string // local directories of the location and of the second stores
+	if dir := l.directory(); dir != "" {
+		stores = append(stores, dir)
 	}
 	for _, layer := range layers {
-		for _, dir := range stores {
-			if dir != "" && layer.Directory != "" && overlaps(layer.Directory, dir) {
-				return invalid(
-					"the directory of a cache must not overlap with that of the location or of its second store",
-					"name a directory outside of them",
-				)
-			}
+		if layer.Other == "" {
+			continue
+		}
+		other, err := c.find(layer.Other)
+		if err != nil {
+			// Opening the layer returns this error.
+			continue
+		}
+		if dir := other.directory(); dir != "" {
+			stores = append(stores, dir)
+		}
+	}
+
+	for _, layer := range layers {
+		if layer.Directory == "" {
+			continue
+		}
+		isInside := slices.ContainsFunc(stores, func(dir string) bool { return overlaps(layer.Directory, dir) })
+		if isInside {
+			return invalid(
+				"the directory of a cache must not overlap with that of the location or of its second store",
+				"name a directory outside of them",
+			)
 		}
 	}
 	return nil
 }
 
-// checkLayer refuses a location that cannot be the second store of a layer. others
-// has the addresses of the second stores of earlier layers.
-func (c *Config) checkLayer(l *found, layer *driver.ConfiguredLayer, others map[string]bool) error {
+// checkSecondStore refuses a location that cannot be the second store of a layer. others
+// has the addresses of the second stores of earlier layers. checkSecondStore adds that of this layer.
+func (c *Config) checkSecondStore(l *found, layer *driver.ConfiguredLayer, others map[string]bool) error {
 	if layer.Other == "" {
 		return nil
 	}
@@ -156,19 +181,15 @@ func (c *Config) checkLayer(l *found, layer *driver.ConfiguredLayer, others map[
 	if err != nil {
 		return err
 	}
-
-	local := l.directory()
-	dir := other.directory()
 	if len(other.location.Layers) > 0 {
 		return invalid("the second store must be a location of a whole bucket without layers", "")
 	}
 	if hasPrefix(other.address) {
 		return invalid("the second store must be a location of a whole bucket without layers", "leave its prefix out")
 	}
-	if other.address == l.address || local != "" && dir != "" && overlaps(local, dir) {
+	if l.overlaps(other) {
 		return invalid("the two stores must not be the same bucket, nor one in the other", "")
 	}
-
 	if others[other.address] {
 		return invalid("mirror and overlay must name different stores",
 			"name another location in one of them, or remove one")
@@ -177,55 +198,77 @@ func (c *Config) checkLayer(l *found, layer *driver.ConfiguredLayer, others map[
 	return nil
 }
 
+// overlaps reports whether both locations have the same address, or directories that overlap.
+func (l *found) overlaps(other *found) bool {
+	if l.address == other.address {
+		return true
+	}
+	dir := l.directory()
+	otherDir := other.directory()
+	return dir != "" && otherDir != "" && overlaps(dir, otherDir)
+}
+
+// hasPrefix reports whether an address has the parameter prefix.
 func hasPrefix(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && u.Query().Has("prefix")
 }
 
-// openLayers opens the layers of a location. If bucket is false, the location is an account.
-func (c *Config) openLayers(ctx context.Context, l *found, bucket bool) (*Layers, error) {
+// openLayers opens the layers of a location. If isBucket is false, the location is an account.
+func (c *Config) openLayers(ctx context.Context, l *found, isBucket bool) (*Layers, error) {
 	configured, err := c.configure(l, true)
 	if err != nil {
 		return nil, err
 	}
-	open := &Layers{}
+	layers := &Layers{}
 	for i, layer := range configured {
-		if layer.Other != "" && !bucket {
-			err = invalid("a location with the layer mirror or overlay must be one bucket",
-				"buckets of an account would share the other store")
-		} else {
-			err = c.openLayer(ctx, layer, open)
-		}
-		if err != nil {
-			_ = open.Close()
-			return nil, c.inLayer(l, i, err)
+		if err := c.openLayer(ctx, layer, layers, isBucket); err != nil {
+			_ = layers.Close()
+			return nil, c.layerError(l, i, err)
 		}
 	}
-	return open, nil
+	return layers, nil
 }
 
-func (c *Config) openLayer(ctx context.Context, layer *driver.ConfiguredLayer, open *Layers) error {
+// openLayer opens a layer and its second store, and adds them to layers.
+func (c *Config) openLayer(ctx context.Context, layer *driver.ConfiguredLayer, layers *Layers, isBucket bool) error {
 	parts := driver.LayerParts{Lookup: c.lookup}
 	if layer.Other != "" {
-		other, err := c.find(layer.Other)
+		if !isBucket {
+			return invalid("a location with the layer mirror or overlay must be one bucket",
+				"buckets of an account would share the other store")
+		}
+		store, err := c.openSecondStore(ctx, layer.Other, layers)
 		if err != nil {
 			return err
 		}
-		if parts.Other, err = c.openBucket(ctx, other.address); err != nil {
-			return err
-		}
-		open.closers = append(open.closers, openBucket{parts.Other})
-		if err := storage.Require(parts.Other, other.location.Features()); err != nil {
-			return err
-		}
+		parts.Other = store
 	}
-	drv, closer, err := layer.Open(ctx, parts)
+
+	opened, closer, err := layer.Open(ctx, parts)
 	if err != nil {
 		return err
 	}
-	open.Layers = append(open.Layers, drv)
+	layers.Layers = append(layers.Layers, opened)
 	if closer != nil {
-		open.closers = append(open.closers, closer)
+		layers.closers = append(layers.closers, closer)
 	}
 	return nil
+}
+
+// openSecondStore opens the location with this name, so that Close of layers closes it.
+func (c *Config) openSecondStore(ctx context.Context, name string, layers *Layers) (storage.Bucket, error) {
+	other, err := c.find(name)
+	if err != nil {
+		return nil, err
+	}
+	store, err := c.openBucket(ctx, other.address)
+	if err != nil {
+		return nil, err
+	}
+	layers.closers = append(layers.closers, openBucket{store})
+	if err := storage.Require(store, other.location.Features()); err != nil {
+		return nil, err
+	}
+	return store, nil
 }

@@ -49,10 +49,11 @@ func Load() (*Config, error) {
 func DefaultPath(lookup func(name string) (value string, set bool)) string {
 	dir, _ := lookup("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(dir) {
-		var err error
-		if dir, err = os.UserConfigDir(); err != nil {
+		userDir, err := os.UserConfigDir()
+		if err != nil {
 			return ""
 		}
+		dir = userDir
 	}
 	return filepath.Join(dir, "omnibucket", "config.yaml")
 }
@@ -71,6 +72,7 @@ func ReadFile(path string) (*Config, error) {
 	return Parse(path, text)
 }
 
+// readBounded reads a regular file of at most maxFile bytes.
 func readBounded(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -86,8 +88,11 @@ func readBounded(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(text) > maxFile {
-		err = fmt.Errorf("%s has more than 1 MiB", path)
+	if err != nil {
+		return nil, err
 	}
-	return text, err
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("%s has more than 1 MiB", path)
+	}
+	return text, nil
 }

@@ -194,7 +194,7 @@ func (c *Config) OpenService(ctx context.Context, name string, opts ...storage.O
 		return nil, err
 	}
 	if len(l.location.Require) > 0 {
-		return nil, c.of(l.name, 0, invalid("require must be for one bucket, and not for an account", ""), "")
+		return nil, c.locate(l.name, 0, invalid("require must be for one bucket, and not for an account", ""), "")
 	}
 	layers, err := c.openLayers(ctx, l, false)
 	if err != nil {

@@ -25,32 +25,42 @@ func Parse(file string, text []byte) (*Config, error) {
 	if len(text) > maxFile {
 		return nil, c.wrong(0, "it must have at most 1 MiB", "")
 	}
-
 	document, err := c.document(text)
-	if err != nil || document == nil {
-		return c, err
-	}
-
-	err = c.each(document, func(key, value *yaml.Node) error {
-		switch key.Value {
-		case "locations":
-			return c.each(value, c.addLocation)
-		case "settings":
-			return c.each(value, func(name, value *yaml.Node) (err error) {
-				c.Settings[name.Value], err = c.text(value, "setting")
-				return err
-			})
-		}
-		return c.wrong(key.Line, "the file must have only locations and settings", "")
-	})
-
-	if err == nil {
-		err = c.checkForms()
-	}
 	if err != nil {
 		return nil, err
 	}
+	if document == nil {
+		return c, nil
+	}
+	if err := c.eachField(document, c.addSection); err != nil {
+		return nil, err
+	}
+	if err := c.checkForms(); err != nil {
+		return nil, err
+	}
 	return c, nil
+}
+
+// addSection adds the locations or the settings of the file to c.
+func (c *Config) addSection(key, value *yaml.Node) error {
+	switch key.Value {
+	case "locations":
+		return c.eachField(value, c.addLocation)
+	case "settings":
+		return c.eachField(value, c.addSetting)
+	default:
+		return c.wrong(key.Line, "the file must have only locations and settings", "")
+	}
+}
+
+// addSetting adds a setting to c.
+func (c *Config) addSetting(name, value *yaml.Node) error {
+	text, err := c.text(value, "setting")
+	if err != nil {
+		return err
+	}
+	c.Settings[name.Value] = text
+	return nil
 }
 
 // document returns the top-level mapping of the YAML text, or nil if the text is empty.
@@ -76,51 +86,71 @@ func (c *Config) document(text []byte) (*yaml.Node, error) {
 // addLocation adds a location to c. In YAML, it is an address, or a mapping with an address.
 func (c *Config) addLocation(name, value *yaml.Node) error {
 	l := Location{line: name.Line}
-
 	if value.Kind == yaml.ScalarNode {
-		var err error
-		l.Address, err = c.text(value, "address")
-		c.Locations[name.Value] = l
-		return err
-	}
-
-	err := c.each(value, func(key, value *yaml.Node) (err error) {
-		switch key.Value {
-		case "address":
-			l.Address, err = c.text(value, "address")
-		case "credentials":
-			l.Credentials, err = c.text(value, "credentials")
-		case "require":
-			err = c.list(value, "require", func(item *yaml.Node) error {
-				feature, err := c.text(item, "feature")
-				l.Require = append(l.Require, feature)
-				return err
-			})
-		case "layers":
-			err = c.list(value, "layers", func(item *yaml.Node) error {
-				if item.Kind != yaml.MappingNode || len(item.Content) != 2 {
-					return c.wrong(item.Line, "each of the layers must have one name", `write "- readonly: {}"`)
-				}
-				return c.each(item, func(name, settings *yaml.Node) error {
-					l.Layers = append(l.Layers, Layer{Name: name.Value, Settings: parsed{settings}, line: item.Line})
-					return c.plain(settings)
-				})
-			})
-		default:
-			if l.Parameters == nil {
-				l.Parameters = map[string]string{}
-			}
-			l.Parameters[key.Value], err = c.text(value, "parameter")
+		address, err := c.text(value, "address")
+		if err != nil {
+			return err
 		}
-		return err
-	})
+		l.Address = address
+	} else {
+		err := c.eachField(value, func(key, value *yaml.Node) error { return c.setField(&l, key, value) })
+		if err != nil {
+			return err
+		}
+	}
 	c.Locations[name.Value] = l
+	return nil
+}
+
+// setField sets the field of a location with the name key. A name that is not that of a field is a
+// parameter of the address.
+func (c *Config) setField(l *Location, key, value *yaml.Node) (err error) {
+	switch key.Value {
+	case "address":
+		l.Address, err = c.text(value, "address")
+	case "credentials":
+		l.Credentials, err = c.text(value, "credentials")
+	case "require":
+		err = c.eachItem(value, "require", func(item *yaml.Node) error { return c.addFeature(l, item) })
+	case "layers":
+		err = c.eachItem(value, "layers", func(item *yaml.Node) error { return c.addLayer(l, item) })
+	default:
+		if l.Parameters == nil {
+			l.Parameters = map[string]string{}
+		}
+		l.Parameters[key.Value], err = c.text(value, "parameter")
+	}
 	return err
 }
 
-// This method calls do for each key and value of a mapping. If a key occurs twice, it
+// addFeature adds a required feature to a location.
+func (c *Config) addFeature(l *Location, item *yaml.Node) error {
+	feature, err := c.text(item, "feature")
+	if err != nil {
+		return err
+	}
+	l.Require = append(l.Require, feature)
+	return nil
+}
+
+// addLayer adds a layer to a location. In YAML, it is a mapping of the layer's name to its settings.
+func (c *Config) addLayer(l *Location, item *yaml.Node) error {
+	const nodesOfOneField = 2 // its name and its value
+	if item.Kind != yaml.MappingNode || len(item.Content) != nodesOfOneField {
+		return c.wrong(item.Line, "each of the layers must have one name", `write "- readonly: {}"`)
+	}
+	return c.eachField(item, func(name, settings *yaml.Node) error {
+		if err := c.checkPlain(settings); err != nil {
+			return err
+		}
+		l.Layers = append(l.Layers, Layer{Name: name.Value, Settings: parsed{settings}, line: item.Line})
+		return nil
+	})
+}
+
+// eachField calls do for each key and value of a mapping. If a key occurs twice, it
 // fails.
-func (c *Config) each(mapping *yaml.Node, do func(key, value *yaml.Node) error) error {
+func (c *Config) eachField(mapping *yaml.Node, do func(key, value *yaml.Node) error) error {
 	if isNull(mapping) {
 		return nil
 	}
@@ -128,6 +158,7 @@ func (c *Config) each(mapping *yaml.Node, do func(key, value *yaml.Node) error) 
 		return c.wrong(mapping.Line, "there must be names and values, without anchors", "")
 	}
 	keys := map[string]bool{}
+	// The content of a mapping has each key and then its value.
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		key := mapping.Content[i]
 		value := mapping.Content[i+1]
@@ -145,8 +176,8 @@ func (c *Config) each(mapping *yaml.Node, do func(key, value *yaml.Node) error) 
 	return nil
 }
 
-// This method calls do for each item of a list.
-func (c *Config) list(node *yaml.Node, name string, do func(item *yaml.Node) error) error {
+// eachItem calls do for each item of a list.
+func (c *Config) eachItem(node *yaml.Node, name string, do func(item *yaml.Node) error) error {
 	if isNull(node) {
 		return nil
 	}
@@ -161,6 +192,19 @@ func (c *Config) list(node *yaml.Node, name string, do func(item *yaml.Node) err
 	return nil
 }
 
+// checkPlain refuses anchors and aliases, because with them a small file can expand to a huge one.
+func (c *Config) checkPlain(node *yaml.Node) error {
+	if node.Kind == yaml.AliasNode || node.Anchor != "" {
+		return c.wrong(node.Line, "there must be no anchors and no aliases", "write the value again")
+	}
+	for _, inner := range node.Content {
+		if err := c.checkPlain(inner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // text returns a single YAML value as text. The value may be a string, a number or a boolean.
 func (c *Config) text(node *yaml.Node, name string) (string, error) {
 	if node.Kind != yaml.ScalarNode || node.Anchor != "" || isNull(node) || node.Tag == "!!binary" {
@@ -169,19 +213,7 @@ func (c *Config) text(node *yaml.Node, name string) (string, error) {
 	return node.Value, nil
 }
 
-// plain refuses anchors and aliases, because with them a small file can expand to a huge one.
-func (c *Config) plain(node *yaml.Node) error {
-	if node.Kind == yaml.AliasNode || node.Anchor != "" {
-		return c.wrong(node.Line, "there must be no anchors and no aliases", "write the value again")
-	}
-	for _, inner := range node.Content {
-		if err := c.plain(inner); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
+// isNull reports whether a node is null, which an empty value is.
 func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.Tag == "!!null" }
 
 // wrong returns an InvalidArgument error that names the file and the line.
@@ -192,12 +224,16 @@ func (c *Config) wrong(line int, rule, hint string) error {
 // notYAML returns the error for a text that is not YAML. It takes only the line number from the
 // parser's error, because that error may quote a secret.
 func (c *Config) notYAML(err error) error {
-	rule := "the file must be YAML"
+	const rule = "the file must be YAML"
 	words := strings.Fields(err.Error())
-	if i := slices.Index(words, "line"); i >= 0 && i+1 < len(words) {
-		if number := strings.TrimSuffix(words[i+1], ":"); number != "" && strings.Trim(number, "0123456789") == "" {
-			rule = fmt.Sprintf("line %s: the file must be YAML", number)
-		}
+	i := slices.Index(words, "line")
+	if i < 0 || i == len(words)-1 {
+		return c.wrong(0, rule, "")
 	}
-	return c.wrong(0, rule, "")
+	number := strings.TrimSuffix(words[i+1], ":")
+	isNumber := number != "" && strings.Trim(number, "0123456789") == ""
+	if !isNumber {
+		return c.wrong(0, rule, "")
+	}
+	return c.wrong(0, fmt.Sprintf("line %s: %s", number, rule), "")
 }

@@ -33,7 +33,7 @@ func (c *Config) settings(layer Layer) driver.LayerSettings {
 	}
 }
 
-// The type parsed contains the settings of a layer that Parse has read. Parse has also checked the
+// parsed contains the settings of a layer that Parse has read. Parse has also checked the
 // form of the settings.
 type parsed struct{ node *yaml.Node }
 
@@ -75,26 +75,21 @@ func checkForm(node *yaml.Node, dst any) error {
 		}
 		return nil
 	}
-
-	var names []string
-	for field := range target.Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
-		names = append(names, name)
-	}
-
 	if isNull(node) {
 		return nil
 	}
-	if node.Kind != yaml.MappingNode {
-		return form("there must be fields: " + fields(names))
-	}
 
+	names := fieldNames(target)
+	if node.Kind != yaml.MappingNode {
+		return form("there must be fields: " + joinNames(names))
+	}
 	seen := map[string]bool{}
+	// The content of a mapping has each key and then its value.
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key := node.Content[i].Value
 		if !slices.Contains(names, key) {
 			// The error does not quote the name, which may be a secret in the wrong place.
-			return form("there must be no other fields than " + fields(names))
+			return form("there must be no other fields than " + joinNames(names))
 		}
 		if seen[key] {
 			return form("field " + key + " must not be there twice")
@@ -104,13 +99,25 @@ func checkForm(node *yaml.Node, dst any) error {
 	return nil
 }
 
-func fields(names []string) string {
+// fieldNames returns the names that the fields of a struct have in YAML.
+func fieldNames(target reflect.Type) []string {
+	var names []string
+	for field := range target.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		names = append(names, name)
+	}
+	return names
+}
+
+// joinNames returns the names as a text, which is "none" if there are none.
+func joinNames(names []string) string {
 	if len(names) == 0 {
 		return "none"
 	}
 	return strings.Join(names, ", ")
 }
 
+// form returns the error for settings that break a rule.
 func form(rule string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(rule)}
 }
