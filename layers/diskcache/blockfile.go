@@ -89,9 +89,14 @@ func readBlock(file io.Reader, data []byte) bool {
 // must succeed anyway.
 func (c *Cache) write(name string, data []byte) {
 	bytes := headerBytes + int64(len(data))
-	// If the disk is full, removing other blocks may help.
-	for range 2 {
-		if !c.makeRoom(bytes) || !c.endWrite(bytes, c.store(name, data)) {
+	const attempts = 2 // if the disk is full, removing other blocks may help
+	for range attempts {
+		if !c.makeRoom(bytes) {
+			return
+		}
+		err := c.store(name, data)
+		isFull := c.endWrite(bytes, err)
+		if !isFull {
 			return
 		}
 	}
@@ -121,8 +126,11 @@ func (c *Cache) store(name string, data []byte) error {
 func (c *Cache) create(name string) (*os.File, error) {
 	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
 	file, err := c.root.OpenFile(name, flags, 0o600)
+	if err == nil {
+		return file, nil
+	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return file, err
+		return nil, err
 	}
 	// Another process may create the folder at the same time.
 	if err := c.root.Mkdir(path.Dir(name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {

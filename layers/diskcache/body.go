@@ -20,7 +20,7 @@ const maxRun = 1024
 // fetches all missing blocks up to the next block that the cache has.
 type body struct {
 	d        *objectDriver
-	ctx      context.Context
+	ctx      context.Context // of Get, because the methods of package io take none
 	object   object
 	size     int64 // size of the object in bytes
 	pos, end int64 // offsets in the object: next byte to load, and end of the range
@@ -29,7 +29,7 @@ type body struct {
 	unread []byte         // bytes of buffer that are still to be delivered
 	sum    uint32         // checksum of all bytes that were loaded
 	want   storage.CRC32C // value that sum must have at the end of the object; unknown if only a part is read
-	failed error          // error that Read returns after all loaded bytes
+	err    error          // error that Read returns after all loaded bytes
 
 	mu      sync.Mutex // guards fetched and closed, because Close may be called during a Read
 	fetched io.ReadCloser
@@ -40,17 +40,19 @@ type body struct {
 	endBlock int64
 }
 
+// blockBytes returns the size of a block.
 func (b *body) blockBytes() int64 { return b.d.cache.config.BlockBytes }
 
+// name returns the name of a block of the object.
 func (b *body) name(number int64) string {
 	return blockName(b.object.bucket, b.object, b.blockBytes(), number)
 }
 
-// missing returns the end of a run of blocks that the cache lacks. first is the
+// endOfMissing returns the end of a run of blocks that the cache lacks. first is the
 // number of the first block of the run. The run ends before the next block in the cache, after the
 // block with the number last, or after maxRun blocks. The result is the number of the first block
 // after the run.
-func (b *body) missing(first, last int64) int64 {
+func (b *body) endOfMissing(first, last int64) int64 {
 	number := first + 1
 	for number <= last && number < first+maxRun && !b.d.cache.has(b.name(number)) {
 		number++
@@ -95,15 +97,16 @@ func (b *body) fetch(first, end int64) (*storage.Attrs, error) {
 	return attrs, nil
 }
 
+// Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
-	if len(b.unread) == 0 && b.failed == nil {
+	if len(b.unread) == 0 && b.err == nil {
 		if b.pos == b.end {
 			return 0, io.EOF
 		}
 		b.load()
 	}
 	if len(b.unread) == 0 {
-		return 0, b.failed
+		return 0, b.err
 	}
 	n := copy(p, b.unread)
 	b.unread = b.unread[n:]
@@ -112,7 +115,7 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 // load reads the block with the byte at pos into buffer. It sets unread to the bytes from pos to the
-// end of the block or of the range, and failed to the error that Read returns after them.
+// end of the block or of the range, and err to the error that Read returns after them.
 func (b *body) load() {
 	blockBytes := b.blockBytes()
 	number := b.pos / blockBytes
@@ -123,7 +126,7 @@ func (b *body) load() {
 
 	data := b.buffer[:min(blockBytes, b.size-start)]
 	n, err := b.block(number, data)
-	b.failed = err
+	b.err = err
 
 	// A read that has failed may have loaded some of the bytes.
 	first := b.pos - start
@@ -134,7 +137,7 @@ func (b *body) load() {
 		return
 	}
 	if err == nil {
-		b.failed = io.ErrUnexpectedEOF
+		b.err = io.ErrUnexpectedEOF
 	}
 }
 
@@ -162,7 +165,8 @@ func (b *body) block(number int64, data []byte) (int, error) {
 		if b.d.cache.read(b.name(number), data) {
 			return len(data), nil
 		}
-		if _, err := b.fetch(number, b.missing(number, (b.end-1)/b.blockBytes())); err != nil {
+		last := (b.end - 1) / b.blockBytes()
+		if _, err := b.fetch(number, b.endOfMissing(number, last)); err != nil {
 			return 0, changedError(err)
 		}
 		fetched = b.readerOf(number)
@@ -170,6 +174,7 @@ func (b *body) block(number int64, data []byte) (int, error) {
 	if fetched == nil {
 		return 0, fs.ErrClosed
 	}
+
 	n, err := io.ReadFull(fetched, data)
 	if err != nil {
 		return n, err

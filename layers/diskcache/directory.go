@@ -63,6 +63,7 @@ func openDir(dir string) (*os.Root, error) {
 	return blocks, nil
 }
 
+// dirError returns the error for a directory that cannot be used.
 func dirError(err error) error {
 	return &storage.Error{Code: storage.Internal, Op: "diskcache.Open", Err: err}
 }
@@ -167,6 +168,7 @@ func isFormer(root *os.Root, name string) bool {
 // isBlock reports whether name has the form of a block's file name.
 func isBlock(name string) bool { return len(name) == nameLength && isHex(name) }
 
+// isHex reports whether name consists of pairs of hexadecimal digits.
 func isHex(name string) bool {
 	_, err := hex.DecodeString(name)
 	return err == nil

@@ -108,6 +108,7 @@ func Open(dir string, c Config) (*Cache, error) {
 	return cache, nil
 }
 
+// invalid returns an error of Open with the code InvalidArgument.
 func invalid(rule, hint string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: "diskcache.Open", Err: errors.New(rule), Hint: hint}
 }

@@ -35,77 +35,91 @@ type keptBlock struct {
 // used blocks if this process has written much since its last scan, or if the disk is full. Other
 // processes may remove blocks at the same time.
 func (c *Cache) makeRoom(bytes int64) bool {
-	fits, scanned := c.count(bytes)
-	if !fits || scanned {
-		return fits
+	if !c.beginWrite(bytes) {
+		return false
 	}
+	if c.isScanDue() {
+		c.removeOldest(bytes)
+	}
+	return true
+}
+
+// beginWrite adds to the number of bytes that are being written. It returns false if all writes
+// in progress together would exceed MaxBytes.
+func (c *Cache) beginWrite(bytes int64) bool {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	if c.writing+bytes > c.config.MaxBytes {
+		return false
+	}
+	c.writing += bytes
+	c.unscanned += bytes
+	return true
+}
+
+// startScan begins a scan if one is due. room is the number of bytes for which the scan must make
+// room. isFull is true if the disk was full.
+func (c *Cache) startScan() (room int64, isFull, isDue bool) {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	share := c.config.MaxBytes / scanShare
+	if !c.full && c.unscanned <= share {
+		return 0, false, false
+	}
+	isFull = c.full
+	c.full = false
+	c.unscanned = c.writing
+	return max(share, c.writing), isFull, true
+}
+
+// removeOldest removes the least recently used blocks, until there is room for the writes in progress.
+// bytes is the number of bytes that the caller will write. If another goroutine has just removed
+// blocks, removeOldest does nothing.
+func (c *Cache) removeOldest(bytes int64) {
 	c.scanning.Lock()
 	defer c.scanning.Unlock()
-	room, full, due := c.startScan()
-	if !due {
-		// Another goroutine has just scanned.
-		return true
+	room, isFull, isDue := c.startScan()
+	if !isDue {
+		return
 	}
 
 	blocks, total := c.scan()
 	maximum := c.config.MaxBytes - room
-	if full {
+	if isFull {
 		// The disk has no room for these bytes.
 		maximum = min(maximum, total-total/scanShare-bytes)
 	}
 	slices.SortFunc(blocks, func(a, b keptBlock) int { return a.used.Compare(b.used) })
-
 	for _, b := range blocks {
 		if total <= maximum {
-			break
+			return
 		}
 		// Ignore the error: another process may have removed the block.
 		_ = c.root.Remove(b.name)
 		total -= b.bytes
 	}
-	return true
-}
-
-// count adds to the number of bytes that are being written. The first result is false if all writes
-// in progress together would exceed MaxBytes. The second result is false if a scan is due.
-func (c *Cache) count(bytes int64) (fits, scanned bool) {
-	c.counting.Lock()
-	defer c.counting.Unlock()
-	if c.writing+bytes > c.config.MaxBytes {
-		return false, false
-	}
-	c.writing += bytes
-	c.unscanned += bytes
-	return true, c.unscanned <= c.config.MaxBytes/scanShare && !c.full
-}
-
-// startScan begins a scan if one is due. room is the number of bytes for which the scan must make
-// room. full is true if the disk was full.
-func (c *Cache) startScan() (room int64, full, due bool) {
-	c.counting.Lock()
-	defer c.counting.Unlock()
-	share := c.config.MaxBytes / scanShare
-	if c.unscanned <= share && !c.full {
-		return 0, false, false
-	}
-	full = c.full
-	c.full = false
-	c.unscanned = c.writing
-	return max(share, c.writing), full, true
 }
 
 // endWrite must be called after each write that makeRoom has permitted. err is the
 // error of that write. The result is true if the disk is full. In this case, the caller can call
 // makeRoom again, which removes blocks, and then repeat the write.
-func (c *Cache) endWrite(bytes int64, err error) bool {
+func (c *Cache) endWrite(bytes int64, err error) (isFull bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
 	c.writing -= bytes
-	if (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) && c.now().Sub(c.fullAt) >= fullPause {
+	hasNoSpace := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	if hasNoSpace && c.now().Sub(c.fullAt) >= fullPause {
 		c.full = true
 		c.fullAt = c.now()
 	}
 	return c.full
+}
+
+// isScanDue reports whether blocks may have to be removed.
+func (c *Cache) isScanDue() bool {
+	c.counting.Lock()
+	defer c.counting.Unlock()
+	return c.full || c.unscanned > c.config.MaxBytes/scanShare
 }
 
 // scan returns all blocks and the sum of their bytes. It removes temporary files that killed
@@ -127,10 +141,17 @@ func (c *Cache) scan() (blocks []keptBlock, total int64) {
 			if isBlock(file.Name()) {
 				blocks = append(blocks, keptBlock{name, info.Size(), info.ModTime()})
 				total += info.Size()
-			} else if strings.HasPrefix(file.Name(), tempPrefix) && c.now().Sub(info.ModTime()) > tempAge {
+				continue
+			}
+			if c.isAbandoned(info) {
 				_ = c.root.Remove(name)
 			}
 		}
 	}
 	return blocks, total
+}
+
+// isAbandoned reports whether a file is a temporary one that a killed process has left.
+func (c *Cache) isAbandoned(info fs.FileInfo) bool {
+	return strings.HasPrefix(info.Name(), tempPrefix) && c.now().Sub(info.ModTime()) > tempAge
 }

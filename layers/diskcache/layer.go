@@ -127,34 +127,44 @@ func (d *objectDriver) read(
 //
 // If the object is replaced after this call, the read fails with Changed.
 func (d *objectDriver) confirm(b *body, r *driver.GetRequest, current *storage.Attrs) (*storage.Attrs, error) {
-	if attrs := d.recentAttrs(b.object); attrs != nil && current == nil {
-		return attrs, nil
+	if current == nil {
+		if attrs := d.recentAttrs(b.object); attrs != nil {
+			return attrs, nil
+		}
 	}
+
 	size := d.cache.config.BlockBytes
 	first := r.Offset / size
-	if r.Suffix > 0 || d.cache.has(b.name(first)) {
+	needsFetch := r.Suffix == 0 && !d.cache.has(b.name(first))
+	if !needsFetch {
 		if current != nil {
 			return current, nil
 		}
-		attrs, err := d.Head(b.ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition})
-		if err != nil {
-			return nil, err
-		}
-		if attrs.Revision != r.Condition.Revision {
-			// The store has ignored the condition.
-			return nil, storage.PreconditionFailed
-		}
-		return attrs, nil
+		return d.headRevision(b.ctx, r)
 	}
-
 	if r.Length < 0 {
 		return b.fetch(first, -1)
 	}
 	// The sum of any offset and length may be larger than an int64.
 	end := r.Offset + min(r.Length, math.MaxInt64-r.Offset)
-	return b.fetch(first, b.missing(first, (end-1)/size))
+	return b.fetch(first, b.endOfMissing(first, (end-1)/size))
 }
 
+// headRevision calls Head for the revision in r. If the object has another revision, it fails with
+// PreconditionFailed.
+func (d *objectDriver) headRevision(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	attrs, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition})
+	if err != nil {
+		return nil, err
+	}
+	if attrs.Revision != r.Condition.Revision {
+		// The store has ignored the condition.
+		return nil, storage.PreconditionFailed
+	}
+	return attrs, nil
+}
+
+// trust remembers attributes that the store has just returned, for Config.TrustFor.
 func (d *objectDriver) trust(key, version string, attrs *storage.Attrs) {
 	if d.cache.config.TrustFor == 0 || attrs.Revision == "" {
 		return
@@ -168,13 +178,15 @@ func (d *objectDriver) trust(key, version string, attrs *storage.Attrs) {
 	d.trusted[object{d.bucket, key, version, attrs.Revision}] = confirmed{&clone, d.cache.now()}
 }
 
+// recentAttrs returns the attributes of a revision that the store has confirmed less than TrustFor ago,
+// or nil.
 func (d *objectDriver) recentAttrs(o object) *storage.Attrs {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	was, ok := d.trusted[o]
-	if !ok || d.cache.now().Sub(was.at) >= d.cache.config.TrustFor {
+	found, ok := d.trusted[o]
+	if !ok || d.cache.now().Sub(found.at) >= d.cache.config.TrustFor {
 		delete(d.trusted, o)
 		return nil
 	}
-	return was.attrs
+	return found.attrs
 }
