@@ -18,9 +18,13 @@ func TestSandboxWithPolicyOfMiddleware(t *testing.T) {
 		opts        []serve.Option
 		want        []string
 	}{
-		"a page":                {"text/html", nil, []string{strict, "sandbox"}},
-		"a PDF":                 {"application/pdf", nil, []string{strict}},
-		"active content passes": {"text/html", []serve.Option{serve.AllowActiveContent()}, []string{strict}},
+		"a page": {contentType: "text/html", opts: nil, want: []string{strict, "sandbox"}},
+		"a PDF":  {contentType: "application/pdf", opts: nil, want: []string{strict}},
+		"active content passes": {
+			contentType: "text/html",
+			opts:        []serve.Option{serve.AllowActiveContent()},
+			want:        []string{strict},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -44,22 +48,46 @@ func TestActiveContentIsAttachment(t *testing.T) {
 		contentType, disposition string
 		want                     string
 	}{
-		"HTML":                       {"text/html; charset=utf-8", "", attachment},
-		"HTML in capitals":           {"TEXT/HTML", "", attachment},
-		"XHTML":                      {"application/xhtml+xml", "", attachment},
-		"SVG":                        {"image/svg+xml", "", attachment},
-		"XML":                        {"application/xml", "", attachment},
-		"a feed":                     {"application/atom+xml", "", attachment},
-		"JavaScript":                 {"text/javascript", "", attachment},
-		"an unknown type":            {"x/y", "", attachment},
-		"HTML that wants to be seen": {"text/html", "inline", attachment},
-		"HTML with a name":           {"text/html", `inline; filename="a.html"`, `attachment; filename="a.html"`},
-		"an attachment as it is":     {"text/html", `Attachment; filename="a.html"`, `Attachment; filename="a.html"`},
-		"a picture":                  {"image/png", "", ""},
-		"a picture with a name":      {"image/jpeg", `inline; filename="a.jpg"`, `inline; filename="a.jpg"`},
-		"text":                       {"text/plain; charset=utf-8", "", ""},
-		"a film":                     {"video/mp4", "", ""},
-		"a document":                 {"application/pdf", "", ""},
+		"HTML": {
+			contentType: "text/html; charset=utf-8",
+			disposition: "",
+			want:        attachment,
+		},
+		"HTML in capitals": {contentType: "TEXT/HTML", disposition: "", want: attachment},
+		"XHTML": {
+			contentType: "application/xhtml+xml",
+			disposition: "",
+			want:        attachment,
+		},
+		"SVG": {contentType: "image/svg+xml", disposition: "", want: attachment},
+		"XML": {contentType: "application/xml", disposition: "", want: attachment},
+		"a feed": {
+			contentType: "application/atom+xml",
+			disposition: "",
+			want:        attachment,
+		},
+		"JavaScript":                 {contentType: "text/javascript", disposition: "", want: attachment},
+		"an unknown type":            {contentType: "x/y", disposition: "", want: attachment},
+		"HTML that wants to be seen": {contentType: "text/html", disposition: "inline", want: attachment},
+		"HTML with a name": {
+			contentType: "text/html",
+			disposition: `inline; filename="a.html"`,
+			want:        `attachment; filename="a.html"`,
+		},
+		"an attachment as it is": {
+			contentType: "text/html",
+			disposition: `Attachment; filename="a.html"`,
+			want:        `Attachment; filename="a.html"`,
+		},
+		"a picture": {contentType: "image/png", disposition: "", want: ""},
+		"a picture with a name": {
+			contentType: "image/jpeg",
+			disposition: `inline; filename="a.jpg"`,
+			want:        `inline; filename="a.jpg"`,
+		},
+		"text":       {contentType: "text/plain; charset=utf-8", disposition: "", want: ""},
+		"a film":     {contentType: "video/mp4", disposition: "", want: ""},
+		"a document": {contentType: "application/pdf", disposition: "", want: ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +106,8 @@ func TestActiveContentIsAttachment(t *testing.T) {
 					policy = ""
 				}
 				s := newSite(t, opts...)
-				s.put("a", "<script>", storage.WithPublicRead(), storage.WithContentType(tt.contentType), storage.WithContentDisposition(tt.disposition))
+				s.put("a", "<script>", storage.WithPublicRead(), storage.WithContentType(tt.contentType),
+					storage.WithContentDisposition(tt.disposition))
 
 				for _, address := range []string{s.public("a"), s.download("a").URL} {
 					w := s.ask("GET", address, nil)

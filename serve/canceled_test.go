@@ -33,7 +33,9 @@ func TestObjectCanceledRequestIsError(t *testing.T) {
 			})
 		},
 		"Object, of a Downloader that fails in its own words": func(b storage.Bucket) http.Handler {
-			d := downloading(func(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+			d := downloading(func(
+				ctx context.Context, key string, opts ...storage.DownloadOption,
+			) (*storage.Reader, error) {
 				if _, err := b.Download(ctx, key, opts...); err == nil {
 					return nil, errors.New("nobody gave up")
 				}
@@ -74,12 +76,16 @@ func TestObjectCanceledRequestIsError(t *testing.T) {
 				t.Run(name+", where "+when+"/"+method, func(t *testing.T) {
 					stop := context.CancelFunc(func() {})
 					d := memstore.NewDriver(memstore.Config{})
-					put(t, engine.New(d), "key", "data", storage.WithCacheControl(forGood), storage.WithPublicRead())
-					b := engine.New(d, storage.WithSigningBaseURL("http://files.example.com"), driver.WithLayer(func(d driver.Driver) driver.Driver {
-						return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
-							stop()
-							return next(ctx)
-						})
+					put(t, engine.New(d), "key", "data", storage.WithCacheControl(forGood),
+						storage.WithPublicRead())
+					b := engine.New(d, storage.WithSigningBaseURL("http://files.example.com"), driver.WithLayer(func(
+						d driver.Driver,
+					) driver.Driver {
+						return driver.Intercept(d,
+							func(ctx context.Context, _ string, next func(context.Context) error) error {
+								stop()
+								return next(ctx)
+							})
 					}))
 					server := start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						w.Header().Set("Cache-Control", forGood)

@@ -12,8 +12,13 @@ import (
 )
 
 var (
-	anyRead = storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET", "HEAD"}, ExposedHeaders: []string{"ETag", "Content-Range"}, MaxAge: time.Hour}
-	appPut  = storage.CORSRule{
+	anyRead = storage.CORSRule{
+		Origins:        []string{"*"},
+		Methods:        []string{"GET", "HEAD"},
+		ExposedHeaders: []string{"ETag", "Content-Range"},
+		MaxAge:         time.Hour,
+	}
+	appPut = storage.CORSRule{
 		Origins:        []string{"https://*.example.com", "http://localhost:3000"},
 		Methods:        []string{"PUT", "POST"},
 		AllowedHeaders: []string{"Content-Type", "x-omnibucket-*"},
@@ -31,7 +36,12 @@ func TestPreflightFollowsRules(t *testing.T) {
 		allowed                 string
 		maxAge                  string
 	}{
-		"a read from anywhere": {origin: "https://evil.example.org", method: "GET", allowed: "*", maxAge: "3600"},
+		"a read from anywhere": {
+			origin:  "https://evil.example.org",
+			method:  "GET",
+			allowed: "*",
+			maxAge:  "3600",
+		},
 		"a read with a header": {origin: "https://evil.example.org", method: "GET", headers: "x-more"},
 		"an upload from the app": {
 			origin:  "https://app.example.com",
@@ -47,13 +57,34 @@ func TestPreflightFollowsRules(t *testing.T) {
 			allowed: "http://localhost:3000",
 			maxAge:  "90",
 		},
-		"without headers":               {origin: "http://localhost:3000", method: "PUT", allowed: "http://localhost:3000", maxAge: "90"},
-		"an upload from another origin": {origin: "https://evil.example.org", method: "PUT", headers: "content-type"},
-		"from a name like the app's":    {origin: "https://app.example.com.evil.org", method: "PUT", headers: "content-type"},
-		"from another scheme":           {origin: "http://app.example.com", method: "PUT", headers: "content-type"},
-		"with a header more":            {origin: "https://app.example.com", method: "PUT", headers: "content-type, x-other"},
-		"with another method":           {origin: "https://app.example.com", method: "DELETE"},
-		"from nowhere":                  {origin: "null", method: "PUT"},
+		"without headers": {
+			origin:  "http://localhost:3000",
+			method:  "PUT",
+			allowed: "http://localhost:3000",
+			maxAge:  "90",
+		},
+		"an upload from another origin": {
+			origin:  "https://evil.example.org",
+			method:  "PUT",
+			headers: "content-type",
+		},
+		"from a name like the app's": {
+			origin:  "https://app.example.com.evil.org",
+			method:  "PUT",
+			headers: "content-type",
+		},
+		"from another scheme": {
+			origin:  "http://app.example.com",
+			method:  "PUT",
+			headers: "content-type",
+		},
+		"with a header more": {
+			origin:  "https://app.example.com",
+			method:  "PUT",
+			headers: "content-type, x-other",
+		},
+		"with another method": {origin: "https://app.example.com", method: "DELETE"},
+		"from nowhere":        {origin: "null", method: "PUT"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -64,7 +95,8 @@ func TestPreflightFollowsRules(t *testing.T) {
 			w := s.ask("OPTIONS", siteBase+"/any/key", nil, header...)
 
 			h := w.Header()
-			require.Equal(t, "Origin, Access-Control-Request-Method, Access-Control-Request-Headers", h.Get("Vary"))
+			require.Equal(t, "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+				h.Get("Vary"))
 			require.Equal(t, tt.allowed, h.Get("Access-Control-Allow-Origin"))
 			require.Empty(t, h.Get("Access-Control-Allow-Credentials"))
 
@@ -81,7 +113,8 @@ func TestPreflightFollowsRules(t *testing.T) {
 	s.refused(s.ask("OPTIONS", siteBase+"/a", nil), 400, "InvalidRequest")
 
 	s.cors()
-	s.refused(s.ask("OPTIONS", siteBase+"/a", nil, "Origin", "https://app.example.com", "Access-Control-Request-Method", "GET"), 403, "AccessForbidden")
+	s.refused(s.ask("OPTIONS", siteBase+"/a", nil, "Origin", "https://app.example.com",
+		"Access-Control-Request-Method", "GET"), 403, "AccessForbidden")
 }
 
 // The response to a refused preflight says which rule would allow it.
@@ -117,7 +150,12 @@ func TestPreflightRefusedSaysWhatToAllow(t *testing.T) {
 			headers: "content-type, if-none-match",
 			want:    `Name it in AllowedHeaders. A signed upload with IfAbsent sends it`,
 		},
-		{name: "a long origin", origin: "https://" + strings.Repeat("a", 1000), method: "PUT", want: strings.Repeat("a", 192) + "&#34;. Name it"},
+		{
+			name:   "a long origin",
+			origin: "https://" + strings.Repeat("a", 1000),
+			method: "PUT",
+			want:   strings.Repeat("a", 192) + "&#34;. Name it",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -144,7 +182,8 @@ func TestPreflightKeepsVary(t *testing.T) {
 
 	s.handler.ServeHTTP(w, r)
 	require.Equal(t, 204, w.Code)
-	require.Equal(t, []string{"Accept-Language", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}, w.Header().Values("Vary"))
+	require.Equal(t,
+		[]string{"Accept-Language", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}, w.Header().Values("Vary"))
 }
 
 // Responses, and also refusals, let pages of allowed origins read them.
@@ -159,11 +198,45 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 			origin string
 			want   string
 		}{
-			"a download":                    {func(h ...string) *httptest.ResponseRecorder { return s.ask("GET", s.download("a").URL, nil, h...) }, "https://any.example.org", "*"},
-			"a refused download":            {func(h ...string) *httptest.ResponseRecorder { return s.ask("GET", s.public("a"), nil, h...) }, "https://any.example.org", "*"},
-			"an upload":                     {func(h ...string) *httptest.ResponseRecorder { return s.use(s.upload("b"), "x", h...) }, "https://app.example.com", "https://app.example.com"},
-			"a refused upload":              {func(h ...string) *httptest.ResponseRecorder { return s.ask("PUT", s.public("b"), nil, h...) }, "https://app.example.com", "https://app.example.com"},
-			"an upload from another origin": {func(h ...string) *httptest.ResponseRecorder { return s.use(s.upload("b"), "x", h...) }, "https://evil.example.org", ""},
+			"a download": {
+				ask: func(h ...string) *httptest.ResponseRecorder {
+					return s.ask("GET", s.download("a").URL, nil, h...)
+				},
+				origin: "https://any.example.org",
+				want:   "*",
+			},
+			"a refused download": {
+				ask: func(h ...string) *httptest.ResponseRecorder {
+					return s.ask("GET", s.public("a"),
+						nil, h...)
+				},
+				origin: "https://any.example.org",
+				want:   "*",
+			},
+			"an upload": {
+				ask: func(h ...string) *httptest.ResponseRecorder {
+					return s.use(s.upload("b"), "x",
+						h...)
+				},
+				origin: "https://app.example.com",
+				want:   "https://app.example.com",
+			},
+			"a refused upload": {
+				ask: func(h ...string) *httptest.ResponseRecorder {
+					return s.ask("PUT", s.public("b"),
+						nil, h...)
+				},
+				origin: "https://app.example.com",
+				want:   "https://app.example.com",
+			},
+			"an upload from another origin": {
+				ask: func(h ...string) *httptest.ResponseRecorder {
+					return s.use(s.upload("b"), "x",
+						h...)
+				},
+				origin: "https://evil.example.org",
+				want:   "",
+			},
 		}
 		for name, tt := range tests {
 			w := tt.ask("Origin", tt.origin)
@@ -180,5 +253,6 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 	w := s.ask("GET", s.download("a").URL, nil, "Origin", "https://any.example.org")
 	require.Equal(t, "ETag, Content-Range", w.Header().Get("Access-Control-Expose-Headers"))
 	w = s.ask("GET", s.download("a").URL, nil)
-	require.Equal(t, "Origin", w.Header().Get("Vary"), "a cache may not keep an answer without the header for a page that needs it")
+	require.Equal(t, "Origin", w.Header().Get("Vary"),
+		"a cache may not keep an answer without the header for a page that needs it")
 }

@@ -16,13 +16,16 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
+// WithDownloadName sets Content-Disposition so that a browser reads exactly the name, whatever characters it
+// has.
 func TestDownloadName(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "data", storage.WithContentDisposition("inline"))
-	for _, name := range []string{
-		"report.pdf", "with space", `quoted".pdf`, `back\slash`, "ünï.pdf", "日本語", "a;b=c", "a/b", "percent%41",
-		"line\r\nSet-Cookie: a=b", "null\x00", "tab\t", "del\x7f", "\xff\xfe",
-	} {
+	names := []string{
+		"report.pdf", "with space", `quoted".pdf`, `back\slash`, "ünï.pdf", "日本語", "a;b=c", "a/b",
+		"percent%41", "line\r\nSet-Cookie: a=b", "null\x00", "tab\t", "del\x7f", "\xff\xfe",
+	}
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 				serve.Object(w, r, b, "key", serve.WithDownloadName(name))

@@ -30,6 +30,7 @@ func pagesOf(t *testing.T, b storage.Bucket) {
 	}
 }
 
+// FileServer responds as http.FileServerFS does. Each difference has its reason.
 func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket, _ *calls) {
 		pagesOf(t, b)
@@ -80,12 +81,44 @@ func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 			{path: "/about.txt/missing"},
 			{path: "/abou"},
 
-			{path: "/both", differs: "the object is reachable, and one request away", status: http.StatusOK, body: "content of both"},
-			{path: "/odd:name", differs: "a colon in the first segment of a relative address would end a scheme", status: http.StatusMovedPermanently, to: "odd%3Aname/"},
-			{path: "/%C3%BCn%C3%AF", differs: "an address is ASCII", status: http.StatusMovedPermanently, to: "%C3%BCn%C3%AF/"},
-			{path: "/about.txt", method: http.MethodPost, differs: "nothing is done with what is posted", status: http.StatusMethodNotAllowed, body: "405 Method Not Allowed\n"},
-			{path: "/about.txt", method: http.MethodDelete, differs: "nothing is deleted", status: http.StatusMethodNotAllowed, body: "405 Method Not Allowed\n"},
-			{path: "/%FF", differs: "no key is like that; FileServerFS fails", status: http.StatusBadRequest, body: "400 Bad Request\n"},
+			{
+				path:    "/both",
+				differs: "the object is reachable, and one request away",
+				status:  http.StatusOK,
+				body:    "content of both",
+			},
+			{
+				path:    "/odd:name",
+				differs: "a colon in the first segment of a relative address would end a scheme",
+				status:  http.StatusMovedPermanently,
+				to:      "odd%3Aname/",
+			},
+			{
+				path:    "/%C3%BCn%C3%AF",
+				differs: "an address is ASCII",
+				status:  http.StatusMovedPermanently,
+				to:      "%C3%BCn%C3%AF/",
+			},
+			{
+				path:    "/about.txt",
+				method:  http.MethodPost,
+				differs: "nothing is done with what is posted",
+				status:  http.StatusMethodNotAllowed,
+				body:    "405 Method Not Allowed\n",
+			},
+			{
+				path:    "/about.txt",
+				method:  http.MethodDelete,
+				differs: "nothing is deleted",
+				status:  http.StatusMethodNotAllowed,
+				body:    "405 Method Not Allowed\n",
+			},
+			{
+				path:    "/%FF",
+				differs: "no key is like that; FileServerFS fails",
+				status:  http.StatusBadRequest,
+				body:    "400 Bad Request\n",
+			},
 		}
 		for _, tt := range tests {
 			t.Run(tt.method+tt.path+" "+tt.header[1], func(t *testing.T) {
@@ -113,6 +146,7 @@ func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 	})
 }
 
+// FileServer makes one request to the store for a file that exists.
 func TestFileServerMakesOneRequest(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		pagesOf(t, b)
@@ -126,21 +160,64 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 			{name: "a directory with an index", path: "/dir/", status: http.StatusOK, calls: []string{"Get"}},
 			{name: "the root", path: "/", status: http.StatusOK, calls: []string{"Get"}},
 			{name: "an index by name", path: "/dir/index.html", status: http.StatusMovedPermanently},
-			{name: "a directory without its slash", path: "/dir", status: http.StatusMovedPermanently, calls: []string{"Get", "Head"}},
-			{name: "an object with a slash", path: "/about.txt/", status: http.StatusMovedPermanently, calls: []string{"Get", "Head"}},
+			{
+				name:   "a directory without its slash",
+				path:   "/dir",
+				status: http.StatusMovedPermanently,
+				calls:  []string{"Get", "Head"},
+			},
+			{
+				name:   "an object with a slash",
+				path:   "/about.txt/",
+				status: http.StatusMovedPermanently,
+				calls:  []string{"Get", "Head"},
+			},
 			{name: "nothing", path: "/missing", status: http.StatusNotFound, calls: []string{"Get", "Head"}},
-			{name: "nothing, with a slash", path: "/missing/", status: http.StatusNotFound, calls: []string{"Get", "Head"}},
-			{name: "a directory that may not be listed", path: "/bare/", status: http.StatusNotFound, calls: []string{"Get", "Head"}},
-			{name: "nor be found out", path: "/bare", status: http.StatusNotFound, calls: []string{"Get", "Head"}},
-			{name: "a directory that may be listed", path: "/bare/", opts: []serve.Option{serve.WithListing(b)}, status: http.StatusOK, calls: []string{"Get", "List"}},
-			{name: "and be found", path: "/bare", opts: []serve.Option{serve.WithListing(b)}, status: http.StatusMovedPermanently, calls: []string{"Get", "List"}},
-			{name: "another method", path: "/about.txt/../missing", status: http.StatusNotFound, calls: []string{"Get", "Head"}},
+			{
+				name:   "nothing, with a slash",
+				path:   "/missing/",
+				status: http.StatusNotFound,
+				calls:  []string{"Get", "Head"},
+			},
+			{
+				name:   "a directory that may not be listed",
+				path:   "/bare/",
+				status: http.StatusNotFound,
+				calls:  []string{"Get", "Head"},
+			},
+			{
+				name:   "nor be found out",
+				path:   "/bare",
+				status: http.StatusNotFound,
+				calls:  []string{"Get", "Head"},
+			},
+			{
+				name:   "a directory that may be listed",
+				path:   "/bare/",
+				opts:   []serve.Option{serve.WithListing(b)},
+				status: http.StatusOK,
+				calls:  []string{"Get", "List"},
+			},
+			{
+				name:   "and be found",
+				path:   "/bare",
+				opts:   []serve.Option{serve.WithListing(b)},
+				status: http.StatusMovedPermanently,
+				calls:  []string{"Get", "List"},
+			},
+			{
+				name:   "another method",
+				path:   "/about.txt/../missing",
+				status: http.StatusNotFound,
+				calls:  []string{"Get", "Head"},
+			},
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				asked.take()
 				w := httptest.NewRecorder()
-				serve.FileServer(b, tt.opts...).ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
+				serve.FileServer(b,
+					tt.opts...).ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
 				require.Equal(t, tt.status, w.Code)
 				require.Equal(t, tt.calls, asked.take())
 			})
@@ -195,13 +272,17 @@ func TestFileServerListing(t *testing.T) {
 	t.Run("an empty root is an empty listing", func(t *testing.T) {
 		empty := memstore.New()
 		w := httptest.NewRecorder()
-		serve.FileServer(empty, serve.WithListing(empty)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		serve.FileServer(empty,
+			serve.WithListing(empty)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 		require.Equal(t, http.StatusOK, w.Code)
 		require.NotContains(t, w.Body.String(), "<a")
 	})
 
 	t.Run("what others wrote and no address leads to is left out", func(t *testing.T) {
-		foreign := lister{{Key: "d/"}, {Key: "d//", IsPrefix: true}, {Key: "d/../", IsPrefix: true}, {Key: "d/.", Size: 1}, {Key: "d/ok"}}
+		foreign := lister{{Key: "d/"}, {
+			Key:      "d//",
+			IsPrefix: true,
+		}, {Key: "d/../", IsPrefix: true}, {Key: "d/.", Size: 1}, {Key: "d/ok"}}
 		w := list(http.MethodGet, "/d/", serve.WithListing(foreign))
 		require.Equal(t, 1, strings.Count(w.Body.String(), "<a"))
 		require.Contains(t, w.Body.String(), `<a href="ok">ok</a>`)
@@ -213,9 +294,15 @@ func TestFileServerListing(t *testing.T) {
 		plant(tree...)
 		plant(foldermarker.Of(tree...)...)
 
-		for path, links := range map[string][]string{"/": {"a/", "empty/"}, "/a/": {"b.txt", "b/"}, "/a/b/": {"c.txt"}, "/empty/": nil} {
+		for path, links := range map[string][]string{
+			"/":       {"a/", "empty/"},
+			"/a/":     {"b.txt", "b/"},
+			"/a/b/":   {"c.txt"},
+			"/empty/": nil,
+		} {
 			w := httptest.NewRecorder()
-			serve.FileServer(marked, serve.WithListing(marked)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			serve.FileServer(marked,
+				serve.WithListing(marked)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 			require.Equal(t, http.StatusOK, w.Code, path)
 			require.Equal(t, len(links), strings.Count(w.Body.String(), "<a"), path)
 			for _, link := range links {
@@ -224,7 +311,8 @@ func TestFileServerListing(t *testing.T) {
 		}
 
 		w := httptest.NewRecorder()
-		serve.FileServer(marked, serve.WithListing(marked)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/empty", nil))
+		serve.FileServer(marked,
+			serve.WithListing(marked)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/empty", nil))
 		require.Equal(t, http.StatusMovedPermanently, w.Code, "it is a directory")
 	})
 
@@ -268,6 +356,7 @@ func (f failing) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2
 	}
 }
 
+// FileServer works below http.StripPrefix, because its redirects are relative.
 func TestFileServerUnderStripPrefix(t *testing.T) {
 	b := memstore.New()
 	pagesOf(t, b)
@@ -293,6 +382,7 @@ func TestFileServerUnderStripPrefix(t *testing.T) {
 	}
 }
 
+// A redirect never leads to another host, whatever the keys and the path are.
 func TestFileServerRedirectsOnlyWithinItself(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"javascript:alert(1)/index.html", "evil.example/index.html", "line\nbreak"} {
@@ -314,7 +404,9 @@ func TestFileServerRedirectsOnlyWithinItself(t *testing.T) {
 // If a request fails, FileServer calls the handler of WithErrorHandler.
 func TestFileServerErrorHandler(t *testing.T) {
 	b := memstore.New()
-	h := serve.FileServer(b, serve.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, status int, err error) {
+	h := serve.FileServer(b, serve.WithErrorHandler(func(
+		w http.ResponseWriter, _ *http.Request, status int, err error,
+	) {
 		http.Error(w, "own page", status)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}))
@@ -324,6 +416,8 @@ func TestFileServerErrorHandler(t *testing.T) {
 	require.Equal(t, "own page\n", w.Body.String())
 }
 
+// If a store fails while FileServer looks for an object, an index or a folder, the status is 503 instead of
+// 404.
 func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 	tests := map[string]struct {
 		path    string
@@ -336,16 +430,19 @@ func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			n := 0
-			b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(d driver.Driver) driver.Driver {
-				return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
-					n++
-					if n > 1 {
-						return storage.Unavailable
-					}
-					return next(ctx)
-				})
-			}))
+			// All calls but the first one fail.
+			calls := 0
+			failing := func(d driver.Driver) driver.Driver {
+				return driver.Intercept(d,
+					func(ctx context.Context, _ string, next func(context.Context) error) error {
+						calls++
+						if calls > 1 {
+							return storage.Unavailable
+						}
+						return next(ctx)
+					})
+			}
+			b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(failing))
 			var opts []serve.Option
 			if tt.listing {
 				opts = append(opts, serve.WithListing(b))

@@ -67,7 +67,9 @@ func (s *site) post(f *storage.SignedForm, fields []field) *httptest.ResponseRec
 // A posted form stores the file with the signed key and attributes.
 func TestFormIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
-	f := s.form("a b/\u00e9+", 1, 9, storage.WithContentType("image/png"), storage.WithMetadata(map[string]string{"name": "caf\u00e9"}),
+	f := s.form("a b/\u00e9+", 1, 9, storage.WithContentType("image/png"), storage.WithMetadata(map[string]string{
+		"name": "caf\u00e9",
+	}),
 		storage.WithContentDisposition("inline; filename=\"e f.png\""), storage.WithContentLanguage("fr"), storage.WithPublicRead(), storage.WithCRC32C(0xE3069283))
 
 	w := s.post(f, fieldsOf(f, "123456789"))
@@ -93,10 +95,10 @@ func TestFormEnforcesBounds(t *testing.T) {
 		status int
 		code   string
 	}{
-		"too short":     {"x", 400, "EntityTooSmall"},
-		"nothing":       {"", 400, "EntityTooSmall"},
-		"too long":      {"longer", 413, "EntityTooLarge"},
-		"much too long": {strings.Repeat("x", 1<<20), 413, "EntityTooLarge"},
+		"too short":     {file: "x", status: 400, code: "EntityTooSmall"},
+		"nothing":       {file: "", status: 400, code: "EntityTooSmall"},
+		"too long":      {file: "longer", status: 413, code: "EntityTooLarge"},
+		"much too long": {file: strings.Repeat("x", 1<<20), status: 413, code: "EntityTooLarge"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -142,25 +144,97 @@ func TestFormRefused(t *testing.T) {
 		status int
 		code   string
 	}{
-		"with another type":        {withField("content-type", "text/html"), 403, "SignatureDoesNotMatch"},
-		"with another key":         {withField("key", "b"), 403, "SignatureDoesNotMatch"},
-		"with wider bounds":        {withField("ob-size", "0-1000"), 403, "SignatureDoesNotMatch"},
-		"with a later end":         {withField("ob-expires", "2000000000"), 403, "SignatureDoesNotMatch"},
-		"with another signature":   {withField("ob-signature", "x"), 403, "SignatureDoesNotMatch"},
-		"with a field more":        {withField("cache-control", "no-store"), 403, "SignatureDoesNotMatch"},
-		"without a type":           {withoutField("content-type"), 403, "SignatureDoesNotMatch"},
-		"without a signature":      {withoutField("ob-signature"), 403, "SignatureDoesNotMatch"},
-		"without bounds":           {withoutField("ob-size"), 403, "SignatureDoesNotMatch"},
-		"without a key":            {withoutField("key"), 403, "SignatureDoesNotMatch"},
-		"without fields":           {[]field{{"file", "x", "photo.png"}}, 403, "SignatureDoesNotMatch"},
-		"with the file first":      {append([]field{{"file", "x", "photo.png"}}, fieldsOf(f, "x")...), 403, "SignatureDoesNotMatch"},
-		"without a file":           {fieldsOf(f, "x")[:len(f.Fields)], 400, "MalformedPOSTRequest"},
-		"with a field twice":       {first(field{name: "key", value: "a"}), 400, "MalformedPOSTRequest"},
-		"with one in another case": {first(field{name: "KEY", value: "b"}), 400, "MalformedPOSTRequest"},
-		"with a nameless field":    {first(field{name: "", value: "x"}), 400, "MalformedPOSTRequest"},
-		"with a long field":        {first(field{name: "x", value: strings.Repeat("x", 21<<10)}), 400, "MaxPostPreDataLengthExceeded"},
-		"with many fields":         {first(many(10_000)...), 400, "MaxPostPreDataLengthExceeded"},
-		"with a long header":       {first(field{"x", "", strings.Repeat("n", 1<<20)}), 400, "MaxPostPreDataLengthExceeded"},
+		"with another type": {
+			fields: withField("content-type", "text/html"),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"with another key": {
+			fields: withField("key", "b"),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"with wider bounds": {
+			fields: withField("ob-size", "0-1000"),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"with a later end": {
+			fields: withField("ob-expires", "2000000000"),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"with another signature": {
+			fields: withField("ob-signature", "x"),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"with a field more": {
+			fields: withField("cache-control", "no-store"),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"without a type": {
+			fields: withoutField("content-type"),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"without a signature": {
+			fields: withoutField("ob-signature"),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"without bounds": {
+			fields: withoutField("ob-size"),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"without a key": {fields: withoutField("key"), status: 403, code: "SignatureDoesNotMatch"},
+		"without fields": {
+			fields: []field{{"file", "x", "photo.png"}},
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"with the file first": {
+			fields: append([]field{{"file", "x", "photo.png"}}, fieldsOf(f, "x")...),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"without a file": {
+			fields: fieldsOf(f, "x")[:len(f.Fields)],
+			status: 400,
+			code:   "MalformedPOSTRequest",
+		},
+		"with a field twice": {
+			fields: first(field{name: "key", value: "a"}),
+			status: 400,
+			code:   "MalformedPOSTRequest",
+		},
+		"with one in another case": {
+			fields: first(field{name: "KEY", value: "b"}),
+			status: 400,
+			code:   "MalformedPOSTRequest",
+		},
+		"with a nameless field": {
+			fields: first(field{name: "", value: "x"}),
+			status: 400,
+			code:   "MalformedPOSTRequest",
+		},
+		"with a long field": {
+			fields: first(field{name: "x", value: strings.Repeat("x", 21<<10)}),
+			status: 400,
+			code:   "MaxPostPreDataLengthExceeded",
+		},
+		"with many fields": {
+			fields: first(many(10_000)...),
+			status: 400,
+			code:   "MaxPostPreDataLengthExceeded",
+		},
+		"with a long header": {
+			fields: first(field{"x", "", strings.Repeat("n", 1<<20)}),
+			status: 400,
+			code:   "MaxPostPreDataLengthExceeded",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -168,7 +242,10 @@ func TestFormRefused(t *testing.T) {
 			s.empty()
 		})
 	}
-	require.Equal(t, 204, s.post(f, append(fieldsOf(f, "good"), field{name: "submit", value: "Go"})).Code, "fields after the file are ignored")
+	require.Equal(t, 204, s.post(f, append(fieldsOf(f, "good"), field{
+		name:  "submit",
+		value: "Go",
+	})).Code, "fields after the file are ignored")
 	s.holds("a", "good")
 }
 

@@ -24,7 +24,8 @@ import (
 // The handler serves a download at a signed URL.
 func TestHandlerSignedDownload(t *testing.T) {
 	s := newSite(t)
-	attrs := s.put("a b+c/100%.png", "0123456789", storage.WithContentType("image/png"), storage.WithCacheControl("max-age=60"))
+	attrs := s.put("a b+c/100%.png", "0123456789", storage.WithContentType("image/png"),
+		storage.WithCacheControl("max-age=60"))
 	u := s.download("a b+c/100%.png")
 
 	tests := map[string]struct {
@@ -33,15 +34,39 @@ func TestHandlerSignedDownload(t *testing.T) {
 		status int
 		body   string
 	}{
-		"whole":             {method: "GET", status: 200, body: "0123456789"},
-		"head":              {method: "HEAD", status: 200},
-		"a range":           {method: "GET", header: []string{"Range", "bytes=2-4"}, status: 206, body: "234"},
-		"a suffix":          {method: "GET", header: []string{"Range", "bytes=-2"}, status: 206, body: "89"},
-		"of the same":       {method: "GET", header: []string{"Range", "bytes=2-4", "If-Range", attrs.ETag}, status: 206, body: "234"},
-		"of another":        {method: "GET", header: []string{"Range", "bytes=2-4", "If-Range", `"other"`}, status: 200, body: "0123456789"},
-		"known already":     {method: "GET", header: []string{"If-None-Match", attrs.ETag}, status: 304},
-		"not known":         {method: "GET", header: []string{"If-None-Match", `"other"`}, status: 200, body: "0123456789"},
-		"not changed since": {method: "GET", header: []string{"If-Modified-Since", s.now.Format(http.TimeFormat)}, status: 304},
+		"whole": {method: "GET", status: 200, body: "0123456789"},
+		"head":  {method: "HEAD", status: 200},
+		"a range": {
+			method: "GET",
+			header: []string{"Range", "bytes=2-4"},
+			status: 206,
+			body:   "234",
+		},
+		"a suffix": {method: "GET", header: []string{"Range", "bytes=-2"}, status: 206, body: "89"},
+		"of the same": {
+			method: "GET",
+			header: []string{"Range", "bytes=2-4", "If-Range", attrs.ETag},
+			status: 206,
+			body:   "234",
+		},
+		"of another": {
+			method: "GET",
+			header: []string{"Range", "bytes=2-4", "If-Range", `"other"`},
+			status: 200,
+			body:   "0123456789",
+		},
+		"known already": {method: "GET", header: []string{"If-None-Match", attrs.ETag}, status: 304},
+		"not known": {
+			method: "GET",
+			header: []string{"If-None-Match", `"other"`},
+			status: 200,
+			body:   "0123456789",
+		},
+		"not changed since": {
+			method: "GET",
+			header: []string{"If-Modified-Since", s.now.Format(http.TimeFormat)},
+			status: 304,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -64,7 +89,8 @@ func TestHandlerSignedVersion(t *testing.T) {
 	s := newSite(t)
 	old := s.put("a", "old")
 	s.put("a", "new")
-	require.Equal(t, "old", s.ask("GET", s.download("a", storage.WithVersion(old.Version)).URL, nil).Body.String())
+	require.Equal(t, "old",
+		s.ask("GET", s.download("a", storage.WithVersion(old.Version)).URL, nil).Body.String())
 	require.Equal(t, "new", s.ask("GET", s.download("a").URL, nil).Body.String())
 	require.NoError(t, s.bucket.Remove(t.Context(), "a", storage.WithVersion(old.Version)))
 	s.refused(s.ask("GET", s.download("a", storage.WithVersion(old.Version)).URL, nil), 404, "NoSuchKey")
@@ -74,10 +100,12 @@ func TestHandlerSignedVersion(t *testing.T) {
 func TestHandlerSignedHeaders(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x", storage.WithContentType("text/plain"), storage.WithContentDisposition("inline"))
-	u := s.download("a", storage.WithResponseContentType("application/pdf"), storage.WithDownloadName("r\u00e9sum\u00e9\".pdf"))
+	u := s.download("a", storage.WithResponseContentType("application/pdf"),
+		storage.WithDownloadName("r\u00e9sum\u00e9\".pdf"))
 	w := s.ask("GET", u.URL, nil)
 	require.Equal(t, "application/pdf", w.Header().Get("Content-Type"))
-	require.Equal(t, `attachment; filename="r_sum__.pdf"; filename*=UTF-8''r%C3%A9sum%C3%A9%22.pdf`, w.Header().Get("Content-Disposition"))
+	require.Equal(t, `attachment; filename="r_sum__.pdf"; filename*=UTF-8''r%C3%A9sum%C3%A9%22.pdf`,
+		w.Header().Get("Content-Disposition"))
 }
 
 // A request without a valid signature reveals nothing, not even whether the object
@@ -92,24 +120,61 @@ func TestHandlerUnsignedRevealsNothing(t *testing.T) {
 	tests := map[string]struct {
 		method, address, code string
 	}{
-		"an object":                     {"GET", s.public("secret-key"), "AccessDenied"},
-		"its head":                      {"HEAD", s.public("secret-key"), ""},
-		"a missing object":              {"GET", s.public("missing"), "AccessDenied"},
-		"the bucket":                    {"GET", siteBase + "/", "AccessDenied"},
-		"the bucket without a slash":    {"GET", siteBase, "AccessDenied"},
-		"a key that cannot be":          {"GET", siteBase + "/a%00b", "AccessDenied"},
-		"a way outside":                 {"GET", siteBase + "/../x", "AccessDenied"},
-		"an upload":                     {"PUT", s.public("new"), "SignatureDoesNotMatch"},
-		"an upload to the bucket":       {"PUT", siteBase + "/", "AccessDenied"},
-		"another method":                {"PUT", signedURL, "SignatureDoesNotMatch"},
-		"another key":                   {"GET", strings.Replace(signedURL, "secret-key", "secret-kez", 1), "SignatureDoesNotMatch"},
-		"a key that was escaped twice":  {"GET", strings.Replace(signedURL, "secret-key", "secret%252Dkey", 1), "SignatureDoesNotMatch"},
-		"a truncated signature":         {"GET", signedURL[:len(signedURL)-3], "SignatureDoesNotMatch"},
-		"a doubled query":               {"GET", signedURL + "&" + signedURL[strings.IndexByte(signedURL, '?')+1:], "SignatureDoesNotMatch"},
-		"an upper-cased query":          {"GET", signedURL[:strings.IndexByte(signedURL, '?')] + strings.ToUpper(signedURL[strings.IndexByte(signedURL, '?'):]), "AccessDenied"},
-		"an expired address":            {"GET", expired, "RequestExpired"},
-		"an expired and altered one":    {"GET", expired + "x", "SignatureDoesNotMatch"},
-		"the address of another bucket": {"GET", newOtherBucket(t, s), "SignatureDoesNotMatch"},
+		"an object": {
+			method:  "GET",
+			address: s.public("secret-key"),
+			code:    "AccessDenied",
+		},
+		"its head":                   {method: "HEAD", address: s.public("secret-key"), code: ""},
+		"a missing object":           {method: "GET", address: s.public("missing"), code: "AccessDenied"},
+		"the bucket":                 {method: "GET", address: siteBase + "/", code: "AccessDenied"},
+		"the bucket without a slash": {method: "GET", address: siteBase, code: "AccessDenied"},
+		"a key that cannot be":       {method: "GET", address: siteBase + "/a%00b", code: "AccessDenied"},
+		"a way outside":              {method: "GET", address: siteBase + "/../x", code: "AccessDenied"},
+		"an upload": {
+			method:  "PUT",
+			address: s.public("new"),
+			code:    "SignatureDoesNotMatch",
+		},
+		"an upload to the bucket": {method: "PUT", address: siteBase + "/", code: "AccessDenied"},
+		"another method":          {method: "PUT", address: signedURL, code: "SignatureDoesNotMatch"},
+		"another key": {
+			method:  "GET",
+			address: strings.Replace(signedURL, "secret-key", "secret-kez", 1),
+			code:    "SignatureDoesNotMatch",
+		},
+		"a key that was escaped twice": {
+			method:  "GET",
+			address: strings.Replace(signedURL, "secret-key", "secret%252Dkey", 1),
+			code:    "SignatureDoesNotMatch",
+		},
+		"a truncated signature": {
+			method:  "GET",
+			address: signedURL[:len(signedURL)-3],
+			code:    "SignatureDoesNotMatch",
+		},
+		"a doubled query": {
+			method:  "GET",
+			address: signedURL + "&" + signedURL[strings.IndexByte(signedURL, '?')+1:],
+			code:    "SignatureDoesNotMatch",
+		},
+		"an upper-cased query": {
+			method: "GET",
+			address: signedURL[:strings.IndexByte(signedURL,
+				'?')] + strings.ToUpper(signedURL[strings.IndexByte(signedURL, '?'):]),
+			code: "AccessDenied",
+		},
+		"an expired address": {method: "GET", address: expired, code: "RequestExpired"},
+		"an expired and altered one": {
+			method:  "GET",
+			address: expired + "x",
+			code:    "SignatureDoesNotMatch",
+		},
+		"the address of another bucket": {
+			method:  "GET",
+			address: newOtherBucket(t, s),
+			code:    "SignatureDoesNotMatch",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +189,8 @@ func TestHandlerUnsignedRevealsNothing(t *testing.T) {
 	}
 	s.holds("secret-key", "hidden")
 	require.Equal(t, http.StatusOK, s.ask("GET", signedURL, nil).Code, "the address itself is good")
-	require.Equal(t, http.StatusOK, s.ask("GET", strings.Replace(signedURL, "secret-key", "%73ecret%2Dkey", 1), nil).Code,
+	require.Equal(t, http.StatusOK, s.ask("GET",
+		strings.Replace(signedURL, "secret-key", "%73ecret%2Dkey", 1), nil).Code,
 		"a browser or proxy may escape a path in its own way")
 }
 
@@ -152,7 +218,8 @@ func TestHandlerPublicObjects(t *testing.T) {
 
 	s.put("hidden", "for few")
 	require.Equal(t, "for all", s.ask("GET", s.public("shown"), nil).Body.String())
-	require.Equal(t, "for all", s.ask("GET", s.public("shown")+"?v=blob-7", nil).Body.String(), "an unknown query is ignored")
+	require.Equal(t, "for all", s.ask("GET", s.public("shown")+"?v=blob-7", nil).Body.String(),
+		"an unknown query is ignored")
 	require.Equal(t, "all", s.ask("GET", s.public("shown"), nil, "Range", "bytes=-3").Body.String())
 	s.refused(s.ask("GET", s.public("hidden"), nil), 403, "AccessDenied")
 	s.refused(s.ask("GET", s.public("shown")+"?ob-signature=x", nil), 403, "SignatureDoesNotMatch")
@@ -170,13 +237,16 @@ func TestHandlerPublicObjects(t *testing.T) {
 // refuses the request.
 func TestHandlerPublicObjectIsChecked(t *testing.T) {
 	replace := func() {}
-	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(func(d driver.Driver) driver.Driver {
-		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-			if call == "Get" {
-				replace()
-			}
-			return next(ctx)
-		})
+	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(func(
+		d driver.Driver,
+	) driver.Driver {
+		return driver.Intercept(d,
+			func(ctx context.Context, call string, next func(context.Context) error) error {
+				if call == "Get" {
+					replace()
+				}
+				return next(ctx)
+			})
 	}))
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 	s.put("a", "public", storage.WithPublicRead())
@@ -234,7 +304,12 @@ func TestHandlerMounts(t *testing.T) {
 
 	s.put("a", "text")
 	u := s.download("a").URL
-	for name, path := range map[string]string{"taken away": "/a", "another": "/other/a", "longer": "/filesystem/a", "with another before it": "/x/files/a"} {
+	for name, path := range map[string]string{
+		"taken away":             "/a",
+		"another":                "/other/a",
+		"longer":                 "/filesystem/a",
+		"with another before it": "/x/files/a",
+	} {
 		w := s.ask("GET", strings.Replace(u, "/files/a", path, 1), nil)
 		s.refused(w, 404, "InvalidURI")
 		require.Contains(t, w.Body.String(), "serve.WithoutPrefix", name)
@@ -260,7 +335,8 @@ func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 	}
 	for name, tt := range tests {
 		proxied := func(method, address string, body io.Reader, header ...string) *httptest.ResponseRecorder {
-			r := httptest.NewRequest(method, strings.Replace(address, siteBase+"/", "http://inner"+tt.to, 1), body)
+			r := httptest.NewRequest(method,
+				strings.Replace(address, siteBase+"/", "http://inner"+tt.to, 1), body)
 			for i := 0; i < len(header); i += 2 {
 				r.Header.Set(header[i], header[i+1])
 			}
@@ -269,12 +345,15 @@ func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 			return w
 		}
 		for _, key := range keys {
-			require.Equal(t, "text of "+key, proxied("GET", s.download(key).URL, nil).Body.String(), "%s: %q signed", name, key)
-			require.Equal(t, "text of "+key, proxied("GET", s.public(key), nil).Body.String(), "%s: %q public", name, key)
+			require.Equal(t, "text of "+key, proxied("GET", s.download(key).URL, nil).Body.String(),
+				"%s: %q signed", name, key)
+			require.Equal(t, "text of "+key, proxied("GET", s.public(key), nil).Body.String(),
+				"%s: %q public", name, key)
 		}
 
 		u := s.upload("files/new", storage.WithContentType("text/plain"))
-		require.Equal(t, 200, proxied("PUT", u.URL, strings.NewReader(name), "Content-Type", "text/plain").Code)
+		require.Equal(t, 200,
+			proxied("PUT", u.URL, strings.NewReader(name), "Content-Type", "text/plain").Code)
 		s.holds("files/new", name)
 
 		f := s.form("files/form", 0, 100)
@@ -290,7 +369,8 @@ func TestHandlerBaseIsHost(t *testing.T) {
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 	s.put("a/b", "text")
 	require.Equal(t, "text", s.ask("GET", s.download("a/b").URL, nil).Body.String())
-	require.Equal(t, "http://files.example.com/a/b?", s.download("a/b").URL[:len("http://files.example.com/a/b?")])
+	require.Equal(t, "http://files.example.com/a/b?",
+		s.download("a/b").URL[:len("http://files.example.com/a/b?")])
 }
 
 // The handler refuses each request if the bucket signs no URLs for it, or is narrowed or embedded in another type.
@@ -301,7 +381,8 @@ func TestHandlerRefusesOtherStores(t *testing.T) {
 		"a prefix":        storage.Prefixed(parent, "p/"),
 		"a reference":     storage.Ref[storage.Downloader](parent).(storage.Bucket),
 		"the user's own":  struct{ storage.Bucket }{parent},
-		"another store":   engine.New(elsewhere{memstore.NewDriver(memstore.Config{})}, storage.WithSigningBaseURL(siteBase)),
+		"another store": engine.New(elsewhere{memstore.NewDriver(memstore.Config{})},
+			storage.WithSigningBaseURL(siteBase)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
@@ -347,7 +428,9 @@ func TestHandlerErrorResponses(t *testing.T) {
 		storage.Internal:         {500, "InternalError"},
 	}
 	for code, tt := range tests {
-		refuse := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		refuse := func(
+			ctx context.Context, op storage.Operation,
+		) (context.Context, func(storage.Outcome), error) {
 			if op.Name == "Upload" || op.Name == "Download" {
 				return nil, nil, &storage.Error{Code: code, Err: errors.New("secret-key of memory")}
 			}

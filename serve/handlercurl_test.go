@@ -45,7 +45,10 @@ func curlSigned(t *testing.T, u *storage.SignedURL, body string) string {
 func TestHandlerServesCurl(t *testing.T) {
 	testserver.Slow(t)
 	server, err := serve.NewServer(func(base string) (storage.Bucket, error) {
-		return local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true}, storage.WithSigningBaseURL(base), storage.WithPublicAccess(true))
+		return local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{
+			Create: true,
+			NoSync: true,
+		}, storage.WithSigningBaseURL(base), storage.WithPublicAccess(true))
 	})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -76,7 +79,8 @@ func TestHandlerServesCurl(t *testing.T) {
 		for name, value := range form.Fields {
 			args = append(args, "--form-string", name+"="+value)
 		}
-		require.Equal(t, "204", curl(t, "new text", append(args, "--form", "file=@-", form.URL)...), "%q", key)
+		require.Equal(t, "204", curl(t, "new text", append(args, "--form", "file=@-", form.URL)...),
+			"%q", key)
 		require.Equal(t, "new text200", curlSigned(t, get, ""), "%q", key)
 	}
 }

@@ -79,22 +79,82 @@ func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 		hold    bool
 		status  int
 	}{
-		"a negative length":              {upload + "Content-Length: -4\r\n\r\n1234", false, 400},
-		"a length that is none":          {upload + "Content-Length: four\r\n\r\n1234", false, 400},
-		"two lengths":                    {upload + "Content-Length: 4\r\nContent-Length: 5\r\n\r\n12345", false, 400},
-		"no length":                      {upload + "\r\n1234", true, 400},
-		"a length that is too large":     {upload + "Content-Length: 5\r\n\r\n12345", true, 413},
-		"a length that is not reached":   {upload + "Content-Length: 4\r\n\r\n12", false, 400},
-		"a slow body":                    {upload + "Content-Length: 4\r\n\r\n12", true, 408},
-		"a slow body of any length":      {free + "Content-Length: 9\r\n\r\n12", true, 408},
-		"chunks":                         {free + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n", true, 411},
-		"chunks past the bound":          {upload + "Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n3\r\n456\r\n0\r\n\r\n", true, 411},
-		"endless chunks":                 {upload + "Transfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n", true, 411},
-		"chunks that end early":          {upload + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n", true, 411},
-		"chunks that break off":          {upload + "Transfer-Encoding: chunked\r\n\r\n4\r\n12", false, 411},
-		"chunks that are none":           {upload + "Transfer-Encoding: chunked\r\n\r\nzz\r\n12\r\n", false, 411},
-		"a chunk of a negative length":   {upload + "Transfer-Encoding: chunked\r\n\r\n-4\r\n1234\r\n0\r\n\r\n", false, 411},
-		"an expectation that is refused": {upload + "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n", true, 413},
+		"a negative length": {
+			request: upload + "Content-Length: -4\r\n\r\n1234",
+			hold:    false,
+			status:  400,
+		},
+		"a length that is none": {
+			request: upload + "Content-Length: four\r\n\r\n1234",
+			hold:    false,
+			status:  400,
+		},
+		"two lengths": {
+			request: upload + "Content-Length: 4\r\nContent-Length: 5\r\n\r\n12345",
+			hold:    false,
+			status:  400,
+		},
+		"no length": {request: upload + "\r\n1234", hold: true, status: 400},
+		"a length that is too large": {
+			request: upload + "Content-Length: 5\r\n\r\n12345",
+			hold:    true,
+			status:  413,
+		},
+		"a length that is not reached": {
+			request: upload + "Content-Length: 4\r\n\r\n12",
+			hold:    false,
+			status:  400,
+		},
+		"a slow body": {
+			request: upload + "Content-Length: 4\r\n\r\n12",
+			hold:    true,
+			status:  408,
+		},
+		"a slow body of any length": {
+			request: free + "Content-Length: 9\r\n\r\n12",
+			hold:    true,
+			status:  408,
+		},
+		"chunks": {
+			request: free + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n",
+			hold:    true,
+			status:  411,
+		},
+		"chunks past the bound": {
+			request: upload + "Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n3\r\n456\r\n0\r\n\r\n",
+			hold:    true,
+			status:  411,
+		},
+		"endless chunks": {
+			request: upload + "Transfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n",
+			hold:    true,
+			status:  411,
+		},
+		"chunks that end early": {
+			request: upload + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n",
+			hold:    true,
+			status:  411,
+		},
+		"chunks that break off": {
+			request: upload + "Transfer-Encoding: chunked\r\n\r\n4\r\n12",
+			hold:    false,
+			status:  411,
+		},
+		"chunks that are none": {
+			request: upload + "Transfer-Encoding: chunked\r\n\r\nzz\r\n12\r\n",
+			hold:    false,
+			status:  411,
+		},
+		"a chunk of a negative length": {
+			request: upload + "Transfer-Encoding: chunked\r\n\r\n-4\r\n1234\r\n0\r\n\r\n",
+			hold:    false,
+			status:  411,
+		},
+		"an expectation that is refused": {
+			request: upload + "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+			hold:    true,
+			status:  413,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -155,7 +215,7 @@ func TestFormThatStopsIsNotMalformed(t *testing.T) {
 				to   *httptest.Server
 				hold bool
 				want string
-			}{{strict, true, "408 RequestTimeout"}, {server, false, "400 IncompleteBody"}} {
+			}{{to: strict, hold: true, want: "408 RequestTimeout"}, {to: server, hold: false, want: "400 IncompleteBody"}} {
 				answer := raw(t, row.to, head+string(body[:end]), row.hold)
 				document, err := io.ReadAll(answer.Body)
 				require.NoError(t, err)
@@ -213,7 +273,8 @@ func TestHandlerHostileKeys(t *testing.T) {
 
 		twice := s.download(key)
 		path, query, _ := strings.Cut(twice.URL, "?")
-		twice.URL = siteBase + "/" + strings.ReplaceAll(strings.TrimPrefix(path, siteBase+"/"), "%", "%25") + "?" + query
+		twice.URL = siteBase + "/" + strings.ReplaceAll(strings.TrimPrefix(path, siteBase+"/"), "%",
+			"%25") + "?" + query
 		status, _ = do(twice, "")
 		if strings.Contains(path, "%") {
 			require.Equal(t, 403, status, "%q, escaped twice", key)

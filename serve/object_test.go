@@ -24,7 +24,9 @@ import (
 // downloading is a Downloader with one function.
 type downloading func(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error)
 
-func (d downloading) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+func (d downloading) Download(
+	ctx context.Context, key string, opts ...storage.DownloadOption,
+) (*storage.Reader, error) {
 	return d(ctx, key, opts...)
 }
 
@@ -51,7 +53,9 @@ func put(t *testing.T, b storage.Uploader, key, data string, opts ...storage.Upl
 }
 
 // recorded is a handler's response in memory.
-func recorded(method string, header map[string]string, handle func(w http.ResponseWriter, r *http.Request)) *http.Response {
+func recorded(
+	method string, header map[string]string, handle func(w http.ResponseWriter, r *http.Request),
+) *http.Response {
 	r := httptest.NewRequest(method, "/key", nil)
 	for name, value := range header {
 		r.Header.Set(name, value)
@@ -77,17 +81,18 @@ func TestObjectNeedsOnlyDownload(t *testing.T) {
 		method, span string
 		status       int
 	}{
-		{http.MethodGet, "", http.StatusOK},
-		{http.MethodHead, "", http.StatusOK},
-		{http.MethodGet, "bytes=2-3", http.StatusPartialContent},
-		{http.MethodGet, "bytes=2-3,0-0", http.StatusPartialContent},
-		{http.MethodGet, "bytes=100-", http.StatusRequestedRangeNotSatisfiable},
+		{method: http.MethodGet, span: "", status: http.StatusOK},
+		{method: http.MethodHead, span: "", status: http.StatusOK},
+		{method: http.MethodGet, span: "bytes=2-3", status: http.StatusPartialContent},
+		{method: http.MethodGet, span: "bytes=2-3,0-0", status: http.StatusPartialContent},
+		{method: http.MethodGet, span: "bytes=100-", status: http.StatusRequestedRangeNotSatisfiable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.method+" "+tt.span, func(t *testing.T) {
-			got := recorded(tt.method, map[string]string{"Range": tt.span}, func(w http.ResponseWriter, r *http.Request) {
-				serve.Object(w, r, d, "key")
-			})
+			got := recorded(tt.method, map[string]string{"Range": tt.span},
+				func(w http.ResponseWriter, r *http.Request) {
+					serve.Object(w, r, d, "key")
+				})
 			require.Equal(t, tt.status, got.StatusCode)
 		})
 	}
@@ -96,8 +101,15 @@ func TestObjectNeedsOnlyDownload(t *testing.T) {
 // Object keeps response headers that the caller has set.
 func TestObjectKeepsHeadersOfCaller(t *testing.T) {
 	b := memstore.New()
-	put(t, b, "key", "data", storage.WithContentType("text/plain"), storage.WithCacheControl("no-store"), storage.WithContentLanguage("de"))
-	header := map[string]string{"Content-Type": "text/markdown", "Cache-Control": "private", "Content-Language": "en", "Content-Disposition": "inline", "Etag": `"mine"`}
+	put(t, b, "key", "data", storage.WithContentType("text/plain"), storage.WithCacheControl("no-store"),
+		storage.WithContentLanguage("de"))
+	header := map[string]string{
+		"Content-Type":        "text/markdown",
+		"Cache-Control":       "private",
+		"Content-Language":    "en",
+		"Content-Disposition": "inline",
+		"Etag":                `"mine"`,
+	}
 	handle := func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range header {
 			w.Header().Set(name, value)
@@ -146,7 +158,8 @@ func TestObjectSetsContentType(t *testing.T) {
 	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 		serve.Object(w, r, html, "key")
 	})
-	require.Equal(t, "application/octet-stream", got.Header.Get("Content-Type"), "net/http would guess from the bytes")
+	require.Equal(t, "application/octet-stream", got.Header.Get("Content-Type"),
+		"net/http would guess from the bytes")
 	require.Equal(t, "<html>", text(t, got))
 }
 
@@ -159,8 +172,10 @@ func TestObjectVersion(t *testing.T) {
 		serve.Object(w, r, b, "key", serve.WithDownloadOptions(storage.WithVersion(old.Version)))
 	}
 	require.Equal(t, "the old one", text(t, recorded(http.MethodGet, nil, handle)))
-	require.Equal(t, "old", text(t, recorded(http.MethodGet, map[string]string{"Range": "bytes=4-6"}, handle)))
-	require.Contains(t, text(t, recorded(http.MethodGet, map[string]string{"Range": "bytes=4-6,0-2"}, handle)), "old")
+	require.Equal(t, "old",
+		text(t, recorded(http.MethodGet, map[string]string{"Range": "bytes=4-6"}, handle)))
+	require.Contains(t,
+		text(t, recorded(http.MethodGet, map[string]string{"Range": "bytes=4-6,0-2"}, handle)), "old")
 }
 
 // A readerFrom acts like a socket in net/http: the kernel can copy to it.
@@ -199,16 +214,21 @@ func TestObjectRangeIsCopiedByKernel(t *testing.T) {
 // newReplacingDriver overwrites the object after each of the first n reads.
 func newReplacingDriver(t *testing.T, d driver.Driver, n int, contents func(i int) string) driver.Driver {
 	i := 0
-	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-		err := next(ctx)
-		if (call == "Get" || call == "Head") && i < n {
-			data := contents(i)
-			i++
-			_, failure := d.Put(ctx, &driver.PutRequest{Key: "key", Body: strings.NewReader(data), Size: int64(len(data))})
-			require.NoError(t, failure)
-		}
-		return err
-	})
+	return driver.Intercept(d,
+		func(ctx context.Context, call string, next func(context.Context) error) error {
+			err := next(ctx)
+			if (call == "Get" || call == "Head") && i < n {
+				data := contents(i)
+				i++
+				_, failure := d.Put(ctx, &driver.PutRequest{
+					Key:  "key",
+					Body: strings.NewReader(data),
+					Size: int64(len(data)),
+				})
+				require.NoError(t, failure)
+			}
+			return err
+		})
 }
 
 // If an object is replaced before Object sends a byte, Object serves the new one. If that happens again and again,
@@ -222,7 +242,10 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 		current = engine.New(driver)
 		put(t, current, "key", first)
 		b := engine.New(newReplacingDriver(t, driver, times, content))
-		return recorded(http.MethodGet, map[string]string{"Range": span, "If-Range": `"another"`}, func(w http.ResponseWriter, r *http.Request) {
+		return recorded(http.MethodGet, map[string]string{
+			"Range":    span,
+			"If-Range": `"another"`,
+		}, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Own", "stays")
 			serve.Object(w, r, b, "key")
 		})
@@ -275,11 +298,17 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 
 	t.Run("a Downloader without revisions is found out by size", func(t *testing.T) {
 		n := int64(10)
-		growing := downloading(func(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+		growing := downloading(func(
+			ctx context.Context, key string, opts ...storage.DownloadOption,
+		) (*storage.Reader, error) {
 			n++
-			return bodied(storage.Attrs{Size: n}, func() io.Reader { return bytes.NewReader(make([]byte, 100)) })(ctx, key, opts...)
+			return bodied(storage.Attrs{Size: n},
+				func() io.Reader { return bytes.NewReader(make([]byte, 100)) })(ctx, key, opts...)
 		})
-		got := recorded(http.MethodGet, map[string]string{"Range": "bytes=2-4", "If-Range": `"another"`}, func(w http.ResponseWriter, r *http.Request) {
+		got := recorded(http.MethodGet, map[string]string{
+			"Range":    "bytes=2-4",
+			"If-Range": `"another"`,
+		}, func(w http.ResponseWriter, r *http.Request) {
 			serve.Object(w, r, growing, "key")
 		})
 		require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)

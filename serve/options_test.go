@@ -28,7 +28,9 @@ func TestWithDownloadOptionsRefusesConditions(t *testing.T) {
 					var failure error
 					opts := []serve.Option{
 						serve.WithDownloadOptions(option),
-						serve.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, status int, err error) {
+						serve.WithErrorHandler(func(
+							w http.ResponseWriter, _ *http.Request, status int, err error,
+						) {
 							failure = err
 							w.WriteHeader(status)
 						}),

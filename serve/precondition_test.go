@@ -12,7 +12,9 @@ import (
 )
 
 // presentation are the headers that say how to show and keep an object.
-var presentation = []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type"}
+var presentation = []string{
+	"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type",
+}
 
 // If a condition of the request fails, the 412 has no Cache-Control or other attributes of the object. Otherwise a
 // cache could keep it.

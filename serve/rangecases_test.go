@@ -121,7 +121,8 @@ var rangeCases = []contentCase{
 	heading(ranged("several, a suffix after", "bytes=0-9,-10")),
 	asking(ranged("several, a suffix first", "bytes=-10,0-9"), "Get", "Get"),
 	asking(ranged("several, backwards", "bytes=20-29,0-9"), "Get", "Get"),
-	asking(ranged("several, the first one past the end", "bytes=5000-,0-9"), append(pastTheEnd[:3:3], "Get")...),
+	asking(ranged("several, the first one past the end", "bytes=5000-,0-9"),
+		append(pastTheEnd[:3:3], "Get")...),
 	asking(ranged("several, overlapping", "bytes=0-9,5-14"), "Get", "Get"),
 	asking(ranged("several, the same twice", "bytes=3-4,3-4"), "Get", "Get"),
 	asking(ranged("several, more than there is", "bytes=0-999,0-0"), "Get"),
@@ -130,7 +131,8 @@ var rangeCases = []contentCase{
 	asking(ranged("10,000 times the first byte", aRow(10_000, 1, 0)), "Get", "Get"),
 	ranged("10,000, most of them past the end", aRow(10_000, 1, 2)),
 	of("large", ranged("10,000 in a large object", aRow(10_000, 1, 100))),
-	asking(of("large", ranged("four, almost 1 MiB between them, in a large object", aRow(4, 1, 1<<20))), "Get", "Get", "Get"),
+	asking(of("large", ranged("four, almost 1 MiB between them, in a large object", aRow(4, 1, 1<<20))),
+		"Get", "Get", "Get"),
 	asking(of("large", ranged("far apart", "bytes=0-9,3000000-3000009,3000020-3000029")), "Get", "Get"),
 
 	{

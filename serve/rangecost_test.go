@@ -48,7 +48,9 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 		size = 64 * MiB
 	)
 	store := &counting{}
-	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver {
+	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(
+		d driver.Driver,
+	) driver.Driver {
 		store.Driver = d
 		return store
 	}))
@@ -70,9 +72,27 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 		asked      int64 // bytes; besides them, 1 MiB may be read, or as much again
 	}{
 		{name: "two beside each other", span: "bytes=0-9,10-19", status: 206, requests: 1, asked: 20},
-		{name: "ten, 100 kB apart", span: aRow(10, 10_000, 110_000), status: 206, requests: 1, asked: 100_000},
-		{name: "ten, 200 kB apart", span: aRow(10, 10_000, 210_000), status: 206, requests: 5, asked: 100_000},
-		{name: "ten of 1 MiB, 1 MiB apart", span: aRow(10, MiB, 2*MiB), status: 206, requests: 1, asked: 10 * MiB},
+		{
+			name:     "ten, 100 kB apart",
+			span:     aRow(10, 10_000, 110_000),
+			status:   206,
+			requests: 1,
+			asked:    100_000,
+		},
+		{
+			name:     "ten, 200 kB apart",
+			span:     aRow(10, 10_000, 210_000),
+			status:   206,
+			requests: 5,
+			asked:    100_000,
+		},
+		{
+			name:     "ten of 1 MiB, 1 MiB apart",
+			span:     aRow(10, MiB, 2*MiB),
+			status:   206,
+			requests: 1,
+			asked:    10 * MiB,
+		},
 		{
 			name:     "ten small ones after a large one",
 			span:     "bytes=0-20971519," + rangeList(21*MiB, 10, 1, MiB),
@@ -81,16 +101,29 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 			asked:    20*MiB + 10,
 		},
 		{name: "a byte of each MiB", span: aRow(size/MiB, 1, MiB), status: 200, requests: 2, asked: size},
-		{name: "a byte of every other kilobyte", span: aRow(32_000, 1, 2000), status: 200, requests: 2, asked: size},
-		{name: "a byte of each MiB, and a suffix", span: aRow(size/MiB, 1, MiB) + ",-1", status: 200, requests: 2, asked: size},
+		{
+			name:     "a byte of every other kilobyte",
+			span:     aRow(32_000, 1, 2000),
+			status:   200,
+			requests: 2,
+			asked:    size,
+		},
+		{
+			name:     "a byte of each MiB, and a suffix",
+			span:     aRow(size/MiB, 1, MiB) + ",-1",
+			status:   200,
+			requests: 2,
+			asked:    size,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			store.requests = 0
 			store.bytes = 0
-			got := recorded(http.MethodGet, map[string]string{"Range": tt.span}, func(w http.ResponseWriter, r *http.Request) {
-				serve.Object(w, r, b, "key")
-			})
+			got := recorded(http.MethodGet, map[string]string{"Range": tt.span},
+				func(w http.ResponseWriter, r *http.Request) {
+					serve.Object(w, r, b, "key")
+				})
 			require.Equal(t, tt.status, got.StatusCode)
 			require.GreaterOrEqual(t, got.ContentLength, tt.asked)
 			require.LessOrEqual(t, store.bytes, tt.asked+max(MiB, tt.asked))

@@ -22,6 +22,8 @@ var signOrLongNumber = regexp.MustCompile(`\+|[0-9]{19}`)
 
 const manyPieces = 16
 
+// FuzzObjectRespondsLikeServeContent sends any ranges and conditions, and requires the response of
+// http.ServeContent.
 func FuzzObjectRespondsLikeServeContent(f *testing.F) {
 	for _, c := range rangeCases {
 		f.Add(c.header["Range"], "", "")
@@ -34,33 +36,40 @@ func FuzzObjectRespondsLikeServeContent(f *testing.F) {
 	attrs, err := b.Upload(f.Context(), "key", strings.NewReader(data))
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, ranges, ifNoneMatch, ifMatch string) {
-		if anotherUnit := ranges != "" && !strings.HasPrefix(ranges, "bytes="); anotherUnit || suffixOfNothing.MatchString(ranges) || signOrLongNumber.MatchString(ranges) || strings.Count(ranges, ",") > manyPieces {
+		hasOtherUnit := ranges != "" && !strings.HasPrefix(ranges, "bytes=")
+		hasManyPieces := strings.Count(ranges, ",") > manyPieces
+		hasOddNumber := suffixOfNothing.MatchString(ranges) || signOrLongNumber.MatchString(ranges)
+		if hasOtherUnit || hasManyPieces || hasOddNumber {
 			t.Skip("differs on purpose")
 		}
-		answered := func(handle func(w http.ResponseWriter, r *http.Request)) (int, http.Header, string) {
+
+		// respond returns the response of a handler, with a fixed boundary between parts.
+		respond := func(handle http.HandlerFunc) (status int, header http.Header, body string) {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			r.Header = http.Header{"Range": {ranges}, "If-None-Match": {ifNoneMatch}, "If-Match": {ifMatch}}
 			w := httptest.NewRecorder()
 			handle(w, r)
-			body := w.Body.String()
-			if _, parameters, _ := mime.ParseMediaType(w.Header().Get("Content-Type")); parameters["boundary"] != "" {
-				body = strings.ReplaceAll(body, parameters["boundary"], "BOUNDARY")
+			body = w.Body.String()
+			_, parameters, _ := mime.ParseMediaType(w.Header().Get("Content-Type")) // none if there is no body
+			if boundary := parameters["boundary"]; boundary != "" {
+				body = strings.ReplaceAll(body, boundary, "BOUNDARY")
 				w.Header().Set("Content-Type", "multipart")
 			}
 			return w.Code, w.Header(), body
 		}
-		status, header, body := answered(func(w http.ResponseWriter, r *http.Request) {
+		status, header, body := respond(func(w http.ResponseWriter, r *http.Request) {
 			serve.Object(w, r, b, "key")
 		})
-		wantStatus, wantHeader, wantBody := answered(func(w http.ResponseWriter, r *http.Request) {
+		wantStatus, wantHeader, wantBody := respond(func(w http.ResponseWriter, r *http.Request) {
 			serveContent(w, r, attrs, []byte(data))
 		})
-		if wantStatus == http.StatusRequestedRangeNotSatisfiable && status != wantStatus { // an invalid range is ignored
+
+		// An invalid range is ignored, as RFC 9110 permits. http.ServeContent refuses it.
+		if wantStatus == http.StatusRequestedRangeNotSatisfiable && status != wantStatus {
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, data, body)
 			return
 		}
-
 		require.Equal(t, wantStatus, status)
 		require.Equal(t, wantHeader, header)
 		require.Equal(t, wantBody, body)

@@ -33,10 +33,13 @@ var stored = map[string]struct {
 	"text.txt": {pseudoRandom(1000), []storage.UploadOption{
 		storage.WithCacheControl("public, max-age=60"), storage.WithContentLanguage("de"), storage.WithContentDisposition(`inline; filename="text.txt"`),
 	}},
-	"plain":   {pseudoRandom(10), nil},
-	"empty":   {nil, nil},
-	"large":   {pseudoRandom(4 << 20), nil},
-	"gzip.gz": {pseudoRandom(10_000), []storage.UploadOption{storage.WithContentEncoding("gzip"), storage.WithContentType("text/plain")}},
+	"plain": {pseudoRandom(10), nil},
+	"empty": {nil, nil},
+	"large": {pseudoRandom(4 << 20), nil},
+	"gzip.gz": {
+		pseudoRandom(10_000),
+		[]storage.UploadOption{storage.WithContentEncoding("gzip"), storage.WithContentType("text/plain")},
+	},
 }
 
 func pseudoRandom(n int) []byte {
@@ -57,12 +60,13 @@ type calls struct {
 }
 
 func (c *calls) layer(d driver.Driver) driver.Driver {
-	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-		c.mu.Lock()
-		c.seen = append(c.seen, call)
-		c.mu.Unlock()
-		return next(ctx)
-	})
+	return driver.Intercept(d,
+		func(ctx context.Context, call string, next func(context.Context) error) error {
+			c.mu.Lock()
+			c.seen = append(c.seen, call)
+			c.mu.Unlock()
+			return next(ctx)
+		})
 }
 
 func (c *calls) take() []string {
@@ -78,11 +82,16 @@ func runOnBuckets(t *testing.T, run func(t *testing.T, b storage.Bucket, asked *
 	t.Helper()
 	t.Run("memory", func(t *testing.T) {
 		requests := &calls{}
-		run(t, engine.New(memstore.NewDriver(memstore.Config{Now: clock}), driver.WithLayer(requests.layer)), requests)
+		run(t,
+			engine.New(memstore.NewDriver(memstore.Config{Now: clock}), driver.WithLayer(requests.layer)), requests)
 	})
 	t.Run("local", func(t *testing.T) {
 		requests := &calls{}
-		b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true, Now: clock}, driver.WithLayer(requests.layer))
+		b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{
+			Create: true,
+			NoSync: true,
+			Now:    clock,
+		}, driver.WithLayer(requests.layer))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		run(t, b, requests)
@@ -147,13 +156,19 @@ func fetch(t *testing.T, method, address string, header http.Header) answer {
 	}()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	a := answer{status: response.StatusCode, header: response.Header, length: response.ContentLength, body: string(body)}
+	a := answer{
+		status: response.StatusCode,
+		header: response.Header,
+		length: response.ContentLength,
+		body:   string(body),
+	}
 	a.header.Del("Date")
 	if mediaType, parameters, _ := mime.ParseMediaType(a.header.Get("Content-Type")); mediaType == "multipart/byteranges" {
 		require.NotEmpty(t, parameters["boundary"])
 		a.body = strings.ReplaceAll(a.body, parameters["boundary"], "BOUNDARY")
 		a.header.Set("Content-Type", mediaType+"; boundary=BOUNDARY")
-		require.Len(t, parameters["boundary"], 60, "as long as ServeContent's, so that the length is the same")
+		require.Len(t, parameters["boundary"], 60,
+			"as long as ServeContent's, so that the length is the same")
 	}
 	return a
 }
@@ -179,7 +194,8 @@ type contentCase struct {
 
 func (c contentCase) request(attrs *storage.Attrs) http.Header {
 	timeAfter := func(d time.Duration) string { return attrs.Modified.Add(d).Format(http.TimeFormat) }
-	fill := strings.NewReplacer("{etag}", attrs.ETag, "{modified}", timeAfter(0), "{before}", timeAfter(-time.Second), "{after}", timeAfter(time.Second))
+	fill := strings.NewReplacer("{etag}", attrs.ETag, "{modified}", timeAfter(0), "{before}",
+		timeAfter(-time.Second), "{after}", timeAfter(time.Second))
 	header := http.Header{}
 	for name, value := range c.header {
 		header.Set(name, fill.Replace(value))
@@ -197,6 +213,8 @@ func (c contentCase) asks(method string) []string {
 	return []string{"Get"}
 }
 
+// Object responds to ranges and conditions as http.ServeContent does, with as few calls of the driver as
+// possible. Each difference has its reason.
 func TestObjectRespondsLikeServeContent(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
 		fill(t, b)

@@ -108,7 +108,9 @@ func TestServerCloseWaitsForRequests(t *testing.T) {
 	requestStarted := make(chan struct{})
 	server := started(t,
 		driver.WithLayer(func(d driver.Driver) driver.Driver { return closing{d, &closes} }),
-		storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		storage.WithHook(func(
+			_ context.Context, op storage.Operation,
+		) (context.Context, func(storage.Outcome), error) {
 			if op.Name != "Upload" {
 				return nil, nil, nil
 			}

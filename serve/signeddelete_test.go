@@ -40,7 +40,8 @@ func TestSignedRemoveURL(t *testing.T) {
 	s.holds("a", "x")
 
 	for range 2 {
-		require.Equal(t, 204, s.ask("DELETE", signedURL.URL, nil).Code, "a second request has nothing to remove")
+		require.Equal(t, 204, s.ask("DELETE", signedURL.URL, nil).Code,
+			"a second request has nothing to remove")
 	}
 
 	s.put("a", "again")

@@ -26,10 +26,10 @@ func TestSignedPartIsStoredAsSigned(t *testing.T) {
 		header []string
 		status int
 	}{
-		"too long":    {"12345", nil, 413},
-		"too short":   {"123", nil, 400},
-		"a range":     {"1234", []string{"Content-Range", "bytes 0-3/8"}, 400},
-		"a condition": {"1234", []string{"If-None-Match", "*"}, 400},
+		"too long":    {text: "12345", header: nil, status: 413},
+		"too short":   {text: "123", header: nil, status: 400},
+		"a range":     {text: "1234", header: []string{"Content-Range", "bytes 0-3/8"}, status: 400},
+		"a condition": {text: "1234", header: []string{"If-None-Match", "*"}, status: 400},
 	}
 	for name, tt := range tests {
 		status, _ := put(tt.text, tt.header...)

@@ -248,9 +248,11 @@ func TestSignedUploadNeverOverwrites(t *testing.T) {
 	s.refused(s.use(u, "second"), 412, "PreconditionFailed")
 
 	for _, first := range []string{"", "*"} {
-		s.refused(s.use(s.upload("a"), "third", "If-None-Match", first, "If-None-Match", "*"), 412, "PreconditionFailed")
+		s.refused(s.use(s.upload("a"), "third", "If-None-Match", first, "If-None-Match", "*"), 412,
+			"PreconditionFailed")
 	}
-	require.Equal(t, 200, s.use(s.upload("b"), "fourth", "If-Match", "", "If-Match", "").Code, "two empty lines are no condition")
+	require.Equal(t, 200, s.use(s.upload("b"), "fourth", "If-Match", "", "If-Match", "").Code,
+		"two empty lines are no condition")
 	s.holds("a", "first")
 
 	u.Header.Del("If-None-Match")
@@ -261,7 +263,14 @@ func TestSignedUploadNeverOverwrites(t *testing.T) {
 func TestSignedUploadIsStreamed(t *testing.T) {
 	const size = 64 << 20
 	var maximum int64
-	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(func(d driver.Driver) driver.Driver { return &drain{Driver: d, read: &maximum} }))
+	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(func(
+		d driver.Driver,
+	) driver.Driver {
+		return &drain{
+			Driver: d,
+			read:   &maximum,
+		}
+	}))
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 	u := s.upload("a", storage.WithSize(size))
 	var gap int64 // the most that was read from the client and not yet by the store

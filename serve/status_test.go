@@ -21,7 +21,9 @@ import (
 )
 
 func refusing(err error) downloading {
-	return func(context.Context, string, ...storage.DownloadOption) (*storage.Reader, error) { return nil, err }
+	return func(context.Context, string, ...storage.DownloadOption) (*storage.Reader, error) {
+		return nil, err
+	}
 }
 
 // Each error code has its HTTP status.
@@ -45,7 +47,13 @@ func TestObjectErrorStatus(t *testing.T) {
 		storage.Internal:            http.StatusInternalServerError,
 	} {
 		t.Run(string(code), func(t *testing.T) {
-			err := &storage.Error{Code: code, Bucket: "secret-bucket", Key: "secret-key", Hint: "secret hint", Err: errors.New("secret cause")}
+			err := &storage.Error{
+				Code:   code,
+				Bucket: "secret-bucket",
+				Key:    "secret-key",
+				Hint:   "secret hint",
+				Err:    errors.New("secret cause"),
+			}
 			got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Cache-Control", "max-age=3600")
 				w.Header().Set("Content-Disposition", "attachment")
@@ -91,6 +99,8 @@ func TestObjectPassesOnRetryAfter(t *testing.T) {
 	require.Equal(t, "2", got.Header.Get("Retry-After"))
 }
 
+// The function of WithErrorHandler gets the status and the error, and writes the response. It is not called
+// for conditions.
 func TestErrorHandler(t *testing.T) {
 	b := memstore.New()
 	attrs := put(t, b, "key", "data")
@@ -100,7 +110,9 @@ func TestErrorHandler(t *testing.T) {
 		return func(w http.ResponseWriter, r *http.Request) {
 			status = 0
 			failure = nil
-			serve.Object(w, r, b, key, serve.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, s int, err error) {
+			serve.Object(w, r, b, key, serve.WithErrorHandler(func(
+				w http.ResponseWriter, _ *http.Request, s int, err error,
+			) {
 				status = s
 				failure = err
 				w.WriteHeader(http.StatusTeapot)
@@ -151,15 +163,18 @@ func (d damaged) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs,
 
 // If a download fails halfway, the response ends early, so that the client sees that it is incomplete.
 func TestObjectFailsHalfway(t *testing.T) {
-	rotten := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver { return damaged{d} }))
+	rotten := engine.New(memstore.NewDriver(memstore.Config{}),
+		driver.WithLayer(func(d driver.Driver) driver.Driver { return damaged{d} }))
 	for name, size := range map[string]int{"byte": 1, "kilobyte": 1 << 10, "megabyte": 1 << 20} {
 		put(t, rotten, name, strings.Repeat("x", size))
 	}
 
 	broken := bodied(storage.Attrs{Size: 100_000}, func() io.Reader {
-		return io.MultiReader(strings.NewReader(strings.Repeat("x", 50_000)), errorReader{errors.New("broken")})
+		return io.MultiReader(strings.NewReader(strings.Repeat("x", 50_000)),
+			errorReader{errors.New("broken")})
 	})
-	early := bodied(storage.Attrs{Size: 100_000}, func() io.Reader { return strings.NewReader(strings.Repeat("x", 50_000)) })
+	early := bodied(storage.Attrs{Size: 100_000},
+		func() io.Reader { return strings.NewReader(strings.Repeat("x", 50_000)) })
 
 	tests := []struct {
 		name, key, span, encoding string

@@ -126,7 +126,8 @@ func TestZipIsExtracted(t *testing.T) {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.zip"), body, 0o600))
-	cmd := exec.CommandContext(t.Context(), testserver.Program(t, "python3"), "-m", "zipfile", "-e", "a.zip", "out")
+	cmd := exec.CommandContext(t.Context(), testserver.Program(t, "python3"), "-m", "zipfile", "-e",
+		"a.zip", "out")
 	cmd.Dir = dir
 	data, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", data)
@@ -144,17 +145,17 @@ func TestZipRefusesEarly(t *testing.T) {
 		list   listing
 		status int
 	}{
-		{"no objects", func(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
+		{name: "no objects", list: func(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
 			return b.List(ctx, storage.WithPrefix("none/"))
-		}, http.StatusNotFound},
-		{"a delimiter", func(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
+		}, status: http.StatusNotFound},
+		{name: "a delimiter", list: func(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
 			return b.List(ctx, storage.WithDelimiter("/"))
-		}, http.StatusBadRequest},
-		{"a listing that fails", func(context.Context) iter.Seq2[storage.ListEntry, error] {
+		}, status: http.StatusBadRequest},
+		{name: "a listing that fails", list: func(context.Context) iter.Seq2[storage.ListEntry, error] {
 			return func(yield func(storage.ListEntry, error) bool) {
 				yield(storage.ListEntry{}, storage.Unavailable)
 			}
-		}, http.StatusServiceUnavailable},
+		}, status: http.StatusServiceUnavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -183,14 +184,17 @@ func TestZipFailsInMiddle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			injector := faults.New()
-			b := newAlbum(t, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			b := newAlbum(t, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
+				Attempts: 1,
+			}))
 			var listed []storage.ListEntry
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 				listed = append(listed, entry)
 			}
 			spoil(t, b, injector)
-			url := zipOf(t, b, func(context.Context) iter.Seq2[storage.ListEntry, error] { return entries(listed) })
+			url := zipOf(t, b,
+				func(context.Context) iter.Seq2[storage.ListEntry, error] { return entries(listed) })
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 			require.NoError(t, err)
 			response, err := http.DefaultClient.Do(r)
@@ -220,7 +224,9 @@ func entries(listed []storage.ListEntry) iter.Seq2[storage.ListEntry, error] {
 // zeroObjects has objects of zeros. Their sizes are in their keys.
 type zeroObjects struct{}
 
-func (zeroObjects) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+func (zeroObjects) Download(
+	_ context.Context, key string, _ ...storage.DownloadOption,
+) (*storage.Reader, error) {
 	var size int64
 	if _, err := fmt.Sscanf(key[strings.LastIndexByte(key, '-')+1:], "%d", &size); err != nil {
 		return nil, err
@@ -295,7 +301,8 @@ func exactLengths(t *testing.T, rows map[string][]storage.ListEntry) {
 func archiveOf(t *testing.T, b storage.Downloader, listed []storage.ListEntry) []byte {
 	t.Helper()
 	recorder := httptest.NewRecorder()
-	serve.Zip(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), b, entries(listed))
+	serve.Zip(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), b,
+		entries(listed))
 	return recorder.Body.Bytes()
 }
 
@@ -317,28 +324,50 @@ func TestZipNamesAreSafe(t *testing.T) {
 		keys []string
 		want []string
 	}{
-		{"plain", []string{"a/b.txt"}, []string{"a/b.txt"}},
+		{name: "plain", keys: []string{"a/b.txt"}, want: []string{"a/b.txt"}},
 		{
-			"dots", []string{"../../etc/passwd", "a/./b", "..", "a/.../c"},
-			[]string{"_/_/etc/passwd", "a/_/b", "_ (2)", "a/_/c"},
+			name: "dots", keys: []string{"../../etc/passwd", "a/./b", "..", "a/.../c"},
+			want: []string{"_/_/etc/passwd", "a/_/b", "_ (2)", "a/_/c"},
 		},
-		{"slashes", []string{"/abs", "a//b", "folder/"}, []string{"abs", "a/b", "folder"}},
-		{"windows", []string{`c:\x`, "a?b*", `"<>|`, "end. ", "nul", "NUL.txt", "com1", "com10", "aux.tar.gz"},
-			[]string{"c__x", "a_b_", "____", "end_", "_nul", "_NUL.txt", "_com1", "com10", "_aux.tar.gz"}},
-		{"what is not shown", []string{"a\u202eb", "tab\there", "\u200b"}, []string{"a_b", "tab_here", "_"}},
-		{"case", []string{"A.txt", "a.txt", "a.TXT"}, []string{"A.txt", "a (2).txt", "a (3).TXT"}},
-		{"folders that differ in case", []string{"A/x", "a/y"}, []string{"A/x", "A/y"}},
-		{"a file and a folder", []string{"a", "a/b", "a/c"}, []string{"a", "a (2)/b", "a (2)/c"}},
-		{"a folder and a file", []string{"a/b", "A"}, []string{"a/b", "A (2)"}},
-		{"a name that a number makes", []string{"x", "x (2)", "X"}, []string{"x", "x (2)", "X (3)"}},
-		{"hidden", []string{".profile"}, []string{".profile"}},
+		{name: "slashes", keys: []string{"/abs", "a//b", "folder/"}, want: []string{"abs", "a/b", "folder"}},
+		{name: "windows", keys: []string{
+			`c:\x`, "a?b*", `"<>|`, "end. ", "nul", "NUL.txt", "com1", "com10", "aux.tar.gz",
+		},
+			want: []string{"c__x", "a_b_", "____", "end_", "_nul", "_NUL.txt", "_com1", "com10", "_aux.tar.gz"}},
 		{
-			"an accent in two encodings", []string{"\u00fc.txt", "u\u0308.txt"},
-			[]string{"\u00fc.txt", "u\u0308 (2).txt"},
+			name: "what is not shown",
+			keys: []string{"a\u202eb", "tab\there", "\u200b"},
+			want: []string{"a_b", "tab_here", "_"},
 		},
-		{"a long name", []string{long}, []string{long[:240]}},
-		{"a long name with an extension", []string{long + ".tar.gz"}, []string{long[:236] + ".gz"}},
-		{"a long extension", []string{"a." + long}, []string{"a." + long[:238]}},
+		{
+			name: "case",
+			keys: []string{"A.txt", "a.txt", "a.TXT"},
+			want: []string{"A.txt", "a (2).txt", "a (3).TXT"},
+		},
+		{name: "folders that differ in case", keys: []string{"A/x", "a/y"}, want: []string{"A/x", "A/y"}},
+		{
+			name: "a file and a folder",
+			keys: []string{"a", "a/b", "a/c"},
+			want: []string{"a", "a (2)/b", "a (2)/c"},
+		},
+		{name: "a folder and a file", keys: []string{"a/b", "A"}, want: []string{"a/b", "A (2)"}},
+		{
+			name: "a name that a number makes",
+			keys: []string{"x", "x (2)", "X"},
+			want: []string{"x", "x (2)", "X (3)"},
+		},
+		{name: "hidden", keys: []string{".profile"}, want: []string{".profile"}},
+		{
+			name: "an accent in two encodings", keys: []string{"\u00fc.txt", "u\u0308.txt"},
+			want: []string{"\u00fc.txt", "u\u0308 (2).txt"},
+		},
+		{name: "a long name", keys: []string{long}, want: []string{long[:240]}},
+		{
+			name: "a long name with an extension",
+			keys: []string{long + ".tar.gz"},
+			want: []string{long[:236] + ".gz"},
+		},
+		{name: "a long extension", keys: []string{"a." + long}, want: []string{"a." + long[:238]}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -362,6 +391,8 @@ func TestZipNamesAreSafe(t *testing.T) {
 // emptyObjects has an empty object under every key.
 type emptyObjects struct{}
 
-func (emptyObjects) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+func (emptyObjects) Download(
+	_ context.Context, key string, _ ...storage.DownloadOption,
+) (*storage.Reader, error) {
 	return storage.NewReader(&storage.Attrs{Key: key}, 0, 0, io.NopCloser(strings.NewReader(""))), nil
 }

@@ -24,6 +24,7 @@ func TestZipNamesOfFoldedLettersDiffer(t *testing.T) {
 	}
 }
 
+// Two names that full case folding of Unicode makes equal are equal after fold.
 func TestFoldIsFullCaseFolding(t *testing.T) {
 	fullFold := cases.Fold()
 	for r := range unicode.MaxRune {

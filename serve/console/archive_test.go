@@ -54,10 +54,14 @@ func TestArchive(t *testing.T) {
 		files     []string
 	}{
 		{
-			name:      "an object and a folder",
-			selection: map[string]any{"prefix": "2026/", "objects": []string{"2026/3.txt"}, "folders": []string{"2026/june/"}},
-			filename:  "2026.zip",
-			files:     []string{"3.txt", "june/1.txt", "june/more/2.txt"},
+			name: "an object and a folder",
+			selection: map[string]any{
+				"prefix":  "2026/",
+				"objects": []string{"2026/3.txt"},
+				"folders": []string{"2026/june/"},
+			},
+			filename: "2026.zip",
+			files:    []string{"3.txt", "june/1.txt", "june/more/2.txt"},
 		},
 		{
 			name:      "a folder",
@@ -75,7 +79,9 @@ func TestArchive(t *testing.T) {
 			name:      "the bucket",
 			selection: map[string]any{"folders": []string{""}},
 			filename:  "photos.zip",
-			files:     []string{"2026/3.txt", "2026/4.txt", "2026/june/1.txt", "2026/june/more/2.txt", "5.txt"},
+			files: []string{
+				"2026/3.txt", "2026/4.txt", "2026/june/1.txt", "2026/june/more/2.txt", "5.txt",
+			},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -105,14 +111,26 @@ func TestArchiveRefused(t *testing.T) {
 		selection map[string]any
 		status    int
 	}{
-		{"nothing", map[string]any{}, 404},
-		{"an empty folder", map[string]any{"folders": []string{"none/"}}, 404},
-		{"a missing object", map[string]any{"objects": []string{"none"}}, 404},
-		{"an object outside", map[string]any{"prefix": "b/", "objects": []string{"a/1"}}, 400},
-		{"a folder outside", map[string]any{"prefix": "b/", "folders": []string{"a/"}}, 400},
-		{"half a name", map[string]any{"prefix": "a", "objects": []string{"a/1"}}, 400},
-		{"half the name of a folder", map[string]any{"folders": []string{"a"}}, 400},
-		{"too many objects", map[string]any{"objects": make([]string, 1001)}, 400},
+		{name: "nothing", selection: map[string]any{}, status: 404},
+		{name: "an empty folder", selection: map[string]any{"folders": []string{"none/"}}, status: 404},
+		{name: "a missing object", selection: map[string]any{"objects": []string{"none"}}, status: 404},
+		{
+			name:      "an object outside",
+			selection: map[string]any{"prefix": "b/", "objects": []string{"a/1"}},
+			status:    400,
+		},
+		{
+			name:      "a folder outside",
+			selection: map[string]any{"prefix": "b/", "folders": []string{"a/"}},
+			status:    400,
+		},
+		{
+			name:      "half a name",
+			selection: map[string]any{"prefix": "a", "objects": []string{"a/1"}},
+			status:    400,
+		},
+		{name: "half the name of a folder", selection: map[string]any{"folders": []string{"a"}}, status: 400},
+		{name: "too many objects", selection: map[string]any{"objects": make([]string, 1001)}, status: 400},
 	} {
 		status, answer := f.post(t, "POST", "archive", tt.selection)
 		require.Equal(t, tt.status, status, "%s: %v", tt.name, answer)
@@ -140,7 +158,9 @@ type watchedCore struct {
 	ended chan struct{}
 }
 
-func (c watchedCore) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
+func (c watchedCore) Download(
+	ctx context.Context, key string, o *storage.DownloadOptions,
+) (*storage.Reader, error) {
 	context.AfterFunc(ctx, func() {
 		close(c.ended)
 	})

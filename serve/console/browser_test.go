@@ -94,7 +94,8 @@ func TestBrowserStates(t *testing.T) {
 	bucket, err := local.Open(t.TempDir(), local.Config{})
 	require.NoError(t, err)
 	putAll(t, bucket)
-	consoletest.Browse(t, "testdata/flow.mjs", "states", everything, browserSite(t, "photos", b, true), map[string]any{
+	consoletest.Browse(t, "testdata/flow.mjs", "states", everything, browserSite(t, "photos", b,
+		true), map[string]any{
 		"empty":         browserSite(t, "empty", memstore.New(), true),
 		"readOnly":      browserSite(t, "photos", b, false),
 		"readOnlyEmpty": browserSite(t, "empty", memstore.New(), false),

@@ -35,14 +35,62 @@ func TestRenameReplacesNothing(t *testing.T) {
 		keys           []string
 	}{
 		{name: "an object", from: "a", to: "z", status: 200, keys: []string{"b", "f/1", "f/2/3", "g/1", "z"}},
-		{name: "to a name that another has", from: "a", to: "b", status: 412, keys: []string{"a", "b", "f/1", "f/2/3", "g/1"}},
-		{name: "an object that is gone", from: "none", to: "z", status: 404, keys: []string{"a", "b", "f/1", "f/2/3", "g/1"}},
-		{name: "a folder", from: "f/", to: "h/", status: 200, keys: []string{"a", "b", "g/1", "h/1", "h/2/3"}},
-		{name: "a folder to one that exists", from: "f/", to: "g/", status: 412, keys: []string{"a", "b", "f/1", "f/2/3", "g/1"}},
-		{name: "a folder into itself", from: "f/", to: "f/x/", status: 400, keys: []string{"a", "b", "f/1", "f/2/3", "g/1"}},
-		{name: "a folder to its parent", from: "f/2/", to: "f/", status: 400, keys: []string{"a", "b", "f/1", "f/2/3", "g/1"}},
-		{name: "a folder to an object", from: "f/", to: "x", status: 400, keys: []string{"a", "b", "f/1", "f/2/3", "g/1"}},
-		{name: "to a name that no object can have", from: "a", to: "../x", status: 400, keys: []string{"a", "b", "f/1", "f/2/3", "g/1"}},
+		{
+			name:   "to a name that another has",
+			from:   "a",
+			to:     "b",
+			status: 412,
+			keys:   []string{"a", "b", "f/1", "f/2/3", "g/1"},
+		},
+		{
+			name:   "an object that is gone",
+			from:   "none",
+			to:     "z",
+			status: 404,
+			keys:   []string{"a", "b", "f/1", "f/2/3", "g/1"},
+		},
+		{
+			name:   "a folder",
+			from:   "f/",
+			to:     "h/",
+			status: 200,
+			keys:   []string{"a", "b", "g/1", "h/1", "h/2/3"},
+		},
+		{
+			name:   "a folder to one that exists",
+			from:   "f/",
+			to:     "g/",
+			status: 412,
+			keys:   []string{"a", "b", "f/1", "f/2/3", "g/1"},
+		},
+		{
+			name:   "a folder into itself",
+			from:   "f/",
+			to:     "f/x/",
+			status: 400,
+			keys:   []string{"a", "b", "f/1", "f/2/3", "g/1"},
+		},
+		{
+			name:   "a folder to its parent",
+			from:   "f/2/",
+			to:     "f/",
+			status: 400,
+			keys:   []string{"a", "b", "f/1", "f/2/3", "g/1"},
+		},
+		{
+			name:   "a folder to an object",
+			from:   "f/",
+			to:     "x",
+			status: 400,
+			keys:   []string{"a", "b", "f/1", "f/2/3", "g/1"},
+		},
+		{
+			name:   "to a name that no object can have",
+			from:   "a",
+			to:     "../x",
+			status: 400,
+			keys:   []string{"a", "b", "f/1", "f/2/3", "g/1"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -128,7 +176,10 @@ func TestTagsAreReplaced(t *testing.T) {
 	f := start(t, writing)
 	f.put(t, "a", "x", storage.WithTags(map[string]string{"old": "1"}))
 	require.Equal(t, [][2]string{{"old", "1"}}, f.object(t, "a").Tags)
-	status, answer := f.post(t, "PUT", "tags", map[string]any{"key": "a", "tags": map[string]string{"new": "value"}})
+	status, answer := f.post(t, "PUT", "tags", map[string]any{
+		"key":  "a",
+		"tags": map[string]string{"new": "value"},
+	})
 	require.Equal(t, 200, status, answer)
 	require.Equal(t, [][2]string{{"new", "value"}}, f.object(t, "a").Tags)
 }

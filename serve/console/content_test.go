@@ -34,10 +34,22 @@ func TestContentRunsNothing(t *testing.T) {
 		{name: "a script", key: "a.js", contentType: "text/javascript", kind: "text"},
 		{name: "an SVG", key: "a.svg", contentType: "image/svg+xml", kind: "image", shown: "image/svg+xml"},
 		{name: "a photo", key: "a.jpg", contentType: "image/jpeg", kind: "image", shown: "image/jpeg"},
-		{name: "HTML that claims to be a photo", key: "a.jpg", contentType: "image/jpeg; charset=x", kind: "image", shown: "image/jpeg"},
+		{
+			name:        "HTML that claims to be a photo",
+			key:         "a.jpg",
+			contentType: "image/jpeg; charset=x",
+			kind:        "image",
+			shown:       "image/jpeg",
+		},
 		{name: "a film", key: "a.mp4", contentType: "video/mp4", kind: "video", shown: "video/mp4"},
 		{name: "a PDF", key: "a.pdf", contentType: "application/pdf", kind: "pdf"},
-		{name: "a photo of a store that knows no types", key: "a.png", contentType: "application/octet-stream", kind: "image", shown: "image/png"},
+		{
+			name:        "a photo of a store that knows no types",
+			key:         "a.png",
+			contentType: "application/octet-stream",
+			kind:        "image",
+			shown:       "image/png",
+		},
 		{name: "no type", key: "a.bin", contentType: "x\ny", kind: "none"},
 		{name: "two types", key: "a.html", contentType: "image/png, text/html", kind: "text"},
 		{name: "a Flash film", key: "a.swf", contentType: "application/x-shockwave-flash", kind: "none"},
@@ -66,7 +78,8 @@ func TestContentRunsNothing(t *testing.T) {
 				require.Equal(t, script, w.Body.String())
 
 				h := w.Header()
-				require.True(t, strings.HasPrefix(h.Get("Content-Security-Policy"), "sandbox; default-src 'none'"))
+				require.True(t,
+					strings.HasPrefix(h.Get("Content-Security-Policy"), "sandbox; default-src 'none'"))
 				require.Len(t, h.Values("Content-Security-Policy"), 1)
 				require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"))
 
@@ -109,14 +122,14 @@ func TestContentAddressLeadsToOneObject(t *testing.T) {
 	tests := []struct {
 		name, parameter, value string
 	}{
-		{"another object", "key", "b.png"},
-		{"another bucket", "bucket", "others"},
-		{"another version", "version", "1"},
-		{"another type", "as", "text/html"},
-		{"the type of a file", "as", ""},
-		{"a later end", "expires", "9999999999"},
-		{"another frame", "frame", "http://evil.example"},
-		{"another signature", "signature", "x"},
+		{name: "another object", parameter: "key", value: "b.png"},
+		{name: "another bucket", parameter: "bucket", value: "others"},
+		{name: "another version", parameter: "version", value: "1"},
+		{name: "another type", parameter: "as", value: "text/html"},
+		{name: "the type of a file", parameter: "as", value: ""},
+		{name: "a later end", parameter: "expires", value: "9999999999"},
+		{name: "another frame", parameter: "frame", value: "http://evil.example"},
+		{name: "another signature", parameter: "signature", value: "x"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -179,7 +192,12 @@ func TestContentOfTextIsCutAtCharacter(t *testing.T) {
 	}{
 		{name: "short", content: "grüß", text: "grüß", shown: 6},
 		{name: "empty"},
-		{name: "long", content: strings.Repeat("x", 256<<10-1) + "é" + "y", text: strings.Repeat("x", 256<<10-1), shown: 256<<10 - 1},
+		{
+			name:    "long",
+			content: strings.Repeat("x", 256<<10-1) + "é" + "y",
+			text:    strings.Repeat("x", 256<<10-1),
+			shown:   256<<10 - 1,
+		},
 		{name: "not UTF-8", content: "a\xffb", text: "a\ufffdb", shown: 3},
 		{name: "UTF-16", content: "\xff\xfeh\x00i\x00", text: "hi", shown: 6},
 		{name: "UTF-16 with the larger byte first", content: "\xfe\xff\x00h\x00i", text: "hi", shown: 6},

@@ -48,10 +48,18 @@ func TestCopyRefused(t *testing.T) {
 		document map[string]any
 		status   int
 	}{
-		{"a folder into itself", map[string]any{"from": "a/", "to": "a/b/"}, 400},
-		{"a folder to an object", map[string]any{"from": "a/", "to": "b"}, 400},
-		{"an object that has changed", map[string]any{"from": "a/1", "to": "b", "revision": "other"}, 409},
-		{"to a missing bucket", map[string]any{"from": "a/1", "to": "b", "toBucket": "none"}, 404},
+		{name: "a folder into itself", document: map[string]any{"from": "a/", "to": "a/b/"}, status: 400},
+		{name: "a folder to an object", document: map[string]any{"from": "a/", "to": "b"}, status: 400},
+		{
+			name:     "an object that has changed",
+			document: map[string]any{"from": "a/1", "to": "b", "revision": "other"},
+			status:   409,
+		},
+		{
+			name:     "to a missing bucket",
+			document: map[string]any{"from": "a/1", "to": "b", "toBucket": "none"},
+			status:   404,
+		},
 	} {
 		status, answer := f.post(t, "POST", "copy", tt.document)
 		require.Equal(t, tt.status, status, "%s: %v", tt.name, answer)
@@ -76,9 +84,17 @@ func TestCopyToAnotherBucket(t *testing.T) {
 	f := &fixture{bucket: photos, page: page}
 	f.put(t, "a/1", "one")
 
-	status, answer := f.post(t, "POST", "copy", map[string]any{"from": "a/1", "to": "a/1", "toBucket": "archive"})
+	status, answer := f.post(t, "POST", "copy", map[string]any{
+		"from":     "a/1",
+		"to":       "a/1",
+		"toBucket": "archive",
+	})
 	require.Equal(t, 200, status, answer)
-	status, answer = f.post(t, "POST", "copy", map[string]any{"from": "a/", "to": "b/", "toBucket": "archive"})
+	status, answer = f.post(t, "POST", "copy", map[string]any{
+		"from":     "a/",
+		"to":       "b/",
+		"toBucket": "archive",
+	})
 	require.Equal(t, 200, status, answer)
 
 	f.bucket = archive

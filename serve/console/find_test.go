@@ -21,10 +21,10 @@ func TestFindInNames(t *testing.T) {
 		text   string
 		keys   []string
 	}{
-		{"", "lake", []string{"2026/Lake.jpg", "2026/june/at the lake.txt", "lake.jpg"}},
-		{"2026/", "LAKE", []string{"2026/Lake.jpg", "2026/june/at the lake.txt"}},
-		{"2026/", "2026", []string{}},
-		{"2026/", "june/at", []string{"2026/june/at the lake.txt"}},
+		{prefix: "", text: "lake", keys: []string{"2026/Lake.jpg", "2026/june/at the lake.txt", "lake.jpg"}},
+		{prefix: "2026/", text: "LAKE", keys: []string{"2026/Lake.jpg", "2026/june/at the lake.txt"}},
+		{prefix: "2026/", text: "2026", keys: []string{}},
+		{prefix: "2026/", text: "june/at", keys: []string{"2026/june/at the lake.txt"}},
 	} {
 		var found list
 		f.get(t, "find", &found, "prefix", tt.prefix, "text", tt.text)

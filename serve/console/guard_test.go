@@ -52,10 +52,34 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 		{name: "the beginning of the token", method: "GET", target: "/", change: path("/secre"), status: 404},
 		{name: "the token without a slash", method: "GET", target: "/", change: path("/secret"), status: 404},
 		{name: "a listing", method: "GET", target: "/api/list?bucket=photos", status: 200},
-		{name: "a listing without the header", method: "GET", target: "/api/list?bucket=photos", change: dropHeader, status: 403},
-		{name: "a change without the header", method: "POST", target: "/api/remove", change: dropHeader, status: 403},
-		{name: "an upload without the header", method: "PUT", target: "/api/upload?bucket=photos&key=x", change: dropHeader, status: 403},
-		{name: "a large upload without the header", method: "POST", target: "/uploads/photos/eA/s3/multipart", change: dropHeader, status: 403},
+		{
+			name:   "a listing without the header",
+			method: "GET",
+			target: "/api/list?bucket=photos",
+			change: dropHeader,
+			status: 403,
+		},
+		{
+			name:   "a change without the header",
+			method: "POST",
+			target: "/api/remove",
+			change: dropHeader,
+			status: 403,
+		},
+		{
+			name:   "an upload without the header",
+			method: "PUT",
+			target: "/api/upload?bucket=photos&key=x",
+			change: dropHeader,
+			status: 403,
+		},
+		{
+			name:   "a large upload without the header",
+			method: "POST",
+			target: "/uploads/photos/eA/s3/multipart",
+			change: dropHeader,
+			status: 403,
+		},
 		{
 			name:   "a part with a forged address",
 			method: "PUT",
@@ -63,13 +87,55 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 			change: dropHeader,
 			status: 404,
 		},
-		{name: "its own origin", method: "GET", target: "/api/info", change: set("Origin", origin), status: 200},
-		{name: "the same host by TLS", method: "GET", target: "/api/info", change: set("Origin", "https://127.0.0.1:8080"), status: 200},
-		{name: "another origin", method: "GET", target: "/api/info", change: set("Origin", "http://evil.example"), status: 403},
-		{name: "another port", method: "GET", target: "/api/info", change: set("Origin", "http://127.0.0.1:9999"), status: 403},
-		{name: "the null origin of a sandbox", method: "POST", target: "/api/remove", change: set("Origin", "null"), status: 403},
-		{name: "a request of another site", method: "GET", target: "/api/info", change: set("Sec-Fetch-Site", "cross-site"), status: 403},
-		{name: "a request of another port", method: "GET", target: "/api/info", change: set("Sec-Fetch-Site", "same-site"), status: 403},
+		{
+			name:   "its own origin",
+			method: "GET",
+			target: "/api/info",
+			change: set("Origin", origin),
+			status: 200,
+		},
+		{
+			name:   "the same host by TLS",
+			method: "GET",
+			target: "/api/info",
+			change: set("Origin", "https://127.0.0.1:8080"),
+			status: 200,
+		},
+		{
+			name:   "another origin",
+			method: "GET",
+			target: "/api/info",
+			change: set("Origin", "http://evil.example"),
+			status: 403,
+		},
+		{
+			name:   "another port",
+			method: "GET",
+			target: "/api/info",
+			change: set("Origin", "http://127.0.0.1:9999"),
+			status: 403,
+		},
+		{
+			name:   "the null origin of a sandbox",
+			method: "POST",
+			target: "/api/remove",
+			change: set("Origin", "null"),
+			status: 403,
+		},
+		{
+			name:   "a request of another site",
+			method: "GET",
+			target: "/api/info",
+			change: set("Sec-Fetch-Site", "cross-site"),
+			status: 403,
+		},
+		{
+			name:   "a request of another port",
+			method: "GET",
+			target: "/api/info",
+			change: set("Sec-Fetch-Site", "same-site"),
+			status: 403,
+		},
 		{
 			name:   "a picture on another site",
 			method: "GET",
@@ -95,11 +161,29 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 		},
 		{name: "localhost", method: "GET", target: "/", change: host("localhost:8080"), status: 200},
 		{name: "an IPv6 address", method: "GET", target: "/", change: host("[::1]:8080"), status: 200},
-		{name: "a name that it was given", method: "GET", target: "/", change: host("DevBox:8080"), status: 200},
-		{name: "the name of another site, bound to this address", method: "GET", target: "/", change: host("evil.example:8080"), status: 421},
+		{
+			name:   "a name that it was given",
+			method: "GET",
+			target: "/",
+			change: host("DevBox:8080"),
+			status: 200,
+		},
+		{
+			name:   "the name of another site, bound to this address",
+			method: "GET",
+			target: "/",
+			change: host("evil.example:8080"),
+			status: 421,
+		},
 		{name: "no name", method: "GET", target: "/", change: host(""), status: 421},
 		{name: "a file that is not there", method: "GET", target: "/console.go", status: 404},
-		{name: "a path out of the page", method: "GET", target: "/", change: path("/secret/../page/index.html"), status: 404},
+		{
+			name:   "a path out of the page",
+			method: "GET",
+			target: "/",
+			change: path("/secret/../page/index.html"),
+			status: 404,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -117,7 +201,8 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 func TestHandlerContentSecurityPolicy(t *testing.T) {
 	f := start(t, console.Config{ContentURL: "http://127.0.0.1:9001"})
 	policy := f.send("GET", "/", nil, nil).Header().Get("Content-Security-Policy")
-	require.Contains(t, policy, "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; ")
+	require.Contains(t, policy,
+		"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; ")
 	require.Contains(t, policy, "img-src 'self' http://127.0.0.1:9001;")
 	require.Contains(t, policy, "frame-ancestors 'none'")
 	require.Contains(t, policy, "require-trusted-types-for 'script'")

@@ -75,7 +75,8 @@ func (p *largePage) begin(metadata string) (status int, id string) {
 }
 
 func (p *largePage) complete(id string) int {
-	status, _ := p.send("POST", p.base+"/s3/multipart/"+id+"/complete", `{"parts":[{"PartNumber":1,"ETag":""}]}`, true)
+	status, _ := p.send("POST", p.base+"/s3/multipart/"+id+"/complete",
+		`{"parts":[{"PartNumber":1,"ETag":""}]}`, true)
 	return status
 }
 

@@ -36,7 +36,8 @@ func TestListPages(t *testing.T) {
 	require.Len(t, second.Entries, 501)
 	require.Empty(t, second.Next)
 
-	require.Equal(t, []string{"f/1490", "f/1491", "f/1492"}, listed("prefix", "f/149", "limit", "3").keys(), "a search")
+	require.Equal(t, []string{"f/1490", "f/1491", "f/1492"},
+		listed("prefix", "f/149", "limit", "3").keys(), "a search")
 }
 
 // For a missing bucket, each view of the API responds with 404.
@@ -123,13 +124,18 @@ func TestConfigAPIHasSameGuard(t *testing.T) {
 	})
 	f := start(
 		t,
-		console.Config{API: api, Script: []byte("export {};"), Pages: []console.Page{{Name: "more", Title: "More"}}},
+		console.Config{
+			API:    api,
+			Script: []byte("export {};"),
+			Pages:  []console.Page{{Name: "more", Title: "More"}},
+		},
 	)
 	require.Equal(t, "/things", f.send("GET", "/api/x/things", nil, nil).Body.String())
 	require.Equal(t, 403, f.send("GET", "/api/x/things", nil, func(r *http.Request) {
 		r.Header.Del("X-Console")
 	}).Code)
 	require.Equal(t, "export {};", f.send("GET", "/extra.js", nil, nil).Body.String())
-	require.Contains(t, f.send("GET", "/api/info", nil, nil).Body.String(), `"pages":[{"name":"more","title":"More"}]`)
+	require.Contains(t, f.send("GET", "/api/info", nil, nil).Body.String(),
+		`"pages":[{"name":"more","title":"More"}]`)
 	require.Equal(t, 404, start(t, console.Config{}).send("GET", "/extra.js", nil, nil).Code)
 }

@@ -58,7 +58,8 @@ func (f *fixture) put(t *testing.T, key, text string, opts ...storage.UploadOpti
 func (f *fixture) marker(t *testing.T, key string) {
 	t.Helper()
 	f.put(t, "marker of a folder", "")
-	_, err := storage.Copy(objectkey.AllowFolderMarker(t.Context()), f.bucket, key, f.bucket, "marker of a folder")
+	_, err := storage.Copy(objectkey.AllowFolderMarker(t.Context()), f.bucket, key, f.bucket,
+		"marker of a folder")
 	require.NoError(t, err)
 	require.NoError(t, f.bucket.Remove(t.Context(), "marker of a folder"))
 }
@@ -71,7 +72,9 @@ func (f *fixture) read(t *testing.T, key string) string {
 }
 
 // send sends a request as the page does, changed by change.
-func (f *fixture) send(method, target string, body []byte, change func(*http.Request)) *httptest.ResponseRecorder {
+func (f *fixture) send(
+	method, target string, body []byte, change func(*http.Request),
+) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, origin+f.base+target, bytes.NewReader(body))
 	r.Header.Set("X-Console", "1")
 	if change != nil {
@@ -95,7 +98,9 @@ func (f *fixture) get(t *testing.T, view string, dst any, query ...string) {
 }
 
 // post sends a document, and returns the status and the response.
-func (f *fixture) post(t *testing.T, method, name string, document map[string]any) (status int, answer map[string]any) {
+func (f *fixture) post(
+	t *testing.T, method, name string, document map[string]any,
+) (status int, answer map[string]any) {
 	t.Helper()
 	document["bucket"] = "photos"
 	body, err := json.Marshal(document)
