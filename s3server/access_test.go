@@ -27,14 +27,25 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	put := func(document string) error {
-		_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &document})
+		_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
+			Bucket: aws.String(bucket),
+			Policy: &document,
+		})
 		return err
 	}
 	require.Equal(t, 403, getAnonymously(s, t, "k"))
 	requireFailure(t, put(readByAll), 403, "AccessDenied")
 
-	block := &types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true), IgnorePublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(false), RestrictPublicBuckets: aws.Bool(false)}
-	_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{Bucket: aws.String(bucket), PublicAccessBlockConfiguration: block})
+	block := &types.PublicAccessBlockConfiguration{
+		BlockPublicAcls:       aws.Bool(true),
+		IgnorePublicAcls:      aws.Bool(true),
+		BlockPublicPolicy:     aws.Bool(false),
+		RestrictPublicBuckets: aws.Bool(false),
+	}
+	_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{
+		Bucket:                         aws.String(bucket),
+		PublicAccessBlockConfiguration: block,
+	})
 	require.NoError(t, err)
 	got, err := s.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
@@ -42,10 +53,13 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 
 	require.NoError(t, put(readByAll))
 	require.Equal(t, 200, getAnonymously(s, t, "k"))
-	require.Equal(t, 403, getAnonymously(s, t, "none"), "without permission to list, a missing key is refused")
+	require.Equal(t, 403, getAnonymously(s, t, "none"),
+		"without permission to list, a missing key is refused")
 	require.Equal(t, 403, getAnonymously(s, t, "?list-type=2"))
 
-	status, err := s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{Bucket: aws.String(bucket)})
+	status, err := s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
 	require.True(t, *status.PolicyStatus.IsPublic)
 
@@ -66,14 +80,26 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 // allow it.
 func TestPolicyActionsOfHeaders(t *testing.T) {
 	s := start(t, s3server.Config{})
-	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
+	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
 	tests := []struct{ name, header, value, action string }{
 		{name: "no header", header: "X-Other", value: "1"},
 		{name: "tags", header: "X-Amz-Tagging", value: "k=v", action: "s3:PutObjectTagging"},
 		{name: "a list", header: "X-Amz-Acl", value: "public-read", action: "s3:PutObjectAcl"},
-		{name: "a legal hold", header: "X-Amz-Object-Lock-Legal-Hold", value: "ON", action: "s3:PutObjectLegalHold"},
-		{name: "a retention", header: "X-Amz-Object-Lock-Mode", value: "GOVERNANCE", action: "s3:PutObjectRetention"},
+		{
+			name:   "a legal hold",
+			header: "X-Amz-Object-Lock-Legal-Hold",
+			value:  "ON",
+			action: "s3:PutObjectLegalHold",
+		},
+		{
+			name:   "a retention",
+			header: "X-Amz-Object-Lock-Mode",
+			value:  "GOVERNANCE",
+			action: "s3:PutObjectRetention",
+		},
 	}
 	for _, tt := range tests {
 		for _, allowed := range []bool{false, true} {
@@ -82,10 +108,16 @@ func TestPolicyActionsOfHeaders(t *testing.T) {
 				actions += `,"` + tt.action + `"`
 			}
 			document := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":[` + actions + `],"Resource":"arn:aws:s3:::photos/*"}]}`
-			_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &document})
+			_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
+				Bucket: aws.String(bucket),
+				Policy: &document,
+			})
 			require.NoError(t, err)
-			response, _ := s.send(t, "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader("x"), http.Header{tt.header: {tt.value}})
-			require.Equal(t, !allowed && tt.action != "", response.StatusCode == 403, "%s, %v: %d", tt.name, allowed, response.StatusCode)
+			response, _ := s.send(t, "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader("x"), http.Header{
+				tt.header: {tt.value},
+			})
+			require.Equal(t, !allowed && tt.action != "", response.StatusCode == 403, "%s, %v: %d",
+				tt.name, allowed, response.StatusCode)
 		}
 	}
 }
@@ -110,7 +142,10 @@ func TestPolicyActionOfAccessList(t *testing.T) {
 	owner, err := s.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 	require.NoError(t, err)
 	document := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::photos/*"}]}`
-	_, err = s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &document})
+	_, err = s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
+		Bucket: aws.String(bucket),
+		Policy: &document,
+	})
 	require.NoError(t, err)
 	others := s.client(func(o *s3.Options) {
 		o.Credentials = credentials.NewStaticCredentialsProvider("AKIAOTHER", "other-secret", "")
@@ -124,16 +159,31 @@ func TestPolicyActionOfAccessList(t *testing.T) {
 		{header: "x-amz-acl", value: "authenticated-read", anonymous: 403, another: 403, ofOwner: 200},
 		{header: "x-amz-acl", value: "private", anonymous: 200, another: 200, ofOwner: 200},
 		{header: "x-amz-acl", value: "bucket-owner-full-control", anonymous: 200, another: 200, ofOwner: 200},
-		{header: "x-amz-grant-read", value: `uri="http://acs.amazonaws.com/groups/global/AllUsers"`, anonymous: 403, another: 403, ofOwner: 200},
+		{
+			header:    "x-amz-grant-read",
+			value:     `uri="http://acs.amazonaws.com/groups/global/AllUsers"`,
+			anonymous: 403,
+			another:   403,
+			ofOwner:   200,
+		},
 		{header: "x-amz-grant-read", value: idOf("AKIAOTHER2"), anonymous: 403, another: 403, ofOwner: 200},
 		{header: "x-amz-grant-read", value: idOf("AKIAOTHER"), anonymous: 403, another: 200, ofOwner: 200},
-		{header: "x-amz-grant-full-control", value: "id=" + *owner.Owner.ID, anonymous: 200, another: 200, ofOwner: 200},
+		{
+			header:    "x-amz-grant-full-control",
+			value:     "id=" + *owner.Owner.ID,
+			anonymous: 200,
+			another:   200,
+			ofOwner:   200,
+		},
 	}
 	for _, tt := range tests {
-		response, body := s.send(t, "PUT", s.server.URL+"/photos/k", strings.NewReader("x"), http.Header{http.CanonicalHeaderKey(tt.header): {tt.value}})
+		response, body := s.send(t, "PUT", s.server.URL+"/photos/k", strings.NewReader("x"), http.Header{
+			http.CanonicalHeaderKey(tt.header): {tt.value},
+		})
 		require.Equal(t, tt.anonymous, response.StatusCode, "%v: %s", tt, body)
 		for client, want := range map[*s3.Client]int{others: tt.another, s.Client: tt.ofOwner} {
-			_, err := client.PutObject(t.Context(), putInput("k", "x"), s3.WithAPIOptions(smithyhttp.AddHeaderValue(tt.header, tt.value)))
+			_, err := client.PutObject(t.Context(), putInput("k", "x"),
+				s3.WithAPIOptions(smithyhttp.AddHeaderValue(tt.header, tt.value)))
 			if want == 200 {
 				require.NoError(t, err, "%v", tt)
 				continue
@@ -169,11 +219,18 @@ func TestACLRefusedUnlessAllowed(t *testing.T) {
 	require.NoError(t, err)
 
 	require.Equal(t, 200, getAnonymously(s, t, "k"))
-	list, err := s.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	list, err := s.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 	require.Len(t, list.Grants, 2)
 
-	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k"), ACL: types.ObjectCannedACLPrivate})
+	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+		ACL:    types.ObjectCannedACLPrivate,
+	})
 	require.NoError(t, err)
 	require.Equal(t, 403, getAnonymously(s, t, "k"))
 }
@@ -196,7 +253,9 @@ func TestOwnershipControls(t *testing.T) {
 	requireFailure(t, err, 403, "AccessDenied") // the block is still there
 	requireFailure(t, setOwnership("Nobody"), 400, "MalformedXML")
 
-	got, err := s.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{Bucket: aws.String(bucket)})
+	got, err := s.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
 	require.Equal(t, types.ObjectOwnershipObjectWriter, got.OwnershipControls.Rules[0].ObjectOwnership)
 }

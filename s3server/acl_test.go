@@ -50,7 +50,10 @@ func (s *store) bucketGrants(t *testing.T) []string {
 
 func (s *store) objectGrants(t *testing.T, client *s3.Client, key string) []string {
 	t.Helper()
-	output, err := client.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: &key})
+	output, err := client.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{
+		Bucket: aws.String(bucket),
+		Key:    &key,
+	})
 	require.NoError(t, err)
 	return shown(output.Grants)
 }
@@ -68,19 +71,34 @@ func TestACLOfBucketDecides(t *testing.T) {
 		header           map[string]string
 		nobodys, another string // what may be done, of "lprgs"
 	}{
-		"private":               {canned("private"), "", ""},
-		"public-read":           {canned("public-read"), "l", "l"},
-		"public-read-write":     {canned("public-read-write"), "lpr", "lpr"},
-		"authenticated-read":    {canned("authenticated-read"), "", "l"},
-		"log-delivery-write":    {canned("log-delivery-write"), "", ""},
-		"READ":                  {grant("Read"), "", "l"},
-		"WRITE":                 {grant("Write"), "", "pr"},
-		"READ_ACP":              {grant("Read-Acp"), "", "g"},
-		"WRITE_ACP":             {grant("Write-Acp"), "", "s"},
-		"FULL_CONTROL":          {grant("Full-Control"), "", "lprgs"},
-		"READ for a group":      {map[string]string{"X-Amz-Grant-Read": "uri=" + signersURI}, "", "l"},
-		"READ_ACP for everyone": {map[string]string{"X-Amz-Grant-Read-Acp": "uri=" + everybodyURI}, "g", "g"},
-		"two grants":            {map[string]string{"X-Amz-Grant-Read": "uri=" + everybodyURI + ", id=" + otherID, "X-Amz-Grant-Write": "id=" + otherID}, "l", "lpr"},
+		"private":            {header: canned("private"), nobodys: "", another: ""},
+		"public-read":        {header: canned("public-read"), nobodys: "l", another: "l"},
+		"public-read-write":  {header: canned("public-read-write"), nobodys: "lpr", another: "lpr"},
+		"authenticated-read": {header: canned("authenticated-read"), nobodys: "", another: "l"},
+		"log-delivery-write": {header: canned("log-delivery-write"), nobodys: "", another: ""},
+		"READ":               {header: grant("Read"), nobodys: "", another: "l"},
+		"WRITE":              {header: grant("Write"), nobodys: "", another: "pr"},
+		"READ_ACP":           {header: grant("Read-Acp"), nobodys: "", another: "g"},
+		"WRITE_ACP":          {header: grant("Write-Acp"), nobodys: "", another: "s"},
+		"FULL_CONTROL":       {header: grant("Full-Control"), nobodys: "", another: "lprgs"},
+		"READ for a group": {
+			header:  map[string]string{"X-Amz-Grant-Read": "uri=" + signersURI},
+			nobodys: "",
+			another: "l",
+		},
+		"READ_ACP for everyone": {
+			header:  map[string]string{"X-Amz-Grant-Read-Acp": "uri=" + everybodyURI},
+			nobodys: "g",
+			another: "g",
+		},
+		"two grants": {
+			header: map[string]string{
+				"X-Amz-Grant-Read":  "uri=" + everybodyURI + ", id=" + otherID,
+				"X-Amz-Grant-Write": "id=" + otherID,
+			},
+			nobodys: "l",
+			another: "lpr",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -121,17 +139,17 @@ func TestACLOfObjectDecides(t *testing.T) {
 		header           map[string]string
 		nobodys, another string // what may be done, of "ghprs"
 	}{
-		"private":                   {canned("private"), "", ""},
-		"public-read":               {canned("public-read"), "gh", "gh"},
-		"public-read-write":         {canned("public-read-write"), "gh", "gh"},
-		"authenticated-read":        {canned("authenticated-read"), "", "gh"},
-		"bucket-owner-read":         {canned("bucket-owner-read"), "", ""},
-		"bucket-owner-full-control": {canned("bucket-owner-full-control"), "", ""},
-		"READ":                      {grant("Read"), "", "gh"},
-		"WRITE":                     {grant("Write"), "", ""},
-		"READ_ACP":                  {grant("Read-Acp"), "", "r"},
-		"WRITE_ACP":                 {grant("Write-Acp"), "", "s"},
-		"FULL_CONTROL":              {grant("Full-Control"), "", "ghrs"},
+		"private":                   {header: canned("private"), nobodys: "", another: ""},
+		"public-read":               {header: canned("public-read"), nobodys: "gh", another: "gh"},
+		"public-read-write":         {header: canned("public-read-write"), nobodys: "gh", another: "gh"},
+		"authenticated-read":        {header: canned("authenticated-read"), nobodys: "", another: "gh"},
+		"bucket-owner-read":         {header: canned("bucket-owner-read"), nobodys: "", another: ""},
+		"bucket-owner-full-control": {header: canned("bucket-owner-full-control"), nobodys: "", another: ""},
+		"READ":                      {header: grant("Read"), nobodys: "", another: "gh"},
+		"WRITE":                     {header: grant("Write"), nobodys: "", another: ""},
+		"READ_ACP":                  {header: grant("Read-Acp"), nobodys: "", another: "r"},
+		"WRITE_ACP":                 {header: grant("Write-Acp"), nobodys: "", another: "s"},
+		"FULL_CONTROL":              {header: grant("Full-Control"), nobodys: "", another: "ghrs"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +190,10 @@ func TestACLIsShown(t *testing.T) {
 		require.Equal(t, grants, s.bucketGrants(t), acl)
 	}
 
-	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read-write"})
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
+		Bucket: aws.String(bucket),
+		ACL:    "public-read-write",
+	})
 	require.NoError(t, err)
 	other := s.clientOf(others)
 	for acl, grants := range map[types.ObjectCannedACL][]string{
@@ -187,11 +208,17 @@ func TestACLIsShown(t *testing.T) {
 		require.NoError(t, err)
 
 		require.Equal(t, grants, s.objectGrants(t, other, "theirs"), acl)
-		output, err := other.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
+		output, err := other.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("theirs"),
+		})
 		require.NoError(t, err)
 		require.Equal(t, otherID, *output.Owner.ID)
 
-		_, err = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
+		_, err = s.GetObject(t.Context(), &s3.GetObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("theirs"),
+		})
 		if acl == "private" {
 			requireFailure(t, err, 403, "AccessDenied") // the bucket's owner needs a grant
 		} else {
@@ -199,11 +226,17 @@ func TestACLIsShown(t *testing.T) {
 		}
 	}
 
-	list, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), FetchOwner: aws.Bool(true)})
+	list, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+		Bucket:     aws.String(bucket),
+		FetchOwner: aws.Bool(true),
+	})
 	require.NoError(t, err)
 	require.Equal(t, otherID, *list.Contents[0].Owner.ID)
 
-	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
+	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("theirs"),
+	})
 	require.NoError(t, err, "the bucket's owner may remove what it may not read")
 
 	input := putInput("granted", "content")
@@ -211,7 +244,8 @@ func TestACLIsShown(t *testing.T) {
 	input.GrantFullControl = aws.String("id=" + otherID)
 	_, err = s.PutObject(t.Context(), input)
 	require.NoError(t, err)
-	require.Equal(t, []string{everybodyURI + " READ", otherID + " FULL_CONTROL"}, s.objectGrants(t, s.Client, "granted"))
+	require.Equal(t, []string{everybodyURI + " READ", otherID + " FULL_CONTROL"},
+		s.objectGrants(t, s.Client, "granted"))
 }
 
 // PutBucketAcl and PutObjectAcl take an ACL as an XML document.
@@ -219,21 +253,33 @@ func TestACLInDocument(t *testing.T) {
 	s, myID, otherID := startWithACLs(t)
 	s.put(t, "k", "content")
 	document := func(owner string, grants ...types.Grant) *types.AccessControlPolicy {
-		return &types.AccessControlPolicy{Owner: &types.Owner{ID: &owner}, Grants: append([]types.Grant{}, grants...)}
+		return &types.AccessControlPolicy{
+			Owner:  &types.Owner{ID: &owner},
+			Grants: append([]types.Grant{}, grants...),
+		}
 	}
 	user := func(id string, permission types.Permission) types.Grant {
-		return types.Grant{Grantee: &types.Grantee{Type: types.TypeCanonicalUser, ID: &id}, Permission: permission}
+		return types.Grant{
+			Grantee:    &types.Grantee{Type: types.TypeCanonicalUser, ID: &id},
+			Permission: permission,
+		}
 	}
 	group := func(uri string, permission types.Permission) types.Grant {
 		return types.Grant{Grantee: &types.Grantee{Type: types.TypeGroup, URI: &uri}, Permission: permission}
 	}
 	put := func(client *s3.Client, policy *types.AccessControlPolicy) error {
-		_, err := client.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k"), AccessControlPolicy: policy})
+		_, err := client.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{
+			Bucket:              aws.String(bucket),
+			Key:                 aws.String("k"),
+			AccessControlPolicy: policy,
+		})
 		return err
 	}
-	require.NoError(t, put(s.Client, document(myID, user(myID, "FULL_CONTROL"), group(everybodyURI, "READ"), user(otherID, "WRITE_ACP"))))
+	require.NoError(t,
+		put(s.Client, document(myID, user(myID, "FULL_CONTROL"), group(everybodyURI, "READ"), user(otherID, "WRITE_ACP"))))
 
-	require.Equal(t, []string{everybodyURI + " READ", myID + " FULL_CONTROL", otherID + " WRITE_ACP"}, s.objectGrants(t, s.Client, "k"))
+	require.Equal(t, []string{everybodyURI + " READ", myID + " FULL_CONTROL", otherID + " WRITE_ACP"},
+		s.objectGrants(t, s.Client, "k"))
 	require.Equal(t, 200, getAnonymously(s, t, "k"))
 
 	other := s.clientOf(others)
@@ -245,19 +291,32 @@ func TestACLInDocument(t *testing.T) {
 	require.Empty(t, s.objectGrants(t, s.Client, "k"))
 	require.Equal(t, "content", s.get(t, "k"), "the owner may always")
 
-	email := types.Grant{Grantee: &types.Grantee{Type: types.TypeAmazonCustomerByEmail, EmailAddress: aws.String("a@example.com")}, Permission: "READ"}
+	email := types.Grant{
+		Grantee: &types.Grantee{
+			Type:         types.TypeAmazonCustomerByEmail,
+			EmailAddress: aws.String("a@example.com"),
+		},
+		Permission: "READ",
+	}
 	for code, policy := range map[string]*types.AccessControlPolicy{
 		"AccessDenied":                    document(otherID),
 		"InvalidArgument":                 document(myID, user("_foo", "READ")),
 		"UnresolvableGrantByEmailAddress": document(myID, email),
 		"MalformedACLError":               document(myID, user(myID, "FLY")),
 	} {
-		requireFailure(t, put(s.Client, policy), map[bool]int{true: 403, false: 400}[code == "AccessDenied"], code)
+		requireFailure(t, put(s.Client, policy), map[bool]int{
+			true:  403,
+			false: 400,
+		}[code == "AccessDenied"], code)
 	}
-	requireFailure(t, put(s.Client, document(myID, group("http://acs.amazonaws.com/groups/x", "READ"))), 400, "InvalidArgument")
+	requireFailure(t, put(s.Client, document(myID, group("http://acs.amazonaws.com/groups/x", "READ"))),
+		400, "InvalidArgument")
 	require.Empty(t, s.objectGrants(t, s.Client, "k"))
 
-	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), AccessControlPolicy: document(myID, user(otherID, "WRITE"))})
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
+		Bucket:              aws.String(bucket),
+		AccessControlPolicy: document(myID, user(otherID, "WRITE")),
+	})
 	require.NoError(t, err)
 	require.Equal(t, []string{otherID + " WRITE"}, s.bucketGrants(t))
 }
@@ -332,7 +391,12 @@ func TestACLRefused(t *testing.T) {
 			status: 400,
 			code:   "UnresolvableGrantByEmailAddress",
 		},
-		"a document of other XML": {path: "/photos?acl", body: "<Tagging/>", status: 400, code: "MalformedACLError"},
+		"a document of other XML": {
+			path:   "/photos?acl",
+			body:   "<Tagging/>",
+			status: 400,
+			code:   "MalformedACLError",
+		},
 		"a document without owner": {
 			path:   "/photos?acl",
 			body:   "<AccessControlPolicy><AccessControlList/></AccessControlPolicy>",
@@ -357,13 +421,13 @@ func TestOwnershipDecidesOwner(t *testing.T) {
 		acl       types.ObjectCannedACL
 		mine      bool
 	}{
-		{"BucketOwnerEnforced", "", true},
-		{"BucketOwnerEnforced", "bucket-owner-full-control", true},
-		{"BucketOwnerPreferred", "", false},
-		{"BucketOwnerPreferred", "private", false},
-		{"BucketOwnerPreferred", "bucket-owner-full-control", true},
-		{"ObjectWriter", "", false},
-		{"ObjectWriter", "bucket-owner-full-control", false},
+		{ownership: "BucketOwnerEnforced", acl: "", mine: true},
+		{ownership: "BucketOwnerEnforced", acl: "bucket-owner-full-control", mine: true},
+		{ownership: "BucketOwnerPreferred", acl: "", mine: false},
+		{ownership: "BucketOwnerPreferred", acl: "private", mine: false},
+		{ownership: "BucketOwnerPreferred", acl: "bucket-owner-full-control", mine: true},
+		{ownership: "ObjectWriter", acl: "", mine: false},
+		{ownership: "ObjectWriter", acl: "bucket-owner-full-control", mine: false},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.ownership)+" "+string(tt.acl), func(t *testing.T) {
@@ -373,20 +437,32 @@ func TestOwnershipDecidesOwner(t *testing.T) {
 				OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: tt.ownership}}},
 			})
 			require.NoError(t, err)
-			require.NoError(t, s.setPolicy(`{"Statement":[`+allowing("*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, "")+`]}`))
+			require.NoError(t,
+				s.setPolicy(`{"Statement":[`+allowing("*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, "")+`]}`))
 			input := putInput("k", "content")
 			input.ACL = tt.acl
 			other := s.clientOf(others)
 			_, err = other.PutObject(t.Context(), input)
 			require.NoError(t, err)
 
-			output, err := other.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+			output, err := other.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{
+				Bucket: aws.String(bucket),
+				Key:    aws.String("k"),
+			})
 			require.NoError(t, err)
 			require.Equal(t, map[bool]string{true: myID, false: otherID}[tt.mine], *output.Owner.ID)
 
-			u, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("u"), ACL: tt.acl})
+			u, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+				Bucket: aws.String(bucket),
+				Key:    aws.String("u"),
+				ACL:    tt.acl,
+			})
 			require.NoError(t, err)
-			parts, err := other.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("u"), UploadId: u.UploadId})
+			parts, err := other.ListParts(t.Context(), &s3.ListPartsInput{
+				Bucket:   aws.String(bucket),
+				Key:      aws.String("u"),
+				UploadId: u.UploadId,
+			})
 			require.NoError(t, err)
 			require.Equal(t, *output.Owner.ID, *parts.Owner.ID)
 			require.Equal(t, otherID, *parts.Initiator.ID)
@@ -398,7 +474,10 @@ func TestOwnershipDecidesOwner(t *testing.T) {
 			public := putInput("p", "content")
 			public.ACL = types.ObjectCannedACLPublicRead
 			_, err = s.PutObject(t.Context(), public)
-			_, aclErr := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "private"})
+			_, aclErr := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
+				Bucket: aws.String(bucket),
+				ACL:    "private",
+			})
 			if tt.ownership == "BucketOwnerEnforced" {
 				requireFailure(t, err, 400, "AccessControlListNotSupported")
 				requireFailure(t, aclErr, 400, "AccessControlListNotSupported")
@@ -418,14 +497,20 @@ func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 		input.ACL = types.ObjectCannedACLPublicRead
 		return input
 	}
-	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read"})
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
+		Bucket: aws.String(bucket),
+		ACL:    "public-read",
+	})
 	require.NoError(t, err)
 	_, err = s.PutObject(t.Context(), public("old"))
 	require.NoError(t, err)
 
 	require.Equal(t, 200, getAnonymously(s, t, "old"))
 	block := func(b types.PublicAccessBlockConfiguration) {
-		_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{Bucket: aws.String(bucket), PublicAccessBlockConfiguration: &b})
+		_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{
+			Bucket:                         aws.String(bucket),
+			PublicAccessBlockConfiguration: &b,
+		})
 		require.NoError(t, err)
 	}
 	block(types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true)})
@@ -442,13 +527,21 @@ func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 	input.GrantRead = aws.String("id=" + otherID)
 	_, err = s.PutObject(t.Context(), input)
 	require.NoError(t, err)
-	_, err = s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "authenticated-read"})
+	_, err = s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
+		Bucket: aws.String(bucket),
+		ACL:    "authenticated-read",
+	})
 	requireFailure(t, err, 403, "AccessDenied")
 
 	block(types.PublicAccessBlockConfiguration{IgnorePublicAcls: aws.Bool(true)})
 	_, err = s.PutObject(t.Context(), public("newer"))
 	require.NoError(t, err)
-	for path, status := range map[string]int{"/photos/old": 403, "/photos/newer": 403, "/photos?list-type=2": 403, "/photos/new": 200} {
+	for path, status := range map[string]int{
+		"/photos/old":         403,
+		"/photos/newer":       403,
+		"/photos?list-type=2": 403,
+		"/photos/new":         200,
+	} {
 		response, _ := s.sendAs(t, others, "GET", path, "", nil)
 		require.Equal(t, status, response.StatusCode, path)
 	}
@@ -461,8 +554,16 @@ func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 		ownership types.ObjectOwnership
 		code      string
 	}{
-		"a blocked public list": {true, types.ObjectOwnershipObjectWriter, "InvalidBucketAclWithBlockPublicAccessError"},
-		"no lists":              {false, types.ObjectOwnershipBucketOwnerEnforced, "InvalidBucketAclWithObjectOwnership"},
+		"a blocked public list": {
+			block:     true,
+			ownership: types.ObjectOwnershipObjectWriter,
+			code:      "InvalidBucketAclWithBlockPublicAccessError",
+		},
+		"no lists": {
+			block:     false,
+			ownership: types.ObjectOwnershipBucketOwnerEnforced,
+			code:      "InvalidBucketAclWithObjectOwnership",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -514,7 +615,10 @@ func TestCreateBucketWithACL(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{myID + " FULL_CONTROL"}, grants(), "creating it again resets its list")
 
-	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("newer"), ObjectOwnership: "Nobody"})
+	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{
+		Bucket:          aws.String("newer"),
+		ObjectOwnership: "Nobody",
+	})
 	requireFailure(t, err, 400, "InvalidArgument")
 }
 
@@ -531,17 +635,25 @@ func TestFormWithoutSignatureIsAnonymous(t *testing.T) {
 		_, err = file.Write([]byte("content"))
 		require.NoError(t, err)
 		require.NoError(t, form.Close())
-		response, _ := s.sendAs(t, nobody, "POST", "/photos", body.String(), map[string]string{"Content-Type": form.FormDataContentType()})
+		response, _ := s.sendAs(t, nobody, "POST", "/photos", body.String(), map[string]string{
+			"Content-Type": form.FormDataContentType(),
+		})
 		return response.StatusCode
 	}
 	require.Equal(t, 403, post())
 
-	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read-write"})
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
+		Bucket: aws.String(bucket),
+		ACL:    "public-read-write",
+	})
 	require.NoError(t, err)
 	require.Equal(t, 204, post())
 	require.Equal(t, "content", s.get(t, "posted"))
 
-	listed, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), FetchOwner: aws.Bool(true)})
+	listed, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+		Bucket:     aws.String(bucket),
+		FetchOwner: aws.Bool(true),
+	})
 	require.NoError(t, err)
 	require.Equal(t, myID, *listed.Contents[0].Owner.ID, "it belongs to the bucket's owner")
 }
@@ -554,7 +666,8 @@ func TestPolicyMakesDropBox(t *testing.T) {
 			if ownership != "" {
 				s.own(t, ownership)
 			}
-			require.NoError(t, s.setPolicy(`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": `+inKeys+`}}`))
+			require.NoError(t,
+				s.setPolicy(`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": `+inKeys+`}}`))
 
 			response, body := s.sendAs(t, nobody, "PUT", "/photos/k", "content", nil)
 			require.Equal(t, 200, response.StatusCode, body)
@@ -589,15 +702,25 @@ func (s *store) own(t *testing.T, ownership types.ObjectOwnership) {
 // account, it fails with AccessDenied.
 func TestCreateMultipartUploadOwner(t *testing.T) {
 	s, _, _ := startWithACLs(t)
-	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: "public-read-write"})
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
+		Bucket: aws.String(bucket),
+		ACL:    "public-read-write",
+	})
 	require.NoError(t, err)
 	begin := func(client *s3.Client) *string {
-		u, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("u")})
+		u, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("u"),
+		})
 		require.NoError(t, err)
 		return u.UploadId
 	}
 	abort := func(client *s3.Client, id *string) error {
-		_, err := client.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("u"), UploadId: id})
+		_, err := client.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{
+			Bucket:   aws.String(bucket),
+			Key:      aws.String("u"),
+			UploadId: id,
+		})
 		return err
 	}
 

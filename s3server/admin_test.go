@@ -22,7 +22,9 @@ const adminToken = "a-token"
 // administer sends a request to the admin API.
 func (s *store) administer(t *testing.T, method, path, body string) (status int, response string) {
 	t.Helper()
-	answer, text := s.send(t, method, s.server.URL+"/_admin/"+path, strings.NewReader(body), http.Header{"Authorization": {"Bearer " + adminToken}})
+	answer, text := s.send(t, method, s.server.URL+"/_admin/"+path, strings.NewReader(body), http.Header{
+		"Authorization": {"Bearer " + adminToken},
+	})
 	return answer.StatusCode, strings.TrimSpace(text)
 }
 
@@ -33,7 +35,8 @@ func TestAdminAPI(t *testing.T) {
 	require.Equal(t, 200, status)
 	require.JSONEq(t, `{"faults":[]}`, text)
 
-	status, text = s.administer(t, "POST", "faults", `{"operation":"PutObject","key":"tmp/*","error":"SlowDown","times":2,"retryAfter":"3s"}`)
+	status, text = s.administer(t, "POST", "faults",
+		`{"operation":"PutObject","key":"tmp/*","error":"SlowDown","times":2,"retryAfter":"3s"}`)
 	require.Equal(t, 201, status)
 	require.JSONEq(t, `{"id":1}`, text)
 
@@ -106,10 +109,34 @@ func TestAdminAPIRefuses(t *testing.T) {
 		status             int
 		text               string
 	}{
-		"an unknown field":   {method: "POST", path: "faults", body: `{"eror":"SlowDown"}`, status: 400, text: `unknown field`},
-		"no JSON":            {method: "POST", path: "faults", body: `SlowDown`, status: 400, text: "invalid character"},
-		"two documents":      {method: "POST", path: "faults", body: `{"error":"SlowDown"}{}`, status: 400, text: "invalid character"},
-		"a fault of nothing": {method: "POST", path: "faults", body: `{"operation":"PutObject"}`, status: 400, text: "must do something"},
+		"an unknown field": {
+			method: "POST",
+			path:   "faults",
+			body:   `{"eror":"SlowDown"}`,
+			status: 400,
+			text:   `unknown field`,
+		},
+		"no JSON": {
+			method: "POST",
+			path:   "faults",
+			body:   `SlowDown`,
+			status: 400,
+			text:   "invalid character",
+		},
+		"two documents": {
+			method: "POST",
+			path:   "faults",
+			body:   `{"error":"SlowDown"}{}`,
+			status: 400,
+			text:   "invalid character",
+		},
+		"a fault of nothing": {
+			method: "POST",
+			path:   "faults",
+			body:   `{"operation":"PutObject"}`,
+			status: 400,
+			text:   "must do something",
+		},
 		"an unknown code": {
 			method: "POST",
 			path:   "faults",
@@ -117,9 +144,27 @@ func TestAdminAPIRefuses(t *testing.T) {
 			status: 400,
 			text:   `error must be a known code, or status must be set: \"Slow\"`,
 		},
-		"an unknown status":    {method: "POST", path: "faults", body: `{"status":99}`, status: 400, text: "from 200 to 599"},
-		"a wrong duration":     {method: "POST", path: "faults", body: `{"latency":"1 fortnight"}`, status: 400, text: "duration"},
-		"a number as duration": {method: "POST", path: "faults", body: `{"latency":5}`, status: 400, text: "jsonDuration"},
+		"an unknown status": {
+			method: "POST",
+			path:   "faults",
+			body:   `{"status":99}`,
+			status: 400,
+			text:   "from 200 to 599",
+		},
+		"a wrong duration": {
+			method: "POST",
+			path:   "faults",
+			body:   `{"latency":"1 fortnight"}`,
+			status: 400,
+			text:   "duration",
+		},
+		"a number as duration": {
+			method: "POST",
+			path:   "faults",
+			body:   `{"latency":5}`,
+			status: 400,
+			text:   "jsonDuration",
+		},
 		"a negative number": {
 			method: "POST",
 			path:   "faults",
@@ -127,7 +172,13 @@ func TestAdminAPIRefuses(t *testing.T) {
 			status: 400,
 			text:   "times must not be negative",
 		},
-		"a huge document":    {method: "POST", path: "faults", body: `"` + strings.Repeat("x", 100<<10), status: 400, text: "too large"},
+		"a huge document": {
+			method: "POST",
+			path:   "faults",
+			body:   `"` + strings.Repeat("x", 100<<10),
+			status: 400,
+			text:   "too large",
+		},
 		"an id that is gone": {method: "DELETE", path: "faults/7", status: 404, text: "no fault"},
 		"an id that is none": {method: "DELETE", path: "faults/x", status: 404, text: "no fault"},
 		"another path":       {method: "GET", path: "else", status: 404, text: "nothing"},
@@ -154,7 +205,9 @@ func TestAdminAPIRefuses(t *testing.T) {
 func TestAdminAPINeedsToken(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
 	for _, header := range []string{"", "Bearer ", "Bearer wrong", "Basic " + adminToken} {
-		answer, text := s.send(t, "POST", s.server.URL+"/_admin/faults", strings.NewReader(`{"error":"SlowDown"}`), http.Header{"Authorization": {header}})
+		answer, text := s.send(t, "POST", s.server.URL+"/_admin/faults", strings.NewReader(`{"error":"SlowDown"}`), http.Header{
+			"Authorization": {header},
+		})
 		require.Equal(t, 401, answer.StatusCode)
 		require.NotContains(t, text, adminToken)
 	}
@@ -166,7 +219,9 @@ func TestAdminAPINeedsToken(t *testing.T) {
 	}
 
 	off := start(t, s3server.Config{})
-	answer, _ := off.send(t, "GET", off.server.URL+"/_admin/faults", nil, http.Header{"Authorization": {"Bearer "}})
+	answer, _ := off.send(t, "GET", off.server.URL+"/_admin/faults", nil, http.Header{
+		"Authorization": {"Bearer "},
+	})
 	require.Equal(t, 400, answer.StatusCode, "S3 answers")
 }
 
@@ -213,15 +268,27 @@ func TestFaultJSON(t *testing.T) {
 func TestAdminAPIShowsUploads(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
 	for i := range 120 {
-		created, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String(fmt.Sprintf("key %03d", i))})
+		created, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String(fmt.Sprintf("key %03d", i)),
+		})
 		require.NoError(t, err)
-		_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: aws.String(bucket), Key: created.Key, UploadId: created.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("hello")})
+		_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{
+			Bucket:     aws.String(bucket),
+			Key:        created.Key,
+			UploadId:   created.UploadId,
+			PartNumber: aws.Int32(1),
+			Body:       strings.NewReader("hello"),
+		})
 		require.NoError(t, err)
 	}
 
 	var keys []string
 	for startAfter, pages := "", 1; ; pages++ {
-		status, text := s.administer(t, "GET", "uploads?"+url.Values{"bucket": {bucket}, "after": {startAfter}}.Encode(), "")
+		status, text := s.administer(t, "GET", "uploads?"+url.Values{
+			"bucket": {bucket},
+			"after":  {startAfter},
+		}.Encode(), "")
 		require.Equal(t, 200, status, text)
 		var page struct {
 			Uploads []struct {

@@ -42,8 +42,12 @@ func signedRequest(t *testing.T, h *Handler, method, target, body string) *http.
 	sum := md5.Sum([]byte(body))
 	r.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(sum[:]))
 	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
-	key := aws.Credentials{AccessKeyID: h.Credentials().AccessKeyID, SecretAccessKey: h.Credentials().SecretKey}
-	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), key, r, "UNSIGNED-PAYLOAD", "s3", DefaultRegion, time.Now()))
+	key := aws.Credentials{
+		AccessKeyID:     h.Credentials().AccessKeyID,
+		SecretAccessKey: h.Credentials().SecretKey,
+	}
+	require.NoError(t,
+		v4.NewSigner().SignHTTP(t.Context(), key, r, "UNSIGNED-PAYLOAD", "s3", DefaultRegion, time.Now()))
 	return r
 }
 
@@ -62,17 +66,20 @@ func TestResponsesToStalledClientsHoldLittleMemory(t *testing.T) {
 		key := fmt.Sprintf("%03d", i) + strings.Repeat("&", 1000)
 		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
-		require.NoError(t, h.server.Store.BeginUpload(context.Background(), &state.Upload{Bucket: "photos", Key: key}))
+		require.NoError(t, h.server.Store.BeginUpload(context.Background(), &state.Upload{
+			Bucket: "photos",
+			Key:    key,
+		}))
 		fmt.Fprintf(&document, "<Object><Key>x%s</Key></Object>", strings.Repeat("&amp;", 1000))
 	}
 	document.WriteString("</Delete>")
 
 	tests := map[string]struct{ method, query, body string }{
-		"objects":            {"GET", "?list-type=2", ""},
-		"objects, version 1": {"GET", "", ""},
-		"versions":           {"GET", "?versions=", ""},
-		"uploads":            {"GET", "?uploads=", ""},
-		"deleted objects":    {"POST", "?delete=", document.String()},
+		"objects":            {method: "GET", query: "?list-type=2", body: ""},
+		"objects, version 1": {method: "GET", query: "", body: ""},
+		"versions":           {method: "GET", query: "?versions=", body: ""},
+		"uploads":            {method: "GET", query: "?uploads=", body: ""},
+		"deleted objects":    {method: "POST", query: "?delete=", body: document.String()},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -56,7 +56,12 @@ func TestRequestAsksStoreOnce(t *testing.T) {
 		asked       []string
 	}{
 		{method: "PUT", url: "http://localhost/photos/k", status: 200, asked: []string{"Bucket", "Put"}},
-		{method: "GET", url: "http://photos.s3-website.localhost/k", status: 200, asked: []string{"Bucket", "Find"}},
+		{
+			method: "GET",
+			url:    "http://photos.s3-website.localhost/k",
+			status: 200,
+			asked:  []string{"Bucket", "Find"},
+		},
 	}
 	for _, tt := range tests {
 		store.asked = nil

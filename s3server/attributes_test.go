@@ -15,7 +15,11 @@ import (
 )
 
 func attributesInput(key string) *s3.GetObjectAttributesInput {
-	return &s3.GetObjectAttributesInput{Bucket: aws.String(bucket), Key: &key, ObjectAttributes: types.ObjectAttributes("").Values()}
+	return &s3.GetObjectAttributesInput{
+		Bucket:           aws.String(bucket),
+		Key:              &key,
+		ObjectAttributes: types.ObjectAttributes("").Values(),
+	}
 }
 
 // GetObjectAttributes returns the attributes of an object.
@@ -48,9 +52,12 @@ func TestAttributesOfObject(t *testing.T) {
 	require.Nil(t, got.Checksum)
 	require.Empty(t, got.StorageClass)
 
-	response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", map[string]string{"X-Amz-Object-Attributes": "ObjectSize, StorageClass"})
+	response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", map[string]string{
+		"X-Amz-Object-Attributes": "ObjectSize, StorageClass",
+	})
 	require.Equal(t, http.StatusOK, response.StatusCode)
-	require.Contains(t, body, "<StorageClass>STANDARD_IA</StorageClass><ObjectSize>5</ObjectSize></GetObjectAttributesResponse>")
+	require.Contains(t, body,
+		"<StorageClass>STANDARD_IA</StorageClass><ObjectSize>5</ObjectSize></GetObjectAttributesResponse>")
 }
 
 // GetObjectAttributes lists the parts of a composite checksum.
@@ -79,7 +86,8 @@ func TestAttributesOfCompositeChecksum(t *testing.T) {
 			parts := got.ObjectParts
 			require.LessOrEqual(t, len(parts.Parts), int(page))
 			require.Equal(t, page, *parts.MaxParts)
-			require.Equal(t, aws.ToString(parts.PartNumberMarker), cmp.Or(aws.ToString(input.PartNumberMarker), "0"))
+			require.Equal(t, aws.ToString(parts.PartNumberMarker),
+				cmp.Or(aws.ToString(input.PartNumberMarker), "0"))
 
 			all = append(all, parts.Parts...)
 			if !*parts.IsTruncated {
@@ -156,7 +164,9 @@ func TestAttributesRefused(t *testing.T) {
 	require.NoError(t, err)
 
 	for header, code := range map[string]string{"": "InvalidRequest", "ETag,Color": "InvalidArgument"} {
-		response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", map[string]string{"X-Amz-Object-Attributes": header})
+		response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", map[string]string{
+			"X-Amz-Object-Attributes": header,
+		})
 		require.Equal(t, http.StatusBadRequest, response.StatusCode)
 		require.Equal(t, code, parseError(t, body).Code)
 	}

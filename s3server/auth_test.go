@@ -20,8 +20,11 @@ import (
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 // newSignedRequest is a request with a body of 5 bytes, which as signs.
-func newSignedRequest(t *testing.T, s *store, as aws.Credentials, service, region string, when time.Time, change func(*http.Request)) *http.Request {
-	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader("hello"))
+func newSignedRequest(
+	t *testing.T, s *store, as aws.Credentials, service, region string, when time.Time, change func(*http.Request),
+) *http.Request {
+	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.server.URL+"/"+bucket+"/k",
+		strings.NewReader("hello"))
 	require.NoError(t, err)
 	r.Header.Set("X-Amz-Content-Sha256", "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
 	r.Header.Set("Content-Type", "text/plain")
@@ -39,7 +42,10 @@ func newSignedRequest(t *testing.T, s *store, as aws.Credentials, service, regio
 // Signatures in headers are verified.
 func TestSignatureInHeader(t *testing.T) {
 	s := start(t, s3server.Config{})
-	owner := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
+	owner := aws.Credentials{
+		AccessKeyID:     s3server.DefaultAccessKeyID,
+		SecretAccessKey: s3server.DefaultSecretKey,
+	}
 	newCredentials := func(access, secret, token string) aws.Credentials {
 		return aws.Credentials{AccessKeyID: access, SecretAccessKey: secret, SessionToken: token}
 	}
@@ -65,8 +71,21 @@ func TestSignatureInHeader(t *testing.T) {
 	}{
 		"right": {as: owner, service: "s3", region: "us-east-1", at: now, status: 200},
 		// Some SDKs sign a tab as a space, and S3 does, too: https://github.com/aws/aws-sdk-net/issues/1222
-		"right, with a tab":     {as: owner, service: "s3", region: "us-east-1", at: now, change: set("X-Amz-Meta-A", "b\t c"), status: 200},
-		"right, 14 minutes ago": {as: owner, service: "s3", region: "us-east-1", at: now.Add(-14 * time.Minute), status: 200},
+		"right, with a tab": {
+			as:      owner,
+			service: "s3",
+			region:  "us-east-1",
+			at:      now,
+			change:  set("X-Amz-Meta-A", "b\t c"),
+			status:  200,
+		},
+		"right, 14 minutes ago": {
+			as:      owner,
+			service: "s3",
+			region:  "us-east-1",
+			at:      now.Add(-14 * time.Minute),
+			status:  200,
+		},
 		"16 minutes ago": {
 			as:      owner,
 			service: "s3",
@@ -107,8 +126,22 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  400,
 			code:    "InvalidToken",
 		},
-		"another region":  {as: owner, service: "s3", region: "eu-west-1", at: now, status: 400, code: "AuthorizationHeaderMalformed"},
-		"another service": {as: owner, service: "ec2", region: "us-east-1", at: now, status: 400, code: "AuthorizationHeaderMalformed"},
+		"another region": {
+			as:      owner,
+			service: "s3",
+			region:  "eu-west-1",
+			at:      now,
+			status:  400,
+			code:    "AuthorizationHeaderMalformed",
+		},
+		"another service": {
+			as:      owner,
+			service: "ec2",
+			region:  "us-east-1",
+			at:      now,
+			status:  400,
+			code:    "AuthorizationHeaderMalformed",
+		},
 		"another method": {
 			as:      owner,
 			service: "s3",
@@ -298,7 +331,10 @@ func TestSignatureIsForOneKey(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a b", "secret")
 	s.put(t, "a+b", "public")
-	presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("a+b")})
+	presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("a+b"),
+	})
 	require.NoError(t, err)
 
 	response, body := s.send(t, "GET", presigned.URL, nil, nil)
@@ -326,12 +362,17 @@ func TestSignatureOfOtherRegion(t *testing.T) {
 // Credentials with a session token do not work without it.
 func TestSignatureNeedsSessionToken(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: []s3server.Credential{
-		{AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, SessionToken: "token"},
+		{
+			AccessKeyID:  s3server.DefaultAccessKeyID,
+			SecretKey:    s3server.DefaultSecretKey,
+			SessionToken: "token",
+		},
 	}})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "InvalidAccessKeyId")
 	tokenClient := s.client(func(o *s3.Options) {
-		o.Credentials = credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, "token")
+		o.Credentials = credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID,
+			s3server.DefaultSecretKey, "token")
 	})
 	_, err = tokenClient.PutObject(t.Context(), putInput("k", "x"))
 	require.NoError(t, err)
@@ -340,7 +381,10 @@ func TestSignatureNeedsSessionToken(t *testing.T) {
 // The server compares the signed hash with the body.
 func TestSignatureChecksHashOfBody(t *testing.T) {
 	s := start(t, s3server.Config{})
-	owner := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
+	owner := aws.Credentials{
+		AccessKeyID:     s3server.DefaultAccessKeyID,
+		SecretAccessKey: s3server.DefaultSecretKey,
+	}
 	r := newSignedRequest(t, s, owner, "s3", "us-east-1", time.Now(), func(r *http.Request) {
 		r.Body = io.NopCloser(strings.NewReader("jello"))
 	})
@@ -366,10 +410,24 @@ func TestPresignedURL(t *testing.T) {
 	}{
 		"right":                     {ttl: time.Minute, status: 200},
 		"right, with a minute left": {ttl: time.Hour, later: 59 * time.Minute, status: 200},
-		"expired":                   {ttl: time.Minute, later: 2 * time.Minute, status: 403, code: "AccessDenied"},
-		"from the future":           {ttl: time.Minute, later: -16 * time.Minute, status: 403, code: "AccessDenied"},
-		"seven days":                {ttl: 7 * 24 * time.Hour, later: 6 * 24 * time.Hour, status: 200},
-		"longer than seven days":    {ttl: 7*24*time.Hour + time.Second, status: 400, code: "AuthorizationQueryParametersError"},
+		"expired": {
+			ttl:    time.Minute,
+			later:  2 * time.Minute,
+			status: 403,
+			code:   "AccessDenied",
+		},
+		"from the future": {
+			ttl:    time.Minute,
+			later:  -16 * time.Minute,
+			status: 403,
+			code:   "AccessDenied",
+		},
+		"seven days": {ttl: 7 * 24 * time.Hour, later: 6 * 24 * time.Hour, status: 200},
+		"longer than seven days": {
+			ttl:    7*24*time.Hour + time.Second,
+			status: 400,
+			code:   "AuthorizationQueryParametersError",
+		},
 		"a longer life than signed": {
 			ttl:    time.Minute,
 			later:  2 * time.Minute,
@@ -377,8 +435,18 @@ func TestPresignedURL(t *testing.T) {
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"no life":      {ttl: time.Minute, change: set("X-Amz-Expires", "x"), status: 400, code: "AuthorizationQueryParametersError"},
-		"no signature": {ttl: time.Minute, change: set("X-Amz-Signature", ""), status: 400, code: "AuthorizationQueryParametersError"},
+		"no life": {
+			ttl:    time.Minute,
+			change: set("X-Amz-Expires", "x"),
+			status: 400,
+			code:   "AuthorizationQueryParametersError",
+		},
+		"no signature": {
+			ttl:    time.Minute,
+			change: set("X-Amz-Signature", ""),
+			status: 400,
+			code:   "AuthorizationQueryParametersError",
+		},
 		"another type": {
 			ttl: time.Minute,
 			change: func(_ url.Values, r *http.Request) {
@@ -429,7 +497,8 @@ func TestPresignedURL(t *testing.T) {
 			input.ContentLength = aws.Int64(5)
 			input.IfNoneMatch = aws.String("*")
 			input.Body = nil
-			presigned, err := s3.NewPresignClient(s.Client, s3.WithPresignExpires(tt.ttl)).PresignPutObject(t.Context(), input)
+			presigned, err := s3.NewPresignClient(s.Client,
+				s3.WithPresignExpires(tt.ttl)).PresignPutObject(t.Context(), input)
 			require.NoError(t, err)
 			s.clock.move(tt.later)
 			r, err := http.NewRequestWithContext(t.Context(), presigned.Method, presigned.URL, nil)
@@ -464,13 +533,13 @@ func TestPresignedURLHeaderAsParameter(t *testing.T) {
 		header, parameter string // sent
 		status            int
 	}{
-		"the parameter only":            {"", "b  c", 200},
-		"both":                          {"b  c", "b  c", 200},
-		"neither":                       {"", "", 403},
-		"another header":                {"other", "b  c", 403},
-		"another parameter":             {"", "other", 403},
-		"the header only":               {"b  c", "", 403},
-		"the header, another parameter": {"b  c", "other", 403},
+		"the parameter only":            {header: "", parameter: "b  c", status: 200},
+		"both":                          {header: "b  c", parameter: "b  c", status: 200},
+		"neither":                       {header: "", parameter: "", status: 403},
+		"another header":                {header: "other", parameter: "b  c", status: 403},
+		"another parameter":             {header: "", parameter: "other", status: 403},
+		"the header only":               {header: "b  c", parameter: "", status: 403},
+		"the header, another parameter": {header: "b  c", parameter: "other", status: 403},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -479,12 +548,16 @@ func TestPresignedURLHeaderAsParameter(t *testing.T) {
 			r, err := http.NewRequestWithContext(t.Context(), "PUT", target+"&x-amz-meta-a=b++c", nil)
 			require.NoError(t, err)
 			r.Header.Set("X-Amz-Meta-A", "b  c")
-			owner := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
+			owner := aws.Credentials{
+				AccessKeyID:     s3server.DefaultAccessKeyID,
+				SecretAccessKey: s3server.DefaultSecretKey,
+			}
 			signer := v4.NewSigner(func(o *v4.SignerOptions) {
 				o.DisableURIPathEscaping = true
 				o.DisableHeaderHoisting = true
 			})
-			signedURL, _, err := signer.PresignHTTP(t.Context(), owner, r, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now().UTC())
+			signedURL, _, err := signer.PresignHTTP(t.Context(), owner, r, "UNSIGNED-PAYLOAD", "s3",
+				"us-east-1", time.Now().UTC())
 			require.NoError(t, err)
 			req, err := http.NewRequestWithContext(t.Context(), "PUT", signedURL, nil)
 			require.NoError(t, err)
@@ -504,7 +577,10 @@ func TestPresignedURLHeaderAsParameter(t *testing.T) {
 			require.Equal(t, tt.status, response.StatusCode, readBody(t, response.Body))
 
 			if tt.status == http.StatusOK {
-				output, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+				output, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+					Bucket: aws.String(bucket),
+					Key:    aws.String("k"),
+				})
 				require.NoError(t, err)
 				require.Equal(t, "b  c", output.Metadata["a"])
 			}
@@ -528,7 +604,10 @@ func TestBucketInHost(t *testing.T) {
 		o.BaseEndpoint = aws.String(strings.Replace(s.server.URL, "127.0.0.1", "localhost", 1))
 		o.HTTPClient = &http.Client{Transport: newDialingTransport(t, s)}
 	})
-	output, err := bucketClient.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	output, err := bucketClient.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 
 	require.Equal(t, "content", readBody(t, output.Body))

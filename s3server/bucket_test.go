@@ -62,8 +62,20 @@ func TestCreateBucket(t *testing.T) {
 			status: 409,
 			code:   "BucketAlreadyOwnedByYou",
 		},
-		"somebody else's": {region: "us-east-1", bucket: "taken", in: s3.CreateBucketInput{}, status: 409, code: "BucketAlreadyExists"},
-		"an invalid name": {region: "us-east-1", bucket: "New", in: s3.CreateBucketInput{}, status: 400, code: "InvalidBucketName"},
+		"somebody else's": {
+			region: "us-east-1",
+			bucket: "taken",
+			in:     s3.CreateBucketInput{},
+			status: 409,
+			code:   "BucketAlreadyExists",
+		},
+		"an invalid name": {
+			region: "us-east-1",
+			bucket: "New",
+			in:     s3.CreateBucketInput{},
+			status: 400,
+			code:   "InvalidBucketName",
+		},
 		"an address": {
 			region: "us-east-1",
 			bucket: "127.0.0.1",
@@ -87,8 +99,11 @@ func TestCreateBucket(t *testing.T) {
 			_, err := s.clientOf(1, func(o *s3.Options) {
 				o.Region = tt.region
 			}).CreateBucket(t.Context(), &s3.CreateBucketInput{
-				Bucket:                    aws.String("taken"),
-				CreateBucketConfiguration: located(map[bool]string{true: "", false: tt.region}[tt.region == "us-east-1"]),
+				Bucket: aws.String("taken"),
+				CreateBucketConfiguration: located(map[bool]string{
+					true:  "",
+					false: tt.region,
+				}[tt.region == "us-east-1"]),
 			})
 			require.NoError(t, err)
 			tt.in.Bucket = &tt.bucket
@@ -157,7 +172,9 @@ type busyService struct {
 	meanwhile func()
 }
 
-func (s *busyService) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
+func (s *busyService) CreateBucket(
+	ctx context.Context, r *driver.BucketRequest,
+) (*storage.BucketInfo, error) {
 	info, err := s.ServiceDriver.CreateBucket(ctx, r)
 	if s.meanwhile != nil {
 		f := s.meanwhile

@@ -27,10 +27,15 @@ func TestBucketConformance(t *testing.T) {
 func TestBucketShowsObjectsOfClients(t *testing.T) {
 	s := start(t, s3server.Config{})
 	b := s.server.Bucket(bucket)
-	attrs, err := b.Upload(t.Context(), "seeded.txt", strings.NewReader("seed"), storage.WithMetadata(map[string]string{"by": "Zoë"}))
+	attrs, err := b.Upload(t.Context(), "seeded.txt", strings.NewReader("seed"), storage.WithMetadata(map[string]string{
+		"by": "Zoë",
+	}))
 	require.NoError(t, err)
 
-	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("seeded.txt")})
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("seeded.txt"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, attrs.ETag, *head.ETag)
 	require.Equal(t, "text/plain; charset=utf-8", *head.ContentType)
@@ -53,7 +58,10 @@ func TestBucketShowsObjectsOfClients(t *testing.T) {
 
 	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
-		require.Equal(t, map[string]string{"seeded.txt": "", "sent": "STANDARD_IA"}[entry.Key], entry.StorageClass)
+		require.Equal(t, map[string]string{
+			"seeded.txt": "",
+			"sent":       "STANDARD_IA",
+		}[entry.Key], entry.StorageClass)
 	}
 
 	requests := s.server.Count("")

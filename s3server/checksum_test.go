@@ -36,25 +36,64 @@ func TestChecksumsOf2026(t *testing.T) {
 		status        int
 		code          string
 	}{
-		"SHA512":           {header: "x-amz-checksum-sha512", value: *sumSHA512("hello"), status: 200},
-		"SHA512, wrong":    {header: "x-amz-checksum-sha512", value: *sumSHA512("other"), status: 400, code: "BadDigest"},
-		"SHA512, too long": {header: "x-amz-checksum-sha512", value: *sumSHA512("hello") + "AAAA", status: 400, code: "InvalidRequest"},
-		"MD5":              {header: "x-amz-checksum-md5", value: *sumMD5("hello"), status: 200},
-		"MD5, wrong":       {header: "x-amz-checksum-md5", value: *sumMD5("other"), status: 400, code: "BadDigest"},
-		"XXHASH64":         {header: "x-amz-checksum-xxhash64", value: "AAAAAAAAAAA=", status: 501, code: "NotImplemented"},
-		"XXHASH3":          {header: "x-amz-checksum-xxhash3", value: "AAAAAAAAAAA=", status: 501, code: "NotImplemented"},
-		"XXHASH128":        {header: "x-amz-checksum-xxhash128", value: "AAAAAAAAAAAAAAAAAAAAAA==", status: 501, code: "NotImplemented"},
-		"unknown":          {header: "x-amz-checksum-crc8", value: "AA==", status: 400, code: "InvalidRequest"},
+		"SHA512": {header: "x-amz-checksum-sha512", value: *sumSHA512("hello"), status: 200},
+		"SHA512, wrong": {
+			header: "x-amz-checksum-sha512",
+			value:  *sumSHA512("other"),
+			status: 400,
+			code:   "BadDigest",
+		},
+		"SHA512, too long": {
+			header: "x-amz-checksum-sha512",
+			value:  *sumSHA512("hello") + "AAAA",
+			status: 400,
+			code:   "InvalidRequest",
+		},
+		"MD5": {header: "x-amz-checksum-md5", value: *sumMD5("hello"), status: 200},
+		"MD5, wrong": {
+			header: "x-amz-checksum-md5",
+			value:  *sumMD5("other"),
+			status: 400,
+			code:   "BadDigest",
+		},
+		"XXHASH64": {
+			header: "x-amz-checksum-xxhash64",
+			value:  "AAAAAAAAAAA=",
+			status: 501,
+			code:   "NotImplemented",
+		},
+		"XXHASH3": {
+			header: "x-amz-checksum-xxhash3",
+			value:  "AAAAAAAAAAA=",
+			status: 501,
+			code:   "NotImplemented",
+		},
+		"XXHASH128": {
+			header: "x-amz-checksum-xxhash128",
+			value:  "AAAAAAAAAAAAAAAAAAAAAA==",
+			status: 501,
+			code:   "NotImplemented",
+		},
+		"unknown": {
+			header: "x-amz-checksum-crc8",
+			value:  "AA==",
+			status: 400,
+			code:   "InvalidRequest",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			key := strings.NewReplacer(",", "", " ", "-").Replace(name)
-			response, body := s.signedSend(t, "PUT", "/photos/"+key, "hello", map[string]string{tt.header: tt.value})
+			response, body := s.signedSend(t, "PUT", "/photos/"+key, "hello", map[string]string{
+				tt.header: tt.value,
+			})
 			require.Equal(t, tt.status, response.StatusCode, body)
 			if tt.code == "" {
 				require.Equal(t, tt.value, response.Header.Get(tt.header))
 				require.Equal(t, "FULL_OBJECT", response.Header.Get("X-Amz-Checksum-Type"))
-				head, _ := s.signedSend(t, "HEAD", "/photos/"+key, "", map[string]string{"X-Amz-Checksum-Mode": "ENABLED"})
+				head, _ := s.signedSend(t, "HEAD", "/photos/"+key, "", map[string]string{
+					"X-Amz-Checksum-Mode": "ENABLED",
+				})
 				require.Equal(t, tt.value, head.Header.Get(tt.header))
 				return
 			}
@@ -109,11 +148,17 @@ func TestChecksumAlgorithms(t *testing.T) {
 		require.Equal(t, status, response.StatusCode, "%s: %s", algorithm, body)
 	}
 
-	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("copySHA512"), ChecksumMode: types.ChecksumModeEnabled})
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket:       aws.String(bucket),
+		Key:          aws.String("copySHA512"),
+		ChecksumMode: types.ChecksumModeEnabled,
+	})
 	require.NoError(t, err)
 	require.Equal(t, sumSHA512("hello"), head.ChecksumSHA512)
 
-	response, body := s.signedSend(t, "GET", "/photos/from", "", map[string]string{"X-Amz-Checksum-Mode": "MAYBE"})
+	response, body := s.signedSend(t, "GET", "/photos/from", "", map[string]string{
+		"X-Amz-Checksum-Mode": "MAYBE",
+	})
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)
 	require.Equal(t, "InvalidRequest", parseError(t, body).Code)
 }
@@ -141,7 +186,11 @@ func TestUploadPartWithSHA512(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, sumSHA512(content), output.ChecksumSHA512)
 
-		parts = append(parts, types.CompletedPart{PartNumber: &number, ETag: output.ETag, ChecksumSHA512: output.ChecksumSHA512})
+		parts = append(parts, types.CompletedPart{
+			PartNumber:     &number,
+			ETag:           output.ETag,
+			ChecksumSHA512: output.ChecksumSHA512,
+		})
 		raw, err := base64.StdEncoding.DecodeString(*output.ChecksumSHA512)
 		require.NoError(t, err)
 		joined += string(raw)

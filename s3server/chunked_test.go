@@ -30,8 +30,18 @@ func TestBodiesInChunks(t *testing.T) {
 		status  int
 		code    string
 	}{
-		"right":          {body: hello + sum + "\r\n", decoded: "5", trailer: "x-amz-checksum-crc32c", status: 200},
-		"LF before CRLF": {body: hello + "x-amz-checksum-crc32c:mnG7TA==\n\r\n\r\n", decoded: "5", trailer: "x-amz-checksum-crc32c", status: 200},
+		"right": {
+			body:    hello + sum + "\r\n",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  200,
+		},
+		"LF before CRLF": {
+			body:    hello + "x-amz-checksum-crc32c:mnG7TA==\n\r\n\r\n",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  200,
+		},
 		"text between LF and CRLF": {
 			body:    hello + "x-amz-checksum-crc32c:mnG7TA==\nmore\r\n\r\n",
 			decoded: "5",
@@ -93,7 +103,12 @@ func TestBodiesInChunks(t *testing.T) {
 			status:  400,
 			code:    "MalformedTrailerError",
 		},
-		"none announced":                 {body: hello + sum + "\r\n", decoded: "5", status: 400, code: "MalformedTrailerError"},
+		"none announced": {
+			body:    hello + sum + "\r\n",
+			decoded: "5",
+			status:  400,
+			code:    "MalformedTrailerError",
+		},
 		"none announced, and none comes": {body: hello + "\r\n", decoded: "5", status: 200},
 		"a longer body": {
 			body:    hello + sum + "\r\n",
@@ -109,8 +124,19 @@ func TestBodiesInChunks(t *testing.T) {
 			status:  400,
 			code:    "IncompleteBody",
 		},
-		"no decoded length": {body: hello + sum + "\r\n", trailer: "x-amz-checksum-crc32c", status: 411, code: "MissingContentLength"},
-		"no end":            {body: "5\r\nhel", decoded: "5", trailer: "x-amz-checksum-crc32c", status: 400, code: "IncompleteBody"},
+		"no decoded length": {
+			body:    hello + sum + "\r\n",
+			trailer: "x-amz-checksum-crc32c",
+			status:  411,
+			code:    "MissingContentLength",
+		},
+		"no end": {
+			body:    "5\r\nhel",
+			decoded: "5",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "IncompleteBody",
+		},
 		"more after the end": {
 			body:    hello + sum + "\r\nx",
 			decoded: "5",
@@ -187,8 +213,19 @@ func TestChunkedBodyWithChecksumInHeader(t *testing.T) {
 	}{
 		{name: "no trailer announced", value: right, status: 200},
 		{name: "the same announced", value: right, trailer: "x-amz-checksum-crc32c", status: 200},
-		{name: "the same announced, in capitals", value: right, trailer: "X-Amz-Checksum-CRC32C", status: 200},
-		{name: "the same announced, and wrong", value: wrong, trailer: "x-amz-checksum-crc32c", status: 400, code: "BadDigest"},
+		{
+			name:    "the same announced, in capitals",
+			value:   right,
+			trailer: "X-Amz-Checksum-CRC32C",
+			status:  200,
+		},
+		{
+			name:    "the same announced, and wrong",
+			value:   wrong,
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "BadDigest",
+		},
 		{
 			name:    "the same announced, and it comes",
 			value:   right,
@@ -197,8 +234,19 @@ func TestChunkedBodyWithChecksumInHeader(t *testing.T) {
 			status:  400,
 			code:    "MalformedTrailerError",
 		},
-		{name: "another announced", value: right, trailer: "x-amz-checksum-crc32", status: 400, code: "InvalidRequest"},
-		{name: "announced, and not in a header", trailer: "x-amz-checksum-crc32c", status: 400, code: "InvalidRequest"},
+		{
+			name:    "another announced",
+			value:   right,
+			trailer: "x-amz-checksum-crc32",
+			status:  400,
+			code:    "InvalidRequest",
+		},
+		{
+			name:    "announced, and not in a header",
+			trailer: "x-amz-checksum-crc32c",
+			status:  400,
+			code:    "InvalidRequest",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -244,7 +292,8 @@ func must[T any](value T, err error) T {
 // and its body.
 func (s *store) sendChunks(t *testing.T, body, decoded, trailer string) (*http.Response, string) {
 	const payload = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.server.URL+"/"+bucket+"/k",
+		strings.NewReader(body))
 	require.NoError(t, err)
 	r.Header.Set("X-Amz-Content-Sha256", payload)
 	if trailer != "" {
@@ -253,7 +302,10 @@ func (s *store) sendChunks(t *testing.T, body, decoded, trailer string) (*http.R
 	if decoded != "" {
 		r.Header.Set("X-Amz-Decoded-Content-Length", decoded)
 	}
-	as := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
+	as := aws.Credentials{
+		AccessKeyID:     s3server.DefaultAccessKeyID,
+		SecretAccessKey: s3server.DefaultSecretKey,
+	}
 	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), as, r, payload, "s3", "us-east-1", time.Now()))
 	response, err := s.http.Do(r)
 	require.NoError(t, err)
@@ -261,14 +313,19 @@ func (s *store) sendChunks(t *testing.T, body, decoded, trailer string) (*http.R
 }
 
 // sendSignedChunks puts the key k as one signed chunk, with the trailer lines.
-func (s *store) sendSignedChunks(t *testing.T, content, trailer string, header http.Header) (*http.Response, string) {
+func (s *store) sendSignedChunks(
+	t *testing.T, content, trailer string, header http.Header,
+) (*http.Response, string) {
 	const payload = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.server.URL+"/"+bucket+"/k", http.NoBody)
 	require.NoError(t, err)
 	maps.Copy(r.Header, header)
 	r.Header.Set("X-Amz-Content-Sha256", payload)
 	r.Header.Set("X-Amz-Decoded-Content-Length", strconv.Itoa(len(content)))
-	as := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
+	as := aws.Credentials{
+		AccessKeyID:     s3server.DefaultAccessKeyID,
+		SecretAccessKey: s3server.DefaultSecretKey,
+	}
 	now := time.Now().UTC()
 	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), as, r, payload, "s3", "us-east-1", now))
 	_, signature, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
@@ -281,7 +338,8 @@ func (s *store) sendSignedChunks(t *testing.T, content, trailer string, header h
 			sign.Algorithm + "-PAYLOAD", r.Header.Get("X-Amz-Date"), scope.String(), signature,
 			hex.EncodeToString(empty[:]), hex.EncodeToString(hash[:]),
 		}, "\n"))
-		b.WriteString(strconv.FormatInt(int64(len(chunk)), 16) + ";chunk-signature=" + signature + "\r\n" + chunk)
+		b.WriteString(strconv.FormatInt(int64(len(chunk)),
+			16) + ";chunk-signature=" + signature + "\r\n" + chunk)
 		if chunk != "" {
 			b.WriteString("\r\n")
 		}

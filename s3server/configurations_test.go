@@ -34,10 +34,16 @@ func TestBucketHasDefaultConfigurations(t *testing.T) {
 		status int
 		text   string // of the body
 	}{
-		"accelerate":               {200, "<AccelerateConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"></AccelerateConfiguration>"},
-		"analytics":                {200, "<IsTruncated>false</IsTruncated>"},
-		"analytics&id=x":           {404, "NoSuchConfiguration"},
-		"encryption":               {200, "<SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false<"},
+		"accelerate": {
+			200,
+			"<AccelerateConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"></AccelerateConfiguration>",
+		},
+		"analytics":      {200, "<IsTruncated>false</IsTruncated>"},
+		"analytics&id=x": {404, "NoSuchConfiguration"},
+		"encryption": {
+			200,
+			"<SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false<",
+		},
 		"intelligent-tiering":      {200, "<IsTruncated>false</IsTruncated>"},
 		"intelligent-tiering&id=x": {404, "NoSuchConfiguration"},
 		"inventory":                {200, "<IsTruncated>false</IsTruncated>"},
@@ -70,7 +76,10 @@ func TestBucketConfigurationsMissing(t *testing.T) {
 		require.Equal(t, 501, response.StatusCode, query)
 		require.Equal(t, "NotImplemented", parseError(t, body).Code, query)
 		response, _ = s.signedSend(t, "DELETE", "/photos?"+query, "", nil)
-		require.Equal(t, map[bool]int{true: 204, false: 404}[query == "replication"], response.StatusCode, query)
+		require.Equal(t, map[bool]int{
+			true:  204,
+			false: 404,
+		}[query == "replication"], response.StatusCode, query)
 	}
 	for _, request := range []string{"GET /photos/k?torrent", "POST /photos/k?select&select-type=2"} {
 		method, path, _ := strings.Cut(request, " ")
@@ -84,7 +93,10 @@ func TestBucketConfigurationsMissing(t *testing.T) {
 func TestBucketTags(t *testing.T) {
 	s := start(t, s3server.Config{})
 	put := func(tags ...types.Tag) error {
-		_, err := s.PutBucketTagging(t.Context(), &s3.PutBucketTaggingInput{Bucket: aws.String(bucket), Tagging: &types.Tagging{TagSet: tags}})
+		_, err := s.PutBucketTagging(t.Context(), &s3.PutBucketTaggingInput{
+			Bucket:  aws.String(bucket),
+			Tagging: &types.Tagging{TagSet: tags},
+		})
 		return err
 	}
 	get := func(name string) ([]types.Tag, error) {
@@ -94,7 +106,10 @@ func TestBucketTags(t *testing.T) {
 		}
 		return output.TagSet, nil
 	}
-	two := []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}, {Key: aws.String("b"), Value: aws.String("")}}
+	two := []types.Tag{{
+		Key:   aws.String("a"),
+		Value: aws.String("1"),
+	}, {Key: aws.String("b"), Value: aws.String("")}}
 	require.NoError(t, put(two...))
 
 	got, err := get(bucket)
@@ -116,7 +131,10 @@ func TestBucketTags(t *testing.T) {
 	_, err = get(bucket)
 	requireFailure(t, err, 404, "NoSuchTagSet")
 
-	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("tagged"), CreateBucketConfiguration: &types.CreateBucketConfiguration{Tags: two}})
+	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{
+		Bucket:                    aws.String("tagged"),
+		CreateBucketConfiguration: &types.CreateBucketConfiguration{Tags: two},
+	})
 	require.NoError(t, err)
 	got, err = get("tagged")
 	require.NoError(t, err)
@@ -135,7 +153,9 @@ func (s *store) encryptBy(t *testing.T, rules ...types.ServerSideEncryptionRule)
 	return err
 }
 
-func byDefault(algorithm types.ServerSideEncryption, key string, bucketKey bool) types.ServerSideEncryptionRule {
+func byDefault(
+	algorithm types.ServerSideEncryption, key string, bucketKey bool,
+) types.ServerSideEncryptionRule {
 	rule := types.ServerSideEncryptionRule{
 		ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: algorithm},
 		BucketKeyEnabled:                   &bucketKey,
@@ -161,11 +181,18 @@ func TestBucketEncryptionIsThatOfObjects(t *testing.T) {
 	require.Equal(t, "key-1", *put.SSEKMSKeyId)
 	require.True(t, *put.BucketKeyEnabled)
 
-	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, "key-1", *head.SSEKMSKeyId)
 
-	_, err = s.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), CopySource: aws.String("photos/k")})
+	_, err = s.CopyObject(t.Context(), &s3.CopyObjectInput{
+		Bucket:     aws.String(bucket),
+		Key:        aws.String("k"),
+		CopySource: aws.String("photos/k"),
+	})
 	require.NoError(t, err, "a copy to itself applies the rule")
 	ownInput := putInput("own", "x")
 	ownInput.ServerSideEncryption = types.ServerSideEncryptionAes256
@@ -175,11 +202,16 @@ func TestBucketEncryptionIsThatOfObjects(t *testing.T) {
 	require.Equal(t, types.ServerSideEncryptionAes256, put.ServerSideEncryption, "the write decides")
 	require.Nil(t, put.SSEKMSKeyId)
 
-	upload, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("parts")})
+	upload, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("parts"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, "key-1", *upload.SSEKMSKeyId)
 
-	_, err = s.DeleteBucketEncryption(t.Context(), &s3.DeleteBucketEncryptionInput{Bucket: aws.String(bucket)})
+	_, err = s.DeleteBucketEncryption(t.Context(), &s3.DeleteBucketEncryptionInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
 	put, err = s.PutObject(t.Context(), putInput("k", "x"))
 	require.NoError(t, err)
@@ -192,7 +224,8 @@ func TestBucketEncryptionRefused(t *testing.T) {
 	aes := byDefault(types.ServerSideEncryptionAes256, "", false)
 	requireFailure(t, s.encryptBy(t, aes, aes), 400, "MalformedXML")
 	requireFailure(t, s.encryptBy(t, byDefault("AES512", "", false)), 400, "MalformedXML")
-	requireFailure(t, s.encryptBy(t, byDefault(types.ServerSideEncryptionAes256, "key-1", false)), 400, "InvalidArgument")
+	requireFailure(t, s.encryptBy(t, byDefault(types.ServerSideEncryptionAes256, "key-1", false)), 400,
+		"InvalidArgument")
 }
 
 // A bucket's encryption configuration can forbid customer-provided keys.
@@ -237,11 +270,14 @@ func TestRequesterPays(t *testing.T) {
 	requireFailure(t, pay("Nobody"), 400, "MalformedXML")
 
 	require.NoError(t, pay(types.PayerRequester))
-	got, err := s.GetBucketRequestPayment(t.Context(), &s3.GetBucketRequestPaymentInput{Bucket: aws.String(bucket)})
+	got, err := s.GetBucketRequestPayment(t.Context(), &s3.GetBucketRequestPaymentInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
 	require.Equal(t, types.PayerRequester, got.Payer)
 	require.Equal(t, 403, anonymous(nil))
-	require.Equal(t, 403, anonymous(http.Header{"X-Amz-Request-Payer": {"requester"}}), "nobody knows who would pay")
+	require.Equal(t, 403, anonymous(http.Header{"X-Amz-Request-Payer": {"requester"}}),
+		"nobody knows who would pay")
 	require.Equal(t, "x", s.get(t, "k"), "the owner is not asked")
 
 	require.NoError(t, pay(types.PayerBucketOwner))
@@ -273,7 +309,11 @@ func TestRequesterPaysOtherAccount(t *testing.T) {
 
 	_, err = other.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
 	require.NoError(t, err)
-	copyInput := &s3.CopyObjectInput{Bucket: aws.String("others"), Key: aws.String("k"), CopySource: aws.String(bucket + "/k")}
+	copyInput := &s3.CopyObjectInput{
+		Bucket:     aws.String("others"),
+		Key:        aws.String("k"),
+		CopySource: aws.String(bucket + "/k"),
+	}
 	_, err = other.CopyObject(t.Context(), copyInput)
 	requireFailure(t, err, 403, "AccessDenied")
 
@@ -289,7 +329,10 @@ func TestLoggingStaysWithOwner(t *testing.T) {
 	_, err := s.clientOf(1).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
 	require.NoError(t, err)
 	_, err = s.PutBucketLogging(t.Context(), &s3.PutBucketLoggingInput{Bucket: aws.String(bucket), BucketLoggingStatus: &types.BucketLoggingStatus{
-		LoggingEnabled: &types.LoggingEnabled{TargetBucket: aws.String("others"), TargetPrefix: aws.String("")},
+		LoggingEnabled: &types.LoggingEnabled{
+			TargetBucket: aws.String("others"),
+			TargetPrefix: aws.String(""),
+		},
 	}})
 	requireFailure(t, err, 400, "InvalidTargetBucketForLogging")
 }
@@ -315,7 +358,8 @@ func TestBucketConfigurationUnknownElements(t *testing.T) {
 		require.Equal(t, "MalformedXML", parseError(t, body).Code, path)
 	}
 
-	_, body := s.vouched(t, "/photos?versioning", "<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Enabled</MfaDelete></VersioningConfiguration>")
+	_, body := s.vouched(t, "/photos?versioning",
+		"<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Enabled</MfaDelete></VersioningConfiguration>")
 	require.Equal(t, "NotImplemented", parseError(t, body).Code)
 }
 
@@ -331,14 +375,19 @@ func TestBucketAccelerationAndLogging(t *testing.T) {
 	}
 	require.NoError(t, accelerate(bucket, types.BucketAccelerateStatusSuspended))
 
-	got, err := s.GetBucketAccelerateConfiguration(t.Context(), &s3.GetBucketAccelerateConfigurationInput{Bucket: aws.String(bucket)})
+	got, err := s.GetBucketAccelerateConfiguration(t.Context(), &s3.GetBucketAccelerateConfigurationInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
 	require.Equal(t, types.BucketAccelerateStatusSuspended, got.Status)
 	requireFailure(t, accelerate(bucket, "enabled"), 400, "MalformedXML")
 	requireFailure(t, accelerate("a.b", types.BucketAccelerateStatusEnabled), 400, "InvalidRequest")
 
 	log := func(target *types.LoggingEnabled) error {
-		_, err := s.PutBucketLogging(t.Context(), &s3.PutBucketLoggingInput{Bucket: aws.String(bucket), BucketLoggingStatus: &types.BucketLoggingStatus{LoggingEnabled: target}})
+		_, err := s.PutBucketLogging(t.Context(), &s3.PutBucketLoggingInput{
+			Bucket:              aws.String(bucket),
+			BucketLoggingStatus: &types.BucketLoggingStatus{LoggingEnabled: target},
+		})
 		return err
 	}
 	logged := func() *types.LoggingEnabled {
@@ -350,7 +399,10 @@ func TestBucketAccelerationAndLogging(t *testing.T) {
 
 	require.NoError(t, log(target))
 	require.Equal(t, target, logged())
-	requireFailure(t, log(&types.LoggingEnabled{TargetBucket: aws.String("missing"), TargetPrefix: aws.String("")}), 400, "InvalidTargetBucketForLogging")
+	requireFailure(t, log(&types.LoggingEnabled{
+		TargetBucket: aws.String("missing"),
+		TargetPrefix: aws.String(""),
+	}), 400, "InvalidTargetBucketForLogging")
 
 	require.NoError(t, log(nil))
 	require.Nil(t, logged())

@@ -55,7 +55,8 @@ func TestCopyKeepsOrReplaces(t *testing.T) {
 	replace.Metadata = map[string]string{"c": "d"}
 	_, err = s.CopyObject(t.Context(), replace)
 	require.NoError(t, err)
-	require.Equal(t, "binary/octet-stream", *head("replaced").ContentType, "properties that the request lacks must be lost")
+	require.Equal(t, "binary/octet-stream", *head("replaced").ContentType,
+		"properties that the request lacks must be lost")
 	require.Equal(t, map[string]string{"c": "d"}, head("replaced").Metadata)
 
 	_, err = s.CopyObject(t.Context(), copyInput("from", "from"))
@@ -73,44 +74,44 @@ func TestConditionsOfCopy(t *testing.T) {
 		status int
 		code   string
 	}{
-		"source, the same": {func(input *s3.CopyObjectInput, etag string) {
+		"source, the same": {change: func(input *s3.CopyObjectInput, etag string) {
 			input.CopySourceIfMatch = &etag
-		}, 0, ""},
-		"source, another": {func(input *s3.CopyObjectInput, _ string) {
+		}, status: 0, code: ""},
+		"source, another": {change: func(input *s3.CopyObjectInput, _ string) {
 			input.CopySourceIfMatch = aws.String(`"x"`)
-		}, 412, "PreconditionFailed"},
-		"source, unless the same": {func(input *s3.CopyObjectInput, etag string) {
+		}, status: 412, code: "PreconditionFailed"},
+		"source, unless the same": {change: func(input *s3.CopyObjectInput, etag string) {
 			input.CopySourceIfNoneMatch = &etag
-		}, 412, "PreconditionFailed"},
-		"source, missing": {func(input *s3.CopyObjectInput, _ string) {
+		}, status: 412, code: "PreconditionFailed"},
+		"source, missing": {change: func(input *s3.CopyObjectInput, _ string) {
 			input.CopySource = aws.String(bucket + "/none")
-		}, 404, "NoSuchKey"},
-		"source's bucket, missing": {func(input *s3.CopyObjectInput, _ string) {
+		}, status: 404, code: "NoSuchKey"},
+		"source's bucket, missing": {change: func(input *s3.CopyObjectInput, _ string) {
 			input.CopySource = aws.String("none/from")
-		}, 404, "NoSuchBucket"},
-		"source without a key": {func(input *s3.CopyObjectInput, _ string) {
+		}, status: 404, code: "NoSuchBucket"},
+		"source without a key": {change: func(input *s3.CopyObjectInput, _ string) {
 			input.CopySource = aws.String(bucket)
-		}, 400, "InvalidArgument"},
-		"create, present": {func(input *s3.CopyObjectInput, _ string) {
+		}, status: 400, code: "InvalidArgument"},
+		"create, present": {change: func(input *s3.CopyObjectInput, _ string) {
 			input.IfNoneMatch = aws.String("*")
-		}, 412, "PreconditionFailed"},
-		"create, absent": {func(input *s3.CopyObjectInput, _ string) {
+		}, status: 412, code: "PreconditionFailed"},
+		"create, absent": {change: func(input *s3.CopyObjectInput, _ string) {
 			input.IfNoneMatch = aws.String("*")
 			input.Key = aws.String("new")
-		}, 0, ""},
-		"update, another": {func(input *s3.CopyObjectInput, etag string) {
+		}, status: 0, code: ""},
+		"update, another": {change: func(input *s3.CopyObjectInput, etag string) {
 			input.IfMatch = &etag
-		}, 412, "PreconditionFailed"},
-		"update, absent": {func(input *s3.CopyObjectInput, etag string) {
+		}, status: 412, code: "PreconditionFailed"},
+		"update, absent": {change: func(input *s3.CopyObjectInput, etag string) {
 			input.IfMatch = &etag
 			input.Key = aws.String("new")
-		}, 404, "NoSuchKey"},
-		"an access list": {func(input *s3.CopyObjectInput, _ string) {
+		}, status: 404, code: "NoSuchKey"},
+		"an access list": {change: func(input *s3.CopyObjectInput, _ string) {
 			input.ACL = types.ObjectCannedACLPublicRead
-		}, 400, "AccessControlListNotSupported"},
-		"larger than one copy may be": {func(input *s3.CopyObjectInput, _ string) {
+		}, status: 400, code: "AccessControlListNotSupported"},
+		"larger than one copy may be": {change: func(input *s3.CopyObjectInput, _ string) {
 			input.CopySource = aws.String(bucket + "/large")
-		}, 400, "InvalidRequest"},
+		}, status: 400, code: "InvalidRequest"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +141,13 @@ func TestUploadPartCopy(t *testing.T) {
 	s.put(t, "short", "0123456789")
 	upload := s.begin(t, "to", fullCRC32C)
 	copyPart := func(number int32, key, span string) (types.CompletedPart, error) {
-		input := &s3.UploadPartCopyInput{Bucket: aws.String(bucket), Key: aws.String("to"), UploadId: &upload, PartNumber: &number, CopySource: aws.String(bucket + "/" + key)}
+		input := &s3.UploadPartCopyInput{
+			Bucket:     aws.String(bucket),
+			Key:        aws.String("to"),
+			UploadId:   &upload,
+			PartNumber: &number,
+			CopySource: aws.String(bucket + "/" + key),
+		}
 		if span != "" {
 			input.CopySourceRange = &span
 		}
@@ -148,7 +155,11 @@ func TestUploadPartCopy(t *testing.T) {
 		if err != nil {
 			return types.CompletedPart{}, err
 		}
-		return types.CompletedPart{PartNumber: &number, ETag: output.CopyPartResult.ETag, ChecksumCRC32C: output.CopyPartResult.ChecksumCRC32C}, nil
+		return types.CompletedPart{
+			PartNumber:     &number,
+			ETag:           output.CopyPartResult.ETag,
+			ChecksumCRC32C: output.CopyPartResult.ChecksumCRC32C,
+		}, nil
 	}
 	first, err := copyPart(1, "from", "")
 	require.NoError(t, err)
@@ -156,7 +167,12 @@ func TestUploadPartCopy(t *testing.T) {
 	require.NoError(t, err)
 	third := s.part(t, "to", upload, 3, "!", withCRC32C)
 
-	for span, want := range map[string]string{"bytes=4-": "InvalidArgument", "bytes=10-16": "InvalidArgument", "bytes=-4": "InvalidArgument", "bytes=16-20": "InvalidRequest"} {
+	for span, want := range map[string]string{
+		"bytes=4-":    "InvalidArgument",
+		"bytes=10-16": "InvalidArgument",
+		"bytes=-4":    "InvalidArgument",
+		"bytes=16-20": "InvalidRequest",
+	} {
 		_, err = copyPart(4, "from", span)
 		requireFailure(t, err, 400, want)
 	}
@@ -166,9 +182,13 @@ func TestUploadPartCopy(t *testing.T) {
 
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("to", upload, first, second, third))
 	require.NoError(t, err)
-	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("from")})
+	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("from"),
+	})
 	require.NoError(t, err)
-	require.Equal(t, "0123456789abcdef"+"456789abcde"+"!", s.get(t, "to"), "the copy must not need its source")
+	require.Equal(t, "0123456789abcdef"+"456789abcde"+"!", s.get(t, "to"),
+		"the copy must not need its source")
 
 	copyOutput, err := s.CopyObject(t.Context(), copyInput("to", "whole"))
 	require.NoError(t, err)

@@ -30,7 +30,10 @@ func TestCORS(t *testing.T) {
 	_, err := get()
 	requireFailure(t, err, 404, "NoSuchCORSConfiguration")
 	refusal := func(path string) apiError {
-		response, body := s.send(t, "OPTIONS", s.server.URL+path, nil, http.Header{"Origin": {"https://example.org"}, "Access-Control-Request-Method": {"PUT"}})
+		response, body := s.send(t, "OPTIONS", s.server.URL+path, nil, http.Header{
+			"Origin":                        {"https://example.org"},
+			"Access-Control-Request-Method": {"PUT"},
+		})
 		require.Equal(t, 403, response.StatusCode)
 		return parseError(t, body)
 	}
@@ -50,14 +53,25 @@ func TestCORS(t *testing.T) {
 	require.Equal(t, []types.CORSRule{rule}, got.CORSRules)
 	require.Equal(t, "AccessForbidden", refusal("/photos/k").Code)
 	require.Contains(t, refusal("/photos/k").Message, "CORSResponse: This CORS request is not allowed.")
-	requireFailure(t, put(types.CORSRule{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"PATCH"}}), 400, "InvalidRequest")
-	requireFailure(t, put(types.CORSRule{AllowedOrigins: []string{"*.*"}, AllowedMethods: []string{"GET"}}), 400, "InvalidRequest")
+	requireFailure(t, put(types.CORSRule{
+		AllowedOrigins: []string{"*"},
+		AllowedMethods: []string{"PATCH"},
+	}), 400, "InvalidRequest")
+	requireFailure(t, put(types.CORSRule{
+		AllowedOrigins: []string{"*.*"},
+		AllowedMethods: []string{"GET"},
+	}), 400, "InvalidRequest")
 
 	tests := map[string]struct {
 		origin, method, headers string
 		status                  int
 	}{
-		"allowed":        {origin: "https://app.example.com", method: "PUT", headers: "Content-Type, X-Amz-Meta-A", status: 200},
+		"allowed": {
+			origin:  "https://app.example.com",
+			method:  "PUT",
+			headers: "Content-Type, X-Amz-Meta-A",
+			status:  200,
+		},
 		"another origin": {origin: "https://example.org", method: "PUT", status: 403},
 		"another method": {origin: "https://app.example.com", method: "DELETE", status: 403},
 		"another header": {origin: "https://app.example.com", method: "PUT", headers: "x-other", status: 403},
@@ -66,7 +80,10 @@ func TestCORS(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			header := http.Header{"Access-Control-Request-Method": {tt.method}, "Access-Control-Request-Headers": {tt.headers}}
+			header := http.Header{
+				"Access-Control-Request-Method":  {tt.method},
+				"Access-Control-Request-Headers": {tt.headers},
+			}
 			if tt.origin != "" {
 				header.Set("Origin", tt.origin)
 			}
@@ -75,20 +92,26 @@ func TestCORS(t *testing.T) {
 			if tt.status == 200 {
 				require.Equal(t, tt.origin, response.Header.Get("Access-Control-Allow-Origin"))
 				require.Equal(t, "GET, PUT", response.Header.Get("Access-Control-Allow-Methods"))
-				require.Equal(t, "content-type, x-amz-meta-a", response.Header.Get("Access-Control-Allow-Headers"))
+				require.Equal(t, "content-type, x-amz-meta-a",
+					response.Header.Get("Access-Control-Allow-Headers"))
 				require.Equal(t, "60", response.Header.Get("Access-Control-Max-Age"))
 			}
 		})
 	}
 
-	response, _ := s.send(t, "GET", s.server.URL+"/"+bucket+"/k", nil, http.Header{"Origin": {"https://app.example.com"}})
+	response, _ := s.send(t, "GET", s.server.URL+"/"+bucket+"/k", nil, http.Header{
+		"Origin": {"https://app.example.com"},
+	})
 	require.Equal(t, 403, response.StatusCode)
-	require.Equal(t, "https://app.example.com", response.Header.Get("Access-Control-Allow-Origin"), "the page may read the error")
+	require.Equal(t, "https://app.example.com", response.Header.Get("Access-Control-Allow-Origin"),
+		"the page may read the error")
 	require.Equal(t, "ETag", response.Header.Get("Access-Control-Expose-Headers"))
 
 	_, err = s.DeleteBucketCors(t.Context(), &s3.DeleteBucketCorsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	response, _ = s.send(t, "GET", s.server.URL+"/"+bucket+"/k", nil, http.Header{"Origin": {"https://app.example.com"}})
+	response, _ = s.send(t, "GET", s.server.URL+"/"+bucket+"/k", nil, http.Header{
+		"Origin": {"https://app.example.com"},
+	})
 	require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"))
 }
 
@@ -97,7 +120,11 @@ func TestCORS(t *testing.T) {
 func TestCORSOfEachRequest(t *testing.T) {
 	s := start(t, s3server.Config{})
 	_, err := s.PutBucketCors(t.Context(), &s3.PutBucketCorsInput{Bucket: aws.String(bucket), CORSConfiguration: &types.CORSConfiguration{
-		CORSRules: []types.CORSRule{{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"PUT"}, AllowedHeaders: []string{"x-known"}}},
+		CORSRules: []types.CORSRule{{
+			AllowedOrigins: []string{"*"},
+			AllowedMethods: []string{"PUT"},
+			AllowedHeaders: []string{"x-known"},
+		}},
 	}})
 	require.NoError(t, err)
 	tests := []struct{ method, asked, headers, allowed string }{

@@ -39,7 +39,10 @@ func TestAccountHasItsOwnBuckets(t *testing.T) {
 	other := s.clientOf(1)
 	s.put(t, "k", "content")
 
-	_, err := other.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	_, err := other.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	requireFailure(t, err, 403, "AccessDenied")
 	_, err = other.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "AccessDenied")
@@ -49,7 +52,10 @@ func TestAccountHasItsOwnBuckets(t *testing.T) {
 	_, err = other.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)})
 	requireFailure(t, err, 409, "BucketAlreadyExists")
 
-	_, err = other.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("none"), Key: aws.String("k")})
+	_, err = other.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String("none"),
+		Key:    aws.String("k"),
+	})
 	requireFailure(t, err, 404, "NoSuchBucket")
 
 	_, err = other.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
@@ -67,9 +73,16 @@ func TestAccountHasItsOwnBuckets(t *testing.T) {
 		require.Equal(t, list.Owner.ID, acl.Owner.ID)
 	}
 
-	_, err = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), ExpectedBucketOwner: aws.String(otherAccount)})
+	_, err = s.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket:              aws.String(bucket),
+		Key:                 aws.String("k"),
+		ExpectedBucketOwner: aws.String(otherAccount),
+	})
 	requireFailure(t, err, 403, "AccessDenied")
-	_, err = other.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("others"), ExpectedBucketOwner: aws.String(otherAccount)})
+	_, err = other.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+		Bucket:              aws.String("others"),
+		ExpectedBucketOwner: aws.String(otherAccount),
+	})
 	require.NoError(t, err)
 }
 
@@ -119,7 +132,10 @@ func TestAccountWithReadOnlyKey(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
 	reader := s.clientOf(2)
-	output, err := reader.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	output, err := reader.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 
 	require.Equal(t, "content", readBody(t, output.Body))
@@ -130,7 +146,10 @@ func TestAccountWithReadOnlyKey(t *testing.T) {
 	_, err = reader.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "AccessDenied")
 
-	_, err = reader.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	_, err = reader.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	requireFailure(t, err, 403, "AccessDenied")
 	_, err = reader.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new")})
 	requireFailure(t, err, 403, "AccessDenied")
@@ -160,7 +179,11 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 		o.Region = "eu-west-1"
 	})
 	s.put(t, "k", "content")
-	for location, region := range map[string]string{"eu-west-1": "eu-west-1", "us-east-1": "us-east-1", "": "us-east-1"} {
+	for location, region := range map[string]string{
+		"eu-west-1": "eu-west-1",
+		"us-east-1": "us-east-1",
+		"":          "us-east-1",
+	} {
 		input := &s3.CreateBucketInput{Bucket: aws.String("new")}
 		if location != "" {
 			input.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(location)}
@@ -191,7 +214,10 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 func TestLenientUploadPartCopyOfSmallSource(t *testing.T) {
 	copyTo := func(s *store) error {
 		s.put(t, "k", "0123456789")
-		u, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("l")})
+		u, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("l"),
+		})
 		require.NoError(t, err)
 		_, err = s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
 			Bucket:          aws.String(bucket),
@@ -215,26 +241,41 @@ func TestAccountKeyLimitsURLs(t *testing.T) {
 	s.put(t, "k", "content")
 
 	for key, status := range map[int]int{mine: 200, others: 403, 2: 200} {
-		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignGetObject(t.Context(), &s3.GetObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("k"),
+		})
 		require.NoError(t, err)
 
 		response, body := s.send(t, "GET", presigned.URL, nil, nil)
 		require.Equal(t, status, response.StatusCode, body)
-		presigned, err = s3.NewPresignClient(s.clientOf(key)).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		presigned, err = s3.NewPresignClient(s.clientOf(key)).PresignPutObject(t.Context(), &s3.PutObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("k"),
+		})
 		require.NoError(t, err)
 		response, body = s.send(t, "PUT", presigned.URL, nil, nil)
 		require.Equal(t, key == mine, response.StatusCode == 200, body)
 		s.put(t, "k", "content")
 	}
 
-	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: types.BucketCannedACLPublicReadWrite})
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
+		Bucket: aws.String(bucket),
+		ACL:    types.BucketCannedACLPublicReadWrite,
+	})
 	require.NoError(t, err)
-	presigned, err := s3.NewPresignClient(s.clientOf(others)).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
+	presigned, err := s3.NewPresignClient(s.clientOf(others)).PresignPutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("theirs"),
+	})
 	require.NoError(t, err)
 	response, body := s.send(t, "PUT", presigned.URL, nil, nil)
 	require.Equal(t, 200, response.StatusCode, body)
 
-	acl, err := s.clientOf(others).GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("theirs")})
+	acl, err := s.clientOf(others).GetObjectAcl(t.Context(), &s3.GetObjectAclInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("theirs"),
+	})
 	require.NoError(t, err)
 	require.NotEqual(t, s.bucketGrants(t)[2], *acl.Owner.ID+" FULL_CONTROL")
 }
@@ -246,7 +287,10 @@ func TestAccountKeyLimitsForms(t *testing.T) {
 	s.openBucket(t)
 
 	post := func(key int) int {
-		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignPostObject(t.Context(), &s3.PutObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("k"),
+		})
 		require.NoError(t, err)
 		response, _ := s.post(t, presigned.URL, presigned.Values, "content")
 		return response.StatusCode
@@ -271,7 +315,11 @@ func TestAccountTokenContinuesListingOfOtherKey(t *testing.T) {
 		s.put(t, key, "x")
 	}
 	list := func(client *s3.Client, token *string) *s3.ListObjectsV2Output {
-		output, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(2), ContinuationToken: token})
+		output, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+			Bucket:            aws.String(bucket),
+			MaxKeys:           aws.Int32(2),
+			ContinuationToken: token,
+		})
 		require.NoError(t, err)
 		return output
 	}

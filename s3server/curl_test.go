@@ -22,7 +22,8 @@ func TestCurl(t *testing.T) {
 	sign := s3.NewPresignClient(s.Client)
 	file := filepath.Join(t.TempDir(), "body")
 	curl := func(arguments ...string) string {
-		command := exec.CommandContext(t.Context(), path, append([]string{"--silent", "--show-error", "--path-as-is", "--max-time", "20"}, arguments...)...)
+		command := exec.CommandContext(t.Context(), path,
+			append([]string{"--silent", "--show-error", "--path-as-is", "--max-time", "20"}, arguments...)...)
 		data, err := command.CombinedOutput()
 		require.NoError(t, err, string(data))
 		return string(data)
@@ -37,14 +38,21 @@ func TestCurl(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(file, []byte("content of "+key), 0o600))
 
-		text := curl("--request", "PUT", "--data-binary", "@"+file, "--header", "Content-Type: text/plain", "--header", "x-amz-meta-a: b", put.URL)
+		text := curl("--request", "PUT", "--data-binary", "@"+file, "--header",
+			"Content-Type: text/plain", "--header", "x-amz-meta-a: b", put.URL)
 		require.Empty(t, text, "%q", key)
-		get, err := sign.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+		get, err := sign.PresignGetObject(t.Context(), &s3.GetObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    &key,
+		})
 		require.NoError(t, err)
 		require.Equal(t, "content of "+key, curl(get.URL), "%q", key)
 	}
 
-	get, err := sign.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("a")})
+	get, err := sign.PresignGetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("a"),
+	})
 	require.NoError(t, err)
 	require.Contains(t, curl("--request", "DELETE", get.URL), "SignatureDoesNotMatch")
 }

@@ -68,7 +68,8 @@ func TestDeleteObjectsResults(t *testing.T) {
 	}
 
 	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{
-		object("a", ""), object("a/b", `"x"`), object("none", ""), object("none", `"x"`), object("é", ""), object("quote\"'<>", ""),
+		object("a",
+			""), object("a/b", `"x"`), object("none", ""), object("none", `"x"`), object("é", ""), object("quote\"'<>", ""),
 	}}})
 	require.NoError(t, err)
 	require.Len(t, output.Deleted, 4)
@@ -88,7 +89,10 @@ func TestDeleteObjectsResults(t *testing.T) {
 	for range 1001 {
 		many = append(many, object("k", ""))
 	}
-	_, err = s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: many}})
+	_, err = s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+		Bucket: aws.String(bucket),
+		Delete: &types.Delete{Objects: many},
+	})
 	requireFailure(t, err, 400, "MalformedXML")
 }
 
@@ -119,7 +123,9 @@ func (d meetingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 // DeleteObjects deletes several keys at the same time. Otherwise this test would not end.
 func TestDeleteObjectsAtOnce(t *testing.T) {
 	var all sync.WaitGroup
-	s := start(t, s3server.Config{Service: meetingService{memstore.NewServiceDriver(memstore.ServiceConfig{}), &all}})
+	s := start(t, s3server.Config{
+		Service: meetingService{memstore.NewServiceDriver(memstore.ServiceConfig{}), &all},
+	})
 	var batch []types.ObjectIdentifier
 	for i := range 16 {
 		key := fmt.Sprint("key ", i)
@@ -128,7 +134,10 @@ func TestDeleteObjectsAtOnce(t *testing.T) {
 	}
 	all.Add(len(batch))
 
-	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: batch}})
+	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+		Bucket: aws.String(bucket),
+		Delete: &types.Delete{Objects: batch},
+	})
 	require.NoError(t, err)
 	require.Len(t, output.Deleted, len(batch))
 	require.Empty(t, s.keys(t))

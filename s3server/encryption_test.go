@@ -22,7 +22,10 @@ type customerKey struct{ algorithm, key, md5 *string }
 func newCustomerKey(c byte) customerKey {
 	raw := []byte(strings.Repeat(string(c), 32))
 	sum := md5.Sum(raw)
-	return customerKey{aws.String("AES256"), aws.String(base64.StdEncoding.EncodeToString(raw)), aws.String(base64.StdEncoding.EncodeToString(sum[:]))}
+	return customerKey{
+		aws.String("AES256"), aws.String(base64.StdEncoding.EncodeToString(raw)),
+		aws.String(base64.StdEncoding.EncodeToString(sum[:])),
+	}
 }
 
 func (k customerKey) put(content string) *s3.PutObjectInput {
@@ -34,11 +37,23 @@ func (k customerKey) put(content string) *s3.PutObjectInput {
 }
 
 func (k customerKey) get() *s3.GetObjectInput {
-	return &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), SSECustomerAlgorithm: k.algorithm, SSECustomerKey: k.key, SSECustomerKeyMD5: k.md5}
+	return &s3.GetObjectInput{
+		Bucket:               aws.String(bucket),
+		Key:                  aws.String("k"),
+		SSECustomerAlgorithm: k.algorithm,
+		SSECustomerKey:       k.key,
+		SSECustomerKeyMD5:    k.md5,
+	}
 }
 
 func (k customerKey) head() *s3.HeadObjectInput {
-	return &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), SSECustomerAlgorithm: k.algorithm, SSECustomerKey: k.key, SSECustomerKeyMD5: k.md5}
+	return &s3.HeadObjectInput{
+		Bucket:               aws.String(bucket),
+		Key:                  aws.String("k"),
+		SSECustomerAlgorithm: k.algorithm,
+		SSECustomerKey:       k.key,
+		SSECustomerKeyMD5:    k.md5,
+	}
 }
 
 // An object that was stored with a customer-provided key can be read only with that key.
@@ -71,7 +86,11 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 	_, err = s.HeadObject(t.Context(), other.head())
 	requireFailure(t, err, http.StatusForbidden, "Forbidden")
 
-	copying := &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String("copy"), CopySource: aws.String(bucket + "/k")}
+	copying := &s3.CopyObjectInput{
+		Bucket:     aws.String(bucket),
+		Key:        aws.String("copy"),
+		CopySource: aws.String(bucket + "/k"),
+	}
 	_, err = s.CopyObject(t.Context(), copying)
 	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
 
@@ -80,7 +99,8 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 	copying.CopySourceSSECustomerKeyMD5 = key.md5
 	copyOutput, err := s.CopyObject(t.Context(), copying)
 	require.NoError(t, err)
-	require.Equal(t, types.ServerSideEncryptionAes256, copyOutput.ServerSideEncryption, "a copy is not encrypted with the source's key")
+	require.Equal(t, types.ServerSideEncryptionAes256, copyOutput.ServerSideEncryption,
+		"a copy is not encrypted with the source's key")
 	require.Equal(t, "hello", s.get(t, "copy"))
 	require.Equal(t, `"5d41402abc4b2a76b9719d911017c592"`, *copyOutput.CopyObjectResult.ETag)
 
@@ -110,9 +130,24 @@ func TestEncryptionCustomerKeysRefused(t *testing.T) {
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
-		"no MD5":       {store: s, key: customerKey{good.algorithm, good.key, nil}, status: http.StatusBadRequest, code: "InvalidArgument"},
-		"no algorithm": {store: s, key: customerKey{nil, good.key, good.md5}, status: http.StatusBadRequest, code: "InvalidArgument"},
-		"no key":       {store: s, key: customerKey{good.algorithm, nil, good.md5}, status: http.StatusBadRequest, code: "InvalidArgument"},
+		"no MD5": {
+			store:  s,
+			key:    customerKey{good.algorithm, good.key, nil},
+			status: http.StatusBadRequest,
+			code:   "InvalidArgument",
+		},
+		"no algorithm": {
+			store:  s,
+			key:    customerKey{nil, good.key, good.md5},
+			status: http.StatusBadRequest,
+			code:   "InvalidArgument",
+		},
+		"no key": {
+			store:  s,
+			key:    customerKey{good.algorithm, nil, good.md5},
+			status: http.StatusBadRequest,
+			code:   "InvalidArgument",
+		},
 		"another algorithm": {
 			store:  s,
 			key:    customerKey{aws.String("DES"), good.key, good.md5},
@@ -195,10 +230,14 @@ func TestEncryptionOfParts(t *testing.T) {
 
 	complete := func(k customerKey) error {
 		_, err := s.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-			Bucket:               aws.String(bucket),
-			Key:                  aws.String("k"),
-			UploadId:             created.UploadId,
-			MultipartUpload:      &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: uploadedPart.ETag, ChecksumCRC32C: uploadedPart.ChecksumCRC32C}}},
+			Bucket:   aws.String(bucket),
+			Key:      aws.String("k"),
+			UploadId: created.UploadId,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{
+				PartNumber:     aws.Int32(1),
+				ETag:           uploadedPart.ETag,
+				ChecksumCRC32C: uploadedPart.ChecksumCRC32C,
+			}}},
 			SSECustomerAlgorithm: k.algorithm,
 			SSECustomerKey:       k.key,
 			SSECustomerKeyMD5:    k.md5,
@@ -213,6 +252,8 @@ func TestEncryptionOfParts(t *testing.T) {
 	require.Equal(t, "hello", readBody(t, got.Body))
 }
 
+// An object may be encrypted with a key that the configuration names. Other keys and incomplete requests are
+// refused.
 func TestEncryptionByKMS(t *testing.T) {
 	const arn = "arn:aws:kms:us-east-1:123456789012:key/1"
 	s := start(t, s3server.Config{KMSKeys: []string{arn}})
@@ -227,18 +268,24 @@ func TestEncryptionByKMS(t *testing.T) {
 	require.Equal(t, arn, *put.SSEKMSKeyId)
 	require.NotEqual(t, `"5d41402abc4b2a76b9719d911017c592"`, *put.ETag)
 
-	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, types.ServerSideEncryptionAwsKms, head.ServerSideEncryption)
 	require.Equal(t, arn, *head.SSEKMSKeyId)
 	require.True(t, *head.BucketKeyEnabled)
 
+	// An unknown key.
 	input = putInput("k", "hello")
 	input.ServerSideEncryption = types.ServerSideEncryptionAwsKms
 	input.SSEKMSKeyId = aws.String("other")
 
 	_, err = s.PutObject(t.Context(), input)
 	requireFailure(t, err, http.StatusBadRequest, "KMS.NotFoundException")
+
+	// A context that is no Base64.
 	input.SSEKMSKeyId = nil
 	input.SSEKMSEncryptionContext = aws.String("{}")
 	_, err = s.PutObject(t.Context(), input)
@@ -299,12 +346,15 @@ func TestLenientTakesAlgorithmWithParts(t *testing.T) {
 		algorithm string
 		works     bool
 	}{
-		{startLenient(t, s3server.Config{}), "AES256", true},
-		{startLenient(t, s3server.Config{}), "aws:kms", false},
-		{start(t, s3server.Config{}), "AES256", false},
+		{server: startLenient(t, s3server.Config{}), algorithm: "AES256", works: true},
+		{server: startLenient(t, s3server.Config{}), algorithm: "aws:kms", works: false},
+		{server: start(t, s3server.Config{}), algorithm: "AES256", works: false},
 	}
 	for _, tt := range tests {
-		created, err := tt.server.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		created, err := tt.server.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("k"),
+		})
 		require.NoError(t, err)
 		_, err = tt.server.UploadPart(t.Context(), &s3.UploadPartInput{
 			Bucket:     aws.String(bucket),
@@ -313,7 +363,8 @@ func TestLenientTakesAlgorithmWithParts(t *testing.T) {
 			PartNumber: aws.Int32(1),
 			Body:       strings.NewReader("hello"),
 		}, func(o *s3.Options) {
-			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Server-Side-Encryption", tt.algorithm))
+			o.APIOptions = append(o.APIOptions,
+				smithyhttp.SetHeaderValue("X-Amz-Server-Side-Encryption", tt.algorithm))
 		})
 		if tt.works {
 			require.NoError(t, err)

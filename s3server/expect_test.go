@@ -24,7 +24,8 @@ func TestExpectContinueRefused(t *testing.T) {
 		require.NoError(t, connection.Close())
 	}()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(5*time.Minute)))
-	_, err = io.WriteString(connection, "PUT /"+bucket+"/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+	_, err = io.WriteString(connection,
+		"PUT /"+bucket+"/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
 	require.NoError(t, err)
 
 	answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
@@ -44,7 +45,8 @@ func TestExpectContinueWithoutBytes(t *testing.T) {
 		require.NoError(t, connection.Close())
 	}()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(5*time.Minute)))
-	_, err = io.WriteString(connection, "PUT /"+bucket+"/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n")
+	_, err = io.WriteString(connection,
+		"PUT /"+bucket+"/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n")
 	require.NoError(t, err)
 
 	line, err := bufio.NewReader(connection).ReadString('\n')

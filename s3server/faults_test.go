@@ -24,7 +24,13 @@ func TestFaultErrors(t *testing.T) {
 		"ConditionalRequestConflict": 409, "TooManyRequests": 429, "SlowDown": 503, "InternalError": 500, "RequestTimeout": 400,
 	} {
 		s := start(t, s3server.Config{})
-		s.server.Inject(s3server.Fault{Operation: "PutObject", Error: code, Skip: 1, Times: 2, RetryAfter: 3 * time.Second})
+		s.server.Inject(s3server.Fault{
+			Operation:  "PutObject",
+			Error:      code,
+			Skip:       1,
+			Times:      2,
+			RetryAfter: 3 * time.Second,
+		})
 		_, err := s.PutObject(t.Context(), putInput("k", "first"))
 		require.NoError(t, err)
 
@@ -53,7 +59,12 @@ func TestFaultErrorIn200(t *testing.T) {
 	require.ErrorContains(t, err, "InternalError")
 	upload := s.begin(t, "k")
 	part := s.part(t, "k", upload, 1, "x")
-	s.server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "InternalError", In200: true, Times: 1})
+	s.server.Inject(s3server.Fault{
+		Operation: "CompleteMultipartUpload",
+		Error:     "InternalError",
+		In200:     true,
+		Times:     1,
+	})
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
 	require.ErrorContains(t, err, "InternalError")
 	require.Equal(t, []string{"from"}, s.keys(t))
@@ -91,7 +102,10 @@ func TestFaultDropsResponse(t *testing.T) {
 	require.Equal(t, []string{"k"}, s.keys(t), "the request must have taken effect")
 
 	s.server.Inject(s3server.Fault{Operation: "DeleteObject", DropResponse: true, Times: 1})
-	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.Error(t, err)
 	require.Empty(t, s.keys(t))
 	require.Zero(t, s.server.Requests()[0].Status)
@@ -145,14 +159,19 @@ func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a", "x")
 	s.put(t, "b", "x")
-	s.server.Inject(s3server.Fault{Operation: "DeleteObjects", Deny: func(key, version string) (string, string, bool) { return "", "null", key == "a" }, Times: 1})
+	s.server.Inject(s3server.Fault{
+		Operation: "DeleteObjects",
+		Deny:      func(key, version string) (string, string, bool) { return "", "null", key == "a" },
+		Times:     1,
+	})
 
 	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
 		Objects: []types.ObjectIdentifier{{Key: aws.String("a")}, {Key: aws.String("b")}},
 	}})
 	require.NoError(t, err)
 	require.Len(t, output.Errors, 1)
-	require.Equal(t, []string{"", "null", "AccessDenied"}, []string{*output.Errors[0].Key, *output.Errors[0].VersionId, *output.Errors[0].Code})
+	require.Equal(t, []string{"", "null", "AccessDenied"},
+		[]string{*output.Errors[0].Key, *output.Errors[0].VersionId, *output.Errors[0].Code})
 	require.Equal(t, []string{"a"}, s.keys(t))
 }
 
@@ -161,7 +180,10 @@ func TestFaultStallEndsWithClose(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 	s.server.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(1)), Times: 1})
-	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_ = output.Body.Close()
@@ -179,8 +201,17 @@ func TestFaultIgnoresHeaders(t *testing.T) {
 	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 
-	s.server.Inject(s3server.Fault{Operation: "GetObject", Ignore: []string{"Range"}, Hide: []string{"ETag"}, Times: 1})
-	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: aws.String("bytes=5-")})
+	s.server.Inject(s3server.Fault{
+		Operation: "GetObject",
+		Ignore:    []string{"Range"},
+		Hide:      []string{"ETag"},
+		Times:     1,
+	})
+	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+		Range:  aws.String("bytes=5-"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, "9876543210", readBody(t, output.Body))
 	require.Nil(t, output.ETag)
@@ -190,7 +221,10 @@ func TestFaultIgnoresHeaders(t *testing.T) {
 	require.Equal(t, []string{"l", "k"}, s.keys(t))
 
 	s.server.Inject(s3server.Fault{Operation: "DeleteObjects", Ignore: []string{"ETag"}, Times: 1})
-	batch := &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k"), ETag: &etag}}}}
+	batch := &s3.DeleteObjectsInput{
+		Bucket: aws.String(bucket),
+		Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k"), ETag: &etag}}},
+	}
 
 	deleted, err := s.DeleteObjects(t.Context(), batch)
 	require.NoError(t, err)
@@ -249,16 +283,21 @@ func TestFaultPatternsAndCounts(t *testing.T) {
 		fault s3server.Fault
 		keys  []string // that fail, of those below
 	}{
-		"any":                  {s3server.Fail("PutObject", "SlowDown"), []string{"a", "tmp/a", "tmp/a/b", "x*y"}},
-		"operations":           {s3server.Fail("Put*", "SlowDown").On("photos", "a"), []string{"a"}},
-		"another operation":    {s3server.Fail("Get*", "SlowDown"), nil},
-		"another bucket":       {s3server.Fail("", "SlowDown").On("other", ""), nil},
-		"a prefix":             {s3server.Fail("", "SlowDown").On("", "tmp/*"), []string{"tmp/a", "tmp/a/b"}},
-		"a suffix":             {s3server.Fail("", "SlowDown").On("p*s", "*b"), []string{"tmp/a/b"}},
-		"one character":        {s3server.Fail("", "SlowDown").On("", "tmp?a"), []string{"tmp/a"}},
-		"a key with a star":    {s3server.Fail("", "SlowDown").On("", "x*y"), []string{"x*y"}},
-		"the first":            {s3server.Fail("PutObject", "SlowDown").Once(), []string{"a"}},
-		"the second and third": {s3server.Fault{Error: "SlowDown", Skip: 1, Times: 2}, []string{"tmp/a", "tmp/a/b"}},
+		"any": {s3server.Fail("PutObject",
+			"SlowDown"), []string{"a", "tmp/a", "tmp/a/b", "x*y"}},
+		"operations":        {s3server.Fail("Put*", "SlowDown").On("photos", "a"), []string{"a"}},
+		"another operation": {s3server.Fail("Get*", "SlowDown"), nil},
+		"another bucket":    {s3server.Fail("", "SlowDown").On("other", ""), nil},
+		"a prefix":          {s3server.Fail("", "SlowDown").On("", "tmp/*"), []string{"tmp/a", "tmp/a/b"}},
+		"a suffix":          {s3server.Fail("", "SlowDown").On("p*s", "*b"), []string{"tmp/a/b"}},
+		"one character":     {s3server.Fail("", "SlowDown").On("", "tmp?a"), []string{"tmp/a"}},
+		"a key with a star": {s3server.Fail("", "SlowDown").On("", "x*y"), []string{"x*y"}},
+		"the first":         {s3server.Fail("PutObject", "SlowDown").Once(), []string{"a"}},
+		"the second and third": {s3server.Fault{
+			Error: "SlowDown",
+			Skip:  1,
+			Times: 2,
+		}, []string{"tmp/a", "tmp/a/b"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -312,7 +351,10 @@ func TestFaultConstructors(t *testing.T) {
 	require.Equal(t, []string{"k"}, s.keys(t))
 
 	get := func() (io.ReadCloser, error) {
-		output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		output, err := s.GetObject(t.Context(), &s3.GetObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("k"),
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -373,7 +415,10 @@ func TestFaultWrongETag(t *testing.T) {
 	s.server.Inject(s3server.Fault{ETag: `"wrong"`})
 
 	require.Equal(t, `"wrong"`, s.put(t, "k", "x"))
-	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, `"wrong"`, *head.ETag)
 
@@ -416,7 +461,10 @@ func TestFaultStaleListing(t *testing.T) {
 	require.Equal(t, []string{"b", "d", "e/1"}, s.keys(t))
 	require.Equal(t, "x", s.get(t, "a"))
 	var pages [][]string
-	pager := s3.NewListObjectsV2Paginator(s.Client, &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(2)})
+	pager := s3.NewListObjectsV2Paginator(s.Client, &s3.ListObjectsV2Input{
+		Bucket:  aws.String(bucket),
+		MaxKeys: aws.Int32(2),
+	})
 	for pager.HasMorePages() {
 		page, err := pager.NextPage(t.Context())
 		require.NoError(t, err)
@@ -428,11 +476,18 @@ func TestFaultStaleListing(t *testing.T) {
 	}
 	require.Equal(t, [][]string{{"b", "d"}, {"e/1"}}, pages)
 
-	first, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{Bucket: aws.String(bucket), Delimiter: aws.String("/"), MaxKeys: aws.Int32(2)})
+	first, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{
+		Bucket:    aws.String(bucket),
+		Delimiter: aws.String("/"),
+		MaxKeys:   aws.Int32(2),
+	})
 	require.NoError(t, err)
 	require.Equal(t, "d", *first.NextMarker)
 
-	none, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(0)})
+	none, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+		Bucket:  aws.String(bucket),
+		MaxKeys: aws.Int32(0),
+	})
 	require.NoError(t, err)
 	require.False(t, *none.IsTruncated)
 

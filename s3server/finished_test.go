@@ -18,7 +18,8 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	upload := s.begin(t, "k", compositeCRC32C)
-	input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C), s.part(t, "k", upload, 2, "last", withCRC32C))
+	input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C),
+		s.part(t, "k", upload, 2, "last", withCRC32C))
 	first, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
 	same := func(in *s3.CompleteMultipartUploadInput) {
@@ -40,7 +41,9 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	ifAbsent.IfNoneMatch = aws.String("*")
 	same(&ifAbsent)
 
-	versions, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String(bucket)})
+	versions, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
 	require.Len(t, versions.Versions, 1, "nothing was written twice")
 
@@ -64,7 +67,11 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	_, err = s.CompleteMultipartUpload(t.Context(), &elsewhere)
 	requireFailure(t, err, 404, "NoSuchUpload")
 
-	_, err = s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: &upload})
+	_, err = s.ListParts(t.Context(), &s3.ListPartsInput{
+		Bucket:   aws.String(bucket),
+		Key:      aws.String("k"),
+		UploadId: &upload,
+	})
 	requireFailure(t, err, 404, "NoSuchUpload")
 }
 
@@ -72,7 +79,8 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 func TestCompleteWithoutID(t *testing.T) {
 	s := start(t, s3server.Config{})
 	put := s.put(t, "k", "content")
-	response, body := s.signedSend(t, "POST", "/photos/k?uploadId=", "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"+put+"</ETag></Part></CompleteMultipartUpload>", nil)
+	response, body := s.signedSend(t, "POST", "/photos/k?uploadId=",
+		"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"+put+"</ETag></Part></CompleteMultipartUpload>", nil)
 	require.Equal(t, 404, response.StatusCode, body)
 	require.Equal(t, "NoSuchUpload", parseError(t, body).Code)
 }
@@ -115,7 +123,10 @@ func TestCompleteAfterBucketWasDeleted(t *testing.T) {
 	input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
 	_, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
-	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 	_, err = s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)

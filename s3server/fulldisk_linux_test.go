@@ -73,7 +73,10 @@ func TestFullDiskHidesPath(t *testing.T) {
 			t.Cleanup(func() { _ = service.Close() })
 			s.put(t, "k", "content")
 
-			upload, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+			upload, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+				Bucket: aws.String(bucket),
+				Key:    aws.String("k"),
+			})
 			require.NoError(t, err)
 			tt.fails(t, path)
 
@@ -88,7 +91,10 @@ func TestFullDiskHidesPath(t *testing.T) {
 					return err
 				},
 				func() error {
-					_, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+					_, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+						Bucket: aws.String(bucket),
+						Key:    aws.String("k"),
+					})
 					return err
 				},
 				func() error {
@@ -102,13 +108,20 @@ func TestFullDiskHidesPath(t *testing.T) {
 					return err
 				},
 				func() error {
-					_, err := s.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String("copy"), CopySource: aws.String("photos/k")})
+					_, err := s.CopyObject(t.Context(), &s3.CopyObjectInput{
+						Bucket:     aws.String(bucket),
+						Key:        aws.String("copy"),
+						CopySource: aws.String("photos/k"),
+					})
 					return err
 				},
 				func() error {
 					_, err := s.PutBucketTagging(t.Context(), &s3.PutBucketTaggingInput{
-						Bucket:  aws.String(bucket),
-						Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}},
+						Bucket: aws.String(bucket),
+						Tagging: &types.Tagging{TagSet: []types.Tag{{
+							Key:   aws.String("k"),
+							Value: aws.String("v"),
+						}}},
 					})
 					return err
 				},
@@ -154,7 +167,9 @@ func TestFullDiskCreateBucket(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(path, "photos", "f")))
 	_, err = s.CreateBucket(t.Context(), locked)
 	require.NoError(t, err)
-	output, err := s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: aws.String("locked")})
+	output, err := s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{
+		Bucket: aws.String("locked"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, types.ObjectLockEnabledEnabled, output.ObjectLockConfiguration.ObjectLockEnabled)
 }

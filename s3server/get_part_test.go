@@ -13,7 +13,9 @@ import (
 )
 
 // upload uploads an object in parts.
-func (s *store) upload(t *testing.T, key string, change func(*s3.CreateMultipartUploadInput), contents ...string) *s3.CompleteMultipartUploadOutput {
+func (s *store) upload(
+	t *testing.T, key string, change func(*s3.CreateMultipartUploadInput), contents ...string,
+) *s3.CompleteMultipartUploadOutput {
 	t.Helper()
 	id := s.begin(t, key, change)
 	var parts []types.CompletedPart
@@ -42,9 +44,30 @@ func TestGetObjectPart(t *testing.T) {
 		want, span    string
 		kind          types.ChecksumType
 	}{
-		"the first":     {key: "full", number: 1, count: 3, want: "0123456789", span: "bytes 0-9/23", kind: types.ChecksumTypeFullObject},
-		"in the middle": {key: "full", number: 2, count: 3, want: "abcdefghij", span: "bytes 10-19/23", kind: types.ChecksumTypeFullObject},
-		"the last":      {key: "full", number: 3, count: 3, want: "end", span: "bytes 20-22/23", kind: types.ChecksumTypeFullObject},
+		"the first": {
+			key:    "full",
+			number: 1,
+			count:  3,
+			want:   "0123456789",
+			span:   "bytes 0-9/23",
+			kind:   types.ChecksumTypeFullObject,
+		},
+		"in the middle": {
+			key:    "full",
+			number: 2,
+			count:  3,
+			want:   "abcdefghij",
+			span:   "bytes 10-19/23",
+			kind:   types.ChecksumTypeFullObject,
+		},
+		"the last": {
+			key:    "full",
+			number: 3,
+			count:  3,
+			want:   "end",
+			span:   "bytes 20-22/23",
+			kind:   types.ChecksumTypeFullObject,
+		},
 		"of a composite checksum": {
 			key:    "composite",
 			number: 2,
@@ -53,13 +76,31 @@ func TestGetObjectPart(t *testing.T) {
 			span:   "bytes 10-19/23",
 			kind:   types.ChecksumTypeComposite,
 		},
-		"the only one":            {key: "one", number: 1, count: 1, want: "0123456789", span: "bytes 0-9/10", kind: types.ChecksumTypeComposite},
-		"an object without parts": {key: "put", number: 1, want: "0123456789", span: "bytes 0-9/10", kind: types.ChecksumTypeFullObject},
-		"an empty object":         {key: "empty", number: 1, want: "", kind: types.ChecksumTypeFullObject},
+		"the only one": {
+			key:    "one",
+			number: 1,
+			count:  1,
+			want:   "0123456789",
+			span:   "bytes 0-9/10",
+			kind:   types.ChecksumTypeComposite,
+		},
+		"an object without parts": {
+			key:    "put",
+			number: 1,
+			want:   "0123456789",
+			span:   "bytes 0-9/10",
+			kind:   types.ChecksumTypeFullObject,
+		},
+		"an empty object": {key: "empty", number: 1, want: "", kind: types.ChecksumTypeFullObject},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			input := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &tt.key, PartNumber: &tt.number, ChecksumMode: types.ChecksumModeEnabled}
+			input := &s3.GetObjectInput{
+				Bucket:       aws.String(bucket),
+				Key:          &tt.key,
+				PartNumber:   &tt.number,
+				ChecksumMode: types.ChecksumModeEnabled,
+			}
 			got, err := s.GetObject(t.Context(), input)
 			require.NoError(t, err)
 
@@ -73,7 +114,12 @@ func TestGetObjectPart(t *testing.T) {
 				require.Equal(t, crc32c(tt.want), aws.ToString(got.ChecksumCRC32C))
 			}
 
-			head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key, PartNumber: input.PartNumber, ChecksumMode: input.ChecksumMode})
+			head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+				Bucket:       input.Bucket,
+				Key:          input.Key,
+				PartNumber:   input.PartNumber,
+				ChecksumMode: input.ChecksumMode,
+			})
 			require.NoError(t, err)
 			require.Equal(t, int64(len(tt.want)), *head.ContentLength)
 			require.Equal(t, tt.span, aws.ToString(head.ContentRange))
@@ -82,7 +128,10 @@ func TestGetObjectPart(t *testing.T) {
 		})
 	}
 
-	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("full")})
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("full"),
+	})
 	require.NoError(t, err)
 	require.Nil(t, head.PartsCount, "only a read by number shows the count")
 }
@@ -99,11 +148,31 @@ func TestGetObjectPartRefused(t *testing.T) {
 		status int
 		code   string
 	}{
-		"after the last":             {path: "/photos/k?partNumber=3", status: http.StatusRequestedRangeNotSatisfiable, code: "InvalidPartNumber"},
-		"of an object without parts": {path: "/photos/put?partNumber=2", status: http.StatusRequestedRangeNotSatisfiable, code: "InvalidPartNumber"},
-		"number 0":                   {path: "/photos/k?partNumber=0", status: http.StatusBadRequest, code: "InvalidArgument"},
-		"a number too high":          {path: "/photos/k?partNumber=10001", status: http.StatusBadRequest, code: "InvalidArgument"},
-		"no number":                  {path: "/photos/k?partNumber=one", status: http.StatusBadRequest, code: "InvalidArgument"},
+		"after the last": {
+			path:   "/photos/k?partNumber=3",
+			status: http.StatusRequestedRangeNotSatisfiable,
+			code:   "InvalidPartNumber",
+		},
+		"of an object without parts": {
+			path:   "/photos/put?partNumber=2",
+			status: http.StatusRequestedRangeNotSatisfiable,
+			code:   "InvalidPartNumber",
+		},
+		"number 0": {
+			path:   "/photos/k?partNumber=0",
+			status: http.StatusBadRequest,
+			code:   "InvalidArgument",
+		},
+		"a number too high": {
+			path:   "/photos/k?partNumber=10001",
+			status: http.StatusBadRequest,
+			code:   "InvalidArgument",
+		},
+		"no number": {
+			path:   "/photos/k?partNumber=one",
+			status: http.StatusBadRequest,
+			code:   "InvalidArgument",
+		},
 		"also a range": {
 			path:   "/photos/k?partNumber=1",
 			header: map[string]string{"Range": "bytes=0-1"},
@@ -116,7 +185,11 @@ func TestGetObjectPartRefused(t *testing.T) {
 			status: http.StatusPreconditionFailed,
 			code:   "PreconditionFailed",
 		},
-		"a missing object": {path: "/photos/none?partNumber=1", status: http.StatusNotFound, code: "NoSuchKey"},
+		"a missing object": {
+			path:   "/photos/none?partNumber=1",
+			status: http.StatusNotFound,
+			code:   "NoSuchKey",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -126,7 +199,9 @@ func TestGetObjectPartRefused(t *testing.T) {
 		})
 	}
 
-	response, body := s.signedSend(t, "GET", "/photos/k?partNumber=2", "", map[string]string{"If-Match": *etag})
+	response, body := s.signedSend(t, "GET", "/photos/k?partNumber=2", "", map[string]string{
+		"If-Match": *etag,
+	})
 	require.Equal(t, http.StatusPartialContent, response.StatusCode)
 	require.Equal(t, "end", body)
 }

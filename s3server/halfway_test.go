@@ -74,19 +74,32 @@ func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
 		removed   []string
 	}{
 		{name: "an empty bucket is removed", full: syscall.ENOSPC, removed: []string{"locked"}},
-		{name: "an empty bucket is removed if the quota is used up", full: syscall.EDQUOT, removed: []string{"locked"}},
+		{
+			name:    "an empty bucket is removed if the quota is used up",
+			full:    syscall.EDQUOT,
+			removed: []string{"locked"},
+		},
 		{name: "a bucket with an object of another client stays", full: syscall.ENOSPC, meanwhile: "k"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			service := &fullService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), full: tt.full, meanwhile: tt.meanwhile}
+			service := &fullService{
+				ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}),
+				full:          tt.full,
+				meanwhile:     tt.meanwhile,
+			}
 			s := start(t, s3server.Config{Service: service, Buckets: []string{}})
 
-			_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)})
+			_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
+				Bucket:                     aws.String("locked"),
+				ObjectLockEnabledForBucket: aws.Bool(true),
+			})
 			requireFailure(t, err, 507, "XMinioStorageFull")
 			require.Equal(t, tt.removed, service.removed)
 
-			_, err = s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: aws.String("locked")})
+			_, err = s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{
+				Bucket: aws.String("locked"),
+			})
 			if tt.removed != nil {
 				requireFailure(t, err, 404, "NoSuchBucket")
 				return
@@ -99,7 +112,10 @@ func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
 // If a condition fails before the server reads the body, a client that sends its whole body first still gets the
 // response.
 func TestDirectoryRefusesConditionEarly(t *testing.T) {
-	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}, Limits: s3server.Limits{MaxPutSize: 64 << 20}})
+	d := startInDirectory(t, t.TempDir(), s3server.Config{
+		Buckets: []string{bucket},
+		Limits:  s3server.Limits{MaxPutSize: 64 << 20},
+	})
 	d.store.put(t, "k", "old")
 	input := putInput("k", "")
 	input.IfNoneMatch = aws.String("*")
@@ -112,7 +128,8 @@ func TestDirectoryRefusesConditionEarly(t *testing.T) {
 	defer connection.Close()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
 	const size = 20_000_000
-	_, err = fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nIf-None-Match: *\r\nContent-Length: %d\r\n\r\n", u.RequestURI(), u.Host, size)
+	_, err = fmt.Fprintf(connection,
+		"PUT %s HTTP/1.1\r\nHost: %s\r\nIf-None-Match: *\r\nContent-Length: %d\r\n\r\n", u.RequestURI(), u.Host, size)
 	require.NoError(t, err)
 	_, err = io.Copy(connection, bytes.NewReader(make([]byte, size)))
 	require.NoError(t, err)
@@ -165,7 +182,11 @@ func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	_, err := d.store.CompleteMultipartUpload(t.Context(), completeInput("ended", id, part))
 	require.NoError(t, err)
 	d.store.remove(t, "ended", "") // nothing else tells that it was completed
-	_, err = d.store.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("aborted"), UploadId: &aborted})
+	_, err = d.store.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{
+		Bucket:   aws.String(bucket),
+		Key:      aws.String("aborted"),
+		UploadId: &aborted,
+	})
 	require.NoError(t, err)
 	require.Len(t, d.uploadRecords(t), 2)
 
@@ -191,7 +212,9 @@ type replacingDriver struct {
 	armed *bool
 }
 
-func (d replacingDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d replacingDriver) Get(
+	ctx context.Context, r *driver.GetRequest,
+) (*storage.Attrs, io.ReadCloser, error) {
 	a, body, err := d.Driver.Get(ctx, r)
 	if err != nil {
 		return nil, nil, err
@@ -207,10 +230,16 @@ func (d replacingDriver) Get(ctx context.Context, r *driver.GetRequest) (*storag
 func TestGetObjectReplacedBelowLayer(t *testing.T) {
 	armed := false
 	layer := func(d driver.Driver) driver.Driver { return replacingDriver{d, &armed} }
-	s := start(t, s3server.Config{Service: driver.ServiceWithLayers(memstore.NewServiceDriver(memstore.ServiceConfig{}), layer)})
+	s := start(t, s3server.Config{
+		Service: driver.ServiceWithLayers(memstore.NewServiceDriver(memstore.ServiceConfig{}), layer),
+	})
 	upload := s.begin(t, "parts")
 	get := func(t *testing.T, span *string) error {
-		output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: span})
+		output, err := s.GetObject(t.Context(), &s3.GetObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("k"),
+			Range:  span,
+		})
 		if err == nil {
 			require.Equal(t, "new content", readBody(t, output.Body))
 		}
@@ -222,13 +251,17 @@ func TestGetObjectReplacedBelowLayer(t *testing.T) {
 		again bool // the client must send it again, as SDKs do after 503
 		read  func(t *testing.T) error
 	}{
-		{"an object", false, func(t *testing.T) error { return get(t, nil) }},
-		{"a range", false, func(t *testing.T) error { return get(t, aws.String("bytes=0-99")) }},
-		{"a copy", true, func(t *testing.T) error {
+		{name: "an object", again: false, read: func(t *testing.T) error { return get(t, nil) }},
+		{
+			name:  "a range",
+			again: false,
+			read:  func(t *testing.T) error { return get(t, aws.String("bytes=0-99")) },
+		},
+		{name: "a copy", again: true, read: func(t *testing.T) error {
 			_, err := s.CopyObject(t.Context(), copyInput("k", "copy"))
 			return err
 		}},
-		{"a copied part", true, func(t *testing.T) error {
+		{name: "a copied part", again: true, read: func(t *testing.T) error {
 			_, err := s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
 				Bucket:     aws.String(bucket),
 				Key:        aws.String("parts"),

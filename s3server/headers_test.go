@@ -34,8 +34,10 @@ func TestHeadersOfMetadataAreInLowerCase(t *testing.T) {
 			response, _ := s.signedSend(t, method, "/photos/"+key, "", nil)
 			require.Equal(t, []string{"1"}, response.Header.Values("x-amz-meta-foo"))
 			require.Equal(t, "x-amz-meta-foo: 1\r\n", s.rawHeader(t, method, key, "x-amz-meta-foo"))
-			require.Equal(t, "x-amz-meta-two-words: 2\r\n", s.rawHeader(t, method, key, "x-amz-meta-two-words"))
-			require.Equal(t, "x-amz-meta-under_score: 3\r\n", s.rawHeader(t, method, key, "x-amz-meta-under_score"))
+			require.Equal(t, "x-amz-meta-two-words: 2\r\n",
+				s.rawHeader(t, method, key, "x-amz-meta-two-words"))
+			require.Equal(t, "x-amz-meta-under_score: 3\r\n",
+				s.rawHeader(t, method, key, "x-amz-meta-under_score"))
 		}
 	}
 
@@ -48,15 +50,22 @@ func TestHeadersOfMetadataAreInLowerCase(t *testing.T) {
 // rawHeader returns the line of a header as the server sends it.
 func (s *store) rawHeader(t *testing.T, method, key, name string) string {
 	t.Helper()
-	presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+	presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    &key,
+	})
 	if method == "HEAD" {
-		presigned, err = s3.NewPresignClient(s.Client).PresignHeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: &key})
+		presigned, err = s3.NewPresignClient(s.Client).PresignHeadObject(t.Context(), &s3.HeadObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    &key,
+		})
 	}
 	require.NoError(t, err)
 	host := strings.TrimPrefix(s.server.URL, "http://")
 	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host)
 	require.NoError(t, err)
-	_, err = io.WriteString(connection, method+" "+strings.TrimPrefix(presigned.URL, s.server.URL)+" HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
+	_, err = io.WriteString(connection,
+		method+" "+strings.TrimPrefix(presigned.URL, s.server.URL)+" HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
 	require.NoError(t, err)
 	for line := range strings.SplitAfterSeq(readBody(t, connection), "\n") {
 		if strings.HasPrefix(strings.ToLower(line), name+":") {
@@ -81,7 +90,9 @@ func TestHeadersKeepContentEncoding(t *testing.T) {
 		"AWS-CHUNKED":                "",
 		"gzip, Aws-Chunked":          "gzip",
 	} {
-		response, body := s.signedSend(t, "PUT", "/photos/k", "x", map[string]string{"Content-Encoding": encoding})
+		response, body := s.signedSend(t, "PUT", "/photos/k", "x", map[string]string{
+			"Content-Encoding": encoding,
+		})
 		require.Equal(t, http.StatusOK, response.StatusCode, body)
 		response, _ = s.signedSend(t, "HEAD", "/photos/k", "", nil)
 		require.Equal(t, want, response.Header.Get("Content-Encoding"), "%q", encoding)
@@ -110,7 +121,8 @@ func TestSignatureDateForms(t *testing.T) {
 		"2006-01-02 15:04:05":             http.StatusForbidden,
 		"02/01/2006 15:04:05":             http.StatusForbidden,
 	} {
-		response, body := s.send(t, "GET", s.server.URL+"/photos/none", nil, signedByDate(strings.TrimPrefix(s.server.URL, "http://"), now, now.Format(form)))
+		response, body := s.send(t, "GET", s.server.URL+"/photos/none", nil,
+			signedByDate(strings.TrimPrefix(s.server.URL, "http://"), now, now.Format(form)))
 		require.Equal(t, status, response.StatusCode, "%s: %s", form, body)
 	}
 }
@@ -134,7 +146,8 @@ func TestSignatureWithoutSomeHeaders(t *testing.T) {
 			"X-Amz-Security-Token": {"x", http.StatusBadRequest},
 		}
 		for name, tt := range tests {
-			header := signedWithDate("PUT", "/photos/k", strings.TrimPrefix(s.server.URL, "http://"), now, now.Format(http.TimeFormat), false)
+			header := signedWithDate("PUT", "/photos/k", strings.TrimPrefix(s.server.URL, "http://"),
+				now, now.Format(http.TimeFormat), false)
 			header.Set(name, tt.value)
 			response, body := s.send(t, "PUT", s.server.URL+"/photos/k", strings.NewReader("hello"), header)
 			require.Equal(t, tt.status, response.StatusCode, "strict %v, %s: %s", strict, name, body)
@@ -172,8 +185,10 @@ func signedWithDate(method, path, host string, t time.Time, date string, hashHea
 		h.Write([]byte(text))
 		return h.Sum(nil)
 	}
-	key := mac(mac(mac(mac([]byte("AWS4"+s3server.DefaultSecretKey), t.Format("20060102")), "us-east-1"), "s3"), "aws4_request")
-	signature := hex.EncodeToString(mac(key, "AWS4-HMAC-SHA256\n"+stamp+"\n"+scope+"\n"+hex.EncodeToString(hash[:])))
+	key := mac(mac(mac(mac([]byte("AWS4"+s3server.DefaultSecretKey), t.Format("20060102")), "us-east-1"),
+		"s3"), "aws4_request")
+	signature := hex.EncodeToString(mac(key,
+		"AWS4-HMAC-SHA256\n"+stamp+"\n"+scope+"\n"+hex.EncodeToString(hash[:])))
 	return http.Header{
 		"Date":                 {date},
 		"X-Amz-Content-Sha256": {"UNSIGNED-PAYLOAD"},
@@ -226,7 +241,8 @@ func TestHeadersOfReadAreInLatin1(t *testing.T) {
 		"attachment\r\nX-Other: b":               "InvalidArgument",
 		"attachment\x7f":                         "InvalidArgument",
 	} {
-		response, body := s.signedSend(t, "GET", "/photos/k?response-content-disposition="+strings.ReplaceAll(url.QueryEscape(value), "+", "%20"), "", nil)
+		response, body := s.signedSend(t, "GET",
+			"/photos/k?response-content-disposition="+strings.ReplaceAll(url.QueryEscape(value), "+", "%20"), "", nil)
 		if code == "" {
 			require.Equal(t, 200, response.StatusCode, "%q: %s", value, body)
 			require.Equal(t, value, response.Header.Get("Content-Disposition"))

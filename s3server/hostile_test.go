@@ -44,7 +44,8 @@ func readResponse(t *testing.T, connection net.Conn) (status int, body string) {
 	t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, response.ContentLength, int64(0), "the client knows where the response ends, also while the server reads on")
+	require.GreaterOrEqual(t, response.ContentLength, int64(0),
+		"the client knows where the response ends, also while the server reads on")
 	data, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return response.StatusCode, string(data)
@@ -53,7 +54,10 @@ func readResponse(t *testing.T, connection net.Conn) (status int, body string) {
 // presigned returns the target of a signed PUT, which signs no body.
 func (s *store) presigned(t *testing.T, key string) string {
 	t.Helper()
-	presigned, err := s3.NewPresignClient(s.Client).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key})
+	presigned, err := s3.NewPresignClient(s.Client).PresignPutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    &key,
+	})
 	require.NoError(t, err)
 	return strings.TrimPrefix(presigned.URL, s.server.URL)
 }
@@ -62,7 +66,8 @@ func (s *store) presigned(t *testing.T, key string) string {
 func TestHostileClientStopsSending(t *testing.T) {
 	s := start(t, s3server.Config{Limits: impatient})
 	connection := dial(t, s)
-	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf", s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
+	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf",
+		s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
 
 	status, body := readResponse(t, connection)
@@ -78,7 +83,8 @@ func TestHostileClientStopsSending(t *testing.T) {
 func TestHostileClientSendsSlowly(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: time.Minute}})
 	connection := dial(t, s)
-	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 5\r\n\r\n", s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
+	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 5\r\n\r\n",
+		s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
 	for i := range 5 {
 		_, err = connection.Write([]byte{byte('0' + i)})
@@ -92,17 +98,23 @@ func TestHostileClientSendsSlowly(t *testing.T) {
 
 // The server cuts off a client that does not read its response.
 func TestHostileClientReadsNothing(t *testing.T) {
-	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: impatient.IdleTimeout, MaxPutSize: 64 << 20}})
+	s := start(t, s3server.Config{
+		Limits: s3server.Limits{IdleTimeout: impatient.IdleTimeout, MaxPutSize: 64 << 20},
+	})
 	b := s.server.Bucket(bucket)
 	defer func() {
 		require.NoError(t, storage.Close(b))
 	}()
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 32<<20))) // not through the timeout
 	require.NoError(t, err)
-	presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 	connection := dial(t, s)
-	_, err = fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", strings.TrimPrefix(presigned.URL, s.server.URL), strings.TrimPrefix(s.server.URL, "http://"))
+	_, err = fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n",
+		strings.TrimPrefix(presigned.URL, s.server.URL), strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
 	first := make([]byte, 1) // the response has begun
 
@@ -141,17 +153,30 @@ func TestHostileHugeHead(t *testing.T) {
 		status int
 		code   string
 	}{
-		"many small headers": {path: "/photos", header: manyHeaders(300), status: 400, code: "RequestHeaderSectionTooLarge"},
+		"many small headers": {
+			path:   "/photos",
+			header: manyHeaders(300),
+			status: 400,
+			code:   "RequestHeaderSectionTooLarge",
+		},
 		"a huge header": {
 			path:   "/photos",
 			header: http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 9<<10)}},
 			status: 400,
 			code:   "RequestHeaderSectionTooLarge",
 		},
-		"more than any": {path: "/photos", header: http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 100<<10)}}, status: 431},
-		"a huge query":  {path: "/photos?" + strings.Repeat("a&", 9<<10), status: 414, code: "InvalidURI"},
-		"a huge path":   {path: "/photos/" + strings.Repeat("a", 17<<10), status: 414, code: "InvalidURI"},
-		"a long key":    {path: "/photos/" + strings.Repeat("a", 2<<10), status: 400, code: "KeyTooLongError"},
+		"more than any": {
+			path:   "/photos",
+			header: http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 100<<10)}},
+			status: 431,
+		},
+		"a huge query": {path: "/photos?" + strings.Repeat("a&", 9<<10), status: 414, code: "InvalidURI"},
+		"a huge path":  {path: "/photos/" + strings.Repeat("a", 17<<10), status: 414, code: "InvalidURI"},
+		"a long key": {
+			path:   "/photos/" + strings.Repeat("a", 2<<10),
+			status: 400,
+			code:   "KeyTooLongError",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -198,7 +223,8 @@ func TestHostileXML(t *testing.T) {
 // If many clients send large documents at the same time, all succeed.
 func TestHostileLargeDocuments(t *testing.T) {
 	s := start(t, s3server.Config{})
-	document := "<Delete>" + strings.Repeat("<Object><Key>"+strings.Repeat("k", 200)+"</Key></Object>", 900) + "</Delete>"
+	document := "<Delete>" + strings.Repeat("<Object><Key>"+strings.Repeat("k", 200)+"</Key></Object>",
+		900) + "</Delete>"
 	errc := make(chan error)
 	const clients = 20
 	for range clients {
@@ -216,23 +242,30 @@ func TestHostileAnonymousClients(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: time.Hour}})
 	const slow = 10
 	for range slow {
-		_, err := io.WriteString(dial(t, s), "POST /photos?delete HTTP/1.1\r\nHost: x\r\nContent-Md5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\nContent-Length: 1000000\r\n\r\n<Delete>")
+		_, err := io.WriteString(dial(t, s),
+			"POST /photos?delete HTTP/1.1\r\nHost: x\r\nContent-Md5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\nContent-Length: 1000000\r\n\r\n<Delete>")
 		require.NoError(t, err)
 	}
 	require.Eventually(t, func() bool { return s.server.Busy() == slow }, time.Minute, time.Millisecond)
-	require.NoError(t, s.postDelete(t, "<Delete>"+strings.Repeat(" ", 100<<10)+"<Object><Key>k</Key></Object></Delete>"))
+	require.NoError(t,
+		s.postDelete(t, "<Delete>"+strings.Repeat(" ", 100<<10)+"<Object><Key>k</Key></Object></Delete>"))
 }
 
 // postDelete sends a document to DeleteObjects.
 func (s *store) postDelete(t *testing.T, document string) error {
 	t.Helper()
-	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, s.server.URL+"/photos?delete", strings.NewReader(document))
+	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost,
+		s.server.URL+"/photos?delete", strings.NewReader(document))
 	require.NoError(t, err)
 	sum := md5.Sum([]byte(document))
 	r.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(sum[:]))
 	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
-	key := aws.Credentials{AccessKeyID: s.server.Credentials().AccessKeyID, SecretAccessKey: s.server.Credentials().SecretKey}
-	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), key, r, "UNSIGNED-PAYLOAD", "s3", s3server.DefaultRegion, time.Now()))
+	key := aws.Credentials{
+		AccessKeyID:     s.server.Credentials().AccessKeyID,
+		SecretAccessKey: s.server.Credentials().SecretKey,
+	}
+	require.NoError(t,
+		v4.NewSigner().SignHTTP(t.Context(), key, r, "UNSIGNED-PAYLOAD", "s3", s3server.DefaultRegion, time.Now()))
 	response, err := s.http.Do(r)
 	if err != nil {
 		return err
@@ -256,7 +289,9 @@ func TestHostileFormFields(t *testing.T) {
 		"a huge field head":    strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"" + strings.Repeat("x", 1<<20) + "\"\r\n\r\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			response, text := s.send(t, "POST", s.server.URL+"/photos", body, http.Header{"Content-Type": {"multipart/form-data; boundary=" + boundary}})
+			response, text := s.send(t, "POST", s.server.URL+"/photos", body, http.Header{
+				"Content-Type": {"multipart/form-data; boundary=" + boundary},
+			})
 			require.Equal(t, 400, response.StatusCode)
 			require.Equal(t, "MaxPostPreDataLengthExceededError", parseError(t, text).Code)
 		})
@@ -282,7 +317,8 @@ func TestHostileManyRequests(t *testing.T) {
 	second := dial(t, s)
 	third := dial(t, s)
 	for _, connection := range []net.Conn{first, second} {
-		_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf", s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
+		_, err := fmt.Fprintf(connection,
+			"PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf", s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
 		require.NoError(t, err)
 	}
 
@@ -338,7 +374,8 @@ func dialAny(t *testing.T, s *store) net.Conn {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(s.server.Certificate())
-	connection, err := (&tls.Dialer{Config: &tls.Config{RootCAs: roots}}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.server.URL, "https://"))
+	connection, err := (&tls.Dialer{Config: &tls.Config{RootCAs: roots}}).DialContext(t.Context(), "tcp",
+		strings.TrimPrefix(s.server.URL, "https://"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = connection.Close() })
 	require.NoError(t, connection.SetDeadline(time.Now().Add(5*time.Minute)))

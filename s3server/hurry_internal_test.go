@@ -35,7 +35,8 @@ func TestHostileSlowDocument(t *testing.T) {
 		)}))
 		start := time.Now()
 		const field = "--b\r\nContent-Disposition: form-data; name="
-		r := httptest.NewRequest("POST", "http://localhost/photos", strings.NewReader(field+"\"key\"\r\n\r\nk\r\n"+field+"\"file\"; filename=\"f\"\r\n\r\n"+strings.Repeat("x", 100<<10)+"\r\n--b--\r\n"))
+		r := httptest.NewRequest("POST", "http://localhost/photos",
+			strings.NewReader(field+"\"key\"\r\n\r\nk\r\n"+field+"\"file\"; filename=\"f\"\r\n\r\n"+strings.Repeat("x", 100<<10)+"\r\n--b--\r\n"))
 		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 		w := &timedReader{ResponseRecorder: httptest.NewRecorder()}
 
@@ -47,7 +48,8 @@ func TestHostileSlowDocument(t *testing.T) {
 		for range request.AnonymousDocuments {
 			h.server.Documents.Anonymous <- struct{}{}
 		}
-		r = httptest.NewRequest("POST", "http://localhost/photos?delete", strings.NewReader("<Delete>"+strings.Repeat(" ", request.SmallDocument)))
+		r = httptest.NewRequest("POST", "http://localhost/photos?delete",
+			strings.NewReader("<Delete>"+strings.Repeat(" ", request.SmallDocument)))
 		r.Header.Set("Content-Md5", "1B2M2Y8AsgTpgAmY7PhCfg==")
 		w = &timedReader{ResponseRecorder: httptest.NewRecorder()}
 		h.ServeHTTP(w, r)

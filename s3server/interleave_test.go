@@ -30,8 +30,11 @@ const expiring = `<LifecycleConfiguration><Rule><ID>r</ID><Filter><Prefix/></Fil
 	<Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
 
 // askServer sends a request without a signature to a server without a listener.
-func askServer(ctx context.Context, h http.Handler, method, target, body string) (status int, text, tag string) {
-	r := httptest.NewRequestWithContext(ctx, method, "http://s3.invalid/bucket"+target, strings.NewReader(body))
+func askServer(
+	ctx context.Context, h http.Handler, method, target, body string,
+) (status int, text, tag string) {
+	r := httptest.NewRequestWithContext(ctx, method, "http://s3.invalid/bucket"+target,
+		strings.NewReader(body))
 	sum := md5.Sum([]byte(body))
 	r.Header.Set("Content-MD5", base64.StdEncoding.EncodeToString(sum[:]))
 	w := httptest.NewRecorder()
@@ -89,7 +92,12 @@ func TestExploredServer(t *testing.T) {
 			second: request{method: http.MethodDelete},
 			after:  []string{"part", ""},
 		},
-		{name: "put and delete", first: put, second: request{method: http.MethodDelete}, after: []string{"put", ""}},
+		{
+			name:   "put and delete",
+			first:  put,
+			second: request{method: http.MethodDelete},
+			after:  []string{"put", ""},
+		},
 		{name: "put and versioning on", first: put, second: enable, after: []string{"put"}},
 		{
 			name:    "put and versioning off",
@@ -121,7 +129,13 @@ func TestExploredServer(t *testing.T) {
 			second:  lifecycle,
 			after:   []string{"put"},
 		},
-		{name: "complete and lifecycle", expired: true, first: complete, second: lifecycle, after: []string{"part"}},
+		{
+			name:    "complete and lifecycle",
+			expired: true,
+			first:   complete,
+			second:  lifecycle,
+			after:   []string{"part"},
+		},
 		{
 			name:    "delete and lifecycle with versions",
 			enabled: true,
@@ -143,7 +157,10 @@ func TestExploredServer(t *testing.T) {
 			interleave.Run(t, c, func(s *interleave.Scene) {
 				service := memstore.NewServiceDriver(memstore.ServiceConfig{})
 				serve := func(service driver.ServiceDriver) *s3server.Handler {
-					h := s3server.New(s3server.Config{Service: service, Limits: s3server.Limits{MinPartSize: 1}})
+					h := s3server.New(s3server.Config{
+						Service: service,
+						Limits:  s3server.Limits{MinPartSize: 1},
+					})
 					s.Cleanup(h.Close)
 					return h
 				}
@@ -201,7 +218,8 @@ func TestExploredServer(t *testing.T) {
 					}
 					require.Contains(s, []string{"first", "part", "put", ""}, text)
 					if tt.enabled {
-						_, versions, _ := askServer(s.Context(), serve(service), http.MethodGet, "?versions", "")
+						_, versions, _ := askServer(s.Context(), serve(service), http.MethodGet,
+							"?versions", "")
 						require.Contains(s, versions, firstTag, "the first version is gone")
 					}
 				})

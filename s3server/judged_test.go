@@ -53,7 +53,12 @@ func (d judgedDriver) read(ctx context.Context, r *driver.GetRequest, err error)
 	if d.service.reads > 1 || next == "" {
 		return nil
 	}
-	_, err = d.Put(ctx, &driver.PutRequest{Key: "k", Body: strings.NewReader(next), Size: int64(len(next)), Controls: storage.Controls{Tags: map[string]string{"kind": next}}})
+	_, err = d.Put(ctx, &driver.PutRequest{
+		Key:      "k",
+		Body:     strings.NewReader(next),
+		Size:     int64(len(next)),
+		Controls: storage.Controls{Tags: map[string]string{"kind": next}},
+	})
 	return err
 }
 
@@ -164,9 +169,14 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			service := &judgedService{ServiceDriver: tt.service(t)}
-			s := start(t, s3server.Config{Service: service, Credentials: twoAccounts, Buckets: []string{bucket}})
+			s := start(t, s3server.Config{
+				Service:     service,
+				Credentials: twoAccounts,
+				Buckets:     []string{bucket},
+			})
 			s.openBucket(t)
-			require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+public+","+allowing("s3:PutObject", inKeys, "")+`]}`))
+			require.NoError(t,
+				s.setPolicy(`{"Version":"2012-10-17","Statement":[`+public+","+allowing("s3:PutObject", inKeys, "")+`]}`))
 			input := putInput("k", tt.first)
 			if tt.first == "private" {
 				input.Tagging = aws.String("kind=private")

@@ -51,7 +51,11 @@ func serveUntilKilled(path string) error {
 	if err != nil {
 		return err
 	}
-	server, err := s3server.Start(s3server.Config{Service: service, Buckets: []string{bucket}, Limits: s3server.Limits{MinPartSize: 1}})
+	server, err := s3server.Start(s3server.Config{
+		Service: service,
+		Buckets: []string{bucket},
+		Limits:  s3server.Limits{MinPartSize: 1},
+	})
 	if err != nil {
 		return err
 	}
@@ -82,7 +86,8 @@ func startKillable(t *testing.T, path string, env ...string) *killable {
 		BaseEndpoint:     aws.String(strings.TrimSpace(url)),
 		UsePathStyle:     true,
 		RetryMaxAttempts: 1,
-		Credentials:      credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID,
+			s3server.DefaultSecretKey, ""),
 	})
 	return k
 }
@@ -142,7 +147,10 @@ func (w *killWriter) part(n int) string {
 }
 
 func (w *killWriter) begin(t *testing.T, k *killable) {
-	output, err := k.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String(w.key + "/large")})
+	output, err := k.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String(w.key + "/large"),
+	})
 	require.NoError(t, err)
 	w.upload = *output.UploadId
 	w.parts = nil
@@ -151,7 +159,10 @@ func (w *killWriter) begin(t *testing.T, k *killable) {
 // check compares what is there with what was acknowledged.
 func (w *killWriter) check(t *testing.T, k *killable) {
 	if w.attempted > 0 {
-		output, err := k.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(w.key)})
+		output, err := k.GetObject(t.Context(), &s3.GetObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String(w.key),
+		})
 		if w.acked > 0 || err == nil {
 			require.NoError(t, err)
 			content := readBody(t, output.Body)
@@ -165,7 +176,11 @@ func (w *killWriter) check(t *testing.T, k *killable) {
 			w.acked = n // an attempt of an earlier kill may have taken effect
 		}
 	}
-	parts, err := k.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String(w.key + "/large"), UploadId: &w.upload})
+	parts, err := k.ListParts(t.Context(), &s3.ListPartsInput{
+		Bucket:   aws.String(bucket),
+		Key:      aws.String(w.key + "/large"),
+		UploadId: &w.upload,
+	})
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(parts.Parts), len(w.parts))
 
@@ -179,7 +194,10 @@ func (w *killWriter) check(t *testing.T, k *killable) {
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: w.parts},
 	})
 	require.NoError(t, err, "an upload cannot be continued")
-	output, err := k.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(w.key + "/large")})
+	output, err := k.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String(w.key + "/large"),
+	})
 	require.NoError(t, err)
 	var want strings.Builder
 	for n := range w.parts {
@@ -203,7 +221,12 @@ func TestDirectoryKilledLosesNothing(t *testing.T) {
 	}{
 		{name: "one server", servers: 1, writers: 8},
 		{name: "two servers", servers: 2, writers: 8},
-		{name: "a server with 64 descriptors", servers: 1, writers: 64, env: []string{descriptorsVariable + "=64"}},
+		{
+			name:    "a server with 64 descriptors",
+			servers: 1,
+			writers: 64,
+			env:     []string{descriptorsVariable + "=64"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -258,7 +281,9 @@ func requireNothingLeft(t *testing.T, path string) {
 	t.Helper()
 	d := startInDirectory(t, path, s3server.Config{Buckets: []string{bucket}})
 	for hasMore := true; hasMore; {
-		uploads, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+		uploads, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
+			Bucket: aws.String(bucket),
+		})
 		require.NoError(t, err)
 		for _, u := range uploads.Uploads {
 			d.store.abort(t, *u.Key, *u.UploadId)
@@ -286,11 +311,16 @@ func requireNothingLeft(t *testing.T, path string) {
 		})
 		return files
 	}
-	require.Eventually(t, func() bool { return len(leftovers()) == 0 }, time.Minute, 10*time.Millisecond, "files are left")
+	require.Eventually(t, func() bool { return len(leftovers()) == 0 }, time.Minute, 10*time.Millisecond,
+		"files are left")
 }
 
 func (s *store) abort(t *testing.T, key, upload string) {
 	t.Helper()
-	_, err := s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: &key, UploadId: &upload})
+	_, err := s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{
+		Bucket:   aws.String(bucket),
+		Key:      &key,
+		UploadId: &upload,
+	})
 	require.NoError(t, err)
 }

@@ -26,18 +26,24 @@ type laggingStore struct {
 
 func (s *laggingStore) lag(t *testing.T) {
 	all := state.Listing{Max: 1000}
-	_, err := s.Store.ListVersions(t.Context(), lagging, all, state.VersionPosition{}, func(v *state.Version, _ bool, _ string) {
+	_, err := s.Store.ListVersions(t.Context(), lagging, all, state.VersionPosition{}, func(
+		v *state.Version, _ bool, _ string,
+	) {
 		s.versions = append(s.versions, v)
 	})
 	require.NoError(t, err)
-	_, err = s.Store.ListUploads(t.Context(), lagging, all, state.UploadPosition{}, func(u *state.Upload, _ string) {
+	_, err = s.Store.ListUploads(t.Context(), lagging, all, state.UploadPosition{}, func(
+		u *state.Upload, _ string,
+	) {
 		s.uploads = append(s.uploads, u)
 	})
 	require.NoError(t, err)
 	s.lags = true
 }
 
-func (s *laggingStore) ListVersions(ctx context.Context, bucket string, l state.Listing, pos state.VersionPosition, show func(*state.Version, bool, string)) (bool, error) {
+func (s *laggingStore) ListVersions(
+	ctx context.Context, bucket string, l state.Listing, pos state.VersionPosition, show func(*state.Version, bool, string),
+) (bool, error) {
 	if !s.lags {
 		return s.Store.ListVersions(ctx, bucket, l, pos, show)
 	}
@@ -47,7 +53,9 @@ func (s *laggingStore) ListVersions(ctx context.Context, bucket string, l state.
 	return false, nil
 }
 
-func (s *laggingStore) ListUploads(ctx context.Context, bucket string, l state.Listing, pos state.UploadPosition, show func(*state.Upload, string)) (bool, error) {
+func (s *laggingStore) ListUploads(
+	ctx context.Context, bucket string, l state.Listing, pos state.UploadPosition, show func(*state.Upload, string),
+) (bool, error) {
 	if !s.lags {
 		return s.Store.ListUploads(ctx, bucket, l, pos, show)
 	}
@@ -110,7 +118,9 @@ func (s *laggingServer) remove(t *testing.T, version string) {
 // there returns the ids of the versions and delete markers, newest first.
 func (s *laggingServer) there(t *testing.T) (ids []string) {
 	t.Helper()
-	_, err := s.store.Store.ListVersions(t.Context(), lagging, state.Listing{Max: 1000}, state.VersionPosition{}, func(v *state.Version, _ bool, _ string) {
+	_, err := s.store.Store.ListVersions(t.Context(), lagging, state.Listing{Max: 1000}, state.VersionPosition{}, func(
+		v *state.Version, _ bool, _ string,
+	) {
 		ids = append(ids, v.ID)
 	})
 	require.NoError(t, err)
@@ -162,7 +172,9 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 				s.put(t, "x", storage.WithTags(map[string]string{"keep": "no"}))
 			},
 			after: func(t *testing.T, s *laggingServer) {
-				require.NoError(t, storage.SetTags(t.Context(), s.bucket, "k", map[string]string{"keep": "yes"}))
+				require.NoError(t, storage.SetTags(t.Context(), s.bucket, "k", map[string]string{
+					"keep": "yes",
+				}))
 			},
 		},
 		{
@@ -256,9 +268,15 @@ func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
 	for name, directory := range map[string]bool{"memory": false, "directory": true} {
 		t.Run(name, func(t *testing.T) {
-			s := startLagging(t, directory, false, "<Filter><Prefix/></Filter><AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>")
+			s := startLagging(t, directory, false,
+				"<Filter><Prefix/></Filter><AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>")
 			begin := func() *state.Upload {
-				u := &state.Upload{Bucket: lagging, Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
+				u := &state.Upload{
+					Bucket: lagging,
+					Key:    "k",
+					Kind:   checksum.Default,
+					Covers: checksum.FullObject,
+				}
 				require.NoError(t, s.store.BeginUpload(t.Context(), u))
 				return u
 			}

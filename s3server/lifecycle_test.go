@@ -19,7 +19,8 @@ import (
 // live sets rules given as XML.
 func (s *store) live(t *testing.T, rules string) {
 	t.Helper()
-	response, body := s.vouched(t, "/photos?lifecycle", "<LifecycleConfiguration>"+rules+"</LifecycleConfiguration>")
+	response, body := s.vouched(t, "/photos?lifecycle",
+		"<LifecycleConfiguration>"+rules+"</LifecycleConfiguration>")
 	require.Equal(t, 200, response.StatusCode, body)
 }
 
@@ -49,7 +50,9 @@ var inHours = s3server.Config{LifecycleDay: time.Hour}
 func TestLifecycleRulesAreKept(t *testing.T) {
 	s := start(t, s3server.Config{})
 	get := func() (*s3.GetBucketLifecycleConfigurationOutput, error) {
-		return s.GetBucketLifecycleConfiguration(t.Context(), &s3.GetBucketLifecycleConfigurationInput{Bucket: aws.String(bucket)})
+		return s.GetBucketLifecycleConfiguration(t.Context(), &s3.GetBucketLifecycleConfigurationInput{
+			Bucket: aws.String(bucket),
+		})
 	}
 	put := func(rules ...types.LifecycleRule) error {
 		_, err := s.PutBucketLifecycleConfiguration(t.Context(), &s3.PutBucketLifecycleConfigurationInput{
@@ -63,14 +66,23 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 	_, err := get()
 	requireFailure(t, err, 404, "NoSuchLifecycleConfiguration")
 	one := types.LifecycleRule{
-		ID:                             aws.String("one"),
-		Status:                         types.ExpirationStatusEnabled,
-		Filter:                         &types.LifecycleRuleFilter{Prefix: aws.String("logs/")},
-		Expiration:                     &types.LifecycleExpiration{Days: aws.Int32(300)},
-		Transitions:                    []types.Transition{{Days: aws.Int32(0), StorageClass: types.TransitionStorageClassGlacier}},
+		ID:         aws.String("one"),
+		Status:     types.ExpirationStatusEnabled,
+		Filter:     &types.LifecycleRuleFilter{Prefix: aws.String("logs/")},
+		Expiration: &types.LifecycleExpiration{Days: aws.Int32(300)},
+		Transitions: []types.Transition{{
+			Days:         aws.Int32(0),
+			StorageClass: types.TransitionStorageClassGlacier,
+		}},
 		AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(1)},
-		NoncurrentVersionExpiration:    &types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(2), NewerNoncurrentVersions: aws.Int32(3)},
-		NoncurrentVersionTransitions:   []types.NoncurrentVersionTransition{{NoncurrentDays: aws.Int32(1), StorageClass: types.TransitionStorageClassDeepArchive}},
+		NoncurrentVersionExpiration: &types.NoncurrentVersionExpiration{
+			NoncurrentDays:          aws.Int32(2),
+			NewerNoncurrentVersions: aws.Int32(3),
+		},
+		NoncurrentVersionTransitions: []types.NoncurrentVersionTransition{{
+			NoncurrentDays: aws.Int32(1),
+			StorageClass:   types.TransitionStorageClassDeepArchive,
+		}},
 	}
 	two := types.LifecycleRule{
 		ID:         aws.String("two"),
@@ -87,7 +99,8 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 	got, err := get()
 	require.NoError(t, err)
 	require.Equal(t, []types.LifecycleRule{one, two}, got.Rules)
-	require.Equal(t, types.TransitionDefaultMinimumObjectSizeAllStorageClasses128k, got.TransitionDefaultMinimumObjectSize)
+	require.Equal(t, types.TransitionDefaultMinimumObjectSizeAllStorageClasses128k,
+		got.TransitionDefaultMinimumObjectSize)
 
 	one.ID = nil
 	two.ID = nil
@@ -107,14 +120,19 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 // The server refuses these lifecycle rules.
 func TestLifecycleRulesRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
-	document := "<LifecycleConfiguration>" + rule("", "<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>") + "</LifecycleConfiguration>"
+	document := "<LifecycleConfiguration>" + rule("",
+		"<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>") + "</LifecycleConfiguration>"
 
 	response, body := s.vouched(t, "/photos?lifecycle", document)
 	require.Equal(t, 400, response.StatusCode, body)
 	require.Equal(t, "'Date' must be at midnight GMT", parseError(t, body).Message)
 
-	document = "<LifecycleConfiguration>" + rule("", "<Expiration><Days>7</Days></Expiration>") + "</LifecycleConfiguration>"
-	_, body = s.signedSend(t, "PUT", "/photos?lifecycle", document, map[string]string{"Content-Md5": md5Of(document), "X-Amz-Transition-Default-Minimum-Object-Size": "none"})
+	document = "<LifecycleConfiguration>" + rule("",
+		"<Expiration><Days>7</Days></Expiration>") + "</LifecycleConfiguration>"
+	_, body = s.signedSend(t, "PUT", "/photos?lifecycle", document, map[string]string{
+		"Content-Md5": md5Of(document),
+		"X-Amz-Transition-Default-Minimum-Object-Size": "none",
+	})
 	require.Equal(t, "Invalid TransitionDefaultMinimumObjectSize found: none", parseError(t, body).Message)
 }
 
@@ -123,7 +141,8 @@ func TestLifecycleExpiresAtMidnight(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a/1", "x")
 	midnight := s.midnight(t, "a/1")
-	s.live(t, rule("a/", "<Expiration><Days>1</Days></Expiration>")+rule("b/", "<Expiration><Date>"+midnight.Format(time.RFC3339)+"</Date></Expiration>"))
+	s.live(t,
+		rule("a/", "<Expiration><Days>1</Days></Expiration>")+rule("b/", "<Expiration><Date>"+midnight.Format(time.RFC3339)+"</Date></Expiration>"))
 	s.put(t, "b/1", "x")
 	s.put(t, "c/1", "x")
 
@@ -150,9 +169,17 @@ func TestLifecycleFilters(t *testing.T) {
 		filter string
 		left   []string
 	}{
-		"tags":           {"<Filter><And>" + one + two + "</And></Filter>", []string{"large", "small", "tagged"}},
-		"prefix and tag": {"<Filter><And><Prefix>tagged-t</Prefix>" + one + "</And></Filter>", []string{"large", "small", "tagged"}},
-		"between":        {"<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>", []string{"large", "small"}},
+		"tags": {
+			"<Filter><And>" + one + two + "</And></Filter>", []string{"large", "small", "tagged"},
+		},
+		"prefix and tag": {
+			"<Filter><And><Prefix>tagged-t</Prefix>" + one + "</And></Filter>",
+			[]string{"large", "small", "tagged"},
+		},
+		"between": {
+			"<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>",
+			[]string{"large", "small"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, inHours)
@@ -181,7 +208,8 @@ func TestLifecycleFilters(t *testing.T) {
 func TestLifecycleExpiresVersions(t *testing.T) {
 	s := start(t, inHours)
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
-	s.live(t, rule("a", "<Expiration><Days>2</Days></Expiration><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>2</NewerNoncurrentVersions></NoncurrentVersionExpiration>"))
+	s.live(t,
+		rule("a", "<Expiration><Days>2</Days></Expiration><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>2</NewerNoncurrentVersions></NoncurrentVersionExpiration>"))
 	for i := range 5 {
 		s.put(t, "a", fmt.Sprint(i))
 	}
@@ -206,7 +234,8 @@ func TestLifecycleExpiresDeleteMarkers(t *testing.T) {
 	}
 
 	const noncurrent = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"
-	s.live(t, rule("a", "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"+noncurrent)+
+	s.live(t, rule("a",
+		"<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"+noncurrent)+
 		rule("b", "<Expiration><Days>5</Days></Expiration>"+noncurrent))
 	s.server.RunLifecycle()
 	require.Len(t, s.versions(t, 10), 6, "no version has expired, so that no marker is alone")
@@ -229,13 +258,17 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 		"an object of the same content": {expire, func(t *testing.T, s *store) {
 			s.put(t, "b", "x")
 		}},
-		"a null version": {"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>", func(t *testing.T, s *store) {
+		"a null version": {"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>", func(
+			t *testing.T, s *store,
+		) {
 			s.put(t, "b", "x")
 			s.keepVersions(t, enabled)
 			s.put(t, "b", "y")
 			s.keepVersions(t, suspended)
 		}},
-		"a null marker": {"<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>", func(t *testing.T, s *store) {
+		"a null marker": {"<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>", func(
+			t *testing.T, s *store,
+		) {
 			s.keepVersions(t, enabled)
 			s.keepVersions(t, suspended)
 			s.remove(t, "b", "")
@@ -248,7 +281,8 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 				LifecycleDay: time.Hour,
 				Notify: func(e s3server.Event) {
 					if e.Key == "a" {
-						_, err := s.server.Bucket(bucket).Upload(t.Context(), "b", strings.NewReader("x")) // clients' clocks are not the server's
+						_, err := s.server.Bucket(bucket).Upload(t.Context(), "b",
+							strings.NewReader("x")) // clients' clocks are not the server's
 						require.NoError(t, err)
 					}
 				},
@@ -274,7 +308,9 @@ func TestLifecycleSweepEndsWithRules(t *testing.T) {
 			if e.Key == "a" {
 				s.clock.move(-2 * time.Hour) // that of the client
 				defer s.clock.move(2 * time.Hour)
-				_, err := s.DeleteBucketLifecycle(context.WithoutCancel(t.Context()), &s3.DeleteBucketLifecycleInput{Bucket: aws.String(bucket)})
+				_, err := s.DeleteBucketLifecycle(context.WithoutCancel(t.Context()), &s3.DeleteBucketLifecycleInput{
+					Bucket: aws.String(bucket),
+				})
 				require.NoError(t, err)
 			}
 		},
@@ -291,7 +327,10 @@ func TestLifecycleSweepEndsWithRules(t *testing.T) {
 // Lifecycle rules do not expire locked versions.
 func TestLifecycleKeepsLockedVersions(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: time.Hour, Buckets: []string{}})
-	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
+	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
+		Bucket:                     aws.String(bucket),
+		ObjectLockEnabledForBucket: aws.Bool(true),
+	})
 	require.NoError(t, err)
 	lockedInput := putInput("k", "held")
 	lockedInput.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
@@ -300,7 +339,8 @@ func TestLifecycleKeepsLockedVersions(t *testing.T) {
 	require.NoError(t, err)
 	s.put(t, "k", "free")
 	s.put(t, "k", "current")
-	s.live(t, rule("", "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"))
+	s.live(t,
+		rule("", "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"))
 	s.later(2*time.Hour, s.server.RunLifecycle)
 
 	require.Len(t, s.versions(t, 10), 2)
@@ -310,7 +350,10 @@ func TestLifecycleKeepsLockedVersions(t *testing.T) {
 func TestLifecycleTransitions(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: time.Hour, Limits: s3server.Limits{MinPartSize: 10}})
 	class := func(key string) types.ObjectStorageClass {
-		output, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &key})
+		output, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+			Bucket: aws.String(bucket),
+			Prefix: &key,
+		})
 		require.NoError(t, err)
 		return output.Contents[0].StorageClass
 	}
@@ -336,32 +379,47 @@ func TestLifecycleTransitions(t *testing.T) {
 	require.Equal(t, types.ObjectStorageClassDeepArchive, class("large"))
 	require.Equal(t, types.ObjectStorageClassDeepArchive, class("small"))
 
-	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("small")})
+	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("small"),
+	})
 	requireFailure(t, err, 403, "InvalidObjectState")
 
 	s.put(t, "sized", "12345")
-	s.live(t, "<Rule><Filter><ObjectSizeGreaterThan>4</ObjectSizeGreaterThan></Filter><Status>Enabled</Status>"+rules+"</Rule>")
+	s.live(t,
+		"<Rule><Filter><ObjectSizeGreaterThan>4</ObjectSizeGreaterThan></Filter><Status>Enabled</Status>"+rules+"</Rule>")
 	s.later(2*time.Hour, s.server.RunLifecycle)
-	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), class("sized"), "a rule with a size has no other")
+	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), class("sized"),
+		"a rule with a size has no other")
 }
 
 // Lifecycle rules abort incomplete multipart uploads.
 func TestLifecycleAbortsUploads(t *testing.T) {
 	s := start(t, inHours)
-	s.live(t, rule("a", "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"))
+	s.live(t,
+		rule("a", "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"))
 
-	output, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("a")})
+	output, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("a"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, "a", *output.AbortRuleId)
 	require.NotNil(t, output.AbortDate)
 
-	parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("a"), UploadId: output.UploadId})
+	parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{
+		Bucket:   aws.String(bucket),
+		Key:      aws.String("a"),
+		UploadId: output.UploadId,
+	})
 	require.NoError(t, err)
 	require.Equal(t, output.AbortDate, parts.AbortDate)
 
 	s.begin(t, "b")
 	s.later(time.Hour+time.Second, s.server.RunLifecycle)
-	uploads, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+	uploads, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
 	require.Len(t, uploads.Uploads, 1)
 	require.Equal(t, "b", *uploads.Uploads[0].Key)
@@ -370,17 +428,26 @@ func TestLifecycleAbortsUploads(t *testing.T) {
 // Responses say when a lifecycle rule will expire the object.
 func TestLifecycleExpirationHeader(t *testing.T) {
 	s := start(t, s3server.Config{LifecycleDay: time.Hour})
-	s.live(t, rule("a b", "<Expiration><Days>3</Days></Expiration>")+rule("a", "<Expiration><Days>5</Days></Expiration>"))
+	s.live(t,
+		rule("a b", "<Expiration><Days>3</Days></Expiration>")+rule("a", "<Expiration><Days>5</Days></Expiration>"))
 	put, err := s.PutObject(t.Context(), putInput("a b/1", "x"))
 	require.NoError(t, err)
 
-	first := `expiry-date="` + s.midnight(t, "a b/1").AddDate(0, 0, 3).Format(http.TimeFormat) + `", rule-id="a+b"`
+	first := `expiry-date="` + s.midnight(t,
+		"a b/1").AddDate(0, 0, 3).Format(http.TimeFormat) + `", rule-id="a+b"`
 	require.Equal(t, first, *put.Expiration)
-	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("a b/1")})
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("a b/1"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, first, *head.Expiration)
 
-	head, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("a b/1"), VersionId: aws.String("null")})
+	head, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket:    aws.String(bucket),
+		Key:       aws.String("a b/1"),
+		VersionId: aws.String("null"),
+	})
 	require.NoError(t, err)
 	require.Nil(t, head.Expiration, "a version that is named may not be current")
 

@@ -57,14 +57,37 @@ func TestListObjects(t *testing.T) {
 		in   s3.ListObjectsV2Input
 		want []string
 	}{
-		"all":                       {s3.ListObjectsV2Input{}, []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"}},
-		"rolled up":                 {s3.ListObjectsV2Input{Delimiter: aws.String("/")}, []string{"a", "a-b", "a/", "a0", "b/", "é"}},
-		"prefix":                    {s3.ListObjectsV2Input{Prefix: aws.String("a/")}, []string{"a/b", "a/c/1", "a/c/2"}},
-		"prefix, rolled up":         {s3.ListObjectsV2Input{Prefix: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a/b", "a/c/"}},
-		"prefix that is a marker":   {s3.ListObjectsV2Input{Prefix: aws.String("b/"), Delimiter: aws.String("/")}, []string{"b/", "b/x"}},
-		"a delimiter of two":        {s3.ListObjectsV2Input{Delimiter: aws.String("/c")}, []string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"}},
-		"after a key":               {s3.ListObjectsV2Input{StartAfter: aws.String("a/c/1")}, []string{"a/c/2", "a0", "b/", "b/x", "é"}},
-		"after a key in a prefix":   {s3.ListObjectsV2Input{StartAfter: aws.String("a/b"), Delimiter: aws.String("/")}, []string{"a/", "a0", "b/", "é"}},
+		"all": {
+			s3.ListObjectsV2Input{},
+			[]string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"},
+		},
+		"rolled up": {
+			s3.ListObjectsV2Input{Delimiter: aws.String("/")},
+			[]string{"a", "a-b", "a/", "a0", "b/", "é"},
+		},
+		"prefix": {
+			s3.ListObjectsV2Input{Prefix: aws.String("a/")}, []string{"a/b", "a/c/1", "a/c/2"},
+		},
+		"prefix, rolled up": {s3.ListObjectsV2Input{
+			Prefix:    aws.String("a/"),
+			Delimiter: aws.String("/"),
+		}, []string{"a/b", "a/c/"}},
+		"prefix that is a marker": {s3.ListObjectsV2Input{
+			Prefix:    aws.String("b/"),
+			Delimiter: aws.String("/"),
+		}, []string{"b/", "b/x"}},
+		"a delimiter of two": {
+			s3.ListObjectsV2Input{Delimiter: aws.String("/c")},
+			[]string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"},
+		},
+		"after a key": {
+			s3.ListObjectsV2Input{StartAfter: aws.String("a/c/1")},
+			[]string{"a/c/2", "a0", "b/", "b/x", "é"},
+		},
+		"after a key in a prefix": {s3.ListObjectsV2Input{
+			StartAfter: aws.String("a/b"),
+			Delimiter:  aws.String("/"),
+		}, []string{"a/", "a0", "b/", "é"}},
 		"after the last":            {s3.ListObjectsV2Input{StartAfter: aws.String("é")}, nil},
 		"a prefix that nothing has": {s3.ListObjectsV2Input{Prefix: aws.String("z")}, nil},
 		"not ASCII":                 {s3.ListObjectsV2Input{Prefix: aws.String("é")}, []string{"é"}},
@@ -105,7 +128,8 @@ func TestListObjectsEachKey(t *testing.T) {
 	require.Equal(t, want, s.list(t, &s3.ListObjectsV2Input{}, 7))
 
 	_, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
-	require.ErrorContains(t, err, "illegal character code", "one control character spoils a page without encoding, as on AWS")
+	require.ErrorContains(t, err, "illegal character code",
+		"one control character spoils a page without encoding, as on AWS")
 }
 
 // The server refuses or corrects these arguments of ListObjectsV2.
@@ -127,14 +151,20 @@ func TestListObjectsArguments(t *testing.T) {
 		require.NotEmpty(t, name)
 	}
 
-	none, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(0)})
+	none, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+		Bucket:  aws.String(bucket),
+		MaxKeys: aws.Int32(0),
+	})
 	require.NoError(t, err)
 	require.Empty(t, none.Contents)
 	require.False(t, *none.IsTruncated)
 
 	_, err = s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("none")})
 	requireFailure(t, err, 404, "NoSuchBucket")
-	many, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(5000)})
+	many, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+		Bucket:  aws.String(bucket),
+		MaxKeys: aws.Int32(5000),
+	})
 	require.NoError(t, err)
 	require.Equal(t, int32(1000), *many.MaxKeys)
 }
@@ -150,15 +180,37 @@ func TestListObjectsLikeDirectoryTree(t *testing.T) {
 		in   s3.ListObjectsV2Input
 		want []string
 	}{
-		"all":                            {s3.ListObjectsV2Input{}, []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
-		"rolled up":                      {s3.ListObjectsV2Input{Delimiter: aws.String("/")}, []string{"a/", "a-b", "a.c/", "a0"}},
-		"prefix":                         {s3.ListObjectsV2Input{Prefix: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a/1", "a/2/", "a/2-y"}},
-		"after a key":                    {s3.ListObjectsV2Input{StartAfter: aws.String("a-b")}, []string{"a.c/1", "a0"}},
-		"after a key in a folder":        {s3.ListObjectsV2Input{StartAfter: aws.String("a/1")}, []string{"a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
-		"after the name of a folder":     {s3.ListObjectsV2Input{StartAfter: aws.String("a")}, []string{"a-b", "a.c/1", "a0"}},
-		"after a key without the prefix": {s3.ListObjectsV2Input{Prefix: aws.String("a/"), StartAfter: aws.String("a")}, nil},
-		"after a prefix, rolled up":      {s3.ListObjectsV2Input{StartAfter: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a-b", "a.c/", "a0"}},
-		"a prefix that is half a name":   {s3.ListObjectsV2Input{Prefix: aws.String("a/2")}, []string{"a/2/x", "a/2-y"}},
+		"all": {
+			s3.ListObjectsV2Input{}, []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"},
+		},
+		"rolled up": {
+			s3.ListObjectsV2Input{Delimiter: aws.String("/")}, []string{"a/", "a-b", "a.c/", "a0"},
+		},
+		"prefix": {s3.ListObjectsV2Input{
+			Prefix:    aws.String("a/"),
+			Delimiter: aws.String("/"),
+		}, []string{"a/1", "a/2/", "a/2-y"}},
+		"after a key": {
+			s3.ListObjectsV2Input{StartAfter: aws.String("a-b")}, []string{"a.c/1", "a0"},
+		},
+		"after a key in a folder": {
+			s3.ListObjectsV2Input{StartAfter: aws.String("a/1")},
+			[]string{"a/2/x", "a/2-y", "a-b", "a.c/1", "a0"},
+		},
+		"after the name of a folder": {
+			s3.ListObjectsV2Input{StartAfter: aws.String("a")}, []string{"a-b", "a.c/1", "a0"},
+		},
+		"after a key without the prefix": {s3.ListObjectsV2Input{
+			Prefix:     aws.String("a/"),
+			StartAfter: aws.String("a"),
+		}, nil},
+		"after a prefix, rolled up": {s3.ListObjectsV2Input{
+			StartAfter: aws.String("a/"),
+			Delimiter:  aws.String("/"),
+		}, []string{"a-b", "a.c/", "a0"}},
+		"a prefix that is half a name": {
+			s3.ListObjectsV2Input{Prefix: aws.String("a/2")}, []string{"a/2/x", "a/2-y"},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -193,6 +245,7 @@ func TestListObjectsRegion(t *testing.T) {
 		response, body := s.signedSend(t, "GET", "/photos"+query, "", nil)
 		require.Equal(t, 200, response.StatusCode, body)
 		require.Equal(t, "us-east-1", response.Header.Get("X-Amz-Bucket-Region"), "%q", query)
-		require.Equal(t, head.Header.Get("X-Amz-Bucket-Region"), response.Header.Get("X-Amz-Bucket-Region"), "%q", query)
+		require.Equal(t, head.Header.Get("X-Amz-Bucket-Region"),
+			response.Header.Get("X-Amz-Bucket-Region"), "%q", query)
 	}
 }

@@ -59,15 +59,41 @@ func TestListObjectsV1(t *testing.T) {
 		in   s3.ListObjectsInput
 		want []string
 	}{
-		"all":                       {s3.ListObjectsInput{}, []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"}},
-		"rolled up":                 {s3.ListObjectsInput{Delimiter: aws.String("/")}, []string{"a", "a-b", "a/", "a0", "b/", "é"}},
-		"prefix":                    {s3.ListObjectsInput{Prefix: aws.String("a/")}, []string{"a/b", "a/c/1", "a/c/2"}},
-		"prefix, rolled up":         {s3.ListObjectsInput{Prefix: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a/b", "a/c/"}},
-		"a delimiter of two":        {s3.ListObjectsInput{Delimiter: aws.String("/c")}, []string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"}},
-		"after a key":               {s3.ListObjectsInput{Marker: aws.String("a/c/1")}, []string{"a/c/2", "a0", "b/", "b/x", "é"}},
-		"after a common prefix":     {s3.ListObjectsInput{Marker: aws.String("a/"), Delimiter: aws.String("/")}, []string{"a0", "b/", "é"}},
-		"after a key in a prefix":   {s3.ListObjectsInput{Marker: aws.String("a/b"), Delimiter: aws.String("/")}, []string{"a/", "a0", "b/", "é"}},
-		"after a marker of all":     {s3.ListObjectsInput{Marker: aws.String("a/")}, []string{"a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"}},
+		"all": {
+			s3.ListObjectsInput{},
+			[]string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"},
+		},
+		"rolled up": {
+			s3.ListObjectsInput{Delimiter: aws.String("/")},
+			[]string{"a", "a-b", "a/", "a0", "b/", "é"},
+		},
+		"prefix": {
+			s3.ListObjectsInput{Prefix: aws.String("a/")}, []string{"a/b", "a/c/1", "a/c/2"},
+		},
+		"prefix, rolled up": {s3.ListObjectsInput{
+			Prefix:    aws.String("a/"),
+			Delimiter: aws.String("/"),
+		}, []string{"a/b", "a/c/"}},
+		"a delimiter of two": {
+			s3.ListObjectsInput{Delimiter: aws.String("/c")},
+			[]string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"},
+		},
+		"after a key": {
+			s3.ListObjectsInput{Marker: aws.String("a/c/1")},
+			[]string{"a/c/2", "a0", "b/", "b/x", "é"},
+		},
+		"after a common prefix": {s3.ListObjectsInput{
+			Marker:    aws.String("a/"),
+			Delimiter: aws.String("/"),
+		}, []string{"a0", "b/", "é"}},
+		"after a key in a prefix": {s3.ListObjectsInput{
+			Marker:    aws.String("a/b"),
+			Delimiter: aws.String("/"),
+		}, []string{"a/", "a0", "b/", "é"}},
+		"after a marker of all": {
+			s3.ListObjectsInput{Marker: aws.String("a/")},
+			[]string{"a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"},
+		},
 		"after the last":            {s3.ListObjectsInput{Marker: aws.String("é")}, nil},
 		"a prefix that nothing has": {s3.ListObjectsInput{Prefix: aws.String("z")}, nil},
 	}
@@ -94,7 +120,8 @@ func TestListObjectsV1Page(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a b", "x")
 
-	response, body := s.signedSend(t, "GET", "/photos?encoding-type=url&prefix=a%20&marker=A%20B&max-keys=5000", "", nil)
+	response, body := s.signedSend(t, "GET",
+		"/photos?encoding-type=url&prefix=a%20&marker=A%20B&max-keys=5000", "", nil)
 	require.Equal(t, 200, response.StatusCode)
 	var page struct {
 		Prefix, Marker, EncodingType string
@@ -126,7 +153,10 @@ func TestListObjectsV1Page(t *testing.T) {
 
 	response, _ = s.signedSend(t, "GET", "/none", "", nil)
 	require.Equal(t, 404, response.StatusCode)
-	none, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{Bucket: aws.String(bucket), MaxKeys: aws.Int32(0)})
+	none, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{
+		Bucket:  aws.String(bucket),
+		MaxKeys: aws.Int32(0),
+	})
 	require.NoError(t, err)
 	require.Empty(t, none.Contents)
 	require.False(t, *none.IsTruncated)
@@ -143,14 +173,18 @@ func TestListObjectsV1LikeDirectoryTree(t *testing.T) {
 		in   s3.ListObjectsInput
 		want []string
 	}{
-		"all":         {s3.ListObjectsInput{}, []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
-		"rolled up":   {s3.ListObjectsInput{Delimiter: aws.String("/")}, []string{"a/", "a-b", "a.c/", "a0"}},
-		"after a key": {s3.ListObjectsInput{Marker: aws.String("a/1")}, []string{"a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
+		"all":       {s3.ListObjectsInput{}, []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"}},
+		"rolled up": {s3.ListObjectsInput{Delimiter: aws.String("/")}, []string{"a/", "a-b", "a.c/", "a0"}},
+		"after a key": {
+			s3.ListObjectsInput{Marker: aws.String("a/1")},
+			[]string{"a/2/x", "a/2-y", "a-b", "a.c/1", "a0"},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, tt.want, s.listV1(t, tt.in, 1))
-			require.Equal(t, len(tt.want), len(strings.Split(strings.Join(s.listV1(t, tt.in, 1000), " "), " ")))
+			require.Equal(t, len(tt.want),
+				len(strings.Split(strings.Join(s.listV1(t, tt.in, 1000), " "), " ")))
 		})
 	}
 }

@@ -23,7 +23,10 @@ const locking = "locking"
 func startLocking(t *testing.T) *store {
 	t.Helper()
 	s := start(t, s3server.Config{})
-	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(locking), ObjectLockEnabledForBucket: aws.Bool(true)})
+	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
+		Bucket:                     aws.String(locking),
+		ObjectLockEnabledForBucket: aws.Bool(true),
+	})
 	require.NoError(t, err)
 	return s
 }
@@ -51,22 +54,38 @@ func TestRetentionKeepsVersion(t *testing.T) {
 		version := s.lock(t, key, mode)
 
 		remove := func(bypass bool) error {
-			_, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(locking), Key: &key, VersionId: version, BypassGovernanceRetention: &bypass})
+			_, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+				Bucket:                    aws.String(locking),
+				Key:                       &key,
+				VersionId:                 version,
+				BypassGovernanceRetention: &bypass,
+			})
 			return err
 		}
 		requireFailure(t, remove(false), 403, "AccessDenied")
 
-		output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(locking), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: &key, VersionId: version}}}})
+		output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+			Bucket: aws.String(locking),
+			Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: &key, VersionId: version}}},
+		})
 		require.NoError(t, err)
 		require.Equal(t, "Access Denied because object protected by object lock.", *output.Errors[0].Message)
 
 		_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(locking), Key: &key})
 		require.NoError(t, err, "a delete marker")
-		head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(locking), Key: &key, VersionId: version})
+		head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+			Bucket:    aws.String(locking),
+			Key:       &key,
+			VersionId: version,
+		})
 		require.NoError(t, err)
 		require.Equal(t, mode, head.ObjectLockMode)
 
-		got, err := s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{Bucket: aws.String(locking), Key: &key, VersionId: version})
+		got, err := s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{
+			Bucket:    aws.String(locking),
+			Key:       &key,
+			VersionId: version,
+		})
 		require.NoError(t, err)
 		require.Equal(t, *head.ObjectLockRetainUntilDate, *got.Retention.RetainUntilDate)
 
@@ -89,7 +108,11 @@ func TestBypassNeedsObjectLock(t *testing.T) {
 			t.Run(fmt.Sprintf("strict %t, bypass %t", strict, bypass), func(t *testing.T) {
 				s := open(t, s3server.Config{Strict: strict})
 				s.put(t, "k", "content")
-				_, one := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), BypassGovernanceRetention: &bypass})
+				_, one := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+					Bucket:                    aws.String(bucket),
+					Key:                       aws.String("k"),
+					BypassGovernanceRetention: &bypass,
+				})
 				_, some := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 					Bucket:                    aws.String(bucket),
 					BypassGovernanceRetention: &bypass,
@@ -127,13 +150,28 @@ func TestRetentionCanBeExtended(t *testing.T) {
 			bypass:  true,
 			allowed: true,
 		},
-		"none":                                {from: "GOVERNANCE"},
-		"none, with a bypass":                 {from: "GOVERNANCE", bypass: true, allowed: true},
-		"stronger":                            {from: "GOVERNANCE", to: "COMPLIANCE", until: hours(2)},
-		"longer compliance":                   {from: "COMPLIANCE", to: "COMPLIANCE", until: hours(2), allowed: true},
-		"shorter compliance, with a bypass":   {from: "COMPLIANCE", to: "COMPLIANCE", until: aws.Time(s.clock.now().Add(time.Minute)), bypass: true},
-		"weaker than compliance, with bypass": {from: "COMPLIANCE", to: "GOVERNANCE", until: hours(2), bypass: true},
-		"no compliance, with a bypass":        {from: "COMPLIANCE", bypass: true},
+		"none":                {from: "GOVERNANCE"},
+		"none, with a bypass": {from: "GOVERNANCE", bypass: true, allowed: true},
+		"stronger":            {from: "GOVERNANCE", to: "COMPLIANCE", until: hours(2)},
+		"longer compliance": {
+			from:    "COMPLIANCE",
+			to:      "COMPLIANCE",
+			until:   hours(2),
+			allowed: true,
+		},
+		"shorter compliance, with a bypass": {
+			from:   "COMPLIANCE",
+			to:     "COMPLIANCE",
+			until:  aws.Time(s.clock.now().Add(time.Minute)),
+			bypass: true,
+		},
+		"weaker than compliance, with bypass": {
+			from:   "COMPLIANCE",
+			to:     "GOVERNANCE",
+			until:  hours(2),
+			bypass: true,
+		},
+		"no compliance, with a bypass": {from: "COMPLIANCE", bypass: true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -142,7 +180,10 @@ func TestRetentionCanBeExtended(t *testing.T) {
 				Bucket:                    aws.String(locking),
 				Key:                       &name,
 				BypassGovernanceRetention: &tt.bypass,
-				Retention:                 &types.ObjectLockRetention{Mode: types.ObjectLockRetentionMode(tt.to), RetainUntilDate: tt.until},
+				Retention: &types.ObjectLockRetention{
+					Mode:            types.ObjectLockRetentionMode(tt.to),
+					RetainUntilDate: tt.until,
+				},
 			})
 			if tt.allowed {
 				require.NoError(t, err)
@@ -164,11 +205,19 @@ func TestLegalHoldKeepsVersion(t *testing.T) {
 		ObjectLockLegalHoldStatus: types.ObjectLockLegalHoldStatusOn,
 	})
 	require.NoError(t, err)
-	remove := &s3.DeleteObjectInput{Bucket: aws.String(locking), Key: aws.String("k"), VersionId: output.VersionId, BypassGovernanceRetention: aws.Bool(true)}
+	remove := &s3.DeleteObjectInput{
+		Bucket:                    aws.String(locking),
+		Key:                       aws.String("k"),
+		VersionId:                 output.VersionId,
+		BypassGovernanceRetention: aws.Bool(true),
+	}
 
 	_, err = s.DeleteObject(t.Context(), remove)
 	requireFailure(t, err, 403, "AccessDenied")
-	hold, err := s.GetObjectLegalHold(t.Context(), &s3.GetObjectLegalHoldInput{Bucket: aws.String(locking), Key: aws.String("k")})
+	hold, err := s.GetObjectLegalHold(t.Context(), &s3.GetObjectLegalHoldInput{
+		Bucket: aws.String(locking),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, types.ObjectLockLegalHoldStatusOn, hold.LegalHold.Status)
 
@@ -180,7 +229,10 @@ func TestLegalHoldKeepsVersion(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.DeleteObject(t.Context(), remove)
 	require.NoError(t, err)
-	_, err = s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{Bucket: aws.String(locking), Key: aws.String("k")})
+	_, err = s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{
+		Bucket: aws.String(locking),
+		Key:    aws.String("k"),
+	})
 	requireFailure(t, err, 404, "NoSuchKey")
 }
 
@@ -208,15 +260,51 @@ func TestLocksRefused(t *testing.T) {
 		header map[string]string
 		code   string
 	}{
-		"a bucket without lock":           {"/photos/new", lockHeader(mode, "GOVERNANCE", date, deadline), "InvalidRequest"},
-		"a hold in one":                   {"/photos/new", lockHeader(hold, "OFF"), "InvalidRequest"},
-		"a mode without a date":           {"/locking/new", lockHeader(mode, "GOVERNANCE"), "InvalidArgument"},
-		"a date without a mode":           {"/locking/new", lockHeader(date, deadline), "InvalidArgument"},
-		"another mode":                    {"/locking/new", lockHeader(mode, "FOREVER", date, deadline), "InvalidArgument"},
-		"a date that has passed":          {"/locking/new", lockHeader(mode, "GOVERNANCE", date, "2020-01-01T00:00:00Z"), "InvalidArgument"},
-		"another date":                    {"/locking/new", lockHeader(mode, "GOVERNANCE", date, "tomorrow"), "InvalidArgument"},
-		"another hold":                    {"/locking/new", lockHeader(hold, "YES"), "InvalidArgument"},
-		"a body that nothing vouches for": {"/locking/new", map[string]string{hold: "ON"}, "InvalidRequest"},
+		"a bucket without lock": {
+			path:   "/photos/new",
+			header: lockHeader(mode, "GOVERNANCE", date, deadline),
+			code:   "InvalidRequest",
+		},
+		"a hold in one": {
+			path:   "/photos/new",
+			header: lockHeader(hold, "OFF"),
+			code:   "InvalidRequest",
+		},
+		"a mode without a date": {
+			path:   "/locking/new",
+			header: lockHeader(mode, "GOVERNANCE"),
+			code:   "InvalidArgument",
+		},
+		"a date without a mode": {
+			path:   "/locking/new",
+			header: lockHeader(date, deadline),
+			code:   "InvalidArgument",
+		},
+		"another mode": {
+			path:   "/locking/new",
+			header: lockHeader(mode, "FOREVER", date, deadline),
+			code:   "InvalidArgument",
+		},
+		"a date that has passed": {
+			path:   "/locking/new",
+			header: lockHeader(mode, "GOVERNANCE", date, "2020-01-01T00:00:00Z"),
+			code:   "InvalidArgument",
+		},
+		"another date": {
+			path:   "/locking/new",
+			header: lockHeader(mode, "GOVERNANCE", date, "tomorrow"),
+			code:   "InvalidArgument",
+		},
+		"another hold": {
+			path:   "/locking/new",
+			header: lockHeader(hold, "YES"),
+			code:   "InvalidArgument",
+		},
+		"a body that nothing vouches for": {
+			path:   "/locking/new",
+			header: map[string]string{hold: "ON"},
+			code:   "InvalidRequest",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -228,13 +316,22 @@ func TestLocksRefused(t *testing.T) {
 	require.Equal(t, []string{"k"}, s.keys(t))
 
 	bucketName := aws.String("photos")
-	_, err := s.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{Bucket: bucketName, Key: aws.String("k"), LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOn}})
+	_, err := s.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{
+		Bucket:    bucketName,
+		Key:       aws.String("k"),
+		LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOn},
+	})
 	requireFailure(t, err, 400, "InvalidRequest")
 
-	_, err = s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: bucketName})
+	_, err = s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{
+		Bucket: bucketName,
+	})
 	requireFailure(t, err, 404, "ObjectLockConfigurationNotFoundError")
 	enable := &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled}
-	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: bucketName, ObjectLockConfiguration: enable})
+	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{
+		Bucket:                  bucketName,
+		ObjectLockConfiguration: enable,
+	})
 	requireFailure(t, err, 409, "InvalidBucketState")
 
 	_, err = s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
@@ -246,12 +343,18 @@ func TestLocksRefused(t *testing.T) {
 	for _, period := range []types.DefaultRetention{{Days: aws.Int32(0)}, {Days: aws.Int32(36501)}, {Years: aws.Int32(101)}, {Days: aws.Int32(math.MaxInt32)}} {
 		period.Mode = types.ObjectLockRetentionModeGovernance
 		enable.Rule = &types.ObjectLockRule{DefaultRetention: &period}
-		_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: aws.String(locking), ObjectLockConfiguration: enable})
+		_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{
+			Bucket:                  aws.String(locking),
+			ObjectLockConfiguration: enable,
+		})
 		requireFailure(t, err, 400, "InvalidArgument")
 	}
 
 	enable.Rule.DefaultRetention.Years = aws.Int32(1)
-	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: aws.String(locking), ObjectLockConfiguration: enable})
+	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{
+		Bucket:                  aws.String(locking),
+		ObjectLockConfiguration: enable,
+	})
 	requireFailure(t, err, 400, "MalformedXML")
 }
 
@@ -260,23 +363,40 @@ func TestDefaultRetentionLocksNewObjects(t *testing.T) {
 	s := startLocking(t)
 	year := &types.ObjectLockConfiguration{
 		ObjectLockEnabled: types.ObjectLockEnabledEnabled,
-		Rule:              &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{Mode: types.ObjectLockRetentionModeCompliance, Years: aws.Int32(1)}},
+		Rule: &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{
+			Mode:  types.ObjectLockRetentionModeCompliance,
+			Years: aws.Int32(1),
+		}},
 	}
-	_, err := s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: aws.String(locking), ObjectLockConfiguration: year})
+	_, err := s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{
+		Bucket:                  aws.String(locking),
+		ObjectLockConfiguration: year,
+	})
 	require.NoError(t, err)
 
-	got, err := s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: aws.String(locking)})
+	got, err := s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{
+		Bucket: aws.String(locking),
+	})
 	require.NoError(t, err)
 	require.Equal(t, year.Rule, got.ObjectLockConfiguration.Rule)
 
 	earliest := s.clock.now().AddDate(1, 0, 0).Truncate(time.Millisecond)
-	_, err = s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(locking), Key: aws.String("k"), Body: strings.NewReader("x"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32})
+	_, err = s.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket:            aws.String(locking),
+		Key:               aws.String("k"),
+		Body:              strings.NewReader("x"),
+		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+	})
 	require.NoError(t, err)
-	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(locking), Key: aws.String("k")})
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket: aws.String(locking),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, types.ObjectLockModeCompliance, head.ObjectLockMode)
 	require.WithinDuration(t, s.clock.now().AddDate(1, 0, 0), *head.ObjectLockRetainUntilDate, time.Minute)
-	require.False(t, head.ObjectLockRetainUntilDate.Before(earliest), "a store that keeps whole seconds rounds up")
+	require.False(t, head.ObjectLockRetainUntilDate.Before(earliest),
+		"a store that keeps whole seconds rounds up")
 
 	_, body := s.signedSend(t, "PUT", "/locking/l", "x", nil)
 	require.Equal(t, "InvalidRequest", parseError(t, body).Code, "nothing vouches for it: %s", body)
@@ -285,8 +405,11 @@ func TestDefaultRetentionLocksNewObjects(t *testing.T) {
 // The server accepts "True" in the header for object lock, as boto3 sends it.
 func TestLocksTakeTrueOfBoto3(t *testing.T) {
 	s := start(t, s3server.Config{})
-	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(locking)}, func(o *s3.Options) {
-		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Bucket-Object-Lock-Enabled", "True"))
+	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(locking)}, func(
+		o *s3.Options,
+	) {
+		o.APIOptions = append(o.APIOptions,
+			smithyhttp.SetHeaderValue("X-Amz-Bucket-Object-Lock-Enabled", "True"))
 	})
 	require.NoError(t, err)
 	s.lock(t, "k", types.ObjectLockModeGovernance)
@@ -296,8 +419,14 @@ func TestLocksTakeTrueOfBoto3(t *testing.T) {
 func TestRetentionOfBucketWithoutLocks(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
-	_, err := s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	_, err := s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	requireFailure(t, err, 400, "InvalidRequest")
-	_, err = s.GetObjectLegalHold(t.Context(), &s3.GetObjectLegalHoldInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	_, err = s.GetObjectLegalHold(t.Context(), &s3.GetObjectLegalHoldInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	requireFailure(t, err, 400, "InvalidRequest")
 }

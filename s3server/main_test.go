@@ -62,7 +62,14 @@ func (c *clock) move(d time.Duration) {
 }
 
 // small limits keep tests small.
-var small = s3server.Limits{MinPartSize: 10, MaxPartSize: 100 << 10, MaxPutSize: 100 << 10, MaxCopySize: 50 << 10, MaxParts: 20, MaxPage: 1000}
+var small = s3server.Limits{
+	MinPartSize: 10,
+	MaxPartSize: 100 << 10,
+	MaxPutSize:  100 << 10,
+	MaxCopySize: 50 << 10,
+	MaxParts:    20,
+	MaxPage:     1000,
+}
 
 // start starts a strict server.
 func start(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
@@ -103,10 +110,11 @@ func open(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store 
 
 func (s *store) client(options ...func(*s3.Options)) *s3.Client {
 	return s3.New(s3.Options{
-		Region:           s3server.DefaultRegion,
-		BaseEndpoint:     aws.String(s.server.URL),
-		UsePathStyle:     true,
-		Credentials:      credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+		Region:       s3server.DefaultRegion,
+		BaseEndpoint: aws.String(s.server.URL),
+		UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID,
+			s3server.DefaultSecretKey, ""),
 		HTTPClient:       s.http,
 		RetryMaxAttempts: 1,
 	}, options...)
@@ -171,7 +179,9 @@ func newDialingTransport(t *testing.T, s *store) *http.Transport {
 }
 
 // send sends a request without the SDK.
-func (s *store) send(t *testing.T, method, url string, body io.Reader, header http.Header) (*http.Response, string) {
+func (s *store) send(
+	t *testing.T, method, url string, body io.Reader, header http.Header,
+) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, url, body)
 	require.NoError(t, err)

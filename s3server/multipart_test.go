@@ -19,7 +19,8 @@ import (
 )
 
 func crc32c(data string) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum([]byte(data), crc32.MakeTable(crc32.Castagnoli))))
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil,
+		crc32.Checksum([]byte(data), crc32.MakeTable(crc32.Castagnoli))))
 }
 
 // begin starts an upload to key. change may change the request.
@@ -43,9 +44,17 @@ func compositeCRC32C(input *s3.CreateMultipartUploadInput) {
 	input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 }
 
-func (s *store) part(t *testing.T, key, upload string, number int32, content string, change ...func(*s3.UploadPartInput)) types.CompletedPart {
+func (s *store) part(
+	t *testing.T, key, upload string, number int32, content string, change ...func(*s3.UploadPartInput),
+) types.CompletedPart {
 	t.Helper()
-	input := &s3.UploadPartInput{Bucket: aws.String(bucket), Key: &key, UploadId: &upload, PartNumber: &number, Body: strings.NewReader(content)}
+	input := &s3.UploadPartInput{
+		Bucket:     aws.String(bucket),
+		Key:        &key,
+		UploadId:   &upload,
+		PartNumber: &number,
+		Body:       strings.NewReader(content),
+	}
 	for _, c := range change {
 		c(input)
 	}
@@ -87,13 +96,21 @@ func TestMultipartUpload(t *testing.T) {
 	require.Equal(t, `"`+hex.EncodeToString(sum[:])+`-2"`, *output.ETag)
 	require.Equal(t, types.ChecksumTypeFullObject, output.ChecksumType)
 
-	got, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Range: aws.String("bytes=7-12")})
+	got, err := s.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+		Range:  aws.String("bytes=7-12"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, "all wo", readBody(t, got.Body), "across parts")
 	require.Equal(t, "text/plain", *got.ContentType)
 	require.Equal(t, map[string]string{"a": "b"}, got.Metadata)
 
-	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k"), UploadId: &upload})
+	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{
+		Bucket:   aws.String(bucket),
+		Key:      aws.String("k"),
+		UploadId: &upload,
+	})
 	requireFailure(t, err, 404, "NoSuchUpload")
 }
 
@@ -105,84 +122,85 @@ func TestCompleteRefuses(t *testing.T) {
 		status int
 		code   string
 	}{
-		"nothing": {func(*s3.CompleteMultipartUploadInput) {}, 0, ""},
-		"no parts": {func(input *s3.CompleteMultipartUploadInput) {
+		"nothing": {change: func(*s3.CompleteMultipartUploadInput) {}, status: 0, code: ""},
+		"no parts": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.MultipartUpload.Parts = nil
-		}, 400, "MalformedXML"},
-		"no body": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "MalformedXML"},
+		"no body": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.MultipartUpload = nil
-		}, 400, "InvalidRequest"},
-		"a part without a tag": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "InvalidRequest"},
+		"a part without a tag": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.MultipartUpload.Parts[0].ETag = nil
-		}, 400, "MalformedXML"},
-		"a part without a number": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "MalformedXML"},
+		"a part without a number": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.MultipartUpload.Parts[0].PartNumber = nil
-		}, 400, "MalformedXML"},
-		"a part with the number 0": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "MalformedXML"},
+		"a part with the number 0": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.MultipartUpload.Parts[0].PartNumber = aws.Int32(0)
-		}, 400, "InvalidArgument"},
-		"a part with a negative number": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "InvalidArgument"},
+		"a part with a negative number": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.MultipartUpload.Parts[1].PartNumber = aws.Int32(-1)
-		}, 400, "InvalidArgument"},
-		"order": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "InvalidArgument"},
+		"order": {change: func(input *s3.CompleteMultipartUploadInput) {
 			p := input.MultipartUpload.Parts
 			p[0], p[1] = p[1], p[0]
-		}, 400, "InvalidPartOrder"},
-		"twice": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "InvalidPartOrder"},
+		"twice": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.MultipartUpload.Parts[1] = input.MultipartUpload.Parts[0]
-		}, 400, "InvalidPartOrder"},
-		"a missing part": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "InvalidPartOrder"},
+		"a missing part": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.MultipartUpload.Parts[1].PartNumber = aws.Int32(9)
-		}, 400, "InvalidPart"},
-		"another tag": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "InvalidPart"},
+		"another tag": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.MultipartUpload.Parts[0].ETag = aws.String(`"x"`)
-		}, 400, "InvalidPart"},
-		"a part's checksum": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "InvalidPart"},
+		"a part's checksum": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.MultipartUpload.Parts[0].ChecksumCRC32C = aws.String("AAAAAA==")
-		}, 400, "InvalidPart"},
-		"a small part before the last": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "InvalidPart"},
+		"a small part before the last": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.MultipartUpload.Parts = append(input.MultipartUpload.Parts, third)
-		}, 400, "EntityTooSmall"},
-		"the size": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "EntityTooSmall"},
+		"the size": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.MpuObjectSize = aws.Int64(17)
-		}, 400, "InvalidRequest"},
-		"the right size": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "InvalidRequest"},
+		"the right size": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.MpuObjectSize = aws.Int64(18)
-		}, 0, ""},
-		"the checksum": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 0, code: ""},
+		"the checksum": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.ChecksumCRC32C = aws.String("AAAAAA==")
-		}, 400, "BadDigest"},
-		"the right checksum": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "BadDigest"},
+		"the right checksum": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.ChecksumCRC32C = aws.String(crc32c("0123456789the last"))
-		}, 0, ""},
-		"another kind": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 0, code: ""},
+		"another kind": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.ChecksumCRC32 = aws.String("AAAAAA==")
-		}, 400, "BadDigest"},
-		"another checksum type": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "BadDigest"},
+		"another checksum type": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.ChecksumType = types.ChecksumTypeComposite
-		}, 400, "BadDigest"},
-		"an object is there": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 400, code: "BadDigest"},
+		"an object is there": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.IfNoneMatch = aws.String("*")
-		}, 412, "PreconditionFailed"},
-		"another object": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 412, code: "PreconditionFailed"},
+		"another object": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.IfMatch = aws.String(`"x"`)
-		}, 412, "PreconditionFailed"},
-		"any object": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 412, code: "PreconditionFailed"},
+		"any object": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.IfMatch = aws.String("*")
-		}, 0, ""},
-		"another upload": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 0, code: ""},
+		"another upload": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.UploadId = aws.String("x")
-		}, 404, "NoSuchUpload"},
-		"another key": {func(input *s3.CompleteMultipartUploadInput) {
+		}, status: 404, code: "NoSuchUpload"},
+		"another key": {change: func(input *s3.CompleteMultipartUploadInput) {
 			input.Key = aws.String("other")
-		}, 404, "NoSuchUpload"},
+		}, status: 404, code: "NoSuchUpload"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			s.put(t, "k", "old")
 			upload := s.begin(t, "k", fullCRC32C)
-			input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C), s.part(t, "k", upload, 2, "the last", withCRC32C))
+			input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C),
+				s.part(t, "k", upload, 2, "the last", withCRC32C))
 			third = s.part(t, "k", upload, 3, "more", withCRC32C)
 			tt.change(input)
 			_, err := s.CompleteMultipartUpload(t.Context(), input)
@@ -202,7 +220,8 @@ func TestCompleteRefuses(t *testing.T) {
 func TestChecksumsOfParts(t *testing.T) {
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "full", fullCRC32C)
-	input := completeInput("full", upload, s.part(t, "full", upload, 1, "0123456789", withCRC32C), s.part(t, "full", upload, 2, "last", withCRC32C))
+	input := completeInput("full", upload, s.part(t, "full", upload, 1, "0123456789", withCRC32C),
+		s.part(t, "full", upload, 2, "last", withCRC32C))
 	input.ChecksumCRC32C = aws.String(crc32c("0123456789last"))
 	input.ChecksumType = types.ChecksumTypeFullObject
 
@@ -211,7 +230,8 @@ func TestChecksumsOfParts(t *testing.T) {
 	require.Equal(t, crc32c("0123456789last"), *output.ChecksumCRC32C)
 
 	upload = s.begin(t, "composite", compositeCRC32C)
-	parts := []types.CompletedPart{s.part(t, "composite", upload, 1, "0123456789", withCRC32C), s.part(t, "composite", upload, 2, "last", withCRC32C)}
+	parts := []types.CompletedPart{s.part(t, "composite", upload, 1, "0123456789",
+		withCRC32C), s.part(t, "composite", upload, 2, "last", withCRC32C)}
 	output, err = s.CompleteMultipartUpload(t.Context(), completeInput("composite", upload, parts...))
 	require.NoError(t, err)
 	require.Equal(t, types.ChecksumTypeComposite, output.ChecksumType)
@@ -249,7 +269,8 @@ func TestChecksumsOfRanges(t *testing.T) {
 	})
 	create := func(key string, change func(*s3.CreateMultipartUploadInput)) string {
 		upload := s.begin(t, key, change)
-		parts := []types.CompletedPart{s.part(t, key, upload, 1, "0123456789", withCRC32C), s.part(t, key, upload, 2, "last", withCRC32C)}
+		parts := []types.CompletedPart{s.part(t, key, upload, 1, "0123456789",
+			withCRC32C), s.part(t, key, upload, 2, "last", withCRC32C)}
 		output, err := s.CompleteMultipartUpload(t.Context(), completeInput(key, upload, parts...))
 		require.NoError(t, err)
 		return *output.ChecksumCRC32C
@@ -258,17 +279,25 @@ func TestChecksumsOfRanges(t *testing.T) {
 	joined := create("composite", compositeCRC32C)
 
 	tests := map[string]struct{ key, span, want string }{
-		"whole":                       {"full", "", full},
-		"a range":                     {"full", "bytes=1-3", ""},
-		"a range of all":              {"full", "bytes=0-", full},
-		"a range that is a part":      {"full", "bytes=0-9", crc32c("0123456789")},
-		"whole, composite":            {"composite", "", joined},
-		"a range of all, composite":   {"composite", "bytes=0-13", strings.TrimSuffix(joined, "-2")},
-		"the last, which is the part": {"composite", "bytes=-4", crc32c("last")},
+		"whole":                  {key: "full", span: "", want: full},
+		"a range":                {key: "full", span: "bytes=1-3", want: ""},
+		"a range of all":         {key: "full", span: "bytes=0-", want: full},
+		"a range that is a part": {key: "full", span: "bytes=0-9", want: crc32c("0123456789")},
+		"whole, composite":       {key: "composite", span: "", want: joined},
+		"a range of all, composite": {
+			key:  "composite",
+			span: "bytes=0-13",
+			want: strings.TrimSuffix(joined, "-2"),
+		},
+		"the last, which is the part": {key: "composite", span: "bytes=-4", want: crc32c("last")},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			input := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &tt.key, ChecksumMode: types.ChecksumModeEnabled}
+			input := &s3.GetObjectInput{
+				Bucket:       aws.String(bucket),
+				Key:          &tt.key,
+				ChecksumMode: types.ChecksumModeEnabled,
+			}
 			if tt.span != "" {
 				input.Range = &tt.span
 			}
@@ -289,13 +318,41 @@ func TestUploadPartRefused(t *testing.T) {
 		status int
 		code   string
 	}{
-		"number 0":          {s3.UploadPartInput{PartNumber: aws.Int32(0)}, 400, "InvalidArgument"},
-		"a number too high": {s3.UploadPartInput{PartNumber: aws.Int32(21)}, 400, "InvalidArgument"},
-		"another upload":    {s3.UploadPartInput{UploadId: aws.String("x")}, 404, "NoSuchUpload"},
-		"another key":       {s3.UploadPartInput{Key: aws.String("other")}, 404, "NoSuchUpload"},
-		"too large":         {s3.UploadPartInput{Body: strings.NewReader(strings.Repeat("x", 100<<10+1))}, 400, "EntityTooLarge"},
-		"a checksum: wrong": {s3.UploadPartInput{ChecksumCRC32C: aws.String("AAAAAA==")}, 400, "BadDigest"},
-		"an MD5: wrong":     {s3.UploadPartInput{ContentMD5: aws.String("AAAAAAAAAAAAAAAAAAAAAA==")}, 400, "BadDigest"},
+		"number 0": {
+			in:     s3.UploadPartInput{PartNumber: aws.Int32(0)},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"a number too high": {
+			in:     s3.UploadPartInput{PartNumber: aws.Int32(21)},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"another upload": {
+			in:     s3.UploadPartInput{UploadId: aws.String("x")},
+			status: 404,
+			code:   "NoSuchUpload",
+		},
+		"another key": {
+			in:     s3.UploadPartInput{Key: aws.String("other")},
+			status: 404,
+			code:   "NoSuchUpload",
+		},
+		"too large": {
+			in:     s3.UploadPartInput{Body: strings.NewReader(strings.Repeat("x", 100<<10+1))},
+			status: 400,
+			code:   "EntityTooLarge",
+		},
+		"a checksum: wrong": {
+			in:     s3.UploadPartInput{ChecksumCRC32C: aws.String("AAAAAA==")},
+			status: 400,
+			code:   "BadDigest",
+		},
+		"an MD5: wrong": {
+			in:     s3.UploadPartInput{ContentMD5: aws.String("AAAAAAAAAAAAAAAAAAAAAA==")},
+			status: 400,
+			code:   "BadDigest",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -316,7 +373,11 @@ func TestUploadPartRefused(t *testing.T) {
 
 			_, err := s.UploadPart(t.Context(), &input)
 			requireFailure(t, err, tt.status, tt.code)
-			parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: input.Bucket, Key: aws.String("k"), UploadId: &upload})
+			parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{
+				Bucket:   input.Bucket,
+				Key:      aws.String("k"),
+				UploadId: &upload,
+			})
 			require.NoError(t, err)
 			require.Empty(t, parts.Parts)
 		})
@@ -335,7 +396,12 @@ func TestListPartsAndUploads(t *testing.T) {
 	}
 
 	var numbers []int32
-	pages := s3.NewListPartsPaginator(s.Client, &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2], MaxParts: aws.Int32(2)})
+	pages := s3.NewListPartsPaginator(s.Client, &s3.ListPartsInput{
+		Bucket:   aws.String(bucket),
+		Key:      aws.String("b"),
+		UploadId: &uploads[2],
+		MaxParts: aws.Int32(2),
+	})
 
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
@@ -362,23 +428,42 @@ func TestListPartsAndUploads(t *testing.T) {
 	}
 
 	require.Equal(t, []string{"a/1", "a/2", "b", "b", "c+d"}, keys)
-	rolled, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket), Delimiter: aws.String("/")})
+	rolled, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
+		Bucket:    aws.String(bucket),
+		Delimiter: aws.String("/"),
+	})
 	require.NoError(t, err)
 	require.Len(t, rolled.CommonPrefixes, 1)
 	require.Len(t, rolled.Uploads, 3)
 
-	none, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket), MaxUploads: aws.Int32(0)})
+	none, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
+		Bucket:     aws.String(bucket),
+		MaxUploads: aws.Int32(0),
+	})
 	require.NoError(t, err)
 	require.False(t, *none.IsTruncated, "no page would follow an empty one")
 
-	parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2], MaxParts: aws.Int32(0)})
+	parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{
+		Bucket:   aws.String(bucket),
+		Key:      aws.String("b"),
+		UploadId: &uploads[2],
+		MaxParts: aws.Int32(0),
+	})
 	require.NoError(t, err)
 	require.False(t, *parts.IsTruncated)
 
-	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2]})
+	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{
+		Bucket:   aws.String(bucket),
+		Key:      aws.String("b"),
+		UploadId: &uploads[2],
+	})
 	require.NoError(t, err)
 
-	_, err = s.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("b"), UploadId: &uploads[2]})
+	_, err = s.ListParts(t.Context(), &s3.ListPartsInput{
+		Bucket:   aws.String(bucket),
+		Key:      aws.String("b"),
+		UploadId: &uploads[2],
+	})
 	requireFailure(t, err, 404, "NoSuchUpload")
 	rest, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
 		Bucket:         aws.String(bucket),
@@ -396,7 +481,8 @@ func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 	for strict, code := range map[bool]string{true: "InvalidPartOrder", false: ""} {
 		s := open(t, s3server.Config{Strict: strict})
 		upload := s.begin(t, "k", compositeCRC32C)
-		input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C), s.part(t, "k", upload, 3, "last", withCRC32C))
+		input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C),
+			s.part(t, "k", upload, 3, "last", withCRC32C))
 		_, err := s.CompleteMultipartUpload(t.Context(), input)
 		if code != "" {
 			requireFailure(t, err, 400, code)
@@ -409,9 +495,14 @@ func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	})
 	upload := s.begin(t, "k")
-	_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, s.part(t, "k", upload, 2, "0123456789"), s.part(t, "k", upload, 5, "last")))
+	_, err := s.CompleteMultipartUpload(t.Context(),
+		completeInput("k", upload, s.part(t, "k", upload, 2, "0123456789"), s.part(t, "k", upload, 5, "last")))
 	require.NoError(t, err, "without checksums, numbers may be missing")
-	two, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), PartNumber: aws.Int32(2)})
+	two, err := s.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket:     aws.String(bucket),
+		Key:        aws.String("k"),
+		PartNumber: aws.Int32(2),
+	})
 	require.NoError(t, err)
 	require.Equal(t, "last", readBody(t, two.Body), "a read counts the parts")
 }

@@ -65,7 +65,9 @@ func (s *store) notify(t *testing.T, rules ...types.TopicConfiguration) error {
 func TestNotificationConfiguration(t *testing.T) {
 	s := start(t, s3server.Config{Notify: func(s3server.Event) {}})
 	get := func() *s3.GetBucketNotificationConfigurationOutput {
-		output, err := s.GetBucketNotificationConfiguration(t.Context(), &s3.GetBucketNotificationConfigurationInput{Bucket: aws.String(bucket)})
+		output, err := s.GetBucketNotificationConfiguration(t.Context(), &s3.GetBucketNotificationConfigurationInput{
+			Bucket: aws.String(bucket),
+		})
 		require.NoError(t, err)
 		return output
 	}
@@ -85,7 +87,10 @@ func TestNotificationConfiguration(t *testing.T) {
 
 // The server refuses these notification configurations.
 func TestNotificationConfigurationRefused(t *testing.T) {
-	s := start(t, s3server.Config{Notify: func(s3server.Event) {}, EventARNs: []string{"arn:aws:sns:*:events", "arn:aws:sqs:*:jobs"}})
+	s := start(t, s3server.Config{
+		Notify:    func(s3server.Event) {},
+		EventARNs: []string{"arn:aws:sns:*:events", "arn:aws:sqs:*:jobs"},
+	})
 	const arn, event = "<Topic>arn:aws:sns:us-east-1:1:events</Topic>", "<Event>s3:ObjectCreated:*</Event>"
 	topicRule := func(content string) string { return "<TopicConfiguration>" + content + "</TopicConfiguration>" }
 	filter := func(rules string) string {
@@ -113,7 +118,8 @@ func TestNotificationConfigurationRefused(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			response, body := s.signedSend(t, "PUT", "/photos?notification", "<NotificationConfiguration>"+tt.document+"</NotificationConfiguration>", nil)
+			response, body := s.signedSend(t, "PUT", "/photos?notification",
+				"<NotificationConfiguration>"+tt.document+"</NotificationConfiguration>", nil)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			e := parseError(t, body)
 			require.Equal(t, tt.code, e.Code, body)
@@ -124,7 +130,9 @@ func TestNotificationConfigurationRefused(t *testing.T) {
 	}
 
 	unknown := "<NotificationConfiguration>" + topicRule("<Topic>arn:aws:sns:us-east-1:1:other</Topic>"+event) + "</NotificationConfiguration>"
-	response, body := s.signedSend(t, "PUT", "/photos?notification", unknown, map[string]string{"X-Amz-Skip-Destination-Validation": "true"})
+	response, body := s.signedSend(t, "PUT", "/photos?notification", unknown, map[string]string{
+		"X-Amz-Skip-Destination-Validation": "true",
+	})
 	require.Equal(t, 200, response.StatusCode, body)
 
 	queue := "<NotificationConfiguration><QueueConfiguration><Queue>arn:aws:sqs:us-east-1:1:jobs</Queue>" + event + "</QueueConfiguration></NotificationConfiguration>"
@@ -155,7 +163,11 @@ func TestEventsOfRequests(t *testing.T) {
 	require.Equal(t, s3server.DefaultAccountID, box.events[0].BucketOwner)
 	require.Equal(t, []string{"ObjectCreated:Put a b"}, box.take())
 
-	_, err := s.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: name, Key: aws.String("c"), CopySource: aws.String("photos/a%20b")})
+	_, err := s.CopyObject(t.Context(), &s3.CopyObjectInput{
+		Bucket:     name,
+		Key:        aws.String("c"),
+		CopySource: aws.String("photos/a%20b"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectCreated:Copy c"}, box.take())
 
@@ -172,9 +184,16 @@ func TestEventsOfRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectCreated:CompleteMultipartUpload m"}, box.take())
 
-	_, err = s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{Bucket: name, Key: aws.String("c"), Tagging: &types.Tagging{TagSet: []types.Tag{}}})
+	_, err = s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
+		Bucket:  name,
+		Key:     aws.String("c"),
+		Tagging: &types.Tagging{TagSet: []types.Tag{}},
+	})
 	require.NoError(t, err)
-	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{Bucket: name, Key: aws.String("c")})
+	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{
+		Bucket: name,
+		Key:    aws.String("c"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectTagging:Put c", "ObjectTagging:Delete c"}, box.take())
 
@@ -185,7 +204,11 @@ func TestEventsOfRequests(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: name, Key: aws.String("c"), ACL: types.ObjectCannedACLPrivate})
+	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{
+		Bucket: name,
+		Key:    aws.String("c"),
+		ACL:    types.ObjectCannedACLPrivate,
+	})
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectAcl:Put c"}, box.take())
 
@@ -196,10 +219,14 @@ func TestEventsOfRequests(t *testing.T) {
 	s.remove(t, "c", "")
 	_, err = s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: name,
-		Delete: &types.Delete{Quiet: aws.Bool(true), Objects: []types.ObjectIdentifier{{Key: aws.String("m")}, {Key: aws.String("a b")}}},
+		Delete: &types.Delete{
+			Quiet:   aws.Bool(true),
+			Objects: []types.ObjectIdentifier{{Key: aws.String("m")}, {Key: aws.String("a b")}},
+		},
 	})
 	require.NoError(t, err)
-	require.Equal(t, []string{"ObjectRemoved:Delete c", "ObjectRemoved:Delete m", "ObjectRemoved:Delete a b"}, box.take())
+	require.Equal(t,
+		[]string{"ObjectRemoved:Delete c", "ObjectRemoved:Delete m", "ObjectRemoved:Delete a b"}, box.take())
 
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	s.put(t, "v", "x")
@@ -207,9 +234,15 @@ func TestEventsOfRequests(t *testing.T) {
 	require.NotEmpty(t, box.events[1].VersionID)
 	require.Less(t, box.events[0].Sequencer, box.events[1].Sequencer)
 	s.remove(t, "v", box.events[1].VersionID)
-	require.Equal(t, []string{"ObjectCreated:Put v", "ObjectRemoved:DeleteMarkerCreated v", "ObjectRemoved:Delete v"}, box.take())
+	require.Equal(t,
+		[]string{"ObjectCreated:Put v", "ObjectRemoved:DeleteMarkerCreated v", "ObjectRemoved:Delete v"}, box.take())
 
-	_, err = s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: name, Key: aws.String("v"), IfNoneMatch: aws.String("*"), Body: strings.NewReader("y")})
+	_, err = s.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket:      name,
+		Key:         aws.String("v"),
+		IfNoneMatch: aws.String("*"),
+		Body:        strings.NewReader("y"),
+	})
 	require.Error(t, err)
 	require.Empty(t, box.take(), "a request that fails has no event")
 }
@@ -218,7 +251,8 @@ func TestEventsOfRequests(t *testing.T) {
 func TestEventsAreFiltered(t *testing.T) {
 	var box inbox
 	s := start(t, s3server.Config{Notify: box.add})
-	require.NoError(t, s.notify(t, filtered(topic("", types.EventS3ObjectCreatedPut), "in/", ".jpg"), filtered(topic("", types.EventS3ObjectCreated), "in/", ".png")))
+	require.NoError(t,
+		s.notify(t, filtered(topic("", types.EventS3ObjectCreatedPut), "in/", ".jpg"), filtered(topic("", types.EventS3ObjectCreated), "in/", ".png")))
 	for _, key := range []string{"in/a.jpg", "in/a.gif", "out/a.jpg", "in/a.png"} {
 		s.put(t, key, "x")
 	}
@@ -230,7 +264,8 @@ func TestEventsAreFiltered(t *testing.T) {
 func TestEventsOfLifecycleRules(t *testing.T) {
 	var box inbox
 	s := start(t, s3server.Config{Notify: box.add, LifecycleDay: time.Hour})
-	require.NoError(t, s.notify(t, topic("", types.EventS3LifecycleExpiration, types.EventS3LifecycleTransition)))
+	require.NoError(t,
+		s.notify(t, topic("", types.EventS3LifecycleExpiration, types.EventS3LifecycleTransition)))
 	s.put(t, "a", "x")
 	s.put(t, "b", strings.Repeat("x", 50<<10))
 	s.live(t, rule("a", "<Expiration><Days>1</Days></Expiration>")+
@@ -315,14 +350,15 @@ func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
 	var bodies []string
 	started := make(chan bool, 10)
 	proceed := make(chan bool)
-	server, err := s3server.Start(s3server.Config{Buckets: []string{bucket}, WebhookURL: startHook(t, func(body string) int {
-		started <- true
-		<-proceed
-		mu.Lock()
-		defer mu.Unlock()
-		bodies = append(bodies, body)
-		return 200
-	})})
+	server, err := s3server.Start(s3server.Config{Buckets: []string{bucket}, WebhookURL: startHook(t,
+		func(body string) int {
+			started <- true
+			<-proceed
+			mu.Lock()
+			defer mu.Unlock()
+			bodies = append(bodies, body)
+			return 200
+		})})
 	require.NoError(t, err)
 	s := &store{server: server, http: server.Client(), clock: &clock{}}
 	s.Client = s.client()

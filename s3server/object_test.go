@@ -18,7 +18,8 @@ import (
 // everyKey has keys that S3 stores and other stores may not.
 var everyKey = []string{
 	"a", "a/b", "a-b", "a0", "A", "with space", "plus+sign", "per%cent", "per%25cent", "what?", "hash#", "é", "😀.png",
-	"a&b=c;d", "quote\"'<>", "trailing/", "a//b", "/leading", strings.Repeat("s", 300), strings.Repeat("k", 1024), "a\x01b", "a~b", "*", "(1)",
+	"a&b=c;d", "quote\"'<>", "trailing/", "a//b", "/leading", strings.Repeat("s",
+		300), strings.Repeat("k", 1024), "a\x01b", "a~b", "*", "(1)",
 }
 
 // GetObject returns the content of an object of any key.
@@ -71,7 +72,10 @@ func TestGetObjectReturnsWrite(t *testing.T) {
 	require.Equal(t, "gzip", *head.ContentEncoding)
 	require.Equal(t, "inline", *head.ContentDisposition)
 	require.Equal(t, "de", *head.ContentLanguage)
-	require.Equal(t, map[string]string{"one": "1", "umlaut": "=?UTF-8?b?w6Q=?="}, head.Metadata, "a value beyond ASCII must be returned encoded")
+	require.Equal(t, map[string]string{
+		"one":    "1",
+		"umlaut": "=?UTF-8?b?w6Q=?=",
+	}, head.Metadata, "a value beyond ASCII must be returned encoded")
 	require.Equal(t, types.StorageClassStandardIa, head.StorageClass)
 	require.Equal(t, int64(5), *head.ContentLength)
 	require.Equal(t, put.ETag, head.ETag)
@@ -114,7 +118,13 @@ func TestConditionsOfPut(t *testing.T) {
 		"update, absent":              {key: "new", match: `"x"`, status: 404, code: "NoSuchKey"},
 		"update anything":             {key: "old", match: "*"},
 		"update anything, absent":     {key: "new", match: "*", status: 404, code: "NoSuchKey"},
-		"both":                        {key: "old", none: "*", match: "ETAG", status: 501, code: "NotImplemented"},
+		"both": {
+			key:    "old",
+			none:   "*",
+			match:  "ETAG",
+			status: 501,
+			code:   "NotImplemented",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -171,18 +181,62 @@ func TestConditionsOfRead(t *testing.T) {
 		status int
 		code   string
 	}{
-		"match, the same":                 {s3.GetObjectInput{IfMatch: &etag}, 0, ""},
-		"match, another":                  {s3.GetObjectInput{IfMatch: aws.String(`"x"`)}, 412, "PreconditionFailed"},
-		"none match, the same":            {s3.GetObjectInput{IfNoneMatch: &etag}, 304, "NotModified"},
-		"none match, another":             {s3.GetObjectInput{IfNoneMatch: aws.String(`"x"`)}, 0, ""},
-		"modified since, yes":             {s3.GetObjectInput{IfModifiedSince: &past}, 0, ""},
-		"modified since, no":              {s3.GetObjectInput{IfModifiedSince: &future}, 304, "NotModified"},
-		"unmodified since, no":            {s3.GetObjectInput{IfUnmodifiedSince: &past}, 412, "PreconditionFailed"},
-		"match rules over the date":       {s3.GetObjectInput{IfMatch: &etag, IfUnmodifiedSince: &past}, 0, ""},
-		"missing, with a condition":       {s3.GetObjectInput{Key: aws.String("none"), IfMatch: &etag}, 404, "NoSuchKey"},
-		"missing bucket":                  {s3.GetObjectInput{Bucket: aws.String("none")}, 404, "NoSuchBucket"},
-		"a version in a bucket with none": {s3.GetObjectInput{VersionId: aws.String(strings.Repeat("v", 32))}, 404, "NoSuchVersion"},
-		"an invalid version":              {s3.GetObjectInput{VersionId: aws.String("x")}, 400, "InvalidArgument"},
+		"match, the same": {in: s3.GetObjectInput{IfMatch: &etag}, status: 0, code: ""},
+		"match, another": {
+			in:     s3.GetObjectInput{IfMatch: aws.String(`"x"`)},
+			status: 412,
+			code:   "PreconditionFailed",
+		},
+		"none match, the same": {
+			in:     s3.GetObjectInput{IfNoneMatch: &etag},
+			status: 304,
+			code:   "NotModified",
+		},
+		"none match, another": {
+			in:     s3.GetObjectInput{IfNoneMatch: aws.String(`"x"`)},
+			status: 0,
+			code:   "",
+		},
+		"modified since, yes": {
+			in:     s3.GetObjectInput{IfModifiedSince: &past},
+			status: 0,
+			code:   "",
+		},
+		"modified since, no": {
+			in:     s3.GetObjectInput{IfModifiedSince: &future},
+			status: 304,
+			code:   "NotModified",
+		},
+		"unmodified since, no": {
+			in:     s3.GetObjectInput{IfUnmodifiedSince: &past},
+			status: 412,
+			code:   "PreconditionFailed",
+		},
+		"match rules over the date": {
+			in:     s3.GetObjectInput{IfMatch: &etag, IfUnmodifiedSince: &past},
+			status: 0,
+			code:   "",
+		},
+		"missing, with a condition": {
+			in:     s3.GetObjectInput{Key: aws.String("none"), IfMatch: &etag},
+			status: 404,
+			code:   "NoSuchKey",
+		},
+		"missing bucket": {
+			in:     s3.GetObjectInput{Bucket: aws.String("none")},
+			status: 404,
+			code:   "NoSuchBucket",
+		},
+		"a version in a bucket with none": {
+			in:     s3.GetObjectInput{VersionId: aws.String(strings.Repeat("v", 32))},
+			status: 404,
+			code:   "NoSuchVersion",
+		},
+		"an invalid version": {
+			in:     s3.GetObjectInput{VersionId: aws.String("x")},
+			status: 400,
+			code:   "InvalidArgument",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -209,17 +263,37 @@ func TestGetObjectRanges(t *testing.T) {
 	s.put(t, "k", "0123456789")
 	s.put(t, "empty", "")
 	tests := map[string]struct{ key, span, want, contentRange string }{
-		"from, to":                  {key: "k", span: "bytes=2-4", want: "234", contentRange: "bytes 2-4/10"},
-		"from":                      {key: "k", span: "bytes=7-", want: "789", contentRange: "bytes 7-9/10"},
-		"the last":                  {key: "k", span: "bytes=-3", want: "789", contentRange: "bytes 7-9/10"},
-		"more than there is":        {key: "k", span: "bytes=8-99", want: "89", contentRange: "bytes 8-9/10"},
-		"the last, more than all":   {key: "k", span: "bytes=-99", want: "0123456789", contentRange: "bytes 0-9/10"},
-		"backwards is no range":     {key: "k", span: "bytes=5-4", want: "0123456789"},
-		"two are no range":          {key: "k", span: "bytes=0-1,3-4", want: "0123456789"},
-		"other units are no range":  {key: "k", span: "lines=0-1", want: "0123456789"},
-		"to, of 20 digits":          {key: "k", span: "bytes=8-99999999999999999999", want: "89", contentRange: "bytes 8-9/10"},
-		"the last, of 20 digits":    {key: "k", span: "bytes=-99999999999999999999", want: "0123456789", contentRange: "bytes 0-9/10"},
-		"from, of 20 digits":        {key: "k", span: "bytes=99999999999999999999-", want: "416", contentRange: "bytes */10"},
+		"from, to":           {key: "k", span: "bytes=2-4", want: "234", contentRange: "bytes 2-4/10"},
+		"from":               {key: "k", span: "bytes=7-", want: "789", contentRange: "bytes 7-9/10"},
+		"the last":           {key: "k", span: "bytes=-3", want: "789", contentRange: "bytes 7-9/10"},
+		"more than there is": {key: "k", span: "bytes=8-99", want: "89", contentRange: "bytes 8-9/10"},
+		"the last, more than all": {
+			key:          "k",
+			span:         "bytes=-99",
+			want:         "0123456789",
+			contentRange: "bytes 0-9/10",
+		},
+		"backwards is no range":    {key: "k", span: "bytes=5-4", want: "0123456789"},
+		"two are no range":         {key: "k", span: "bytes=0-1,3-4", want: "0123456789"},
+		"other units are no range": {key: "k", span: "lines=0-1", want: "0123456789"},
+		"to, of 20 digits": {
+			key:          "k",
+			span:         "bytes=8-99999999999999999999",
+			want:         "89",
+			contentRange: "bytes 8-9/10",
+		},
+		"the last, of 20 digits": {
+			key:          "k",
+			span:         "bytes=-99999999999999999999",
+			want:         "0123456789",
+			contentRange: "bytes 0-9/10",
+		},
+		"from, of 20 digits": {
+			key:          "k",
+			span:         "bytes=99999999999999999999-",
+			want:         "416",
+			contentRange: "bytes */10",
+		},
 		"at the end":                {key: "k", span: "bytes=10-", want: "416", contentRange: "bytes */10"},
 		"past the end":              {key: "k", span: "bytes=11-12", want: "416", contentRange: "bytes */10"},
 		"the last none":             {key: "k", span: "bytes=-0", want: "416", contentRange: "bytes */10"},
@@ -228,7 +302,10 @@ func TestGetObjectRanges(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &tt.key})
+			presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{
+				Bucket: aws.String(bucket),
+				Key:    &tt.key,
+			})
 			require.NoError(t, err)
 			response, body := s.send(t, "GET", presigned.URL, nil, map[string][]string{"Range": {tt.span}})
 			require.Equal(t, tt.contentRange, response.Header.Get("Content-Range"))
@@ -247,7 +324,10 @@ func TestGetObjectRanges(t *testing.T) {
 func TestGetObjectRangesWithIfRange(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "0123456789")
-	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 	old := *head.ETag
 	modified := *head.LastModified
@@ -299,38 +379,38 @@ func TestChecksums(t *testing.T) {
 		in    func(*s3.PutObjectInput)
 		code  string
 	}{
-		"CRC32C in a header": {start, func(input *s3.PutObjectInput) {
+		"CRC32C in a header": {start: start, in: func(input *s3.PutObjectInput) {
 			input.ChecksumCRC32C = aws.String(crc32c)
-		}, ""},
-		"CRC32C in a header, wrong": {start, func(input *s3.PutObjectInput) {
+		}, code: ""},
+		"CRC32C in a header, wrong": {start: start, in: func(input *s3.PutObjectInput) {
 			input.ChecksumCRC32C = aws.String("AAAAAA==")
-		}, "BadDigest"},
-		"CRC32C, invalid": {start, func(input *s3.PutObjectInput) {
+		}, code: "BadDigest"},
+		"CRC32C, invalid": {start: start, in: func(input *s3.PutObjectInput) {
 			input.ChecksumCRC32C = aws.String("AAAA")
-		}, "InvalidRequest"},
-		"CRC32C in a trailer": {startTLS, func(input *s3.PutObjectInput) {
+		}, code: "InvalidRequest"},
+		"CRC32C in a trailer": {start: startTLS, in: func(input *s3.PutObjectInput) {
 			input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
-		}, ""},
-		"CRC64NVME in a trailer": {startTLS, func(input *s3.PutObjectInput) {
+		}, code: ""},
+		"CRC64NVME in a trailer": {start: startTLS, in: func(input *s3.PutObjectInput) {
 			input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme
-		}, ""},
-		"SHA256 in a trailer": {startTLS, func(input *s3.PutObjectInput) {
+		}, code: ""},
+		"SHA256 in a trailer": {start: startTLS, in: func(input *s3.PutObjectInput) {
 			input.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
-		}, ""},
-		"the SDK's own": {start, func(*s3.PutObjectInput) {}, ""},
-		"Content-MD5": {start, func(input *s3.PutObjectInput) {
+		}, code: ""},
+		"the SDK's own": {start: start, in: func(*s3.PutObjectInput) {}, code: ""},
+		"Content-MD5": {start: start, in: func(input *s3.PutObjectInput) {
 			input.ContentMD5 = aws.String("JfnnlDI7RTiF9RgfG2JNCw==")
-		}, ""},
-		"Content-MD5, wrong": {start, func(input *s3.PutObjectInput) {
+		}, code: ""},
+		"Content-MD5, wrong": {start: start, in: func(input *s3.PutObjectInput) {
 			input.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==")
-		}, "BadDigest"},
-		"Content-MD5, invalid": {start, func(input *s3.PutObjectInput) {
+		}, code: "BadDigest"},
+		"Content-MD5, invalid": {start: start, in: func(input *s3.PutObjectInput) {
 			input.ContentMD5 = aws.String("AAAA")
-		}, "InvalidDigest"},
-		"two": {start, func(input *s3.PutObjectInput) {
+		}, code: "InvalidDigest"},
+		"two": {start: start, in: func(input *s3.PutObjectInput) {
 			input.ChecksumCRC32C = aws.String(crc32c)
 			input.ChecksumCRC32 = aws.String("y/Q5Jg==")
-		}, "InvalidRequest"},
+		}, code: "InvalidRequest"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -345,7 +425,11 @@ func TestChecksums(t *testing.T) {
 			}
 			require.NoError(t, err)
 
-			output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: input.Bucket, Key: input.Key, ChecksumMode: types.ChecksumModeEnabled})
+			output, err := s.GetObject(t.Context(), &s3.GetObjectInput{
+				Bucket:       input.Bucket,
+				Key:          input.Key,
+				ChecksumMode: types.ChecksumModeEnabled,
+			})
 			require.NoError(t, err)
 			require.Equal(t, types.ChecksumTypeFullObject, output.ChecksumType)
 			require.Nil(t, output.ContentEncoding, "aws-chunked describes only the transfer")

@@ -44,7 +44,8 @@ func (d slowDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest
 // If a client disconnects during CompleteMultipartUpload, the completion continues. Joining encrypted parts may
 // take longer than a client waits.
 func TestCompleteOutlivesClient(t *testing.T) {
-	service := slowService{memstore.NewServiceDriver(memstore.ServiceConfig{}), make(chan struct{}, 2), make(chan struct{})}
+	service := slowService{memstore.NewServiceDriver(memstore.ServiceConfig{}), make(chan struct{},
+		2), make(chan struct{})}
 	s := start(t, s3server.Config{Service: service})
 	upload := s.begin(t, "k")
 	input := completeInput("k", upload, s.part(t, "k", upload, 1, "content"))
@@ -78,7 +79,8 @@ func TestCompleteOutlivesClient(t *testing.T) {
 
 // Close ends a completion that is still running.
 func TestCompleteEndsWithServer(t *testing.T) {
-	service := slowService{memstore.NewServiceDriver(memstore.ServiceConfig{}), make(chan struct{}, 2), make(chan struct{})}
+	service := slowService{memstore.NewServiceDriver(memstore.ServiceConfig{}), make(chan struct{},
+		2), make(chan struct{})}
 	s := start(t, s3server.Config{Service: service})
 	upload := s.begin(t, "k")
 	input := completeInput("k", upload, s.part(t, "k", upload, 1, "content"))

@@ -22,17 +22,24 @@ import (
 // public.
 func (s *store) openBucket(t *testing.T) {
 	t.Helper()
-	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
+	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
 }
 
 func (s *store) setPolicy(document string) error {
-	_, err := s.PutBucketPolicy(context.Background(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &document})
+	_, err := s.PutBucketPolicy(context.Background(), &s3.PutBucketPolicyInput{
+		Bucket: aws.String(bucket),
+		Policy: &document,
+	})
 	return err
 }
 
 // sendAs sends a request that one of the keys of twoAccounts signs, or nobody with -1.
-func (s *store) sendAs(t *testing.T, key int, method, path, body string, header map[string]string) (*http.Response, string) {
+func (s *store) sendAs(
+	t *testing.T, key int, method, path, body string, header map[string]string,
+) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.server.URL+path, strings.NewReader(body))
 	require.NoError(t, err)
@@ -78,7 +85,8 @@ func statement(effect, action, resource, condition string) string {
 	if condition != "" {
 		condition = `,"Condition":` + condition
 	}
-	return fmt.Sprintf(`{"Effect":%q,"Principal":"*","Action":%q,"Resource":%s%s}`, effect, action, resource, condition)
+	return fmt.Sprintf(`{"Effect":%q,"Principal":"*","Action":%q,"Resource":%s%s}`, effect, action,
+		resource, condition)
 }
 
 // The bucket's policy decides which requests succeed.
@@ -102,12 +110,48 @@ func TestPolicyDecides(t *testing.T) {
 	elsewhere := `{"IpAddress":{"aws:SourceIp":["10.0.0.0/8","2001:db8::/32"]}}`
 
 	for name, test := range map[string]row{
-		"an Allow":                              {statements: allowGet, as: nobody, method: "GET", path: "/photos/k", status: 200},
-		"an Allow, for another account":         {statements: allowGet, as: others, method: "GET", path: "/photos/k", status: 200},
-		"an Allow of something else":            {statements: allowGet, as: nobody, method: "PUT", path: "/photos/k", status: 403},
-		"no Allow":                              {statements: allowGet, as: others, method: "GET", path: "/photos?versioning", status: 403},
-		"AWS's Deny without TLS":                {statements: insecure, as: nobody, method: "GET", path: "/photos/k", status: 403},
-		"AWS's Deny without TLS, for the owner": {statements: insecure, as: mine, method: "GET", path: "/photos/k", status: 403},
+		"an Allow": {
+			statements: allowGet,
+			as:         nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		"an Allow, for another account": {
+			statements: allowGet,
+			as:         others,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		"an Allow of something else": {
+			statements: allowGet,
+			as:         nobody,
+			method:     "PUT",
+			path:       "/photos/k",
+			status:     403,
+		},
+		"no Allow": {
+			statements: allowGet,
+			as:         others,
+			method:     "GET",
+			path:       "/photos?versioning",
+			status:     403,
+		},
+		"AWS's Deny without TLS": {
+			statements: insecure,
+			as:         nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+		"AWS's Deny without TLS, for the owner": {
+			statements: insecure,
+			as:         mine,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
 		"a Deny with TLS": {
 			statements: allowGet + "," + denying("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":true}}`),
 			as:         nobody,
@@ -165,11 +209,12 @@ func TestPolicyDecides(t *testing.T) {
 			status:     200,
 		},
 		"an account by its ARN": {
-			statements: strings.Replace(allowGet, `"*"`, `{"AWS":["arn:aws:iam::1:root","arn:aws:iam::210987654321:root"]}`, 1),
-			as:         others,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
+			statements: strings.Replace(allowGet, `"*"`,
+				`{"AWS":["arn:aws:iam::1:root","arn:aws:iam::210987654321:root"]}`, 1),
+			as:     others,
+			method: "GET",
+			path:   "/photos/k",
+			status: 200,
 		},
 		"an account, for nobody": {
 			statements: strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1),
@@ -257,18 +302,20 @@ func TestPolicyDecides(t *testing.T) {
 		},
 		"a missing key": {statements: allowGet, as: others, method: "GET", path: "/photos/none", status: 403},
 		"a missing key that may be listed": {
-			statements: allowGet + "," + allowing("s3:ListBucket", inBucket, `{"StringLike":{"s3:prefix":"no*"}}`),
-			as:         others,
-			method:     "GET",
-			path:       "/photos/none",
-			status:     404,
+			statements: allowGet + "," + allowing("s3:ListBucket", inBucket,
+				`{"StringLike":{"s3:prefix":"no*"}}`),
+			as:     others,
+			method: "GET",
+			path:   "/photos/none",
+			status: 404,
 		},
 		"a missing key that may not be listed": {
-			statements: allowGet + "," + allowing("s3:ListBucket", inBucket, `{"StringLike":{"s3:prefix":"x*"}}`),
-			as:         others,
-			method:     "GET",
-			path:       "/photos/none",
-			status:     403,
+			statements: allowGet + "," + allowing("s3:ListBucket", inBucket,
+				`{"StringLike":{"s3:prefix":"x*"}}`),
+			as:     others,
+			method: "GET",
+			path:   "/photos/none",
+			status: 403,
 		},
 		"an address of ours": {
 			statements: allowing("s3:GetObject", inKeys, loopback),
@@ -285,11 +332,12 @@ func TestPolicyDecides(t *testing.T) {
 			status:     403,
 		},
 		"not an address": {
-			statements: allowGet + "," + denying("s3:GetObject", inKeys, `{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
-			as:         mine,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
+			statements: allowGet + "," + denying("s3:GetObject", inKeys,
+				`{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
+			as:     mine,
+			method: "GET",
+			path:   "/photos/k",
+			status: 403,
 		},
 		"a referer": {
 			statements: allowing("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
@@ -307,26 +355,29 @@ func TestPolicyDecides(t *testing.T) {
 			status:     403,
 		},
 		"no referer, if there is one": {
-			statements: allowing("s3:GetObject", inKeys, `{"StringLikeIfExists":{"aws:Referer":"http://e.com/*"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
+			statements: allowing("s3:GetObject", inKeys,
+				`{"StringLikeIfExists":{"aws:Referer":"http://e.com/*"}}`),
+			as:     nobody,
+			method: "GET",
+			path:   "/photos/k",
+			status: 200,
 		},
 		"a user agent": {
-			statements: allowing("s3:GetObject", inKeys, `{"StringNotEqualsIgnoreCase":{"aws:UserAgent":"BOT"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			header:     headerOf("User-Agent", "bot"),
-			status:     403,
+			statements: allowing("s3:GetObject", inKeys,
+				`{"StringNotEqualsIgnoreCase":{"aws:UserAgent":"BOT"}}`),
+			as:     nobody,
+			method: "GET",
+			path:   "/photos/k",
+			header: headerOf("User-Agent", "bot"),
+			status: 403,
 		},
 		"a prefix": {
-			statements: allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"],"s3:delimiter":"/"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos?list-type=2&prefix=b/&delimiter=/",
-			status:     200,
+			statements: allowing("s3:ListBucket", inBucket,
+				`{"StringEquals":{"s3:prefix":["a/","b/"],"s3:delimiter":"/"}}`),
+			as:     nobody,
+			method: "GET",
+			path:   "/photos?list-type=2&prefix=b/&delimiter=/",
+			status: 200,
 		},
 		"a resource with a star as a character": {
 			statements: allowing("s3:GetObject", `"arn:aws:s3:::photos/${*}"`, ""),
@@ -472,85 +523,96 @@ func TestPolicyDecides(t *testing.T) {
 			status:     403,
 		},
 		"a tag of the object": {
-			statements: allowing("s3:GetObject", inKeys, `{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/tagged",
-			status:     200,
+			statements: allowing("s3:GetObject", inKeys,
+				`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+			as:     nobody,
+			method: "GET",
+			path:   "/photos/tagged",
+			status: 200,
 		},
 		"no tag of the object": {
-			statements: allowing("s3:GetObject", inKeys, `{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
+			statements: allowing("s3:GetObject", inKeys,
+				`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+			as:     nobody,
+			method: "GET",
+			path:   "/photos/k",
+			status: 403,
 		},
 		"a tag of an object that is overwritten": {
-			statements: allowing("s3:PutObject", inKeys, `{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-			as:         others,
-			method:     "PUT",
-			path:       "/photos/tagged",
-			status:     403,
+			statements: allowing("s3:PutObject", inKeys,
+				`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+			as:     others,
+			method: "PUT",
+			path:   "/photos/tagged",
+			status: 403,
 		},
 		"a tag of an object that is removed": {
-			statements: allowing("s3:DeleteObject", inKeys, `{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-			as:         others,
-			method:     "DELETE",
-			path:       "/photos/tagged",
-			status:     403,
+			statements: allowing("s3:DeleteObject", inKeys,
+				`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+			as:     others,
+			method: "DELETE",
+			path:   "/photos/tagged",
+			status: 403,
 		},
 		"a Deny of overwriting without a tag": {
-			statements: denying("s3:PutObject", inKeys, `{"StringNotEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/tagged",
-			status:     403,
+			statements: denying("s3:PutObject", inKeys,
+				`{"StringNotEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+			as:     mine,
+			method: "PUT",
+			path:   "/photos/tagged",
+			status: 403,
 		},
 		"a tag of the write": {
-			statements: allowing("s3:PutObject*", inKeys, `{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
-			as:         others,
-			method:     "PUT",
-			path:       "/photos/k",
-			header:     headerOf("X-Amz-Tagging", "kind=public"),
-			status:     200,
+			statements: allowing("s3:PutObject*", inKeys,
+				`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
+			as:     others,
+			method: "PUT",
+			path:   "/photos/k",
+			header: headerOf("X-Amz-Tagging", "kind=public"),
+			status: 200,
 		},
 		"no tag of the write": {
-			statements: allowing("s3:PutObject*", inKeys, `{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
-			as:         others,
-			method:     "PUT",
-			path:       "/photos/k",
-			status:     403,
+			statements: allowing("s3:PutObject*", inKeys,
+				`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
+			as:     others,
+			method: "PUT",
+			path:   "/photos/k",
+			status: 403,
 		},
 		"all names of tags": {
-			statements: allowing("s3:PutObject*", inKeys, `{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-			as:         others,
-			method:     "PUT",
-			path:       "/photos/k",
-			header:     headerOf("X-Amz-Tagging", "kind=a&size=b"),
-			status:     200,
+			statements: allowing("s3:PutObject*", inKeys,
+				`{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
+			as:     others,
+			method: "PUT",
+			path:   "/photos/k",
+			header: headerOf("X-Amz-Tagging", "kind=a&size=b"),
+			status: 200,
 		},
 		"not all names of tags": {
-			statements: allowing("s3:PutObject*", inKeys, `{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-			as:         others,
-			method:     "PUT",
-			path:       "/photos/k",
-			header:     headerOf("X-Amz-Tagging", "kind=a&shape=b"),
-			status:     403,
+			statements: allowing("s3:PutObject*", inKeys,
+				`{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
+			as:     others,
+			method: "PUT",
+			path:   "/photos/k",
+			header: headerOf("X-Amz-Tagging", "kind=a&shape=b"),
+			status: 403,
 		},
 		"any name of tags": {
-			statements: allowing("s3:PutObject*", inKeys, `{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-			as:         others,
-			method:     "PUT",
-			path:       "/photos/k",
-			header:     headerOf("X-Amz-Tagging", "kind=a&shape=b"),
-			status:     200,
+			statements: allowing("s3:PutObject*", inKeys,
+				`{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
+			as:     others,
+			method: "PUT",
+			path:   "/photos/k",
+			header: headerOf("X-Amz-Tagging", "kind=a&shape=b"),
+			status: 200,
 		},
 		"no name of tags": {
-			statements: allowing("s3:PutObject*", inKeys, `{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-			as:         others,
-			method:     "PUT",
-			path:       "/photos/k",
-			status:     403,
+			statements: allowing("s3:PutObject*", inKeys,
+				`{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
+			as:     others,
+			method: "PUT",
+			path:   "/photos/k",
+			status: 403,
 		},
 		"tags without permission": {
 			statements: allowing("s3:PutObject", inKeys, ""),
@@ -561,34 +623,38 @@ func TestPolicyDecides(t *testing.T) {
 			status:     403,
 		},
 		"encryption that is missing": {
-			statements: denying("s3:PutObject", inKeys, `{"Null":{"s3:x-amz-server-side-encryption":"true"}}`),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/k",
-			status:     403,
+			statements: denying("s3:PutObject", inKeys,
+				`{"Null":{"s3:x-amz-server-side-encryption":"true"}}`),
+			as:     mine,
+			method: "PUT",
+			path:   "/photos/k",
+			status: 403,
 		},
 		"encryption that is there": {
-			statements: denying("s3:PutObject", inKeys, `{"Null":{"s3:x-amz-server-side-encryption":"true"}}`),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/k",
-			header:     headerOf("X-Amz-Server-Side-Encryption", "AES256"),
-			status:     200,
+			statements: denying("s3:PutObject", inKeys,
+				`{"Null":{"s3:x-amz-server-side-encryption":"true"}}`),
+			as:     mine,
+			method: "PUT",
+			path:   "/photos/k",
+			header: headerOf("X-Amz-Server-Side-Encryption", "AES256"),
+			status: 200,
 		},
 		"another encryption": {
-			statements: denying("s3:PutObject", inKeys, `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/k",
-			header:     headerOf("X-Amz-Server-Side-Encryption", "AES256"),
-			status:     403,
+			statements: denying("s3:PutObject", inKeys,
+				`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
+			as:     mine,
+			method: "PUT",
+			path:   "/photos/k",
+			header: headerOf("X-Amz-Server-Side-Encryption", "AES256"),
+			status: 403,
 		},
 		"no encryption, and not another": {
-			statements: denying("s3:PutObject", inKeys, `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/k",
-			status:     403,
+			statements: denying("s3:PutObject", inKeys,
+				`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
+			as:     mine,
+			method: "PUT",
+			path:   "/photos/k",
+			status: 403,
 		},
 		"a canned list that a Deny names": {
 			statements: denying("s3:PutObject", inKeys, `{"StringLike":{"s3:x-amz-acl":"bucket-*"}}`),
@@ -607,33 +673,37 @@ func TestPolicyDecides(t *testing.T) {
 			status:     403,
 		},
 		"a canned list with permission": {
-			statements: allowing("s3:PutObject*", inKeys, `{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),
-			as:         others,
-			method:     "PUT",
-			path:       "/photos/k",
-			header:     headerOf("X-Amz-Acl", "bucket-owner-full-control"),
-			status:     200,
+			statements: allowing("s3:PutObject*", inKeys,
+				`{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),
+			as:     others,
+			method: "PUT",
+			path:   "/photos/k",
+			header: headerOf("X-Amz-Acl", "bucket-owner-full-control"),
+			status: 200,
 		},
 		"a time that has come": {
-			statements: allowing("s3:GetObject", inKeys, `{"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"DateLessThan":{"aws:EpochTime":"4102444800"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
+			statements: allowing("s3:GetObject", inKeys,
+				`{"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"DateLessThan":{"aws:EpochTime":"4102444800"}}`),
+			as:     nobody,
+			method: "GET",
+			path:   "/photos/k",
+			status: 200,
 		},
 		"a time that has not come": {
-			statements: allowing("s3:GetObject", inKeys, `{"DateGreaterThan":{"aws:CurrentTime":"2100-01-01"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
+			statements: allowing("s3:GetObject", inKeys,
+				`{"DateGreaterThan":{"aws:CurrentTime":"2100-01-01"}}`),
+			as:     nobody,
+			method: "GET",
+			path:   "/photos/k",
+			status: 403,
 		},
 		"two conditions of which one fails": {
-			statements: allowing("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"127.0.0.1"},"StringEquals":{"aws:Referer":"x"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
+			statements: allowing("s3:GetObject", inKeys,
+				`{"IpAddress":{"aws:SourceIp":"127.0.0.1"},"StringEquals":{"aws:Referer":"x"}}`),
+			as:     nobody,
+			method: "GET",
+			path:   "/photos/k",
+			status: 403,
 		},
 		"a condition of a VPC": {
 			statements: allowing("s3:GetObject", inKeys, `{"StringEquals":{"aws:SourceVpce":"vpce-1"}}`),
@@ -650,33 +720,37 @@ func TestPolicyDecides(t *testing.T) {
 			status:     403,
 		},
 		"an account as a condition": {
-			statements: allowing("s3:GetObject", inKeys, `{"StringEquals":{"aws:PrincipalAccount":"210987654321"}}`),
-			as:         others,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
+			statements: allowing("s3:GetObject", inKeys,
+				`{"StringEquals":{"aws:PrincipalAccount":"210987654321"}}`),
+			as:     others,
+			method: "GET",
+			path:   "/photos/k",
+			status: 200,
 		},
 		"an ARN as a condition": {
-			statements: allowing("s3:GetObject", inKeys, `{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}`),
-			as:         others,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
+			statements: allowing("s3:GetObject", inKeys,
+				`{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}`),
+			as:     others,
+			method: "GET",
+			path:   "/photos/k",
+			status: 200,
 		},
 		"an ARN as a condition, for nobody": {
-			statements: allowing("s3:GetObject", inKeys, `{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
+			statements: allowing("s3:GetObject", inKeys,
+				`{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}`),
+			as:     nobody,
+			method: "GET",
+			path:   "/photos/k",
+			status: 403,
 		},
 		"the source of a copy": {
-			statements: denying("s3:PutObject", inKeys, `{"StringLike":{"s3:x-amz-copy-source":"photos/ta*"}}`),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/l",
-			header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
-			status:     403,
+			statements: denying("s3:PutObject", inKeys,
+				`{"StringLike":{"s3:x-amz-copy-source":"photos/ta*"}}`),
+			as:     mine,
+			method: "PUT",
+			path:   "/photos/l",
+			header: headerOf("X-Amz-Copy-Source", "/photos/tagged"),
+			status: 403,
 		},
 		"a source that may not be read": {
 			statements: denying("s3:GetObject", `"arn:aws:s3:::photos/tagged"`, ""),
@@ -687,21 +761,29 @@ func TestPolicyDecides(t *testing.T) {
 			status:     403,
 		},
 		"a write only with a condition": {
-			statements: denying("s3:PutObject", inKeys, `{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/l",
-			status:     403,
+			statements: denying("s3:PutObject", inKeys,
+				`{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`),
+			as:     mine,
+			method: "PUT",
+			path:   "/photos/l",
+			status: 403,
 		},
 		"a write with a condition": {
-			statements: denying("s3:PutObject", inKeys, `{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/l",
-			header:     headerOf("If-None-Match", "*"),
-			status:     200,
+			statements: denying("s3:PutObject", inKeys,
+				`{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`),
+			as:     mine,
+			method: "PUT",
+			path:   "/photos/l",
+			header: headerOf("If-None-Match", "*"),
+			status: 200,
 		},
-		"a version without its own permission": {statements: allowGet, as: nobody, method: "GET", path: "/photos/k?versionId=null", status: 403},
+		"a version without its own permission": {
+			statements: allowGet,
+			as:         nobody,
+			method:     "GET",
+			path:       "/photos/k?versionId=null",
+			status:     403,
+		},
 		"a version with its own permission": {
 			statements: allowing("s3:GetObjectVersion", inKeys, ""),
 			as:         nobody,
@@ -730,7 +812,13 @@ func TestPolicyDecides(t *testing.T) {
 			path:       "/photos/k",
 			status:     204,
 		},
-		"tags of an object, for nobody": {statements: allowGet, as: nobody, method: "GET", path: "/photos/tagged?tagging", status: 403},
+		"tags of an object, for nobody": {
+			statements: allowGet,
+			as:         nobody,
+			method:     "GET",
+			path:       "/photos/tagged?tagging",
+			status:     403,
+		},
 		"tags of an object, with permission": {
 			statements: allowing("s3:GetObjectTagging", inKeys, ""),
 			as:         nobody,
@@ -739,11 +827,12 @@ func TestPolicyDecides(t *testing.T) {
 			status:     200,
 		},
 		"a canonical id as the principal, not ours": {
-			statements: strings.Replace(allowGet, `"*"`, `{"CanonicalUser":"75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a"}`, 1),
-			as:         others,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
+			statements: strings.Replace(allowGet, `"*"`,
+				`{"CanonicalUser":"75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a"}`, 1),
+			as:     others,
+			method: "GET",
+			path:   "/photos/k",
+			status: 403,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -766,11 +855,18 @@ func TestPolicyDecides(t *testing.T) {
 func TestPolicyJudgesSignatureAge(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
-	require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", inKeys, `{"NumericGreaterThan":{"s3:signatureAge":"600000"}}`)+`]}`))
+	require.NoError(t,
+		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", inKeys, `{"NumericGreaterThan":{"s3:signatureAge":"600000"}}`)+`]}`))
 	signer := s3.NewPresignClient(s.Client, s3.WithPresignExpires(time.Hour))
-	presigned, err := signer.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	presigned, err := signer.PresignGetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
-	form, err := signer.PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}, func(o *s3.PresignPostOptions) {
+	form, err := signer.PresignPostObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	}, func(o *s3.PresignPostOptions) {
 		o.Expires = time.Hour
 	})
 	require.NoError(t, err)
@@ -779,8 +875,8 @@ func TestPolicyJudgesSignatureAge(t *testing.T) {
 		age       time.Duration
 		got, sent int
 	}{
-		"young": {9 * time.Minute, 200, 204},
-		"old":   {11 * time.Minute, 403, 403},
+		"young": {age: 9 * time.Minute, got: 200, sent: 204},
+		"old":   {age: 11 * time.Minute, got: 403, sent: 403},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -799,14 +895,20 @@ func TestPolicyJudgesSignatureAge(t *testing.T) {
 func TestPolicyIgnoresHashInQuery(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
-	require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", inKeys, `{"StringEquals":{"s3:x-amz-content-sha256":"UNSIGNED-PAYLOAD"}}`)+`]}`))
+	require.NoError(t,
+		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", inKeys, `{"StringEquals":{"s3:x-amz-content-sha256":"UNSIGNED-PAYLOAD"}}`)+`]}`))
 
 	response, body := s.sendAs(t, mine, "GET", "/photos/k", "", nil)
 	require.Equal(t, 403, response.StatusCode, body)
-	r, err := http.NewRequestWithContext(t.Context(), "GET", s.server.URL+"/photos/k?X-Amz-Expires=60&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD", nil) // as the SDK for JavaScript signs
+	r, err := http.NewRequestWithContext(t.Context(), "GET",
+		s.server.URL+"/photos/k?X-Amz-Expires=60&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD", nil) // as the SDK for JavaScript signs
 	require.NoError(t, err)
-	as := aws.Credentials{AccessKeyID: twoAccounts[mine].AccessKeyID, SecretAccessKey: twoAccounts[mine].SecretKey}
-	signedURL, _, err := v4.NewSigner().PresignHTTP(t.Context(), as, r, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now())
+	as := aws.Credentials{
+		AccessKeyID:     twoAccounts[mine].AccessKeyID,
+		SecretAccessKey: twoAccounts[mine].SecretKey,
+	}
+	signedURL, _, err := v4.NewSigner().PresignHTTP(t.Context(), as, r, "UNSIGNED-PAYLOAD", "s3",
+		"us-east-1", time.Now())
 	require.NoError(t, err)
 	response, body = s.send(t, "GET", signedURL, nil, nil)
 	require.Equal(t, 200, response.StatusCode, body)
@@ -815,9 +917,12 @@ func TestPolicyIgnoresHashInQuery(t *testing.T) {
 // PutBucketPolicy refuses policies that the server does not understand.
 func TestPolicyRefused(t *testing.T) {
 	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
-	requireFailure(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+allowing("s3:ListBucket", inKeys, "")+`]}`), 400, "MalformedPolicy")
-	requireFailure(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:FlyObject", inKeys, "")+`]}`), 400, "MalformedPolicy")
-	requireFailure(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, "")+`]}`), 501, "NotImplemented")
+	requireFailure(t,
+		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+allowing("s3:ListBucket", inKeys, "")+`]}`), 400, "MalformedPolicy")
+	requireFailure(t,
+		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:FlyObject", inKeys, "")+`]}`), 400, "MalformedPolicy")
+	requireFailure(t,
+		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, "")+`]}`), 501, "NotImplemented")
 }
 
 // GetBucketPolicyStatus of a bucket without a policy fails with NoSuchBucketPolicy, even if an ACL makes the
@@ -825,7 +930,10 @@ func TestPolicyRefused(t *testing.T) {
 func TestPolicyStatusMissing(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.own(t, types.ObjectOwnershipObjectWriter)
-	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: types.BucketCannedACLPublicRead})
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
+		Bucket: aws.String(bucket),
+		ACL:    types.BucketCannedACLPublicRead,
+	})
 	require.NoError(t, err)
 	_, err = s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{Bucket: aws.String(bucket)})
 	requireFailure(t, err, 404, "NoSuchBucketPolicy")
@@ -835,9 +943,13 @@ func TestPolicyStatusMissing(t *testing.T) {
 // does not.
 func TestPolicyStatusIsAWSsRule(t *testing.T) {
 	s := start(t, s3server.Config{})
-	requireFailure(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+allowGet+`]}`), 403, "AccessDenied") // of the default public access block
-	require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:GetObject", inKeys, "")+`]}`))
-	status, err := s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{Bucket: aws.String(bucket)})
+	requireFailure(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+allowGet+`]}`), 403,
+		"AccessDenied") // of the default public access block
+	require.NoError(t,
+		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:GetObject", inKeys, "")+`]}`))
+	status, err := s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
 	require.False(t, *status.PolicyStatus.IsPublic)
 }
@@ -874,19 +986,31 @@ func TestPolicyJudgesLockOfDocument(t *testing.T) {
 			Bucket:                    aws.String(locking),
 			Key:                       aws.String("k"),
 			BypassGovernanceRetention: aws.Bool(true),
-			Retention:                 &types.ObjectLockRetention{Mode: mode, RetainUntilDate: aws.Time(s.clock.now().AddDate(0, 0, days))},
+			Retention: &types.ObjectLockRetention{
+				Mode:            mode,
+				RetainUntilDate: aws.Time(s.clock.now().AddDate(0, 0, days)),
+			},
 		})
 		return err
 	}
 	hold := func(status types.ObjectLockLegalHoldStatus) error {
-		_, err := s.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{Bucket: aws.String(locking), Key: aws.String("k"), LegalHold: &types.ObjectLockLegalHold{Status: status}})
+		_, err := s.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{
+			Bucket:    aws.String(locking),
+			Key:       aws.String("k"),
+			LegalHold: &types.ObjectLockLegalHold{Status: status},
+		})
 		return err
 	}
 	const keys = `"arn:aws:s3:::locking/*"`
-	document := `{"Statement":[` + denying("s3:PutObjectRetention", keys, `{"NumericGreaterThan":{"s3:object-lock-remaining-retention-days":"10"}}`) + "," +
-		denying("s3:PutObjectRetention", keys, `{"StringEquals":{"s3:object-lock-mode":"COMPLIANCE"}}`) + "," +
+	document := `{"Statement":[` + denying("s3:PutObjectRetention", keys,
+		`{"NumericGreaterThan":{"s3:object-lock-remaining-retention-days":"10"}}`) + "," +
+		denying("s3:PutObjectRetention", keys,
+			`{"StringEquals":{"s3:object-lock-mode":"COMPLIANCE"}}`) + "," +
 		denying("s3:PutObjectLegalHold", keys, `{"StringEquals":{"s3:object-lock-legal-hold":"OFF"}}`) + `]}`
-	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(locking), Policy: &document})
+	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
+		Bucket: aws.String(locking),
+		Policy: &document,
+	})
 	require.NoError(t, err)
 
 	require.NoError(t, retain(types.ObjectLockRetentionModeGovernance, 9))
@@ -904,10 +1028,14 @@ func TestPolicyJudgesBatchByKey(t *testing.T) {
 	for _, key := range []string{"a/1", "b/1"} {
 		s.put(t, key, "content")
 	}
-	require.NoError(t, s.setPolicy(`{"Statement":[`+allowing("s3:DeleteObject", `"arn:aws:s3:::photos/a/*"`, "")+`]}`))
+	require.NoError(t,
+		s.setPolicy(`{"Statement":[`+allowing("s3:DeleteObject", `"arn:aws:s3:::photos/a/*"`, "")+`]}`))
 
 	output, err := s.clientOf(others).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
-		Objects: []types.ObjectIdentifier{{Key: aws.String("a/1")}, {Key: aws.String("b/1")}, {Key: aws.String("a/1"), VersionId: aws.String("null")}},
+		Objects: []types.ObjectIdentifier{{Key: aws.String("a/1")}, {Key: aws.String("b/1")}, {
+			Key:       aws.String("a/1"),
+			VersionId: aws.String("null"),
+		}},
 	}})
 	require.NoError(t, err)
 	require.Len(t, output.Deleted, 1)
@@ -929,7 +1057,8 @@ func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.openBucket(t)
 	s.put(t, "k", "content")
-	require.NoError(t, s.setPolicy(`{"Statement":[`+allowGet+","+strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1)+`]}`))
+	require.NoError(t,
+		s.setPolicy(`{"Statement":[`+allowGet+","+strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1)+`]}`))
 
 	for _, as := range []int{mine, others, nobody} {
 		response, _ := s.sendAs(t, as, "GET", "/photos/k", "", nil)
@@ -951,9 +1080,12 @@ func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 // them.
 func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 	for name, statements := range map[string]string{
-		"encryption": allowing("s3:PutObject", inKeys, "") + "," + denying("s3:PutObject", inKeys, `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
-		"a list":     allowing("s3:PutObject*", inKeys, `{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),
-		"tags":       allowing("s3:PutObject*", inKeys, `{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
+		"encryption": allowing("s3:PutObject", inKeys,
+			"") + "," + denying("s3:PutObject", inKeys, `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
+		"a list": allowing("s3:PutObject*", inKeys,
+			`{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),
+		"tags": allowing("s3:PutObject*", inKeys,
+			`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startLenient(t, s3server.Config{Credentials: twoAccounts})
@@ -961,7 +1093,10 @@ func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 			require.NoError(t, s.setPolicy(`{"Statement":[`+statements+`]}`))
 			other := s.clientOf(others)
 
-			_, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+			_, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+				Bucket: aws.String(bucket),
+				Key:    aws.String("k"),
+			})
 			requireFailure(t, err, 403, "AccessDenied")
 			u, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 				Bucket:               aws.String(bucket),
@@ -989,10 +1124,14 @@ func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 			requireFailure(t, err, 403, "AccessDenied") // the source may not be read
 
 			_, err = other.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-				Bucket:          aws.String(bucket),
-				Key:             aws.String("k"),
-				UploadId:        u.UploadId,
-				MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1), ChecksumCRC32: part.ChecksumCRC32}}},
+				Bucket:   aws.String(bucket),
+				Key:      aws.String("k"),
+				UploadId: u.UploadId,
+				MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{
+					ETag:          part.ETag,
+					PartNumber:    aws.Int32(1),
+					ChecksumCRC32: part.ChecksumCRC32,
+				}}},
 			})
 			require.NoError(t, err)
 			_, err = other.PutObject(t.Context(), putInput("k", "x"))

@@ -19,11 +19,15 @@ import (
 )
 
 // post sends a form with a file.
-func (s *store) post(t *testing.T, url string, fields map[string]string, content string) (*http.Response, string) {
+func (s *store) post(
+	t *testing.T, url string, fields map[string]string, content string,
+) (*http.Response, string) {
 	return postNamed(t, s, url, fields, "photo.jpg", content)
 }
 
-func postNamed(t *testing.T, s *store, url string, fields map[string]string, filename, content string) (*http.Response, string) {
+func postNamed(
+	t *testing.T, s *store, url string, fields map[string]string, filename, content string,
+) (*http.Response, string) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -49,7 +53,10 @@ func TestFormOfOtherAccountPays(t *testing.T) {
 	})
 	require.NoError(t, err)
 	post := func(client *s3.Client, agrees bool) (*http.Response, string) {
-		presigned, err := s3.NewPresignClient(client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}, func(o *s3.PresignPostOptions) {
+		presigned, err := s3.NewPresignClient(client).PresignPostObject(t.Context(), &s3.PutObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("k"),
+		}, func(o *s3.PresignPostOptions) {
 			o.Conditions = []any{[]string{"starts-with", "$x-amz-request-payer", ""}}
 		})
 		require.NoError(t, err)
@@ -81,13 +88,36 @@ func TestForm(t *testing.T) {
 		status  int
 		code    string
 	}{
-		"right":                        {change: nil, content: "hello", status: 204},
-		"right, with a 201":            {change: set("success_action_status", "201"), content: "hello", status: 201},
-		"an extra field":               {change: set("x-amz-meta-other", "c"), content: "hello", status: 403, code: "AccessDenied"},
+		"right": {change: nil, content: "hello", status: 204},
+		"right, with a 201": {
+			change:  set("success_action_status", "201"),
+			content: "hello",
+			status:  201,
+		},
+		"an extra field": {
+			change:  set("x-amz-meta-other", "c"),
+			content: "hello",
+			status:  403,
+			code:    "AccessDenied",
+		},
 		"an extra field to be ignored": {change: set("x-ignore-me", "c"), content: "hello", status: 204},
-		"another type":                 {change: set("content-type", "text/html"), content: "hello", status: 403, code: "AccessDenied"},
-		"another key":                  {change: set("key", "other"), content: "hello", status: 403, code: "AccessDenied"},
-		"the file's own name":          {change: set("key", "uploads/${filename}"), content: "hello", status: 204},
+		"another type": {
+			change:  set("content-type", "text/html"),
+			content: "hello",
+			status:  403,
+			code:    "AccessDenied",
+		},
+		"another key": {
+			change:  set("key", "other"),
+			content: "hello",
+			status:  403,
+			code:    "AccessDenied",
+		},
+		"the file's own name": {
+			change:  set("key", "uploads/${filename}"),
+			content: "hello",
+			status:  204,
+		},
 		"a missing field": {
 			change: func(f map[string]string) {
 				delete(f, "content-type")
@@ -96,7 +126,12 @@ func TestForm(t *testing.T) {
 			status:  403,
 			code:    "AccessDenied",
 		},
-		"another signature": {change: set("x-amz-signature", "x"), content: "hello", status: 403, code: "SignatureDoesNotMatch"},
+		"another signature": {
+			change:  set("x-amz-signature", "x"),
+			content: "hello",
+			status:  403,
+			code:    "SignatureDoesNotMatch",
+		},
 		"no signature": {
 			change: func(f map[string]string) {
 				delete(f, "X-Amz-Signature")
@@ -113,7 +148,12 @@ func TestForm(t *testing.T) {
 			status:  403,
 			code:    "AccessDenied",
 		},
-		"a field without a name": {change: set("", "x"), content: "hello", status: 400, code: "MalformedPOSTRequest"},
+		"a field without a name": {
+			change:  set("", "x"),
+			content: "hello",
+			status:  400,
+			code:    "MalformedPOSTRequest",
+		},
 		"two fields for one ACL": {
 			change: func(f map[string]string) {
 				f["acl"], f["x-amz-acl"] = "private", "public-read"
@@ -122,9 +162,23 @@ func TestForm(t *testing.T) {
 			status:  400,
 			code:    "InvalidArgument",
 		},
-		"the digest of another file": {change: set("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="), content: "hello", status: 400, code: "BadDigest"},
-		"a malformed digest":         {change: set("content-md5", "x"), content: "hello", status: 400, code: "InvalidDigest"},
-		"its digest":                 {change: set("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="), content: "hello", status: 204},
+		"the digest of another file": {
+			change:  set("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
+			content: "hello",
+			status:  400,
+			code:    "BadDigest",
+		},
+		"a malformed digest": {
+			change:  set("content-md5", "x"),
+			content: "hello",
+			status:  400,
+			code:    "InvalidDigest",
+		},
+		"its digest": {
+			change:  set("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="),
+			content: "hello",
+			status:  204,
+		},
 		"no key": {
 			change: func(f map[string]string) {
 				delete(f, "key")
@@ -133,17 +187,41 @@ func TestForm(t *testing.T) {
 			status:  400,
 			code:    "InvalidArgument",
 		},
-		"what a header cannot have": {change: set("cache-control", "a\x00b"), content: "hello", status: 400, code: "InvalidArgument"},
-		"a header within a field":   {change: set("cache-control", "a\r\nX-Other: b"), content: "hello", status: 400, code: "InvalidArgument"},
+		"what a header cannot have": {
+			change:  set("cache-control", "a\x00b"),
+			content: "hello",
+			status:  400,
+			code:    "InvalidArgument",
+		},
+		"a header within a field": {
+			change:  set("cache-control", "a\r\nX-Other: b"),
+			content: "hello",
+			status:  400,
+			code:    "InvalidArgument",
+		},
 		"a field that is not ASCII": {change: set("cache-control", "ü\t–"), content: "hello", status: 204},
-		"expired":                   {change: nil, later: 16 * time.Minute, content: "hello", status: 403, code: "AccessDenied"},
-		"too long":                  {change: nil, content: "hello, hello", status: 400, code: "EntityTooLarge"},
-		"too short":                 {change: nil, content: "h", status: 400, code: "EntityTooSmall"},
+		"expired": {
+			change:  nil,
+			later:   16 * time.Minute,
+			content: "hello",
+			status:  403,
+			code:    "AccessDenied",
+		},
+		"too long": {
+			change:  nil,
+			content: "hello, hello",
+			status:  400,
+			code:    "EntityTooLarge",
+		},
+		"too short": {change: nil, content: "h", status: 400, code: "EntityTooSmall"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
-			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/photo.jpg")},
+			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
+				Bucket: aws.String(bucket),
+				Key:    aws.String("uploads/photo.jpg"),
+			},
 				func(o *s3.PresignPostOptions) {
 					o.Expires = 15 * time.Minute
 					o.Conditions = []any{
@@ -203,7 +281,10 @@ func TestFormReplacesFilename(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
-			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/" + tt.want)},
+			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
+				Bucket: aws.String(bucket),
+				Key:    aws.String("uploads/" + tt.want),
+			},
 				func(o *s3.PresignPostOptions) {
 					o.Conditions = []any{[]string{"starts-with", "$x-amz-meta-name", ""}}
 				})
@@ -217,7 +298,10 @@ func TestFormReplacesFilename(t *testing.T) {
 			}
 
 			require.Equal(t, 204, response.StatusCode, body)
-			head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("uploads/" + tt.want)})
+			head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+				Bucket: aws.String(bucket),
+				Key:    aws.String("uploads/" + tt.want),
+			})
 			require.NoError(t, err)
 			require.Equal(t, tt.want, head.Metadata["name"])
 		})
@@ -227,13 +311,19 @@ func TestFormReplacesFilename(t *testing.T) {
 // The server refuses a form whose key is not UTF-8.
 func TestFormKeyMustBeUTF8(t *testing.T) {
 	s := start(t, s3server.Config{})
-	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
+	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
 	_, err = s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
 		"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::photos/*"}}`)})
 	require.NoError(t, err)
-	for name, filename := range map[string]string{"caf\xe9": "", "${filename}": "caf\xe9"} { // as in a page in Latin-1
-		response, body := postNamed(t, s, s.server.URL+"/"+bucket, map[string]string{"key": name}, filename, "hello")
+	for name, filename := range map[string]string{
+		"caf\xe9":     "",
+		"${filename}": "caf\xe9",
+	} { // as in a page in Latin-1
+		response, body := postNamed(t, s, s.server.URL+"/"+bucket, map[string]string{"key": name},
+			filename, "hello")
 		require.Equal(t, 400, response.StatusCode, body)
 		require.Equal(t, "InvalidURI", parseError(t, body).Code)
 	}
@@ -244,7 +334,10 @@ func TestFormKeyMustBeUTF8(t *testing.T) {
 func TestFormReturnsChecksum(t *testing.T) {
 	s := start(t, s3server.Config{})
 	form := func(sum string) (*http.Response, string) {
-		presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
+		presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("k"),
+		},
 			func(o *s3.PresignPostOptions) {
 				o.Conditions = []any{[]string{"starts-with", "$x-amz-checksum-crc32c", ""}}
 			})

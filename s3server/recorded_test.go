@@ -57,7 +57,10 @@ func TestRecordedRequestsOfAmazon(t *testing.T) {
 				Buckets: []string{"go-cloud-testing-2"},
 				Region:  "us-west-1",
 				Credentials: []s3server.Credential{
-					{AccessKeyID: recordedCredentials.AccessKeyID, SecretKey: recordedCredentials.SecretAccessKey},
+					{
+						AccessKeyID: recordedCredentials.AccessKeyID,
+						SecretKey:   recordedCredentials.SecretAccessKey,
+					},
 				},
 			})
 			t.Cleanup(server.Close)
@@ -89,7 +92,8 @@ func TestRecordedRequestsOfAmazon(t *testing.T) {
 	require.Positive(t, summary.Repeated)
 	for _, difference := range slices.Sorted(maps.Keys(mismatches)) {
 		if recordedDifferences[difference] == "" {
-			t.Errorf("%s, in %d responses, such as %s", difference, len(mismatches[difference]), mismatches[difference][0])
+			t.Errorf("%s, in %d responses, such as %s", difference, len(mismatches[difference]),
+				mismatches[difference][0])
 		}
 	}
 
@@ -99,7 +103,10 @@ func TestRecordedRequestsOfAmazon(t *testing.T) {
 	summary.Report(t)
 }
 
-var recordedCredentials = aws.Credentials{AccessKeyID: "AKIDRECORDED", SecretAccessKey: "secret key of the test"}
+var recordedCredentials = aws.Credentials{
+	AccessKeyID:     "AKIDRECORDED",
+	SecretAccessKey: "secret key of the test",
+}
 
 // isRepeatable reports whether a request can have the same response again. It cannot if it is about
 // objects whose writes are not in the same file.
@@ -117,14 +124,20 @@ func isRepeatable(x *recorded.Exchange, keys map[string]bool) bool {
 		}
 	}
 	for _, prefix := range document["/ListBucketResult/CommonPrefixes/Prefix"] {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(keys)), func(key string) bool { return strings.HasPrefix(key, prefix) }) {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(keys)), func(
+			key string,
+		) bool {
+			return strings.HasPrefix(key, prefix)
+		}) {
 			return false
 		}
 	}
 	return true
 }
 
-func sendRecorded(t *testing.T, server http.Handler, x *recorded.Exchange, tokens map[string]string) *http.Response {
+func sendRecorded(
+	t *testing.T, server http.Handler, x *recorded.Exchange, tokens map[string]string,
+) *http.Response {
 	t.Helper()
 	query := url.Values{}
 	for name, values := range x.Query {
@@ -136,7 +149,8 @@ func sendRecorded(t *testing.T, server http.Handler, x *recorded.Exchange, token
 		}
 	}
 	address := "http://127.0.0.1/" + x.Bucket + x.Request.URL.EscapedPath() + "?" + query.Encode()
-	request := httptest.NewRequestWithContext(t.Context(), x.Request.Method, address, bytes.NewReader(bytes.Join(x.Request.Parts, nil)))
+	request := httptest.NewRequestWithContext(t.Context(), x.Request.Method, address,
+		bytes.NewReader(bytes.Join(x.Request.Parts, nil)))
 	maps.Copy(request.Header, x.Request.Header)
 	request.Header.Del("X-Amz-Date")
 	if x.Request.Type != "" {
@@ -146,7 +160,8 @@ func sendRecorded(t *testing.T, server http.Handler, x *recorded.Exchange, token
 		o.DisableURIPathEscaping = true
 	})
 	hash := request.Header.Get("X-Amz-Content-Sha256")
-	require.NoError(t, signer.SignHTTP(t.Context(), recordedCredentials, request, hash, "s3", "us-west-1", time.Now()))
+	require.NoError(t,
+		signer.SignHTTP(t.Context(), recordedCredentials, request, hash, "s3", "us-west-1", time.Now()))
 	response := httptest.NewRecorder()
 	server.ServeHTTP(response, request)
 	return response.Result()
@@ -199,14 +214,16 @@ func differences(x *recorded.Exchange, got *http.Response, tokens map[string]str
 		}
 	}
 	for name := range want {
-		if strings.HasSuffix(name, "Token") || slices.ContainsFunc(unlike, func(u string) bool { return strings.HasSuffix(name, "/"+u) }) {
+		if strings.HasSuffix(name, "Token") || slices.ContainsFunc(unlike,
+			func(u string) bool { return strings.HasSuffix(name, "/"+u) }) {
 			if len(gotElements[name]) != len(want[name]) {
 				all = append(all, fmt.Sprintf("%s: element %s is missing", kind, name))
 			}
 			continue
 		}
 		if !slices.Equal(want[name], gotElements[name]) {
-			all = append(all, fmt.Sprintf("%s: element %s is %q and not %q", kind, name, gotElements[name], want[name]))
+			all = append(all,
+				fmt.Sprintf("%s: element %s is %q and not %q", kind, name, gotElements[name], want[name]))
 		}
 	}
 	for name := range gotElements {

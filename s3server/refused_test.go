@@ -19,7 +19,9 @@ import (
 
 // signedSend sends a request that the SDK would not send, with a valid signature: method,
 // path with query, headers and body.
-func (s *store) signedSend(t *testing.T, method, path, body string, header map[string]string) (*http.Response, string) {
+func (s *store) signedSend(
+	t *testing.T, method, path, body string, header map[string]string,
+) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.server.URL+path, strings.NewReader(body))
 	require.NoError(t, err)
@@ -27,7 +29,10 @@ func (s *store) signedSend(t *testing.T, method, path, body string, header map[s
 	for name, value := range header {
 		r.Header[http.CanonicalHeaderKey(name)] = strings.Split(value, "\n") // each in a line of its own
 	}
-	as := aws.Credentials{AccessKeyID: s3server.DefaultAccessKeyID, SecretAccessKey: s3server.DefaultSecretKey}
+	as := aws.Credentials{
+		AccessKeyID:     s3server.DefaultAccessKeyID,
+		SecretAccessKey: s3server.DefaultSecretKey,
+	}
 	require.NoError(t, v4.NewSigner(func(o *v4.SignerOptions) {
 		o.DisableURIPathEscaping = true
 	}).
@@ -63,16 +68,36 @@ func TestRequestsRefused(t *testing.T) {
 		status             int
 		code               string
 	}{
-		"a torrent":                  {method: "GET", path: "/photos/k?torrent", status: 501, code: "NotImplemented"},
-		"a part before the first":    {method: "GET", path: "/photos/k?partNumber=0", status: 400, code: "InvalidArgument"},
-		"a method that there is not": {method: "PATCH", path: "/photos/k", status: 405, code: "MethodNotAllowed"},
+		"a torrent": {
+			method: "GET",
+			path:   "/photos/k?torrent",
+			status: 501,
+			code:   "NotImplemented",
+		},
+		"a part before the first": {
+			method: "GET",
+			path:   "/photos/k?partNumber=0",
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"a method that there is not": {
+			method: "PATCH",
+			path:   "/photos/k",
+			status: 405,
+			code:   "MethodNotAllowed",
+		},
 		"an empty marker of versions": {
 			method: "GET",
 			path:   "/photos?versions&key-marker=k&version-id-marker=",
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"a version without an id": {method: "GET", path: "/photos/k?versionId=", status: 400, code: "InvalidArgument"},
+		"a version without an id": {
+			method: "GET",
+			path:   "/photos/k?versionId=",
+			status: 400,
+			code:   "InvalidArgument",
+		},
 		"a batch that nothing vouches for": {
 			method: "POST",
 			path:   "/photos?delete",
@@ -80,7 +105,13 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "InvalidRequest",
 		},
-		"rules that nothing vouches for": {method: "PUT", path: "/photos?cors", body: "<CORSConfiguration/>", status: 400, code: "InvalidRequest"},
+		"rules that nothing vouches for": {
+			method: "PUT",
+			path:   "/photos?cors",
+			body:   "<CORSConfiguration/>",
+			status: 400,
+			code:   "InvalidRequest",
+		},
 		"an unknown element of a batch": {
 			method: "POST",
 			path:   "/photos?delete",
@@ -147,7 +178,13 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "MalformedXML",
 		},
-		"malformed XML": {method: "PUT", path: "/photos?versioning", body: "<Versioning", status: 400, code: "MalformedXML"},
+		"malformed XML": {
+			method: "PUT",
+			path:   "/photos?versioning",
+			body:   "<Versioning",
+			status: 400,
+			code:   "MalformedXML",
+		},
 		"XML with trailing data": {
 			method: "PUT",
 			path:   "/photos?versioning",
@@ -189,7 +226,10 @@ func TestRequestsRefused(t *testing.T) {
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
-			header: map[string]string{"X-Amz-Sdk-Checksum-Algorithm": "CRC32", "X-Amz-Checksum-Crc32c": "AAAAAA=="},
+			header: map[string]string{
+				"X-Amz-Sdk-Checksum-Algorithm": "CRC32",
+				"X-Amz-Checksum-Crc32c":        "AAAAAA==",
+			},
 			status: 400,
 			code:   "InvalidRequest",
 		},
@@ -284,7 +324,13 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"a post without a form": {method: "POST", path: "/photos", body: "x", status: 412, code: "PreconditionFailed"},
+		"a post without a form": {
+			method: "POST",
+			path:   "/photos",
+			body:   "x",
+			status: 412,
+			code:   "PreconditionFailed",
+		},
 		"a copy by an unknown directive": {
 			method: "PUT",
 			path:   "/photos/l",
@@ -306,7 +352,12 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"a preflight without an origin": {method: "OPTIONS", path: "/photos/l", status: 400, code: "BadRequest"},
+		"a preflight without an origin": {
+			method: "OPTIONS",
+			path:   "/photos/l",
+			status: 400,
+			code:   "BadRequest",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -376,7 +427,9 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.own(t, types.ObjectOwnershipObjectWriter)
 	versioning := func() types.BucketVersioningStatus {
-		output, err := s.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{Bucket: aws.String(bucket)})
+		output, err := s.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{
+			Bucket: aws.String(bucket),
+		})
 		require.NoError(t, err)
 		return output.Status
 	}
@@ -384,7 +437,10 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	require.Equal(t, types.BucketVersioningStatusEnabled, versioning())
 
-	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: types.BucketCannedACLPublicRead})
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
+		Bucket: aws.String(bucket),
+		ACL:    types.BucketCannedACLPublicRead,
+	})
 	require.NoError(t, err)
 	list, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
@@ -397,16 +453,23 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 
 	_, err = s.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: aws.String(bucket)})
 	requireFailure(t, err, 404, "NoSuchPublicAccessBlockConfiguration")
-	_, err = s.DeleteBucketOwnershipControls(t.Context(), &s3.DeleteBucketOwnershipControlsInput{Bucket: aws.String(bucket)})
+	_, err = s.DeleteBucketOwnershipControls(t.Context(), &s3.DeleteBucketOwnershipControlsInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
-	_, err = s.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{Bucket: aws.String(bucket)})
+	_, err = s.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{
+		Bucket: aws.String(bucket),
+	})
 	requireFailure(t, err, 404, "OwnershipControlsNotFoundError")
 }
 
 // The response to a form can redirect the browser.
 func TestFormRedirectsSender(t *testing.T) {
 	s := start(t, s3server.Config{})
-	presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")},
+	presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	},
 		func(o *s3.PresignPostOptions) {
 			o.Conditions = []any{[]string{"starts-with", "$success_action_redirect", ""}}
 		})
@@ -422,7 +485,10 @@ func TestFormRedirectsSender(t *testing.T) {
 	require.NoError(t, form.Close())
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-	response, text := s.send(t, "POST", presigned.URL, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
+	response, text := s.send(t, "POST", presigned.URL, &body, http.Header{
+		"Content-Type": {form.FormDataContentType()},
+	})
 	require.Equal(t, 303, response.StatusCode, text)
-	require.Equal(t, "https://example.com/done?a=b&bucket=photos&key=k&etag=%22d41d8cd98f00b204e9800998ecf8427e%22", response.Header.Get("Location"))
+	require.Equal(t,
+		"https://example.com/done?a=b&bucket=photos&key=k&etag=%22d41d8cd98f00b204e9800998ecf8427e%22", response.Header.Get("Location"))
 }

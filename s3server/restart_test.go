@@ -61,7 +61,9 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 		OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}},
 	})
 	require.NoError(t, err)
-	_, err = d.store.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{Bucket: aws.String(bucket)})
+	_, err = d.store.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
 	input := putInput("folder/photo.jpg", "a photo")
 	input.Metadata = map[string]string{"taken": "today"}
@@ -79,7 +81,10 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 	text := d.store.put(t, "plain", "plain")
 	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + bucket + `/plain"}]}`
 
-	_, err = d.store.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: &policy})
+	_, err = d.store.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{
+		Bucket: aws.String(bucket),
+		Policy: &policy,
+	})
 	require.NoError(t, err)
 	d.store.keepVersions(t, types.BucketVersioningStatusEnabled)
 
@@ -91,7 +96,10 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 	versions := d.store.versions(t, 1000)
 
 	d = d.restart(t, s3server.Config{})
-	output, err := d.store.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
+	output, err := d.store.GetObject(ctx, &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("folder/photo.jpg"),
+	})
 	require.NoError(t, err)
 
 	require.Equal(t, "a photo", readBody(t, output.Body))
@@ -101,11 +109,20 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 	require.Equal(t, int32(2), *output.TagCount)
 	require.Equal(t, types.ServerSideEncryptionAwsKms, output.ServerSideEncryption)
 
-	tags, err := d.store.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
+	tags, err := d.store.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("folder/photo.jpg"),
+	})
 	require.NoError(t, err)
-	require.Equal(t, []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}, {Key: aws.String("b"), Value: aws.String("")}}, tags.TagSet)
+	require.Equal(t, []types.Tag{{
+		Key:   aws.String("a"),
+		Value: aws.String("1"),
+	}, {Key: aws.String("b"), Value: aws.String("")}}, tags.TagSet)
 
-	acl, err := d.store.GetObjectAcl(ctx, &s3.GetObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
+	acl, err := d.store.GetObjectAcl(ctx, &s3.GetObjectAclInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("folder/photo.jpg"),
+	})
 	require.NoError(t, err)
 	require.Len(t, acl.Grants, 2)
 
@@ -117,21 +134,35 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 	require.Equal(t, "an empty segment", d.store.get(t, "a//b"))
 
 	for id, want := range map[string]string{one: "one", two: "two"} {
-		object, err := d.store.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("versions"), VersionId: &id})
+		object, err := d.store.GetObject(ctx, &s3.GetObjectInput{
+			Bucket:    aws.String(bucket),
+			Key:       aws.String("versions"),
+			VersionId: &id,
+		})
 		require.NoError(t, err)
 		require.Equal(t, want, readBody(t, object.Body))
 	}
 
-	old, err := d.store.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("plain"), VersionId: aws.String("null")})
+	old, err := d.store.GetObject(ctx, &s3.GetObjectInput{
+		Bucket:    aws.String(bucket),
+		Key:       aws.String("plain"),
+		VersionId: aws.String("null"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, text, *old.ETag)
 	_ = old.Body.Close()
 
-	uploads, err := d.store.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+	uploads, err := d.store.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
 	require.Len(t, uploads.Uploads, 1)
 
-	parts, err := d.store.ListParts(ctx, &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("large"), UploadId: &upload})
+	parts, err := d.store.ListParts(ctx, &s3.ListPartsInput{
+		Bucket:   aws.String(bucket),
+		Key:      aws.String("large"),
+		UploadId: &upload,
+	})
 	require.NoError(t, err)
 	require.Len(t, parts.Parts, 1)
 	require.Equal(t, first.ETag, parts.Parts[0].ETag)
@@ -153,7 +184,10 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 func TestDirectoryKeepsLocks(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{})
 	ctx := t.Context()
-	_, err := d.store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
+	_, err := d.store.CreateBucket(ctx, &s3.CreateBucketInput{
+		Bucket:                     aws.String(bucket),
+		ObjectLockEnabledForBucket: aws.Bool(true),
+	})
 	require.NoError(t, err)
 	input := putInput("k", "locked")
 	input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
@@ -162,7 +196,11 @@ func TestDirectoryKeepsLocks(t *testing.T) {
 	require.NoError(t, err)
 
 	d = d.restart(t, s3server.Config{})
-	_, err = d.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: output.VersionId})
+	_, err = d.store.DeleteObject(ctx, &s3.DeleteObjectInput{
+		Bucket:    aws.String(bucket),
+		Key:       aws.String("k"),
+		VersionId: output.VersionId,
+	})
 	requireFailure(t, err, 403, "AccessDenied")
 
 	_, err = d.store.PutObjectLegalHold(ctx, &s3.PutObjectLegalHoldInput{
@@ -173,7 +211,10 @@ func TestDirectoryKeepsLocks(t *testing.T) {
 	})
 	require.NoError(t, err)
 	d = d.restart(t, s3server.Config{})
-	hold, err := d.store.GetObjectLegalHold(ctx, &s3.GetObjectLegalHoldInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	hold, err := d.store.GetObjectLegalHold(ctx, &s3.GetObjectLegalHoldInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, types.ObjectLockLegalHoldStatusOff, hold.LegalHold.Status)
 }
@@ -196,13 +237,19 @@ func TestDirectoryHasObjectsAsFiles(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(filepath.Join(root, "by-hand.txt"), []byte("by hand"), 0o666))
 	require.Equal(t, []string{"by-hand.txt", "folder/photo.jpg"}, d.store.keys(t))
-	output, err := d.store.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("by-hand.txt")})
+	output, err := d.store.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("by-hand.txt"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, "by hand", readBody(t, output.Body))
 	require.Equal(t, "text/plain; charset=utf-8", *output.ContentType)
 	require.Regexp(t, `^"[0-9a-f]{32}-1"$`, *output.ETag, "nobody may take it for an MD5")
 
-	list, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: aws.String("by-hand")})
+	list, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+		Bucket: aws.String(bucket),
+		Prefix: aws.String("by-hand"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, output.ETag, list.Contents[0].ETag)
 
@@ -210,8 +257,12 @@ func TestDirectoryHasObjectsAsFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "by hand", d.store.get(t, "copy.txt"))
 
-	require.NoError(t, os.WriteFile(filepath.Join(root, "folder", "photo.jpg"), []byte("changed by hand"), 0o666))
-	head, err := d.store.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/photo.jpg")})
+	require.NoError(t,
+		os.WriteFile(filepath.Join(root, "folder", "photo.jpg"), []byte("changed by hand"), 0o666))
+	head, err := d.store.HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("folder/photo.jpg"),
+	})
 	require.NoError(t, err)
 	require.NotEqual(t, etag, *head.ETag)
 	require.Equal(t, "changed by hand", d.store.get(t, "folder/photo.jpg"))
@@ -222,7 +273,11 @@ func TestDirectoryHasObjectsAsFiles(t *testing.T) {
 	require.Len(t, all.Buckets, 2)
 	require.NoDirExists(t, filepath.Join(d.path, "by-hand", ".omnibucket"), "reading changes nothing")
 	for range 2 {
-		_, err = d.store.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("by-hand"), Key: aws.String("k"), Body: strings.NewReader("x")})
+		_, err = d.store.PutObject(t.Context(), &s3.PutObjectInput{
+			Bucket: aws.String("by-hand"),
+			Key:    aws.String("k"),
+			Body:   strings.NewReader("x"),
+		})
 		require.NoError(t, err, "a directory that is removed and made again is a new bucket")
 		require.NoError(t, os.RemoveAll(filepath.Join(d.path, "by-hand")))
 		require.NoError(t, os.Mkdir(filepath.Join(d.path, "by-hand"), 0o777))
@@ -236,7 +291,8 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 	keys := []string{
 		"a", "a/", "a//", "a//b", "a/b", "a/./b", "a/b/../c", "a/b.", "/", "//", "/a", " ", " a", "a ", "!%", "!%%s3server/bucket.json", "!%x",
 		"tab\tand\nnewline", "\x01", "\x7f", `back\slash`, "C:", "con", "NUL.txt", "%2F", "100%", "é", "e\u0301", "日本", "\U0001F600", "\uffff",
-		".omnibucket", ".omnibucket/private/bucket.json", ".omnibucket%x", "A", strings.Repeat("n", 1000), strings.Repeat("s/", 400) + "x", "*?<>|\"",
+		".omnibucket", ".omnibucket/private/bucket.json", ".omnibucket%x", "A", strings.Repeat("n",
+			1000), strings.Repeat("s/", 400) + "x", "*?<>|\"",
 	}
 	for _, key := range keys {
 		_, err := d.store.PutObject(t.Context(), putInput(key, "content of "+key))
@@ -250,7 +306,11 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 
 	for _, size := range []int32{1, 7, 1000} {
 		var listed []string
-		pages := s3.NewListObjectsV2Paginator(d.store.Client, &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: &size, EncodingType: types.EncodingTypeUrl})
+		pages := s3.NewListObjectsV2Paginator(d.store.Client, &s3.ListObjectsV2Input{
+			Bucket:       aws.String(bucket),
+			MaxKeys:      &size,
+			EncodingType: types.EncodingTypeUrl,
+		})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(t.Context())
 			require.NoError(t, err)
@@ -284,7 +344,12 @@ func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 		"dir./":   "[dir./x] []",
 		"dir\x01": "[] [dir\x01/]",
 	} {
-		output, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: &prefix, Delimiter: aws.String("/"), EncodingType: types.EncodingTypeUrl})
+		output, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+			Bucket:       aws.String(bucket),
+			Prefix:       &prefix,
+			Delimiter:    aws.String("/"),
+			EncodingType: types.EncodingTypeUrl,
+		})
 		require.NoError(t, err)
 		keys := []string{}
 		prefixes := []string{}
@@ -308,7 +373,8 @@ func unescape(t *testing.T, text string) string {
 // If a directory exists without the server's settings, the server treats it as a bucket with default settings.
 func TestDirectoryHasSettingsOfNewBucket(t *testing.T) {
 	path := t.TempDir()
-	require.NoError(t, os.Mkdir(filepath.Join(path, bucket), 0o777)) // also what a crash of CreateBucket leaves
+	require.NoError(t,
+		os.Mkdir(filepath.Join(path, bucket), 0o777)) // also what a crash of CreateBucket leaves
 	service, err := local.NewServiceDriver(path, local.Config{NoSync: true})
 	require.NoError(t, err)
 	defer func() {
@@ -321,7 +387,8 @@ func TestDirectoryHasSettingsOfNewBucket(t *testing.T) {
 		Region:       s3server.DefaultRegion,
 		BaseEndpoint: &server.URL,
 		UsePathStyle: true,
-		Credentials:  credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+		Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID,
+			s3server.DefaultSecretKey, ""),
 	})
 
 	for _, name := range []string{"created", bucket} {
@@ -376,13 +443,15 @@ func TestDirectoryListsPages(t *testing.T) {
 	}
 
 	nothing := func(string) {}
-	require.ElementsMatch(t, []string{"/", "...", "a .", "a/", "tab\t", "tab\tb", "z"}, d.store.pages(t, "/", nothing))
+	require.ElementsMatch(t, []string{"/", "...", "a .", "a/", "tab\t", "tab\tb", "z"},
+		d.store.pages(t, "/", nothing))
 	require.ElementsMatch(t, keys, d.store.pages(t, "|", nothing))
 
 	for _, key := range []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"} {
 		d.store.put(t, key, "")
 	}
-	require.Equal(t, []string{" x|", "...", "//x", "/a", "/b", "a .", "a//x", "a//y", "a/b", "m", "tab\t", "tab\tb", "x|", "z"}, d.store.pages(t, "|", nothing), "in the order of S3")
+	require.Equal(t,
+		[]string{" x|", "...", "//x", "/a", "/b", "a .", "a//x", "a//y", "a/b", "m", "tab\t", "tab\tb", "x|", "z"}, d.store.pages(t, "|", nothing), "in the order of S3")
 
 	for _, key := range []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"} {
 		d.store.remove(t, key, "")
@@ -401,7 +470,9 @@ func TestDirectoryDropsOldUploads(t *testing.T) {
 		o.RetryMaxAttempts = 3
 	}) // the SDK learns the time of the server
 	uploads := func() (keys []string) {
-		output, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+		output, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
+			Bucket: aws.String(bucket),
+		})
 		require.NoError(t, err)
 		for _, u := range output.Uploads {
 			keys = append(keys, *u.Key)
@@ -420,7 +491,11 @@ func TestDirectoryDropsOldUploads(t *testing.T) {
 	d.store.clock.move(2 * 24 * time.Hour)
 	require.Equal(t, []string{"busy"}, uploads())
 
-	_, err := d.store.ListParts(t.Context(), &s3.ListPartsInput{Bucket: aws.String(bucket), Key: aws.String("idle"), UploadId: &idle})
+	_, err := d.store.ListParts(t.Context(), &s3.ListPartsInput{
+		Bucket:   aws.String(bucket),
+		Key:      aws.String("idle"),
+		UploadId: &idle,
+	})
 	requireFailure(t, err, 404, "NoSuchUpload")
 	d.store.part(t, "busy", busy, 2, "0123456789", func(*s3.UploadPartInput) {})
 }
@@ -459,7 +534,9 @@ func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	_, err = complete()
 	requireFailure(t, err, 404, "NoSuchUpload")
 
-	uploads, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+	uploads, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
+		Bucket: aws.String(bucket),
+	})
 	require.NoError(t, err)
 	require.Empty(t, uploads.Uploads)
 }
@@ -468,7 +545,10 @@ func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 func TestLockedVersionReturnsOnce(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{})
 	ctx := t.Context()
-	_, err := d.store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket), ObjectLockEnabledForBucket: aws.Bool(true)})
+	_, err := d.store.CreateBucket(ctx, &s3.CreateBucketInput{
+		Bucket:                     aws.String(bucket),
+		ObjectLockEnabledForBucket: aws.Bool(true),
+	})
 	require.NoError(t, err)
 
 	for _, mode := range []types.ObjectLockMode{types.ObjectLockModeGovernance, types.ObjectLockModeCompliance} {
@@ -483,7 +563,10 @@ func TestLockedVersionReturnsOnce(t *testing.T) {
 		d.store.remove(t, key, marker)
 
 		require.Equal(t, "locked", d.store.get(t, key))
-		output, err := d.store.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), Prefix: &key})
+		output, err := d.store.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{
+			Bucket: aws.String(bucket),
+			Prefix: &key,
+		})
 		require.NoError(t, err)
 		require.Len(t, output.Versions, 1, "%s", mode)
 		require.Equal(t, *put.VersionId, *output.Versions[0].VersionId)

@@ -20,10 +20,15 @@ import (
 )
 
 // manualKeys are the credentials of the examples in AWS's manual.
-var manualKeys = []s3server.Credential{{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}}
+var manualKeys = []s3server.Credential{{
+	AccessKeyID: "AKIAIOSFODNN7EXAMPLE",
+	SecretKey:   "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+}}
 
 // serveAt sends a request to a server without a listener, whose clock stands.
-func serveAt(t *testing.T, c s3server.Config, host string, method, url string, header map[string]string) *httptest.ResponseRecorder {
+func serveAt(
+	t *testing.T, c s3server.Config, host string, method, url string, header map[string]string,
+) *httptest.ResponseRecorder {
 	now, err := time.Parse(time.RFC1123Z, host)
 	require.NoError(t, err)
 	c.Credentials = manualKeys
@@ -41,7 +46,10 @@ func serveAt(t *testing.T, c s3server.Config, host string, method, url string, h
 // manual, "Signing and authenticating REST requests (signature version 2)".
 func TestSignatureV2InHeader(t *testing.T) {
 	const host = "http://awsexamplebucket1.us-west-1.s3.amazonaws.com"
-	lenient := s3server.Config{Buckets: []string{"awsexamplebucket1"}, Domains: []string{"us-west-1.s3.amazonaws.com"}}
+	lenient := s3server.Config{
+		Buckets: []string{"awsexamplebucket1"},
+		Domains: []string{"us-west-1.s3.amazonaws.com"},
+	}
 	strict := lenient
 	strict.Strict = true
 	const get, put = "Tue, 27 Mar 2007 19:36:42 +0000", "Tue, 27 Mar 2007 21:15:45 +0000"
@@ -59,7 +67,10 @@ func TestSignatureV2InHeader(t *testing.T) {
 			at:     get,
 			method: "GET",
 			url:    "/photos/puppy.jpg",
-			header: map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
+			header: map[string]string{
+				"Date":          get,
+				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
+			},
 			status: 404,
 			code:   "NoSuchKey",
 		},
@@ -68,7 +79,11 @@ func TestSignatureV2InHeader(t *testing.T) {
 			at:     put,
 			method: "PUT",
 			url:    "/photos/puppy.jpg",
-			header: map[string]string{"Date": put, "Content-Type": "image/jpeg", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA="},
+			header: map[string]string{
+				"Date":          put,
+				"Content-Type":  "image/jpeg",
+				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA=",
+			},
 			status: 200,
 		},
 		"a subresource": {
@@ -76,7 +91,10 @@ func TestSignatureV2InHeader(t *testing.T) {
 			at:     "Tue, 27 Mar 2007 19:44:46 +0000",
 			method: "GET",
 			url:    "/?acl",
-			header: map[string]string{"Date": "Tue, 27 Mar 2007 19:44:46 +0000", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:82ZHiFIjc+WbcwFKGUVEQspPn+0="},
+			header: map[string]string{
+				"Date":          "Tue, 27 Mar 2007 19:44:46 +0000",
+				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:82ZHiFIjc+WbcwFKGUVEQspPn+0=",
+			},
 			status: 200,
 		},
 		"another type": {
@@ -84,7 +102,11 @@ func TestSignatureV2InHeader(t *testing.T) {
 			at:     put,
 			method: "PUT",
 			url:    "/photos/puppy.jpg",
-			header: map[string]string{"Date": put, "Content-Type": "image/png", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA="},
+			header: map[string]string{
+				"Date":          put,
+				"Content-Type":  "image/png",
+				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA=",
+			},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
@@ -93,7 +115,12 @@ func TestSignatureV2InHeader(t *testing.T) {
 			at:     put,
 			method: "PUT",
 			url:    "/photos/puppy.jpg",
-			header: map[string]string{"Date": put, "Content-Type": "image/jpeg", "X-Amz-Acl": "public-read", "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA="},
+			header: map[string]string{
+				"Date":          put,
+				"Content-Type":  "image/jpeg",
+				"X-Amz-Acl":     "public-read",
+				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA=",
+			},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
@@ -102,7 +129,10 @@ func TestSignatureV2InHeader(t *testing.T) {
 			at:     get,
 			method: "GET",
 			url:    "/photos/kitten.jpg",
-			header: map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
+			header: map[string]string{
+				"Date":          get,
+				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
+			},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
@@ -111,7 +141,10 @@ func TestSignatureV2InHeader(t *testing.T) {
 			at:     get,
 			method: "GET",
 			url:    "/photos/puppy.jpg",
-			header: map[string]string{"Date": get, "Authorization": "AWS AKIAOTHER:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
+			header: map[string]string{
+				"Date":          get,
+				"Authorization": "AWS AKIAOTHER:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
+			},
 			status: 403,
 			code:   "InvalidAccessKeyId",
 		},
@@ -120,7 +153,10 @@ func TestSignatureV2InHeader(t *testing.T) {
 			at:     put,
 			method: "GET",
 			url:    "/photos/puppy.jpg",
-			header: map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
+			header: map[string]string{
+				"Date":          get,
+				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
+			},
 			status: 403,
 			code:   "RequestTimeTooSkewed",
 		},
@@ -147,7 +183,10 @@ func TestSignatureV2InHeader(t *testing.T) {
 			at:     get,
 			method: "GET",
 			url:    "/photos/puppy.jpg",
-			header: map[string]string{"Date": get, "Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
+			header: map[string]string{
+				"Date":          get,
+				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
+			},
 			status: 400,
 			code:   "InvalidRequest",
 		},
@@ -177,7 +216,11 @@ func TestSignatureV2OfHeaderName(t *testing.T) {
 // If the clocks differ too much, the server refuses signatures of version 2.
 func TestSignatureV2SkewedClock(t *testing.T) {
 	when := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	server := s3server.New(s3server.Config{Credentials: manualKeys, Now: func() time.Time { return when }, Buckets: []string{"photos"}})
+	server := s3server.New(s3server.Config{
+		Credentials: manualKeys,
+		Now:         func() time.Time { return when },
+		Buckets:     []string{"photos"},
+	})
 	server.Inject(s3server.Fault{ClockSkew: time.Hour})
 	sign := func(date string) string {
 		mac := hmac.New(sha1.New, []byte(manualKeys[0].SecretKey))
@@ -250,9 +293,30 @@ func TestPresignedURLV2(t *testing.T) {
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"an upload of more": {strict: false, at: now, method: "PUT", url: put, status: 403, code: "SignatureDoesNotMatch"},
-		"a listing":         {strict: false, at: now, method: "GET", url: list, status: 200, code: "ListVersionsResult"},
-		"another method":    {strict: false, at: now, method: "DELETE", url: get, status: 403, code: "SignatureDoesNotMatch"},
+		"an upload of more": {
+			strict: false,
+			at:     now,
+			method: "PUT",
+			url:    put,
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		"a listing": {
+			strict: false,
+			at:     now,
+			method: "GET",
+			url:    list,
+			status: 200,
+			code:   "ListVersionsResult",
+		},
+		"another method": {
+			strict: false,
+			at:     now,
+			method: "DELETE",
+			url:    get,
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
 		"another object": {
 			strict: false,
 			at:     now,
@@ -261,7 +325,14 @@ func TestPresignedURLV2(t *testing.T) {
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"another expiry": {strict: false, at: now, method: "GET", url: get + "0", status: 403, code: "SignatureDoesNotMatch"},
+		"another expiry": {
+			strict: false,
+			at:     now,
+			method: "GET",
+			url:    get + "0",
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
 		"another response": {
 			strict: false,
 			at:     now,
@@ -270,7 +341,14 @@ func TestPresignedURLV2(t *testing.T) {
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"another operation": {strict: false, at: now, method: "GET", url: get + "&attributes", status: 403, code: "AccessDenied"},
+		"another operation": {
+			strict: false,
+			at:     now,
+			method: "GET",
+			url:    get + "&attributes",
+			status: 403,
+			code:   "AccessDenied",
+		},
 		"another operation of a bucket": {
 			strict: false,
 			at:     now,
@@ -283,7 +361,8 @@ func TestPresignedURLV2(t *testing.T) {
 			strict: false,
 			at:     now,
 			method: "PUT",
-			url:    strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2", "x-amz-meta-a=1%0Ax-amz-meta-a-b:2", 1),
+			url: strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2",
+				"x-amz-meta-a=1%0Ax-amz-meta-a-b:2", 1),
 			header: map[string]string{"Content-Type": "text/plain"},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
@@ -292,7 +371,8 @@ func TestPresignedURLV2(t *testing.T) {
 			strict: false,
 			at:     now,
 			method: "PUT",
-			url:    strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2", "x-amz-meta-a:1%0Ax-amz-meta-a-b=2", 1),
+			url: strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2",
+				"x-amz-meta-a:1%0Ax-amz-meta-a-b=2", 1),
 			header: map[string]string{"Content-Type": "text/plain"},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
@@ -350,11 +430,13 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 	require.Equal(t, 404, status())
 	require.Equal(t, manualKeys[0].AccessKeyID, entries[0].AccessKeyID)
 
-	document := `{"Statement":[` + denying("s3:*", inKeys, `{"StringNotEquals":{"s3:signatureversion":"AWS4-HMAC-SHA256"}}`) + `]}`
+	document := `{"Statement":[` + denying("s3:*", inKeys,
+		`{"StringNotEquals":{"s3:signatureversion":"AWS4-HMAC-SHA256"}}`) + `]}`
 	put := httptest.NewRequest("PUT", "http://127.0.0.1:9000/photos?policy", strings.NewReader(document))
 	put.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
 	owner := aws.Credentials{AccessKeyID: manualKeys[0].AccessKeyID, SecretAccessKey: manualKeys[0].SecretKey}
-	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), owner, put, "UNSIGNED-PAYLOAD", "s3", "us-east-1", now))
+	require.NoError(t,
+		v4.NewSigner().SignHTTP(t.Context(), owner, put, "UNSIGNED-PAYLOAD", "s3", "us-east-1", now))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, put)
 	require.Equal(t, 204, w.Code, w.Body)

@@ -81,7 +81,11 @@ func TestStartURLHasNoSecret(t *testing.T) {
 
 // The certificate that the server generates is valid for its hosts.
 func TestStartCertificateIsForHosts(t *testing.T) {
-	server := s3server.ForTest(t, s3server.Config{TLS: &tls.Config{}, Domains: []string{"s3.test"}, Addr: "127.0.0.1:0"})
+	server := s3server.ForTest(t, s3server.Config{
+		TLS:     &tls.Config{},
+		Domains: []string{"s3.test"},
+		Addr:    "127.0.0.1:0",
+	})
 	for _, host := range []string{"127.0.0.1", "::1", "localhost", "photos.localhost", "s3.test", "photos.s3.test"} {
 		require.NoError(t, server.Certificate().VerifyHostname(host), host)
 	}
@@ -103,20 +107,28 @@ func TestStartCertificateIsForHosts(t *testing.T) {
 // Each connection gets a certificate for its own host. Clients with rustls refuse one that may sign others.
 // OpenSSL and Node.js refuse some wildcards.
 func TestStartCertificateForHostOfConnection(t *testing.T) {
-	server := s3server.ForTest(t, s3server.Config{TLS: &tls.Config{}, Domains: []string{"s3"}, Addr: "127.0.0.1:0"})
+	server := s3server.ForTest(t, s3server.Config{
+		TLS:     &tls.Config{},
+		Domains: []string{"s3"},
+		Addr:    "127.0.0.1:0",
+	})
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 	serials := map[string]bool{server.Certificate().SerialNumber.String(): true}
 
 	for _, host := range []string{"localhost", "photos.localhost", "s3", "photos.s3", "127.0.0.1"} {
-		connection, err := tls.Dial("tcp", strings.TrimPrefix(server.URL, "https://"), &tls.Config{ServerName: host, RootCAs: roots})
+		connection, err := tls.Dial("tcp", strings.TrimPrefix(server.URL, "https://"), &tls.Config{
+			ServerName: host,
+			RootCAs:    roots,
+		})
 		require.NoError(t, err, host)
 		leaf := connection.ConnectionState().PeerCertificates[0]
 
 		require.NoError(t, connection.Close())
 		require.False(t, leaf.IsCA, host)
 		require.NotEqual(t, leaf.Issuer.String(), leaf.Subject.String())
-		require.False(t, serials[leaf.SerialNumber.String()], "Firefox refuses two certificates with one number")
+		require.False(t, serials[leaf.SerialNumber.String()],
+			"Firefox refuses two certificates with one number")
 
 		serials[leaf.SerialNumber.String()] = true
 		if net.ParseIP(host) == nil {
@@ -124,7 +136,10 @@ func TestStartCertificateForHostOfConnection(t *testing.T) {
 		}
 	}
 
-	_, err := tls.Dial("tcp", strings.TrimPrefix(server.URL, "https://"), &tls.Config{ServerName: "example.com", RootCAs: roots})
+	_, err := tls.Dial("tcp", strings.TrimPrefix(server.URL, "https://"), &tls.Config{
+		ServerName: "example.com",
+		RootCAs:    roots,
+	})
 	require.Error(t, err)
 }
 
@@ -132,18 +147,28 @@ func TestStartCertificateForHostOfConnection(t *testing.T) {
 func TestStartWithGivenCertificate(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		NotAfter:     time.Now().Add(time.Hour),
+		DNSNames:     []string{"localhost"},
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	require.NoError(t, err)
 	pair := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 
-	server := s3server.ForTest(t, s3server.Config{Addr: "localhost:0", TLS: &tls.Config{Certificates: []tls.Certificate{pair}}})
+	server := s3server.ForTest(t, s3server.Config{
+		Addr: "localhost:0",
+		TLS:  &tls.Config{Certificates: []tls.Certificate{pair}},
+	})
 	require.Equal(t, der, server.Certificate().Raw)
 	response, err := server.Client().Get(strings.Replace(server.URL, "127.0.0.1", "localhost", 1))
 	require.NoError(t, err)
 	readBody(t, response.Body)
 
-	for _, cert := range []tls.Certificate{{Certificate: [][]byte{der}}, {Certificate: [][]byte{{1}}, PrivateKey: key}, {PrivateKey: key}} {
+	for _, cert := range []tls.Certificate{{Certificate: [][]byte{der}}, {
+		Certificate: [][]byte{{1}},
+		PrivateKey:  key,
+	}, {PrivateKey: key}} {
 		_, err = s3server.Start(s3server.Config{TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
 		require.Error(t, err)
 	}

@@ -54,7 +54,9 @@ func (d *failingDriver) Head(ctx context.Context, r *driver.GetRequest) (*storag
 	return d.Driver.Head(ctx, r)
 }
 
-func (d *failingDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *failingDriver) Get(
+	ctx context.Context, r *driver.GetRequest,
+) (*storage.Attrs, io.ReadCloser, error) {
 	if err := d.service.err; err != nil && r.Key == "k" {
 		return nil, nil, err
 	}
@@ -95,9 +97,14 @@ func TestStoreFailureIsNoRefusal(t *testing.T) {
 	s := start(t, s3server.Config{Service: service, Credentials: twoAccounts})
 	s.put(t, "k", "content")
 	service.headErr = storage.Unavailable
-	for name, path := range map[string]string{"of the operation": "/photos/k?tagging", "of a header": "/photos/k?attributes"} {
+	for name, path := range map[string]string{
+		"of the operation": "/photos/k?tagging",
+		"of a header":      "/photos/k?attributes",
+	} {
 		t.Run(name, func(t *testing.T) {
-			response, body := s.sendAs(t, others, "GET", path, "", map[string]string{"X-Amz-Object-Attributes": "ETag"})
+			response, body := s.sendAs(t, others, "GET", path, "", map[string]string{
+				"X-Amz-Object-Attributes": "ETag",
+			})
 			require.Equal(t, 503, response.StatusCode, body)
 		})
 	}
@@ -144,7 +151,10 @@ func TestStoreErrorTextIsOnlyInLog(t *testing.T) {
 			Hint:   "check endpoint=",
 			Err:    errors.New("GET https://host.example/k?sig=secret: RESPONSE 503, RequestId: 1234"),
 		}
-		_, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		_, err := s.GetObject(t.Context(), &s3.GetObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("k"),
+		})
 
 		var api smithy.APIError
 		require.ErrorAs(t, err, &api)
@@ -166,7 +176,11 @@ func TestStoreErrorTextIsOnlyInLog(t *testing.T) {
 		require.NotContains(t, entry.Message, "secret")
 	}
 
-	service.err = &storage.Error{Code: storage.InvalidArgument, Err: errors.New("key must not be long"), Hint: "use a short one"}
+	service.err = &storage.Error{
+		Code: storage.InvalidArgument,
+		Err:  errors.New("key must not be long"),
+		Hint: "use a short one",
+	}
 	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.ErrorContains(t, err, "key must not be long (use a short one)", "the driver's own text stays")
 }
@@ -186,14 +200,30 @@ func TestStoreErrorsHaveCodes(t *testing.T) {
 		storage.DeadlineExceeded: {503, "ServiceUnavailable"},
 		storage.PermissionDenied: {403, "AccessDenied"},
 		storage.Unauthenticated:  {403, "AccessDenied"},
-		&storage.Error{Code: storage.PermissionDenied, Err: &fs.PathError{Op: "open", Path: "k", Err: syscall.EROFS}}:  {403, "AllAccessDisabled"},
-		&storage.Error{Code: storage.PermissionDenied, Err: &fs.PathError{Op: "open", Path: "k", Err: syscall.EACCES}}: {403, "AllAccessDisabled"},
+		&storage.Error{
+			Code: storage.PermissionDenied,
+			Err:  &fs.PathError{Op: "open", Path: "k", Err: syscall.EROFS},
+		}: {403, "AllAccessDisabled"},
+		&storage.Error{
+			Code: storage.PermissionDenied,
+			Err:  &fs.PathError{Op: "open", Path: "k", Err: syscall.EACCES},
+		}: {403, "AllAccessDisabled"},
 		storage.Unsupported:      {501, "NotImplemented"},
 		storage.ChecksumMismatch: {500, "InternalError"},
-		&storage.Error{Code: storage.Unavailable, Err: errors.New("the network is down")}:       {503, "ServiceUnavailable"},
-		&storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("it is lost")}: {500, "InternalError"},
-		errors.New("anything else"):                                 {500, "InternalError"},
-		&storage.Error{Code: storage.Internal, Err: fs.ErrClosed}:   {404, "NoSuchBucket"}, // it was deleted meanwhile
+		&storage.Error{
+			Code: storage.Unavailable,
+			Err:  errors.New("the network is down"),
+		}: {503, "ServiceUnavailable"},
+		&storage.Error{
+			Code:    storage.Unavailable,
+			Unknown: true,
+			Err:     errors.New("it is lost"),
+		}: {500, "InternalError"},
+		errors.New("anything else"): {500, "InternalError"},
+		&storage.Error{
+			Code: storage.Internal,
+			Err:  fs.ErrClosed,
+		}: {404, "NoSuchBucket"}, // it was deleted meanwhile
 		&storage.Error{Code: storage.BucketNotFound, Unknown: true}: {404, "NoSuchBucket"},
 	}
 	for err, tt := range tests {
@@ -201,9 +231,15 @@ func TestStoreErrorsHaveCodes(t *testing.T) {
 		_, failure := s.PutObject(t.Context(), putInput("k", "x"))
 		requireFailure(t, failure, tt.status, tt.code)
 
-		_, failure = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		_, failure = s.GetObject(t.Context(), &s3.GetObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("k"),
+		})
 		requireFailure(t, failure, tt.status, tt.code)
-		_, failure = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+		_, failure = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("k"),
+		})
 		requireFailure(t, failure, tt.status, tt.code)
 
 		output, failure := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
@@ -229,15 +265,38 @@ func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 		code                string
 	}{
 		{name: "uploads of the store"},
-		{name: "uploads of the store, another server", another: true, before: "older", status: 400, code: "InvalidPart"},
+		{
+			name:    "uploads of the store, another server",
+			another: true,
+			before:  "older",
+			status:  400,
+			code:    "InvalidPart",
+		},
 		{name: "staged parts", fixedParts: true},
-		{name: "staged parts, another server", fixedParts: true, another: true, status: 404, code: "NoSuchUpload"},
-		{name: "staged parts over an object, another server", fixedParts: true, another: true, before: "older", status: 404, code: "NoSuchUpload"},
+		{
+			name:       "staged parts, another server",
+			fixedParts: true,
+			another:    true,
+			status:     404,
+			code:       "NoSuchUpload",
+		},
+		{
+			name:       "staged parts over an object, another server",
+			fixedParts: true,
+			another:    true,
+			before:     "older",
+			status:     404,
+			code:       "NoSuchUpload",
+		},
 	}
 	for _, tt := range tests {
 		for _, content := range []string{"newer", ""} {
 			t.Run(tt.name+", then "+content, func(t *testing.T) {
-				service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), fixedParts: tt.fixedParts, keepsRecord: true}
+				service := &failingService{
+					ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}),
+					fixedParts:    tt.fixedParts,
+					keepsRecord:   true,
+				}
 				s := start(t, s3server.Config{Service: service})
 				if tt.before != "" {
 					s.put(t, "k", tt.before)
@@ -247,13 +306,17 @@ func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 				first, err := s.CompleteMultipartUpload(t.Context(), input)
 				require.NoError(t, err)
 				if content == "" {
-					_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("photos"), Key: aws.String("k")})
+					_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+						Bucket: aws.String("photos"),
+						Key:    aws.String("k"),
+					})
 					require.NoError(t, err)
 				} else {
 					s.put(t, "k", content)
 				}
 				if tt.another {
-					_, err = start(t, s3server.Config{Service: service}).CompleteMultipartUpload(t.Context(), input)
+					_, err = start(t,
+						s3server.Config{Service: service}).CompleteMultipartUpload(t.Context(), input)
 					requireFailure(t, err, tt.status, tt.code)
 				} else {
 					second, err := s.CompleteMultipartUpload(t.Context(), input)
@@ -265,7 +328,10 @@ func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 					return
 				}
 
-				_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("photos"), Key: aws.String("k")})
+				_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{
+					Bucket: aws.String("photos"),
+					Key:    aws.String("k"),
+				})
 				require.Error(t, err)
 			})
 		}
@@ -279,11 +345,15 @@ func TestCompleteStagedAmongOtherWrites(t *testing.T) {
 		name string
 		put  func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error)
 	}{
-		{"others write before", func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
+		{"others write before", func(
+			t *testing.T, s *store, next func() (*storage.Attrs, error),
+		) (*storage.Attrs, error) {
 			s.put(t, "k", "other")
 			return next()
 		}},
-		{"the response is lost", func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
+		{"the response is lost", func(
+			t *testing.T, s *store, next func() (*storage.Attrs, error),
+		) (*storage.Attrs, error) {
 			_, err := next()
 			require.NoError(t, err)
 			return nil, &storage.Error{Code: storage.Unavailable, Unknown: true}
@@ -291,7 +361,10 @@ func TestCompleteStagedAmongOtherWrites(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}), fixedParts: true}
+			service := &failingService{
+				ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}),
+				fixedParts:    true,
+			}
 			s := start(t, s3server.Config{Service: service})
 			upload := s.begin(t, "k")
 			input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
@@ -343,10 +416,16 @@ type overwritingDriver struct {
 	service *overwritingService
 }
 
-func (d *overwritingDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *overwritingDriver) Get(
+	ctx context.Context, r *driver.GetRequest,
+) (*storage.Attrs, io.ReadCloser, error) {
 	if r.Version != "" && d.service.overwrites > 0 {
 		d.service.overwrites--
-		if _, err := d.Put(ctx, &driver.PutRequest{Key: r.Key, Body: strings.NewReader("newer"), Size: 5}); err != nil {
+		if _, err := d.Put(ctx, &driver.PutRequest{
+			Key:  r.Key,
+			Body: strings.NewReader("newer"),
+			Size: 5,
+		}); err != nil {
 			return nil, nil, err
 		}
 		if err := d.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: r.Version}); err != nil {

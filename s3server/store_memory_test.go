@@ -25,9 +25,19 @@ func TestMaxBytesBoundsMemory(t *testing.T) {
 	upload := s.begin(t, "b")
 	s.part(t, "b", upload, 1, strings.Repeat("b", 40))
 
-	_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: new(bucket), Key: new("b"), UploadId: &upload, PartNumber: new(int32(2)), Body: strings.NewReader("c")})
+	_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{
+		Bucket:     new(bucket),
+		Key:        new("b"),
+		UploadId:   &upload,
+		PartNumber: new(int32(2)),
+		Body:       strings.NewReader("c"),
+	})
 	requireFailure(t, err, 507, "XMinioStorageFull")
-	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: new(bucket), Key: new("b"), UploadId: &upload})
+	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{
+		Bucket:   new(bucket),
+		Key:      new("b"),
+		UploadId: &upload,
+	})
 	require.NoError(t, err)
 
 	s.remove(t, "a", "")

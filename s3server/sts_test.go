@@ -30,7 +30,8 @@ func stsClient(s *store, key s3server.Credential) *sts.Client {
 		Region:       "us-east-1",
 		BaseEndpoint: &s.server.URL,
 		Retryer:      aws.NopRetryer{},
-		Credentials:  credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretKey, key.SessionToken),
+		Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretKey,
+			key.SessionToken),
 	})
 }
 
@@ -52,7 +53,8 @@ func newSession(t *testing.T, s *store, key int, policy string) *types.Credentia
 // as returns a client with temporary credentials.
 func as(s *store, c *types.Credentials) *s3.Client {
 	return s.client(func(o *s3.Options) {
-		o.Credentials = credentials.NewStaticCredentialsProvider(*c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
+		o.Credentials = credentials.NewStaticCredentialsProvider(*c.AccessKeyId, *c.SecretAccessKey,
+			*c.SessionToken)
 	})
 }
 
@@ -79,7 +81,13 @@ func TestSessionRights(t *testing.T) {
 		{name: "no policy", reads: true, writes: true, other: true},
 		{name: "no policy, of a key that only reads", key: 2, reads: true, other: true},
 		{name: "everything", policy: allows("*", "*"), reads: true, writes: true, other: true},
-		{name: "everything, of a key that only reads", policy: allows("s3:*", "*"), key: 2, reads: true, other: true},
+		{
+			name:   "everything, of a key that only reads",
+			policy: allows("s3:*", "*"),
+			key:    2,
+			reads:  true,
+			other:  true,
+		},
 		{name: "everything, of another account", policy: allows("s3:*", "*"), key: 1},
 		{name: "reads", policy: allows("s3:GetObject", inFolder), reads: true},
 		{name: "writes", policy: allows("s3:PutObject", inFolder), writes: true},
@@ -97,7 +105,10 @@ func TestSessionRights(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			client := as(s, newSession(t, s, tt.key, tt.policy))
 			gets := func(key string) error {
-				_, err := client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+				_, err := client.GetObject(t.Context(), &s3.GetObjectInput{
+					Bucket: aws.String(bucket),
+					Key:    &key,
+				})
 				return err
 			}
 			_, puts := client.PutObject(t.Context(), putInput("folder/new", "x"))
@@ -189,7 +200,10 @@ func TestSessionPresignedURLsAndForms(t *testing.T) {
 	)
 	presign := s3.NewPresignClient(client, s3.WithPresignExpires(24*time.Hour))
 	get := func(key string, change func(url string) string) int {
-		presigned, err := presign.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+		presigned, err := presign.PresignGetObject(t.Context(), &s3.GetObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    &key,
+		})
 		require.NoError(t, err)
 		response, _ := s.send(t, "GET", change(presigned.URL), nil, nil)
 		return response.StatusCode
@@ -201,7 +215,10 @@ func TestSessionPresignedURLsAndForms(t *testing.T) {
 		return prefix + suffix
 	}
 	post := func(key string, change func(map[string]string)) int {
-		presigned, err := presign.PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key})
+		presigned, err := presign.PresignPostObject(t.Context(), &s3.PutObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    &key,
+		})
 		require.NoError(t, err)
 		change(presigned.Values)
 		response, _ := s.post(t, presigned.URL, presigned.Values, "posted")
@@ -262,50 +279,50 @@ func TestSessionAltered(t *testing.T) {
 		code   string
 	}{
 		"another secret": {
-			func(c *types.Credentials) {
+			change: func(c *types.Credentials) {
 				c.SecretAccessKey = another.SecretAccessKey
-			}, 403, "SignatureDoesNotMatch",
+			}, status: 403, code: "SignatureDoesNotMatch",
 		},
 		"another key": {
-			func(c *types.Credentials) {
+			change: func(c *types.Credentials) {
 				c.AccessKeyId = another.AccessKeyId
-			}, 400, "InvalidToken",
+			}, status: 400, code: "InvalidToken",
 		},
 		"another token": {
-			func(c *types.Credentials) {
+			change: func(c *types.Credentials) {
 				c.SessionToken = another.SessionToken
-			}, 400, "InvalidToken",
+			}, status: 400, code: "InvalidToken",
 		},
 		"no token": {
-			func(c *types.Credentials) {
+			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String("")
-			}, 403, "InvalidAccessKeyId",
+			}, status: 403, code: "InvalidAccessKeyId",
 		},
 		"a token without signature": {
-			func(c *types.Credentials) {
+			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String(content + ".")
-			}, 400, "InvalidToken",
+			}, status: 400, code: "InvalidToken",
 		},
 		"a token of another content": {
-			func(c *types.Credentials) {
+			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String("e30." + signature)
-			}, 400, "InvalidToken",
+			}, status: 400, code: "InvalidToken",
 		},
 		"a token without its policy": {
-			func(c *types.Credentials) {
+			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String(dropPolicy(t, content) + "." + signature)
 			},
-			400, "InvalidToken",
+			status: 400, code: "InvalidToken",
 		},
 		"a text": {
-			func(c *types.Credentials) {
+			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String("text")
-			}, 400, "InvalidToken",
+			}, status: 400, code: "InvalidToken",
 		},
 		"the key of its caller": {
-			func(c *types.Credentials) {
+			change: func(c *types.Credentials) {
 				c.AccessKeyId = aws.String(twoAccounts[0].AccessKeyID)
-			}, 400, "InvalidToken",
+			}, status: 400, code: "InvalidToken",
 		},
 	}
 	for name, tt := range tests {
@@ -331,10 +348,16 @@ func TestSessionWorksInEachServer(t *testing.T) {
 	}{
 		"the same": {twoAccounts[0], ""},
 		"a changed secret": {
-			s3server.Credential{AccessKeyID: twoAccounts[0].AccessKeyID, SecretKey: "changed"}, "InvalidToken",
+			s3server.Credential{
+				AccessKeyID: twoAccounts[0].AccessKeyID,
+				SecretKey:   "changed",
+			}, "InvalidToken",
 		},
-		"another one":       {twoAccounts[2], "InvalidToken"},
-		"one that is ASIA…": {s3server.Credential{AccessKeyID: *transport.AccessKeyId, SecretKey: "own"}, "InvalidToken"},
+		"another one": {twoAccounts[2], "InvalidToken"},
+		"one that is ASIA…": {s3server.Credential{
+			AccessKeyID: *transport.AccessKeyId,
+			SecretKey:   "own",
+		}, "InvalidToken"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -379,7 +402,12 @@ func TestAssumeRoleRefuses(t *testing.T) {
 		status int
 		code   string
 	}{
-		"a session": {key: temporary, change: func(*sts.AssumeRoleInput) {}, status: 403, code: "AccessDenied"},
+		"a session": {
+			key:    temporary,
+			change: func(*sts.AssumeRoleInput) {},
+			status: 403,
+			code:   "AccessDenied",
+		},
 		"an unknown key": {
 			key:    s3server.Credential{AccessKeyID: "AKIANONE", SecretKey: "x"},
 			change: func(*sts.AssumeRoleInput) {},
@@ -468,7 +496,8 @@ func TestAssumeRoleRefuses(t *testing.T) {
 		})
 	}
 
-	response, body := s.send(t, "POST", s.server.URL+"/?Action=AssumeRole&Version=2011-06-15", nil, http.Header{})
+	response, body := s.send(t, "POST", s.server.URL+"/?Action=AssumeRole&Version=2011-06-15", nil,
+		http.Header{})
 	require.Equal(t, 403, response.StatusCode)
 	require.Contains(t, body, "<Code>MissingAuthenticationToken</Code>")
 }

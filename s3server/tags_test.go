@@ -14,7 +14,10 @@ import (
 
 func (s *store) tags(t *testing.T, key string) map[string]string {
 	t.Helper()
-	output, err := s.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: &key})
+	output, err := s.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{
+		Bucket: aws.String(bucket),
+		Key:    &key,
+	})
 	require.NoError(t, err)
 	tags := map[string]string{}
 	for _, tag := range output.TagSet {
@@ -26,14 +29,22 @@ func (s *store) tags(t *testing.T, key string) map[string]string {
 // The server stores, returns and deletes the tags of an object.
 func TestTags(t *testing.T) {
 	s := start(t, s3server.Config{})
-	response, body := s.signedSend(t, "PUT", "/photos/k", "x", map[string]string{"X-Amz-Tagging": "a=1&b%20c=%C3%A9+/&empty"})
+	response, body := s.signedSend(t, "PUT", "/photos/k", "x", map[string]string{
+		"X-Amz-Tagging": "a=1&b%20c=%C3%A9+/&empty",
+	})
 	require.Equal(t, 200, response.StatusCode, body)
 	require.Equal(t, map[string]string{"a": "1", "b c": "é /", "empty": ""}, s.tags(t, "k"))
-	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, int32(3), *head.TagCount)
 
-	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 
 	require.Empty(t, s.tags(t, "k"))
@@ -68,12 +79,19 @@ func TestTagsNamedLikeServer(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 	require.Equal(t, 200, getAnonymously(s, t, "k"), "the list is still there")
 
-	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{Bucket: aws.String(bucket), Key: aws.String("k"), ACL: types.ObjectCannedACLPrivate})
+	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+		ACL:    types.ObjectCannedACLPrivate,
+	})
 	require.NoError(t, err)
 	require.Equal(t, want, s.tags(t, "k"))
 	require.Equal(t, 403, getAnonymously(s, t, "k"))
 
-	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("k"),
+	})
 	require.NoError(t, err)
 	require.Empty(t, s.tags(t, "k"))
 	require.Equal(t, 403, getAnonymously(s, t, "k"))
@@ -102,7 +120,9 @@ func TestTagsRefused(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			response, body := s.signedSend(t, "PUT", "/photos/k", "y", map[string]string{"X-Amz-Tagging": tt.tags})
+			response, body := s.signedSend(t, "PUT", "/photos/k", "y", map[string]string{
+				"X-Amz-Tagging": tt.tags,
+			})
 			if tt.code == "" {
 				require.Equal(t, 200, response.StatusCode, body)
 				return
@@ -114,9 +134,14 @@ func TestTagsRefused(t *testing.T) {
 
 	_, body := s.signedSend(t, "PUT", "/photos/k?tagging", document, nil)
 	require.Equal(t, "InvalidRequest", parseError(t, body).Code, "nothing vouches for it: %s", body)
-	_, body = s.signedSend(t, "PUT", "/photos/k?partNumber=1&uploadId=u", "x", map[string]string{"X-Amz-Tagging": "k=v"})
+	_, body = s.signedSend(t, "PUT", "/photos/k?partNumber=1&uploadId=u", "x", map[string]string{
+		"X-Amz-Tagging": "k=v",
+	})
 	require.Equal(t, "InvalidArgument", parseError(t, body).Code, body)
 
-	_, err := s.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String("missing")})
+	_, err := s.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("missing"),
+	})
 	requireFailure(t, err, 404, "NoSuchKey")
 }

@@ -18,16 +18,21 @@ import (
 // bucket.
 func documented() *s3server.Handler {
 	return s3server.New(s3server.Config{
-		Strict:      true,
-		Credentials: []s3server.Credential{{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}},
-		Buckets:     []string{"examplebucket"},
-		Now:         func() time.Time { return time.Date(2013, 5, 24, 0, 1, 0, 0, time.UTC) },
+		Strict: true,
+		Credentials: []s3server.Credential{{
+			AccessKeyID: "AKIAIOSFODNN7EXAMPLE",
+			SecretKey:   "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+		}},
+		Buckets: []string{"examplebucket"},
+		Now:     func() time.Time { return time.Date(2013, 5, 24, 0, 1, 0, 0, time.UTC) },
 	})
 }
 
 const documentedCredential = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,"
 
-func answerTo(h http.Handler, method, url string, body io.Reader, header map[string]string) *httptest.ResponseRecorder {
+func answerTo(
+	h http.Handler, method, url string, body io.Reader, header map[string]string,
+) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, url, body)
 	for name, value := range header {
 		r.Header.Set(name, value)
@@ -46,7 +51,8 @@ func TestSignatureInHeaderAsDocumented(t *testing.T) {
 		"Authorization": documentedCredential + "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date," +
 			"Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
 	})
-	require.Equal(t, "NoSuchKey", parseError(t, w.Body.String()).Code, "the signature is right, the object is not there")
+	require.Equal(t, "NoSuchKey", parseError(t, w.Body.String()).Code,
+		"the signature is right, the object is not there")
 }
 
 // The server accepts the query signature of AWS's documentation.
@@ -91,7 +97,8 @@ func TestSignatureOfChunksAsDocumented(t *testing.T) {
 	require.Equal(t, http.StatusOK, send(body).Code, send(body).Body)
 
 	modified := strings.Replace(body, "aaaa", "aaab", 1)
-	require.Equal(t, "SignatureDoesNotMatch", parseError(t, send(modified).Body.String()).Code, "a byte that was not signed")
+	require.Equal(t, "SignatureDoesNotMatch", parseError(t, send(modified).Body.String()).Code,
+		"a byte that was not signed")
 }
 
 // The server accepts the trailer signature of AWS's documentation.
@@ -118,6 +125,8 @@ func TestSignatureOfTrailerAsDocumented(t *testing.T) {
 	w := send(body)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
 	require.Equal(t, "sOO8/Q==", w.Header().Get("X-Amz-Checksum-Crc32c"))
-	require.Equal(t, "SignatureDoesNotMatch", parseError(t, send(strings.Replace(body, "sOO8", "sOO9", 1)).Body.String()).Code)
-	require.Equal(t, "MalformedTrailerError", parseError(t, send(strings.Replace(body, "crc32c:", "crc32:", 1)).Body.String()).Code, "this trailer was not announced")
+	require.Equal(t, "SignatureDoesNotMatch",
+		parseError(t, send(strings.Replace(body, "sOO8", "sOO9", 1)).Body.String()).Code)
+	require.Equal(t, "MalformedTrailerError",
+		parseError(t, send(strings.Replace(body, "crc32c:", "crc32:", 1)).Body.String()).Code, "this trailer was not announced")
 }

@@ -44,7 +44,11 @@ func (s *store) remove(t *testing.T, key, version string) *s3.DeleteObjectOutput
 
 func (s *store) getVersion(t *testing.T, key, version string) string {
 	t.Helper()
-	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key, VersionId: &version})
+	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket:    aws.String(bucket),
+		Key:       &key,
+		VersionId: &version,
+	})
 	require.NoError(t, err)
 	return readBody(t, output.Body)
 }
@@ -52,7 +56,10 @@ func (s *store) getVersion(t *testing.T, key, version string) string {
 // versions returns the ids in pages of n, and marks those of delete markers with "!".
 func (s *store) versions(t *testing.T, n int32) (ids []string) {
 	t.Helper()
-	pages := s3.NewListObjectVersionsPaginator(s.Client, &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), MaxKeys: &n})
+	pages := s3.NewListObjectVersionsPaginator(s.Client, &s3.ListObjectVersionsInput{
+		Bucket:  aws.String(bucket),
+		MaxKeys: &n,
+	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		require.NoError(t, err)
@@ -86,7 +93,11 @@ func TestVersionsAreKept(t *testing.T) {
 	require.Equal(t, []string{"!" + marker, two, one, "null"}, s.versions(t, 1), "newest first")
 
 	get := func(version string) (*s3.GetObjectOutput, error) {
-		return s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: &version})
+		return s.GetObject(t.Context(), &s3.GetObjectInput{
+			Bucket:    aws.String(bucket),
+			Key:       aws.String("k"),
+			VersionId: &version,
+		})
 	}
 	for version, want := range map[string]string{one: "one", two: "two", "null": "before"} {
 		output, err := get(version)
@@ -162,7 +173,11 @@ func TestVersionsHaveDeleteMarkers(t *testing.T) {
 	require.NotEmpty(t, lone, "the removal of a missing key adds a marker")
 	require.Equal(t, []string{"!" + lone}, s.versions(t, 1))
 
-	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("missing"), VersionId: &lone})
+	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket:    aws.String(bucket),
+		Key:       aws.String("missing"),
+		VersionId: &lone,
+	})
 	require.ErrorContains(t, err, "405")
 	require.True(t, *s.remove(t, "missing", lone).DeleteMarker)
 	require.Empty(t, s.versions(t, 1))
@@ -199,7 +214,10 @@ func TestListVersionsAfterMissingVersion(t *testing.T) {
 	one := s.putVersion(t, "k", "1")
 	two := s.putVersion(t, "k", "2")
 	three := s.putVersion(t, "k", "3")
-	page, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), MaxKeys: aws.Int32(2)})
+	page, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{
+		Bucket:  aws.String(bucket),
+		MaxKeys: aws.Int32(2),
+	})
 	require.NoError(t, err)
 	require.Equal(t, two, *page.NextVersionIdMarker)
 
@@ -223,7 +241,11 @@ func TestListVersionsCommonPrefixes(t *testing.T) {
 	}
 
 	var prefixes, versions int
-	pages := s3.NewListObjectVersionsPaginator(s.Client, &s3.ListObjectVersionsInput{Bucket: aws.String(bucket), MaxKeys: aws.Int32(1), Delimiter: aws.String("/")})
+	pages := s3.NewListObjectVersionsPaginator(s.Client, &s3.ListObjectVersionsInput{
+		Bucket:    aws.String(bucket),
+		MaxKeys:   aws.Int32(1),
+		Delimiter: aws.String("/"),
+	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		require.NoError(t, err)
@@ -260,7 +282,10 @@ func TestDeleteObjectBesideWrites(t *testing.T) {
 			group.Go(func() {
 				for range times {
 					_, failure := s.PutObject(t.Context(), putInput("k", "x"))
-					deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+					deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+						Bucket: aws.String(bucket),
+						Key:    aws.String("k"),
+					})
 					if failure != nil || err != nil {
 						markers <- fmt.Sprint(failure, err)
 						continue
@@ -276,7 +301,11 @@ func TestDeleteObjectBesideWrites(t *testing.T) {
 				require.Equal(t, "null", id)
 				continue
 			}
-			deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), VersionId: &id})
+			deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+				Bucket:    aws.String(bucket),
+				Key:       aws.String("k"),
+				VersionId: &id,
+			})
 			require.NoError(t, err, id)
 			require.True(t, aws.ToBool(deleted.DeleteMarker), id)
 		}

@@ -20,9 +20,13 @@ func startWebsite(t *testing.T, configuration string, objects ...string) *store 
 	s := startLenient(t, s3server.Config{})
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-	response, body := s.vouched(t, "/photos?website", "<WebsiteConfiguration>"+configuration+"</WebsiteConfiguration>")
+	response, body := s.vouched(t, "/photos?website",
+		"<WebsiteConfiguration>"+configuration+"</WebsiteConfiguration>")
 	require.Equal(t, 200, response.StatusCode, body)
-	_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{Bucket: aws.String(bucket), PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{}})
+	_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{
+		Bucket:                         aws.String(bucket),
+		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{},
+	})
 	require.NoError(t, err)
 	_, err = s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: aws.String(`{"Version": "2012-10-17", "Statement": [
 		{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*"},
@@ -53,12 +57,42 @@ func TestWebsite(t *testing.T) {
 		status                      int
 		content                     string // of the body; or of Location if the status is 3xx
 	}{
-		"the index":                {configuration: index, method: "GET", path: "/", status: 200, content: "this is index.html"},
-		"the index of a folder":    {configuration: index, method: "GET", path: "/a/", status: 200, content: "this is a/index.html"},
-		"a folder without a slash": {configuration: index, method: "GET", path: "/a", status: 302, content: "/a/"},
-		"an object":                {configuration: index, method: "GET", path: "/b%20c.txt", status: 200, content: "this is b c.txt"},
-		"only headers":             {configuration: index, method: "HEAD", path: "/", status: 200},
-		"a query":                  {configuration: index, method: "GET", path: "/?acl", status: 200, content: "this is index.html"},
+		"the index": {
+			configuration: index,
+			method:        "GET",
+			path:          "/",
+			status:        200,
+			content:       "this is index.html",
+		},
+		"the index of a folder": {
+			configuration: index,
+			method:        "GET",
+			path:          "/a/",
+			status:        200,
+			content:       "this is a/index.html",
+		},
+		"a folder without a slash": {
+			configuration: index,
+			method:        "GET",
+			path:          "/a",
+			status:        302,
+			content:       "/a/",
+		},
+		"an object": {
+			configuration: index,
+			method:        "GET",
+			path:          "/b%20c.txt",
+			status:        200,
+			content:       "this is b c.txt",
+		},
+		"only headers": {configuration: index, method: "HEAD", path: "/", status: 200},
+		"a query": {
+			configuration: index,
+			method:        "GET",
+			path:          "/?acl",
+			status:        200,
+			content:       "this is index.html",
+		},
 		"another method": {
 			configuration: index,
 			method:        "DELETE",
@@ -66,8 +100,20 @@ func TestWebsite(t *testing.T) {
 			status:        405,
 			content:       "<li>Code: MethodNotAllowed</li>",
 		},
-		"nothing":              {configuration: index, method: "GET", path: "/%3Cx%3E", status: 404, content: "<li>Key: &lt;x&gt;</li>"},
-		"nothing, with a page": {configuration: index + whenMissing, method: "GET", path: "/x", status: 404, content: "this is error.html"},
+		"nothing": {
+			configuration: index,
+			method:        "GET",
+			path:          "/%3Cx%3E",
+			status:        404,
+			content:       "<li>Key: &lt;x&gt;</li>",
+		},
+		"nothing, with a page": {
+			configuration: index + whenMissing,
+			method:        "GET",
+			path:          "/x",
+			status:        404,
+			content:       "this is error.html",
+		},
 		"no page for errors": {
 			configuration: index + "<ErrorDocument><Key>y</Key></ErrorDocument>",
 			method:        "GET",
@@ -97,11 +143,12 @@ func TestWebsite(t *testing.T) {
 			content:       "http://" + websiteHost + "/x",
 		},
 		"another key, code and host": {
-			configuration: rules(ruled(prefix, "<HostName>h</HostName><HttpRedirectCode>307</HttpRedirectCode><ReplaceKeyWith>k</ReplaceKeyWith>")),
-			method:        "GET",
-			path:          "/docs/x",
-			status:        307,
-			content:       "http://h/k",
+			configuration: rules(ruled(prefix,
+				"<HostName>h</HostName><HttpRedirectCode>307</HttpRedirectCode><ReplaceKeyWith>k</ReplaceKeyWith>")),
+			method:  "GET",
+			path:    "/docs/x",
+			status:  307,
+			content: "http://h/k",
 		},
 		"a rule for errors": {
 			configuration: rules(ruled(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")),
@@ -150,7 +197,11 @@ func TestWebsiteObjectRedirects(t *testing.T) {
 	require.Equal(t, 301, response.StatusCode)
 	require.Equal(t, "/new", response.Header.Get("Location"))
 
-	for name, location := range map[string]string{"a script": "javascript:alert(1)", "a page beside": "new", "another scheme": "ftp://example.com/"} {
+	for name, location := range map[string]string{
+		"a script":       "javascript:alert(1)",
+		"a page beside":  "new",
+		"another scheme": "ftp://example.com/",
+	} {
 		t.Run(name, func(t *testing.T) {
 			moved.WebsiteRedirectLocation = &location
 			_, err := s.PutObject(t.Context(), moved)
@@ -168,14 +219,20 @@ func TestWebsiteRedirectIsNotCopied(t *testing.T) {
 	_, err := s.PutObject(t.Context(), moved)
 	require.NoError(t, err)
 
-	for name, location := range map[string]*string{"without": nil, "with another": aws.String("https://example.com/")} {
+	for name, location := range map[string]*string{
+		"without":      nil,
+		"with another": aws.String("https://example.com/"),
+	} {
 		t.Run(name, func(t *testing.T) {
 			input := copyInput("old", "copy")
 			input.WebsiteRedirectLocation = location
 			_, err := s.CopyObject(t.Context(), input)
 			require.NoError(t, err)
 
-			output, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: input.Bucket, Key: input.Key})
+			output, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+				Bucket: input.Bucket,
+				Key:    input.Key,
+			})
 			require.NoError(t, err)
 			require.Equal(t, location, output.WebsiteRedirectLocation)
 			require.Equal(t, moved.Metadata, output.Metadata)
@@ -205,7 +262,9 @@ func TestWebsiteIsForEveryone(t *testing.T) {
 
 	_, err = s.GetBucketWebsite(t.Context(), &s3.GetBucketWebsiteInput{Bucket: aws.String(bucket)})
 	requireFailure(t, err, 404, "NoSuchWebsiteConfiguration")
-	response, body = s.send(t, "GET", s.server.URL+"/", nil, http.Header{"Host": {"missing.s3-website.localhost"}})
+	response, body = s.send(t, "GET", s.server.URL+"/", nil, http.Header{
+		"Host": {"missing.s3-website.localhost"},
+	})
 	require.Equal(t, 404, response.StatusCode)
 	require.Contains(t, body, "<li>Code: NoSuchBucket</li>")
 }
@@ -213,7 +272,8 @@ func TestWebsiteIsForEveryone(t *testing.T) {
 // The server stores valid website configurations, and refuses invalid ones.
 func TestWebsiteConfiguration(t *testing.T) {
 	s := start(t, s3server.Config{})
-	response, body := s.vouched(t, "/photos?website", "<WebsiteConfiguration><ErrorDocument><Key>e</Key></ErrorDocument></WebsiteConfiguration>")
+	response, body := s.vouched(t, "/photos?website",
+		"<WebsiteConfiguration><ErrorDocument><Key>e</Key></ErrorDocument></WebsiteConfiguration>")
 	require.Equal(t, 400, response.StatusCode, body)
 	require.Equal(t, "InvalidArgument", parseError(t, body).Code, body)
 
@@ -221,11 +281,22 @@ func TestWebsiteConfiguration(t *testing.T) {
 		IndexDocument: &types.IndexDocument{Suffix: aws.String("i")},
 		ErrorDocument: &types.ErrorDocument{Key: aws.String("e")},
 		RoutingRules: []types.RoutingRule{{
-			Condition: &types.Condition{KeyPrefixEquals: aws.String("a"), HttpErrorCodeReturnedEquals: aws.String("404")},
-			Redirect:  &types.Redirect{HostName: aws.String("h"), HttpRedirectCode: aws.String("302"), Protocol: types.ProtocolHttps, ReplaceKeyPrefixWith: aws.String("")},
+			Condition: &types.Condition{
+				KeyPrefixEquals:             aws.String("a"),
+				HttpErrorCodeReturnedEquals: aws.String("404"),
+			},
+			Redirect: &types.Redirect{
+				HostName:             aws.String("h"),
+				HttpRedirectCode:     aws.String("302"),
+				Protocol:             types.ProtocolHttps,
+				ReplaceKeyPrefixWith: aws.String(""),
+			},
 		}},
 	}
-	_, err := s.PutBucketWebsite(t.Context(), &s3.PutBucketWebsiteInput{Bucket: aws.String(bucket), WebsiteConfiguration: configuration})
+	_, err := s.PutBucketWebsite(t.Context(), &s3.PutBucketWebsiteInput{
+		Bucket:               aws.String(bucket),
+		WebsiteConfiguration: configuration,
+	})
 	require.NoError(t, err)
 	got, err := s.GetBucketWebsite(t.Context(), &s3.GetBucketWebsiteInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)

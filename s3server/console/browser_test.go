@@ -15,7 +15,10 @@ import (
 )
 
 // A key may be anything.
-var hostile = []string{"<img src=x onerror=document.title='run'>", "a\u202egpj.exe", "javascript:alert(1)", "Größe & \"Form\" 'ä' ☕"}
+var hostile = []string{
+	"<img src=x onerror=document.title='run'>", "a\u202egpj.exe", "javascript:alert(1)",
+	"Größe & \"Form\" 'ä' ☕",
+}
 
 // The console works in a browser.
 func TestConsoleInBrowser(t *testing.T) {
@@ -25,7 +28,10 @@ func TestConsoleInBrowser(t *testing.T) {
 		Log:         requests.Add,
 		Credentials: []s3server.Credential{{AccessKeyID: "root", SecretKey: secret}},
 	})
-	require.NoError(t, server.SetUpBucket(t.Context(), s3server.BucketSetup{Name: "photos", Versioning: true}))
+	require.NoError(t, server.SetUpBucket(t.Context(), s3server.BucketSetup{
+		Name:       "photos",
+		Versioning: true,
+	}))
 	photos := server.Bucket("photos")
 	upload := func(b storage.Bucket, key, text string) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(text))

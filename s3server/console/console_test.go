@@ -43,7 +43,10 @@ func start(t *testing.T, c s3server.Config) *fixture {
 	t.Helper()
 	f := &fixture{requests: &console.Record{}}
 	if c.Credentials == nil {
-		c.Credentials = []s3server.Credential{{AccessKeyID: "root", SecretKey: secret}, {AccessKeyID: "other", SecretKey: "other-secret"}}
+		c.Credentials = []s3server.Credential{{
+			AccessKeyID: "root",
+			SecretKey:   secret,
+		}, {AccessKeyID: "other", SecretKey: "other-secret"}}
 	}
 	c.Log = f.requests.Add
 	c.Buckets = []string{"photos"}
@@ -94,7 +97,13 @@ func TestConsoleNeedsCredential(t *testing.T) {
 		status         int
 	}{
 		{name: "the page", method: "GET", target: "/", status: 200},
-		{name: "the page without the header of scripts", method: "GET", target: "/", change: dropHeader, status: 200},
+		{
+			name:   "the page without the header of scripts",
+			method: "GET",
+			target: "/",
+			change: dropHeader,
+			status: 200,
+		},
 		{
 			name:   "no credentials",
 			method: "GET",
@@ -151,25 +160,74 @@ func TestConsoleNeedsCredential(t *testing.T) {
 			status: 401,
 		},
 		{name: "requests", method: "GET", target: "/api/x/requests", status: 200},
-		{name: "requests without the header", method: "GET", target: "/api/x/requests", change: dropHeader, status: 403},
+		{
+			name:   "requests without the header",
+			method: "GET",
+			target: "/api/x/requests",
+			change: dropHeader,
+			status: 403,
+		},
 		{name: "a fault", method: "POST", target: "/api/x/faults", status: 201},
-		{name: "a fault of a form on another site", method: "POST", target: "/api/x/faults", change: dropHeader, status: 403},
-		{name: "removal without the header", method: "DELETE", target: "/api/x/requests", change: dropHeader, status: 403},
-		{name: "a fault with a read-only credential", credentials: readOnly, method: "POST", target: "/api/x/faults", status: 403},
-		{name: "a listing with a read-only credential", credentials: readOnly, method: "GET", target: "/api/buckets", status: 200},
+		{
+			name:   "a fault of a form on another site",
+			method: "POST",
+			target: "/api/x/faults",
+			change: dropHeader,
+			status: 403,
+		},
+		{
+			name:   "removal without the header",
+			method: "DELETE",
+			target: "/api/x/requests",
+			change: dropHeader,
+			status: 403,
+		},
+		{
+			name:        "a fault with a read-only credential",
+			credentials: readOnly,
+			method:      "POST",
+			target:      "/api/x/faults",
+			status:      403,
+		},
+		{
+			name:        "a listing with a read-only credential",
+			credentials: readOnly,
+			method:      "GET",
+			target:      "/api/buckets",
+			status:      200,
+		},
 		{name: "another method", method: "PUT", target: "/api/x/faults", status: 404},
 		{name: "an IPv6 address", method: "GET", target: "/", change: host("[::1]:9001"), status: 200},
 		{name: "localhost", method: "GET", target: "/", change: host("localhost:9001"), status: 200},
-		{name: "a subdomain of localhost", method: "GET", target: "/", change: host("s3.localhost"), status: 200},
-		{name: "a name that it was given", method: "GET", target: "/", change: host("DevBox:9001"), status: 200},
-		{name: "the name of another site, bound to this address", method: "GET", target: "/", change: host("evil.example:9001"), status: 421},
+		{
+			name:   "a subdomain of localhost",
+			method: "GET",
+			target: "/",
+			change: host("s3.localhost"),
+			status: 200,
+		},
+		{
+			name:   "a name that it was given",
+			method: "GET",
+			target: "/",
+			change: host("DevBox:9001"),
+			status: 200,
+		},
+		{
+			name:   "the name of another site, bound to this address",
+			method: "GET",
+			target: "/",
+			change: host("evil.example:9001"),
+			status: 421,
+		},
 		{name: "no name", method: "GET", target: "/", change: host(""), status: 421},
 		{name: "another path", method: "GET", target: "/photos/a", status: 404},
 		{name: "the admin API", method: "GET", target: "/_admin/faults", status: 404},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := start(t, s3server.Config{Credentials: tt.credentials}).ask(tt.method, tt.target, fault, tt.change)
+			w := start(t,
+				s3server.Config{Credentials: tt.credentials}).ask(tt.method, tt.target, fault, tt.change)
 			require.Equal(t, tt.status, w.Code, w.Body)
 			require.Contains(t, w.Header().Get("Content-Security-Policy"), "default-src 'none'")
 			require.Equal(t, tt.status == 401, w.Header().Get("WWW-Authenticate") != "")
@@ -199,7 +257,8 @@ func TestConsoleViews(t *testing.T) {
 	}
 	f.get(t, "/api/list?bucket=photos", &list)
 	require.Len(t, list.Entries, 3)
-	require.Equal(t, "<img src=x onerror=alert(1)>", list.Entries[0].Key, "JSON, which the page shows as text")
+	require.Equal(t, "<img src=x onerror=alert(1)>", list.Entries[0].Key,
+		"JSON, which the page shows as text")
 	require.True(t, list.Entries[1].Folder)
 
 	var versions struct{ Versions []struct{ Current bool } }
@@ -228,7 +287,11 @@ func TestConsoleListingPages(t *testing.T) {
 			Entries []struct{ Key string }
 			Next    string
 		}
-		f.get(t, "/api/list?"+url.Values{"bucket": {"photos"}, "limit": {"100"}, "after": {startAfter}}.Encode(), &list)
+		f.get(t, "/api/list?"+url.Values{
+			"bucket": {"photos"},
+			"limit":  {"100"},
+			"after":  {startAfter},
+		}.Encode(), &list)
 		pages++
 		for _, e := range list.Entries {
 			names[e.Key] = true
@@ -255,7 +318,10 @@ func (f *fixture) fileOf(t *testing.T, key string) string {
 // the incomplete file.
 func TestConsoleFileOfUnreadableObject(t *testing.T) {
 	damage := faults.Corrupt(faults.Get, 0)
-	f := start(t, s3server.Config{Service: driver.ServiceWithLayers(memstore.NewServiceDriver(memstore.ServiceConfig{}), faults.New(damage).Layer())})
+	f := start(t, s3server.Config{
+		Service: driver.ServiceWithLayers(memstore.NewServiceDriver(memstore.ServiceConfig{}),
+			faults.New(damage).Layer()),
+	})
 	_, err := f.server.Bucket("photos").Upload(t.Context(), "a", strings.NewReader("a text"))
 	require.NoError(t, err)
 	site := httptest.NewServer(f.console)
@@ -274,7 +340,8 @@ func TestConsoleFileOfUnreadableObject(t *testing.T) {
 // The console serves an object's content as a file that no browser runs.
 func TestConsoleFileRunsNowhere(t *testing.T) {
 	f := start(t, s3server.Config{})
-	_, err := f.server.Bucket("photos").Upload(t.Context(), "a/page \".html", strings.NewReader("<script>alert(1)</script>"), storage.WithContentType("text/html"), storage.WithContentEncoding("gzip"))
+	_, err := f.server.Bucket("photos").Upload(t.Context(), "a/page \".html",
+		strings.NewReader("<script>alert(1)</script>"), storage.WithContentType("text/html"), storage.WithContentEncoding("gzip"))
 	require.NoError(t, err)
 
 	w := f.ask("GET", f.fileOf(t, "a/page \".html"), "", nil)
@@ -329,7 +396,8 @@ func TestConsoleExplainsFailure(t *testing.T) {
 	req.Header.Set("X-Amz-Unsigned", "x")
 	f.server.ServeHTTP(httptest.NewRecorder(), req)
 	all, text = f.shownRequests(t)
-	require.Contains(t, all[0]["message"], "x-amz-unsigned", "the latest is first, and names what was not signed")
+	require.Contains(t, all[0]["message"], "x-amz-unsigned",
+		"the latest is first, and names what was not signed")
 	require.NotContains(t, text, "hidden-")
 
 	require.Equal(t, 204, f.ask("DELETE", "/api/x/requests", "", nil).Code)
@@ -345,9 +413,21 @@ func TestConsoleRequestNamesFault(t *testing.T) {
 		fault s3server.Fault
 		says  string
 	}{
-		{"an error", s3server.Fault{Redirect: "eu-west-1"}, "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint. (a fault of this server selects the request)"},
-		{"a closed connection", s3server.Drop("*"), "(a fault of this server selects the request)"},
-		{"no error", s3server.Delay("*", time.Nanosecond), "Access Denied (a fault of this server selects the request)"},
+		{
+			name:  "an error",
+			fault: s3server.Fault{Redirect: "eu-west-1"},
+			says:  "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint. (a fault of this server selects the request)",
+		},
+		{
+			name:  "a closed connection",
+			fault: s3server.Drop("*"),
+			says:  "(a fault of this server selects the request)",
+		},
+		{
+			name:  "no error",
+			fault: s3server.Delay("*", time.Nanosecond),
+			says:  "Access Denied (a fault of this server selects the request)",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -377,7 +457,9 @@ func TestConsoleExplainsFormCondition(t *testing.T) {
 			BaseEndpoint: aws.String("http://example.com"),
 			UsePathStyle: true,
 			Credentials:  credentials.NewStaticCredentialsProvider("root", secret, ""),
-		})).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")}, func(o *s3.PresignPostOptions) {
+		})).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")}, func(
+			o *s3.PresignPostOptions,
+		) {
 			o.Conditions = []any{json.RawMessage(condition)}
 		})
 		require.NoError(t, err)
@@ -453,7 +535,8 @@ func (unread) Close() error { return nil }
 func TestRecordIsBounded(t *testing.T) {
 	f := start(t, s3server.Config{})
 	for i := range 150 {
-		f.server.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/photos/"+strconv.Itoa(i)+"?x="+strings.Repeat("ä", 5000), nil))
+		f.server.ServeHTTP(httptest.NewRecorder(),
+			httptest.NewRequest("GET", "/photos/"+strconv.Itoa(i)+"?x="+strings.Repeat("ä", 5000), nil))
 	}
 	all, text := f.shownRequests(t)
 	require.Len(t, all, 100)

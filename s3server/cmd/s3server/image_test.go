@@ -55,7 +55,8 @@ func TestImageHasPinnedBase(t *testing.T) {
 		}
 	}
 	require.Len(t, bases, 2)
-	require.Regexp(t, `^--platform=\$BUILDPLATFORM golang:\d+\.\d+\.\d+@sha256:[0-9a-f]{64} AS build$`, bases[0])
+	require.Regexp(t, `^--platform=\$BUILDPLATFORM golang:\d+\.\d+\.\d+@sha256:[0-9a-f]{64} AS build$`,
+		bases[0])
 	require.Equal(t, "scratch", bases[1])
 }
 
@@ -136,7 +137,8 @@ func TestImageIsBuiltByRelease(t *testing.T) {
 		if strings.HasPrefix(s.Uses, "docker/build-push-action@") {
 			require.Equal(t, ".", s.With["context"])
 			require.Equal(t, "${{ matrix.file }}", s.With["file"])
-			require.Equal(t, "VERSION=${{ github.ref_name }}", s.With["build-args"], "of the program that says its version")
+			require.Equal(t, "VERSION=${{ github.ref_name }}", s.With["build-args"],
+				"of the program that says its version")
 			require.Equal(t, true, s.With["push"])
 			return
 		}

@@ -41,11 +41,13 @@ func TestMainServesUntilInterrupted(t *testing.T) {
 	url, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
 
-	require.Zero(t, run(t.Context(), []string{"--health", strings.TrimSpace(url)}, io.Discard, io.Discard, unset))
+	require.Zero(t,
+		run(t.Context(), []string{"--health", strings.TrimSpace(url)}, io.Discard, io.Discard, unset))
 	interrupt()
 	require.Zero(t, <-exit)
 	require.Contains(t, errs.String(), "export AWS_ENDPOINT_URL="+url)
-	require.Equal(t, exitFailure, run(t.Context(), []string{"--health", strings.TrimSpace(url)}, io.Discard, io.Discard, unset))
+	require.Equal(t, exitFailure,
+		run(t.Context(), []string{"--health", strings.TrimSpace(url)}, io.Discard, io.Discard, unset))
 }
 
 // The program prints the version of the release.
@@ -69,13 +71,43 @@ func TestMainExitCodes(t *testing.T) {
 	}{
 		{name: "help", says: "DIRECTORY", args: []string{"--help"}},
 		{name: "an unknown flag", code: exitUsage, says: "--none", args: []string{"--none"}},
-		{name: "two directories of MinIO", code: exitUsage, says: "one disk and one node", args: []string{"server", "/a", "--json", "/b"}},
+		{
+			name: "two directories of MinIO",
+			code: exitUsage,
+			says: "one disk and one node",
+			args: []string{"server", "/a", "--json", "/b"},
+		},
 		{name: "two directories", code: exitUsage, says: "at most one directory", args: []string{"a", "b"}},
-		{name: "an address with an unknown parameter", code: exitUsage, says: "sink", args: []string{"file:///data?sink=false"}},
-		{name: "a parameter that is no flag", code: exitUsage, says: "sync", args: []string{"file:///data?sync=maybe"}},
-		{name: "an address that has no directory", code: exitFailure, says: "none", args: []string{"file:///none?sync=false"}},
-		{name: "a flag after the directory", code: exitUsage, says: "at most one directory", args: []string{"a", "--tls"}},
-		{name: "flags that contradict each other", code: exitUsage, says: "must be used together", args: []string{"--cert", "c.pem"}},
+		{
+			name: "an address with an unknown parameter",
+			code: exitUsage,
+			says: "sink",
+			args: []string{"file:///data?sink=false"},
+		},
+		{
+			name: "a parameter that is no flag",
+			code: exitUsage,
+			says: "sync",
+			args: []string{"file:///data?sync=maybe"},
+		},
+		{
+			name: "an address that has no directory",
+			code: exitFailure,
+			says: "none",
+			args: []string{"file:///none?sync=false"},
+		},
+		{
+			name: "a flag after the directory",
+			code: exitUsage,
+			says: "at most one directory",
+			args: []string{"a", "--tls"},
+		},
+		{
+			name: "flags that contradict each other",
+			code: exitUsage,
+			says: "must be used together",
+			args: []string{"--cert", "c.pem"},
+		},
 		{name: "no address", code: exitFailure, says: "listen", args: []string{"--listen", "256.0.0.1:0"}},
 	}
 	for _, tt := range tests {
@@ -91,7 +123,8 @@ func TestMainExitCodes(t *testing.T) {
 func TestMainNamesDirectoryOfOtherUser(t *testing.T) {
 	closed := &fs.PathError{Op: "mkdir", Path: "/data/photos", Err: fs.ErrPermission}
 	denied := &storage.Error{Code: storage.PermissionDenied, Err: closed}
-	require.ErrorContains(t, withUser(denied, "/data"), fmt.Sprintf("user %d must be able to write to /data: ", os.Getuid()))
+	require.ErrorContains(t, withUser(denied, "/data"),
+		fmt.Sprintf("user %d must be able to write to /data: ", os.Getuid()))
 	require.ErrorIs(t, withUser(denied, "/data"), denied)
 	require.Equal(t, closed, withUser(closed, "/data"), "of a port or a certificate")
 	require.NoError(t, withUser(nil, "/data"))
@@ -106,19 +139,51 @@ func TestMainNamesInImage(t *testing.T) {
 		line []string
 		want []string // nil: unknown
 	}{
-		{"the program", []string{"/s3server", "--listen", ":9000"}, []string{"--listen", ":9000"}},
-		{"an entry point of MinIO", []string{"minio", "server", "/data"}, []string{"--listen", ":9000", "server", "/data"}},
-		{"curl", []string{"curl", "-f", live}, health(live)},
-		{"curl with flags after the URL", []string{"/usr/bin/curl", live, "-o", "/dev/null"}, health(live)},
-		{"curl without a URL", []string{"curl", "--version"}, nil},
-		{"mc", []string{"mc", "ready", "local"}, health("http://127.0.0.1:9000")},
-		{"another command of mc", []string{"/usr/bin/mc", "ls"}, nil},
-		{"a health check of a service of GitHub", []string{"/bin/sh", "-c", "curl -f " + live}, health(live)},
-		{"a health check in a shell", []string{"/bin/sh", "-c", `curl -sf "` + live + `" || exit 1`}, health(live)},
-		{"mc in a shell", []string{"/bin/sh", "-c", "mc ready local || exit 1"}, health("http://127.0.0.1:9000")},
-		{"a script that creates a bucket", []string{"sh", "-c", "mkdir -p /data/photos && minio server /data"}, nil},
-		{"a script that only begins with a check", []string{"sh", "-c", "curl -f " + live + "; mc mb local/photos"}, nil},
-		{"a shell", []string{"sh"}, nil},
+		{
+			name: "the program",
+			line: []string{"/s3server", "--listen", ":9000"},
+			want: []string{"--listen", ":9000"},
+		},
+		{
+			name: "an entry point of MinIO",
+			line: []string{"minio", "server", "/data"},
+			want: []string{"--listen", ":9000", "server", "/data"},
+		},
+		{name: "curl", line: []string{"curl", "-f", live}, want: health(live)},
+		{
+			name: "curl with flags after the URL",
+			line: []string{"/usr/bin/curl", live, "-o", "/dev/null"},
+			want: health(live),
+		},
+		{name: "curl without a URL", line: []string{"curl", "--version"}, want: nil},
+		{name: "mc", line: []string{"mc", "ready", "local"}, want: health("http://127.0.0.1:9000")},
+		{name: "another command of mc", line: []string{"/usr/bin/mc", "ls"}, want: nil},
+		{
+			name: "a health check of a service of GitHub",
+			line: []string{"/bin/sh", "-c", "curl -f " + live},
+			want: health(live),
+		},
+		{
+			name: "a health check in a shell",
+			line: []string{"/bin/sh", "-c", `curl -sf "` + live + `" || exit 1`},
+			want: health(live),
+		},
+		{
+			name: "mc in a shell",
+			line: []string{"/bin/sh", "-c", "mc ready local || exit 1"},
+			want: health("http://127.0.0.1:9000"),
+		},
+		{
+			name: "a script that creates a bucket",
+			line: []string{"sh", "-c", "mkdir -p /data/photos && minio server /data"},
+			want: nil,
+		},
+		{
+			name: "a script that only begins with a check",
+			line: []string{"sh", "-c", "curl -f " + live + "; mc mb local/photos"},
+			want: nil,
+		},
+		{name: "a shell", line: []string{"sh"}, want: nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -137,16 +202,40 @@ func TestMainInTestcontainersForMinIO(t *testing.T) {
 	online := regexp.MustCompile(`(?m)^.*Status:         1 Online, 0 Offline..*$`)
 	tests := []struct{ name, args, user, password string }{
 		{name: "Go", args: "server DATA", user: "MINIO_ROOT_USER", password: "MINIO_ROOT_PASSWORD"},
-		{name: "Java", args: "server --console-address 127.0.0.1:0 DATA", user: "MINIO_ROOT_USER", password: "MINIO_ROOT_PASSWORD"},
-		{name: "Node", args: "server --console-address 127.0.0.1:0 DATA", user: "MINIO_ROOT_USER", password: "MINIO_ROOT_PASSWORD"},
-		{name: "Python", args: "server DATA --address 127.0.0.1:0", user: "MINIO_ACCESS_KEY", password: "MINIO_SECRET_KEY"},
+		{
+			name:     "Java",
+			args:     "server --console-address 127.0.0.1:0 DATA",
+			user:     "MINIO_ROOT_USER",
+			password: "MINIO_ROOT_PASSWORD",
+		},
+		{
+			name:     "Node",
+			args:     "server --console-address 127.0.0.1:0 DATA",
+			user:     "MINIO_ROOT_USER",
+			password: "MINIO_ROOT_PASSWORD",
+		},
+		{
+			name:     "Python",
+			args:     "server DATA --address 127.0.0.1:0",
+			user:     "MINIO_ACCESS_KEY",
+			password: "MINIO_SECRET_KEY",
+		},
 		{name: "nothing, as a service of GitHub", user: "MINIO_ROOT_USER", password: "MINIO_ROOT_PASSWORD"},
-		{name: "a directory in a variable", args: "server", user: "MINIO_ROOT_USER", password: "MINIO_ROOT_PASSWORD"},
+		{
+			name:     "a directory in a variable",
+			args:     "server",
+			user:     "MINIO_ROOT_USER",
+			password: "MINIO_ROOT_PASSWORD",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			data := t.TempDir()
-			variables := map[string]string{tt.user: "user", tt.password: "password", "MINIO_DEFAULT_BUCKETS": "photos"}
+			variables := map[string]string{
+				tt.user:                 "user",
+				tt.password:             "password",
+				"MINIO_DEFAULT_BUCKETS": "photos",
+			}
 			args := strings.Fields(strings.Replace(tt.args, "DATA", data, 1))
 			if tt.args == "server" {
 				variables["MINIO_VOLUMES"] = data
@@ -156,7 +245,8 @@ func TestMainInTestcontainersForMinIO(t *testing.T) {
 			var errs bytes.Buffer
 			exit := make(chan int, 1)
 			go func() {
-				exit <- run(ctx, append([]string{"--listen", "127.0.0.1:0"}, args...), printed, &errs, func(name string) (string, bool) {
+				exit <- run(ctx, append([]string{"--listen", "127.0.0.1:0"},
+					args...), printed, &errs, func(name string) (string, bool) {
 					value, exists := variables[name]
 					return value, exists
 				})
@@ -165,7 +255,8 @@ func TestMainInTestcontainersForMinIO(t *testing.T) {
 			url, err := bufio.NewReader(stdout).ReadString('\n')
 			require.NoError(t, err)
 
-			require.Zero(t, run(t.Context(), []string{"--health", strings.TrimSpace(url) + "/minio/health/live"}, io.Discard, io.Discard, unset))
+			require.Zero(t,
+				run(t.Context(), []string{"--health", strings.TrimSpace(url) + "/minio/health/live"}, io.Discard, io.Discard, unset))
 			interrupt()
 			require.Zero(t, <-exit)
 			require.Contains(t, errs.String(), "# Settings of MinIO in use: "+tt.user)

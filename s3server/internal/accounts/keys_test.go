@@ -12,7 +12,12 @@ import (
 
 var keys = accounts.Keys{
 	{AccessKeyID: "permanent", SecretKey: "secret of one", Account: "111111111111"},
-	{AccessKeyID: "temporary", SecretKey: "secret of two", SessionToken: "token of two", Account: "222222222222"},
+	{
+		AccessKeyID:  "temporary",
+		SecretKey:    "secret of two",
+		SessionToken: "token of two",
+		Account:      "222222222222",
+	},
 }
 
 // A temporary key is valid only with its token, and a permanent key only without one.
@@ -22,10 +27,20 @@ func TestFindKey(t *testing.T) {
 		code                   string // code of the error; "" if the key is found
 	}{
 		{name: "a permanent key", accessKey: "permanent"},
-		{name: "a permanent key with a token", accessKey: "permanent", token: "another", code: "InvalidToken"},
+		{
+			name:      "a permanent key with a token",
+			accessKey: "permanent",
+			token:     "another",
+			code:      "InvalidToken",
+		},
 		{name: "a temporary key", accessKey: "temporary", token: "token of two"},
 		{name: "a temporary key without its token", accessKey: "temporary", code: "InvalidAccessKeyId"},
-		{name: "a temporary key with another token", accessKey: "temporary", token: "another", code: "InvalidToken"},
+		{
+			name:      "a temporary key with another token",
+			accessKey: "temporary",
+			token:     "another",
+			code:      "InvalidToken",
+		},
 		{name: "an unknown key", accessKey: "unknown", code: "InvalidAccessKeyId"},
 	}
 	for _, tt := range tests {

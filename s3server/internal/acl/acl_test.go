@@ -31,26 +31,50 @@ func TestOfHeader(t *testing.T) {
 		code   string   // of the error, or ""
 		may    []string // permissions of nobody, account 1 (the owner) and account 2, as "READ 2"
 	}{
-		"private":            {header: http.Header{"X-Amz-Acl": {"private"}}},
-		"public-read":        {header: http.Header{"X-Amz-Acl": {"public-read"}}, may: []string{"READ ", "READ 1", "WRITE 1", "READ 2"}},
-		"authenticated-read": {header: http.Header{"X-Amz-Acl": {"authenticated-read"}}, may: []string{"READ 1", "WRITE 1", "READ 2"}},
+		"private": {header: http.Header{"X-Amz-Acl": {"private"}}},
+		"public-read": {
+			header: http.Header{"X-Amz-Acl": {"public-read"}},
+			may:    []string{"READ ", "READ 1", "WRITE 1", "READ 2"},
+		},
+		"authenticated-read": {
+			header: http.Header{"X-Amz-Acl": {"authenticated-read"}},
+			may:    []string{"READ 1", "WRITE 1", "READ 2"},
+		},
 		"for the bucket's owner": {
 			header: http.Header{"X-Amz-Acl": {"bucket-owner-read"}},
 			object: true,
 			may:    []string{"READ 1", "WRITE 1", "READ 2"},
 		},
-		"an account": {header: http.Header{"X-Amz-Grant-Write": {`id="` + second + `"`}}, may: []string{"WRITE 2"}},
-		"a group":    {header: http.Header{"X-Amz-Grant-Read": {`uri="` + everyone + `"`}}, may: []string{"READ ", "READ 1", "READ 2"}},
-		"two grants": {
-			header: http.Header{"X-Amz-Grant-Read": {`uri=` + signed}, "X-Amz-Grant-Full-Control": {"id=" + second}},
-			may:    []string{"READ 1", "READ 2", "WRITE 2"},
+		"an account": {
+			header: http.Header{"X-Amz-Grant-Write": {`id="` + second + `"`}},
+			may:    []string{"WRITE 2"},
 		},
-		"both kinds of headers": {header: http.Header{"X-Amz-Acl": {"private"}, "X-Amz-Grant-Read": {"id=" + second}}, code: "InvalidRequest"},
-		"an unknown name":       {header: http.Header{"X-Amz-Acl": {"mine"}}, code: "InvalidArgument"},
-		"an unknown account":    {header: http.Header{"X-Amz-Grant-Read": {"id=0"}}, code: "InvalidArgument"},
-		"an unknown group":      {header: http.Header{"X-Amz-Grant-Read": {"uri=friends"}}, code: "InvalidArgument"},
-		"an address":            {header: http.Header{"X-Amz-Grant-Read": {"emailAddress=a@example.com"}}, code: "UnresolvableGrantByEmailAddress"},
-		"no equals sign":        {header: http.Header{"X-Amz-Grant-Read": {second}}, code: "InvalidArgument"},
+		"a group": {
+			header: http.Header{"X-Amz-Grant-Read": {`uri="` + everyone + `"`}},
+			may:    []string{"READ ", "READ 1", "READ 2"},
+		},
+		"two grants": {
+			header: http.Header{
+				"X-Amz-Grant-Read":         {`uri=` + signed},
+				"X-Amz-Grant-Full-Control": {"id=" + second},
+			},
+			may: []string{"READ 1", "READ 2", "WRITE 2"},
+		},
+		"both kinds of headers": {
+			header: http.Header{"X-Amz-Acl": {"private"}, "X-Amz-Grant-Read": {"id=" + second}},
+			code:   "InvalidRequest",
+		},
+		"an unknown name":    {header: http.Header{"X-Amz-Acl": {"mine"}}, code: "InvalidArgument"},
+		"an unknown account": {header: http.Header{"X-Amz-Grant-Read": {"id=0"}}, code: "InvalidArgument"},
+		"an unknown group": {
+			header: http.Header{"X-Amz-Grant-Read": {"uri=friends"}},
+			code:   "InvalidArgument",
+		},
+		"an address": {
+			header: http.Header{"X-Amz-Grant-Read": {"emailAddress=a@example.com"}},
+			code:   "UnresolvableGrantByEmailAddress",
+		},
+		"no equals sign": {header: http.Header{"X-Amz-Grant-Read": {second}}, code: "InvalidArgument"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// JoinedSum of the checksums of parts is the checksum of the whole object.
 func TestJoinedChecksumIsThatOfTheWholeObject(t *testing.T) {
 	texts := []string{"", "a", strings.Repeat("part", 5000), "", "the last one"}
 	for _, kind := range Kinds {

@@ -129,9 +129,12 @@ func TestRuleHeaders(t *testing.T) {
 		header http.Header // of the response, without Vary
 	}{
 		{
-			name:   "every origin",
-			rule:   anyGet,
-			header: http.Header{"Access-Control-Allow-Origin": {"*"}, "Access-Control-Allow-Methods": {"GET"}},
+			name: "every origin",
+			rule: anyGet,
+			header: http.Header{
+				"Access-Control-Allow-Origin":  {"*"},
+				"Access-Control-Allow-Methods": {"GET"},
+			},
 		},
 		{
 			name: "one origin",

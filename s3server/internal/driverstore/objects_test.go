@@ -27,10 +27,19 @@ func TestObjectKeepsEachField(t *testing.T) {
 		return nil
 	}))
 	o := state.Object{
-		Account:    "210987654321",
-		ACL:        acl.List{{Grantee: acl.AllUsers, Permission: acl.PermitRead}},
-		Encryption: state.Encryption{Algorithm: state.ByKMS, KMSKey: "a key", BucketKey: true, CustomerMD5: "no"},
-		Lock:       state.Lock{Mode: state.Governance, Until: time.Now().UTC().Add(time.Hour).Truncate(time.Second), Hold: "ON"},
+		Account: "210987654321",
+		ACL:     acl.List{{Grantee: acl.AllUsers, Permission: acl.PermitRead}},
+		Encryption: state.Encryption{
+			Algorithm:   state.ByKMS,
+			KMSKey:      "a key",
+			BucketKey:   true,
+			CustomerMD5: "no",
+		},
+		Lock: state.Lock{
+			Mode:  state.Governance,
+			Until: time.Now().UTC().Add(time.Hour).Truncate(time.Second),
+			Hold:  "ON",
+		},
 	}
 	o.Properties.Class = "STANDARD_IA"
 	o.Properties.Tags = []tagging.Tag{{Key: "k", Value: "v"}, {Key: "z", Value: ""}}
@@ -39,7 +48,15 @@ func TestObjectKeepsEachField(t *testing.T) {
 		o.Properties.Header[name] = []string{"value of " + name}
 	}
 
-	u := &state.Upload{Bucket: "photos", Key: "k", Object: o, Initiator: "210987654321", Kind: checksum.ByName("CRC32C"), Covers: checksum.Composite, Asked: true}
+	u := &state.Upload{
+		Bucket:    "photos",
+		Key:       "k",
+		Object:    o,
+		Initiator: "210987654321",
+		Kind:      checksum.ByName("CRC32C"),
+		Covers:    checksum.Composite,
+		Asked:     true,
+	}
 	require.NoError(t, s.BeginUpload(ctx, u))
 	upload, err := s.Upload(ctx, "photos", "k", u.ID)
 	require.NoError(t, err)
@@ -56,7 +73,12 @@ func TestObjectKeepsEachField(t *testing.T) {
 	var parts []*state.Part
 	for n, text := range []string{"first", "last"} {
 		d := checksum.NewDigest(u.Kind, false)
-		p, err := s.PutPart(ctx, u, n+1, &state.Body{From: teeReader(text, d), Size: int64(len(text)), Digest: d, Check: func() error { return nil }})
+		p, err := s.PutPart(ctx, u, n+1, &state.Body{
+			From:   teeReader(text, d),
+			Size:   int64(len(text)),
+			Digest: d,
+			Check:  func() error { return nil },
+		})
 		require.NoError(t, err)
 		parts = append(parts, p)
 		o.Parts = append(o.Parts, state.ObjectPart{Offset: o.Size, Size: p.Size, Sum: p.Sum})
@@ -66,7 +88,10 @@ func TestObjectKeepsEachField(t *testing.T) {
 	_, _, err = s.Complete(ctx, &state.Write{Bucket: "photos", Key: "k", Object: o}, u, parts)
 	require.NoError(t, err)
 	o.Upload = u.ID
-	_, _, err = s.Change(ctx, state.VersionName{Bucket: "photos", Key: "k"}, func(_ *state.Bucket, v *state.Version) error {
+	_, _, err = s.Change(ctx, state.VersionName{
+		Bucket: "photos",
+		Key:    "k",
+	}, func(_ *state.Bucket, v *state.Version) error {
 		v.Object.Restored = state.Restored{From: time.Unix(1, 2).UTC(), Until: time.Unix(3, 4).UTC()}
 		return nil
 	})
@@ -92,7 +117,12 @@ func TestObjectKeepsEachField(t *testing.T) {
 // newPhotosStore returns a store in memory with one bucket.
 func newPhotosStore(t *testing.T) *Store {
 	t.Helper()
-	s := New(Config{Service: memstore.NewServiceDriver(memstore.ServiceConfig{}), Now: func() time.Time { return time.Now().UTC() }, Account: "1", Region: "us-east-1"})
+	s := New(Config{
+		Service: memstore.NewServiceDriver(memstore.ServiceConfig{}),
+		Now:     func() time.Time { return time.Now().UTC() },
+		Account: "1",
+		Region:  "us-east-1",
+	})
 	t.Cleanup(s.Close)
 	_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos", Account: "1", Region: "us-east-1"})
 	require.NoError(t, err)

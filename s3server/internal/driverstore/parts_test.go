@@ -45,7 +45,11 @@ func TestPutPartOfSlowClients(t *testing.T) {
 	for i := range results {
 		group.Go(func() {
 			d := checksum.NewDigest(u.Kind, false)
-			_, results[i] = s.PutPart(t.Context(), u, i+1, &state.Body{From: &waitingReader{all: &all}, Digest: d, Check: func() error { return nil }})
+			_, results[i] = s.PutPart(t.Context(), u, i+1, &state.Body{
+				From:   &waitingReader{all: &all},
+				Digest: d,
+				Check:  func() error { return nil },
+			})
 		})
 	}
 	group.Wait()
@@ -81,7 +85,12 @@ func (d pairedDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error
 // The store removes the records of parts several at a time. Otherwise this test would not end.
 func TestRecordsOfPartsAreRemovedAtOnce(t *testing.T) {
 	var all sync.WaitGroup
-	s := New(Config{Service: pairedRemovals{memstore.NewServiceDriver(memstore.ServiceConfig{}), &all}, Now: time.Now, Account: "1", Region: "us-east-1"})
+	s := New(Config{
+		Service: pairedRemovals{memstore.NewServiceDriver(memstore.ServiceConfig{}), &all},
+		Now:     time.Now,
+		Account: "1",
+		Region:  "us-east-1",
+	})
 	t.Cleanup(s.Close)
 	_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos", Account: "1", Region: "us-east-1"})
 	require.NoError(t, err)
@@ -91,7 +100,12 @@ func TestRecordsOfPartsAreRemovedAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	for number := range maxPartRecords {
 		d := checksum.NewDigest(u.Kind, false)
-		_, err := s.PutPart(t.Context(), u, number+1, &state.Body{From: teeReader("x", d), Size: 1, Digest: d, Check: func() error { return nil }})
+		_, err := s.PutPart(t.Context(), u, number+1, &state.Body{
+			From:   teeReader("x", d),
+			Size:   1,
+			Digest: d,
+			Check:  func() error { return nil },
+		})
 		require.NoError(t, err)
 	}
 
@@ -122,7 +136,12 @@ func (d stagingDriver) Describe() driver.Description {
 
 // SweepUploads keeps uploads whose parts are staged, although the driver does not know them.
 func TestSweepLeavesStagedUploads(t *testing.T) {
-	s := New(Config{Service: stagingService{memstore.NewServiceDriver(memstore.ServiceConfig{})}, Now: time.Now, Account: "1", Region: "us-east-1"})
+	s := New(Config{
+		Service: stagingService{memstore.NewServiceDriver(memstore.ServiceConfig{})},
+		Now:     time.Now,
+		Account: "1",
+		Region:  "us-east-1",
+	})
 	t.Cleanup(s.Close)
 	_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos", Account: "1", Region: "us-east-1"})
 	require.NoError(t, err)

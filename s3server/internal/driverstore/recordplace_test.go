@@ -145,7 +145,10 @@ func (r *records) putRaw(t *testing.T, name, content string, p storage.Propertie
 func copyRecords(t *testing.T, src, dst *records) {
 	t.Helper()
 	for _, name := range src.names(t) {
-		attrs, body, err := src.driver.Get(t.Context(), &driver.GetRequest{Key: src.prefix + name, Length: -1})
+		attrs, body, err := src.driver.Get(t.Context(), &driver.GetRequest{
+			Key:    src.prefix + name,
+			Length: -1,
+		})
 		require.NoError(t, err)
 		content, err := io.ReadAll(body)
 		require.NoError(t, err)

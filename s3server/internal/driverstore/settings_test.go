@@ -34,11 +34,13 @@ func TestSettingsStayWhileStoreIsDown(t *testing.T) {
 	s := newPhotosStore(t)
 	b, settings, err := s.bucketOf(ctx, "photos")
 	require.NoError(t, err)
-	b.records.driver = driver.Intercept(b.records.driver, func(context.Context, string, func(context.Context) error) error { return storage.Unavailable })
+	b.records.driver = driver.Intercept(b.records.driver,
+		func(context.Context, string, func(context.Context) error) error { return storage.Unavailable })
 	b.cached.readAt = time.Time{}
 
 	bucket, err := s.Bucket(ctx, "photos")
 	require.NoError(t, err)
 	require.Same(t, settings, bucket)
-	require.Error(t, s.ChangeBucket(ctx, "photos", func(*state.Bucket) error { return nil }), "a change needs those of this moment")
+	require.Error(t, s.ChangeBucket(ctx, "photos", func(*state.Bucket) error { return nil }),
+		"a change needs those of this moment")
 }

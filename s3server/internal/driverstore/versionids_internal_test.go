@@ -17,6 +17,8 @@ func TestVersionHasOneID(t *testing.T) {
 		require.Equal(t, versionID, b.shownVersion(decodeVersion(versionID), time.Time{}))
 	}
 	const plain = "18eb2995cc829525-3b9fb6"
-	require.NotEqual(t, plain, decodeVersion(encodedVersion+base64.RawURLEncoding.EncodeToString([]byte(plain))))
-	require.NotEqual(t, decodeVersion("e.Pz8"), decodeVersion("e.Pz9"), "the last bits are part of the id, too")
+	require.NotEqual(t, plain,
+		decodeVersion(encodedVersion+base64.RawURLEncoding.EncodeToString([]byte(plain))))
+	require.NotEqual(t, decodeVersion("e.Pz8"), decodeVersion("e.Pz9"),
+		"the last bits are part of the id, too")
 }

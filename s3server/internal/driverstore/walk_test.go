@@ -59,13 +59,19 @@ func newStoreOfKeys(t *testing.T, service driver.ServiceDriver, versioned bool, 
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	for _, key := range keys {
-		_, err := bucket.driver.Put(t.Context(), &driver.PutRequest{Key: keyname.Naming{}.Escape(key), Body: strings.NewReader(""), CRC32C: storage.CRC32C{Sum: crc32c.Sum(nil), Known: true}})
+		_, err := bucket.driver.Put(t.Context(), &driver.PutRequest{
+			Key:    keyname.Naming{}.Escape(key),
+			Body:   strings.NewReader(""),
+			CRC32C: storage.CRC32C{Sum: crc32c.Sum(nil), Known: true},
+		})
 		require.NoError(t, err, "%q", key)
 	}
 	return &listedStore{s, keys}
 }
 
-func (s *listedStore) page(ctx context.Context, l state.Listing, pos state.Position) (names []string, more bool, err error) {
+func (s *listedStore) page(
+	ctx context.Context, l state.Listing, pos state.Position,
+) (names []string, more bool, err error) {
 	more, err = s.store.List(ctx, "bucket", l, pos, func(v *state.Version, common string) {
 		if v == nil {
 			names = append(names, common+"|")
@@ -76,7 +82,9 @@ func (s *listedStore) page(ctx context.Context, l state.Listing, pos state.Posit
 	return names, more, err
 }
 
-func (s *listedStore) versionsPage(ctx context.Context, l state.Listing, pos state.VersionPosition) (names []string, next state.VersionPosition, more bool, err error) {
+func (s *listedStore) versionsPage(
+	ctx context.Context, l state.Listing, pos state.VersionPosition,
+) (names []string, next state.VersionPosition, more bool, err error) {
 	more, err = s.store.ListVersions(ctx, "bucket", l, pos, func(v *state.Version, _ bool, common string) {
 		if v == nil {
 			names = append(names, common+"|")
@@ -93,7 +101,8 @@ func (s *listedStore) versionsPage(ctx context.Context, l state.Listing, pos sta
 func (s *listedStore) check(t *testing.T, l state.Listing, startAfter string) {
 	t.Helper()
 	want := expectedNames(s.keys, l, state.Position{Key: startAfter})
-	about := fmt.Sprintf("prefix %q, delimiter %q, after %q, pages of %d", l.Prefix, l.Delimiter, startAfter, l.Max)
+	about := fmt.Sprintf("prefix %q, delimiter %q, after %q, pages of %d", l.Prefix, l.Delimiter,
+		startAfter, l.Max)
 	var got []string
 	pos := state.Position{Key: startAfter}
 
@@ -123,7 +132,8 @@ func (s *listedStore) checkVersions(t *testing.T, l state.Listing) {
 		pos = next
 		truncated = hasMore
 	}
-	require.Equal(t, expectedNames(s.keys, l, state.Position{}), got, "versions, prefix %q, delimiter %q, pages of %d", l.Prefix, l.Delimiter, l.Max)
+	require.Equal(t, expectedNames(s.keys, l, state.Position{}), got,
+		"versions, prefix %q, delimiter %q, pages of %d", l.Prefix, l.Delimiter, l.Max)
 }
 
 // countedLists is a driver that keeps the sizes of the pages that it was asked for.
@@ -185,7 +195,9 @@ func TestDeleteReadsObjectOnlyForEvent(t *testing.T) {
 	counted := &countedVersions{Driver: bucket.driver}
 	bucket.driver = counted
 	remove := func(key string) state.Removal {
-		removal, err := s.store.Remove(t.Context(), &state.RemoveRequest{VersionName: state.VersionName{Bucket: "bucket", Key: key}})
+		removal, err := s.store.Remove(t.Context(), &state.RemoveRequest{
+			VersionName: state.VersionName{Bucket: "bucket", Key: key},
+		})
 		require.NoError(t, err)
 		return removal
 	}
@@ -200,7 +212,9 @@ func TestDeleteReadsObjectOnlyForEvent(t *testing.T) {
 	require.False(t, remove("b").Missing)
 }
 
-func (c *countedVersions) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
+func (c *countedVersions) ListVersions(
+	ctx context.Context, r *driver.ListRequest,
+) (*driver.VersionPage, error) {
 	page, err := c.Driver.ListVersions(ctx, r)
 	if err == nil {
 		c.listed += len(page.Entries)
@@ -232,11 +246,17 @@ func TestListVersionsPassesOverFolders(t *testing.T) {
 	require.Nil(t, version)
 	require.LessOrEqual(t, counted.listed, 10, "a missing key")
 
-	names, _, _, err := s.versionsPage(t.Context(), state.Listing{Delimiter: "/", Max: 9}, state.VersionPosition{Key: "folder/50"})
+	names, _, _, err := s.versionsPage(t.Context(), state.Listing{
+		Delimiter: "/",
+		Max:       9,
+	}, state.VersionPosition{Key: "folder/50"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"folder/|", "x/|", "z"}, names, "the folder has later keys")
 
-	names, _, _, err = s.versionsPage(t.Context(), state.Listing{Delimiter: "/", Max: 9}, state.VersionPosition{Key: "folder/99"})
+	names, _, _, err = s.versionsPage(t.Context(), state.Listing{
+		Delimiter: "/",
+		Max:       9,
+	}, state.VersionPosition{Key: "folder/99"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"x/|", "z"}, names)
 }
@@ -308,7 +328,10 @@ func TestListHostileKeysInByteOrder(t *testing.T) {
 			t.Run(fmt.Sprint(name, ", versions: ", versioned), func(t *testing.T) {
 				for seed := range testserver.Sample(uint64(1), 2) {
 					random := rand.New(rand.NewPCG(seed, 1))
-					keys := []string{"newli\ne.txt", "file.txt", "newli.txt", "zoo", "dir/", "dir/ x", "a//b", "a/b", "/lead", "//", "\x01/a/\x02/b"}
+					keys := []string{
+						"newli\ne.txt", "file.txt", "newli.txt", "zoo", "dir/", "dir/ x", "a//b",
+						"a/b", "/lead", "//", "\x01/a/\x02/b",
+					}
 					for range 40 {
 						keys = append(keys, hostileKey(random))
 					}

@@ -145,7 +145,11 @@ func TestSelectFirstFault(t *testing.T) {
 	second := l.Add(faults.Trigger{}, "second")
 	require.Equal(t, "first", *l.Match("GetObject", "b", "k"))
 	require.Equal(t, "second", *l.Match("PutObject", "b", "k"))
-	require.Equal(t, []faults.Entry[string]{{ID: first, Applied: 1, Fault: "first"}, {ID: second, Applied: 1, Fault: "second"}}, l.All())
+	require.Equal(t, []faults.Entry[string]{{
+		ID:      first,
+		Applied: 1,
+		Fault:   "first",
+	}, {ID: second, Applied: 1, Fault: "second"}}, l.All())
 	require.True(t, l.Remove(first))
 	require.False(t, l.Remove(first))
 	require.Equal(t, "second", *l.Match("GetObject", "b", "k"))

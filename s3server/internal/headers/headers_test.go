@@ -42,28 +42,35 @@ func TestReadConditions(t *testing.T) {
 		header http.Header
 		code   string
 	}{
-		"none":                             {nil, ""},
-		"the same tag":                     {header("If-Match", `"a"`), ""},
-		"the same tag without quotes":      {header("If-Match", `a`), ""},
-		"one of two tags":                  {header("If-Match", `"b", "a"`), ""},
-		"any tag":                          {header("If-Match", `*`), ""},
-		"another tag":                      {header("If-Match", `"b"`), "PreconditionFailed"},
-		"changed since":                    {header("If-Unmodified-Since", dayBefore), "PreconditionFailed"},
-		"changed since, with the tag":      {header("If-Unmodified-Since", dayBefore, "If-Match", `"a"`), ""},
-		"not changed since":                {header("If-Unmodified-Since", dayAfter), ""},
-		"not this tag":                     {header("If-None-Match", `"a"`), "NotModified"},
-		"not another tag":                  {header("If-None-Match", `"b"`), ""},
-		"only if changed":                  {header("If-Modified-Since", dayAfter), "NotModified"},
-		"only if changed, and another tag": {header("If-Modified-Since", dayAfter, "If-None-Match", `"b"`), ""},
-		"a date that is none":              {header("If-Modified-Since", "soon"), ""},
-		"the tag in a second line":         {http.Header{"If-Match": {`"b"`, `"a"`}}, ""},
-		"a tag after an empty line":        {http.Header{"If-Match": {"", `"b"`}}, "PreconditionFailed"},
-		"two empty lines":                  {http.Header{"If-Match": {"", ""}, "If-None-Match": {"", ""}}, ""},
-		"not this tag, in a second line":   {http.Header{"If-None-Match": {`"b"`, `"a"`}}, "NotModified"},
+		"none":                        {nil, ""},
+		"the same tag":                {header("If-Match", `"a"`), ""},
+		"the same tag without quotes": {header("If-Match", `a`), ""},
+		"one of two tags":             {header("If-Match", `"b", "a"`), ""},
+		"any tag":                     {header("If-Match", `*`), ""},
+		"another tag":                 {header("If-Match", `"b"`), "PreconditionFailed"},
+		"changed since":               {header("If-Unmodified-Since", dayBefore), "PreconditionFailed"},
+		"changed since, with the tag": {header("If-Unmodified-Since", dayBefore, "If-Match", `"a"`), ""},
+		"not changed since":           {header("If-Unmodified-Since", dayAfter), ""},
+		"not this tag":                {header("If-None-Match", `"a"`), "NotModified"},
+		"not another tag":             {header("If-None-Match", `"b"`), ""},
+		"only if changed":             {header("If-Modified-Since", dayAfter), "NotModified"},
+		"only if changed, and another tag": {header("If-Modified-Since", dayAfter, "If-None-Match",
+			`"b"`), ""},
+		"a date that is none":       {header("If-Modified-Since", "soon"), ""},
+		"the tag in a second line":  {http.Header{"If-Match": {`"b"`, `"a"`}}, ""},
+		"a tag after an empty line": {http.Header{"If-Match": {"", `"b"`}}, "PreconditionFailed"},
+		"two empty lines": {http.Header{
+			"If-Match":      {"", ""},
+			"If-None-Match": {"", ""},
+		}, ""},
+		"not this tag, in a second line": {http.Header{"If-None-Match": {`"b"`, `"a"`}}, "NotModified"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			requireCode(t, tt.code, headers.CheckRead(tt.header, &state.Version{Modified: written, Object: state.Object{ETag: `"a"`}}))
+			requireCode(t, tt.code, headers.CheckRead(tt.header, &state.Version{
+				Modified: written,
+				Object:   state.Object{ETag: `"a"`},
+			}))
 		})
 	}
 }
@@ -75,18 +82,62 @@ func TestWriteConditions(t *testing.T) {
 		condition state.WriteCondition
 		code      string
 	}{
-		"none":        {nil, state.WriteCondition{}, ""},
-		"absent":      {header("If-None-Match", "*"), state.WriteCondition{Absent: true}, ""},
-		"a tag":       {header("If-Match", `"a"`), state.WriteCondition{Match: `"a"`}, ""},
-		"not a tag":   {header("If-None-Match", `"a"`), state.WriteCondition{}, "NotImplemented"},
-		"both":        {header("If-None-Match", "*", "If-Match", `"a"`), state.WriteCondition{}, "NotImplemented"},
-		"two lines":   {http.Header{"If-None-Match": {"*", "*"}}, state.WriteCondition{Absent: true}, ""},
-		"a second":    {http.Header{"If-None-Match": {"", "*"}}, state.WriteCondition{Absent: true}, ""},
-		"another tag": {http.Header{"If-None-Match": {"*", `"a"`}}, state.WriteCondition{}, "NotImplemented"},
-		"two tags":    {http.Header{"If-Match": {`"a"`, `"b"`}}, state.WriteCondition{Match: `"a","b"`}, ""},
-		"empty lines": {http.Header{"If-Match": {"", ""}, "If-None-Match": {"", ""}}, state.WriteCondition{}, ""},
-		"by the time": {header("If-Modified-Since", "soon"), state.WriteCondition{}, "NotImplemented"},
-		"a 2nd time":  {http.Header{"If-Unmodified-Since": {"", "soon"}}, state.WriteCondition{}, "NotImplemented"},
+		"none": {header: nil, condition: state.WriteCondition{}, code: ""},
+		"absent": {
+			header:    header("If-None-Match", "*"),
+			condition: state.WriteCondition{Absent: true},
+			code:      "",
+		},
+		"a tag": {
+			header:    header("If-Match", `"a"`),
+			condition: state.WriteCondition{Match: `"a"`},
+			code:      "",
+		},
+		"not a tag": {
+			header:    header("If-None-Match", `"a"`),
+			condition: state.WriteCondition{},
+			code:      "NotImplemented",
+		},
+		"both": {
+			header:    header("If-None-Match", "*", "If-Match", `"a"`),
+			condition: state.WriteCondition{},
+			code:      "NotImplemented",
+		},
+		"two lines": {
+			header:    http.Header{"If-None-Match": {"*", "*"}},
+			condition: state.WriteCondition{Absent: true},
+			code:      "",
+		},
+		"a second": {
+			header:    http.Header{"If-None-Match": {"", "*"}},
+			condition: state.WriteCondition{Absent: true},
+			code:      "",
+		},
+		"another tag": {
+			header:    http.Header{"If-None-Match": {"*", `"a"`}},
+			condition: state.WriteCondition{},
+			code:      "NotImplemented",
+		},
+		"two tags": {
+			header:    http.Header{"If-Match": {`"a"`, `"b"`}},
+			condition: state.WriteCondition{Match: `"a","b"`},
+			code:      "",
+		},
+		"empty lines": {
+			header:    http.Header{"If-Match": {"", ""}, "If-None-Match": {"", ""}},
+			condition: state.WriteCondition{},
+			code:      "",
+		},
+		"by the time": {
+			header:    header("If-Modified-Since", "soon"),
+			condition: state.WriteCondition{},
+			code:      "NotImplemented",
+		},
+		"a 2nd time": {
+			header:    http.Header{"If-Unmodified-Since": {"", "soon"}},
+			condition: state.WriteCondition{},
+			code:      "NotImplemented",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -125,15 +176,43 @@ func TestLockOfHeaders(t *testing.T) {
 		lock   state.Lock
 		code   string
 	}{
-		"none":               {nil, state.Lock{}, ""},
-		"a hold":             {header(state.LockHold, "ON"), state.Lock{Hold: "ON"}, ""},
-		"a retention":        {header(state.LockMode, "GOVERNANCE", state.LockUntil, retainUntil), state.Lock{Mode: "GOVERNANCE", Until: now.Add(12 * time.Hour)}, ""},
-		"no date":            {header(state.LockMode, "GOVERNANCE"), state.Lock{}, "InvalidArgument"},
-		"no mode":            {header(state.LockUntil, retainUntil), state.Lock{}, "InvalidArgument"},
-		"an unknown mode":    {header(state.LockMode, "FOREVER", state.LockUntil, retainUntil), state.Lock{}, "InvalidArgument"},
-		"an unknown hold":    {header(state.LockHold, "MAYBE"), state.Lock{}, "InvalidArgument"},
-		"a date that is not": {header(state.LockMode, "COMPLIANCE", state.LockUntil, "soon"), state.Lock{}, "InvalidArgument"},
-		"a date that passed": {header(state.LockMode, "COMPLIANCE", state.LockUntil, "2026-03-01T00:00:00Z"), state.Lock{}, "InvalidArgument"},
+		"none":   {header: nil, lock: state.Lock{}, code: ""},
+		"a hold": {header: header(state.LockHold, "ON"), lock: state.Lock{Hold: "ON"}, code: ""},
+		"a retention": {
+			header: header(state.LockMode, "GOVERNANCE", state.LockUntil, retainUntil),
+			lock:   state.Lock{Mode: "GOVERNANCE", Until: now.Add(12 * time.Hour)},
+			code:   "",
+		},
+		"no date": {
+			header: header(state.LockMode, "GOVERNANCE"),
+			lock:   state.Lock{},
+			code:   "InvalidArgument",
+		},
+		"no mode": {
+			header: header(state.LockUntil, retainUntil),
+			lock:   state.Lock{},
+			code:   "InvalidArgument",
+		},
+		"an unknown mode": {
+			header: header(state.LockMode, "FOREVER", state.LockUntil, retainUntil),
+			lock:   state.Lock{},
+			code:   "InvalidArgument",
+		},
+		"an unknown hold": {
+			header: header(state.LockHold, "MAYBE"),
+			lock:   state.Lock{},
+			code:   "InvalidArgument",
+		},
+		"a date that is not": {
+			header: header(state.LockMode, "COMPLIANCE", state.LockUntil, "soon"),
+			lock:   state.Lock{},
+			code:   "InvalidArgument",
+		},
+		"a date that passed": {
+			header: header(state.LockMode, "COMPLIANCE", state.LockUntil, "2026-03-01T00:00:00Z"),
+			lock:   state.Lock{},
+			code:   "InvalidArgument",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -146,8 +225,10 @@ func TestLockOfHeaders(t *testing.T) {
 	}
 }
 
+// Properties returns the properties of an object from the headers of its upload.
 func TestProperties(t *testing.T) {
-	p, err := headers.Properties(header("X-Amz-Meta-Name", "ü", "Content-Encoding", "aws-chunked, gzip", "Cache-Control", "no-cache", "X-Other", "x"), 100)
+	p, err := headers.Properties(header("X-Amz-Meta-Name", "ü", "Content-Encoding", "aws-chunked, gzip",
+		"Cache-Control", "no-cache", "X-Other", "x"), 100)
 	require.NoError(t, err)
 	require.Equal(t, "STANDARD", p.Class)
 	require.Equal(t, http.Header{
@@ -180,15 +261,30 @@ func TestOperationHeaders(t *testing.T) {
 		operation, header string
 		code, strict      string // of the error, if the server is lenient or strict
 	}{
-		"one of every operation":   {operation: "GetBucketAcl", header: "X-Amz-Date"},
-		"one of the operation":     {operation: "PutObject", header: "X-Amz-Storage-Class"},
-		"metadata":                 {operation: "PutObject", header: "X-Amz-Meta-A"},
-		"metadata of a read":       {operation: "GetObject", header: "X-Amz-Meta-A", code: "NotImplemented", strict: "NotImplemented"},
-		"one of another operation": {operation: "GetObject", header: "X-Amz-Storage-Class", code: "NotImplemented", strict: "NotImplemented"},
+		"one of every operation": {operation: "GetBucketAcl", header: "X-Amz-Date"},
+		"one of the operation":   {operation: "PutObject", header: "X-Amz-Storage-Class"},
+		"metadata":               {operation: "PutObject", header: "X-Amz-Meta-A"},
+		"metadata of a read": {
+			operation: "GetObject",
+			header:    "X-Amz-Meta-A",
+			code:      "NotImplemented",
+			strict:    "NotImplemented",
+		},
+		"one of another operation": {
+			operation: "GetObject",
+			header:    "X-Amz-Storage-Class",
+			code:      "NotImplemented",
+			strict:    "NotImplemented",
+		},
 		"a checksum of a document": {operation: "PutBucketWebsite", header: "X-Amz-Checksum-Crc32"},
-		"one that AWS has":         {operation: "PutObject", header: "X-Amz-Mfa", code: "NotImplemented", strict: "NotImplemented"},
-		"one that nobody knows":    {operation: "PutObject", header: "X-Amz-Color", strict: "NotImplemented"},
-		"one that is not AWS's":    {operation: "PutObject", header: "X-Color"},
+		"one that AWS has": {
+			operation: "PutObject",
+			header:    "X-Amz-Mfa",
+			code:      "NotImplemented",
+			strict:    "NotImplemented",
+		},
+		"one that nobody knows": {operation: "PutObject", header: "X-Amz-Color", strict: "NotImplemented"},
+		"one that is not AWS's": {operation: "PutObject", header: "X-Color"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -88,6 +88,7 @@ func requireKey(t *testing.T, key string, n Naming, name string) {
 	require.Equal(t, key, got)
 }
 
+// FuzzEscapeKey requires that each key has a file name that leads back to it.
 func FuzzEscapeKey(f *testing.F) {
 	for _, seed := range []string{"a/b", "dir/", "a//b", "!%", "\x00", "..", "a.", "\xff"} {
 		f.Add(seed)

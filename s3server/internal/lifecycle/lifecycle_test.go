@@ -36,35 +36,154 @@ func TestRulesRefused(t *testing.T) {
 	const all, expire = "<Filter/>", "<Expiration><Days>7</Days></Expiration>"
 	const tag = "<Tag><Key>k</Key><Value>v</Value></Tag>"
 	tests := map[string]struct{ rules, code, message string }{
-		"no rule":                      {"", "MalformedXML", ""},
-		"an unknown element":           {rule("a", expire+"<Color/>"), "MalformedXML", ""},
-		"no filter":                    {with("", expire), "MalformedXML", ""},
-		"a filter and a prefix":        {with("<Filter/><Prefix/>", expire), "MalformedXML", ""},
-		"two conditions":               {with("<Filter><Prefix>a</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>", expire), "MalformedXML", ""},
-		"And and a condition":          {with("<Filter><And><Prefix>a</Prefix></And><Prefix>a</Prefix></Filter>", expire), "MalformedXML", ""},
-		"a tag twice":                  {with("<Filter><And>"+tag+tag+"</And></Filter>", expire), "InvalidRequest", "Duplicate Tag Keys are not allowed."},
-		"no action":                    {with(all, ""), "InvalidRequest", "At least one action needs to be specified in a rule."},
-		"an unknown status":            {"<Rule><Filter/><Status>enabled</Status>" + expire + "</Rule>", "MalformedXML", ""},
-		"an ID twice":                  {with(all, expire) + with(all, expire), "InvalidArgument", ""},
-		"a long ID":                    {rule(strings.Repeat("a", 256), expire), "InvalidArgument", ""},
-		"no days":                      {with(all, "<Expiration><Days>0</Days></Expiration>"), "InvalidArgument", "'Days' for Expiration action must be a positive integer"},
-		"days and a date":              {with(all, "<Expiration><Days>1</Days><Date>2030-01-01T00:00:00Z</Date></Expiration>"), "MalformedXML", ""},
-		"days and markers":             {with(all, "<Expiration><Days>1</Days><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"), "MalformedXML", ""},
-		"markers with a tag":           {with("<Filter>"+tag+"</Filter>", "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"), "InvalidRequest", ""},
-		"an invalid date":              {with(all, "<Expiration><Date>20300101</Date></Expiration>"), "MalformedXML", ""},
-		"a date at noon":               {with(all, "<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>"), "InvalidArgument", "'Date' must be at midnight GMT"},
-		"an unknown class":             {with(all, "<Transition><Days>1</Days><StorageClass>COLD</StorageClass></Transition>"), "MalformedXML", ""},
-		"a class too early":            {with(all, "<Transition><Days>29</Days><StorageClass>STANDARD_IA</StorageClass></Transition>"), "InvalidArgument", ""},
-		"a class twice":                {with(all, strings.Repeat("<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>", 2)), "InvalidRequest", ""},
-		"a transition after the end":   {with(all, expire+"<Transition><Days>7</Days><StorageClass>GLACIER</StorageClass></Transition>"), "InvalidArgument", ""},
-		"a transition at a bad date":   {with(all, "<Transition><Date>soon</Date><StorageClass>GLACIER</StorageClass></Transition>"), "MalformedXML", ""},
-		"days mixed with a date":       {with(all, expire+"<Transition><Date>2030-01-01T00:00:00Z</Date><StorageClass>GLACIER</StorageClass></Transition>"), "InvalidRequest", ""},
-		"empty noncurrent expiration":  {with(all, "<NoncurrentVersionExpiration/>"), "MalformedXML", ""},
-		"no noncurrent days":           {with(all, "<NoncurrentVersionExpiration><NoncurrentDays>0</NoncurrentDays></NoncurrentVersionExpiration>"), "InvalidArgument", ""},
-		"many noncurrent versions":     {with(all, "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>101</NewerNoncurrentVersions></NoncurrentVersionExpiration>"), "InvalidArgument", ""},
-		"an abortion without days":     {with(all, "<AbortIncompleteMultipartUpload/>"), "MalformedXML", ""},
-		"an abortion at once":          {with(all, "<AbortIncompleteMultipartUpload><DaysAfterInitiation>0</DaysAfterInitiation></AbortIncompleteMultipartUpload>"), "InvalidArgument", ""},
-		"an abortion of tagged things": {with("<Filter>"+tag+"</Filter>", "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"), "InvalidRequest", ""},
+		"no rule": {rules: "", code: "MalformedXML", message: ""},
+		"an unknown element": {
+			rules:   rule("a", expire+"<Color/>"),
+			code:    "MalformedXML",
+			message: "",
+		},
+		"no filter": {rules: with("", expire), code: "MalformedXML", message: ""},
+		"a filter and a prefix": {
+			rules:   with("<Filter/><Prefix/>", expire),
+			code:    "MalformedXML",
+			message: "",
+		},
+		"two conditions": {
+			rules:   with("<Filter><Prefix>a</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>", expire),
+			code:    "MalformedXML",
+			message: "",
+		},
+		"And and a condition": {
+			rules:   with("<Filter><And><Prefix>a</Prefix></And><Prefix>a</Prefix></Filter>", expire),
+			code:    "MalformedXML",
+			message: "",
+		},
+		"a tag twice": {
+			rules:   with("<Filter><And>"+tag+tag+"</And></Filter>", expire),
+			code:    "InvalidRequest",
+			message: "Duplicate Tag Keys are not allowed.",
+		},
+		"no action": {
+			rules:   with(all, ""),
+			code:    "InvalidRequest",
+			message: "At least one action needs to be specified in a rule.",
+		},
+		"an unknown status": {
+			rules:   "<Rule><Filter/><Status>enabled</Status>" + expire + "</Rule>",
+			code:    "MalformedXML",
+			message: "",
+		},
+		"an ID twice": {
+			rules:   with(all, expire) + with(all, expire),
+			code:    "InvalidArgument",
+			message: "",
+		},
+		"a long ID": {
+			rules:   rule(strings.Repeat("a", 256), expire),
+			code:    "InvalidArgument",
+			message: "",
+		},
+		"no days": {
+			rules:   with(all, "<Expiration><Days>0</Days></Expiration>"),
+			code:    "InvalidArgument",
+			message: "'Days' for Expiration action must be a positive integer",
+		},
+		"days and a date": {
+			rules:   with(all, "<Expiration><Days>1</Days><Date>2030-01-01T00:00:00Z</Date></Expiration>"),
+			code:    "MalformedXML",
+			message: "",
+		},
+		"days and markers": {
+			rules: with(all,
+				"<Expiration><Days>1</Days><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"),
+			code:    "MalformedXML",
+			message: "",
+		},
+		"markers with a tag": {
+			rules: with("<Filter>"+tag+"</Filter>",
+				"<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"),
+			code:    "InvalidRequest",
+			message: "",
+		},
+		"an invalid date": {
+			rules:   with(all, "<Expiration><Date>20300101</Date></Expiration>"),
+			code:    "MalformedXML",
+			message: "",
+		},
+		"a date at noon": {
+			rules:   with(all, "<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>"),
+			code:    "InvalidArgument",
+			message: "'Date' must be at midnight GMT",
+		},
+		"an unknown class": {
+			rules:   with(all, "<Transition><Days>1</Days><StorageClass>COLD</StorageClass></Transition>"),
+			code:    "MalformedXML",
+			message: "",
+		},
+		"a class too early": {
+			rules: with(all,
+				"<Transition><Days>29</Days><StorageClass>STANDARD_IA</StorageClass></Transition>"),
+			code:    "InvalidArgument",
+			message: "",
+		},
+		"a class twice": {
+			rules: with(all,
+				strings.Repeat("<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>", 2)),
+			code:    "InvalidRequest",
+			message: "",
+		},
+		"a transition after the end": {
+			rules: with(all,
+				expire+"<Transition><Days>7</Days><StorageClass>GLACIER</StorageClass></Transition>"),
+			code:    "InvalidArgument",
+			message: "",
+		},
+		"a transition at a bad date": {
+			rules: with(all,
+				"<Transition><Date>soon</Date><StorageClass>GLACIER</StorageClass></Transition>"),
+			code:    "MalformedXML",
+			message: "",
+		},
+		"days mixed with a date": {
+			rules: with(all,
+				expire+"<Transition><Date>2030-01-01T00:00:00Z</Date><StorageClass>GLACIER</StorageClass></Transition>"),
+			code:    "InvalidRequest",
+			message: "",
+		},
+		"empty noncurrent expiration": {
+			rules:   with(all, "<NoncurrentVersionExpiration/>"),
+			code:    "MalformedXML",
+			message: "",
+		},
+		"no noncurrent days": {
+			rules: with(all,
+				"<NoncurrentVersionExpiration><NoncurrentDays>0</NoncurrentDays></NoncurrentVersionExpiration>"),
+			code:    "InvalidArgument",
+			message: "",
+		},
+		"many noncurrent versions": {
+			rules: with(all,
+				"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>101</NewerNoncurrentVersions></NoncurrentVersionExpiration>"),
+			code:    "InvalidArgument",
+			message: "",
+		},
+		"an abortion without days": {
+			rules:   with(all, "<AbortIncompleteMultipartUpload/>"),
+			code:    "MalformedXML",
+			message: "",
+		},
+		"an abortion at once": {
+			rules: with(all,
+				"<AbortIncompleteMultipartUpload><DaysAfterInitiation>0</DaysAfterInitiation></AbortIncompleteMultipartUpload>"),
+			code:    "InvalidArgument",
+			message: "",
+		},
+		"an abortion of tagged things": {
+			rules: with("<Filter>"+tag+"</Filter>",
+				"<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"),
+			code:    "InvalidRequest",
+			message: "",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -96,15 +215,26 @@ func TestRuleFilters(t *testing.T) {
 		filter  string
 		expired []string
 	}{
-		"everything":         {"<Filter/>", []string{"large", "marker", "small", "tagged", "tagged-twice"}},
-		"a prefix":           {"<Filter><Prefix>tag</Prefix></Filter>", []string{"tagged", "tagged-twice"}},
-		"an old prefix":      {"<Prefix>tag</Prefix>", []string{"tagged", "tagged-twice"}},
-		"a tag":              {"<Filter>" + one + "</Filter>", []string{"tagged", "tagged-twice"}},
-		"tags":               {"<Filter><And>" + one + two + "</And></Filter>", []string{"tagged-twice"}},
-		"prefix and tag":     {"<Filter><And><Prefix>tagged-t</Prefix>" + one + "</And></Filter>", []string{"tagged-twice"}},
-		"larger":             {"<Filter><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>", []string{"large"}},
-		"smaller":            {"<Filter><ObjectSizeLessThan>6</ObjectSizeLessThan></Filter>", []string{"small", "tagged", "tagged-twice"}},
-		"between":            {"<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>", []string{"tagged", "tagged-twice"}},
+		"everything":    {"<Filter/>", []string{"large", "marker", "small", "tagged", "tagged-twice"}},
+		"a prefix":      {"<Filter><Prefix>tag</Prefix></Filter>", []string{"tagged", "tagged-twice"}},
+		"an old prefix": {"<Prefix>tag</Prefix>", []string{"tagged", "tagged-twice"}},
+		"a tag":         {"<Filter>" + one + "</Filter>", []string{"tagged", "tagged-twice"}},
+		"tags":          {"<Filter><And>" + one + two + "</And></Filter>", []string{"tagged-twice"}},
+		"prefix and tag": {
+			"<Filter><And><Prefix>tagged-t</Prefix>" + one + "</And></Filter>",
+			[]string{"tagged-twice"},
+		},
+		"larger": {
+			"<Filter><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>", []string{"large"},
+		},
+		"smaller": {
+			"<Filter><ObjectSizeLessThan>6</ObjectSizeLessThan></Filter>",
+			[]string{"small", "tagged", "tagged-twice"},
+		},
+		"between": {
+			"<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>",
+			[]string{"tagged", "tagged-twice"},
+		},
 		"another tag's name": {"<Filter><Tag><Key>a</Key><Value>2</Value></Tag></Filter>", nil},
 	}
 	for name, tt := range tests {
@@ -128,7 +258,12 @@ func TestRuleFilters(t *testing.T) {
 func TestRuleActions(t *testing.T) {
 	const kib = 1 << 10
 	current := lifecycle.Version{Key: "k", Size: 200 * kib, Class: "STANDARD", Modified: written}
-	older := lifecycle.Version{Key: "k", Size: 200 * kib, Class: "STANDARD", Modified: written.Add(-time.Hour)}
+	older := lifecycle.Version{
+		Key:      "k",
+		Size:     200 * kib,
+		Class:    "STANDARD",
+		Modified: written.Add(-time.Hour),
+	}
 	small := lifecycle.Version{Key: "k", Size: kib, Class: "STANDARD", Modified: written}
 	cold := lifecycle.Version{Key: "k", Size: 200 * kib, Class: "DEEP_ARCHIVE", Modified: written}
 	marker := lifecycle.Version{Key: "k", Marker: true, Modified: written}
@@ -183,7 +318,8 @@ func TestRuleActions(t *testing.T) {
 			action:   lifecycle.Action{},
 		},
 		"one noncurrent version is kept": {
-			rules:    rule("", "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>1</NewerNoncurrentVersions></NoncurrentVersionExpiration>"),
+			rules: rule("",
+				"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>1</NewerNoncurrentVersions></NoncurrentVersionExpiration>"),
 			versions: versions{current, older},
 			i:        1,
 			later:    99 * time.Hour,
@@ -207,8 +343,18 @@ func TestRuleActions(t *testing.T) {
 			later:    24 * time.Hour,
 			action:   lifecycle.Action{Class: "GLACIER"},
 		},
-		"a warmer class":                  {rules: rule("", glacier), versions: versions{cold}, later: 24 * time.Hour, action: lifecycle.Action{}},
-		"another class of a small object": {rules: rule("", glacier), versions: versions{small}, later: 24 * time.Hour, action: lifecycle.Action{}},
+		"a warmer class": {
+			rules:    rule("", glacier),
+			versions: versions{cold},
+			later:    24 * time.Hour,
+			action:   lifecycle.Action{},
+		},
+		"another class of a small object": {
+			rules:    rule("", glacier),
+			versions: versions{small},
+			later:    24 * time.Hour,
+			action:   lifecycle.Action{},
+		},
 		"an expiration and another class": {
 			rules:    rule("a", glacier) + rule("", afterADay),
 			versions: versions{current},

@@ -79,7 +79,9 @@ func TestLedgerBoundsEntriesWithoutBytes(t *testing.T) {
 				b.Versioning = state.Enabled
 				return nil
 			})
-			_, err := s.Remove(ctx, &state.RemoveRequest{VersionName: state.VersionName{Bucket: "photos", Key: "k"}})
+			_, err := s.Remove(ctx, &state.RemoveRequest{
+				VersionName: state.VersionName{Bucket: "photos", Key: "k"},
+			})
 			return err
 		},
 	} {
@@ -102,14 +104,19 @@ func TestLedgerIsEmptyAtEnd(t *testing.T) {
 	ctx := context.Background()
 	s := newStore(t, 0)
 	remove := func(key, id string) {
-		_, err := s.Remove(ctx, &state.RemoveRequest{VersionName: state.VersionName{Bucket: "photos", Key: key, ID: id}})
+		_, err := s.Remove(ctx, &state.RemoveRequest{
+			VersionName: state.VersionName{Bucket: "photos", Key: key, ID: id},
+		})
 		require.NoError(t, err)
 	}
 	for range 2 { // the second one overwrites
 		_, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: "a"}, emptyBody())
 		require.NoError(t, err)
 	}
-	_, _, err := s.Change(ctx, state.VersionName{Bucket: "photos", Key: "a"}, func(_ *state.Bucket, v *state.Version) error {
+	_, _, err := s.Change(ctx, state.VersionName{
+		Bucket: "photos",
+		Key:    "a",
+	}, func(_ *state.Bucket, v *state.Version) error {
 		v.Object.Properties.Tags = []tagging.Tag{{Key: "k", Value: "v"}}
 		return nil
 	})
@@ -125,7 +132,11 @@ func TestLedgerIsEmptyAtEnd(t *testing.T) {
 		require.NoError(t, err)
 		switch i {
 		case 0:
-			_, _, err = s.Complete(ctx, &state.Write{Bucket: "photos", Key: "b", Object: state.Object{Parts: make([]state.ObjectPart, 1)}}, u, parts)
+			_, _, err = s.Complete(ctx, &state.Write{
+				Bucket: "photos",
+				Key:    "b",
+				Object: state.Object{Parts: make([]state.ObjectPart, 1)},
+			}, u, parts)
 			require.NoError(t, err)
 		case 1:
 			require.NoError(t, s.Abort(ctx, u))

@@ -37,7 +37,9 @@ func versionsIn(t *testing.T, s *Store, l state.Listing) (all []string) {
 	var pos state.VersionPosition
 	for hasMore := true; hasMore; {
 		var err error
-		hasMore, err = s.ListVersions(t.Context(), "photos", l, pos, func(v *state.Version, _ bool, common string) {
+		hasMore, err = s.ListVersions(t.Context(), "photos", l, pos, func(
+			v *state.Version, _ bool, common string,
+		) {
 			pos = state.VersionPosition{Key: common}
 			if v != nil {
 				pos = state.VersionPosition{Key: v.Key, ID: v.ID}
@@ -91,7 +93,9 @@ func TestListPages(t *testing.T) {
 				versions[name] = append(versions[name], v.ID)
 				continue
 			}
-			removal, err := s.Remove(ctx, &state.RemoveRequest{VersionName: state.VersionName{Bucket: "photos", Key: name}})
+			removal, err := s.Remove(ctx, &state.RemoveRequest{
+				VersionName: state.VersionName{Bucket: "photos", Key: name},
+			})
 			require.NoError(t, err)
 			versions[name] = append(versions[name], removal.ID)
 		}
@@ -145,6 +149,9 @@ func TestListReadsOneKeyOfCommonPrefix(t *testing.T) {
 		return nil
 	}))
 	for _, size := range []int{1, 1000} {
-		require.Equal(t, []string{"0/", "1/", "2/", "3/", "4/"}, shownIn(t, s, state.Listing{Delimiter: "/", Max: size}))
+		require.Equal(t, []string{"0/", "1/", "2/", "3/", "4/"}, shownIn(t, s, state.Listing{
+			Delimiter: "/",
+			Max:       size,
+		}))
 	}
 }

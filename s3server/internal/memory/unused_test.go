@@ -19,7 +19,9 @@ func TestBlobsUnusedAreReleased(t *testing.T) {
 		return err
 	}
 	remove := func(key string) {
-		_, err := s.Remove(ctx, &state.RemoveRequest{VersionName: state.VersionName{Bucket: "photos", Key: key}})
+		_, err := s.Remove(ctx, &state.RemoveRequest{
+			VersionName: state.VersionName{Bucket: "photos", Key: key},
+		})
 		require.NoError(t, err)
 	}
 	holds := func(text string, why ...any) {
@@ -31,7 +33,11 @@ func TestBlobsUnusedAreReleased(t *testing.T) {
 	require.NoError(t, put("a", "second"))
 	holds("second", "the replaced blob must be released")
 
-	_, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: "a", Condition: state.WriteCondition{Absent: true}}, textBody("three", 5))
+	_, _, err := s.Put(ctx, &state.Write{
+		Bucket:    "photos",
+		Key:       "a",
+		Condition: state.WriteCondition{Absent: true},
+	}, textBody("three", 5))
 	require.True(t, s3error.Is(err, "PreconditionFailed"), err)
 	damaged := textBody("three", 5)
 	damaged.Check = func() error { return s3error.New("BadDigest") }

@@ -118,7 +118,12 @@ func TestRuleMatches(t *testing.T) {
 			key:      "k",
 			matches:  true,
 		},
-		{name: "another kind of event", document: topic(arn + event), event: "ObjectRemoved:Delete", key: "k"},
+		{
+			name:     "another kind of event",
+			document: topic(arn + event),
+			event:    "ObjectRemoved:Delete",
+			key:      "k",
+		},
 		{
 			name:     "one event",
 			document: topic(arn + "<Event>s3:ObjectCreated:Put</Event>"),

@@ -34,7 +34,8 @@ func statement(effect, action, resource, condition string) string {
 	if condition != "" {
 		condition = `,"Condition":` + condition
 	}
-	return fmt.Sprintf(`{"Effect":%q,"Principal":"*","Action":%q,"Resource":%s%s}`, effect, action, resource, condition)
+	return fmt.Sprintf(`{"Effect":%q,"Principal":"*","Action":%q,"Resource":%s%s}`, effect, action,
+		resource, condition)
 }
 
 func document(statements string) []byte {
@@ -111,11 +112,16 @@ func TestParseRefuses(t *testing.T) {
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "a condition twice",
-			statements: denying("s3:*", inKeys, `{"Null":{"aws:Referer":"true"},"Null":{"aws:UserAgent":"true"}}`),
+			name: "a condition twice",
+			statements: denying("s3:*", inKeys,
+				`{"Null":{"aws:Referer":"true"},"Null":{"aws:UserAgent":"true"}}`),
+			code: "MalformedPolicy",
+		},
+		{
+			name:       "a condition that is null",
+			statements: denying("s3:*", inKeys, `null`),
 			code:       "MalformedPolicy",
 		},
-		{name: "a condition that is null", statements: denying("s3:*", inKeys, `null`), code: "MalformedPolicy"},
 		{
 			name:       "an operator without a key",
 			statements: denying("s3:*", inKeys, `{"Null":{}}`),
@@ -245,9 +251,16 @@ func TestPublicIsAWSsRule(t *testing.T) {
 		public    bool
 	}{
 		{name: "everyone", statement: allowGet, public: true},
-		{name: "everyone, who says so", statement: strings.Replace(allowGet, `"*"`, `{"AWS":"*"}`, 1), public: true},
+		{
+			name:      "everyone, who says so",
+			statement: strings.Replace(allowGet, `"*"`, `{"AWS":"*"}`, 1),
+			public:    true,
+		},
 		{name: "an account", statement: strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1)},
-		{name: "a network", statement: allowing("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`)},
+		{
+			name:      "a network",
+			statement: allowing("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
+		},
 		{
 			name:      "a network that is very wide",
 			statement: allowing("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"0.0.0.0/1"}}`),
@@ -290,14 +303,22 @@ func TestConditions(t *testing.T) {
 		condition string
 		applies   bool
 	}{
-		{name: "an equal text", condition: `{"StringEquals":{"aws:Referer":"http://example.com/a"}}`, applies: true},
+		{
+			name:      "an equal text",
+			condition: `{"StringEquals":{"aws:Referer":"http://example.com/a"}}`,
+			applies:   true,
+		},
 		{name: "another text", condition: `{"StringEquals":{"aws:Referer":["b","c"]}}`},
 		{
 			name:      "one of several texts",
 			condition: `{"StringEquals":{"aws:Referer":["b","http://example.com/a"]}}`,
 			applies:   true,
 		},
-		{name: "a pattern", condition: `{"StringLike":{"aws:Referer":"http://example.com/*"}}`, applies: true},
+		{
+			name:      "a pattern",
+			condition: `{"StringLike":{"aws:Referer":"http://example.com/*"}}`,
+			applies:   true,
+		},
 		{name: "no such pattern", condition: `{"StringNotLike":{"aws:Referer":"http://example.com/*"}}`},
 		{
 			name:      "none of several patterns",
@@ -321,11 +342,18 @@ func TestConditions(t *testing.T) {
 		{name: "not from a network", condition: `{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`},
 		{name: "a number", condition: `{"NumericLessThanEquals":{"s3:max-keys":"10"}}`, applies: true},
 		{name: "a smaller number", condition: `{"NumericLessThan":{"s3:max-keys":"10"}}`},
-		{name: "a time before", condition: `{"DateLessThan":{"aws:CurrentTime":"2027-01-01"}}`, applies: true},
+		{
+			name:      "a time before",
+			condition: `{"DateLessThan":{"aws:CurrentTime":"2027-01-01"}}`,
+			applies:   true,
+		},
 		{name: "a time after", condition: `{"DateGreaterThan":{"aws:CurrentTime":"2027-01-01T00:00:00Z"}}`},
 		{name: "without TLS", condition: `{"Bool":{"aws:SecureTransport":"false"}}`, applies: true},
 		{name: "a tag", condition: `{"StringEquals":{"s3:ExistingObjectTag/Team":"a"}}`, applies: true},
-		{name: "the name of a tag in other case", condition: `{"StringEquals":{"s3:ExistingObjectTag/team":"a"}}`},
+		{
+			name:      "the name of a tag in other case",
+			condition: `{"StringEquals":{"s3:ExistingObjectTag/team":"a"}}`,
+		},
 		{
 			name:      "two conditions of which one fails",
 			condition: `{"StringLike":{"aws:Referer":"*"},"Null":{"aws:Referer":"true"}}`,
@@ -335,7 +363,10 @@ func TestConditions(t *testing.T) {
 			condition: `{"ForAllValues:StringEquals":{"aws:UserAgent":"x"}}`,
 			applies:   true,
 		},
-		{name: "any of the values of one that has no", condition: `{"ForAnyValue:StringEquals":{"aws:UserAgent":"x"}}`},
+		{
+			name:      "any of the values of one that has no",
+			condition: `{"ForAnyValue:StringEquals":{"aws:UserAgent":"x"}}`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -366,7 +397,8 @@ func getRequest() *policy.Request {
 
 // A policy reports an Allow and a Deny that apply to the same request.
 func TestJudgeReportsBoth(t *testing.T) {
-	p, err := policy.Parse(document(allowGet+","+denying("s3:*", inKeys, `{"Null":{"aws:Referer":"true"}}`)), "photos")
+	p, err := policy.Parse(document(allowGet+","+denying("s3:*", inKeys,
+		`{"Null":{"aws:Referer":"true"}}`)), "photos")
 	require.NoError(t, err)
 
 	both := getRequest()
@@ -427,6 +459,7 @@ func TestConditionOfSignatureAge(t *testing.T) {
 // Each action that has a counterpart for versions is an action on objects, and so is the counterpart.
 func TestActionsOfVersions(t *testing.T) {
 	for action, versionAction := range policy.VersionActions {
-		require.True(t, policy.OnObjects(action) && policy.OnObjects(versionAction), "%s, %s", action, versionAction)
+		require.True(t, policy.OnObjects(action) && policy.OnObjects(versionAction), "%s, %s", action,
+			versionAction)
 	}
 }

@@ -68,5 +68,6 @@ func TestBucketStoresEachSetting(t *testing.T) {
 
 	require.NoError(t, json.Unmarshal(document, bucket))
 	require.NoError(t, bucket.Rename("elsewhere"))
-	require.Contains(t, string(bucket.Policy.Text()), `"arn:aws:s3:::elsewhere/*"`, "a store that has the record of another one has its policy, too")
+	require.Contains(t, string(bucket.Policy.Text()), `"arn:aws:s3:::elsewhere/*"`,
+		"a store that has the record of another one has its policy, too")
 }

@@ -81,9 +81,10 @@ func TestConfigurationRefused(t *testing.T) {
 		},
 		{name: "no rules", document: index + "<RoutingRules></RoutingRules>", code: "MalformedXML"},
 		{
-			name:     "too many rules",
-			document: index + "<RoutingRules>" + strings.Repeat("<RoutingRule><Redirect/></RoutingRule>", 51) + "</RoutingRules>",
-			code:     "InvalidRequest",
+			name: "too many rules",
+			document: index + "<RoutingRules>" + strings.Repeat("<RoutingRule><Redirect/></RoutingRule>",
+				51) + "</RoutingRules>",
+			code: "InvalidRequest",
 		},
 		{name: "an unknown element", document: index + "<Color/>", code: "MalformedXML"},
 	}

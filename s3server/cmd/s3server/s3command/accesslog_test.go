@@ -19,7 +19,10 @@ func TestAccessLogLines(t *testing.T) {
 	exported := server.export()
 	c := client(t)
 	put(t, c, "photos", "a\nb", "hello")
-	presigned, err := s3.NewPresignClient(c).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("photos"), Key: aws.String("a\nb")})
+	presigned, err := s3.NewPresignClient(c).PresignGetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String("photos"),
+		Key:    aws.String("a\nb"),
+	})
 	require.NoError(t, err)
 
 	status, body := ask(t, http.MethodGet, presigned.URL)
@@ -35,8 +38,10 @@ func TestAccessLogLines(t *testing.T) {
 
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	require.Len(t, lines, 3, string(text))
-	require.Regexp(t, `^time=\S+Z remote=127\.0\.0\.1:\d+ access_key=`+exported["AWS_ACCESS_KEY_ID"]+` method=PUT operation=PutObject bucket=photos object="a\\nb" status=200 .*received=\d+ sent=0 seconds=0\.`, lines[0])
-	require.Regexp(t, `method=GET operation=GetObject bucket=photos object="a\\nb" status=200 error="" received=0 sent=5 `, lines[1])
+	require.Regexp(t,
+		`^time=\S+Z remote=127\.0\.0\.1:\d+ access_key=`+exported["AWS_ACCESS_KEY_ID"]+` method=PUT operation=PutObject bucket=photos object="a\\nb" status=200 .*received=\d+ sent=0 seconds=0\.`, lines[0])
+	require.Regexp(t,
+		`method=GET operation=GetObject bucket=photos object="a\\nb" status=200 error="" received=0 sent=5 `, lines[1])
 	require.Regexp(t, `access_key="" .*status=403 error=AccessDenied`, lines[2])
 
 	for _, secret := range []string{exported["AWS_SECRET_ACCESS_KEY"], "X-Amz", "Signature", "x-secret"} {
@@ -50,7 +55,8 @@ func TestAccessLogLines(t *testing.T) {
 
 // The access log can go to standard error.
 func TestAccessLogToStandardError(t *testing.T) {
-	server := start(t, environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"), "--access-log", "-")
+	server := start(t, environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"),
+		"--access-log", "-")
 	ask(t, http.MethodGet, server.url+"/")
 	server.stop()
 	require.Regexp(t, `^time=\S+ .*operation=ListBuckets .*status=403 .*\n$`, server.errs.String())

@@ -38,12 +38,26 @@ func TestConsoleIsForDevelopmentOnly(t *testing.T) {
 			want:    ":9001",
 		},
 		{name: "off", listen: "127.0.0.1:9000", console: "off", want: ""},
-		{name: "MinIO's address", listen: ":9000", lookup: []string{"MINIO_CONSOLE_ADDRESS", ":9002"}, want: ":9002"},
-		{name: "MinIO's off", listen: ":9000", console: ":9001", lookup: []string{"MINIO_BROWSER", "off"}, want: ""},
+		{
+			name:   "MinIO's address",
+			listen: ":9000",
+			lookup: []string{"MINIO_CONSOLE_ADDRESS", ":9002"},
+			want:   ":9002",
+		},
+		{
+			name:    "MinIO's off",
+			listen:  ":9000",
+			console: ":9001",
+			lookup:  []string{"MINIO_BROWSER", "off"},
+			want:    "",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &command{flags: &Flags{Listen: tt.listen, console: tt.console}, env: Environment{Lookup: environment(tt.lookup...)}}
+			c := &command{
+				flags: &Flags{Listen: tt.listen, console: tt.console},
+				env:   Environment{Lookup: environment(tt.lookup...)},
+			}
 			require.NoError(t, c.read())
 			require.Equal(t, tt.want, c.consoleAddress())
 		})
@@ -82,7 +96,10 @@ func TestConsoleEndsWithServer(t *testing.T) {
 // If the server has --tls, and so no certificate of the user, Serve refuses a console address that others can
 // reach.
 func TestConsoleForOthersHasCertificate(t *testing.T) {
-	err := parse(t, "--tls", "--console-address", ":9001").Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)
+	err := parse(t, "--tls", "--console-address", ":9001").Serve(t.Context(), Environment{
+		Err:    io.Discard,
+		Lookup: environment(),
+	}, nil)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "--console-address")
 	require.False(t, isLoopback(":9001"))

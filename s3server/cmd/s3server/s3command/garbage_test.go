@@ -26,7 +26,12 @@ func TestGarbageIsCollectedLessOftenOverStore(t *testing.T) {
 	}{
 		{name: "a directory", service: directory, env: environment(), percent: 200},
 		{name: "a directory, with GOGC", service: directory, env: environment("GOGC", "77"), percent: 77},
-		{name: "memory", service: func() driver.ServiceDriver { return nil }, env: environment(), percent: 100},
+		{
+			name:    "memory",
+			service: func() driver.ServiceDriver { return nil },
+			env:     environment(),
+			percent: 100,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// The paths for the health respond without a signature, to GET and HEAD without a query only.
 func TestHealthNeedsNoSignature(t *testing.T) {
 	server := start(t, environment())
 	for path := range healthPaths {
@@ -56,6 +57,7 @@ func TestHealthLeavesIconToWebsite(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+// CheckHealth succeeds if a server runs at the address, and fails otherwise.
 func TestCheckHealth(t *testing.T) {
 	server := start(t, environment())
 	secure := start(t, environment(), "--tls", "--ca-file", filepath.Join(t.TempDir(), "ca.pem"))

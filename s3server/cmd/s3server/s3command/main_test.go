@@ -79,7 +79,9 @@ func start(t *testing.T, lookup func(string) (string, bool), args ...string) *ru
 }
 
 // startOver serves a service until the test ends.
-func startOver(t *testing.T, service driver.ServiceDriver, lookup func(string) (string, bool), args ...string) *running {
+func startOver(
+	t *testing.T, service driver.ServiceDriver, lookup func(string) (string, bool), args ...string,
+) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &running{t: t, errs: &buffer{}, cancel: cancel, ended: make(chan error, 1)}
@@ -139,13 +141,20 @@ func client(t *testing.T) *s3.Client {
 
 func put(t *testing.T, c *s3.Client, bucket, key, text string) {
 	t.Helper()
-	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader(text)})
+	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: &bucket,
+		Key:    &key,
+		Body:   strings.NewReader(text),
+	})
 	require.NoError(t, err)
 }
 
 func read(t *testing.T, c *s3.Client, bucket, key string) string {
 	t.Helper()
-	output, err := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)})
+	output, err := c.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String(key),
+	})
 	require.NoError(t, err)
 	defer output.Body.Close()
 	text, err := io.ReadAll(output.Body)

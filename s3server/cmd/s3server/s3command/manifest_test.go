@@ -49,11 +49,15 @@ func TestManifestUsersAndBuckets(t *testing.T) {
 			server.export()
 			root := client(t)
 
-			versioning, err := root.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{Bucket: aws.String("photos")})
+			versioning, err := root.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{
+				Bucket: aws.String("photos"),
+			})
 			require.NoError(t, err)
 			require.Equal(t, "Enabled", string(versioning.Status))
 
-			_, err = root.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: aws.String("locked")})
+			_, err = root.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{
+				Bucket: aws.String("locked"),
+			})
 			require.NoError(t, err)
 			put(t, root, "site", "index.html", "hello")
 			put(t, root, "photos", "of-root", "hello")
@@ -64,14 +68,20 @@ func TestManifestUsersAndBuckets(t *testing.T) {
 			t.Setenv("AWS_SECRET_ACCESS_KEY", "app-secret")
 			app := client(t)
 			put(t, app, "photos", "a", "of the app")
-			_, err = app.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("photos"), Key: aws.String("of-root")})
+			_, err = app.GetObject(t.Context(), &s3.GetObjectInput{
+				Bucket: aws.String("photos"),
+				Key:    aws.String("of-root"),
+			})
 			require.ErrorContains(t, err, "AccessDenied", "the policy allows only writes")
 
 			t.Setenv("AWS_ACCESS_KEY_ID", "reader")
 			t.Setenv("AWS_SECRET_ACCESS_KEY", "reader-secret")
 			reader := client(t)
 			require.Equal(t, "hello", read(t, reader, "site", "index.html"))
-			_, err = reader.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("site"), Key: aws.String("index.html")})
+			_, err = reader.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+				Bucket: aws.String("site"),
+				Key:    aws.String("index.html"),
+			})
 			require.ErrorContains(t, err, "AccessDenied")
 		})
 	}
@@ -80,24 +90,72 @@ func TestManifestUsersAndBuckets(t *testing.T) {
 // A manifest with an unknown or invalid field is refused.
 func TestManifestIsReadStrictly(t *testing.T) {
 	tests := []struct{ name, text, says string }{
-		{"an unknown field", `{"bukets": []}`, `the manifest has no field "bukets": it can have users, buckets`},
-		{"another case", `{"Buckets": []}`, `no field "Buckets"`},
-		{"an unknown field of a bucket", `{"buckets": [{"name": "photos", "public": true}]}`, `a bucket has no field "public": it can have name, versioning, objectLock, anonymous, policy`},
-		{"an unknown field of a user", `{"users": [{"accessKey": "a"}]}`, `a user has no field "accessKey": it can have accessKeyId, secretKey, sessionToken, account, readOnly`},
-		{"a user without a secret", `{"users": [{"accessKeyId": "a"}]}`, "users[0] must have accessKeyId and secretKey"},
-		{"a user named twice", `{"users": [{"accessKeyId": "a", "secretKey": "b"}, {"accessKeyId": "a", "secretKey": "c"}]}`, `but "a" is that of another user or of the server`},
-		{"the server's own key", `{"users": [{"accessKeyId": "root", "secretKey": "b"}]}`, `but "root" is that of another user or of the server`},
-		{"an account that no policy can name", `{"users": [{"accessKeyId": "a", "secretKey": "b", "account": "other"}]}`, `account must have 12 digits, but is "other"`},
-		{"a bucket named twice", `{"buckets": [{"name": "photos"}, {"name": "photos", "versioning": true}]}`, `"photos" is there twice`},
-		{"a field that is there twice", `{"users": [], "users": []}`, `the manifest has "users" twice`},
-		{"no object", `{"users": ["a"]}`, "a user must be an object"},
-		{"another type", `{"buckets": "photos"}`, "cannot unmarshal string"},
-		{"text after the end", `{} {}`, "after top-level value"},
-		{"no JSON", `users:`, "--manifest must name a JSON file"},
-		{"an unknown permission", `{"buckets": [{"name": "photos", "anonymous": "all"}]}`, `but is "all"`},
-		{"two policies", `{"buckets": [{"name": "photos", "anonymous": "public", "policy": {}}]}`, "exclude each other"},
-		{"an invalid name", `{"buckets": [{"name": "No_Name"}]}`, `"No_Name"`},
-		{"an invalid policy", `{"buckets": [{"name": "photos", "policy": {"Version": "2012-10-17"}}]}`, "policy of bucket photos must be valid"},
+		{
+			name: "an unknown field",
+			text: `{"bukets": []}`,
+			says: `the manifest has no field "bukets": it can have users, buckets`,
+		},
+		{name: "another case", text: `{"Buckets": []}`, says: `no field "Buckets"`},
+		{
+			name: "an unknown field of a bucket",
+			text: `{"buckets": [{"name": "photos", "public": true}]}`,
+			says: `a bucket has no field "public": it can have name, versioning, objectLock, anonymous, policy`,
+		},
+		{
+			name: "an unknown field of a user",
+			text: `{"users": [{"accessKey": "a"}]}`,
+			says: `a user has no field "accessKey": it can have accessKeyId, secretKey, sessionToken, account, readOnly`,
+		},
+		{
+			name: "a user without a secret",
+			text: `{"users": [{"accessKeyId": "a"}]}`,
+			says: "users[0] must have accessKeyId and secretKey",
+		},
+		{
+			name: "a user named twice",
+			text: `{"users": [{"accessKeyId": "a", "secretKey": "b"}, {"accessKeyId": "a", "secretKey": "c"}]}`,
+			says: `but "a" is that of another user or of the server`,
+		},
+		{
+			name: "the server's own key",
+			text: `{"users": [{"accessKeyId": "root", "secretKey": "b"}]}`,
+			says: `but "root" is that of another user or of the server`,
+		},
+		{
+			name: "an account that no policy can name",
+			text: `{"users": [{"accessKeyId": "a", "secretKey": "b", "account": "other"}]}`,
+			says: `account must have 12 digits, but is "other"`,
+		},
+		{
+			name: "a bucket named twice",
+			text: `{"buckets": [{"name": "photos"}, {"name": "photos", "versioning": true}]}`,
+			says: `"photos" is there twice`,
+		},
+		{
+			name: "a field that is there twice",
+			text: `{"users": [], "users": []}`,
+			says: `the manifest has "users" twice`,
+		},
+		{name: "no object", text: `{"users": ["a"]}`, says: "a user must be an object"},
+		{name: "another type", text: `{"buckets": "photos"}`, says: "cannot unmarshal string"},
+		{name: "text after the end", text: `{} {}`, says: "after top-level value"},
+		{name: "no JSON", text: `users:`, says: "--manifest must name a JSON file"},
+		{
+			name: "an unknown permission",
+			text: `{"buckets": [{"name": "photos", "anonymous": "all"}]}`,
+			says: `but is "all"`,
+		},
+		{
+			name: "two policies",
+			text: `{"buckets": [{"name": "photos", "anonymous": "public", "policy": {}}]}`,
+			says: "exclude each other",
+		},
+		{name: "an invalid name", text: `{"buckets": [{"name": "No_Name"}]}`, says: `"No_Name"`},
+		{
+			name: "an invalid policy",
+			text: `{"buckets": [{"name": "photos", "policy": {"Version": "2012-10-17"}}]}`,
+			says: "policy of bucket photos must be valid",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -107,10 +165,17 @@ func TestManifestIsReadStrictly(t *testing.T) {
 			ready := func(string) {
 				cancel()
 			} // the manifest is accepted
-			err := parse(t, "--manifest", manifestFile(t, tt.text)).Serve(ctx, Environment{Err: io.Discard, Lookup: env, Ready: ready}, nil)
+			err := parse(t, "--manifest", manifestFile(t, tt.text)).Serve(ctx, Environment{
+				Err:    io.Discard,
+				Lookup: env,
+				Ready:  ready,
+			}, nil)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, tt.says)
 		})
 	}
-	require.ErrorIs(t, parse(t, "--manifest", "none").Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil), os.ErrNotExist)
+	require.ErrorIs(t, parse(t, "--manifest", "none").Serve(t.Context(), Environment{
+		Err:    io.Discard,
+		Lookup: environment(),
+	}, nil), os.ErrNotExist)
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// The metrics count requests and bytes by operation and status, but not requests for the health. They have an
+// address of their own.
 func TestMetricsCountRequests(t *testing.T) {
 	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -33,8 +33,20 @@ func TestMinIOArguments(t *testing.T) {
 			rest:    []string{"/data"},
 			minio:   true,
 		},
-		{name: "the program's name", args: "minio server /data", listen: "127.0.0.1:9000", rest: []string{"/data"}, minio: true},
-		{name: "flags first", args: "server --address :9005 --quiet /data", listen: ":9005", rest: []string{"/data"}, minio: true},
+		{
+			name:   "the program's name",
+			args:   "minio server /data",
+			listen: "127.0.0.1:9000",
+			rest:   []string{"/data"},
+			minio:  true,
+		},
+		{
+			name:   "flags first",
+			args:   "server --address :9005 --quiet /data",
+			listen: ":9005",
+			rest:   []string{"/data"},
+			minio:  true,
+		},
 		{
 			name:    "an equals sign",
 			args:    "server --address=:9005 /data --console-address=:9006",
@@ -43,7 +55,13 @@ func TestMinIOArguments(t *testing.T) {
 			rest:    []string{"/data"},
 			minio:   true,
 		},
-		{name: "our flags", args: "server /data --strict", listen: "127.0.0.1:9000", rest: []string{"/data"}, minio: true},
+		{
+			name:   "our flags",
+			args:   "server /data --strict",
+			listen: "127.0.0.1:9000",
+			rest:   []string{"/data"},
+			minio:  true,
+		},
 		{name: "no directory", args: "server", listen: "127.0.0.1:9000", minio: true},
 		{name: "a directory minio", args: "minio", listen: "127.0.0.1:9000", rest: []string{"minio"}},
 	}
@@ -74,9 +92,15 @@ func TestMinIOVariables(t *testing.T) {
 	server := start(t, environment("MINIO_ROOT_USER", "user", "MINIO_ROOT_PASSWORD", "a-password", "MINIO_DOMAIN", "s3.test,other.test",
 		"MINIO_SITE_REGION", "eu-west-1", "MINIO_DEFAULT_BUCKETS", "photos:download, private"))
 	text := server.errs.String()
-	require.Equal(t, "# Settings of MinIO in use: MINIO_ROOT_USER, MINIO_ROOT_PASSWORD, MINIO_SITE_REGION, MINIO_DOMAIN, MINIO_DEFAULT_BUCKETS\n", text)
+	require.Equal(t,
+		"# Settings of MinIO in use: MINIO_ROOT_USER, MINIO_ROOT_PASSWORD, MINIO_SITE_REGION, MINIO_DOMAIN, MINIO_DEFAULT_BUCKETS\n", text)
 
-	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "user", "AWS_SECRET_ACCESS_KEY": "a-password", "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": server.url} {
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID":     "user",
+		"AWS_SECRET_ACCESS_KEY": "a-password",
+		"AWS_REGION":            "eu-west-1",
+		"AWS_ENDPOINT_URL":      server.url,
+	} {
 		t.Setenv(name, value)
 	}
 
@@ -116,7 +140,10 @@ func TestMinIOVariablesYieldToFlags(t *testing.T) {
 
 // The program refuses an unknown permission in MinIO's variable for default buckets.
 func TestMinIODefaultBucketUnknownPermission(t *testing.T) {
-	err := parse(t).Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment("MINIO_DEFAULT_BUCKETS", "photos:write")}, nil)
+	err := parse(t).Serve(t.Context(), Environment{
+		Err:    io.Discard,
+		Lookup: environment("MINIO_DEFAULT_BUCKETS", "photos:write"),
+	}, nil)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, `none, download, upload or public, but is "write"`)
 }
@@ -143,6 +170,7 @@ func TestMinIOCertificates(t *testing.T) {
 	require.Equal(t, filepath.Join(dir, "private.key"), f.keyFile)
 }
 
+// Volumes accepts the variable MINIO_VOLUMES only if it names one directory.
 func TestVolumes(t *testing.T) {
 	volumes, err := Volumes(environment())
 	require.NoError(t, err)
@@ -164,7 +192,8 @@ func TestMinIOFilesWithCredentialsAreRefused(t *testing.T) {
 		_, err := findCredential(environment(name, "secret"))
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.ErrorContains(t, err, name)
-		_, err = findCredential(environment(name, "secret", "MINIO_ROOT_USER", "user", "MINIO_ROOT_PASSWORD", "a-password"))
+		_, err = findCredential(environment(name, "secret", "MINIO_ROOT_USER", "user",
+			"MINIO_ROOT_PASSWORD", "a-password"))
 		require.NoError(t, err)
 	}
 }

@@ -28,7 +28,8 @@ func TestServePrintsWhatClientNeeds(t *testing.T) {
 	require.Equal(t, server.url, exported["AWS_ENDPOINT_URL"])
 	require.Len(t, exported["AWS_ACCESS_KEY_ID"], 20)
 	require.Len(t, exported["AWS_SECRET_ACCESS_KEY"], 40)
-	require.Equal(t, 1, strings.Count(server.errs.String(), exported["AWS_SECRET_ACCESS_KEY"]), "printed once")
+	require.Equal(t, 1, strings.Count(server.errs.String(), exported["AWS_SECRET_ACCESS_KEY"]),
+		"printed once")
 
 	c := client(t)
 	put(t, c, "photos", "a/b.txt", "hello")
@@ -51,7 +52,8 @@ func TestServeMinIOWebhook(t *testing.T) {
 		received <- string(body)
 	}))
 	defer hook.Close()
-	server := start(t, environment(), "--create", "photos", "--webhook", hook.URL, "--event-target", "arn:minio:sqs::*:webhook", "--lifecycle-day", "1h")
+	server := start(t, environment(), "--create", "photos", "--webhook", hook.URL, "--event-target",
+		"arn:minio:sqs::*:webhook", "--lifecycle-day", "1h")
 	server.export()
 	c := client(t)
 
@@ -94,9 +96,10 @@ func TestServeCredentialsOfEnvironment(t *testing.T) {
 			want:   s3server.Credential{AccessKeyID: "a", SecretKey: "s"},
 		},
 		{
-			name:   "AWS, temporary",
-			lookup: environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"),
-			want:   s3server.Credential{AccessKeyID: "a", SecretKey: "s", SessionToken: "t"},
+			name: "AWS, temporary",
+			lookup: environment("AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s",
+				"AWS_SESSION_TOKEN", "t"),
+			want: s3server.Credential{AccessKeyID: "a", SecretKey: "s", SessionToken: "t"},
 		},
 		{
 			name:   "MinIO",
@@ -109,14 +112,16 @@ func TestServeCredentialsOfEnvironment(t *testing.T) {
 			want:   s3server.Credential{AccessKeyID: "u", SecretKey: "p"},
 		},
 		{
-			name:   "both",
-			lookup: environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"),
-			want:   s3server.Credential{AccessKeyID: "u", SecretKey: "p"},
+			name: "both",
+			lookup: environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p", "AWS_ACCESS_KEY_ID",
+				"a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"),
+			want: s3server.Credential{AccessKeyID: "u", SecretKey: "p"},
 		},
 		{
-			name:   "empty ones are as none",
-			lookup: environment("MINIO_ROOT_USER", "", "MINIO_ROOT_PASSWORD", "", "AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"),
-			want:   s3server.Credential{AccessKeyID: "a", SecretKey: "s"},
+			name: "empty ones are as none",
+			lookup: environment("MINIO_ROOT_USER", "", "MINIO_ROOT_PASSWORD", "", "AWS_ACCESS_KEY_ID",
+				"a", "AWS_SECRET_ACCESS_KEY", "s"),
+			want: s3server.Credential{AccessKeyID: "a", SecretKey: "s"},
 		},
 		{
 			name:    "a key without a secret",
@@ -148,7 +153,8 @@ func TestServeCredentialsOfEnvironment(t *testing.T) {
 
 // The program does not print credentials that come from the environment.
 func TestServeHidesCredentialsOfEnvironment(t *testing.T) {
-	server := start(t, environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "secret-of-mine"), "--create", "photos")
+	server := start(t, environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "secret-of-mine"),
+		"--create", "photos")
 	t.Setenv("AWS_ACCESS_KEY_ID", "me")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret-of-mine")
 	t.Setenv("AWS_REGION", "us-east-1")
@@ -180,7 +186,10 @@ func TestServeReadyFile(t *testing.T) {
 func TestServeEndsAfterRequests(t *testing.T) {
 	server := start(t, environment(), "--create", "photos")
 	server.export()
-	presigned, err := s3.NewPresignClient(client(t)).PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("slow")})
+	presigned, err := s3.NewPresignClient(client(t)).PresignPutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String("photos"),
+		Key:    aws.String("slow"),
+	})
 	require.NoError(t, err)
 	body, sender := io.Pipe()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, presigned.URL, body)
@@ -189,7 +198,10 @@ func TestServeEndsAfterRequests(t *testing.T) {
 	r.Header.Set("Expect", "100-continue") // the client sends the body when the server reads it
 	status := make(chan int, 1)
 	go func() {
-		c := http.Client{Transport: &http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}}
+		c := http.Client{Transport: &http.Transport{
+			DisableKeepAlives:     true,
+			ExpectContinueTimeout: time.Minute,
+		}}
 		response, err := c.Do(r)
 		if err != nil {
 			status <- 0
@@ -221,10 +233,15 @@ func TestServeEndsAfterRequests(t *testing.T) {
 // Serve refuses flags that are invalid, contradict each other, or need another flag.
 func TestServeContradictoryFlags(t *testing.T) {
 	for _, args := range [][]string{
-		{"--create", "No_Name"}, {"--cert", "c.pem"}, {"--key", "k.pem"}, {"--tls", "--cert", "c.pem", "--key", "k.pem"}, {"--ca-file", "ca.pem"}, {"--event-target", "arn:aws:sns:*:events"}, {"--webhook", "http://localhost", "--lifecycle-day", "-1s"},
+		{
+			"--create", "No_Name",
+		}, {"--cert", "c.pem"}, {"--key", "k.pem"}, {"--tls", "--cert", "c.pem", "--key", "k.pem"}, {"--ca-file", "ca.pem"}, {"--event-target", "arn:aws:sns:*:events"}, {"--webhook", "http://localhost", "--lifecycle-day", "-1s"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			err := parse(t, args...).Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)
+			err := parse(t, args...).Serve(t.Context(), Environment{
+				Err:    io.Discard,
+				Lookup: environment(),
+			}, nil)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
@@ -241,7 +258,10 @@ func TestServeSecondAddressFails(t *testing.T) {
 	f.Listen = free.Addr().String()
 	require.NoError(t, free.Close())
 
-	require.ErrorContains(t, f.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil), "address already in use")
+	require.ErrorContains(t, f.Serve(t.Context(), Environment{
+		Err:    io.Discard,
+		Lookup: environment(),
+	}, nil), "address already in use")
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", f.Listen)
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
@@ -253,13 +273,25 @@ func TestServeMemoryLimit(t *testing.T) {
 	server.export()
 	c := client(t)
 	put(t, c, "photos", "a", strings.Repeat("x", 1000))
-	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("b"), Body: strings.NewReader(strings.Repeat("x", 1000))})
+	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String("photos"),
+		Key:    aws.String("b"),
+		Body:   strings.NewReader(strings.Repeat("x", 1000)),
+	})
 	require.ErrorContains(t, err, "XMinioStorageFull")
 }
 
 // A size in a flag can have a unit, such as MiB.
 func TestSizeSet(t *testing.T) {
-	for text, want := range map[string]size{"1": 1, "7B": 7, "2KiB": 2048, "3 MiB": 3 << 20, "1GiB": 1 << 30, "5MB": 5e6, "1kB": 1000} {
+	for text, want := range map[string]size{
+		"1":     1,
+		"7B":    7,
+		"2KiB":  2048,
+		"3 MiB": 3 << 20,
+		"1GiB":  1 << 30,
+		"5MB":   5e6,
+		"1kB":   1000,
+	} {
 		var got size
 		require.NoError(t, got.Set(text), text)
 		require.Equal(t, want, got, text)
@@ -308,7 +340,10 @@ func TestServeBucketCannotBeCreated(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "photos"), nil, 0o600)) // a file, not a directory
 	service, err := local.NewServiceDriver(dir, local.Config{})
 	require.NoError(t, err)
-	err = parse(t, "--create", "photos").Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, service)
+	err = parse(t, "--create", "photos").Serve(t.Context(), Environment{
+		Err:    io.Discard,
+		Lookup: environment(),
+	}, service)
 	require.ErrorContains(t, err, "photos")
 }
 
@@ -320,7 +355,8 @@ func TestServeAdminAPINeedsToken(t *testing.T) {
 
 	status, _ := ask(t, http.MethodGet, generated.url+"/_admin/faults")
 	require.Equal(t, http.StatusUnauthorized, status)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, generated.url+"/_admin/faults", strings.NewReader(`{"operation":"HeadBucket","error":"AccessDenied"}`))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, generated.url+"/_admin/faults",
+		strings.NewReader(`{"operation":"HeadBucket","error":"AccessDenied"}`))
 	require.NoError(t, err)
 	r.Header.Set("Authorization", "Bearer "+token)
 	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
