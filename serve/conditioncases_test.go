@@ -2,6 +2,7 @@ package serve_test
 
 import "net/http"
 
+// with returns a case of a request with these headers.
 func with(name string, header ...string) contentCase {
 	c := contentCase{name: name, header: map[string]string{}}
 	for i := 0; i < len(header); i += 2 {
@@ -10,7 +11,8 @@ func with(name string, header ...string) contentCase {
 	return c
 }
 
-func posting(c contentCase) contentCase {
+// withPost returns the case with the method POST.
+func withPost(c contentCase) contentCase {
 	c.method = http.MethodPost
 	return c
 }
@@ -28,8 +30,8 @@ var conditionCases = []contentCase{
 	with("If-None-Match/not closed", "If-None-Match", `"another`),
 	with("If-None-Match/with a space in it", "If-None-Match", `"a b", {etag}`),
 	with("If-None-Match/only commas", "If-None-Match", ` , ,`),
-	posting(with("If-None-Match/the same", "If-None-Match", `{etag}`)),
-	posting(with("If-None-Match/another", "If-None-Match", `"another"`)),
+	withPost(with("If-None-Match/the same", "If-None-Match", `{etag}`)),
+	withPost(with("If-None-Match/another", "If-None-Match", `"another"`)),
 
 	with("If-Match/the same", "If-Match", `{etag}`),
 	with("If-Match/the same, weakly", "If-Match", `W/{etag}`),
@@ -38,7 +40,7 @@ var conditionCases = []contentCase{
 	with("If-Match/one of several", "If-Match", `"a", {etag}`),
 	with("If-Match/none of several", "If-Match", `"a", "b"`),
 	with("If-Match/unquoted", "If-Match", `another`),
-	posting(with("If-Match/another", "If-Match", `"another"`)),
+	withPost(with("If-Match/another", "If-Match", `"another"`)),
 
 	with("If-Modified-Since/the same second", "If-Modified-Since", "{modified}"),
 	with("If-Modified-Since/before", "If-Modified-Since", "{before}"),
@@ -46,13 +48,13 @@ var conditionCases = []contentCase{
 	with("If-Modified-Since/no date", "If-Modified-Since", "yesterday"),
 	with("If-Modified-Since/RFC 850", "If-Modified-Since", "Sunday, 01-Mar-26 12:00:00 GMT"),
 	with("If-Modified-Since/another zone's", "If-Modified-Since", "Sun, 01 Mar 2026 13:00:00 +0100"),
-	posting(with("If-Modified-Since/after", "If-Modified-Since", "{after}")),
+	withPost(with("If-Modified-Since/after", "If-Modified-Since", "{after}")),
 
 	with("If-Unmodified-Since/the same second", "If-Unmodified-Since", "{modified}"),
 	with("If-Unmodified-Since/before", "If-Unmodified-Since", "{before}"),
 	with("If-Unmodified-Since/after", "If-Unmodified-Since", "{after}"),
 	with("If-Unmodified-Since/no date", "If-Unmodified-Since", "yesterday"),
-	posting(with("If-Unmodified-Since/before", "If-Unmodified-Since", "{before}")),
+	withPost(with("If-Unmodified-Since/before", "If-Unmodified-Since", "{before}")),
 
 	with("both/If-Match counts more than If-Unmodified-Since", "If-Match", `{etag}`,
 		"If-Unmodified-Since", "{before}"),
@@ -80,10 +82,10 @@ var rangeConditionCases = []contentCase{
 	refetched(with("If-Range/a date before", "Range", "bytes=1-5", "If-Range", "{before}")),
 	refetched(with("If-Range/a date after", "Range", "bytes=1-5", "If-Range", "{after}")),
 	refetched(with("If-Range/nonsense", "Range", "bytes=1-5", "If-Range", "another")),
-	heading(with("If-Range/another", "Range", "bytes=1-5", "If-Range", `"another"`)),
+	withHead(with("If-Range/another", "Range", "bytes=1-5", "If-Range", `"another"`)),
 	with("If-Range/another, but all was asked for", "Range", "bytes=0-", "If-Range", `"another"`),
 	with("If-Range/without a range", "If-Range", `"another"`),
-	posting(with("If-Range/is for reading", "Range", "bytes=1-5", "If-Range", `"another"`)),
+	withPost(with("If-Range/is for reading", "Range", "bytes=1-5", "If-Range", `"another"`)),
 	refetched(with("If-Range/another, several", "Range", "bytes=1-5,7-9", "If-Range", `"another"`)),
 	asking(with("If-Range/another, past the end", "Range", "bytes=5000-", "If-Range", `"another"`),
 		append(pastTheEnd[:3:3], "Get")...),

@@ -23,6 +23,7 @@ var pages = []string{
 	"both", "both/inner.txt", "ünï/ß.txt", "odd:name/index.html",
 }
 
+// pagesOf stores the pages of a site.
 func pagesOf(t *testing.T, b storage.Bucket) {
 	t.Helper()
 	for _, key := range pages {

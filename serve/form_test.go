@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// form signs a form for a key and a range of sizes.
 func (s *site) form(key string, least, limit int64, opts ...storage.SignedUploadOption) *storage.SignedForm {
 	s.Helper()
 	f, err := storage.SignedUploadForm(s.Context(), s.bucket, key, least, limit, opts...)
@@ -28,6 +29,7 @@ func (s *site) form(key string, least, limit int64, opts ...storage.SignedUpload
 // A field is a field of a form. Only the file has a filename.
 type field struct{ name, value, filename string }
 
+// fieldsOf returns the fields of a form with a file.
 func fieldsOf(f *storage.SignedForm, file string) []field {
 	var all []field
 	for name, value := range f.Fields {
@@ -58,6 +60,7 @@ func encode(t *testing.T, fields []field) (contentType string, body []byte) {
 	return w.FormDataContentType(), b.Bytes()
 }
 
+// post sends a form.
 func (s *site) post(f *storage.SignedForm, fields []field) *httptest.ResponseRecorder {
 	s.Helper()
 	contentType, body := encode(s.T, fields)
@@ -108,7 +111,7 @@ func TestFormEnforcesBounds(t *testing.T) {
 	}
 	for _, text := range []string{"xx", "xxxxx"} {
 		require.Equal(t, 204, s.post(f, fieldsOf(f, text)).Code)
-		s.holds("a", text)
+		s.requireContent("a", text)
 	}
 }
 
@@ -226,7 +229,7 @@ func TestFormRefused(t *testing.T) {
 			code:   "MaxPostPreDataLengthExceeded",
 		},
 		"with many fields": {
-			fields: first(many(10_000)...),
+			fields: first(newFields(10_000)...),
 			status: 400,
 			code:   "MaxPostPreDataLengthExceeded",
 		},
@@ -246,10 +249,11 @@ func TestFormRefused(t *testing.T) {
 		name:  "submit",
 		value: "Go",
 	})).Code, "fields after the file are ignored")
-	s.holds("a", "good")
+	s.requireContent("a", "good")
 }
 
-func many(n int) []field {
+// newFields returns so many fields.
+func newFields(n int) []field {
 	fields := make([]field, n)
 	for i := range fields {
 		fields[i].name = fmt.Sprint("f", i)
@@ -303,7 +307,7 @@ func TestFormKeyWithoutFileName(t *testing.T) {
 		w := s.post(f, fields)
 		require.Equal(t, 204, w.Code, "%q: %s", name, w.Body.String())
 		require.Empty(t, w.Header().Get("Set-Cookie"))
-		s.holds("a", "x")
+		s.requireContent("a", "x")
 	}
 }
 

@@ -187,7 +187,7 @@ func TestHandlerUnsignedRevealsNothing(t *testing.T) {
 			s.refused(w, http.StatusForbidden, tt.code)
 		})
 	}
-	s.holds("secret-key", "hidden")
+	s.requireContent("secret-key", "hidden")
 	require.Equal(t, http.StatusOK, s.ask("GET", signedURL, nil).Code, "the address itself is good")
 	require.Equal(t, http.StatusOK, s.ask("GET",
 		strings.Replace(signedURL, "secret-key", "%73ecret%2Dkey", 1), nil).Code,
@@ -275,7 +275,7 @@ func TestHandlerRefusesOtherMethods(t *testing.T) {
 		require.Equal(t, "GET, HEAD, OPTIONS, POST, PUT", w.Header().Get("Allow"))
 	}
 	s.refused(s.ask("POST", s.public("a"), nil), 405, "MethodNotAllowed")
-	s.holds("a", "x")
+	s.requireContent("a", "x")
 }
 
 // The handler works in a ServeMux, under http.StripPrefix, and alone.
@@ -354,12 +354,12 @@ func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 		u := s.upload("files/new", storage.WithContentType("text/plain"))
 		require.Equal(t, 200,
 			proxied("PUT", u.URL, strings.NewReader(name), "Content-Type", "text/plain").Code)
-		s.holds("files/new", name)
+		s.requireContent("files/new", name)
 
 		f := s.form("files/form", 0, 100)
 		contentType, body := encode(t, fieldsOf(f, name))
 		require.Equal(t, 204, proxied("POST", f.URL, bytes.NewReader(body), "Content-Type", contentType).Code)
-		s.holds("files/form", name)
+		s.requireContent("files/form", name)
 	}
 }
 

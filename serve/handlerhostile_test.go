@@ -266,7 +266,7 @@ func TestHandlerHostileKeys(t *testing.T) {
 	for _, key := range hostileKeys {
 		status, text := do(s.upload(key), key)
 		require.Equal(t, 200, status, "%q: %s", key, text)
-		s.holds(key, key)
+		s.requireContent(key, key)
 		status, text = do(s.download(key), "")
 		require.Equal(t, 200, status, "%q", key)
 		require.Equal(t, key, text)

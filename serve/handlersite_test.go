@@ -27,6 +27,7 @@ type site struct {
 	handler http.Handler
 }
 
+// newSite returns a bucket with its handler.
 func newSite(t *testing.T, opts ...serve.Option) *site {
 	t.Helper()
 	s := &site{T: t, now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
@@ -39,21 +40,25 @@ func newSite(t *testing.T, opts ...serve.Option) *site {
 	return s
 }
 
+// update requires that a change of the bucket succeeded.
 func (s *site) update(_ *storage.BucketInfo, err error) {
 	s.Helper()
 	require.NoError(s, err)
 }
 
+// cors sets the rules of the bucket for other origins.
 func (s *site) cors(rules ...storage.CORSRule) {
 	s.Helper()
 	s.update(s.service.UpdateBucket(s.Context(), "bucket", storage.WithCORS(rules...)))
 }
 
+// makePublic lets everybody read the bucket.
 func (s *site) makePublic() {
 	s.Helper()
 	s.update(s.service.UpdateBucket(s.Context(), "bucket", storage.WithPublicAccess(true)))
 }
 
+// put stores an object.
 func (s *site) put(key, text string, opts ...storage.UploadOption) *storage.Attrs {
 	s.Helper()
 	a, err := s.bucket.Upload(s.Context(), key, strings.NewReader(text), opts...)
@@ -61,6 +66,7 @@ func (s *site) put(key, text string, opts ...storage.UploadOption) *storage.Attr
 	return a
 }
 
+// upload returns a URL for an upload.
 func (s *site) upload(key string, opts ...storage.SignedUploadOption) *storage.SignedURL {
 	s.Helper()
 	u, err := s.bucket.SignedUploadURL(s.Context(), key, opts...)
@@ -68,6 +74,7 @@ func (s *site) upload(key string, opts ...storage.SignedUploadOption) *storage.S
 	return u
 }
 
+// download returns a URL for a download.
 func (s *site) download(key string, opts ...storage.SignedDownloadOption) *storage.SignedURL {
 	s.Helper()
 	u, err := s.bucket.SignedDownloadURL(s.Context(), key, opts...)
@@ -75,6 +82,7 @@ func (s *site) download(key string, opts ...storage.SignedDownloadOption) *stora
 	return u
 }
 
+// public returns the public URL of an object.
 func (s *site) public(key string) string {
 	s.Helper()
 	address, err := s.bucket.PublicURL(key)
@@ -92,6 +100,7 @@ func (s *site) ask(method, address string, body io.Reader, header ...string) *ht
 	return s.send(r)
 }
 
+// send sends a request to the handler.
 func (s *site) send(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
@@ -128,7 +137,8 @@ func (s *site) refused(w *httptest.ResponseRecorder, status int, code string) {
 	}
 }
 
-func (s *site) holds(key, text string) {
+// requireContent requires that the bucket has an object with this content.
+func (s *site) requireContent(key, text string) {
 	s.Helper()
 	data, _, err := storage.ReadAll(s.Context(), s.bucket, key)
 	require.NoError(s, err)

@@ -45,6 +45,7 @@ func bodied(attrs storage.Attrs, body func() io.Reader) downloading {
 	}
 }
 
+// put stores an object.
 func put(t *testing.T, b storage.Uploader, key, data string, opts ...storage.UploadOption) *storage.Attrs {
 	t.Helper()
 	attrs, err := b.Upload(t.Context(), key, strings.NewReader(data), opts...)
@@ -65,6 +66,7 @@ func recorded(
 	return w.Result()
 }
 
+// text reads the body of a response.
 func text(t *testing.T, r *http.Response) string {
 	t.Helper()
 	body, err := io.ReadAll(r.Body)

@@ -9,10 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func ranged(name, value string) contentCase {
+// rangeCase returns a case of a request for ranges.
+func rangeCase(name, value string) contentCase {
 	return contentCase{name: "range/" + name, header: map[string]string{"Range": value}}
 }
 
+// of returns the case with another object.
 func of(key string, c contentCase) contentCase {
 	c.key = key
 	c.name += "/of " + key
@@ -26,7 +28,8 @@ func asking(c contentCase, calls ...string) contentCase {
 	return c
 }
 
-func heading(c contentCase) contentCase {
+// withHead returns the case with the method HEAD.
+func withHead(c contentCase) contentCase {
 	c.method = http.MethodHead
 	return c
 }
@@ -53,35 +56,35 @@ var rangeCases = []contentCase{
 	{name: "whole/POST", method: http.MethodPost},
 	{name: "whole/DELETE", method: http.MethodDelete},
 
-	ranged("first byte", "bytes=0-0"),
-	ranged("last byte", "bytes=999-999"),
-	ranged("middle", "bytes=100-199"),
-	ranged("all of it", "bytes=0-999"),
-	ranged("all of it, open", "bytes=0-"),
-	ranged("to the end", "bytes=500-"),
-	ranged("beyond the end", "bytes=990-2000"),
-	ranged("beyond all ends", "bytes=5-9223372036854775807"),
-	ranged("everything and beyond", "bytes=0-9223372036854775807"),
-	ranged("suffix", "bytes=-100"),
-	ranged("suffix of one", "bytes=-1"),
-	ranged("suffix of all", "bytes=-1000"),
-	ranged("suffix longer than the object", "bytes=-5000"),
-	ranged("suffix longer than any object", "bytes=-9223372036854775807"),
-	ranged("with spaces", "bytes= 1 - 5 "),
-	ranged("with empty elements", "bytes=,1-5,,"),
+	rangeCase("first byte", "bytes=0-0"),
+	rangeCase("last byte", "bytes=999-999"),
+	rangeCase("middle", "bytes=100-199"),
+	rangeCase("all of it", "bytes=0-999"),
+	rangeCase("all of it, open", "bytes=0-"),
+	rangeCase("to the end", "bytes=500-"),
+	rangeCase("beyond the end", "bytes=990-2000"),
+	rangeCase("beyond all ends", "bytes=5-9223372036854775807"),
+	rangeCase("everything and beyond", "bytes=0-9223372036854775807"),
+	rangeCase("suffix", "bytes=-100"),
+	rangeCase("suffix of one", "bytes=-1"),
+	rangeCase("suffix of all", "bytes=-1000"),
+	rangeCase("suffix longer than the object", "bytes=-5000"),
+	rangeCase("suffix longer than any object", "bytes=-9223372036854775807"),
+	rangeCase("with spaces", "bytes= 1 - 5 "),
+	rangeCase("with empty elements", "bytes=,1-5,,"),
 	{name: "range/POST", method: http.MethodPost, header: map[string]string{"Range": "bytes=1-5"}},
 
-	asking(bare(ranged("at the end", "bytes=10-")), "Get"),
-	asking(bare(ranged("past the end", "bytes=11-")), pastTheEnd...),
-	asking(bare(ranged("past the end, bounded", "bytes=5000-6000")), pastTheEnd...),
-	asking(bare(ranged("several past the end", "bytes=5000-6000,7000-")), pastTheEnd...),
-	heading(bare(ranged("past the end", "bytes=5000-6000"))),
+	asking(bare(rangeCase("at the end", "bytes=10-")), "Get"),
+	asking(bare(rangeCase("past the end", "bytes=11-")), pastTheEnd...),
+	asking(bare(rangeCase("past the end, bounded", "bytes=5000-6000")), pastTheEnd...),
+	asking(bare(rangeCase("several past the end", "bytes=5000-6000,7000-")), pastTheEnd...),
+	withHead(bare(rangeCase("past the end", "bytes=5000-6000"))),
 
 	ofNothing("first byte", "bytes=0-0"),
 	ofNothing("open", "bytes=0-"),
 	ofNothing("one of several", "bytes=0-,5-"),
 	asking(ofNothing("past the end", "bytes=5-"), pastTheEnd...),
-	of("gzip.gz", ranged("stored bytes", "bytes=10-19")),
+	of("gzip.gz", rangeCase("stored bytes", "bytes=10-19")),
 
 	anotherUnit("none", "0-5"),
 	anotherUnit("of something else", "items=0-5"),
@@ -110,30 +113,30 @@ var rangeCases = []contentCase{
 			requireNoOverlap(t, a, "bytes */1000")
 		},
 	},
-	ranged("of nothing at all", "bytes="),
-	ranged("of nothing but commas", "bytes=,,"),
+	rangeCase("of nothing at all", "bytes="),
+	rangeCase("of nothing but commas", "bytes=,,"),
 
-	ranged("several", "bytes=0-9,20-29"),
-	ranged("several, adjacent", "bytes=0-9,10-19"),
-	ranged("several, one to the end", "bytes=0-9,900-"),
-	ranged("several, one past the end", "bytes=0-9,5000-"),
-	asking(ranged("several, a suffix after", "bytes=0-9,-10"), "Get", "Get"),
-	heading(ranged("several, a suffix after", "bytes=0-9,-10")),
-	asking(ranged("several, a suffix first", "bytes=-10,0-9"), "Get", "Get"),
-	asking(ranged("several, backwards", "bytes=20-29,0-9"), "Get", "Get"),
-	asking(ranged("several, the first one past the end", "bytes=5000-,0-9"),
+	rangeCase("several", "bytes=0-9,20-29"),
+	rangeCase("several, adjacent", "bytes=0-9,10-19"),
+	rangeCase("several, one to the end", "bytes=0-9,900-"),
+	rangeCase("several, one past the end", "bytes=0-9,5000-"),
+	asking(rangeCase("several, a suffix after", "bytes=0-9,-10"), "Get", "Get"),
+	withHead(rangeCase("several, a suffix after", "bytes=0-9,-10")),
+	asking(rangeCase("several, a suffix first", "bytes=-10,0-9"), "Get", "Get"),
+	asking(rangeCase("several, backwards", "bytes=20-29,0-9"), "Get", "Get"),
+	asking(rangeCase("several, the first one past the end", "bytes=5000-,0-9"),
 		append(pastTheEnd[:3:3], "Get")...),
-	asking(ranged("several, overlapping", "bytes=0-9,5-14"), "Get", "Get"),
-	asking(ranged("several, the same twice", "bytes=3-4,3-4"), "Get", "Get"),
-	asking(ranged("several, more than there is", "bytes=0-999,0-0"), "Get"),
-	asking(ranged("several, more than there is, backwards", "bytes=500-999,0-999"), "Get", "Get"),
-	ranged("a hundred", aRow(100, 1, 10)),
-	asking(ranged("10,000 times the first byte", aRow(10_000, 1, 0)), "Get", "Get"),
-	ranged("10,000, most of them past the end", aRow(10_000, 1, 2)),
-	of("large", ranged("10,000 in a large object", aRow(10_000, 1, 100))),
-	asking(of("large", ranged("four, almost 1 MiB between them, in a large object", aRow(4, 1, 1<<20))),
+	asking(rangeCase("several, overlapping", "bytes=0-9,5-14"), "Get", "Get"),
+	asking(rangeCase("several, the same twice", "bytes=3-4,3-4"), "Get", "Get"),
+	asking(rangeCase("several, more than there is", "bytes=0-999,0-0"), "Get"),
+	asking(rangeCase("several, more than there is, backwards", "bytes=500-999,0-999"), "Get", "Get"),
+	rangeCase("a hundred", aRow(100, 1, 10)),
+	asking(rangeCase("10,000 times the first byte", aRow(10_000, 1, 0)), "Get", "Get"),
+	rangeCase("10,000, most of them past the end", aRow(10_000, 1, 2)),
+	of("large", rangeCase("10,000 in a large object", aRow(10_000, 1, 100))),
+	asking(of("large", rangeCase("four, almost 1 MiB between them, in a large object", aRow(4, 1, 1<<20))),
 		"Get", "Get", "Get"),
-	asking(of("large", ranged("far apart", "bytes=0-9,3000000-3000009,3000020-3000029")), "Get", "Get"),
+	asking(of("large", rangeCase("far apart", "bytes=0-9,3000000-3000009,3000020-3000029")), "Get", "Get"),
 
 	{
 		name:    "range/past the end, of an object with a disposition",
@@ -206,7 +209,7 @@ var rangeCases = []contentCase{
 
 // anotherUnit is a range that a server must ignore.
 func anotherUnit(name, value string) contentCase {
-	c := ranged("another unit, "+name, value)
+	c := rangeCase("another unit, "+name, value)
 	c.differs = "RFC 9110, section 14.2, has a server ignore units that it does not know; ServeContent refuses them"
 	c.want = func(a answer, t *testing.T) {
 		require.Equal(t, http.StatusOK, a.status)
@@ -217,7 +220,7 @@ func anotherUnit(name, value string) contentCase {
 
 // malformed ranges are ignored.
 func malformed(name, value string) contentCase {
-	c := bare(ranged("malformed, "+name, value))
+	c := bare(rangeCase("malformed, "+name, value))
 	c.differs = "Amazon S3 ignores them, as RFC 9110, section 14.2, permits; ServeContent refuses them"
 	c.want = func(a answer, t *testing.T) {
 		require.Equal(t, http.StatusOK, a.status)
@@ -226,8 +229,9 @@ func malformed(name, value string) contentCase {
 	return c
 }
 
+// longNumber returns a case of a range with a number that no integer can have.
 func longNumber(name, value, contentRange string) contentCase {
-	c := ranged("a number of 20 digits, "+name, value)
+	c := rangeCase("a number of 20 digits, "+name, value)
 	c.differs = "RFC 9110, section 14.1.2: the rest of the object; ServeContent refuses it"
 	c.want = func(a answer, t *testing.T) {
 		require.Equal(t, http.StatusPartialContent, a.status)
@@ -238,7 +242,7 @@ func longNumber(name, value, contentRange string) contentCase {
 
 // ofNothing is a range of the empty object.
 func ofNothing(name, value string) contentCase {
-	c := of("empty", ranged(name, value))
+	c := of("empty", rangeCase(name, value))
 	c.differs = "RFC 9110, section 14.1.2: there is no such byte, and Amazon S3 refuses the range; ServeContent ignores it"
 	c.want = func(a answer, t *testing.T) {
 		requireNoOverlap(t, a, "bytes */0")
@@ -246,6 +250,7 @@ func ofNothing(name, value string) contentCase {
 	return c
 }
 
+// requireNoOverlap requires that the ranges were refused.
 func requireNoOverlap(t *testing.T, a answer, contentRange string) {
 	require.Equal(t, http.StatusRequestedRangeNotSatisfiable, a.status)
 	require.Equal(t, contentRange, a.header.Get("Content-Range"))

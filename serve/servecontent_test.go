@@ -42,6 +42,7 @@ var stored = map[string]struct {
 	},
 }
 
+// pseudoRandom returns so many bytes, which are the same each time.
 func pseudoRandom(n int) []byte {
 	data := make([]byte, n)
 	source := rand.NewChaCha8([32]byte{1})
@@ -51,6 +52,7 @@ func pseudoRandom(n int) []byte {
 
 var modified = time.Date(2026, 3, 1, 12, 0, 0, 250_000_000, time.UTC)
 
+// clock returns the time of the bucket.
 func clock() time.Time { return modified }
 
 // calls counts a bucket's calls of its driver.
@@ -59,6 +61,7 @@ type calls struct {
 	seen []string
 }
 
+// layer records the calls of the driver.
 func (c *calls) layer(d driver.Driver) driver.Driver {
 	return driver.Intercept(d,
 		func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -69,6 +72,7 @@ func (c *calls) layer(d driver.Driver) driver.Driver {
 		})
 }
 
+// take returns the calls since the last take.
 func (c *calls) take() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,6 +102,7 @@ func runOnBuckets(t *testing.T, run func(t *testing.T, b storage.Bucket, asked *
 	})
 }
 
+// fill stores the objects of the cases.
 func fill(t *testing.T, b storage.Bucket) {
 	t.Helper()
 	for key, object := range stored {
@@ -144,6 +149,7 @@ type answer struct {
 	body   string
 }
 
+// fetch sends a request, and returns what a client sees of the response.
 func fetch(t *testing.T, method, address string, header http.Header) answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, address, nil)
@@ -192,6 +198,7 @@ type contentCase struct {
 	want    func(a answer, t *testing.T)
 }
 
+// request returns the headers of the request for an object with these attributes.
 func (c contentCase) request(attrs *storage.Attrs) http.Header {
 	timeAfter := func(d time.Duration) string { return attrs.Modified.Add(d).Format(http.TimeFormat) }
 	fill := strings.NewReplacer("{etag}", attrs.ETag, "{modified}", timeAfter(0), "{before}",
@@ -203,6 +210,7 @@ func (c contentCase) request(attrs *storage.Attrs) http.Header {
 	return header
 }
 
+// asks returns the calls of the driver that the request needs.
 func (c contentCase) asks(method string) []string {
 	if c.calls != nil {
 		return c.calls

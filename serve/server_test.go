@@ -29,7 +29,8 @@ func (c closing) Close() error {
 	return c.Driver.Close()
 }
 
-func started(t *testing.T, opts ...storage.OpenOption) *serve.Server {
+// startServer returns a server of a bucket in memory.
+func startServer(t *testing.T, opts ...storage.OpenOption) *serve.Server {
 	t.Helper()
 	server, err := serve.NewServer(func(baseURL string) (storage.Bucket, error) {
 		return memstore.New(append(opts, storage.WithSigningBaseURL(baseURL))...), nil
@@ -41,7 +42,7 @@ func started(t *testing.T, opts ...storage.OpenOption) *serve.Server {
 
 // A Server serves the URLs that its bucket signs.
 func TestServerServesSignedAddresses(t *testing.T) {
-	server := started(t, storage.WithPublicAccess(true))
+	server := startServer(t, storage.WithPublicAccess(true))
 	require.Regexp(t, `^http://(127\.0\.0\.1|\[::1\]):\d+$`, server.URL)
 	up, err := server.Bucket.SignedUploadURL(t.Context(), "a key.txt")
 	require.NoError(t, err)
@@ -60,7 +61,7 @@ func TestServerServesSignedAddresses(t *testing.T) {
 
 // Several Servers can run at the same time.
 func TestServerSeveralAtOnce(t *testing.T) {
-	require.NotEqual(t, started(t).URL, started(t).URL)
+	require.NotEqual(t, startServer(t).URL, startServer(t).URL)
 }
 
 // NewServer returns the error of open.
@@ -82,7 +83,7 @@ func TestServerOpenFails(t *testing.T) {
 // Close closes the bucket once.
 func TestServerClosesBucketOnce(t *testing.T) {
 	n := 0
-	server := started(t, driver.WithLayer(func(d driver.Driver) driver.Driver { return closing{d, &n} }))
+	server := startServer(t, driver.WithLayer(func(d driver.Driver) driver.Driver { return closing{d, &n} }))
 	var all sync.WaitGroup
 	for range 3 {
 		all.Go(func() {
@@ -91,10 +92,11 @@ func TestServerClosesBucketOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.False(t, listening(server))
+	require.False(t, isListening(server))
 }
 
-func listening(server *serve.Server) bool {
+// isListening reports whether the server accepts connections.
+func isListening(server *serve.Server) bool {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	if err == nil {
 		_ = conn.Close()
@@ -106,7 +108,7 @@ func listening(server *serve.Server) bool {
 func TestServerCloseWaitsForRequests(t *testing.T) {
 	closes := 0
 	requestStarted := make(chan struct{})
-	server := started(t,
+	server := startServer(t,
 		driver.WithLayer(func(d driver.Driver) driver.Driver { return closing{d, &closes} }),
 		storage.WithHook(func(
 			_ context.Context, op storage.Operation,

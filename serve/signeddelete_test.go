@@ -31,13 +31,13 @@ func TestSignedRemoveURL(t *testing.T) {
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
 		s.refused(s.ask("DELETE", signedURL.URL, nil, name, "x"), 501, "NotImplemented")
 	}
-	s.holds("a", "x")
+	s.requireContent("a", "x")
 
 	download, err := s.bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
 	s.refused(s.ask("DELETE", download.URL, nil), 403, "SignatureDoesNotMatch")
 	s.refused(s.ask("DELETE", s.public("a")+"?ob-signature=", nil), 403, "SignatureDoesNotMatch")
-	s.holds("a", "x")
+	s.requireContent("a", "x")
 
 	for range 2 {
 		require.Equal(t, 204, s.ask("DELETE", signedURL.URL, nil).Code,
@@ -47,8 +47,8 @@ func TestSignedRemoveURL(t *testing.T) {
 	s.put("a", "again")
 	s.now = s.now.Add(time.Minute)
 	s.refused(s.ask("DELETE", short.URL, nil), 403, "RequestExpired")
-	s.holds("a", "again")
-	s.holds("b", "y")
+	s.requireContent("a", "again")
+	s.requireContent("b", "y")
 }
 
 // A response at a URL that was signed with WithStableFor may be cached privately for that time.

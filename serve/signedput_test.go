@@ -43,7 +43,7 @@ func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 		StorageClass:       "COLD",
 		Metadata:           map[string]string{"name": "caf\u00e9 & co", "k_1": "v"},
 	}, attrs.Properties, "what was signed, and nothing that the client adds")
-	s.holds("a b/c", "123456789")
+	s.requireContent("a b/c", "123456789")
 }
 
 // A signed upload with WithPublicRead makes a public object.
@@ -213,7 +213,7 @@ func TestSignedUploadOfOtherLength(t *testing.T) {
 		})
 	}
 	require.Equal(t, 200, s.use(sized, "1234").Code)
-	s.holds("a", "1234")
+	s.requireContent("a", "1234")
 }
 
 // If an upload was signed with size 0, its body must be empty.
@@ -223,7 +223,7 @@ func TestSignedUploadOfEmptyBody(t *testing.T) {
 	s.refused(s.use(u, "x"), 413, "EntityTooLarge")
 	s.empty()
 	require.Equal(t, 200, s.use(u, "").Code)
-	s.holds("a", "")
+	s.requireContent("a", "")
 }
 
 type endless struct{}
@@ -253,7 +253,7 @@ func TestSignedUploadNeverOverwrites(t *testing.T) {
 	}
 	require.Equal(t, 200, s.use(s.upload("b"), "fourth", "If-Match", "", "If-Match", "").Code,
 		"two empty lines are no condition")
-	s.holds("a", "first")
+	s.requireContent("a", "first")
 
 	u.Header.Del("If-None-Match")
 	s.refused(s.use(u, "fourth"), 403, "SignatureDoesNotMatch")

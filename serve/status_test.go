@@ -20,7 +20,8 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-func refusing(err error) downloading {
+// newRefusing returns a bucket whose downloads fail.
+func newRefusing(err error) downloading {
 	return func(context.Context, string, ...storage.DownloadOption) (*storage.Reader, error) {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func TestObjectErrorStatus(t *testing.T) {
 			got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Cache-Control", "max-age=3600")
 				w.Header().Set("Content-Disposition", "attachment")
-				serve.Object(w, r, refusing(err), "key")
+				serve.Object(w, r, newRefusing(err), "key")
 			})
 			require.Equal(t, status, got.StatusCode)
 			require.Equal(t, "text/plain; charset=utf-8", got.Header.Get("Content-Type"))
@@ -71,7 +72,7 @@ func TestObjectErrorStatus(t *testing.T) {
 	}
 	t.Run("an error that is not ours", func(t *testing.T) {
 		got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
-			serve.Object(w, r, refusing(io.ErrUnexpectedEOF), "key")
+			serve.Object(w, r, newRefusing(io.ErrUnexpectedEOF), "key")
 		})
 		require.Equal(t, http.StatusInternalServerError, got.StatusCode)
 	})
@@ -94,7 +95,7 @@ func TestObjectInvalidKey(t *testing.T) {
 func TestObjectPassesOnRetryAfter(t *testing.T) {
 	err := &storage.Error{Code: storage.RateLimited, RetryAfter: 1500 * time.Millisecond}
 	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
-		serve.Object(w, r, refusing(err), "key")
+		serve.Object(w, r, newRefusing(err), "key")
 	})
 	require.Equal(t, "2", got.Header.Get("Retry-After"))
 }

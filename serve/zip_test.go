@@ -40,7 +40,8 @@ func zipOf(t *testing.T, b storage.Bucket, list listing, opts ...serve.Option) s
 	return server.URL
 }
 
-func everything(b storage.Bucket) listing {
+// listAll lists all objects of a bucket.
+func listAll(b storage.Bucket) listing {
 	return func(ctx context.Context) iter.Seq2[storage.ListEntry, error] { return b.List(ctx) }
 }
 
@@ -84,6 +85,7 @@ var albumTexts = map[string]string{
 	"sub/large.bin": strings.Repeat("x", 300_000),
 }
 
+// newAlbum returns a folder of a bucket with some objects.
 func newAlbum(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b := storage.Prefixed(memstore.New(opts...), "albums/7/")
@@ -97,7 +99,7 @@ func newAlbum(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 // Zip sends an archive of all listed objects.
 func TestZipHasObjects(t *testing.T) {
 	b := newAlbum(t)
-	url := zipOf(t, b, everything(b), serve.WithDownloadName("Album 7.zip"))
+	url := zipOf(t, b, listAll(b), serve.WithDownloadName("Album 7.zip"))
 
 	response, body, err := fetchWhole(t, http.MethodGet, url)
 	require.NoError(t, err)
@@ -122,7 +124,7 @@ func TestZipHasObjects(t *testing.T) {
 // Another program extracts what Zip sends.
 func TestZipIsExtracted(t *testing.T) {
 	b := newAlbum(t)
-	_, body, err := fetchWhole(t, http.MethodGet, zipOf(t, b, everything(b)))
+	_, body, err := fetchWhole(t, http.MethodGet, zipOf(t, b, listAll(b)))
 	require.NoError(t, err)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.zip"), body, 0o600))
@@ -211,6 +213,7 @@ func TestZipFailsInMiddle(t *testing.T) {
 	}
 }
 
+// entries returns a listing with these entries.
 func entries(listed []storage.ListEntry) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for _, entry := range listed {
@@ -254,7 +257,7 @@ func (c *counted) Write(p []byte) (int, error) {
 
 // The Content-Length of Zip is exact, also around 65,535 files, where the format changes to zip64.
 func TestZipContentLength(t *testing.T) {
-	exactLengths(t, map[string][]storage.ListEntry{
+	requireExactLengths(t, map[string][]storage.ListEntry{
 		"one":          sized(0),
 		"some":         sized(1, 0, 70_000, 5),
 		"65,534 files": sized(make([]int64, math.MaxUint16-1)...),
@@ -266,7 +269,7 @@ func TestZipContentLength(t *testing.T) {
 // The Content-Length of Zip is exact around 4 GiB, where the format changes to zip64.
 func TestZipContentLengthOfLargeArchive(t *testing.T) {
 	testserver.Further(t)
-	exactLengths(t, map[string][]storage.ListEntry{
+	requireExactLengths(t, map[string][]storage.ListEntry{
 		"below 4 GiB":       sized(math.MaxUint32-1, 1),
 		"4 GiB":             sized(math.MaxUint32, 1, 0),
 		"many behind 4 GiB": sized(2<<30, 2<<30, 10, math.MaxUint32+7, 1),
@@ -285,7 +288,8 @@ func sized(sizes ...int64) (listed []storage.ListEntry) {
 	return listed
 }
 
-func exactLengths(t *testing.T, rows map[string][]storage.ListEntry) {
+// requireExactLengths requires that each archive is as long as its Content-Length says.
+func requireExactLengths(t *testing.T, rows map[string][]storage.ListEntry) {
 	t.Helper()
 	for name, listed := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -326,14 +330,20 @@ func TestZipNamesAreSafe(t *testing.T) {
 	}{
 		{name: "plain", keys: []string{"a/b.txt"}, want: []string{"a/b.txt"}},
 		{
-			name: "dots", keys: []string{"../../etc/passwd", "a/./b", "..", "a/.../c"},
+			name: "dots",
+			keys: []string{"../../etc/passwd", "a/./b", "..", "a/.../c"},
 			want: []string{"_/_/etc/passwd", "a/_/b", "_ (2)", "a/_/c"},
 		},
 		{name: "slashes", keys: []string{"/abs", "a//b", "folder/"}, want: []string{"abs", "a/b", "folder"}},
-		{name: "windows", keys: []string{
-			`c:\x`, "a?b*", `"<>|`, "end. ", "nul", "NUL.txt", "com1", "com10", "aux.tar.gz",
+		{
+			name: "windows",
+			keys: []string{
+				`c:\x`, "a?b*", `"<>|`, "end. ", "nul", "NUL.txt", "com1", "com10", "aux.tar.gz",
+			},
+			want: []string{
+				"c__x", "a_b_", "____", "end_", "_nul", "_NUL.txt", "_com1", "com10", "_aux.tar.gz",
+			},
 		},
-			want: []string{"c__x", "a_b_", "____", "end_", "_nul", "_NUL.txt", "_com1", "com10", "_aux.tar.gz"}},
 		{
 			name: "what is not shown",
 			keys: []string{"a\u202eb", "tab\there", "\u200b"},

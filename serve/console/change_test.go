@@ -17,6 +17,7 @@ import (
 
 var writing = console.Config{Write: true}
 
+// keys returns the keys of the bucket.
 func (f *fixture) keys(t *testing.T) []string {
 	t.Helper()
 	keys := []string{}

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/serve/console"
 )
 
+// object returns what the console shows of an object.
 func (f *fixture) object(t *testing.T, key string) object {
 	t.Helper()
 	var o object

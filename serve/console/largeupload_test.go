@@ -28,6 +28,7 @@ type largePage struct {
 	last   string // body of the last response
 }
 
+// newLargePage returns a console that may write, and the address of its uploads.
 func newLargePage(t *testing.T, name string, b storage.Bucket, c console.Config) *largePage {
 	t.Helper()
 	c.Write = true
@@ -38,6 +39,8 @@ func newLargePage(t *testing.T, name string, b storage.Bucket, c console.Config)
 	return &largePage{t: t, bucket: b, page: page, base: "/token/uploads/" + url.PathEscape(name) + "/" + key}
 }
 
+// send sends a request, with the header that the page's script sends or without it, and returns the status and the
+// parsed response.
 func (p *largePage) send(method, target, body string, header bool) (int, map[string]any) {
 	r := httptest.NewRequest(method, origin+target, bytes.NewReader([]byte(body)))
 	r.RequestURI = r.URL.RequestURI() // as a server gets it
@@ -74,12 +77,14 @@ func (p *largePage) begin(metadata string) (status int, id string) {
 	return status, id
 }
 
+// complete completes an upload with one part, and returns the status.
 func (p *largePage) complete(id string) int {
 	status, _ := p.send("POST", p.base+"/s3/multipart/"+id+"/complete",
 		`{"parts":[{"PartNumber":1,"ETag":""}]}`, true)
 	return status
 }
 
+// open returns the number of open uploads.
 func (p *largePage) open() (n int) {
 	for _, err := range storage.ListUploads(p.t.Context(), p.bucket) {
 		require.NoError(p.t, err)

@@ -30,6 +30,7 @@ type fixture struct {
 	base   string // of addresses, such as /token
 }
 
+// start returns a console of a bucket in memory.
 func start(t *testing.T, c console.Config, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	return startBucket(t, memstore.New(opts...), c)
@@ -64,6 +65,7 @@ func (f *fixture) marker(t *testing.T, key string) {
 	require.NoError(t, f.bucket.Remove(t.Context(), "marker of a folder"))
 }
 
+// read returns the content of an object.
 func (f *fixture) read(t *testing.T, key string) string {
 	t.Helper()
 	text, _, err := storage.ReadAll(t.Context(), f.bucket, key)
@@ -120,6 +122,7 @@ type list struct {
 	Partial bool
 }
 
+// keys returns the keys of a listing.
 func (l list) keys() []string {
 	keys := []string{}
 	for _, e := range l.Entries {
@@ -134,6 +137,7 @@ type object struct {
 	Metadata, Tags, Attributes                [][2]string
 }
 
+// at returns a clock that stands at an hour.
 func at(hour int) func() time.Time {
 	return func() time.Time { return time.Date(2026, 11, 29, hour, 0, 0, 0, time.UTC) }
 }
