@@ -17,6 +17,7 @@ import (
 
 const readByAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`
 
+// getAnonymously reads an object without a signature, and returns the status.
 func getAnonymously(s *store, t *testing.T, key string) int {
 	response, _ := s.send(t, "GET", s.server.URL+"/"+bucket+"/"+key, nil, nil)
 	return response.StatusCode

@@ -41,6 +41,7 @@ func shown(grants []types.Grant) (all []string) {
 	return all
 }
 
+// bucketGrants returns the grants of the bucket's list.
 func (s *store) bucketGrants(t *testing.T) []string {
 	t.Helper()
 	output, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String(bucket)})
@@ -48,6 +49,7 @@ func (s *store) bucketGrants(t *testing.T) []string {
 	return shown(output.Grants)
 }
 
+// objectGrants returns the grants of an object's list.
 func (s *store) objectGrants(t *testing.T, client *s3.Client, key string) []string {
 	t.Helper()
 	output, err := client.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{
@@ -60,7 +62,13 @@ func (s *store) objectGrants(t *testing.T, client *s3.Client, key string) []stri
 
 // The ACL of a bucket decides which accounts may use the bucket.
 func TestACLOfBucketDecides(t *testing.T) {
-	const list, put, remove, readList, setList = "GET /photos?list-type=2", "PUT /photos/new", "DELETE /photos/k", "GET /photos?acl", "PUT /photos?acl"
+	const (
+		list     = "GET /photos?list-type=2"
+		put      = "PUT /photos/new"
+		remove   = "DELETE /photos/k"
+		readList = "GET /photos?acl"
+		setList  = "PUT /photos?acl"
+	)
 	s, _, otherID := startWithACLs(t)
 	grant := func(permission string) map[string]string {
 		return map[string]string{"X-Amz-Grant-" + permission: `id="` + otherID + `"`}
@@ -128,7 +136,13 @@ func TestACLOfBucketDecides(t *testing.T) {
 
 // The ACL of an object decides which accounts may use the object.
 func TestACLOfObjectDecides(t *testing.T) {
-	const get, head, put, readList, setList = "GET /photos/k", "HEAD /photos/k", "PUT /photos/k", "GET /photos/k?acl", "PUT /photos/k?acl"
+	const (
+		get      = "GET /photos/k"
+		head     = "HEAD /photos/k"
+		put      = "PUT /photos/k"
+		readList = "GET /photos/k?acl"
+		setList  = "PUT /photos/k?acl"
+	)
 	s, _, otherID := startWithACLs(t)
 	grant := func(permission string) map[string]string {
 		return map[string]string{"X-Amz-Grant-" + permission: `id="` + otherID + `"`}

@@ -37,6 +37,7 @@ func (r *stuckReader) Write(p []byte) (int, error) {
 	return r.ResponseRecorder.Write(p)
 }
 
+// signedRequest returns a request that the first credential of the server signs.
 func signedRequest(t *testing.T, h *Handler, method, target, body string) *http.Request {
 	r := httptest.NewRequest(method, "http://localhost"+target, strings.NewReader(body))
 	sum := md5.Sum([]byte(body))

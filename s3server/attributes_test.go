@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
+// attributesInput returns the input that reads all attributes of an object.
 func attributesInput(key string) *s3.GetObjectAttributesInput {
 	return &s3.GetObjectAttributesInput{
 		Bucket:           aws.String(bucket),

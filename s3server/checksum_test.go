@@ -17,11 +17,13 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
+// sumSHA512 returns the SHA-512 of data as S3 writes it.
 func sumSHA512(data string) *string {
 	sum := sha512.Sum512([]byte(data))
 	return aws.String(base64.StdEncoding.EncodeToString(sum[:]))
 }
 
+// sumMD5 returns the MD5 of data as S3 writes it.
 func sumMD5(data string) *string {
 	sum := md5.Sum([]byte(data))
 	return aws.String(base64.StdEncoding.EncodeToString(sum[:]))

@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
+// md5Of returns the MD5 of a text as Content-MD5 has it.
 func md5Of(text string) string {
 	sum := md5.Sum([]byte(text))
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -145,6 +146,7 @@ func TestBucketTags(t *testing.T) {
 	requireFailure(t, err, 501, "NotImplemented")
 }
 
+// encryptBy sets the default encryption of the bucket.
 func (s *store) encryptBy(t *testing.T, rules ...types.ServerSideEncryptionRule) error {
 	_, err := s.PutBucketEncryption(t.Context(), &s3.PutBucketEncryptionInput{
 		Bucket:                            aws.String(bucket),
@@ -153,6 +155,7 @@ func (s *store) encryptBy(t *testing.T, rules ...types.ServerSideEncryptionRule)
 	return err
 }
 
+// byDefault returns a rule of the default encryption.
 func byDefault(
 	algorithm types.ServerSideEncryption, key string, bucketKey bool,
 ) types.ServerSideEncryptionRule {

@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
+// copyInput returns the input of a CopyObject within the bucket.
 func copyInput(src, dst string) *s3.CopyObjectInput {
 	source := bucket + "/" + strings.ReplaceAll(url.QueryEscape(src), "+", "%20")
 	return &s3.CopyObjectInput{Bucket: aws.String(bucket), Key: &dst, CopySource: &source}

@@ -19,6 +19,7 @@ import (
 // A customerKey has the three texts of a customer's key.
 type customerKey struct{ algorithm, key, md5 *string }
 
+// newCustomerKey returns a customer's key that consists of one byte.
 func newCustomerKey(c byte) customerKey {
 	raw := []byte(strings.Repeat(string(c), 32))
 	sum := md5.Sum(raw)
@@ -28,6 +29,7 @@ func newCustomerKey(c byte) customerKey {
 	}
 }
 
+// put returns the input that stores the object with the key.
 func (k customerKey) put(content string) *s3.PutObjectInput {
 	input := putInput("k", content)
 	input.SSECustomerAlgorithm = k.algorithm
@@ -36,6 +38,7 @@ func (k customerKey) put(content string) *s3.PutObjectInput {
 	return input
 }
 
+// get returns the input that reads the object with the key.
 func (k customerKey) get() *s3.GetObjectInput {
 	return &s3.GetObjectInput{
 		Bucket:               aws.String(bucket),
@@ -46,6 +49,7 @@ func (k customerKey) get() *s3.GetObjectInput {
 	}
 }
 
+// head returns the input that reads the attributes of the object with the key.
 func (k customerKey) head() *s3.HeadObjectInput {
 	return &s3.HeadObjectInput{
 		Bucket:               aws.String(bucket),

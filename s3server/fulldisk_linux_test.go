@@ -20,6 +20,7 @@ import (
 // brokenDisk makes the directory of a server refuse what the next requests need.
 type brokenDisk func(t *testing.T, path string)
 
+// fill fills the disk.
 func fill(t *testing.T, path string) {
 	for i := range 2 { // the second has what is left beside whole blocks
 		f, err := os.Create(filepath.Join(path, "photos", strings.Repeat("f", i+1)))

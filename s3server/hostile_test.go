@@ -40,6 +40,7 @@ func dial(t *testing.T, s *store) net.Conn {
 	return connection
 }
 
+// readResponse reads a response of a connection, which must have a length.
 func readResponse(t *testing.T, connection net.Conn) (status int, body string) {
 	t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
@@ -189,6 +190,7 @@ func TestHostileHugeHead(t *testing.T) {
 	}
 }
 
+// manyHeaders returns so many headers of metadata.
 func manyHeaders(n int) http.Header {
 	header := http.Header{}
 	for i := range n {

@@ -44,6 +44,7 @@ func (d judgedDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.A
 	return a, body, d.read(ctx, r, err)
 }
 
+// read replaces the object k after it was read for the first time, if a next content is set.
 func (d judgedDriver) read(ctx context.Context, r *driver.GetRequest, err error) error {
 	if r.Key != "k" || err != nil {
 		return err

@@ -70,6 +70,7 @@ type killable struct {
 	killed  atomic.Bool
 }
 
+// startKillable starts a server in a process of its own.
 func startKillable(t *testing.T, path string, env ...string) *killable {
 	t.Helper()
 	k := &killable{command: exec.Command(os.Args[0])}
@@ -92,6 +93,7 @@ func startKillable(t *testing.T, path string, env ...string) *killable {
 	return k
 }
 
+// kill kills the process of the server.
 func (k *killable) kill() {
 	k.killed.Store(true)
 	_ = k.command.Process.Kill()
@@ -139,6 +141,7 @@ func (w *killWriter) run(t *testing.T, k *killable) {
 	}
 }
 
+// part returns the content of a part.
 func (w *killWriter) part(n int) string {
 	if w.equal {
 		return strings.Repeat(fmt.Sprintf("%s %04d\n", w.key, n), 1000)
@@ -146,6 +149,7 @@ func (w *killWriter) part(n int) string {
 	return numbered(w.key, n)
 }
 
+// begin begins a multipart upload.
 func (w *killWriter) begin(t *testing.T, k *killable) {
 	output, err := k.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket: aws.String(bucket),
@@ -315,6 +319,7 @@ func requireNothingLeft(t *testing.T, path string) {
 		"files are left")
 }
 
+// abort ends a multipart upload.
 func (s *store) abort(t *testing.T, key, upload string) {
 	t.Helper()
 	_, err := s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{

@@ -24,6 +24,7 @@ type laggingStore struct {
 	uploads  []*state.Upload
 }
 
+// lag lets the listings of the store stay as they are now.
 func (s *laggingStore) lag(t *testing.T) {
 	all := state.Listing{Max: 1000}
 	_, err := s.Store.ListVersions(t.Context(), lagging, all, state.VersionPosition{}, func(
@@ -42,7 +43,8 @@ func (s *laggingStore) lag(t *testing.T) {
 }
 
 func (s *laggingStore) ListVersions(
-	ctx context.Context, bucket string, l state.Listing, pos state.VersionPosition, show func(*state.Version, bool, string),
+	ctx context.Context, bucket string, l state.Listing, pos state.VersionPosition,
+	show func(*state.Version, bool, string),
 ) (bool, error) {
 	if !s.lags {
 		return s.Store.ListVersions(ctx, bucket, l, pos, show)
@@ -54,7 +56,8 @@ func (s *laggingStore) ListVersions(
 }
 
 func (s *laggingStore) ListUploads(
-	ctx context.Context, bucket string, l state.Listing, pos state.UploadPosition, show func(*state.Upload, string),
+	ctx context.Context, bucket string, l state.Listing, pos state.UploadPosition,
+	show func(*state.Upload, string),
 ) (bool, error) {
 	if !s.lags {
 		return s.Store.ListUploads(ctx, bucket, l, pos, show)
@@ -75,6 +78,7 @@ type laggingServer struct {
 	ahead   time.Duration
 }
 
+// startLagging returns a server whose bucket has a rule. The bucket is in a directory or in memory.
 func startLagging(t *testing.T, directory, versioned bool, rule string) *laggingServer {
 	s := &laggingServer{}
 	c := Config{LifecycleDay: time.Hour, Now: func() time.Time { return time.Now().Add(s.ahead) }}
@@ -89,7 +93,8 @@ func startLagging(t *testing.T, directory, versioned bool, rule string) *lagging
 	s.handler.server.Store = s.store
 	require.NoError(t, s.handler.SetUpBucket(t.Context(), BucketSetup{Name: lagging, Versioning: versioned}))
 	rules := &lifecycle.Configuration{}
-	document := "<LifecycleConfiguration><Rule><ID>r</ID>" + rule + "<Status>Enabled</Status></Rule></LifecycleConfiguration>"
+	document := "<LifecycleConfiguration><Rule><ID>r</ID>" + rule + "<Status>Enabled</Status></Rule>" +
+		"</LifecycleConfiguration>"
 	require.NoError(t, xmldoc.Parse([]byte(document), rules))
 	require.NoError(t, s.store.ChangeBucket(t.Context(), lagging, func(b *state.Bucket) error {
 		b.Lifecycle = rules
@@ -99,6 +104,7 @@ func startLagging(t *testing.T, directory, versioned bool, rule string) *lagging
 	return s
 }
 
+// put stores the object, and returns its version.
 func (s *laggingServer) put(t *testing.T, content string, opts ...storage.UploadOption) (version string) {
 	t.Helper()
 	attrs, err := s.bucket.Upload(t.Context(), "k", strings.NewReader(content), opts...)
@@ -106,6 +112,7 @@ func (s *laggingServer) put(t *testing.T, content string, opts ...storage.Upload
 	return attrs.Version
 }
 
+// remove removes the object, or one of its versions.
 func (s *laggingServer) remove(t *testing.T, version string) {
 	t.Helper()
 	var opts []storage.RemoveOption

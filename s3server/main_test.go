@@ -49,12 +49,14 @@ type clock struct {
 	ahead time.Duration
 }
 
+// now returns the time of the server.
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return time.Now().Add(c.ahead)
 }
 
+// move moves the time of the server on.
 func (c *clock) move(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,6 +91,7 @@ func startTLS(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *st
 	return open(t, c, options...)
 }
 
+// open starts a server without a bucket.
 func open(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
 	t.Helper()
 	if c.Buckets == nil {
@@ -108,6 +111,7 @@ func open(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store 
 	return s
 }
 
+// client returns a client of the SDK with further options.
 func (s *store) client(options ...func(*s3.Options)) *s3.Client {
 	return s3.New(s3.Options{
 		Region:       s3server.DefaultRegion,
@@ -120,6 +124,7 @@ func (s *store) client(options ...func(*s3.Options)) *s3.Client {
 	}, options...)
 }
 
+// put stores an object, and returns its ETag.
 func (s *store) put(t *testing.T, key, content string) string {
 	t.Helper()
 	output, err := s.PutObject(t.Context(), putInput(key, content))
@@ -127,10 +132,12 @@ func (s *store) put(t *testing.T, key, content string) string {
 	return *output.ETag
 }
 
+// putInput returns the input of a PutObject.
 func putInput(key, content string) *s3.PutObjectInput {
 	return &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: strings.NewReader(content)}
 }
 
+// get returns the content of an object.
 func (s *store) get(t *testing.T, key string) string {
 	t.Helper()
 	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
@@ -138,6 +145,7 @@ func (s *store) get(t *testing.T, key string) string {
 	return readBody(t, output.Body)
 }
 
+// keys returns the keys of the bucket.
 func (s *store) keys(t *testing.T) (keys []string) {
 	t.Helper()
 	output, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
@@ -148,6 +156,7 @@ func (s *store) keys(t *testing.T) (keys []string) {
 	return keys
 }
 
+// readBody reads a body to its end and closes it.
 func readBody(t *testing.T, body io.ReadCloser) string {
 	t.Helper()
 	data, err := io.ReadAll(body)
@@ -202,6 +211,7 @@ type apiError struct {
 	RequestID                                         string `xml:"RequestId"`
 }
 
+// parseError parses the document of an error.
 func parseError(t *testing.T, body string) (e apiError) {
 	t.Helper()
 	require.NoError(t, xml.Unmarshal([]byte(body), &e), "%q", body)

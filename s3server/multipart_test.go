@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
+// crc32c returns the checksum of data as S3 writes it.
 func crc32c(data string) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil,
 		crc32.Checksum([]byte(data), crc32.MakeTable(crc32.Castagnoli))))
@@ -35,15 +36,18 @@ func (s *store) begin(t *testing.T, key string, change ...func(*s3.CreateMultipa
 	return *output.UploadId
 }
 
+// fullCRC32C asks for a checksum of the whole object.
 func fullCRC32C(input *s3.CreateMultipartUploadInput) {
 	input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 	input.ChecksumType = types.ChecksumTypeFullObject
 }
 
+// compositeCRC32C asks for a checksum of the parts' checksums.
 func compositeCRC32C(input *s3.CreateMultipartUploadInput) {
 	input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 }
 
+// part uploads a part.
 func (s *store) part(
 	t *testing.T, key, upload string, number int32, content string, change ...func(*s3.UploadPartInput),
 ) types.CompletedPart {
@@ -63,8 +67,10 @@ func (s *store) part(
 	return types.CompletedPart{PartNumber: &number, ETag: output.ETag, ChecksumCRC32C: output.ChecksumCRC32C}
 }
 
+// withCRC32C lets the SDK send a checksum with the part.
 func withCRC32C(input *s3.UploadPartInput) { input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c }
 
+// completeInput returns the input that completes an upload with these parts.
 func completeInput(key, upload string, parts ...types.CompletedPart) *s3.CompleteMultipartUploadInput {
 	return &s3.CompleteMultipartUploadInput{
 		Bucket:          aws.String(bucket),

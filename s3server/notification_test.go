@@ -24,6 +24,7 @@ type inbox struct {
 	events []s3server.Event
 }
 
+// add keeps an event.
 func (i *inbox) add(e s3server.Event) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -41,6 +42,7 @@ func (i *inbox) take() (names []string) {
 	return names
 }
 
+// topic returns a rule that sends events to a topic.
 func topic(id string, events ...types.Event) types.TopicConfiguration {
 	return types.TopicConfiguration{Id: &id, TopicArn: aws.String(s3server.DefaultEventARN), Events: events}
 }
@@ -53,6 +55,7 @@ func filtered(rule types.TopicConfiguration, prefix, suffix string) types.TopicC
 	return rule
 }
 
+// notify sets the rules of the bucket.
 func (s *store) notify(t *testing.T, rules ...types.TopicConfiguration) error {
 	_, err := s.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{
 		Bucket:                    aws.String(bucket),

@@ -28,6 +28,7 @@ func (s *store) openBucket(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// setPolicy sets the policy of the bucket.
 func (s *store) setPolicy(document string) error {
 	_, err := s.PutBucketPolicy(context.Background(), &s3.PutBucketPolicyInput{
 		Bucket: aws.String(bucket),
@@ -36,7 +37,8 @@ func (s *store) setPolicy(document string) error {
 	return err
 }
 
-// sendAs sends a request that one of the keys of twoAccounts signs, or nobody with -1.
+// sendAs sends a request that one of the keys of twoAccounts signs. If key is nobody, the request has no
+// signature.
 func (s *store) sendAs(
 	t *testing.T, key int, method, path, body string, header map[string]string,
 ) (*http.Response, string) {
@@ -49,11 +51,12 @@ func (s *store) sendAs(
 	if key >= 0 {
 		c := twoAccounts[key]
 		r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
-		as := aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretKey}
-		require.NoError(t, v4.NewSigner(func(o *v4.SignerOptions) {
+		credentials := aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretKey}
+		signer := v4.NewSigner(func(o *v4.SignerOptions) {
 			o.DisableURIPathEscaping = true
-		}).
-			SignHTTP(t.Context(), as, r, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now()))
+		})
+		err = signer.SignHTTP(t.Context(), credentials, r, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now())
+		require.NoError(t, err)
 	}
 	response, err := s.http.Do(r)
 	require.NoError(t, err)
@@ -65,22 +68,30 @@ func (s *store) sendAs(
 	return response, string(data)
 }
 
+// Who signs a request: indexes of twoAccounts, or nobody.
 const (
-	mine, others, nobody = 0, 1, -1
-	inBucket             = `"arn:aws:s3:::photos"`
-	inKeys               = `"arn:aws:s3:::photos/*"`
-	allowGet             = `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":` + inKeys + `}`
+	mine   = 0
+	others = 1
+	nobody = -1
 )
 
-// allowing returns an Allow for everyone, and denying a Deny.
+const (
+	inBucket = `"arn:aws:s3:::photos"`
+	inKeys   = `"arn:aws:s3:::photos/*"`
+	allowGet = `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":` + inKeys + `}`
+)
+
+// allowing returns an Allow for everyone.
 func allowing(action, resource, condition string) string {
 	return statement("Allow", action, resource, condition)
 }
 
+// denying returns a Deny for everyone.
 func denying(action, resource, condition string) string {
 	return statement("Deny", action, resource, condition)
 }
 
+// statement returns a statement for everyone, with a condition if it is not "".
 func statement(effect, action, resource, condition string) string {
 	if condition != "" {
 		condition = `,"Condition":` + condition

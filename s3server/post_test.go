@@ -25,6 +25,7 @@ func (s *store) post(
 	return postNamed(t, s, url, fields, "photo.jpg", content)
 }
 
+// postNamed posts a form with fields and a file of a name.
 func postNamed(
 	t *testing.T, s *store, url string, fields map[string]string, filename, content string,
 ) (*http.Response, string) {

@@ -135,6 +135,8 @@ func isRepeatable(x *recorded.Exchange, keys map[string]bool) bool {
 	return true
 }
 
+// sendRecorded sends a recorded request to the server. Tokens of listings are replaced by those of the
+// server.
 func sendRecorded(
 	t *testing.T, server http.Handler, x *recorded.Exchange, tokens map[string]string,
 ) *http.Response {

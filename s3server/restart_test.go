@@ -27,6 +27,7 @@ type directory struct {
 	path  string
 }
 
+// startInDirectory starts a server over a directory.
 func startInDirectory(t *testing.T, path string, c s3server.Config) *directory {
 	t.Helper()
 	clock := &clock{}
@@ -363,6 +364,7 @@ func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 	}
 }
 
+// unescape returns a name of a listing with EncodingType url as it is.
 func unescape(t *testing.T, text string) string {
 	t.Helper()
 	decoded, err := url.QueryUnescape(text)
@@ -411,9 +413,8 @@ func TestDirectoryKeepsVersions(t *testing.T) {
 	require.Len(t, one.store.versions(t, 1000), 3)
 }
 
-// pages returns the keys and common prefixes of a listing in pages of one entry. It calls each with
-// every key that it gets.
-func (s *store) pages(t *testing.T, delimiter string, each func(key string)) (names []string) {
+// pages returns the keys and common prefixes of a listing in pages of one entry. It calls visit with every key.
+func (s *store) pages(t *testing.T, delimiter string, visit func(key string)) (names []string) {
 	t.Helper()
 	input := &s3.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(1)}
 	if delimiter != "" {
@@ -425,7 +426,7 @@ func (s *store) pages(t *testing.T, delimiter string, each func(key string)) (na
 		require.NoError(t, err)
 		for _, o := range page.Contents {
 			names = append(names, *o.Key)
-			each(*o.Key)
+			visit(*o.Key)
 		}
 		for _, p := range page.CommonPrefixes {
 			names = append(names, *p.Prefix)

@@ -58,6 +58,7 @@ func as(s *store, c *types.Credentials) *s3.Client {
 	})
 }
 
+// allows returns a policy that allows an action.
 func allows(action, resource string) string {
 	return fmt.Sprintf(
 		`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": %q, "Resource": %q}]}`,

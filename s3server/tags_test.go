@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
+// tags returns the tags of an object.
 func (s *store) tags(t *testing.T, key string) map[string]string {
 	t.Helper()
 	output, err := s.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{

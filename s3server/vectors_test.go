@@ -30,6 +30,7 @@ func documented() *s3server.Handler {
 
 const documentedCredential = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,"
 
+// answerTo returns the response of a handler.
 func answerTo(
 	h http.Handler, method, url string, body io.Reader, header map[string]string,
 ) *httptest.ResponseRecorder {

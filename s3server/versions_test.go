@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
+// keepVersions sets whether the bucket keeps versions.
 func (s *store) keepVersions(t *testing.T, status types.BucketVersioningStatus) {
 	t.Helper()
 	_, err := s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
@@ -31,6 +32,7 @@ func (s *store) putVersion(t *testing.T, key, content string) string {
 	return aws.ToString(output.VersionId)
 }
 
+// remove removes an object, or one of its versions.
 func (s *store) remove(t *testing.T, key, version string) *s3.DeleteObjectOutput {
 	t.Helper()
 	input := &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &key}
@@ -42,6 +44,7 @@ func (s *store) remove(t *testing.T, key, version string) *s3.DeleteObjectOutput
 	return output
 }
 
+// getVersion returns the content of a version.
 func (s *store) getVersion(t *testing.T, key, version string) string {
 	t.Helper()
 	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{

@@ -38,6 +38,7 @@ func startWebsite(t *testing.T, configuration string, objects ...string) *store 
 	return s
 }
 
+// visit sends a request to the website of the bucket.
 func (s *store) visit(t *testing.T, method, path string) (*http.Response, string) {
 	t.Helper()
 	return s.send(t, method, s.server.URL+path, nil, http.Header{"Host": {websiteHost}})

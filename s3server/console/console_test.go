@@ -39,6 +39,7 @@ type fixture struct {
 	console  http.Handler
 }
 
+// start starts a server with its console.
 func start(t *testing.T, c s3server.Config) *fixture {
 	t.Helper()
 	f := &fixture{requests: &console.Record{}}
@@ -69,6 +70,7 @@ func (f *fixture) ask(method, target, body string, change func(*http.Request)) *
 	return w
 }
 
+// get asks the console, and parses its response.
 func (f *fixture) get(t *testing.T, target string, dst any) {
 	t.Helper()
 	w := f.ask("GET", target, "", nil)

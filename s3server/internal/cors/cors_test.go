@@ -22,11 +22,13 @@ func mustDecode(t *testing.T, document string) *cors.Configuration {
 	return c
 }
 
+// decode parses a document.
 func decode(document string) (*cors.Configuration, error) {
 	c := &cors.Configuration{}
 	return c, xmldoc.Parse([]byte("<CORSConfiguration>"+document+"</CORSConfiguration>"), c)
 }
 
+// rule returns a rule with some elements.
 func rule(content string) string { return "<CORSRule>" + content + "</CORSRule>" }
 
 // A configuration that AWS refuses is refused, either by its XML or by Check.

@@ -129,6 +129,7 @@ func newPhotosStore(t *testing.T) *Store {
 	return s
 }
 
+// teeReader returns a body whose bytes go to a digest, too.
 func teeReader(text string, d *checksum.Digest) *teed { return &teed{strings.NewReader(text), d} }
 
 // A teed text is read into a digest.

@@ -50,6 +50,7 @@ var recordCases = []recordCase{
 	},
 }
 
+// newLocalService returns an account in a directory.
 func newLocalService(t *testing.T) driver.ServiceDriver {
 	t.Helper()
 	s, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
@@ -58,6 +59,7 @@ func newLocalService(t *testing.T) driver.ServiceDriver {
 	return s
 }
 
+// newMemoryService returns an account in memory.
 func newMemoryService() driver.ServiceDriver {
 	return memstore.NewServiceDriver(memstore.ServiceConfig{})
 }

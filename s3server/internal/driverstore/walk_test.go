@@ -44,6 +44,7 @@ type listedStore struct {
 	keys  []string
 }
 
+// newStoreOfKeys returns a store whose bucket has objects with these keys.
 func newStoreOfKeys(t *testing.T, service driver.ServiceDriver, versioned bool, keys []string) *listedStore {
 	t.Helper()
 	s := New(Config{Service: service, Account: "1", Region: "us-east-1", Now: time.Now})
@@ -69,6 +70,7 @@ func newStoreOfKeys(t *testing.T, service driver.ServiceDriver, versioned bool, 
 	return &listedStore{s, keys}
 }
 
+// page returns one page of a listing. Common prefixes end with a bar.
 func (s *listedStore) page(
 	ctx context.Context, l state.Listing, pos state.Position,
 ) (names []string, more bool, err error) {
@@ -82,6 +84,7 @@ func (s *listedStore) page(
 	return names, more, err
 }
 
+// versionsPage returns one page of a listing of versions, and the position of the next one.
 func (s *listedStore) versionsPage(
 	ctx context.Context, l state.Listing, pos state.VersionPosition,
 ) (names []string, next state.VersionPosition, more bool, err error) {
@@ -121,6 +124,7 @@ func (s *listedStore) check(t *testing.T, l state.Listing, startAfter string) {
 	require.Equal(t, want, got, about)
 }
 
+// checkVersions requires that a listing of versions has all keys.
 func (s *listedStore) checkVersions(t *testing.T, l state.Listing) {
 	t.Helper()
 	var got []string
@@ -298,6 +302,7 @@ var hostilePieces = []string{
 	"é", "\uffff", "\ufffe", "\ufffd", "\U0010FFFF", "\xff", "\xc3", ".omnibucket", ".omnibucket%", "%0a", "%0A",
 }
 
+// hostileKey returns a random key of pieces that file names or separators could confuse.
 func hostileKey(random *rand.Rand) string {
 	key := ""
 	for range 1 + random.IntN(6) {
@@ -346,6 +351,7 @@ func TestListHostileKeysInByteOrder(t *testing.T) {
 // onlyService keeps records among the objects.
 type onlyService struct{ driver.ServiceDriver }
 
+// checkAll checks listings with all delimiters, with pages of several sizes, and with random prefixes.
 func (s *listedStore) checkAll(t *testing.T, random *rand.Rand, versioned bool) {
 	t.Helper()
 	for _, delimiter := range []string{"", "/", "a", "!%"} {

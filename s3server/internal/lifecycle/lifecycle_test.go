@@ -23,6 +23,7 @@ func with(filter, actions string) string {
 	return "<Rule><ID>r</ID>" + filter + "<Status>Enabled</Status>" + actions + "</Rule>"
 }
 
+// parse parses a document with these rules.
 func parse(rules string) (*lifecycle.Configuration, error) {
 	c := &lifecycle.Configuration{Least: lifecycle.SmallAnywhere}
 	if err := xmldoc.Parse([]byte("<LifecycleConfiguration>"+rules+"</LifecycleConfiguration>"), c); err != nil {

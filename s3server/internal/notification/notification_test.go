@@ -23,6 +23,7 @@ func filteredTopic(rules string) string {
 	return topic(arn + event + "<Filter><S3Key>" + rules + "</S3Key></Filter>")
 }
 
+// parse parses a document.
 func parse(document string) (*notification.Configuration, error) {
 	c := &notification.Configuration{}
 	if err := xmldoc.Parse([]byte("<NotificationConfiguration>"+document+"</NotificationConfiguration>"), c); err != nil {

@@ -26,10 +26,12 @@ func allowing(action, resource, condition string) string {
 	return statement("Allow", action, resource, condition)
 }
 
+// denying returns a Deny for everyone.
 func denying(action, resource, condition string) string {
 	return statement("Deny", action, resource, condition)
 }
 
+// statement returns a statement for everyone, with a condition if it is not "".
 func statement(effect, action, resource, condition string) string {
 	if condition != "" {
 		condition = `,"Condition":` + condition
@@ -38,6 +40,7 @@ func statement(effect, action, resource, condition string) string {
 		resource, condition)
 }
 
+// document returns a policy with these statements.
 func document(statements string) []byte {
 	return []byte(`{"Version":"2012-10-17","Statement":[` + statements + `]}`)
 }

@@ -26,6 +26,7 @@ func mustDecode(t *testing.T, document string) *website.Configuration {
 	return c
 }
 
+// decode parses a document.
 func decode(document string) (*website.Configuration, error) {
 	c := &website.Configuration{}
 	return c, xmldoc.Parse([]byte("<WebsiteConfiguration>"+document+"</WebsiteConfiguration>"), c)

@@ -139,6 +139,7 @@ func client(t *testing.T) *s3.Client {
 	return s3.NewFromConfig(c)
 }
 
+// put stores an object.
 func put(t *testing.T, c *s3.Client, bucket, key, text string) {
 	t.Helper()
 	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{
@@ -149,6 +150,7 @@ func put(t *testing.T, c *s3.Client, bucket, key, text string) {
 	require.NoError(t, err)
 }
 
+// read returns the content of an object.
 func read(t *testing.T, c *s3.Client, bucket, key string) string {
 	t.Helper()
 	output, err := c.GetObject(t.Context(), &s3.GetObjectInput{
