@@ -82,13 +82,14 @@ func TestServerOpenFails(t *testing.T) {
 
 // Close closes the bucket once.
 func TestServerClosesBucketOnce(t *testing.T) {
-	n := 0
-	server := startServer(t, driver.WithLayer(func(d driver.Driver) driver.Driver { return closing{d, &n} }))
+	closes := 0
+	countCloses := func(d driver.Driver) driver.Driver { return closing{d, &closes} }
+	server := startServer(t, driver.WithLayer(countCloses))
 	var all sync.WaitGroup
 	for range 3 {
 		all.Go(func() {
 			server.Close()
-			require.Equal(t, 1, n)
+			require.Equal(t, 1, closes)
 		})
 	}
 	all.Wait()
@@ -108,21 +109,23 @@ func isListening(server *serve.Server) bool {
 func TestServerCloseWaitsForRequests(t *testing.T) {
 	closes := 0
 	requestStarted := make(chan struct{})
-	server := startServer(t,
-		driver.WithLayer(func(d driver.Driver) driver.Driver { return closing{d, &closes} }),
-		storage.WithHook(func(
-			_ context.Context, op storage.Operation,
-		) (context.Context, func(storage.Outcome), error) {
-			if op.Name != "Upload" {
-				return nil, nil, nil
-			}
-			close(requestStarted)
-			return nil, func(storage.Outcome) {
-				require.Zero(t, closes, "the bucket is closed last")
-			}, nil
-		}))
+	countCloses := func(d driver.Driver) driver.Driver { return closing{d, &closes} }
+	watchUpload := func(
+		_ context.Context, op storage.Operation,
+	) (context.Context, func(storage.Outcome), error) {
+		if op.Name != "Upload" {
+			return nil, nil, nil
+		}
+		close(requestStarted)
+		return nil, func(storage.Outcome) {
+			require.Zero(t, closes, "the bucket is closed last")
+		}, nil
+	}
+	server := startServer(t, driver.WithLayer(countCloses), storage.WithHook(watchUpload))
 	up, err := server.Bucket.SignedUploadURL(t.Context(), "key")
 	require.NoError(t, err)
+
+	// A client sends the first half of an upload.
 	body, pieces := io.Pipe()
 	r, err := up.Request(t.Context(), body)
 	require.NoError(t, err)
@@ -139,6 +142,8 @@ func TestServerCloseWaitsForRequests(t *testing.T) {
 	_, err = pieces.Write([]byte("first, "))
 	require.NoError(t, err)
 	<-requestStarted
+
+	// Close ends an idle connection, and waits for the upload.
 	idle, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, err)
 	defer func() {
@@ -152,6 +157,8 @@ func TestServerCloseWaitsForRequests(t *testing.T) {
 
 	_, err = idle.Read(make([]byte, 1))
 	require.Error(t, err, "Close has begun")
+
+	// The client sends the second half.
 	_, err = pieces.Write([]byte("then"))
 	require.NoError(t, err)
 	require.NoError(t, pieces.Close())

@@ -22,21 +22,26 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	started := make(chan struct{})
 	finished := false
 	driver := memstore.NewDriver(memstore.Config{})
+	watchUpload := func(
+		_ context.Context, op storage.Operation,
+	) (context.Context, func(storage.Outcome), error) {
+		if op.Name != "Upload" {
+			return nil, nil, nil
+		}
+		close(started)
+		return nil, func(storage.Outcome) {
+			finished = true
+		}, nil
+	}
 	server, err := NewServer(func(baseURL string) (storage.Bucket, error) {
-		return engine.New(driver, storage.WithSigningBaseURL(baseURL), storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-			if op.Name != "Upload" {
-				return nil, nil, nil
-			}
-			close(started)
-			return nil, func(storage.Outcome) {
-				finished = true
-			}, nil
-		})), nil
+		return engine.New(driver, storage.WithSigningBaseURL(baseURL), storage.WithHook(watchUpload)), nil
 	})
 	require.NoError(t, err)
 	server.patience = time.Millisecond
 	up, err := server.Bucket.SignedUploadURL(t.Context(), "key")
 	require.NoError(t, err)
+
+	// A client sends the beginning of an upload.
 	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, err)
 	defer func() {
@@ -52,9 +57,10 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	require.NoError(t, err)
 	<-started
 
+	// Close ends the upload, and stores nothing. The server has closed its bucket, so the test opens another one.
 	server.Close()
 	require.True(t, finished)
-	exists, err := engine.New(driver).Exists(t.Context(), "key") // the server has closed its bucket
+	exists, err := engine.New(driver).Exists(t.Context(), "key")
 	require.NoError(t, err)
 	require.False(t, exists)
 
