@@ -33,20 +33,22 @@ const (
 func (c *circuit) allows() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
-	if c.failures >= opensAt {
-		if now.Before(c.probe) {
-			return false
-		}
-		c.probe = now.Add(c.wait)
+	if c.failures < opensAt {
+		return true
 	}
+	now := time.Now()
+	if now.Before(c.probe) {
+		return false
+	}
+	c.probe = now.Add(c.wait)
 	return true
 }
 
-// ended updates the circuit with the result of a request.
-func (c *circuit) ended(err error) {
-	if down(err) {
-		c.failed(c.weight)
+// update updates the circuit with the result of a request, which the caller's context has not ended. A
+// failure counts with the weight of the circuit.
+func (c *circuit) update(err error) {
+	if isDown(err) {
+		c.addFailure(c.weight)
 		return
 	}
 	c.mu.Lock()
@@ -59,29 +61,31 @@ func (c *circuit) ended(err error) {
 // deadline has ended the request after at least leastWait, the request counts as a failure.
 func (c *circuit) record(ctx context.Context, start time.Time, err error) {
 	if err == nil || ctx.Err() == nil {
-		c.ended(err)
+		c.update(err)
 		return
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) && time.Since(start) >= leastWait {
-		c.failed(1)
+		c.addFailure(1)
 	}
 }
 
-func (c *circuit) failed(weight int) {
+// addFailure counts a failure. Until the time wait has passed, an open circuit permits no request.
+func (c *circuit) addFailure(weight int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failures += weight
 	c.probe = time.Now().Add(c.wait)
 }
 
+// isOpen reports whether the store has failed, and has not responded since.
 func (c *circuit) isOpen() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.failures >= opensAt
 }
 
-// down reports whether an error means that a store is not available now.
-func down(err error) bool {
+// isDown reports whether an error means that a store is not available now.
+func isDown(err error) bool {
 	switch storage.CodeOf(err) {
 	case storage.Unavailable, storage.RateLimited:
 		return true
@@ -94,6 +98,7 @@ var (
 	errOpen    = errors.New("the store has failed, and is left alone for a while")
 )
 
+// unavailable returns a retryable error for a store that did not respond.
 func unavailable(err error) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 }
@@ -121,6 +126,7 @@ type openBody struct {
 	end context.CancelFunc
 }
 
+// Close closes the body and ends its request.
 func (b *openBody) Close() error {
 	defer b.end()
 	return b.ReadCloser.Close()
@@ -153,12 +159,12 @@ func open(
 // second store is open because of recent failures, callSecond fails without a call.
 // size is the size of the object that the request transfers, or 0.
 func (s *stores) callSecond(ctx context.Context, size int64, do func(ctx context.Context, alive func()) error) error {
-	if !s.ofSecond.allows() {
+	if !s.secondCircuit.allows() {
 		return unavailable(errOpen)
 	}
 	start := time.Now()
 	extra := time.Duration(size/(16<<20)) * time.Second // a second for each 16 MiB
 	err := watch(ctx, s.config.Stall+extra, do)
-	s.ofSecond.record(ctx, start, err)
+	s.secondCircuit.record(ctx, start, err)
 	return err
 }

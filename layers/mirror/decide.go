@@ -137,6 +137,7 @@ func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, e
 	return true, c.planAction(ctx, key, Returned)
 }
 
+// planAction records an action for a key.
 func (c *comparison) planAction(ctx context.Context, key string, a Action) error {
 	c.job.mu.Lock()
 	defer c.job.mu.Unlock()
@@ -151,6 +152,7 @@ type noteSet struct {
 	names map[string]bool // the keys of the notes themselves
 }
 
+// has reports whether a note is about the key.
 func (n noteSet) has(key string) bool {
 	_, ok := n.keys[key]
 	return ok
@@ -168,12 +170,16 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unp
 			// The writer of the note, or a Repair, has removed it.
 			return nil
 		}
+		if err != nil {
+			return err
+		}
+		if n.Pair != pair && !(unpaired && n.Pair == "") {
+			return nil
+		}
 		mu.Lock()
 		defer mu.Unlock()
-		if n.Pair == pair || unpaired && n.Pair == "" {
-			set.add(e, n)
-		}
-		return err
+		set.add(e, n)
+		return nil
 	})
 	return set, err
 }

@@ -30,15 +30,15 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (page *s
 		}
 	}
 	s := d.stores
-	ofPrimary := func(ctx context.Context) (err error) {
+	readPrimary := func(ctx context.Context) (err error) {
 		page, err = s.page(ctx, r, pos, false)
 		return err
 	}
-	ofSecond := func(ctx context.Context) (err error) {
+	readSecond := func(ctx context.Context) (err error) {
 		page, err = s.page(ctx, r, pos, true)
 		return err
 	}
-	err = s.read(ctx, &driver.GetRequest{}, ofPrimary, ofSecond)
+	err = s.read(ctx, &driver.GetRequest{}, readPrimary, readSecond)
 	return page, err
 }
 

@@ -120,18 +120,19 @@ func newDriver(d driver.Driver, second storage.Bucket, c Config) driver.Driver {
 	}
 
 	return otherstore.Calls(&objectDriver{d, &stores{
-		place:       serving.PlaceID(engine.New(d)),
-		secondPlace: serving.PlaceID(second),
-		second:      other,
-		config:      c,
-		primary:     engine.New(d),
-		once:        engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
-		source:      engine.New(pinned{d}),
-		ofPrimary:   circuit{weight: 1, wait: c.Probe},
-		ofSecond:    circuit{weight: opensAt, wait: c.Probe},
+		place:          serving.PlaceID(engine.New(d)),
+		secondPlace:    serving.PlaceID(second),
+		second:         other,
+		config:         c,
+		primary:        engine.New(d),
+		once:           engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
+		source:         engine.New(pinned{d}),
+		primaryCircuit: circuit{weight: 1, wait: c.Probe},
+		secondCircuit:  circuit{weight: opensAt, wait: c.Probe},
 	}})
 }
 
+// invalid returns an error with the code InvalidArgument.
 func invalid(op, text string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New(text)}
 }
@@ -152,7 +153,7 @@ type stores struct {
 
 	place, secondPlace string // identities of both stores, the same in every process
 
-	ofPrimary, ofSecond circuit
+	primaryCircuit, secondCircuit circuit
 }
 
 // Describe returns the features that both stores have. Options of one provider are refused, because

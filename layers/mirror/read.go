@@ -36,10 +36,10 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 	}
 
 	var primaryErr error
-	primaryTried := s.ofPrimary.allows()
+	primaryTried := s.primaryCircuit.allows()
 	if primaryTried {
 		primaryErr = s.callPrimary(ctx, primary)
-		if !down(primaryErr) || ctx.Err() != nil {
+		if !isDown(primaryErr) || ctx.Err() != nil {
 			return primaryErr
 		}
 	}
@@ -62,10 +62,12 @@ func (s *stores) bounded(ctx context.Context, do func(context.Context) error) er
 	return watch(ctx, s.config.Stall, func(ctx context.Context, _ func()) error { return do(ctx) })
 }
 
-func (s *stores) callPrimary(ctx context.Context, primary func(context.Context) error) error {
+// callPrimary calls the function do, which makes a request to the primary, and records the result in
+// the circuit of the primary.
+func (s *stores) callPrimary(ctx context.Context, do func(context.Context) error) error {
 	start := time.Now()
-	err := s.bounded(ctx, primary)
-	s.ofPrimary.record(ctx, start, err)
+	err := s.bounded(ctx, do)
+	s.primaryCircuit.record(ctx, start, err)
 	return err
 }
 
@@ -110,16 +112,18 @@ func (s *stores) condition(
 		}
 		return storage.IfRevision(attrs.Revision), revision, nil
 	}
-	if r.Condition.NotRevision != "" {
-		_, err := s.findCopy(ctx, r.Key, r.Condition.NotRevision)
-		if err == nil {
-			return nil, "", storage.NotModified
-		}
-		if !errors.Is(err, storage.ObjectNotFound) {
-			return nil, "", err
-		}
+	if r.Condition.NotRevision == "" {
+		return nil, "", nil
 	}
-	return nil, "", nil
+
+	_, err = s.findCopy(ctx, r.Key, r.Condition.NotRevision)
+	if errors.Is(err, storage.ObjectNotFound) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	return nil, "", storage.NotModified
 }
 
 // findCopy returns the second store's object if it is a copy of a revision of the primary. Otherwise it fails with
@@ -154,19 +158,19 @@ func (d *objectDriver) Get(
 	ctx context.Context, r *driver.GetRequest,
 ) (attrs *storage.Attrs, body io.ReadCloser, err error) {
 	// The body is read after watched has ended, so its request needs a context of its own.
-	ofPrimary := func(watched context.Context) (err error) {
+	readPrimary := func(watched context.Context) (err error) {
 		attrs, body, err = open(ctx, watched, func(ctx context.Context) (*storage.Attrs, io.ReadCloser, error) {
 			return d.Driver.Get(ctx, d.stores.second.ForOwn(r))
 		})
 		return err
 	}
-	ofSecond := func(watched context.Context) (err error) {
+	readSecond := func(watched context.Context) (err error) {
 		attrs, body, err = open(ctx, watched, func(ctx context.Context) (*storage.Attrs, io.ReadCloser, error) {
 			return d.stores.getSecond(ctx, r)
 		})
 		return err
 	}
-	err = d.stores.read(ctx, r, ofPrimary, ofSecond)
+	err = d.stores.read(ctx, r, readPrimary, readSecond)
 	return attrs, body, err
 }
 
@@ -186,17 +190,17 @@ func (s *stores) getSecond(
 // cannot get a copy of the object.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, err error) {
 	s := d.stores
-	ofPrimary := func(ctx context.Context) (err error) {
+	readPrimary := func(ctx context.Context) (err error) {
 		attrs, err = d.Driver.Head(ctx, s.second.ForOwn(r))
 		return err
 	}
-	ofSecond := func(ctx context.Context) error {
+	readSecond := func(ctx context.Context) error {
 		return s.readSecond(ctx, r, func(condition storage.ReadOption) (_ *storage.Attrs, err error) {
 			attrs, err = s.second.Head(ctx, r, condition)
 			return attrs, err
 		})
 	}
-	err = s.read(ctx, r, ofPrimary, ofSecond)
+	err = s.read(ctx, r, readPrimary, readSecond)
 	if err == nil && r.Auxiliary && (s.config.Sync || evidence.Asks(ctx, r.Key)) {
 		err = s.requireCopy(ctx, r.Key, attrs.Revision)
 	}
@@ -225,14 +229,14 @@ func (s *stores) requireCopy(ctx context.Context, key, revision string) error {
 
 // Tags returns the tags in the primary, or those in the second store if the primary is down.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map[string]string, err error) {
-	ofPrimary := func(ctx context.Context) (err error) {
+	readPrimary := func(ctx context.Context) (err error) {
 		tags, err = d.Driver.Tags(ctx, r)
 		return err
 	}
-	ofSecond := func(ctx context.Context) (err error) {
+	readSecond := func(ctx context.Context) (err error) {
 		tags, err = storage.Tags(ctx, d.stores.second.Bucket, r.Key)
 		return err
 	}
-	err = d.stores.read(ctx, r, ofPrimary, ofSecond)
+	err = d.stores.read(ctx, r, readPrimary, readSecond)
 	return tags, err
 }

@@ -65,7 +65,7 @@ func Status(ctx context.Context, b storage.Bucket) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	state := State{PrimaryDown: s.ofPrimary.isOpen(), SecondDown: s.ofSecond.isOpen()}
+	state := State{PrimaryDown: s.primaryCircuit.isOpen(), SecondDown: s.secondCircuit.isOpen()}
 	for _, err := range s.notes(ctx, s.primary) {
 		if err != nil {
 			return state, err
@@ -100,7 +100,7 @@ func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
 		return Report{}, err
 	}
 	// Close the circuit, because Repair must try the store.
-	s.ofSecond.ended(nil)
+	s.secondCircuit.update(nil)
 	ctx = evidence.WithoutFailover(ctx)
 	j := &job{}
 	err = s.repairNotes(ctx, j, false)
@@ -113,6 +113,7 @@ func (s *stores) objects(ctx context.Context, b storage.Bucket) iter.Seq2[storag
 		func(key string) bool { return strings.HasPrefix(key, NotesPrefix) || key == secondClockKey })
 }
 
+// storesOf returns the stores of the mirror with which b was opened. op is the operation in the error.
 func storesOf(b storage.Bucket, op string) (*stores, error) {
 	if d, ok := storage.As[*objectDriver](b); ok {
 		return d.stores, nil
@@ -128,7 +129,7 @@ func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) er
 	if err != nil {
 		return err
 	}
-	s.ofPrimary.ended(nil)
+	s.primaryCircuit.update(nil)
 
 	// The notes of the second store are read once, when the first note of the primary needs them.
 	secondNotes := running.NewOnce(func(ctx context.Context) (noteSet, error) {
@@ -218,6 +219,7 @@ func (s *stores) notes(ctx context.Context, b storage.Bucket) iter.Seq2[storage.
 		func(key string) bool { return key == clockKey || key == markKey })
 }
 
+// readNote reads a note of b. If the object is not a note, it fails with Internal.
 func readNote(ctx context.Context, b storage.Bucket, name string) (note, error) {
 	data, _, err := storage.ReadAll(ctx, b, name, storage.WithRange(0, maxNote))
 	if err != nil {
@@ -228,7 +230,7 @@ func readNote(ctx context.Context, b storage.Bucket, name string) (note, error) 
 	}
 	var n note
 	if err := json.Unmarshal(data, &n); err != nil || n.Key == "" {
-		return n, &storage.Error{
+		return note{}, &storage.Error{
 			Code: storage.Internal,
 			Key:  name,
 			Err:  errors.New("the object is not a note of a mirror"),
@@ -238,6 +240,9 @@ func readNote(ctx context.Context, b storage.Bucket, name string) (note, error) 
 	return n, nil
 }
 
+// maxExplained is the number of failures whose errors a job joins.
+const maxExplained = 10
+
 // A job repairs several keys in parallel.
 type job struct {
 	repaired, recent, failed, removed, ignored atomic.Int64
@@ -245,6 +250,7 @@ type job struct {
 	mu sync.Mutex
 }
 
+// report returns the counts of the job.
 func (j *job) report() Report {
 	return Report{
 		Repaired: j.repaired.Load(),
@@ -263,15 +269,16 @@ func (j *job) run(
 	var failures []error
 	err := running.Stream(ctx, all, atOnce, func(ctx context.Context, e storage.ListEntry) error {
 		err := do(ctx, e)
-		if err != nil {
-			j.failed.Add(1)
+		if err == nil {
+			return nil
 		}
-		if down(err) {
+		j.failed.Add(1)
+		if isDown(err) {
 			return err
 		}
 		j.mu.Lock()
 		defer j.mu.Unlock()
-		if err != nil && len(failures) < 10 {
+		if len(failures) < maxExplained {
 			failures = append(failures, err)
 		}
 		return nil
@@ -283,8 +290,8 @@ func (j *job) run(
 // have the marker of a folder. If the key is such a marker and the second store refuses it, repair
 // returns false without an error.
 func (j *job) repair(ctx context.Context, s *stores, key string) (equal bool, err error) {
-	ok, err := s.equalize(ctx, key, true)
-	if ok {
+	removed, err := s.equalize(ctx, key, true)
+	if removed {
 		j.removed.Add(1)
 	}
 	if errors.Is(err, errNeedsNo) {

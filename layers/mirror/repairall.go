@@ -119,7 +119,7 @@ func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Rep
 		}
 		o.applyRepair(c)
 	}
-	s.ofSecond.ended(nil)
+	s.secondCircuit.update(nil)
 	// The second store may itself be a mirror. Its reads must not fail over to a store with older
 	// objects.
 	err = c.run(evidence.WithoutFailover(ctx))
@@ -357,6 +357,7 @@ func (c *comparison) execute(ctx context.Context, key string, a Action) error {
 	return nil
 }
 
+// announce calls the function of WithDifferences, if there is one.
 func (c *comparison) announce(key string, a Action) {
 	if c.tell == nil {
 		return

@@ -231,6 +231,7 @@ func (s *stores) equalize(ctx context.Context, key string, compareFirst bool) (r
 	return removed, unavailable(errors.New("others wrote the object again and again"))
 }
 
+// equalizeOnce makes one attempt of equalize. If the stores may still differ, it fails with errAgain.
 func (s *stores) equalizeOnce(ctx context.Context, key string, compareFirst bool) (removed bool, err error) {
 	var secondAttrs *storage.Attrs
 	err = s.callSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
@@ -245,14 +246,15 @@ func (s *stores) equalizeOnce(ctx context.Context, key string, compareFirst bool
 		return false, err
 	}
 
-	if primaryAttrs == nil && secondAttrs == nil {
-		return false, nil
-	}
 	if primaryAttrs == nil {
+		if secondAttrs == nil {
+			return false, nil
+		}
 		return s.removeSecond(ctx, key, secondAttrs)
 	}
 	if !compareFirst || !s.isCopy(ctx, primaryAttrs, secondAttrs) {
-		if secondAttrs, err = s.copy(ctx, primaryAttrs, secondAttrs); err != nil {
+		secondAttrs, err = s.copy(ctx, primaryAttrs, secondAttrs)
+		if err != nil {
 			return false, err
 		}
 	}
@@ -266,17 +268,15 @@ func (s *stores) isCopy(ctx context.Context, primaryAttrs, secondAttrs *storage.
 	if secondAttrs == nil || !revisions.SameProperties(&primaryAttrs.Properties, &secondAttrs.Properties) {
 		return false
 	}
-	err := s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error {
-		attrs, err := s.findCopy(ctx, primaryAttrs.Key, s.second.Bare(primaryAttrs.Revision))
-		if err == nil && attrs.Revision != secondAttrs.Revision {
-			err = errAgain
-		}
+	var found *storage.Attrs
+	err := s.callSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
+		found, err = s.findCopy(ctx, primaryAttrs.Key, s.second.Bare(primaryAttrs.Revision))
 		return err
 	})
-	return err == nil
+	return err == nil && found.Revision == secondAttrs.Revision
 }
 
-// attrsOf returns the attributes of an object, or nil.
+// attrsOf returns the attributes of an object, or nil if the object does not exist.
 func attrsOf(ctx context.Context, b storage.Bucket, key string) (*storage.Attrs, error) {
 	attrs, err := b.Attrs(ctx, key)
 	if errors.Is(err, storage.ObjectNotFound) {
@@ -387,10 +387,12 @@ type pinKey struct{}
 // revision, the read fails.
 type pinned struct{ driver.Driver }
 
+// Get reads the revision that the context names.
 func (p pinned) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	return p.Driver.Get(ctx, pin(ctx, r))
 }
 
+// Head describes the revision that the context names.
 func (p pinned) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	return p.Driver.Head(ctx, pin(ctx, r))
 }
@@ -399,6 +401,8 @@ func (p pinned) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs,
 // would show no progress.
 func (p pinned) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }
 
+// pin returns a copy of r whose condition is the revision that the context names. Without one, the copy
+// has no condition.
 func pin(ctx context.Context, r *driver.GetRequest) *driver.GetRequest {
 	req := *r
 	req.Condition.Revision, _ = ctx.Value(pinKey{}).(string)
