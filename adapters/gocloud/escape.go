@@ -13,23 +13,32 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// end is a suffix for a key whose last character is not permitted at the end of a key. The last
+// endMark is a suffix for a key whose last character is not permitted at the end of a key. The last
 // character itself stays unchanged. If it were escaped, a listing with the old key as prefix would
 // not find the object.
-const end = "__0x__"
+const endMark = "__0x__"
+
+// needsEndMark reports whether the last character of a key is not permitted there.
+func needsEndMark(key string) bool {
+	return strings.HasSuffix(key, "/") || strings.HasSuffix(key, ".")
+}
 
 // escapeKey escapes the characters that this library does not permit in a key. The escapes are the
 // same as those of the Go CDK's own drivers, except at the end of a key.
 func escapeKey(key string) string {
-	value := escapePrefix(key)
-	if strings.HasSuffix(value, "/") || strings.HasSuffix(value, ".") {
-		value += end
+	escaped := escapePrefix(key)
+	if needsEndMark(escaped) {
+		escaped += endMark
 	}
-	return value
+	return escaped
 }
 
 // escapeDelimiter escapes a delimiter as escapeKey escapes the same characters inside a key.
-func escapeDelimiter(delimiter string) string { return escapePrefix("x" + delimiter)[1:] }
+func escapeDelimiter(delimiter string) string {
+	// At the beginning of a key, a slash would be escaped, so another character stands before it.
+	const before = "x"
+	return strings.TrimPrefix(escapePrefix(before+delimiter), before)
+}
 
 // escapePrefix escapes the beginning of a key. Unlike escapeKey, it appends no suffix, because the
 // key may continue after the prefix.
@@ -65,7 +74,8 @@ func mustEscape(runes []rune, i int) bool {
 	}
 }
 
-var escaped = regexp.MustCompile(`__0x([0-9a-f]{1,6})__`)
+// escapeForm matches the escape of one character.
+var escapeForm = regexp.MustCompile(`__0x([0-9a-f]{1,6})__`)
 
 // unescapeKey reverses escapeKey: it returns the original of an escaped key. Another program may have
 // chosen a key that only looks like an escaped one. Such a key stays as it is.
@@ -73,51 +83,59 @@ func unescapeKey(key string) string {
 	if !strings.Contains(key, "__0x") {
 		return key
 	}
-	original := decoded(key)
-	if escapeKey(original) != key && escapePrefix(original) != key {
-		// A common prefix has no suffix.
+	original := decode(key)
+	// A common prefix has no endMark.
+	isEscaped := escapeKey(original) == key || escapePrefix(original) == key
+	if !isEscaped {
 		return key
 	}
 	return original
 }
 
-// decoded returns key with each escape replaced by its character.
-func decoded(key string) string {
-	if cut, ok := strings.CutSuffix(key, end); ok &&
-		(strings.HasSuffix(cut, "/") || strings.HasSuffix(cut, ".")) {
-		key = cut
+// decode returns key without its endMark, and with each escape replaced by its character.
+func decode(key string) string {
+	if rest, ok := strings.CutSuffix(key, endMark); ok && needsEndMark(rest) {
+		key = rest
 	}
-	return escaped.ReplaceAllStringFunc(key, func(value string) string {
-		r, err := strconv.ParseUint(value[4:len(value)-2], 16, 32)
+	return escapeForm.ReplaceAllStringFunc(key, func(escape string) string {
+		digits := strings.TrimSuffix(strings.TrimPrefix(escape, "__0x"), "__")
+		r, err := strconv.ParseUint(digits, 16, 32)
 		if err != nil || !utf8.ValidRune(rune(r)) {
-			return value
+			return escape
 		}
 		return string(rune(r))
 	})
 }
 
-// The function stored runs a callback with the escaped key, because this adapter stores objects
-// under escaped keys.
+// withStoredKey calls do with the escaped key, because this adapter stores objects under escaped
+// keys.
 //
 // Another program may have stored the object without escapes, for example as "dir/" or "a//b". If
-// the escaped key does not exist but the bucket lists the unescaped key, the function runs the
-// callback a second time, with the unescaped key. If the second run also fails, the result is the
-// error of the first run.
-func stored[T any](ctx context.Context, b storage.Bucket, key string, do func(key string) (T, error)) (T, error) {
+// the escaped key does not exist but the bucket lists the unescaped key, withStoredKey calls do a
+// second time, with the unescaped key. If the second call also fails, the result is the error of the
+// first call.
+func withStoredKey[T any](
+	ctx context.Context, b storage.Bucket, key string, do func(key string) (T, error),
+) (T, error) {
 	escaped := escapeKey(key)
 	result, err := do(escaped)
-	if escaped != key && storage.CodeOf(err) == storage.ObjectNotFound && listed(ctx, b, key) {
-		if other, err := do(key); err == nil {
-			return other, nil
-		}
+	if escaped == key || storage.CodeOf(err) != storage.ObjectNotFound {
+		return result, err
 	}
-	return result, err
+	if !isListed(ctx, b, key) {
+		return result, err
+	}
+	unescapedResult, unescapedErr := do(key)
+	if unescapedErr != nil {
+		return result, err
+	}
+	return unescapedResult, nil
 }
 
-// listed reports whether the bucket lists an object with exactly this key. A request for the key is
+// isListed reports whether the bucket lists an object with exactly this key. A request for the key is
 // not reliable: MinIO returns the object "a" for "/a". The listing has the limit 2, because MinIO
 // also returns a wrong result for the limit 1.
-func listed(ctx context.Context, b storage.Bucket, key string) bool {
+func isListed(ctx context.Context, b storage.Bucket, key string) bool {
 	if unescapeKey(key) != key {
 		// This key is the escaped form of another key, whose object this adapter has stored.
 		return false
@@ -128,8 +146,10 @@ func listed(ctx context.Context, b storage.Bucket, key string) bool {
 	return false
 }
 
+// hexPrefix is the beginning of an escaped name of metadata.
 const hexPrefix = "x-hex-"
 
+// plainName matches the names of metadata that the library permits.
 var plainName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
 
 // escapeMetadata returns metadata in which names that the library does not permit are escaped.
@@ -143,7 +163,9 @@ func escapeMetadata(metadata map[string]string) (map[string]string, error) {
 				Err:  errors.New("metadata must be valid UTF-8"),
 			}
 		}
-		if !plainName.MatchString(name) || unescapeName(name) != name || strings.HasPrefix(name, "omnibucket") {
+		looksEscaped := unescapeName(name) != name
+		isReserved := strings.HasPrefix(name, "omnibucket")
+		if looksEscaped || isReserved || !plainName.MatchString(name) {
 			name = hexPrefix + hex.EncodeToString([]byte(name))
 		}
 		result[name] = storage.EncodeMetadataValue(value)
@@ -151,6 +173,7 @@ func escapeMetadata(metadata map[string]string) (map[string]string, error) {
 	return result, nil
 }
 
+// unescapeMetadata reverses escapeMetadata.
 func unescapeMetadata(metadata map[string]string) map[string]string {
 	if len(metadata) == 0 {
 		return nil

@@ -119,20 +119,29 @@ func (b *bucket) As(target any) bool {
 		return true
 	}
 	client, ok := storage.As[any](b.Bucket)
-	value := reflect.ValueOf(target)
-	if !ok || value.Kind() != reflect.Pointer || !reflect.TypeOf(client).AssignableTo(value.Type().Elem()) {
+	if !ok {
 		return false
 	}
-	value.Elem().Set(reflect.ValueOf(client))
+	pointer := reflect.ValueOf(target)
+	if pointer.Kind() != reflect.Pointer {
+		return false
+	}
+	if !reflect.TypeOf(client).AssignableTo(pointer.Type().Elem()) {
+		return false
+	}
+	pointer.Elem().Set(reflect.ValueOf(client))
 	return true
 }
 
 // ErrorAs sets target to the *storage.Error in err, or to the provider's error that it wraps.
 func (b *bucket) ErrorAs(err error, target any) bool {
-	// errors.As panics if target is not a pointer to an error type.
+	// errors.As panics if target is not a pointer to an interface or to an error type.
 	typ := reflect.TypeOf(target)
-	if typ.Kind() != reflect.Pointer ||
-		typ.Elem().Kind() != reflect.Interface && !typ.Elem().Implements(reflect.TypeFor[error]()) {
+	if typ.Kind() != reflect.Pointer {
+		return false
+	}
+	pointee := typ.Elem()
+	if pointee.Kind() != reflect.Interface && !pointee.Implements(reflect.TypeFor[error]()) {
 		return false
 	}
 	return errors.As(err, target)
@@ -190,7 +199,9 @@ func runCallback[T any](call func(func(any) bool) error, opts *[]T) error {
 }
 
 func (b *bucket) Attributes(ctx context.Context, key string) (*driver.Attributes, error) {
-	a, err := stored(ctx, b.Bucket, key, func(key string) (*storage.Attrs, error) { return b.Attrs(ctx, key) })
+	a, err := withStoredKey(ctx, b.Bucket, key, func(key string) (*storage.Attrs, error) {
+		return b.Attrs(ctx, key)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -209,6 +220,7 @@ func (b *bucket) Attributes(ctx context.Context, key string) (*driver.Attributes
 	}, nil
 }
 
+// attrsAs returns the function As of attributes or of a reader.
 func attrsAs(a *storage.Attrs) func(any) bool {
 	return func(target any) bool {
 		p, ok := target.(**storage.Attrs)
@@ -224,70 +236,88 @@ func (b *bucket) Copy(ctx context.Context, dst, src string, o *driver.CopyOption
 	if err := runCallback(o.BeforeCopy, &opts); err != nil {
 		return err
 	}
-	_, err := stored(ctx, b.Bucket, src, func(key string) (*storage.Attrs, error) {
+	_, err := withStoredKey(ctx, b.Bucket, src, func(key string) (*storage.Attrs, error) {
 		return storage.Copy(ctx, b.Bucket, escapeKey(dst), b.Bucket, key, opts...)
 	})
 	return err
 }
 
+// Delete removes an object. If the object does not exist, Delete fails with NotFound.
 func (b *bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions) error {
 	var opts []storage.RemoveOption
 	if err := runCallback(o.BeforeDelete, &opts); err != nil {
 		return err
 	}
-	remove := func(key string) (any, error) {
-		if _, err := b.Attrs(ctx, key); err != nil {
-			return nil, err
-		}
-		return nil, b.Remove(ctx, key, opts...)
-	}
-	_, err := stored(ctx, b.Bucket, key, remove)
-	if err != nil || escapeKey(key) == key || !listed(ctx, b.Bucket, key) {
+	_, err := withStoredKey(ctx, b.Bucket, key, func(key string) (struct{}, error) {
+		return struct{}{}, b.removeExisting(ctx, key, opts)
+	})
+	if err != nil {
 		return err
 	}
+	if escapeKey(key) == key || !isListed(ctx, b.Bucket, key) {
+		return nil
+	}
 	// Another program has stored the same key without escapes. Remove that object, too.
-	_, err = remove(key)
-	return err
+	return b.removeExisting(ctx, key, opts)
 }
 
+// removeExisting removes an object. If the object does not exist, it fails with ObjectNotFound.
+func (b *bucket) removeExisting(ctx context.Context, key string, opts []storage.RemoveOption) error {
+	if _, err := b.Attrs(ctx, key); err != nil {
+		return err
+	}
+	return b.Remove(ctx, key, opts...)
+}
+
+// SignedURL returns a URL for a GET or PUT request.
 func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLOptions) (string, error) {
 	key = escapeKey(key)
-	if o.Method == http.MethodGet {
-		opts := []storage.SignedDownloadOption{storage.WithTTL(o.Expiry)}
-		if err := runCallback(o.BeforeSign, &opts); err != nil {
-			return "", err
-		}
-		return addressOf(b.SignedDownloadURL(ctx, key, opts...))
+	switch {
+	case o.Method == http.MethodGet:
+		return b.signedDownload(ctx, key, o)
+	case o.Method == http.MethodPut && !o.EnforceAbsentContentType:
+		return b.signedUpload(ctx, key, o)
 	}
-
-	if o.Method == http.MethodPut && !o.EnforceAbsentContentType {
-		opts := []storage.SignedUploadOption{storage.WithTTL(o.Expiry)}
-		if o.ContentType != "" {
-			if !storage.Supports(b.Bucket, storage.SignedContentType) {
-				// a bucket that cannot sign at all fails here
-				if _, err := b.SignedUploadURL(ctx, key, opts...); err != nil {
-					return "", err
-				}
-				return "", errUnsupported("SignedURL", "the store does not enforce the content type of a signed URL")
-			}
-			opts = append(opts, storage.WithContentType(o.ContentType))
-		}
-		if err := runCallback(o.BeforeSign, &opts); err != nil {
-			return "", err
-		}
-		return addressOf(b.SignedUploadURL(ctx, key, opts...))
-	}
-
-	return "", errUnsupported("SignedURL", "a signed URL is for GET, or for PUT with or without a content type")
+	return "", newUnsupported("SignedURL", "a signed URL is for GET, or for PUT with or without a content type")
 }
 
-func addressOf(u *storage.SignedURL, err error) (string, error) {
+// signedDownload returns a URL for a GET request.
+func (b *bucket) signedDownload(ctx context.Context, key string, o *driver.SignedURLOptions) (string, error) {
+	opts := []storage.SignedDownloadOption{storage.WithTTL(o.Expiry)}
+	if err := runCallback(o.BeforeSign, &opts); err != nil {
+		return "", err
+	}
+	signed, err := b.SignedDownloadURL(ctx, key, opts...)
 	if err != nil {
 		return "", err
 	}
-	return u.URL, nil
+	return signed.URL, nil
 }
 
-func errUnsupported(op, why string) error {
+// signedUpload returns a URL for a PUT request.
+func (b *bucket) signedUpload(ctx context.Context, key string, o *driver.SignedURLOptions) (string, error) {
+	opts := []storage.SignedUploadOption{storage.WithTTL(o.Expiry)}
+	if o.ContentType != "" {
+		if !storage.Supports(b.Bucket, storage.SignedContentType) {
+			// A bucket that cannot sign at all has a clearer error.
+			if _, err := b.SignedUploadURL(ctx, key, opts...); err != nil {
+				return "", err
+			}
+			return "", newUnsupported("SignedURL", "the store does not enforce the content type of a signed URL")
+		}
+		opts = append(opts, storage.WithContentType(o.ContentType))
+	}
+	if err := runCallback(o.BeforeSign, &opts); err != nil {
+		return "", err
+	}
+	signed, err := b.SignedUploadURL(ctx, key, opts...)
+	if err != nil {
+		return "", err
+	}
+	return signed.URL, nil
+}
+
+// newUnsupported returns an error with the Code Unsupported, which says why.
+func newUnsupported(op, why string) error {
 	return &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New(why)}
 }

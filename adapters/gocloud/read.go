@@ -13,6 +13,7 @@ import (
 // maxPage is the greatest number of entries in one page.
 const maxPage = 1000
 
+// ListPaged lists one page of objects and common prefixes.
 func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.ListPage, error) {
 	size := min(o.PageSize, maxPage)
 	if size <= 0 {
@@ -71,14 +72,20 @@ func (b *bucket) NewRangeReader(
 	if err := runCallback(o.BeforeRead, &opts); err != nil {
 		return nil, err
 	}
-	r, err := stored(ctx, b.Bucket, key, func(key string) (*storage.Reader, error) { return b.Download(ctx, key, opts...) })
+	src, err := withStoredKey(ctx, b.Bucket, key, func(key string) (*storage.Reader, error) {
+		return b.Download(ctx, key, opts...)
+	})
 	if err != nil {
 		return nil, err
 	}
-	a := r.Attrs()
+	attrs := src.Attrs()
 	return &reader{
-		src:   r,
-		attrs: driver.ReaderAttributes{ContentType: a.ContentType, ModTime: a.Modified, Size: a.Size},
+		src: src,
+		attrs: driver.ReaderAttributes{
+			ContentType: attrs.ContentType,
+			ModTime:     attrs.Modified,
+			Size:        attrs.Size,
+		},
 	}, nil
 }
 

@@ -39,18 +39,17 @@ func (b *bucket) NewTypedWriter(
 
 // checkWriter fails if an option is set that the store does not support.
 func (b *bucket) checkWriter(o *driver.WriterOptions) error {
-	for _, option := range []struct {
-		name  string
-		isSet bool
-		needs storage.Features
-	}{
-		{"IfNotExist", o.IfNotExist, storage.ConditionalCreate},
-		{"Metadata", len(o.Metadata) > 0, storage.Metadata},
-		{"CacheControl, ContentDisposition, ContentEncoding and ContentLanguage", o.CacheControl+o.ContentDisposition+o.ContentEncoding+o.ContentLanguage != "", storage.ContentProperties},
-	} {
-		if option.isSet && !storage.Supports(b.Bucket, option.needs) {
-			return errUnsupported("NewWriter", "the store does not support "+option.name)
-		}
+	if o.IfNotExist && !storage.Supports(b.Bucket, storage.ConditionalCreate) {
+		return newUnsupported("NewWriter", "the store does not support IfNotExist")
+	}
+	if len(o.Metadata) > 0 && !storage.Supports(b.Bucket, storage.Metadata) {
+		return newUnsupported("NewWriter", "the store does not support Metadata")
+	}
+	hasProperties := o.CacheControl != "" || o.ContentDisposition != "" ||
+		o.ContentEncoding != "" || o.ContentLanguage != ""
+	if hasProperties && !storage.Supports(b.Bucket, storage.ContentProperties) {
+		return newUnsupported("NewWriter",
+			"the store does not support CacheControl, ContentDisposition, ContentEncoding and ContentLanguage")
 	}
 	return nil
 }
@@ -66,23 +65,25 @@ func (b *bucket) uploadOptions(
 		opts = append(opts, storage.WithMetadata(metadata))
 	}
 
-	for _, property := range []struct {
-		value  string
-		option func(string) storage.WriteOption
-	}{
-		{o.CacheControl, storage.WithCacheControl}, {o.ContentDisposition, storage.WithContentDisposition},
-		{o.ContentEncoding, storage.WithContentEncoding}, {o.ContentLanguage, storage.WithContentLanguage},
-	} {
-		if property.value != "" {
-			opts = append(opts, property.option(property.value))
-		}
+	if o.CacheControl != "" {
+		opts = append(opts, storage.WithCacheControl(o.CacheControl))
+	}
+	if o.ContentDisposition != "" {
+		opts = append(opts, storage.WithContentDisposition(o.ContentDisposition))
+	}
+	if o.ContentEncoding != "" {
+		opts = append(opts, storage.WithContentEncoding(o.ContentEncoding))
+	}
+	if o.ContentLanguage != "" {
+		opts = append(opts, storage.WithContentLanguage(o.ContentLanguage))
 	}
 
 	if o.IfNotExist {
 		opts = append(opts, storage.IfAbsent())
 	}
 	if o.BufferSize >= leastPart && storage.Supports(b.Bucket, storage.MultipartUploads) {
-		opts = append(opts, storage.WithPartSize(int64(o.BufferSize/partUnit*partUnit)))
+		wholeUnits := o.BufferSize / partUnit
+		opts = append(opts, storage.WithPartSize(int64(wholeUnits*partUnit)))
 	}
 	if o.MaxConcurrency > 0 {
 		opts = append(opts, storage.WithConcurrency(o.MaxConcurrency))
@@ -102,12 +103,12 @@ func mediaType(contentType string) string {
 
 // A writer is a write in progress.
 type writer struct {
-	ctx      context.Context
+	ctx      context.Context // the Go CDK passes it only to NewTypedWriter
 	bucket   storage.Bucket
 	key      string
 	opts     []storage.UploadOption
-	writer   *storage.Writer
-	uploaded bool // true if Upload was called, so that Close has nothing to store
+	writer   *storage.Writer // nil before the first Write
+	uploaded bool            // true if Upload was called, so that Close has nothing to store
 }
 
 // open begins the upload, when the first bytes are written.
