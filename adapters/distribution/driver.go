@@ -57,11 +57,11 @@ type opener struct{}
 func (opener) Create(ctx context.Context, parameters map[string]any) (registry.StorageDriver, error) {
 	address, ok := parameters["address"].(string)
 	if !ok || address == "" {
-		return nil, failed(storage.InvalidArgument, "parameter address must be the address of a bucket")
+		return nil, newError(storage.InvalidArgument, "parameter address must be the address of a bucket")
 	}
 	for parameter := range parameters {
 		if parameter != "address" {
-			return nil, failed(storage.InvalidArgument, fmt.Sprintf("parameter %s is unknown; only address is known", parameter))
+			return nil, newError(storage.InvalidArgument, fmt.Sprintf("parameter %s is unknown; only address is known", parameter))
 		}
 	}
 	b, err := storage.Open(ctx, address)
@@ -75,7 +75,8 @@ func (opener) Create(ctx context.Context, parameters map[string]any) (registry.S
 	return d, nil
 }
 
-func failed(code storage.Code, text string) error {
+// newError returns an error of New, or of opening the address in a configuration.
+func newError(code storage.Code, text string) error {
 	return &storage.Error{Code: code, Op: "distribution.New", Err: errors.New(text)}
 }
 
@@ -83,10 +84,10 @@ func failed(code storage.Code, text string) error {
 // InvalidArgument. If b lacks [storage.OpenUploads], New fails with Unsupported.
 func New(b storage.Bucket) (registry.StorageDriver, error) {
 	if b == nil {
-		return nil, failed(storage.InvalidArgument, "bucket must not be nil")
+		return nil, newError(storage.InvalidArgument, "bucket must not be nil")
 	}
 	if !storage.Supports(b, storage.OpenUploads) {
-		return nil, failed(storage.Unsupported, "the bucket must have open uploads")
+		return nil, newError(storage.Unsupported, "the bucket must have open uploads")
 	}
 	return &base.Base{StorageDriver: &driver{b}}, nil
 }
@@ -99,23 +100,28 @@ func (*driver) Name() string { return name }
 // keyOf returns the key of a path. For the root, it returns "". The result is unique, because the
 // registry's paths contain no "~".
 func keyOf(path string) string {
-	return strings.TrimSuffix(strings.ReplaceAll(strings.TrimPrefix(path, "/")+"/", "./", ".~/"), "/")
+	// With a slash at the end, the last name is escaped like the others.
+	names := strings.TrimPrefix(path, "/") + "/"
+	escaped := strings.ReplaceAll(names, "./", ".~/")
+	return strings.TrimSuffix(escaped, "/")
 }
 
+// pathOf returns the path whose key is the given one.
 func pathOf(key string) string {
-	return "/" + strings.TrimSuffix(strings.ReplaceAll(key+"/", ".~/", "./"), "/")
+	names := strings.ReplaceAll(key+"/", ".~/", "./")
+	return "/" + strings.TrimSuffix(names, "/")
 }
 
-// below returns the prefix of all keys in a folder.
-func below(path string) string {
+// folderPrefix returns the prefix of all keys in a folder.
+func folderPrefix(path string) string {
 	if path == "/" {
 		return ""
 	}
 	return keyOf(path) + "/"
 }
 
-// told converts an error for this path to the error that the registry expects.
-func told(path string, err error) error {
+// convertError converts an error for this path to the error that the registry expects.
+func convertError(path string, err error) error {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return registry.PathNotFoundError{Path: path}
 	}
@@ -124,7 +130,7 @@ func told(path string, err error) error {
 
 func (d *driver) GetContent(ctx context.Context, path string) ([]byte, error) {
 	content, _, err := storage.ReadAll(ctx, d.bucket, keyOf(path))
-	return content, told(path, err)
+	return content, convertError(path, err)
 }
 
 func (d *driver) PutContent(ctx context.Context, path string, content []byte) error {
@@ -142,42 +148,52 @@ func (d *driver) Reader(ctx context.Context, path string, offset int64) (io.Read
 	case storage.RangeNotSatisfiable:
 		return io.NopCloser(strings.NewReader("")), nil
 	}
-	return nil, told(path, err)
+	return nil, convertError(path, err)
 }
 
 // Move moves a file. If the store cannot rename, it copies the object and removes the source.
 func (d *driver) Move(ctx context.Context, src, dst string) error {
 	_, err := storage.Move(ctx, d.bucket, keyOf(src), keyOf(dst))
-	return told(src, err)
+	return convertError(src, err)
 }
 
 // Delete removes a file, or a folder with everything below it. It also aborts unfinished uploads
 // there.
 func (d *driver) Delete(ctx context.Context, path string) error {
 	key := keyOf(path)
-	n, err := storage.RemoveMatching(ctx, d.bucket, func(entry storage.ListEntry) bool {
-		if file, unfinished := strings.CutSuffix(entry.Key, stateSuffix); unfinished {
+	abortUnfinished := func(entry storage.ListEntry) bool {
+		if file, isState := strings.CutSuffix(entry.Key, stateSuffix); isState {
 			d.abort(ctx, file)
 		}
 		return true
-	}, storage.WithPrefix(key+"/"))
+	}
+	removed, err := storage.RemoveMatching(ctx, d.bucket, abortUnfinished, storage.WithPrefix(key+"/"))
 	if err != nil {
 		return err
 	}
+	found := removed > 0
+
 	exists, err := d.bucket.Exists(ctx, key)
-	if err == nil && exists {
-		n++
-		err = d.bucket.Remove(ctx, key)
+	if err != nil {
+		return err
 	}
-	if err == nil && d.abort(ctx, key) {
-		// A registry that died during Commit may leave the upload of a complete file.
-		n++
-		err = d.bucket.Remove(ctx, key+stateSuffix)
+	if exists {
+		found = true
+		if err := d.bucket.Remove(ctx, key); err != nil {
+			return err
+		}
 	}
-	if err == nil && n == 0 {
-		err = registry.PathNotFoundError{Path: path}
+	// A registry that died during Commit may leave the upload of a complete file.
+	if d.abort(ctx, key) {
+		found = true
+		if err := d.bucket.Remove(ctx, key+stateSuffix); err != nil {
+			return err
+		}
 	}
-	return err
+	if !found {
+		return registry.PathNotFoundError{Path: path}
+	}
+	return nil
 }
 
 // RedirectURL returns a signed URL from which a client can download the file. It is valid for the
@@ -188,7 +204,7 @@ func (d *driver) RedirectURL(r *http.Request, path string) (string, error) {
 	}
 	signedURL, err := d.bucket.SignedDownloadURL(r.Context(), keyOf(path))
 	if err != nil {
-		return "", told(path, err)
+		return "", convertError(path, err)
 	}
 	if len(signedURL.Header) > 0 {
 		// A redirect cannot send headers with the URL.

@@ -5,40 +5,49 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	registry "github.com/distribution/distribution/v3/registry/storage/driver"
 
 	"github.com/omnibucket/storage"
 )
 
-func fileInfo(path string, size int64, a *storage.Attrs) registry.FileInfo {
-	info := registry.FileInfoFields{Path: path, Size: size, IsDir: a == nil}
-	if a != nil {
-		info.ModTime = a.Modified
+// fileInfo describes a file.
+func fileInfo(path string, size int64, modified time.Time) registry.FileInfo {
+	return registry.FileInfoInternal{
+		FileInfoFields: registry.FileInfoFields{Path: path, Size: size, ModTime: modified},
 	}
-	return registry.FileInfoInternal{FileInfoFields: info}
 }
 
+// folderInfo describes a folder, which has no size and no time.
+func folderInfo(path string) registry.FileInfo {
+	return registry.FileInfoInternal{
+		FileInfoFields: registry.FileInfoFields{Path: path, IsDir: true},
+	}
+}
+
+// Stat describes a file or, if there is none, the folder with this path.
 func (d *driver) Stat(ctx context.Context, path string) (registry.FileInfo, error) {
 	if path == "/" {
-		return fileInfo(path, 0, nil), nil
+		return folderInfo(path), nil
 	}
-	a, err := d.bucket.Attrs(ctx, keyOf(path))
+	attrs, err := d.bucket.Attrs(ctx, keyOf(path))
 	if err == nil {
-		return fileInfo(path, a.Size, a), nil
+		return fileInfo(path, attrs.Size, attrs.Modified), nil
 	}
 	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return nil, err
 	}
-	for _, listErr := range d.bucket.List(ctx, storage.WithPrefix(below(path)), storage.WithLimit(1)) {
+	for _, listErr := range d.bucket.List(ctx, storage.WithPrefix(folderPrefix(path)), storage.WithLimit(1)) {
 		if listErr != nil {
 			return nil, listErr
 		}
-		return fileInfo(path, 0, nil), nil
+		return folderInfo(path), nil
 	}
-	return nil, told(path, err)
+	return nil, convertError(path, err)
 }
 
+// List returns the paths of the files and folders directly in a folder.
 func (d *driver) List(ctx context.Context, path string) ([]string, error) {
 	children, err := d.children(ctx, path)
 	if err != nil {
@@ -57,22 +66,27 @@ func (d *driver) List(ctx context.Context, path string) ([]string, error) {
 // with only a marker exists and is empty.
 func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo, error) {
 	var children []registry.FileInfo
-	ok := path == "/"
-	for entry, err := range d.bucket.List(ctx, storage.WithPrefix(below(path)), storage.WithDelimiter("/")) {
+	exists := path == "/"
+	prefix := folderPrefix(path)
+	for entry, err := range d.bucket.List(ctx, storage.WithPrefix(prefix), storage.WithDelimiter("/")) {
 		if err != nil {
 			return nil, err
 		}
-		ok = true
-		if strings.TrimSuffix(strings.TrimPrefix(entry.Key, below(path)), "/") == "" {
+		exists = true
+		name := strings.TrimPrefix(entry.Key, prefix)
+		if name == "" || name == "/" {
 			continue
 		}
-		if folder, ok := strings.CutSuffix(entry.Key, "/"); ok {
-			children = append(children, fileInfo(pathOf(folder), 0, nil))
-		} else if !strings.HasSuffix(entry.Key, stateSuffix) {
-			children = append(children, fileInfo(pathOf(entry.Key), entry.Size, &storage.Attrs{Modified: entry.Modified}))
+		if folder, isFolder := strings.CutSuffix(entry.Key, "/"); isFolder {
+			children = append(children, folderInfo(pathOf(folder)))
+			continue
 		}
+		if strings.HasSuffix(entry.Key, stateSuffix) {
+			continue
+		}
+		children = append(children, fileInfo(pathOf(entry.Key), entry.Size, entry.Modified))
 	}
-	if !ok {
+	if !exists {
 		return nil, registry.PathNotFoundError{Path: path}
 	}
 	slices.SortFunc(children, func(a, b registry.FileInfo) int { return strings.Compare(a.Path(), b.Path()) })
@@ -89,44 +103,53 @@ func (d *driver) Walk(
 		option(&o)
 	}
 	children, err := d.children(ctx, path)
-	if err == nil {
-		err = d.walk(ctx, children, ordered(o.StartAfterHint), f)
+	if err != nil {
+		return err
 	}
+	err = d.walk(ctx, children, sortText(o.StartAfterHint), f)
 	if errors.Is(err, registry.ErrFilledBuffer) {
+		// The caller has as many paths as it wants.
 		return nil
 	}
 	return err
 }
 
-// ordered converts a path to a text that can be compared: the texts sort in the order in which Walk
+// sortText converts a path to a text that can be compared: the texts sort in the order in which Walk
 // visits the paths.
-func ordered(path string) string { return strings.ReplaceAll(path, "/", "\x00") }
+func sortText(path string) string { return strings.ReplaceAll(path, "/", "\x00") }
 
+// walk visits children, and what is below them. startAfter is the sortText of the path after which it
+// begins, or "".
 func (d *driver) walk(ctx context.Context, children []registry.FileInfo, startAfter string, f registry.WalkFn) error {
 	for _, child := range children {
-		dir := ordered(child.Path())
-		// the path after which Walk begins is this child or is below it
-		around := strings.HasPrefix(startAfter+"\x00", dir+"\x00")
-		if dir <= startAfter && !around {
+		text := sortText(child.Path())
+		// If the walk begins after this child, or after a path below it, the child itself was visited.
+		hasStart := strings.HasPrefix(startAfter+"\x00", text+"\x00")
+		if !hasStart && text <= startAfter {
 			continue
 		}
-		if !around {
-			if err := f(child); errors.Is(err, registry.ErrSkipDir) {
+		if !hasStart {
+			err := f(child)
+			if errors.Is(err, registry.ErrSkipDir) {
 				continue
-			} else if err != nil {
+			}
+			if err != nil {
 				return err
 			}
 		}
 		if !child.IsDir() {
 			continue
 		}
-		below, err := d.children(ctx, child.Path())
+
+		grandchildren, err := d.children(ctx, child.Path())
 		if _, ok := errors.AsType[registry.PathNotFoundError](err); ok {
+			// The folder was removed meanwhile.
 			continue
-		} else if err == nil {
-			err = d.walk(ctx, below, startAfter, f)
 		}
 		if err != nil {
+			return err
+		}
+		if err := d.walk(ctx, grandchildren, startAfter, f); err != nil {
 			return err
 		}
 	}

@@ -47,14 +47,22 @@ func (d *driver) Writer(ctx context.Context, path string, hasMore bool) (registr
 		return w, nil
 	}
 	err := w.resume()
+	if err == nil {
+		return w, nil
+	}
 	if storage.CodeOf(err) != storage.ObjectNotFound {
-		return w, err
+		return nil, err
 	}
-	a, err := d.bucket.Attrs(ctx, w.key)
-	if err == nil && a.Size > 0 {
-		return nil, fmt.Errorf("%s is committed, and has %d bytes: it cannot grow", path, a.Size)
+
+	// There is no unfinished file. An empty file may grow, because it has no content to keep.
+	attrs, err := d.bucket.Attrs(ctx, w.key)
+	if err != nil {
+		return nil, convertError(path, err)
 	}
-	return w, told(path, err)
+	if attrs.Size > 0 {
+		return nil, fmt.Errorf("%s is committed, and has %d bytes: it cannot grow", path, attrs.Size)
+	}
+	return w, nil
 }
 
 // resume reads the state of an unfinished file.
@@ -73,6 +81,7 @@ func (w *writer) resume() error {
 
 func (w *writer) Size() int64 { return w.state.Sent + int64(w.tail.Len()) }
 
+// Write keeps the bytes in memory, and stores each complete part.
 func (w *writer) Write(p []byte) (written int, err error) {
 	if w.ended {
 		return 0, errEnded
@@ -93,17 +102,25 @@ func (w *writer) Write(p []byte) (written int, err error) {
 }
 
 // open continues the multipart upload of the file. If there is none, it begins one.
-func (w *writer) open(ctx context.Context) (err error) {
-	switch {
-	case w.upload != nil:
-	case w.state.Token != "":
-		w.upload, err = storage.ContinueUpload(ctx, w.driver.bucket, w.state.Token)
-	default:
-		if w.upload, err = storage.BeginUpload(ctx, w.driver.bucket, w.key); err == nil {
-			w.state.Token = w.upload.Token()
-		}
+func (w *writer) open(ctx context.Context) error {
+	if w.upload != nil {
+		return nil
 	}
-	return err
+	if w.state.Token != "" {
+		upload, err := storage.ContinueUpload(ctx, w.driver.bucket, w.state.Token)
+		if err != nil {
+			return err
+		}
+		w.upload = upload
+		return nil
+	}
+	upload, err := storage.BeginUpload(ctx, w.driver.bucket, w.key)
+	if err != nil {
+		return err
+	}
+	w.upload = upload
+	w.state.Token = upload.Token()
+	return nil
 }
 
 // putPart stores the bytes in memory as the next part. If it fails, the bytes stay in memory.
@@ -149,8 +166,13 @@ func (w *writer) fitsPart() bool {
 		return false
 	}
 	limits := w.upload.Limits()
+	if limits.Equal {
+		// Only a part of partSize fits, and putPart has stored those.
+		return false
+	}
 	size := int64(w.tail.Len())
-	return size > 0 && size >= limits.MinSize && !limits.Equal && size%max(limits.Unit, 1) == 0
+	unit := max(limits.Unit, 1)
+	return size > 0 && size >= limits.MinSize && size%unit == 0
 }
 
 // Commit makes the file from all bytes that were written. If it fails, it may be called again.
@@ -158,14 +180,17 @@ func (w *writer) Commit(ctx context.Context) error {
 	if w.ended {
 		return errEnded
 	}
-	err := w.commit(ctx)
-	if err == nil {
-		err = w.driver.bucket.Remove(ctx, w.key+stateSuffix)
+	if err := w.commit(ctx); err != nil {
+		return err
 	}
-	w.ended = err == nil
-	return err
+	if err := w.driver.bucket.Remove(ctx, w.key+stateSuffix); err != nil {
+		return err
+	}
+	w.ended = true
+	return nil
 }
 
+// commit stores the file, and leaves its state.
 func (w *writer) commit(ctx context.Context) error {
 	if w.state.Parts == 0 {
 		_, err := w.driver.bucket.Upload(ctx, w.key, bytes.NewReader(w.tail.Bytes()))
