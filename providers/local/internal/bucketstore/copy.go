@@ -52,7 +52,8 @@ func (o *Objects) copyFile(
 	return o.save(ctx, key, st, c)
 }
 
-// Move renames the file of an object to a key without an object.
+// Move renames the file of an object to a key without an object. If a rename is not enough, it fails
+// with Unsupported.
 func (o *Objects) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
 	var attrs *storage.Attrs
 	err := o.tree.Retry(ctx, func() error {
@@ -61,7 +62,7 @@ func (o *Objects) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Att
 			return err
 		}
 		_ = f.Close()
-		if a == nil || a.ContentType == "" || a.PublicRead || f.Meta.Links > 1 || o.reader.WritesVisible() {
+		if !o.isMovable(f.Meta, a) {
 			return storage.Unsupported
 		}
 		attrs = o.reader.AttrsOf(r.Key, f.Meta, a)
@@ -73,33 +74,36 @@ func (o *Objects) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Att
 	return attrs, nil
 }
 
+// isMovable reports whether an object can be moved by a rename, as far as its file and its attributes
+// tell. attrs is nil if another program has created the file.
+func (o *Objects) isMovable(meta osdir.Meta, attrs *objectfile.Attrs) bool {
+	if attrs == nil || attrs.ContentType == "" {
+		// The key implies the content type, and a rename changes the key.
+		return false
+	}
+	if attrs.PublicRead {
+		// A moved object is not public, and a rename would keep the attribute.
+		return false
+	}
+	if meta.Links > 1 {
+		// The file also has another name.
+		return false
+	}
+	return !o.reader.WritesVisible()
+}
+
 // moveOnce moves the object if its file still has the stat result meta. Otherwise it returns
 // ErrAgain.
 func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdir.Meta) error {
+	// OpenObject has opened the object at r.From, so that key has a location.
 	src, _ := o.tree.Names().Locate(r.From)
 	dst, ok := o.tree.Names().Locate(r.Key)
 	if !ok {
 		return argument.Invalid("key", "must not have an empty segment", "")
 	}
 
-	target, err := o.makeDirs(ctx, r.Key, dst)
-	if err != nil {
-		return err
-	}
-
-	source, err := o.tree.Open(src.Dir)
-	if err == nil {
-		err = o.moveLocked(ctx, r, o.Candidates(src, source), o.Candidates(dst, target), meta)
-		if err == nil {
-			err = bucketdir.UnknownOutcome(errors.Join(o.tree.Flush(target), o.tree.Flush(source)))
-		}
-		o.tree.CloseDir(source)
-	} else if osdir.IsNoFile(err) {
-		err = bucketdir.ErrAgain
-	}
-
-	// Close first, because Windows does not remove an open directory.
-	o.tree.CloseDir(target)
+	err := o.moveFile(ctx, r, src, dst, meta)
+	// Remove the directories that are empty now.
 	o.tree.Prune(ctx, src.Dir, "")
 	if err != nil {
 		o.tree.Prune(ctx, dst.Dir, "")
@@ -107,6 +111,34 @@ func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdi
 	return err
 }
 
+// moveFile opens the directories of both keys, and renames the file. It closes the directories before
+// it returns, because Windows does not remove an open directory.
+func (o *Objects) moveFile(
+	ctx context.Context, r *driver.MoveRequest, src, dst bucketdir.Location, meta osdir.Meta,
+) error {
+	target, err := o.makeDirs(ctx, r.Key, dst)
+	if err != nil {
+		return err
+	}
+	defer o.tree.CloseDir(target)
+
+	source, err := o.tree.Open(src.Dir)
+	if osdir.IsNoFile(err) {
+		return bucketdir.ErrAgain
+	}
+	if err != nil {
+		return err
+	}
+	defer o.tree.CloseDir(source)
+
+	if err := o.moveLocked(ctx, r, o.Candidates(src, source), o.Candidates(dst, target), meta); err != nil {
+		return err
+	}
+	return bucketdir.UnknownOutcome(errors.Join(o.tree.Flush(target), o.tree.Flush(source)))
+}
+
+// moveLocked locks both keys, checks that the object can still be moved, and renames its file. If the
+// file no longer has the stat result meta, it returns ErrAgain.
 func (o *Objects) moveLocked(
 	ctx context.Context, r *driver.MoveRequest, src, dst *objectfile.Candidates, meta osdir.Meta,
 ) error {
@@ -130,28 +162,17 @@ func (o *Objects) moveLocked(
 		return err
 	}
 	old, err := dst.Find()
-	if err == nil {
-		err = o.reader.CheckWrite(old, r.Condition)
-	}
 	if err != nil {
 		return err
 	}
-
-	// A rename would lose the attributes in the sidecar beside the object. So moveLocked fails with
-	// Unsupported.
-	visible, err := src.HasVisible()
-	if err != nil {
+	if err := o.reader.CheckWrite(old, r.Condition); err != nil {
 		return err
 	}
-
-	isOtherFile := file.Found() && (file.Dir != src.Plain || file.Base != src.Location.Base)
-	current, err := src.Plain.Stat(src.Location.Base)
-	if old.Found() || o.tree.KeepsVersions() || isOtherFile || visible || err == nil && current.Kind == osdir.KindLink {
+	if old.Found() || o.tree.KeepsVersions() {
 		return storage.Unsupported
 	}
-	if !file.Found() || err != nil || current.Ino != meta.Ino || current.MTime != meta.MTime || current.Size != meta.Size {
-		// The file was replaced or removed meanwhile.
-		return bucketdir.ErrAgain
+	if err := checkMove(src, file, meta); err != nil {
+		return err
 	}
 
 	if err := src.RemoveOthers(ctx); err != nil {
@@ -161,6 +182,37 @@ func (o *Objects) moveLocked(
 		return err
 	}
 	return bucketdir.UnknownOutcome(o.tree.CheckPlace())
+}
+
+// checkMove checks file, the source of a move, which may be the zero value. If a rename would not move
+// the object with all of its attributes, it fails with Unsupported. If the file was replaced or
+// removed since it had the stat result meta, it fails with ErrAgain.
+func checkMove(src *objectfile.Candidates, file objectfile.ObjectFile, meta osdir.Meta) error {
+	visible, err := src.HasVisible()
+	if err != nil {
+		return err
+	}
+	if visible {
+		// A rename would lose the attributes in the sidecar beside the object.
+		return storage.Unsupported
+	}
+
+	hasPlainName := file.Dir == src.Plain && file.Base == src.Location.Base
+	if file.Found() && !hasPlainName {
+		return storage.Unsupported
+	}
+	current, err := src.Plain.Stat(src.Location.Base)
+	if err == nil && current.Kind == osdir.KindLink {
+		return storage.Unsupported
+	}
+
+	if !file.Found() || err != nil {
+		return bucketdir.ErrAgain
+	}
+	if current.Ino != meta.Ino || current.MTime != meta.MTime || current.Size != meta.Size {
+		return bucketdir.ErrAgain
+	}
+	return nil
 }
 
 // source opens the source of a copy. If the source no longer has the revision that the caller has
@@ -177,11 +229,12 @@ func (o *Objects) source(ctx context.Context, ref driver.ObjectRef) (*osdir.File
 	return f, a, nil
 }
 
-// MissingSource returns the error for a missing source. If the engine has seen the source, the error
-// is Changed. Otherwise it is err.
+// MissingSource returns the error for a source of a copy that could not be opened because of err. If
+// the engine has seen a source that is missing now, the error is Changed. Otherwise it is err.
 func MissingSource(ref driver.ObjectRef, err error) error {
-	if code := storage.CodeOf(err); ref.Revision != "" &&
-		(code == storage.ObjectNotFound || code == storage.BucketNotFound) {
+	code := storage.CodeOf(err)
+	isMissing := code == storage.ObjectNotFound || code == storage.BucketNotFound
+	if isMissing && ref.Revision != "" {
 		return storage.Changed
 	}
 	return err

@@ -17,19 +17,24 @@ func (o *Objects) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if !ok {
 		return o.tree.CheckPlace()
 	}
-	var err error
 	if o.tree.KeepsVersions() {
 		// Even a missing key gets a delete marker.
-		err = o.tree.Initialize()
-	} else if err = o.initializeFor(l); err == storage.ObjectNotFound {
-		return nil
-	}
-	if err != nil {
-		return err
+		if err := o.tree.Initialize(); err != nil {
+			return err
+		}
+	} else {
+		err := o.initializeFor(l)
+		if err == storage.ObjectNotFound {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return o.tree.Retry(ctx, func() error { return o.deleteOnce(ctx, l, r) })
 }
 
+// deleteOnce makes one attempt of Delete. If another process interferes, it fails with ErrAgain.
 func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *driver.DeleteRequest) error {
 	var dir *osdir.Dir
 	var err error
@@ -48,11 +53,11 @@ func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *drive
 	})
 	defer closePlain()
 
-	ok, err := o.deleteLocked(ctx, dir, l, r)
+	hasChanged, err := o.deleteLocked(ctx, dir, l, r)
 	if err != nil {
 		return err
 	}
-	if !ok {
+	if !hasChanged {
 		return o.tree.CheckPlace()
 	}
 	if dir != nil {
@@ -70,9 +75,11 @@ func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *drive
 	return nil
 }
 
+// deleteLocked locks the key, and removes the object or the version that r names. The result
+// hasChanged is true if the caller must flush dir, and remove it if it is empty now.
 func (o *Objects) deleteLocked(
 	ctx context.Context, dir *osdir.Dir, l bucketdir.Location, r *driver.DeleteRequest,
-) (bool, error) {
+) (hasChanged bool, err error) {
 	unlock, err := o.locks.Lock(ctx, r.Key)
 	if err != nil {
 		return false, err
@@ -93,15 +100,26 @@ func (o *Objects) deleteLocked(
 		return false, err
 	}
 
+	if r.Version == "" {
+		return o.deleteCurrent(ctx, candidates, r, current)
+	}
 	if objectfile.IsMarker(r.Version) {
 		return true, o.deleteMarker(ctx, candidates, r, current)
 	}
-	if r.Version != "" && (!current.Found() || objectfile.VersionOf(current.Meta) != r.Version) {
-		return false, o.noncurrent.deleteVersion(ctx, r)
+	if current.Found() && objectfile.VersionOf(current.Meta) == r.Version {
+		return o.deleteCurrentVersion(ctx, candidates, r, current)
 	}
+	return false, o.noncurrent.deleteVersion(ctx, r)
+}
 
+// deleteCurrent removes the current object. If the bucket keeps versions, the object becomes a
+// noncurrent version below a delete marker. The result is that of deleteLocked.
+func (o *Objects) deleteCurrent(
+	ctx context.Context, candidates *objectfile.Candidates, r *driver.DeleteRequest, current objectfile.ObjectFile,
+) (hasChanged bool, err error) {
+	keepsVersions := o.tree.KeepsVersions()
 	if !current.Found() {
-		if o.tree.KeepsVersions() && r.Condition.Revision == "" {
+		if keepsVersions && r.Condition.Revision == "" {
 			return false, o.noncurrent.MarkRemoved(ctx, r.Key, current)
 		}
 		return false, nil
@@ -114,37 +132,65 @@ func (o *Objects) deleteLocked(
 	if err := candidates.Adopt(ctx, current); err != nil {
 		return false, err
 	}
-
-	if r.Version != "" {
-		if err := o.reader.CheckRemovable(current, r.BypassGovernance); err != nil {
-			return false, err
-		}
-	}
-
 	if err := candidates.DropVisible(ctx); err != nil {
 		return false, err
 	}
-	if r.Version != "" || !o.tree.KeepsVersions() {
-		if err := o.removed.addFile(ctx, r.Key, current); err != nil {
-			return false, err
-		}
-	}
 
-	if r.Version != "" {
-		isPromoted, err := o.noncurrent.promote(ctx, r.Key, current)
-		if isPromoted && err == nil && o.reader.WritesVisible() {
-			err = candidates.RewriteVisible(ctx, current)
-		}
-		if isPromoted || err != nil {
-			return false, err
-		}
-	} else if o.tree.KeepsVersions() {
+	if keepsVersions {
 		if err := o.noncurrent.MarkRemoved(ctx, r.Key, current); err != nil {
 			return false, err
 		}
 		return true, candidates.Remove(ctx)
 	}
+	if err := o.removed.addFile(ctx, r.Key, current); err != nil {
+		return false, err
+	}
+	return o.removeCurrent(ctx, candidates, current)
+}
 
+// deleteCurrentVersion permanently removes the version that is the current object. The newest
+// noncurrent version becomes current, unless it is a delete marker. The result is that of
+// deleteLocked.
+func (o *Objects) deleteCurrentVersion(
+	ctx context.Context, candidates *objectfile.Candidates, r *driver.DeleteRequest, current objectfile.ObjectFile,
+) (hasChanged bool, err error) {
+	if err := o.reader.CheckWrite(current, r.Condition); err != nil {
+		return false, err
+	}
+	defer o.reader.HoldInode(current)()
+
+	// Adopt the attributes before the check, because they may contain the retention.
+	if err := candidates.Adopt(ctx, current); err != nil {
+		return false, err
+	}
+	if err := o.reader.CheckRemovable(current, r.BypassGovernance); err != nil {
+		return false, err
+	}
+	if err := candidates.DropVisible(ctx); err != nil {
+		return false, err
+	}
+	if err := o.removed.addFile(ctx, r.Key, current); err != nil {
+		return false, err
+	}
+
+	isPromoted, err := o.noncurrent.promote(ctx, r.Key, current)
+	if err != nil {
+		return false, err
+	}
+	if !isPromoted {
+		return o.removeCurrent(ctx, candidates, current)
+	}
+	if !o.reader.WritesVisible() {
+		return false, nil
+	}
+	return false, candidates.RewriteVisible(ctx, current)
+}
+
+// removeCurrent removes the files of the current object, and then its sidecar. The result is that of
+// deleteLocked.
+func (o *Objects) removeCurrent(
+	ctx context.Context, candidates *objectfile.Candidates, current objectfile.ObjectFile,
+) (hasChanged bool, err error) {
 	if err := candidates.Remove(ctx); err != nil {
 		return false, err
 	}
@@ -163,15 +209,20 @@ func (o *Objects) deleteMarker(
 		return bucketdir.UnlessAbsent(err)
 	}
 	defer o.tree.CloseDir(d)
+
 	versions, err := o.noncurrent.noncurrentVersions(r.Key, current)
 	if err != nil {
 		return err
 	}
-	if !current.Found() && len(versions) > 1 && versions[0] == r.Version && !objectfile.IsMarker(versions[1]) {
-		if err := candidates.Restore(ctx, d, versions[1]); err != nil {
-			return err
+	if !current.Found() && len(versions) > 1 && versions[0] == r.Version {
+		previous := versions[1]
+		if !objectfile.IsMarker(previous) {
+			if err := candidates.Restore(ctx, d, previous); err != nil {
+				return err
+			}
 		}
 	}
+
 	if err := o.noncurrent.unlinkVersion(ctx, d, r.Version); err != nil {
 		return err
 	}

@@ -54,7 +54,8 @@ func (o *Objects) openForRead(ctx context.Context, r *driver.GetRequest) (*osdir
 }
 
 // OpenObject opens the current object or, if version is not "", that version. It also reads the
-// attributes.
+// attributes, which are nil if another program has created the file. The caller must close the
+// file.
 func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.File, *objectfile.Attrs, error) {
 	if err := objectfile.CheckVersion(version); err != nil {
 		return nil, nil, err
@@ -64,44 +65,90 @@ func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.F
 		return nil, nil, o.tree.NotFoundError()
 	}
 
-	var file *osdir.File
-	var attributes *objectfile.Attrs
-	err := bucketdir.Retry(ctx, func() error {
-		f, err := o.reader.OpenCurrent(l)
-		if version != "" && (f == nil || objectfile.VersionOf(f.Meta) != version) && err == nil {
-			if f != nil {
-				_ = f.Close()
-			}
-			f, err = o.noncurrent.openVersion(key, version)
+	var f *osdir.File
+	var attrs *objectfile.Attrs
+	err := bucketdir.Retry(ctx, func() (err error) {
+		if version == "" {
+			f, attrs, err = o.openCurrent(l)
+		} else {
+			f, attrs, err = o.openVersion(l, key, version)
 		}
-		if err != nil {
-			return err
-		}
-		if f == nil {
-			return o.tree.NotFoundError()
-		}
-
-		a, err := o.reader.AttrsOfFile(f)
-		attrs := a
-		if err == nil && version == "" && (a == nil || o.reader.Forgets()) {
-			a, err = o.reader.VisibleOr(attrs, l, f.Meta)
-			if err == nil && a != attrs && !o.reader.IsStillCurrent(l, f) {
-				a = nil
-			}
-		}
-
-		if err == nil && (a != nil || version != "" || o.reader.IsStillCurrent(l, f)) {
-			file = f
-			attributes = a
-			return nil
-		}
-		_ = f.Close()
-		if err != nil {
-			return err
-		}
-		return bucketdir.ErrAgain
+		return err
 	})
-	return file, attributes, err
+	return f, attrs, err
+}
+
+// openCurrent opens the current object and reads its attributes. If the object is replaced or
+// removed meanwhile, it may fail with ErrAgain.
+func (o *Objects) openCurrent(l bucketdir.Location) (*osdir.File, *objectfile.Attrs, error) {
+	f, err := o.reader.OpenCurrent(l)
+	if err != nil {
+		return nil, nil, err
+	}
+	if f == nil {
+		return nil, nil, o.tree.NotFoundError()
+	}
+	attrs, err := o.currentAttrs(l, f)
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, err
+	}
+	return f, attrs, nil
+}
+
+// currentAttrs reads the attributes of the open file f, which was the current object at l. If f has
+// none, it returns nil. If f is no longer the current object, it may fail with ErrAgain.
+func (o *Objects) currentAttrs(l bucketdir.Location, f *osdir.File) (*objectfile.Attrs, error) {
+	stored, err := o.reader.AttrsOfFile(f)
+	if err != nil {
+		return nil, err
+	}
+	if stored != nil && !o.reader.Forgets() {
+		return stored, nil
+	}
+
+	attrs, err := o.reader.VisibleOr(stored, l, f.Meta)
+	if err != nil {
+		return nil, err
+	}
+	if attrs == stored && stored != nil {
+		return stored, nil
+	}
+	// Either there are no attributes, or they are from the visible sidecar. In both cases, f may have
+	// been replaced after it was opened: its attributes are lost then, or the sidecar is another
+	// object's.
+	if !o.reader.IsStillCurrent(l, f) {
+		return nil, bucketdir.ErrAgain
+	}
+	return attrs, nil
+}
+
+// openVersion opens a version of an object and reads its attributes. The version may be the current
+// object or a noncurrent version.
+func (o *Objects) openVersion(l bucketdir.Location, key, version string) (*osdir.File, *objectfile.Attrs, error) {
+	f, err := o.reader.OpenCurrent(l)
+	if err != nil {
+		return nil, nil, err
+	}
+	if f != nil && objectfile.VersionOf(f.Meta) != version {
+		_ = f.Close()
+		f = nil
+	}
+	if f == nil {
+		if f, err = o.noncurrent.openVersion(key, version); err != nil {
+			return nil, nil, err
+		}
+	}
+	if f == nil {
+		return nil, nil, o.tree.NotFoundError()
+	}
+
+	attrs, err := o.reader.AttrsOfFile(f)
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, err
+	}
+	return f, attrs, nil
 }
 
 // PublicRevision returns the revision of an object. If the object does not exist or is not public,

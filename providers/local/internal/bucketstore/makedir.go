@@ -14,9 +14,13 @@ func (o *Objects) makeDirs(ctx context.Context, key string, l bucketdir.Location
 	var d *osdir.Dir
 	err := bucketdir.Retry(ctx, func() (err error) {
 		d, err = o.tree.Open(l.Dir)
+		if err == nil {
+			return nil
+		}
 		if !osdir.IsNotExist(err) {
 			return bucketdir.Failure(err)
 		}
+
 		if err := o.tree.CheckPlace(); err != nil {
 			return err
 		}
@@ -26,11 +30,13 @@ func (o *Objects) makeDirs(ctx context.Context, key string, l bucketdir.Location
 		if err := o.tree.Mkdirs(l.Dir); err != nil {
 			return err
 		}
+		// The next round opens the directory.
 		return bucketdir.ErrAgain
 	})
 	return d, err
 }
 
+// makeParents creates the parent directories of key's object, from the outermost to the innermost.
 func (o *Objects) makeParents(ctx context.Context, key string) error {
 	for i := 0; i < len(key); i++ {
 		if key[i] != '/' {
@@ -58,16 +64,18 @@ func (o *Objects) makeParent(ctx context.Context, key string) error {
 		return bucketdir.AgainIfGone(err)
 	}
 	defer o.tree.CloseDir(parent)
+
 	m, err := o.tree.StatFollowing(parent, l.Base)
-	if err == nil && m.Kind == osdir.KindDir {
+	switch {
+	case err == nil && m.Kind == osdir.KindDir:
 		return o.tree.CheckSpelling(osdir.Join(l.Dir, l.Base))
+	case err == nil, osdir.LeadsOutside(err):
+		return bucketdir.AgainIfGone(o.moveFileAside(ctx, key, parent, l))
+	case osdir.IsNotExist(err):
+		return bucketdir.AgainIfGone(o.tree.MkdirIn(parent, l.Base))
+	default:
+		return bucketdir.Failure(err)
 	}
-	if err == nil || osdir.LeadsOutside(err) {
-		err = o.moveFileAside(ctx, key, parent, l)
-	} else if osdir.IsNotExist(err) {
-		err = o.tree.MkdirIn(parent, l.Base)
-	}
-	return bucketdir.AgainIfGone(err)
 }
 
 // moveFileAside renames a file to its alternate name, because its name is needed for a directory.

@@ -43,24 +43,26 @@ func (n *Noncurrent) MarkRemoved(ctx context.Context, key string, current object
 		if err != nil {
 			return err
 		}
-		offset := max(n.tree.Clock.Next().UnixNano(), newest+1)
+		markerTime := max(n.tree.Clock.Next().UnixNano(), newest+1)
 		if current.Found() {
 			// The time of the current object may be in the future.
-			offset = max(offset, current.Meta.MTime+1)
+			markerTime = max(markerTime, current.Meta.MTime+1)
 		}
-		return n.writeMarker(dst.PathOf(objectfile.MarkerOf(offset)))
+		return n.writeMarker(dst.PathOf(objectfile.MarkerOf(markerTime)))
 	})
 }
 
+// writeMarker creates the empty file of a delete marker, and flushes it to the disk unless
+// Config.NoSync is set.
 func (n *Noncurrent) writeMarker(path string) error {
 	f, err := n.tree.Root.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
-	if err == nil && n.tree.Sync {
+	if err != nil {
+		return err
+	}
+	if n.tree.Sync {
 		err = f.Sync()
 	}
-	if f != nil {
-		err = errors.Join(err, f.Close())
-	}
-	return err
+	return errors.Join(err, f.Close())
 }
 
 // newestTime returns the time of the newest version or delete marker in d, in nanoseconds. If d has
@@ -108,8 +110,10 @@ func isLeftover(name string, current objectfile.ObjectFile) bool {
 	if !current.Found() {
 		return false
 	}
-	return name == objectfile.VersionOf(current.Meta) ||
-		objectfile.IsMarker(name) && objectfile.VersionTime(name) > current.Meta.MTime
+	if objectfile.IsMarker(name) {
+		return objectfile.VersionTime(name) > current.Meta.MTime
+	}
+	return name == objectfile.VersionOf(current.Meta)
 }
 
 // openVersion opens a noncurrent version. If the version does not exist, or is a delete marker, it
@@ -171,15 +175,21 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 		return false, bucketdir.UnlessAbsent(err)
 	}
 	defer n.tree.CloseDir(d)
+
 	if err := n.dropLeftovers(ctx, d, current); err != nil {
 		return false, err
 	}
 	versions, err := n.noncurrentVersions(key, current)
-	if err != nil || len(versions) == 0 || objectfile.IsMarker(versions[0]) {
-		n.tree.Prune(ctx, path, bucketdir.VersionsPath)
+	if err != nil {
 		return false, err
 	}
-	if err := osdir.RetryInUse(ctx, func() error { return current.Dir.Rename(current.Base, d, versions[0]) }); err != nil {
+	if len(versions) == 0 || objectfile.IsMarker(versions[0]) {
+		n.tree.Prune(ctx, path, bucketdir.VersionsPath)
+		return false, nil
+	}
+
+	newest := versions[0]
+	if err := osdir.RetryInUse(ctx, func() error { return current.Dir.Rename(current.Base, d, newest) }); err != nil {
 		return false, bucketdir.Failure(err)
 	}
 	n.removed.removeSidecar(current.Meta)

@@ -104,12 +104,17 @@ func (u *Uploads) partNumbers(upload string, marker int) ([]int, error) {
 func (u *Uploads) describePart(
 	ctx context.Context, src *osdir.Dir, upload string, number int,
 ) (part driver.Part, ok bool, err error) {
+	lastTag := ""
 	err = bucketdir.Retry(ctx, func() (err error) {
-		last := part.Tag
 		part, ok, err = u.findPart(src, upload, number)
-		if !ok || err != nil || part.CRC32C.Known || part.Tag == last {
+		if err != nil || !ok || part.CRC32C.Known {
 			return err
 		}
+		if part.Tag == lastTag {
+			// No other part has replaced it: CompleteParts has renamed its file.
+			return nil
+		}
+		lastTag = part.Tag
 		part.CRC32C, err = readPartSum(ctx, src, part)
 		if storage.CodeOf(err) == storage.InvalidArgument {
 			return bucketdir.ErrAgain
@@ -121,7 +126,7 @@ func (u *Uploads) describePart(
 
 // findPart returns the part with a number, with its checksum if that was stored. If the part is
 // both in a file of its own and in a slot of the shared file, findPart returns the part in
-// the file of its own.
+// the file of its own. If there is no part, ok is false.
 func (u *Uploads) findPart(src *osdir.Dir, upload string, number int) (part driver.Part, ok bool, err error) {
 	m, err := src.Stat(partName(number))
 	if osdir.IsNotExist(err) {
@@ -129,12 +134,14 @@ func (u *Uploads) findPart(src *osdir.Dir, upload string, number int) (part driv
 		return part, ok, nil
 	}
 	if err != nil {
-		return part, false, bucketdir.Failure(err)
+		return driver.Part{}, false, bucketdir.Failure(err)
 	}
 	if m.Kind != osdir.KindFile {
-		return part, false, nil
+		return driver.Part{}, false, nil
 	}
+
 	part = driver.Part{Number: number, Tag: objectfile.MakeTag(m).Revision(), Size: m.Size}
+	// Without a record, the checksum is unknown.
 	record, _ := u.tree.ReadSmall(uploadPath(upload) + "/" + sumName(number))
 	part.CRC32C = sumOf(record, part.Tag)
 	return part, true, nil
@@ -183,12 +190,14 @@ func (u *Uploads) List(ctx context.Context, r *driver.ListUploadsRequest) (*driv
 // uploadNames returns the sorted names of the uploads in progress. It omits names that are not
 // greater than startAfter.
 func (u *Uploads) uploadNames(startAfter string) ([]string, error) {
-	if fi, err := u.tree.Root.Lstat(bucketdir.UploadsPath); err != nil || !fi.IsDir() {
-		if err := bucketdir.UnlessAbsent(err); err != nil {
-			return nil, err
-		}
+	fi, err := u.tree.Root.Lstat(bucketdir.UploadsPath)
+	if err != nil && !osdir.IsNoFile(err) {
+		return nil, bucketdir.Failure(err)
+	}
+	if err != nil || !fi.IsDir() {
 		return nil, u.tree.CheckPlace()
 	}
+
 	uploads, err := u.tree.OpenToRead(bucketdir.UploadsPath)
 	if err != nil {
 		return nil, u.tree.PathLostError(err)
@@ -198,15 +207,17 @@ func (u *Uploads) uploadNames(startAfter string) ([]string, error) {
 	return names, bucketdir.Failure(err)
 }
 
+// describeUpload returns the entry of an upload in a listing. If the upload has ended or cannot be
+// read, ok is false.
 func (u *Uploads) describeUpload(name string) (entry storage.UploadEntry, ok bool) {
 	d, err := u.tree.Open(uploadPath(name))
 	if err != nil {
-		return entry, false
+		return storage.UploadEntry{}, false
 	}
 	defer u.tree.CloseDir(d)
 	f, err := d.Open(uploadKeyName)
 	if err != nil || f.Meta.Kind != osdir.KindFile {
-		return entry, false
+		return storage.UploadEntry{}, false
 	}
 	file := f.OSFile(uploadKeyName)
 	defer file.Close()

@@ -85,12 +85,15 @@ func (s slot) tag() string {
 // is false.
 func SlotOf(part driver.Part) (s slot, ok bool) {
 	file, rest, ok := strings.Cut(part.Tag, "@")
-	s.file = file
 	if !ok || !validShared(file) {
-		return s, false
+		return slot{}, false
 	}
-	_, err := fmt.Sscanf(rest, strings.TrimPrefix(slotFormat, "%s@"), &s.ino, &s.number, &s.offset, &s.size)
-	return s, err == nil && s.number == part.Number && s.offset >= 0 && s.size > 0
+	s.file = file
+	restFormat := strings.TrimPrefix(slotFormat, "%s@")
+	if _, err := fmt.Sscanf(rest, restFormat, &s.ino, &s.number, &s.offset, &s.size); err != nil {
+		return slot{}, false
+	}
+	return s, s.number == part.Number && s.offset >= 0 && s.size > 0
 }
 
 const sharedPrefix = "shared-"
@@ -109,28 +112,39 @@ func (u *Uploads) putInSlot(
 ) (part driver.Part, done bool, err error) {
 	f, s := u.openSlot(ctx, dst, r)
 	if f == nil {
-		return part, false, nil
+		return driver.Part{}, false, nil
 	}
-	defer func() {
-		err = errors.Join(err, bucketdir.Failure(f.Close()))
-	}()
-	if mode != 0 && mode != f.Meta.Mode || !u.claimSlot(dst, r.Number) {
-		return part, false, nil
+	part, done, err = u.putInOpenSlot(ctx, dst, f, s, r, mode)
+	return part, done, errors.Join(err, bucketdir.Failure(f.Close()))
+}
+
+// putInOpenSlot stores a part in the slot s of f, the open shared file. Its results are those of
+// putInSlot.
+func (u *Uploads) putInOpenSlot(
+	ctx context.Context, dst *osdir.Dir, f *osdir.File, s slot, r *driver.PartRequest, mode uint32,
+) (part driver.Part, done bool, err error) {
+	if mode != 0 && mode != f.Meta.Mode {
+		return driver.Part{}, false, nil
 	}
+	if !u.claimSlot(dst, r.Number) {
+		return driver.Part{}, false, nil
+	}
+
 	if err := u.fillSlot(ctx, dst, f, s, r); err != nil {
 		_ = dst.Unlink(slotName(r.Number))
-		return part, true, err
+		return driver.Part{}, true, err
 	}
-	return driver.Part{
+	part = driver.Part{
 		Number: r.Number,
 		Tag:    s.tag(),
 		Size:   s.size,
 		CRC32C: r.CRC32C,
-	}, true, bucketdir.Failure(u.tree.Flush(dst))
+	}
+	return part, true, bucketdir.Failure(u.tree.Flush(dst))
 }
 
-// openSlot opens and locks the shared file in which a part has its slot. If the part cannot have a
-// slot, it returns nil.
+// openSlot opens and locks the shared file in which a part has its slot. The position of the file is
+// the start of the slot. If the part cannot have a slot, openSlot returns nil.
 func (u *Uploads) openSlot(ctx context.Context, dst *osdir.Dir, r *driver.PartRequest) (*osdir.File, slot) {
 	if !slotsWork || r.Size <= 0 {
 		return nil, slot{}
@@ -139,30 +153,44 @@ func (u *Uploads) openSlot(ctx context.Context, dst *osdir.Dir, r *driver.PartRe
 	if !ok {
 		return nil, slot{}
 	}
-
 	f, err := dst.Edit(l.file)
 	if err != nil {
 		return nil, slot{}
 	}
 
+	offset := int64(r.Number-1) * l.partSize
 	f.Meta, err = f.Stat()
-	s := slot{file: l.file, ino: f.Meta.Ino, number: r.Number, offset: int64(r.Number-1) * l.partSize, size: r.Size}
-	isUsable := err == nil && s.offset <= f.Meta.Size+maxHole && osdir.TryShare(f.OSFile(s.file)) == nil
-	if isUsable {
-		// CompleteParts may have renamed the file before it was locked.
-		info, err := dst.Stat(l.file)
-		isUsable = err == nil && info.Ino == f.Meta.Ino && info.Ino == l.ino && info.Links <= 1
-	}
-	if isUsable {
-		_, err = f.OSFile(s.file).Seek(s.offset, io.SeekStart)
-		isUsable = err == nil
-	}
-
-	if !isUsable {
+	if err != nil || !lockShared(dst, f, l, offset) {
 		_ = f.Close()
 		return nil, slot{}
 	}
-	return f, s
+	return f, slot{
+		file:   l.file,
+		ino:    f.Meta.Ino,
+		number: r.Number,
+		offset: offset,
+		size:   r.Size,
+	}
+}
+
+// lockShared locks f, the shared file of a layout, and sets its position to offset. If a part cannot
+// be written there, it returns false.
+func lockShared(dst *osdir.Dir, f *osdir.File, l layout, offset int64) bool {
+	if offset > f.Meta.Size+maxHole {
+		return false
+	}
+	file := f.OSFile(l.file)
+	if osdir.TryShare(file) != nil {
+		return false
+	}
+
+	// CompleteParts may have renamed the file before it was locked.
+	m, err := dst.Stat(l.file)
+	if err != nil || m.Ino != f.Meta.Ino || m.Ino != l.ino || m.Links > 1 {
+		return false
+	}
+	_, err = file.Seek(offset, io.SeekStart)
+	return err == nil
 }
 
 // claimSlot reserves the slot of a part for this writer. If another writer has reserved it, or if a
@@ -173,13 +201,14 @@ func (u *Uploads) claimSlot(dst *osdir.Dir, number int) bool {
 		return false
 	}
 	err = errors.Join(f.SetTime(dst, slotName(number), u.tree.Clock.Now()), f.Close())
-	if err == nil && isFree(dst, placedName(number)) && isFree(dst, partName(number)) {
-		return true
+	if err != nil || !isFree(dst, placedName(number)) || !isFree(dst, partName(number)) {
+		_ = dst.Unlink(slotName(number))
+		return false
 	}
-	_ = dst.Unlink(slotName(number))
-	return false
+	return true
 }
 
+// isFree reports whether no file in d has the name base.
 func isFree(d *osdir.Dir, base string) bool {
 	_, err := d.Stat(base)
 	return osdir.IsNotExist(err)
@@ -202,18 +231,21 @@ func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, s
 		return errPartSize
 	}
 
-	err := f.SetTime(dst, s.file, u.tree.Clock.Now())
-	if err == nil && u.tree.Sync {
-		err = f.Sync()
-	}
-	if err != nil {
+	if err := f.SetTime(dst, s.file, u.tree.Clock.Now()); err != nil {
 		return bucketdir.Failure(err)
 	}
+	if u.tree.Sync {
+		if err := f.Sync(); err != nil {
+			return bucketdir.Failure(err)
+		}
+	}
 
-	if err = u.recordSlot(dst, s, r.CRC32C, u.tree.Sync && r.AnyOrder); err == nil {
+	err := u.recordSlot(dst, s, r.CRC32C, u.tree.Sync && r.AnyOrder)
+	if err == nil {
 		err = dst.Rename(placedName(s.number), dst, slotName(s.number))
 	}
 	if osdir.IsNotExist(err) {
+		// The upload was aborted or completed meanwhile.
 		return uploadEndedError(u.tree)
 	}
 	return bucketdir.Failure(err)
@@ -226,14 +258,22 @@ func (u *Uploads) recordSlot(dst *osdir.Dir, s slot, crc storage.CRC32C, flush b
 	if err != nil {
 		return err
 	}
-	_, err = f.OSFile(slotName(s.number)).WriteString(sumRecord(s.tag(), crc))
-	if err == nil {
-		err = f.SetTime(dst, slotName(s.number), u.tree.Clock.Now())
-	}
-	if err == nil && flush {
-		err = f.Sync()
-	}
+	err = u.writeSlotRecord(dst, f, s, crc, flush)
 	return errors.Join(err, f.Close())
+}
+
+func (u *Uploads) writeSlotRecord(dst *osdir.Dir, f *osdir.File, s slot, crc storage.CRC32C, flush bool) error {
+	name := slotName(s.number)
+	if _, err := f.OSFile(name).WriteString(sumRecord(s.tag(), crc)); err != nil {
+		return err
+	}
+	if err := f.SetTime(dst, name, u.tree.Clock.Now()); err != nil {
+		return err
+	}
+	if !flush {
+		return nil
+	}
+	return f.Sync()
 }
 
 var errPartSize = &storage.Error{
@@ -242,31 +282,45 @@ var errPartSize = &storage.Error{
 }
 
 // layoutFor returns a layout in which the part has a slot. If there is no such layout, it creates
-// one.
+// one. If it cannot create one, ok is false.
 func (u *Uploads) layoutFor(ctx context.Context, dst *osdir.Dir, r *driver.PartRequest) (l layout, ok bool) {
 	l, exists := u.readLayout(dst)
 	if exists && r.Size <= l.partSize {
 		return l, true
 	}
 	if int64(r.Number-1) > maxHole/r.Size {
+		// The slot would begin more than maxHole bytes after the start of the new file.
 		return layout{}, false
 	}
-	newLayout := layout{file: sharedPrefix + bucketdir.RandomName(), partSize: r.Size}
-	if !u.addFile(ctx, dst, newLayout.file, "", true) {
-		return layout{}, false
+	if l, ok = u.createLayout(ctx, dst, r.Size, !exists); ok {
+		return l, true
 	}
-	if m, err := dst.Stat(newLayout.file); err == nil {
-		newLayout.ino = m.Ino
-		if u.addFile(ctx, dst, layoutName, fmt.Sprintln(newLayout.file, newLayout.ino, newLayout.partSize), !exists) {
-			return newLayout, true
-		}
-	}
-	_ = dst.Unlink(newLayout.file)
 	// Another writer may have created a layout meanwhile.
 	l, exists = u.readLayout(dst)
 	return l, exists && r.Size <= l.partSize
 }
 
+// createLayout creates a shared file and the layout file that names it. If isNew is false, the layout
+// file replaces the old one. If isNew is true and there is a layout file, createLayout returns false.
+func (u *Uploads) createLayout(ctx context.Context, dst *osdir.Dir, partSize int64, isNew bool) (l layout, ok bool) {
+	l = layout{file: sharedPrefix + bucketdir.RandomName(), partSize: partSize}
+	if !u.addFile(ctx, dst, l.file, "", true) {
+		return layout{}, false
+	}
+	m, err := dst.Stat(l.file)
+	if err != nil {
+		_ = dst.Unlink(l.file)
+		return layout{}, false
+	}
+	l.ino = m.Ino
+	if !u.addFile(ctx, dst, layoutName, fmt.Sprintln(l.file, l.ino, l.partSize), isNew) {
+		_ = dst.Unlink(l.file)
+		return layout{}, false
+	}
+	return l, true
+}
+
+// readLayout reads the layout file of an upload. If it is missing or not valid, ok is false.
 func (u *Uploads) readLayout(src *osdir.Dir) (l layout, ok bool) {
 	content, err := u.tree.Root.ReadFile(src.PathOf(layoutName))
 	if err != nil {
@@ -314,22 +368,31 @@ func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (*objectfile.St
 
 	run, size := countRun(src, first, parts)
 	st := &objectfile.StagedFile{Dir: src, Name: first.file, Held: f.OSFile(first.file)}
-	if osdir.TryLock(st.Held) == nil {
-		// Without the lock, the file could still grow.
-		m, err := f.Stat()
-		if err == nil && m.Ino == first.ino && m.Links <= 1 && m.Size == size {
-			st.File, err = src.Edit(first.file)
-		}
-		if err == nil && st.File != nil {
-			_, err = st.File.OSFile(first.file).Seek(size, io.SeekStart)
-		}
-		if err == nil && st.File != nil {
-			return st, run
-		}
+	if !takeShared(st, f, first, size) {
+		u.staging.Discard(st)
+		return nil, 0
 	}
+	return st, run
+}
 
-	u.staging.Discard(st)
-	return nil, 0
+// takeShared locks the shared file f, and opens it again as st.File, with its position at the end of
+// the parts. It returns false if a writer has the file locked, or if the file does not consist of
+// size bytes in the slots of the same file as first.
+func takeShared(st *objectfile.StagedFile, f *osdir.File, first slot, size int64) bool {
+	// Without the lock, the file could still grow. st.Held keeps the lock after Seal has closed st.File.
+	if osdir.TryLock(st.Held) != nil {
+		return false
+	}
+	m, err := f.Stat()
+	if err != nil || m.Ino != first.ino || m.Links > 1 || m.Size != size {
+		return false
+	}
+	st.File, err = st.Dir.Edit(st.Name)
+	if err != nil {
+		return false
+	}
+	_, err = st.File.OSFile(st.Name).Seek(size, io.SeekStart)
+	return err == nil
 }
 
 // countRun counts the parts at the beginning of the list that follow each other without a gap in
@@ -354,22 +417,25 @@ func isComplete(src *osdir.Dir, number int) bool {
 
 // placedPart describes the part in a slot. If the slot has no complete part, ok is false.
 func (u *Uploads) placedPart(src *osdir.Dir, number int) (part driver.Part, ok bool) {
-	text, ok := u.tree.ReadSmall(src.PathOf(placedName(number)))
-	tag, _, exists := strings.Cut(text, " ")
-	if !ok || !exists {
-		return part, false
+	record, ok := u.tree.ReadSmall(src.PathOf(placedName(number)))
+	if !ok {
+		return driver.Part{}, false
 	}
-	part = driver.Part{Number: number, Tag: tag, CRC32C: sumOf(text, tag)}
+	tag, _, ok := strings.Cut(record, " ")
+	if !ok {
+		return driver.Part{}, false
+	}
+	part = driver.Part{Number: number, Tag: tag, CRC32C: sumOf(record, tag)}
 	s, ok := SlotOf(part)
 	if !ok {
-		return part, false
+		return driver.Part{}, false
 	}
 	part.Size = s.size
 	return part, true
 }
 
 // openPart opens the file that contains a part. It returns the part's offset and size in that file,
-// in bytes.
+// in bytes. If the part does not exist or was replaced, it fails with InvalidArgument.
 func openPart(src *osdir.Dir, part driver.Part) (file *os.File, offset, size int64, err error) {
 	base := partName(part.Number)
 	s, isShared := SlotOf(part)
@@ -383,6 +449,7 @@ func openPart(src *osdir.Dir, part driver.Part) (file *os.File, offset, size int
 	if err != nil {
 		return nil, 0, 0, bucketdir.Failure(err)
 	}
+
 	file = f.OSFile(base)
 	if isShared && f.Meta.Ino == s.ino && isComplete(src, part.Number) {
 		return file, s.offset, s.size, nil

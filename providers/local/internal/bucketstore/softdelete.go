@@ -33,20 +33,33 @@ type removedFile struct {
 	removedAt, expires time.Time
 }
 
+// parseRemoved parses the name of a soft-deleted file. If name is no such name, ok is false.
 func parseRemoved(name string) (f removedFile, ok bool) {
 	parts := strings.Split(name, removedMark)
 	if len(parts) != 3 || !objectfile.ValidVersion(parts[0]) {
-		return f, false
+		return removedFile{}, false
 	}
 	removedAt, err := strconv.ParseInt(parts[1], 16, 64)
 	if err != nil {
-		return f, false
+		return removedFile{}, false
 	}
-	end, err := strconv.ParseInt(parts[2], 16, 64)
+	expires, err := strconv.ParseInt(parts[2], 16, 64)
 	if err != nil {
-		return f, false
+		return removedFile{}, false
 	}
-	return removedFile{name, parts[0], time.Unix(0, removedAt).UTC(), time.Unix(0, end).UTC()}, true
+	return removedFile{
+		name:      name,
+		version:   parts[0],
+		removedAt: time.Unix(0, removedAt).UTC(),
+		expires:   time.Unix(0, expires).UTC(),
+	}, true
+}
+
+// removedName returns the name of a soft-deleted file, which parseRemoved parses.
+func removedName(version string, removedAt, expires time.Time) string {
+	return version +
+		removedMark + strconv.FormatInt(removedAt.UnixNano(), 16) +
+		removedMark + strconv.FormatInt(expires.UnixNano(), 16)
 }
 
 // isEnabled reports whether the bucket has soft delete.
@@ -58,40 +71,41 @@ func (m *softDeleted) addFile(ctx context.Context, key string, file objectfile.O
 	if !m.isEnabled() || !file.Found() {
 		return nil
 	}
-	start := m.tree.Clock.Now()
-	if isSweepDue(&m.lastSweep, start) {
+	now := m.tree.Clock.Now()
+	if isSweepDue(&m.lastSweep, now) {
 		m.sweep(ctx)
 	}
-	end := start.Add(time.Duration(m.tree.Keeping.Load()))
-	hexadecimal := func(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 16) }
-	name := objectfile.VersionOf(file.Meta) + removedMark + hexadecimal(start) + removedMark + hexadecimal(end)
+	expires := now.Add(time.Duration(m.tree.Keeping.Load()))
+	name := removedName(objectfile.VersionOf(file.Meta), now, expires)
 	return m.dirs.withDir(ctx, key, func(dst *osdir.Dir) error { return linkVersion(dst, name, file) })
 }
 
-// removeSidecar removes the sidecar of a file that was removed. But if the bucket has soft delete, removeSidecar does
-// nothing, because the file is kept as a soft-deleted file and still needs its sidecar.
+// removeSidecar removes the sidecar of a file that was removed. But if the bucket has soft delete,
+// removeSidecar does nothing, because the file is kept as a soft-deleted file and still needs its
+// sidecar.
 func (m *softDeleted) removeSidecar(meta osdir.Meta) {
 	if !m.isEnabled() {
 		m.reader.DropSidecar(meta)
 	}
 }
 
-// files returns the soft-deleted files in d in two lists, newest version first. The first list has
-// the files that must still be kept. The second list has the files that may be removed now.
-func (m *softDeleted) files(d *osdir.Dir) (current, expired []removedFile, err error) {
+// files returns the soft-deleted files in d in two lists, newest version first. The list kept has
+// the files that must still be kept. The list expired has the files that may be removed now.
+func (m *softDeleted) files(d *osdir.Dir) (kept, expired []removedFile, err error) {
 	now := m.tree.Clock.Now()
 	names, err := d.Names(func(e osdir.Entry) bool {
 		_, ok := parseRemoved(e.Name)
 		return ok
 	})
 	for _, name := range slices.Backward(names) {
-		if f, _ := parseRemoved(name); now.Before(f.expires) {
-			current = append(current, f)
+		f, _ := parseRemoved(name)
+		if now.Before(f.expires) {
+			kept = append(kept, f)
 		} else {
 			expired = append(expired, f)
 		}
 	}
-	return current, expired, bucketdir.Failure(err)
+	return kept, expired, bucketdir.Failure(err)
 }
 
 // list returns a page of soft-deleted versions.
@@ -103,20 +117,28 @@ func (m *softDeleted) list(ctx context.Context, r *driver.ListRequest, pos Posit
 	if err := w.Open(); err != nil {
 		return nil, err
 	}
-	return versionPage(r.Limit, func() ([]versionEntry, error) {
-		for {
-			next, hasMore, err := w.Next()
-			if err != nil || !hasMore {
-				return nil, err
-			}
-			all, err := m.entries(next.Key)
-			if rest := pos.entriesAfter(next.Key, all); err != nil || len(rest) > 0 {
-				return rest, err
-			}
-		}
-	})
+	return versionPage(r.Limit, func() ([]versionEntry, error) { return m.nextEntries(w, pos) })
 }
 
+// nextEntries returns the soft-deleted versions of the next key of w that has any after pos. At the
+// end it returns none.
+func (m *softDeleted) nextEntries(w *objectfile.Walker, pos Position) ([]versionEntry, error) {
+	for {
+		item, ok, err := w.Next()
+		if err != nil || !ok {
+			return nil, err
+		}
+		all, err := m.entries(item.Key)
+		if err != nil {
+			return nil, err
+		}
+		if rest := pos.entriesAfter(item.Key, all); len(rest) > 0 {
+			return rest, nil
+		}
+	}
+}
+
+// walker returns a walker over the keys with soft-deleted versions.
 func (m *softDeleted) walker(ctx context.Context, prefix string) *objectfile.Walker {
 	return &objectfile.Walker{
 		Tree:       m.tree,
@@ -164,38 +186,47 @@ func (m *softDeleted) entries(key string) ([]versionEntry, error) {
 func (m *softDeleted) open(key, version string) (*osdir.File, error) {
 	path := m.dirs.Path(key)
 	d, err := m.tree.Open(path)
-	if err != nil {
-		if err := bucketdir.UnlessAbsent(err); err != nil {
-			return nil, err
-		}
+	if osdir.IsNoFile(err) {
 		return nil, m.tree.NotFoundError()
 	}
+	if err != nil {
+		return nil, bucketdir.Failure(err)
+	}
 	defer m.tree.CloseDir(d)
+
 	files, _, err := m.files(d)
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range files {
-		if version == "" || f.version == version {
-			if file, err := m.reader.OpenIn(path, f.name); file != nil || err != nil {
-				return file, err
-			}
+		if version != "" && f.version != version {
+			continue
 		}
+		file, err := m.reader.OpenIn(path, f.name)
+		if err != nil {
+			return nil, err
+		}
+		if file != nil {
+			return file, nil
+		}
+		// A sweep has removed the file meanwhile.
 	}
 	return nil, m.tree.NotFoundError()
 }
 
 // Undelete writes a soft-deleted object again. The soft-deleted copy remains until its time has
-// ended.
+// ended. If the key has an object, Undelete fails with PreconditionFailed.
 func (s *Store) Undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	if err := objectfile.CheckVersion(r.Version); err != nil {
 		return err
 	}
 
-	if current, _, err := s.Objects.OpenObject(ctx, r.Key, ""); err == nil {
+	current, _, err := s.Objects.OpenObject(ctx, r.Key, "")
+	if err == nil {
 		_ = current.Close()
 		return storage.PreconditionFailed
-	} else if storage.CodeOf(err) != storage.ObjectNotFound {
+	}
+	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return err
 	}
 	if _, ok := s.Tree.Names().Locate(r.Key); !ok {
@@ -229,28 +260,40 @@ func (m *softDeleted) sweep(ctx context.Context) {
 	if w.Open() != nil {
 		return
 	}
-
 	for {
-		next, hasMore, err := w.Next()
-		if err != nil || !hasMore {
+		item, ok, err := w.Next()
+		if err != nil || !ok {
 			return
 		}
-		path := m.dirs.Path(next.Key)
-		d, err := m.tree.Open(path)
-		if err != nil {
-			continue
-		}
+		m.sweepKey(ctx, item.Key)
+	}
+}
 
-		_, expired, _ := m.files(d)
-		for _, f := range expired {
-			if file, err := m.reader.StatObject(d, f.name); err == nil && file.Found() &&
-				osdir.RetryInUse(ctx, func() error { return d.Unlink(f.name) }) == nil {
-				m.reader.DropSidecar(file.Meta)
-			}
-		}
-		m.tree.CloseDir(d)
-		if len(expired) > 0 {
-			m.tree.Prune(ctx, path, bucketdir.RemovedPath)
-		}
+// sweepKey removes the soft-deleted files of a key whose time has ended.
+func (m *softDeleted) sweepKey(ctx context.Context, key string) {
+	path := m.dirs.Path(key)
+	d, err := m.tree.Open(path)
+	if err != nil {
+		return
+	}
+	// If some names cannot be read, a later sweep removes their files.
+	_, expired, _ := m.files(d)
+	for _, f := range expired {
+		m.removeExpired(ctx, d, f.name)
+	}
+	m.tree.CloseDir(d)
+	if len(expired) > 0 {
+		m.tree.Prune(ctx, path, bucketdir.RemovedPath)
+	}
+}
+
+// removeExpired removes a soft-deleted file, and then its sidecar.
+func (m *softDeleted) removeExpired(ctx context.Context, d *osdir.Dir, name string) {
+	file, err := m.reader.StatObject(d, name)
+	if err != nil || !file.Found() {
+		return
+	}
+	if osdir.RetryInUse(ctx, func() error { return d.Unlink(name) }) == nil {
+		m.reader.DropSidecar(file.Meta)
 	}
 }

@@ -131,6 +131,8 @@ func newStore(c *Config, root *os.Root, top *osdir.Dir) *Store {
 	return s
 }
 
+// openBucketRoot opens the directory of a bucket as an os.Root. If a service manages the bucket, the
+// directory must be inside the account's directory.
 func openBucketRoot(c *Config) (*os.Root, error) {
 	if !c.Managed {
 		root, err := bucketdir.OpenRoot(c.Path)
@@ -140,6 +142,7 @@ func openBucketRoot(c *Config) (*os.Root, error) {
 		root, err = osdir.ShareRoot(root)
 		return root, bucketdir.Failure(err)
 	}
+
 	account, err := bucketdir.OpenRoot(filepath.Dir(c.Path))
 	if err != nil {
 		return nil, err
@@ -160,12 +163,14 @@ func (s *Store) Close() {
 	_ = s.Root.Close()
 }
 
-// isSweepDue reports whether the last sweep was long enough ago. If several calls ask at the same
-// time, it returns true to only one of them.
-func isSweepDue(last *atomic.Int64, now time.Time) bool {
-	prev := last.Load()
-	offset := now.UnixNano()
-	return (offset < prev || offset-prev >= int64(lifetime.SweepPeriod)) && last.CompareAndSwap(prev, offset)
+// isSweepDue reports whether the last sweep was long enough ago. If so, it sets lastSweep to now, so
+// that only one of several concurrent calls returns true. lastSweep is a Unix time in nanoseconds.
+func isSweepDue(lastSweep *atomic.Int64, now time.Time) bool {
+	last := lastSweep.Load()
+	nowNano := now.UnixNano()
+	// A last sweep in the future means that the clock was set back.
+	isDue := nowNano < last || nowNano-last >= int64(lifetime.SweepPeriod)
+	return isDue && lastSweep.CompareAndSwap(last, nowNano)
 }
 
 // Sweep removes abandoned uploads, soft-deleted files whose time has ended, and files that killed

@@ -64,20 +64,25 @@ func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
 		return false
 	}
 	defer d.Close()
+
 	key, err := d.Stat(uploadKeyName)
 	if osdir.IsNotExist(err) {
 		// A call was interrupted, or BeginParts has not written the key file yet.
 		return time.Since(m.Time()) > bucketdir.AbandonedAge
 	}
-	if err != nil || key.Kind != osdir.KindFile || w.now.Sub(key.Time()) < lifetime.Day { // too new to expire
+	if err != nil || key.Kind != osdir.KindFile {
+		return false
+	}
+	if w.now.Sub(key.Time()) < lifetime.Day {
+		// No upload expires on its first day.
 		return false
 	}
 	return w.expireUpload(d, key.Time())
 }
 
-// expireUpload removes the key file of an upload that is expired or idle. It locks the file first,
-// so no call on the upload is in progress. A call that waits for the lock, or begins later, does
-// not find the upload.
+// expireUpload removes the key file of an upload that is expired or idle, and then returns true. It
+// locks the file first, so no call on the upload is in progress. A call that waits for the lock, or
+// begins later, does not find the upload.
 func (w *uploadSweep) expireUpload(d *osdir.Dir, start time.Time) bool {
 	f, err := d.Edit(uploadKeyName)
 	if err != nil {
@@ -89,24 +94,32 @@ func (w *uploadSweep) expireUpload(d *osdir.Dir, start time.Time) bool {
 		return false
 	}
 	key, err := readKey(file)
-	if err != nil || !lifetime.ExpiredUpload(w.rules, string(key), start, w.now) && !w.idle(d, start) {
+	if err != nil {
+		return false
+	}
+
+	isExpired := lifetime.ExpiredUpload(w.rules, string(key), start, w.now)
+	if !isExpired && !w.isIdle(d, start) {
 		return false
 	}
 	return d.Unlink(uploadKeyName) == nil
 }
 
-// idle reports whether the last write to the upload is at least as long ago as the duration
-// lifetime.IdleUpload.
-func (w *uploadSweep) idle(d *osdir.Dir, start time.Time) bool {
-	isIdle := func(t time.Time) bool { return w.now.Sub(t) >= lifetime.IdleUpload }
-	idle := isIdle(start)
-	if !idle {
+// isIdle reports whether the last write to the upload is at least as long ago as the duration
+// lifetime.IdleUpload. d is the directory of the upload, and start the time when it began.
+func (w *uploadSweep) isIdle(d *osdir.Dir, start time.Time) bool {
+	if !w.isOld(start) {
 		return false
 	}
+	hasRecent := false
 	err := d.Each(func(e osdir.Entry) bool {
 		m, err := d.Stat(e.Name)
-		idle = err == nil && isIdle(m.Time())
-		return idle
+		// A file that cannot be examined counts as recent.
+		hasRecent = err != nil || !w.isOld(m.Time())
+		return !hasRecent
 	})
-	return err == nil && idle
+	return err == nil && !hasRecent
 }
+
+// isOld reports whether a write at the time t is at least as long ago as lifetime.IdleUpload.
+func (w *uploadSweep) isOld(t time.Time) bool { return w.now.Sub(t) >= lifetime.IdleUpload }

@@ -97,13 +97,17 @@ func shareKey(ctx context.Context, d *osdir.Dir, key string) (*os.File, error) {
 	if err != nil {
 		return nil, bucketdir.Failure(err)
 	}
+
 	f := file.OSFile(uploadKeyName)
 	if file.Meta.Kind != osdir.KindFile {
-		err = ErrUpload
-	} else if err = bucketdir.WaitForLock(ctx, f, osdir.TryShare); err == nil {
-		err = CheckKey(d, f, key)
+		_ = f.Close()
+		return nil, ErrUpload
 	}
-	if err != nil {
+	if err := bucketdir.WaitForLock(ctx, f, osdir.TryShare); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	if err := CheckKey(d, f, key); err != nil {
 		_ = f.Close()
 		return nil, err
 	}
@@ -117,10 +121,17 @@ func CheckKey(d *osdir.Dir, f *os.File, key string) error {
 	if err != nil {
 		return bucketdir.Failure(err)
 	}
-	if _, err = d.Stat(uploadKeyName); osdir.IsNoFile(err) || err == nil && !bytes.Equal(content, []byte(key)) {
+	_, err = d.Stat(uploadKeyName)
+	if osdir.IsNoFile(err) {
 		return ErrUpload
 	}
-	return bucketdir.Failure(err)
+	if err != nil {
+		return bucketdir.Failure(err)
+	}
+	if !bytes.Equal(content, []byte(key)) {
+		return ErrUpload
+	}
+	return nil
 }
 
 // readKey returns the key in the key file. If the file is longer than the longest key, it returns

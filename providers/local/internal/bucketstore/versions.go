@@ -57,16 +57,44 @@ func (p Position) entriesAfter(key string, all []versionEntry) []versionEntry {
 	return slices.DeleteFunc(all, func(e versionEntry) bool { return e.id >= p.Version })
 }
 
-// A history iterates over the keys with a current object or with noncurrent versions, in order.
+// A history iterates over the keys with a current object or with noncurrent versions, in order. It
+// merges two walks.
 type history struct {
 	tree       *bucketdir.Tree
 	reader     *objectfile.Reader
 	noncurrent *Noncurrent
 
-	position Position
-	walkers  [2]*objectfile.Walker // one over current objects, and one over keys with noncurrent versions
-	heads    [2]objectfile.Item
-	hasMore  [2]bool
+	position    Position
+	objectWalk  keyWalk // over the keys with a current object
+	versionWalk keyWalk // over the keys with noncurrent versions
+}
+
+// A keyWalk is a walk over keys, with the item that comes next.
+type keyWalk struct {
+	walker  *objectfile.Walker // nil before open
+	head    objectfile.Item    // the next item, if hasMore is true
+	hasMore bool
+}
+
+// open begins the walk, and reads its first item.
+func (w *keyWalk) open(walker *objectfile.Walker) error {
+	w.walker = walker
+	if err := walker.Open(); err != nil {
+		return err
+	}
+	return w.advance()
+}
+
+// advance reads the next item.
+func (w *keyWalk) advance() (err error) {
+	w.head, w.hasMore, err = w.walker.Next()
+	return err
+}
+
+func (w *keyWalk) close() {
+	if w.walker != nil {
+		w.walker.Close()
+	}
 }
 
 // A versionEntry is an entry with its version. If versioning is off, the entry itself does not show
@@ -76,68 +104,44 @@ type versionEntry struct {
 	id string
 }
 
+// open begins both walks after the position of h.
 func (h *history) open(ctx context.Context, r *driver.ListRequest) error {
-	for i, versions := range [...]string{"", bucketdir.VersionsPath} {
-		h.walkers[i] = &objectfile.Walker{
-			Tree:       h.tree,
-			Reader:     h.reader,
-			Ctx:        ctx,
-			Noncurrent: i == 1,
-			Versions:   versions,
-			Prefix:     r.Prefix,
-			Delimiter:  r.Delimiter,
-			Start:      h.position.Key,
-			Skip:       h.position.prefix(),
-			Inclusive:  h.position.Version != "",
-		}
-		if err := h.walkers[i].Open(); err != nil {
-			return err
-		}
-		if err := h.advance(i); err != nil {
-			return err
-		}
+	if err := h.objectWalk.open(h.newWalker(ctx, r)); err != nil {
+		return err
 	}
-	return nil
+	versionWalker := h.newWalker(ctx, r)
+	versionWalker.Noncurrent = true
+	versionWalker.Versions = bucketdir.VersionsPath
+	return h.versionWalk.open(versionWalker)
 }
 
+// newWalker returns a walker over the keys with a current object.
+func (h *history) newWalker(ctx context.Context, r *driver.ListRequest) *objectfile.Walker {
+	return &objectfile.Walker{
+		Tree:      h.tree,
+		Reader:    h.reader,
+		Ctx:       ctx,
+		Prefix:    r.Prefix,
+		Delimiter: r.Delimiter,
+		Start:     h.position.Key,
+		Skip:      h.position.prefix(),
+		Inclusive: h.position.Version != "",
+	}
+}
+
+// close ends both walks.
 func (h *history) close() {
-	for _, w := range h.walkers {
-		if w != nil {
-			w.Close()
-		}
-	}
+	h.objectWalk.close()
+	h.versionWalk.close()
 }
 
-func (h *history) advance(i int) (err error) {
-	h.heads[i], h.hasMore[i], err = h.walkers[i].Next()
-	return err
-}
-
-// next returns the entries of the next key or common prefix. At the end it returns nil.
+// next returns the entries of the next key or common prefix that has entries. At the end it returns
+// nil.
 func (h *history) next() ([]versionEntry, error) {
-	for h.hasMore[0] || h.hasMore[1] {
-		i := 0
-		if !h.hasMore[0] || h.hasMore[1] && h.heads[1].Key < h.heads[0].Key {
-			i = 1
-		}
-		head := h.heads[i]
-		sameKey := h.hasMore[0] && h.hasMore[1] && h.heads[0].Key == h.heads[1].Key
-		var entries []versionEntry
-		var err error
-		if head.IsPrefix {
-			entries = []versionEntry{
-				{VersionEntry: storage.VersionEntry{ListEntry: storage.ListEntry{Key: head.Key, IsPrefix: true}}},
-			}
-		} else if entries, err = h.entries(head, i == 1); err != nil {
+	for h.objectWalk.hasMore || h.versionWalk.hasMore {
+		entries, err := h.nextKey()
+		if err != nil {
 			return nil, err
-		}
-		if err := h.advance(i); err != nil {
-			return nil, err
-		}
-		if sameKey {
-			if err := h.advance(1); err != nil {
-				return nil, err
-			}
 		}
 		if len(entries) > 0 {
 			return entries, nil
@@ -146,23 +150,62 @@ func (h *history) next() ([]versionEntry, error) {
 	return nil, nil
 }
 
-// entries returns the versions of a key that come after the version in the page token, newest
-// first.
-func (h *history) entries(head objectfile.Item, onlyNoncurrent bool) ([]versionEntry, error) {
+// nextKey returns the entries of the smaller next key of both walks, or of the key that is next in
+// both. It advances the walks that are at that key. At least one walk must have more.
+func (h *history) nextKey() ([]versionEntry, error) {
+	objects := &h.objectWalk
+	versions := &h.versionWalk
+	hasObject := objects.hasMore && (!versions.hasMore || objects.head.Key <= versions.head.Key)
+	hasVersions := versions.hasMore && (!objects.hasMore || versions.head.Key <= objects.head.Key)
+
+	head := versions.head
+	if hasObject {
+		head = objects.head
+	}
+	entries, err := h.entries(head, hasObject)
+	if err != nil {
+		return nil, err
+	}
+
+	if hasObject {
+		if err := objects.advance(); err != nil {
+			return nil, err
+		}
+	}
+	if hasVersions {
+		if err := versions.advance(); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+// entries returns the entry of a common prefix, or the versions of a key that come after the version
+// in the page token, newest first. If hasObject is true, the key has a current object.
+func (h *history) entries(head objectfile.Item, hasObject bool) ([]versionEntry, error) {
+	if head.IsPrefix {
+		prefix := storage.ListEntry{Key: head.Key, IsPrefix: true}
+		return []versionEntry{{VersionEntry: storage.VersionEntry{ListEntry: prefix}}}, nil
+	}
+
 	var all []versionEntry
 	var current objectfile.ObjectFile
-	if !onlyNoncurrent {
+	if hasObject {
 		current = head.At
 		e, err := h.reader.ListEntry(head)
 		if err != nil {
 			return nil, err
 		}
-		entry := versionEntry{storage.VersionEntry{ListEntry: e, Current: true}, objectfile.VersionOf(current.Meta)}
+		entry := versionEntry{
+			VersionEntry: storage.VersionEntry{ListEntry: e, Current: true},
+			id:           objectfile.VersionOf(current.Meta),
+		}
 		if h.tree.KeepsVersions() {
 			entry.Version = entry.id
 		}
 		all = append(all, entry)
 	}
+
 	noncurrent, err := h.noncurrentEntries(head.Key, current)
 	if err != nil {
 		return nil, err
@@ -170,6 +213,7 @@ func (h *history) entries(head objectfile.Item, onlyNoncurrent bool) ([]versionE
 	return h.position.entriesAfter(head.Key, append(all, noncurrent...)), nil
 }
 
+// noncurrentEntries returns the noncurrent versions and delete markers of a key, newest first.
 func (h *history) noncurrentEntries(key string, current objectfile.ObjectFile) ([]versionEntry, error) {
 	versions, err := h.noncurrent.noncurrentVersions(key, current)
 	if err != nil || len(versions) == 0 {
@@ -184,21 +228,23 @@ func (h *history) noncurrentEntries(key string, current objectfile.ObjectFile) (
 
 	var all []versionEntry
 	for _, version := range versions {
+		entry := storage.VersionEntry{Version: version}
 		if objectfile.IsMarker(version) {
-			marker := storage.ListEntry{Key: key, Modified: time.Unix(0, objectfile.VersionTime(version)).UTC()}
-			all = append(
-				all,
-				versionEntry{storage.VersionEntry{ListEntry: marker, Version: version, IsDeleteMarker: true}, version},
-			)
-			continue
+			entry.IsDeleteMarker = true
+			entry.Key = key
+			entry.Modified = time.Unix(0, objectfile.VersionTime(version)).UTC()
+		} else {
+			e, found, err := h.reader.EntryIn(d, version, key)
+			if err != nil {
+				return nil, err
+			}
+			if !found {
+				// The version was removed meanwhile.
+				continue
+			}
+			entry.ListEntry = e
 		}
-		e, ok, err := h.reader.EntryIn(d, version, key)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			all = append(all, versionEntry{storage.VersionEntry{ListEntry: e, Version: version}, version})
-		}
+		all = append(all, versionEntry{VersionEntry: entry, id: version})
 	}
 	return all, nil
 }
