@@ -23,6 +23,7 @@ func init() {
 	})
 }
 
+// openBucket opens the driver of a bucket at an address of the form file:///path.
 func openBucket(_ context.Context, address *url.URL) (driver.Driver, error) {
 	path, c, err := parseAddress(address)
 	if err != nil {
@@ -31,6 +32,7 @@ func openBucket(_ context.Context, address *url.URL) (driver.Driver, error) {
 	return NewDriver(path, c)
 }
 
+// openService opens the driver of a service at an address of the form file:///path.
 func openService(_ context.Context, address *url.URL) (driver.ServiceDriver, error) {
 	path, c, err := parseAddress(address)
 	if err != nil {
@@ -39,6 +41,8 @@ func openService(_ context.Context, address *url.URL) (driver.ServiceDriver, err
 	return NewServiceDriver(path, c)
 }
 
+// parseAddress returns the path and the configuration in an address. If the address or a parameter is
+// not valid, it fails with InvalidArgument.
 func parseAddress(u *url.URL) (path string, c Config, err error) {
 	const form = "write file:///absolute/path, with three slashes; for a relative path, use local.Open"
 	if u.Opaque != "" || u.Path == "" {
@@ -68,15 +72,25 @@ func parseAddress(u *url.URL) (path string, c Config, err error) {
 		return "", c, err
 	}
 
-	mode := uint64(0)
-	text := query.Get("mode")
-	if query.Has("mode") {
-		if mode, err = strconv.ParseUint(text, 8, 32); err != nil || mode == 0 || mode > 0o777 {
-			return "", c, argument.Invalid("mode", "must be permissions in octal, but is "+strconv.Quote(text),
-				"write mode=0640")
-		}
+	mode, err := parseMode(query)
+	if err != nil {
+		return "", c, err
 	}
 
 	path = localfile.FromURL(u.Path, runtime.GOOS == "windows")
-	return path, Config{Create: create, NoSync: !sync, FileMode: os.FileMode(mode), Sidecars: sidecars}, nil
+	return path, Config{Create: create, NoSync: !sync, FileMode: mode, Sidecars: sidecars}, nil
+}
+
+// parseMode returns the value of the parameter mode. If the address has no such parameter, it returns 0.
+func parseMode(query url.Values) (os.FileMode, error) {
+	if !query.Has("mode") {
+		return 0, nil
+	}
+	text := query.Get("mode")
+	mode, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || mode == 0 || mode > 0o777 {
+		return 0, argument.Invalid("mode", "must be permissions in octal, but is "+strconv.Quote(text),
+			"write mode=0640")
+	}
+	return os.FileMode(mode), nil
 }

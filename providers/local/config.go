@@ -116,16 +116,9 @@ func absolutePath(root string, c Config) (path, realPath string, err error) {
 	if err != nil {
 		return "", "", bucketdir.Failure(err)
 	}
-
 	if c.Create {
-		makeAll := localfile.MkdirAll
-		if c.NoSync {
-			makeAll = os.MkdirAll
-		}
-		if err := makeAll(path, 0o777); errors.Is(err, syscall.ENOTDIR) {
-			return "", "", &storage.Error{Code: storage.InvalidArgument, Err: err}
-		} else if err != nil {
-			return "", "", bucketdir.Failure(err)
+		if err := createRoot(path, c.NoSync); err != nil {
+			return "", "", err
 		}
 	}
 
@@ -135,4 +128,18 @@ func absolutePath(root string, c Config) (path, realPath string, err error) {
 		return path, path, nil
 	}
 	return path, realPath, nil
+}
+
+// createRoot creates the directory at path and its parents, if they do not exist. If noSync is false,
+// it flushes their names to the disk. If a parent is a file, it fails with InvalidArgument.
+func createRoot(path string, noSync bool) error {
+	mkdirAll := localfile.MkdirAll
+	if noSync {
+		mkdirAll = os.MkdirAll
+	}
+	err := mkdirAll(path, 0o777)
+	if errors.Is(err, syscall.ENOTDIR) {
+		return &storage.Error{Code: storage.InvalidArgument, Err: err}
+	}
+	return bucketdir.Failure(err)
 }

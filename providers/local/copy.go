@@ -24,14 +24,15 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err := s.Settings.CheckControls(ctx, &r.Controls); err != nil {
 		return nil, err
 	}
-	src := s
-	if r.Source.Bucket != bucket {
-		var done func()
-		if src, done, err = openOnce(ctx, bucketDriver(parent, r.Source.Bucket, Config{NoSync: true})); err != nil {
-			return nil, bucketstore.MissingSource(r.Source, err)
-		}
-		defer done()
+	if r.Source.Bucket == bucket {
+		return s.Objects.Copy(ctx, r, s.Objects)
 	}
+
+	src, done, err := openOnce(ctx, bucketDriver(parent, r.Source.Bucket, Config{NoSync: true}))
+	if err != nil {
+		return nil, bucketstore.MissingSource(r.Source, err)
+	}
+	defer done()
 	return s.Objects.Copy(ctx, r, src.Objects)
 }
 

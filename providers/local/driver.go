@@ -69,12 +69,7 @@ func bucketDriver(parent, bucket string, c Config) *objectDriver {
 // Describe returns the features and limits that are the same on every file system. Only the feature
 // Versioning depends on the settings of the bucket.
 func (d *objectDriver) Describe() driver.Description {
-	if s, err := d.acquire(context.Background()); err == nil {
-		if settings, err := s.Settings.Read(); err == nil {
-			s.Settings.Learn(&settings)
-		}
-		d.release(s)
-	}
+	d.learnSettings()
 	return driver.Description{
 		Provider: bucketdir.Provider,
 		Bucket:   d.bucket.Name,
@@ -109,6 +104,21 @@ func (d *objectDriver) Describe() driver.Description {
 	}
 }
 
+// learnSettings reads from the bucket's settings whether it keeps versions. If they cannot be read,
+// for example because the bucket does not exist yet, it does nothing. Each write reads them again.
+func (d *objectDriver) learnSettings() {
+	s, err := d.acquire(context.Background())
+	if err != nil {
+		return
+	}
+	defer d.release(s)
+	settings, err := s.Settings.Read()
+	if err != nil {
+		return
+	}
+	s.Settings.Learn(&settings)
+}
+
 // Native returns the *os.Root of the bucket's directory. If the directory is not open, it returns
 // nil.
 func (d *objectDriver) Native() any {
@@ -123,14 +133,16 @@ func (d *objectDriver) Native() any {
 // acquire waits for a turn (see package bucketdir) and opens the bucket's directories for one call.
 // They stay open until release, even if Close is called meanwhile. A call that has acquired one
 // bucket must use acquireNow for a second one, because it already has a turn.
-func (d *objectDriver) acquire(ctx context.Context) (s *bucketstore.Store, err error) {
+func (d *objectDriver) acquire(ctx context.Context) (*bucketstore.Store, error) {
 	if err := bucketdir.Calls.Take(ctx); err != nil {
 		return nil, err
 	}
-	if s, err = d.acquireNow(ctx); err != nil {
+	s, err := d.acquireNow(ctx)
+	if err != nil {
 		bucketdir.Calls.End()
+		return nil, err
 	}
-	return s, err
+	return s, nil
 }
 
 // acquireForVersion checks version, which may be "", and then calls acquire.
@@ -150,33 +162,44 @@ func (d *objectDriver) release(s *bucketstore.Store) {
 // acquireNow opens the bucket's directories like acquire, but does not wait for a turn. A turn is a
 // permission to open files. The caller has a turn already, or needs none. The call must end with
 // releaseNow.
-func (d *objectDriver) acquireNow(ctx context.Context) (s *bucketstore.Store, err error) {
-	err = bucketdir.Retry(ctx, func() error {
-		store, isNew, err := d.openStore()
-		if err != nil || isNew {
-			s = store
-			return err
-		}
-		err = store.Tree.CheckPlace()
-		if err == bucketdir.ErrReplaced || storage.CodeOf(err) == storage.BucketNotFound {
-			d.forget(store)
-			return bucketdir.ErrAgain
-		}
-		if err != nil {
-			d.releaseNow(store)
-			return err
-		}
-		s = store
-		return nil
+func (d *objectDriver) acquireNow(ctx context.Context) (*bucketstore.Store, error) {
+	var s *bucketstore.Store
+	err := bucketdir.Retry(ctx, func() (err error) {
+		s, err = d.tryAcquire()
+		return err
 	})
 	return s, err
+}
+
+// tryAcquire makes one attempt of acquireNow. If the bucket's path no longer leads to the open
+// directories, it forgets them and fails with ErrAgain.
+func (d *objectDriver) tryAcquire() (*bucketstore.Store, error) {
+	s, isNew, err := d.openStore()
+	if err != nil {
+		return nil, err
+	}
+	if isNew {
+		return s, nil
+	}
+
+	err = s.Tree.CheckPlace()
+	if err == nil {
+		return s, nil
+	}
+	if err == bucketdir.ErrReplaced || storage.CodeOf(err) == storage.BucketNotFound {
+		d.forget(s)
+		return nil, bucketdir.ErrAgain
+	}
+	d.releaseNow(s)
+	return nil, err
 }
 
 // waitingForFiles returns the page that the function list reads. If too many files are open,
 // waitingForFiles waits and calls list again. Because of these repeated calls, the function list
 // must change nothing.
-func waitingForFiles[P any](ctx context.Context, list func() (P, error)) (page P, err error) {
-	err = bucketdir.Retry(ctx, func() (err error) {
+func waitingForFiles[P any](ctx context.Context, list func() (P, error)) (P, error) {
+	var page P
+	err := bucketdir.Retry(ctx, func() (err error) {
 		page, err = list()
 		return err
 	})
@@ -186,35 +209,41 @@ func waitingForFiles[P any](ctx context.Context, list func() (P, error)) (page P
 // openOnce acquires a bucket with a driver that is used for only one call. done releases the bucket
 // and closes the driver. done may be called several times.
 func openOnce(ctx context.Context, d *objectDriver) (s *bucketstore.Store, done func(), err error) {
-	if s, err = d.acquireNow(ctx); err != nil {
+	s, err = d.acquireNow(ctx)
+	if err != nil {
 		_ = d.Close()
 		return nil, nil, err
 	}
-	return s, sync.OnceFunc(func() {
+	done = sync.OnceFunc(func() {
 		d.releaseNow(s)
 		_ = d.Close()
-	}), nil
+	})
+	return s, done, nil
 }
 
-// openStore opens the directories if they are not open. It counts one more user of the directories. The
-// result isNew is true if the directories were not open before.
+// openStore returns the open directories, and opens them if they are not open. It counts one more user
+// of the directories. The result isNew is true if it has opened them.
 func (d *objectDriver) openStore() (s *bucketstore.Store, isNew bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return nil, false, bucketdir.Failure(os.ErrClosed)
 	}
-	if d.live == nil {
-		if d.live, err = bucketstore.Open(&d.bucket); err != nil {
-			if d.isGone && storage.CodeOf(err) == storage.BucketNotFound {
-				err = bucketdir.GoneError(d.bucket.Managed, err)
-			}
-			return nil, false, err
-		}
-		isNew = true
+	if d.live != nil {
+		d.live.Users++
+		return d.live, false, nil
 	}
-	d.live.Users++
-	return d.live, isNew, nil
+
+	s, err = bucketstore.Open(&d.bucket)
+	if err != nil {
+		if d.isGone && storage.CodeOf(err) == storage.BucketNotFound {
+			err = bucketdir.GoneError(d.bucket.Managed, err)
+		}
+		return nil, false, err
+	}
+	d.live = s
+	s.Users++
+	return s, true, nil
 }
 
 // releaseNow ends the call for which acquireNow opened the directories. If no other call uses them
@@ -222,9 +251,10 @@ func (d *objectDriver) openStore() (s *bucketstore.Store, isNew bool, err error)
 func (d *objectDriver) releaseNow(s *bucketstore.Store) {
 	d.mu.Lock()
 	s.Users--
-	last := s.Users == 0 && (d.closed || d.live != s)
+	isNeeded := !d.closed && d.live == s
+	isLast := s.Users == 0 && !isNeeded
 	d.mu.Unlock()
-	if last {
+	if isLast {
 		s.Close()
 	}
 }
@@ -245,10 +275,10 @@ func (d *objectDriver) forget(s *bucketstore.Store) {
 func (d *objectDriver) Close() error {
 	d.mu.Lock()
 	s := d.live
-	idle := !d.closed && s != nil && s.Users == 0
+	isIdle := !d.closed && s != nil && s.Users == 0
 	d.closed = true
 	d.mu.Unlock()
-	if idle {
+	if isIdle {
 		s.Close()
 	}
 	return nil

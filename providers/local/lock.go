@@ -38,5 +38,6 @@ func enableObjectLock(d *objectDriver) {
 		return
 	}
 	defer d.release(s)
+	// If this fails, each write tries again.
 	_, _ = s.Settings.LockingSettings(ctx)
 }

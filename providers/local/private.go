@@ -18,7 +18,8 @@ const privatePath = bucketdir.Reserved + "/" + privateName
 var _ driver.PrivateDriver = (*serviceDriver)(nil)
 
 // PrivateDriver returns a driver for the directory .omnibucket/private of a bucket. If create is
-// true, it creates the directory.
+// true, it creates the directory. If create is false and the directory does not exist, PrivateDriver
+// fails with BucketNotFound.
 func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create bool) (driver.Driver, error) {
 	b, done, err := s.openBucket(ctx, bucket)
 	if err != nil {
@@ -26,13 +27,13 @@ func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create
 	}
 	defer done()
 	if create {
-		err = b.Tree.Retry(ctx, func() error { return b.Tree.Mkdirs(privatePath) })
-	} else if _, statErr := b.Root.Lstat(privatePath); statErr != nil {
-		err = storage.BucketNotFound
+		if err := b.Tree.Retry(ctx, func() error { return b.Tree.Mkdirs(privatePath) }); err != nil {
+			return nil, err
+		}
+	} else if _, err := b.Root.Lstat(privatePath); err != nil {
+		return nil, storage.BucketNotFound
 	}
-	if err != nil {
-		return nil, err
-	}
+
 	c := s.config
 	c.Sidecars = false
 	return bucketDriver(filepath.Join(s.path, bucket, bucketdir.Reserved), privateName, c), nil

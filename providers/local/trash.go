@@ -29,12 +29,17 @@ type trash struct {
 
 const trashPrefix = ".omnibucket-deleted-"
 
+// newTrash creates a trash and claims it. The caller must end the claim.
 func (a *openAccount) newTrash(ctx context.Context) (*trash, error) {
 	t := &trash{account: a}
-	return t, bucketdir.Retry(ctx, func() (err error) {
+	err := bucketdir.Retry(ctx, func() (err error) {
 		t.claim, err = bucketdir.NewClaim(a.root, trashPrefix+bucketdir.RandomName(), 0o777)
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // createBucket creates a bucket in the trash, and moves it to its place.
@@ -75,7 +80,10 @@ func (t *trash) place(ctx context.Context, name string) error {
 		return storage.BucketExists
 	}
 	err := t.rename(ctx, t.claim.Path+"/"+name, name)
-	if err != nil && !errors.Is(err, storage.OutcomeUnknown) && t.account.hasBucket(name) {
+	if err == nil || errors.Is(err, storage.OutcomeUnknown) {
+		return err
+	}
+	if t.account.hasBucket(name) {
 		// Another process has created the bucket meanwhile.
 		return storage.BucketExists
 	}
@@ -150,14 +158,16 @@ func (t *trash) open(ctx context.Context, name string, c Config) (b *bucketstore
 	return openOnce(ctx, bucketDriver(filepath.Join(t.account.dir, t.claim.Path), name, c))
 }
 
-// remove removes the lock file of the open bucket b, and then everything that is not an object.
-// Another process that had the bucket open may still write a file. The call that writes the file
-// fails with BucketNotFound. A sweep removes the file later.
+// remove removes the lock file of the open bucket b, and then everything that is not an object. It
+// ignores errors, because a sweep removes the rest later. Another process that had the bucket open may
+// still write a file. The call that writes the file fails with BucketNotFound. A sweep removes the
+// file later.
 func (t *trash) remove(ctx context.Context, name string, b *bucketstore.Store, release func()) {
 	_ = osdir.RetryInUse(ctx, func() error { return b.Root.Remove(bucketdir.LockPath) })
 	_ = osdir.RetryInUse(ctx, func() error { return b.Root.RemoveAll(bucketdir.Reserved) })
 	_ = b.Tree.RemoveEmpty("")
 	if runtime.GOOS == "windows" {
+		// Windows cannot remove an open directory.
 		release()
 	}
 	top, err := osdir.Open(t.account.root, nil, t.claim.Path)
@@ -219,25 +229,30 @@ func (t *trash) sweep(ctx context.Context, name string) {
 	}
 	defer done()
 
-	if _, err := b.Root.Lstat(bucketdir.LockPath); err == nil {
-		// On Windows, a directory that a process has open cannot be moved. The bucket was moved
-		// here, so no process has it open.
-		if runtime.GOOS != "windows" {
-			unlock, ok := b.Locks.TryLockAll()
-			if !ok {
-				// Another process is writing to the bucket.
-				return
-			}
-			defer unlock()
-		}
-		if b.Tree.CheckEmpty() != nil {
-			done()
-			if _, err := t.account.root.Lstat(name); osdir.IsNotExist(err) {
-				_ = t.rename(ctx, t.claim.Path+"/"+name, name)
-			}
-			return
-		}
+	if _, err := b.Root.Lstat(bucketdir.LockPath); err != nil {
+		// The removal has already begun, with the lock file.
+		t.remove(ctx, name, b, done)
+		return
 	}
 
-	t.remove(ctx, name, b, done)
+	// On Windows, a directory that a process has open cannot be moved. The bucket was moved here, so
+	// no process has it open.
+	if runtime.GOOS != "windows" {
+		unlock, ok := b.Locks.TryLockAll()
+		if !ok {
+			// Another process is writing to the bucket.
+			return
+		}
+		defer unlock()
+	}
+	if b.Tree.CheckEmpty() == nil {
+		t.remove(ctx, name, b, done)
+		return
+	}
+
+	done()
+	if _, err := t.account.root.Lstat(name); osdir.IsNotExist(err) {
+		// If this fails, a later sweep tries again.
+		_ = t.rename(ctx, t.claim.Path+"/"+name, name)
+	}
 }
