@@ -31,9 +31,10 @@ func (o *Objects) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 }
 
 // changeAttrs changes the attributes of an object in place. The file stays the same, so the revision
-// does not change.
+// does not change. The function change receives the settings of the bucket and the attributes, which it
+// changes. If it fails, the object stays as it is.
 func (o *Objects) changeAttrs(
-	ctx context.Context, r *driver.ChangeRequest, f func(BucketSettings, *objectfile.Attrs) error,
+	ctx context.Context, r *driver.ChangeRequest, change func(BucketSettings, *objectfile.Attrs) error,
 ) error {
 	l, ok := o.tree.Names().Locate(r.Key)
 	if !ok {
@@ -57,7 +58,7 @@ func (o *Objects) changeAttrs(
 	defer unlock()
 	candidates := o.Candidates(l, dir)
 	defer candidates.Close()
-	return o.changeLocked(ctx, candidates, r, f)
+	return o.changeLocked(ctx, candidates, r, change)
 }
 
 // initializeFor creates the reserved directory if the bucket has the object at l. If the object
@@ -77,24 +78,32 @@ func (o *Objects) initializeFor(l bucketdir.Location) error {
 	return o.tree.Initialize()
 }
 
+// changeLocked does what changeAttrs does, while the key is locked. It changes the current object, or
+// the version that r names.
 func (o *Objects) changeLocked(
 	ctx context.Context, candidates *objectfile.Candidates, r *driver.ChangeRequest,
-	f func(BucketSettings, *objectfile.Attrs) error,
+	change func(BucketSettings, *objectfile.Attrs) error,
 ) error {
 	settings, err := o.settings.currentSettings()
 	if err != nil {
 		return err
 	}
+	changeWithSettings := func(a *objectfile.Attrs) error { return change(settings, a) }
+
 	current, err := candidates.Find()
 	if err != nil {
 		return err
 	}
-	if current.Found() && (r.Version == "" || objectfile.VersionOf(current.Meta) == r.Version) {
-		return candidates.ChangeCurrent(ctx, current, func(a *objectfile.Attrs) error { return f(settings, a) })
-	}
 	if r.Version == "" {
-		return o.tree.NotFoundError()
+		if !current.Found() {
+			return o.tree.NotFoundError()
+		}
+		return candidates.ChangeCurrent(ctx, current, changeWithSettings)
 	}
+	if current.Found() && objectfile.VersionOf(current.Meta) == r.Version {
+		return candidates.ChangeCurrent(ctx, current, changeWithSettings)
+	}
+
 	version, err := o.noncurrent.openVersion(r.Key, r.Version)
 	if err != nil {
 		return err
@@ -103,5 +112,5 @@ func (o *Objects) changeLocked(
 		return o.tree.NotFoundError()
 	}
 	defer version.Close()
-	return o.staging.ChangeFile(ctx, version, func(a *objectfile.Attrs) error { return f(settings, a) }, nil)
+	return o.staging.ChangeFile(ctx, version, changeWithSettings)
 }

@@ -98,6 +98,7 @@ func (a *Attrs) Encode() []byte {
 	return appendMap(b, a.Metadata)
 }
 
+// controlFlags returns the flags of the tags and locks.
 func (a *Attrs) controlFlags() (flags byte) {
 	if len(a.Tags) > 0 {
 		flags |= flagTags
@@ -125,6 +126,7 @@ func (a *Attrs) appendControls(b []byte) []byte {
 	return b
 }
 
+// appendMap appends the names and values of m, sorted by name.
 func appendMap(b []byte, m map[string]string) []byte {
 	// The fixed capacity keeps it on the stack.
 	names := make([]string, 0, 16)
@@ -139,6 +141,7 @@ func appendMap(b []byte, m map[string]string) []byte {
 	return b
 }
 
+// appendString appends the length of s and then s.
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
@@ -154,7 +157,6 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 			Hint: "update this program",
 		}
 	}
-
 	if len(b) < 2 || b[0] < attrsFormat {
 		return nil, nil
 	}
@@ -167,7 +169,29 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 	if flags&flagCRC != 0 {
 		a.CRC32C = storage.CRC32C{Sum: binary.LittleEndian.Uint32(d.takeBytes(4)), Known: true}
 	}
+	d.decodeControls(a, flags)
 
+	// Encode omits empty fields at the end.
+	fields := [...]*string{
+		&a.ContentType, &a.ContentEncoding, &a.ContentDisposition,
+		&a.ContentLanguage, &a.CacheControl, &a.StorageClass, &a.Unique,
+	}
+	for _, field := range fields {
+		if len(d.rest) > 0 {
+			*field = d.takeString()
+		}
+	}
+	for len(d.rest) > 0 {
+		d.pair(&a.Metadata)
+	}
+	if d.failed {
+		return nil, nil
+	}
+	return a, nil
+}
+
+// decodeControls decodes what appendControls has appended: the retention and the tags.
+func (d *decoder) decodeControls(a *Attrs, flags byte) {
 	if flags&flagGovernance != 0 {
 		a.Retention.Mode = storage.Governance
 	} else if flags&flagCompliance != 0 {
@@ -182,23 +206,6 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 			d.pair(&a.Tags)
 		}
 	}
-
-	for _, field := range [...]*string{
-		&a.ContentType, &a.ContentEncoding, &a.ContentDisposition,
-		&a.ContentLanguage, &a.CacheControl, &a.StorageClass, &a.Unique,
-	} {
-		if len(d.rest) > 0 {
-			*field = d.takeString()
-		}
-	}
-
-	for len(d.rest) > 0 {
-		d.pair(&a.Metadata)
-	}
-	if d.failed {
-		return nil, nil
-	}
-	return a, nil
 }
 
 // A decoder reads values from the beginning of rest, and removes them. If rest is too short for a
@@ -208,6 +215,8 @@ type decoder struct {
 	failed bool
 }
 
+// takeBytes returns the next n bytes. If there are fewer, it fails, and returns bytes from which a
+// fixed-size number can be read.
 func (d *decoder) takeBytes(n uint64) []byte {
 	if n > uint64(len(d.rest)) {
 		d.fail()
@@ -218,6 +227,7 @@ func (d *decoder) takeBytes(n uint64) []byte {
 	return b
 }
 
+// fail empties rest, so that no further value is read.
 func (d *decoder) fail() {
 	d.rest = nil
 	d.failed = true

@@ -50,23 +50,16 @@ func (s *Candidates) Close() {
 }
 
 // Find returns the file of the object. If the object does not exist, it returns the zero value.
-func (s *Candidates) Find() (file ObjectFile, err error) {
-	defer func() {
-		s.result = file
-	}()
+func (s *Candidates) Find() (ObjectFile, error) {
+	file, err := s.find()
+	s.result = file
+	return file, err
+}
 
-	file, err = s.reader.StatObject(s.Plain, s.Location.Base)
-	if file.Found() && s.tree.Strict.Load() {
-		isExact, err := s.reader.hasExactName(file)
-		if err != nil {
-			return ObjectFile{}, err
-		}
-		if !isExact {
-			file = ObjectFile{}
-			s.hasOtherSpelling = true
-		}
-	}
-	if file.Found() || err != nil {
+// find looks for the file at the plain, the alternate and the literal name, in this order.
+func (s *Candidates) find() (ObjectFile, error) {
+	file, err := s.findPlain()
+	if err != nil || file.Found() {
 		return file, err
 	}
 
@@ -74,7 +67,8 @@ func (s *Candidates) Find() (file ObjectFile, err error) {
 	if err != nil {
 		return ObjectFile{}, err
 	}
-	if file, err = s.reader.StatObject(alternate, s.Location.AltBase); file.Found() || err != nil {
+	file, err = s.reader.StatObject(alternate, s.Location.AltBase)
+	if err != nil || file.Found() {
 		return file, err
 	}
 
@@ -84,6 +78,24 @@ func (s *Candidates) Find() (file ObjectFile, err error) {
 	}
 	_, base := osdir.Split(s.Location.Literal)
 	return s.reader.StatObject(literal, base)
+}
+
+// findPlain returns the file with the plain name. If the disk folds case and the file is spelled
+// differently, it sets hasOtherSpelling and returns the zero value.
+func (s *Candidates) findPlain() (ObjectFile, error) {
+	file, err := s.reader.StatObject(s.Plain, s.Location.Base)
+	if err != nil || !file.Found() || !s.tree.Strict.Load() {
+		return file, err
+	}
+	isExact, err := s.reader.hasExactName(file)
+	if err != nil {
+		return ObjectFile{}, err
+	}
+	if !isExact {
+		s.hasOtherSpelling = true
+		return ObjectFile{}, nil
+	}
+	return file, nil
 }
 
 // alternateDir opens the directory of the alternate name. If the directory does not exist, it
@@ -125,8 +137,10 @@ func (s *Candidates) Install(ctx context.Context, st *StagedFile, ifAbsent bool)
 			"rename the file that differs from the key only in case: this disk folds case",
 		)
 	}
+
 	err := s.moveInto(ctx, s.Plain, s.Location.Base, st, ifAbsent)
 	if osdir.IsObstructed(err) && s.Plain.Rmdir(s.Location.Base) == nil {
+		// The directory with the plain name was empty.
 		err = s.moveInto(ctx, s.Plain, s.Location.Base, st, ifAbsent)
 	}
 	if osdir.IsObstructed(err) {
@@ -135,6 +149,9 @@ func (s *Candidates) Install(ctx context.Context, st *StagedFile, ifAbsent bool)
 	if err != nil {
 		return err
 	}
+
+	// The file with the plain name is the object now. If the directory of the alternate name cannot be
+	// opened, a file that may be in it does no harm.
 	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
 		if err := s.removeStale(ctx, s.Plain, alternate, s.Location.AltBase); err != nil {
 			return err
@@ -143,6 +160,7 @@ func (s *Candidates) Install(ctx context.Context, st *StagedFile, ifAbsent bool)
 	return s.removeLiteral(ctx, s.Plain)
 }
 
+// installAlternate renames the staged file to the alternate name. Its parameters are those of Install.
 func (s *Candidates) installAlternate(ctx context.Context, st *StagedFile, ifAbsent bool) error {
 	alternate, err := s.MakeAlternateDir()
 	if err != nil {
@@ -169,13 +187,18 @@ func (s *Candidates) MakeAlternateDir() (*osdir.Dir, error) {
 	if err := s.tree.Mkdirs(s.Location.AltDir); err != nil {
 		return nil, err
 	}
-	if alternate, err = s.alternateDir(); alternate == nil && err == nil {
-		err = bucketdir.ErrAgain
+	alternate, err = s.alternateDir()
+	if err != nil {
+		return nil, err
 	}
-	return alternate, err
+	if alternate == nil {
+		return nil, bucketdir.ErrAgain
+	}
+	return alternate, nil
 }
 
-// removeLiteral removes the file with the literal name. It flushes as removeStale does.
+// removeLiteral removes the file with the literal name. It flushes as removeStale does. If the file
+// cannot be found, it does nothing, because the object has a name that takes precedence.
 func (s *Candidates) removeLiteral(ctx context.Context, newDir *osdir.Dir) error {
 	literal, err := s.literalDir()
 	if err != nil || literal == nil {
@@ -188,11 +211,11 @@ func (s *Candidates) removeLiteral(ctx context.Context, newDir *osdir.Dir) error
 // removeStale removes a file that is no longer the object, and flushes the removal. newDir is the
 // directory of the new object, or nil if there is no new object. removeStale flushes newDir before
 // it removes the old file. So a power failure cannot lose both files. If both files are in the same
-// directory, nothing is flushed: the file system keeps the order of the changes.
+// directory, nothing is flushed: the file system keeps the order of the changes. If the file cannot be
+// removed, removeStale ignores that.
 func (s *Candidates) removeStale(ctx context.Context, newDir, d *osdir.Dir, base string) error {
-	remove := func() error { return osdir.RetryInUse(ctx, func() error { return d.Unlink(base) }) }
 	if !s.tree.Sync || d == newDir {
-		_ = remove()
+		_ = unlink(ctx, d, base)
 		return nil
 	}
 	if _, err := d.Stat(base); err != nil {
@@ -203,10 +226,16 @@ func (s *Candidates) removeStale(ctx context.Context, newDir, d *osdir.Dir, base
 			return bucketdir.UnknownOutcome(err)
 		}
 	}
-	if remove() != nil {
+	if err := unlink(ctx, d, base); err != nil {
 		return nil
 	}
 	return bucketdir.UnknownOutcome(d.Sync())
+}
+
+// unlink removes a file of the directory d. If another program has the file open on Windows, it tries
+// again.
+func unlink(ctx context.Context, d *osdir.Dir, base string) error {
+	return osdir.RetryInUse(ctx, func() error { return d.Unlink(base) })
 }
 
 // moveInto moves the staged file to the given directory and name. If ifAbsent is true, it uses a hard
@@ -222,7 +251,8 @@ func (s *Candidates) moveInto(ctx context.Context, dst *osdir.Dir, base string, 
 			return nil
 		}
 		if bucketdir.IsExist(err) {
-			if file, err := s.reader.StatObject(dst, base); err != nil || file.Found() {
+			file, err := s.reader.StatObject(dst, base)
+			if err != nil || file.Found() {
 				return errors.Join(err, storage.PreconditionFailed)
 			}
 		}
@@ -230,6 +260,7 @@ func (s *Candidates) moveInto(ctx context.Context, dst *osdir.Dir, base string, 
 		// key's lock. Either the file system has no hard links, or the existing file is not an
 		// object (for example, a broken symbolic link). In both cases, a rename loses no object.
 	}
+
 	if s.exchange(dst, base, st) {
 		return nil
 	}
@@ -251,9 +282,12 @@ func (s *Candidates) exchange(dst *osdir.Dir, base string, st *StagedFile) bool 
 	if dst.Exchange(base, st.Dir, st.Name) != nil {
 		return false
 	}
-	if err := st.Dir.Unlink(st.Name); err != nil && dst.Exchange(base, st.Dir, st.Name) == nil {
-		// Another program has created a directory with that name.
-		return false
+	if st.Dir.Unlink(st.Name) != nil {
+		// Another program has created a directory with the name base, and the swap has moved it to the
+		// staging directory. Swap again, so that Place reports the directory.
+		if dst.Exchange(base, st.Dir, st.Name) == nil {
+			return false
+		}
 	}
 	st.MarkPlaced()
 	return true
@@ -269,10 +303,11 @@ func (s *Candidates) Remove(ctx context.Context) error {
 	if s.Plain == nil || s.hasOtherSpelling {
 		return nil
 	}
-	if file, err := s.reader.StatObject(s.Plain, s.Location.Base); err != nil || !file.Found() {
+	file, err := s.reader.StatObject(s.Plain, s.Location.Base)
+	if err != nil || !file.Found() {
 		return err
 	}
-	return bucketdir.UnlessAbsent(osdir.RetryInUse(ctx, func() error { return s.Plain.Unlink(s.Location.Base) }))
+	return bucketdir.UnlessAbsent(unlink(ctx, s.Plain, s.Location.Base))
 }
 
 // RemoveOthers removes the files of the object that do not have its plain name, and flushes the
@@ -281,16 +316,19 @@ func (s *Candidates) RemoveOthers(ctx context.Context) error {
 	if err := s.removeLiteral(ctx, nil); err != nil {
 		return err
 	}
-	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
-		err := osdir.RetryInUse(ctx, func() error { return alternate.Unlink(s.Location.AltBase) })
-		if err == nil && alternate != s.Plain {
-			err = s.tree.Flush(alternate)
-		}
-		if err := bucketdir.UnlessAbsent(err); err != nil {
-			return err
-		}
+	alternate, err := s.alternateDir()
+	if err != nil || alternate == nil {
+		// An object in a directory that cannot be opened cannot be read, either.
+		return nil
 	}
-	return nil
+	if err := unlink(ctx, alternate, s.Location.AltBase); err != nil {
+		return bucketdir.UnlessAbsent(err)
+	}
+	if alternate == s.Plain {
+		// The caller flushes it.
+		return nil
+	}
+	return bucketdir.UnlessAbsent(s.tree.Flush(alternate))
 }
 
 // Restore turns an existing noncurrent version into the current object. The version is a file in

@@ -25,62 +25,69 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 	}
 	defer f.Close()
 
-	var visible *StagedFile
-	defer func() {
-		if visible != nil {
-			s.staging.Discard(visible)
+	a, err := s.staging.changedAttrs(f, change)
+	if err != nil {
+		return err
+	}
+	if !s.reader.WritesVisible() {
+		if err := s.DropVisible(ctx); err != nil {
+			return err
 		}
-	}()
+		return s.staging.replaceAttrs(ctx, f, a)
+	}
 
-	err = s.staging.ChangeFile(ctx, f, change, func(a *Attrs) (err error) {
-		if s.reader.WritesVisible() {
-			if visible, err = s.staging.StageVisible(ctx, a, f.Meta); err != nil {
-				return err
-			}
-		}
-		return s.DropVisible(ctx)
-	})
-
-	if err != nil || visible == nil {
+	visible, err := s.staging.StageVisible(ctx, a, f.Meta)
+	if err != nil {
+		return err
+	}
+	defer s.staging.Discard(visible)
+	if err := s.DropVisible(ctx); err != nil {
+		return err
+	}
+	if err := s.staging.replaceAttrs(ctx, f, a); err != nil {
 		return err
 	}
 	return s.PutVisible(ctx, visible)
 }
 
 // ChangeFile calls the function change with the attributes of a file. Then it stores the changed
-// attributes. If check is not nil, ChangeFile calls it just before the attributes are stored.
-func (s *Staging) ChangeFile(
-	ctx context.Context, f *osdir.File, change func(*Attrs) error, check func(*Attrs) error,
-) error {
-	a, err := s.Reader.AttrsOfFile(f)
+// attributes.
+func (s *Staging) ChangeFile(ctx context.Context, f *osdir.File, change func(*Attrs) error) error {
+	a, err := s.changedAttrs(f, change)
 	if err != nil {
 		return err
+	}
+	return s.replaceAttrs(ctx, f, a)
+}
+
+// changedAttrs calls the function change with the attributes of a file, and returns the changed
+// attributes. It does not store them.
+func (s *Staging) changedAttrs(f *osdir.File, change func(*Attrs) error) (*Attrs, error) {
+	a, err := s.Reader.AttrsOfFile(f)
+	if err != nil {
+		return nil, err
 	}
 	if a == nil {
 		// A file of another program has no attributes.
 		a = &Attrs{}
 	}
 	if err := change(a); err != nil {
-		return err
+		return nil, err
 	}
 	a.setFileInfo(f.Meta)
-	if check != nil {
-		if err := check(a); err != nil {
-			return err
-		}
-	}
-	return s.replaceAttrs(ctx, f, a)
+	return a, nil
 }
 
-// setFileInfo sets the size and time in the attributes to those of the file. If another program has changed
-// the file, setFileInfo also removes the checksum and the revision, which are no longer right.
+// setFileInfo sets the size and time in the attributes to those of the file. If another program has
+// changed the file, setFileInfo also removes the checksum and the revision, which are no longer right.
 func (a *Attrs) setFileInfo(m osdir.Meta) {
-	if !a.Matches(m) {
-		a.CRC32C = storage.CRC32C{}
-		a.Unique = ""
-		a.Size = m.Size
-		a.MTime = m.MTime
+	if a.Matches(m) {
+		return
 	}
+	a.CRC32C = storage.CRC32C{}
+	a.Unique = ""
+	a.Size = m.Size
+	a.MTime = m.MTime
 }
 
 // replaceAttrs atomically replaces the attributes of a visible file. If a sidecar is no longer
@@ -111,6 +118,7 @@ func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, a *Attrs) err
 	return s.syncAttrs(f)
 }
 
+// syncAttrs flushes a visible file whose attributes were changed, unless Config.NoSync is set.
 func (s *Staging) syncAttrs(f *osdir.File) error {
 	if !s.Tree.Sync {
 		return nil

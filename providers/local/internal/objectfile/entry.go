@@ -10,23 +10,35 @@ func (r *Reader) ListEntry(item Item) (storage.ListEntry, error) {
 	if item.IsPrefix {
 		return storage.ListEntry{Key: item.Key, IsPrefix: true}, nil
 	}
-	t := MakeTag(item.At.Meta)
-	if r.Tree.Coarse.Load() {
-		l, _ := r.Tree.Names().Locate(item.Key)
-		f, err := r.OpenCurrent(l)
-		if err != nil {
-			return storage.ListEntry{}, err
-		}
-		if f != nil {
-			a, err := r.AttrsOfFile(f)
-			_ = f.Close()
-			if err != nil {
-				return storage.ListEntry{}, err
-			}
-			t = r.TagOf(f.Meta, a)
-		}
+	t, err := r.tagOfItem(item)
+	if err != nil {
+		return storage.ListEntry{}, err
 	}
 	return entryOf(item.Key, item.At.Meta, t), nil
+}
+
+// tagOfItem returns the tag of an item's file. If the times of the disk are too coarse, it opens the
+// object to read the tag from the attributes.
+func (r *Reader) tagOfItem(item Item) (Tag, error) {
+	if !r.Tree.Coarse.Load() {
+		return MakeTag(item.At.Meta), nil
+	}
+	// The key is from the disk, so it has a location.
+	l, _ := r.Tree.Names().Locate(item.Key)
+	f, err := r.OpenCurrent(l)
+	if err != nil {
+		return "", err
+	}
+	if f == nil {
+		// The object was removed meanwhile.
+		return MakeTag(item.At.Meta), nil
+	}
+	defer f.Close()
+	a, err := r.AttrsOfFile(f)
+	if err != nil {
+		return "", err
+	}
+	return r.TagOf(f.Meta, a), nil
 }
 
 // entryOf returns the listing entry of a file.

@@ -40,36 +40,50 @@ const (
 	MinCached = 512 // number of names; a smaller directory is not cached, because reading it is fast
 	// maxCached limits the total size of the cache. The size of a window is its number of entries
 	// plus MinCached.
-	maxCached   = 1 << 18
-	fresh       = 50 * time.Millisecond
-	coarseFresh = 5 * time.Second
+	maxCached = 1 << 18
+	// A window is cached only if its directory has not changed for minAge before it was read, or for
+	// minCoarseAge if the times of the disk are coarse.
+	minAge       = 50 * time.Millisecond
+	minCoarseAge = 5 * time.Second
 )
 
-// find returns a part of a cached window: the entries from a given name to the end of the window.
+// find returns a part of a cached window: the entries from the name start to the end of the window.
 // If the name belongs to a directory, it must end with "/".
-func (c *listCache) find(key windowKey, m osdir.Meta, begin string) (window, bool) {
+func (c *listCache) find(key windowKey, m osdir.Meta, start string) (window, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, item := range c.Items {
 		if item.key != key || item.meta != m {
 			continue
 		}
-		w := item.window
-		segment, isDir := strings.CutSuffix(begin, "/")
-		start, startIsDir := strings.CutSuffix(w.start, "/")
-		if compareSegments(segment, isDir, start, startIsDir) < 0 {
+		found, ok := item.window.from(start)
+		if !ok {
 			continue
 		}
-		first := sort.Search(len(w.entries), func(i int) bool { return !sortsBefore(w.entries[i], begin) })
-		if first == len(w.entries) && !w.isComplete {
-			continue
-		}
-		c.Items = append(append(c.Items[:i:i], c.Items[i+1:]...), item)
-		return window{entries: w.entries[first:], start: begin, isComplete: w.isComplete}, true
+		// Move the item to the end: it is the most recently used one now.
+		c.Items = append(slices.Delete(c.Items, i, i+1), item)
+		return found, true
 	}
 	return window{}, false
 }
 
+// from returns the part of w from the name start to its end. If w does not contain the entry after
+// start, it returns false.
+func (w window) from(start string) (window, bool) {
+	segment, isDir := strings.CutSuffix(start, "/")
+	firstSegment, firstIsDir := strings.CutSuffix(w.start, "/")
+	if compareSegments(segment, isDir, firstSegment, firstIsDir) < 0 {
+		return window{}, false
+	}
+	first := sort.Search(len(w.entries), func(i int) bool { return !sortsBefore(w.entries[i], start) })
+	if first == len(w.entries) && !w.isComplete {
+		return window{}, false
+	}
+	return window{entries: w.entries[first:], start: start, isComplete: w.isComplete}, true
+}
+
+// add adds a window to the cache, and removes the least recently used windows if the cache is full. If
+// the directory is small, add does nothing.
 func (c *listCache) add(item cachedWindow) {
 	if item.window.names < MinCached {
 		return
@@ -103,28 +117,30 @@ func (w *cachedWindow) size() int { return MinCached + len(w.window.entries) }
 
 // windowOf returns a window from the cache. If the cache does not have it, windowOf reads it with
 // readWindow.
-func (r *Reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent bool, begin, match string) (window, error) {
+func (r *Reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent bool, start, match string) (window, error) {
 	if len(dirs) != 1 {
-		return r.readWindow(ctx, dirs, noncurrent, begin, match)
+		return r.readWindow(ctx, dirs, noncurrent, start, match)
 	}
+
 	key := windowKey{dirs[0].Path, match, noncurrent}
-	start := time.Now()
+	readTime := time.Now()
 	m, err := dirs[0].StatSelf()
 	if err != nil {
 		return window{}, bucketdir.Failure(err)
 	}
-	if w, ok := r.Cache.find(key, m, begin); ok {
+	if w, ok := r.Cache.find(key, m, start); ok {
 		return w, nil
 	}
-	w, err := r.readWindow(ctx, dirs, noncurrent, begin, match)
+
+	w, err := r.readWindow(ctx, dirs, noncurrent, start, match)
 	if err != nil {
-		return w, err
+		return window{}, err
 	}
-	isSettled := fresh
+	age := minAge
 	if r.Tree.Coarse.Load() {
-		isSettled = coarseFresh
+		age = minCoarseAge
 	}
-	if start.Sub(m.Time()) > isSettled && !w.hasNestedDir() {
+	if readTime.Sub(m.Time()) > age && !w.hasNestedDir() {
 		r.Cache.add(cachedWindow{key, m, w})
 	}
 	return w, nil

@@ -37,15 +37,15 @@ func (r *Reader) StatObject(d *osdir.Dir, base string) (ObjectFile, error) {
 	if d == nil {
 		return ObjectFile{}, nil
 	}
-	m, err := d.Stat(base)
-	if err == nil && m.Kind == osdir.KindLink {
-		m, err = r.Tree.StatTarget(d, base)
-	}
-	if osdir.IsNoFile(err) || err == nil && m.Kind != osdir.KindFile {
+	m, err := r.Tree.StatFollowing(d, base)
+	if osdir.IsNoFile(err) {
 		return ObjectFile{}, nil
 	}
 	if err != nil {
 		return ObjectFile{}, bucketdir.Failure(err)
+	}
+	if m.Kind != osdir.KindFile {
+		return ObjectFile{}, nil
 	}
 	return ObjectFile{d, base, m}, nil
 }
@@ -64,10 +64,15 @@ func (r *Reader) hasExactName(file ObjectFile) (bool, error) {
 	return r.fileHasExactName(f, file.Dir.PathOf(file.Base))
 }
 
+// fileHasExactName reports whether the open file f was created with the spelling of path. If f has
+// attributes, this package has written it, and no other spelling of its name opens it.
 func (r *Reader) fileHasExactName(f *osdir.File, path string) (bool, error) {
 	a, err := r.AttrsOfFile(f)
-	if err != nil || a != nil {
-		return a != nil, err
+	if err != nil {
+		return false, err
+	}
+	if a != nil {
+		return true, nil
 	}
 	return r.Tree.ExistsExactly(path)
 }
@@ -89,20 +94,12 @@ func (r *Reader) IsStillCurrent(l bucketdir.Location, f *osdir.File) bool {
 // the object back to the plain name in between.
 func (r *Reader) OpenCurrent(l bucketdir.Location) (*osdir.File, error) {
 	for range 2 {
-		f, err := r.OpenIn(l.Dir, l.Base)
-		if f != nil && r.Tree.Strict.Load() {
-			if isExact, err := r.fileHasExactName(f, osdir.Join(l.Dir, l.Base)); err != nil || !isExact {
-				_ = f.Close()
-				if err != nil {
-					return nil, err
-				}
-				f = nil
-			}
-		}
+		f, err := r.openPlain(l)
 		if f != nil || err != nil {
 			return f, err
 		}
-		if f, err = r.OpenIn(l.AltDir, l.AltBase); f != nil || err != nil {
+		f, err = r.OpenIn(l.AltDir, l.AltBase)
+		if f != nil || err != nil {
 			return f, err
 		}
 	}
@@ -110,10 +107,29 @@ func (r *Reader) OpenCurrent(l bucketdir.Location) (*osdir.File, error) {
 	if l.Literal == "" {
 		return nil, nil
 	}
-	if exact, err := r.Tree.ExistsExactly(l.Literal); err != nil || !exact {
+	exact, err := r.Tree.ExistsExactly(l.Literal)
+	if err != nil || !exact {
 		return nil, err
 	}
 	return r.OpenIn(osdir.Split(l.Literal))
+}
+
+// openPlain opens the file with the plain name. If there is no such file, or if the disk folds case and
+// the file is spelled differently, it returns nil.
+func (r *Reader) openPlain(l bucketdir.Location) (*osdir.File, error) {
+	f, err := r.OpenIn(l.Dir, l.Base)
+	if f == nil || err != nil {
+		return nil, err
+	}
+	if !r.Tree.Strict.Load() {
+		return f, nil
+	}
+	exact, err := r.fileHasExactName(f, osdir.Join(l.Dir, l.Base))
+	if err != nil || !exact {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // OpenIn opens a regular file. If no regular file has the name, it returns nil.

@@ -66,40 +66,46 @@ var copyBuffers = sync.Pool{New: func() any {
 // flushStep is the number of bytes after which the disk begins to write, while more bytes arrive.
 const flushStep = 8 << 20
 
+// maxEmptyReads is the number of reads without bytes in a row after which Fill fails.
+const maxEmptyReads = 100
+
 // Fill writes the whole body to f. If reading the body fails, Fill returns that error unchanged.
 func (s *Staging) Fill(ctx context.Context, f *osdir.File, body io.Reader) error {
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
-	pending := 0
-	for idle := 0; ; {
+
+	unflushed := 0  // bytes since the last StartFlush
+	emptyReads := 0 // reads in a row that returned no bytes
+	for {
 		if err := bucketdir.Interrupted(ctx); err != nil {
 			return err
 		}
-		n, err := body.Read(*buffer)
+		n, readErr := body.Read(*buffer)
 		if n > 0 {
 			if _, err := f.Write((*buffer)[:n]); err != nil {
 				return bucketdir.Failure(err)
 			}
 		}
-
-		if err == io.EOF {
+		if readErr == io.EOF {
 			return nil
 		}
-		if err != nil {
-			return err
+		if readErr != nil {
+			return readErr
 		}
 
-		idle++
 		if n > 0 {
-			idle = 0
-		} else if idle == 100 {
-			return io.ErrNoProgress
+			emptyReads = 0
+		} else {
+			emptyReads++
+			if emptyReads == maxEmptyReads {
+				return io.ErrNoProgress
+			}
 		}
 
-		pending += n
-		if s.Tree.Sync && pending >= flushStep {
+		unflushed += n
+		if s.Tree.Sync && unflushed >= flushStep {
 			osdir.StartFlush(f)
-			pending = 0
+			unflushed = 0
 		}
 	}
 }
@@ -116,13 +122,17 @@ func (s *Staging) Finish(st *StagedFile) (err error) {
 // owns the old file, that user could have chosen any mode. So the new mode then permits no more
 // than the mode that the sealed file already has.
 func (s *Staging) KeepMode(st *StagedFile, replaced ObjectFile) error {
+	if !replaced.Found() {
+		return nil
+	}
 	mode := replaced.Meta.Mode
 	if replaced.Meta.UID != st.Meta.UID {
 		mode = mode&st.Meta.Mode | 0o600
 	}
-	if !replaced.Found() || mode == st.Meta.Mode {
+	if mode == st.Meta.Mode {
 		return nil
 	}
+
 	f, err := st.Dir.Open(st.Name)
 	if err != nil {
 		return s.Tree.StagedFileError(err)
@@ -136,10 +146,10 @@ func (s *Staging) KeepMode(st *StagedFile, replaced ObjectFile) error {
 		// Ignore the error, because a file system without modes refuses the change.
 		_ = s.Tree.Root.Chmod(sidecarPath(st.Meta), fs.FileMode(mode&0o666))
 	}
-	if s.Tree.Sync {
-		return bucketdir.Failure(f.Sync())
+	if !s.Tree.Sync {
+		return nil
 	}
-	return nil
+	return bucketdir.Failure(f.Sync())
 }
 
 // Discard removes a staged file. If the file was placed, Discard only closes it.

@@ -65,7 +65,38 @@ const maxVisible = 1 << 20 // bytes; this package writes only smaller sidecars
 // StageVisible writes the visible sidecar of an object as a staged file. file is the stat
 // result of the object's file. The sidecar gets the same mode.
 func (s *Staging) StageVisible(ctx context.Context, a *Attrs, file osdir.Meta) (*StagedFile, error) {
-	text, err := json.MarshalIndent(visibleSidecar{
+	text, err := json.MarshalIndent(newVisibleSidecar(a), "", "\t")
+	if err != nil {
+		return nil, bucketdir.Failure(err)
+	}
+	st, err := s.Stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.writeVisible(ctx, st, append(text, '\n'), file.Mode); err != nil {
+		s.Discard(st)
+		return nil, err
+	}
+	return st, nil
+}
+
+// writeVisible writes and completes the staged file of a visible sidecar. If mode is 0, as on Windows,
+// it does not set the mode.
+func (s *Staging) writeVisible(ctx context.Context, st *StagedFile, text []byte, mode uint32) error {
+	if err := s.Fill(ctx, st.File, bytes.NewReader(text)); err != nil {
+		return err
+	}
+	if mode != 0 {
+		if err := st.File.SetMode(mode); err != nil {
+			return bucketdir.Failure(err)
+		}
+	}
+	return s.Finish(st)
+}
+
+// newVisibleSidecar returns the content of the visible sidecar of an object with the attributes a.
+func newVisibleSidecar(a *Attrs) visibleSidecar {
+	return visibleSidecar{
 		ContentType:        a.ContentType,
 		ContentEncoding:    a.ContentEncoding,
 		ContentDisposition: a.ContentDisposition,
@@ -81,27 +112,7 @@ func (s *Staging) StageVisible(ctx context.Context, a *Attrs, file osdir.Meta) (
 		CRC32C:             a.CRC32C,
 		Size:               a.Size,
 		Modified:           time.Unix(0, a.MTime).UTC(),
-	}, "", "\t")
-	if err != nil {
-		return nil, bucketdir.Failure(err)
 	}
-
-	st, err := s.Stage(ctx)
-	if err != nil {
-		return nil, err
-	}
-
-	if err = s.Fill(ctx, st.File, bytes.NewReader(append(text, '\n'))); err == nil && file.Mode != 0 {
-		err = bucketdir.Failure(st.File.SetMode(file.Mode))
-	}
-	if err == nil {
-		err = s.Finish(st)
-	}
-	if err != nil {
-		s.Discard(st)
-		return nil, err
-	}
-	return st, nil
 }
 
 // visibleAttrs reads the visible sidecar of the current object. If there is no sidecar for a file
@@ -120,10 +131,18 @@ func (r *Reader) visibleAttrs(l bucketdir.Location, m osdir.Meta) (*Attrs, error
 	}
 
 	var v visibleSidecar
-	if json.Unmarshal(text, &v) != nil || v.Size != m.Size {
+	if err := json.Unmarshal(text, &v); err != nil {
+		// Another program has written the file.
 		return nil, nil
 	}
+	if v.Size != m.Size {
+		return nil, nil
+	}
+	return v.attrs(), nil
+}
 
+// attrs returns the attributes in the sidecar.
+func (v *visibleSidecar) attrs() *Attrs {
 	return &Attrs{
 		Properties: storage.Properties{
 			ContentType:        v.ContentType,
@@ -141,47 +160,58 @@ func (r *Reader) visibleAttrs(l bucketdir.Location, m osdir.Meta) (*Attrs, error
 		CRC32C:     v.CRC32C,
 		Size:       v.Size,
 		MTime:      v.Modified.UnixNano(),
-	}, nil
+	}
 }
 
 // retention returns the retention, with its time rounded up to a second. If another program has
 // written an unknown mode, or only one of mode and time, the result is empty.
 func (v *visibleSidecar) retention() storage.Retention {
 	mode := storage.RetentionMode(v.RetentionMode)
-	end := v.RetainUntil.UTC()
-	if mode != storage.Governance && mode != storage.Compliance || end.IsZero() {
+	if mode != storage.Governance && mode != storage.Compliance {
 		return storage.Retention{}
 	}
-	return storage.Retention{Mode: mode, Until: end.Add(time.Second - 1).Truncate(time.Second)}
+	until := v.RetainUntil.UTC()
+	if until.IsZero() {
+		return storage.Retention{}
+	}
+	roundedUp := until.Add(time.Second - 1).Truncate(time.Second)
+	return storage.Retention{Mode: mode, Until: roundedUp}
 }
 
 // DropVisible removes the visible sidecar of an object that is about to change. A driver that
 // writes no visible sidecars must remove it, too.
 func (s *Candidates) DropVisible(ctx context.Context) error {
+	if s.bare {
+		return nil
+	}
 	alternate, err := s.alternateDir()
-	if err != nil || alternate == nil || s.bare {
+	if err != nil || alternate == nil {
 		return err
 	}
-	err = osdir.RetryInUse(ctx, func() error { return alternate.Unlink(s.Location.VisibleName()) })
+	err = unlink(ctx, alternate, s.Location.VisibleName())
 	if osdir.IsNoFile(err) {
 		return nil
 	}
-	if err == nil {
-		// Flush now: a power failure must not leave the sidecar beside a changed object.
-		err = s.tree.Flush(alternate)
+	if err != nil {
+		return bucketdir.Failure(err)
 	}
-	return bucketdir.Failure(err)
+	// Flush now: a power failure must not leave the sidecar beside a changed object.
+	return bucketdir.Failure(s.tree.Flush(alternate))
 }
 
 // Adopt copies the attributes in the visible sidecar to the object, before the object changes. If a
 // backup tool has copied an object, its attributes are only in the sidecar. Without Adopt, the
 // attributes would be lost if the process is killed, or if the object becomes a noncurrent version.
 func (s *Candidates) Adopt(ctx context.Context, file ObjectFile) error {
-	has, err := s.HasVisible()
-	if err != nil || !has {
-		s.bare = err == nil
+	hasVisible, err := s.HasVisible()
+	if err != nil {
 		return err
 	}
+	if !hasVisible {
+		s.bare = true
+		return nil
+	}
+
 	err = s.adoptVisible(ctx, file)
 	if osdir.IsNoFile(err) || !s.tree.KeepsVersions() {
 		// A full disk must not prevent a removal.
@@ -200,25 +230,32 @@ func (s *Candidates) HasVisible() (bool, error) {
 	return !osdir.IsNoFile(err), nil
 }
 
+// adoptVisible does what Adopt does, for an object that has a visible sidecar. If the attributes in the
+// file are not lost, it does nothing.
 func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 	f, err := file.Dir.Open(file.Base)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	attrs, err := s.reader.AttrsOfFile(f)
-	if err != nil || attrs != nil && !s.reader.Forgets() {
+
+	stored, err := s.reader.AttrsOfFile(f)
+	if err != nil {
 		return err
 	}
-	a, err := s.reader.VisibleOr(attrs, s.Location, f.Meta)
-	if a == attrs || err != nil {
+	if stored != nil && !s.reader.Forgets() {
+		return nil
+	}
+	visible, err := s.reader.VisibleOr(stored, s.Location, f.Meta)
+	if err != nil || visible == stored {
 		return err
 	}
-	if !a.Matches(f.Meta) {
-		a.CRC32C = storage.CRC32C{}
-		a.MTime = f.Meta.MTime
+
+	if !visible.Matches(f.Meta) {
+		visible.CRC32C = storage.CRC32C{}
+		visible.MTime = f.Meta.MTime
 	}
-	return s.staging.replaceAttrs(ctx, f, a)
+	return s.staging.replaceAttrs(ctx, f, visible)
 }
 
 // PutVisible renames a staged sidecar to its final name. If the directory was removed meanwhile,
@@ -235,6 +272,8 @@ func (s *Candidates) PutVisible(ctx context.Context, st *StagedFile) error {
 	}))
 }
 
+// moveVisible makes one attempt of PutVisible. If the directory is removed meanwhile, it fails with
+// ErrAgain.
 func (s *Candidates) moveVisible(ctx context.Context, st *StagedFile) error {
 	alternate, err := s.MakeAlternateDir()
 	if err != nil {

@@ -14,25 +14,27 @@ import (
 // it holds only one window, a sorted part of the directory. It opens only directories that may
 // contain a requested key.
 type Walker struct {
-	Tree              *bucketdir.Tree
-	Reader            *Reader
-	Ctx               context.Context
-	Noncurrent        bool   // if true, iterate over the keys with noncurrent versions
-	Versions          string // path of the tree of versions; "" unless Noncurrent is true
-	Prefix, Delimiter string
-	Start             string // smaller keys are skipped
-	Inclusive         bool   // true if Start itself is included
-	Skip              string // a common prefix that was returned already, or ""
-	frames            []frame
+	Tree       *bucketdir.Tree
+	Reader     *Reader
+	Ctx        context.Context // the context of the one call that creates and closes the walker
+	Noncurrent bool            // if true, iterate over the keys with noncurrent versions
+	Versions   string          // path of the tree of versions; "" unless Noncurrent is true
+	Prefix     string          // other keys are skipped
+	Delimiter  string          // see driver.ListRequest
+	Start      string          // smaller keys are skipped
+	Inclusive  bool            // true if Start itself is included
+	Skip       string          // a common prefix that was returned already, or ""
+	frames     []frame         // the open directories, from the outermost to the innermost
 }
 
+// A frame is an open directory of a walk.
 type frame struct {
 	prefix string // prefix of the keys in the directory: "", or text that ends in "/"
 	// dirs are the directories on disk for this prefix. Entries without a diskName are in the first
 	// one.
 	dirs   []*osdir.Dir
 	window window
-	next   int
+	next   int // index of the next entry in window.entries
 }
 
 // An Item is a key with its file, or a common prefix.
@@ -42,30 +44,31 @@ type Item struct {
 	At       ObjectFile // the file; its Dir remains open until the next call of Next
 }
 
-// Open opens the directory that contains all keys with the prefix.
+// Open opens the directory that contains all keys with the prefix. If there is no such directory, the
+// walk is empty.
 func (w *Walker) Open() error {
-	top := ""
-	if i := strings.LastIndexByte(w.Prefix, '/'); i >= 0 {
-		top = w.Prefix[:i+1]
+	i := strings.LastIndexByte(w.Prefix, '/')
+	if i < 0 {
+		return w.push("", w.Versions)
 	}
-	base := w.Versions
-	if top == "" {
-		return w.push("", base)
-	}
-	key := top[:len(top)-1]
+
+	key := w.Prefix[:i]
 	path, ok := w.Tree.Names().DirPath(key)
 	if !ok {
 		return nil
 	}
-	paths := []string{osdir.Join(base, path)}
+	paths := []string{osdir.Join(w.Versions, path)}
 	if path != key && !w.Noncurrent && w.Tree.Strict.Load() && !bucketdir.HasReserved(key) {
-		if exact, err := w.Tree.ExistsExactly(key); err != nil {
+		// Another program may have created the directory with the name that is in the keys.
+		exact, err := w.Tree.ExistsExactly(key)
+		if err != nil {
 			return err
-		} else if exact {
+		}
+		if exact {
 			paths = append(paths, key)
 		}
 	}
-	return w.push(top, paths...)
+	return w.push(key+"/", paths...)
 }
 
 // Close closes the directories of the walk.
@@ -75,6 +78,7 @@ func (w *Walker) Close() {
 	}
 }
 
+// pop leaves the innermost directory, and closes it.
 func (w *Walker) pop() {
 	last := len(w.frames) - 1
 	for _, d := range w.frames[last].dirs {
@@ -121,7 +125,10 @@ func (w *Walker) startName(prefix string) string {
 	return rest
 }
 
+// read reads the window of f that begins at the name start. It omits names that no key with the
+// prefix of the walk has.
 func (w *Walker) read(f *frame, start string) (err error) {
+	// If the directory is below the prefix, all of its names match.
 	match, ok := strings.CutPrefix(w.Prefix, f.prefix)
 	if !ok {
 		match = ""
@@ -138,20 +145,23 @@ func (w *Walker) Next() (Item, bool, error) {
 		if err := bucketdir.Interrupted(w.Ctx); err != nil {
 			return Item{}, false, err
 		}
+
 		f := &w.frames[len(w.frames)-1]
-		if f.next == len(f.window.entries) {
-			if f.window.isComplete {
-				w.pop()
-			} else if err := w.nextWindow(f); err != nil {
-				return Item{}, false, err
+		if f.next < len(f.window.entries) {
+			e := f.window.entries[f.next]
+			f.next++
+			item, ok, err := w.visit(f, e)
+			if ok || err != nil {
+				return item, ok, err
 			}
 			continue
 		}
-		e := f.window.entries[f.next]
-		f.next++
-		item, ok, err := w.visit(f, e)
-		if ok || err != nil {
-			return item, ok, err
+		if f.window.isComplete {
+			w.pop()
+			continue
+		}
+		if err := w.nextWindow(f); err != nil {
+			return Item{}, false, err
 		}
 	}
 	return Item{}, false, nil
@@ -168,6 +178,8 @@ func (w *Walker) nextWindow(f *frame) error {
 	return w.read(f, start)
 }
 
+// visit returns the item of an entry. If the entry is a directory, visit enters it or returns its
+// common prefix. If the entry has no item, visit returns false.
 func (w *Walker) visit(f *frame, e entry) (Item, bool, error) {
 	if e.isDir {
 		return w.visitDir(f, e)
@@ -181,36 +193,49 @@ func (w *Walker) visit(f *frame, e entry) (Item, bool, error) {
 		return Item{}, false, err
 	}
 	if common, ok := objectkey.CommonPrefix(key, w.Prefix, w.Delimiter); ok {
-		return w.rollUp(common)
+		item, ok := w.rollUp(common)
+		return item, ok, nil
 	}
 	return Item{Key: key, At: file}, true, nil
 }
 
+// visitDir enters the directory of an entry, unless none of its keys is requested. If its keys have a
+// common prefix, visitDir returns the prefix instead.
 func (w *Walker) visitDir(f *frame, e entry) (Item, bool, error) {
 	prefix := f.prefix + e.segment + "/"
-	overlaps := strings.HasPrefix(prefix, w.Prefix) || strings.HasPrefix(w.Prefix, prefix)
-	if !overlaps || len(prefix) > bucketdir.MaxKey || w.isSkipped(prefix) && !strings.HasPrefix(w.Start, prefix) {
+	if len(prefix) > bucketdir.MaxKey {
 		return Item{}, false, nil
 	}
+	isRequested := strings.HasPrefix(prefix, w.Prefix) || strings.HasPrefix(w.Prefix, prefix)
+	if !isRequested {
+		return Item{}, false, nil
+	}
+	if w.isSkipped(prefix) && !strings.HasPrefix(w.Start, prefix) {
+		// All keys in the directory are skipped, too.
+		return Item{}, false, nil
+	}
+
 	paths := w.paths(f, e)
-	if common, ok := objectkey.CommonPrefix(prefix, w.Prefix, w.Delimiter); ok {
-		if common <= w.Start {
-			return Item{}, false, nil
-		}
-		for _, path := range paths {
-			found, err := w.hasObject(path, "", false)
-			// A directory that may not be read is listed as a prefix, so that the listing of its
-			// parent does not fail.
-			if found || storage.CodeOf(err) == storage.PermissionDenied {
-				return w.rollUp(common)
-			}
-			if err != nil {
-				return Item{}, false, err
-			}
-		}
+	common, ok := objectkey.CommonPrefix(prefix, w.Prefix, w.Delimiter)
+	if !ok {
+		return Item{}, false, w.push(prefix, paths...)
+	}
+	if common <= w.Start {
 		return Item{}, false, nil
 	}
-	return Item{}, false, w.push(prefix, paths...)
+	for _, path := range paths {
+		found, err := w.hasObject(path, "", false)
+		// A directory that may not be read is listed as a prefix, so that the listing of its parent
+		// does not fail.
+		if found || storage.CodeOf(err) == storage.PermissionDenied {
+			item, ok := w.rollUp(common)
+			return item, ok, nil
+		}
+		if err != nil {
+			return Item{}, false, err
+		}
+	}
+	return Item{}, false, nil
 }
 
 // isSkipped reports whether key must be skipped: it is before Start, or under the common prefix Skip.
@@ -221,14 +246,17 @@ func (w *Walker) isSkipped(key string) bool {
 	return key < w.Start || key == w.Start && !w.Inclusive
 }
 
-func (w *Walker) rollUp(common string) (Item, bool, error) {
+// rollUp returns the item of a common prefix, and skips the further keys with the prefix. If the
+// prefix is before Start, rollUp returns false.
+func (w *Walker) rollUp(common string) (Item, bool) {
 	w.Skip = common
 	if common <= w.Start {
-		return Item{}, false, nil
+		return Item{}, false
 	}
-	return Item{Key: common, IsPrefix: true}, true, nil
+	return Item{Key: common, IsPrefix: true}, true
 }
 
+// paths returns the paths on disk of the directory of an entry.
 func (w *Walker) paths(f *frame, e entry) []string {
 	d := e.diskName
 	switch {
@@ -266,9 +294,11 @@ func (w *Walker) stat(f *frame, e entry, key string) (ObjectFile, error) {
 // Found of the result returns true.
 func (w *Walker) statNoncurrent(f *frame, e entry) (ObjectFile, error) {
 	for _, path := range w.paths(f, e) {
-		if _, err := w.Tree.Root.Lstat(osdir.Join(path, bucketdir.VersionsName)); err == nil {
+		_, err := w.Tree.Root.Lstat(osdir.Join(path, bucketdir.VersionsName))
+		if err == nil {
 			return ObjectFile{Dir: w.Tree.Top}, nil
-		} else if !osdir.IsNoFile(err) {
+		}
+		if !osdir.IsNoFile(err) {
 			return ObjectFile{}, bucketdir.Failure(err)
 		}
 	}
@@ -285,55 +315,66 @@ func (w *Walker) statNoncurrent(f *frame, e entry) (ObjectFile, error) {
 // If includeDir is false, hasObject ignores the versions of the key "a" in the directory of the prefix
 // "a/". The tree of versions has both in the same directory.
 func (w *Walker) hasObject(path, chunks string, includeDir bool) (bool, error) {
+	found, dirs, err := w.scanDir(path, chunks, includeDir)
+	if found || err != nil {
+		return found, err
+	}
+	for _, dir := range dirs {
+		found, err := w.hasObject(dir.path, dir.chunks, true)
+		if found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
+}
+
+// A searchDir is a directory that hasObject must search.
+type searchDir struct {
+	path   string
+	chunks string // see hasObject
+}
+
+// scanDir reads one directory for hasObject. If the directory itself contains an object, found is
+// true. Otherwise dirs has the directories in it that may contain one.
+func (w *Walker) scanDir(path, chunks string, includeDir bool) (found bool, dirs []searchDir, err error) {
 	d, err := w.Tree.OpenToRead(path)
 	if err != nil {
-		return false, bucketdir.UnlessAbsent(err)
+		return false, nil, bucketdir.UnlessAbsent(err)
 	}
 	defer d.Close()
 
-	found := false
-	type under struct{ path, chunks string }
-	var dirs []under
-	var iterErr error
-
+	var ctxErr error
 	err = d.Each(func(e osdir.Entry) bool {
-		iterErr = bucketdir.Interrupted(w.Ctx)
-		if iterErr != nil {
+		ctxErr = bucketdir.Interrupted(w.Ctx)
+		if ctxErr != nil {
 			return false
 		}
 		if w.Noncurrent && e.Name == bucketdir.VersionsName {
 			found = includeDir
 			return !found
 		}
-		f, ok := w.Tree.Names().Parse(chunks, e.Name)
+		name, ok := w.Tree.Names().Parse(chunks, e.Name)
 		if !ok {
 			return true
 		}
-		if (e.Kind == osdir.KindDir || e.Kind == osdir.KindUnknown) && f.Mark != bucketdir.MarkAlternate {
-			next := under{path: d.PathOf(e.Name)}
-			if f.Mark == bucketdir.MarkChunk {
-				next.chunks = f.Segment
+		mayBeDir := e.Kind == osdir.KindDir || e.Kind == osdir.KindUnknown
+		if mayBeDir && name.Mark != bucketdir.MarkAlternate {
+			dir := searchDir{path: d.PathOf(e.Name)}
+			if name.Mark == bucketdir.MarkChunk {
+				dir.chunks = name.Segment
 			}
-			dirs = append(dirs, next)
+			dirs = append(dirs, dir)
 		}
-		found = !w.Noncurrent && f.Mark != bucketdir.MarkChunk && w.isObject(d, e)
+		found = !w.Noncurrent && name.Mark != bucketdir.MarkChunk && w.isObject(d, e)
 		return !found
 	})
-
-	if iterErr != nil {
-		return false, iterErr
+	if ctxErr != nil {
+		return false, nil, ctxErr
 	}
 	if err != nil {
-		return false, bucketdir.Failure(err)
+		return false, nil, bucketdir.Failure(err)
 	}
-
-	for _, next := range dirs {
-		if found || err != nil {
-			break
-		}
-		found, err = w.hasObject(next.path, next.chunks, true)
-	}
-	return found, err
+	return found, dirs, nil
 }
 
 // isObject reports whether an entry is an object. If the entry already says that it is a regular

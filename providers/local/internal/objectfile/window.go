@@ -112,72 +112,84 @@ func (r *Reader) readWindow(
 // main is true if d is the first directory of the window, or is inside of the first directory.
 func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 	names := r.tree.Names()
-	var dirs []osdir.Entry
-	var iterErr error
+	var chunkDirs []string
+	var ctxErr error
 
 	err := d.Each(func(e osdir.Entry) bool {
-		iterErr = bucketdir.Interrupted(r.ctx)
-		if iterErr != nil {
+		ctxErr = bucketdir.Interrupted(r.ctx)
+		if ctxErr != nil {
 			return false
 		}
 		r.window.names++
-		f, ok := names.Parse(chunks, e.Name)
+		name, ok := names.Parse(chunks, e.Name)
 		if !ok {
 			return true
 		}
-		if f.Mark == bucketdir.MarkChunk {
-			dirs = append(dirs, osdir.Entry{Name: e.Name, Kind: e.Kind})
+		if name.Mark == bucketdir.MarkChunk {
+			chunkDirs = append(chunkDirs, e.Name)
 			return true
 		}
-		r.add(d, e, f, main && chunks == "")
+		r.add(d, e, name, main && chunks == "")
 		return true
 	})
-
-	if iterErr != nil {
-		return iterErr
+	if ctxErr != nil {
+		return ctxErr
 	}
 	if err != nil {
 		return bucketdir.Failure(err)
 	}
-	r.window.chunks = r.window.chunks || len(dirs) > 0
 
-	for _, e := range dirs {
-		sub, err := r.tree.Open(d.PathOf(e.Name))
-		if osdir.IsNoFile(err) {
-			continue
-		}
-		if err != nil {
-			return bucketdir.Failure(err)
-		}
-		err = r.read(sub, chunks+e.Name[len(bucketdir.Reserved)+1:], main)
-		r.tree.CloseDir(sub)
-		if err != nil {
+	for _, base := range chunkDirs {
+		r.window.chunks = true
+		if err := r.readChunkDir(d, base, chunks, main); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, f bucketdir.Found, main bool) {
-	if e.Kind == osdir.KindUnknown {
+// readChunkDir adds the names in a directory for long names, which is in d. The other parameters are
+// those of read. If the directory was removed meanwhile, readChunkDir does nothing.
+func (r *windowReader) readChunkDir(d *osdir.Dir, base, chunks string, main bool) error {
+	chunkDir, err := r.tree.Open(d.PathOf(base))
+	if osdir.IsNoFile(err) {
+		return nil
+	}
+	if err != nil {
+		return bucketdir.Failure(err)
+	}
+	defer r.tree.CloseDir(chunkDir)
+	const prefixLength = len(bucketdir.Reserved) + 1 // of ".omnibucket+"
+	return r.read(chunkDir, chunks+base[prefixLength:], main)
+}
+
+// add adds an entry of the directory d to the window. name is the parsed name of the entry. If isUsual
+// is true, d is the first directory of the window, so an entry with a plain name needs no diskName.
+func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, name bucketdir.Found, isUsual bool) {
+	kind := e.Kind
+	if kind == osdir.KindUnknown {
 		m, err := d.Stat(e.Name)
 		if err != nil {
+			// The entry was probably removed meanwhile.
 			return
 		}
-		e.Kind = m.Kind
+		kind = m.Kind
 	}
-
-	item := entry{segment: f.Segment, isDir: e.Kind == osdir.KindDir}
-	if e.Kind == osdir.KindOther || f.Mark == bucketdir.MarkAlternate && item.isDir {
+	if kind == osdir.KindOther {
 		return
 	}
 
-	if f.Mark == bucketdir.MarkAlternate {
+	item := entry{segment: name.Segment, isDir: kind == osdir.KindDir}
+	if name.Mark == bucketdir.MarkAlternate {
+		if item.isDir {
+			// Only files have alternate names.
+			return
+		}
 		item.rank = rankAlternate
-	} else if f.Literal {
+	} else if name.Literal {
 		item.rank = rankLiteral
 	}
-	if !main || f.Mark != 0 || f.Literal {
+	if !isUsual || name.Mark != 0 || name.Literal {
 		item.diskName = &diskName{dir: d.Path, base: e.Name}
 	}
 
@@ -194,11 +206,13 @@ func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, f bucketdir.Found, main 
 	}
 }
 
+// keepEntry adds an entry to the window, if its name matches and belongs to the window.
 func (r *windowReader) keepEntry(e entry) {
 	if !strings.HasPrefix(e.segment, r.match) || sortsBefore(e, r.window.start) {
 		return
 	}
-	if !r.window.isComplete && e.order(r.lastEntry) > 0 {
+	isAfterWindow := !r.window.isComplete && e.order(r.lastEntry) > 0
+	if isAfterWindow {
 		return
 	}
 	r.window.entries = append(r.window.entries, e)
@@ -214,7 +228,7 @@ func sortsBefore(e entry, start string) bool {
 	return compareSegments(e.segment, e.isDir, segment, isDir) < 0
 }
 
-// compact sorts the entries, merges equal entries, and keeps the first maxWindow.
+// compact sorts the entries, merges entries with the same name, and keeps the first maxWindow.
 func (r *windowReader) compact() {
 	slices.SortFunc(r.window.entries, func(a, b entry) int {
 		if c := a.order(b); c != 0 {
@@ -222,21 +236,25 @@ func (r *windowReader) compact() {
 		}
 		return int(a.rank) - int(b.rank)
 	})
-	entries := r.window.entries[:0]
+
+	merged := r.window.entries[:0] // in the same array: merged is never longer than what was read
 	for _, e := range r.window.entries {
-		if n := len(entries); n > 0 && entries[n-1].order(e) == 0 {
-			if e.isDir {
-				entries[n-1].merge(e)
-			}
+		last := len(merged) - 1
+		if last < 0 || merged[last].order(e) != 0 {
+			merged = append(merged, e)
 			continue
 		}
-		entries = append(entries, e)
+		// If several objects have the name, the first one has the lowest rank.
+		if e.isDir {
+			merged[last].merge(e)
+		}
 	}
-	r.window.entries = entries
-	if len(r.window.entries) > maxWindow {
-		r.window.entries = r.window.entries[:maxWindow]
+	r.window.entries = merged
+
+	if len(merged) > maxWindow {
+		r.window.entries = merged[:maxWindow]
 		r.window.isComplete = false
-		r.lastEntry = r.window.entries[maxWindow-1]
+		r.lastEntry = merged[maxWindow-1]
 	}
 }
 
@@ -246,10 +264,13 @@ func (e *entry) merge(f entry) {
 	if f.diskName == nil {
 		return
 	}
-	p := diskName{}
+	// In the tree of versions, a key and its directory have entries that share a diskName. So e gets a
+	// copy.
+	merged := diskName{}
 	if e.diskName != nil {
-		p = *e.diskName
+		merged = *e.diskName
 	}
-	p.moreDirs = append(p.moreDirs[:len(p.moreDirs):len(p.moreDirs)], osdir.Join(f.diskName.dir, f.diskName.base))
-	e.diskName = &p
+	path := osdir.Join(f.diskName.dir, f.diskName.base)
+	merged.moreDirs = append(slices.Clip(merged.moreDirs), path)
+	e.diskName = &merged
 }
