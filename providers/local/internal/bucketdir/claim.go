@@ -32,17 +32,23 @@ func NewClaim(root *os.Root, path string, mode fs.FileMode) (*Claim, error) {
 		return nil, Failure(err)
 	}
 	c := &Claim{root, path, marker}
-	if err := osdir.TryLock(marker); errors.Is(err, osdir.ErrLocked) {
+
+	err = osdir.TryLock(marker)
+	if errors.Is(err, osdir.ErrLocked) {
+		// A sweep has locked the marker, and is about to remove it.
 		_ = marker.Close()
 		return nil, ErrAgain
-	} else if err != nil {
+	}
+	if err != nil {
 		c.End()
 		return nil, noLocksError(err)
 	}
 	if _, err := root.Lstat(path + MarkerSuffix); err != nil {
+		// A sweep has removed the marker.
 		_ = marker.Close()
 		return nil, ErrAgain
 	}
+
 	if err := root.Mkdir(path, mode); err != nil {
 		c.End()
 		return nil, AgainIfGone(err)
@@ -68,10 +74,13 @@ func TakeOver(root *os.Root, path string, isOld bool) *Claim {
 	return &Claim{root, path, marker}
 }
 
-// End ends the claim. It removes the directory if that is empty, and then the marker.
+// End ends the claim. It removes the directory if that is empty, and then the marker. If it cannot
+// remove them, a later sweep does.
 func (c *Claim) End() {
 	if err := c.root.Remove(c.Path); err == nil || osdir.IsNotExist(err) {
 		_ = c.root.Remove(c.Path + MarkerSuffix)
 	}
-	_ = c.marker.Close()
+	if c.marker != nil {
+		_ = c.marker.Close()
+	}
 }

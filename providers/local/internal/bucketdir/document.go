@@ -74,34 +74,39 @@ func (t *Tree) ReplaceFile(path, tmp string, content []byte, mode fs.FileMode) e
 // ReplaceFileSynced writes a file as ReplaceFile does. If sync is true, the file is
 // flushed to the disk, even with Config.NoSync.
 func (t *Tree) ReplaceFileSynced(path, tmp string, content []byte, mode fs.FileMode, sync bool) error {
-	tmp += "/" + RandomName()
-	f, err := t.Root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	tmpPath := tmp + "/" + RandomName()
+	f, err := t.Root.OpenFile(tmpPath, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {
 		return t.PathLostError(err)
 	}
 
-	_, err = f.Write(content)
+	err = writeAndClose(f, content, sync)
+	if err == nil {
+		err = osdir.RetryInUse(context.Background(), func() error { return t.Root.Rename(tmpPath, path) })
+	}
+	if err != nil {
+		_ = t.Root.Remove(tmpPath)
+		return Failure(err)
+	}
+
+	if !sync {
+		return nil
+	}
+	dir, _ := osdir.Split(path)
+	return UnknownOutcome(localfile.SyncDirIn(t.Root, dir))
+}
+
+// writeAndClose writes the content of a new file, flushes it if sync is true, and closes it.
+func writeAndClose(f *os.File, content []byte, sync bool) error {
+	_, err := f.Write(content)
 	if err == nil && sync {
 		err = f.Sync()
 	}
 	closeErr := f.Close()
-	if err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = osdir.RetryInUse(context.Background(), func() error { return t.Root.Rename(tmp, path) })
-	}
-
 	if err != nil {
-		_ = t.Root.Remove(tmp)
-		return Failure(err)
+		return err
 	}
-
-	dir, _ := osdir.Split(path)
-	if !sync {
-		return nil
-	}
-	return UnknownOutcome(localfile.SyncDirIn(t.Root, dir))
+	return closeErr
 }
 
 // RandomName returns a name of 96 random bits, which is never repeated.

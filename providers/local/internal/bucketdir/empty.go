@@ -9,64 +9,87 @@ import (
 
 // hasFile reports whether path contains a file that RemoveEmpty keeps. The file need not be an
 // object. For example, it may be a broken symbolic link, or its name may be invalid as a key.
-func (t *Tree) hasFile(path string) (found bool, err error) {
-	d, err := t.OpenToRead(path)
-	if err != nil {
-		return false, UnlessAbsent(err)
+func (t *Tree) hasFile(path string) (bool, error) {
+	found, dirs, err := t.scanForFile(path)
+	if found || err != nil {
+		return found, err
 	}
-
-	var dirs []string
-	err = d.Each(func(e osdir.Entry) bool {
-		if e.Kind == osdir.KindUnknown {
-			if m, err := d.Stat(e.Name); err == nil {
-				e.Kind = m.Kind
-			}
-		}
-		switch {
-		case d.PathOf(e.Name) == Reserved || strings.HasPrefix(e.Name, Reserved+string(MarkVisible)):
-		case e.Kind == osdir.KindDir:
-			dirs = append(dirs, d.PathOf(e.Name))
-		default:
-			found = true
-		}
-		return !found
-	})
-	d.Close()
-
-	// Read the directories after d is closed, so that only one is open.
-	for _, path := range dirs {
+	for _, dir := range dirs {
+		found, err := t.hasFile(dir)
 		if found || err != nil {
-			break
-		}
-		if found, err = t.hasFile(path); err != nil {
-			return false, err
+			return found, err
 		}
 	}
-	return found, Failure(err)
+	return false, nil
 }
 
-// RemoveEmpty removes all empty directories below path.
+// scanForFile reads one directory for hasFile. If the directory itself contains a file that RemoveEmpty
+// keeps, found is true. Otherwise dirs has the paths of the directories in it. scanForFile closes the
+// directory, so that hasFile has only one open.
+func (t *Tree) scanForFile(path string) (found bool, dirs []string, err error) {
+	d, err := t.OpenToRead(path)
+	if err != nil {
+		return false, nil, UnlessAbsent(err)
+	}
+	defer d.Close()
+
+	err = d.Each(func(e osdir.Entry) bool {
+		entryPath := d.PathOf(e.Name)
+		if entryPath == Reserved || isVisibleName(e.Name) {
+			return true
+		}
+		if isDir(d, e) {
+			dirs = append(dirs, entryPath)
+			return true
+		}
+		found = true
+		return false
+	})
+	if err != nil {
+		return false, nil, Failure(err)
+	}
+	return found, dirs, nil
+}
+
+// isDir reports whether an entry of d is a directory.
+func isDir(d *osdir.Dir, e osdir.Entry) bool {
+	if e.Kind != osdir.KindUnknown {
+		return e.Kind == osdir.KindDir
+	}
+	m, err := d.Stat(e.Name)
+	return err == nil && m.Kind == osdir.KindDir
+}
+
+// isVisibleName reports whether name is the name of a visible sidecar.
+func isVisibleName(name string) bool { return strings.HasPrefix(name, Reserved+string(MarkVisible)) }
+
+// RemoveEmpty removes all empty directories below path, and all visible sidecars without an object.
 func (t *Tree) RemoveEmpty(path string) error {
 	d, err := t.OpenToRead(path)
 	if err != nil {
 		return UnlessAbsent(err)
 	}
 	defer d.Close()
+
 	var dirs []string
-	if err := d.Each(func(e osdir.Entry) bool {
+	err = d.Each(func(e osdir.Entry) bool {
 		if e.Kind == osdir.KindDir && d.PathOf(e.Name) != Reserved {
 			dirs = append(dirs, e.Name)
-		} else if strings.HasPrefix(e.Name, Reserved+string(MarkVisible)) { // a sidecar without its object
+		} else if isVisibleName(e.Name) {
+			// No object is left, so the sidecar has none. If it remains, so does the directory.
 			_ = d.Unlink(e.Name)
 		}
 		return true
-	}); err != nil {
+	})
+	if err != nil {
 		return Failure(err)
 	}
+
 	for _, name := range dirs {
 		if err := t.RemoveEmpty(d.PathOf(name)); err != nil {
 			return err
 		}
+		// If the directory is not empty, it remains.
 		_ = d.Rmdir(name)
 	}
 	return nil
@@ -76,9 +99,11 @@ func (t *Tree) RemoveEmpty(path string) error {
 // or any other file.
 func (t *Tree) CheckEmpty() error {
 	for _, path := range [...]string{"", VersionsPath} {
-		if found, err := t.hasFile(path); err != nil {
+		found, err := t.hasFile(path)
+		if err != nil {
 			return err
-		} else if found {
+		}
+		if found {
 			return storage.BucketNotEmpty
 		}
 	}

@@ -75,9 +75,9 @@ func UnknownOutcome(err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &storage.Error{Code: storage.Internal, Err: err}
-	errors.As(Failure(err), &e)
-	unknown := *e
+	// Failure always returns an error with a *storage.Error. Copy it, because several calls may share it.
+	failure, _ := errors.AsType[*storage.Error](Failure(err))
+	unknown := *failure
 	unknown.Unknown = true
 	return &unknown
 }

@@ -58,9 +58,10 @@ func (l *Locks) Lock(ctx context.Context, key string) (unlock func(), err error)
 	return l.lockBytes(ctx, byteOf(key), 1)
 }
 
+// byteOf returns the offset of a key's byte in the lock file.
 func byteOf(key string) int64 {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(key))
+	_, _ = h.Write([]byte(key)) // never fails
 	return int64(h.Sum32() % lockSlots)
 }
 
@@ -73,12 +74,15 @@ func (l *Locks) LockBoth(ctx context.Context, key, otherKey string) (unlock func
 	}
 	defer l.release(f)
 
-	// Lock the lower byte first, so that two calls cannot wait for each other.
 	first := min(byteOf(key), byteOf(otherKey))
 	second := max(byteOf(key), byteOf(otherKey))
 	unlockFirst, err := l.lockBytes(ctx, first, 1)
-	if err != nil || first == second || !f.ranges {
-		return unlockFirst, err
+	if err != nil {
+		return nil, err
+	}
+	if first == second || !f.ranges {
+		// The first lock is also that of the second key.
+		return unlockFirst, nil
 	}
 	unlockSecond, err := l.lockBytes(ctx, second, 1)
 	if err != nil {
@@ -90,8 +94,7 @@ func (l *Locks) LockBoth(ctx context.Context, key, otherKey string) (unlock func
 		unlockSecond()
 		unlockFirst()
 	}
-
-	if !l.has(f) {
+	if !l.isCurrent(f) {
 		// The two locks may be on different files, because the file was replaced.
 		unlock()
 		return nil, ErrReplaced
@@ -99,7 +102,8 @@ func (l *Locks) LockBoth(ctx context.Context, key, otherKey string) (unlock func
 	return unlock, nil
 }
 
-func (l *Locks) has(f *lockFile) bool {
+// isCurrent reports whether the driver still uses f as its lock file.
+func (l *Locks) isCurrent(f *lockFile) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.file == f
@@ -126,73 +130,85 @@ func (l *Locks) TryLockAll() (unlock func(), ok bool) {
 // lockBytes locks n bytes of the lock file. If another program has replaced the lock file
 // meanwhile, lockBytes starts over.
 func (l *Locks) lockBytes(ctx context.Context, offset, n int64) (unlock func(), err error) {
-	err = Retry(ctx, func() error {
-		f, err := l.acquireLockFile()
-		if err != nil {
-			return err
-		}
-		locked, current, err := l.lockIn(ctx, f, offset, n)
-		if err != nil {
-			return err
-		}
-		if !current {
-			l.forget(f)
-			locked()
-			return ErrAgain
-		}
-		if err := l.Tree.CheckPlace(); err != nil {
-			locked()
-			return err
-		}
-		unlock = locked
-		return nil
+	err = Retry(ctx, func() (err error) {
+		unlock, err = l.tryLockBytes(ctx, offset, n)
+		return err
 	})
 	return unlock, err
 }
 
+// tryLockBytes makes one attempt of lockBytes. If the locked file is no longer the bucket's lock file,
+// it fails with ErrAgain.
+func (l *Locks) tryLockBytes(ctx context.Context, offset, n int64) (unlock func(), err error) {
+	f, err := l.acquireLockFile()
+	if err != nil {
+		return nil, err
+	}
+	unlock, inPlace, err := l.lockIn(ctx, f, offset, n)
+	if err != nil {
+		return nil, err
+	}
+	if !inPlace {
+		l.forget(f)
+		unlock()
+		return nil, ErrAgain
+	}
+	if err := l.Tree.CheckPlace(); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
 // lockIn locks n bytes of f. The result unlock unlocks the bytes and releases f. If lockIn fails,
-// it releases f itself. The result current is false if f was no longer the bucket's lock file after
+// it releases f itself. The result inPlace is false if f was no longer the bucket's lock file after
 // lockIn had locked it.
-func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unlock func(), current bool, err error) {
+func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unlock func(), inPlace bool, err error) {
 	if !f.ranges {
+		// All keys share one lock.
 		offset = 0
 	}
 
-	turn := l.slot(offset)
+	slot := l.slot(offset)
 	select {
-	case turn <- struct{}{}:
+	case slot <- struct{}{}:
 	case <-ctx.Done():
 		l.release(f)
 		return nil, false, Interrupted(ctx)
 	}
 
 	if err := WaitForLock(ctx, f.os, func(f *os.File) error { return osdir.TryLockRange(f, offset, n) }); err != nil {
-		<-turn
+		<-slot
 		l.release(f)
 		return nil, false, err
 	}
 	unlock = func() {
+		// If this fails, closing the file ends the lock.
 		_ = osdir.UnlockRange(f.os, offset, n)
-		<-turn
+		<-slot
 		l.release(f)
 	}
 
 	// The lock counts only if the file at the path is still the locked file.
 	m, err := l.Tree.Top.Stat(LockPath)
-	if err != nil && !osdir.IsNoFile(err) {
+	if osdir.IsNoFile(err) {
+		return unlock, false, nil
+	}
+	if err != nil {
 		unlock()
 		return nil, false, Failure(err)
 	}
-	return unlock, err == nil && m.Ino == f.ino, nil
+	return unlock, m.Ino == f.ino, nil
 }
 
-func (l *Locks) slot(number int64) chan struct{} {
+// slot returns the channel of a byte.
+func (l *Locks) slot(offset int64) chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.slots[number] == nil {
-		l.slots[number] = make(chan struct{}, 1)
+	if l.slots[offset] == nil {
+		l.slots[offset] = make(chan struct{}, 1)
 	}
-	return l.slots[number]
+	return l.slots[offset]
 }
 
 // acquireLockFile returns the lock file, and opens it if it is not open. The caller must call
@@ -211,6 +227,7 @@ func (l *Locks) acquireLockFile() (*lockFile, error) {
 	return l.file, nil
 }
 
+// release ends the use of f. The last user closes a file that was replaced.
 func (l *Locks) release(f *lockFile) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -236,6 +253,7 @@ func (l *Locks) Close() {
 	}
 }
 
+// openLockFile opens the lock file, and determines whether ranges of it can be locked.
 func (l *Locks) openLockFile() (*lockFile, error) {
 	f, err := l.Tree.makeLockFile()
 	if err != nil {
@@ -251,14 +269,14 @@ func (l *Locks) openLockFile() (*lockFile, error) {
 
 // makeLockFile opens the lock file. If the file does not exist, it creates the file.
 func (t *Tree) makeLockFile() (*os.File, error) {
-	open := func() (*os.File, error) { return t.Root.OpenFile(LockPath, os.O_RDWR|os.O_CREATE, 0o666) }
-	f, err := open()
+	const flags = os.O_RDWR | os.O_CREATE
+	f, err := t.Root.OpenFile(LockPath, flags, 0o666)
 	if osdir.IsNotExist(err) {
 		// Another program has moved the reserved directory away.
 		if err := t.Mkdirs(TmpPath); err != nil {
 			return nil, err
 		}
-		f, err = open()
+		f, err = t.Root.OpenFile(LockPath, flags, 0o666)
 	}
 	if err != nil {
 		return nil, t.PathLostError(err)
@@ -266,6 +284,7 @@ func (t *Tree) makeLockFile() (*os.File, error) {
 	return f, nil
 }
 
+// noLocksError returns the error for a file that cannot be locked.
 func noLocksError(err error) error {
 	return &storage.Error{
 		Code: storage.Unsupported,

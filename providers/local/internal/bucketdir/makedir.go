@@ -20,10 +20,11 @@ func (t *Tree) StatFollowing(d *osdir.Dir, base string) (osdir.Meta, error) {
 // MkdirIn creates a directory in parent and flushes its name to the disk. If the directory exists,
 // it does nothing.
 func (t *Tree) MkdirIn(parent *osdir.Dir, base string) error {
-	if err := parent.Mkdir(base); err != nil {
-		if IsExist(err) {
-			return nil
-		}
+	err := parent.Mkdir(base)
+	if IsExist(err) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	return t.Flush(parent)
@@ -37,11 +38,12 @@ func (t *Tree) Mkdirs(path string) error {
 	if path == "" {
 		return nil
 	}
-	d, err := t.Root.Lstat(path)
-	if err == nil && d.IsDir() {
+	fi, err := t.Root.Lstat(path)
+	if err == nil && fi.IsDir() {
 		return nil
 	}
 
+	// Visit the directories of the path from the outermost to the innermost.
 	for i := 0; i <= len(path); i++ {
 		if i < len(path) && path[i] != '/' {
 			continue
@@ -50,22 +52,28 @@ func (t *Tree) Mkdirs(path string) error {
 		if !strings.HasPrefix(base, Reserved) && !strings.HasPrefix(path, Reserved) {
 			continue
 		}
-		parent, err := t.Open(dir)
-		if err == nil {
-			err = t.MkdirIn(parent, base)
-			t.CloseDir(parent)
-		}
-		if err = AgainIfGone(err); err == ErrAgain {
-			if err := t.CheckPlace(); err != nil {
-				return err
-			}
-			return ErrAgain
-		}
-		if err != nil {
+		if err := t.mkdir(dir, base); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mkdir creates the directory base in dir. If dir does not exist, mkdir fails with ErrAgain, or with
+// the error of CheckPlace.
+func (t *Tree) mkdir(dir, base string) error {
+	parent, err := t.Open(dir)
+	if err == nil {
+		err = t.MkdirIn(parent, base)
+		t.CloseDir(parent)
+	}
+	if !osdir.IsNotExist(err) {
+		return Failure(err)
+	}
+	if err := t.CheckPlace(); err != nil {
+		return err
+	}
+	return ErrAgain
 }
 
 // Prune removes the directory at path if it is empty. Then it removes each parent that is empty, up

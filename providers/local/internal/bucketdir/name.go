@@ -121,6 +121,7 @@ func (n Names) segment(segment string) string {
 	return Escaped(n.encode(segment), MarkEscaped)
 }
 
+// validSegment reports whether segment can be an element of a path.
 func validSegment(segment string) bool {
 	return segment != "" && segment != "." && segment != ".." && strings.IndexByte(segment, 0) < 0
 }
@@ -156,14 +157,21 @@ func strictName(name string) bool {
 			return false
 		}
 	}
-	if end := name[len(name)-1]; end == '.' || end == ' ' {
+	last := name[len(name)-1]
+	if last == '.' || last == ' ' {
 		return false
 	}
 	return !isDevice(name)
 }
 
+// strictByte reports whether c is an ASCII character that Windows accepts in a name, and no capital
+// letter.
 func strictByte(c byte) bool {
-	if c <= 0x20 && c != ' ' || c >= 0x7F || c >= 'A' && c <= 'Z' {
+	const del = 0x7F // the last ASCII character, which is a control character
+	if c < ' ' || c >= del {
+		return false
+	}
+	if c >= 'A' && c <= 'Z' {
 		return false
 	}
 	return strings.IndexByte(`<>:"|?*\/`, c) < 0
@@ -178,10 +186,13 @@ func isDevice(name string) bool {
 	case "con", "prn", "aux", "nul", "conin$", "conout$":
 		return true
 	}
-	if len(stem) != 4 || !strings.HasPrefix(stem, "com") && !strings.HasPrefix(stem, "lpt") {
-		return false
+
+	// The serial and parallel ports have the names com0 to com9 and lpt0 to lpt9.
+	number, ok := strings.CutPrefix(stem, "com")
+	if !ok {
+		number, ok = strings.CutPrefix(stem, "lpt")
 	}
-	return stem[3] >= '0' && stem[3] <= '9'
+	return ok && len(number) == 1 && number[0] >= '0' && number[0] <= '9'
 }
 
 const hexDigits = "0123456789abcdef"
@@ -196,24 +207,33 @@ func (n Names) encode(segment string) string {
 		switch {
 		case n.Strict && c >= 'A' && c <= 'Z':
 			b = append(b, '^', c+('a'-'A'))
-		case c == '%' || c == '^' || c < 0x20 || c == 0x7F || n.Strict && !n.keepsByte(segment, i):
-			b = append(b, '%', hexDigits[c>>4], hexDigits[c&15])
-		default:
+		case n.keepsByte(segment, i):
 			b = append(b, c)
+		default:
+			b = append(b, '%', hexDigits[c>>4], hexDigits[c&15])
 		}
 	}
 	return string(b)
 }
 
-// keepsByte reports whether encode keeps byte i of segment in strict mode. Windows refuses a dot or a
-// space at the end of a name. So every space is escaped. A dot is escaped at the end of the
-// segment, and anywhere in a segment that may be split into chunks.
+// keepsByte reports whether encode keeps byte i of segment, which is no capital letter in strict mode.
+// Windows refuses a dot or a space at the end of a name. So in strict mode, every space is escaped. A
+// dot is escaped at the end of the segment, and anywhere in a segment that may be split into chunks.
 func (n Names) keepsByte(segment string, i int) bool {
 	c := segment[i]
-	if c == ' ' || c == '.' && (i == len(segment)-1 || len(segment) > maxChunk/3) {
+	if c == '%' || c == '^' || c < 0x20 || c == 0x7F {
 		return false
 	}
-	return strictByte(c)
+	if !n.Strict {
+		return true
+	}
+
+	isLast := i == len(segment)-1
+	mayBeSplit := len(segment) > maxChunk/3 // encode replaces a byte by at most three
+	if c == '.' && (isLast || mayBeSplit) {
+		return false
+	}
+	return c != ' ' && strictByte(c)
 }
 
 // decode is the inverse of encode. If name cannot be a result of encode, it returns false.
@@ -232,11 +252,11 @@ func (n Names) decode(name string) (string, bool) {
 				return "", false
 			}
 			high := strings.IndexByte(hexDigits, name[i+1])
-			digit := strings.IndexByte(hexDigits, name[i+2])
-			if high < 0 || digit < 0 {
+			low := strings.IndexByte(hexDigits, name[i+2])
+			if high < 0 || low < 0 {
 				return "", false
 			}
-			b = append(b, byte(high<<4|digit))
+			b = append(b, byte(high<<4|low))
 			i += 2
 		default:
 			b = append(b, name[i])
@@ -244,7 +264,14 @@ func (n Names) decode(name string) (string, bool) {
 	}
 
 	segment := string(b)
-	return segment, validSegment(segment) && strings.IndexByte(segment, '/') < 0 && n.encode(segment) == name
+	if !validSegment(segment) || strings.IndexByte(segment, '/') >= 0 {
+		return "", false
+	}
+	// Another program may have encoded bytes that encode keeps.
+	if n.encode(segment) != name {
+		return "", false
+	}
+	return segment, true
 }
 
 // Escaped returns the path on disk of name, which is an encoded segment. If name is long, the path
@@ -288,26 +315,35 @@ func (n Names) Parse(chunks, name string) (Found, bool) {
 		return Found{Segment: name, Literal: n.Strict && !n.isPlain(name)}, true
 	}
 
-	if len(name) < len(Reserved)+2 || !strings.HasPrefix(name, Reserved) {
+	const markAt = len(Reserved)
+	if len(name) <= markAt+1 || !strings.HasPrefix(name, Reserved) {
 		return Found{}, false
 	}
-
-	mark := name[len(Reserved)]
-	rest := chunks + name[len(Reserved)+1:]
+	mark := name[markAt]
+	chunk := name[markAt+1:]
+	encoded := chunks + chunk
 	switch mark {
 	case MarkChunk:
-		return Found{Segment: rest, Mark: mark}, len(name) == len(Reserved)+1+maxChunk && len(rest) <= 3*MaxKey
-	case MarkEscaped, MarkAlternate:
-		if len(name) > len(Reserved)+1+maxChunk {
+		// A chunk is always full, and encode replaces a byte by at most three.
+		if len(chunk) != maxChunk || len(encoded) > 3*MaxKey {
 			return Found{}, false
 		}
-		segment, ok := n.decode(rest)
-		if !ok || !utf8.ValidString(segment) || mark == MarkEscaped && n.isPlain(segment) {
+		return Found{Segment: encoded, Mark: mark}, true
+	case MarkEscaped, MarkAlternate:
+		if len(chunk) > maxChunk {
+			return Found{}, false
+		}
+		segment, ok := n.decode(encoded)
+		if !ok || !utf8.ValidString(segment) {
+			return Found{}, false
+		}
+		if mark == MarkEscaped && n.isPlain(segment) {
 			return Found{}, false
 		}
 		return Found{Segment: segment, Mark: mark}, true
+	default:
+		return Found{}, false
 	}
-	return Found{}, false
 }
 
 // VisibleName returns the name of the object's visible sidecar. This sidecar is a file with the

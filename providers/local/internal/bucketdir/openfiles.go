@@ -87,6 +87,7 @@ func (t *turns) Take(ctx context.Context) error {
 	}
 }
 
+// tryTake takes a turn if one is free.
 func (t *turns) tryTake() bool {
 	select {
 	case t.slots <- struct{}{}:
@@ -99,13 +100,16 @@ func (t *turns) tryTake() bool {
 // TakeOrPass waits for a turn like Take. But if no turn ends within 100 ms (the constant stalled),
 // TakeOrPass returns without a turn. The first result is true if the caller has a turn.
 func (t *turns) TakeOrPass(ctx context.Context) (ok bool, err error) {
-	if t == nil || t.tryTake() {
-		return t != nil, nil
+	if t == nil {
+		return false, nil
+	}
+	if t.tryTake() {
+		return true, nil
 	}
 	for {
-		last := t.endCount.Load()
-		patience, cancel := context.WithTimeout(ctx, stalled)
-		err := t.Take(patience)
+		lastCount := t.endCount.Load()
+		waitCtx, cancel := context.WithTimeout(ctx, stalled)
+		err := t.Take(waitCtx)
 		cancel()
 		if err == nil {
 			return true, nil
@@ -113,7 +117,9 @@ func (t *turns) TakeOrPass(ctx context.Context) (ok bool, err error) {
 		if ctx.Err() != nil {
 			return false, Interrupted(ctx)
 		}
-		if t.endCount.CompareAndSwap(last, last+1) {
+		// If a turn has ended meanwhile, calls make progress, so wait again. Otherwise pass. The
+		// increase lets only one of several waiting calls pass.
+		if t.endCount.CompareAndSwap(lastCount, lastCount+1) {
 			return false, nil
 		}
 	}
@@ -135,9 +141,13 @@ func (t *turns) EndIf(ok bool) {
 	}
 }
 
-// noFile reports whether a call failed because the process or the system has too many files open.
+// noFile reports whether a call failed because the process or the system has too many files open. If
+// the outcome of the call is unknown, it must not be repeated, and noFile returns false.
 func noFile(err error) bool {
-	return (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)) && !errors.Is(err, storage.OutcomeUnknown)
+	if errors.Is(err, storage.OutcomeUnknown) {
+		return false
+	}
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // A fileWaiter counts how long a call has waited to open a file.
@@ -152,6 +162,7 @@ func (w *fileWaiter) wait(ctx context.Context) bool {
 		return false
 	}
 	w.delay = min(max(2*w.delay, time.Millisecond), MaxFileDelay)
+	// From half of the delay to one and a half, so that waiting calls spread.
 	delay := w.delay/2 + rand.N(w.delay)
 	w.total += delay
 	return running.Sleep(ctx, delay) == nil

@@ -27,7 +27,7 @@ var errRounds = &storage.Error{
 
 // Retry calls f again while f returns ErrAgain. It fails if ctx ends or if there were maxRounds
 // rounds. If f fails because too many files are open, Retry waits for up to FileWait and calls f
-// again.
+// again. Such a call is not a round.
 func Retry(ctx context.Context, f func() error) error {
 	var files fileWaiter
 	for round := 0; round < maxRounds; {
@@ -37,7 +37,9 @@ func Retry(ctx context.Context, f func() error) error {
 		err := f()
 		if err == ErrAgain {
 			round++
-		} else if !noFile(err) || !files.wait(ctx) {
+			continue
+		}
+		if !noFile(err) || !files.wait(ctx) {
 			return err
 		}
 	}
