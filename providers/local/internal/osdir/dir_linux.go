@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"io"
 	"math"
 	"sync"
 	"syscall"
@@ -41,13 +42,13 @@ func (d *Dir) Exchange(base string, src *Dir, fromBase string) error {
 
 // openBeneath opens a path in one system call. Like os.Root, the call does not leave the parent,
 // even through symbolic links. If it fails, the caller tries os.Root.
-func openBeneath(fd int, path string, flags int) (dirFD int, err error) {
+func openBeneath(dirFD int, path string, flags int) (fd int, err error) {
 	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_BENEATH}
-	err = retryEINTR(func() error {
-		dirFD, err = unix.Openat2(fd, cmp.Or(path, "."), &how)
+	err = retryEINTR(func() (err error) {
+		fd, err = unix.Openat2(dirFD, cmp.Or(path, "."), &how)
 		return err
 	})
-	return dirFD, err
+	return fd, err
 }
 
 var direntBuffers = sync.Pool{New: func() any {
@@ -62,21 +63,24 @@ var direntBuffers = sync.Pool{New: func() any {
 // If a name is removed or created meanwhile, Each may omit it. If a name is replaced meanwhile,
 // Each may return it twice.
 func (d *Dir) Each(yield func(Entry) bool) error {
-	start := time.Now()
-	end, hasMore, err := d.eachFrom(0, yield)
-	for range maxEnds {
-		if err != nil || !hasMore || !d.appends(start) {
-			break
+	end := int64(0)
+	for range 1 + maxRereads {
+		start := time.Now()
+		next, hasMore, err := d.eachFrom(end, yield)
+		if err != nil {
+			return err
 		}
-		start = time.Now()
-		end, hasMore, err = d.eachFrom(end, yield)
+		if !hasMore || !d.appends(start) {
+			return nil
+		}
+		end = next
 	}
-	return err
+	return nil
 }
 
-// maxEnds limits how often Each reads the end of a directory again. It reads again while other
+// maxRereads limits how often Each reads the end of a directory again. It reads again while other
 // processes keep changing the directory.
-const maxEnds = 8
+const maxRereads = 8
 
 // appends reports whether Each may have missed a name. start is the time when Each
 // began to read. On Btrfs, a rename over an existing name moves the name to the end of the
@@ -99,18 +103,20 @@ func (d *Dir) appends(start time.Time) bool {
 // last entry that it has read. The second result is false if the given function has returned
 // false, or if the file system refuses the offset.
 func (d *Dir) eachFrom(offset int64, yield func(Entry) bool) (end int64, hasMore bool, err error) {
-	buffer := direntBuffers.Get().(*[]byte)
-	defer direntBuffers.Put(buffer)
-	for _, pos := range []int64{0, offset} { // the first seek makes Btrfs determine the end again
-		if _, err := unix.Seek(d.fd(), pos, 0); err != nil && pos == 0 {
-			return offset, false, err
-		} else if err != nil {
+	// The seek to 0 makes Btrfs determine the end again.
+	if _, err := unix.Seek(d.fd(), 0, io.SeekStart); err != nil {
+		return offset, false, err
+	}
+	if offset != 0 {
+		if _, err := unix.Seek(d.fd(), offset, io.SeekStart); err != nil {
 			// Only an overlay that is not on Btrfs refuses this offset.
 			return offset, false, nil
 		}
 	}
 
-	for hasMore = true; hasMore; {
+	buffer := direntBuffers.Get().(*[]byte)
+	defer direntBuffers.Put(buffer)
+	for {
 		n, err := unix.Getdents(d.fd(), *buffer)
 		if errors.Is(err, unix.EINTR) {
 			continue
@@ -123,41 +129,58 @@ func (d *Dir) eachFrom(offset int64, yield func(Entry) bool) (end int64, hasMore
 			return offset, true, err
 		}
 		offset, hasMore = parseDirents((*buffer)[:n], offset, yield)
+		if !hasMore {
+			return offset, false, nil
+		}
 	}
-	return offset, false, nil
 }
 
-// parseDirents parses entries of type struct linux_dirent64. An entry has its inode (8 bytes), the
-// offset of the next entry (8), the record's length (2), the type (1), the name and NULs. offset is
-// the offset of the first entry.
-func parseDirents(b []byte, offset int64, yield func(Entry) bool) (int64, bool) {
-	const header = 19
-	for len(b) > header {
-		size := int(binary.NativeEndian.Uint16(b[16:]))
-		if size <= header || size > len(b) {
+// parseDirents calls yield for the entries in b, and stops when yield returns false. It returns the
+// offset after the last entry that it has parsed. The second result is false if yield has returned
+// false. offset is the offset of the first entry.
+//
+// Each entry is a struct linux_dirent64: its inode (8 bytes), the offset of the next entry (8), the
+// record's length (2), the type (1), the name and NULs.
+func parseDirents(b []byte, offset int64, yield func(Entry) bool) (end int64, hasMore bool) {
+	const (
+		offsetAt = 8
+		lengthAt = 16
+		typeAt   = 18
+		nameAt   = 19
+	)
+	for len(b) > nameAt {
+		length := int(binary.NativeEndian.Uint16(b[lengthAt:]))
+		if length <= nameAt || length > len(b) {
 			break
 		}
-		switch next := int64(binary.NativeEndian.Uint64(b[8:])); next {
-		case math.MaxInt32, math.MaxInt64:
+		record := b[:length]
+		b = b[length:]
+
+		next := int64(binary.NativeEndian.Uint64(record[offsetAt:]))
+		if next == math.MaxInt32 || next == math.MaxInt64 {
 			// Btrfs uses these offsets after the last entry.
 			offset++
-		default:
+		} else {
 			offset = next
 		}
-		name := b[header:size]
-		if end := bytes.IndexByte(name, 0); end >= 0 {
-			name = name[:end]
+
+		name := record[nameAt:]
+		if i := bytes.IndexByte(name, 0); i >= 0 {
+			name = name[:i]
 		}
-		if string(name) != "." && string(name) != ".." && binary.NativeEndian.Uint64(b) != 0 {
-			if !yield(Entry{Name: string(name), Kind: kindOfDirent(b[18])}) {
-				return offset, false
-			}
+		ino := binary.NativeEndian.Uint64(record)
+		if ino == 0 || string(name) == "." || string(name) == ".." {
+			// An inode of 0 means that the entry was removed.
+			continue
 		}
-		b = b[size:]
+		if !yield(Entry{Name: string(name), Kind: kindOfDirent(record[typeAt])}) {
+			return offset, false
+		}
 	}
 	return offset, true
 }
 
+// kindOfDirent returns the kind of an entry with the type t in its linux_dirent64.
 func kindOfDirent(t byte) Kind {
 	switch t {
 	case syscall.DT_REG:

@@ -23,6 +23,7 @@ func retryEINTR(call func() error) error {
 	}
 }
 
+// metaOf converts the result of a system call.
 func metaOf(st *unix.Stat_t) Meta {
 	m := Meta{
 		Ino:   uint64(st.Ino),
@@ -113,12 +114,19 @@ func metaOfOpen(fd int) (Meta, error) {
 // IsAt reports whether path leads to d. It compares inodes, because no other directory can have the
 // inode of d while d is open.
 func (d *Dir) IsAt(path string) (bool, error) {
-	var dirStat, pathStat unix.Stat_t
-	if err := retryEINTR(func() error { return unix.Stat(path, &pathStat) }); err != nil || idOf(&pathStat) == d.handle.id {
-		return err == nil, err
+	var pathStat unix.Stat_t
+	if err := retryEINTR(func() error { return unix.Stat(path, &pathStat) }); err != nil {
+		return false, err
 	}
-	err := retryEINTR(func() error { return unix.Fstat(d.fd(), &dirStat) })
-	return err == nil && idOf(&dirStat) == idOf(&pathStat), err
+	if idOf(&pathStat) == d.handle.id {
+		return true, nil
+	}
+	// The handle may lack the id.
+	var dirStat unix.Stat_t
+	if err := retryEINTR(func() error { return unix.Fstat(d.fd(), &dirStat) }); err != nil {
+		return false, err
+	}
+	return idOf(&dirStat) == idOf(&pathStat), nil
 }
 
 // Mkdir makes one directory.
@@ -151,10 +159,11 @@ func (d *Dir) Link(base string, src *Dir, fromBase string) error {
 
 // Sync flushes the names in d to the disk. If the file system cannot do that, Sync succeeds.
 func (d *Dir) Sync() error {
-	if err := fsync(d.fd()); !localfile.SyncUnsupported(err) {
-		return err
+	err := fsync(d.fd())
+	if localfile.SyncUnsupported(err) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // ShareRoot returns root itself. On these systems, an open directory can be removed and renamed.

@@ -4,6 +4,7 @@ package osdir
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -23,15 +24,21 @@ type File struct {
 
 // Create creates a new file for writing. If the name exists, it fails.
 func (d *Dir) Create(base string) (*File, error) {
-	f := &File{}
-	err := retryEINTR(func() (err error) {
-		f.fd, err = unix.Openat(d.fd(), base, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o666)
-		return err
-	})
+	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_EXCL
+	fd, err := openAt(d.fd(), base, flags, 0o666)
 	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	return &File{fd: fd}, nil
+}
+
+// openAt opens a name in the directory dirFD.
+func openAt(dirFD int, base string, flags int, mode uint32) (fd int, err error) {
+	err = retryEINTR(func() (err error) {
+		fd, err = unix.Openat(dirFD, base, flags|unix.O_CLOEXEC, mode)
+		return err
+	})
+	return fd, err
 }
 
 // Edit opens a file for reading and writing. base is the name of the file in d.
@@ -45,48 +52,66 @@ func (d *Dir) Edit(base string) (*File, error) {
 
 // Open opens a path below d for reading. If the path is a directory, Open succeeds, and Meta.Kind
 // shows that. A symbolic link is followed only inside the root. Opening a pipe does not block.
-func (d *Dir) Open(path string) (f *File, err error) {
-	f = &File{}
-	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
-	if strings.Contains(path, "/") {
-		f.fd, err = openBeneath(d.fd(), path, flags)
-	} else {
-		err = retryEINTR(func() error {
-			f.fd, err = unix.Openat(d.fd(), path, flags|unix.O_CLOEXEC, 0)
-			return err
-		})
-	}
-	if err != nil && !IsNotExist(err) {
-		if f.os, err = d.root.OpenFile(d.PathOf(path), os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
-			f.fd = int(f.os.Fd())
-		}
-	}
+func (d *Dir) Open(path string) (*File, error) {
+	f, err := d.openFile(path)
 	if err != nil {
 		return nil, err
 	}
-	if f.Meta, err = f.Stat(); err != nil {
+	f.Meta, err = f.Stat()
+	if err != nil {
 		_ = f.Close()
 		return nil, err
 	}
 	return f, nil
 }
 
+// openFile opens a path for Open in one system call, if possible. If that call fails, for example
+// because of a symbolic link, os.Root opens the path.
+func (d *Dir) openFile(path string) (*File, error) {
+	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
+	var fd int
+	var err error
+	if strings.Contains(path, "/") {
+		fd, err = openBeneath(d.fd(), path, flags)
+	} else {
+		fd, err = openAt(d.fd(), path, flags, 0)
+	}
+	if err == nil {
+		return &File{fd: fd}, nil
+	}
+	if IsNotExist(err) {
+		return nil, err
+	}
+
+	f, err := d.root.OpenFile(d.PathOf(path), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &File{fd: int(f.Fd()), os: f}, nil
+}
+
 // Stat returns the current stat result of the file.
 func (f *File) Stat() (Meta, error) { return metaOfOpen(f.fd) }
 
 // Write writes all of p.
-func (f *File) Write(p []byte) (n int, err error) {
-	for n < len(p) && err == nil {
-		err = retryEINTR(func() error {
-			nn, err := unix.Write(f.fd, p[n:])
-			n += max(0, nn)
-			if err == nil && nn == 0 {
-				err = io.ErrShortWrite
-			}
-			return err
-		})
+func (f *File) Write(p []byte) (int, error) {
+	written := 0
+	for written < len(p) {
+		n, err := unix.Write(f.fd, p[written:])
+		if n > 0 {
+			written += n
+		}
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return written, err
+		}
+		if n == 0 {
+			return written, io.ErrShortWrite
+		}
 	}
-	return n, err
+	return written, nil
 }
 
 // SetTime sets the time of the file. d and base are the file's directory and name.

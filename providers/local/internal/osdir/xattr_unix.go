@@ -18,24 +18,28 @@ const (
 func getXattr(fd int) ([]byte, error) {
 	var small [512]byte
 	value := small[:]
-	for {
-		var n int
-		err := retryEINTR(func() (err error) {
-			n, err = unix.Fgetxattr(fd, xattrName, value)
-			return err
-		})
-		if err == nil {
-			return append([]byte(nil), value[:n]...), nil
-		}
-		switch {
-		case errors.Is(err, unix.ERANGE) && len(value) < maxXattr:
-			value = make([]byte, maxXattr)
-		case errors.Is(err, errNoXattr):
-			return nil, nil
-		default:
-			return nil, err
-		}
+	n, err := fgetxattr(fd, value)
+	if errors.Is(err, unix.ERANGE) {
+		value = make([]byte, maxXattr)
+		n, err = fgetxattr(fd, value)
 	}
+	if errors.Is(err, errNoXattr) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(nil), value[:n]...), nil
+}
+
+// fgetxattr reads the extended attribute of this module into value, and returns its length. If value is
+// too short, it fails with ERANGE.
+func fgetxattr(fd int, value []byte) (n int, err error) {
+	err = retryEINTR(func() (err error) {
+		n, err = unix.Fgetxattr(fd, xattrName, value)
+		return err
+	})
+	return n, err
 }
 
 func removeXattr(fd int) error {
