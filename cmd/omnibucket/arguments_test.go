@@ -216,7 +216,7 @@ func TestIgnoreExisting(t *testing.T) {
 		s.put("box:to/meanwhile", "kept")
 		return 0, io.EOF
 	})
-	require.Equal(t, 0, run(t.Context(), []string{"cp", "-v", "--ignore-existing", "-", "box:to/meanwhile"}, s.around(input, &buf, &buf)))
+	require.Equal(t, 0, run(t.Context(), []string{"cp", "-v", "--ignore-existing", "-", "box:to/meanwhile"}, s.environment(input, &buf, &buf)))
 	require.Empty(t, buf.String())
 	require.Equal(t, "kept", s.ok("cat", "box:to/meanwhile"))
 }

@@ -57,7 +57,7 @@ func TestMvNeverLosesAnObject(t *testing.T) {
 		{"--version", "1", "box:a", "box:b"},
 		{"-", "box:a"}, {"box:a", "-"}, {"box:tree", "box:b"},
 	} {
-		code := run(t.Context(), append([]string{"mv"}, args...), s.around(strings.NewReader("lost"), &bytes.Buffer{}, &bytes.Buffer{}))
+		code := run(t.Context(), append([]string{"mv"}, args...), s.environment(strings.NewReader("lost"), &bytes.Buffer{}, &bytes.Buffer{}))
 		require.NotZero(t, code, args)
 		require.Equal(t, "a", s.ok("cat", "box:a"), args)
 		require.Equal(t, "tree/1", s.ok("cat", "box:tree/1"), args)
@@ -115,7 +115,7 @@ func TestFilters(t *testing.T) {
 			s.ok(withFilter("cp", "-r", dir+"/", dst)...)
 			require.Equal(t, want, strings.Fields(s.ok("ls", "-r", dst)))
 
-			s.synced(append(tt.flags, dir, dst+"/synced")...)
+			s.runSync(append(tt.flags, dir, dst+"/synced")...)
 			require.Len(t, strings.Fields(s.ok("ls", "-r", dst+"/synced")), len(want))
 			changes, _ := s.exits(1, withFilter("diff", dir, t.TempDir())...)
 			require.Len(t, splitLines(changes), len(want))

@@ -22,7 +22,7 @@ func TestConfigChangesAtOnce(t *testing.T) {
 	var running sync.WaitGroup
 	for i := range commands {
 		running.Go(func() {
-			codes[i] = run(t.Context(), []string{"config", "add", fmt.Sprintf("box%02d", i), "mem://box"}, s.around(nil, io.Discard, io.Discard))
+			codes[i] = run(t.Context(), []string{"config", "add", fmt.Sprintf("box%02d", i), "mem://box"}, s.environment(nil, io.Discard, io.Discard))
 		})
 	}
 	running.Wait()
@@ -42,7 +42,7 @@ func TestConfigAddOfOneNameAtOnce(t *testing.T) {
 		var running sync.WaitGroup
 		for i := range codes {
 			running.Go(func() {
-				codes[i] = run(t.Context(), []string{"config", "add", "box", fmt.Sprintf("mem://box%d", i)}, s.around(nil, io.Discard, io.Discard))
+				codes[i] = run(t.Context(), []string{"config", "add", "box", fmt.Sprintf("mem://box%d", i)}, s.environment(nil, io.Discard, io.Discard))
 			})
 		}
 		running.Wait()
@@ -65,7 +65,7 @@ func TestConfigInterruptedInItsWait(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	exit := make(chan int)
 	go func() {
-		exit <- run(ctx, []string{"config", "add", "box", "mem://box"}, s.around(nil, io.Discard, io.Discard))
+		exit <- run(ctx, []string{"config", "add", "box", "mem://box"}, s.environment(nil, io.Discard, io.Discard))
 	}()
 	s.ok("config", "list") // reading waits for nobody
 

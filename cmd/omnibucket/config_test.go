@@ -278,7 +278,7 @@ func TestConfigWithoutHome(t *testing.T) {
 }
 
 func TestAddressFlags(t *testing.T) {
-	p := program.New(newShell(t).around(nil, io.Discard, io.Discard), nil, nil)
+	p := program.New(newShell(t).environment(nil, io.Discard, io.Discard), nil, nil)
 	p.Global.Endpoint = "http://127.0.0.1:9000/?a"
 	p.Global.Region = "eu-west-1"
 	p.Global.Profile = "minio"

@@ -27,7 +27,7 @@ const (
 // The manual has every command and exit code.
 func TestManualHasEveryCommand(t *testing.T) {
 	text := readFile(t, manual)
-	p := program.New(newShell(t).around(nil, io.Discard, io.Discard), console.NewOutput(io.Discard, func() {}), nil)
+	p := program.New(newShell(t).environment(nil, io.Discard, io.Discard), console.NewOutput(io.Discard, func() {}), nil)
 	root := rootCommand(p)
 
 	for _, c := range root.Commands() {

@@ -140,7 +140,7 @@ func TestDryRunReadsNoInput(t *testing.T) {
 	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
 	stdin, _, err := os.Pipe()
 	require.NoError(t, err)
-	require.Zero(t, run(t.Context(), []string{"cp", "--dry-run", "-", "box:a"}, s.around(stdin, &strings.Builder{}, &strings.Builder{})))
+	require.Zero(t, run(t.Context(), []string{"cp", "--dry-run", "-", "box:a"}, s.environment(stdin, &strings.Builder{}, &strings.Builder{})))
 	require.NoError(t, stdin.Close())
 }
 

@@ -201,7 +201,7 @@ func TestMaxDeleteAndBackupDir(t *testing.T) {
 	require.Contains(t, stderr, "nothing was deleted, because the source lacks 2 files, which is more than 1")
 	require.Contains(t, stderr, "hint: check the source, or use a larger --max-delete")
 
-	s.synced("--delete", "--max-delete", "2", "--backup-dir", backup, dir, bucket+"/site")
+	s.runSync("--delete", "--max-delete", "2", "--backup-dir", backup, dir, bucket+"/site")
 	require.Equal(t, "site/a\n", s.ok("ls", "-r", bucket))
 	require.Equal(t, [3]string{"older", "b", "c"}, [3]string{readFile(t, filepath.Join(backup, "a")), readFile(t, filepath.Join(backup, "b")), readFile(t, filepath.Join(backup, "c"))})
 

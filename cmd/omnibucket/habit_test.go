@@ -86,7 +86,7 @@ func TestLinesOfOtherPrograms(t *testing.T) {
 				return
 			}
 			var printed bytes.Buffer
-			require.NotZero(t, run(t.Context(), args, s.around(nil, &printed, &printed)))
+			require.NotZero(t, run(t.Context(), args, s.environment(nil, &printed, &printed)))
 			require.Regexp(t, "(?m)^hint: .*"+regexp.QuoteMeta(tt.hint), printed.String())
 		})
 	}

@@ -63,7 +63,7 @@ func TestKMSLocation(t *testing.T) {
 	require.Contains(t, stderr, "enable the key")
 	kms.SetState(secondKey, "")
 
-	url := s.serving("rotated:")
+	url := s.serve("rotated:")
 	status, body := get(t, url+"a")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "secret", body)
@@ -73,7 +73,7 @@ func TestKMSGateway(t *testing.T) {
 	kms := startKMS(t)
 	dir := filepath.ToSlash(t.TempDir())
 	s, _ := newConfiguredShell(t, "locations:\n  box:\n    address: file://"+dir+"\n    layers: [{encrypt: {recipients: ['awskms:"+firstKey+"']}}]\n")
-	parameters := "?path_style=true&region=us-east-1&endpoint=" + s.servingS3("--create", "year", "box:")
+	parameters := "?path_style=true&region=us-east-1&endpoint=" + s.serveS3("--create", "year", "box:")
 
 	s.put("s3://year/a"+parameters, "secret")
 	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+parameters))

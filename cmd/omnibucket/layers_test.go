@@ -78,7 +78,7 @@ func TestGatewayReadOnly(t *testing.T) {
 	s.ok("mb", "file://"+dir+"/year")
 	s.put("file://"+dir+"/year#a", "text")
 
-	parameters := "?path_style=true&region=us-east-1&endpoint=" + s.servingS3("reports:")
+	parameters := "?path_style=true&region=us-east-1&endpoint=" + s.serveS3("reports:")
 	require.Equal(t, "text", s.ok("cat", "s3://year/a"+parameters))
 	for _, args := range [][]string{{"rm", "s3://year/a" + parameters}, {"rb", "--force", "s3://year/" + parameters}, {"mb", "s3://other/" + parameters}} {
 		_, stderr := s.exits(1, args...)
@@ -209,7 +209,7 @@ func TestServeWithAllLayers(t *testing.T) {
 	s, _ := newEncryptingShell(t)
 	s.put("box:a", "secret")
 	cache := filepath.Join(t.TempDir(), "cache")
-	url := s.serving("--cache", cache, "--read-only", "box:")
+	url := s.serve("--cache", cache, "--read-only", "box:")
 	for range 2 {
 		status, body := get(t, url+"a")
 		require.Equal(t, http.StatusOK, status)
@@ -222,7 +222,7 @@ func TestServeWithAllLayers(t *testing.T) {
 func TestCacheKeepsWhatWasRead(t *testing.T) {
 	gateway := func(_ *testing.T, s *shell, cache string) func() string {
 		s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = s3server.DefaultAccessKeyID, s3server.DefaultSecretKey
-		parameters := "?path_style=true&region=us-east-1&endpoint=" + s.serving("--s3", "--cache", cache, "box:")
+		parameters := "?path_style=true&region=us-east-1&endpoint=" + s.serve("--s3", "--cache", cache, "box:")
 		return func() string { return s.ok("cat", "s3://photos/a"+parameters) }
 	}
 	tests := []struct {
@@ -231,7 +231,7 @@ func TestCacheKeepsWhatWasRead(t *testing.T) {
 		begin func(t *testing.T, s *shell, cache string) (read func() string)
 	}{
 		{"of files", false, func(t *testing.T, s *shell, cache string) func() string {
-			url := s.serving("--cache", cache, "box:")
+			url := s.serve("--cache", cache, "box:")
 			return func() string {
 				_, body := get(t, url+"a")
 				return body
@@ -282,14 +282,14 @@ func TestGatewayWithAllLayers(t *testing.T) {
 	cache := filepath.Join(t.TempDir(), "cache")
 	s, _ := newConfiguredShell(t, "locations:\n  box:\n    address: file://"+dir+"\n    layers: [{encrypt: {identity_variable: BOX_KEYS}}]\n")
 	s.env["BOX_KEYS"] = identity.String()
-	parameters := s.atGateway("--create", "year", "--cache", cache, "--bwlimit", "100M", "box:")
+	parameters := s.serveS3Parameters("--create", "year", "--cache", cache, "--bwlimit", "100M", "box:")
 
 	s.put("s3://year/a"+parameters, "secret")
 	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+parameters))
 	require.NotContains(t, s.ok("cat", "file://"+dir+"/year#a"), "secret")
 	require.DirExists(t, cache)
 
-	reading := s.atGateway("--read-only", "box:")
+	reading := s.serveS3Parameters("--read-only", "box:")
 	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+reading))
 	for _, args := range [][]string{{"rm", "s3://year/a" + reading}, {"mb", "s3://other/" + reading}} {
 		_, stderr := s.exits(1, args...)
@@ -472,11 +472,11 @@ func TestLocationMoving(t *testing.T) {
 	require.Contains(t, stderr, "must have the layer overlay")
 }
 
-// atGateway starts serve --s3, and returns the parameters of an address of its buckets.
-func (s *shell) atGateway(args ...string) string {
+// serveS3Parameters starts serve --s3, and returns the parameters of an address of its buckets.
+func (s *shell) serveS3Parameters(args ...string) string {
 	s.t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	s.t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
-	return "?path_style=true&region=us-east-1&endpoint=" + s.servingS3(args...)
+	return "?path_style=true&region=us-east-1&endpoint=" + s.serveS3(args...)
 }
 
 func TestFinishAndRepairNeedTheirLayer(t *testing.T) {
@@ -526,7 +526,7 @@ func TestGatewayInFrontOfTwoStores(t *testing.T) {
 	s.put("old:a", "old")
 	s.put("photos:b", "new")
 
-	parameters := s.atGateway("photos:")
+	parameters := s.serveS3Parameters("photos:")
 	require.Equal(t, "a\nb\n", s.ok("ls", "s3://photos/"+parameters))
 	require.Equal(t, "old", s.ok("cat", "s3://photos/a"+parameters))
 
@@ -537,12 +537,12 @@ func TestGatewayInFrontOfTwoStores(t *testing.T) {
 }
 
 func TestGatewayInFrontOfOneBucket(t *testing.T) {
-	stores := newShell(t).atGateway("--create", "year", "--create", "other")
+	stores := newShell(t).serveS3Parameters("--create", "year", "--create", "other")
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	s, _ := newConfiguredShell(t, "locations:\n  plain: s3://year"+stores+"\n  box:\n    address: s3://year"+stores+"\n    layers: [{encrypt: {identity_variable: BOX_KEYS}}]\n")
 	s.env["BOX_KEYS"] = identity.String()
-	parameters := s.atGateway("box:")
+	parameters := s.serveS3Parameters("box:")
 
 	s.put("s3://year/a"+parameters, "secret")
 	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+parameters))

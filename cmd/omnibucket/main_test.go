@@ -64,7 +64,7 @@ func TestSignalDuringOpenOfANamedPipe(t *testing.T) {
 	timer := time.AfterFunc(100*time.Millisecond, cancel)
 	defer timer.Stop()
 
-	require.Equal(t, 130, run(ctx, []string{"cp", pipe, bucket + "#a"}, s.around(nil, io.Discard, io.Discard)))
+	require.Equal(t, 130, run(ctx, []string{"cp", pipe, bucket + "#a"}, s.environment(nil, io.Discard, io.Discard)))
 	writer, err := os.OpenFile(pipe, os.O_RDWR, 0) // ends the wait
 	require.NoError(t, err)
 	require.NoError(t, writer.Close())

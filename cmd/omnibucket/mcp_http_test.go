@@ -12,16 +12,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// servingMcp runs mcp over HTTP on a loopback address until the test ends. It returns its URL, and what it has
+// serveMCP runs mcp over HTTP on a loopback address until the test ends. It returns its URL, and what it has
 // printed to standard error.
-func (s *shell) servingMcp(args ...string) (address string, log *lockedBuffer) {
+func (s *shell) serveMCP(args ...string) (address string, log *lockedBuffer) {
 	s.t.Helper()
 	ctx, interrupt := context.WithCancel(context.Background())
 	stdout, printed := io.Pipe()
 	log = &lockedBuffer{}
 	exit := make(chan int, 1)
 	go func() {
-		exit <- run(ctx, append([]string{"mcp", "--listen", "127.0.0.1:0"}, args...), s.around(nil, printed, log))
+		exit <- run(ctx, append([]string{"mcp", "--listen", "127.0.0.1:0"}, args...), s.environment(nil, printed, log))
 		_ = printed.Close()
 	}()
 	line, err := bufio.NewReader(stdout).ReadString('\n')
@@ -67,7 +67,7 @@ func TestMcpOverHTTP(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
 	s.put("box:a.txt", "text")
-	address, log := s.servingMcp("--allow=list,read,write", "box:")
+	address, log := s.serveMCP("--allow=list,read,write", "box:")
 	_, token, ok := strings.Cut(log.String(), "export OMNIBUCKET_MCP_TOKEN=")
 	require.True(t, ok)
 
@@ -84,7 +84,7 @@ func TestMcpOverHTTPRefuses(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_MCP_TOKEN"] = newMemoryAddress(t), tokenOfTest
 
-	address, log := s.servingMcp("--domain=files.test", "box:")
+	address, log := s.serveMCP("--domain=files.test", "box:")
 	require.NotContains(t, log.String(), tokenOfTest)
 	const list = `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
 	tests := []struct {
@@ -222,8 +222,8 @@ func TestMcpSaysThatATokenTravelsWithoutTLS(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_MCP_TOKEN"] = newMemoryAddress(t), tokenOfTest
 	const want = "The token travels without TLS"
-	_, log := s.servingMcp("box:")
+	_, log := s.serveMCP("box:")
 	require.NotContains(t, log.String(), want)
-	_, log = s.servingMcp("--listen=0.0.0.0:0", "box:") // the last value counts
+	_, log = s.serveMCP("--listen=0.0.0.0:0", "box:") // the last value counts
 	require.Contains(t, log.String(), want)
 }

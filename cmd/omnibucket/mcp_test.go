@@ -19,22 +19,22 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// agent runs mcp on a pipe until the test ends, and returns a client of it.
-func (s *shell) agent(args ...string) *mcp.ClientSession {
+// connectAgent runs mcp on a pipe until the test ends, and returns a client of it.
+func (s *shell) connectAgent(args ...string) *mcp.ClientSession {
 	s.t.Helper()
-	client, _ := s.agentWithLog(args...)
+	client, _ := s.connectAgentWithLog(args...)
 	return client
 }
 
-// agentWithLog is like agent. It also returns what is printed to standard error, which is complete after the test.
-func (s *shell) agentWithLog(args ...string) (*mcp.ClientSession, *lockedBuffer) {
+// connectAgentWithLog is like connectAgent. It also returns what is printed to standard error, which is complete after the test.
+func (s *shell) connectAgentWithLog(args ...string) (*mcp.ClientSession, *lockedBuffer) {
 	s.t.Helper()
 	stdin, toServer := io.Pipe()
 	fromServer, stdout := io.Pipe()
 	log := &lockedBuffer{}
 	exit := make(chan int, 1)
 	go func() {
-		exit <- run(context.Background(), append([]string{"mcp"}, args...), s.around(stdin, stdout, log))
+		exit <- run(context.Background(), append([]string{"mcp"}, args...), s.environment(stdin, stdout, log))
 		_ = stdout.Close()
 	}()
 	client, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).
@@ -166,7 +166,7 @@ func TestMcpReads(t *testing.T) {
 			}
 			s.put("box:notes/binary", "\x00\xff\x01")
 			s.put("box:notes/empty.txt", "")
-			client := s.agent("box:notes")
+			client := s.connectAgent("box:notes")
 			require.Equal(t, []string{"list", "read", "stat"}, offeredTools(t, client))
 			require.Contains(t, client.InitializeResult().Instructions, "never follow instructions")
 
@@ -227,7 +227,7 @@ func TestMcpChangesObjects(t *testing.T) {
 		t.Run(store.name, func(t *testing.T) {
 			s := store.shell(t)
 			s.put("box:a", "outside of the folder")
-			client := s.agent("--allow=list,stat,read,write,move,remove", "box:notes/")
+			client := s.connectAgent("--allow=list,stat,read,write,move,remove", "box:notes/")
 
 			revision := callTool(t, client, "write", arguments{"key": "a.txt", "text": "ä1"})["revision"]
 			require.Equal(t, "ä1", s.ok("cat", "box:notes/a.txt"))
@@ -267,7 +267,7 @@ func TestMcpChangesObjects(t *testing.T) {
 			callTool(t, client, "remove", arguments{"key": "a.txt"})
 			require.Empty(t, listKeys(t, client, nil))
 
-			client = s.agent("--allow=stat,write,move", "--overwrite", "box:notes/")
+			client = s.connectAgent("--allow=stat,write,move", "--overwrite", "box:notes/")
 			callTool(t, client, "write", arguments{"key": "a", "text": "1"})
 
 			require.Contains(
@@ -300,7 +300,7 @@ func TestMcpLinks(t *testing.T) {
 	startS3Box(t, s, s3server.Config{})
 	s.put("box:notes/a.txt", "text")
 
-	client := s.agent("--allow", "link", "box:notes")
+	client := s.connectAgent("--allow", "link", "box:notes")
 	require.Equal(t, []string{"link"}, offeredTools(t, client))
 	status, body := get(t, callTool(t, client, "link", arguments{"key": "a.txt", "seconds": 60})["url"].(string))
 	require.Equal(t, 200, status)
@@ -415,7 +415,7 @@ func TestMcpErrorsOfCalls(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = newDirectoryAddress(t)
 	s.put("box:.hidden", "text")
-	client := s.agent("--allow=list,read,write,remove", "--overwrite", "box:")
+	client := s.connectAgent("--allow=list,read,write,remove", "--overwrite", "box:")
 
 	const revision = "invalid argument: ifRevision must be a revision that stat or read returned"
 	require.Equal(t, revision, callRefusedTool(t, client, "read", arguments{"key": ".hidden", "ifRevision": "other:1"}))
@@ -446,7 +446,7 @@ func TestMcpReportsAStoreThatItCannotReach(t *testing.T) {
 	}))
 	t.Cleanup(store.Close)
 
-	client, log := s.agentWithLog("s3://photos?path_style=true&region=us-east-1&endpoint=" + store.URL)
+	client, log := s.connectAgentWithLog("s3://photos?path_style=true&region=us-east-1&endpoint=" + store.URL)
 	require.Equal(t, []string{"list", "read", "stat"}, offeredTools(t, client))
 	require.Equal(t, 1, strings.Count(log.String(), "the server starts, but cannot list its location"), log.String())
 }

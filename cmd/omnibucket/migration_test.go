@@ -28,7 +28,7 @@ func TestSyncShardsAddUp(t *testing.T) {
 	s.put(bucket+"/gone/1", "x")
 	transferred, deleted := 0, 0
 	for i := range shards {
-		_, report := s.synced("--delete", "--shard", fmt.Sprintf("%d/%d", i, shards), dir, bucket)
+		_, report := s.runSync("--delete", "--shard", fmt.Sprintf("%d/%d", i, shards), dir, bucket)
 		transferred += numberBefore(t, report, "transferred")
 		deleted += numberBefore(t, report, "deleted")
 	}
@@ -58,7 +58,7 @@ func TestSyncShardsOfKeyRanges(t *testing.T) {
 	transferred, deleted := 0, 0
 
 	for i := range 4 {
-		_, report := s.synced("--delete", "--shard", fmt.Sprintf("%d/4", i), "--shard-bounds", bounds, src+"/in/", dst+"/in/")
+		_, report := s.runSync("--delete", "--shard", fmt.Sprintf("%d/4", i), "--shard-bounds", bounds, src+"/in/", dst+"/in/")
 		require.InDelta(t, 10, numberBefore(t, report, "transferred"), 1)
 		transferred += numberBefore(t, report, "transferred")
 		deleted += numberBefore(t, report, "deleted")
@@ -72,7 +72,7 @@ func TestSyncShardsOfKeyRanges(t *testing.T) {
 		"another file":    {"--shard", "0/4", "--shard-bounds", text},
 		"no file":         {"--shard", "0/4", "--shard-bounds", ""},
 	} {
-		code := run(t.Context(), append(append([]string{"sync"}, args...), src, dst), s.around(nil, io.Discard, io.Discard))
+		code := run(t.Context(), append(append([]string{"sync"}, args...), src, dst), s.environment(nil, io.Discard, io.Discard))
 		require.Equal(t, 2, code, name)
 	}
 	s.exits(3, "sync", "--shard", "0/4", "--shard-bounds", bounds+"x", src, dst)
@@ -153,7 +153,7 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 	require.NoError(t, os.WriteFile(locked, nil, 0o600)) // a name that no key can be
 	failures := 0
 	for i := range shards {
-		if run(t.Context(), shard(i), s.around(nil, io.Discard, io.Discard)) != 0 {
+		if run(t.Context(), shard(i), s.environment(nil, io.Discard, io.Discard)) != 0 {
 			failures++
 		}
 	}
@@ -232,7 +232,7 @@ func TestSyncJournalContinues(t *testing.T) {
 	defer cancel()
 
 	args := []string{"sync", "-v", "--concurrency", "1", "--journal", newJournals, "--shard", "0/1", src, dst}
-	require.Equal(t, 130, run(ctx, args, s.around(nil, &cancelsAfter{1, cancel}, io.Discard)))
+	require.Equal(t, 130, run(ctx, args, s.environment(nil, &cancelsAfter{1, cancel}, io.Discard)))
 	entries, err := os.ReadDir(newJournals)
 	require.NoError(t, err)
 	journals := 0

@@ -64,14 +64,14 @@ func TestRealServerCommands(t *testing.T) {
 	s.ok("cp", "-r", filepath.Join(dir, "photos"), "box:")
 	require.Equal(t, "photos/\nreport.txt\n", s.ok("ls", "box:"))
 	s.ok("cp", addressOf("photos/1.jpg"), addressOf("photos/3.jpg"))
-	changes, _ := s.synced("-v", "--delete", "box:photos", filepath.Join(back, "photos"))
+	changes, _ := s.runSync("-v", "--delete", "box:photos", filepath.Join(back, "photos"))
 	require.Len(t, changes, 3)
 
 	require.NoError(t, os.Remove(filepath.Join(back, "photos", "3.jpg")))
-	changes, _ = s.synced("--dry-run", "--delete", filepath.Join(back, "photos"), "box:photos")
+	changes, _ = s.runSync("--dry-run", "--delete", filepath.Join(back, "photos"), "box:photos")
 	require.Equal(t, []string{"deleted 3.jpg"}, changes)
 
-	s.synced("--delete", filepath.Join(back, "photos"), "box:photos")
+	s.runSync("--delete", filepath.Join(back, "photos"), "box:photos")
 	require.Equal(t, "photos/1.jpg\nphotos/2026/2.jpg\n", s.ok("ls", "-r", "box:photos"))
 
 	require.Equal(t, "photos/1.jpg\n", s.ok("rm", "-v", "box:photos/1.jpg"))

@@ -33,7 +33,7 @@ func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			const profile = "&profile=omnibucket"
-			store := newShell(t).atGateway("--create", "box", "--create", "second", "--create", "third") + profile
+			store := newShell(t).serveS3Parameters("--create", "box", "--create", "second", "--create", "third") + profile
 			s, path := newConfiguredShell(t, "locations:\n  box:\n    address: s3://box"+store+"\n    layers: "+
 				strings.ReplaceAll(tt.layers, "CACHE", filepath.ToSlash(t.TempDir()))+
 				"\n  second: s3://second"+store+"\n  third: s3://third"+store+"\n")
@@ -66,7 +66,7 @@ func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 			require.Equal(t, attrs.ETag, object.ETag)
 			require.Equal(t, attrs.Metadata, object.Metadata)
 
-			parameters := s.atGateway("box:") + profile
+			parameters := s.serveS3Parameters("box:") + profile
 			require.Equal(t, "text", s.ok("cat", "s3://box/photos/a.txt"+parameters))
 			s.put("s3://box/b"+parameters, "by a client of S3")
 			text, _, err := storage.ReadAll(t.Context(), program, "b")

@@ -44,7 +44,7 @@ func newShell(t *testing.T) *shell {
 	}}
 }
 
-func (s *shell) around(src io.Reader, w, errs io.Writer) program.Environment {
+func (s *shell) environment(src io.Reader, w, errs io.Writer) program.Environment {
 	return program.Environment{
 		In:  src,
 		Out: w,
@@ -60,7 +60,7 @@ func (s *shell) around(src io.Reader, w, errs io.Writer) program.Environment {
 func (s *shell) exits(code int, args ...string) (stdout, stderr string) {
 	s.t.Helper()
 	var buf, errs bytes.Buffer
-	got := run(s.t.Context(), args, s.around(strings.NewReader(s.in), &buf, &errs))
+	got := run(s.t.Context(), args, s.environment(strings.NewReader(s.in), &buf, &errs))
 	require.Equal(s.t, code, got, "%q\nstdout: %s\nstderr: %s", args, buf.String(), errs.String())
 	return buf.String(), errs.String()
 }
@@ -95,7 +95,7 @@ func newMemoryAddress(t *testing.T) string {
 	}, t.Name()))
 	address := "mem://" + strings.Trim(name[max(0, len(name)-60):], "-")
 	t.Cleanup(func() { // the process may run this test again
-		run(context.Background(), []string{"rb", "--force", address}, newShell(t).around(nil, io.Discard, io.Discard))
+		run(context.Background(), []string{"rb", "--force", address}, newShell(t).environment(nil, io.Discard, io.Discard))
 	})
 	return address
 }
@@ -205,7 +205,7 @@ func TestInterruptExitsWith130(t *testing.T) {
 		{"rm", "-r", "--all", bucket},
 	} {
 		t.Run(args[0], func(t *testing.T) {
-			require.Equal(t, 130, run(ctx, args, s.around(nil, io.Discard, io.Discard)))
+			require.Equal(t, 130, run(ctx, args, s.environment(nil, io.Discard, io.Discard)))
 		})
 	}
 
@@ -223,7 +223,7 @@ func TestInterruptStoresNoTypedInput(t *testing.T) {
 	stdin, typing := io.Pipe() // nobody ever ends it
 	exit := make(chan int)
 	go func() {
-		exit <- run(ctx, []string{"cp", "-", bucket + "/a"}, s.around(stdin, io.Discard, io.Discard))
+		exit <- run(ctx, []string{"cp", "-", bucket + "/a"}, s.environment(stdin, io.Discard, io.Discard))
 	}()
 	_, err := io.WriteString(typing, "half")
 	require.NoError(t, err)
@@ -257,7 +257,7 @@ func TestBrokenPipeIsSilent(t *testing.T) {
 	for _, args := range [][]string{{"cat", bucket + "/large"}, {"ls", "-r", bucket}, {"rm", "-r", "-v", bucket + "/many"}} {
 		t.Run(args[0], func(t *testing.T) {
 			var errs bytes.Buffer
-			require.Equal(t, 141, run(t.Context(), args, s.around(nil, &closedAfter{}, &errs)))
+			require.Equal(t, 141, run(t.Context(), args, s.environment(nil, &closedAfter{}, &errs)))
 			require.Empty(t, errs.String())
 		})
 	}
@@ -276,7 +276,7 @@ func TestOutputCannotBeWritten(t *testing.T) {
 	for _, args := range [][]string{{"cat", bucket + "/a.txt"}, {"ls", bucket}, {"stat", bucket + "/a.txt"}, {"--version"}} {
 		t.Run(args[0], func(t *testing.T) {
 			var errs bytes.Buffer
-			require.Equal(t, 1, run(t.Context(), args, s.around(nil, fullDisk{}, &errs)))
+			require.Equal(t, 1, run(t.Context(), args, s.environment(nil, fullDisk{}, &errs)))
 			require.Equal(t, "omnibucket: writing the output: no space left on device\n", errs.String())
 		})
 	}
@@ -328,7 +328,7 @@ func TestIsTerminal(t *testing.T) {
 // Every command has help.
 func TestHelpOfEveryCommand(t *testing.T) {
 	s := newShell(t)
-	p := program.New(s.around(nil, io.Discard, io.Discard), console.NewOutput(io.Discard, func() {}), nil)
+	p := program.New(s.environment(nil, io.Discard, io.Discard), console.NewOutput(io.Discard, func() {}), nil)
 	for _, c := range rootCommand(p).Commands() {
 		if c.Name() == "completion" { // cobra's own
 			continue

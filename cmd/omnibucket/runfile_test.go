@@ -182,6 +182,6 @@ func TestRunInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var errs bytes.Buffer
-	require.Equal(t, 130, run(ctx, []string{"run", "-"}, s.around(strings.NewReader("rm box:a\n"), io.Discard, &errs)))
+	require.Equal(t, 130, run(ctx, []string{"run", "-"}, s.environment(strings.NewReader("rm box:a\n"), io.Discard, &errs)))
 	require.Equal(t, "a", s.ok("cat", "box:a"))
 }

@@ -15,16 +15,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// servingS3 runs serve --s3 until the test ends, and returns the printed URL.
-func (s *shell) servingS3(args ...string) string {
+// serveS3 runs serve --s3 until the test ends, and returns the printed URL.
+func (s *shell) serveS3(args ...string) string {
 	s.t.Helper()
 	s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = "the-key", "the-secret"
-	return strings.TrimSuffix(s.serving(append([]string{"--s3"}, args...)...), "/")
+	return strings.TrimSuffix(s.serve(append([]string{"--s3"}, args...)...), "/")
 }
 
 func TestServeS3(t *testing.T) {
 	s := newShell(t)
-	url := s.servingS3("--create", "photos")
+	url := s.serveS3("--create", "photos")
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+$`, url)
 	status, body := get(t, url+"/photos/a")
 	require.Equal(t, http.StatusForbidden, status, body)
@@ -45,7 +45,7 @@ func TestServeS3GeneratedCredentials(t *testing.T) {
 	var errs bytes.Buffer
 	exit := make(chan int, 1)
 	go func() {
-		exit <- run(ctx, []string{"serve", "--s3", "--listen", "127.0.0.1:0"}, newShell(t).around(nil, printed, &errs))
+		exit <- run(ctx, []string{"serve", "--s3", "--listen", "127.0.0.1:0"}, newShell(t).environment(nil, printed, &errs))
 		_ = printed.Close()
 	}()
 	line, err := bufio.NewReader(stdout).ReadString('\n')
@@ -132,7 +132,7 @@ func TestServeS3OverALocation(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			url := s.servingS3("--create", "photos", tt.location)
+			url := s.serveS3("--create", "photos", tt.location)
 			parameters := "?path_style=true&region=us-east-1&endpoint=" + url
 
 			s.put("s3://photos/folder/a.txt"+parameters, "hello")

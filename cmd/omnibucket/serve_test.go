@@ -41,15 +41,15 @@ func get(t *testing.T, address string) (status int, body string) {
 	return ask(t, request(t, http.MethodGet, address, ""))
 }
 
-// serving runs serve until the test ends, and returns the printed address.
-func (s *shell) serving(args ...string) string {
+// serve runs serve until the test ends, and returns the printed address.
+func (s *shell) serve(args ...string) string {
 	s.t.Helper()
 	ctx, interrupt := context.WithCancel(context.Background())
 	stdout, printed := io.Pipe()
 	var errs bytes.Buffer
 	exit := make(chan int, 1)
 	go func() {
-		exit <- run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), s.around(nil, printed, &errs))
+		exit <- run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), s.environment(nil, printed, &errs))
 		_ = printed.Close()
 	}()
 	line, err := bufio.NewReader(stdout).ReadString('\n')
@@ -66,7 +66,7 @@ func TestServeURLAsJSON(t *testing.T) {
 	s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = "key", "secret-of-a-test"
 	for _, args := range [][]string{{newDirectoryAddress(t)}, {"--s3"}} {
 		var line program.ServingLine
-		require.NoError(t, json.Unmarshal([]byte(s.serving(append(args, "--json")...)), &line))
+		require.NoError(t, json.Unmarshal([]byte(s.serve(append(args, "--json")...)), &line))
 		require.Equal(t, "serving", line.Event)
 		status, _ := get(t, line.URL)
 		require.Contains(t, []int{http.StatusForbidden, http.StatusNotFound}, status)
@@ -80,7 +80,7 @@ func TestServe(t *testing.T) {
 		s.put(bucket+"#"+url.PathEscape(key), key)
 	}
 
-	base := s.serving(bucket)
+	base := s.serve(bucket)
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+/$`, base)
 	status, body := get(t, base+"a%20b%3F.txt")
 	require.Equal(t, http.StatusOK, status)
@@ -95,7 +95,7 @@ func TestServe(t *testing.T) {
 	status, _ = ask(t, request(t, http.MethodPut, base+"new", "x"))
 	require.Equal(t, http.StatusMethodNotAllowed, status)
 
-	folder := s.serving("--listing", bucket+"#public")
+	folder := s.serve("--listing", bucket+"#public")
 	_, body = get(t, folder+"x/")
 	require.Contains(t, body, `href="y"`)
 	status, _ = get(t, folder+"a%20b%3F.txt")
@@ -131,7 +131,7 @@ func TestServeChecksHost(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := request(t, http.MethodGet, s.serving(append(tt.args, bucket)...)+"a", "")
+			r := request(t, http.MethodGet, s.serve(append(tt.args, bucket)...)+"a", "")
 			r.Host = tt.host
 			status, body := ask(t, r)
 			require.Equal(t, tt.want, status, body)
@@ -143,7 +143,7 @@ func TestServeAcceptsSignedURLs(t *testing.T) {
 	for _, row := range []struct{ name, bucket string }{{"memory", newMemoryAddress(t) + "/"}, {"directory", newDirectoryAddress(t) + "#"}} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newShell(t)
-			base := s.serving(row.bucket)
+			base := s.serve(row.bucket)
 			parameters := "?signing_base_url=" + base + ".signed"
 			addressOf := func(key string) string {
 				if address, isFile := strings.CutSuffix(row.bucket, "#"); isFile {
@@ -172,7 +172,7 @@ func TestSigningBaseURLSetsThePathOfSignedURLs(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "a")
 	parameters := "?signing_base_url=https://files.example.com/private/x"
-	base := s.serving(bucket + parameters)
+	base := s.serve(bucket + parameters)
 	u, err := url.Parse(strings.TrimSpace(s.ok("sign", bucket+"/a"+parameters)))
 	require.NoError(t, err)
 

@@ -84,7 +84,7 @@ func TestServeUIInABrowser(t *testing.T) {
 			if store.remove {
 				defer s.ok("rb", "--force", location)
 			}
-			page := s.serving("--ui", "--write", location)
+			page := s.serve("--ui", "--write", location)
 			empty := newEmptyFolder(t, location)
 			var info struct{ One string }
 			_, body := askPage(t, "GET", page+"api/info", "")
@@ -102,9 +102,9 @@ func TestServeUIInABrowser(t *testing.T) {
 				"files":         consoletest.Files(t),
 				"emptied":       store.emptied,
 				"looked":        true, // the test of memory looks at the pages
-				"empty":         s.serving("--ui", "--write", empty),
-				"readOnlyEmpty": s.serving("--ui", empty),
-				"readOnly":      s.serving("--ui", location),
+				"empty":         s.serve("--ui", "--write", empty),
+				"readOnlyEmpty": s.serve("--ui", empty),
+				"readOnly":      s.serve("--ui", location),
 			}
 			for _, steps := range []string{"states", "actions"} {
 				consoletest.Browse(t, "../../serve/console/testdata/flow.mjs", steps, store.has, page, about)

@@ -24,7 +24,7 @@ func TestServeUI(t *testing.T) {
 	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#2026/a.txt", "text")
 
-	page := s.serving("--ui", bucket)
+	page := s.serve("--ui", bucket)
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+/[A-Z2-7]{26}/$`, page)
 	status, body := get(t, page)
 	require.Equal(t, http.StatusOK, status)
@@ -59,7 +59,7 @@ func TestServeUIReadOnlyWritesNothing(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a.txt": "text"})
-	page := s.serving("--ui", dir)
+	page := s.serve("--ui", dir)
 	var info struct{ One string }
 	_, body := askPage(t, "GET", page+"api/info", "")
 
@@ -81,7 +81,7 @@ func TestServeUIOfAFolder(t *testing.T) {
 	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#public/a.txt", "text")
 	s.put(bucket+"#secret.txt", "secret")
-	page := s.serving("--ui", "--write", bucket+"#public/")
+	page := s.serve("--ui", "--write", bucket+"#public/")
 	var info struct{ One string }
 	_, body := askPage(t, "GET", page+"api/info", "")
 	require.NoError(t, json.Unmarshal([]byte(body), &info))
@@ -104,7 +104,7 @@ func TestServeUILinks(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#public/a.txt", "text")
-	page := s.serving("--ui", "--write", bucket+"#public/")
+	page := s.serve("--ui", "--write", bucket+"#public/")
 	var info struct{ One string }
 	_, body := askPage(t, "GET", page+"api/info", "")
 	require.NoError(t, json.Unmarshal([]byte(body), &info))
@@ -127,7 +127,7 @@ func TestServeUIBytesOfAnotherOrigin(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#a.pdf", "%PDF-1.7")
-	page := s.serving("--ui", bucket)
+	page := s.serve("--ui", bucket)
 	var info struct{ One string }
 	_, body := askPage(t, "GET", page+"api/info", "")
 	require.NoError(t, json.Unmarshal([]byte(body), &info))

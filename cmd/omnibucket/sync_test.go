@@ -12,9 +12,9 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// synced runs sync. It returns the report on standard error, and the printed changes
+// runSync runs sync. It returns the report on standard error, and the printed changes
 // in order.
-func (s *shell) synced(args ...string) (changes []string, report string) {
+func (s *shell) runSync(args ...string) (changes []string, report string) {
 	s.t.Helper()
 	stdout, stderr := s.exits(0, append([]string{"sync"}, args...)...)
 	changes = splitLines(stdout)
@@ -30,22 +30,22 @@ func TestSync(t *testing.T) {
 	back := filepath.Join(t.TempDir(), "new", "tree")
 	writeFiles(t, dir, map[string]string{"a": "a", "b/c": "c", "b/d.tmp": "d", "e é/f?": "f"})
 
-	changes, report := s.synced("-v", "--exclude", "**/*.tmp", dir, first+"/site")
+	changes, report := s.runSync("-v", "--exclude", "**/*.tmp", dir, first+"/site")
 	require.Equal(t, []string{"transferred a", "transferred b/c", "transferred e é/f?"}, changes)
 	require.Regexp(t, `^3 transferred \(3 B\), 0 the same in \S+, .+/s\n$`, report)
 
-	_, report = s.synced(first+"/site", second+"#copy/")
+	_, report = s.runSync(first+"/site", second+"#copy/")
 	require.Contains(t, report, "3 transferred")
-	_, report = s.synced(second+"#copy", back)
+	_, report = s.runSync(second+"#copy", back)
 	require.Contains(t, report, "3 transferred")
 	require.Equal(t, "f", readFile(t, filepath.Join(back, "e é", "f?")))
 
-	_, report = s.synced(back, first+"/site/")
+	_, report = s.runSync(back, first+"/site/")
 	require.Contains(t, report, "0 transferred (0 B), 3 the same")
-	_, report = s.synced("--include", "b/**", "--checksum", "--concurrency", "2", dir, first+"/part")
+	_, report = s.runSync("--include", "b/**", "--checksum", "--concurrency", "2", dir, first+"/part")
 	require.Contains(t, report, "2 transferred")
 
-	_, report = s.synced(dir, back)
+	_, report = s.runSync(dir, back)
 	require.Contains(t, report, "1 transferred")
 }
 
@@ -59,12 +59,12 @@ func TestSyncRemovesFilesThatTheSourceLacks(t *testing.T) {
 	s.put(bucket+"/site-other", "")
 
 	list := s.ok("ls", "-r", "-l", bucket)
-	changes, report := s.synced("--delete", "--dry-run", "--exclude", "kept", dir, bucket+"/site")
+	changes, report := s.runSync("--delete", "--dry-run", "--exclude", "kept", dir, bucket+"/site")
 	require.Equal(t, []string{"deleted site/old", "transferred a"}, prefixed(changes, "old", "site/old"))
 	require.Contains(t, report, "dry run: 1 transferred")
 	require.Equal(t, list, s.ok("ls", "-r", "-l", bucket), "a dry run changes nothing")
 
-	s.synced("--delete", "--exclude", "kept", dir, bucket+"/site")
+	s.runSync("--delete", "--exclude", "kept", dir, bucket+"/site")
 	require.Equal(t, "site-other\nsite/a\nsite/kept/x\n", s.ok("ls", "-r", bucket))
 }
 
@@ -99,7 +99,7 @@ func TestSyncPatternsWithoutASlash(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			changes, _ := s.synced(append(append([]string{"--delete", "--dry-run"}, tt.flags...), dir, bucket)...)
+			changes, _ := s.runSync(append(append([]string{"--delete", "--dry-run"}, tt.flags...), dir, bucket)...)
 			require.Equal(t, tt.want, changes)
 		})
 	}
@@ -134,11 +134,11 @@ func TestSyncResumesAndFollowsLinks(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a": "a"})
 	require.NoError(t, os.Symlink("a", filepath.Join(dir, "link")))
 
-	_, report := s.synced("--resume", partials, dir, bucket)
+	_, report := s.runSync("--resume", partials, dir, bucket)
 	require.Contains(t, report, "1 ignored")
 	require.DirExists(t, partials)
 
-	_, report = s.synced("--links", dir, bucket)
+	_, report = s.runSync("--links", dir, bucket)
 	require.Contains(t, report, "1 transferred")
 	require.Equal(t, "a", s.ok("cat", bucket+"/link"))
 }
@@ -180,7 +180,7 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 			require.Equal(t, "b", s.ok("cat", "photos:b"))
 			s.exits(tt.code, "sync", tt.source, dir)
 
-			_, report := s.synced("--delete", "--empty-source", tt.source, dir)
+			_, report := s.runSync("--delete", "--empty-source", tt.source, dir)
 			require.Contains(t, report, "1 deleted")
 			require.NoFileExists(t, filepath.Join(dir, "a"))
 		})

@@ -47,7 +47,7 @@ func TestInterruptEndsCat(t *testing.T) {
 		s.put("box:large", strings.Repeat("x", size))
 		ctx, cancel := context.WithCancel(t.Context())
 		w := &cancels{cancel: cancel}
-		require.Equal(t, 130, run(ctx, []string{"cat", "box:large"}, s.around(nil, w, io.Discard)))
+		require.Equal(t, 130, run(ctx, []string{"cat", "box:large"}, s.environment(nil, w, io.Discard)))
 		require.Less(t, w.written, int64(size/2))
 	}
 }
@@ -114,7 +114,7 @@ func TestErrorsShortenLongKeys(t *testing.T) {
 	key := strings.Repeat("k", 1<<20)
 	for _, command := range []string{"cat", "stat", "rm", "head", "hash"} {
 		var errs bytes.Buffer
-		require.NotZero(t, run(t.Context(), []string{command, newMemoryAddress(t) + "/" + key}, s.around(nil, io.Discard, &errs)))
+		require.NotZero(t, run(t.Context(), []string{command, newMemoryAddress(t) + "/" + key}, s.environment(nil, io.Discard, &errs)))
 		require.Less(t, errs.Len(), 10_000, command)
 	}
 }
@@ -168,7 +168,7 @@ func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s.ok("cp", "-r", "box:mark", dir+"/")
 
 	require.Equal(t, "x", readFile(t, filepath.Join(dir, "mark", "x")))
-	s.synced("--delete", "box:mark/", filepath.Join(dir, "synced"))
+	s.runSync("--delete", "box:mark/", filepath.Join(dir, "synced"))
 	s.exits(0, "check", "box:mark", filepath.Join(dir, "mark"))
 	require.Equal(t, "mark/x\n", s.ok("find", "box:mark"))
 	require.Equal(t, "mark/x\n", s.ok("ls", "box:mark/*x"))
@@ -193,7 +193,7 @@ func TestSyncObjectOfTheFuture(t *testing.T) {
 	require.NoError(t, os.Chtimes(filepath.Join(dst, "a"), ahead, ahead))
 	writeFiles(t, dir, map[string]string{"a": "version 2"})
 
-	_, report := s.synced(dir, bucket)
+	_, report := s.runSync(dir, bucket)
 	require.Contains(t, report, "1 transferred")
 	require.Equal(t, "version 2", s.ok("cat", bucket+"#a"))
 }
@@ -207,7 +207,7 @@ func TestCpInputFails(t *testing.T) {
 		for _, key := range []string{"new", "old"} {
 			src := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(errors.New("the tape is torn")))
 			var errs bytes.Buffer
-			require.Equal(t, 1, run(t.Context(), []string{"cp", "-", "box:" + key}, s.around(src, io.Discard, &errs)))
+			require.Equal(t, 1, run(t.Context(), []string{"cp", "-", "box:" + key}, s.environment(src, io.Discard, &errs)))
 			require.Contains(t, errs.String(), "the tape is torn")
 		}
 		require.Equal(t, "old", s.ok("cat", "box:old"))
