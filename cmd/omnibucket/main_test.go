@@ -15,7 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startProcess starts the program in a process of its own.
+// startProcess starts the program in a process of its own, with pipes for its standard input and output.
+// Its standard error is collected in process.Stderr.
 func startProcess(t *testing.T, args ...string) (process *exec.Cmd, in io.WriteCloser, out io.ReadCloser) {
 	t.Helper()
 	program, err := os.Executable()
@@ -31,6 +32,7 @@ func startProcess(t *testing.T, args ...string) (process *exec.Cmd, in io.WriteC
 	return process, in, out
 }
 
+// waitForExit waits for a process that must fail, and returns its exit code.
 func waitForExit(t *testing.T, process *exec.Cmd) int {
 	t.Helper()
 	var exit *exec.ExitError
@@ -41,49 +43,59 @@ func waitForExit(t *testing.T, process *exec.Cmd) int {
 // moreThanAPipeHolds can only be written while another process reads.
 var moreThanAPipeHolds = strings.Repeat("x", 1<<20)
 
-// A signal interrupts.
+// A signal ends an upload with the exit code 130, and nothing is stored.
 func TestSignalInterrupts(t *testing.T) {
 	bucket := newDirectoryAddress(t)
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		process, stdin, _ := startProcess(t, "cp", "-", bucket+"#a")
-		_, err := io.WriteString(stdin, moreThanAPipeHolds) // it is being read
+
+		// As the write returns, the process reads its input.
+		_, err := io.WriteString(stdin, moreThanAPipeHolds)
 		require.NoError(t, err)
+
 		require.NoError(t, process.Process.Signal(signal))
 		require.Equal(t, 130, waitForExit(t, process))
 	}
 	require.Empty(t, newShell(t).ok("ls", bucket))
 }
 
-// A signal ends a command that opens a named pipe, which blocks until another program writes to it.
+// A signal ends a command that opens a named pipe. The system call blocks until another program opens the pipe to
+// write.
 func TestSignalDuringOpenOfANamedPipe(t *testing.T) {
-	bucket := newDirectoryAddress(t)
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
-	s := newShell(t)
+	env := newShell(t).environment(nil, io.Discard, io.Discard)
 	ctx, cancel := context.WithCancel(t.Context())
 	timer := time.AfterFunc(100*time.Millisecond, cancel)
 	defer timer.Stop()
 
-	require.Equal(t, 130, run(ctx, []string{"cp", pipe, bucket + "#a"}, s.environment(nil, io.Discard, io.Discard)))
-	writer, err := os.OpenFile(pipe, os.O_RDWR, 0) // ends the wait
+	require.Equal(t, 130, run(ctx, []string{"cp", pipe, newDirectoryAddress(t) + "#a"}, env))
+
+	// A goroutine still waits in the system call. A writer ends the wait.
+	writer, err := os.OpenFile(pipe, os.O_RDWR, 0)
 	require.NoError(t, err)
 	require.NoError(t, writer.Close())
+}
 
-	pipe += "2" // of the first one, a reader may still be ending
+// cp stores what another program writes to a named pipe.
+func TestCpFromANamedPipe(t *testing.T) {
+	bucket := newDirectoryAddress(t)
+	pipe := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
-	process, stdin, _ := startProcess(t, "cp", pipe, bucket+"#b")
+	process, stdin, _ := startProcess(t, "cp", pipe, bucket+"#a")
 	require.NoError(t, stdin.Close())
-	writer, err = os.OpenFile(pipe, os.O_WRONLY, 0)
+
+	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0)
 	require.NoError(t, err)
 	_, err = io.WriteString(writer, "piped")
 	require.NoError(t, err)
 	require.NoError(t, writer.Close())
 
 	require.NoError(t, process.Wait())
-	require.Equal(t, "piped", s.ok("cat", bucket+"#b"))
+	require.Equal(t, "piped", newShell(t).ok("cat", bucket+"#a"))
 }
 
-// If head closes the pipe, the command exits with 141.
+// If the reader of the output closes its pipe, as head does, the command exits with 141.
 func TestBrokenPipeOfHead(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
@@ -96,7 +108,7 @@ func TestBrokenPipeOfHead(t *testing.T) {
 	require.Equal(t, 141, waitForExit(t, process))
 }
 
-// If standard output is on a full disk, the command fails.
+// If standard output is on a full disk, the command fails, and the hint says so.
 func TestOutputFull(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -105,57 +117,65 @@ func TestOutputFull(t *testing.T) {
 	defer func() {
 		require.NoError(t, full.Close())
 	}()
-	s := newShell(t)
 	bucket := newDirectoryAddress(t)
-	s.put(bucket+"#a", "a")
+	newShell(t).put(bucket+"#a", "a")
 	program, err := os.Executable()
 	require.NoError(t, err)
 
-	for _, args := range [][]string{{"ls", bucket}, {"cat", bucket + "#a"}, {"rm", "-v", bucket + "#a"}, {"run", "-"}, {"completion", "bash"}} {
+	for _, args := range [][]string{
+		{"ls", bucket},
+		{"cat", bucket + "#a"},
+		{"rm", "-v", bucket + "#a"},
+		{"run", "-"},
+		{"completion", "bash"},
+	} {
+		var stderr strings.Builder
 		process := exec.CommandContext(t.Context(), program, args...)
 		process.Env = append(os.Environ(), asProgram+"=1")
-		var errs strings.Builder
-		process.Stdin = strings.NewReader("version\n")
+		process.Stdin = strings.NewReader("version\n") // a line of run
 		process.Stdout = full
-		process.Stderr = &errs
+		process.Stderr = &stderr
 		require.NoError(t, process.Start())
 
 		require.Equal(t, 1, waitForExit(t, process), args)
-		require.Contains(t, errs.String(), "omnibucket: writing the output: ", args)
-		require.Contains(t, errs.String(), "hint: free some space: the disk is full\n", args)
+		require.Contains(t, stderr.String(), "omnibucket: writing the output: ", args)
+		require.Contains(t, stderr.String(), "hint: free some space: the disk is full\n", args)
 	}
 }
 
-// If mv is killed, each file is at the source or the destination.
+// If mv is killed in its middle, each file is complete at the source or at the destination. The test kills mv again
+// and again, until one run moves the last files.
 func TestMvKilled(t *testing.T) {
 	const files = 100
-	dir := t.TempDir()
-	bucket := t.TempDir()
+	src := t.TempDir()
+	dst := t.TempDir()
 	tree := map[string]string{}
 	for i := range files {
 		tree[fmt.Sprintf("%d/%d", i%7, i)] = strings.Repeat("x", i)
 	}
-	writeFiles(t, dir, tree)
-	kills := 0
-	count := func() (n int) {
+	writeFiles(t, src, tree)
+	countUnmoved := func() (count int) {
 		for key := range tree {
-			if _, err := os.Lstat(filepath.Join(dir, key)); err == nil {
-				n++
+			if _, err := os.Lstat(filepath.Join(src, key)); err == nil {
+				count++
 			}
 		}
-		return n
+		return count
 	}
 
+	kills := 0
 	for finished := false; !finished; {
-		process, stdin, stdout := startProcess(t, "mv", "-r", dir+"/", "file://"+filepath.ToSlash(bucket)+"#moved")
+		unmoved := countUnmoved()
+		process, stdin, stdout := startProcess(t, "mv", "-r", src+"/", "file://"+filepath.ToSlash(dst)+"#moved")
 		require.NoError(t, stdin.Close())
-		filesBefore := count()
 		exited := make(chan struct{})
 		go func() {
 			defer close(exited)
-			_, _ = io.Copy(io.Discard, stdout)
+			_, _ = io.Copy(io.Discard, stdout) // ends with the process
 		}()
-		for running := true; running && count() > filesBefore-files/8; { // in its middle
+
+		// Wait until this run has moved an eighth of the files, or has ended.
+		for running := true; running && countUnmoved() > unmoved-files/8; {
 			select {
 			case <-exited:
 				running = false
@@ -163,7 +183,7 @@ func TestMvKilled(t *testing.T) {
 			}
 		}
 
-		_ = process.Process.Kill()
+		_ = process.Process.Kill() // it may have ended
 		<-exited
 		finished = process.Wait() == nil
 		if !finished {
@@ -171,12 +191,17 @@ func TestMvKilled(t *testing.T) {
 		}
 
 		for key, text := range tree {
-			_, srcErr := os.ReadFile(filepath.Join(dir, key))
-			moved, dstErr := os.ReadFile(filepath.Join(bucket, "moved", key))
-			require.True(t, srcErr == nil || dstErr == nil && string(moved) == text, key)
+			if _, err := os.ReadFile(filepath.Join(src, key)); err == nil {
+				continue
+			}
+			moved, err := os.ReadFile(filepath.Join(dst, "moved", key))
+			require.NoError(t, err, key)
+			require.Equal(t, text, string(moved), key)
 		}
 		require.Less(t, kills, 2*files)
 	}
-	require.Zero(t, count()) // a directory that became empty when mv was killed may stay
+
+	// A directory that became empty when mv was killed may stay.
+	require.Zero(t, countUnmoved())
 	require.Positive(t, kills)
 }

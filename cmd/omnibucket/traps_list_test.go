@@ -95,7 +95,7 @@ var traps = []trap{
 		in:   "tools/checks/importrules",
 		why:  "it is a file of the module",
 	},
-	{what: "a bucket of a service does not know that it keeps versions", test: "TestVersionedStores"},
+	{what: "a bucket of a service does not know that it keeps versions", test: "TestUndeleteOnS3"},
 	{what: "package files needs conditions of its bucket", test: "TestRecordsInDatabaseNeedNoConditions", in: "uploads/filesapi", why: "no command serves package filesapi"},
 	{what: "package uploads cannot make an object public", test: "TestPublicReadOfStoredFiles", in: "uploads", why: "no command receives uploads of browsers"},
 	{what: "a miss costs two requests", test: "TestHeadMissingChecksBucketOnce", in: "providers/s3", why: "the first miss of a process may"},
