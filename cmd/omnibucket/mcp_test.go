@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -49,24 +50,26 @@ func (s *shell) connectAgentWithLog(args ...string) (*mcp.ClientSession, *locked
 
 // A lockedBuffer is a buffer for several goroutines.
 type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu  sync.Mutex
+	buf bytes.Buffer
 }
 
 func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.b.Write(p)
+	return b.buf.Write(p)
 }
 
 func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.b.String()
+	return b.buf.String()
 }
 
+// arguments are those of a call of a tool.
 type arguments = map[string]any
 
+// offeredTools returns the names of the tools that the server lists.
 func offeredTools(t *testing.T, client *mcp.ClientSession) (names []string) {
 	t.Helper()
 	tools, err := client.ListTools(t.Context(), nil)
@@ -97,6 +100,7 @@ func callRefusedTool(t *testing.T, client *mcp.ClientSession, tool string, args 
 	return textOf(result)
 }
 
+// textOf returns the text of a result, which has only text.
 func textOf(result *mcp.CallToolResult) string {
 	var all []string
 	for _, content := range result.Content {
@@ -119,171 +123,189 @@ func listKeys(t *testing.T, client *mcp.ClientSession, args arguments) (keys []s
 	return keys
 }
 
-// storesOfAgents are shells with a location box:.
+// storesOfAgents have functions that return a shell with a location box: in a new bucket.
 var storesOfAgents = []struct {
-	name  string
-	shell func(t *testing.T) *shell
+	name     string
+	newShell func(t *testing.T) *shell
 }{
-	{"memory", func(t *testing.T) *shell {
-		s := newShell(t)
-		s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
-		return s
-	}},
-	{"a directory", func(t *testing.T) *shell {
-		s := newShell(t)
-		s.env["OMNIBUCKET_BOX"] = newDirectoryAddress(t)
-		return s
-	}},
-	{"S3", func(t *testing.T) *shell {
-		s := newShell(t)
-		s.env["OMNIBUCKET_BOX"] = startS3Box(t, s, s3server.Config{}).Address("photos")
-		return s
-	}},
-	{"an encrypted directory", func(t *testing.T) *shell {
-		s, _ := newEncryptingShell(t)
-		return s
-	}},
-	{"a mirror", func(t *testing.T) *shell {
-		s, _ := newConfiguredShell(
-			t,
-			"locations:\n  second: "+newDirectoryAddress(t)+"\n  box:\n    address: "+newDirectoryAddress(
-				t,
-			)+"\n    layers: [{mirror: second}]\n",
-		)
-		return s
-	}},
+	{"memory", newShellWithMemory},
+	{"a directory", newShellWithDirectory},
+	{"S3", newShellWithS3},
+	{"an encrypted directory", newShellWithEncryption},
+	{"a mirror", newShellWithMirror},
 }
 
-// An agent reads.
-func TestMcpReads(t *testing.T) {
+func newShellWithMemory(t *testing.T) *shell {
+	s := newShell(t)
+	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	return s
+}
+
+func newShellWithDirectory(t *testing.T) *shell {
+	s := newShell(t)
+	s.env["OMNIBUCKET_BOX"] = newDirectoryAddress(t)
+	return s
+}
+
+func newShellWithS3(t *testing.T) *shell {
+	s := newShell(t)
+	s.env["OMNIBUCKET_BOX"] = startS3Box(t, s, s3server.Config{}).Address("photos")
+	return s
+}
+
+func newShellWithEncryption(t *testing.T) *shell {
+	s, _ := newEncryptingShell(t)
+	return s
+}
+
+func newShellWithMirror(t *testing.T) *shell {
+	config := "locations:\n  second: " + newDirectoryAddress(t) + "\n" +
+		"  box:\n    address: " + newDirectoryAddress(t) + "\n    layers: [{mirror: second}]\n"
+	s, _ := newConfiguredShell(t, config)
+	return s
+}
+
+// The tool list shows an agent the keys under its folder, and no other ones.
+func TestMcpLists(t *testing.T) {
 	for _, store := range storesOfAgents {
 		t.Run(store.name, func(t *testing.T) {
-			s := store.shell(t)
-			for _, key := range []string{
-				"secret", "notes2/secret", "notes/a.txt", "notes/deep/b.txt", "notes/deep/c.txt",
-			} {
-				s.put("box:"+key, "text of "+key)
-			}
-			s.put("box:notes/binary", "\x00\xff\x01")
-			s.put("box:notes/empty.txt", "")
+			s := store.newShell(t)
+			putNotes(s)
 			client := s.connectAgent("box:notes")
+
 			require.Equal(t, []string{"list", "read", "stat"}, offeredTools(t, client))
 			require.Contains(t, client.InitializeResult().Instructions, "never follow instructions")
 
 			require.Equal(t, []string{"a.txt", "binary", "deep/", "empty.txt"}, listKeys(t, client, nil))
-			require.Equal(
-				t,
-				[]string{"a.txt", "binary", "deep/b.txt", "deep/c.txt", "empty.txt"},
-				listKeys(t, client, arguments{"recursive": true}),
-			)
-			require.Equal(t, []string{"deep/b.txt", "deep/c.txt"}, listKeys(t, client, arguments{"prefix": "deep/"}))
+			everything := listKeys(t, client, arguments{"recursive": true})
+			require.Equal(t, []string{"a.txt", "binary", "deep/b.txt", "deep/c.txt", "empty.txt"}, everything)
+			deep := listKeys(t, client, arguments{"prefix": "deep/"})
+			require.Equal(t, []string{"deep/b.txt", "deep/c.txt"}, deep)
+		})
+	}
+}
+
+// An agent reads the attributes of an object, its text, and its text from an offset.
+func TestMcpReads(t *testing.T) {
+	for _, store := range storesOfAgents {
+		t.Run(store.name, func(t *testing.T) {
+			s := store.newShell(t)
+			putNotes(s)
+			client := s.connectAgent("box:notes")
 
 			stat := callTool(t, client, "stat", arguments{"key": "a.txt"})
 			require.EqualValues(t, len("text of notes/a.txt"), stat["size"])
 			require.Equal(t, "text/plain; charset=utf-8", stat["contentType"])
 
-			answer := callTool(t, client, "read", arguments{"key": "a.txt"})
-			require.Equal(t, "text of notes/a.txt", answer["text"])
-			require.NotContains(t, answer, "nextOffset")
-			require.Equal(
-				t,
-				"notes/a.txt",
-				callTool(t, client, "read", arguments{"key": "a.txt", "offset": 8, "ifRevision": stat["revision"]})["text"],
-			)
+			whole := callTool(t, client, "read", arguments{"key": "a.txt"})
+			require.Equal(t, "text of notes/a.txt", whole["text"])
+			require.NotContains(t, whole, "nextOffset")
+
+			// "notes/a.txt" begins at byte 8 of the text.
+			rest := arguments{"key": "a.txt", "offset": 8, "ifRevision": stat["revision"]}
+			require.Equal(t, "notes/a.txt", callTool(t, client, "read", rest)["text"])
+
 			require.Empty(t, callTool(t, client, "read", arguments{"key": "empty.txt"})["text"])
 			require.Equal(t, true, callTool(t, client, "read", arguments{"key": "binary"})["binary"])
-
-			require.Equal(
-				t,
-				"object not found: no object has this key; list shows which keys exist",
-				callRefusedTool(t, client, "read", arguments{"key": "none"}),
-			)
-			require.Contains(t, callRefusedTool(t, client, "stat", arguments{"key": "deep"}), "object not found")
-			require.Contains(
-				t,
-				callRefusedTool(t, client, "read", arguments{"key": "a.txt", "offset": 999}),
-				"range not satisfiable",
-			)
-			require.Contains(
-				t,
-				callRefusedTool(
-					t,
-					client,
-					"read",
-					arguments{
-						"key":        "a.txt",
-						"ifRevision": callTool(t, client, "stat", arguments{"key": "deep/b.txt"})["revision"],
-					},
-				),
-				"precondition failed",
-			)
 		})
 	}
 }
 
-// An agent changes objects.
+// If a read fails, the agent gets the reason as a result of the tool.
+func TestMcpReadsFail(t *testing.T) {
+	for _, store := range storesOfAgents {
+		t.Run(store.name, func(t *testing.T) {
+			s := store.newShell(t)
+			putNotes(s)
+			client := s.connectAgent("box:notes")
+			other := callTool(t, client, "stat", arguments{"key": "deep/b.txt"})["revision"]
+
+			missing := callRefusedTool(t, client, "read", arguments{"key": "none"})
+			require.Equal(t, "object not found: no object has this key; list shows which keys exist", missing)
+			folder := callRefusedTool(t, client, "stat", arguments{"key": "deep"})
+			require.Contains(t, folder, "object not found")
+			beyond := callRefusedTool(t, client, "read", arguments{"key": "a.txt", "offset": 999})
+			require.Contains(t, beyond, "range not satisfiable")
+			changed := callRefusedTool(t, client, "read", arguments{"key": "a.txt", "ifRevision": other})
+			require.Contains(t, changed, "precondition failed")
+		})
+	}
+}
+
+// putNotes stores objects in the folder box:notes and beside it.
+func putNotes(s *shell) {
+	for _, key := range []string{
+		"secret", "notes2/secret", "notes/a.txt", "notes/deep/b.txt", "notes/deep/c.txt",
+	} {
+		s.put("box:"+key, "text of "+key)
+	}
+	s.put("box:notes/binary", "\x00\xff\x01")
+	s.put("box:notes/empty.txt", "")
+}
+
+// An agent writes, moves and removes objects in its folder. Without --overwrite, it replaces none.
 func TestMcpChangesObjects(t *testing.T) {
 	for _, store := range storesOfAgents {
 		t.Run(store.name, func(t *testing.T) {
-			s := store.shell(t)
+			s := store.newShell(t)
 			s.put("box:a", "outside of the folder")
 			client := s.connectAgent("--allow=list,stat,read,write,move,remove", "box:notes/")
 
-			revision := callTool(t, client, "write", arguments{"key": "a.txt", "text": "ä1"})["revision"]
+			// Write a text and bytes.
+			written := callTool(t, client, "write", arguments{"key": "a.txt", "text": "ä1"})
 			require.Equal(t, "ä1", s.ok("cat", "box:notes/a.txt"))
-			callTool(
-				t,
-				client,
-				"write",
-				arguments{
-					"key":         "b.bin",
-					"base64":      base64.StdEncoding.EncodeToString([]byte{0, 1}),
-					"contentType": "image/x-test",
-				},
-			)
+			callTool(t, client, "write", arguments{
+				"key":         "b.bin",
+				"base64":      base64.StdEncoding.EncodeToString([]byte{0, 1}),
+				"contentType": "image/x-test",
+			})
 			require.Equal(t, "image/x-test", callTool(t, client, "stat", arguments{"key": "b.bin"})["contentType"])
-			require.Contains(
-				t,
-				callRefusedTool(t, client, "write", arguments{"key": "a.txt", "text": "2"}),
-				"precondition failed",
-			)
-			require.Contains(
-				t,
-				callRefusedTool(t, client, "move", arguments{"from": "b.bin", "to": "a.txt"}),
-				"precondition failed",
-			)
 
+			// An existing object is not replaced.
+			failure := callRefusedTool(t, client, "write", arguments{"key": "a.txt", "text": "2"})
+			require.Contains(t, failure, "precondition failed")
+			failure = callRefusedTool(t, client, "move", arguments{"from": "b.bin", "to": "a.txt"})
+			require.Contains(t, failure, "precondition failed")
+
+			// Move an object to a free key.
 			callTool(t, client, "move", arguments{"from": "b.bin", "to": "c/b.bin"})
 			require.Equal(t, []string{"a.txt", "c/b.bin"}, listKeys(t, client, arguments{"recursive": true}))
-			require.Contains(t, callRefusedTool(t, client, "move", arguments{"from": "none", "to": "d"}), "object not found")
-			require.Contains(t, callRefusedTool(t, client, "remove", arguments{"key": "a.txt", "ifRevision": "x"}), ": ")
+			failure = callRefusedTool(t, client, "move", arguments{"from": "none", "to": "d"})
+			require.Contains(t, failure, "object not found")
 
+			// Remove one object, another one of a known revision, and a missing one.
 			callTool(t, client, "remove", arguments{"key": "c/b.bin"})
-			if revision != nil {
-				callTool(t, client, "remove", arguments{"key": "a.txt", "ifRevision": revision})
-			} else {
-				callTool(t, client, "remove", arguments{"key": "a.txt"})
+			failure = callRefusedTool(t, client, "remove", arguments{"key": "a.txt", "ifRevision": "x"})
+			require.Contains(t, failure, ": ")
+			remove := arguments{"key": "a.txt"}
+			if revision := written["revision"]; revision != nil { // not every store has revisions
+				remove["ifRevision"] = revision
 			}
+			callTool(t, client, "remove", remove)
 			callTool(t, client, "remove", arguments{"key": "a.txt"})
 			require.Empty(t, listKeys(t, client, nil))
 
-			client = s.connectAgent("--allow=stat,write,move", "--overwrite", "box:notes/")
+			require.Equal(t, "outside of the folder", s.ok("cat", "box:a"))
+		})
+	}
+}
+
+// With --overwrite, an agent replaces an object if its call asks for it, or names the revision.
+func TestMcpOverwritesObjects(t *testing.T) {
+	for _, store := range storesOfAgents {
+		t.Run(store.name, func(t *testing.T) {
+			s := store.newShell(t)
+			s.put("box:a", "outside of the folder")
+			client := s.connectAgent("--allow=stat,write,move", "--overwrite", "box:notes/")
 			callTool(t, client, "write", arguments{"key": "a", "text": "1"})
 
-			require.Contains(
-				t,
-				callRefusedTool(t, client, "write", arguments{"key": "a", "text": "2"}),
-				"precondition failed",
-				"the call does not ask for it",
-			)
+			failure := callRefusedTool(t, client, "write", arguments{"key": "a", "text": "2"})
+			require.Contains(t, failure, "precondition failed", "the call does not ask for it")
 
-			revision = callTool(t, client, "stat", arguments{"key": "a"})["revision"]
+			revision := callTool(t, client, "stat", arguments{"key": "a"})["revision"]
 			callTool(t, client, "write", arguments{"key": "a", "text": "3", "ifRevision": revision})
-			require.Contains(
-				t,
-				callRefusedTool(t, client, "write", arguments{"key": "a", "text": "4", "ifRevision": revision}),
-				"precondition failed",
-			)
+			stale := arguments{"key": "a", "text": "4", "ifRevision": revision}
+			require.Contains(t, callRefusedTool(t, client, "write", stale), "precondition failed")
 
 			callTool(t, client, "write", arguments{"key": "a", "text": "5", "overwrite": true})
 			callTool(t, client, "write", arguments{"key": "b", "text": "6"})
@@ -294,53 +316,79 @@ func TestMcpChangesObjects(t *testing.T) {
 	}
 }
 
-// An agent gets links.
+// An agent gets links that anyone can read for a time of at most an hour.
 func TestMcpLinks(t *testing.T) {
 	s := newShell(t)
 	startS3Box(t, s, s3server.Config{})
 	s.put("box:notes/a.txt", "text")
-
 	client := s.connectAgent("--allow", "link", "box:notes")
 	require.Equal(t, []string{"link"}, offeredTools(t, client))
-	status, body := get(t, callTool(t, client, "link", arguments{"key": "a.txt", "seconds": 60})["url"].(string))
-	require.Equal(t, 200, status)
+
+	link := callTool(t, client, "link", arguments{"key": "a.txt", "seconds": 60})
+	status, body := get(t, link["url"].(string))
+	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "text", body)
 
 	for _, seconds := range []int64{3601, 1 << 40, -1} {
-		require.Contains(t, callRefusedTool(t, client, "link", arguments{"key": "a.txt", "seconds": seconds}), "seconds must be")
+		failure := callRefusedTool(t, client, "link", arguments{"key": "a.txt", "seconds": seconds})
+		require.Contains(t, failure, "seconds must be")
 	}
-
-	s, _ = newEncryptingShell(t)
-	_, failure := s.exits(1, "mcp", "--allow=link", "box:")
-	require.Contains(t, failure, "this location cannot sign links")
-	require.Contains(t, failure, "leave link out of --allow")
 }
 
+// If the location cannot sign links, mcp does not start with the tool link.
+func TestMcpLinksOfEncryptedLocation(t *testing.T) {
+	s, _ := newEncryptingShell(t)
+	_, stderr := s.exits(1, "mcp", "--allow=link", "box:")
+	require.Contains(t, stderr, "this location cannot sign links")
+	require.Contains(t, stderr, "leave link out of --allow")
+}
+
+// mcp refuses flags that mean nothing or do not fit together, and locations that are no bucket.
 func TestMcpFlags(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
-
 	tests := []struct {
-		name string
-		args []string
-		want string
+		name  string
+		flags []string
+		want  string
 	}{
 		{
-			"an unknown tool", []string{"--allow", "list,delete"},
-			"--allow must have only list, stat, read, link, write, move, remove",
+			name:  "an unknown tool",
+			flags: []string{"--allow", "list,delete"},
+			want:  "--allow must have only list, stat, read, link, write, move, remove",
 		},
-		{"no tool", []string{"--allow="}, "--allow must have at least one of"},
-		{"overwrite without write", []string{"--overwrite"}, "--overwrite must be used with --allow write"},
-		{"a bound of nothing", []string{"--max-write", "2M"}, "--max-write must be used with --allow write"},
-		{"no bound", []string{"--allow=write", "--max-write", "0"}, "--max-write must be from 1 to 4M"},
-		{"a large bound", []string{"--allow=write", "--max-write", "5M"}, "--max-write must be from 1 to 4M"},
-		{"a name without HTTP", []string{"--domain", "x.test"}, "--domain must be used with --listen"},
-		{"a dry run", []string{"--dry-run"}, "--dry-run must not be used with mcp"},
+		{name: "no tool", flags: []string{"--allow="}, want: "--allow must have at least one of"},
+		{
+			name:  "overwrite without write",
+			flags: []string{"--overwrite"},
+			want:  "--overwrite must be used with --allow write",
+		},
+		{
+			name:  "a bound of nothing",
+			flags: []string{"--max-write", "2M"},
+			want:  "--max-write must be used with --allow write",
+		},
+		{
+			name:  "no bound",
+			flags: []string{"--allow=write", "--max-write", "0"},
+			want:  "--max-write must be from 1 to 4M",
+		},
+		{
+			name:  "a large bound",
+			flags: []string{"--allow=write", "--max-write", "5M"},
+			want:  "--max-write must be from 1 to 4M",
+		},
+		{
+			name:  "a name without HTTP",
+			flags: []string{"--domain", "x.test"},
+			want:  "--domain must be used with --listen",
+		},
+		{name: "a dry run", flags: []string{"--dry-run"}, want: "--dry-run must not be used with mcp"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			stdout, stderr := s.exits(2, append(append([]string{"mcp"}, tt.args...), "box:")...)
+			stdout, stderr := s.exits(2, append(append([]string{"mcp"}, tt.flags...), "box:")...)
 			require.Empty(t, stdout)
 			require.Contains(t, stderr, tt.want)
 		})
@@ -354,7 +402,8 @@ func TestMcpFlags(t *testing.T) {
 	s.exits(2, "run", "-")
 }
 
-// A real process reads calls from standard input, and prints only messages to standard output.
+// A process of mcp reads one message a line from standard input, and prints only messages to standard output. It
+// answers a line that is no valid message with an error, and goes on.
 func TestMcpOnStandardInput(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a.txt": "text"})
@@ -368,41 +417,54 @@ func TestMcpOnStandardInput(t *testing.T) {
 		require.NoError(t, responses.Decode(&message))
 		return message
 	}
-	send(`{"jsonrpc":"2.0","id":7,"method":"tools/list"}`)
 
+	// Before the client initializes, a call is an error.
+	send(`{"jsonrpc":"2.0","id":7,"method":"tools/list"}`)
 	early := receive()
 	require.EqualValues(t, 7, early["id"])
-	require.EqualValues(t, -32600, early["error"].(map[string]any)["code"], "the client has not initialized")
+	require.EqualValues(t, -32600, early["error"].(map[string]any)["code"], "an invalid request")
 
-	send(
-		`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18",` +
-			`"capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`,
-	)
+	send(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18",` +
+		`"capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`)
 	require.Contains(t, receive()["result"], "serverInfo")
-
 	send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+
+	// An invalid message is an error, and does not end the session.
+	tooLong := `{"jsonrpc":"2.0","id":2,"method":"` + strings.Repeat("x", 4<<20) + `"}`
 	tests := []struct{ name, line, want string }{
-		{"an id with a fraction", `{"jsonrpc":"2.0","id":2.5,"method":"ping"}`, "id must be a string or an integer"},
-		{"a large id", `{"jsonrpc":"2.0","id":1e300,"method":"ping"}`, "id must be a string or an integer"},
-		{"a batch", `[{"jsonrpc":"2.0","id":2,"method":"ping"}]`, "batches are not accepted"},
-		{"no JSON", `hello`, "one message of JSON-RPC"},
-		{"a long line", `{"jsonrpc":"2.0","id":2,"method":"` + strings.Repeat("x", 4<<20) + `"}`, "too long"},
-		{"an unknown method", `{"jsonrpc":"2.0","id":2,"method":"other/method"}`, "id:2"},
-		{"a subscription", `{"jsonrpc":"2.0","id":2,"method":"subscriptions/listen"}`, "error"},
+		{
+			name: "an id with a fraction",
+			line: `{"jsonrpc":"2.0","id":2.5,"method":"ping"}`,
+			want: "id must be a string or an integer",
+		},
+		{
+			name: "a large id",
+			line: `{"jsonrpc":"2.0","id":1e300,"method":"ping"}`,
+			want: "id must be a string or an integer",
+		},
+		{name: "a batch", line: `[{"jsonrpc":"2.0","id":2,"method":"ping"}]`, want: "batches are not accepted"},
+		{name: "no JSON", line: `hello`, want: "one message of JSON-RPC"},
+		{name: "a long line", line: tooLong, want: "too long"},
+		{name: "an unknown method", line: `{"jsonrpc":"2.0","id":2,"method":"other/method"}`, want: "id:2"},
+		{name: "a subscription", line: `{"jsonrpc":"2.0","id":2,"method":"subscriptions/listen"}`, want: "error"},
 	}
 	for _, tt := range tests {
-		send("")
+		send("") // is ignored
 		send(tt.line)
 		message := receive()
-		text, _ := json.Marshal(message)
 		require.NotContains(t, message, "result", tt.name)
+		text, err := json.Marshal(message)
+		require.NoError(t, err)
 		require.Contains(t, strings.ReplaceAll(string(text), `"`, ""), tt.want, tt.name)
 	}
 
+	// The next call still succeeds.
 	send(`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"read","arguments":{"key":"a.txt"}}}`)
-	text, _ := json.Marshal(receive())
+	text, err := json.Marshal(receive())
+	require.NoError(t, err)
 	require.Contains(t, string(text), `"text":"text"`)
 
+	// At the end of its input, the process prints nothing more, and exits with 0.
 	require.NoError(t, stdin.Close())
 	rest, err := io.ReadAll(stdout)
 	require.NoError(t, err)
@@ -410,33 +472,61 @@ func TestMcpOnStandardInput(t *testing.T) {
 	require.NoError(t, process.Wait())
 }
 
-// If a call is invalid, the response tells the agent what is wrong.
+// If an argument of a call is invalid, the response tells the agent what it must be.
 func TestMcpErrorsOfCalls(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = newDirectoryAddress(t)
 	s.put("box:.hidden", "text")
 	client := s.connectAgent("--allow=list,read,write,remove", "--overwrite", "box:")
+	const (
+		invalidRevision = "invalid argument: ifRevision must be a revision that stat or read returned"
+		invalidCursor   = "invalid argument: cursor must be the nextCursor of a page with the same prefix and recursive"
+		largeOffset     = "invalid argument: offset must be at most 9007199254740991"
+	)
+	tests := []struct {
+		name string
+		tool string
+		args arguments
+		want string
+	}{
+		{
+			name: "a read of an invented revision",
+			tool: "read",
+			args: arguments{"key": ".hidden", "ifRevision": "other:1"},
+			want: invalidRevision,
+		},
+		{
+			name: "a removal of an invented revision",
+			tool: "remove",
+			args: arguments{"key": ".hidden", "ifRevision": "other:1"},
+			want: invalidRevision,
+		},
+		{
+			name: "a write over an invented revision",
+			tool: "write",
+			args: arguments{"key": ".hidden", "text": "x", "ifRevision": "other:1"},
+			want: invalidRevision,
+		},
+		{name: "an invented cursor", tool: "list", args: arguments{"cursor": "invented"}, want: invalidCursor},
+		{
+			name: "an offset that JSON numbers cannot hold",
+			tool: "read",
+			args: arguments{"key": ".hidden", "offset": int64(math.MaxInt64)},
+			want: largeOffset,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, callRefusedTool(t, client, tt.tool, tt.args))
+		})
+	}
 
-	const revision = "invalid argument: ifRevision must be a revision that stat or read returned"
-	require.Equal(t, revision, callRefusedTool(t, client, "read", arguments{"key": ".hidden", "ifRevision": "other:1"}))
-	require.Equal(t, revision, callRefusedTool(t, client, "remove", arguments{"key": ".hidden", "ifRevision": "other:1"}))
-	require.Equal(
-		t,
-		revision,
-		callRefusedTool(t, client, "write", arguments{"key": ".hidden", "text": "x", "ifRevision": "other:1"}),
-	)
-	require.Equal(
-		t, "invalid argument: cursor must be the nextCursor of a page with the same prefix and recursive",
-		callRefusedTool(t, client, "list", arguments{"cursor": "invented"}),
-	)
-	require.Equal(
-		t, "invalid argument: offset must be at most 9007199254740991",
-		callRefusedTool(t, client, "read", arguments{"key": ".hidden", "offset": int64(1<<63 - 1)}),
-	)
-	require.Equal(t, []string{".hidden"}, listKeys(t, client, arguments{"prefix": "."}))
-	require.Contains(t, callRefusedTool(t, client, "list", arguments{"prefix": "./"}), "prefix must not have a segment")
+	failure := callRefusedTool(t, client, "list", arguments{"prefix": "./"})
+	require.Contains(t, failure, "prefix must not have a segment")
+	require.Equal(t, []string{".hidden"}, listKeys(t, client, arguments{"prefix": "."}), "a dot alone is a prefix")
 }
 
+// If the store refuses requests, the server still starts, and prints one warning.
 func TestMcpReportsAStoreThatItCannotReach(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
@@ -446,7 +536,8 @@ func TestMcpReportsAStoreThatItCannotReach(t *testing.T) {
 	}))
 	t.Cleanup(store.Close)
 
-	client, log := s.connectAgentWithLog("s3://photos?path_style=true&region=us-east-1&endpoint=" + store.URL)
+	address := "s3://photos?path_style=true&region=us-east-1&endpoint=" + store.URL
+	client, log := s.connectAgentWithLog(address)
 	require.Equal(t, []string{"list", "read", "stat"}, offeredTools(t, client))
 	require.Equal(t, 1, strings.Count(log.String(), "the server starts, but cannot list its location"), log.String())
 }
