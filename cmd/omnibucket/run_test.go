@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 // A shell runs the program like a real shell.
 type shell struct {
 	t   *testing.T
-	env map[string]string
-	in  string
+	env map[string]string // variables
+	in  string            // standard input of each command
 }
 
 // newShell returns a shell without a configuration file.
@@ -44,11 +44,12 @@ func newShell(t *testing.T) *shell {
 	}}
 }
 
-func (s *shell) environment(src io.Reader, w, errs io.Writer) program.Environment {
+// environment returns the environment of a run of the program, with the variables of the shell.
+func (s *shell) environment(stdin io.Reader, stdout, stderr io.Writer) program.Environment {
 	return program.Environment{
-		In:  src,
-		Out: w,
-		Err: errs,
+		In:  stdin,
+		Out: stdout,
+		Err: stderr,
 		Lookup: func(name string) (string, bool) {
 			value, set := s.env[name]
 			return value, set
@@ -56,13 +57,13 @@ func (s *shell) environment(src io.Reader, w, errs io.Writer) program.Environmen
 	}
 }
 
-// exits runs a command that must end with this code.
+// exits runs a command that must end with this exit code, and returns what it prints.
 func (s *shell) exits(code int, args ...string) (stdout, stderr string) {
 	s.t.Helper()
-	var buf, errs bytes.Buffer
-	got := run(s.t.Context(), args, s.environment(strings.NewReader(s.in), &buf, &errs))
-	require.Equal(s.t, code, got, "%q\nstdout: %s\nstderr: %s", args, buf.String(), errs.String())
-	return buf.String(), errs.String()
+	var out, errs bytes.Buffer
+	got := run(s.t.Context(), args, s.environment(strings.NewReader(s.in), &out, &errs))
+	require.Equal(s.t, code, got, "%q\nstdout: %s\nstderr: %s", args, out.String(), errs.String())
+	return out.String(), errs.String()
 }
 
 // ok runs a command that must succeed without errors and notes. A job prints its summary.
@@ -75,13 +76,13 @@ func (s *shell) ok(args ...string) string {
 
 var summaries = regexp.MustCompile(`(?m)^(\d+ (transferred|deleted)|(uploaded|downloaded|copied|moved|deleted) ).*\n`)
 
-// put stores an object.
-func (s *shell) put(address, text string) {
+// put stores an object with this content.
+func (s *shell) put(address, content string) {
 	s.t.Helper()
-	was := s.in
-	s.in = text
+	before := s.in
+	s.in = content
 	s.ok("cp", "-", address)
-	s.in = was
+	s.in = before
 }
 
 // newMemoryAddress returns the address of a new bucket in memory, without a slash.
@@ -106,6 +107,7 @@ func newDirectoryAddress(t *testing.T) string {
 	return "file://" + filepath.ToSlash(t.TempDir())
 }
 
+// writeFiles writes files into a directory. The keys are their paths, with slashes.
 func writeFiles(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for path, text := range files {
@@ -122,6 +124,7 @@ func readFile(t *testing.T, path string) string {
 	return string(text)
 }
 
+// Each kind of failure has an exit code and a message, and each message begins with the name of the program.
 func TestExitCodes(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -188,7 +191,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// An interrupted command exits with 130.
+// An interrupted command exits with 130, and changes nothing.
 func TestInterruptExitsWith130(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -220,32 +223,28 @@ func TestInterruptStoresNoTypedInput(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	stdin, typing := io.Pipe() // nobody ever ends it
+	stdin, keyboard := io.Pipe() // nobody ever ends it
 	exit := make(chan int)
 	go func() {
 		exit <- run(ctx, []string{"cp", "-", bucket + "/a"}, s.environment(stdin, io.Discard, io.Discard))
 	}()
-	_, err := io.WriteString(typing, "half")
+	_, err := io.WriteString(keyboard, "half")
 	require.NoError(t, err)
 
 	cancel()
 	require.Equal(t, 130, <-exit)
-	require.NoError(t, typing.Close())
+	require.NoError(t, keyboard.Close())
 	s.exits(3, "cat", bucket+"/a")
 }
 
-// A reader that stops after that many bytes.
-type closedAfter struct{ left int }
+// A brokenPipe is a pipe whose reader has closed it.
+type brokenPipe struct{}
 
-func (c *closedAfter) Write(p []byte) (int, error) {
-	c.left -= len(p)
-	if c.left < 0 {
-		return 0, &os.PathError{Op: "write", Path: "|1", Err: io.ErrClosedPipe}
-	}
-	return len(p), nil
+func (brokenPipe) Write([]byte) (int, error) {
+	return 0, &os.PathError{Op: "write", Path: "|1", Err: io.ErrClosedPipe}
 }
 
-// A broken pipe ends a command silently.
+// If the reader of the output closes its pipe, a command ends with 141 and no message. rm then removes no more.
 func TestBrokenPipeIsSilent(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -254,34 +253,45 @@ func TestBrokenPipeIsSilent(t *testing.T) {
 		s.put(fmt.Sprintf("%s/many/%050d", bucket, i), "x")
 	}
 
-	for _, args := range [][]string{{"cat", bucket + "/large"}, {"ls", "-r", bucket}, {"rm", "-r", "-v", bucket + "/many"}} {
+	for _, args := range [][]string{
+		{"cat", bucket + "/large"},
+		{"ls", "-r", bucket},
+		{"rm", "-r", "-v", bucket + "/many"},
+	} {
 		t.Run(args[0], func(t *testing.T) {
-			var errs bytes.Buffer
-			require.Equal(t, 141, run(t.Context(), args, s.environment(nil, &closedAfter{}, &errs)))
-			require.Empty(t, errs.String())
+			var stderr bytes.Buffer
+			require.Equal(t, 141, run(t.Context(), args, s.environment(nil, brokenPipe{}, &stderr)))
+			require.Empty(t, stderr.String())
 		})
 	}
 	require.NotEmpty(t, s.ok("ls", "-r", bucket+"/many"), "rm stops if nobody reads its output")
 }
 
+// A fullDisk takes no byte.
 type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, fmt.Errorf("no space left on device") }
 
-// Output that cannot be written is a failure.
+// If a command cannot write its output, it fails with the reason.
 func TestOutputCannotBeWritten(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a.txt", "a")
-	for _, args := range [][]string{{"cat", bucket + "/a.txt"}, {"ls", bucket}, {"stat", bucket + "/a.txt"}, {"--version"}} {
+	for _, args := range [][]string{
+		{"cat", bucket + "/a.txt"},
+		{"ls", bucket},
+		{"stat", bucket + "/a.txt"},
+		{"--version"},
+	} {
 		t.Run(args[0], func(t *testing.T) {
-			var errs bytes.Buffer
-			require.Equal(t, 1, run(t.Context(), args, s.environment(nil, fullDisk{}, &errs)))
-			require.Equal(t, "omnibucket: writing the output: no space left on device\n", errs.String())
+			var stderr bytes.Buffer
+			require.Equal(t, 1, run(t.Context(), args, s.environment(nil, fullDisk{}, &stderr)))
+			require.Equal(t, "omnibucket: writing the output: no space left on device\n", stderr.String())
 		})
 	}
 }
 
+// An error does not repeat credentials that stand in an address, or in the variable of a location.
 func TestErrorsContainNoSecrets(t *testing.T) {
 	s := newShell(t)
 	tests := []struct{ name, address string }{
@@ -301,6 +311,7 @@ func TestErrorsContainNoSecrets(t *testing.T) {
 	}
 }
 
+// Control characters of a name are not printed to a terminal, and not in errors. A program gets the original name.
 func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -310,42 +321,42 @@ func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	require.NotContains(t, stderr, "\x1b")
 
 	output := console.NewOutput(io.Discard, func() {})
-	require.Equal(t, "\x1b[31m", output.Printable("\x1b[31m"), "a program gets the original name")
+	require.Equal(t, "\x1b[31m", output.Printable("\x1b[31m"))
 	output.Terminal = true
 	require.Equal(t, "?[31m é日", output.Printable("\x1b[31m é日"))
 }
 
-// IsTerminal is false for the null device, which is a character device as a terminal is.
+// IsTerminal is false for the null device, although that is a character device, as a terminal is.
 func TestIsTerminal(t *testing.T) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, null.Close())
 	}()
-	require.False(t, console.IsTerminal(null), "it is a character device, as a terminal is")
+	require.False(t, console.IsTerminal(null))
 }
 
-// Every command has help.
+// Every command has help, with at least two examples. Each flag of an example is one of the command.
 func TestHelpOfEveryCommand(t *testing.T) {
 	s := newShell(t)
 	p := program.New(s.environment(nil, io.Discard, io.Discard), console.NewOutput(io.Discard, func() {}), nil)
-	for _, c := range rootCommand(p).Commands() {
-		if c.Name() == "completion" { // cobra's own
+	for _, command := range rootCommand(p).Commands() {
+		if command.Name() == "completion" { // cobra's own
 			continue
 		}
-		t.Run(c.Name(), func(t *testing.T) {
-			require.NotEmpty(t, c.Short)
-			require.NotEmpty(t, c.Long)
-			require.NotNil(t, c.Args, "wrong argument counts are refused")
+		t.Run(command.Name(), func(t *testing.T) {
+			require.NotEmpty(t, command.Short)
+			require.NotEmpty(t, command.Long)
+			require.NotNil(t, command.Args, "wrong argument counts are refused")
 
-			examples := strings.Split(c.Example, "\n")
+			examples := strings.Split(command.Example, "\n")
 			require.GreaterOrEqual(t, len(examples), 2)
 			for _, example := range examples {
-				require.Contains(t, example, "omnibucket "+c.Name())
-				_, flags, _ := strings.Cut(example, "omnibucket "+c.Name())
-				for _, word := range strings.Fields(flags) {
-					if name, ok := strings.CutPrefix(word, "--"); ok {
-						require.NotNil(t, c.Flag(name), example)
+				_, arguments, found := strings.Cut(example, "omnibucket "+command.Name())
+				require.True(t, found, example)
+				for _, word := range strings.Fields(arguments) {
+					if flag, ok := strings.CutPrefix(word, "--"); ok {
+						require.NotNil(t, command.Flag(flag), example)
 					}
 				}
 			}

@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// SeaweedFS lists all of a/ before a-b. sync --delete must not take the later key for missing.
+// SeaweedFS lists all of a/ before a-b. Without its profile, commands that need the order fail. With it, sync --delete
+// does not take the later key for missing.
 func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 	s := newShell(t)
 	startS3Box(t, s, folderorder.With(s3server.Config{Limits: s3server.Limits{MaxPage: 2}}))
@@ -28,7 +29,12 @@ func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 		writeFiles(t, backup, map[string]string{key: "x"})
 	}
 
-	for _, args := range [][]string{{"sync", "--delete", "box:", backup}, {"ls", "-r", "box:"}, {"du", "box:"}, {"rm", "-r", "--all", "--dry-run", "box:"}} {
+	for _, args := range [][]string{
+		{"sync", "--delete", "box:", backup},
+		{"ls", "-r", "box:"},
+		{"du", "box:"},
+		{"rm", "-r", "--all", "--dry-run", "box:"},
+	} {
 		_, stderr := s.exits(1, args...)
 		require.Contains(t, stderr, "profile=seaweedfs")
 	}
@@ -41,45 +47,57 @@ func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 	require.Equal(t, keys, splitLines(s.ok("ls", "-r", "box:")))
 }
 
-// A throttled store loses no file.
+// If the store throttles half of the uploads, sync tries again, and loses no file.
 func TestSyncThrottled(t *testing.T) {
+	const files = 60
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})
 	dir := t.TempDir()
-	for i := range 60 {
+	for i := range files {
 		writeFiles(t, dir, map[string]string{fmt.Sprintf("%02d", i): "x"})
 	}
-	server.Inject(s3server.Throttle("PutObject", 30))
+	server.Inject(s3server.Throttle("PutObject", files/2))
 	s.exits(0, "sync", dir, "box:")
-	require.Len(t, splitLines(s.ok("ls", "-r", "box:")), 60)
+	require.Len(t, splitLines(s.ok("ls", "-r", "box:")), files)
 }
 
-// If a listing fails, the exit code says so, because a script must not take the bucket for empty.
+// If a listing fails, at its first or its second page, the exit code says so, because a script must not take the
+// bucket for empty. Nothing is removed.
 func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{Limits: s3server.Limits{MaxPage: 2}})
 	backup := t.TempDir()
-	for _, skip := range []int{0, 1} { // the first page, or the second one
+	for _, pages := range []int{0, 1} { // that succeed
 		fault := s3server.Fail("ListObjectsV2", "AccessDenied")
-		fault.Skip = skip
+		fault.Skip = pages
 		for _, args := range [][]string{
-			{"ls", "-r", "box:in"}, {"ls", "box:in/*"}, {"find", "box:in"}, {"du", "box:in"}, {"tree", "box:in"}, {"rm", "-r", "box:in"}, {"hash", "box:in"},
-			{"cp", "-r", "box:in", t.TempDir()}, {"mv", "-r", "box:in", t.TempDir()}, {"sync", "--delete", "--empty-source", "box:in", backup}, {"check", "box:in", backup},
+			{"ls", "-r", "box:in"},
+			{"ls", "box:in/*"},
+			{"find", "box:in"},
+			{"du", "box:in"},
+			{"tree", "box:in"},
+			{"rm", "-r", "box:in"},
+			{"hash", "box:in"},
+			{"cp", "-r", "box:in", t.TempDir()},
+			{"mv", "-r", "box:in", t.TempDir()},
+			{"sync", "--delete", "--empty-source", "box:in", backup},
+			{"check", "box:in", backup},
 		} {
 			for _, key := range []string{"a", "b", "c", "d"} {
 				s.put("box:in/"+key, "x")
 			}
 			writeFiles(t, backup, map[string]string{"a": "x", "e": "x"})
+
 			undo := server.Inject(fault)
 			_, stderr := s.exits(1, args...)
-			require.Contains(t, stderr, "permission denied", args)
 			undo()
+			require.Contains(t, stderr, "permission denied", args)
 			require.FileExists(t, filepath.Join(backup, "e"))
 		}
 	}
 }
 
-// A damaged download leaves no file.
+// If the content of a download does not have its checksum, no file is left.
 func TestCpDamagedDownloadLeavesNoFile(t *testing.T) {
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})
@@ -88,7 +106,12 @@ func TestCpDamagedDownloadLeavesNoFile(t *testing.T) {
 	s.put("box:in/a", "0123456789")
 	server.Inject(s3server.FlipAt("GetObject", 3))
 
-	for _, args := range [][]string{{"cp", "box:in/a", dir}, {"cp", "-r", "box:in", dir}, {"sync", "box:in", dir}, {"mv", "box:in/a", dir}} {
+	for _, args := range [][]string{
+		{"cp", "box:in/a", dir},
+		{"cp", "-r", "box:in", dir},
+		{"sync", "box:in", dir},
+		{"mv", "box:in/a", dir},
+	} {
 		s.exits(1, args...)
 		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)
@@ -114,12 +137,18 @@ func TestBucketSettingsForbidden(t *testing.T) {
 	require.Contains(t, s.ok("--quiet", "bucket", "--json", "box:"), `"unread":["Public"]`)
 }
 
-// A missing bucket has a hint.
+// If the name of the bucket is misspelled, each command says that the bucket is missing, with a hint.
 func TestMissingBucketHasAHint(t *testing.T) {
 	s := newShell(t)
 	startS3Box(t, s, s3server.Config{})
 	s.env["OMNIBUCKET_BOX"] = strings.Replace(s.env["OMNIBUCKET_BOX"], "photos", "phtoos", 1)
-	for _, args := range [][]string{{"ls", "box:"}, {"cat", "box:a"}, {"cp", "-", "box:a"}, {"stat", "box:a"}, {"sync", "box:", t.TempDir()}} {
+	for _, args := range [][]string{
+		{"ls", "box:"},
+		{"cat", "box:a"},
+		{"cp", "-", "box:a"},
+		{"stat", "box:a"},
+		{"sync", "box:", t.TempDir()},
+	} {
 		_, stderr := s.exits(3, args...)
 		require.Contains(t, stderr, "bucket not found", args)
 		require.Contains(t, stderr, "hint: ", args)
@@ -133,10 +162,12 @@ func TestSignTellsWhenTheSessionEnds(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	t.Setenv("AWS_SESSION_TOKEN", "token")
 	var result storage.SignedURL
-	require.NoError(t, json.Unmarshal([]byte(s.ok("sign", "--json", "--ttl", "168h", "s3://photos/a?region=eu-west-1")), &result))
+	output := s.ok("sign", "--json", "--ttl", "168h", "s3://photos/a?region=eu-west-1")
+	require.NoError(t, json.Unmarshal([]byte(output), &result))
 	require.WithinDuration(t, time.Now().Add(12*time.Hour), result.ExpiresAt, time.Minute)
 }
 
+// A signed URL names the requester who pays. An access point of FSx knows no signed URLs, and sign says so.
 func TestSignOtherKindsOfBuckets(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")

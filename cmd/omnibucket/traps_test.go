@@ -26,33 +26,33 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A writer that cancels at the first byte.
-type cancels struct {
+// A cancelingWriter cancels a context at the first byte, and counts the bytes.
+type cancelingWriter struct {
 	cancel  func()
 	written int64
 }
 
-func (c *cancels) Write(data []byte) (int, error) {
-	c.cancel()
-	c.written += int64(len(data))
+func (w *cancelingWriter) Write(data []byte) (int, error) {
+	w.cancel()
+	w.written += int64(len(data))
 	return len(data), nil
 }
 
-// An interrupt ends a command in its middle.
+// An interrupt ends cat in the middle of an object.
 func TestInterruptEndsCat(t *testing.T) {
 	const size = 64 << 20
-	for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
+	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
-		s.env["OMNIBUCKET_BOX"] = bucket(t)
+		s.env["OMNIBUCKET_BOX"] = newAddress(t)
 		s.put("box:large", strings.Repeat("x", size))
 		ctx, cancel := context.WithCancel(t.Context())
-		w := &cancels{cancel: cancel}
-		require.Equal(t, 130, run(ctx, []string{"cat", "box:large"}, s.environment(nil, w, io.Discard)))
-		require.Less(t, w.written, int64(size/2))
+		stdout := &cancelingWriter{cancel: cancel}
+		require.Equal(t, 130, run(ctx, []string{"cat", "box:large"}, s.environment(nil, stdout, io.Discard)))
+		require.Less(t, stdout.written, int64(size/2))
 	}
 }
 
-// Overwriting keeps the mode of a file.
+// A file that cp, mv or a bucket overwrites keeps its mode.
 func TestCpKeepsTheModeOfAFile(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -98,9 +98,9 @@ func TestExpireAgeOfManyYears(t *testing.T) {
 
 // If the range of cat begins after the end of the object, the error is not an internal one.
 func TestCatRangeAfterTheEnd(t *testing.T) {
-	for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
+	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
-		putObjects(t, s, bucket(t), "a")
+		putObjects(t, s, newAddress(t), "a")
 		for _, span := range []string{strconv.Itoa(math.MaxInt64), "9:" + strconv.Itoa(math.MaxInt64)} {
 			_, stderr := s.exits(1, "cat", "--range", span, "box:a")
 			require.Contains(t, stderr, "range not satisfiable")
@@ -111,15 +111,15 @@ func TestCatRangeAfterTheEnd(t *testing.T) {
 // An error does not repeat a long key.
 func TestErrorsShortenLongKeys(t *testing.T) {
 	s := newShell(t)
-	key := strings.Repeat("k", 1<<20)
+	object := newMemoryAddress(t) + "/" + strings.Repeat("k", 1<<20)
 	for _, command := range []string{"cat", "stat", "rm", "head", "hash"} {
-		var errs bytes.Buffer
-		require.NotZero(t, run(t.Context(), []string{command, newMemoryAddress(t) + "/" + key}, s.environment(nil, io.Discard, &errs)))
-		require.Less(t, errs.Len(), 10_000, command)
+		var stderr bytes.Buffer
+		require.NotZero(t, run(t.Context(), []string{command, object}, s.environment(nil, io.Discard, &stderr)))
+		require.Less(t, stderr.Len(), 10_000, command)
 	}
 }
 
-// A profile names its server.
+// With profile=spaces, requests go to the server of DigitalOcean, without an endpoint in the address.
 func TestProfileNamesItsServer(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
@@ -129,7 +129,7 @@ func TestProfileNamesItsServer(t *testing.T) {
 	require.Equal(t, "my-bucket.nyc3.digitaloceanspaces.com", u.Host)
 }
 
-// An unsupported condition names the profile.
+// If a server of unknown kind gets a condition, the error says that a profile declares it, and names no Go option.
 func TestUnsupportedConditionNamesTheProfile(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
@@ -151,34 +151,48 @@ func TestSignBindsNoUnaskedType(t *testing.T) {
 func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})
-	b, err := s3.Open(t.Context(), s3.Config{Bucket: "photos", Endpoint: server.URL, Region: s3server.DefaultRegion, PathStyle: new(true)})
-	require.NoError(t, err)
-	defer func() {
-		require.NoError(t, storage.Close(b))
-	}()
-	client, ok := storage.As[*awss3.Client](b)
-	require.True(t, ok)
-	for _, key := range []string{"mark/", "mark/inner/"} {
-		_, err := client.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: new("photos"), Key: new(key)})
-		require.NoError(t, err)
-	}
+	putFolderMarkers(t, server.URL, "mark/", "mark/inner/")
 	s.put("box:mark/x", "x")
-
 	dir := t.TempDir()
-	s.ok("cp", "-r", "box:mark", dir+"/")
 
+	// Copies.
+	s.ok("cp", "-r", "box:mark", dir+"/")
 	require.Equal(t, "x", readFile(t, filepath.Join(dir, "mark", "x")))
 	s.runSync("--delete", "box:mark/", filepath.Join(dir, "synced"))
 	s.exits(0, "check", "box:mark", filepath.Join(dir, "mark"))
+
+	// Listings.
 	require.Equal(t, "mark/x\n", s.ok("find", "box:mark"))
 	require.Equal(t, "mark/x\n", s.ok("ls", "box:mark/*x"))
 	require.Equal(t, strings.Fields("1 1 mark/"), strings.Fields(s.ok("du", "box:mark")))
 	require.Equal(t, "mark/\n├── inner/\n└── x\n", s.ok("tree", "box:mark"))
 
+	// Removals.
 	s.ok("mv", "-r", "box:mark", "box:moved")
 	require.Equal(t, "x", s.ok("cat", "box:moved/x"))
 	s.ok("rm", "-r", "box:mark")
 	s.exits(3, "ls", "box:mark")
+}
+
+// putFolderMarkers stores empty objects under keys that end in a slash, which only the SDK does.
+func putFolderMarkers(t *testing.T, endpoint string, keys ...string) {
+	t.Helper()
+	bucket, err := s3.Open(t.Context(), s3.Config{
+		Bucket:    "photos",
+		Endpoint:  endpoint,
+		Region:    s3server.DefaultRegion,
+		PathStyle: new(true),
+	})
+	require.NoError(t, err)
+	defer func() {
+		require.NoError(t, storage.Close(bucket))
+	}()
+	client, ok := storage.As[*awss3.Client](bucket)
+	require.True(t, ok)
+	for _, key := range keys {
+		_, err := client.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: new("photos"), Key: new(key)})
+		require.NoError(t, err)
+	}
 }
 
 // If a host with a fast clock wrote an object, so that its time is in the future, sync still copies later edits.
@@ -200,15 +214,17 @@ func TestSyncObjectOfTheFuture(t *testing.T) {
 
 // If reading standard input fails, cp stores nothing.
 func TestCpInputFails(t *testing.T) {
-	for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
+	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
-		s.env["OMNIBUCKET_BOX"] = bucket(t)
+		s.env["OMNIBUCKET_BOX"] = newAddress(t)
 		s.put("box:old", "old")
 		for _, key := range []string{"new", "old"} {
-			src := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(errors.New("the tape is torn")))
-			var errs bytes.Buffer
-			require.Equal(t, 1, run(t.Context(), []string{"cp", "-", "box:" + key}, s.environment(src, io.Discard, &errs)))
-			require.Contains(t, errs.String(), "the tape is torn")
+			tornTape := iotest.ErrReader(errors.New("the tape is torn"))
+			stdin := io.MultiReader(strings.NewReader("half"), tornTape)
+			var stderr bytes.Buffer
+			code := run(t.Context(), []string{"cp", "-", "box:" + key}, s.environment(stdin, io.Discard, &stderr))
+			require.Equal(t, 1, code)
+			require.Contains(t, stderr.String(), "the tape is torn")
 		}
 		require.Equal(t, "old", s.ok("cat", "box:old"))
 		s.exits(3, "cat", "box:new")
@@ -235,17 +251,24 @@ func TestRbFailureKeepsSettings(t *testing.T) {
 	require.Equal(t, "one", s.ok("cat", bucket+"#a"))
 }
 
-// Any text fits into metadata if it is encoded. Some stores trim values of metadata, and some cut them off.
+// Any text fits into metadata if it is encoded. Without that, text with control characters, invalid UTF-8 or spaces at
+// its ends is refused, because some stores trim values, and some cut them off.
 func TestMetadataEncoded(t *testing.T) {
-	for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
+	tests := []struct{ value, encoded string }{
+		{" leading.txt", "%20leading.txt"},
+		{"tab\t.txt", "tab%09.txt"},
+		{"caf\xc3", "caf%C3"},
+	}
+	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
-		s.env["OMNIBUCKET_BOX"] = bucket(t)
-		for value, encoded := range map[string]string{" leading.txt": "%20leading.txt", "tab\t.txt": "tab%09.txt", "caf\xc3": "caf%C3"} {
-			_, stderr := s.exits(2, "cp", "--metadata", "name="+value, "-", "box:a")
+		s.env["OMNIBUCKET_BOX"] = newAddress(t)
+		for _, tt := range tests {
+			_, stderr := s.exits(2, "cp", "--metadata", "name="+tt.value, "-", "box:a")
 			require.Contains(t, stderr, `--metadata value of "name" must be`)
 			require.Contains(t, stderr, "hint: percent-encode the value\n")
-			s.ok("cp", "--metadata", "name="+encoded, "-", "box:a")
-			require.Equal(t, encoded, statOf(s, "box:a").Metadata["name"])
+
+			s.ok("cp", "--metadata", "name="+tt.encoded, "-", "box:a")
+			require.Equal(t, tt.encoded, statOf(s, "box:a").Metadata["name"])
 		}
 		s.ok("cp", "--metadata", "name=日本 é.txt", "-", "box:a")
 		require.Equal(t, "日本 é.txt", statOf(s, "box:a").Metadata["name"])
@@ -266,6 +289,7 @@ func TestAttributesInACopyOfTheFiles(t *testing.T) {
 	require.Equal(t, map[string]string{"owner": "me"}, attrs.Metadata)
 }
 
+// A bucket in memory keeps its settings between commands of one process.
 func TestBucketSettingsInMemory(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -280,16 +304,18 @@ func TestCpTemporaryFileVanishes(t *testing.T) {
 	dir := t.TempDir()
 	process, stdin, _ := startProcess(t, "cp", "-", "file://"+filepath.ToSlash(dir)+"#a")
 	staged := filepath.Join(dir, ".omnibucket", "tmp")
-	size := 0
 
+	// Write until there is a temporary file.
+	size := 0
 	for {
 		n, err := io.WriteString(stdin, moreThanAPipeHolds)
 		require.NoError(t, err)
 		size += n
-		if entries, _ := os.ReadDir(staged); len(entries) > 0 {
+		require.Less(t, size, 1<<30)
+		entries, err := os.ReadDir(staged)
+		if err == nil && len(entries) > 0 {
 			break
 		}
-		require.Less(t, size, 1<<30)
 	}
 
 	require.NoError(t, os.RemoveAll(staged))
@@ -298,6 +324,7 @@ func TestCpTemporaryFileVanishes(t *testing.T) {
 	newShell(t).exits(3, "stat", "file://"+filepath.ToSlash(dir)+"#a")
 }
 
+// A key of metadata must be ASCII without spaces. Some letters, such as the Kelvin sign, become ASCII in lower case.
 func TestMetadataKeysAreASCII(t *testing.T) {
 	s := newShell(t)
 	for _, pair := range []string{"\u212aey=v", "é=v", "=v", "a b=v", "none"} {
@@ -307,27 +334,27 @@ func TestMetadataKeysAreASCII(t *testing.T) {
 
 // Many open buckets need few open files. A bucket of a directory once needed 256.
 func TestOpenFilesOfManyBuckets(t *testing.T) {
-	var lines strings.Builder
+	var commands strings.Builder
 	for range 8 {
 		bucket := newDirectoryAddress(t)
 		for i := range 20 {
-			fmt.Fprintf(&lines, "cp main_test.go %s#%d\n", bucket, i)
+			fmt.Fprintf(&commands, "cp main_test.go %s#%d\n", bucket, i)
 		}
 	}
-
-	file := filepath.Join(t.TempDir(), "lines")
-	require.NoError(t, os.WriteFile(file, []byte(lines.String()), 0o600))
+	file := filepath.Join(t.TempDir(), "commands")
+	require.NoError(t, os.WriteFile(file, []byte(commands.String()), 0o600))
 	program, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n 256; exec "$0" run "$1"`, program, file)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
 
-	data, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(data))
-	require.Contains(t, string(data), "160 commands, 0 failed")
+	process := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n 256; exec "$0" run "$1"`, program, file)
+	process.Env = append(os.Environ(), asProgram+"=1")
+	output, err := process.CombinedOutput()
+	require.NoError(t, err, string(output))
+	require.Contains(t, string(output), "160 commands, 0 failed")
 }
 
-// A file is synced to the disk before it gets its name, so that a power failure leaves no incomplete file.
+// A file is synced to the disk before it gets its name, so that a power failure leaves no incomplete file. Its
+// directory is synced afterwards. With --no-sync, neither is.
 func TestDurabilityOrder(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -336,32 +363,46 @@ func TestDurabilityOrder(t *testing.T) {
 	s.ok("bucket", "--public", "on", bucket)
 
 	tests := []struct {
-		name  string
-		args  []string
-		syncs bool
+		name     string
+		args     []string
+		wantSync bool
 	}{
-		{"cp", []string{"cp", bucket + "#in/a", filepath.Join(dir, "a")}, true},
-		// Without --verify, the last rename is that of a cache, which need not survive.
-		{"sync", []string{"sync", "--verify", bucket + "#in", filepath.Join(dir, "synced")}, true},
-		{"from path to path", []string{"cp", filepath.Join(dir, "a"), filepath.Join(dir, "b")}, true},
-		{"into a bucket", []string{"cp", filepath.Join(dir, "a"), bucket + "#b"}, true},
-		{"settings", []string{"bucket", "--public", "off", bucket}, true},
-		{"--no-sync", []string{"cp", "--no-sync", bucket + "#in/a", filepath.Join(dir, "c")}, false},
+		{name: "cp", args: []string{"cp", bucket + "#in/a", filepath.Join(dir, "a")}, wantSync: true},
+		{
+			// Without --verify, the last rename is that of a cache, which need not survive.
+			name:     "sync",
+			args:     []string{"sync", "--verify", bucket + "#in", filepath.Join(dir, "synced")},
+			wantSync: true,
+		},
+		{
+			name:     "from path to path",
+			args:     []string{"cp", filepath.Join(dir, "a"), filepath.Join(dir, "b")},
+			wantSync: true,
+		},
+		{name: "into a bucket", args: []string{"cp", filepath.Join(dir, "a"), bucket + "#b"}, wantSync: true},
+		{name: "settings", args: []string{"bucket", "--public", "off", bucket}, wantSync: true},
+		{name: "--no-sync", args: []string{"cp", "--no-sync", bucket + "#in/a", filepath.Join(dir, "c")}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			program, err := os.Executable()
-			require.NoError(t, err)
-			trace := filepath.Join(t.TempDir(), "trace")
-			cmd := exec.CommandContext(t.Context(), testserver.Program(t, "strace"), append([]string{"-f", "-o", trace, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,linkat", program}, tt.args...)...)
-			cmd.Env = append(os.Environ(), asProgram+"=1")
-			data, err := cmd.CombinedOutput()
-			require.NoError(t, err, "%s: strace must be allowed", data)
-			calls := readFile(t, trace)
-
-			renameIndex := strings.LastIndex(calls, "rename")
-			require.Equal(t, tt.syncs, renameIndex > 0 && strings.Contains(calls[:renameIndex], "sync("), calls)
-			require.Equal(t, tt.syncs, renameIndex > 0 && strings.Contains(calls[renameIndex:], "sync("), calls)
+			calls := traceFileCalls(t, tt.args...)
+			lastRename := strings.LastIndex(calls, "rename")
+			require.Equal(t, tt.wantSync, lastRename > 0 && strings.Contains(calls[:lastRename], "sync("), calls)
+			require.Equal(t, tt.wantSync, lastRename > 0 && strings.Contains(calls[lastRename:], "sync("), calls)
 		})
 	}
+}
+
+// traceFileCalls runs the program, and returns its system calls that sync or rename files, one a line.
+func traceFileCalls(t *testing.T, args ...string) string {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	trace := filepath.Join(t.TempDir(), "trace")
+	traced := []string{"-f", "-o", trace, "-e", "trace=fsync,fdatasync,rename,renameat,renameat2,linkat", program}
+	strace := exec.CommandContext(t.Context(), testserver.Program(t, "strace"), append(traced, args...)...)
+	strace.Env = append(os.Environ(), asProgram+"=1")
+	output, err := strace.CombinedOutput()
+	require.NoError(t, err, "%s: strace must be allowed", output)
+	return readFile(t, trace)
 }
