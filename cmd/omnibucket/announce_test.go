@@ -27,8 +27,16 @@ func TestSyncAnnouncesLargeRemovals(t *testing.T) {
 		},
 		{name: "half", destination: map[string]string{"a": "a", "b": "b"}},
 		{name: "quiet", destination: map[string]string{"a": "a", "b": "b", "c": "c"}, args: []string{"-q"}},
-		{name: "more than --max-delete", destination: map[string]string{"a": "a", "b": "b", "c": "c"}, args: []string{"--max-delete", "1"}},
-		{name: "without --delete", destination: map[string]string{"a": "a", "b": "b", "c": "c"}, args: []string{"--delete=false"}},
+		{
+			name:        "more than --max-delete",
+			destination: map[string]string{"a": "a", "b": "b", "c": "c"},
+			args:        []string{"--max-delete", "1"},
+		},
+		{
+			name:        "without --delete",
+			destination: map[string]string{"a": "a", "b": "b", "c": "c"},
+			args:        []string{"--delete=false"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -33,7 +33,9 @@ func TestArgumentsRunInParallel(t *testing.T) {
 	}
 
 	for _, args := range [][]string{
-		append(append([]string{"cp"}, files...), "box:in/"), append(append([]string{"mv"}, keys...), dir), append(append([]string{"cp"}, files...), "box:in/"),
+		append(append([]string{"cp"}, files...), "box:in/"),
+		append(append([]string{"mv"}, keys...), dir),
+		append(append([]string{"cp"}, files...), "box:in/"),
 		append([]string{"rm"}, keys...),
 	} {
 		peak := busiest(server)
@@ -80,8 +82,11 @@ func TestCpRefusesSourcesOfOneName(t *testing.T) {
 	list := s.ok("ls", "-r", "box:")
 
 	for _, args := range [][]string{
-		{"mv", "box:x/a", "box:y/a", "box:to/"}, {"cp", "box:x/a", "box:y/a", dir}, {"cp", "box:x/a", filepath.Join(dir, "x", "a"), "box:to/"},
-		{"mv", "-r", "box:x/t", "box:y/t", "box:to/"}, {"cp", "-r", "box:x/t", "box:y/t", dir + "/"},
+		{"mv", "box:x/a", "box:y/a", "box:to/"},
+		{"cp", "box:x/a", "box:y/a", dir},
+		{"cp", "box:x/a", filepath.Join(dir, "x", "a"), "box:to/"},
+		{"mv", "-r", "box:x/t", "box:y/t", "box:to/"},
+		{"cp", "-r", "box:x/t", "box:y/t", dir + "/"},
 	} {
 		_, stderr := s.exits(2, args...)
 		require.Contains(t, stderr, "must not have one name", args)
@@ -98,8 +103,12 @@ func TestMvRefusesTheContentsOfSeveralFolders(t *testing.T) {
 	putObjects(t, s, newMemoryAddress(t), "x/a", "x/b.jpg", "x/t/a", "y/a", "a")
 	list := s.ok("ls", "-r", "box:")
 	for _, args := range [][]string{
-		{"box:x/*", "box:y/*", "box:to/"}, {"-r", "box:x/", "box:y/", "box:to/"}, {"box:x/*", "box:y/a", "box:to/"},
-		{"-r", "box:x/", "box:x/t/a", "box:to/"}, {"box:*", "box:x/*", "box:to/"}, {"-r", "box:a", "box:x/", "box:to/"},
+		{"box:x/*", "box:y/*", "box:to/"},
+		{"-r", "box:x/", "box:y/", "box:to/"},
+		{"box:x/*", "box:y/a", "box:to/"},
+		{"-r", "box:x/", "box:x/t/a", "box:to/"},
+		{"box:*", "box:x/*", "box:to/"},
+		{"-r", "box:a", "box:x/", "box:to/"},
 	} {
 		_, stderr := s.exits(2, append([]string{"mv"}, args...)...)
 		require.Contains(t, stderr, "sources must be in one folder", args)
@@ -127,7 +136,11 @@ func TestLsAndFindHumanSizes(t *testing.T) {
 	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
 	s.put("box:a", strings.Repeat("x", 1536))
 	s.put("box:f/b", "x")
-	for _, args := range [][]string{{"ls", "-r", "-l", "-h", "box:"}, {"find", "-l", "--human", "box:"}, {"find", "-lh", "box:"}} {
+	for _, args := range [][]string{
+		{"ls", "-r", "-l", "-h", "box:"},
+		{"find", "-l", "--human", "box:"},
+		{"find", "-lh", "box:"},
+	} {
 		require.Regexp(t, `^     1.5 KiB  \S+Z  a\n         1 B  \S+Z  f/b\n$`, s.ok(args...))
 	}
 	require.Regexp(t, `(?m)^           -  - {19}  f/$`, s.ok("ls", "-lh", "box:"))
@@ -139,7 +152,13 @@ func TestCpOfTreesPrintsSummary(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a", "b": "bb"})
 	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
-	copies := [][]string{{"cp", "-r", dir + "/", "box:one"}, {"cp", "-r", "box:one/", "box:two"}, {"cp", dir + "/*", "box:three/"}, {"mv", "-r", "box:two/", "box:four"}, {"mv", "box:four/*", "box:five/"}}
+	copies := [][]string{
+		{"cp", "-r", dir + "/", "box:one"},
+		{"cp", "-r", "box:one/", "box:two"},
+		{"cp", dir + "/*", "box:three/"},
+		{"mv", "-r", "box:two/", "box:four"},
+		{"mv", "box:four/*", "box:five/"},
+	}
 
 	for _, args := range copies {
 		stdout, stderr := s.exits(0, args...)
@@ -175,7 +194,11 @@ func TestCpSaysThatItCopiesNoLinks(t *testing.T) {
 	}
 	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
 
-	for _, args := range [][]string{{"cp", "-r", dir, "box:one"}, {"cp", dir + "/*", "box:two/"}, {"mv", "-r", dir, "box:three"}} {
+	for _, args := range [][]string{
+		{"cp", "-r", dir, "box:one"},
+		{"cp", dir + "/*", "box:two/"},
+		{"mv", "-r", dir, "box:three"},
+	} {
 		_, stderr := s.exits(0, args...)
 		require.Regexp(t, "^1 transferred.*\nomnibucket: symbolic links and special files were not copied: 1\n$", stderr, args)
 	}
@@ -191,7 +214,12 @@ func TestIgnoreExisting(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a": "new", "b": "new"})
 	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
 
-	for _, args := range [][]string{{"sync", dir, "box:to"}, {"cp", "-r", dir + "/", "box:to"}, {"cp", dir + "/*", "box:to/"}, {"mv", "-r", dir + "/", "box:to"}} {
+	for _, args := range [][]string{
+		{"sync", dir, "box:to"},
+		{"cp", "-r", dir + "/", "box:to"},
+		{"cp", dir + "/*", "box:to/"},
+		{"mv", "-r", dir + "/", "box:to"},
+	} {
 		s.put("box:to/a", "kept, although it differs")
 		s.exits(0, append(args, "--ignore-existing")...)
 		require.Equal(t, "kept, although it differs", s.ok("cat", "box:to/a"), args)
@@ -202,7 +230,14 @@ func TestIgnoreExisting(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(dir, "b"))
 
 	a := filepath.Join(dir, "a")
-	for _, args := range [][]string{{"cp", a, "box:to/a"}, {"cp", "-r", a, "box:to/"}, {"mv", a, "box:to/"}, {"cp", "box:to/a", "box:to/a"}, {"mv", "box:to/a", a}, {"cp", a, a}} {
+	for _, args := range [][]string{
+		{"cp", a, "box:to/a"},
+		{"cp", "-r", a, "box:to/"},
+		{"mv", a, "box:to/"},
+		{"cp", "box:to/a", "box:to/a"},
+		{"mv", "box:to/a", a},
+		{"cp", a, a},
+	} {
 		s.exits(0, append(args, "--ignore-existing")...)
 		require.Equal(t, "kept, although it differs", s.ok("cat", "box:to/a"), args)
 		require.Equal(t, "new", readFile(t, a), args)

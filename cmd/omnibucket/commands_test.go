@@ -127,7 +127,11 @@ func TestFilters(t *testing.T) {
 		{name: "at most", flags: []string{"--max-size", "1B"}, want: "old.txt skip/x"},
 		{name: "newer than a duration", flags: []string{"--newer", "2d"}, want: "new.txt skip/x sub/new.log"},
 		{name: "older than a duration", flags: []string{"--older", "1d12h"}, want: "old.txt sub/old.log"},
-		{name: "newer than a time", flags: []string{"--newer", twoDaysAgo}, want: "new.txt skip/x sub/new.log"},
+		{
+			name:  "newer than a time",
+			flags: []string{"--newer", twoDaysAgo},
+			want:  "new.txt skip/x sub/new.log",
+		},
 		{name: "several", flags: []string{"--older", "1d", "--include", "*.log"}, want: "sub/old.log"},
 	}
 	for _, tt := range tests {

@@ -26,7 +26,10 @@ func TestCompletionsAreHarmless(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	s.ok("config", "add", "box", bucket)
 	names := []string{"é 1", "year=2026", "a@b%+,c", "🙂"}
-	for _, bad := range []string{"$", "`", "'", `"`, "(", ")", "{", "}", "[", "]", "<", ">", "|", "&", ";", "*", "?", "!", "~", "#", "^", "\u2019", "\u201d", "\u2014", "\u00a0", "\u202e", "\u200b"} {
+	for _, bad := range []string{
+		"$", "`", "'", `"`, "(", ")", "{", "}", "[", "]", "<", ">", "|", "&", ";", "*", "?", "!", "~",
+		"#", "^", "\u2019", "\u201d", "\u2014", "\u00a0", "\u202e", "\u200b",
+	} {
 		names = append(names, "x"+bad+"1")
 	}
 	for _, name := range names {
@@ -34,7 +37,9 @@ func TestCompletionsAreHarmless(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
 
-	for _, name := range []string{"-rf", "--all", " space", "space ", "line\nbreak", "tab\tx", `back\slash`, "\xff", "\x1b[2J"} {
+	for _, name := range []string{
+		"-rf", "--all", " space", "space ", "line\nbreak", "tab\tx", `back\slash`, "\xff", "\x1b[2J",
+	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
 
@@ -66,24 +71,41 @@ func TestCompletions(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{"names and paths", []string{"ls", "b"}, []string{"box:", "box/"}},
-		{"paths", []string{"cat", "re"}, []string{"reports/", "rest"}},
-		{"a path below", []string{"cp", "reports/"}, []string{"reports/a.txt"}},
-		{"a second argument", []string{"cp", "rest", "reports/"}, []string{"reports/a.txt"}},
-		{"keys of a name", []string{"ls", "box:p"}, []string{"box:photos/"}},
-		{"keys of a name are literal", []string{"ls", "box:1"}, []string{"box:100%.txt"}},
-		{"keys of an address", []string{"ls", bucket + "/p"}, []string{bucket + "/photos/", bucket + "/plans"}},
-		{"keys of an address are escaped", []string{"ls", bucket + "/photos/"}, []string{bucket + "/photos/a%20b.jpg", bucket + "/photos/c.jpg"}},
+		{name: "names and paths", args: []string{"ls", "b"}, want: []string{"box:", "box/"}},
+		{name: "paths", args: []string{"cat", "re"}, want: []string{"reports/", "rest"}},
+		{name: "a path below", args: []string{"cp", "reports/"}, want: []string{"reports/a.txt"}},
 		{
-			"keys below a prefix", []string{"ls", bucket + "/c?prefix=photos/"},
-			[]string{bucket + "/c.jpg?prefix=photos/"},
+			name: "a second argument",
+			args: []string{"cp", "rest", "reports/"},
+			want: []string{"reports/a.txt"},
 		},
-		{"buckets", []string{"ls", bucket[:len(bucket)-2]}, []string{bucket + "/"}},
-		{"buckets of an account", []string{"ls", "mem://" + strings.TrimPrefix(bucket, "mem://")[:8]}, []string{bucket + "/"}},
-		{"a bucket that does not exist", []string{"ls", "mem://no-such-bucket/"}, nil},
-		{"a name that is not set", []string{"ls", "nosuch:a"}, nil},
-		{"commands for help", []string{"help", "syn"}, []string{"sync"}},
-		{"names of the configuration", []string{"config", "remove", ""}, []string{"box"}},
+		{name: "keys of a name", args: []string{"ls", "box:p"}, want: []string{"box:photos/"}},
+		{name: "keys of a name are literal", args: []string{"ls", "box:1"}, want: []string{"box:100%.txt"}},
+		{
+			name: "keys of an address",
+			args: []string{"ls", bucket + "/p"},
+			want: []string{bucket + "/photos/", bucket + "/plans"},
+		},
+		{
+			name: "keys of an address are escaped",
+			args: []string{"ls", bucket + "/photos/"},
+			want: []string{bucket + "/photos/a%20b.jpg", bucket + "/photos/c.jpg"},
+		},
+		{
+			name: "keys below a prefix",
+			args: []string{"ls", bucket + "/c?prefix=photos/"},
+			want: []string{bucket + "/c.jpg?prefix=photos/"},
+		},
+		{name: "buckets", args: []string{"ls", bucket[:len(bucket)-2]}, want: []string{bucket + "/"}},
+		{
+			name: "buckets of an account",
+			args: []string{"ls", "mem://" + strings.TrimPrefix(bucket, "mem://")[:8]},
+			want: []string{bucket + "/"},
+		},
+		{name: "a bucket that does not exist", args: []string{"ls", "mem://no-such-bucket/"}, want: nil},
+		{name: "a name that is not set", args: []string{"ls", "nosuch:a"}, want: nil},
+		{name: "commands for help", args: []string{"help", "syn"}, want: []string{"sync"}},
+		{name: "names of the configuration", args: []string{"config", "remove", ""}, want: []string{"box"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -57,14 +57,44 @@ func TestConfigNamedLocations(t *testing.T) {
 func TestConfigAddRefuses(t *testing.T) {
 	s, path := newConfiguredShell(t, "locations: {}\n")
 	tests := []struct{ name, location, address, says string }{
-		{name: "credentials", location: "a", address: "s3://key:secret@bucket", says: "must not hold credentials"},
+		{
+			name:     "credentials",
+			location: "a",
+			address:  "s3://key:secret@bucket",
+			says:     "must not hold credentials",
+		},
 		{name: "no address", location: "a", address: "-", says: "must be an address or a path"},
 		{name: "a name with a dot", location: "a.b", address: "mem://a", says: "must have letters, digits"},
-		{name: "a name of the program's variables", location: "flag-quiet", address: "mem://a", says: "has another meaning"},
-		{name: "a scheme of web pages", location: "a", address: "http://localhost:9000/photos", says: "known are: "},
-		{name: "a misspelled parameter", location: "a", address: "s3://photos?endpont=http://localhost:9000", says: "endpont"},
-		{name: "a misspelled parameter of an account", location: "a", address: "s3://?regon=eu-west-1", says: "regon"},
-		{name: "the name of the file's variable", location: "config", address: "mem://a", says: "has another meaning"},
+		{
+			name:     "a name of the program's variables",
+			location: "flag-quiet",
+			address:  "mem://a",
+			says:     "has another meaning",
+		},
+		{
+			name:     "a scheme of web pages",
+			location: "a",
+			address:  "http://localhost:9000/photos",
+			says:     "known are: ",
+		},
+		{
+			name:     "a misspelled parameter",
+			location: "a",
+			address:  "s3://photos?endpont=http://localhost:9000",
+			says:     "endpont",
+		},
+		{
+			name:     "a misspelled parameter of an account",
+			location: "a",
+			address:  "s3://?regon=eu-west-1",
+			says:     "regon",
+		},
+		{
+			name:     "the name of the file's variable",
+			location: "config",
+			address:  "mem://a",
+			says:     "has another meaning",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -173,23 +203,49 @@ func TestConfigSettings(t *testing.T) {
 
 func TestConfigInvalid(t *testing.T) {
 	tests := []struct{ name, text, says string }{
-		{"no YAML", "locations: [", "line 1: the file must be YAML"},
+		{name: "no YAML", text: "locations: [", says: "line 1: the file must be YAML"},
 		{
-			"an unknown section", "locations:\n  a: mem://a\nsecrets:\n  key: hunter2\n",
-			"config.yaml:3: the file must have only locations and settings",
+			name: "an unknown section",
+			text: "locations:\n  a: mem://a\nsecrets:\n  key: hunter2\n",
+			says: "config.yaml:3: the file must have only locations and settings",
 		},
-		{"a location with a list", "locations:\n  a: [hunter2]\n", "config.yaml:2: there must be names and values"},
-		{"credentials", "locations:\n  a: s3://key:hunter2@b\n", "must not hold credentials"},
-		{"a secret parameter", "locations:\n  a: s3://b?secret_access_key=hunter2\n", "must not hold credentials in its parameters"},
-		{"a signature", "locations:\n  a: azblob://b?account=me&sig=hunter2\n", "must not hold credentials in its parameters"},
-		{"credentials of an endpoint", "locations:\n  a: s3://b?endpoint=https://me:hunter2@host\n", "must not hold credentials in its parameters"},
 		{
-			"two names of one variable", "locations:\n  a-b: mem://a\n  a_b: mem://hunter2\n",
-			"must not be both a-b and a_b",
+			name: "a location with a list",
+			text: "locations:\n  a: [hunter2]\n",
+			says: "config.yaml:2: there must be names and values",
 		},
-		{"a path", "locations:\n  a: hunter2/b\n", "location a: it must have an address"},
-		{"an unknown setting", "settings:\n  speed: hunter2\n", "but has speed"},
-		{"a value of a setting", "settings:\n  concurrency: hunter2\n", "must be a valid value of --concurrency"},
+		{
+			name: "credentials",
+			text: "locations:\n  a: s3://key:hunter2@b\n",
+			says: "must not hold credentials",
+		},
+		{
+			name: "a secret parameter",
+			text: "locations:\n  a: s3://b?secret_access_key=hunter2\n",
+			says: "must not hold credentials in its parameters",
+		},
+		{
+			name: "a signature",
+			text: "locations:\n  a: azblob://b?account=me&sig=hunter2\n",
+			says: "must not hold credentials in its parameters",
+		},
+		{
+			name: "credentials of an endpoint",
+			text: "locations:\n  a: s3://b?endpoint=https://me:hunter2@host\n",
+			says: "must not hold credentials in its parameters",
+		},
+		{
+			name: "two names of one variable",
+			text: "locations:\n  a-b: mem://a\n  a_b: mem://hunter2\n",
+			says: "must not be both a-b and a_b",
+		},
+		{name: "a path", text: "locations:\n  a: hunter2/b\n", says: "location a: it must have an address"},
+		{name: "an unknown setting", text: "settings:\n  speed: hunter2\n", says: "but has speed"},
+		{
+			name: "a value of a setting",
+			text: "settings:\n  concurrency: hunter2\n",
+			says: "must be a valid value of --concurrency",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -64,8 +64,12 @@ func TestUnreadablePathIsNotMissing(t *testing.T) {
 	require.NoError(t, os.Symlink(loop, loop))
 	s := newShell(t)
 	for _, args := range [][]string{
-		{"mv", loop, filepath.Join(dir, "new")}, {"cp", loop, filepath.Join(dir, "new")}, {"run", loop}, {"diff", loop, dir},
-		{"cp", "-r", "--include-from", loop, dir, filepath.Join(dir, "new")}, {"bucket", "--cors", loop, newDirectoryAddress(t)},
+		{"mv", loop, filepath.Join(dir, "new")},
+		{"cp", loop, filepath.Join(dir, "new")},
+		{"run", loop},
+		{"diff", loop, dir},
+		{"cp", "-r", "--include-from", loop, dir, filepath.Join(dir, "new")},
+		{"bucket", "--cors", loop, newDirectoryAddress(t)},
 	} {
 		_, stderr := s.exits(1, args...)
 		require.Contains(t, stderr, "too many levels of symbolic links", args)
@@ -97,7 +101,11 @@ func TestCpOfAChangingFile(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
 
-	for _, args := range [][]string{{"cp", file, filepath.Join(dir, "copy")}, {"cp", file, bucket + "#copy"}, {"mv", file, filepath.Join(dir, "copy")}} {
+	for _, args := range [][]string{
+		{"cp", file, filepath.Join(dir, "copy")},
+		{"cp", file, bucket + "#copy"},
+		{"mv", file, filepath.Join(dir, "copy")},
+	} {
 		_, stderr := s.exits(1, args...)
 		require.Contains(t, stderr, "object changed while it was read", args)
 		require.Contains(t, stderr, "hint: repeat the command when no program writes to the file", args)

@@ -67,43 +67,111 @@ func TestDryRunRefuses(t *testing.T) {
 		code int
 		args []string
 	}{
-		{"attributes that no store takes", 2, []string{"cp", "--content-type", "picture", "a", "box:b"}},
-		{"attributes of a copy", 2, []string{"cp", "--metadata", "a b=1", "box:a", "box:b"}},
-		{"attributes of standard input", 2, []string{"cp", "--content-language", "\n", "-", "box:b"}},
-		{"attributes of a moved file", 2, []string{"mv", "--cache-control", "\n", "a", "box:b"}},
-		{"tags of a store without them", 1, []string{"cp", "--tag", "a=b", "a", "plain:b"}},
-		{"tags of a copy to a store without them", 1, []string{"cp", "--tag", "a=b", "disk:a", "plain:b"}},
-		{"a condition of rm that a store does not have", 1, []string{"rm", "--if-revision", "x", "plain:a"}},
-		{"a revision of a copy", 4, []string{"cp", "--if-revision", "memory:0", "box:a", "box:folder/x"}},
-		{"a revision of an upload", 4, []string{"cp", "--if-revision", "memory:0", "a", "box:a"}},
-		{"a revision of what does not exist", 4, []string{"cp", "--if-revision", "memory:0", "a", "box:none"}},
-		{"a condition of an upload", 4, []string{"cp", "--if-absent", "a", "box:a"}},
-		{"a key that no store takes", 2, []string{"cp", "a", "box:x//y"}},
-		{"a key of standard input", 2, []string{"cp", "-", "box:x//y"}},
-		{"a version of a bucket without versions", 1, []string{"cp", "--version", "none", "disk:a", "b"}},
-		{"a version of another bucket", 2, []string{"cp", "--version", "none", "kept:a", "b"}},
-		{"a version to restore", 2, []string{"restore", "--days", "1", "--version", "none", "kept:a"}},
-		{"a destination below a file", 2, []string{"cp", "box:a", "a/b"}},
-		{"a destination below a file, copied", 2, []string{"cp", "folder/x", "a/b/c"}},
-		{"a link to the source", 2, []string{"cp", "a", "hard"}},
-		{"a device as a source", 2, []string{"cp", os.DevNull, "b"}},
-		{"a device as a moved source", 2, []string{"mv", os.DevNull, "box:b"}},
-		{"a missing source", 3, []string{"cp", "box:none", "b"}},
-		{"a missing file", 3, []string{"cp", "none", "box:b"}},
-		{"the source itself", 2, []string{"mv", "box:a", "box:a"}},
-		{"a directory", 2, []string{"cp", "folder", "box:b"}},
-		{"a revision of rm", 4, []string{"rm", "--if-revision", "memory:0", "box:a"}},
-		{"a version of rm without versions", 1, []string{"rm", "--version", "1", "disk:a"}},
-		{"a name of a bucket", 2, []string{"mb", "file://" + filepath.ToSlash(dir) + "/UPPER"}},
-		{"settings of a bucket", 2, []string{"bucket", "--region", "x", "--cors", "-", "disk:"}},
-		{"tags that no store takes", 2, []string{"tag", "--set", "=1", "box:a"}},
-		{"an archive of a store without one", 1, []string{"restore", "--days", "1", "plain:a"}},
-		{"days of an archive", 2, []string{"restore", "--days", "0", "box:a"}},
-		{"a tree below a file", 2, []string{"cp", "-r", "disk:", "a/b"}},
-		{"a tree to a file", 2, []string{"sync", "disk:", "a"}},
-		{"a journal in the source", 2, []string{"sync", "--journal", "folder", "folder", "box:"}},
-		{"a journal on standard output", 2, []string{"sync", "--journal", "-", "folder", "box:"}},
-		{"a tree below itself", 2, []string{"cp", "-r", "folder", "folder/inner/"}},
+		{
+			name: "attributes that no store takes",
+			code: 2,
+			args: []string{"cp", "--content-type", "picture", "a", "box:b"},
+		},
+		{
+			name: "attributes of a copy",
+			code: 2,
+			args: []string{"cp", "--metadata", "a b=1", "box:a", "box:b"},
+		},
+		{
+			name: "attributes of standard input",
+			code: 2,
+			args: []string{"cp", "--content-language", "\n", "-", "box:b"},
+		},
+		{
+			name: "attributes of a moved file",
+			code: 2,
+			args: []string{"mv", "--cache-control", "\n", "a", "box:b"},
+		},
+		{name: "tags of a store without them", code: 1, args: []string{"cp", "--tag", "a=b", "a", "plain:b"}},
+		{
+			name: "tags of a copy to a store without them",
+			code: 1,
+			args: []string{"cp", "--tag", "a=b", "disk:a", "plain:b"},
+		},
+		{
+			name: "a condition of rm that a store does not have",
+			code: 1,
+			args: []string{"rm", "--if-revision", "x", "plain:a"},
+		},
+		{
+			name: "a revision of a copy",
+			code: 4,
+			args: []string{"cp", "--if-revision", "memory:0", "box:a", "box:folder/x"},
+		},
+		{
+			name: "a revision of an upload",
+			code: 4,
+			args: []string{"cp", "--if-revision", "memory:0", "a", "box:a"},
+		},
+		{
+			name: "a revision of what does not exist",
+			code: 4,
+			args: []string{"cp", "--if-revision", "memory:0", "a", "box:none"},
+		},
+		{name: "a condition of an upload", code: 4, args: []string{"cp", "--if-absent", "a", "box:a"}},
+		{name: "a key that no store takes", code: 2, args: []string{"cp", "a", "box:x//y"}},
+		{name: "a key of standard input", code: 2, args: []string{"cp", "-", "box:x//y"}},
+		{
+			name: "a version of a bucket without versions",
+			code: 1,
+			args: []string{"cp", "--version", "none", "disk:a", "b"},
+		},
+		{
+			name: "a version of another bucket",
+			code: 2,
+			args: []string{"cp", "--version", "none", "kept:a", "b"},
+		},
+		{
+			name: "a version to restore",
+			code: 2,
+			args: []string{"restore", "--days", "1", "--version", "none", "kept:a"},
+		},
+		{name: "a destination below a file", code: 2, args: []string{"cp", "box:a", "a/b"}},
+		{name: "a destination below a file, copied", code: 2, args: []string{"cp", "folder/x", "a/b/c"}},
+		{name: "a link to the source", code: 2, args: []string{"cp", "a", "hard"}},
+		{name: "a device as a source", code: 2, args: []string{"cp", os.DevNull, "b"}},
+		{name: "a device as a moved source", code: 2, args: []string{"mv", os.DevNull, "box:b"}},
+		{name: "a missing source", code: 3, args: []string{"cp", "box:none", "b"}},
+		{name: "a missing file", code: 3, args: []string{"cp", "none", "box:b"}},
+		{name: "the source itself", code: 2, args: []string{"mv", "box:a", "box:a"}},
+		{name: "a directory", code: 2, args: []string{"cp", "folder", "box:b"}},
+		{name: "a revision of rm", code: 4, args: []string{"rm", "--if-revision", "memory:0", "box:a"}},
+		{name: "a version of rm without versions", code: 1, args: []string{"rm", "--version", "1", "disk:a"}},
+		{
+			name: "a name of a bucket",
+			code: 2,
+			args: []string{"mb", "file://" + filepath.ToSlash(dir) + "/UPPER"},
+		},
+		{
+			name: "settings of a bucket",
+			code: 2,
+			args: []string{"bucket", "--region", "x", "--cors", "-", "disk:"},
+		},
+		{name: "tags that no store takes", code: 2, args: []string{"tag", "--set", "=1", "box:a"}},
+		{
+			name: "an archive of a store without one",
+			code: 1,
+			args: []string{"restore", "--days", "1", "plain:a"},
+		},
+		{name: "days of an archive", code: 2, args: []string{"restore", "--days", "0", "box:a"}},
+		{name: "a tree below a file", code: 2, args: []string{"cp", "-r", "disk:", "a/b"}},
+		{name: "a tree to a file", code: 2, args: []string{"sync", "disk:", "a"}},
+		{
+			name: "a journal in the source",
+			code: 2,
+			args: []string{"sync", "--journal", "folder", "folder", "box:"},
+		},
+		{
+			name: "a journal on standard output",
+			code: 2,
+			args: []string{"sync", "--journal", "-", "folder", "box:"},
+		},
+		{name: "a tree below itself", code: 2, args: []string{"cp", "-r", "folder", "folder/inner/"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -124,7 +192,11 @@ func TestDryRunRefusesAttributesOfTrees(t *testing.T) {
 	s.env["OMNIBUCKET_BOX"] += "&profile=r2"
 	s.put("box:in/x", "x")
 
-	for _, args := range [][]string{{"cp", "-r", dir + "/", "box:"}, {"cp", dir + "/*", "box:"}, {"cp", "-r", "box:in/", "box:out"}} {
+	for _, args := range [][]string{
+		{"cp", "-r", dir + "/", "box:"},
+		{"cp", dir + "/*", "box:"},
+		{"cp", "-r", "box:in/", "box:out"},
+	} {
 		for _, extra := range [][]string{nil, {"--dry-run"}} {
 			_, stderr := s.exits(1, append(append(args, "--tag", "a=b"), extra...)...)
 			require.Contains(t, stderr, "unsupported")

@@ -35,11 +35,31 @@ func TestEvents(t *testing.T) {
 		args []string
 		want map[string]any
 	}{
-		{"mb", []string{"mb", "--dry-run", "mem://events-of-mb"}, map[string]any{"event": "created", "key": "events-of-mb", "dryRun": true}},
-		{"cp --dry-run", []string{"cp", "--dry-run", a, bucket + "/a"}, map[string]any{"event": "uploaded", "source": a, "destination": bucket + "/a", "bytes": 3.0, "dryRun": true}},
-		{"cp", []string{"cp", a, bucket + "/a"}, map[string]any{"event": "uploaded", "source": a, "destination": bucket + "/a", "bytes": 3.0}},
-		{"cp between buckets", []string{"cp", bucket + "/a", bucket + "/c d"}, map[string]any{"event": "copied", "source": bucket + "/a", "destination": bucket + "/c%20d", "bytes": 3.0}},
-		{"rm", []string{"rm", bucket + "/a"}, map[string]any{"event": "removed", "key": "a"}},
+		{
+			name: "mb",
+			args: []string{"mb", "--dry-run", "mem://events-of-mb"},
+			want: map[string]any{"event": "created", "key": "events-of-mb", "dryRun": true},
+		},
+		{
+			name: "cp --dry-run",
+			args: []string{"cp", "--dry-run", a, bucket + "/a"},
+			want: map[string]any{"event": "uploaded", "source": a, "destination": bucket + "/a", "bytes": 3.0, "dryRun": true},
+		},
+		{
+			name: "cp",
+			args: []string{"cp", a, bucket + "/a"},
+			want: map[string]any{"event": "uploaded", "source": a, "destination": bucket + "/a", "bytes": 3.0},
+		},
+		{
+			name: "cp between buckets",
+			args: []string{"cp", bucket + "/a", bucket + "/c d"},
+			want: map[string]any{"event": "copied", "source": bucket + "/a", "destination": bucket + "/c%20d", "bytes": 3.0},
+		},
+		{
+			name: "rm",
+			args: []string{"rm", bucket + "/a"},
+			want: map[string]any{"event": "removed", "key": "a"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,8 +139,14 @@ func TestDryRunChangesNothing(t *testing.T) {
 	list := s.ok("ls", "-r", "-l", bucket)
 
 	for _, args := range [][]string{
-		{"cp", filepath.Join(dir, "a"), bucket}, {"cp", "-r", dir + "/", bucket}, {"cp", bucket + "/a", bucket + "/c"}, {"sync", "--delete", dir, bucket},
-		{"rm", bucket + "/a"}, {"rm", "-r", "--all", bucket}, {"rb", "--force", bucket}, {"mv", bucket + "/a", bucket + "/c"},
+		{"cp", filepath.Join(dir, "a"), bucket},
+		{"cp", "-r", dir + "/", bucket},
+		{"cp", bucket + "/a", bucket + "/c"},
+		{"sync", "--delete", dir, bucket},
+		{"rm", bucket + "/a"},
+		{"rm", "-r", "--all", bucket},
+		{"rb", "--force", bucket},
+		{"mv", bucket + "/a", bucket + "/c"},
 	} {
 		t.Run(strings.Join(args[:2], " "), func(t *testing.T) {
 			s.t = t
@@ -141,11 +167,19 @@ func TestDryRunMakesNoDirectory(t *testing.T) {
 	created := "file://" + filepath.ToSlash(dir) + "/new?create=true"
 
 	for _, args := range [][]string{
-		{"cp", filepath.Join(files, "a"), created}, {"cp", "-r", files, created}, {"sync", files, created}, {"sync", "--delete", bucket, created + "#x"},
-		{"mv", filepath.Join(files, "a"), created}, {"rm", created + "#a"}, {"cp", bucket + "/a", filepath.Join(dir, "new", "a")},
-		{"cp", "-r", bucket, filepath.Join(dir, "new")}, {"cp", filepath.Join(files, "a"), filepath.Join(dir, "new", "a")},
-		{"sync", "--journal", filepath.Join(dir, "new"), files, bucket}, {"sync", "--resume", filepath.Join(dir, "new"), files, bucket},
-		{"sync", "--backup-dir", filepath.Join(dir, "new"), files, bucket}, {"config", "add", "x", "mem://x", "--config", filepath.Join(dir, "new.yaml")},
+		{"cp", filepath.Join(files, "a"), created},
+		{"cp", "-r", files, created},
+		{"sync", files, created},
+		{"sync", "--delete", bucket, created + "#x"},
+		{"mv", filepath.Join(files, "a"), created},
+		{"rm", created + "#a"},
+		{"cp", bucket + "/a", filepath.Join(dir, "new", "a")},
+		{"cp", "-r", bucket, filepath.Join(dir, "new")},
+		{"cp", filepath.Join(files, "a"), filepath.Join(dir, "new", "a")},
+		{"sync", "--journal", filepath.Join(dir, "new"), files, bucket},
+		{"sync", "--resume", filepath.Join(dir, "new"), files, bucket},
+		{"sync", "--backup-dir", filepath.Join(dir, "new"), files, bucket},
+		{"config", "add", "x", "mem://x", "--config", filepath.Join(dir, "new.yaml")},
 	} {
 		s.exits(0, append(args, "--dry-run")...)
 		entries, err := os.ReadDir(dir)
@@ -213,7 +247,14 @@ func TestMaxDeleteAndBackupDir(t *testing.T) {
 func TestJSONOfInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
 	s.in = "ls 'box:\nls --none\nnone\n"
-	for _, args := range [][]string{{"ls"}, {"ls", "--none"}, {"none"}, {"lss"}, {"config", "none"}, {"run", "-"}} {
+	for _, args := range [][]string{
+		{"ls"},
+		{"ls", "--none"},
+		{"none"},
+		{"lss"},
+		{"config", "none"},
+		{"run", "-"},
+	} {
 		_, stderr := s.exits(2, append(args, "--json")...)
 		require.NotEmpty(t, stderr, args)
 		for text := range strings.Lines(stderr) {

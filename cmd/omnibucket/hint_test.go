@@ -24,142 +24,174 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 		want    string
 	}{
 		"an option with a flag": {
-			"sync", &storage.Error{Code: storage.ObjectNotFound, Hint: "check the source, or use WithEmptySource to delete everything"},
-			"object not found\nhint: check the source, or use --empty-source to delete everything",
+			command: "sync",
+			err:     &storage.Error{Code: storage.ObjectNotFound, Hint: "check the source, or use WithEmptySource to delete everything"},
+			want:    "object not found\nhint: check the source, or use --empty-source to delete everything",
 		},
 		"a flag that another command has": {
-			"cp", &storage.Error{Code: storage.ObjectNotFound, Hint: "check the source, or use WithEmptySource to delete everything"},
-			"object not found\nhint: check the source",
+			command: "cp",
+			err:     &storage.Error{Code: storage.ObjectNotFound, Hint: "check the source, or use WithEmptySource to delete everything"},
+			want:    "object not found\nhint: check the source",
 		},
 		"a flag with another name": {
-			"cp", &storage.Error{Code: storage.Unsupported, Hint: "make it public with a bucket policy and omit WithPublicRead"},
-			"unsupported\nhint: make it public with a bucket policy and omit --public",
+			command: "cp",
+			err:     &storage.Error{Code: storage.Unsupported, Hint: "make it public with a bucket policy and omit WithPublicRead"},
+			want:    "unsupported\nhint: make it public with a bucket policy and omit --public",
 		},
 		"an option without a flag": {
-			"cp", &storage.Error{Code: storage.TooLarge, Hint: "all 10000 parts are used: give a larger WithPartSize, or WithSize"},
-			"too large",
+			command: "cp",
+			err:     &storage.Error{Code: storage.TooLarge, Hint: "all 10000 parts are used: give a larger WithPartSize, or WithSize"},
+			want:    "too large",
 		},
 		"an option of opening": {
-			"sign", &storage.Error{Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)"},
-			"not public\nhint: open the bucket with public_base_url= or public=true",
+			command: "sign",
+			err:     &storage.Error{Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)"},
+			want:    "not public\nhint: open the bucket with public_base_url= or public=true",
 		},
 		"an option and its parameter": {
-			"ls", &storage.Error{Code: storage.Unsupported, Hint: "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"},
-			"unsupported\nhint: if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
+			command: "ls",
+			err:     &storage.Error{Code: storage.Unsupported, Hint: "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"},
+			want:    "unsupported\nhint: if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
 		},
 		"an option of opening beside its parameter": {
-			"ls", &storage.Error{Code: storage.InvalidArgument, Hint: "if the cloud or the server is older than the service version of the request, set Config.APIVersion (api_version=) to one that it has"},
-			"invalid argument\nhint: if the cloud or the server is older than the service version of the request, set api_version= to one that it has",
+			command: "ls",
+			err:     &storage.Error{Code: storage.InvalidArgument, Hint: "if the cloud or the server is older than the service version of the request, set Config.APIVersion (api_version=) to one that it has"},
+			want:    "invalid argument\nhint: if the cloud or the server is older than the service version of the request, set api_version= to one that it has",
 		},
 		"two fields of three": {
-			"ls", &storage.Error{Code: storage.InvalidArgument, Hint: "set the project to bill, as Config.UserProject or user_project=, or as the credentials' quota project (GOOGLE_CLOUD_QUOTA_PROJECT)"},
-			"invalid argument\nhint: set the project to bill, as user_project=, or as the credentials' quota project (GOOGLE_CLOUD_QUOTA_PROJECT)",
+			command: "ls",
+			err:     &storage.Error{Code: storage.InvalidArgument, Hint: "set the project to bill, as Config.UserProject or user_project=, or as the credentials' quota project (GOOGLE_CLOUD_QUOTA_PROJECT)"},
+			want:    "invalid argument\nhint: set the project to bill, as user_project=, or as the credentials' quota project (GOOGLE_CLOUD_QUOTA_PROJECT)",
 		},
 		"a second piece of advice that needs Go": {
-			"ls", &storage.Error{Code: storage.Unsupported, Hint: "the account has a hierarchical namespace: set Config.HierarchicalNamespace (hierarchical_namespace=true); list with WithAnyOrder"},
-			"unsupported\nhint: the account has a hierarchical namespace: set hierarchical_namespace=true",
+			command: "ls",
+			err:     &storage.Error{Code: storage.Unsupported, Hint: "the account has a hierarchical namespace: set Config.HierarchicalNamespace (hierarchical_namespace=true); list with WithAnyOrder"},
+			want:    "unsupported\nhint: the account has a hierarchical namespace: set hierarchical_namespace=true",
 		},
 		"a field of a profile": {
-			"cp", &storage.Error{Code: storage.Unsupported, Hint: "name the server with profile= if its kind checks the owner, or set BucketOwners in s3.Config.Profile: others ignore the request"},
-			"unsupported\nhint: name the server with profile= if its kind checks the owner",
+			command: "cp",
+			err:     &storage.Error{Code: storage.Unsupported, Hint: "name the server with profile= if its kind checks the owner, or set BucketOwners in s3.Config.Profile: others ignore the request"},
+			want:    "unsupported\nhint: name the server with profile= if its kind checks the owner",
 		},
 		"a function that is a command": {
-			"cat", &storage.Error{Code: storage.Archived, Hint: "the object is archived: restore it with storage.Restore first"},
-			"archived\nhint: the object is archived: restore it with \"omnibucket restore --days\" first",
+			command: "cat",
+			err:     &storage.Error{Code: storage.Archived, Hint: "the object is archived: restore it with storage.Restore first"},
+			want:    "archived\nhint: the object is archived: restore it with \"omnibucket restore --days\" first",
 		},
 		"a function without a command": {
-			"rm", &storage.Error{Code: storage.Locked, Hint: "end the hold with SetLegalHold"},
-			"locked\nhint: end the hold with the program that set it, or with the provider's own tools",
+			command: "rm",
+			err:     &storage.Error{Code: storage.Locked, Hint: "end the hold with SetLegalHold"},
+			want:    "locked\nhint: end the hold with the program that set it, or with the provider's own tools",
 		},
 		"a function that a flag replaces": {
-			"rb", &storage.Error{Code: storage.BucketNotEmpty, Hint: "the bucket has open uploads: list them with ListUploads, and abort them with AbortUpload"},
-			"bucket not empty\nhint: \"omnibucket rb --force\" also removes old versions and unfinished uploads",
+			command: "rb",
+			err:     &storage.Error{Code: storage.BucketNotEmpty, Hint: "the bucket has open uploads: list them with ListUploads, and abort them with AbortUpload"},
+			want:    "bucket not empty\nhint: \"omnibucket rb --force\" also removes old versions and unfinished uploads",
 		},
 		"a function that has no use in a shell": {
-			"ls", &storage.Error{Code: storage.Unsupported, Hint: "list without it, or continue by the token of ListPage"},
-			"unsupported\nhint: list without it",
+			command: "ls",
+			err:     &storage.Error{Code: storage.Unsupported, Hint: "list without it, or continue by the token of ListPage"},
+			want:    "unsupported\nhint: list without it",
 		},
 		"a function of S3": {
-			"cp", &storage.Error{Code: storage.PermissionDenied, Hint: "if the bucket blocks SSE-C, set its BlockedEncryptionTypes to NONE with PutBucketEncryption"},
-			"permission denied\nhint: if the bucket blocks SSE-C, set its BlockedEncryptionTypes to NONE with PutBucketEncryption",
+			command: "cp",
+			err:     &storage.Error{Code: storage.PermissionDenied, Hint: "if the bucket blocks SSE-C, set its BlockedEncryptionTypes to NONE with PutBucketEncryption"},
+			want:    "permission denied\nhint: if the bucket blocks SSE-C, set its BlockedEncryptionTypes to NONE with PutBucketEncryption",
 		},
 		"an ability of new buckets": {
-			"bucket", &storage.Error{Code: storage.Unsupported, Hint: "this server gives object lock only to new buckets: create one WithObjectLock"},
-			"unsupported\nhint: make a bucket that can lock objects by \"omnibucket mb\", with object_lock=true in its address",
+			command: "bucket",
+			err:     &storage.Error{Code: storage.Unsupported, Hint: "this server gives object lock only to new buckets: create one WithObjectLock"},
+			want:    "unsupported\nhint: make a bucket that can lock objects by \"omnibucket mb\", with object_lock=true in its address",
 		},
 		"an ability that an address gives": {
-			"bucket", &storage.Error{Code: storage.Unsupported, Hint: "make the bucket with WithObjectLock"},
-			"unsupported\nhint: name the bucket once with object_lock=true in its address: it then keeps versions, and can lock objects from then on",
+			command: "bucket",
+			err:     &storage.Error{Code: storage.Unsupported, Hint: "make the bucket with WithObjectLock"},
+			want:    "unsupported\nhint: name the bucket once with object_lock=true in its address: it then keeps versions, and can lock objects from then on",
 		},
 		"a function that is not supported": {
-			"sign", &storage.Error{
+			command: "sign",
+			err: &storage.Error{
 				Code: storage.Unsupported,
 				Err:  errors.New("local does not support SignedUploadURL here"),
 				Hint: "open the bucket with WithSigningBaseURL, or signing_base_url in its address, where the handler of package serve is mounted",
 			},
-			"unsupported: local does not support signed upload URL here\nhint: set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
+			want: "unsupported: local does not support signed upload URL here\nhint: set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
 		},
 		"an option that is not supported": {
-			"cat", &storage.Error{Code: storage.Unsupported, Err: errors.New("local does not support WithVersion here")},
-			"unsupported: local does not support --version here",
+			command: "cat",
+			err:     &storage.Error{Code: storage.Unsupported, Err: errors.New("local does not support WithVersion here")},
+			want:    "unsupported: local does not support --version here",
 		},
 		"a flag of restore": {
-			"restore", &storage.Error{Code: storage.InvalidArgument, Err: errors.New("WithRestoreDays must be at least 1")},
-			"invalid argument: --days must be at least 1",
+			command: "restore",
+			err:     &storage.Error{Code: storage.InvalidArgument, Err: errors.New("WithRestoreDays must be at least 1")},
+			want:    "invalid argument: --days must be at least 1",
 		},
 		"a field of Config and its parameter": {
-			"ls", &storage.Error{Code: storage.BucketNotFound, Hint: "to create the directory, set Config.Create or create=true in the address"},
-			"bucket not found\nhint: to create the directory, set create=true in the address; a key stands after #, as in file:///directory#key",
+			command: "ls",
+			err:     &storage.Error{Code: storage.BucketNotFound, Hint: "to create the directory, set Config.Create or create=true in the address"},
+			want:    "bucket not found\nhint: to create the directory, set create=true in the address; a key stands after #, as in file:///directory#key",
 		},
 		"a field of Config, its parameter and a variable": {
-			"ls", &storage.Error{Code: storage.InvalidArgument, Err: errors.New("region is not known"), Hint: "set Config.Region, region= in the address, or AWS_REGION"},
-			"invalid argument: region is not known\nhint: set region= in the address, or AWS_REGION",
+			command: "ls",
+			err:     &storage.Error{Code: storage.InvalidArgument, Err: errors.New("region is not known"), Hint: "set Config.Region, region= in the address, or AWS_REGION"},
+			want:    "invalid argument: region is not known\nhint: set region= in the address, or AWS_REGION",
 		},
 		"an account": {
-			"ls", &storage.Error{Code: storage.InvalidArgument, Hint: "a custom domain does not contain it: set Config.Account or account="},
-			"invalid argument\nhint: a custom domain does not contain it: set account=",
+			command: "ls",
+			err:     &storage.Error{Code: storage.InvalidArgument, Hint: "a custom domain does not contain it: set Config.Account or account="},
+			want:    "invalid argument\nhint: a custom domain does not contain it: set account=",
 		},
 		"a field of Config in the reason": {
-			"ls", &storage.Error{Code: storage.InvalidArgument, Err: errors.New("Config.RequesterPays must not be set with Anonymous: nobody would pay")},
-			"invalid argument: request_payer=requester must not be set with Anonymous: nobody would pay",
+			command: "ls",
+			err:     &storage.Error{Code: storage.InvalidArgument, Err: errors.New("Config.RequesterPays must not be set with Anonymous: nobody would pay")},
+			want:    "invalid argument: request_payer=requester must not be set with Anonymous: nobody would pay",
 		},
 		"a list of names": {
-			"sign", &storage.Error{
+			command: "sign",
+			err: &storage.Error{
 				Code: storage.Unsupported,
 				Hint: "to sign, set the key of a service account (Config.SigningKey, signing_key=), or its name (Config.SigningAccount) and credentials that may sign as it",
 			},
-			"unsupported\nhint: to sign, set the key of a service account (signing_key=)",
+			want: "unsupported\nhint: to sign, set the key of a service account (signing_key=)",
 		},
 		"a function": {
-			"mb", &storage.Error{Code: storage.BucketNotFound, Hint: "check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket"},
-			"bucket not found\nhint: check the bucket's name, account, region and endpoint, or create it with \"omnibucket mb\"",
+			command: "mb",
+			err:     &storage.Error{Code: storage.BucketNotFound, Hint: "check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket"},
+			want:    "bucket not found\nhint: check the bucket's name, account, region and endpoint, or create it with \"omnibucket mb\"",
 		},
 		"only functions": {
-			"rm", &storage.Error{Code: storage.Unsupported, Hint: "call AbandonUpload with a bucket from storage.Open or engine.New"},
-			"unsupported",
+			command: "rm",
+			err:     &storage.Error{Code: storage.Unsupported, Hint: "call AbandonUpload with a bucket from storage.Open or engine.New"},
+			want:    "unsupported",
 		},
 		"an example of a function": {
-			"cp", &storage.Error{Code: storage.InvalidArgument, Hint: "percent-encode the value, as storage.EncodeMetadataValue does"},
-			"invalid argument\nhint: percent-encode the value",
+			command: "cp",
+			err:     &storage.Error{Code: storage.InvalidArgument, Hint: "percent-encode the value, as storage.EncodeMetadataValue does"},
+			want:    "invalid argument\nhint: percent-encode the value",
 		},
 		"no name": {
-			"cp", &storage.Error{Code: storage.Archived, Hint: "the object is archived: restore it first"},
-			"archived\nhint: the object is archived: restore it first",
+			command: "cp",
+			err:     &storage.Error{Code: storage.Archived, Hint: "the object is archived: restore it first"},
+			want:    "archived\nhint: the object is archived: restore it first",
 		},
 		"the reason": {
-			"sync", &storage.Error{Code: storage.InvalidArgument, Err: errors.New("WithConcurrency must be at least 1")},
-			"invalid argument: --concurrency must be at least 1",
+			command: "sync",
+			err:     &storage.Error{Code: storage.InvalidArgument, Err: errors.New("WithConcurrency must be at least 1")},
+			want:    "invalid argument: --concurrency must be at least 1",
 		},
 		"a key that looks like an option": {
-			"cp", &storage.Error{Code: storage.ObjectNotFound, Key: "WithMetadata", Err: errors.New("no WithMetadata")},
-			`"WithMetadata": object not found: no WithMetadata`,
+			command: "cp",
+			err:     &storage.Error{Code: storage.ObjectNotFound, Key: "WithMetadata", Err: errors.New("no WithMetadata")},
+			want:    `"WithMetadata": object not found: no WithMetadata`,
 		},
 		"errors within errors": {
-			"cp", errors.Join(
+			command: "cp",
+			err: errors.Join(
 				fmt.Errorf("a: %w", &storage.Error{Code: storage.Unsupported, Hint: "omit WithPublicRead"}),
 				&storage.Error{Code: storage.Internal, Err: &storage.Error{Code: storage.Unsupported, Hint: "use IfAbsent"}},
 			),
-			"a: unsupported\ninternal: unsupported\nhint: omit --public\nhint: use --if-absent",
+			want: "a: unsupported\ninternal: unsupported\nhint: omit --public\nhint: use --if-absent",
 		},
 	}
 	for name, tt := range tests {
@@ -213,7 +245,12 @@ func TestErrorsOfServers(t *testing.T) {
 	}
 
 	server.Inject(s3server.Fail("*", "AccessDenied"))
-	for _, args := range [][]string{{"cat", "box:a"}, {"ls", "box:"}, {"cp", "-", "box:a"}, {"bucket", "box:"}} {
+	for _, args := range [][]string{
+		{"cat", "box:a"},
+		{"ls", "box:"},
+		{"cp", "-", "box:a"},
+		{"bucket", "box:"},
+	} {
 		_, stderr := s.exits(1, args...)
 		first, _, _ := strings.Cut(stderr, "\n")
 		require.Regexp(t, `^omnibucket: (\S+ )?in s3 bucket "photos": permission denied: \w+: \w[\w ]+\.?$`, first, args)

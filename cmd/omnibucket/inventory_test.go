@@ -89,11 +89,23 @@ func TestInventoryNeedsAManifestOfTheBucket(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{"du", "--inventory", "reports:", "box:"}, "--inventory must be the location of a manifest"},
-		{[]string{"du", "--inventory", manifest, "box:", "box:"}, "--inventory must be used with one location"},
-		{[]string{"rm", "--inventory", manifest, "box:a"}, "--inventory must be used with -r"},
-		{[]string{"sync", "--inventory", manifest, t.TempDir(), "box:"}, "--inventory must be used with a bucket"},
-		{[]string{"sync", "--delete", "--inventory", manifest, "box:", t.TempDir()}, "--delete must not be used with --inventory"},
+		{
+			args: []string{"du", "--inventory", "reports:", "box:"},
+			says: "--inventory must be the location of a manifest",
+		},
+		{
+			args: []string{"du", "--inventory", manifest, "box:", "box:"},
+			says: "--inventory must be used with one location",
+		},
+		{args: []string{"rm", "--inventory", manifest, "box:a"}, says: "--inventory must be used with -r"},
+		{
+			args: []string{"sync", "--inventory", manifest, t.TempDir(), "box:"},
+			says: "--inventory must be used with a bucket",
+		},
+		{
+			args: []string{"sync", "--delete", "--inventory", manifest, "box:", t.TempDir()},
+			says: "--delete must not be used with --inventory",
+		},
 	}
 	for _, tt := range tests {
 		_, stderr := s.exits(2, tt.args...)

@@ -83,11 +83,31 @@ func TestKMSGateway(t *testing.T) {
 
 func TestKMSInvalidKeys(t *testing.T) {
 	tests := []struct{ name, encrypt, says string }{
-		{"an alias", "recipients: ['awskms:alias/hunter2']", "encrypt: the key must be the ARN"},
-		{"a version", "recipients: ['googlekms:hunter2']", "encrypt: the key must be projects/PROJECT"},
-		{"no URL", "recipients: ['azurekeyvault:hunter2']", "encrypt: the key must be https://"},
-		{"another service", "recipients: ['vault:hunter2']", "or keys of a service: awskms:ARN"},
-		{"an identity that decrypts", "recipients: ['awskms:" + firstKey + "'], decrypt_with: [AGE-SECRET-KEY-hunter2]", "decrypt_with must be keys of a service"},
+		{
+			name:    "an alias",
+			encrypt: "recipients: ['awskms:alias/hunter2']",
+			says:    "encrypt: the key must be the ARN",
+		},
+		{
+			name:    "a version",
+			encrypt: "recipients: ['googlekms:hunter2']",
+			says:    "encrypt: the key must be projects/PROJECT",
+		},
+		{
+			name:    "no URL",
+			encrypt: "recipients: ['azurekeyvault:hunter2']",
+			says:    "encrypt: the key must be https://",
+		},
+		{
+			name:    "another service",
+			encrypt: "recipients: ['vault:hunter2']",
+			says:    "or keys of a service: awskms:ARN",
+		},
+		{
+			name:    "an identity that decrypts",
+			encrypt: "recipients: ['awskms:" + firstKey + "'], decrypt_with: [AGE-SECRET-KEY-hunter2]",
+			says:    "decrypt_with must be keys of a service",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

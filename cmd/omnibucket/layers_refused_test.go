@@ -41,15 +41,29 @@ func TestCacheInsideItsLocation(t *testing.T) {
 // the other has moved there.
 func TestLayersNameDifferentStores(t *testing.T) {
 	tests := []struct{ name, layers, says string }{
-		{"an overlay and a mirror", "[{overlay: {old: a}}, {mirror: b}]", ""},
-		{"a mirror and an overlay", "[{mirror: b}, {overlay: {old: a}}]", ""},
-		{"a mirror of the old store", "[{overlay: {old: a}}, {mirror: a}]", "must name different stores"},
-		{"a mirror of the old store, which has two names",
-			"[{overlay: {old: a}}, {limit: {reads: 1000}}, {mirror: again}]", "must name different stores"},
-		{"the second store is the old one", "[{mirror: a}, {overlay: {old: A}}]", "must name different stores"},
-		{"overlay, mirror, overlay", "[{overlay: {old: a}}, {mirror: b}, {overlay: {old: c}}]",
-			"must have overlay only once"},
-		{"two mirrors", "[{mirror: a}, {mirror: b}]", "must have mirror only once"},
+		{name: "an overlay and a mirror", layers: "[{overlay: {old: a}}, {mirror: b}]", says: ""},
+		{name: "a mirror and an overlay", layers: "[{mirror: b}, {overlay: {old: a}}]", says: ""},
+		{
+			name:   "a mirror of the old store",
+			layers: "[{overlay: {old: a}}, {mirror: a}]",
+			says:   "must name different stores",
+		},
+		{
+			name:   "a mirror of the old store, which has two names",
+			layers: "[{overlay: {old: a}}, {limit: {reads: 1000}}, {mirror: again}]",
+			says:   "must name different stores",
+		},
+		{
+			name:   "the second store is the old one",
+			layers: "[{mirror: a}, {overlay: {old: A}}]",
+			says:   "must name different stores",
+		},
+		{
+			name:   "overlay, mirror, overlay",
+			layers: "[{overlay: {old: a}}, {mirror: b}, {overlay: {old: c}}]",
+			says:   "must have overlay only once",
+		},
+		{name: "two mirrors", layers: "[{mirror: a}, {mirror: b}]", says: "must have mirror only once"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

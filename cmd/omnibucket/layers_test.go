@@ -739,7 +739,11 @@ func TestLayersInvalid(t *testing.T) {
 			want:  "diskcache: dir must be an absolute path",
 		},
 		{name: "no size", layer: "diskcache: {dir: /c, max: hunter2}", want: "diskcache: max must be a size"},
-		{name: "no duration", layer: "diskcache: {dir: /c, trust: hunter2}", want: "diskcache: trust must be a duration"},
+		{
+			name:  "no duration",
+			layer: "diskcache: {dir: /c, trust: hunter2}",
+			want:  "diskcache: trust must be a duration",
+		},
 		{
 			name:  "no identity",
 			layer: "encrypt: {}",

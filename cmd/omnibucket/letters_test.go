@@ -114,7 +114,12 @@ func TestTreeWithoutRecursive(t *testing.T) {
 	}{
 		{name: "mv of a directory", code: 2, args: []string{"mv", "d", "d2"}, hint: "use -r to move a tree"},
 		{name: "cp of a directory", code: 2, args: []string{"cp", "d", "./x"}, hint: "use -r to copy a tree"},
-		{name: "cp of a folder", code: 2, args: []string{"cp", "box:tree/", "./x"}, hint: "use -r to copy a tree"},
+		{
+			name: "cp of a folder",
+			code: 2,
+			args: []string{"cp", "box:tree/", "./x"},
+			hint: "use -r to copy a tree",
+		},
 		{
 			name: "cp of a folder without its slash",
 			code: 3,

@@ -15,8 +15,18 @@ func TestMbAndRb(t *testing.T) {
 		versions      string
 		key           func(address string) string
 	}{
-		{name: "memory", address: "mem://test-made", versions: "?versions=true", key: func(a string) string { return a + "/a" }},
-		{name: "directory", address: newDirectoryAddress(t) + "/made", versions: "?versions=true", key: func(a string) string { return a + "#a" }},
+		{
+			name:     "memory",
+			address:  "mem://test-made",
+			versions: "?versions=true",
+			key:      func(a string) string { return a + "/a" },
+		},
+		{
+			name:     "directory",
+			address:  newDirectoryAddress(t) + "/made",
+			versions: "?versions=true",
+			key:      func(a string) string { return a + "#a" },
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,11 +68,36 @@ func TestMbAsTheAddressDeclares(t *testing.T) {
 	s := newShell(t)
 	server := "?path_style=true&region=us-east-1&profile=omnibucket&endpoint=" + startS3Box(t, s, s3server.Config{}).URL
 	tests := []struct{ name, address, parameter, shows string }{
-		{name: "versions of a directory", address: newDirectoryAddress(t) + "/kept", parameter: "?versions=true", shows: `(?m)^versioning +true$`},
-		{name: "locks of a directory", address: newDirectoryAddress(t) + "/locked", parameter: "?object_lock=true", shows: `(?m)^object lock +true$`},
-		{name: "versions on S3", address: "s3://kept" + server, parameter: "&versions=true", shows: `(?m)^versioning +true$`},
-		{name: "locks on S3", address: "s3://locked" + server, parameter: "&object_lock=true", shows: `(?m)^object lock +true$`},
-		{name: "neither", address: "s3://plain" + server, parameter: "&versions=false", shows: `(?m)^versioning +false$`},
+		{
+			name:      "versions of a directory",
+			address:   newDirectoryAddress(t) + "/kept",
+			parameter: "?versions=true",
+			shows:     `(?m)^versioning +true$`,
+		},
+		{
+			name:      "locks of a directory",
+			address:   newDirectoryAddress(t) + "/locked",
+			parameter: "?object_lock=true",
+			shows:     `(?m)^object lock +true$`,
+		},
+		{
+			name:      "versions on S3",
+			address:   "s3://kept" + server,
+			parameter: "&versions=true",
+			shows:     `(?m)^versioning +true$`,
+		},
+		{
+			name:      "locks on S3",
+			address:   "s3://locked" + server,
+			parameter: "&object_lock=true",
+			shows:     `(?m)^object lock +true$`,
+		},
+		{
+			name:      "neither",
+			address:   "s3://plain" + server,
+			parameter: "&versions=false",
+			shows:     `(?m)^versioning +false$`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -173,7 +173,12 @@ func TestMcpOverHTTPRefuses(t *testing.T) {
 			body:   `{"jsonrpc":"2.0","id":1,"method":"` + strings.Repeat("x", 3<<20) + `"}`,
 			want:   http.StatusRequestEntityTooLarge,
 		},
-		{name: "a batch", change: func(*http.Request) {}, body: " \r\n[" + list + "]", want: http.StatusBadRequest},
+		{
+			name:   "a batch",
+			change: func(*http.Request) {},
+			body:   " \r\n[" + list + "]",
+			want:   http.StatusBadRequest,
+		},
 		{name: "no JSON", change: func(*http.Request) {}, body: "hello", want: http.StatusBadRequest},
 		{
 			name: "GET",

@@ -442,11 +442,19 @@ func TestMcpOnStandardInput(t *testing.T) {
 			line: `{"jsonrpc":"2.0","id":1e300,"method":"ping"}`,
 			want: "id must be a string or an integer",
 		},
-		{name: "a batch", line: `[{"jsonrpc":"2.0","id":2,"method":"ping"}]`, want: "batches are not accepted"},
+		{
+			name: "a batch",
+			line: `[{"jsonrpc":"2.0","id":2,"method":"ping"}]`,
+			want: "batches are not accepted",
+		},
 		{name: "no JSON", line: `hello`, want: "one message of JSON-RPC"},
 		{name: "a long line", line: tooLong, want: "too long"},
 		{name: "an unknown method", line: `{"jsonrpc":"2.0","id":2,"method":"other/method"}`, want: "id:2"},
-		{name: "a subscription", line: `{"jsonrpc":"2.0","id":2,"method":"subscriptions/listen"}`, want: "error"},
+		{
+			name: "a subscription",
+			line: `{"jsonrpc":"2.0","id":2,"method":"subscriptions/listen"}`,
+			want: "error",
+		},
 	}
 	for _, tt := range tests {
 		send("") // is ignored
@@ -507,7 +515,12 @@ func TestMcpErrorsOfCalls(t *testing.T) {
 			args: arguments{"key": ".hidden", "text": "x", "ifRevision": "other:1"},
 			want: invalidRevision,
 		},
-		{name: "an invented cursor", tool: "list", args: arguments{"cursor": "invented"}, want: invalidCursor},
+		{
+			name: "an invented cursor",
+			tool: "list",
+			args: arguments{"cursor": "invented"},
+			want: invalidCursor,
+		},
 		{
 			name: "an offset that JSON numbers cannot hold",
 			tool: "read",

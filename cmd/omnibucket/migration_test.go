@@ -87,19 +87,63 @@ func TestSyncShardsByScheduler(t *testing.T) {
 		shard string
 		want  string // I/N; "" if it is refused
 	}{
-		"Slurm":                               {map[string]string{"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_TASK_STEP": "1", "SLURM_ARRAY_TASK_COUNT": "3"}, "auto", "2/3"},
-		"Slurm, an array from 10 to 30 by 10": {map[string]string{"SLURM_ARRAY_TASK_ID": "20", "SLURM_ARRAY_TASK_MIN": "10", "SLURM_ARRAY_TASK_STEP": "10", "SLURM_ARRAY_TASK_COUNT": "3"}, "auto", "1/3"},
-		"Slurm, one task of an array again":   {map[string]string{"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_MIN": "2", "SLURM_ARRAY_TASK_STEP": "1", "SLURM_ARRAY_TASK_COUNT": "1"}, "auto", "0/1"},
-		"Slurm, unequal steps":                {map[string]string{"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_STEP": "1", "SLURM_ARRAY_TASK_COUNT": "3"}, "auto", ""},
-		"Slurm, not a multiple of the step":   {map[string]string{"SLURM_ARRAY_TASK_ID": "4", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_STEP": "2", "SLURM_ARRAY_TASK_COUNT": "3"}, "auto", ""},
-		"AWS Batch":                           {map[string]string{"AWS_BATCH_JOB_ARRAY_INDEX": "0", "AWS_BATCH_JOB_ARRAY_SIZE": "3"}, "auto", "0/3"},
-		"Cloud Run":                           {map[string]string{"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": "3"}, "auto", "1/3"},
-		"Kubernetes":                          {map[string]string{"JOB_COMPLETION_INDEX": "2"}, "auto/3", "2/3"},
-		"Kubernetes, without the number":      {map[string]string{"JOB_COMPLETION_INDEX": "2"}, "auto", ""},
-		"a number that is too small":          {map[string]string{"JOB_COMPLETION_INDEX": "3"}, "auto/3", ""},
-		"an index that is none":               {map[string]string{"JOB_COMPLETION_INDEX": ""}, "auto/3", ""},
-		"no number after the slash":           {map[string]string{"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": "3"}, "auto/", ""},
-		"no scheduler":                        {nil, "auto", ""},
+		"Slurm": {
+			env:   map[string]string{"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_TASK_STEP": "1", "SLURM_ARRAY_TASK_COUNT": "3"},
+			shard: "auto",
+			want:  "2/3",
+		},
+		"Slurm, an array from 10 to 30 by 10": {
+			env:   map[string]string{"SLURM_ARRAY_TASK_ID": "20", "SLURM_ARRAY_TASK_MIN": "10", "SLURM_ARRAY_TASK_STEP": "10", "SLURM_ARRAY_TASK_COUNT": "3"},
+			shard: "auto",
+			want:  "1/3",
+		},
+		"Slurm, one task of an array again": {
+			env:   map[string]string{"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_MIN": "2", "SLURM_ARRAY_TASK_STEP": "1", "SLURM_ARRAY_TASK_COUNT": "1"},
+			shard: "auto",
+			want:  "0/1",
+		},
+		"Slurm, unequal steps": {
+			env:   map[string]string{"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_STEP": "1", "SLURM_ARRAY_TASK_COUNT": "3"},
+			shard: "auto",
+			want:  "",
+		},
+		"Slurm, not a multiple of the step": {
+			env:   map[string]string{"SLURM_ARRAY_TASK_ID": "4", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_STEP": "2", "SLURM_ARRAY_TASK_COUNT": "3"},
+			shard: "auto",
+			want:  "",
+		},
+		"AWS Batch": {
+			env:   map[string]string{"AWS_BATCH_JOB_ARRAY_INDEX": "0", "AWS_BATCH_JOB_ARRAY_SIZE": "3"},
+			shard: "auto",
+			want:  "0/3",
+		},
+		"Cloud Run": {
+			env:   map[string]string{"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": "3"},
+			shard: "auto",
+			want:  "1/3",
+		},
+		"Kubernetes": {env: map[string]string{"JOB_COMPLETION_INDEX": "2"}, shard: "auto/3", want: "2/3"},
+		"Kubernetes, without the number": {
+			env:   map[string]string{"JOB_COMPLETION_INDEX": "2"},
+			shard: "auto",
+			want:  "",
+		},
+		"a number that is too small": {
+			env:   map[string]string{"JOB_COMPLETION_INDEX": "3"},
+			shard: "auto/3",
+			want:  "",
+		},
+		"an index that is none": {
+			env:   map[string]string{"JOB_COMPLETION_INDEX": ""},
+			shard: "auto/3",
+			want:  "",
+		},
+		"no number after the slash": {
+			env:   map[string]string{"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": "3"},
+			shard: "auto/",
+			want:  "",
+		},
+		"no scheduler": {env: nil, shard: "auto", want: ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

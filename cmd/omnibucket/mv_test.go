@@ -25,7 +25,13 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 	putObjects(t, s, address, "a", "tree/1", "tree/x/2")
 	s.env["OMNIBUCKET_SAME"] = strings.Replace(address, "127.0.0.1", "localhost", 1)
 
-	for _, args := range [][]string{{"box:a", "same:a"}, {"box:a", "same:"}, {"-r", "box:tree", "same:"}, {"box:tree/*", "same:tree/"}, {"-r", "box:", "same:"}} {
+	for _, args := range [][]string{
+		{"box:a", "same:a"},
+		{"box:a", "same:"},
+		{"-r", "box:tree", "same:"},
+		{"box:tree/*", "same:tree/"},
+		{"-r", "box:", "same:"},
+	} {
 		_, stderr := s.exits(2, append([]string{"mv"}, args...)...)
 		require.Contains(t, stderr, "must not", args)
 		require.Equal(t, "a\ntree/1\ntree/x/2\n", s.ok("ls", "-r", "box:"), args)
@@ -39,11 +45,22 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 	files := map[string]string{"photos/a": "one", "photos/tree/1": "two", "photos/tree/x/2": "three"}
 	for _, args := range [][]string{
-		{"-r", "served:", "DIR/"}, {"-r", "DIR/", "served:"}, {"-r", "served:", "box:"}, {"-r", "box:", "served:"},
-		{"-r", "served:tree/", "DIR/tree/"}, {"served:a", "DIR/a"}, {"DIR/a", "served:a"}, {"served:a", "box:a"},
+		{"-r", "served:", "DIR/"},
+		{"-r", "DIR/", "served:"},
+		{"-r", "served:", "box:"},
+		{"-r", "box:", "served:"},
+		{"-r", "served:tree/", "DIR/tree/"},
+		{"served:a", "DIR/a"},
+		{"DIR/a", "served:a"},
+		{"served:a", "box:a"},
 		{"box:a", "served:"},
-		{"-r", "DIR/", "both:"}, {"-r", "served:", "both:"}, {"-r", "both:", "served:"}, {"served:a", "both:a"},
-		{"-r", "moving:", "served:"}, {"-r", "served:", "moving:"}, {"-r", "box:", "moving:"},
+		{"-r", "DIR/", "both:"},
+		{"-r", "served:", "both:"},
+		{"-r", "both:", "served:"},
+		{"served:a", "both:a"},
+		{"-r", "moving:", "served:"},
+		{"-r", "served:", "moving:"},
+		{"-r", "box:", "moving:"},
 		{"-r", "moving:", "box:"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
@@ -112,7 +129,11 @@ func TestMvRefusesABucketInMemory(t *testing.T) {
 	}
 
 	for _, args := range [][]string{
-		{"mv", file, "mem://x/"}, {"cp", file, "mem://x/"}, {"mv", "-r", dir + "/", "mem://x"}, {"sync", dir, "mem://x"}, {"mb", "mem://x"},
+		{"mv", file, "mem://x/"},
+		{"cp", file, "mem://x/"},
+		{"mv", "-r", dir + "/", "mem://x"},
+		{"sync", dir, "mem://x"},
+		{"mb", "mem://x"},
 		{"sync", "--delete", "--backup-dir", "mem://x", dir, "file://" + filepath.ToSlash(t.TempDir())},
 	} {
 		code, errs := run(args...)
@@ -123,7 +144,8 @@ func TestMvRefusesABucketInMemory(t *testing.T) {
 	}
 
 	for _, args := range [][]string{
-		{"run", filepath.Join(dir, "lines")}, {"sign", "mem://x/key?signing_base_url=http://127.0.0.1:8080/.signed"},
+		{"run", filepath.Join(dir, "lines")},
+		{"sign", "mem://x/key?signing_base_url=http://127.0.0.1:8080/.signed"},
 	} {
 		code, errs := run(args...)
 		require.Zero(t, code, "%s: %s", args, errs)

@@ -70,7 +70,11 @@ func TestFlagHHumanSizes(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "12345")
-	for _, args := range [][]string{{"du", "-h", bucket}, {"ls", "-lh", bucket}, {"find", "-l", "-h", bucket}} {
+	for _, args := range [][]string{
+		{"du", "-h", bucket},
+		{"ls", "-lh", bucket},
+		{"find", "-l", "-h", bucket},
+	} {
 		require.Contains(t, s.ok(args...), "5 B", args)
 		require.Contains(t, s.ok(args[0], "--help"), "-h, --human", args)
 	}
@@ -93,7 +97,9 @@ func TestHintNamesWhatACommandHas(t *testing.T) {
 	require.Contains(t, stderr, "connection refused")
 	require.Contains(t, stderr, "hint: no program accepts connections there: check the endpoint")
 
-	for _, noise := range []string{"operation error", "StatusCode", "RequestID", "request send failed", "REDACTED"} {
+	for _, noise := range []string{
+		"operation error", "StatusCode", "RequestID", "request send failed", "REDACTED",
+	} {
 		require.NotContains(t, stderr, noise)
 	}
 
@@ -168,7 +174,14 @@ func TestVersionNeedsNoConfiguration(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"invalid.yaml": "x"})
 	for _, file := range []string{filepath.Join(dir, "new.yaml"), invalid} {
 		s.env["OMNIBUCKET_CONFIG"] = file
-		for _, args := range [][]string{{"version"}, {"--version"}, {"help"}, {"help", "cp"}, {"completion", "bash"}, {}} {
+		for _, args := range [][]string{
+			{"version"},
+			{"--version"},
+			{"help"},
+			{"help", "cp"},
+			{"completion", "bash"},
+			{},
+		} {
 			require.NotEmpty(t, s.ok(args...), args)
 		}
 		s.exits(2, "ls", newMemoryAddress(t))

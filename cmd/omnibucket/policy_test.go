@@ -18,47 +18,51 @@ func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
 		want []string
 	}{
 		"Amazon": {
-			[]string{"--for", "list,download", "s3://photos/users/"},
-			[]string{`"arn:aws:s3:::photos/users/*"`, `"s3:prefix": "users/*"`},
+			args: []string{"--for", "list,download", "s3://photos/users/"},
+			want: []string{`"arn:aws:s3:::photos/users/*"`, `"s3:prefix": "users/*"`},
 		},
 		"Amazon in China": {
-			[]string{"--for", "download", "s3://photos?region=cn-north-1"}, []string{`"arn:aws-cn:s3:::photos/*"`},
+			args: []string{"--for", "download", "s3://photos?region=cn-north-1"},
+			want: []string{`"arn:aws-cn:s3:::photos/*"`},
 		},
 		"a name": {
-			[]string{"--for", "download", "users:2026/"}, []string{`"arn:aws:s3:::photos/users/2026/*"`},
+			args: []string{"--for", "download", "users:2026/"},
+			want: []string{`"arn:aws:s3:::photos/users/2026/*"`},
 		},
 		"a prefix by its flag": {
-			[]string{"--for", "download", "--prefix", "a*", "s3://photos"}, []string{`"arn:aws:s3:::photos/a${*}*"`},
+			args: []string{"--for", "download", "--prefix", "a*", "s3://photos"},
+			want: []string{`"arn:aws:s3:::photos/a${*}*"`},
 		},
 		"an operation that goes": {
-			[]string{"--for", "read,-tags", "s3://photos"},
-			[]string{`"s3:GetObject",` + "\n        " + `"s3:GetObjectVersion"`},
+			args: []string{"--for", "read,-tags", "s3://photos"},
+			want: []string{`"s3:GetObject",` + "\n        " + `"s3:GetObjectVersion"`},
 		},
 		"MinIO": {
-			[]string{"--for", "remove-version", "s3://photos?profile=minio&endpoint=http://127.0.0.1:9000"},
-			[]string{`"s3:DeleteObject",`},
+			args: []string{"--for", "remove-version", "s3://photos?profile=minio&endpoint=http://127.0.0.1:9000"},
+			want: []string{`"s3:DeleteObject",`},
 		},
 		"MinIO for an address of AWS's": {
-			[]string{"--for", "remove-version", "--provider", "minio", "s3://photos"}, []string{`"s3:DeleteObject",`},
+			args: []string{"--for", "remove-version", "--provider", "minio", "s3://photos"},
+			want: []string{`"s3:DeleteObject",`},
 		},
 		"a key of KMS": {
-			[]string{
+			args: []string{
 				"--for", "download-encrypted",
 				"--kms-key", "arn:aws:kms:eu-west-1:111122223333:key/1234", "s3://photos",
 			},
-			[]string{`"Resource": "arn:aws:kms:eu-west-1:111122223333:key/1234"`},
+			want: []string{`"Resource": "arn:aws:kms:eu-west-1:111122223333:key/1234"`},
 		},
 		"Google": {
-			[]string{"--for", "download", "gs://photos/users/"},
-			[]string{"# role: ", `"storage.objects.get"`, "\n# binding: ", `objects/users/`},
+			args: []string{"--for", "download", "gs://photos/users/"},
+			want: []string{"# role: ", `"storage.objects.get"`, "\n# binding: ", `objects/users/`},
 		},
 		"Azure": {
-			[]string{"--for", "download", "azblob://photos/users/?account=acme"},
-			[]string{"# role: ", "containers/blobs/read", "\n# condition: ", "StringStartsWith 'users/'"},
+			args: []string{"--for", "download", "azblob://photos/users/?account=acme"},
+			want: []string{"# role: ", "containers/blobs/read", "\n# condition: ", "StringStartsWith 'users/'"},
 		},
 		"a signature of Azure": {
-			[]string{"--for", "download,list", "--provider", "azure-sas", "azblob://photos?account=acme"},
-			[]string{"sr=c&sp=rl\n"},
+			args: []string{"--for", "download,list", "--provider", "azure-sas", "azblob://photos?account=acme"},
+			want: []string{"sr=c&sp=rl\n"},
 		},
 	}
 	for name, tt := range tests {
@@ -126,24 +130,60 @@ func TestPolicyRefuses(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no operation":         {2, []string{"s3://photos"}, "--for must name operations"},
-		"an unknown operation": {2, []string{"--for", "fly", "s3://photos"}, "upload-if-absent"},
-		"an unknown provider":  {2, []string{"--for", "list", "--provider", "ibm", "s3://photos"}, "azure-sas"},
+		"no operation": {exit: 2, args: []string{"s3://photos"}, want: "--for must name operations"},
+		"an unknown operation": {
+			exit: 2,
+			args: []string{"--for", "fly", "s3://photos"},
+			want: "upload-if-absent",
+		},
+		"an unknown provider": {
+			exit: 2,
+			args: []string{"--for", "list", "--provider", "ibm", "s3://photos"},
+			want: "azure-sas",
+		},
 		"an unknown server": {
-			2, []string{"--for", "list", "s3://photos?endpoint=http://127.0.0.1:1"}, "--provider minio",
+			exit: 2,
+			args: []string{"--for", "list", "s3://photos?endpoint=http://127.0.0.1:1"},
+			want: "--provider minio",
 		},
-		"wildcards":                {2, []string{"--for", "list", "s3://photos/a*"}, "--prefix"},
-		"a key and a prefix":       {2, []string{"--for", "list", "--prefix", "a", "s3://photos/b"}, "--prefix"},
-		"an empty prefix":          {2, []string{"--for", "list", "--prefix", "", "s3://photos"}, "--prefix"},
-		"a key of KMS that is not": {2, []string{"--for", "upload-encrypted", "s3://photos"}, "KMSKey must be the ARN"},
-		"a malformed query":        {2, []string{"--for", "list", "s3://photos?region=%zz"}, "valid query"},
-		"an account":               {2, []string{"--for", "list", "s3://"}, "must have a bucket"},
-		"a directory":              {1, []string{"--for", "list", newDirectoryAddress(t)}, "have no policies"},
-		"memory":                   {1, []string{"--for", "list", newMemoryAddress(t)}, "have no policies"},
+		"wildcards": {exit: 2, args: []string{"--for", "list", "s3://photos/a*"}, want: "--prefix"},
+		"a key and a prefix": {
+			exit: 2,
+			args: []string{"--for", "list", "--prefix", "a", "s3://photos/b"},
+			want: "--prefix",
+		},
+		"an empty prefix": {
+			exit: 2,
+			args: []string{"--for", "list", "--prefix", "", "s3://photos"},
+			want: "--prefix",
+		},
+		"a key of KMS that is not": {
+			exit: 2,
+			args: []string{"--for", "upload-encrypted", "s3://photos"},
+			want: "KMSKey must be the ARN",
+		},
+		"a malformed query": {
+			exit: 2,
+			args: []string{"--for", "list", "s3://photos?region=%zz"},
+			want: "valid query",
+		},
+		"an account": {exit: 2, args: []string{"--for", "list", "s3://"}, want: "must have a bucket"},
+		"a directory": {
+			exit: 1,
+			args: []string{"--for", "list", newDirectoryAddress(t)},
+			want: "have no policies",
+		},
+		"memory": {exit: 1, args: []string{"--for", "list", newMemoryAddress(t)}, want: "have no policies"},
 		"a listing of MinIO": {
-			1, []string{"--for", "read,list", "--provider", "minio", "s3://photos/users/"}, "s3:prefix",
+			exit: 1,
+			args: []string{"--for", "read,list", "--provider", "minio", "s3://photos/users/"},
+			want: "s3:prefix",
 		},
-		"what has no prefix": {1, []string{"--for", "everything", "s3://photos/users/"}, "list-uploads"},
+		"what has no prefix": {
+			exit: 1,
+			args: []string{"--for", "everything", "s3://photos/users/"},
+			want: "list-uploads",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -25,7 +25,13 @@ func TestVersionsInBatches(t *testing.T) {
 		left    int
 	}{
 		{name: "rb", args: []string{"rb", "--force", "box:"}, batches: 1},
-		{name: "expire", removed: true, args: []string{"expire", "--all", "--old-versions", "1m", "box:"}, batches: 1, clock: 1},
+		{
+			name:    "expire",
+			removed: true,
+			args:    []string{"expire", "--all", "--old-versions", "1m", "box:"},
+			batches: 1,
+			clock:   1,
+		},
 		{name: "undelete", removed: true, args: []string{"undelete", "box:"}, batches: 1, left: files},
 	}
 	for _, tt := range tests {

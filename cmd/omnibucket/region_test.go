@@ -26,7 +26,9 @@ func TestRegionOfABucket(t *testing.T) {
 		program.RegionServer = was
 	}(program.RegionServer)
 	program.RegionServer = server.URL
-	for _, variable := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"} {
+	for _, variable := range []string{
+		"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE",
+	} {
 		t.Setenv(variable, "")
 	}
 	t.Setenv("AWS_CONFIG_FILE", "/dev/null")

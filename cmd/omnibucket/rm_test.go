@@ -23,15 +23,28 @@ func TestRm(t *testing.T) {
 	}{
 		{name: "an object", args: []string{"photos"}, left: "photos-old\nphotos/1\nphotos/2/3\nvideos/4\n"},
 		{name: "several", args: []string{"photos", "photos/1"}, left: "photos-old\nphotos/2/3\nvideos/4\n"},
-		{name: "a folder, and nothing else", args: []string{"-r", "photos"}, left: "photos\nphotos-old\nvideos/4\n"},
-		{name: "a folder with its slash", args: []string{"-r", "photos/"}, left: "photos\nphotos-old\nvideos/4\n"},
+		{
+			name: "a folder, and nothing else",
+			args: []string{"-r", "photos"},
+			left: "photos\nphotos-old\nvideos/4\n",
+		},
+		{
+			name: "a folder with its slash",
+			args: []string{"-r", "photos/"},
+			left: "photos\nphotos-old\nvideos/4\n",
+		},
 		{
 			name: "several folders, with each key",
 			args: []string{"-r", "-v", "photos", "videos"},
 			says: "photos/1\nphotos/2/3\nvideos/4\n",
 			left: "photos\nphotos-old\n",
 		},
-		{name: "an object, with its key", args: []string{"-v", "photos/1"}, says: "photos/1\n", left: "photos\nphotos-old\nphotos/2/3\nvideos/4\n"},
+		{
+			name: "an object, with its key",
+			args: []string{"-v", "photos/1"},
+			says: "photos/1\n",
+			left: "photos\nphotos-old\nphotos/2/3\nvideos/4\n",
+		},
 		{
 			name: "nothing, in a dry run",
 			args: []string{"-r", "--dry-run", "photos"},
@@ -77,7 +90,12 @@ func TestRmReportsMissingObjects(t *testing.T) {
 		says   []string
 		left   string
 	}{
-		{name: "an object", args: []string{"none"}, says: []string{`object "none" does not exist`}, left: all},
+		{
+			name: "an object",
+			args: []string{"none"},
+			says: []string{`object "none" does not exist`},
+			left: all,
+		},
 		{
 			name: "the name of a folder",
 			args: []string{"videos"},
@@ -98,9 +116,24 @@ func TestRmReportsMissingObjects(t *testing.T) {
 			says:   []string{`object "none" does not exist`},
 			left:   all,
 		},
-		{name: "a folder", args: []string{"-r", "none"}, says: []string{`no object is under "none/"`}, left: all},
-		{name: "a folder, in a dry run", args: []string{"-r", "--dry-run", "none"}, says: []string{`no object is under "none/"`}, left: all},
-		{name: "each of several", args: []string{"none", "nothing"}, says: []string{`"none"`, `"nothing"`}, left: all},
+		{
+			name: "a folder",
+			args: []string{"-r", "none"},
+			says: []string{`no object is under "none/"`},
+			left: all,
+		},
+		{
+			name: "a folder, in a dry run",
+			args: []string{"-r", "--dry-run", "none"},
+			says: []string{`no object is under "none/"`},
+			left: all,
+		},
+		{
+			name: "each of several",
+			args: []string{"none", "nothing"},
+			says: []string{`"none"`, `"nothing"`},
+			left: all,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -153,20 +186,40 @@ func TestRmRefuses(t *testing.T) {
 		name, says string
 		args       []string
 	}{
-		{"a whole bucket", "use -r --all", []string{"-r", bucket}},
-		{"the whole bucket of a name", "use -r --all", []string{"-r", "box:"}},
-		{"a folder", "use -r to remove", []string{bucket + "/a/"}},
-		{"a bucket", "use -r to remove", []string{"--all", bucket}},
-		{"a version of a folder", "must not be used with -r", []string{"-r", "--version", "1", bucket + "/a"}},
-		{"a revision of a folder", "must not be used with -r", []string{"-r", "--if-revision", "1", bucket + "/a"}},
-		{"a version with wildcards", "must not be used with wildcards", []string{"--version", "1", bucket + "/a/*"}},
-		{"everything that matches", "needs --all", []string{bucket + "/*"}},
-		{"everything that matches, at any depth", "needs --all", []string{"-r", bucket + "/**/*"}},
-		{"malformed wildcards", "malformed wildcards", []string{bucket + "/a["}},
-		{"a filter of one object", "need -r or wildcards", []string{"--older", "1d", bucket + "/a/b"}},
-		{"standard input", "must be in a bucket", []string{"-"}},
-		{"the current directory", "needs --all", []string{"-r", "."}},
-		{"the directory above", "needs --all", []string{"-r", "./no/../"}},
+		{name: "a whole bucket", says: "use -r --all", args: []string{"-r", bucket}},
+		{name: "the whole bucket of a name", says: "use -r --all", args: []string{"-r", "box:"}},
+		{name: "a folder", says: "use -r to remove", args: []string{bucket + "/a/"}},
+		{name: "a bucket", says: "use -r to remove", args: []string{"--all", bucket}},
+		{
+			name: "a version of a folder",
+			says: "must not be used with -r",
+			args: []string{"-r", "--version", "1", bucket + "/a"},
+		},
+		{
+			name: "a revision of a folder",
+			says: "must not be used with -r",
+			args: []string{"-r", "--if-revision", "1", bucket + "/a"},
+		},
+		{
+			name: "a version with wildcards",
+			says: "must not be used with wildcards",
+			args: []string{"--version", "1", bucket + "/a/*"},
+		},
+		{name: "everything that matches", says: "needs --all", args: []string{bucket + "/*"}},
+		{
+			name: "everything that matches, at any depth",
+			says: "needs --all",
+			args: []string{"-r", bucket + "/**/*"},
+		},
+		{name: "malformed wildcards", says: "malformed wildcards", args: []string{bucket + "/a["}},
+		{
+			name: "a filter of one object",
+			says: "need -r or wildcards",
+			args: []string{"--older", "1d", bucket + "/a/b"},
+		},
+		{name: "standard input", says: "must be in a bucket", args: []string{"-"}},
+		{name: "the current directory", says: "needs --all", args: []string{"-r", "."}},
+		{name: "the directory above", says: "needs --all", args: []string{"-r", "./no/../"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

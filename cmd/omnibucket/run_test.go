@@ -148,9 +148,24 @@ func TestExitCodes(t *testing.T) {
 			says: "unknown command \"copy\" for \"omnibucket\"\nhint: use cp -r, or cp for one file\nRun \"omnibucket --help\" for usage.\n",
 			args: []string{"copy"},
 		},
-		{name: "help about an unknown command", code: 2, says: "must be a command", args: []string{"help", "nothing"}},
-		{name: "an unknown flag", code: 2, says: "unknown flag: --fast", args: []string{"ls", "--fast", bucket}},
-		{name: "a flag's value", code: 2, says: "invalid argument", args: []string{"ls", "--limit", "many", bucket}},
+		{
+			name: "help about an unknown command",
+			code: 2,
+			says: "must be a command",
+			args: []string{"help", "nothing"},
+		},
+		{
+			name: "an unknown flag",
+			code: 2,
+			says: "unknown flag: --fast",
+			args: []string{"ls", "--fast", bucket},
+		},
+		{
+			name: "a flag's value",
+			code: 2,
+			says: "invalid argument",
+			args: []string{"ls", "--limit", "many", bucket},
+		},
 		{
 			name: "too few arguments",
 			code: 2,
@@ -159,19 +174,69 @@ func TestExitCodes(t *testing.T) {
 		},
 		{name: "too many arguments", code: 2, says: "accepts 1 arg(s)", args: []string{"mb", bucket, bucket}},
 		{name: "no address", code: 2, says: "location must be in a bucket", args: []string{"ls", "-"}},
-		{name: "a path that does not exist", code: 3, says: "object not found", args: []string{"ls", "photos"}},
-		{name: "a name that is not set", code: 2, says: "OMNIBUCKET_MY_PHOTOS is not set", args: []string{"ls", "my-photos:a"}},
+		{
+			name: "a path that does not exist",
+			code: 3,
+			says: "object not found",
+			args: []string{"ls", "photos"},
+		},
+		{
+			name: "a name that is not set",
+			code: 2,
+			says: "OMNIBUCKET_MY_PHOTOS is not set",
+			args: []string{"ls", "my-photos:a"},
+		},
 		{name: "an unknown scheme", code: 2, says: `has scheme "ftp"`, args: []string{"ls", "ftp://host/a"}},
-		{name: "an unknown parameter", code: 2, says: `has parameter "speed"`, args: []string{"ls", bucket + "?speed=1"}},
-		{name: "a key that none can store", code: 2, says: `empty segment`, args: []string{"cp", "-", bucket + "/a//b"}},
+		{
+			name: "an unknown parameter",
+			code: 2,
+			says: `has parameter "speed"`,
+			args: []string{"ls", bucket + "?speed=1"},
+		},
+		{
+			name: "a key that none can store",
+			code: 2,
+			says: `empty segment`,
+			args: []string{"cp", "-", bucket + "/a//b"},
+		},
 		{name: "no such object", code: 3, says: "object not found", args: []string{"cat", bucket + "/none"}},
 		{name: "no such folder", code: 3, says: "object not found", args: []string{"ls", bucket + "/none/"}},
-		{name: "no such bucket", code: 3, says: "bucket not found", args: []string{"ls", "file://" + filepath.ToSlash(dir) + "/none"}},
-		{name: "a condition", code: 4, says: "precondition failed", args: []string{"cp", "--if-absent", "-", bucket + "/a.txt"}},
-		{name: "a revision", code: 4, says: "precondition failed", args: []string{"rm", "--if-revision", "memory:0", bucket + "/a.txt"}},
-		{name: "a missing file", code: 3, says: "not found", args: []string{"cp", filepath.Join(dir, "none"), bucket + "/b"}},
-		{name: "a missing directory", code: 3, says: "not found", args: []string{"cp", "-r", filepath.Join(dir, "none") + "/", bucket}},
-		{name: "an unsupported operation", code: 1, says: "unsupported", args: []string{"sign", bucket + "/b"}},
+		{
+			name: "no such bucket",
+			code: 3,
+			says: "bucket not found",
+			args: []string{"ls", "file://" + filepath.ToSlash(dir) + "/none"},
+		},
+		{
+			name: "a condition",
+			code: 4,
+			says: "precondition failed",
+			args: []string{"cp", "--if-absent", "-", bucket + "/a.txt"},
+		},
+		{
+			name: "a revision",
+			code: 4,
+			says: "precondition failed",
+			args: []string{"rm", "--if-revision", "memory:0", bucket + "/a.txt"},
+		},
+		{
+			name: "a missing file",
+			code: 3,
+			says: "not found",
+			args: []string{"cp", filepath.Join(dir, "none"), bucket + "/b"},
+		},
+		{
+			name: "a missing directory",
+			code: 3,
+			says: "not found",
+			args: []string{"cp", "-r", filepath.Join(dir, "none") + "/", bucket},
+		},
+		{
+			name: "an unsupported operation",
+			code: 1,
+			says: "unsupported",
+			args: []string{"sign", bucket + "/b"},
+		},
 		{
 			name: "the first of several failures",
 			code: 3,
@@ -295,9 +360,12 @@ func TestOutputCannotBeWritten(t *testing.T) {
 func TestErrorsContainNoSecrets(t *testing.T) {
 	s := newShell(t)
 	tests := []struct{ name, address string }{
-		{"credentials in an address", "s3://AKIA:hunter2@photos/a"},
-		{"credentials in an endpoint", "s3://photos/a?region=us-east-1&endpoint=http://AKIA:hunter2@localhost:1"},
-		{"credentials in an invalid address", "s3://AKIA:hunter2@pho tos/%zz"},
+		{name: "credentials in an address", address: "s3://AKIA:hunter2@photos/a"},
+		{
+			name:    "credentials in an endpoint",
+			address: "s3://photos/a?region=us-east-1&endpoint=http://AKIA:hunter2@localhost:1",
+		},
+		{name: "credentials in an invalid address", address: "s3://AKIA:hunter2@pho tos/%zz"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -19,13 +19,21 @@ func TestSplitWords(t *testing.T) {
 		line string
 		want []string
 	}{
-		{"", nil}, {"  # a comment", nil}, {"cp a b", []string{"cp", "a", "b"}}, {" cp\ta  b\r", []string{"cp", "a", "b"}},
-		{`cp 'a b' "c d"`, []string{"cp", "a b", "c d"}}, {`cp a\ b 'it'\''s' "\"q\" \n"`, []string{"cp", "a b", "it's", `"q" \n`}},
-		{`ls ''`, []string{"ls", ""}}, {"ls a#b", []string{"ls", "a#b"}},
-		{"cp a b # c d", []string{"cp", "a", "b"}}, {"cp a b #'c", []string{"cp", "a", "b"}}, {"cp a\t#", []string{"cp", "a"}},
-		{`cp '# a' "#b" \#c`, []string{"cp", "# a", "#b", "#c"}}, {`ls ''#a`, []string{"ls", "#a"}},
-		{"cp file:///srv#a b: # c", []string{"cp", "file:///srv#a", "b:"}},
-		{"ls $HOME", []string{"ls", "$HOME"}},
+		{line: "", want: nil},
+		{line: "  # a comment", want: nil},
+		{line: "cp a b", want: []string{"cp", "a", "b"}},
+		{line: " cp\ta  b\r", want: []string{"cp", "a", "b"}},
+		{line: `cp 'a b' "c d"`, want: []string{"cp", "a b", "c d"}},
+		{line: `cp a\ b 'it'\''s' "\"q\" \n"`, want: []string{"cp", "a b", "it's", `"q" \n`}},
+		{line: `ls ''`, want: []string{"ls", ""}},
+		{line: "ls a#b", want: []string{"ls", "a#b"}},
+		{line: "cp a b # c d", want: []string{"cp", "a", "b"}},
+		{line: "cp a b #'c", want: []string{"cp", "a", "b"}},
+		{line: "cp a\t#", want: []string{"cp", "a"}},
+		{line: `cp '# a' "#b" \#c`, want: []string{"cp", "# a", "#b", "#c"}},
+		{line: `ls ''#a`, want: []string{"ls", "#a"}},
+		{line: "cp file:///srv#a b: # c", want: []string{"cp", "file:///srv#a", "b:"}},
+		{line: "ls $HOME", want: []string{"ls", "$HOME"}},
 	}
 	for _, tt := range tests {
 		got, err := splitWords(tt.line)
@@ -64,7 +72,10 @@ func TestRunRunsEachLine(t *testing.T) {
 	write("cat box:none", "cat box:a", "nonsense", "cp --if-absent box:a box:a", "cp - box:b", "run "+file, "ls 'box:")
 	stdout, stderr = s.exits(3, "run", "--lines", "1", file)
 	require.Equal(t, "a", stdout)
-	for _, want := range []string{"line 1: omnibucket: ", "line 3: omnibucket: unknown command", "line 4: ", "line 5: ", "line 6: ", "line 7: ", "7 commands, 6 failed"} {
+	for _, want := range []string{
+		"line 1: omnibucket: ", "line 3: omnibucket: unknown command", "line 4: ", "line 5: ", "line 6: ",
+		"line 7: ", "7 commands, 6 failed",
+	} {
 		require.Contains(t, stderr, want)
 	}
 	s.exits(3, "cat", "box:b")
@@ -127,7 +138,9 @@ func TestRunLinesHaveTheirFlags(t *testing.T) {
 	s := newShell(t)
 	putObjects(t, s, newMemoryAddress(t), "a", "b")
 
-	for _, lines := range []string{"rm --dry-run box:a\nrm box:b\n", "cat box:a\nrm --dry-run box:a\nrm box:b\n"} {
+	for _, lines := range []string{
+		"rm --dry-run box:a\nrm box:b\n", "cat box:a\nrm --dry-run box:a\nrm box:b\n",
+	} {
 		s.put("box:b", "b")
 		s.in = lines
 		s.exits(0, "run", "--lines", "1", "-")

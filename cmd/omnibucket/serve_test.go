@@ -118,16 +118,34 @@ func TestServeChecksHost(t *testing.T) {
 		{name: "localhost", host: "LocalHost:8080", want: http.StatusOK},
 		{name: "a subdomain of localhost", host: "files.localhost", want: http.StatusOK},
 		{name: "the name of another site", host: "evil.example:8080", want: http.StatusMisdirectedRequest},
-		{name: "a name that begins as an address", host: "127.0.0.1.evil.example", want: http.StatusMisdirectedRequest},
-		{name: "a name that ends as a known one", host: "evil-localhost", want: http.StatusMisdirectedRequest},
-		{name: "a name of --domain", args: []string{"--domain", "files.test"}, host: "Files.test:8080", want: http.StatusOK},
+		{
+			name: "a name that begins as an address",
+			host: "127.0.0.1.evil.example",
+			want: http.StatusMisdirectedRequest,
+		},
+		{
+			name: "a name that ends as a known one",
+			host: "evil-localhost",
+			want: http.StatusMisdirectedRequest,
+		},
+		{
+			name: "a name of --domain",
+			args: []string{"--domain", "files.test"},
+			host: "Files.test:8080",
+			want: http.StatusOK,
+		},
 		{
 			name: "another name than that of --domain",
 			args: []string{"--domain", "files.test"},
 			host: "evil.files.test",
 			want: http.StatusMisdirectedRequest,
 		},
-		{name: "any name, if other machines can connect", args: []string{"--listen", "0.0.0.0:0"}, host: "files.example", want: http.StatusOK},
+		{
+			name: "any name, if other machines can connect",
+			args: []string{"--listen", "0.0.0.0:0"},
+			host: "files.example",
+			want: http.StatusOK,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -140,7 +158,10 @@ func TestServeChecksHost(t *testing.T) {
 }
 
 func TestServeAcceptsSignedURLs(t *testing.T) {
-	for _, row := range []struct{ name, bucket string }{{"memory", newMemoryAddress(t) + "/"}, {"directory", newDirectoryAddress(t) + "#"}} {
+	for _, row := range []struct{ name, bucket string }{
+		{name: "memory", bucket: newMemoryAddress(t) + "/"},
+		{name: "directory", bucket: newDirectoryAddress(t) + "#"},
+	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := newShell(t)
 			base := s.serve(row.bucket)

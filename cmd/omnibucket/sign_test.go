@@ -101,17 +101,49 @@ func TestSignRefuses(t *testing.T) {
 		code int
 		args []string
 	}{
-		{"a size of a download", 2, []string{"--size", "3", bucket + "/a" + signingBase}},
-		{"a condition of a download", 2, []string{"--if-absent", bucket + "/a" + signingBase}},
-		{"a name of an upload", 2, []string{"--upload", "--filename", "a", bucket + "/a" + signingBase}},
-		{"a version of an upload", 2, []string{"--upload", "--version", "1", bucket + "/a" + signingBase}},
-		{"a disposition of an upload", 2, []string{"--upload", "--disposition", "inline", bucket + "/a" + signingBase}},
-		{"HEAD for an upload", 2, []string{"--upload", "--head", bucket + "/a" + signingBase}},
-		{"a name and a disposition", 2, []string{"--filename", "a", "--disposition", "inline", bucket + "/a" + signingBase}},
-		{"a disposition that is none", 2, []string{"--disposition", "in line;", bucket + "/a" + signingBase}},
-		{"a time that is too long", 2, []string{"--ttl", "169h", bucket + "/a" + signingBase}},
-		{"a bucket", 2, []string{bucket + signingBase}},
-		{"a bucket that cannot sign", 1, []string{bucket + "/a"}},
+		{name: "a size of a download", code: 2, args: []string{"--size", "3", bucket + "/a" + signingBase}},
+		{
+			name: "a condition of a download",
+			code: 2,
+			args: []string{"--if-absent", bucket + "/a" + signingBase},
+		},
+		{
+			name: "a name of an upload",
+			code: 2,
+			args: []string{"--upload", "--filename", "a", bucket + "/a" + signingBase},
+		},
+		{
+			name: "a version of an upload",
+			code: 2,
+			args: []string{"--upload", "--version", "1", bucket + "/a" + signingBase},
+		},
+		{
+			name: "a disposition of an upload",
+			code: 2,
+			args: []string{"--upload", "--disposition", "inline", bucket + "/a" + signingBase},
+		},
+		{
+			name: "HEAD for an upload",
+			code: 2,
+			args: []string{"--upload", "--head", bucket + "/a" + signingBase},
+		},
+		{
+			name: "a name and a disposition",
+			code: 2,
+			args: []string{"--filename", "a", "--disposition", "inline", bucket + "/a" + signingBase},
+		},
+		{
+			name: "a disposition that is none",
+			code: 2,
+			args: []string{"--disposition", "in line;", bucket + "/a" + signingBase},
+		},
+		{
+			name: "a time that is too long",
+			code: 2,
+			args: []string{"--ttl", "169h", bucket + "/a" + signingBase},
+		},
+		{name: "a bucket", code: 2, args: []string{bucket + signingBase}},
+		{name: "a bucket that cannot sign", code: 1, args: []string{bucket + "/a"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -26,19 +26,31 @@ var realStores = []struct {
 	keeps   bool // old versions
 	address func(t *testing.T, bucket, endpoint string) string
 }{
-	{"MINIO", true, func(t *testing.T, bucket, endpoint string) string {
-		t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
-		t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
-		return "s3://" + bucket + "?" + url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}}.Encode()
-	}},
-	{"GCS", false, func(_ *testing.T, bucket, endpoint string) string {
-		return "gs://" + bucket + "?" + url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {endpoint}}.Encode()
-	}},
-	{"AZURITE", false, func(t *testing.T, bucket, endpoint string) string {
-		t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
-		t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
-		return "azblob://" + bucket + "?" + url.Values{"account": {os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")}, "endpoint": {endpoint}}.Encode()
-	}},
+	{
+		name:  "MINIO",
+		keeps: true,
+		address: func(t *testing.T, bucket, endpoint string) string {
+			t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
+			t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
+			return "s3://" + bucket + "?" + url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}}.Encode()
+		},
+	},
+	{
+		name:  "GCS",
+		keeps: false,
+		address: func(_ *testing.T, bucket, endpoint string) string {
+			return "gs://" + bucket + "?" + url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {endpoint}}.Encode()
+		},
+	},
+	{
+		name:  "AZURITE",
+		keeps: false,
+		address: func(t *testing.T, bucket, endpoint string) string {
+			t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
+			t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
+			return "azblob://" + bucket + "?" + url.Values{"account": {os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")}, "endpoint": {endpoint}}.Encode()
+		},
+	},
 }
 
 func TestRealServersNewCommands(t *testing.T) {

@@ -91,10 +91,26 @@ func TestSyncPatternsWithoutASlash(t *testing.T) {
 		flags []string
 		want  []string
 	}{
-		{"excluded", []string{"--exclude", "*.jpg", "--exclude", "cache/"}, []string{"deleted a/old", "transferred f"}},
-		{"excluded at the top", []string{"--exclude", "/*.jpg", "--exclude", "/cache/"}, []string{"deleted a/cache/y", "deleted a/deep.jpg", "deleted a/old", "transferred f", "transferred sub/new.jpg"}},
-		{"included", []string{"--include", "*.jpg"}, []string{"deleted a/deep.jpg", "deleted top.jpg", "transferred new.jpg", "transferred sub/new.jpg"}},
-		{"included at the top", []string{"--include", "/*.jpg"}, []string{"deleted top.jpg", "transferred new.jpg"}},
+		{
+			name:  "excluded",
+			flags: []string{"--exclude", "*.jpg", "--exclude", "cache/"},
+			want:  []string{"deleted a/old", "transferred f"},
+		},
+		{
+			name:  "excluded at the top",
+			flags: []string{"--exclude", "/*.jpg", "--exclude", "/cache/"},
+			want:  []string{"deleted a/cache/y", "deleted a/deep.jpg", "deleted a/old", "transferred f", "transferred sub/new.jpg"},
+		},
+		{
+			name:  "included",
+			flags: []string{"--include", "*.jpg"},
+			want:  []string{"deleted a/deep.jpg", "deleted top.jpg", "transferred new.jpg", "transferred sub/new.jpg"},
+		},
+		{
+			name:  "included at the top",
+			flags: []string{"--include", "/*.jpg"},
+			want:  []string{"deleted top.jpg", "transferred new.jpg"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -205,10 +221,21 @@ func TestInvalidAddressIsNoPath(t *testing.T) {
 		t.Run(tt.address, func(t *testing.T) {
 			s.t = t
 			for _, args := range [][]string{
-				{"sync", "src", tt.address}, {"sync", tt.address, "dst"}, {"sync", "--delete", tt.address, "src"},
-				{"cp", "src/a", tt.address}, {"cp", tt.address, "dst"}, {"cp", "-r", "src", tt.address}, {"cp", "-r", tt.address, "dst"},
-				{"ls", tt.address}, {"cat", tt.address}, {"stat", tt.address}, {"rm", tt.address}, {"sign", tt.address},
-				{"mb", tt.address}, {"rb", tt.address}, {"serve", tt.address},
+				{"sync", "src", tt.address},
+				{"sync", tt.address, "dst"},
+				{"sync", "--delete", tt.address, "src"},
+				{"cp", "src/a", tt.address},
+				{"cp", tt.address, "dst"},
+				{"cp", "-r", "src", tt.address},
+				{"cp", "-r", tt.address, "dst"},
+				{"ls", tt.address},
+				{"cat", tt.address},
+				{"stat", tt.address},
+				{"rm", tt.address},
+				{"sign", tt.address},
+				{"mb", tt.address},
+				{"rb", tt.address},
+				{"serve", tt.address},
 			} {
 				_, stderr := s.exits(2, args...)
 				require.Contains(t, stderr, tt.says)
@@ -247,7 +274,11 @@ func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 			require.NoError(t, os.Symlink("site/public", "link"))
 			address := func(text string) string { return strings.Replace(text, "TOP", filepath.ToSlash(dir), 1) }
 
-			for _, command := range [][]string{{"sync", "--delete"}, {"sync", "--delete", "--exclude", "*.tmp"}, {"cp", "-r"}} {
+			for _, command := range [][]string{
+				{"sync", "--delete"},
+				{"sync", "--delete", "--exclude", "*.tmp"},
+				{"cp", "-r"},
+			} {
 				_, stderr := s.exits(2, append(command, address(tt.from)+"/", address(tt.to))...)
 				require.Contains(t, stderr, "must not overlap")
 			}
@@ -266,8 +297,15 @@ func TestSyncStateHasItsPlace(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"files/a": "a"})
 	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
 	for _, args := range [][]string{
-		{"--resume", ""}, {"--backup-dir", ""}, {"--resume", "box:"}, {"--resume", "none:"}, {"--journal", "none:"}, {"--backup-dir", "none:"},
-		{"--journal", "box:in/j"}, {"--journal", "files"}, {"--journal", filepath.Join(dir, "files", "x")},
+		{"--resume", ""},
+		{"--backup-dir", ""},
+		{"--resume", "box:"},
+		{"--resume", "none:"},
+		{"--journal", "none:"},
+		{"--backup-dir", "none:"},
+		{"--journal", "box:in/j"},
+		{"--journal", "files"},
+		{"--journal", filepath.Join(dir, "files", "x")},
 	} {
 		s.exits(2, append([]string{"sync", "files", "box:in"}, args...)...)
 	}

@@ -123,9 +123,21 @@ var completingShells = []struct {
 	start []string
 	load  string // for a session, as the help of completion says
 }{
-	{"bash", []string{"bash", "--norc", "--noprofile"}, `PS1='> '; PS2='quote> '; source <(omnibucket completion bash)`},
-	{"zsh", []string{"zsh", "-f"}, `PS1='> '; PROMPT_EOL_MARK=; mkdir fns; fpath=($PWD/fns $fpath); omnibucket completion zsh > "${fpath[1]}/_omnibucket"; autoload -U compinit; compinit -u -D`},
-	{"fish", []string{"fish", "--no-config"}, `function fish_prompt; echo -n '> '; end; mkdir -p ~/.config/fish/completions; omnibucket completion fish > ~/.config/fish/completions/omnibucket.fish; set fish_complete_path ~/.config/fish/completions; set fish_autosuggestion_enabled 0`},
+	{
+		name:  "bash",
+		start: []string{"bash", "--norc", "--noprofile"},
+		load:  `PS1='> '; PS2='quote> '; source <(omnibucket completion bash)`,
+	},
+	{
+		name:  "zsh",
+		start: []string{"zsh", "-f"},
+		load:  `PS1='> '; PROMPT_EOL_MARK=; mkdir fns; fpath=($PWD/fns $fpath); omnibucket completion zsh > "${fpath[1]}/_omnibucket"; autoload -U compinit; compinit -u -D`,
+	},
+	{
+		name:  "fish",
+		start: []string{"fish", "--no-config"},
+		load:  `function fish_prompt; echo -n '> '; end; mkdir -p ~/.config/fish/completions; omnibucket completion fish > ~/.config/fish/completions/omnibucket.fish; set fish_complete_path ~/.config/fish/completions; set fish_autosuggestion_enabled 0`,
+	},
 }
 
 func TestCompletionInShells(t *testing.T) {

@@ -114,7 +114,13 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 	} {
 		s.env["OMNIBUCKET_BOX"] = bucket
 		for _, args := range [][]string{
-			{"ls", "box:"}, {"cat", "box:a"}, {"stat", "box:a"}, {"cp", filepath.Join(dir, "a"), "box:a"}, {"rm", "-r", "box:a"}, {"sync", dir, "box:a"}, {"bucket", "box:"},
+			{"ls", "box:"},
+			{"cat", "box:a"},
+			{"stat", "box:a"},
+			{"cp", filepath.Join(dir, "a"), "box:a"},
+			{"rm", "-r", "box:a"},
+			{"sync", dir, "box:a"},
+			{"bucket", "box:"},
 		} {
 			start := time.Now()
 			_, stderr := s.exits(1, append(args, "--timeout", "100ms", "--retries", "0")...)
@@ -133,7 +139,13 @@ func TestRetriesAreCounted(t *testing.T) {
 		s.exits(1, "cat", "--retries", retries, "box:a")
 		require.Equal(t, want, server.Count("GetObject"))
 	}
-	for _, flags := range [][]string{{"--retries", "-1"}, {"--retries", "x"}, {"--timeout", "0"}, {"--timeout", "-1s"}, {"--timeout", "5"}} {
+	for _, flags := range [][]string{
+		{"--retries", "-1"},
+		{"--retries", "x"},
+		{"--timeout", "0"},
+		{"--timeout", "-1s"},
+		{"--timeout", "5"},
+	} {
 		s.exits(2, append(flags, "ls", "box:")...)
 	}
 }

@@ -49,18 +49,46 @@ func TestSyncWatchCopiesEachChange(t *testing.T) {
 		change func() error
 		want   syncSummary
 	}{
-		{"a file is replaced", func() error { return os.WriteFile(pathOf("sub/deep/b"), []byte("longer"), 0o600) }, syncSummary{Transferred: 1}},
-		{"a folder is new", func() error { return os.CopyFS(pathOf("sub/new"), os.DirFS(pathOf("sub/deep"))) }, syncSummary{Transferred: 1}},
-		{"a file in a new folder is replaced", func() error { return os.WriteFile(pathOf("sub/new/b"), []byte("again"), 0o600) }, syncSummary{Transferred: 1}},
-		{"a folder gets another name", func() error { return os.Rename(pathOf("sub/deep"), pathOf("other")) }, syncSummary{Transferred: 1, Deleted: 1}},
-		{"a file in a renamed folder is replaced", func() error { return os.WriteFile(pathOf("other/b"), []byte("once more"), 0o600) }, syncSummary{Transferred: 1}},
-		{"a folder is removed", func() error { return os.RemoveAll(pathOf("sub")) }, syncSummary{Deleted: 1}},
-		{"an excluded folder changes, and then a file", func() error {
-			if err := os.WriteFile(pathOf("skip/c"), []byte("excluded"), 0o600); err != nil {
-				return err
-			}
-			return os.WriteFile(pathOf("a"), []byte("last"), 0o600)
-		}, syncSummary{Transferred: 1}},
+		{
+			name:   "a file is replaced",
+			change: func() error { return os.WriteFile(pathOf("sub/deep/b"), []byte("longer"), 0o600) },
+			want:   syncSummary{Transferred: 1},
+		},
+		{
+			name:   "a folder is new",
+			change: func() error { return os.CopyFS(pathOf("sub/new"), os.DirFS(pathOf("sub/deep"))) },
+			want:   syncSummary{Transferred: 1},
+		},
+		{
+			name:   "a file in a new folder is replaced",
+			change: func() error { return os.WriteFile(pathOf("sub/new/b"), []byte("again"), 0o600) },
+			want:   syncSummary{Transferred: 1},
+		},
+		{
+			name:   "a folder gets another name",
+			change: func() error { return os.Rename(pathOf("sub/deep"), pathOf("other")) },
+			want:   syncSummary{Transferred: 1, Deleted: 1},
+		},
+		{
+			name:   "a file in a renamed folder is replaced",
+			change: func() error { return os.WriteFile(pathOf("other/b"), []byte("once more"), 0o600) },
+			want:   syncSummary{Transferred: 1},
+		},
+		{
+			name:   "a folder is removed",
+			change: func() error { return os.RemoveAll(pathOf("sub")) },
+			want:   syncSummary{Deleted: 1},
+		},
+		{
+			name: "an excluded folder changes, and then a file",
+			change: func() error {
+				if err := os.WriteFile(pathOf("skip/c"), []byte("excluded"), 0o600); err != nil {
+					return err
+				}
+				return os.WriteFile(pathOf("a"), []byte("last"), 0o600)
+			},
+			want: syncSummary{Transferred: 1},
+		},
 	}
 	for _, tt := range tests {
 		require.NoError(t, tt.change(), tt.name)
@@ -107,10 +135,26 @@ func TestSyncWatchRefusesWhatItCannotWatch(t *testing.T) {
 		args []string
 		text string
 	}{
-		{"a source in a bucket", []string{bucket, dir}, "--watch must have a directory of this machine"},
-		{"links", []string{"--links", dir, bucket}, "--watch must not be used with --links"},
-		{"a shard", []string{"--shard", "0/2", dir, bucket}, "--watch must not be used with --links"},
-		{"a journal", []string{"--journal", t.TempDir(), dir, bucket}, "--watch must not be used with --links"},
+		{
+			name: "a source in a bucket",
+			args: []string{bucket, dir},
+			text: "--watch must have a directory of this machine",
+		},
+		{
+			name: "links",
+			args: []string{"--links", dir, bucket},
+			text: "--watch must not be used with --links",
+		},
+		{
+			name: "a shard",
+			args: []string{"--shard", "0/2", dir, bucket},
+			text: "--watch must not be used with --links",
+		},
+		{
+			name: "a journal",
+			args: []string{"--journal", t.TempDir(), dir, bucket},
+			text: "--watch must not be used with --links",
+		},
 	}
 	for _, tt := range tests {
 		_, errs := newShell(t).exits(2, append([]string{"sync", "--watch"}, tt.args...)...)

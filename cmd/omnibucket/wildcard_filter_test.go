@@ -18,8 +18,13 @@ func TestFiltersWithWildcards(t *testing.T) {
 
 	for _, exclude := range []string{"keep/", "/keep/**", "keep/**"} {
 		for _, args := range [][]string{
-			{"ls", "-r", "box:in/*"}, {"ls", "-r", "box:in/**"}, {"find", "box:in/*"}, {"find", "box:in/**"},
-			{"rm", "--dry-run", "box:in/**"}, {"rm", "--dry-run", "-r", "box:in/*"}, {"rm", "--dry-run", "-r", "box:in"},
+			{"ls", "-r", "box:in/*"},
+			{"ls", "-r", "box:in/**"},
+			{"find", "box:in/*"},
+			{"find", "box:in/**"},
+			{"rm", "--dry-run", "box:in/**"},
+			{"rm", "--dry-run", "-r", "box:in/*"},
+			{"rm", "--dry-run", "-r", "box:in"},
 		} {
 			require.ElementsMatch(t, splitLines(left), splitLines(s.ok(append(args, "--exclude", exclude)...)), "%q --exclude %s", args, exclude)
 		}
@@ -39,9 +44,24 @@ func TestMvIntoAFolderBesideTheObjects(t *testing.T) {
 		name, source, destination, want string
 	}{
 		{name: "beside", source: "a*.jpg", destination: "x/", want: "b.png\nx/a1.jpg\nx/a2.jpg\nx/old.jpg\n"},
-		{name: "below", source: "**/*.jpg", destination: "x/deep/", want: "b.png\nx/deep/a1.jpg\nx/deep/a2.jpg\nx/deep/x/old.jpg\n"},
-		{name: "what is there stays", source: "**", destination: "x/", want: "x/a1.jpg\nx/a2.jpg\nx/b.png\nx/old.jpg\n"},
-		{name: "a name with wildcards", source: "*.jpg", destination: "%5By%5D/", want: "[y]/a1.jpg\n[y]/a2.jpg\nb.png\nx/old.jpg\n"},
+		{
+			name:        "below",
+			source:      "**/*.jpg",
+			destination: "x/deep/",
+			want:        "b.png\nx/deep/a1.jpg\nx/deep/a2.jpg\nx/deep/x/old.jpg\n",
+		},
+		{
+			name:        "what is there stays",
+			source:      "**",
+			destination: "x/",
+			want:        "x/a1.jpg\nx/a2.jpg\nx/b.png\nx/old.jpg\n",
+		},
+		{
+			name:        "a name with wildcards",
+			source:      "*.jpg",
+			destination: "%5By%5D/",
+			want:        "[y]/a1.jpg\n[y]/a2.jpg\nb.png\nx/old.jpg\n",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

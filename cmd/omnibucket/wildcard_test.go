@@ -28,21 +28,37 @@ func TestWildcardExpansion(t *testing.T) {
 	s := newShell(t)
 	putObjects(t, s, newMemoryAddress(t), wild...)
 	tests := []struct{ name, key, want string }{
-		{"an asterisk stays in its folder", "*", "a.jpg b.jpg b.png c[1].jpg photos/ {x}"},
-		{"a part of a name", "*.jpg", "a.jpg b.jpg c[1].jpg"},
-		{"a question mark", "?.jpg", "a.jpg b.jpg"},
-		{"a class", "[ac].jpg", "a.jpg"},
-		{"a negated class", "[^a].jpg", "b.jpg"},
-		{"a range", "b.[a-j]*", "b.jpg"},
-		{"braces are literal", "{?}", "{x}"},
-		{"a literal bracket", "c[[]1].*", "c[1].jpg"},
-		{"in a folder", "photos/2026/*", "photos/2026/1.jpg photos/2026/2.png photos/2026/deep/"},
-		{"of a folder", "photos/*/1.jpg", "photos/2025/1.jpg photos/2026/1.jpg"},
-		{"of two", "ph*/202?/*.png", "photos/2026/2.png"},
-		{"folders only", "photos/*/", "photos/2025/ photos/2026/"},
-		{"any depth", "**/*.jpg", "a.jpg b.jpg c[1].jpg photos/2025/1.jpg photos/2026/1.jpg photos/2026/deep/3.jpg"},
-		{"any depth below a folder", "photos/2026/**", "photos/2026/1.jpg photos/2026/2.png photos/2026/deep/3.jpg"},
-		{"any depth below folders", "photos/*6/**/*.jpg", "photos/2026/1.jpg photos/2026/deep/3.jpg"},
+		{name: "an asterisk stays in its folder", key: "*", want: "a.jpg b.jpg b.png c[1].jpg photos/ {x}"},
+		{name: "a part of a name", key: "*.jpg", want: "a.jpg b.jpg c[1].jpg"},
+		{name: "a question mark", key: "?.jpg", want: "a.jpg b.jpg"},
+		{name: "a class", key: "[ac].jpg", want: "a.jpg"},
+		{name: "a negated class", key: "[^a].jpg", want: "b.jpg"},
+		{name: "a range", key: "b.[a-j]*", want: "b.jpg"},
+		{name: "braces are literal", key: "{?}", want: "{x}"},
+		{name: "a literal bracket", key: "c[[]1].*", want: "c[1].jpg"},
+		{
+			name: "in a folder",
+			key:  "photos/2026/*",
+			want: "photos/2026/1.jpg photos/2026/2.png photos/2026/deep/",
+		},
+		{name: "of a folder", key: "photos/*/1.jpg", want: "photos/2025/1.jpg photos/2026/1.jpg"},
+		{name: "of two", key: "ph*/202?/*.png", want: "photos/2026/2.png"},
+		{name: "folders only", key: "photos/*/", want: "photos/2025/ photos/2026/"},
+		{
+			name: "any depth",
+			key:  "**/*.jpg",
+			want: "a.jpg b.jpg c[1].jpg photos/2025/1.jpg photos/2026/1.jpg photos/2026/deep/3.jpg",
+		},
+		{
+			name: "any depth below a folder",
+			key:  "photos/2026/**",
+			want: "photos/2026/1.jpg photos/2026/2.png photos/2026/deep/3.jpg",
+		},
+		{
+			name: "any depth below folders",
+			key:  "photos/*6/**/*.jpg",
+			want: "photos/2026/1.jpg photos/2026/deep/3.jpg",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -78,8 +94,15 @@ func TestWildcardEscapedIsLiteral(t *testing.T) {
 		text, want string
 		escaped    bool
 	}{
-		{"a*", "a*", true}, {"a%2A", `a\*`, true}, {"a%2A*", `a\**`, true}, {"%5Ba%5D?", `\[a\]?`, true}, {"{a}", `\{a\}`, true}, {`a\b`, `a\\b`, true},
-		{"100%25", "100%", true}, {"a%2A", "a%2A", false}, {"é%C3%A9*", "éé*", true},
+		{text: "a*", want: "a*", escaped: true},
+		{text: "a%2A", want: `a\*`, escaped: true},
+		{text: "a%2A*", want: `a\**`, escaped: true},
+		{text: "%5Ba%5D?", want: `\[a\]?`, escaped: true},
+		{text: "{a}", want: `\{a\}`, escaped: true},
+		{text: `a\b`, want: `a\\b`, escaped: true},
+		{text: "100%25", want: "100%", escaped: true},
+		{text: "a%2A", want: "a%2A", escaped: false},
+		{text: "é%C3%A9*", want: "éé*", escaped: true},
 	}
 	for _, tt := range tests {
 		require.Equal(t, tt.want, location.PatternOf(tt.text, tt.escaped), tt.text)
@@ -111,9 +134,24 @@ func TestWildcardsMatchNothing(t *testing.T) {
 	putObjects(t, s, newDirectoryAddress(t), "ex/1", "a[1]")
 
 	for _, args := range [][]string{
-		{"ls", "box:no*"}, {"ls", "-r", "box:no*"}, {"cp", "box:no*", dir + "/"}, {"cp", "-r", "box:ex/no*", dir + "/"}, {"mv", "box:no*", dir + "/"},
-		{"rm", "box:no*"}, {"rm", "-r", "box:no*"}, {"rm", "--dry-run", "box:no*"}, {"cat", "box:no*"}, {"stat", "box:no*"}, {"du", "box:no*"},
-		{"sign", "box:no*"}, {"head", "box:no*"}, {"hash", "box:no*"}, {"find", "box:no*"}, {"tree", "box:no*"}, {"cat", "box:no?e"}, {"rm", "box:a[1]"},
+		{"ls", "box:no*"},
+		{"ls", "-r", "box:no*"},
+		{"cp", "box:no*", dir + "/"},
+		{"cp", "-r", "box:ex/no*", dir + "/"},
+		{"mv", "box:no*", dir + "/"},
+		{"rm", "box:no*"},
+		{"rm", "-r", "box:no*"},
+		{"rm", "--dry-run", "box:no*"},
+		{"cat", "box:no*"},
+		{"stat", "box:no*"},
+		{"du", "box:no*"},
+		{"sign", "box:no*"},
+		{"head", "box:no*"},
+		{"hash", "box:no*"},
+		{"find", "box:no*"},
+		{"tree", "box:no*"},
+		{"cat", "box:no?e"},
+		{"rm", "box:a[1]"},
 	} {
 		_, stderr := s.exits(3, args...)
 		require.Contains(t, stderr, "matches the wildcards", args)
@@ -278,11 +316,31 @@ func TestWildcardsLimitTheListing(t *testing.T) {
 // destination.
 func TestWildcardsCopyIntoAndOutOfAFolder(t *testing.T) {
 	tests := []struct{ name, source, destination, want string }{
-		{name: "into a folder beside", source: "a/*", destination: "a/sub/", want: "a/1 a/2 a/sub/1 a/sub/2 a/sub/deep/4 a/sub/sub/3"},
-		{name: "into a new folder", source: "a/*", destination: "a/new/", want: "a/1 a/2 a/new/1 a/new/2 a/sub/deep/4 a/sub/sub/3"},
+		{
+			name:        "into a folder beside",
+			source:      "a/*",
+			destination: "a/sub/",
+			want:        "a/1 a/2 a/sub/1 a/sub/2 a/sub/deep/4 a/sub/sub/3",
+		},
+		{
+			name:        "into a new folder",
+			source:      "a/*",
+			destination: "a/new/",
+			want:        "a/1 a/2 a/new/1 a/new/2 a/sub/deep/4 a/sub/sub/3",
+		},
 		{name: "one level up", source: "a/*", want: "1 2 a/1 a/2 a/sub/deep/4 a/sub/sub/3"},
-		{name: "into the folder above", source: "a/sub/deep/*", destination: "a/sub/", want: "a/1 a/2 a/sub/4 a/sub/deep/4 a/sub/sub/3"},
-		{name: "folders one level up", source: "a/sub/deep/**", destination: "a/", want: "a/1 a/2 a/4 a/sub/deep/4 a/sub/sub/3"},
+		{
+			name:        "into the folder above",
+			source:      "a/sub/deep/*",
+			destination: "a/sub/",
+			want:        "a/1 a/2 a/sub/4 a/sub/deep/4 a/sub/sub/3",
+		},
+		{
+			name:        "folders one level up",
+			source:      "a/sub/deep/**",
+			destination: "a/",
+			want:        "a/1 a/2 a/4 a/sub/deep/4 a/sub/sub/3",
+		},
 	}
 	for _, tt := range tests {
 		for base, kind := range map[string]string{"./": "a directory", "box:": "a bucket"} {
