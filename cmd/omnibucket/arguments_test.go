@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// If a shell expands *.jpg to many arguments, a command processes them in parallel.
+// If a shell expands *.jpg to many arguments, a command processes several of them at once.
 func TestArgumentsRunInParallel(t *testing.T) {
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})
@@ -131,6 +131,7 @@ func TestLsAndStatOfSeveralAddresses(t *testing.T) {
 	require.Equal(t, 2, strings.Count(s.ok("stat", "box:a", "box:", "box:p/*"), "\n\n"))
 }
 
+// With --human, ls and find print sizes with units.
 func TestLsAndFindHumanSizes(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
@@ -185,6 +186,7 @@ func TestCpOfTreesPrintsSummary(t *testing.T) {
 	require.Regexp(t, "^uploaded .*\n$", stderr)
 }
 
+// cp and mv of a tree skip symbolic links, and print how many.
 func TestCpSaysThatItCopiesNoLinks(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()

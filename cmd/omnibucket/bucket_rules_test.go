@@ -27,6 +27,7 @@ func TestBucketTakesTheCORSRuleOfThePage(t *testing.T) {
 	require.Regexp(t, `(?m)^cors +\{"origins":\["https://example.com"\]`, s.ok("bucket", bucket))
 }
 
+// The rules that bucket --json prints can be given back to its flags.
 func TestBucketTakesTheRulesThatItShows(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t) + "/web"

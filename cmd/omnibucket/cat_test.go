@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// cat prints an object, or the range of it that --range names.
 func TestCat(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -33,6 +34,7 @@ func TestCat(t *testing.T) {
 	}
 }
 
+// cat refuses a --range that is none.
 func TestCatRefusesInvalidRanges(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -48,6 +50,7 @@ func TestCatRefusesInvalidRanges(t *testing.T) {
 	s.exits(2, "cat", "--range", "1", "-")
 }
 
+// If an object is missing, cat prints the others, and exits with 3.
 func TestCatContinuesAfterAMissingObject(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)

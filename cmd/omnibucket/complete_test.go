@@ -54,6 +54,7 @@ func TestCompletionsAreHarmless(t *testing.T) {
 	}
 }
 
+// The last argument is completed by names, paths, keys, buckets, commands or flags, as its place demands.
 func TestCompletions(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()

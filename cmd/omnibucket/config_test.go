@@ -23,6 +23,8 @@ func newConfiguredShell(t *testing.T, text string) (s *shell, path string) {
 	return s, filepath.Join(dir, "omnibucket", "config.yaml")
 }
 
+// config add names a location, which commands then accept in place of its address. A variable of the environment comes
+// before it.
 func TestConfigNamedLocations(t *testing.T) {
 	s := newShell(t)
 	home := filepath.Join(t.TempDir(), "new", "home")
@@ -54,6 +56,7 @@ func TestConfigNamedLocations(t *testing.T) {
 	require.Contains(t, stderr, "hint: write disk: for the location, or ./disk for a file")
 }
 
+// config add refuses invalid names and addresses, and leaves the file as it is.
 func TestConfigAddRefuses(t *testing.T) {
 	s, path := newConfiguredShell(t, "locations: {}\n")
 	tests := []struct{ name, location, address, says string }{
@@ -159,6 +162,7 @@ func TestConfigNameOfAnAccount(t *testing.T) {
 	}
 }
 
+// A setting of the configuration is the default of a global flag. The environment comes before it, and a flag first.
 func TestConfigSettings(t *testing.T) {
 	s, path := newConfiguredShell(t, "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n")
 	s.ok("config", "set", "bwlimit", "08:00,512K 19:00,off")
@@ -201,6 +205,7 @@ func TestConfigSettings(t *testing.T) {
 	require.Contains(t, stderr, "OMNIBUCKET_FLAG_CONCURRENCY must be a valid value of --concurrency")
 }
 
+// If the configuration is invalid, each command says where, and does not repeat the value.
 func TestConfigInvalid(t *testing.T) {
 	tests := []struct{ name, text, says string }{
 		{name: "no YAML", text: "locations: [", says: "line 1: the file must be YAML"},
@@ -333,6 +338,7 @@ func TestConfigWithoutHome(t *testing.T) {
 	require.Contains(t, stderr, "hint: use --config to name a file")
 }
 
+// --endpoint, --region and --profile complete an address that has no such parameter, if its scheme knows it.
 func TestAddressFlags(t *testing.T) {
 	p := program.New(newShell(t).environment(nil, io.Discard, io.Discard), nil, nil)
 	p.Global.Endpoint = "http://127.0.0.1:9000/?a"

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// cp and mv between local paths keep the mode and the time, and leave no temporary file.
 func TestCpBetweenPaths(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()

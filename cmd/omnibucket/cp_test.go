@@ -14,6 +14,7 @@ var hostile = []string{
 	"with space", "what?", "a#b", "100%", "%41", "it's", `"quoted"`, "dé/ñ/日本", "a+b", "a&b=c", "$HOME `x`", "[1]{2}", "-rf", "a:b", "~", "!x",
 }
 
+// The destination of cp is a key, a folder, a bucket, a file or a directory. In the latter, the name of the source stays.
 func TestCpOfOneFile(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -75,6 +76,7 @@ func TestCpOfOneFile(t *testing.T) {
 	require.Equal(t, "object", s.ok("cp", object, "-"))
 }
 
+// If one of several files is missing, cp copies the others.
 func TestCpOfSeveralFilesContinuesAfterAFailure(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -86,6 +88,7 @@ func TestCpOfSeveralFilesContinuesAfterAFailure(t *testing.T) {
 	require.Equal(t, "to/a\nto/b\n", s.ok("ls", "-r", bucket))
 }
 
+// cp refuses arguments that mean nothing, and stores nothing.
 func TestCpRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -240,6 +243,7 @@ func TestCpMissingSourceChangesNoFile(t *testing.T) {
 	require.Len(t, entries, 1)
 }
 
+// cp creates the directories of its destination, but not if the source is missing.
 func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -313,6 +317,7 @@ func TestMissingSourceIsNotFound(t *testing.T) {
 	require.Equal(t, "a\n", s.ok("ls", "-r", bucket))
 }
 
+// cp -r copies a directory under its name, or its content if the source ends in a slash. A bucket is treated the same.
 func TestCpOfTrees(t *testing.T) {
 	tree := map[string]string{"photos/1": "1", "photos/2026/2": "2", "other/x": "x"}
 	tests := []struct {
@@ -359,6 +364,7 @@ func TestCpOfTrees(t *testing.T) {
 	}
 }
 
+// cp -r gives each object the attributes of its flags. A second run copies nothing.
 func TestCpOfATreeSetsAttributesAndSkipsTheSame(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)

@@ -28,6 +28,7 @@ var twoAccounts = map[string]func(t *testing.T) (old, replacement string){
 	"identities of Google's": twoIdentitiesOfGoogle,
 }
 
+// twoAccountsOfS3 uses two servers, because each has one account.
 func twoAccountsOfS3(t *testing.T) (old, replacement string) {
 	address := func(name, profile, server string) string {
 		t.Setenv(name+"_AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_"+server+"_KEY"))
@@ -42,6 +43,7 @@ func twoAccountsOfS3(t *testing.T) (old, replacement string) {
 	return address("OLD", "minio", "MINIO"), address("NEW", "versitygw", "VERSITYGW")
 }
 
+// twoAccountsOfAzure uses two accounts of one server.
 func twoAccountsOfAzure(t *testing.T) (old, replacement string) {
 	address := func(name, endpoint, account, key string) string {
 		t.Setenv(name+"_AZURE_STORAGE_ACCOUNT", testserver.Need(t, account))
@@ -123,6 +125,7 @@ func TestCredentialsOfTwoAccounts(t *testing.T) {
 	}
 }
 
+// testTwoAccounts copies, compares and moves files between the accounts old: and new:.
 func testTwoAccounts(t *testing.T, s *shell) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"1.txt": "one", "a/2.txt": "two"})

@@ -233,6 +233,7 @@ func TestRbDryRunWithVersions(t *testing.T) {
 	s.ok("rb", "--force", address)
 }
 
+// serve --s3 refuses --dry-run, because a server has no end.
 func TestServeS3RefusesADryRun(t *testing.T) {
 	s := newShell(t)
 	_, stderr := s.exits(2, "serve", "--s3", "--dry-run", filepath.Join(t.TempDir(), "new"))

@@ -23,6 +23,7 @@ func (s *shell) events(code int, args ...string) (lines []map[string]any, stderr
 	return lines, stderr
 }
 
+// With --json, a command prints one line of JSON for each object, and a summary at the end of a job.
 func TestEvents(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -92,6 +93,7 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, "error", failure["event"])
 }
 
+// An error is JSON if a flag or the environment says so, even if the command line is invalid.
 func TestJSONErrors(t *testing.T) {
 	s := newShell(t)
 	tests := []struct {
@@ -120,6 +122,7 @@ func TestJSONErrors(t *testing.T) {
 	require.Equal(t, s.ok("version", "--json"), s.ok("--version", "--json"))
 }
 
+// completion refuses a shell that it does not know.
 func TestCompletionRefusesAnUnknownShell(t *testing.T) {
 	s := newShell(t)
 	stdout, stderr := s.exits(2, "completion", "bsh")
@@ -191,6 +194,7 @@ func TestDryRunMakesNoDirectory(t *testing.T) {
 	require.Contains(t, stderr, "--backup-dir must not overlap")
 }
 
+// With --quiet, a command prints nothing but errors.
 func TestQuietPrintsOnlyErrors(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -207,7 +211,7 @@ func TestQuietPrintsOnlyErrors(t *testing.T) {
 	s.exits(2, "ls", "-q", "-v", bucket)
 }
 
-// --bwlimit limits the bandwidth of a command.
+// --bwlimit limits the bandwidth of a command. At 200 KiB a second, 100 KiB take half a second.
 func TestBwlimitOfACommand(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -221,6 +225,7 @@ func TestBwlimitOfACommand(t *testing.T) {
 	require.Contains(t, stderr, `hint: use a rate such as 10M`)
 }
 
+// sync --delete removes no more than --max-delete says, and --backup-dir keeps what it replaces and removes.
 func TestMaxDeleteAndBackupDir(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)

@@ -76,6 +76,7 @@ func (b *goBuild) build() (compiled int, report goCacheReport, warnings []string
 	return b.parse(string(output))
 }
 
+// parse returns what the output of go build -x says, with the report of gocache in it.
 func (b *goBuild) parse(output string) (compiled int, report goCacheReport, warnings []string) {
 	b.t.Helper()
 	for line := range strings.Lines(output) {
@@ -146,6 +147,7 @@ func TestGocacheEncryptedLocation(t *testing.T) {
 	}
 }
 
+// With --read-only, gocache serves a build, and stores nothing.
 func TestGocacheReadOnlyUploadsNothing(t *testing.T) {
 	store := newDirectoryAddress(t)
 	compiled, report, warnings := newGoBuild(t, t.TempDir(), "--read-only", store).build()
@@ -272,6 +274,7 @@ func TestGocacheWithoutAnAnswer(t *testing.T) {
 	}
 }
 
+// gocache trim removes outputs that are older than --max-age, and no other objects.
 func TestGocacheTrimRemovesOldObjects(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -293,6 +296,7 @@ func TestGocacheTrimRemovesOldObjects(t *testing.T) {
 	s.exits(2, "gocache", "trim", "--max-age", "soon", store)
 }
 
+// gocache refuses arguments that mean nothing before it answers the go command.
 func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
 	store := newDirectoryAddress(t)

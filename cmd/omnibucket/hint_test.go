@@ -16,6 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
+// An error names the flag, the parameter or the command in place of an option, a field or a function of Go. Advice that
+// has none is left out.
 func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 	p := &program.Program{}
 	tests := map[string]struct {
@@ -277,6 +279,7 @@ func TestHintWithoutFlags(t *testing.T) {
 	require.Equal(t, "unsupported", printed(explain.Error(nil, &storage.Error{Code: storage.Unsupported, Hint: "omit WithPublicRead"}, false)))
 }
 
+// printed returns an explanation as it is printed.
 func printed(x explain.Explanation) string {
 	lines := []string{x.What}
 	for _, hint := range x.Hints {

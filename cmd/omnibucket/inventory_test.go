@@ -79,6 +79,7 @@ func TestInventoryOfCommands(t *testing.T) {
 	require.Equal(t, "2025/c\n2026/later\n", s.ok("ls", "-r", "box:"))
 }
 
+// --inventory must name a manifest, and the command must be one that can list by it.
 func TestInventoryNeedsAManifestOfTheBucket(t *testing.T) {
 	s := newShell(t)
 	startS3Box(t, s, s3server.Config{})

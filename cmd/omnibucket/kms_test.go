@@ -30,6 +30,7 @@ func startKMS(t *testing.T) *kmsserver.Server {
 	return kms
 }
 
+// A location may be encrypted for a key of a service. An offline identity also reads it, and a key may be replaced.
 func TestKMSLocation(t *testing.T) {
 	kms := startKMS(t)
 	offline, err := age.GenerateX25519Identity()
@@ -69,6 +70,7 @@ func TestKMSLocation(t *testing.T) {
 	require.Equal(t, "secret", body)
 }
 
+// A gateway encrypts with a key of a service.
 func TestKMSGateway(t *testing.T) {
 	kms := startKMS(t)
 	dir := filepath.ToSlash(t.TempDir())
@@ -81,6 +83,7 @@ func TestKMSGateway(t *testing.T) {
 	require.NotZero(t, kms.Count("Encrypt"))
 }
 
+// A key of a service must have the form of its service. The message does not repeat it.
 func TestKMSInvalidKeys(t *testing.T) {
 	tests := []struct{ name, encrypt, says string }{
 		{

@@ -51,6 +51,7 @@ func TestLeftoversOfKilledCommands(t *testing.T) {
 	}
 }
 
+// temporaryFiles returns the paths of temporary files of the program in a directory.
 func temporaryFiles(t *testing.T, dir string) (paths []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

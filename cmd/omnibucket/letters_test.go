@@ -32,6 +32,7 @@ func TestFlagLettersOfOtherPrograms(t *testing.T) {
 	require.NotContains(t, s.ok("rm", "--help"), "--R", "help shows one form")
 }
 
+// With -f, rm says nothing about what is missing, as the rm of the system does.
 func TestRmForceSaysNothingOfWhatIsMissing(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -44,6 +45,7 @@ func TestRmForceSaysNothingOfWhatIsMissing(t *testing.T) {
 	require.Empty(t, s.ok("ls", bucket))
 }
 
+// If a flag stands before the command, or a command or a letter is another program's, the hint says what to type.
 func TestInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
 	tests := []struct {

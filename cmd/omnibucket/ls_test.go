@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/reading"
 )
 
+// ls prints one level of a bucket or a folder, or everything with -r, in the order of keys.
 func TestLs(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -50,6 +51,7 @@ func TestLs(t *testing.T) {
 	}
 }
 
+// If a name is neither an object nor a folder, the hint says so, even if the name looks like an option of Go.
 func TestLsOfAMissingNameHasAHint(t *testing.T) {
 	s := newShell(t)
 	for _, key := range []string{"none", "IMG_1.JPG", "With", "IfAbsent or not"} {
@@ -58,6 +60,7 @@ func TestLsOfAMissingNameHasAHint(t *testing.T) {
 	}
 }
 
+// ls refuses flags that do not fit its argument.
 func TestLsRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -88,6 +91,7 @@ func TestLsEmptyBucket(t *testing.T) {
 	require.Empty(t, s.ok("ls", newDirectoryAddress(t)))
 }
 
+// ls -l prints size, time and key. A folder has neither size nor time.
 func TestLsLong(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -98,6 +102,7 @@ func TestLsLong(t *testing.T) {
 	require.Regexp(t, `^           -  - {19}  folder/$`, lines[1])
 }
 
+// ls --json prints one line of JSON for each entry, without escapes of HTML.
 func TestLsJSON(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -115,6 +120,7 @@ func TestLsJSON(t *testing.T) {
 	require.JSONEq(t, `{"key": "folder/", "isPrefix": true}`, lines[1])
 }
 
+// ls prints more keys than one page of a listing has, and --limit and --start-after choose among them.
 func TestLsLimitsManyKeys(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -132,6 +138,7 @@ func TestLsLimitsManyKeys(t *testing.T) {
 	require.Equal(t, []string{"many/00500", "many/01999"}, []string{lines[0], lines[len(lines)-1]})
 }
 
+// ls --versions prints the versions of an object, the newest first. Other commands accept the version that it prints.
 func TestLsVersions(t *testing.T) {
 	tests := []struct{ name, bucket string }{
 		{"memory", newMemoryAddress(t)},
@@ -181,6 +188,7 @@ func TestLsVersions(t *testing.T) {
 	}
 }
 
+// ls --buckets prints the buckets of an account, and so does ls of an address without a bucket.
 func TestLsBuckets(t *testing.T) {
 	s := newShell(t)
 	parent := newDirectoryAddress(t)

@@ -90,6 +90,7 @@ func TestFolderMarkersAtEveryLevel(t *testing.T) {
 	}
 }
 
+// The completion of keys does not offer the object that marks the folder itself.
 func TestCompletionLeavesOutTheMarkerOfTheFolder(t *testing.T) {
 	s := newShell(t)
 	newMarkedBox(t, s, "a/b/c", "a/d", "a/empty/")

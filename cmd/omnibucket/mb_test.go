@@ -108,6 +108,7 @@ func TestMbAsTheAddressDeclares(t *testing.T) {
 	}
 }
 
+// mb and rb refuse addresses that name no bucket.
 func TestMbFails(t *testing.T) {
 	s := newShell(t)
 	for _, address := range []string{"mem://", "mem://made/a", "mem://No_Name", "photos", "file:///"} {

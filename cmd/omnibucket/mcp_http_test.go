@@ -47,7 +47,8 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.next.RoundTrip(r)
 }
 
-func httpAgent(t *testing.T, address, token string) *mcp.ClientSession {
+// connectHTTPAgent returns a client of a server that uses this token.
+func connectHTTPAgent(t *testing.T, address, token string) *mcp.ClientSession {
 	t.Helper()
 	transport := &http.Transport{}
 	client, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).
@@ -63,6 +64,7 @@ func httpAgent(t *testing.T, address, token string) *mcp.ClientSession {
 	return client
 }
 
+// mcp --listen serves agents over HTTP that have the token which it prints.
 func TestMcpOverHTTP(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
@@ -71,7 +73,7 @@ func TestMcpOverHTTP(t *testing.T) {
 	_, token, ok := strings.Cut(log.String(), "export OMNIBUCKET_MCP_TOKEN=")
 	require.True(t, ok)
 
-	client := httpAgent(t, address, strings.TrimSpace(token))
+	client := connectHTTPAgent(t, address, strings.TrimSpace(token))
 	require.Equal(t, []string{"list", "read", "write"}, offeredTools(t, client))
 	require.Equal(t, "text", callTool(t, client, "read", arguments{"key": "a.txt"})["text"])
 
@@ -80,6 +82,7 @@ func TestMcpOverHTTP(t *testing.T) {
 	require.Equal(t, []string{"a.txt", "b.txt"}, listKeys(t, client, nil))
 }
 
+// The server of mcp refuses requests without its token, for other names, of other sites, and of other forms.
 func TestMcpOverHTTPRefuses(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_MCP_TOKEN"] = newMemoryAddress(t), tokenOfTest
@@ -223,6 +226,7 @@ func TestMcpOverHTTPRefuses(t *testing.T) {
 	require.NotContains(t, stderr, "short")
 }
 
+// If other machines can connect, mcp --listen warns that the token travels without TLS.
 func TestMcpSaysThatATokenTravelsWithoutTLS(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_MCP_TOKEN"] = newMemoryAddress(t), tokenOfTest

@@ -31,6 +31,7 @@ func newMinIOBucket(t *testing.T) (bucket, parameters string) {
 	}.Encode()
 }
 
+// The commands work on MinIO.
 func TestRealServerCommands(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
@@ -85,6 +86,7 @@ func TestRealServerCommands(t *testing.T) {
 	s.exits(3, "ls", "box:")
 }
 
+// Keys that a shell or a URL could misinterpret work on MinIO, also in signed URLs.
 func TestRealServerHostileKeys(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
@@ -122,6 +124,7 @@ func TestRealServerRuleThatOnlyAbortsUploads(t *testing.T) {
 	s.ok("rb", "--force", "box:")
 }
 
+// The commands work with versions on MinIO.
 func TestRealServerVersions(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)

@@ -107,6 +107,7 @@ func TestHintNamesWhatACommandHas(t *testing.T) {
 	require.Contains(t, stderr, "operation error", "-v has all")
 }
 
+// rm of local paths removes exactly these, and leaves no internal files of a bucket in their directory.
 func TestRmOfAPathLeavesNoFilesOfABucket(t *testing.T) {
 	tests := []struct {
 		name string

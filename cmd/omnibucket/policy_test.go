@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/permissions"
 )
 
+// policy prints the documents that the provider of a location needs to permit some operations.
 func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_USERS"] = "s3://photos/users/?region=eu-west-1"
@@ -75,6 +76,7 @@ func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
 	}
 }
 
+// On MinIO, permission to read includes old versions, and policy says so.
 func TestPolicyOfMinIOSaysThatReadsIncludeVersions(t *testing.T) {
 	s := newShell(t)
 	_, stderr := s.exits(0, "policy", "--for", "download", "--provider", "minio", "s3://photos/users/")
@@ -83,6 +85,7 @@ func TestPolicyOfMinIOSaysThatReadsIncludeVersions(t *testing.T) {
 	require.Empty(t, stderr)
 }
 
+// policy names the permissions that are only needed after failures.
 func TestPolicyNamesWhatOnlyFailuresNeed(t *testing.T) {
 	s := newShell(t)
 	for _, tt := range []struct {
@@ -113,6 +116,7 @@ func TestPolicyNamesWhatOnlyFailuresNeed(t *testing.T) {
 	require.Equal(t, []string{"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}, line.OnlyAfterFailures)
 }
 
+// policy --json prints one line for each document.
 func TestPolicyInJSONHasALineForEachDocument(t *testing.T) {
 	s := newShell(t)
 	lines := strings.Split(strings.TrimSpace(s.ok("policy", "--json", "--for", "download", "gs://photos")), "\n")
@@ -123,6 +127,7 @@ func TestPolicyInJSONHasALineForEachDocument(t *testing.T) {
 	require.True(t, json.Valid([]byte(line.Text)), line.Text)
 }
 
+// policy refuses operations and locations for which there is no document.
 func TestPolicyRefuses(t *testing.T) {
 	s := newShell(t)
 	tests := map[string]struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
+// probe finds out what server it is, names its profile, and removes what it has written.
 func TestProbeNamesTheProfileOfARealServer(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
@@ -28,6 +29,7 @@ func TestProbeNamesTheProfileOfARealServer(t *testing.T) {
 	s.ok("rb", bucket+parameters)
 }
 
+// A server may keep a condition only if no other request runs. probe cannot see that, but the profile of the server says so.
 func TestProbeKnowsTheRacesOfTheProfileInTheAddress(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
@@ -47,6 +49,7 @@ func TestProbeKnowsTheRacesOfTheProfileInTheAddress(t *testing.T) {
 	require.Equal(t, "ignored", report.Checks[i].Verdict)
 }
 
+// probe refuses stores that are not S3.
 func TestProbeIsForS3(t *testing.T) {
 	s := newShell(t)
 	_, stderr := s.exits(2, "probe", newMemoryAddress(t))

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
+// rm removes objects, and folders with -r. -v prints what it removes, and --dry-run what it would remove.
 func TestRm(t *testing.T) {
 	tests := []struct {
 		name string
@@ -81,6 +82,7 @@ func TestRm(t *testing.T) {
 	}
 }
 
+// If an object or a folder is missing, rm says so on standard error, removes the others, and exits with 0.
 func TestRmReportsMissingObjects(t *testing.T) {
 	const all = "photos\nphotos/1\nvideos/2\n"
 	tests := []struct {
@@ -165,6 +167,7 @@ func TestRmReportsMissingObjects(t *testing.T) {
 	}
 }
 
+// If flags select no object, rm says that the flags are the reason.
 func TestRmSaysThatTheFlagsSelectNothing(t *testing.T) {
 	s := newShell(t)
 	putObjects(t, s, newMemoryAddress(t), "a/b")
@@ -176,6 +179,7 @@ func TestRmSaysThatTheFlagsSelectNothing(t *testing.T) {
 	require.Equal(t, `{"event":"note","note":"omnibucket: nothing was removed: object \"none\" does not exist"}`+"\n", stderr)
 }
 
+// rm refuses to remove more than its arguments clearly say.
 func TestRmRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -261,6 +265,7 @@ func TestRmOfALinkAndOfAPipe(t *testing.T) {
 	require.FileExists(t, target)
 }
 
+// rm -r of a local tree says how many links and special files stay, because a bucket does not have them.
 func TestRmOfATreeSaysWhatStays(t *testing.T) {
 	const note = "omnibucket: symbolic links, special files and others that a bucket does not have were not removed: 2\n"
 	s := newShell(t)

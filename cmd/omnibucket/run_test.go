@@ -21,6 +21,7 @@ import (
 // asProgram in the environment makes the test binary the program.
 const asProgram = "OMNIBUCKET_TEST_AS_PROGRAM"
 
+// TestMain runs the program if the environment asks for it, and the tests otherwise.
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
@@ -117,6 +118,7 @@ func writeFiles(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
+// readFile returns the content of a file.
 func readFile(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// splitWords splits a line into words as a shell does, but expands nothing.
 func TestSplitWords(t *testing.T) {
 	tests := []struct {
 		line string

@@ -22,6 +22,7 @@ func (s *shell) serveS3(args ...string) string {
 	return strings.TrimSuffix(s.serve(append([]string{"--s3"}, args...)...), "/")
 }
 
+// serve --s3 serves the protocol of S3 with the credentials of the environment.
 func TestServeS3(t *testing.T) {
 	s := newShell(t)
 	url := s.serveS3("--create", "photos")
@@ -59,6 +60,7 @@ func TestServeS3GeneratedCredentials(t *testing.T) {
 	require.Regexp(t, `(?m)^# .*: s3://photos\?endpoint=http.*&profile=omnibucket&`, errs.String())
 }
 
+// serve --s3 writes its URL to --ready-file. After SIGTERM, it removes the file, and exits with 0.
 func TestServeS3EndsInOrderAfterASignal(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "ready")
 	process, _, stdout := startProcess(t, "serve", "--s3", "--listen", "127.0.0.1:0", "--ready-file", name)
@@ -74,6 +76,7 @@ func TestServeS3EndsInOrderAfterASignal(t *testing.T) {
 	require.NoFileExists(t, name)
 }
 
+// serve --s3 and serve --health refuse arguments that mean nothing, and fail if they cannot begin.
 func TestServeS3Fails(t *testing.T) {
 	tests := []struct {
 		name string
@@ -165,6 +168,7 @@ func TestServeS3Fails(t *testing.T) {
 	}
 }
 
+// serve --s3 of a location stores natural objects there: other programs of the store see them, and it sees theirs.
 func TestServeS3OverALocation(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")

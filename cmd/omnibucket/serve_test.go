@@ -29,6 +29,7 @@ func ask(t *testing.T, r *http.Request) (status int, body string) {
 	return answer.StatusCode, string(b)
 }
 
+// request returns a request with this body.
 func request(t *testing.T, method, address, body string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
@@ -36,6 +37,7 @@ func request(t *testing.T, method, address, body string) *http.Request {
 	return r
 }
 
+// get sends a GET on a new connection.
 func get(t *testing.T, address string) (status int, body string) {
 	t.Helper()
 	return ask(t, request(t, http.MethodGet, address, ""))
@@ -61,6 +63,7 @@ func (s *shell) serve(args ...string) string {
 	return strings.TrimSpace(line)
 }
 
+// serve --json prints its URL as JSON.
 func TestServeURLAsJSON(t *testing.T) {
 	s := newShell(t)
 	s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = "key", "secret-of-a-test"
@@ -73,6 +76,7 @@ func TestServeURLAsJSON(t *testing.T) {
 	}
 }
 
+// serve serves the files of a bucket or a folder to browsers. It lists nothing without --listing, and stores nothing.
 func TestServe(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
@@ -157,6 +161,7 @@ func TestServeChecksHost(t *testing.T) {
 	}
 }
 
+// serve accepts the URLs of sign for its bucket, under the path that signing_base_url names.
 func TestServeAcceptsSignedURLs(t *testing.T) {
 	for _, row := range []struct{ name, bucket string }{
 		{name: "memory", bucket: newMemoryAddress(t) + "/"},
@@ -188,6 +193,7 @@ func TestServeAcceptsSignedURLs(t *testing.T) {
 	}
 }
 
+// The path of signing_base_url in the served address is where serve accepts signed URLs.
 func TestSigningBaseURLSetsThePathOfSignedURLs(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -202,6 +208,7 @@ func TestSigningBaseURLSetsThePathOfSignedURLs(t *testing.T) {
 	require.Equal(t, "a", body)
 }
 
+// serve fails if there is no such location, or if its port is taken.
 func TestServeFails(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)

@@ -76,6 +76,7 @@ var uiStores = []struct {
 	},
 }
 
+// The page of serve --ui works in a real browser, on each kind of store.
 func TestServeUIInABrowser(t *testing.T) {
 	testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM")
 	for _, store := range uiStores {

@@ -19,6 +19,7 @@ func askPage(t *testing.T, method, address, body string) (status int, answer str
 	return ask(t, r)
 }
 
+// serve --ui serves a page under a path that nobody can guess. Without --write, the page changes nothing.
 func TestServeUI(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
@@ -146,6 +147,7 @@ func TestServeUIBytesOfAnotherOrigin(t *testing.T) {
 	require.Equal(t, "%PDF-1.7", body)
 }
 
+// serve --ui refuses flags that do not fit it.
 func TestServeUIRefusesFlags(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)

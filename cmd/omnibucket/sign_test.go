@@ -16,6 +16,7 @@ import (
 
 const signingBase = "?signing_base_url=http://127.0.0.1:1/.signed"
 
+// sign prints the URL of a download in one line.
 func TestSignPrintsAURL(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -80,6 +81,7 @@ func TestShellQuote(t *testing.T) {
 	require.Equal(t, `curl -T FILE --globoff -X 'POST' -H 'X-A: 1' -H 'X-B: it'\''s' -H 'X-B: 2' 'http://h/[a]'`, serving.Curl(signedURL))
 }
 
+// sign --json prints the URL with its method, headers and end.
 func TestSignAsJSON(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -93,6 +95,7 @@ func TestSignAsJSON(t *testing.T) {
 	require.WithinDuration(t, time.Now().Add(10*time.Minute), result.ExpiresAt, time.Minute)
 }
 
+// sign refuses flags that the request cannot have, and buckets that cannot sign.
 func TestSignRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)

@@ -13,8 +13,10 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/reading"
 )
 
+// splitLines returns the lines of a text.
 func splitLines(text string) []string { return strings.Split(strings.TrimSuffix(text, "\n"), "\n") }
 
+// stat prints the attributes of an object, with --json as one line.
 func TestStat(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -41,6 +43,7 @@ func TestStat(t *testing.T) {
 	require.False(t, attrs.Modified.IsZero())
 }
 
+// stat prints the number of tags, which copies keep, the retention and the legal hold.
 func TestStatShowsTagsAndLocks(t *testing.T) {
 	s := newShell(t)
 	src := newDirectoryAddress(t) + "?object_lock=true"
@@ -79,6 +82,7 @@ func TestStatShowsTagsAndLocks(t *testing.T) {
 	require.Regexp(t, `(?m)^legal hold +true$`, text)
 }
 
+// stat of a bucket prints its settings.
 func TestStatOfABucket(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t) + "/photos"

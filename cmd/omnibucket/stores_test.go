@@ -53,6 +53,7 @@ var realStores = []struct {
 	},
 }
 
+// The newer commands work on real servers.
 func TestRealServersNewCommands(t *testing.T) {
 	for _, store := range realStores {
 		t.Run(store.name, func(t *testing.T) {
@@ -75,6 +76,7 @@ func TestRealServersNewCommands(t *testing.T) {
 	}
 }
 
+// beginUpload leaves an unfinished upload in a bucket, if its store has such uploads.
 func beginUpload(t *testing.T, address string) {
 	bucket, err := storage.Open(t.Context(), address)
 	require.NoError(t, err)
@@ -90,6 +92,7 @@ func beginUpload(t *testing.T, address string) {
 	require.NoError(t, err)
 }
 
+// testNewCommands runs commands on box:, and leaves it empty.
 func testNewCommands(t *testing.T, s *shell) {
 	dir := t.TempDir()
 	files := map[string]string{"a.jpg": "a", "b.jpg": "b", "c.png": "c", "2025/1.jpg": "1", "2026/1.jpg": "1", "2026/deep/2.jpg": "22"}
@@ -174,12 +177,14 @@ func TestMvKilledOnRealServers(t *testing.T) {
 	}
 }
 
+// hashOf stores a text as box:photos/2, and returns what hash prints.
 func hashOf(s *shell, text string) string {
 	s.t.Helper()
 	s.put("box:photos/2", text)
 	return s.ok("hash", "box:photos/2")
 }
 
+// testVersionsOf runs undelete and restore on box:.
 func testVersionsOf(t *testing.T, s *shell) {
 	s.ok("bucket", "--versioning", "on", "box:")
 	s.put("box:kept/a", "one")

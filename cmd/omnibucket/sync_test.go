@@ -22,6 +22,7 @@ func (s *shell) runSync(args ...string) (changes []string, report string) {
 	return changes, stderr
 }
 
+// sync copies what differs, in any direction between directories and buckets.
 func TestSync(t *testing.T) {
 	s := newShell(t)
 	first := newMemoryAddress(t)
@@ -49,6 +50,7 @@ func TestSync(t *testing.T) {
 	require.Contains(t, report, "1 transferred")
 }
 
+// sync --delete removes what the source lacks, but not what the flags exclude.
 func TestSyncRemovesFilesThatTheSourceLacks(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -121,6 +123,7 @@ func TestSyncPatternsWithoutASlash(t *testing.T) {
 	}
 }
 
+// If some files cannot be stored, sync stores the others, and names each that failed.
 func TestSyncFailures(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -142,6 +145,7 @@ func TestSyncFailures(t *testing.T) {
 	s.exits(3, "sync", filepath.Join(dir, "none"), bucket)
 }
 
+// sync ignores symbolic links, but follows them with --links. --resume makes its directory.
 func TestSyncResumesAndFollowsLinks(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -254,6 +258,7 @@ func TestInvalidAddressIsNoPath(t *testing.T) {
 	require.Equal(t, "colon", s.ok("cat", bucket+"/a:b"))
 }
 
+// sync --delete and cp -r refuse a destination that contains the source, or is in it, however the two are spelled.
 func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 	tests := []struct{ name, from, to string }{
 		{"a directory in the bucket", "site/public", "file://TOP/site"},

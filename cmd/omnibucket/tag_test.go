@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// tag prints, sets, removes and clears tags of objects. It changes nothing else of them.
 func TestTag(t *testing.T) {
 	for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)

@@ -37,6 +37,7 @@ func newTerminal(t *testing.T, shell ...string) *terminal {
 	return w
 }
 
+// tmux runs a command of tmux, and returns its output.
 func (w *terminal) tmux(args ...string) string {
 	w.t.Helper()
 	cmd := exec.Command("tmux", append([]string{"-S", w.socket}, args...)...)
@@ -46,6 +47,7 @@ func (w *terminal) tmux(args ...string) string {
 	return string(data)
 }
 
+// screen returns the text of the window.
 func (w *terminal) screen() string { return w.tmux("capture-pane", "-p") }
 
 // types types a text, and then the keys.
@@ -71,11 +73,13 @@ func (w *terminal) shows(what string, condition func(screen string) bool) string
 	return ""
 }
 
+// showsText waits until the screen has a text, and returns it.
 func (w *terminal) showsText(text string) string {
 	w.t.Helper()
 	return w.shows(text, func(screen string) bool { return strings.Contains(screen, text) })
 }
 
+// In a terminal, a transfer shows a bar with its progress, and removes it at the end. A pipe gets none.
 func TestTerminalProgress(t *testing.T) {
 	w := newTerminal(t, "sh")
 	writeFiles(t, w.dir, map[string]string{"src/a": strings.Repeat("x", 3<<20), "src/b": strings.Repeat("x", 3<<20), "out/.keep": ""})
@@ -105,6 +109,7 @@ func TestTerminalProgress(t *testing.T) {
 	require.Contains(t, screen, "transferred a")
 }
 
+// Control-C ends a transfer with 130, and removes the bar.
 func TestTerminalControlC(t *testing.T) {
 	w := newTerminal(t, "sh")
 	writeFiles(t, w.dir, map[string]string{"src/a": strings.Repeat("x", 1<<20), "out/.keep": ""})
@@ -140,6 +145,7 @@ var completingShells = []struct {
 	},
 }
 
+// The completion scripts work in real shells.
 func TestCompletionInShells(t *testing.T) {
 	for _, shell := range completingShells {
 		t.Run(shell.name, func(t *testing.T) {
@@ -149,6 +155,7 @@ func TestCompletionInShells(t *testing.T) {
 	}
 }
 
+// testCompletion types beginnings of arguments and the tab key, and expects the whole arguments.
 func testCompletion(t *testing.T, start []string, load string) {
 	w := newTerminal(t, start...)
 	writeFiles(t, w.dir, map[string]string{

@@ -48,6 +48,8 @@ func withoutUnderscores(t *testing.T, s *shell) {
 	s.env["OMNIBUCKET_BOX"] = strings.Replace(s.env["OMNIBUCKET_BOX"], url.QueryEscape(server.URL), url.QueryEscape(proxy.URL), 1)
 }
 
+// If a server returns "-" for "_" in names of metadata, its profile undoes that. Without the profile, the library's own
+// metadata is still not shown.
 func TestMetadataRenamedByTheServer(t *testing.T) {
 	s := newShell(t)
 	withoutUnderscores(t, s)
@@ -130,6 +132,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 	}
 }
 
+// --retries is the number of attempts after the first one. Negative or malformed values are refused.
 func TestRetriesAreCounted(t *testing.T) {
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})

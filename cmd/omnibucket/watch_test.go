@@ -33,6 +33,7 @@ func nextSummary(t *testing.T, r *bufio.Reader) syncSummary {
 	}
 }
 
+// sync --watch copies each change of its directory, until an interrupt ends it.
 func TestSyncWatchCopiesEachChange(t *testing.T) {
 	dir := t.TempDir()
 	bucket := newDirectoryAddress(t)
@@ -107,6 +108,7 @@ func TestSyncWatchCopiesEachChange(t *testing.T) {
 	require.Equal(t, "a\nother/b\n", newShell(t).ok("find", bucket))
 }
 
+// If a file cannot be stored, sync --watch goes on with the next change. It ends if its directory is removed.
 func TestSyncWatchSyncsAfterAFailureAgain(t *testing.T) {
 	dir := t.TempDir()
 	bucket := newDirectoryAddress(t)
@@ -127,6 +129,7 @@ func TestSyncWatchSyncsAfterAFailureAgain(t *testing.T) {
 	require.Equal(t, 3, waitForExit(t, process)) // nothing is left to watch
 }
 
+// sync --watch refuses sources and flags that it cannot watch.
 func TestSyncWatchRefusesWhatItCannotWatch(t *testing.T) {
 	dir := t.TempDir()
 	bucket := newDirectoryAddress(t)

@@ -24,6 +24,7 @@ func putObjects(t *testing.T, s *shell, bucket string, keys ...string) {
 	}
 }
 
+// Wildcards match names within a folder, and ** matches any depth.
 func TestWildcardExpansion(t *testing.T) {
 	s := newShell(t)
 	putObjects(t, s, newMemoryAddress(t), wild...)
@@ -68,6 +69,7 @@ func TestWildcardExpansion(t *testing.T) {
 	}
 }
 
+// If the wildcards of cp or mv match only folders, the hint says so.
 func TestWildcardsThatMatchOnlyFolders(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -170,6 +172,7 @@ func TestWildcardsMatchNothing(t *testing.T) {
 	require.Equal(t, "ex/1\n", s.ok("ls", "-r", "box:"))
 }
 
+// Each command expands wildcards of its sources. A destination may have any name.
 func TestWildcardsInEachCommand(t *testing.T) {
 	for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
@@ -233,6 +236,7 @@ func TestExpandListsLittle(t *testing.T) {
 	require.Equal(t, []string{"", "a/1.jpg", "b/1.jpg"}, l.listed)
 }
 
+// In an address, %3F is a literal question mark, and ? within a name is a wildcard.
 func TestWildcardsOfAnAddress(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -242,6 +246,7 @@ func TestWildcardsOfAnAddress(t *testing.T) {
 	require.Equal(t, "b", s.ok("cat", bucket+"/a%3F.jpg"))
 }
 
+// Commands expand wildcards of local paths, unless a file has exactly this name.
 func TestWildcardsOfAPath(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
