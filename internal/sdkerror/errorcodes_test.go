@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// Lookup finds the meaning of an error by its code, then by its status.
 func TestLookup(t *testing.T) {
 	table := Table{
 		Codes:    map[string]Meaning{"Gone": {Code: storage.ObjectNotFound, Hint: "by code"}},
@@ -21,9 +22,23 @@ func TestLookup(t *testing.T) {
 		status     int
 		want       Meaning
 	}{
-		{name: "a known code", code: "Gone", status: http.StatusConflict, want: Meaning{Code: storage.ObjectNotFound, Hint: "by code"}},
-		{name: "an unknown code", code: "Other", status: http.StatusConflict, want: Meaning{Code: storage.Unavailable, Hint: "by status"}},
-		{name: "a status that means the same everywhere", status: http.StatusForbidden, want: Meaning{Code: storage.PermissionDenied}},
+		{
+			name:   "a known code",
+			code:   "Gone",
+			status: http.StatusConflict,
+			want:   Meaning{Code: storage.ObjectNotFound, Hint: "by code"},
+		},
+		{
+			name:   "an unknown code",
+			code:   "Other",
+			status: http.StatusConflict,
+			want:   Meaning{Code: storage.Unavailable, Hint: "by status"},
+		},
+		{
+			name:   "a status that means the same everywhere",
+			status: http.StatusForbidden,
+			want:   Meaning{Code: storage.PermissionDenied},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -34,9 +49,17 @@ func TestLookup(t *testing.T) {
 	require.False(t, table.Has(""))
 }
 
+// NewError makes the storage.Error of a meaning, with the status and the cause.
 func TestNewError(t *testing.T) {
 	cause := errors.New("cause")
-	require.Equal(t, &storage.Error{Code: storage.RateLimited, Status: 429, Retryable: true, RetryAfter: 7 * time.Second, Hint: "hint", Err: cause},
+	require.Equal(t, &storage.Error{
+		Code:       storage.RateLimited,
+		Status:     429,
+		Retryable:  true,
+		RetryAfter: 7 * time.Second,
+		Hint:       "hint",
+		Err:        cause,
+	},
 		Meaning{Code: storage.RateLimited, Hint: "hint"}.NewError(429, http.Header{"Retry-After": {"7"}}, cause))
 	require.Equal(t, &storage.Error{Code: storage.Unauthenticated, Retryable: true, Err: cause},
 		Meaning{Code: storage.Unauthenticated, Retryable: true}.NewError(0, nil, cause))

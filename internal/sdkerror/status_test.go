@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// RetryAfter reads seconds and dates.
 func TestRetryAfter(t *testing.T) {
 	tests := []struct {
 		name, after, date string
