@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
+// Only one goroutine at a time holds a lock.
 func TestLockIsHeldOnce(t *testing.T) {
 	lock := running.NewLock()
 	count := 0
@@ -28,6 +29,7 @@ func TestLockIsHeldOnce(t *testing.T) {
 	require.Equal(t, 100, count)
 }
 
+// Lock fails if ctx ends while another goroutine holds the lock.
 func TestLockHeedsTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lock := running.NewLock()
@@ -40,6 +42,7 @@ func TestLockHeedsTheContext(t *testing.T) {
 	})
 }
 
+// A Once calls its function once, also if the function fails.
 func TestOnceMakesOneValue(t *testing.T) {
 	calls := 0
 	lazy := running.NewOnce(func(context.Context) (int, error) {

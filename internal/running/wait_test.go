@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
+// Sleep waits for the whole time, or until ctx ends.
 func TestSleepEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -26,6 +27,7 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// Every calls do once in each interval until ctx ends.
 func TestEveryCallsUntilItsContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
