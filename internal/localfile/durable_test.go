@@ -23,6 +23,7 @@ func TestSyncDir(t *testing.T) {
 	require.ErrorIs(t, SyncDirIn(root, "missing"), os.ErrNotExist)
 }
 
+// MkdirAll creates a directory and those above it, and accepts one that exists.
 func TestMkdirAll(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, MkdirAll(filepath.Join(dir, "a", "b", "c"), 0o777))

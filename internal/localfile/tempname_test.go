@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// IsTempName recognizes the names that TempName returns.
 func TestTemporaryNames(t *testing.T) {
 	require.True(t, IsTempName(TempName()))
 	for name, want := range map[string]bool{
