@@ -6,6 +6,7 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
+// BenchmarkSignURL signs the URL of a download.
 func BenchmarkSignURL(b *testing.B) {
 	k := newKeys(b, secret(1))
 	r := download()
@@ -19,6 +20,7 @@ func BenchmarkSignURL(b *testing.B) {
 	}
 }
 
+// BenchmarkVerifyURL verifies the signature of an upload.
 func BenchmarkVerifyURL(b *testing.B) {
 	k := newKeys(b, secret(1))
 	r := signedRequest(b, k, upload())

@@ -19,7 +19,14 @@ func FuzzVerifyURL(f *testing.F) {
 	f.Add("\xff\x00", "", "", "%zz", int64(0), "=")
 	f.Fuzz(func(t *testing.T, key, kind, value, version string, size int64, altered string) {
 		k := newKeys(t, secret(1))
-		r := &driver.SignRequest{Method: http.MethodPut, Key: key, TTL: 1e9, BaseURL: base, MinSize: size, MaxSize: size}
+		r := &driver.SignRequest{
+			Method:  http.MethodPut,
+			Key:     key,
+			TTL:     1e9,
+			BaseURL: base,
+			MinSize: size,
+			MaxSize: size,
+		}
 		if version != "" {
 			r.Method = http.MethodGet
 			r.Version = version
@@ -63,7 +70,14 @@ func FuzzTwoGrants(f *testing.F) {
 		}
 		k := newKeys(t, secret(1))
 		sign := func(key, kind, value string) *request {
-			r := &driver.SignRequest{Method: http.MethodPut, Key: key, TTL: 1e9, BaseURL: base, MinSize: -1, MaxSize: -1}
+			r := &driver.SignRequest{
+				Method:  http.MethodPut,
+				Key:     key,
+				TTL:     1e9,
+				BaseURL: base,
+				MinSize: -1,
+				MaxSize: -1,
+			}
 			r.ContentType = kind
 			r.CacheControl = value
 			return signedRequest(t, k, r)
