@@ -43,7 +43,13 @@ func TestBodyIsReadUpToItsLimit(t *testing.T) {
 		},
 		{name: "any length", body: strings.NewReader("12345"), limit: math.MaxInt64, want: "12345"},
 		{name: "empty, with a limit of 0", body: strings.NewReader(""), want: ""},
-		{name: "more is allowed", body: strings.NewReader("12345"), limit: 2, more: func() (int64, error) { return 3, nil }, want: "12345"},
+		{
+			name:  "more is allowed",
+			body:  strings.NewReader("12345"),
+			limit: 2,
+			more:  func() (int64, error) { return 3, nil },
+			want:  "12345",
+		},
 		{
 			name:  "more is allowed, but not enough",
 			body:  strings.NewReader("12345"),
@@ -117,7 +123,12 @@ func TestBodyInMemoryIsReadItself(t *testing.T) {
 		{name: "bytes", body: bytes.NewReader([]byte("12345")), length: 5, known: true},
 		{name: "a text", body: strings.NewReader("12345"), length: 5, known: true},
 		{name: "a buffer", body: bytes.NewBufferString("12345"), length: 5, known: true},
-		{name: "a section of a file", body: io.NewSectionReader(strings.NewReader("0123456"), 1, 5), length: 5, known: true},
+		{
+			name:   "a section of a file",
+			body:   io.NewSectionReader(strings.NewReader("0123456"), 1, 5),
+			length: 5,
+			known:  true,
+		},
 		{name: "a type that wraps one", body: hidden{strings.NewReader("12345")}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/escape"
 )
 
+// ASCIIJSON escapes all characters that are not ASCII, and the document keeps its meaning.
 func TestASCIIJSON(t *testing.T) {
 	require.Equal(t, `{"a":"\u00e9\u65e5\ud83d\ude00 b"}`, string(escape.ASCIIJSON([]byte(`{"a":"é日😀 b"}`))))
 	var text string

@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/escape"
 )
 
+// Path escapes a key for the path of a URL.
 func TestEscape(t *testing.T) {
 	for key, want := range map[string]string{
 		"a/b-c_d.e~f": "a/b-c_d.e~f",
@@ -19,6 +20,7 @@ func TestEscape(t *testing.T) {
 	}
 }
 
+// FuzzEscape escapes any key, and requires that it unescapes to the key.
 func FuzzEscape(f *testing.F) {
 	f.Add("a/b c+d%é")
 	f.Fuzz(func(t *testing.T, key string) {

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// IsKey recognizes the keys of NewKey, and no others.
 func TestQuestionKeys(t *testing.T) {
 	for key, want := range map[string]bool{
 		NewKey(""):                          true,

@@ -11,6 +11,7 @@ import (
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 
+// CheckRemoval says whether a retention or a hold keeps a version from being removed.
 func TestRemoval(t *testing.T) {
 	newTime := now.Add(time.Hour)
 	tests := map[string]struct {
@@ -19,16 +20,33 @@ func TestRemoval(t *testing.T) {
 		want         storage.Code
 		hint         string
 	}{
-		"free":                       {retention: storage.Retention{}, want: ""},
-		"a retention that has ended": {retention: storage.Retention{Mode: storage.Compliance, Until: now}, want: ""},
+		"free": {retention: storage.Retention{}, want: ""},
+		"a retention that has ended": {
+			retention: storage.Retention{Mode: storage.Compliance, Until: now},
+			want:      "",
+		},
 		"governance": {
 			retention: storage.Retention{Mode: storage.Governance, Until: newTime},
 			want:      storage.Locked,
 			hint:      "WithGovernanceBypass",
 		},
-		"governance, bypassed": {retention: storage.Retention{Mode: storage.Governance, Until: newTime}, bypass: true, want: ""},
-		"compliance, bypassed": {retention: storage.Retention{Mode: storage.Compliance, Until: newTime}, bypass: true, want: storage.Locked},
-		"a hold, bypassed":     {retention: storage.Retention{}, hold: true, bypass: true, want: storage.Locked, hint: "SetLegalHold"},
+		"governance, bypassed": {
+			retention: storage.Retention{Mode: storage.Governance, Until: newTime},
+			bypass:    true,
+			want:      "",
+		},
+		"compliance, bypassed": {
+			retention: storage.Retention{Mode: storage.Compliance, Until: newTime},
+			bypass:    true,
+			want:      storage.Locked,
+		},
+		"a hold, bypassed": {
+			retention: storage.Retention{},
+			hold:      true,
+			bypass:    true,
+			want:      storage.Locked,
+			hint:      "SetLegalHold",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -44,6 +62,9 @@ func TestRemoval(t *testing.T) {
 // DefaultRetention rounds the end of a default retention up to a whole second.
 func TestDefaultIsRoundedUp(t *testing.T) {
 	got := DefaultRetention(storage.DefaultRetention{Mode: storage.Governance, Days: 1}, now)
-	require.Equal(t, storage.Retention{Mode: storage.Governance, Until: time.Date(2026, 1, 3, 3, 4, 6, 0, time.UTC)}, got)
+	require.Equal(t, storage.Retention{
+		Mode:  storage.Governance,
+		Until: time.Date(2026, 1, 3, 3, 4, 6, 0, time.UTC),
+	}, got)
 	require.Zero(t, DefaultRetention(storage.DefaultRetention{}, now))
 }

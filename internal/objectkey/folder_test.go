@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/objectkey"
 )
 
+// IsFolderMarker recognizes the keys of markers of folders: a folder's valid key, and a slash.
 func TestIsFolderMarker(t *testing.T) {
 	long := strings.Repeat("a/", 511)
 	for key, is := range map[string]bool{

@@ -14,10 +14,20 @@ func TestTokenHasItsRecord(t *testing.T) {
 
 	for _, r := range []Record{
 		{},
-		{Bucket: "b", Key: "é", Upload: "u", Metadata: map[string]string{"k": "v"}, Until: 1, Hold: true, Size: &size, CRC32C: &crc},
+		{
+			Bucket:   "b",
+			Key:      "é",
+			Upload:   "u",
+			Metadata: map[string]string{"k": "v"},
+			Until:    1,
+			Hold:     true,
+			Size:     &size,
+			CRC32C:   &crc,
+		},
 	} {
 		token := r.Token()
-		require.Empty(t, strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))
+		require.Empty(t,
+			strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))
 		got, ok := Parse(token)
 		require.True(t, ok)
 		require.Equal(t, r, got)

@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/internal/words"
 )
 
+// Bytes writes a number of bytes with its unit.
 func TestBytes(t *testing.T) {
 	for n, want := range map[int64]string{
 		1:         "1 byte",

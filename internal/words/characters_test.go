@@ -26,7 +26,13 @@ func TestWholeCharacters(t *testing.T) {
 		{name: "only the middle of a character", data: "\x9f\x98", precedes: true, follows: true, want: ""},
 		{name: "no text before", data: "\x9f\x98ab", follows: true, want: "\x9f\x98ab"},
 		{name: "no text after", data: "ab\xf0\x9f", precedes: true, want: "ab\xf0\x9f"},
-		{name: "no text at all", data: "\x80\x80\x80\x80\x80", precedes: true, follows: true, want: "\x80\x80"},
+		{
+			name:     "no text at all",
+			data:     "\x80\x80\x80\x80\x80",
+			precedes: true,
+			follows:  true,
+			want:     "\x80\x80",
+		},
 	}
 	for _, tt := range tests {
 		start, end := words.WholeCharacters([]byte(tt.data), tt.precedes, tt.follows)

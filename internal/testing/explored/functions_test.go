@@ -71,10 +71,10 @@ func nameOf(f *ast.FuncDecl) string {
 // Each function that takes a context, and so may make requests, has a scene of the explorer or a sentence why it needs
 // none. The list is functions.txt. A line has a function, and then the names of tests, or "-" and the sentence.
 func TestFunctionsHaveASceneOrAReason(t *testing.T) {
+	// What functions.txt says of each function.
 	text, err := os.ReadFile("functions.txt")
 	require.NoError(t, err)
 	listed := make(map[string]string)
-
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
@@ -85,6 +85,7 @@ func TestFunctionsHaveASceneOrAReason(t *testing.T) {
 		listed[name] = strings.TrimSpace(value)
 	}
 
+	// The functions and the tests that exist.
 	exist := make(map[string]bool)
 	scenes := make(map[string]bool)
 	for _, folder := range folders {
@@ -98,10 +99,11 @@ func TestFunctionsHaveASceneOrAReason(t *testing.T) {
 		}
 	}
 
+	// Each function is listed, and each name in the list exists.
 	for _, name := range slices.Sorted(maps.Keys(exist)) {
-		require.NotEmpty(t, listed[name], "%s is not in functions.txt: add its scene, or - and a sentence why", name)
+		require.NotEmpty(t, listed[name],
+			"%s is not in functions.txt: add its scene, or - and a sentence why", name)
 	}
-
 	for name, value := range listed {
 		require.True(t, exist[name], "%s is in functions.txt, and does not exist", name)
 		if strings.HasPrefix(value, "- ") {

@@ -85,6 +85,7 @@ func program(t *testing.T, packages []string) string {
 	}
 
 	require.Greater(t, len(values), 20)
+
 	var source strings.Builder
 	source.WriteString("package main\n\nimport (\n")
 	for _, path := range imports {
@@ -94,7 +95,6 @@ func program(t *testing.T, packages []string) string {
 	for _, value := range values {
 		fmt.Fprintf(&source, "\t%s,\n", value)
 	}
-
 	source.WriteString("}\n\nfunc main() {\n\tvar _ fmt.Stringer\n\tprintln(len(values))\n}\n")
 	return source.String()
 }
@@ -106,7 +106,8 @@ func exported(t *testing.T, dir string) (values []string) {
 	pkg, err := build.ImportDir(dir, 0)
 	require.NoError(t, err)
 	for _, name := range pkg.GoFiles {
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, name), nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, name), nil,
+			parser.SkipObjectResolution)
 		require.NoError(t, err)
 		for _, decl := range file.Decls {
 			function, ok := decl.(*ast.FuncDecl)

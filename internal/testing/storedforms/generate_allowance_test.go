@@ -25,7 +25,10 @@ func init() {
 			require.NoError(t, err)
 			address := createTus(t, s, 9, "")
 			patchTus(t, s, address, 0, "text")
-			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "k.txt", Size: 9}, uploads.User{ID: "user"})
+			ticket, err := s.Sign(t.Context(), uploads.Request{
+				Name: "k.txt",
+				Size: 9,
+			}, uploads.User{ID: "user"})
 			require.NoError(t, err)
 			sendTicket(t, d, ticket)
 			return stored{

@@ -38,7 +38,8 @@ var writtenFiles = map[string]func(t *testing.T) stored{
 	"directory": func(t *testing.T) stored {
 		dir := t.TempDir()
 		b := directory(t, dir)
-		_, err := b.Upload(t.Context(), "a/k", strings.NewReader("text"), storage.WithContentType("text/x-test"))
+		_, err := b.Upload(t.Context(), "a/k", strings.NewReader("text"),
+			storage.WithContentType("text/x-test"))
 		require.NoError(t, err)
 		upload, err := storage.BeginUpload(t.Context(), b, "large", storage.WithContentType("text/x-test"))
 		require.NoError(t, err)

@@ -48,7 +48,8 @@ var written = map[string]func(t *testing.T) stored{
 		log, err := commit.New(engine.New(d), "log/")
 		require.NoError(t, err)
 		for range 7 {
-			_, err := log.Append(t.Context(), func(last int64) ([]byte, error) { return fmt.Append(nil, last+1), nil })
+			_, err := log.Append(t.Context(),
+				func(last int64) ([]byte, error) { return fmt.Append(nil, last+1), nil })
 			require.NoError(t, err)
 		}
 		require.NoError(t, log.Trim(t.Context(), 3))
@@ -69,7 +70,8 @@ var written = map[string]func(t *testing.T) stored{
 		old := newStore("old")
 		b := overlaid(t, failing.Layer()(wrapped), old, overlay.Config{CopyOnRead: true})
 		put(t, old, "k", "text")
-		failing.Set(faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied), faults.Fail(faults.Delete))
+		failing.Set(faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied),
+			faults.Fail(faults.Delete))
 		_, _, _ = storage.ReadAll(t.Context(), b, "k")
 		return stored{"new": dump(t, wrapped), "old": dump(t, old)}
 	},
@@ -141,7 +143,10 @@ var written = map[string]func(t *testing.T) stored{
 	},
 	"resumed-upload": func(t *testing.T) stored {
 		path := filepath.Join(t.TempDir(), "journal")
-		b := engine.New(&namedUploads{Driver: newStore("store"), fails: true}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		b := engine.New(&namedUploads{
+			Driver: newStore("store"),
+			fails:  true,
+		}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		_, err := b.Upload(t.Context(), "k", strings.NewReader(resumedBody), resumedOptions(path)...)
 		require.Error(t, err)
 		text, err := os.ReadFile(path)
@@ -183,7 +188,12 @@ func (d *namedUploads) PutPart(_ context.Context, r *driver.PartRequest) (driver
 		return driver.Part{}, err
 	}
 	d.sent = append(d.sent, r.Number)
-	return driver.Part{Number: r.Number, Tag: fmt.Sprint("tag-", r.Number), Size: r.Size, CRC32C: r.CRC32C}, nil
+	return driver.Part{
+		Number: r.Number,
+		Tag:    fmt.Sprint("tag-", r.Number),
+		Size:   r.Size,
+		CRC32C: r.CRC32C,
+	}, nil
 }
 
 func (d *namedUploads) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
@@ -223,7 +233,8 @@ func overlaid(t *testing.T, wrapped, old driver.Driver, c overlay.Config) storag
 }
 
 func mirrored(t *testing.T, primary, second driver.Driver) storage.Bucket {
-	layer, err := mirror.New(engine.New(second, storage.WithRetry(storage.RetryPolicy{Attempts: 1})), mirror.Config{})
+	layer, err := mirror.New(engine.New(second, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
+		mirror.Config{})
 	require.NoError(t, err)
 	return engine.New(primary, driver.WithLayer(layer))
 }

@@ -39,7 +39,10 @@ var writtenUploads = map[string]func(t *testing.T) stored{
 		second := createTus(t, s, 5, "partial")
 		patchTus(t, s, first, 0, "text")
 		patchTus(t, s, second, 0, " more")
-		return stored{"store": dump(t, d), "client": {{Key: "first", Body: first}, {Key: "second", Body: second}}}
+		return stored{
+			"store":  dump(t, d),
+			"client": {{Key: "first", Body: first}, {Key: "second", Body: second}},
+		}
 	},
 	"upload-parts": func(t *testing.T) stored {
 		d := newParts("store")
@@ -73,7 +76,11 @@ var writtenUploads = map[string]func(t *testing.T) stored{
 	"upload-ticket": func(t *testing.T) stored {
 		d := newParts("store")
 		s := newService(t, d, uploads.Config{})
-		ticket, err := s.Sign(t.Context(), uploads.Request{Name: "k.txt", Type: "text/plain", Size: 9}, uploads.User{ID: "user"})
+		ticket, err := s.Sign(t.Context(), uploads.Request{
+			Name: "k.txt",
+			Type: "text/plain",
+			Size: 9,
+		}, uploads.User{ID: "user"})
 		require.NoError(t, err)
 		sendTicket(t, d, ticket)
 		return stored{"store": dump(t, d), "client": {{Key: "token", Body: ticket.Token}}}
@@ -200,7 +207,12 @@ func (d *partsStore) PutPart(ctx context.Context, r *driver.PartRequest) (driver
 		Body: bytes.NewReader(text),
 		Size: int64(len(text)),
 	})
-	return driver.Part{Number: r.Number, Tag: fmt.Sprint("tag-", r.Number), Size: r.Size, CRC32C: r.CRC32C}, err
+	return driver.Part{
+		Number: r.Number,
+		Tag:    fmt.Sprint("tag-", r.Number),
+		Size:   r.Size,
+		CRC32C: r.CRC32C,
+	}, err
 }
 
 func (d *partsStore) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
@@ -214,7 +226,11 @@ func (d *partsStore) ListParts(ctx context.Context, r *driver.ListPartsRequest) 
 	}
 	for number, e := range list.Entries {
 		if number > r.After {
-			page.Parts = append(page.Parts, driver.Part{Number: number, Tag: fmt.Sprint("tag-", number), Size: e.Size})
+			page.Parts = append(page.Parts, driver.Part{
+				Number: number,
+				Tag:    fmt.Sprint("tag-", number),
+				Size:   e.Size,
+			})
 		}
 	}
 	return page, nil

@@ -83,7 +83,8 @@ var laterForms = []laterForm{
 		store: "store",
 		key:   ".uploads/",
 		read: func(t *testing.T, stores map[string]driver.Driver) error {
-			_, err := newService(t, stores["store"], uploads.Config{}).PutPiece(t.Context(), piece(2, " more"))
+			_, err := newService(t, stores["store"],
+				uploads.Config{}).PutPiece(t.Context(), piece(2, " more"))
 			return err
 		},
 	},
@@ -92,7 +93,8 @@ var laterForms = []laterForm{
 		store: "store",
 		key:   ".uploads-usage/",
 		read: func(t *testing.T, stores map[string]driver.Driver) error {
-			_, err := newService(t, stores["store"], uploads.Config{Allowance: allow}).Usage(t.Context(), "user")
+			_, err := newService(t, stores["store"],
+				uploads.Config{Allowance: allow}).Usage(t.Context(), "user")
 			return err
 		},
 	},

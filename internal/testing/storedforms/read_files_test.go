@@ -126,7 +126,8 @@ var fileReaders = map[string]func(t *testing.T, s stored){
 		for _, o := range s["client"] {
 			name, kind, _ := strings.Cut(o.Key, " ")
 			if kind == "download" {
-				require.Equal(t, http.StatusForbidden, send(t, buckets[name], o.Body, "").Code, "it has expired")
+				require.Equal(t, http.StatusForbidden, send(t, buckets[name], o.Body, "").Code,
+					"it has expired")
 			}
 		}
 	},
@@ -217,7 +218,8 @@ func renumber(t *testing.T, dir string) {
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.Contains(t, string(text), old)
-		require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), old, replacement, 1)), 0o600))
+		require.NoError(t,
+			os.WriteFile(path, []byte(strings.Replace(string(text), old, replacement, 1)), 0o600))
 		require.NoError(t, os.Chtimes(path, time.Now(), time.Now()))
 	}
 	replace(layouts[0], oldNumber, strconv.FormatUint(number.Uint(), 10))

@@ -140,7 +140,8 @@ var readers = map[string]func(t *testing.T, s stored){
 		put(t, src, "b", "b")
 		state := engine.New(s.load(t, "state"))
 
-		report, err := transfer.Copy(t.Context(), engine.New(dst), engine.New(src), transfer.WithJournal(state, "journal"))
+		report, err := transfer.Copy(t.Context(), engine.New(dst), engine.New(src),
+			transfer.WithJournal(state, "journal"))
 		require.NoError(t, err)
 		require.EqualValues(t, 2, report.Transferred)
 		require.Equal(t, map[string]string{"b": "b"}, contents(t, engine.New(dst)), "the job was done with a")
@@ -170,7 +171,8 @@ var readers = map[string]func(t *testing.T, s stored){
 		require.NoError(t, os.WriteFile(path, []byte(s["files"][0].Body), 0o600))
 		d := &namedUploads{Driver: newStore("store")}
 
-		_, err := engine.New(d).Upload(t.Context(), "k", strings.NewReader(resumedBody), resumedOptions(path)...)
+		_, err := engine.New(d).Upload(t.Context(), "k", strings.NewReader(resumedBody),
+			resumedOptions(path)...)
 		require.NoError(t, err)
 		require.Zero(t, d.begun, "the upload of the journal is continued")
 		require.NotContains(t, d.sent, 1, "the store has part 1")
