@@ -33,7 +33,11 @@ type lagging struct {
 const recent = "newer"
 
 func newLagging(s *interleave.Scene) *lagging {
-	l := &lagging{exploredPair: exploredPair{Scene: s, primary: s.Store("primary"), second: s.Store("second")}}
+	l := &lagging{exploredPair: exploredPair{
+		Scene:   s,
+		primary: s.Store("primary"),
+		second:  s.Store("second"),
+	}}
 	put := func(b storage.Bucket, key, text string) {
 		_, err := b.Upload(s.Context(), key, strings.NewReader(text))
 		require.NoError(s, err)
@@ -115,7 +119,8 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 		{
 			name: "remove what matches",
 			do: func(ctx context.Context, b, _ storage.Bucket) error {
-				_, err := storage.RemoveMatching(ctx, b, func(e storage.ListEntry) bool { return e.Size == int64(len("old")) })
+				_, err := storage.RemoveMatching(ctx, b,
+					func(e storage.ListEntry) bool { return e.Size == int64(len("old")) })
 				return err
 			},
 			after: recent,
@@ -131,7 +136,8 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 		{
 			name: "sync with delete",
 			do: func(ctx context.Context, b, other storage.Bucket) error {
-				_, err := transfer.Sync(ctx, newEnd(other), newEnd(b), transfer.WithDelete(), transfer.WithConcurrency(1))
+				_, err := transfer.Sync(ctx, newEnd(other), newEnd(b), transfer.WithDelete(),
+					transfer.WithConcurrency(1))
 				return err
 			},
 			after: recent,
@@ -139,7 +145,8 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 		{
 			name: "move to another bucket",
 			do: func(ctx context.Context, b, other storage.Bucket) error {
-				_, err := transfer.Sync(ctx, newEnd(other), newEnd(b), transfer.WithMove(), transfer.WithConcurrency(1))
+				_, err := transfer.Sync(ctx, newEnd(other), newEnd(b), transfer.WithMove(),
+					transfer.WithConcurrency(1))
 				return err
 			},
 			after: "",
@@ -164,7 +171,8 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 					require.NotContains(s, k+moved, "old")
 					require.Contains(s, k+moved, recent)
 					require.NotEmpty(s, l.text(l.primary.Bucket(), "only")+l.text(third.Bucket(), "only"))
-					require.NotEmpty(s, l.text(third.Bucket(), "only"), "removed because the second store lacks it")
+					require.NotEmpty(s, l.text(third.Bucket(), "only"),
+						"removed because the second store lacks it")
 
 					if explored.Succeeded(a) {
 						require.Equal(s, tt.after, k)
@@ -227,7 +235,8 @@ func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
 
 					// Without conditional removal, a move compares revisions, and the overlay has given the object
 					// a new one.
-					skipped := errors.Is(a.Err(), storage.Changed) && !storage.Supports(moved.Bucket(), provenRemoval)
+					skipped := errors.Is(a.Err(),
+						storage.Changed) && !storage.Supports(moved.Bucket(), provenRemoval)
 					require.True(s, unknown || skipped || storage.IsTemporary(a.Err()), "%v", a.Err())
 				})
 			})

@@ -23,6 +23,7 @@ type exploredPair struct {
 	sync            bool
 }
 
+// layer returns the layer of the mirror.
 func (p *exploredPair) layer(second storage.Bucket) storage.OpenOption {
 	layer, err := mirror.New(second, mirror.Config{Sync: p.sync})
 	require.NoError(p, err)
@@ -32,12 +33,16 @@ func (p *exploredPair) layer(second storage.Bucket) storage.OpenOption {
 // open opens the mirror outside of all processes.
 func (p *exploredPair) open() storage.Bucket { return p.primary.Bucket(p.layer(p.second.Bucket())) }
 
-func (p *exploredPair) run(name string, do func(ctx context.Context, b storage.Bucket) error) *interleave.Actor {
+// run runs a call of the mirror in a process of its own.
+func (p *exploredPair) run(
+	name string, do func(ctx context.Context, b storage.Bucket) error,
+) *interleave.Actor {
 	process := p.Process(name)
 	b := process.Bucket(p.primary, p.layer(process.Bucket(p.second)))
 	return process.Go(name, func(ctx context.Context) error { return do(ctx, b) })
 }
 
+// text returns the content of an object, or "" if there is none.
 func (p *exploredPair) text(b storage.Bucket, key string) string {
 	data, _, err := storage.ReadAll(p.Context(), b, key)
 	if errors.Is(err, storage.ObjectNotFound) {
@@ -113,7 +118,8 @@ func repairs(ctx context.Context, b storage.Bucket) error {
 func (p *exploredPair) bothEqual() {
 	time.Sleep(2 * time.Hour)
 	require.NoError(p, repairs(p.Context(), p.open()))
-	require.Equal(p, p.text(p.primary.Bucket(), "k"), p.text(p.second.Bucket(), "k"), "the stores differ after Repair")
+	require.Equal(p, p.text(p.primary.Bucket(), "k"), p.text(p.second.Bucket(), "k"),
+		"the stores differ after Repair")
 	state, err := mirror.Status(p.Context(), p.open())
 	require.NoError(p, err)
 	require.Zero(p, state.Notes, "notes stay")
@@ -150,7 +156,8 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 							require.True(s, a.Err() == nil || unknown || created, "%s: %v", o.name, a.Err())
 						}
 						text := p.text(p.primary.Bucket(), "k")
-						require.True(s, interleave.SomeOrder("first", text, effects...), "no order gives %q", text)
+						require.True(s, interleave.SomeOrder("first", text, effects...),
+							"no order gives %q", text)
 						p.bothEqual()
 					})
 				})
@@ -202,14 +209,19 @@ func TestExploredSwapOfRoles(t *testing.T) {
 						require.NoError(s, err)
 
 						text := p.text(latter.Bucket(), "k")
-						require.Equal(s, text, p.text(former.Bucket(), "k"), "the stores differ after RepairAll")
-						effects := []interleave.Effect[string]{{Actor: x, Apply: first.apply}, {Actor: y, Apply: second.apply}}
+						require.Equal(s, text, p.text(former.Bucket(), "k"),
+							"the stores differ after RepairAll")
+						effects := []interleave.Effect[string]{{
+							Actor: x,
+							Apply: first.apply,
+						}, {Actor: y, Apply: second.apply}}
 						for i, o := range []operation{first, second} {
 							if o.name == "remove" && effects[i].Actor.Lost() {
 								effects = append(effects, effects[i])
 							}
 						}
-						require.True(s, interleave.SomeOrder("first", text, effects...), "no order gives %q: %v, %v, %v",
+						require.True(s, interleave.SomeOrder("first", text,
+							effects...), "no order gives %q: %v, %v, %v",
 							text, x.Err(), y.Err(), z.Err())
 					})
 				})

@@ -19,6 +19,7 @@ type markedPair struct {
 	b               storage.Bucket
 }
 
+// newMarkedPair returns a mirror of two kinds of stores.
 func newMarkedPair(t *testing.T, primary, second string) *markedPair {
 	p := &markedPair{primary: kindsOfStores[primary](t), second: kindsOfStores[second](t)}
 	p.b = newMirror(t, p.primary, engine.New(p.second))
@@ -145,7 +146,11 @@ func TestSwapWithMarkersOfFolders(t *testing.T) {
 // store it.
 func TestRepairAllReportsAnObjectNamedLikeAFolder(t *testing.T) {
 	p := newMarkedPair(t, "memory", "directory")
-	_, err := p.primary.Put(t.Context(), &driver.PutRequest{Key: "a/", Body: strings.NewReader("text"), Size: 4})
+	_, err := p.primary.Put(t.Context(), &driver.PutRequest{
+		Key:  "a/",
+		Body: strings.NewReader("text"),
+		Size: 4,
+	})
 	require.NoError(t, err)
 	report, err := mirror.RepairAll(t.Context(), p.b)
 	require.ErrorIs(t, err, storage.InvalidArgument)
