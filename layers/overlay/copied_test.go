@@ -19,7 +19,9 @@ func TestMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 	for name, c := range map[string]overlay.Config{"by default": {}, "CopyOnRead": {CopyOnRead: true}} {
 		t.Run(name, func(t *testing.T) {
 			failing := faults.New()
-			old := memstore.New(driver.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			old := memstore.New(driver.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{
+				Attempts: 1,
+			}))
 			put(t, old, "a", "the old one")
 			first := memstore.NewDriver(memstore.Config{})
 			second := memstore.NewDriver(memstore.Config{})

@@ -40,12 +40,15 @@ func TestListBothStores(t *testing.T) {
 		}
 
 		for _, opts := range [][]storage.ListOption{
-			{}, {storage.WithDelimiter("/")}, {storage.WithPrefix("a")}, {storage.WithPrefix("a/"), storage.WithDelimiter("/")},
+			{}, {storage.WithDelimiter("/")}, {storage.WithPrefix("a")}, {
+				storage.WithPrefix("a/"), storage.WithDelimiter("/"),
+			},
 			{storage.WithDelimiter("b")},
 		} {
 			opts = append(opts, storage.WithPageSize(1+random.IntN(5)))
 			for _, start := range []string{"", "a/b1", "b/"} {
-				require.Equal(t, listKeys(t, one, start, opts), listKeys(t, b, start, opts), "seed %d, %v after %q", seed, opts, start)
+				require.Equal(t, listKeys(t, one, start, opts), listKeys(t, b, start, opts),
+					"seed %d, %v after %q", seed, opts, start)
 			}
 		}
 	}
@@ -88,7 +91,8 @@ func TestListReadsFewObjects(t *testing.T) {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			injected := faults.New()
 			d := memstore.NewDriver(memstore.Config{})
-			b := engine.New(injected.Layer()(d), driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))
+			b := engine.New(injected.Layer()(d),
+				driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))
 			text := strings.Repeat("x", size)
 			for n := range 1000 {
 				put(t, engine.New(d), strconv.Itoa(n), text)

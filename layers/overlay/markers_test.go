@@ -71,7 +71,11 @@ func TestFinishReportsObjectNamedLikeFolder(t *testing.T) {
 	for name, kind := range newStores {
 		t.Run(name, func(t *testing.T) {
 			below := memstore.NewDriver(memstore.Config{})
-			_, err := below.Put(t.Context(), &driver.PutRequest{Key: "a/", Body: strings.NewReader("text"), Size: 4})
+			_, err := below.Put(t.Context(), &driver.PutRequest{
+				Key:  "a/",
+				Body: strings.NewReader("text"),
+				Size: 4,
+			})
 			require.NoError(t, err)
 			d := kind.open(t)
 			b := engine.New(d, driver.WithLayer(newLayer(t, engine.New(below), overlay.Config{})))

@@ -22,7 +22,8 @@ func TestPublicObjectsOfOldStoreArePrivate(t *testing.T) {
 	const base = "http://files.test/"
 	statusOf := func(b storage.Bucket) int {
 		w := httptest.NewRecorder()
-		serve.NewHandler(b).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, base+"a", nil))
+		serve.NewHandler(b).ServeHTTP(w,
+			httptest.NewRequestWithContext(t.Context(), http.MethodGet, base+"a", nil))
 		return w.Code
 	}
 	old := memstore.New(storage.WithSigningBaseURL(base))
@@ -41,5 +42,6 @@ func TestPublicObjectsOfOldStoreArePrivate(t *testing.T) {
 	_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithPublicRead())
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, statusOf(b))
-	require.Equal(t, http.StatusOK, statusOf(engine.New(d, storage.WithSigningBaseURL(base))), "without the layer")
+	require.Equal(t, http.StatusOK, statusOf(engine.New(d, storage.WithSigningBaseURL(base))),
+		"without the layer")
 }
