@@ -55,7 +55,11 @@ func TestExploredReadersOfACacheAndAWriter(t *testing.T) {
 				dir := t.TempDir()
 				store := s.Store("s")
 				open := func(b func(opts ...storage.OpenOption) storage.Bucket) storage.Bucket {
-					cache, err := diskcache.Open(dir, diskcache.Config{MaxBytes: 600, BlockBytes: 100, Unpinned: true})
+					cache, err := diskcache.Open(dir, diskcache.Config{
+						MaxBytes:   600,
+						BlockBytes: 100,
+						Unpinned:   true,
+					})
 					require.NoError(s, err)
 					s.Cleanup(func() {
 						_ = cache.Close()
@@ -111,7 +115,8 @@ func TestExploredReadersOfACacheAndAWriter(t *testing.T) {
 							index++
 						}
 						// A repeated removal may come after a creation.
-						require.True(s, index < len(tt.after) || writes.Lost(), "%.20q and then %.20q", texts[0], texts[2])
+						require.True(s, index < len(tt.after) || writes.Lost(), "%.20q and then %.20q",
+							texts[0], texts[2])
 					}
 				})
 			})
