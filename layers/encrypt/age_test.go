@@ -56,7 +56,8 @@ func TestAgeDecryptsStoredObject(t *testing.T) {
 			mustUpload(t, b, "one", content)
 			mustUpload(t, b, "stream", content, storage.WithSize(int64(size)))
 			mustUpload(t, b, "parts", content, storage.WithPartSize(chunk))
-			_, err := b.Upload(t.Context(), "stream in parts", io.MultiReader(strings.NewReader(content)), storage.WithPartSize(chunk))
+			_, err := b.Upload(t.Context(), "stream in parts",
+				io.MultiReader(strings.NewReader(content)), storage.WithPartSize(chunk))
 			require.NoError(t, err)
 			for _, key := range []string{"one", "stream", "parts", "stream in parts"} {
 				r, err := age.Decrypt(bytes.NewReader(ageFile(t, s.get(t, key))), keys.identity)
@@ -83,7 +84,8 @@ func newStoredObject(t testing.TB, file []byte, key string, identity age.Identit
 	proof.Write(nonce)
 	proof.Write([]byte(key))
 	return stored{body, map[string]string{
-		headerName: strings.ReplaceAll(string(header), "\n", "|") + base64.RawStdEncoding.EncodeToString(proof.Sum(bytes.Clone(nonce))),
+		headerName: strings.ReplaceAll(string(header), "\n",
+			"|") + base64.RawStdEncoding.EncodeToString(proof.Sum(bytes.Clone(nonce))),
 	}}
 }
 
@@ -125,7 +127,8 @@ func TestKeysForWriting(t *testing.T) {
 
 	_, _, err = storage.ReadAll(t.Context(), b, "parts")
 	require.ErrorIs(t, err, storage.PermissionDenied)
-	got, _, err := storage.ReadAll(t.Context(), s.open(t, encrypt.NewKeys(nil, []age.Identity{identity})), "parts")
+	got, _, err := storage.ReadAll(t.Context(),
+		s.open(t, encrypt.NewKeys(nil, []age.Identity{identity})), "parts")
 	require.NoError(t, err)
 	require.Equal(t, content, string(got))
 }
@@ -138,8 +141,14 @@ func TestKeysThatDoNotFit(t *testing.T) {
 		recipients []age.Recipient
 		want       storage.Code
 	}{
-		"X25519 beside a passphrase":    {[]age.Recipient{ids["X25519"].recipient, ids["passphrase"].recipient}, storage.InvalidArgument},
-		"X25519 beside a hybrid key":    {[]age.Recipient{ids["hybrid"].recipient, ids["X25519"].recipient}, storage.InvalidArgument},
+		"X25519 beside a passphrase": {
+			[]age.Recipient{ids["X25519"].recipient, ids["passphrase"].recipient},
+			storage.InvalidArgument,
+		},
+		"X25519 beside a hybrid key": {
+			[]age.Recipient{ids["hybrid"].recipient, ids["X25519"].recipient},
+			storage.InvalidArgument,
+		},
 		"a stanza that has the newline": {[]age.Recipient{stanza("a|b")}, storage.Internal},
 		"a stanza of two lines":         {[]age.Recipient{stanza("a\n-> b")}, storage.Internal},
 		"a stanza with a space":         {[]age.Recipient{stanza("a b")}, storage.Internal},

@@ -11,7 +11,8 @@ import (
 
 func TestRandomCallsAsInMemory(t *testing.T) {
 	layer := newLayer(t, boundKeys{newKeys(t)})
-	differential.Run(t, differential.Config{Versions: true}, func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		return memstore.New(append(opts, driver.WithLayer(layer))...)
-	})
+	differential.Run(t, differential.Config{Versions: true},
+		func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
+			return memstore.New(append(opts, driver.WithLayer(layer))...)
+		})
 }

@@ -44,7 +44,9 @@ func TestS3ServerOverEncryptedStores(t *testing.T) {
 		}, gatewaytest.Lacks{}},
 		"Azurite": {func(t *testing.T) driver.ServiceDriver {
 			testserver.Nightly(t, "make layers")
-			service, err := azure.NewServiceDriver(t.Context(), azure.Config{Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")})
+			service, err := azure.NewServiceDriver(t.Context(), azure.Config{
+				Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_AZURITE"),
+			})
 			require.NoError(t, err)
 			return service
 		}, gatewaytest.Lacks{Versions: true}},
@@ -85,7 +87,10 @@ func TestS3ServersShareAccount(t *testing.T) {
 	}
 	for name, service := range services {
 		for _, round := range []string{"one", "two"} {
-			server, err := s3server.Start(s3server.Config{Service: service, Buckets: []string{name + "-" + round}})
+			server, err := s3server.Start(s3server.Config{
+				Service: service,
+				Buckets: []string{name + "-" + round},
+			})
 			require.NoError(t, err)
 			t.Cleanup(server.Close)
 		}
@@ -120,7 +125,11 @@ func TestS3ServerLargeObjects(t *testing.T) {
 	require.NoError(t, err)
 	onMinIO, err := s3.NewServiceDriver(t.Context(), minio.Config(t))
 	require.NoError(t, err)
-	for name, below := range map[string]driver.ServiceDriver{"memory": memstore.NewServiceDriver(memstore.ServiceConfig{}), "a directory": directory, "MinIO": onMinIO} {
+	for name, below := range map[string]driver.ServiceDriver{
+		"memory":      memstore.NewServiceDriver(memstore.ServiceConfig{}),
+		"a directory": directory,
+		"MinIO":       onMinIO,
+	} {
 		t.Run(name, func(t *testing.T) {
 			testLargeObject(t, below)
 		})
@@ -182,7 +191,8 @@ func testLargeObject(t *testing.T, below driver.ServiceDriver) {
 	require.Equal(t, uploaded.ETag, attrs.ETag)
 	require.Contains(t, attrs.ETag, "-", "nobody takes it for an MD5")
 
-	put := mustUpload(t, b, "b", "small", storage.WithCRC32C(crc32.Checksum([]byte("small"), crc32.MakeTable(crc32.Castagnoli))))
+	put := mustUpload(t, b, "b", "small",
+		storage.WithCRC32C(crc32.Checksum([]byte("small"), crc32.MakeTable(crc32.Castagnoli))))
 	requireNothingPlain(t, below, bucket, "b")
 	for entry, err := range b.List(t.Context(), storage.WithPrefix("b")) {
 		require.NoError(t, err)
@@ -195,7 +205,9 @@ func readless(d driver.Driver) driver.Driver { return readlessDriver{d} }
 
 type readlessDriver struct{ driver.Driver }
 
-func (d readlessDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d readlessDriver) Get(
+	ctx context.Context, r *driver.GetRequest,
+) (*storage.Attrs, io.ReadCloser, error) {
 	if r.Key == "from" {
 		return nil, nil, &storage.Error{Code: storage.Internal, Err: errors.New("the copy reads its source")}
 	}
@@ -219,7 +231,10 @@ func TestS3ServerCopyReadsNoBytes(t *testing.T) {
 
 // If the metadata leave no room for the header, the S3 server refuses a multipart upload at its beginning.
 func TestS3ServerMetadataWithoutRoom(t *testing.T) {
-	b, _ := newServerBucket(t, driver.ServiceWithLayers(remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}, newLayer(t, newKeys(t))))
-	_, err := storage.BeginUpload(t.Context(), b, "a", storage.WithMetadata(map[string]string{"long": strings.Repeat("x", 1800)}))
+	b, _ := newServerBucket(t,
+		driver.ServiceWithLayers(remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}, newLayer(t, newKeys(t))))
+	_, err := storage.BeginUpload(t.Context(), b, "a", storage.WithMetadata(map[string]string{
+		"long": strings.Repeat("x", 1800),
+	}))
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
 }

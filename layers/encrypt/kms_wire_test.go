@@ -91,7 +91,8 @@ func TestKMSRegionOfAWS(t *testing.T) {
 			Region:       "eu-west-1",
 			BaseEndpoint: &s.URL,
 			HTTPClient:   testserver.Client(),
-			Credentials:  credentials.NewStaticCredentialsProvider(kmsserver.AccessKeyID, kmsserver.SecretKey, ""),
+			Credentials: credentials.NewStaticCredentialsProvider(kmsserver.AccessKeyID,
+				kmsserver.SecretKey, ""),
 		}})
 		require.NoError(t, err)
 		return keys
@@ -125,11 +126,17 @@ func TestKMSCredentialsOfAWS(t *testing.T) {
 		from aws.CredentialsProvider
 		want storage.Code
 	}{
-		"none":                {aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New("no profile") }), storage.Unauthenticated},
+		"none": {aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials,
+			error) {
+			return aws.Credentials{}, errors.New("no profile")
+		}), storage.Unauthenticated},
 		"none are configured": {nil, storage.Unauthenticated},
 	}
 	for name, tt := range tests {
-		keys, err := awskms.New(t.Context(), awskms.Config{Key: "arn:aws:kms:us-west-2:1:key/1", AWS: &aws.Config{BaseEndpoint: &s.URL, HTTPClient: testserver.Client(), Credentials: tt.from}})
+		keys, err := awskms.New(t.Context(), awskms.Config{
+			Key: "arn:aws:kms:us-west-2:1:key/1",
+			AWS: &aws.Config{BaseEndpoint: &s.URL, HTTPClient: testserver.Client(), Credentials: tt.from},
+		})
 		require.NoError(t, err)
 		_, err = keys.Wrap(t.Context(), dataKey, ofObject)
 		require.Equal(t, tt.want, storage.CodeOf(err), "%s: %v", name, err)
@@ -249,7 +256,8 @@ func requireDamaged(t *testing.T, err error, fails bool) {
 // An Azure vault may request a token only for its own domain. No malformed challenge crashes the program.
 func TestKMSChallengesOfAzure(t *testing.T) {
 	for name, challenge := range map[string]string{
-		"of another domain":    strings.Replace(kmsserver.Challenge, "https://vault.azure.net", "https://vault.example.com", 1),
+		"of another domain": strings.Replace(kmsserver.Challenge, "https://vault.azure.net",
+			"https://vault.example.com", 1),
 		"without a tenant":     `Bearer authorization="https://x", resource="https://vault.azure.net"`,
 		"without a resource":   `Bearer authorization="https://login.microsoftonline.com/a"`,
 		"without anything":     "",
@@ -268,7 +276,8 @@ func TestKMSChallengesOfAzure(t *testing.T) {
 
 			_, err = keys.Wrap(t.Context(), dataKey, ofObject)
 			require.Error(t, err)
-			require.Contains(t, []storage.Code{storage.Unavailable, storage.Unauthenticated}, storage.CodeOf(err), "%v", err)
+			require.Contains(t, []storage.Code{storage.Unavailable, storage.Unauthenticated},
+				storage.CodeOf(err), "%v", err)
 			require.Zero(t, s.Count("wrapkey"), "no token was sent")
 		})
 	}

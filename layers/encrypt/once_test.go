@@ -56,7 +56,10 @@ func TestPutPartEncryptsOnceOverTLS(t *testing.T) {
 			t.Cleanup(server.Close)
 			if row.tls != nil {
 				file := filepath.Join(t.TempDir(), "ca.pem")
-				require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+				require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{
+					Type:  "CERTIFICATE",
+					Bytes: server.Certificate().Raw,
+				}), 0o600))
 				t.Setenv("AWS_CA_BUNDLE", file)
 			}
 			profile, _ := s3.NamedProfile("omnibucket")

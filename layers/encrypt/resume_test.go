@@ -22,10 +22,11 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 		return []storage.OpenOption{driver.WithLayer(newLayer(t, keys))}
 	}
 	tests := map[string]struct{ before, after []storage.OpenOption }{
-		"other keys":                    {sealed(first), sealed(second)},
-		"without the layer":             {sealed(first), nil},
-		"with the layer, not before":    {nil, sealed(first)},
-		"keys that can only be written": {sealed(first), sealed(encrypt.JoinKeys([]encrypt.Keys{first}, nil))},
+		"other keys":                 {sealed(first), sealed(second)},
+		"without the layer":          {sealed(first), nil},
+		"with the layer, not before": {nil, sealed(first)},
+		"keys that can only be written": {sealed(first), sealed(encrypt.JoinKeys([]encrypt.Keys{first},
+			nil))},
 	}
 	for name, tt := range tests {
 		for form, body := range map[string]func(string) io.Reader{

@@ -73,7 +73,8 @@ func TestRewrapAllEncryptsWhatExists(t *testing.T) {
 	layer, err := encrypt.New(encrypt.Config{Keys: keys, AllowPlain: true})
 	require.NoError(t, err)
 
-	report, err := encrypt.RewrapAll(t.Context(), engine.New(s.Driver, driver.WithLayer(layer)), encrypt.RewrapConfig{})
+	report, err := encrypt.RewrapAll(t.Context(), engine.New(s.Driver, driver.WithLayer(layer)),
+		encrypt.RewrapConfig{})
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 1}, report)
 	require.NotContains(t, string(s.get(t, "a").body), "plain")
@@ -130,7 +131,9 @@ func TestRewrapAllBearsOtherWriters(t *testing.T) {
 			require.Equal(t, tt.want, report)
 		})
 	}
-	_, err := encrypt.RewrapAll(t.Context(), engine.New(newStore().Driver), encrypt.RewrapConfig{Concurrency: -1})
+	_, err := encrypt.RewrapAll(t.Context(), engine.New(newStore().Driver), encrypt.RewrapConfig{
+		Concurrency: -1,
+	})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 

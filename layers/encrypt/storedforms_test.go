@@ -100,7 +100,8 @@ func TestStoredFormHasGoldenFile(t *testing.T) {
 
 	random := regexp.MustCompile(`[A-Za-z0-9+/]{40,}`)
 	for name, value := range o.Metadata {
-		require.Equal(t, random.ReplaceAllString(value, "*"), random.ReplaceAllString(attrs.Metadata[name], "*"), name)
+		require.Equal(t, random.ReplaceAllString(value, "*"),
+			random.ReplaceAllString(attrs.Metadata[name], "*"), name)
 	}
 	require.Len(t, attrs.Metadata, len(o.Metadata))
 }

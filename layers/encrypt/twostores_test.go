@@ -22,11 +22,15 @@ func TestLayerAboveMirror(t *testing.T) {
 	mirrored, err := mirror.New(engine.New(second), mirror.Config{})
 	require.NoError(t, err)
 	inPrimary := faults.New()
-	b := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored), driver.WithLayer(encrypted))
+	b := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored),
+		driver.WithLayer(encrypted))
 	mustUpload(t, b, "a", "secret")
 	inPrimary.Set(faults.Fail(faults.Any))
 
-	for name, b := range map[string]storage.Bucket{"while the primary is down": b, "the second store without the mirror": engine.New(second, driver.WithLayer(encrypted))} {
+	for name, b := range map[string]storage.Bucket{
+		"while the primary is down":           b,
+		"the second store without the mirror": engine.New(second, driver.WithLayer(encrypted)),
+	} {
 		data, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err, name)
 		require.Equal(t, "secret", string(data), name)
@@ -48,7 +52,9 @@ func TestLayerAboveOverlay(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx := t.Context()
 			encrypted := driver.WithLayer(newLayer(t, newKeys(t)))
-			stores := [2]driver.Driver{memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})}
+			stores := [2]driver.Driver{
+				memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{}),
+			}
 			if tt.service {
 				account := memstore.NewServiceDriver(memstore.ServiceConfig{})
 				for i, name := range []string{"old", "new"} {
@@ -97,9 +103,11 @@ func TestRewrapLeavesMarkersOfOverlay(t *testing.T) {
 	mustUpload(t, old, "a", "secret")
 	layer, err := overlay.New(old, overlay.Config{})
 	require.NoError(t, err)
-	killed := faults.New(faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied), faults.Fail(faults.Delete).WithError(storage.PermissionDenied))
+	killed := faults.New(faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied),
+		faults.Fail(faults.Delete).WithError(storage.PermissionDenied))
 
-	_, err = overlay.Finish(ctx, engine.New(d, driver.WithLayer(killed.Layer()), encrypted, driver.WithLayer(layer)), overlay.FinishConfig{})
+	_, err = overlay.Finish(ctx,
+		engine.New(d, driver.WithLayer(killed.Layer()), encrypted, driver.WithLayer(layer)), overlay.FinishConfig{})
 	require.ErrorIs(t, err, storage.PermissionDenied)
 
 	_, err = encrypt.Rewrap(ctx, engine.New(d, encrypted), "a")
