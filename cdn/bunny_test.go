@@ -15,7 +15,10 @@ import (
 
 func newBunny(t *testing.T) *cdn.BunnySigner {
 	t.Helper()
-	s, err := cdn.NewBunnySigner(cdn.BunnyConfig{BaseURL: "https://token-tester.b-cdn.net", Key: "SecurityKey"})
+	s, err := cdn.NewBunnySigner(cdn.BunnyConfig{
+		BaseURL: "https://token-tester.b-cdn.net",
+		Key:     "SecurityKey",
+	})
 	require.NoError(t, err)
 	s.At(time.Unix(1598024587, 0).Add(-time.Hour))
 	return s
@@ -33,6 +36,7 @@ func TestBunnySignerVectors(t *testing.T) {
 	)
 }
 
+// A URL for a prefix is signed by the formula of Bunny's documentation.
 func TestBunnyPrefixes(t *testing.T) {
 	token := func(path string) string {
 		mac := hmac.New(sha256.New, []byte("SecurityKey"))
@@ -40,20 +44,19 @@ func TestBunnyPrefixes(t *testing.T) {
 		return "HS256-" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 	}
 	// The vector with the name path_only has the token_path /abc, which no prefix here can have.
-	require.Equal(t, "HS256-uVZvT3SbEoVKYJyDJgbcsDmSFf73cv-uNUVaJiKWpbQ", token("/abc"), "the formula is Bunny's")
+	require.Equal(t, "HS256-uVZvT3SbEoVKYJyDJgbcsDmSFf73cv-uNUVaJiKWpbQ", token("/abc"),
+		"the formula is Bunny's")
 
 	granted, err := newBunny(t).SignPrefix("abc/")
 	require.NoError(t, err)
 	require.Nil(t, granted.Cookies)
 	address, err := granted.URL("abc/300kb.jpg")
 	require.NoError(t, err)
-	require.Equal(
-		t,
-		"https://token-tester.b-cdn.net/abc/300kb.jpg?token="+token("/abc/")+"&token_path=%2Fabc%2F&expires=1598024587",
-		address,
-	)
+	require.Equal(t, "https://token-tester.b-cdn.net/abc/300kb.jpg?token="+token("/abc/")+
+		"&token_path=%2Fabc%2F&expires=1598024587", address)
 }
 
+// If the signature of a key could also be that of another URL, it is refused with Unsupported.
 func TestBunnyRefusesKeysWhoseSignatureIsAmbiguous(t *testing.T) {
 	tests := []struct{ name, key string }{
 		{"another object could have the URL, with a later expiry", "photos/12"},
@@ -78,6 +81,7 @@ func TestBunnyRefusesKeysWhoseSignatureIsAmbiguous(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
+// An incomplete or invalid configuration is refused, and the error does not show the key.
 func TestBunnyConfigurationsAreChecked(t *testing.T) {
 	tests := []struct {
 		name   string
