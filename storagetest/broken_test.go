@@ -37,7 +37,10 @@ var brokenLayers = map[string]struct {
 	},
 	"ignores IfRevision": {
 		func(d driver.Driver) driver.Driver { return &ignoresRevision{d} },
-		[]string{"W5/IfRevision replaces only the revision that was read", "W5/exactly one concurrent updater wins"},
+		[]string{
+			"W5/IfRevision replaces only the revision that was read",
+			"W5/exactly one concurrent updater wins",
+		},
 	},
 	"cuts off the last byte of what it stores": {
 		func(d driver.Driver) driver.Driver { return &truncates{d} },
@@ -73,7 +76,10 @@ var brokenLayers = map[string]struct {
 	},
 	"stores the bytes before a failure": {
 		func(d driver.Driver) driver.Driver { return &storesHalf{d} },
-		[]string{"W1/a failed overwrite leaves the old object", "W11/a driver stores nothing if the body fails"},
+		[]string{
+			"W1/a failed overwrite leaves the old object",
+			"W11/a driver stores nothing if the body fails",
+		},
 	},
 	"ignores the revision of a read": {
 		func(d driver.Driver) driver.Driver { return &readsAny{d} },
@@ -134,13 +140,15 @@ func TestSuiteNotices(t *testing.T) {
 			output := runBroken(t, name, broken.fails)
 			for _, want := range broken.fails {
 				rule, _, _ := strings.Cut(want, "/")
-				require.Regexp(t, `--- FAIL: TestBrokenChild/cases/`+regexp.QuoteMeta(strings.ReplaceAll(want, " ", "_")), output)
+				require.Regexp(t,
+					`--- FAIL: TestBrokenChild/cases/`+regexp.QuoteMeta(strings.ReplaceAll(want, " ", "_")), output)
 				require.Contains(t, output, "rule "+rule+": ", "a failure prints the rule and what it means")
 				if strings.Contains(want, "a driver") {
 					require.Regexp(t, `mend these first(?s:.*)`+regexp.QuoteMeta(want), output)
 				}
 			}
-			require.NotRegexp(t, `(?m)^panic: `, output, "a broken driver fails cases, and does not end the suite")
+			require.NotRegexp(t, `(?m)^panic: `, output,
+				"a broken driver fails cases, and does not end the suite")
 		})
 	}
 }
@@ -163,6 +171,7 @@ func runBroken(t *testing.T, name string, cases []string) string {
 	return string(output)
 }
 
+// If Skip names a case that does not exist, the suite fails.
 func TestSkippingAnUnknownCaseFails(t *testing.T) {
 	output := runBroken(t, unknownWithout, []string{"R3/ranges"})
 	require.Contains(t, output, "Skip names no case")
@@ -180,7 +189,8 @@ func TestBrokenChild(t *testing.T) {
 	if !isChild {
 		return
 	}
-	storagetest.RunDriver(t, func(*testing.T) driver.Driver { return broken.layer(memstore.NewDriver(memstore.Config{})) })
+	storagetest.RunDriver(t,
+		func(*testing.T) driver.Driver { return broken.layer(memstore.NewDriver(memstore.Config{})) })
 }
 
 type ignoresAbsent struct{ driver.Driver }
@@ -190,7 +200,9 @@ func (d *ignoresAbsent) Put(ctx context.Context, r *driver.PutRequest) (*storage
 	return d.Driver.Put(ctx, r)
 }
 
-func (d *ignoresAbsent) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
+func (d *ignoresAbsent) CompleteParts(
+	ctx context.Context, r *driver.CompleteRequest,
+) (*storage.Attrs, error) {
 	r.Put.Condition.Absent = false
 	return d.Driver.CompleteParts(ctx, r)
 }
@@ -234,7 +246,9 @@ func (d *endsEarly) Get(ctx context.Context, r *driver.GetRequest) (*storage.Att
 
 type panicsPastEnd struct{ driver.Driver }
 
-func (d *panicsPastEnd) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *panicsPastEnd) Get(
+	ctx context.Context, r *driver.GetRequest,
+) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	if err == nil && r.Offset+r.Length > attrs.Size || storage.CodeOf(err) == storage.RangeNotSatisfiable {
 		panic("slice bounds out of range")

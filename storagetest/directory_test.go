@@ -110,7 +110,9 @@ func (d *directoryDriver) Put(ctx context.Context, r *driver.PutRequest) (*stora
 }
 
 // write stores the body in file, and compares its checksum while nobody sees the file.
-func (d *directoryDriver) write(ctx context.Context, file *os.File, r *driver.PutRequest) (fs.FileInfo, error) {
+func (d *directoryDriver) write(
+	ctx context.Context, file *os.File, r *driver.PutRequest,
+) (fs.FileInfo, error) {
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	if _, err := io.Copy(io.MultiWriter(file, sum), struct{ io.Reader }{r.Body}); err != nil {
 		return nil, err
@@ -142,7 +144,11 @@ func (d *directoryDriver) rename(src, dst string) (err error) {
 		}
 	}
 	if errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrExist) {
-		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "a file and a folder cannot have the same name"}
+		return &storage.Error{
+			Code: storage.Unsupported,
+			Err:  err,
+			Hint: "a file and a folder cannot have the same name",
+		}
 	}
 	return err
 }
@@ -180,7 +186,9 @@ func (d *directoryDriver) open(r *driver.GetRequest) (*os.File, *storage.Attrs, 
 	return nil, nil, err
 }
 
-func (d *directoryDriver) Get(_ context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (d *directoryDriver) Get(
+	_ context.Context, r *driver.GetRequest,
+) (*storage.Attrs, io.ReadCloser, error) {
 	file, attrs, err := d.open(r)
 	if err != nil {
 		return nil, nil, err
@@ -229,12 +237,21 @@ func (d *directoryDriver) List(ctx context.Context, r *driver.ListRequest) (*sto
 			break
 		}
 		if entry.IsDir() {
-			page.Entries = append(page.Entries, storage.ListEntry{Key: folder + entry.Name() + "/", IsPrefix: true})
+			page.Entries = append(page.Entries, storage.ListEntry{
+				Key:      folder + entry.Name() + "/",
+				IsPrefix: true,
+			})
 			continue
 		}
 		if info, err := entry.Info(); err == nil { // else it was removed meanwhile
 			a := attrsOf(folder+entry.Name(), info)
-			page.Entries = append(page.Entries, storage.ListEntry{Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified})
+			page.Entries = append(page.Entries, storage.ListEntry{
+				Key:      a.Key,
+				Size:     a.Size,
+				ETag:     a.ETag,
+				Revision: a.Revision,
+				Modified: a.Modified,
+			})
 		}
 	}
 	return page, ctx.Err()

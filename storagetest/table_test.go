@@ -19,7 +19,8 @@ func TestTableIsInOrder(t *testing.T) {
 		names[c.Name] = true
 		require.NotEmpty(t, c.Explanation, c.Name)
 		require.NotNil(t, c.run, c.Name)
-		require.Zero(t, c.Needs&^optionalFeatures(), "%s needs a feature that no call uses by name, so that it would be skipped silently", c.Name)
+		require.Zero(t, c.Needs&^optionalFeatures(),
+			"%s needs a feature that no call uses by name, so that it would be skipped silently", c.Name)
 		require.NotContains(t, c.Name, "/", "the name must be one subtest")
 	}
 }
@@ -41,10 +42,14 @@ func TestTableHasACaseForEachRule(t *testing.T) {
 	}
 }
 
+// The report of a run is written as a JSON file, named after the store.
 func TestSupportIsWritten(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made")
 	t.Setenv(supportDir, dir)
-	r := newReport("bucket", driver.Description{Provider: "some:Store", Features: driver.StreamingPut | storage.OrderedListing}, readOptions(nil))
+	r := newReport("bucket", driver.Description{
+		Provider: "some:Store",
+		Features: driver.StreamingPut | storage.OrderedListing,
+	}, readOptions(nil))
 	c := Case{Name: "one", Rule: "K1"}
 	r.pass(c)
 	r.refuse(Case{Name: "z"}, 0)
@@ -59,6 +64,7 @@ func TestSupportIsWritten(t *testing.T) {
 		"passed":1,"refused":["b","z"],"without":{"left":"because"},"rules":{"K1":1}}`, string(data))
 }
 
+// The model of listings returns what a store must list.
 func TestModelOfListings(t *testing.T) {
 	keys := []string{"a", "a-b", "a/b", "a/c", "b"}
 	require.Equal(t, []string{"a", "a-b", ">a/", "b"}, model(keys, "", "/", ""))

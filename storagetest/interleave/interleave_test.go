@@ -101,6 +101,7 @@ func TestExploreFindsALostUpdate(t *testing.T) {
 repeat it: go test -run '^TestExploreFindsALostUpdate$' . -args -replay 0,1`, report.Failure.String())
 }
 
+// Updates by revision pass under all interleavings.
 func TestRunOfUpdatesByRevision(t *testing.T) {
 	interleave.Run(t, interleave.Config{}, adding(false, "a", "b"))
 }
@@ -118,8 +119,12 @@ func TestRunOfThreeActors(t *testing.T) {
 // budget.
 func TestExploreAtRandom(t *testing.T) {
 	none := []interleave.Budget{{}}
-	require.Nil(t, interleave.Explore(t, interleave.Config{Budgets: none}, full, adding(true, "a", "b")).Failure)
-	failure := interleave.Explore(t, interleave.Config{Budgets: none, Random: 100}, full, adding(true, "a", "b")).Failure
+	require.Nil(t,
+		interleave.Explore(t, interleave.Config{Budgets: none}, full, adding(true, "a", "b")).Failure)
+	failure := interleave.Explore(t, interleave.Config{
+		Budgets: none,
+		Random:  100,
+	}, full, adding(true, "a", "b")).Failure
 	require.NotNil(t, failure)
 }
 
@@ -276,7 +281,11 @@ func TestExploreSplitsCopies(t *testing.T) {
 			})
 		})
 	require.Nil(t, report.Failure, "%v", report.Failure)
-	require.Equal(t, map[string]bool{"first of second": true, "second of second": true, " of second": true}, outcomes)
+	require.Equal(t, map[string]bool{
+		"first of second":  true,
+		"second of second": true,
+		" of second":       true,
+	}, outcomes)
 }
 
 // If a store gives equal content equal revisions, replacing an object by an equal one is not visible.
@@ -288,21 +297,24 @@ func TestEqualRevisionsHideAChange(t *testing.T) {
 		{weakness: "full", want: "equal"},
 		{weakness: "equal-revisions", want: ""},
 	} {
-		report := interleave.Explore(t, interleave.Config{}, weakness(t, tt.weakness), func(s *interleave.Scene) {
+		report := interleave.Explore(t, interleave.Config{}, weakness(t,
+			tt.weakness), func(s *interleave.Scene) {
 			b := s.Store("s").Bucket()
 			put(s, b, "k", "equal")
 			attrs, err := b.Attrs(s.Context(), "k")
 			require.NoError(s, err)
 			put(s, b, "k", "other")
 
-			require.ErrorIs(s, b.Remove(s.Context(), "k", storage.IfRevision(attrs.Revision)), storage.PreconditionFailed)
+			require.ErrorIs(s, b.Remove(s.Context(), "k", storage.IfRevision(attrs.Revision)),
+				storage.PreconditionFailed)
 			put(s, b, "k", "equal")
 			entries, err := storage.ListPage(s.Context(), b, "")
 			require.NoError(s, err)
 			listed := entries.Entries[0].Revision == attrs.Revision
 			require.Equal(s, tt.want == "", listed)
 
-			_, err = b.Upload(s.Context(), "k", strings.NewReader("newer"), storage.IfRevision(attrs.Revision))
+			_, err = b.Upload(s.Context(), "k", strings.NewReader("newer"),
+				storage.IfRevision(attrs.Revision))
 			require.Equal(s, tt.want == "", err == nil)
 			put(s, b, "k", "equal")
 			_ = b.Remove(s.Context(), "k", storage.IfRevision(attrs.Revision))
@@ -312,6 +324,7 @@ func TestEqualRevisionsHideAChange(t *testing.T) {
 	}
 }
 
+// Explore reports an operation that waits for ever.
 func TestExploreFindsWhoWaitsForEver(t *testing.T) {
 	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
 		p := s.Process("a")
@@ -324,6 +337,7 @@ func TestExploreFindsWhoWaitsForEver(t *testing.T) {
 	require.Contains(t, report.Failure.Message, "waits for ever: a")
 }
 
+// Explore reports goroutines that remain after the operations.
 func TestExploreFindsGoroutinesThatRemain(t *testing.T) {
 	stop := make(chan struct{})
 	defer close(stop)
@@ -341,6 +355,7 @@ func TestExploreFindsGoroutinesThatRemain(t *testing.T) {
 	require.Contains(t, report.Failure.Message, "goroutines remain")
 }
 
+// Explore reports an operation that panics.
 func TestExploreFindsPanics(t *testing.T) {
 	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
 		s.Process("a").Go("a", func(context.Context) error {
@@ -351,6 +366,7 @@ func TestExploreFindsPanics(t *testing.T) {
 	require.Contains(t, report.Failure.Message, "a panics: oh")
 }
 
+// Explore reports an operation that makes calls without an end.
 func TestExploreFindsWhoNeverEnds(t *testing.T) {
 	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
 		store := s.Store("s")
