@@ -193,7 +193,8 @@ var buildingWrites = []buildingWrite{
 func TestWriteNeverReadsLaggingStore(t *testing.T) {
 	for stack, open := range laggingStacks {
 		t.Run(stack, func(t *testing.T) {
-			requireNewest(t, buildingWrites, func(s *laggingStack) storage.Bucket { return s.bucket(open(s)) })
+			requireNewest(t, buildingWrites,
+				func(s *laggingStack) storage.Bucket { return s.bucket(open(s)) })
 		})
 	}
 }
@@ -204,7 +205,8 @@ func TestStreamCopyNeverReadsLaggingStore(t *testing.T) {
 		return !strings.HasPrefix(w.name, "Copy") && w.name != "Append"
 	})
 	requireNewest(t, writes, func(s *laggingStack) storage.Bucket {
-		b, err := storage.Wrap(s.bucket(s.lagging()), func(c storage.Core) storage.Core { return streaming{c} })
+		b, err := storage.Wrap(s.bucket(s.lagging()),
+			func(c storage.Core) storage.Core { return streaming{c} })
 		require.NoError(t, err)
 		return b
 	})

@@ -52,18 +52,23 @@ func TestLayersOfTwoStoresRefuseOneStoreTwice(t *testing.T) {
 		"mirror, overlay":                          {openOver(mirrored(a), laid(b)), ""},
 		"a mirror whose second store is a mirror":  {openOver(mirrored(openOver(mirrored(a)))), ""},
 		"an overlay whose old store is an overlay": {openOver(laid(openOver(laid(a)))), ""},
-		"overlay, mirror of its old store":         {openOver(laid(a), mirrored(a)), "must not be the same store"},
-		"overlay, cache, mirror of its old store": {openOver(laid(a), newCache(t, diskcache.Config{}), mirrored(a)),
+		"overlay, mirror of its old store": {openOver(laid(a),
+			mirrored(a)), "must not be the same store"},
+		"overlay, cache, mirror of its old store": {openOver(laid(a), newCache(t, diskcache.Config{}),
+			mirrored(a)),
 			"must not be the same store"},
-		"overlay of only the new store, mirror": {openOver(newOnly(a), mirrored(a)), "must not be the same store"},
-		"mirror, overlay of its second store":   {openOver(mirrored(a), laid(a)), "must not be the same store"},
-		"overlay, overlay":                      {openOver(laid(a), laid(b)), "two layers overlay"},
+		"overlay of only the new store, mirror": {openOver(newOnly(a),
+			mirrored(a)), "must not be the same store"},
+		"mirror, overlay of its second store": {openOver(mirrored(a),
+			laid(a)), "must not be the same store"},
+		"overlay, overlay": {openOver(laid(a), laid(b)), "two layers overlay"},
 		"overlay, mirror, overlay": {openOver(laid(a), mirrored(b), laid(memstore.New())),
 			"two layers overlay"},
 		"mirror, mirror": {openOver(mirrored(a), mirrored(b)), "two layers mirror"},
 		"mirror, limit, overlay, mirror": {openOver(mirrored(a), newLimit(t, limit.Config{}), laid(b),
 			mirrored(memstore.New())), "two layers mirror"},
-		"overlay of only the new store, mirror, overlay": {openOver(newOnly(a), mirrored(b), laid(memstore.New())),
+		"overlay of only the new store, mirror, overlay": {openOver(newOnly(a), mirrored(b),
+			laid(memstore.New())),
 			"two layers overlay"},
 	}
 	for name, tt := range tests {
@@ -81,8 +86,10 @@ func TestLayersOfTwoStoresRefuseOneStoreTwice(t *testing.T) {
 
 // layersOfTwoStores are the layers that have another store beside their own.
 var layersOfTwoStores = map[string]func(other storage.Bucket) (driver.Layer, error){
-	"mirror":  func(other storage.Bucket) (driver.Layer, error) { return mirror.New(other, mirror.Config{}) },
-	"overlay": func(other storage.Bucket) (driver.Layer, error) { return overlay.New(other, overlay.Config{}) },
+	"mirror": func(other storage.Bucket) (driver.Layer, error) { return mirror.New(other, mirror.Config{}) },
+	"overlay": func(other storage.Bucket) (driver.Layer, error) {
+		return overlay.New(other, overlay.Config{})
+	},
 }
 
 // Mirrors and overlays refuse a store that does not list keys in order.

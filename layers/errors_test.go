@@ -69,7 +69,9 @@ func TestErrorOfTwoStoresNamesCall(t *testing.T) {
 			} {
 				t.Run(op+" if "+store+" "+fault, func(t *testing.T) {
 					injector := faults.New(faults.Fail(faults.Any).WithError(failure))
-					b := open(t, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+					b := open(t, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
+						Attempts: 1,
+					}))
 
 					err := call(t, storage.Prefixed(b, "folder/"))
 					require.ErrorIs(t, err, failure.Code)

@@ -44,9 +44,13 @@ func TestServerCopyNeverReadsTheStoreThatLags(t *testing.T) {
 	require.NoError(t, err)
 	_, err = engine.New(d).Upload(t.Context(), "k", strings.NewReader("new"))
 	require.NoError(t, err)
-	service := &laggingService{account, func(d driver.Driver) driver.Driver { return mirrored(failing.Layer()(d)) }}
+	service := &laggingService{
+		account, func(d driver.Driver) driver.Driver { return mirrored(failing.Layer()(d)) },
+	}
 	server := newServer(t, service)
-	b, err := storage.Open(t.Context(), server.Address("photos"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	b, err := storage.Open(t.Context(), server.Address("photos"), storage.WithRetry(storage.RetryPolicy{
+		Attempts: 1,
+	}))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = storage.Close(b) })
 
@@ -56,7 +60,8 @@ func TestServerCopyNeverReadsTheStoreThatLags(t *testing.T) {
 	require.Equal(t, "old", string(data), "reads fail over")
 
 	for _, key := range []string{"k", "copy"} {
-		_, err = storage.Copy(t.Context(), b, key, b, "k", storage.WithContentType("text/x-changed"), storage.WithoutAttrs())
+		_, err = storage.Copy(t.Context(), b, key, b, "k", storage.WithContentType("text/x-changed"),
+			storage.WithoutAttrs())
 		require.ErrorIs(t, err, storage.Unavailable, key)
 	}
 

@@ -38,7 +38,9 @@ func TestFurtherConformanceThroughLocations(t *testing.T) {
 					"locations: {other: 'mem://other', second: 'mem://second', "+
 						"a: {address: 'mem://a', layers: "+layers+"}}"))
 				require.NoError(t, err)
-				c.OpenBucket = func(_ context.Context, _ string, opts ...storage.OpenOption) (storage.Bucket, error) {
+				c.OpenBucket = func(
+					_ context.Context, _ string, opts ...storage.OpenOption,
+				) (storage.Bucket, error) {
 					return memstore.New(opts...), nil
 				}
 				b, err := c.Open(t.Context(), "a", opts...)

@@ -43,7 +43,10 @@ func newLimit(t *testing.T, c limit.Config) driver.Layer {
 func TestConformance(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		high := limit.Config{Bytes: limit.Constant(limit.Rates{Upload: 1 << 40, Download: 1 << 40}), Requests: limit.Requests{Reads: 1e9, Writes: 1e9, Lists: 1e9}}
+		high := limit.Config{
+			Bytes:    limit.Constant(limit.Rates{Upload: 1 << 40, Download: 1 << 40}),
+			Requests: limit.Requests{Reads: 1e9, Writes: 1e9, Lists: 1e9},
+		}
 		limited := newLimit(t, high)(memstore.NewDriver(memstore.Config{}))
 		mirrored, err := mirror.New(memstore.New(), mirror.Config{})
 		require.NoError(t, err)
@@ -52,7 +55,8 @@ func TestConformance(t *testing.T) {
 		mux := http.NewServeMux()
 		server := httptest.NewServer(mux)
 		t.Cleanup(server.Close)
-		b := engine.New(d, append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
+		b := engine.New(d,
+			append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
 		mux.Handle("/files/", serve.NewHandler(b))
 		return b
 	}))
@@ -62,8 +66,13 @@ func TestConformance(t *testing.T) {
 func TestLimitIgnoresReadsFromCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rate, size = 1 << 10, 10 << 10
-		slow := newLimit(t, limit.Config{Bytes: limit.Constant(limit.Rates{Download: rate}), Requests: limit.Requests{Reads: 0.1}})
-		b := memstore.New(driver.WithLayer(slow), driver.WithLayer(newCache(t, diskcache.Config{TrustFor: time.Hour})))
+		slow := newLimit(t, limit.Config{
+			Bytes:    limit.Constant(limit.Rates{Download: rate}),
+			Requests: limit.Requests{Reads: 0.1},
+		})
+		b := memstore.New(driver.WithLayer(slow), driver.WithLayer(newCache(t, diskcache.Config{
+			TrustFor: time.Hour,
+		})))
 		attrs, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("a", size)))
 		require.NoError(t, err)
 

@@ -58,7 +58,9 @@ func TestListLaggingRemovesNothing(t *testing.T) {
 		name string
 		job  func(ctx context.Context, b, other storage.Bucket) error
 	}{
-		{"a copy that deletes what the mirror does not list", func(ctx context.Context, b, other storage.Bucket) error {
+		{"a copy that deletes what the mirror does not list", func(
+			ctx context.Context, b, other storage.Bucket,
+		) error {
 			_, err := transfer.Copy(ctx, other, b, transfer.WithDelete())
 			return err
 		}},
@@ -79,7 +81,8 @@ func TestListLaggingRemovesNothing(t *testing.T) {
 			return err
 		}},
 		{"Remove of what is old", func(ctx context.Context, b, _ storage.Bucket) error {
-			_, err := transfer.Remove(ctx, b, append(aged, transfer.WithModifiedBefore(now.Add(-time.Hour)))...)
+			_, err := transfer.Remove(ctx, b,
+				append(aged, transfer.WithModifiedBefore(now.Add(-time.Hour)))...)
 			return err
 		}},
 		{"RemoveMatching", func(ctx context.Context, b, _ storage.Bucket) error {

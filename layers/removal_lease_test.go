@@ -18,11 +18,15 @@ import (
 func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 	leases := map[string]func(w *world) (storage.Bucket, string){
 		"of a bucket": func(w *world) (storage.Bucket, string) { return w.bucket("first"), "in/lease" },
-		"of a folder": func(w *world) (storage.Bucket, string) { return storage.Prefixed(w.bucket("first"), "in/"), "lease" },
+		"of a folder": func(w *world) (storage.Bucket, string) {
+			return storage.Prefixed(w.bucket("first"), "in/"), "lease"
+		},
 	}
 	newBuckets := map[string]func(w *world) storage.Bucket{
-		"a server":             func(w *world) storage.Bucket { return w.served("first") },
-		"a Core of one's own":  func(w *world) storage.Bucket { return wrapped.Unknown(w.t, w.bucket("first")) },
+		"a server": func(w *world) storage.Bucket { return w.served("first") },
+		"a Core of one's own": func(w *world) storage.Bucket {
+			return wrapped.Unknown(w.t, w.bucket("first"))
+		},
 		"a folder by a server": func(w *world) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
 	}
 	jobs := map[string]func(ctx context.Context, b storage.Bucket) error{
@@ -31,7 +35,8 @@ func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 			return err
 		},
 		"move": func(ctx context.Context, b storage.Bucket) error {
-			_, err := transfer.Sync(ctx, transfer.Bucket(memstore.New()), transfer.Bucket(b), transfer.WithMove())
+			_, err := transfer.Sync(ctx, transfer.Bucket(memstore.New()), transfer.Bucket(b),
+				transfer.WithMove())
 			return err
 		},
 		"remove": func(ctx context.Context, b storage.Bucket) error {
@@ -52,7 +57,8 @@ func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 					w.store("first", "in/old", "old")
 					w.store("first", "in/copy/lease", "a copy of a lease")
 					b, key := makeLease(w)
-					err := lease.Hold(t.Context(), b, key, func(ctx context.Context) error { return job(ctx, end(w)) })
+					err := lease.Hold(t.Context(), b, key,
+						func(ctx context.Context) error { return job(ctx, end(w)) })
 					require.NoError(t, err, "the lease is still there when it is released")
 
 					leftovers := w.contents(w.bucket("first"))
@@ -67,7 +73,8 @@ func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 		w := newWorld(t, "directory")
 		w.store("first", "old", "old")
 		err := lease.Hold(t.Context(), w.served("first"), "lease", func(ctx context.Context) error {
-			_, err := transfer.Sync(ctx, transfer.Dir(filepath.Join(w.dir, "first")), transfer.Dir(t.TempDir()), transfer.WithDelete(), transfer.WithEmptySource())
+			_, err := transfer.Sync(ctx, transfer.Dir(filepath.Join(w.dir, "first")),
+				transfer.Dir(t.TempDir()), transfer.WithDelete(), transfer.WithEmptySource())
 			return err
 		})
 		require.NoError(t, err)

@@ -32,10 +32,34 @@ func TestMountedDirectoryIsOnePlace(t *testing.T) {
 		opts     []transfer.Option
 		want     error
 	}{
-		"the source in the destination":           {from: "data", at: "outer/z", dst: "outer", src: "data", want: storage.InvalidArgument},
-		"the destination in the source":           {from: "data", at: "outer/z", dst: "data", src: "outer", want: storage.InvalidArgument},
-		"at the destination's path":               {from: "data", at: "outer", dst: "outer", src: "data", want: storage.InvalidArgument},
-		"a part of the source in the destination": {from: "data/sub", at: "outer/z", dst: "outer", src: "data", want: storage.InvalidArgument},
+		"the source in the destination": {
+			from: "data",
+			at:   "outer/z",
+			dst:  "outer",
+			src:  "data",
+			want: storage.InvalidArgument,
+		},
+		"the destination in the source": {
+			from: "data",
+			at:   "outer/z",
+			dst:  "data",
+			src:  "outer",
+			want: storage.InvalidArgument,
+		},
+		"at the destination's path": {
+			from: "data",
+			at:   "outer",
+			dst:  "outer",
+			src:  "data",
+			want: storage.InvalidArgument,
+		},
+		"a part of the source in the destination": {
+			from: "data/sub",
+			at:   "outer/z",
+			dst:  "outer",
+			src:  "data",
+			want: storage.InvalidArgument,
+		},
 		"that part excluded": {
 			from: "data/sub",
 			at:   "outer/z",
@@ -52,7 +76,13 @@ func TestMountedDirectoryIsOnePlace(t *testing.T) {
 			opts: []transfer.Option{transfer.WithExclude("/sub/")},
 			want: storage.InvalidArgument,
 		},
-		"another directory in the destination": {from: "third", at: "outer/z", dst: "outer", src: "data", want: nil},
+		"another directory in the destination": {
+			from: "third",
+			at:   "outer/z",
+			dst:  "outer",
+			src:  "data",
+			want: nil,
+		},
 	}
 	for name, tt := range tests {
 		for dstName, dst := range newEnds {
@@ -60,7 +90,12 @@ func TestMountedDirectoryIsOnePlace(t *testing.T) {
 				for job, opts := range jobs {
 					t.Run(name+"/"+job+"/"+dstName+" from "+srcName, func(t *testing.T) {
 						top := t.TempDir()
-						for path, text := range map[string]string{"data/a": "a", "data/sub/b": "b", "outer/c": "c", "third/d": "d"} {
+						for path, text := range map[string]string{
+							"data/a":     "a",
+							"data/sub/b": "b",
+							"outer/c":    "c",
+							"third/d":    "d",
+						} {
 							path = filepath.Join(top, filepath.FromSlash(path))
 							require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
 							require.NoError(t, os.WriteFile(path, []byte(text), 0o666))

@@ -126,7 +126,10 @@ var reasonsToRemove = []reasonToRemove{
 			},
 		}
 	}},
-	{"evict to a directory beside the stores", plain, evicting(func(w *world) string { return w.t.TempDir() })},
+	{
+		"evict to a directory beside the stores", plain,
+		evicting(func(w *world) string { return w.t.TempDir() }),
+	},
 	{"evict to a store's own directory", inStores, evicting(func(w *world) string {
 		return filepath.Join(w.dir, "first")
 	})},
@@ -235,7 +238,8 @@ func reasonTable() (rows []reasonRow) {
 			for _, end := range slices.Sorted(maps.Keys(endsOfTheWorld)) {
 				for _, listing := range slices.Sorted(maps.Keys(listingsOfTheWorld)) {
 					if listing == "whole" || strings.Contains(end, "mirror") || strings.Contains(end, "overlay") {
-						rows = append(rows, reasonRow{kind, end, listing, reason, listingsOfTheWorld[listing]})
+						rows = append(rows,
+							reasonRow{kind, end, listing, reason, listingsOfTheWorld[listing]})
 					}
 				}
 			}

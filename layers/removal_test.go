@@ -91,7 +91,9 @@ func newServer(t *testing.T, account driver.ServiceDriver, buckets ...string) *s
 func (w *world) bucket(name string, layers ...driver.Layer) storage.Bucket {
 	d, err := w.account.Driver(name)
 	require.NoError(w.t, err)
-	opts := []storage.OpenOption{storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(w.dying())}
+	opts := []storage.OpenOption{
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(w.dying()),
+	}
 	if w.versions {
 		opts = append(opts, storage.WithVersioning(true))
 	}
@@ -119,10 +121,12 @@ func (w *world) overlay(upper, old string) storage.Bucket {
 
 // endsOfTheWorld are the ends of jobs, by what they are.
 var endsOfTheWorld = map[string]func(w *world) storage.Bucket{
-	"first":                     func(w *world) storage.Bucket { return w.bucket("first") },
-	"second":                    func(w *world) storage.Bucket { return w.bucket("second") },
-	"third":                     func(w *world) storage.Bucket { return w.bucket("third") },
-	"first by a wrapper":        func(w *world) storage.Bucket { return wrapped.Unknown(w.t, w.bucket("first")) },
+	"first":  func(w *world) storage.Bucket { return w.bucket("first") },
+	"second": func(w *world) storage.Bucket { return w.bucket("second") },
+	"third":  func(w *world) storage.Bucket { return w.bucket("third") },
+	"first by a wrapper": func(w *world) storage.Bucket {
+		return wrapped.Unknown(w.t, w.bucket("first"))
+	},
 	"first by a server":         func(w *world) storage.Bucket { return w.served("first") },
 	"second by a server":        func(w *world) storage.Bucket { return w.served("second") },
 	"a folder of first":         func(w *world) storage.Bucket { return storage.Prefixed(w.bucket("first"), "in/") },
@@ -241,11 +245,13 @@ func withoutReplaced(dst, src map[string]string) map[string]string {
 
 var removingJobs = []removingJob{
 	{"move", func(ctx context.Context, _ *world, dst, src storage.Bucket, opts ...transfer.Option) error {
-		_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src), append(opts, transfer.WithMove())...)
+		_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src),
+			append(opts, transfer.WithMove())...)
 		return err
 	}, func(dst, src map[string]string) []string { return valuesOf(src, withoutReplaced(dst, src)) }},
 	{"delete", func(ctx context.Context, _ *world, dst, src storage.Bucket, opts ...transfer.Option) error {
-		_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src), append(opts, transfer.WithDelete())...)
+		_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src),
+			append(opts, transfer.WithDelete())...)
 		return err
 	}, func(_, src map[string]string) []string { return valuesOf(src) }},
 	{"delete, with a source that is only read",
@@ -359,7 +365,8 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 		row := table[random.IntN(len(table))]
 		offset := random.Int64N(60)
 		restored := random.IntN(2) == 0
-		t.Run(fmt.Sprintf("%d/%s/killed at call %d, restored %v", round, row, offset, restored), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d/%s/killed at call %d, restored %v", round, row, offset,
+			restored), func(t *testing.T) {
 			w := newWorld(t, row.kind)
 			w.fill(strings.Contains(row.dst+row.src, "mirror"))
 			snapshot := w.contents(w.bucket("second"))
@@ -397,11 +404,12 @@ func (w *world) restore(name string, snapshot map[string]string) {
 // dying returns a layer whose calls all fail after some more, as those of a process that was killed.
 func (w *world) dying() driver.Layer {
 	return func(d driver.Driver) driver.Driver {
-		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
-			if dead, call := w.dead.Load(), w.calls.Add(1); dead > 0 && call >= dead {
-				return storage.Unavailable
-			}
-			return next(ctx)
-		})
+		return driver.Intercept(d,
+			func(ctx context.Context, _ string, next func(context.Context) error) error {
+				if dead, call := w.dead.Load(), w.calls.Add(1); dead > 0 && call >= dead {
+					return storage.Unavailable
+				}
+				return next(ctx)
+			})
 	}
 }

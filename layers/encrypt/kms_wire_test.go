@@ -126,8 +126,7 @@ func TestKMSCredentialsOfAWS(t *testing.T) {
 		from aws.CredentialsProvider
 		want storage.Code
 	}{
-		"none": {aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials,
-			error) {
+		"none": {aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{}, errors.New("no profile")
 		}), storage.Unauthenticated},
 		"none are configured": {nil, storage.Unauthenticated},

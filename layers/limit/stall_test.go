@@ -30,7 +30,10 @@ func TestLimitIsNoStall(t *testing.T) {
 	const rate, size, transfers = 64 << 10, 256 << 10, 24
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Download: rate})})
-		b := engine.New(farDriver{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: time.Second}))
+		b := engine.New(farDriver{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{
+			Attempts: 1,
+			Stall:    time.Second,
+		}))
 		content := bytes.Repeat([]byte("0123456789abcdef"), size/16)
 		_, err := b.Upload(t.Context(), "a", bytes.NewReader(content))
 		require.NoError(t, err)

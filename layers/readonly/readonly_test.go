@@ -42,10 +42,11 @@ func newDrivers(t *testing.T, c readonly.Config) (view driver.Driver, calls *[]s
 	_, err := d.Put(t.Context(), &driver.PutRequest{Key: "a", Body: strings.NewReader("abc"), Size: 3})
 	require.NoError(t, err)
 	calls = new([]string)
-	counted := driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-		*calls = append(*calls, call)
-		return next(ctx)
-	})
+	counted := driver.Intercept(d,
+		func(ctx context.Context, call string, next func(context.Context) error) error {
+			*calls = append(*calls, call)
+			return next(ctx)
+		})
 	return readonly.New(c)(counted), calls
 }
 
@@ -107,7 +108,8 @@ func TestReadsPass(t *testing.T) {
 // SignedUploadURL is refused.
 func TestSignedUploadsAreRefused(t *testing.T) {
 	view, calls := newDrivers(t, readonly.Config{})
-	_, err := engine.New(view, storage.WithSigningBaseURL("https://files.example")).SignedUploadURL(t.Context(), "a")
+	_, err := engine.New(view,
+		storage.WithSigningBaseURL("https://files.example")).SignedUploadURL(t.Context(), "a")
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.Empty(t, *calls)
 }
@@ -125,9 +127,14 @@ func TestCopyFromBucketOnly(t *testing.T) {
 
 // If Config.Refusal is set, refused calls return a copy of it.
 func TestConfigRefusal(t *testing.T) {
-	refusal := &storage.Error{Code: storage.Locked, Err: errors.New("the bucket is being moved"), Hint: "wait an hour"}
+	refusal := &storage.Error{
+		Code: storage.Locked,
+		Err:  errors.New("the bucket is being moved"),
+		Hint: "wait an hour",
+	}
 	view, _ := newDrivers(t, readonly.Config{Refusal: refusal})
-	_, err := engine.New(view, storage.WithSigningBaseURL("https://files.example")).Upload(t.Context(), "a", strings.NewReader("b"))
+	_, err := engine.New(view,
+		storage.WithSigningBaseURL("https://files.example")).Upload(t.Context(), "a", strings.NewReader("b"))
 	require.ErrorIs(t, err, storage.Locked)
 	require.ErrorContains(t, err, "wait an hour")
 	require.Empty(t, refusal.Key, "the error of a call is one of its own")
