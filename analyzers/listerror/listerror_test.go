@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/analyzers/listerror"
 )
 
+// The analyzer reports what the comments in testdata expect.
 func TestAnalyzer(t *testing.T) {
 	analysistest.Run(t, analysistest.TestData(), listerror.Analyzer, "a")
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/analyzers/lockheld"
 )
 
+// The analyzer reports what the comments in testdata expect.
 func TestAnalyzer(t *testing.T) {
 	analysistest.Run(t, analysistest.TestData(), lockheld.Analyzer, "a")
 }

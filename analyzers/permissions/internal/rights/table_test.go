@@ -19,7 +19,8 @@ func TestTablesHaveEachMethod(t *testing.T) {
 	isOfBucket := func(name string) bool { return slices.Contains(bucket, name) }
 	core := slices.DeleteFunc(namesOfMethods(reflect.TypeFor[storage.Core]()), isOfBucket)
 	require.Equal(t, core, slices.Sorted(maps.Keys(coreMethods)))
-	require.Equal(t, namesOfMethods(reflect.TypeFor[storage.Service]()), slices.Sorted(maps.Keys(serviceMethods)))
+	require.Equal(t, namesOfMethods(reflect.TypeFor[storage.Service]()),
+		slices.Sorted(maps.Keys(serviceMethods)))
 }
 
 // namesOfMethods returns the sorted names of the methods of an interface.
