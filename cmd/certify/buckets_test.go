@@ -35,7 +35,11 @@ func TestRefusedBucketCreation(t *testing.T) {
 	} {
 		t.Run(string(code), func(t *testing.T) {
 			c := &certification{}
-			service := &account{ServiceDriver: refuser{memstore.NewServiceDriver(memstore.ServiceConfig{}), code}, made: &c.made, interrupted: &c.interrupted}
+			service := &account{
+				ServiceDriver: refuser{memstore.NewServiceDriver(memstore.ServiceConfig{}), code},
+				made:          &c.made,
+				interrupted:   &c.interrupted,
+			}
 			_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b"})
 			require.Equal(t, code, storage.CodeOf(err))
 			require.ElementsMatch(t, stays, c.made.all())

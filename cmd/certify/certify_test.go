@@ -94,15 +94,40 @@ func TestCertifyBeginsOnlyWhenAsked(t *testing.T) {
 		says         string
 	}{
 		{name: "a plan", args: []string{"-plan", account}, says: "Requests: about"},
-		{name: "another answer than yes", answer: "y\n", args: []string{account}, code: 2, says: "nothing was done"},
+		{
+			name:   "another answer than yes",
+			answer: "y\n",
+			args:   []string{account},
+			code:   2,
+			says:   "nothing was done",
+		},
 		{name: "no answer", args: []string{account}, code: 2, says: "nothing was done"},
 		{name: "no address", code: 2, says: "usage: certify"},
 		{name: "help", args: []string{"-h"}, says: "-plan        say what would be done, and end"},
-		{name: "a plan of a recording", args: []string{"-plan", "-record", filepath.Join(dir, "recording"), account}, says: "Requests: about"},
-		{name: "no answer to a recording", args: []string{"-record", filepath.Join(dir, "recording"), account}, code: 2, says: "nothing was done"},
-		{name: "a folder for a recording that has files", args: []string{"-yes", "-record", "..", account}, code: 2, says: "must be new, or empty"},
+		{
+			name: "a plan of a recording",
+			args: []string{"-plan", "-record", filepath.Join(dir, "recording"), account},
+			says: "Requests: about",
+		},
+		{
+			name: "no answer to a recording",
+			args: []string{"-record", filepath.Join(dir, "recording"), account},
+			code: 2,
+			says: "nothing was done",
+		},
+		{
+			name: "a folder for a recording that has files",
+			args: []string{"-yes", "-record", "..", account},
+			code: 2,
+			says: "must be new, or empty",
+		},
 		{name: "a bucket", args: []string{"s3://photos"}, code: 2, says: `without the bucket "photos"`},
-		{name: "a rule that no case has", args: []string{"-run", "W1,X9", account}, code: 2, says: `no case has the rule "X9"`},
+		{
+			name: "a rule that no case has",
+			args: []string{"-run", "W1,X9", account},
+			code: 2,
+			says: `no case has the rule "X9"`,
+		},
 		{name: "an unknown scheme", args: []string{"ftp://"}, code: 2, says: "scheme"},
 	}
 	for _, tt := range tests {
@@ -136,7 +161,12 @@ func TestCertifyLeavesNoBucket(t *testing.T) {
 		}
 		return names
 	}
-	account := func(dir string) string { return (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String() }
+	account := func(dir string) string {
+		return (&url.URL{
+			Scheme: "file",
+			Path:   filepath.ToSlash(dir),
+		}).String()
+	}
 
 	t.Run("a result that cannot be written stops before the first bucket", func(t *testing.T) {
 		dir := t.TempDir()

@@ -45,7 +45,8 @@ func TestPlaybackReadsRecordings(t *testing.T) {
 			address := store.open(t)
 			dir := filepath.Join(t.TempDir(), "recording")
 			path := filepath.Join(t.TempDir(), "r.json")
-			said, err := certify(t, "-yes", "-run", "K1,R1", "-record", dir, "-o", path, address).CombinedOutput()
+			said, err := certify(t, "-yes", "-run", "K1,R1", "-record", dir, "-o", path,
+				address).CombinedOutput()
 			require.NoError(t, err, "%s", said)
 			require.Contains(t, string(said), "exchanges are in "+dir)
 
@@ -69,7 +70,9 @@ func TestRecordingFails(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", key)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
 	dir := filepath.Join(t.TempDir(), "recording")
-	store := s3server.New(s3server.Config{Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret}}})
+	store := s3server.New(s3server.Config{
+		Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret}},
+	})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
