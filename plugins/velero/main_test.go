@@ -35,7 +35,9 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	os.Args = []string{os.Args[0], "server", "--features=EnableCSI", "--uploader-type=kopia", "--log-level=debug"}
+	os.Args = []string{
+		os.Args[0], "server", "--features=EnableCSI", "--uploader-type=kopia", "--log-level=debug",
+	}
 	os.Exit(m.Run())
 }
 
@@ -57,7 +59,9 @@ func newHost(t *testing.T) *host {
 	image := filepath.Join(t.TempDir(), programName)
 	require.NoError(t, os.Symlink(program, image))
 	plugins := t.TempDir()
-	installed, err := os.StartProcess(image, []string{image, "install", plugins}, &os.ProcAttr{Env: os.Environ()})
+	installed, err := os.StartProcess(image, []string{image, "install", plugins}, &os.ProcAttr{
+		Env: os.Environ(),
+	})
 	require.NoError(t, err)
 	state, err := installed.Wait()
 	require.NoError(t, err)
