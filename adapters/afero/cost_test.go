@@ -22,7 +22,10 @@ func BenchmarkCost(b *testing.B) {
 	small := make([]byte, 1<<10)
 	large := make([]byte, 8<<20)
 
-	for name, f := range map[string]afero.Fs{"ours": New(b.Context(), bucket), "OsFs": afero.NewBasePathFs(afero.NewOsFs(), b.TempDir())} {
+	for name, f := range map[string]afero.Fs{
+		"ours": New(b.Context(), bucket),
+		"OsFs": afero.NewBasePathFs(afero.NewOsFs(), b.TempDir()),
+	} {
 		require.NoError(b, f.MkdirAll("dir", 0o755))
 		for i := range 100 {
 			require.NoError(b, afero.WriteFile(f, fmt.Sprintf("dir/%02d", i), small, 0o644))

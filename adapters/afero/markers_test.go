@@ -48,7 +48,8 @@ func TestWalkWithFolderMarkers(t *testing.T) {
 		for _, name := range []string{"a/b/file", "a/b", "a/empty", "a/marked"} {
 			require.NoError(t, files.Remove(name), name)
 		}
-		require.Equal(t, []string{"a/", "a//", "a//nameless", "a/file"}, foldermarker.Keys(t, b, storage.WithPrefix("a/")))
+		require.Equal(t, []string{"a/", "a//", "a//nameless", "a/file"},
+			foldermarker.Keys(t, b, storage.WithPrefix("a/")))
 	})
 	t.Run("gets a new name", func(t *testing.T) {
 		b, plant := foldermarker.New(t)
