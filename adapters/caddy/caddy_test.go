@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// The storage and the file system read the same parameters from a Caddyfile.
 func TestUnmarshalCaddyfile(t *testing.T) {
 	tests := []struct {
 		name string
@@ -26,7 +27,11 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 		},
 		{name: "no address", text: "omnibucket", err: "wrong argument count"},
 		{name: "two addresses", text: "omnibucket a b", err: "wrong argument count"},
-		{name: "unknown parameter", text: "omnibucket a {\n region x\n}", err: "unrecognized parameter 'region'"},
+		{
+			name: "unknown parameter",
+			text: "omnibucket a {\n region x\n}",
+			err:  "unrecognized parameter 'region'",
+		},
 		{name: "timeout without a unit", text: "omnibucket a {\n timeout 10\n}", err: "timeout must be"},
 		{name: "timeout of nothing", text: "omnibucket a {\n timeout 0s\n}", err: "timeout must be"},
 		{name: "two timeouts", text: "omnibucket a {\n timeout 1s 2s\n}", err: "wrong argument count"},
@@ -132,6 +137,7 @@ func TestStorageUnlockAfterCleanup(t *testing.T) {
 	require.Error(t, stored.Unlock(t.Context(), "a"))
 }
 
+// modTime differs for two revisions within one second, so that file_server gives them other ETags.
 func TestModTime(t *testing.T) {
 	second := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
 	modified := modTime(second.Add(time.Millisecond), "one")

@@ -34,7 +34,10 @@ func TestFileSystemRequests(t *testing.T) {
 		s.store.server.Reset()
 		resp, _ := s.get(t, tt.path, tt.headers...)
 		require.Equal(t, tt.status, resp.StatusCode, tt.name)
-		counts := []int{s.store.server.Count("HeadObject"), s.store.server.Count("GetObject"), s.store.server.Count("ListObjectsV2")}
+		counts := []int{
+			s.store.server.Count("HeadObject"), s.store.server.Count("GetObject"),
+			s.store.server.Count("ListObjectsV2"),
+		}
 		require.Equal(t, []int{tt.heads, tt.gets, tt.lists}, counts, tt.name)
 	}
 }

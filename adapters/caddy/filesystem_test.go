@@ -79,6 +79,7 @@ func (s *site) get(t *testing.T, path string, headers ...string) (*http.Response
 	return resp, string(body)
 }
 
+// Caddy's file_server serves files of a bucket, with ranges and conditions.
 func TestFileSystemServesFiles(t *testing.T) {
 	for _, kind := range storeKinds {
 		t.Run(kind, func(t *testing.T) {
@@ -102,14 +103,59 @@ func TestFileSystemServesFiles(t *testing.T) {
 				body    string
 			}{
 				{name: "file", path: "/a/cat.txt", status: 200, body: "0123456789"},
-				{name: "range", path: "/a/cat.txt", headers: []string{"Range", "bytes=2-4"}, status: 206, body: "234"},
-				{name: "end", path: "/a/cat.txt", headers: []string{"Range", "bytes=-3"}, status: 206, body: "789"},
-				{name: "range past the end", path: "/a/cat.txt", headers: []string{"Range", "bytes=20-"}, status: 416},
-				{name: "range of this revision", path: "/a/cat.txt", headers: []string{"Range", "bytes=2-4", "If-Range", etag}, status: 206, body: "234"},
-				{name: "range of another revision", path: "/a/cat.txt", headers: []string{"Range", "bytes=2-4", "If-Range", `"x"`}, status: 200, body: "0123456789"},
-				{name: "same ETag", path: "/a/cat.txt", headers: []string{"If-None-Match", etag}, status: 304},
-				{name: "another ETag", path: "/a/cat.txt", headers: []string{"If-None-Match", `"x"`}, status: 200, body: "0123456789"},
-				{name: "unmodified", path: "/a/cat.txt", headers: []string{"If-Modified-Since", modified}, status: 304},
+				{
+					name:    "range",
+					path:    "/a/cat.txt",
+					headers: []string{"Range", "bytes=2-4"},
+					status:  206,
+					body:    "234",
+				},
+				{
+					name:    "end",
+					path:    "/a/cat.txt",
+					headers: []string{"Range", "bytes=-3"},
+					status:  206,
+					body:    "789",
+				},
+				{
+					name:    "range past the end",
+					path:    "/a/cat.txt",
+					headers: []string{"Range", "bytes=20-"},
+					status:  416,
+				},
+				{
+					name:    "range of this revision",
+					path:    "/a/cat.txt",
+					headers: []string{"Range", "bytes=2-4", "If-Range", etag},
+					status:  206,
+					body:    "234",
+				},
+				{
+					name:    "range of another revision",
+					path:    "/a/cat.txt",
+					headers: []string{"Range", "bytes=2-4", "If-Range", `"x"`},
+					status:  200,
+					body:    "0123456789",
+				},
+				{
+					name:    "same ETag",
+					path:    "/a/cat.txt",
+					headers: []string{"If-None-Match", etag},
+					status:  304,
+				},
+				{
+					name:    "another ETag",
+					path:    "/a/cat.txt",
+					headers: []string{"If-None-Match", `"x"`},
+					status:  200,
+					body:    "0123456789",
+				},
+				{
+					name:    "unmodified",
+					path:    "/a/cat.txt",
+					headers: []string{"If-Modified-Since", modified},
+					status:  304,
+				},
 				{name: "precondition", path: "/a/cat.txt", headers: []string{"If-Match", `"x"`}, status: 412},
 				{name: "index", path: "/a/", status: 200, body: "<h1>index</h1>"},
 				{name: "index without a slash", path: "/a", status: 308},
@@ -266,7 +312,12 @@ func TestFileSystemStoreFails(t *testing.T) {
 		{name: "throttled", fault: s3server.Fail("", "SlowDown"), path: "/a", status: 504},
 		{name: "silent", fault: s3server.Delay("", time.Hour), path: "/a", status: 504},
 		{name: "silent in a folder", fault: s3server.Delay("", time.Hour), path: "/x/y/z", status: 504},
-		{name: "silent at a listing", fault: s3server.Delay("ListObjectsV2", time.Hour), path: "/", status: 504},
+		{
+			name:   "silent at a listing",
+			fault:  s3server.Delay("ListObjectsV2", time.Hour),
+			path:   "/",
+			status: 504,
+		},
 		{name: "connection", fault: s3server.Drop(""), path: "/a", status: 503},
 		{name: "bucket", fault: s3server.Fail("", "NoSuchBucket"), path: "/", status: 500},
 		{name: "credentials", fault: s3server.Fail("", "InvalidAccessKeyId"), path: "/a", status: 500},
@@ -317,7 +368,8 @@ func TestReloadLeavesNoGoroutines(t *testing.T) {
 	require.NoError(t, resp.Body.Close())
 	reload := func() {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.admin+"/load", bytes.NewReader(config))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.admin+"/load",
+			bytes.NewReader(config))
 		require.NoError(t, err)
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Cache-Control", "must-revalidate") // loads the same configuration again
@@ -372,7 +424,8 @@ func TestFileSystemHostilePaths(t *testing.T) {
 				require.Equal(t, tt.status, resp.StatusCode, tt.path)
 				require.NotContains(t, body, "root:", tt.path)
 			}
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.url+"/a/b", strings.NewReader("new"))
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.url+"/a/b",
+				strings.NewReader("new"))
 			require.NoError(t, err)
 			resp, err := http.DefaultClient.Do(req)
 			require.Equal(t, 405, closed(t, resp, err).StatusCode)

@@ -45,7 +45,8 @@ func launchCaddy(t *testing.T, caddyfile string, env ...string) *instance {
 	program, err := os.Executable()
 	require.NoError(t, err)
 	c.process = exec.Command(program, "run", "--config", config)
-	c.process.Env = append(os.Environ(), asCaddy+"=1", "HOME="+c.data, "XDG_DATA_HOME="+c.data, "XDG_CONFIG_HOME="+c.data)
+	c.process.Env = append(os.Environ(), asCaddy+"=1", "HOME="+c.data, "XDG_DATA_HOME="+c.data,
+		"XDG_CONFIG_HOME="+c.data)
 	c.process.Env = append(c.process.Env, env...)
 	c.process.Stderr = c.log
 	require.NoError(t, c.process.Start())
@@ -71,7 +72,8 @@ func (c *instance) kill() {
 // waitFor waits until the log of Caddy has a text.
 func (c *instance) waitFor(t *testing.T, text string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return strings.Contains(c.log.String(), text) }, time.Minute, 10*time.Millisecond, "%s", text)
+	require.Eventually(t, func() bool { return strings.Contains(c.log.String(), text) }, time.Minute,
+		10*time.Millisecond, "%s", text)
 }
 
 // waitForEnd waits until Caddy has ended by itself.

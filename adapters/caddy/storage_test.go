@@ -157,7 +157,8 @@ func TestStorageTwoInstancesObtainOneCertificate(t *testing.T) {
 			var serials []string
 			for i, port := range ports {
 				instances[i].waitFor(t, "serving initial configuration")
-				require.Eventually(t, func() bool { return ca.get(t, port) != "" }, time.Minute, 50*time.Millisecond)
+				require.Eventually(t, func() bool { return ca.get(t, port) != "" }, time.Minute,
+					50*time.Millisecond)
 				serials = append(serials, ca.get(t, port))
 			}
 
