@@ -21,7 +21,10 @@ func BenchmarkCost(b *testing.B) {
 	require.NoError(b, err)
 	value := make([]byte, 4<<10)
 
-	for name, s := range map[string]certmagic.Storage{"ours": store, "FileStorage": &certmagic.FileStorage{Path: b.TempDir()}} {
+	for name, s := range map[string]certmagic.Storage{
+		"ours":        store,
+		"FileStorage": &certmagic.FileStorage{Path: b.TempDir()},
+	} {
 		for call, f := range map[string]func() error{
 			"Store": func() error { return s.Store(b.Context(), "a/b", value) },
 			"Load": func() error {

@@ -55,7 +55,10 @@ var calls = map[string]func(t *testing.T, s certmagic.Storage, key string, numbe
 		if !info.IsTerminal {
 			info.Size = 0 // a directory of a disk has one
 		}
-		return result{value: fmt.Sprint(info.Key, info.Size, info.IsTerminal), missing: errors.Is(err, fs.ErrNotExist)}
+		return result{
+			value:   fmt.Sprint(info.Key, info.Size, info.IsTerminal),
+			missing: errors.Is(err, fs.ErrNotExist),
+		}
 	},
 }
 
@@ -107,6 +110,7 @@ func removeEmpty(t *testing.T, dir string) {
 	}
 }
 
+// List of the empty key lists the whole storage. Delete of it is refused.
 func TestListRoot(t *testing.T) {
 	s := newStorage(t, stores["memory"](t))
 	keys, err := s.List(t.Context(), "", true)
@@ -114,7 +118,10 @@ func TestListRoot(t *testing.T) {
 	require.Empty(t, keys)
 
 	require.NoError(t, s.Store(t.Context(), "acme/users/a.json", nil))
-	for recursive, want := range map[bool][]string{false: {"acme"}, true: {"acme", "acme/users", "acme/users/a.json"}} {
+	for recursive, want := range map[bool][]string{
+		false: {"acme"},
+		true:  {"acme", "acme/users", "acme/users/a.json"},
+	} {
 		keys, err = s.List(t.Context(), "", recursive)
 		require.NoError(t, err)
 		require.Equal(t, want, keys)

@@ -19,5 +19,6 @@ func TestCertMagicsOwnTests(t *testing.T) {
 	judge := owntests.Copy(t, "github.com/caddyserver/certmagic")
 	judge.Add(t, "testdata/filestorage.go.txt", "filestorage.go")
 	judge.Add(t, "testdata/omnibucket_test.go.txt", "omnibucket_test.go")
-	judge.Run(t, "github.com/caddyserver/certmagic", "OMNIBUCKET_CERTMAGIC", 29, "-test.run", stored, "-test.skip", leftOut)
+	judge.Run(t, "github.com/caddyserver/certmagic", "OMNIBUCKET_CERTMAGIC", 29, "-test.run", stored,
+		"-test.skip", leftOut)
 }

@@ -90,6 +90,7 @@ func TestLockOfTwoCallers(t *testing.T) {
 	})
 }
 
+// If ctx has ended, Lock fails, and there is no lock to release.
 func TestLockHonorsItsContext(t *testing.T) {
 	s := newStorage(t, memstore.New())
 	ctx, cancel := context.WithCancel(t.Context())
@@ -102,7 +103,9 @@ func TestLockHonorsItsContext(t *testing.T) {
 func newSwitch() (dead, b storage.Bucket, cut func()) {
 	var off atomic.Bool
 	d := memstore.NewDriver(memstore.Config{})
-	hook := storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
+	hook := storage.WithHook(func(
+		context.Context, storage.Operation,
+	) (context.Context, func(storage.Outcome), error) {
 		if off.Load() {
 			return nil, nil, &storage.Error{Code: storage.Unavailable}
 		}
@@ -116,7 +119,8 @@ func newSwitch() (dead, b storage.Bucket, cut func()) {
 // If a server with FileStorage has died and left its lock file, Lock still succeeds.
 func TestLockIgnoresFilesOfFileStorage(t *testing.T) {
 	b := memstore.New()
-	_, err := b.Upload(t.Context(), "locks/a.lock", strings.NewReader(`{"created":"2026-01-01T00:00:00Z","updated":"2026-01-01T00:00:05Z"}`))
+	_, err := b.Upload(t.Context(), "locks/a.lock",
+		strings.NewReader(`{"created":"2026-01-01T00:00:00Z","updated":"2026-01-01T00:00:05Z"}`))
 	require.NoError(t, err)
 	s := newStorage(t, b)
 	require.NoError(t, s.Lock(t.Context(), "a"))

@@ -28,14 +28,43 @@ func TestListLeavesOutFolderMarkers(t *testing.T) {
 	}{
 		{name: "its own", keys: []string{"a/", "a/b", "a/c/d"}, folder: "a", want: []string{"a/b", "a/c"}},
 		{name: "its own, with a slash", keys: []string{"a/", "a/b"}, folder: "a/", want: []string{"a/b"}},
-		{name: "its own, recursive", keys: []string{"a/", "a/b"}, folder: "a", recursive: true, want: []string{"a/b"}},
+		{
+			name:      "its own, recursive",
+			keys:      []string{"a/", "a/b"},
+			folder:    "a",
+			recursive: true,
+			want:      []string{"a/b"},
+		},
 		{name: "of a folder in it", keys: []string{"a/c/", "a/c/d"}, folder: "a", want: []string{"a/c"}},
-		{name: "of a folder in it, recursive", keys: []string{"a/c/", "a/c/d"}, folder: "a", recursive: true, want: []string{"a/c", "a/c/d"}},
-		{name: "of an empty folder in it, recursive", keys: []string{"a/b", "a/c/"}, folder: "a", recursive: true, want: []string{"a/b", "a/c"}},
+		{
+			name:      "of a folder in it, recursive",
+			keys:      []string{"a/c/", "a/c/d"},
+			folder:    "a",
+			recursive: true,
+			want:      []string{"a/c", "a/c/d"},
+		},
+		{
+			name:      "of an empty folder in it, recursive",
+			keys:      []string{"a/b", "a/c/"},
+			folder:    "a",
+			recursive: true,
+			want:      []string{"a/b", "a/c"},
+		},
 		{name: "of the root", keys: []string{"/", "a"}, want: []string{"a"}},
 		{name: "of the root, recursive", keys: []string{"/", "a"}, recursive: true, want: []string{"a"}},
-		{name: "in a folder without a name", keys: []string{"a//", "a//x", "a/b"}, folder: "a", want: []string{"a/b"}},
-		{name: "in a folder without a name, recursive", keys: []string{"a//", "a//x", "a/b"}, folder: "a", recursive: true, want: []string{"a/b"}},
+		{
+			name:   "in a folder without a name",
+			keys:   []string{"a//", "a//x", "a/b"},
+			folder: "a",
+			want:   []string{"a/b"},
+		},
+		{
+			name:      "in a folder without a name, recursive",
+			keys:      []string{"a//", "a//x", "a/b"},
+			folder:    "a",
+			recursive: true,
+			want:      []string{"a/b"},
+		},
 		{name: "an empty folder", keys: []string{"a/"}, folder: "a", want: nil},
 	}
 	for _, tt := range tests {
@@ -58,14 +87,20 @@ func TestCleanStorageWithFolderMarkers(t *testing.T) {
 	b, plant := foldermarker.New(t)
 	s := newStorage(t, b)
 	const sites = "certificates/issuer/"
-	for site, end := range map[string]time.Time{"expired": time.Now().Add(-time.Hour), "valid": time.Now().Add(time.Hour)} {
+	for site, end := range map[string]time.Time{
+		"expired": time.Now().Add(-time.Hour),
+		"valid":   time.Now().Add(time.Hour),
+	} {
 		key := sites + site + "/" + site
 		for name, content := range map[string][]byte{".crt": certificate(t, end), ".key": nil, ".json": nil} {
 			require.NoError(t, s.Store(t.Context(), key+name, content))
 		}
 		plant(foldermarker.Of(key)...)
 	}
-	require.NoError(t, certmagic.CleanStorage(t.Context(), s, certmagic.CleanStorageOptions{ExpiredCerts: true, OCSPStaples: true}))
+	require.NoError(t, certmagic.CleanStorage(t.Context(), s, certmagic.CleanStorageOptions{
+		ExpiredCerts: true,
+		OCSPStaples:  true,
+	}))
 
 	keys, err := s.List(t.Context(), "certificates", true)
 	require.NoError(t, err)
@@ -78,7 +113,11 @@ func TestCleanStorageWithFolderMarkers(t *testing.T) {
 func certificate(t *testing.T, end time.Time) []byte {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: end.Add(-24 * time.Hour), NotAfter: end}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		NotBefore:    end.Add(-24 * time.Hour),
+		NotAfter:     end,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	require.NoError(t, err)
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})

@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
+// The adapter needs only the features that New asks for.
 func TestNewAsksForItsFeatures(t *testing.T) {
 	needs.Check(t, "adapters/certmagic.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		s, err := New(b)
