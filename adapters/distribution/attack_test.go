@@ -52,7 +52,9 @@ func TestCommitTwice(t *testing.T) {
 	for name, size := range map[string]int{"without parts": 10, "with parts": partSize + 10} {
 		t.Run(name, func(t *testing.T) {
 			refuse := false
-			b := memstore.New(storage.WithHook(func(_ context.Context, o storage.Operation) (context.Context, func(storage.Outcome), error) {
+			b := memstore.New(storage.WithHook(func(
+				_ context.Context, o storage.Operation,
+			) (context.Context, func(storage.Outcome), error) {
 				if refuse && o.Name == "Remove" {
 					return nil, nil, &storage.Error{Code: storage.Unavailable}
 				}

@@ -38,11 +38,35 @@ func TestListAndWalkSkipFolderMarkers(t *testing.T) {
 			list: map[string][]string{"/": {"/a"}, "/a": {"/a/b", "/a/d"}, "/a/b": {"/a/b/c"}},
 			walk: []string{"/a", "/a/b", "/a/b/c", "/a/d"},
 		},
-		{name: "of an empty folder", keys: []string{"a/b/"}, list: map[string][]string{"/a": {"/a/b"}, "/a/b": {}}, walk: []string{"/a", "/a/b"}},
-		{name: "beside an object of the folder's name", keys: []string{"a", "a/"}, list: map[string][]string{"/a": {}}},
-		{name: "of the root", keys: []string{"/", "a"}, list: map[string][]string{"/": {"/a"}}, walk: []string{"/a"}},
-		{name: "a key that begins with a slash", keys: []string{"/x", "a"}, list: map[string][]string{"/": {"/a"}}, walk: []string{"/a"}},
-		{name: "a folder without a name", keys: []string{"a//x", "a/y"}, list: map[string][]string{"/a": {"/a/y"}}, walk: []string{"/a", "/a/y"}},
+		{
+			name: "of an empty folder",
+			keys: []string{"a/b/"},
+			list: map[string][]string{"/a": {"/a/b"}, "/a/b": {}},
+			walk: []string{"/a", "/a/b"},
+		},
+		{
+			name: "beside an object of the folder's name",
+			keys: []string{"a", "a/"},
+			list: map[string][]string{"/a": {}},
+		},
+		{
+			name: "of the root",
+			keys: []string{"/", "a"},
+			list: map[string][]string{"/": {"/a"}},
+			walk: []string{"/a"},
+		},
+		{
+			name: "a key that begins with a slash",
+			keys: []string{"/x", "a"},
+			list: map[string][]string{"/": {"/a"}},
+			walk: []string{"/a"},
+		},
+		{
+			name: "a folder without a name",
+			keys: []string{"a//x", "a/y"},
+			list: map[string][]string{"/a": {"/a/y"}},
+			walk: []string{"/a", "/a/y"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -79,15 +103,18 @@ func TestPurgeUploadsWithFolderMarkers(t *testing.T) {
 	const before, now = "0bcd4e0f-1f53-4f9a-a71c-3a4ef2a4a5b1", "7c7e2b43-0a39-4d9e-9d5e-6a7d1c1b2c3d"
 	const uploads = root + "repositories/team/app/_uploads/"
 	d, b := newMarkedDriver(t, uploads+before+"/data", uploads+now+"/data")
-	require.NoError(t, d.PutContent(t.Context(), "/"+uploads+before+"/startedat", []byte("2026-01-01T00:00:00Z")))
-	require.NoError(t, d.PutContent(t.Context(), "/"+uploads+now+"/startedat", []byte("2026-03-01T00:00:00Z")))
+	require.NoError(t,
+		d.PutContent(t.Context(), "/"+uploads+before+"/startedat", []byte("2026-01-01T00:00:00Z")))
+	require.NoError(t,
+		d.PutContent(t.Context(), "/"+uploads+now+"/startedat", []byte("2026-03-01T00:00:00Z")))
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	purged, errs := regstorage.PurgeUploads(ctx, d, time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), true)
 	require.Empty(t, errs)
 	require.Equal(t, []string{"/" + uploads + before}, purged)
-	require.Empty(t, foldermarker.Keys(t, b, storage.WithPrefix(uploads+before)), "its markers are removed with it")
+	require.Empty(t, foldermarker.Keys(t, b, storage.WithPrefix(uploads+before)),
+		"its markers are removed with it")
 	require.Contains(t, foldermarker.Keys(t, b), uploads+now+"/data")
 }
 
@@ -103,7 +130,12 @@ func TestGarbageCollectionWithFolderMarkers(t *testing.T) {
 		`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:%s","size":%d}]}`,
 		digest(config), len(config), digest(layer), len(layer))
 	const repository = root + "repositories/team/app/"
-	files := map[string]string{blob(manifest): manifest, blob(config): config, blob(layer): layer, blob(garbage): garbage}
+	files := map[string]string{
+		blob(manifest): manifest,
+		blob(config):   config,
+		blob(layer):    layer,
+		blob(garbage):  garbage,
+	}
 	for _, content := range []string{config, layer, garbage} {
 		files[repository+"_layers/sha256/"+digest(content)+"/link"] = "sha256:" + digest(content)
 	}
@@ -126,10 +158,14 @@ func TestGarbageCollectionWithFolderMarkers(t *testing.T) {
 	defer cancel()
 	images, err := regstorage.NewRegistry(ctx, d)
 	require.NoError(t, err)
-	require.NoError(t, regstorage.MarkAndSweep(ctx, d, images, regstorage.GCOpts{RemoveUntagged: true, Quiet: true}))
+	require.NoError(t, regstorage.MarkAndSweep(ctx, d, images, regstorage.GCOpts{
+		RemoveUntagged: true,
+		Quiet:          true,
+	}))
 	for key := range files {
 		exists, err := b.Exists(t.Context(), key)
 		require.NoError(t, err)
-		require.Equal(t, key != blob(garbage) && key != repository+"_layers/sha256/"+digest(garbage)+"/link", exists, key)
+		require.Equal(t,
+			key != blob(garbage) && key != repository+"_layers/sha256/"+digest(garbage)+"/link", exists, key)
 	}
 }

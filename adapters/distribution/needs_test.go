@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
+// The adapter needs only the features that New asks for.
 func TestNewAsksForItsFeatures(t *testing.T) {
 	needs.Check(t, "adapters/distribution.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		d, err := New(b)

@@ -18,7 +18,8 @@ import (
 func walkAfter(t *testing.T, d registry.StorageDriver, startAfter, hint string, limit int) (paths []string) {
 	t.Helper()
 	err := d.Walk(t.Context(), startAfter, func(info registry.FileInfo) error {
-		paths = append(paths, fmt.Sprint(info.Path(), info.IsDir(), info.Size()*(1-map[bool]int64{true: 1}[info.IsDir()])))
+		paths = append(paths,
+			fmt.Sprint(info.Path(), info.IsDir(), info.Size()*(1-map[bool]int64{true: 1}[info.IsDir()])))
 		if len(paths) == limit {
 			return registry.ErrFilledBuffer
 		}
@@ -68,7 +69,8 @@ func TestWalkAsTheRegistryDoes(t *testing.T) {
 			want := walkAfter(t, theirs, lastPath, hint, maximum)
 
 			want = want[:min(len(want), maximum)] // after a hint, theirs does not end with the first folder
-			require.Equal(t, want, walkAfter(t, d, lastPath, hint, maximum), "seed %d: from %s after %q", seed, lastPath, hint)
+			require.Equal(t, want, walkAfter(t, d, lastPath, hint, maximum), "seed %d: from %s after %q",
+				seed, lastPath, hint)
 		}
 	}
 }

@@ -78,9 +78,15 @@ func TestWriterResumesAtTheLastClose(t *testing.T) {
 // After Cancel, or after Delete of an uncommitted file or its folder, nothing of the upload is left.
 func TestWriterCancelLeavesNothing(t *testing.T) {
 	for name, drop := range map[string]func(t *testing.T, b storage.Bucket) error{
-		"Delete of its folder": func(t *testing.T, b storage.Bucket) error { return newDriver(t, b).Delete(t.Context(), "/up") },
-		"Delete of the file":   func(t *testing.T, b storage.Bucket) error { return newDriver(t, b).Delete(t.Context(), "/up/data") },
-		"Cancel":               func(t *testing.T, b storage.Bucket) error { return write(t, b, true, nil).Cancel(t.Context()) },
+		"Delete of its folder": func(t *testing.T, b storage.Bucket) error {
+			return newDriver(t, b).Delete(t.Context(), "/up")
+		},
+		"Delete of the file": func(t *testing.T, b storage.Bucket) error {
+			return newDriver(t, b).Delete(t.Context(), "/up/data")
+		},
+		"Cancel": func(t *testing.T, b storage.Bucket) error {
+			return write(t, b, true, nil).Cancel(t.Context())
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New()
@@ -103,6 +109,7 @@ func TestWriterCancelLeavesNothing(t *testing.T) {
 	}
 }
 
+// If the context of a request ends, Close keeps what it has written, so that the next request can append.
 func TestCloseKeepsWhatACanceledRequestWrote(t *testing.T) {
 	b := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
