@@ -26,6 +26,7 @@ func write(o *blob.WriterOptions) needs.Begin {
 	}
 }
 
+// The adapter needs only the features that OpenBucket asks for, and each option of a write its own.
 func TestOpenBucketAsksForItsFeatures(t *testing.T) {
 	needs.Check(t, "adapters/gocloud.OpenBucket", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		bucket := gocloud.OpenBucket(b)
@@ -42,7 +43,16 @@ func TestOpenBucketAsksForItsFeatures(t *testing.T) {
 			return bucket.Delete(t.Context(), "a")
 		}, nil
 	})
-	needs.Check(t, "adapters/gocloud with IfNotExist", write(&blob.WriterOptions{ContentType: "text/plain", IfNotExist: true}))
-	needs.Check(t, "adapters/gocloud with CacheControl", write(&blob.WriterOptions{ContentType: "text/plain", CacheControl: "no-cache"}))
-	needs.Check(t, "adapters/gocloud with Metadata", write(&blob.WriterOptions{ContentType: "text/plain", Metadata: map[string]string{"a": "b"}}))
+	needs.Check(t, "adapters/gocloud with IfNotExist", write(&blob.WriterOptions{
+		ContentType: "text/plain",
+		IfNotExist:  true,
+	}))
+	needs.Check(t, "adapters/gocloud with CacheControl", write(&blob.WriterOptions{
+		ContentType:  "text/plain",
+		CacheControl: "no-cache",
+	}))
+	needs.Check(t, "adapters/gocloud with Metadata", write(&blob.WriterOptions{
+		ContentType: "text/plain",
+		Metadata:    map[string]string{"a": "b"},
+	}))
 }
