@@ -31,7 +31,9 @@ func newSQLiteCatalog(t *testing.T, root string) *sqlcatalog.Catalog {
 	db, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "catalog.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	c, err := sqlcatalog.NewCatalog("test", db, sqlcatalog.SQLite, iceberg.Properties{"warehouse": root + "/warehouse"})
+	c, err := sqlcatalog.NewCatalog("test", db, sqlcatalog.SQLite, iceberg.Properties{
+		"warehouse": root + "/warehouse",
+	})
 	require.NoError(t, err)
 	return c
 }
@@ -81,7 +83,8 @@ func newTrips(t *testing.T, tbl *table.Table, first, count int) array.RecordRead
 	for id := first; id < first+count; id++ {
 		rows = append(rows, fmt.Sprintf(`{"id":%d,"city":"city %d"}`, id, id%10))
 	}
-	data, err := array.TableFromJSON(memory.DefaultAllocator, schema, []string{"[" + strings.Join(rows, ",") + "]"})
+	data, err := array.TableFromJSON(memory.DefaultAllocator, schema,
+		[]string{"[" + strings.Join(rows, ",") + "]"})
 	require.NoError(t, err)
 	defer data.Release()
 	reader := array.NewTableReader(data, -1)
@@ -148,14 +151,16 @@ func TestCatalogTable(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, upTo(100, 1500), ids(t, tbl))
 				require.Equal(t, upTo(0, 1000), ids(t, tbl, table.WithSnapshotID(first)), "an old snapshot")
-				require.Equal(t, upTo(1490, 1500), ids(t, tbl, table.WithRowFilter(iceberg.GreaterThanEqual(iceberg.Reference("id"), int64(1490)))))
+				require.Equal(t, upTo(1490, 1500),
+					ids(t, tbl, table.WithRowFilter(iceberg.GreaterThanEqual(iceberg.Reference("id"), int64(1490)))))
 				require.True(t, strings.HasPrefix(tbl.MetadataLocation(), root+"/warehouse/"))
 
 				objects := count(t, b)
 				orphan := root + strings.TrimPrefix(tbl.Location(), root) + "/data/orphan.parquet"
 				require.NoError(t, New(ctx, b, root).WriteFile(orphan, []byte("no part of the table")))
 				transaction := tbl.NewTransaction()
-				require.NoError(t, transaction.ExpireSnapshots(table.WithOlderThan(0), table.WithRetainLast(1)))
+				require.NoError(t,
+					transaction.ExpireSnapshots(table.WithOlderThan(0), table.WithRetainLast(1)))
 				tbl, err = transaction.Commit(ctx)
 				require.NoError(t, err)
 
@@ -216,7 +221,9 @@ func TestCatalogCommitsAtOnce(t *testing.T) {
 // If a location names a bucket that is not registered, the call fails.
 func TestRegisterUnknownBucket(t *testing.T) {
 	register(t, nil)
-	_, err := hadoop.NewCatalog("test", "s3://other/warehouse", iceberg.Properties{"allow-unsafe-commits": "true"})
+	_, err := hadoop.NewCatalog("test", "s3://other/warehouse", iceberg.Properties{
+		"allow-unsafe-commits": "true",
+	})
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	for _, root := range []string{"lake", "s3://", "s3://lake/", "s3://lake/warehouse", "s3://user@lake", "s3://la ke"} {

@@ -30,5 +30,6 @@ func TestIcebergsOwnTests(t *testing.T) {
 		}
 	}
 	judge.Add(t, "testdata/omnibucket_test.go.txt", "io/omnibucket_test.go")
-	judge.Run(t, "github.com/apache/iceberg-go/io", "OMNIBUCKET_ICEBERG", 12, "-test.run", "^TestMemIO_", "-test.skip", leftOut)
+	judge.Run(t, "github.com/apache/iceberg-go/io", "OMNIBUCKET_ICEBERG", 12, "-test.run", "^TestMemIO_",
+		"-test.skip", leftOut)
 }

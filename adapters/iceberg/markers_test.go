@@ -13,7 +13,10 @@ import (
 func TestCatalogWithFolderMarkers(t *testing.T) {
 	const table = "s3://lake/sales/"
 	b, plant := foldermarker.New(t)
-	tree := []string{"sales/data/1.parquet", "sales/empty/", "sales/metadata/v1.json", "sales/data//nameless", "/", "other/x"}
+	tree := []string{
+		"sales/data/1.parquet", "sales/empty/", "sales/metadata/v1.json", "sales/data//nameless",
+		"/", "other/x",
+	}
 	plant(tree...)
 	plant(foldermarker.Of(tree...)...)
 	o := New(t.Context(), b, "s3://lake")

@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
+// The adapter needs only the features that New asks for.
 func TestNewAsksForItsFeatures(t *testing.T) {
 	needs.Check(t, "adapters/iceberg.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		files := iceberg.New(t.Context(), b, "s3://lake")
@@ -24,15 +25,16 @@ func TestNewAsksForItsFeatures(t *testing.T) {
 			return files.RemoveAll("s3://lake/b.json")
 		}, nil
 	})
-	needs.Check(t, "adapters/iceberg.IO.RenameNoReplace", func(t *testing.T, b storage.Bucket) (func() error, error) {
-		files := iceberg.New(t.Context(), b, "s3://lake")
-		if err := files.WriteFile("s3://lake/a.json", []byte("{}")); err != nil {
-			return nil, err
-		}
-		err := files.RenameNoReplace("s3://lake/a.json", "s3://lake/b.json")
-		return func() error {
-			_, err := files.ReadFile("s3://lake/b.json")
-			return err
-		}, err
-	})
+	needs.Check(t, "adapters/iceberg.IO.RenameNoReplace",
+		func(t *testing.T, b storage.Bucket) (func() error, error) {
+			files := iceberg.New(t.Context(), b, "s3://lake")
+			if err := files.WriteFile("s3://lake/a.json", []byte("{}")); err != nil {
+				return nil, err
+			}
+			err := files.RenameNoReplace("s3://lake/a.json", "s3://lake/b.json")
+			return func() error {
+				_, err := files.ReadFile("s3://lake/b.json")
+				return err
+			}, err
+		})
 }

@@ -33,7 +33,9 @@ func TestFSFilesAreReadByArrow(t *testing.T) {
 	defer batch.Release()
 
 	var requests, bytes atomic.Int64
-	count := storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
+	count := storage.WithHook(func(
+		context.Context, storage.Operation,
+	) (context.Context, func(storage.Outcome), error) {
 		return nil, func(outcome storage.Outcome) {
 			requests.Add(int64(outcome.Requests))
 			bytes.Add(outcome.Bytes)

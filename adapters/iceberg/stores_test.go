@@ -18,7 +18,10 @@ func runOnEachStore(t *testing.T, run func(t *testing.T, b storage.Bucket), opts
 	for name, open := range map[string]func(t *testing.T) storage.Bucket{
 		"memory": func(*testing.T) storage.Bucket { return memstore.New(opts...) },
 		"local": func(t *testing.T) storage.Bucket {
-			b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true}, opts...)
+			b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{
+				Create: true,
+				NoSync: true,
+			}, opts...)
 			require.NoError(t, err)
 			return b
 		},

@@ -22,10 +22,13 @@ func openTable(ctx context.Context, bucket storage.Bucket, key string) (*parquet
 	return parquetfile.NewParquetReader(f.(parquet.ReaderAtSeeker)) // its Close closes f
 }
 
-func writeTable(ctx context.Context, bucket storage.Uploader, key string, rows arrow.RecordBatch) (*storage.Attrs, error) {
+func writeTable(
+	ctx context.Context, bucket storage.Uploader, key string, rows arrow.RecordBatch,
+) (*storage.Attrs, error) {
 	dst := storage.NewWriter(ctx, bucket, key)
 	defer dst.Close()
-	w, err := pqarrow.NewFileWriter(rows.Schema(), struct{ io.Writer }{dst}, parquet.NewWriterProperties(), pqarrow.DefaultWriterProps())
+	w, err := pqarrow.NewFileWriter(rows.Schema(), struct{ io.Writer }{dst},
+		parquet.NewWriterProperties(), pqarrow.DefaultWriterProps())
 	if err != nil {
 		return nil, err
 	}
