@@ -42,7 +42,9 @@ func asUnsupported(err error) error {
 }
 
 // through makes requests to a gateway. The object "a" exists.
-func through(request func(t *testing.T, c *s3.Client) (finish func() error, err error)) func(*testing.T, driver.Layer) (func() error, error) {
+func through(
+	request func(t *testing.T, c *s3.Client) (finish func() error, err error),
+) func(*testing.T, driver.Layer) (func() error, error) {
 	return func(t *testing.T, lacking driver.Layer) (func() error, error) {
 		service := lackingService{memstore.NewServiceDriver(memstore.ServiceConfig{}), lacking}
 		t.Cleanup(func() { _ = service.Close() })
@@ -53,7 +55,8 @@ func through(request func(t *testing.T, c *s3.Client) (finish func() error, err 
 			UsePathStyle:     true,
 			HTTPClient:       s.Client(),
 			RetryMaxAttempts: 1,
-			Credentials:      credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
+			Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID,
+				s3server.DefaultSecretKey, ""),
 		})
 		if _, err := client.PutObject(t.Context(), putInput("a", "abc")); err != nil {
 			return nil, asUnsupported(err)
@@ -87,26 +90,42 @@ func TestGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 				_, got := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: name, Key: key})
 				_, headed := c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: name, Key: key})
 				_, listed := c.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: name})
-				_, copyErr := c.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: name, Key: aws.String("c"), CopySource: aws.String(bucket + "/a")})
+				_, copyErr := c.CopyObject(t.Context(), &s3.CopyObjectInput{
+					Bucket:     name,
+					Key:        aws.String("c"),
+					CopySource: aws.String(bucket + "/a"),
+				})
 				_, removeErr := c.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: name, Key: key})
 				return errors.Join(got, headed, listed, copyErr, removeErr)
 			}, nil
 		}),
 		"s3server: an upload in parts": through(func(t *testing.T, c *s3.Client) (func() error, error) {
-			upload, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: name, Key: key})
+			upload, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+				Bucket: name,
+				Key:    key,
+			})
 			if err != nil {
 				return nil, err
 			}
 			return func() error {
-				part, err := c.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: name, Key: key, UploadId: upload.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("abc")})
+				part, err := c.UploadPart(t.Context(), &s3.UploadPartInput{
+					Bucket:     name,
+					Key:        key,
+					UploadId:   upload.UploadId,
+					PartNumber: aws.Int32(1),
+					Body:       strings.NewReader("abc"),
+				})
 				if err != nil {
 					return err
 				}
 				_, err = c.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-					Bucket:          name,
-					Key:             key,
-					UploadId:        upload.UploadId,
-					MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag}}},
+					Bucket:   name,
+					Key:      key,
+					UploadId: upload.UploadId,
+					MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{
+						PartNumber: aws.Int32(1),
+						ETag:       part.ETag,
+					}}},
 				})
 				return err
 			}, nil
