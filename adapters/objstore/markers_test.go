@@ -36,7 +36,11 @@ func TestIterLeavesOutFolderMarkers(t *testing.T) {
 		{name: "of a folder with a slash", dir: "block/", want: []string{"block/chunks/", "block/meta.json"}},
 		{name: "of an empty folder", dir: "empty", want: nil},
 		{name: "of the folder without a name", dir: "/", want: nil},
-		{name: "everything", options: []thanos.IterOption{thanos.WithRecursiveIter()}, want: []string{"block/chunks/1", "block/meta.json"}},
+		{
+			name:    "everything",
+			options: []thanos.IterOption{thanos.WithRecursiveIter()},
+			want:    []string{"block/chunks/1", "block/meta.json"},
+		},
 		{
 			name:    "everything in a folder",
 			dir:     "block",
