@@ -32,7 +32,8 @@ func BenchmarkCost(b *testing.B) {
 				return err
 			},
 			"upload/backend": func() error {
-				_, err := remote.Put(b.Context(), bytes.NewReader(content), object.NewStaticObjectInfo("f/"+size, time.Now(), int64(len(content)), true, nil, nil))
+				_, err := remote.Put(b.Context(), bytes.NewReader(content),
+					object.NewStaticObjectInfo("f/"+size, time.Now(), int64(len(content)), true, nil, nil))
 				return err
 			},
 			"download/ours": func() error {

@@ -55,8 +55,13 @@ func TestListLeavesOutFolderMarkers(t *testing.T) {
 	require.NoError(t, err)
 
 	require.Equal(t, keys, foldermarker.Keys(t, b))
-	for folder, want := range map[string][]string{"": {"a/", "empty"}, "a/": {"a/b/", "a/d"}, "a/b/": {"a/b/c"}} {
-		require.Equal(t, want, foldermarker.Keys(t, b, storage.WithPrefix(folder), storage.WithDelimiter("/")), folder)
+	for folder, want := range map[string][]string{
+		"":     {"a/", "empty"},
+		"a/":   {"a/b/", "a/d"},
+		"a/b/": {"a/b/c"},
+	} {
+		require.Equal(t, want,
+			foldermarker.Keys(t, b, storage.WithPrefix(folder), storage.WithDelimiter("/")), folder)
 	}
 	require.Equal(t, "d", path.Base(foldermarker.Keys(t, b, storage.WithStartAfter("a/b/c"))[0]))
 }

@@ -39,7 +39,8 @@ var backends = map[string]backend{
 func newRcloneRemote(t *testing.T) func(root string) string {
 	host, port := serve(t, "sftp")
 	return func(root string) string {
-		return fmt.Sprintf(":sftp,host=%s,port=%s,user=user,pass=%s:%s", host, port, obscure.MustObscure("secret"), root)
+		return fmt.Sprintf(":sftp,host=%s,port=%s,user=user,pass=%s:%s", host, port,
+			obscure.MustObscure("secret"), root)
 	}
 }
 
@@ -55,7 +56,13 @@ func serve(t *testing.T, kind string) (host, port string) {
 	}
 	host = "127.0.0.1"
 	port = freePort(t)
-	output := call("serve/start", rc.Params{"type": kind, "fs": t.TempDir(), "addr": host + ":" + port, "user": "user", "pass": "secret"})
+	output := call("serve/start", rc.Params{
+		"type": kind,
+		"fs":   t.TempDir(),
+		"addr": host + ":" + port,
+		"user": "user",
+		"pass": "secret",
+	})
 	t.Cleanup(func() {
 		_, _ = rc.Calls.Get("serve/stop").Fn(t.Context(), rc.Params{"id": output["id"]})
 	})
@@ -80,10 +87,12 @@ func TestServerOfRclone(t *testing.T) {
 }
 
 // idle leaves out the case that counts goroutines.
-var idle = storagetest.Skip("nothing is left running", "rclone keeps connections of closed remotes for a minute, and its servers are in this process")
+var idle = storagetest.Skip("nothing is left running",
+	"rclone keeps connections of closed remotes for a minute, and its servers are in this process")
 
 // lazy leaves out the case in which a file is replaced while it is opened. OpenSSH has it.
-var lazy = storagetest.Skip("readers see whole objects while a writer overwrites", "rclone's server opens a file with the first read of it")
+var lazy = storagetest.Skip("readers see whole objects while a writer overwrites",
+	"rclone's server opens a file with the first read of it")
 
 // requireConformance runs the suite on fresh roots.
 func requireConformance(t *testing.T, remote func(root string) string, opts ...storagetest.Option) {

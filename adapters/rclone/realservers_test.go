@@ -21,13 +21,15 @@ var realServers = map[string]backend{
 		dir := t.TempDir()
 		port := freePort(t)
 		key := filepath.Join(dir, "key")
-		require.NoError(t, exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).Run())
+		require.NoError(t,
+			exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).Run())
 		require.NoError(t, os.MkdirAll("/run/sshd", 0o755)) // Debian's privilege separation directory
 		start(t, port, "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-p", port, "-h", key,
 			"-o", "ListenAddress=127.0.0.1", "-o", "AuthorizedKeysFile="+key+".pub", "-o", "StrictModes=no", "-o", "UsePAM=no",
 			"-o", "PidFile=none", "-o", "PermitRootLogin=yes", "-o", "MaxStartups=1000", "-o", "MaxSessions=1000", "-o", "Subsystem=sftp internal-sftp")
 		return func(root string) string {
-			return fmt.Sprintf(":sftp,host=127.0.0.1,port=%s,user=root,key_file='%s',shell_type=none:%s", port, key, filepath.Join(dir, root))
+			return fmt.Sprintf(":sftp,host=127.0.0.1,port=%s,user=root,key_file='%s',shell_type=none:%s",
+				port, key, filepath.Join(dir, root))
 		}
 	},
 	"Apache": func(t *testing.T) func(string) string {
@@ -37,7 +39,8 @@ var realServers = map[string]backend{
 		config := filepath.Join(dir, "apache.conf")
 		modules := ""
 		for _, module := range []string{"mpm_event", "authz_core", "dav", "dav_fs"} {
-			modules += fmt.Sprintf("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n", module, module)
+			modules += fmt.Sprintf("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n", module,
+				module)
 		}
 		require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `%sServerRoot %s
 ServerName 127.0.0.1
@@ -86,7 +89,8 @@ RequireValidShell off
 `, port, dir, dir, dir, files), 0o600))
 		start(t, port, "/usr/sbin/proftpd", "--nodaemon", "--config", config)
 		return func(root string) string {
-			return fmt.Sprintf(":ftp,host=127.0.0.1,port=%s,user=anonymous,pass=%s:%s", port, obscure.MustObscure("x"), root)
+			return fmt.Sprintf(":ftp,host=127.0.0.1,port=%s,user=anonymous,pass=%s:%s", port,
+				obscure.MustObscure("x"), root)
 		}
 	},
 }
