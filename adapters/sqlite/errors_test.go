@@ -93,6 +93,7 @@ func TestQueryOfAReplacedObject(t *testing.T) {
 	}
 }
 
+// Open fails with the error of storage.NewReaderAt.
 func TestOpenFailsAsNewReaderAtDoes(t *testing.T) {
 	_, err := Open(t.Context(), memstore.New(), "missing.db")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
@@ -179,9 +180,14 @@ func TestQueryConnectionLost(t *testing.T) {
 	for _, lost := range []error{io.EOF, io.ErrUnexpectedEOF} {
 		t.Run(lost.Error(), func(t *testing.T) {
 			injector := faults.New()
-			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
+				Attempts: 1,
+			}))
 			db := openDB(t, b, 500)
-			injector.Set(faults.Fail(faults.Get).WithError(&storage.Error{Code: storage.Unavailable, Err: fmt.Errorf("connection: %w", lost)}))
+			injector.Set(faults.Fail(faults.Get).WithError(&storage.Error{
+				Code: storage.Unavailable,
+				Err:  fmt.Errorf("connection: %w", lost),
+			}))
 			count, err := readAll(t.Context(), db, scan)
 			require.ErrorIs(t, err, storage.Unavailable)
 			require.Less(t, count, 500)
@@ -196,7 +202,10 @@ func TestQueryConnectionLost(t *testing.T) {
 
 // If a query waits for the store, it ends when its context ends.
 func TestQueryEndsWithItsContext(t *testing.T) {
-	for name, code := range map[string]storage.Code{"canceled": storage.Canceled, "a deadline": storage.DeadlineExceeded} {
+	for name, code := range map[string]storage.Code{
+		"canceled":   storage.Canceled,
+		"a deadline": storage.DeadlineExceeded,
+	} {
 		t.Run(name, func(t *testing.T) {
 			injector := faults.New()
 			b := memstore.New(driver.WithLayer(injector.Layer()))

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
+// The adapter needs only the features that Open asks for.
 func TestOpenAsksForItsFeatures(t *testing.T) {
 	content, err := os.ReadFile(build(t, 10))
 	require.NoError(t, err)

@@ -21,7 +21,8 @@ import (
 
 // The account that made a bucket on MinIO has idle connections.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
 
 // build makes a database of parts in a directory, and returns its path. 1,000 parts take 4 MB.
@@ -66,7 +67,10 @@ func TestQueryReadsLittle(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) storage.Bucket{
 		"memory": func(*testing.T) storage.Bucket { return memstore.New(hook) },
 		"local": func(t *testing.T) storage.Bucket {
-			b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true}, hook)
+			b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{
+				Create: true,
+				NoSync: true,
+			}, hook)
 			require.NoError(t, err)
 			return b
 		},
@@ -97,10 +101,34 @@ func TestQueryReadsLittle(t *testing.T) {
 				requests    int64 // at most
 				bytes       int64 // at most; 0: eight blocks of 64 KiB, some of them read ahead for the query before
 			}{
-				{name: "by the primary key", query: "SELECT price FROM parts WHERE number = ?", argument: 11_415, want: 415, requests: 5},
-				{name: "the same again", query: "SELECT price FROM parts WHERE number = ?", argument: 11_415, want: 415, requests: 2},
-				{name: "its neighbor", query: "SELECT price FROM parts WHERE number = ?", argument: 11_416, want: 416, requests: 2},
-				{name: "by an index", query: "SELECT number FROM parts WHERE name = ?", argument: "part-7919", want: 1, requests: 4},
+				{
+					name:     "by the primary key",
+					query:    "SELECT price FROM parts WHERE number = ?",
+					argument: 11_415,
+					want:     415,
+					requests: 5,
+				},
+				{
+					name:     "the same again",
+					query:    "SELECT price FROM parts WHERE number = ?",
+					argument: 11_415,
+					want:     415,
+					requests: 2,
+				},
+				{
+					name:     "its neighbor",
+					query:    "SELECT price FROM parts WHERE number = ?",
+					argument: 11_416,
+					want:     416,
+					requests: 2,
+				},
+				{
+					name:     "by an index",
+					query:    "SELECT number FROM parts WHERE name = ?",
+					argument: "part-7919",
+					want:     1,
+					requests: 4,
+				},
 				{
 					name:     "the whole table",
 					query:    "SELECT sum(price) FROM parts WHERE number >= ?",
@@ -172,7 +200,8 @@ func TestQuerySortNeedsNoTemporaryFile(t *testing.T) {
 	defer func() {
 		require.NoError(t, db.Close())
 	}()
-	rows, err := db.QueryContext(t.Context(), "SELECT number FROM parts ORDER BY picture, price DESC, number DESC")
+	rows, err := db.QueryContext(t.Context(),
+		"SELECT number FROM parts ORDER BY picture, price DESC, number DESC")
 	require.NoError(t, err)
 	var sorted []int
 	for rows.Next() {
