@@ -21,16 +21,22 @@ type service struct {
 	input *common.Payloads
 }
 
-func (*service) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
+func (*service) GetSystemInfo(
+	context.Context, *workflowservice.GetSystemInfoRequest,
+) (*workflowservice.GetSystemInfoResponse, error) {
 	return &workflowservice.GetSystemInfoResponse{Capabilities: &workflowservice.GetSystemInfoResponse_Capabilities{}}, nil
 }
 
-func (s *service) StartWorkflowExecution(_ context.Context, r *workflowservice.StartWorkflowExecutionRequest) (*workflowservice.StartWorkflowExecutionResponse, error) {
+func (s *service) StartWorkflowExecution(
+	_ context.Context, r *workflowservice.StartWorkflowExecutionRequest,
+) (*workflowservice.StartWorkflowExecutionResponse, error) {
 	s.input = r.Input
 	return &workflowservice.StartWorkflowExecutionResponse{RunId: "run"}, nil
 }
 
-func (s *service) QueryWorkflow(context.Context, *workflowservice.QueryWorkflowRequest) (*workflowservice.QueryWorkflowResponse, error) {
+func (s *service) QueryWorkflow(
+	context.Context, *workflowservice.QueryWorkflowRequest,
+) (*workflowservice.QueryWorkflowResponse, error) {
 	return &workflowservice.QueryWorkflowResponse{QueryResult: s.input}, nil
 }
 
@@ -59,7 +65,10 @@ func TestClientOfTemporal(t *testing.T) {
 			defer c.Close()
 
 			large := strings.Repeat("large ", 1<<10)
-			_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "a", TaskQueue: "q"}, "workflow", large, "small")
+			_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+				ID:        "a",
+				TaskQueue: "q",
+			}, "workflow", large, "small")
 			require.NoError(t, err)
 			require.Less(t, len(s.input.String()), 1<<10, "the service has a reference")
 

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
+// The adapter needs only the features that New asks for.
 func TestNewAsksForItsFeatures(t *testing.T) {
 	needs.Check(t, "adapters/temporal.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		d, err := New(b, Config{})
@@ -17,7 +18,8 @@ func TestNewAsksForItsFeatures(t *testing.T) {
 			return nil, err
 		}
 		return func() error {
-			claims, err := d.Store(converter.StorageDriverStoreContext{Context: t.Context()}, []*common.Payload{payload("abc")})
+			claims, err := d.Store(converter.StorageDriverStoreContext{Context: t.Context()},
+				[]*common.Payload{payload("abc")})
 			if err != nil {
 				return err
 			}
