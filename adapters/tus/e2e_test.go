@@ -52,7 +52,8 @@ func TestTusdsEndToEndTests(t *testing.T) {
 		"minio":  minioserver.Address(t),
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Log(run(t, tusd, []string{"TUSD_EXTRA_ARGS=-upload-dir=" + address, "TUSD_BINARY=" + binary}, "go", "test", "-count", "1", "-v", "./internal/e2e"))
+			t.Log(run(t, tusd,
+				[]string{"TUSD_EXTRA_ARGS=-upload-dir=" + address, "TUSD_BINARY=" + binary}, "go", "test", "-count", "1", "-v", "./internal/e2e"))
 		})
 	}
 }

@@ -18,5 +18,6 @@ const ownTests = "^(TestFilestore|TestNotFound|TestConcatUploads|TestDeclareLeng
 func TestTusdsOwnTests(t *testing.T) {
 	judge := owntests.Copy(t, "github.com/tus/tusd/v2")
 	judge.Add(t, "testdata/filestore.go.txt", "pkg/filestore/filestore.go")
-	judge.Run(t, "github.com/tus/tusd/v2/pkg/filestore", "OMNIBUCKET_TUS", strings.Count(ownTests, "|")+1, "-test.run", ownTests)
+	judge.Run(t, "github.com/tus/tusd/v2/pkg/filestore", "OMNIBUCKET_TUS",
+		strings.Count(ownTests, "|")+1, "-test.run", ownTests)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/needs"
 )
 
+// The adapter needs only the features that New asks for.
 func TestNewAsksForItsFeatures(t *testing.T) {
 	needs.Check(t, "adapters/tus.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		s, err := New(b, Config{})
@@ -17,7 +18,10 @@ func TestNewAsksForItsFeatures(t *testing.T) {
 			return nil, err
 		}
 		return func() error {
-			u, err := s.NewUpload(t.Context(), handler.FileInfo{Size: 3, MetaData: handler.MetaData{"filetype": "text/plain"}})
+			u, err := s.NewUpload(t.Context(), handler.FileInfo{
+				Size:     3,
+				MetaData: handler.MetaData{"filetype": "text/plain"},
+			})
 			if err != nil {
 				return err
 			}

@@ -48,7 +48,10 @@ func serveResumable(address string) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: asTusd(handler), BaseContext: func(net.Listener) context.Context { return ctx }}
+	server := &http.Server{
+		Handler:     asTusd(handler),
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
 	errc := make(chan error, 1)
 	go func() {
 		<-ctx.Done()

@@ -27,7 +27,11 @@ var resumableStores = []struct {
 	}},
 	{"minio", minioserver.Address},
 	{"gcs", func(t *testing.T) string {
-		return freshbucket.Address(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_GCS")}})
+		return freshbucket.Address(t, "gs", url.Values{
+			"anonymous": {"true"},
+			"project":   {"project"},
+			"endpoint":  {testserver.Need(t, "OMNIBUCKET_TEST_GCS")},
+		})
 	}},
 	{"azurite", func(t *testing.T) string {
 		endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")

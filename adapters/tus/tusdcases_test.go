@@ -47,7 +47,8 @@ type tusdRequest struct {
 // tusdCases reads the cases of tusd's files. skip says for which names there is no need.
 func tusdCases(t *testing.T, files []string, skip func(name string) bool) []*tusdCase {
 	t.Helper()
-	output, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/tus/tusd/v2").Output()
+	output, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}",
+		"github.com/tus/tusd/v2").Output()
 	require.NoError(t, err)
 	dir := filepath.Join(strings.TrimSpace(string(output)), "pkg", "handler")
 	r := &caseReader{t: t, skip: skip}
