@@ -24,6 +24,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
+// newCache returns the layer of a cache in a new directory.
 func newCache(t *testing.T, c diskcache.Config) driver.Layer {
 	t.Helper()
 	cache, err := diskcache.Open(filepath.Join(t.TempDir(), "cache"), c)
@@ -32,6 +33,7 @@ func newCache(t *testing.T, c diskcache.Config) driver.Layer {
 	return cache.Layer()
 }
 
+// newLimit returns the layer of a limit.
 func newLimit(t *testing.T, c limit.Config) driver.Layer {
 	t.Helper()
 	layer, err := limit.New(c)

@@ -46,6 +46,7 @@ type world struct {
 
 var storesOfTheWorld = []string{"first", "second", "third"}
 
+// newWorld returns three stores of a kind.
 func newWorld(t *testing.T, kind string) *world {
 	w := &world{t: t, failing: faults.New()}
 	w.open(kind)
@@ -63,6 +64,7 @@ func newVersionedWorld(t *testing.T, kind string) *world {
 	return w
 }
 
+// open opens the stores.
 func (w *world) open(kind string) {
 	t := w.t
 	if kind == "memory" {
@@ -107,12 +109,14 @@ func (w *world) bucket(name string, layers ...driver.Layer) storage.Bucket {
 	return b
 }
 
+// mirror returns a mirror of two stores.
 func (w *world) mirror(primary, second string) storage.Bucket {
 	layer, err := mirror.New(w.bucket(second), mirror.Config{})
 	require.NoError(w.t, err)
 	return w.bucket(primary, w.failing.Layer(), layer)
 }
 
+// overlay returns an overlay of two stores.
 func (w *world) overlay(upper, old string) storage.Bucket {
 	layer, err := overlay.New(w.bucket(old), overlay.Config{})
 	require.NoError(w.t, err)
@@ -154,6 +158,7 @@ var endsOfTheWorld = map[string]func(w *world) storage.Bucket{
 	},
 }
 
+// served returns a store as an S3 server shows it.
 func (w *world) served(name string) storage.Bucket {
 	b, err := storage.Open(w.t.Context(), w.server.Address(name))
 	require.NoError(w.t, err)
@@ -223,6 +228,7 @@ type removingJob struct {
 	kept func(dst, src map[string]string) []string
 }
 
+// valuesOf returns the contents of several stores.
 func valuesOf(all ...map[string]string) (values []string) {
 	for _, m := range all {
 		for _, v := range m {

@@ -23,6 +23,7 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt/googlekms"
 )
 
+// crcOf returns the CRC32C of a text.
 func crcOf(text string) uint32 {
 	return crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))
 }

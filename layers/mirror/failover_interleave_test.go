@@ -32,6 +32,7 @@ type lagging struct {
 // recent is what the keys of the primary have when a scene begins. The second store has "old" under "k".
 const recent = "newer"
 
+// newLagging returns a mirror whose second store lags by two days.
 func newLagging(s *interleave.Scene) *lagging {
 	l := &lagging{exploredPair: exploredPair{
 		Scene:   s,

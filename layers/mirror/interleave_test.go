@@ -60,6 +60,7 @@ type operation struct {
 	apply func(before string) (after string, done bool)
 }
 
+// replacing returns an operation that replaces the object.
 func replacing(text string) operation {
 	return operation{
 		name: "upload " + text,
@@ -109,6 +110,7 @@ var operations = []operation{
 	},
 }
 
+// repairs calls Repair.
 func repairs(ctx context.Context, b storage.Bucket) error {
 	_, err := mirror.Repair(ctx, b)
 	return err
