@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/cdn"
 )
 
+// newBunny returns a signer with the key and the time of Bunny's documentation.
 func newBunny(t *testing.T) *cdn.BunnySigner {
 	t.Helper()
 	s, err := cdn.NewBunnySigner(cdn.BunnyConfig{
