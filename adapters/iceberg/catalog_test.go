@@ -175,6 +175,7 @@ func TestCatalogTable(t *testing.T) {
 	})
 }
 
+// count returns the number of objects.
 func count(t *testing.T, b storage.Bucket) (objects int) {
 	t.Helper()
 	for _, err := range b.List(t.Context()) {
