@@ -89,6 +89,8 @@ func (a *parsedAddress) openService(ctx context.Context) (Service, error) {
 	return a.opener.Service(ctx, a.url, a.opts)
 }
 
+// openerOf parses an address, and returns its URL and the Opener of its scheme. It does not check the
+// parameters.
 func openerOf(address string) (*url.URL, Opener, *Error) {
 	if address == "" {
 		return nil, Opener{}, invalid("address", "must not be empty")
@@ -109,17 +111,8 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 	if u.Scheme == "" {
 		return nil, Opener{}, invalid("address", "must begin with a scheme; known are: "+strings.Join(schemes, ", "))
 	}
-
 	if !ok {
-		e := invalid(
-			"address",
-			fmt.Sprintf("has scheme %s; known are: %s", redact.Quoted(u.Scheme), strings.Join(schemes, ", ")),
-		)
-		e.Hint = "import the package that registers the scheme"
-		if path, isOurs := packageOf[u.Scheme]; isOurs {
-			e.Hint = fmt.Sprintf("import _ %q, which registers the scheme", path)
-		}
-		return nil, Opener{}, e
+		return nil, Opener{}, unknownScheme(u.Scheme, schemes)
 	}
 
 	if u.User != nil {
@@ -131,10 +124,27 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 	return u, opener, nil
 }
 
+// unknownScheme returns the error for a scheme that no package has registered. known has the
+// registered schemes.
+func unknownScheme(name string, known []string) *Error {
+	e := invalid(
+		"address",
+		fmt.Sprintf("has scheme %s; known are: %s", redact.Quoted(name), strings.Join(known, ", ")),
+	)
+	e.Hint = "import the package that registers the scheme"
+	if path, isOurs := packageOf[name]; isOurs {
+		e.Hint = fmt.Sprintf("import _ %q, which registers the scheme", path)
+	}
+	return e
+}
+
+// commonParameters has the names of the parameters that every address accepts.
 var commonParameters = []string{
 	"public", "public_base_url", "signing_base_url", "versions", "object_lock", "part_size", "prefix",
 }
 
+// checkParams refuses a parameter of u that occurs twice, or that is neither in params nor in
+// commonParameters. params has the parameters of the scheme.
 func checkParams(u *url.URL, params []string) *Error {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
@@ -156,22 +166,25 @@ func checkParams(u *url.URL, params []string) *Error {
 	return nil
 }
 
+// commonParams returns the options of the parameters that every address accepts, except prefix.
 func commonParams(u *url.URL) ([]OpenOption, *Error) {
 	var opts []OpenOption
 	query := u.Query()
-	for name, option := range map[string]OpenOption{
-		"public":      WithPublicAccess(true),
-		"versions":    WithVersioning(true),
-		"object_lock": WithObjectLock(),
-	} {
-		switch query.Get(name) {
-		case "true":
-			opts = append(opts, option)
-		case "false":
-		default:
-			if query.Has(name) {
-				return nil, invalid("address", "has a parameter "+name+" that is neither true nor false")
-			}
+	flags := []struct {
+		name   string
+		option OpenOption
+	}{
+		{"public", WithPublicAccess(true)},
+		{"versions", WithVersioning(true)},
+		{"object_lock", WithObjectLock()},
+	}
+	for _, flag := range flags {
+		isSet, e := boolParam(query, flag.name)
+		if e != nil {
+			return nil, e
+		}
+		if isSet {
+			opts = append(opts, flag.option)
 		}
 	}
 
@@ -182,7 +195,6 @@ func commonParams(u *url.URL) ([]OpenOption, *Error) {
 		}
 		opts = append(opts, WithDefaultPartSize(size))
 	}
-
 	if query.Has("public_base_url") {
 		opts = append(opts, WithPublicBaseURL(query.Get("public_base_url")))
 	}
@@ -190,4 +202,20 @@ func commonParams(u *url.URL) ([]OpenOption, *Error) {
 		opts = append(opts, WithSigningBaseURL(query.Get("signing_base_url")))
 	}
 	return opts, nil
+}
+
+// boolParam returns the value of a parameter that is true or false. If the address does not have the
+// parameter, it returns false.
+func boolParam(query url.Values, name string) (bool, *Error) {
+	if !query.Has(name) {
+		return false, nil
+	}
+	switch query.Get(name) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	default:
+		return false, invalid("address", "has a parameter "+name+" that is neither true nor false")
+	}
 }

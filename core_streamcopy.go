@@ -22,31 +22,18 @@ import (
 // never reads from the second store of a mirror, which may have an older object.
 func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *CopyOptions) (*Attrs, error) {
 	ctx = evidence.WithoutFailover(ctx)
-	reader, err := src.Download(ctx, &DownloadOptions{
-		Length:      -1,
-		Version:     o.Version,
-		Concurrency: o.Concurrency,
-		Native:      o.SourceNative,
-	})
+	reader, err := openCopySource(ctx, src, o)
 	if err != nil {
-		e := AsError(ctx, err)
-		e.Op = "Copy"
-		e.Key = cmp.Or(e.Key, src.Key())
-		if e.Code == PreconditionFailed {
-			// The condition of the caller is about the destination.
-			e.Code = Changed
-		}
-		return nil, e
+		return nil, err
 	}
-	body := &copyBody{reader: reader}
 	// The Upload has read it to its end, or has failed.
 	defer reader.Close()
 
-	attrs := reader.Attrs()
-	properties, set := copiedProperties(c, &attrs.Properties, o)
+	source := reader.Attrs()
+	properties, set := copiedProperties(c, &source.Properties, o)
 	put := &UploadOptions{
-		Size:       attrs.Size,
-		CRC32C:     attrs.CRC32C,
+		Size:       source.Size,
+		CRC32C:     source.CRC32C,
 		Properties: properties,
 		Set:        set,
 		Controls:   o.Controls,
@@ -54,34 +41,73 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 		Condition:  o.Condition,
 		Transfer:   o.Transfer,
 	}
+	body := &copyBody{reader: reader}
 	var content io.Reader = body
-	tail := o.state.Tail
-	if tail != nil {
+	if tail := o.state.Tail; tail != nil {
 		*o.state.Taken = true
 		put.state.Tail = nil
 		put.state.Taken = nil
 		put.Size += int64(len(tail))
-		put.CRC32C = CRC32C{}
-		if attrs.CRC32C.Known {
-			put.CRC32C = CRC32C{Known: true, Sum: crc32c.Join(attrs.CRC32C.Sum, crc32c.Sum(tail), int64(len(tail)))}
-		}
+		put.CRC32C = checksumWithTail(source.CRC32C, tail)
 		content = io.MultiReader(body, bytes.NewReader(tail))
 	}
-	replaces := tail != nil || src.names(c, key) && o.Version == "" && c.Supports(ConditionalUpdate)
-	replaces = replaces && o.Condition == (Condition{}) && attrs.Revision != ""
-	if replaces {
-		put.Condition.Revision = attrs.Revision
+
+	// If the copy replaces its own source, it must not replace another revision.
+	guarded := o.Condition == (Condition{}) && source.Revision != "" && replacesSource(c, key, src, o)
+	if guarded {
+		put.Condition.Revision = source.Revision
 	}
 	a, err := c.Upload(ctx, key, content, put)
 	if err == nil {
 		return a, nil
 	}
+
 	e := AsError(ctx, err)
 	e.Op = "Copy"
-	if e.Code == BodyFailed && body.changed() || e.Code == PreconditionFailed && replaces {
+	isReplaced := guarded && e.Code == PreconditionFailed
+	if isReplaced || e.Code == BodyFailed && body.changed() {
 		e.Code = Changed
 	}
 	return nil, e
+}
+
+// openCopySource opens the source of a copy.
+func openCopySource(ctx context.Context, src CopySource, o *CopyOptions) (*Reader, error) {
+	reader, err := src.Download(ctx, &DownloadOptions{
+		Length:      -1,
+		Version:     o.Version,
+		Concurrency: o.Concurrency,
+		Native:      o.SourceNative,
+	})
+	if err == nil {
+		return reader, nil
+	}
+	e := AsError(ctx, err)
+	e.Op = "Copy"
+	e.Key = cmp.Or(e.Key, src.Key())
+	if e.Code == PreconditionFailed {
+		// The condition of the caller is about the destination.
+		e.Code = Changed
+	}
+	return nil, e
+}
+
+// checksumWithTail returns the checksum of an object with the bytes of tail at its end. sum is the
+// checksum without them. If sum is not known, the result is not known, either.
+func checksumWithTail(sum CRC32C, tail []byte) CRC32C {
+	if !sum.Known {
+		return CRC32C{}
+	}
+	return CRC32C{Known: true, Sum: crc32c.Join(sum.Sum, crc32c.Sum(tail), int64(len(tail)))}
+}
+
+// replacesSource reports whether a copy replaces the current revision of its own source, and c can
+// check that revision. Append always does.
+func replacesSource(c Core, key string, src CopySource, o *CopyOptions) bool {
+	if o.state.Tail != nil {
+		return true
+	}
+	return o.Version == "" && src.names(c, key) && c.Supports(ConditionalUpdate)
 }
 
 // names reports whether the source is the object with this key of c.

@@ -43,29 +43,39 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		return nil, refuseFunction(ctx, b, "DownloadFile", "Download", key, e)
 	}
 	var o DownloadOptions
-	complete := o.Apply(opts...) == nil && o.Offset == 0 && o.Length < 0 && o.Suffix == 0 &&
-		o.Version == "" &&
-		o.Condition == Condition{}
+	// If an option is wrong, Download refuses it.
+	isValid := o.Apply(opts...) == nil
 	d := &fileDownload{b: orFailing(b), key: key, path: path, opts: opts, sync: !o.NoSync, progress: o.Progress}
-	if complete {
+	if isValid && o.readsCurrent() {
 		d.source = serving.Source(b, key)
 	}
 	d.part = partfile.Find(partfile.System{}, path, d.source)
 	defer d.removeTemp()
 
 	a, err := d.fill(ctx)
-	if err == nil {
-		err = d.rename()
+	if err != nil {
+		return nil, d.failure(err)
 	}
-	if err == nil {
-		return a, nil
+	if err := d.rename(); err != nil {
+		return nil, d.failure(err)
 	}
+	return a, nil
+}
+
+// readsCurrent reports whether the options read the whole current object without a condition.
+func (r *DownloadOptions) readsCurrent() bool {
+	isWhole := r.Offset == 0 && r.Length < 0 && r.Suffix == 0
+	return isWhole && r.Version == "" && r.Condition == Condition{}
+}
+
+// failure returns the error of the call for err, which may be an error of the file.
+func (d *fileDownload) failure(err error) error {
 	if _, ok := errors.AsType[*Error](err); ok {
-		return nil, err
+		return err
 	}
-	return nil, locateError(b, "DownloadFile", key, &Error{
+	return locateError(d.b, "DownloadFile", d.key, &Error{
 		Code: Internal,
-		Err:  localfile.WithPath(err, path),
+		Err:  localfile.WithPath(err, d.path),
 		Hint: localfile.ErrorHint(err),
 	})
 }
@@ -92,13 +102,8 @@ func (d *fileDownload) removeTemp() {
 func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 	mode, replaces := modeOf(d.path)
 	if d.part != nil {
-		if a, done, err := continueDownload(ctx, d.b, d.key, d.part, d.opts, d.progress); done {
-			if err == nil {
-				err = setMode(d.part.OS(), mode, replaces)
-			} else if IsTemporary(err) { // keep the bytes that an earlier process has received
-				d.part.Keep()
-				d.part = nil
-			}
+		a, done, err := d.resume(ctx, mode, replaces)
+		if done {
 			return a, err
 		}
 		d.part.Remove()
@@ -110,7 +115,8 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 		return nil, err
 	}
 	defer r.Close()
-	if d.part, err = partfile.Create(partfile.System{}, d.path, mode); err != nil {
+	d.part, err = partfile.Create(partfile.System{}, d.path, mode)
+	if err != nil {
 		d.part = nil
 		return nil, err
 	}
@@ -124,6 +130,27 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 	}
 	_, err = r.WriteTo(dst)
 	return r.Attrs(), err
+}
+
+// resume continues the download in the temporary file that an earlier call has left. If done is false,
+// the caller must download the whole object instead.
+func (d *fileDownload) resume(ctx context.Context, mode os.FileMode, replaces bool) (a *Attrs, done bool, err error) {
+	a, done, err = continueDownload(ctx, d.b, d.key, d.part, d.opts, d.progress)
+	if !done {
+		return nil, false, nil
+	}
+	if err != nil {
+		if IsTemporary(err) {
+			// Keep the bytes that an earlier process has received.
+			d.part.Keep()
+			d.part = nil
+		}
+		return nil, true, err
+	}
+	if err := setMode(d.part.OS(), mode, replaces); err != nil {
+		return nil, true, err
+	}
+	return a, true, nil
 }
 
 // rename renames the complete temporary file to its final path. If d.sync is set, a power failure
@@ -158,14 +185,21 @@ func checkTarget(path string) *Error {
 	if e := checkDir(filepath.Dir(path)); e != nil {
 		return e
 	}
-	info, err := os.Lstat(path)
-	if path == "" || err == nil && !info.Mode().IsRegular() && info.Mode()&os.ModeSymlink == 0 {
+	if path == "" {
 		return invalid("path", "must name a regular file, or not exist")
 	}
+	info, err := os.Lstat(path)
 	if errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.EINVAL) {
 		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be one that a file can have: %w", err)}
 	}
-	// Other errors also make the creation of the temporary file fail.
+	if err != nil {
+		// Other errors also make the creation of the temporary file fail.
+		return nil
+	}
+	isLink := info.Mode()&os.ModeSymlink != 0
+	if !info.Mode().IsRegular() && !isLink {
+		return invalid("path", "must name a regular file, or not exist")
+	}
 	return nil
 }
 
@@ -179,10 +213,13 @@ func checkDir(dir string) *Error {
 			Hint: "create the directory first",
 		}
 	}
-	if errors.Is(err, syscall.ENOTDIR) || err == nil && !info.IsDir() {
+	if err != nil && !errors.Is(err, syscall.ENOTDIR) {
+		// Other errors also make the creation of the temporary file fail.
+		return nil
+	}
+	if err != nil || !info.IsDir() {
 		return invalid("path", fmt.Sprintf("must be in a directory that exists: %q is not one", dir))
 	}
-	// Other errors also make the creation of the temporary file fail.
 	return nil
 }
 

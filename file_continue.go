@@ -29,33 +29,66 @@ func continueDownload(
 	ctx context.Context, b Downloader, key string, part *partfile.File, opts []DownloadOption,
 	progress func(done, total int64),
 ) (a *Attrs, done bool, err error) {
-	obj := part.Object()
-	has := part.Has()
-	err = part.Fill(func(offset, length int64) (partfile.Reader, error) {
-		extra := append(opts[:len(opts):len(opts)], WithRange(offset, length), IfRevision(obj.Revision))
-		if progress != nil {
-			before := has
-			extra = append(extra, WithProgress(func(done, _ int64) {
-				progress(before+done, obj.Size)
-			}))
-		}
-		has += length
-		r, err := b.Download(ctx, key, extra...)
-		if err == nil && a == nil {
-			a = r.Attrs()
-		}
-		return r, err
-	})
-	if err == nil {
-		if err = part.Check(); err != nil {
+	c := &continuation{
+		ctx:      ctx,
+		from:     b,
+		key:      key,
+		object:   part.Object(),
+		opts:     opts,
+		progress: progress,
+		received: part.Has(),
+	}
+	if err := part.Fill(c.open); err != nil {
+		if isOutdated(err) {
 			return nil, false, nil
 		}
-		if !a.CRC32C.Known && obj.CRC32C != nil {
-			a.CRC32C = CRC32C{Sum: *obj.CRC32C, Known: true}
-		}
-		return a, true, nil
+		return nil, true, err
 	}
+	if part.Check() != nil {
+		// The bytes of the earlier call are wrong.
+		return nil, false, nil
+	}
+	if sum := c.object.CRC32C; sum != nil && !c.attrs.CRC32C.Known {
+		c.attrs.CRC32C = CRC32C{Sum: *sum, Known: true}
+	}
+	return c.attrs, true, nil
+}
 
+// A continuation is one call of continueDownload.
+type continuation struct {
+	ctx      context.Context // of the call, because partfile calls open without a context
+	from     Downloader
+	key      string
+	object   partfile.Object
+	opts     []DownloadOption
+	progress func(done, total int64) // may be nil
+	received int64                   // bytes in the file, and bytes that open was called for
+	attrs    *Attrs                  // from the first response
+}
+
+// open requests length bytes from an offset.
+func (c *continuation) open(offset, length int64) (partfile.Reader, error) {
+	opts := append(c.opts[:len(c.opts):len(c.opts)], WithRange(offset, length), IfRevision(c.object.Revision))
+	if c.progress != nil {
+		before := c.received
+		opts = append(opts, WithProgress(func(done, _ int64) {
+			c.progress(before+done, c.object.Size)
+		}))
+	}
+	c.received += length
+	r, err := c.from.Download(c.ctx, c.key, opts...)
+	if err == nil && c.attrs == nil {
+		c.attrs = r.Attrs()
+	}
+	return r, err
+}
+
+// isOutdated reports whether a download cannot be continued, because of err. Then the object has
+// changed, or the options cannot read a range of it.
+func isOutdated(err error) bool {
+	if _, ok := errors.AsType[*Error](err); !ok {
+		return false
+	}
 	switch CodeOf(err) {
 	case PreconditionFailed,
 		Changed,
@@ -64,10 +97,7 @@ func continueDownload(
 		InvalidArgument,
 		Unsupported,
 		ChecksumMismatch:
-		if e := (*Error)(nil); errors.As(err, &e) {
-			// The caller ignores this error, and downloads the whole object instead.
-			return nil, false, nil
-		}
+		return true
 	}
-	return nil, true, err
+	return false
 }
