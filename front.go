@@ -249,11 +249,19 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 	}
 	return func(yield func(ListEntry, error) bool) {
 		list(func(entry ListEntry, err error) bool { // a range statement would allocate more memory
-			marker := false
-			if err == nil {
-				marker, err = f.trimPrefix("List", &entry.Key)
+			if err != nil {
+				yield(entry, f.errorInView(err))
+				return false
 			}
-			return marker || yield(entry, f.errorInView(err)) && err == nil
+			marker, err := f.trimPrefix("List", &entry.Key)
+			if err != nil {
+				yield(entry, err)
+				return false
+			}
+			if marker {
+				return true
+			}
+			return yield(entry, nil)
 		})
 	}
 }
@@ -308,7 +316,10 @@ func Close(b Bucket) error {
 func As[T any](b Bucket) (T, bool) {
 	var none T
 	f, ok := b.(*front)
-	if !ok || f.core == nil || !f.scope.Whole() || f.callHooks(context.Background(), Operation{Name: "As"}, nil) != nil {
+	if !ok || f.core == nil || !f.scope.Whole() {
+		return none, false
+	}
+	if f.callHooks(context.Background(), Operation{Name: "As"}, nil) != nil {
 		return none, false
 	}
 	native, ok := f.core.Native().(T)
@@ -355,6 +366,7 @@ func resultOrError[T any](f *front, result *T, err error, op, key string) (*T, e
 	return result, f.errorInView(err)
 }
 
+// noAnswer returns the error for a Core that returned neither a result nor an error.
 func (f *front) noAnswer(op, key string) error {
 	return locateError(f, op, key, &Error{Code: Internal, Err: errors.New("the Core returned neither a result nor an error")})
 }

@@ -53,7 +53,8 @@ func (f *front) engine() serving.Engine {
 
 // moveInOneStep implements serving.MoveInOneStep. If dst and src have different Cores, or if the
 // store does not have ServerMove, it does nothing and returns false. It also does nothing if an
-// option changes the object.
+// option changes the object. attrs is an *Attrs, and opts is a []CopyOption: package serving cannot
+// import this package.
 func moveInOneStep(
 	ctx context.Context, dst any, to string, src any, from string, opts any,
 ) (attrs any, done bool, err error) {
@@ -65,9 +66,12 @@ func moveInOneStep(
 	if !ok || !evidence.EqualValues(f.core, source.core) || !f.core.Supports(ServerMove) {
 		return nil, false, nil
 	}
+
 	o := copyPool.get()
 	defer copyPool.put(o)
-	applied := o.ApplyMove(source.scope.Key(from), f.scope.Key(to), opts.([]CopyOption)...)
+	fromKey := source.scope.Key(from)
+	toKey := f.scope.Key(to)
+	applied := o.ApplyMove(fromKey, toKey, opts.([]CopyOption)...)
 	e := f.checkAllowed(scope.Upload|scope.Remove, applied)
 	if e == nil {
 		e = source.checkAllowed(scope.Download|scope.Remove, nil)
@@ -75,18 +79,19 @@ func moveInOneStep(
 	if e != nil {
 		// The error has the new key. With the old key, it would mean that the copy succeeded and
 		// only the removal failed.
-		op := Operation{Name: "Move", Key: f.scope.Key(to), Keys: []string{source.scope.Key(from)}}
+		op := Operation{Name: "Move", Key: toKey, Keys: []string{fromKey}}
 		return nil, false, f.refuse(ctx, op, locateError(f, "Move", to, e))
 	}
-
 	if !o.MovesOnly() {
 		return nil, false, nil
 	}
-	a, err := f.core.Move(ctx, source.scope.Key(from), f.scope.Key(to), o)
-	if a, err = f.copyResult(a, err, "Move", to, source, from); err != nil {
+
+	moved, err := f.core.Move(ctx, fromKey, toKey, o)
+	moved, err = f.copyResult(moved, err, "Move", to, source, from)
+	if err != nil {
 		return nil, false, err
 	}
-	return a, true, nil
+	return moved, true, nil
 }
 
 // copyResult returns the results of a copy or move by the Core, as the caller sees them. See attrsOrError.
@@ -99,18 +104,31 @@ func (f *front) copyResult(a *Attrs, err error, op, dst string, source *front, s
 
 // copyErrorInView removes the prefix from the key in the error of a copy or move. If the error is
 // about the destination, the key has the prefix of f. If the error is about the source, the key has
-// the prefix of source.
+// the prefix of source, which is nil if it is of another type.
 func (f *front) copyErrorInView(err error, dst string, source *front, src string) error {
-	var e *Error
-	if err == nil || !errors.As(err, &e) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
 		return err
 	}
 	dstKey := f.scope.Key(dst)
-	_, bucket := f.core.Name()
-	if e.Key == dstKey && (source == nil || source.scope.Key(src) != dstKey || e.Bucket == bucket) {
+	if source == nil {
+		if e.Key == dstKey {
+			return f.errorInView(err)
+		}
+		return err
+	}
+
+	srcKey := source.scope.Key(src)
+	isAboutDst := e.Key == dstKey
+	if isAboutDst && srcKey == dstKey {
+		// Both keys are equal, so only the bucket can tell.
+		_, bucket := f.core.Name()
+		isAboutDst = e.Bucket == bucket
+	}
+	if isAboutDst {
 		return f.errorInView(err)
 	}
-	if source != nil && e.Key == source.scope.Key(src) {
+	if e.Key == srcKey {
 		return source.errorInView(err)
 	}
 	return err

@@ -27,6 +27,7 @@ func FS(ctx context.Context, b interface {
 	return &fileSystem{ctx: ctx, b: orFailing(b)}
 }
 
+// A fileSystem implements FS. It keeps the context, because the methods of fs.FS take none.
 type fileSystem struct {
 	ctx context.Context
 	b   interface {
@@ -37,6 +38,7 @@ type fileSystem struct {
 	root string // "" or a path that ends in "/"
 }
 
+// fail returns err as the error of an operation on a name.
 func (f *fileSystem) fail(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }
@@ -117,13 +119,14 @@ func (f *fileSystem) Stat(name string) (fs.FileInfo, error) {
 	return infoOf(path.Base(name), attrs), nil
 }
 
+// ReadFile reads an object into memory.
 func (f *fileSystem) ReadFile(name string) ([]byte, error) {
 	isDir, err := f.isDir(name)
-	if err == nil && isDir {
-		err = errors.New("is a directory")
-	}
 	if err != nil {
 		return nil, f.fail("read", name, err)
+	}
+	if isDir {
+		return nil, f.fail("read", name, errors.New("is a directory"))
 	}
 	data, _, err := ReadAll(f.ctx, f.b, f.root+name)
 	if err != nil {
@@ -132,6 +135,7 @@ func (f *fileSystem) ReadFile(name string) ([]byte, error) {
 	return data, nil
 }
 
+// ReadDir returns the entries of a directory, sorted by name.
 func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
 	if fs.ValidPath(name) && len(prefixOf(f.b)+f.root+name) < objectkey.MaxBytes {
 		entries, err := f.entries(name)
@@ -142,17 +146,30 @@ func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
 			return entries, nil
 		}
 	}
-	// No entry was listed: the name is an empty directory, a file, or does not exist.
-	isDir, err := f.isDir(name)
-	if err == nil && !isDir {
-		if _, err = f.b.Attrs(f.ctx, f.root+name); err == nil {
-			err = errors.New("not a directory")
-		}
-	}
-	if err != nil && !isEmptyDir(err) {
+	if err := f.checkEmptyDir(name); err != nil {
 		return nil, f.fail("readdir", name, err)
 	}
 	return []fs.DirEntry{}, nil
+}
+
+// checkEmptyDir fails if name, for which no entry was listed, is not an empty directory: if it is a
+// file, or does not exist.
+func (f *fileSystem) checkEmptyDir(name string) error {
+	isDir, err := f.isDir(name)
+	if isDir || isEmptyDir(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.b.Attrs(f.ctx, f.root+name)
+	if isEmptyDir(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.New("not a directory")
 }
 
 // entries returns the content of a directory, sorted by name. The listing has a different order,
@@ -168,13 +185,17 @@ func (f *fileSystem) entries(name string) ([]fs.DirEntry, error) {
 		if err != nil {
 			return nil, err
 		}
+		isMarker := !entry.IsPrefix && strings.HasSuffix(entry.Key, "/")
 		base := strings.TrimSuffix(strings.TrimPrefix(entry.Key, prefix), "/")
-		if !fs.ValidPath(base) || base == "." || !entry.IsPrefix && strings.HasSuffix(entry.Key, "/") {
+		if isMarker || base == "." || !fs.ValidPath(base) {
 			continue
 		}
 		if entry.IsPrefix {
+			// A directory hides the object with the same name.
 			byName[base] = &fileInfo{name: base, dir: true}
-		} else if byName[base] == nil {
+			continue
+		}
+		if byName[base] == nil {
 			byName[base] = &fileInfo{name: base, size: entry.Size, modified: entry.Modified, sys: &entry}
 		}
 	}
@@ -187,6 +208,7 @@ func (f *fileSystem) entries(name string) ([]fs.DirEntry, error) {
 	return entries, nil
 }
 
+// Sub returns the file system of a directory.
 func (f *fileSystem) Sub(dir string) (fs.FS, error) {
 	if !fs.ValidPath(dir) {
 		return nil, f.fail("sub", dir, fs.ErrInvalid)
@@ -211,11 +233,11 @@ func (f *objectFile) Close() error                              { return f.conte
 
 // A directory is the fs.File of a directory. It lists the entries at the first ReadDir.
 type directory struct {
-	fsys    *fileSystem
-	name    string
-	entries []fs.DirEntry // nil until the first ReadDir
-	read    int
-	closed  bool
+	fsys     *fileSystem
+	name     string
+	entries  []fs.DirEntry // nil until the first ReadDir
+	returned int           // number of entries that ReadDir has returned
+	closed   bool
 }
 
 func (d *directory) Stat() (fs.FileInfo, error) {
@@ -231,6 +253,8 @@ func (d *directory) Close() error {
 	return nil
 }
 
+// ReadDir returns the next n entries, or all that are left if n is not above 0. If n is above 0 and no
+// entry is left, the error is io.EOF.
 func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 	if d.closed {
 		return nil, d.fsys.fail("readdir", d.name, fs.ErrClosed)
@@ -242,15 +266,17 @@ func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 		}
 		d.entries = entries
 	}
-	remaining := d.entries[d.read:]
-	if n <= 0 {
-		n = len(remaining)
-	} else if len(remaining) == 0 {
+
+	remaining := d.entries[d.returned:]
+	if n > 0 && len(remaining) == 0 {
 		return nil, io.EOF
 	}
-	n = min(n, len(remaining))
-	d.read += n
-	return slices.Clone(remaining[:n]), nil
+	count := len(remaining)
+	if n > 0 {
+		count = min(n, count)
+	}
+	d.returned += count
+	return slices.Clone(remaining[:count]), nil
 }
 
 // A fileInfo describes an object or directory, as fs.FileInfo and fs.DirEntry.
