@@ -28,33 +28,37 @@ func Copy(
 	}
 	o := copyPool.get()
 	defer copyPool.put(o)
-	source, ok := src.(*front)
-	refuse := func(e *Error) (*Attrs, error) {
-		op := Operation{Name: "Copy", Key: f.scope.Key(dstKey), Keys: []string{srcKey}}
-		if ok {
-			op.Keys[0] = source.scope.Key(srcKey)
-		}
-		return nil, f.refuse(ctx, op, e)
-	}
+	source, isFront := src.(*front)
 
 	if e := f.checkAllowed(scope.Upload, o.Apply(opts...)); e != nil {
-		return refuse(locateError(f, "Copy", dstKey, e))
+		return nil, f.refuseCopy(ctx, dstKey, source, srcKey, locateError(f, "Copy", dstKey, e))
 	}
 	o.state.View = f.scope.Prefix
 	if src == nil {
-		return refuse(locateError(f, "Copy", dstKey, invalid("src", "must not be nil")))
+		e := invalid("src", "must not be nil")
+		return nil, f.refuseCopy(ctx, dstKey, source, srcKey, locateError(f, "Copy", dstKey, e))
 	}
-	if !ok {
+	if !isFront {
 		a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), CopySource{other: src, key: srcKey}, o)
 		return f.copyResult(a, err, "Copy", dstKey, nil, "")
 	}
+
 	if e := source.checkAllowed(scope.Download, nil); e != nil {
 		e = locateError(source, "Copy", srcKey, e)
 		source.callHooks(ctx, Operation{Name: "Download", Key: source.scope.Key(srcKey)}, e)
-		return refuse(e)
+		return nil, f.refuseCopy(ctx, dstKey, source, srcKey, e)
 	}
 	a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), source.core.Source(source.scope.Key(srcKey)), o)
 	return f.copyResult(a, err, "Copy", dstKey, source, srcKey)
+}
+
+// refuseCopy shows the hooks of the destination a Copy that fails with e, and returns e. source is nil
+// if it is of another type.
+func (f *front) refuseCopy(ctx context.Context, dstKey string, source *front, srcKey string, e *Error) error {
+	if source != nil {
+		srcKey = source.scope.Key(srcKey)
+	}
+	return f.refuse(ctx, Operation{Name: "Copy", Key: f.scope.Key(dstKey), Keys: []string{srcKey}}, e)
 }
 
 // Compose joins the objects srcKeys of b, in this order, to one object. It joins them on the server

@@ -37,22 +37,10 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		if page == nil || page.Token != "" && page.Token == token {
 			return nil, f.noAnswer("ListPage", "")
 		}
-		count := 0
-		for i := range page.Entries {
-			marker, err := f.trimPrefix("ListPage", &page.Entries[i].Key)
-			if err != nil {
-				return nil, err
-			}
-			if marker {
-				continue
-			}
-			if count < i {
-				page.Entries[count] = page.Entries[i]
-			}
-			count++
+		if err := f.trimPage(page); err != nil {
+			return nil, err
 		}
-		page.Entries = page.Entries[:count]
-		if count > 0 || page.Token == "" {
+		if len(page.Entries) > 0 || page.Token == "" {
 			return page, nil
 		}
 		if err := ctx.Err(); err != nil {
@@ -62,6 +50,27 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		token = page.Token
 		o.StartAfter = ""
 	}
+}
+
+// trimPage removes the prefix of f from the keys of a page. It leaves out the folder marker of the
+// prefix itself.
+func (f *front) trimPage(page *Page) error {
+	count := 0
+	for i := range page.Entries {
+		marker, err := f.trimPrefix("ListPage", &page.Entries[i].Key)
+		if err != nil {
+			return err
+		}
+		if marker {
+			continue
+		}
+		if count < i {
+			page.Entries[count] = page.Entries[i]
+		}
+		count++
+	}
+	page.Entries = page.Entries[:count]
+	return nil
 }
 
 // ApplyPage is Apply for ListPage. PageSize is 100 if [WithPageSize] is not given.

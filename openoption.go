@@ -90,15 +90,26 @@ type openOption func(*OpenOptions)
 
 func (o openOption) ApplyOpen(opts *OpenOptions) { o(opts) }
 
-// baseURL checks base, and returns it with exactly one slash at its end.
+// baseURL checks base, and returns it with exactly one slash at its end. If base is bad, every call on
+// the bucket fails with an error that names the option.
 func baseURL(o *OpenOptions, option, base string) string {
-	u, err := url.Parse(base)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" ||
-		u.Fragment != "" {
+	if !validBaseURL(base) {
 		o.Fail(invalid(option, "must be an http or https address without user, query or fragment"))
 		return ""
 	}
 	return strings.TrimSuffix(base, "/") + "/"
+}
+
+// validBaseURL reports whether base is an http or https address to which a path can be appended.
+func validBaseURL(base string) bool {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return false
+	}
+	return u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
 // WithPublicBaseURL opens the bucket as public, and sets the http or https address of the
@@ -180,6 +191,7 @@ type BufferLimit struct {
 	used  sync.Once
 }
 
+// bounded returns the limit, and sets its maximum at the first call.
 func (m *BufferLimit) bounded() *buffer.Limit {
 	m.used.Do(func() {
 		m.limit.Max = max(m.Max, 1<<20)

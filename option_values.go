@@ -190,17 +190,18 @@ func fail(err *error, argument, rule string) {
 // atLeast sets the error of an operation if value is below least, which is 0 or 1. err
 // points to that error.
 func atLeast[N ~int | ~int64](err *error, option string, value, least N) {
-	switch {
-	case value >= least:
-	case least == 0:
-		fail(err, option, "must not be negative")
-	default:
-		fail(err, option, "must be at least 1")
+	if value >= least {
+		return
 	}
+	if least == 0 {
+		fail(err, option, "must not be negative")
+		return
+	}
+	fail(err, option, "must be at least 1")
 }
 
-// This function passes every option to apply. It refuses a nil option, and returns
-// the first failure.
+// each passes every option to apply. It refuses a nil option. It returns the error of the first bad
+// option, to which err points: apply sets it.
 func each[O any](err *error, opts []O, apply func(O)) error {
 	for _, o := range opts {
 		if any(o) == nil {
@@ -249,11 +250,14 @@ func (r *RemoveOptions) Apply(opts ...RemoveOption) error {
 	err := each(&r.err, opts, func(o RemoveOption) {
 		o.applyRemove(r)
 	})
-	if err == nil && r.Version != "" && r.Condition != (Condition{}) {
-		// S3 would check the current version instead.
-		err = invalid("IfRevision", "does not fit beside WithVersion, which names one object")
+	if err != nil {
+		return err
 	}
-	return err
+	if r.Version != "" && r.Condition != (Condition{}) {
+		// S3 would check the current version instead.
+		return invalid("IfRevision", "does not fit beside WithVersion, which names one object")
+	}
+	return nil
 }
 
 // ApplyMultipart sets r from the options of BeginUpload.
@@ -273,31 +277,39 @@ func (r *CopyOptions) Apply(opts ...CopyOption) error {
 
 // ApplyCompose sets r from the options of Compose, and checks srcKeys.
 func (r *CopyOptions) ApplyCompose(srcKeys []string, opts ...CopyOption) error {
-	err := r.Apply(opts...)
-	if err == nil && (len(srcKeys) == 0 || r.Version != "") {
-		err = invalid("srcKeys", "must name at least one object, and options no version")
+	if err := r.Apply(opts...); err != nil {
+		return err
 	}
-	return err
+	if len(srcKeys) == 0 || r.Version != "" {
+		return invalid("srcKeys", "must name at least one object, and options no version")
+	}
+	return nil
 }
 
 // ApplyMove sets r from the options of Move. It fails if the two keys are equal.
 func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
-	err := r.Apply(opts...)
-	switch {
-	case err != nil:
-	case r.Version != "":
-		err = invalid("WithVersion", "does not fit Move: a version cannot be moved")
-	case from == to:
-		err = invalid("to", "must be another key than from")
+	if err := r.Apply(opts...); err != nil {
+		return err
 	}
-	return err
+	if r.Version != "" {
+		return invalid("WithVersion", "does not fit Move: a version cannot be moved")
+	}
+	if from == to {
+		return invalid("to", "must be another key than from")
+	}
+	return nil
 }
 
 // MovesOnly reports whether a Move changes no attribute, so that a store with ServerMove can move
 // the object by one request.
 func (r *CopyOptions) MovesOnly() bool {
-	changes := r.Set != 0 || r.Tags != nil || r.PublicRead || r.LegalHold || r.Retention != (Retention{})
-	return !changes && r.state.WriteID == "" && len(r.Native)+len(r.SourceNative) == 0
+	if r.Set != 0 || r.Tags != nil || r.PublicRead {
+		return false
+	}
+	if r.LegalHold || r.Retention != (Retention{}) {
+		return false
+	}
+	return r.state.WriteID == "" && len(r.Native) == 0 && len(r.SourceNative) == 0
 }
 
 // ApplyUpload sets r from the options of SignedUploadURL. Size is -1 if [WithSize] is not given.

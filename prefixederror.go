@@ -39,24 +39,27 @@ type prefixedError struct {
 // copies without the prefix to e.errs. It does not look for errors inside an *Error, because these
 // inner errors do not have the key.
 func (e *prefixedError) add(err error, prefix string) {
-	switch in := err.(type) {
+	switch tree := err.(type) {
 	case *Error:
-		e.from, e.errs = append(e.from, in), append(e.errs, in.inView(prefix))
+		e.from = append(e.from, tree)
+		e.errs = append(e.errs, tree.inView(prefix))
 	case interface{ Unwrap() []error }:
-		for _, inner := range in.Unwrap() {
+		for _, inner := range tree.Unwrap() {
 			e.add(inner, prefix)
 		}
 	case interface{ Unwrap() error }:
-		e.add(in.Unwrap(), prefix)
+		e.add(tree.Unwrap(), prefix)
 	}
 }
 
+// Error returns the text of the original error, in which the texts of this package's errors are
+// replaced by those of their copies.
 func (e *prefixedError) Error() string {
-	var texts []string
-	for i, cause := range e.from {
-		texts = append(texts, cause.Error(), e.errs[i].Error())
+	var replacements []string
+	for i, inner := range e.from {
+		replacements = append(replacements, inner.Error(), e.errs[i].Error())
 	}
-	return strings.NewReplacer(texts...).Replace(e.original.Error())
+	return strings.NewReplacer(replacements...).Replace(e.original.Error())
 }
 
 // Unwrap returns the copies of this package's errors. The keys in the copies do not have the
