@@ -116,7 +116,8 @@ func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64
 // checkResponse compares a response with the request. In a bucket without revisions, the object may
 // have become shorter, and some servers ignore the condition of a request.
 func (o *pinnedObject) checkResponse(r *Reader, offset, length int64) error {
-	if gotOffset, gotLength := r.Range(); gotOffset != offset || gotLength != length {
+	gotOffset, gotLength := r.Range()
+	if gotOffset != offset || gotLength != length {
 		return fmt.Errorf("%d bytes from offset %d were asked for, and %d from %d came", length, offset, gotLength,
 			gotOffset)
 	}
@@ -140,6 +141,7 @@ func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, consume 
 	return o.checkEnd(r)
 }
 
+// checkEnd fails if r has more bytes, as the function checkEnd does.
 func (o *pinnedObject) checkEnd(r *Reader) error { return checkEnd(o.from, o.op, o.key, r) }
 
 // failure returns err as an error of the operation. If ctx has ended, failure uses ctx.Err()
@@ -147,8 +149,9 @@ func (o *pinnedObject) checkEnd(r *Reader) error { return checkEnd(o.from, o.op,
 // [context.Cause]), and err may be that cause.
 func (o *pinnedObject) failure(ctx context.Context, err error) error {
 	if ctxErr := ctx.Err(); ctxErr != nil {
-		err = ctxErr
-	} else if _, coded := findCode(err); coded {
+		return locateError(o.from, o.op, o.key, AsError(ctx, ctxErr))
+	}
+	if _, hasCode := findCode(err); hasCode {
 		return err
 	}
 	return locateError(o.from, o.op, o.key, AsError(ctx, err))
@@ -201,29 +204,30 @@ func checkFitsSlice(length int64) *Error {
 // allocates at most twice as much.
 func readClaimed(r io.Reader, length, limit int64) ([]byte, error) {
 	data := make([]byte, min(max(length, 0), limit))
-	for have := int64(0); ; {
-		if _, err := io.ReadFull(r, data[have:]); err != nil {
+	filled := int64(0)
+	for {
+		if _, err := io.ReadFull(r, data[filled:]); err != nil {
 			return nil, err
 		}
-		have = int64(len(data))
-		if have >= length {
+		filled = int64(len(data))
+		if filled >= length {
 			return data, nil
 		}
-		extra := make([]byte, have+min(have, length-have))
-		copy(extra, data)
-		data = extra
+		larger := make([]byte, min(2*filled, length))
+		copy(larger, data)
+		data = larger
 	}
 }
 
 // checkEnd fails if r has more bytes. Reading to the end also verifies the checksum of a whole
 // object.
 func checkEnd(b Downloader, op, key string, r *Reader) error {
-	switch _, err := io.ReadFull(r, r.end[:]); err {
-	case io.EOF:
+	_, err := io.ReadFull(r, r.end[:])
+	if err == io.EOF {
 		return nil
-	case nil:
-		return locateError(b, op, key, &Error{Code: Internal, Err: errors.New("the reader delivers more than its range")})
-	default:
+	}
+	if err != nil {
 		return err
 	}
+	return locateError(b, op, key, &Error{Code: Internal, Err: errors.New("the reader delivers more than its range")})
 }

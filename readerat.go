@@ -32,13 +32,13 @@ func NewReaderAt(ctx context.Context, b interface {
 	if err := r.apply(opts); err != nil {
 		return nil, refuseFunction(ctx, b, "NewReaderAt", "Attrs", key, ownError(err))
 	}
-	var forAttrs []AttrsOption
-	for _, o := range opts {
-		if o, ok := o.(AttrsOption); ok {
-			forAttrs = append(forAttrs, o)
+	var attrsOpts []AttrsOption
+	for _, opt := range opts {
+		if attrsOpt, ok := opt.(AttrsOption); ok {
+			attrsOpts = append(attrsOpts, attrsOpt)
 		}
 	}
-	attrs, err := orFailing(b).Attrs(ctx, key, forAttrs...)
+	attrs, err := orFailing(b).Attrs(ctx, key, attrsOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +58,7 @@ func NewReaderAt(ctx context.Context, b interface {
 	return ra, nil
 }
 
+// apply sets r from opts, and returns the error of the first bad option.
 func (r *readerAtRequest) apply(opts []ReaderAtOption) error {
 	r.get.Length = -1
 	return each(&r.get.err, opts, func(o ReaderAtOption) {
@@ -68,7 +69,7 @@ func (r *readerAtRequest) apply(opts []ReaderAtOption) error {
 // A ReaderAt is an io.ReaderAt, io.ReadSeeker and io.Closer. ReadAt may be called
 // concurrently; Read, Seek and Close are for one goroutine at a time.
 type ReaderAt struct {
-	ctx    context.Context
+	ctx    context.Context // of NewReaderAt, because the methods of package io take none
 	object pinnedObject
 	blocks blockcache.Cache
 
@@ -104,22 +105,27 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 	if ctx.Err() != nil {
 		return 0, r.object.failure(ctx, ctx.Err())
 	}
+
 	n, err := r.blocks.ReadAt(ctx, p[:min(int64(len(p)), r.Size()-off)], off)
-	if err == nil && n < len(p) {
+	if err != nil {
+		return n, r.readError(ctx, err)
+	}
+	if n < len(p) {
 		return n, io.EOF
 	}
-	if err == nil {
-		return n, nil
-	}
+	return n, nil
+}
 
+// readError returns the error of a ReadAt with ctx that failed with err.
+func (r *ReaderAt) readError(ctx context.Context, err error) error {
 	if r.closed.Load() {
 		// Close has interrupted the read.
-		return n, r.invalid("ReadAt", "reader", "is closed")
+		return r.invalid("ReadAt", "reader", "is closed")
 	}
-	if ctx.Err() == nil {
-		ctx = r.ctx
+	if ctx.Err() != nil {
+		return r.object.failure(ctx, err)
 	}
-	return n, r.object.failure(ctx, err)
+	return r.object.failure(r.ctx, err)
 }
 
 // Read reads from where the last Read or Seek ended, over one connection. Like [Reader.Read], it
@@ -182,6 +188,7 @@ func (r *ReaderAt) Close() error {
 	return nil
 }
 
+// release closes the connection of Read.
 func (r *ReaderAt) release() {
 	if r.open != nil {
 		_ = r.open.Close()
@@ -189,6 +196,7 @@ func (r *ReaderAt) release() {
 	}
 }
 
+// invalid returns an error with the code InvalidArgument for an operation on the object.
 func (r *ReaderAt) invalid(op, argument, rule string) error {
 	return locateError(r.object.from, op, r.object.key, invalid(argument, rule))
 }

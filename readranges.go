@@ -165,11 +165,11 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 // plan. If the plan depends on the object's size, it returns an empty range. The first request then
 // only finds the size.
 func (r *rangesRead) firstRange() Range {
-	relative := slices.ContainsFunc(r.ranges, func(one Range) bool { return one.Length < 0 })
-	if relative && len(r.ranges) == 1 {
-		return r.ranges[0]
-	}
-	if relative {
+	needsSize := slices.ContainsFunc(r.ranges, func(one Range) bool { return one.Length < 0 })
+	if needsSize {
+		if len(r.ranges) == 1 {
+			return r.ranges[0]
+		}
 		return Range{}
 	}
 	spans, e := resolveRanges(r.ranges, math.MaxInt64)
@@ -232,11 +232,14 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 // readOnly reads the only range of r. The first request delivers this range.
 func (r *rangesRead) readOnly(length int64) error {
 	data, err := readWhole(r.from, "ReadRanges", r.key, r.first, r.claimed)
-	if err == nil && length > 0 {
+	if err != nil {
+		return err
+	}
+	if length > 0 {
 		r.progress.Add(length)
 	}
 	r.results = [][]byte{data}
-	return err
+	return nil
 }
 
 // fetchBatch reads runs in parallel. A run is the part of the object that one request reads.
@@ -302,8 +305,10 @@ func (r *rangesRead) place(p rangeplan.Part) []byte {
 // makeRoom extends the result to which p belongs, so that it has memory up to the end of p.
 func (r *rangesRead) makeRoom(p rangeplan.Part) {
 	have := r.results[p.Span]
-	if need := p.End - r.plan.Spans[p.Span].Offset; int64(len(have)) < need {
-		r.results[p.Span] = make([]byte, need)
-		copy(r.results[p.Span], have)
+	need := p.End - r.plan.Spans[p.Span].Offset
+	if int64(len(have)) >= need {
+		return
 	}
+	r.results[p.Span] = make([]byte, need)
+	copy(r.results[p.Span], have)
 }

@@ -70,56 +70,66 @@ func RemoveMatching(ctx context.Context, b interface {
 	if _, e := frontOf(b, "RemoveMatching", ""); e != nil {
 		return 0, e
 	}
-	var listed error
 	ctx = evidence.WithoutFailover(ctx)
-	keys := serving.HeldIn(ctx, b)
-	matching := func(yield func(ListEntry) bool) {
-		for entry, failure := range b.List(ctx, append(slices.Clip(opts), WithAnyOrder())...) {
-			if failure != nil {
-				listed = failure
-				return
-			}
-			if entry.IsPrefix || slices.Contains(keys, entry.Key) || match != nil && !match(entry) {
-				continue
-			}
-			if !yield(entry) {
-				return
-			}
-		}
+	listing := &matchListing{
+		ctx:    ctx,
+		bucket: b,
+		match:  match,
+		held:   serving.HeldIn(ctx, b),
+		opts:   append(slices.Clip(opts), WithAnyOrder()),
 	}
 
 	f, ok := any(b).(*front)
 	if ok && match != nil && f.checkAllowed(scope.Remove, nil) == nil && f.core.Supports(ConditionalRemove) {
-		removed, err = removeListed(ctx, f, matching)
+		removed, err = removeListed(ctx, f, listing.entries)
 	} else {
-		removed, err = RemoveAll(ctx, b, removal.Map(matching, func(entry ListEntry) string { return entry.Key }))
+		keys := removal.Map(listing.entries, func(entry ListEntry) string { return entry.Key })
+		removed, err = RemoveAll(ctx, b, keys)
 	}
-	return removed, errors.Join(listed, err)
+	return removed, errors.Join(listing.err, err)
+}
+
+// A matchListing lists the objects that RemoveMatching removes.
+type matchListing struct {
+	ctx    context.Context // of the call of RemoveMatching
+	bucket Lister
+	match  func(ListEntry) bool // nil selects all
+	held   []string             // keys to keep
+	opts   []ListOption
+	err    error // error of the listing
+}
+
+// entries yields the objects to remove. If the listing fails, entries sets l.err.
+func (l *matchListing) entries(yield func(ListEntry) bool) {
+	for entry, err := range l.bucket.List(l.ctx, l.opts...) {
+		if err != nil {
+			l.err = err
+			return
+		}
+		if entry.IsPrefix || slices.Contains(l.held, entry.Key) {
+			continue
+		}
+		if l.match != nil && !l.match(entry) {
+			continue
+		}
+		if !yield(entry) {
+			return
+		}
+	}
 }
 
 // removeListed removes the listed objects, except those that were replaced after they were listed.
 // It returns the results of [RemoveAll].
 func removeListed(ctx context.Context, f *front, entries iter.Seq[ListEntry]) (removed int, err error) {
 	var skipped atomic.Int64 // objects that were not removed, and did not fail
-	removeOne := func(entry ListEntry) error {
-		if ctx.Err() != nil {
-			skipped.Add(1)
-			return nil
-		}
-		var opts []RemoveOption
-		if entry.Revision != "" {
-			opts = append(opts, IfRevision(entry.Revision))
-		}
-		err := f.Remove(ctx, entry.Key, opts...)
-		if CodeOf(err) == PreconditionFailed {
-			// The object was replaced after it was listed.
-			skipped.Add(1)
-			return nil
-		}
-		return err
-	}
 	removeGroup := func(group []ListEntry) (errs []error, hasMore bool) {
-		errs = running.All(len(group), removal.AtOnce, func(i int) error { return removeOne(group[i]) })
+		errs = running.All(len(group), removal.AtOnce, func(i int) error {
+			wasSkipped, err := f.removeUnchanged(ctx, group[i])
+			if wasSkipped {
+				skipped.Add(1)
+			}
+			return err
+		})
 		return errs, ctx.Err() == nil
 	}
 
@@ -128,6 +138,23 @@ func removeListed(ctx context.Context, f *front, entries iter.Seq[ListEntry]) (r
 		failures = append(failures, locateError(f, "RemoveMatching", "", AsError(ctx, ctx.Err())))
 	}
 	return done - int(skipped.Load()), errors.Join(failures...)
+}
+
+// removeUnchanged removes a listed object. If the object was replaced since, or if ctx has ended, it
+// does nothing, and skipped is true.
+func (f *front) removeUnchanged(ctx context.Context, entry ListEntry) (skipped bool, err error) {
+	if ctx.Err() != nil {
+		return true, nil
+	}
+	var opts []RemoveOption
+	if entry.Revision != "" {
+		opts = append(opts, IfRevision(entry.Revision))
+	}
+	err = f.Remove(ctx, entry.Key, opts...)
+	if CodeOf(err) == PreconditionFailed {
+		return true, nil
+	}
+	return false, err
 }
 
 // refuseEach returns a joined error with one *Error for each key, for a removal that the front does
