@@ -81,36 +81,21 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 	}
 
 	if r.Lifecycle != nil {
-		for _, rule := range *r.Lifecycle {
-			if min(
-				rule.ExpireAfterDays, rule.ExpireOldVersionsAfterDays, rule.AbortUploadsAfterDays,
-				rule.TransitionAfterDays,
-			) < 0 {
-				return invalid("WithLifecycle", "rule "+redact.Quoted(rule.ID)+" must not have negative days")
-			}
-			if broken := metadata.CheckTags(rule.Tags); broken != "" {
-				return invalid("WithLifecycle", broken)
-			}
-			if (rule.TransitionAfterDays > 0) != (rule.TransitionTo != "") {
-				return invalid(
-					"WithLifecycle",
-					"rule "+redact.Quoted(rule.ID)+" must have both TransitionAfterDays and TransitionTo, or neither",
-				)
+		for i := range *r.Lifecycle {
+			if e := (*r.Lifecycle)[i].check(); e != nil {
+				return e
 			}
 		}
 	}
-
 	if r.ObjectLock && r.Versioning != nil && !*r.Versioning {
 		return invalid("WithVersioning", "must not be false beside WithObjectLock: locks need versions")
 	}
-	if d := r.DefaultRetention; d != nil && *d != (DefaultRetention{}) &&
-		(d.Days < 1 || d.Days > maxDefaultDays || d.Mode != Governance && d.Mode != Compliance) {
+	if r.DefaultRetention != nil && !r.DefaultRetention.isValid() {
 		return invalid("WithDefaultRetention", "must have the mode Governance or Compliance, and 1 to 36,500 days")
 	}
 	if r.SoftDelete != nil && *r.SoftDelete < 0 {
 		return invalid("WithSoftDelete", "must not be negative")
 	}
-
 	if r.CORS != nil {
 		for _, rule := range *r.CORS {
 			if len(rule.Origins) == 0 || len(rule.Methods) == 0 || rule.MaxAge < 0 {
@@ -119,6 +104,42 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 		}
 	}
 	return nil
+}
+
+// check refuses a rule that no store has.
+func (rule *LifecycleRule) check() *Error {
+	fewestDays := min(
+		rule.ExpireAfterDays,
+		rule.ExpireOldVersionsAfterDays,
+		rule.AbortUploadsAfterDays,
+		rule.TransitionAfterDays,
+	)
+	if fewestDays < 0 {
+		return invalid("WithLifecycle", "rule "+redact.Quoted(rule.ID)+" must not have negative days")
+	}
+	if broken := metadata.CheckTags(rule.Tags); broken != "" {
+		return invalid("WithLifecycle", broken)
+	}
+	hasDays := rule.TransitionAfterDays > 0
+	hasClass := rule.TransitionTo != ""
+	if hasDays != hasClass {
+		return invalid(
+			"WithLifecycle",
+			"rule "+redact.Quoted(rule.ID)+" must have both TransitionAfterDays and TransitionTo, or neither",
+		)
+	}
+	return nil
+}
+
+// isValid reports whether d is zero, or has a mode and a number of days that stores accept.
+func (d DefaultRetention) isValid() bool {
+	if d == (DefaultRetention{}) {
+		return true
+	}
+	if d.Mode != Governance && d.Mode != Compliance {
+		return false
+	}
+	return d.Days >= 1 && d.Days <= maxDefaultDays
 }
 
 // WithRegion sets the region of a new bucket. On Azure, CreateBucket does not support it.
@@ -226,11 +247,10 @@ func WithCORS(rules ...CORSRule) BucketOption {
 		clone := append([]CORSRule{}, rules...)
 		for i := range clone {
 			rule := &clone[i]
-			for _, list := range []*[]string{
-				&rule.Origins, &rule.Methods, &rule.AllowedHeaders, &rule.ExposedHeaders,
-			} {
-				*list = slices.Clone(*list)
-			}
+			rule.Origins = slices.Clone(rule.Origins)
+			rule.Methods = slices.Clone(rule.Methods)
+			rule.AllowedHeaders = slices.Clone(rule.AllowedHeaders)
+			rule.ExposedHeaders = slices.Clone(rule.ExposedHeaders)
 		}
 		r.CORS = &clone
 	})

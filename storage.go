@@ -130,49 +130,74 @@ import (
 // ones. Credentials come from the provider's usual places, such as environment variables, and never
 // from an address.
 func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, error) {
-	a, e := parseAddress(address, opts)
-	var f func(context.Context) (Bucket, error)
-	if e == nil && a.opener.Bucket != nil {
-		f = a.openBucket
+	b, err := openBucket(ctx, address, opts)
+	if err != nil {
+		return nil, openError(ctx, "Open", err)
 	}
-	return open(ctx, "Open", a, e, f)
+	return b, nil
+}
+
+// openBucket does what Open does. Its error lacks the operation.
+func openBucket(ctx context.Context, address string, opts []OpenOption) (Bucket, error) {
+	a, e := parseAddress(address, opts)
+	if e != nil {
+		return nil, e
+	}
+	if a.opener.Bucket == nil {
+		return nil, a.unsupported()
+	}
+	b, err := a.openBucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if b == nil {
+		return nil, errOpenedNothing
+	}
+	return b, nil
 }
 
 // OpenService opens an account by an address without a bucket's name and prefix=, such as
 // s3://?region=eu-west-1, gs://?project=PROJECT or azblob://?account=ACCOUNT.
 func OpenService(ctx context.Context, address string, opts ...OpenOption) (Service, error) {
-	a, e := parseAddress(address, opts)
-	var f func(context.Context) (Service, error)
-	switch {
-	case e != nil:
-	case a.prefix != "":
-		e = invalid("address", "must not have the parameter prefix: an account has no prefix")
-	case a.opener.Service != nil:
-		f = a.openService
+	s, err := openService(ctx, address, opts)
+	if err != nil {
+		return nil, openError(ctx, "OpenService", err)
 	}
-	return open(ctx, "OpenService", a, e, f)
+	return s, nil
 }
 
-// open calls f, which opens an address. If e is not nil, the address is bad, and open returns e. If
-// f is nil, the scheme cannot open buckets or services, and open fails with Unsupported.
-func open[T any](
-	ctx context.Context, op string, a *parsedAddress, e *Error, f func(context.Context) (T, error),
-) (opened T, err error) {
-	if e == nil {
-		if f == nil {
-			e = unsupported("scheme "+a.url.Scheme+" does not open this", "")
-		} else if opened, err = f(ctx); err != nil {
-			e = AsError(ctx, err)
-		} else if any(opened) == nil {
-			e = AsError(ctx, errOpenedNothing)
-		}
-	}
+// openService does what OpenService does. Its error lacks the operation.
+func openService(ctx context.Context, address string, opts []OpenOption) (Service, error) {
+	a, e := parseAddress(address, opts)
 	if e != nil {
-		var none T
-		e.Op = op
-		return none, e
+		return nil, e
 	}
-	return opened, nil
+	if a.prefix != "" {
+		return nil, invalid("address", "must not have the parameter prefix: an account has no prefix")
+	}
+	if a.opener.Service == nil {
+		return nil, a.unsupported()
+	}
+	s, err := a.openService(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return nil, errOpenedNothing
+	}
+	return s, nil
+}
+
+// unsupported returns the error for an address that opens only buckets, or only services.
+func (a *parsedAddress) unsupported() *Error {
+	return unsupported("scheme "+a.url.Scheme+" does not open this", "")
+}
+
+// openError returns the error of Open or OpenService.
+func openError(ctx context.Context, op string, err error) error {
+	e := AsError(ctx, err)
+	e.Op = op
+	return e
 }
 
 // An Opener opens the addresses of one scheme. If a function is nil, opening fails with

@@ -32,7 +32,8 @@ func Update(
 		rounds: rounds{b: b, op: "Update", key: key},
 		b:      b,
 		change: change,
-		opts:   append(opts[:len(opts):len(opts)], nil),
+		// try sets the last option.
+		opts: append(opts[:len(opts):len(opts)], nil),
 	}
 	if e := u.check(opts); e != nil {
 		return nil, refuseFunction(ctx, b, "Update", "Upload", key, e)
@@ -48,8 +49,9 @@ type update struct {
 		Downloader
 	}
 	change func(old []byte, attrs *Attrs) ([]byte, error)
-	opts   []UploadOption   // options of the write; the last one is the condition of the current round
-	reads  []DownloadOption // options of each read
+	// opts are the options of the write. The last one is the condition of the current round.
+	opts  []UploadOption
+	reads []DownloadOption // options of each read
 }
 
 // check reads the options, and refuses a bucket that lacks ConditionalCreate or ConditionalUpdate.
@@ -70,7 +72,7 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 	condition := &u.opts[len(u.opts)-1]
 	old, attrs, err := ReadAll(ctx, u.b, u.rounds.key, u.reads...)
 	switch CodeOf(err) {
-	case "":
+	case "": // no error
 		*condition = IfRevision(attrs.Revision)
 	case ObjectNotFound:
 		old = nil
@@ -79,6 +81,7 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 	default:
 		return nil, err
 	}
+
 	data, err := u.change(old, attrs)
 	if err != nil {
 		e := bodyFailed(err)
@@ -105,63 +108,85 @@ func Append(ctx context.Context, b Updater, key string, p []byte, opts ...CopyOp
 	if _, e := frontOf(b, "Append", key); e != nil {
 		return nil, e
 	}
-	var o CopyOptions
-	r := &rounds{b: b, op: "Append", key: key}
-	e := ownError(o.Apply(opts...))
-	if e == nil && o.Version != "" {
-		e = invalid("WithVersion", "does not fit Append: a version stays as it is")
-	}
-	if e == nil {
-		e = r.check()
-	}
-	if e != nil {
+	a := &appending{rounds: rounds{b: b, op: "Append", key: key}, b: b, tail: p}
+	if e := a.init(opts); e != nil {
 		return nil, refuseFunction(ctx, b, "Append", "Copy", key, e)
 	}
-	applied := false
-	add := append(opts[:len(opts):len(opts)], tailOption{p, &applied})
-
-	create := o.createOption()
-	try := func(ctx context.Context) (attrs *Attrs, err error) {
-		if !o.Condition.Absent {
-			attrs, err = Copy(ctx, b, key, b, key, add...)
-			if err == nil && !applied {
-				return nil, r.locateError(unsupported(
-					"the Core copied the object without the bytes of Append",
-					"its CopyFrom must call CopyFrom of the embedded Core with the same options",
-				))
-			}
-		}
-		if o.Condition.Absent || CodeOf(err) == ObjectNotFound {
-			attrs, err = b.Upload(ctx, key, bytes.NewReader(p), create)
-		}
-		return attrs, err
-	}
-	r.once = o.Condition != (Condition{})
-
-	attrs, err := r.repeat(evidence.WithoutFailover(ctx), try)
+	attrs, err := a.rounds.repeat(evidence.WithoutFailover(ctx), a.try)
 	if e := ownError(err); e != nil {
-		e.Op = r.op
+		e.Op = a.rounds.op
 		return nil, e
 	}
 	return attrs, nil
 }
 
+// An appending is one call of Append.
+type appending struct {
+	rounds  rounds
+	b       Updater
+	tail    []byte       // the bytes to add
+	added   bool         // true if the Core has taken the tail in a copy
+	absent  bool         // true if the caller has given IfAbsent
+	options []CopyOption // options of the copy that adds the tail
+	create  UploadOption // options of the upload that creates the object
+}
+
+// init reads the options, and refuses a bucket that lacks ConditionalCreate or ConditionalUpdate.
+func (a *appending) init(opts []CopyOption) *Error {
+	var o CopyOptions
+	if err := o.Apply(opts...); err != nil {
+		return ownError(err)
+	}
+	if o.Version != "" {
+		return invalid("WithVersion", "does not fit Append: a version stays as it is")
+	}
+	a.rounds.once = o.Condition != (Condition{})
+	a.absent = o.Condition.Absent
+	a.options = append(opts[:len(opts):len(opts)], tailOption{a.tail, &a.added})
+	a.create = o.createOption()
+	return a.rounds.check()
+}
+
+// try makes one round: it copies the object onto itself with the tail. If there is no object, it creates
+// one with the tail.
+func (a *appending) try(ctx context.Context) (*Attrs, error) {
+	key := a.rounds.key
+	if !a.absent {
+		attrs, err := Copy(ctx, a.b, key, a.b, key, a.options...)
+		if err == nil && !a.added {
+			return nil, a.rounds.locateError(unsupported(
+				"the Core copied the object without the bytes of Append",
+				"its CopyFrom must call CopyFrom of the embedded Core with the same options",
+			))
+		}
+		if CodeOf(err) != ObjectNotFound {
+			return attrs, err
+		}
+	}
+	return a.b.Upload(ctx, key, bytes.NewReader(a.tail), a.create)
+}
+
+// A tailOption makes a copy end with the bytes of Append.
 type tailOption struct {
 	bytes []byte
 	taken *bool // set to true by the Core that adds the bytes
 }
 
+// applyCopy sets the tail. Nil means that there is no tail, so an empty tail is not nil.
 func (o tailOption) applyCopy(r *CopyOptions) {
 	r.state.Tail = o.bytes
-	r.state.Taken = o.taken
 	if o.bytes == nil {
 		r.state.Tail = []byte{}
 	}
+	r.state.Taken = o.taken
 }
 
 // maxConflicts is how many rounds of one call may fail because of other writers. That takes about
 // ten minutes.
 const maxConflicts = 1000
+
+// maxDoublings is how often the delay after a lost round is doubled.
+const maxDoublings = 5
 
 // rounds repeats a call of Update or Append. Each round reads the object, and writes it if nobody
 // has written in between.
@@ -171,23 +196,25 @@ type rounds struct {
 	once    bool // whether the caller has given a condition; if so, a round that fails is not repeated
 
 	policy    *running.Policy
-	conflicts int // number of rounds that were lost to other writers
-	throttled running.Tries
+	conflicts int           // number of rounds that were lost to other writers
+	throttled running.Tries // rounds in a row that the store has refused because it was busy
 }
 
+// locateError adds the operation, the key and the bucket to e.
 func (r *rounds) locateError(e *Error) *Error { return locateError(r.b, r.op, r.key, e) }
 
 // check refuses a bucket that lacks ConditionalCreate or ConditionalUpdate.
-func (r *rounds) check() (e *Error) {
-	r.policy = running.NewPolicy(0, 0, 0)
-	if engine := engineOf(r.b); engine != nil {
-		r.policy = engine.RetryPolicy()
-		e = engine.Need(ConditionalCreate, "IfAbsent, which "+r.op+" needs,")
-		if e == nil {
-			e = engine.Need(ConditionalUpdate, "IfRevision, which "+r.op+" needs,")
-		}
+func (r *rounds) check() *Error {
+	engine := engineOf(r.b)
+	if engine == nil {
+		r.policy = running.NewPolicy(0, 0, 0)
+		return nil
 	}
-	return e
+	r.policy = engine.RetryPolicy()
+	if e := engine.Need(ConditionalCreate, "IfAbsent, which "+r.op+" needs,"); e != nil {
+		return e
+	}
+	return engine.Need(ConditionalUpdate, "IfRevision, which "+r.op+" needs,")
 }
 
 // repeat runs rounds until one of them succeeds. If another writer was faster or the store is busy,
@@ -209,31 +236,34 @@ func (r *rounds) repeat(ctx context.Context, round func(context.Context) (*Attrs
 // round. If there must be no next round, wait returns the error with which the call fails.
 func (r *rounds) wait(ctx context.Context, err error) error {
 	e := ownError(err)
-	var delay time.Duration
-	switch {
-	// This write may have taken effect before another writer replaced the object. Repeating the write could apply
-	// the change twice.
-	case e.state.Overwritten != nil:
+	if e.state.Overwritten != nil {
+		// This write may have taken effect before another writer replaced the object. Repeating the
+		// write could apply the change twice.
 		return r.locateError(ownError(e.state.Overwritten))
-	case e.Unknown: // the write may have taken effect, so it must not be repeated
+	}
+	if e.Unknown {
+		// The write may have taken effect, so it must not be repeated.
 		return err
-	case e.Code == Changed || e.Code == PreconditionFailed: // another writer was faster
+	}
+
+	var delay time.Duration
+	switch e.Code {
+	case Changed, PreconditionFailed:
+		// Another writer was faster.
 		if r.conflicts == maxConflicts {
-			return r.locateError(
-				&Error{
-					Code: Unavailable,
-					Err:  err,
-					Hint: "too many writers update this object: spread them over several keys",
-				},
-			)
+			return r.locateError(&Error{
+				Code: Unavailable,
+				Err:  err,
+				Hint: "too many writers update this object: spread them over several keys",
+			})
 		}
-		delay = running.Jitter(running.FirstDelay << min(r.conflicts, 5))
+		delay = running.Jitter(running.FirstDelay << min(r.conflicts, maxDoublings))
 		r.conflicts++
 		r.throttled = running.Tries{}
-	case e.Code == RateLimited:
-		var retry bool
-		delay, retry = r.policy.Allow(&r.throttled, true, e.RetryAfter)
-		if !retry {
+	case RateLimited:
+		var mayRetry bool
+		delay, mayRetry = r.policy.Allow(&r.throttled, true, e.RetryAfter)
+		if !mayRetry {
 			return err
 		}
 	default:

@@ -48,23 +48,25 @@ func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.
 	if e != nil {
 		return nil, e
 	}
-	full := f.scope.Prefix + prefix
-	e = f.checkAllowed(scope.Everything, nil)
-	if e == nil {
-		e = checkVend(full, rights, ttl)
-	}
-	if e != nil {
+	wholePrefix := f.scope.Prefix + prefix
+	if e := f.checkVend(wholePrefix, rights, ttl); e != nil {
 		permitted := effect.Vended(rights.Read, rights.List, rights.Write, rights.Remove)
-		op := Operation{Name: "Vend", Key: full, Effects: Effects(permitted)}
+		op := Operation{Name: "Vend", Key: wholePrefix, Effects: Effects(permitted)}
 		return nil, f.refuse(ctx, op, locateError(f, "Vend", prefix, e))
 	}
-	v, err := f.core.Vend(ctx, full, rights, ttl)
+	v, err := f.core.Vend(ctx, wholePrefix, rights, ttl)
 	return resultOrError(f, v, err, "Vend", prefix)
 }
 
-func checkVend(prefix string, rights Rights, ttl time.Duration) *Error {
-	if prefix != "" && prefixRule(prefix) != "" {
-		return invalid("prefix", prefixRule(prefix))
+// checkVend returns an error if the scope does not permit Vend, or if an argument is wrong.
+func (f *front) checkVend(prefix string, rights Rights, ttl time.Duration) *Error {
+	if e := f.checkAllowed(scope.Everything, nil); e != nil {
+		return e
+	}
+	if prefix != "" {
+		if e := checkPrefix(prefix); e != nil {
+			return e
+		}
 	}
 	if rights == (Rights{}) {
 		return invalid("rights", "must have at least one right")

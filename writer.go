@@ -22,10 +22,9 @@ func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption
 }
 
 // A Writer uploads the content that the caller writes to it. Only one goroutine at a time may use it.
-// From the
-// first Write until Commit or Close, a goroutine of the Writer sends the content.
+// From the first Write until Commit or Close, a goroutine of the Writer sends the content.
 type Writer struct {
-	ctx    context.Context
+	ctx    context.Context // ends the upload, because the methods of package io take none
 	cancel context.CancelFunc
 	upload func(body io.Reader) (*Attrs, error)
 	locate func(op string, e Error) error // adds bucket and key to an error
@@ -107,14 +106,15 @@ func (w *Writer) cause(err error) error {
 
 // Commit stores the object, as Upload does. A second call returns the same result.
 func (w *Writer) Commit() (*Attrs, error) {
-	if !w.ended {
-		w.start()
-		w.end(nil)
-		if w.err == nil && w.failed != nil {
-			// An Uploader of another module has ignored that the body failed.
-			w.attrs = nil
-			w.err = w.locate("Commit", *bodyFailed(w.failed))
-		}
+	if w.ended {
+		return w.attrs, w.err
+	}
+	w.start()
+	w.end(nil)
+	if w.err == nil && w.failed != nil {
+		// An Uploader of another module has ignored that the body failed.
+		w.attrs = nil
+		w.err = w.locate("Commit", *bodyFailed(w.failed))
 	}
 	return w.attrs, w.err
 }
