@@ -97,7 +97,12 @@ func escapedUnit(raw []byte) (unit rune, ok bool) {
 	return rune(n), err == nil
 }
 
-const maxNameInError = 64 // bytes
+const (
+	// maxNameInError limits the name of an argument in an error, in bytes.
+	maxNameInError = 64
+	// maxIntegerText is above the length of each valid integer, in bytes.
+	maxIntegerText = 64
+)
 
 // conformValue returns the value of an argument, or the rule that the value breaks. An integer such
 // as 1.0 becomes 1.
@@ -107,31 +112,37 @@ func conformValue(property *jsonschema.Schema, value json.RawMessage) (json.RawM
 		types = []string{property.Type}
 	}
 
-	c := value[0]
-	switch {
-	case c == 'n' && slices.Contains(types, "null"):
+	// The value is valid JSON, so its first character tells its type.
+	first := value[0]
+	if first == 'n' && slices.Contains(types, "null") {
 		return value, ""
+	}
+	switch {
 	case slices.Contains(types, "string"):
-		if c != '"' {
+		if first != '"' {
 			return nil, "must be a string"
 		}
 	case slices.Contains(types, "boolean"):
-		if c != 't' && c != 'f' {
+		if first != 't' && first != 'f' {
 			return nil, "must be true or false"
 		}
 	case slices.Contains(types, "integer"):
-		if len(value) > maxNameInError {
-			// A valid integer is never that long.
-			return nil, "must be an integer"
-		}
-		number, err := strconv.ParseFloat(string(value), 64)
-		if err != nil || number != math.Trunc(number) {
-			return nil, "must be an integer"
-		}
-		if math.Abs(number) > maxInteger {
-			return nil, "must be at most " + strconv.Itoa(maxInteger)
-		}
-		return strconv.AppendInt(nil, int64(number), 10), ""
+		return conformInteger(value)
 	}
 	return value, ""
+}
+
+// conformInteger returns the value of an integer in decimal digits, or the rule that it breaks.
+func conformInteger(value json.RawMessage) (json.RawMessage, string) {
+	if len(value) > maxIntegerText {
+		return nil, "must be an integer"
+	}
+	number, err := strconv.ParseFloat(string(value), 64)
+	if err != nil || number != math.Trunc(number) {
+		return nil, "must be an integer"
+	}
+	if math.Abs(number) > maxInteger {
+		return nil, "must be at most " + strconv.Itoa(maxInteger)
+	}
+	return strconv.AppendInt(nil, int64(number), 10), ""
 }

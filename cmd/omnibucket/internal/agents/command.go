@@ -116,11 +116,11 @@ func (f *flags) rules(c *cobra.Command) (rules, error) {
 	return r, nil
 }
 
+// serve serves the objects of a location, on standard input and output or over HTTP.
 func serve(ctx context.Context, p *program.Program, f *flags, r rules, text string) error {
 	if err := p.NotInDryRun(); err != nil {
 		return err
 	}
-
 	if p.InBatch && f.listen == "" {
 		return argument.Invalid("mcp must be used with --listen in a file of run", "")
 	}
@@ -145,15 +145,15 @@ func serve(ctx context.Context, p *program.Program, f *flags, r rules, text stri
 	}
 
 	s := newServer(bucket, r, p.PrintError)
-	if f.listen == "" {
-		err := s.serveLines(ctx, p.Around.In, p.Out)
-		if err == nil {
-			// Standard output carries messages, so --requests must print to standard error.
-			p.Global.JSON = false
-		}
+	if f.listen != "" {
+		return s.serveHTTP(ctx, p, f)
+	}
+	if err := s.serveLines(ctx, p.Around.In, p.Out); err != nil {
 		return err
 	}
-	return s.serveHTTP(ctx, p, f)
+	// Standard output carries messages, so --requests must print to standard error.
+	p.Global.JSON = false
+	return nil
 }
 
 // open opens the folder that a location names. It fails if the bucket does not exist.

@@ -149,7 +149,8 @@ func (s *server) limitRequests(next http.Handler) http.Handler {
 		}
 
 		// Only a few large messages are in memory at a time.
-		if length := r.ContentLength; s.maxMessage() > largeBody && (length < 0 || length > largeBody) {
+		isLarge := r.ContentLength < 0 || r.ContentLength > largeBody
+		if isLarge && s.maxMessage() > largeBody {
 			select {
 			case largeSlots <- struct{}{}:
 				defer func() { <-largeSlots }()
@@ -207,9 +208,10 @@ func (s *server) messageOf(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	return message.Bytes(), err
 }
 
+// statusOf returns the HTTP status for a message that was refused with err.
 func statusOf(err error) int {
-	var long *http.MaxBytesError
-	if errors.Is(err, errLong) || errors.As(err, &long) {
+	var tooLarge *http.MaxBytesError
+	if errors.Is(err, errLong) || errors.As(err, &tooLarge) {
 		return http.StatusRequestEntityTooLarge
 	}
 	return http.StatusBadRequest
@@ -234,8 +236,8 @@ type response struct {
 	http.ResponseWriter
 	connection *http.ResponseController
 	sendTime   time.Duration
-	isStarted  bool
-	hasFailed  bool
+	isStarted  bool // true after the first write
+	hasFailed  bool // true if the status is that of an error
 }
 
 // Unwrap returns the underlying writer, which [http.ResponseController] needs.
@@ -252,19 +254,24 @@ func (r *response) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
+// Write sends a part of the body. The first part of an error is shortened, and its other parts are
+// left out. They count as written all the same.
 func (r *response) Write(p []byte) (int, error) {
 	_ = r.connection.SetWriteDeadline(time.Now().Add(r.sendTime))
-	size := len(p)
+	if r.isStarted && r.hasFailed {
+		return len(p), nil
+	}
+	part := p
 	if !r.isStarted {
-		p = shortenErrorJSON(p, r.hasFailed)
-	} else if r.hasFailed {
-		return size, nil
+		part = shortenErrorJSON(p, r.hasFailed)
+		r.isStarted = true
 	}
-	r.isStarted = true
-	if n, err := r.ResponseWriter.Write(p); err != nil {
-		return min(n, size), err
+	n, err := r.ResponseWriter.Write(part)
+	if err != nil {
+		// A shortened part may be longer than p, because of its escapes.
+		return min(n, len(p)), err
 	}
-	return size, nil
+	return len(p), nil
 }
 
 // shortenErrorJSON shortens the error in a response to maxError bytes. It does not change a response

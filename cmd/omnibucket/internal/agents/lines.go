@@ -88,10 +88,15 @@ func (l *lines) readAll() {
 			l.readErr = err
 			return
 		}
-		message, err := l.decode(line, err)
+
+		var message jsonrpc.Message
+		if err == nil {
+			message, err = l.decode(line)
+		}
 		if err != nil {
-			l.readErr = l.refuse(err)
-			if l.readErr != nil {
+			// The client receives the error, and may send another line.
+			if err := l.refuse(err); err != nil {
+				l.readErr = err
 				return
 			}
 			continue
@@ -99,6 +104,7 @@ func (l *lines) readAll() {
 		if message == nil {
 			continue
 		}
+
 		select {
 		case l.messages <- message:
 		case <-l.closed:
@@ -109,31 +115,34 @@ func (l *lines) readAll() {
 
 // readLine reads a line of at most limit bytes. It skips a longer line, and fails with errLong.
 func readLine(r *bufio.Reader, limit int) (line []byte, err error) {
-	long := false
+	isLong := false
 	for {
 		part, err := r.ReadSlice('\n')
-		long = long || len(line)+len(part) > limit
-		if !long {
+		if len(line)+len(part) > limit {
+			isLong = true
+		}
+		if !isLong {
 			line = append(line, part...)
 		}
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-		case err != nil && !errors.Is(err, io.EOF) || err != nil && len(line) == 0:
-			return nil, err
-		case long:
-			return nil, errLong
-		default:
-			return line, nil
+		if errors.Is(err, bufio.ErrBufferFull) {
+			// The next read returns more of the line.
+			continue
 		}
+
+		// The last line may lack its end.
+		isLastLine := errors.Is(err, io.EOF) && len(line) > 0
+		if err != nil && !isLastLine {
+			return nil, err
+		}
+		if isLong {
+			return nil, errLong
+		}
+		return line, nil
 	}
 }
 
-// decode returns the message of a line, or nil if the line is empty. err is the error
-// of reading the line.
-func (l *lines) decode(line []byte, err error) (jsonrpc.Message, error) {
-	if err != nil {
-		return nil, err
-	}
+// decode returns the message of a line, or nil if the line is empty. It registers a request.
+func (l *lines) decode(line []byte) (jsonrpc.Message, error) {
 	message, err := parse(line)
 	if err != nil {
 		return nil, err
@@ -148,24 +157,35 @@ func (l *lines) decode(line []byte, err error) (jsonrpc.Message, error) {
 // one of them has the same id. It returns at once, so that readAll can read the next line. The next
 // line may cancel a call.
 func (l *lines) begin(r *jsonrpc.Request, size int) error {
-	calls := r.Method == methodCall
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, used := l.open[r.ID]
-	switch {
-	case used:
+	if _, used := l.open[r.ID]; used {
 		return &refusedCall{r.ID, jsonrpc.CodeInvalidRequest, "a call without a response has the same id"}
-	case calls && (l.calls == l.maxCalls || l.calls > 0 && l.bytes+size > openBytes) ||
-		!calls && len(l.open)-l.calls == openOthers:
-		return &refusedCall{r.ID, codeBusy, "too many open calls; wait for responses"}
-	case !calls:
-		l.open[r.ID] = 0
-	default:
-		l.open[r.ID] = size
-		l.calls++
-		l.bytes += size
 	}
+
+	if r.Method != methodCall {
+		others := len(l.open) - l.calls
+		if others == openOthers {
+			return busy(r)
+		}
+		l.open[r.ID] = 0
+		return nil
+	}
+
+	// A single call may be larger than openBytes.
+	hasNoRoom := l.calls > 0 && l.bytes+size > openBytes
+	if hasNoRoom || l.calls == l.maxCalls {
+		return busy(r)
+	}
+	l.open[r.ID] = size
+	l.calls++
+	l.bytes += size
 	return nil
+}
+
+// busy returns the error of a request that came before enough others had a response.
+func busy(r *jsonrpc.Request) error {
+	return &refusedCall{r.ID, codeBusy, "too many open calls; wait for responses"}
 }
 
 // end records that a request has received its response.
@@ -223,6 +243,7 @@ func (l *lines) refuse(reason error) error {
 	return l.writeLine(line)
 }
 
+// writeLine writes a line and its end. The caller must hold writeLock.
 func (l *lines) writeLine(line []byte) error {
 	_, err := l.out.Write(append(line, '\n'))
 	l.out.Flush()

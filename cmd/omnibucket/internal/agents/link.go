@@ -27,7 +27,7 @@ type linkOut struct {
 func (s *server) addLink(b storage.SignedDownloader) {
 	add(s, &mcp.Tool{
 		Name:        toolLink,
-		Annotations: hints("Sign a link", true, false, false),
+		Annotations: annotations("Sign a link", effects{readOnly: true}),
 		Description: "Returns a link with which anyone can read one object until it expires. It is a secret: give it " +
 			"only to the user. It also works for content that is too large or not text.",
 	}, func(ctx context.Context, args linkIn) (*mcp.CallToolResult, linkOut, error) {

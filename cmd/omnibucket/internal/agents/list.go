@@ -41,18 +41,19 @@ type listed struct {
 func (s *server) addList(b storage.Lister) {
 	add(s, &mcp.Tool{
 		Name:        toolList,
-		Annotations: hints("List objects", true, false, true),
+		Annotations: annotations("List objects", effects{readOnly: true, idempotent: true}),
 		Description: "Lists objects and folders, one level or with recursive everything below a prefix, a page at a " +
 			"time. " + untrusted,
 	}, func(ctx context.Context, args listIn) (*mcp.CallToolResult, listOut, error) {
-		size := args.Limit
-		switch {
-		case args.Limit < 0 || args.Limit > maxPage:
+		if args.Limit < 0 || args.Limit > maxPage {
 			return nil, listOut{}, refusal("limit must be from 1 to 1000")
-		case len(args.Cursor) > maxCursor:
-			return nil, listOut{}, refusal(foreignCursor)
-		case args.Limit == 0:
+		}
+		size := args.Limit
+		if size == 0 {
 			size = defaultPage
+		}
+		if len(args.Cursor) > maxCursor {
+			return nil, listOut{}, refusal(foreignCursor)
 		}
 		// checkKey would refuse the prefix ".", which is no valid key. But the prefix is useful,
 		// because keys such as ".a" begin with it. With "-" added, checkKey accepts the prefix. It
@@ -85,17 +86,19 @@ func pageOf(ctx context.Context, b storage.Lister, args listIn, size int) (*stor
 		if err != nil {
 			return nil, err
 		}
-		bytes := 0
+		keyBytes := 0
 		for _, entry := range page.Entries {
-			bytes += len(entry.Key)
+			keyBytes += len(entry.Key)
 		}
-		if bytes <= maxListed || size == 1 {
+		if keyBytes <= maxListed || size == 1 {
 			return page, nil
 		}
-		size = max(1, size*maxListed/bytes/2)
+		// Keys differ in length, so request only half as many entries as would fit on average.
+		size = max(1, size*maxListed/keyBytes/2)
 	}
 }
 
+// listing returns a page as the result of the tool list.
 func listing(page *storage.Page) listOut {
 	output := listOut{Folders: []string{}, Objects: []listed{}, NextCursor: page.Token}
 	for _, entry := range page.Entries {

@@ -1,6 +1,7 @@
 package agents
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"math"
@@ -42,14 +43,11 @@ func (s *server) maxMessage() int {
 // parse returns the message in data, or nil if data is only white space. Before it decodes a
 // message, it refuses one whose decoded form would need much memory.
 func parse(data []byte) (jsonrpc.Message, error) {
-	start := 0
-	for start < len(data) && (data[start] == ' ' || data[start] == '\t' || data[start] == '\r' || data[start] == '\n') {
-		start++
-	}
-	if start == len(data) {
+	text := bytes.TrimLeft(data, " \t\r\n")
+	if len(text) == 0 {
 		return nil, nil
 	}
-	if data[start] == '[' {
+	if text[0] == '[' {
 		return nil, errBatch
 	}
 	if hasManyParts(data) {

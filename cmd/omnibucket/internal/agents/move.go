@@ -29,7 +29,7 @@ func (s *server) addMove(b storage.ReadWriter) {
 	}
 	add(s, &mcp.Tool{
 		Name:        toolMove,
-		Annotations: hints("Move an object", false, true, false),
+		Annotations: annotations("Move an object", effects{destructive: true}),
 		Description: description,
 		InputSchema: schemaOf[moveIn](s.rules.overwrite, "overwrite"),
 	}, func(ctx context.Context, args moveIn) (*mcp.CallToolResult, moveOut, error) {

@@ -51,7 +51,7 @@ type readOut struct {
 func (s *server) addRead(b storage.Downloader) {
 	add(s, &mcp.Tool{
 		Name:        toolRead,
-		Annotations: hints("Read text", true, false, true),
+		Annotations: annotations("Read text", effects{readOnly: true, idempotent: true}),
 		Description: "Reads text in UTF-8 from an object, by default its first 64 KiB. Binary content is not sent. " +
 			untrusted,
 	}, func(ctx context.Context, args readIn) (*mcp.CallToolResult, readOut, error) {

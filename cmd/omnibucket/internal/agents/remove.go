@@ -20,7 +20,7 @@ type removeOut struct {
 func (s *server) addRemove(b storage.Remover) {
 	add(s, &mcp.Tool{
 		Name:        toolRemove,
-		Annotations: hints("Remove an object", false, true, true),
+		Annotations: annotations("Remove an object", effects{destructive: true, idempotent: true}),
 		Description: "Removes one object. It succeeds if there is none. A folder cannot be removed.",
 	}, func(ctx context.Context, args removeIn) (*mcp.CallToolResult, removeOut, error) {
 		if err := checkKey("key", args.Key); err != nil {

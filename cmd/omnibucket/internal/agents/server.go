@@ -174,6 +174,7 @@ func resultOf(result *mcp.CallToolResult, output any, err error) (*mcp.CallToolR
 // ends. The function contextUntilEnd uses the value to cancel the call.
 type endKey struct{}
 
+// withEnd returns a context whose value for endKey is ctx, the context of a connection or request.
 func withEnd(ctx context.Context) context.Context { return context.WithValue(ctx, endKey{}, ctx) }
 
 // contextUntilEnd returns the context of a call. It is also canceled when the connection or the HTTP
@@ -191,14 +192,22 @@ func contextUntilEnd(ctx context.Context) (context.Context, context.CancelFunc) 
 	}
 }
 
-// hints returns the annotations of a tool.
-func hints(title string, readOnly, destructive, idempotent bool) *mcp.ToolAnnotations {
-	closed := false
+// effects say what a call of a tool does to the store.
+type effects struct {
+	readOnly    bool // it changes nothing
+	destructive bool // it may replace or remove an object
+	idempotent  bool // a second call with the same arguments changes nothing more
+}
+
+// annotations returns the annotations of a tool.
+func annotations(title string, e effects) *mcp.ToolAnnotations {
+	// No tool reaches anything but the objects of this server.
+	reachesOthers := false
 	return &mcp.ToolAnnotations{
 		Title:           title,
-		ReadOnlyHint:    readOnly,
-		DestructiveHint: &destructive,
-		IdempotentHint:  idempotent,
-		OpenWorldHint:   &closed,
+		ReadOnlyHint:    e.readOnly,
+		DestructiveHint: &e.destructive,
+		IdempotentHint:  e.idempotent,
+		OpenWorldHint:   &reachesOthers,
 	}
 }

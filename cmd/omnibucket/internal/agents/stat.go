@@ -39,7 +39,7 @@ type statOut struct {
 func (s *server) addStat(b storage.AttrsReader) {
 	add(s, &mcp.Tool{
 		Name:        toolStat,
-		Annotations: hints("Describe an object", true, false, true),
+		Annotations: annotations("Describe an object", effects{readOnly: true, idempotent: true}),
 		Description: "Reads the attributes of an object, such as size, content type and revision. " + untrusted,
 	}, func(ctx context.Context, args statIn) (*mcp.CallToolResult, statOut, error) {
 		if err := checkKey("key", args.Key); err != nil {
@@ -53,6 +53,7 @@ func (s *server) addStat(b storage.AttrsReader) {
 	})
 }
 
+// described returns the attributes that an agent may see.
 func described(a *storage.Attrs) statOut {
 	return statOut{
 		Key:                a.Key,

@@ -34,11 +34,16 @@ func fittingLength(text []byte, limit int) (n int) {
 	return n
 }
 
+// lengthInJSON returns the length of a character as encoding/json writes it. size is its length in
+// UTF-8.
 func lengthInJSON(r rune, size int) int {
-	if r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t' {
-		return 2
+	switch r {
+	case '"', '\\', '\n', '\r', '\t':
+		return len(`\n`)
+	case '<', '>', '&', '\u2028', '\u2029':
+		return len(`\u0000`)
 	}
-	if r < ' ' || r == '<' || r == '>' || r == '&' || r == '\u2028' || r == '\u2029' {
+	if r < ' ' {
 		return len(`\u0000`)
 	}
 	return size

@@ -37,7 +37,7 @@ func (s *server) addWrite(b storage.Uploader) {
 
 	add(s, &mcp.Tool{
 		Name:        toolWrite,
-		Annotations: hints("Write an object", false, s.rules.overwrite, false),
+		Annotations: annotations("Write an object", effects{destructive: s.rules.overwrite}),
 		Description: description,
 		InputSchema: schemaOf[writeIn](s.rules.overwrite, "overwrite", "ifRevision"),
 	}, func(ctx context.Context, args writeIn) (*mcp.CallToolResult, writeOut, error) {
