@@ -29,31 +29,44 @@ type s3CORS struct {
 // ParseCORS reads CORS rules as JSON, in the form of this program or of S3. Its errors have no
 // hint.
 func ParseCORS(src io.Reader) ([]storage.CORSRule, error) {
-	f := form{list: "CORSRules", names: []string{"AllowedOrigins", "AllowedMethods", "ExposeHeaders", "MaxAgeSeconds"}}
-	return parse(src, f, func(l CORSLine) storage.CORSRule {
-		return storage.CORSRule{
-			Origins:        l.Origins,
-			Methods:        l.Methods,
-			AllowedHeaders: l.AllowedHeaders,
-			ExposedHeaders: l.ExposedHeaders,
-			MaxAge:         time.Duration(l.MaxAge),
-		}
-	}, func(l s3CORS) (storage.CORSRule, error) {
-		return storage.CORSRule{
-			Origins:        l.AllowedOrigins,
-			Methods:        l.AllowedMethods,
-			AllowedHeaders: l.AllowedHeaders,
-			ExposedHeaders: l.ExposeHeaders,
-			MaxAge:         time.Duration(l.MaxAgeSeconds) * time.Second,
-		}, nil
-	})
+	f := form{
+		list:  "CORSRules",
+		names: []string{"AllowedOrigins", "AllowedMethods", "ExposeHeaders", "MaxAgeSeconds"},
+	}
+	return parse(src, f, CORSLine.rule, s3CORS.rule)
+}
+
+func (l CORSLine) rule() storage.CORSRule {
+	return storage.CORSRule{
+		Origins:        l.Origins,
+		Methods:        l.Methods,
+		AllowedHeaders: l.AllowedHeaders,
+		ExposedHeaders: l.ExposedHeaders,
+		MaxAge:         time.Duration(l.MaxAge),
+	}
+}
+
+func (l s3CORS) rule() (storage.CORSRule, error) {
+	return storage.CORSRule{
+		Origins:        l.AllowedOrigins,
+		Methods:        l.AllowedMethods,
+		AllowedHeaders: l.AllowedHeaders,
+		ExposedHeaders: l.ExposeHeaders,
+		MaxAge:         time.Duration(l.MaxAgeSeconds) * time.Second,
+	}, nil
 }
 
 // CORSLines converts rules to the JSON form of this program, which ParseCORS accepts.
 func CORSLines(rules []storage.CORSRule) []CORSLine {
 	lines := make([]CORSLine, 0, len(rules))
 	for _, r := range rules {
-		lines = append(lines, CORSLine{r.Origins, r.Methods, r.AllowedHeaders, r.ExposedHeaders, age(r.MaxAge)})
+		lines = append(lines, CORSLine{
+			Origins:        r.Origins,
+			Methods:        r.Methods,
+			AllowedHeaders: r.AllowedHeaders,
+			ExposedHeaders: r.ExposedHeaders,
+			MaxAge:         age(r.MaxAge),
+		})
 	}
 	return lines
 }

@@ -52,10 +52,12 @@ func ParseLifecycle(src io.Reader) ([]storage.LifecycleRule, error) {
 			"Transitions",
 		},
 	}
-	return parse(src, f, func(l LifecycleLine) storage.LifecycleRule { return storage.LifecycleRule(l) },
-		s3Lifecycle.rule)
+	return parse(src, f, LifecycleLine.rule, s3Lifecycle.rule)
 }
 
+func (l LifecycleLine) rule() storage.LifecycleRule { return storage.LifecycleRule(l) }
+
+// rule converts a rule of S3. It fails if a bucket could not have the rule.
 func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
 	if l.Status != "Enabled" {
 		return storage.LifecycleRule{}, errors.New("the Status must be Enabled: leave a rule out that must not apply")
@@ -77,16 +79,16 @@ func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
 	if l.Filter.Tag != nil {
 		tags = append(tags, *l.Filter.Tag)
 	}
+	if len(tags) > 0 {
+		rule.Tags = make(map[string]string, len(tags))
+	}
 	for _, tag := range tags {
-		if rule.Tags == nil {
-			rule.Tags = map[string]string{}
-		}
 		rule.Tags[tag.Key] = tag.Value
 	}
 
-	for _, t := range l.Transitions {
-		rule.TransitionAfterDays = t.Days
-		rule.TransitionTo = t.StorageClass
+	if len(l.Transitions) == 1 {
+		rule.TransitionAfterDays = l.Transitions[0].Days
+		rule.TransitionTo = l.Transitions[0].StorageClass
 	}
 	return rule, nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,14 +22,17 @@ type age time.Duration
 func (a age) MarshalText() ([]byte, error) { return []byte(time.Duration(a).String()), nil }
 
 // UnmarshalJSON refuses a bare number, which could be seconds or nanoseconds.
-func (a *age) UnmarshalJSON(text []byte) error {
-	var body string
-	if json.Unmarshal(text, &body) != nil {
+func (a *age) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) != nil {
 		return errors.New(`maxAge must be text with a unit, such as "1h"; S3's MaxAgeSeconds is a number`)
 	}
-	d, err := argument.Duration("maxAge", body)
+	d, err := argument.Duration("maxAge", text)
+	if err != nil {
+		return err
+	}
 	*a = age(d)
-	return err
+	return nil
 }
 
 // A form describes the JSON that S3 uses for one kind of rules, such as CORS rules.
@@ -37,33 +41,28 @@ type form struct {
 	names []string // names of members that occur only in S3's form of a rule
 }
 
-// parse reads an array of rules, or an object of S3 with such an array. It refuses unknown members
-// and text after the rules, because a mistake in the input must not remove rules from a bucket.
-func parse[Own, S3, Rule any](src io.Reader, f form, fromOwn func(Own) Rule, fromS3 func(S3) (Rule, error)) ([]Rule, error) {
-	decoder := json.NewDecoder(argument.WithoutMark(src))
-	var document json.RawMessage
-	if err := decoder.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("nothing may follow the rules")
-	}
-
-	// The rules may be the only member of an object, as in the documents of AWS.
-	var object map[string]json.RawMessage
-	if json.Unmarshal(document, &object) == nil && len(object) == 1 {
-		for name, list := range object {
-			if strings.EqualFold(name, f.list) {
-				document = list
-			}
+// hasMember reports whether an object has a member that occurs only in S3's form of a rule.
+func (f form) hasMember(object map[string]json.RawMessage) bool {
+	for member := range object {
+		isSame := func(name string) bool { return strings.EqualFold(name, member) }
+		if slices.ContainsFunc(f.names, isSame) {
+			return true
 		}
 	}
+	return false
+}
 
-	var texts []json.RawMessage
-	if err := json.Unmarshal(document, &texts); err != nil || texts == nil {
-		return nil, errors.New("it has no array of rules")
+// parse reads an array of rules, or an object of S3 with such an array. It refuses unknown members
+// and text after the rules, because a mistake in the input must not remove rules from a bucket.
+//
+// Own and S3 are the structs for the two forms of a rule. The functions convert them to a Rule.
+func parse[Own, S3, Rule any](
+	src io.Reader, f form, fromOwn func(Own) Rule, fromS3 func(S3) (Rule, error),
+) ([]Rule, error) {
+	texts, err := readRules(src, f.list)
+	if err != nil {
+		return nil, err
 	}
-
 	rules := make([]Rule, 0, len(texts))
 	for i, text := range texts {
 		rule, err := parseRule(text, f, fromOwn, fromS3)
@@ -75,32 +74,60 @@ func parse[Own, S3, Rule any](src io.Reader, f form, fromOwn func(Own) Rule, fro
 	return rules, nil
 }
 
-func parseRule[Own, S3, Rule any](text []byte, f form, fromOwn func(Own) Rule,
-	fromS3 func(S3) (Rule, error)) (rule Rule, err error) {
+// readRules reads an array of rules. The array may be the only member of an object, as in the
+// documents of AWS. Then list is the name of that member.
+func readRules(src io.Reader, list string) ([]json.RawMessage, error) {
+	decoder := json.NewDecoder(argument.WithoutMark(src))
+	var document json.RawMessage
+	// Without any text, the array is missing, which is reported below.
+	if err := decoder.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("nothing may follow the rules")
+	}
+
+	var object map[string]json.RawMessage
+	if json.Unmarshal(document, &object) == nil && len(object) == 1 {
+		for name, value := range object {
+			if strings.EqualFold(name, list) {
+				document = value
+			}
+		}
+	}
+
+	var rules []json.RawMessage
+	if err := json.Unmarshal(document, &rules); err != nil || rules == nil {
+		return nil, errors.New("it has no array of rules")
+	}
+	return rules, nil
+}
+
+// parseRule parses one rule, in the form of S3 if it has a member that only that form has.
+func parseRule[Own, S3, Rule any](
+	text []byte, f form, fromOwn func(Own) Rule, fromS3 func(S3) (Rule, error),
+) (rule Rule, err error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
 		return rule, err
 	}
-	for _, name := range f.names {
-		for member := range members {
-			if strings.EqualFold(name, member) {
-				var line S3
-				if err := strictly(text, &line); err != nil {
-					return rule, err
-				}
-				return fromS3(line)
-			}
+	if f.hasMember(members) {
+		var line S3
+		if err := decodeStrictly(text, &line); err != nil {
+			return rule, err
 		}
+		return fromS3(line)
 	}
 	var line Own
-	if err := strictly(text, &line); err != nil {
+	if err := decodeStrictly(text, &line); err != nil {
 		return rule, err
 	}
 	return fromOwn(line), nil
 }
 
-func strictly(text []byte, line any) error {
+// decodeStrictly decodes JSON into the struct to which dst points. It refuses unknown members.
+func decodeStrictly(text []byte, dst any) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	return decoder.Decode(line)
+	return decoder.Decode(dst)
 }

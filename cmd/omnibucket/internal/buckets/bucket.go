@@ -70,24 +70,21 @@ Versioning cannot be switched off on every store; some suspend it.`,
 // bucketOptions returns options for the flags that are given.
 func bucketOptions(p *program.Program, c *cobra.Command, f *bucketFlags) ([]storage.BucketOption, error) {
 	var opts []storage.BucketOption
-	for _, flag := range []struct {
-		name, value string
-		on, off     storage.BucketOption
-	}{
-		{"versioning", f.versioning, storage.WithVersioning(true), storage.WithVersioning(false)},
-		{"public", f.public, storage.WithPublicAccess(true), storage.WithPublicAccess(false)},
-	} {
-		if !c.Flags().Changed(flag.name) {
-			continue
+
+	if c.Flags().Changed("versioning") {
+		isOn, err := parseSwitch("--versioning", f.versioning)
+		if err != nil {
+			return nil, err
 		}
-		switch flag.value {
-		case "on":
-			opts = append(opts, flag.on)
-		case "off":
-			opts = append(opts, flag.off)
-		default:
-			return nil, argument.Invalid("--"+flag.name+" must be on or off", "")
+		opts = append(opts, storage.WithVersioning(isOn))
+	}
+
+	if c.Flags().Changed("public") {
+		isOn, err := parseSwitch("--public", f.public)
+		if err != nil {
+			return nil, err
 		}
+		opts = append(opts, storage.WithPublicAccess(isOn))
 	}
 
 	if c.Flags().Changed("cors") {
@@ -115,16 +112,28 @@ func bucketOptions(p *program.Program, c *cobra.Command, f *bucketFlags) ([]stor
 	}
 
 	if c.Flags().Changed("soft-delete") {
-		keep, err := argument.Duration("--soft-delete", f.softDelete)
+		duration, err := argument.Duration("--soft-delete", f.softDelete)
 		if err != nil {
 			return nil, err
 		}
-		opts = append(opts, storage.WithSoftDelete(keep))
+		opts = append(opts, storage.WithSoftDelete(duration))
 	}
 	return opts, nil
 }
 
-// readRules reads the rules of a file, or of standard input.
+// parseSwitch parses the value of a flag that is on or off.
+func parseSwitch(flag, text string) (isOn bool, err error) {
+	switch text {
+	case "on":
+		return true, nil
+	case "off":
+		return false, nil
+	}
+	return false, argument.Invalid(flag+" must be on or off", "")
+}
+
+// readRules reads the rules of a file, or of standard input if path is "-". If path is "none", it
+// returns no rules.
 func readRules[T any](p *program.Program, flag, path string, parse func(io.Reader) ([]T, error)) ([]T, error) {
 	if path == "none" {
 		return nil, nil
@@ -146,18 +155,22 @@ func readRules[T any](p *program.Program, flag, path string, parse func(io.Reade
 	return rules, nil
 }
 
-func parseRetention(text string) (storage.RetentionMode, int, error) {
+// parseRetention parses the value of --retention. For "none", it returns the zero values.
+func parseRetention(text string) (mode storage.RetentionMode, days int, err error) {
 	if text == "none" {
 		return "", 0, nil
 	}
-	mode, number, _ := strings.Cut(text, ":")
-	days, err := strconv.Atoi(number)
-	if err != nil || days < 1 || mode != string(storage.Governance) && mode != string(storage.Compliance) {
+	modeText, daysText, _ := strings.Cut(text, ":")
+	mode = storage.RetentionMode(modeText)
+	isMode := mode == storage.Governance || mode == storage.Compliance
+	days, err = strconv.Atoi(daysText)
+	if err != nil || days < 1 || !isMode {
 		return "", 0, argument.Invalid(`--retention must be "governance:DAYS", "compliance:DAYS" or "none"`, "")
 	}
-	return storage.RetentionMode(mode), days, nil
+	return mode, days, nil
 }
 
+// bucket changes the settings of a bucket. Without options, it prints them.
 func bucket(ctx context.Context, p *program.Program, text string, opts []storage.BucketOption) error {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
@@ -168,14 +181,14 @@ func bucket(ctx context.Context, p *program.Program, text string, opts []storage
 	}
 	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		_, err := s.UpdateBucket(ctx, bucket, opts...)
-		if err = program.OfDryRun(err); err == nil && p.Global.DryRun {
-			info, denied := s.BucketInfo(ctx, bucket)
-			if info == nil {
-				err = denied
-			}
-		}
-		if err != nil {
+		if err := program.OfDryRun(err); err != nil {
 			return err
+		}
+		if p.Global.DryRun {
+			// The bucket must exist, even if its settings may not be read.
+			if info, err := s.BucketInfo(ctx, bucket); info == nil && err != nil {
+				return err
+			}
 		}
 		p.Emit(program.Event{Event: "changed", Key: bucket}, "changed "+p.Out.Printable(bucket))
 		return nil

@@ -39,6 +39,7 @@ must be a whole bucket, without a prefix.`,
 	return command
 }
 
+// finish copies what only the old store of an overlay has, and prints the counts.
 func finish(ctx context.Context, p *program.Program, text string, c overlay.FinishConfig) error {
 	bucket, err := openWhole(ctx, p, text)
 	if err != nil {
@@ -50,7 +51,7 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 		if err != nil {
 			return withoutLayer(ctx, bucket, err, "overlay", "{old: NAME}")
 		}
-		return print(p, map[string]int64{"left": remaining}, "%d objects left\n", remaining)
+		return printNumbers(p, map[string]int64{"left": remaining}, "%d objects left\n", remaining)
 	}
 
 	report, err := copyRest(ctx, p, bucket, c)
@@ -58,7 +59,7 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 		return program.InLines(withoutLayer(ctx, bucket, err, "overlay", "{old: NAME}"))
 	}
 
-	failure := print(p, map[string]int64{
+	printErr := printNumbers(p, map[string]int64{
 		"copied":     report.Copied,
 		"bytes":      report.Bytes,
 		"left":       report.Left,
@@ -68,15 +69,16 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	}, "%d copied, %d bytes, %d left, %d markers, %d tombstones, %d ignored\n",
 		report.Copied, report.Bytes, report.Left, report.Markers, report.Tombstones, report.Ignored)
 
-	if err == nil {
-		err = failure
+	if err != nil {
+		return program.InLines(err)
 	}
-	return program.InLines(err)
+	return printErr
 }
 
-// withoutLayer explains the error of a command that needs a layer of two stores. It makes another
-// call to the bucket. If that call succeeds, withoutLayer returns an error that says that the
-// location must have the layer. If the call fails, withoutLayer returns its error.
+// withoutLayer explains the error of a command that needs a layer of two stores. The error may mean
+// that the location lacks the layer, or that the bucket cannot be reached. So withoutLayer makes
+// another call to the bucket. If that call fails, withoutLayer returns its error. Otherwise it
+// returns an error that says that the location must have the layer.
 func withoutLayer(ctx context.Context, bucket storage.Bucket, err error, layer, settings string) error {
 	if !errors.Is(err, storage.InvalidArgument) {
 		return err

@@ -44,6 +44,7 @@ object_lock=true in its address, the bucket keeps versions, or can lock objects.
 	return c
 }
 
+// mb creates the bucket that a location names.
 func mb(ctx context.Context, p *program.Program, text string, opts []storage.BucketOption) error {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
@@ -58,15 +59,18 @@ func mb(ctx context.Context, p *program.Program, text string, opts []storage.Buc
 			opts = append(opts, storage.WithObjectLock())
 		}
 	}
-	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) (err error) {
-		_, err = s.CreateBucket(ctx, bucket, opts...)
-		if err = program.OfDryRun(err); err == nil && p.Global.DryRun {
-			err = mustBeMissing(ctx, s, bucket)
+	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
+		_, err := s.CreateBucket(ctx, bucket, opts...)
+		if err := program.OfDryRun(err); err != nil {
+			return err
 		}
-		if err == nil {
-			p.Emit(program.Event{Event: "created", Key: bucket}, "created "+p.Out.Printable(bucket))
+		if p.Global.DryRun {
+			if err := mustBeMissing(ctx, s, bucket); err != nil {
+				return err
+			}
 		}
-		return err
+		p.Emit(program.Event{Event: "created", Key: bucket}, "created "+p.Out.Printable(bucket))
+		return nil
 	})
 }
 

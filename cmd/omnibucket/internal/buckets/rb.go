@@ -28,50 +28,59 @@ removes everything in it first.`,
 	return c
 }
 
+// rb removes a bucket. With force, it first removes all objects and versions.
 func rb(ctx context.Context, p *program.Program, text string, force bool) error {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return err
 	}
-	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) (err error) {
-		defer func() {
-			if err == nil {
-				p.Emit(program.Event{Event: "removed", Key: bucket}, "removed "+p.Out.Printable(bucket))
-			} else if e, ok := errors.AsType[*storage.Error](err); ok && e.Code == storage.BucketNotEmpty && !force {
-				e.Hint = "use --force to remove all objects and versions first, also those that ls does not show"
-			}
-		}()
-
+	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
+		var err error
 		if p.Global.DryRun {
-			info, err := s.BucketInfo(ctx, bucket)
-			if info != nil {
-				// The bucket exists, even if its settings may not be read.
-				err = nil
-			}
-			if err == nil && !force {
-				err = useBucket(
-					s, bucket, func(b storage.Bucket) error { return mustBeEmpty(ctx, b, info) },
-					storage.WithVersioning(true),
-				)
-			}
+			err = checkRemoval(ctx, s, bucket, force)
+		} else {
+			err = removeBucket(ctx, s, bucket, force)
+		}
+		if e, ok := errors.AsType[*storage.Error](err); ok && e.Code == storage.BucketNotEmpty && !force {
+			e.Hint = "use --force to remove all objects and versions first, also those that ls does not show"
+		}
+		if err != nil {
 			return err
 		}
-
-		// With force, empty the bucket only if it cannot be deleted as it is.
-		err = s.DeleteBucket(ctx, bucket)
-		if !force || !errors.Is(err, storage.BucketNotEmpty) {
-			return err
-		}
-		for _, empty := range emptyingSteps(ctx, s, bucket) {
-			if err := empty(ctx, s, bucket); err != nil {
-				return err
-			}
-			if err = s.DeleteBucket(ctx, bucket); !errors.Is(err, storage.BucketNotEmpty) {
-				return err
-			}
-		}
-		return err
+		p.Emit(program.Event{Event: "removed", Key: bucket}, "removed "+p.Out.Printable(bucket))
+		return nil
 	})
+}
+
+// checkRemoval fails if removeBucket would fail, as far as that is known without a change.
+func checkRemoval(ctx context.Context, s storage.Service, bucket string, force bool) error {
+	info, err := s.BucketInfo(ctx, bucket)
+	// If there is some information, the bucket exists, even if its settings may not be read.
+	if info == nil && err != nil {
+		return err
+	}
+	if force {
+		return nil
+	}
+	check := func(b storage.Bucket) error { return mustBeEmpty(ctx, b, info) }
+	return useBucket(s, bucket, check, storage.WithVersioning(true))
+}
+
+// removeBucket removes a bucket. With force, it empties the bucket if it cannot be removed as it is.
+func removeBucket(ctx context.Context, s storage.Service, bucket string, force bool) error {
+	err := s.DeleteBucket(ctx, bucket)
+	if !force || !errors.Is(err, storage.BucketNotEmpty) {
+		return err
+	}
+	for _, empty := range emptyingSteps(ctx, s, bucket) {
+		if err := empty(ctx, s, bucket); err != nil {
+			return err
+		}
+		if err = s.DeleteBucket(ctx, bucket); !errors.Is(err, storage.BucketNotEmpty) {
+			return err
+		}
+	}
+	return err
 }
 
 // emptyingSteps returns functions that empty a bucket, in the order to try them. Versions may exist even
@@ -81,11 +90,13 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 func emptyingSteps(
 	ctx context.Context, s storage.Service, bucket string,
 ) []func(context.Context, storage.Service, string) error {
-	ways := []func(context.Context, storage.Service, string) error{removeObjects, removeVersions, abortUploads}
-	if info, _ := s.BucketInfo(ctx, bucket); info != nil && info.Versioning {
-		ways = slices.Insert(ways, 0, removeVersions)
+	steps := []func(context.Context, storage.Service, string) error{removeObjects, removeVersions, abortUploads}
+	// If the settings cannot be read, versioning is unknown.
+	info, _ := s.BucketInfo(ctx, bucket)
+	if info != nil && info.Versioning {
+		steps = slices.Insert(steps, 0, removeVersions)
 	}
-	return ways
+	return steps
 }
 
 // mustBeEmpty fails with BucketNotEmpty if a bucket has objects or versions. A dry run calls it
@@ -93,20 +104,21 @@ func emptyingSteps(
 func mustBeEmpty(ctx context.Context, b storage.Bucket, info *storage.BucketInfo) error {
 	notEmpty := &storage.Error{Code: storage.BucketNotEmpty, Provider: info.Provider, Bucket: info.Name}
 	for _, err := range b.List(ctx, storage.WithAnyOrder(), storage.WithLimit(1)) {
-		if err == nil {
-			err = notEmpty
+		if err != nil {
+			return err
 		}
-		return err
+		return notEmpty
 	}
+
 	if !storage.Supports(b, storage.Versioning) {
 		return nil
 	}
 	for _, err := range storage.Versions(ctx, b, storage.WithLimit(1)) {
-		if err == nil {
-			return notEmpty
+		if err != nil {
+			// Deleting a bucket needs no permission to list versions.
+			return nil
 		}
-		// An error is ignored, because deleting a bucket needs no permission to list versions.
-		break
+		return notEmpty
 	}
 	return nil
 }
@@ -120,6 +132,7 @@ func useBucket(s storage.Service, name string, do func(storage.Bucket) error, op
 	return errors.Join(do(bucket), storage.Close(bucket))
 }
 
+// removeObjects removes all objects of a bucket.
 func removeObjects(ctx context.Context, s storage.Service, name string) error {
 	return useBucket(s, name, func(b storage.Bucket) error {
 		_, err := storage.RemoveMatching(ctx, b, nil)
@@ -133,15 +146,20 @@ func removeVersions(ctx context.Context, s storage.Service, name string) error {
 		if !storage.Supports(b, storage.Versioning) {
 			return nil
 		}
+		// RemoveVersions accepts no error of a listing, so listErr keeps it.
 		var listErr error
-		_, err := storage.RemoveVersions(ctx, b, func(yield func(storage.VersionEntry) bool) {
+		versions := func(yield func(storage.VersionEntry) bool) {
 			for v, err := range storage.Versions(ctx, b) {
-				listErr = err
-				if err != nil || !yield(v) {
+				if err != nil {
+					listErr = err
+					return
+				}
+				if !yield(v) {
 					return
 				}
 			}
-		})
+		}
+		_, err := storage.RemoveVersions(ctx, b, versions)
 		return errors.Join(listErr, program.InLines(err))
 	}, storage.WithVersioning(true))
 }
@@ -153,11 +171,11 @@ func abortUploads(ctx context.Context, s storage.Service, name string) error {
 		if !storage.Supports(b, storage.ListedUploads) {
 			return nil
 		}
-		for u, err := range storage.ListUploads(ctx, b) {
-			if err == nil {
-				err = storage.AbortUpload(ctx, b, u)
-			}
+		for upload, err := range storage.ListUploads(ctx, b) {
 			if err != nil {
+				return err
+			}
+			if err := storage.AbortUpload(ctx, b, upload); err != nil {
 				return err
 			}
 		}

@@ -2,7 +2,6 @@ package buckets
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +13,7 @@ import (
 
 // Repair returns the command repair.
 func Repair(p *program.Program) *cobra.Command {
-	var all, right bool
+	var all, primaryIsRight bool
 	c := &cobra.Command{
 		Use:   "repair [flags] LOCATION",
 		Short: "Make both stores of a mirrored location equal",
@@ -33,20 +32,21 @@ stores. With -v and --json, prints what it did with each object.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if all {
-				return repairAll(c.Context(), p, args[0], right)
+				return repairAll(c.Context(), p, args[0], primaryIsRight)
 			}
-			if right {
+			if primaryIsRight {
 				return argument.Invalid("--primary-is-right must be used with --all", "")
 			}
 			return repair(c.Context(), p, args[0])
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "compare all objects")
-	c.Flags().BoolVar(&right, "primary-is-right", false,
+	c.Flags().BoolVar(&primaryIsRight, "primary-is-right", false,
 		"with --all: replace and remove whatever the first store does not have in the second one")
 	return c
 }
 
+// repair repairs what the notes of failed writes say. In a dry run, it only counts the notes.
 func repair(ctx context.Context, p *program.Program, text string) error {
 	bucket, err := openWhole(ctx, p, text)
 	if err != nil {
@@ -57,22 +57,25 @@ func repair(ctx context.Context, p *program.Program, text string) error {
 		if err != nil {
 			return withoutLayer(ctx, bucket, err, "mirror", "NAME")
 		}
-		return print(p, map[string]int64{"notes": state.Notes}, "%d notes\n", state.Notes)
+		return printNumbers(p, map[string]int64{"notes": state.Notes}, "%d notes\n", state.Notes)
 	}
 	report, err := mirror.Repair(ctx, bucket)
 	return printRepair(ctx, p, bucket, report, err)
 }
 
-func repairAll(ctx context.Context, p *program.Program, text string, right bool) error {
+// repairAll compares all objects of both stores, and repairs the second one. If primaryIsRight is
+// true, the first store decides about each difference.
+func repairAll(ctx context.Context, p *program.Program, text string, primaryIsRight bool) error {
 	bucket, err := openWhole(ctx, p, text)
 	if err != nil {
 		return err
 	}
-	opts := []mirror.RepairOption{mirror.WithDifferences(func(d mirror.Difference) {
-		p.Emit(program.Event{Event: string(d.Action), Key: d.Key},
-			fmt.Sprintf("%s %s", d.Action, p.Out.Printable(d.Key)))
-	})}
-	if right {
+	emit := func(d mirror.Difference) {
+		text := string(d.Action) + " " + p.Out.Printable(d.Key)
+		p.Emit(program.Event{Event: string(d.Action), Key: d.Key}, text)
+	}
+	opts := []mirror.RepairOption{mirror.WithDifferences(emit)}
+	if primaryIsRight {
 		opts = append(opts, mirror.WithPrimaryRight())
 	}
 	if p.Global.DryRun {
@@ -82,7 +85,8 @@ func repairAll(ctx context.Context, p *program.Program, text string, right bool)
 	return printRepair(ctx, p, bucket, report, err)
 }
 
-// printRepair prints the report of a repair.
+// printRepair prints the report of a repair. err is the error of the repair, which printRepair
+// returns with an explanation.
 func printRepair(ctx context.Context, p *program.Program, bucket storage.Bucket, r mirror.Report, err error) error {
 	if err != nil && r == (mirror.Report{}) {
 		return program.InLines(withoutLayer(ctx, bucket, err, "mirror", "NAME"))
@@ -95,13 +99,13 @@ func printRepair(ctx context.Context, p *program.Program, bucket storage.Bucket,
 		"undecided": r.Undecided,
 		"ignored":   r.Ignored,
 	}
-	failure := print(p, numbers, "%d repaired, %d of them removed from the second store, "+
-		"%d with a note that stays for an hour, %d failed, %d undecided, %d ignored\n", r.Repaired, r.Removed, r.Recent,
-		r.Failed, r.Undecided, r.Ignored)
-	if err == nil {
-		err = failure
+	printErr := printNumbers(p, numbers, "%d repaired, %d of them removed from the second store, "+
+		"%d with a note that stays for an hour, %d failed, %d undecided, %d ignored\n",
+		r.Repaired, r.Removed, r.Recent, r.Failed, r.Undecided, r.Ignored)
+	if err != nil {
+		return program.InLines(err)
 	}
-	return program.InLines(err)
+	return printErr
 }
 
 // openWhole opens the bucket of a location, which must be a whole bucket. A layer of two stores
@@ -118,8 +122,8 @@ func openWhole(ctx context.Context, p *program.Program, text string) (storage.Bu
 	return p.Stores.Open(ctx, l)
 }
 
-// print prints numbers as a line of JSON or as text.
-func print(p *program.Program, numbers map[string]int64, format string, arguments ...any) error {
+// printNumbers prints numbers as a line of JSON, or as text with the given format and arguments.
+func printNumbers(p *program.Program, numbers map[string]int64, format string, arguments ...any) error {
 	if p.Global.JSON {
 		return p.Out.JSON(numbers)
 	}

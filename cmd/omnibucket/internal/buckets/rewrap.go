@@ -40,12 +40,13 @@ not decrypt. With --dry-run, that lists what is still encrypted for them.`,
 	return c
 }
 
+// rewrap encrypts the data key of an object again, or with recursive those of a folder. If former is
+// not "", it names a file with the only identities whose objects are rewrapped.
 func rewrap(ctx context.Context, p *program.Program, text string, recursive bool, former string) error {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return err
 	}
-
 	if !p.Stores.IsEncrypted(l) {
 		return argument.Invalid("the location must have the layer encrypt",
 			`add "layers: [{encrypt: {identity_file: PATH}}]" to it in the configuration`)
@@ -60,7 +61,11 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 	if !recursive {
 		return rewrapOne(ctx, p, l)
 	}
+	return rewrapFolder(ctx, p, l, former)
+}
 
+// rewrapFolder rewraps the objects of a folder, and prints the counts.
+func rewrapFolder(ctx context.Context, p *program.Program, l location.Location, former string) error {
 	bucket, err := p.Stores.OpenFolder(ctx, l)
 	if err != nil {
 		return err
@@ -80,13 +85,18 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 		},
 	})
 
-	if !p.Global.DryRun && (report != (encrypt.RewrapReport{}) || err == nil) {
-		numbers := map[string]int64{"rewrapped": report.Rewrapped, "current": report.Current, "failed": report.Failed}
-		failure := print(p, numbers, "%d rewrapped, %d of other keys, %d failed\n",
-			report.Rewrapped, report.Current, report.Failed)
-		err = errors.Join(err, failure)
+	hasFailedEarly := err != nil && report == (encrypt.RewrapReport{})
+	if hasFailedEarly || p.Global.DryRun {
+		return program.InLines(err)
 	}
-	return program.InLines(err)
+	numbers := map[string]int64{
+		"rewrapped": report.Rewrapped,
+		"current":   report.Current,
+		"failed":    report.Failed,
+	}
+	printErr := printNumbers(p, numbers, "%d rewrapped, %d of other keys, %d failed\n",
+		report.Rewrapped, report.Current, report.Failed)
+	return program.InLines(errors.Join(err, printErr))
 }
 
 // formerKeys reads the identities of a file. If path is "", it returns nil.
@@ -102,16 +112,18 @@ func formerKeys(path string) (encrypt.Keys, error) {
 	return encrypt.ParseKeys(file)
 }
 
+// rewrapOne rewraps one object. In a dry run, it only checks that the object exists.
 func rewrapOne(ctx context.Context, p *program.Program, l location.Location) error {
 	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {
 		return err
 	}
-	do := func() (*storage.Attrs, error) { return encrypt.Rewrap(ctx, bucket, l.Key) }
+	var attrs *storage.Attrs
 	if p.Global.DryRun {
-		do = func() (*storage.Attrs, error) { return bucket.Attrs(ctx, l.Key) }
+		attrs, err = bucket.Attrs(ctx, l.Key)
+	} else {
+		attrs, err = encrypt.Rewrap(ctx, bucket, l.Key)
 	}
-	attrs, err := do()
 	if err != nil {
 		return err
 	}
@@ -119,6 +131,7 @@ func rewrapOne(ctx context.Context, p *program.Program, l location.Location) err
 	return nil
 }
 
+// emitRewrapped reports an object that was rewrapped.
 func emitRewrapped(p *program.Program, key string, size int64) {
 	p.Emit(program.Event{Event: "rewrapped", Key: key, Bytes: size}, "rewrapped "+p.Out.Printable(key))
 }
