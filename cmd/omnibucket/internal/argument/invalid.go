@@ -17,18 +17,18 @@ func Invalid(rule, hint string) error {
 // OfPath returns the error of a path of this machine that cannot be opened. Only a missing file is
 // ObjectNotFound.
 func OfPath(path string, err error) error {
-	code := storage.Internal
-	hint := ""
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		code = storage.ObjectNotFound
+	pathErr := &storage.Error{Code: storage.Internal, Key: path, Err: err}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		pathErr.Code = storage.PermissionDenied
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		pathErr.Code = storage.ObjectNotFound
 		if IsBucketName(path) {
-			hint = "write a bucket with its store, such as s3://" + path +
+			pathErr.Hint = "write a bucket with its store, such as s3://" + path +
 				", or give it a name with \"omnibucket config add\""
 		}
-	} else if errors.Is(err, fs.ErrPermission) {
-		code = storage.PermissionDenied
 	}
-	return &storage.Error{Code: code, Key: path, Err: err, Hint: hint}
+	return pathErr
 }
 
 var bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]+$`)

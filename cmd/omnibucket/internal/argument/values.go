@@ -14,6 +14,15 @@ func Size(flag, text string) (int64, error) { return argument.Size(flag, text) }
 // Duration parses a Go duration. Weeks and days may precede it, as in 2w or 1d12h.
 func Duration(flag, text string) (time.Duration, error) { return argument.Duration(flag, text) }
 
+// localLayouts are the forms of a time without a zone.
+var localLayouts = []string{
+	"2006-01-02T15:04:05",
+	"2006-01-02 15:04:05",
+	"2006-01-02T15:04",
+	"2006-01-02 15:04",
+	time.DateOnly,
+}
+
 // ParseTime parses a time, or a duration, which is subtracted from now. A time without a zone is
 // local.
 func ParseTime(flag, text string, now time.Time) (time.Time, error) {
@@ -23,7 +32,7 @@ func ParseTime(flag, text string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
 		return t, nil
 	}
-	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
+	for _, layout := range localLayouts {
 		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
 			return t, nil
 		}
@@ -36,9 +45,9 @@ func ParseTime(flag, text string, now time.Time) (time.Time, error) {
 func ParsePairs(flag string, pairs []string) (map[string]string, error) {
 	parsed := make(map[string]string, len(pairs))
 	for _, pair := range pairs {
-		key, value, ok := strings.Cut(pair, "=")
-		_, twice := parsed[key]
-		if !ok || twice {
+		key, value, hasValue := strings.Cut(pair, "=")
+		_, isRepeated := parsed[key]
+		if !hasValue || isRepeated {
 			return nil, Invalid(flag+" must have the form key=value, with each key only once", "")
 		}
 		parsed[key] = value

@@ -32,7 +32,8 @@ func ReadFile(path string) (*File, error) {
 	if err := yaml.Unmarshal(text, &f.document); err != nil {
 		return nil, err
 	}
-	if len(f.document.Content) == 0 || f.document.Content[0].Kind != yaml.MappingNode { // an empty file
+	isEmpty := len(f.document.Content) == 0 || f.document.Content[0].Kind != yaml.MappingNode
+	if isEmpty {
 		f.document = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode}}}
 	}
 	return f, nil
@@ -41,36 +42,43 @@ func ReadFile(path string) (*File, error) {
 // Set sets a value in a section, which is created if necessary.
 func (f *File) Set(section, name, value string) {
 	top := f.document.Content[0]
-	node := valueOf(top, section)
-	if node == nil || node.Kind != yaml.MappingNode { // an empty section is null
+	entries := valueOf(top, section)
+	if entries == nil || entries.Kind != yaml.MappingNode {
+		// The section is missing, or empty, which is the value null.
 		removeKey(top, section)
-		node = &yaml.Node{Kind: yaml.MappingNode}
-		top.Content = append(top.Content, text(section), node)
+		entries = &yaml.Node{Kind: yaml.MappingNode}
+		top.Content = append(top.Content, textNode(section), entries)
 	}
-	if oldValue := valueOf(node, name); oldValue != nil {
-		if address := valueOf(oldValue, "address"); oldValue.Kind == yaml.MappingNode && address != nil {
-			// Only the address changes. The location keeps its credentials and layers.
-			oldValue = address
-		}
-		oldValue.SetString(value)
+
+	current := valueOf(entries, name)
+	if current == nil {
+		entries.Content = append(entries.Content, textNode(name), textNode(value))
 		return
 	}
-	node.Content = append(node.Content, text(name), text(value))
+	if current.Kind == yaml.MappingNode {
+		// Only the address changes. The location keeps its credentials and layers.
+		if address := valueOf(current, "address"); address != nil {
+			current = address
+		}
+	}
+	current.SetString(value)
 }
 
 // Remove removes a name from a section. It reports whether the section had that name.
 func (f *File) Remove(section, name string) bool {
-	node := valueOf(f.document.Content[0], section)
-	return node != nil && removeKey(node, name)
+	entries := valueOf(f.document.Content[0], section)
+	return entries != nil && removeKey(entries, name)
 }
 
-func text(value string) *yaml.Node {
+// textNode returns a node with a text.
+func textNode(value string) *yaml.Node {
 	n := &yaml.Node{}
 	n.SetString(value)
 	return n
 }
 
-// valueOf returns the value of a key of a mapping, or nil.
+// valueOf returns the value of a key of a mapping, or nil. The content of a mapping alternates
+// between keys and values.
 func valueOf(mapping *yaml.Node, key string) *yaml.Node {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == key {
@@ -80,6 +88,7 @@ func valueOf(mapping *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
+// removeKey removes a key and its value from a mapping. It reports whether the mapping had the key.
 func removeKey(mapping *yaml.Node, key string) bool {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == key {
@@ -104,21 +113,27 @@ func (f *File) Write() error {
 		return localfile.WithPath(err, f.path)
 	}
 
-	if _, err = temp.OS().Write(b.Bytes()); err == nil {
-		err = temp.OS().Sync()
-	}
-	closed := temp.OS().Close()
-	if err == nil {
-		err = closed
-	}
+	err = writeAndClose(temp.OS(), b.Bytes())
 	if err == nil {
 		err = os.Rename(temp.Path(), f.path)
 	}
-
 	if err != nil {
 		temp.Remove()
 		return localfile.WithPath(err, f.path)
 	}
 	temp.Renamed()
 	return nil
+}
+
+// writeAndClose writes data to a file, waits until it is on the disk, and closes the file.
+func writeAndClose(file *os.File, data []byte) error {
+	_, err := file.Write(data)
+	if err == nil {
+		err = file.Sync()
+	}
+	closeErr := file.Close()
+	if err != nil {
+		return err
+	}
+	return closeErr
 }

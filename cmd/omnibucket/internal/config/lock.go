@@ -45,13 +45,17 @@ func waitForLock(ctx context.Context, f *os.File) error {
 	}
 }
 
+// isFileAt reports whether an open file still has this path.
 func isFileAt(f *os.File, path string) bool {
-	current, err := f.Stat()
+	opened, err := f.Stat()
 	if err != nil {
 		return false
 	}
-	info, err := os.Stat(path)
-	return err == nil && os.SameFile(current, info)
+	current, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	return os.SameFile(opened, current)
 }
 
 // removeLocked removes the lock file before unlocking it, so that a waiting process sees that the
