@@ -29,9 +29,16 @@ const (
 // completeLocations completes the arguments of all commands with locations.
 func completeLocations(p *program.Program, root *cobra.Command) {
 	for _, c := range root.Commands() {
-		if c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 && strings.Contains(c.Use, " ") && (!c.HasSubCommands() || strings.Contains(c.Use, "LOCATION")) {
-			c.ValidArgsFunction = completion(p, completeLocation)
+		hasCompletion := c.ValidArgsFunction != nil || len(c.ValidArgs) > 0
+		hasArguments := strings.Contains(c.Use, " ")
+		if hasCompletion || !hasArguments {
+			continue
 		}
+		// The arguments of a command with subcommands are their names, unless its usage says otherwise.
+		if c.HasSubCommands() && !strings.Contains(c.Use, "LOCATION") {
+			continue
+		}
+		c.ValidArgsFunction = completion(p, completeLocation)
 	}
 }
 
@@ -57,16 +64,22 @@ func completeLocation(
 	if p.LoadConfig() != nil {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
+	if text == "" {
+		return append(completeNames(p, text), completePaths(text)...), directive
+	}
+
+	l, err := p.Stores.Locate(text)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
 	ctx, cancel := context.WithTimeout(c.Context(), completionTime)
 	defer cancel()
-	l, err := p.Stores.Locate(text)
-	if err == nil && l.Kind == location.InBucket {
+	switch l.Kind {
+	case location.InBucket:
 		return completeKeys(ctx, p, text, l), directive | cobra.ShellCompDirectiveNoFileComp
-	}
-	if err == nil && l.Kind == location.Account {
+	case location.Account:
 		return completeBuckets(ctx, p, text, l), directive | cobra.ShellCompDirectiveNoFileComp
-	}
-	if err == nil && l.Kind == location.LocalPath || text == "" {
+	case location.LocalPath:
 		return append(completeNames(p, text), completePaths(text)...), directive
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
@@ -97,10 +110,13 @@ func completePaths(text string) []string {
 	var names []string
 	for _, entry := range entries {
 		name := entry.Name()
-		if !strings.HasPrefix(name, base) || base == "" && strings.HasPrefix(name, ".") {
+		if !strings.HasPrefix(name, base) {
 			continue
 		}
-		if !isCompletable(filepath.ToSlash(dir+name)) || strings.HasPrefix(dir+name, "-") { // unsafe, or like a flag
+		isHidden := base == "" && strings.HasPrefix(name, ".")
+		isUnsafe := !isCompletable(filepath.ToSlash(dir + name))
+		looksLikeFlag := strings.HasPrefix(dir+name, "-")
+		if isHidden || isUnsafe || looksLikeFlag {
 			continue
 		}
 		if entry.IsDir() || location.IsDirectory(filepath.Join(parent, name)) {
@@ -118,7 +134,9 @@ func completePaths(text string) []string {
 // the text is an address such as s3://pho, without a slash after the bucket's name, completeKeys
 // returns the buckets whose names begin with pho, if there are any.
 func completeKeys(ctx context.Context, p *program.Program, text string, l location.Location) []string {
-	if locations.IsAddress(text) && l.Scheme != "file" && strings.Count(text, "/") == 2 && l.Query == "" {
+	const slashesInScheme = len("//")
+	hasOnlyBucket := l.Scheme != "file" && strings.Count(text, "/") == slashesInScheme && l.Query == ""
+	if locations.IsAddress(text) && hasOnlyBucket {
 		if buckets := completeBuckets(ctx, p, text, l); len(buckets) > 0 {
 			return buckets
 		}
@@ -132,8 +150,10 @@ func completeKeys(ctx context.Context, p *program.Program, text string, l locati
 		return nil
 	}
 
+	entries := bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(l.Key), storage.WithDelimiter("/"),
+		storage.WithLimit(completionLimit))
 	var names []string
-	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(l.Key), storage.WithDelimiter("/"), storage.WithLimit(completionLimit)) {
+	for entry, err := range entries {
 		if err != nil {
 			break
 		}
@@ -192,21 +212,25 @@ func completeBuckets(ctx context.Context, p *program.Program, text string, l loc
 			break
 		}
 		if strings.HasPrefix(info.Name, l.Host) && isCompletable(info.Name) {
-			completed := l.Scheme + "://" + info.Name + "/"
-			// A text without an address has the form all:buck. In this example, "all" is the name
-			// of a location, and "buck" is the beginning of a bucket's name.
-			if !locations.IsAddress(text) {
-				name, _, _ := strings.Cut(text, ":")
-				names = append(names, name+":"+info.Name+"/")
-				continue
-			}
-			if query := writtenQuery(text); query != "" {
-				completed += "?" + query
-			}
-			names = append(names, completed)
+			names = append(names, withBucket(text, l.Scheme, info.Name))
 		}
 	}
 	return names
+}
+
+// withBucket returns an argument with the beginning of a bucket's name replaced by the whole name.
+func withBucket(text, scheme, bucket string) string {
+	if !locations.IsAddress(text) {
+		// The text has the form all:buck. In this example, "all" is the name of a location, and
+		// "buck" is the beginning of a bucket's name.
+		name, _, _ := strings.Cut(text, ":")
+		return name + ":" + bucket + "/"
+	}
+	completed := scheme + "://" + bucket + "/"
+	if query := writtenQuery(text); query != "" {
+		completed += "?" + query
+	}
+	return completed
 }
 
 // completeConfigNames completes the names of locations in the configuration file.
@@ -228,13 +252,15 @@ func completeConfigNames(
 func completeSettings(
 	p *program.Program, c *cobra.Command, args []string, text string,
 ) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	if len(args) == 0 || c.Name() == "unset" {
-		program.Settings(c.Root(), func(flag *pflag.Flag) {
-			if strings.HasPrefix(flag.Name, text) {
-				names = append(names, flag.Name+"\t"+flag.Usage)
-			}
-		})
+	if len(args) > 0 && c.Name() != "unset" {
+		// Only the first argument of "config set" is a name.
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+	var names []string
+	program.Settings(c.Root(), func(flag *pflag.Flag) {
+		if strings.HasPrefix(flag.Name, text) {
+			names = append(names, flag.Name+"\t"+flag.Usage)
+		}
+	})
 	return names, cobra.ShellCompDirectiveNoFileComp
 }

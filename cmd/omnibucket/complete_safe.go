@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A completion never has a character that a shell interprets. If there are several completions, a
@@ -13,12 +14,14 @@ import (
 // isPlain reports whether a character is safe anywhere in a word of a shell command. A safe
 // character has no special meaning in any shell.
 func isPlain(r rune) bool {
-	if r == unicode.ReplacementChar { // invalid UTF-8
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+		return true
+	case r < utf8.RuneSelf:
+		return strings.ContainsRune("-_./:@%+,=", r)
+	case r == utf8.RuneError:
+		// The text is not valid UTF-8.
 		return false
-	}
-	if r < 0x80 {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
-			strings.ContainsRune("-_./:@%+,=", r)
 	}
 	return unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.So)
 }
@@ -26,8 +29,15 @@ func isPlain(r rune) bool {
 // isCompletable reports whether a shell can insert a name safely. A space is safe, because the
 // scripts quote it.
 func isCompletable(name string) bool {
-	return !strings.ContainsFunc(name, func(r rune) bool { return r != ' ' && !isPlain(r) }) &&
-		name == strings.TrimSpace(name)
+	if name != strings.TrimSpace(name) {
+		return false
+	}
+	for _, r := range name {
+		if r != ' ' && !isPlain(r) {
+			return false
+		}
+	}
+	return true
 }
 
 // inShell escapes the characters of an address's path that a shell interprets.

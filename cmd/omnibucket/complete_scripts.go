@@ -35,20 +35,43 @@ fi
 
 `
 
-// scriptMends lists, for each shell, texts of cobra's completion script and their replacements.
-var scriptMends = map[string][][2]string{
-	"bash": {{ // the script must also escape spaces if there are several completions, because readline does not
-		"        if (( ${#COMPREPLY[@]} == 1 )); then\n            COMPREPLY[0]=$(printf \"%q\" \"${COMPREPLY[0]}\")\n        fi\n",
-		"        if (( ${#COMPREPLY[@]} == 1 )); then\n            COMPREPLY[0]=$(printf \"%q\" \"${COMPREPLY[0]}\")\n" +
-			"        else\n            COMPREPLY=(\"${COMPREPLY[@]// /\\\\ }\")\n        fi\n",
+// A scriptMend is a text of cobra's completion script, and what replaces it.
+type scriptMend struct {
+	old         string
+	replacement string
+}
+
+// scriptMends lists the mends of each shell's script.
+var scriptMends = map[string][]scriptMend{
+	"bash": {{
+		// If there are several completions, the script must also escape spaces, because readline does
+		// not.
+		old: "        if (( ${#COMPREPLY[@]} == 1 )); then\n" +
+			"            COMPREPLY[0]=$(printf \"%q\" \"${COMPREPLY[0]}\")\n" +
+			"        fi\n",
+		replacement: "        if (( ${#COMPREPLY[@]} == 1 )); then\n" +
+			"            COMPREPLY[0]=$(printf \"%q\" \"${COMPREPLY[0]}\")\n" +
+			"        else\n" +
+			"            COMPREPLY=(\"${COMPREPLY[@]// /\\\\ }\")\n" +
+			"        fi\n",
 	}},
-	"zsh": {{`=~ '-.*='`, `=~ '^--?[a-z-]+='`}}, // the script evaluates the text before "=", so it must be a flag
+	"zsh": {{
+		// The script evaluates the text before "=", so the text must be a flag.
+		old:         `=~ '-.*='`,
+		replacement: `=~ '^--?[a-z-]+='`,
+	}},
 	"fish": {
 		{
-			"set -l args (commandline -opc)",
-			"set -l args (commandline -opc)\n    set -l command $args[1]\n    set args (string escape -- $args) # they are evaluated\n    set args[1] $command",
+			old: "set -l args (commandline -opc)",
+			replacement: "set -l args (commandline -opc)\n" +
+				"    set -l command $args[1]\n" +
+				"    set args (string escape -- $args) # they are evaluated\n" +
+				"    set args[1] $command",
 		},
-		{`string match -r -- '-.*='`, `string match -r -- '^--?[a-z-]+='`},
+		{
+			old:         `string match -r -- '-.*='`,
+			replacement: `string match -r -- '^--?[a-z-]+='`,
+		},
 	},
 }
 
@@ -84,10 +107,10 @@ func printScript(p *program.Program, shell, script string) error {
 		script = bashFallback + script
 	}
 	for _, mend := range scriptMends[shell] {
-		if strings.Count(script, mend[0]) != 1 {
-			return fmt.Errorf("script for %s must have this text once: %s", shell, mend[0])
+		if strings.Count(script, mend.old) != 1 {
+			return fmt.Errorf("script for %s must have this text once: %s", shell, mend.old)
 		}
-		script = strings.Replace(script, mend[0], mend[1], 1)
+		script = strings.Replace(script, mend.old, mend.replacement, 1)
 	}
 	_, err := io.WriteString(p.Out, script)
 	return err

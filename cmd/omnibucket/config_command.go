@@ -109,16 +109,18 @@ environment variables and files.`,
 	return c
 }
 
+// configAdd stores an address, or the path of a directory, under a name. With replace, the name may
+// have another address already.
 func configAdd(ctx context.Context, p *program.Program, name, address string, replace bool) error {
 	if !locations.IsAddress(address) {
 		l, err := p.Stores.Locate(address)
-		if err == nil && l.Kind != location.LocalPath {
-			err = argument.Invalid("location must be an address or a path", location.AddressHint)
-		}
-		if err == nil {
-			l, err = l.AsBucket()
-		}
 		if err != nil {
+			return err
+		}
+		if l.Kind != location.LocalPath {
+			return argument.Invalid("location must be an address or a path", location.AddressHint)
+		}
+		if l, err = l.AsBucket(); err != nil {
 			return err
 		}
 		address = l.AddressWithKey()
@@ -134,8 +136,10 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 
 	return changeConfig(ctx, p, func(f *config.File) error {
 		for otherName, other := range f.Config.Locations {
-			same := locations.Variable(otherName) == locations.Variable(name)
-			if same && (other.Address != address || otherName != name) && !replace {
+			// Two names with the same environment variable count as one name.
+			isTaken := locations.Variable(otherName) == locations.Variable(name)
+			isEqual := otherName == name && other.Address == address
+			if isTaken && !isEqual && !replace {
 				return argument.Invalid("name "+otherName+" must not exist already", "to replace its address, use --replace")
 			}
 		}
@@ -160,27 +164,37 @@ func checkOpens(address string) error {
 	return storage.CheckAddress(l.Address())
 }
 
+// configSet stores the value of a global flag in the configuration file. It fails if the flag does
+// not accept the value.
 func configSet(ctx context.Context, p *program.Program, name, value string) error {
 	flag, err := setting(p, name)
 	if err != nil {
 		return err
 	}
-	oldValue := flag.Value.String()
-	if err := flag.Value.Set(value); err != nil {
-		return argument.Invalid("value must be valid for --"+name, "")
-	}
-	ok := flag.Changed
-	flag.Changed = true
-	err = p.CheckGlobals(p.Command)
-	_ = flag.Value.Set(oldValue)
-	flag.Changed = ok
-	if err != nil {
+	if err := checkValue(p, flag, value); err != nil {
 		return err
 	}
 	return changeConfig(ctx, p, func(f *config.File) error {
 		f.Set("settings", name, value)
 		return nil
 	})
+}
+
+// checkValue fails if a global flag does not accept a value. It sets the flag for the check, and
+// then gives it the old value back, because this command must not use the new one.
+func checkValue(p *program.Program, flag *pflag.Flag, value string) error {
+	oldValue := flag.Value.String()
+	wasChanged := flag.Changed
+	if err := flag.Value.Set(value); err != nil {
+		return argument.Invalid("value must be valid for --"+flag.Name, "")
+	}
+	flag.Changed = true
+	err := p.CheckGlobals(p.Command)
+
+	// The flag has accepted the old value before, so Set does not fail.
+	_ = flag.Value.Set(oldValue)
+	flag.Changed = wasChanged
+	return err
 }
 
 // setting returns the flag with this name. It fails if the configuration file may not set the flag.
@@ -195,6 +209,8 @@ func setting(p *program.Program, name string) (*pflag.Flag, error) {
 	return flag, nil
 }
 
+// configRemove removes names from a section of the configuration file. If the section lacks some of
+// the names, configRemove removes the others, and fails with ObjectNotFound.
 func configRemove(ctx context.Context, p *program.Program, section string, names []string) error {
 	var missing []string
 	err := changeConfig(ctx, p, func(f *config.File) error {
@@ -205,15 +221,17 @@ func configRemove(ctx context.Context, p *program.Program, section string, names
 		}
 		return nil
 	})
-	if err == nil && len(missing) > 0 {
-		// The names that exist were removed; report the rest.
-		err = &storage.Error{
-			Code: storage.ObjectNotFound,
-			Err:  fmt.Errorf("the configuration has no %s", strings.Join(missing, " and no ")),
-			Hint: "\"omnibucket config show\" shows the file",
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	if len(missing) == 0 {
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.ObjectNotFound,
+		Err:  fmt.Errorf("the configuration has no %s", strings.Join(missing, " and no ")),
+		Hint: "\"omnibucket config show\" shows the file",
+	}
 }
 
 // changeConfig changes the file, or with --dry-run only checks the change. Missing directories are created with
@@ -242,11 +260,14 @@ func changeConfig(ctx context.Context, p *program.Program, change func(*config.F
 	}
 
 	f, err := config.ReadFile(path)
-	if err == nil {
-		err = change(f)
-	}
-	if err != nil || p.Global.DryRun {
+	if err != nil {
 		return err
+	}
+	if err := change(f); err != nil {
+		return err
+	}
+	if p.Global.DryRun {
+		return nil
 	}
 	return f.Write()
 }
@@ -259,6 +280,7 @@ type configLine struct {
 	Layers []string `json:"layers,omitempty"`
 }
 
+// configList prints the names of the configuration with their addresses and layers.
 func configList(p *program.Program) error {
 	w := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 	for _, name := range slices.Sorted(maps.Keys(p.Stores.Config.Locations)) {
@@ -268,12 +290,17 @@ func configList(p *program.Program) error {
 			layers = append(layers, layer.Name)
 		}
 		if p.Global.JSON {
-			if err := p.Out.JSON(configLine{name, address, layers}); err != nil {
+			if err := p.Out.JSON(configLine{Name: name, Address: address, Layers: layers}); err != nil {
 				return err
 			}
 			continue
 		}
-		_, _ = fmt.Fprintln(w, strings.TrimRight(name+"\t"+p.Out.Printable(address)+"\t"+strings.Join(layers, ", "), "\t"))
+		row := name + "\t" + p.Out.Printable(address)
+		if len(layers) > 0 {
+			row += "\t" + strings.Join(layers, ", ")
+		}
+		// The output keeps a write error, which Flush also returns.
+		_, _ = fmt.Fprintln(w, row)
 	}
 	return w.Flush()
 }
@@ -285,8 +312,13 @@ type settingsLine struct {
 	Locations map[string]string `json:"locations"`
 }
 
+// configShow prints the path of the configuration file and the settings in effect.
 func configShow(p *program.Program) error {
-	line := settingsLine{File: p.ConfigFile(), Settings: map[string]string{}, Locations: map[string]string{}}
+	line := settingsLine{
+		File:      p.ConfigFile(),
+		Settings:  map[string]string{},
+		Locations: map[string]string{},
+	}
 	for _, name := range p.Stores.Config.Names() {
 		line.Locations[name] = p.Stores.Config.Locations[name].Address
 	}
@@ -295,16 +327,24 @@ func configShow(p *program.Program) error {
 		if flag.Changed && flag.Name != "json" {
 			line.Settings[flag.Name] = flag.Value.String()
 		}
-		value := flag.Value.String()
-		// A setting that nobody has changed is shown as "-" if it is 0 or 0s, because 0 then means
-		// the library's default.
-		if value == "" || !flag.Changed && strings.TrimSuffix(value, "s") == "0" {
-			value = "-"
-		}
-		rows = append(rows, [2]string{flag.Name, value})
+		rows = append(rows, [2]string{flag.Name, settingText(flag)})
 	})
 	if p.Global.JSON {
 		return p.Out.JSON(line)
 	}
 	return p.Out.Table(rows)
+}
+
+// settingText returns the value of a setting as configShow prints it, or "-" if it has none.
+func settingText(flag *pflag.Flag) string {
+	value := flag.Value.String()
+	if value == "" {
+		return "-"
+	}
+	// If nobody has set the flag, 0 or 0s means the library's default.
+	isZero := value == "0" || value == "0s"
+	if isZero && !flag.Changed {
+		return "-"
+	}
+	return value
 }

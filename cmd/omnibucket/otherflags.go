@@ -93,17 +93,31 @@ func explainFlag(c *cobra.Command, err error) error {
 	} else if letters != "" {
 		return explainLetter(c, unknown)
 	}
-	hint := otherFlags[name]
-	flag, isFlag := strings.CutPrefix(hint, "--")
-	if isFlag && c.Flag(flag) != nil {
-		hint = "use " + hint
-	} else if isFlag || hint == "" || hint == accessList && c.Flag("public") == nil {
+
+	hint := otherFlagHint(c, name)
+	if hint == "" {
 		hint = nearestFlags(c, name)
-		if hint == "" {
-			return err
-		}
+	}
+	if hint == "" {
+		return err
 	}
 	return &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
+}
+
+// otherFlagHint returns the hint for a flag of another program, or "" if the command c has no flag
+// for that purpose.
+func otherFlagHint(c *cobra.Command, name string) string {
+	hint := otherFlags[name]
+	if flag, isFlag := strings.CutPrefix(hint, "--"); isFlag {
+		if c.Flag(flag) == nil {
+			return ""
+		}
+		return "use " + hint
+	}
+	if hint == accessList && c.Flag("public") == nil {
+		return ""
+	}
+	return hint
 }
 
 // nearestFlags returns a hint with the flags whose names resemble name. If there are none, it

@@ -55,19 +55,11 @@ A note names the permissions that only failures need, such as the one to abort a
 		},
 	}
 	flags := c.Flags()
-	flags.StringSliceVar(
-		&f.operations,
-		"for",
-		nil,
-		"`operations` and groups, separated by commas; \"-\" before one takes it away",
-	)
+	flags.StringSliceVar(&f.operations, "for", nil,
+		"`operations` and groups, separated by commas; \"-\" before one takes it away")
 	flags.StringVar(&f.prefix, "prefix", "", "`beginning` of the keys, for a location without a key")
-	flags.StringVar(
-		&f.provider,
-		"provider",
-		"",
-		"`name` of the provider in place of the location's own: aws, minio, google, azure, azure-sas",
-	)
+	flags.StringVar(&f.provider, "provider", "",
+		"`name` of the provider in place of the location's own: aws, minio, google, azure, azure-sas")
 	flags.StringVar(&f.kmsKey, "kms-key", "", "`ARN` of the key of AWS, for operations with a key of KMS")
 	return c
 }
@@ -101,6 +93,7 @@ type policyLine struct {
 	OnlyAfterFailures []string `json:"onlyAfterFailures,omitempty"`
 }
 
+// policy prints the documents that grant the operations of the flags at a location.
 func policy(p *program.Program, f *policyFlags, text string) error {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
@@ -210,14 +203,25 @@ func (f *policyFlags) providerOf(l location.Location, parameters url.Values) (pe
 		return permissions.Azure, nil
 	}
 
-	endpoint, _ := url.Parse(parameters.Get("endpoint"))
-	if profile, _ := s3.NamedProfile(parameters.Get("profile")); profile.Name == "minio" {
+	endpoint := parameters.Get("endpoint")
+	profileName := parameters.Get("profile")
+	if profile, _ := s3.NamedProfile(profileName); profile.Name == "minio" {
 		return permissions.MinIO, nil
 	}
-	if parameters.Get("profile") == "aws" || parameters.Get("endpoint") == "" && parameters.Get("profile") == "" ||
-		endpoint != nil && strings.Contains(endpoint.Hostname()+".", ".amazonaws.com.") {
+	isDefault := endpoint == "" && profileName == ""
+	if isDefault || profileName == "aws" || isAmazonURL(endpoint) {
 		return permissions.AWS, nil
 	}
 	return "", argument.Invalid("--provider must say whose policies the server takes",
 		"set --provider aws or --provider minio")
+}
+
+// isAmazonURL reports whether the host of a URL belongs to Amazon's regions, including those of
+// China, whose hosts end in ".amazonaws.com.cn".
+func isAmazonURL(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil {
+		return false
+	}
+	return strings.Contains(u.Hostname()+".", ".amazonaws.com.")
 }

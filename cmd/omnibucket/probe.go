@@ -31,6 +31,7 @@ folder of the location, in a new folder that is removed afterwards.`,
 	}
 }
 
+// probe tests the S3 server of a location, and prints a report.
 func probe(ctx context.Context, p *program.Program, text string) error {
 	if err := p.NotInDryRun(); err != nil {
 		return err
@@ -55,10 +56,10 @@ func probe(ctx context.Context, p *program.Program, text string) error {
 	}
 
 	config := s3.Config{Bucket: l.Host, Client: client}
-	if parameters, err := url.ParseQuery(l.Query); err == nil {
-		if profile, ok := s3.NamedProfile(parameters.Get("profile")); ok {
-			config.Profile = &profile
-		}
+	// Open has parsed this query already, so there is no error.
+	parameters, _ := url.ParseQuery(l.Query)
+	if profile, ok := s3.NamedProfile(parameters.Get("profile")); ok {
+		config.Profile = &profile
 	}
 
 	report, err := s3probe.Run(ctx, config, folder)

@@ -79,6 +79,8 @@ type batch struct {
 	code        int // exit code of the first line that failed
 }
 
+// runFile runs the command lines of a file. If some of them fail, the result has the exit code of
+// the first of these lines.
 func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) error {
 	if p.InBatch {
 		return argument.Invalid("run must not be used in a file of run", "")
@@ -120,7 +122,9 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 	return nil
 }
 
-func openLines(ctx context.Context, p *program.Program, path string) (io.Reader, func(), error) {
+// openLines opens a file of command lines, or standard input if path is "-". The caller must call
+// release at the end.
+func openLines(ctx context.Context, p *program.Program, path string) (src io.Reader, release func(), err error) {
 	if path == "-" {
 		src, release := p.Input(ctx)
 		return src, release, nil
@@ -156,13 +160,9 @@ func (b *batch) run(ctx, startCtx context.Context, stop func(), src io.Reader) e
 	for number := 1; lines.Scan(); number++ {
 		words, err := splitWords(lines.Text())
 		if err != nil {
-			var errs bytes.Buffer
-			printer := &program.Program{Around: program.Environment{Err: &errs}, Global: b.program.Global}
-			printer.PrintError(err)
-			b.report(stop, number, lines.Text(), program.ExitUsage, nil, errs.String(), 0)
+			b.refuse(stop, number, lines.Text(), err)
 			continue
 		}
-
 		if len(words) == 0 {
 			continue
 		}
@@ -187,12 +187,24 @@ func (b *batch) run(ctx, startCtx context.Context, stop func(), src io.Reader) e
 		})
 	}
 
-	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+	err := lines.Err()
+	if errors.Is(err, bufio.ErrTooLong) {
 		return argument.Invalid("a line must have at most 1 MiB", "")
-	} else if err != nil && startCtx.Err() == nil {
+	}
+	if err != nil && startCtx.Err() == nil {
 		return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("file could not be read: %w", err)}
 	}
 	return nil
+}
+
+// refuse reports a line that is not a command, with the error that says why.
+func (b *batch) refuse(stop func(), number int, text string, err error) {
+	output := &lineOutput{batch: b}
+	defer output.end()
+	var errs bytes.Buffer
+	printer := &program.Program{Around: program.Environment{Err: &errs}, Global: b.program.Global}
+	printer.PrintError(err)
+	b.report(stop, number, text, program.ExitUsage, output, errs.String(), 0)
 }
 
 // line runs the command that one line of the file contains. It also reports the result.
@@ -236,15 +248,13 @@ type batchLine struct {
 	Failed   int    `json:"failed"`
 }
 
-// report prints the output of a line, and then its result.
+// report prints the output of a line, and then its errors and its result. The caller must call
+// output.end afterwards, so that other lines can print.
 func (b *batch) report(
 	stop func(), number int, text string, code int, output *lineOutput, errs string, duration time.Duration,
 ) {
-	if output != nil {
-		output.flush()
-	} else {
-		b.mu.Lock()
-	}
+	// After flush, output holds the lock of b.
+	output.flush()
 
 	for line := range strings.Lines(errs) {
 		if b.program.Global.JSON {
@@ -271,10 +281,6 @@ func (b *batch) report(
 		if b.flags.stopOnError {
 			stop()
 		}
-	}
-
-	if output == nil {
-		b.mu.Unlock()
 	}
 }
 

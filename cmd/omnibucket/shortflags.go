@@ -52,18 +52,21 @@ var otherLetters = map[string]string{
 // the command as the value of that flag.
 func checkLeading(root *cobra.Command, args []string) error {
 	for i := 0; i < len(args) && strings.HasPrefix(args[i], "-"); i++ {
-		flag, ok := rootFlag(root, args[i])
-		switch {
-		case !ok && commandOf(args[i:]) == "":
-			// Without a command, cobra's error is clear enough.
-			return nil
-		case !ok:
+		flag, known := rootFlag(root, args[i])
+		if !known {
+			if commandOf(args[i:]) == "" {
+				// Without a command, cobra's error is clear enough.
+				return nil
+			}
 			return &storage.Error{
 				Code: storage.InvalidArgument,
 				Err:  fmt.Errorf("unknown flag %s before a command", args[i]),
 				Hint: leadingHint(root, args[i]),
 			}
-		case flag != nil && flag.NoOptDefVal == "" && !strings.Contains(args[i], "="):
+		}
+		takesValue := flag != nil && flag.NoOptDefVal == ""
+		if takesValue && !strings.Contains(args[i], "=") {
+			// The next argument is the value of this flag.
 			i++
 		}
 	}

@@ -75,26 +75,29 @@ type tagLine struct {
 	Tags map[string]string `json:"tags"`
 }
 
+// tag changes the tags of an object as the flags say. Without such flags, it prints the tags.
 func tag(
 	ctx context.Context, p *program.Program, f *tagFlags, set map[string]string, b storage.Bucket, key string,
 ) error {
-	changes := len(set) > 0 || len(f.remove) > 0 || f.clear
-	tags := map[string]string{}
+	isChange := len(set) > 0 || len(f.remove) > 0 || f.clear
+	if !isChange {
+		tags, err := storage.Tags(ctx, b, key, f.attrs...)
+		if err != nil {
+			return err
+		}
+		return printTags(p, key, tags)
+	}
 
 	// With --clear, the old tags are not needed, because all of them are removed. A dry run reads
 	// the old tags nevertheless, so that it fails if the object does not exist.
-	if !changes || !f.clear || p.Global.DryRun {
+	tags := map[string]string{}
+	if !f.clear || p.Global.DryRun {
 		old, err := storage.Tags(ctx, b, key, f.attrs...)
 		if err != nil {
 			return err
 		}
 		maps.Copy(tags, old)
 	}
-
-	if !changes {
-		return printTags(p, key, tags)
-	}
-
 	if f.clear {
 		clear(tags)
 	}

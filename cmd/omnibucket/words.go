@@ -12,43 +12,46 @@ import (
 func splitWords(line string) ([]string, error) {
 	var words []string
 	var word strings.Builder
+	// inWord is also true for an empty word in quotes.
 	inWord := false
 	for i := 0; i < len(line); i++ {
 		c := line[i]
-		switch {
-		case c == '#' && !inWord:
-			return words, nil
-		case c == ' ' || c == '\t' || c == '\r':
+		if c == ' ' || c == '\t' || c == '\r' {
 			if inWord {
 				words = append(words, word.String())
 				word.Reset()
 				inWord = false
 			}
-		case c == '\'':
-			end := strings.IndexByte(line[i+1:], '\'')
+			continue
+		}
+		if c == '#' && !inWord {
+			return words, nil
+		}
+
+		inWord = true
+		rest := line[i+1:]
+		switch c {
+		case '\'':
+			end := strings.IndexByte(rest, '\'')
 			if end < 0 {
 				return nil, argument.Invalid("a quote must be closed", "")
 			}
-			word.WriteString(line[i+1 : i+1+end])
-			inWord = true
-			i += 1 + end
-		case c == '"':
-			end, err := unquote(&word, line[i+1:])
+			word.WriteString(rest[:end])
+			i += end + 1
+		case '"':
+			end, err := unquote(&word, rest)
 			if err != nil {
 				return nil, err
 			}
-			inWord = true
-			i += 1 + end
-		case c == '\\':
-			i++
-			if i == len(line) {
+			i += end + 1
+		case '\\':
+			if rest == "" {
 				return nil, errors.New("invalid argument: a line must not end in a backslash")
 			}
-			word.WriteByte(line[i])
-			inWord = true
+			word.WriteByte(rest[0])
+			i++
 		default:
 			word.WriteByte(c)
-			inWord = true
 		}
 	}
 
@@ -62,16 +65,16 @@ func splitWords(line string) ([]string, error) {
 // that quote.
 func unquote(word *strings.Builder, text string) (end int, err error) {
 	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case c == '"':
+		if text[i] == '"' {
 			return i, nil
-		case c == '\\' && i+1 < len(text) && strings.IndexByte("\"\\$`", text[i+1]) >= 0:
-			i++
-			word.WriteByte(text[i])
-		default:
-			word.WriteByte(c)
 		}
+		// In double quotes, a backslash only escapes these characters. Before any other one, it is
+		// literal.
+		isEscape := text[i] == '\\' && i+1 < len(text) && strings.IndexByte("\"\\$`", text[i+1]) >= 0
+		if isEscape {
+			i++
+		}
+		word.WriteByte(text[i])
 	}
 	return 0, argument.Invalid("a quote must be closed", "")
 }
