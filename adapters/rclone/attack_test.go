@@ -112,36 +112,48 @@ func (o openedObject) Open(ctx context.Context, options ...fs.OpenOption) (io.Re
 	return o.open(body)
 }
 
+// limitBody returns a body that ends after the first two bytes.
+func limitBody(body io.ReadCloser) (io.ReadCloser, error) {
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(body, 2), body}, nil
+}
+
+// failToOpen returns a function that closes a body and fails with the system's error.
+func failToOpen(cause syscall.Errno) func(io.ReadCloser) (io.ReadCloser, error) {
+	return func(body io.ReadCloser) (io.ReadCloser, error) {
+		return nil, errors.Join(&os.PathError{Op: "open", Err: cause}, body.Close())
+	}
+}
+
+// A download continues after a body that ends early. If the body cannot be opened, the error has the
+// Code of the reason.
 func TestDownloadOfABrokenRemote(t *testing.T) {
-	failing := func(err error) func(io.ReadCloser) (io.ReadCloser, error) {
-		return func(body io.ReadCloser) (io.ReadCloser, error) { return nil, errors.Join(err, body.Close()) }
-	}
-	tests := map[string]struct {
+	const content = "seven ."
+	tests := []struct {
+		name string
 		open func(body io.ReadCloser) (io.ReadCloser, error)
-		code storage.Code
+		want storage.Code
 	}{
-		"one that ends early is continued": {open: func(body io.ReadCloser) (io.ReadCloser, error) {
-			return struct {
-				io.Reader
-				io.Closer
-			}{io.LimitReader(body, 2), body}, nil
-		}},
-		"removed before it is opened": {failing(&os.PathError{Op: "open", Err: syscall.ENOENT}), storage.ObjectNotFound},
-		"permission":                  {failing(&os.PathError{Op: "open", Err: syscall.EACCES}), storage.PermissionDenied},
+		{name: "body ends early", open: limitBody, want: ""},
+		{name: "file was removed", open: failToOpen(syscall.ENOENT), want: storage.ObjectNotFound},
+		{name: "file is forbidden", open: failToOpen(syscall.EACCES), want: storage.PermissionDenied},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			f, err := fs.NewFs(t.Context(), t.TempDir())
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			remote, err := fs.NewFs(t.Context(), t.TempDir())
 			require.NoError(t, err)
-			b, err := New(openedFs{f, tt.open})
+			b, err := New(openedFs{remote, tt.open})
 			require.NoError(t, err)
-			_, err = b.Upload(t.Context(), "a", strings.NewReader("seven ."))
+			_, err = b.Upload(t.Context(), "a", strings.NewReader(content))
 			require.NoError(t, err)
 
 			got, _, err := storage.ReadAll(t.Context(), b, "a")
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			if err == nil {
-				require.Equal(t, "seven .", string(got))
+				require.Equal(t, content, string(got))
 			}
 		})
 	}
