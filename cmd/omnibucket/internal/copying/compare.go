@@ -82,23 +82,33 @@ func (f *compareFlags) register(c *cobra.Command) {
 // options returns the flags as options of a comparison.
 func (f *compareFlags) options() ([]transfer.Option, error) {
 	opts, err := f.filter.Options()
-	for _, flag := range []struct {
-		isSet  bool
-		option func() transfer.Option
-	}{{f.size, transfer.WithSizeOnly}, {f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks}} {
-		if flag.isSet {
-			opts = append(opts, flag.option())
-		}
+	if err != nil {
+		return nil, err
 	}
-	return opts, err
+	if f.size {
+		opts = append(opts, transfer.WithSizeOnly())
+	}
+	if f.checksum {
+		opts = append(opts, transfer.WithChecksum())
+	}
+	if f.links {
+		opts = append(opts, transfer.WithLinks())
+	}
+	return opts, nil
 }
 
 var errDiffer = errors.New("trees differ")
 
+// signs has the sign with which the line of a difference begins.
 var signs = map[transfer.DifferenceKind]string{
-	transfer.OnlyFirst: "<", transfer.OnlySecond: ">", transfer.Different: "!", transfer.NotCompared: "?",
+	transfer.OnlyFirst:   "<",
+	transfer.OnlySecond:  ">",
+	transfer.Different:   "!",
+	transfer.NotCompared: "?",
 }
 
+// compare compares two trees or two files, and prints their differences. If it has printed any, it
+// fails with errDiffer.
 func compare(ctx context.Context, p *program.Program, f *compareFlags, first, second string) error {
 	if f.size && (f.checksum || f.times) {
 		return argument.Invalid("--size must not be used with --checksum or --times", "")
@@ -108,7 +118,7 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 	if err != nil {
 		return err
 	}
-	pair, err := compareEnds(ctx, p, [2]string{first, second})
+	firstEnd, secondEnd, err := compareEnds(ctx, p, first, second)
 	if err != nil {
 		return err
 	}
@@ -130,17 +140,20 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 	}
 
 	diffs := differences{sorter: keysort.New(differencesMemory), errs: map[string]error{}}
-	// Its files are temporary, so an error does not matter.
+	// The files of the sorter are temporary, so an error does not matter.
 	defer func() { _ = diffs.sorter.Close() }()
-	result, err := transfer.Compare(ctx, pair[0], pair[1], func(d transfer.Difference) {
-		if !f.oneWay || d.Kind != transfer.OnlySecond {
-			diffs.add(ctx, d)
+	result, err := transfer.Compare(ctx, firstEnd, secondEnd, func(d transfer.Difference) {
+		if f.oneWay && d.Kind == transfer.OnlySecond {
+			return
 		}
+		diffs.add(ctx, d)
 	}, opts...)
 
+	// Print what was found before an interruption, too.
 	printErr := diffs.print(context.WithoutCancel(ctx), p)
 	err = program.InLines(errors.Join(err, printErr))
-	if ctx.Err() == nil && result.Same+result.Different+result.OnlyFirst+result.OnlySecond+result.NotCompared > 0 {
+	compared := result.Same + result.Different + result.OnlyFirst + result.OnlySecond + result.NotCompared
+	if ctx.Err() == nil && compared > 0 {
 		summarizeComparison(p, result)
 	}
 
@@ -165,6 +178,7 @@ type differences struct {
 	err    error // first error of the sorter
 }
 
+// add keeps a difference until print prints it.
 func (s *differences) add(ctx context.Context, d transfer.Difference) {
 	s.hasAny = true
 	if d.Err != nil && len(s.errs) < maxCompareErrors {
@@ -194,20 +208,23 @@ func (s *differences) print(ctx context.Context, p *program.Program) error {
 	return nil
 }
 
+// summarizeComparison prints the counts of a comparison.
 func summarizeComparison(p *program.Program, c *transfer.Comparison) {
 	if p.Global.JSON {
-		_ = p.Out.JSON(
-			comparisonLine{
-				"summary", c.Same, c.Different, c.OnlyFirst, c.OnlySecond, c.NotCompared,
-				c.Duration.Round(time.Millisecond).Seconds(),
-			},
-		)
+		// p.Out keeps a write error.
+		_ = p.Out.JSON(comparisonLine{
+			Event:       "summary",
+			Same:        c.Same,
+			Different:   c.Different,
+			OnlyFirst:   c.OnlyFirst,
+			OnlySecond:  c.OnlySecond,
+			NotCompared: c.NotCompared,
+			Seconds:     c.Duration.Round(time.Millisecond).Seconds(),
+		})
 		return
 	}
-	p.Note(
-		"%d the same, %d different, %d only in the first, %d only in the second, %d not compared", c.Same, c.Different,
-		c.OnlyFirst, c.OnlySecond, c.NotCompared,
-	)
+	p.Note("%d the same, %d different, %d only in the first, %d only in the second, %d not compared",
+		c.Same, c.Different, c.OnlyFirst, c.OnlySecond, c.NotCompared)
 }
 
 // A comparisonLine is the last line of diff and check in JSON.
@@ -228,6 +245,7 @@ type differenceLine struct {
 	Error      string                  `json:"error,omitempty"`
 }
 
+// printDifference prints the line of a difference.
 func printDifference(p *program.Program, d transfer.Difference) {
 	if p.Global.JSON {
 		line := differenceLine{Key: d.Key, Difference: d.Kind}
@@ -245,12 +263,20 @@ func printDifference(p *program.Program, d transfer.Difference) {
 // fails with ObjectNotFound.
 func existingEnd(ctx context.Context, p *program.Program, l location.Location) (transfer.End, error) {
 	end, err := jobEnd(ctx, p, l)
-	if err != nil || l.Kind != location.InBucket || l.Key == "" {
+	if err != nil {
 		return end, err
 	}
-	hasContent, err := hasObjects(ctx, p, l)
-	if err == nil && !hasContent {
-		err = location.NothingUnder(location.AsFolder(l.Key))
+	isFolderInBucket := l.Kind == location.InBucket && l.Key != ""
+	if !isFolderInBucket {
+		return end, nil
 	}
-	return end, err
+
+	exists, err := hasObjects(ctx, p, l)
+	if err != nil {
+		return end, err
+	}
+	if !exists {
+		return end, location.NothingUnder(location.AsFolder(l.Key))
+	}
+	return end, nil
 }

@@ -25,14 +25,17 @@ type oneObject struct {
 // Source makes copies use the methods below. The embedded Core does not know the new name of the object.
 func (o oneObject) Source(key string) storage.CopySource { return storage.NewCopySource(o, key) }
 
+// List yields the object under its new name.
 func (o oneObject) List(_ context.Context, r *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+	// The caller may use the options again before it iterates.
 	startAfter := r.StartAfter
 	return func(yield func(storage.ListEntry, error) bool) {
+		if startAfter >= o.name {
+			return
+		}
 		entry := program.EntryOf(o.attrs)
 		entry.Key = o.name
-		if startAfter < o.name {
-			yield(entry, nil)
-		}
+		yield(entry, nil)
 	}
 }
 
@@ -44,9 +47,50 @@ func (o oneObject) Download(ctx context.Context, _ string, r *storage.DownloadOp
 	return o.Core.Download(ctx, o.attrs.Key, r)
 }
 
-// oneFile returns the location of a file or object in its bucket. If the argument names a tree, it
-// returns false.
-func oneFile(ctx context.Context, p *program.Program, l location.Location) (location.Location, bool, error) {
+// compareEnds returns the ends of a comparison: two trees, or two files.
+func compareEnds(
+	ctx context.Context, p *program.Program, firstText, secondText string,
+) (first, second transfer.End, err error) {
+	firstLocation, firstIsFile, err := locateCompared(ctx, p, firstText)
+	if err != nil {
+		return first, second, err
+	}
+	secondLocation, secondIsFile, err := locateCompared(ctx, p, secondText)
+	if err != nil {
+		return first, second, err
+	}
+	if firstIsFile != secondIsFile {
+		return first, second, argument.Invalid(
+			"arguments must be two trees or two objects",
+			"end the location of a folder in \"/\"",
+		)
+	}
+
+	if !firstIsFile {
+		if first, err = existingEnd(ctx, p, firstLocation); err != nil {
+			return first, second, err
+		}
+		second, err = existingEnd(ctx, p, secondLocation)
+		return first, second, err
+	}
+
+	// A comparison of trees compares files of one name, so both files get the name of the first one.
+	name := path.Base(firstLocation.Key)
+	if first, err = fileEnd(ctx, p, firstLocation, name); err != nil {
+		return first, second, err
+	}
+	second, err = fileEnd(ctx, p, secondLocation, name)
+	return first, second, err
+}
+
+// locateCompared parses an argument of a comparison. If the argument names a file or object, isFile
+// is true, and the location is that of an object in a bucket.
+func locateCompared(
+	ctx context.Context, p *program.Program, text string,
+) (l location.Location, isFile bool, err error) {
+	if l, err = p.Stores.Locate(text); err != nil {
+		return l, false, err
+	}
 	if l.Kind != location.InBucket && l.Kind != location.LocalPath {
 		// The comparison reports the error.
 		return l, false, nil
@@ -56,11 +100,12 @@ func oneFile(ctx context.Context, p *program.Program, l location.Location) (loca
 			return l, false, argument.OfPath(l.Path, err)
 		}
 	}
-	if tree, err := isTree(ctx, p, l); tree || err != nil {
+
+	tree, err := isTree(ctx, p, l)
+	if err != nil || tree {
 		return l, false, err
 	}
 	if l.Kind == location.LocalPath {
-		var err error
 		if l, err = l.AsBucket(); err != nil {
 			return l, false, err
 		}
@@ -68,47 +113,24 @@ func oneFile(ctx context.Context, p *program.Program, l location.Location) (loca
 	return l, true, nil
 }
 
-// compareEnds returns the ends of a comparison: two trees, or two files.
-func compareEnds(ctx context.Context, p *program.Program, texts [2]string) (ends [2]transfer.End, err error) {
-	var at [2]location.Location
-	var one [2]bool
-	for i, text := range texts {
-		if at[i], err = p.Stores.Locate(text); err == nil {
-			at[i], one[i], err = oneFile(ctx, p, at[i])
-		}
-		if err != nil {
-			return ends, err
-		}
+// fileEnd returns an object as an end with one file of the given name.
+func fileEnd(ctx context.Context, p *program.Program, l location.Location, name string) (transfer.End, error) {
+	// A Core takes whole keys.
+	l.Key = l.Prefix + l.Key
+	l.Prefix = ""
+	bucket, err := p.Stores.Open(ctx, l)
+	if err != nil {
+		return transfer.End{}, err
 	}
-
-	if one[0] != one[1] {
-		return ends, argument.Invalid("arguments must be two trees or two objects", "end the location of a folder in \"/\"")
+	attrs, err := bucket.Attrs(ctx, l.Key)
+	if err != nil {
+		return transfer.End{}, err
 	}
-
-	for i, l := range at {
-		if !one[i] {
-			if ends[i], err = existingEnd(ctx, p, l); err != nil {
-				return ends, err
-			}
-			continue
-		}
-		l.Key = l.Prefix + l.Key
-		l.Prefix = "" // a Core takes whole keys
-		bucket, err := p.Stores.Open(ctx, l)
-		if err != nil {
-			return ends, err
-		}
-		attrs, err := bucket.Attrs(ctx, l.Key)
-		if err != nil {
-			return ends, err
-		}
-		wrapped, err := storage.Wrap(bucket, func(c storage.Core) storage.Core {
-			return oneObject{c, attrs, path.Base(at[0].Key)}
-		})
-		if err != nil {
-			return ends, err
-		}
-		ends[i] = transfer.Bucket(wrapped)
+	wrapped, err := storage.Wrap(bucket, func(c storage.Core) storage.Core {
+		return oneObject{Core: c, attrs: attrs, name: name}
+	})
+	if err != nil {
+		return transfer.End{}, err
 	}
-	return ends, nil
+	return transfer.Bucket(wrapped), nil
 }

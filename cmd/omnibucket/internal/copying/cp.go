@@ -96,6 +96,7 @@ func (f *cpFlags) register(c *cobra.Command) {
 	f.filter.Register(c)
 }
 
+// cp copies or moves several sources to one destination.
 func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, destination string) error {
 	dst, err := p.Stores.Locate(destination)
 	if err != nil {
@@ -105,25 +106,30 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 	if f.recursive && (f.write.Conditional || f.version != nil) {
 		return argument.Invalid("--if-absent, --if-revision and --version must not be used with -r", "")
 	}
-	if len(args) > 1 && !f.recursive && !location.IsFolderTarget(dst) ||
-		len(args) > 1 && f.recursive && !location.WrittenAsFolder(dst) {
+	// With -r, an existing directory may be an older copy of the tree, so only the text decides.
+	isFolder := location.IsFolderTarget(dst)
+	if f.recursive {
+		isFolder = location.WrittenAsFolder(dst)
+	}
+	if len(args) > 1 && !isFolder {
 		return argument.Invalid("destination of several sources must be a folder", `end the destination in "/"`)
 	}
 
 	sources := locateSources(p, f, args)
 	if len(sources) > 1 {
-		err := checkNames(sources)
-		if err == nil && f.move {
-			err = checkContents(sources)
-		}
-		if err != nil {
+		if err := checkNames(sources); err != nil {
 			return err
+		}
+		if f.move {
+			if err := checkContents(sources); err != nil {
+				return err
+			}
 		}
 	}
 
-	if len(sources) == 1 || f.recursive ||
-		// Run the jobs one by one, because each job is parallel.
-		slices.ContainsFunc(sources, func(s cpSource) bool { return s.hasWildcard }) {
+	// A tree or a wildcard is a job of its own. Run the jobs one by one, because each is parallel.
+	hasJobs := f.recursive || slices.ContainsFunc(sources, func(s cpSource) bool { return s.hasWildcard })
+	if hasJobs || len(sources) == 1 {
 		err := program.Each(ctx, p, sources, func(source cpSource) error { return copySource(ctx, p, f, source, dst) })
 		p.SummarizeDone("transferred", len(sources), err)
 		return err
@@ -175,11 +181,11 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	}
 
 	if f.onlyMissing {
-		clone, exists, err := f.ifMissing(ctx, p, dst)
-		if exists || err != nil {
+		flags, exists, err := f.ifMissing(ctx, p, dst)
+		if err != nil || exists {
 			return err
 		}
-		f = &clone
+		f = &flags
 	}
 
 	if f.move {
@@ -197,11 +203,12 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 }
 
 // ifMissing reports whether the destination exists. The destination must not be a folder. ifMissing
-// also returns flags for the write. If the store has conditional writes, the flags make the write
-// conditional. A conditional write fails if another program has stored the destination meanwhile.
+// also returns flags for the write, which are a copy of f. If the store has conditional writes, the
+// flags make the write conditional. A conditional write fails if another program has stored the
+// destination meanwhile.
 func (f cpFlags) ifMissing(
 	ctx context.Context, p *program.Program, dst location.Location,
-) (result cpFlags, exists bool, err error) {
+) (flags cpFlags, exists bool, err error) {
 	if dst.Kind == location.LocalPath {
 		_, err := os.Lstat(dst.Path)
 		// If Lstat fails because the path cannot be used, the write fails, too.
@@ -332,6 +339,7 @@ func makeDirectory(
 	return makeDirectories(dir, !f.noSync)
 }
 
+// cpBetween copies an object to another key or bucket.
 func cpBetween(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	srcBucket, err := p.Stores.Open(ctx, src)
 	if err != nil {

@@ -20,11 +20,12 @@ import (
 // cpFile copies a file of this machine to another path. It keeps the permissions and the
 // modification time. The destination appears only when the copy is complete.
 func cpFile(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
-	if same, err := isSame(ctx, p, src, dst); same || err != nil {
-		if err == nil {
-			err = errSame
-		}
+	same, err := isSame(ctx, p, src, dst)
+	if err != nil {
 		return err
+	}
+	if same {
+		return errSame
 	}
 	if err := checkFile(dst); err != nil {
 		return err
@@ -56,7 +57,9 @@ func checkContent(source, destination string) error {
 	return nil
 }
 
-func copyFile(ctx context.Context, source, destination string, sync bool) (n int64, err error) {
+// copyFile copies a file of this machine, with its permissions and its time, and returns the number
+// of bytes. With sync, it waits until the copy is on the disk.
+func copyFile(ctx context.Context, source, destination string, sync bool) (int64, error) {
 	f, err := os.Open(source)
 	if err != nil {
 		return 0, err
@@ -84,31 +87,30 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 		}
 	}()
 
-	dst := temp.OS()
 	content := io.Reader(f)
 	if info.Size() > 0 {
 		// Files of /proc have content although their size is 0.
 		content = localfile.NewStable(f, info).Reader()
 	}
 
-	n, err = io.Copy(dst, running.Reader(ctx, content))
+	dst := temp.OS()
+	n, err := io.Copy(dst, running.Reader(ctx, content))
 	if errors.Is(err, localfile.ErrChanged) {
 		return n, program.ChangedFile(source)
 	}
-
-	if err == nil {
-		err = finishFile(dst, info, sync)
-	}
-	if err == nil {
-		err = os.Rename(dst.Name(), destination)
-	}
-	if err == nil {
-		temp.Renamed()
-		isRenamed = true
-	}
-
-	if err != nil || !sync {
+	if err != nil {
 		return n, localfile.WithPath(err, destination)
+	}
+	if err := finishFile(dst, info, sync); err != nil {
+		return n, localfile.WithPath(err, destination)
+	}
+	if err := os.Rename(dst.Name(), destination); err != nil {
+		return n, localfile.WithPath(err, destination)
+	}
+	temp.Renamed()
+	isRenamed = true
+	if !sync {
+		return n, nil
 	}
 	return n, localfile.SyncDir(dir)
 }
@@ -120,14 +122,15 @@ func finishFile(f *os.File, info fs.FileInfo, sync bool) error {
 	if err == nil && sync {
 		err = f.Sync()
 	}
-	closed := f.Close()
-	if err == nil {
-		err = closed
+	closeErr := f.Close()
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = os.Chtimes(f.Name(), info.ModTime(), info.ModTime())
+	if closeErr != nil {
+		return closeErr
 	}
-	return err
+	// On Windows, closing the file may set its time.
+	return os.Chtimes(f.Name(), info.ModTime(), info.ModTime())
 }
 
 // makeDirectories creates a directory that does not exist. With sync, it waits until the name is on the disk.

@@ -30,10 +30,10 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 	}
 
 	opts, err := f.treeOptions()
-	if err == nil {
-		err = checkAttributes(ctx, p, f, dst)
-	}
 	if err != nil {
+		return err
+	}
+	if err := checkAttributes(ctx, p, f, dst); err != nil {
 		return err
 	}
 
@@ -50,14 +50,18 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 		}
 	}
 
-	report, err := syncTrees(ctx, p, dst, root,
-		append(append(opts, overlapOpts...), transfer.WithPrefix(start), transfer.WithKeys(matches)))
+	opts = append(opts, overlapOpts...)
+	opts = append(opts, transfer.WithPrefix(start), transfer.WithKeys(matches))
+	report, err := syncTrees(ctx, p, dst, root, opts)
 	summarizeCopy(p, root, report, err)
-	if report != nil && program.IsEmpty(report) && err == nil {
+	if err != nil {
+		return err
+	}
+	if program.IsEmpty(report) {
 		// The filter may have skipped all objects.
 		return mustMatch(ctx, p, src, f.recursive)
 	}
-	return err
+	return nil
 }
 
 // mustMatch fails if no object matches the wildcards. If recursive is true, one
@@ -73,14 +77,17 @@ func mustMatch(ctx context.Context, p *program.Program, l location.Location, rec
 	if err != nil {
 		return err
 	}
-	folders := false
+	hasFolder := false
 	for entry, err := range location.Expand(ctx, bucket, l) {
-		if err != nil || !entry.IsPrefix || recursive {
+		if err != nil {
 			return err
 		}
-		folders = true
+		if !entry.IsPrefix || recursive {
+			return nil
+		}
+		hasFolder = true
 	}
-	if folders {
+	if hasFolder {
 		return location.OnlyFolders(l, "to copy everything in them, use -r")
 	}
 	return location.NoMatch(l, "object")
@@ -107,29 +114,38 @@ func excludeOverlap(
 	if err != nil {
 		return nil, err
 	}
-	folder, ok := serving.Below(target, source)
-	if !ok {
-		folder, ok = serving.Below(source, target)
-		if ok && folder != "" {
-			exists, err := hasMatchBelow(ctx, p, src, folder, start, matches)
-			if exists || err != nil {
-				return nil, err
-			}
-		}
+
+	if folder, ok := serving.Below(target, source); ok {
+		return excludeFolder(folder), nil
 	}
+	folder, ok := serving.Below(source, target)
 	if !ok || folder == "" {
 		return nil, nil
 	}
-	return []transfer.Option{transfer.WithExclude("/" + location.LiteralPattern(folder))}, nil
+	hasMatch, err := hasMatchBelow(ctx, p, src, folder, start, matches)
+	if err != nil || hasMatch {
+		return nil, err
+	}
+	return excludeFolder(folder), nil
+}
+
+// excludeFolder returns the option that excludes a folder of the source. It returns none if folder
+// is "", which is the source itself.
+func excludeFolder(folder string) []transfer.Option {
+	if folder == "" {
+		return nil
+	}
+	return []transfer.Option{transfer.WithExclude("/" + location.LiteralPattern(folder))}
 }
 
 // hasMatchBelow reports whether a folder of a location has a matching key. matches is the
-// function that selects keys.
+// function that selects keys, and start is the beginning of all keys that it selects.
 func hasMatchBelow(
 	ctx context.Context, p *program.Program, src location.Location, folder, start string,
 	matches func(key string) bool,
 ) (bool, error) {
-	if !strings.HasPrefix(folder, start) && !strings.HasPrefix(start, folder) {
+	mayMatch := strings.HasPrefix(folder, start) || strings.HasPrefix(start, folder)
+	if !mayMatch {
 		return false, nil
 	}
 	if src.Kind == location.LocalPath {
@@ -143,8 +159,11 @@ func hasMatchBelow(
 		return false, err
 	}
 	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(folder)) {
-		if err != nil || matches(entry.Key) {
-			return err == nil, err
+		if err != nil {
+			return false, err
+		}
+		if matches(entry.Key) {
+			return true, nil
 		}
 	}
 	return false, nil

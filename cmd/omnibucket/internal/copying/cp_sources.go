@@ -28,8 +28,13 @@ type cpSource struct {
 func locateSources(p *program.Program, f *cpFlags, args []string) []cpSource {
 	sources := make([]cpSource, len(args))
 	for i, arg := range args {
-		loc, err := p.Stores.Locate(arg)
-		sources[i] = cpSource{loc, err == nil && loc.IsWild() && !f.literal, err}
+		l, err := p.Stores.Locate(arg)
+		if err != nil {
+			sources[i].err = err
+			continue
+		}
+		sources[i].location = l
+		sources[i].hasWildcard = l.IsWild() && !f.literal
 	}
 	return sources
 }
@@ -42,14 +47,12 @@ func checkNames(sources []cpSource) error {
 		if source.err != nil || source.hasWildcard {
 			continue
 		}
-		name := ""
-		src := source.location
-		if src.Kind == location.InBucket && !src.IsFolder() {
-			name = path.Base(src.Key)
-		} else if src.Kind == location.LocalPath && !location.EndsAsFolder(src.Path) {
-			name = filepath.Base(src.Path)
+		name := treeName(source.location)
+		if name == "" {
+			// Only the content of the source is copied.
+			continue
 		}
-		if name != "" && names[name] {
+		if names[name] {
 			return argument.Invalid(
 				"sources must not have one name, "+console.Printable(name)+": one would replace the other",
 				"copy them one after the other, to different destinations",
@@ -64,8 +67,8 @@ func checkNames(sources []cpSource) error {
 // replace one of the same name from another folder, and mv would lose it unnoticed. Sources that
 // lie in the same folder have different names, so they are permitted.
 func checkContents(sources []cpSource) error {
-	folders := map[string]bool{}
-	contents := false
+	folders := map[string]bool{} // parents of the files that are moved
+	movesContents := false       // true if a source stands for several files of a folder
 
 	for _, source := range sources {
 		if source.err != nil {
@@ -75,9 +78,9 @@ func checkContents(sources []cpSource) error {
 		switch {
 		case source.hasWildcard:
 			src, _ = location.WildFolder(src)
-			contents = true
+			movesContents = true
 		case treeName(src) == "":
-			contents = true
+			movesContents = true
 		case src.Kind == location.InBucket:
 			src.Key = strings.TrimSuffix(src.Key, path.Base(src.Key))
 		case src.Kind == location.LocalPath:
@@ -89,9 +92,10 @@ func checkContents(sources []cpSource) error {
 		folders[src.Path+src.AddressWithKey()] = true
 	}
 
-	if contents && len(folders) > 1 {
+	if movesContents && len(folders) > 1 {
 		return argument.Invalid(
-			"sources must be in one folder if one of them has wildcards or ends in \"/\": a file would replace another of its name",
+			"sources must be in one folder if one of them has wildcards or ends in \"/\": "+
+				"a file would replace another of its name",
 			"move them one after the other, to different destinations",
 		)
 	}
@@ -105,8 +109,9 @@ func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
 	if src.Kind == location.Account || dst.Kind == location.Account {
 		return argument.Invalid("location must have a bucket", location.AddressHint)
 	}
-
-	if src.Kind != location.InBucket && dst.Kind != location.InBucket && (src.Kind == location.Stream || dst.Kind == location.Stream) {
+	hasBucket := src.Kind == location.InBucket || dst.Kind == location.InBucket
+	hasStream := src.Kind == location.Stream || dst.Kind == location.Stream
+	if hasStream && !hasBucket {
 		return argument.Invalid("source or destination must be in a bucket", location.AddressHint)
 	}
 
@@ -120,7 +125,7 @@ func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
 		return argument.Invalid("--no-sync needs a destination on this machine", "")
 	}
 
-	if f.recursive && (src.Kind == location.Stream || dst.Kind == location.Stream) {
+	if f.recursive && hasStream {
 		return argument.Invalid("-r must not be used with standard input or output", "")
 	}
 	if source.hasWildcard && (f.write.Conditional || f.version != nil) {
@@ -129,7 +134,7 @@ func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
 			"use --literal to take wildcards literally",
 		)
 	}
-	if f.move && (src.Kind == location.Stream || dst.Kind == location.Stream) {
+	if f.move && hasStream {
 		return argument.Invalid("source and destination must not be standard input or output", "")
 	}
 	return nil
@@ -156,6 +161,7 @@ func (f *cpFlags) sourceName(src location.Location) (string, error) {
 	return filepath.Base(src.Path), nil
 }
 
+// treeHint returns the hint for a source that is a tree.
 func (f *cpFlags) treeHint() string {
 	if f.move {
 		return "use -r to move a tree"
@@ -167,14 +173,17 @@ func (f *cpFlags) treeHint() string {
 // has the Code ObjectNotFound. Otherwise it returns err unchanged.
 func (f *cpFlags) addFolderHint(ctx context.Context, p *program.Program, src location.Location, err error) error {
 	storageErr, ok := errors.AsType[*storage.Error](err)
-	if !ok || storageErr.Code != storage.ObjectNotFound || storageErr.Hint != "" || src.Kind != location.InBucket {
+	if !ok || storageErr.Code != storage.ObjectNotFound || storageErr.Hint != "" {
 		return err
 	}
-	bucket, failure := p.Stores.Open(ctx, src)
-	if failure != nil || !program.HasAny(ctx, bucket, location.AsFolder(src.Key)) {
+	if src.Kind != location.InBucket {
 		return err
 	}
-	result := *storageErr
-	result.Hint = f.treeHint() + ": a folder has this name"
-	return &result
+	bucket, openErr := p.Stores.Open(ctx, src)
+	if openErr != nil || !program.HasAny(ctx, bucket, location.AsFolder(src.Key)) {
+		return err
+	}
+	withHint := *storageErr
+	withHint.Hint = f.treeHint() + ": a folder has this name"
+	return &withHint
 }

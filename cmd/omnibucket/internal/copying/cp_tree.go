@@ -28,10 +28,10 @@ func cpTree(ctx context.Context, p *program.Program, f *cpFlags, src, dst locati
 		}
 	}
 	opts, err := f.treeOptions()
-	if err == nil {
-		err = checkAttributes(ctx, p, f, dst)
-	}
 	if err != nil {
+		return err
+	}
+	if err := checkAttributes(ctx, p, f, dst); err != nil {
 		return err
 	}
 	report, err := syncTrees(ctx, p, dst, src, opts)
@@ -51,6 +51,9 @@ func summarizeCopy(p *program.Program, src location.Location, report *transfer.R
 // treeOptions returns the flags as options of a job.
 func (f *cpFlags) treeOptions() ([]transfer.Option, error) {
 	opts, err := f.filter.Options()
+	if err != nil {
+		return nil, err
+	}
 	if f.move {
 		opts = append(opts, transfer.WithMove())
 	}
@@ -63,7 +66,7 @@ func (f *cpFlags) treeOptions() ([]transfer.Option, error) {
 	if len(f.write.Attributes) > 0 {
 		opts = append(opts, transfer.WithRule(func(string) []storage.WriteOption { return f.write.Attributes }))
 	}
-	return opts, err
+	return opts, nil
 }
 
 // checkAttributes checks in a dry run whether the destination accepts the attributes of the flags.
@@ -79,23 +82,33 @@ func checkAttributes(ctx context.Context, p *program.Program, f *cpFlags, dst lo
 	return program.OfDryRun(err)
 }
 
-// isTree reports whether a source of cp -r is a tree. A single file or object is not a tree.
+// isTree reports whether a source of cp -r is a tree. A single file or object is not a tree. If
+// there is neither, isTree fails with ObjectNotFound.
 func isTree(ctx context.Context, p *program.Program, src location.Location) (bool, error) {
 	if src.Kind == location.LocalPath {
 		return location.IsDirectory(src.Path), nil
 	}
-	if hasContent, err := hasObjects(ctx, p, src); hasContent || err != nil || src.Key == "" {
-		return true, err
+	hasContent, err := hasObjects(ctx, p, src)
+	if err != nil {
+		return false, err
 	}
+	// A bucket is a tree even without objects.
+	if hasContent || src.Key == "" {
+		return true, nil
+	}
+
 	bucket, err := p.Stores.Open(ctx, src)
 	if err != nil {
 		return false, err
 	}
 	exists, err := bucket.Exists(ctx, src.Key)
-	if err == nil && (!exists || src.IsFolder()) {
-		err = location.NothingUnder(src.Key)
+	if err != nil {
+		return false, err
 	}
-	return false, err
+	if !exists || src.IsFolder() {
+		return false, location.NothingUnder(src.Key)
+	}
+	return false, nil
 }
 
 // hasObjects reports whether a folder has an object.
@@ -105,7 +118,10 @@ func hasObjects(ctx context.Context, p *program.Program, l location.Location) (b
 		return false, err
 	}
 	for _, err := range program.ListBelow(ctx, bucket, "", storage.WithLimit(1)) {
-		return err == nil, err
+		if err != nil {
+			return false, err
+		}
+		return true, nil
 	}
 	return false, nil
 }
@@ -142,8 +158,7 @@ func syncTrees(
 	report, err := p.RunJob(func(opts ...transfer.Option) (*transfer.Report, error) {
 		return transfer.Sync(ctx, dstEnd, srcEnd, append(opts, extra...)...)
 	})
-	err = program.InLines(err)
-	return report, err
+	return report, program.InLines(err)
 }
 
 // jobEnd converts a location to the source or destination of a job: a directory, or a folder in a

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -59,31 +60,42 @@ type jobState struct {
 // has reports whether a part belongs to the current run of the job. An earlier run may have had
 // another number of shards.
 func (s *jobState) has(part string) bool {
-	return part == "all" && s.Shards == 1 || strings.HasSuffix(part, fmt.Sprintf("-of-%d", s.Shards))
+	if part == "all" {
+		return s.Shards == 1
+	}
+	return strings.HasSuffix(part, fmt.Sprintf("-of-%d", s.Shards))
 }
 
-func (s *jobState) add(r partReport) {
-	s.Transferred += r.Transferred
-	s.Skipped += r.Skipped
-	s.Deleted += r.Deleted
-	s.Bytes += r.Bytes
-	if !r.Ended.IsZero() && (s.LastEnd == nil || r.Ended.After(*s.LastEnd)) {
-		s.LastEnd = &r.Ended
+// add adds the counts of one part.
+func (s *jobState) add(part partReport) {
+	s.Transferred += part.Transferred
+	s.Skipped += part.Skipped
+	s.Deleted += part.Deleted
+	s.Bytes += part.Bytes
+	if part.Ended.IsZero() {
+		return
+	}
+	if s.LastEnd == nil || part.Ended.After(*s.LastEnd) {
+		s.LastEnd = &part.Ended
 	}
 }
 
+// jobStatus prints the progress of all jobs whose journals are in a folder.
 func jobStatus(ctx context.Context, p *program.Program, folder string) error {
-	state, err := journalBucket(ctx, p, folder, false, func(c storage.Core) storage.Core { return c })
+	unwrapped := func(c storage.Core) storage.Core { return c }
+	bucket, err := journalBucket(ctx, p, folder, false, unwrapped)
 	if err != nil {
 		return err
 	}
-	jobs := map[string]*jobState{}
-	if state != nil {
-		// In a dry run, the directory may be missing.
-		err = readJobs(ctx, state, jobs)
+	jobs := jobStates{}
+	// If the folder is a directory that is missing, there is no bucket.
+	if bucket != nil {
+		if err := jobs.read(ctx, bucket); err != nil {
+			return err
+		}
 	}
-	if err == nil && len(jobs) == 0 {
-		err = &storage.Error{
+	if len(jobs) == 0 {
+		return &storage.Error{
 			Code: storage.ObjectNotFound,
 			Op:   "JobStatus",
 			Key:  folder,
@@ -91,39 +103,56 @@ func jobStatus(ctx context.Context, p *program.Program, folder string) error {
 			Hint: "name the folder of --journal",
 		}
 	}
-	if err != nil {
-		return err
-	}
 	return printJobs(p, jobs)
 }
 
-// readJobs reads the state of all jobs: it adds the reports of finished parts and the journals of
+// jobStates has the progress of several jobs, by the names of the jobs.
+type jobStates map[string]*jobState
+
+// read reads the state of all jobs: it adds the reports of finished parts and the journals of
 // unfinished parts.
-func readJobs(ctx context.Context, state storage.Bucket, jobs map[string]*jobState) error {
-	err := eachObject(ctx, state, reportPrefix, func(name string, text []byte) error {
-		r, err := parseReport(reportPrefix+name, text)
-		if err != nil {
-			return err
-		}
-		s := &jobState{Source: r.Source, Destination: r.Destination, Shards: r.Shards, Done: len(r.Done)}
-		for _, part := range r.Done {
-			s.add(part)
-		}
-		jobs[name] = s
-		return nil
-	})
+func (jobs jobStates) read(ctx context.Context, bucket storage.Bucket) error {
+	if err := eachObject(ctx, bucket, reportPrefix, jobs.addReport); err != nil {
+		return err
+	}
+	return eachObject(ctx, bucket, journalPrefix, jobs.addJournal)
+}
+
+// addReport adds the report of a job's finished parts.
+func (jobs jobStates) addReport(name string, text []byte) error {
+	report, err := parseReport(reportPrefix+name, text)
 	if err != nil {
 		return err
 	}
-	return eachObject(ctx, state, journalPrefix, func(name string, text []byte) error {
-		job, shard, _ := strings.Cut(name, "-")
-		var part partReport // the object may be a journal, which has the fields of a partReport, too
-		if s := jobs[job]; s != nil && s.has(shard) && json.Unmarshal(text, &part) == nil {
-			s.Begun++
-			s.add(part)
-		}
+	s := &jobState{
+		Source:      report.Source,
+		Destination: report.Destination,
+		Shards:      report.Shards,
+		Done:        len(report.Done),
+	}
+	for _, part := range report.Done {
+		s.add(part)
+	}
+	jobs[name] = s
+	return nil
+}
+
+// addJournal adds the journal of an unfinished part to its job. It skips a journal that belongs to
+// no job, or that cannot be read.
+func (jobs jobStates) addJournal(name string, text []byte) error {
+	jobName, partName, _ := strings.Cut(name, "-")
+	s := jobs[jobName]
+	if s == nil || !s.has(partName) {
 		return nil
-	})
+	}
+	// A journal has the fields of a partReport, too.
+	var part partReport
+	if json.Unmarshal(text, &part) != nil {
+		return nil
+	}
+	s.Begun++
+	s.add(part)
+	return nil
 }
 
 // eachObject calls do with the content of each object whose name begins with a prefix. It skips an
@@ -137,22 +166,20 @@ func eachObject(ctx context.Context, b storage.Bucket, prefix string, do func(na
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			continue
 		}
-		if err == nil {
-			err = do(strings.TrimSuffix(strings.TrimPrefix(entry.Key, prefix), ".json"), text)
-		}
 		if err != nil {
+			return err
+		}
+		name := strings.TrimSuffix(strings.TrimPrefix(entry.Key, prefix), ".json")
+		if err := do(name, text); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func printJobs(p *program.Program, jobs map[string]*jobState) error {
-	sorted := make([]*jobState, 0, len(jobs))
-	for _, s := range jobs {
-		sorted = append(sorted, s)
-	}
-	slices.SortFunc(sorted, func(a, b *jobState) int {
+// printJobs prints the jobs, sorted by their sources and destinations.
+func printJobs(p *program.Program, jobs jobStates) error {
+	sorted := slices.SortedFunc(maps.Values(jobs), func(a, b *jobState) int {
 		return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.Destination, b.Destination))
 	})
 	for _, s := range sorted {
@@ -163,24 +190,23 @@ func printJobs(p *program.Program, jobs map[string]*jobState) error {
 	return p.Out.Err
 }
 
+// print prints a job as a table, or with --json as a line.
 func (s *jobState) print(p *program.Program) error {
 	if p.Global.JSON {
 		return p.Out.JSON(s)
 	}
-	last := "" // "" if no part has ended
+	shards := fmt.Sprintf("%d: %d done, %d begun", s.Shards, s.Done, s.Begun)
+	files := fmt.Sprintf("%d transferred (%s), %d the same, %d deleted",
+		s.Transferred, console.FormatSize(s.Bytes), s.Skipped, s.Deleted)
+	lastEnd := "" // "" if no part has ended
 	if s.LastEnd != nil {
-		last = console.FormatTime(*s.LastEnd)
+		lastEnd = console.FormatTime(*s.LastEnd)
 	}
 	return p.Out.Table([][2]string{
-		{"source", s.Source}, {"destination", s.Destination},
-		{"shards", fmt.Sprintf("%d: %d done, %d begun", s.Shards, s.Done, s.Begun)},
-		{
-			"files",
-			fmt.Sprintf(
-				"%d transferred (%s), %d the same, %d deleted", s.Transferred, console.FormatSize(s.Bytes), s.Skipped,
-				s.Deleted,
-			),
-		},
-		{"last end", last},
+		{"source", s.Source},
+		{"destination", s.Destination},
+		{"shards", shards},
+		{"files", files},
+		{"last end", lastEnd},
 	})
 }

@@ -112,6 +112,8 @@ func (m *migration) update(ctx context.Context, change func(*jobReport)) error {
 // (docs/maintainers/stored-forms.md).
 const lastReportForm = 1
 
+// parseReport parses the content of a report object. If text is nil, because there is no such object,
+// the report is empty.
 func parseReport(key string, text []byte) (*jobReport, error) {
 	r := &jobReport{Done: map[string]partReport{}}
 	if text == nil {
@@ -140,6 +142,7 @@ func placeOf(l location.Location) string {
 	return fmt.Sprintf("%s://%s%s%s", l.Scheme, l.Host, l.Dir, addSlash(l.Prefix+l.Key))
 }
 
+// addSlash returns a key with a slash before it, or "" for no key.
 func addSlash(key string) string {
 	if key == "" {
 		return ""

@@ -69,8 +69,13 @@ func newMigration(
 
 	announce := func(c storage.Core) storage.Core { return &announcingCore{Core: c, job: m} }
 	var err error
-	if m.state, err = journalBucket(ctx, p, f.journal, !p.Global.DryRun, announce); err != nil || m.state == nil {
-		return m, err
+	m.state, err = journalBucket(ctx, p, f.journal, !p.Global.DryRun, announce)
+	if err != nil {
+		return nil, err
+	}
+	if m.state == nil {
+		// In a dry run, the directory is not created.
+		return m, nil
 	}
 
 	// Each pair of source and destination has its own journal, so that one folder can hold the

@@ -121,20 +121,22 @@ func mvInOneStep(ctx context.Context, p *program.Program, f *cpFlags, src, dst l
 	}
 	return transferOne(ctx, p, f, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
 		attrs, done, err := serving.MoveInOneStep(ctx, dstBucket, dst.Key, srcBucket, src.Key, f.write.ForCopy())
-		if !done {
-			if err != nil {
-				return nil, err
-			}
-			return nil, errSeveralSteps
+		if done {
+			// MoveInOneStep returns any, because its package cannot import this type.
+			return attrs.(*storage.Attrs), nil
 		}
-		return attrs.(*storage.Attrs), nil
+		if err != nil {
+			return nil, err
+		}
+		return nil, errSeveralSteps
 	})
 }
 
 // checkOther refuses a destination that seems to be the source at a second address of the same bucket. It compares
 // the key, the ETag, the revision and the time.
 func checkOther(ctx context.Context, p *program.Program, old *storage.Attrs, src, dst location.Location) error {
-	if dst.Kind != location.InBucket || src.Scheme != dst.Scheme || src.Prefix+src.Key != dst.Prefix+dst.Key {
+	hasSameKey := src.Scheme == dst.Scheme && src.Prefix+src.Key == dst.Prefix+dst.Key
+	if dst.Kind != location.InBucket || !hasSameKey {
 		return nil
 	}
 	bucket, err := p.Stores.Open(ctx, dst)
@@ -142,13 +144,17 @@ func checkOther(ctx context.Context, p *program.Program, old *storage.Attrs, src
 		return err
 	}
 	attrs, err := bucket.Attrs(ctx, dst.Key)
-	if err == nil && old.ETag != "" && attrs.ETag == old.ETag && attrs.Revision == old.Revision &&
-		attrs.Modified.Equal(old.Modified) {
-		return argument.Invalid("source and destination seem to be one object",
-			"check that they are not two addresses of one bucket")
+	if err != nil {
+		// There is no such object, or the copy reports the error.
+		return nil
 	}
-	// The copy reports any other error.
-	return nil
+
+	hasSameContent := old.ETag != "" && attrs.ETag == old.ETag && attrs.Revision == old.Revision
+	if !hasSameContent || !attrs.Modified.Equal(old.Modified) {
+		return nil
+	}
+	return argument.Invalid("source and destination seem to be one object",
+		"check that they are not two addresses of one bucket")
 }
 
 var errMoving = errors.New("source changed while it was copied, and was not removed")
@@ -158,15 +164,18 @@ var errMoving = errors.New("source changed while it was copied, and was not remo
 func removeFile(path string, old fs.FileInfo) error {
 	conflict := &storage.Error{Code: storage.Changed, Key: path, Err: errMoving}
 	same := func(current fs.FileInfo) bool {
+		if current.Size() != old.Size() || !current.ModTime().Equal(old.ModTime()) {
+			return false
+		}
 		// A download may replace the file and set the old modification time. So the time of the
 		// last write, which no program can set back, is compared, too.
-		return current.Size() == old.Size() && current.ModTime().Equal(old.ModTime()) &&
-			localfile.Written(current).Equal(localfile.Written(old))
+		return localfile.Written(current).Equal(localfile.Written(old))
 	}
-	link, err := os.Lstat(path)
-	if err == nil && link.Mode()&fs.ModeSymlink != 0 {
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		return removeLink(path, same, conflict)
 	}
+
 	dir, name := filepath.Split(path)
 	root, err := os.OpenRoot(cmp.Or(dir, "."))
 	if err != nil {
@@ -181,8 +190,8 @@ func removeFile(path string, old fs.FileInfo) error {
 	return err
 }
 
-// removeLink removes a symbolic link if the file to which it leads is still the same. The file
-// stays.
+// removeLink removes a symbolic link if the file to which it leads is still the same. Otherwise it
+// fails with the error changed. The file stays.
 func removeLink(path string, same func(fs.FileInfo) bool, changed error) error {
 	current, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -224,23 +233,28 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 		return err
 	}
 	destination, err := place(ctx, p, dst)
-	if err != nil || p.Global.DryRun || evidence.Apart(serving.Places(source), serving.Places(destination)) {
-		return err
-	}
-
-	dstEnd, folder, name, err := openEnd(ctx, p, dst)
 	if err != nil {
 		return err
 	}
-	srcEnd, ofSource, srcName, err := openEnd(ctx, p, src)
-	// Two objects with different base names are different objects, so the move is permitted and err
-	// is nil.
-	if err != nil || name != srcName {
-		return err
+	if p.Global.DryRun || evidence.Apart(serving.Places(source), serving.Places(destination)) {
+		return nil
 	}
 
-	ok, err := evidence.Appears(ctx, dstEnd, folder, srcEnd, ofSource)
-	if ok {
+	dstEnd, dstFolder, dstName, err := openEnd(ctx, p, dst)
+	if err != nil {
+		return err
+	}
+	srcEnd, srcFolder, srcName, err := openEnd(ctx, p, src)
+	if err != nil {
+		return err
+	}
+	if dstName != srcName {
+		// Two objects with different base names are different objects.
+		return nil
+	}
+
+	appears, err := evidence.Appears(ctx, dstEnd, dstFolder, srcEnd, srcFolder)
+	if appears {
 		return errors.Join(errSame, err)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -252,8 +266,9 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 
 // openEnd opens the bucket or directory that contains a file or object. It also returns the folder
 // in that bucket, and the base name.
-func openEnd(ctx context.Context, p *program.Program,
-	l location.Location) (end evidence.End, folder, name string, err error) {
+func openEnd(
+	ctx context.Context, p *program.Program, l location.Location,
+) (end evidence.End, folder, name string, err error) {
 	if l.Kind == location.LocalPath {
 		return inquiry.OfPath(filepath.Dir(l.Path)), "", filepath.Base(l.Path), nil
 	}

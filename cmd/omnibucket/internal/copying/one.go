@@ -23,14 +23,16 @@ func transferOne(
 	text := name + " " + p.Out.Printable(e.Source) + " to " + p.Out.Printable(e.Destination)
 
 	if p.Global.DryRun {
-		err := checkDestination(ctx, p, f, dst, move)
-		if err == nil {
-			e.Bytes, err = sizeOf(ctx, p, src, f.version)
+		if err := checkDestination(ctx, p, f, dst, move); err != nil {
+			return err
 		}
-		if err == nil {
-			p.Emit(e, text)
+		size, err := sizeOf(ctx, p, src, f.version)
+		if err != nil {
+			return err
 		}
-		return err
+		e.Bytes = size
+		p.Emit(e, text)
+		return nil
 	}
 
 	var moveOpts []storage.TransferOption
@@ -82,17 +84,19 @@ func checkDestination(
 		return err
 	}
 
-	if f.write.IfAbsent && err == nil || len(revision) > 0 && code == storage.ObjectNotFound {
-		conditionErr := &storage.Error{Code: storage.PreconditionFailed, Key: dst.Key}
-		// The error of the dry run contains the bucket's name.
-		if e, ok := errors.AsType[*storage.Error](refusal); ok {
-			conditionErr.Provider = e.Provider
-			conditionErr.Bucket = e.Bucket
-			conditionErr.Key = e.Key
-		}
-		return conditionErr
+	existsAlready := f.write.IfAbsent && err == nil
+	isMissing := len(revision) > 0 && code == storage.ObjectNotFound
+	if !existsAlready && !isMissing {
+		return nil
 	}
-	return nil
+	conditionErr := &storage.Error{Code: storage.PreconditionFailed, Key: dst.Key}
+	// The error of the dry run contains the bucket's name.
+	if e, ok := errors.AsType[*storage.Error](refusal); ok {
+		conditionErr.Provider = e.Provider
+		conditionErr.Bucket = e.Bucket
+		conditionErr.Key = e.Key
+	}
+	return conditionErr
 }
 
 // withBar calls the function move, and shows the progress in a bar meanwhile.
@@ -112,7 +116,8 @@ func withBar(
 	return move(moveOpts)
 }
 
-// sizeOf returns the size of a source that exists.
+// sizeOf returns the size of a source. It fails if the source does not exist. For standard input, it
+// returns 0.
 func sizeOf(
 	ctx context.Context, p *program.Program, src location.Location, version []storage.VersionOption,
 ) (int64, error) {

@@ -38,20 +38,21 @@ const (
 
 // parseShard parses the value of --shard: I/N, auto or auto/N. For auto, it reads the variables of
 // a scheduler.
-func parseShard(p *program.Program, text string) (i, n int, err error) {
-	first, second, _ := strings.Cut(text, "/")
-	if first == "auto" {
-		if first, second, err = taskIndex(p, second, strings.Contains(text, "/")); err != nil {
+func parseShard(p *program.Program, text string) (index, count int, err error) {
+	indexText, countText, hasCount := strings.Cut(text, "/")
+	if indexText == "auto" {
+		if indexText, countText, err = taskIndex(p, countText, hasCount); err != nil {
 			return 0, 0, err
 		}
 	}
 	// ParseUint accepts no sign.
-	index, err := strconv.ParseUint(first, 10, 31)
-	count, failure := strconv.ParseUint(second, 10, 31)
-	if err != nil || failure != nil || index >= count {
+	const bits = 31 // the numbers fit in an int
+	i, indexErr := strconv.ParseUint(indexText, 10, bits)
+	n, countErr := strconv.ParseUint(countText, 10, bits)
+	if indexErr != nil || countErr != nil || i >= n {
 		return 0, 0, argument.Invalid(shardRule, "")
 	}
-	return int(index), int(count), nil
+	return int(i), int(n), nil
 }
 
 // taskIndex returns the index of this task and the number of tasks. If hasCount is
@@ -79,17 +80,23 @@ func taskIndex(p *program.Program, count string, hasCount bool) (index, total st
 // zeroBased converts the id of a task to an index that begins with 0. Ids of a Slurm array may begin
 // with another number and have gaps, as in --array=10-40:10.
 func (s scheduler) zeroBased(p *program.Program, id string) (string, error) {
-	if index, err := strconv.Atoi(id); err == nil && s.first != "" {
-		first, failure := lookupNumber(p, s.first, 0)
-		step, stepErr := lookupNumber(p, s.step, 1)
-		if failure != nil || stepErr != nil || step < 1 || (index-first)%step != 0 {
-			return "", argument.Invalid("--shard auto must be used in an array with equal steps, such as --array=0-63", "")
-		}
-		id = strconv.Itoa((index - first) / step)
+	if s.first == "" {
+		return id, nil
 	}
-	return id, nil
+	number, err := strconv.Atoi(id)
+	if err != nil {
+		// The caller refuses the id.
+		return id, nil
+	}
+	first, firstErr := lookupNumber(p, s.first, 0)
+	step, stepErr := lookupNumber(p, s.step, 1)
+	if firstErr != nil || stepErr != nil || step < 1 || (number-first)%step != 0 {
+		return "", argument.Invalid("--shard auto must be used in an array with equal steps, such as --array=0-63", "")
+	}
+	return strconv.Itoa((number - first) / step), nil
 }
 
+// lookupNumber returns the number in an environment variable, or fallback if it is not set.
 func lookupNumber(p *program.Program, variable string, fallback int) (int, error) {
 	text, ok := p.Around.Lookup(variable)
 	if !ok {

@@ -36,6 +36,7 @@ reads them, and lists only its range. Without bounds, each shard lists everythin
 	return c
 }
 
+// split prints the bounds of n ranges of a source's keys.
 func split(ctx context.Context, p *program.Program, n int, source, inventory string) error {
 	l, err := p.Stores.LocateInBucket(source)
 	if err != nil {
@@ -61,7 +62,7 @@ func split(ctx context.Context, p *program.Program, n int, source, inventory str
 }
 
 // readBounds reads the keys that "job split" has printed into a file.
-func readBounds(ctx context.Context, p *program.Program, file string) (bounds []string, err error) {
+func readBounds(ctx context.Context, p *program.Program, file string) ([]string, error) {
 	l, err := p.Stores.LocateInBucket(file)
 	if err != nil {
 		return nil, err
@@ -71,8 +72,12 @@ func readBounds(ctx context.Context, p *program.Program, file string) (bounds []
 		return nil, err
 	}
 	text, _, err := storage.ReadAll(ctx, bucket, l.Key)
-	if err == nil && json.Unmarshal(text, &bounds) != nil {
-		err = argument.Invalid("--shard-bounds must be a file of \"omnibucket job split\"", "")
+	if err != nil {
+		return nil, err
 	}
-	return bounds, err
+	var bounds []string
+	if json.Unmarshal(text, &bounds) != nil {
+		return nil, argument.Invalid("--shard-bounds must be a file of \"omnibucket job split\"", "")
+	}
+	return bounds, nil
 }

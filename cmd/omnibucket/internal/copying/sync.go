@@ -106,22 +106,33 @@ note says before the first removal that more than half of the destination goes. 
 	return c
 }
 
+// syncOptions returns the flags as options of a job, without those that newMigration adds.
 func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 	opts, err := f.filter.Options()
-
-	for _, flag := range []struct {
-		isSet  bool
-		option func() transfer.Option
-	}{
-		{f.remove, transfer.WithDelete}, {f.emptySource, transfer.WithEmptySource},
-		{f.checksum, transfer.WithChecksum}, {f.links, transfer.WithLinks}, {f.noSync, transfer.WithNoSync},
-		{f.sizeOnly, transfer.WithSizeOnly}, {f.onlyMissing, transfer.WithMissingOnly},
-	} {
-		if flag.isSet {
-			opts = append(opts, flag.option())
-		}
+	if err != nil {
+		return nil, err
 	}
 
+	if f.emptySource {
+		opts = append(opts, transfer.WithEmptySource())
+	}
+	if f.checksum {
+		opts = append(opts, transfer.WithChecksum())
+	}
+	if f.links {
+		opts = append(opts, transfer.WithLinks())
+	}
+	if f.noSync {
+		opts = append(opts, transfer.WithNoSync())
+	}
+	if f.sizeOnly {
+		opts = append(opts, transfer.WithSizeOnly())
+	}
+	if f.onlyMissing {
+		opts = append(opts, transfer.WithMissingOnly())
+	}
+
+	// An empty value, as from --resume "$UNSET", is an error.
 	if f.filter.Flags.Changed("resume") {
 		l, err := p.Stores.Locate(f.resume)
 		if err != nil {
@@ -134,15 +145,16 @@ func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 	}
 
 	if f.remove {
-		opts = append(opts, transfer.WithBeforeDelete(func(files, compared int64) error {
+		announce := func(files, compared int64) error {
 			announceRemoval(p, files, compared)
 			return nil
-		}))
+		}
+		opts = append(opts, transfer.WithDelete(), transfer.WithBeforeDelete(announce))
 	}
 	if f.limited {
 		opts = append(opts, transfer.WithMaxDelete(f.maxDelete))
 	}
-	return opts, err
+	return opts, nil
 }
 
 // announceRemoval prints a warning if more than half of the destination's files will be removed. A
@@ -158,6 +170,8 @@ func announceRemoval(p *program.Program, files, compared int64) {
 	p.Note("omnibucket: %s %d of the %d files of the destination, which the source does not have", action, files, compared)
 }
 
+// sync makes a destination like a source. With --watch, it repeats that after each change of the
+// source, until ctx is done.
 func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destination string) error {
 	src, dst, err := syncEnds(ctx, p, f, source, destination)
 	if err != nil {
@@ -168,11 +182,11 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 	if err != nil {
 		return err
 	}
-	m, err := newMigration(ctx, p, f, src, dst)
+	job, err := newMigration(ctx, p, f, src, dst)
 	if err != nil {
 		return err
 	}
-	opts = append(opts, m.opts...)
+	opts = append(opts, job.opts...)
 
 	// The value may be empty by mistake, as in --backup-dir "$UNSET". Locate fails for an empty
 	// value. Without this error, sync would run without a backup.
@@ -205,7 +219,7 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 	}
 
 	if f.watch {
-		w, err := watchOf(f, src, opts)
+		w, err := newWatch(f, src, opts)
 		if err != nil {
 			return err
 		}
@@ -213,7 +227,7 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 	}
 
 	report, err := run()
-	return errors.Join(err, m.recordEnd(ctx, report, err))
+	return errors.Join(err, job.recordEnd(ctx, report, err))
 }
 
 // cacheOptions returns the option that remembers which files were the same. If the system has no directory
@@ -258,29 +272,44 @@ func syncEnds(
 		return src, dst, err
 	}
 
-	if folder := src.Prefix + src.Key; src.Kind == location.InBucket && (src.Key != "" || folder != "" && f.remove) &&
-		!f.emptySource {
-		// A folder without objects is probably misspelled, or written with wildcards, which sync
-		// does not expand.
-		full, err := hasObjects(ctx, p, src)
-		if err == nil && !full && !f.remove {
-			err = &storage.Error{
-				Code: storage.ObjectNotFound,
-				Op:   "Sync",
-				Key:  location.AsFolder(src.Key),
-				Err:  errors.New("the source has no files"),
-				Hint: "check the folder; to copy one object, use cp",
-			}
-		} else if err == nil && !full {
-			err = &storage.Error{
-				Code: storage.ObjectNotFound,
-				Op:   "Sync",
-				Key:  folder,
-				Err:  errors.New("nothing was deleted, because the source has no files"),
-				Hint: emptySourceHint,
-			}
-		}
-		return src, dst, err
+	if src.Kind != location.InBucket || f.emptySource {
+		return src, dst, nil
 	}
-	return src, dst, nil
+	return src, dst, checkFolder(ctx, p, f, src)
+}
+
+// checkFolder fails if a source is a folder of a bucket without objects. Such a folder is probably
+// misspelled, or written with wildcards, which sync does not expand.
+func checkFolder(ctx context.Context, p *program.Program, f *syncFlags, src location.Location) error {
+	if src.Key == "" && src.Prefix == "" {
+		// The source is a whole bucket.
+		return nil
+	}
+	if src.Key == "" && !f.remove {
+		// Only --delete checks the folder of a named location.
+		return nil
+	}
+	exists, err := hasObjects(ctx, p, src)
+	if err != nil {
+		return err
+	}
+	if exists {
+		return nil
+	}
+	if f.remove {
+		return &storage.Error{
+			Code: storage.ObjectNotFound,
+			Op:   "Sync",
+			Key:  src.Prefix + src.Key,
+			Err:  errors.New("nothing was deleted, because the source has no files"),
+			Hint: emptySourceHint,
+		}
+	}
+	return &storage.Error{
+		Code: storage.ObjectNotFound,
+		Op:   "Sync",
+		Key:  location.AsFolder(src.Key),
+		Err:  errors.New("the source has no files"),
+		Hint: "check the folder; to copy one object, use cp",
+	}
 }

@@ -1,6 +1,7 @@
 package copying
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -45,8 +46,8 @@ type watch struct {
 	mayHaveMoved bool      // true if watcher may have lost a renamed folder
 }
 
-// watchOf checks the flags of --watch, and begins to watch the source.
-func watchOf(f *syncFlags, src location.Location, opts []transfer.Option) (*watch, error) {
+// newWatch checks the flags of --watch, and begins to watch the source.
+func newWatch(f *syncFlags, src location.Location, opts []transfer.Option) (*watch, error) {
 	if src.Kind != location.LocalPath {
 		return nil, argument.Invalid("--watch must have a directory of this machine as its source", location.PathHint)
 	}
@@ -58,7 +59,10 @@ func watchOf(f *syncFlags, src location.Location, opts []transfer.Option) (*watc
 		return nil, err
 	}
 	w := &watch{root: filepath.Clean(src.Path), filter: filter}
-	return w, w.begin()
+	if err := w.begin(); err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // begin creates a new watcher for all folders of the tree, and closes the old one.
@@ -88,28 +92,32 @@ func (w *watch) close() {
 // meantime, because the watcher of the parent folder reports the removal.
 func (w *watch) add(folder string) error {
 	return filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
-		if err == nil && name != w.root {
-			// The root is watched even if it is a link.
-			if !entry.IsDir() {
-				return nil
-			}
-			if !w.selects(name) {
-				return fs.SkipDir
-			}
+		if err != nil {
+			return w.walkError(name, err)
 		}
-		if err == nil {
-			w.folders[name] = true
-			err = w.watcher.Add(name)
+		// The root is watched even if it is a link.
+		if name != w.root && !entry.IsDir() {
+			return nil
 		}
-		if name != w.root && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
-			// The permission is missing, which the sync reports.
+		if name != w.root && !w.selects(name) {
 			return fs.SkipDir
 		}
-		return watchError(name, err)
+		w.folders[name] = true
+		return w.walkError(name, w.watcher.Add(name))
 	})
 }
 
-// The method selects returns true if the sync may include files in the given folder.
+// walkError returns the error of one folder for WalkDir, and nil for nil. It makes WalkDir skip
+// a folder below the root that was removed or must not be read, which the sync reports.
+func (w *watch) walkError(name string, err error) error {
+	isSkipped := errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
+	if isSkipped && name != w.root {
+		return fs.SkipDir
+	}
+	return watchError(name, err)
+}
+
+// selects reports whether the sync may include files in a folder.
 func (w *watch) selects(folder string) bool {
 	return w.filter.Selects(storage.ListEntry{Key: w.key(folder) + "/", IsPrefix: true})
 }
@@ -123,6 +131,7 @@ func (w *watch) key(name string) string {
 	return filepath.ToSlash(relative)
 }
 
+// watchError returns the error for a folder that cannot be watched, or nil if err is nil.
 func watchError(name string, err error) error {
 	if err == nil {
 		return nil
@@ -143,13 +152,13 @@ func watchError(name string, err error) error {
 // next waits until a sync is due, and returns the folder that contains all changes.
 func (w *watch) next(ctx context.Context) (string, error) {
 	for {
-		var due <-chan time.Time
+		var due <-chan time.Time // nil, which never receives, if nothing has changed
 		if w.changed {
-			t := w.due
-			if w.earliest.After(t) {
-				t = w.earliest
+			next := w.due
+			if w.earliest.After(next) {
+				next = w.earliest
 			}
-			due = time.After(time.Until(t))
+			due = time.After(time.Until(next))
 		}
 
 		select {
@@ -157,10 +166,11 @@ func (w *watch) next(ctx context.Context) (string, error) {
 			return "", ctx.Err()
 		case <-due:
 			w.changed = false
-			if !w.mayHaveMoved {
-				return w.scope, nil
+			if w.mayHaveMoved {
+				// Watch the whole tree again, and sync all of it.
+				return "", w.begin()
 			}
-			return "", w.begin()
+			return w.scope, nil
 		case event := <-w.watcher.Events:
 			if err := w.take(event); err != nil {
 				return "", err
@@ -244,29 +254,31 @@ func (w *watch) run(
 	if err != nil && (report == nil || program.IsEmpty(report)) {
 		return err
 	}
-	for folder, retry := "", firstRetry; ; {
-		switch {
-		case ctx.Err() != nil:
-			if err != nil {
-				return err
-			}
-			return ctx.Err()
-		case err != nil:
+
+	folder := "" // of the last sync, whose error is err
+	retry := firstRetry
+	for {
+		if ctx.Err() != nil {
+			return cmp.Or(err, ctx.Err())
+		}
+		if err != nil {
 			p.PrintError(err)
 			p.Note("omnibucket: the next attempt is in %s", retry)
 			w.earliest = time.Now().Add(retry)
 			w.note(folder)
 			retry = min(2*retry, lastRetry)
-		default:
+		} else {
 			retry = firstRetry
 		}
 
 		// A reader of the output sees the changes of each sync without delay.
 		p.Out.Flush()
-		if folder, err = w.next(ctx); err != nil {
+		folder, err = w.next(ctx)
+		if err != nil {
 			return err
 		}
-		if _, err = sync(transfer.WithPrefix(folder)); folder != "" && errors.Is(err, storage.ObjectNotFound) {
+		_, err = sync(transfer.WithPrefix(folder))
+		if folder != "" && errors.Is(err, storage.ObjectNotFound) {
 			// A sync of a folder without files fails, so the whole tree is synced instead. That
 			// sync succeeds if other folders have files.
 			folder = ""
