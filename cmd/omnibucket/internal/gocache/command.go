@@ -60,6 +60,7 @@ strangers choose what is built. Files that were not used for five days leave --d
 	return c
 }
 
+// run serves a go command until it ends.
 func (f *flags) run(ctx context.Context, p *program.Program, text string) error {
 	start := time.Now()
 	if err := f.check(p); err != nil {
@@ -156,6 +157,7 @@ is stored in the folder and removed.`,
 	return c
 }
 
+// trim removes the objects of a build cache that are older than an age.
 func trim(ctx context.Context, p *program.Program, text, age string) error {
 	maxAge, err := argument.Duration("--max-age", age)
 	if err != nil {

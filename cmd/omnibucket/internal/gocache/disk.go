@@ -51,9 +51,16 @@ func openDisk(dir string) (*disk, error) {
 
 func (d *disk) temporary() string { return filepath.Join(d.dir, "tmp") }
 
-func (d *disk) indexPath(action id) string  { return d.path("a", action) }
-func (d *disk) outputPath(output id) string { return d.path("d", output) }
+// The kinds of files have the names that they have in the go command's own cache.
+const (
+	indexKind  = "a" // the entry of an action
+	outputKind = "d" // an output
+)
 
+func (d *disk) indexPath(action id) string  { return d.path(indexKind, action) }
+func (d *disk) outputPath(output id) string { return d.path(outputKind, output) }
+
+// path returns the path of a file, in one of 256 folders for each kind.
 func (d *disk) path(kind string, name id) string {
 	text := hex.EncodeToString(name[:])
 	return filepath.Join(d.dir, kind, text[:2], text)
@@ -103,6 +110,7 @@ type newOutput struct {
 	size int64
 }
 
+// create creates a temporary file for an output.
 func (d *disk) create() (*newOutput, error) {
 	f, err := os.CreateTemp(d.temporary(), "new-*")
 	if err != nil {
@@ -199,26 +207,35 @@ func hasContent(path string, hash id) bool {
 // trim removes files that were not used for maxUnused, and temporary files of killed processes. It
 // does so once in trimInterval, however many processes use the directory.
 func (d *disk) trim() {
+	// The time of this file is that of the last trim.
 	mark := filepath.Join(d.dir, "trimmed")
 	now := time.Now()
-	info, err := os.Stat(mark)
-	if err == nil && now.Sub(info.ModTime()) < trimInterval && now.Sub(info.ModTime()) > -touchInterval {
-		return
+	if info, err := os.Stat(mark); err == nil {
+		// A time far in the future comes from a wrong clock, and must not prevent all trims.
+		age := now.Sub(info.ModTime())
+		isRecent := -touchInterval < age && age < trimInterval
+		if isRecent {
+			return
+		}
 	}
 	if err := os.WriteFile(mark, nil, 0o600); err != nil {
 		return
 	}
 	_ = os.Chtimes(mark, now, now)
+
 	removeUnused(d.temporary(), now.Add(-trimInterval))
-	for _, kind := range []string{"a", "d"} {
+	// The time of a file may be older than its last use, by touchInterval.
+	oldest := now.Add(-maxUnused - touchInterval)
+	for _, kind := range []string{indexKind, outputKind} {
 		for i := range 256 {
-			removeUnused(filepath.Join(d.dir, kind, fmt.Sprintf("%02x", i)), now.Add(-maxUnused-touchInterval))
+			removeUnused(filepath.Join(d.dir, kind, fmt.Sprintf("%02x", i)), oldest)
 		}
 	}
 }
 
 // removeUnused removes the files of a directory whose time is before limit.
 func removeUnused(dir string, limit time.Time) {
+	// If the directory cannot be read to its end, files has what could be read.
 	files, _ := os.ReadDir(dir)
 	for _, file := range files {
 		info, err := file.Info()

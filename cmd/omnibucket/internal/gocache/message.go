@@ -66,6 +66,7 @@ func (r *requestReader) next() (*request, error) {
 		if err != nil {
 			return nil, err
 		}
+
 		line = bytes.TrimSpace(line)
 		if len(line) == 0 {
 			continue
@@ -74,7 +75,8 @@ func (r *requestReader) next() (*request, error) {
 		if err := json.Unmarshal(line, req); err != nil {
 			return nil, fmt.Errorf("a request must be a line of JSON: %w", err)
 		}
-		if req.BodySize < 0 || req.BodySize > 0 && req.Command != commandPut {
+		hasBody := req.BodySize != 0
+		if req.BodySize < 0 || hasBody && req.Command != commandPut {
 			return nil, errors.New("a request has an invalid BodySize")
 		}
 		return req, nil
@@ -126,34 +128,38 @@ func (r *stringReader) Read(p []byte) (int, error) {
 	if err := r.begin(); err != nil {
 		return 0, err
 	}
-
 	if r.isClosed {
 		return 0, io.EOF
 	}
+
+	// Wait until the buffer has a byte, and then take what it has.
 	if _, err := r.src.Peek(1); err != nil {
 		return 0, noEOF(err)
 	}
-
+	// Peek and Discard do not fail for bytes that are buffered.
 	data, _ := r.src.Peek(min(len(p), r.src.Buffered()))
-	for i, c := range data {
-		if c == '"' {
-			r.isClosed = true
-			copy(p, data[:i])
-			_, _ = r.src.Discard(i + 1)
-			if i == 0 {
-				return 0, io.EOF
-			}
-			return i, nil
-		}
+	n := bytes.IndexByte(data, '"')
+	if n < 0 {
+		n = len(data)
+	} else {
+		r.isClosed = true
+	}
+	for _, c := range data[:n] {
 		if c < ' ' {
 			// base64.NewDecoder would skip line breaks.
 			return 0, errors.New("a string has a control character")
 		}
 	}
 
-	copy(p, data)
-	_, _ = r.src.Discard(len(data))
-	return len(data), nil
+	copy(p, data[:n])
+	_, _ = r.src.Discard(n)
+	if r.isClosed {
+		_, _ = r.src.Discard(len(`"`))
+		if n == 0 {
+			return 0, io.EOF
+		}
+	}
+	return n, nil
 }
 
 // begin reads the opening quote.
@@ -172,6 +178,7 @@ func (r *stringReader) begin() error {
 	return nil
 }
 
+// noEOF returns err, or [io.ErrUnexpectedEOF] in place of [io.EOF].
 func noEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -186,6 +193,7 @@ type responseWriter struct {
 	err error // the first error of dst
 }
 
+// write writes a response. After an error of dst, which failure returns, it writes nothing more.
 func (w *responseWriter) write(resp *response) {
 	// Marshal never fails for these types.
 	line, _ := json.Marshal(resp)

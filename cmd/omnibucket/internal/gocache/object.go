@@ -65,9 +65,10 @@ func (l *timeLimit) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.received += int64(len(p))
-	extra := usualWait + bodyTime(l.received) - time.Since(l.start)
+	// If the body is late, it has less time until its next byte.
+	lateness := time.Since(l.start) - usualWait - bodyTime(l.received)
 	if l.timer.Stop() {
-		l.timer.Reset(l.patience + min(extra, 0))
+		l.timer.Reset(l.patience - max(lateness, 0))
 	}
 	return len(p), nil
 }

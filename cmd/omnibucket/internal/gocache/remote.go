@@ -70,50 +70,51 @@ func (r *remote) get(action id) (entry, string, bool) {
 	// A driver may ignore ctx, such as one of a directory on a server that is gone.
 	done := make(chan fetchResult, 1)
 	go func() { done <- r.download(ctx, action, limit) }()
-	var f fetchResult
+	var result fetchResult
 	select {
-	case f = <-done:
+	case result = <-done:
 	case <-ctx.Done():
 	}
-	if ctx.Err() != nil && f.path == "" {
-		f.err = context.Cause(ctx)
+	if ctx.Err() != nil && result.path == "" {
+		result.err = context.Cause(ctx)
 	}
-	return f.entry, f.path, r.countResult(action, start, f)
+	return result.entry, result.path, r.countResult(action, start, result)
 }
 
-// countResult counts the result of a request, and reports whether it is a hit.
-func (r *remote) countResult(action id, start time.Time, f fetchResult) bool {
+// countResult counts the result of a request, and reports whether it is a hit. If the patience is
+// exhausted, it stops the use of the store.
+func (r *remote) countResult(action id, start time.Time, result fetchResult) bool {
+	err := result.err
 	if r.ctx.Err() != nil {
 		// The store was left alone meanwhile.
-		return f.err == nil
+		return err == nil
+	}
+	if err != nil && !errors.Is(err, storage.ObjectNotFound) {
+		r.stats.failures.Add(1)
 	}
 
 	isExhausted := false
-	err := f.err
-	if err == nil || errors.Is(err, storage.ObjectNotFound) {
-		isExhausted = r.patience.addAnswer(start, f.entry.size)
-		if err == nil {
-			r.stats.remoteHits.Add(1)
-			r.stats.downloadedBytes.Add(f.entry.size)
-		}
-	} else {
-		r.stats.failures.Add(1)
-		switch {
-		case errors.Is(err, errWrong) || errors.Is(err, storage.ChecksumMismatch):
-			// The store has answered. If wrong objects counted as failures, five of them would end
-			// the use of the store before they are replaced.
-			isExhausted = r.patience.addAnswer(start, f.entry.size)
-			r.badActions.Store(action, true)
-			r.warn("an output of the build cache was refused and is built again", err)
-		case errors.Is(err, errLocal):
-			r.warn("the local directory of the build cache cannot take an output", err)
-		default:
-			isExhausted = r.patience.addFailure(start) || isPermanent(err)
-		}
+	switch {
+	case err == nil:
+		r.stats.remoteHits.Add(1)
+		r.stats.downloadedBytes.Add(result.entry.size)
+		isExhausted = r.patience.addAnswer(start, result.entry.size)
+	case errors.Is(err, storage.ObjectNotFound):
+		isExhausted = r.patience.addAnswer(start, 0)
+	case errors.Is(err, errWrong) || errors.Is(err, storage.ChecksumMismatch):
+		// The store has answered. If wrong objects counted as failures, five of them would end the
+		// use of the store before they are replaced.
+		isExhausted = r.patience.addAnswer(start, 0)
+		r.badActions.Store(action, true)
+		r.warn("an output of the build cache was refused and is built again", err)
+	case errors.Is(err, errLocal):
+		r.warn("the local directory of the build cache cannot take an output", err)
+	default:
+		isExhausted = r.patience.addFailure(start) || isPermanent(err)
 	}
 
 	if isExhausted {
-		r.stop(f.err)
+		r.stop(err)
 	}
 	return err == nil
 }
@@ -158,21 +159,23 @@ func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetc
 		return fetchResult{err: fmt.Errorf("%w: %w", errLocal, err)}
 	}
 
-	// The end of an object verifies its checksum.
+	// One more byte shows that the object ends, and the end of an object verifies its checksum.
 	n, err := io.Copy(output, io.LimitReader(body, e.size+1))
-	if err == nil && (n != e.size || output.hash() != e.output) {
-		err = fmt.Errorf("%w: its content does not have the hash that it should have", errWrong)
-	}
 	if err != nil {
 		output.discard()
+		return fetchResult{err: err}
+	}
+	if n != e.size || output.hash() != e.output {
+		output.discard()
+		err := fmt.Errorf("%w: its content does not have the hash that it should have", errWrong)
 		return fetchResult{err: err}
 	}
 
 	path, err := r.disk.install(output, e)
 	if err != nil {
-		err = fmt.Errorf("%w: %w", errLocal, err)
+		return fetchResult{entry: e, err: fmt.Errorf("%w: %w", errLocal, err)}
 	}
-	return fetchResult{entry: e, path: path, err: err}
+	return fetchResult{entry: e, path: path}
 }
 
 // readEntry reads the entry with which an object of the given size begins.
@@ -181,12 +184,15 @@ func readEntry(body *bufio.Reader, action id, size int64) (entry, error) {
 	if err != nil && err != io.EOF && !errors.Is(err, bufio.ErrBufferFull) {
 		return entry{}, err
 	}
-	e, err := parseEntry(string(line[:min(len(line), maxEntryLine)]), action)
-	if err == nil && (e.size != size-int64(len(line)) || e.size > maxOutput) {
-		err = errors.New("its size is not what its entry says")
-	}
+	// An object without a line end may have a line of any length.
+	text := string(line[:min(len(line), maxEntryLine)])
+	e, err := parseEntry(text, action)
 	if err != nil {
 		return entry{}, fmt.Errorf("%w: %w", errWrong, err)
+	}
+	outputSize := size - int64(len(line))
+	if e.size != outputSize || e.size > maxOutput {
+		return entry{}, fmt.Errorf("%w: its size is not what its entry says", errWrong)
 	}
 	return e, nil
 }
@@ -207,11 +213,13 @@ func (r *remote) upload(ctx context.Context, e entry, progress func()) error {
 	}
 	_, err = r.bucket.Upload(ctx, key(e.action), section, opts...)
 	if errors.Is(err, storage.PreconditionFailed) {
+		// The action has an object.
 		return nil
 	}
-	if err == nil {
-		r.stats.uploads.Add(1)
-		r.stats.uploadedBytes.Add(section.Size())
+	if err != nil {
+		return err
 	}
-	return err
+	r.stats.uploads.Add(1)
+	r.stats.uploadedBytes.Add(section.Size())
+	return nil
 }

@@ -136,6 +136,7 @@ func invalidInput(err error) error {
 	}
 }
 
+// get returns the response with the output of an action, from the local directory or the store.
 func (s *server) get(req *request) *response {
 	s.stats.gets.Add(1)
 	action, err := parseID(req.ActionID)
@@ -160,15 +161,15 @@ func (s *server) put(req *request, body io.Reader) (*response, error) {
 	s.stats.putBytes.Add(req.BodySize)
 
 	e, err := putEntry(req)
-	var output *newOutput
-	if err == nil {
-		output, err = s.disk.create()
-	}
 	if err != nil {
-		_, bodyErr := io.Copy(io.Discard, body)
-		return &response{ID: req.ID, Err: err.Error()}, bodyErr
+		return refusePut(req, body, err)
+	}
+	output, err := s.disk.create()
+	if err != nil {
+		return refusePut(req, body, err)
 	}
 
+	// The body must be read to its end, even if the output cannot be written.
 	writer := &firstError{dst: output}
 	if _, err := io.Copy(writer, body); err != nil {
 		output.discard()
@@ -194,6 +195,16 @@ func (s *server) put(req *request, body io.Reader) (*response, error) {
 	return putResponse(req, path, err), nil
 }
 
+// refusePut skips the body of a request, and returns a response that says why it failed.
+func refusePut(req *request, body io.Reader, reason error) (*response, error) {
+	if _, err := io.Copy(io.Discard, body); err != nil {
+		return nil, err
+	}
+	return &response{ID: req.ID, Err: reason.Error()}, nil
+}
+
+// putResponse returns the response to a request whose output is at path, or could not be stored
+// because of err.
 func putResponse(req *request, path string, err error) *response {
 	if err != nil {
 		return &response{ID: req.ID, Err: err.Error()}

@@ -71,8 +71,10 @@ func (u *uploads) work() {
 	}
 }
 
+// progress records that an upload has begun, moved on, or ended.
 func (u *uploads) progress() { u.lastProgress.Store(time.Now().UnixNano()) }
 
+// next takes the next output from the queue. If there is none, the worker that calls next ends.
 func (u *uploads) next() (entry, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -131,6 +133,7 @@ func (u *uploads) finish(limit, silence time.Duration) {
 	u.queue = nil
 }
 
+// wait waits until idle is closed, and no longer than finish allows.
 func (u *uploads) wait(idle chan struct{}, limit, silence time.Duration) {
 	end := time.NewTimer(limit)
 	defer end.Stop()
