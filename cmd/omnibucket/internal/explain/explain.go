@@ -152,18 +152,30 @@ func translateHint(command *cobra.Command, hint string) string {
 	if text, ok := shellHints[hint]; ok {
 		return text
 	}
-	hint = translateNames(command, hint)
-	count := 0
 	var b strings.Builder
-	for _, end := range append(alternative.FindAllStringIndex(hint, -1), []int{len(hint), len(hint)}) {
-		if piece := hint[count:end[0]]; !goName.MatchString(piece) {
-			b.WriteString(piece)
-		} else if b.Len() == 0 {
+	for i, advice := range splitAlternatives(translateNames(command, hint)) {
+		needsGo := goName.MatchString(advice)
+		if needsGo && i == 0 {
 			return ""
 		}
-		count = end[0]
+		if !needsGo {
+			b.WriteString(advice)
+		}
 	}
 	return b.String()
+}
+
+// splitAlternatives splits a hint into its pieces of advice. Each piece but the first begins with the
+// text that separates it from the one before, such as " or ".
+func splitAlternatives(hint string) []string {
+	var pieces []string
+	start := 0
+	for _, separator := range alternative.FindAllStringIndex(hint, -1) {
+		end := separator[0]
+		pieces = append(pieces, hint[start:end])
+		start = end
+	}
+	return append(pieces, hint[start:])
 }
 
 // An Explanation is an error for users of a command. It says what happened and what to do.
@@ -171,6 +183,13 @@ type Explanation struct {
 	What     string   // one line for each error
 	Hints    []string // without duplicates
 	Requests []string // ids of failed requests, with --verbose
+}
+
+// addHint adds a hint, unless it is empty or a duplicate.
+func (x *Explanation) addHint(hint string) {
+	if hint != "" && !slices.Contains(x.Hints, hint) {
+		x.Hints = append(x.Hints, hint)
+	}
 }
 
 // Error explains err to users of command. It removes Go names, or replaces them with flags. With
@@ -186,16 +205,10 @@ func Error(command *cobra.Command, err error, verbose bool) Explanation {
 			text = withoutNoise(e, text)
 		}
 		x.What = strings.ReplaceAll(x.What, e.Error(), text)
-		if hint := translateHint(command, hintOf(e)); hint != "" && !slices.Contains(x.Hints, hint) {
-			x.Hints = append(x.Hints, hint)
-		}
+		x.addHint(translateHint(command, hintOf(e)))
 	})
-	if hint := localfile.ErrorHint(err); hint != "" &&
-		// localfile.ErrorHint has hints for errors of this machine, such as a failed write to standard
-		// output.
-		!slices.Contains(x.Hints, hint) {
-		x.Hints = append(x.Hints, hint)
-	}
+	// An error of this machine, such as a failed write to standard output, may be no storage.Error.
+	x.addHint(localfile.ErrorHint(err))
 	return x
 }
 
@@ -204,21 +217,46 @@ func Error(command *cobra.Command, err error, verbose bool) Explanation {
 func withoutGo(command *cobra.Command, e *storage.Error) string {
 	text := strings.TrimSuffix(e.Error(), " ("+e.Hint+")")
 	text = strings.TrimPrefix(text, "storage: ")
-	if rest, ok := strings.CutPrefix(text, e.Op); ok && e.Op != "" && rest != "" &&
-		strings.ContainsRune(": ", rune(rest[0])) {
-		text = strings.TrimLeft(rest, ": ")
+	if e.Op != "" {
+		text = withoutOp(text, e.Op)
 	}
-	if e.Err != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Unsupported) {
+
+	// Only the reasons of these codes have names of Go.
+	hasNames := e.Code == storage.InvalidArgument || e.Code == storage.Unsupported
+	if hasNames && e.Err != nil {
 		reason := e.Err.Error()
 		text = strings.ReplaceAll(text, ": "+reason, ": "+translateNames(command, withoutCalls(reason)))
 	}
 	return text
 }
 
+// withoutOp removes the name of a function from the beginning of an error's text. A colon follows
+// the name, or a space and the key.
+func withoutOp(text, op string) string {
+	rest, ok := strings.CutPrefix(text, op)
+	if !ok {
+		return text
+	}
+	if strings.HasPrefix(rest, ":") || strings.HasPrefix(rest, " ") {
+		return strings.TrimLeft(rest, ": ")
+	}
+	// This is a longer word, which only begins with the name.
+	return text
+}
+
 // noise matches text that an SDK adds to a server's message, such as the id of the request.
-var noise = regexp.MustCompile(
-	`operation error [\w ]+: \w+, |exceeded maximum number of [\w ]+, \d+, |https? response error StatusCode: \d+, |(?:Get|Head|Put|Post|Delete) "[^"]*": |RequestID: [^,]*, |HostID: [^,]*, |request send failed, |api error |googleapi: (?:got HTTP response code \d+ with body: |Error \d+: )|storage: (?:object|bucket) doesn't exist: `,
-)
+var noise = regexp.MustCompile(strings.Join([]string{
+	`operation error [\w ]+: \w+, `,
+	`exceeded maximum number of [\w ]+, \d+, `,
+	`https? response error StatusCode: \d+, `,
+	`(?:Get|Head|Put|Post|Delete) "[^"]*": `,
+	`RequestID: [^,]*, `,
+	`HostID: [^,]*, `,
+	`request send failed, `,
+	`api error `,
+	`googleapi: (?:got HTTP response code \d+ with body: |Error \d+: )`,
+	`storage: (?:object|bucket) doesn't exist: `,
+}, "|"))
 
 // withoutNoise shortens the text of an error for people who do not operate the server. If the code
 // says everything, as for ObjectNotFound, it removes the cause. Otherwise it removes the text that
@@ -228,14 +266,11 @@ func withoutNoise(e *storage.Error, text string) string {
 		return text
 	}
 	cause := e.Err.Error()
+	isFromServer := e.Status != 0
 	switch e.Code {
-	case storage.ObjectNotFound,
-		storage.BucketNotFound,
-		storage.PreconditionFailed,
-		storage.BucketExists,
-		storage.BucketNotEmpty:
-		if e.Status != 0 {
-			// The error came from a server.
+	case storage.ObjectNotFound, storage.BucketNotFound, storage.PreconditionFailed,
+		storage.BucketExists, storage.BucketNotEmpty:
+		if isFromServer {
 			return strings.TrimSuffix(text, ": "+cause)
 		}
 	}

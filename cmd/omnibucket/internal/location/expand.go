@@ -30,6 +30,7 @@ func Expand(ctx context.Context, b storage.Lister, l Location) iter.Seq2[storage
 	}
 }
 
+// An expansion yields the matches of one pattern.
 type expansion struct {
 	ctx    context.Context
 	bucket storage.Lister
@@ -51,25 +52,31 @@ func (e *expansion) walk(folder string, segments []string) bool {
 	}
 
 	rest := segments[1:]
+	// The pattern ends in a slash after this segment.
 	onlyFolders := len(rest) == 1 && rest[0] == ""
-	for entry, err := range e.bucket.List(e.ctx, storage.WithAnyOrder(), storage.WithPrefix(folder+start), storage.WithDelimiter("/")) {
+	entries := e.bucket.List(e.ctx, storage.WithAnyOrder(), storage.WithPrefix(folder+start), storage.WithDelimiter("/"))
+	for entry, err := range entries {
 		if err != nil {
 			e.yield(entry, err)
 			return false
 		}
 		name := strings.TrimSuffix(strings.TrimPrefix(entry.Key, folder), "/")
-		if name == "" || !entry.IsPrefix && strings.HasSuffix(entry.Key, "/") ||
-			!doublestar.MatchUnvalidated(segments[0], name) {
+		isMarker := !entry.IsPrefix && strings.HasSuffix(entry.Key, "/")
+		if name == "" || isMarker || !doublestar.MatchUnvalidated(segments[0], name) {
 			continue
 		}
-		if len(rest) == 0 || onlyFolders && entry.IsPrefix {
-			if !e.yield(entry, nil) {
-				return false
-			}
-		} else if entry.IsPrefix && !onlyFolders {
-			if !e.walk(entry.Key, rest) {
-				return false
-			}
+
+		wantsMore := true
+		switch {
+		case len(rest) == 0:
+			wantsMore = e.yield(entry, nil)
+		case entry.IsPrefix && onlyFolders:
+			wantsMore = e.yield(entry, nil)
+		case entry.IsPrefix:
+			wantsMore = e.walk(entry.Key, rest)
+		}
+		if !wantsMore {
+			return false
 		}
 	}
 	return true
@@ -84,8 +91,11 @@ func (e *expansion) yieldAll(folder, pattern string) bool {
 			return false
 		}
 		name := strings.TrimPrefix(entry.Key, folder)
-		if name != "" && !strings.HasSuffix(name, "/") && doublestar.MatchUnvalidated(pattern, name) &&
-			!e.yield(entry, nil) {
+		isMarker := name == "" || strings.HasSuffix(name, "/")
+		if isMarker || !doublestar.MatchUnvalidated(pattern, name) {
+			continue
+		}
+		if !e.yield(entry, nil) {
 			return false
 		}
 	}

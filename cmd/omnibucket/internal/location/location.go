@@ -3,6 +3,7 @@
 package location
 
 import (
+	"errors"
 	"net/url"
 	"path"
 	"regexp"
@@ -10,9 +11,6 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage"
-
-	"errors"
-
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/locations"
 )
@@ -46,10 +44,10 @@ type Location struct {
 	Pattern                  string // if the key of an address has wildcards, the pattern; otherwise ""
 }
 
-var (
-	schemeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:/`)
-)
+// schemeForm matches the beginning of an address that has only one slash after its scheme.
+var schemeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:/`)
 
+// Hints of errors about locations.
 const (
 	AddressHint = "use a location: scheme://bucket/key, file:///absolute/directory#key, or name:key with OMNIBUCKET_NAME set"
 	nameHint    = "add it with \"omnibucket config add\", or set the variable"
@@ -186,29 +184,30 @@ func ParseAddress(text string) (Location, error) {
 // takePrefix moves the parameter prefix= from the query to Prefix. All commands then treat it like
 // the folder of a named location.
 func (l *Location) takePrefix() error {
-	var result []string
-	ok := false
+	var others []string
 	for pair := range strings.SplitSeq(l.Query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		if name, err := url.QueryUnescape(name); err != nil || name != "prefix" {
-			result = append(result, pair)
+			others = append(others, pair)
 			continue
 		}
-		prefix, err := url.QueryUnescape(value)
+
 		if l.Kind == Account {
 			return argument.Invalid("address of an account must not have the parameter prefix", "")
 		}
-		if ok {
+		if l.Prefix != "" {
 			return argument.Invalid("parameter prefix must not be given more than once", "")
 		}
+		prefix, err := url.QueryUnescape(value)
 		if err != nil || !strings.HasSuffix(prefix, "/") {
-			const hint = "leave it out for the whole bucket"
-			return argument.Invalid(`parameter prefix must be a folder that ends in "/"`, hint)
+			return argument.Invalid(
+				`parameter prefix must be a folder that ends in "/"`,
+				"leave it out for the whole bucket",
+			)
 		}
 		l.Prefix = prefix
-		ok = true
 	}
-	l.Query = strings.Join(result, "&")
+	l.Query = strings.Join(others, "&")
 	return nil
 }
 
@@ -228,22 +227,8 @@ func (l Location) Parameters() string {
 // bucket in it.
 func (l Location) SplitAccount() (address, bucket string, err error) {
 	if l.Path != "" {
-		// A directory is a bucket here, even before it exists.
-		// A path without a slash is probably the name of a location whose colon was forgotten.
-		if !strings.ContainsAny(l.Path, `/\`) {
-			return "", "", &storage.Error{
-				Code: storage.InvalidArgument,
-				Key:  l.Path,
-				Err:  ErrNotInBucket,
-				Hint: "write a bucket as s3://" + l.Path + ", and the path of a directory as ./" + l.Path,
-			}
-		}
-		if l, err = l.AsEntry(); err != nil {
-			return "", "", err
-		}
-		return l.Address(), strings.TrimSuffix(l.Key, "/"), nil
+		return l.splitPath()
 	}
-
 	if l.Kind != InBucket || l.Key != "" || l.Prefix != "" {
 		return "", "", argument.Invalid("location must be a bucket without a key", AddressHint)
 	}
@@ -260,6 +245,25 @@ func (l Location) SplitAccount() (address, bucket string, err error) {
 		return "", "", argument.Invalid(`address must have two hexadecimal digits after each "%"`, "")
 	}
 	return "file://" + l.Host + parent + l.Parameters(), bucket, nil
+}
+
+// splitPath returns the address of the directory that contains a path, and the last name of the
+// path. That directory is an account, and the path is a bucket, even before it exists.
+func (l Location) splitPath() (address, bucket string, err error) {
+	if !strings.ContainsAny(l.Path, `/\`) {
+		// This is probably the name of a location whose colon was forgotten.
+		return "", "", &storage.Error{
+			Code: storage.InvalidArgument,
+			Key:  l.Path,
+			Err:  ErrNotInBucket,
+			Hint: "write a bucket as s3://" + l.Path + ", and the path of a directory as ./" + l.Path,
+		}
+	}
+	entry, err := l.AsEntry()
+	if err != nil {
+		return "", "", err
+	}
+	return entry.Address(), strings.TrimSuffix(entry.Key, "/"), nil
 }
 
 // WithDefault returns a location with a parameter added to its address, unless the address has the parameter.

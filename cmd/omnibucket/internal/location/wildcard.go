@@ -1,12 +1,11 @@
 package location
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
-
-	"cmp"
 
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 )
@@ -16,25 +15,36 @@ import (
 func PatternOf(key string, escaped bool) string {
 	var b strings.Builder
 	for i := 0; i < len(key); i++ {
-		c := key[i]
-		if escaped && c == '%' && i+2 < len(key) {
-			if n, err := strconv.ParseUint(key[i+1:i+3], 16, 8); err == nil {
-				c = byte(n)
-				if strings.IndexByte(`*?[]{}\!^-`, c) >= 0 {
-					b.WriteByte('\\')
-				}
-				b.WriteByte(c)
-				i += 2
-				continue
-			}
+		if c, ok := escapedByte(key[i:]); ok && escaped {
+			writeLiteral(&b, c)
+			i += len("%2A") - 1
+			continue
 		}
-		// A pattern must escape these characters, because they are literal in a key.
-		if strings.IndexByte(`{}\`, c) >= 0 {
+		// These characters are literal in a key, but not in a pattern.
+		if strings.IndexByte(`{}\`, key[i]) >= 0 {
 			b.WriteByte('\\')
 		}
-		b.WriteByte(c)
+		b.WriteByte(key[i])
 	}
 	return b.String()
+}
+
+// escapedByte returns the byte with whose escape, such as %2A, a text begins. If the text begins
+// otherwise, ok is false.
+func escapedByte(text string) (c byte, ok bool) {
+	if len(text) < len("%2A") || text[0] != '%' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(text[1:3], 16, 8)
+	return byte(n), err == nil
+}
+
+// writeLiteral writes a byte to a pattern so that it stands for itself.
+func writeLiteral(pattern *strings.Builder, c byte) {
+	if strings.IndexByte(`*?[]{}\!^-`, c) >= 0 {
+		pattern.WriteByte('\\')
+	}
+	pattern.WriteByte(c)
 }
 
 // Glob returns the pattern of the key, if it has wildcards.
@@ -91,7 +101,10 @@ func Matcher(pattern string, recursive bool) (func(key string) bool, error) {
 	}
 	below := strings.TrimSuffix(pattern, "/") + "/**/*"
 	return func(key string) bool {
-		return doublestar.MatchUnvalidated(pattern, key) || recursive && doublestar.MatchUnvalidated(below, key)
+		if doublestar.MatchUnvalidated(pattern, key) {
+			return true
+		}
+		return recursive && doublestar.MatchUnvalidated(below, key)
 	}, nil
 }
 
@@ -111,10 +124,7 @@ func MatchesAll(pattern string) bool { return strings.Trim(pattern, "*/") == "" 
 func LiteralPattern(text string) string {
 	var b strings.Builder
 	for _, c := range []byte(text) {
-		if strings.IndexByte(`*?[]{}\!^-`, c) >= 0 {
-			b.WriteByte('\\')
-		}
-		b.WriteByte(c)
+		writeLiteral(&b, c)
 	}
 	return b.String()
 }
