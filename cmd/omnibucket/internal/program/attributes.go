@@ -1,6 +1,8 @@
 package program
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"github.com/omnibucket/storage"
@@ -44,21 +46,24 @@ type WriteOptions struct {
 // library does.
 func (a *Attributes) Read(c *cobra.Command) (WriteOptions, error) {
 	var w WriteOptions
-	for _, flag := range []struct {
-		name   string
-		value  string
-		option func(string) storage.WriteOption
-	}{
-		{"content-type", a.contentType, storage.WithContentType},
-		{"content-encoding", a.contentEncoding, storage.WithContentEncoding},
-		{"content-disposition", a.contentDisposition, storage.WithContentDisposition},
-		{"content-language", a.contentLanguage, storage.WithContentLanguage},
-		{"cache-control", a.cacheControl, storage.WithCacheControl},
-		{"storage-class", a.storageClass, storage.WithStorageClass},
-	} {
-		if c.Flags().Changed(flag.name) {
-			w.Attributes = append(w.Attributes, flag.option(flag.value))
-		}
+	isSet := c.Flags().Changed
+	if isSet("content-type") {
+		w.Attributes = append(w.Attributes, storage.WithContentType(a.contentType))
+	}
+	if isSet("content-encoding") {
+		w.Attributes = append(w.Attributes, storage.WithContentEncoding(a.contentEncoding))
+	}
+	if isSet("content-disposition") {
+		w.Attributes = append(w.Attributes, storage.WithContentDisposition(a.contentDisposition))
+	}
+	if isSet("content-language") {
+		w.Attributes = append(w.Attributes, storage.WithContentLanguage(a.contentLanguage))
+	}
+	if isSet("cache-control") {
+		w.Attributes = append(w.Attributes, storage.WithCacheControl(a.cacheControl))
+	}
+	if isSet("storage-class") {
+		w.Attributes = append(w.Attributes, storage.WithStorageClass(a.storageClass))
 	}
 
 	if len(a.metadata) > 0 {
@@ -84,7 +89,7 @@ func (a *Attributes) Read(c *cobra.Command) (WriteOptions, error) {
 		w.Attributes = append(w.Attributes, storage.IfAbsent())
 	}
 
-	if c.Flags().Changed("if-revision") {
+	if isSet("if-revision") {
 		w.Revision = append(w.Revision, storage.IfRevision(a.revision))
 	}
 	w.IfAbsent = a.ifAbsent
@@ -106,9 +111,9 @@ func (w WriteOptions) ForCopy() []storage.CopyOption {
 }
 
 // With appends options of the type M to options of the type O. Each appended option must implement
-// O.
+// O. The caller can use opts again, because With copies it if it appends anything.
 func With[O, M any](opts []O, extra []M) []O {
-	opts = opts[:len(opts):len(opts)]
+	opts = slices.Clip(opts)
 	for _, o := range extra {
 		opts = append(opts, any(o).(O))
 	}

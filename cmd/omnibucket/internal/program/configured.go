@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
@@ -49,13 +50,14 @@ func (p *Program) LoadConfig() error {
 		return nil
 	}
 	cfg, err := locations.ReadFile(path)
-	isMissing := errors.Is(err, fs.ErrNotExist)
-	if isMissing && !p.namesConfig() {
-		return nil
-	}
-	if isMissing && p.Command != nil && p.Command.Parent() != nil && p.Command.Parent().Name() == "config" {
-		// "config add" creates the file.
-		return nil
+	if errors.Is(err, fs.ErrNotExist) {
+		if !p.namesConfig() {
+			return nil
+		}
+		if p.Command != nil && isConfigCommand(p.Command) {
+			// "config add" creates the file.
+			return nil
+		}
 	}
 	if err != nil {
 		return err
@@ -64,10 +66,18 @@ func (p *Program) LoadConfig() error {
 	return p.checkSettings(path)
 }
 
+// isConfigCommand reports whether a command is a subcommand of config.
+func isConfigCommand(c *cobra.Command) bool {
+	return c.HasParent() && c.Parent().Name() == "config"
+}
+
 // namesConfig reports whether the user named the configuration file.
 func (p *Program) namesConfig() bool {
+	if p.Global.config != "" {
+		return true
+	}
 	path, set := p.Around.Lookup(locations.PathVariable)
-	return p.Global.config != "" || set && path != ""
+	return set && path != ""
 }
 
 // checkSettings refuses settings in the configuration file that are not names of flags.

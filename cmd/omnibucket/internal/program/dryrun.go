@@ -41,10 +41,12 @@ func refuseChanges(_ context.Context, op storage.Operation) (context.Context, fu
 // returns a URL or credentials does not. One that describes or lists the buckets of an account has
 // another effect beside EffectAdminister.
 func changes(e storage.Effects) bool {
-	if e&(storage.EffectSign|storage.EffectVend) != 0 {
+	signsOrVends := e&(storage.EffectSign|storage.EffectVend) != 0
+	if signsOrVends {
 		return false
 	}
-	return e&(storage.EffectWrite|storage.EffectRemove) != 0 || e == storage.EffectAdminister
+	writesOrRemoves := e&(storage.EffectWrite|storage.EffectRemove) != 0
+	return writesOrRemoves || e == storage.EffectAdminister
 }
 
 // OfDryRun returns nil if err only says that a dry run refused an operation. Otherwise it returns

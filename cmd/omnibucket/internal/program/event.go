@@ -60,7 +60,13 @@ func (p *Program) Emit(e Event, text string) {
 	if p.Global.JSON {
 		// p.Out keeps a write error.
 		_ = p.Out.JSON(e)
-	} else if e.Event != failedEvent && (p.Global.Verbose || p.Global.DryRun) {
+		return
+	}
+	if e.Event == failedEvent {
+		// The command prints the error when it ends.
+		return
+	}
+	if p.Global.Verbose || p.Global.DryRun {
 		p.Out.Printf("%s\n", text)
 	}
 }
@@ -87,7 +93,8 @@ func (p *Program) SummarizeDone(verb string, arguments int, err error) {
 	p.printing.Lock()
 	done := p.done
 	p.printing.Unlock()
-	if done.files == 0 || p.InBatch || p.Global.JSON || p.Global.Verbose || p.Global.DryRun {
+	printsEvents := p.Global.JSON || p.Global.Verbose || p.Global.DryRun
+	if done.files == 0 || p.InBatch || printsEvents {
 		return
 	}
 	if arguments == 1 && err == nil {
@@ -132,10 +139,14 @@ func (p *Program) emitChange(c transfer.Change) {
 // otherwise a line on standard error. If the job failed before it did anything, Summarize prints
 // nothing.
 func (p *Program) Summarize(r *transfer.Report, err error) {
-	if r == nil || err != nil && IsEmpty(r) {
+	if r == nil {
+		return
+	}
+	if err != nil && IsEmpty(r) {
 		return
 	}
 	if p.Global.JSON {
+		// p.Out keeps a write error.
 		_ = p.Out.JSON(summary{
 			Event:       "summary",
 			Transferred: r.Transferred,

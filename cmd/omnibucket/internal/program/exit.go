@@ -44,35 +44,42 @@ func InLines(err error) error { return errors.Join(piecemeal.Errors(err)...) }
 // ExitCodeFor prints err and returns the exit code. If writing the output failed, it uses that
 // error instead, because that error ended the command.
 func (p *Program) ExitCodeFor(ctx context.Context, command *cobra.Command, err error) int {
-	var shown reportedError
-	switch {
-	case p.Out.Err != nil && console.IsBrokenPipe(p.Out.Err):
-		return exitBrokenPipe
-	case p.Out.Err != nil:
+	if p.Out.Err != nil {
+		if console.IsBrokenPipe(p.Out.Err) {
+			return exitBrokenPipe
+		}
 		p.PrintError(fmt.Errorf("writing the output: %w", p.Out.Err))
 		return exitFailure
-	case err == nil:
+	}
+	if err == nil {
 		return 0
-	case p.Command == nil:
-		usage := fmt.Sprintf("Run \"%s --help\" for usage.", command.CommandPath())
-		if command.HasParent() {
-			usage = "usage: " + command.UseLine() + "\n" + usage
-		}
-		p.printUsageError(withSuggestion(command, err), usage)
+	}
+	if p.Command == nil {
+		p.printUsageError(withSuggestion(command, err), usageOf(command))
 		return ExitUsage
-	case !errors.As(err, &shown):
-		p.PrintError(err)
 	}
 
+	var reported reportedError
+	if !errors.As(err, &reported) {
+		p.PrintError(err)
+	}
 	if ctx.Err() != nil {
 		return exitInterrupted
 	}
-
 	var status ExitStatus
 	if errors.As(err, &status) {
 		return int(status)
 	}
 	return exitCode(storage.CodeOf(err))
+}
+
+// usageOf returns the usage of a command in one or two lines.
+func usageOf(command *cobra.Command) string {
+	usage := fmt.Sprintf("Run \"%s --help\" for usage.", command.CommandPath())
+	if !command.HasParent() {
+		return usage
+	}
+	return "usage: " + command.UseLine() + "\n" + usage
 }
 
 // printUsageError prints the error of an invalid command line, and the usage.
@@ -132,7 +139,7 @@ var unknownCommand = regexp.MustCompile(`^unknown command "([^"]*)" for "omnibuc
 // unknown name for a command that this program has under a different name. The hint lists such
 // commands. If there are none, the hint lists cobra's suggestions, which are spelled similarly.
 func withSuggestion(root *cobra.Command, err error) error {
-	message, suggestions, ok := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	message, suggestions, hasSuggestions := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
 
 	hint := ""
 	if unknown := unknownCommand.FindStringSubmatch(message); unknown != nil {
@@ -144,14 +151,14 @@ func withSuggestion(root *cobra.Command, err error) error {
 		return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(message), Hint: hint}
 	}
 
-	if !ok {
+	if !hasSuggestions {
 		return err
 	}
 
+	isUnknown := func(name string) bool { return strings.Contains(message, fmt.Sprintf(" %q ", name)) }
 	var names []string
 	for _, c := range root.Commands() {
-		if slices.ContainsFunc(c.SuggestFor,
-			func(other string) bool { return strings.Contains(message, fmt.Sprintf(" %q ", other)) }) {
+		if slices.ContainsFunc(c.SuggestFor, isUnknown) {
 			names = append(names, c.Name())
 		}
 	}
@@ -167,6 +174,7 @@ func withSuggestion(root *cobra.Command, err error) error {
 	}
 }
 
+// exitCode returns the exit code for an error with this Code.
 func exitCode(code storage.Code) int {
 	switch code {
 	case storage.InvalidArgument:
@@ -207,17 +215,10 @@ func (p *Program) PrintError(err error) {
 		_, _ = fmt.Fprintf(p.Around.Err, "omnibucket: %s\n", console.Printable(line))
 	}
 
-	for i, hint := range x.Hints {
-		if i == maxPrintedErrors {
-			break
-		}
+	for _, hint := range x.Hints[:min(len(x.Hints), maxPrintedErrors)] {
 		_, _ = fmt.Fprintf(p.Around.Err, "hint: %s\n", console.Printable(hint))
 	}
-
-	for i, id := range x.Requests {
-		if i == maxPrintedErrors {
-			break
-		}
+	for _, id := range x.Requests[:min(len(x.Requests), maxPrintedErrors)] {
 		_, _ = fmt.Fprintf(p.Around.Err, "request: %s\n", console.Printable(id))
 	}
 }

@@ -82,10 +82,12 @@ func (f *FilterFlags) ByClockOf(ctx context.Context, bucket storage.Bucket, fold
 // countsFromNow reports whether --older or --newer is a duration.
 func (f *FilterFlags) countsFromNow() bool {
 	now := time.Now()
+	later := now.Add(time.Hour)
 	for _, value := range []string{f.older, f.newer} {
-		t, err := argument.ParseTime("", value, now)
-		shifted, laterErr := argument.ParseTime("", value, now.Add(time.Hour))
-		if err == nil && laterErr == nil && !t.Equal(shifted) {
+		// Options reports the error of an invalid value. The zero times are equal.
+		fromNow, _ := argument.ParseTime("", value, now)
+		fromLater, _ := argument.ParseTime("", value, later)
+		if !fromNow.Equal(fromLater) {
 			return true
 		}
 	}
@@ -94,67 +96,91 @@ func (f *FilterFlags) countsFromNow() bool {
 
 // Options returns the filter as options of a job.
 func (f *FilterFlags) Options() ([]transfer.Option, error) {
-	var opts []transfer.Option
-
-	for _, list := range []struct {
-		name            string
-		patterns, files []string
-		option          func(...string) transfer.Option
-	}{{"--include-from", f.include, f.includeFrom, transfer.WithInclude}, {"--exclude-from", f.exclude, f.excludeFrom, transfer.WithExclude}} {
-		patterns := slices.Clone(list.patterns)
-		for _, path := range list.files {
-			extra, err := argument.ReadPatterns(list.name, path)
-			if err != nil {
-				return nil, err
-			}
-			patterns = append(patterns, extra...)
-		}
-		switch {
-		case list.name == "--exclude-from" && len(f.include)+len(f.includeFrom) > 0 &&
-			slices.ContainsFunc(patterns, matchesEverything):
-			return nil, argument.Invalid("--exclude must leave what --include selects, but a pattern matches every key",
-				"leave that pattern out: --include '*.jpg' alone selects nothing else, "+
-					"and exclusions win, whatever their order is")
-		case len(patterns) > 0:
-			opts = append(opts, list.option(patterns...))
-		// A file without patterns would select everything.
-		case len(list.files) > 0 && list.name == "--include-from":
-			return nil, argument.Invalid("--include-from must have a pattern", "")
-		}
+	opts, err := f.patternOptions()
+	if err != nil {
+		return nil, err
 	}
 
-	for _, flag := range []struct {
-		name, value string
-		option      func(int64) transfer.Option
-	}{{"min-size", f.minSize, transfer.WithMinSize}, {"max-size", f.maxSize, transfer.WithMaxSize}} {
-		if f.Flags == nil || !f.Flags.Changed(flag.name) {
-			continue
-		}
-		size, err := argument.Size("--"+flag.name, flag.value)
+	if f.isSet("min-size") {
+		size, err := argument.Size("--min-size", f.minSize)
 		if err != nil {
 			return nil, err
 		}
-		opts = append(opts, flag.option(size))
+		opts = append(opts, transfer.WithMinSize(size))
+	}
+	if f.isSet("max-size") {
+		size, err := argument.Size("--max-size", f.maxSize)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, transfer.WithMaxSize(size))
 	}
 
 	now := time.Now()
 	if f.now != nil {
 		now = f.now()
 	}
-	for _, flag := range []struct {
-		name, value string
-		option      func(time.Time) transfer.Option
-	}{{"newer", f.newer, transfer.WithModifiedAfter}, {"older", f.older, transfer.WithModifiedBefore}} {
-		if f.Flags == nil || !f.Flags.Changed(flag.name) {
-			continue
-		}
-		t, err := argument.ParseTime("--"+flag.name, flag.value, now)
+	if f.isSet("newer") {
+		start, err := argument.ParseTime("--newer", f.newer, now)
 		if err != nil {
 			return nil, err
 		}
-		opts = append(opts, flag.option(t))
+		opts = append(opts, transfer.WithModifiedAfter(start))
+	}
+	if f.isSet("older") {
+		end, err := argument.ParseTime("--older", f.older, now)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, transfer.WithModifiedBefore(end))
 	}
 	return opts, nil
+}
+
+// isSet reports whether a flag was given. Without Register, as in a test, no flag was.
+func (f *FilterFlags) isSet(name string) bool { return f.Flags != nil && f.Flags.Changed(name) }
+
+// patternOptions returns the options for the patterns of the filter.
+func (f *FilterFlags) patternOptions() ([]transfer.Option, error) {
+	var opts []transfer.Option
+
+	included, err := withPatternsOf(f.include, "--include-from", f.includeFrom)
+	if err != nil {
+		return nil, err
+	}
+	if len(included) > 0 {
+		opts = append(opts, transfer.WithInclude(included...))
+	} else if len(f.includeFrom) > 0 {
+		// A file without patterns would select everything.
+		return nil, argument.Invalid("--include-from must have a pattern", "")
+	}
+
+	excluded, err := withPatternsOf(f.exclude, "--exclude-from", f.excludeFrom)
+	if err != nil {
+		return nil, err
+	}
+	if len(included) > 0 && slices.ContainsFunc(excluded, matchesEverything) {
+		return nil, argument.Invalid("--exclude must leave what --include selects, but a pattern matches every key",
+			"leave that pattern out: --include '*.jpg' alone selects nothing else, "+
+				"and exclusions win, whatever their order is")
+	}
+	if len(excluded) > 0 {
+		opts = append(opts, transfer.WithExclude(excluded...))
+	}
+	return opts, nil
+}
+
+// withPatternsOf returns patterns, and after them those of the files that a flag names.
+func withPatternsOf(patterns []string, flag string, files []string) ([]string, error) {
+	all := slices.Clone(patterns)
+	for _, path := range files {
+		fromFile, err := argument.ReadPatterns(flag, path)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, fromFile...)
+	}
+	return all, nil
 }
 
 // matchesEverything reports whether a pattern matches every key. Users of the AWS CLI write

@@ -1,8 +1,6 @@
 package program
 
 import (
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -101,47 +99,64 @@ func (p *Program) Prepare(c *cobra.Command) error {
 		return err
 	}
 
-	var failure error
-	Settings(c.Root(), func(flag *pflag.Flag) {
-		if failure != nil || flag.Changed || c.Flags().Lookup(flag.Name) != flag {
-			return
-		}
-		source := config.SettingVariable(flag.Name)
-		value, set := p.Around.Lookup(source)
-		if !set || value == "" {
-			source = flag.Name + " in " + p.ConfigFile()
-			value, set = p.Stores.Config.Settings[flag.Name]
-		}
-		if !set || value == "" {
-			return
-		}
-		if err := flag.Value.Set(value); err != nil {
-			failure = argument.Invalid(
-				source+" must be a valid value of --"+flag.Name,
-				"write it as after the flag; \"omnibucket help\" describes it",
-			)
-			return
-		}
-		flag.Changed = true
-	})
-
-	if failure == nil {
-		failure = p.CheckGlobals(c)
+	err := p.applySettings(c)
+	if err == nil {
+		err = p.CheckGlobals(c)
 	}
-	if parent := c.Parent(); failure != nil && parent != nil && parent.Name() == "config" && c.Name() != "set" {
+	if isConfigCommand(c) && c.Name() != "set" {
 		// Without an error, "config unset" can remove an invalid setting.
 		return nil
 	}
-	return failure
+	return err
+}
+
+// applySettings sets the flags that are not given, and returns the first error.
+func (p *Program) applySettings(c *cobra.Command) error {
+	var firstErr error
+	Settings(c.Root(), func(flag *pflag.Flag) {
+		// A command may have another flag of this name.
+		isHidden := c.Flags().Lookup(flag.Name) != flag
+		if firstErr != nil || flag.Changed || isHidden {
+			return
+		}
+		firstErr = p.applySetting(flag)
+	})
+	return firstErr
+}
+
+// applySetting sets a flag to the value that the environment, or else the configuration file, has for
+// it. An empty value counts as none.
+func (p *Program) applySetting(flag *pflag.Flag) error {
+	source := config.SettingVariable(flag.Name)
+	value, _ := p.Around.Lookup(source)
+	if value == "" {
+		source = flag.Name + " in " + p.ConfigFile()
+		value = p.Stores.Config.Settings[flag.Name]
+	}
+	if value == "" {
+		return nil
+	}
+	if err := flag.Value.Set(value); err != nil {
+		return argument.Invalid(
+			source+" must be a valid value of --"+flag.Name,
+			"write it as after the flag; \"omnibucket help\" describes it",
+		)
+	}
+	flag.Changed = true
+	return nil
 }
 
 // needsConfig reports whether a command needs a valid configuration. Commands that only print facts about the program
 // do not.
 func needsConfig(c *cobra.Command) bool {
-	if c.HasParent() && c.Parent().Name() == "completion" {
+	if !c.HasParent() || c.Parent().Name() == "completion" {
 		return false
 	}
-	return c.HasParent() && !slices.Contains([]string{"version", "help", "completion"}, c.Name())
+	switch c.Name() {
+	case "version", "help", "completion":
+		return false
+	}
+	return true
 }
 
 // CheckGlobals checks the global flags, and sets up what they configure for all buckets.
@@ -186,15 +201,15 @@ func (f *globalFlags) withParameters(l location.Location) location.Location {
 	if l.Kind != location.InBucket && l.Kind != location.Account {
 		return l
 	}
-	for _, parameter := range []struct {
-		name, value string
-		schemes     string
-	}{
-		{"endpoint", f.Endpoint, "s3 gs azblob"}, {"region", f.Region, "s3"}, {"profile", f.Profile, "s3"},
-	} {
-		if parameter.value != "" && strings.Contains(" "+parameter.schemes+" ", " "+l.Scheme+" ") {
-			l = l.WithDefault(parameter.name, parameter.value)
-		}
+	hasServer := l.Scheme == "s3" || l.Scheme == "gs" || l.Scheme == "azblob"
+	if hasServer && f.Endpoint != "" {
+		l = l.WithDefault("endpoint", f.Endpoint)
+	}
+	if l.Scheme == "s3" && f.Region != "" {
+		l = l.WithDefault("region", f.Region)
+	}
+	if l.Scheme == "s3" && f.Profile != "" {
+		l = l.WithDefault("profile", f.Profile)
 	}
 	return l
 }

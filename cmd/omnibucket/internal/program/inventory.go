@@ -45,28 +45,37 @@ func (s *Stores) OpenInventory(ctx context.Context, text string, bucket storage.
 
 // InventoryOption returns the inventory as options of a job.
 func (s *Stores) InventoryOption(ctx context.Context, text string, bucket storage.ReadWriter) ([]transfer.Option, error) {
-	i, err := s.OpenInventory(ctx, text, bucket)
-	if i == nil {
+	inventory, err := s.OpenInventory(ctx, text, bucket)
+	if err != nil {
 		return nil, err
 	}
-	return []transfer.Option{transfer.WithInventory(i)}, nil
-}
-
-// Inventoried returns a bucket whose listing comes from its inventory, and prints how old the inventory is.
-func (p *Program) Inventoried(ctx context.Context, text string, b storage.Bucket) (storage.Bucket, error) {
-	i, err := p.Stores.OpenInventory(ctx, text, b)
-	if i == nil {
-		return b, err
+	if inventory == nil {
+		return nil, nil
 	}
-	p.Note("the inventory is %s old", time.Since(i.Taken).Round(time.Second))
-	return inventoryBucket{b, i}, nil
+	return []transfer.Option{transfer.WithInventory(inventory)}, nil
 }
 
+// Inventoried returns a bucket whose listing comes from its inventory, and prints how old the
+// inventory is. text is the location of the inventory's manifest. If text is "", Inventoried returns
+// the bucket itself.
+func (p *Program) Inventoried(ctx context.Context, text string, b storage.Bucket) (storage.Bucket, error) {
+	inventory, err := p.Stores.OpenInventory(ctx, text, b)
+	if err != nil {
+		return nil, err
+	}
+	if inventory == nil {
+		return b, nil
+	}
+	p.Note("the inventory is %s old", time.Since(inventory.Taken).Round(time.Second))
+	return inventoryBucket{Bucket: b, inventory: inventory}, nil
+}
+
+// An inventoryBucket is a bucket whose listing comes from its inventory.
 type inventoryBucket struct {
 	storage.Bucket
 	inventory *transfer.Inventory
 }
 
-func (i inventoryBucket) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
-	return i.inventory.List(ctx, opts...)
+func (b inventoryBucket) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	return b.inventory.List(ctx, opts...)
 }

@@ -33,14 +33,14 @@ func (n *namedLayers) close() error {
 func (s *Stores) configuredLayers(l location.Location) []locations.Layer {
 	layers := s.layersInFile(l)
 	if s.CacheDir != "" {
-		i := slices.IndexFunc(layers, func(c locations.Layer) bool {
+		outer := slices.IndexFunc(layers, func(c locations.Layer) bool {
 			return c.Name == "encrypt" || c.Name == "readonly"
 		})
-		if i < 0 {
-			i = len(layers)
+		if outer < 0 {
+			outer = len(layers)
 		}
 		cache := locations.Layer{Name: "diskcache", Settings: map[string]any{"dir": s.CacheDir}}
-		layers = slices.Insert(layers, i, cache)
+		layers = slices.Insert(layers, outer, cache)
 	}
 	if s.ReadOnly {
 		layers = append(layers, locations.Layer{Name: "readonly"})
@@ -48,6 +48,7 @@ func (s *Stores) configuredLayers(l location.Location) []locations.Layer {
 	return layers
 }
 
+// layersInFile returns a copy of the layers that the configuration file has for a location.
 func (s *Stores) layersInFile(l location.Location) []locations.Layer {
 	loc, _ := s.Config.Find(l.Name)
 	return slices.Clone(loc.Layers)
@@ -64,9 +65,9 @@ func (s *Stores) openOther(ctx context.Context, address string, _ ...storage.Ope
 	})
 }
 
-// hasLayers returns the key of the map namedLayers for a location. That key is the name of the
-// location's environment variable. If the location has no layers, hasLayers returns "".
-func (s *Stores) hasLayers(l location.Location) string {
+// layersKey returns the key of a location's layers in namedLayers. That key is the name of the
+// location's environment variable. If the location has no layers, layersKey returns "".
+func (s *Stores) layersKey(l location.Location) string {
 	if len(s.configuredLayers(l)) == 0 {
 		return ""
 	}
@@ -110,18 +111,22 @@ func (s *Stores) layersOf(ctx context.Context, l location.Location) ([]driver.La
 	if err := s.checkOneBucket(l); err != nil {
 		return nil, err
 	}
-	layers, err := s.layersFor(ctx, l)
-	return slices.Concat(s.layers, layers), err
+	layers, err := s.openLayers(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(s.layers, layers), nil
 }
 
-func (s *Stores) layersFor(ctx context.Context, l location.Location) ([]driver.Layer, error) {
-	name := s.hasLayers(l)
-	cache := &s.Buckets.layers
-
-	if name == "" {
+// openLayers opens the configured layers of a location, unless they are open already. The caller
+// must hold the lock of the open buckets.
+func (s *Stores) openLayers(ctx context.Context, l location.Location) ([]driver.Layer, error) {
+	key := s.layersKey(l)
+	if key == "" {
 		return nil, nil
 	}
-	if layers, ok := cache.byName[name]; ok {
+	open := &s.Buckets.layers
+	if layers, ok := open.byName[key]; ok {
 		return layers, nil
 	}
 
@@ -137,17 +142,16 @@ func (s *Stores) layersFor(ctx context.Context, l location.Location) ([]driver.L
 		layered.Address = dir.Address()
 	}
 
-	result, err := cfg.OpenLayers(ctx, l.Name, layered)
+	opened, err := cfg.OpenLayers(ctx, l.Name, layered)
 	if err != nil {
 		return nil, err
 	}
-
-	cache.closers = append(cache.closers, result)
-	if cache.byName == nil {
-		cache.byName = map[string][]driver.Layer{}
+	open.closers = append(open.closers, opened)
+	if open.byName == nil {
+		open.byName = map[string][]driver.Layer{}
 	}
-	cache.byName[name] = result.Layers
-	return result.Layers, nil
+	open.byName[key] = opened.Layers
+	return opened.Layers, nil
 }
 
 // ErrReadOnly is the error of a change in a location with the layer readonly.
@@ -173,15 +177,17 @@ func (s *Stores) serviceOptions(l location.Location) []storage.OpenOption {
 	if !s.IsReadOnly(l) {
 		return nil
 	}
-	return []storage.OpenOption{
-		storage.WithHook(
-			func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-				// DeleteBucket also removes. To read about buckets has other effects.
-				if op.Effects&^storage.EffectRemove == storage.EffectAdminister {
-					return nil, nil, ErrReadOnly
-				}
-				return nil, nil, nil
-			},
-		),
+	return []storage.OpenOption{storage.WithHook(refuseBucketChanges)}
+}
+
+// refuseBucketChanges is a hook that refuses to create, update and delete buckets.
+func refuseBucketChanges(
+	_ context.Context, op storage.Operation,
+) (context.Context, func(storage.Outcome), error) {
+	// DeleteBucket also removes. To read about buckets has other effects.
+	isChange := op.Effects&^storage.EffectRemove == storage.EffectAdminister
+	if isChange {
+		return nil, nil, ErrReadOnly
 	}
+	return nil, nil, nil
 }

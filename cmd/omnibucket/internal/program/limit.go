@@ -18,10 +18,9 @@ func (s *Stores) startLimit() error {
 	}
 
 	timetable, err := limit.Parse(s.flags.bwlimit)
-	var e *storage.Error
-	if errors.As(err, &e) {
+	if parseErr, ok := errors.AsType[*storage.Error](err); ok {
 		return argument.Invalid(
-			"--bwlimit: "+e.Err.Error(),
+			"--bwlimit: "+parseErr.Err.Error(),
 			`use a rate such as 10M, or a timetable such as "08:00,512K 19:00,off"`,
 		)
 	}

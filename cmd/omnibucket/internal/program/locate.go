@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/locations"
 )
 
-// Locate parses an argument of any kind. The global flags set
-// parameters. Locate adds these parameters to the address.
+// Locate parses an argument of any kind. It adds the parameters that global flags set, such as
+// --region, to the address.
 func (s *Stores) Locate(text string) (location.Location, error) {
 	l, err := location.Parse(text, s.LookupLocation)
 	if err != nil {
@@ -52,8 +52,12 @@ func (s *Stores) LocateInBucket(text string) (location.Location, error) {
 // reads. It refuses the name of a bucket without its address, unless a file has this name.
 func (s *Stores) LocateExisting(text string) (location.Location, error) {
 	l, err := s.LocateInBucket(text)
-	if err != nil || l.Path == "" || !argument.IsBucketName(l.Path) {
+	if err != nil {
 		return l, err
+	}
+	mayBeBucket := l.Path != "" && argument.IsBucketName(l.Path)
+	if !mayBeBucket {
+		return l, nil
 	}
 	if _, err := os.Lstat(l.Path); errors.Is(err, fs.ErrNotExist) {
 		return l, argument.OfPath(l.Path, err)
@@ -66,7 +70,10 @@ func (s *Stores) LocateExisting(text string) (location.Location, error) {
 // folder in the bucket, and a command can change or remove this folder.
 func (s *Stores) LocateEntry(text string) (location.Location, error) {
 	l, err := s.Locate(text)
-	if err == nil && l.Kind == location.LocalPath && !l.IsWild() {
+	if err != nil {
+		return l, err
+	}
+	if l.Kind == location.LocalPath && !l.IsWild() {
 		return l.AsEntry()
 	}
 	return s.LocateInBucket(text)

@@ -25,35 +25,29 @@ func (p *Program) EachMatch(
 		return do(bucket, l)
 	}
 
-	ok := false
-	var first error
+	hasMatch := false
+	f := failures{program: p}
 	for entry, err := range location.Expand(ctx, bucket, l) {
 		if err != nil {
-			return errors.Join(first, err)
+			return errors.Join(f.first, err)
 		}
 		if entry.IsPrefix {
 			continue
 		}
-		ok = true
-		loc := l
-		loc.Key = entry.Key
-		loc.HasWildcard = false
-		loc.Pattern = ""
-		if err := do(bucket, loc); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			p.PrintError(err)
-			if first == nil {
-				first = reportedError{err}
-			}
+		hasMatch = true
+		match := l
+		match.Key = entry.Key
+		match.HasWildcard = false
+		match.Pattern = ""
+		if err := f.add(ctx, do(bucket, match)); err != nil {
+			return err
 		}
 	}
 
-	if !ok {
+	if !hasMatch {
 		return location.NoMatch(l, "object")
 	}
-	return first
+	return f.first
 }
 
 // WildcardHelp is the paragraph about wildcards in the help of several commands.

@@ -35,7 +35,15 @@ type bucketKey struct {
 }
 
 func (s *Stores) bucketKey(l location.Location) bucketKey {
-	return bucketKey{l.Address(), s.flags.bwlimit, s.hasLayers(l), s.retry, s.flags.DryRun, s.Raw, s.flags.requests}
+	return bucketKey{
+		address:  l.Address(),
+		limit:    s.flags.bwlimit,
+		layers:   s.layersKey(l),
+		retry:    s.retry,
+		dryRun:   s.flags.DryRun,
+		raw:      s.Raw,
+		requests: s.flags.requests,
+	}
 }
 
 // Open opens the bucket of a location. It opens each address only once. The program closes all
@@ -49,30 +57,44 @@ func (s *Stores) Open(ctx context.Context, l location.Location, opts ...storage.
 	defer s.Buckets.mu.Unlock()
 
 	key := s.bucketKey(l)
-	bucket, ok := s.Buckets.byKey[key]
-	if !ok {
-		layers, err := s.layersOf(ctx, l)
-		if err != nil {
-			return nil, err
-		}
-		opts = append(opts, s.openOptions(layers)...)
-		bucket, err = InRegion(ctx, l, func(l location.Location) (storage.Bucket, error) {
-			return storage.Open(ctx, s.addressToOpen(l), opts...)
-		})
-		if err != nil {
-			return nil, err
-		}
-		loc, _ := s.Config.Find(l.Name)
-		if err := storage.Require(bucket, loc.Features()); err != nil {
-			_ = storage.Close(bucket)
-			return nil, err
-		}
-		if s.Buckets.byKey == nil {
-			s.Buckets.byKey = map[bucketKey]storage.Bucket{}
-		}
-		s.Buckets.byKey[key] = bucket
+	if bucket, ok := s.Buckets.byKey[key]; ok {
+		return WithPrefix(bucket, l.Prefix), nil
 	}
+	bucket, err := s.openNew(ctx, l, opts)
+	if err != nil {
+		return nil, err
+	}
+	if s.Buckets.byKey == nil {
+		s.Buckets.byKey = map[bucketKey]storage.Bucket{}
+	}
+	s.Buckets.byKey[key] = bucket
 	return WithPrefix(bucket, l.Prefix), nil
+}
+
+// openNew opens a bucket with its layers. It fails if the bucket lacks a feature that the
+// configuration of the location requires. The caller must hold the lock of the open buckets.
+func (s *Stores) openNew(
+	ctx context.Context, l location.Location, opts []storage.OpenOption,
+) (storage.Bucket, error) {
+	layers, err := s.layersOf(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts, s.openOptions(layers)...)
+	bucket, err := InRegion(ctx, l, func(l location.Location) (storage.Bucket, error) {
+		return storage.Open(ctx, s.addressToOpen(l), opts...)
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	configured, _ := s.Config.Find(l.Name)
+	if err := storage.Require(bucket, configured.Features()); err != nil {
+		// No object was written, so an error of Close does not matter.
+		_ = storage.Close(bucket)
+		return nil, err
+	}
+	return bucket, nil
 }
 
 // checkMemory refuses a store in memory if the process ends after this command. For example, mv
@@ -95,13 +117,14 @@ func (s *Stores) OpenWrapped(
 	prefix := l.Prefix
 	l.Prefix = ""
 	bucket, err := s.Open(ctx, l)
-	if err == nil {
-		bucket, err = storage.Wrap(bucket, wrap)
-	}
 	if err != nil {
 		return nil, err
 	}
-	return WithPrefix(bucket, prefix), nil
+	wrapped, err := storage.Wrap(bucket, wrap)
+	if err != nil {
+		return nil, err
+	}
+	return WithPrefix(wrapped, prefix), nil
 }
 
 // OpenFolder opens the folder of a location as a bucket.

@@ -64,8 +64,9 @@ func (p *Program) WantsJSON(args []string) bool {
 			text = value
 		}
 	}
-	wants, err := strconv.ParseBool(text)
-	return wants && err == nil
+	// For an invalid value, ParseBool returns false.
+	wantsJSON, _ := strconv.ParseBool(text)
+	return wantsJSON
 }
 
 // Each calls the given function for each argument. If the function fails, Each prints the error and

@@ -11,7 +11,11 @@ import (
 // StartProgress returns a progress bar. It returns nil if there is no terminal, or if a flag turns
 // progress off.
 func (p *Program) StartProgress() *console.ProgressBar {
-	if !console.IsTerminal(p.Around.Err) || p.Global.quiet || p.Global.noProgress || p.Global.JSON && p.Out.Terminal {
+	if !console.IsTerminal(p.Around.Err) || p.Global.quiet || p.Global.noProgress {
+		return nil
+	}
+	if p.Global.JSON && p.Out.Terminal {
+		// The bar would be mixed with the lines of JSON.
 		return nil
 	}
 	b := console.NewProgressBar(p.Around.Err)
@@ -29,7 +33,7 @@ func (p *Program) EndProgress(b *console.ProgressBar) {
 	b.Screen.Wait()
 }
 
-// This type shows the progress of several objects in one bar.
+// A sharedProgress shows the progress of several objects in one bar.
 type sharedProgress struct {
 	program   *Program
 	bar       *console.ProgressBar

@@ -56,7 +56,8 @@ func (q *queue) Add(work func(ctx context.Context) (finish func() error)) error 
 func (q *queue) finishOldest() error {
 	done := q.pending[0]
 	q.pending = q.pending[1:]
-	return q.failed.add(q.ctx, (<-done)())
+	finish := <-done
+	return q.failed.add(q.ctx, finish())
 }
 
 // Wait finishes all functions and returns the first error.

@@ -28,33 +28,37 @@ func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 	if err != nil {
 		return nil, nil, err
 	}
+	file, err := fileRange(attrs, body, r)
+	if err != nil {
+		_ = body.Close()
+		return nil, nil, err
+	}
+	return attrs, struct {
+		io.Reader
+		io.Closer
+	}{file, body}, nil
+}
 
+// fileRange returns the range of a file that a request asks for. The file consists of the header in
+// the attributes, and the body. fileRange changes the attributes to those of the file.
+func fileRange(attrs *storage.Attrs, body io.Reader, r *driver.GetRequest) (io.Reader, error) {
 	header, err := encrypt.Header(attrs.Metadata)
+	if err != nil {
+		return nil, err
+	}
 	if len(header) > 0 {
 		attrs.Size += int64(len(header))
 		attrs.CRC32C = storage.CRC32C{}
 		attrs.MD5 = nil
 	}
-
-	var start, end int64
-	if err == nil {
-		start, end, err = r.Span(attrs.Size)
+	start, end, err := r.Span(attrs.Size)
+	if err != nil {
+		return nil, err
 	}
 
 	file := io.MultiReader(bytes.NewReader(header), body)
-	if err == nil {
-		if _, err = io.CopyN(io.Discard, file, start); err != nil {
-			err = &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
-		}
+	if _, err := io.CopyN(io.Discard, file, start); err != nil {
+		return nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 	}
-
-	if err != nil {
-		_ = body.Close()
-		return nil, nil, err
-	}
-
-	return attrs, struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(file, end-start), body}, nil
+	return io.LimitReader(file, end-start), nil
 }

@@ -38,8 +38,9 @@ func InRegion[T any](ctx context.Context, l location.Location, open func(l locat
 // withRegion adds the bucket's region, which Amazon returns, to a location's address. If err does
 // not say that the region is unknown, withRegion adds nothing.
 func withRegion(ctx context.Context, l location.Location, err error) (result location.Location, found bool) {
-	if l.Scheme != "s3" || storage.CodeOf(err) != storage.InvalidArgument ||
-		!strings.Contains(err.Error(), "region is not known") {
+	lacksRegion := storage.CodeOf(err) == storage.InvalidArgument &&
+		strings.Contains(err.Error(), "region is not known")
+	if l.Scheme != "s3" || !lacksRegion {
 		return l, false
 	}
 	region := accountRegion
@@ -54,17 +55,18 @@ func withRegion(ctx context.Context, l location.Location, err error) (result loc
 func regionOf(ctx context.Context, bucket string) string {
 	ctx, cancel := context.WithTimeout(ctx, regionTime)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, RegionServer+"/"+url.PathEscape(bucket), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, RegionServer+"/"+url.PathEscape(bucket), nil)
 	if err != nil {
 		return ""
 	}
+	// A redirect has the region in its own header, so it need not be followed.
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(request)
+	resp, err := client.Do(req)
 	if err != nil {
 		return ""
 	}
 	// The response to a HEAD request has no body.
-	_ = response.Body.Close()
+	_ = resp.Body.Close()
 	client.CloseIdleConnections()
-	return response.Header.Get("x-amz-bucket-region")
+	return resp.Header.Get("x-amz-bucket-region")
 }

@@ -11,10 +11,13 @@ import (
 // bucket, or a local directory.
 func (s *Stores) LocateServed(text string) (location.Location, error) {
 	l, err := s.LocateInBucket(text)
-	if err == nil && l.Path != "" {
-		l, err = l.InDirectory(l.Path, "")
+	if err != nil {
+		return l, err
 	}
-	return l, err
+	if l.Path != "" {
+		return l.InDirectory(l.Path, "")
+	}
+	return l, nil
 }
 
 // OpenServed opens the folder of a location for a server. If the bucket does not exist, OpenServed

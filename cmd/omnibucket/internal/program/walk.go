@@ -52,18 +52,18 @@ func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, visit func
 	}
 
 	top, _ := location.SplitPattern(l.Glob())
-	ok := false
+	hasMatch := false
 	for entry, err := range location.Expand(ctx, bucket, l) {
-		if err == nil {
-			ok = true
-			err = visit(Root{bucket, entry, top})
-		}
 		if err != nil {
+			return err
+		}
+		hasMatch = true
+		if err := visit(Root{bucket, entry, top}); err != nil {
 			return err
 		}
 	}
 
-	if !ok {
+	if !hasMatch {
 		return location.NoMatch(l, "object or folder")
 	}
 	return nil
@@ -75,7 +75,8 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (s
 	if l.Key == "" {
 		return folder, nil
 	}
-	ok := false
+	isOrdered := storage.Supports(bucket, storage.OrderedListing)
+	folderExists := false
 	for entry, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(l.Key), storage.WithDelimiter("/")) {
 		if err != nil {
 			return entry, err
@@ -84,14 +85,15 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (s
 			return entry, nil
 		}
 		if strings.HasPrefix(entry.Key, folder.Key) {
-			ok = true
+			folderExists = true
 		}
-		if (ok || entry.Key > folder.Key) && storage.Supports(bucket, storage.OrderedListing) {
-			// In an ordered listing, the object comes before its folder.
+		// In an ordered listing, the object comes before its folder.
+		isPastObject := folderExists || entry.Key > folder.Key
+		if isOrdered && isPastObject {
 			break
 		}
 	}
-	if !ok {
+	if !folderExists {
 		return folder, location.NothingUnder(l.Key)
 	}
 	return folder, nil
@@ -142,28 +144,32 @@ func IsMarker(e storage.ListEntry) bool {
 func (p *Program) EachFile(
 	ctx context.Context, args []string, w *Walk, do func(r Root, e storage.ListEntry) error,
 ) error {
+	visit := func(r Root) error { return w.eachFile(ctx, r, do) }
 	isDone := false
 	return Each(ctx, p, args, func(text string) error {
 		if isDone {
 			return nil
 		}
-		err := p.EachRoot(ctx, text, w, func(r Root) error {
-			for entry, err := range w.Files(ctx, r) {
-				if err == nil {
-					err = do(r, entry)
-				}
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		err := p.EachRoot(ctx, text, w, visit)
 		if errors.Is(err, ErrEnough) {
 			isDone = true
 			return nil
 		}
 		return err
 	})
+}
+
+// eachFile calls the function do for each object of a root that the filter selects.
+func (w *Walk) eachFile(ctx context.Context, r Root, do func(r Root, e storage.ListEntry) error) error {
+	for entry, err := range w.Files(ctx, r) {
+		if err != nil {
+			return err
+		}
+		if err := do(r, entry); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ErrEnough is the error that a callback of EachFile returns to stop early without a failure.
