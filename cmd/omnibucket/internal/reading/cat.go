@@ -66,24 +66,29 @@ func readOptions(c *cobra.Command, span, version string) ([]storage.DownloadOpti
 
 // parseRange parses OFFSET[:LENGTH]. If there is no length, it returns -1, which means the rest of the object.
 func parseRange(text string) (offset, length int64, err error) {
-	first, second, hasEnd := strings.Cut(text, ":")
-	offset, err = strconv.ParseInt(first, 10, 64)
-	length = -1
-	if err == nil && hasEnd {
-		length, err = strconv.ParseInt(second, 10, 64)
+	malformed := argument.Invalid("--range must have the form OFFSET or OFFSET:LENGTH, in bytes", "")
+	offsetText, lengthText, hasLength := strings.Cut(text, ":")
+	offset, err = strconv.ParseInt(offsetText, 10, 64)
+	if err != nil {
+		return 0, 0, malformed
 	}
-	if err != nil || hasEnd && length < 0 {
-		return 0, 0, argument.Invalid("--range must have the form OFFSET or OFFSET:LENGTH, in bytes", "")
+	if !hasLength {
+		return offset, -1, nil
+	}
+	length, err = strconv.ParseInt(lengthText, 10, 64)
+	if err != nil || length < 0 {
+		return 0, 0, malformed
 	}
 	return offset, length, nil
 }
 
+// cat writes the objects that an argument names to standard output. The argument "-" names standard
+// input.
 func cat(ctx context.Context, p *program.Program, text string, literal bool, opts []storage.DownloadOption) error {
 	if text != "-" {
-		return p.EachMatch(
-			ctx, text, literal,
-			func(b storage.Bucket, l location.Location) error { return p.Download(ctx, b, l.Key, opts) },
-		)
+		return p.EachMatch(ctx, text, literal, func(b storage.Bucket, l location.Location) error {
+			return p.Download(ctx, b, l.Key, opts)
+		})
 	}
 	if len(opts) > 0 {
 		return argument.Invalid("--range and --version must not be used with standard input", "")

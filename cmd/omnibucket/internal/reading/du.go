@@ -55,8 +55,10 @@ type usage struct {
 	Objects int64  `json:"objects"`
 }
 
+// du prints the sizes of folders below the locations of the arguments.
 func du(ctx context.Context, p *program.Program, f *duFlags, args []string) error {
-	if f.depth < 0 || f.summarize && f.depth > 0 {
+	isDeepSummary := f.summarize && f.depth > 0
+	if f.depth < 0 || isDeepSummary {
 		return argument.Invalid("--depth must not be negative, or positive beside --summarize", "")
 	}
 	if f.inventory != "" && len(args) > 1 {
@@ -67,10 +69,12 @@ func du(ctx context.Context, p *program.Program, f *duFlags, args []string) erro
 		return err
 	}
 	return program.Each(ctx, p, args, func(text string) error {
-		return p.EachRoot(ctx, text, w, func(r program.Root) (err error) {
-			if r.Bucket, err = p.Inventoried(ctx, f.inventory, r.Bucket); err != nil {
+		return p.EachRoot(ctx, text, w, func(r program.Root) error {
+			bucket, err := p.Inventoried(ctx, f.inventory, r.Bucket)
+			if err != nil {
 				return err
 			}
+			r.Bucket = bucket
 			return duRoot(ctx, p, f, w, r)
 		})
 	})
@@ -80,50 +84,97 @@ func du(ctx context.Context, p *program.Program, f *duFlags, args []string) erro
 // it prints a folder as soon as a key outside of the folder follows. Otherwise it prints all
 // folders at the end.
 func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk, r program.Root) error {
-	folders := map[string]usage{}
-	last := r.Name()
-	folders[last] = usage{Key: last}
-
-	printAll := func(complete func(folder string) bool) error {
-		compare := func(a, b string) int { return strings.Compare(a+"\xff", b+"\xff") }
-		for _, key := range slices.SortedFunc(maps.Keys(folders), compare) {
-			if !complete(key) {
-				continue
-			}
-			if err := printUsage(p, f, folders[key]); err != nil {
-				return err
-			}
-			delete(folders, key)
-		}
-		return nil
-	}
-
-	ordered := storage.Supports(r.Bucket, storage.OrderedListing)
+	folders := newFolderUsages(r.Name(), f.depth)
+	isOrdered := storage.Supports(r.Bucket, storage.OrderedListing)
 	for entry, err := range w.Files(ctx, r) {
-		if err == nil && ordered && !strings.HasPrefix(entry.Key, last) {
-			err = printAll(func(folder string) bool { return !strings.HasPrefix(entry.Key, folder) })
-		}
-		if _, ok := errors.AsType[program.Unreadable](err); ok && folders[r.Name()].Objects > 0 {
-			return errors.Join(err, printAll(func(string) bool { return true }))
+		if _, ok := errors.AsType[program.Unreadable](err); ok && folders.hasObjects() {
+			// The sizes of what could be read are printed, too.
+			return errors.Join(err, printUsages(p, f, folders.takeAll()))
 		}
 		if err != nil {
 			return err
 		}
-
-		last = r.Name()
-		for level := 0; ; level++ {
-			u := folders[last]
-			folders[last] = usage{last, u.Bytes + entry.Size, u.Objects + 1}
-			name, _, ok := strings.Cut(entry.Key[len(last):], "/")
-			if !ok || level == f.depth {
-				break
+		if isOrdered && !strings.HasPrefix(entry.Key, folders.last) {
+			if err := printUsages(p, f, folders.takeBefore(entry.Key)); err != nil {
+				return err
 			}
-			last += name + "/"
 		}
+		folders.add(entry)
 	}
-	return printAll(func(string) bool { return true })
+	return printUsages(p, f, folders.takeAll())
 }
 
+// folderUsages adds up the sizes of the folders below a root.
+type folderUsages struct {
+	root  string
+	depth int // number of levels below the root whose folders are counted
+	byKey map[string]usage
+	last  string // deepest counted folder of the object that was added last
+}
+
+// newFolderUsages returns the usages of a root without objects.
+func newFolderUsages(root string, depth int) *folderUsages {
+	return &folderUsages{
+		root:  root,
+		depth: depth,
+		byKey: map[string]usage{root: {Key: root}},
+		last:  root,
+	}
+}
+
+func (u *folderUsages) hasObjects() bool { return u.byKey[u.root].Objects > 0 }
+
+// add adds an object to the root, and to each counted folder that contains it.
+func (u *folderUsages) add(e storage.ListEntry) {
+	folder := u.root
+	for level := 0; ; level++ {
+		sum := u.byKey[folder]
+		u.byKey[folder] = usage{Key: folder, Bytes: sum.Bytes + e.Size, Objects: sum.Objects + 1}
+		name, _, hasSubfolder := strings.Cut(e.Key[len(folder):], "/")
+		if !hasSubfolder || level == u.depth {
+			break
+		}
+		folder += name + "/"
+	}
+	u.last = folder
+}
+
+// takeBefore removes and returns the folders that do not contain a key. In an ordered listing, they
+// are complete when that key comes.
+func (u *folderUsages) takeBefore(key string) []usage {
+	return u.take(func(folder string) bool { return !strings.HasPrefix(key, folder) })
+}
+
+// takeAll removes and returns all folders.
+func (u *folderUsages) takeAll() []usage {
+	return u.take(func(string) bool { return true })
+}
+
+// take removes and returns some folders, each after its subfolders.
+func (u *folderUsages) take(isTaken func(folder string) bool) []usage {
+	// The byte 0xFF, which no text in UTF-8 has, sorts a folder after everything in it.
+	compare := func(a, b string) int { return strings.Compare(a+"\xff", b+"\xff") }
+	var taken []usage
+	for _, folder := range slices.SortedFunc(maps.Keys(u.byKey), compare) {
+		if isTaken(folder) {
+			taken = append(taken, u.byKey[folder])
+			delete(u.byKey, folder)
+		}
+	}
+	return taken
+}
+
+// printUsages prints the sizes of folders.
+func printUsages(p *program.Program, f *duFlags, usages []usage) error {
+	for _, u := range usages {
+		if err := printUsage(p, f, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printUsage prints the size of one folder.
 func printUsage(p *program.Program, f *duFlags, u usage) error {
 	name := u.Key
 	if name == "" {

@@ -55,6 +55,7 @@ slash matches at any depth. Nothing selected is no error.
 	return c
 }
 
+// find prints the keys of the objects that the flags select.
 func find(ctx context.Context, p *program.Program, f *findFlags, args []string) error {
 	w, err := program.NewWalk(&f.filter, f.literal)
 	if err != nil {
@@ -62,8 +63,11 @@ func find(ctx context.Context, p *program.Program, f *findFlags, args []string) 
 	}
 	printed := 0
 	return p.EachFile(ctx, args, w, func(r program.Root, e storage.ListEntry) error {
-		if f.maxDepth > 0 && r.Entry.IsPrefix && strings.Count(e.Key[len(r.Name()):], "/") >= f.maxDepth {
-			return nil
+		if f.maxDepth > 0 && r.Entry.IsPrefix {
+			foldersBelow := strings.Count(e.Key[len(r.Name()):], "/")
+			if foldersBelow >= f.maxDepth {
+				return nil
+			}
 		}
 		printed++
 		if f.limit > 0 && printed > f.limit {

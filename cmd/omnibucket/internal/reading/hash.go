@@ -72,12 +72,13 @@ type hashLine struct {
 	Hash      string `json:"hash"`
 }
 
+// hashAll prints the checksums of the objects that the arguments name.
 func hashAll(ctx context.Context, p *program.Program, f *hashFlags, args []string) error {
-	make, ok := algorithms[f.algorithm]
+	newHash, ok := algorithms[f.algorithm]
 	if !ok {
-		return argument.Invalid("--algorithm must be one of "+strings.Join(slices.Sorted(maps.Keys(algorithms)), ", "), "")
+		names := slices.Sorted(maps.Keys(algorithms))
+		return argument.Invalid("--algorithm must be one of "+strings.Join(names, ", "), "")
 	}
-
 	w, err := program.NewWalk(&f.filter, f.literal)
 	if err != nil {
 		return err
@@ -88,24 +89,29 @@ func hashAll(ctx context.Context, p *program.Program, f *hashFlags, args []strin
 	defer q.Cancel()
 	err = p.EachFile(ctx, args, w, func(r program.Root, e storage.ListEntry) error {
 		return q.Add(func(ctx context.Context) func() error {
-			sum, size, err := f.computeSum(ctx, r.Bucket, e.Key, make())
+			sum, size, err := f.computeSum(ctx, r.Bucket, e.Key, newHash())
 			return func() error {
 				if err != nil {
 					return err
 				}
-				if p.Global.JSON {
-					return p.Out.JSON(hashLine{e.Key, size, f.algorithm, sum})
-				}
-				p.Out.Printf("%s  %s\n", sum, p.Out.Printable(e.Key))
-				return p.Out.Err
+				return printHash(p, hashLine{Key: e.Key, Size: size, Algorithm: f.algorithm, Hash: sum})
 			}
 		})
 	})
 	return errors.Join(err, q.Wait())
 }
 
-// computeSum returns the checksum and the size of an object. If the store has no such checksum, it reads
-// the object.
+// printHash prints the checksum of one object.
+func printHash(p *program.Program, line hashLine) error {
+	if p.Global.JSON {
+		return p.Out.JSON(line)
+	}
+	p.Out.Printf("%s  %s\n", line.Hash, p.Out.Printable(line.Key))
+	return p.Out.Err
+}
+
+// computeSum returns the checksum of an object in hexadecimal digits, and the object's size. If the
+// store has no such checksum, it reads the object.
 func (f *hashFlags) computeSum(
 	ctx context.Context, b storage.Bucket, key string, sum hash.Hash,
 ) (text string, size int64, err error) {
@@ -126,7 +132,8 @@ func (f *hashFlags) computeSum(
 		return "", 0, err
 	}
 	defer reader.Close()
-	if size, err = reader.WriteTo(sum); err != nil {
+	size, err = reader.WriteTo(sum)
+	if err != nil {
 		return "", 0, err
 	}
 	return hex.EncodeToString(sum.Sum(nil)), size, nil

@@ -81,8 +81,8 @@ func head(
 	src := bufio.NewReader(reader)
 	for lines > 0 {
 		line, err := src.ReadSlice('\n')
-		if _, failure := p.Out.Write(line); failure != nil {
-			return failure
+		if _, writeErr := p.Out.Write(line); writeErr != nil {
+			return writeErr
 		}
 		switch {
 		case err == nil:

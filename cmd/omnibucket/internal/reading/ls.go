@@ -4,6 +4,7 @@ package reading
 import (
 	"context"
 	"errors"
+	"iter"
 	"math"
 	"strconv"
 	"time"
@@ -70,12 +71,12 @@ objects that consoles and other tools store for folders.
 	return c
 }
 
+// ls lists what an argument names: buckets, versions, objects or a folder.
 func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error {
 	l, err := p.Stores.Locate(text)
 	if err != nil {
 		return err
 	}
-
 	if f.buckets && l.Kind == location.LocalPath {
 		if l, err = l.InDirectory(l.Path, ""); err != nil {
 			return err
@@ -91,30 +92,22 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 	if f.versions {
 		l = program.WithVersions(l)
 	}
-
 	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {
 		return err
 	}
-
-	if f.versions && f.startAfter != "" {
-		return argument.Invalid("--start-after must not be used with --versions", "")
-	}
-	if f.versions && (f.filter.Given() || l.HasWildcard && !f.literal) {
-		return argument.Invalid("--versions must not be used with wildcards, or with flags that select files", "")
-	}
-
 	if f.versions {
-		if err := program.NeedVersions(bucket); err != nil {
-			return err
-		}
-		return lsVersions(ctx, p, f, bucket, l.Key)
+		return lsVersions(ctx, p, f, bucket, l)
 	}
+	return lsObjects(ctx, p, f, bucket, l)
+}
 
+// lsObjects lists the object of a location or, if there is none, the folder of this name. If the
+// location has wildcards, it lists what matches.
+func lsObjects(ctx context.Context, p *program.Program, f *lsFlags, bucket storage.Bucket, l location.Location) error {
 	if f.filter.Given() && f.limit != nil && f.limitCount < 1 {
 		return argument.Invalid("--limit must be at least 1", "")
 	}
-
 	w, err := program.NewWalk(&f.filter, f.literal)
 	if err != nil {
 		return err
@@ -147,23 +140,17 @@ func lsMatching(
 
 	top, _ := location.SplitPattern(l.Glob())
 	printed := 0
-	ok := false
+	hasMatch := false
 	for match, err := range location.Expand(ctx, bucket, l) {
 		if err != nil {
 			return err
 		}
-		ok = true
-		listed := func(yield func(storage.ListEntry, error) bool) { yield(match, nil) }
-		if f.recursive || !match.IsPrefix {
-			listed = w.Files(ctx, program.Root{Bucket: bucket, Entry: match, Top: top})
-		} else if !program.SelectsBelow(w.Filter, top, match) {
-			continue
-		}
-		for entry, err := range listed {
-			if err == nil {
-				err = printEntry(p, f, entry)
-			}
+		hasMatch = true
+		for entry, err := range f.entriesOf(ctx, w, program.Root{Bucket: bucket, Entry: match, Top: top}) {
 			if err != nil {
+				return err
+			}
+			if err := printEntry(p, f, entry); err != nil {
 				return err
 			}
 			printed++
@@ -173,10 +160,25 @@ func lsMatching(
 		}
 	}
 
-	if !ok {
+	if !hasMatch {
 		return location.NoMatch(l, "object or folder")
 	}
 	return nil
+}
+
+// entriesOf yields the entries that are listed for a match of wildcards, if the filter selects them.
+// Without -r, a folder is listed itself, and not its content.
+func (f *lsFlags) entriesOf(
+	ctx context.Context, w *program.Walk, match program.Root,
+) iter.Seq2[storage.ListEntry, error] {
+	if f.recursive || !match.Entry.IsPrefix {
+		return w.Files(ctx, match)
+	}
+	return func(yield func(storage.ListEntry, error) bool) {
+		if program.SelectsBelow(w.Filter, match.Top, match.Entry) {
+			yield(match.Entry, nil)
+		}
+	}
 }
 
 // lsFolder lists a folder. It leaves out the folder's marker, an empty object that consoles and
@@ -186,36 +188,20 @@ func lsFolder(
 	ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Lister, key string,
 ) error {
 	folder := location.AsFolder(key)
-	opts := []storage.ListOption{storage.WithPrefix(folder), storage.WithAnyOrder()}
-	if !f.recursive {
-		opts = append(opts, storage.WithDelimiter("/"))
-	}
-	if f.limit != nil && !f.filter.Given() {
-		limit := f.limitCount
-		if !f.recursive && limit > 0 && limit < math.MaxInt {
-			// The marker of the folder is left out, so one more entry is needed.
-			limit++
-		}
-		opts = append(opts, storage.WithLimit(limit))
-	}
-
-	if f.startAfter != "" {
-		opts = append(opts, storage.WithStartAfter(f.startAfter))
-	}
-
-	listed := bucket.List(ctx, opts...)
+	entries := bucket.List(ctx, f.folderOptions(folder)...)
 	if f.recursive && f.startAfter == "" && f.limit == nil {
-		listed = program.ListBelow(ctx, bucket, folder)
+		entries = program.ListBelow(ctx, bucket, folder)
 	}
 
-	ok := false
+	hasEntry := false
 	printed := 0
-	for entry, err := range listed {
+	for entry, err := range entries {
 		if err != nil {
 			return err
 		}
-		ok = true
-		if !f.recursive && entry.Key == folder || !program.SelectsBelow(w.Filter, folder, entry) {
+		hasEntry = true
+		isMarker := !f.recursive && entry.Key == folder
+		if isMarker || !program.SelectsBelow(w.Filter, folder, entry) {
 			continue
 		}
 		if err := printEntry(p, f, entry); err != nil {
@@ -227,10 +213,31 @@ func lsFolder(
 		}
 	}
 
-	if !ok && key != "" && f.startAfter == "" {
+	if !hasEntry && key != "" && f.startAfter == "" {
 		return location.NothingUnder(key)
 	}
 	return nil
+}
+
+// folderOptions returns the options for listing a folder.
+func (f *lsFlags) folderOptions(folder string) []storage.ListOption {
+	opts := []storage.ListOption{storage.WithPrefix(folder), storage.WithAnyOrder()}
+	if !f.recursive {
+		opts = append(opts, storage.WithDelimiter("/"))
+	}
+	if f.startAfter != "" {
+		opts = append(opts, storage.WithStartAfter(f.startAfter))
+	}
+	if f.limit == nil || f.filter.Given() {
+		// With a filter, lsFolder counts the entries.
+		return opts
+	}
+	limit := f.limitCount
+	if !f.recursive && limit > 0 && limit < math.MaxInt {
+		// The marker of the folder is left out, so one more entry is needed.
+		limit++
+	}
+	return append(opts, storage.WithLimit(limit))
 }
 
 // An EntryLine is a ListEntry in JSON.
@@ -248,6 +255,7 @@ type folderLine struct {
 	IsPrefix bool   `json:"isPrefix"`
 }
 
+// printEntry prints one object or folder of a listing.
 func printEntry(p *program.Program, f *lsFlags, e storage.ListEntry) error {
 	switch {
 	case f.json && e.IsPrefix:

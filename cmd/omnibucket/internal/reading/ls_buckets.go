@@ -19,8 +19,10 @@ type BucketLine struct {
 	Created time.Time `json:"created,omitzero"`
 }
 
-func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.Location) (result error) {
-	if l.Kind != location.Account && l.Kind != location.InBucket || l.Key != "" {
+// lsBuckets lists the buckets of an account.
+func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.Location) error {
+	isAccount := l.Kind == location.Account || l.Kind == location.InBucket
+	if !isAccount || l.Key != "" {
 		return argument.Invalid(
 			"location must be that of an account, such as s3://?region=… or file:///parent",
 			location.AddressHint,
@@ -40,10 +42,11 @@ func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.L
 	if err != nil {
 		return err
 	}
-	defer func() {
-		result = errors.Join(result, service.Close())
-	}()
+	return errors.Join(printBuckets(ctx, p, f, service), service.Close())
+}
 
+// printBuckets prints the buckets of an account, up to the limit of the flags.
+func printBuckets(ctx context.Context, p *program.Program, f *lsFlags, service storage.Service) error {
 	count := 0
 	for info, err := range service.Buckets(ctx) {
 		if err != nil {
@@ -60,6 +63,7 @@ func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.L
 	return nil
 }
 
+// printBucket prints one bucket of a listing.
 func printBucket(p *program.Program, f *lsFlags, info storage.BucketInfo) error {
 	switch {
 	case f.json:

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
@@ -17,39 +18,66 @@ type VersionLine struct {
 	IsDelete bool   `json:"isDelete"`
 }
 
-// lsVersions lists the versions of the object with this key. If there are none, it lists the
+// lsVersions lists the versions of the object of a location. If there are none, it lists the
 // versions of all objects in the folder with this name.
-func lsVersions(ctx context.Context, p *program.Program, f *lsFlags, bucket storage.Lister, key string) error {
-	ok := false
-	for _, prefix := range []string{key, location.AsFolder(key)} {
-		for v, err := range storage.Versions(ctx, bucket, append([]storage.ListOption{storage.WithPrefix(prefix)}, f.limit...)...) {
-			if err != nil {
-				return err
-			}
-			if v.Key != prefix && prefix != location.AsFolder(key) {
-				// This is another key. In an ordered listing, all versions of the object came before.
-				break
-			}
-			if err := printVersion(p, f, v); err != nil {
-				return err
-			}
-			ok = true
+func lsVersions(
+	ctx context.Context, p *program.Program, f *lsFlags, bucket storage.Bucket, l location.Location,
+) error {
+	if f.startAfter != "" {
+		return argument.Invalid("--start-after must not be used with --versions", "")
+	}
+	isWild := l.HasWildcard && !f.literal
+	if isWild || f.filter.Given() {
+		return argument.Invalid("--versions must not be used with wildcards, or with flags that select files", "")
+	}
+	if err := program.NeedVersions(bucket); err != nil {
+		return err
+	}
+
+	folder := location.AsFolder(l.Key)
+	for _, prefix := range []string{l.Key, folder} {
+		printed, err := printVersions(ctx, p, f, bucket, prefix, prefix == folder)
+		if err != nil {
+			return err
 		}
-		if ok {
+		if printed > 0 {
 			return nil
 		}
 	}
 
 	// The listing found no versions, but objects such as a folder's marker exist.
-	if program.HasAny(ctx, bucket, key) {
+	if program.HasAny(ctx, bucket, l.Key) {
 		return program.ErrNoVersions
 	}
-	if key != "" {
-		return location.NothingUnder(key)
+	if l.Key != "" {
+		return location.NothingUnder(l.Key)
 	}
 	return nil
 }
 
+// printVersions prints the versions of one object or, if isFolder is true, of all objects in a
+// folder. It returns their number.
+func printVersions(
+	ctx context.Context, p *program.Program, f *lsFlags, bucket storage.Lister, prefix string, isFolder bool,
+) (printed int, err error) {
+	opts := append([]storage.ListOption{storage.WithPrefix(prefix)}, f.limit...)
+	for v, err := range storage.Versions(ctx, bucket, opts...) {
+		if err != nil {
+			return printed, err
+		}
+		if v.Key != prefix && !isFolder {
+			// This is another key. In an ordered listing, all versions of the object came before.
+			break
+		}
+		if err := printVersion(p, f, v); err != nil {
+			return printed, err
+		}
+		printed++
+	}
+	return printed, nil
+}
+
+// printVersion prints one version of a listing.
 func printVersion(p *program.Program, f *lsFlags, v storage.VersionEntry) error {
 	state := "old"
 	if v.IsDeleteMarker {
@@ -59,16 +87,21 @@ func printVersion(p *program.Program, f *lsFlags, v storage.VersionEntry) error 
 	}
 	switch {
 	case f.json:
-		return p.Out.JSON(
-			VersionLine{
-				EntryLine{v.Key, v.Size, v.Modified, v.ETag, v.Revision}, v.Version, v.Current, v.IsDeleteMarker,
+		return p.Out.JSON(VersionLine{
+			EntryLine: EntryLine{
+				Key:      v.Key,
+				Size:     v.Size,
+				Modified: v.Modified,
+				ETag:     v.ETag,
+				Revision: v.Revision,
 			},
-		)
+			Version:  v.Version,
+			Current:  v.Current,
+			IsDelete: v.IsDeleteMarker,
+		})
 	case f.long:
-		p.Out.Printf(
-			"%12d  %-20s  %-7s  %s  %s\n", v.Size, console.FormatTime(v.Modified), state, p.Out.Printable(v.Version),
-			p.Out.Printable(v.Key),
-		)
+		p.Out.Printf("%12d  %-20s  %-7s  %s  %s\n", v.Size, console.FormatTime(v.Modified), state,
+			p.Out.Printable(v.Version), p.Out.Printable(v.Key))
 	default:
 		p.Out.Printf("%-7s  %s  %s\n", state, p.Out.Printable(v.Version), p.Out.Printable(v.Key))
 	}

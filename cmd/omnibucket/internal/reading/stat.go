@@ -40,11 +40,10 @@ bucket. Unknown attributes are omitted.
 			if c.Flags().Changed("version") {
 				opts = append(opts, storage.WithVersion(version))
 			}
-			count := 0
-			return program.Each(
-				c.Context(), p, args,
-				func(text string) error { return stat(c.Context(), p, text, literal, opts, &count) },
-			)
+			s := statPrinter{program: p, literal: literal, opts: opts}
+			return program.Each(c.Context(), p, args, func(text string) error {
+				return s.print(c.Context(), text)
+			})
 		},
 	}
 
@@ -53,41 +52,47 @@ bucket. Unknown attributes are omitted.
 	return c
 }
 
-// stat prints the attributes of what an argument names. It prints an empty line between two
-// results.
-func stat(
-	ctx context.Context, p *program.Program, text string, literal bool, opts []storage.AttrsOption, count *int,
-) error {
-	addBlankLine := func() {
-		*count++
-		if *count > 1 && !p.Global.JSON {
-			p.Out.Printf("\n")
-		}
-	}
+// A statPrinter prints attributes of objects and buckets, with an empty line between two of them.
+type statPrinter struct {
+	program *program.Program
+	literal bool
+	opts    []storage.AttrsOption
+	count   int // number of objects and buckets that were printed
+}
 
-	l, err := p.Stores.LocateExisting(text)
+// print prints the attributes of what an argument names.
+func (s *statPrinter) print(ctx context.Context, text string) error {
+	l, err := s.program.Stores.LocateExisting(text)
 	if err != nil {
 		return err
 	}
-
 	if l.Key == "" {
-		if len(opts) > 0 {
+		if len(s.opts) > 0 {
 			return argument.Invalid("--version must be used with a key", "")
 		}
-		addBlankLine()
-		return StatBucket(ctx, p, l, p.Global.JSON)
+		s.separate()
+		return StatBucket(ctx, s.program, l, s.program.Global.JSON)
 	}
 
-	return p.EachMatch(ctx, text, literal, func(b storage.Bucket, l location.Location) error {
-		attrs, err := b.Attrs(ctx, l.Key, opts...)
+	return s.program.EachMatch(ctx, text, s.literal, func(b storage.Bucket, l location.Location) error {
+		attrs, err := b.Attrs(ctx, l.Key, s.opts...)
 		if err != nil {
 			return err
 		}
-		addBlankLine()
-		return printAttrs(p, attrs, p.Global.JSON)
+		s.separate()
+		return printAttrs(s.program, attrs, s.program.Global.JSON)
 	})
 }
 
+// separate prints an empty line, unless the first result follows.
+func (s *statPrinter) separate() {
+	s.count++
+	if s.count > 1 && !s.program.Global.JSON {
+		s.program.Out.Printf("\n")
+	}
+}
+
+// printAttrs prints the attributes of an object.
 func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
 	if asJSON {
 		return p.Out.JSON(AttrsLine{
@@ -120,18 +125,25 @@ func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
 	}
 
 	rows := [][2]string{
-		{"key", attrs.Key}, {"size", strconv.FormatInt(attrs.Size, 10)}, {"content type", attrs.ContentType},
-		{"content encoding", attrs.ContentEncoding}, {"content disposition", attrs.ContentDisposition},
-		{"content language", attrs.ContentLanguage}, {"cache control", attrs.CacheControl},
+		{"key", attrs.Key},
+		{"size", strconv.FormatInt(attrs.Size, 10)},
+		{"content type", attrs.ContentType},
+		{"content encoding", attrs.ContentEncoding},
+		{"content disposition", attrs.ContentDisposition},
+		{"content language", attrs.ContentLanguage},
+		{"cache control", attrs.CacheControl},
 		{"storage class", attrs.StorageClass},
 	}
 	for _, name := range slices.Sorted(maps.Keys(attrs.Metadata)) {
 		rows = append(rows, [2]string{"metadata " + name, attrs.Metadata[name]})
 	}
 	rows = append(rows, [][2]string{
-		{"etag", attrs.ETag}, {"revision", attrs.Revision}, {"version", attrs.Version},
+		{"etag", attrs.ETag},
+		{"revision", attrs.Revision},
+		{"version", attrs.Version},
 		{"modified", console.FormatTimeIfSet(attrs.Modified)},
-		{"crc32c", checksum(attrs)}, {"md5", hex.EncodeToString(attrs.MD5)},
+		{"crc32c", checksum(attrs)},
+		{"md5", hex.EncodeToString(attrs.MD5)},
 	}...)
 	return p.Out.Table(append(rows, controlRows(attrs)...))
 }
@@ -139,8 +151,10 @@ func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
 // controlRows returns rows for the settings of an object, such as encryption, tags and locks.
 func controlRows(attrs *storage.Attrs) [][2]string {
 	rows := [][2]string{
-		{"encryption", attrs.Encryption.Algorithm}, {"encryption key", attrs.Encryption.KeyID},
-		{"replication", attrs.ReplicationStatus}, {"restored until", console.FormatTimeIfSet(attrs.Restore.Until)},
+		{"encryption", attrs.Encryption.Algorithm},
+		{"encryption key", attrs.Encryption.KeyID},
+		{"replication", attrs.ReplicationStatus},
+		{"restored until", console.FormatTimeIfSet(attrs.Restore.Until)},
 	}
 	if attrs.Archived {
 		rows = append(rows, [2]string{"archived", "yes"})
@@ -189,6 +203,7 @@ type AttrsLine struct {
 	RestoredUntil      time.Time         `json:"restoredUntil,omitzero"`
 }
 
+// checksum returns the CRC32C of an object in hexadecimal digits, or "" if it is not known.
 func checksum(attrs *storage.Attrs) string {
 	if !attrs.CRC32C.Known {
 		return ""
@@ -218,6 +233,7 @@ type retentionLine struct {
 	Days int    `json:"days"`
 }
 
+// infoLine returns the settings of a bucket for JSON.
 func infoLine(i *storage.BucketInfo) InfoLine {
 	line := InfoLine{
 		Name:             i.Name,
@@ -252,45 +268,55 @@ func StatBucket(ctx context.Context, p *program.Program, l location.Location, as
 		if asJSON {
 			return p.Out.JSON(infoLine(info))
 		}
-
-		known := func(field string, value bool) string {
-			if slices.Contains(info.Unread, field) {
-				return "unknown"
-			}
-			return strconv.FormatBool(value)
-		}
-		rows := [][2]string{
-			{"bucket", info.Name}, {"provider", info.Provider}, {"region", info.Region},
-			{"created", console.FormatTimeIfSet(info.Created)},
-			{"public", known("Public", info.Public)}, {"versioning", known("Versioning", info.Versioning)},
-		}
-
-		if info.ObjectLock {
-			rows = append(rows, [2]string{"object lock", "true"})
-		}
-		if d := info.DefaultRetention; d.Days > 0 {
-			rows = append(rows, [2]string{"default retention", fmt.Sprintf("%s for %d days", d.Mode, d.Days)})
-		}
-		if info.SoftDelete > 0 {
-			rows = append(rows, [2]string{"soft delete", "for " + info.SoftDelete.String()})
-		}
-
-		for _, rule := range bucketrules.CORSLines(info.CORS) {
-			rows = append(rows, [2]string{"cors", ruleText(rule)})
-		}
-		for _, rule := range bucketrules.LifecycleLines(info.Lifecycle) {
-			rows = append(rows, [2]string{"lifecycle", ruleText(rule)})
-		}
-
-		if len(info.Unread) > 0 {
-			rows = append(rows, [2]string{"unread", strings.Join(info.Unread, ", ")})
-		}
-		return p.Out.Table(rows)
+		return p.Out.Table(infoRows(info))
 	})
+}
+
+// infoRows returns the settings of a bucket as rows of a table.
+func infoRows(info *storage.BucketInfo) [][2]string {
+	rows := [][2]string{
+		{"bucket", info.Name},
+		{"provider", info.Provider},
+		{"region", info.Region},
+		{"created", console.FormatTimeIfSet(info.Created)},
+		{"public", switchText(info, "Public", info.Public)},
+		{"versioning", switchText(info, "Versioning", info.Versioning)},
+	}
+
+	if info.ObjectLock {
+		rows = append(rows, [2]string{"object lock", "true"})
+	}
+	if d := info.DefaultRetention; d.Days > 0 {
+		rows = append(rows, [2]string{"default retention", fmt.Sprintf("%s for %d days", d.Mode, d.Days)})
+	}
+	if info.SoftDelete > 0 {
+		rows = append(rows, [2]string{"soft delete", "for " + info.SoftDelete.String()})
+	}
+
+	for _, rule := range bucketrules.CORSLines(info.CORS) {
+		rows = append(rows, [2]string{"cors", ruleText(rule)})
+	}
+	for _, rule := range bucketrules.LifecycleLines(info.Lifecycle) {
+		rows = append(rows, [2]string{"lifecycle", ruleText(rule)})
+	}
+
+	if len(info.Unread) > 0 {
+		rows = append(rows, [2]string{"unread", strings.Join(info.Unread, ", ")})
+	}
+	return rows
+}
+
+// switchText returns the value of a field of a bucket's settings, or "unknown" if the field could not
+// be read.
+func switchText(info *storage.BucketInfo, field string, value bool) string {
+	if slices.Contains(info.Unread, field) {
+		return "unknown"
+	}
+	return strconv.FormatBool(value)
 }
 
 // ruleText returns a rule as JSON. The command bucket accepts an array of such rules.
 func ruleText(rule any) string {
-	text, _ := json.Marshal(rule)
+	text, _ := json.Marshal(rule) // never fails for the types of package bucketrules
 	return string(text)
 }

@@ -44,6 +44,7 @@ each line, as ls does.
 	return c
 }
 
+// tree prints the folders that the arguments name as trees.
 func tree(ctx context.Context, p *program.Program, f *treeFlags, args []string) error {
 	if f.depth < 0 {
 		return argument.Invalid("--depth must not be negative", "")
@@ -60,28 +61,50 @@ func tree(ctx context.Context, p *program.Program, f *treeFlags, args []string) 
 			if !r.Entry.IsPrefix {
 				return nil
 			}
-			return branches(ctx, p, f, w, r, r.Name(), "", 1)
+			printer := treePrinter{program: p, flags: f, walk: w, root: r}
+			return printer.printContent(ctx, treeFolder{key: r.Name(), level: 1})
 		})
 	})
 }
 
-// branches prints the content of a folder. It prints an entry only when it knows whether another
+// A treePrinter prints the folders and objects below a root.
+type treePrinter struct {
+	program *program.Program
+	flags   *treeFlags
+	walk    *program.Walk
+	root    program.Root
+}
+
+// A treeFolder is a folder whose content is printed.
+type treeFolder struct {
+	key    string
+	indent string // beginning of each line
+	level  int    // level of its content: 1 for that of the root
+}
+
+// A branch is what stands before the name of an entry, and before each line of the entry's content.
+type branch struct{ line, below string }
+
+var (
+	middleBranch = branch{line: "├── ", below: "│   "}
+	lastBranch   = branch{line: "└── ", below: "    "}
+)
+
+// printContent prints the content of a folder. It prints an entry only when it knows whether another
 // entry follows, because the last one has a different branch.
-func branches(
-	ctx context.Context, p *program.Program, f *treeFlags, w *program.Walk, r program.Root, folder, indent string,
-	level int,
-) error {
+func (t *treePrinter) printContent(ctx context.Context, folder treeFolder) error {
+	entries := t.root.Bucket.List(ctx,
+		storage.WithAnyOrder(), storage.WithPrefix(folder.key), storage.WithDelimiter("/"))
 	var last storage.ListEntry
-	for entry, err := range r.Bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(folder), storage.WithDelimiter("/")) {
+	for entry, err := range entries {
 		if err != nil {
 			return err
 		}
-		if entry.Key == folder || program.IsMarker(entry) || f.foldersOnly && !entry.IsPrefix ||
-			!program.SelectsBelow(w.Filter, r.Top, entry) {
+		if entry.Key == folder.key || !t.selects(entry) {
 			continue
 		}
 		if last.Key != "" {
-			if err := branch(ctx, p, f, w, r, folder, last, indent, "├── ", "│   ", level); err != nil {
+			if err := t.print(ctx, folder, last, middleBranch); err != nil {
 				return err
 			}
 		}
@@ -90,29 +113,41 @@ func branches(
 	if last.Key == "" {
 		return nil
 	}
-	return branch(ctx, p, f, w, r, folder, last, indent, "└── ", "    ", level)
+	return t.print(ctx, folder, last, lastBranch)
 }
 
-func branch(
-	ctx context.Context, p *program.Program, f *treeFlags, w *program.Walk, r program.Root, folder string,
-	e storage.ListEntry, indent, line, below string, level int,
-) error {
-	name := p.Out.Printable(strings.TrimPrefix(e.Key, folder))
+// selects reports whether an entry is printed.
+func (t *treePrinter) selects(e storage.ListEntry) bool {
+	if program.IsMarker(e) {
+		return false
+	}
+	if t.flags.foldersOnly && !e.IsPrefix {
+		return false
+	}
+	return program.SelectsBelow(t.walk.Filter, t.root.Top, e)
+}
+
+// print prints an entry of a folder and, if it is a folder itself, its content.
+func (t *treePrinter) print(ctx context.Context, folder treeFolder, e storage.ListEntry, b branch) error {
+	out := t.program.Out
+	name := out.Printable(strings.TrimPrefix(e.Key, folder.key))
 	switch {
-	case p.Global.JSON:
-		if err := printEntry(p, &lsFlags{json: true}, e); err != nil {
+	case t.program.Global.JSON:
+		if err := printEntry(t.program, &lsFlags{json: true}, e); err != nil {
 			return err
 		}
-	case f.long && !e.IsPrefix:
-		p.Out.Printf("%s%s%s  (%s)\n", indent, line, name, console.FormatSize(e.Size))
+	case t.flags.long && !e.IsPrefix:
+		out.Printf("%s%s%s  (%s)\n", folder.indent, b.line, name, console.FormatSize(e.Size))
 	default:
-		p.Out.Printf("%s%s%s\n", indent, line, name)
+		out.Printf("%s%s%s\n", folder.indent, b.line, name)
 	}
-	if p.Out.Err != nil {
-		return p.Out.Err
+	if out.Err != nil {
+		return out.Err
 	}
-	if !e.IsPrefix || f.depth > 0 && level >= f.depth {
+
+	isDeepest := t.flags.depth > 0 && folder.level >= t.flags.depth
+	if !e.IsPrefix || isDeepest {
 		return nil
 	}
-	return branches(ctx, p, f, w, r, e.Key, indent+below, level+1)
+	return t.printContent(ctx, treeFolder{key: e.Key, indent: folder.indent + b.below, level: folder.level + 1})
 }
