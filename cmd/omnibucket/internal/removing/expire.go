@@ -56,6 +56,7 @@ stores that do not apply them.`,
 	return c
 }
 
+// expire removes the objects and versions below a location that are older than the flags say.
 func expire(ctx context.Context, p *program.Program, f *expireFlags, text string) error {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
@@ -65,13 +66,15 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 	if l.HasWildcard {
 		return argument.Invalid("key must not have wildcards", "use --include")
 	}
-	if f.lifecycle == (f.age != "" || f.oldVersions != "") {
+	hasAge := f.age != "" || f.oldVersions != ""
+	if f.lifecycle == hasAge {
 		return argument.Invalid("--lifecycle, or --age and --old-versions, must be set", "")
 	}
-	if f.lifecycle && (l.Prefix != "" || l.Key != "" || len(f.tags) > 0) {
+	isWholeBucket := l.Prefix == "" && l.Key == ""
+	if f.lifecycle && (!isWholeBucket || len(f.tags) > 0) {
 		return argument.Invalid("--lifecycle must be used with a whole bucket, and without --tag", "")
 	}
-	if !f.lifecycle && l.Prefix == "" && l.Key == "" && !f.all {
+	if !f.lifecycle && isWholeBucket && !f.all {
 		return argument.Invalid("a whole bucket needs --all", "")
 	}
 
@@ -106,43 +109,55 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 	return err
 }
 
-// expireRules returns the rule that the flags describe. Without such flags, it returns the
-// lifecycle rules of the bucket.
+// expireRules returns the rule that the flags describe, or with --lifecycle the lifecycle rules of
+// the bucket.
 func expireRules(
 	ctx context.Context, p *program.Program, f *expireFlags, l location.Location,
 ) ([]transfer.ExpireRule, error) {
 	if f.lifecycle {
-		var rules []transfer.ExpireRule
-		err := p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
-			info, err := s.BucketInfo(ctx, bucket)
-			if info == nil || slices.Contains(info.Unread, "Lifecycle") {
-				return err
-			}
-			rules = transfer.ExpireRules(info.Lifecycle...)
-			return nil
-		})
-		return rules, err
+		return lifecycleRules(ctx, p, l)
 	}
-
 	tags, err := argument.ParsePairs("--tag", f.tags)
 	if err != nil {
 		return nil, err
 	}
-
-	rule := transfer.ExpireRule{Tags: tags}
-	for _, flag := range []struct {
-		name, value string
-		dst         *time.Duration
-	}{{"--age", f.age, &rule.Age}, {"--old-versions", f.oldVersions, &rule.OldVersionsAge}} {
-		if flag.value == "" {
-			continue
-		}
-		if *flag.dst, err = argument.Duration(flag.name, flag.value); err != nil {
-			return nil, err
-		}
-		if *flag.dst == 0 {
-			return nil, argument.Invalid(flag.name+" must be positive", "")
-		}
+	age, err := parseAge("--age", f.age)
+	if err != nil {
+		return nil, err
 	}
-	return []transfer.ExpireRule{rule}, nil
+	oldVersionsAge, err := parseAge("--old-versions", f.oldVersions)
+	if err != nil {
+		return nil, err
+	}
+	return []transfer.ExpireRule{{Tags: tags, Age: age, OldVersionsAge: oldVersionsAge}}, nil
+}
+
+// parseAge parses a flag whose value is a positive duration. If the value is "", the result is 0.
+func parseAge(flag, value string) (time.Duration, error) {
+	if value == "" {
+		return 0, nil
+	}
+	age, err := argument.Duration(flag, value)
+	if err != nil {
+		return 0, err
+	}
+	if age == 0 {
+		return 0, argument.Invalid(flag+" must be positive", "")
+	}
+	return age, nil
+}
+
+// lifecycleRules returns the lifecycle rules of a bucket.
+func lifecycleRules(ctx context.Context, p *program.Program, l location.Location) ([]transfer.ExpireRule, error) {
+	var rules []transfer.ExpireRule
+	err := p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
+		info, err := s.BucketInfo(ctx, bucket)
+		// An error may concern other settings, so it counts only if the rules are missing.
+		if info == nil || slices.Contains(info.Unread, "Lifecycle") {
+			return err
+		}
+		rules = transfer.ExpireRules(info.Lifecycle...)
+		return nil
+	})
+	return rules, err
 }

@@ -72,6 +72,7 @@ With -r or wildcards, flags such as --older select what is removed.
 	return c
 }
 
+// rm removes what the arguments name.
 func rm(ctx context.Context, p *program.Program, f *rmFlags, args []string) error {
 	if f.recursive && len(f.options) > 0 {
 		return argument.Invalid("--version and --if-revision must not be used with -r", "")
@@ -85,79 +86,87 @@ func rm(ctx context.Context, p *program.Program, f *rmFlags, args []string) erro
 	}
 	if f.recursive {
 		// Remove one argument at a time, because a recursive removal is already parallel.
-		return program.Each(ctx, p, args, func(text string) error { return rmArgument(ctx, p, f, filter, text)() })
+		return program.Each(ctx, p, args, func(text string) error {
+			finish := rmArgument(ctx, p, f, filter, text)
+			return finish()
+		})
 	}
-	err = program.EachAtOnce(
-		ctx, p, args,
-		func(ctx context.Context, text string) func() error { return rmArgument(ctx, p, f, filter, text) },
-	)
+	err = program.EachAtOnce(ctx, p, args, func(ctx context.Context, text string) (finish func() error) {
+		return rmArgument(ctx, p, f, filter, text)
+	})
 	p.SummarizeDone("deleted", len(args), err)
 	return err
 }
+
+// finishWith returns a function that returns err.
+func finishWith(err error) func() error { return func() error { return err } }
 
 // rmArgument removes what an argument names. It returns a function that reports the removal.
 func rmArgument(
 	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, text string,
 ) (finish func() error) {
-	done := func(err error) func() error { return func() error { return err } }
-
 	l, err := p.Stores.LocateEntry(text)
 	if err != nil {
-		return done(err)
+		return finishWith(err)
 	}
-
 	if f.recursive && !f.all && l.Path != "" && location.IsDots(l.Path) {
-		return done(
-			argument.Invalid("removing \".\" or \"..\" needs --all",
-				"use the path of the directory, which shows what is removed"),
-		)
+		return finishWith(argument.Invalid(
+			"removing \".\" or \"..\" needs --all",
+			"use the path of the directory, which shows what is removed",
+		))
 	}
 
 	bucket, dir, err := openPlain(ctx, p, l)
-	if err == nil && dir == nil && !p.Global.DryRun {
-		f, filter, err = byStoreClock(ctx, f, filter, bucket, l)
-	}
 	if err != nil {
-		return done(err)
+		return finishWith(err)
+	}
+	if dir == nil && !p.Global.DryRun {
+		if f, filter, err = byStoreClock(ctx, f, filter, bucket, l); err != nil {
+			return finishWith(err)
+		}
 	}
 
 	if l.HasWildcard && !f.literal {
-		return done(rmMatching(ctx, p, f, filter, bucket, l))
+		return finishWith(rmMatching(ctx, p, f, filter, bucket, l))
 	}
-
 	if f.recursive && l.Key == "" && !f.all {
-		return done(
-			argument.Invalid("removing everything in a bucket needs --all",
-				"use -r --all to remove everything in the bucket"),
-		)
+		return finishWith(argument.Invalid(
+			"removing everything in a bucket needs --all",
+			"use -r --all to remove everything in the bucket",
+		))
 	}
-
 	if f.inventory != "" {
-		return done(rmListed(ctx, p, f, l))
+		return finishWith(rmListed(ctx, p, f, l))
 	}
 
-	if f.recursive && !f.filter.Given() && dir.isLink(l) {
-		return rmOne(ctx, p, f, bucket, strings.TrimSuffix(l.Key, "/"))
-	}
 	if f.recursive {
+		if !f.filter.Given() && dir.isLink(l) {
+			return rmOne(ctx, p, f, bucket, strings.TrimSuffix(l.Key, "/"))
+		}
 		folder := location.AsFolder(l.Key)
-		err := rmFolder(ctx, p, f, filter, bucket, folder, folder)
-		if err == nil && !f.filter.Given() {
+		if err := rmFolder(ctx, p, f, filter, bucket, folder, folder); err != nil {
+			return finishWith(err)
+		}
+		if !f.filter.Given() {
 			dir.printLeft(p, folder)
 		}
-		return done(err)
+		return finishWith(nil)
 	}
 
 	if f.filter.Given() {
-		return done(argument.Invalid("flags that select files need -r or wildcards", ""))
+		return finishWith(argument.Invalid("flags that select files need -r or wildcards", ""))
 	}
 	if l.IsFolder() {
-		return done(argument.Invalid("key must not be that of a folder", "use -r to remove everything in the folder"))
+		return finishWith(argument.Invalid(
+			"key must not be that of a folder",
+			"use -r to remove everything in the folder",
+		))
 	}
 	return rmOne(ctx, p, f, bucket, l.Key)
 }
 
-// byStoreClock makes --older and --newer count from the time of the store.
+// byStoreClock returns flags, and their filter, whose --older and --newer count from the time of the
+// store. If no flag depends on the time, it returns its arguments.
 func byStoreClock(
 	ctx context.Context, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, l location.Location,
 ) (*rmFlags, *transfer.Filter, error) {
@@ -165,13 +174,16 @@ func byStoreClock(
 	if l.HasWildcard && !f.literal {
 		folder, _ = location.SplitPattern(l.Glob())
 	}
-	clocked, err := f.filter.ByClockOf(ctx, bucket, folder)
-	if err != nil || clocked == &f.filter {
-		return f, filter, err
+	byStore, err := f.filter.ByClockOf(ctx, bucket, folder)
+	if err != nil {
+		return nil, nil, err
+	}
+	if byStore == &f.filter {
+		return f, filter, nil
 	}
 	flags := *f
-	flags.filter = *clocked
-	filter, err = clocked.Filter()
+	flags.filter = *byStore
+	filter, err = byStore.Filter()
 	return &flags, filter, err
 }
 
@@ -189,8 +201,9 @@ func rmListed(ctx context.Context, p *program.Program, f *rmFlags, l location.Lo
 	if err != nil {
 		return err
 	}
+	opts = append(opts, listed...)
 	report, err := p.RunJob(func(extra ...transfer.Option) (*transfer.Report, error) {
-		return transfer.Remove(ctx, bucket, append(append(extra, opts...), listed...)...)
+		return transfer.Remove(ctx, bucket, append(extra, opts...)...)
 	})
 	err = program.InLines(err)
 	p.Summarize(report, err)
@@ -202,19 +215,22 @@ func rmListed(ctx context.Context, p *program.Program, f *rmFlags, l location.Lo
 func rmOne(
 	ctx context.Context, p *program.Program, f *rmFlags, bucket storage.Bucket, key string,
 ) (finish func() error) {
-	exists, err := bucket.Exists(ctx, key, f.attrsOptions...)
-	isMissing := err == nil && !exists
-	if failure := program.OfDryRun(bucket.Remove(ctx, key, f.options...)); failure != nil || !p.Global.DryRun {
-		err = failure
+	exists, existsErr := bucket.Exists(ctx, key, f.attrsOptions...)
+	isMissing := existsErr == nil && !exists
+	err := program.OfDryRun(bucket.Remove(ctx, key, f.options...))
+	if err == nil && p.Global.DryRun {
+		// Remove has made no request, so only Exists shows whether the object can be reached.
+		err = existsErr
 	}
 	return func() error {
 		if err != nil {
 			return err
 		}
+		if isMissing && f.force {
+			return nil
+		}
 		if isMissing {
-			if !f.force {
-				printNothingRemoved(ctx, p, bucket, key)
-			}
+			printNothingRemoved(ctx, p, bucket, key)
 			return nil
 		}
 		emitRemoved(p, key, 0)
@@ -248,24 +264,27 @@ func emitRemoved(p *program.Program, key string, size int64) {
 
 // rmFolder removes the objects whose keys have a prefix, if the filter selects them. The patterns
 // of the filter are relative to the folder in top.
-func rmFolder(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
-	prefix, top string) error {
-	ok := false
-	entries := func(yield func(storage.ListEntry, error) bool) {
+func rmFolder(
+	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
+	prefix, top string,
+) error {
+	isEmpty := true
+	selected := func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range program.ListBelow(ctx, bucket, prefix) {
-			if err == nil && !program.SelectsBelow(filter, top, entry) {
+			isSkipped := err == nil && !program.SelectsBelow(filter, top, entry)
+			if isSkipped {
 				continue
 			}
-			ok = true
+			isEmpty = false
 			if !yield(entry, err) {
 				return
 			}
 		}
 	}
-	if err := removeOrShow(ctx, p, bucket, entries); err != nil {
+	if err := removeOrShow(ctx, p, bucket, selected); err != nil {
 		return err
 	}
-	if !ok && !f.force && ctx.Err() == nil {
+	if isEmpty && !f.force && ctx.Err() == nil {
 		printNothingBelow(ctx, p, bucket, prefix)
 	}
 	return nil

@@ -37,26 +37,31 @@ func removeOrShow(
 func removeEntries(
 	ctx context.Context, p *program.Program, bucket storage.Remover, entries iter.Seq2[storage.ListEntry, error],
 ) error {
-	var unlisted error
-	var removed removedCount
+	// EachGroup takes no error of the listing, so listErr keeps it.
+	var listErr error
 	listed := func(yield func(storage.VersionEntry) bool) {
 		for entry, err := range entries {
-			unlisted = err
-			if err != nil || !yield(storage.VersionEntry{ListEntry: entry}) {
+			if err != nil {
+				listErr = err
+				return
+			}
+			if !yield(storage.VersionEntry{ListEntry: entry}) {
 				return
 			}
 		}
 	}
+
+	var removed removedCount
 	_, failures := running.EachGroup(
 		listed, piecemeal.MaxFailures, maxRemoveFailures,
-		func(group []storage.VersionEntry) ([]error, bool) {
+		func(group []storage.VersionEntry) (errs []error, more bool) {
 			return removeGroup(ctx, p, bucket, group, &removed), ctx.Err() == nil
 		},
 	)
 	if n := removed.objects.Load(); n > 0 && !p.Global.JSON && ctx.Err() == nil {
 		p.Note("%d deleted (%s)", n, console.FormatSize(removed.bytes.Load()))
 	}
-	return errors.Join(append(failures, unlisted)...)
+	return errors.Join(append(failures, listErr)...)
 }
 
 // A removedCount counts what was removed.
@@ -67,15 +72,17 @@ func removeGroup(
 	ctx context.Context, p *program.Program, bucket storage.Remover, group []storage.VersionEntry,
 	count *removedCount,
 ) []error {
-	errs, early := piecemeal.Remove(ctx, bucket, group, false)
+	errs, earlyErr := piecemeal.Remove(ctx, bucket, group, false)
 	var failures []error
 	for i, err := range errs {
-		if err == nil {
+		switch err {
+		case nil:
 			count.objects.Add(1)
 			count.bytes.Add(group[i].Size)
 			emitRemoved(p, group[i].Key, group[i].Size)
-		} else if err != early {
-			// If err is early, the entry was not tried.
+		case earlyErr:
+			// The removal ended before it came to this entry.
+		default:
 			failures = append(failures, err)
 			if ctx.Err() == nil {
 				p.EmitFailure(group[i].Key, err)
@@ -83,8 +90,8 @@ func removeGroup(
 		}
 	}
 	p.FlushEvents()
-	if early != nil {
-		failures = append(failures, early)
+	if earlyErr != nil {
+		failures = append(failures, earlyErr)
 	}
 	return failures
 }

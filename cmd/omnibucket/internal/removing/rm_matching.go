@@ -28,47 +28,57 @@ func rmMatching(
 	objects := 0
 	folders := 0
 
-	err := removeOrShow(ctx, p, bucket, func(yield func(storage.ListEntry, error) bool) {
+	selected := func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range location.Expand(ctx, bucket, l) {
-			if err == nil && entry.IsPrefix {
+			if err != nil {
+				yield(entry, err)
+				return
+			}
+			if entry.IsPrefix {
 				folders++
 				continue
 			}
-			if err == nil {
-				objects++
-				if !program.SelectsBelow(filter, top, entry) {
-					continue
-				}
+			objects++
+			if !program.SelectsBelow(filter, top, entry) {
+				continue
 			}
-			if !yield(entry, err) {
+			if !yield(entry, nil) {
 				return
 			}
 		}
-	})
-	if err != nil {
+	}
+	if err := removeOrShow(ctx, p, bucket, selected); err != nil {
 		return err
 	}
 
-	switch {
-	case f.recursive && folders > 0:
+	if f.recursive && folders > 0 {
 		return rmFolders(ctx, p, f, filter, bucket, l, top)
-	case objects == 0 && folders > 0:
-		return location.OnlyFolders(l, "to remove everything in them, use -r")
-	case objects == 0 && f.force:
-	case objects == 0:
-		return location.NoMatch(l, "object")
 	}
-	return nil
+	if objects > 0 {
+		return nil
+	}
+	if folders > 0 {
+		return location.OnlyFolders(l, "to remove everything in them, use -r")
+	}
+	if f.force {
+		return nil
+	}
+	return location.NoMatch(l, "object")
 }
 
 // rmFolders removes everything in the folders that match.
-func rmFolders(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
-	l location.Location, top string) error {
+func rmFolders(
+	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
+	l location.Location, top string,
+) error {
 	for match, err := range location.Expand(ctx, bucket, l) {
-		if err == nil && match.IsPrefix && program.SelectsBelow(filter, top, match) {
-			err = rmFolder(ctx, p, f, filter, bucket, match.Key, top)
-		}
 		if err != nil {
+			return err
+		}
+		if !match.IsPrefix || !program.SelectsBelow(filter, top, match) {
+			continue
+		}
+		if err := rmFolder(ctx, p, f, filter, bucket, match.Key, top); err != nil {
 			return err
 		}
 	}

@@ -35,8 +35,7 @@ func openPlain(
 	ctx context.Context, p *program.Program, l location.Location,
 ) (bucket storage.Bucket, plain *plainDirectory, err error) {
 	dir := l.Directory()
-	if _, err := os.Lstat(filepath.Join(dir, ".omnibucket")); l.Path == "" || dir == "" ||
-		!errors.Is(err, fs.ErrNotExist) {
+	if l.Path == "" || dir == "" || mayBeBucket(dir) {
 		bucket, err = p.Stores.Open(ctx, l)
 		return bucket, nil, err
 	}
@@ -46,6 +45,13 @@ func openPlain(
 		return plain
 	})
 	return bucket, plain, err
+}
+
+// mayBeBucket reports whether a directory has the folder that the library keeps in a bucket, or
+// whether that is not known.
+func mayBeBucket(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, ".omnibucket"))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // isLink reports whether a location is the path of a symbolic link, without a slash at its end.
@@ -68,12 +74,17 @@ func (d *plainDirectory) Exists(ctx context.Context, key string, o *storage.Down
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return err == nil, err
+	if err != nil {
+		return false, err
+	}
+	return true, nil
 }
 
 // Remove removes a file, and then the parent directories that are empty.
 func (d *plainDirectory) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
-	if o.Version != "" || o.Condition != (storage.Condition{}) || o.BypassGovernance || d.dryRun {
+	isPlain := o.Version == "" && o.Condition == (storage.Condition{}) && !o.BypassGovernance
+	if !isPlain || d.dryRun {
+		// The Core handles the options, and the dry run.
 		return d.Core.Remove(ctx, key, o)
 	}
 	if err := ctx.Err(); err != nil {
@@ -106,13 +117,18 @@ func keyError(key string, err error) error {
 	return argument.OfPath(key, err)
 }
 
+// remove removes a file, and then the parent directories that are empty. A file that does not exist
+// is no error.
 func (d *plainDirectory) remove(key string) error {
 	root, err := os.OpenRoot(d.path)
 	if err != nil {
 		return err
 	}
+	// Nothing was written through root, so an error of Close does not matter.
 	defer root.Close()
-	if err := root.Remove(filepath.FromSlash(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+
+	err = root.Remove(filepath.FromSlash(key))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {

@@ -32,12 +32,7 @@ and --json, prints what it did with each object; with --dry-run, prints what wou
   omnibucket undelete --include '*.jpg' photos:`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return runOnVersions(
-				c.Context(), p, args[0], &filter, literal, storage.SoftDelete, nil,
-				func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
-					return transfer.Undelete(c.Context(), b, opts...)
-				},
-			)
+			return undelete(c.Context(), p, &filter, literal, args[0])
 		},
 	}
 
@@ -46,12 +41,53 @@ and --json, prints what it did with each object; with --dry-run, prints what wou
 	return c
 }
 
+// undelete makes the newest versions of removed objects current again.
+func undelete(
+	ctx context.Context, p *program.Program, filter *program.FilterFlags, literal bool, text string,
+) error {
+	opts, err := filter.Options()
+	if err != nil {
+		return err
+	}
+	job := versionsJob{
+		literal:     literal,
+		substitutes: storage.SoftDelete,
+		run: func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
+			return transfer.Undelete(ctx, b, opts...)
+		},
+	}
+	return job.start(ctx, p, text, opts)
+}
+
+// restoreFlags are the flags of restore.
+type restoreFlags struct {
+	filter  program.FilterFlags
+	literal bool
+	at      string
+	remove  bool // --delete
+	days    int
+	tier    string
+	version string
+	isSet   func(flag string) bool
+}
+
+// check refuses combinations of flags that have no meaning.
+func (f *restoreFlags) check() error {
+	if f.isSet("at") == f.isSet("days") {
+		return argument.Invalid("one of --at and --days must be set", "")
+	}
+	if f.isSet("days") && (f.remove || f.filter.Given()) {
+		return argument.Invalid("--delete and flags that select files must be used with --at", "")
+	}
+	if f.isSet("at") && (f.isSet("tier") || f.isSet("version")) {
+		return argument.Invalid("--tier and --version must be used with --days", "")
+	}
+	return nil
+}
+
 // Restore returns the command restore.
 func Restore(p *program.Program) *cobra.Command {
-	var filter program.FilterFlags
-	var literal, remove bool
-	var at, tier, version string
-	var days int
+	var f restoreFlags
 	c := &cobra.Command{
 		Use:   "restore --at TIME [flags] LOCATION | restore --days N [flags] LOCATION...",
 		Short: "Bring back old versions, or objects from an archive",
@@ -69,201 +105,250 @@ stat shows when they can be read.
   omnibucket restore --days 7 's3://archive/2019.tar?region=eu-west-1'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			isSet := c.Flags().Changed
-			if isSet("at") == isSet("days") {
-				return argument.Invalid("one of --at and --days must be set", "")
-			}
-			if isSet("days") && (remove || filter.Given()) {
-				return argument.Invalid("--delete and flags that select files must be used with --at", "")
-			}
-			if isSet("at") && (isSet("tier") || isSet("version")) {
-				return argument.Invalid("--tier and --version must be used with --days", "")
-			}
-			if isSet("days") {
-				opts := []storage.RestoreOption{storage.WithRestoreDays(days)}
-				var attrs []storage.AttrsOption
-				if isSet("tier") {
-					opts = append(opts, storage.WithRestoreTier(tier))
-				}
-				if isSet("version") {
-					opts = append(opts, storage.WithVersion(version))
-					attrs = append(attrs, storage.WithVersion(version))
-				}
-				return unarchive(c.Context(), p, args, literal, opts, attrs)
-			}
-			if len(args) != 1 {
-				return argument.Invalid("--at must be used with one location", "")
-			}
-			t, err := argument.ParseTime("--at", at, time.Now())
-			if err != nil {
+			f.isSet = c.Flags().Changed
+			if err := f.check(); err != nil {
 				return err
 			}
-			var own []transfer.Option
-			if remove {
-				own = append(own, transfer.WithDelete())
+			if f.isSet("days") {
+				return f.unarchive(c.Context(), p, args)
 			}
-			return runOnVersions(
-				c.Context(), p, args[0], &filter, literal, 0, own,
-				func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
-					return transfer.RestoreAt(c.Context(), b, t, opts...)
-				},
-			)
+			return f.restoreAt(c.Context(), p, args)
 		},
 	}
 	flags := c.Flags()
-	flags.StringVar(&at, "at", "", "restore the versions that were current at this `time`")
-	flags.BoolVar(&remove, "delete", false, "with --at: remove objects that did not exist then; their versions stay")
-	flags.IntVar(&days, "days", 0, "restore from an archive for this `number` of days")
-	flags.StringVar(&tier, "tier", "", "with --days: how fast, as the provider calls it, such as Bulk")
-	flags.StringVar(&version, "version", "", "with --days: restore this `version`")
-	program.LiteralFlag(c, &literal)
-	filter.Register(c)
+	flags.StringVar(&f.at, "at", "", "restore the versions that were current at this `time`")
+	flags.BoolVar(&f.remove, "delete", false, "with --at: remove objects that did not exist then; their versions stay")
+	flags.IntVar(&f.days, "days", 0, "restore from an archive for this `number` of days")
+	flags.StringVar(&f.tier, "tier", "", "with --days: how fast, as the provider calls it, such as Bulk")
+	flags.StringVar(&f.version, "version", "", "with --days: restore this `version`")
+	program.LiteralFlag(c, &f.literal)
+	f.filter.Register(c)
 	return c
 }
 
-// runOnVersions runs a job on the versions of the objects that an argument names. Some jobs can use other
-// features in place of versions, such as soft delete. The caller passes these features to runOnVersions.
-// If the bucket has neither versions nor these features, runOnVersions fails.
-func runOnVersions(
-	ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool,
-	substitutes storage.Features,
-	jobOpts []transfer.Option, job func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error),
-) error {
+// restoreAt makes the versions that were current at the time of --at current again.
+func (f *restoreFlags) restoreAt(ctx context.Context, p *program.Program, args []string) error {
+	if len(args) != 1 {
+		return argument.Invalid("--at must be used with one location", "")
+	}
+	at, err := argument.ParseTime("--at", f.at, time.Now())
+	if err != nil {
+		return err
+	}
+	opts, err := f.filter.Options()
+	if err != nil {
+		return err
+	}
+	if f.remove {
+		opts = append(opts, transfer.WithDelete())
+	}
+	job := versionsJob{
+		literal: f.literal,
+		run: func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
+			return transfer.RestoreAt(ctx, b, at, opts...)
+		},
+	}
+	return job.start(ctx, p, args[0], opts)
+}
+
+// unarchive requests the restoration of archived objects.
+func (f *restoreFlags) unarchive(ctx context.Context, p *program.Program, args []string) error {
+	opts := []storage.RestoreOption{storage.WithRestoreDays(f.days)}
+	var attrsOpts []storage.AttrsOption
+	if f.isSet("tier") {
+		opts = append(opts, storage.WithRestoreTier(f.tier))
+	}
+	if f.isSet("version") {
+		opts = append(opts, storage.WithVersion(f.version))
+		attrsOpts = append(attrsOpts, storage.WithVersion(f.version))
+	}
+
+	restore := func(b storage.Bucket, l location.Location) error {
+		if l.IsFolder() {
+			return argument.Invalid("key must not be that of a folder", `use a wildcard, such as "**"`)
+		}
+		if err := program.OfDryRun(storage.Restore(ctx, b, l.Key, opts...)); err != nil {
+			return err
+		}
+		if p.Global.DryRun {
+			// The object must exist.
+			if _, err := b.Attrs(ctx, l.Key, attrsOpts...); err != nil {
+				return err
+			}
+		}
+		p.Emit(program.Event{Event: "restoring", Key: l.Key}, "restoring "+p.Out.Printable(l.Key))
+		return nil
+	}
+	return program.Each(ctx, p, args, func(text string) error {
+		return p.EachMatch(ctx, text, f.literal, restore)
+	})
+}
+
+// A versionsJob is a job on the versions of the objects that an argument names.
+type versionsJob struct {
+	literal bool
+	// substitutes are features that the job can use in place of versions, such as soft delete.
+	substitutes storage.Features
+	run         func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error)
+}
+
+// start runs the job on what an argument names. It fails if the bucket has neither versions nor the
+// substitutes. It also fails if nothing was changed because there are no versions.
+func (j *versionsJob) start(ctx context.Context, p *program.Program, text string, opts []transfer.Option) error {
 	l, err := p.Stores.LocateExisting(text)
 	if err != nil {
 		return err
 	}
-
-	l = program.WithVersions(l)
-	opts, err := f.Options()
+	scope, err := newVersionScope(ctx, p, program.WithVersions(l), j.literal)
 	if err != nil {
 		return err
 	}
-
-	scope, start, match, err := versionScope(ctx, p, l, literal)
-	if err == nil && (substitutes == 0 || !storage.Supports(scope, substitutes)) {
-		err = program.NeedVersions(scope)
-	}
-	if err != nil {
-		return err
+	hasSubstitutes := j.substitutes != 0 && storage.Supports(scope.bucket, j.substitutes)
+	if !hasSubstitutes {
+		if err := program.NeedVersions(scope.bucket); err != nil {
+			return err
+		}
 	}
 
-	opts = append(append(opts, jobOpts...), transfer.WithPrefix(start), transfer.WithKeys(match))
+	opts = append(opts, transfer.WithPrefix(scope.start), transfer.WithKeys(scope.match))
 	report, err := p.RunJob(func(progressOpts ...transfer.Option) (*transfer.Report, error) {
-		return job(scope, append(progressOpts, opts...))
+		return j.run(scope.bucket, append(progressOpts, opts...))
 	})
 	err = program.InLines(err)
-
-	if err == nil && report.Transferred+report.Deleted == 0 && (substitutes != 0 || report.Skipped == 0) {
-		if report.Skipped == 0 && l.Key != "" {
-			err = requireVersion(ctx, p, scope, l, l.HasWildcard && !literal, start, match)
-		}
-		if err == nil || errors.Is(err, storage.ObjectNotFound) {
-			if keepErr := mustKeepVersions(ctx, p, l, scope); keepErr != nil {
-				err = keepErr
-			}
-		}
+	if err == nil {
+		err = j.checkReport(ctx, p, scope, report)
 	}
-
 	p.Summarize(report, err)
 	return err
 }
 
-// mustKeepVersions fails if it is certain that a bucket keeps no old versions. A listing of
+// checkReport fails if a job has changed nothing because it had no versions to work on.
+func (j *versionsJob) checkReport(
+	ctx context.Context, p *program.Program, scope *versionScope, report *transfer.Report,
+) error {
+	if report.Transferred+report.Deleted > 0 {
+		return nil
+	}
+	if report.Skipped > 0 && j.substitutes == 0 {
+		// The objects are already as they were at that time.
+		return nil
+	}
+
+	var missingErr error
+	if report.Skipped == 0 && scope.location.Key != "" {
+		missingErr = scope.requireVersion(ctx)
+		if missingErr != nil && !errors.Is(missingErr, storage.ObjectNotFound) {
+			return missingErr
+		}
+	}
+	// That the bucket keeps no versions says more than that the object is missing.
+	if err := scope.requireVersioning(ctx, p); err != nil {
+		return err
+	}
+	return missingErr
+}
+
+// A versionScope selects the versions of the objects that a location names.
+type versionScope struct {
+	location location.Location
+	bucket   storage.Bucket // the folder of the location
+	isWild   bool           // true if wildcards select the keys
+	start    string         // beginning of all selected keys
+	match    func(key string) bool
+}
+
+// newVersionScope opens the folder of a location. It does not check whether objects exist, because
+// all objects may have been removed.
+func newVersionScope(
+	ctx context.Context, p *program.Program, l location.Location, literal bool,
+) (*versionScope, error) {
+	scope := &versionScope{location: l, isWild: l.HasWildcard && !literal}
+	folder := l.Key
+	rest := "" // pattern or name in the folder, or "" for the whole folder
+	if scope.isWild {
+		folder, rest = location.SplitPattern(l.Glob())
+	} else if !l.IsFolder() {
+		folder, rest = location.ParentOf(l.Key)
+	}
+
+	l.Key = folder
+	l.HasWildcard = false
+	l.Pattern = ""
+	bucket, err := p.Stores.OpenFolder(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	scope.bucket = bucket
+
+	if scope.isWild {
+		scope.start, _ = location.LiteralStart(rest)
+		scope.match, err = location.Matcher(rest, false)
+		return scope, err
+	}
+	scope.start = rest
+	scope.match = func(key string) bool {
+		return rest == "" || key == rest || location.HasFolder(key, rest)
+	}
+	return scope, nil
+}
+
+// requireVersioning fails if it is certain that the bucket keeps no old versions. A listing of
 // versions does not show this, because most stores list current objects as versions even without
-// versioning. So mustKeepVersions looks at the settings of the bucket, or at the ids of versions.
-func mustKeepVersions(ctx context.Context, p *program.Program, l location.Location, scope storage.Bucket) error {
+// versioning. So requireVersioning looks at the settings of the bucket, or at the ids of versions.
+func (s *versionScope) requireVersioning(ctx context.Context, p *program.Program) error {
 	// Google gives every object a version, even in a bucket without versioning. Only the settings
 	// of the bucket show whether it keeps old versions.
-	if l.Scheme == "gs" || !storage.Supports(scope, storage.Versioning) {
-		l.Key = ""
-		l.Prefix = ""
-		return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
-			if info, err := s.BucketInfo(ctx, bucket); err == nil && !info.Versioning && info.SoftDelete == 0 {
-				return program.ErrNoVersions
-			}
-			return nil // not known
-		})
+	if s.location.Scheme == "gs" || !storage.Supports(s.bucket, storage.Versioning) {
+		return s.requireSetting(ctx, p)
 	}
+
 	hasUnversioned := false
-	for v, err := range storage.Versions(ctx, scope, storage.WithLimit(1000)) {
+	for v, err := range storage.Versions(ctx, s.bucket, storage.WithLimit(1000)) {
+		if err != nil {
+			return nil // not known
+		}
 		// On S3, the version is "null" only if the object was written without versioning.
-		if err != nil || v.Version != "null" {
+		if v.Version != "null" {
 			return nil
 		}
 		hasUnversioned = true
 	}
-	if hasUnversioned || program.HasAny(ctx, scope, "") {
+	if hasUnversioned || program.HasAny(ctx, s.bucket, "") {
 		return program.ErrNoVersions
 	}
 	return nil
 }
 
-// requireVersion fails with ObjectNotFound if no object or version matches a location.
-func requireVersion(
-	ctx context.Context, p *program.Program, scope storage.Bucket, l location.Location, wild bool, start string,
-	match func(key string) bool,
-) error {
-	for v, err := range storage.Versions(ctx, scope, storage.WithPrefix(start)) {
-		if err != nil || match(v.Key) {
+// requireSetting fails if the settings of the bucket say that it keeps neither versions nor removed
+// objects.
+func (s *versionScope) requireSetting(ctx context.Context, p *program.Program) error {
+	l := s.location
+	l.Key = ""
+	l.Prefix = ""
+	return p.Stores.UseService(ctx, l, func(service storage.Service, bucket string) error {
+		info, err := service.BucketInfo(ctx, bucket)
+		if err != nil {
+			return nil // not known
+		}
+		if info.Versioning || info.SoftDelete > 0 {
+			return nil
+		}
+		return program.ErrNoVersions
+	})
+}
+
+// requireVersion fails with ObjectNotFound if no object or version is selected.
+func (s *versionScope) requireVersion(ctx context.Context) error {
+	for v, err := range storage.Versions(ctx, s.bucket, storage.WithPrefix(s.start)) {
+		if err != nil {
 			return err
 		}
-	}
-	if wild {
-		return location.NoMatch(l, "object")
-	}
-	return location.NothingUnder(l.Key)
-}
-
-// versionScope returns the bucket of a location's folder. The results start and match select the
-// keys of the location: each of these keys begins with start, and match returns true for the key.
-// versionScope does not check whether objects exist, because all objects may have been removed.
-func versionScope(
-	ctx context.Context, p *program.Program, l location.Location, literal bool,
-) (bucket storage.Bucket, start string, match func(key string) bool, err error) {
-	folder := l.Key
-	rest := ""
-	wild := l.HasWildcard && !literal
-	if wild {
-		folder, rest = location.SplitPattern(l.Glob())
-	} else if !l.IsFolder() {
-		folder, rest = location.ParentOf(l.Key)
-	}
-	loc := l
-	loc.Key = folder
-	loc.HasWildcard = false
-	loc.Pattern = ""
-	if bucket, err = p.Stores.OpenFolder(ctx, loc); err != nil {
-		return nil, "", nil, err
-	}
-	if wild {
-		start, _ = location.LiteralStart(rest)
-		match, err = location.Matcher(rest, false)
-		return bucket, start, match, err
-	}
-	return bucket, rest, func(key string) bool { return rest == "" || key == rest || location.HasFolder(key, rest) }, nil
-}
-
-// unarchive requests the restoration of archived objects. attrs are options for reading the
-// objects' attributes.
-func unarchive(
-	ctx context.Context, p *program.Program, args []string, literal bool, opts []storage.RestoreOption,
-	attrs []storage.AttrsOption,
-) error {
-	return program.Each(ctx, p, args, func(text string) error {
-		return p.EachMatch(ctx, text, literal, func(b storage.Bucket, l location.Location) error {
-			if l.IsFolder() {
-				return argument.Invalid("key must not be that of a folder", `use a wildcard, such as "**"`)
-			}
-			err := program.OfDryRun(storage.Restore(ctx, b, l.Key, opts...))
-			if err == nil && p.Global.DryRun {
-				_, err = b.Attrs(ctx, l.Key, attrs...)
-			}
-			if err != nil {
-				return err
-			}
-			p.Emit(program.Event{Event: "restoring", Key: l.Key}, "restoring "+p.Out.Printable(l.Key))
+		if s.match(v.Key) {
 			return nil
-		})
-	})
+		}
+	}
+	if s.isWild {
+		return location.NoMatch(s.location, "object")
+	}
+	return location.NothingUnder(s.location.Key)
 }
