@@ -10,13 +10,15 @@ import (
 
 // readOnly returns an account whose buckets cannot be created, updated or removed.
 func readOnly(service driver.ServiceDriver) driver.ServiceDriver {
-	if private, ok := service.(driver.PrivateDriver); ok {
-		return struct {
-			driver.ServiceDriver
-			driver.PrivateDriver
-		}{readOnlyService{service}, private}
+	private, ok := service.(driver.PrivateDriver)
+	if !ok {
+		return readOnlyService{service}
 	}
-	return readOnlyService{service}
+	// The library looks for this optional interface, which readOnlyService would hide.
+	return struct {
+		driver.ServiceDriver
+		driver.PrivateDriver
+	}{readOnlyService{service}, private}
 }
 
 // A readOnlyService refuses to create, update and delete buckets. It complements the layer

@@ -108,6 +108,7 @@ A named location has the layers of the configuration in front of it. --cache and
 	return c
 }
 
+// serveLocation serves the objects of a location as files until ctx is done.
 func serveLocation(ctx context.Context, p *program.Program, text, listen string, listing bool, names []string) error {
 	l, err := p.Stores.LocateServed(text)
 	if err != nil {
@@ -120,7 +121,7 @@ func serveLocation(ctx context.Context, p *program.Program, text, listen string,
 	defer listener.Close()
 	base := "http://" + webserver.ReachableAddress(listener.Addr())
 	guard := func(files http.Handler) http.Handler { return webserver.Guard(listener.Addr(), names, files) }
-	handler, err := handler(ctx, p, l, base, listing, guard)
+	handler, err := newHandler(ctx, p, l, base, listing, guard)
 	if err != nil {
 		return err
 	}
@@ -128,9 +129,10 @@ func serveLocation(ctx context.Context, p *program.Program, text, listen string,
 	return webserver.Serve(ctx, listener, handler)
 }
 
-// handler serves a folder as files. If the store cannot serve signed URLs itself, it also serves
-// those. Requests for files pass through guard, which checks them first.
-func handler(
+// newHandler returns a handler that serves a folder as files. If the store cannot serve signed URLs
+// itself, the handler also serves those. Requests for files pass through guard, which checks them
+// first.
+func newHandler(
 	ctx context.Context, p *program.Program, l location.Location, base string, listing bool,
 	guard func(http.Handler) http.Handler,
 ) (http.Handler, error) {
@@ -138,20 +140,21 @@ func handler(
 	if err != nil {
 		return nil, err
 	}
+	// A folder that cannot be listed may still be readable, so the second result is ignored.
 	files, _, err := p.Stores.OpenServed(ctx, l)
 	if err != nil {
 		return nil, err
 	}
-	var serving []serve.Option
+	var opts []serve.Option
 	if listing {
-		serving = append(serving, serve.WithListing(files))
+		opts = append(opts, serve.WithListing(files))
 	}
-	all := guard(serve.FileServer(files, serving...))
+	fileServer := guard(serve.FileServer(files, opts...))
 	if mount == "" || l.Prefix != "" {
 		// Signed URLs need the whole bucket, not a folder.
-		return all, nil
+		return fileServer, nil
 	}
-	return routeMount(mount, serve.NewHandler(bucket), all), nil
+	return routeMount(mount, serve.NewHandler(bucket), fileServer), nil
 }
 
 // routeMount returns a handler that passes each request to one of two handlers. Requests below the

@@ -45,30 +45,16 @@ func (f *S3Flags) refuse(c *cobra.Command) error {
 	return nil
 }
 
+// serveS3 serves a location as an S3 server until the context of the command is done. With --health,
+// it only checks whether such a server runs.
 func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, listen string) error {
 	if err := p.NotInDryRun(); err != nil {
 		return err
 	}
-
-	// No other flag has a meaning with --health.
 	ctx := c.Context()
-	var other *pflag.Flag
-	c.Flags().Visit(func(set *pflag.Flag) {
-		if set.Name != "health" {
-			other = set
-		}
-	})
-
-	if f.server.Health == "" && c.Flags().Changed("health") {
-		return argument.Invalid("--health must be the URL of a server", "")
+	if c.Flags().Changed("health") {
+		return checkHealth(ctx, c.Flags(), f.server.Health)
 	}
-	if f.server.Health != "" && other != nil {
-		return argument.Invalid("--health must not be used with --"+other.Name, "")
-	}
-	if f.server.Health != "" {
-		return s3command.CheckHealth(ctx, f.server.Health)
-	}
-
 	if c.Flags().Changed("listing") {
 		return argument.Invalid("--listing must not be used with --s3", "")
 	}
@@ -94,6 +80,24 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 		s3command.Environment{Err: p.Around.Err, Lookup: p.Around.Lookup, Ready: p.PrintURL},
 		service,
 	)
+}
+
+// checkHealth fails if no S3 server runs at a URL. It refuses other flags, because none of them has a
+// meaning with --health.
+func checkHealth(ctx context.Context, flags *pflag.FlagSet, server string) error {
+	if server == "" {
+		return argument.Invalid("--health must be the URL of a server", "")
+	}
+	other := ""
+	flags.Visit(func(flag *pflag.Flag) {
+		if flag.Name != "health" {
+			other = flag.Name
+		}
+	})
+	if other != "" {
+		return argument.Invalid("--health must not be used with --"+other, "")
+	}
+	return s3command.CheckHealth(ctx, server)
 }
 
 // serviceDriver opens the account that a location names. If the location is one bucket, the account
@@ -148,7 +152,8 @@ func servedAccount(p *program.Program, l location.Location) (address, bucket str
 			"",
 		)
 	}
-	if l.Kind == location.Account || l.Scheme == "file" && !p.Stores.HasTwoStores(l) {
+	isDirectoryOfBuckets := l.Scheme == "file" && !p.Stores.HasTwoStores(l)
+	if l.Kind == location.Account || isDirectoryOfBuckets {
 		return l.Address(), "", nil
 	}
 	return l.SplitAccount()

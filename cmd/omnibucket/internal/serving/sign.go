@@ -66,13 +66,15 @@ For file: and mem: buckets, set signing_base_url= in the address to the URL at w
 	return c
 }
 
+// sign prints a URL for each object that an argument names. The key of an upload has no wildcards.
 func sign(ctx context.Context, p *program.Program, f *signFlags, text string) error {
-	return p.EachMatch(
-		ctx, text, f.literal || f.upload,
-		func(b storage.Bucket, l location.Location) error { return signOne(ctx, p, f, b, l.Key) },
-	)
+	isLiteral := f.literal || f.upload
+	return p.EachMatch(ctx, text, isLiteral, func(b storage.Bucket, l location.Location) error {
+		return signOne(ctx, p, f, b, l.Key)
+	})
 }
 
+// signOne prints a URL, or a command that uses it, for one object.
 func signOne(ctx context.Context, p *program.Program, f *signFlags, bucket storage.Bucket, key string) error {
 	ttl, err := argument.Duration("--ttl", f.ttl)
 	if err != nil {
@@ -98,6 +100,7 @@ func signOne(ctx context.Context, p *program.Program, f *signFlags, bucket stora
 	return nil
 }
 
+// signedDownload returns a URL for reading an object.
 func signedDownload(
 	ctx context.Context, f *signFlags, b storage.SignedDownloader, key string, ttl time.Duration,
 ) (*storage.SignedURL, error) {
@@ -131,6 +134,7 @@ func signedDownload(
 	return b.SignedDownloadURL(ctx, key, opts...)
 }
 
+// signedUpload returns a URL for uploading an object.
 func signedUpload(
 	ctx context.Context, f *signFlags, b storage.SignedUploader, key string, ttl time.Duration,
 ) (*storage.SignedURL, error) {

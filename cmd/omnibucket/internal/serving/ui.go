@@ -217,11 +217,12 @@ func infoOf(ctx context.Context, p *program.Program, l location.Location) storag
 	defer cancel()
 	l.Prefix = ""
 	l.Key = ""
+	// Without an answer, the fields stay false.
 	_ = p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
-		b, err := s.BucketInfo(ctx, bucket)
-		if b != nil {
-			info.Versioning = b.Versioning
-			info.SoftDelete = b.SoftDelete
+		settings, err := s.BucketInfo(ctx, bucket)
+		if settings != nil {
+			info.Versioning = settings.Versioning
+			info.SoftDelete = settings.SoftDelete
 		}
 		return err
 	})
