@@ -139,6 +139,11 @@ func TestArguments(t *testing.T) {
 	require.NoError(t, decode("read", readSchema, text, &readArgs))
 	require.Equal(t, readIn{Key: "a", Offset: 1000, Length: 16}, readArgs)
 
+	// The digits of 1e2 have the same length as the text.
+	var sameLength readIn
+	require.NoError(t, decode("read", readSchema, json.RawMessage(`{"key":"a","offset":1e2}`), &sameLength))
+	require.Equal(t, readIn{Key: "a", Offset: 100}, sameLength)
+
 	tests := []struct{ args, want string }{
 		{``, "key must be given"},
 		{`null`, "key must be given"},
