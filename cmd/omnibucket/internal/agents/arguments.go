@@ -1,6 +1,7 @@
 package agents
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"math"
@@ -37,7 +38,7 @@ func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, input a
 		if rule != "" {
 			return refusal(name + " " + rule)
 		}
-		isChanged = isChanged || len(value) != len(arguments[name])
+		isChanged = isChanged || !bytes.Equal(value, arguments[name])
 		arguments[name] = value
 	}
 
