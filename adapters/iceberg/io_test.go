@@ -227,6 +227,15 @@ func TestRenameRefusedUnlessAtomic(t *testing.T) {
 	require.ErrorIs(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"), errors.ErrUnsupported)
 }
 
+// RenameNoReplace fails if its old location is no file of the bucket, so that a catalog does not take a commit for
+// done.
+func TestRenameRefusesLocationsWithoutFile(t *testing.T) {
+	o := New(t.Context(), memstore.New(), "s3://lake")
+	for _, location := range []string{"s3://other/a", "s3://lake", "s3://lake/"} {
+		require.ErrorIs(t, o.RenameNoReplace(location, "s3://lake/b"), fs.ErrInvalid, location)
+	}
+}
+
 // If RenameNoReplace made the new file but cannot remove the old one, it succeeds. A catalog would otherwise
 // repeat the commit.
 func TestRenameLeavesTheOldFile(t *testing.T) {
