@@ -31,7 +31,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"strings"
 
 	thanos "github.com/thanos-io/objstore"
@@ -67,7 +66,8 @@ func (b *bucket) IsObjNotFoundErr(err error) bool {
 }
 
 func (b *bucket) IsAccessDeniedErr(err error) bool {
-	return slices.Contains([]storage.Code{storage.PermissionDenied, storage.Unauthenticated}, storage.CodeOf(err))
+	code := storage.CodeOf(err)
+	return code == storage.PermissionDenied || code == storage.Unauthenticated
 }
 
 // IsConditionNotMetErr reports whether err is a failed condition. objstore's interface requires it
@@ -76,6 +76,7 @@ func (b *bucket) IsConditionNotMetErr(err error) bool {
 	return storage.CodeOf(err) == storage.PreconditionFailed
 }
 
+// contentType returns the option for the content type of an upload, or none.
 func contentType(params thanos.UploadObjectParams) []storage.UploadOption {
 	if params.ContentType == "" {
 		return nil
@@ -98,7 +99,11 @@ func (b *bucket) Attributes(ctx context.Context, name string) (thanos.ObjectAttr
 }
 
 func (b *bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
-	return sized(b.bucket.Download(ctx, name))
+	r, err := b.bucket.Download(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return reader{r}, nil
 }
 
 // GetRange reads length bytes from off. If length is -1, it reads to the end. For any other
@@ -113,29 +118,26 @@ func (b *bucket) GetRange(ctx context.Context, name string, off, length int64) (
 			Err:  errors.New("off must be at least 0, and length at least -1"),
 		}
 	}
-	return sized(b.bucket.Download(ctx, name, storage.WithRange(off, length)))
-}
-
-// A reader is an open object. It also implements ObjectSize, which users of objstore call.
-type reader struct{ from *storage.Reader }
-
-func sized(r *storage.Reader, err error) (io.ReadCloser, error) {
+	r, err := b.bucket.Download(ctx, name, storage.WithRange(off, length))
 	if err != nil {
 		return nil, err
 	}
 	return reader{r}, nil
 }
 
-func (r reader) Read(p []byte) (int, error) { return r.from.Read(p) }
+// A reader is an open object. It also implements ObjectSize, which users of objstore call.
+type reader struct{ src *storage.Reader }
+
+func (r reader) Read(p []byte) (int, error) { return r.src.Read(p) }
 
 // WriteTo writes the rest of the object to w.
-func (r reader) WriteTo(w io.Writer) (int64, error) { return r.from.WriteTo(w) }
+func (r reader) WriteTo(w io.Writer) (int64, error) { return r.src.WriteTo(w) }
 
-func (r reader) Close() error { return r.from.Close() }
+func (r reader) Close() error { return r.src.Close() }
 
 // ObjectSize returns how many bytes the whole reader has, including those that were read already.
 func (r reader) ObjectSize() (int64, error) {
-	_, length := r.from.Range()
+	_, length := r.src.Range()
 	return length, nil
 }
 

@@ -16,10 +16,10 @@ import (
 // only if the store guarantees that condition.
 func (b *bucket) SupportedObjectUploadOptions() []thanos.ObjectUploadOptionType {
 	supported := []thanos.ObjectUploadOptionType{thanos.ContentType}
-	if storage.Supports(b.own, storage.ConditionalCreate) {
+	if storage.Supports(b.bucket, storage.ConditionalCreate) {
 		supported = append(supported, thanos.IfNotExists)
 	}
-	if storage.Supports(b.own, storage.ConditionalUpdate) {
+	if storage.Supports(b.bucket, storage.ConditionalUpdate) {
 		supported = append(supported, thanos.IfMatch)
 	}
 	return supported
@@ -37,10 +37,12 @@ func (b *bucket) Upload(ctx context.Context, name string, r io.Reader, options .
 	} else if params.Condition != nil {
 		return b.uploadIfMatch(ctx, name, r, params.Condition, opts)
 	}
-	_, err := b.own.Upload(ctx, name, r, opts...)
+	_, err := b.bucket.Upload(ctx, name, r, opts...)
 	return err
 }
 
+// uploadIfMatch replaces the object that has the given version. If the object has another one, or
+// does not exist, it fails with PreconditionFailed.
 func (b *bucket) uploadIfMatch(
 	ctx context.Context, name string, r io.Reader, version *thanos.ObjectVersion, opts []storage.UploadOption,
 ) error {
@@ -50,21 +52,24 @@ func (b *bucket) uploadIfMatch(
 	if version.Type != thanos.ETag {
 		return notMet(errors.New("the versions of this bucket are of type ETag"))
 	}
-	_, err := b.own.Upload(ctx, name, r, append(opts, storage.IfRevision(version.Value))...)
-	if errors.Is(err, storage.InvalidArgument) {
-		// Upload also fails with InvalidArgument if no object of this store can have this version.
-		// In this case, the condition is not met.
-		a, attrsErr := b.own.Attrs(ctx, name)
-		if errors.Is(attrsErr, storage.ObjectNotFound) || attrsErr == nil && a.Revision != version.Value {
-			return notMet(err)
-		}
+	_, err := b.bucket.Upload(ctx, name, r, append(opts, storage.IfRevision(version.Value))...)
+	if !errors.Is(err, storage.InvalidArgument) {
+		return err
+	}
+	// Upload also fails with InvalidArgument if no object of this store can have this version. In
+	// this case, the condition is not met.
+	attrs, attrsErr := b.bucket.Attrs(ctx, name)
+	isMissing := errors.Is(attrsErr, storage.ObjectNotFound)
+	hasOtherVersion := attrsErr == nil && attrs.Revision != version.Value
+	if isMissing || hasOtherVersion {
+		return notMet(err)
 	}
 	return err
 }
 
 func (b *bucket) attributes(a *storage.Attrs) thanos.ObjectAttributes {
 	attributes := thanos.ObjectAttributes{Size: a.Size, LastModified: a.Modified}
-	if storage.Supports(b.own, storage.ConditionalUpdate) {
+	if storage.Supports(b.bucket, storage.ConditionalUpdate) {
 		attributes.Version = &thanos.ObjectVersion{Type: thanos.ETag, Value: a.Revision}
 	}
 	return attributes
