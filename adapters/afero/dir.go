@@ -23,9 +23,11 @@ type dir struct {
 	closed  bool
 }
 
+// baseOf returns the last name of a key. For the root, it returns "/".
 func baseOf(key string) string { return path.Base("/" + key) }
 
-func notDir(name string) error { return failed("readdir", name, syscall.ENOTDIR) }
+// notDir returns the error of a file that is read like a directory.
+func notDir(name string) error { return pathError("readdir", name, syscall.ENOTDIR) }
 
 // entries returns the files and directories in a directory, sorted by name.
 func (b *bucketFs) entries(name string) ([]fs.FileInfo, error) {
@@ -66,14 +68,13 @@ func (b *bucketFs) list(name string) iter.Seq2[fs.FileInfo, error] {
 			}
 
 			base := strings.TrimSuffix(entry.Key[len(prefix):], "/")
-			var info fs.FileInfo
-			switch {
-			case base == "" || base == Marker && !entry.IsPrefix:
+			isMarker := base == "" || base == Marker && !entry.IsPrefix
+			if isMarker {
 				continue
-			case entry.IsPrefix:
+			}
+			var info fs.FileInfo = entryInfo{name: base, size: entry.Size, modified: entry.Modified}
+			if entry.IsPrefix {
 				info = dirInfo(base)
-			default:
-				info = entryInfo{base, entry.Size, entry.Modified}
 			}
 			if !yield(info, nil) {
 				return
@@ -100,24 +101,25 @@ func (e entryInfo) Sys() any           { return nil }
 // The first call reads the whole listing of the directory.
 func (d *dir) Readdir(count int) ([]fs.FileInfo, error) {
 	if d.closed {
-		return nil, failed("readdir", d.name, fs.ErrClosed)
+		return nil, pathError("readdir", d.name, fs.ErrClosed)
 	}
 	if !d.listed {
 		entries, err := d.fs.entries(d.name)
 		if err != nil {
-			return nil, failed("readdir", d.name, err)
+			return nil, pathError("readdir", d.name, err)
 		}
 		d.entries = entries
 		d.listed = true
 	}
-	if count <= 0 {
-		count = len(d.entries)
-	} else if len(d.entries) == 0 {
+	if count > 0 && len(d.entries) == 0 {
 		return nil, io.EOF
 	}
-	count = min(count, len(d.entries))
-	next := d.entries[:count]
-	d.entries = d.entries[count:]
+	n := len(d.entries)
+	if count > 0 {
+		n = min(count, n)
+	}
+	next := d.entries[:n]
+	d.entries = d.entries[n:]
 	return next, nil
 }
 
@@ -127,8 +129,10 @@ func (d *dir) ReadDir(count int) ([]fs.DirEntry, error) {
 	return readEach(d, count, fs.FileInfoToDirEntry)
 }
 
+// Readdirnames returns the names of the next count entries, as Readdir does.
 func (d *dir) Readdirnames(count int) ([]string, error) { return readEach(d, count, fs.FileInfo.Name) }
 
+// readEach converts the results of Readdir.
 func readEach[T any](d *dir, count int, convert func(fs.FileInfo) T) ([]T, error) {
 	infos, err := d.Readdir(count)
 	all := make([]T, len(infos))
@@ -144,7 +148,7 @@ func (d *dir) Sync() error                { return nil }
 
 func (d *dir) Close() error {
 	if d.closed {
-		return failed("close", d.name, fs.ErrClosed)
+		return pathError("close", d.name, fs.ErrClosed)
 	}
 	d.closed = true
 	return nil
@@ -166,4 +170,5 @@ func (d *dir) WriteAt([]byte, int64) (int, error) { return 0, isDir(d.name) }
 func (d *dir) WriteString(string) (int, error)    { return 0, isDir(d.name) }
 func (d *dir) Truncate(int64) error               { return isDir(d.name) }
 
-func isDir(name string) error { return failed("read", name, syscall.EISDIR) }
+// isDir returns the error of a directory that is used like a file.
+func isDir(name string) error { return pathError("read", name, syscall.EISDIR) }

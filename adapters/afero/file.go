@@ -29,10 +29,15 @@ type readFile struct {
 func (b *bucketFs) read(name string) (afero.File, error) {
 	ra, err := storage.NewReaderAt(b.ctx, b.bucket, keyOf(name))
 	if err != nil {
-		return nil, failed("open", name, err)
+		return nil, pathError("open", name, err)
 	}
-	info := fileInfo{ra.Attrs().FileInfo()}
-	return &readFile{SectionReader: io.NewSectionReader(ra, 0, ra.Size()), fs: b, name: name, info: info, object: ra}, nil
+	return &readFile{
+		SectionReader: io.NewSectionReader(ra, 0, ra.Size()),
+		fs:            b,
+		name:          name,
+		info:          fileInfo{ra.Attrs().FileInfo()},
+		object:        ra,
+	}, nil
 }
 
 func (f *readFile) Name() string                       { return f.name }
@@ -42,28 +47,28 @@ func (f *readFile) Readdirnames(int) ([]string, error) { return nil, notDir(f.na
 
 func (f *readFile) Sync() error {
 	if f.closed.Load() {
-		return failed("sync", f.name, fs.ErrClosed)
+		return pathError("sync", f.name, fs.ErrClosed)
 	}
 	return nil
 }
 
 func (f *readFile) Close() error {
 	if f.closed.Swap(true) {
-		return failed("close", f.name, fs.ErrClosed)
+		return pathError("close", f.name, fs.ErrClosed)
 	}
-	return failed("close", f.name, f.object.Close())
+	return pathError("close", f.name, f.object.Close())
 }
 
 func (f *readFile) Read(p []byte) (int, error) {
 	if f.closed.Load() {
-		return 0, failed("read", f.name, fs.ErrClosed)
+		return 0, pathError("read", f.name, fs.ErrClosed)
 	}
 	return f.SectionReader.Read(p)
 }
 
 func (f *readFile) ReadAt(p []byte, off int64) (int, error) {
 	if f.closed.Load() {
-		return 0, failed("read", f.name, fs.ErrClosed)
+		return 0, pathError("read", f.name, fs.ErrClosed)
 	}
 	return f.SectionReader.ReadAt(p, off)
 }
@@ -72,11 +77,15 @@ func (f *readFile) ReadAt(p []byte, off int64) (int, error) {
 // it.
 func (f *readFile) WriteTo(w io.Writer) (n int64, err error) {
 	if f.closed.Load() {
-		return 0, failed("read", f.name, fs.ErrClosed)
+		return 0, pathError("read", f.name, fs.ErrClosed)
 	}
 	offset, err := f.Seek(0, io.SeekCurrent)
-	if err != nil || offset >= f.Size() {
+	if err != nil {
 		return 0, err
+	}
+	if offset >= f.Size() {
+		// A store would refuse a range after the end.
+		return 0, nil
 	}
 	opts := []storage.DownloadOption{storage.WithRange(offset, -1)}
 	if revision := f.object.Attrs().Revision; revision != "" {
@@ -84,11 +93,12 @@ func (f *readFile) WriteTo(w io.Writer) (n int64, err error) {
 	}
 	r, err := f.fs.bucket.Download(f.fs.ctx, keyOf(f.name), opts...)
 	if errors.Is(err, storage.PreconditionFailed) || errors.Is(err, storage.ObjectNotFound) {
-		err = storage.Changed
+		return 0, pathError("read", f.name, storage.Changed)
 	}
 	if err != nil {
-		return 0, failed("read", f.name, err)
+		return 0, pathError("read", f.name, err)
 	}
+
 	n, err = r.WriteTo(w)
 	_, seekErr := f.Seek(offset+n, io.SeekStart)
 	return n, errors.Join(err, r.Close(), seekErr)
@@ -99,7 +109,8 @@ func (f *readFile) WriteAt([]byte, int64) (int, error) { return 0, readOnly(f.na
 func (f *readFile) WriteString(string) (int, error)    { return 0, readOnly(f.name) }
 func (f *readFile) Truncate(int64) error               { return readOnly(f.name) }
 
-func readOnly(name string) error { return failed("write", name, fs.ErrPermission) }
+// readOnly returns the error of a write to a file that is open for reading.
+func readOnly(name string) error { return pathError("write", name, fs.ErrPermission) }
 
 // A writeFile is an object that is open for writing. Its content is in a temporary file on this
 // machine until Close or Sync stores it.
@@ -130,7 +141,7 @@ func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
 	}
 	if err := f.load(keyOf(name)); err != nil {
 		f.discard()
-		return nil, failed("open", name, err)
+		return nil, pathError("open", name, err)
 	}
 	return f, nil
 }
@@ -154,21 +165,24 @@ func (f *writeFile) load(key string) error {
 // object, as far as the store supports them. a has the attributes of that other
 // object.
 func (b *bucketFs) propertiesOf(a *storage.Attrs) []storage.UploadOption {
-	var opts []storage.UploadOption
 	if !storage.Supports(b.bucket, storage.ContentProperties) {
 		return nil
 	}
-	for _, property := range []struct {
-		value  string
-		option func(string) storage.WriteOption
-	}{
-		{a.ContentType, storage.WithContentType}, {a.ContentEncoding, storage.WithContentEncoding},
-		{a.ContentDisposition, storage.WithContentDisposition}, {a.ContentLanguage, storage.WithContentLanguage},
-		{a.CacheControl, storage.WithCacheControl},
-	} {
-		if property.value != "" {
-			opts = append(opts, property.option(property.value))
-		}
+	var opts []storage.UploadOption
+	if a.ContentType != "" {
+		opts = append(opts, storage.WithContentType(a.ContentType))
+	}
+	if a.ContentEncoding != "" {
+		opts = append(opts, storage.WithContentEncoding(a.ContentEncoding))
+	}
+	if a.ContentDisposition != "" {
+		opts = append(opts, storage.WithContentDisposition(a.ContentDisposition))
+	}
+	if a.ContentLanguage != "" {
+		opts = append(opts, storage.WithContentLanguage(a.ContentLanguage))
+	}
+	if a.CacheControl != "" {
+		opts = append(opts, storage.WithCacheControl(a.CacheControl))
 	}
 	if len(a.Metadata) > 0 && storage.Supports(b.bucket, storage.Metadata) {
 		opts = append(opts, storage.WithMetadata(a.Metadata))
@@ -180,19 +194,22 @@ func (b *bucketFs) propertiesOf(a *storage.Attrs) []storage.UploadOption {
 func (b *bucketFs) temporary(name string, flag int) (*writeFile, error) {
 	temp, err := os.CreateTemp("", "omnibucket-afero-")
 	if err != nil {
-		return nil, failed("open", name, err)
+		return nil, pathError("open", name, err)
 	}
-	f := &writeFile{temp: temp, fs: b, name: name, appends: flag&os.O_APPEND != 0}
-	if f.appends {
+	appends := flag&os.O_APPEND != 0
+	if appends {
+		// CreateTemp takes no flags, so the file is opened again with O_APPEND.
+		path := temp.Name()
 		_ = temp.Close()
-		if f.temp, err = os.OpenFile(temp.Name(), os.O_RDWR|os.O_APPEND, 0o600); err != nil {
-			_ = os.Remove(temp.Name())
-			return nil, failed("open", name, err)
+		if temp, err = os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0o600); err != nil {
+			_ = os.Remove(path)
+			return nil, pathError("open", name, err)
 		}
 	}
-	return f, nil
+	return &writeFile{temp: temp, fs: b, name: name, appends: appends}, nil
 }
 
+// discard removes the temporary file.
 func (f *writeFile) discard() {
 	_ = f.temp.Close()
 	_ = os.Remove(f.temp.Name())
@@ -236,42 +253,42 @@ func (f *writeFile) Seek(offset int64, whence int) (int64, error) {
 
 func (f *writeFile) Write(p []byte) (int, error) {
 	n, err := f.temp.Write(p)
-	return n, f.wrote(err)
+	return n, f.recordWrite(err)
 }
 
 // WriteAt writes p at an offset. Like os.File, it fails for a negative offset and for a file that
 // was opened with O_APPEND. Such a failure does not change the file.
 func (f *writeFile) WriteAt(p []byte, offset int64) (int, error) {
 	if offset < 0 || f.appends {
-		return 0, failed("write", f.name, fs.ErrInvalid)
+		return 0, pathError("write", f.name, fs.ErrInvalid)
 	}
 	n, err := f.temp.WriteAt(p, offset)
-	return n, f.wrote(err)
+	return n, f.recordWrite(err)
 }
 
 func (f *writeFile) WriteString(s string) (int, error) {
 	n, err := f.temp.WriteString(s)
-	return n, f.wrote(err)
+	return n, f.recordWrite(err)
 }
 
 // ReadFrom appends the bytes of r to the file. io.Copy calls it.
 func (f *writeFile) ReadFrom(r io.Reader) (int64, error) {
 	n, err := f.temp.ReadFrom(r)
-	return n, f.wrote(err)
+	return n, f.recordWrite(err)
 }
 
 // Truncate changes the size of the file. For a negative size, it fails and changes nothing.
 func (f *writeFile) Truncate(size int64) error {
 	if size < 0 {
-		return failed("truncate", f.name, fs.ErrInvalid)
+		return pathError("truncate", f.name, fs.ErrInvalid)
 	}
-	return f.wrote(f.temp.Truncate(size))
+	return f.recordWrite(f.temp.Truncate(size))
 }
 
-// This method records a change of the content, and returns err with the name of the file. If err is
+// recordWrite records a change of the content, and returns err with the name of the file. If err is
 // not nil, the content may be incomplete, for example because the disk is full. In this case, Close
 // stores nothing.
-func (f *writeFile) wrote(err error) error {
+func (f *writeFile) recordWrite(err error) error {
 	err = f.named(err)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -293,7 +310,7 @@ func (f *writeFile) TransferError(err error) {
 // Sync stores the present content of the file under its key. The file stays open.
 func (f *writeFile) Sync() error {
 	if f.closed.Load() {
-		return failed("sync", f.name, fs.ErrClosed)
+		return pathError("sync", f.name, fs.ErrClosed)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -303,7 +320,7 @@ func (f *writeFile) Sync() error {
 // save stores the content if it has changed. The caller must hold f.mu.
 func (f *writeFile) save() error {
 	if f.broken != nil {
-		return failed("sync", f.name, f.broken)
+		return pathError("sync", f.name, f.broken)
 	}
 	if !f.changed {
 		return nil
@@ -314,17 +331,20 @@ func (f *writeFile) save() error {
 		err = f.store(nil)
 	}
 	if err != nil {
-		return failed("sync", f.name, err)
+		return pathError("sync", f.name, err)
 	}
 	f.changed = false
 	return nil
 }
 
+// store uploads the content.
 func (f *writeFile) store(opts []storage.UploadOption) error {
 	info, err := f.temp.Stat()
-	if err == nil {
-		_, err = f.fs.bucket.Upload(f.fs.ctx, keyOf(f.name), io.NewSectionReader(f.temp, 0, info.Size()), opts...)
+	if err != nil {
+		return err
 	}
+	content := io.NewSectionReader(f.temp, 0, info.Size())
+	_, err = f.fs.bucket.Upload(f.fs.ctx, keyOf(f.name), content, opts...)
 	return err
 }
 
@@ -335,7 +355,7 @@ const uncreateTimeout = 10 * time.Second
 // empty object that O_CREATE has stored.
 func (f *writeFile) Close() error {
 	if f.closed.Swap(true) {
-		return failed("close", f.name, fs.ErrClosed)
+		return pathError("close", f.name, fs.ErrClosed)
 	}
 	defer f.discard()
 	f.mu.Lock()

@@ -67,8 +67,9 @@ const (
 // no context.
 func New(ctx context.Context, b storage.Bucket) afero.Fs { return &bucketFs{ctx: ctx, bucket: b} }
 
+// A bucketFs implements [afero.Fs].
 type bucketFs struct {
-	ctx    context.Context
+	ctx    context.Context // of all calls, because afero's methods have none
 	bucket storage.Bucket
 }
 
@@ -79,13 +80,14 @@ func keyOf(name string) string {
 	return strings.TrimPrefix(path.Clean("/"+filepath.ToSlash(name)), "/")
 }
 
-// failed returns an error that the functions of os and io/fs recognize. Without it, os.IsNotExist,
-// which package afero calls, would not recognize errors of this library.
-func failed(op, name string, err error) error {
-	switch storage.CodeOf(err) {
-	case "":
+// pathError returns err as an error that the functions of os and io/fs recognize. Without it,
+// os.IsNotExist, which package afero calls, would not recognize errors of this library. If err is
+// nil, pathError returns nil.
+func pathError(op, name string, err error) error {
+	if err == nil {
 		return nil
-	case storage.ObjectNotFound:
+	}
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		err = fs.ErrNotExist
 	}
 	return &os.PathError{Op: op, Path: name, Err: err}
@@ -97,6 +99,7 @@ func (b *bucketFs) Create(name string) (afero.File, error) {
 
 func (b *bucketFs) Open(name string) (afero.File, error) { return b.OpenFile(name, os.O_RDONLY, 0) }
 
+// OpenFile opens a file or a directory. It ignores the mode.
 func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, error) {
 	const writes = os.O_WRONLY | os.O_RDWR | os.O_CREATE | os.O_TRUNC
 
@@ -113,14 +116,14 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 		return b.create(name, flag)
 	}
 	if err != nil {
-		return nil, failed("open", name, err)
+		return nil, pathError("open", name, err)
 	}
 	if flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0 {
-		return nil, failed("open", name, fs.ErrExist)
+		return nil, pathError("open", name, fs.ErrExist)
 	}
 	if info.IsDir() {
 		if flag&writes != 0 {
-			return nil, failed("open", name, syscall.EISDIR)
+			return nil, pathError("open", name, syscall.EISDIR)
 		}
 		return &dir{fs: b, name: name, info: info}, nil
 	}
@@ -134,7 +137,7 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 // create stores an empty object and opens it.
 func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	if keyOf(name) == "" || path.Base(keyOf(name)) == Marker {
-		return nil, failed("open", name, fs.ErrInvalid)
+		return nil, pathError("open", name, fs.ErrInvalid)
 	}
 
 	var opts []storage.UploadOption
@@ -146,12 +149,12 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	if errors.Is(err, storage.PreconditionFailed) {
 		// Another writer created the object first.
 		if flag&os.O_EXCL != 0 {
-			return nil, failed("open", name, fs.ErrExist)
+			return nil, pathError("open", name, fs.ErrExist)
 		}
 		return b.OpenFile(name, flag&^os.O_CREATE, fileMode)
 	}
 	if err != nil {
-		return nil, failed("open", name, err)
+		return nil, pathError("open", name, err)
 	}
 
 	if flag&(os.O_WRONLY|os.O_RDWR) == 0 {
@@ -169,9 +172,9 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 // the marker returns the reason.
 func (b *bucketFs) Mkdir(name string, _ fs.FileMode) error {
 	if _, err := b.stat(name); err == nil {
-		return failed("mkdir", name, fs.ErrExist)
+		return pathError("mkdir", name, fs.ErrExist)
 	}
-	return failed("mkdir", name, b.mark(keyOf(name)))
+	return pathError("mkdir", name, b.mark(keyOf(name)))
 }
 
 // MkdirAll stores a marker in the last directory only. The directories above it exist because of
@@ -180,16 +183,16 @@ func (b *bucketFs) MkdirAll(name string, _ fs.FileMode) error {
 	for dir := keyOf(name); dir != "" && dir != "."; dir = path.Dir(dir) {
 		info, err := b.stat(dir)
 		if err == nil && !info.IsDir() {
-			return failed("mkdir", name, syscall.ENOTDIR)
+			return pathError("mkdir", name, syscall.ENOTDIR)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return failed("mkdir", name, err)
+			return pathError("mkdir", name, err)
 		}
 	}
 	if keyOf(name) == "" {
 		return nil
 	}
-	return failed("mkdir", name, b.mark(keyOf(name)))
+	return pathError("mkdir", name, b.mark(keyOf(name)))
 }
 
 // mark stores the marker of a directory.
@@ -202,13 +205,13 @@ func (b *bucketFs) mark(key string) error {
 func (b *bucketFs) Remove(name string) error {
 	info, err := b.stat(name)
 	if err != nil {
-		return failed("remove", name, err)
+		return pathError("remove", name, err)
 	}
 	if !info.IsDir() {
-		return failed("remove", name, b.bucket.Remove(b.ctx, keyOf(name)))
+		return pathError("remove", name, b.bucket.Remove(b.ctx, keyOf(name)))
 	}
 	if err := b.checkEmpty(name); err != nil {
-		return failed("remove", name, err)
+		return pathError("remove", name, err)
 	}
 
 	folder := keyOf(name) + "/"
@@ -217,7 +220,7 @@ func (b *bucketFs) Remove(name string) error {
 		folder, // the marker of other tools
 	}
 	_, err = storage.RemoveAll(b.ctx, b.bucket, slices.Values(markers))
-	return failed("remove", name, err)
+	return pathError("remove", name, err)
 }
 
 // RemoveAll removes a file, and everything below a directory of this name. It returns nil if there is
@@ -227,13 +230,13 @@ func (b *bucketFs) RemoveAll(name string) error {
 	key := keyOf(name)
 	if key == "" {
 		_, err := storage.RemoveMatching(b.ctx, b.bucket, everything)
-		return failed("removeall", name, err)
+		return pathError("removeall", name, err)
 	}
 	if err := b.bucket.Remove(b.ctx, key); err != nil {
-		return failed("removeall", name, err)
+		return pathError("removeall", name, err)
 	}
 	_, err := storage.RemoveMatching(b.ctx, b.bucket, everything, storage.WithPrefix(key+"/"))
-	return failed("removeall", name, err)
+	return pathError("removeall", name, err)
 }
 
 // Rename moves a file, or all objects below a directory, one after the other. If one of them fails,
@@ -241,7 +244,7 @@ func (b *bucketFs) RemoveAll(name string) error {
 func (b *bucketFs) Rename(src, dst string) error {
 	info, err := b.stat(src)
 	if err != nil {
-		return failed("rename", src, err)
+		return pathError("rename", src, err)
 	}
 
 	source := keyOf(src)
@@ -249,36 +252,36 @@ func (b *bucketFs) Rename(src, dst string) error {
 	if source == target {
 		return nil
 	}
-	if err := b.replaces(info, dst); err != nil {
-		return failed("rename", dst, err)
+	if err := b.checkRename(info, dst); err != nil {
+		return pathError("rename", dst, err)
 	}
 
 	if !info.IsDir() {
-		return failed("rename", src, b.move(source, target))
+		return pathError("rename", src, b.move(source, target))
 	}
 	if source == "" || strings.HasPrefix(target+"/", source+"/") {
-		return failed("rename", src, fs.ErrInvalid)
+		return pathError("rename", src, fs.ErrInvalid)
 	}
 
 	for entry, err := range b.bucket.List(b.ctx, storage.WithPrefix(source+"/")) {
 		if err != nil {
-			return failed("rename", src, err)
+			return pathError("rename", src, err)
 		}
-		moved := target + strings.TrimPrefix(entry.Key, source)
-		if strings.HasSuffix(moved, "/") {
+		newKey := target + strings.TrimPrefix(entry.Key, source)
+		if strings.HasSuffix(newKey, "/") {
 			// This is another tool's marker of a folder.
-			moved += Marker
+			newKey += Marker
 		}
-		if err := b.move(entry.Key, moved); err != nil {
-			return failed("rename", src, err)
+		if err := b.move(entry.Key, newKey); err != nil {
+			return pathError("rename", src, err)
 		}
 	}
 	return nil
 }
 
-// replaces fails if source, which is a file or a directory, cannot be renamed to this path by the
+// checkRename fails if source, which is a file or a directory, cannot be renamed to this path by the
 // rules of a local disk.
-func (b *bucketFs) replaces(source fs.FileInfo, dst string) error {
+func (b *bucketFs) checkRename(source fs.FileInfo, dst string) error {
 	if keyOf(dst) == "" || path.Base(keyOf(dst)) == Marker {
 		return fs.ErrInvalid
 	}
@@ -300,6 +303,7 @@ func (b *bucketFs) replaces(source fs.FileInfo, dst string) error {
 	return nil
 }
 
+// move moves one object.
 func (b *bucketFs) move(src, dst string) error {
 	_, err := storage.Move(b.ctx, b.bucket, src, dst)
 	return err
@@ -307,7 +311,7 @@ func (b *bucketFs) move(src, dst string) error {
 
 func (b *bucketFs) Stat(name string) (fs.FileInfo, error) {
 	info, err := b.stat(name)
-	return info, failed("stat", name, err)
+	return info, pathError("stat", name, err)
 }
 
 // stat returns the file with this name. If there is no such file, but there are keys below the
@@ -334,15 +338,15 @@ func (b *bucketFs) stat(name string) (fs.FileInfo, error) {
 }
 
 func (*bucketFs) Chmod(name string, _ fs.FileMode) error {
-	return failed("chmod", name, errors.ErrUnsupported)
+	return pathError("chmod", name, errors.ErrUnsupported)
 }
 
 func (*bucketFs) Chown(name string, _, _ int) error {
-	return failed("chown", name, errors.ErrUnsupported)
+	return pathError("chown", name, errors.ErrUnsupported)
 }
 
 func (*bucketFs) Chtimes(name string, _, _ time.Time) error {
-	return failed("chtimes", name, errors.ErrUnsupported)
+	return pathError("chtimes", name, errors.ErrUnsupported)
 }
 
 // fileInfo describes an object, with the mode of a file.
