@@ -64,6 +64,7 @@ type directory struct {
 	stop  func()
 }
 
+// newDirectory opens a directory. The root has the name ".".
 func newDirectory(f *FileSystem, w *watch, name string) *directory {
 	prefix := ""
 	if name != "." {
@@ -108,8 +109,9 @@ func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 		}
 
 		name := path.Base(entry.Key)
-		// A key that ends in a slash marks a directory, and one with an empty name has no path.
-		if strings.HasSuffix(entry.Key, "/") != entry.IsPrefix || !isFileName(d.name, entry.Key) {
+		// An object whose key ends in a slash marks a directory.
+		isMarker := !entry.IsPrefix && strings.HasSuffix(entry.Key, "/")
+		if isMarker || !isFileName(d.name, entry.Key) {
 			continue
 		}
 		if entry.IsPrefix {
@@ -144,6 +146,7 @@ type fileInfo struct {
 	modified time.Time
 }
 
+// infoOf describes an object.
 func infoOf(key string, a *storage.Attrs) *fileInfo {
 	return &fileInfo{
 		name:     path.Base(key),
@@ -153,6 +156,7 @@ func infoOf(key string, a *storage.Attrs) *fileInfo {
 	}
 }
 
+// directoryInfo describes a directory, without a time.
 func directoryInfo(name string) *fileInfo {
 	return &fileInfo{name: path.Base(name), mode: fs.ModeDir | 0o555}
 }

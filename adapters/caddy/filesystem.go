@@ -133,7 +133,12 @@ func (f *FileSystem) checkDirectory(w *watch, key string, readErr error) error {
 	}
 	timer := w.start()
 	defer timer.Stop()
-	opts := []storage.ListOption{storage.WithPrefix(key + "/"), storage.WithDelimiter("/"), storage.WithLimit(1), storage.WithAnyOrder()}
+	opts := []storage.ListOption{
+		storage.WithPrefix(key + "/"),
+		storage.WithDelimiter("/"),
+		storage.WithLimit(1),
+		storage.WithAnyOrder(),
+	}
 	for _, err := range f.bucket.List(w.ctx, opts...) {
 		if storage.CodeOf(err) == storage.InvalidArgument {
 			// No key is as long as the prefix.

@@ -38,16 +38,15 @@ func (w *watch) start() *time.Timer {
 // failure returns the error of an operation for file_server. A failure of the store gets its
 // status here, because file_server would answer a *fs.PathError with 400.
 func (w *watch) failure(op, name string, err error) error {
-	code := storage.CodeOf(err)
-	switch code {
+	status := http.StatusInternalServerError
+	switch storage.CodeOf(err) {
 	case storage.ObjectNotFound, storage.PermissionDenied, storage.InvalidArgument:
 		return &fs.PathError{Op: op, Path: name, Err: err}
+	case storage.Unavailable, storage.RateLimited, storage.Canceled:
+		status = http.StatusServiceUnavailable
 	}
-	status := http.StatusInternalServerError
 	if w.expired.Load() {
 		status = http.StatusGatewayTimeout
-	} else if code == storage.Unavailable || code == storage.RateLimited || code == storage.Canceled {
-		status = http.StatusServiceUnavailable
 	}
 	// The error does not wrap err: a missing bucket matches fs.ErrNotExist, and Caddy would respond
 	// as for a missing file.
