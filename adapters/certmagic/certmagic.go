@@ -50,15 +50,16 @@ var _ certmagic.Storage = (*Storage)(nil)
 // b lacks conditional writes, which locks need, New fails with Unsupported.
 func New(b storage.ReadWriter) (*Storage, error) {
 	if b == nil {
-		return nil, failed(storage.InvalidArgument, "New", "", "bucket must not be nil")
+		return nil, newError(storage.InvalidArgument, "New", "", "bucket must not be nil")
 	}
 	if !storage.Supports(b, storage.ConditionalCreate|storage.ConditionalUpdate) {
-		return nil, failed(storage.Unsupported, "New", "", "the bucket must have conditional writes, for the locks")
+		return nil, newError(storage.Unsupported, "New", "", "the bucket must have conditional writes, for the locks")
 	}
 	return &Storage{bucket: b, held: map[string][]*lease.Lease{}}, nil
 }
 
-func failed(code storage.Code, op, key, text string) error {
+// newError returns an error of a method of this package. key is the key of the value, or "".
+func newError(code storage.Code, op, key, text string) error {
 	return &storage.Error{Code: code, Op: "certmagic." + op, Key: key, Err: errors.New(text)}
 }
 
@@ -78,7 +79,7 @@ func (s *Storage) Load(ctx context.Context, key string) ([]byte, error) {
 // Delete removes a key and all keys below it. If there are none, it returns nil.
 func (s *Storage) Delete(ctx context.Context, key string) error {
 	if key == "" {
-		return failed(storage.InvalidArgument, "Delete", key, "key must not be empty")
+		return newError(storage.InvalidArgument, "Delete", key, "key must not be empty")
 	}
 	if err := s.bucket.Remove(ctx, key); err != nil {
 		return err

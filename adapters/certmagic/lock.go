@@ -37,7 +37,7 @@ func lockKey(name string) string { return "locks/" + certmagic.StorageKeys.Safe(
 func (s *Storage) Unlock(_ context.Context, name string) error {
 	l := s.oldest(name)
 	if l == nil {
-		return failed(storage.InvalidArgument, "Unlock", name, "this Storage must hold the lock")
+		return newError(storage.InvalidArgument, "Unlock", name, "this Storage must hold the lock")
 	}
 	if err := l.Release(); err != nil && !errors.Is(err, storage.Changed) {
 		return err
