@@ -65,12 +65,11 @@ type IO struct {
 
 // key returns the key of a location. For the root, it returns "".
 func (o *IO) key(location string) (string, error) {
-	rest, below := strings.CutPrefix(location, o.root)
-	if below && rest == "" {
+	if location == o.root {
 		return "", nil
 	}
-	if below && rest[0] == '/' {
-		return rest[1:], nil
+	if key, ok := strings.CutPrefix(location, o.root+"/"); ok {
+		return key, nil
 	}
 	if strings.Contains(location, "://") {
 		return "", &storage.Error{
@@ -81,8 +80,8 @@ func (o *IO) key(location string) (string, error) {
 	return location, nil
 }
 
-// failed wraps err in a *fs.PathError. If err is nil, it returns nil.
-func failed(op, location string, err error) error {
+// pathError wraps err in a *fs.PathError. If err is nil, it returns nil.
+func pathError(op, location string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -93,10 +92,10 @@ func failed(op, location string, err error) error {
 func (o *IO) ReadFile(location string) ([]byte, error) {
 	key, err := o.key(location)
 	if err != nil {
-		return nil, failed("read", location, err)
+		return nil, pathError("read", location, err)
 	}
 	content, _, err := storage.ReadAll(o.ctx, o.bucket, key)
-	return content, failed("read", location, err)
+	return content, pathError("read", location, err)
 }
 
 // Create returns a writer for a new file, which may replace an existing one. Close of the writer
@@ -105,7 +104,7 @@ func (o *IO) ReadFile(location string) ([]byte, error) {
 func (o *IO) Create(location string) (iceio.FileWriter, error) {
 	key, err := o.key(location)
 	if err != nil {
-		return nil, failed("create", location, err)
+		return nil, pathError("create", location, err)
 	}
 	return &writer{storage.NewWriter(o.ctx, o.bucket, key), location}, nil
 }
@@ -122,16 +121,17 @@ func (w *writer) ReadFrom(r io.Reader) (int64, error) { return w.dst.ReadFrom(r)
 
 func (w *writer) Close() error {
 	_, err := w.dst.Commit()
-	return failed("close", w.location, err)
+	return pathError("close", w.location, err)
 }
 
 // WriteFile stores a file, and replaces an existing one.
 func (o *IO) WriteFile(location string, content []byte) error {
 	key, err := o.key(location)
-	if err == nil {
-		_, err = o.bucket.Upload(o.ctx, key, bytes.NewReader(content))
+	if err != nil {
+		return pathError("write", location, err)
 	}
-	return failed("write", location, err)
+	_, err = o.bucket.Upload(o.ctx, key, bytes.NewReader(content))
+	return pathError("write", location, err)
 }
 
 // Rename moves a file with [storage.Move]. If the new location has a file, Rename replaces that
@@ -147,56 +147,67 @@ func (o *IO) Rename(src, dst string) error { return o.move(src, dst) }
 // catalog has succeeded in this case, so the catalog must not get an error.
 func (o *IO) RenameNoReplace(src, dst string) error {
 	err := o.move(src, dst, storage.IfAbsent())
-	var e *storage.Error
-	if source, _ := o.key(src); errors.As(err, &e) && e.Key == source && e.Code != storage.ObjectNotFound {
-		// The copy exists, and only the removal of the source has failed.
+	moveErr, ok := errors.AsType[*storage.Error](err)
+	if !ok || moveErr.Code == storage.ObjectNotFound {
+		return err
+	}
+	// An error with the old key means that the copy exists, and only the removal has failed.
+	srcKey, keyErr := o.key(src)
+	if keyErr == nil && srcKey != "" && moveErr.Key == srcKey {
 		return nil
 	}
 	return err
 }
 
+// move moves a file. If both locations are the same, it does nothing.
 func (o *IO) move(src, dst string, opts ...storage.CopyOption) error {
-	source, err := o.key(src)
+	srcKey, err := o.key(src)
 	if err != nil {
-		return failed("rename", src, err)
+		return pathError("rename", src, err)
 	}
-	target, err := o.key(dst)
-	if err == nil && target != source {
-		_, err = storage.Move(o.ctx, o.bucket, source, target, opts...)
+	dstKey, err := o.key(dst)
+	if err != nil {
+		return pathError("rename", dst, err)
 	}
-	return failed("rename", dst, err)
+	if dstKey == srcKey {
+		return nil
+	}
+	_, err = storage.Move(o.ctx, o.bucket, srcKey, dstKey, opts...)
+	return pathError("rename", dst, err)
 }
 
 // Remove removes a file or an empty directory. If neither exists, it fails with fs.ErrNotExist.
 func (o *IO) Remove(location string) error {
 	key, err := o.key(location)
 	if err != nil {
-		return failed("remove", location, err)
+		return pathError("remove", location, err)
 	}
 	info, err := o.stat(key)
 	if err != nil {
-		return failed("remove", location, err)
+		return pathError("remove", location, err)
 	}
 	if info.IsDir() {
-		return failed("remove", location, o.removeDirectory(pathOf(key)))
+		return pathError("remove", location, o.removeDirectory(pathOf(key)))
 	}
-	return failed("remove", location, o.bucket.Remove(o.ctx, key))
+	return pathError("remove", location, o.bucket.Remove(o.ctx, key))
 }
 
 // removeDirectory removes the markers in an empty directory: the [Marker] of this package, and the
 // object "directory/" of other tools.
 func (o *IO) removeDirectory(dir string) error {
-	var marks []string
-	for entry, err := range o.bucket.List(o.ctx, storage.WithPrefix(dir+"/"), storage.WithLimit(3)) {
+	const limit = 3 // two markers, and one more key if the directory is not empty
+	var markers []string
+	for entry, err := range o.bucket.List(o.ctx, storage.WithPrefix(dir+"/"), storage.WithLimit(limit)) {
 		if err != nil {
 			return err
 		}
-		if entry.Key != dir+"/" && entry.Key != dir+"/"+Marker {
+		isMarker := entry.Key == dir+"/" || entry.Key == dir+"/"+Marker
+		if !isMarker {
 			return syscall.ENOTEMPTY
 		}
-		marks = append(marks, entry.Key)
+		markers = append(markers, entry.Key)
 	}
-	for _, key := range marks {
+	for _, key := range markers {
 		if err := o.bucket.Remove(o.ctx, key); err != nil {
 			return err
 		}
@@ -208,20 +219,22 @@ func (o *IO) removeDirectory(dir string) error {
 // root, it fails with fs.ErrInvalid.
 func (o *IO) RemoveAll(location string) error {
 	key, err := o.key(location)
-	if err == nil && pathOf(key) == "." {
-		err = &storage.Error{
+	if err != nil {
+		return pathError("remove", location, err)
+	}
+	name := pathOf(key)
+	if name == "." {
+		return pathError("remove", location, &storage.Error{
 			Code: storage.InvalidArgument,
 			Op:   "RemoveAll",
 			Err:  errors.New("location must be below the root"),
-		}
+		})
 	}
-	if err == nil {
-		err = o.bucket.Remove(o.ctx, pathOf(key))
+	if err := o.bucket.Remove(o.ctx, name); err != nil {
+		return pathError("remove", location, err)
 	}
-	if err == nil {
-		_, err = storage.RemoveMatching(o.ctx, o.bucket, nil, storage.WithPrefix(pathOf(key)+"/"))
-	}
-	return failed("remove", location, err)
+	_, err = storage.RemoveMatching(o.ctx, o.bucket, nil, storage.WithPrefix(name+"/"))
+	return pathError("remove", location, err)
 }
 
 // files returns the bucket as a file system, for the methods that work on directories.
@@ -235,11 +248,11 @@ func pathOf(key string) string { return path.Clean(key) }
 func (o *IO) Stat(location string) (fs.FileInfo, error) {
 	key, err := o.key(location)
 	if err != nil {
-		return nil, failed("stat", location, err)
+		return nil, pathError("stat", location, err)
 	}
 	info, err := o.stat(key)
 	if err != nil {
-		return nil, failed("stat", location, err)
+		return nil, pathError("stat", location, err)
 	}
 	return info, nil
 }
@@ -263,20 +276,20 @@ func (o *IO) stat(key string) (fs.FileInfo, error) {
 func (o *IO) MkdirAll(location string) error {
 	key, err := o.key(location)
 	if err != nil {
-		return failed("mkdir", location, err)
+		return pathError("mkdir", location, err)
 	}
 	info, err := fs.Stat(o.files(), pathOf(key))
-	if err == nil && !info.IsDir() {
-		return failed("mkdir", location, syscall.ENOTDIR)
-	}
 	if err == nil {
+		if !info.IsDir() {
+			return pathError("mkdir", location, syscall.ENOTDIR)
+		}
 		return nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return failed("mkdir", location, err)
+		return pathError("mkdir", location, err)
 	}
 	_, err = o.bucket.Upload(o.ctx, pathOf(key)+"/"+Marker, strings.NewReader(""))
-	return failed("mkdir", location, err)
+	return pathError("mkdir", location, err)
 }
 
 // WalkDir calls fn for a file or directory and everything below it, in the order of fs.WalkDir. It
@@ -284,7 +297,7 @@ func (o *IO) MkdirAll(location string) error {
 func (o *IO) WalkDir(location string, fn fs.WalkDirFunc) error {
 	key, err := o.key(location)
 	if err != nil {
-		return failed("walk", location, err)
+		return pathError("walk", location, err)
 	}
 	base := strings.TrimSuffix(location, key)
 	if base != "" && !strings.HasSuffix(base, "/") {

@@ -14,15 +14,16 @@ import (
 func (o *IO) Open(location string) (iceio.File, error) {
 	key, err := o.key(location)
 	if err != nil {
-		return nil, failed("open", location, err)
+		return nil, pathError("open", location, err)
 	}
-	open := o.openAt
+	var f *file
 	if path.Ext(key) == ".avro" {
-		open = o.openWhole
+		f, err = o.openWhole(key)
+	} else {
+		f, err = o.openAt(key)
 	}
-	f, err := open(key)
 	if err != nil {
-		return nil, failed("open", location, err)
+		return nil, pathError("open", location, err)
 	}
 	return f, nil
 }
@@ -48,6 +49,7 @@ func (f *file) Close() error {
 	return f.content.Close()
 }
 
+// openAt opens a file that is read at any offset.
 func (o *IO) openAt(key string) (*file, error) {
 	r, err := storage.NewReaderAt(o.ctx, o.bucket, key)
 	if err != nil {
@@ -69,7 +71,7 @@ func (o *IO) openWhole(key string) (*file, error) {
 		d.close()
 		return nil, err
 	}
-	return &file{r, d}, nil
+	return &file{content: r, download: d}, nil
 }
 
 // A download is a bucket with one file whose content has been requested already. The first Read of
@@ -88,11 +90,12 @@ func (d *download) Attrs(context.Context, string, ...storage.AttrsOption) (*stor
 // the whole file gets the content that openWhole has already requested. ReadAt asks for limited
 // ranges, which Download requests from the bucket. Read and ReadAt may run at the same time.
 func (d *download) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-	var r storage.DownloadOptions
-	if err := r.Apply(opts...); err != nil {
+	var applied storage.DownloadOptions
+	if err := applied.Apply(opts...); err != nil {
 		return nil, err
 	}
-	if r.Length < 0 && r.Offset == 0 && d.content != nil {
+	isWhole := applied.Offset == 0 && applied.Length < 0
+	if isWhole && d.content != nil {
 		content := d.content
 		d.content = nil
 		return content, nil
@@ -100,6 +103,7 @@ func (d *download) Download(ctx context.Context, key string, opts ...storage.Dow
 	return d.Bucket.Download(ctx, key, opts...)
 }
 
+// close ends the request, unless the first Read has used it.
 func (d *download) close() {
 	if d.content != nil {
 		// Close of a storage.Reader returns nil.
