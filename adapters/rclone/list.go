@@ -16,22 +16,22 @@ import (
 // entry is a folder, the token ends in a slash.
 func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	folder := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1]
-	name := r.Prefix[strings.LastIndex(r.Prefix, "/")+1:]
-
 	page := &storage.Page{}
 	dir := strings.TrimSuffix(folder, "/")
-	if dir != "" && !mayBe(dir) {
+	if dir != "" && !isPossibleKey(dir) {
 		return page, nil
 	}
 	entries, err := d.remote.List(ctx, dir)
-	if err = told(err); storage.CodeOf(err) == storage.ObjectNotFound || err != nil && d.isObject(ctx, dir) {
-		return page, nil
-	} else if err != nil {
+	if err = convertError(err); err != nil {
+		// A folder does not exist if nothing, or an object, has its name.
+		if storage.CodeOf(err) == storage.ObjectNotFound || d.isObject(ctx, dir) {
+			return page, nil
+		}
 		return nil, err
 	}
 
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Remote(), folder+name) && entry.Remote() != partials {
+		if strings.HasPrefix(entry.Remote(), r.Prefix) && entry.Remote() != partials {
 			page.Entries = appendEntry(ctx, page.Entries, entry)
 		}
 	}
@@ -53,7 +53,9 @@ func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 // compare compares two keys in the same folder by their names. An object comes before a folder with
 // the same name.
 func compare(a, b string) int {
-	return cmp.Or(strings.Compare(strings.TrimSuffix(a, "/"), strings.TrimSuffix(b, "/")), cmp.Compare(len(a), len(b)))
+	byName := strings.Compare(strings.TrimSuffix(a, "/"), strings.TrimSuffix(b, "/"))
+	// Of two equal names, the key of the folder is longer, by its slash.
+	return cmp.Or(byName, cmp.Compare(len(a), len(b)))
 }
 
 // isObject reports whether dir, or a folder that contains it, is really an object. Listing dir then
@@ -70,9 +72,15 @@ func appendEntry(ctx context.Context, entries []storage.ListEntry, entry fs.DirE
 	case fs.Directory:
 		return append(entries, storage.ListEntry{Key: e.Remote() + "/", IsPrefix: true})
 	case fs.Object:
-		if e.Size() >= 0 && e.Storable() && mayBe(e.Remote()) {
-			a := attrsOf(ctx, e.Remote(), e)
-			return append(entries, storage.ListEntry{Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified})
+		if e.Size() >= 0 && e.Storable() && isPossibleKey(e.Remote()) {
+			attrs := attrsOf(ctx, e.Remote(), e)
+			return append(entries, storage.ListEntry{
+				Key:      attrs.Key,
+				Size:     attrs.Size,
+				ETag:     attrs.ETag,
+				Revision: attrs.Revision,
+				Modified: attrs.Modified,
+			})
 		}
 	}
 	return entries

@@ -17,12 +17,13 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// revisionOf returns the revision of an object with this time and size.
 func revisionOf(modified time.Time, size int64) string {
 	return fmt.Sprintf("%d-%d", modified.UnixNano(), size)
 }
 
 func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	if !mayBe(r.Key) || len(r.Native) > 0 {
+	if !isPossibleKey(r.Key) || len(r.Native) > 0 {
 		return nil, storage.Unsupported
 	}
 
@@ -30,7 +31,6 @@ func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err != nil {
 		return nil, err
 	}
-
 	body := &checkedBody{r: r, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))}
 	if r.Size == 0 {
 		// A backend may store an empty object without reading its body.
@@ -39,7 +39,8 @@ func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		}
 	}
 
-	if d.features.BucketBased || d.features.Move == nil {
+	uploadsInPlace := d.features.BucketBased || d.features.Move == nil
+	if uploadsInPlace {
 		obj, err := d.upload(ctx, r.Key, body, r.Size, d.timeAfter(replaced))
 		if err != nil {
 			return nil, body.failed(err, true)
@@ -54,49 +55,62 @@ func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return d.rename(ctx, partial, r.Key)
 }
 
-// renames is how often the function rename tries to rename a complete object. An attempt fails if
+// maxRenames is how often the function rename tries to rename a complete object. An attempt fails if
 // another call has removed the last object in the target's folder, and with it the folder.
-const renames = 10
+const maxRenames = 10
 
-// rename moves a complete object from its temporary name to its key.
+// rename moves a complete object from its temporary name to its key. If that fails, it removes the
+// object.
 func (d *remoteDriver) rename(ctx context.Context, partial fs.Object, key string) (*storage.Attrs, error) {
-	var failure error
-	for range renames {
-		obj, err := d.features.Move(ctx, partial, key)
+	var err error
+	for range maxRenames {
+		var attrs *storage.Attrs
+		attrs, err = d.tryRename(ctx, partial, key)
 		if err == nil {
-			return attrsOf(ctx, key, obj), nil
+			return attrs, nil
 		}
-		failure = written(err)
-		if conflict := d.inTheWay(ctx, key, err); conflict != nil {
-			failure = conflict
-			break
-		}
-		// the source is gone, so the rename may have taken effect
-		if _, lost := d.remote.NewObject(ctx, partial.Remote()); lost != nil {
-			failure = &storage.Error{Code: storage.CodeOf(failure), Err: err, Unknown: true}
-			if current, _, e := d.object(ctx, key); e == nil && current.Size() == partial.Size() &&
-				current.ModTime(ctx).Equal(partial.ModTime(ctx)) {
-				return attrsOf(ctx, key, current), nil
-			}
-			break
-		}
-		if storage.CodeOf(failure) != storage.Unavailable {
+		storageErr, ok := errors.AsType[*storage.Error](err)
+		mayHaveTakenEffect := ok && storageErr.Unknown
+		if mayHaveTakenEffect || storage.CodeOf(err) != storage.Unavailable {
 			break
 		}
 	}
 
-	// If the rename took effect, this fails.
+	// If a rename took effect, this fails.
 	_ = partial.Remove(context.WithoutCancel(ctx))
-	return nil, failure
+	return nil, err
 }
 
-// written converts an error of a write. If a folder is missing, another caller has removed it
-// meanwhile, so the result is Unavailable, which can be retried.
-func written(err error) error {
-	if e := told(err); storage.CodeOf(e) != storage.ObjectNotFound {
-		return e
+// tryRename makes one attempt to rename a complete object. If the rename may have taken effect, the
+// error is Unknown.
+func (d *remoteDriver) tryRename(ctx context.Context, partial fs.Object, key string) (*storage.Attrs, error) {
+	obj, err := d.features.Move(ctx, partial, key)
+	if err == nil {
+		return attrsOf(ctx, key, obj), nil
 	}
-	return &storage.Error{Code: storage.Unavailable, Err: err}
+	if conflict := d.nameConflict(ctx, key, err); conflict != nil {
+		return nil, conflict
+	}
+	if _, findErr := d.remote.NewObject(ctx, partial.Remote()); findErr == nil {
+		return nil, convertWriteError(err)
+	}
+
+	// The source is gone, so the rename may have taken effect.
+	current, _, findErr := d.object(ctx, key)
+	if findErr == nil && current.Size() == partial.Size() && current.ModTime(ctx).Equal(partial.ModTime(ctx)) {
+		return attrsOf(ctx, key, current), nil
+	}
+	return nil, &storage.Error{Code: storage.CodeOf(convertWriteError(err)), Err: err, Unknown: true}
+}
+
+// convertWriteError converts an error of a write. If a folder is missing, another caller has removed it
+// meanwhile, so the result is Unavailable, which can be retried.
+func convertWriteError(err error) error {
+	converted := convertError(err)
+	if storage.CodeOf(converted) == storage.ObjectNotFound {
+		return &storage.Error{Code: storage.Unavailable, Err: err}
+	}
+	return converted
 }
 
 // replaced returns the object that a write of this key replaces. If there is none, it returns nil.
@@ -108,19 +122,21 @@ func (d *remoteDriver) replaced(ctx context.Context, key string) (fs.Object, err
 	if errors.Is(err, fs.ErrorIsDir) {
 		return nil, besideFolder(err)
 	}
-	if storage.CodeOf(told(err)) == storage.ObjectNotFound {
+	converted := convertError(err)
+	if storage.CodeOf(converted) == storage.ObjectNotFound {
 		return nil, nil
 	}
-	return nil, told(err)
+	return nil, converted
 }
 
+// besideFolder returns the error of a write whose key is also the name of a folder.
 func besideFolder(err error) error {
 	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "a file and a folder cannot have the same name"}
 }
 
-// inTheWay returns a clearer error for a write that has failed, if a name is the reason. Either
+// nameConflict returns a clearer error for a write that has failed, if a name is the reason. Either
 // there is a folder with this key, or a folder in the key's path is really an object.
-func (d *remoteDriver) inTheWay(ctx context.Context, key string, failure error) error {
+func (d *remoteDriver) nameConflict(ctx context.Context, key string, failure error) error {
 	if d.features.BucketBased {
 		return nil
 	}
@@ -175,25 +191,45 @@ func (d *remoteDriver) uploadPartial(
 	ctx context.Context, body *checkedBody, size int64, replaced fs.Object,
 ) (fs.Object, error) {
 	name := partials + "/" + rand.Text()
-	obj, err := d.upload(ctx, name, body, size, d.timeAfter(replaced))
-	if err == nil {
-		err = body.check()
-	}
-	for err == nil && replaced != nil && obj.Size() == replaced.Size() && obj.ModTime(ctx).Equal(replaced.ModTime(ctx)) {
-		obj, err = d.later(ctx, name, obj)
-	}
+	obj, err := d.uploadDistinct(ctx, name, body, size, replaced)
 	if err != nil {
-		if partial, e := d.remote.NewObject(context.WithoutCancel(ctx), name); e == nil {
-			_ = partial.Remove(context.WithoutCancel(ctx))
+		// The backend may have kept the unfinished object.
+		ctx := context.WithoutCancel(ctx)
+		if partial, findErr := d.remote.NewObject(ctx, name); findErr == nil {
+			_ = partial.Remove(ctx)
 		}
 		return nil, err
 	}
 	return obj, nil
 }
 
-// The method later gives an object a later time. It waits for a quarter of a second, and then
-// writes the object again.
-func (d *remoteDriver) later(ctx context.Context, name string, obj fs.Object) (fs.Object, error) {
+// uploadDistinct uploads a body to name. If the result has the time and the size of the object that
+// it will replace, uploadDistinct gives it a later time.
+func (d *remoteDriver) uploadDistinct(
+	ctx context.Context, name string, body *checkedBody, size int64, replaced fs.Object,
+) (fs.Object, error) {
+	obj, err := d.upload(ctx, name, body, size, d.timeAfter(replaced))
+	if err != nil {
+		return nil, err
+	}
+	if err := body.check(); err != nil {
+		return nil, err
+	}
+	if replaced == nil {
+		return obj, nil
+	}
+	for obj.Size() == replaced.Size() && obj.ModTime(ctx).Equal(replaced.ModTime(ctx)) {
+		obj, err = d.rewriteLater(ctx, name, obj)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return obj, nil
+}
+
+// rewriteLater gives an object a later time. It waits for a quarter of a second, and then writes the
+// object again.
+func (d *remoteDriver) rewriteLater(ctx context.Context, name string, obj fs.Object) (fs.Object, error) {
 	timer := time.NewTimer(time.Second / 4)
 	defer timer.Stop()
 	select {
@@ -201,12 +237,13 @@ func (d *remoteDriver) later(ctx context.Context, name string, obj fs.Object) (f
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+
 	content, err := obj.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	second, err := d.upload(ctx, name+"-", content, obj.Size(), time.Now())
-	if err = errors.Join(err, content.Close()); err != nil {
+	if err := errors.Join(err, content.Close()); err != nil {
 		return nil, err
 	}
 	return d.features.Move(ctx, second, name)
@@ -221,22 +258,28 @@ type checkedBody struct {
 	err       error // first error of Read, except io.EOF
 }
 
+// Read reads from the body of the request. With the last bytes, it checks the checksum.
 func (b *checkedBody) Read(p []byte) (int, error) {
 	n, err := b.r.Body.Read(p)
 	b.sum.Write(p[:n])
 	b.bytesRead += int64(n)
-	if err == nil && b.bytesRead == b.r.Size || errors.Is(err, io.EOF) {
-		if e := b.check(); e != nil {
-			n = 0
-			err = e
-		}
-	}
+
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.err = err
+		return n, err
+	}
+	isComplete := err != nil || b.bytesRead == b.r.Size
+	if isComplete {
+		if checkErr := b.check(); checkErr != nil {
+			b.err = checkErr
+			return 0, checkErr
+		}
 	}
 	return n, err
 }
 
+// check fails with ChecksumMismatch if the bytes that were read do not have the checksum of the
+// request.
 func (b *checkedBody) check() error {
 	if b.r.CRC32C.Known && b.r.CRC32C.Sum != b.sum.Sum32() {
 		return storage.ChecksumMismatch
@@ -250,11 +293,12 @@ func (b *checkedBody) failed(err error, unknown bool) error {
 	if b.err != nil {
 		return b.err
 	}
-	if e, ok := errors.AsType[*storage.Error](err); ok {
-		return e
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
+		return storageErr
 	}
+	converted := convertWriteError(err)
 	if unknown {
-		return &storage.Error{Code: storage.CodeOf(written(err)), Err: err, Unknown: true}
+		return &storage.Error{Code: storage.CodeOf(converted), Err: err, Unknown: true}
 	}
-	return written(err)
+	return converted
 }

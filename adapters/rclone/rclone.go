@@ -65,22 +65,23 @@ func New(remote fs.Fs, opts ...storage.OpenOption) (storage.Bucket, error) {
 // the same reasons as New.
 func NewDriver(remote fs.Fs) (driver.Driver, error) {
 	if remote == nil {
-		return nil, failed(storage.InvalidArgument, "remote must not be nil")
+		return nil, newError(storage.InvalidArgument, "remote must not be nil")
 	}
 	features := remote.Features()
 	if features.CaseInsensitive {
-		return nil, failed(storage.Unsupported, "the remote must tell upper from lower case")
+		return nil, newError(storage.Unsupported, "the remote must tell upper from lower case")
 	}
 	if features.DuplicateFiles {
-		return nil, failed(storage.Unsupported, "the remote must not have several files with one name")
+		return nil, newError(storage.Unsupported, "the remote must not have several files with one name")
 	}
 	if features.PartialUploads && features.Move == nil {
-		return nil, failed(storage.Unsupported, "the remote shows files while they are written, and must rename them")
+		return nil, newError(storage.Unsupported, "the remote shows files while they are written, and must rename them")
 	}
 	return &remoteDriver{remote: remote, features: features}, nil
 }
 
-func failed(code storage.Code, text string) error {
+// newError returns an error of New.
+func newError(code storage.Code, text string) error {
 	return &storage.Error{Code: code, Op: "rclone.New", Err: errors.New(text)}
 }
 
@@ -122,18 +123,18 @@ func (d *remoteDriver) Close() error {
 	return d.features.Shutdown(context.Background())
 }
 
-// mayBe reports whether this bucket can have an object with this key.
-func mayBe(key string) bool {
-	return iofs.ValidPath(key) && key != "." && key != partials && !strings.HasPrefix(key, partials+"/")
+// isPossibleKey reports whether this bucket can have an object with this key.
+func isPossibleKey(key string) bool {
+	isPartial := key == partials || strings.HasPrefix(key, partials+"/")
+	return iofs.ValidPath(key) && key != "." && !isPartial
 }
 
-// told converts an error of a backend to an error of this library.
-func told(err error) error {
+// convertError converts an error of a backend to an error of this library.
+func convertError(err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, fs.ErrorObjectNotFound) || errors.Is(err, fs.ErrorDirNotFound) || errors.Is(err, fs.ErrorIsDir) ||
-		errors.Is(err, fs.ErrorNotAFile) || errors.Is(err, iofs.ErrNotExist) {
+	if isNotFound(err) {
 		return storage.ObjectNotFound
 	}
 	if errors.Is(err, fs.ErrorPermissionDenied) || errors.Is(err, iofs.ErrPermission) {
@@ -142,9 +143,12 @@ func told(err error) error {
 	if errors.Is(err, fs.ErrorCantMove) {
 		return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "the server of the remote must rename files"}
 	}
-	if storage.CodeOf(err) != storage.Internal ||
-		errors.Is(err, context.Canceled) ||
-		errors.Is(err, context.DeadlineExceeded) {
+
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if storage.CodeOf(err) != storage.Internal {
+		// This is an error of this library already.
 		return err
 	}
 	if fserrors.IsRetryError(err) || fserrors.ShouldRetry(err) {
@@ -153,15 +157,29 @@ func told(err error) error {
 	return err
 }
 
+// isNotFound reports whether an error of a backend means that there is no object with the key. A
+// folder is no object.
+func isNotFound(err error) bool {
+	return errors.Is(err, fs.ErrorObjectNotFound) ||
+		errors.Is(err, fs.ErrorDirNotFound) ||
+		errors.Is(err, fs.ErrorIsDir) ||
+		errors.Is(err, fs.ErrorNotAFile) ||
+		errors.Is(err, iofs.ErrNotExist)
+}
+
 // find returns an object of the remote. If a folder in the key is itself an object, no object can
 // have the key. Some backends return an error of their own in this case. find replaces that error
 // by the error for a missing object.
 func (d *remoteDriver) find(ctx context.Context, key string) (fs.Object, error) {
 	o, err := d.remote.NewObject(ctx, key)
-	if err != nil && storage.CodeOf(told(err)) != storage.ObjectNotFound && d.underObject(ctx, key) {
+	if err == nil {
+		return o, nil
+	}
+	isMissing := storage.CodeOf(convertError(err)) == storage.ObjectNotFound
+	if !isMissing && d.underObject(ctx, key) {
 		return nil, fs.ErrorObjectNotFound
 	}
-	return o, err
+	return nil, err
 }
 
 // underObject reports whether one of the folders in the key is really an object.
@@ -176,12 +194,12 @@ func (d *remoteDriver) underObject(ctx context.Context, key string) bool {
 
 // object returns the object with this key and its attributes.
 func (d *remoteDriver) object(ctx context.Context, key string) (fs.Object, *storage.Attrs, error) {
-	if !mayBe(key) {
+	if !isPossibleKey(key) {
 		return nil, nil, storage.ObjectNotFound
 	}
 	o, err := d.find(ctx, key)
 	if err != nil {
-		return nil, nil, told(err)
+		return nil, nil, convertError(err)
 	}
 	if o.Size() < 0 {
 		// This is an office document, whose bytes are generated when it is read.
@@ -190,20 +208,27 @@ func (d *remoteDriver) object(ctx context.Context, key string) (fs.Object, *stor
 	return o, attrsOf(ctx, key, o), nil
 }
 
+// attrsOf returns the attributes of an object.
 func attrsOf(ctx context.Context, key string, o fs.Object) *storage.Attrs {
 	modified := o.ModTime(ctx).UTC()
 	revision := revisionOf(modified, o.Size())
-	return &storage.Attrs{Key: key, Size: o.Size(), ETag: `"` + revision + `"`, Revision: revision, Modified: modified}
+	return &storage.Attrs{
+		Key:      key,
+		Size:     o.Size(),
+		ETag:     `"` + revision + `"`,
+		Revision: revision,
+		Modified: modified,
+	}
 }
 
 func (d *remoteDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	_, attrs, err := d.meeting(ctx, r)
+	_, attrs, err := d.objectFor(ctx, r)
 	return attrs, err
 }
 
-// meeting returns the object with the key of r. If the object does not meet the conditions of r,
-// the method fails.
-func (d *remoteDriver) meeting(ctx context.Context, r *driver.GetRequest) (fs.Object, *storage.Attrs, error) {
+// objectFor returns the object with the key of r. If the object does not meet the conditions of r,
+// objectFor fails.
+func (d *remoteDriver) objectFor(ctx context.Context, r *driver.GetRequest) (fs.Object, *storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, nil, storage.Unsupported
 	}
@@ -223,19 +248,21 @@ func (d *remoteDriver) meeting(ctx context.Context, r *driver.GetRequest) (fs.Ob
 // Get reads the attributes a second time after it has opened the object. If the object was replaced
 // meanwhile, the opened bytes may belong to either object, so Get opens it again.
 func (d *remoteDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	for range 10 {
+	const attempts = 10
+	for range attempts {
 		attrs, body, err := d.open(ctx, r)
 		if err != nil {
 			return nil, nil, err
 		}
 		_, current, err := d.object(ctx, r.Key)
-		if err == nil && current.Revision == attrs.Revision {
+		if err != nil {
+			_ = body.Close()
+			return nil, nil, err
+		}
+		if current.Revision == attrs.Revision {
 			return attrs, body, nil
 		}
 		_ = body.Close()
-		if err != nil {
-			return nil, nil, err
-		}
 	}
 	return nil, nil, &storage.Error{
 		Code: storage.Unavailable,
@@ -243,8 +270,9 @@ func (d *remoteDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	}
 }
 
+// open opens the range of an object that a request asks for.
 func (d *remoteDriver) open(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	o, attrs, err := d.meeting(ctx, r)
+	o, attrs, err := d.objectFor(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -261,7 +289,7 @@ func (d *remoteDriver) open(ctx context.Context, r *driver.GetRequest) (*storage
 	}
 	body, err := o.Open(ctx, options...)
 	if err != nil {
-		return nil, nil, told(err)
+		return nil, nil, convertError(err)
 	}
 	return attrs, body, nil
 }
@@ -272,17 +300,23 @@ func (d *remoteDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if len(r.Native) > 0 {
 		return storage.Unsupported
 	}
-	o, _, err := d.object(ctx, r.Key)
-	if err == nil {
-		err = told(o.Remove(ctx))
-	}
-	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
+	// A missing object may have left empty folders, too.
+	if err := d.removeObject(ctx, r.Key); err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return err
 	}
 	if d.features.CanHaveEmptyDirectories {
 		d.removeEmpty(ctx, path.Dir(r.Key))
 	}
 	return nil
+}
+
+// removeObject removes an object. If there is none, it fails with ObjectNotFound.
+func (d *remoteDriver) removeObject(ctx context.Context, key string) error {
+	o, _, err := d.object(ctx, key)
+	if err != nil {
+		return err
+	}
+	return convertError(o.Remove(ctx))
 }
 
 // removeEmpty removes a folder if it is empty. If the parent folder is empty after that,
@@ -297,8 +331,9 @@ func (d *remoteDriver) removeEmpty(ctx context.Context, folder string) {
 // precision returns the unit in which rclone can set times on the remote. If rclone cannot set
 // times, it returns 0.
 func (d *remoteDriver) precision() time.Duration {
-	if unit := d.remote.Precision(); unit != fs.ModTimeNotSupported {
-		return max(unit, time.Nanosecond)
+	unit := d.remote.Precision()
+	if unit == fs.ModTimeNotSupported {
+		return 0
 	}
-	return 0
+	return max(unit, time.Nanosecond)
 }
