@@ -41,7 +41,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	if err != nil {
 		return nil, err
 	}
-	return &stmt{inner.(modernStmt), c.session}, nil
+	return &stmt{modernStmt: inner.(modernStmt), session: c.session}, nil
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
@@ -91,15 +91,19 @@ type rows struct {
 	ctx     context.Context
 }
 
+// rowsOf returns the result of a query.
 func rowsOf(ctx context.Context, s *session, query func() (driver.Rows, error)) (driver.Rows, error) {
 	inner, err := invoke(ctx, s, query)
 	if err != nil {
 		return nil, err
 	}
-	return &rows{inner.(modernRows), s, ctx}, nil
+	return &rows{modernRows: inner.(modernRows), session: s, ctx: ctx}, nil
 }
 
+// Next reads the next row. Unlike Next of the driver, it fails if SQLite ignores a failed read.
 func (r *rows) Next(row []driver.Value) error {
-	_, err := invoke(r.ctx, r.session, func() (struct{}, error) { return struct{}{}, r.modernRows.Next(row) })
+	_, err := invoke(r.ctx, r.session, func() (struct{}, error) {
+		return struct{}{}, r.modernRows.Next(row)
+	})
 	return err
 }

@@ -16,46 +16,46 @@ import (
 
 // A session reads the object for one connection.
 type session struct {
-	reader *storage.ReaderAt
-	ctx    context.Context // context of the call in progress; otherwise context.Background
-	failed error           // error of a read during the last call
+	reader  *storage.ReaderAt
+	ctx     context.Context // context of the call in progress; otherwise context.Background
+	readErr error           // error of a read during the last call
 }
 
 // invoke makes a call of the driver. If ctx ends during the call, reads of the call fail. SQLite
 // reports a failed read without the reason, so invoke adds the error of the read.
 func invoke[T any](ctx context.Context, s *session, call func() (T, error)) (result T, err error) {
 	s.ctx = ctx
-	s.failed = nil
+	s.readErr = nil
 	defer func() {
 		s.ctx = context.Background()
 	}()
 	result, err = call()
-	switch {
-	case s.failed == nil:
-	case err != nil:
-		err = fmt.Errorf("%w: %w", err, s.failed)
-	default:
-		if c, ok := any(result).(io.Closer); ok {
-			_ = c.Close()
-		}
-		err = s.failed
+	if s.readErr == nil {
+		return result, err
 	}
-	return result, err
+	if err != nil {
+		return result, fmt.Errorf("%w: %w", err, s.readErr)
+	}
+	// SQLite has ignored the failed read, so the result may be wrong.
+	if closer, ok := any(result).(io.Closer); ok {
+		_ = closer.Close()
+	}
+	return result, s.readErr
 }
 
-// errFailed replaces each error of a read. The file system would treat an error that wraps io.EOF
+// errReadFailed replaces each error of a read. The file system would treat an error that wraps io.EOF
 // or io.ErrUnexpectedEOF, such as that of a lost connection, as the end of the file. SQLite would
 // then read zeros.
-var errFailed = errors.New("the read failed")
+var errReadFailed = errors.New("the read failed")
 
 // ReadAt reads from the object with the context of the call in progress.
 func (s *session) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.reader.ReadAtContext(s.ctx, p, off)
-	if err != nil && err != io.EOF {
-		s.failed = err
-		err = errFailed
+	if err == nil || err == io.EOF {
+		return n, err
 	}
-	return n, err
+	s.readErr = err
+	return n, errReadFailed
 }
 
 // A file is the file that SQLite has opened to read the object. SQLite seeks before each read.
@@ -76,11 +76,13 @@ var registered = sync.OnceValues(func() (name string, err error) {
 // sessions is the file system that SQLite uses. It has one file for each session.
 var sessions = &sessionSet{byName: map[string]*session{}}
 
+// A sessionSet is a file system with one file for each session.
 type sessionSet struct {
 	mu     sync.Mutex
 	byName map[string]*session
 }
 
+// add adds a session, and returns the name of its file.
 func (set *sessionSet) add(s *session) (name string) {
 	set.mu.Lock()
 	defer set.mu.Unlock()
@@ -90,6 +92,7 @@ func (set *sessionSet) add(s *session) (name string) {
 	return name
 }
 
+// remove removes the session whose file has this name.
 func (set *sessionSet) remove(name string) {
 	set.mu.Lock()
 	defer set.mu.Unlock()

@@ -83,12 +83,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	c.hold()
 	s := &session{reader: c.reader}
 	name := sessions.add(s)
-	// The parameter "immutable" keeps SQLite from looking for a journal before each query.
-	modern, err := sqlite.NewConnector("file:" + name + "?mode=ro&immutable=1&_pragma=temp_store(memory)&vfs=" + vfs)
-	var inner driver.Conn
-	if err == nil {
-		inner, err = invoke(ctx, s, func() (driver.Conn, error) { return modern.Connect(ctx) })
-	}
+	inner, err := connect(ctx, s, name, vfs)
 	if err != nil {
 		sessions.remove(name)
 		return nil, errors.Join(err, c.release())
@@ -96,12 +91,24 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return &conn{modernConn: inner.(modernConn), connector: c, session: s, name: name}, nil
 }
 
+// connect makes a connection of modernc.org/sqlite to the file of a session.
+func connect(ctx context.Context, s *session, name, vfs string) (driver.Conn, error) {
+	// The parameter "immutable" keeps SQLite from looking for a journal before each query.
+	modern, err := sqlite.NewConnector("file:" + name + "?mode=ro&immutable=1&_pragma=temp_store(memory)&vfs=" + vfs)
+	if err != nil {
+		return nil, err
+	}
+	return invoke(ctx, s, func() (driver.Conn, error) { return modern.Connect(ctx) })
+}
+
+// hold counts a new connection.
 func (c *connector) hold() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.conns++
 }
 
+// release counts a connection that was closed. After the last one, it closes the object.
 func (c *connector) release() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,6 +124,8 @@ func (c *connector) Close() error {
 	return c.closeUnused()
 }
 
+// closeUnused closes the object if Close was called and no connection is open. The caller must hold
+// c.mu.
 func (c *connector) closeUnused() error {
 	if !c.closed || c.conns > 0 {
 		return nil
