@@ -68,7 +68,7 @@ type driver struct {
 // InvalidArgument.
 func New(b storage.ReadWriter, c Config) (converter.StorageDriver, error) {
 	if b == nil {
-		return nil, failed(storage.InvalidArgument, "", "bucket must not be nil")
+		return nil, newError(storage.InvalidArgument, "", "bucket must not be nil")
 	}
 	d := &driver{bucket: b, name: cmp.Or(c.Name, "omnibucket")}
 	if storage.Supports(b, storage.ConditionalCreate) {
@@ -80,7 +80,8 @@ func New(b storage.ReadWriter, c Config) (converter.StorageDriver, error) {
 	return d, nil
 }
 
-func failed(code storage.Code, key, text string) error {
+// newError returns an error of this package. key is the key of the payload, or "".
+func newError(code storage.Code, key, text string) error {
 	return &storage.Error{Code: code, Op: "temporal", Key: key, Err: errors.New(text)}
 }
 
@@ -107,6 +108,7 @@ func (d *driver) Store(
 	return claims, nil
 }
 
+// store stores one payload, unless the bucket has it, and returns the claim for it.
 func (d *driver) store(ctx context.Context, payload *common.Payload) (claim converter.StorageDriverClaim, err error) {
 	content, err := proto.MarshalOptions{Deterministic: true}.Marshal(payload)
 	if err != nil {
@@ -114,14 +116,19 @@ func (d *driver) store(ctx context.Context, payload *common.Payload) (claim conv
 	}
 	hash := digest(content)
 	_, err = d.bucket.Upload(ctx, folder+hash, bytes.NewReader(content), d.options...)
-	// after PreconditionFailed, the store has the payload already
-	if err != nil && storage.CodeOf(err) != storage.PreconditionFailed {
+	hasPayload := storage.CodeOf(err) == storage.PreconditionFailed
+	if err != nil && !hasPayload {
 		return claim, err
 	}
-	claim.ClaimData = map[string]string{claimKey: folder + hash, claimAlgorithm: algorithm, claimHash: hash}
+	claim.ClaimData = map[string]string{
+		claimKey:       folder + hash,
+		claimAlgorithm: algorithm,
+		claimHash:      hash,
+	}
 	return claim, nil
 }
 
+// digest returns the SHA-256 of content in hexadecimal digits.
 func digest(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])
@@ -148,10 +155,11 @@ func (d *driver) Retrieve(
 	return payloads, nil
 }
 
+// retrieve reads the payload of one claim, and checks its bytes.
 func (d *driver) retrieve(ctx context.Context, claim map[string]string) (*common.Payload, error) {
 	key := claim[claimKey]
 	if claim[claimAlgorithm] != algorithm {
-		return nil, failed(
+		return nil, newError(
 			storage.InvalidArgument, key,
 			fmt.Sprintf("the claim must have the hash algorithm %s, and has %q", algorithm, claim[claimAlgorithm]),
 		)
@@ -161,8 +169,11 @@ func (d *driver) retrieve(ctx context.Context, claim map[string]string) (*common
 		return nil, err
 	}
 	if digest(content) != claim[claimHash] {
-		return nil, failed(storage.ChecksumMismatch, key, "the object has other bytes than the payload that was stored")
+		return nil, newError(storage.ChecksumMismatch, key, "the object has other bytes than the payload that was stored")
 	}
 	payload := &common.Payload{}
-	return payload, proto.Unmarshal(content, payload)
+	if err := proto.Unmarshal(content, payload); err != nil {
+		return nil, err
+	}
+	return payload, nil
 }
