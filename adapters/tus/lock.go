@@ -62,10 +62,12 @@ func (l *lock) Lock(ctx context.Context, requestUnlock func()) error {
 	return nil
 }
 
+// acquire waits for the lease with this key.
 func (l *Locker) acquire(ctx context.Context, key string) (*lease.Lease, error) {
 	return lease.Acquire(ctx, l.bucket, key, lease.WithTTL(l.ttl), lease.WithHandover(), lease.WithRemoval())
 }
 
+// failure returns the error of Lock if the lease could not be acquired because of err.
 func (l *lock) failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return handler.ErrLockTimeout
@@ -76,10 +78,10 @@ func (l *lock) failure(ctx context.Context, err error) error {
 	}
 	return orNotFound(err, func(key string) error {
 		probe, err := l.locker.acquire(ctx, key)
-		if err == nil {
-			err = probe.Release()
+		if err != nil {
+			return err
 		}
-		return err
+		return probe.Release()
 	})
 }
 

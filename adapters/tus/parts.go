@@ -45,22 +45,29 @@ func (u *upload) begin(ctx context.Context) error {
 func partSize(limits storage.PartLimits, least, size int64) int64 {
 	part := max(least, limits.MinSize)
 	if limits.MaxParts > 0 {
-		part = max(part, (size-1)/int64(limits.MaxParts)+1)
+		part = max(part, divideUp(size, int64(limits.MaxParts)))
 	}
 	unit := max(limits.Unit, 1)
-	return (part + unit - 1) / unit * unit
+	return divideUp(part, unit) * unit
 }
 
+// divideUp returns the quotient of two positive numbers, rounded up. It does not overflow.
+func divideUp(dividend, divisor int64) int64 { return (dividend-1)/divisor + 1 }
+
 // open continues the multipart upload in the store. If there is none yet, it begins one.
-func (u *upload) open(ctx context.Context) (err error) {
+func (u *upload) open(ctx context.Context) error {
 	if u.parts != nil {
 		return nil
 	}
 	if u.state.Token == "" {
 		return u.begin(ctx)
 	}
-	u.parts, err = storage.ContinueUpload(ctx, u.store.bucket, u.state.Token)
-	return err
+	parts, err := storage.ContinueUpload(ctx, u.store.bucket, u.state.Token)
+	if err != nil {
+		return err
+	}
+	u.parts = parts
+	return nil
 }
 
 // WriteChunk stores the bytes of src. If src fails, WriteChunk keeps the bytes that it read before
@@ -87,36 +94,43 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (w
 		n, readErr := buffer.fill(src, u.state.PartSize)
 		if n > 0 {
 			if err := u.keep(ctx, buffer, n); err != nil {
-				return written, errors.Join(readErr, lost(err))
+				return written, errors.Join(readErr, fileLocked(err))
 			}
 			written += n
 		}
-		if readErr != nil || n == 0 || u.state.Done {
+		if readErr != nil {
 			return written, readErr
+		}
+		// src has ended, or the upload has all its bytes.
+		if n == 0 || u.state.Done {
+			return written, nil
 		}
 	}
 }
 
-// lost replaces the error of a failed condition, which means that another server has continued the
-// upload. The new error makes the client ask for the offset.
-func lost(err error) error {
+// fileLocked replaces the error of a failed condition, which means that another server has continued
+// the upload. The new error makes the client ask for the offset. It returns any other error as it is.
+func fileLocked(err error) error {
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return handler.ErrFileLocked
 	}
 	return err
 }
 
+// fillFromTail reads the bytes of the tail object that belong to this state.
 func (u *upload) fillFromTail(ctx context.Context, b *buffer) error {
 	tail, err := u.tail(ctx)
 	if err != nil {
 		return err
 	}
 	n, err := b.fill(tail, u.state.Tail)
-	err = errors.Join(err, tail.Close())
-	if err == nil && n != u.state.Tail {
-		err = io.ErrUnexpectedEOF
+	if err := errors.Join(err, tail.Close()); err != nil {
+		return err
 	}
-	return err
+	if n != u.state.Tail {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
 }
 
 // keep stores the bytes in b as a part, as the tail or as the whole file, and then updates the
@@ -124,27 +138,39 @@ func (u *upload) fillFromTail(ctx context.Context, b *buffer) error {
 func (u *upload) keep(ctx context.Context, b *buffer, added int64) error {
 	info := &u.state.Info
 	info.Offset += added
-	last := !info.SizeIsDeferred && info.Offset == info.Size
-	var err error
-	switch {
-	case last && u.state.Token == "":
-		if _, err = u.store.bucket.Upload(ctx, u.key(), b.reader(), optionsOf[storage.UploadOption](u)...); err == nil {
-			return u.saveDone(ctx)
+	isLast := !info.SizeIsDeferred && info.Offset == info.Size
+
+	if isLast && u.state.Token == "" {
+		opts := optionsOf[storage.UploadOption](u)
+		if _, err := u.store.bucket.Upload(ctx, u.key(), b.reader(), opts...); err != nil {
+			info.Offset -= added
+			return err
 		}
-	case last || b.n == u.state.PartSize:
-		if err = u.putPart(ctx, b.reader(), b.n); err == nil {
-			return b.empty()
-		}
-	default:
-		if err = u.putTail(ctx, b); err == nil {
-			u.state.Tail = b.n
-			err = u.save(ctx)
-		}
+		return u.saveDone(ctx)
 	}
-	if err != nil {
+
+	if isLast || b.n == u.state.PartSize {
+		if err := u.putPart(ctx, b.reader(), b.n); err != nil {
+			info.Offset -= added
+			return err
+		}
+		return b.empty()
+	}
+
+	if err := u.saveTail(ctx, b); err != nil {
 		info.Offset -= added
+		return err
 	}
-	return err
+	return nil
+}
+
+// saveTail stores the bytes in b as the tail, and saves the state.
+func (u *upload) saveTail(ctx context.Context, b *buffer) error {
+	if err := u.putTail(ctx, b); err != nil {
+		return err
+	}
+	u.state.Tail = b.n
+	return u.save(ctx)
 }
 
 // tailPart is the name of a metadata value of the tail object. The tail object has the bytes after
@@ -157,44 +183,48 @@ const tailPart = "part"
 // putTail never replaces a longer tail of the same part, or a tail of a later part.
 func (u *upload) putTail(ctx context.Context, b *buffer) error {
 	part := u.state.Parts + 1
-	about := storage.WithMetadata(map[string]string{tailPart: strconv.Itoa(part)})
+	metadata := storage.WithMetadata(map[string]string{tailPart: strconv.Itoa(part)})
 	condition := storage.UploadOption(storage.IfAbsent())
 	if u.state.TailRevision != "" {
 		condition = storage.IfRevision(u.state.TailRevision)
 	}
 
 	for {
-		attrs, err := u.store.bucket.Upload(ctx, u.tailKey(), b.reader(), about, condition)
-		if err == nil {
-			u.state.TailRevision = attrs.Revision
+		stored, uploadErr := u.store.bucket.Upload(ctx, u.tailKey(), b.reader(), metadata, condition)
+		if uploadErr == nil {
+			u.state.TailRevision = stored.Revision
+			return nil
 		}
-		if storage.CodeOf(err) != storage.PreconditionFailed {
-			return err
+		if storage.CodeOf(uploadErr) != storage.PreconditionFailed {
+			return uploadErr
 		}
 
-		tailAttrs, failure := u.store.bucket.Attrs(ctx, u.tailKey())
-		if storage.CodeOf(failure) == storage.ObjectNotFound {
+		// The tail object is not the one that this state knows.
+		current, err := u.store.bucket.Attrs(ctx, u.tailKey())
+		if storage.CodeOf(err) == storage.ObjectNotFound {
 			if !u.isCurrent(ctx) {
 				// Another server has finished the upload and removed the tail.
-				return err
+				return uploadErr
 			}
 			u.state.TailRevision = ""
 			condition = storage.IfAbsent()
 			continue
 		}
-		if failure != nil {
-			return failure
-		}
-
-		last, _ := strconv.Atoi(tailAttrs.Metadata[tailPart])
-		if last > part {
+		if err != nil {
 			return err
 		}
-		if last == part && tailAttrs.Size >= b.n {
-			u.state.TailRevision = tailAttrs.Revision
+
+		// An object without a number is no tail of this package, so it counts as an earlier part.
+		currentPart, _ := strconv.Atoi(current.Metadata[tailPart])
+		if currentPart > part {
+			return uploadErr
+		}
+		if currentPart == part && current.Size >= b.n {
+			// The tail begins with the bytes in b.
+			u.state.TailRevision = current.Revision
 			return nil
 		}
-		condition = storage.IfRevision(tailAttrs.Revision)
+		condition = storage.IfRevision(current.Revision)
 	}
 }
 
@@ -208,23 +238,24 @@ func (u *upload) isCurrent(ctx context.Context) bool {
 // putPart stores the next part, and saves the state. If the store does not permit another part, the
 // error is handler.ErrMaxSizeExceeded.
 func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error {
-	begins := u.state.Token == ""
+	isFirst := u.state.Token == ""
 	if err := u.open(ctx); err != nil {
 		return err
 	}
 	if maximum := u.parts.Limits().MaxParts; maximum > 0 && u.state.Parts >= maximum {
 		return handler.ErrMaxSizeExceeded
 	}
+
 	_, err := u.parts.PutPart(ctx, u.state.Parts+1, body, storage.WithSize(size))
-	saved := false
+	mayBeSaved := false
 	if err == nil {
 		u.state.Parts++
 		u.state.Tail = 0
 		err = u.save(ctx)
-		saved = err == nil || errors.Is(err, storage.OutcomeUnknown)
+		mayBeSaved = err == nil || errors.Is(err, storage.OutcomeUnknown)
 	}
-	if begins && !saved {
-		// No saved state has the token of this multipart upload.
+	if isFirst && !mayBeSaved {
+		// No saved state has the token of this multipart upload, so nothing would ever abort it.
 		return errors.Join(err, u.parts.Abort(context.WithoutCancel(ctx)))
 	}
 	return err
@@ -236,6 +267,7 @@ type buffer struct {
 	n    int64
 }
 
+// newBuffer returns an empty buffer. The caller must call discard.
 func newBuffer() (*buffer, error) {
 	f, err := os.CreateTemp("", "omnibucket-tus-")
 	if err != nil {
@@ -244,6 +276,7 @@ func newBuffer() (*buffer, error) {
 	return &buffer{file: f}, nil
 }
 
+// discard removes the temporary file.
 func (b *buffer) discard() {
 	_ = b.file.Close()
 	_ = os.Remove(b.file.Name())
@@ -257,8 +290,10 @@ func (b *buffer) fill(r io.Reader, size int64) (int64, error) {
 	return n, err
 }
 
+// reader returns a reader of all bytes in b.
 func (b *buffer) reader() *io.SectionReader { return io.NewSectionReader(b.file, 0, b.n) }
 
+// empty removes all bytes, so that fill begins anew.
 func (b *buffer) empty() error {
 	b.n = 0
 	_, err := b.file.Seek(0, io.SeekStart)

@@ -104,12 +104,16 @@ func New(b storage.ReadWriter, c Config) (*Store, error) {
 // fileType returns the option for the content type that the client has sent. If the library does
 // not permit that type, fileType returns no option.
 func fileType(info handler.FileInfo) []storage.WriteOption {
+	const maxLength = 1024 // bytes
 	kind, parameters, err := mime.ParseMediaType(info.MetaData["filetype"])
-	text := mime.FormatMediaType(kind, parameters) // the result is ASCII
-	if err != nil || !strings.Contains(kind, "/") || len(text) > 1024 || strings.ContainsRune(text, '\t') {
+	if err != nil || !strings.Contains(kind, "/") {
 		return nil
 	}
-	return []storage.WriteOption{storage.WithContentType(text)}
+	contentType := mime.FormatMediaType(kind, parameters) // the result is ASCII
+	if len(contentType) > maxLength || strings.ContainsRune(contentType, '\t') {
+		return nil
+	}
+	return []storage.WriteOption{storage.WithContentType(contentType)}
 }
 
 // UseIn sets the Store in a composer, with its Locker and all extensions of tus.
@@ -175,17 +179,16 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 		}
 	}
 
-	err := u.save(ctx, storage.IfAbsent())
-	if err == nil {
-		return u, nil
+	if err := u.save(ctx, storage.IfAbsent()); err != nil {
+		if u.state.Token != "" {
+			err = errors.Join(err, u.parts.Abort(context.WithoutCancel(ctx)))
+		}
+		if storage.CodeOf(err) == storage.PreconditionFailed {
+			return nil, ErrExists
+		}
+		return nil, fmt.Errorf("beginning an upload: %w", err)
 	}
-	if u.state.Token != "" {
-		err = errors.Join(err, u.parts.Abort(context.WithoutCancel(ctx)))
-	}
-	if storage.CodeOf(err) == storage.PreconditionFailed {
-		return nil, ErrExists
-	}
-	return nil, fmt.Errorf("beginning an upload: %w", err)
+	return u, nil
 }
 
 // GetUpload returns the upload with this ID. If it does not exist, the error is
@@ -213,7 +216,9 @@ func orNotFound(err error, probe func(key string) error) error {
 	if storage.CodeOf(err) != storage.InvalidArgument {
 		return err
 	}
-	if code := storage.CodeOf(probe(rand.Text())); code == "" || code == storage.ObjectNotFound {
+	probeErr := probe(rand.Text())
+	acceptsKeys := probeErr == nil || storage.CodeOf(probeErr) == storage.ObjectNotFound
+	if acceptsKeys {
 		return handler.ErrNotFound
 	}
 	return err

@@ -46,6 +46,8 @@ func (u *upload) stateKey() string { return u.id + ".info" }
 func (u *upload) tailKey() string  { return u.id + ".part" }
 func (u *upload) key() string      { return u.state.Info.Storage["Key"] }
 
+// load reads the state. It fails with handler.ErrNotFound if the object is not the state of an
+// upload.
 func (u *upload) load(ctx context.Context) error {
 	text, attrs, err := storage.ReadAll(ctx, u.store.bucket, u.stateKey())
 	if err != nil {
@@ -84,7 +86,9 @@ func (u *upload) save(ctx context.Context, opts ...storage.UploadOption) error {
 // client that has sent everything makes no more requests.
 func (u *upload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
 	info := u.state.Info
-	if info.SizeIsDeferred || info.IsFinal || info.Offset < info.Size {
+	hasAllBytes := !info.SizeIsDeferred && info.Offset >= info.Size
+	// ConcatUploads makes the object of an upload that joins others.
+	if !hasAllBytes || info.IsFinal {
 		return info, nil
 	}
 	return info, u.FinishUpload(ctx)
@@ -104,10 +108,7 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 	}
 
 	if u.state.Token == "" {
-		if err := u.withTail(ctx, func(tail io.Reader) error {
-			_, err := u.store.bucket.Upload(ctx, u.key(), tail, optionsOf[storage.UploadOption](u)...)
-			return err
-		}); err != nil {
+		if err := u.uploadTail(ctx); err != nil {
 			return err
 		}
 		return u.saveDone(ctx)
@@ -115,11 +116,10 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 
 	// If the client sent the length after the last byte, the tail object still has the last part.
 	if u.state.Tail > 0 {
-		if err := u.withTail(ctx, func(tail io.Reader) error { return u.putPart(ctx, tail, u.state.Tail) }); err != nil {
+		if err := u.putTailAsPart(ctx); err != nil {
 			return err
 		}
 	}
-
 	if err := u.open(ctx); err != nil {
 		return err
 	}
@@ -129,13 +129,36 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 	return u.saveDone(ctx)
 }
 
+// uploadTail makes the object from the bytes of the tail object, which are all bytes of the upload.
+func (u *upload) uploadTail(ctx context.Context) error {
+	tail, err := u.tail(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = u.store.bucket.Upload(ctx, u.key(), tail, optionsOf[storage.UploadOption](u)...)
+	return errors.Join(err, tail.Close())
+}
+
+// putTailAsPart stores the bytes of the tail object as the last part.
+func (u *upload) putTailAsPart(ctx context.Context) error {
+	tail, err := u.tail(ctx)
+	if err != nil {
+		return err
+	}
+	err = u.putPart(ctx, tail, u.state.Tail)
+	return errors.Join(err, tail.Close())
+}
+
 // saveDone sets Done in the state and saves the state. It also removes the tail object.
 func (u *upload) saveDone(ctx context.Context) error {
 	hasTail := u.state.Token != "" || u.state.TailRevision != ""
 	u.state.Done = true
 	u.state.Tail = 0
-	if err := u.save(ctx); err != nil || !hasTail {
+	if err := u.save(ctx); err != nil {
 		return err
+	}
+	if !hasTail {
+		return nil
 	}
 	return u.store.bucket.Remove(ctx, u.tailKey())
 }
@@ -159,21 +182,23 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 // removes the content only if this upload has made it.
 func (u *upload) Terminate(ctx context.Context) error {
 	hasObject := u.state.Done
-	var err error
 	if !hasObject && !u.state.OwnKey {
-		hasObject, err = u.isMade(ctx)
-	}
-
-	if err == nil && !hasObject && u.state.Token != "" {
-		if err = u.open(ctx); err == nil {
-			err = u.parts.Abort(ctx)
+		var err error
+		if hasObject, err = u.hasMadeObject(ctx); err != nil {
+			return err
 		}
 	}
-	if err != nil {
-		return err
-	}
 
+	if !hasObject && u.state.Token != "" {
+		if err := u.open(ctx); err != nil {
+			return err
+		}
+		if err := u.parts.Abort(ctx); err != nil {
+			return err
+		}
+	}
 	u.dropUnnamed(ctx)
+
 	keys := []string{u.tailKey()}
 	// If the key is random, the object belongs to this upload. The object may exist even if the
 	// state does not say so, because a server may have died before it saved the state.
@@ -196,19 +221,29 @@ func (u *upload) dropUnnamed(ctx context.Context) {
 		return
 	}
 	for open, err := range storage.ListUploads(ctx, u.store.bucket, storage.WithPrefix(u.key())) {
-		if err != nil || open.Key == u.key() && storage.AbortUpload(ctx, u.store.bucket, open) != nil {
+		if err != nil {
+			return
+		}
+		if open.Key != u.key() {
+			// Another upload has a key that begins with this one.
+			continue
+		}
+		if err := storage.AbortUpload(ctx, u.store.bucket, open); err != nil {
 			return
 		}
 	}
 }
 
-// isMade reports whether this upload has made the object, even if the state does not say so.
-func (u *upload) isMade(ctx context.Context) (bool, error) {
+// hasMadeObject reports whether this upload has made the object, even if the state does not say so.
+func (u *upload) hasMadeObject(ctx context.Context) (bool, error) {
 	attrs, err := u.store.bucket.Attrs(ctx, u.key())
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil
 	}
-	return err == nil && u.state.Mark != "" && attrs.Metadata[markName] == u.state.Mark, err
+	if err != nil {
+		return false, err
+	}
+	return u.state.Mark != "" && attrs.Metadata[markName] == u.state.Mark, nil
 }
 
 // GetReader reads the content. For an unfinished upload, it reads the bytes that have arrived.
@@ -267,32 +302,27 @@ func (u *upload) tail(ctx context.Context) (io.ReadCloser, error) {
 	return r, nil
 }
 
-// withTail calls f with a reader of the bytes after the last full part.
-func (u *upload) withTail(ctx context.Context, f func(io.Reader) error) error {
-	tail, err := u.tail(ctx)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f(tail), tail.Close())
-}
-
 // markName is a name in the metadata of the object. Its value is state.Mark.
 const markName = "tusupload"
 
 // optionsOf returns the options for storing the object, with the type O that a call needs.
-func optionsOf[O any](u *upload) (opts []O) {
-	for _, o := range u.store.options(u.state.Info) {
-		opts = append(opts, any(o).(O))
+func optionsOf[O any](u *upload) []O {
+	var opts []O
+	configured := u.store.options(u.state.Info)
+	for _, option := range configured {
+		opts = append(opts, any(option).(O))
 	}
-	if u.state.Mark != "" {
-		marked := map[string]string{markName: u.state.Mark}
-		var asked storage.UploadOptions
-		for _, o := range u.store.options(u.state.Info) {
-			// The call that receives an invalid option fails.
-			_ = asked.Apply(o)
-		}
-		maps.Copy(marked, asked.Metadata)
-		opts = append(opts, any(storage.WithMetadata(marked)).(O))
+	if u.state.Mark == "" {
+		return opts
 	}
-	return opts
+
+	// The last WithMetadata counts, so it also has the metadata of the configured options.
+	metadata := map[string]string{markName: u.state.Mark}
+	var applied storage.UploadOptions
+	for _, option := range configured {
+		// The call that receives an invalid option fails.
+		_ = applied.Apply(option)
+	}
+	maps.Copy(metadata, applied.Metadata)
+	return append(opts, any(storage.WithMetadata(metadata)).(O))
 }
