@@ -72,35 +72,14 @@ func parse(config map[string]string) (*settings, error) {
 }
 
 // parseLocation sets the location from its address, or from its name and the configuration of the library.
-func (s *settings) parseLocation(config map[string]string) (err error) {
-	where := config[keyBucketURL]
-	parameters := parametersOf(config)
+func (s *settings) parseLocation(config map[string]string) error {
 	switch {
-	case locations.IsAddress(where):
-		if _, set := config[keyConfiguration]; set {
-			return invalid(keyConfiguration, "must not be set beside the address of a bucket",
-				"set bucketURL to the name of a location in the configuration")
-		}
-		if err := checkParameters(where, parameters); err != nil {
+	case locations.IsAddress(config[keyBucketURL]):
+		if err := s.parseAddress(config); err != nil {
 			return err
 		}
-		s.name = addressName
-		location := locations.Location{Address: where, Parameters: parameters, Credentials: config[keyCredentials]}
-		s.locations = &locations.Config{Locations: map[string]locations.Location{s.name: location}}
-	case locations.IsName(where):
-		for _, key := range append(slices.Sorted(maps.Keys(parameters)), keyCredentials) {
-			if _, set := config[key]; set {
-				return invalid(key, "must not be set for a location with a name",
-					"set it in the configuration of the location")
-			}
-		}
-		s.name = where
-		if text, set := config[keyConfiguration]; set {
-			s.locations, err = locations.Parse(keyConfiguration, []byte(text))
-		} else {
-			s.locations, err = locations.Load()
-		}
-		if err != nil {
+	case locations.IsName(config[keyBucketURL]):
+		if err := s.parseName(config); err != nil {
 			return err
 		}
 	default:
@@ -116,6 +95,46 @@ func (s *settings) parseLocation(config map[string]string) (err error) {
 		return os.LookupEnv(variable)
 	}
 	return nil
+}
+
+// parseAddress sets the location from the address in bucketURL, and the parameters beside it.
+func (s *settings) parseAddress(config map[string]string) error {
+	if _, set := config[keyConfiguration]; set {
+		return invalid(keyConfiguration, "must not be set beside the address of a bucket",
+			"set bucketURL to the name of a location in the configuration")
+	}
+	address := config[keyBucketURL]
+	parameters := parametersOf(config)
+	if err := checkParameters(address, parameters); err != nil {
+		return err
+	}
+	location := locations.Location{
+		Address:     address,
+		Parameters:  parameters,
+		Credentials: config[keyCredentials],
+	}
+	s.name = addressName
+	s.locations = &locations.Config{Locations: map[string]locations.Location{s.name: location}}
+	return nil
+}
+
+// parseName sets the location from the name in bucketURL, and the configuration of the library.
+func (s *settings) parseName(config map[string]string) error {
+	for _, key := range append(slices.Sorted(maps.Keys(parametersOf(config))), keyCredentials) {
+		if _, set := config[key]; set {
+			return invalid(key, "must not be set for a location with a name",
+				"set it in the configuration of the location")
+		}
+	}
+	s.name = config[keyBucketURL]
+
+	var err error
+	if text, set := config[keyConfiguration]; set {
+		s.locations, err = locations.Parse(keyConfiguration, []byte(text))
+	} else {
+		s.locations, err = locations.Load()
+	}
+	return err
 }
 
 // parametersOf returns the keys that neither Velero nor the plugin defines. They must be parameters of the address.

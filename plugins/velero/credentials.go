@@ -20,8 +20,9 @@ import (
 // credentials of their own. The SDKs of the other providers read Velero's variables themselves.
 const azureFile = "AZURE_CREDENTIALS_FILE"
 
-// named counts the credentials that have been read from files.
-var named atomic.Int64
+// credentialsCount counts the credentials that have been read from files. Each number makes a new
+// name.
+var credentialsCount atomic.Int64
 
 // useCredentialsFile gives the location the credentials of a file. The file has the form that Velero's own plugin for
 // the provider reads. The credentials become variables of this process that begin with a new name, and the location
@@ -57,7 +58,7 @@ func (s *settings) useCredentialsFile(ctx context.Context) error {
 		return err
 	}
 
-	location.Credentials = fmt.Sprintf("velero_%d", named.Add(1))
+	location.Credentials = fmt.Sprintf("velero_%d", credentialsCount.Add(1))
 	for variable, value := range variables {
 		if err := os.Setenv(strings.ToUpper(location.Credentials)+"_"+variable, value); err != nil {
 			return within(keyCredentialsFile, fmt.Errorf("the value of %s: %w", variable, err))
@@ -118,7 +119,8 @@ func azureVariables(path string, location locations.Location) (map[string]string
 	variables := map[string]string{}
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
-		variable, value, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(lines.Text()), "export "), "=")
+		assignment := strings.TrimPrefix(strings.TrimSpace(lines.Text()), "export ")
+		variable, value, _ := strings.Cut(assignment, "=")
 		if name, ok := azureNames[strings.TrimSpace(variable)]; ok {
 			variables[name] = unquoted(strings.TrimSpace(value))
 		}
@@ -139,8 +141,14 @@ func azureVariables(path string, location locations.Location) (map[string]string
 
 // unquoted returns a value without the quotes around it.
 func unquoted(value string) string {
-	if len(value) >= 2 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
-		return value[1 : len(value)-1]
+	if len(value) < 2 {
+		return value
 	}
-	return value
+	first := value[0]
+	last := value[len(value)-1]
+	isQuote := first == '"' || first == '\''
+	if !isQuote || last != first {
+		return value
+	}
+	return value[1 : len(value)-1]
 }
