@@ -104,9 +104,9 @@ func withBar(
 	p *program.Program, move func([]storage.TransferOption) (*storage.Attrs, error), moveOpts []storage.TransferOption,
 ) (*storage.Attrs, error) {
 	if p.Together != nil {
-		report, end := p.Together.Begin()
-		defer end()
-		return move(append(moveOpts, storage.WithProgress(report)))
+		progress := p.Together.Begin()
+		defer progress.End()
+		return move(append(moveOpts, storage.WithProgress(progress.Report)))
 	}
 	bar := p.StartProgress()
 	defer p.EndProgress(bar)

@@ -63,38 +63,49 @@ func (t *sharedProgress) End() {
 	}
 }
 
-// Begin returns two functions for one object. report updates the object's progress, as for
-// storage.WithProgress, and end counts the object as done. The total is complete only after Begin
+// Begin returns the progress of one object. The total of all objects is complete only after Begin
 // was called for every object.
-func (t *sharedProgress) Begin() (report func(done, total int64), end func()) {
-	var shown, known int64
-	t.add(func(s *transfer.Progress) {
-		t.startCount++
-		s.Listed = t.startCount == s.TotalFiles
-	})
-	report = func(done, total int64) {
-		t.add(func(s *transfer.Progress) {
-			s.Bytes += done - shown
-			s.TotalBytes += max(total, 0) - known
-		})
-		shown = done
-		known = max(total, 0)
-	}
-	return report, func() {
-		t.add(func(s *transfer.Progress) {
-			s.Files++
-		})
-	}
-}
-
-// add applies change to the progress of all objects, and updates the bar.
-func (t *sharedProgress) add(change func(*transfer.Progress)) {
+func (t *sharedProgress) Begin() *objectProgress {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	change(&t.state)
+	t.startCount++
+	t.state.Listed = t.startCount == t.state.TotalFiles
+	t.update()
+	return &objectProgress{shared: t}
+}
+
+// update shows the state in the bar. The caller must hold t.mu.
+func (t *sharedProgress) update() {
 	t.state.Elapsed = time.Since(t.startTime)
 	if t.state.Elapsed > 0 {
 		t.state.Rate = float64(t.state.Bytes) / t.state.Elapsed.Seconds()
 	}
 	t.bar.Update(t.state)
+}
+
+// An objectProgress is the progress of one object of a sharedProgress.
+type objectProgress struct {
+	shared *sharedProgress
+	done   int64 // bytes of the last report
+	total  int64 // size of the last report, or 0 if it was not known
+}
+
+// Report adds what has changed since the last report, as for storage.WithProgress.
+func (o *objectProgress) Report(done, total int64) {
+	total = max(total, 0)
+	o.shared.mu.Lock()
+	defer o.shared.mu.Unlock()
+	o.shared.state.Bytes += done - o.done
+	o.shared.state.TotalBytes += total - o.total
+	o.done = done
+	o.total = total
+	o.shared.update()
+}
+
+// End counts the object as done.
+func (o *objectProgress) End() {
+	o.shared.mu.Lock()
+	defer o.shared.mu.Unlock()
+	o.shared.state.Files++
+	o.shared.update()
 }

@@ -12,29 +12,31 @@ const atOnce = 16
 // function fails, the queue prints the error and continues. Only one goroutine may call Add and
 // Wait.
 type queue struct {
-	ctx     context.Context
-	Cancel  func() // cancels the context of the running functions
-	limit   int
-	pending []chan func() error
+	ctx     context.Context // of the running functions
+	cancel  context.CancelFunc
+	limit   int                 // number of functions that may run at the same time
+	pending []chan func() error // a channel for the result of each function, oldest first
 	failed  failures
 }
 
 // NewQueue returns an empty queue. The caller must call Cancel at the end.
 func (p *Program) NewQueue(ctx context.Context) *queue {
 	ctx, cancel := context.WithCancel(ctx)
-	q := &queue{ctx: ctx, limit: atOnce, failed: failures{program: p}}
+	q := &queue{ctx: ctx, cancel: cancel, limit: atOnce, failed: failures{program: p}}
 	if p.Global.Concurrency > 0 {
 		q.limit = p.Global.Concurrency
 	}
-	q.Cancel = func() {
-		cancel()
-		// Wait, so that no goroutine outlives the command.
-		for _, done := range q.pending {
-			<-done
-		}
-		q.pending = nil
-	}
 	return q
+}
+
+// Cancel cancels the context of the running functions. It waits until they return, so that no
+// goroutine outlives the command.
+func (q *queue) Cancel() {
+	q.cancel()
+	for _, done := range q.pending {
+		<-done
+	}
+	q.pending = nil
 }
 
 // Add starts the function work in a goroutine. If the queue is full, Add first waits for the oldest
@@ -45,6 +47,7 @@ func (q *queue) Add(work func(ctx context.Context) (finish func() error)) error 
 	if len(q.pending) == q.limit {
 		err = q.finishOldest()
 	}
+	// The channel has a buffer, so that a function whose result nobody takes ends, too.
 	done := make(chan func() error, 1)
 	q.pending = append(q.pending, done)
 	go func() { done <- work(q.ctx) }()
