@@ -35,8 +35,7 @@ func main() {
 	limitMemory()
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
-		// The command nohup makes a program ignore SIGHUP.
-		// SIGHUP means that the terminal was closed.
+		// SIGHUP means that the terminal was closed. The command nohup makes a program ignore it.
 		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
@@ -44,10 +43,13 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	// Without SIGPIPE, a write to a broken pipe returns an error, and run can clean up.
 	signal.Ignore(syscall.SIGPIPE)
-	os.Exit(
-		run(
-			ctx, os.Args[1:],
-			program.Environment{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Lookup: os.LookupEnv, Ends: true},
-		),
-	)
+
+	env := program.Environment{
+		In:     os.Stdin,
+		Out:    os.Stdout,
+		Err:    os.Stderr,
+		Lookup: os.LookupEnv,
+		Ends:   true,
+	}
+	os.Exit(run(ctx, os.Args[1:], env))
 }

@@ -58,15 +58,17 @@ func (s *server) addRead(b storage.Downloader) {
 		if err := checkKey("key", args.Key); err != nil {
 			return nil, readOut{}, err
 		}
-		switch {
-		case args.Offset < 0:
+		if args.Offset < 0 {
 			return nil, readOut{}, refusal("offset must not be negative")
-		case args.Length < 0 || args.Length > maxRead:
+		}
+		if args.Length < 0 || args.Length > maxRead {
 			return nil, readOut{}, refusal("length must be from 1 to " + strconv.Itoa(maxRead))
-		case args.Length == 0:
+		}
+		if args.Length == 0 {
 			args.Length = defaultRead
 		}
 		args.Length = max(args.Length, minRead)
+
 		attrs, data, err := readRange(ctx, b, args)
 		if err != nil {
 			return nil, readOut{}, err
@@ -107,7 +109,8 @@ func (in readIn) result(a *storage.Attrs, data []byte) readOut {
 		Modified:        a.Modified,
 		Offset:          in.Offset,
 	}}
-	end := in.Offset + int64(len(data))
+	end := in.Offset + int64(len(data)) // offset after the bytes that are sent or skipped
+	// The data may begin and end within a character.
 	start, stop := words.WholeCharacters(data, in.Offset > 0, end < a.Size)
 	if isText(data[start:stop]) {
 		stop = start + fittingLength(data[start:stop], maxJSON)

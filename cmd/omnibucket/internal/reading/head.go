@@ -30,12 +30,14 @@ func Head(p *program.Program) *cobra.Command {
   omnibucket head -c 512 file:///srv/files#report.pdf`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			switch {
-			case c.Flags().Changed("bytes") && c.Flags().Changed("lines"):
+			if c.Flags().Changed("bytes") && c.Flags().Changed("lines") {
 				return argument.Invalid("--bytes and --lines must not be used together", "")
-			case lines < 0 || bytes < 0:
+			}
+			if lines < 0 || bytes < 0 {
 				return argument.Invalid("--bytes and --lines must not be negative", "")
-			case !c.Flags().Changed("bytes"):
+			}
+			if !c.Flags().Changed("bytes") {
+				// The function head then writes lines.
 				bytes = -1
 			}
 			var opts []storage.DownloadOption
