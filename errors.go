@@ -176,18 +176,20 @@ func IsTemporary(err error) bool {
 	return ok && e.Retryable
 }
 
+// findCode returns the code of the first *Error or Code in the tree of err. If there is none, it
+// returns false.
 func findCode(err error) (Code, bool) {
 	switch e := err.(type) {
 	case *Error:
 		return e.Code, true
 	case Code:
 		return e, true
-	}
-	switch e := err.(type) {
 	case interface{ Unwrap() error }:
-		if inner := e.Unwrap(); inner != nil {
-			return findCode(inner)
+		inner := e.Unwrap()
+		if inner == nil {
+			return "", false
 		}
+		return findCode(inner)
 	case interface{ Unwrap() []error }:
 		for _, inner := range e.Unwrap() {
 			if c, ok := findCode(inner); ok {
@@ -203,6 +205,8 @@ func invalid(argument, rule string) *Error {
 	return &Error{Code: InvalidArgument, Err: errors.New(argument + " " + rule)}
 }
 
+// unsupported returns an error with the code Unsupported. It says what is not supported, and gives a
+// hint if that is not "".
 func unsupported(what, hint string) *Error {
 	return &Error{Code: Unsupported, Err: errors.New(what), Hint: hint}
 }
@@ -226,26 +230,33 @@ func ownError(err error) *Error {
 	if err == nil {
 		return nil
 	}
-	e := &Error{}
-	if storageErr, ok := err.(*Error); ok && storageErr == nil {
-		e.Code = Internal
-		e.Err = errors.New("a nil *Error was returned as an error")
-	} else if ok {
-		*e = *storageErr
-	} else if inner := (*Error)(nil); errors.As(err, &inner) {
-		*e = *inner
-		e.Err = err
-	} else if bare, ok := err.(Code); ok {
-		e.Code = bare
-	} else {
-		e.Code = classify(err)
-		e.Err = err
-	}
+	e := newError(err)
 	if e.Code == Unavailable || e.Code == RateLimited {
 		// Such a Code is always retryable.
 		e.Retryable = true
 	}
 	return e
+}
+
+// newError returns a new *Error for err, which is not nil.
+func newError(err error) *Error {
+	switch bare := err.(type) {
+	case *Error:
+		if bare == nil {
+			return &Error{Code: Internal, Err: errors.New("a nil *Error was returned as an error")}
+		}
+		clone := *bare
+		return &clone
+	case Code:
+		return &Error{Code: bare}
+	}
+
+	if inner, ok := errors.AsType[*Error](err); ok {
+		clone := *inner
+		clone.Err = err
+		return &clone
+	}
+	return &Error{Code: classify(err), Err: err}
 }
 
 // attributeToContext decides whether the end of the caller's ctx caused the error. interrupted is the error with which
@@ -257,19 +268,22 @@ func (e *Error) attributeToContext(interrupted error) {
 		// The store has responded, so the error does not come from the end of ctx.
 		return
 	}
-	if interrupted != nil {
-		e.Code = Canceled
-		e.Retryable = false
-		if errors.Is(interrupted, context.DeadlineExceeded) {
-			e.Code = DeadlineExceeded
+
+	if interrupted == nil {
+		if e.Code == Canceled || e.Code == DeadlineExceeded {
+			// The transport reached a time limit.
+			e.Code = Unavailable
+			e.Retryable = true
 		}
-		if e.Err == nil {
-			e.Err = interrupted
-		}
-	} else if e.Code == Canceled || e.Code == DeadlineExceeded {
-		// ctx has not ended: the transport reached a time limit.
-		e.Code = Unavailable
-		e.Retryable = true
+		return
+	}
+	e.Code = Canceled
+	if errors.Is(interrupted, context.DeadlineExceeded) {
+		e.Code = DeadlineExceeded
+	}
+	e.Retryable = false
+	if e.Err == nil {
+		e.Err = interrupted
 	}
 }
 
@@ -278,24 +292,35 @@ func classify(err error) Code {
 	if code, ok := findCode(err); ok {
 		return code
 	}
-	var network net.Error
 	if errors.Is(err, context.Canceled) {
 		return Canceled
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return DeadlineExceeded
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EPIPE) ||
-		errors.As(err, &network) {
+	if isDropped(err) {
 		return Unavailable
 	}
 	return Internal
 }
 
+// isDropped reports whether err means that a connection was refused or dropped.
+func isDropped(err error) bool {
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	for _, dropped := range []error{io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.ECONNREFUSED, syscall.EPIPE} {
+		if errors.Is(err, dropped) {
+			return true
+		}
+	}
+	return false
+}
+
 // stateOf returns the unexported state of err, which is an *Error.
 func stateOf(err error) *seam.ErrorState { return &err.(*Error).state }
 
+// bodyFailed returns the error for a body whose Read failed with err.
 func bodyFailed(err error) *Error {
 	return &Error{Code: BodyFailed, Err: bodyerror.Of[Code](err)}
 }
