@@ -144,6 +144,7 @@ func readPrivate(path string) (string, error) {
 	return string(text), nil
 }
 
+// unreadable returns the error for an identity file that cannot be read.
 func unreadable(err error) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("identity_file must be readable: %w", err)}
 }
@@ -168,17 +169,18 @@ func (e *configured) keys(ctx context.Context, text string, recipients []age.Rec
 	if len(recipients) > 0 {
 		wrap = append(wrap, NewKeys(recipients, nil))
 	}
-	// Without any recipient, new objects are encrypted for the identities. If there are no
-	// identities, too, ParseKeys fails.
-	if text != "" || len(wrap) == 0 {
-		identities, err := ParseKeys(strings.NewReader(text))
-		if err != nil {
-			return nil, err
-		}
-		unwrap = append(unwrap, identities)
-		if len(wrap) == 0 {
-			wrap = append(wrap, identities)
-		}
+	if text == "" && len(wrap) > 0 {
+		return JoinKeys(wrap, unwrap), nil
+	}
+	// If there are neither recipients nor identities, ParseKeys fails.
+	identities, err := ParseKeys(strings.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	unwrap = append(unwrap, identities)
+	if len(wrap) == 0 {
+		// Without any recipient, new objects are encrypted for the identities.
+		wrap = append(wrap, identities)
 	}
 	return JoinKeys(wrap, unwrap), nil
 }

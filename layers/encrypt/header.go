@@ -219,6 +219,7 @@ func (d *objectDriver) open(ctx context.Context, obj Object, header string) (*da
 		if !o.ended {
 			return o.key, o.err
 		}
+		// The call that has run the opening was canceled, so try again.
 	}
 }
 
@@ -273,38 +274,40 @@ func unwrapWith(ctx context.Context, keys Keys, obj Object, header string) (*dat
 	if err != nil {
 		return nil, err
 	}
-	u := &unwrapper{ctx: ctx, keys: keys, of: obj}
+	u := &unwrapper{ctx: ctx, keys: keys, object: obj}
 	secret, err := age.DecryptHeader(text, u)
-	if u.failed != nil {
-		return nil, keysFailed(u.failed)
+	if u.err != nil {
+		return nil, keysFailed(u.err)
 	}
 	if err != nil || len(secret) != dataKeySize {
 		return nil, errDamaged("the header is damaged")
 	}
+
 	k := &dataKey{header: header}
 	copy(k.secret[:], secret)
 	copy(k.nonce[:], tail)
 	if !hmac.Equal(k.proof(obj.Key), tail[nonceSize:]) {
 		return nil, errDamaged("the object was encrypted under another key (name)")
 	}
-	if err = k.init(); err != nil {
+	if err := k.init(); err != nil {
 		return nil, err
 	}
 	return k, nil
 }
 
 // An unwrapper is an age.Identity for one object. Its method Unwrap calls keys.Unwrap, and stores
-// the error in failed.
+// the error in err, because package age does not return that error unchanged.
 type unwrapper struct {
-	ctx    context.Context
+	ctx    context.Context // of the call, because the method of age.Identity takes none
 	keys   Keys
-	of     Object
-	failed error
+	object Object
+	err    error
 }
 
-func (u *unwrapper) Unwrap(stanzas []*age.Stanza) (secret []byte, err error) {
-	secret, err = u.keys.Unwrap(u.ctx, stanzas, u.of)
-	u.failed = err
+// Unwrap implements age.Identity.
+func (u *unwrapper) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	secret, err := u.keys.Unwrap(u.ctx, stanzas, u.object)
+	u.err = err
 	return secret, err
 }
 
@@ -312,8 +315,10 @@ var errOtherKeys = errors.New("the keys do not decrypt the object's data key")
 
 // keysFailed translates an error of the layer's Keys into the error of an operation.
 func keysFailed(err error) error {
-	var e *storage.Error
-	if errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if _, ok := errors.AsType[*storage.Error](err); ok {
+		return err
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	if errors.Is(err, age.ErrIncorrectIdentity) {

@@ -41,6 +41,7 @@ type Keys interface {
 	Unwrap(ctx context.Context, stanzas []*age.Stanza, obj Object) (dataKey []byte, err error)
 }
 
+// ageKeys implements NewKeys.
 type ageKeys struct {
 	recipients []age.Recipient
 	identities []age.Identity
@@ -124,19 +125,28 @@ func wrapFor(recipient age.Recipient, dataKey []byte) (stanzas []*age.Stanza, la
 func (k *ageKeys) Unwrap(_ context.Context, stanzas []*age.Stanza, _ Object) ([]byte, error) {
 	for _, identity := range k.identities {
 		dataKey, err := identity.Unwrap(stanzas)
+		if err == nil {
+			return dataKey, nil
+		}
 		if errors.Is(err, age.ErrIncorrectIdentity) {
 			continue
 		}
-		switch identity.(type) {
-		case *age.X25519Identity, *age.HybridIdentity, *age.ScryptIdentity:
-			if err != nil {
-				// Any other error of these types means a damaged header.
-				return nil, errDamaged("the header is damaged: " + err.Error())
-			}
+		if isFromAge(identity) {
+			// Any other error of these types means a damaged header.
+			return nil, errDamaged("the header is damaged: " + err.Error())
 		}
-		return dataKey, err
+		return nil, err
 	}
 	return nil, age.ErrIncorrectIdentity
+}
+
+// isFromAge reports whether an identity is of a type of package age.
+func isFromAge(identity age.Identity) bool {
+	switch identity.(type) {
+	case *age.X25519Identity, *age.HybridIdentity, *age.ScryptIdentity:
+		return true
+	}
+	return false
 }
 
 // JoinKeys joins several Keys into one. It encrypts each data key for all Keys in
@@ -158,12 +168,15 @@ func JoinKeys(wrap, unwrap []Keys) Keys {
 	return &joinedKeys{slices.Clone(wrap), slices.Clone(unwrap)}
 }
 
+// joinedKeys implements JoinKeys.
 type joinedKeys struct{ wrap, unwrap []Keys }
 
-func (k *joinedKeys) Wrap(ctx context.Context, dataKey []byte, obj Object) (all []*age.Stanza, err error) {
+// Wrap encrypts the data key for all Keys in k.wrap.
+func (k *joinedKeys) Wrap(ctx context.Context, dataKey []byte, obj Object) ([]*age.Stanza, error) {
 	if len(k.wrap) == 0 {
 		return nil, errNoRecipient()
 	}
+	var all []*age.Stanza
 	for _, keys := range k.wrap {
 		stanzas, err := keys.Wrap(ctx, dataKey, obj)
 		if err != nil {
@@ -174,12 +187,17 @@ func (k *joinedKeys) Wrap(ctx context.Context, dataKey []byte, obj Object) (all 
 	return all, nil
 }
 
+// Unwrap tries the Keys in k.unwrap one after the other. If all fail, it returns the first error that
+// is not [age.ErrIncorrectIdentity].
 func (k *joinedKeys) Unwrap(ctx context.Context, stanzas []*age.Stanza, obj Object) ([]byte, error) {
 	failure := age.ErrIncorrectIdentity
 	for _, keys := range k.unwrap {
 		dataKey, err := keys.Unwrap(ctx, stanzas, obj)
-		if err == nil || ctx.Err() != nil {
-			return dataKey, err
+		if err == nil {
+			return dataKey, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
 		}
 		if errors.Is(failure, age.ErrIncorrectIdentity) {
 			failure = err
@@ -188,6 +206,7 @@ func (k *joinedKeys) Unwrap(ctx context.Context, stanzas []*age.Stanza, obj Obje
 	return nil, failure
 }
 
+// errMixedRecipients returns the error for recipients that would weaken each other.
 func errMixedRecipients() error {
 	return invalid(
 		"",
@@ -196,6 +215,7 @@ func errMixedRecipients() error {
 	)
 }
 
+// errNoRecipient returns the error for a write with keys that can only read.
 func errNoRecipient() error {
 	return &storage.Error{
 		Code: storage.PermissionDenied,
@@ -204,6 +224,7 @@ func errNoRecipient() error {
 	}
 }
 
+// invalid returns an error with the code InvalidArgument.
 func invalid(op, rule, hint string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New(rule), Hint: hint}
 }

@@ -22,7 +22,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	if err != nil {
 		return nil, err
 	}
-	if err := d.answer(ctx, r.Key, header); err != nil {
+	if err := d.checkHeader(ctx, r.Key, header); err != nil {
 		return nil, err
 	}
 	return attrs, nil
@@ -232,6 +232,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	return page, nil
 }
 
+// toPlainEntry changes a listing entry to that of the plain object.
 func toPlainEntry(e *storage.ListEntry) {
 	e.ETag = encryptedETag(e.ETag)
 	if size, ok := plainSize(e.Size); ok && !e.IsPrefix {

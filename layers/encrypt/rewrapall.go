@@ -103,33 +103,36 @@ func (r *rewrapping) rewrap(ctx context.Context, bucket storage.Bucket, keys []s
 // rewrapAgain repeats the rewrapping of an object while others write it. If the object no longer
 // exists, attrs is nil. If the former keys do not decrypt the object, the error is errCurrent.
 func (r *rewrapping) rewrapAgain(ctx context.Context, bucket storage.Bucket, key string) (*storage.Attrs, error) {
-	var attrs *storage.Attrs
 	var err error
 	for range rewrapAttempts {
+		var attrs *storage.Attrs
 		attrs, err = r.rewrapOnce(ctx, bucket, key)
-		if code := storage.CodeOf(err); code != storage.PreconditionFailed && code != storage.Changed {
-			break
+		switch storage.CodeOf(err) {
+		case storage.PreconditionFailed, storage.Changed:
+			// Another writer was faster.
+			continue
+		case storage.ObjectNotFound:
+			return nil, nil
 		}
+		return attrs, err
 	}
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return nil, nil
-	}
-	return attrs, err
+	return nil, err
 }
 
 // errCurrent says that the former keys do not decrypt an object.
 var errCurrent = errors.New("the object is encrypted for other keys than the former ones")
 
+// rewrapOnce rewraps an object, unless the former keys do not decrypt it, or DryRun is set.
 func (r *rewrapping) rewrapOnce(ctx context.Context, bucket storage.Bucket, key string) (*storage.Attrs, error) {
 	if r.config.Former == nil && !r.config.DryRun {
 		return Rewrap(ctx, bucket, key)
 	}
-	q := &headerQuestion{keys: r.config.Former}
-	attrs, err := bucket.Attrs(context.WithValue(driver.WithoutFailover(ctx), headerQuestionKey{}, q), key)
+	check := &headerCheck{keys: r.config.Former}
+	attrs, err := bucket.Attrs(context.WithValue(driver.WithoutFailover(ctx), headerCheckKey{}, check), key)
 	if err != nil {
 		return nil, err
 	}
-	if q.no {
+	if check.isOther {
 		return nil, errCurrent
 	}
 	if r.config.DryRun {
@@ -138,24 +141,25 @@ func (r *rewrapping) rewrapOnce(ctx context.Context, bucket storage.Bucket, key 
 	return Rewrap(ctx, bucket, key)
 }
 
-// A headerQuestion in the context of a request for attributes asks whether keys decrypt the object.
-// If keys is nil, it asks nothing.
-type headerQuestion struct {
-	keys Keys
-	no   bool // the object is encrypted, and keys do not decrypt it
+// A headerCheck in the context of a request for attributes makes the layer check whether keys decrypt
+// the object. If keys is nil, it checks nothing.
+type headerCheck struct {
+	keys    Keys
+	isOther bool // result: the object is encrypted, and keys do not decrypt it
 }
 
-type headerQuestionKey struct{}
+// headerCheckKey is the key of a headerCheck in a context.
+type headerCheckKey struct{}
 
-// answer answers the question that a context may have about an object with this header.
-func (d *objectDriver) answer(ctx context.Context, key, header string) error {
-	q, ok := ctx.Value(headerQuestionKey{}).(*headerQuestion)
-	if !ok || q.keys == nil || header == "" {
+// checkHeader makes the headerCheck that ctx may have, for an object with this header.
+func (d *objectDriver) checkHeader(ctx context.Context, key, header string) error {
+	check, ok := ctx.Value(headerCheckKey{}).(*headerCheck)
+	if !ok || check.keys == nil || header == "" {
 		return nil
 	}
-	_, err := unwrapWith(ctx, q.keys, Object{d.desc.Bucket, key}, header)
-	q.no = errors.Is(err, errOtherKeys)
-	if q.no {
+	_, err := unwrapWith(ctx, check.keys, Object{d.desc.Bucket, key}, header)
+	if errors.Is(err, errOtherKeys) {
+		check.isOther = true
 		return nil
 	}
 	return err
@@ -168,19 +172,25 @@ type rewrapping struct {
 	errs   []error
 }
 
+// add counts the result of rewrapAgain for one object.
 func (r *rewrapping) add(attrs *storage.Attrs, err error) {
-	switch {
-	case errors.Is(err, errCurrent):
+	if errors.Is(err, errCurrent) {
 		r.report.Current++
-	case err != nil:
+		return
+	}
+	if err != nil {
 		r.report.Failed++
 		if len(r.errs) < rewrapsExplained {
 			r.errs = append(r.errs, err)
 		}
-	case attrs != nil:
-		r.report.Rewrapped++
-		if r.config.Rewrapped != nil {
-			r.config.Rewrapped(attrs)
-		}
+		return
+	}
+	if attrs == nil {
+		// The object was removed meanwhile.
+		return
+	}
+	r.report.Rewrapped++
+	if r.config.Rewrapped != nil {
+		r.config.Rewrapped(attrs)
 	}
 }

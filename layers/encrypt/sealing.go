@@ -36,6 +36,8 @@ type sealingBody struct {
 	crc      uint32
 }
 
+// body returns a reader that encrypts src with the data key. first is the index of its first chunk in
+// the object. The other parameters are fields of sealingBody.
 func (k *dataKey) body(src io.Reader, first, size int64, final bool, plainSum, sum *storage.CRC32C) *sealingBody {
 	return &sealingBody{
 		plain:    src,
@@ -51,20 +53,26 @@ func (k *dataKey) body(src io.Reader, first, size int64, final bool, plainSum, s
 
 // Read fills p if the body has enough bytes. If it returned one chunk at a time, the 16 bytes of a
 // tag could be sent in a separate TLS record.
-func (b *sealingBody) Read(p []byte) (n int, err error) {
-	for n < len(p) && (len(b.unread) > 0 || b.err == nil) {
+func (b *sealingBody) Read(p []byte) (int, error) {
+	n := 0
+	for n < len(p) {
 		if len(b.unread) == 0 {
+			if b.err != nil {
+				break
+			}
 			b.err = b.fill()
 			continue
 		}
-		k := copy(p[n:], b.unread)
-		b.unread = b.unread[k:]
-		n += k
+		copied := copy(p[n:], b.unread)
+		b.unread = b.unread[copied:]
+		n += copied
 	}
+
 	b.position += int64(n)
 	if len(b.unread) > 0 || b.err == nil {
 		return n, nil
 	}
+	// All bytes were read.
 	if b.chunk != nil {
 		freeChunk(b.chunk)
 		b.chunk = nil
@@ -204,18 +212,19 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	if _, err := seeker.Seek(min(b.index*chunkSize, b.size), io.SeekStart); err != nil {
 		return 0, err
 	}
+
+	// Forget what was read before.
 	b.unread = nil
 	b.err = nil
 	b.carried = 0
 	b.crc = 0
 	b.plainCRC = 0
 	b.complete = offset == 0
-
-	if offset >= sealedSize(b.size) {
-		b.err = io.EOF
-	}
 	if b.sum != nil {
 		*b.sum = storage.CRC32C{}
+	}
+	if offset >= sealedSize(b.size) {
+		b.err = io.EOF
 	}
 	return offset, nil
 }
@@ -241,20 +250,22 @@ func (b *sealingBody) PeekAt(p []byte, off int64) (n int, err error) {
 // peek encrypts one chunk of the body, and does not move the position of the body.
 // index is the number of the chunk. chunk is a buffer for it.
 func (b *sealingBody) peek(chunk []byte, index int64) ([]byte, error) {
-	n := min(chunkSize, b.size-index*chunkSize)
-	if k, err := b.plain.(driver.BodyPeeker).PeekAt(chunk[:n], index*chunkSize); int64(k) < n {
+	size := min(chunkSize, b.size-index*chunkSize)
+	n, err := b.plain.(driver.BodyPeeker).PeekAt(chunk[:size], index*chunkSize)
+	if int64(n) < size {
 		if err == nil || err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
 		return nil, err
 	}
-	return b.key.seal(chunk, int(n), b.first+index, b.final && (index+1)*chunkSize >= b.size), nil
+	isLast := (index+1)*chunkSize >= b.size
+	return b.key.seal(chunk, int(size), b.first+index, b.final && isLast), nil
 }
 
 // hash computes the checksum of the encrypted bytes before they are sent. It sets b.sum to nil, so
 // that Read and Seek leave the checksum as it is.
 func (b *sealingBody) hash() error {
-	if _, peeks := b.plain.(driver.BodyPeeker); !peeks {
+	if _, ok := b.plain.(driver.BodyPeeker); !ok {
 		// The last Read stores the checksum.
 		if _, err := io.Copy(io.Discard, b); err != nil {
 			return err

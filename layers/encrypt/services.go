@@ -51,20 +51,16 @@ func isServiceKey(text string) bool {
 
 // openServiceKeys opens each of the given names that is a key of a service. It ignores all other
 // names.
-func openServiceKeys(ctx context.Context, names []string) (all []Keys, err error) {
+func openServiceKeys(ctx context.Context, names []string) ([]Keys, error) {
+	var all []Keys
 	for _, text := range names {
 		if !isServiceKey(text) {
 			continue
 		}
 		name, key, _ := strings.Cut(text, ":")
-		services.RLock()
-		open := services.by[name]
-		known := slices.Sorted(maps.Keys(services.by))
-		services.RUnlock()
-		if open == nil {
-			return nil, invalid("", fmt.Sprintf("service %s must be compiled into the program, which has: %s",
-				name, strings.Join(known, ", ")),
-				fmt.Sprintf("import _ %q", "github.com/omnibucket/storage/layers/encrypt/"+name))
+		open, err := serviceOpenerOf(name)
+		if err != nil {
+			return nil, err
 		}
 		keys, err := open(ctx, key)
 		if err != nil {
@@ -73,4 +69,19 @@ func openServiceKeys(ctx context.Context, names []string) (all []Keys, err error
 		all = append(all, keys)
 	}
 	return all, nil
+}
+
+// serviceOpenerOf returns the function that opens keys of a service. If the program does not import the
+// package of the service, it fails with InvalidArgument.
+func serviceOpenerOf(name string) (serviceOpener, error) {
+	services.RLock()
+	open := services.by[name]
+	known := slices.Sorted(maps.Keys(services.by))
+	services.RUnlock()
+	if open == nil {
+		return nil, invalid("", fmt.Sprintf("service %s must be compiled into the program, which has: %s",
+			name, strings.Join(known, ", ")),
+			fmt.Sprintf("import _ %q", "github.com/omnibucket/storage/layers/encrypt/"+name))
+	}
+	return open, nil
 }

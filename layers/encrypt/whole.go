@@ -57,6 +57,7 @@ func (d *objectDriver) checkNotTruncated(
 	return retryableError(err)
 }
 
+// knownSize returns the size that rememberSize has stored for the object with this header, or 0.
 func knownSize(d *objectDriver, header string) int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -145,7 +145,7 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 	}
 	k, err := d.open(ctx, Object{d.desc.Bucket, key}, header)
 	if errors.Is(err, errOtherKeys) {
-		err = &storage.Error{
+		return nil, "", &storage.Error{
 			Code:      storage.Unavailable,
 			Status:    http.StatusConflict,
 			Retryable: true,
@@ -153,7 +153,10 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 			Hint:      "make the same call again: it starts over, because the upload was begun with other keys",
 		}
 	}
-	return k, nextUpload, err
+	if err != nil {
+		return nil, "", err
+	}
+	return k, nextUpload, nil
 }
 
 // sealPart returns the request for an encrypted part, which the driver below sends. All parts but
@@ -213,31 +216,26 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	put := *r.Put
 	req.Upload = upload
 	req.Put = &put
-	req.Parts = make([]driver.Part, len(r.Parts))
 	if put.Metadata, err = withHeader(r.Put.Metadata, key.header); err != nil {
 		return nil, err
 	}
 
+	// The size and checksum of the object are those of its encrypted parts.
 	put.Size = 0
 	put.CRC32C = storage.CRC32C{Sum: 0, Known: true}
+	req.Parts = make([]driver.Part, len(r.Parts))
 	for i, part := range r.Parts {
-		sum, tag, _ := strings.Cut(part.Tag, " ")
-		crc, err := strconv.ParseUint(sum, 16, 32)
+		sealed, err := sealedPart(part)
 		if err != nil {
-			// The tag has no checksum, because the part was sent without this layer.
-			return nil, storage.ObjectNotFound
+			return nil, err
 		}
-		part.Tag = tag
-		part.Size = sealedSize(part.Size)
-		part.CRC32C = storage.CRC32C{Sum: uint32(crc), Known: true}
-		req.Parts[i] = part
-
-		put.Size += part.Size
-		put.CRC32C = driver.JoinCRC32C(put.CRC32C, part.CRC32C, part.Size)
+		req.Parts[i] = sealed
+		put.Size += sealed.Size
+		put.CRC32C = driver.JoinCRC32C(put.CRC32C, sealed.CRC32C, sealed.Size)
 	}
-
 	if r.Last != nil {
-		if req.Last, err = sealPart(d, key, upload, r.Last); err != nil {
+		req.Last, err = sealPart(d, key, upload, r.Last)
+		if err != nil {
 			return nil, err
 		}
 		put.Size += req.Last.Size
@@ -251,6 +249,21 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	d.begun.Delete(r.Upload)
 	d.rememberSize(key.header, put.Size)
 	return plainResult(attrs, put.CRC32C)
+}
+
+// sealedPart returns the part in the driver below that PutPart has returned as part. If part is from a
+// call without the layer, it fails with ObjectNotFound.
+func sealedPart(part driver.Part) (driver.Part, error) {
+	sum, tag, _ := strings.Cut(part.Tag, " ")
+	crc, err := strconv.ParseUint(sum, 16, 32)
+	if err != nil {
+		// The tag has no checksum.
+		return driver.Part{}, storage.ObjectNotFound
+	}
+	part.Tag = tag
+	part.Size = sealedSize(part.Size)
+	part.CRC32C = storage.CRC32C{Sum: uint32(crc), Known: true}
+	return part, nil
 }
 
 // AbortParts aborts an upload. It accepts the name that BeginParts returned, which begins with an
