@@ -97,6 +97,7 @@ func (a *account) identify(c Config) {
 	a.identity = identity
 }
 
+// checkOwner refuses a Config.ExpectedBucketOwner that is not an id, or that the server does not check.
 func (a *account) checkOwner() error {
 	owner := a.expectedOwner
 	if owner == "" {
@@ -112,7 +113,9 @@ func (a *account) checkOwner() error {
 			Hint: "name the server with profile= if its kind checks the owner, or set BucketOwners in s3.Config.Profile: others ignore the request",
 		}
 	}
-	if a.amazon() && (len(owner) != 12 || strings.Trim(owner, "0123456789") != "") {
+	const amazonDigits = 12
+	isAmazonID := len(owner) == amazonDigits && strings.Trim(owner, "0123456789") == ""
+	if a.amazon() && !isAmazonID {
 		return argument.Invalid("Config.ExpectedBucketOwner", "must be an account id of 12 digits", "")
 	}
 	if strings.ContainsFunc(owner, func(c rune) bool { return c <= ' ' || c > '~' }) {
@@ -121,8 +124,12 @@ func (a *account) checkOwner() error {
 	return nil
 }
 
+// amazon reports whether the server is Amazon S3.
 func (a *account) amazon() bool {
-	return !a.customResolver && (a.endpoint == nil || amazonEndpoint(a.endpoint.String()))
+	if a.customResolver {
+		return false
+	}
+	return a.endpoint == nil || amazonEndpoint(a.endpoint.String())
 }
 
 // checkCDN returns Unsupported if Config.CDN is set and the provider has no CDN.
@@ -151,6 +158,7 @@ func (a *account) featureHint() string {
 	return ""
 }
 
+// signingHint returns the hint for an account that cannot sign, or "".
 func (a *account) signingHint() string {
 	if a.profile.NoSigning {
 		return a.featureHint()
@@ -181,6 +189,7 @@ func (a *account) canVend(bucket string) bool {
 	return a.profile.Sessions && (!a.amazon() || a.vendRole != "")
 }
 
+// vendingHint returns the hint for an account that cannot vend.
 func (a *account) vendingHint() string {
 	if a.isVended || a.anonymous {
 		return "vend in a program that has credentials of its own"
@@ -197,10 +206,14 @@ func (a *account) vendingHint() string {
 // currentCredentials returns the credentials, with their expiry if it is known.
 func (a *account) currentCredentials(ctx context.Context) (aws.Credentials, error) {
 	c, err := a.credentials.Retrieve(ctx)
-	if err == nil && !c.CanExpire && c.SessionToken != "" && c.Source == config.CredentialsSourceName &&
-		!a.environmentExpires.IsZero() {
+	if err != nil {
+		return c, err
+	}
+	isSession := c.SessionToken != "" && !c.CanExpire
+	isOfEnvironment := c.Source == config.CredentialsSourceName
+	if isSession && isOfEnvironment && !a.environmentExpires.IsZero() {
 		c.CanExpire = true
 		c.Expires = a.environmentExpires
 	}
-	return c, err
+	return c, nil
 }

@@ -50,6 +50,7 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 	return notFoundErr
 }
 
+// bucketRemembered is how long a bucket that was seen is assumed to exist.
 const bucketRemembered = time.Minute
 
 // missingHint returns the hint for a missing bucket: its name may have capitals,
@@ -64,18 +65,29 @@ func (b *bucket) missingHint() string {
 // readError translates the error of a read. A read of a delete marker fails with ObjectNotFound,
 // although S3 responds with 405 if the request names the marker's version.
 func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
-	status := s3error.Status(err)
-	if status == http.StatusMethodNotAllowed && (r.Version != "" || s3error.Header(err, "X-Amz-Delete-Marker") == "true") ||
-		status == http.StatusNotFound && s3error.Header(err, "X-Amz-Delete-Marker") == "true" {
+	if isDeleteMarker(err, r.Version) {
 		e := s3error.Translate(err)
 		e.Code = storage.ObjectNotFound
 		e.Hint = ""
 		return e
 	}
-	if status == http.StatusNotFound {
+	if s3error.Status(err) == http.StatusNotFound {
 		return b.notFound(ctx, err)
 	}
 	return s3error.Translate(err)
+}
+
+// isDeleteMarker reports whether a read failed with err because the object is a delete marker. version
+// is the version in the request, or "".
+func isDeleteMarker(err error, version string) bool {
+	isMarked := s3error.Header(err, "X-Amz-Delete-Marker") == "true"
+	switch s3error.Status(err) {
+	case http.StatusMethodNotAllowed:
+		return isMarked || version != ""
+	case http.StatusNotFound:
+		return isMarked
+	}
+	return false
 }
 
 // listError translates the error of a listing. A 404 means that the bucket is missing, never an
@@ -84,6 +96,7 @@ func (b *bucket) listError(err error) error {
 	return sdkerror.FromListing(s3error.Translate(err), b.missingHint())
 }
 
+// deniedRemembered is how long hiddenRefusal sends no further GET after a 403.
 const deniedRemembered = time.Minute
 
 // hiddenRefusal finds out whether a HEAD failed with err because of its credentials. The response
@@ -94,20 +107,28 @@ const deniedRemembered = time.Minute
 // with 403, so a 403 causes at most one GET a minute.
 func (a *account) hiddenRefusal(err error, get func() error) error {
 	status := s3error.Status(err)
-	if status != http.StatusBadRequest && status != http.StatusForbidden ||
-		serverclock.IsSkewed(s3error.Response(err).Response.Response) {
+	if status != http.StatusBadRequest && status != http.StatusForbidden {
 		return nil
 	}
-	if a.renewer == nil && !signature.IsOfSession(s3error.Response(err).Response.Response) {
+	response := s3error.Response(err).Response.Response
+	if serverclock.IsSkewed(response) {
+		return nil
+	}
+	if a.renewer == nil && !signature.IsOfSession(response) {
 		return nil
 	}
 	now := a.clock.Now()
-	if t := a.deniedAt.Load(); status == http.StatusForbidden && t != nil && now.Sub(*t) < deniedRemembered {
+	deniedAt := a.deniedAt.Load()
+	if status == http.StatusForbidden && deniedAt != nil && now.Sub(*deniedAt) < deniedRemembered {
 		return nil
 	}
+
 	if refusal := get(); refusal != nil {
-		if e := s3error.Of(refusal); e.Code == storage.Unauthenticated ||
-			e.Status == http.StatusBadRequest && status == e.Status {
+		e := s3error.Of(refusal)
+		if e.Code == storage.Unauthenticated {
+			return refusal
+		}
+		if e.Status == http.StatusBadRequest && status == http.StatusBadRequest {
 			return refusal
 		}
 	}

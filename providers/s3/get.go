@@ -29,8 +29,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
 		ChecksumMode: d.account.checksumMode(),
 	}
-	if err := d.account.customize(input, r.Native); err != nil &&
-		(!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
+	if err := d.account.customizeRead(input, r); err != nil {
 		return nil, nil, err
 	}
 	api := d.bucket.objectAPI(ctx, r.Native...)
@@ -46,12 +45,11 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		_ = output.Body.Close()
 		return nil, nil, err
 	}
-	if !r.NativeAttrs {
-		return attrs, output.Body, nil
+	if r.NativeAttrs {
+		clone := *output
+		clone.Body = nil
+		attrs.Native = &clone
 	}
-	clone := *output
-	clone.Body = nil
-	attrs.Native = &clone
 	return attrs, output.Body, nil
 }
 
@@ -65,8 +63,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 		IfNoneMatch:  httpheader.Optional(r.Condition.NotRevision),
 		ChecksumMode: d.account.checksumMode(),
 	}
-	if err := d.account.customize(input, r.Native); err != nil &&
-		(!r.Auxiliary || storage.CodeOf(err) != storage.Unsupported) {
+	if err := d.account.customizeRead(input, r); err != nil {
 		return nil, err
 	}
 	output, native, err := d.headWithChecksum(ctx, input, r)
@@ -79,6 +76,16 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	attrs := d.account.profile.attributes().Of(output, r.Key)
 	attrs.Native = native
 	return attrs, nil
+}
+
+// customizeRead applies the options of a read to an input of the SDK. If the read is a part of another
+// operation, it ignores options that do not fit reads.
+func (a *account) customizeRead(input any, r *driver.GetRequest) error {
+	err := a.customize(input, r.Native)
+	if r.Auxiliary && storage.CodeOf(err) == storage.Unsupported {
+		return nil
+	}
+	return err
 }
 
 // headError translates the error of a HeadObject. If the reason may be that the credentials were
@@ -109,24 +116,30 @@ func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRe
 func (d *objectDriver) headWithChecksum(
 	ctx context.Context, input *awss3.HeadObjectInput, r *driver.GetRequest,
 ) (*awss3.GetObjectOutput, any, error) {
-	if disabledAt := d.noChecksums.Load(); disabledAt != nil && d.account.clock.Now().Sub(*disabledAt) < checksumsRemembered {
+	refusedAt := d.noChecksums.Load()
+	if refusedAt != nil && d.account.clock.Now().Sub(*refusedAt) < checksumsRemembered {
 		input.ChecksumMode = ""
 	}
 	output, native, err := d.headObject(ctx, input, r)
-	if s3error.Status(err) != http.StatusForbidden || input.ChecksumMode == "" || !d.account.profile.KMS ||
-		serverclock.IsSkewed(s3error.Response(err).Response.Response) {
+	if s3error.Status(err) != http.StatusForbidden {
 		return output, native, err
 	}
+	mayBeChecksum := input.ChecksumMode != "" && d.account.profile.KMS
+	if !mayBeChecksum || serverclock.IsSkewed(s3error.Response(err).Response.Response) {
+		return nil, nil, err
+	}
+
 	input.ChecksumMode = ""
-	plainOutput, plainNative, failure := d.headObject(ctx, input, r)
-	if failure != nil {
-		return nil, nil, failure
+	output, native, err = d.headObject(ctx, input, r)
+	if err != nil {
+		return nil, nil, err
 	}
 	now := d.account.clock.Now()
 	d.noChecksums.Store(&now)
-	return plainOutput, plainNative, nil
+	return output, native, nil
 }
 
+// checksumsRemembered is how long headWithChecksum requests no checksum after a refusal.
 const checksumsRemembered = 10 * time.Minute
 
 // headObject sends a HeadObject. If r asks for native attributes, native is the SDK's output.

@@ -53,7 +53,9 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 func (d *objectDriver) listPage(
 	ctx context.Context, r *driver.ListRequest, prefix string, input *awss3.ListObjectsV2Input,
 ) (*storage.Page, error) {
-	input.Bucket, input.Prefix, input.Delimiter = &d.bucket.name, httpheader.Optional(prefix), httpheader.Optional(r.Delimiter)
+	input.Bucket = &d.bucket.name
+	input.Prefix = httpheader.Optional(prefix)
+	input.Delimiter = httpheader.Optional(r.Delimiter)
 	input.MaxKeys = new(int32(min(r.Limit, maxPage)))
 	input.EncodingType = types.EncodingTypeUrl
 	page := &storage.Page{}
@@ -70,16 +72,19 @@ func (d *objectDriver) listPage(
 // page. With the new token, the next page begins after this key. If the server's tokens are not
 // slow, or if the page took longer than listing.QuickPage, setKeyToken changes nothing.
 func (a *account) setKeyToken(r *driver.ListRequest, page *storage.Page, duration time.Duration) {
-	number, _, _ := listing.ParseKeyToken(r.Token)
 	if !a.profile.SlowTokens || r.Delimiter != "" || page.Token == "" || len(page.Entries) == 0 {
 		return
 	}
-	if number >= listing.PagesByKey || duration > listing.QuickPage || r.Token != "" && number == 0 {
-		// If r.Token has no page number, it is the server's own, and the listing already uses the
-		// server's tokens.
+	number, _, _ := listing.ParseKeyToken(r.Token)
+	if r.Token != "" && number == 0 {
+		// r.Token is the server's own, so the listing already uses the server's tokens.
 		return
 	}
-	if last := page.Entries[len(page.Entries)-1].Key; a.orderKnown() && !listing.InFolder(r.Prefix, last) {
+	if number >= listing.PagesByKey || duration > listing.QuickPage {
+		return
+	}
+	last := page.Entries[len(page.Entries)-1].Key
+	if a.orderKnown() && !listing.InFolder(r.Prefix, last) {
 		page.Token = listing.MakeKeyToken(number+1, last)
 	}
 }
@@ -91,19 +96,21 @@ func (a *account) mayLeaveOut(prefix, start string) bool {
 }
 
 // listRest returns a page of the entries that follow key. It lists them folder by folder.
-func (d *objectDriver) listRest(
-	ctx context.Context, r *driver.ListRequest, key string,
-) (page *storage.Page, err error) {
-	err = listing.After(r, key, func(prefix, startAfter string) (found bool, err error) {
-		if page, err = d.listPage(ctx, r, prefix, &awss3.ListObjectsV2Input{StartAfter: httpheader.Optional(startAfter)}); err != nil {
+func (d *objectDriver) listRest(ctx context.Context, r *driver.ListRequest, key string) (*storage.Page, error) {
+	var page *storage.Page
+	err := listing.After(r, key, func(prefix, startAfter string) (found bool, err error) {
+		input := &awss3.ListObjectsV2Input{StartAfter: httpheader.Optional(startAfter)}
+		page, err = d.listPage(ctx, r, prefix, input)
+		if err != nil {
 			return false, err
 		}
 		page.Token = ""
-		found = len(page.Entries) > 0
-		if found {
-			page.Token = listing.MakeKeyToken(listing.PagesByKey, page.Entries[len(page.Entries)-1].Key)
+		if len(page.Entries) == 0 {
+			return false, nil
 		}
-		return found, nil
+		last := page.Entries[len(page.Entries)-1].Key
+		page.Token = listing.MakeKeyToken(listing.PagesByKey, last)
+		return true, nil
 	})
 	return page, err
 }

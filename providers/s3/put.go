@@ -68,9 +68,12 @@ func writeError(err error, c storage.Condition) error {
 	if c == (storage.Condition{}) {
 		return e
 	}
-	isMissing := e.Status == http.StatusNotFound && c.Revision != "" && !s3error.IsCode(e.Err, "NoSuchBucket", "NoSuchUpload") &&
-		!s3error.IsKMS(e.Err)
-	if isMissing || e.Code == storage.NotModified {
+	isFalse := e.Code == storage.NotModified
+	if c.Revision != "" && e.Status == http.StatusNotFound {
+		isOtherMissing := s3error.IsCode(e.Err, "NoSuchBucket", "NoSuchUpload") || s3error.IsKMS(e.Err)
+		isFalse = isFalse || !isOtherMissing
+	}
+	if isFalse {
 		e.Code = storage.PreconditionFailed
 		e.Hint = ""
 	}

@@ -14,6 +14,7 @@ import (
 // so for Amazon without a custom endpoint.
 func (a *account) spansRegions() bool { return a.endpoint == nil && !a.customResolver }
 
+// inRegion returns the account for the buckets in a region.
 func (a *account) inRegion(region string) *account {
 	if !a.spansRegions() || region == a.region {
 		return a
@@ -31,13 +32,17 @@ func (a *account) inRegion(region string) *account {
 // bucketAccount returns the account for a bucket. If the bucket is an access point of Amazon and Config
 // has no profile, the account has the profile "accesspoint", which declares fewer features.
 func (a *account) bucketAccount(bucket string) *account {
-	if a.profileGiven || !a.profile.row().amazon || !bucketname.IsARN(bucket) && !strings.HasSuffix(bucket, bucketname.ForeignAliasSuffix) {
+	if a.profileGiven || !a.profile.row().amazon {
 		return a
 	}
-	careful := *a
-	careful.profile, _ = NamedProfile(accessPointProfile)
-	careful.identity = accessPointIdentity{a.identity, bucket}
-	return &careful
+	isAccessPoint := bucketname.IsARN(bucket) || strings.HasSuffix(bucket, bucketname.ForeignAliasSuffix)
+	if !isAccessPoint {
+		return a
+	}
+	clone := *a
+	clone.profile, _ = NamedProfile(accessPointProfile)
+	clone.identity = accessPointIdentity{a.identity, bucket}
+	return &clone
 }
 
 // An accessPointIdentity is the identity of an access point that may belong to FSx. It prevents

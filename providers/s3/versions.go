@@ -91,17 +91,19 @@ func (b *bucket) versionsPage(
 func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, id string) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	err := listing.After(r, key, func(prefix, startAfter string) (found bool, err error) {
-		part := *r
-		part.Prefix = prefix
+		folder := *r
+		folder.Prefix = prefix
 		if startAfter != key {
+			// The id is that of a version of key.
 			id = ""
 		}
-		p, err := b.versionsPage(ctx, &part, startAfter, id, min(r.Limit, maxPage))
+		p, err := b.versionsPage(ctx, &folder, startAfter, id, min(r.Limit, maxPage))
 		if err != nil || len(p.Entries) == 0 {
 			return false, err
 		}
 		last := p.Entries[len(p.Entries)-1]
-		page.Entries, page.Token = p.Entries, pagetoken.Encode(last.Version, last.Key)
+		page.Entries = p.Entries
+		page.Token = pagetoken.Encode(last.Version, last.Key)
 		return true, nil
 	})
 	return page, err
