@@ -72,13 +72,15 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 // source. Then it sends the copy again, and waits as long as this size requires.
 func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if cp.isSameObject(r) {
-		return nil, storage.Unsupported // a copy onto itself must send the attributes, which are not known
+		// A copy onto itself must send the attributes, which are not known.
+		return nil, storage.Unsupported
 	}
 	attrs, err := cp.copyObject(ctx, r, assumedSize)
-	unknown := false
+	wasUnknown := false // whether the first request may have made the copy
 	if transport.Stalled(err) && ctx.Err() == nil {
-		if source, failure := cp.sourceAttrs(ctx, r.Source); failure == nil {
-			unknown = s3error.Of(err).Unknown
+		source, sourceErr := cp.sourceAttrs(ctx, r.Source)
+		if sourceErr == nil {
+			wasUnknown = s3error.Of(err).Unknown
 			attrs, err = cp.copyObject(ctx, r, source.Size)
 		}
 	}
@@ -86,13 +88,15 @@ func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*sto
 		return attrs, nil
 	}
 	if isTooLargeToCopy(err) {
-		return nil, storage.Unsupported // parts could be of different revisions, because the revision is not known
+		// Parts could be of different revisions, because the revision is not known.
+		return nil, storage.Unsupported
 	}
 	e := s3error.Of(cp.copyFailed(ctx, err, r))
-	e.Unknown = e.Unknown || unknown
+	e.Unknown = e.Unknown || wasUnknown
 	return nil, e
 }
 
+// copyFailed returns the error of a copy that failed with err, with hints about customer keys.
 func (cp *copier) copyFailed(ctx context.Context, err error, r *driver.CopyRequest) error {
 	return cp.account.withCopyKeyHint(cp.copyError(ctx, err, r.Source, r.Condition), r.Native, r.Source.Native)
 }
@@ -170,6 +174,7 @@ func withExpires(source driver.ObjectRef) func(*awss3.Options) {
 	}
 }
 
+// isSameObject reports whether a copy has the same key as its source.
 func (cp *copier) isSameObject(r *driver.CopyRequest) bool {
 	return r.Source.Bucket == cp.bucket.name && r.Source.Key == r.Key
 }
@@ -178,30 +183,38 @@ func (cp *copier) isSameObject(r *driver.CopyRequest) bool {
 // this error instead of requesting the size of every source first.
 func isTooLargeToCopy(err error) bool {
 	code, message := s3error.CodeAndMessage(err)
-	return code == "EntityTooLarge" || code == "InvalidRequest" && strings.Contains(message, "maximum allowable size")
+	if code == "EntityTooLarge" {
+		return true
+	}
+	return code == "InvalidRequest" && strings.Contains(message, "maximum allowable size")
 }
 
 // copyError translates the error of a copy. It distinguishes a changed source from a false
 // condition of the destination, which have the same response.
 func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
 	e := s3error.Of(err)
-	switch {
-	case e.Status == http.StatusNotFound && !s3error.IsCode(e.Err, "NoSuchBucket", "NoSuchUpload") && !s3error.IsKMS(e.Err):
-		e.Code = storage.Changed // a 404 means that the source, which existed a moment ago, is gone
-	case e.Code == storage.PreconditionFailed || e.Code == storage.NotModified:
-		e.Code = storage.Changed
-	default:
+	// A 404 means that the source, which existed a moment ago, is gone.
+	isOtherMissing := s3error.IsCode(e.Err, "NoSuchBucket", "NoSuchUpload") || s3error.IsKMS(e.Err)
+	isGone := e.Status == http.StatusNotFound && !isOtherMissing
+	isRefused := e.Code == storage.PreconditionFailed || e.Code == storage.NotModified
+	if !isGone && !isRefused {
 		return e
 	}
+	e.Code = storage.Changed
 	if c == (storage.Condition{}) {
 		return e
 	}
-	source.Attrs = nil                                           // the attributes may be old
-	if _, lookup := cp.sourceAttrs(ctx, source); lookup == nil { // the source has not changed
+
+	source.Attrs = nil // the attributes may be old
+	_, sourceErr := cp.sourceAttrs(ctx, source)
+	if sourceErr == nil {
+		// The source has not changed, so the condition of the destination is false.
 		e.Code = storage.PreconditionFailed
 		e.Hint = ""
-	} else if s3error.Of(lookup).Code != storage.Changed {
-		return lookup
+		return e
+	}
+	if s3error.Of(sourceErr).Code != storage.Changed {
+		return sourceErr
 	}
 	return e
 }
@@ -247,8 +260,11 @@ func sendToSource[In, Out any](
 	ctx context.Context, cp *copier, bucket string, send sdkcall.Func[In, Out], input *In,
 ) (*Out, error) {
 	out, err := send(ctx, input)
+	if err == nil || bucket == cp.bucket.name || !cp.account.amazon() {
+		return out, err
+	}
 	region := s3error.Header(err, "X-Amz-Bucket-Region")
-	if err == nil || bucket == cp.bucket.name || region == "" || region == cp.account.region || !cp.account.amazon() {
+	if region == "" || region == cp.account.region {
 		return out, err
 	}
 	return send(ctx, input, func(o *awss3.Options) {

@@ -76,46 +76,75 @@ func (cp *copier) copyRanges(
 	if err != nil {
 		return nil, sdkerror.WithoutEffect(s3error.Of(err))
 	}
-	parts, err := cp.copyParts(ctx, r.Key, upload, ranges, r.Native)
-	if err == nil && len(r.Tail) > 0 {
-		parts, err = cp.addTail(ctx, r, upload, parts, style)
+	attrs, err := cp.copyToUpload(ctx, r, upload, ranges, style)
+	if err == nil {
+		return attrs, nil
 	}
-	if err == nil && !cp.account.profile.PinnedCopyParts {
-		err = cp.compareSources(ctx, ranges)
+	e := s3error.Of(err)
+	if e.Unknown {
+		// The upload may be completed.
+		return attrs, err
 	}
-	var attrs *storage.Attrs
-	if err != nil {
-		err = sdkerror.WithoutEffect(s3error.Of(err))
-	} else {
-		input := &awss3.CompleteMultipartUploadInput{
-			Bucket:          &cp.bucket.name,
-			Key:             &r.Key,
-			UploadId:        &upload,
-			MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
-		}
-		_, input.ChecksumType = style.multipart()
-		attrs, err = cp.multipart.complete(ctx, input, r.Condition, -1, r.Native)
-	}
-	if err != nil && !s3error.Of(err).Unknown {
-		err = cleanup.After(ctx, s3error.Of(err), "the parts that were copied", func(ctx context.Context) error {
-			return cp.objects.AbortParts(ctx, r.Key, upload)
-		})
-	}
-	return attrs, err
+	return attrs, cleanup.After(ctx, e, "the parts that were copied", func(ctx context.Context) error {
+		return cp.objects.AbortParts(ctx, r.Key, upload)
+	})
 }
 
-// addTail sends r.Tail as the last part.
+// copyToUpload copies ranges to the parts of an upload, and completes the upload.
+func (cp *copier) copyToUpload(
+	ctx context.Context, r *driver.ComposeRequest, upload string, ranges []copyRange, style ChecksumStyle,
+) (*storage.Attrs, error) {
+	parts, err := cp.makeParts(ctx, r, upload, ranges, style)
+	if err != nil {
+		return nil, sdkerror.WithoutEffect(s3error.Of(err))
+	}
+	input := &awss3.CompleteMultipartUploadInput{
+		Bucket:          &cp.bucket.name,
+		Key:             &r.Key,
+		UploadId:        &upload,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+	}
+	_, input.ChecksumType = style.multipart()
+	return cp.multipart.complete(ctx, input, r.Condition, -1, r.Native)
+}
+
+// makeParts copies ranges to the parts of an upload, and sends r.Tail as the last part. It fails with
+// Changed if a source was replaced meanwhile.
+func (cp *copier) makeParts(
+	ctx context.Context, r *driver.ComposeRequest, upload string, ranges []copyRange, style ChecksumStyle,
+) ([]types.CompletedPart, error) {
+	parts, err := cp.copyParts(ctx, r.Key, upload, ranges, r.Native)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Tail) > 0 {
+		if parts, err = cp.addTail(ctx, r, upload, parts, style); err != nil {
+			return nil, err
+		}
+	}
+	if !cp.account.profile.PinnedCopyParts {
+		if err := cp.compareSources(ctx, ranges); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
+}
+
+// addTail sends r.Tail as the last part, and appends the part to parts.
 func (cp *copier) addTail(
 	ctx context.Context, r *driver.ComposeRequest, upload string, parts []types.CompletedPart, style ChecksumStyle,
 ) ([]types.CompletedPart, error) {
 	tail := r.TailPart(upload, len(parts)+1)
 	tail.Unchecked = style == ChecksumNone
 	part, err := cp.objects.PutPart(ctx, tail)
+	if err != nil {
+		return nil, err
+	}
 	completed := types.CompletedPart{PartNumber: new(int32(tail.Number)), ETag: &part.Tag}
 	if style != ChecksumNone {
 		completed.ChecksumCRC32C = cp.account.crcHeader(tail.CRC32C)
 	}
-	return append(parts, completed), err
+	return append(parts, completed), nil
 }
 
 // compareSources fails with Changed if a source was replaced after its first part was copied. It
@@ -123,18 +152,18 @@ func (cp *copier) addTail(
 // with a Version, because the content of a version never changes.
 func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error {
 	for _, r := range ranges {
-		source := r.source
-		attrs := r.source.Attrs
-		first := r.header == "" || strings.HasPrefix(r.header, "bytes=0-")
-		if !first || source.Version != "" || source.Revision == "" {
+		isFirst := r.header == "" || strings.HasPrefix(r.header, "bytes=0-")
+		if !isFirst || r.source.Version != "" || r.source.Revision == "" {
 			continue
 		}
-		source.Attrs = nil
+		source := r.source
+		source.Attrs = nil // so that sourceAttrs requests them again
 		current, err := cp.sourceAttrs(ctx, source)
 		if err != nil {
 			return err
 		}
-		if attrs != nil && !attrs.Modified.IsZero() && !current.Modified.Equal(attrs.Modified) {
+		old := r.source.Attrs
+		if old != nil && !old.Modified.IsZero() && !current.Modified.Equal(old.Modified) {
 			return &storage.Error{
 				Code: storage.Changed,
 				Err:  errors.New("the source was replaced while its parts were copied"),
@@ -156,6 +185,7 @@ func (cp *copier) copyParts(
 	return parts, err
 }
 
+// uploadPartCopy sends one UploadPartCopy.
 func (cp *copier) uploadPartCopy(
 	ctx context.Context, key, upload string, number int, r copyRange, native []any,
 ) (types.CompletedPart, error) {
@@ -176,8 +206,8 @@ func (cp *copier) uploadPartCopy(
 	}
 	output, err := cp.account.client.UploadPartCopy(withCopyTimeout(ctx, r.size), input)
 	if err != nil {
-		return types.CompletedPart{}, cp.account.withCopyKeyHint(cp.copyError(ctx, err, r.source, storage.Condition{}),
-			native, r.source.Native)
+		copyErr := cp.copyError(ctx, err, r.source, storage.Condition{})
+		return types.CompletedPart{}, cp.account.withCopyKeyHint(copyErr, native, r.source.Native)
 	}
 	result := output.CopyPartResult
 	if result == nil || result.ETag == nil {

@@ -53,13 +53,16 @@ func withNamedCredentials(ctx context.Context, c Config) (Config, error) {
 		return c, nil
 	}
 	_, err := config.LoadSharedConfigProfile(ctx, c.Credentials, credential.SharedFiles)
-	if missingErr, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); !ok ||
-		missingErr.Profile != c.Credentials {
-		return c, nil // loadDefaultChain reports the error in the files
+	missingErr, isMissing := errors.AsType[config.SharedConfigProfileNotExistError](err)
+	if !isMissing || missingErr.Profile != c.Credentials {
+		// If the files have an error, loadDefaultChain reports it.
+		return c, nil
 	}
+
 	name := named.Credentials(c.Credentials)
-	c.AccessKeyID, c.SecretKey, c.SessionToken = name.Get("AWS_ACCESS_KEY_ID"), name.Get("AWS_SECRET_ACCESS_KEY"),
-		name.Get("AWS_SESSION_TOKEN")
+	c.AccessKeyID = name.Get("AWS_ACCESS_KEY_ID")
+	c.SecretKey = name.Get("AWS_SECRET_ACCESS_KEY")
+	c.SessionToken = name.Get("AWS_SESSION_TOKEN")
 	c.Region = cmp.Or(c.Region, name.Get("AWS_REGION"))
 	if c.AccessKeyID == "" || c.SecretKey == "" {
 		return c, name.Missing(
@@ -73,12 +76,15 @@ func withNamedCredentials(ctx context.Context, c Config) (Config, error) {
 // loadDefaultChain loads the default chain from the environment and files. It sends no request
 // until a request must be signed.
 func loadDefaultChain(ctx context.Context, c Config, opts ...func(*config.LoadOptions) error) (awss3.Options, error) {
-	// DefaultsModeStandard replaces a mode that the environment has set. With the mode "auto", the
-	// SDK would request the region from the metadata service immediately.
 	opts = append(
-		opts, config.WithDefaultsMode(aws.DefaultsModeStandard), config.WithCredentialsCacheOptions(credential.ReplaceEarly),
+		opts,
+		// This replaces a mode that the environment has set. With the mode "auto", the SDK would request
+		// the region from the metadata service immediately.
+		config.WithDefaultsMode(aws.DefaultsModeStandard),
+		config.WithCredentialsCacheOptions(credential.ReplaceEarly),
+		// A library must print nothing, and the errors say everything.
 		config.WithLogger(logging.Nop{}),
-	) // a library must print nothing, and the errors say everything
+	)
 	if c.Endpoint != "" && !amazonEndpoint(c.Endpoint) {
 		opts = append(opts, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
@@ -102,56 +108,71 @@ func loadDefaultChain(ctx context.Context, c Config, opts ...func(*config.LoadOp
 // BuildableClient, and hide whether the user had set any.
 func sdkConfig(c aws.Config) awss3.Options {
 	client := c.HTTPClient
-	if _, standard := httpclient.IsDefaultExceptTLS(client); standard {
+	if _, isDefault := httpclient.IsDefaultExceptTLS(client); isDefault {
 		c.HTTPClient = nil
 	}
+	// The first service option sees the client that the SDK has made. Later ones may replace it.
 	var made *awshttp.BuildableClient
-	c.ServiceOptions = append([]func(string, any){func(_ string, o any) {
+	recordClient := func(_ string, o any) {
 		made, _ = o.(*awss3.Options).HTTPClient.(*awshttp.BuildableClient)
-	}}, c.ServiceOptions...)
+	}
+	c.ServiceOptions = append([]func(string, any){recordClient}, c.ServiceOptions...)
+
 	o := awss3.NewFromConfig(c).Options()
-	if final, _ := o.HTTPClient.(*awshttp.BuildableClient); final != nil &&
-		final == made { // no service option has replaced the client that the SDK made
+	final, _ := o.HTTPClient.(*awshttp.BuildableClient)
+	if final != nil && final == made {
 		o.HTTPClient = client
 	}
 	return o
 }
 
+// setCredentials sets the credentials of the account, and how refused ones are replaced. s has the SDK's
+// options, from which the default chain comes.
 func (a *account) setCredentials(c Config, s awss3.Options) {
 	a.identify(c)
-	switch {
-	case c.Anonymous:
+	if c.Anonymous {
 		a.credentials = aws.AnonymousCredentials{}
 		return
-	case c.AccessKeyID != "":
+	}
+	if c.AccessKeyID != "" {
 		a.credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretKey, c.SessionToken)
 		a.isSession = c.SessionToken != ""
 		return
-	case s.Credentials == nil: // the caller's client or configuration has no credentials
+	}
+	if s.Credentials == nil {
+		// The caller's client or configuration has no credentials.
 		a.anonymous = true
 		a.credentials = aws.AnonymousCredentials{}
 		return
-	case aws.IsCredentialsProvider(s.Credentials, aws.AnonymousCredentials{}):
+	}
+	if aws.IsCredentialsProvider(s.Credentials, aws.AnonymousCredentials{}) {
 		a.anonymous = true
 	}
-	a.credentials = s.Credentials
 	if a.anonymous {
+		a.credentials = s.Credentials
 		return
 	}
 	if a.isForeignMetadata(c, s.Credentials) {
 		a.credentials = credential.Empty{Hint: credentialsHint(c)}
 		return
 	}
+
 	a.renewer = credential.NewRenewer(s.Credentials, a.reloader(c))
-	a.renewer.Signs = c.Client == nil &&
-		(c.AWS == nil || len(c.AWS.ServiceOptions) == 0) // keep a signer that the client or ServiceOptions may have
+	// The client or its ServiceOptions may have a signer of their own, which must stay.
+	mayHaveSigner := c.Client != nil || c.AWS != nil && len(c.AWS.ServiceOptions) > 0
+	a.renewer.Signs = !mayHaveSigner
 	a.credentials = credential.Errors{Provider: a.renewer, Hint: credentialsHint(c)}
 }
 
 // isForeignMetadata reports whether a chain would send credentials of Amazon's metadata service to another server.
 func (a *account) isForeignMetadata(c Config, p aws.CredentialsProvider) bool {
-	return c.Client == nil && c.AWS == nil && a.endpoint != nil && !amazonEndpoint(a.endpoint.String()) &&
-		credential.FromMetadata(p)
+	if c.Client != nil || c.AWS != nil {
+		return false
+	}
+	if a.endpoint == nil || amazonEndpoint(a.endpoint.String()) {
+		return false
+	}
+	return credential.FromMetadata(p)
 }
 
 // reloader returns a function that reads the default chain of a Config again, because the SDK reads
@@ -163,10 +184,13 @@ func (a *account) reloader(c Config) func(context.Context) (aws.CredentialsProvi
 	}
 	return func(ctx context.Context) (aws.CredentialsProvider, error) {
 		s, err := sdkOptions(ctx, c)
-		if err == nil && (s.Credentials == nil || a.isForeignMetadata(c, s.Credentials)) {
-			err = storage.Unauthenticated
+		if err != nil {
+			return s.Credentials, err
 		}
-		return s.Credentials, err
+		if s.Credentials == nil || a.isForeignMetadata(c, s.Credentials) {
+			return s.Credentials, storage.Unauthenticated
+		}
+		return s.Credentials, nil
 	}
 }
 

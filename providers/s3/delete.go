@@ -31,11 +31,10 @@ type remover struct {
 // Delete sends one DeleteObject.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	input := &awss3.DeleteObjectInput{
-		Bucket:    &d.bucket.name,
-		Key:       &r.Key,
-		VersionId: httpheader.Optional(r.Version),
-		IfMatch:   httpheader.Optional(r.Condition.Revision),
-
+		Bucket:                    &d.bucket.name,
+		Key:                       &r.Key,
+		VersionId:                 httpheader.Optional(r.Version),
+		IfMatch:                   httpheader.Optional(r.Condition.Revision),
 		BypassGovernanceRetention: httpheader.Optional(r.BypassGovernance),
 	}
 	if err := d.account.customize(input, r.Native); err != nil {
@@ -45,18 +44,21 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if err == nil {
 		return nil
 	}
+
 	e := s3error.Of(err)
 	if e.Code == storage.PermissionDenied && d.remover.isLocked(ctx, r) {
 		e.Code = storage.Locked
 		e.Hint = ""
 	}
-	if e.Status != http.StatusNotFound || e.Unknown { // only a 404 of S3 itself proves that there is no object
+	if e.Status != http.StatusNotFound || e.Unknown {
+		// Only a 404 of S3 itself proves that there is no object.
 		return e
 	}
-	if failure := s3error.Of(d.bucket.notFound(ctx, e.Err)); failure.Code != storage.ObjectNotFound {
-		return failure
+	missing := s3error.Of(d.bucket.notFound(ctx, e.Err))
+	if missing.Code == storage.ObjectNotFound {
+		return nil
 	}
-	return nil
+	return missing
 }
 
 // DeleteBatch sends one DeleteObjects, whose response has a result for each object. If the server
@@ -96,6 +98,7 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	return errs
 }
 
+// A batchObject identifies an object in the response to a batch.
 type batchObject struct{ key, version string }
 
 // indexesFor returns the indexes of the requests to which a result belongs. The result has the given
@@ -107,17 +110,19 @@ type batchObject struct{ key, version string }
 //
 // If no request has the key, indexesFor returns nil.
 func indexesFor(key, version *string, indexes map[batchObject][]int) []int {
-	name := batchObject{aws.ToString(key), aws.ToString(version)}
-	if s := indexes[name]; s != nil {
-		return s
+	object := batchObject{aws.ToString(key), aws.ToString(version)}
+	if found := indexes[object]; found != nil {
+		return found
 	}
-	if s := indexes[batchObject{name.key, ""}]; s != nil && name.version == "null" {
-		return s
+	if object.version == "null" {
+		if found := indexes[batchObject{object.key, ""}]; found != nil {
+			return found
+		}
 	}
 	var all []int
-	for duplicate, s := range indexes {
-		if duplicate.key == name.key {
-			all = append(all, s...)
+	for other, found := range indexes {
+		if other.key == object.key {
+			all = append(all, found...)
 		}
 	}
 	return all
@@ -131,22 +136,24 @@ func (rm *remover) sendBatch(
 	ctx context.Context, input *awss3.DeleteObjectsInput, r []driver.DeleteRequest, indexes map[batchObject][]int,
 	errs []error,
 ) error {
-	output, err := sdkcall.Write(ctx, rm.bucket.account.client.DeleteObjects, input, func(o *awss3.DeleteObjectsOutput) bool {
-		return len(o.Deleted)+len(o.Errors) > 0
-	}, rm.bucket.account.withBatch)
+	hasResults := func(o *awss3.DeleteObjectsOutput) bool { return len(o.Deleted)+len(o.Errors) > 0 }
+	account := rm.bucket.account
+	output, err := sdkcall.Write(ctx, account.client.DeleteObjects, input, hasResults, account.withBatch)
 	if err != nil {
 		return batchError(err)
 	}
-	answered := make([]bool, len(errs))
+
+	answered := make([]bool, len(errs)) // by index: whether the response has a result of the request
 	for i := range output.Deleted {
-		for _, index := range indexesFor(output.Deleted[i].Key, output.Deleted[i].VersionId, indexes) {
+		deleted := &output.Deleted[i]
+		for _, index := range indexesFor(deleted.Key, deleted.VersionId, indexes) {
 			answered[index] = true
 		}
 	}
 	for i := range output.Errors {
 		failure := &output.Errors[i]
-		e := objectError(failure)
 		failed := indexesFor(failure.Key, failure.VersionId, indexes)
+		e := objectError(failure)
 		if e != nil && len(failed) == 0 {
 			return &storage.Error{
 				Code: storage.Unsupported,
@@ -161,6 +168,7 @@ func (rm *remover) sendBatch(
 			}
 		}
 	}
+
 	for _, group := range indexes {
 		for _, index := range group {
 			if !answered[index] {
@@ -171,6 +179,7 @@ func (rm *remover) sendBatch(
 	return nil
 }
 
+// withBatch sets the SDK's options for a batch.
 func (a *account) withBatch(o *awss3.Options) {
 	if a.profile.Batch == BatchMD5 {
 		o.APIOptions = append(o.APIOptions, sdkcall.WithContentMD5)
@@ -222,20 +231,20 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 		return false
 	}
 	attrs, err := rm.objects.Head(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
-	switch {
-	case err == nil:
-	case s3error.Of(err).Status == http.StatusBadRequest: // the HEAD lacks the customer's key of the object
-		attrs = rm.lockAlone(ctx, r)
-	default:
-		return false
+	if err != nil {
+		if s3error.Of(err).Status != http.StatusBadRequest {
+			return false
+		}
+		// The HEAD lacks the customer's key of the object.
+		attrs = rm.readLock(ctx, r)
 	}
-	return lifetime.CheckRemoval(attrs.Retention, attrs.LegalHold, r.BypassGovernance,
-		rm.bucket.account.clock.Time()) != nil
+	now := rm.bucket.account.clock.Time()
+	return lifetime.CheckRemoval(attrs.Retention, attrs.LegalHold, r.BypassGovernance, now) != nil
 }
 
-// lockAlone returns the lock of a version, as far as the server reports it. Its two requests,
+// readLock returns the lock of a version, as far as the server reports it. Its two requests,
 // unlike a HEAD, need no customer's key.
-func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *storage.Attrs {
+func (rm *remover) readLock(ctx context.Context, r *driver.DeleteRequest) *storage.Attrs {
 	attrs := &storage.Attrs{}
 	hold, err := rm.bucket.account.client.GetObjectLegalHold(ctx, &awss3.GetObjectLegalHoldInput{
 		Bucket:    &rm.bucket.name,
