@@ -25,42 +25,49 @@ var addresses = address.Form{
 func init() { address.Register(addresses, parseAddress, NewDriver, NewServiceDriver) }
 
 // parseAddress reads the address of a bucket or, without a bucket name, of an account.
-func parseAddress(u *url.URL) (c Config, err error) {
+func parseAddress(u *url.URL) (Config, error) {
+	var c Config
+	var err error
 	if c.Bucket, err = addresses.Name(u); err != nil {
-		return c, err
+		return Config{}, err
 	}
 	query := u.Query()
-	c.Region, c.Endpoint, c.Credentials = query.Get("region"), query.Get("endpoint"), query.Get("credentials")
+	c.Region = query.Get("region")
+	c.Endpoint = query.Get("endpoint")
+	c.Credentials = query.Get("credentials")
 	c.VendRole = query.Get("vend_role")
+	c.ExpectedBucketOwner = query.Get("expected_bucket_owner")
+	c.KMSKey = query.Get("kms_key")
+
 	if query.Has("path_style") {
-		var style bool
-		if style, err = address.Flag(query, "path_style", false); err != nil {
-			return c, err
+		pathStyle, err := address.Flag(query, "path_style", false)
+		if err != nil {
+			return Config{}, err
 		}
-		c.PathStyle = &style
+		c.PathStyle = &pathStyle
 	}
 	if c.Anonymous, err = address.Flag(query, "anonymous", false); err != nil {
-		return c, err
+		return Config{}, err
 	}
 	if query.Has("request_payer") {
 		c.RequesterPays = query.Get("request_payer") == sdkcall.Requester
 		if !c.RequesterPays {
-			return c, argument.Invalid("parameter request_payer", "must be "+sdkcall.Requester, "")
+			return Config{}, argument.Invalid("parameter request_payer", "must be "+sdkcall.Requester, "")
 		}
 	}
 	if c.BucketKey, err = address.Flag(query, "bucket_key", false); err != nil {
-		return c, err
+		return Config{}, err
 	}
 	if c.CDN, err = address.Flag(query, "cdn", false); err != nil {
-		return c, err
+		return Config{}, err
 	}
-	c.ExpectedBucketOwner, c.KMSKey = query.Get("expected_bucket_owner"), query.Get("kms_key")
+
 	if query.Has("profile") {
-		p, ok := NamedProfile(query.Get("profile"))
+		profile, ok := NamedProfile(query.Get("profile"))
 		if !ok {
-			return c, argument.Invalid("parameter profile", "must be one of "+strings.Join(ProfileNames(), ", "), profileHint)
+			return Config{}, argument.Invalid("parameter profile", "must be one of "+strings.Join(ProfileNames(), ", "), profileHint)
 		}
-		c.Profile = &p
+		c.Profile = &profile
 	}
 	return c, nil
 }

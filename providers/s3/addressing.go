@@ -69,28 +69,40 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 	if base != "" {
 		u, err := url.Parse(base)
 		if err != nil {
-			return nil, scheme, storage.InvalidArgument // unreachable: the engine has already parsed base
+			// Unreachable: the engine has already parsed base.
+			return nil, authScheme{}, storage.InvalidArgument
 		}
 		u.Path = strings.TrimSuffix(u.Path, "/")
-		if !o.UsePathStyle && (u.Hostname() == bucket || strings.HasPrefix(u.Hostname(), bucket+".")) {
+		hasBucket := u.Hostname() == bucket || strings.HasPrefix(u.Hostname(), bucket+".")
+		if hasBucket && !o.UsePathStyle {
 			return u, authScheme{sigV4: true}, nil
 		}
 		p.Endpoint = aws.String(u.String())
-		p.Accelerate, p.UseFIPS, p.UseDualStack = new(bool), new(bool), new(bool) // only hosts of AWS have these
+		// Only hosts of AWS have these.
+		p.Accelerate = new(bool)
+		p.UseFIPS = new(bool)
+		p.UseDualStack = new(bool)
 	}
+
 	e, err := o.EndpointResolverV2.ResolveEndpoint(ctx, p.WithDefaults())
 	if err != nil {
-		return nil, scheme, &storage.Error{
+		return nil, authScheme{}, &storage.Error{
 			Code: storage.InvalidArgument,
 			Err:  err,
 			Hint: "set the region, or the endpoint of the server",
 		}
 	}
 	e.URI.Path = strings.TrimSuffix(e.URI.Path, "/")
+
 	options, _ := auth.GetAuthOptions(&e.Properties)
-	scheme.sigV4 = len(options) == 0 || len(options) == 1 && a.isPlainSigV4(options[0])
-	scheme.allowsRaw = scheme.sigV4 && len(options) == 1 && len(e.Headers) == 0 && !bucketname.IsARN(bucket) &&
-		e.URI.EscapedPath() == e.URI.Path
+	switch len(options) {
+	case 0:
+		scheme.sigV4 = true
+	case 1:
+		scheme.sigV4 = a.isPlainSigV4(options[0])
+		isPlainURL := len(e.Headers) == 0 && e.URI.EscapedPath() == e.URI.Path
+		scheme.allowsRaw = scheme.sigV4 && isPlainURL && !bucketname.IsARN(bucket)
+	}
 	return &e.URI, scheme, nil
 }
 
@@ -209,6 +221,7 @@ func (b *bucket) sendsTrailers() bool {
 		p.Checksum != ChecksumNone
 }
 
+// rawClient returns the client that sends requests to an endpoint without the SDK.
 func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 	c := &rawclient.Client{
 		SDK:              a.client,

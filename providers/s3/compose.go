@@ -20,13 +20,13 @@ import (
 // is smaller than the minimum part size and is not last, Compose returns Unsupported, and the engine
 // streams the sources.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
-	if len(r.Tail) > 0 && r.Unchanged && d.account.profile.amazon && bucketname.IsDirectory(d.bucket.name) {
+	hasTail := len(r.Tail) > 0
+	if hasTail && r.Unchanged && d.account.profile.amazon && bucketname.IsDirectory(d.bucket.name) {
 		return d.appendInPlace(ctx, r)
 	}
+
 	var ranges []copyRange
-	// short is true if the previous source is smaller than the minimum part size. Only the last
-	// part may be that small.
-	hasSmallPart := false
+	endsSmall := false // true if the last source is smaller than the minimum part size
 	for _, source := range r.Sources {
 		attrs, err := d.copier.sourceAttrs(ctx, source)
 		if err != nil {
@@ -35,19 +35,25 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		if attrs.Size == 0 {
 			continue
 		}
-		if hasSmallPart {
+		if endsSmall {
+			// Only the last part may be that small.
 			return nil, storage.Unsupported
 		}
-		hasSmallPart = attrs.Size < cmp.Or(d.copier.minPart, minPartSize)
+		endsSmall = attrs.Size < cmp.Or(d.copier.minPart, minPartSize)
 		ranges = append(ranges, split(source, attrs.Size, d.account.profile.rangeLength(attrs.Size))...)
 	}
+	if len(ranges) == 0 || endsSmall && hasTail {
+		return nil, storage.Unsupported
+	}
+
 	parts := len(ranges)
 	var opts []func(*awss3.Options)
-	if len(r.Tail) > 0 { // an append: the object must keep the Expires header that it has
+	if hasTail {
 		parts++
+		// An append: the object must keep the Expires header that it has.
 		opts = append(opts, withExpires(r.Sources[0]))
 	}
-	if len(ranges) == 0 || parts > d.account.profile.partsLimit() || hasSmallPart && len(r.Tail) > 0 {
+	if parts > d.account.profile.partsLimit() {
 		return nil, storage.Unsupported
 	}
 	return d.copier.copyRanges(ctx, r, ranges, opts...)
@@ -70,20 +76,27 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 	if err := d.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
-	output, err := sdkcall.Write(ctx, d.account.client.PutObject, input, func(o *awss3.PutObjectOutput) bool {
-		return o.ETag != nil && o.Size != nil && *o.Size == r.Size
-	}, d.bucket.withBody)
-	if err == nil {
-		return &storage.Attrs{
-			ETag:     attributes.ETag(output.ETag),
-			Revision: attributes.ETag(output.ETag),
-			CRC32C:   attributes.CRC32C(output.ChecksumCRC32C, output.ChecksumType),
-		}, nil
+	hasSize := func(o *awss3.PutObjectOutput) bool { return o.ETag != nil && o.Size != nil && *o.Size == r.Size }
+	output, err := sdkcall.Write(ctx, d.account.client.PutObject, input, hasSize, d.bucket.withBody)
+	if err != nil {
+		if isAppendRefused(err) {
+			return nil, storage.Unsupported
+		}
+		return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)
 	}
-	if s3error.IsCode(err, "TooManyParts") || s3error.IsCode(err, "InvalidRequest") && strings.Contains(err.Error(), "Checksum Type") {
-		return nil, storage.Unsupported
+	return &storage.Attrs{
+		ETag:     attributes.ETag(output.ETag),
+		Revision: attributes.ETag(output.ETag),
+		CRC32C:   attributes.CRC32C(output.ChecksumCRC32C, output.ChecksumType),
+	}, nil
+}
+
+// isAppendRefused reports whether an append failed because the object cannot be appended to.
+func isAppendRefused(err error) bool {
+	if s3error.IsCode(err, "TooManyParts") {
+		return true
 	}
-	return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)
+	return s3error.IsCode(err, "InvalidRequest") && strings.Contains(err.Error(), "Checksum Type")
 }
 
 // rangeLength returns the length of the ranges that a source of size bytes is split into. All

@@ -54,19 +54,28 @@ const (
 	blockedSSECHint      = "if the bucket blocks SSE-C, as Amazon's do by default since April 2026, set its BlockedEncryptionTypes to NONE with PutBucketEncryption"
 )
 
+// withReadKeyHint returns the error of a read, with a hint if a customer key may be the reason.
 func (a *account) withReadKeyHint(err error, native []any) error {
 	e := s3error.Of(err)
+	if customerkey.In(native) != nil {
+		if e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden {
+			e.Hint = wrongCustomerKeyHint
+		}
+		return e
+	}
+	if !a.profile.CustomerKeys || e.Status != http.StatusBadRequest {
+		return e
+	}
+	// The response to HEAD has no body that explains the error.
+	isUnexplained := s3error.IsCode(e.Err, "", "BadRequest") && e.Hint == ""
 	_, message := s3error.CodeAndMessage(e.Err)
-	bare := s3error.IsCode(e.Err, "", "BadRequest") && e.Hint == "" // the response to HEAD has no body that explains the error
-	ok := customerkey.In(native) != nil
-	if ok && (e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden) {
-		e.Hint = wrongCustomerKeyHint
-	} else if !ok && a.profile.CustomerKeys && e.Status == http.StatusBadRequest && (bare || strings.Contains(message, "Server Side Encryption")) {
+	if isUnexplained || strings.Contains(message, "Server Side Encryption") {
 		e.Hint = noCustomerKeyHint
 	}
 	return e
 }
 
+// withWriteKeyHint returns the error of a write, with a hint if the bucket may block customer keys.
 func withWriteKeyHint(err error, native []any) error {
 	e := s3error.Of(err)
 	if e.Code == storage.PermissionDenied && customerkey.In(native) != nil {
@@ -75,6 +84,8 @@ func withWriteKeyHint(err error, native []any) error {
 	return e
 }
 
+// withCopyKeyHint returns the error of a copy, with a hint if a customer key of the source or of the
+// destination may be the reason. native and source have the options of both.
 func (a *account) withCopyKeyHint(err error, native, source []any) error {
 	e := s3error.Of(err)
 	if e.Status == http.StatusBadRequest || len(source) > 0 {

@@ -69,45 +69,64 @@ func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 
 // openVended opens a bucket with Config.CredentialsFor.
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
-	if c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != "" || c.Anonymous || c.Credentials != "" ||
-		c.AWS != nil ||
-		c.Client != nil {
+	if c.hasOtherCredentials() {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "")
 	}
-	vend := c.CredentialsFor
-	c.CredentialsFor, c.AccessKeyID, c.SecretKey = nil, "none", "none" // placeholders, which are replaced below
+	credentialsFor := c.CredentialsFor
+	c.CredentialsFor = nil
+	// These placeholders are replaced below.
+	c.AccessKeyID = "none"
+	c.SecretKey = "none"
 	d, err := NewDriver(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+
 	account := d.(*objectDriver).account
 	// The server copies only between buckets with equal identities. This identity is unique, so the
 	// server copies only inside this bucket.
 	account.identity = account
 	account.isVended = true
 	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[aws.Credentials], error) {
-		creds, err := vend(ctx, key)
-		if err == nil && (creds.AccessKeyID == "" || creds.SecretKey == "") {
-			err = errors.New("CredentialsFor has returned no AccessKeyID or SecretKey")
+		creds, err := credentialsFor(ctx, key)
+		if err != nil {
+			return nil, err
 		}
-		return &vended.Grant[aws.Credentials]{
-			Prefix:  creds.Prefix,
-			Expires: creds.Expires,
-			Credentials: aws.Credentials{
-				AccessKeyID:     creds.AccessKeyID,
-				SecretAccessKey: creds.SecretKey,
-				SessionToken:    creds.SessionToken,
-				CanExpire:       !creds.Expires.IsZero(),
-				Expires:         creds.Expires,
-				Source:          "CredentialsFor",
-			},
-		}, err
+		return newGrant(creds)
 	})
 	account.credentials = aws.CredentialsProviderFunc(keys.Credentials)
 	account.client = sdkcall.CloneClient(account.client, func(o *awss3.Options) {
 		o.Credentials = account.credentials
 	})
 	return vended.New(d, keys), nil
+}
+
+// hasOtherCredentials reports whether c has credentials in addition to CredentialsFor.
+func (c *Config) hasOtherCredentials() bool {
+	if c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != "" {
+		return true
+	}
+	return c.Anonymous || c.Credentials != "" || c.AWS != nil || c.Client != nil
+}
+
+// newGrant returns credentials that Config.CredentialsFor has returned, in the form that a keyring
+// keeps.
+func newGrant(creds PrefixCredentials) (*vended.Grant[aws.Credentials], error) {
+	if creds.AccessKeyID == "" || creds.SecretKey == "" {
+		return nil, errors.New("CredentialsFor has returned no AccessKeyID or SecretKey")
+	}
+	return &vended.Grant[aws.Credentials]{
+		Prefix:  creds.Prefix,
+		Expires: creds.Expires,
+		Credentials: aws.Credentials{
+			AccessKeyID:     creds.AccessKeyID,
+			SecretAccessKey: creds.SecretKey,
+			SessionToken:    creds.SessionToken,
+			CanExpire:       !creds.Expires.IsZero(),
+			Expires:         creds.Expires,
+			Source:          "CredentialsFor",
+		},
+	}, nil
 }
 
 // newAccount makes an account from all fields of c except Bucket. It sends no request.
@@ -155,6 +174,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	return a, nil
 }
 
+// checkConfig refuses fields of c that contradict each other.
 func checkConfig(c Config) error {
 	static := c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != ""
 	switch {
