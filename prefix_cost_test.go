@@ -50,8 +50,8 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 			call: func(ctx context.Context, b storage.Bucket, key string) error {
 				return lastError(b.Exists(ctx, key))
 			},
-			whole:    3,
-			prefixed: 4,
+			whole:    2,
+			prefixed: 3,
 		},
 		{
 			name:   "Upload",
