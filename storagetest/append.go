@@ -16,6 +16,8 @@ import (
 
 const appends = storage.ConditionalCreate | storage.ConditionalUpdate
 
+// openStreamedAppends opens an empty bucket that streams the whole object for each append, because
+// its driver does not declare ServerAppend.
 func openStreamedAppends(t *T, opts ...storage.OpenOption) storage.Bucket {
 	return t.open(append(opts, limitedBy(storage.ServerAppend))...)
 }
@@ -28,28 +30,29 @@ type appendCase struct {
 	run                     func(t *T, path storage.OpenOption)
 }
 
+// appendCases returns two cases for each row of growingObjects, and the cases of refusedAppends.
 func appendCases() []Case {
 	var cases []Case
 	for _, c := range growingObjects {
-		cases = append(cases,
-			Case{
-				Name:        c.name,
-				Rule:        c.rule,
-				Explanation: c.explanation,
-				Needs:       c.needs | appends | storage.ServerAppend,
-				run: func(t *T) {
-					c.run(t, limitedBy(0))
-				},
+		inStore := Case{
+			Name:        c.name,
+			Rule:        c.rule,
+			Explanation: c.explanation,
+			Needs:       c.needs | appends | storage.ServerAppend,
+			run: func(t *T) {
+				c.run(t, limitedBy(0))
 			},
-			Case{
-				Name:        c.name + ", streamed",
-				Rule:        c.rule,
-				Explanation: c.explanation + "; likewise if the store cannot append",
-				Needs:       c.needs | appends,
-				run: func(t *T) {
-					c.run(t, limitedBy(storage.ServerAppend))
-				},
-			})
+		}
+		streamed := Case{
+			Name:        c.name + ", streamed",
+			Rule:        c.rule,
+			Explanation: c.explanation + "; likewise if the store cannot append",
+			Needs:       c.needs | appends,
+			run: func(t *T) {
+				c.run(t, limitedBy(storage.ServerAppend))
+			},
+		}
+		cases = append(cases, inStore, streamed)
 	}
 	return append(cases, refusedAppends...)
 }

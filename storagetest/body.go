@@ -332,6 +332,7 @@ type countingFile struct {
 
 func (f *countingFile) Read(p []byte) (int, error) { return f.r.Read(p) }
 
+// tempFile creates a file that contains text, and opens it for reading.
 func tempFile(t *T, text string) *os.File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
@@ -353,35 +354,49 @@ func progress(t *T) {
 	for _, path := range t.uploadPaths() {
 		b := path.open()
 		text := body(path.size, 1)
-		check := func(name string, total int64) (storage.TransferOption, func()) {
-			var last, calls int64
-			option := storage.WithProgress(func(done, size int64) {
-				calls++
-				if done < last {
-					t.Errorf("%s: %d after %d", name, done, last)
-				}
-				if size != total && size != -1 {
-					t.Errorf("%s: of %d, not %d", name, size, total)
-				}
-				last = done
-			})
-			return option, func() {
-				require.Positive(t, calls, name)
-				require.Equal(t, path.size, last, name)
-			}
-		}
-		option, told := check("upload", path.size)
-		_, err := b.Upload(t.Context(), "a", strings.NewReader(text), option)
+
+		recorder := &progressRecorder{t: t, name: "upload", total: path.size}
+		_, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.WithProgress(recorder.record))
 		require.NoError(t, err)
-		told()
-		option, told = check("upload of a stream", path.size)
-		_, err = b.Upload(t.Context(), "a", stream(text), option)
+		recorder.requireComplete()
+
+		recorder = &progressRecorder{t: t, name: "upload of a stream", total: path.size}
+		_, err = b.Upload(t.Context(), "a", stream(text), storage.WithProgress(recorder.record))
 		require.NoError(t, err)
-		told()
-		option, told = check("download", path.size)
-		requireSame(t, text, t.get(b, "a", option))
-		told()
+		recorder.requireComplete()
+
+		recorder = &progressRecorder{t: t, name: "download", total: path.size}
+		requireSame(t, text, t.get(b, "a", storage.WithProgress(recorder.record)))
+		recorder.requireComplete()
 	}
+}
+
+// A progressRecorder checks the progress of one transfer.
+type progressRecorder struct {
+	t     *T
+	name  string // name of the transfer in messages
+	total int64  // length of the object, in bytes
+	done  int64  // bytes that the last call reported
+	calls int
+}
+
+// record is the function that a case passes to WithProgress. The size may be -1 while it is unknown.
+func (r *progressRecorder) record(done, size int64) {
+	r.calls++
+	if done < r.done {
+		r.t.Errorf("%s: %d after %d", r.name, done, r.done)
+	}
+	if size != r.total && size != -1 {
+		r.t.Errorf("%s: of %d, not %d", r.name, size, r.total)
+	}
+	r.done = done
+}
+
+// requireComplete requires that the last call reported the full size.
+func (r *progressRecorder) requireComplete() {
+	r.t.Helper()
+	require.Positive(r.t, r.calls, r.name)
+	require.Equal(r.t, r.total, r.done, r.name)
 }
 
 // A panickingAt is a body that is read with ReadAt. Its ReadAt panics when it reaches the last
@@ -402,77 +417,85 @@ func (panickingReader) Read([]byte) (int, error) { panic(errBoom) }
 // A failedUpload describes one way in which an upload can fail.
 type failedUpload struct {
 	ctx   context.Context
-	body  func() io.Reader
+	body  io.Reader
 	opts  []storage.UploadOption
 	needs storage.Features
 	code  storage.Code
 }
 
+// failedUploads returns uploads of size bytes that must fail, by name. Each body can be read once.
 func failedUploads(t *T, size int64) map[string]failedUpload {
 	text := body(size, 2)
-	full := func() io.Reader { return strings.NewReader(text) }
-	past, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	expired, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	t.Cleanup(cancel)
 	return map[string]failedUpload{
 		"a source that fails midway": {
-			body: func() io.Reader { return failing(text[:size/2], errBoom) },
+			body: failing(text[:size/2], errBoom),
 			code: storage.BodyFailed,
 		},
 		"a source that fails at its end": {
-			body: func() io.Reader { return failing(text, errBoom) },
+			body: failing(text, errBoom),
 			code: storage.BodyFailed,
 		},
 		"a source that fails at once": {
-			body: func() io.Reader { return failing("", errBoom) },
+			body: failing("", errBoom),
 			code: storage.BodyFailed,
 		},
 		"a source that ends unexpectedly": {
-			body: func() io.Reader { return failing(text[:size/2], io.ErrUnexpectedEOF) },
+			body: failing(text[:size/2], io.ErrUnexpectedEOF),
 			code: storage.BodyFailed,
 		},
 		"a body shorter than declared": {
-			body: func() io.Reader { return stream(text) },
+			body: stream(text),
 			opts: []storage.UploadOption{storage.WithSize(size + 1)},
 			code: storage.BodyFailed,
 		},
 		"a body longer than declared": {
-			body: func() io.Reader { return stream(text) },
+			body: stream(text),
 			opts: []storage.UploadOption{storage.WithSize(size - 1)},
 			code: storage.BodyFailed,
 		},
 		"a reader in place shorter than declared": {
-			body: full,
+			body: strings.NewReader(text),
 			opts: []storage.UploadOption{storage.WithSize(size + 1)},
 			code: storage.BodyFailed,
 		},
 		"a reader in place longer than declared": {
-			body: full,
+			body: strings.NewReader(text),
 			opts: []storage.UploadOption{storage.WithSize(size - 1)},
 			code: storage.BodyFailed,
 		},
 		"a wrong checksum": {
-			body: full,
+			body: strings.NewReader(text),
 			opts: []storage.UploadOption{storage.WithCRC32C(sum([]byte(text)) + 1)},
 			code: storage.ChecksumMismatch,
 		},
 		"a wrong checksum of a stream": {
-			body: func() io.Reader { return stream(text) },
+			body: stream(text),
 			opts: []storage.UploadOption{storage.WithCRC32C(sum([]byte(text)) + 1)},
 			code: storage.ChecksumMismatch,
 		},
 		"a condition that fails": {
-			body:  full,
+			body:  strings.NewReader(text),
 			opts:  []storage.UploadOption{storage.IfAbsent()},
 			needs: storage.ConditionalCreate,
 			code:  storage.PreconditionFailed,
 		},
 		"a condition that fails for a stream": {
-			body:  func() io.Reader { return stream(text) },
+			body:  stream(text),
 			opts:  []storage.UploadOption{storage.IfAbsent()},
 			needs: storage.ConditionalCreate,
 			code:  storage.PreconditionFailed,
 		},
-		"a cancelled ctx":     {ctx: canceled(t), body: full, code: storage.Canceled},
-		"an expired deadline": {ctx: past, body: full, code: storage.DeadlineExceeded},
+		"a cancelled ctx": {
+			ctx:  canceled(t),
+			body: strings.NewReader(text),
+			code: storage.Canceled,
+		},
+		"an expired deadline": {
+			ctx:  expired,
+			body: strings.NewReader(text),
+			code: storage.DeadlineExceeded,
+		},
 	}
 }

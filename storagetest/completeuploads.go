@@ -230,70 +230,83 @@ var completeBesideCases = []Case{
 	},
 }
 
+// runCompletionsBeside completes an upload several times while other calls write, remove and read
+// its key. It requires that some order of the calls explains all results. In every second round,
+// the object exists before.
 func (t *T) runCompletionsBeside(completions int) {
 	b := t.open()
 	for round := range besideRounds {
 		key := fmt.Sprint("key", round)
-		h := &history.History{}
+		calls := &history.History{}
 		initial := history.KeyState{}
 		if round%2 == 1 {
 			initial.Content = "before"
 			t.put(b, key, initial.Content)
 		}
-		u := t.begin(b, key)
-		t.putPart(u, 1, "upload")
-		t.runBeside(h, b, u, completions, round)
-		h.Do(t.recordRead(b, key))
-		h.Do(t.recordComplete(t.continued(b, u)))
-		h.Do(t.recordRead(b, key))
-		require.True(t, h.Explained(initial), "no order explains this:\n%v", h)
+		upload := t.begin(b, key)
+		t.putPart(upload, 1, "upload")
+
+		t.runBeside(calls, b, upload, completions, round)
+
+		// After the upload has ended, a further completion must not change the object.
+		calls.Do(t.recordRead(b, key))
+		calls.Do(t.recordComplete(t.continued(b, upload)))
+		calls.Do(t.recordRead(b, key))
+		require.True(t, calls.Explained(initial), "no order explains this:\n%v", calls)
 	}
 }
 
-// runBeside completes an upload while other goroutines write, remove and read its object.
+// runBeside completes an upload while other goroutines write, remove and read its object. The round
+// decides which calls they make.
 func (t *T) runBeside(h *history.History, b storage.Bucket, u storage.MultipartUpload, completions, round int) {
+	write := t.recordWrite(b, u.Key(), fmt.Sprint("write", round))
+	remove := t.recordRemove(b, u.Key())
+	read := t.recordRead(b, u.Key())
+
+	// Each client makes its calls one after the other.
+	var clients [][]history.Recorded
+	for range completions {
+		clients = append(clients, []history.Recorded{t.recordComplete(t.continued(b, u))})
+	}
+	switch round % 3 {
+	case 0:
+		clients = append(clients, []history.Recorded{read, remove, read})
+	case 1:
+		clients = append(clients, []history.Recorded{read, write, read})
+	default:
+		clients = append(clients, []history.Recorded{write, read}, []history.Recorded{remove, read})
+	}
+
 	var group sync.WaitGroup
-	run := func(calls ...history.Recorded) {
+	for _, calls := range clients {
 		group.Go(func() {
 			for _, call := range calls {
 				h.Do(call)
 			}
 		})
 	}
-	for range completions {
-		run(t.recordComplete(t.continued(b, u)))
-	}
-	write := t.recordWrite(b, u.Key(), fmt.Sprint("write", round))
-	remove := t.recordRemove(b, u.Key())
-	readOp := t.recordRead(b, u.Key())
-	switch round % 3 {
-	case 0:
-		run(readOp, remove, readOp)
-	case 1:
-		run(readOp, write, readOp)
-	default:
-		run(write, readOp)
-		run(remove, readOp)
-	}
 	group.Wait()
 }
 
+// recordComplete returns a call that completes u. Another call may have ended the upload before.
 func (t *T) recordComplete(u storage.MultipartUpload) history.Recorded {
 	return func() (string, history.Step) {
 		_, err := u.Complete(t.Context())
-		if storage.CodeOf(err) == storage.ObjectNotFound && errors.Is(err, storage.OutcomeUnknown) {
+		if err == nil {
+			return "Complete", history.CompletedWith("upload")
+		}
+		if storage.CodeOf(err) != storage.ObjectNotFound {
+			t.Errorf("Complete: %v", err)
+			return "Complete", history.CompletedWith("upload")
+		}
+		if errors.Is(err, storage.OutcomeUnknown) {
 			return "Complete: it has ended, outcome unknown", history.EndedUnknown("upload")
 		}
-		if storage.CodeOf(err) == storage.ObjectNotFound {
-			return "Complete: it has ended", history.FoundEnded("upload")
-		}
-		if err != nil {
-			t.Errorf("Complete: %v", err)
-		}
-		return "Complete", history.CompletedWith("upload")
+		return "Complete: it has ended", history.FoundEnded("upload")
 	}
 }
 
+// recordWrite returns a call that replaces the object with content.
 func (t *T) recordWrite(b storage.Bucket, key, content string) history.Recorded {
 	return func() (string, history.Step) {
 		if _, err := b.Upload(t.Context(), key, strings.NewReader(content)); err != nil {
@@ -303,6 +316,7 @@ func (t *T) recordWrite(b storage.Bucket, key, content string) history.Recorded 
 	}
 }
 
+// recordRemove returns a call that removes the object.
 func (t *T) recordRemove(b storage.Bucket, key string) history.Recorded {
 	return func() (string, history.Step) {
 		if err := b.Remove(t.Context(), key); err != nil {
@@ -312,21 +326,25 @@ func (t *T) recordRemove(b storage.Bucket, key string) history.Recorded {
 	}
 }
 
+// recordRead returns a call that reads the object. A missing object is recorded as "".
 func (t *T) recordRead(b storage.Bucket, key string) history.Recorded {
 	return func() (string, history.Step) {
-		for {
-			data, _, err := storage.ReadAll(t.Context(), b, key)
-			switch storage.CodeOf(err) {
-			case storage.Changed:
-				// The object changed between two requests of this read.
-				continue
-			case storage.ObjectNotFound:
-			default:
-				if err != nil {
-					t.Errorf("ReadAll: %v", err)
-				}
-			}
-			return "read " + string(data), history.Saw(string(data))
+		content := t.readUnchanged(b, key)
+		return "read " + content, history.Saw(content)
+	}
+}
+
+// readUnchanged returns the content of key, or "" if the object is missing. If the object changes
+// between two requests of the read, it reads again.
+func (t *T) readUnchanged(b storage.Bucket, key string) string {
+	for {
+		data, _, err := storage.ReadAll(t.Context(), b, key)
+		if storage.CodeOf(err) == storage.Changed {
+			continue
 		}
+		if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
+			t.Errorf("ReadAll: %v", err)
+		}
+		return string(data)
 	}
 }

@@ -325,26 +325,32 @@ var conditionCases = []Case{
 }
 
 // requireOneWinner calls write from n goroutines. It requires that exactly one call succeeds, and
-// that all others fail with PreconditionFailed.
+// that all others fail with PreconditionFailed. It then calls check with the number of the winner.
 func (t *T) requireOneWinner(n int, write func(i int) error, check func(winner int)) {
 	t.Helper()
-	var start, all sync.WaitGroup
 	var wins, winner atomic.Int32
-	start.Add(1)
+
+	// The goroutines wait for start, so that their writes overlap.
+	start := make(chan struct{})
+	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
-			start.Wait()
+			<-start
 			err := write(i)
-			if err == nil {
-				wins.Add(1)
-				winner.Store(int32(i))
-			} else if storage.CodeOf(err) != storage.PreconditionFailed {
-				t.Errorf("a loser's error: %v", err)
+			if storage.CodeOf(err) == storage.PreconditionFailed {
+				return
 			}
+			if err != nil {
+				t.Errorf("a loser's error: %v", err)
+				return
+			}
+			wins.Add(1)
+			winner.Store(int32(i))
 		})
 	}
-	start.Done()
+	close(start)
 	all.Wait()
+
 	require.Equal(t, int32(1), wins.Load(), "writers that won")
 	check(int(winner.Load()))
 }
@@ -452,9 +458,16 @@ var updateCases = []Case{
 	},
 }
 
+// increment adds 1 to a decimal number. A missing object counts as 0.
 func increment(old []byte, _ *storage.Attrs) ([]byte, error) {
-	n, _ := strconv.Atoi(string(old))
-	return []byte(strconv.Itoa(n + 1)), nil
+	if len(old) == 0 {
+		return []byte("1"), nil
+	}
+	count, err := strconv.Atoi(string(old))
+	if err != nil {
+		return nil, err
+	}
+	return []byte(strconv.Itoa(count + 1)), nil
 }
 
 // grow appends tail to an object by composing. If another writer changes the object first, grow
@@ -466,7 +479,10 @@ func grow(ctx context.Context, b storage.Bucket, key, tail string) error {
 			return err
 		}
 		_, err = storage.Compose(ctx, b, key, []string{key, tail}, storage.IfRevision(current.Revision))
-		if code := storage.CodeOf(err); code != storage.PreconditionFailed && code != storage.Changed {
+		switch storage.CodeOf(err) {
+		case storage.PreconditionFailed, storage.Changed:
+			continue
+		default:
 			return err
 		}
 	}

@@ -268,6 +268,7 @@ func locksRefused(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
+// retentionRefused makes all calls that set a retention, and returns their errors by name.
 func retentionRefused(t *T, b storage.Bucket) map[string]error {
 	retainUntil := time.Now().Add(lockTime)
 	errs := lockedWrites(t, b, "WithRetention", storage.WithRetention(retainUntil, storage.Governance))
@@ -278,20 +279,24 @@ func retentionRefused(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
+// holdRefused makes all calls that set a legal hold, and returns their errors by name.
 func holdRefused(t *T, b storage.Bucket) map[string]error {
 	errs := lockedWrites(t, b, "WithLegalHold", storage.WithLegalHold())
 	errs["SetLegalHold"] = storage.SetLegalHold(t.Context(), b, "key", true)
 	return errs
 }
 
+// lockedWrites writes an object with the option o in every way, and returns the errors. Their names
+// begin with name.
 func lockedWrites(t *T, b storage.Bucket, name string, o storage.WriteOption) map[string]error {
 	errs := map[string]error{}
 	for way, err := range writesWith(t, b, "new", o) {
 		// If the store has ObjectLock, it signs the URL and refuses only the upload. Signing then
 		// returns no error that could be compared.
-		if way != "SignedUploadURL" || !t.has(storage.ObjectLock) {
-			errs[name+", "+way] = err
+		if way == "SignedUploadURL" && t.has(storage.ObjectLock) {
+			continue
 		}
+		errs[name+", "+way] = err
 	}
 	return errs
 }

@@ -383,6 +383,7 @@ func (d *foreignDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage
 	return classed(attrs), body, err
 }
 
+// classed returns a copy of attrs with the storage class of another provider.
 func classed(attrs *storage.Attrs) *storage.Attrs {
 	if attrs == nil {
 		return nil

@@ -265,23 +265,25 @@ func requireShown(t *T, d driver.Driver, content string) {
 	require.Equal(t, head.Revision, page.Entries[0].Revision, "List and Head must return the same Revision")
 }
 
+// putRequest returns a request that stores content under key. The checksum is that of content if
+// content is a *strings.Reader. Any other content must fail, so its checksum does not matter.
 func putRequest(key string, content io.ReadSeeker, size int64) *driver.PutRequest {
-	r := &driver.PutRequest{
+	var crc uint32
+	if text, ok := content.(*strings.Reader); ok {
+		data := make([]byte, text.Len())
+		_, _ = text.ReadAt(data, 0) // a strings.Reader does not fail
+		crc = sum(data)
+	}
+	return &driver.PutRequest{
 		Key:        key,
 		Body:       content,
 		Size:       size,
+		CRC32C:     storage.CRC32C{Sum: crc, Known: true},
 		Properties: storage.Properties{ContentType: "text/x-test"},
 	}
-	if text, ok := content.(*strings.Reader); ok {
-		data, _ := io.ReadAll(text)
-		_, _ = text.Seek(0, io.SeekStart)
-		r.CRC32C = storage.CRC32C{Sum: sum(data), Known: true}
-	} else {
-		r.CRC32C = storage.CRC32C{Sum: 0, Known: true}
-	}
-	return r
 }
 
+// getWhole calls Get, and reads the body to its end. It returns the attributes and the body.
 func getWhole(t *T, d driver.Driver, r *driver.GetRequest) (*storage.Attrs, string) {
 	t.Helper()
 	attrs, body, err := d.Get(t.Context(), r)
@@ -314,6 +316,7 @@ type partsCall struct {
 	parts  []driver.Part
 }
 
+// beginParts begins a multipart upload of text to "a".
 func beginParts(t *T, d driver.Driver, text string) *partsCall {
 	t.Helper()
 	r := putRequest("a", strings.NewReader(text), int64(len(text)))
@@ -324,8 +327,8 @@ func beginParts(t *T, d driver.Driver, text string) *partsCall {
 	return &partsCall{t: t, d: d, put: r, upload: upload}
 }
 
+// request returns a request for the part with this number. The part begins at offset in the object.
 func (p *partsCall) request(number int, offset int64, text string) *driver.PartRequest {
-	crc := sum([]byte(text))
 	return &driver.PartRequest{
 		Key:    "a",
 		Upload: p.upload,
@@ -333,7 +336,7 @@ func (p *partsCall) request(number int, offset int64, text string) *driver.PartR
 		Offset: offset,
 		Body:   strings.NewReader(text),
 		Size:   int64(len(text)),
-		CRC32C: storage.CRC32C{Sum: crc, Known: true},
+		CRC32C: storage.CRC32C{Sum: sum([]byte(text)), Known: true},
 	}
 }
 
@@ -349,6 +352,8 @@ func (p *partsCall) send(r *driver.PartRequest) {
 	p.parts = append(p.parts, part)
 }
 
+// complete completes the upload. last is the last part if the driver takes parts only in sequence,
+// and otherwise nil.
 func (p *partsCall) complete(last *driver.PartRequest) {
 	p.t.Helper()
 	slices.SortFunc(p.parts, func(a, b driver.Part) int { return a.Number - b.Number })
@@ -365,6 +370,8 @@ func (p *partsCall) complete(last *driver.PartRequest) {
 func driverParts(t *T, d driver.Driver) {
 	first := body(t.unit, 1)
 	second := "the end"
+
+	// A part that is sent again replaces the earlier one.
 	p := beginParts(t, d, first+second)
 	last := p.request(2, t.unit, second)
 	if t.has(driver.SequentialParts) {
@@ -376,20 +383,24 @@ func driverParts(t *T, d driver.Driver) {
 		p.send(p.request(1, 0, body(t.unit, 9)))
 		p.send(p.request(1, 0, first))
 	}
+
+	// Before the completion, nothing is visible.
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
+
 	p.complete(last)
 	_, data := getWhole(t, d, &driver.GetRequest{Key: "a", Length: -1})
 	requireSame(t, first+second, data)
 
+	// Aborting another upload, also twice, keeps the object.
 	p = beginParts(t, d, first)
 	p.send(p.request(1, 0, first))
 	require.NoError(t, d.AbortParts(t.Context(), "a", p.upload))
 	require.NoError(t, d.AbortParts(t.Context(), "a", p.upload))
 	_, data = getWhole(t, d, &driver.GetRequest{Key: "a", Length: -1})
-	require.True(t, slices.Equal([]byte(first+second), []byte(data)))
+	requireSame(t, first+second, data)
 	require.NoError(t, d.Close())
 }

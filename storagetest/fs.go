@@ -176,14 +176,15 @@ var fsCases = []Case{
 func (t *T) files(b storage.ReadWriter) []string {
 	t.Helper()
 	files := []string{}
-	require.NoError(
-		t,
-		fs.WalkDir(storage.FS(t.Context(), b), ".", func(name string, entry fs.DirEntry, err error) error {
-			if err == nil && !entry.IsDir() {
-				files = append(files, name)
-			}
+	collect := func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
 			return err
-		}),
-	)
+		}
+		if !entry.IsDir() {
+			files = append(files, name)
+		}
+		return nil
+	}
+	require.NoError(t, fs.WalkDir(storage.FS(t.Context(), b), ".", collect))
 	return files
 }

@@ -19,10 +19,11 @@ type hookRecorder struct {
 	mu       sync.Mutex
 	begun    []storage.Operation
 	ended    []storage.Outcome
-	refuse   func(storage.Operation) error
-	hookWith any
+	refuse   func(storage.Operation) error // nil if the hook refuses nothing
+	hookWith any                           // value that the hook adds to ctx, with the recorder as its key
 }
 
+// hook records the beginning of an operation. The function that it returns records the end.
 func (l *hookRecorder) hook(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -168,55 +169,67 @@ var hookCases = []Case{
 }
 
 func hooksSeeEverything(t *T) {
-	l := &hookRecorder{}
-	b := t.open(storage.WithHook(l.hook))
-	expect := func(want ...string) []storage.Outcome {
-		t.Helper()
-		names, outcomes := l.takeRecords()
-		require.Equal(t, want, names)
-		require.Len(t, outcomes, len(names), "each operation that begins must end")
-		return outcomes
-	}
-	t.put(b, "a", "12345")
-	outcomes := expect("Upload a")
-	require.Equal(t, storage.Outcome{Bytes: 5, Requests: 1}, outcomes[0])
+	recorder := &hookRecorder{}
+	b := t.open(storage.WithHook(recorder.hook))
 
+	// The outcome of a call has its bytes and requests. A download ends at Close.
+	t.put(b, "a", "12345")
+	outcomes := recorder.requireNames(t, "Upload a")
+	require.Equal(t, storage.Outcome{Bytes: 5, Requests: 1}, outcomes[0])
 	reader, err := b.Download(t.Context(), "a")
 	require.NoError(t, err)
-	require.Empty(t, l.ended, "a download ends at Close")
+	require.Empty(t, recorder.ended, "a download ends at Close")
 	_, err = reader.Read(make([]byte, 5))
 	require.NoError(t, err)
 	require.NoError(t, reader.Close())
-	require.Equal(t, int64(5), expect("Download a")[0].Bytes)
+	outcomes = recorder.requireNames(t, "Download a")
+	require.Equal(t, int64(5), outcomes[0].Bytes)
 
+	// Calls that read attributes or list, or that remove one object.
 	_, err = b.Attrs(t.Context(), "missing")
-	require.Equal(t, err, expect("Attrs missing")[0].Err)
+	outcomes = recorder.requireNames(t, "Attrs missing")
+	require.Equal(t, err, outcomes[0].Err)
 	t.requireExists(b, "a")
-	expect("Exists a")
+	recorder.requireNames(t, "Exists a")
 	t.keys(b, storage.WithPrefix("p"))
-	expect("List p")
+	recorder.requireNames(t, "List p")
 	_, err = storage.ListPage(t.Context(), b, "", t.anyOrder(storage.WithPrefix("p"))...)
 	require.NoError(t, err)
-	expect("ListPage p")
+	recorder.requireNames(t, "ListPage p")
 	require.NoError(t, b.Remove(t.Context(), "missing"))
-	expect("Remove missing")
+	recorder.requireNames(t, "Remove missing")
+
+	// A copy may also read its source, and Compose may upload.
 	_, err = storage.Copy(t.Context(), b, "b", b, "a")
 	require.NoError(t, err)
-	names, _ := l.takeRecords()
+	names, _ := recorder.takeRecords()
 	require.ElementsMatch(t, []string{"Copy b[a]", "Download a"}, names)
 	_, err = storage.Compose(t.Context(), b, "c", []string{"a", "b"})
 	require.NoError(t, err)
-	names, _ = l.takeRecords()
+	names, _ = recorder.takeRecords()
 	require.Contains(t, strings.Join(names, ","), "Compose c")
+
+	// RemoveAll may make several batches.
 	_, err = storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "b", "c"}))
 	require.NoError(t, err)
-	names, _ = l.takeRecords()
+	names, _ = recorder.takeRecords()
 	require.NotEmpty(t, names)
 	for _, name := range names {
 		require.True(t, strings.HasPrefix(name, "RemoveAll "), name)
 	}
+
 	w := storage.NewWriter(t.Context(), b, "w")
 	_, err = w.Commit()
 	require.NoError(t, err)
-	expect("Upload w")
+	recorder.requireNames(t, "Upload w")
+}
+
+// requireNames requires that exactly the operations with these names and keys have begun since the
+// last call, and that each has ended. It returns their outcomes.
+func (l *hookRecorder) requireNames(t *T, want ...string) []storage.Outcome {
+	t.Helper()
+	names, outcomes := l.takeRecords()
+	require.Equal(t, want, names)
+	require.Len(t, outcomes, len(names), "each operation that begins must end")
+	return outcomes
 }

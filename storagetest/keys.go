@@ -201,6 +201,7 @@ var hostileKeys = []struct{ why, key string }{
 	{"names of temporary files", ".tmp-1/x.tmp/.omnibucket/y"},
 }
 
+// roundTripCases returns a case for each hostile key.
 func roundTripCases() []Case {
 	cases := make([]Case, len(hostileKeys))
 	for i, hostile := range hostileKeys {
@@ -217,6 +218,7 @@ func roundTripCases() []Case {
 	return cases
 }
 
+// roundTrip requires that every operation on an object uses exactly this key.
 func roundTrip(t *T, key string) {
 	b := t.open()
 	require.Equal(t, key, t.put(b, key, "content").Key)
@@ -238,9 +240,10 @@ func roundTrip(t *T, key string) {
 	require.NoError(t, err)
 	t.requireContent(b, key, "content")
 
-	n, err := storage.RemoveMatching(t.Context(), b, nil)
+	// A nil function matches all objects.
+	removed, err := storage.RemoveMatching(t.Context(), b, nil)
 	require.NoError(t, err)
-	require.Equal(t, 2, n)
+	require.Equal(t, 2, removed)
 	require.Empty(t, t.keys(b))
 }
 
@@ -302,6 +305,8 @@ var leadingSlashCases = []Case{
 	},
 }
 
+// leadingSlashesRefused makes all calls with the invalid key "/key", and returns their errors by
+// name.
 func leadingSlashesRefused(t *T, b storage.Bucket) map[string]error {
 	errs := leadingSlashCalls(t, b)
 	_, errs["Exists"] = b.Exists(t.Context(), "/key")

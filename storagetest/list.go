@@ -2,7 +2,6 @@ package storagetest
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -317,6 +316,8 @@ func firsts[E any](listing iter.Seq2[E, error]) iter.Seq[E] {
 	}
 }
 
+// openForPartsOrWhole opens an empty bucket. If the driver has multipart uploads, long bodies are
+// uploaded in parts.
 func (t *T) openForPartsOrWhole() storage.Bucket {
 	if t.has(storage.MultipartUploads) {
 		return t.openForParts()
@@ -324,45 +325,62 @@ func (t *T) openForPartsOrWhole() storage.Bucket {
 	return t.open()
 }
 
-// listingTable compares listings with a model. It tries each row with several page sizes.
+// listingTable compares listings with a model, for many combinations of options.
 func listingTable(t *T) {
 	b := t.open()
-	all := []string{"a", "a-b", "a/b", "a/b/c", "a/d", "a0", "ab", "b/", "b/c"}
-	all = slices.DeleteFunc(all, func(k string) bool { return strings.HasSuffix(k, "/") })
-	t.puts(b, all...)
+	keys := []string{"a", "a-b", "a/b", "a/b/c", "a/d", "a0", "ab", "b/c"}
+	t.puts(b, keys...)
 
+	// For a remote store, each listing has one page size, because more requests would prove nothing
+	// new. The size changes with each listing, and once more with each delimiter. The number of
+	// starts is a multiple of the number of sizes, so each start would otherwise have one size.
+	sizes := []int{1, 3, 1000}
 	turn := 0
 	for _, prefix := range []string{"", "a", "a/", "a/b", "b", "z"} {
 		for _, delimiter := range []string{"", "/", "-", "b"} {
 			turn++
 			for _, startAfter := range []string{"", "a", "a-b", "a/", "a/a", "a/b", "a0", "0", "z"} {
-				want := model(all, prefix, delimiter, startAfter)
-				sizes := []int{1, 3, 1000}
-				// For a remote store, each listing has one page size, because more requests would
-				// prove nothing new.
+				want := model(keys, prefix, delimiter, startAfter)
+				opts := listOptions(prefix, delimiter, startAfter)
 				if t.remote() {
-					sizes = sizes[turn%len(sizes):][:1]
+					t.requireListing(b, want, sizes[turn%len(sizes)], opts)
 					turn++
+					continue
 				}
 				for _, size := range sizes {
-					opts := []storage.ListOption{storage.WithPageSize(size)}
-					if prefix != "" {
-						opts = append(opts, storage.WithPrefix(prefix))
-					}
-					if delimiter != "" {
-						opts = append(opts, storage.WithDelimiter(delimiter))
-					}
-					if startAfter != "" {
-						opts = append(opts, storage.WithStartAfter(startAfter))
-					}
-					name := fmt.Sprintf("prefix %q, delimiter %q, after %q, pages of %d", prefix, delimiter, startAfter, size)
-					require.Equal(t, want, t.keys(b, opts...), name)
-					if len(want) > 1 {
-						require.Equal(t, want[:2], t.keys(b, append(opts, storage.WithLimit(2))...), "%s, limit 2", name)
-					}
+					t.requireListing(b, want, size, opts)
 				}
 			}
 		}
+	}
+}
+
+// listOptions returns an option for each argument that is not empty.
+func listOptions(prefix, delimiter, startAfter string) []storage.ListOption {
+	var opts []storage.ListOption
+	if prefix != "" {
+		opts = append(opts, storage.WithPrefix(prefix))
+	}
+	if delimiter != "" {
+		opts = append(opts, storage.WithDelimiter(delimiter))
+	}
+	if startAfter != "" {
+		opts = append(opts, storage.WithStartAfter(startAfter))
+	}
+	return opts
+}
+
+// requireListing requires that a listing in pages of size entries yields want, and that a listing
+// with a limit yields the first entries of want.
+func (t *T) requireListing(b storage.Lister, want []string, size int, opts []storage.ListOption) {
+	t.Helper()
+	var r storage.ListOptions
+	require.NoError(t, r.Apply(opts...))
+	opts = append(slices.Clip(opts), storage.WithPageSize(size))
+	require.Equal(t, want, t.keys(b, opts...), "%+v in pages of %d", r, size)
+	if len(want) > 1 {
+		limited := t.keys(b, append(opts, storage.WithLimit(2))...)
+		require.Equal(t, want[:2], limited, "%+v in pages of %d, limit 2", r, size)
 	}
 }
 
@@ -371,27 +389,26 @@ func (t *T) remote() bool {
 	return t.desc.Provider != "memory" && t.desc.Provider != "local"
 }
 
+// model returns what a correct listing of keys yields, in order. Common prefixes have a leading
+// ">".
 func model(keys []string, prefix, delimiter, startAfter string) []string {
 	listed := []string{}
 	for _, key := range keys {
-		if !strings.HasPrefix(key, prefix) {
+		rest, ok := strings.CutPrefix(key, prefix)
+		if !ok {
 			continue
 		}
 		name := key
 		entry := key
-		if delimiter != "" {
-			if i := strings.Index(key[len(prefix):], delimiter); i >= 0 {
-				name = key[:len(prefix)+i+len(delimiter)]
-				entry = ">" + name
-			}
+		if head, _, found := strings.Cut(rest, delimiter); found && delimiter != "" {
+			name = prefix + head + delimiter
+			entry = ">" + name
 		}
 		if name > startAfter && !slices.Contains(listed, entry) {
 			listed = append(listed, entry)
 		}
 	}
-	slices.SortFunc(listed, func(a, b string) int {
-		return strings.Compare(strings.TrimPrefix(a, ">"), strings.TrimPrefix(b, ">"))
-	})
+	slices.SortFunc(listed, compareMarked)
 	return listed
 }
 
@@ -436,7 +453,7 @@ func (t *T) cancelListing(b storage.Bucket, n int, opts ...storage.ListOption) {
 	require.Equal(t, n, entries, "an entry followed the end of ctx")
 }
 
-// listUntil reads a listing until entry number n, and then stops.
+// listUntil reads n entries of a listing, and then leaves its loop.
 func (t *T) listUntil(b storage.Bucket, n int, opts ...storage.ListOption) {
 	t.Helper()
 	for _, err := range b.List(t.Context(), t.anyOrder(opts...)...) {

@@ -19,6 +19,8 @@ func (t *T) movePaths(opts ...storage.OpenOption) map[string]storage.Bucket {
 	return map[string]storage.Bucket{"in one step": t.open(opts...), "by a copy": openCopiedMoves(t, opts...)}
 }
 
+// openCopiedMoves opens an empty bucket whose driver cannot move objects, so that Move copies and
+// removes.
 func openCopiedMoves(t *T, opts ...storage.OpenOption) storage.Bucket {
 	return t.open(append(opts, limitedBy(storage.ServerMove))...)
 }

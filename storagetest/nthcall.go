@@ -25,37 +25,41 @@ type operation struct {
 	needs storage.Features
 	open  func(t *T, opts ...storage.OpenOption) storage.Bucket
 	setUp func(t *T, b storage.Bucket) any // prepares the bucket, and returns the last argument of do
-	do    func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error)
+	do    doFunc
 	many  bool // true if it writes several objects; each must be complete afterwards
 	once  bool // true if an attempt whose response was lost is not repeated
 }
 
+// A doFunc makes the calls of an operation. prepared is what setUp returned. The text that a doFunc
+// returns is what the operation has read, or "".
+type doFunc func(ctx context.Context, t *T, b storage.Bucket, prepared any) (string, error)
+
+// nthCallCases returns one or two cases for each operation. In the second case, the operation is
+// retried.
 func nthCallCases() []Case {
 	var cases []Case
 	for _, op := range append(writeOperations(), readOperations()...) {
-		cases = append(cases,
-			Case{
-				Name:        "a fault at every call of " + op.name,
-				Rule:        "T2",
-				Needs:       op.needs,
-				Explanation: "with one attempt, the store is as before or as after, never in between, and success means the whole effect",
-				run: func(t *T) {
-					op.withFaults(t, false)
-				},
-			})
+		cases = append(cases, Case{
+			Name:        "a fault at every call of " + op.name,
+			Rule:        "T2",
+			Needs:       op.needs,
+			Explanation: "with one attempt, the store is as before or as after, never in between, and success means the whole effect",
+			run: func(t *T) {
+				op.withFaults(t, false)
+			},
+		})
 		if op.once {
 			continue
 		}
-		cases = append(cases,
-			Case{
-				Name:        "a fault at every call of " + op.name + ", retried",
-				Rule:        "T1",
-				Needs:       op.needs | op.settledBy(),
-				Explanation: "one fault, before the call or after its effect, is retried or reconciled, and the operation succeeds",
-				run: func(t *T) {
-					op.withFaults(t, true)
-				},
-			})
+		cases = append(cases, Case{
+			Name:        "a fault at every call of " + op.name + ", retried",
+			Rule:        "T1",
+			Needs:       op.needs | op.settledBy(),
+			Explanation: "one fault, before the call or after its effect, is retried or reconciled, and the operation succeeds",
+			run: func(t *T) {
+				op.withFaults(t, true)
+			},
+		})
 	}
 	return cases
 }
@@ -74,71 +78,108 @@ func (op operation) settledBy() storage.Features {
 // end.
 const maxCalls = 60
 
-// withFaults runs op with a fault at each of its driver calls. Each run has its own prefix in one
-// bucket.
+// withFaults runs op with a fault at each of its driver calls. It compares each run with a run
+// without a fault.
 func (op operation) withFaults(t *T, retried bool) {
-	open := op.open
-	if open == nil {
-		open = (*T).open
+	runs := newFaultRuns(t, op, retried)
+	b, reliable, prepared := runs.prepare()
+	before := t.snapshot(reliable)
+	want, err := op.do(t.Context(), t, b, prepared)
+	// A real server may fail by itself.
+	for failures := 0; failures < maxCalls && storage.IsTemporary(err); failures++ {
+		b, reliable, prepared = runs.prepare()
+		want, err = op.do(t.Context(), t, b, prepared)
+	}
+	require.NoError(t, err, "without a fault")
+
+	expected := verdict{
+		want:    want,
+		before:  before,
+		after:   t.snapshot(reliable),
+		retried: retried,
+	}
+	runs.failEachCall(faults.Fail, expected)
+	runs.failEachCall(faults.DropResponse, expected)
+}
+
+// A faultRuns runs an operation several times in one bucket. Each run has its own prefix.
+type faultRuns struct {
+	t        *T
+	op       operation
+	bucket   storage.Bucket // has the faults of the case
+	reliable storage.Bucket // same store, with retries and without faults
+	count    int            // runs that were prepared
+}
+
+// newFaultRuns opens the bucket of the runs. Unless retried, the bucket makes one attempt for each
+// request.
+func newFaultRuns(t *T, op operation, retried bool) *faultRuns {
+	var inner driver.Driver
+	capture := func(next driver.Driver) driver.Driver {
+		inner = next
+		return next
 	}
 	var opts []storage.OpenOption
 	if !retried {
 		opts = append(opts, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	}
-	var drv driver.Driver
-	parent := open(t, append(opts, driver.WithLayer(func(d driver.Driver) driver.Driver {
-		drv = d
-		return d
-	}))...)
-	// A real server may drop a connection, which must not fail the preparation.
-	retrying := engine.New(drv, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
-	run := 0
-	prepare := func() (b, checked storage.Bucket, given any) {
-		run++
-		prefix := fmt.Sprintf("run-%d/", run)
-		checked = storage.Prefixed(retrying, prefix)
-		return storage.Prefixed(parent, prefix), checked, op.setUp(t, checked)
-	}
-	b, checked, value := prepare()
-	before := t.snapshot(checked)
-	want, err := op.do(t.Context(), t, b, value)
-	// A real server may fail by itself.
-	for failures := 0; failures < maxCalls && storage.IsTemporary(err); failures++ {
-		b, checked, value = prepare()
-		want, err = op.do(t.Context(), t, b, value)
-	}
-	require.NoError(t, err, "without a fault")
-	after := t.snapshot(checked)
+	opts = append(opts, driver.WithLayer(capture))
 
-	for _, kind := range []func(faults.Calls) faults.Rule{faults.Fail, faults.DropResponse} {
-		for n, failures := 1, 0; ; {
-			require.LessOrEqual(t, n+failures, maxCalls, "too many calls")
-			b, checked, v := prepare()
-			rule := kind(faults.Any).Nth(n)
-			t.faults.Reset()
-			t.faults.Set(rule)
-			got, err := op.do(t.Context(), t, b, v)
-			t.faults.Set()
-			hit := len(t.faults.Hits()) > 0
-			op.judge(t, fmt.Sprintf("%v: %v", rule, err), verdict{
-				err:     err,
-				got:     got,
-				want:    want,
-				now:     t.snapshot(checked),
-				before:  before,
-				after:   after,
-				retried: retried,
-			})
-			if !hit && !storage.IsTemporary(err) {
-				break
-			}
-			if hit {
-				n++
-			} else {
-				// A real server may fail before the n-th call. The same n is then tried again.
-				failures++
-			}
+	var b storage.Bucket
+	if op.open != nil {
+		b = op.open(t, opts...)
+	} else {
+		b = t.open(opts...)
+	}
+	return &faultRuns{
+		t:        t,
+		op:       op,
+		bucket:   b,
+		reliable: engine.New(inner, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond})),
+	}
+}
+
+// prepare sets up the next run, and returns its view of both buckets and the result of setUp. A
+// real server may drop a connection, which must not fail the set-up, so it uses the reliable bucket.
+func (r *faultRuns) prepare() (b, reliable storage.Bucket, prepared any) {
+	r.count++
+	prefix := fmt.Sprintf("run-%d/", r.count)
+	b = storage.Prefixed(r.bucket, prefix)
+	reliable = storage.Prefixed(r.reliable, prefix)
+	return b, reliable, r.op.setUp(r.t, reliable)
+}
+
+// failEachCall runs the operation with a fault at its first driver call, then at its second, and so
+// on. It ends after a run that makes no further call.
+func (r *faultRuns) failEachCall(fault func(faults.Calls) faults.Rule, expected verdict) {
+	t := r.t
+	call := 1
+	failures := 0 // runs that failed without the fault
+	for {
+		require.LessOrEqual(t, call+failures, maxCalls, "too many calls")
+		b, reliable, prepared := r.prepare()
+		rule := fault(faults.Any).Nth(call)
+		t.faults.Reset()
+		t.faults.Set(rule)
+		got, err := r.op.do(t.Context(), t, b, prepared)
+		t.faults.Set()
+		hit := len(t.faults.Hits()) > 0
+
+		result := expected
+		result.err = err
+		result.got = got
+		result.now = t.snapshot(reliable)
+		r.op.judge(t, fmt.Sprintf("%v: %v", rule, err), result)
+
+		if hit {
+			call++
+			continue
 		}
+		if !storage.IsTemporary(err) {
+			return
+		}
+		// A real server failed before the call. The same call is then tried again.
+		failures++
 	}
 }
 
@@ -151,6 +192,8 @@ type verdict struct {
 	retried            bool
 }
 
+// judge requires that the result of a run is one that rules T1 and T2 permit. name describes the
+// run in messages.
 func (op operation) judge(t *T, name string, v verdict) {
 	t.Helper()
 	switch {
@@ -175,15 +218,16 @@ func (op operation) judge(t *T, name string, v verdict) {
 	}
 }
 
+// old is a setUp that stores the object "a". It returns the attributes of the object.
 func old(t *T, b storage.Bucket) any {
 	return t.put(b, "a", "old", t.metadata(map[string]string{"is": "old"}))
 }
 
+// nothing is a setUp that leaves the bucket empty.
 func nothing(*T, storage.Bucket) any { return nil }
 
-// uploading returns a function that uploads the object "a". The function is a value for
-// operation.do.
-func uploading(opts ...storage.UploadOption) func(context.Context, *T, storage.Bucket, any) (string, error) {
+// uploading returns a doFunc that uploads the object "a".
+func uploading(opts ...storage.UploadOption) doFunc {
 	return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 		_, err := b.Upload(
 			ctx, "a", strings.NewReader("new content"),
@@ -192,29 +236,30 @@ func uploading(opts ...storage.UploadOption) func(context.Context, *T, storage.B
 	}
 }
 
-// uploadingParts returns a function that uploads the object "a" in two parts. The function is a
-// value for the field do.
-func uploadingParts(
-	source func(string) io.Reader, opts ...storage.UploadOption,
-) func(context.Context, *T, storage.Bucket, any) (string, error) {
-	return func(ctx context.Context, t *T, b storage.Bucket, value any) (string, error) {
-		options := append([]storage.UploadOption{storage.WithPartSize(t.unit), storage.WithConcurrency(1)}, opts...)
-		if attrs, ok := value.(*storage.Attrs); ok && len(opts) == 0 {
-			options = append(options, storage.IfRevision(attrs.Revision))
+// uploadingParts returns a doFunc that uploads the object "a" in two parts. If there are no opts and
+// the object exists, the upload has the condition that the object is unchanged.
+func uploadingParts(newReader func(text string) io.Reader, opts ...storage.UploadOption) doFunc {
+	return func(ctx context.Context, t *T, b storage.Bucket, prepared any) (string, error) {
+		all := append([]storage.UploadOption{storage.WithPartSize(t.unit), storage.WithConcurrency(1)}, opts...)
+		existing, ok := prepared.(*storage.Attrs)
+		if ok && len(opts) == 0 {
+			all = append(all, storage.IfRevision(existing.Revision))
 		}
-		_, err := b.Upload(ctx, "a", source(body(t.unit+1, 1)), options...)
+		_, err := b.Upload(ctx, "a", newReader(body(t.unit+1, 1)), all...)
 		return "", err
 	}
 }
 
 func inPlace(text string) io.Reader { return strings.NewReader(text) }
 
+// streamedCopies opens an empty bucket that streams the bytes of a copy.
 func streamedCopies(t *T, opts ...storage.OpenOption) storage.Bucket {
 	return t.open(append(opts, limitedBy(storage.ServerCopy|storage.ServerCompose))...)
 }
 
+// writeOperations returns the operations that change the store.
 func writeOperations() []operation {
-	copying := func(opts ...storage.CopyOption) func(context.Context, *T, storage.Bucket, any) (string, error) {
+	copying := func(opts ...storage.CopyOption) doFunc {
 		return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 			_, err := storage.Copy(ctx, b, "b", b, "a", opts...)
 			return "", err
@@ -381,6 +426,7 @@ func writeOperations() []operation {
 	}
 }
 
+// readOperations returns the operations that only read. What they read must not change with a fault.
 func readOperations() []operation {
 	content := func(t *T, b storage.Bucket) any {
 		t.put(b, "a", body(5000, 1))
@@ -388,7 +434,7 @@ func readOperations() []operation {
 		return nil
 	}
 
-	reading := func(do func(ctx context.Context, t *T, b storage.Bucket) (any, error)) func(context.Context, *T, storage.Bucket, any) (string, error) {
+	reading := func(do func(ctx context.Context, t *T, b storage.Bucket) (any, error)) doFunc {
 		return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 			got, err := do(ctx, t, b)
 			if err != nil {

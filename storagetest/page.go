@@ -332,12 +332,16 @@ func (d *disordered) Describe() driver.Description {
 }
 
 func (d *disordered) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	if r.StartAfter != "" || r.Prefix != "" && !strings.HasSuffix(r.Prefix, "/") {
-		d.t.Errorf("the driver was asked for %+v", r)
+	if r.StartAfter != "" {
+		d.t.Errorf("the driver was asked for StartAfter: %+v", r)
+	}
+	if r.Prefix != "" && !strings.HasSuffix(r.Prefix, "/") {
+		d.t.Errorf("the driver was asked for a prefix that is no folder: %+v", r)
 	}
 	page, err := d.Driver.List(ctx, r)
-	if err == nil {
-		slices.Reverse(page.Entries)
+	if err != nil {
+		return nil, err
 	}
-	return page, err
+	slices.Reverse(page.Entries)
+	return page, nil
 }

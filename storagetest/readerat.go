@@ -304,11 +304,12 @@ func (t *T) openReaderAt(
 	return text, r
 }
 
+// requireReadAt requires that a read of length bytes at offset returns these bytes of text.
 func requireReadAt(t *T, r *storage.ReaderAt, text string, offset, length int64) {
 	t.Helper()
-	p := make([]byte, length)
-	n, err := r.ReadAt(p, offset)
+	buf := make([]byte, length)
+	n, err := r.ReadAt(buf, offset)
 	require.NoError(t, err, "at %d", offset)
 	require.Equal(t, length, int64(n))
-	requireSame(t, text[offset:offset+length], string(p))
+	requireSame(t, text[offset:offset+length], string(buf))
 }

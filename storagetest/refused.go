@@ -316,10 +316,13 @@ var refusalCases = []Case{
 // the call, and the driver fails with Unsupported.
 const toldByDriver = storage.KeysBesideFolders | storage.StoredChecksums
 
+// metadataRefused makes all calls that set metadata, and returns their errors by name.
 func metadataRefused(t *T, b storage.Bucket) map[string]error {
 	return writesWith(t, b, "new", storage.WithMetadata(map[string]string{"k": "v"}))
 }
 
+// contentPropertiesRefused makes all calls that set a content type, and uploads with each of the
+// other header attributes. It returns the errors by name.
 func contentPropertiesRefused(t *T, b storage.Bucket) map[string]error {
 	errs := writesWith(t, b, "new", storage.WithContentType("text/x-test"))
 	for option, o := range map[string]storage.WriteOption{
@@ -333,6 +336,8 @@ func contentPropertiesRefused(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
+// longSegmentsRefused makes all calls that write a key with a long segment, and returns their
+// errors by name.
 func longSegmentsRefused(t *T, b storage.Bucket) map[string]error {
 	return writesWith(t, b, "a/"+strings.Repeat("s", 256))
 }
@@ -369,20 +374,21 @@ func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 	before := t.snapshot(b)
 	errs := map[string]error{}
 	for _, key := range []string{"file/x", "file/x/y", "folder"} {
-		_, errs["Upload of "+key] = b.Upload(t.Context(), key, strings.NewReader("x"))
+		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
+		require.Equal(
+			t, storage.Unsupported, storage.CodeOf(err),
+			"%q must be refused beside %q and %q. If the store can hold all of them, declare KeysBesideFolders",
+			key, "file", "folder/x",
+		)
+		errs["Upload of "+key] = err
 		_, errs["Upload of a stream to "+key] = b.Upload(t.Context(), key, stream("x"))
 		_, errs["Copy to "+key] = storage.Copy(t.Context(), b, key, b, "folder/x")
 		_, errs["Compose of "+key] = storage.Compose(t.Context(), b, key, []string{"folder/x"})
-		require.Equal(
-			t, storage.Unsupported, storage.CodeOf(errs["Upload of "+key]),
-			"%q must be refused beside %q and %q. If the store can hold all of them, declare KeysBesideFolders", key,
-			"file",
-			"folder/x",
-		)
 		t.requireMissing(b, key)
 		require.NoError(t, b.Remove(t.Context(), key), "it is not there")
 	}
 	require.Equal(t, before, t.snapshot(b))
+
 	_, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"file", "folder/x"}))
 	require.NoError(t, err)
 	return errs

@@ -412,11 +412,13 @@ func (t *T) removeForGood(b storage.Bucket, keys ...string) {
 	if !storage.Supports(b, storage.Versioning) {
 		return
 	}
-	_, err = storage.RemoveVersions(
-		t.Context(), b,
-		slices.Values(slices.DeleteFunc(t.versions(b), func(v storage.VersionEntry) bool {
-			return v.Version == "" || !slices.Contains(keys, v.Key)
-		})),
-	)
+
+	var versions []storage.VersionEntry
+	for _, entry := range t.versions(b) {
+		if entry.Version != "" && slices.Contains(keys, entry.Key) {
+			versions = append(versions, entry)
+		}
+	}
+	_, err = storage.RemoveVersions(t.Context(), b, slices.Values(versions))
 	require.NoError(t, err)
 }

@@ -164,6 +164,7 @@ func goroutines() goleak.Option { return goleak.IgnoreCurrent() }
 // second. The check does not wait that long.
 const serverGoroutine = "net/http.(*conn).serve"
 
+// requireNoGoroutines requires that no goroutine runs that is not in baseline.
 func requireNoGoroutines(t *testing.T, baseline goleak.Option) {
 	t.Helper()
 	if err := goleak.Find(baseline, goleak.IgnoreAnyFunction(serverGoroutine)); err != nil {

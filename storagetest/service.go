@@ -22,7 +22,6 @@ import (
 func RunService(t *testing.T, open func(t *testing.T) storage.Service, opts ...Option) {
 	t.Helper()
 	o := readOptions(opts)
-
 	cases := make([]Case, len(serviceCases))
 	for i, c := range serviceCases {
 		cases[i] = c.Case
@@ -38,22 +37,34 @@ func RunService(t *testing.T, open func(t *testing.T) storage.Service, opts ...O
 			}
 			t.Run(c.Rule+"/"+c.Name, func(t *testing.T) {
 				t.Parallel()
-				t.Cleanup(func() {
-					if t.Failed() {
-						t.Logf("rule %s: %s", c.Rule, c.Explanation)
-						return
-					}
-					report.pass(c.Case)
-				})
-				account := open(t)
-				t.Cleanup(func() { require.NoError(t, account.Close()) })
-				s := &S{T: newT(t, nil, o, driver.Description{}), Service: account, open: open}
-				c.run(s)
-				report.provider(s.provider)
+				runServiceCase(t, c, open, o, report)
 			})
 		}
 	})
 	report.write(t)
+}
+
+// runServiceCase runs c with an account of its own.
+func runServiceCase(
+	t *testing.T, c serviceCase, open func(t *testing.T) storage.Service, o *options, report *report,
+) {
+	t.Helper()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("rule %s: %s", c.Rule, c.Explanation)
+			return
+		}
+		report.pass(c.Case)
+	})
+	account := open(t)
+	t.Cleanup(func() { require.NoError(t, account.Close()) })
+	s := &S{
+		T:       newT(t, nil, o, driver.Description{}),
+		Service: account,
+		open:    open,
+	}
+	c.run(s)
+	report.provider(s.provider)
 }
 
 // An S is a running case that tests a Service.
@@ -62,7 +73,7 @@ type S struct {
 	storage.Service
 
 	open     func(t *testing.T) storage.Service
-	provider string
+	provider string // provider of the bucket that was created last
 }
 
 type serviceCase struct {
@@ -85,21 +96,25 @@ func (s *S) create(opts ...storage.BucketOption) string {
 	require.NoError(s.T, err)
 	require.Equal(s.T, name, info.Name)
 	s.provider = info.Provider
-	s.T.Cleanup(func() {
-		// The context of the case is already done.
-		ctx := context.Background()
-		if b, err := s.Bucket(name); err == nil {
-			_, _ = storage.RemoveMatching(ctx, b, nil)
-			_ = storage.Close(b)
-		}
-		s.removeVersions(ctx, name)
-		_ = s.DeleteBucket(ctx, name)
-	})
+	s.T.Cleanup(func() { s.delete(name) })
 	return name
 }
 
+// delete empties and deletes a bucket. It ignores errors, because the case may have deleted the
+// bucket itself.
+func (s *S) delete(name string) {
+	ctx := context.Background() // the context of the case is already done
+	b, err := s.Bucket(name)
+	if err == nil {
+		_, _ = storage.RemoveMatching(ctx, b, nil)
+		_ = storage.Close(b)
+	}
+	s.removeVersions(ctx, name)
+	_ = s.DeleteBucket(ctx, name)
+}
+
 // removeVersions removes all versions in a bucket, if the bucket keeps versions. Otherwise
-// DeleteBucket would fail with BucketNotEmpty.
+// DeleteBucket would fail with BucketNotEmpty. Like delete, it ignores errors.
 func (s *S) removeVersions(ctx context.Context, name string) {
 	b, err := s.Bucket(name, storage.WithVersioning(true))
 	if err != nil {
@@ -313,7 +328,7 @@ var accountCases = []serviceCase{
 		func(s *S) {
 			name := s.create()
 			credentials, err := s.Credentials(s.T.Context(), name)
-			if !s.unless(err) {
+			if !s.supported(err) {
 				return
 			}
 			require.NotEmpty(s.T, credentials.SecretKey)
@@ -345,6 +360,7 @@ var accountCases = []serviceCase{
 	},
 }
 
+// bucket opens a bucket of the account. The case closes it when it ends.
 func (s *S) bucket(name string) storage.Bucket {
 	s.T.Helper()
 	b, err := s.Bucket(name)

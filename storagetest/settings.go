@@ -9,15 +9,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// unless(err) returns true if err is nil. If err is Unsupported, it returns false, and the caller
-// must end the case. Any other error fails the case. Rule B2 permits Unsupported for settings that
-// only the provider's management API can change.
-func (s *S) unless(err error) bool {
-	if storage.CodeOf(err) != storage.Unsupported {
-		require.NoError(s.T, err)
-		return true
+// supported reports whether a setting was made. If err is Unsupported, it returns false, and the
+// caller must end the case. Any other error fails the case. Rule B2 permits Unsupported for settings
+// that only the provider's management API can change.
+func (s *S) supported(err error) bool {
+	s.T.Helper()
+	if storage.CodeOf(err) == storage.Unsupported {
+		return false
 	}
-	return false
+	require.NoError(s.T, err)
+	return true
 }
 
 // sameCORS requires that a bucket has exactly the CORS rule that was set. Google has a single list
@@ -27,7 +28,8 @@ func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
 	s.T.Helper()
 	require.Len(s.T, rules, 1)
 	got := rules[0]
-	if union := append(slices.Clone(want.AllowedHeaders), want.ExposedHeaders...); slices.Equal(got.AllowedHeaders, union) {
+	union := append(slices.Clone(want.AllowedHeaders), want.ExposedHeaders...)
+	if slices.Equal(got.AllowedHeaders, union) {
 		want.AllowedHeaders = union
 		want.ExposedHeaders = union
 	}
@@ -47,7 +49,7 @@ var settingCases = []serviceCase{
 			ctx := s.T.Context()
 			name := s.name()
 			info, err := s.CreateBucket(ctx, name, storage.WithObjectLock())
-			if !s.unless(err) {
+			if !s.supported(err) {
 				return
 			}
 			s.provider = info.Provider
@@ -69,7 +71,7 @@ var settingCases = []serviceCase{
 			ctx := s.T.Context()
 			name := s.name()
 			info, err := s.CreateBucket(ctx, name, storage.WithObjectLock())
-			if !s.unless(err) {
+			if !s.supported(err) {
 				return
 			}
 			s.provider = info.Provider
@@ -80,7 +82,7 @@ var settingCases = []serviceCase{
 			attrs := s.T.put(b, "kept", "x", storage.WithRetention(time.Now().Add(lockTime), storage.Governance))
 			s.T.requireNothingDone(b.Remove(ctx, "kept", storage.WithVersion(attrs.Version)), storage.Locked)
 			remove("kept", attrs.Version)
-			if info, err = s.UpdateBucket(ctx, name, storage.WithDefaultRetention(storage.Governance, 1)); s.unless(err) {
+			if info, err = s.UpdateBucket(ctx, name, storage.WithDefaultRetention(storage.Governance, 1)); s.supported(err) {
 				require.Equal(s.T, storage.DefaultRetention{Mode: storage.Governance, Days: 1}, info.DefaultRetention)
 				written := s.T.put(b, "default", "x")
 				s.T.requireNothingDone(b.Remove(ctx, "default", storage.WithVersion(written.Version)), storage.Locked)
@@ -103,7 +105,7 @@ var settingCases = []serviceCase{
 		func(s *S) {
 			name := s.create()
 			info, err := s.UpdateBucket(s.T.Context(), name, storage.WithVersioning(true))
-			if !s.unless(err) {
+			if !s.supported(err) {
 				return
 			}
 			require.True(s.T, info.Versioning)
@@ -134,7 +136,7 @@ var settingCases = []serviceCase{
 			ctx := s.T.Context()
 			name := s.name()
 			info, err := s.CreateBucket(ctx, name, storage.WithSoftDelete(keptFor))
-			if !s.unless(err) {
+			if !s.supported(err) {
 				return
 			}
 			require.Equal(s.T, keptFor, info.SoftDelete)
@@ -170,7 +172,7 @@ var settingCases = []serviceCase{
 				ExposedHeaders: []string{"ETag"},
 				MaxAge:         time.Hour,
 			}
-			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithCORS(cors)); !s.unless(err) {
+			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithCORS(cors)); !s.supported(err) {
 				return
 			}
 			rules := func() []storage.CORSRule {
@@ -179,7 +181,7 @@ var settingCases = []serviceCase{
 				return info.CORS
 			}
 			_, err := s.UpdateBucket(s.T.Context(), name, storage.WithPublicAccess(false))
-			s.unless(err)
+			s.supported(err)
 			s.sameCORS(cors, rules())
 			_, err = s.UpdateBucket(s.T.Context(), name, storage.WithCORS())
 			require.NoError(s.T, err)
@@ -195,7 +197,7 @@ var settingCases = []serviceCase{
 		func(s *S) {
 			name := s.create()
 			rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
-			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(rule)); !s.unless(err) {
+			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(rule)); !s.supported(err) {
 				return
 			}
 			rules := func() []storage.LifecycleRule {
@@ -204,7 +206,7 @@ var settingCases = []serviceCase{
 				return info.Lifecycle
 			}
 			_, err := s.UpdateBucket(s.T.Context(), name, storage.WithCORS())
-			s.unless(err)
+			s.supported(err)
 			got := rules()
 			require.Len(s.T, got, 1)
 			if got[0].ID == "" {
@@ -225,12 +227,12 @@ var settingCases = []serviceCase{
 		func(s *S) {
 			name := s.create()
 			before := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
-			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(before)); !s.unless(err) {
+			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(before)); !s.supported(err) {
 				return
 			}
 			want := storage.LifecycleRule{ID: "uploads", Prefix: "up/", AbortUploadsAfterDays: 3}
 			_, err := s.UpdateBucket(s.T.Context(), name, storage.WithLifecycle(want))
-			if !s.unless(err) {
+			if !s.supported(err) {
 				want = before
 			}
 			info, err := s.BucketInfo(s.T.Context(), name)
@@ -251,7 +253,7 @@ var settingCases = []serviceCase{
 		},
 		func(s *S) {
 			name := s.create()
-			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithPublicAccess(true)); !s.unless(err) {
+			if _, err := s.UpdateBucket(s.T.Context(), name, storage.WithPublicAccess(true)); !s.supported(err) {
 				return
 			}
 			info, err := s.BucketInfo(s.T.Context(), name)

@@ -305,6 +305,7 @@ func signedKeys() []string {
 	return keys
 }
 
+// An httpResponse is a response whose body was read to its end.
 type httpResponse struct {
 	status int
 	header http.Header
@@ -326,6 +327,7 @@ func (t *T) do(signedURL *storage.SignedURL, body io.Reader, override http.Heade
 	return t.send(request)
 }
 
+// send sends a request over a connection of its own, and reads the response.
 func (t *T) send(request *http.Request) httpResponse {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
@@ -337,8 +339,9 @@ func (t *T) send(request *http.Request) httpResponse {
 	return httpResponse{got.StatusCode, got.Header, string(text)}
 }
 
-// post submits a form as a browser does, with the fields first and the file last.
-func (t *T) post(form *storage.SignedForm, text, kind string) int {
+// post submits a form as a browser does, with the fields first and the file last. It returns the
+// status of the response. The file has the content type contentType.
+func (t *T) post(form *storage.SignedForm, text, contentType string) int {
 	t.Helper()
 	var body strings.Builder
 	w := multipart.NewWriter(&body)
@@ -347,16 +350,17 @@ func (t *T) post(form *storage.SignedForm, text, kind string) int {
 			require.NoError(t, w.WriteField(name, value))
 		}
 	}
-	require.NoError(t, w.WriteField("Content-Type", kind))
+	require.NoError(t, w.WriteField("Content-Type", contentType))
 	file, err := w.CreateFormFile("file", "name.txt")
 	require.NoError(t, err)
 	_, err = io.WriteString(file, text)
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, form.URL, strings.NewReader(body.String()))
+
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, form.URL, strings.NewReader(body.String()))
 	require.NoError(t, err)
-	request.Header.Set("Content-Type", w.FormDataContentType())
-	return t.send(request).status
+	req.Header.Set("Content-Type", w.FormDataContentType())
+	return t.send(req).status
 }
 
 // printed returns the texts of a value in all forms that a program might log.
@@ -364,8 +368,12 @@ func printed(value any) []string {
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("here", "value", value)
 	return []string{
-		fmt.Sprint(value), fmt.Sprintf("%+v", value), fmt.Sprintf("%#v", value), fmt.Sprintf("%s", value),
-		fmt.Sprintf("%v", struct{ Inner any }{value}), log.String(),
+		fmt.Sprint(value),
+		fmt.Sprintf("%+v", value),
+		fmt.Sprintf("%#v", value),
+		fmt.Sprintf("%s", value),
+		fmt.Sprintf("%v", struct{ Inner any }{value}),
+		log.String(),
 	}
 }
 
@@ -374,29 +382,30 @@ func printed(value any) []string {
 func signedKeyCases() []Case {
 	var cases []Case
 	for _, hostile := range hostileKeys {
-		cases = append(cases,
-			Case{
-				Name:        "a signed download works as returned, for a key with " + hostile.why,
-				Rule:        "S3",
-				Needs:       storage.SignedURLs | keyNeeds(hostile.key),
-				Explanation: "it works with the returned method and headers, and needs nothing else",
-				run: func(t *T) {
-					signedDownload(t, hostile.key)
-				},
+		download := Case{
+			Name:        "a signed download works as returned, for a key with " + hostile.why,
+			Rule:        "S3",
+			Needs:       storage.SignedURLs | keyNeeds(hostile.key),
+			Explanation: "it works with the returned method and headers, and needs nothing else",
+			run: func(t *T) {
+				signedDownload(t, hostile.key)
 			},
-			Case{
-				Name:        "a signed upload works as returned, for a key with " + hostile.why,
-				Rule:        "S3",
-				Needs:       storage.SignedURLs | keyNeeds(hostile.key),
-				Explanation: "the object is stored with the attributes that the headers promise",
-				run: func(t *T) {
-					signedUpload(t, hostile.key)
-				},
-			})
+		}
+		upload := Case{
+			Name:        "a signed upload works as returned, for a key with " + hostile.why,
+			Rule:        "S3",
+			Needs:       storage.SignedURLs | keyNeeds(hostile.key),
+			Explanation: "the object is stored with the attributes that the headers promise",
+			run: func(t *T) {
+				signedUpload(t, hostile.key)
+			},
+		}
+		cases = append(cases, download, upload)
 	}
 	return cases
 }
 
+// signedDownload requires that a plain HTTP client can download the object with a signed URL.
 func signedDownload(t *T, key string) {
 	b := t.open()
 	t.put(b, key, "text of "+key, t.contentType("text/x-test"))
@@ -410,6 +419,8 @@ func signedDownload(t *T, key string) {
 	require.Equal(t, t.keptType("text/x-test"), response.header.Get("Content-Type"))
 }
 
+// signedUpload requires that a plain HTTP client can upload the object with a signed URL, and that
+// the object then has the attributes that were signed.
 func signedUpload(t *T, key string) {
 	b := t.open()
 	signedURL, err := b.SignedUploadURL(

@@ -95,6 +95,7 @@ func WithName(name string) Option {
 	}
 }
 
+// readOptions returns the options that opts set. The other options have their default.
 func readOptions(opts []Option) *options {
 	o := &options{
 		skipped:      map[string]string{},
@@ -152,6 +153,7 @@ func RunDriver(t *testing.T, open func(t *testing.T) driver.Driver, opts ...Opti
 // Cases returns the cases that [Run] runs.
 func Cases() []Case { return bucketCases() }
 
+// bucketCases returns the cases of Run. Their order is that of the contract.
 func bucketCases() []Case {
 	return slices.Concat(
 		keyCases,
@@ -222,30 +224,26 @@ func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 	requireKnown(t, append(slices.Clone(cases), leakCase), o)
 
 	desc := describe(t, open)
-	report := newReport(kind, desc, o)
-	baseline := goroutines()
-	runOne := func(t *testing.T, c Case) {
-		runCase(newT(t, open, o, desc), c, report)
+	r := &runner{
+		open:    open,
+		options: o,
+		desc:    desc,
+		report:  newReport(kind, desc, o),
 	}
+	baseline := goroutines()
 
-	parallel, alone := split(cases, o, report)
+	parallel, alone := split(cases, o, r.report)
 	t.Run("cases", func(t *testing.T) {
 		for _, group := range byRule(parallel) {
 			t.Run(group[0].Rule, func(t *testing.T) {
 				t.Parallel()
-				for _, c := range group {
-					t.Run(c.Name, func(t *testing.T) {
-						t.Parallel()
-						runOne(t, c)
-					})
-				}
+				r.runParallel(t, group)
 			})
 		}
 	})
-
 	for _, c := range alone {
 		t.Run(c.Rule+"/"+c.Name, func(t *testing.T) {
-			runOne(t, c)
+			r.run(t, c)
 		})
 	}
 	if _, skipped := o.skips(leakCase.Name, leakCase.Rule); !skipped {
@@ -254,8 +252,30 @@ func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 		})
 	}
 
-	report.advise(t)
-	report.write(t)
+	r.report.advise(t)
+	r.report.write(t)
+}
+
+// A runner runs cases on the buckets of one driver, and reports their results.
+type runner struct {
+	open    Open
+	options *options
+	desc    driver.Description
+	report  *report
+}
+
+func (r *runner) run(t *testing.T, c Case) {
+	runCase(newT(t, r.open, r.options, r.desc), c, r.report)
+}
+
+// runParallel runs each case as a parallel subtest.
+func (r *runner) runParallel(t *testing.T, cases []Case) {
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			r.run(t, c)
+		})
+	}
 }
 
 // split returns the cases that may run in parallel, and those that must run alone. It leaves out
@@ -325,11 +345,12 @@ func describe(t *testing.T, open Open) driver.Description {
 		desc = next.Describe()
 		return &describeOnce{Driver: next, desc: desc}
 	}))
+	require.NotEmpty(t, desc.Provider, "Open must pass its options to the constructor")
+
 	if desc.FolderOrder {
 		// The engine sorts the listing.
 		desc.Features |= storage.OrderedListing
 	}
-	require.NotEmpty(t, desc.Provider, "Open must pass its options to the constructor")
 	if desc.NeedsSigningBase && !storage.Supports(b, storage.SignedURLs) {
 		desc.Features &^= signing
 	}

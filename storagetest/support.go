@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/suitelog"
 )
@@ -43,6 +42,7 @@ type report struct {
 	direct  []string // failed cases that call the driver directly
 }
 
+// newReport returns an empty report. Its heading is the name in o, or the provider.
 func newReport(kind string, desc driver.Description, o *options) *report {
 	name := o.name
 	if name == "" {
@@ -72,6 +72,7 @@ func (r *report) provider(name string) {
 	}
 }
 
+// pass records that c has passed.
 func (r *report) pass(c Case) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -79,6 +80,7 @@ func (r *report) pass(c Case) {
 	r.support.Rules[c.Rule]++
 }
 
+// fail records that c has failed.
 func (r *report) fail(c Case) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -98,12 +100,14 @@ func (r *report) advise(t *testing.T) {
 	}
 }
 
-func (r *report) refuse(c Case, _ storage.Features) {
+// refuse records that c has proved that a feature is Unsupported.
+func (r *report) refuse(c Case) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.support.Refused = append(r.support.Refused, c.Name)
 }
 
+// leave records that c was skipped.
 func (r *report) leave(c Case, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

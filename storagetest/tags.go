@@ -265,6 +265,7 @@ var tagCases = []Case{
 	},
 }
 
+// requireTags requires that the object has exactly these tags. If want is nil, it must have none.
 func (t *T) requireTags(b storage.AttrsReader, key string, want map[string]string) {
 	t.Helper()
 	got, err := storage.Tags(t.Context(), b, key)
@@ -276,6 +277,7 @@ func (t *T) requireTags(b storage.AttrsReader, key string, want map[string]strin
 	require.Equal(t, len(want), t.attrs(b, key).TagCount)
 }
 
+// tagsRefused makes all calls that read or set tags, and returns their errors by name.
 func tagsRefused(t *T, b storage.Bucket) map[string]error {
 	errs := writesWith(t, b, "new", storage.WithTags(map[string]string{"k": "v"}))
 	_, errs["Tags"] = storage.Tags(t.Context(), b, "key")

@@ -97,7 +97,10 @@ var treeCases = []Case{
 		Rule:        "K4",
 		Needs:       storage.OrderedListing,
 		Explanation: "with StartsAfter, a start, a token and a limit leave nothing out: in tree order the listing fails, in byte order it is read from the start",
-		run:         listingFromTheStart,
+		run: func(t *T) {
+			startInTreeOrder(t)
+			startInByteOrder(t)
+		},
 	},
 	{
 		Name:        "a repeated prefix is no disorder",
@@ -214,6 +217,8 @@ var treeCases = []Case{
 	},
 }
 
+// listingOfATree compares listings of a store in tree order with a model. The store declares its
+// order, so the engine sorts.
 func listingOfATree(t *T) {
 	b := t.open(driver.WithLayer(listers.TreeOrder(listers.Declared)))
 	t.puts(b, aroundAFolder...)
@@ -232,21 +237,24 @@ func listingOfATree(t *T) {
 		for _, delimiter := range []string{"", "/", "-", "b"} {
 			for _, startAfter := range starts {
 				want := model(aroundAFolder, prefix, delimiter, startAfter)
-				opts := []storage.ListOption{
-					storage.WithPrefix(prefix), storage.WithDelimiter(delimiter), storage.WithStartAfter(startAfter),
-				}
-				for _, size := range sizes {
-					require.Equal(t, want, t.keys(b, append(opts, storage.WithPageSize(size))...),
-						"prefix %q, delimiter %q, after %q, pages of %d", prefix, delimiter, startAfter, size)
-				}
+				t.requireSizes(b, want, sizes, storage.WithPrefix(prefix), storage.WithDelimiter(delimiter),
+					storage.WithStartAfter(startAfter))
 			}
-			opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter(delimiter)}
-			require.Equal(
-				t, model(aroundAFolder, prefix, delimiter, ""), t.pages(b, 3, opts...),
-				"prefix %q, delimiter %q, by ListPage",
-				prefix, delimiter,
-			)
+			want := model(aroundAFolder, prefix, delimiter, "")
+			got := t.pages(b, 3, storage.WithPrefix(prefix), storage.WithDelimiter(delimiter))
+			require.Equal(t, want, got, "prefix %q, delimiter %q, by ListPage", prefix, delimiter)
 		}
+	}
+}
+
+// requireSizes requires that a listing yields want, with each of the page sizes.
+func (t *T) requireSizes(b storage.Lister, want []string, sizes []int, opts ...storage.ListOption) {
+	t.Helper()
+	var r storage.ListOptions
+	require.NoError(t, r.Apply(opts...))
+	for _, size := range sizes {
+		got := t.keys(b, append(slices.Clip(opts), storage.WithPageSize(size))...)
+		require.Equal(t, want, got, "%+v in pages of %d", r, size)
 	}
 }
 
@@ -279,9 +287,11 @@ func (t *T) plainKeys(b storage.Bucket, opts ...storage.ListOption) []string {
 	return all
 }
 
-// lastError returns the last error that a listing yields, or nil.
-func (t *T) lastError(b storage.Bucket, opts ...storage.ListOption) (last error) {
+// lastError returns the last error that a listing yields, or nil. It requires that nothing follows
+// an error.
+func (t *T) lastError(b storage.Bucket, opts ...storage.ListOption) error {
 	t.Helper()
+	var last error
 	for _, err := range b.List(t.Context(), t.anyOrder(opts...)...) {
 		require.NoError(t, last, "an entry must not follow an error")
 		last = err
@@ -289,44 +299,53 @@ func (t *T) lastError(b storage.Bucket, opts ...storage.ListOption) (last error)
 	return last
 }
 
-func listingFromTheStart(t *T) {
-	tree := t.open(driver.WithLayer(listers.TreeOrder(listers.Unproven)))
-	t.puts(tree, aroundAFolder...)
+// startInTreeOrder requires that a listing in tree order fails if it begins in the middle. The store
+// declares a byte order that it does not have, and that it cannot begin in the middle.
+func startInTreeOrder(t *T) {
+	b := t.open(driver.WithLayer(listers.TreeOrder(listers.Unproven)))
+	t.puts(b, aroundAFolder...)
 	for _, size := range []int{1, 3, 100} {
+		pageSize := storage.WithPageSize(size)
 		for _, startAfter := range []string{"a-b", "a-c/1", "a/2", "a/3", "a0"} {
-			t.requireCode(t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(startAfter)), storage.Unsupported)
-			t.requireCode(
-				t.lastError(tree, storage.WithPageSize(size), storage.WithStartAfter(startAfter), storage.WithDelimiter("/")),
-				storage.Unsupported,
-			)
+			start := storage.WithStartAfter(startAfter)
+			t.requireCode(t.lastError(b, pageSize, start), storage.Unsupported)
+			t.requireCode(t.lastError(b, pageSize, start, storage.WithDelimiter("/")), storage.Unsupported)
 		}
-		require.Equal(
-			t, []string{"a/3"},
-			t.keys(tree, storage.WithPrefix("a/"), storage.WithStartAfter("a/2b/c"), storage.WithPageSize(size)),
-			"no disorder",
-		)
-	}
-	onePage := t.desc.MaxPage == 0 || t.desc.MaxPage > len(aroundAFolder)
-	if onePage {
-		_, err := storage.ListPage(t.Context(), tree, "", t.anyOrder(storage.WithStartAfter("a-b"))...)
-		require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
+
+		// Below a/, the order of the tree is the order of the bytes.
+		ordered := t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a/2b/c"), pageSize)
+		require.Equal(t, []string{"a/3"}, ordered, "no disorder")
 	}
 
+	onePage := t.desc.MaxPage == 0 || t.desc.MaxPage > len(aroundAFolder)
+	if onePage {
+		_, err := storage.ListPage(t.Context(), b, "", t.anyOrder(storage.WithStartAfter("a-b"))...)
+		require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
+	}
+}
+
+// startInByteOrder requires that a listing leaves nothing out if the store cannot begin in the
+// middle. The engine then lists from the start.
+func startInByteOrder(t *T) {
 	b := t.open(driver.WithLayer(listers.NoStart))
 	t.puts(b, aroundAFolder...)
 	for _, opts := range [][]storage.ListOption{
-		nil, {storage.WithDelimiter("/")}, {storage.WithDelimiter("-")}, {storage.WithPrefix("a/")},
-		{storage.WithPrefix("a/2b/")}, {storage.WithPrefix("c")},
+		nil,
+		{storage.WithDelimiter("/")},
+		{storage.WithDelimiter("-")},
+		{storage.WithPrefix("a/")},
+		{storage.WithPrefix("a/2b/")},
+		{storage.WithPrefix("c")},
 	} {
 		var r storage.ListOptions
 		require.NoError(t, r.Apply(opts...))
 		for _, startAfter := range []string{"a", "a-", "a-b", "a.c", "a/2", "a0", "z"} {
 			want := model(aroundAFolder, r.Prefix, r.Delimiter, startAfter)
 			started := append(slices.Clip(opts), storage.WithStartAfter(startAfter))
-			require.Equal(t, want, t.keys(b, append(started, storage.WithPageSize(2))...), "%+v after %q", r, startAfter)
-			want = want[:min(2, len(want))]
+			t.requireSizes(b, want, []int{2}, started...)
 			if len(want) > 0 {
-				require.Equal(t, want, t.keys(b, append(started, storage.WithLimit(2))...), "%+v after %q", r, startAfter)
+				limited := t.keys(b, append(started, storage.WithLimit(2))...)
+				require.Equal(t, want[:min(2, len(want))], limited, "%+v after %q", r, startAfter)
 			}
 		}
 		want := model(aroundAFolder, r.Prefix, r.Delimiter, "")

@@ -257,45 +257,50 @@ var equivalentForms = []tampering{
 
 // laterExpiries are changes that give an expired URL a later expiry.
 var laterExpiries = []tampering{
-	{"a later expiry", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, true, false) })},
+	{"a later expiry", tamperExpiry(func(_, later string) []string { return []string{later} })},
 	{
 		"a later expiry before its own",
-		tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, true, true) }),
+		tamperExpiry(func(signed, later string) []string { return []string{later, signed} }),
 	},
 	{
 		"a later expiry after its own",
-		tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, false, true) }),
+		tamperExpiry(func(signed, later string) []string { return []string{signed, later} }),
 	},
 }
 
-// withExpiry gives a signed URL a later expiry. If twice is false, the later expiry replaces the
-// signed expiry. If twice is true, withExpiry adds the later expiry before or after the signed
-// expiry.
+// tamperExpiry returns a function that changes the expiry in a URL's query. change receives the
+// signed parameter and one with a later expiry. It returns the parameters that replace the signed
+// one.
+func tamperExpiry(change func(signed, later string) []string) func(t *T, s *storage.SignedURL) {
+	return tamperQuery(func(pairs []string, _ int) []string {
+		var altered []string
+		for _, pair := range pairs {
+			later, ok := laterExpiry(pair)
+			if !ok {
+				altered = append(altered, pair)
+				continue
+			}
+			altered = append(altered, change(pair, later)...)
+		}
+		return altered
+	})
+}
+
+// laterExpiry returns a parameter like pair with a later expiry. If pair has no expiry, it returns
+// false.
 //
 // Azure's URLs have a date in the query parameter "se". All other URLs have a number, in a query
 // parameter such as X-Amz-Expires.
-func withExpiry(pairs []string, first, twice bool) []string {
-	var altered []string
-	for _, pair := range pairs {
-		name, value, _ := strings.Cut(pair, "=")
-		if name != "se" && !strings.HasSuffix(strings.ToLower(name), "-expires") {
-			altered = append(altered, pair)
-			continue
-		}
-		expiry := name + "=9" + value
-		if rest, date := strings.CutPrefix(value, "20"); date && name == "se" {
-			expiry = name + "=21" + rest
-		}
-		switch {
-		case !twice:
-			altered = append(altered, expiry)
-		case first:
-			altered = append(altered, expiry, pair)
-		default:
-			altered = append(altered, pair, expiry)
-		}
+func laterExpiry(pair string) (later string, ok bool) {
+	name, value, _ := strings.Cut(pair, "=")
+	if name != "se" {
+		return name + "=9" + value, strings.HasSuffix(strings.ToLower(name), "-expires")
 	}
-	return altered
+	rest, thisCentury := strings.CutPrefix(value, "20")
+	if thisCentury {
+		return name + "=21" + rest, true
+	}
+	return name + "=9" + value, true
 }
 
 // tamperQuery returns a function that changes the parameters of a URL's query. change also receives
@@ -309,17 +314,23 @@ func tamperQuery(change func(pairs []string, signature int) []string) func(t *T,
 	}
 }
 
+// tamperSignature returns a function that changes the value of the signature in a URL's query.
+// change must return another value.
 func tamperSignature(change func(value string) string) func(t *T, s *storage.SignedURL) {
 	return func(t *T, s *storage.SignedURL) {
-		tamperQuery(func(pairs []string, signature int) []string {
-			name, escaped, _ := strings.Cut(pairs[signature], "=")
-			value, err := url.QueryUnescape(escaped)
-			require.NoError(t, err)
-			altered := change(value)
-			require.NotEqual(t, value, altered)
-			pairs[signature] = name + "=" + url.QueryEscape(altered)
-			return pairs
-		})(t, s)
+		address, query, ok := strings.Cut(s.URL, "?")
+		require.True(t, ok)
+		pairs := strings.Split(query, "&")
+		signature := signatureIn(t, pairs)
+
+		name, escaped, _ := strings.Cut(pairs[signature], "=")
+		value, err := url.QueryUnescape(escaped)
+		require.NoError(t, err)
+		altered := change(value)
+		require.NotEqual(t, value, altered)
+
+		pairs[signature] = name + "=" + url.QueryEscape(altered)
+		s.URL = address + "?" + strings.Join(pairs, "&")
 	}
 }
 

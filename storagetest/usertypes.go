@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"io/fs"
-	"iter"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,12 +32,11 @@ func (e *embedding) Download(ctx context.Context, key string, opts ...storage.Do
 	return e.Bucket.Download(ctx, key, opts...)
 }
 
-// needingBucket calls each function that accepts only a bucket of this library, and yields the
+// needingBucket calls each function that accepts only a bucket of this library, and returns the
 // errors by name. Each error names the key "key". For a function without a key, the error names the
 // key "".
-func needingBucket(t *T, b storage.Bucket) iter.Seq2[string, error] {
-	errs := map[string]error{}
-	keyless(t, b, errs)
+func needingBucket(t *T, b storage.Bucket) map[string]error {
+	errs := keylessErrors(t, b)
 	_, errs["Copy"] = storage.Copy(t.Context(), b, "key", b, "key")
 	_, errs["Compose"] = storage.Compose(t.Context(), b, "key", []string{"key"})
 	_, errs["Move"] = storage.Move(t.Context(), b, "from", "key")
@@ -49,23 +47,19 @@ func needingBucket(t *T, b storage.Bucket) iter.Seq2[string, error] {
 	errs["SetLegalHold"] = storage.SetLegalHold(t.Context(), b, "key", false)
 	errs["Restore"] = storage.Restore(t.Context(), b, "key")
 	_, errs["SignedUploadForm"] = storage.SignedUploadForm(t.Context(), b, "key", 0, 1)
+
 	_, errs["BeginUpload"] = storage.BeginUpload(t.Context(), b, "key")
-	open := storage.UploadEntry{Key: "key", Upload: "none"}
-	_, errs["ContinueListedUpload"] = storage.ContinueListedUpload(t.Context(), b, open)
-	errs["AbortUpload"] = storage.AbortUpload(t.Context(), b, open)
+	upload := storage.UploadEntry{Key: "key", Upload: "none"}
+	_, errs["ContinueListedUpload"] = storage.ContinueListedUpload(t.Context(), b, upload)
+	errs["AbortUpload"] = storage.AbortUpload(t.Context(), b, upload)
 	_, errs["PutSignedPart"] = storage.PutSignedPart(t.Context(), b, "key", "none", 1, strings.NewReader("x"))
-	return func(yield func(string, error) bool) {
-		for name, err := range errs {
-			if !yield(name, err) {
-				return
-			}
-		}
-	}
+	return errs
 }
 
-// The function keyless calls all functions that have no parameter for a single key. It adds their
-// errors to errs.
-func keyless(t *T, b storage.Bucket, errs map[string]error) {
+// keylessErrors calls all functions that have no parameter for a single key. It returns their errors
+// by name.
+func keylessErrors(t *T, b storage.Bucket) map[string]error {
+	errs := map[string]error{}
 	_, errs["ListPage"] = storage.ListPage(t.Context(), b, "", t.anyOrder()...)
 	_, errs["RemoveAll"] = storage.RemoveAll(t.Context(), b, slices.Values([]string{"key"}))
 	versions := []storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "key"}}}
@@ -80,6 +74,7 @@ func keyless(t *T, b storage.Bucket, errs map[string]error) {
 	}
 	errs["Close"] = storage.Close(b)
 	_, errs["Wrap"] = storage.Wrap(b, func(c storage.Core) storage.Core { return c })
+	return errs
 }
 
 // requireRefusal requires that a function has refused a value because of its type. op

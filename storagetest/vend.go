@@ -102,14 +102,14 @@ var vendCases = []Case{
 func (t *T) vend(b storage.Bucket, prefixes ...string) *storage.VendedCredentials {
 	t.Helper()
 	rights := storage.Rights{Read: true, List: true, Write: true, Remove: true}
-	var err error
 	for _, prefix := range prefixes {
-		var v *storage.VendedCredentials
-		if v, err = storage.Vend(t.Context(), b, prefix, rights, time.Hour); storage.CodeOf(err) != storage.Unsupported {
-			require.NoError(t, err)
-			return v
+		credentials, err := storage.Vend(t.Context(), b, prefix, rights, time.Hour)
+		if storage.CodeOf(err) == storage.Unsupported {
+			continue
 		}
+		require.NoError(t, err)
+		return credentials
 	}
-	require.NoError(t, err)
+	require.Fail(t, "the store vends credentials for none of the prefixes", "%q", prefixes)
 	return nil
 }

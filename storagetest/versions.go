@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -323,6 +324,7 @@ var versionCases = []Case{
 // aSecond is the largest rounding error in the times that a store reports.
 const aSecond = time.Second
 
+// versions returns the versions that a listing yields. It requires that they are sorted by key.
 func (t *T) versions(b storage.Lister, opts ...storage.ListOption) []storage.VersionEntry {
 	t.Helper()
 	var entries []storage.VersionEntry
@@ -330,18 +332,12 @@ func (t *T) versions(b storage.Lister, opts ...storage.ListOption) []storage.Ver
 		require.NoError(t, err)
 		entries = append(entries, entry)
 	}
-	require.True(t, slices.IsSortedFunc(entries, func(a, b storage.VersionEntry) int {
-		if a.Key < b.Key {
-			return -1
-		}
-		if a.Key > b.Key {
-			return 1
-		}
-		return 0
-	}), "by key")
+	byKey := func(a, b storage.VersionEntry) int { return strings.Compare(a.Key, b.Key) }
+	require.True(t, slices.IsSortedFunc(entries, byKey), "by key")
 	return entries
 }
 
+// limitedBy returns a layer whose driver does not declare these features.
 func limitedBy(features storage.Features) storage.OpenOption {
 	return driver.WithLayer(func(next driver.Driver) driver.Driver {
 		desc := next.Describe()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -111,7 +112,7 @@ var writeCases = []Case{
 					if failure.ctx != nil {
 						ctx = failure.ctx
 					}
-					_, err := b.Upload(ctx, "a", failure.body(), failure.opts...)
+					_, err := b.Upload(ctx, "a", failure.body, failure.opts...)
 					require.Equal(t, failure.code, storage.CodeOf(err), "%s in %s: %v", name, path.name, err)
 					t.requireNothingDone(err, failure.code)
 					require.Equal(t, before, t.snapshot(b), "%s in %s", name, path.name)
@@ -135,7 +136,7 @@ var writeCases = []Case{
 					if failure.ctx != nil {
 						ctx = failure.ctx
 					}
-					_, err := b.Upload(ctx, "dir/a", failure.body(), failure.opts...)
+					_, err := b.Upload(ctx, "dir/a", failure.body, failure.opts...)
 					require.Equal(t, failure.code, storage.CodeOf(err), "%s in %s: %v", name, path.name, err)
 					require.Empty(t, t.keys(b), "%s in %s", name, path.name)
 				}
@@ -350,30 +351,19 @@ func (f readFunc) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
+// readersAndWriter reads an object again and again while it is replaced. Each read must return the
+// bytes and the attributes of one object.
 func readersAndWriter(t *T) {
 	const writes, readers = 20, 2
 	b := t.open()
-	write := func(i int) {
-		text := body(int64(1000+i), byte(i))
-		t.put(b, "a", text, t.metadata(map[string]string{"sum": fmt.Sprintf("%08x", sum([]byte(text)))}))
-	}
-	write(0)
+	putNumbered(t, b, 0)
 
 	done := make(chan struct{})
 	var all sync.WaitGroup
 	for range readers {
 		all.Go(func() {
 			for {
-				data, attrs, err := storage.ReadAll(t.Context(), b, "a")
-				switch {
-				case errors.Is(err, storage.Changed):
-					// Reporting Changed is right. Only mixed bytes are wrong.
-				case err != nil:
-					t.Errorf("reading: %v", err)
-					return
-				case t.has(storage.Metadata) && attrs.Metadata["sum"] != fmt.Sprintf("%08x", sum(data)) ||
-					string(data) != body(attrs.Size, byte(attrs.Size-1000)):
-					t.Errorf("%d bytes with the attributes of another object: %+v", len(data), attrs)
+				if !readNumbered(t, b) {
 					return
 				}
 				select {
@@ -386,36 +376,68 @@ func readersAndWriter(t *T) {
 	}
 
 	for i := range writes {
-		write(i)
+		putNumbered(t, b, i)
 	}
 	close(done)
 	all.Wait()
+}
+
+// smallestNumbered is the length of the first of the objects that putNumbered stores, in bytes.
+const smallestNumbered = 1000
+
+// putNumbered stores the object "a". Its length tells its number, and its metadata has its checksum.
+func putNumbered(t *T, b storage.Bucket, number int) {
+	text := body(int64(smallestNumbered+number), byte(number))
+	t.put(b, "a", text, t.metadata(map[string]string{"sum": fmt.Sprintf("%08x", sum([]byte(text)))}))
+}
+
+// readNumbered reads the object "a". It reports whether the read was right, and otherwise fails the
+// case. The error Changed is right, too: only mixed bytes are wrong.
+func readNumbered(t *T, b storage.Bucket) bool {
+	data, attrs, err := storage.ReadAll(t.Context(), b, "a")
+	if errors.Is(err, storage.Changed) {
+		return true
+	}
+	if err != nil {
+		t.Errorf("reading: %v", err)
+		return false
+	}
+	if t.has(storage.Metadata) && attrs.Metadata["sum"] != fmt.Sprintf("%08x", sum(data)) {
+		t.Errorf("%d bytes with the metadata of another object: %+v", len(data), attrs)
+		return false
+	}
+	if string(data) != body(attrs.Size, byte(attrs.Size-smallestNumbered)) {
+		t.Errorf("%d bytes with the size of another object: %+v", len(data), attrs)
+		return false
+	}
+	return true
 }
 
 func writerCommits(t *T) {
 	for _, path := range t.uploadPaths() {
 		b := path.open()
 		text := body(path.size, 1)
+
+		// The object is there after Commit. A second Commit returns the same attributes.
 		w := storage.NewWriter(t.Context(), b, "a", t.contentType("text/x-test"))
-		for rest := text; rest != ""; {
-			n := min(len(rest), 700)
-			written, err := io.WriteString(w, rest[:n])
+		for chunk := range slices.Chunk([]byte(text), 700) {
+			n, err := io.WriteString(w, string(chunk))
 			require.NoError(t, err)
-			require.Equal(t, n, written)
-			rest = rest[n:]
+			require.Equal(t, len(chunk), n)
 		}
 		t.requireMissing(b, "a")
 		attrs, err := w.Commit()
 		require.NoError(t, err)
 		require.Equal(t, path.size, attrs.Size)
-		second, err := w.Commit()
+		again, err := w.Commit()
 		require.NoError(t, err)
-		require.Equal(t, attrs, second)
+		require.Equal(t, attrs, again)
 		require.NoError(t, w.Close())
 		require.NoError(t, w.Close())
 		t.requireContent(b, "a", text)
 		require.Equal(t, t.keptType("text/x-test"), t.attrs(b, "a").ContentType)
 
+		// Without Commit, Close fails and nothing is stored.
 		w = storage.NewWriter(t.Context(), b, "b")
 		n, err := w.ReadFrom(strings.NewReader(text))
 		require.NoError(t, err)
@@ -423,6 +445,7 @@ func writerCommits(t *T) {
 		require.ErrorIs(t, w.Close(), storage.InvalidArgument)
 		t.requireMissing(b, "b")
 
+		// A writer that wrote nothing makes an empty object.
 		w = storage.NewWriter(t.Context(), b, "empty")
 		_, err = w.Commit()
 		require.NoError(t, err)
@@ -435,7 +458,7 @@ func writeReturnsAttrs(t *T) {
 	for _, path := range t.uploadPaths() {
 		b := path.open()
 		text := body(path.size, 1)
-		n := t.faults.Count(faults.Reads)
+		reads := t.faults.Count(faults.Reads)
 		returned, err := b.Upload(t.Context(), "a.png", strings.NewReader(text),
 			t.optional(storage.ContentProperties, storage.WithCacheControl("max-age=60")),
 			t.optional(storage.ContentProperties, storage.WithContentDisposition(`attachment; filename="x"`)),
@@ -443,14 +466,17 @@ func writeReturnsAttrs(t *T) {
 			t.optional(storage.ContentProperties, storage.WithContentEncoding("x-test")),
 			t.metadata(map[string]string{"k": "v"}))
 		require.NoError(t, err)
-		require.Equal(t, n, t.faults.Count(faults.Reads), "%s: this must make no second request:\n%v", path.name,
+		require.Equal(t, reads, t.faults.Count(faults.Reads), "%s: this must make no second request:\n%v", path.name,
 			t.faults)
+
+		// The write returns what it knows by itself.
 		require.Equal(t, "a.png", returned.Key)
 		require.Equal(t, path.size, returned.Size)
 		require.Equal(t, "image/png", returned.ContentType)
 		require.NotEmpty(t, returned.ETag, "a write must return an ETag")
 		require.NotEmpty(t, returned.Revision, "a write must return a Revision")
 
+		// The rest is what a read returns afterwards.
 		attrs := t.attrs(b, "a.png")
 		require.Equal(t, attrs.Properties, returned.Properties, path.name)
 		require.Equal(t, attrs.ETag, returned.ETag, path.name)
