@@ -75,6 +75,7 @@ const (
 
 var unavailable = []storage.Code{storage.Unavailable}
 
+// faults returns the faults that Run tries with the store.
 func faults(s *Store) []fault {
 	all := append(portals(), applied()...)
 	all = append(all, redirects()...)
@@ -101,43 +102,65 @@ func faults(s *Store) []fault {
 // the store.
 func portals() []fault {
 	const page = "<!DOCTYPE html><html><head><title>Welcome</title></head><body><form>Log in</form></body></html>"
-	portal := func(name string, respond func(*exchange)) fault {
-		return fault{name: name, instead: true, success: true, fails: true, codes: unavailable, respond: respond}
+	all := []fault{
+		{
+			name: "a login page",
+			respond: func(x *exchange) {
+				x.respond(http.StatusOK, "text/html", page)
+			},
+		},
+		{
+			name: "a login page without a length",
+			respond: func(x *exchange) {
+				x.print("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n")
+				if x.request.Method != http.MethodHead {
+					x.print("%s", page)
+				}
+			},
+		},
+		{
+			name: "an empty JSON object",
+			respond: func(x *exchange) {
+				x.respond(http.StatusOK, "application/json", "{}")
+			},
+		},
+		{
+			name: "another XML document",
+			respond: func(x *exchange) {
+				x.respond(http.StatusOK, "application/xml", `<?xml version="1.0"?><Welcome><To>nothing</To></Welcome>`)
+			},
+		},
+		{
+			name: "nothing",
+			respond: func(x *exchange) {
+				x.respond(http.StatusOK, "text/plain", "")
+			},
+		},
 	}
-	return []fault{
-		portal("a login page", func(x *exchange) {
-			x.respond(http.StatusOK, "text/html", page)
-		}),
-		portal("a login page without a length", func(x *exchange) {
-			x.print("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n")
-			if x.request.Method != http.MethodHead {
-				x.print("%s", page)
-			}
-		}),
-		portal("an empty JSON object", func(x *exchange) { x.respond(http.StatusOK, "application/json", "{}") }),
-		portal("another XML document", func(x *exchange) {
-			x.respond(http.StatusOK, "application/xml", `<?xml version="1.0"?><Welcome><To>nothing</To></Welcome>`)
-		}),
-		portal("nothing", func(x *exchange) {
-			x.respond(http.StatusOK, "text/plain", "")
-		}),
-		redirect("a redirect loop", http.StatusTemporaryRedirect, func(x *exchange) string {
-			separator := "?"
-			if x.request.URL.RawQuery != "" {
-				separator = "&"
-			}
-			return fmt.Sprintf("%s%sagain=%d", x.request.RequestURI, separator, x.nth)
-		}),
+	for i := range all {
+		all[i].instead = true
+		all[i].success = true
+		all[i].fails = true
+		all[i].codes = unavailable
 	}
+	return append(all, redirect("a redirect loop", http.StatusTemporaryRedirect, loopLocation))
+}
+
+// loopLocation returns the address of the same request, with a parameter that differs each time.
+func loopLocation(x *exchange) string {
+	separator := "?"
+	if x.request.URL.RawQuery != "" {
+		separator = "&"
+	}
+	return fmt.Sprintf("%s%sagain=%d", x.request.RequestURI, separator, x.nth)
 }
 
 // redirects returns faults that imitate a proxy that redirects to https.
 func redirects() []fault {
+	location := func(x *exchange) string { return "https://secure.invalid" + x.request.RequestURI }
 	var all []fault
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		f := redirect(fmt.Sprintf("a redirect with status %d", status), status, func(x *exchange) string {
-			return "https://secure.invalid" + x.request.RequestURI
-		})
+		f := redirect(fmt.Sprintf("a redirect with status %d", status), status, location)
 		f.hint = "https://secure.invalid: "
 		all = append(all, f)
 	}
@@ -167,90 +190,76 @@ func redirect(name string, status int, location func(*exchange) string) fault {
 func applied() []fault {
 	var all []fault
 	for _, status := range []int{499, 500, 502, 504, 507, 520, 524, 530, 598} {
-		all = append(
-			all,
-			fault{
-				name:  fmt.Sprintf("status %d after the effect", status),
-				large: status == 520,
-				codes: unavailable,
-				respond: func(x *exchange) {
-					x.respond(status, "text/html", "<html><body>The gateway has given up.</body></html>")
-				},
+		all = append(all, fault{
+			name:  fmt.Sprintf("status %d after the effect", status),
+			large: status == 520, // one status is enough for operations that send many bytes
+			codes: unavailable,
+			respond: func(x *exchange) {
+				x.respond(status, "text/html", "<html><body>The gateway has given up.</body></html>")
 			},
-		)
+		})
 	}
 	return all
 }
 
 // quotes returns faults whose responses quote the request, as some gateways do.
 func quotes() []fault {
-	var all []fault
-	for _, row := range []struct{ name, contentType, body string }{
+	all := []fault{{
+		name:    "the request quoted in a header",
+		quotes:  true,
+		instead: true,
+		fails:   true,
+		respond: func(x *exchange) {
+			x.print(
+				"HTTP/1.1 400 %s\r\nX-Ms-Error-Code: %[1]s\r\nX-Amz-Request-Id: %[1]s\r\n"+
+					"X-Guploader-Uploadid: %[1]s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+				x.quoted,
+			)
+		},
+	}}
+	for _, row := range []struct{ name, contentType, format string }{
 		{"in XML", "application/xml", `<?xml version="1.0"?><Error><Code>Odd</Code><Message>%s</Message></Error>`},
 		{"in JSON", "application/json", `{"error":{"code":400,"message":%q,"errors":[{"reason":"odd","message":%[1]q}]}}`},
 		{"as text", "text/plain", "bad request: %s"},
 		{"as the name of an element", "application/xml", `<?xml version="1.0"?><%s>`},
 	} {
-		respond := func(status int) func(*exchange) {
-			return func(x *exchange) {
-				text := x.quoted
-				if row.contentType == "application/xml" {
-					text = strings.NewReplacer("&", "&amp;", "<", "&lt;").Replace(text)
-				}
-				x.respond(status, row.contentType, fmt.Sprintf(row.body, text))
-			}
-		}
-		all = append(
-			all,
-			fault{
-				name:    "the request quoted " + row.name,
-				quotes:  true,
-				instead: true,
-				fails:   true,
-				respond: respond(http.StatusBadRequest),
-			},
-			fault{
-				name:    "the request quoted " + row.name + " of a success",
-				quotes:  true,
-				instead: true,
-				success: true,
-				fails:   true,
-				respond: respond(http.StatusOK),
-			},
-		)
-	}
-	return append(
-		all,
-		fault{
-			name:    "the request quoted in a header",
+		failure := fault{
+			name:    "the request quoted " + row.name,
 			quotes:  true,
 			instead: true,
 			fails:   true,
 			respond: func(x *exchange) {
-				x.print(
-					"HTTP/1.1 400 %s\r\nX-Ms-Error-Code: %[1]s\r\nX-Amz-Request-Id: %[1]s\r\nX-Guploader-Uploadid: %[1]s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-					x.quoted,
-				)
+				x.quote(http.StatusBadRequest, row.contentType, row.format)
 			},
-		},
-	)
+		}
+		success := fault{
+			name:    "the request quoted " + row.name + " of a success",
+			quotes:  true,
+			instead: true,
+			success: true,
+			fails:   true,
+			respond: func(x *exchange) {
+				x.quote(http.StatusOK, row.contentType, row.format)
+			},
+		}
+		all = append(all, failure, success)
+	}
+	return all
 }
 
-// emptyPages returns faults in which a listing never ends, because each empty page has a token.
-func emptyPages(page func(*http.Request, string) (contentType, body string)) []fault {
-	listing := func(o *operation) bool { return o.lists }
-	respond := func(token func(nth int) string) func(*exchange) {
-		return func(x *exchange) {
-			contentType, body := page(x.request, token(x.nth))
-			// After maxPages, the listing fails, because a driver that follows all pages would
-			// never end.
-			if contentType == "" || x.nth > maxPages {
-				x.respond(http.StatusBadRequest, "text/plain", "no listing")
-				return
-			}
-			x.respond(http.StatusOK, contentType, body)
-		}
+// quote sends a response whose body quotes the request. The format receives the quoted text.
+func (x *exchange) quote(status int, contentType, format string) {
+	text := x.quoted
+	if contentType == "application/xml" {
+		text = strings.NewReplacer("&", "&amp;", "<", "&lt;").Replace(text)
 	}
+	x.respond(status, contentType, fmt.Sprintf(format, text))
+}
+
+// emptyPages returns faults in which a listing never ends, because each empty page has a token. The
+// function page is Store.EmptyPage.
+func emptyPages(page func(*http.Request, string) (contentType, body string)) []fault {
+	isListing := func(o *operation) bool { return o.lists }
 	return []fault{
 		{
 			name:      "empty pages with a new token each",
@@ -259,8 +268,11 @@ func emptyPages(page func(*http.Request, string) (contentType, body string)) []f
 			codes:     unavailable,
 			firstOnly: true,
 			requests:  maxPages,
-			selects:   listing,
-			respond:   respond(func(nth int) string { return fmt.Sprintf("token-%d", nth) }),
+			selects:   isListing,
+			respond: func(x *exchange) {
+				contentType, body := page(x.request, fmt.Sprintf("token-%d", x.nth))
+				x.respondPage(contentType, body)
+			},
 		},
 		{
 			name:      "empty pages with one token",
@@ -268,8 +280,21 @@ func emptyPages(page func(*http.Request, string) (contentType, body string)) []f
 			fails:     true,
 			codes:     unavailable,
 			firstOnly: true,
-			selects:   listing,
-			respond:   respond(func(int) string { return "token" }),
+			selects:   isListing,
+			respond: func(x *exchange) {
+				contentType, body := page(x.request, "token")
+				x.respondPage(contentType, body)
+			},
 		},
 	}
+}
+
+// respondPage sends an empty page. If contentType is "", the request is not a listing, and it fails.
+// After maxPages, it fails, too, because a driver that follows all pages would never end.
+func (x *exchange) respondPage(contentType, body string) {
+	if contentType == "" || x.nth > maxPages {
+		x.respond(http.StatusBadRequest, "text/plain", "no listing")
+		return
+	}
+	x.respond(http.StatusOK, contentType, body)
 }

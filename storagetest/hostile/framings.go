@@ -136,40 +136,45 @@ func framings() []fault {
 // sizes returns faults about sizes: responses that give a wrong size of the object, and very long
 // error pages.
 func sizes() []fault {
-	const size = 4 << 60
-	isRead := func(o *operation) bool { return o.name == "Attrs" || o.name == "Copy" || o.name == "Download" }
 	all := []fault{{
 		name:    "an object of 4 EiB",
-		selects: isRead,
+		selects: func(o *operation) bool { return o.name == "Attrs" || o.name == "Copy" || o.name == "Download" },
 		codes:   unavailable,
-		respond: func(x *exchange) {
-			if x.truth.status == http.StatusOK && (x.request.Method == http.MethodHead || x.truth.body.String() == before) {
-				x.truth.header.Set("Content-Length", fmt.Sprint(size))
-			} else if data := resourceSize.ReplaceAll(x.truth.body.Bytes(), fmt.Appendf(nil, `"size":"%d"`, size)); len(data) != x.truth.body.Len() {
-				x.truth.body = *bytes.NewBuffer(data)
-				x.truth.header.Set("Content-Length", fmt.Sprint(len(data)))
-			}
-			x.write(x.truth.raw(x.request))
-		},
+		respond: claimHugeSize,
 	}}
 
+	const words = "all the news "
+	page := "<html><body>" + strings.Repeat(words, 60<<10/len(words)) + "</body></html>"
 	for _, status := range []int{http.StatusOK, http.StatusForbidden, http.StatusNotFound} {
-		all = append(
-			all,
-			fault{
-				name:    fmt.Sprintf("a page of 60 KiB with status %d", status),
-				instead: true,
-				success: status == http.StatusOK,
-				respond: func(x *exchange) {
-					x.respond(
-						status, "text/html",
-						"<html><body>"+strings.Repeat("all the news ", 60<<10/13)+"</body></html>",
-					)
-				},
+		all = append(all, fault{
+			name:    fmt.Sprintf("a page of 60 KiB with status %d", status),
+			instead: true,
+			success: status == http.StatusOK,
+			respond: func(x *exchange) {
+				x.respond(status, "text/html", page)
 			},
-		)
+		})
 	}
 	return all
+}
+
+// claimHugeSize sends the true response, but the object seems to have 4 EiB. The size is either the
+// length of the response, or a field of a JSON document.
+func claimHugeSize(x *exchange) {
+	const size = int64(4) << 60
+	hasLength := x.request.Method == http.MethodHead || x.truth.body.String() == before
+	if x.truth.status == http.StatusOK && hasLength {
+		x.truth.header.Set("Content-Length", fmt.Sprint(size))
+		x.write(x.truth.raw(x.request))
+		return
+	}
+
+	document := resourceSize.ReplaceAll(x.truth.body.Bytes(), fmt.Appendf(nil, `"size":"%d"`, size))
+	if len(document) != x.truth.body.Len() {
+		x.truth.body = *bytes.NewBuffer(document)
+		x.truth.header.Set("Content-Length", fmt.Sprint(len(document)))
+	}
+	x.write(x.truth.raw(x.request))
 }
 
 var resourceSize = regexp.MustCompile(`"size":\s*"[0-9]+"`)
@@ -177,46 +182,51 @@ var resourceSize = regexp.MustCompile(`"size":\s*"[0-9]+"`)
 // otherRanges returns faults in which the response has true bytes of the object, but not the
 // requested range.
 func otherRanges() []fault {
-	partial := func(o *operation) bool { return o.name == "Download of a range" }
-	respond := func(status int, contentRange, body string) func(*exchange) {
-		return func(x *exchange) {
-			if x.truth.status == http.StatusPartialContent {
-				x.truth.status = status
-				x.truth.body = *bytes.NewBufferString(body)
-				x.truth.header.Set("Content-Length", fmt.Sprint(len(body)))
-				x.truth.header.Del("Content-Range")
-				if contentRange != "" {
-					x.truth.header.Set("Content-Range", contentRange)
-				}
-			}
-			x.write(x.truth.raw(x.request))
-		}
-	}
+	isRanged := func(o *operation) bool { return o.name == "Download of a range" }
 	return []fault{
-		{name: "the whole object in place of a range", selects: partial, respond: respond(http.StatusOK, "", before)},
+		{
+			name:    "the whole object in place of a range",
+			selects: isRanged,
+			respond: func(x *exchange) {
+				x.replaceRange(http.StatusOK, "", before)
+			},
+		},
 		{
 			name:    "another range",
-			selects: partial,
+			selects: isRanged,
 			fails:   true,
-			respond: respond(http.StatusPartialContent, fmt.Sprintf("bytes 0-6/%d", len(before)), before[:7]),
+			respond: func(x *exchange) {
+				x.replaceRange(http.StatusPartialContent, fmt.Sprintf("bytes 0-6/%d", len(before)), before[:7])
+			},
 		},
 	}
 }
 
+// replaceRange sends the true response. If that has a range of the object, it sends other bytes
+// instead. If contentRange is "", the response has no Content-Range.
+func (x *exchange) replaceRange(status int, contentRange, body string) {
+	if x.truth.status == http.StatusPartialContent {
+		x.truth.status = status
+		x.truth.body = *bytes.NewBufferString(body)
+		x.truth.header.Set("Content-Length", fmt.Sprint(len(body)))
+		x.truth.header.Del("Content-Range")
+		if contentRange != "" {
+			x.truth.header.Set("Content-Range", contentRange)
+		}
+	}
+	x.write(x.truth.raw(x.request))
+}
+
 // floods returns faults whose response bodies never end, or never arrive completely.
 func floods() []fault {
-	document := func(o *operation) bool { return !o.reads }
 	return []fault{
 		{
 			name:    "an error body of 1 GiB",
 			instead: true,
 			fails:   true,
 			respond: func(x *exchange) {
-				if x.print(
-					"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n<Error><Code>AccessDenied</Code><Message>",
-					1<<30,
-				) &&
-					x.request.Method != http.MethodHead {
+				if x.beginBody("HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\n"+
+					"Content-Length: 1073741824\r\n\r\n", "<Error><Code>AccessDenied</Code><Message>") {
 					x.fill()
 				}
 			},
@@ -226,10 +236,8 @@ func floods() []fault {
 			instead: true,
 			fails:   true,
 			respond: func(x *exchange) {
-				if x.print(
-					"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n{\"error\":{\"code\":403,\"message\":\"",
-				) &&
-					x.request.Method != http.MethodHead {
+				if x.beginBody("HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n",
+					`{"error":{"code":403,"message":"`) {
 					x.fill()
 				}
 			},
@@ -241,10 +249,8 @@ func floods() []fault {
 			stall:     stallTime,
 			firstOnly: true,
 			respond: func(x *exchange) {
-				if x.print(
-					"HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\nContent-Length: 9000\r\n\r\n<Error><Code>InvalidRequest</Code><Message>",
-				) &&
-					x.request.Method != http.MethodHead {
+				if x.beginBody("HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\n"+
+					"Content-Length: 9000\r\n\r\n", "<Error><Code>InvalidRequest</Code><Message>") {
 					x.trickle()
 				}
 			},
@@ -253,17 +259,34 @@ func floods() []fault {
 			name:    "a document without an end",
 			fails:   true,
 			codes:   unavailable,
-			selects: func(o *operation) bool { return document(o) && (o.lists || o.pages || o.name == "Tags") },
+			selects: readsDocument,
 			respond: func(x *exchange) {
-				body := x.truth.body.Bytes()
 				x.truth.header.Set("Content-Length", fmt.Sprint(int64(3)<<30))
-				if x.print("%s\r\n", x.truth.head()) && x.request.Method != http.MethodHead &&
-					x.write(body[:middle(body)]) {
+				document := x.truth.body.Bytes()
+				if x.beginBody(x.truth.head()+"\r\n", string(document[:middle(document)])) {
 					x.fill()
 				}
 			},
 		},
 	}
+}
+
+// beginBody sends the head of a response and the first bytes of its body. It reports whether more
+// of the body can be sent. The response to HEAD has no body.
+func (x *exchange) beginBody(head, start string) bool {
+	if x.request.Method == http.MethodHead {
+		x.write([]byte(head))
+		return false
+	}
+	return x.write([]byte(head + start))
+}
+
+// readsDocument reports whether the operation reads a document that may be long.
+func readsDocument(o *operation) bool {
+	if o.reads {
+		return false
+	}
+	return o.lists || o.pages || o.name == "Tags"
 }
 
 // middle returns an offset within a document. If there is a key, the offset lies within the first
@@ -291,16 +314,18 @@ func resize(x *exchange) {
 	x.write(x.truth.raw(x.request))
 }
 
-// cut ends a response early. The variant chooses after how many bytes.
+// cut ends a response early. The variant chooses after how many bytes: the variants cut at every
+// fortieth of the response, and the last one before its last byte.
 func cut(x *exchange) {
 	raw := x.truth.raw(x.request)
-	i := x.variant * max(1, len(raw)/40)
-	if i >= len(raw)-1 {
-		i = len(raw) - 1
-	} else {
+	step := max(1, len(raw)/40)
+	end := x.variant * step
+	if end < len(raw)-1 {
 		x.oneMore()
+	} else {
+		end = len(raw) - 1
 	}
-	x.write(raw[:i])
+	x.write(raw[:end])
 }
 
 // fill sends letters until the client closes the connection. It sends at most as many bytes as the
@@ -320,6 +345,8 @@ func (x *exchange) trickle() {
 	}
 }
 
+// chunk sends p as one chunk of a chunked body. It sends nothing if p is empty, because an empty
+// chunk would end the body.
 func (x *exchange) chunk(p []byte) {
 	if len(p) > 0 {
 		x.print("%x\r\n%s\r\n", len(p), p)

@@ -81,6 +81,7 @@ func RunStatuses(t *testing.T, s Store) {
 	run(t, &s, sweep())
 }
 
+// run tries each fault with each operation that it concerns.
 func run(t *testing.T, s *Store, faults []fault) {
 	t.Helper()
 	honest := newServer(t, s.Server, false)
@@ -92,15 +93,20 @@ func run(t *testing.T, s *Store, faults []fault) {
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			for _, o := range operations(s, &suite.desc) {
-				if !f.concerns(&o) {
-					continue
-				}
-				t.Run(o.name, func(t *testing.T) {
-					t.Parallel()
-					suite.run(t, f, o)
-				})
-			}
+			suite.runFault(t, f)
+		})
+	}
+}
+
+// runFault tries f with each operation that it concerns, as one parallel subtest each.
+func (s *suite) runFault(t *testing.T, f fault) {
+	for _, o := range operations(&s.store, &s.desc) {
+		if !f.concerns(&o) {
+			continue
+		}
+		t.Run(o.name, func(t *testing.T) {
+			t.Parallel()
+			s.run(t, f, o)
 		})
 	}
 }
@@ -142,8 +148,7 @@ func (s *suite) run(t *testing.T, f fault, o operation) {
 			t.Skip(reason)
 		}
 	}
-
-	if lacking := o.needs &^ s.desc.Features; lacking != 0 {
+	if o.needs&^s.desc.Features != 0 {
 		t.Skip("the store has no such operation")
 	}
 
@@ -151,16 +156,9 @@ func (s *suite) run(t *testing.T, f fault, o operation) {
 		s.sweep(t, f, o)
 		return
 	}
-
 	for first := 1; first <= mostRequests; first++ {
-		for variant := 0; ; variant++ {
-			tried := s.try(t, f, o, first, variant)
-			if t.Failed() || tried.broken == 0 {
-				return
-			}
-			if !tried.hasMore {
-				break
-			}
+		if !s.tryVariants(t, f, o, first) {
+			return
 		}
 		if f.firstOnly || o.keyed {
 			return
@@ -168,8 +166,23 @@ func (s *suite) run(t *testing.T, f fault, o operation) {
 	}
 }
 
-// The type tried describes one run of an operation. The run uses a server that breaks responses.
-type tried struct {
+// tryVariants tries each variant of the fault from request number first on. It returns false if the
+// test has failed, or if the operation makes fewer requests.
+func (s *suite) tryVariants(t *testing.T, f fault, o operation, first int) bool {
+	t.Helper()
+	for variant := 0; ; variant++ {
+		trial := s.runTrial(t, f, o, first, variant)
+		if t.Failed() || trial.broken == 0 {
+			return false
+		}
+		if !trial.hasMore {
+			return true
+		}
+	}
+}
+
+// A trial is one run of an operation on a server that breaks responses.
+type trial struct {
 	fault     *fault
 	operation *operation
 	first     int // number of the first request whose response is broken
@@ -184,9 +197,11 @@ type tried struct {
 	besides   error // error of the other writer, or nil
 }
 
-func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tried {
+// runTrial runs the operation on a server and a bucket of its own.
+func (s *suite) runTrial(t *testing.T, f fault, o operation, first, variant int) *trial {
 	t.Helper()
 	server := newServer(t, s.store.Server, o.keyed)
+	defer server.Close()
 	opts := []storage.OpenOption{storage.WithRetry(storage.RetryPolicy{Attempts: max(1, f.attempts), Stall: f.stall})}
 	if o.marked {
 		opts = append(opts, storage.WithVersioning(true))
@@ -196,21 +211,20 @@ func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tri
 		defer service.Close()
 		o.do = func(ctx context.Context, _ storage.Bucket) error { return o.account(ctx, s, service) }
 	}
+
 	b := engine.New(s.store.Open(t, server.URL), opts...)
-	r := s.tryOn(t, server, b, f, o, first, variant)
-	_ = storage.Close(b)
-	server.Close()
-	return r
+	defer func() { _ = storage.Close(b) }()
+	return s.runTrialOn(t, server, b, f, o, first, variant)
 }
 
-// tryOn runs the operation on an open bucket.
-func (s *suite) tryOn(
+// runTrialOn runs the operation on the bucket b, which server serves, and judges its result.
+func (s *suite) runTrialOn(
 	t *testing.T, server *server, b storage.Bucket, f fault, o operation, first, variant int,
-) *tried {
+) *trial {
 	t.Helper()
 	prefix := fmt.Sprintf("hostile/%d/", s.tries.Add(1))
 
-	r := &tried{
+	r := &trial{
 		fault:     &f,
 		operation: &o,
 		first:     first,
@@ -245,7 +259,7 @@ func (s *suite) tryOn(
 	return r
 }
 
-func (r *tried) String() string {
+func (r *trial) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "the response to request %d was broken", r.first)
 	if r.variant > 0 {

@@ -31,7 +31,7 @@ type lie string
 func (l lie) Error() string { return "the operation succeeded with something untrue: " + string(l) }
 
 // judge fails the test if the operation did not behave as the package comment requires.
-func (r *tried) judge(t *testing.T) {
+func (r *trial) judge(t *testing.T) {
 	t.Helper()
 	if r.broken == 0 {
 		require.NoError(t, r.err, "no response was broken. %v", r)
@@ -70,7 +70,7 @@ func (r *tried) judge(t *testing.T) {
 }
 
 // judgeEffect checks whether the effect that the operation reports has happened in the bucket.
-func (r *tried) judgeEffect(t *testing.T) {
+func (r *trial) judgeEffect(t *testing.T) {
 	t.Helper()
 	if r.operation.tookEffect == nil {
 		return
@@ -125,46 +125,56 @@ func texts(err error) []string {
 
 // secretsOf returns the secrets in the headers and in the URL of a request.
 func secretsOf(r *http.Request) []string {
-	var names []string
-	add := func(value string) {
-		if len(value) >= 8 && !slices.Contains(names, value) {
-			names = append(names, value)
-		}
-	}
-
+	var secrets secretList
 	for name, values := range r.Header {
+		name = strings.ToLower(name)
 		for _, value := range values {
-			name = strings.ToLower(name)
-			switch {
-			case strings.Contains(name, "authorization") || strings.Contains(name, "cookie"):
-				addCredential(value, add)
-			case strings.Contains(name, "security-token") || strings.Contains(name, "session-token"):
-				add(value)
-			case strings.HasSuffix(name, "-md5") || strings.HasSuffix(name, "-sha256"):
-				// These are checksums, which are no secrets.
-			case strings.Contains(name, "customer-key") || strings.Contains(name, "encryption-key"):
-				add(value)
-			}
-			if u, err := url.Parse(value); err == nil && u.Host != "" {
-				addParameters(u, add)
+			secrets.addHeader(name, value)
+			// A header such as X-Amz-Copy-Source may be a signed URL.
+			if address, err := url.Parse(value); err == nil && address.Host != "" {
+				secrets.addParameters(address)
 			}
 		}
 	}
-
-	addParameters(r.URL, add)
-	return names
+	secrets.addParameters(r.URL)
+	return secrets
 }
 
-// addCredential calls add for each secret in an authorization header or cookie. In Amazon's
-// signature version 4, only the signature is a secret.
-func addCredential(value string, add func(string)) {
+// A secretList holds secrets, each once.
+type secretList []string
+
+// add adds a secret. It ignores texts that are too short to be a secret.
+func (l *secretList) add(value string) {
+	if len(value) >= 8 && !slices.Contains(*l, value) {
+		*l = append(*l, value)
+	}
+}
+
+// addHeader adds the secrets of a header, whose name is in lower case.
+func (l *secretList) addHeader(name, value string) {
+	switch {
+	case strings.Contains(name, "authorization"), strings.Contains(name, "cookie"):
+		l.addCredential(value)
+	case strings.Contains(name, "security-token"), strings.Contains(name, "session-token"):
+		l.add(value)
+	case strings.HasSuffix(name, "-md5"), strings.HasSuffix(name, "-sha256"):
+		// These are checksums, also those of keys, and no secrets.
+	case strings.Contains(name, "customer-key"), strings.Contains(name, "encryption-key"):
+		l.add(value)
+	}
+}
+
+// addCredential adds the secrets in an authorization header or cookie. In Amazon's signature version
+// 4, only the signature is a secret.
+func (l *secretList) addCredential(value string) {
 	if strings.HasPrefix(value, "AWS4-") {
 		_, signature, _ := strings.Cut(value, "Signature=")
-		add(signature)
+		l.add(signature)
 		return
 	}
-	for word := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ' ' || c == ',' || c == ';' }) {
-		add(secretWord(word))
+	isSeparator := func(c rune) bool { return c == ' ' || c == ',' || c == ';' }
+	for word := range strings.FieldsFuncSeq(value, isSeparator) {
+		l.add(secretWord(word))
 	}
 }
 
@@ -185,12 +195,13 @@ func secretWord(word string) string {
 	return word
 }
 
-func addParameters(u *url.URL, add func(string)) {
-	for name, values := range u.Query() {
+// addParameters adds the secrets in the query of a URL.
+func (l *secretList) addParameters(address *url.URL) {
+	for name, values := range address.Query() {
 		switch strings.ToLower(name) {
 		case "sig", "signature", "x-amz-signature", "x-amz-security-token", "x-goog-signature":
 			for _, value := range values {
-				add(value)
+				l.add(value)
 			}
 		}
 	}

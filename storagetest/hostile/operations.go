@@ -55,6 +55,7 @@ var (
 	metadata = map[string]string{"author": "nobody"}
 )
 
+// operations returns all operations, also those that the store does not support.
 func operations(s *Store, desc *driver.Description) []operation {
 	all := append(moreWrites(desc), []operation{
 		{
@@ -248,6 +249,7 @@ func uploadInParts(desc *driver.Description) operation {
 	}
 }
 
+// uploaded returns a function for the field prepare. The function uploads an object under each key.
 func uploaded(keys ...string) func(context.Context, storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error {
 		var opts []storage.UploadOption
@@ -286,39 +288,44 @@ func replaced(key, oldText, newText string) func(context.Context, storage.Bucket
 // exists.
 func removed(keys ...string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
-		count := 0
 		for _, key := range keys {
 			exists, err := b.Exists(ctx, key)
 			if err != nil {
 				return false, err
 			}
-			if !exists {
-				count++
+			if exists {
+				return false, nil
 			}
 		}
-		return count == len(keys), nil
+		return true, nil
 	}
 }
 
+// tagged is a function for the field tookEffect of SetTags.
 func tagged(ctx context.Context, b storage.Bucket) (bool, error) {
 	got, err := storage.Tags(ctx, b, "a")
 	return maps.Equal(got, tags), err
 }
 
+// readTags reads the tags of "a", which has none.
 func readTags(ctx context.Context, b storage.Bucket) error {
 	got, err := storage.Tags(ctx, b, "a")
-	if err == nil && len(got) != 0 {
+	if err != nil {
+		return err
+	}
+	if len(got) != 0 {
 		return lie(fmt.Sprintf("the object has the tags %v", got))
 	}
-	return err
+	return nil
 }
 
+// readAttrs reads the attributes of "a" and checks them.
 func readAttrs(ctx context.Context, b storage.Bucket) error {
 	attrs, err := b.Attrs(ctx, "a")
-	if err == nil {
-		return compareAttrs(b, attrs)
+	if err != nil {
+		return err
 	}
-	return err
+	return compareAttrs(b, attrs)
 }
 
 // compareAttrs checks the attributes that every store returns. If one is wrong, compareAttrs
@@ -333,6 +340,8 @@ func compareAttrs(b storage.Bucket, attrs *storage.Attrs) error {
 	return nil
 }
 
+// download reads "a" and checks its attributes. If the bytes are not want, it returns an error of
+// type lie.
 func download(ctx context.Context, b storage.Bucket, want string, opts ...storage.DownloadOption) error {
 	content, attrs, err := storage.ReadAll(ctx, b, "a", opts...)
 	if err != nil {
@@ -364,11 +373,11 @@ func begun(keys ...string) func(context.Context, storage.Bucket) error {
 // abortAll aborts the uploads of a test. On a store such as Azure, each listing of uploads reads
 // the uploads of all tests. So each test must abort its own uploads.
 func abortAll(ctx context.Context, b storage.Bucket) error {
-	for u, err := range storage.ListUploads(ctx, b) {
-		if err == nil {
-			err = storage.AbortUpload(ctx, b, u)
-		}
+	for upload, err := range storage.ListUploads(ctx, b) {
 		if err != nil {
+			return err
+		}
+		if err := storage.AbortUpload(ctx, b, upload); err != nil {
 			return err
 		}
 	}
@@ -391,6 +400,7 @@ func collect[E any](entries iter.Seq2[E, error], key func(E) string, want ...str
 	return nil
 }
 
+// list lists objects. If the listing does not have the wanted keys, it returns an error of type lie.
 func list(ctx context.Context, b storage.Bucket, want []string, opts ...storage.ListOption) error {
 	return collect(b.List(ctx, opts...), func(entry storage.ListEntry) string { return entry.Key }, want...)
 }

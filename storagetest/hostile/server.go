@@ -30,10 +30,11 @@ type server struct {
 	hasMore  bool   // true if the fault has a further variant
 	beside   func() // another writer's call, made once, before the first broken response to a write
 	requests []string
-	hidden   []string
+	hidden   []string // secrets of the requests whose responses were broken
 	open     []net.Conn
 }
 
+// newServer starts a proxy of truth, which passes on all responses until begin is called.
 func newServer(t *testing.T, truth http.Handler, tls bool) *server {
 	t.Helper()
 	s := &server{truth: truth}
@@ -74,12 +75,14 @@ func (s *server) end() (broken int, more bool) {
 	return s.broken, s.hasMore
 }
 
+// lines returns the method and the path of each request since begin.
 func (s *server) lines() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
 }
 
+// secrets returns the secrets of the requests whose responses were broken.
 func (s *server) secrets() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,52 +90,69 @@ func (s *server) secrets() []string {
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	f := s.fault
-	variant := s.variant
-	s.requests = append(s.requests, r.Method+" "+r.URL.Path)
-	if f == nil || len(s.requests) < s.first || f.breaksOnce && len(s.requests) > s.first {
-		s.mu.Unlock()
+	x := s.breakNext(r)
+	if x == nil {
 		s.truth.ServeHTTP(w, r)
 		return
 	}
-	s.broken++
-	s.hidden = append(s.hidden, secretsOf(r)...)
-	x := &exchange{server: s, request: r, variant: variant, nth: s.broken}
-	beside := s.beside
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		beside = nil
-	} else {
-		s.beside = nil
-	}
-	s.mu.Unlock()
 
-	quoted := quote(r)
-	if f.instead {
+	x.quoted = quote(r)
+	if x.fault.instead {
 		_, _ = io.Copy(io.Discard, r.Body)
 	} else {
 		x.truth = record(s.truth, w, r)
 	}
-	if beside != nil {
-		beside()
+	if x.beside != nil {
+		x.beside()
 	}
-	c, _, err := w.(http.Hijacker).Hijack()
+
+	conn, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
+		// The client has closed the connection.
 		return
 	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(2 * maxTime))
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(2 * maxTime))
 	s.mu.Lock()
-	s.open = append(s.open, c)
+	s.open = append(s.open, conn)
 	s.mu.Unlock()
-	x.quoted = quoted
-	x.conn = c
-	f.respond(x)
+	x.conn = conn
+	x.fault.respond(x)
+
 	// If unread bytes were left, closing the connection would reset it, and the client might lose
 	// the response.
-	if tcp, ok := c.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
-		_, _ = io.Copy(io.Discard, c)
+	if tcp, ok := conn.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
+		_, _ = io.Copy(io.Discard, conn)
 	}
+}
+
+// breakNext records a request. If its response must be broken, it returns the exchange, and
+// otherwise nil.
+func (s *server) breakNext(r *http.Request) *exchange {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = append(s.requests, r.Method+" "+r.URL.Path)
+	if s.fault == nil || len(s.requests) < s.first {
+		return nil
+	}
+	if s.fault.breaksOnce && len(s.requests) > s.first {
+		return nil
+	}
+
+	s.broken++
+	s.hidden = append(s.hidden, secretsOf(r)...)
+	x := &exchange{
+		server:  s,
+		fault:   s.fault,
+		request: r,
+		variant: s.variant,
+		nth:     s.broken,
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		x.beside = s.beside
+		s.beside = nil
+	}
+	return x
 }
 
 // quote returns the request line and the headers, as a gateway shows them.
@@ -150,6 +170,8 @@ func quote(r *http.Request) string {
 // An exchange is one request and its broken response.
 type exchange struct {
 	server    *server
+	fault     *fault
+	beside    func() // call of another writer before the response, or nil
 	request   *http.Request
 	variant   int
 	nth       int       // number of this broken response in the try; the first is 1
@@ -163,12 +185,16 @@ type exchange struct {
 func (x *exchange) write(p []byte) bool {
 	n, err := x.conn.Write(p)
 	x.bytesSent += int64(n)
-	for maximum := x.server.maxBytes.Load(); x.bytesSent > maximum && !x.server.maxBytes.CompareAndSwap(maximum, x.bytesSent); {
-		maximum = x.server.maxBytes.Load()
+	for {
+		// Responses are sent concurrently, so another one may change the maximum in between.
+		maximum := x.server.maxBytes.Load()
+		if x.bytesSent <= maximum || x.server.maxBytes.CompareAndSwap(maximum, x.bytesSent) {
+			return err == nil
+		}
 	}
-	return err == nil
 }
 
+// print formats a text and sends it. It reports whether the client still accepts bytes.
 func (x *exchange) print(format string, args ...any) bool {
 	return x.write(fmt.Appendf(nil, format, args...))
 }
@@ -180,19 +206,12 @@ func (x *exchange) oneMore() {
 	x.server.hasMore = true
 }
 
-// respond sends a complete response.
+// respond sends a complete response. The response to HEAD has the length of the body, but no body.
 func (x *exchange) respond(status int, contentType, body string) {
-	if x.request.Method == http.MethodHead {
-		x.print(
-			"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", status,
-			http.StatusText(status), contentType, len(body),
-		)
-		return
-	}
-	x.print(
-		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status,
-		http.StatusText(status), contentType, len(body), body,
-	)
+	x.beginBody(fmt.Sprintf(
+		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
+		status, http.StatusText(status), contentType, len(body),
+	), body)
 }
 
 // The type recorded holds a whole response of Store.Server.
@@ -219,12 +238,14 @@ func record(truth http.Handler, w http.ResponseWriter, r *http.Request) *recorde
 	return rec
 }
 
+// hasBody reports whether the response to req has a body.
 func (r *recorded) hasBody(req *http.Request) bool {
 	return req.Method != http.MethodHead && r.status != http.StatusNoContent && r.status != http.StatusNotModified
 }
 
 func (r *recorded) Header() http.Header { return r.header }
 
+// WriteHeader records the first final status. It ignores informational ones, such as 100.
 func (r *recorded) WriteHeader(status int) {
 	if r.status == 0 && status >= 200 {
 		r.status = status

@@ -32,37 +32,34 @@ var few = []int{404, 409, 412, 500, 503, noResponse}
 // first mostSwept requests.
 const mostSwept = 24
 
+// sweep returns the faults that replace responses, before and after the effect of a request. A fault
+// replaces either one response or all that follow. There is no fault that replaces all responses of
+// a bucket that retries, because the driver would wait before each retry.
 func sweep() []fault {
 	var all []fault
-	for _, place := range []struct {
-		name    string
-		instead bool
-	}{{"before", true}, {"after", false}} {
-		for _, retries := range []struct {
-			name     string
-			attempts int
-		}{{"", 1}, {", with retries", 3}} {
-			for _, lasting := range []bool{false, true} {
-				if lasting && retries.attempts > 1 {
-					// The driver would wait before each retry, which takes too long.
-					continue
-				}
-				name := "one page " + place.name
-				if lasting {
-					name = "pages from one " + place.name
-				}
-				all = append(all, fault{
-					name:       name + " the effect" + retries.name,
-					instead:    place.instead,
-					attempts:   retries.attempts,
-					writes:     true,
-					large:      true,
-					each:       true,
-					breaksOnce: !lasting,
-					respond:    respondAsGateway,
-				})
-			}
-		}
+	for _, row := range []struct {
+		name       string
+		instead    bool
+		breaksOnce bool
+		attempts   int
+	}{
+		{"one page before the effect", true, true, 1},
+		{"pages from one before the effect", true, false, 1},
+		{"one page before the effect, with retries", true, true, 3},
+		{"one page after the effect", false, true, 1},
+		{"pages from one after the effect", false, false, 1},
+		{"one page after the effect, with retries", false, true, 3},
+	} {
+		all = append(all, fault{
+			name:       row.name,
+			instead:    row.instead,
+			attempts:   row.attempts,
+			writes:     true,
+			large:      true,
+			each:       true,
+			breaksOnce: row.breaksOnce,
+			respond:    respondAsGateway,
+		})
 	}
 	return all
 }
@@ -81,14 +78,17 @@ func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	b := engine.New(s.store.Open(t, server.URL),
 		storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
 	t.Cleanup(func() { _ = storage.Close(b) })
-	lines := s.tryOn(t, server, b, f, o, mostSwept+1, 0).server.lines()
+
+	// The first run breaks no response, and shows which requests the operation makes.
+	lines := s.runTrialOn(t, server, b, f, o, mostSwept+1, 0).server.lines()
 	for first := 1; first <= mostSwept; first++ {
 		isReadRequest := first <= len(lines) && isRead(lines[first-1])
 		if isReadRequest && !f.instead {
 			continue // a read has no effect
 		}
 		for _, status := range s.statuses(&f, &o, isReadRequest, first == lastWrite(lines)) {
-			if tried := s.tryOn(t, server, b, f, o, first, status); t.Failed() || tried.broken == 0 {
+			trial := s.runTrialOn(t, server, b, f, o, first, status)
+			if t.Failed() || trial.broken == 0 {
 				return
 			}
 		}
@@ -106,6 +106,7 @@ func lastWrite(lines []string) int {
 	return 0
 }
 
+// isRead reports whether a line of server.lines is a request that reads.
 func isRead(line string) bool {
 	return strings.HasPrefix(line, "GET ") || strings.HasPrefix(line, "HEAD ")
 }
@@ -308,6 +309,7 @@ func moreWrites(desc *driver.Description) []operation {
 	return all
 }
 
+// partSize returns the size of the parts of an upload, in bytes.
 func partSize(desc *driver.Description) int64 { return max(1<<10, desc.MinPartSize) }
 
 // inParts returns a content that is long enough for two parts.
@@ -335,6 +337,7 @@ func copyOfLarge(name string, needs storage.Features, opts ...storage.CopyOption
 	}
 }
 
+// openUpload uploads "a" as an open upload of one part.
 func openUpload(ctx context.Context, b storage.Bucket) error {
 	u, err := storage.BeginUpload(ctx, b, "a")
 	if err != nil {
