@@ -47,46 +47,53 @@ var calls = []call{
 	{"bad key", (*player).badKey},
 }
 
-// view compares calls on a prefixed bucket.
+// view uploads, copies and lists below a prefix.
 func (p *player) view() string {
-	prefix := one(p, "b/", "b/c/", "d/", "new/")
-	src := one(p, "1", "2", "c/1", ".e", "", "x")
-	dst := one(p, "1", "x", "c/3")
+	prefix := choose(p, "b/", "b/c/", "d/", "new/")
+	src := choose(p, "1", "2", "c/1", ".e", "", "x")
+	dst := choose(p, "1", "x", "c/3")
 	body := p.body()
-	return p.compare(
-		fmt.Sprintf("calls below %q: Upload %q of %d bytes, Copy %q to it, List", prefix, dst, len(body), src),
-		prefix+dst,
-		func(b storage.Bucket, _ bool) result {
-			view := storage.Prefixed(b, prefix)
-			uploaded, err := view.Upload(p.ctx, dst, bytes.NewReader(body), storage.IfAbsent())
-			text := result{err: err, text: describe(uploaded)}.describe()
-			dstAttrs, err := storage.Copy(p.ctx, view, dst, view, src)
-			text += "; " + result{err: err, text: describe(dstAttrs)}.describe() + "; "
-			for entry, err := range view.List(p.ctx, storage.WithDelimiter("/")) {
-				if err != nil {
-					return result{text: text, err: err}
-				}
-				text += describeEntry(entry)
+	what := fmt.Sprintf("calls below %q: Upload %q of %d bytes, Copy %q to it, List", prefix, dst, len(body), src)
+	return p.compare(what, prefix+dst, func(b storage.Bucket) result {
+		view := storage.Prefixed(b, prefix)
+		uploaded, err := view.Upload(p.ctx, dst, bytes.NewReader(body), storage.IfAbsent())
+		text := result{err: err, text: describe(uploaded)}.describe()
+
+		copied, err := storage.Copy(p.ctx, view, dst, view, src)
+		text += "; " + result{err: err, text: describe(copied)}.describe() + "; "
+
+		for entry, err := range view.List(p.ctx, storage.WithDelimiter("/")) {
+			if err != nil {
+				return result{text: text, err: err}
 			}
-			attrs, err := view.Attrs(p.ctx, dst)
-			return result{text, attrs, err}
-		},
-	)
+			text += describeEntry(entry)
+		}
+		attrs, err := view.Attrs(p.ctx, dst)
+		return result{text, attrs, err}
+	})
 }
 
+// badKey makes calls with a key that they must refuse, and compares their errors.
 func (p *player) badKey() string {
 	key := p.value("bad key", badKeys...)
-	good := one(p, keys...)
-	return p.compare(fmt.Sprintf("calls with the key %.30q", key), "", func(b storage.Bucket, _ bool) result {
-		_, upload := b.Upload(p.ctx, key, strings.NewReader("x"))
-		r, download := b.Download(p.ctx, key)
-		if download == nil {
+	good := choose(p, keys...)
+	return p.compare(fmt.Sprintf("calls with the key %.30q", key), "", func(b storage.Bucket) result {
+		var errs []error
+		_, err := b.Upload(p.ctx, key, strings.NewReader("x"))
+		errs = append(errs, err)
+		r, err := b.Download(p.ctx, key)
+		if err == nil {
 			_ = r.Close()
 		}
-		_, exists := b.Exists(p.ctx, key)
-		_, copyErr := storage.Copy(p.ctx, b, key, b, good)
+		errs = append(errs, err)
+		_, err = b.Exists(p.ctx, key)
+		errs = append(errs, err)
+		_, err = storage.Copy(p.ctx, b, key, b, good)
+		errs = append(errs, err)
+		errs = append(errs, b.Remove(p.ctx, key))
+
 		text := ""
-		for _, err := range []error{upload, download, exists, copyErr, b.Remove(p.ctx, key)} {
+		for _, err := range errs {
 			text += result{err: err}.describe() + "; "
 		}
 		return result{text: text}

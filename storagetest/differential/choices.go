@@ -18,8 +18,8 @@ var keys = []string{
 
 var badKeys = []string{"", "a//b", "../x", "a/./b", strings.Repeat("k", 2000), "\xff", "/a", "a/"}
 
-// one returns a random element of all. It never returns an element that the Config leaves out.
-func one[T any](p *player, all ...T) T {
+// choose returns a random element of all. It never returns an element that the Config leaves out.
+func choose[T any](p *player, all ...T) T {
 	for {
 		chosen := all[p.random.IntN(len(all))]
 		if !slices.Contains(p.exclusions, fmt.Sprint(chosen)) {
@@ -32,19 +32,19 @@ func one[T any](p *player, all ...T) T {
 // Config leaves out.
 func (p *player) value(name string, all ...string) string {
 	for {
-		chosen := one(p, all...)
+		chosen := choose(p, all...)
 		if !slices.Contains(p.exclusions, fmt.Sprintf("%s %q", name, chosen)) {
 			return chosen
 		}
 	}
 }
 
-// sometimes returns true with a probability of 1/n.
-func (p *player) sometimes(n int) bool { return p.random.IntN(n) == 0 }
+// oneIn returns true with a probability of 1/n.
+func (p *player) oneIn(n int) bool { return p.random.IntN(n) == 0 }
 
 // body returns a body of random length. No two bodies are equal, except empty ones.
 func (p *player) body() []byte {
-	size := one(p, 0, 1, 100, 4096, 70_000, 300_000)
+	size := choose(p, 0, 1, 100, 4096, 70_000, 300_000)
 	if size == 0 {
 		return nil
 	}
@@ -55,10 +55,10 @@ func (p *player) body() []byte {
 // properties returns random options of a write, and a text that describes them.
 func (p *player) properties() (opts []storage.WriteOption, text string) {
 	add := func(name string, option func(string) storage.WriteOption, values ...string) {
-		if !p.sometimes(4) {
+		if !p.oneIn(4) {
 			return
 		}
-		value := one(p, values...)
+		value := choose(p, values...)
 		opts = append(opts, option(value))
 		text += fmt.Sprintf(" %s=%q", name, value)
 	}
@@ -74,13 +74,14 @@ func (p *player) properties() (opts []storage.WriteOption, text string) {
 	)
 	add("language", storage.WithContentLanguage, "de", "de, en-US", "x y")
 
-	if p.sometimes(3) {
-		metadata := one(
-			p, map[string]string{}, map[string]string{"a": "b"}, map[string]string{"A-b": "ü x", "c": ""},
+	if p.oneIn(3) {
+		metadata := choose(
+			p,
+			map[string]string{},
+			map[string]string{"a": "b"},
+			map[string]string{"A-b": "ü x", "c": ""},
 			map[string]string{"x_y": " lead"},
-			map[string]string{
-				"a": "=?utf-8?q?x?=",
-			},
+			map[string]string{"a": "=?utf-8?q?x?="},
 			map[string]string{"n": "a\nb"},
 			map[string]string{"a": "trail "},
 			map[string]string{"1a": "a\tx"},
@@ -91,8 +92,8 @@ func (p *player) properties() (opts []storage.WriteOption, text string) {
 		text += fmt.Sprintf(" metadata=%q", metadata)
 	}
 
-	if p.sometimes(6) {
-		tags := one(p, map[string]string{}, map[string]string{"t": "1"}, map[string]string{"t": "x y", "u": "+-=._:/@"})
+	if p.oneIn(6) {
+		tags := choose(p, map[string]string{}, map[string]string{"t": "1"}, map[string]string{"t": "x y", "u": "+-=._:/@"})
 		opts = append(opts, storage.WithTags(tags))
 		text += fmt.Sprintf(" tags=%q", tags)
 	}
@@ -106,10 +107,10 @@ type condition struct {
 	text          string
 }
 
-// of[T] returns the option of a condition for one of the two buckets, in a slice. If inMemory is
+// optionFor returns the option of a condition for one of the two buckets, in a slice. If inMemory is
 // true, it is the option for the bucket in memory. If the condition has no option, the slice is
 // nil.
-func of[T any](c condition, inMemory bool) []T {
+func optionFor[T any](c condition, inMemory bool) []T {
 	option := c.other
 	if inMemory {
 		option = c.memory
@@ -120,11 +121,12 @@ func of[T any](c condition, inMemory bool) []T {
 	return []T{option.(T)}
 }
 
+// condition returns a random condition for a write to key, which may be no condition.
 func (p *player) condition(key string) condition {
-	if p.sometimes(5) {
+	if p.oneIn(5) {
 		return condition{storage.IfAbsent(), storage.IfAbsent(), " IfAbsent"}
 	}
-	if p.sometimes(2) {
+	if p.oneIn(2) {
 		return p.ifRevision(key)
 	}
 	return condition{}
@@ -153,9 +155,10 @@ func (p *player) ifRevision(key string) condition {
 		return condition{}
 	}
 	r := seen[len(seen)-1]
-	if p.sometimes(3) {
-		r = one(p, seen...)
+	if p.oneIn(3) {
+		r = choose(p, seen...)
 	}
+
 	if !p.unique {
 		content, attrs, err := storage.ReadAll(p.ctx, p.memory, key)
 		if err == nil && string(content) == r.content && attrs.Revision != r.memory {
@@ -163,7 +166,8 @@ func (p *player) ifRevision(key string) condition {
 		}
 	}
 	return condition{
-		storage.IfRevision(r.memory),
-		storage.IfRevision(r.other), fmt.Sprintf(" IfRevision(%s, %s)", r.memory, r.other),
+		memory: storage.IfRevision(r.memory),
+		other:  storage.IfRevision(r.other),
+		text:   fmt.Sprintf(" IfRevision(%s, %s)", r.memory, r.other),
 	}
 }

@@ -49,30 +49,25 @@ func Run(t *testing.T, c Config, open func(t *testing.T, opts ...storage.OpenOpt
 
 	kinds := []kind{{calls: calls}}
 	if c.Versions {
-		kinds = append(
-			kinds,
-			kind{
-				" with versions", slices.Concat(calls, versionCalls),
-				[]storage.OpenOption{storage.WithVersioning(true)},
-			},
-		)
+		kinds = append(kinds, kind{
+			name:  " with versions",
+			calls: slices.Concat(calls, versionCalls),
+			opts:  []storage.OpenOption{storage.WithVersioning(true)},
+		})
 	}
 	if c.Locks {
-		kinds = append(
-			kinds,
-			kind{
-				" with locks", slices.Concat(calls, versionCalls, lockCalls),
-				[]storage.OpenOption{storage.WithVersioning(true), storage.WithObjectLock()},
-			},
-		)
+		kinds = append(kinds, kind{
+			name:  " with locks",
+			calls: slices.Concat(calls, versionCalls, lockCalls),
+			opts:  []storage.OpenOption{storage.WithVersioning(true), storage.WithObjectLock()},
+		})
 	}
 
 	for seed := range seeds {
 		for _, k := range kinds {
-			t.Run(
-				fmt.Sprintf("seed %d%s", seed, k.name),
-				func(t *testing.T) { play(t, c, seed, k.calls, open(t, k.opts...), memstore.New(k.opts...)) },
-			)
+			t.Run(fmt.Sprintf("seed %d%s", seed, k.name), func(t *testing.T) {
+				play(t, c, seed, k.calls, open(t, k.opts...), memstore.New(k.opts...))
+			})
 		}
 	}
 }
@@ -85,7 +80,8 @@ type kind struct {
 	opts  []storage.OpenOption
 }
 
-func play(t *testing.T, c Config, seed int, all []call, b, memory storage.Bucket) {
+// play makes random calls on b and on memory, and fails the test at the first difference.
+func play(t *testing.T, c Config, seed int, calls []call, b, memory storage.Bucket) {
 	t.Helper()
 	p := &player{
 		ctx:        t.Context(),
@@ -97,14 +93,15 @@ func play(t *testing.T, c Config, seed int, all []call, b, memory storage.Bucket
 		dir:        t.TempDir(),
 		unique:     storage.Supports(b, storage.UniqueRevisions),
 	}
-	for n := range callsOfASeed {
-		if n == callsOfASeed/2 && c.Change != nil {
+	for i := range callsOfASeed {
+		if i == callsOfASeed/2 && c.Change != nil {
 			p.other = c.Change(t, p.other)
-			p.revisions = nil
+			p.revisions = nil // the new bucket has other revisions
 			p.history = append(p.history, "  the bucket is replaced")
 		}
-		if difference := one(p, all...).make(p); difference != "" {
-			t.Fatalf("call %d: %s\nbefore it:\n%s", n, difference, strings.Join(p.history, "\n"))
+		difference := choose(p, calls...).make(p)
+		if difference != "" {
+			t.Fatalf("call %d: %s\nbefore it:\n%s", i, difference, strings.Join(p.history, "\n"))
 		}
 	}
 }
@@ -116,11 +113,11 @@ type player struct {
 	random        *rand.Rand
 	exclusions    []string
 	memory, other storage.Bucket
-	dir           string // temporary directory for downloaded files
-	unique        bool
+	dir           string     // temporary directory for downloaded files
+	unique        bool       // true if each write to other has a revision of its own
 	revisions     []revision // revisions that calls have returned, oldest first
 	bodies        int        // number of bodies so far, which makes each body different
-	history       []string
+	history       []string   // descriptions of the calls so far
 }
 
 // A revision is one revision of an object. The two buckets name it differently.
@@ -140,25 +137,31 @@ type result struct {
 
 var checksum = regexp.MustCompile(` crc32c=\w*`)
 
-// compare makes a call on both buckets, and returns how the results differ, or "".
-func (p *player) compare(what, key string, call func(b storage.Bucket, inMemory bool) result) string {
+// compare makes a call on both buckets, and returns how the results differ, or "". The text what
+// describes the call. If key is not "", compare remembers the revision of the result.
+func (p *player) compare(what, key string, call func(b storage.Bucket) result) string {
+	return p.compareEach(what, key, func(b storage.Bucket, _ bool) result { return call(b) })
+}
+
+// compareEach is like compare, for a call whose arguments differ between the two buckets.
+func (p *player) compareEach(what, key string, call func(b storage.Bucket, inMemory bool) result) string {
 	other := call(p.other, false)
 	if storage.CodeOf(other.err) == storage.Unsupported {
 		return ""
 	}
 	memory := call(p.memory, true)
 	p.history = append(p.history, "  "+what)
-	wanted := memory.describe()
+
+	want := memory.describe()
 	got := other.describe()
-	if len(checksum.FindAllString(wanted, -1)) != len(checksum.FindAllString(got, -1)) {
-		wanted = checksum.ReplaceAllString(wanted, "")
+	if len(checksum.FindAllString(want, -1)) != len(checksum.FindAllString(got, -1)) {
+		// Only one of the buckets returns a checksum.
+		want = checksum.ReplaceAllString(want, "")
 		got = checksum.ReplaceAllString(got, "")
 	}
-	if wanted != got {
-		return fmt.Sprintf(
-			"%s\n  in memory: %s\n             %v\n  here:      %s\n             %v", what, wanted, memory.err, got,
-			other.err,
-		)
+	if want != got {
+		return fmt.Sprintf("%s\n  in memory: %s\n             %v\n  here:      %s\n             %v",
+			what, want, memory.err, got, other.err)
 	}
 	p.remember(key, memory.attrs, other.attrs)
 	return ""
@@ -177,12 +180,21 @@ func (p *player) remember(key string, memory, other *storage.Attrs) {
 		return
 	}
 	content, _, err := storage.ReadAll(p.ctx, p.memory, key, storage.IfRevision(memory.Revision))
-	if err == nil {
-		p.revisions = append(p.revisions,
-			revision{key, memory.Revision, other.Revision, memory.Version, other.Version, string(content)})
+	if err != nil {
+		// The object has another revision now, so no later condition can name this one.
+		return
 	}
+	p.revisions = append(p.revisions, revision{
+		key:           key,
+		memory:        memory.Revision,
+		other:         other.Revision,
+		memoryVersion: memory.Version,
+		otherVersion:  other.Version,
+		content:       string(content),
+	})
 }
 
+// describe returns a text with all of the result that must be equal in both buckets.
 func (r result) describe() string {
 	if r.err == nil {
 		return "ok " + r.text
@@ -194,6 +206,7 @@ func (r result) describe() string {
 	return fmt.Sprintf("%s, Op %s, Key %q, Retryable %v; before it %s", e.Code, e.Op, e.Key, e.Retryable, r.text)
 }
 
+// describe returns a text with the attributes that must be equal in both buckets.
 func describe(a *storage.Attrs) string {
 	if a == nil {
 		return "no attributes"

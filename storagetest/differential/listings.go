@@ -16,18 +16,18 @@ func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string
 		text += fmt.Sprintf(" %s %q", name, value)
 	}
 
-	if p.sometimes(2) {
+	if p.oneIn(2) {
 		add(
 			"prefix", storage.WithPrefix, "b", "b/", "b/c/", "a", "ä", "c d", "~", "b/c/2.html", "😀", "x", "%",
 			"b/1/", "Z", "/", "d/.",
 		)
 	}
 
-	if p.sometimes(2) {
+	if p.oneIn(2) {
 		add("delimiter", storage.WithDelimiter, "/", "/", "/", "c", ".", "b/", "1", " ")
 	}
 
-	if limit && p.sometimes(3) {
+	if limit && p.oneIn(3) {
 		add(
 			"after", storage.WithStartAfter, "", "a", "b", "b/", "b/1", "b/c", "b/c/", "b/zzz", "ä", "~~", "😀",
 			"c d+e%20&=?#",
@@ -35,13 +35,13 @@ func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string
 		)
 	}
 
-	if limit && p.sometimes(3) {
+	if limit && p.oneIn(3) {
 		n := 1 + p.random.IntN(5)
 		opts = append(opts, storage.WithLimit(n))
 		text += fmt.Sprintf(" limit %d", n)
 	}
 
-	if p.sometimes(2) {
+	if p.oneIn(2) {
 		n := 1 + p.random.IntN(4)
 		opts = append(opts, storage.WithPageSize(n))
 		text += fmt.Sprintf(" in pages of %d", n)
@@ -49,9 +49,10 @@ func (p *player) listOptions(limit bool) (opts []storage.ListOption, text string
 	return opts, text
 }
 
+// list lists objects with random options.
 func (p *player) list() string {
 	opts, text := p.listOptions(true)
-	return p.compare("List"+text, "", func(b storage.Bucket, _ bool) result {
+	return p.compare("List"+text, "", func(b storage.Bucket) result {
 		value := ""
 		for entry, err := range b.List(p.ctx, opts...) {
 			if err != nil {
@@ -63,9 +64,10 @@ func (p *player) list() string {
 	})
 }
 
+// listPages lists objects with random options, page by page.
 func (p *player) listPages() string {
 	opts, text := p.listOptions(false)
-	return p.compare("ListPage"+text, "", func(b storage.Bucket, _ bool) result {
+	return p.compare("ListPage"+text, "", func(b storage.Bucket) result {
 		value := ""
 		token := ""
 		for {
@@ -84,6 +86,7 @@ func (p *player) listPages() string {
 	})
 }
 
+// describeEntry returns a text with what must be equal in both buckets.
 func describeEntry(e storage.ListEntry) string {
 	if e.IsPrefix {
 		return fmt.Sprintf("prefix %q; ", e.Key)

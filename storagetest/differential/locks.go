@@ -17,57 +17,58 @@ var lockCalls = []call{
 	{"locks of Attrs", locks},
 }
 
-// until returns a random time that is at least an hour in the future, so that no retention ends
+// retainUntil returns a random time that is at least an hour in the future, so that no retention ends
 // during the test.
-func (p *player) until() time.Time {
+func (p *player) retainUntil() time.Time {
 	return p.start.Add(time.Duration(1+p.random.IntN(3)) * time.Hour).Truncate(time.Second)
 }
 
+// setLegalHold sets or ends the legal hold of an object.
 func setLegalHold(p *player) string {
-	key := one(p, keys...)
-	hold := p.sometimes(2)
-	return p.compare(fmt.Sprintf("SetLegalHold %q %v", key, hold), "", func(b storage.Bucket, _ bool) result {
+	key := choose(p, keys...)
+	hold := p.oneIn(2)
+	return p.compare(fmt.Sprintf("SetLegalHold %q %v", key, hold), "", func(b storage.Bucket) result {
 		return result{err: storage.SetLegalHold(p.ctx, b, key, hold)}
 	})
 }
 
+// setRetention sets a retention, or ends it with the zero value.
 func setRetention(p *player) string {
-	key := one(p, keys...)
-	bypass := p.sometimes(2)
-	r := storage.Retention{}
-	if !p.sometimes(3) {
-		r = storage.Retention{
-			Mode:  one(p, storage.Governance, storage.Governance, storage.Compliance),
-			Until: p.until(),
-		}
+	key := choose(p, keys...)
+	var opts []storage.RetentionOption
+	bypass := p.oneIn(2)
+	if bypass {
+		opts = append(opts, storage.WithGovernanceBypass())
 	}
-	return p.compare(
-		fmt.Sprintf("SetRetention %q %v bypass %v", key, r, bypass), "",
-		func(b storage.Bucket, _ bool) result {
-			var opts []storage.RetentionOption
-			if bypass {
-				opts = append(opts, storage.WithGovernanceBypass())
-			}
-			return result{err: storage.SetRetention(p.ctx, b, key, r, opts...)}
-		},
-	)
+	retention := storage.Retention{}
+	if !p.oneIn(3) {
+		retention.Mode = choose(p, storage.Governance, storage.Governance, storage.Compliance)
+		retention.Until = p.retainUntil()
+	}
+	what := fmt.Sprintf("SetRetention %q %v bypass %v", key, retention, bypass)
+	return p.compare(what, "", func(b storage.Bucket) result {
+		return result{err: storage.SetRetention(p.ctx, b, key, retention, opts...)}
+	})
 }
 
+// uploadLocked uploads an object with a legal hold or a retention.
 func uploadLocked(p *player) string {
-	key := one(p, keys...)
-	retainUntil := p.until()
-	option := one(p, storage.WithLegalHold(), storage.WithRetention(retainUntil, storage.Governance))
-	return p.compare(fmt.Sprintf("Upload %q locked until %v", key, retainUntil), key, func(b storage.Bucket, _ bool) result {
+	key := choose(p, keys...)
+	retainUntil := p.retainUntil()
+	option := choose(p, storage.WithLegalHold(), storage.WithRetention(retainUntil, storage.Governance))
+	return p.compare(fmt.Sprintf("Upload %q locked until %v", key, retainUntil), key, func(b storage.Bucket) result {
 		attrs, err := b.Upload(p.ctx, key, strings.NewReader("locked"), option)
 		return result{describe(attrs), attrs, err}
 	})
 }
 
-func removeLocked(p *player) string { return p.removeSeen(p.sometimes(2)) }
+// removeLocked removes a version that may be locked.
+func removeLocked(p *player) string { return p.removeSeen(p.oneIn(2)) }
 
+// locks reads the locks of an object.
 func locks(p *player) string {
-	key := one(p, keys...)
-	return p.compare(fmt.Sprintf("Attrs %q", key), key, func(b storage.Bucket, _ bool) result {
+	key := choose(p, keys...)
+	return p.compare(fmt.Sprintf("Attrs %q", key), key, func(b storage.Bucket) result {
 		attrs, err := b.Attrs(p.ctx, key)
 		if err != nil {
 			return result{err: err}

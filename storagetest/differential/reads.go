@@ -10,57 +10,54 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// download reads an object, sometimes a range of it, and sometimes with a condition.
 func (p *player) download() string {
-	key := one(p, keys...)
+	key := choose(p, keys...)
 	var opts []storage.DownloadOption
 	text := ""
-	if p.sometimes(2) {
-		offset := one(p, int64(0), 1, 99, 100, 5000, -5, 1<<40)
-		length := one(p, int64(-1), 0, 1, 50, 1<<20)
+	if p.oneIn(2) {
+		offset := choose(p, int64(0), 1, 99, 100, 5000, -5, 1<<40)
+		length := choose(p, int64(-1), 0, 1, 50, 1<<20)
 		opts = append(opts, storage.WithRange(offset, length))
 		text = fmt.Sprintf(" WithRange(%d, %d)", offset, length)
 	}
-
 	c := condition{}
-	if p.sometimes(3) {
+	if p.oneIn(3) {
 		c = p.ifRevision(key)
 	}
 
-	return p.compare(
-		fmt.Sprintf("Download %q%s%s", key, text, c.text), key,
-		func(b storage.Bucket, inMemory bool) result {
-			r, err := b.Download(p.ctx, key, append(of[storage.DownloadOption](c, inMemory), opts...)...)
-			if err != nil {
-				return result{err: err}
-			}
-			content, err := io.ReadAll(r)
-			offset, length := r.Range()
-			_ = r.Close()
-			return result{
-				fmt.Sprintf("%d bytes from %d, %x of %s", length, offset, crc32.ChecksumIEEE(content), describe(r.Attrs())),
-				r.Attrs(), err,
-			}
-		},
-	)
-}
-
-func (p *player) downloadFile() string {
-	key := one(p, keys...)
-	path := filepath.Join(p.dir, "file")
-	return p.compare(fmt.Sprintf("DownloadFile %q", key), key, func(b storage.Bucket, _ bool) result {
-		defer func() { _ = os.Remove(path) }()
-		attrs, err := storage.DownloadFile(p.ctx, b, key, path, storage.WithNoSync())
-		content, _ := os.ReadFile(path)
-		return result{
-			fmt.Sprintf("%d bytes, %x of %s", len(content), crc32.ChecksumIEEE(content), describe(attrs)), attrs, err,
+	what := fmt.Sprintf("Download %q%s%s", key, text, c.text)
+	return p.compareEach(what, key, func(b storage.Bucket, inMemory bool) result {
+		r, err := b.Download(p.ctx, key, append(optionFor[storage.DownloadOption](c, inMemory), opts...)...)
+		if err != nil {
+			return result{err: err}
 		}
+		defer r.Close()
+		content, err := io.ReadAll(r)
+		offset, length := r.Range()
+		text := fmt.Sprintf("%d bytes from %d, %x of %s", length, offset, crc32.ChecksumIEEE(content), describe(r.Attrs()))
+		return result{text, r.Attrs(), err}
 	})
 }
 
+// downloadFile downloads an object to a file, which it removes afterwards.
+func (p *player) downloadFile() string {
+	key := choose(p, keys...)
+	path := filepath.Join(p.dir, "file")
+	return p.compare(fmt.Sprintf("DownloadFile %q", key), key, func(b storage.Bucket) result {
+		defer func() { _ = os.Remove(path) }()
+		attrs, err := storage.DownloadFile(p.ctx, b, key, path, storage.WithNoSync())
+		content, _ := os.ReadFile(path) // without a download, there is no file
+		text := fmt.Sprintf("%d bytes, %x of %s", len(content), crc32.ChecksumIEEE(content), describe(attrs))
+		return result{text, attrs, err}
+	})
+}
+
+// readAt reads 1,000 bytes of an object at three offsets. Some of them may lie past its end.
 func (p *player) readAt() string {
-	key := one(p, keys...)
+	key := choose(p, keys...)
 	offsets := []int64{0, int64(p.random.IntN(100)), int64(p.random.IntN(400_000))}
-	return p.compare(fmt.Sprintf("ReaderAt of %q at %d", key, offsets), key, func(b storage.Bucket, _ bool) result {
+	return p.compare(fmt.Sprintf("ReaderAt of %q at %d", key, offsets), key, func(b storage.Bucket) result {
 		r, err := storage.NewReaderAt(p.ctx, b, key)
 		if err != nil {
 			return result{err: err}
@@ -76,16 +73,17 @@ func (p *player) readAt() string {
 	})
 }
 
+// readRanges reads up to four ranges of an object. They may overlap or lie past its end.
 func (p *player) readRanges() string {
-	key := one(p, keys...)
+	key := choose(p, keys...)
 	ranges := make([]storage.Range, 1+p.random.IntN(4))
 	for i := range ranges {
 		ranges[i] = storage.Range{
-			Offset: one(p, int64(0), 1, 50, 4000, -3, 69_999),
-			Length: one(p, int64(-1), 0, 1, 10, 5000),
+			Offset: choose(p, int64(0), 1, 50, 4000, -3, 69_999),
+			Length: choose(p, int64(-1), 0, 1, 10, 5000),
 		}
 	}
-	return p.compare(fmt.Sprintf("ReadRanges %q %v", key, ranges), key, func(b storage.Bucket, _ bool) result {
+	return p.compare(fmt.Sprintf("ReadRanges %q %v", key, ranges), key, func(b storage.Bucket) result {
 		contents, attrs, err := storage.ReadRanges(p.ctx, b, key, ranges)
 		text := ""
 		for _, content := range contents {
@@ -95,25 +93,28 @@ func (p *player) readRanges() string {
 	})
 }
 
+// attrs reads the attributes of an object.
 func (p *player) attrs() string {
-	key := one(p, keys...)
-	return p.compare(fmt.Sprintf("Attrs %q", key), key, func(b storage.Bucket, _ bool) result {
+	key := choose(p, keys...)
+	return p.compare(fmt.Sprintf("Attrs %q", key), key, func(b storage.Bucket) result {
 		attrs, err := b.Attrs(p.ctx, key)
 		return result{describe(attrs), attrs, err}
 	})
 }
 
+// exists asks whether an object exists.
 func (p *player) exists() string {
-	key := one(p, keys...)
-	return p.compare(fmt.Sprintf("Exists %q", key), key, func(b storage.Bucket, _ bool) result {
+	key := choose(p, keys...)
+	return p.compare(fmt.Sprintf("Exists %q", key), key, func(b storage.Bucket) result {
 		ok, err := b.Exists(p.ctx, key)
 		return result{text: fmt.Sprint(ok), err: err}
 	})
 }
 
+// tags reads the tags of an object.
 func (p *player) tags() string {
-	key := one(p, keys...)
-	return p.compare(fmt.Sprintf("Tags %q", key), "", func(b storage.Bucket, _ bool) result {
+	key := choose(p, keys...)
+	return p.compare(fmt.Sprintf("Tags %q", key), "", func(b storage.Bucket) result {
 		tags, err := storage.Tags(p.ctx, b, key)
 		return result{text: fmt.Sprintf("%q", tags), err: err}
 	})

@@ -17,37 +17,36 @@ var versionCalls = []call{
 // versions compares listings of versions. It leaves out delete markers, which some stores do not
 // have.
 func versions(p *player) string {
-	prefix := one(p, "", "b/", "z", "missing")
-	size := one(p, 1, 3, 1000)
-	return p.compare(
-		fmt.Sprintf("Versions below %q in pages of %d", prefix, size), "",
-		func(b storage.Bucket, _ bool) result {
-			value := ""
-			for entry, err := range storage.Versions(p.ctx, b, storage.WithPrefix(prefix), storage.WithPageSize(size)) {
-				if err != nil {
-					return result{text: value, err: err}
-				}
-				if !entry.IsDeleteMarker {
-					value += fmt.Sprintf(
-						"%q of %d, current %v, replaced %v; ", entry.Key, entry.Size, entry.Current,
-						!entry.NoncurrentSince.IsZero(),
-					)
-				}
+	prefix := choose(p, "", "b/", "z", "missing")
+	size := choose(p, 1, 3, 1000)
+	what := fmt.Sprintf("Versions below %q in pages of %d", prefix, size)
+	return p.compare(what, "", func(b storage.Bucket) result {
+		text := ""
+		for entry, err := range storage.Versions(p.ctx, b, storage.WithPrefix(prefix), storage.WithPageSize(size)) {
+			if err != nil {
+				return result{text: text, err: err}
 			}
-			return result{text: value}
-		},
-	)
+			if entry.IsDeleteMarker {
+				continue
+			}
+			replaced := !entry.NoncurrentSince.IsZero()
+			text += fmt.Sprintf("%q of %d, current %v, replaced %v; ", entry.Key, entry.Size, entry.Current, replaced)
+		}
+		return result{text: text}
+	})
 }
 
-// version returns a random revision that an earlier call has returned.
+// version returns a random revision that an earlier call has returned. If there is none, or if the
+// buckets keep no versions, it returns false.
 func (p *player) version() (seen revision, ok bool) {
 	if len(p.revisions) == 0 {
 		return revision{}, false
 	}
-	seen = one(p, p.revisions...)
+	seen = choose(p, p.revisions...)
 	return seen, seen.memoryVersion != "" && seen.otherVersion != ""
 }
 
+// version returns the option that names the version in one of the two buckets.
 func (r revision) version(inMemory bool) storage.VersionOption {
 	if inMemory {
 		return storage.WithVersion(r.memoryVersion)
@@ -55,12 +54,13 @@ func (r revision) version(inMemory bool) storage.VersionOption {
 	return storage.WithVersion(r.otherVersion)
 }
 
+// downloadVersion reads a version.
 func downloadVersion(p *player) string {
 	rev, ok := p.version()
 	if !ok {
 		return ""
 	}
-	return p.compare(
+	return p.compareEach(
 		fmt.Sprintf("Download %q, version %s or %s", rev.key, rev.memoryVersion, rev.otherVersion), rev.key,
 		func(b storage.Bucket, inMemory bool) result {
 			content, attrs, err := storage.ReadAll(p.ctx, b, rev.key, rev.version(inMemory))
@@ -72,13 +72,14 @@ func downloadVersion(p *player) string {
 	)
 }
 
+// copyVersion copies a version to its own key or to another one.
 func copyVersion(p *player) string {
 	rev, ok := p.version()
 	if !ok {
 		return ""
 	}
-	dst := one(p, rev.key, one(p, keys...))
-	return p.compare(
+	dst := choose(p, rev.key, choose(p, keys...))
+	return p.compareEach(
 		fmt.Sprintf("Copy %q, version %s or %s, to %q", rev.key, rev.memoryVersion, rev.otherVersion, dst), dst,
 		func(b storage.Bucket, inMemory bool) result {
 			attrs, err := storage.Copy(p.ctx, b, dst, b, rev.key, rev.version(inMemory))
@@ -87,24 +88,26 @@ func copyVersion(p *player) string {
 	)
 }
 
+// removeVersion removes a version that is not current.
 func removeVersion(p *player) string { return p.removeSeen(false) }
 
 // removeSeen removes a version that is not current. Stores differ in which version is current after
 // the current one was removed.
 func (p *player) removeSeen(bypass bool) string {
 	rev, ok := p.version()
-	if current, err := p.memory.Attrs(p.ctx, rev.key); !ok || err == nil && current.Version == rev.memoryVersion {
+	if !ok {
 		return ""
 	}
-	return p.compare(
-		fmt.Sprintf("Remove %q, version %s or %s, bypass %v", rev.key, rev.memoryVersion, rev.otherVersion, bypass),
-		"",
-		func(b storage.Bucket, inMemory bool) result {
-			opts := []storage.RemoveOption{rev.version(inMemory)}
-			if bypass {
-				opts = append(opts, storage.WithGovernanceBypass())
-			}
-			return result{err: b.Remove(p.ctx, rev.key, opts...)}
-		},
-	)
+	current, err := p.memory.Attrs(p.ctx, rev.key)
+	if err == nil && current.Version == rev.memoryVersion {
+		return ""
+	}
+	what := fmt.Sprintf("Remove %q, version %s or %s, bypass %v", rev.key, rev.memoryVersion, rev.otherVersion, bypass)
+	return p.compareEach(what, "", func(b storage.Bucket, inMemory bool) result {
+		opts := []storage.RemoveOption{rev.version(inMemory)}
+		if bypass {
+			opts = append(opts, storage.WithGovernanceBypass())
+		}
+		return result{err: b.Remove(p.ctx, rev.key, opts...)}
+	})
 }
