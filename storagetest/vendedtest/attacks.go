@@ -11,8 +11,8 @@ import (
 // on returns an attempt that makes the named call with a key outside of the credentials' prefix.
 func on(call, key string) attempt {
 	return attempt{
-		"a " + call + " of " + key,
-		func(t *testing.T, _ Store, _ *storage.VendedCredentials, client storage.Bucket) error {
+		name: "a " + call + " of " + key,
+		try: func(t *testing.T, _ Store, _ *storage.VendedCredentials, client storage.Bucket) error {
 			return calls[call](t.Context(), client, key)
 		},
 	}
@@ -21,7 +21,8 @@ func on(call, key string) attempt {
 // attack returns an attempt that needs only the client's bucket.
 func attack(name string, try func(t *testing.T, client storage.Bucket) error) attempt {
 	return attempt{
-		name, func(t *testing.T, _ Store, _ *storage.VendedCredentials, client storage.Bucket) error {
+		name: name,
+		try: func(t *testing.T, _ Store, _ *storage.VendedCredentials, client storage.Bucket) error {
 			return try(t, client)
 		},
 	}
@@ -32,25 +33,31 @@ func listing(name string, o ...storage.ListOption) attempt {
 	return attack(name, func(t *testing.T, client storage.Bucket) error { return listed(t.Context(), client, o...) })
 }
 
-// changed returns an attempt with credentials that the client has modified.
-func changed(name string, change func(v *storage.VendedCredentials) *string) attempt {
+// changed returns an attempt with credentials of which the client has changed one letter. field
+// returns the field with that letter.
+func changed(name string, field func(v *storage.VendedCredentials) *string) attempt {
 	return attempt{
-		"a changed " + name,
-		func(t *testing.T, s Store, v *storage.VendedCredentials, _ storage.Bucket) error {
+		name: "a changed " + name,
+		try: func(t *testing.T, s Store, v *storage.VendedCredentials, _ storage.Bucket) error {
 			forged := *v
-			field := change(&forged)
-			if *field == "" {
+			secret := field(&forged)
+			if *secret == "" {
 				t.Skip("these credentials have none")
 			}
-			middle := len(*field) / 2
-			other := "A"
-			if (*field)[middle] == 'A' {
-				other = "B"
-			}
-			*field = (*field)[:middle] + other + (*field)[middle+1:]
+			*secret = replaceMiddle(*secret)
 			return calls["read"](t.Context(), s.client(t, &forged), "users/1/a")
 		},
 	}
+}
+
+// replaceMiddle returns text with another letter in the middle.
+func replaceMiddle(text string) string {
+	middle := len(text) / 2
+	letter := "A"
+	if text[middle] == 'A' {
+		letter = "B"
+	}
+	return text[:middle] + letter + text[middle+1:]
 }
 
 var attacks = []attempt{

@@ -6,7 +6,6 @@ package vendedtest
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -46,51 +45,60 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 			requireOnly(t, open(t), right)
 		})
 	}
-
 	for _, a := range attacks {
 		t.Run("nobody gets in by "+a.name, func(t *testing.T) {
-			a.fails(t, open(t))
+			a.requireFailure(t, open(t))
 		})
 	}
-
 	t.Run("credentials for the whole bucket reach all of it", func(t *testing.T) {
-		s := open(t)
-		fill(t, s.Program)
-		client := s.client(t, s.vend(t, ""))
-		require.Equal(t, contentOf(t, s.Program), contentOf(t, client))
+		requireWholeBucket(t, open(t))
 	})
-
 	t.Run("a prefixed bucket vends its own prefix", func(t *testing.T) {
-		s := open(t)
-		fill(t, s.Program)
-		v, err := storage.Vend(t.Context(), storage.Prefixed(s.Program, "users/"), "1/", s.rights(ownPrefix), time.Hour)
-		require.NoError(t, err)
-		require.Equal(t, ownPrefix, v.Prefix)
-		client := s.client(t, v)
-		_, err = client.Attrs(t.Context(), "users/1/a")
-		require.NoError(t, err)
-		_, err = client.Attrs(t.Context(), "users/10/a")
-		requireRefused(t, err)
+		requireOwnPrefix(t, open(t))
 	})
-
-	if open(t).Advance == nil {
-		return
+	if open(t).Advance != nil {
+		t.Run("credentials end with their time", func(t *testing.T) {
+			requireExpiry(t, open(t))
+		})
 	}
-	t.Run("credentials end with their time", func(t *testing.T) {
-		s := open(t)
-		fill(t, s.Program)
-		v := s.vend(t, ownPrefix)
-		client := s.client(t, v)
-		s.Advance(time.Hour - 2*time.Second)
-		_, err := client.Attrs(t.Context(), "users/1/a")
-		require.NoError(t, err)
-		s.Advance(2 * time.Second)
-		before := contentOf(t, s.Program)
-		for name, do := range calls {
-			requireRefused(t, do(t.Context(), client, "users/1/a"), name)
-		}
-		require.Equal(t, before, contentOf(t, s.Program))
-	})
+}
+
+func requireWholeBucket(t *testing.T, s Store) {
+	fill(t, s.Program)
+	client := s.client(t, s.vend(t, ""))
+	require.Equal(t, contentOf(t, s.Program), contentOf(t, client))
+}
+
+func requireOwnPrefix(t *testing.T, s Store) {
+	fill(t, s.Program)
+	users := storage.Prefixed(s.Program, "users/")
+	credentials, err := storage.Vend(t.Context(), users, "1/", s.rights(ownPrefix), time.Hour)
+	require.NoError(t, err)
+	require.Equal(t, ownPrefix, credentials.Prefix)
+
+	client := s.client(t, credentials)
+	_, err = client.Attrs(t.Context(), "users/1/a")
+	require.NoError(t, err)
+	_, err = client.Attrs(t.Context(), "users/10/a")
+	requireRefused(t, err)
+}
+
+func requireExpiry(t *testing.T, s Store) {
+	fill(t, s.Program)
+	client := s.client(t, s.vend(t, ownPrefix))
+
+	// Shortly before the end, the credentials are valid.
+	s.Advance(time.Hour - 2*time.Second)
+	_, err := client.Attrs(t.Context(), "users/1/a")
+	require.NoError(t, err)
+
+	// At the end, no call is permitted, and nothing changes.
+	s.Advance(2 * time.Second)
+	before := contentOf(t, s.Program)
+	for name, do := range calls {
+		requireRefused(t, do(t.Context(), client, "users/1/a"), name)
+	}
+	require.Equal(t, before, contentOf(t, s.Program))
 }
 
 const ownPrefix = "users/1/"
@@ -103,6 +111,7 @@ var (
 	}
 )
 
+// fill stores the objects in b.
 func fill(t *testing.T, b storage.Bucket) {
 	t.Helper()
 	for _, key := range slices.Sorted(maps.Keys(objects)) {
@@ -115,6 +124,7 @@ func fill(t *testing.T, b storage.Bucket) {
 	}
 }
 
+// contentOf returns the contents of all objects in b, by key.
 func contentOf(t *testing.T, b storage.Bucket) map[string]string {
 	t.Helper()
 	content := map[string]string{}
@@ -127,6 +137,7 @@ func contentOf(t *testing.T, b storage.Bucket) map[string]string {
 	return content
 }
 
+// vend returns credentials for a prefix that are valid for an hour.
 func (s Store) vend(t *testing.T, prefix string) *storage.VendedCredentials {
 	t.Helper()
 	v, err := storage.Vend(t.Context(), s.Program, prefix, s.rights(prefix), time.Hour)
@@ -151,12 +162,13 @@ func (s Store) client(t *testing.T, v *storage.VendedCredentials) storage.Bucket
 	return s.Client(t, func(context.Context, string) (*storage.VendedCredentials, error) { return &claimed, nil })
 }
 
-func requireRefused(t *testing.T, err error, what ...any) {
+// requireRefused requires that err refuses a request. The name of the call is part of the message.
+func requireRefused(t *testing.T, err error, name ...string) {
 	t.Helper()
 	codes := []storage.Code{
 		storage.PermissionDenied, storage.Unauthenticated, storage.Unsupported, storage.InvalidArgument,
 	}
-	require.Contains(t, codes, storage.CodeOf(err), fmt.Sprint(append(what, err)...))
+	require.Contains(t, codes, storage.CodeOf(err), "%s: %v", strings.Join(name, " "), err)
 }
 
 // calls maps the name of a right to a call that the right permits.
@@ -175,6 +187,7 @@ var calls = map[string]func(ctx context.Context, b storage.Bucket, key string) e
 	"remove": func(ctx context.Context, b storage.Bucket, key string) error { return b.Remove(ctx, key) },
 }
 
+// listed lists all objects, and returns the first error.
 func listed(ctx context.Context, b storage.Bucket, o ...storage.ListOption) error {
 	for _, err := range b.List(ctx, append(o, storage.WithAnyOrder())...) {
 		if err != nil {
@@ -196,16 +209,20 @@ var rightsByName = []namedRight{
 	{"remove", storage.Rights{Remove: true}},
 }
 
+// requireOnly requires that credentials with one right permit its call, below their prefix, and no
+// other call.
 func requireOnly(t *testing.T, s Store, right namedRight) {
 	fill(t, s.Program)
-	v, err := storage.Vend(t.Context(), s.Program, ownPrefix, right.rights, time.Hour)
+	credentials, err := storage.Vend(t.Context(), s.Program, ownPrefix, right.rights, time.Hour)
 	if right.rights.List && !s.rights(ownPrefix).List {
 		require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 		return
 	}
 	require.NoError(t, err)
-	require.False(t, v.Expires.IsZero())
-	client := s.client(t, v)
+	require.False(t, credentials.Expires.IsZero())
+	client := s.client(t, credentials)
+
+	// The other calls are refused, and change nothing.
 	before := contentOf(t, s.Program)
 	for _, name := range slices.Sorted(maps.Keys(calls)) {
 		if name != right.name {
@@ -213,6 +230,8 @@ func requireOnly(t *testing.T, s Store, right namedRight) {
 		}
 	}
 	require.Equal(t, before, contentOf(t, s.Program))
+
+	// The call of the right is permitted only below the prefix.
 	require.NoError(t, calls[right.name](t.Context(), client, "users/1/a"))
 	requireRefused(t, calls[right.name](t.Context(), client, "users/10/a"))
 	if right.name == "write" {
@@ -229,20 +248,24 @@ type attempt struct {
 	try  func(t *testing.T, s Store, v *storage.VendedCredentials, client storage.Bucket) error
 }
 
-func (a attempt) fails(t *testing.T, s Store) {
+// requireFailure requires that the attempt is refused, and that it has changed no object of others.
+// The skip of a call in Permits shows its reason.
+func (a attempt) requireFailure(t *testing.T, s Store) {
 	if reason, permitted := s.Permits[a.name]; permitted {
 		t.Skip(reason)
 	}
 	fill(t, s.Program)
-	v := s.vend(t, ownPrefix)
-	client := s.client(t, v)
+	credentials := s.vend(t, ownPrefix)
+	client := s.client(t, credentials)
 	require.NoError(t, calls["read"](t.Context(), client, "users/1/a"))
+
 	before := contentOf(t, s.Program)
-	requireRefused(t, a.try(t, s, v, client))
+	requireRefused(t, a.try(t, s, credentials, client))
 	after := contentOf(t, s.Program)
 	for key, text := range before {
 		require.Equal(t, text, after[key], "%s is as it was", key)
 	}
+	// A part of the attempt may have been permitted, but only below the prefix.
 	for key := range after {
 		if _, exists := before[key]; !exists {
 			require.True(t, strings.HasPrefix(key, ownPrefix), "%s is new", key)
