@@ -39,20 +39,26 @@ func Run(t *testing.T, c Config, scene func(s *Scene)) {
 	if weaknesses == nil {
 		weaknesses = Weaknesses()
 	}
-	for _, w := range weaknesses {
-		t.Run(w.Name, func(t *testing.T) {
+	for _, weakness := range weaknesses {
+		t.Run(weakness.Name, func(t *testing.T) {
 			t.Helper()
-			if *replay != "" {
-				repeat(t, w, scene)
-				return
-			}
-			report := Explore(t, c, w, scene)
-			if report.Failure != nil {
-				t.Fatal(report.Failure)
-			}
-			t.Log(report)
+			runOn(t, c, weakness, scene)
 		})
 	}
+}
+
+// runOn explores a scene on one kind of store, or repeats the schedule of the flag.
+func runOn(t *testing.T, c Config, w Weakness, scene func(s *Scene)) {
+	t.Helper()
+	if *replay != "" {
+		repeat(t, w, scene)
+		return
+	}
+	report := Explore(t, c, w, scene)
+	if report.Failure != nil {
+		t.Fatal(report.Failure)
+	}
+	t.Log(report)
 }
 
 // A Report is the result of [Explore].
@@ -92,29 +98,37 @@ const (
 	shownLast  = 20
 )
 
-// String returns the schedule, and a command that repeats it.
+// String returns the schedule, and a command that repeats it. It leaves out the middle of a long
+// schedule.
 func (f *Failure) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "schedule %d fails: %s\n", f.Number, f.Message)
-	for i, line := range f.Trace {
-		if len(f.Trace) <= shownFirst+shownLast || i < shownFirst || i >= len(f.Trace)-shownLast {
-			fmt.Fprintf(&b, "    %s\n", line)
-		} else if i == shownFirst {
-			fmt.Fprintf(&b, "    … %d more\n", len(f.Trace)-shownFirst-shownLast)
-		}
+	shown := f.Trace
+	if left := len(f.Trace) - shownFirst - shownLast; left > 0 {
+		shown = slices.Concat(
+			f.Trace[:shownFirst],
+			[]string{fmt.Sprintf("… %d more", left)},
+			f.Trace[len(f.Trace)-shownLast:],
+		)
 	}
-	var names []string
-	for _, name := range strings.Split(f.test, "/") {
-		names = append(names, "^"+regexp.QuoteMeta(name)+"$")
+	for _, line := range shown {
+		fmt.Fprintf(&b, "    %s\n", line)
 	}
-	fmt.Fprintf(&b, "repeat it: go test -run '%s' . -args -replay %s", strings.Join(names, "/"), list(f.Schedule))
+
+	// The flag -run takes a regular expression for each level of subtests.
+	var patterns []string
+	for name := range strings.SplitSeq(f.test, "/") {
+		patterns = append(patterns, "^"+regexp.QuoteMeta(name)+"$")
+	}
+	fmt.Fprintf(&b, "repeat it: go test -run '%s' . -args -replay %s", strings.Join(patterns, "/"), list(f.Schedule))
 	return b.String()
 }
 
+// list returns choices as the flag -replay takes them. No choices are "0", which is the same schedule.
 func list(choices []int) string {
 	texts := make([]string, len(choices))
-	for i, c := range choices {
-		texts[i] = strconv.Itoa(c)
+	for i, choice := range choices {
+		texts[i] = strconv.Itoa(choice)
 	}
 	return cmp.Or(strings.Join(texts, ","), "0")
 }
@@ -266,18 +280,19 @@ func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
 
 // compare lets the run fail if another run of the same schedule had other requests.
 func (s *schedule) compare(other *schedule) {
-	first := s.lines()
-	second := other.lines()
-	for i := range max(len(first), len(second)) {
-		var a, b string
-		if i < len(first) {
-			a = first[i]
+	want := s.lines()
+	got := other.lines()
+	for i := range max(len(want), len(got)) {
+		// The shorter run has no line here.
+		var wantLine, gotLine string
+		if i < len(want) {
+			wantLine = want[i]
 		}
-		if i < len(second) {
-			b = second[i]
+		if i < len(got) {
+			gotLine = got[i]
 		}
-		if a != b {
-			s.failures = append(s.failures, fmt.Sprintf("the same schedule has another run:\n%q\n%q", a, b))
+		if wantLine != gotLine {
+			s.failures = append(s.failures, fmt.Sprintf("the same schedule has another run:\n%q\n%q", wantLine, gotLine))
 			return
 		}
 	}
@@ -327,7 +342,8 @@ func (s *schedule) play(scene *Scene, build func(s *Scene)) {
 	}
 }
 
-// aside calls a function in a goroutine, which FailNow may end.
+// aside calls a function in a goroutine of its own and waits for it, because FailNow ends the
+// goroutine that calls it. A panic lets the run fail.
 func (s *schedule) aside(name string, do func()) {
 	done := make(chan struct{})
 	go func() {
@@ -358,23 +374,24 @@ func bubble(t *testing.T, f func(t *testing.T)) (failure string) {
 // sync that another one holds during a request, or computes for ever. The result ends the watchdog.
 func (e *exploration) watchdog() (end func()) {
 	done := make(chan struct{})
-	go func() {
-		last := int64(-1)
-		for {
-			select {
-			case <-done:
-				return
-			case <-time.After(hung):
-			}
-			if n := e.runs.Load(); n != last {
-				last = n
-				continue
-			}
+	go e.watch(done)
+	return func() { close(done) }
+}
+
+// watch panics if the number of runs stays the same for the time hung. It returns when done is closed.
+func (e *exploration) watch(done <-chan struct{}) {
+	last := int64(-1)
+	for {
+		select {
+		case <-done:
+			return
+		case <-time.After(hung):
+		}
+		runs := e.runs.Load()
+		if runs == last {
 			panic("interleave: a schedule hangs. No lock of package sync may be held during a request.\n" + stack())
 		}
-	}()
-	return func() {
-		close(done)
+		last = runs
 	}
 }
 
@@ -383,25 +400,26 @@ const maxStacks = 8
 
 var bubbleNumber = regexp.MustCompile(`synctest bubble (\d+)`)
 
-// stack returns the stacks of goroutines of the last bubble.
+// stack returns the stacks of goroutines of the last bubble. Bubbles of earlier runs may still have
+// goroutines, and the numbers of bubbles increase.
 func stack() string {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
 	last := 0
-	stacks := make(map[int][]string)
-	for g := range strings.SplitSeq(string(buf), "\n\n") {
-		head, _, _ := strings.Cut(g, "\n")
-		m := bubbleNumber.FindStringSubmatch(head)
-		if m == nil || strings.Contains(g, "interleave.stack(") {
+	stacks := make(map[int][]string) // by the number of the bubble
+	for goroutine := range strings.SplitSeq(string(buf), "\n\n") {
+		head, _, _ := strings.Cut(goroutine, "\n")
+		match := bubbleNumber.FindStringSubmatch(head)
+		if match == nil || strings.Contains(goroutine, "interleave.stack(") {
 			continue
 		}
-		number, err := strconv.Atoi(m[1])
+		number, err := strconv.Atoi(match[1])
 		if err != nil {
 			continue
 		}
 		last = max(last, number)
-		stacks[number] = append(stacks[number], g)
+		stacks[number] = append(stacks[number], goroutine)
 	}
-	lines := stacks[last]
-	return strings.Join(lines[:min(len(lines), maxStacks)], "\n\n")
+	shown := stacks[last]
+	return strings.Join(shown[:min(len(shown), maxStacks)], "\n\n")
 }

@@ -25,19 +25,24 @@ func SomeOrder[S comparable](start, end S, effects ...Effect[S]) bool {
 	if len(effects) == 0 {
 		return start == end
 	}
-	for i, e := range effects {
+	// Each operation is tried as the first one, unless another one ended before it began.
+	for i, effect := range effects {
 		others := slices.Delete(slices.Clone(effects), i, i+1)
-		if slices.ContainsFunc(others, func(o Effect[S]) bool { return o.Actor.endedBefore(e.Actor) }) {
+		endedBefore := func(other Effect[S]) bool { return other.Actor.endedBefore(effect.Actor) }
+		if slices.ContainsFunc(others, endedBefore) {
 			continue
 		}
-		took, perhaps := e.Actor.outcome()
-		if took {
-			next, done := e.Apply(start)
+		mayHaveEffect, uncertain := effect.Actor.outcome()
+		if mayHaveEffect {
+			next, done := effect.Apply(start)
 			if done && SomeOrder(next, end, others...) {
 				return true
 			}
 		}
-		if (!took || perhaps) && SomeOrder(start, end, others...) {
+		if mayHaveEffect && !uncertain {
+			continue
+		}
+		if SomeOrder(start, end, others...) {
 			return true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -54,35 +55,37 @@ func (r *request) disturbs(other *request) bool {
 		if other.prefix != nil && strings.HasPrefix(key, *other.prefix) {
 			return true
 		}
-		for _, keys := range [][]string{other.reads, other.writes} {
-			for _, k := range keys {
-				if k == key {
-					return true
-				}
-			}
+		if slices.Contains(other.reads, key) || slices.Contains(other.writes, key) {
+			return true
 		}
 	}
 	return false
 }
 
+// String returns a line of a printed schedule, such as `Put pages "a" "text" if absent`.
 func (r *request) String() string {
-	text := r.call + " " + r.store.name
-	for _, key := range append(r.reads[:len(r.reads):len(r.reads)], r.writes...) {
-		text += fmt.Sprintf(" %q", key)
+	const maxShown = 24 // bytes of a body
+	var b strings.Builder
+	b.WriteString(r.call + " " + r.store.name)
+	for _, key := range slices.Concat(r.reads, r.writes) {
+		fmt.Fprintf(&b, " %q", key)
 	}
 	if r.prefix != nil {
-		text += fmt.Sprintf(" %q", *r.prefix+"…")
+		fmt.Fprintf(&b, " %q", *r.prefix+"…")
 	}
 	if r.part > 0 {
-		text += fmt.Sprintf(" part %d", r.part)
+		fmt.Fprintf(&b, " part %d", r.part)
 	}
 	if r.body != nil {
-		text += fmt.Sprintf(" %.24q", r.body)
+		fmt.Fprintf(&b, " %.*q", maxShown, r.body)
 	}
-	if len(r.body) > 24 {
-		text += fmt.Sprintf("… (%d bytes)", len(r.body))
+	if len(r.body) > maxShown {
+		fmt.Fprintf(&b, "… (%d bytes)", len(r.body))
 	}
-	return strings.TrimSuffix(text+" "+conditionText(r.condition), " ")
+	if condition := conditionText(r.condition); condition != "" {
+		b.WriteString(" " + condition)
+	}
+	return b.String()
 }
 
 type actorKey struct{}
@@ -134,6 +137,7 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 	return err
 }
 
+// codeOf returns the code of an error that ctx has caused.
 func codeOf(ctx context.Context) storage.Code {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return storage.DeadlineExceeded
@@ -141,10 +145,12 @@ func codeOf(ctx context.Context) storage.Code {
 	return storage.Canceled
 }
 
+// unanswered returns the error of a request to a store that does not answer.
 func unanswered() error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: ErrUnanswered}
 }
 
+// died returns the error of a request of a dead process.
 func died(r *request) error {
 	return &storage.Error{Code: storage.Canceled, Unknown: len(r.writes) > 0, Err: ErrDied}
 }
@@ -177,6 +183,7 @@ func result[T any](
 	return value, nil
 }
 
+// conditionText describes a condition, and returns "" if there is none.
 func conditionText(c storage.Condition) string {
 	if c.Absent {
 		return "if absent"
@@ -390,6 +397,7 @@ func (d *processDriver) Restore(ctx context.Context, r *driver.ChangeRequest) er
 	return d.change(ctx, "Restore", r, d.Driver.Restore)
 }
 
+// change makes a request that changes an object and returns only an error.
 func (d *processDriver) change(
 	ctx context.Context, call string, r *driver.ChangeRequest, do func(context.Context, *driver.ChangeRequest) error,
 ) error {

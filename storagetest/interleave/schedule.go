@@ -130,12 +130,14 @@ func (s *schedule) storeTime() time.Time {
 	return time.Now().Add(time.Duration(s.changes) * time.Millisecond)
 }
 
+// free reports whether requests take effect at once, because the actors do not run yet or any more.
 func (s *schedule) free() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.running
 }
 
+// fail lets the run fail. A run that was cut off cannot fail.
 func (s *schedule) fail(message string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,6 +178,7 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*waiting, 
 	return w, nil
 }
 
+// signal wakes pass. If a signal is pending already, it does nothing.
 func (s *schedule) signal() {
 	select {
 	case s.arrived <- struct{}{}:
@@ -309,6 +312,7 @@ func (s *schedule) broken() bool {
 	return s.cut || len(s.failures) > 0
 }
 
+// allEnded reports whether all actors have ended.
 func (s *schedule) allEnded() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -319,21 +323,23 @@ func (s *schedule) allEnded() bool {
 func (s *schedule) waiting() []*waiting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Goroutines of one actor may arrive in any order.
+	// Goroutines of one actor may arrive in any order, so the order is that of their texts.
 	slices.SortStableFunc(s.parked, func(a, b *waiting) int {
 		if a.batch != b.batch {
 			return a.batch - b.batch
 		}
 		return strings.Compare(a.request.String(), b.request.String())
 	})
-	var first []*waiting
+
+	var requests []*waiting
 	for _, w := range s.parked {
-		if !slices.ContainsFunc(first, func(f *waiting) bool { return f.actor == w.actor }) {
-			first = append(first, w)
+		isSameActor := func(earlier *waiting) bool { return earlier.actor == w.actor }
+		if !slices.ContainsFunc(requests, isSameActor) {
+			requests = append(requests, w)
 		}
 	}
-	slices.SortStableFunc(first, func(a, b *waiting) int { return s.rank(a.actor) - s.rank(b.actor) })
-	return first
+	slices.SortStableFunc(requests, func(a, b *waiting) int { return s.rank(a.actor) - s.rank(b.actor) })
+	return requests
 }
 
 // rank orders actors: the current one, those of the scene, and background requests.
@@ -421,7 +427,8 @@ func (s *schedule) take(requests []*waiting) {
 	}
 
 	fails := o.verdict == fail || o.verdict == part
-	if i := w.actor.interrupted; i != nil && i.request == w.request && (fails || !i.disturbed) {
+	interrupted := w.actor.interrupted
+	if interrupted != nil && interrupted.request == w.request && (fails || !interrupted.disturbed) {
 		// The run in which this request came before the interruption has the same effects.
 		s.mu.Lock()
 		s.cut = true
@@ -474,12 +481,16 @@ func (s *schedule) grant(w *waiting, v verdict) {
 // disturb marks the interruptions that r does not commute with. If r is nil, it marks all.
 func (s *schedule) disturb(r *request) {
 	for _, a := range s.actors {
-		if i := a.interrupted; i != nil && (r == nil || !r.commutes(i.request)) {
-			i.disturbed = true
+		if a.interrupted == nil {
+			continue
+		}
+		if r == nil || !r.commutes(a.interrupted.request) {
+			a.interrupted.disturbed = true
 		}
 	}
 }
 
+// note adds a line without a request to the trace.
 func (s *schedule) note(who, what string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
