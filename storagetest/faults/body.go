@@ -12,40 +12,53 @@ import (
 func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) io.ReadCloser {
 	i.bodies(+1)
 	counted := &countedBody{ReadCloser: body, injector: i}
+	if fault == nil {
+		return keepWriterTo(counted, body)
+	}
 
-	if fault != nil {
-		switch fault.kind {
-		case cut:
-			return &cutBody{ReadCloser: counted, remaining: fault.amount, err: fault.bodyFailure()}
-		case stallBody:
-			return &stalledBody{
-				ReadCloser: counted,
-				remaining:  fault.amount,
-				done:       ctx.Done(),
-				cause:      ctx.Err,
-				closed:     make(chan struct{}),
-			}
-		case slowBody:
-			return &slowedBody{
-				ReadCloser: counted,
-				rate:       fault.amount,
-				wait:       func(d time.Duration) error { return i.wait(ctx, d) },
-			}
-		case corrupt:
-			return struct {
-				io.Reader
-				io.Closer
-			}{corrupted(counted, fault.amount), counted}
+	switch fault.kind {
+	case cut:
+		return &cutBody{
+			ReadCloser: counted,
+			remaining:  fault.amount,
+			err:        fault.bodyFailure(),
 		}
-	}
-
-	if w, ok := body.(io.WriterTo); ok {
+	case stallBody:
+		return &stalledBody{
+			ReadCloser: counted,
+			remaining:  fault.amount,
+			done:       ctx.Done(),
+			cause:      ctx.Err,
+			closed:     make(chan struct{}),
+		}
+	case slowBody:
+		return &slowedBody{
+			ReadCloser: counted,
+			rate:       fault.amount,
+			wait:       func(d time.Duration) error { return i.wait(ctx, d) },
+		}
+	case corrupt:
 		return struct {
-			io.ReadCloser
-			io.WriterTo
-		}{counted, w}
+			io.Reader
+			io.Closer
+		}{corrupted(counted, fault.amount), counted}
+	default:
+		// The other faults do not concern the body.
+		return keepWriterTo(counted, body)
 	}
-	return counted
+}
+
+// keepWriterTo returns counted. If body, which counted wraps, implements WriteTo, the result does,
+// too.
+func keepWriterTo(counted *countedBody, body io.ReadCloser) io.ReadCloser {
+	w, ok := body.(io.WriterTo)
+	if !ok {
+		return counted
+	}
+	return struct {
+		io.ReadCloser
+		io.WriterTo
+	}{counted, w}
 }
 
 // A countedBody is a body that is counted as open. Only the first Close reduces the count.
@@ -111,20 +124,26 @@ func (b *stalledBody) Close() error {
 // then receives the same damaged byte.
 func corrupted(body io.Reader, offset int64) io.Reader {
 	damaged := &corruptBody{body: body, offset: offset}
-	if seeker, ok := body.(io.Seeker); ok {
-		start, err := seeker.Seek(0, io.SeekCurrent)
-		if err == nil {
-			damaged.start = start
-			damaged.pos = start
-			return &corruptSeeker{body: damaged, seeker: seeker}
-		}
+	seeker, ok := body.(io.Seeker)
+	if !ok {
+		return damaged
 	}
-	return damaged
+	start, err := seeker.Seek(0, io.SeekCurrent)
+	if err != nil {
+		// A pipe has Seek, but cannot seek.
+		return damaged
+	}
+	damaged.start = start
+	damaged.pos = start
+	return &corruptSeeker{body: damaged, seeker: seeker}
 }
 
+// A corruptBody changes the byte at start+offset of body.
 type corruptBody struct {
-	body               io.Reader
-	start, pos, offset int64
+	body   io.Reader
+	start  int64 // position of body at the beginning of the call
+	pos    int64 // current position of body
+	offset int64 // of the damaged byte after start
 }
 
 func (b *corruptBody) Read(p []byte) (int, error) {
@@ -145,10 +164,11 @@ func (b *corruptSeeker) Read(p []byte) (int, error) { return b.body.Read(p) }
 
 func (b *corruptSeeker) Seek(offset int64, whence int) (int64, error) {
 	pos, err := b.seeker.Seek(offset, whence)
-	if err == nil {
-		b.body.pos = pos
+	if err != nil {
+		return pos, err
 	}
-	return pos, err
+	b.body.pos = pos
+	return pos, nil
 }
 
 // A slowedBody returns at most rate bytes a second.
@@ -158,11 +178,13 @@ type slowedBody struct {
 	wait func(d time.Duration) error
 }
 
+// Read reads at most 64 KiB, so that a large buffer does not make one long pause.
 func (b *slowedBody) Read(p []byte) (int, error) {
-	const most = 64 << 10
-	n, err := b.ReadCloser.Read(p[:min(len(p), most)])
-	if failure := b.wait(time.Duration(n) * time.Second / time.Duration(b.rate)); failure != nil {
-		return n, failure
+	const maxRead = 64 << 10
+	n, err := b.ReadCloser.Read(p[:min(len(p), maxRead)])
+	pause := time.Duration(n) * time.Second / time.Duration(b.rate)
+	if waitErr := b.wait(pause); waitErr != nil {
+		return n, waitErr
 	}
 	return n, err
 }

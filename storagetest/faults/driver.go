@@ -30,6 +30,7 @@ func call[T any](d *objectDriver, ctx context.Context, call Calls, key string, n
 	return withFault(d, ctx, call, fault, next)
 }
 
+// withFault makes a call with a fault that was chosen before. If fault is nil, it only calls next.
 func withFault[T any](
 	d *objectDriver, ctx context.Context, call Calls, fault *Rule, next func() (T, error),
 ) (T, error) {
@@ -66,23 +67,30 @@ func callWithBody[T any, B io.Reader](
 	d *objectDriver, ctx context.Context, call Calls, key string, body *B, next func() (T, error),
 ) (T, error) {
 	fault := d.injector.begin(call, key)
-	if fault != nil {
-		original := *body
-		switch fault.kind {
-		case cut:
-			var none T
-			if _, err := io.CopyN(io.Discard, original, fault.amount); err != nil && err != io.EOF {
-				return none, err
-			}
-			return none, fault.failure(false)
-		case corrupt:
-			if damaged, ok := corrupted(original, fault.amount).(B); ok {
-				*body = damaged
-				defer func() {
-					*body = original
-				}()
-			}
+	if fault == nil {
+		return next()
+	}
+
+	original := *body
+	switch fault.kind {
+	case cut:
+		var none T
+		_, err := io.CopyN(io.Discard, original, fault.amount)
+		if err != nil && err != io.EOF {
+			return none, err
 		}
+		return none, fault.failure(false)
+	case corrupt:
+		// If B has Seek and the body cannot seek, no damaged body is a B. The call is then made
+		// without the fault.
+		damaged, ok := corrupted(original, fault.amount).(B)
+		if !ok {
+			break
+		}
+		*body = damaged
+		defer func() {
+			*body = original
+		}()
 	}
 	return withFault(d, ctx, call, fault, next)
 }
@@ -95,6 +103,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return callWithBody(d, ctx, PutPart, r.Key, &r.Body, func() (driver.Part, error) { return d.Driver.PutPart(ctx, r) })
 }
 
+// Get closes the body if the rule DropResponse drops the response.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	fault := d.injector.begin(Get, r.Key)
 	var body io.ReadCloser
@@ -103,8 +112,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return attrs, err
 	})
 	if err != nil {
-		// The driver has returned a body, but the rule DropResponse has discarded the response.
 		if body != nil {
+			// The caller never sees this body, so its Close has nobody to report to.
 			_ = body.Close()
 		}
 		return nil, nil, err
@@ -163,11 +172,12 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 		key = r[0].Key
 	}
 	errs, err := call(d, ctx, DeleteBatch, key, func() ([]error, error) { return d.Driver.DeleteBatch(ctx, r), nil })
-	if err != nil {
-		errs = make([]error, len(r))
-		for i := range errs {
-			errs[i] = err
-		}
+	if err == nil {
+		return errs
+	}
+	errs = make([]error, len(r))
+	for i := range errs {
+		errs[i] = err
 	}
 	return errs
 }
@@ -208,6 +218,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	return change(d, ctx, Restore, r, d.Driver.Restore)
 }
 
+// change makes a call that changes an object, and that returns only an error.
 func change(
 	d *objectDriver, ctx context.Context, kind Calls, r *driver.ChangeRequest,
 	do func(context.Context, *driver.ChangeRequest) error,

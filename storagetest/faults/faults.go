@@ -12,6 +12,7 @@ package faults
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -121,7 +122,7 @@ func (i *Injector) OpenBodies() int {
 func (i *Injector) Events() []Event {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return append([]Event(nil), i.events...)
+	return slices.Clone(i.events)
 }
 
 // Hits returns the recorded calls that had a fault.
@@ -161,6 +162,7 @@ func (i *Injector) begin(call Calls, key string) *Rule {
 			hit = &r.rule
 		}
 	}
+
 	i.total++
 	i.counts[call]++
 	event := Event{N: i.total, Call: call.String(), Key: key}
@@ -168,7 +170,7 @@ func (i *Injector) begin(call Calls, key string) *Rule {
 		event.Fault = hit.String()
 	}
 	if len(i.events) >= 2*maxEvents {
-		i.events = append([]Event(nil), i.events[maxEvents:]...)
+		i.events = slices.Clone(i.events[maxEvents:])
 	}
 	i.events = append(i.events, event)
 	return hit
@@ -186,6 +188,7 @@ func (i *Injector) stalls() bool {
 	return false
 }
 
+// bodies changes the number of open bodies.
 func (i *Injector) bodies(change int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -29,7 +29,9 @@ func (d *limited) guardKept(ctx context.Context, key string, p *storage.Properti
 	return nil
 }
 
-func longestSegment(key string) (longest int) {
+// longestSegment returns the length of the longest segment of key, in bytes.
+func longestSegment(key string) int {
+	longest := 0
 	for segment := range strings.SplitSeq(key, "/") {
 		longest = max(longest, len(segment))
 	}
@@ -39,6 +41,7 @@ func longestSegment(key string) (longest int) {
 // besideFolder fails with Unsupported if a file system could not hold key beside the existing keys.
 // A file system cannot have a file and a directory with the same path.
 func (d *limited) besideFolder(ctx context.Context, key string) error {
+	// No folder of the key may be an object.
 	for i := range key {
 		if key[i] != '/' {
 			continue
@@ -51,11 +54,16 @@ func (d *limited) besideFolder(ctx context.Context, key string) error {
 			return err
 		}
 	}
+
+	// The key itself may not be a folder.
 	page, err := d.Driver.List(ctx, &driver.ListRequest{Prefix: key + "/", Delimiter: "/", Limit: 1})
-	if err == nil && len(page.Entries) > 0 {
+	if err != nil {
+		return err
+	}
+	if len(page.Entries) > 0 {
 		return storage.Unsupported
 	}
-	return err
+	return nil
 }
 
 func (d *limited) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {

@@ -33,29 +33,38 @@ type Limits struct {
 //	faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: 1 << 10, MinPartSize: 1 << 10})
 func WithLimits(b Limits) driver.Layer {
 	return func(next driver.Driver) driver.Driver {
-		d := &limited{Driver: next, limits: b, desc: b.apply(next.Describe())}
-		d.folders = b.Disable&next.Describe().Features&storage.KeysBesideFolders != 0
+		desc := next.Describe()
+		d := &limited{
+			Driver:  next,
+			limits:  b,
+			desc:    b.apply(desc),
+			folders: b.Disable&desc.Features&storage.KeysBesideFolders != 0,
+		}
 		if b.Sequential {
-			d.order = &partOrder{native: next.Describe().Features&driver.SequentialParts != 0}
+			d.order = &partOrder{native: desc.Features&driver.SequentialParts != 0}
 		}
 		return d
 	}
 }
 
+// apply returns the description of a driver with d that has these limits, too.
 func (b Limits) apply(d driver.Description) driver.Description {
 	d.Features &^= b.Disable
-	d.FolderOrder = d.FolderOrder && b.Disable&storage.OrderedListing == 0
+	if b.Disable&storage.OrderedListing != 0 {
+		d.FolderOrder = false
+	}
 	if b.EqualParts {
 		d.Features |= driver.EqualParts
 	}
 	if b.Sequential {
 		d.Features |= driver.SequentialParts
 	}
-	d.PartUnit = max(d.PartUnit, b.PartUnit)
+
 	d.MaxSize = narrower(d.MaxSize, b.MaxSize)
 	d.MaxPutSize = narrower(d.MaxPutSize, b.MaxPutSize)
 	d.MinPartSize = max(d.MinPartSize, b.MinPartSize)
 	d.MaxPartSize = narrower(d.MaxPartSize, b.MaxPartSize)
+	d.PartUnit = max(d.PartUnit, b.PartUnit)
 	d.MaxParts = narrower(d.MaxParts, b.MaxParts)
 	d.OpenUploadLimits = b.applyToOpen(d.OpenUploadLimits)
 	d.MaxPage = narrower(d.MaxPage, b.MaxPage)
@@ -66,6 +75,8 @@ func (b Limits) apply(d driver.Description) driver.Description {
 	return d
 }
 
+// applyToOpen is like apply, for the parts of open uploads. If p is nil, they have the limits of
+// other uploads.
 func (b Limits) applyToOpen(p *storage.PartLimits) *storage.PartLimits {
 	if p == nil {
 		return nil
@@ -100,6 +111,7 @@ type limited struct {
 	folders bool
 }
 
+// broken returns the error of a call that breaks a limit.
 func broken(format string, args ...any) error {
 	return &storage.Error{Code: storage.Internal, Err: fmt.Errorf("limits: "+format, args...)}
 }
@@ -130,6 +142,7 @@ func (d *limited) guard(
 	return nil
 }
 
+// Put checks what the engine promises for the body: a size and Seek, or a driver with StreamingPut.
 func (d *limited) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if err := d.guard(ctx, r.Key, r.Condition, r.Properties, r.PublicRead); err != nil {
 		return nil, err
@@ -175,37 +188,36 @@ func (d *limited) parts(anyOrder bool) storage.PartLimits {
 	}
 }
 
+// PutPart checks the number and the size of the part.
 func (d *limited) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	limits := d.parts(r.AnyOrder)
-	if r.Number < 1 || limits.MaxParts > 0 && r.Number > limits.MaxParts {
+	if r.Number < 1 {
+		return driver.Part{}, broken("part number %d (the limit is %d)", r.Number, limits.MaxParts)
+	}
+	if limits.MaxParts > 0 && r.Number > limits.MaxParts {
 		return driver.Part{}, broken("part number %d (the limit is %d)", r.Number, limits.MaxParts)
 	}
 	if limits.MaxSize > 0 && r.Size > limits.MaxSize {
 		return driver.Part{}, broken("a part of %d bytes exceeds %d", r.Size, limits.MaxSize)
 	}
-	if !r.AnyOrder && d.has(driver.SequentialParts) && limits.Unit > 0 && r.Size%limits.Unit != 0 {
+
+	if r.AnyOrder {
+		return d.Driver.PutPart(ctx, r)
+	}
+	// In a sequence, the last part comes with CompleteParts, so each of these must be whole units.
+	if d.has(driver.SequentialParts) && limits.Unit > 0 && r.Size%limits.Unit != 0 {
 		return driver.Part{}, broken("a part of %d bytes is not a multiple of %d", r.Size, limits.Unit)
 	}
-	if d.order != nil && !r.AnyOrder {
+	if d.order != nil {
 		return d.order.putPart(ctx, d.Driver, r)
 	}
 	return d.Driver.PutPart(ctx, r)
 }
 
+// CompleteParts checks the order and the sizes of the parts.
 func (d *limited) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	limits := d.parts(r.Put.AnyOrder)
-	for i, part := range r.Parts {
-		last := i == len(r.Parts)-1
-		if i > 0 && part.Number <= r.Parts[i-1].Number {
-			return nil, broken("part %d after part %d", part.Number, r.Parts[i-1].Number)
-		}
-		if !last && part.Size < limits.MinSize {
-			return nil, broken("part %d has %d bytes, fewer than %d", part.Number, part.Size, limits.MinSize)
-		}
-		if !last && limits.Equal && part.Size != r.Parts[0].Size ||
-			last && limits.Equal && part.Size > r.Parts[0].Size {
-			return nil, broken("part %d has %d bytes, but the first part has %d", part.Number, part.Size, r.Parts[0].Size)
-		}
+	if err := checkParts(r.Parts, d.parts(r.Put.AnyOrder)); err != nil {
+		return nil, err
 	}
 	if d.order != nil && !r.Put.AnyOrder {
 		return d.order.complete(ctx, d.Driver, r)
@@ -213,8 +225,34 @@ func (d *limited) CompleteParts(ctx context.Context, r *driver.CompleteRequest) 
 	return d.Driver.CompleteParts(ctx, r)
 }
 
+// checkParts fails if parts break the limits of an upload. The last part may be smaller than the
+// others.
+func checkParts(parts []driver.Part, limits storage.PartLimits) error {
+	for i, part := range parts {
+		isLast := i == len(parts)-1
+		if i > 0 && part.Number <= parts[i-1].Number {
+			return broken("part %d after part %d", part.Number, parts[i-1].Number)
+		}
+		if !isLast && part.Size < limits.MinSize {
+			return broken("part %d has %d bytes, fewer than %d", part.Number, part.Size, limits.MinSize)
+		}
+		if !limits.Equal {
+			continue
+		}
+		first := parts[0].Size
+		if part.Size > first || part.Size < first && !isLast {
+			return broken("part %d has %d bytes, but the first part has %d", part.Number, part.Size, first)
+		}
+	}
+	return nil
+}
+
+// List checks the size of the page.
 func (d *limited) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	if r.Limit < 1 || d.desc.MaxPage > 0 && r.Limit > d.desc.MaxPage {
+	if r.Limit < 1 {
+		return nil, broken("a page of %d entries (the limit is %d)", r.Limit, d.desc.MaxPage)
+	}
+	if d.desc.MaxPage > 0 && r.Limit > d.desc.MaxPage {
 		return nil, broken("a page of %d entries (the limit is %d)", r.Limit, d.desc.MaxPage)
 	}
 	return d.Driver.List(ctx, r)
@@ -227,6 +265,7 @@ func (d *limited) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	return d.Driver.Delete(ctx, r)
 }
 
+// DeleteBatch fails for every request if the batch is too long.
 func (d *limited) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	if len(r) <= d.desc.MaxBatch {
 		return d.Driver.DeleteBatch(ctx, r)
@@ -248,6 +287,7 @@ func (d *limited) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Att
 	return d.Driver.Copy(ctx, r)
 }
 
+// Compose needs the feature ServerAppend if the request has bytes of its own, in Tail.
 func (d *limited) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	needs := storage.ServerCompose
 	if len(r.Tail) > 0 {

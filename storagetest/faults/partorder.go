@@ -27,29 +27,30 @@ type sequence struct {
 	busy   bool
 }
 
+// enter begins a part. It fails if the part is out of order. If it succeeds, the caller must call
+// leave.
 func (o *partOrder) enter(r *driver.PartRequest) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	seq := o.uploads[r.Upload]
-	retry := r.Number == seq.number && r.Offset == seq.offset
-	next := r.Number == seq.number+1 && r.Offset == seq.offset+seq.size
+	latest := o.uploads[r.Upload]
+	if latest.busy {
+		return broken("part %d during part %d", r.Number, latest.number)
+	}
+
+	isRetry := r.Number == latest.number && r.Offset == latest.offset
+	isNext := r.Number == latest.number+1 && r.Offset == latest.offset+latest.size
 	// A process that resumes an upload may not know that the latest part was sent. It may then
 	// begin with the part before the latest one.
-	isPrevious := r.Number == seq.number-1 && r.Offset+r.Size == seq.offset
-	if seq.busy {
-		return broken("part %d during part %d", r.Number, seq.number)
-	}
-	if !retry && !next && !isPrevious {
-		return broken(
-			"part %d at offset %d after part %d, which has %d bytes at offset %d", r.Number, r.Offset, seq.number,
-			seq.size,
-			seq.offset,
-		)
+	isPrevious := r.Number == latest.number-1 && r.Offset+r.Size == latest.offset
+	if !isRetry && !isNext && !isPrevious {
+		return broken("part %d at offset %d after part %d, which has %d bytes at offset %d",
+			r.Number, r.Offset, latest.number, latest.size, latest.offset)
 	}
 	o.set(r.Upload, sequence{number: r.Number, offset: r.Offset, size: r.Size, busy: true})
 	return nil
 }
 
+// set records the state of an upload. The caller holds the lock.
 func (o *partOrder) set(upload string, seq sequence) {
 	if o.uploads == nil {
 		o.uploads = map[string]sequence{}
@@ -57,6 +58,7 @@ func (o *partOrder) set(upload string, seq sequence) {
 	o.uploads[upload] = seq
 }
 
+// leave ends the latest part of an upload.
 func (o *partOrder) leave(upload string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -65,6 +67,7 @@ func (o *partOrder) leave(upload string) {
 	o.set(upload, seq)
 }
 
+// putPart stores a part with the driver next, if the part is in order.
 func (o *partOrder) putPart(ctx context.Context, next driver.Driver, r *driver.PartRequest) (driver.Part, error) {
 	if err := o.enter(r); err != nil {
 		return driver.Part{}, err

@@ -211,6 +211,7 @@ type armed struct {
 	dice  *rand.Rand
 }
 
+// arm returns the rules, each with a count of 0.
 func arm(rules []Rule) []*armed {
 	list := make([]*armed, len(rules))
 	for i, r := range rules {
@@ -222,9 +223,13 @@ func arm(rules []Rule) []*armed {
 // The method hits counts a call that matches the rule. It reports whether the fault of the rule
 // applies to the call.
 func (a *armed) hits(call Calls, key string) bool {
-	if a.rule.calls&call == 0 || a.rule.key != "" && a.rule.key != key {
+	if a.rule.calls&call == 0 {
 		return false
 	}
+	if a.rule.key != "" && a.rule.key != key {
+		return false
+	}
+
 	a.count++
 	switch a.rule.when {
 	case nth:
@@ -235,6 +240,7 @@ func (a *armed) hits(call Calls, key string) bool {
 		return a.count%a.rule.n == 0
 	case chance:
 		return a.dice.Float64() < a.rule.p
+	default:
+		return true
 	}
-	return true
 }

@@ -31,10 +31,11 @@ func (h Hiding) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[stor
 
 func (h Hiding) ListPage(ctx context.Context, token string, o *storage.ListOptions) (*storage.Page, error) {
 	page, err := h.Core.ListPage(ctx, token, o)
-	if err == nil {
-		page.Entries = slices.DeleteFunc(page.Entries, hidden)
+	if err != nil {
+		return nil, err
 	}
-	return page, err
+	page.Entries = slices.DeleteFunc(page.Entries, hidden)
+	return page, nil
 }
 
 // A Refusing is a Core whose Remove fails with PermissionDenied and wraps Err.

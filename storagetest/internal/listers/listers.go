@@ -62,12 +62,20 @@ type marking struct {
 	key string
 }
 
+// List adds the marker to the first page, if its key has the prefix of the request.
 func (d *marking) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
-	if err != nil || r.Token != "" || !strings.HasPrefix(d.key, r.Prefix) {
-		return page, err
+	if err != nil {
+		return nil, err
 	}
-	return &storage.Page{Entries: append([]storage.ListEntry{{Key: d.key}}, page.Entries...), Token: page.Token}, nil
+	if r.Token != "" || !strings.HasPrefix(d.key, r.Prefix) {
+		return page, nil
+	}
+	marker := storage.ListEntry{Key: d.key}
+	return &storage.Page{
+		Entries: append([]storage.ListEntry{marker}, page.Entries...),
+		Token:   page.Token,
+	}, nil
 }
 
 // SlashOnly is a layer that supports only the delimiter "/", and declares that.
@@ -107,8 +115,11 @@ func (d *tokenGiver) List(ctx context.Context, r *driver.ListRequest) (*storage.
 		return &storage.Page{}, nil
 	}
 	page, err := d.Driver.List(ctx, r)
-	if err == nil && page.Token == "" && len(page.Entries) == r.Limit {
+	if err != nil {
+		return nil, err
+	}
+	if page.Token == "" && len(page.Entries) == r.Limit {
 		return &storage.Page{Entries: page.Entries, Token: lastPageMark}, nil
 	}
-	return page, err
+	return page, nil
 }

@@ -51,12 +51,16 @@ func (d *treeLister) Describe() driver.Description {
 // the keys in a directory tree.
 func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
 
+// List lists all keys of the wrapped driver, sorts them, and returns a page of them. A token is the
+// last key of the page before.
 func (d *treeLister) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	all, err := d.all(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(all, func(a, b storage.ListEntry) int { return cmp.Compare(treePath(a.Key), treePath(b.Key)) })
+	byPath := func(a, b storage.ListEntry) int { return cmp.Compare(treePath(a.Key), treePath(b.Key)) }
+	slices.SortFunc(all, byPath)
+
 	startAfter := cmp.Or(r.Token, r.StartAfter)
 	page := &storage.Page{}
 	for _, entry := range all {

@@ -31,31 +31,30 @@ func FailCall(call string, n int, err error) storage.OpenOption {
 // do fails, the driver call fails with the same error.
 func atCall(call string, n int, do func() error) storage.OpenOption {
 	var count atomic.Int64
-	return driver.WithLayer(func(next driver.Driver) driver.Driver {
-		return driver.Intercept(next, func(ctx context.Context, name string, next func(context.Context) error) error {
-			if name == call && count.Add(1) == int64(n) {
-				if err := do(); err != nil {
-					return err
-				}
-			}
+	intercept := func(ctx context.Context, name string, next func(context.Context) error) error {
+		if name != call || count.Add(1) != int64(n) {
 			return next(ctx)
-		})
-	})
+		}
+		if err := do(); err != nil {
+			return err
+		}
+		return next(ctx)
+	}
+	return driver.WithLayer(func(d driver.Driver) driver.Driver { return driver.Intercept(d, intercept) })
 }
 
 // AfterLostResponse returns a layer that calls the function do after each driver call whose outcome is
 // unknown, before the caller gets the error. If faults lose the response, this layer must be outside
 // of theirs.
 func AfterLostResponse(do func()) storage.OpenOption {
-	return driver.WithLayer(func(next driver.Driver) driver.Driver {
-		return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
-			err := next(ctx)
-			if e, ok := errors.AsType[*storage.Error](err); ok && e.Unknown {
-				do()
-			}
-			return err
-		})
-	})
+	intercept := func(ctx context.Context, _ string, next func(context.Context) error) error {
+		err := next(ctx)
+		if e, ok := errors.AsType[*storage.Error](err); ok && e.Unknown {
+			do()
+		}
+		return err
+	}
+	return driver.WithLayer(func(d driver.Driver) driver.Driver { return driver.Intercept(d, intercept) })
 }
 
 // SeePuts returns a layer that calls the function see with each PutRequest. The layer then passes

@@ -27,6 +27,7 @@ func (u *PendingUploads) Layer(next driver.Driver) driver.Driver {
 	return &uploadTracker{Driver: next, book: u}
 }
 
+// note records whether an upload is unfinished.
 func (u *PendingUploads) note(upload string, pending bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -47,24 +48,26 @@ type uploadTracker struct {
 
 func (d *uploadTracker) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	upload, err := d.Driver.BeginParts(ctx, r)
-	if err == nil {
-		d.book.note(upload, true)
+	if err != nil {
+		return "", err
 	}
-	return upload, err
+	d.book.note(upload, true)
+	return upload, nil
 }
 
 func (d *uploadTracker) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.CompleteParts(ctx, r)
-	if err == nil {
-		d.book.note(r.Upload, false)
+	if err != nil {
+		return nil, err
 	}
-	return attrs, err
+	d.book.note(r.Upload, false)
+	return attrs, nil
 }
 
 func (d *uploadTracker) AbortParts(ctx context.Context, key, upload string) error {
-	err := d.Driver.AbortParts(ctx, key, upload)
-	if err == nil {
-		d.book.note(upload, false)
+	if err := d.Driver.AbortParts(ctx, key, upload); err != nil {
+		return err
 	}
-	return err
+	d.book.note(upload, false)
+	return nil
 }
