@@ -2,6 +2,7 @@ package kmsserver
 
 import (
 	"bytes"
+	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -40,62 +41,97 @@ type awsRequest struct {
 	EncryptionContext map[string]string
 }
 
+// serveAWS serves the operations Encrypt and Decrypt.
 func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
-	region, isSigned := signedRegion(r, body)
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		// The client has closed the connection.
+		return
+	}
 	operation, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "TrentService.")
-	var in awsRequest
-	if r.Header.Get("Content-Type") != "application/x-amz-json-1.1" || !ok || json.Unmarshal(body, &in) != nil {
+	if !ok || r.Header.Get("Content-Type") != "application/x-amz-json-1.1" {
 		refuseAWS(w, "SerializationException")
 		return
 	}
+	var in awsRequest
+	if err := json.Unmarshal(body, &in); err != nil {
+		refuseAWS(w, "SerializationException")
+		return
+	}
+	region, isSigned := signedRegion(r, body)
 	if !isSigned {
 		refuseAWS(w, "InvalidSignatureException")
 		return
 	}
+
 	state, versions, answered := s.begin(w, r, operation, in.KeyID)
 	if answered {
 		return
 	}
-	parts := strings.Split(in.KeyID, ":")
-	if state == "missing" || len(parts) < 6 || parts[3] != region {
+	// The ID of a key is arn:aws:kms:REGION:ACCOUNT:key/NAME.
+	arn := strings.Split(in.KeyID, ":")
+	if state == "missing" || len(arn) < 6 || arn[3] != region {
 		refuseAWS(w, "NotFoundException")
 		return
 	}
-	if state == "disabled" {
-		refuseAWS(w, "DisabledException")
+	if code := awsRefusals[state]; code != "" {
+		refuseAWS(w, code)
 		return
 	}
-	if state == "deleted" {
-		refuseAWS(w, "KMSInvalidStateException")
-		return
-	}
-	if state == "denied" {
-		refuseAWS(w, "AccessDeniedException")
-		return
-	}
-	bound, _ := json.Marshal(in.EncryptionContext) // Marshal sorts the names, so that equal contexts give equal texts
-	id := parts[5]
-	result := map[string]any{"KeyId": in.KeyID, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}
 	if operation == "Encrypt" {
-		result["CiphertextBlob"] = append([]byte(id+"\n"), versions[0].Seal(nil, nil, in.Plaintext, bound)...)
-		WriteJSON(w, http.StatusOK, result)
+		encryptAWS(w, &in, arn[5], versions[0])
 		return
 	}
-	name, sealed, _ := bytes.Cut(in.CiphertextBlob, []byte("\n"))
-	if string(name) != id && strings.HasPrefix(string(name), "key/") {
+	decryptAWS(w, &in, arn[5], versions[0])
+}
+
+// awsRefusals are the codes of the errors for the states of a key.
+var awsRefusals = map[string]string{
+	"disabled": "DisabledException",
+	"deleted":  "KMSInvalidStateException",
+	"denied":   "AccessDeniedException",
+}
+
+// encryptAWS responds with the ciphertext: the ID of the key, a line break, and the sealed bytes.
+func encryptAWS(w http.ResponseWriter, in *awsRequest, id string, key cipher.AEAD) {
+	sealed := key.Seal(nil, nil, in.Plaintext, in.boundContext())
+	WriteJSON(w, http.StatusOK, map[string]any{
+		"KeyId":               in.KeyID,
+		"EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+		"CiphertextBlob":      append([]byte(id+"\n"), sealed...),
+	})
+}
+
+// decryptAWS responds with the plaintext of what encryptAWS has sent.
+func decryptAWS(w http.ResponseWriter, in *awsRequest, id string, key cipher.AEAD) {
+	name, sealed, _ := strings.Cut(string(in.CiphertextBlob), "\n")
+	if name != id && strings.HasPrefix(name, "key/") {
 		refuseAWS(w, "IncorrectKeyException")
 		return
 	}
-	data, err := versions[0].Open(nil, nil, sealed, bound)
+	data, err := key.Open(nil, nil, []byte(sealed), in.boundContext())
 	if err != nil {
 		refuseAWS(w, "InvalidCiphertextException")
 		return
 	}
-	result["Plaintext"] = data
-	WriteJSON(w, http.StatusOK, result)
+	WriteJSON(w, http.StatusOK, map[string]any{
+		"KeyId":               in.KeyID,
+		"EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+		"Plaintext":           data,
+	})
 }
 
+// boundContext returns the context of the encryption as bytes. Equal contexts give equal bytes,
+// because Marshal sorts the names.
+func (in *awsRequest) boundContext() []byte {
+	bound, err := json.Marshal(in.EncryptionContext)
+	if err != nil {
+		panic(err) // a map of strings can always be encoded
+	}
+	return bound
+}
+
+// refuseAWS sends an error in the format of AWS.
 func refuseAWS(w http.ResponseWriter, code string) {
 	w.Header().Set("X-Amzn-RequestId", "request-1")
 	WriteJSON(w, http.StatusBadRequest, map[string]string{"__type": code, "message": "the service says why"})
@@ -108,21 +144,31 @@ var authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=` + AccessK
 // not valid.
 func signedRegion(r *http.Request, body []byte) (region string, ok bool) {
 	parts := authorization.FindStringSubmatch(r.Header.Get("Authorization"))
-	t, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
-	if parts == nil || err != nil {
+	if parts == nil {
 		return "", false
 	}
-	second, _ := http.NewRequest(r.Method, "http://"+r.Host+r.URL.RequestURI(), bytes.NewReader(body))
-	for name := range strings.SplitSeq(parts[2], ";") {
+	region = parts[1]
+	signedHeaders := parts[2]
+	signingTime, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	if err != nil {
+		return "", false
+	}
+
+	// The same request is signed again, and must get the same signature.
+	again, err := http.NewRequest(r.Method, "http://"+r.Host+r.URL.RequestURI(), bytes.NewReader(body))
+	if err != nil {
+		return "", false
+	}
+	for name := range strings.SplitSeq(signedHeaders, ";") {
 		if name != "host" && name != "content-length" {
-			second.Header.Set(name, r.Header.Get(name))
+			again.Header.Set(name, r.Header.Get(name))
 		}
 	}
 	sum := sha256.Sum256(body)
-	credentials := aws.Credentials{AccessKeyID: AccessKeyID, SecretAccessKey: SecretKey}
 	hash := hex.EncodeToString(sum[:])
-	if err := v4.NewSigner().SignHTTP(r.Context(), credentials, second, hash, "kms", parts[1], t); err != nil {
+	credentials := aws.Credentials{AccessKeyID: AccessKeyID, SecretAccessKey: SecretKey}
+	if err := v4.NewSigner().SignHTTP(r.Context(), credentials, again, hash, "kms", region, signingTime); err != nil {
 		return "", false
 	}
-	return parts[1], second.Header.Get("Authorization") == r.Header.Get("Authorization")
+	return region, again.Header.Get("Authorization") == r.Header.Get("Authorization")
 }

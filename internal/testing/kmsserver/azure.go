@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -65,10 +64,11 @@ func (s *Server) VaultClient() *http.Client {
 // A Credential returns the token Value in every call. It can be used with Azure and Google.
 type Credential struct{ Value string }
 
-// GetToken implements [azcore.TokenCredential].
+// GetToken implements [azcore.TokenCredential]. It fails if the client does not ask for the scope and
+// the tenant of [Challenge].
 func (c Credential) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	if len(o.Scopes) != 1 || o.Scopes[0] != "https://vault.azure.net/.default" ||
-		o.TenantID != "00000000-0000-0000-0000-00000000000a" {
+	hasScope := len(o.Scopes) == 1 && o.Scopes[0] == "https://vault.azure.net/.default"
+	if !hasScope || o.TenantID != "00000000-0000-0000-0000-00000000000a" {
 		return azcore.AccessToken{}, fmt.Errorf("not of the challenge: %v", o)
 	}
 	return azcore.AccessToken{Token: c.Value}, nil
@@ -79,14 +79,13 @@ func (c Credential) Token(context.Context) (*auth.Token, error) {
 	return &auth.Token{Value: c.Value, Type: "Bearer"}, nil
 }
 
+// version returns the name of the n-th version of a key; the first is 1.
 func version(n int) string { return fmt.Sprintf("%032x", n) }
 
+// serveAzure serves the operations wrapkey and unwrapkey.
 func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
-	parts := strings.Split(r.URL.Path, "/") // the parts are "", keys, name, version and operation
-	if len(parts) == 4 {                    // a path without a version means the newest one
-		parts = slices.Insert(parts, 3, "")
-	}
-	if len(parts) != 5 || r.URL.Query().Get("api-version") == "" || r.Method != http.MethodPost {
+	path, ok := parseVaultPath(r.URL.Path)
+	if !ok || r.URL.Query().Get("api-version") == "" || r.Method != http.MethodPost {
 		RefuseAzure(w, http.StatusNotFound, "NotFound", "")
 		return
 	}
@@ -94,48 +93,79 @@ func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 		s.challenge(w, r)
 		return
 	}
-	state, versions, answered := s.begin(w, r, parts[4], parts[2])
-	var in struct{ Alg, Value string }
-	err := json.NewDecoder(r.Body).Decode(&in)
-	value, decodeErr := base64.RawURLEncoding.DecodeString(strings.TrimRight(in.Value, "="))
-	n := len(versions)
-	for i := range versions {
-		if parts[3] == version(i+1) {
-			n = i + 1
+
+	state, versions, answered := s.begin(w, r, path.operation, path.key)
+	if answered {
+		return
+	}
+	newest := len(versions)
+	number := newest
+	for n := 1; n <= newest; n++ {
+		if path.version == version(n) {
+			number = n
 		}
 	}
+	isUnknown := path.version != "" && path.version != version(number)
 	switch {
-	case answered:
-	case state == "missing" || parts[3] != "" && parts[3] != version(n):
+	case state == "missing", state == "deleted", isUnknown:
 		RefuseAzure(w, http.StatusNotFound, "KeyNotFound", "")
+		return
 	case state == "disabled":
 		RefuseAzure(w, http.StatusForbidden, "Forbidden", "KeyDisabled")
-	case state == "deleted":
-		RefuseAzure(w, http.StatusNotFound, "KeyNotFound", "")
+		return
 	case state == "denied":
 		RefuseAzure(w, http.StatusForbidden, "Forbidden", "ForbiddenByRbac")
-	case err != nil || decodeErr != nil || in.Alg != "RSA-OAEP-256":
-		RefuseAzure(w, http.StatusBadRequest, "BadParameter", "")
-	default:
-		key := vaultKeys()[n-1]
-		var data []byte
-		if parts[4] == "wrapkey" {
-			data, err = rsa.EncryptOAEP(sha256.New(), rand.Reader, &key.PublicKey, value, nil)
-		} else {
-			data, err = rsa.DecryptOAEP(sha256.New(), nil, key, value, nil)
-		}
-		if err != nil {
-			RefuseAzure(w, http.StatusBadRequest, "BadParameter", "")
-			return
-		}
-		WriteJSON(
-			w, http.StatusOK,
-			map[string]string{
-				"kid":   Vault + "/keys/" + parts[2] + "/" + version(n),
-				"value": base64.RawURLEncoding.EncodeToString(data),
-			},
-		)
+		return
 	}
+
+	value, err := wrap(r, path.operation, vaultKeys()[number-1])
+	if err != nil {
+		RefuseAzure(w, http.StatusBadRequest, "BadParameter", "")
+		return
+	}
+	WriteJSON(w, http.StatusOK, map[string]string{
+		"kid":   Vault + "/keys/" + path.key + "/" + version(number),
+		"value": base64.RawURLEncoding.EncodeToString(value),
+	})
+}
+
+// A vaultPath is the path of a request: /keys/NAME/VERSION/OPERATION.
+type vaultPath struct {
+	key       string
+	version   string // "" means the newest one
+	operation string
+}
+
+// parseVaultPath returns the parts of a path. A path without a version means the newest one.
+func parseVaultPath(path string) (p vaultPath, ok bool) {
+	segments := strings.Split(path, "/") // the first one is empty
+	switch len(segments) {
+	case 4:
+		return vaultPath{key: segments[2], operation: segments[3]}, true
+	case 5:
+		return vaultPath{key: segments[2], version: segments[3], operation: segments[4]}, true
+	default:
+		return vaultPath{}, false
+	}
+}
+
+// wrap encrypts or decrypts the value of a request.
+func wrap(r *http.Request, operation string, key *rsa.PrivateKey) ([]byte, error) {
+	var in struct{ Alg, Value string }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		return nil, err
+	}
+	if in.Alg != "RSA-OAEP-256" {
+		return nil, fmt.Errorf("unknown algorithm %q", in.Alg)
+	}
+	value, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(in.Value, "="))
+	if err != nil {
+		return nil, err
+	}
+	if operation == "wrapkey" {
+		return rsa.EncryptOAEP(sha256.New(), rand.Reader, &key.PublicKey, value, nil)
+	}
+	return rsa.DecryptOAEP(sha256.New(), nil, key, value, nil)
 }
 
 // challenge refuses a request that has no token or a wrong token.

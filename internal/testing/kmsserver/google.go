@@ -1,8 +1,10 @@
 package kmsserver
 
 import (
+	"crypto/cipher"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"net/http"
@@ -24,8 +26,8 @@ func StartGoogle(t testing.TB) *Server {
 	return s
 }
 
-// The protocol does not require the checksums. This server requires them, so that a test notices if
-// a client does not send them.
+// A googleRequest is the body of a request. The protocol does not require the checksums. This server
+// requires them, so that a test notices if a client does not send them.
 type googleRequest struct {
 	Plaintext                         []byte `json:"plaintext"`
 	PlaintextCrc32c                   int64  `json:"plaintextCrc32c,string"`
@@ -35,72 +37,112 @@ type googleRequest struct {
 	AdditionalAuthenticatedDataCrc32c int64  `json:"additionalAuthenticatedDataCrc32c,string"`
 }
 
+// serveGoogle serves the operations encrypt and decrypt.
 func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 	name, operation, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1/"), ":")
-	var in googleRequest
 	if r.Header.Get("Authorization") != "Bearer "+Token {
 		RefuseGoogle(w, http.StatusUnauthorized, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
 		return
 	}
-	if json.NewDecoder(r.Body).Decode(&in) != nil || r.Method != http.MethodPost {
+	var in googleRequest
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.Method != http.MethodPost {
 		RefuseGoogle(w, http.StatusBadRequest, "INVALID_ARGUMENT", "Invalid JSON payload received.")
 		return
 	}
+
 	state, versions, answered := s.begin(w, r, operation, name)
-	switch {
-	case answered:
+	if answered {
 		return
-	case state == "missing":
-		RefuseGoogle(w, http.StatusNotFound, "NOT_FOUND", "CryptoKey "+name+" not found.")
-	case state == "denied":
-		RefuseGoogle(
-			w, http.StatusForbidden, "PERMISSION_DENIED",
-			"Permission 'cloudkms.cryptoKeyVersions.useToDecrypt' denied on resource '"+name+"' (or it may not exist).",
-		)
-	case state != "":
-		RefuseGoogle(
-			w, http.StatusBadRequest, "FAILED_PRECONDITION",
-			name+"/cryptoKeyVersions/1 is not enabled, current state is: "+strings.ToUpper(state)+".",
-		)
-	case sum(in.AdditionalAuthenticatedData) != in.AdditionalAuthenticatedDataCrc32c ||
-		operation == "encrypt" && sum(in.Plaintext) != in.PlaintextCrc32c ||
-		operation == "decrypt" && sum(in.Ciphertext) != in.CiphertextCrc32c:
+	}
+	if state != "" {
+		refuseGoogleKey(w, name, state)
+		return
+	}
+	if !in.hasChecksums(operation) {
 		RefuseGoogle(w, http.StatusBadRequest, "INVALID_ARGUMENT", "The checksum in a field did not match the data.")
-	case operation == "encrypt":
-		newest := len(versions)
-		sealed := append(
-			[]byte{byte(newest)},
-			versions[newest-1].Seal(nil, nil, in.Plaintext, in.AdditionalAuthenticatedData)...)
-		WriteJSON(w, http.StatusOK, map[string]any{
-			"name":                    fmt.Sprintf("%s/cryptoKeyVersions/%d", name, newest),
-			"protectionLevel":         "SOFTWARE",
-			"ciphertext":              base64.StdEncoding.EncodeToString(sealed),
-			"ciphertextCrc32c":        strconv.FormatInt(sum(sealed), 10),
-			"verifiedPlaintextCrc32c": true,
-			"verifiedAdditionalAuthenticatedDataCrc32c": true,
-		})
+		return
+	}
+	if operation == "encrypt" {
+		encryptGoogle(w, name, &in, versions)
+		return
+	}
+	decryptGoogle(w, &in, versions)
+}
+
+// refuseGoogleKey sends the error for a key that cannot be used.
+func refuseGoogleKey(w http.ResponseWriter, name, state string) {
+	switch state {
+	case "missing":
+		RefuseGoogle(w, http.StatusNotFound, "NOT_FOUND", "CryptoKey "+name+" not found.")
+	case "denied":
+		RefuseGoogle(w, http.StatusForbidden, "PERMISSION_DENIED",
+			"Permission 'cloudkms.cryptoKeyVersions.useToDecrypt' denied on resource '"+name+"' (or it may not exist).")
 	default:
-		var data []byte
-		err := fmt.Errorf("no such version")
-		if n := len(in.Ciphertext); n > 0 && int(in.Ciphertext[0]) <= len(versions) && in.Ciphertext[0] > 0 {
-			data, err = versions[in.Ciphertext[0]-1].Open(nil, nil, in.Ciphertext[1:], in.AdditionalAuthenticatedData)
-		}
-		if err != nil {
-			RefuseGoogle(
-				w, http.StatusBadRequest, "INVALID_ARGUMENT",
-				"Decryption failed: verify that 'name' refers to the correct CryptoKey.",
-			)
-			return
-		}
-		WriteJSON(w, http.StatusOK, map[string]any{
-			"plaintext":       base64.StdEncoding.EncodeToString(data),
-			"plaintextCrc32c": strconv.FormatInt(sum(data), 10),
-			"usedPrimary":     true,
-			"protectionLevel": "SOFTWARE",
-		})
+		RefuseGoogle(w, http.StatusBadRequest, "FAILED_PRECONDITION",
+			name+"/cryptoKeyVersions/1 is not enabled, current state is: "+strings.ToUpper(state)+".")
 	}
 }
 
+// hasChecksums reports whether the fields of the operation have the right checksums.
+func (in *googleRequest) hasChecksums(operation string) bool {
+	if sum(in.AdditionalAuthenticatedData) != in.AdditionalAuthenticatedDataCrc32c {
+		return false
+	}
+	switch operation {
+	case "encrypt":
+		return sum(in.Plaintext) == in.PlaintextCrc32c
+	case "decrypt":
+		return sum(in.Ciphertext) == in.CiphertextCrc32c
+	default:
+		return true
+	}
+}
+
+// encryptGoogle responds with the ciphertext: the number of the newest version of the key in a byte,
+// and the sealed bytes.
+func encryptGoogle(w http.ResponseWriter, name string, in *googleRequest, versions []cipher.AEAD) {
+	newest := len(versions)
+	sealed := versions[newest-1].Seal(nil, nil, in.Plaintext, in.AdditionalAuthenticatedData)
+	ciphertext := append([]byte{byte(newest)}, sealed...)
+	WriteJSON(w, http.StatusOK, map[string]any{
+		"name":                    fmt.Sprintf("%s/cryptoKeyVersions/%d", name, newest),
+		"protectionLevel":         "SOFTWARE",
+		"ciphertext":              base64.StdEncoding.EncodeToString(ciphertext),
+		"ciphertextCrc32c":        strconv.FormatInt(sum(ciphertext), 10),
+		"verifiedPlaintextCrc32c": true,
+		"verifiedAdditionalAuthenticatedDataCrc32c": true,
+	})
+}
+
+// decryptGoogle responds with the plaintext of what encryptGoogle has sent.
+func decryptGoogle(w http.ResponseWriter, in *googleRequest, versions []cipher.AEAD) {
+	data, err := openGoogle(in, versions)
+	if err != nil {
+		RefuseGoogle(w, http.StatusBadRequest, "INVALID_ARGUMENT",
+			"Decryption failed: verify that 'name' refers to the correct CryptoKey.")
+		return
+	}
+	WriteJSON(w, http.StatusOK, map[string]any{
+		"plaintext":       base64.StdEncoding.EncodeToString(data),
+		"plaintextCrc32c": strconv.FormatInt(sum(data), 10),
+		"usedPrimary":     true,
+		"protectionLevel": "SOFTWARE",
+	})
+}
+
+// openGoogle decrypts the ciphertext with the version of the key that its first byte names.
+func openGoogle(in *googleRequest, versions []cipher.AEAD) ([]byte, error) {
+	if len(in.Ciphertext) == 0 {
+		return nil, errors.New("no ciphertext")
+	}
+	number := int(in.Ciphertext[0])
+	if number < 1 || number > len(versions) {
+		return nil, errors.New("no such version")
+	}
+	return versions[number-1].Open(nil, nil, in.Ciphertext[1:], in.AdditionalAuthenticatedData)
+}
+
+// sum returns the CRC32C of data.
 func sum(data []byte) int64 { return int64(crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))) }
 
 // RefuseGoogle sends an error in Google's format.

@@ -34,15 +34,22 @@ func newServer() *Server { return &Server{keys: map[string]*master{}, requests: 
 // AddKey adds a key. If a key with that name exists, it adds a version to the key.
 func (s *Server) AddKey(name string) {
 	secret := make([]byte, 32)
-	_, _ = rand.Read(secret)
-	block, _ := aes.NewCipher(secret)
-	gcm, _ := cipher.NewGCMWithRandomNonce(block)
+	_, _ = rand.Read(secret) // never fails
+	block, err := aes.NewCipher(secret)
+	if err != nil {
+		panic(err) // 32 bytes are a valid key
+	}
+	version, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		panic(err) // AES is a valid cipher
+	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.keys[name] == nil {
 		s.keys[name] = &master{}
 	}
-	s.keys[name].versions = append(s.keys[name].versions, gcm)
+	s.keys[name].versions = append(s.keys[name].versions, version)
 }
 
 // SetState sets the state of a key: "disabled", "deleted", "denied", or "" for enabled.
@@ -76,16 +83,17 @@ func (s *Server) begin(
 	s.mu.Lock()
 	s.requests[operation]++
 	answer := s.answer
-	key := s.keys[name]
-	if key != nil {
+	state = "missing"
+	if key := s.keys[name]; key != nil {
 		state = key.state
 		versions = key.versions
 	}
 	s.mu.Unlock()
-	if key == nil {
-		state = "missing"
+
+	if answer == nil {
+		return state, versions, false
 	}
-	return state, versions, answer != nil && answer(w, r, operation)
+	return state, versions, answer(w, r, operation)
 }
 
 // WriteJSON sends a response with a body in JSON.
