@@ -45,56 +45,77 @@ func (k *keeper) RoundTrip(r *http.Request) (*http.Response, error) {
 func CompletedOnce(t *testing.T, open func(client *http.Client) storage.Bucket) {
 	bucket := open(nil)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
-	for _, row := range []struct {
-		name string
-		lost bool
-		opts []storage.MultipartOption
-		then string // what another writer stores, or "" if the object is removed
-	}{
-		{"refused, and the object is removed", false, nil, ""},
-		{"refused, and the object is replaced", false, nil, "newer"},
-		{"refused after a create, and the object is removed", false, []storage.MultipartOption{storage.IfAbsent()}, ""},
-		{"the connection breaks, and the object is removed", true, nil, ""},
+	for _, row := range []completionRow{
+		{name: "refused, and the object is removed"},
+		{name: "refused, and the object is replaced", newer: "newer"},
+		{
+			name: "refused after a create, and the object is removed",
+			opts: []storage.MultipartOption{storage.IfAbsent()},
+		},
+		{name: "the connection breaks, and the object is removed", lost: true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			transport := http.DefaultTransport.(*http.Transport).Clone()
 			t.Cleanup(transport.CloseIdleConnections)
-			b := open(&http.Client{Transport: &keeper{transport, row.lost}})
-			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			key := strings.ReplaceAll(t.Name(), " ", "-")
-			u, err := storage.BeginUpload(t.Context(), b, key, row.opts...)
-			require.NoError(t, err)
-			_, err = u.PutPart(t.Context(), 1, strings.NewReader("upload"))
-			require.NoError(t, err)
-			attrs, err := u.Complete(t.Context())
-			require.NoError(t, err)
-			second, err := u.Complete(t.Context())
-			require.NoError(t, err)
-			require.Equal(t, attrs.Revision, second.Revision)
-
-			require.NoError(t, bucket.Remove(t.Context(), key))
-			if row.then != "" {
-				_, err := bucket.Upload(t.Context(), key, strings.NewReader(row.then))
-				require.NoError(t, err)
-			}
-			for _, opened := range []storage.Bucket{b, bucket} {
-				same, err := storage.ContinueUpload(t.Context(), opened, u.Token())
-				require.NoError(t, err)
-				_, err = same.Complete(t.Context())
-				require.ErrorIs(t, err, storage.ObjectNotFound)
-				_, err = same.PutPart(t.Context(), 2, strings.NewReader("late"))
-				require.ErrorIs(t, err, storage.ObjectNotFound)
-				data, _, err := storage.ReadAll(t.Context(), bucket, key)
-				if row.then == "" {
-					require.ErrorIs(t, err, storage.ObjectNotFound, "it is back: %q", data)
-				} else {
-					require.NoError(t, err)
-					require.Equal(t, row.then, string(data))
-				}
-			}
-			requireListed(t, bucket, key)
+			keeping := open(&http.Client{Transport: &keeper{transport, row.lost}})
+			t.Cleanup(func() { require.NoError(t, storage.Close(keeping)) })
+			row.requireOnce(t, keeping, bucket)
 		})
 	}
+}
+
+// A completionRow is one way in which the parts of a completed upload remain.
+type completionRow struct {
+	name  string
+	lost  bool // true if the connection breaks when the parts are removed
+	opts  []storage.MultipartOption
+	newer string // what another writer stores, or "" if the object is removed
+}
+
+// requireOnce completes an upload with the bucket keeping, whose parts remain. bucket is the same
+// bucket for another writer.
+func (row completionRow) requireOnce(t *testing.T, keeping, bucket storage.Bucket) {
+	key := strings.ReplaceAll(t.Name(), " ", "-")
+	upload, err := storage.BeginUpload(t.Context(), keeping, key, row.opts...)
+	require.NoError(t, err)
+	_, err = upload.PutPart(t.Context(), 1, strings.NewReader("upload"))
+	require.NoError(t, err)
+
+	// While the object exists, Complete returns it.
+	attrs, err := upload.Complete(t.Context())
+	require.NoError(t, err)
+	again, err := upload.Complete(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, attrs.Revision, again.Revision)
+
+	// The object is removed or replaced. The upload has then ended for all processes.
+	require.NoError(t, bucket.Remove(t.Context(), key))
+	if row.newer != "" {
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader(row.newer))
+		require.NoError(t, err)
+	}
+	for _, b := range []storage.Bucket{keeping, bucket} {
+		continued, err := storage.ContinueUpload(t.Context(), b, upload.Token())
+		require.NoError(t, err)
+		_, err = continued.Complete(t.Context())
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+		_, err = continued.PutPart(t.Context(), 2, strings.NewReader("late"))
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+		row.requireContent(t, bucket, key)
+	}
+	requireListed(t, bucket, key)
+}
+
+// requireContent requires that the object is what the other writer has left.
+func (row completionRow) requireContent(t *testing.T, b storage.Bucket, key string) {
+	t.Helper()
+	data, _, err := storage.ReadAll(t.Context(), b, key)
+	if row.newer == "" {
+		require.ErrorIs(t, err, storage.ObjectNotFound, "it is back: %q", data)
+		return
+	}
+	require.NoError(t, err)
+	require.Equal(t, row.newer, string(data))
 }
 
 // requireListed requires that a listing shows the upload whose parts remain, and that it can be

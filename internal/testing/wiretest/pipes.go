@@ -15,19 +15,8 @@ import (
 func OnPipes(t *testing.T, server *http.Server) *http.Client {
 	t.Helper()
 	listener := &pipes{made: make(chan net.Conn), closed: make(chan struct{})}
-	go func() { _ = server.Serve(listener) }()
-	transport := &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			client, peer := net.Pipe()
-			select {
-			case listener.made <- peer:
-				return client, nil
-			case <-listener.closed:
-				return nil, net.ErrClosed
-			}
-		},
-	}
+	go func() { _ = server.Serve(listener) }() // returns ErrServerClosed
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: listener.dial}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		_ = server.Close()
@@ -52,8 +41,20 @@ func (l *pipes) Accept() (net.Conn, error) {
 	}
 }
 
+// dial returns one end of a new pipe. Accept returns the other one.
+func (l *pipes) dial(context.Context, string, string) (net.Conn, error) {
+	client, peer := net.Pipe()
+	select {
+	case l.made <- peer:
+		return client, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
 func (l *pipes) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return nil
 }
+
 func (l *pipes) Addr() net.Addr { return &net.TCPAddr{} }

@@ -98,21 +98,37 @@ func (p *Proxy) serve(client *net.TCPConn) {
 		_ = client.Close()
 		return
 	}
-	cut := p.next()
-	var once sync.Once
-	carry := func(dst io.Writer, src io.Reader, limit int64) {
-		if limit > 0 {
-			src = io.LimitReader(src, limit)
-		}
-		if n, _ := io.Copy(dst, src); limit > 0 && n == limit {
-			once.Do(p.countCut)
-			if cut.Reset {
-				_ = client.SetLinger(0)
-			}
-		}
-		_ = client.Close()
-		_ = server.Close()
+	conn := &proxyConn{
+		proxy:  p,
+		client: client,
+		server: server,
+		cut:    p.next(),
 	}
-	p.group.Go(func() { carry(server, client, cut.Up) })
-	carry(client, server, cut.Down)
+	p.group.Go(func() { conn.carry(server, client, conn.cut.Up) })
+	conn.carry(client, server, conn.cut.Down)
+}
+
+// A proxyConn is a connection through the proxy.
+type proxyConn struct {
+	proxy  *Proxy
+	client *net.TCPConn
+	server net.Conn
+	cut    Cut
+	once   sync.Once // counts the cut, because both directions may reach their limit
+}
+
+// carry forwards the bytes of one direction, and then closes both sides. A limit of 0 means no limit.
+func (c *proxyConn) carry(dst io.Writer, src io.Reader, limit int64) {
+	if limit > 0 {
+		src = io.LimitReader(src, limit)
+	}
+	n, _ := io.Copy(dst, src) // ends when either side closes the connection
+	if limit > 0 && n == limit {
+		c.once.Do(c.proxy.countCut)
+		if c.cut.Reset {
+			_ = c.client.SetLinger(0)
+		}
+	}
+	_ = c.client.Close()
+	_ = c.server.Close()
 }

@@ -4,6 +4,7 @@
 package wiretest
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -75,6 +76,7 @@ func NewTLSServer(t testing.TB, replies ...Reply) *Server {
 	return start(t, httptest.NewTLSServer, replies)
 }
 
+// start starts a Server with the function serve.
 func start(t testing.TB, serve func(http.Handler) *httptest.Server, replies []Reply) *Server {
 	t.Helper()
 	s := &Server{replies: replies}
@@ -91,53 +93,58 @@ func (s *Server) Respond(replies ...Reply) {
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
+	body, _ := io.ReadAll(r.Body) // fails if the client cuts its request, which is recorded anyway
 	req := Request{
-		r.Method, strings.TrimPrefix(r.URL.EscapedPath(), s.Root), r.URL.RawQuery, r.Header.Clone(), string(body),
+		Method:   r.Method,
+		Path:     strings.TrimPrefix(r.URL.EscapedPath(), s.Root),
+		RawQuery: r.URL.RawQuery,
+		Header:   r.Header.Clone(),
+		Body:     string(body),
 	}
-	a := s.next(req)
+	reply := s.next(req)
 	if s.Before != nil {
 		s.Before(r)
 	}
 	if s.Answer != nil {
-		a = s.Answer(req)
+		reply = s.Answer(req)
 	}
-	if a.Cut {
-		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+	if reply.Cut {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
 			_ = conn.Close()
 		}
 		return
 	}
+
 	for name, value := range s.Header {
 		w.Header().Set(name, value)
 	}
-	for name, value := range a.Header {
+	for name, value := range reply.Header {
 		if value == "" { // an empty value removes the header
 			w.Header().Del(name)
 			continue
 		}
 		w.Header().Set(name, value)
 	}
-	if a.Status == 0 {
-		a.Status = http.StatusOK
-	}
-	w.WriteHeader(a.Status)
+	w.WriteHeader(cmp.Or(reply.Status, http.StatusOK))
 	if r.Method != http.MethodHead {
-		_, _ = io.WriteString(w, a.Body)
+		_, _ = io.WriteString(w, reply.Body)
 	}
 }
 
-func (s *Server) next(r Request) (a Reply) {
+// next records a request, and returns its canned reply.
+func (s *Server) next(r Request) Reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, r)
-	if len(s.replies) > 0 {
-		a = s.replies[0]
+	if len(s.replies) == 0 {
+		return Reply{}
 	}
+	reply := s.replies[0]
 	if len(s.replies) > 1 {
 		s.replies = s.replies[1:]
 	}
-	return a
+	return reply
 }
 
 // Requests returns all requests that the Server has received.

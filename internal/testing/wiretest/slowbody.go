@@ -20,31 +20,37 @@ func RefusesSlowBody(t *testing.T, h http.Handler, path string) {
 		client, peer := net.Pipe()
 		listener := &oneConn{conn: peer, closed: make(chan struct{})}
 		server := &http.Server{Handler: h}
-		go func() { _ = server.Serve(listener) }()
+		go func() { _ = server.Serve(listener) }() // returns ErrServerClosed
+
+		// The client sends the header of a body of 8 MiB, and then a byte every five seconds.
 		start := time.Now()
-		_, err := io.WriteString(
-			client,
-			"POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 8388608\r\n\r\n",
-		)
+		_, err := io.WriteString(client, "POST "+path+" HTTP/1.1\r\nHost: x\r\n"+
+			"Content-Type: application/octet-stream\r\nContent-Length: 8388608\r\n\r\n")
 		require.NoError(t, err)
-		go func() {
-			for {
-				time.Sleep(5 * time.Second)
-				if _, err := io.WriteString(client, "x"); err != nil {
-					return
-				}
-			}
-		}()
+		go sendSlowly(client)
+
+		// The response comes at once.
 		require.NoError(t, client.SetReadDeadline(start.Add(time.Hour)))
-		response, err := http.ReadResponse(bufio.NewReader(client), nil)
+		resp, err := http.ReadResponse(bufio.NewReader(client), nil)
 		require.NoError(t, err)
-		require.Equal(t, http.StatusUnauthorized, response.StatusCode)
-		require.True(t, response.Close, "the rest of the body is not the next request")
+		require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+		require.True(t, resp.Close, "the rest of the body is not the next request")
 		require.LessOrEqual(t, time.Since(start), time.Second)
+
 		require.NoError(t, client.Close())
 		require.NoError(t, server.Close())
 		time.Sleep(time.Minute) // longer than the goroutines of the server need to end
 	})
+}
+
+// sendSlowly writes a byte every five seconds until the connection is closed.
+func sendSlowly(conn net.Conn) {
+	for {
+		time.Sleep(5 * time.Second)
+		if _, err := io.WriteString(conn, "x"); err != nil {
+			return
+		}
+	}
 }
 
 // A oneConn is a net.Listener that accepts only one connection.
@@ -54,12 +60,13 @@ type oneConn struct {
 }
 
 func (l *oneConn) Accept() (net.Conn, error) {
-	if c := l.conn; c != nil {
-		l.conn = nil
-		return c, nil
+	conn := l.conn
+	if conn == nil {
+		<-l.closed
+		return nil, net.ErrClosed
 	}
-	<-l.closed
-	return nil, net.ErrClosed
+	l.conn = nil
+	return conn, nil
 }
 func (l *oneConn) Close() error   { close(l.closed); return nil }
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,26 +24,23 @@ import (
 // just as a request arrives.
 type staleProxy struct {
 	*httptest.Server
-	age    atomic.Int64 // number that new connections get; connections with a smaller number are stale
-	resets atomic.Int64
+	forward *httputil.ReverseProxy
+	age     atomic.Int64 // number that new connections get; connections with a smaller number are stale
+	resets  atomic.Int64
 }
 
 type ageKey struct{}
 
+// startStaleProxy starts a staleProxy for the server at a URL. It stops when the test ends.
 func startStaleProxy(t *testing.T, server string) *staleProxy {
 	t.Helper()
 	target, err := url.Parse(server)
 	require.NoError(t, err)
-	forward := httputil.NewSingleHostReverseProxy(target) // keeps the Host header, because signatures cover it
-	forward.Transport = &http.Transport{DisableKeepAlives: true, DisableCompression: true}
-	p := &staleProxy{}
-	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Context().Value(ageKey{}).(int64) < p.age.Load() {
-			p.reset(w)
-			return
-		}
-		forward.ServeHTTP(w, r)
-	}))
+	p := &staleProxy{
+		forward: httputil.NewSingleHostReverseProxy(target), // keeps the Host header, because signatures cover it
+	}
+	p.forward.Transport = &http.Transport{DisableKeepAlives: true, DisableCompression: true}
+	p.Server = httptest.NewUnstartedServer(p)
 	p.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
 		return context.WithValue(ctx, ageKey{}, p.age.Load())
 	}
@@ -51,6 +49,16 @@ func startStaleProxy(t *testing.T, server string) *staleProxy {
 	return p
 }
 
+// ServeHTTP forwards a request, or resets its connection if that is stale.
+func (p *staleProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Context().Value(ageKey{}).(int64) < p.age.Load() {
+		p.reset(w)
+		return
+	}
+	p.forward.ServeHTTP(w, r)
+}
+
+// reset closes a connection without a response, so that the client gets a reset.
 func (p *staleProxy) reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -67,59 +75,75 @@ func StaleConnections(t *testing.T, server string, open OpenAt) {
 	proxy := startStaleProxy(t, server)
 	b := open(proxy.URL, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	upload := func(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) error {
-		_, err := b.Upload(ctx, key, body, opts...)
-		return err
-	}
-	large := func() io.Reader { return strings.NewReader(strings.Repeat("x", 1<<20)) }
-	for _, row := range []struct {
-		name string
-		do   func(ctx context.Context) error
-	}{
-		{"an upload", func(ctx context.Context) error { return upload(ctx, "a", strings.NewReader("x")) }},
-		{"an upload that creates", func(ctx context.Context) error {
-			return upload(ctx, "new", strings.NewReader("x"), storage.IfAbsent())
-		}},
-		{"an upload of a large body", func(ctx context.Context) error { return upload(ctx, "b", large()) }},
-		{"an upload of a stream", func(ctx context.Context) error { return upload(ctx, "b", io.MultiReader(large())) }},
-		{"an upload in parts", func(ctx context.Context) error {
-			return upload(ctx, "parts", io.MultiReader(large(), large(), large(), large(), large(), large()), storage.WithPartSize(5<<20))
-		}},
-		{"Attrs", func(ctx context.Context) error {
-			_, err := b.Attrs(ctx, "a")
-			return err
-		}},
-		{"a download", func(ctx context.Context) error {
-			_, _, err := storage.ReadAll(ctx, b, "b")
-			return err
-		}},
-		{"a listing", func(ctx context.Context) error {
-			_, err := storage.ListPage(ctx, b, "")
-			return err
-		}},
-		{"a copy", func(ctx context.Context) error {
-			_, err := storage.Copy(ctx, b, "copy", b, "a")
-			return err
-		}},
-		{"Compose", func(ctx context.Context) error {
-			_, err := storage.Compose(ctx, b, "composed", []string{"a", "b"})
-			return err
-		}},
-		{"Update", func(ctx context.Context) error {
-			_, err := storage.Update(ctx, b, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'y'), nil })
-			return err
-		}},
-		{"Remove", func(ctx context.Context) error { return b.Remove(ctx, "copy") }},
-		{"RemoveAll", func(ctx context.Context) error {
-			_, err := storage.RemoveAll(ctx, b, func(yield func(string) bool) { _ = yield("a") && yield("b") })
-			return err
-		}},
-	} {
+	for _, row := range staleOperations {
 		_, err := b.Exists(t.Context(), "other") // leaves an idle connection
 		require.NoError(t, err, row.name)
 		proxy.age.Add(1)
-		n := proxy.resets.Load()
-		require.NoError(t, row.do(t.Context()), row.name)
-		require.Greater(t, proxy.resets.Load(), n, "%s: no connection was reset", row.name)
+		resets := proxy.resets.Load()
+		require.NoError(t, row.do(t.Context(), b), row.name)
+		require.Greater(t, proxy.resets.Load(), resets, "%s: no connection was reset", row.name)
 	}
 }
+
+// staleOperations are operations of every kind. Each one uses objects of those before it.
+var staleOperations = []struct {
+	name string
+	do   func(ctx context.Context, b storage.Bucket) error
+}{
+	{"an upload", func(ctx context.Context, b storage.Bucket) error {
+		_, err := b.Upload(ctx, "a", strings.NewReader("x"))
+		return err
+	}},
+	{"an upload that creates", func(ctx context.Context, b storage.Bucket) error {
+		_, err := b.Upload(ctx, "new", strings.NewReader("x"), storage.IfAbsent())
+		return err
+	}},
+	{"an upload of a large body", func(ctx context.Context, b storage.Bucket) error {
+		_, err := b.Upload(ctx, "b", largeBody())
+		return err
+	}},
+	{"an upload of a stream", func(ctx context.Context, b storage.Bucket) error {
+		_, err := b.Upload(ctx, "b", io.MultiReader(largeBody()))
+		return err
+	}},
+	{"an upload in parts", func(ctx context.Context, b storage.Bucket) error {
+		body := io.MultiReader(largeBody(), largeBody(), largeBody(), largeBody(), largeBody(), largeBody())
+		_, err := b.Upload(ctx, "parts", body, storage.WithPartSize(5<<20))
+		return err
+	}},
+	{"Attrs", func(ctx context.Context, b storage.Bucket) error {
+		_, err := b.Attrs(ctx, "a")
+		return err
+	}},
+	{"a download", func(ctx context.Context, b storage.Bucket) error {
+		_, _, err := storage.ReadAll(ctx, b, "b")
+		return err
+	}},
+	{"a listing", func(ctx context.Context, b storage.Bucket) error {
+		_, err := storage.ListPage(ctx, b, "")
+		return err
+	}},
+	{"a copy", func(ctx context.Context, b storage.Bucket) error {
+		_, err := storage.Copy(ctx, b, "copy", b, "a")
+		return err
+	}},
+	{"Compose", func(ctx context.Context, b storage.Bucket) error {
+		_, err := storage.Compose(ctx, b, "composed", []string{"a", "b"})
+		return err
+	}},
+	{"Update", func(ctx context.Context, b storage.Bucket) error {
+		appendLetter := func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'y'), nil }
+		_, err := storage.Update(ctx, b, "a", appendLetter)
+		return err
+	}},
+	{"Remove", func(ctx context.Context, b storage.Bucket) error {
+		return b.Remove(ctx, "copy")
+	}},
+	{"RemoveAll", func(ctx context.Context, b storage.Bucket) error {
+		_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"}))
+		return err
+	}},
+}
+
+// largeBody returns a body of 1 MiB.
+func largeBody() io.Reader { return strings.NewReader(strings.Repeat("x", 1<<20)) }

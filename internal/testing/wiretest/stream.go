@@ -30,10 +30,11 @@ type InfiniteBody struct {
 	read int64
 }
 
+// Read fills p with whatever it contains.
 func (e *InfiniteBody) Read(p []byte) (int, error) {
-	pos := e.read
+	before := e.read
 	e.read += int64(len(p))
-	if pos < e.At && e.read >= e.At {
+	if before < e.At && e.read >= e.At {
 		e.Then()
 	}
 	return len(p), nil
@@ -52,15 +53,17 @@ func (s *Stream) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n := int(min(int64(len(p)), s.Left, 64<<10))
+	// The multiplier is the golden ratio as a 64-bit integer, which spreads the bits of the offset.
 	for i := 0; i+8 <= n; i += 8 {
 		binary.LittleEndian.PutUint64(p[i:], uint64(s.at+int64(i))*0x9E3779B97F4A7C15)
 	}
+	// The heap is measured once in 8 MiB, because the measurement stops the program.
 	if s.at>>23 != (s.at+int64(n))>>23 {
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		s.peak = max(s.peak, m.HeapAlloc)
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		s.peak = max(s.peak, stats.HeapAlloc)
 	}
-	s.Left = s.Left - int64(n)
+	s.Left -= int64(n)
 	s.at += int64(n)
 	s.CRC = crc32.Update(s.CRC, crc32.MakeTable(crc32.Castagnoli), p[:n])
 	return n, nil

@@ -97,54 +97,10 @@ var operations = []struct {
 // SilentServer checks that every operation ends if the server never responds. It tests each kind of
 // HTTP client.
 func SilentServer(t *testing.T, open OpenWithClient) {
-	const stall = time.Second // long enough to send a request even on a busy machine
 	for name, client := range httpClients(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			require.NoError(t, err)
-			var accepted sync.Map
-			go func() {
-				for {
-					conn, err := listener.Accept()
-					if err != nil {
-						return
-					}
-					accepted.Store(conn, nil)
-				}
-			}()
-			t.Cleanup(func() {
-				_ = listener.Close()
-				accepted.Range(func(conn, _ any) bool { return conn.(net.Conn).Close() == nil })
-			})
-			b := open(
-				"http://"+listener.Addr().String(),
-				client,
-				storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: stall}),
-			)
-			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			// All calls run at the same time, so that the test takes no longer than the slowest
-			// call.
-			errs := make([]error, len(operations))
-			took := make([]time.Duration, len(operations))
-			var all sync.WaitGroup
-			for i, call := range operations {
-				all.Go(func() {
-					start := time.Now()
-					errs[i] = call.do(t.Context(), b)
-					took[i] = time.Since(start)
-				})
-			}
-			all.Wait()
-			for i, call := range operations {
-				t.Run(call.name, func(t *testing.T) {
-					require.ErrorIs(t, errs[i], storage.Unavailable)
-					require.Less(t, took[i], 50*stall)
-					if call.name == "Upload" || strings.HasPrefix(call.name, "Remove") {
-						require.ErrorIs(t, errs[i], storage.OutcomeUnknown, "the server may have received it")
-					}
-				})
-			}
+			requireEnd(t, open, client)
 			if client != nil {
 				require.Nil(t, client.CheckRedirect, "the user's client must not change")
 				require.NotContains(t, fmt.Sprintf("%T", client.Transport), "transport.Transport")
@@ -153,49 +109,117 @@ func SilentServer(t *testing.T, open OpenWithClient) {
 	}
 }
 
+// requireEnd requires that every operation fails with Unavailable if the server never responds.
+func requireEnd(t *testing.T, open OpenWithClient, client *http.Client) {
+	t.Helper()
+	const stall = time.Second // long enough to send a request even on a busy machine
+	policy := storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: stall})
+	b := open("http://"+startSilentServer(t), client, policy)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+
+	// All calls run at the same time, so that the test takes no longer than the slowest
+	// call.
+	errs := make([]error, len(operations))
+	took := make([]time.Duration, len(operations))
+	var all sync.WaitGroup
+	for i, call := range operations {
+		all.Go(func() {
+			start := time.Now()
+			errs[i] = call.do(t.Context(), b)
+			took[i] = time.Since(start)
+		})
+	}
+	all.Wait()
+
+	for i, call := range operations {
+		t.Run(call.name, func(t *testing.T) {
+			require.ErrorIs(t, errs[i], storage.Unavailable)
+			require.Less(t, took[i], 50*stall)
+			if call.name == "Upload" || strings.HasPrefix(call.name, "Remove") {
+				require.ErrorIs(t, errs[i], storage.OutcomeUnknown, "the server may have received it")
+			}
+		})
+	}
+}
+
+// startSilentServer starts a server that accepts connections and never responds. It returns the
+// server's address.
+func startSilentServer(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var accepted sync.Map
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			accepted.Store(conn, nil)
+		}
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		for conn := range accepted.Range {
+			_ = conn.(net.Conn).Close()
+		}
+	})
+	return listener.Addr().String()
+}
+
 // CountedRequests checks that hooks are told the number of requests that the server received. It
 // tests each kind of HTTP client.
 func CountedRequests(t *testing.T, open OpenWithClient) {
 	for name, client := range httpClients(t) {
 		t.Run(name, func(t *testing.T) {
-			var seen atomic.Int32
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if seen.Add(1)%4 == 3 {
-					w.WriteHeader(http.StatusServiceUnavailable) // a status after which the engine retries
-					return
-				}
-				w.WriteHeader(http.StatusNotFound)
-			}))
-			t.Cleanup(server.Close)
-			told := 0
-			b := open(
-				server.URL, client, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
-				storage.WithHook(
-					func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
-						return ctx, func(o storage.Outcome) {
-							told += o.Requests
-						}, nil
-					},
-				),
-			)
-			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			for _, call := range operations {
-				seen.Store(0)
-				told = 0
-				_ = call.do(t.Context(), b)
-				require.EqualValues(t, seen.Load(), told, call.name)
-				require.NotZero(t, told, call.name)
-			}
-			seen.Store(0)
-			told = 0
-			if storage.Supports(b, storage.SignedURLs) {
-				_, err := b.SignedDownloadURL(t.Context(), "k")
-				require.NoError(t, err)
-				require.Zero(t, told, "this must make no request")
-				require.Zero(t, seen.Load())
-			}
+			requireCounts(t, open, client)
 		})
 	}
+}
+
+// requireCounts requires that the hook is told the right number of requests for every operation. The
+// server makes the engine retry some of them.
+func requireCounts(t *testing.T, open OpenWithClient, client *http.Client) {
+	t.Helper()
+	server := &retriedServer{}
+	listener := httptest.NewServer(server)
+	t.Cleanup(listener.Close)
+	reported := 0 // requests that the hook was told
+	hook := func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
+		return ctx, func(o storage.Outcome) { reported += o.Requests }, nil
+	}
+	retry := storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond})
+	b := open(listener.URL, client, retry, storage.WithHook(hook))
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+
+	for _, call := range operations {
+		server.requests.Store(0)
+		reported = 0
+		_ = call.do(t.Context(), b) // there is no object, so most operations fail
+		require.EqualValues(t, server.requests.Load(), reported, call.name)
+		require.NotZero(t, reported, call.name)
+	}
+
+	server.requests.Store(0)
+	reported = 0
+	if storage.Supports(b, storage.SignedURLs) {
+		_, err := b.SignedDownloadURL(t.Context(), "k")
+		require.NoError(t, err)
+		require.Zero(t, reported, "this must make no request")
+		require.Zero(t, server.requests.Load())
+	}
+}
+
+// A retriedServer counts requests. It responds to every fourth one with a status after which the
+// engine retries, and otherwise with 404.
+type retriedServer struct{ requests atomic.Int32 }
+
+func (s *retriedServer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	if s.requests.Add(1)%4 == 3 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	w.WriteHeader(http.StatusNotFound)
 }
 
 // WrapBodies returns a RoundTripper that wraps the body of each response, as a user's RoundTripper
@@ -205,9 +229,10 @@ func WrapBodies(base http.RoundTripper) http.RoundTripper { return wrapping{base
 type wrapping struct{ base http.RoundTripper }
 
 func (w wrapping) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := w.base.RoundTrip(r)
-	if err == nil {
-		response.Body = struct{ io.ReadCloser }{response.Body}
+	resp, err := w.base.RoundTrip(r)
+	if err != nil {
+		return nil, err
 	}
-	return response, err
+	resp.Body = struct{ io.ReadCloser }{resp.Body}
+	return resp, nil
 }
