@@ -58,17 +58,20 @@ type event struct {
 	Action, Package, Test, Output string
 }
 
+// run reads the output of "go test -json" from r, prints it to w, stores results of the suite in dir,
+// and counts what ran.
 func run(r io.Reader, w io.Writer, dir string, ran *table) error {
 	packages := map[string]*output{}
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadString('\n')
-		if line == "" && errors.Is(err, io.EOF) {
-			return nil
-		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
+		if line == "" {
+			return nil
+		}
+
 		var e event
 		if json.Unmarshal([]byte(line), &e) != nil {
 			e = event{Output: line} // not JSON, so the line is a message of the go command
@@ -95,41 +98,62 @@ type output struct {
 	tests map[string]string
 }
 
+// add records the text of an event. At the end of a test, it stores the results that the test has
+// printed. At the end of the package, it prints what "go test" would print.
 func (o *output) add(e event, w io.Writer, dir string, ran *table) error {
-	switch {
-	case strings.HasPrefix(e.Output, "=== "): // go test prints these lines only with -v
-	case e.Action == "output" && e.Test == "":
-		o.own += e.Output
-	case e.Action == "output":
+	if strings.HasPrefix(e.Output, "=== ") {
+		// go test prints these lines only with -v.
+		return nil
+	}
+	if e.Test == "" {
+		o.addPackage(e, w)
+		return nil
+	}
+
+	switch e.Action {
+	case "output":
 		if _, ok := o.tests[e.Test]; !ok {
 			o.order = append(o.order, e.Test)
 		}
 		o.tests[e.Test] += e.Output
-	case e.Test != "" && (e.Action == "pass" || e.Action == "skip"):
-		text := o.tests[e.Test]
-		delete(o.tests, e.Test)
-		if e.Action == "skip" {
-			ran.skip(text)
-		}
-		return eachResult(text, func(result string) error {
-			var s suite
-			if err := json.Unmarshal([]byte(result), &s); err != nil {
-				return fmt.Errorf("a result of the suite: %w", err)
-			}
-			if s.Provider == "" {
-				ran.suites = append(ran.suites, s)
-			}
-			return s.store(result, dir)
-		})
-	case e.Test == "" && e.Action == "fail":
+	case "skip":
+		ran.skip(o.tests[e.Test])
+		return o.endTest(e.Test, dir, ran)
+	case "pass":
+		return o.endTest(e.Test, dir, ran)
+	}
+	return nil
+}
+
+// addPackage records the text of a package, or prints the package at its end.
+func (o *output) addPackage(e event, w io.Writer) {
+	switch e.Action {
+	case "output":
+		o.own += e.Output
+	case "pass", "skip":
+		_, _ = io.WriteString(w, summary(o.own))
+	case "fail":
 		for _, test := range o.order {
 			_, _ = io.WriteString(w, o.tests[test])
 		}
 		_, _ = io.WriteString(w, o.own)
-	case e.Test == "" && (e.Action == "pass" || e.Action == "skip"):
-		_, _ = io.WriteString(w, summary(o.own))
 	}
-	return nil
+}
+
+// endTest forgets the text of a test that did not fail, and stores the results in it.
+func (o *output) endTest(test, dir string, ran *table) error {
+	text := o.tests[test]
+	delete(o.tests, test)
+	return eachResult(text, func(result string) error {
+		var s suite
+		if err := json.Unmarshal([]byte(result), &s); err != nil {
+			return fmt.Errorf("a result of the suite: %w", err)
+		}
+		if s.Provider == "" {
+			ran.suites = append(ran.suites, s)
+		}
+		return s.store(result, dir)
+	})
 }
 
 // summary returns the line that "go test" prints for a package that passed. output is all text of

@@ -46,6 +46,7 @@ func (t *table) count(e event) {
 // reasonLine matches the output line with the reason of a skipped test.
 var reasonLine = regexp.MustCompile(`(?m)^ +\S+\.go:\d+: (.*)$`)
 
+// skip counts a skipped test. output is the text that the test has printed.
 func (t *table) skip(output string) {
 	reason := "no reason"
 	if lines := reasonLine.FindAllStringSubmatch(output, -1); lines != nil {
@@ -55,22 +56,22 @@ func (t *table) skip(output string) {
 	t.skipped[reason]++
 }
 
+// print prints the table. The caller cannot do anything about an error of w.
 func (t *table) print(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "\n%d tests passed in %d packages; %d packages failed\n", t.tests, t.packages-t.failed, t.failed)
 	t.printSuites(w)
 	t.printSkipped(w)
 }
 
+// printSuites prints on which stores the conformance suite ran, and why cases were left out.
 func (t *table) printSuites(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "\nthe conformance suite ran on           cases passed   left out\n")
 	slices.SortFunc(t.suites, func(a, b suite) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
-	for _, s := range t.suites {
-		_, _ = fmt.Fprintf(w, "  %-36s %12d %10d\n", s.Name+", as a "+s.Kind, s.Passed, len(s.Without))
-	}
 	reasons := map[string]int{}
 	for _, s := range t.suites {
+		_, _ = fmt.Fprintf(w, "  %-36s %12d %10d\n", s.Name+", as a "+s.Kind, s.Passed, len(s.Without))
 		for _, reason := range s.Without {
 			reasons[reason]++
 		}
@@ -94,14 +95,14 @@ func (t *table) printSkipped(w io.Writer) {
 	printReasons(w, "tests and rows that did not run, because", local)
 }
 
+// printReasons prints the number for each reason, the largest number first.
 func printReasons(w io.Writer, title string, reasons map[string]int) {
 	if len(reasons) == 0 {
 		return
 	}
 	_, _ = fmt.Fprintf(w, "\n%s\n", title)
-	for _, reason := range slices.SortedFunc(maps.Keys(reasons), func(a, b string) int {
-		return cmp.Or(reasons[b]-reasons[a], cmp.Compare(a, b))
-	}) {
+	byNumber := func(a, b string) int { return cmp.Or(reasons[b]-reasons[a], cmp.Compare(a, b)) }
+	for _, reason := range slices.SortedFunc(maps.Keys(reasons), byNumber) {
 		_, _ = fmt.Fprintf(w, "%6d  %s\n", reasons[reason], reason)
 	}
 }

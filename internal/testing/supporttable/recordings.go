@@ -93,6 +93,8 @@ func (r *recording) played() int {
 	return n
 }
 
+// renderRecordings writes what the drivers did with recorded responses: a row for each recording,
+// and a row for each kind of request.
 func renderRecordings(w io.Writer, all []recording) {
 	if len(all) == 0 {
 		return
@@ -103,19 +105,20 @@ func renderRecordings(w io.Writer, all []recording) {
 		"what a caller learns with what the response says. A recorded response is not an account: [certify](certified.md)\n",
 		"runs the suite on yours.\n\n",
 		"| cloud | recorded in | recorded | responses | played | right |\n|---|---|---|---|---|---|\n")
-	for i := range all {
-		r := &all[i]
-		fmt.Fprintf(w, "| %s | %s | %s | %d | %d | %d |\n", r.Provider, r.Name, r.months(), r.Exchanges, r.played(), r.Right)
+	for _, r := range all {
+		fmt.Fprintf(w, "| %s | %s | %s | %d | %d | %d |\n",
+			r.Provider, r.Name, r.months(), r.Exchanges, r.played(), r.Right)
 	}
+
 	fmt.Fprint(w, "\nPlayed, by the kind of the request:\n\n| kind |")
-	for i := range all {
-		fmt.Fprintf(w, " %s, %s |", all[i].Provider, all[i].Name)
+	for _, r := range all {
+		fmt.Fprintf(w, " %s, %s |", r.Provider, r.Name)
 	}
 	fmt.Fprint(w, "\n|---|", strings.Repeat("---|", len(all)), "\n")
 	for _, kind := range kindsOf(all) {
 		fmt.Fprintf(w, "| %s |", kind)
-		for i := range all {
-			fmt.Fprintf(w, " %s |", all[i].countOf(kind))
+		for _, r := range all {
+			fmt.Fprintf(w, " %s |", r.countOf(kind))
 		}
 		fmt.Fprintln(w)
 	}
@@ -149,23 +152,26 @@ func (r *recording) countOf(kind string) string {
 // renderUnplayed lists the responses that were not played, with one row for each reason.
 func renderUnplayed(w io.Writer, all []recording) {
 	fmt.Fprint(w, "\nNot played:\n\n| recording | why | kinds |\n|---|---|---|\n")
-	for i := range all {
-		r := &all[i]
-		kinds := map[string][]string{}
+	for _, r := range all {
+		kinds := map[string][]string{} // by reason
 		for _, tally := range r.Tallies {
-			for why, n := range tally.Unplayed {
-				kinds[why] = append(kinds[why], fmt.Sprintf("%s (%d)", tally.Kind, n))
+			for reason, count := range tally.Unplayed {
+				kinds[reason] = append(kinds[reason], fmt.Sprintf("%s (%d)", tally.Kind, count))
 			}
 		}
-		for _, why := range slices.Sorted(maps.Keys(kinds)) {
-			fmt.Fprintf(w, "| %s, %s | %s | %s |\n", r.Provider, r.Name, cell(why), cell(strings.Join(kinds[why], "; ")))
+		for _, reason := range slices.Sorted(maps.Keys(kinds)) {
+			fmt.Fprintf(w, "| %s, %s | %s | %s |\n",
+				r.Provider, r.Name, cell(reason), cell(strings.Join(kinds[reason], "; ")))
 		}
 		if r.Binary > 0 {
-			fmt.Fprintf(w, "| %s, %s | gRPC, which the driver does not speak | %d files |\n", r.Provider, r.Name, r.Binary)
+			fmt.Fprintf(w, "| %s, %s | gRPC, which the driver does not speak | %d files |\n",
+				r.Provider, r.Name, r.Binary)
 		}
 	}
 }
 
+// renderRepetitions writes what servers of tests did with recorded requests: a row for each
+// recording, and a row for each reason not to send requests.
 func renderRepetitions(w io.Writer, all []repetition) {
 	if len(all) == 0 {
 		return
@@ -176,15 +182,15 @@ func renderRepetitions(w io.Writer, all []repetition) {
 		"whose recording is of 2019, only status and bytes are. A difference that stays is a row in the test, with a\n",
 		"reason.\n\n",
 		"| cloud | recorded in | sent to | requests | repeated | with such a difference |\n|---|---|---|---|---|---|\n")
-	for i := range all {
-		r := &all[i]
-		fmt.Fprintf(w, "| %s | %s | %s | %d | %d | %d |\n", r.Provider, r.Name, r.Server, r.Requests, r.Repeated, r.Differing)
+	for _, r := range all {
+		fmt.Fprintf(w, "| %s | %s | %s | %d | %d | %d |\n",
+			r.Provider, r.Name, r.Server, r.Requests, r.Repeated, r.Differing)
 	}
+
 	fmt.Fprint(w, "\nNot repeated:\n\n| cloud | recorded in | why | requests |\n|---|---|---|---|\n")
-	for i := range all {
-		r := &all[i]
-		for _, why := range slices.Sorted(maps.Keys(r.Skipped)) {
-			fmt.Fprintf(w, "| %s | %s | %s | %d |\n", r.Provider, r.Name, cell(why), r.Skipped[why])
+	for _, r := range all {
+		for _, reason := range slices.Sorted(maps.Keys(r.Skipped)) {
+			fmt.Fprintf(w, "| %s | %s | %s | %d |\n", r.Provider, r.Name, cell(reason), r.Skipped[reason])
 		}
 	}
 }
