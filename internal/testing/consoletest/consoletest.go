@@ -73,16 +73,15 @@ func Fill(t *testing.T, put func(key, contentType string, content []byte)) {
 	put("report.pdf", "application/pdf", []byte(hostileObjects["attack.pdf"][1]))
 }
 
+// picture returns a PNG with a gradient whose colors depend on the seed.
 func picture(t *testing.T, seed int) []byte {
 	t.Helper()
-	img := image.NewRGBA(image.Rect(0, 0, 320, 200))
-	for x := range 320 {
-		for y := range 200 {
-			img.Set(
-				x,
-				y,
-				color.RGBA{uint8(x * seed / 2), uint8(y), uint8(60 * seed), 255},
-			) //nolint:gosec // it wraps around
+	const width, height = 320, 200
+	img := image.NewRGBA(image.Rect(0, 0, width, height))
+	for x := range width {
+		for y := range height {
+			gradient := color.RGBA{uint8(x * seed / 2), uint8(y), uint8(60 * seed), 255} //nolint:gosec // it wraps around
+			img.Set(x, y, gradient)
 		}
 	}
 	var buf bytes.Buffer
@@ -92,15 +91,16 @@ func picture(t *testing.T, seed int) []byte {
 
 // Sound returns a WAV file with a second of silence.
 func Sound() []byte {
-	const rate = 8000
-	b := []byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00")
-	b = binary.LittleEndian.AppendUint32(b, rate)
-	b = binary.LittleEndian.AppendUint32(b, rate)
-	b = append(b, "\x01\x00\x08\x00data"...)
-	b = binary.LittleEndian.AppendUint32(b, rate)
-	b = append(b, bytes.Repeat([]byte{128}, rate)...)
-	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)-8)) //nolint:gosec // it is small
-	return b
+	const rate = 8000 // samples of one byte a second
+	// The header says PCM with one channel: https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/WAVE/WAVE.html
+	wav := []byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00")
+	wav = binary.LittleEndian.AppendUint32(wav, rate) // samples a second
+	wav = binary.LittleEndian.AppendUint32(wav, rate) // bytes a second
+	wav = append(wav, "\x01\x00\x08\x00data"...)
+	wav = binary.LittleEndian.AppendUint32(wav, rate) // bytes of data
+	wav = append(wav, bytes.Repeat([]byte{128}, rate)...)
+	binary.LittleEndian.PutUint32(wav[4:], uint32(len(wav)-8)) //nolint:gosec // it is small
+	return wav
 }
 
 // Features says which features the page must offer. Without this list, the browser script could

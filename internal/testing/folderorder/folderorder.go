@@ -6,6 +6,7 @@ package folderorder
 
 import (
 	"cmp"
+	"context"
 	"encoding/base64"
 	"encoding/xml"
 	"maps"
@@ -23,14 +24,17 @@ import (
 // With returns a copy of c for [s3server.Start]. A server with this Config lists keys in the order
 // of a directory tree.
 func With(c s3server.Config) s3server.Config {
-	maximum := cmp.Or(c.Limits.MaxPage, 1000)
-	c.Middleware = func(next http.Handler) http.Handler { return &lister{next.(*s3server.Handler), maximum} }
+	maxKeys := cmp.Or(c.Limits.MaxPage, 1000)
+	c.Middleware = func(next http.Handler) http.Handler {
+		return &lister{server: next.(*s3server.Handler), maxKeys: maxKeys}
+	}
 	return c
 }
 
+// A lister is a handler that serves listings of objects itself, and passes on all other requests.
 type lister struct {
-	server *s3server.Handler
-	most   int
+	server  *s3server.Handler
+	maxKeys int // largest page
 }
 
 // parameters lists the query parameters of a listing. A request with any other parameter is not a
@@ -43,12 +47,11 @@ var parameters = []string{
 func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	bucket := strings.Trim(r.URL.Path, "/")
 	query := r.URL.Query()
-	other := func(name string) bool { return !slices.Contains(parameters, name) }
-	if r.Method != http.MethodGet || bucket == "" || strings.Contains(bucket, "/") ||
-		slices.ContainsFunc(slices.Collect(maps.Keys(query)), other) {
+	if !isListing(r, bucket, query) {
 		l.server.ServeHTTP(w, r)
 		return
 	}
+
 	// The server checks the request first. It cannot check a request with a token of this package.
 	if !query.Has("continuation-token") {
 		checked := httptest.NewRecorder()
@@ -56,10 +59,11 @@ func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if checked.Code != http.StatusOK {
 			maps.Copy(w.Header(), checked.Header())
 			w.WriteHeader(checked.Code)
-			_, _ = w.Write(checked.Body.Bytes())
+			_, _ = w.Write(checked.Body.Bytes()) // fails only if the client has closed the connection
 			return
 		}
 	}
+
 	page, err := l.list(r, bucket, query)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -67,6 +71,19 @@ func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/xml")
 	_ = xml.NewEncoder(w).Encode(page) // fails only if the client has closed the connection
+}
+
+// isListing reports whether a request lists the objects of a bucket.
+func isListing(r *http.Request, bucket string, query url.Values) bool {
+	if r.Method != http.MethodGet || bucket == "" || strings.Contains(bucket, "/") {
+		return false
+	}
+	for name := range query {
+		if !slices.Contains(parameters, name) {
+			return false
+		}
+	}
+	return true
 }
 
 type result struct {
@@ -98,6 +115,7 @@ type position struct {
 	prefix bool
 }
 
+// positionOf returns where the page of a query begins.
 func positionOf(query url.Values) position {
 	token, err := base64.StdEncoding.DecodeString(query.Get("continuation-token"))
 	if err != nil || len(token) == 0 {
@@ -107,8 +125,13 @@ func positionOf(query url.Values) position {
 	return position{string(token[1:]), token[0] == 'p'}
 }
 
+// token returns a continuation token for the position, which positionOf reads.
 func (p position) token() string {
-	return base64.StdEncoding.EncodeToString([]byte(map[bool]string{false: "k", true: "p"}[p.prefix] + p.key))
+	kind := "k"
+	if p.prefix {
+		kind = "p"
+	}
+	return base64.StdEncoding.EncodeToString([]byte(kind + p.key))
 }
 
 // isBefore reports whether the position comes before key. If it does, the page lists key. If
@@ -118,12 +141,17 @@ func (p position) isBefore(key, prefix, delimiter string) bool {
 	if p.key == "" {
 		return true
 	}
+	if !strings.HasPrefix(p.key, prefix) {
+		return false
+	}
 	last := p.key
 	if delimiter != "" {
 		last = strings.TrimSuffix(last, delimiter)
 	}
-	return strings.HasPrefix(p.key, prefix) && treePath(key) > treePath(last) &&
-		(!p.prefix || !strings.HasPrefix(key, last+"/"))
+	if p.prefix && strings.HasPrefix(key, last+"/") {
+		return false
+	}
+	return treePath(key) > treePath(last)
 }
 
 // treePath replaces each slash in key with a character that sorts before all others. The results
@@ -132,41 +160,34 @@ func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
 
 // list returns the page of a listing that the query requests.
 func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result, error) {
-	b := l.server.Bucket(bucket)
-	defer func() { _ = storage.Close(b) }()
 	prefix := query.Get("prefix")
 	delimiter := query.Get("delimiter")
-	pos := positionOf(query)
-	var all []storage.ListEntry
-	for e, err := range b.List(r.Context(), storage.WithPrefix(prefix)) {
-		if err != nil {
-			return nil, err
-		}
-		if pos.isBefore(e.Key, prefix, delimiter) {
-			all = append(all, e)
-		}
+	start := positionOf(query)
+	entries, err := l.entries(r.Context(), bucket, prefix)
+	if err != nil {
+		return nil, err
 	}
-	slices.SortFunc(all, func(a, b storage.ListEntry) int { return strings.Compare(treePath(a.Key), treePath(b.Key)) })
 
-	encode := func(key string) string { return key }
-	if query.Get("encoding-type") == "url" {
-		encode = func(key string) string { return strings.ReplaceAll(url.QueryEscape(key), "%2F", "/") }
-	}
+	encoding := query.Get("encoding-type")
 	page := &result{
 		Name:         bucket,
-		Prefix:       encode(prefix),
-		Delimiter:    encode(delimiter),
-		EncodingType: query.Get("encoding-type"),
-		MaxKeys:      l.most,
+		Prefix:       encode(prefix, encoding),
+		Delimiter:    encode(delimiter, encoding),
+		EncodingType: encoding,
+		MaxKeys:      l.maxKeys,
 	}
 	if n, err := strconv.Atoi(query.Get("max-keys")); err == nil {
-		page.MaxKeys = min(n, l.most)
+		page.MaxKeys = min(n, l.maxKeys)
 	}
-	var last position
-	for _, e := range all {
+
+	var last position // of the last key or common prefix on the page
+	for _, e := range entries {
+		if !start.isBefore(e.Key, prefix, delimiter) {
+			continue
+		}
 		name := position{key: e.Key}
-		if rest, _, rolled := strings.Cut(e.Key[len(prefix):], delimiter); rolled && delimiter != "" {
-			name = position{prefix + rest + delimiter, true}
+		if rest, _, found := strings.Cut(e.Key[len(prefix):], delimiter); found && delimiter != "" {
+			name = position{key: prefix + rest + delimiter, prefix: true}
 		}
 		if name == last {
 			continue
@@ -178,15 +199,49 @@ func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result
 		page.KeyCount++
 		last = name
 		if name.prefix {
-			page.CommonPrefixes = append(page.CommonPrefixes, commonPrefix{encode(name.key)})
-		} else {
-			page.Contents = append(page.Contents, entry{encode(e.Key), e.Modified.UTC().Format("2006-01-02T15:04:05.000Z"), e.ETag, e.Size, cmp.Or(e.StorageClass, "STANDARD")})
+			page.CommonPrefixes = append(page.CommonPrefixes, commonPrefix{encode(name.key, encoding)})
+			continue
 		}
+		page.Contents = append(page.Contents, entry{
+			Key:          encode(e.Key, encoding),
+			LastModified: e.Modified.UTC().Format("2006-01-02T15:04:05.000Z"),
+			ETag:         e.ETag,
+			Size:         e.Size,
+			StorageClass: cmp.Or(e.StorageClass, "STANDARD"),
+		})
 	}
-	if page.IsTruncated && query.Get("list-type") == "2" {
+
+	switch {
+	case !page.IsTruncated:
+	case query.Get("list-type") == "2":
 		page.NextContinuationToken = last.token()
-	} else if page.IsTruncated && delimiter != "" {
-		page.NextMarker = encode(last.key)
+	case delimiter != "":
+		page.NextMarker = encode(last.key, encoding)
 	}
 	return page, nil
+}
+
+// entries returns all objects with a prefix, in the order of a directory tree.
+func (l *lister) entries(ctx context.Context, bucket, prefix string) ([]storage.ListEntry, error) {
+	b := l.server.Bucket(bucket)
+	defer func() { _ = storage.Close(b) }()
+	var entries []storage.ListEntry
+	for entry, err := range b.List(ctx, storage.WithPrefix(prefix)) {
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry)
+	}
+	slices.SortFunc(entries, func(a, b storage.ListEntry) int {
+		return strings.Compare(treePath(a.Key), treePath(b.Key))
+	})
+	return entries, nil
+}
+
+// encode returns key in the encoding that the request has asked for. The encoding is "url" or "".
+func encode(key, encoding string) string {
+	if encoding != "url" {
+		return key
+	}
+	return strings.ReplaceAll(url.QueryEscape(key), "%2F", "/")
 }

@@ -26,6 +26,7 @@ var scenes = []scene{
 	{rgb(0xf2b5b0), rgb(0xfdf0e4), rgb(0xffffff), rgb(0x6b3f52)},
 }
 
+// rgb returns the color 0xRRGGBB.
 func rgb(v uint32) color.RGBA { return color.RGBA{uint8(v >> 16), uint8(v >> 8), uint8(v), 255} }
 
 // Landscapes writes one picture for each name to dir, for use in screenshots. It returns their
@@ -45,43 +46,60 @@ func Landscapes(t *testing.T, dir string, names ...string) []string {
 }
 
 // landscape draws a sky with a sun, and five ranges of hills.
-func landscape(w, h, number int) image.Image {
-	s := scenes[number%len(scenes)]
+func landscape(width, height, number int) image.Image {
+	colors := scenes[number%len(scenes)]
 	random := rand.New(rand.NewPCG(uint64(number), 7))
-	img := image.NewRGBA(image.Rect(0, 0, w, h))
-	sunX := float64(w) * (0.2 + 0.6*random.Float64())
-	sunY := float64(h) * (0.25 + 0.2*random.Float64())
-	radius := float64(h) * 0.07
-	for y := range h {
-		sky := mix(s.top, s.bottom, float64(y)/float64(h)*1.3)
-		for x := range w {
+	img := image.NewRGBA(image.Rect(0, 0, width, height))
+	drawSky(img, colors, random)
+	const ranges = 5
+	for i := range ranges {
+		nearness := float64(i) / (ranges - 1) // 0 for the farthest range, 1 for the nearest
+		base := 0.5 + 0.11*float64(i)
+		drawHills(img, mix(colors.bottom, colors.near, 0.25+0.75*nearness), base, random)
+	}
+	return img
+}
+
+// drawSky fills the picture with a sky, and draws a sun with a glow at a random place.
+func drawSky(img *image.RGBA, colors scene, random *rand.Rand) {
+	width := float64(img.Rect.Dx())
+	height := float64(img.Rect.Dy())
+	sunX := width * (0.2 + 0.6*random.Float64())
+	sunY := height * (0.25 + 0.2*random.Float64())
+	radius := height * 0.07
+	for y := range img.Rect.Dy() {
+		sky := mix(colors.top, colors.bottom, float64(y)/height*1.3)
+		for x := range img.Rect.Dx() {
 			distance := math.Hypot(float64(x)-sunX, float64(y)-sunY)
-			glow := 0.55 * math.Exp(-distance/float64(h)*4)
+			glow := 0.55 * math.Exp(-distance/height*4)
 			if distance < radius {
 				glow = 1
 			}
-			img.SetRGBA(x, y, mix(sky, s.sun, glow))
+			img.SetRGBA(x, y, mix(sky, colors.sun, glow))
 		}
 	}
-	const ranges = 5
-	for r := range ranges {
-		base := float64(h) * (0.5 + 0.11*float64(r))
-		waves := [3][2]float64{}
-		for i := range waves {
-			waves[i] = [2]float64{float64(i*2+1) * (0.6 + random.Float64()), 2 * math.Pi * random.Float64()}
+}
+
+// drawHills fills the picture below a random line, which is a sum of three sine waves. base is the
+// height of the line, as a share of the picture's height from the top.
+func drawHills(img *image.RGBA, hill color.RGBA, base float64, random *rand.Rand) {
+	width := float64(img.Rect.Dx())
+	height := float64(img.Rect.Dy())
+	var waves [3]struct{ frequency, phase float64 }
+	for i := range waves {
+		waves[i].frequency = float64(i*2+1) * (0.6 + random.Float64())
+		waves[i].phase = 2 * math.Pi * random.Float64()
+	}
+	for x := range img.Rect.Dx() {
+		top := height * base
+		for i, wave := range waves {
+			amplitude := height * 0.07 / float64(i+1)
+			top += amplitude * math.Sin(2*math.Pi*wave.frequency*float64(x)/width+wave.phase)
 		}
-		hill := mix(s.bottom, s.near, 0.25+0.75*float64(r)/(ranges-1))
-		for x := range w {
-			top := base
-			for i, wave := range waves {
-				top += float64(h) * 0.07 / float64(i+1) * math.Sin(2*math.Pi*wave[0]*float64(x)/float64(w)+wave[1])
-			}
-			for y := max(0, int(top)); y < h; y++ {
-				img.SetRGBA(x, y, hill)
-			}
+		for y := max(0, int(top)); y < img.Rect.Dy(); y++ {
+			img.SetRGBA(x, y, hill)
 		}
 	}
-	return img
 }
 
 // mix returns a mixture of the colors a and b. share is a number from 0 to 1. With 0

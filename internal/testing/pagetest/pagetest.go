@@ -57,6 +57,8 @@ func DrawTo(t *testing.T) string {
 	return dir
 }
 
+// artifactsDir returns the directory for the screenshots of an example. A temporary directory is kept
+// only if the test fails.
 func artifactsDir(t *testing.T, example string) string {
 	t.Helper()
 	root := os.Getenv("OMNIBUCKET_ARTIFACTS")
