@@ -60,7 +60,8 @@ func Run(t *testing.T, service driver.ServiceDriver, lacks Lacks) {
 		lacks:   lacks,
 		bucket:  aws.String(fmt.Sprintf("gateway-%d-%d", os.Getpid(), buckets.Add(1))),
 	}
-	g.Client, g.other = g.start(), g.start()
+	g.Client = g.start()
+	g.other = g.start()
 	g.buckets()
 	g.objects()
 	g.conditions()
@@ -99,6 +100,7 @@ func (g *gateway) start() *s3.Client {
 	})
 }
 
+// fails requires that a call failed with this status and this code of S3.
 func (g *gateway) fails(err error, status int, code string) {
 	g.Helper()
 	var e smithy.APIError
@@ -109,6 +111,7 @@ func (g *gateway) fails(err error, status int, code string) {
 	require.Equal(g, status, response.HTTPStatusCode(), "%v", err)
 }
 
+// put stores an object. The options change the request.
 func (g *gateway) put(key, content string, options ...func(*s3.PutObjectInput)) *s3.PutObjectOutput {
 	g.Helper()
 	input := &s3.PutObjectInput{Bucket: g.bucket, Key: &key, Body: strings.NewReader(content)}
@@ -120,6 +123,7 @@ func (g *gateway) put(key, content string, options ...func(*s3.PutObjectInput)) 
 	return output
 }
 
+// get returns the content of an object, and the response. The options change the request.
 func (g *gateway) get(key string, options ...func(*s3.GetObjectInput)) (string, *s3.GetObjectOutput) {
 	g.Helper()
 	input := &s3.GetObjectInput{Bucket: g.bucket, Key: &key}
@@ -133,19 +137,22 @@ func (g *gateway) get(key string, options ...func(*s3.GetObjectInput)) (string, 
 	return string(content), output
 }
 
-func (g *gateway) keys() (keys []string) {
+// keys returns the keys of all objects, in pages of two.
+func (g *gateway) keys() []string {
 	g.Helper()
+	var keys []string
 	pages := s3.NewListObjectsV2Paginator(g.Client, &s3.ListObjectsV2Input{Bucket: g.bucket, MaxKeys: aws.Int32(2)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(g.Context())
 		require.NoError(g, err)
-		for _, o := range page.Contents {
-			keys = append(keys, *o.Key)
+		for _, object := range page.Contents {
+			keys = append(keys, *object.Key)
 		}
 	}
 	return keys
 }
 
+// buckets checks that the bucket can be created, and is listed.
 func (g *gateway) buckets() {
 	input := &s3.CreateBucketInput{Bucket: g.bucket}
 	_, err := g.CreateBucket(g.Context(), input)
@@ -163,102 +170,107 @@ func (g *gateway) buckets() {
 // with keys that the provider does not permit.
 func (g *gateway) objects() {
 	for _, key := range []string{"plain", "dir/ü +?#%41", "dir/", "a//b", "a/./b", "tab\t"} {
-		put := g.put(key, "content of "+key, func(input *s3.PutObjectInput) {
-			input.ContentType = aws.String("text/x-test")
-			input.CacheControl = aws.String("no-cache")
-			input.Metadata = map[string]string{"color": "blue"}
-			input.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
-		})
-		content, got := g.get(key, func(input *s3.GetObjectInput) {
-			input.ChecksumMode = types.ChecksumModeEnabled
-		})
-		require.Equal(g, "content of "+key, content)
-		require.Equal(
-			g, []string{"text/x-test", "no-cache", "blue"},
-			[]string{*got.ContentType, *got.CacheControl, got.Metadata["color"]}, "%q", key,
-		)
-		require.Len(g, got.Metadata, 1)
-		require.Equal(g, *put.ETag, *got.ETag)
-		if !g.lacks.Checksums {
-			require.Equal(g, *put.ChecksumSHA256, aws.ToString(got.ChecksumSHA256))
-		}
-		content, _ = g.get(key, func(input *s3.GetObjectInput) {
-			input.Range = aws.String("bytes=3-6")
-		})
-		require.Equal(g, "tent", content)
+		g.object(key)
 	}
 	g.put("empty", "")
 	content, _ := g.get("empty")
 	require.Empty(g, content)
 }
 
+// object checks that an object comes back as it was written, whole and in part.
+func (g *gateway) object(key string) {
+	g.Helper()
+	put := g.put(key, "content of "+key, func(input *s3.PutObjectInput) {
+		input.ContentType = aws.String("text/x-test")
+		input.CacheControl = aws.String("no-cache")
+		input.Metadata = map[string]string{"color": "blue"}
+		input.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
+	})
+	content, got := g.get(key, func(input *s3.GetObjectInput) {
+		input.ChecksumMode = types.ChecksumModeEnabled
+	})
+	require.Equal(g, "content of "+key, content)
+	require.Equal(g, "text/x-test", *got.ContentType, "%q", key)
+	require.Equal(g, "no-cache", *got.CacheControl, "%q", key)
+	require.Equal(g, map[string]string{"color": "blue"}, got.Metadata, "%q", key)
+	require.Equal(g, *put.ETag, *got.ETag)
+	if !g.lacks.Checksums {
+		require.Equal(g, *put.ChecksumSHA256, aws.ToString(got.ChecksumSHA256))
+	}
+
+	content, _ = g.get(key, func(input *s3.GetObjectInput) {
+		input.Range = aws.String("bytes=3-6")
+	})
+	require.Equal(g, "tent", content)
+}
+
+// conditions checks that conditions guard writes and reads.
 func (g *gateway) conditions() {
-	first := g.put("condition", "one")
-	_, err := g.PutObject(
-		g.Context(),
-		&s3.PutObjectInput{
-			Bucket:      g.bucket,
-			Key:         aws.String("condition"),
-			Body:        strings.NewReader("two"),
-			IfNoneMatch: aws.String("*"),
-		},
-	)
+	key := aws.String("condition")
+
+	// A write with a condition that fails.
+	first := g.put(*key, "one")
+	_, err := g.PutObject(g.Context(), &s3.PutObjectInput{
+		Bucket:      g.bucket,
+		Key:         key,
+		Body:        strings.NewReader("two"),
+		IfNoneMatch: aws.String("*"),
+	})
 	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
-	second := g.put("condition", "two", func(input *s3.PutObjectInput) {
+
+	// A write of the entity tag that was read, and one of an older entity tag.
+	second := g.put(*key, "two", func(input *s3.PutObjectInput) {
 		input.IfMatch = first.ETag
 	})
-	_, err = g.PutObject(
-		g.Context(),
-		&s3.PutObjectInput{
-			Bucket:  g.bucket,
-			Key:     aws.String("condition"),
-			Body:    strings.NewReader("three"),
-			IfMatch: first.ETag,
-		},
-	)
+	_, err = g.PutObject(g.Context(), &s3.PutObjectInput{
+		Bucket:  g.bucket,
+		Key:     key,
+		Body:    strings.NewReader("three"),
+		IfMatch: first.ETag,
+	})
 	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
-	_, err = g.GetObject(g.Context(), &s3.GetObjectInput{
-		Bucket:      g.bucket,
-		Key:         aws.String("condition"),
-		IfNoneMatch: second.ETag,
-	})
+
+	// Reads of an unchanged object, and past its end.
+	_, err = g.GetObject(g.Context(), &s3.GetObjectInput{Bucket: g.bucket, Key: key, IfNoneMatch: second.ETag})
 	g.fails(err, http.StatusNotModified, "NotModified")
-	_, err = g.GetObject(g.Context(), &s3.GetObjectInput{
-		Bucket: g.bucket,
-		Key:    aws.String("condition"),
-		Range:  aws.String("bytes=9-"),
-	})
+	_, err = g.GetObject(g.Context(), &s3.GetObjectInput{Bucket: g.bucket, Key: key, Range: aws.String("bytes=9-")})
 	g.fails(err, http.StatusRequestedRangeNotSatisfiable, "InvalidRange")
 }
 
+// listings checks that the objects of the checks before are listed, and no other key.
 func (g *gateway) listings() {
-	require.ElementsMatch(
-		g,
-		[]string{"plain", "dir/ü +?#%41", "dir/", "a//b", "a/./b", "tab\t", "empty", "condition"},
-		g.keys(),
-		"nothing of the server's own",
-	)
-	output, err := g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{
+	want := []string{"plain", "dir/ü +?#%41", "dir/", "a//b", "a/./b", "tab\t", "empty", "condition"}
+	require.ElementsMatch(g, want, g.keys(), "nothing of the server's own")
+
+	folder, err := g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{
 		Bucket:    g.bucket,
 		Delimiter: aws.String("/"),
 		Prefix:    aws.String("a/"),
 	})
 	require.NoError(g, err)
-	require.Empty(g, output.Contents)
-	require.Len(g, output.CommonPrefixes, 2)
-	_, got := g.get("plain")
-	output, err = g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Prefix: aws.String("plain")})
+	require.Empty(g, folder.Contents)
+	require.Len(g, folder.CommonPrefixes, 2)
+
+	_, object := g.get("plain")
+	page, err := g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{Bucket: g.bucket, Prefix: aws.String("plain")})
 	require.NoError(g, err)
-	require.Equal(g, *got.ETag, *output.Contents[0].ETag, "as in a listing")
+	require.Equal(g, *object.ETag, *page.Contents[0].ETag, "as in a listing")
 }
 
+// copies checks that a copy has the bytes and the metadata of its source, and that a copy onto itself
+// replaces the metadata.
 func (g *gateway) copies() {
 	source := aws.String(*g.bucket + "/plain")
-	_, err := g.CopyObject(g.Context(), &s3.CopyObjectInput{Bucket: g.bucket, Key: aws.String("copy"), CopySource: source})
+	_, err := g.CopyObject(g.Context(), &s3.CopyObjectInput{
+		Bucket:     g.bucket,
+		Key:        aws.String("copy"),
+		CopySource: source,
+	})
 	require.NoError(g, err)
-	content, got := g.get("copy")
+	content, object := g.get("copy")
 	require.Equal(g, "content of plain", content)
-	require.Equal(g, map[string]string{"color": "blue"}, got.Metadata)
+	require.Equal(g, map[string]string{"color": "blue"}, object.Metadata)
+
 	_, err = g.CopyObject(g.Context(), &s3.CopyObjectInput{
 		Bucket:            g.bucket,
 		Key:               aws.String("plain"),
@@ -267,11 +279,12 @@ func (g *gateway) copies() {
 		Metadata:          map[string]string{"color": "red"},
 	})
 	require.NoError(g, err, "onto itself")
-	content, got = g.get("plain")
+	content, object = g.get("plain")
 	require.Equal(g, "content of plain", content)
-	require.Equal(g, map[string]string{"color": "red"}, got.Metadata)
+	require.Equal(g, map[string]string{"color": "red"}, object.Metadata)
 }
 
+// tags checks that a tag can be set and read.
 func (g *gateway) tags() {
 	_, err := g.PutObjectTagging(g.Context(), &s3.PutObjectTaggingInput{
 		Bucket:  g.bucket,
@@ -287,36 +300,40 @@ func (g *gateway) tags() {
 // foreign requires that the gateway reads and removes objects of other tools. Their keys are ones
 // that this library would refuse to write.
 func (g *gateway) foreign() {
-	d, err := g.service.Driver(*g.bucket)
+	provider, err := g.service.Driver(*g.bucket)
 	require.NoError(g, err)
-	defer func() { require.NoError(g, d.Close()) }()
-	names := g.keys()
+	defer func() { require.NoError(g, provider.Close()) }()
+	before := g.keys()
+
+	// Another tool writes the objects, without the gateway.
 	keys := []string{"by-others/", "by-others//b", "by-others/c/"}
-	if d.Describe().Features&storage.LeadingSlashes != 0 {
+	if provider.Describe().Features&storage.LeadingSlashes != 0 {
 		keys = append(keys, "/by-others")
 	}
 	for _, key := range keys {
 		content := "content of " + key
-		_, err := d.Put(
-			g.Context(),
-			&driver.PutRequest{
-				Key:        key,
-				Body:       strings.NewReader(content),
-				Size:       int64(len(content)),
-				Properties: storage.Properties{ContentType: "text/plain"},
-			},
-		)
+		_, err := provider.Put(g.Context(), &driver.PutRequest{
+			Key:        key,
+			Body:       strings.NewReader(content),
+			Size:       int64(len(content)),
+			Properties: storage.Properties{ContentType: "text/plain"},
+		})
 		require.NoError(g, err, "%q", key)
 	}
-	require.ElementsMatch(g, append(slices.Clone(names), keys...), g.keys())
-	page, err := g.ListObjectsV2(
-		g.Context(),
-		&s3.ListObjectsV2Input{Bucket: g.bucket, Prefix: aws.String("by-others/"), Delimiter: aws.String("/")},
-	)
+
+	// The gateway lists them.
+	require.ElementsMatch(g, append(slices.Clone(before), keys...), g.keys())
+	page, err := g.ListObjectsV2(g.Context(), &s3.ListObjectsV2Input{
+		Bucket:    g.bucket,
+		Prefix:    aws.String("by-others/"),
+		Delimiter: aws.String("/"),
+	})
 	require.NoError(g, err)
 	require.Len(g, page.Contents, 1)
 	require.Equal(g, "by-others/", *page.Contents[0].Key)
 	require.Len(g, page.CommonPrefixes, 2)
+
+	// The gateway reads, replaces and removes them.
 	for _, key := range keys {
 		content, _ := g.get(key)
 		require.Equal(g, "content of "+key, content)
@@ -326,81 +343,84 @@ func (g *gateway) foreign() {
 		_, err := g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: &key})
 		require.NoError(g, err, "%q", key)
 	}
-	require.ElementsMatch(g, names, g.keys())
+	require.ElementsMatch(g, before, g.keys())
 }
 
 // refused requires the right error code in the response if the provider refuses a request.
 func (g *gateway) refused() {
 	ctx := g.Context()
-	absent := aws.String("missing")
-	none := aws.String(*g.bucket + "-none")
-	_, err := g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: absent})
+	missing := aws.String("missing")
+	noBucket := aws.String(*g.bucket + "-none")
+
+	// An object, a version or a bucket that does not exist.
+	_, err := g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: missing})
 	g.fails(err, http.StatusNotFound, "NoSuchKey")
-	_, err = g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: absent, VersionId: aws.String("a-version")})
+	_, err = g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: missing, VersionId: aws.String("a-version")})
 	g.fails(err, http.StatusNotFound, "NoSuchVersion")
-	_, err = g.GetObject(ctx, &s3.GetObjectInput{Bucket: none, Key: absent})
-	g.fails(err, http.StatusNotFound, "NoSuchBucket")
-	_, err = g.PutObject(ctx, &s3.PutObjectInput{Bucket: none, Key: absent, Body: strings.NewReader("x")})
-	g.fails(err, http.StatusNotFound, "NoSuchBucket")
-	_, err = g.CopyObject(
-		ctx,
-		&s3.CopyObjectInput{Bucket: g.bucket, Key: aws.String("copy"), CopySource: aws.String(*g.bucket + "/missing")},
-	)
+	_, err = g.CopyObject(ctx, &s3.CopyObjectInput{
+		Bucket:     g.bucket,
+		Key:        aws.String("copy"),
+		CopySource: aws.String(*g.bucket + "/missing"),
+	})
 	g.fails(err, http.StatusNotFound, "NoSuchKey")
+	_, err = g.GetObject(ctx, &s3.GetObjectInput{Bucket: noBucket, Key: missing})
+	g.fails(err, http.StatusNotFound, "NoSuchBucket")
+	_, err = g.PutObject(ctx, &s3.PutObjectInput{Bucket: noBucket, Key: missing, Body: strings.NewReader("x")})
+	g.fails(err, http.StatusNotFound, "NoSuchBucket")
+
 	_, err = g.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: g.bucket})
 	g.fails(err, http.StatusConflict, "BucketNotEmpty")
-	_, err = g.PutObject(
-		ctx,
-		&s3.PutObjectInput{
-			Bucket:               g.bucket,
-			Key:                  aws.String("k"),
-			Body:                 strings.NewReader("x"),
-			ServerSideEncryption: types.ServerSideEncryptionAwsKms,
-		},
-	)
+
+	// Settings that the provider would not apply.
+	_, err = g.PutObject(ctx, &s3.PutObjectInput{
+		Bucket:               g.bucket,
+		Key:                  aws.String("k"),
+		Body:                 strings.NewReader("x"),
+		ServerSideEncryption: types.ServerSideEncryptionAwsKms,
+	})
 	g.fails(err, http.StatusNotImplemented, "NotImplemented")
-	_, err = g.PutBucketLifecycleConfiguration(
-		ctx,
-		&s3.PutBucketLifecycleConfigurationInput{
-			Bucket: g.bucket,
-			LifecycleConfiguration: &types.BucketLifecycleConfiguration{
-				Rules: []types.LifecycleRule{
-					{
-						Status:     types.ExpirationStatusEnabled,
-						Filter:     &types.LifecycleRuleFilter{Prefix: aws.String("")},
-						Expiration: &types.LifecycleExpiration{Days: aws.Int32(1)},
-					},
-				},
-			},
+	expireAfterADay := types.LifecycleRule{
+		Status:     types.ExpirationStatusEnabled,
+		Filter:     &types.LifecycleRuleFilter{Prefix: aws.String("")},
+		Expiration: &types.LifecycleExpiration{Days: aws.Int32(1)},
+	}
+	_, err = g.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
+		Bucket: g.bucket,
+		LifecycleConfiguration: &types.BucketLifecycleConfiguration{
+			Rules: []types.LifecycleRule{expireAfterADay},
 		},
-	)
-	g.fails(err, http.StatusNotImplemented, "NotImplemented") // refused, because the provider would not apply the rule
+	})
+	g.fails(err, http.StatusNotImplemented, "NotImplemented")
+
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
-	_, err = g.GetObject(canceled, &s3.GetObjectInput{Bucket: g.bucket, Key: absent})
+	_, err = g.GetObject(canceled, &s3.GetObjectInput{Bucket: g.bucket, Key: missing})
 	require.Error(g, err)
 }
 
+// removals checks that objects can be removed, one by one and in a batch, also if they are missing.
 func (g *gateway) removals() {
 	_, err := g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("copy")})
 	require.NoError(g, err)
 	_, err = g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("copy")})
 	require.NoError(g, err, "again")
-	var all []types.ObjectIdentifier
+
+	var batch []types.ObjectIdentifier
 	for _, key := range append(g.keys(), "missing") {
-		all = append(all, types.ObjectIdentifier{Key: aws.String(key)})
+		batch = append(batch, types.ObjectIdentifier{Key: aws.String(key)})
 	}
 	output, err := g.DeleteObjects(g.Context(), &s3.DeleteObjectsInput{
 		Bucket: g.bucket,
-		Delete: &types.Delete{Objects: all},
+		Delete: &types.Delete{Objects: batch},
 	})
 	require.NoError(g, err)
 	require.Empty(g, output.Errors)
-	require.Len(g, output.Deleted, len(all))
+	require.Len(g, output.Deleted, len(batch))
 	require.Empty(g, g.keys())
 }
 
-// versions checks that versions and delete markers are listed and removed.
+// versions checks that versions and delete markers are listed and removed. If lacks is true, the
+// provider has no versions, and the request for them must be refused.
 func (g *gateway) versions(lacks bool) {
 	_, err := g.PutBucketVersioning(g.Context(), &s3.PutBucketVersioningInput{
 		Bucket:                  g.bucket,
@@ -411,33 +431,46 @@ func (g *gateway) versions(lacks bool) {
 		return
 	}
 	require.NoError(g, err)
-	one := g.put("k", "one")
+
+	// A replaced object can be read by its version.
+	first := g.put("k", "one")
 	g.put("k", "two")
 	content, _ := g.get("k", func(input *s3.GetObjectInput) {
-		input.VersionId = one.VersionId
+		input.VersionId = first.VersionId
 	})
 	require.Equal(g, "one", content)
-	removed, err := g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("k")})
+
+	// A removal adds a delete marker. Without the marker, the object is there again.
+	removal, err := g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: aws.String("k")})
 	require.NoError(g, err)
-	require.True(g, *removed.DeleteMarker)
-	output, err := g.ListObjectVersions(g.Context(), &s3.ListObjectVersionsInput{Bucket: g.bucket})
-	require.NoError(g, err)
-	require.Len(g, output.Versions, 2)
-	require.Len(g, output.DeleteMarkers, 1)
+	require.True(g, *removal.DeleteMarker)
+	g.requireVersions(2, 1)
 	_, err = g.DeleteObject(g.Context(), &s3.DeleteObjectInput{
 		Bucket:    g.bucket,
 		Key:       aws.String("k"),
-		VersionId: removed.VersionId,
+		VersionId: removal.VersionId,
 	})
 	require.NoError(g, err)
 	content, _ = g.get("k")
 	require.Equal(g, "two", content)
-	output, err = g.ListObjectVersions(g.Context(), &s3.ListObjectVersionsInput{Bucket: g.bucket})
-	require.NoError(g, err)
-	require.Empty(g, output.DeleteMarkers)
-	require.Len(g, output.Versions, 2)
-	for _, v := range output.Versions {
-		_, err = g.DeleteObject(g.Context(), &s3.DeleteObjectInput{Bucket: g.bucket, Key: v.Key, VersionId: v.VersionId})
+
+	for _, version := range g.requireVersions(2, 0) {
+		_, err = g.DeleteObject(g.Context(), &s3.DeleteObjectInput{
+			Bucket:    g.bucket,
+			Key:       version.Key,
+			VersionId: version.VersionId,
+		})
 		require.NoError(g, err)
 	}
+}
+
+// requireVersions requires that the bucket has these numbers of versions and of delete markers. It
+// returns the versions.
+func (g *gateway) requireVersions(versions, markers int) []types.ObjectVersion {
+	g.Helper()
+	output, err := g.ListObjectVersions(g.Context(), &s3.ListObjectVersionsInput{Bucket: g.bucket})
+	require.NoError(g, err)
+	require.Len(g, output.Versions, versions)
+	require.Len(g, output.DeleteMarkers, markers)
+	return output.Versions
 }

@@ -34,6 +34,7 @@ func (g *gateway) uploads() {
 	g.lostUploads()
 }
 
+// begin begins a multipart upload, and returns its ID. The options change the request.
 func (g *gateway) begin(key string, options ...func(*s3.CreateMultipartUploadInput)) *string {
 	g.Helper()
 	input := &s3.CreateMultipartUploadInput{Bucket: g.bucket, Key: &key}
@@ -45,28 +46,35 @@ func (g *gateway) begin(key string, options ...func(*s3.CreateMultipartUploadInp
 	return upload.UploadId
 }
 
+// part stores a part of an upload.
 func (g *gateway) part(key string, upload *string, number int32, content string) types.CompletedPart {
 	g.Helper()
-	part, err := g.UploadPart(
-		g.Context(),
-		&s3.UploadPartInput{
-			Bucket:     g.bucket,
-			Key:        &key,
-			UploadId:   upload,
-			PartNumber: &number,
-			Body:       strings.NewReader(content),
-		},
-	)
+	part, err := g.tryPart(g.Client, key, *upload, number, content)
 	require.NoError(g, err)
 	return types.CompletedPart{PartNumber: &number, ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}
 }
 
+// tryPart sends a part of an upload to one of the servers.
+func (g *gateway) tryPart(
+	server *s3.Client, key, upload string, number int32, content string,
+) (*s3.UploadPartOutput, error) {
+	return server.UploadPart(g.Context(), &s3.UploadPartInput{
+		Bucket:     g.bucket,
+		Key:        &key,
+		UploadId:   &upload,
+		PartNumber: &number,
+		Body:       strings.NewReader(content),
+	})
+}
+
+// complete completes an upload with these parts.
 func (g *gateway) complete(
 	key string, upload *string, parts ...types.CompletedPart,
 ) (*s3.CompleteMultipartUploadOutput, error) {
 	return g.CompleteMultipartUpload(g.Context(), g.completion(key, upload, parts...))
 }
 
+// completion returns the request that completes an upload with these parts.
 func (g *gateway) completion(
 	key string, upload *string, parts ...types.CompletedPart,
 ) *s3.CompleteMultipartUploadInput {
@@ -78,6 +86,7 @@ func (g *gateway) completion(
 	}
 }
 
+// abort aborts an upload.
 func (g *gateway) abort(key string, upload *string) error {
 	_, err := g.AbortMultipartUpload(g.Context(), &s3.AbortMultipartUploadInput{
 		Bucket:   g.bucket,
@@ -96,8 +105,9 @@ func (g *gateway) isGone(key string, upload *string) {
 }
 
 // open returns the IDs of all open uploads.
-func (g *gateway) open() (ids []string) {
+func (g *gateway) open() []string {
 	g.Helper()
+	var ids []string
 	pages := s3.NewListMultipartUploadsPaginator(g.Client, &s3.ListMultipartUploadsInput{
 		Bucket:     g.bucket,
 		MaxUploads: aws.Int32(1),
@@ -105,8 +115,8 @@ func (g *gateway) open() (ids []string) {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(g.Context())
 		require.NoError(g, err)
-		for _, u := range page.Uploads {
-			ids = append(ids, *u.UploadId)
+		for _, upload := range page.Uploads {
+			ids = append(ids, *upload.UploadId)
 		}
 	}
 	return ids
@@ -116,6 +126,7 @@ func (g *gateway) open() (ids []string) {
 // of a part that is not the last one.
 func content(text string) string { return strings.Repeat(text, 1<<10) }
 
+// partsInAnyOrder checks an upload whose parts come in another order, and of which one is replaced.
 func (g *gateway) partsInAnyOrder() {
 	upload := g.begin("large", func(input *s3.CreateMultipartUploadInput) {
 		input.ContentType = aws.String("text/x-test")
@@ -127,16 +138,20 @@ func (g *gateway) partsInAnyOrder() {
 	second := g.part("large", upload, 2, content("2"))
 	sum := md5.Sum([]byte(content("1")))
 	require.Equal(g, `"`+hex.EncodeToString(sum[:])+`"`, *first.ETag)
+
+	// The parts are listed in pages of two. The object does not exist yet.
 	var numbers []int32
-	pages := s3.NewListPartsPaginator(
-		g.Client,
-		&s3.ListPartsInput{Bucket: g.bucket, Key: aws.String("large"), UploadId: upload, MaxParts: aws.Int32(2)},
-	)
+	pages := s3.NewListPartsPaginator(g.Client, &s3.ListPartsInput{
+		Bucket:   g.bucket,
+		Key:      aws.String("large"),
+		UploadId: upload,
+		MaxParts: aws.Int32(2),
+	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(g.Context())
 		require.NoError(g, err)
-		for _, p := range page.Parts {
-			numbers = append(numbers, *p.PartNumber)
+		for _, part := range page.Parts {
+			numbers = append(numbers, *part.PartNumber)
 		}
 		require.Contains(g, []string{*first.ETag, *third.ETag}, *page.Parts[0].ETag)
 	}
@@ -144,20 +159,24 @@ func (g *gateway) partsInAnyOrder() {
 	require.Contains(g, g.open(), *upload)
 	require.NotContains(g, g.keys(), "large")
 
+	// The replaced part is refused. The object has the attributes of the upload.
 	_, err := g.complete("large", upload, replaced, second, third)
 	g.fails(err, http.StatusBadRequest, "InvalidPart")
 	output, err := g.complete("large", upload, first, second, third)
 	require.NoError(g, err)
-	text, got := g.get("large")
+	text, object := g.get("large")
 	require.Equal(g, content("1")+content("2")+"3", text)
-	require.Equal(g, []string{"text/x-test", "blue", *output.ETag},
-		[]string{*got.ContentType, got.Metadata["color"], *got.ETag})
+	require.Equal(g, "text/x-test", *object.ContentType)
+	require.Equal(g, "blue", object.Metadata["color"])
+	require.Equal(g, *output.ETag, *object.ETag)
+
 	again, err := g.complete("large", upload, first, second, third)
 	require.NoError(g, err, "the first response may have been lost")
 	require.Equal(g, *output.ETag, *again.ETag)
 	g.isGone("large", upload)
 }
 
+// numbersWithGaps checks uploads whose part numbers have gaps, and whose last or only part is empty.
 func (g *gateway) numbersWithGaps() {
 	upload := g.begin("gaps")
 	last := g.part("gaps", upload, 10_000, "")
@@ -174,6 +193,7 @@ func (g *gateway) numbersWithGaps() {
 	require.Empty(g, text)
 }
 
+// copiedParts checks an upload with a part that is a range of another object.
 func (g *gateway) copiedParts() {
 	upload := g.begin("copied")
 	output, err := g.UploadPartCopy(g.Context(), &s3.UploadPartCopyInput{
@@ -204,32 +224,15 @@ func (g *gateway) copiedParts() {
 	require.Equal(g, content("1")+content("2")+"end", text)
 }
 
+// refusedParts checks that numbers out of range, and IDs that are not of the key, are refused.
 func (g *gateway) refusedParts() {
 	upload := g.begin("refused")
 	for _, number := range []int32{-1, 0, 10_001} {
-		_, err := g.UploadPart(
-			g.Context(),
-			&s3.UploadPartInput{
-				Bucket:     g.bucket,
-				Key:        aws.String("refused"),
-				UploadId:   upload,
-				PartNumber: &number,
-				Body:       strings.NewReader("x"),
-			},
-		)
+		_, err := g.tryPart(g.Client, "refused", *upload, number, "x")
 		g.fails(err, http.StatusBadRequest, "InvalidArgument")
 	}
 	for key, id := range map[string]string{"refused": "../" + *upload, "other": *upload, "refused/": *upload} {
-		_, err := g.UploadPart(
-			g.Context(),
-			&s3.UploadPartInput{
-				Bucket:     g.bucket,
-				Key:        &key,
-				UploadId:   &id,
-				PartNumber: aws.Int32(1),
-				Body:       strings.NewReader("x"),
-			},
-		)
+		_, err := g.tryPart(g.Client, key, id, 1, "x")
 		g.fails(err, http.StatusNotFound, "NoSuchUpload")
 	}
 	require.NoError(g, g.abort("refused", upload))
@@ -242,17 +245,18 @@ func (g *gateway) refusedCompletions() {
 	first := g.part("refused", upload, 1, content("1"))
 	small := g.part("refused", upload, 2, "2")
 	last := g.part("refused", upload, 3, "3")
-	bad := first
-	absent := last
-	bad.ETag = small.ETag
-	absent.PartNumber = aws.Int32(4)
+	wrongETag := first
+	wrongETag.ETag = small.ETag
+	missing := last
+	missing.PartNumber = aws.Int32(4)
+
 	for name, test := range map[string]struct {
 		parts []types.CompletedPart
 		code  string
 	}{
 		"no parts":                        {nil, "MalformedXML"},
-		"the ETag of another part":        {[]types.CompletedPart{bad, last}, "InvalidPart"},
-		"a part that is missing":          {[]types.CompletedPart{first, absent}, "InvalidPart"},
+		"the ETag of another part":        {[]types.CompletedPart{wrongETag, last}, "InvalidPart"},
+		"a part that is missing":          {[]types.CompletedPart{first, missing}, "InvalidPart"},
 		"a descending order":              {[]types.CompletedPart{last, first}, "InvalidPartOrder"},
 		"a part twice":                    {[]types.CompletedPart{first, first}, "InvalidPartOrder"},
 		"a small part that is not a last": {[]types.CompletedPart{first, small, last}, "EntityTooSmall"},
@@ -267,6 +271,8 @@ func (g *gateway) refusedCompletions() {
 	g.fails(err, http.StatusPreconditionFailed, "PreconditionFailed")
 	text, _ := g.get("refused")
 	require.Equal(g, "old", text)
+
+	// The upload can still be completed.
 	_, err = g.complete("refused", upload, first, last)
 	require.NoError(g, err)
 	text, _ = g.get("refused")
@@ -279,44 +285,46 @@ func (g *gateway) manyParts() {
 	for _, key := range []string{"a//b", "folder/"} {
 		upload := g.begin(key)
 		parts := make([]types.CompletedPart, 40)
+		errs := make([]error, len(parts))
 		var group sync.WaitGroup
 		for i := range parts {
 			group.Go(func() {
-				output, err := g.UploadPart(g.Context(), &s3.UploadPartInput{
-					Bucket:     g.bucket,
-					Key:        &key,
-					UploadId:   upload,
-					PartNumber: aws.Int32(int32(i + 1)),
-					Body:       strings.NewReader(content(string(rune('A' + i)))),
-				})
-				if err == nil {
-					parts[i] = types.CompletedPart{
-						PartNumber:    aws.Int32(int32(i + 1)),
-						ETag:          output.ETag,
-						ChecksumCRC32: output.ChecksumCRC32,
-					}
+				number := int32(i + 1)
+				output, err := g.tryPart(g.Client, key, *upload, number, letterContent(i))
+				if err != nil {
+					errs[i] = err
+					return
+				}
+				parts[i] = types.CompletedPart{
+					PartNumber:    &number,
+					ETag:          output.ETag,
+					ChecksumCRC32: output.ChecksumCRC32,
 				}
 			})
 		}
 		group.Wait()
+		require.NoError(g, errors.Join(errs...))
+
 		_, err := g.complete(key, upload, parts...)
 		require.NoError(g, err)
 		text, _ := g.get(key)
 		for i := range parts {
-			require.Equal(g, content(string(rune('A'+i))), text[i<<10:][:1<<10])
+			require.Equal(g, letterContent(i), text[i<<10:][:1<<10])
 		}
 	}
 }
+
+// letterContent returns 1 KiB of a character that differs for each i.
+func letterContent(i int) string { return content(string(rune('A' + i))) }
 
 // completionsOfTwoServers checks that only one object is made when two servers complete the same
 // upload at the same time. The servers share no lock.
 func (g *gateway) completionsOfTwoServers() {
 	for range 5 {
 		upload := g.begin("two servers")
-		input := g.completion(
-			"two servers", upload, g.part("two servers", upload, 1, content("1")),
-			g.part("two servers", upload, 2, "2"),
-		)
+		first := g.part("two servers", upload, 1, content("1"))
+		second := g.part("two servers", upload, 2, "2")
+		input := g.completion("two servers", upload, first, second)
 		var results [2]error
 		var group sync.WaitGroup
 		for i, server := range []*s3.Client{g.Client, g.other} {
@@ -325,6 +333,7 @@ func (g *gateway) completionsOfTwoServers() {
 			})
 		}
 		group.Wait()
+
 		require.NoError(g, errors.Join(results[:]...))
 		text, _ := g.get("two servers")
 		require.Equal(g, content("1")+"2", text)
@@ -339,26 +348,19 @@ func (g *gateway) completionsOfTwoServers() {
 func (g *gateway) partBesideCompletion() {
 	for range 5 {
 		upload := g.begin("replaced")
-		input := g.completion("replaced", upload, g.part("replaced", upload, 1, content("1")),
-			g.part("replaced", upload, 2, "2"))
+		first := g.part("replaced", upload, 1, content("1"))
+		second := g.part("replaced", upload, 2, "2")
 		var completed error
 		var group sync.WaitGroup
 		group.Go(func() {
-			_, completed = g.CompleteMultipartUpload(g.Context(), input)
+			_, completed = g.complete("replaced", upload, first, second)
 		})
 		group.Go(func() {
-			_, _ = g.other.UploadPart(
-				g.Context(),
-				&s3.UploadPartInput{
-					Bucket:     g.bucket,
-					Key:        input.Key,
-					UploadId:   upload,
-					PartNumber: aws.Int32(1),
-					Body:       strings.NewReader(content("new")),
-				},
-			)
+			// The part is refused if the upload is completed first.
+			_, _ = g.tryPart(g.other, "replaced", *upload, 1, content("new"))
 		})
 		group.Wait()
+
 		if completed == nil {
 			text, _ := g.get("replaced")
 			require.Equal(g, content("1")+"2", text)
@@ -371,37 +373,33 @@ func (g *gateway) partBesideCompletion() {
 
 // lostUploads tries to complete uploads whose parts another program has removed from the store.
 func (g *gateway) lostUploads() {
-	drv, err := g.service.Driver(*g.bucket)
+	provider, err := g.service.Driver(*g.bucket)
 	require.NoError(g, err)
-	if g.lacks.ListedUploads || drv.Describe().Features&storage.ListedUploads == 0 {
+	if g.lacks.ListedUploads || provider.Describe().Features&storage.ListedUploads == 0 {
 		return
 	}
-	lose := func() (upload *string, part types.CompletedPart) {
-		upload = g.begin("lost")
-		part = g.part("lost", upload, 1, "x")
-		page, err := drv.ListUploads(g.Context(), &driver.ListUploadsRequest{Prefix: "lost", Limit: 10})
-		require.NoError(g, err)
-		require.Len(g, page.Uploads, 1)
-		require.NoError(g, drv.AbortParts(g.Context(), page.Uploads[0].Key, page.Uploads[0].Upload))
-		return upload, part
-	}
-	upload, _ := lose()
-	_, err = g.UploadPart(
-		g.Context(),
-		&s3.UploadPartInput{
-			Bucket:     g.bucket,
-			Key:        aws.String("lost"),
-			UploadId:   upload,
-			PartNumber: aws.Int32(2),
-			Body:       strings.NewReader("x"),
-		},
-	)
+
+	upload, _ := g.loseUpload(provider)
+	_, err = g.tryPart(g.Client, "lost", *upload, 2, "x")
 	g.fails(err, http.StatusNotFound, "NoSuchUpload")
 	require.NotContains(g, g.keys(), "lost")
-	upload, part := lose()
+
+	upload, part := g.loseUpload(provider)
 	_, err = g.complete("lost", upload, part)
 	g.fails(err, http.StatusNotFound, "NoSuchUpload")
 	g.isGone("lost", upload)
+}
+
+// loseUpload begins an upload with one part, and then aborts it without the gateway.
+func (g *gateway) loseUpload(provider driver.Driver) (upload *string, part types.CompletedPart) {
+	g.Helper()
+	upload = g.begin("lost")
+	part = g.part("lost", upload, 1, "x")
+	page, err := provider.ListUploads(g.Context(), &driver.ListUploadsRequest{Prefix: "lost", Limit: 10})
+	require.NoError(g, err)
+	require.Len(g, page.Uploads, 1)
+	require.NoError(g, provider.AbortParts(g.Context(), page.Uploads[0].Key, page.Uploads[0].Upload))
+	return upload, part
 }
 
 // uploadsOfOneKey checks that several uploads to the same key, and other writes to it, do not
@@ -420,39 +418,32 @@ func (g *gateway) uploadsOfOneKey() {
 	require.Equal(g, "one", text)
 }
 
+// completionsAtOnce checks that requests that complete one upload at the same time all succeed.
 func (g *gateway) completionsAtOnce() {
 	upload := g.begin("at once")
-	parts := []types.CompletedPart{g.part("at once", upload, 1, content("1")), g.part("at once", upload, 2, "2")}
+	first := g.part("at once", upload, 1, content("1"))
+	second := g.part("at once", upload, 2, "2")
 	results := make([]error, 4)
 	var group sync.WaitGroup
 	for i := range results {
 		group.Go(func() {
-			_, results[i] = g.complete("at once", upload, parts...)
+			_, results[i] = g.complete("at once", upload, first, second)
 		})
 	}
 	group.Wait()
-	for _, err := range results {
-		require.NoError(g, err)
-	}
+	require.NoError(g, errors.Join(results...))
 	text, _ := g.get("at once")
 	require.Equal(g, content("1")+"2", text)
 }
 
+// abortedUploads checks that every request for an aborted upload fails with NoSuchUpload.
 func (g *gateway) abortedUploads() {
 	upload := g.begin("aborted")
 	part := g.part("aborted", upload, 1, "x")
 	require.NoError(g, g.abort("aborted", upload))
+
 	g.fails(g.abort("aborted", upload), http.StatusNotFound, "NoSuchUpload")
-	_, err := g.UploadPart(
-		g.Context(),
-		&s3.UploadPartInput{
-			Bucket:     g.bucket,
-			Key:        aws.String("aborted"),
-			UploadId:   upload,
-			PartNumber: aws.Int32(1),
-			Body:       strings.NewReader("x"),
-		},
-	)
+	_, err := g.tryPart(g.Client, "aborted", *upload, 1, "x")
 	g.fails(err, http.StatusNotFound, "NoSuchUpload")
 	_, err = g.complete("aborted", upload, part)
 	g.fails(err, http.StatusNotFound, "NoSuchUpload")
@@ -464,22 +455,23 @@ func (g *gateway) abortedUploads() {
 func (g *gateway) abortBesideCompletion() {
 	for range 5 {
 		upload := g.begin("contended")
-		parts := []types.CompletedPart{
-			g.part("contended", upload, 1, content("1")), g.part("contended", upload, 2, "2"),
-		}
+		first := g.part("contended", upload, 1, content("1"))
+		second := g.part("contended", upload, 2, "2")
 		var completed, aborted error
 		var group sync.WaitGroup
 		group.Go(func() {
-			_, completed = g.complete("contended", upload, parts...)
+			_, completed = g.complete("contended", upload, first, second)
 		})
 		group.Go(func() {
 			aborted = g.abort("contended", upload)
 		})
 		group.Wait()
+
+		// Exactly one of them succeeds.
 		require.NotEqual(g, completed == nil, aborted == nil, "completed: %v, aborted: %v", completed, aborted)
-		var e smithy.APIError
-		require.ErrorAs(g, errors.Join(completed, aborted), &e)
-		require.Equal(g, "NoSuchUpload", e.ErrorCode())
+		var failure smithy.APIError
+		require.ErrorAs(g, errors.Join(completed, aborted), &failure)
+		require.Equal(g, "NoSuchUpload", failure.ErrorCode())
 		g.isGone("contended", upload)
 		if completed == nil {
 			text, _ := g.get("contended")
