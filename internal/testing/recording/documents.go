@@ -133,7 +133,7 @@ var keptAttribute = regexp.MustCompile(`^(xmlns|xmlns:.*|.*:type|Encoded|encoded
 func scrubXML(document []byte) ([]byte, error) {
 	decoder := xml.NewDecoder(bytes.NewReader(document))
 	var out bytes.Buffer
-	var path []string
+	var path []string // names of the open elements
 	for {
 		start := decoder.InputOffset()
 		token, err := decoder.RawToken()
@@ -159,23 +159,28 @@ func scrubXML(document []byte) ([]byte, error) {
 			path = path[:len(path)-1]
 			out.Write(raw)
 		case xml.CharData:
-			text := string(token)
-			if strings.TrimSpace(text) == "" {
+			if len(bytes.TrimSpace(token)) == 0 {
 				out.Write(raw)
 				continue
 			}
-			if len(path) == 0 {
-				return nil, errDocument
-			}
-			name := path[len(path)-1]
-			isMetadata := len(path) > 1 && path[len(path)-2] == "Metadata"
-			if err := xml.EscapeText(&out, []byte(keptText(name, text, isMetadata || keptElements[name]))); err != nil {
+			if err := scrubText(&out, path, string(token)); err != nil {
 				return nil, err
 			}
 		}
 	}
 }
 
+// scrubText writes the text of the innermost element of path.
+func scrubText(out *bytes.Buffer, path []string, text string) error {
+	if len(path) == 0 {
+		return errDocument
+	}
+	name := path[len(path)-1]
+	isMetadata := len(path) > 1 && path[len(path)-2] == "Metadata"
+	return xml.EscapeText(out, []byte(keptText(name, text, isMetadata || keptElements[name])))
+}
+
+// scrubAttribute returns an attribute of an element, whose value is replaced unless it is kept.
 func scrubAttribute(raw []byte) []byte {
 	name := attribute.FindSubmatch(raw)[1]
 	if keptAttribute.Match(name) {
@@ -204,22 +209,28 @@ func scrubJSON(document []byte) ([]byte, error) {
 	return bytes.TrimSpace(out.Bytes()), nil
 }
 
+// scrubValue returns a value of a JSON document, with only the values of kept fields. name is the
+// field of the value, or that of the array around it. It changes the objects and arrays in place.
 func scrubValue(name string, value any, isKept bool) any {
 	switch value := value.(type) {
 	case map[string]any:
-		for field, v := range value {
-			value[field] = scrubValue(field, v, name == "metadata" || keptElements[field])
+		for field, member := range value {
+			value[field] = scrubValue(field, member, name == "metadata" || keptElements[field])
 		}
+		return value
 	case []any:
-		for i, v := range value {
-			value[i] = scrubValue(name, v, isKept)
+		for i, element := range value {
+			value[i] = scrubValue(name, element, isKept)
 		}
+		return value
 	case string:
 		return keptText(name, value, isKept)
 	case json.Number:
 		if !isKept {
 			return 0
 		}
+		return value
+	default: // true, false and null tell nothing
+		return value
 	}
-	return value
 }

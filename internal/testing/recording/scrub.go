@@ -2,7 +2,7 @@ package recording
 
 import (
 	"bytes"
-	"encoding/hex"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -71,6 +71,8 @@ func newScrubber(address string, environ []string) *scrubber {
 // harmlessSettings are the parameters of an address that have no secret.
 var harmlessSettings = words("region profile path_style hierarchical_namespace api_version create endpoint")
 
+// knowAddress adds what the address of the account tells: its user, its settings, and its endpoint.
+// The hosts of Amazon and Google are no secrets, and those of Azure have the account in them.
 func (s *scrubber) knowAddress(u *url.URL) {
 	query := u.Query()
 	for name, values := range query {
@@ -96,14 +98,18 @@ func (s *scrubber) knowAddress(u *url.URL) {
 	s.know(strings.Trim(endpoint.Path, "/"))
 }
 
-// bucket returns the replacement of a bucket's name.
+// bucket returns the replacement of a bucket's name. The replacements are bucket-a00, bucket-b00 and
+// so on, and bucket-a01 after bucket-z00.
 func (s *scrubber) bucket(name string) string {
 	if s.buckets[name] == "" {
-		s.buckets[name] = "bucket-" + string(rune('a'+len(s.buckets)%26)) + hex.EncodeToString([]byte{byte(len(s.buckets) / 26)})
+		number := len(s.buckets)
+		letter := 'a' + rune(number%26)
+		s.buckets[name] = fmt.Sprintf("bucket-%c%02x", letter, byte(number/26))
 	}
 	return s.buckets[name]
 }
 
+// withoutBuckets replaces the names of buckets in a text.
 func (s *scrubber) withoutBuckets(text string) string {
 	return ownBucket.ReplaceAllStringFunc(text, s.bucket)
 }
@@ -115,25 +121,18 @@ func (s *scrubber) scrub(x Exchange, own secrets) (Exchange, error) {
 	if err != nil {
 		return x, err
 	}
-	isContent := isContent(&x)
-	isFailed := x.Response.StatusCode >= http.StatusMultipleChoices
-	isStreamed := strings.HasPrefix(http.Header(x.Request.Header).Get("X-Amz-Content-Sha256"), "STREAMING-")
+	if x.Request.BodyParts, err = s.requestBody(&x); err != nil {
+		return x, err
+	}
+	if !isContent(&x) {
+		isFailed := x.Response.StatusCode >= http.StatusMultipleChoices
+		x.Response.Body, err = s.body(x.Response.Body, x.Response.Header.Get("Content-Type"), isFailed)
+		if err != nil {
+			return x, err
+		}
+	}
+
 	x.Request.URL = address
-	bodies := make([][]byte, len(x.Request.BodyParts))
-	for i, part := range x.Request.BodyParts {
-		if isStreamed {
-			part = chunkSignature.ReplaceAllFunc(part, withoutSignature)
-		}
-		if bodies[i], err = s.body(part, x.Request.MediaType, false); err != nil {
-			return x, err
-		}
-	}
-	x.Request.BodyParts = bodies
-	if !isContent {
-		if x.Response.Body, err = s.body(x.Response.Body, x.Response.Header.Get("Content-Type"), isFailed); err != nil {
-			return x, err
-		}
-	}
 	x.Request.Header = s.header(x.Request.Header)
 	x.Response.Header = s.header(x.Response.Header)
 	x.Request.MediaType, _, _ = strings.Cut(x.Request.MediaType, ";")
@@ -144,6 +143,24 @@ func (s *scrubber) scrub(x Exchange, own secrets) (Exchange, error) {
 		return x, errSecret
 	}
 	return x, nil
+}
+
+// requestBody returns the parts of the body of a request without what tells about the account. A
+// body in the encoding aws-chunked has signatures of its chunks.
+func (s *scrubber) requestBody(x *Exchange) ([][]byte, error) {
+	isChunked := strings.HasPrefix(x.Request.Header.Get("X-Amz-Content-Sha256"), "STREAMING-")
+	parts := make([][]byte, len(x.Request.BodyParts))
+	for i, part := range x.Request.BodyParts {
+		if isChunked {
+			part = chunkSignature.ReplaceAllFunc(part, withoutSignature)
+		}
+		clean, err := s.body(part, x.Request.MediaType, false)
+		if err != nil {
+			return nil, err
+		}
+		parts[i] = clean
+	}
+	return parts, nil
 }
 
 // isContent reports whether the body of a response is the content of an object. It is recorded as it
@@ -161,8 +178,11 @@ func isContent(x *Exchange) bool {
 // signatures and other requests in them.
 func (s *scrubber) body(body []byte, mediaType string, isFailed bool) ([]byte, error) {
 	mediaType = strings.ToLower(mediaType)
-	if strings.HasPrefix(mediaType, "multipart/") && !strings.HasPrefix(mediaType, "multipart/related") ||
-		strings.HasPrefix(mediaType, "application/x-www-form-urlencoded") && bytes.ContainsRune(body, '=') {
+	isRelated := strings.HasPrefix(mediaType, "multipart/related") // an object of Google with its resource
+	if strings.HasPrefix(mediaType, "multipart/") && !isRelated {
+		return []byte(Cleared), nil
+	}
+	if strings.HasPrefix(mediaType, "application/x-www-form-urlencoded") && bytes.ContainsRune(body, '=') {
 		return []byte(Cleared), nil
 	}
 	return s.document(body, isFailed)
@@ -241,11 +261,18 @@ func (s *scrubber) header(h http.Header) http.Header {
 	return result
 }
 
+// isKept reports whether the values of a header are recorded.
 func isKept(header string) bool {
-	return slices.ContainsFunc(keptHeaders, func(pattern string) bool {
+	for _, pattern := range keptHeaders {
 		prefix, isPrefix := strings.CutSuffix(pattern, "*")
-		return header == pattern || isPrefix && strings.HasPrefix(header, prefix)
-	})
+		if header == pattern {
+			return true
+		}
+		if isPrefix && strings.HasPrefix(header, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // copySource replaces the host and the account in the URL of the source of a copy on Azure.

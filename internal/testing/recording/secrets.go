@@ -20,6 +20,7 @@ const minSecret = 6
 // of a form. A run may know thousands.
 type secrets map[[minSecret]byte][]string
 
+// add adds the forms of a secret: in lower case, in hexadecimal digits, and in Base64.
 func (s secrets) add(text string) {
 	forms := []string{strings.ToLower(text), hex.EncodeToString([]byte(text))}
 	for shift := range 3 {
@@ -52,7 +53,9 @@ func (s secrets) areIn(text string) bool {
 // inBase64 returns the part of the Base64 encoding of text that does not depend on its neighbors, if
 // shift bytes are before text in its group of three.
 func inBase64(text string, shift int) string {
-	encoded := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + text + "xx"))
+	padded := strings.Repeat("x", shift) + text + "xx"
+	encoded := base64.StdEncoding.EncodeToString([]byte(padded))
+	// Three bytes become four letters, of which the first ones also depend on the bytes before text.
 	start := []int{0, 2, 3}[shift]
 	end := (shift + len(text)) / 3 * 4
 	return strings.ToLower(encoded[start:max(start, end)])
@@ -102,10 +105,11 @@ func (s *scrubber) knowURL(text string) {
 var secretParameters = words(`sig skoid sktid x-amz-credential x-amz-signature x-amz-security-token
 	x-goog-credential x-goog-signature googleaccessid signature awsaccesskeyid access_token upload_id`)
 
+// knowQuery adds the values of the secret parameters of a query.
 func (s *scrubber) knowQuery(text string) {
 	for pair := range strings.SplitSeq(strings.TrimPrefix(text, "?"), "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		name, _ = url.QueryUnescape(name) // a malformed name or value becomes ""
+		escapedName, value, _ := strings.Cut(pair, "=")
+		name, _ := url.QueryUnescape(escapedName) // a malformed name or value becomes ""
 		if !secretParameters[strings.ToLower(name)] {
 			continue
 		}
@@ -122,16 +126,28 @@ var harmlessVariables = strings.Fields("REGION MODE PROFILE OUTPUT PAGER FORMAT"
 func (s *scrubber) knowEnvironment(environ []string) {
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
-		isHarmless := slices.ContainsFunc(harmlessVariables, func(end string) bool { return strings.HasSuffix(name, end) })
-		for _, prefix := range []string{"AWS_", "AZURE_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_", "MINIO_", "R2_", "B2_"} {
-			if strings.HasPrefix(name, prefix) && !isHarmless {
-				s.knowAll(value)
-			}
+		if isCloudVariable(name) {
+			s.knowAll(value)
 		}
 		if name == "GOOGLE_APPLICATION_CREDENTIALS" {
 			s.knowFile(value)
 		}
 	}
+}
+
+// isCloudVariable reports whether an environment variable is one of a cloud, and may have a secret.
+func isCloudVariable(name string) bool {
+	for _, end := range harmlessVariables {
+		if strings.HasSuffix(name, end) {
+			return false
+		}
+	}
+	for _, prefix := range []string{"AWS_", "AZURE_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_", "MINIO_", "R2_", "B2_"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // knowFile adds the secrets in a file with credentials of Google.
@@ -165,25 +181,13 @@ var (
 
 // learn adds the secrets in an exchange to those that are known. It returns the secrets that only
 // this exchange has.
-func (s *scrubber) learn(x *Exchange) (own secrets) {
-	own = secrets{}
+func (s *scrubber) learn(x *Exchange) secrets {
+	own := secrets{}
 	s.knowURL(x.Request.URL)
 	for name, values := range x.Request.Header {
-		lower := strings.ToLower(name)
 		for _, value := range values {
 			s.knowURL(value) // such as that of the source of a copy
-			switch {
-			case strings.HasSuffix(lower, "authorization"):
-				s.learnAuthorization(value, own)
-			case strings.HasSuffix(lower, "-key") || strings.HasSuffix(lower, "-token") || strings.HasSuffix(lower, "-key-sha256") ||
-				strings.HasSuffix(lower, "-key-md5") || strings.HasSuffix(lower, "-user-project"):
-				s.know(value)
-			case lower == "cookie":
-				for cookie := range strings.SplitSeq(value, ";") {
-					_, text, _ := strings.Cut(cookie, "=")
-					s.know(text)
-				}
-			}
+			s.learnHeader(strings.ToLower(name), value, own)
 		}
 	}
 	for _, values := range x.Response.Header {
@@ -192,6 +196,30 @@ func (s *scrubber) learn(x *Exchange) (own secrets) {
 		}
 	}
 	return own
+}
+
+// secretHeaders are the ends of the names of headers whose values are secrets.
+var secretHeaders = []string{"-key", "-token", "-key-sha256", "-key-md5", "-user-project"}
+
+// learnHeader adds the secrets in a header of a request, whose name is in lower case. Those that only
+// this request has are added to own.
+func (s *scrubber) learnHeader(name, value string, own secrets) {
+	if strings.HasSuffix(name, "authorization") {
+		s.learnAuthorization(value, own)
+		return
+	}
+	if name == "cookie" {
+		for cookie := range strings.SplitSeq(value, ";") {
+			_, text, _ := strings.Cut(cookie, "=")
+			s.know(text)
+		}
+		return
+	}
+	for _, end := range secretHeaders {
+		if strings.HasSuffix(name, end) {
+			s.know(value)
+		}
+	}
 }
 
 // learnAuthorization adds the secrets of an Authorization header. Its signature is that of one
@@ -207,17 +235,22 @@ func (s *scrubber) learnAuthorization(value string, own secrets) {
 	if len(signatures) > 0 {
 		return
 	}
-	scheme, token, ok := strings.Cut(value, " ")
-	if !ok {
-		token = scheme // the scheme is in a header of its own
+
+	// The header is a scheme and a token, or a token whose scheme is in a header of its own.
+	token := value
+	if _, rest, ok := strings.Cut(value, " "); ok {
+		token = rest
 	}
 	account, sum, isShared := strings.Cut(token, ":")
 	if isShared && len(sum) >= minSecret {
 		s.know(account)
 		own.add(sum)
-	} else if !strings.HasPrefix(token, "AWS4-") && !strings.EqualFold(token, "Bearer") && !strings.HasPrefix(token, "SharedKey") {
-		s.know(token)
+		return
 	}
+	if strings.HasPrefix(token, "AWS4-") || strings.HasPrefix(token, "SharedKey") || strings.EqualFold(token, "Bearer") {
+		return // the name of a scheme
+	}
+	s.know(token)
 }
 
 // remains reports whether a known secret, one of own, or the name of a bucket is in x.
