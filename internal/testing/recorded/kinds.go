@@ -52,19 +52,31 @@ func (x *Exchange) classify() {
 	case Amazon:
 		_, x.CopySource, _ = strings.Cut(unescape(r.Header.Get("X-Amz-Copy-Source")), "/")
 	case Azure:
-		if source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source")); err == nil {
-			_, x.CopySource, _ = strings.Cut(unescape(strings.TrimPrefix(source.EscapedPath(), "/")), "/")
+		source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
+		if err != nil {
+			return
 		}
+		_, x.CopySource, _ = strings.Cut(unescape(strings.TrimPrefix(source.EscapedPath(), "/")), "/")
 	case Google:
-		if x.Key == "" && (x.Kind == Put || x.Kind == PutIf) && len(r.Parts) > 0 {
-			var object struct{ Name string }
-			_ = json.Unmarshal(r.Parts[0], &object) // without a name, the key stays empty
-			x.Key = object.Name
-		}
-		segments := strings.Split(r.URL.EscapedPath(), "/")
-		if len(segments) == 12 && segments[7] == "rewriteTo" { // /storage/v1/b/B/o/SOURCE/rewriteTo/b/B/o/KEY
-			x.CopySource, x.Bucket, x.Key = x.Key, segments[9], unescape(segments[11])
-		}
+		x.classifyGoogle()
+	}
+}
+
+// classifyGoogle sets what is in the body of an upload to Google, and in the path of a copy.
+func (x *Exchange) classifyGoogle() {
+	r := &x.Request
+	isWrite := x.Kind == Put || x.Kind == PutIf
+	if isWrite && x.Key == "" && len(r.Parts) > 0 {
+		var object struct{ Name string }
+		_ = json.Unmarshal(r.Parts[0], &object) // without a name, the key stays empty
+		x.Key = object.Name
+	}
+	// The path of a copy is /storage/v1/b/BUCKET/o/SOURCE/rewriteTo/b/BUCKET/o/KEY.
+	segments := strings.Split(r.URL.EscapedPath(), "/")
+	if len(segments) == 12 && segments[7] == "rewriteTo" {
+		x.CopySource = x.Key
+		x.Bucket = segments[9]
+		x.Key = unescape(segments[11])
 	}
 }
 
@@ -79,62 +91,80 @@ func kindOf(p Provider, method string, address *url.URL, header http.Header) (ki
 	return kindOfAzure(method, address, header)
 }
 
+// kindOfAmazon is kindOf for a request to Amazon, which has the bucket in its host.
 func kindOfAmazon(method string, address *url.URL, header http.Header) (kind Kind, bucket, key string) {
 	bucket, _, _ = strings.Cut(address.Host, ".")
 	key = unescape(strings.TrimPrefix(address.EscapedPath(), "/"))
 	query := address.Query()
-	switch {
-	case key == "" && query.Get("list-type") == "2":
-		return List, bucket, key
-	case key == "" && query.Has("versions"):
-		return "GET versions", bucket, key
-	case key == "" && method == http.MethodGet && query.Has("max-keys"):
-		return oldList, bucket, key
-	case key == "":
-		return Kind(method + " bucket"), bucket, key
-	case query.Has("uploadId") || query.Has("uploads"):
-		return uploadPart, bucket, key
-	case method == http.MethodHead:
-		return Head, bucket, key
-	case method == http.MethodGet && header.Get("Range") != "":
-		return GetRange, bucket, key
-	case method == http.MethodGet:
-		return Get, bucket, key
-	case method == http.MethodPut && header.Get("X-Amz-Copy-Source") != "":
-		return conditional(Copy, CopyIf, header.Get("If-None-Match")), bucket, key
-	case method == http.MethodPut:
-		return conditional(Put, PutIf, header.Get("If-None-Match")), bucket, key
-	case method == http.MethodDelete:
-		return Delete, bucket, key
+	if key == "" {
+		return kindOfAmazonBucket(method, query), bucket, ""
 	}
-	return Kind(method + " object"), bucket, key
+	if query.Has("uploadId") || query.Has("uploads") {
+		return uploadPart, bucket, key
+	}
+	kind = kindOfObject(method, header.Get("Range"), header.Get("X-Amz-Copy-Source"), header.Get("If-None-Match"))
+	if kind == "" {
+		kind = Kind(method + " object")
+	}
+	return kind, bucket, key
 }
 
+// kindOfAmazonBucket returns the kind of a request about a bucket of Amazon.
+func kindOfAmazonBucket(method string, query url.Values) Kind {
+	switch {
+	case query.Get("list-type") == "2":
+		return List
+	case query.Has("versions"):
+		return "GET versions"
+	case method == http.MethodGet && query.Has("max-keys"):
+		return oldList
+	default:
+		return Kind(method + " bucket")
+	}
+}
+
+// kindOfObject returns the kind of a request about an object by its method and by three headers. They
+// are "" if the request lacks them. For any other method, it returns "".
+func kindOfObject(method, byteRange, copySource, ifNoneMatch string) Kind {
+	switch method {
+	case http.MethodHead:
+		return Head
+	case http.MethodGet:
+		return conditional(Get, GetRange, byteRange)
+	case http.MethodPut:
+		if copySource != "" {
+			return conditional(Copy, CopyIf, ifNoneMatch)
+		}
+		return conditional(Put, PutIf, ifNoneMatch)
+	case http.MethodDelete:
+		return Delete
+	default:
+		return ""
+	}
+}
+
+// kindOfAzure is kindOf for a request to Azure, which has the bucket and the key in its path.
 func kindOfAzure(method string, address *url.URL, header http.Header) (kind Kind, bucket, key string) {
 	bucket, key, _ = strings.Cut(strings.TrimPrefix(address.EscapedPath(), "/"), "/")
 	key = unescape(key)
 	query := address.Query()
-	switch {
-	case key == "" && query.Get("comp") == "list" && query.Get("restype") == "container":
+	operation := query.Get("comp")
+	if key == "" && operation == "list" && query.Get("restype") == "container" {
 		return List, bucket, key
-	case key != "" && (query.Get("comp") == "block" || query.Get("comp") == "blocklist"):
-		return uploadPart, bucket, key
-	case key == "" || query.Has("comp"):
-		return Kind(method + " " + strings.TrimSpace("container "+query.Get("comp"))), bucket, key
-	case method == http.MethodHead:
-		return Head, bucket, key
-	case method == http.MethodGet && header.Get("X-Ms-Range")+header.Get("Range") != "":
-		return GetRange, bucket, key
-	case method == http.MethodGet:
-		return Get, bucket, key
-	case method == http.MethodPut && header.Get("X-Ms-Copy-Source") != "":
-		return conditional(Copy, CopyIf, header.Get("If-None-Match")), bucket, key
-	case method == http.MethodPut:
-		return conditional(Put, PutIf, header.Get("If-None-Match")), bucket, key
-	case method == http.MethodDelete:
-		return Delete, bucket, key
 	}
-	return Kind(method + " blob"), bucket, key
+	if key != "" && (operation == "block" || operation == "blocklist") {
+		return uploadPart, bucket, key
+	}
+	if key == "" || query.Has("comp") {
+		return Kind(method + " " + strings.TrimSpace("container "+operation)), bucket, key
+	}
+
+	byteRange := header.Get("X-Ms-Range") + header.Get("Range")
+	kind = kindOfObject(method, byteRange, header.Get("X-Ms-Copy-Source"), header.Get("If-None-Match"))
+	if kind == "" {
+		kind = Kind(method + " blob")
+	}
+	return kind, bucket, key
 }
 
 func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kind, bucket, key string) {
@@ -225,6 +255,7 @@ func conditional(base, whenSet Kind, condition string) Kind {
 	return whenSet
 }
 
+// unescape returns a path without its escapes. It returns a malformed path as it is.
 func unescape(path string) string {
 	text, err := url.PathUnescape(path)
 	if err != nil {

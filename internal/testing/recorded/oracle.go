@@ -10,7 +10,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,43 +88,47 @@ var statuses = map[int]storage.Code{
 	http.StatusBadGateway:                   storage.Unavailable,
 }
 
+// expectedCode returns the code of the error that a caller must get, or "" if the call succeeds.
 func (x *Exchange) expectedCode() storage.Code {
-	code, ok := codes[x.errorCode()]
-	if !ok {
-		code = statuses[x.Response.Status]
-	}
 	if x.isLocked() {
 		return storage.Locked
 	}
-	if x.Response.Status == http.StatusBadRequest && strings.Contains(string(x.Response.Body), "doesn't match calculated") {
+	body := string(x.Response.Body)
+	if x.Response.Status == http.StatusBadRequest && strings.Contains(body, "doesn't match calculated") {
 		return storage.ChecksumMismatch // Google's code is that of any invalid argument
 	}
 	if x.isHidden() {
 		return storage.Unauthenticated
 	}
-	isMissing := code == storage.ObjectNotFound
-	if isMissing && (x.Kind == Delete || x.Kind == DeleteIf) {
-		return "" // a removal of a missing object succeeds
-	}
-	if isMissing && (x.Kind == Copy || x.Kind == CopyIf) {
-		return storage.Changed // the source existed when its attributes were read
-	}
-	if isMissing && (x.Kind == List || x.Kind == ListVersions || isOfBucket(x.Kind)) {
-		return storage.BucketNotFound
-	}
-	return code
-}
 
-func isOfBucket(k Kind) bool {
-	return k == BucketInfo || k == UpdateBucket || k == DeleteBucket || k == GetPolicy || k == SetPolicy
+	code, ok := codes[x.errorCode()]
+	if !ok {
+		code = statuses[x.Response.Status]
+	}
+	if code != storage.ObjectNotFound {
+		return code
+	}
+	switch x.Kind {
+	case Delete, DeleteIf:
+		return "" // a removal of a missing object succeeds
+	case Copy, CopyIf:
+		return storage.Changed // the source existed when its attributes were read
+	case List, ListVersions, BucketInfo, UpdateBucket, DeleteBucket, GetPolicy, SetPolicy:
+		return storage.BucketNotFound
+	default:
+		return code
+	}
 }
 
 // isLocked reports whether Google refused a change because of a retention. The code in the response
 // is that of a missing permission.
 func (x *Exchange) isLocked() bool {
-	return x.Provider == Google && x.Response.Status == http.StatusForbidden &&
-		(strings.Contains(string(x.Response.Body), "retention policy and cannot be deleted") ||
-			strings.Contains(string(x.Response.Body), "Cannot reduce retention duration of a locked"))
+	if x.Provider != Google || x.Response.Status != http.StatusForbidden {
+		return false
+	}
+	body := string(x.Response.Body)
+	return strings.Contains(body, "retention policy and cannot be deleted") ||
+		strings.Contains(body, "Cannot reduce retention duration of a locked")
 }
 
 // isHidden reports whether Azure hides the container from a request without credentials.
@@ -151,10 +154,12 @@ func (x *Exchange) errorCode() string {
 	return ""
 }
 
+// withoutMark returns a document without the byte order mark at its beginning.
 func withoutMark(document []byte) []byte {
 	return []byte(strings.TrimPrefix(string(document), "\ufeff"))
 }
 
+// expectedObject returns the attributes and the bytes in the response to a read.
 func (x *Exchange) expectedObject() Result {
 	r := Result{}
 	if x.Kind != Head {
@@ -162,13 +167,18 @@ func (x *Exchange) expectedObject() Result {
 	}
 	if x.Provider == Google && x.Kind == Head {
 		r.Attrs = googleObject(x.Response.Body)
-		if r.Attrs.ContentType == "" {
-			r.Attrs.ContentType = "application/octet-stream"
-		}
-		return r
+	} else {
+		r.Attrs = x.headerAttrs()
 	}
+	// Rule W9 has this type for keys without an extension, which all keys of the recordings are.
+	r.Attrs.ContentType = cmp.Or(r.Attrs.ContentType, "application/octet-stream")
+	return r
+}
+
+// headerAttrs returns the attributes in the headers of a response.
+func (x *Exchange) headerAttrs() *storage.Attrs {
 	h := x.Response.Header
-	a := &storage.Attrs{
+	attrs := &storage.Attrs{
 		Key: x.Key,
 		Properties: storage.Properties{
 			ContentType:        h.Get("Content-Type"),
@@ -176,90 +186,101 @@ func (x *Exchange) expectedObject() Result {
 			ContentDisposition: h.Get("Content-Disposition"),
 			ContentLanguage:    h.Get("Content-Language"),
 			CacheControl:       h.Get("Cache-Control"),
+			Metadata:           headerMetadata(x.Provider, h),
 		},
-		ETag: h.Get("Etag"),
+		ETag:     h.Get("Etag"),
+		Size:     size(h),
+		Modified: headerTime(h.Get("Last-Modified")),
 	}
-	a.Size = size(h)
-	a.Modified = headerTime(h.Get("Last-Modified"))
-	metadata := map[Provider]string{Amazon: "X-Amz-Meta-", Google: "X-Goog-Meta-", Azure: "X-Ms-Meta-"}[x.Provider]
-	for name := range h {
-		if key, ok := strings.CutPrefix(name, metadata); ok {
-			if a.Metadata == nil {
-				a.Metadata = map[string]string{}
-			}
-			key, value := storedPair(x.Provider, strings.ToLower(key), h.Get(name))
-			a.Metadata[key] = value
-		}
-	}
-	delete(a.Metadata, "omnibucketwriteid") // the engine hides it
 	switch x.Provider {
 	case Amazon:
-		a.Revision = a.ETag
-		a.Encryption.Algorithm = h.Get("X-Amz-Server-Side-Encryption")
-		a.StorageClass = h.Get("X-Amz-Storage-Class")
-		a.CRC32C = crc32C(h.Get("X-Amz-Checksum-Crc32c"))
+		attrs.Revision = attrs.ETag
+		attrs.Encryption.Algorithm = h.Get("X-Amz-Server-Side-Encryption")
+		attrs.StorageClass = h.Get("X-Amz-Storage-Class")
+		attrs.CRC32C = crc32C(h.Get("X-Amz-Checksum-Crc32c"))
 	case Google:
-		if a.ContentEncoding == "identity" {
-			a.ContentEncoding = "" // as Google, whatever fake-gcs-server sends
-		}
-		a.Revision = h.Get("X-Goog-Generation")
-		a.Version = a.Revision
-		if class := h.Get("X-Goog-Storage-Class"); class != "STANDARD" {
-			a.StorageClass = class
-		}
-		if a.CacheControl == "private, max-age=0" {
-			a.CacheControl = ""
-		}
-		for _, sums := range h.Values("X-Goog-Hash") {
-			for sum := range strings.SplitSeq(sums, ",") {
-				name, value, _ := strings.Cut(sum, "=")
-				switch name {
-				case "crc32c":
-					a.CRC32C = crc32C(value)
-				case "md5":
-					a.MD5, _ = base64.StdEncoding.DecodeString(value)
-				}
-			}
-		}
-		a.Encryption = googleEncryption(h.Get("X-Goog-Encryption-Kms-Key-Name"), h.Get("X-Goog-Encryption-Key-Sha256"))
-		if a.Encryption == (storage.Encryption{}) && len(a.MD5) > 0 {
-			a.ETag = `"` + hex.EncodeToString(a.MD5) + `"` // as Google, whatever fake-gcs-server sends
-		}
+		setGoogleHeaders(attrs, h)
 	case Azure:
-		a.Revision = a.ETag
-		azureSums(a, h)
+		attrs.Revision = attrs.ETag
+		azureSums(attrs, h)
 		if h.Get("X-Ms-Access-Tier-Inferred") != "true" {
-			a.StorageClass = h.Get("X-Ms-Access-Tier")
+			attrs.StorageClass = h.Get("X-Ms-Access-Tier")
 		}
 		if h.Get("X-Ms-Server-Encrypted") == "true" {
-			a.Encryption.Algorithm = "AES256"
+			attrs.Encryption.Algorithm = "AES256"
 		}
 	}
-	if a.ContentType == "" {
-		a.ContentType = "application/octet-stream" // rule W9: the keys have no extension
-	}
-	r.Attrs = a
-	return r
+	return attrs
 }
 
-var escapedName = regexp.MustCompile("_x002d_|_x005f_")
+// setGoogleHeaders sets the attributes that only Google has in headers.
+func setGoogleHeaders(attrs *storage.Attrs, h http.Header) {
+	attrs.Revision = h.Get("X-Goog-Generation")
+	attrs.Version = attrs.Revision
+	if attrs.ContentEncoding == "identity" {
+		attrs.ContentEncoding = "" // as Google, whatever fake-gcs-server sends
+	}
+	if attrs.CacheControl == "private, max-age=0" {
+		attrs.CacheControl = ""
+	}
+	if class := h.Get("X-Goog-Storage-Class"); class != "STANDARD" {
+		attrs.StorageClass = class
+	}
+
+	// X-Goog-Hash is crc32c=…,md5=… in one header or in two.
+	for sum := range strings.SplitSeq(strings.Join(h.Values("X-Goog-Hash"), ","), ",") {
+		name, value, _ := strings.Cut(sum, "=")
+		switch name {
+		case "crc32c":
+			attrs.CRC32C = crc32C(value)
+		case "md5":
+			attrs.MD5 = decodeBase64(value)
+		}
+	}
+	attrs.Encryption = googleEncryption(h.Get("X-Goog-Encryption-Kms-Key-Name"), h.Get("X-Goog-Encryption-Key-Sha256"))
+	if attrs.Encryption == (storage.Encryption{}) && len(attrs.MD5) > 0 {
+		attrs.ETag = `"` + hex.EncodeToString(attrs.MD5) + `"` // as Google, whatever fake-gcs-server sends
+	}
+}
+
+// headerMetadata returns the metadata in headers, or nil.
+func headerMetadata(p Provider, h http.Header) map[string]string {
+	prefixes := map[Provider]string{
+		Amazon: "X-Amz-Meta-",
+		Google: "X-Goog-Meta-",
+		Azure:  "X-Ms-Meta-",
+	}
+	var metadata map[string]string
+	for name := range h {
+		stored, ok := strings.CutPrefix(name, prefixes[p])
+		if !ok {
+			continue
+		}
+		if metadata == nil {
+			metadata = map[string]string{}
+		}
+		key, value := storedPair(p, strings.ToLower(stored), h.Get(name))
+		metadata[key] = value
+	}
+	delete(metadata, "omnibucketwriteid") // the engine hides it
+	return metadata
+}
 
 // storedPair returns what a pair of metadata means. Amazon and Azure keep only ASCII, and Azure's names
 // have no hyphen (rule W8).
-func storedPair(p Provider, key, value string) (name, text string) {
+func storedPair(p Provider, storedKey, storedValue string) (key, value string) {
 	if p == Google {
-		return key, value
+		return storedKey, storedValue
 	}
+	key = storedKey
 	if p == Azure {
-		key = escapedName.ReplaceAllStringFunc(key, func(escape string) string {
-			return map[string]string{"_x002d_": "-", "_x005f_": "_"}[escape]
-		})
+		key = strings.NewReplacer("_x002d_", "-", "_x005f_", "_").Replace(storedKey)
 	}
-	text, err := new(mime.WordDecoder).DecodeHeader(value)
+	value, err := new(mime.WordDecoder).DecodeHeader(storedValue)
 	if err != nil {
-		text = value
+		value = storedValue
 	}
-	return key, text
+	return key, value
 }
 
 // azureSums sets the checksums of an object that the driver wrote. It keeps the CRC32C, which Azure
@@ -276,30 +297,48 @@ func azureSums(a *storage.Attrs, h http.Header) {
 	if h.Get("Content-Range") == "" {
 		md5 = cmp.Or(h.Get("Content-Md5"), md5)
 	}
-	a.MD5, _ = base64.StdEncoding.DecodeString(md5)
+	a.MD5 = decodeBase64(md5)
+}
+
+// decodeBase64 decodes a text, or returns nil if it is malformed.
+func decodeBase64(text string) []byte {
+	data, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil
+	}
+	return data
 }
 
 // size returns the size of the whole object.
 func size(h http.Header) int64 {
-	text := h.Get("Content-Length")
-	if value := h.Get("X-Goog-Stored-Content-Length"); value != "" {
-		text = value
-	}
+	text := cmp.Or(h.Get("X-Goog-Stored-Content-Length"), h.Get("Content-Length"))
 	if _, total, isRange := strings.Cut(h.Get("Content-Range"), "/"); isRange {
 		text = total
 	}
-	n, _ := strconv.ParseInt(text, 10, 64)
-	return n
+	bytes, _ := strconv.ParseInt(text, 10, 64) // 0 if the response has no length
+	return bytes
 }
 
+// headerTime returns the time in a header, in UTC. It returns the zero time if there is none.
 func headerTime(text string) time.Time {
-	t, err := http.ParseTime(text)
+	modified, err := http.ParseTime(text)
 	if err != nil {
 		return time.Time{}
 	}
-	return t.UTC()
+	return modified.UTC()
 }
 
+// documentTime returns the time in a document, in UTC and without a fraction of a second. It returns
+// the zero time if there is none.
+func documentTime(text string) time.Time {
+	modified, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return modified.UTC().Truncate(time.Second)
+}
+
+// crc32C returns the checksum of a text in Base64. If the text is malformed, the checksum is unknown.
 func crc32C(text string) storage.CRC32C {
 	sum, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(sum) != 4 {
@@ -319,8 +358,10 @@ type googleResource struct {
 	TemporaryHold      bool
 }
 
+// attrs returns the attributes that a caller gets.
 func (o *googleResource) attrs() *storage.Attrs {
-	a := &storage.Attrs{
+	size, _ := strconv.ParseInt(o.Size, 10, 64) // a document of another kind has no size
+	attrs := &storage.Attrs{
 		Key: o.Name,
 		Properties: storage.Properties{
 			ContentType:        o.ContentType,
@@ -331,36 +372,39 @@ func (o *googleResource) attrs() *storage.Attrs {
 			Metadata:           o.Metadata,
 			StorageClass:       o.StorageClass,
 		},
+		Size:       size,
+		ETag:       `"-` + o.Etag + `"`,
 		Revision:   o.Generation,
 		Version:    o.Generation,
+		Modified:   documentTime(o.TimeCreated),
 		CRC32C:     crc32C(o.CRC32C),
 		LegalHold:  o.TemporaryHold,
 		Encryption: googleEncryption(o.KMSKeyName, o.CustomerEncryption.KeySHA256),
 	}
-	delete(a.Metadata, "omnibucketwriteid") // the engine hides it
-	if a.StorageClass == "STANDARD" {
-		a.StorageClass = ""
+	delete(attrs.Metadata, "omnibucketwriteid") // the engine hides it
+	if attrs.StorageClass == "STANDARD" {
+		attrs.StorageClass = ""
 	}
-	a.Size, _ = strconv.ParseInt(o.Size, 10, 64)
-	if created, err := time.Parse(time.RFC3339Nano, o.TimeCreated); err == nil {
-		a.Modified = created.UTC().Truncate(time.Second)
+
+	if o.MD5Hash == "" {
+		return attrs
 	}
-	a.ETag = `"-` + o.Etag + `"`
-	if o.MD5Hash != "" {
-		a.MD5, _ = base64.StdEncoding.DecodeString(o.MD5Hash)
-		if o.CustomerEncryption.KeySHA256 == "" && o.KMSKeyName == "" {
-			a.ETag = `"` + hex.EncodeToString(a.MD5) + `"`
-		}
+	attrs.MD5 = decodeBase64(o.MD5Hash)
+	if o.CustomerEncryption.KeySHA256 == "" && o.KMSKeyName == "" {
+		attrs.ETag = `"` + hex.EncodeToString(attrs.MD5) + `"`
 	}
-	return a
+	return attrs
 }
 
+// googleObject returns the attributes in a resource. A document of another kind has none.
 func googleObject(document []byte) *storage.Attrs {
-	var o googleResource
-	_ = json.Unmarshal(document, &o)
-	return o.attrs()
+	var object googleResource
+	_ = json.Unmarshal(document, &object)
+	return object.attrs()
 }
 
+// googleEncryption returns the encryption with a key of Google's KMS, or with a customer's key. Both
+// are "" if the object has neither.
 func googleEncryption(kms, customer string) storage.Encryption {
 	if customer != "" {
 		return storage.Encryption{Algorithm: "AES256", KeyID: customer}
@@ -371,28 +415,32 @@ func googleEncryption(kms, customer string) storage.Encryption {
 // expectedWrite returns the attributes in the response to a write. The caller of a write knows the
 // other attributes, because it has sent them.
 func (x *Exchange) expectedWrite() *storage.Attrs {
-	h := x.Response.Header
-	switch x.Provider {
-	case Google:
-		var done struct{ Resource json.RawMessage }
-		if json.Unmarshal(x.Response.Body, &done) == nil && done.Resource != nil {
-			return written(googleObject(done.Resource))
+	etag := x.Response.Header.Get("Etag")
+	switch {
+	case x.Provider == Google:
+		// The response to a copy has the resource in a field.
+		var copied struct{ Resource json.RawMessage }
+		err := json.Unmarshal(x.Response.Body, &copied)
+		if err == nil && copied.Resource != nil {
+			return written(googleObject(copied.Resource))
 		}
 		return written(googleObject(x.Response.Body))
-	case Amazon:
-		tag := h.Get("Etag")
-		if x.Kind == Copy || x.Kind == CopyIf {
-			var result struct{ ETag, LastModified string }
-			_ = xml.Unmarshal(x.Response.Body, &result)
-			t, _ := time.Parse(time.RFC3339Nano, result.LastModified)
-			return &storage.Attrs{ETag: result.ETag, Revision: result.ETag, Modified: t.UTC().Truncate(time.Second)}
+	case x.Provider == Amazon && (x.Kind == Copy || x.Kind == CopyIf):
+		var copied struct{ ETag, LastModified string }
+		_ = xml.Unmarshal(x.Response.Body, &copied) // a document of another kind has neither
+		return &storage.Attrs{
+			ETag:     copied.ETag,
+			Revision: copied.ETag,
+			Modified: documentTime(copied.LastModified),
 		}
-		return &storage.Attrs{ETag: tag, Revision: tag}
-	}
-	return &storage.Attrs{
-		ETag:     h.Get("Etag"),
-		Revision: h.Get("Etag"),
-		Modified: headerTime(h.Get("Last-Modified")),
+	case x.Provider == Amazon:
+		return &storage.Attrs{ETag: etag, Revision: etag}
+	default:
+		return &storage.Attrs{
+			ETag:     etag,
+			Revision: etag,
+			Modified: headerTime(x.Response.Header.Get("Last-Modified")),
+		}
 	}
 }
 
@@ -404,6 +452,7 @@ func written(a *storage.Attrs) *storage.Attrs {
 	return &storage.Attrs{ETag: a.ETag, Revision: a.Revision, Version: a.Version, Modified: a.Modified}
 }
 
+// expectedPage returns the entries in the response to a listing, sorted by key.
 func (x *Exchange) expectedPage() Result {
 	var r Result
 	switch x.Provider {
@@ -418,6 +467,7 @@ func (x *Exchange) expectedPage() Result {
 	return r
 }
 
+// amazonPage returns the entries of a listing of Amazon. A document of another kind has none.
 func amazonPage(document []byte) Result {
 	var page struct {
 		EncodingType string
@@ -429,30 +479,42 @@ func amazonPage(document []byte) Result {
 		CommonPrefixes []struct{ Prefix string }
 	}
 	_ = xml.Unmarshal(document, &page)
-	decode := func(key string) string {
-		if page.EncodingType != "url" {
-			return key
-		}
-		text, _ := url.QueryUnescape(key)
-		return text
-	}
+
 	r := Result{More: page.IsTruncated}
-	for _, o := range page.Contents {
-		e := storage.ListEntry{Key: decode(o.Key), Size: o.Size, ETag: o.ETag, Revision: o.ETag, StorageClass: o.StorageClass}
-		if e.StorageClass == "STANDARD" {
-			e.StorageClass = ""
+	for _, object := range page.Contents {
+		entry := storage.ListEntry{
+			Key:          decodeKey(object.Key, page.EncodingType),
+			Size:         object.Size,
+			ETag:         object.ETag,
+			Revision:     object.ETag,
+			Modified:     documentTime(object.LastModified),
+			StorageClass: object.StorageClass,
 		}
-		if t, err := time.Parse(time.RFC3339Nano, o.LastModified); err == nil {
-			e.Modified = t.UTC().Truncate(time.Second)
+		if entry.StorageClass == "STANDARD" {
+			entry.StorageClass = ""
 		}
-		r.Entries = append(r.Entries, e)
+		r.Entries = append(r.Entries, entry)
 	}
-	for _, p := range page.CommonPrefixes {
-		r.Entries = append(r.Entries, storage.ListEntry{Key: decode(p.Prefix), IsPrefix: true})
+	for _, common := range page.CommonPrefixes {
+		key := decodeKey(common.Prefix, page.EncodingType)
+		r.Entries = append(r.Entries, storage.ListEntry{Key: key, IsPrefix: true})
 	}
 	return r
 }
 
+// decodeKey returns a key of a listing of Amazon. A malformed key is "".
+func decodeKey(key, encodingType string) string {
+	if encodingType != "url" {
+		return key
+	}
+	text, err := url.QueryUnescape(key)
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+// googlePage returns the entries of a listing of Google. A document of another kind has none.
 func googlePage(document []byte) Result {
 	var page struct {
 		NextPageToken string
@@ -460,26 +522,27 @@ func googlePage(document []byte) Result {
 		Items         []googleResource
 	}
 	_ = json.Unmarshal(document, &page)
+
 	r := Result{More: page.NextPageToken != ""}
-	for _, o := range page.Items {
-		a := o.attrs()
+	for _, object := range page.Items {
+		attrs := object.attrs()
 		r.Entries = append(r.Entries, storage.ListEntry{
-			Key:          a.Key,
-			Size:         a.Size,
-			ETag:         a.ETag,
-			Revision:     a.Revision,
-			Modified:     a.Modified,
-			StorageClass: a.StorageClass,
+			Key:          attrs.Key,
+			Size:         attrs.Size,
+			ETag:         attrs.ETag,
+			Revision:     attrs.Revision,
+			Modified:     attrs.Modified,
+			StorageClass: attrs.StorageClass,
 		})
 	}
-	for _, p := range page.Prefixes {
-		r.Entries = append(r.Entries, storage.ListEntry{Key: p, IsPrefix: true})
+	for _, prefix := range page.Prefixes {
+		r.Entries = append(r.Entries, storage.ListEntry{Key: prefix, IsPrefix: true})
 	}
 	return r
 }
 
-// azurePage returns the entries of a listing. Without a delimiter it has no prefixes, even if the
-// document is that of another listing.
+// azurePage returns the entries of a listing of Azure. Without a delimiter it has no prefixes, even
+// if the document is that of another listing. A document of another kind has no entries.
 func azurePage(document []byte, delimiter string) Result {
 	var page struct {
 		NextMarker string
@@ -498,20 +561,27 @@ func azurePage(document []byte, delimiter string) Result {
 		}
 	}
 	_ = xml.Unmarshal(withoutMark(document), &page)
+
 	r := Result{More: page.NextMarker != ""}
-	for _, b := range page.Blobs.Blob {
-		e := storage.ListEntry{Key: b.Name, Size: b.Properties.ContentLength, Modified: headerTime(b.Properties.LastModified)}
-		e.ETag = `"` + strings.Trim(b.Properties.Etag, `"`) + `"`
-		e.Revision = e.ETag
-		if !b.Properties.AccessTierInferred {
-			e.StorageClass = b.Properties.AccessTier
+	for _, blob := range page.Blobs.Blob {
+		etag := `"` + strings.Trim(blob.Properties.Etag, `"`) + `"`
+		entry := storage.ListEntry{
+			Key:      blob.Name,
+			Size:     blob.Properties.ContentLength,
+			ETag:     etag,
+			Revision: etag,
+			Modified: headerTime(blob.Properties.LastModified),
 		}
-		r.Entries = append(r.Entries, e)
+		if !blob.Properties.AccessTierInferred {
+			entry.StorageClass = blob.Properties.AccessTier
+		}
+		r.Entries = append(r.Entries, entry)
 	}
-	for _, p := range page.Blobs.BlobPrefix {
-		if delimiter != "" {
-			r.Entries = append(r.Entries, storage.ListEntry{Key: p.Name, IsPrefix: true})
-		}
+	if delimiter == "" {
+		return r
+	}
+	for _, prefix := range page.Blobs.BlobPrefix {
+		r.Entries = append(r.Entries, storage.ListEntry{Key: prefix.Name, IsPrefix: true})
 	}
 	return r
 }

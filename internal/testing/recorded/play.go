@@ -134,6 +134,7 @@ func (s *Store) call(t *testing.T, w *wire, attempts int) (Result, error) {
 	return callBucket(ctx, b, x)
 }
 
+// callBucket makes the call of a bucket that sends a request of the kind of x.
 func callBucket(ctx context.Context, b storage.Bucket, x *Exchange) (Result, error) {
 	switch x.Kind {
 	case Head:
@@ -151,90 +152,94 @@ func callBucket(ctx context.Context, b storage.Bucket, x *Exchange) (Result, err
 	case PutIf:
 		attrs, err := b.Upload(ctx, x.Key, bytes.NewReader(x.Content()), storage.IfAbsent())
 		return Result{Attrs: written(attrs)}, err
+	default: // Delete and DeleteIf
+		return Result{}, b.Remove(ctx, x.Key)
 	}
-	return Result{}, b.Remove(ctx, x.Key)
 }
 
-// rangeOf returns the option for the Range header of x.
+// rangeOf returns the option for the Range header of x, such as bytes=0-9, bytes=5- or bytes=-3.
 func rangeOf(x *Exchange) storage.DownloadOption {
 	text := x.Request.Header.Get("Range") + x.Request.Header.Get("X-Ms-Range")
 	first, last, _ := strings.Cut(strings.TrimPrefix(text, "bytes="), "-")
-	if first == "" {
-		n, _ := strconv.ParseInt(last, 10, 64)
-		return storage.WithRange(-n, -1)
+	start, startErr := strconv.ParseInt(first, 10, 64)
+	end, endErr := strconv.ParseInt(last, 10, 64)
+	if startErr != nil {
+		return storage.WithRange(-end, -1)
 	}
-	start, _ := strconv.ParseInt(first, 10, 64)
-	end, err := strconv.ParseInt(last, 10, 64)
-	if err != nil {
+	if endErr != nil {
 		return storage.WithRange(start, -1)
 	}
 	return storage.WithRange(start, end-start+1)
 }
 
+// callDriver makes the call of the driver that sends a request of the kind of x. The engine would
+// make further requests before these calls.
 func (s *Store) callDriver(ctx context.Context, d driver.Driver, x *Exchange) (Result, error) {
-	condition := storage.Condition{}
-	if x.Kind == CopyIf {
-		condition.Absent = true
-	}
 	switch x.Kind {
 	case List, ListVersions:
 		return s.callList(ctx, d, x)
 	case Copy, CopyIf:
-		source := d.Locate(x.CopySource)
-		source.Attrs = &storage.Attrs{Key: x.CopySource, Size: 11}
-		attrs, err := d.Copy(ctx, &driver.CopyRequest{Source: source, Key: x.Key, Condition: condition})
-		if err != nil {
-			return Result{}, err
-		}
-		return Result{Attrs: written(attrs)}, nil
+		attrs, err := d.Copy(ctx, &driver.CopyRequest{
+			Source:    locate(d, x.CopySource, 11),
+			Key:       x.Key,
+			Condition: storage.Condition{Absent: x.Kind == CopyIf},
+		})
+		return Result{Attrs: written(attrs)}, err
 	case Compose:
-		var sources []driver.ObjectRef
-		for _, key := range []string{"a", "b"} {
-			source := d.Locate(key)
-			source.Attrs = &storage.Attrs{Key: key, Size: 5}
-			sources = append(sources, source)
-		}
-		attrs, err := d.Compose(ctx, &driver.ComposeRequest{Key: x.Key, Sources: sources, Size: 10})
-		if err != nil {
-			return Result{}, err
-		}
-		return Result{Attrs: written(attrs)}, nil
+		attrs, err := d.Compose(ctx, &driver.ComposeRequest{
+			Key:     x.Key,
+			Sources: []driver.ObjectRef{locate(d, "a", 5), locate(d, "b", 5)},
+			Size:    10,
+		})
+		return Result{Attrs: written(attrs)}, err
+	default: // Patch
+		return Result{}, d.SetLegalHold(ctx, &driver.ChangeRequest{Key: x.Key, LegalHold: true})
 	}
-	return Result{}, d.SetLegalHold(ctx, &driver.ChangeRequest{Key: x.Key, LegalHold: true})
 }
 
+// locate returns a reference to an object of size bytes.
+func locate(d driver.Driver, key string, size int64) driver.ObjectRef {
+	ref := d.Locate(key)
+	ref.Attrs = &storage.Attrs{Key: key, Size: size}
+	return ref
+}
+
+// callList lists objects or versions with the parameters of x. The providers have other names for the
+// same parameter.
 func (s *Store) callList(ctx context.Context, d driver.Driver, x *Exchange) (Result, error) {
 	limit, err := strconv.Atoi(x.Query.Get("max-keys") + x.Query.Get("maxResults") + x.Query.Get("maxresults"))
 	if err != nil {
 		limit = 1000
 	}
-	request := &driver.ListRequest{
+	r := &driver.ListRequest{
 		Prefix:    x.Query.Get("prefix"),
 		Delimiter: x.Query.Get("delimiter"),
 		Token:     x.Query.Get("continuation-token") + x.Query.Get("pageToken") + x.Query.Get("marker"),
 		Limit:     limit,
 	}
-	if s.Token != nil && request.Token != "" {
-		request.Token = s.Token(request.Token)
+	if s.Token != nil && r.Token != "" {
+		r.Token = s.Token(r.Token)
 	}
+
 	if x.Kind == ListVersions {
-		page, err := d.ListVersions(ctx, request)
+		page, err := d.ListVersions(ctx, r)
 		if err != nil {
 			return Result{}, err
 		}
-		r := Result{More: page.Token != ""}
-		for i := range page.Entries {
-			r.Entries = append(r.Entries, page.Entries[i].ListEntry)
+		result := Result{More: page.Token != ""}
+		for _, version := range page.Entries {
+			result.Entries = append(result.Entries, version.ListEntry)
 		}
-		return r, nil
+		return result, nil
 	}
-	page, err := d.List(ctx, request)
+	page, err := d.List(ctx, r)
 	if err != nil {
 		return Result{}, err
 	}
 	return Result{Entries: page.Entries, More: page.Token != ""}, nil
 }
 
+// callService makes the call of an account that sends a request of the kind of x.
 func callService(ctx context.Context, s storage.Service, x *Exchange) (Result, error) {
 	switch x.Kind {
 	case BucketInfo, GetPolicy:
@@ -262,6 +267,7 @@ func callService(ctx context.Context, s storage.Service, x *Exchange) (Result, e
 	return r, nil
 }
 
+// bucketResult returns the result of a call that returns the settings of a bucket.
 func bucketResult(info *storage.BucketInfo, err error) (Result, error) {
 	if err != nil {
 		return Result{}, err
@@ -321,6 +327,8 @@ func (s *Store) unplayed(x *Exchange) string {
 	return ""
 }
 
+// playOne gives the response of x to the driver. It returns why the exchange cannot be played, or
+// whether the result is right.
 func (s *Store) playOne(t *testing.T, x *Exchange) (unplayed string, right bool) {
 	t.Helper()
 	if reason := s.unplayed(x); reason != "" {
@@ -334,16 +342,17 @@ func (s *Store) playOne(t *testing.T, x *Exchange) (unplayed string, right bool)
 	if err != nil {
 		got = Result{Code: storage.CodeOf(err)}
 	}
-	want := x.Expected()
 	normalize(&got)
+	want := x.Expected()
 	normalize(&want)
-	explain := fmt.Sprintf("%s: %s %s, status %d; requests %q; error %v",
+
+	explanation := fmt.Sprintf("%s: %s %s, status %d; requests %q; error %v",
 		x.Source, x.Request.Method, x.Request.URL, x.Response.Status, w.all, err)
 	if w.played == 0 {
-		t.Errorf("no request had the recorded kind %q: %s", x.Kind, explain)
+		t.Errorf("no request had the recorded kind %q: %s", x.Kind, explanation)
 		return "", false
 	}
-	return "", assert.Equal(t, want, got, "%s", explain)
+	return "", assert.Equal(t, want, got, "%s", explanation)
 }
 
 // isKeyRefused reports whether the engine refused the key.

@@ -153,12 +153,17 @@ func ReadFolder(t testing.TB, p Provider, dir string) Recording {
 	return readFiles(t, filepath.Base(dir), p, dir)
 }
 
+// readFiles reads the files with the extension .replay below root. It counts files with gRPC, which
+// begin with RPCR, and does not read them.
 func readFiles(t testing.TB, name string, p Provider, root string) Recording {
 	t.Helper()
 	r := Recording{Name: name}
 	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(path) != ".replay" {
+		if err != nil {
 			return err
+		}
+		if entry.IsDir() || filepath.Ext(path) != ".replay" {
+			return nil
 		}
 		data, err := readFile(path, entry)
 		if err != nil {
@@ -173,8 +178,11 @@ func readFiles(t testing.TB, name string, p Provider, root string) Recording {
 			return err
 		}
 		exchanges, err := parse(data, p, name+"/"+filepath.ToSlash(relative))
+		if err != nil {
+			return err
+		}
 		r.Exchanges = append(r.Exchanges, exchanges...)
-		return err
+		return nil
 	}))
 	return r
 }
@@ -197,23 +205,34 @@ func readFile(path string, entry fs.DirEntry) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
+// parse returns the exchanges of a file. source is the name of the file in messages.
 func parse(data []byte, p Provider, source string) ([]Exchange, error) {
 	var file recording.File
 	if err := json.Unmarshal(data, &file); err != nil {
 		return nil, fmt.Errorf("%s: %w", source, err)
 	}
 	var all []Exchange
-	for i, e := range file.Entries {
-		address, err := url.Parse(e.Request.URL)
+	for i, entry := range file.Entries {
+		address, err := url.Parse(entry.Request.URL)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", source, err)
 		}
 		x := Exchange{
 			Provider: p,
 			Source:   fmt.Sprintf("%s#%d", source, i),
-			Request:  Request{e.Request.Method, address, e.Request.Header, e.Request.MediaType, e.Request.BodyParts},
-			Response: Response{e.Response.StatusCode, e.Response.Header, e.Response.Body},
-			Query:    address.Query(),
+			Request: Request{
+				Method: entry.Request.Method,
+				URL:    address,
+				Header: entry.Request.Header,
+				Type:   entry.Request.MediaType,
+				Parts:  entry.Request.BodyParts,
+			},
+			Response: Response{
+				Status: entry.Response.StatusCode,
+				Header: entry.Response.Header,
+				Body:   entry.Response.Body,
+			},
+			Query: address.Query(),
 		}
 		if err := x.check(); err != nil {
 			return nil, err

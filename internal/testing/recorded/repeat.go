@@ -66,13 +66,11 @@ const (
 	writeLacks = "the object, or the bucket, is not of a repeated request of the same file"
 )
 
-// repeat adds the differences to diffs, with the sources of the exchanges.
+// repeat sends the requests of one recording to the stand-in. It adds the differences to diffs, with
+// the sources of the exchanges.
 func (s *StandIn) repeat(t *testing.T, r Recording, diffs map[string][]string) RequestSummary {
 	t.Helper()
 	require.NotEmpty(t, r.Exchanges, "%s has no exchange", r.Name)
-	var c *comparison
-	var send func(*http.Request) *http.Response
-	file := ""
 	summary := RequestSummary{
 		Kind:     "requests",
 		Name:     r.Name,
@@ -81,10 +79,15 @@ func (s *StandIn) repeat(t *testing.T, r Recording, diffs map[string][]string) R
 		Requests: len(r.Exchanges),
 		Skipped:  map[string]int{},
 	}
-	differing := map[string]bool{}
+
+	// Each file has a server and a comparison of its own.
+	var send func(*http.Request) *http.Response
+	var c *comparison
+	file := ""
 	for i := range r.Exchanges {
 		x := &r.Exchanges[i]
-		if name, _, _ := strings.Cut(x.Source, "#"); name != file {
+		name, _, _ := strings.Cut(x.Source, "#")
+		if name != file {
 			file = name
 			send = s.Begin(t)
 			c = &comparison{standIn: s, written: map[string]bool{}, own: map[string]string{}}
@@ -93,21 +96,28 @@ func (s *StandIn) repeat(t *testing.T, r Recording, diffs map[string][]string) R
 			summary.Skipped[reason]++
 			continue
 		}
-		resp := send(c.request(t, x))
-		body, err := io.ReadAll(resp.Body)
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
-		response := Response{Status: resp.StatusCode, Header: resp.Header, Body: body}
+		resp := readAll(t, send(c.request(t, x)))
 		summary.Repeated++
-		c.keep(x, &response)
-		for _, difference := range c.differences(x, &response) {
+		c.keep(x, resp)
+		differences := c.differences(x, resp)
+		if len(differences) > 0 {
+			summary.Differing++
+		}
+		for _, difference := range differences {
 			diffs[difference] = append(diffs[difference], x.Source)
-			differing[x.Source] = true
 		}
 	}
 	require.Positive(t, summary.Repeated)
-	summary.Differing = len(differing)
 	return summary
+}
+
+// readAll reads a response to its end.
+func readAll(t *testing.T, resp *http.Response) *Response {
+	t.Helper()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: body}
 }
 
 // A comparison has what is known of the objects of one file.
@@ -134,24 +144,40 @@ func (c *comparison) unrepeatable(x *Exchange) string {
 	if status >= http.StatusMultipleChoices || x.Kind == CreateBucket || x.Kind == ListBuckets {
 		return ""
 	}
-	if x.CopySource != "" && !c.written[x.Bucket+"/"+x.CopySource] {
+	if !c.hasObjects(x) {
 		return writeLacks
-	}
-	if x.Key != "" {
-		if x.isWrite() || c.written[x.Bucket+"/"+x.Key] {
-			return ""
-		}
-		return writeLacks
-	}
-	for _, key := range listed(x) {
-		exists := func(name string) bool { return strings.HasPrefix(name, x.Bucket+"/"+key) }
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(c.written)), exists) {
-			return writeLacks
-		}
 	}
 	return ""
 }
 
+// hasObjects reports whether the objects that a request reads or lists were written by repeated
+// requests.
+func (c *comparison) hasObjects(x *Exchange) bool {
+	if x.CopySource != "" && !c.written[x.Bucket+"/"+x.CopySource] {
+		return false
+	}
+	if x.Key != "" {
+		return x.isWrite() || c.written[x.Bucket+"/"+x.Key]
+	}
+	for _, prefix := range listed(x) {
+		if !c.hasPrefix(x.Bucket + "/" + prefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasPrefix reports whether an object was written whose bucket and key begin with prefix.
+func (c *comparison) hasPrefix(prefix string) bool {
+	for name := range c.written {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// isWrite reports whether a request makes an object, or a part of one.
 func (x *Exchange) isWrite() bool {
 	isBlock := x.Provider == Azure && x.Request.Method == http.MethodPut && x.Key != ""
 	return isBlock || slices.Contains([]Kind{Put, PutIf, Copy, CopyIf, Compose}, x.Kind)
@@ -242,49 +268,65 @@ func (c *comparison) differences(x *Exchange, resp *Response) []string {
 	if resp.Status != x.Response.Status {
 		return []string{fmt.Sprintf("%s: the stand-in sends %d", what, resp.Status)}
 	}
-	isBytes := x.Request.Method == http.MethodGet && resp.Status < http.StatusMultipleChoices && (x.Kind == Get || x.Kind == GetRange)
+	isRead := x.Kind == Get || x.Kind == GetRange
+	isContent := isRead && x.Request.Method == http.MethodGet && resp.Status < http.StatusMultipleChoices
+	var otherBytes []string
+	if isContent && !bytes.Equal(x.Response.Body, resp.Body) {
+		otherBytes = []string{what + ": other bytes"}
+	}
 	if c.standIn.OnlyStatus {
-		if isBytes && !bytes.Equal(x.Response.Body, resp.Body) {
-			return []string{what + ": other bytes"}
-		}
-		return nil
+		return otherBytes
 	}
 	if len(resp.Body) == 0 && len(x.Response.Body) > 0 {
 		return []string{what + ": the stand-in sends no document"}
 	}
-	var all []string
-	for name, values := range x.Response.Header {
-		switch {
-		case slices.Contains(ignored, name):
-		case len(resp.Header[name]) == 0:
-			all = append(all, "header "+name+" is missing")
-		case !c.varies(name, values) && !slices.Equal(values, resp.Header[name]):
-			all = append(all, fmt.Sprintf("%s: header %s is %q and not %q", what, name, resp.Header[name], values))
-		}
-	}
-	for name := range resp.Header {
-		if len(x.Response.Header[name]) == 0 && !slices.Contains(ignored, name) {
-			all = append(all, "header "+name+" is one that the provider does not send")
-		}
-	}
+
+	all := c.headerDifferences(what, x.Response.Header, resp.Header)
 	if x.Request.Method == http.MethodHead {
 		return all
 	}
-	if isBytes {
-		if !bytes.Equal(x.Response.Body, resp.Body) {
-			all = append(all, what+": other bytes")
-		}
-		return all
+	if isContent {
+		return append(all, otherBytes...)
 	}
-	want := fields(x.Response.Body)
-	got := fields(resp.Body)
+	return append(all, c.fieldDifferences(what, fields(x.Response.Body), fields(resp.Body))...)
+}
+
+// headerDifferences returns the differences between two headers, except those of the connection.
+func (c *comparison) headerDifferences(what string, want, got http.Header) []string {
+	var all []string
+	for name, values := range want {
+		if slices.Contains(ignored, name) {
+			continue
+		}
+		if len(got[name]) == 0 {
+			all = append(all, "header "+name+" is missing")
+			continue
+		}
+		if !c.varies(name, values) && !slices.Equal(values, got[name]) {
+			all = append(all, fmt.Sprintf("%s: header %s is %q and not %q", what, name, got[name], values))
+		}
+	}
+	for name := range got {
+		if len(want[name]) == 0 && !slices.Contains(ignored, name) {
+			all = append(all, "header "+name+" is one that the provider does not send")
+		}
+	}
+	return all
+}
+
+// fieldDifferences returns the differences between the fields of two documents.
+func (c *comparison) fieldDifferences(what string, want, got map[string][]string) []string {
+	var all []string
 	for path, values := range want {
-		name := path[strings.LastIndex(path, "/")+1:]
-		switch {
-		case len(got[path]) == 0:
+		if len(got[path]) == 0 {
 			all = append(all, "field "+path+" is missing")
-		case c.varies(name, values) && len(values) == len(got[path]):
-		case !slices.Equal(values, got[path]):
+			continue
+		}
+		name := path[strings.LastIndex(path, "/")+1:]
+		if c.varies(name, values) && len(values) == len(got[path]) {
+			continue
+		}
+		if !slices.Equal(values, got[path]) {
 			all = append(all, fmt.Sprintf("%s: field %s is %q and not %q", what, path, got[path], values))
 		}
 	}

@@ -59,8 +59,14 @@ type Summary struct {
 	Tallies   []Tally  `json:"tallies"`
 }
 
+// summarize returns the summary of a recording that was played.
 func summarize(p Provider, r Recording, tallies map[Kind]*Tally) Summary {
-	s := Summary{Kind: "recording", Name: r.Name, Provider: p, Binary: r.Binary}
+	s := Summary{
+		Kind:     "recording",
+		Name:     r.Name,
+		Provider: p,
+		Binary:   r.Binary,
+	}
 	for i := range r.Exchanges {
 		date := r.Exchanges[i].Recorded()
 		if date.IsZero() {
@@ -73,9 +79,10 @@ func summarize(p Provider, r Recording, tallies map[Kind]*Tally) Summary {
 		s.Last = max(s.Last, month)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(tallies)) {
-		s.Exchanges += tallies[kind].Exchanges
-		s.Right += tallies[kind].Right
-		s.Tallies = append(s.Tallies, *tallies[kind])
+		tally := tallies[kind]
+		s.Exchanges += tally.Exchanges
+		s.Right += tally.Right
+		s.Tallies = append(s.Tallies, *tally)
 	}
 	return s
 }
