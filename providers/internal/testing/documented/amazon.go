@@ -76,6 +76,8 @@ var Amazon = []Answer{
 
 var amazonHeader = map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "application/xml"}
 
+// amazonError returns an error answer of S3. The code may be followed by a space and a remark, which
+// is only a part of the answer's name.
 func amazonError(code string, status int, message, source string, kinds ...string) Answer {
 	name, _, _ := strings.Cut(code, " ")
 	return Answer{
@@ -117,6 +119,7 @@ func lateAnswer(code, source string) Answer {
 	return a
 }
 
+// amazonBody returns a function that returns the body of an error, whatever the request is.
 func amazonBody(code, message string) func([]byte) string {
 	return func([]byte) string {
 		return fmt.Sprintf(
@@ -129,6 +132,8 @@ func amazonBody(code, message string) func([]byte) string {
 
 var keys = regexp.MustCompile(`<Key>.*?</Key>(<VersionId>.*?</VersionId>)?`)
 
+// refusedKeys returns the response to a batch of removals that all failed. request is the body of the
+// batch.
 func refusedKeys(request []byte) string {
 	var body strings.Builder
 	body.WriteString(`<?xml version="1.0" encoding="UTF-8"?><DeleteResult>`)
@@ -150,14 +155,16 @@ var amazonParameters = []string{
 // request of this kind, because clients of signed URLs do not retry.
 func AmazonKind(r *http.Request) (bucket, kind string) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	if name, _, virtual := strings.Cut(r.Host, ".s3."); virtual {
+	if name, _, isHost := strings.Cut(r.Host, ".s3."); isHost {
 		bucket = name
 		key = strings.TrimPrefix(r.URL.Path, "/")
 	}
 	query := r.URL.Query()
-	switch {
-	case query.Has("X-Amz-Signature") || r.Header.Get("Authorization") == "":
+	if query.Has("X-Amz-Signature") || r.Header.Get("Authorization") == "" {
 		return bucket, ""
+	}
+
+	switch {
 	case bucket == "":
 		return bucket, "ListBuckets"
 	case key == "":
@@ -165,13 +172,18 @@ func AmazonKind(r *http.Request) (bucket, kind string) {
 	default:
 		kind = objectKind(r.Method, query, r.Header.Get("X-Amz-Copy-Source") != "")
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead &&
-		(r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Match") != "") {
+	if !isRead(r.Method) && hasCondition(r) {
 		kind += " if"
 	}
 	return bucket, kind
 }
 
+// hasCondition reports whether a request has a condition on the object that it writes.
+func hasCondition(r *http.Request) bool {
+	return r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Match") != ""
+}
+
+// bucketKind returns the kind of a request about a bucket.
 func bucketKind(method string, query url.Values) string {
 	for _, parameter := range amazonParameters {
 		if query.Has(parameter) {
@@ -190,20 +202,19 @@ func bucketKind(method string, query url.Values) string {
 	return method + " bucket"
 }
 
+// objectKind returns the kind of a request about an object. copies is true if the request names the
+// source of a copy.
 func objectKind(method string, query url.Values, copies bool) string {
-	if method == http.MethodPost && query.Has("uploads") {
+	switch {
+	case method == http.MethodPost && query.Has("uploads"):
 		return "CreateMultipartUpload"
-	}
-	if method == http.MethodPost && query.Has("uploadId") {
+	case method == http.MethodPost && query.Has("uploadId"):
 		return "CompleteMultipartUpload"
-	}
-	if method == http.MethodPut && query.Has("partNumber") && copies {
+	case method == http.MethodPut && query.Has("partNumber") && copies:
 		return "UploadPartCopy"
-	}
-	if method == http.MethodPut && query.Has("partNumber") {
+	case method == http.MethodPut && query.Has("partNumber"):
 		return "UploadPart"
-	}
-	if method == http.MethodPut && copies {
+	case method == http.MethodPut && copies:
 		return "CopyObject"
 	}
 	for _, parameter := range amazonParameters {
@@ -216,6 +227,7 @@ func objectKind(method string, query url.Values, copies bool) string {
 		return "PutObject"
 	case http.MethodDelete:
 		return "DeleteObject"
+	default:
+		return method + " object"
 	}
-	return method + " object"
 }

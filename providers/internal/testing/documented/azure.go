@@ -78,14 +78,19 @@ var Azure = []Answer{
 
 var azureCopying = []string{"Copy Blob From URL", "Put Block From URL"}
 
+// azureError returns an error answer of Blob Storage.
 func azureError(code string, status int, message, source string, kinds ...string) Answer {
 	return Answer{
 		Kinds:  kinds,
 		Status: status,
 		Source: source,
 		Name:   fmt.Sprintf("%s (%d)", code, status),
-		Header: map[string]string{"X-Ms-Request-Id": "R1", "X-Ms-Error-Code": code, "Content-Type": "application/xml"},
-		Body:   func([]byte) string { return azureBody(code, message) },
+		Header: map[string]string{
+			"X-Ms-Request-Id": "R1",
+			"X-Ms-Error-Code": code,
+			"Content-Type":    "application/xml",
+		},
+		Body: func([]byte) string { return azureBody(code, message) },
 	}
 }
 
@@ -114,7 +119,8 @@ func answerAfterEffect(a Answer) Answer {
 // unreadable adds headers to the answer to a copy. The headers say that the source of the copy
 // cannot be read, because the server of the source is busy.
 func unreadable(a Answer) Answer {
-	a.Header["X-Ms-Copy-Source-Status-Code"], a.Header["X-Ms-Copy-Source-Error-Code"] = "503", "ServerBusy"
+	a.Header["X-Ms-Copy-Source-Status-Code"] = "503"
+	a.Header["X-Ms-Copy-Source-Error-Code"] = "ServerBusy"
 	return a
 }
 
@@ -159,27 +165,31 @@ func AzureKind(r *http.Request) (bucket, kind string) {
 	return bucket, azureOperation(r, key)
 }
 
+// azureOperation returns the name of the operation of a request.
 func azureOperation(r *http.Request, key string) string {
 	query := r.URL.Query()
-	kind := r.Method + " " + query.Get("comp")
-	if key == "" && kind != "POST batch" {
+	name := r.Method + " " + query.Get("comp")
+	if key == "" && name != "POST batch" {
 		return strings.TrimSpace(r.Method + " container " + query.Get("comp"))
 	}
-	if azureOperations[kind] == "" && !query.Has("comp") {
+	operation, ok := azureOperations[name]
+	if !ok && query.Has("comp") {
+		return name
+	}
+	if !ok {
 		return r.Method + " blob"
 	}
-	if azureOperations[kind] == "" {
-		return kind
+
+	if r.Header.Get("X-Ms-Copy-Source") != "" {
+		switch operation {
+		case "Put Block":
+			operation = "Put Block From URL"
+		case "Put Blob":
+			operation = "Copy Blob From URL"
+		}
 	}
-	kind = azureOperations[kind]
-	copies := r.Header.Get("X-Ms-Copy-Source") != ""
-	if kind == "Put Block" && copies {
-		kind = "Put Block From URL"
-	} else if kind == "Put Blob" && copies {
-		kind = "Copy Blob From URL"
+	if hasCondition(r) {
+		operation += " if"
 	}
-	if r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Match") != "" {
-		kind += " if"
-	}
-	return kind
+	return operation
 }

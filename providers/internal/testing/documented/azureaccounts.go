@@ -22,33 +22,44 @@ const (
 func AzureSASPolicy(limit time.Duration) Peculiarity {
 	violated := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 		"Server failed to authenticate the request.", "microsoft/AzureStorageExplorer#8845")
-	violated.Body = func([]byte) string {
-		return strings.Replace(
-			azureBody("AuthenticationFailed", "Server failed to authenticate the request."), "</Error>",
-			"<AuthenticationErrorDetail>Policy violated by no signed start, or by a long term.</AuthenticationErrorDetail></Error>",
-			1,
-		)
+	addDetail(&violated, "<AuthenticationErrorDetail>Policy violated by no signed start, or by a long term."+
+		"</AuthenticationErrorDetail>")
+	refuse := func(r *http.Request) *Answer {
+		if violates(r.URL.Query(), limit) {
+			return &violated
+		}
+		source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
+		if err == nil && violates(source.Query(), limit) {
+			return azureUnread()
+		}
+		return nil
 	}
 	return Peculiarity{
 		Name:   "a SAS expiration policy",
 		Source: azurePolicy,
-		wrap: refuseRequests(func(r *http.Request) *Answer {
-			source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
-			if violates(r.URL.Query(), limit) {
-				return &violated
-			}
-			if err == nil && violates(source.Query(), limit) {
-				return azureUnread()
-			}
-			return nil
-		}),
+		wrap:   refuseRequests(refuse),
 	}
 }
 
-func violates(signature url.Values, limit time.Duration) bool {
-	start, err := time.Parse(time.RFC3339, signature.Get("st"))
-	end, _ := time.Parse(time.RFC3339, signature.Get("se"))
-	return signature.Has("sig") && (err != nil || end.Sub(start) > limit)
+// addDetail adds an element to the body of an error answer.
+func addDetail(a *Answer, element string) {
+	body := a.Body(nil)
+	a.Body = func([]byte) string {
+		return strings.Replace(body, "</Error>", element+"</Error>", 1)
+	}
+}
+
+// violates reports whether a query has a signature without a start, or with a term longer than limit.
+func violates(query url.Values, limit time.Duration) bool {
+	if !query.Has("sig") {
+		return false
+	}
+	start, err := time.Parse(time.RFC3339, query.Get("st"))
+	if err != nil {
+		return true
+	}
+	end, _ := time.Parse(time.RFC3339, query.Get("se")) // a malformed end is refused by the service itself
+	return end.Sub(start) > limit
 }
 
 // AzurePrivate is an account with private endpoints. The service itself cannot use these, so it
@@ -66,6 +77,7 @@ func AzurePrivate() Peculiarity {
 	}
 }
 
+// azureUnread returns the answer to a copy whose source the service may not read.
 func azureUnread() *Answer {
 	a := azureRefusal("CannotVerifyCopySource", http.StatusForbidden, "Forbidden", "Azure/azure-storage-python#720")
 	return &a
@@ -95,12 +107,16 @@ func AzureContributor() Peculiarity {
 // account calls the function tag. That function must add the scanner's tags to the blob
 // (AzureVerdict).
 func AzureDefender(tag func(container, key string)) Peculiarity {
-	return Peculiarity{Name: "Defender for Storage", Source: azureScanning, wrap: watchRequests(func(r *http.Request) {
-		container, key := azureBlob(r)
+	scan := func(r *http.Request) {
 		if azureWrites(r) {
-			tag(container, key)
+			tag(azureBlob(r))
 		}
-	})}
+	}
+	return Peculiarity{
+		Name:   "Defender for Storage",
+		Source: azureScanning,
+		wrap:   watchRequests(scan),
+	}
 }
 
 // AzureVerdict has the tags that Defender adds to a blob without malware.
@@ -111,73 +127,93 @@ var AzureVerdict = map[string]string{
 // AzureArchive is an account that refuses to overwrite archived blobs. Emulators do not refuse
 // that.
 func AzureArchive() Peculiarity {
+	return Peculiarity{
+		Name:   "archived blobs",
+		Source: azureArchive,
+		wrap: func(next http.Handler) http.Handler {
+			account := &archivingAccount{}
+			next = watchRequests(account.note)(next)
+			return refuseRequests(account.refuse)(next)
+		},
+	}
+}
+
+// An archivingAccount remembers which blobs are archived.
+type archivingAccount struct {
+	archived sync.Map // paths
+}
+
+// note learns from a request that succeeded.
+func (a *archivingAccount) note(r *http.Request) {
+	setsTier := azureWrites(r) || r.URL.Query().Get("comp") == "tier"
+	if setsTier && r.Header.Get("X-Ms-Access-Tier") == "Archive" {
+		a.archived.Store(r.URL.Path, true)
+		return
+	}
+	if setsTier || r.Method == http.MethodDelete {
+		a.archived.Delete(r.URL.Path)
+	}
+}
+
+// refuse returns the answer to a write of an archived blob, and nil for any other request.
+func (a *archivingAccount) refuse(r *http.Request) *Answer {
+	_, isArchived := a.archived.Load(r.URL.Path)
+	if !isArchived || !azureWrites(r) {
+		return nil
+	}
 	answer := azureRefusal(
 		"BlobArchived", http.StatusConflict, "This operation is not permitted on an archived blob.",
 		"rclone/rclone#3982",
 	)
-	var blobs sync.Map
-	return Peculiarity{Name: "archived blobs", Source: azureArchive, wrap: func(next http.Handler) http.Handler {
-		note := watchRequests(func(r *http.Request) {
-			sets := azureWrites(r) || r.URL.Query().Get("comp") == "tier"
-			if sets && r.Header.Get("X-Ms-Access-Tier") == "Archive" {
-				blobs.Store(r.URL.Path, true)
-			} else if sets || r.Method == http.MethodDelete {
-				blobs.Delete(r.URL.Path)
-			}
-		})
-		return refuseRequests(func(r *http.Request) *Answer {
-			if _, ok := blobs.Load(r.URL.Path); ok && azureWrites(r) {
-				return &answer
-			}
-			return nil
-		})(note(next))
-	}}
+	return &answer
 }
 
 // AzureOlder is an older service, such as Azure Stack Hub. The parameter is the newest version of
 // the API that the service knows. It refuses requests with a later version, and requests that exist
 // only in later versions.
 func AzureOlder(version string) Peculiarity {
-	header := azureRefusal(
+	invalidHeader := azureRefusal(
 		"InvalidHeaderValue", http.StatusBadRequest,
 		"The value for one of the HTTP headers is not in the correct format.",
 		azureVersions,
 	)
-	header.Body = func([]byte) string {
-		return strings.Replace(
-			azureBody("InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format."),
-			"</Error>",
-			"<HeaderName>x-ms-version</HeaderName></Error>", 1,
-		)
-	}
-	parameter := azureRefusal(
+	addDetail(&invalidHeader, "<HeaderName>x-ms-version</HeaderName>")
+	invalidParameter := azureRefusal(
 		"InvalidQueryParameterValue", http.StatusBadRequest,
 		"Value for one of the query parameters specified in the request URI is invalid.", azureVersions,
 	)
-	unknown := azureRefusal(
+	unknownHeader := azureRefusal(
 		"UnsupportedHeader", http.StatusBadRequest,
 		"One of the HTTP headers specified in the request is not supported.",
 		azureVersions,
 	)
+
+	hasTags := version >= "2019-12-12" // the version with tags and with versions of blobs
+	refuse := func(r *http.Request) *Answer {
+		query := r.URL.Query()
+		switch {
+		case r.Header.Get("X-Ms-Version") > version:
+			return &invalidHeader
+		case query.Get("sv") > version:
+			return &invalidParameter
+		case !hasTags && needsVersions(query):
+			return &invalidParameter
+		case !hasTags && r.Header.Get("X-Ms-Tags") != "":
+			return &unknownHeader // stricter than Azure, which ignores an unknown header
+		default:
+			return nil
+		}
+	}
 	return Peculiarity{
 		Name:   "an older service version",
 		Source: azureVersions,
-		wrap: refuseRequests(func(r *http.Request) *Answer {
-			query := r.URL.Query()
-			if r.Header.Get("X-Ms-Version") > version {
-				return &header
-			}
-			if query.Get("sv") > version ||
-				version < "2019-12-12" && (query.Get("comp") == "tags" || query.Has("versionid") ||
-					strings.Contains(query.Get("include"), "versions")) {
-				return &parameter
-			}
-			if version < "2019-12-12" && r.Header.Get("X-Ms-Tags") != "" {
-				return &unknown // stricter than Azure, which ignores an unknown header
-			}
-			return nil
-		}),
+		wrap:   refuseRequests(refuse),
 	}
+}
+
+// needsVersions reports whether a query has a parameter for tags or for versions of blobs.
+func needsVersions(query url.Values) bool {
+	return query.Get("comp") == "tags" || query.Has("versionid") || strings.Contains(query.Get("include"), "versions")
 }
 
 // azureBlob returns the container and the key of a request whose path begins with the account.
@@ -190,6 +226,9 @@ func azureBlob(r *http.Request) (container, key string) {
 // azureWrites reports whether a request creates or replaces a blob.
 func azureWrites(r *http.Request) bool {
 	_, key := azureBlob(r)
+	if key == "" || r.Method != http.MethodPut {
+		return false
+	}
 	comp := r.URL.Query().Get("comp")
-	return key != "" && r.Method == http.MethodPut && (comp == "" || comp == "blocklist")
+	return comp == "" || comp == "blocklist"
 }

@@ -5,7 +5,6 @@ import (
 	"html"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 )
@@ -25,6 +24,7 @@ func AzureHierarchical() Peculiarity {
 	}
 }
 
+// A hierarchicalAccount is a handler with the directories of an account. No directory is empty.
 type hierarchicalAccount struct {
 	next http.Handler
 
@@ -34,69 +34,80 @@ type hierarchicalAccount struct {
 
 func (a *hierarchicalAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	container, key := azureBlob(r)
-	query := r.URL.Query()
-	if refusal := a.refusalFor(r, container, key); refusal != nil {
-		refusal.send(w, r)
+	if answer := a.answer(r, container, key); answer != nil {
+		answer.send(w, r)
 		return
 	}
-	if key == "" && query.Get("comp") == "list" && r.Method == http.MethodGet {
+	if key == "" && r.URL.Query().Get("comp") == "list" && r.Method == http.MethodGet {
 		a.list(w, r, container)
 		return
 	}
-	response := httptest.NewRecorder()
-	a.next.ServeHTTP(response, r)
-	if azureWrites(r) && response.Code < http.StatusMultipleChoices {
+	resp := httptest.NewRecorder()
+	a.next.ServeHTTP(resp, r)
+	if azureWrites(r) && resp.Code < http.StatusMultipleChoices {
 		a.add(container, key)
 	}
-	relay(w, response)
+	relay(w, resp)
 }
 
-func (a *hierarchicalAccount) refusalFor(r *http.Request, container, key string) *Answer {
-	a.mu.Lock()
-	directories := a.directories[container]
-	isDirectory := directories[key]
-	a.mu.Unlock()
-	var answer Answer
-	switch {
-	case r.URL.Query().Get("comp") == "tags" || r.Header.Get("X-Ms-Tags") != "":
-		answer = azureRefusal(
+// answer returns the account's own answer to a request: a refusal, or the attributes of a directory.
+// It returns nil if the emulator serves the request.
+func (a *hierarchicalAccount) answer(r *http.Request, container, key string) *Answer {
+	if r.URL.Query().Get("comp") == "tags" || r.Header.Get("X-Ms-Tags") != "" {
+		answer := azureRefusal(
 			"InvalidQueryParameterValue", http.StatusBadRequest,
 			"Value for one of the query parameters specified in the request URI is invalid.",
 			"Azure/azure-sdk-for-net#39388",
 		)
-		answer.Body = func([]byte) string {
-			return strings.Replace(
-				azureBody(
-					"InvalidQueryParameterValue",
-					"Value for one of the query parameters specified in the request URI is invalid.",
-				),
-				"</Error>",
-				"<QueryParameterName>comp</QueryParameterName><QueryParameterValue>tags</QueryParameterValue></Error>",
-				1,
-			)
-		}
-	case isDirectory && azureWrites(r):
-		answer = azureRefusal(
+		addDetail(&answer, "<QueryParameterName>comp</QueryParameterName><QueryParameterValue>tags</QueryParameterValue>")
+		return &answer
+	}
+	if !a.isDirectory(container, key) {
+		return nil
+	}
+
+	if azureWrites(r) {
+		answer := azureRefusal(
 			"ResourceTypeMismatch", http.StatusConflict,
 			"The specified resource type does not match the type of the existing resource.", azureErrors,
 		)
-	case isDirectory && r.Method == http.MethodDelete: // no directory of this account is empty, so none can be removed
-		answer = azureRefusal(
+		return &answer
+	}
+	switch r.Method {
+	case http.MethodDelete: // no directory of this account is empty, so none can be removed
+		answer := azureRefusal(
 			"DirectoryIsNotEmpty", http.StatusConflict, "This operation is not permitted on a non-empty directory.",
 			"Azure/azure-cli#20884",
 		)
-	case isDirectory && r.Method == http.MethodHead || isDirectory && r.Method == http.MethodGet:
+		return &answer
+	case http.MethodHead, http.MethodGet:
 		// This response is in a recording of Azure/azure-sdk-for-js for its package storage-file-datalake.
-		answer = Answer{Status: http.StatusOK, Header: map[string]string{
-			"X-Ms-Request-Id": "R1", "X-Ms-Resource-Type": "directory", "X-Ms-Meta-Hdi_isfolder": "true", "X-Ms-Blob-Type": "BlockBlob",
-			"Content-Length": "0", "Content-Type": "application/octet-stream", "ETag": `"0x8DA4175A341E8EA"`, "Last-Modified": "Sun, 29 May 2022 13:17:53 GMT",
-		}}
+		return &Answer{
+			Status: http.StatusOK,
+			Header: map[string]string{
+				"X-Ms-Request-Id":        "R1",
+				"X-Ms-Resource-Type":     "directory",
+				"X-Ms-Meta-Hdi_isfolder": "true",
+				"X-Ms-Blob-Type":         "BlockBlob",
+				"Content-Length":         "0",
+				"Content-Type":           "application/octet-stream",
+				"ETag":                   `"0x8DA4175A341E8EA"`,
+				"Last-Modified":          "Sun, 29 May 2022 13:17:53 GMT",
+			},
+		}
 	default:
 		return nil
 	}
-	return &answer
 }
 
+// isDirectory reports whether key is the name of a directory.
+func (a *hierarchicalAccount) isDirectory(container, key string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.directories[container][key]
+}
+
+// add adds the directories above a key.
 func (a *hierarchicalAccount) add(container, key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -114,40 +125,50 @@ func (a *hierarchicalAccount) add(container, key string) {
 // before the blobs in it. https://github.com/drivendataorg/cloudpathlib/issues/161
 func (a *hierarchicalAccount) list(w http.ResponseWriter, r *http.Request, container string) {
 	query := r.URL.Query()
-	response := httptest.NewRecorder()
-	a.next.ServeHTTP(response, r)
-	page := response.Body.String()
-	start, end, ok := strings.Cut(page, "<Blobs>")
-	if response.Code == http.StatusOK && ok && !query.Has("marker") {
-		a.mu.Lock()
-		for directory := range a.directories[container] {
-			if !strings.HasPrefix(directory, query.Get("prefix")) || query.Has("delimiter") {
-				continue
-			}
-			entry := fmt.Sprintf(
-				`<Blob><Name>%s</Name><Properties><Content-Length>0</Content-Length><BlobType>BlockBlob</BlobType>`+
-					`<ResourceType>directory</ResourceType></Properties><Metadata><hdi_isfolder>true</hdi_isfolder></Metadata></Blob>`,
-				html.EscapeString(directory),
-			)
-			end = insertBefore(end, directory, entry)
-		}
-		a.mu.Unlock()
-		response.Body.Reset()
-		response.Body.WriteString(start + "<Blobs>" + end)
-		response.Header().Del("Content-Length")
+	resp := httptest.NewRecorder()
+	a.next.ServeHTTP(resp, r)
+	head, entries, ok := strings.Cut(resp.Body.String(), "<Blobs>")
+	if !ok || resp.Code != http.StatusOK || query.Has("marker") || query.Has("delimiter") {
+		relay(w, resp)
+		return
 	}
-	relay(w, response)
+
+	entries = a.addDirectories(entries, container, query.Get("prefix"))
+	resp.Body.Reset()
+	resp.Body.WriteString(head + "<Blobs>" + entries)
+	resp.Header().Del("Content-Length")
+	relay(w, resp)
+}
+
+// addDirectories adds the directories with a prefix to the entries of a listing, which are XML.
+func (a *hierarchicalAccount) addDirectories(entries, container, prefix string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for directory := range a.directories[container] {
+		if !strings.HasPrefix(directory, prefix) {
+			continue
+		}
+		entry := fmt.Sprintf(
+			`<Blob><Name>%s</Name><Properties><Content-Length>0</Content-Length><BlobType>BlockBlob</BlobType>`+
+				`<ResourceType>directory</ResourceType></Properties><Metadata><hdi_isfolder>true</hdi_isfolder></Metadata></Blob>`,
+			html.EscapeString(directory),
+		)
+		entries = insertBefore(entries, directory, entry)
+	}
+	return entries
 }
 
 // insertBefore inserts an entry into an XML listing. The new entry comes before the first entry
 // with a greater name, or otherwise at the end.
 func insertBefore(list, name, entry string) string {
-	items := azureItems.FindAllStringSubmatchIndex(list, -1)
-	i := slices.IndexFunc(items, func(item []int) bool { return html.UnescapeString(list[item[2]:item[3]]) > name })
-	if i < 0 {
-		return strings.Replace(list, "</Blobs>", entry+"</Blobs>", 1)
+	for _, item := range azureItems.FindAllStringSubmatchIndex(list, -1) {
+		// The indexes are those of the whole item, and of its first group, which is the name.
+		itemStart, nameStart, nameEnd := item[0], item[2], item[3]
+		if html.UnescapeString(list[nameStart:nameEnd]) > name {
+			return list[:itemStart] + entry + list[itemStart:]
+		}
 	}
-	return list[:items[i][0]] + entry + list[items[i][0]:]
+	return strings.Replace(list, "</Blobs>", entry+"</Blobs>", 1)
 }
 
 // AzurePremium is an account for premium block blobs, which has no access tiers.

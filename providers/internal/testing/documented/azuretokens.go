@@ -36,6 +36,7 @@ func AzureTokens(
 // AzureDelegated is the key that an account delegates to its users.
 const AzureDelegated = "ZGVsZWdhdGVk"
 
+// A tokenAccount is the handler of AzureTokens. Its fields are the parameters of that function.
 type tokenAccount struct {
 	next   http.Handler
 	access url.Values
@@ -47,33 +48,38 @@ const azureBearer = "Bearer token"
 
 func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	bearer := r.Header.Get("Authorization") == azureBearer
+	hasToken := r.Header.Get("Authorization") == azureBearer
 	if query.Get("comp") == "userdelegationkey" {
-		delegate(w, r, bearer)
+		delegate(w, r, hasToken)
 		return
 	}
-	if query.Get("comp") == "batch" && bearer {
+	if query.Get("comp") == "batch" && hasToken {
 		serveBatch(w, r, a.ServeHTTP) // each request of the batch has its own authorization
 		return
 	}
-	if !bearer && (r.Header.Get("Authorization") != "" || query.Has("sig") && !query.Has("skoid")) {
+
+	hasOtherHeader := r.Header.Get("Authorization") != "" && !hasToken
+	hasKeySignature := query.Has("sig") && !query.Has("skoid") && !hasToken
+	if hasOtherHeader || hasKeySignature {
 		answer := azureRefusal("KeyBasedAuthenticationNotPermitted", http.StatusForbidden,
 			"Key based authentication is not permitted on this storage account.", "Azure/AI-Landing-Zones#64")
 		answer.send(w, r)
 		return
 	}
+
 	r = r.Clone(r.Context())
 	granted := a.granted(r.URL)
-	switch {
-	case !a.readsSource(r):
+	if !a.readsSource(r) {
 		azureUnread().send(w, r)
 		return
-	case !bearer && !granted:
+	}
+	if !hasToken && !granted {
 		answer := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 			"Server failed to authenticate the request.", azureErrors)
 		answer.send(w, r)
 		return
-	case bearer:
+	}
+	if hasToken {
 		a.sign(r)
 	}
 	a.next.ServeHTTP(w, r)
@@ -100,19 +106,28 @@ func (a *tokenAccount) granted(address *url.URL) bool {
 }
 
 // readsSource reports whether the service may read the source of the copy that r requests. If r is
-// not a copy, it returns true.
+// not a copy, it returns true. It replaces the authorization of the source by one that the emulator
+// accepts.
 func (a *tokenAccount) readsSource(r *http.Request) bool {
-	if r.Header.Get("X-Ms-Copy-Source") == "" {
+	address := r.Header.Get("X-Ms-Copy-Source")
+	if address == "" {
 		return true
 	}
-	source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
+	source, err := url.Parse(address)
 	if err != nil {
 		return false
 	}
+
+	// The source has either a token or a signature.
 	token := r.Header.Get("X-Ms-Copy-Source-Authorization")
-	if token == azureBearer && !source.Query().Has("sig") {
+	switch {
+	case token != "" && source.Query().Has("sig"):
+		return false
+	case token == azureBearer:
 		source.RawQuery = a.access.Encode()
-	} else if token != "" || !source.Query().Has("sig") || !a.granted(source) {
+	case token != "" || !source.Query().Has("sig"):
+		return false
+	case !a.granted(source):
 		return false
 	}
 	r.Header.Del("X-Ms-Copy-Source-Authorization")
@@ -120,35 +135,30 @@ func (a *tokenAccount) readsSource(r *http.Request) bool {
 	return true
 }
 
-// delegate responds with a delegated key that is valid for the requested time.
+// delegate responds with a delegated key that is valid for the requested time. Without a token, or
+// for more than seven days, it refuses.
 // https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key
-func delegate(w http.ResponseWriter, r *http.Request, bearer bool) {
-	var asked struct{ Start, Expiry string }
-	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
-	start := time.Time{}
-	end := time.Time{}
-	if xml.Unmarshal(body, &asked) == nil {
-		start, _ = time.Parse(time.RFC3339, asked.Start)
-		end, _ = time.Parse(time.RFC3339, asked.Expiry)
-	}
-	if !bearer || start.IsZero() || !end.After(start) || end.Sub(start) > 7*24*time.Hour {
+func delegate(w http.ResponseWriter, r *http.Request, hasToken bool) {
+	var in struct{ Start, Expiry string }
+	err := xml.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&in)
+	start, startErr := time.Parse(time.RFC3339, in.Start)
+	end, endErr := time.Parse(time.RFC3339, in.Expiry)
+	isValid := err == nil && startErr == nil && endErr == nil && end.After(start) && end.Sub(start) <= 7*24*time.Hour
+	if !hasToken || !isValid {
 		answer := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 			"Server failed to authenticate the request.", azureErrors)
 		answer.send(w, r)
 		return
 	}
+
 	w.Header().Set("Content-Type", "application/xml")
 	w.Header().Set("X-Ms-Request-Id", "R1")
-	fmt.Fprintf(
-		w,
-		"\ufeff"+`<?xml version="1.0" encoding="utf-8"?><UserDelegationKey><SignedOid>object</SignedOid><SignedTid>tenant</SignedTid>`+
-			`<SignedStart>%s</SignedStart><SignedExpiry>%s</SignedExpiry><SignedService>b</SignedService><SignedVersion>%s</SignedVersion>`+
-			`<Value>%s</Value></UserDelegationKey>`,
-		asked.Start,
-		asked.Expiry,
-		r.Header.Get("X-Ms-Version"),
-		AzureDelegated,
-	)
+	fmt.Fprintf(w, "\ufeff"+`<?xml version="1.0" encoding="utf-8"?><UserDelegationKey>`+
+		`<SignedOid>object</SignedOid><SignedTid>tenant</SignedTid>`+
+		`<SignedStart>%s</SignedStart><SignedExpiry>%s</SignedExpiry>`+
+		`<SignedService>b</SignedService><SignedVersion>%s</SignedVersion>`+
+		`<Value>%s</Value></UserDelegationKey>`,
+		in.Start, in.Expiry, r.Header.Get("X-Ms-Version"), AzureDelegated)
 }
 
 // AzureKeys returns a handler that only responds to requests for a delegated key.

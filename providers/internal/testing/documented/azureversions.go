@@ -36,6 +36,7 @@ func AzureVersions(access url.Values) Peculiarity {
 	}
 }
 
+// A versionedAccount is the handler of AzureVersions.
 type versionedAccount struct {
 	next   http.Handler
 	access url.Values
@@ -63,6 +64,7 @@ type azureVersion struct {
 	tags   []byte // XML document with the tags
 }
 
+// history returns the history of a key. For a new key, it makes an empty one.
 func (a *versionedAccount) history(container, key string) *azureHistory {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -81,34 +83,45 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	container, key := azureBlob(r)
 	query := r.URL.Query()
 	comp := query.Get("comp")
-	source, _ := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
-	switch {
-	case comp == "batch":
+	if comp == "batch" {
 		a.batch(w, r)
-	case key == "" && comp == "list" && strings.Contains(query.Get("include"), "versions") && !query.Has("delimiter"):
-		a.list(w, r, container)
-	case key == "" && r.Method == http.MethodDelete:
-		a.mu.Lock()
-		delete(a.blobs, container)
-		a.mu.Unlock()
-		a.next.ServeHTTP(w, r)
-	case key == "":
-		a.next.ServeHTTP(w, r)
-	case source != nil && source.Query().Has("versionid"):
+		return
+	}
+	if key == "" {
+		a.serveContainer(w, r, container)
+		return
+	}
+
+	source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
+	isVersionCopied := err == nil && source.Query().Has("versionid")
+	makesVersion := azureWrites(r) || r.Method == http.MethodDelete || r.Method == http.MethodPut && comp == "metadata"
+	switch {
+	case isVersionCopied:
 		azureUnread().send(w, r)
 	case query.Has("versionid"):
 		a.version(w, r, a.history(container, key), query.Get("versionid"))
-	case azureWrites(r) || r.Method == http.MethodPut && comp == "metadata" || r.Method == http.MethodDelete:
+	case makesVersion:
 		a.write(w, r, a.history(container, key))
 	default:
-		a.next.ServeHTTP(
-			&versionWriter{
-				ResponseWriter: w,
-				id:             func(etag string) string { return a.id(r.URL.Path, etag, a.history(container, key)) },
-			},
-			r,
-		)
+		findID := func(etag string) string { return a.id(r.URL.Path, etag, a.history(container, key)) }
+		a.next.ServeHTTP(&versionWriter{ResponseWriter: w, id: findID}, r)
 	}
+}
+
+// serveContainer serves a request about a container.
+func (a *versionedAccount) serveContainer(w http.ResponseWriter, r *http.Request, container string) {
+	query := r.URL.Query()
+	listsVersions := query.Get("comp") == "list" && strings.Contains(query.Get("include"), "versions")
+	if listsVersions && !query.Has("delimiter") {
+		a.list(w, r, container)
+		return
+	}
+	if r.Method == http.MethodDelete {
+		a.mu.Lock()
+		delete(a.blobs, container)
+		a.mu.Unlock()
+	}
+	a.next.ServeHTTP(w, r)
 }
 
 // id returns the version id of the blob with this ETag. It returns "" while a request writes the
@@ -134,8 +147,10 @@ type versionWriter struct {
 	id func(etag string) string
 }
 
+// WriteHeader adds the header if the read succeeded, and if the version is known.
 func (w *versionWriter) WriteHeader(status int) {
-	if etag := w.Header().Get("Etag"); etag != "" && status < http.StatusMultipleChoices {
+	etag := w.Header().Get("Etag")
+	if etag != "" && status < http.StatusMultipleChoices {
 		if id := w.id(etag); id != "" {
 			w.Header().Set("X-Ms-Version-Id", id)
 			w.Header().Set("X-Ms-Is-Current-Version", "true")
@@ -160,27 +175,38 @@ func (a *versionedAccount) write(w http.ResponseWriter, r *http.Request, h *azur
 	if h.current != "" && r.Header.Get("If-None-Match") != "*" {
 		previous = a.read(r)
 	}
-	response := httptest.NewRecorder()
-	a.next.ServeHTTP(response, r.WithContext(context.WithoutCancel(r.Context())))
-	if response.Code < http.StatusMultipleChoices {
-		a.mu.Lock()
-		if previous != nil {
-			previous.id = h.current
-			h.versions = append(h.versions, previous)
-		}
-		h.current = ""
-		if r.Method != http.MethodDelete {
-			a.lastTime = nextVersionTime(a.lastTime, time.Now().UTC().Truncate(100*time.Nanosecond))
-			h.current = a.lastTime.Format("2006-01-02T15:04:05.0000000Z")
-			if a.ids[r.URL.Path] == nil {
-				a.ids[r.URL.Path] = map[string]string{}
-			}
-			a.ids[r.URL.Path][response.Header().Get("Etag")] = h.current
-			response.Header().Set("X-Ms-Version-Id", h.current)
-		}
-		a.mu.Unlock()
+
+	resp := httptest.NewRecorder()
+	a.next.ServeHTTP(resp, r.WithContext(context.WithoutCancel(r.Context())))
+	if resp.Code < http.StatusMultipleChoices {
+		a.recordWrite(r, resp, h, previous)
 	}
-	relay(w, response)
+	relay(w, resp)
+}
+
+// recordWrite keeps the blob that was replaced or removed, or nil. If there is a new blob, it makes
+// an id for its version, and adds the id to the response.
+func (a *versionedAccount) recordWrite(
+	r *http.Request, resp *httptest.ResponseRecorder, h *azureHistory, previous *azureVersion,
+) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if previous != nil {
+		previous.id = h.current
+		h.versions = append(h.versions, previous)
+	}
+	if r.Method == http.MethodDelete {
+		h.current = ""
+		return
+	}
+
+	a.lastTime = nextVersionTime(a.lastTime, time.Now().UTC().Truncate(100*time.Nanosecond))
+	h.current = a.lastTime.Format("2006-01-02T15:04:05.0000000Z")
+	if a.ids[r.URL.Path] == nil {
+		a.ids[r.URL.Path] = map[string]string{}
+	}
+	a.ids[r.URL.Path][resp.Header().Get("Etag")] = h.current
+	resp.Header().Set("X-Ms-Version-Id", h.current)
 }
 
 // nextVersionTime returns the time of a new version. It is the current time, or a time just after that of the
@@ -192,6 +218,7 @@ func nextVersionTime(last, now time.Time) time.Time {
 	return last.Add(100 * time.Nanosecond)
 }
 
+// relay sends a recorded response.
 func relay(w http.ResponseWriter, response *httptest.ResponseRecorder) {
 	for name, values := range response.Header() {
 		w.Header()[name] = values
@@ -234,72 +261,100 @@ func (a *versionedAccount) granted(query url.Values) string {
 // version serves a request that names one version.
 func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *azureHistory, id string) {
 	a.mu.Lock()
-	i := slices.IndexFunc(h.versions, func(v *azureVersion) bool { return v.id == id })
-	current := h.current == id
-	var v azureVersion
-	if i >= 0 {
-		v = *h.versions[i]
+	isCurrent := h.current == id
+	var noncurrent *azureVersion
+	if i := h.index(id); i >= 0 {
+		noncurrent = h.versions[i]
 	}
 	a.mu.Unlock()
-	comp := r.URL.Query().Get("comp")
+
+	if isCurrent {
+		a.currentVersion(w, r)
+		return
+	}
+	isTags := r.URL.Query().Get("comp") == "tags"
 	switch {
-	case current && r.Method == http.MethodDelete:
+	case noncurrent == nil:
+		answer := azureRefusal("BlobNotFound", http.StatusNotFound, "The specified blob does not exist.", azureBlobs)
+		answer.send(w, r)
+	case r.Method == http.MethodDelete, isTags && r.Method == http.MethodPut:
+		a.changeVersion(w, r, h, id)
+	case isTags:
+		w.Header().Set("Content-Type", "application/xml")
+		w.Header().Set("X-Ms-Request-Id", "R1")
+		_, _ = w.Write(noncurrent.tags)
+	default:
+		noncurrent.serve(w, r)
+	}
+}
+
+// index returns the index of a version in h.versions, or -1. The caller holds the mutex of the
+// account.
+func (h *azureHistory) index(id string) int {
+	return slices.IndexFunc(h.versions, func(v *azureVersion) bool { return v.id == id })
+}
+
+// currentVersion serves a request that names the current version, as if it named none. The current
+// version cannot be removed by its id.
+func (a *versionedAccount) currentVersion(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodDelete {
 		answer := azureRefusal(
 			"OperationNotAllowedOnRootBlob", http.StatusForbidden, "The operation is not allowed on the root blob.",
 			"Azure/azure-sdk-for-java#48716",
 		)
 		answer.send(w, r)
-	case current:
-		r = r.Clone(r.Context())
-		query := r.URL.Query()
-		query.Del("versionid")
-		if !query.Has("sig") {
-			r.Header.Del("Authorization")
-			r.URL.RawQuery = a.granted(query)
-		}
-		a.ServeHTTP(w, r)
-	case i < 0:
-		notFound := azureRefusal("BlobNotFound", http.StatusNotFound, "The specified blob does not exist.", azureBlobs)
-		notFound.send(w, r)
-	case r.Method == http.MethodDelete || comp == "tags" && r.Method == http.MethodPut:
-		a.changeVersion(w, r, h, id)
-	case comp == "tags":
-		w.Header().Set("Content-Type", "application/xml")
-		w.Header().Set("X-Ms-Request-Id", "R1")
-		_, _ = w.Write(v.tags)
-	default:
-		v.serve(w, r)
+		return
 	}
+	r = r.Clone(r.Context())
+	query := r.URL.Query()
+	query.Del("versionid")
+	if !query.Has("sig") {
+		// The signature of the request covers the id, so the request needs another one.
+		r.Header.Del("Authorization")
+		r.URL.RawQuery = a.granted(query)
+	}
+	a.ServeHTTP(w, r)
 }
 
 // changeVersion removes a noncurrent version, or replaces its tags.
 func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request, h *azureHistory, id string) {
-	body, _ := io.ReadAll(r.Body)
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	i := slices.IndexFunc(h.versions, func(v *azureVersion) bool { return v.id == id })
-	match := r.Header.Get("If-Match")
-	switch {
-	case i >= 0 && match != "" && match != h.versions[i].header.Get("Etag"):
-		refusal := azureRefusal(
+	w.Header().Set("X-Ms-Request-Id", "R1")
+	status := http.StatusNoContent
+	if r.Method == http.MethodDelete {
+		status = http.StatusAccepted
+	}
+	i := h.index(id)
+	if i < 0 {
+		// Another request has removed the version.
+		w.WriteHeader(status)
+		return
+	}
+
+	etag := r.Header.Get("If-Match")
+	if etag != "" && etag != h.versions[i].header.Get("Etag") {
+		answer := azureRefusal(
 			"ConditionNotMet", http.StatusPreconditionFailed,
 			"The condition specified using HTTP conditional header(s) is not met.", azureBlobs,
 		)
-		refusal.send(w, r)
+		answer.send(w, r)
 		return
-	case i >= 0 && r.Method == http.MethodDelete:
-		h.versions = slices.Delete(h.versions, i, i+1)
-	case i >= 0:
-		clone := *h.versions[i]
-		clone.tags = body
-		h.versions[i] = &clone
 	}
-	w.Header().Set("X-Ms-Request-Id", "R1")
 	if r.Method == http.MethodDelete {
-		w.WriteHeader(http.StatusAccepted)
-		return
+		h.versions = slices.Delete(h.versions, i, i+1)
+	} else {
+		// A copy, because a read may still use the version without the lock.
+		changed := *h.versions[i]
+		changed.tags = body
+		h.versions[i] = &changed
 	}
-	w.WriteHeader(http.StatusNoContent)
+	w.WriteHeader(status)
 }
 
 // serve responds to a read of a noncurrent version.
@@ -331,9 +386,9 @@ func (a *versionedAccount) batch(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveBatch calls serve for each request of a batch, one after the other, and sends the responses
-// together.
+// together. It ignores what follows a malformed request.
 func serveBatch(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
-	_, parameters, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	_, parameters, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // without a boundary, there is no part
 	parts := multipart.NewReader(r.Body, parameters["boundary"])
 	var body bytes.Buffer
 	for {
@@ -349,20 +404,24 @@ func serveBatch(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) 
 		req.Header.Set("X-Ms-Version", r.Header.Get("X-Ms-Version"))
 		req.Host = r.Host
 		req.RequestURI = ""
-		response := httptest.NewRecorder()
-		serve(response, req)
-		fmt.Fprintf(
-			&body, "--batchresponse_1\r\nContent-Type: application/http\r\nContent-ID: %s\r\n\r\nHTTP/1.1 %d %s\r\n",
-			part.Header.Get("Content-Id"), response.Code, http.StatusText(response.Code),
-		)
-		response.Header().Del("Content-Length")
-		response.Header().Del("Transfer-Encoding")
-		_ = response.Header().Write(&body)
-		fmt.Fprintf(&body, "Content-Length: %d\r\n\r\n%s\r\n", response.Body.Len(), response.Body.Bytes())
+		resp := httptest.NewRecorder()
+		serve(resp, req)
+		writePart(&body, part.Header.Get("Content-Id"), resp)
 	}
 	body.WriteString("--batchresponse_1--\r\n")
+
 	w.Header().Set("X-Ms-Request-Id", "R1")
 	w.Header().Set("Content-Type", "multipart/mixed; boundary=batchresponse_1")
 	w.WriteHeader(http.StatusAccepted)
 	_, _ = body.WriteTo(w)
+}
+
+// writePart adds the response to one request of a batch to the body of the batch's response.
+func writePart(body *bytes.Buffer, id string, resp *httptest.ResponseRecorder) {
+	fmt.Fprintf(body, "--batchresponse_1\r\nContent-Type: application/http\r\nContent-ID: %s\r\n\r\n", id)
+	fmt.Fprintf(body, "HTTP/1.1 %d %s\r\n", resp.Code, http.StatusText(resp.Code))
+	resp.Header().Del("Content-Length")
+	resp.Header().Del("Transfer-Encoding")
+	_ = resp.Header().Write(body) // a bytes.Buffer does not fail
+	fmt.Fprintf(body, "Content-Length: %d\r\n\r\n%s\r\n", resp.Body.Len(), resp.Body.Bytes())
 }

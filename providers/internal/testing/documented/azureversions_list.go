@@ -1,7 +1,7 @@
 package documented
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"html"
@@ -23,40 +23,45 @@ var (
 )
 
 // list responds with a page of versions. The versions of one key are listed from the oldest to the
-// newest.
+// newest. A marker is the index of the first version on the page.
 func (a *versionedAccount) list(w http.ResponseWriter, r *http.Request, container string) {
 	query := r.URL.Query()
-	prefix := query.Get("prefix")
 	all, refuse := a.currentVersions(r, container, query)
 	if refuse != nil {
 		refuse(w)
 		return
 	}
-	all = append(all, a.noncurrent(container, prefix)...)
-	slices.SortFunc(all, func(x, y listedVersion) int {
-		if order := slices.Compare(utf16.Encode([]rune(x.key)), utf16.Encode([]rune(y.key))); order != 0 {
-			return order
-		}
-		return strings.Compare(x.id, y.id)
-	})
-	first, _ := strconv.Atoi(query.Get("marker"))
-	maximum, _ := strconv.Atoi(query.Get("maxresults"))
-	if maximum == 0 {
+	all = append(all, a.noncurrent(container, query.Get("prefix"))...)
+	slices.SortFunc(all, compareVersions)
+
+	first, _ := strconv.Atoi(query.Get("marker")) // 0 for the first page
+	maximum, err := strconv.Atoi(query.Get("maxresults"))
+	if err != nil || maximum == 0 {
 		maximum = 5000
 	}
 	first = min(first, len(all))
-	last := min(first+maximum, len(all))
+	end := min(first+maximum, len(all))
 	marker := ""
-	if last < len(all) {
-		marker = strconv.Itoa(last)
+	if end < len(all) {
+		marker = strconv.Itoa(end)
 	}
+
 	w.Header().Set("Content-Type", "application/xml")
 	w.Header().Set("X-Ms-Request-Id", "R1")
 	fmt.Fprint(w, `<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs>`)
-	for _, v := range all[first:last] {
-		fmt.Fprint(w, v.document)
+	for _, version := range all[first:end] {
+		fmt.Fprint(w, version.document)
 	}
 	fmt.Fprintf(w, `</Blobs><NextMarker>%s</NextMarker></EnumerationResults>`, marker)
+}
+
+// compareVersions orders versions as Azure does: keys by their UTF-16 code units, and the versions
+// of a key by their ids.
+func compareVersions(a, b listedVersion) int {
+	return cmp.Or(
+		slices.Compare(utf16.Encode([]rune(a.key)), utf16.Encode([]rune(b.key))),
+		strings.Compare(a.id, b.id),
+	)
 }
 
 // currentVersions returns the current blobs of a listing. If the service refuses the listing, it returns a
@@ -71,26 +76,19 @@ func (a *versionedAccount) currentVersions(
 	for {
 		page := a.ask(r, http.MethodGet, params)
 		if page.Code != http.StatusOK {
-			return nil, func(w http.ResponseWriter) {
-				relay(w, page)
-			}
+			return nil, func(w http.ResponseWriter) { relay(w, page) }
 		}
 		for _, item := range azureItems.FindAllStringSubmatch(page.Body.String(), -1) {
-			key := html.UnescapeString(item[1])
-			h := a.history(container, key)
-			a.mu.Lock()
-			id := h.current
-			document := item[0]
-			a.mu.Unlock()
+			document, name, fields := item[0], item[1], item[2]
+			key := html.UnescapeString(name)
+			id := a.currentID(container, key)
 			if id != "" {
 				document = fmt.Sprintf(
 					`<Blob><Name>%s</Name><VersionId>%s</VersionId><IsCurrentVersion>true</IsCurrentVersion>%s</Blob>`,
-					item[1],
-					id,
-					item[2],
+					name, id, fields,
 				)
 			}
-			all = append(all, listedVersion{key, id, document})
+			all = append(all, listedVersion{key: key, id: id, document: document})
 		}
 		next := azureMarker.FindStringSubmatch(page.Body.String())
 		if next == nil {
@@ -100,35 +98,44 @@ func (a *versionedAccount) currentVersions(
 	}
 }
 
-func (a *versionedAccount) noncurrent(container, prefix string) (all []listedVersion) {
+// currentID returns the id of the current version of a key, or "".
+func (a *versionedAccount) currentID(container, key string) string {
+	h := a.history(container, key)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return h.current
+}
+
+// noncurrent returns all noncurrent versions of keys with a prefix.
+func (a *versionedAccount) noncurrent(container, prefix string) []listedVersion {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var all []listedVersion
 	for key, h := range a.blobs[container] {
 		if !strings.HasPrefix(key, prefix) {
 			continue
 		}
-		for _, v := range h.versions {
-			all = append(all, listedVersion{key, v.id, v.document(key)})
+		for _, version := range h.versions {
+			all = append(all, listedVersion{key: key, id: version.id, document: version.document(key)})
 		}
 	}
 	return all
 }
 
+// document returns the item of a listing for the version.
 func (v *azureVersion) document(key string) string {
-	var name, metadata bytes.Buffer
-	_ = xml.EscapeText(&name, []byte(key))
+	var metadata strings.Builder
 	for header, values := range v.header {
-		if field, ok := strings.CutPrefix(header, "X-Ms-Meta-"); ok {
-			field = strings.ToLower(field)
-			fmt.Fprintf(&metadata, "<%s>", field)
-			_ = xml.EscapeText(&metadata, []byte(values[0]))
-			fmt.Fprintf(&metadata, "</%s>", field)
+		name, ok := strings.CutPrefix(header, "X-Ms-Meta-")
+		if ok {
+			fmt.Fprintf(&metadata, "<%[1]s>%[2]s</%[1]s>", strings.ToLower(name), escapeXML(values[0]))
 		}
 	}
-	return fmt.Sprintf(
-		`<Blob><Name>%s</Name><VersionId>%s</VersionId><Properties><Creation-Time>%s</Creation-Time><Last-Modified>%[3]s</Last-Modified><Etag>%s</Etag>`+
-			`<Content-Length>%d</Content-Length><Content-Type>%s</Content-Type><BlobType>BlockBlob</BlobType></Properties><Metadata>%s</Metadata></Blob>`,
-		name.String(),
+	return fmt.Sprintf(`<Blob><Name>%s</Name><VersionId>%s</VersionId><Properties>`+
+		`<Creation-Time>%s</Creation-Time><Last-Modified>%[3]s</Last-Modified><Etag>%s</Etag>`+
+		`<Content-Length>%d</Content-Length><Content-Type>%s</Content-Type>`+
+		`<BlobType>BlockBlob</BlobType></Properties><Metadata>%s</Metadata></Blob>`,
+		escapeXML(key),
 		v.id,
 		v.header.Get("Last-Modified"),
 		html.EscapeString(v.header.Get("Etag")),
@@ -136,4 +143,11 @@ func (v *azureVersion) document(key string) string {
 		html.EscapeString(v.header.Get("Content-Type")),
 		metadata.String(),
 	)
+}
+
+// escapeXML returns a text as XML has it between two tags.
+func escapeXML(text string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(text)) // a strings.Builder does not fail
+	return b.String()
 }

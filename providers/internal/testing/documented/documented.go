@@ -44,16 +44,22 @@ type Answer struct {
 // without it.
 func (a *Answer) matchesKind(kind string) bool {
 	kind = strings.TrimSuffix(kind, ofParts)
-	has := func(kinds []string) bool {
-		return slices.Contains(kinds, kind) || slices.Contains(kinds, strings.TrimSuffix(kind, " if"))
+	if a.Kinds != nil && !containsKind(a.Kinds, kind) {
+		return false
 	}
-	return (a.Kinds == nil || has(a.Kinds)) && !has(a.Except)
+	return !containsKind(a.Except, kind)
+}
+
+// containsKind reports whether kinds has a kind, or the same kind without a condition.
+func containsKind(kinds []string, kind string) bool {
+	return slices.Contains(kinds, kind) || slices.Contains(kinds, strings.TrimSuffix(kind, " if"))
 }
 
 // ofParts is the suffix of a kind of request that concerns a part of an open upload. matchesKind ignores
 // the suffix, so such a request gets the same answers as other requests.
 const ofParts = " of parts"
 
+// throttles reports whether the answer asks the client to send fewer requests.
 func (a *Answer) throttles() bool {
 	return a.Status == http.StatusServiceUnavailable || a.Status == http.StatusTooManyRequests
 }
@@ -143,6 +149,8 @@ func (s *Server) For(t *testing.T) http.Handler {
 	})
 }
 
+// newBucket returns the state of a bucket for a test. limit is how many answers the same request may
+// get.
 func (s *Server) newBucket(t *testing.T, limit int) *bucket {
 	t.Helper()
 	b := &bucket{
@@ -193,6 +201,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serve(w, r, b, kind)
 }
 
+// serve sends the next answer of the bucket to a request, or passes the request on. b is nil for a
+// bucket that was not registered.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, b *bucket, kind string) {
 	a := s.takeAnswer(r, b, kind)
 	if a == nil {
@@ -207,14 +217,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, b *bucket, kind s
 
 // send reads the rest of the request, and sends the answer.
 func (a *Answer) send(w http.ResponseWriter, r *http.Request) {
-	request, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	// Only the first MiB is needed for the answer. The connection is reused if all is read.
+	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	_, _ = io.Copy(io.Discard, r.Body)
 	for name, value := range a.Header {
 		w.Header().Set(name, value)
 	}
 	w.WriteHeader(a.Status)
 	if a.Body != nil {
-		_, _ = io.WriteString(w, a.Body(request))
+		_, _ = io.WriteString(w, a.Body(body))
 	}
 }
 
@@ -257,13 +268,19 @@ func (s *Server) takeAnswer(r *http.Request, b *bucket, kind string) *Answer {
 func (s *Server) shuffledAnswers(method string, b *bucket, kind string) []*Answer {
 	var all []*Answer
 	for i := range s.answers {
-		if a := &s.answers[i]; a.matchesKind(kind) && (b.isSpared == nil || !b.isSpared(method, a)) {
-			all = append(all, a)
-			s.giveCount[pair{kind, a.Name}] += 0
+		answer := &s.answers[i]
+		if !answer.matchesKind(kind) {
+			continue
 		}
+		if b.isSpared != nil && b.isSpared(method, answer) {
+			continue
+		}
+		all = append(all, answer)
+		s.giveCount[pair{kind, answer.Name}] += 0 // makes an entry, which RequireAllGiven checks
 	}
+
 	hash := fnv.New64a()
-	_, _ = hash.Write([]byte(strconv.Quote(s.seed) + strconv.Quote(b.test) + kind))
+	_, _ = hash.Write([]byte(strconv.Quote(s.seed) + strconv.Quote(b.test) + kind)) // never fails
 	random := rand.New(rand.NewPCG(hash.Sum64(), 0))
 	random.Shuffle(len(all), func(i, j int) {
 		all[i], all[j] = all[j], all[i]

@@ -3,6 +3,7 @@ package documented
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -74,18 +75,21 @@ var GoogleLost = []Answer{
 	googleError(http.StatusGone, "gone", "Gone", googleJSON, "chunk", "POST rewriteTo again"),
 }
 
+// googleError returns an error answer of the JSON API. A status below 500 proves that the request had
+// no effect.
 func googleError(status int, reason, message, source string, kinds ...string) Answer {
 	body := fmt.Sprintf(
 		`{"error":{"code":%d,"message":%q,"errors":[{"message":%[2]q,"domain":"global","reason":%q}]}}`,
-		status,
-		message,
-		reason,
+		status, message, reason,
 	)
 	return Answer{
-		Kinds:    kinds,
-		Except:   []string{xmlRead},
-		Status:   status,
-		Header:   map[string]string{"X-Guploader-Uploadid": "R1", "Content-Type": "application/json; charset=UTF-8"},
+		Kinds:  kinds,
+		Except: []string{xmlRead},
+		Status: status,
+		Header: map[string]string{
+			"X-Guploader-Uploadid": "R1",
+			"Content-Type":         "application/json; charset=UTF-8",
+		},
 		Body:     func([]byte) string { return body },
 		Name:     fmt.Sprintf("%d %s", status, reason),
 		Source:   source,
@@ -148,38 +152,47 @@ const xmlRead = "GET bytes"
 // signed URLs do not repeat requests.
 func GoogleKind(r *http.Request) (bucket, kind string) {
 	query := r.URL.Query()
-	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	if query.Has("X-Goog-Signature") {
 		return "", ""
 	}
-	if path[0] == "upload" && len(path) > 4 && query.Has("upload_id") && r.Method == http.MethodPut {
-		return path[4], "chunk"
-	}
-	if path[0] == "upload" && len(path) > 4 && query.Has("upload_id") {
-		return path[4], r.Method + " session"
-	}
-	if path[0] == "upload" && len(path) > 4 && query.Get("uploadType") == "resumable" {
-		return path[4], "session"
-	}
-	if path[0] == "upload" && len(path) > 4 {
-		return path[4], "insert"
-	}
-	if path[0] == "storage" && len(path) > 4 {
-		return path[3], jsonKind(r.Method, path[4:], query.Get("alt") == "media", query.Has("rewriteToken"))
-	}
-	if path[0] == "storage" && len(path) == 4 {
-		return path[3], r.Method + " bucket"
-	}
-	if path[0] == "storage" && len(path) == 3 {
-		return "", r.Method + " buckets"
-	}
-	if path[0] == "storage" || path[0] == "upload" {
+	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	switch path[0] {
+	case "upload": // upload/storage/v1/b/BUCKET/o
+		if len(path) < 5 {
+			return "", ""
+		}
+		return path[4], googleUploadKind(r.Method, query)
+	case "storage": // storage/v1/b/BUCKET/o/OBJECT, or a shorter path
+		switch {
+		case len(path) > 4:
+			return path[3], jsonKind(r.Method, path[4:], query.Get("alt") == "media", query.Has("rewriteToken"))
+		case len(path) == 4:
+			return path[3], r.Method + " bucket"
+		case len(path) == 3:
+			return "", r.Method + " buckets"
+		default:
+			return "", ""
+		}
+	default: // a request of the XML API, or a form
+		if r.Method == http.MethodGet {
+			return path[0], xmlRead
+		}
 		return "", ""
 	}
-	if r.Method == http.MethodGet {
-		return path[0], xmlRead
+}
+
+// googleUploadKind returns the kind of an upload, or of a request to the session of an upload.
+func googleUploadKind(method string, query url.Values) string {
+	switch {
+	case query.Has("upload_id") && method == http.MethodPut:
+		return "chunk"
+	case query.Has("upload_id"):
+		return method + " session"
+	case query.Get("uploadType") == "resumable":
+		return "session"
+	default:
+		return "insert"
 	}
-	return "", "" // a form
 }
 
 // jsonKind returns the kind of a request whose path ends with "o", "o/OBJECT" or "o/OBJECT/action".

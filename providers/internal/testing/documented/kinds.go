@@ -105,21 +105,23 @@ var (
 	}
 )
 
+// unsupportedByR2 returns the name of a header or parameter that R2 does not implement, or "".
 func unsupportedByR2(r *http.Request) string {
 	query := r.URL.Query()
-	headers := r2Headers
+	prefixes := r2Headers
 	copies := r.Header.Get("X-Amz-Copy-Source") != ""
-	if copies && query.Has("partNumber") { // cloudflare/cloudflare-docs#32458
-		headers = append(slices.Clone(headers), "X-Amz-Copy-Source-If-")
-	} else if copies || r.Method == http.MethodDelete {
+	switch {
+	case copies && query.Has("partNumber"): // cloudflare/cloudflare-docs#32458
+		prefixes = append(slices.Clone(prefixes), "X-Amz-Copy-Source-If-")
+	case copies, r.Method == http.MethodDelete:
 		// R2 has no conditions If-* for these requests. For copies, it has cf-copy-destination-if-*
 		// instead.
-		headers = append(slices.Clone(headers), "If-")
+		prefixes = append(slices.Clone(prefixes), "If-")
 	}
 	for name, values := range r.Header {
 		hasPrefix := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
-		if name == "X-Amz-Server-Side-Encryption" || values[0] == "FULL_OBJECT" ||
-			slices.ContainsFunc(headers, hasPrefix) {
+		isEncryption := name == "X-Amz-Server-Side-Encryption"
+		if isEncryption || values[0] == "FULL_OBJECT" || slices.ContainsFunc(prefixes, hasPrefix) {
 			return fmt.Sprintf("Header '%s' with value '%s'", strings.ToLower(name), values[0])
 		}
 	}
@@ -214,23 +216,27 @@ var partNumbers = regexp.MustCompile(`<PartNumber>(\d+)</PartNumber>`)
 // equalParts checks the sizes of the parts that a completion names. It returns true if all parts
 // except the last have the same size, and the last part is not larger.
 func equalParts(completion []byte, sizes map[int]int64) bool {
-	size := int64(-1)
+	common := int64(-1)
 	names := partNumbers.FindAllSubmatch(completion, -1)
 	for i, name := range names {
-		number, _ := strconv.Atoi(string(name[1]))
-		partSize := sizes[number]
-		last := i == len(names)-1
-		switch {
-		case partSize < 0: // the part copies a whole object, so its size is unknown
-		case size < 0:
-			size = partSize
-		case partSize > size || partSize < size && !last:
+		number, _ := strconv.Atoi(string(name[1])) // the expression matches only digits
+		size := sizes[number]
+		if size < 0 {
+			continue // the part copies a whole object, so its size is unknown
+		}
+		if common < 0 {
+			common = size
+			continue
+		}
+		isLast := i == len(names)-1
+		if size > common || size < common && !isLast {
 			return false
 		}
 	}
 	return true
 }
 
+// refuse sends an error of S3.
 func refuse(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)

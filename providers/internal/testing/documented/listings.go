@@ -29,29 +29,49 @@ func IsForeign(key string) bool {
 // ForeignObject adds an object of another program to the listings of the buckets that the given
 // function selects. The object is in the first page of a listing without a prefix.
 func ForeignObject(inBucket func(bucket string) bool) Kind {
-	return Kind{"a key with a control character", "aws/aws-sdk-java#3112", rewriteResponses(func(r *http.Request) bool {
-		query := r.URL.Query()
+	matches := func(r *http.Request) bool {
 		bucket, _ := AmazonKind(r)
-		lists := query.Has("list-type") || query.Has("versions")
-		return lists && inBucket(bucket) && !query.Has("prefix") && !query.Has("continuation-token") &&
-			!query.Has("start-after") &&
-			!query.Has("key-marker")
-	}, func(page string) string {
-		loc := entryOfListing.FindStringIndex(page)
-		if loc == nil {
-			return page // the response is an error, not a page
+		return inBucket(bucket) && isFirstPage(r.URL.Query())
+	}
+	return Kind{
+		Name:   "a key with a control character",
+		Source: "aws/aws-sdk-java#3112",
+		before: rewriteResponses(matches, addForeignObject),
+	}
+}
+
+// isFirstPage reports whether a query requests the first page of a listing of objects or versions
+// without a prefix.
+func isFirstPage(query url.Values) bool {
+	if !query.Has("list-type") && !query.Has("versions") {
+		return false
+	}
+	for _, name := range []string{"prefix", "continuation-token", "start-after", "key-marker"} {
+		if query.Has(name) {
+			return false
 		}
-		key := "&#x1; of another+program"
-		if strings.Contains(page, escapedKeys) {
-			key = url.QueryEscape(ForeignKey)
-		}
-		entry := "<Contents><Key>%s</Key>%s</Contents>"
-		if strings.Contains(page, "</ListVersionsResult>") {
-			entry = "<Version><Key>%s</Key><VersionId>null</VersionId><IsLatest>true</IsLatest>%s</Version>"
-		}
-		const fields = `<LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>&quot;0cc175b9c0f1b6a831c399e269772661&quot;</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass>`
-		return page[:loc[0]] + fmt.Sprintf(entry, key, fields) + page[loc[0]:]
-	})}
+	}
+	return true
+}
+
+// addForeignObject adds an entry to a page, before the first one.
+func addForeignObject(page string) string {
+	first := entryOfListing.FindStringIndex(page)
+	if first == nil {
+		return page // the response is an error, not a page
+	}
+	key := "&#x1; of another+program"
+	if strings.Contains(page, escapedKeys) {
+		key = url.QueryEscape(ForeignKey)
+	}
+	format := "<Contents><Key>%s</Key>%s</Contents>"
+	if strings.Contains(page, "</ListVersionsResult>") {
+		format = "<Version><Key>%s</Key><VersionId>null</VersionId><IsLatest>true</IsLatest>%s</Version>"
+	}
+	const fields = `<LastModified>2026-01-01T00:00:00.000Z</LastModified>` +
+		`<ETag>&quot;0cc175b9c0f1b6a831c399e269772661&quot;</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass>`
+	start := first[0]
+	return page[:start] + fmt.Sprintf(format, key, fields) + page[start:]
 }
 
 // CephsUploads imitates Ceph's listings of uploads. If the request asks for encoded keys, Ceph
@@ -99,19 +119,21 @@ var (
 
 // rewriteResponses returns the wrap function of a Kind that changes responses. If matches(request) is true for
 // a GET request, rewrite changes the body of its response.
-func rewriteResponses(matches func(r *http.Request) bool, rewrite func(page string) string) func(next http.Handler) http.Handler {
+func rewriteResponses(
+	matches func(r *http.Request) bool, rewrite func(page string) string,
+) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method != http.MethodGet || !matches(r) {
 				next.ServeHTTP(w, r)
 				return
 			}
-			response := httptest.NewRecorder()
-			next.ServeHTTP(response, r)
-			page := rewrite(response.Body.String())
-			maps.Copy(w.Header(), response.Header())
+			resp := httptest.NewRecorder()
+			next.ServeHTTP(resp, r)
+			page := rewrite(resp.Body.String())
+			maps.Copy(w.Header(), resp.Header())
 			w.Header().Set("Content-Length", strconv.Itoa(len(page)))
-			w.WriteHeader(response.Code)
+			w.WriteHeader(resp.Code)
 			_, _ = io.WriteString(w, page)
 		})
 	}

@@ -38,24 +38,20 @@ func refuseRequests(refuse func(r *http.Request) *Answer) func(next http.Handler
 }
 
 // watchRequests returns a wrap function for a Peculiarity. After each successful request other than GET
-// and HEAD, the wrapped handler calls the given function. Only then does it send the response.
-func watchRequests(fn func(r *http.Request)) func(next http.Handler) http.Handler {
+// and HEAD, the wrapped handler calls the function watch. Only then does it send the response.
+func watchRequests(watch func(r *http.Request)) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			if isRead(r.Method) {
 				next.ServeHTTP(w, r) // send the response directly: its body may be too long to buffer
 				return
 			}
-			response := httptest.NewRecorder()
-			next.ServeHTTP(response, r)
-			if response.Code < http.StatusMultipleChoices {
-				fn(r)
+			resp := httptest.NewRecorder()
+			next.ServeHTTP(resp, r)
+			if resp.Code < http.StatusMultipleChoices {
+				watch(r)
 			}
-			for name, values := range response.Header() {
-				w.Header()[name] = values
-			}
-			w.WriteHeader(response.Code)
-			_, _ = response.Body.WriteTo(w)
+			relay(w, resp)
 		})
 	}
 }
