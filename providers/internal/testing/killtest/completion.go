@@ -27,39 +27,49 @@ type death struct {
 	afterEffect   bool
 
 	mu      sync.Mutex
-	isArmed bool
-	count   int
+	isArmed bool // true after begin
+	count   int  // requests since begin
 }
 
+// begin starts to count requests.
 func (d *death) begin() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.isArmed = true
 }
 
+// reached reports whether the process has died.
 func (d *death) reached() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.count >= d.requestNumber
 }
 
+// RoundTrip sends a request, unless the process is dead or dies before the request.
 func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 	d.mu.Lock()
 	if d.isArmed {
 		d.count++
 	}
-	current := d.isArmed && d.count == d.requestNumber
+	diesNow := d.isArmed && d.count == d.requestNumber
 	isDead := d.count > d.requestNumber
 	d.mu.Unlock()
-	if isDead || current && !d.afterEffect {
+	if isDead {
 		return nil, errDead
 	}
-	response, err := d.transport.RoundTrip(r)
-	if err != nil || !current {
-		return response, err
+	if diesNow && !d.afterEffect {
+		return nil, errDead
 	}
-	_ = response.Body.Close()
-	return nil, errDead
+
+	resp, err := d.transport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	if diesNow {
+		_ = resp.Body.Close()
+		return nil, errDead
+	}
+	return resp, nil
 }
 
 // mostRequests limits the requests of one completion. The test fails if a completion makes
@@ -74,61 +84,88 @@ const mostRequests = 60
 //
 // open opens the bucket with a client that sends all requests of the bucket.
 func Completion(t *testing.T, open func(t *testing.T, client *http.Client) storage.Bucket) {
-	completion(t, func(t *testing.T, row func(*testing.T, http.RoundTripper)) { row(t, http.DefaultTransport) }, open)
+	for _, row := range completionRows() {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			row.killEachRequest(t, http.DefaultTransport, open)
+		})
+	}
 }
 
 // CompletionOnPipes is like Completion, but runs the server in a bubble of testing/synctest.
 // Waiting for the killed process takes no real time in the bubble.
 func CompletionOnPipes(t *testing.T, server http.Handler, open func(t *testing.T, client *http.Client) storage.Bucket) {
-	completion(t, func(t *testing.T, row func(*testing.T, http.RoundTripper)) {
-		synctest.Test(t, func(t *testing.T) { row(t, wiretest.OnPipes(t, &http.Server{Handler: server}).Transport) })
-	}, open)
+	for _, row := range completionRows() {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				transport := wiretest.OnPipes(t, &http.Server{Handler: server}).Transport
+				row.killEachRequest(t, transport, open)
+			})
+		})
+	}
 }
 
-// completion starts the subtests of the test. Each subtest needs a transport to the server. The
-// callback run gets the subtest as row. It must call row with the transport.
-func completion(
-	t *testing.T, run func(t *testing.T, row func(*testing.T, http.RoundTripper)),
-	open func(*testing.T, *http.Client) storage.Bucket,
-) {
-	for _, content := range []string{"", "the old object"} {
+// A completionRow is one subtest.
+type completionRow struct {
+	name        string
+	before      string // content of the object before the upload, or "" if there is none
+	afterEffect bool   // true if the process dies when its request has taken effect
+}
+
+// completionRows returns a row for each combination of the fields.
+func completionRows() []completionRow {
+	var rows []completionRow
+	for _, before := range []string{"", "the old object"} {
 		for _, afterEffect := range []bool{false, true} {
-			t.Run(fmt.Sprintf("over %q, after the effect: %v", content, afterEffect), func(t *testing.T) {
-				t.Parallel()
-				run(t, func(t *testing.T, base http.RoundTripper) {
-					killed := 0
-					for i := 1; complete(t, open, content, &death{transport: base, requestNumber: i, afterEffect: afterEffect}); i++ {
-						require.Less(t, i, mostRequests)
-						killed++
-					}
-					require.Positive(t, killed, "no process was killed")
-				})
-			})
+			name := fmt.Sprintf("over %q, after the effect: %v", before, afterEffect)
+			rows = append(rows, completionRow{name: name, before: before, afterEffect: afterEffect})
 		}
 	}
+	return rows
+}
+
+// killEachRequest kills a process at its first request, then another one at its second, and so on.
+// It ends when a process makes too few requests to be killed.
+func (row completionRow) killEachRequest(
+	t *testing.T, transport http.RoundTripper, open func(*testing.T, *http.Client) storage.Bucket,
+) {
+	killed := 0
+	for {
+		d := &death{transport: transport, requestNumber: killed + 1, afterEffect: row.afterEffect}
+		if !complete(t, open, row.before, d) {
+			break
+		}
+		killed++
+		require.Less(t, killed, mostRequests)
+	}
+	require.Positive(t, killed, "no process was killed")
 }
 
 const whole = "both parts of the upload"
 
 // complete completes the upload in a process that d kills. Then another process
-// completes the upload. It returns false if the first process made too few requests to be killed at
-// request d.at.
+// completes the upload. It returns false if the first process made too few requests to be killed.
 func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, before string, d *death) bool {
 	ctx := t.Context()
 	row := fmt.Sprintf("killed at request %d", d.requestNumber)
 	survivor := open(t, &http.Client{Transport: d.transport})
 	mortal := open(t, &http.Client{Transport: d})
 	key := fmt.Sprintf("kills/%d-%v-%d", len(before), d.afterEffect, d.requestNumber)
+
+	// Both processes know an upload of two parts.
 	if before != "" {
 		_, err := survivor.Upload(ctx, key, strings.NewReader(before))
 		require.NoError(t, err)
 	}
 	upload, err := storage.BeginUpload(ctx, mortal, key)
 	require.NoError(t, err)
-	for number, text := range []string{whole[:4], whole[4:]} {
-		_, err := upload.PutPart(ctx, number+1, strings.NewReader(text))
+	for i, text := range []string{whole[:4], whole[4:]} {
+		_, err := upload.PutPart(ctx, i+1, strings.NewReader(text))
 		require.NoError(t, err)
 	}
+
+	// The first process dies while it completes the upload.
 	d.begin()
 	_, completeErr := upload.Complete(ctx)
 	if !d.reached() {
@@ -140,6 +177,7 @@ func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, 
 		require.Equal(t, whole, got, row)
 	}
 
+	// The second process completes the upload.
 	continued, err := storage.ContinueUpload(ctx, survivor, upload.Token())
 	require.NoError(t, err, row)
 	_, err = continued.Complete(ctx)
@@ -152,14 +190,16 @@ func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, 
 	default:
 		require.NoError(t, err, row)
 	}
+
+	// When the object is removed, nothing brings it back, and no parts are left.
 	require.NoError(t, survivor.Remove(ctx, key))
 	_, err = continued.Complete(ctx)
 	require.ErrorIs(t, err, storage.ObjectNotFound, "%s: a removed object is back", row)
 	require.Empty(t, content(ctx, t, survivor, key), row)
 	require.NoError(t, continued.Abort(ctx), row)
-	for upload, err := range storage.ListUploads(ctx, survivor, storage.WithPrefix(key)) {
+	for entry, err := range storage.ListUploads(ctx, survivor, storage.WithPrefix(key)) {
 		require.NoError(t, err)
-		require.Fail(t, "an upload is left", "%s: %+v", row, upload)
+		require.Fail(t, "an upload is left", "%s: %+v", row, entry)
 	}
 	return d.reached()
 }
