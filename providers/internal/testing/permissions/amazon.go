@@ -2,6 +2,7 @@ package permissions
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 )
@@ -84,21 +85,9 @@ func newAmazonAccount() classifier {
 	return &amazonAccount{map[string]bool{}, map[string]bool{}}
 }
 
+// needs returns the permissions of a request: that of its operation, and those of its headers.
 func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
-	kind := "object"
-	bucket, key := x.split()
-	if bucket == "" {
-		kind = "account"
-	} else if key == "" {
-		kind = "bucket"
-	}
-	name := x.Method + " " + kind
-	for _, subresource := range amazonSubresources {
-		if x.Query.Has(subresource) {
-			name += " " + subresource
-			break
-		}
-	}
+	name := amazonOperation(x)
 	action := amazonActions[name]
 	if action == "" {
 		return nil, fmt.Errorf("the table of Amazon S3 has no %q", name)
@@ -115,6 +104,23 @@ func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
 	return all, nil
 }
 
+// amazonOperation returns the name of the operation of a request, which is a key of amazonActions.
+func amazonOperation(x *Exchange) string {
+	kind := "object"
+	bucket, key := x.split()
+	if bucket == "" {
+		kind = "account"
+	} else if key == "" {
+		kind = "bucket"
+	}
+	for _, subresource := range amazonSubresources {
+		if x.Query.Has(subresource) {
+			return x.Method + " " + kind + " " + subresource
+		}
+	}
+	return x.Method + " " + kind
+}
+
 // amazonConditions returns the further permissions that a request needs because of its condition,
 // or because the object is missing.
 //
@@ -122,14 +128,19 @@ func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 func amazonConditions(x *Exchange, name string) []string {
-	if (name == "PUT object" || name == "POST object uploadId" || name == "DELETE object") && x.hasHeader("If-Match") {
-		return []string{"s3:GetObject"}
-	}
-	if name == "POST bucket delete" && strings.Contains(x.Body, "<ETag>") {
-		return []string{"s3:GetObject"}
-	}
-	if (name == "GET object" || name == "HEAD object") && x.Status == 404 {
-		return []string{"s3:ListBucket"}
+	switch name {
+	case "PUT object", "POST object uploadId", "DELETE object":
+		if x.hasHeader("If-Match") {
+			return []string{"s3:GetObject"}
+		}
+	case "POST bucket delete":
+		if strings.Contains(x.Body, "<ETag>") {
+			return []string{"s3:GetObject"}
+		}
+	case "GET object", "HEAD object":
+		if x.Status == http.StatusNotFound {
+			return []string{"s3:ListBucket"}
+		}
 	}
 	return nil
 }

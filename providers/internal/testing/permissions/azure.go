@@ -58,57 +58,74 @@ type azureAccount struct{ letters bool }
 func newAzureRole() classifier      { return azureAccount{} }
 func newAzureSignature() classifier { return azureAccount{letters: true} }
 
-func (a azureAccount) needs(x *Exchange) (all []string, err error) {
+// needs returns the actions or the letters that a request needs. It fails if no signature permits the
+// request.
+func (a azureAccount) needs(x *Exchange) ([]string, error) {
 	rules, err := azureRulesOf(x)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
 	for _, rule := range rules {
-		switch {
-		case !a.letters:
+		if !a.letters {
 			all = append(all, rule.action)
-		case rule.letter != "":
-			all = append(all, rule.letter)
-		default:
+			continue
+		}
+		if rule.letter == "" {
 			return nil, fmt.Errorf("no shared access signature permits %s %s?%s", x.Method, x.Path, x.Query.Encode())
 		}
+		all = append(all, rule.letter)
 	}
-	return all, err
+	return all, nil
 }
 
+// azureRulesOf returns the rules of a request: that of its operation, and those of its headers,
+// parameters and body.
 func azureRulesOf(x *Exchange) ([]azureRule, error) {
+	readTags := azureRule{"containers/blobs/tags/read", "t"}
+	removeVersion := azureRule{"containers/blobs/deleteBlobVersion/action", "x"}
 	name := x.Method + " " + x.Query.Get("restype") + " " + x.Query.Get("comp")
 	rule, ok := azureRules[name]
 	if !ok {
 		return nil, fmt.Errorf("the table of Azure has no %q", name)
 	}
+
 	all := []azureRule{rule}
-	tags := azureRule{"containers/blobs/tags/read", "t"}
 	switch name {
 	case "DELETE  ": // https://learn.microsoft.com/azure/storage/blobs/versioning-overview#authorize-operations-on-blob-versions
 		if x.Query.Has("versionid") {
-			all[0] = azureRule{"containers/blobs/deleteBlobVersion/action", "x"}
+			return []azureRule{removeVersion}, nil
 		}
 	case "POST container batch":
 		if strings.Contains(x.Body, "versionid=") {
-			all = append(all, azureRule{"containers/blobs/deleteBlobVersion/action", "x"})
-		} else {
-			all = append(all, azureRule{"containers/blobs/delete", "d"})
+			return append(all, removeVersion), nil
 		}
+		return append(all, azureRule{"containers/blobs/delete", "d"}), nil
 	case "GET container list": // https://learn.microsoft.com/rest/api/storageservices/list-blobs
 		if strings.Contains(x.Query.Get("include"), "tags") {
-			all = append(all, tags)
+			all = append(all, readTags)
 		}
 	case "PUT  ", "PUT  block", "PUT  blocklist":
-		if x.hasHeader("X-Ms-Tags") { // https://learn.microsoft.com/rest/api/storageservices/put-blob
-			all = append(all, azureRule{"containers/blobs/tags/write", "t"})
-		}
-		if x.hasHeader("X-Ms-Copy-Source") {
-			all = append(all, azureRule{"containers/blobs/read", "r"})
-		}
-		if strings.EqualFold(x.Header.Get("X-Ms-Copy-Source-Tag-Option"), "COPY") {
-			all = append(all, tags, azureRule{"containers/blobs/tags/write", "t"})
-		}
-		if x.hasHeader("X-Ms-Immutability-Policy-Mode", "X-Ms-Legal-Hold") {
-			all = append(all, azureRule{"containers/write", "i"})
-		}
+		return append(all, azureWriteRules(x, readTags)...), nil
 	}
 	return all, nil
+}
+
+// azureWriteRules returns the further rules of a write, by its headers.
+func azureWriteRules(x *Exchange, readTags azureRule) []azureRule {
+	writeTags := azureRule{"containers/blobs/tags/write", "t"}
+	var all []azureRule
+	if x.hasHeader("X-Ms-Tags") { // https://learn.microsoft.com/rest/api/storageservices/put-blob
+		all = append(all, writeTags)
+	}
+	if x.hasHeader("X-Ms-Copy-Source") {
+		all = append(all, azureRule{"containers/blobs/read", "r"})
+	}
+	if strings.EqualFold(x.Header.Get("X-Ms-Copy-Source-Tag-Option"), "COPY") {
+		all = append(all, readTags, writeTags)
+	}
+	if x.hasHeader("X-Ms-Immutability-Policy-Mode", "X-Ms-Legal-Hold") {
+		all = append(all, azureRule{"containers/write", "i"})
+	}
+	return all
 }

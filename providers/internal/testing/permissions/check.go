@@ -84,12 +84,14 @@ func perform(t *testing.T, o permissions.Operation, account Account) (settings a
 	}
 	e.open()
 	if step.setup != nil {
-		if err := step.setup(e); storage.CodeOf(err) == storage.Unsupported {
+		err := step.setup(e)
+		if storage.CodeOf(err) == storage.Unsupported {
 			return nil, err
-		} else {
-			require.NoError(t, err, "setup")
 		}
+		require.NoError(t, err, "setup")
 	}
+
+	// From here on, the operation has only its own permissions, and its requests count.
 	if account.Owner != nil {
 		e.service = account.Service
 		e.open(e.opts...)
@@ -112,13 +114,14 @@ func run(
 		return nil, true
 	}
 	require.NoError(t, err)
-	classify := classifiers[p]()
+
+	classifier := classifiers[p]()
 	setup, exchanges := account.Recorder.exchanges()
 	for i := range setup {
-		_, _ = classify.needs(&setup[i])
+		_, _ = classifier.needs(&setup[i]) // the classifier only has to see the objects of the setup
 	}
 	for i := range exchanges {
-		all, err := classify.needs(&exchanges[i])
+		all, err := classifier.needs(&exchanges[i])
 		require.NoError(t, err)
 		needs = append(needs, all...)
 	}

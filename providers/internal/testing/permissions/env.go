@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +46,7 @@ func (e *env) open(opts ...storage.OpenOption) {
 // parts is the size in bytes of a body that is sent in two parts.
 const parts = 6 << 20
 
+// large returns a body that is sent in two parts.
 func large() io.Reader { return io.MultiReader(bytes.NewReader(make([]byte, parts))) }
 
 // upload returns a function that stores the object "a" by one request.
@@ -152,13 +154,16 @@ func readVersion(e *env) error {
 	return errors.Join(err, attrsErr)
 }
 
-// readMissing calls Exists and ReadAll for an object that does not exist.
+// readMissing asks for an object that does not exist.
 func readMissing(e *env) error {
-	ok, err := e.bucket.Exists(e.ctx(), "missing")
-	if err == nil && ok {
-		err = errors.New("it must not exist")
+	exists, err := e.bucket.Exists(e.ctx(), "missing")
+	if err != nil {
+		return err
 	}
-	return err
+	if exists {
+		return errors.New("it must not exist")
+	}
+	return nil
 }
 
 // list lists the first page of the bucket.
@@ -167,6 +172,7 @@ func list(e *env) error {
 	return err
 }
 
+// versions lists all versions in the bucket.
 func versions(e *env) error {
 	for _, err := range storage.Versions(e.ctx(), e.bucket) {
 		if err != nil {
@@ -190,10 +196,12 @@ func twoVersions(opts ...storage.UploadOption) func(*env) error {
 	}
 }
 
+// remove returns a function that removes the object "a".
 func remove(opts ...storage.RemoveOption) func(*env) error {
 	return func(e *env) error { return e.bucket.Remove(e.ctx(), "a", opts...) }
 }
 
+// removeVersion returns a function that removes the version of "a" that the setup has stored.
 func removeVersion(opts ...storage.RemoveOption) func(*env) error {
 	return func(e *env) error {
 		return e.bucket.Remove(e.ctx(), "a", append(opts, storage.WithVersion(e.version))...)
@@ -209,14 +217,16 @@ func ifRevision(makeStep func(revision string) func(*env) error) func(*env) erro
 // aRevision stores "a", and sets e.version to its revision.
 func aRevision(e *env) error {
 	attrs, err := e.bucket.Upload(e.ctx(), "a", strings.NewReader("text"))
-	if err == nil {
-		e.version = attrs.Revision
+	if err != nil {
+		return err
 	}
-	return err
+	e.version = attrs.Revision
+	return nil
 }
 
+// removeSeveral removes "a", and "b", which does not exist.
 func removeSeveral(e *env) error {
-	_, err := storage.RemoveAll(e.ctx(), e.bucket, func(yield func(string) bool) { _ = yield("a") && yield("b") })
+	_, err := storage.RemoveAll(e.ctx(), e.bucket, slices.Values([]string{"a", "b"}))
 	return err
 }
 
@@ -266,21 +276,24 @@ func openUpload(e *env) error {
 	if err := beginUpload(e); err != nil {
 		return err
 	}
-	u, err := storage.ContinueUpload(e.ctx(), e.bucket, e.token)
-	if err == nil {
-		_, err = u.Complete(e.ctx())
+	upload, err := storage.ContinueUpload(e.ctx(), e.bucket, e.token)
+	if err != nil {
+		return err
 	}
+	_, err = upload.Complete(e.ctx())
 	return err
 }
 
+// abortUpload aborts the upload that the setup has begun.
 func abortUpload(e *env) error {
-	u, err := storage.ContinueUpload(e.ctx(), e.bucket, e.token)
-	if err == nil {
-		err = u.Abort(e.ctx())
+	upload, err := storage.ContinueUpload(e.ctx(), e.bucket, e.token)
+	if err != nil {
+		return err
 	}
-	return err
+	return upload.Abort(e.ctx())
 }
 
+// listUploads lists all uploads in progress.
 func listUploads(e *env) error {
 	for _, err := range storage.ListUploads(e.ctx(), e.bucket) {
 		if err != nil {

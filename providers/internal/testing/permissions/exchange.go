@@ -98,7 +98,8 @@ func (r *Recorder) Wrap(next http.Handler) http.Handler {
 		}
 		answer := httptest.NewRecorder()
 		next.ServeHTTP(answer, req)
-		x.Status, x.Response = answer.Code, answer.Header().Clone()
+		x.Status = answer.Code
+		x.Response = answer.Header().Clone()
 		if r.add(x) {
 			panic(http.ErrAbortHandler)
 		}

@@ -3,8 +3,10 @@ package permissions
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"mime"
 	"mime/multipart"
+	"net/http"
 	"net/url"
 	"strings"
 )
@@ -46,14 +48,19 @@ func (o *googleObject) contexts() map[string]json.RawMessage {
 	return o.Contexts.Custom
 }
 
+// needs returns the permissions of a request, also that to use the project which pays for it.
 func (a *googleAccount) needs(x *Exchange) ([]string, error) {
 	all, err := a.needsOfCall(x)
-	if err == nil && (x.Query.Has("userProject") || x.hasHeader("X-Goog-User-Project")) {
+	if err != nil {
+		return nil, err
+	}
+	if x.Query.Has("userProject") || x.hasHeader("X-Goog-User-Project") {
 		all = append(all, "serviceusage.services.use")
 	}
-	return all, err
+	return all, nil
 }
 
+// needsOfCall returns the permissions of a request by its path.
 func (a *googleAccount) needsOfCall(x *Exchange) ([]string, error) {
 	if strings.HasSuffix(x.Path, ":signBlob") {
 		return []string{"iam.serviceAccounts.signBlob"}, nil
@@ -86,35 +93,48 @@ func googleRead(x *Exchange) []string {
 // permission, because the URL itself grants access.
 func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
 	if x.Query.Has("upload_id") {
-		if o := a.sessions[x.Query.Get("upload_id")]; o != nil && x.Status == 200 {
-			a.write(bucket, o)
+		object := a.sessions[x.Query.Get("upload_id")]
+		if object != nil && x.Status == http.StatusOK {
+			a.write(bucket, object)
 		}
 		return nil, nil
 	}
-	o := &googleObject{}
-	text := []byte(x.Body)
+
+	object, err := uploadedObject(x)
+	if err != nil {
+		return nil, err
+	}
+	all := append([]string{"storage.objects.create"}, a.writePermissions(x, bucket, object)...)
+	location, err := url.Parse(x.Response.Get("Location"))
+	if err == nil && location.Query().Has("upload_id") {
+		a.sessions[location.Query().Get("upload_id")] = object
+		return all, nil
+	}
+	if x.Status == http.StatusOK {
+		a.write(bucket, object)
+	}
+	return all, nil
+}
+
+// uploadedObject returns the object that an upload creates. A multipart body has the object in its
+// first part.
+func uploadedObject(x *Exchange) (*googleObject, error) {
+	var body io.Reader = strings.NewReader(x.Body)
 	if x.Query.Get("uploadType") == "multipart" {
 		_, params, err := mime.ParseMediaType(x.Header.Get("Content-Type"))
 		if err != nil {
 			return nil, err
 		}
-		first, err := multipart.NewReader(strings.NewReader(x.Body), params["boundary"]).NextRawPart()
+		body, err = multipart.NewReader(body, params["boundary"]).NextRawPart()
 		if err != nil {
 			return nil, err
 		}
-		if err := json.NewDecoder(first).Decode(o); err != nil {
-			return nil, err
-		}
-	} else if err := json.Unmarshal(text, o); err != nil {
+	}
+	object := &googleObject{}
+	if err := json.NewDecoder(body).Decode(object); err != nil {
 		return nil, err
 	}
-	all := append([]string{"storage.objects.create"}, a.writePermissions(x, bucket, o)...)
-	if location, err := url.Parse(x.Response.Get("Location")); err == nil && location.Query().Has("upload_id") {
-		a.sessions[location.Query().Get("upload_id")] = o
-	} else if x.Status == 200 {
-		a.write(bucket, o)
-	}
-	return all, nil
+	return object, nil
 }
 
 // writePermissions returns the permissions that a write of an object needs in addition to
@@ -136,6 +156,7 @@ func (a *googleAccount) writePermissions(x *Exchange, bucket string, o *googleOb
 	return all
 }
 
+// write records that an object was written with its contexts.
 func (a *googleAccount) write(bucket string, o *googleObject) {
 	contexts := map[string]bool{}
 	for key := range o.contexts() {
@@ -147,30 +168,33 @@ func (a *googleAccount) write(bucket string, o *googleObject) {
 // call returns the permissions that a request of the JSON API needs, unless it is an upload. path
 // begins with the bucket.
 func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
-	o := &googleObject{}
+	object := &googleObject{}
 	if x.Body != "" {
-		if err := json.Unmarshal([]byte(x.Body), o); err != nil {
+		if err := json.Unmarshal([]byte(x.Body), object); err != nil {
 			return nil, err
 		}
 	}
-	if len(path) == 0 {
+	switch len(path) {
+	case 0:
 		return googleBuckets(x)
+	case 1:
+		return googleBucket(x, object)
 	}
-	if len(path) == 1 {
-		return googleBucket(x, o)
-	}
-	if path[1] == "iam" && x.Method == "GET" {
+
+	isListing := path[1] == "o" && len(path) == 2 && x.Method == "GET"
+	switch {
+	case path[1] == "iam" && x.Method == "GET":
 		return []string{"storage.buckets.getIamPolicy"}, nil
-	}
-	if path[1] == "iam" && x.Method == "PUT" {
+	case path[1] == "iam" && x.Method == "PUT":
 		return []string{"storage.buckets.setIamPolicy"}, nil
-	}
-	if path[1] == "storageLayout" || path[1] == "o" && len(path) == 2 && x.Method == "GET" {
+	case path[1] == "storageLayout", isListing:
 		return []string{"storage.objects.list"}, nil
+	default:
+		return a.object(x, path[0], strings.Join(path[2:], "/"), object)
 	}
-	return a.object(x, path[0], strings.Join(path[2:], "/"), o)
 }
 
+// googleBuckets returns the permissions of a request about the buckets of a project.
 func googleBuckets(x *Exchange) ([]string, error) {
 	if x.Method == "GET" {
 		return []string{"storage.buckets.list"}, nil
@@ -184,6 +208,7 @@ func googleBuckets(x *Exchange) ([]string, error) {
 	return nil, fmt.Errorf("the table of Google has no %s of buckets", x.Method)
 }
 
+// googleBucket returns the permissions of a request about one bucket.
 func googleBucket(x *Exchange, change *googleObject) ([]string, error) {
 	if x.Method == "GET" {
 		return []string{"storage.buckets.get"}, nil
@@ -200,49 +225,66 @@ func googleBucket(x *Exchange, change *googleObject) ([]string, error) {
 	return nil, fmt.Errorf("the table of Google has no %s of a bucket", x.Method)
 }
 
-func (a *googleAccount) object(x *Exchange, bucket, name string, o *googleObject) ([]string, error) {
-	source, target, copies := strings.Cut(name, "/rewriteTo/b/")
-	if copies {
-		o.Name = target[strings.Index(target, "/o/")+3:]
-		all := append([]string{"storage.objects.get", "storage.objects.create"}, a.writePermissions(x, bucket, o)...)
-		a.write(bucket, o)
-		if !x.Query.Has("dropContextGroups") && len(o.contexts()) == 0 {
-			a.contextKeys[bucket+"/"+o.Name] = a.contextKeys[bucket+"/"+source]
-		}
-		return all, nil
+// object returns the permissions of a request about an object. name is the rest of the path: the key,
+// and perhaps an action such as /compose. object has the fields of the request.
+func (a *googleAccount) object(x *Exchange, bucket, name string, object *googleObject) ([]string, error) {
+	if source, target, ok := strings.Cut(name, "/rewriteTo/b/"); ok {
+		_, object.Name, _ = strings.Cut(target, "/o/")
+		return a.copyPermissions(x, bucket, source, object), nil
 	}
-	if strings.Contains(name, "/moveTo/o/") {
-		source, target, _ := strings.Cut(name, "/moveTo/o/")
-		o.Name = target
-		all := append(
-			[]string{"storage.objects.get", "storage.objects.delete", "storage.objects.create"},
-			a.writePermissions(x, bucket, o)...)
-		a.contextKeys[bucket+"/"+target] = a.contextKeys[bucket+"/"+source]
-		return all, nil
+	if source, target, ok := strings.Cut(name, "/moveTo/o/"); ok {
+		object.Name = target
+		return a.movePermissions(x, bucket, source, object), nil
 	}
-	if strings.HasSuffix(name, "/compose") {
-		if o.Destination != nil {
-			o = o.Destination
+	if target, ok := strings.CutSuffix(name, "/compose"); ok {
+		if object.Destination != nil {
+			object = object.Destination
 		}
-		o.Name = strings.TrimSuffix(name, "/compose")
-		all := append([]string{"storage.objects.get", "storage.objects.create"}, a.writePermissions(x, bucket, o)...)
-		if x.Status == 200 {
-			a.write(bucket, o)
-		}
-		return all, nil
+		object.Name = target
+		return a.composePermissions(x, bucket, object), nil
 	}
+
 	switch x.Method {
 	case "GET":
 		return googleRead(x), nil
 	case "DELETE":
-		if x.Status < 300 && !x.Query.Has("generation") {
+		if x.Status < http.StatusMultipleChoices && !x.Query.Has("generation") {
 			delete(a.contextKeys, bucket+"/"+name)
 		}
 		return []string{"storage.objects.delete"}, nil
 	case "PATCH":
-		return append([]string{"storage.objects.update"}, a.patchPermissions(x, bucket+"/"+name, o)...), nil
+		return append([]string{"storage.objects.update"}, a.patchPermissions(x, bucket+"/"+name, object)...), nil
+	default:
+		return nil, fmt.Errorf("the table of Google has no %s of an object", x.Method)
 	}
-	return nil, fmt.Errorf("the table of Google has no %s of an object", x.Method)
+}
+
+// copyPermissions returns the permissions of a copy, which has the contexts of its source if the
+// request does not change them.
+func (a *googleAccount) copyPermissions(x *Exchange, bucket, source string, object *googleObject) []string {
+	all := append([]string{"storage.objects.get", "storage.objects.create"}, a.writePermissions(x, bucket, object)...)
+	a.write(bucket, object)
+	if !x.Query.Has("dropContextGroups") && len(object.contexts()) == 0 {
+		a.contextKeys[bucket+"/"+object.Name] = a.contextKeys[bucket+"/"+source]
+	}
+	return all
+}
+
+// movePermissions returns the permissions of a move, which keeps the contexts.
+func (a *googleAccount) movePermissions(x *Exchange, bucket, source string, object *googleObject) []string {
+	all := []string{"storage.objects.get", "storage.objects.delete", "storage.objects.create"}
+	all = append(all, a.writePermissions(x, bucket, object)...)
+	a.contextKeys[bucket+"/"+object.Name] = a.contextKeys[bucket+"/"+source]
+	return all
+}
+
+// composePermissions returns the permissions of a composition.
+func (a *googleAccount) composePermissions(x *Exchange, bucket string, object *googleObject) []string {
+	all := append([]string{"storage.objects.get", "storage.objects.create"}, a.writePermissions(x, bucket, object)...)
+	if x.Status == http.StatusOK {
+		a.write(bucket, object)
+	}
+	return all
 }
 
 // patchPermissions returns the permissions that a change of an object needs in addition to

@@ -85,26 +85,25 @@ var columns = []permissions.Provider{permissions.AWS, permissions.Google, permis
 func Page() string {
 	var b strings.Builder
 	b.WriteString(head)
-	section, call := "", ""
-	for _, o := range permissions.Operations() {
-		if o.Section() != section {
+	section := ""
+	call := ""
+	for _, operation := range permissions.Operations() {
+		if operation.Section() != section {
 			b.WriteString(notes[section])
-			section = o.Section()
+			section = operation.Section()
 			call = ""
-			fmt.Fprintf(
-				&b,
-				"\n## %s\n\n| operation | Amazon S3 | Google | Azure, role | Azure, signature |\n|---|---|---|---|---|\n",
-				section,
-			)
+			fmt.Fprintf(&b, "\n## %s\n\n", section)
+			b.WriteString("| operation | Amazon S3 | Google | Azure, role | Azure, signature |\n|---|---|---|---|---|\n")
 		}
+		// Further rows of a call do not repeat its name.
 		name := "…"
-		if o.Call() != call {
-			call = o.Call()
+		if operation.Call() != call {
+			call = operation.Call()
 			name = "`" + strings.ReplaceAll(call, ", ", "`, `") + "`"
 		}
-		fmt.Fprintf(&b, "| %s |", strings.TrimSpace(name+" "+o.Detail()))
-		for _, p := range columns {
-			fmt.Fprintf(&b, " %s |", cell(o.Needs(p)))
+		fmt.Fprintf(&b, "| %s |", strings.TrimSpace(name+" "+operation.Detail()))
+		for _, provider := range columns {
+			fmt.Fprintf(&b, " %s |", cell(operation.Needs(provider)))
 		}
 		b.WriteByte('\n')
 	}
@@ -113,6 +112,7 @@ func Page() string {
 	return b.String()
 }
 
+// cell returns the text of a cell. It takes the results of Operation.Needs.
 func cell(needs []string, err error) string {
 	if err != nil {
 		return "–"
@@ -130,6 +130,7 @@ var (
 	Full   = parse("everything")
 )
 
+// parse returns the operations with these names.
 func parse(names ...string) []permissions.Operation {
 	operations, err := permissions.Parse(names...)
 	if err != nil {
@@ -142,18 +143,8 @@ func parse(names ...string) []permissions.Operation {
 // the tables.
 func policies() string {
 	var b strings.Builder
-	b.WriteString(
-		"\n## Smallest policies\n\nThey come from the tables above. On our own S3 server, tests do what a policy is for with no more than it.\n" +
-			"On MinIO, no policy limits a listing to a prefix: MinIO takes the value of `s3:prefix` from a header or parameter `Prefix` of the\n" +
-			"client, too ([why](https://github.com/minio/pkg/pull/267)), and then lists the whole bucket. So no policy with a prefix is written for\n" +
-			"MinIO that permits listings. `s3:GetObject` of MinIO also permits reads of old versions.\n" +
-			"[`omnibucket policy`](cli.md#commands) and the package " +
-			"[`permissions`](https://pkg.go.dev/github.com/omnibucket/storage/permissions) write one for any operations, bucket and prefix.\n" +
-			"*Storage Object Viewer* of Google and *Storage Blob Data Reader* of Azure are enough for a reader.\n" +
-			"*Storage Object User* and *Storage Blob Data Owner* are enough for everything below.\n" +
-			"*Storage Blob Data Contributor* cannot remove versions, and has no tags.\n",
-	)
-	for _, p := range []struct {
+	b.WriteString(policiesHead)
+	for _, task := range []struct {
 		operations []permissions.Operation
 		title      string
 	}{
@@ -161,22 +152,31 @@ func policies() string {
 		{Writer, "A program that stores objects, and does not read them"},
 		{Full, "A program that does everything with objects, except for locks, keys and access lists"},
 	} {
-		fmt.Fprintf(&b, "\n### %s\n", p.title)
-		for _, row := range []struct {
-			provider permissions.Provider
-			heading  string
-		}{
-			{permissions.AWS, "Amazon S3, with the bucket `photos`"},
-			{permissions.Google, "Google, for `gcloud iam roles create --file`"},
-			{permissions.Azure, "Azure, for `az role definition create --role-definition`"},
-		} {
-			fmt.Fprintf(&b, "\n%s:\n\n```json\n%s\n```\n", row.heading, Policy(row.provider, p.operations))
-		}
-		_, letters, _ := strings.Cut(Policy(permissions.AzureSAS, p.operations), "sp=")
+		fmt.Fprintf(&b, "\n### %s\n", task.title)
+		writePolicy(&b, "Amazon S3, with the bucket `photos`", Policy(permissions.AWS, task.operations))
+		writePolicy(&b, "Google, for `gcloud iam roles create --file`", Policy(permissions.Google, task.operations))
+		writePolicy(&b, "Azure, for `az role definition create --role-definition`", Policy(permissions.Azure, task.operations))
+		_, letters, _ := strings.Cut(Policy(permissions.AzureSAS, task.operations), "sp=")
 		fmt.Fprintf(&b, "\nA shared access signature of the container: `%s`.\n", letters)
 	}
 	return b.String()
 }
+
+// writePolicy writes a policy, which is JSON, below its heading.
+func writePolicy(b *strings.Builder, heading, policy string) {
+	fmt.Fprintf(b, "\n%s:\n\n```json\n%s\n```\n", heading, policy)
+}
+
+// policiesHead is the text above the policies.
+const policiesHead = "\n## Smallest policies\n\nThey come from the tables above. On our own S3 server, tests do what a policy is for with no more than it.\n" +
+	"On MinIO, no policy limits a listing to a prefix: MinIO takes the value of `s3:prefix` from a header or parameter `Prefix` of the\n" +
+	"client, too ([why](https://github.com/minio/pkg/pull/267)), and then lists the whole bucket. So no policy with a prefix is written for\n" +
+	"MinIO that permits listings. `s3:GetObject` of MinIO also permits reads of old versions.\n" +
+	"[`omnibucket policy`](cli.md#commands) and the package " +
+	"[`permissions`](https://pkg.go.dev/github.com/omnibucket/storage/permissions) write one for any operations, bucket and prefix.\n" +
+	"*Storage Object Viewer* of Google and *Storage Blob Data Reader* of Azure are enough for a reader.\n" +
+	"*Storage Object User* and *Storage Blob Data Owner* are enough for everything below.\n" +
+	"*Storage Blob Data Contributor* cannot remove versions, and has no tags.\n"
 
 // Policy returns the first document that allows the operations in the bucket photos.
 func Policy(p permissions.Provider, operations []permissions.Operation) string {
