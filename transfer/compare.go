@@ -52,33 +52,52 @@ func (c *Comparison) Equal() bool {
 // BucketNotFound. Other errors are those of Sync. Compare always returns a Comparison.
 func Compare(ctx context.Context, first, second End, report func(Difference), opts ...Option) (*Comparison, error) {
 	c := &Comparison{}
-	note := func(change Change) {
-		d := Difference{Key: change.Key, Err: change.Err}
-		switch {
-		case change.Action == Failed:
-			d.Kind = NotCompared
-			c.NotCompared++
-		case change.Action == Deleted:
-			d.Kind = OnlySecond
-			c.OnlySecond++
-		case change.Replaced:
-			d.Kind = Different
-			c.Different++
-		default:
-			d.Kind = OnlyFirst
-			c.OnlyFirst++
+	countChange := func(change Change) {
+		d := Difference{
+			Kind: differenceKind(change),
+			Key:  change.Key,
+			Err:  change.Err,
 		}
+		c.count(d.Kind)
 		if report != nil {
 			report(d)
 		}
 	}
 
+	// A comparison is the dry run of a job that would make the second end equal to the first.
+	opts = append(slices.Clone(opts), WithDryRun(), WithDelete(), WithEmptySource(), WithChanges(countChange))
 	j := &job{comparing: true}
-	result, err := j.run(
-		ctx, "Compare", second, first,
-		append(slices.Clone(opts), WithDryRun(), WithDelete(), WithEmptySource(), WithChanges(note)),
-	)
+	result, err := j.run(ctx, "Compare", second, first, opts)
 	c.Same = result.Skipped
 	c.Duration = result.Duration
 	return c, err
+}
+
+// differenceKind returns how a file differs, from the change that would make the second end equal
+// to the first.
+func differenceKind(change Change) DifferenceKind {
+	switch {
+	case change.Action == Failed:
+		return NotCompared
+	case change.Action == Deleted:
+		return OnlySecond
+	case change.Replaced:
+		return Different
+	default:
+		return OnlyFirst
+	}
+}
+
+// count adds one file that differs.
+func (c *Comparison) count(kind DifferenceKind) {
+	switch kind {
+	case NotCompared:
+		c.NotCompared++
+	case OnlySecond:
+		c.OnlySecond++
+	case Different:
+		c.Different++
+	case OnlyFirst:
+		c.OnlyFirst++
+	}
 }

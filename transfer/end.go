@@ -42,6 +42,28 @@ func (e End) location() any {
 	return e.src
 }
 
+// mayRead reports whether e is a directory, or a bucket that is not nil.
+func (e End) mayRead() bool {
+	switch e.kind {
+	case dirEnd:
+		return true
+	case bucketEnd:
+		return e.src != nil
+	}
+	return false
+}
+
+// mayWrite reports whether e is a directory, or a bucket that is not nil and can be written.
+func (e End) mayWrite() bool {
+	switch e.kind {
+	case dirEnd:
+		return true
+	case bucketEnd:
+		return e.dst != nil
+	}
+	return false
+}
+
 // name returns a name of the directory or bucket. The name is the same in every process on this
 // machine.
 func (e End) name() string {

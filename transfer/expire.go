@@ -106,6 +106,7 @@ func Remove(ctx context.Context, b interface {
 	return (&expiry{op: "Remove", settings: s, rules: []ExpireRule{{Prefix: s.files.Prefix}}, everyAge: true, callerBucket: b}).run(ctx)
 }
 
+// run checks the options and rules, and then applies the rules. It returns the report in any case.
 func (e *expiry) run(ctx context.Context) (*Report, error) {
 	ctx = evidence.WithoutFailover(ctx)
 	e.settings.leaveOutHeld(ctx, e.callerBucket)
@@ -133,6 +134,7 @@ type expiry struct {
 	group        []expiring     // entries to be removed in one batch
 }
 
+// check returns an error if the options or rules are invalid, or the bucket lacks what they need.
 func (e *expiry) check() error {
 	if e.settings.err != nil {
 		return e.settings.err
@@ -165,28 +167,37 @@ func (e *expiry) check() error {
 	return nil
 }
 
+// execute applies the rules one after another. It returns the error that ended the call early, or
+// nil.
 func (e *expiry) execute(ctx context.Context) error {
 	if err := e.readClock(ctx); err != nil {
 		return err
 	}
-	for i, r := range e.rules {
-		if r.Age > 0 || e.everyAge {
-			if err := e.objects(ctx, i); err != nil {
-				return err
-			}
-		}
-		if r.OldVersionsAge > 0 {
-			if err := e.versions(ctx, i); err != nil {
-				return err
-			}
-		}
-		if r.UploadsAge > 0 {
-			if err := e.uploads(ctx, i); err != nil {
-				return err
-			}
+	for i := range e.rules {
+		if err := e.applyRule(ctx, i); err != nil {
+			return err
 		}
 	}
 	e.reporter.meter.listed.Store(true)
+	return nil
+}
+
+// applyRule removes the objects, versions and uploads that the rule with this index selects.
+func (e *expiry) applyRule(ctx context.Context, index int) error {
+	rule := e.rules[index]
+	if rule.Age > 0 || e.everyAge {
+		if err := e.objects(ctx, index); err != nil {
+			return err
+		}
+	}
+	if rule.OldVersionsAge > 0 {
+		if err := e.versions(ctx, index); err != nil {
+			return err
+		}
+	}
+	if rule.UploadsAge > 0 {
+		return e.uploads(ctx, index)
+	}
 	return nil
 }
 
@@ -213,9 +224,13 @@ func (e *expiry) objects(ctx context.Context, rule int) error {
 			continue
 		}
 		isOld := func(r ExpireRule) bool {
-			return e.everyAge || r.Age > 0 && e.tooOld(entry.Modified, r.Age)
+			if e.everyAge {
+				return true
+			}
+			return r.Age > 0 && e.tooOld(entry.Modified, r.Age)
 		}
-		e.expire(ctx, rule, expiring{VersionEntry: storage.VersionEntry{ListEntry: entry}}, isOld)
+		object := expiring{VersionEntry: storage.VersionEntry{ListEntry: entry}}
+		e.expire(ctx, rule, object, isOld)
 	}
 	return e.removeRest(ctx)
 }
@@ -249,6 +264,7 @@ func (e *expiry) removeRest(ctx context.Context) error {
 	return nil
 }
 
+// list yields the objects with a prefix, from the inventory if the job has one.
 func (e *expiry) list(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
 	if i := e.settings.inventory; i != nil {
 		return i.rows.Objects(ctx, prefix)
@@ -259,6 +275,8 @@ func (e *expiry) list(ctx context.Context, prefix string) iter.Seq2[storage.List
 	return e.bucket.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder())
 }
 
+// tooOld reports whether more than age has passed since start. It returns false if start is not
+// known.
 func (e *expiry) tooOld(start time.Time, age time.Duration) bool {
 	return !start.IsZero() && e.now.Sub(start) > age
 }
@@ -292,24 +310,29 @@ func (e *expiry) remove(ctx context.Context) {
 
 // versions removes the versions that are older than the OldVersionsAge of one rule.
 func (e *expiry) versions(ctx context.Context, rule int) error {
-	selecting := e.settings.files
+	prefix := e.rules[rule].Prefix
+	versions := storage.Versions(ctx, e.bucket, storage.WithPrefix(prefix))
+	if e.settings.inventory != nil {
+		versions = e.settings.inventory.rows.Versions(ctx, prefix)
+	}
+	files := e.settings.files
 	// A job normally leaves out objects that leases and layers keep in the bucket. Old versions of
 	// these objects are no longer in use, so the job may remove them.
-	selecting.Held = nil
-	selecting.OfLayers = true
-	expire := func(v storage.VersionEntry, start time.Time) error {
-		if v.Key == "" || !selecting.SelectsFile(v.Key, v.Size, v.Modified) {
+	files.Held = nil
+	files.OfLayers = true
+
+	err := eachOld(versions, func(v storage.VersionEntry, start time.Time) error {
+		if v.Key == "" || !files.SelectsFile(v.Key, v.Size, v.Modified) {
 			return ctx.Err()
 		}
-		isOld := func(r ExpireRule) bool { return r.OldVersionsAge > 0 && e.tooOld(start, r.OldVersionsAge) }
-		e.expire(ctx, rule, expiring{VersionEntry: v, age: e.rules[rule].OldVersionsAge}, isOld)
+		isOld := func(r ExpireRule) bool {
+			return r.OldVersionsAge > 0 && e.tooOld(start, r.OldVersionsAge)
+		}
+		version := expiring{VersionEntry: v, age: e.rules[rule].OldVersionsAge}
+		e.expire(ctx, rule, version, isOld)
 		return ctx.Err()
-	}
-	versions := storage.Versions(ctx, e.bucket, storage.WithPrefix(e.rules[rule].Prefix))
-	if i := e.settings.inventory; i != nil {
-		versions = i.rows.Versions(ctx, e.rules[rule].Prefix)
-	}
-	if err := eachOld(versions, expire); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	return e.removeRest(ctx)

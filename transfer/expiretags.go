@@ -24,14 +24,13 @@ type tagSelector struct {
 	earlier []map[string]string // the tags of each earlier rule; a rule with no tags selects every object
 }
 
-// selector returns the tagSelector for an object and a rule. key is the key of the
-// object, and rule is the index of the rule. The function old reports whether the
-// object is old enough for a given rule.
-func (e *expiry) selector(rule int, key string, old func(ExpireRule) bool) tagSelector {
+// selector returns the tagSelector for an object and a rule. key is the key of the object, and rule
+// is the index of the rule. isOld reports whether the object is old enough for a given rule.
+func (e *expiry) selector(rule int, key string, isOld func(ExpireRule) bool) tagSelector {
 	s := tagSelector{tags: e.rules[rule].Tags}
-	for _, r := range e.rules[:rule] {
-		if strings.HasPrefix(key, r.Prefix) && old(r) {
-			s.earlier = append(s.earlier, r.Tags)
+	for _, earlier := range e.rules[:rule] {
+		if strings.HasPrefix(key, earlier.Prefix) && isOld(earlier) {
+			s.earlier = append(s.earlier, earlier.Tags)
 		}
 	}
 	return s
@@ -45,11 +44,20 @@ func (s tagSelector) neverSelects() bool {
 // needsTags reports whether tags must be read. It returns false if s selects every object.
 func (s tagSelector) needsTags() bool { return len(s.tags) > 0 || len(s.earlier) > 0 }
 
+// matches reports whether s selects an object with the given tags.
 func (s tagSelector) matches(tags map[string]string) bool {
-	return hasAll(tags, s.tags) &&
-		!slices.ContainsFunc(s.earlier, func(old map[string]string) bool { return hasAll(tags, old) })
+	if !hasAll(tags, s.tags) {
+		return false
+	}
+	for _, earlier := range s.earlier {
+		if hasAll(tags, earlier) {
+			return false
+		}
+	}
+	return true
 }
 
+// hasAll reports whether tags has each tag of want, with the same value.
 func hasAll(tags, want map[string]string) bool {
 	for key, value := range want {
 		if have, ok := tags[key]; !ok || have != value {
@@ -66,7 +74,10 @@ func (e *expiry) hasTags(ctx context.Context, key string, s tagSelector, opts ..
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil
 	}
-	return err == nil && s.matches(tags), err
+	if err != nil {
+		return false, err
+	}
+	return s.matches(tags), nil
 }
 
 // selectByTags returns the objects of the group that are selected by their tags. It keeps their order.

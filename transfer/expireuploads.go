@@ -3,7 +3,6 @@ package transfer
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -11,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/transfer/internal/joberror"
 )
 
+// checkUploads returns an error if the rule has an UploadsAge that it cannot have.
 func (e *expiry) checkUploads(r ExpireRule) error {
 	if r.UploadsAge == 0 {
 		return nil
@@ -41,22 +41,29 @@ func (e *expiry) uploads(ctx context.Context, rule int) error {
 	return err
 }
 
+// abortUploads starts to abort the uploads that are older than the UploadsAge of one rule. The
+// caller waits for the group aborting.
 func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *running.Group) error {
 	requests := newSemaphore(e.settings.concurrency)
-	for entry, err := range storage.ListUploads(ctx, e.bucket, storage.WithPrefix(e.rules[rule].Prefix)) {
+	prefix := e.rules[rule].Prefix
+	age := e.rules[rule].UploadsAge
+	for upload, err := range storage.ListUploads(ctx, e.bucket, storage.WithPrefix(prefix)) {
 		if err != nil {
 			return err
 		}
-		if !e.settings.files.Selects(entry.Key) || !e.tooOld(entry.Begun, e.rules[rule].UploadsAge) ||
-			e.abortedBefore(rule, entry) {
+		if !e.settings.files.Selects(upload.Key) || !e.tooOld(upload.Begun, age) {
 			continue
 		}
+		if e.abortedBefore(rule, upload) {
+			continue
+		}
+
 		if !requests.acquire(ctx, 1) {
 			return joberror.OfContext(ctx.Err())
 		}
 		aborting.Go(func() {
 			defer requests.release(1)
-			e.abortUpload(ctx, entry)
+			e.abortUpload(ctx, upload)
 			requests.ended(0, 1)
 		}, nil)
 	}
@@ -65,12 +72,19 @@ func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *running.G
 
 // abortedBefore reports whether an earlier rule aborts the upload. The later rule then skips the
 // upload, because a dry run would count it twice.
-func (e *expiry) abortedBefore(rule int, entry storage.UploadEntry) bool {
-	return slices.ContainsFunc(e.rules[:rule], func(r ExpireRule) bool {
-		return r.UploadsAge > 0 && strings.HasPrefix(entry.Key, r.Prefix) && e.tooOld(entry.Begun, r.UploadsAge)
-	})
+func (e *expiry) abortedBefore(rule int, upload storage.UploadEntry) bool {
+	for _, earlier := range e.rules[:rule] {
+		if earlier.UploadsAge == 0 || !strings.HasPrefix(upload.Key, earlier.Prefix) {
+			continue
+		}
+		if e.tooOld(upload.Begun, earlier.UploadsAge) {
+			return true
+		}
+	}
+	return false
 }
 
+// abortUpload aborts one upload and counts the result. A dry run only counts it.
 func (e *expiry) abortUpload(ctx context.Context, entry storage.UploadEntry) {
 	if !e.settings.dryRun {
 		if err := storage.AbortUpload(ctx, e.bucket, entry); err != nil {

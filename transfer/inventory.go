@@ -104,32 +104,44 @@ func (s *settings) checkInventory(b any) error {
 // Unsupported.
 func (i *Inventory) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
-		var r storage.ListOptions
-		err := r.Apply(opts...)
-		if err == nil && r.Delimiter != "" {
-			err = &storage.Error{
-				Code: storage.Unsupported,
-				Op:   "List",
-				Err:  errors.New("an inventory has no common prefixes"),
-			}
-		}
+		list, err := inventoryListOptions(opts)
 		if err != nil {
 			yield(storage.ListEntry{}, err)
 			return
 		}
 
-		n := 0
-		for e, err := range i.rows.SortedObjects(ctx, r.Prefix, nil) {
-			if err == nil && e.Key <= r.StartAfter && r.StartAfter != "" {
-				continue
-			}
-			if !yield(e, err) {
+		count := 0
+		for entry, err := range i.rows.SortedObjects(ctx, list.Prefix, nil) {
+			if err != nil {
+				yield(storage.ListEntry{}, err)
 				return
 			}
-			n++
-			if n == r.Limit {
+			if list.StartAfter != "" && entry.Key <= list.StartAfter {
+				continue
+			}
+			if !yield(entry, nil) {
+				return
+			}
+			count++
+			if count == list.Limit {
 				return
 			}
 		}
 	}
+}
+
+// inventoryListOptions returns the given options, or Unsupported if an inventory lacks one of them.
+func inventoryListOptions(opts []storage.ListOption) (storage.ListOptions, error) {
+	var list storage.ListOptions
+	if err := list.Apply(opts...); err != nil {
+		return list, err
+	}
+	if list.Delimiter != "" {
+		return list, &storage.Error{
+			Code: storage.Unsupported,
+			Op:   "List",
+			Err:  errors.New("an inventory has no common prefixes"),
+		}
+	}
+	return list, nil
 }

@@ -41,18 +41,23 @@ type job struct {
 	after           string // with WithJournal: the key after which the job continues
 }
 
+// run runs a job with the given name, and returns its report.
 func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
 	return (&job{}).run(ctx, op, dst, src, opts)
 }
 
+// run opens both ends, transfers the files and removes what must be removed. It returns a report in
+// any case. op is the name of the job, for errors.
 func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
 	j.settings = readOptions(opts)
 	j.settings.leaveOutHeld(ctx, dst.location(), src.location(), j.settings.backup.location())
 	j.reporter.begin(j.settings)
 	if j.comparing || j.settings.remove || j.settings.move {
+		// The second store of a mirror may lack files. The job would take them for removed.
 		ctx = evidence.WithoutFailover(ctx)
 	}
 	ctx, failedOver := evidence.NoteFailover(ctx)
+
 	early := j.open(ctx, op, dst, src)
 	if early == nil {
 		early = j.execute(ctx)
@@ -82,12 +87,9 @@ func (j *job) check(op string, dst, src End) error {
 	if j.settings.err != nil {
 		return j.settings.err
 	}
-	hasSource := src.kind == dirEnd || src.kind == bucketEnd && src.src != nil
-	hasDestination := dst.kind == dirEnd || dst.kind == bucketEnd && dst.dst != nil
-	if !hasSource || !hasDestination {
+	if !src.mayRead() || !dst.mayWrite() {
 		return joberror.Invalid("end", "must be a directory, or a bucket that is not nil")
 	}
-
 	if err := needBuckets(op, dst, src, j.settings.backup); err != nil {
 		return err
 	}
@@ -115,8 +117,9 @@ func (j *job) check(op string, dst, src End) error {
 		return joberror.Invalid("WithResume", "must name a directory outside the buckets of the job")
 	}
 
-	if j.settings.journal.LiesIn(dst.location(), &j.settings.files) ||
-		j.settings.journal.LiesIn(src.location(), &j.settings.files) {
+	inDestination := j.settings.journal.LiesIn(dst.location(), &j.settings.files)
+	inSource := j.settings.journal.LiesIn(src.location(), &j.settings.files)
+	if inDestination || inSource {
 		return joberror.Invalid("WithJournal", "must not keep its object in the source or destination")
 	}
 	return j.settings.checkInventory(src.src)
@@ -160,7 +163,9 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	if err := j.prepareEnds(ctx, dst, src); err != nil {
 		err = errors.Join(err, j.places.End(ctx))
 		// Nothing was written yet, so errors of closing do not matter.
-		_, _, _ = j.src.Close(), j.dst.Close(), j.saved.close()
+		_ = j.src.Close()
+		_ = j.dst.Close()
+		_ = j.saved.close()
 		return joberror.OfFile(op, "", err)
 	}
 
@@ -225,6 +230,8 @@ func (j *job) recoverNames() {
 	}
 }
 
+// openEnd opens an end to read from it. links reports whether the listing of a directory follows
+// symbolic links.
 func openEnd(e End, links bool) (ends.End, error) {
 	if e.kind == bucketEnd {
 		return &ends.Objects{Source: e.src, Bucket: e.dst}, nil
@@ -300,11 +307,19 @@ func (j *job) skipDirs() error {
 // WithExclude excludes. If the source is a bucket and the destination is a directory, it does not
 // ignore the folder. The reason is that a file system may have several names for a folder.
 func (j *job) overlap(dst, src End) bool {
-	target := dst.location()
-	source := src.location()
-	for _, pair := range [...][2]any{{target, source}, {source, target}} {
-		if prefix, ok := serving.Below(pair[0], pair[1]); ok &&
-			(dst.kind == dirEnd && src.kind != dirEnd || !j.settings.files.InExcludedDir(prefix)) {
+	dstLocation := dst.location()
+	srcLocation := src.location()
+	prefixes := make([]string, 0, 2)
+	if prefix, ok := serving.Below(dstLocation, srcLocation); ok {
+		prefixes = append(prefixes, prefix)
+	}
+	if prefix, ok := serving.Below(srcLocation, dstLocation); ok {
+		prefixes = append(prefixes, prefix)
+	}
+
+	bucketToDir := dst.kind == dirEnd && src.kind != dirEnd
+	for _, prefix := range prefixes {
+		if bucketToDir || !j.settings.files.InExcludedDir(prefix) {
 			return true
 		}
 	}
@@ -443,17 +458,19 @@ func (j *job) transfer(ctx context.Context) error {
 	}, cancel)
 
 	for t := range tasks {
-		n := 1
+		requests := 1
 		if t.comparison == copier.Differs {
-			n = requestsFor(j, t.src.Size)
+			requests = requestsFor(j, t.src.Size)
 		}
-		if !j.slots.acquire(ctx, n) {
-			cancel() // ends the listings
+		if !j.slots.acquire(ctx, requests) {
+			// End the listings. The loop goes on until walk has closed the channel.
+			cancel()
 			continue
 		}
 		group.Go(func() {
-			defer func() { j.slots.release(n) }()
-			j.runTask(ctx, t, &n)
+			// The task may change the number of its requests while it runs.
+			defer func() { j.slots.release(requests) }()
+			j.runTask(ctx, t, &requests)
 		}, cancel)
 	}
 	group.Wait()

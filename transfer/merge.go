@@ -74,33 +74,28 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	defer func() { dst.stop() }()
 
 	var files, unknown paths
-	skipped := 0
-	for src.hasEntry || dst.hasEntry && j.settings.remove {
+	extraneous := 0 // successive entries that only the destination has
+	for j.hasMore(&src, &dst) {
 		if err := cmp.Or(src.err, dst.err); err != nil {
 			return err
 		}
-		if dst.hasEntry {
-			if err := j.places.CheckFile(ctx, places.Destination, dst.entry); err != nil {
-				return err
-			}
+		if err := j.checkEntries(ctx, &src, &dst); err != nil {
+			return err
 		}
-		if src.hasEntry {
-			if err := j.places.CheckFile(ctx, places.Source, src.entry); err != nil {
-				return err
-			}
-		}
-		inBoth := dst.hasEntry && dst.entry.Key == src.entry.Key
-		switch {
-		case !src.hasEntry || dst.hasEntry && dst.entry.Key < src.entry.Key:
+
+		if onlyInDestination(&src, &dst) {
 			if err := j.destinationOnly(ctx, dst.entry, &unknown); err != nil {
 				return err
 			}
-			skipped = j.skipExtraneous(ctx, &dst, src.entry.Key, skipped)
-		case j.passesOver(src.entry):
+			extraneous = j.skipExtraneous(ctx, &dst, src.entry.Key, extraneous)
+			continue
+		}
+
+		inBoth := dst.hasEntry && dst.entry.Key == src.entry.Key
+		if j.passesOver(src.entry) {
 			j.sourceHasFiles = true
-			src.step()
-		default:
-			skipped = 0
+		} else {
+			extraneous = 0
 			t := task{src: src.entry, comparison: copier.Differs}
 			if inBoth {
 				t.dst = dst.entry
@@ -112,8 +107,9 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 			if err := j.enqueue(ctx, t, &files, tasks); err != nil {
 				return err
 			}
-			src.step()
 		}
+
+		src.step()
 		if inBoth {
 			dst.step()
 		}
@@ -121,12 +117,43 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	return nil
 }
 
-// skipExtraneous skips an entry that only the destination has. passed is the number
-// of such entries directly before this one. The result is the number including this one. If passed
-// reaches relistAfter, skipExtraneous lists the destination again from shortly before key, and
-// returns 0.
-func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, passed int) int {
-	if passed >= relistAfter && !j.settings.remove && !j.places.MayNest() && j.dst.StartsAnywhere() {
+// hasMore reports whether the walk has an entry left to handle. Without WithDelete, it ends with
+// the last entry of the source.
+func (j *job) hasMore(src, dst *cursor) bool {
+	if src.hasEntry {
+		return true
+	}
+	return dst.hasEntry && j.settings.remove
+}
+
+// checkEntries fails if the entry of either end shows that source and destination overlap.
+func (j *job) checkEntries(ctx context.Context, src, dst *cursor) error {
+	if dst.hasEntry {
+		if err := j.places.CheckFile(ctx, places.Destination, dst.entry); err != nil {
+			return err
+		}
+	}
+	if src.hasEntry {
+		return j.places.CheckFile(ctx, places.Source, src.entry)
+	}
+	return nil
+}
+
+// onlyInDestination reports whether the source lacks the entry of the destination. At least one of
+// the cursors has an entry.
+func onlyInDestination(src, dst *cursor) bool {
+	if !src.hasEntry {
+		return true
+	}
+	return dst.hasEntry && dst.entry.Key < src.entry.Key
+}
+
+// skipExtraneous moves dst past an entry that only the destination has. count is the number of such
+// entries directly before this one; the result is the number including this one. If count reaches
+// relistAfter, skipExtraneous lists the destination again from shortly before key, and returns 0.
+func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, count int) int {
+	mayRelist := !j.settings.remove && !j.places.MayNest() && j.dst.StartsAnywhere()
+	if count >= relistAfter && mayRelist {
 		if start := predecessor(key); start > dst.entry.Key {
 			dst.stop()
 			dst.open(j.dst.Entries(ctx, &j.settings.files, start), start)
@@ -134,7 +161,7 @@ func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, passe
 		}
 	}
 	dst.step()
-	return passed + 1
+	return count + 1
 }
 
 // passesOver reports whether the job leaves out a file because of its shard, size or time. A file
@@ -170,14 +197,18 @@ func (j *job) destinationOnly(ctx context.Context, dst ends.Entry, unknown *path
 	if dst.Kind == ends.Unlisted {
 		j.unlisted = true
 		j.reporter.countDestinationFailure(ctx, dst.Key, dst.Err)
-	} else if dst.Kind == ends.Regular && j.settings.remove && !hidden && !j.passesOver(dst) {
-		if j.comparing {
-			j.reporter.countRemoved(dst.Key, dst.Size)
-			return nil
-		}
-		return j.removeLater(ctx, dst)
+		return nil
 	}
-	return nil
+
+	removable := dst.Kind == ends.Regular && !hidden && !j.passesOver(dst)
+	if !removable || !j.settings.remove {
+		return nil
+	}
+	if j.comparing {
+		j.reporter.countRemoved(dst.Key, dst.Size)
+		return nil
+	}
+	return j.removeLater(ctx, dst)
 }
 
 // enqueue handles a file of the source: it sends a task to tasks, or counts the file. If it returns
@@ -284,6 +315,8 @@ func (p *paths) add(key string) (string, bool) {
 	return ancestor, ok
 }
 
+// ancestor returns the path of which key is a descendant. It returns false if there is none. Paths
+// that are no prefix of key are dropped: the keys ascend, so no later key lies below them.
 func (p *paths) ancestor(key string) (string, bool) {
 	for len(*p) > 0 && !strings.HasPrefix(key, (*p)[len(*p)-1]) {
 		*p = (*p)[:len(*p)-1]

@@ -41,23 +41,54 @@ import (
 // it can recognize the marker. It then removes the marker again. A dry run counts the marker as
 // restored.
 func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, error) {
-	return revert(ctx, "Undelete", b, opts, listing.RemovedVersions, func(versions []storage.VersionEntry) reversion {
-		if versions[0].Current && !versions[0].IsDeleteMarker {
-			return reversion{action: keepVersion, version: versions[0]}
-		}
-		for i, v := range versions {
-			switch {
-			case v.IsDeleteMarker:
-			case !v.SoftDeletedUntil.IsZero():
-				return reversion{action: restoreRemoved, version: v, below: slices.Clone(versions[i+1:])}
-			case i == 0 || slices.ContainsFunc(versions[:i], func(marker storage.VersionEntry) bool { return marker.Version == "" }):
-				return reversion{action: bringBack, version: v, replaces: versions[0].Current}
-			default:
-				return reversion{action: removeMarkers, version: v, markers: slices.Clone(versions[:i])}
-			}
-		}
+	r := &reverting{
+		op:     "Undelete",
+		bucket: b,
+		list:   listing.RemovedVersions,
+		decide: decideUndelete,
+	}
+	return r.run(ctx, opts)
+}
+
+// decideUndelete returns how [Undelete] brings back the newest version of an object.
+func decideUndelete(versions []storage.VersionEntry) reversion {
+	newest := versions[0]
+	if newest.Current && !newest.IsDeleteMarker {
+		return reversion{action: keepVersion, version: newest}
+	}
+
+	// All versions before this one are delete markers.
+	first := slices.IndexFunc(versions, func(v storage.VersionEntry) bool { return !v.IsDeleteMarker })
+	if first < 0 {
 		return reversion{}
-	})
+	}
+	version := versions[first]
+	markers := versions[:first]
+	if !version.SoftDeletedUntil.IsZero() {
+		return reversion{
+			action:  restoreRemoved,
+			version: version,
+			below:   slices.Clone(versions[first+1:]),
+		}
+	}
+	if len(markers) == 0 || slices.ContainsFunc(markers, hasNoVersion) {
+		return reversion{
+			action:   bringBack,
+			version:  version,
+			replaces: newest.Current,
+		}
+	}
+	return reversion{
+		action:  removeMarkers,
+		version: version,
+		markers: slices.Clone(markers),
+	}
+}
+
+// hasNoVersion reports whether a delete marker has no version of its own, so that it cannot be
+// removed.
+func hasNoVersion(marker storage.VersionEntry) bool {
+	return marker.Version == ""
 }
 
 // RestoreAt restores each object to a point in time, in a bucket that keeps versions. The version
@@ -71,22 +102,33 @@ func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, e
 //
 // To repeat a call after a failure, make the same call again with the same time.
 func RestoreAt(ctx context.Context, b storage.Bucket, t time.Time, opts ...Option) (*Report, error) {
-	return revert(ctx, "RestoreAt", b, opts, listing.KeptVersions, func(versions []storage.VersionEntry) reversion {
-		current := versions[0].Current && !versions[0].IsDeleteMarker
-		for _, v := range versions {
-			if !wasCurrentAt(v, t) {
-				continue
-			}
-			if v.Current {
-				return reversion{action: keepVersion, version: v}
-			}
-			return reversion{action: bringBack, version: v, replaces: current}
+	r := &reverting{
+		op:     "RestoreAt",
+		bucket: b,
+		list:   listing.KeptVersions,
+		decide: func(versions []storage.VersionEntry) reversion { return decideRestoreAt(versions, t) },
+	}
+	return r.run(ctx, opts)
+}
+
+// decideRestoreAt returns how [RestoreAt] brings back the version of an object that was current at
+// the time t.
+func decideRestoreAt(versions []storage.VersionEntry, t time.Time) reversion {
+	newest := versions[0]
+	exists := newest.Current && !newest.IsDeleteMarker
+	for _, v := range versions {
+		if !wasCurrentAt(v, t) {
+			continue
 		}
-		if current {
-			return reversion{action: removeCurrent, version: versions[0]}
+		if v.Current {
+			return reversion{action: keepVersion, version: v}
 		}
-		return reversion{}
-	})
+		return reversion{action: bringBack, version: v, replaces: exists}
+	}
+	if exists {
+		return reversion{action: removeCurrent, version: newest}
+	}
+	return reversion{}
 }
 
 // wasCurrentAt reports whether a version may have been the current object at a time. The newest
@@ -109,12 +151,13 @@ type reversion struct {
 	below    []storage.VersionEntry // older versions, for the action restoreRemoved
 }
 
+// A revertAction says how an object is changed to the version of its reversion.
 type revertAction int
 
 const (
-	leaveObject revertAction = iota
-	keepVersion              // do nothing, because the version is current
-	bringBack                // copy the version, so that it becomes current
+	leaveObject revertAction = iota // do nothing, because no version can come back
+	keepVersion                     // do nothing, because the version is current
+	bringBack                       // copy the version, so that it becomes current
 	removeCurrent
 	removeMarkers  // remove the newer delete markers, so that the version becomes current
 	restoreRemoved // restore the version, which was soft-deleted
@@ -122,38 +165,45 @@ const (
 
 // A reverting holds the state of one call of [Undelete] or [RestoreAt].
 type reverting struct {
+	op       string
 	settings *settings
 	reporter reporter
 	bucket   storage.Bucket
 	slots    *semaphore
 	marked   []reversion // reversions with the action removeMarkers, collected for a batch
-	list     func(context.Context, storage.Bucket, string) iter.Seq2[[]storage.VersionEntry, error]
+	// list yields the versions of each key with a prefix.
+	list func(ctx context.Context, b storage.Bucket, prefix string) iter.Seq2[[]storage.VersionEntry, error]
 	// decide returns the reversion of an object. It gets the versions of one key, the newest first.
 	decide func(versions []storage.VersionEntry) reversion
 }
 
-func revert(
-	ctx context.Context, op string, b storage.Bucket, opts []Option,
-	list func(context.Context, storage.Bucket, string) iter.Seq2[[]storage.VersionEntry, error],
-	decide func([]storage.VersionEntry) reversion,
-) (*Report, error) {
+// run reverts the objects of the bucket, and returns the report in any case.
+func (r *reverting) run(ctx context.Context, opts []Option) (*Report, error) {
+	// The second store of a mirror may lack the latest versions.
 	ctx = evidence.WithoutFailover(ctx)
-	r := &reverting{settings: readOptions(opts), bucket: b, list: list, decide: decide}
-	r.settings.leaveOutHeld(ctx, b)
+	r.settings = readOptions(opts)
+	r.settings.leaveOutHeld(ctx, r.bucket)
 	r.reporter.begin(r.settings)
-	if b == nil {
+	if r.bucket == nil {
 		r.settings.fail("bucket", "must not be nil")
 	}
-	early := r.settings.err
-	if early == nil {
-		early = argument.NeedBucket(b, op, "")
-	}
+
+	early := r.check()
 	if early == nil {
 		early = r.execute(ctx)
 	}
-	return r.reporter.end(setOp(op, early))
+	return r.reporter.end(setOp(r.op, early))
 }
 
+// check returns an error if the options are invalid or the bucket is not one of this library.
+func (r *reverting) check() error {
+	if r.settings.err != nil {
+		return r.settings.err
+	}
+	return argument.NeedBucket(r.bucket, r.op, "")
+}
+
+// execute reverts all objects. It returns the error that ended the call early, or nil.
 func (r *reverting) execute(ctx context.Context) error {
 	r.slots = newSemaphore(r.settings.concurrency)
 	stop := r.reporter.meter.reportProgress(r.settings.progress)
@@ -162,7 +212,7 @@ func (r *reverting) execute(ctx context.Context) error {
 	group.Wait()
 	stop()
 	if ctx.Err() != nil {
-		err = joberror.OfContext(ctx.Err())
+		return joberror.OfContext(ctx.Err())
 	}
 	return err
 }
@@ -194,10 +244,13 @@ func (r *reverting) walk(ctx context.Context, group *running.Group) error {
 func (r *reverting) start(ctx context.Context, group *running.Group, versions []storage.VersionEntry) bool {
 	what := r.decide(versions)
 	v := what.version
-	if what.action == leaveObject || !r.settings.files.SelectsFile(v.Key, v.Size, v.Modified) ||
-		what.action == removeCurrent && !r.settings.remove {
+	if what.action == leaveObject || !r.settings.files.SelectsFile(v.Key, v.Size, v.Modified) {
 		return true
 	}
+	if what.action == removeCurrent && !r.settings.remove {
+		return true
+	}
+
 	r.reporter.meter.totalFiles.Add(1)
 	if what.action == keepVersion {
 		r.unchanged(v.Key, v.Size)
@@ -221,18 +274,25 @@ func (r *reverting) start(ctx context.Context, group *running.Group, versions []
 	}
 	group.Go(func() {
 		defer r.slots.release(1)
-		err := r.revertKey(ctx, what)
-		switch {
-		case err == nil:
-			r.done(what)
-			r.slots.ended(0, 1)
-		case storage.CodeOf(err) == storage.PreconditionFailed: // the object was written meanwhile
-			r.unchanged(v.Key, 0)
-		default:
-			r.reporter.countFailed(ctx, v.Key, err)
-		}
+		r.revertOne(ctx, what)
 	}, nil)
 	return true
+}
+
+// revertOne reverts one object, and counts the result.
+func (r *reverting) revertOne(ctx context.Context, what reversion) {
+	key := what.version.Key
+	err := r.revertKey(ctx, what)
+	switch {
+	case err == nil:
+		r.done(what)
+		r.slots.ended(0, 1)
+	case storage.CodeOf(err) == storage.PreconditionFailed:
+		// Another program has written the object meanwhile.
+		r.unchanged(key, 0)
+	default:
+		r.reporter.countFailed(ctx, key, err)
+	}
 }
 
 // startMarked starts to remove the collected delete markers. It returns false if ctx is done.
@@ -247,13 +307,14 @@ func (r *reverting) startMarked(ctx context.Context, group *running.Group) bool 
 	}
 	group.Go(func() {
 		defer r.slots.release(1)
-		still := r.removeMarkers(ctx, batch)
+		errs := r.removeMarkers(ctx, batch)
 		for _, what := range batch {
-			if err := still[what.version.Key]; err != nil {
-				r.reporter.countFailed(ctx, what.version.Key, err)
-			} else {
-				r.done(what)
+			key := what.version.Key
+			if err := errs[key]; err != nil {
+				r.reporter.countFailed(ctx, key, err)
+				continue
 			}
+			r.done(what)
 		}
 	}, nil)
 	return true
@@ -261,21 +322,26 @@ func (r *reverting) startMarked(ctx context.Context, group *running.Group) bool 
 
 // removeMarkers removes the delete markers of a batch. It returns an error for each key that may
 // still have a delete marker.
-func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) (still map[string]error) {
+func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) map[string]error {
 	var all []storage.VersionEntry
 	for _, what := range batch {
 		all = append(all, what.markers...)
 	}
-	still = map[string]error{}
+
+	keyErrs := map[string]error{}
 	for markers := range slices.Chunk(all, piecemeal.MaxFailures) {
+		// The second result is also in errs, for each marker that was not tried.
 		errs, _ := piecemeal.Remove(ctx, r.bucket, markers, true)
 		for i, err := range errs {
-			still[markers[i].Key] = cmp.Or(still[markers[i].Key], err)
+			key := markers[i].Key
+			keyErrs[key] = cmp.Or(keyErrs[key], err)
 		}
 	}
-	return still
+	return keyErrs
 }
 
+// revertKey sends the requests that revert one object. If the object has no current version, it
+// does not replace one that another program writes meanwhile.
 func (r *reverting) revertKey(ctx context.Context, what reversion) error {
 	key := what.version.Key
 	switch what.action {
@@ -292,6 +358,7 @@ func (r *reverting) revertKey(ctx context.Context, what reversion) error {
 	return err
 }
 
+// done counts an object that was reverted.
 func (r *reverting) done(what reversion) {
 	v := what.version
 	action := VersionCopied
@@ -308,6 +375,7 @@ func (r *reverting) done(what reversion) {
 	r.reporter.countStored(action, v.Key, what.replaces, v.Size, 0)
 }
 
+// unchanged counts an object that stays as it is.
 func (r *reverting) unchanged(key string, size int64) {
 	r.reporter.countPassed(func(r *Report) {
 		r.Skipped++

@@ -72,6 +72,7 @@ type meter struct {
 	listed     atomic.Bool
 }
 
+// progress returns the current counts. Rate and Done are not set.
 func (m *meter) progress() Progress {
 	p := Progress{
 		Files:   m.files.Load(),
@@ -90,46 +91,53 @@ func (m *meter) progress() Progress {
 	return p
 }
 
-// reportProgress calls the function report at each tick. The returned function stops the ticks, and
-// calls report once more.
+// reportProgress calls report about every 100 milliseconds, if anything has changed. The returned
+// function ends that, and calls report a last time. If report is nil, reportProgress does nothing.
 func (m *meter) reportProgress(report func(Progress)) (end func()) {
 	if report == nil {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	ticker := &progressTicker{meter: m, report: report}
 	var ticking running.Group
-	ticking.Go(func() { running.Every(ctx, progressEvery, m.ticker(report)) }, nil)
+	ticking.Go(func() { running.Every(ctx, progressEvery, ticker.tick) }, nil)
+
 	return func() {
 		cancel()
 		ticking.Wait()
 		p := m.progress()
 		p.Done = true
-		if s := p.Elapsed.Seconds(); s > 0 {
-			p.Rate = float64(p.Bytes) / s
+		if seconds := p.Elapsed.Seconds(); seconds > 0 {
+			p.Rate = float64(p.Bytes) / seconds
 		}
 		report(p)
 	}
 }
 
-// ticker returns a function that is called at each tick. It calls report if anything has changed.
-func (m *meter) ticker(report func(Progress)) func(context.Context) {
-	var samples [rateTicks]int64 // bytes transferred at each of the last ticks
-	var last Progress
-	n := 0
-	return func(context.Context) {
-		p := m.progress()
-		slot := n % rateTicks
-		n++
-		// The sample in this slot is rateTicks ticks old. In the first ticks of the job, the slot
-		// has no sample. In this case, the rate is the average since the start of the job.
-		ticks := min(n, rateTicks)
-		p.Rate = float64(p.Bytes-samples[slot]) / (time.Duration(ticks) * progressEvery).Seconds()
-		samples[slot] = p.Bytes
-		news := p
-		news.Elapsed = last.Elapsed
-		if news != last {
-			last = p
-			report(p)
-		}
+// A progressTicker reports the progress of a job at regular times.
+type progressTicker struct {
+	meter   *meter
+	report  func(Progress)
+	last    Progress         // the progress that was reported last
+	ticks   int              // number of ticks so far
+	samples [rateTicks]int64 // bytes transferred at each of the last ticks
+}
+
+// tick is called every progressEvery. It reports the progress if anything but Elapsed has changed.
+func (t *progressTicker) tick(context.Context) {
+	p := t.meter.progress()
+	slot := t.ticks % rateTicks
+	t.ticks++
+	// The sample in this slot is rateTicks ticks old. In the first ticks of the job, the slot
+	// has no sample. In this case, the rate is the average since the start of the job.
+	span := time.Duration(min(t.ticks, rateTicks)) * progressEvery
+	p.Rate = float64(p.Bytes-t.samples[slot]) / span.Seconds()
+	t.samples[slot] = p.Bytes
+
+	compared := p
+	compared.Elapsed = t.last.Elapsed
+	if compared != t.last {
+		t.last = p
+		t.report(p)
 	}
 }

@@ -22,36 +22,14 @@ func (j *job) removeLater(ctx context.Context, file ends.Entry) error {
 // removeExtraneous removes the recorded files from the destination. A file stays if the source
 // directory has it by now.
 func (j *job) removeExtraneous(ctx context.Context) error {
-	src, ofFiles := j.src.(*ends.Tree)
-	var unread error
+	var readErr error
 	files := func(yield func(storage.VersionEntry) bool) {
-		for r, err := range j.extraneous.Sorted(ctx) {
-			if err != nil {
-				unread = joberror.OfTempFile("", "", err)
-			}
-			if err != nil || ctx.Err() != nil {
-				return
-			}
-			if ofFiles {
-				if _, exists := src.ExactFile(string(r.Key)); exists {
-					continue
-				}
-			}
-			size, _ := binary.Varint(r.Value)
-			file := ends.Entry{Key: string(r.Key), Size: size}
-			if err := j.saved.save(ctx, file); err != nil {
-				j.reporter.countDestinationFailure(ctx, file.Key, err)
-			} else if !yield(storage.VersionEntry{ListEntry: storage.ListEntry{Key: file.Key, Size: size}}) {
-				return
-			}
-		}
+		readErr = j.eachExtraneous(ctx, yield)
 	}
-
 	if j.settings.dryRun {
-		files(func(file storage.VersionEntry) bool {
+		for file := range files {
 			j.reporter.countRemoved(file.Key, file.Size)
-			return true
-		})
+		}
 	} else {
 		j.dst.Remove(ctx, files, func(file storage.VersionEntry, err error) {
 			j.reporter.countRemoval(ctx, file, err)
@@ -61,5 +39,37 @@ func (j *job) removeExtraneous(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return joberror.OfContext(ctx.Err())
 	}
-	return unread
+	return readErr
+}
+
+// eachExtraneous calls yield for each recorded file, until yield returns false or ctx is done. With
+// WithBackup, it saves a file first, and leaves out a file that it cannot save. It returns an error
+// if the list of recorded files cannot be read.
+func (j *job) eachExtraneous(ctx context.Context, yield func(storage.VersionEntry) bool) error {
+	srcTree, _ := j.src.(*ends.Tree)
+	for record, err := range j.extraneous.Sorted(ctx) {
+		if err != nil {
+			return joberror.OfTempFile("", "", err)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		key := string(record.Key)
+		if srcTree != nil {
+			if _, exists := srcTree.ExactFile(key); exists {
+				continue
+			}
+		}
+
+		// The value is the varint of removeLater, so it is always complete.
+		size, _ := binary.Varint(record.Value)
+		if err := j.saved.save(ctx, ends.Entry{Key: key, Size: size}); err != nil {
+			j.reporter.countDestinationFailure(ctx, key, err)
+			continue
+		}
+		if !yield(storage.VersionEntry{ListEntry: storage.ListEntry{Key: key, Size: size}}) {
+			return nil
+		}
+	}
+	return nil
 }

@@ -110,30 +110,11 @@ func (r *Report) String() string {
 	if r.DryRun {
 		b.WriteString("dry run: ")
 	}
-
-	var counts []string
-	if r.removes && r.Deleted+r.Aborted == 0 {
-		counts = append(counts, "0 deleted")
-	} else if r.Transferred+r.Skipped > 0 || r.Deleted+r.Aborted == 0 { // false if the job has only removed files
-		counts = append(
-			counts,
-			fmt.Sprintf("%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped),
-		)
-	}
-
-	for _, count := range []struct {
-		n    int64
-		what string
-	}{{r.Deleted, "deleted"}, {r.Aborted, "uploads aborted"}, {r.Ignored, "ignored"}, {r.Changed, "changed since the inventory"}, {r.Failed, "failed"}} {
-		if count.n > 0 {
-			counts = append(counts, fmt.Sprintf("%d %s", count.n, count.what))
-		}
-	}
-
-	fmt.Fprintf(&b, "%s in %s", strings.Join(counts, ", "), r.Duration.Round(time.Millisecond))
+	fmt.Fprintf(&b, "%s in %s", r.countsText(), r.Duration.Round(time.Millisecond))
 	if r.Bytes > 0 && r.Duration > 0 && !r.DryRun {
 		fmt.Fprintf(&b, ", %s/s", formatBytes(r.Rate()))
 	}
+
 	if r.PlacesUnknown {
 		b.WriteString("; it was not asked whether both ends are one place, as the job does before it removes anything")
 	}
@@ -143,7 +124,6 @@ func (r *Report) String() string {
 	if !r.Inventory.IsZero() {
 		fmt.Fprintf(&b, "; the inventory was %s old", r.Started.Sub(r.Inventory).Round(time.Second))
 	}
-
 	if r.Forecast != nil {
 		if text := r.Forecast.String(); text != "" {
 			fmt.Fprintf(&b, "; to be done: %s", text)
@@ -159,6 +139,38 @@ func (r *Report) String() string {
 		fmt.Fprintf(&b, "\n  %q: %s", f.Key, printable(f.Err.Error()))
 	}
 	return b.String()
+}
+
+// countsText returns the counts of the report as text, such as "2 transferred (1.5 MiB), 3 the
+// same, 1 failed". It leaves out counts of 0, except when all of them are 0.
+func (r *Report) countsText() string {
+	var parts []string
+	removed := r.Deleted+r.Aborted > 0
+	handled := r.Transferred+r.Skipped > 0
+	switch {
+	case r.removes && !removed:
+		parts = append(parts, "0 deleted")
+	case handled || !removed:
+		text := fmt.Sprintf("%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped)
+		parts = append(parts, text)
+	}
+
+	counts := []struct {
+		count int64
+		label string
+	}{
+		{r.Deleted, "deleted"},
+		{r.Aborted, "uploads aborted"},
+		{r.Ignored, "ignored"},
+		{r.Changed, "changed since the inventory"},
+		{r.Failed, "failed"},
+	}
+	for _, c := range counts {
+		if c.count > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.count, c.label))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // printable escapes characters that a terminal interprets or does not show. Errors may contain

@@ -18,19 +18,20 @@ type task struct {
 	step       *list.Element // the step of this file in the journal
 }
 
-// runTask handles one task. The caller has acquired n slots of the semaphore for the task. If the
-// task acquires more slots, runTask adds their number to n.
-func (j *job) runTask(ctx context.Context, t task, n *int) {
-	if err := j.tryTask(ctx, t, n); err != nil {
+// runTask handles one task, and counts it if it fails. The caller has acquired *slots slots of the
+// semaphore. If the task acquires more slots, runTask adds their number to *slots.
+func (j *job) runTask(ctx context.Context, t task, slots *int) {
+	if err := j.tryTask(ctx, t, slots); err != nil {
 		j.taskFailed(ctx, t.src.Key, err)
 	}
 }
 
-func (j *job) tryTask(ctx context.Context, t task, n *int) error {
+// tryTask compares the file of a task, if its listings did not tell enough, and then transfers it.
+func (j *job) tryTask(ctx context.Context, t task, slots *int) error {
 	if isChanged, err := j.changedSince(ctx, t); isChanged || err != nil {
 		return err
 	}
-	if marker, err := j.passMarker(ctx, t); marker || err != nil {
+	if isMarker, err := j.passMarker(ctx, t); isMarker || err != nil {
 		return err
 	}
 
@@ -46,22 +47,29 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 			return j.skipSame(ctx, t)
 		}
 		j.reporter.meter.totalBytes.Add(t.src.Size)
-		*n += j.slots.tryAcquire(requestsFor(j, t.src.Size) - *n)
+		*slots += j.slots.tryAcquire(requestsFor(j, t.src.Size) - *slots)
 	}
 
-	if !j.settings.dryRun {
-		err := j.transferFile(ctx, t, *n)
-		if storage.CodeOf(err) != storage.PreconditionFailed || !j.hasAppeared(ctx, &t) {
-			return err
-		}
-		if !copiesAgain(j, t.src, t.dst) {
-			return j.skipSame(ctx, t)
-		}
-		t.known = true
-		j.reporter.meter.totalBytes.Add(t.src.Size)
-		return j.transferFile(ctx, t, *n)
+	if j.settings.dryRun {
+		return j.predict(t)
+	}
+	err := j.transferFile(ctx, t, *slots)
+	if storage.CodeOf(err) != storage.PreconditionFailed || !j.hasAppeared(ctx, &t) {
+		return err
 	}
 
+	// Another job has written the file after it was listed.
+	if !copiesAgain(j, t.src, t.dst) {
+		return j.skipSame(ctx, t)
+	}
+	t.known = true
+	j.reporter.meter.totalBytes.Add(t.src.Size)
+	return j.transferFile(ctx, t, *slots)
+}
+
+// predict counts the file of a task as transferred, in a dry run. It fails if the transfer would
+// fail because of the name of the file.
+func (j *job) predict(t task) error {
 	if !j.comparing {
 		// Compare writes no file, so it needs no check.
 		if err := j.dst.CheckWrite(t.src.Key, t.known); err != nil {
@@ -86,15 +94,17 @@ func (j *job) skipSame(ctx context.Context, t task) error {
 }
 
 // hasAppeared reports whether another job has meanwhile written the same file to the destination
-// directory. If so, it sets t.dst to that file.
+// directory. It sets t.dst to the file that the directory now has.
 func (j *job) hasAppeared(ctx context.Context, t *task) bool {
 	dst, ok := j.dst.(*ends.Tree)
-	if ok {
-		t.dst, ok = dst.ExactFile(t.src.Key)
-	}
 	if !ok {
 		return false
 	}
+	t.dst, ok = dst.ExactFile(t.src.Key)
+	if !ok {
+		return false
+	}
+
 	comparison := compareKnown(j, t)
 	if comparison == copier.Unclear {
 		equal, _, err := j.compare(ctx, *t)
@@ -159,30 +169,22 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 		}
 	}
 
-	var reported int64     // needs no lock, because the function below is never called concurrently
-	expected := t.src.Size // bytes; changed below if the file has changed its size
+	progress := &fileProgress{meter: meter, expected: t.src.Size}
 	size, done, err := j.moveInOneStep(ctx, key)
 	if !done && err == nil {
-		size, err = j.copier.Transfer(ctx, t.src, t.known, n, func(done, total int64) {
-			if total >= 0 && total != expected {
-				meter.totalBytes.Add(total - expected)
-				expected = total
-			}
-			meter.bytes.Add(done - reported)
-			reported = done
-		})
+		size, err = j.copier.Transfer(ctx, t.src, t.known, n, progress.add)
 	}
 	if err != nil {
 		// The rest of the file will not be transferred.
-		meter.totalBytes.Add(reported - expected)
+		meter.totalBytes.Add(progress.reported - progress.expected)
 		return err
 	}
-	meter.totalBytes.Add(size - expected)
+	meter.totalBytes.Add(size - progress.expected)
 
 	if !done {
 		err = j.finishMove(ctx, t.src, nil)
 	}
-	j.reporter.countStored(Transferred, key, t.known, size, reported)
+	j.reporter.countStored(Transferred, key, t.known, size, progress.reported)
 	j.slots.ended(size, n)
 	// The file was copied, but could not be removed from the source. It counts as transferred and
 	// as failed.
@@ -195,12 +197,34 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	return nil
 }
 
+// A fileProgress adds the bytes of one file to a meter, while the file is transferred. It needs no
+// lock, because the calls of add do not overlap.
+type fileProgress struct {
+	meter    *meter
+	reported int64 // bytes that the meter has
+	expected int64 // size of the file in the totals of the meter
+}
+
+// add reports the number of bytes that were transferred so far. total is the size of the file; it
+// is negative if it is not known.
+func (p *fileProgress) add(done, total int64) {
+	if total >= 0 && total != p.expected {
+		// The file has changed its size since it was listed.
+		p.meter.totalBytes.Add(total - p.expected)
+		p.expected = total
+	}
+	p.meter.bytes.Add(done - p.reported)
+	p.reported = done
+}
+
+// taskFailed counts a file that could not be transferred.
 func (j *job) taskFailed(ctx context.Context, key string, err error) {
 	j.settings.journal.Fail()
-	if ctx.Err() == nil {
+	if ctx.Err() != nil {
 		// A transfer that ctx has interrupted does not count as failed.
-		j.reporter.countFailed(ctx, key, err)
+		return
 	}
+	j.reporter.countFailed(ctx, key, err)
 }
 
 // compare reports whether both ends have the same file. listed is as in CompareDeep.
@@ -224,7 +248,9 @@ const (
 // requestsFor returns the number of parallel requests for a file. A large file has several, but
 // never more than half of the slots, so that other files do not wait for it.
 func requestsFor(j *job, size int64) int {
-	return max(1, min(int(min(size/largeBytes, fileRequests)), j.slots.size()/2))
+	requests := int(min(size/largeBytes, fileRequests))
+	requests = min(requests, j.slots.size()/2)
+	return max(1, requests)
 }
 
 // compareChecksums reports whether a file has the same checksum at both ends, for [WithChecksum].
