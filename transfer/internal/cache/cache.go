@@ -123,6 +123,7 @@ func (c *Cache) Note(src, dst ends.Entry) {
 	}
 }
 
+// add adds a digest to those of this job. If that fails, Close writes no file.
 func (c *Cache) add(d digest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,6 +160,7 @@ func (c *Cache) Close(complete bool) {
 	_ = c.sorter.Close()
 }
 
+// closeOld closes the file of the last job, if it is open.
 func (c *Cache) closeOld() {
 	if c.old != nil {
 		// The file was only read.
@@ -238,6 +240,7 @@ func isCache(path string) bool {
 	return hasMagic(f)
 }
 
+// hasMagic reports whether a file begins with magic.
 func hasMagic(f *os.File) bool {
 	begin := make([]byte, len(magic))
 	_, err := f.ReadAt(begin, 0)
@@ -247,19 +250,13 @@ func hasMagic(f *os.File) bool {
 // digestOf returns the digest of two files. It returns false if one of them cannot be told from a
 // later file with the same key.
 func digestOf(src, dst ends.Entry) (digest, bool) {
-	var b []byte
-	text := func(s string) {
-		b = binary.AppendUvarint(b, uint64(len(s)))
-		b = append(b, s...)
-	}
-	text(src.Key)
-
+	b := appendText(nil, src.Key)
 	for _, e := range []ends.Entry{src, dst} {
 		if e.Revision == "" && e.Written.IsZero() {
 			return digest{}, false
 		}
 		b = binary.AppendVarint(b, e.Size)
-		text(e.Revision)
+		b = appendText(b, e.Revision)
 		if e.Revision == "" {
 			b = binary.AppendVarint(b, e.Modified.UnixNano())
 			b = binary.AppendVarint(b, e.Written.UnixNano())
@@ -275,6 +272,14 @@ func digestOf(src, dst ends.Entry) (digest, bool) {
 			b = binary.AppendVarint(b, dst.Modified.UnixNano())
 		}
 	}
+
+	// Half of the sum is enough to tell the files of one job apart.
 	sum := sha256.Sum256(b)
-	return digest(sum[:16]), true
+	return digest(sum[:len(digest{})]), true
+}
+
+// appendText appends the length of a text and the text.
+func appendText(b []byte, text string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(text)))
+	return append(b, text...)
 }

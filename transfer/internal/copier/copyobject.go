@@ -18,10 +18,13 @@ type bucketCopier struct {
 	settings *Settings
 }
 
-// Compare compares the times of two objects. It returns Unclear if different clocks
-// may explain the difference. It also returns unclear if a time is not known or lies in the future.
+// Compare compares the times of two objects. It returns Unclear if different clocks may explain the
+// difference, or if a time is not known or lies in the future.
 func (c *bucketCopier) Compare(src, dst ends.Entry) Comparison {
-	if src.Modified.IsZero() || dst.Modified.IsZero() || c.settings.future(src.Modified) || c.settings.future(dst.Modified) {
+	if src.Modified.IsZero() || dst.Modified.IsZero() {
+		return Unclear
+	}
+	if c.settings.future(src.Modified) || c.settings.future(dst.Modified) {
 		return Unclear
 	}
 	if dst.Modified.After(src.Modified.Add(skew)) {
@@ -66,6 +69,7 @@ func (c *bucketCopier) CompareDeep(ctx context.Context, src, dst ends.Entry) (eq
 	return true, listed, nil
 }
 
+// Transfer copies an object to the same key. It returns the number of bytes of the copy.
 func (c *bucketCopier) Transfer(
 	ctx context.Context, src ends.Entry, _ bool, requests int, moved func(done, total int64),
 ) (int64, error) {

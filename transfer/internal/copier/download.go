@@ -78,16 +78,19 @@ func fileTime(attrs *storage.Attrs, src ends.Entry) time.Time {
 	return attrs.Modified
 }
 
+// Transfer downloads an object to the file with its key. It returns the number of bytes of the
+// file.
 func (d *downloader) Transfer(
 	ctx context.Context, src ends.Entry, listed bool, requests int, moved func(done, total int64),
-) (stored int64, err error) {
+) (int64, error) {
+	// Check the path before any request is made.
 	if err := ends.CheckPath(src.Key); err != nil {
-		// Check the path before any request is made.
 		return 0, joberror.OfFile("Download", src.Key, err)
 	}
 	if src.Size >= partfile.Least {
 		return d.transferLarge(ctx, src, listed, requests, moved)
 	}
+
 	r, err := d.src.Download(ctx, src.Key, storage.WithConcurrency(requests), storage.WithProgress(moved))
 	if err != nil {
 		return 0, err
@@ -96,12 +99,15 @@ func (d *downloader) Transfer(
 	if err := checkListedSize("Download", src, r.Attrs()); err != nil {
 		return 0, err
 	}
-	err = d.dst.WriteFile(src.Key, listed, ends.DefaultPermissions, d.dst.SmallFileOpener(src.Key),
-		func(f *os.File) (_ time.Time, err error) {
-			stored, err = r.WriteTo(f)
-			return fileTime(r.Attrs(), src), err
-		})
-	return stored, downloadError(src.Key, err)
+
+	var size int64
+	write := func(f *os.File) (time.Time, error) {
+		var err error
+		size, err = r.WriteTo(f)
+		return fileTime(r.Attrs(), src), err
+	}
+	err = d.dst.WriteFile(src.Key, listed, ends.DefaultPermissions, d.dst.SmallFileOpener(src.Key), write)
+	return size, downloadError(src.Key, err)
 }
 
 // downloadError adds the key of the object to err, unless err already has a key. It returns nil for

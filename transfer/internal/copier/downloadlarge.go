@@ -14,14 +14,14 @@ import (
 
 // transferLarge downloads a large file. If this process is killed, a later job continues the
 // download. If an earlier job was killed, transferLarge continues its download.
-func (d *downloader) transferLarge(ctx context.Context, src ends.Entry, listed bool, requests int,
-	moved func(done, total int64)) (int64, error) {
+func (d *downloader) transferLarge(
+	ctx context.Context, src ends.Entry, listed bool, requests int, moved func(done, total int64),
+) (int64, error) {
 	if err := d.dst.CheckWrite(src.Key, listed); err != nil {
 		return 0, err
 	}
 	source := serving.Source(d.src, src.Key)
-	part := partfile.Find(d.dst.Root, src.Key, source)
-	if part != nil {
+	if part := partfile.Find(d.dst.Root, src.Key, source); part != nil {
 		opts := []storage.DownloadOption{storage.WithConcurrency(requests)}
 		attrs, done, err := serving.Continue(ctx, d.src, src.Key, part, opts, moved)
 		if done && err == nil {
@@ -42,8 +42,9 @@ func (d *downloader) transferLarge(ctx context.Context, src ends.Entry, listed b
 		return 0, err
 	}
 
-	var size int64
+	var part *partfile.File
 	open := func(mode fs.FileMode) (ends.TempFile, error) {
+		var err error
 		part, err = partfile.Create(d.dst.Root, src.Key, mode)
 		if err != nil {
 			return ends.TempFile{}, err
@@ -57,41 +58,47 @@ func (d *downloader) transferLarge(ctx context.Context, src ends.Entry, listed b
 		}
 		return ends.TempFile{File: part.OS(), Path: part.Path(), End: end}, nil
 	}
-	err = d.dst.WriteFile(src.Key, listed, ends.DefaultPermissions, open, func(f *os.File) (_ time.Time, err error) {
+
+	var size int64
+	write := func(f *os.File) (time.Time, error) {
+		var err error
 		if serving.Record(part, source, r.Attrs(), d.dst.Sync) {
 			size, err = r.WriteTo(part)
 		} else {
 			size, err = r.WriteTo(f)
 		}
 		return fileTime(r.Attrs(), src), err
-	})
+	}
+	err = d.dst.WriteFile(src.Key, listed, ends.DefaultPermissions, open, write)
 	return size, downloadError(src.Key, err)
 }
 
 // finishContinued renames the temporary file of a continued download to the name of the file.
 func (d *downloader) finishContinued(src ends.Entry, listed bool, part *partfile.File, attrs *storage.Attrs) (int64, error) {
-	err := checkListedSize("Download", src, attrs)
-	if err != nil {
+	if err := checkListedSize("Download", src, attrs); err != nil {
 		part.Remove()
 		return 0, err
 	}
-	finished := false
+
+	ended := false
 	open := func(fs.FileMode) (ends.TempFile, error) {
 		end := func(renamed bool, _ error) {
-			finished = true
+			ended = true
 			if renamed {
 				part.Renamed()
-			} else {
-				part.Remove()
+				return
 			}
+			part.Remove()
 		}
 		return ends.TempFile{File: part.OS(), Path: part.Path(), End: end}, nil
 	}
-
-	err = d.dst.WriteFile(src.Key, listed, ends.DefaultPermissions, open, func(*os.File) (time.Time, error) {
+	// The content is complete already.
+	write := func(*os.File) (time.Time, error) {
 		return fileTime(attrs, src), nil
-	})
-	if !finished {
+	}
+	err := d.dst.WriteFile(src.Key, listed, ends.DefaultPermissions, open, write)
+	if !ended {
+		// WriteFile failed before it opened the temporary file.
 		part.Remove()
 	}
 	return attrs.Size, downloadError(src.Key, err)

@@ -55,17 +55,25 @@ func (u *uploader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equal,
 		return false, false, nil
 	}
 
-	mtime, ok := attrs.Metadata[mtimeKey]
-	if ok && sameTime(src.Modified, parseMtime(mtime)) {
+	mtime, hasMtime := attrs.Metadata[mtimeKey]
+	if hasMtime && sameTime(src.Modified, parseMtime(mtime)) {
 		return true, listed, nil
 	}
 	if attrs.CRC32C.Known {
 		sum, err := u.src.Checksum(ctx, src.Key)
-		return err == nil && sum == attrs.CRC32C.Sum, listed, err
+		if err != nil {
+			return false, listed, err
+		}
+		return sum == attrs.CRC32C.Sum, listed, nil
 	}
-	return !ok && !dst.Modified.Before(src.Modified) && !u.settings.future(dst.Modified), listed, nil
+	if hasMtime || u.settings.future(dst.Modified) {
+		return false, listed, nil
+	}
+	return !dst.Modified.Before(src.Modified), listed, nil
 }
 
+// Transfer uploads a file to the object with its key. It returns the number of bytes of the file.
+// The time of the file is stored in the metadata of the object, if the store has metadata.
 func (u *uploader) Transfer(
 	ctx context.Context, src ends.Entry, _ bool, requests int, moved func(done, total int64),
 ) (int64, error) {
@@ -81,13 +89,11 @@ func (u *uploader) Transfer(
 	}
 
 	var extra map[string]string
-	// Store the time of the file in the metadata. In a store without metadata, CompareDeep compares
-	// checksums instead.
+	// In a store without metadata, CompareDeep compares checksums instead of this time.
 	if storage.Supports(u.dst, storage.Metadata) {
 		t := content.Modified()
 		extra = map[string]string{mtimeKey: fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond())}
 	}
-
 	opts, err := ruleOptions[storage.UploadOption](u.settings.Rule, src.Key, extra)
 	if err != nil {
 		return 0, err
@@ -96,14 +102,16 @@ func (u *uploader) Transfer(
 	if file := u.settings.Resume.file(src.Key, content.Size()); file != "" {
 		opts = append(opts, storage.WithResume(file))
 	}
+
 	attrs, err := u.dst.Upload(ctx, src.Key, content.Reader(), opts...)
 	if err != nil && content.Changed() {
 		return 0, joberror.OfFile("Upload", src.Key, localfile.ErrChanged)
 	}
-	if err == nil {
-		u.settings.Cache.Note(ends.EntryOf(src.Key, info), ends.Entry{Size: content.Size(), Revision: attrs.Revision})
+	if err != nil {
+		return content.Size(), err
 	}
-	return content.Size(), err
+	u.settings.Cache.Note(ends.EntryOf(src.Key, info), ends.Entry{Size: content.Size(), Revision: attrs.Revision})
+	return content.Size(), nil
 }
 
 // ruleOptions returns the options that the function rule returns for key. If extra is not nil,

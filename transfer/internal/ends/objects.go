@@ -59,6 +59,7 @@ func (o *Objects) StartsAnywhere() bool {
 	return o.Inventory == nil && storage.Supports(o.Source, storage.OrderedListing)
 }
 
+// list lists the objects after a key, or all objects if the listing cannot start after that key.
 func (o *Objects) list(ctx context.Context, files *selection.Selection, startAfter string) iter.Seq2[storage.ListEntry, error] {
 	if o.Inventory != nil {
 		return o.Inventory.SortedObjects(ctx, files.Prefix, files.Ranges)
@@ -72,6 +73,8 @@ func (o *Objects) list(ctx context.Context, files *selection.Selection, startAft
 	return o.Source.List(ctx, storage.WithPrefix(files.Prefix), storage.WithStartAfter(startAfter))
 }
 
+// Entries yields the objects that the job selects, in the order of keys. With PastUnreadable, it
+// also yields each folder that cannot be listed, and continues after it.
 func (o *Objects) Entries(ctx context.Context, files *selection.Selection, startAfter string) iter.Seq2[Entry, error] {
 	list := o.list(ctx, files, startAfter)
 	if o.PastUnreadable && o.StartsAnywhere() {
@@ -79,7 +82,9 @@ func (o *Objects) Entries(ctx context.Context, files *selection.Selection, start
 	}
 	return func(yield func(Entry, error) bool) {
 		for e, err := range list {
-			if err != nil && (!e.IsPrefix || e.Key == files.Prefix) {
+			// An error with a prefix is that of one folder. Any other error ends the listing.
+			isOfFolder := e.IsPrefix && e.Key != files.Prefix
+			if err != nil && !isOfFolder {
 				yield(Entry{}, err)
 				return
 			}
@@ -152,10 +157,13 @@ func (o *Objects) Has(ctx context.Context, file Entry) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if file.Revision == "" {
-		return current.Size == file.Size && current.Modified.Sub(file.Modified).Abs() <= ListedTogether, nil
+	if current.Size != file.Size {
+		return false, nil
 	}
-	return current.Size == file.Size && current.Revision == file.Revision, nil
+	if file.Revision == "" {
+		return current.Modified.Sub(file.Modified).Abs() <= ListedTogether, nil
+	}
+	return current.Revision == file.Revision, nil
 }
 
 // RemoveUnchanged removes an object. If the object changed after it was listed, it fails with

@@ -38,6 +38,7 @@ func (t *Tree) Entries(ctx context.Context, files *selection.Selection, _ string
 	}
 }
 
+// A treeWalker is one walk over a tree. It holds the ctx, because it lives only during the walk.
 type treeWalker struct {
 	tree      *Tree
 	files     *selection.Selection
@@ -63,31 +64,40 @@ func (w *treeWalker) dir(prefix string) bool {
 	}()
 
 	children, err := w.read(prefix)
-	switch {
-	case w.ctx.Err() != nil:
+	if w.ctx.Err() != nil {
 		w.yield(Entry{}, joberror.OfContext(w.ctx.Err()))
 		return false
-	case err != nil && prefix == "":
+	}
+	if err != nil && prefix == "" {
 		w.yield(Entry{}, joberror.OfFile("read", "", err))
 		return false
-	case err != nil && !errors.Is(err, fs.ErrNotExist): // a directory that does not exist was removed meanwhile
-		if !w.yield(Entry{Key: prefix, Kind: Unlisted, Err: joberror.OfFile("read", prefix, err)}, nil) {
+	}
+	// A directory that does not exist was removed meanwhile.
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		unlisted := Entry{
+			Key:  prefix,
+			Kind: Unlisted,
+			Err:  joberror.OfFile("read", prefix, err),
+		}
+		if !w.yield(unlisted, nil) {
 			return false
 		}
 	}
 
 	for _, c := range children {
-		if !c.dir {
-			if !w.yield(c.entry, nil) {
-				return false
-			}
-			continue
-		}
-		if !w.enter(prefix+c.order, c.link) {
+		if !w.visit(prefix, c) {
 			return false
 		}
 	}
 	return true
+}
+
+// visit yields a file, or the entries of a directory. It returns false to end the walk.
+func (w *treeWalker) visit(prefix string, c child) bool {
+	if c.dir {
+		return w.enter(prefix+c.order, c.link)
+	}
+	return w.yield(c.entry, nil)
 }
 
 // maxFollowed is the number of links to directories that one path may contain. Directories that
@@ -95,12 +105,18 @@ func (w *treeWalker) dir(prefix string) bool {
 const maxFollowed = 3
 
 // enter yields the entries of a directory. link is true if the directory is reached through a link.
+// It returns false to end the walk.
 func (w *treeWalker) enter(prefix string, link bool) bool {
 	if !link {
 		return w.dir(prefix)
 	}
 	if w.followed == maxFollowed {
-		return w.yield(Entry{Key: prefix, Kind: Unlisted, Err: joberror.OfFile("read", prefix, errTooManyLinks)}, nil)
+		unlisted := Entry{
+			Key:  prefix,
+			Kind: Unlisted,
+			Err:  joberror.OfFile("read", prefix, errTooManyLinks),
+		}
+		return w.yield(unlisted, nil)
 	}
 	w.followed++
 	defer func() {
@@ -123,18 +139,10 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 	}
 	// The directory was only read, so an error does not matter.
 	defer f.Close()
-
 	if w.tree.links {
-		info, err := f.Stat()
-		if err != nil {
+		if err := w.pushAncestor(f); err != nil {
 			return nil, err
 		}
-		for _, dir := range w.ancestors {
-			if os.SameFile(dir, info) {
-				return nil, errLoop
-			}
-		}
-		w.ancestors = append(w.ancestors, info)
 	}
 
 	var children []child
@@ -143,12 +151,14 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 		var entries []fs.DirEntry
 		entries, err = f.ReadDir(readAtOnce)
 		for _, d := range entries {
+			// Check the context for each name, because each needs a stat.
 			if err := w.ctx.Err(); err != nil {
-				// Check it for each name, because each needs a stat.
 				return nil, err
 			}
 			if localfile.IsAside(d.Name()) {
-				restored = w.recover(prefix+d.Name()) || restored
+				if w.recover(prefix + d.Name()) {
+					restored = true
+				}
 				continue
 			}
 			if c, ok := w.child(prefix, d); ok {
@@ -157,14 +167,36 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 		}
 	}
 
-	if restored && err == io.EOF {
+	if err != io.EOF {
+		sortChildren(children)
+		return children, err
+	}
+	if restored {
+		// The names have changed, so read the directory once more.
 		return w.read(prefix)
 	}
-	if err == io.EOF {
-		err = nil
-	}
+	sortChildren(children)
+	return children, nil
+}
+
+// sortChildren sorts the children of a directory by their keys.
+func sortChildren(children []child) {
 	slices.SortFunc(children, func(a, b child) int { return cmp.Compare(a.order, b.order) })
-	return children, err
+}
+
+// pushAncestor adds the opened directory f to ancestors. It fails if f is one of them already.
+func (w *treeWalker) pushAncestor(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	for _, dir := range w.ancestors {
+		if os.SameFile(dir, info) {
+			return errLoop
+		}
+	}
+	w.ancestors = append(w.ancestors, info)
+	return nil
 }
 
 // recover decides what becomes of a file that a killed move has renamed. It reports whether the file
@@ -199,26 +231,19 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		return child{}, false
 	}
 
-	c := child{order: d.Name(), entry: Entry{Key: key}}
+	isLink := d.Type()&fs.ModeSymlink != 0
 	info, err := w.stat(key, d)
-	if errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0 {
-		return c, false // removed meanwhile
+	if errors.Is(err, fs.ErrNotExist) && !isLink {
+		// The file was removed meanwhile.
+		return child{}, false
 	}
-
 	// If stat failed for a directory, the walk returns the error later, when it reads the
 	// directory.
 	if d.IsDir() || err == nil && info.IsDir() {
-		if err == nil && !w.files.ExcludesDir(key) &&
-			slices.ContainsFunc(w.tree.Skipped, func(skipped fs.FileInfo) bool { return os.SameFile(skipped, info) }) {
-			c.entry.Kind = Excluded
-			return c, true
-		}
-		c.order = d.Name() + "/"
-		c.dir = true
-		c.link = !d.IsDir()
-		return c, !w.files.ExcludesDir(key)
+		return w.dirChild(key, d, info)
 	}
 
+	c := child{order: d.Name(), entry: Entry{Key: key}}
 	switch {
 	case err != nil:
 		c.entry.Kind = Broken
@@ -235,6 +260,33 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		c.entry.Kind = Ignored
 	}
 	return c, w.files.Selects(key)
+}
+
+// dirChild returns the child of a directory, or of a link to a directory. It returns false if the
+// job skips it. info is nil if stat failed.
+func (w *treeWalker) dirChild(key string, d fs.DirEntry, info fs.FileInfo) (child, bool) {
+	if w.files.ExcludesDir(key) {
+		return child{}, false
+	}
+	if info != nil && w.isSkipped(info) {
+		return child{order: d.Name(), entry: Entry{Key: key, Kind: Excluded}}, true
+	}
+	return child{
+		order: d.Name() + "/",
+		dir:   true,
+		link:  !d.IsDir(),
+		entry: Entry{Key: key},
+	}, true
+}
+
+// isSkipped reports whether a directory is one of those that the job skips.
+func (w *treeWalker) isSkipped(dir fs.FileInfo) bool {
+	for _, skipped := range w.tree.Skipped {
+		if os.SameFile(skipped, dir) {
+			return true
+		}
+	}
+	return false
 }
 
 // stat returns information about a file. If the file is a link, and WithLinks is set, stat returns

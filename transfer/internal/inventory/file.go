@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/md5"
@@ -39,11 +40,12 @@ func (i *Inventory) fileRows(ctx context.Context, file tableFile) iter.Seq2[[]st
 		}
 
 		for row, err := range rows {
-			if err == nil && len(row) != numColumns {
-				err = errors.New("TableReader must yield a value for each column")
-			}
 			if err != nil {
 				yield(nil, tableError(file.key, err))
+				return
+			}
+			if len(row) != numColumns {
+				yield(nil, tableError(file.key, errors.New("TableReader must yield a value for each column")))
 				return
 			}
 			if !yield(row, nil) {
@@ -64,7 +66,8 @@ func tableError(key string, err error) error {
 	return invalid(key, "file must be a complete table: "+err.Error())
 }
 
-// fetch downloads a file of the inventory to a temporary file, and verifies it.
+// fetch downloads a file of the inventory to a temporary file, and verifies it. It returns the
+// file, at its beginning, and its size in bytes.
 func (i *Inventory) fetch(ctx context.Context, file tableFile) (*os.File, int64, error) {
 	r, err := i.reports.Download(ctx, file.key)
 	if err != nil {
@@ -75,24 +78,35 @@ func (i *Inventory) fetch(ctx context.Context, file tableFile) (*os.File, int64,
 	if err != nil {
 		return nil, 0, joberror.OfTempFile("OpenInventory", file.key, err)
 	}
-	sum := md5.New()
-	maximum := int64(math.MaxInt64)
-	if file.size >= 0 {
-		// One byte more shows that the file is too large, before it fills the disk.
-		maximum = file.size + 1
-	}
-
-	size, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, maximum))
+	size, err := file.copyTo(f, r)
 	if err != nil {
-		err = joberror.OfFile("OpenInventory", file.key, err)
-	} else if err = file.check(size, sum.Sum(nil), r.Attrs().Size); err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
+		// The file is not used, so another error does not matter.
 		_ = localfile.CloseTemp(f)
 		return nil, 0, err
 	}
 	return f, size, nil
+}
+
+// copyTo copies the object of the file to f, and verifies it. Then it goes to the beginning of f.
+// The result is the number of bytes.
+func (f tableFile) copyTo(dst *os.File, src *storage.Reader) (int64, error) {
+	limit := int64(math.MaxInt64)
+	if f.size >= 0 {
+		// One byte more shows that the file is too large, before it fills the disk.
+		limit = f.size + 1
+	}
+	sum := md5.New()
+	size, err := io.Copy(io.MultiWriter(dst, sum), io.LimitReader(src, limit))
+	if err != nil {
+		return 0, joberror.OfFile("OpenInventory", f.key, err)
+	}
+	if err := f.check(size, sum.Sum(nil), src.Attrs().Size); err != nil {
+		return 0, err
+	}
+	if _, err := dst.Seek(0, io.SeekStart); err != nil {
+		return 0, err
+	}
+	return size, nil
 }
 
 // check fails if a downloaded file is not the one of the manifest. size is the number of bytes that
@@ -107,6 +121,7 @@ func (f tableFile) check(size int64, sum []byte, fullSize int64) error {
 	return nil
 }
 
+// damaged returns ChecksumMismatch for a file of an inventory. err says what differs.
 func damaged(key string, err error) error {
 	return &storage.Error{Code: storage.ChecksumMismatch, Op: "OpenInventory", Key: key, Err: err}
 }
@@ -128,6 +143,7 @@ type csvSource struct {
 	quoted bool
 }
 
+// Read implements [io.Reader]. It fails if the row that began last is longer than maxRow.
 func (s *csvSource) Read(p []byte) (int, error) {
 	if s.read > maxRow {
 		return 0, errors.New("a row has more than 256 KiB")
@@ -135,16 +151,17 @@ func (s *csvSource) Read(p []byte) (int, error) {
 	n, err := s.src.Read(p)
 	s.read += n
 	for i, b := range p[:n] {
-		if b == '"' {
+		switch {
+		case b == '"':
 			s.quoted = !s.quoted
-		} else if b == '\r' && s.quoted {
+		case b == '\r' && s.quoted:
 			p[i] = quotedCR[0]
 		}
 	}
 	return n, err
 }
 
-// csvRows yields the rows of a CSV file.
+// csvRows yields the rows of a CSV file, with the columns in wanted.
 func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
 		r, err := decompress(f)
@@ -153,45 +170,37 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 			return
 		}
 		source := &csvSource{src: r}
-		src := csv.NewReader(source)
-		src.Comma = i.manifest.delimiter
-		src.ReuseRecord = true
+		table := i.newCSVReader(source)
 		columns := i.manifest.columns
-		// With 0, each row must have as many columns as the first one.
-		src.FieldsPerRecord = len(columns)
-
-		var at []int
-		row := make([]string, numColumns)
-		for first := true; ; first = false {
-			source.read = 0
-			cells, err := src.Read()
-			if errors.Is(err, io.EOF) && (!first || !i.manifest.header) {
-				return
-			}
-			if err == nil {
-				err = ctx.Err()
-			}
+		if i.manifest.header {
+			columns, err = table.Read()
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			if first {
-				if i.manifest.header {
-					columns = slices.Clone(cells)
-				}
-				if rule := i.manifest.checkColumns(columns); rule != "" {
-					yield(nil, invalid(key, rule))
-					return
-				}
-				at = i.positions(columns)
-				if i.manifest.header {
-					continue
-				}
+			columns = slices.Clone(columns)
+		}
+		if rule := i.manifest.checkColumns(columns); rule != "" {
+			yield(nil, invalid(key, rule))
+			return
+		}
+
+		indexes := i.columnIndexes(columns)
+		row := make([]string, numColumns)
+		for {
+			source.read = 0
+			cells, err := table.Read()
+			if errors.Is(err, io.EOF) {
+				return
 			}
-			for c, position := range at {
+			if err := cmp.Or(err, ctx.Err()); err != nil {
+				yield(nil, err)
+				return
+			}
+			for c, index := range indexes {
 				row[c] = ""
-				if position >= 0 {
-					row[c] = strings.ReplaceAll(cells[position], quotedCR, "\r")
+				if index >= 0 {
+					row[c] = strings.ReplaceAll(cells[index], quotedCR, "\r")
 				}
 			}
 			if !yield(row, nil) {
@@ -201,14 +210,25 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 	}
 }
 
-// positions returns, for each column in wanted, its index in a row of the file. The index is -1 if
-// the file does not have the column.
-func (i *Inventory) positions(columns []string) []int {
+// newCSVReader returns a reader of the rows of a CSV file. Each row is valid until the next one is
+// read.
+func (i *Inventory) newCSVReader(src io.Reader) *csv.Reader {
+	r := csv.NewReader(src)
+	r.Comma = i.manifest.delimiter
+	r.ReuseRecord = true
+	// With 0, each row must have as many columns as the first one.
+	r.FieldsPerRecord = len(i.manifest.columns)
+	return r
+}
+
+// columnIndexes returns, for each column in wanted, its index in a row of the file. The index is -1
+// if the file does not have the column.
+func (i *Inventory) columnIndexes(columns []string) []int {
 	indexes := make([]int, numColumns)
 	for c, name := range wanted[i.manifest.provider] {
 		indexes[c] = -1
 		if name != "" {
-			indexes[c] = slices.IndexFunc(columns, func(column string) bool { return columnName(column) == columnName(name) })
+			indexes[c] = columnIndex(columns, name)
 		}
 	}
 	return indexes

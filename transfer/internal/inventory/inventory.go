@@ -42,7 +42,6 @@ func Open(
 	if err != nil {
 		return nil, err
 	}
-	i := &Inventory{Bucket: m.bucket, Taken: m.taken, reports: reports, manifest: m, parquet: parquet}
 	engine, prefix, _ := serving.Reach(b)
 	located, ok := engine.(interface {
 		Located() (provider, location, bucket string)
@@ -50,27 +49,11 @@ func Open(
 	if !ok {
 		return nil, invalid(manifest, "bucket must be one from storage.Open or a provider")
 	}
-	i.prefix = prefix
 
 	provider, location, name := located.Located()
-	switch {
-	case m.provider != provider:
-		return nil, invalid(
-			manifest,
-			fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider),
-		)
-	// The inventory of an account names the container of each blob.
-	case m.provider == "azure":
-		i.Bucket = name
-		if account := accountOf(location); account != "" && m.bucket != "" && account != m.bucket {
-			return nil, invalid(manifest,
-				fmt.Sprintf("inventory must be that of account %q, and is that of %q", account, m.bucket))
-		}
-	case name != m.bucket:
-		return nil, invalid(manifest,
-			fmt.Sprintf("inventory must be that of bucket %q, and is that of %q", name, m.bucket))
+	if rule := m.checkBucket(provider, location, name); rule != "" {
+		return nil, invalid(manifest, rule)
 	}
-
 	if m.format == "PARQUET" && parquet == nil {
 		return nil, &storage.Error{
 			Code: storage.Unsupported,
@@ -80,7 +63,34 @@ func Open(
 			Hint: "pass a TableReader for Parquet",
 		}
 	}
-	return i, nil
+	return &Inventory{
+		Bucket:   name,
+		Taken:    m.taken,
+		prefix:   prefix,
+		reports:  reports,
+		manifest: m,
+		parquet:  parquet,
+	}, nil
+}
+
+// checkBucket returns an error text if the inventory is not that of the bucket with the given
+// provider, location and name, and otherwise "".
+func (m *manifest) checkBucket(provider, location, name string) (rule string) {
+	if m.provider != provider {
+		return fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider)
+	}
+	if m.provider == "azure" {
+		// The inventory is that of an account, and names the container of each blob.
+		account := accountOf(location)
+		if account != "" && m.bucket != "" && account != m.bucket {
+			return fmt.Sprintf("inventory must be that of account %q, and is that of %q", account, m.bucket)
+		}
+		return ""
+	}
+	if name != m.bucket {
+		return fmt.Sprintf("inventory must be that of bucket %q, and is that of %q", name, m.bucket)
+	}
+	return ""
 }
 
 // invalid returns InvalidArgument for the object key of an inventory. rule is the text of
@@ -106,37 +116,35 @@ func (i *Inventory) Objects(ctx context.Context, prefix string) iter.Seq2[storag
 // rows yields all rows whose keys begin with prefix, in the order of the files.
 func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
-		var all int64
+		var count int64
 		for _, file := range i.manifest.files {
 			for row, err := range i.fileRows(ctx, file) {
 				if err != nil {
 					yield(storage.VersionEntry{}, err)
 					return
 				}
-				all++
+				count++
 				v, skip, err := i.entry(row)
 				if err != nil {
-					yield(
-						storage.VersionEntry{},
-						invalid(file.key, fmt.Sprintf("row %d of the file %v", all, err)),
-					)
+					err = invalid(file.key, fmt.Sprintf("row %d of the file %v", count, err))
+					yield(storage.VersionEntry{}, err)
 					return
 				}
-				key, hasPrefix := strings.CutPrefix(v.Key, i.prefix)
-				v.Key = key
-				if skip || !hasPrefix || key == "" || !strings.HasPrefix(key, prefix) {
+
+				key, ok := strings.CutPrefix(v.Key, i.prefix)
+				if skip || !ok || key == "" || !strings.HasPrefix(key, prefix) {
 					continue
 				}
+				v.Key = key
 				if !yield(v, nil) {
 					return
 				}
 			}
 		}
-		if want := i.manifest.rows; want >= 0 && all != want {
-			yield(
-				storage.VersionEntry{},
-				damaged("", fmt.Errorf("the inventory has %d rows, and %d by its manifest", all, want)),
-			)
+
+		if want := i.manifest.rows; want >= 0 && count != want {
+			err := damaged("", fmt.Errorf("the inventory has %d rows, and %d by its manifest", count, want))
+			yield(storage.VersionEntry{}, err)
 		}
 	}
 }
@@ -144,32 +152,40 @@ func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.V
 // SortedObjects yields the current objects of a range of keys with the prefix, in the order of keys. Each
 // object comes once.
 func (i *Inventory) SortedObjects(ctx context.Context, prefix string, bounds *selection.KeyRange) iter.Seq2[storage.ListEntry, error] {
-	return listing.SortByKey(ctx, func(yield func(storage.ListEntry, error) bool) {
+	objects := func(yield func(storage.ListEntry, error) bool) {
 		for e, err := range i.Objects(ctx, prefix) {
-			if (err != nil || bounds.Contains(e.Key)) && !yield(e, err) {
+			if err == nil && !bounds.Contains(e.Key) {
+				continue
+			}
+			if !yield(e, err) {
 				return
 			}
 		}
-	}, listing.Memory)
+	}
+	return listing.SortByKey(ctx, objects, listing.Memory)
 }
 
 // Versions yields all versions in the order of keys, each once. If the inventory has no
-// NoncurrentSince for a version, versions uses the time at which the next newer version was
+// NoncurrentSince for a version, Versions uses the time at which the next newer version was
 // written.
 func (i *Inventory) Versions(ctx context.Context, prefix string) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		var newer storage.VersionEntry
 		for v, err := range listing.SortVersions(ctx, i.rows(ctx, prefix), listing.Memory) {
-			if err == nil && v.Key == newer.Key {
-				if v.Version == newer.Version {
-					continue
-				}
-				if v.NoncurrentSince.IsZero() {
-					v.NoncurrentSince = newer.Modified
-				}
+			if err != nil {
+				yield(v, err)
+				return
+			}
+			isSameKey := v.Key == newer.Key
+			if isSameKey && v.Version == newer.Version {
+				// The inventory has the row twice.
+				continue
+			}
+			if isSameKey && v.NoncurrentSince.IsZero() {
+				v.NoncurrentSince = newer.Modified
 			}
 			newer = v
-			if !yield(v, err) {
+			if !yield(v, nil) {
 				return
 			}
 		}

@@ -36,9 +36,13 @@ type manifest struct {
 // An tableFile is one file of rows. If its MD5 is unknown, md5 is "". If its size is unknown,
 // size is -1.
 type tableFile struct {
-	key, md5 string
-	size     int64
+	key  string
+	md5  string // "" if the manifest has none
+	size int64  // in bytes, or unknownSize
 }
+
+// unknownSize is the size of a file whose manifest has no sizes.
+const unknownSize = -1
 
 // maxManifest is the largest size in bytes of a manifest. A manifest for a hundred billion objects
 // is smaller.
@@ -117,20 +121,13 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 		rule = "must be that of S3 Inventory, Storage Insights or Azure's blob inventory"
 	}
 
-	switch {
-	case rule != "":
+	if rule != "" {
 		return nil, invalid(key, "manifest "+rule)
-	case m.format == "ORC":
-		return nil, &storage.Error{
-			Code: storage.Unsupported,
-			Op:   "OpenInventory",
-			Key:  key,
-			Err:  errors.New("the files are ORC"),
-			Hint: "configure the inventory as CSV or Parquet",
-		}
-	case m.format != "CSV" && m.format != "PARQUET":
-		return nil, invalid(key, fmt.Sprintf("manifest must have the format CSV or Parquet, and not %q", m.format))
-	case len(m.columns) > 0:
+	}
+	if err := m.checkFormat(key); err != nil {
+		return nil, err
+	}
+	if len(m.columns) > 0 {
 		if rule := m.checkColumns(m.columns); rule != "" {
 			return nil, invalid(key, rule)
 		}
@@ -138,12 +135,36 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 	return m, nil
 }
 
-func readSmall(ctx context.Context, reports storage.Downloader, key string) ([]byte, error) {
-	text, _, err := storage.ReadAll(ctx, reports, key, storage.WithRange(0, maxManifest+1))
-	if err == nil && len(text) > maxManifest {
-		err = invalid(key, "manifest must have at most 64 MiB")
+// checkFormat fails if the files of the inventory are neither CSV nor Parquet. key is that of the
+// manifest.
+func (m *manifest) checkFormat(key string) error {
+	switch m.format {
+	case "CSV", "PARQUET":
+		return nil
+	case "ORC":
+		return &storage.Error{
+			Code: storage.Unsupported,
+			Op:   "OpenInventory",
+			Key:  key,
+			Err:  errors.New("the files are ORC"),
+			Hint: "configure the inventory as CSV or Parquet",
+		}
+	default:
+		return invalid(key, fmt.Sprintf("manifest must have the format CSV or Parquet, and not %q", m.format))
 	}
-	return text, err
+}
+
+// readSmall reads an object of at most maxManifest bytes.
+func readSmall(ctx context.Context, reports storage.Downloader, key string) ([]byte, error) {
+	// One byte more shows that the object is too large.
+	text, _, err := storage.ReadAll(ctx, reports, key, storage.WithRange(0, maxManifest+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxManifest {
+		return nil, invalid(key, "manifest must have at most 64 MiB")
+	}
+	return text, nil
 }
 
 // equalMD5 reports whether text is the MD5 sum. S3 writes hexadecimal digits. Azure does not
@@ -153,6 +174,8 @@ func equalMD5(sum []byte, text string) bool {
 	return strings.EqualFold(text, hex.EncodeToString(sum)) || text == base64.StdEncoding.EncodeToString(sum)
 }
 
+// amazon reads the manifest of an inventory of S3. It returns an error text if a field is missing,
+// and otherwise "".
 func (m *manifest) amazon(t *manifestText) (rule string) {
 	m.provider = "s3"
 	m.bucket = t.SourceBucket
@@ -172,11 +195,13 @@ func (m *manifest) amazon(t *manifestText) (rule string) {
 		if f.Key == "" || f.MD5checksum == "" || f.Size < 0 {
 			return "must have key, size and MD5checksum of each file"
 		}
-		m.files = append(m.files, tableFile{f.Key, f.MD5checksum, f.Size})
+		m.files = append(m.files, tableFile{key: f.Key, md5: f.MD5checksum, size: f.Size})
 	}
 	return ""
 }
 
+// azure reads the manifest of an inventory of Azure. It returns an error text if a field is missing
+// or wrong, and otherwise "".
 func (m *manifest) azure(t *manifestText) (rule string) {
 	m.provider = "azure"
 	m.format = strings.ToUpper(t.RuleDefinition.Format)
@@ -196,7 +221,7 @@ func (m *manifest) azure(t *manifestText) (rule string) {
 		if f.Blob == "" || f.Size < 0 {
 			return "must have blob and size of each file"
 		}
-		m.files = append(m.files, tableFile{f.Blob, "", f.Size})
+		m.files = append(m.files, tableFile{key: f.Blob, size: f.Size})
 	}
 	return ""
 }
@@ -212,8 +237,9 @@ func accountOf(endpoint string) string {
 	return strings.TrimSuffix(name, "-secondary")
 }
 
-// google reads the manifest of an inventory of Google. The files of the inventory are in the same
-// folder as the manifest.
+// google reads the manifest of an inventory of Google, which has the given key. The files of the
+// inventory are in the same folder as the manifest. google returns an error text if a field is
+// missing, and otherwise "".
 func (m *manifest) google(t *manifestText, key string) (rule string) {
 	m.provider = "gcs"
 	m.format = "PARQUET"
@@ -249,7 +275,7 @@ func (m *manifest) google(t *manifestText, key string) (rule string) {
 
 	folder, _ := path.Split(key)
 	for _, name := range t.Shards {
-		m.files = append(m.files, tableFile{folder + path.Base(name), "", -1})
+		m.files = append(m.files, tableFile{key: folder + path.Base(name), size: unknownSize})
 	}
 	return ""
 }

@@ -44,56 +44,43 @@ var wanted = map[string][numColumns]string{
 func (m *manifest) checkColumns(columns []string) (rule string) {
 	names := wanted[m.provider]
 	for _, c := range []int{keyColumn, sizeColumn, timeColumn, bucketColumn} {
-		if names[c] != "" &&
-			!slices.ContainsFunc(columns, func(name string) bool { return columnName(name) == columnName(names[c]) }) {
+		if names[c] != "" && columnIndex(columns, names[c]) < 0 {
 			return fmt.Sprintf("inventory must have the column %s: add it to the configuration", names[c])
 		}
 	}
 	return ""
 }
 
+// columnIndex returns the index of the column with the given name, or -1 if there is none.
+func columnIndex(columns []string, name string) int {
+	return slices.IndexFunc(columns, func(column string) bool { return columnName(column) == columnName(name) })
+}
+
 // entry returns the entry of a row. skip is true for rows of snapshots and folders, and on Azure
 // for rows of other containers.
 func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err error) {
-	key := row[keyColumn]
-	if i.manifest.provider == "azure" {
-		container, rest, _ := strings.Cut(key, "/")
-		if container != i.Bucket || row[snapshotColumn] != "" || isTrue(row[removedColumn]) ||
-			isTrue(row[folderColumn]) {
-			return v, true, nil
-		}
-		key = rest
-	} else if row[bucketColumn] != i.Bucket {
-		return v, false, fmt.Errorf("must be of bucket %q, and is of %q", i.Bucket, row[bucketColumn])
-	}
-
-	if i.manifest.encoded && i.manifest.format == "CSV" {
-		if key, err = url.QueryUnescape(key); err != nil {
-			return v, false, errors.New("must have a URL-encoded key")
-		}
-	}
-	if key == "" {
-		return v, false, errors.New("must have a key")
-	}
-	if i.manifest.provider != "s3" && (strings.HasPrefix(key, ".omnibucket./") || strings.HasPrefix(key, ".omnibucket//")) {
-		// Skip parts of uploads, as a listing of the bucket does.
-		return v, true, nil
+	key, skip, err := i.rowKey(row)
+	if skip || err != nil {
+		return v, skip, err
 	}
 	v.Key = key
 	v.Version = row[versionColumn]
 
-	// A delete marker has no size.
 	v.IsDeleteMarker = isTrue(row[markerColumn])
 	v.Size, err = strconv.ParseInt(row[sizeColumn], 10, 64)
 	hasSize := err == nil && v.Size >= 0
+	// A delete marker has no size.
 	if !hasSize && !v.IsDeleteMarker {
 		return v, false, fmt.Errorf("must have a size, and not %q", row[sizeColumn])
 	}
-	if v.Modified, err = parseTime(row[timeColumn]); err != nil {
+
+	v.Modified, err = parseTime(row[timeColumn])
+	if err != nil {
 		return v, false, err
 	}
 	if i.manifest.provider == "gcs" && row[removedColumn] != "" {
-		if v.NoncurrentSince, err = parseTime(row[removedColumn]); err != nil {
+		v.NoncurrentSince, err = parseTime(row[removedColumn])
+		if err != nil {
 			return v, false, err
 		}
 	}
@@ -101,6 +88,42 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 	v.Current = isLatest && !v.IsDeleteMarker && v.NoncurrentSince.IsZero()
 	i.setRevision(&v, row)
 	return v, false, nil
+}
+
+// rowKey returns the key of the object in a row. skip is true for rows that are no objects of the
+// bucket.
+func (i *Inventory) rowKey(row []string) (key string, skip bool, err error) {
+	key = row[keyColumn]
+	if i.manifest.provider == "azure" {
+		container, name, _ := strings.Cut(key, "/")
+		isBlob := row[snapshotColumn] == "" && !isTrue(row[removedColumn]) && !isTrue(row[folderColumn])
+		if container != i.Bucket || !isBlob {
+			return "", true, nil
+		}
+		key = name
+	} else if row[bucketColumn] != i.Bucket {
+		return "", false, fmt.Errorf("must be of bucket %q, and is of %q", i.Bucket, row[bucketColumn])
+	}
+
+	if i.manifest.encoded && i.manifest.format == "CSV" {
+		key, err = url.QueryUnescape(key)
+		if err != nil {
+			return "", false, errors.New("must have a URL-encoded key")
+		}
+	}
+	if key == "" {
+		return "", false, errors.New("must have a key")
+	}
+	return key, i.isUploadPart(key), nil
+}
+
+// isUploadPart reports whether an object is a part of an upload. A listing of the bucket leaves out
+// such objects. On S3, the provider itself keeps the parts.
+func (i *Inventory) isUploadPart(key string) bool {
+	if i.manifest.provider == "s3" {
+		return false
+	}
+	return strings.HasPrefix(key, ".omnibucket./") || strings.HasPrefix(key, ".omnibucket//")
 }
 
 // setRevision sets ETag, Revision and Version to the values that a listing of the provider would
@@ -124,10 +147,19 @@ func (i *Inventory) setRevision(v *storage.VersionEntry, row []string) {
 	}
 }
 
+// isTrue reports whether a value is true. A missing value is not.
 func isTrue(text string) bool { return strings.EqualFold(text, "true") }
 
+// timeLayouts are the forms of times in the inventories of the providers.
+var timeLayouts = []string{
+	time.RFC3339,
+	"2006-01-02 15:04:05.999999999Z07:00",
+	"2006-01-02 15:04:05.999999999 MST",
+}
+
+// parseTime returns the time that a value has in one of the forms of timeLayouts.
 func parseTime(text string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999 MST"} {
+	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC(), nil
 		}

@@ -235,20 +235,26 @@ func (l *Journal) End(elem *list.Element, counts Counts) {
 	if next := elem.Next(); next != nil && next.Value.(*fileStep).done {
 		l.merge(elem, next)
 	}
-	if previous := elem.Prev(); previous == nil {
+
+	previous := elem.Prev()
+	if previous == nil {
+		// All files up to this one are done.
 		l.state.After = []byte(step.key)
 		l.state.add(step.Counts)
 		l.steps.Remove(elem)
-	} else if previous.Value.(*fileStep).done {
+		return
+	}
+	if previous.Value.(*fileStep).done {
 		l.merge(previous, elem)
 	}
 }
 
+// merge adds the step src to the step before it, dst, and removes src from the list.
 func (l *Journal) merge(dst, src *list.Element) {
-	step := src.Value.(*fileStep)
-	all := dst.Value.(*fileStep)
-	all.key = step.key
-	all.add(step.Counts)
+	srcStep := src.Value.(*fileStep)
+	dstStep := dst.Value.(*fileStep)
+	dstStep.key = srcStep.key
+	dstStep.add(srcStep.Counts)
 	l.steps.Remove(src)
 }
 
@@ -271,12 +277,11 @@ func (l *Journal) Keep(ctx context.Context, settle func() error) (stop func()) {
 	l.settle = settle
 	ctx, cancel := context.WithCancel(ctx)
 	var group running.Group
-	group.Go(func() {
-		running.Every(ctx, saveEvery, func(ctx context.Context) {
-			// If it fails, a later save may succeed.
-			_ = l.save(ctx)
-		})
-	}, cancel)
+	saveAgain := func(ctx context.Context) {
+		// If it fails, a later save may succeed.
+		_ = l.save(ctx)
+	}
+	group.Go(func() { running.Every(ctx, saveEvery, saveAgain) }, cancel)
 	return func() {
 		cancel()
 		group.Wait()
@@ -298,6 +303,7 @@ func (l *Journal) save(ctx context.Context) error {
 	return l.write(ctx, state)
 }
 
+// write stores a state of the journal in its object.
 func (l *Journal) write(ctx context.Context, state document) error {
 	state.Place = serving.PlaceID(l.bucket)
 	state.Written = time.Now()

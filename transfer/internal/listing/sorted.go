@@ -51,29 +51,28 @@ func SortVersions(
 	ctx context.Context, rows iter.Seq2[storage.VersionEntry, error], memory int,
 ) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
-		s := keysort.New(memory)
+		sorter := keysort.New(memory)
 		// The files are temporary, so an error does not matter.
-		defer s.Close()
+		defer sorter.Close()
 		var value []byte
 		for v, err := range rows {
-			if err == nil {
-				value = encodeVersion(value[:0], &v)
-				if err = s.Add(ctx, []byte(v.Key), value); err != nil {
-					err = joberror.OfTempFile("sort", "", err)
-				}
-			}
 			if err != nil {
 				yield(storage.VersionEntry{}, err)
 				return
 			}
+			value = encodeVersion(value[:0], &v)
+			if err := sorter.Add(ctx, []byte(v.Key), value); err != nil {
+				yield(storage.VersionEntry{}, joberror.OfTempFile("sort", "", err))
+				return
+			}
 		}
 
-		for r, err := range s.Sorted(ctx) {
+		for record, err := range sorter.Sorted(ctx) {
 			if err != nil {
 				yield(storage.VersionEntry{}, joberror.OfTempFile("sort", "", err))
 				return
 			}
-			if !yield(decodeVersion(r), nil) {
+			if !yield(decodeVersion(record), nil) {
 				return
 			}
 		}
@@ -138,6 +137,7 @@ func nanoseconds(t time.Time) int64 {
 	return t.UnixNano()
 }
 
+// timeOf returns the time of nanoseconds since 1970. It returns the zero time for 0.
 func timeOf(nanoseconds int64) time.Time {
 	if nanoseconds == 0 {
 		return time.Time{}

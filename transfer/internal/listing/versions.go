@@ -1,7 +1,6 @@
 package listing
 
 import (
-	"cmp"
 	"context"
 	"iter"
 
@@ -27,6 +26,7 @@ func RemovedVersions(ctx context.Context, b storage.Bucket, prefix string) iter.
 	return groupByKey(mergeListings(versions, storage.Versions(ctx, b, storage.WithPrefix(prefix), storage.WithSoftDeleted())))
 }
 
+// asVersions yields each object as the current version of its key.
 func asVersions(list iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		for e, err := range list {
@@ -69,14 +69,19 @@ func mergeListings(first, second iter.Seq2[storage.VersionEntry, error]) iter.Se
 		defer stop()
 		other, otherErr, hasOther := next()
 		for v, err := range first {
-			for err == nil && otherErr == nil && hasOther && other.Key < v.Key {
+			if err != nil {
+				yield(v, err)
+				return
+			}
+
+			for hasOther && otherErr == nil && other.Key < v.Key {
 				if !yield(other, nil) {
 					return
 				}
 				other, otherErr, hasOther = next()
 			}
-			if err := cmp.Or(err, otherErr); err != nil {
-				yield(v, err)
+			if otherErr != nil {
+				yield(v, otherErr)
 				return
 			}
 			if !yield(v, nil) {
@@ -84,6 +89,7 @@ func mergeListings(first, second iter.Seq2[storage.VersionEntry, error]) iter.Se
 			}
 		}
 
+		// The rest of the second listing comes after all keys of the first.
 		for hasOther {
 			if !yield(other, otherErr) {
 				return
