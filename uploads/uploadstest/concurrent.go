@@ -36,6 +36,8 @@ func race(do func(i int)) {
 	group.Wait()
 }
 
+// oneCreator tests that exactly one of several calls of Create with the same ID succeeds, and that
+// the record is that of the call that succeeded.
 func oneCreator(t *testing.T, r uploads.Records) {
 	id := uploads.NewID(day)
 	var winners atomic.Int64
@@ -62,6 +64,8 @@ func oneCreator(t *testing.T, r uploads.Records) {
 	require.Equal(t, winners.Load(), got.Size, "the winner's")
 }
 
+// purposesAtOnce tests that several calls of SetPurpose at the same time all succeed, and that the
+// record has one of their purposes.
 func purposesAtOnce(t *testing.T, r uploads.Records) {
 	want := record(1)
 	create(t, r, want)
@@ -84,6 +88,8 @@ func purposesAtOnce(t *testing.T, r uploads.Records) {
 	same(t, want, got)
 }
 
+// purposeAgainstRemoval tests that no call of SetPurpose brings back a record that is removed at
+// the same time.
 func purposeAgainstRemoval(t *testing.T, r uploads.Records) {
 	for range 20 {
 		one := record(1)
@@ -107,13 +113,15 @@ func purposeAgainstRemoval(t *testing.T, r uploads.Records) {
 	}
 }
 
+// contextDone tests that every method fails with the error of its context after the context has
+// ended, and changes nothing.
 func contextDone(t *testing.T, r uploads.Records) {
 	one := record(1)
 	create(t, r, one)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	other := record(2)
-	require.ErrorIs(t, r.Create(ctx, other), context.Canceled)
+
+	require.ErrorIs(t, r.Create(ctx, record(2)), context.Canceled)
 	_, err := r.Record(ctx, one.ID)
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = r.SetPurpose(ctx, one.ID, "late")
@@ -125,6 +133,8 @@ func contextDone(t *testing.T, r uploads.Records) {
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = r.Expired(ctx, day, 10)
 	require.ErrorIs(t, err, context.Canceled)
+
+	// There is still only the first record, unchanged.
 	require.Equal(t, []string{one.ID}, all(t, r, uploads.Filter{}, 10))
 	got, err := r.Record(t.Context(), one.ID)
 	require.NoError(t, err)

@@ -22,13 +22,14 @@ var expiryCases = []testCase{
 // expiring returns a record that expires ms milliseconds after day.
 func expiring(ms int) *uploads.File {
 	one := record(1)
-	one.Expires = day.Add(time.Duration(ms) * time.Millisecond)
+	one.Expires = afterDay(ms)
 	return one
 }
 
+// expired returns the IDs of at most limit records that have expired ms milliseconds after day.
 func expired(t *testing.T, r uploads.Records, ms, limit int) []string {
 	t.Helper()
-	files, err := r.Expired(t.Context(), day.Add(time.Duration(ms)*time.Millisecond), limit)
+	files, err := r.Expired(t.Context(), afterDay(ms), limit)
 	require.NoError(t, err)
 	ids := []string{}
 	for _, one := range files {
@@ -38,6 +39,7 @@ func expired(t *testing.T, r uploads.Records, ms, limit int) []string {
 	return ids
 }
 
+// expiringUnlisted tests that List leaves out a record that expires, and that IDs does not.
 func expiringUnlisted(t *testing.T, r uploads.Records) {
 	stays := record(1)
 	goes := expiring(5)
@@ -48,6 +50,8 @@ func expiringUnlisted(t *testing.T, r uploads.Records) {
 	require.ElementsMatch(t, []string{stays.ID, goes.ID}, ids)
 }
 
+// expiredInOrder tests that Expired returns the records whose time has come, the first to expire
+// first, and at most as many as the limit.
 func expiredInOrder(t *testing.T, r uploads.Records) {
 	third := expiring(30)
 	first := expiring(10)
@@ -60,6 +64,8 @@ func expiredInOrder(t *testing.T, r uploads.Records) {
 	require.Equal(t, []string{first.ID, second.ID, third.ID}, expired(t, r, 1000, 10))
 }
 
+// unstorableExpiry tests that Create refuses an expiry in a year before 0 or after 9999, and that
+// later records are still found.
 func unstorableExpiry(t *testing.T, r uploads.Records) {
 	for _, year := range []int{-1, 10_000, 300_000} {
 		odd := expiring(5)
@@ -73,6 +79,7 @@ func unstorableExpiry(t *testing.T, r uploads.Records) {
 	require.Equal(t, []string{goes.ID}, expired(t, r, 10, 10))
 }
 
+// removedUnexpired tests that Expired no longer returns a record that was removed.
 func removedUnexpired(t *testing.T, r uploads.Records) {
 	stays := expiring(10)
 	goes := expiring(10)
@@ -106,6 +113,7 @@ func staysUnremoved(t *testing.T, r uploads.Records) {
 	require.NoError(t, r.Remove(t.Context(), &file), "again")
 }
 
+// purposeOfExpiring tests that SetPurpose fails for a record that expires, as for a missing one.
 func purposeOfExpiring(t *testing.T, r uploads.Records) {
 	one := expiring(10)
 	create(t, r, one)

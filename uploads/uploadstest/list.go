@@ -1,7 +1,6 @@
 package uploadstest
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -35,8 +34,10 @@ func stock(t *testing.T, r uploads.Records, n int, change func(i int, r *uploads
 	return records
 }
 
+// unchanged is the argument of stock that leaves the records as they are.
 func unchanged(int, *uploads.File) {}
 
+// idsOf returns the IDs of the records that match a filter.
 func idsOf(records []*uploads.File, f uploads.Filter) []string {
 	var ids []string
 	for _, one := range records {
@@ -47,6 +48,7 @@ func idsOf(records []*uploads.File, f uploads.Filter) []string {
 	return ids
 }
 
+// emptyList tests that List and IDs return nothing, without an error, if there is no record.
 func emptyList(t *testing.T, r uploads.Records) {
 	records, next, err := r.List(t.Context(), uploads.Filter{}, "", 10)
 	require.NoError(t, err)
@@ -58,6 +60,7 @@ func emptyList(t *testing.T, r uploads.Records) {
 	require.Empty(t, next)
 }
 
+// orderedList tests that List returns all records in the order of their IDs, with any page size.
 func orderedList(t *testing.T, r uploads.Records) {
 	records := stock(t, r, 7, unchanged)
 	for limit := 1; limit <= 8; limit++ {
@@ -70,6 +73,7 @@ func orderedList(t *testing.T, r uploads.Records) {
 	}
 }
 
+// listAfter tests that List begins after the given ID, even if its record was removed since.
 func listAfter(t *testing.T, r uploads.Records) {
 	records := stock(t, r, 5, unchanged)
 	list := func(id string) []string {
@@ -85,6 +89,7 @@ func listAfter(t *testing.T, r uploads.Records) {
 	require.Empty(t, list(want[4]))
 }
 
+// boundedPage tests that a page has at most as many entries as the limit, and names the next page.
 func boundedPage(t *testing.T, r uploads.Records) {
 	stock(t, r, 5, unchanged)
 	page, next, err := r.List(t.Context(), uploads.Filter{}, "", 3)
@@ -100,47 +105,76 @@ func boundedPage(t *testing.T, r uploads.Records) {
 // lastYear is the latest time of .NET and Java. Clients send it to mean "no limit".
 var lastYear = time.Date(9999, 12, 31, 23, 59, 59, 999999900, time.UTC)
 
+// filteredList tests that List returns the records that match each filter, with any page size. The
+// filters have times with and without fractions, and the first and last times of other systems.
 func filteredList(t *testing.T, r uploads.Records) {
+	purposes := []string{"", "reports", "Reports", "100%", "100x"}
+	users := []string{"user-1", "user-2", ""}
 	records := stock(t, r, 24, func(i int, r *uploads.File) {
-		r.Purpose = []string{"", "reports", "Reports", "100%", "100x"}[i%5]
-		r.User.ID = []string{"user-1", "user-2", ""}[i%3]
+		r.Purpose = purposes[i%len(purposes)]
+		r.User.ID = users[i%len(users)]
 		if i%4 == 3 {
 			r.Expires = day.Add(time.Hour)
 		}
 	})
-	atTime := func(ms int) time.Time { return day.Add(time.Duration(ms) * time.Millisecond) }
-	for _, f := range []uploads.Filter{
+
+	firstYear := time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
+	filters := []uploads.Filter{
 		{},
-		{Purpose: "reports"}, {Purpose: "Reports"}, {Purpose: "100%"}, {Purpose: "none"},
-		{User: "user-1"}, {User: "user"},
-		{From: atTime(5)}, {To: atTime(5)}, {From: atTime(5), To: atTime(6)}, {From: atTime(5), To: atTime(20)},
-		{From: atTime(5).Add(time.Nanosecond)}, {To: atTime(5).Add(time.Nanosecond)},
-		{From: atTime(-1000)}, {To: atTime(-1000)}, {From: atTime(1000)}, {To: atTime(1000)},
-		{From: atTime(5).In(time.FixedZone("elsewhere", -5*3600))},
-		{From: lastYear}, {To: lastYear}, {From: lastYear.AddDate(1, 0, 0)}, {To: lastYear.AddDate(1, 0, 0)},
-		{From: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Hour)}, {To: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Hour)},
-		{Purpose: "reports", User: "user-2", From: atTime(1), To: atTime(23)},
-		{Expiring: true}, {User: "user-1", Expiring: true}, {Purpose: "reports", From: atTime(5), Expiring: true},
-	} {
+		{Purpose: "reports"},
+		{Purpose: "Reports"},
+		{Purpose: "100%"},
+		{Purpose: "none"},
+		{User: "user-1"},
+		{User: "user"},
+
+		{From: afterDay(5)},
+		{To: afterDay(5)},
+		{From: afterDay(5), To: afterDay(6)},
+		{From: afterDay(5), To: afterDay(20)},
+		{From: afterDay(5).Add(time.Nanosecond)},
+		{To: afterDay(5).Add(time.Nanosecond)},
+		{From: afterDay(-1000)},
+		{To: afterDay(-1000)},
+		{From: afterDay(1000)},
+		{To: afterDay(1000)},
+		{From: afterDay(5).In(time.FixedZone("elsewhere", -5*3600))},
+		{From: lastYear},
+		{To: lastYear},
+		{From: lastYear.AddDate(1, 0, 0)},
+		{To: lastYear.AddDate(1, 0, 0)},
+		{From: firstYear.Add(-time.Hour)},
+		{To: firstYear.Add(-time.Hour)},
+
+		{Purpose: "reports", User: "user-2", From: afterDay(1), To: afterDay(23)},
+		{Expiring: true},
+		{User: "user-1", Expiring: true},
+		{Purpose: "reports", From: afterDay(5), Expiring: true},
+	}
+	for _, filter := range filters {
 		for _, limit := range []int{1, 4, 1000} {
-			require.Equal(t, idsOf(records, f), all(t, r, f, limit), "%+v, pages of %d", f, limit)
+			require.Equal(t, idsOf(records, filter), all(t, r, filter, limit), "%+v, pages of %d", filter, limit)
 		}
 	}
 }
 
+// fewAmongMany tests that List finds 3 records among 120, with pages that are smaller and larger
+// than the result.
 func fewAmongMany(t *testing.T, r uploads.Records) {
 	records := stock(t, r, 120, func(i int, r *uploads.File) {
 		if i%40 == 39 {
 			r.Purpose = "rare"
 		}
 	})
-	f := uploads.Filter{Purpose: "rare"}
-	require.Len(t, idsOf(records, f), 3)
+	filter := uploads.Filter{Purpose: "rare"}
+	require.Len(t, idsOf(records, filter), 3)
+
 	for _, limit := range []int{1, 2, 3, 100} {
-		require.Equal(t, idsOf(records, f), all(t, r, f, limit), fmt.Sprint("pages of ", limit))
+		require.Equal(t, idsOf(records, filter), all(t, r, filter, limit), "pages of %d", limit)
 	}
 }
 
+// listedIDs tests that the pages of IDs together have the ID of each record once, in order.
 func listedIDs(t *testing.T, r uploads.Records) {
 	want := idsOf(stock(t, r, 7, unchanged), uploads.Filter{})
 	for limit := 1; limit <= 8; limit++ {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -50,6 +49,7 @@ const (
 	secondKey = "files/parts/client/bbbb/state.json"
 )
 
+// setState sets a state and returns its new revision. It requires that the revision has changed.
 func setState(t *testing.T, s uploads.States, key, state, revision string) string {
 	t.Helper()
 	text, err := s.SetState(t.Context(), key, []byte(state), revision)
@@ -59,6 +59,7 @@ func setState(t *testing.T, s uploads.States, key, state, revision string) strin
 	return text
 }
 
+// requireState requires that a key has a state with the revision.
 func requireState(t *testing.T, s uploads.States, key, state, revision string) {
 	t.Helper()
 	got, current, err := s.State(t.Context(), key)
@@ -67,17 +68,25 @@ func requireState(t *testing.T, s uploads.States, key, state, revision string) {
 	require.Equal(t, revision, current)
 }
 
+// stateGivenBack tests that State returns a state as it was set: an empty object, one with special
+// characters, one with many escapes, and one of a mebibyte.
 func stateGivenBack(t *testing.T, s uploads.States) {
-	name := ""
-	for range 1000 {
-		name += `\u003c`
+	states := []string{
+		`{}`,
+		`{"originalFileName":"Größe ☕ 'it' \"?\" $1 🦄"}`,
+		`{"originalFileName":"` + strings.Repeat(`\u003c`, 1000) + `"}`,
+		// The text around the letters has 14 bytes.
+		`{"etags":["` + strings.Repeat("x", 1<<20-14) + `"]}`,
 	}
-	for i, state := range []string{`{}`, `{"originalFileName":"Größe ☕ 'it' \"?\" $1 🦄"}`, `{"originalFileName":"` + name + `"}`, `{"etags":["` + strings.Repeat("x", 1<<20-14) + `"]}`} {
+	for i, state := range states {
 		key := fmt.Sprintf("files/parts/client/%d/state.json", i)
-		requireState(t, s, key, state, setState(t, s, key, state, ""))
+		revision := setState(t, s, key, state, "")
+		requireState(t, s, key, state, revision)
 	}
 }
 
+// stateNotThere tests that a missing state is not found, also under a key that no store can keep,
+// and that it cannot be replaced.
 func stateNotThere(t *testing.T, s uploads.States) {
 	setState(t, s, firstKey, `{}`, "")
 	for _, key := range []string{secondKey, "files/parts/client/a\x00b/state.json"} {
@@ -92,17 +101,24 @@ func stateNotThere(t *testing.T, s uploads.States) {
 	absent(t, err)
 }
 
+// stateSwapped tests that SetState replaces a state only if it gets the current revision of the
+// state, and that each write has a revision of its own.
 func stateSwapped(t *testing.T, s uploads.States) {
 	first := setState(t, s, firstKey, `{"count":1}`, "")
 	other := setState(t, s, secondKey, `{"count":1}`, "")
 	require.NotEqual(t, first, other, "no two writes have one revision")
+
+	// Revisions that the state does not have are refused.
 	for _, revision := range []string{"", other, "another"} {
 		_, err := s.SetState(t.Context(), firstKey, []byte(`{"count":3}`), revision)
 		require.ErrorIs(t, err, storage.PreconditionFailed, "revision %q", revision)
 	}
 	requireState(t, s, firstKey, `{"count":1}`, first)
+
 	second := setState(t, s, firstKey, `{"count":2}`, first)
 	requireState(t, s, firstKey, `{"count":2}`, second)
+
+	// The old state comes back. Its old revision is still refused.
 	third := setState(t, s, firstKey, `{"count":1}`, second)
 	require.NotEqual(t, first, third, "even if the state is equal to an earlier one")
 	_, err := s.SetState(t.Context(), firstKey, []byte(`{"count":4}`), first)
@@ -110,22 +126,28 @@ func stateSwapped(t *testing.T, s uploads.States) {
 	requireState(t, s, secondKey, `{"count":1}`, other)
 }
 
+// stateRemoved tests that RemoveState removes a state only if it gets the current revision, and
+// that a removed state cannot be replaced, but set again.
 func stateRemoved(t *testing.T, s uploads.States) {
 	revision := setState(t, s, firstKey, `{}`, "")
 	other := setState(t, s, secondKey, `{}`, "")
 	require.NoError(t, s.RemoveState(t.Context(), firstKey, other), "it has another revision")
 	requireState(t, s, firstKey, `{}`, revision)
+
 	for range 2 {
 		require.NoError(t, s.RemoveState(t.Context(), firstKey, revision))
 		_, _, err := s.State(t.Context(), firstKey)
 		absent(t, err)
 	}
+
 	_, err := s.SetState(t.Context(), firstKey, []byte(`{}`), revision)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	requireState(t, s, secondKey, `{}`, other)
 	require.NotEqual(t, revision, setState(t, s, firstKey, `{}`, ""))
 }
 
+// stateCallersOwn tests that the states do not share memory with the caller. The caller clears the
+// text that it has passed to SetState, and the text that State has returned.
 func stateCallersOwn(t *testing.T, s uploads.States) {
 	text := []byte(`{"count":1}`)
 	revision, err := s.SetState(t.Context(), firstKey, text, "")
@@ -137,34 +159,53 @@ func stateCallersOwn(t *testing.T, s uploads.States) {
 	requireState(t, s, firstKey, `{"count":1}`, revision)
 }
 
+// statesListed tests that the pages of ListStates together have each key after the given one, in
+// the order of bytes.
 func statesListed(t *testing.T, s uploads.States) {
-	var want []string
-	for i := range 7 {
-		want = append(want, fmt.Sprintf("files/parts/client/%c/state.json", "-.0Zaz~"[i]))
+	var keys []string
+	for _, client := range "-.0Zaz~" {
+		keys = append(keys, fmt.Sprintf("files/parts/client/%c/state.json", client))
 	}
-	for i := range want {
-		setState(t, s, want[(i*3)%len(want)], `{}`, "")
+	// Set the states in another order than that of their keys.
+	for i := range keys {
+		setState(t, s, keys[(i*3)%len(keys)], `{}`, "")
 	}
-	for _, row := range []struct {
+
+	tests := []struct {
 		after string
 		limit int
 		want  []string
 	}{
-		{"", 1, want}, {"", 3, want}, {"", 7, want}, {"", 1000, want},
-		{want[2], 2, want[3:]}, {"files/parts/client/0", 10, want[2:]}, {want[6], 10, nil},
-	} {
-		var got []string
-		for startAfter, hasMore := row.after, true; hasMore; hasMore = startAfter != "" {
-			states, next, err := s.ListStates(t.Context(), startAfter, row.limit)
-			require.NoError(t, err)
-			require.LessOrEqual(t, len(states), row.limit)
-			for _, one := range states {
-				got = append(got, one.Key)
-			}
-			require.True(t, next == "" || next > startAfter, "the pages have no end")
-			startAfter = next
+		{"", 1, keys},
+		{"", 3, keys},
+		{"", 7, keys},
+		{"", 1000, keys},
+		{keys[2], 2, keys[3:]},
+		{"files/parts/client/0", 10, keys[2:]},
+		{keys[6], 10, nil},
+	}
+	for _, tt := range tests {
+		got := listStates(t, s, tt.after, tt.limit)
+		require.Equal(t, tt.want, got, "after %q, %d at a time", tt.after, tt.limit)
+	}
+}
+
+// listStates reads all pages of ListStates, and returns the keys.
+func listStates(t *testing.T, s uploads.States, startAfter string, limit int) []string {
+	t.Helper()
+	var keys []string
+	for {
+		states, next, err := s.ListStates(t.Context(), startAfter, limit)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(states), limit)
+		for _, one := range states {
+			keys = append(keys, one.Key)
 		}
-		require.Equal(t, row.want, got, "after %q, %d at a time", row.after, row.limit)
+		if next == "" {
+			return keys
+		}
+		require.Greater(t, next, startAfter, "the pages have no end")
+		startAfter = next
 	}
 }
 
@@ -179,28 +220,31 @@ func stateIdle(t *testing.T, s uploads.States) {
 	require.InDelta(t, 0, states[0].Idle.Seconds(), time.Minute.Seconds())
 }
 
+// oneStateCreator tests that exactly one of several calls that create a state succeeds, and that
+// the state is that of the call that succeeded.
 func oneStateCreator(t *testing.T, s uploads.States) {
-	var mu sync.Mutex
-	var won []string
+	revisions := make([]string, racers)
 	errs := make([]error, racers)
+	stateOf := func(i int) string { return fmt.Sprintf(`{"count":%d}`, i) }
 	race(func(i int) {
-		var revision string
-		revision, errs[i] = s.SetState(t.Context(), firstKey, fmt.Appendf(nil, `{"count":%d}`, i), "")
-		if errs[i] == nil {
-			mu.Lock()
-			defer mu.Unlock()
-			won = append(won, fmt.Sprintf(`{"count":%d}`, i), revision)
-		}
+		revisions[i], errs[i] = s.SetState(t.Context(), firstKey, []byte(stateOf(i)), "")
 	})
-	for _, err := range errs {
+
+	var winners []int
+	for i, err := range errs {
 		if err != nil {
 			require.ErrorIs(t, err, storage.PreconditionFailed)
+			continue
 		}
+		winners = append(winners, i)
 	}
-	require.Len(t, won, 2, "one winner")
-	requireState(t, s, firstKey, won[0], won[1])
+	require.Len(t, winners, 1, "one winner")
+	winner := winners[0]
+	requireState(t, s, firstKey, stateOf(winner), revisions[winner])
 }
 
+// statesAtOnce tests that no write is lost if several goroutines replace a state. Each of them adds
+// 1 to the number in the state, several times.
 func statesAtOnce(t *testing.T, s uploads.States) {
 	const each = 5
 	setState(t, s, firstKey, `0`, "")
@@ -211,6 +255,7 @@ func statesAtOnce(t *testing.T, s uploads.States) {
 	for _, err := range errs {
 		require.NoError(t, err)
 	}
+
 	got, _, err := s.State(t.Context(), firstKey)
 	require.NoError(t, err)
 	require.Equal(t, fmt.Sprint(racers*each), string(got), "no write was lost")
@@ -237,6 +282,8 @@ func countUp(ctx context.Context, s uploads.States, times int) error {
 	return nil
 }
 
+// stateContextDone tests that every method fails with the error of its context after the context
+// has ended, and changes nothing.
 func stateContextDone(t *testing.T, s uploads.States) {
 	revision := setState(t, s, firstKey, `{}`, "")
 	ctx, cancel := context.WithCancel(t.Context())

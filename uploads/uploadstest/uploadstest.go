@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
+// A testCase tests one property of records. It gets records that are empty.
 type testCase struct {
 	name string
 	run  func(t *testing.T, r uploads.Records)
@@ -42,9 +43,14 @@ func Run(t *testing.T, open func(t *testing.T) uploads.Records) {
 // day is the earliest creation time of the suite's records.
 var day = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
+// afterDay returns the time ms milliseconds after day.
+func afterDay(ms int) time.Time {
+	return day.Add(time.Duration(ms) * time.Millisecond)
+}
+
 // record returns a record that was created ms milliseconds after day.
 func record(ms int) *uploads.File {
-	id := uploads.NewID(day.Add(time.Duration(ms) * time.Millisecond))
+	id := uploads.NewID(afterDay(ms))
 	return &uploads.File{
 		ID:          id,
 		Key:         "files/" + id + ".pdf",
@@ -57,6 +63,7 @@ func record(ms int) *uploads.File {
 	}
 }
 
+// create creates the records, and requires that it succeeds.
 func create(t *testing.T, r uploads.Records, records ...*uploads.File) {
 	t.Helper()
 	for _, record := range records {
@@ -96,6 +103,8 @@ func all(t *testing.T, r uploads.Records, f uploads.Filter, limit int) []string 
 	return nil
 }
 
+// absent requires that err is ObjectNotFound, which is returned for a record or state that does not
+// exist.
 func absent(t *testing.T, err error) {
 	t.Helper()
 	require.ErrorIs(t, err, storage.ObjectNotFound)
