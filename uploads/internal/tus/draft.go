@@ -38,11 +38,20 @@ func (c *call) interopVersion() (version int64, ok bool) {
 // isDraft reports whether a request belongs to the IETF's draft and not to tus. A HEAD, GET or
 // DELETE without any header of tus counts as a request of the draft.
 func (c *call) isDraft() bool {
-	if c.Header.Get("Tus-Resumable") != "" || c.PathValue("id") == "" && c.Method != http.MethodPost {
+	if c.Header.Get("Tus-Resumable") != "" {
 		return false
 	}
-	return c.Header.Get(interopHeader) != "" || c.Header.Get("Upload-Complete") != "" ||
-		c.Method == http.MethodHead || c.Method == http.MethodGet || c.Method == http.MethodDelete
+	if c.PathValue("id") == "" && c.Method != http.MethodPost {
+		return false
+	}
+	if c.Header.Get(interopHeader) != "" || c.Header.Get("Upload-Complete") != "" {
+		return true
+	}
+	switch c.Method {
+	case http.MethodHead, http.MethodGet, http.MethodDelete:
+		return true
+	}
+	return false
 }
 
 // completeHeader returns the name of the header that says whether a file is complete, and its values
@@ -80,28 +89,57 @@ func (c *call) processedCompleted() bool {
 
 // serveDraft responds to a request of the IETF's draft.
 func (t *Handler) serveDraft(c *call) error {
-	f := map[string]func(*call) error{
-		http.MethodPost:   t.createDraft,
-		http.MethodHead:   t.head,
-		http.MethodGet:    t.head,
-		http.MethodPatch:  t.patchDraft,
-		http.MethodDelete: t.deleteUpload,
-	}[c.Method]
-	if f == nil || (c.PathValue("id") == "") != (c.Method == http.MethodPost) {
+	handle := t.draftHandler(c)
+	if handle == nil {
 		return c.MethodNotAllowed("DELETE, GET, HEAD, OPTIONS, PATCH, POST")
 	}
-	err := t.serveUser(c, f)
-	if e := refusal.Of(err); e != nil {
-		refused := e.Field == refusal.FileField && e.Status == 0 && e.HTTPStatus() < 500 && e.Code != refusal.CodeInterrupted
-		c.setComplete(refused || e.Code == refusal.CodeCompleted && c.processedCompleted())
-		if e.Offsets != nil {
-			c.W.Header().Set("Upload-Offset", strconv.FormatInt(e.Offsets[0], 10))
-		}
-		if e.Code == refusal.CodeTooLarge {
-			t.setLimit(c, nil)
-		}
+	err := t.serveUser(c, handle)
+	e := refusal.Of(err)
+	if e == nil {
+		return err
+	}
+
+	// The headers of an error tell the client whether it may continue the upload.
+	c.setComplete(isFinal(e) || e.Code == refusal.CodeCompleted && c.processedCompleted())
+	if e.Offsets != nil {
+		c.W.Header().Set("Upload-Offset", strconv.FormatInt(e.Offsets[0], 10))
+	}
+	if e.Code == refusal.CodeTooLarge {
+		t.setLimit(c, nil)
 	}
 	return err
+}
+
+// draftHandler returns the function for the method of the request, or nil if the method is not
+// allowed. A POST begins an upload, so it has no ID; all others have one.
+func (t *Handler) draftHandler(c *call) func(*call) error {
+	hasID := c.PathValue("id") != ""
+	if c.Method == http.MethodPost {
+		if hasID {
+			return nil
+		}
+		return t.createDraft
+	}
+	if !hasID {
+		return nil
+	}
+	switch c.Method {
+	case http.MethodHead, http.MethodGet:
+		return t.head
+	case http.MethodPatch:
+		return t.patchDraft
+	case http.MethodDelete:
+		return t.deleteUpload
+	}
+	return nil
+}
+
+// isFinal reports whether the file itself was refused, so that no request can continue the upload.
+func isFinal(e *refusal.Error) bool {
+	if e.Field != refusal.FileField || e.Status != 0 {
+		return false
+	}
+	return e.HTTPStatus() < 500 && e.Code != refusal.CodeInterrupted
 }
 
 // setComplete sets the header that tells the client whether the upload is complete.
@@ -134,26 +172,31 @@ func (t *Handler) setLimit(c *call, s *session.Session) {
 // createDraft handles POST. It sends the URL of the upload in an interim response, so that the
 // client can resume the upload even if the connection breaks during the body.
 func (t *Handler) createDraft(c *call) error {
-	n := session.Request{}
-	var err error
-	if c.last, err = c.sendsLastBytes(); err != nil {
+	last, err := c.sendsLastBytes()
+	if err != nil {
 		return err
 	}
-	if n.Size, err = c.draftLength(0); err != nil {
+	c.last = last
+	size, err := c.draftLength(0)
+	if err != nil {
 		return err
 	}
-	n.Type, _, _ = mime.ParseMediaType(c.Header.Get("Content-Type"))
+	upload := session.Request{Size: size}
+	// A type that cannot be read counts as missing.
+	upload.Type, _, _ = mime.ParseMediaType(c.Header.Get("Content-Type"))
 	if _, parameters, err := mime.ParseMediaType(c.Header.Get("Content-Disposition")); err == nil {
-		n.Name = parameters["filename"]
+		upload.Name = parameters["filename"]
 	}
 
-	s, err := t.create(c, n, session.TusState{}, c.ContentLength != 0 || c.last, nil, func(s *session.Session) {
+	announce := func(s *session.Session) {
 		t.setLimit(c, s)
 		if version, ok := c.interopVersion(); ok && c.ProtoAtLeast(1, 1) {
 			c.W.Header().Set(interopHeader, strconv.FormatInt(version, 10))
 			c.W.WriteHeader(statusResumable)
 		}
-	})
+	}
+	hasBytes := c.ContentLength != 0 || c.last
+	s, err := t.create(c, upload, session.TusState{}, hasBytes, nil, announce)
 	if err != nil {
 		return err
 	}
@@ -187,21 +230,24 @@ func inconsistentLength() *refusal.Error {
 // completed it.
 func (t *Handler) patchDraft(c *call) error {
 	version, known := c.interopVersion()
-	if c.Header.Get("Content-Type") != partialUpload && (!known || version >= mediaInterop) {
+	needsType := !known || version >= mediaInterop
+	if needsType && c.Header.Get("Content-Type") != partialUpload {
 		return refusal.WrongType("The request must be " + partialUpload + ".")
 	}
 	offset, ok := c.structuredNumber("Upload-Offset")
 	if !ok {
 		return refusal.Invalid("Upload-Offset", "Upload-Offset must be a number that is not negative.")
 	}
-	var err error
-	if c.last, err = c.sendsLastBytes(); err != nil {
+	last, err := c.sendsLastBytes()
+	if err != nil {
 		return err
 	}
+	c.last = last
 	size, err := c.draftLength(offset)
 	if err != nil {
 		return err
 	}
+
 	s, err := t.receiveRest(c, offset, size, nil)
 	if err != nil {
 		return err

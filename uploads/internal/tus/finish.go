@@ -22,34 +22,51 @@ func (t *Handler) finish(ctx context.Context, s *session.Session, content []byte
 	if s.Kind == session.KindFinal {
 		return t.Uploads.Finish(ctx, s, t.joinPieces(s))
 	}
+	// Finish changes the session, so the function below uses these copies.
 	state := *s.Tus
 	token := s.Token
 	if content != nil {
 		state.CRC = crc32c.Sum(content)
 		s.Tus.Whole = true
 	}
+
 	final, err := t.Uploads.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 		if token == "" || state.Parts == 0 {
 			return t.storeWhole(ctx, s, key, content, state.CRC)
 		}
-		upload, err := storage.ContinueUpload(ctx, t.Store.Bucket, token)
-		if err != nil {
-			return nil, err
-		}
-		opts := []storage.CompleteOption{storage.WithParts(session.NumberedParts(state.Parts)...), storage.WithSize(s.Size)}
-		attrs, err := upload.Complete(ctx, append(opts, storage.WithCRC32C(state.CRC))...)
-		if storage.CodeOf(err) == storage.Unsupported {
-			// The store does not report checksums of parts.
-			attrs, err = upload.Complete(ctx, opts...)
-		}
-		return attrs, err
+		return t.completeParts(ctx, s, token, &state)
 	})
-	if err == nil && token != "" && state.Parts == 0 {
+	if err != nil {
+		return final, err
+	}
+
+	if token != "" && state.Parts == 0 {
+		// The file was small, so its multipart upload has no part.
 		if upload, err := storage.ContinueUpload(ctx, t.Store.Bucket, token); err == nil {
 			session.Abandon(ctx, upload)
 		}
 	}
-	return final, err
+	return final, nil
+}
+
+// completeParts makes the object from the parts of the multipart upload with this token.
+func (t *Handler) completeParts(
+	ctx context.Context, s *session.Session, token string, state *session.TusState,
+) (*storage.Attrs, error) {
+	upload, err := storage.ContinueUpload(ctx, t.Store.Bucket, token)
+	if err != nil {
+		return nil, err
+	}
+	opts := []storage.CompleteOption{
+		storage.WithParts(session.NumberedParts(state.Parts)...),
+		storage.WithSize(s.Size),
+	}
+	attrs, err := upload.Complete(ctx, append(opts, storage.WithCRC32C(state.CRC))...)
+	if storage.CodeOf(err) == storage.Unsupported {
+		// The store does not report checksums of parts.
+		return upload.Complete(ctx, opts...)
+	}
+	return attrs, err
 }
 
 // storeWhole stores a file that fits into one part.
@@ -73,7 +90,10 @@ func (t *Handler) storeWhole(
 // finishWhole completes an upload whose object was stored by a call that then failed or was killed.
 // If the object does not exist, finishWhole returns the session unchanged.
 func (t *Handler) finishWhole(ctx context.Context, s *session.Session) (*session.Session, error) {
-	if !s.Tus.Whole || s.Phase != session.PhaseOpen || s.Kind == session.KindPartial || t.Store.IsClaimed(s) {
+	if !s.Tus.Whole || s.Kind == session.KindPartial {
+		return s, nil
+	}
+	if s.Phase != session.PhaseOpen || t.Store.IsClaimed(s) {
 		return s, nil
 	}
 	var attrs *storage.Attrs
@@ -100,48 +120,40 @@ func (t *Handler) finishWhole(ctx context.Context, s *session.Session) (*session
 	})
 }
 
-const (
-	maxPieces = 1000
-)
+// maxPieces is the largest number of pieces of a joined file.
+const maxPieces = 1000
 
-// concat handles a POST that joins pieces.
+// concat handles a POST that joins pieces. concat is the value of Upload-Concat.
 func (t *Handler) concat(c *call, concat string) error {
-	const field = "Upload-Concat"
 	if len(c.Header.Values("Upload-Length")) > 0 || c.Header.Get("Upload-Defer-Length") != "" {
 		return refusal.Invalid("Upload-Length", "The length of a joined file is that of its pieces.")
 	}
 	addresses := strings.Fields(strings.TrimPrefix(concat, "final;"))
 	if len(addresses) == 0 || len(addresses) > maxPieces {
-		return refusal.Invalid(field, "A joined file has from 1 to "+strconv.Itoa(maxPieces)+" pieces.")
+		return refusal.Invalid("Upload-Concat", "A joined file has from 1 to "+strconv.Itoa(maxPieces)+" pieces.")
 	}
-	n := session.Request{}
-	if err := setMetadata(&n, c.Header.Get("Upload-Metadata")); err != nil {
+	upload := session.Request{}
+	if err := setMetadata(&upload, c.Header.Get("Upload-Metadata")); err != nil {
 		return err
 	}
 
 	pieces := make([]*session.Session, len(addresses))
 	for i, address := range addresses {
-		address = strings.TrimSuffix(address, "/")
-		piece, err := t.Uploads.Load(c.Context(), address[strings.LastIndexByte(address, '/')+1:], c.User)
-		if storage.CodeOf(err) == storage.ObjectNotFound || err == nil && piece.Kind != session.KindPartial {
-			return refusal.New(field, refusal.CodeInvalidValue, "Piece "+strconv.Itoa(i+1)+" does not exist.")
-		}
+		piece, err := t.loadPiece(c, address, i+1)
 		if err != nil {
 			return err
 		}
-		if piece.Phase != session.PhaseDone {
-			return refusal.New(field, refusal.CodeNotUploaded, "Piece "+strconv.Itoa(i+1)+" has not arrived completely.")
-		}
 		pieces[i] = piece
-		n.Size += piece.Size
+		upload.Size += piece.Size
 	}
 
-	s, err := t.joining(c, n, concat, pieces)
+	s, err := t.joining(c, upload, concat, pieces)
 	if err != nil {
 		return err
 	}
 	if s.Phase != session.PhaseDone {
-		if s, err = t.finish(c.Context(), s, nil); err != nil {
+		s, err = t.finish(c.Context(), s, nil)
+		if err != nil {
 			return err
 		}
 	}
@@ -151,11 +163,33 @@ func (t *Handler) concat(c *call, concat string) error {
 	return nil
 }
 
+// loadPiece returns the session of a piece that has arrived completely. address is the URL of the
+// piece, or its path. number is for the text of errors.
+func (t *Handler) loadPiece(c *call, address string, number int) (*session.Session, error) {
+	const field = "Upload-Concat"
+	address = strings.TrimSuffix(address, "/")
+	id := address[strings.LastIndexByte(address, '/')+1:]
+	piece, err := t.Uploads.Load(c.Context(), id, c.User)
+	isMissing := storage.CodeOf(err) == storage.ObjectNotFound
+	if err != nil && !isMissing {
+		return nil, err
+	}
+	if isMissing || piece.Kind != session.KindPartial {
+		return nil, refusal.New(field, refusal.CodeInvalidValue, "Piece "+strconv.Itoa(number)+" does not exist.")
+	}
+	if piece.Phase != session.PhaseDone {
+		return nil, refusal.New(field, refusal.CodeNotUploaded, "Piece "+strconv.Itoa(number)+" has not arrived completely.")
+	}
+	return piece, nil
+}
+
 // joining returns the session of the file that is joined from pieces. If there is no session yet,
 // joining creates one. The ID of the session is a hash of the request. If the response is lost and
 // the client repeats the request, it gets the same session. Nobody else can guess the ID, because
 // the request contains the secret IDs of the pieces.
-func (t *Handler) joining(c *call, n session.Request, concat string, pieces []*session.Session) (*session.Session, error) {
+func (t *Handler) joining(
+	c *call, upload session.Request, concat string, pieces []*session.Session,
+) (*session.Session, error) {
 	metadata := c.Header.Get("Upload-Metadata")
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", concat, metadata))
 	id := base32.StdEncoding.EncodeToString(sum[:])[:session.IDLength]
@@ -169,12 +203,13 @@ func (t *Handler) joining(c *call, n session.Request, concat string, pieces []*s
 		}
 	}
 
-	if s, err = t.Uploads.Begin(c.Request, c.User, session.KindFinal, n, "Upload-Concat"); err != nil {
+	s, err = t.Uploads.Begin(c.Request, c.User, session.KindFinal, upload, "Upload-Concat")
+	if err != nil {
 		return nil, err
 	}
 	s.ID = id
 	s.Dir = session.DirName(id)
-	s.Tus = &session.TusState{RawMetadata: metadata, Concat: concat, Offset: n.Size}
+	s.Tus = &session.TusState{RawMetadata: metadata, Concat: concat, Offset: upload.Size}
 	for _, piece := range pieces {
 		s.Tus.Pieces = append(s.Tus.Pieces, piece.Dir)
 	}
@@ -182,8 +217,9 @@ func (t *Handler) joining(c *call, n session.Request, concat string, pieces []*s
 		return nil, e
 	}
 
-	// another call with the same request has saved the session first
-	if err = t.Store.Save(c.Context(), s); err == session.ErrConflict {
+	err = t.Store.Save(c.Context(), s)
+	if err == session.ErrConflict {
+		// Another call with the same request has saved the session first.
 		return t.Uploads.Load(c.Context(), id, c.User)
 	}
 	t.Uploads.Unreserve(c.Context(), s, err)

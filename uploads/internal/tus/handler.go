@@ -79,32 +79,23 @@ func (t *Handler) Register(handle func(pattern string, f func(*intake.Call) erro
 
 // serve responds to a request of the tus protocol or of the IETF's draft.
 func (t *Handler) serve(req *intake.Call) error {
-	header := req.W.Header()
 	name, interrupted, leave := t.Store.Calls.Enter()
 	defer leave()
 	c := &call{Call: req, name: name, interrupted: interrupted}
 	if method := c.Header.Get("X-HTTP-Method-Override"); method != "" {
 		c.Method = strings.ToUpper(method)
 	}
-	draft := c.isDraft()
-	if !draft {
+
+	header := req.W.Header()
+	isDraft := c.isDraft()
+	if !isDraft {
 		header.Set("Tus-Resumable", version)
 	}
-
 	if c.Method == http.MethodOptions {
-		t.setLimit(c, nil)
-		header.Set("Accept-Patch", offsetStream+", "+partialUpload)
-		header.Set("Tus-Version", version)
-		header.Set("Tus-Extension", extensions)
-		header.Set("Tus-Checksum-Algorithm", checksumNames())
-		if t.MaxSize > 0 {
-			header.Set("Tus-Max-Size", strconv.FormatInt(t.MaxSize, 10))
-		}
-		c.W.WriteHeader(http.StatusNoContent)
+		t.writeOptions(c)
 		return nil
 	}
-
-	if draft {
+	if isDraft {
 		return t.serveDraft(c)
 	}
 	if c.Header.Get("Tus-Resumable") != version {
@@ -113,32 +104,54 @@ func (t *Handler) serve(req *intake.Call) error {
 		e.Status = http.StatusPreconditionFailed
 		return e
 	}
+	return t.serveTus(c)
+}
 
-	id := c.PathValue("id")
-	f := map[string]func(*call) error{http.MethodPost: t.post}
-	allowed := "OPTIONS, POST"
-	if id != "" {
-		f = map[string]func(*call) error{
-			http.MethodHead:   t.head,
-			http.MethodPatch:  t.patch,
-			http.MethodDelete: t.deleteUpload,
+// serveTus responds to a request of the tus protocol, except OPTIONS.
+func (t *Handler) serveTus(c *call) error {
+	if c.PathValue("id") == "" {
+		if c.Method != http.MethodPost {
+			return c.MethodNotAllowed("OPTIONS, POST")
 		}
-		allowed = "DELETE, HEAD, OPTIONS, PATCH"
+		return t.serveUser(c, t.post)
 	}
+	switch c.Method {
+	case http.MethodHead:
+		return t.serveUser(c, t.head)
+	case http.MethodPatch:
+		return t.serveUser(c, t.patch)
+	case http.MethodDelete:
+		return t.serveUser(c, t.deleteUpload)
+	default:
+		return c.MethodNotAllowed("DELETE, HEAD, OPTIONS, PATCH")
+	}
+}
 
-	if f[c.Method] == nil {
-		return c.MethodNotAllowed(allowed)
+// writeOptions responds to OPTIONS. It says what both protocols support here.
+func (t *Handler) writeOptions(c *call) {
+	t.setLimit(c, nil)
+	header := c.W.Header()
+	header.Set("Accept-Patch", offsetStream+", "+partialUpload)
+	header.Set("Tus-Version", version)
+	header.Set("Tus-Extension", extensions)
+	header.Set("Tus-Checksum-Algorithm", checksumNames())
+	if t.MaxSize > 0 {
+		header.Set("Tus-Max-Size", strconv.FormatInt(t.MaxSize, 10))
 	}
-	return t.serveUser(c, f[c.Method])
+	c.W.WriteHeader(http.StatusNoContent)
 }
 
 // load returns the session that the request names.
 func (t *Handler) load(c *call) (*session.Session, error) {
 	s, err := t.Uploads.Load(c.Context(), c.PathValue("id"), c.User)
-	if err == nil && s.Tus == nil {
+	if err != nil {
+		return s, err
+	}
+	if s.Tus == nil {
+		// It is an upload of another protocol.
 		return nil, refusal.NotFound()
 	}
-	return s, err
+	return s, nil
 }
 
 // number reads a header whose value must be a number of at least 0.
@@ -185,19 +198,19 @@ func (t *Handler) post(c *call) error {
 	return nil
 }
 
-// create begins an upload, and calls the function announce with the session of that upload. If the
-// request has bytes, create then receives them.
+// create begins an upload, and calls the function announce with the session of that upload. If
+// receives is true, the request has bytes, and create then receives them.
 func (t *Handler) create(
-	c *call, n session.Request, state session.TusState, receives bool, sum *checksum, announce func(*session.Session),
+	c *call, upload session.Request, state session.TusState, receives bool, sum *checksum, announce func(*session.Session),
 ) (*session.Session, error) {
-	kind := session.KindTus
-	if receives && n.Size >= 0 && c.ContentLength > n.Size {
+	if receives && upload.Size >= 0 && c.ContentLength > upload.Size {
 		return nil, refusal.New("Content-Length", refusal.CodeTooLarge, "The request has more bytes than the file.")
 	}
-	if n.Partial {
+	kind := session.KindTus
+	if upload.Partial {
 		kind = session.KindPartial
 	}
-	s, err := t.Uploads.Begin(c.Request, c.User, kind, n, "Upload-Length")
+	s, err := t.Uploads.Begin(c.Request, c.User, kind, upload, "Upload-Length")
 	if err != nil {
 		return nil, err
 	}
@@ -225,25 +238,28 @@ func (t *Handler) create(
 // newUpload reads the headers of a POST that describe the file. concat is the value of
 // Upload-Concat.
 func (c *call) newUpload(concat string) (session.Request, error) {
-	n := session.Request{Size: -1, Partial: concat == "partial"}
-	if concat != "" && !n.Partial {
-		return n, refusal.Invalid("Upload-Concat", `Upload-Concat must be "partial" or begin with "final;".`)
+	upload := session.Request{Size: -1, Partial: concat == "partial"}
+	if concat != "" && !upload.Partial {
+		return upload, refusal.Invalid("Upload-Concat", `Upload-Concat must be "partial" or begin with "final;".`)
 	}
+
 	deferred := c.Header.Get("Upload-Defer-Length")
-	length := c.Header.Values("Upload-Length")
-	switch {
-	case deferred != "" && len(length) > 0:
-		return n, refusal.Invalid("Upload-Defer-Length", "Upload-Length and Upload-Defer-Length exclude one another.")
-	case deferred != "" && deferred != "1":
-		return n, refusal.Invalid("Upload-Defer-Length", "Upload-Defer-Length must be 1.")
-	case deferred == "":
-		var err error
-		if n.Size, err = c.number("Upload-Length"); err != nil {
-			return n, err
-		}
+	hasLength := len(c.Header.Values("Upload-Length")) > 0
+	if deferred != "" && hasLength {
+		return upload, refusal.Invalid("Upload-Defer-Length", "Upload-Length and Upload-Defer-Length exclude one another.")
 	}
-	err := setMetadata(&n, c.Header.Get("Upload-Metadata"))
-	return n, err
+	if deferred != "" && deferred != "1" {
+		return upload, refusal.Invalid("Upload-Defer-Length", "Upload-Defer-Length must be 1.")
+	}
+	if deferred == "" {
+		size, err := c.number("Upload-Length")
+		if err != nil {
+			return upload, err
+		}
+		upload.Size = size
+	}
+	err := setMetadata(&upload, c.Header.Get("Upload-Metadata"))
+	return upload, err
 }
 
 // location returns the URL of an upload. If Config.BaseURL is set, the URL is below it. Otherwise
@@ -270,8 +286,12 @@ func (t *Handler) writeOffset(c *call, s *session.Session) {
 // complete. If an earlier call has failed to make the object, arrivedSession makes it.
 func (t *Handler) arrivedSession(c *call) (*session.Session, error) {
 	s, err := t.settledSession(c)
-	if err != nil || s.Size < 0 || s.Tus.Offset != s.Size || s.Phase == session.PhaseDone {
+	if err != nil {
 		return s, err
+	}
+	hasArrived := s.Size >= 0 && s.Tus.Offset == s.Size
+	if !hasArrived || s.Phase == session.PhaseDone {
+		return s, nil
 	}
 	if s.Kind == session.KindFinal {
 		return t.finish(c.Context(), s, nil)
@@ -358,12 +378,7 @@ func (t *Handler) deleteUpload(c *call) error {
 		return err
 	}
 	t.Store.Calls.Interrupt(s.Tus.Holder)
-	if s, err = t.finishWhole(c.Context(), s); err == nil && s.IsFinishing() {
-		s, err = t.finish(c.Context(), s, nil)
-	}
-	if err == nil {
-		err = t.Uploads.Abort(c.Context(), s)
-	}
+	err = t.abort(c.Context(), s)
 	if e, ok := err.(*refusal.Error); ok && e.Code == refusal.CodeCompleted {
 		response := *e
 		// After 409, a client would repeat the request.
@@ -375,6 +390,22 @@ func (t *Handler) deleteUpload(c *call) error {
 	}
 	c.W.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// abort ends an upload. If an earlier call has begun to complete it, abort completes it first, and
+// then fails with CodeCompleted.
+func (t *Handler) abort(ctx context.Context, s *session.Session) error {
+	s, err := t.finishWhole(ctx, s)
+	if err != nil {
+		return err
+	}
+	if s.IsFinishing() {
+		s, err = t.finish(ctx, s, nil)
+		if err != nil {
+			return err
+		}
+	}
+	return t.Uploads.Abort(ctx, s)
 }
 
 // begin chooses the size of the parts and saves the session. If the file may not fit into one
@@ -396,7 +427,9 @@ func (t *Handler) begin(c *call, s *session.Session) error {
 	limits := upload.Limits()
 	s.PartSize = partsize.For(limits, maximum, t.Store.BasePart)
 
-	if s.PartSize > t.Memory.Parts.Limit || limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts) {
+	exceedsMemory := s.PartSize > t.Memory.Parts.Limit
+	exceedsParts := limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts)
+	if exceedsMemory || exceedsParts {
 		session.Abandon(c.Context(), upload)
 		return refusal.TooLarge("Upload-Length", min(s.PartSize, t.Memory.Parts.Limit)*int64(max(limits.MaxParts, 1)))
 	}

@@ -44,12 +44,16 @@ func (t *Handler) settledSession(c *call) (*session.Session, error) {
 		if late && claimed {
 			return nil, refusal.BeingCompleted()
 		}
-		if late || s.Tus.Holder == "" && s.Claim == "" || !isHeld && !claimed && s.Revision == revision {
+		isFree := s.Tus.Holder == "" && s.Claim == ""
+		if late || isFree {
 			return s, nil
 		}
 		// The request that held or claimed the session has ended. It may have changed the state
-		// after this read, so read the state again.
+		// after this read, so read the state until it has the same revision twice.
 		if !isHeld && !claimed {
+			if s.Revision == revision {
+				return s, nil
+			}
 			revision = s.Revision
 			continue
 		}

@@ -27,6 +27,7 @@ type Pace struct {
 	minimum int64
 }
 
+// DefaultPace is the pace of a handler, except in tests.
 var DefaultPace = Pace{
 	Tick:       500 * time.Millisecond,
 	Checkpoint: 2 * time.Second,
@@ -125,25 +126,22 @@ func (t *Handler) receive(c *call, s *session.Session, sum *checksum) (*session.
 }
 
 // receiveHeld stores the chunks of a body. The caller is the holder of the session.
-func (t *Handler) receiveHeld(ctx context.Context, c *call, f *feed, s *session.Session, sum *checksum) (*session.Session, error) {
+func (t *Handler) receiveHeld(
+	ctx context.Context, c *call, f *feed, s *session.Session, sum *checksum,
+) (*session.Session, error) {
 	r := t.newReceiver(ctx, c.Context(), s, intake.Owner(c.Request, s.User))
 	r.sum = sum
 	r.interrupted = c.interrupted
 	defer r.drop()
 	if s.Token != "" {
 		var err error
-		if r.upload, err = storage.ContinueUpload(ctx, t.Store.Bucket, s.Token); err != nil {
+		r.upload, err = storage.ContinueUpload(ctx, t.Store.Bucket, s.Token)
+		if err != nil {
 			return nil, refusal.StoreFailed(err)
 		}
 	}
 
-	complete, err := r.body(f)
-	if err == nil && !complete && sum != nil {
-		err = refusal.New("body", refusal.CodeInterrupted, "The bytes did not arrive completely.")
-	}
-	if err == nil {
-		err = sum.verify()
-	}
+	complete, err := r.verifiedBody(f)
 	if err != nil && sum != nil {
 		r.removeUncounted()
 		return nil, err
@@ -169,6 +167,19 @@ func (t *Handler) receiveHeld(ctx context.Context, c *call, f *feed, s *session.
 	return t.finish(ctx, s, content)
 }
 
+// verifiedBody receives the body and verifies its checksum, if it has one. Without a checksum, the
+// body may be incomplete, and whole is false then.
+func (r *receiver) verifiedBody(f *feed) (whole bool, err error) {
+	whole, err = r.body(f)
+	if err != nil || r.sum == nil {
+		return whole, err
+	}
+	if !whole {
+		return false, refusal.New("body", refusal.CodeInterrupted, "The bytes did not arrive completely.")
+	}
+	return true, r.sum.verify()
+}
+
 // removeUncounted removes the segments that this request has stored but the saved state does not
 // contain.
 func (r *receiver) removeUncounted() {
@@ -186,13 +197,12 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 	ticker := time.NewTicker(pace.Tick)
 	defer ticker.Stop()
 	canceled := r.client.Done()
-	stopped := (<-chan time.Time)(nil)
+	var stopped <-chan time.Time // nil until the context of the request has ended
+
 	now := time.Now()
 	lastByte := now
-
 	lastStored := now
-	windowBegan := now
-	windowBytes := int64(0)
+	window := idleWindow{began: now}
 	for {
 		select {
 		case p := <-f.pieces:
@@ -204,49 +214,67 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			}
 			now := time.Now()
 			if parts != r.next.Parts {
+				// A part was stored, which may have taken long.
 				lastStored = now
-				windowBegan = now
-				windowBytes = 0
+				window = idleWindow{began: now}
 			}
 			lastByte = now
-			windowBytes += int64(len(p.data))
-			if p.err == io.EOF {
-				return true, nil
-			}
+			window.bytes += int64(len(p.data))
 			if p.err != nil {
-				return false, nil
+				return p.err == io.EOF, nil
 			}
+
 		case <-r.interrupted:
 			return false, errTaken()
-		case <-canceled: // the server stops, or the client has disconnected: read what has arrived
+
+		case <-canceled:
+			// The server stops, or the client has disconnected. Read what has arrived.
 			canceled = nil
 			stopped = time.After(stopAfter)
+
 		case <-stopped:
 			return false, refusal.StoreFailed(context.Canceled)
+
 		case now := <-ticker.C:
 			stalled := now.Sub(lastByte) > pace.Checkpoint
-			age := now.Sub(lastStored)
-			if stalled || age > pace.slow || age > pace.Checkpoint && r.handler.Memory.Parts.Contended(r.owner) {
+			if stalled || r.shouldStore(now.Sub(lastStored)) {
 				if err := r.giveBack(stalled); err != nil {
 					return false, err
 				}
 				lastStored = time.Now()
 			}
-			if now.Sub(windowBegan) > pace.Idle {
-				if windowBytes < pace.minimum {
+			if now.Sub(window.began) > pace.Idle {
+				if window.bytes < pace.minimum {
 					return false, nil
 				}
-				windowBegan = now
-				windowBytes = 0
+				window = idleWindow{began: now}
 			}
 		}
 	}
 }
 
+// An idleWindow counts the bytes of a client in a period that ends after Pace.Idle.
+type idleWindow struct {
+	began time.Time
+	bytes int64
+}
+
+// shouldStore reports whether the bytes in memory must be stored, although the client still sends.
+// age is the time since bytes were last stored.
+func (r *receiver) shouldStore(age time.Duration) bool {
+	pace := &r.handler.Pace
+	if age > pace.slow {
+		return true
+	}
+	return age > pace.Checkpoint && r.handler.Memory.Parts.Contended(r.owner)
+}
+
 // giveBack stores the bytes of a slow client, and frees their memory. If stalled is true, this
 // request also stops being the holder, so that a newer request need not wait for it.
 func (r *receiver) giveBack(stalled bool) error {
-	if r.n == r.saved && !(stalled && r.s.Tus.Holder != "") {
+	hasUnsaved := r.n != r.saved
+	stopsHolding := stalled && r.s.Tus.Holder != ""
+	if !hasUnsaved && !stopsHolding {
 		r.drop()
 		r.start = r.n
 		return nil
@@ -358,7 +386,8 @@ func (r *receiver) save() error {
 // lastPart is called when all bytes of the file have arrived. It stores the bytes that are
 // still in memory. If the whole file fits into one part, it returns the content and stores nothing.
 func (r *receiver) lastPart() ([]byte, error) {
-	if r.upload == nil || r.next.Parts == 0 && r.n == 0 {
+	isEmpty := r.next.Parts == 0 && r.n == 0
+	if r.upload == nil || isEmpty {
 		if err := r.load(); err != nil {
 			return nil, err
 		}
