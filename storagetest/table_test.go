@@ -52,8 +52,8 @@ func TestSupportIsWritten(t *testing.T) {
 	}, readOptions(nil))
 	c := Case{Name: "one", Rule: "K1"}
 	r.pass(c)
-	r.refuse(Case{Name: "z"}, 0)
-	r.refuse(Case{Name: "b"}, 0)
+	r.refuse(Case{Name: "z"})
+	r.refuse(Case{Name: "b"})
 	r.leave(Case{Name: "left"}, "because")
 	r.write(t)
 
