@@ -33,12 +33,14 @@ func (l *ledger) add(name string) bool {
 	return isNew
 }
 
+// remove removes the name of a bucket that no longer exists.
 func (l *ledger) remove(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.names, name)
 }
 
+// all returns the names of the buckets that may still exist, sorted.
 func (l *ledger) all() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,6 +73,7 @@ func (a *account) CreateBucket(ctx context.Context, req *driver.BucketRequest) (
 	return info, err
 }
 
+// DeleteBucket deletes a bucket, and removes it from the ledger if it no longer exists.
 func (a *account) DeleteBucket(ctx context.Context, name string) error {
 	err := a.ServiceDriver.DeleteBucket(ctx, name)
 	if err == nil || storage.CodeOf(err) == storage.BucketNotFound {

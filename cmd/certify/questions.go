@@ -44,6 +44,7 @@ type answer struct {
 // notHere is the error of a question that this account cannot answer. Its text is the reason.
 type notHere string
 
+// Error returns the reason why the account cannot answer the question.
 func (n notHere) Error() string { return string(n) }
 
 // An inquiry is the state of one question while the program asks it.
@@ -141,9 +142,17 @@ func (i *inquiry) get(
 // questionsToAsk returns the questions that apply to this provider. Questions that lock objects need
 // -locks.
 func (c *certification) questionsToAsk() []question {
-	return slices.DeleteFunc(slices.Clone(c.all), func(q question) bool {
-		return q.provider != c.driver.Provider() || q.locks && !c.locks
-	})
+	var asked []question
+	for _, q := range c.all {
+		if q.provider != c.driver.Provider() {
+			continue
+		}
+		if q.locks && !c.locks {
+			continue
+		}
+		asked = append(asked, q)
+	}
+	return asked
 }
 
 // askAll asks the questions, one after the other, and keeps all answers.

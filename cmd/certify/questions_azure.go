@@ -154,6 +154,8 @@ var azureQuestions = []question{
 	},
 }
 
+// askTagsOfAttrs asks whether Attrs counts the tags of an object if the credentials may not read
+// them.
 func askTagsOfAttrs(ctx context.Context, i *inquiry) (string, error) {
 	b, err := i.bucket(ctx)
 	if err != nil {
@@ -188,6 +190,8 @@ func askTagsOfAttrs(ctx context.Context, i *inquiry) (string, error) {
 // validity starts in the past.
 const signedSlack = 15 * time.Minute
 
+// askSASLimit asks whether a signed URL works whose term is exactly the limit of the account's
+// policy.
 func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
 	if i.c.sasLimit <= signedSlack {
 		return "", notHere("-sas-limit tells no limit above 15 minutes")
@@ -249,6 +253,7 @@ func askCopySource(ctx context.Context, i *inquiry) (string, error) {
 	return "no", nil
 }
 
+// askRefusedCharacters asks which characters a key must not have, although storage allows them.
 func askRefusedCharacters(ctx context.Context, i *inquiry) (string, error) {
 	b, err := i.bucket(ctx)
 	if err != nil {

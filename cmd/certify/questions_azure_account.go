@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// askTier asks which error an upload has with a storage class that the account lacks.
 func askTier(ctx context.Context, i *inquiry) (string, error) {
 	b, err := i.bucket(ctx)
 	if err != nil {
@@ -32,6 +33,8 @@ func askTier(ctx context.Context, i *inquiry) (string, error) {
 	return "another", nil
 }
 
+// askKeptTier asks whether an object keeps its tier if an upload without a storage class replaces
+// it.
 func askKeptTier(ctx context.Context, i *inquiry) (string, error) {
 	b, err := i.bucket(ctx)
 	if err != nil {
@@ -59,6 +62,7 @@ func askKeptTier(ctx context.Context, i *inquiry) (string, error) {
 	return "no", nil
 }
 
+// askHierarchicalVersions asks whether a hierarchical account refuses a listing with versions.
 func askHierarchicalVersions(ctx context.Context, i *inquiry) (string, error) {
 	_, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {

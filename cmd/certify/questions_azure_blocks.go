@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// askBlockCRC64 asks whether Put Block returns a checksum if the request had none.
 func askBlockCRC64(ctx context.Context, i *inquiry) (string, error) {
 	_, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
@@ -36,6 +37,8 @@ func stage(ctx context.Context, client *container.Client, id string) (blockblob.
 	return client.NewBlockBlobClient("a").StageBlock(ctx, id, streaming.NopCloser(strings.NewReader("text")), nil)
 }
 
+// askBlockIDs asks whether the ids of the blocks of a blob may have 4 and 6 bytes. The encodings of
+// both have 8 characters.
 func askBlockIDs(ctx context.Context, i *inquiry) (string, error) {
 	_, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
@@ -57,6 +60,7 @@ func askBlockIDs(ctx context.Context, i *inquiry) (string, error) {
 	return "", err
 }
 
+// askLeftoverBlocks asks whether Put Blob drops the uncommitted blocks of its key.
 func askLeftoverBlocks(ctx context.Context, i *inquiry) (string, error) {
 	b, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
@@ -78,6 +82,8 @@ func askLeftoverBlocks(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", nil
 }
 
+// askUncommittedCreate asks whether a conditional Put Blob creates a blob whose key has uncommitted
+// blocks.
 func askUncommittedCreate(ctx context.Context, i *inquiry) (string, error) {
 	b, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
@@ -93,6 +99,7 @@ func askUncommittedCreate(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", err
 }
 
+// askPartVersions asks whether a container with versions keeps those of the parts of an open upload.
 func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 	_, err := i.bucket(ctx)
 	if err != nil {

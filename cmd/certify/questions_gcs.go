@@ -243,6 +243,7 @@ func (i *inquiry) newHierarchicalBucket(ctx context.Context) (*raw.Service, stri
 	return service, name, nil
 }
 
+// askFolders asks whether an open upload leaves folders in a hierarchical bucket.
 func askFolders(ctx context.Context, i *inquiry) (string, error) {
 	service, name, err := i.newHierarchicalBucket(ctx)
 	if err != nil {
@@ -266,6 +267,7 @@ func askFolders(ctx context.Context, i *inquiry) (string, error) {
 	return "no", nil
 }
 
+// askEmptyFolder asks whether a hierarchical bucket can be deleted while it has an empty folder.
 func askEmptyFolder(ctx context.Context, i *inquiry) (string, error) {
 	service, name, err := i.newHierarchicalBucket(ctx)
 	if err != nil {
@@ -402,6 +404,8 @@ func (i *inquiry) newHeldBucket(ctx context.Context) (storage.Bucket, error) {
 	return b, nil
 }
 
+// askDefaultHold asks whether an open upload ends when it is completed, in a bucket with a default
+// hold.
 func askDefaultHold(ctx context.Context, i *inquiry) (string, error) {
 	b, err := i.newHeldBucket(ctx)
 	if err != nil {
@@ -415,6 +419,7 @@ func askDefaultHold(ctx context.Context, i *inquiry) (string, error) {
 	return refusalAnswer(err, storage.ObjectNotFound)
 }
 
+// askHoldLeftOut asks whether an upload can leave out the default hold of its bucket.
 func askHoldLeftOut(ctx context.Context, i *inquiry) (string, error) {
 	service, _, err := i.googleClient(ctx)
 	if err != nil {
@@ -436,6 +441,7 @@ func askHoldLeftOut(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", nil
 }
 
+// askRetentionPolicy asks whether a bucket with a retention policy refuses BeginUpload.
 func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
 	b, client, err := bucketWithClient[*gcs.Client](ctx, i)
 	if err != nil {

@@ -154,6 +154,7 @@ func statusOf(err error) int {
 	return 0
 }
 
+// askPartCopyCondition copies a part on condition of an ETag that the source does not have.
 func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 	b, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {
@@ -202,6 +203,8 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 	return "", err
 }
 
+// askCustomerKeys stores an object with a key of the customer, and then reads its attributes without
+// that key. A server that encrypts must refuse that.
 func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 	_, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {
@@ -240,6 +243,7 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 	return "", err
 }
 
+// askHeadWithKMS asks for the checksum of an object whose key the credentials may not use.
 func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	if i.c.kms == "" {
 		return "", notHere("-kms names no key")
@@ -251,6 +255,7 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	if err := put(ctx, b, "a", s3.WithKMSKey(i.c.kms)); err != nil {
 		return "", err
 	}
+	// Only credentials that must not decrypt can answer the question.
 	_, _, err = storage.ReadAll(ctx, b, "a")
 	if err == nil {
 		return "", notHere("the credentials may decrypt")
@@ -352,6 +357,7 @@ func beginOnePart(
 	return upload, part, nil
 }
 
+// askUncheckedParts uploads a part without a checksum to a bucket with a default retention.
 func askUncheckedParts(ctx context.Context, i *inquiry) (string, error) {
 	if _, err := i.bucket(ctx, storage.WithObjectLock(), storage.WithDefaultRetention(storage.Governance, 1)); err != nil {
 		return "", err
@@ -398,6 +404,8 @@ func removeGoverned(ctx context.Context, c *certification, name string) error {
 	return removeGovernedVersions(ctx, b, "")
 }
 
+// removeGovernedVersions removes all versions with a prefix, including those under a retention in
+// governance mode.
 func removeGovernedVersions(ctx context.Context, b storage.Bucket, prefix string) error {
 	for v, err := range storage.Versions(ctx, b, storage.WithPrefix(prefix)) {
 		if err != nil {

@@ -66,6 +66,7 @@ func (i *inquiry) postForm(ctx context.Context, address string, fields map[strin
 	return status, err
 }
 
+// askFormDollar asks whether the server reads an escaped dollar sign in the policy of a form.
 func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
 	b, err := i.bucket(ctx)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// askVersionsAtOnce asks whether a bucket keeps every version directly after versioning was enabled.
 func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 	if _, err := i.bucket(ctx, storage.WithVersioning(true)); err != nil {
 		return "", err
@@ -42,6 +43,7 @@ func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 	return "all kept", nil
 }
 
+// askSettingsAtOnce asks whether a bucket takes its settings directly after it was created.
 func askSettingsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 	rule := storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{http.MethodGet}}
 	if _, err := i.bucket(ctx, storage.WithVersioning(true), storage.WithCORS(rule)); err != nil {
@@ -50,6 +52,7 @@ func askSettingsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", nil
 }
 
+// askPublicBucket asks whether everybody can read an object of a public bucket at its PublicURL.
 func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
 	if storage.CodeOf(err) == storage.PermissionDenied {
@@ -82,6 +85,8 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 	return "no, and BucketInfo says that it is public", nil
 }
 
+// askRemovedBlock measures for how long a bucket still refuses a public policy after its block of
+// public access was removed.
 func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
 	start := time.Now()
 	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
@@ -98,6 +103,7 @@ func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
 	return "at most 5 seconds", nil
 }
 
+// askPolicyStatus asks whether GetBucketPolicyStatus shows that the account blocks public access.
 func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
 	_, err := i.bucket(ctx, storage.WithPublicAccess(true))
 	if storage.CodeOf(err) == storage.PermissionDenied {

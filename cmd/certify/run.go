@@ -93,7 +93,6 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 		began:    time.Now(),
 		all:      questions,
 	}
-
 	if s.record != "" {
 		c.recorder = recording.New(s.record, s.address, os.Environ())
 		// Observe the drivers that are opened from now on.
@@ -101,10 +100,12 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 	}
 
 	var err error
-	if c.service, err = c.open(ctx); err != nil {
+	c.service, err = c.open(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if c.driver, err = engine.OpenServiceDriver(ctx, s.address); err != nil {
+	c.driver, err = engine.OpenServiceDriver(ctx, s.address)
+	if err != nil {
 		return nil, err
 	}
 	c.plan = c.planText()
@@ -115,31 +116,31 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 func (c *certification) planText() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Account: %s\n", c.address)
-
 	if !c.questions {
-		cases := len(c.cases())
+		count := len(c.cases())
+		requests := requestsOfACase * count
+		bucketRequests := bucketRequestsOfACase * count
 		fmt.Fprintf(
 			&b,
-			`Cases: %d, on up to as many buckets %s-N and storagetest-…, %d at the same time. Each bucket is deleted.
-Requests: about %d to objects, and about %d to create, empty and delete buckets.
-Bytes: about %d MiB in all. The store bills requests and bytes.
-`,
-			cases,
-			c.name,
-			c.parallel,
-			requestsOfACase*cases,
-			bucketRequestsOfACase*cases,
-			bytesOfACase*cases>>20,
+			"Cases: %d, on up to as many buckets %s-N and storagetest-…, %d at the same time. Each bucket is deleted.\n",
+			count, c.name, c.parallel,
 		)
+		fmt.Fprintf(
+			&b,
+			"Requests: about %d to objects, and about %d to create, empty and delete buckets.\n",
+			requests, bucketRequests,
+		)
+		fmt.Fprintf(&b, "Bytes: about %d MiB in all. The store bills requests and bytes.\n", bytesOfACase*count>>20)
+	}
+	if !c.asksQuestions() {
+		return b.String()
 	}
 
-	if c.asksQuestions() {
-		questions := c.questionsToAsk()
-		fmt.Fprintf(&b, "Questions: %d, each on a bucket %s-qN of its own, which is deleted.\n", len(questions), c.name)
-		for _, q := range questions {
-			fmt.Fprintf(&b, "  %s (%s)\n    It takes %s. It is for an account that is %s.\n", q.text, q.id, q.cost,
-				q.account)
-		}
+	asked := c.questionsToAsk()
+	fmt.Fprintf(&b, "Questions: %d, each on a bucket %s-qN of its own, which is deleted.\n", len(asked), c.name)
+	for _, q := range asked {
+		fmt.Fprintf(&b, "  %s (%s)\n", q.text, q.id)
+		fmt.Fprintf(&b, "    It takes %s. It is for an account that is %s.\n", q.cost, q.account)
 	}
 	return b.String()
 }
@@ -218,6 +219,7 @@ func (c *certification) tests() []testing.InternalTest {
 	return append(all, testing.InternalTest{Name: "result", F: c.finish})
 }
 
+// suite runs the cases of buckets. Each case has a bucket of its own.
 func (c *certification) suite(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", c.dir)
 	opts := []storagetest.Option{
@@ -246,6 +248,7 @@ func (c *certification) withoutVersions() (opts []storagetest.Option) {
 	return opts
 }
 
+// suiteOfBuckets runs the cases that create, change and delete buckets.
 func (c *certification) suiteOfBuckets(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", c.dir)
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
@@ -308,6 +311,7 @@ func (c *certification) newBucket(t *testing.T, settings ...storage.BucketOption
 	return drv
 }
 
+// openBucket opens a bucket on a driver. Its operations are counted, and fail after an interruption.
 func (c *certification) openBucket(_ *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 	return engine.New(d, append([]storage.OpenOption{storage.WithHook(c.countUntilInterrupted)}, opts...)...)
 }
