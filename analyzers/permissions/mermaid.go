@@ -10,32 +10,28 @@ import (
 // labeled with the operations. The arrow to an unknown bucket is dotted.
 //
 // https://mermaid.js.org/syntax/flowchart.html
-func printMermaid(w io.Writer, all []report) {
+func printMermaid(w io.Writer, reports []report) {
 	fmt.Fprintln(w, "flowchart LR")
-	numbers := map[string]int{}
-	for i, r := range all {
-		fmt.Fprintf(w, "  p%d[%s]\n", i+1, mermaidText(r.Program))
+	bucketNumbers := map[string]int{}
+	for i, r := range reports {
+		programNumber := i + 1
+		fmt.Fprintf(w, "  p%d[%s]\n", programNumber, mermaidText(r.Program))
 		for _, b := range r.Buckets {
 			key := b.Name
+			arrow := "-->"
 			if b.Unknown {
 				// Two programs may have the same name for different buckets.
 				key += " of " + r.Program
-			}
-			number, exists := numbers[key]
-			if !exists {
-				number = len(numbers) + 1
-				numbers[key] = number
-				fmt.Fprintf(w, "  b%d[(%s)]\n", number, mermaidText(b.Name))
-			}
-			arrow := "-->"
-			if b.Unknown {
 				arrow = "-.->"
 			}
-			var names []string
-			for _, o := range b.Operations {
-				names = append(names, o.Name)
+			number, exists := bucketNumbers[key]
+			if !exists {
+				number = len(bucketNumbers) + 1
+				bucketNumbers[key] = number
+				fmt.Fprintf(w, "  b%d[(%s)]\n", number, mermaidText(b.Name))
 			}
-			fmt.Fprintf(w, "  p%d %s|%s| b%d\n", i+1, arrow, mermaidText(strings.Join(names, ", ")), number)
+			label := mermaidText(strings.Join(b.operationNames(), ", "))
+			fmt.Fprintf(w, "  p%d %s|%s| b%d\n", programNumber, arrow, label, number)
 		}
 	}
 }

@@ -14,8 +14,13 @@ import (
 )
 
 // A policyFlags has the flags about policies.
-type policyFlags struct{ provider, region, kmsKey string }
+type policyFlags struct {
+	provider string
+	region   string
+	kmsKey   string
+}
 
+// add defines the flags.
 func (p *policyFlags) add(flags *flag.FlagSet) {
 	flags.StringVar(&p.provider, "policy", "", "print policies for a `provider`: aws, minio, google, azure or azure-sas")
 	flags.StringVar(&p.region, "region", "", "`region` of the buckets on AWS")
@@ -24,25 +29,29 @@ func (p *policyFlags) add(flags *flag.FlagSet) {
 
 // schemes has the scheme of the addresses of each provider's buckets.
 var schemes = map[permissions.Provider]string{
-	permissions.AWS: "s3", permissions.MinIO: "s3", permissions.Google: "gs",
-	permissions.Azure: "azblob", permissions.AzureSAS: "azblob",
+	permissions.AWS:      "s3",
+	permissions.MinIO:    "s3",
+	permissions.Google:   "gs",
+	permissions.Azure:    "azblob",
+	permissions.AzureSAS: "azblob",
 }
 
 // printPolicies prints a policy for each program and each bucket of the provider. It also prints
-// the operations that no policy can grant.
+// the operations that no policy can grant; status is statusFound if there are any.
 //
 // An error about one bucket does not keep the policies of the others from being printed.
 func (c *command) printPolicies(all []report) (status int, err error) {
-	var failed []error
 	provider := permissions.Provider(c.policy.provider)
 	if !slices.Contains(permissions.Providers(), provider) {
 		return 0, fmt.Errorf("-policy must be one of %v", permissions.Providers())
 	}
+
+	var errs []error
 	for _, r := range all {
 		for _, b := range r.Buckets {
 			operations, ungranted := b.grantable(provider)
-			operations, unsupported := c.supported(provider, b, operations)
-			for _, o := range append(ungranted, unsupported...) {
+			operations, unlimited := c.supported(provider, b, operations)
+			for _, o := range append(ungranted, unlimited...) {
 				status = statusFound
 				fmt.Fprintf(c.stderr, "%s: no policy has %s on %s\n", strings.Join(o.Calls, ", "), o.Name, b.Name)
 			}
@@ -50,11 +59,11 @@ func (c *command) printPolicies(all []report) (status int, err error) {
 				continue
 			}
 			if err := c.printPolicy(provider, r.Program, b, operations); err != nil {
-				failed = append(failed, fmt.Errorf("%s: %s: %w", r.Program, b.Name, err))
+				errs = append(errs, fmt.Errorf("%s: %s: %w", r.Program, b.Name, err))
 			}
 		}
 	}
-	return status, errors.Join(failed...)
+	return status, errors.Join(errs...)
 }
 
 // supported returns the operations that the provider supports and that a policy can limit to the
@@ -82,8 +91,10 @@ func (c *command) supported(
 // grantable returns the operations on a bucket that a policy can grant, and those that no policy
 // can grant (left). For a bucket of another provider, it returns no operations.
 func (b *bucket) grantable(provider permissions.Provider) (all []permissions.Operation, left []operation) {
-	scheme, _, address := strings.Cut(b.place.Name, "://")
-	if b.Unknown || !address && strings.HasPrefix(b.place.Name, rights.LocationPrefix) {
+	scheme, _, hasScheme := strings.Cut(b.place.Name, "://")
+	isNamedLocation := !hasScheme && strings.HasPrefix(b.place.Name, rights.LocationPrefix)
+	if b.Unknown || isNamedLocation {
+		// The bucket may belong to any provider.
 		return nil, b.Operations
 	}
 	if scheme != schemes[provider] {
@@ -99,6 +110,7 @@ func (b *bucket) grantable(provider permissions.Provider) (all []permissions.Ope
 	return all, left
 }
 
+// printPolicy prints the documents of the policy that grants operations on a bucket.
 func (c *command) printPolicy(
 	provider permissions.Provider, program string, b bucket, operations []permissions.Operation,
 ) error {
@@ -118,6 +130,7 @@ func (c *command) printPolicy(
 	return nil
 }
 
+// grant returns the grant of operations on a bucket.
 func (c *command) grant(b bucket, operations ...permissions.Operation) permissions.Grant {
 	_, rest, _ := strings.Cut(b.place.Name, "://")
 	name, _, _ := strings.Cut(rest, "/")

@@ -16,6 +16,7 @@ type report struct {
 	Buckets []bucket `json:"buckets"`
 }
 
+// A bucket has the operations of a program on one bucket, or on a part of it.
 type bucket struct {
 	Name       string      `json:"bucket"`
 	Unknown    bool        `json:"unknown,omitempty"`
@@ -23,11 +24,15 @@ type bucket struct {
 	place      rights.Place
 }
 
+// An operation has the places in the program that call it.
 type operation struct {
 	Name  string   `json:"operation"`
 	Calls []string `json:"calls"`
 }
 
+// newReport returns the report of a program with the given rights. names has the addresses of
+// buckets that the program does not name itself. Known buckets come first, then the unknown ones,
+// both by name.
 func newReport(program string, all []rights.Right, names addresses) report {
 	r := report{Program: program}
 	for _, right := range all {
@@ -35,9 +40,9 @@ func newReport(program string, all []rights.Right, names addresses) report {
 		if address := names[place.Name]; address != "" {
 			place = rights.AtAddress(address, place.Prefix)
 		}
-		b := r.bucket(place)
-		b.add(right.Operation, right.Call)
+		r.bucket(place).add(right.Operation, right.Call)
 	}
+
 	slices.SortStableFunc(r.Buckets, func(a, b bucket) int {
 		if a.Unknown == b.Unknown {
 			return strings.Compare(a.Name, b.Name)
@@ -50,6 +55,7 @@ func newReport(program string, all []rights.Right, names addresses) report {
 	return r
 }
 
+// bucket returns the bucket of r at a place. It adds the bucket if r does not have it.
 func (r *report) bucket(place rights.Place) *bucket {
 	name := place.String()
 	for i := range r.Buckets {
@@ -61,6 +67,7 @@ func (r *report) bucket(place rights.Place) *bucket {
 	return &r.Buckets[len(r.Buckets)-1]
 }
 
+// add adds one call of an operation. It keeps the operations in the order of their names.
 func (b *bucket) add(name, call string) {
 	i, ok := slices.BinarySearchFunc(b.Operations, name, func(o operation, name string) int {
 		return strings.Compare(o.Name, name)
@@ -73,6 +80,16 @@ func (b *bucket) add(name, call string) {
 	}
 }
 
+// operationNames returns the names of the operations, in order.
+func (b *bucket) operationNames() []string {
+	var names []string
+	for _, o := range b.Operations {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+// printText prints the reports as an outline of programs, buckets and operations.
 func printText(w io.Writer, all []report) {
 	for _, r := range all {
 		fmt.Fprintln(w, r.Program)
@@ -85,6 +102,7 @@ func printText(w io.Writer, all []report) {
 	}
 }
 
+// printJSON prints the reports as an indented JSON array.
 func printJSON(w io.Writer, all []report) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")

@@ -36,6 +36,8 @@ func (t *trace) call(v *ssa.Call, sub path, calls stack) {
 	}
 }
 
+// builtin continues a trace from the result of append to its arguments. Other built-in functions
+// end the trace.
 func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, sub path, calls stack) {
 	if builtin.Name() != "append" {
 		t.unknown(v, calls)

@@ -139,12 +139,15 @@ func (t *trace) visit(v ssa.Value, sub path, calls stack) {
 	}
 }
 
+// origin adds v as an origin.
 func (t *trace) origin(v ssa.Value, calls stack) { t.add(Origin{Value: v, Stack: calls}) }
 
+// unknown adds an unknown origin at v.
 func (t *trace) unknown(v ssa.Value, calls stack) {
 	t.add(Origin{Value: v, Stack: calls, Unknown: true})
 }
 
+// add adds an origin, unless the trace has found it before.
 func (t *trace) add(o Origin) {
 	if !t.found[o] {
 		t.found[o] = true
@@ -236,6 +239,7 @@ func (t *trace) stepMemory(v ssa.Value, sub path, calls stack) {
 	}
 }
 
+// stepUnary is the part of step for values that are read through a pointer or from a channel.
 func (t *trace) stepUnary(v *ssa.UnOp, sub path, calls stack) {
 	switch v.Op {
 	case token.MUL:

@@ -23,6 +23,7 @@ func (d *deriver) places(v ssa.Value, calls, method string) (all []Place) {
 	return compactPlaces(all)
 }
 
+// placesOf returns the buckets that a value with the origin o can be. method is as for places.
 func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 	if o.Zero {
 		return nil

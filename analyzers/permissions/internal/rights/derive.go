@@ -131,14 +131,16 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 		return
 	}
 
-	ours := isOurs(callee)
-	if ours && (isInternal(callee) || harmless[name]) {
-		return
-	}
-	if !ours && !isReflection(name) {
+	if isOurs(callee) {
+		if isInternal(callee) || harmless[name] {
+			return
+		}
+	} else if !isReflection(name) {
 		d.foreign(f, site, callee)
 		return
 	}
+
+	// A function of the library that is not listed, or reflection, may do anything.
 	for _, arg := range call.Args {
 		d.addAnything(f, site, arg)
 	}
