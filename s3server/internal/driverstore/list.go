@@ -128,6 +128,7 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	return true, nil
 }
 
+// List shows the objects of a bucket after a position, and their common prefixes.
 func (s *Store) List(
 	ctx context.Context, bucket string, l state.Listing, pos state.Position,
 	show func(v *state.Version, common string),
@@ -139,6 +140,7 @@ func (s *Store) List(
 	if l.Max == 0 {
 		return false, nil
 	}
+
 	page := &driverListing{
 		listing: l,
 		names:   &b.names,
@@ -152,7 +154,8 @@ func (s *Store) List(
 	if err := page.finishPrefix(ctx, pos.Key, b.names.walk); err != nil {
 		return false, err
 	}
-	_, err = b.names.walk(l, pos.Key, func(e *listedEntry) (bool, error) { return page.add(ctx, e) }).run(ctx)
+	add := func(e *listedEntry) (bool, error) { return page.add(ctx, e) }
+	_, err = b.names.walk(l, pos.Key, add).run(ctx)
 	return page.hasMore, err
 }
 
@@ -203,6 +206,8 @@ func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionE
 	return n.bucket.version(key, a, tags), nil
 }
 
+// ListVersions shows the versions of a bucket after a position, and their common prefixes. In a
+// bucket without versioning, each object is the null version of its key.
 func (s *Store) ListVersions(
 	ctx context.Context, bucket string, l state.Listing, pos state.VersionPosition,
 	show func(v *state.Version, isLatest bool, common string),
@@ -211,22 +216,23 @@ func (s *Store) ListVersions(
 	if err != nil || l.Max == 0 {
 		return false, err
 	}
-	if !b.has(storage.Versioning) || settings.Versioning == "" && !b.ownStore() {
-		return s.List(
-			ctx, bucket, l, state.Position{Key: pos.Key, Prefix: false},
-			func(v *state.Version, common string) {
-				if v != nil {
-					v.ID = state.NullVersion
-				}
-				show(v, true, common)
-			},
-		)
+	neverVersioned := settings.Versioning == "" && !b.ownStore()
+	if neverVersioned || !b.has(storage.Versioning) {
+		showNull := func(v *state.Version, common string) {
+			if v != nil {
+				v.ID = state.NullVersion
+			}
+			show(v, true, common)
+		}
+		return s.List(ctx, bucket, l, state.Position{Key: pos.Key}, showNull)
 	}
+
 	page := &driverListing{listing: l, names: &b.names, show: show}
 	if common, isPrefix := l.CommonPrefix(pos.Key); isPrefix && common == pos.Key {
 		page.startAfter = common
 	}
-	if pos.ID != "" && page.startAfter == "" && strings.HasPrefix(pos.Key, l.Prefix) {
+	isInKey := pos.ID != "" && page.startAfter == ""
+	if isInKey && strings.HasPrefix(pos.Key, l.Prefix) {
 		if err := page.showRest(ctx, pos); err != nil || page.hasMore {
 			return page.hasMore, err
 		}
@@ -234,7 +240,8 @@ func (s *Store) ListVersions(
 	if err := page.finishPrefix(ctx, pos.Key, b.names.walkVersions); err != nil {
 		return false, err
 	}
-	_, err = b.names.walkVersions(l, pos.Key, func(e *listedEntry) (bool, error) { return page.add(ctx, e) }).run(ctx)
+	add := func(e *listedEntry) (bool, error) { return page.add(ctx, e) }
+	_, err = b.names.walkVersions(l, pos.Key, add).run(ctx)
 	return page.hasMore, err
 }
 
@@ -244,15 +251,17 @@ func (l *driverListing) showRest(ctx context.Context, pos state.VersionPosition)
 	// A local bucket lists the newest version of a key first, and a newer version has a greater id.
 	// So the remaining versions are those with smaller ids than pos.ID. Comparing the ids works
 	// even if the version pos.ID was removed.
-	ok := false
-	ordered := l.names.bucket.description().Provider == "local"
+	isOrdered := l.names.bucket.description().Provider == "local" && pos.ID != state.NullVersion
+	found := false
 	return l.names.versionsOf(ctx, pos.Key, func(e *listedEntry) (bool, error) {
-		isMissing := ordered && pos.ID != state.NullVersion && e.Version < pos.ID && e.id != pos.ID
-		if ok || isMissing {
-			ok = true
+		isLast := e.id == pos.ID
+		if isOrdered && e.Version < pos.ID && !isLast {
+			found = true
+		}
+		if found {
 			return l.add(ctx, e)
 		}
-		ok = e.id == pos.ID
+		found = isLast
 		return true, nil
 	})
 }

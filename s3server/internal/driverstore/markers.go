@@ -43,6 +43,7 @@ func (n *driverNames) eachVersion(
 	return n.eachStored(ctx, r, skipReplaced(f))
 }
 
+// skipReplaced returns a function that calls f, except for null versions that were replaced.
 func skipReplaced(f func(*listedEntry) (bool, error)) func(*listedEntry) (bool, error) {
 	return func(e *listedEntry) (bool, error) {
 		if e.isReplaced {

@@ -61,39 +61,46 @@ const metadataName = "x-amz-meta-"
 // propertiesOf splits the properties of an object. The result p has those for which the driver has
 // fields. The result kept has the rest, which the caller stores in the reserved metadata,
 // p.Metadata[reservedName].
-func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, query url.Values, err error) {
-	for feature, what := range map[storage.Features]string{storage.Metadata: "metadata", storage.ContentProperties: "content types"} {
-		// The driver must have both features, Metadata and ContentProperties. Even an object
-		// without user metadata has reserved metadata.
-		if err := b.requireFeature(feature, what); err != nil {
-			return p, nil, err
-		}
+func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept url.Values, err error) {
+	// Even an object without user metadata has reserved metadata.
+	if err := b.requireFeature(storage.Metadata, "metadata"); err != nil {
+		return p, nil, err
 	}
+	if err := b.requireFeature(storage.ContentProperties, "content types"); err != nil {
+		return p, nil, err
+	}
+
 	p.Metadata = map[string]string{}
-	query = url.Values{}
+	kept = url.Values{}
 	for name, values := range o.Properties.Header {
 		value := strings.Join(values, ",")
-		if meta, ok := strings.CutPrefix(strings.ToLower(name), metadataName); ok {
-			if isHidden(b, meta) {
-				return p, nil, s3error.New("NotImplemented", "Header", name).
-					WithMessage("This name of metadata is the server's own")
-			}
+		meta, isMetadata := strings.CutPrefix(strings.ToLower(name), metadataName)
+		if isMetadata && isHidden(b, meta) {
+			return p, nil, s3error.New("NotImplemented", "Header", name).
+				WithMessage("This name of metadata is the server's own")
+		}
+		field := NativeHeaders[name]
+		switch {
+		case isMetadata:
 			p.Metadata[meta] = value
-		} else if field := NativeHeaders[name]; field != nil {
+		case field != nil:
 			*field(&p) = value
-		} else {
-			query.Set(keptHeader+name, value)
+		default:
+			kept.Set(keptHeader+name, value)
 		}
 	}
+
 	if o.Properties.Class != state.Standard {
 		p.StorageClass = o.Properties.Class
 		if !b.has(storage.StorageClasses) {
 			return p, nil, b.requireFeature(storage.StorageClasses, "storage class "+o.Properties.Class)
 		}
 	}
-	return p, query, keepRest(b, o, query)
+	return p, kept, keepRest(b, o, kept)
 }
 
+// keepRest adds to values the properties of an object that are neither headers nor content. It fails
+// with NotImplemented for an encryption that a gateway cannot have.
 func keepRest(b *driverBucket, o *state.Object, values url.Values) error {
 	e := o.Encryption
 	if e.Algorithm != state.ByStore {
@@ -121,6 +128,7 @@ func keepRest(b *driverBucket, o *state.Object, values url.Values) error {
 	return nil
 }
 
+// aclText returns the ACL of an object as JSON.
 func aclText(o *state.Object) string {
 	document, _ := json.Marshal(o.ACL) // encoding an ACL cannot fail
 	return string(document)
@@ -163,39 +171,57 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 			StoreETag: !b.keepsETags(),
 			Properties: state.Properties{
 				Class:  cmp.Or(a.StorageClass, state.Standard),
-				Header: http.Header{},
+				Header: b.headerOf(key, a),
+				Tags:   shownTags(tags),
+			},
+			Lock: state.Lock{
+				Mode:  strings.ToUpper(string(a.Retention.Mode)),
+				Until: a.Retention.Until,
 			},
 		},
 	}
-	o := &v.Object
+	if a.LegalHold {
+		v.Object.Lock.Hold = "ON"
+	}
+
+	// Clients cannot write these values, so they are always well-formed.
+	values, _ := url.ParseQuery(a.Metadata[reservedName])
+	changes, _ := url.ParseQuery(tags[reservedTag])
+	b.restore(&v.Object, a, values)
+	restoreChanges(&v.Object, changes)
+	return v
+}
+
+// headerOf returns the headers of an object: those for which the driver has fields, and the
+// metadata, except the server's own.
+func (b *driverBucket) headerOf(key string, a *storage.Attrs) http.Header {
+	header := http.Header{}
 	for name, field := range NativeHeaders {
 		if value := *field(&a.Properties); value != "" {
-			o.Properties.Header[name] = []string{value}
+			header[name] = []string{value}
 		}
 	}
 	if a.ContentType == "" {
-		o.Properties.Header.Set("Content-Type", cmp.Or(headertext.MediaTypeByExtension(key), "binary/octet-stream"))
+		header.Set("Content-Type", cmp.Or(headertext.MediaTypeByExtension(key), "binary/octet-stream"))
 	}
 	for name, value := range a.Metadata {
 		if !isHidden(b, name) {
-			o.Properties.Header[metadataName+name] = []string{value}
+			header[metadataName+name] = []string{value}
 		}
 	}
-	o.Lock = state.Lock{Mode: strings.ToUpper(string(a.Retention.Mode)), Until: a.Retention.Until}
-	if a.LegalHold {
-		o.Lock.Hold = "ON"
-	}
+	return header
+}
+
+// shownTags returns the tags of an object in the order of their names, except the server's own.
+func shownTags(tags map[string]string) []tagging.Tag {
+	var shown []tagging.Tag
 	for name, value := range tags {
 		if name != reservedTag {
-			o.Properties.Tags = append(o.Properties.Tags, tagging.Tag{Key: name, Value: value})
+			shown = append(shown, tagging.Tag{Key: name, Value: value})
 		}
 	}
-	slices.SortFunc(o.Properties.Tags, func(x, y tagging.Tag) int { return strings.Compare(x.Key, y.Key) })
-	values, _ := url.ParseQuery(a.Metadata[reservedName]) // clients cannot write this metadata, so the error is ignored
-	changes, _ := url.ParseQuery(tags[reservedTag])
-	b.restore(o, a, values)
-	restoreChanges(o, changes)
-	return v
+	slices.SortFunc(shown, func(x, y tagging.Tag) int { return strings.Compare(x.Key, y.Key) })
+	return shown
 }
 
 // restore sets the properties of o that are stored in the reserved metadata. If another program has

@@ -49,7 +49,7 @@ func (s *Store) CopyPart(
 	return s.writePart(ctx, u, number, io.TeeReader(source, d), length, d)
 }
 
-// writePart stores a part and its record.
+// writePart stores a part and its record. size is the number of bytes of src.
 func (s *Store) writePart(
 	ctx context.Context, u *state.Upload, number int, src io.Reader, size int64, d *checksum.Digest,
 ) (*state.Part, error) {
@@ -68,43 +68,59 @@ func (s *Store) writePart(
 		return nil, err
 	}
 	defer unlock()
-	upload := u.Object.Data.(*uploadRecord)
-	var part driver.Part
-	if upload.Staged {
-		part, err = b.uploads.stage(ctx, u.ID, number, src)
-	} else {
-		r := &driver.PartRequest{Key: b.naming().Escape(u.Key), Upload: upload.Upload, AnyOrder: upload.AnyOrder, Number: number, Size: size}
-		part, err = b.uploads.putPart(ctx, r, src)
-	}
+
+	stored, err := b.uploads.storePart(ctx, u, number, src, size)
 	code := storage.CodeOf(err)
-	// These codes mean that the upload is missing or, for a copied part, that the source is
-	// missing.
-	isMissing := code == storage.ObjectNotFound || code == storage.InvalidArgument
-	if isMissing && (b.uploads.isLost(ctx, u) || code == storage.InvalidArgument) {
-		return nil, state.NoUpload(u.ID)
+	if code == storage.ObjectNotFound || code == storage.InvalidArgument {
+		// The upload is missing. For a copied part, ObjectNotFound may mean the source.
+		isLost := b.uploads.isLost(ctx, u)
+		if isLost || code == storage.InvalidArgument {
+			return nil, state.NoUpload(u.ID)
+		}
 	}
 	if err != nil {
 		return nil, storageerror.ToS3(err, u.Key)
 	}
-	p := state.NewPart(u, number, d, s.Now())
-	p.Data = &part
+
+	part := state.NewPart(u, number, d, s.Now())
+	part.Data = &stored
 	record := &partRecord{
 		Place:    records.place(name),
 		Number:   number,
-		ETag:     p.ETag,
-		Size:     p.Size,
-		Sum:      p.Sum.Value,
-		Modified: p.Modified,
-		Stored:   part,
+		ETag:     part.ETag,
+		Size:     part.Size,
+		Sum:      part.Sum.Value,
+		Modified: part.Modified,
+		Stored:   stored,
 	}
-	if p.Sum.Kind != nil {
-		record.Kind = p.Sum.Kind.Name
+	if part.Sum.Kind != nil {
+		record.Kind = part.Sum.Kind.Name
 	}
+
+	// The upload may have ended in the meantime.
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
-		return nil, err // the upload has ended in the meantime
+		return nil, err
 	}
 	_, err = records.put(ctx, name, record, storage.Condition{})
-	return p, storageerror.ToS3(err, u.Key)
+	return part, storageerror.ToS3(err, u.Key)
+}
+
+// storePart stores the bytes of a part, in the driver's upload or as a staged part.
+func (m *driverUploads) storePart(
+	ctx context.Context, u *state.Upload, number int, src io.Reader, size int64,
+) (driver.Part, error) {
+	record := u.Object.Data.(*uploadRecord)
+	if record.Staged {
+		return m.stage(ctx, u.ID, number, src)
+	}
+	r := &driver.PartRequest{
+		Key:      m.bucket.naming().Escape(u.Key),
+		Upload:   record.Upload,
+		AnyOrder: record.AnyOrder,
+		Number:   number,
+		Size:     size,
+	}
+	return m.putPart(ctx, r, src)
 }
 
 func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, src io.Reader) (driver.Part, error) {

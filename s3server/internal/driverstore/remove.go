@@ -11,6 +11,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
+// Remove removes a version of an object, or the current object. A bucket with versioning then has a
+// delete marker, whose id the result has.
 func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
 	b, settings, err := s.bucketOf(ctx, r.Bucket)
 	if err != nil {
@@ -35,7 +37,8 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 		return state.Removal{}, err
 	}
 	removal := state.Removal{ID: r.ID}
-	if settings.Notification != nil { // only an event needs to know whether the object existed
+	if settings.Notification != nil {
+		// Only an event needs to know whether the object existed.
 		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: request.Key, Version: request.Version, Length: -1})
 		code := storage.CodeOf(err)
 		removal.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument

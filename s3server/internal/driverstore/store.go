@@ -246,6 +246,7 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 	return nil
 }
 
+// ListBuckets shows the buckets whose names are at least start, until show returns false.
 func (s *Store) ListBuckets(ctx context.Context, start string, show func(*state.Bucket) bool) error {
 	for token := ""; ; {
 		page, next, err := s.Service.ListBuckets(ctx, token)
@@ -287,4 +288,5 @@ func shownTime(t time.Time) time.Time {
 	return t
 }
 
+// isCode reports whether err has a code anywhere in its tree.
 func isCode(err error, code storage.Code) bool { return err != nil && errors.Is(err, code) }

@@ -36,8 +36,11 @@ type uploadRecord struct {
 	Decision   *decision `json:",omitempty"` // only for staged parts
 }
 
+// uploadName returns the name of the record of an upload.
 func uploadName(id string) string { return "uploads/" + id }
 
+// BeginUpload begins a multipart upload, and stores its record. The driver begins it, too, unless
+// the server stages the parts itself.
 func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	b, settings, err := s.bucketOf(ctx, u.Bucket)
 	if err != nil {
@@ -55,6 +58,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return s3error.New("NotImplemented").
 			WithMessage("The store behind this server takes the parts of an upload only one after the other")
 	}
+
 	u.Begin(s.Now())
 	w := &state.Write{Bucket: u.Bucket, Key: u.Key, Object: u.Object}
 	w.Object.Upload = u.ID
@@ -63,19 +67,16 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return err
 	}
 	r.Metadata[reservedName] = values.Encode()
+	r.AnyOrder = anyOrder
 	records, err := b.openRecords(ctx, true)
 	if err != nil {
 		return err
 	}
-	r.AnyOrder = anyOrder
-	name, err := b.driver.BeginParts(ctx, r)
-	if err == nil && isStaged { // begin and abort, only to learn whether the driver accepts the properties
-		err = b.driver.AbortParts(ctx, r.Key, name)
-		name = ""
-	}
+	name, err := b.uploads.begin(ctx, r, isStaged)
 	if err != nil {
 		return storageerror.ToS3(err, u.Key)
 	}
+
 	record := &uploadRecord{
 		Place:      records.place(uploadName(u.ID)),
 		Key:        u.Key,
@@ -96,21 +97,41 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	return storageerror.ToS3(err, u.Key)
 }
 
+// begin begins an upload in the driver, and returns its name. For staged parts, it aborts the upload
+// and returns "": the server then only learns whether the driver accepts the properties.
+func (m *driverUploads) begin(ctx context.Context, r *driver.PutRequest, isStaged bool) (string, error) {
+	name, err := m.bucket.driver.BeginParts(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	if isStaged {
+		return "", m.bucket.driver.AbortParts(ctx, r.Key, name)
+	}
+	return name, nil
+}
+
 // driverUploads manages the multipart uploads of a bucket.
 type driverUploads struct{ bucket *driverBucket }
 
+// Upload returns an upload. It fails with NoSuchUpload if the upload does not exist, or has another
+// key.
 func (s *Store) Upload(ctx context.Context, bucket, key, id string) (*state.Upload, error) {
 	b, _, err := s.bucketOf(ctx, bucket)
 	if err != nil {
 		return nil, err
 	}
 	u, err := b.uploads.upload(ctx, id)
-	if err == nil && u.Key != key {
-		err = state.NoUpload(id)
+	if err != nil {
+		return nil, err
 	}
-	return u, err
+	if u.Key != key {
+		return nil, state.NoUpload(id)
+	}
+	return u, nil
 }
 
+// upload reads the record of an upload. It fails with NoSuchUpload if there is none, if it was
+// copied from another bucket, or if the upload has expired.
 func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, error) {
 	records, err := m.bucket.openRecords(ctx, false)
 	if err != nil {
@@ -119,28 +140,42 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 	if records == nil || !state.IsVersionText(id) || strings.Contains(id, ".") {
 		return nil, state.NoUpload(id)
 	}
+
 	record := &uploadRecord{}
-	if _, err := records.get(ctx, uploadName(id), record); err != nil {
-		if storage.CodeOf(err) == storage.ObjectNotFound {
-			return nil, state.NoUpload(id)
-		}
+	_, err = records.get(ctx, uploadName(id), record)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil, state.NoUpload(id)
+	}
+	if err != nil {
 		return nil, storageerror.ToS3(err, id)
 	}
-	if isOwn, err := m.owns(ctx, records, id, record); !isOwn || err != nil {
-		return nil, cmp.Or(storageerror.ToS3(err, id), state.NoUpload(id)) // the record was copied from another bucket
+	isOwn, err := m.owns(ctx, records, id, record)
+	if err != nil {
+		return nil, storageerror.ToS3(err, id)
 	}
-	if isDropped, err := m.isDropped(ctx, records, id, record); isDropped || err != nil {
-		return nil, cmp.Or(storageerror.ToS3(err, id), state.NoUpload(id))
+	if !isOwn {
+		return nil, state.NoUpload(id)
 	}
-	a := &storage.Attrs{Properties: record.Properties, Retention: record.Retention, LegalHold: record.LegalHold}
-	v := m.bucket.version(record.Key, a, record.Tags)
+	isDropped, err := m.isDropped(ctx, records, id, record)
+	if err != nil {
+		return nil, storageerror.ToS3(err, id)
+	}
+	if isDropped {
+		return nil, state.NoUpload(id)
+	}
+
+	attrs := &storage.Attrs{
+		Properties: record.Properties,
+		Retention:  record.Retention,
+		LegalHold:  record.LegalHold,
+	}
 	u := &state.Upload{
 		Bucket:    m.bucket.name,
 		Key:       record.Key,
 		ID:        id,
 		Initiated: record.Initiated,
 		Initiator: record.Initiator,
-		Object:    v.Object,
+		Object:    m.bucket.version(record.Key, attrs, record.Tags).Object,
 		Kind:      checksum.ByName(record.Kind),
 		Covers:    record.Covers,
 		Asked:     record.Asked,
@@ -159,7 +194,8 @@ func (m *driverUploads) owns(ctx context.Context, r *records, id string, u *uplo
 	if r.prefix == "" {
 		return true, nil
 	}
-	if u.Staged || !u.AnyOrder && !m.bucket.ownStore() { // the driver cannot tell
+	canTell := u.AnyOrder || m.bucket.ownStore()
+	if u.Staged || !canTell {
 		return false, nil
 	}
 	_, err := m.bucket.driver.ListParts(ctx, &driver.ListPartsRequest{
@@ -208,8 +244,14 @@ func (m *driverUploads) isIdle(
 		for _, p := range page.Parts {
 			request.After = p.Number
 			attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + partRecordName(id, p.Number), Length: -1})
-			if ignoreCode(err, storage.ObjectNotFound) != nil || err == nil && attrs.Modified.After(limit) {
-				return false, ignoreCode(err, storage.ObjectNotFound)
+			if storage.CodeOf(err) == storage.ObjectNotFound {
+				continue
+			}
+			if err != nil {
+				return false, err
+			}
+			if attrs.Modified.After(limit) {
+				return false, nil
 			}
 		}
 		if !page.More {
@@ -218,6 +260,8 @@ func (m *driverUploads) isIdle(
 	}
 }
 
+// Complete makes the object of an upload from its parts. It returns the object's version, and the id
+// that the response shows.
 func (s *Store) Complete(
 	ctx context.Context, w *state.Write, u *state.Upload, parts []*state.Part,
 ) (*state.Version, string, error) {
@@ -230,12 +274,15 @@ func (s *Store) Complete(
 		return nil, "", err
 	}
 	defer unlock()
+
+	// If another completion was faster, the upload has ended.
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
-		return nil, "", err // another completion was faster, so the upload has ended
+		return nil, "", err
 	}
 	if attrs, err := b.uploads.writtenObject(ctx, u); attrs != nil || err != nil {
 		return nil, "", cmp.Or(err, state.NoUpload(u.ID))
 	}
+
 	w.Object.Upload = u.ID
 	r, values, err := b.putRequest(ctx, w, settings)
 	if err != nil {
@@ -243,9 +290,9 @@ func (s *Store) Complete(
 	}
 	sources := make([]driver.Part, len(parts))
 	crc := uint32(0)
-	for i, p := range parts {
-		sources[i] = *p.Data.(*driver.Part)
-		crc = crc32c.Join(crc, sources[i].CRC32C.Sum, p.Size)
+	for i, part := range parts {
+		sources[i] = *part.Data.(*driver.Part)
+		crc = crc32c.Join(crc, sources[i].CRC32C.Sum, part.Size)
 	}
 	r.Size = w.Object.Size
 	r.CRC32C = storage.CRC32C{Sum: crc, Known: true}
@@ -253,20 +300,25 @@ func (s *Store) Complete(
 		b.keepContent(values, &w.Object, r.CRC32C)
 	}
 	r.Metadata[reservedName] = values.Encode()
+
 	attrs, err := b.uploads.complete(ctx, u, r, sources)
 	if err != nil {
+		// If the current object cannot be read, the upload counts as not complete.
 		current, _ := b.uploads.writtenObject(ctx, u)
-		if current != nil && mayBeWritten(err) { // only the response of the driver was lost
+		switch {
+		case current != nil && mayBeWritten(err):
+			// Only the response of the driver was lost.
 			attrs = current
 			err = nil
-		} else if current != nil || b.uploads.isLost(ctx, u) {
+		case current != nil || b.uploads.isLost(ctx, u):
 			// Another server has completed the upload, or another program has removed the upload.
 			return nil, "", state.NoUpload(u.ID)
 		}
 	}
 	switch storage.CodeOf(err) {
 	case storage.InvalidArgument, storage.ObjectNotFound, storage.Changed:
-		return nil, "", s3error.New("InvalidPart", "UploadId", u.ID) // a part was replaced in the meantime
+		// A part was replaced in the meantime.
+		return nil, "", s3error.New("InvalidPart", "UploadId", u.ID)
 	}
 	if err != nil {
 		return nil, "", conditionError(storageerror.ToS3(err, w.Key), w.Condition)

@@ -183,6 +183,8 @@ func (b *driverBucket) writtenVersion(
 	return v, settings.Shown(v)
 }
 
+// Copy copies a version of an object. If the driver cannot copy it within its store, the bytes pass
+// through this process.
 func (s *Store) Copy(ctx context.Context, w *state.Write, src *state.Version) (*state.Version, string, error) {
 	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, values url.Values) (*storage.Attrs, error) {
 		h := newHeldObject(src)
