@@ -1632,7 +1632,7 @@ func (c *call) success(r wiretest.Request) reply {
 	case r.Method == http.MethodGet && query.Has("uploadId"):
 		return reply{Body: `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"9b2cf535f27731c974343645a3985328"</ETag><Size>5</Size></Part><IsTruncated>false</IsTruncated></ListPartsResult>`}
 	case r.Method == http.MethodGet && r.Path == photos && query.Has("policy"):
-		return failing(http.StatusNotFound, "NoSuchBucketPolicy", "The photos policy does not exist")
+		return errorReply(http.StatusNotFound, "NoSuchBucketPolicy", "The photos policy does not exist")
 	case r.Method == http.MethodGet && r.Path == photos:
 		return reply{Header: map[string]string{"X-Amz-Request-Id": "R1"}, Body: `<Configuration/>`}
 	}
@@ -1663,19 +1663,19 @@ func testAnswer(t *testing.T, service string, a *answer) {
 	require.NotEmpty(t, a.source)
 
 	var answered atomic.Int32
-	w := newStandIn(t)
-	w.server.Answer = func(r wiretest.Request) reply {
+	server := newStandIn(t)
+	server.Answer = func(r wiretest.Request) reply {
 		if !c.isAnswered(r) {
 			return c.success(r)
 		}
 		answered.Add(1)
 		return a.reply()
 	}
-	d := w.on(t, service)
+	d := server.openDriver(t, service)
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	versions := storage.WithVersioning(d.Describe().Features&storage.Versioning != 0)
 	err := c.make(t.Context(), engine.New(d, noRetry, versions), engine.NewService(&serviceDriver{account: d.account}, noRetry))
-	require.NotZero(t, answered.Load(), "the request was not made: %v", w.server.Lines())
+	require.NotZero(t, answered.Load(), "the request was not made: %v", server.Lines())
 
 	if a.want == "" {
 		require.NoError(t, err)
@@ -1687,8 +1687,8 @@ func testAnswer(t *testing.T, service string, a *answer) {
 		require.Equal(t, "R1", e.RequestID)
 	}
 	requests := 1
-	if c.method == http.MethodHead && a.status == http.StatusForbidden && w.server.Requests()[0].Header.Get("X-Amz-Checksum-Mode") != "" {
+	if c.method == http.MethodHead && a.status == http.StatusForbidden && server.Requests()[0].Header.Get("X-Amz-Checksum-Mode") != "" {
 		requests = 2 // the other without the checksum
 	}
-	require.EqualValues(t, requests, answered.Load(), "one attempt: %v", w.server.Lines())
+	require.EqualValues(t, requests, answered.Load(), "one attempt: %v", server.Lines())
 }

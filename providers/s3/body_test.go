@@ -32,14 +32,14 @@ func TestPutWithoutProfile(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var w *standIn
+			var server *standIn
 			var raw, sdk *objectDriver
 			if tt.tls {
-				w = &standIn{wiretest.NewTLSServer(t, withLength(stored))}
-				raw, sdk = w.onTLS(t, "unknown")
+				server = &standIn{wiretest.NewTLSServer(t, withLength(stored))}
+				raw, sdk = server.openDrivers(t, "unknown")
 			} else {
-				w = newStandIn(t, stored)
-				raw = w.on(t, "unknown")
+				server = newStandIn(t, stored)
+				raw = server.openDriver(t, "unknown")
 				sdk = sdkOnly(raw)
 			}
 			for name, d := range map[string]*objectDriver{"raw client": raw, "SDK": sdk} {
@@ -52,8 +52,8 @@ func TestPutWithoutProfile(t *testing.T) {
 				require.NoError(t, err, name)
 			}
 
-			require.Len(t, w.server.Requests(), 4)
-			for _, got := range w.server.Requests() {
+			require.Len(t, server.Requests(), 4)
+			for _, got := range server.Requests() {
 				require.Equal(t, text, got.Body)
 				require.Equal(t, signature.UnsignedPayload, got.Header.Get("X-Amz-Content-Sha256"))
 				require.Equal(t, tt.md5, got.Header.Get("Content-Md5"))
@@ -75,14 +75,14 @@ func TestPutMD5UnderFIPS140(t *testing.T) {
 		return
 	}
 	for text, sum := range map[string]string{"": "1B2M2Y8AsgTpgAmY7PhCfg==", "hello": "XUFAKrxLKna5cZ2REBfFkg=="} {
-		w := newStandIn(t, stored)
-		d := w.on(t, "unknown", func(c *Config) {
+		server := newStandIn(t, stored)
+		d := server.openDriver(t, "unknown", func(c *Config) {
 			c.SecretKey = "a secret that is as long as FIPS 140 wants"
 		})
 		require.True(t, usesRawClient(t, d))
 		_, err := d.Put(t.Context(), wiretest.Put("k", text))
 		require.NoError(t, err)
-		require.Equal(t, sum, w.server.Last(t).Header.Get("Content-Md5"))
+		require.Equal(t, sum, server.Last(t).Header.Get("Content-Md5"))
 	}
 }
 
@@ -104,18 +104,18 @@ func TestPutBodyChanged(t *testing.T) {
 
 		for _, profile := range []string{"unknown", "b2"} {
 			t.Run(name+", "+profile, func(t *testing.T) {
-				w := newStandIn(t, stored)
-				fails(t, w.on(t, profile))
-				require.Empty(t, w.server.Requests())
+				server := newStandIn(t, stored)
+				fails(t, server.openDriver(t, profile))
+				require.Empty(t, server.Requests())
 			})
 		}
 
 		t.Run(name+", over TLS", func(t *testing.T) {
-			w := &standIn{wiretest.NewTLSServer(t, withLength(stored))}
-			raw, sdk := w.onTLS(t, "unknown")
+			server := &standIn{wiretest.NewTLSServer(t, withLength(stored))}
+			raw, sdk := server.openDrivers(t, "unknown")
 			fails(t, raw)
 			fails(t, sdk)
-			for _, got := range w.server.Requests() {
+			for _, got := range server.Requests() {
 				require.Less(t, len(got.Body), size, "a body that is cut is not stored")
 			}
 		})
@@ -141,14 +141,14 @@ func (b *peekedBody) PeekAt(p []byte, offset int64) (int, error) { return b.Read
 func TestPutHashesWithoutProgress(t *testing.T) {
 	text := strings.Repeat("x", 200<<10)
 	for _, profile := range []string{"unknown", "b2"} {
-		w := newStandIn(t, stored)
+		server := newStandIn(t, stored)
 		r := wiretest.Put("k", text)
 		body := &peekedBody{Reader: strings.NewReader(text)}
 		r.Body = body
 
-		_, err := w.on(t, profile).Put(t.Context(), r)
+		_, err := server.openDriver(t, profile).Put(t.Context(), r)
 		require.NoError(t, err)
 		require.Equal(t, len(text), body.read, "it is read once")
-		require.Equal(t, text, w.server.Last(t).Body)
+		require.Equal(t, text, server.Last(t).Body)
 	}
 }

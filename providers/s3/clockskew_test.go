@@ -72,7 +72,7 @@ func TestRegionHint(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := newStandIn(t, tt.reply).on(t, "aws", tt.change)
+			d := newStandIn(t, tt.reply).openDriver(t, "aws", tt.change)
 			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
@@ -86,8 +86,8 @@ func TestRegionHint(t *testing.T) {
 func TestClockCorrected(t *testing.T) {
 	t.Run("HEAD", func(t *testing.T) {
 		serverTime := time.Now().Add(30 * time.Minute)
-		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": serverTime.UTC().Format(http.TimeFormat)}})
-		d := w.on(t, "aws")
+		server := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": serverTime.UTC().Format(http.TimeFormat)}})
+		d := server.openDriver(t, "aws")
 		head := func() *storage.Error {
 			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
@@ -113,8 +113,8 @@ func TestClockCorrected(t *testing.T) {
 		require.WithinDuration(t, serverTime, when, serverclock.MaxSkew, "signatures for others use the corrected clock, too")
 	})
 	t.Run("the time of a cache is ignored", func(t *testing.T) {
-		w := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), "Age": "3600"}})
-		_, err := w.on(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+		server := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), "Age": "3600"}})
+		_, err := server.openDriver(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 	})
 }
@@ -122,9 +122,9 @@ func TestClockCorrected(t *testing.T) {
 // A response to a request that the SDK sent corrects the clock, too.
 func TestClockFollowsSDKResponses(t *testing.T) {
 	serverTime := time.Now().Add(30 * time.Minute)
-	late := failing(403, "RequestTimeTooSkewed", "")
+	late := errorReply(403, "RequestTimeTooSkewed", "")
 	late.Header["Date"] = serverTime.UTC().Format(http.TimeFormat)
-	d := newStandIn(t, late).on(t, "aws")
+	d := newStandIn(t, late).openDriver(t, "aws")
 	_, err := d.List(t.Context(), &driver.ListRequest{Limit: 10}) // which the SDK asks
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
 	require.WithinDuration(t, serverTime, d.account.clock.Time(), serverclock.MaxSkew)
@@ -144,7 +144,7 @@ func TestClockCorrectedAgain(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newStandIn(t, reply{Header: map[string]string{"Date": time.Now().UTC().Format(http.TimeFormat), "Content-Length": "0", "ETag": etag}}).on(t, "aws")
+			d := newStandIn(t, reply{Header: map[string]string{"Date": time.Now().UTC().Format(http.TimeFormat), "Content-Length": "0", "ETag": etag}}).openDriver(t, "aws")
 			d.account.clock.Observe(&http.Response{
 				StatusCode: http.StatusForbidden,
 				Header:     http.Header{"Date": {time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)}},

@@ -119,13 +119,13 @@ func TestCopyRequest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Header: map[string]string{"X-Amz-Version-Id": "v2"}, Body: copied})
-			attrs, err := w.on(t, "aws").Copy(t.Context(), copyOf(tt.change))
+			server := newStandIn(t, reply{Header: map[string]string{"X-Amz-Version-Id": "v2"}, Body: copied})
+			attrs, err := server.openDriver(t, "aws").Copy(t.Context(), copyOf(tt.change))
 			require.NoError(t, err)
 			require.Equal(t, &storage.Attrs{ETag: `"c"`, Revision: `"c"`, Version: "v2", Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, attrs)
-			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject"}, w.server.Lines(), "one request")
+			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject"}, server.Lines(), "one request")
 			for name, value := range tt.header {
-				require.Equal(t, value, w.server.Last(t).Header.Get(name), name)
+				require.Equal(t, value, server.Last(t).Header.Get(name), name)
 			}
 		})
 	}
@@ -141,28 +141,28 @@ func TestCopyResponse(t *testing.T) {
 		code      storage.Code
 		unknown   bool
 	}{
-		{name: "the source has changed", replies: []reply{failing(412, "PreconditionFailed", "")}, code: storage.Changed},
-		{name: "the source is gone", replies: []reply{failing(404, "NoSuchKey", "")}, code: storage.Changed},
-		{name: "the condition failed, because the source is unchanged", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), head}, code: storage.PreconditionFailed},
-		{name: "the source changed, and the condition is unknown", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 412}}, code: storage.Changed},
-		{name: "the destination is missing", condition: swap, replies: []reply{failing(404, "NoSuchKey", ""), head}, code: storage.PreconditionFailed},
-		{name: "the source cannot be read", condition: swap, replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 503}}, code: storage.Unavailable},
-		{name: "a missing bucket", replies: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound},
-		{name: "200 with an error in its body", replies: []reply{{Body: failing(0, "InternalError", "").Body}}, code: storage.Unavailable, unknown: true},
+		{name: "the source has changed", replies: []reply{errorReply(412, "PreconditionFailed", "")}, code: storage.Changed},
+		{name: "the source is gone", replies: []reply{errorReply(404, "NoSuchKey", "")}, code: storage.Changed},
+		{name: "the condition failed, because the source is unchanged", condition: swap, replies: []reply{errorReply(412, "PreconditionFailed", ""), head}, code: storage.PreconditionFailed},
+		{name: "the source changed, and the condition is unknown", condition: swap, replies: []reply{errorReply(412, "PreconditionFailed", ""), {Status: 412}}, code: storage.Changed},
+		{name: "the destination is missing", condition: swap, replies: []reply{errorReply(404, "NoSuchKey", ""), head}, code: storage.PreconditionFailed},
+		{name: "the source cannot be read", condition: swap, replies: []reply{errorReply(412, "PreconditionFailed", ""), {Status: 503}}, code: storage.Unavailable},
+		{name: "a missing bucket", replies: []reply{errorReply(404, "NoSuchBucket", "")}, code: storage.BucketNotFound},
+		{name: "200 with an error in its body", replies: []reply{{Body: errorReply(0, "InternalError", "").Body}}, code: storage.Unavailable, unknown: true},
 		{name: "a truncated 200", replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}}, code: storage.Unavailable, unknown: true},
-		{name: "a race", condition: swap, replies: []reply{failing(409, "ConditionalRequestConflict", "")}, code: storage.Unavailable},
+		{name: "a race", condition: swap, replies: []reply{errorReply(409, "ConditionalRequestConflict", "")}, code: storage.Unavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, tt.replies...)
-			_, err := w.on(t, "aws").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
+			server := newStandIn(t, tt.replies...)
+			_, err := server.openDriver(t, "aws").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
 				r.Condition = tt.condition
 			}))
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.code, e.Code, "%v", err)
 			require.Equal(t, tt.unknown, e.Unknown, "%v", err)
-			require.Len(t, w.server.Requests(), len(tt.replies))
+			require.Len(t, server.Requests(), len(tt.replies))
 		})
 	}
 }
@@ -181,35 +181,35 @@ func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, append([]reply{failing(412, "PreconditionFailed", "")}, tt.looks...)...)
-			d := w.on(t, "aws")
+			server := newStandIn(t, append([]reply{errorReply(412, "PreconditionFailed", "")}, tt.looks...)...)
+			d := server.openDriver(t, "aws")
 			d.account.endpoint = nil // as it is at Amazon's
 
 			_, err := d.Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
 				r.Condition.Absent = true
 			}))
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject", "HEAD /other/from", "HEAD /other/from"}, w.server.Lines())
-			require.Contains(t, w.server.Requests()[1].Header.Get("Authorization"), "/us-east-1/s3/")
-			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "/eu-west-1/s3/")
+			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject", "HEAD /other/from", "HEAD /other/from"}, server.Lines())
+			require.Contains(t, server.Requests()[1].Header.Get("Authorization"), "/us-east-1/s3/")
+			require.Contains(t, server.Last(t).Header.Get("Authorization"), "/eu-west-1/s3/")
 		})
 	}
 }
 
 func TestComposeOfASourceWithoutALength(t *testing.T) {
-	w := newUnsized(t, map[string]string{"ETag": etag}, "")
-	_, err := w.on(t, "aws").Compose(t.Context(), &driver.ComposeRequest{Key: "to", Sources: []driver.ObjectRef{{Bucket: "photos", Key: "a"}}})
+	server := newStandInWithoutLength(t, map[string]string{"ETag": etag}, "")
+	_, err := server.openDriver(t, "aws").Compose(t.Context(), &driver.ComposeRequest{Key: "to", Sources: []driver.ObjectRef{{Bucket: "photos", Key: "a"}}})
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 }
 
 // A conditional copy fails with Unsupported if the profile says that the server ignores the condition.
 func TestCopyConditionalUnsupported(t *testing.T) {
-	w := newStandIn(t)
-	_, err := w.on(t, "minio").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
+	server := newStandIn(t)
+	_, err := server.openDriver(t, "minio").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
 		r.Condition.Absent = true
 	}))
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	require.Empty(t, w.server.Requests(), "the engine streams it through a conditional upload")
+	require.Empty(t, server.Requests(), "the engine streams it through a conditional upload")
 }
 
 const partCopied = `<CopyPartResult><ETag>"p"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></CopyPartResult>`
@@ -220,9 +220,9 @@ func withSize(size string) reply {
 }
 
 func TestCopyInParts(t *testing.T) {
-	refusal := failing(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
-	w := newStandIn(t, refusal, withSize("25"), reply{Body: begun}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: finished})
-	d := w.on(t, "aws")
+	refusal := errorReply(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
+	server := newStandIn(t, refusal, withSize("25"), reply{Body: begun}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: finished})
+	d := server.openDriver(t, "aws")
 	d.copier.part = 10
 
 	attrs, err := d.Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
@@ -235,7 +235,7 @@ func TestCopyInParts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `"x-2"`, attrs.Revision)
 
-	reqs := w.server.Requests()
+	reqs := server.Requests()
 	require.Equal(t, "PUT /photos/to?x-id=CopyObject", reqs[0].Line(), "no HEAD before CopyObject is refused")
 	require.Equal(t, "HEAD /other/from?versionId=v1", reqs[1].Line())
 	require.Equal(t, etag, reqs[1].Header.Get("If-Match"))
@@ -288,9 +288,9 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t)
+			server := newStandIn(t)
 			looks, isLast := 0, false
-			w.server.Answer = func(r wiretest.Request) reply {
+			server.Answer = func(r wiretest.Request) reply {
 				query := r.Query()
 				if r.Method == http.MethodHead {
 					looks++
@@ -305,7 +305,7 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 				if query.Has("partNumber") {
 					require.Equal(t, 1, looks)
 					if r.Header.Get("X-Amz-Copy-Source-If-Match") != "" {
-						return failing(http.StatusNotImplemented, "NotImplemented", "Header 'x-amz-copy-source-if-match' not implemented")
+						return errorReply(http.StatusNotImplemented, "NotImplemented", "Header 'x-amz-copy-source-if-match' not implemented")
 					}
 					return withLength(reply{Body: partCopied})
 				}
@@ -314,20 +314,20 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 					return reply{Status: http.StatusNoContent}
 				}
 				if r.Method == http.MethodGet {
-					return failing(http.StatusNotFound, "NoSuchUpload", "")
+					return errorReply(http.StatusNotFound, "NoSuchUpload", "")
 				}
 
 				require.Equal(t, 2, looks, "the source is compared before the upload is completed")
 				return withLength(reply{Body: finished})
 			}
-			d := w.on(t, "r2")
+			d := server.openDriver(t, "r2")
 			d.copier.limit = 10
 			d.copier.part = 10
 			b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 
 			_, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.code != "", isLast, "the upload is aborted: %v", w.server.Lines())
+			require.Equal(t, tt.code != "", isLast, "the upload is aborted: %v", server.Lines())
 		})
 	}
 }
@@ -341,11 +341,11 @@ func TestCopyInPartsFailedAborts(t *testing.T) {
 		code    storage.Code
 		aborted bool
 	}{
-		{name: "the source changes", replies: []reply{failing(412, "PreconditionFailed", ""), {Status: 204}}, code: storage.Changed, aborted: true},
-		{name: "a part is denied", replies: []reply{failing(403, "AccessDenied", ""), {Status: 204}}, code: storage.PermissionDenied, aborted: true},
+		{name: "the source changes", replies: []reply{errorReply(412, "PreconditionFailed", ""), {Status: 204}}, code: storage.Changed, aborted: true},
+		{name: "a part is denied", replies: []reply{errorReply(403, "AccessDenied", ""), {Status: 204}}, code: storage.PermissionDenied, aborted: true},
 		{
 			name:    "the completion is refused",
-			replies: []reply{{Body: partCopied}, failing(400, "InvalidPart", ""), {Status: 204}},
+			replies: []reply{{Body: partCopied}, errorReply(400, "InvalidPart", ""), {Status: 204}},
 			code:    storage.InvalidArgument,
 			aborted: true,
 		},
@@ -353,14 +353,14 @@ func TestCopyInPartsFailedAborts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, append([]reply{{Body: begun}}, tt.replies...)...)
-			d := w.on(t, "aws")
+			server := newStandIn(t, append([]reply{{Body: begun}}, tt.replies...)...)
+			d := server.openDriver(t, "aws")
 			d.copier.limit = 5
 			d.copier.part = 9
 
 			_, err := d.Copy(t.Context(), copyOfKnownSize())
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.aborted, slices.Contains(w.server.Lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
+			require.Equal(t, tt.aborted, slices.Contains(server.Lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
 
 			if !tt.aborted {
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
@@ -371,24 +371,24 @@ func TestCopyInPartsFailedAborts(t *testing.T) {
 
 // A copied part is retried after a temporary error.
 func TestCopyInPartsRetries(t *testing.T) {
-	w := newStandIn(t, reply{Body: begun}, failing(503, "SlowDown", ""), reply{Body: partCopied}, reply{Body: finished})
-	d := w.on(t, "aws")
+	server := newStandIn(t, reply{Body: begun}, errorReply(503, "SlowDown", ""), reply{Body: partCopied}, reply{Body: finished})
+	d := server.openDriver(t, "aws")
 	d.copier.limit = 5
 	d.copier.part = 9
 	_, err := d.Copy(t.Context(), copyOfKnownSize())
 	require.NoError(t, err)
-	require.Len(t, w.server.Requests(), 4)
+	require.Len(t, server.Requests(), 4)
 }
 
 // A copy above the limit of CopyObject fails with Unsupported if the profile lacks UploadPartCopy.
 func TestCopyLargeWithoutCopiedParts(t *testing.T) {
-	w := newStandIn(t)
-	d := w.on(t, "aws")
+	server := newStandIn(t)
+	d := server.openDriver(t, "aws")
 	d.copier.limit = 5
 	d.account.profile.CopyParts = false
 	_, err := d.Copy(t.Context(), copyOfKnownSize())
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	require.Empty(t, w.server.Requests(), "the engine streams it")
+	require.Empty(t, server.Requests(), "the engine streams it")
 }
 
 func TestCompose(t *testing.T) {
@@ -413,18 +413,18 @@ func TestCompose(t *testing.T) {
 			for range tt.parts {
 				replies = append(replies, reply{Body: partCopied})
 			}
-			w := newStandIn(t, append(replies, reply{Body: finished})...)
-			d := w.on(t, "aws")
+			server := newStandIn(t, append(replies, reply{Body: finished})...)
+			d := server.openDriver(t, "aws")
 			d.copier.minPart = 5
 			_, err := d.Compose(t.Context(), &driver.ComposeRequest{Key: "to", Sources: refs, Properties: storage.Properties{ContentType: "text/plain"}})
 			if tt.parts == nil {
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-				require.NotContains(t, w.server.Lines(), "POST /photos/to?uploads=")
+				require.NotContains(t, server.Lines(), "POST /photos/to?uploads=")
 				return
 			}
 			require.NoError(t, err)
 			var sources []string
-			for _, s := range w.server.Requests() {
+			for _, s := range server.Requests() {
 				if source := s.Header.Get("X-Amz-Copy-Source"); source != "" {
 					sources = append(sources, source)
 				}
@@ -452,7 +452,7 @@ func TestComposeOfLargeSources(t *testing.T) {
 func TestCopyWithoutAttrs(t *testing.T) {
 	const put, head = "PUT /photos/to?x-id=CopyObject", "HEAD /photos/from"
 	object := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3", "X-Amz-Meta-Owner": "me"}}
-	tooLarge := failing(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
+	tooLarge := errorReply(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
 	tests := []struct {
 		name    string
 		to      string
@@ -468,15 +468,15 @@ func TestCopyWithoutAttrs(t *testing.T) {
 		{name: "create-only", opts: []storage.CopyOption{storage.IfAbsent()}, replies: []reply{object, {Body: copied}}, lines: []string{head, put}, size: 3},
 		{name: "onto itself", to: "from", replies: []reply{object, {Body: copied}}, lines: []string{head, "PUT /photos/from?x-id=CopyObject"}, size: 3},
 		{name: "too large for one request", replies: []reply{tooLarge, object, {Body: copied}}, lines: []string{put, head, put}, size: 3},
-		{name: "a missing source", replies: []reply{failing(404, "NoSuchKey", ""), {Status: 404}, {}}, lines: []string{put, head, "HEAD /photos"}, code: storage.ObjectNotFound},
+		{name: "a missing source", replies: []reply{errorReply(404, "NoSuchKey", ""), {Status: 404}, {}}, lines: []string{put, head, "HEAD /photos"}, code: storage.ObjectNotFound},
 		{name: "a lost response is not followed by a look", replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}}, lines: []string{put}, code: storage.Unavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, tt.replies...)
-			b := engine.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			server := newStandIn(t, tt.replies...)
+			b := engine.New(server.openDriver(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			attrs, err := storage.Copy(t.Context(), b, cmp.Or(tt.to, "to"), b, "from", append(tt.opts, storage.WithoutAttrs())...)
-			require.Equal(t, tt.lines, w.server.Lines())
+			require.Equal(t, tt.lines, server.Lines())
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			if err == nil {
 				require.Equal(t, tt.size, attrs.Size)
@@ -505,9 +505,9 @@ func TestCopyKeepsExpires(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t)
+			server := newStandIn(t)
 			var writes []wiretest.Request
-			w.server.Answer = func(r wiretest.Request) reply {
+			server.Answer = func(r wiretest.Request) reply {
 				if r.Method == http.MethodHead {
 					return head
 				}
@@ -527,7 +527,7 @@ func TestCopyKeepsExpires(t *testing.T) {
 				writes = append(writes, r)
 				return withLength(reply{Body: copied})
 			}
-			d := w.on(t, "aws")
+			d := server.openDriver(t, "aws")
 			if tt.inParts {
 				d.copier.limit = 10
 				d.copier.part = 10

@@ -32,7 +32,7 @@ func TestDelete(t *testing.T) {
 		{
 			name:    "another revision stays",
 			request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
-			replies: []reply{failing(412, "PreconditionFailed", "")},
+			replies: []reply{errorReply(412, "PreconditionFailed", "")},
 			match:   etag,
 			code:    storage.PreconditionFailed,
 			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
@@ -40,22 +40,22 @@ func TestDelete(t *testing.T) {
 		{
 			name:    "a missing object",
 			request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
-			replies: []reply{failing(404, "NoSuchKey", "")},
+			replies: []reply{errorReply(404, "NoSuchKey", "")},
 			match:   etag,
 			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
-		{name: "a missing version", request: driver.DeleteRequest{Version: "v1"}, replies: []reply{failing(404, "NoSuchVersion", "")}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
+		{name: "a missing version", request: driver.DeleteRequest{Version: "v1"}, replies: []reply{errorReply(404, "NoSuchVersion", "")}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
 		{
 			name:    "a malformed version",
 			request: driver.DeleteRequest{Version: "v"},
-			replies: []reply{failing(400, "InvalidArgument", "Invalid version id specified")},
+			replies: []reply{errorReply(400, "InvalidArgument", "Invalid version id specified")},
 			code:    storage.InvalidArgument,
 			lines:   []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject"},
 		},
-		{name: "a missing bucket", replies: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{name: "a missing bucket", replies: []reply{errorReply(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{name: "404 without a body", replies: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject", "HEAD /photos"}},
-		{name: "a gateway's 404", replies: []reply{ofGateway(404)}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "a gateway's 403", replies: []reply{ofGateway(403)}, code: storage.PermissionDenied, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{name: "a gateway's 404", replies: []reply{gatewayReply(404)}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{name: "a gateway's 403", replies: []reply{gatewayReply(403)}, code: storage.PermissionDenied, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{
 			name:    "a 404 of Amazon's API Gateway",
 			replies: []reply{{Status: 404, Header: map[string]string{"X-Amz-Stand-In": "", "X-Amz-Apigw-Id": "x"}, Body: `{"message":"Not Found"}`}},
@@ -72,14 +72,14 @@ func TestDelete(t *testing.T) {
 		},
 		{
 			name:    "403 of a server that sends no id",
-			replies: []reply{{Status: 403, Header: map[string]string{"X-Amz-Stand-In": ""}, Body: failing(403, "AccessDenied", "Access Denied.").Body}},
+			replies: []reply{{Status: 403, Header: map[string]string{"X-Amz-Stand-In": ""}, Body: errorReply(403, "AccessDenied", "Access Denied.").Body}},
 			code:    storage.PermissionDenied,
 			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 		{
 			name:    "retention",
 			request: driver.DeleteRequest{Version: "v1"},
-			replies: []reply{failing(403, "AccessDenied", "Access Denied because object protected by object lock.")},
+			replies: []reply{errorReply(403, "AccessDenied", "Access Denied because object protected by object lock.")},
 			code:    storage.Locked,
 			lines:   []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"},
 		},
@@ -87,17 +87,17 @@ func TestDelete(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, tt.replies...)
+			server := newStandIn(t, tt.replies...)
 			tt.request.Key = "k"
-			err := w.on(t, "aws").Delete(t.Context(), &tt.request)
+			err := server.openDriver(t, "aws").Delete(t.Context(), &tt.request)
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			if tt.unknown {
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 			} else {
 				require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			}
-			require.Equal(t, tt.lines, w.server.Lines())
-			require.Equal(t, tt.match, w.server.Requests()[0].Header.Get("If-Match"))
+			require.Equal(t, tt.lines, server.Lines())
+			require.Equal(t, tt.match, server.Requests()[0].Header.Get("If-Match"))
 		})
 	}
 }
@@ -105,11 +105,11 @@ func TestDelete(t *testing.T) {
 const removedAll = `<DeleteResult><Deleted><Key>a</Key></Deleted></DeleteResult>`
 
 func TestDeleteBatch(t *testing.T) {
-	w := newStandIn(t, reply{Body: `<DeleteResult><Deleted><Key>a</Key></Deleted>
+	server := newStandIn(t, reply{Body: `<DeleteResult><Deleted><Key>a</Key></Deleted>
 		<Error><Key>b</Key><Code>AccessDenied</Code><Message>no</Message></Error>
 		<Error><Key>c</Key><Code>NoSuchKey</Code></Error>
 		<Error><Key>d</Key><Code>SlowDown</Code></Error></DeleteResult>`})
-	errs := w.on(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}, {Key: "c"}, {Key: "d"}, {Key: "b"}})
+	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}, {Key: "c"}, {Key: "d"}, {Key: "b"}})
 	require.Len(t, errs, 5)
 
 	require.NoError(t, errs[0])
@@ -117,9 +117,9 @@ func TestDeleteBatch(t *testing.T) {
 	require.NoError(t, errs[2], "what is not there is gone")
 	require.ErrorIs(t, errs[3], storage.RateLimited)
 	require.ErrorIs(t, errs[4], storage.PermissionDenied, "a key that occurs twice")
-	require.Equal(t, []string{"POST /photos?delete="}, w.server.Lines())
+	require.Equal(t, []string{"POST /photos?delete="}, server.Lines())
 
-	got := w.server.Last(t)
+	got := server.Last(t)
 	require.Contains(t, got.Body, "<Delete ")
 	require.NotContains(t, got.Body, "Quiet", "each key has a result")
 	require.Equal(t, 1, strings.Count(got.Body, "<Key>b</Key>"))
@@ -188,9 +188,9 @@ func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Body: "<DeleteResult><Error>" + tt.failure + "</Error></DeleteResult>"})
+			server := newStandIn(t, reply{Body: "<DeleteResult><Error>" + tt.failure + "</Error></DeleteResult>"})
 			var codes []storage.Code
-			for _, err := range w.on(t, "aws").DeleteBatch(t.Context(), tt.requests) {
+			for _, err := range server.openDriver(t, "aws").DeleteBatch(t.Context(), tt.requests) {
 				codes = append(codes, storage.CodeOf(err))
 			}
 			require.Equal(t, tt.codes, codes)
@@ -201,14 +201,14 @@ func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 // If the response to a batch lacks the result of one key, DeleteBatch deletes that key with a request of its own.
 // If it has no result at all, each key fails with OutcomeUnknown.
 func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
-	w := newStandIn(t, reply{Body: removedAll}, reply{Status: 204}, failing(403, "AccessDenied", ""))
-	errs := w.on(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}})
+	server := newStandIn(t, reply{Body: removedAll}, reply{Status: 204}, errorReply(403, "AccessDenied", ""))
+	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}})
 	require.Equal(t, []error{nil, nil}, errs)
-	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/b?x-id=DeleteObject"}, w.server.Lines())
+	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/b?x-id=DeleteObject"}, server.Lines())
 
 	for name, body := range map[string]string{"no result": `<DeleteResult></DeleteResult>`, "a web page": `<html></html>`} {
-		w = newStandIn(t, reply{Body: body})
-		for _, err := range w.on(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
+		server = newStandIn(t, reply{Body: body})
+		for _, err := range server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
 			require.ErrorIs(t, err, storage.Unavailable, name)
 			require.ErrorIs(t, err, storage.OutcomeUnknown, name)
 		}
@@ -217,9 +217,9 @@ func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 
 func TestDeleteBatchWithContentMD5(t *testing.T) {
 	for _, profile := range []string{"b2", "gcs"} { // https://docs.cloud.google.com/storage/docs/xml-api/post-bucket
-		w := newStandIn(t, reply{Body: removedAll})
-		require.Equal(t, []error{nil}, w.on(t, profile).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
-		got := w.server.Last(t)
+		server := newStandIn(t, reply{Body: removedAll})
+		require.Equal(t, []error{nil}, server.openDriver(t, profile).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
+		got := server.Last(t)
 		require.Equal(t, "POST /photos?delete=", got.Line())
 		require.NotEmpty(t, got.Header.Get("Content-Md5"))
 		require.Empty(t, got.Header.Get("X-Amz-Checksum-Crc32"), "B2 refuses what it does not know")
@@ -228,12 +228,12 @@ func TestDeleteBatchWithContentMD5(t *testing.T) {
 }
 
 func TestDeleteBatchDeletesSomeObjectsOneByOne(t *testing.T) {
-	w := newStandIn(t, reply{Body: removedAll})
-	errs := w.on(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{
+	server := newStandIn(t, reply{Body: removedAll})
+	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{
 		{Key: "a"}, {Key: "control\x01"}, {Key: "swap", Condition: storage.Condition{Revision: etag}},
 	})
 	require.Equal(t, []error{nil, nil, nil}, errs)
-	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/control%01?x-id=DeleteObject", "DELETE /photos/swap?x-id=DeleteObject"}, w.server.Lines())
+	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/control%01?x-id=DeleteObject", "DELETE /photos/swap?x-id=DeleteObject"}, server.Lines())
 }
 
 func TestDeleteBatchErrors(t *testing.T) {
@@ -244,26 +244,26 @@ func TestDeleteBatchErrors(t *testing.T) {
 		code    storage.Code
 		asked   int
 	}{
-		{name: "not implemented", profile: "aws", reply: failing(501, "NotImplemented", ""), code: storage.Unsupported, asked: 1},
-		{name: "not allowed", profile: "aws", reply: failing(405, "MethodNotAllowed", ""), code: storage.Unsupported, asked: 1},
-		{name: "another checksum is required", profile: "aws", reply: failing(400, "MissingContentMD5", ""), code: storage.Unsupported, asked: 1},
+		{name: "not implemented", profile: "aws", reply: errorReply(501, "NotImplemented", ""), code: storage.Unsupported, asked: 1},
+		{name: "not allowed", profile: "aws", reply: errorReply(405, "MethodNotAllowed", ""), code: storage.Unsupported, asked: 1},
+		{name: "another checksum is required", profile: "aws", reply: errorReply(400, "MissingContentMD5", ""), code: storage.Unsupported, asked: 1},
 		{name: "known to have no batches", profile: "aws", reply: reply{}, code: storage.Unsupported},
-		{name: "the batch is denied", profile: "aws", reply: failing(403, "AccessDenied", ""), code: storage.PermissionDenied, asked: 1},
-		{name: "a missing bucket", profile: "aws", reply: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound, asked: 1},
-		{name: "throttled", profile: "aws", reply: failing(503, "SlowDown", ""), code: storage.RateLimited, asked: 1},
+		{name: "the batch is denied", profile: "aws", reply: errorReply(403, "AccessDenied", ""), code: storage.PermissionDenied, asked: 1},
+		{name: "a missing bucket", profile: "aws", reply: errorReply(404, "NoSuchBucket", ""), code: storage.BucketNotFound, asked: 1},
+		{name: "throttled", profile: "aws", reply: errorReply(503, "SlowDown", ""), code: storage.RateLimited, asked: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, tt.reply)
+			server := newStandIn(t, tt.reply)
 			withoutBatches := func(c *Config) {
 				if tt.asked == 0 {
 					c.Profile.Batch = BatchNone
 				}
 			}
-			for _, err := range w.on(t, tt.profile, withoutBatches).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
+			for _, err := range server.openDriver(t, tt.profile, withoutBatches).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
 				require.ErrorIs(t, err, tt.code)
 			}
-			require.Len(t, w.server.Requests(), tt.asked)
+			require.Len(t, server.Requests(), tt.asked)
 		})
 	}
 }

@@ -22,17 +22,17 @@ func inDirectoryBucket(c *Config) {
 
 // A directory bucket lists only with WithAnyOrder.
 func TestListDirectoryBucket(t *testing.T) {
-	w := newStandIn(t, session,
+	server := newStandIn(t, session,
 		reply{Body: `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
 			<Contents><Key>d/b</Key></Contents><Contents><Key>d/c</Key></Contents></ListBucketResult>`},
 		reply{Body: `<ListBucketResult><Contents><Key>d/a</Key></Contents><Contents><Key>d/bb</Key></Contents></ListBucketResult>`})
-	b := engine.New(w.on(t, "aws", inDirectoryBucket))
+	b := engine.New(server.openDriver(t, "aws", inDirectoryBucket))
 
 	for _, err := range b.List(t.Context(), storage.WithPrefix("d/b")) {
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.ErrorContains(t, err, "WithAnyOrder")
 	}
-	require.Empty(t, w.server.Requests())
+	require.Empty(t, server.Requests())
 
 	var keys []string
 	for e, err := range b.List(t.Context(), storage.WithAnyOrder(), storage.WithPrefix("d/b")) {
@@ -44,15 +44,15 @@ func TestListDirectoryBucket(t *testing.T) {
 		"GET /photos--use1-az4--x-s3?session=",
 		"GET /photos--use1-az4--x-s3?encoding-type=url&list-type=2&max-keys=1000&prefix=d%2F",
 		"GET /photos--use1-az4--x-s3?continuation-token=next&encoding-type=url&list-type=2&max-keys=1000&prefix=d%2F",
-	}, w.server.Lines())
-	require.Equal(t, "of the session", w.server.Requests()[1].Header.Get("X-Amz-S3session-Token"))
+	}, server.Lines())
+	require.Equal(t, "of the session", server.Requests()[1].Header.Get("X-Amz-S3session-Token"))
 }
 
 // A directory bucket declares neither an order of listings nor versions, locks, tags or signed URLs.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html.
 func TestDescribeDirectoryBucket(t *testing.T) {
 	for _, name := range []string{"photos--use1-az4--x-s3", "point--use1-az4--xa-s3"} {
-		desc := newStandIn(t).on(t, "aws", func(c *Config) {
+		desc := newStandIn(t).openDriver(t, "aws", func(c *Config) {
 			c.Bucket = name
 			c.Region = "us-east-1"
 		}).Describe()
@@ -76,15 +76,15 @@ func objectOf(etag string) reply {
 // Append to a directory bucket sends only the new bytes, with their offset.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html.
 func TestAppendDirectoryBucket(t *testing.T) {
-	w := newStandIn(t, session, objectOf(`"1"`), reply{Header: map[string]string{"ETag": `"2"`, "X-Amz-Object-Size": "8"}})
-	a, err := storage.Append(t.Context(), engine.New(w.on(t, "aws", inDirectoryBucket)), "log", []byte("new"))
+	server := newStandIn(t, session, objectOf(`"1"`), reply{Header: map[string]string{"ETag": `"2"`, "X-Amz-Object-Size": "8"}})
+	a, err := storage.Append(t.Context(), engine.New(server.openDriver(t, "aws", inDirectoryBucket)), "log", []byte("new"))
 	require.NoError(t, err)
 	require.Equal(t, int64(8), a.Size)
 	require.Equal(t, `"2"`, a.ETag)
 	require.Equal(t, "text/plain", a.ContentType)
 
-	req := w.server.Requests()[2]
-	require.Equal(t, "PUT /photos--use1-az4--x-s3/log?x-id=PutObject", w.server.Lines()[2])
+	req := server.Requests()[2]
+	require.Equal(t, "PUT /photos--use1-az4--x-s3/log?x-id=PutObject", server.Lines()[2])
 	require.Equal(t, "new", req.Body)
 	require.Equal(t, "5", req.Header.Get("X-Amz-Write-Offset-Bytes"))
 	require.Equal(t, `"1"`, req.Header.Get("If-Match"))
@@ -115,17 +115,17 @@ func TestAppendDirectoryBucketRefused(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, tt.answers...)
+			server := newStandIn(t, tt.answers...)
 			var opts []storage.CopyOption
 			if len(tt.answers) == 4 {
 				opts = append(opts, storage.WithContentType("text/html"))
 			}
 
-			a, err := storage.Append(t.Context(), engine.New(w.on(t, "aws", inDirectoryBucket)), "log", []byte("new"), opts...)
+			a, err := storage.Append(t.Context(), engine.New(server.openDriver(t, "aws", inDirectoryBucket)), "log", []byte("new"), opts...)
 			require.NoError(t, err)
 			require.Equal(t, int64(8), a.Size)
 
-			requests := w.server.Requests()
+			requests := server.Requests()
 			require.Len(t, requests, len(tt.answers))
 			require.Equal(t, tt.last, requests[len(requests)-1].Body)
 		})
@@ -135,8 +135,8 @@ func TestAppendDirectoryBucketRefused(t *testing.T) {
 // If the response to an append lacks the object's size, Append fails with OutcomeUnknown. A server that ignores
 // the offset has replaced the object.
 func TestAppendDirectoryBucketWithoutSize(t *testing.T) {
-	w := newStandIn(t, session, objectOf(`"1"`), reply{Header: map[string]string{"ETag": `"3"`}})
-	b := engine.New(w.on(t, "aws", inDirectoryBucket), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	server := newStandIn(t, session, objectOf(`"1"`), reply{Header: map[string]string{"ETag": `"3"`}})
+	b := engine.New(server.openDriver(t, "aws", inDirectoryBucket), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := storage.Append(t.Context(), b, "log", []byte("new"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }

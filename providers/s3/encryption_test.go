@@ -190,30 +190,30 @@ func encryptedCalls() map[string]encryptedCall {
 // newTLSStandIn opens the bucket "photos" at a server with TLS, for the raw client.
 func newTLSStandIn(t *testing.T) (*standIn, *objectDriver) {
 	t.Helper()
-	w := &standIn{wiretest.NewTLSServer(t)}
-	raw, _ := w.onTLS(t, "aws")
-	return w, raw
+	server := &standIn{wiretest.NewTLSServer(t)}
+	raw, _ := server.openDrivers(t, "aws")
+	return server, raw
 }
 
 // WithCustomerKey sends the key with each request that needs it.
 func TestWithCustomerKeyRequests(t *testing.T) {
 	for i := range customerKeys {
 		native := []any{customerkey.New("WithCustomerKey", newRawKey(t, i))}
-		w, d := newTLSStandIn(t)
+		server, d := newTLSStandIn(t)
 		require.NoError(t, d.bucket.checkNative(native[0]))
 		for name, call := range encryptedCalls() {
-			w.server.Respond(withLength(call.reply))
+			server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, native), name)
-			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", i), sseHeaders(w.server.Last(t).Header), name)
-			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "x-amz-server-side-encryption-customer-key;", name)
+			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", i), sseHeaders(server.Last(t).Header), name)
+			require.Contains(t, server.Last(t).Header.Get("Authorization"), "x-amz-server-side-encryption-customer-key;", name)
 		}
 	}
 }
 
 // WithSourceCustomerKey sends the key of the source with copies.
 func TestWithSourceCustomerKeyRequests(t *testing.T) {
-	w := &standIn{wiretest.NewTLSServer(t)}
-	_, d := w.onTLS(t, "aws")
+	server := &standIn{wiretest.NewTLSServer(t)}
+	_, d := server.openDrivers(t, "aws")
 	source := driver.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Native: []any{customerkey.New("WithSourceCustomerKey", newRawKey(t, 0))}}
 	both := customerHeaders("X-Amz-Server-Side-Encryption-Customer", 1)
 	maps.Copy(both, customerHeaders(sourceCustomerHeader, 0))
@@ -227,20 +227,20 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w.server.Respond(xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`))
+			server.Respond(xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`))
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k", Native: tt.native})
 			require.NoError(t, err)
 
-			require.Equal(t, tt.want, sseHeaders(w.server.Last(t).Header), "CopyObject")
-			w.server.Respond(xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`))
+			require.Equal(t, tt.want, sseHeaders(server.Last(t).Header), "CopyObject")
+			server.Respond(xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`))
 			_, err = d.copier.uploadPartCopy(t.Context(), "k", "u", 1, copyRange{source: source, size: 10}, tt.native)
 			require.NoError(t, err)
-			require.Equal(t, tt.want, sseHeaders(w.server.Last(t).Header), "UploadPartCopy")
+			require.Equal(t, tt.want, sseHeaders(server.Last(t).Header), "UploadPartCopy")
 
-			w.server.Respond(withLength(reply{Body: "hello"}))
+			server.Respond(withLength(reply{Body: "hello"}))
 			_, err = d.copier.sourceAttrs(t.Context(), source)
 			require.NoError(t, err)
-			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header), "HeadObject of the source")
+			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(server.Last(t).Header), "HeadObject of the source")
 		})
 	}
 }
@@ -294,24 +294,24 @@ func TestWithKMSKeyRequests(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t)
+			server := newStandIn(t)
 			change := tt.change
 			if change == nil {
 				change = func(*Config) {}
 			}
-			d := w.on(t, "aws", change)
+			d := server.openDriver(t, "aws", change)
 			for _, o := range tt.native {
 				require.NoError(t, d.bucket.checkNative(o))
 			}
 
 			for name, call := range encryptedCalls() {
-				w.server.Respond(withLength(call.reply))
+				server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), d, tt.native), name)
 				want := map[string]string{} // S3 refuses these headers on other requests
 				if call.writes {
 					want = tt.want
 				}
-				require.Equal(t, want, sseHeaders(w.server.Last(t).Header), name)
+				require.Equal(t, want, sseHeaders(server.Last(t).Header), name)
 			}
 		})
 	}
@@ -319,9 +319,9 @@ func TestWithKMSKeyRequests(t *testing.T) {
 
 // If an upload has WithCustomerKey, the KMS key of the Config is not sent.
 func TestWithCustomerKeyReplacesConfigKey(t *testing.T) {
-	w := &standIn{wiretest.NewTLSServer(t, stored)}
-	d := w.on(t, "aws", func(c *Config) {
-		c.HTTPClient = w.server.Client()
+	server := &standIn{wiretest.NewTLSServer(t, stored)}
+	d := server.openDriver(t, "aws", func(c *Config) {
+		c.HTTPClient = server.Client()
 		c.KMSKey = keyARN
 		c.BucketKey = true
 	})
@@ -329,22 +329,22 @@ func TestWithCustomerKeyReplacesConfigKey(t *testing.T) {
 	r.Native = []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header))
+	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(server.Last(t).Header))
 }
 
 // If the profile is r2, an upload with WithCustomerKey sends the headers of the customer's key.
 func TestWithCustomerKeyOnR2(t *testing.T) {
-	w := &standIn{wiretest.NewTLSServer(t, stored)}
+	server := &standIn{wiretest.NewTLSServer(t, stored)}
 	r := wiretest.Put("k", "hello")
 	r.Native = []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}
-	d := w.on(t, "r2", func(c *Config) {
-		c.HTTPClient = w.server.Client()
+	d := server.openDriver(t, "r2", func(c *Config) {
+		c.HTTPClient = server.Client()
 	})
 	require.NoError(t, d.bucket.checkNative(r.Native[0]))
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
 
-	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(w.server.Last(t).Header))
+	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(server.Last(t).Header))
 }
 
 // Profiles whose provider documents SSE-C accept WithCustomerKey.
@@ -358,12 +358,12 @@ func TestWithCustomerKeyProfiles(t *testing.T) {
 	} {
 		t.Run(profile, func(t *testing.T) {
 			tls := &standIn{wiretest.NewTLSServer(t, stored)}
-			b := engine.New(tls.on(t, profile, func(c *Config) {
-				c.HTTPClient = tls.server.Client()
+			b := engine.New(tls.openDriver(t, profile, func(c *Config) {
+				c.HTTPClient = tls.Client()
 			}))
 			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), WithCustomerKey(newRawKey(t, 0)))
 			require.NoError(t, err, source)
-			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(tls.server.Last(t).Header))
+			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(tls.Last(t).Header))
 		})
 	}
 }
@@ -372,7 +372,7 @@ func TestWithCustomerKeyProfiles(t *testing.T) {
 func TestEncryptionOptionsRefused(t *testing.T) {
 	key := make([]byte, 32)
 	tls := &standIn{wiretest.NewTLSServer(t)}
-	w := newStandIn(t)
+	server := newStandIn(t)
 	long := strings.Repeat("x", 2049)
 
 	tests := map[string]struct {
@@ -404,7 +404,7 @@ func TestEncryptionOptionsRefused(t *testing.T) {
 			text:    "32 bytes, and has 33",
 		},
 		"a customer's key in public": {
-			at:      w,
+			at:      server,
 			profile: "aws",
 			opts:    []storage.UploadOption{WithCustomerKey(key)},
 			want:    storage.InvalidArgument,
@@ -418,56 +418,56 @@ func TestEncryptionOptionsRefused(t *testing.T) {
 			text:    "SSE-C",
 		},
 		"KMS, and it ignores that": {
-			at:      w,
+			at:      server,
 			profile: "versitygw",
 			opts:    []storage.UploadOption{WithKMSKey(keyARN)},
 			want:    storage.Unsupported,
 			text:    "SSE-KMS",
 		},
 		"an unknown server": {
-			at:      w,
+			at:      server,
 			profile: "unknown",
 			opts:    []storage.UploadOption{WithKMSContext(map[string]string{"a": "b"})},
 			want:    storage.Unsupported,
 			text:    "Config.Profile",
 		},
 		"no KMS key": {
-			at:      w,
+			at:      server,
 			profile: "aws",
 			opts:    []storage.UploadOption{WithKMSKey("")},
 			want:    storage.InvalidArgument,
 			text:    "WithKMSKey",
 		},
 		"a KMS key that is no header": {
-			at:      w,
+			at:      server,
 			profile: "aws",
 			opts:    []storage.UploadOption{WithKMSKey("a\r\nb")},
 			want:    storage.InvalidArgument,
 			text:    "WithKMSKey",
 		},
 		"a KMS key that is too long": {
-			at:      w,
+			at:      server,
 			profile: "aws",
 			opts:    []storage.UploadOption{WithKMSKey(long)},
 			want:    storage.InvalidArgument,
 			text:    "2,048",
 		},
 		"a key of Google's": {
-			at:      w,
+			at:      server,
 			profile: "aws",
 			opts:    []storage.UploadOption{WithKMSKey("projects/p/locations/l/keyRings/r/cryptoKeys/k")},
 			want:    storage.InvalidArgument,
 			text:    "Google",
 		},
 		"a key of Azure's": {
-			at:      w,
+			at:      server,
 			profile: "aws",
 			opts:    []storage.UploadOption{WithKMSKey("https://v.vault.azure.net/keys/k")},
 			want:    storage.InvalidArgument,
 			text:    "AWS KMS",
 		},
 		"no context": {
-			at:      w,
+			at:      server,
 			profile: "aws",
 			opts:    []storage.UploadOption{WithKMSContext(nil)},
 			want:    storage.InvalidArgument,
@@ -488,14 +488,14 @@ func TestEncryptionOptionsRefused(t *testing.T) {
 			text:    "excludes",
 		},
 		"an option of another": {
-			at:      w,
+			at:      server,
 			profile: "aws",
 			opts:    []storage.UploadOption{storage.WithNative("gcs", "k")},
 			want:    storage.Unsupported,
 			text:    "gcs",
 		},
 		"no option of ours": {
-			at:      w,
+			at:      server,
 			profile: "aws",
 			opts:    []storage.UploadOption{storage.WithNative("s3", "k")},
 			want:    storage.Unsupported,
@@ -504,14 +504,14 @@ func TestEncryptionOptionsRefused(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			requests := len(tt.at.server.Requests())
-			b := engine.New(tt.at.on(t, tt.profile, func(c *Config) {
-				c.HTTPClient = tt.at.server.Client()
+			requests := len(tt.at.Requests())
+			b := engine.New(tt.at.openDriver(t, tt.profile, func(c *Config) {
+				c.HTTPClient = tt.at.Client()
 			}))
 			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), tt.opts...)
 			require.ErrorIs(t, err, tt.want)
 			require.ErrorContains(t, err, tt.text)
-			require.Len(t, tt.at.server.Requests(), requests)
+			require.Len(t, tt.at.Requests(), requests)
 		})
 	}
 }
@@ -598,10 +598,10 @@ func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 	require.Equal(t, "WithCustomerKey(REDACTED)", fmt.Sprintf("%+v", value))
 
 	t.Run("in an error", func(t *testing.T) {
-		w, d := newTLSStandIn(t)
+		server, d := newTLSStandIn(t)
 		for name, call := range encryptedCalls() {
 			for _, status := range []int{http.StatusBadRequest, http.StatusForbidden} {
-				w.server.Respond(failing(status, "InvalidRequest", "The object was stored using a form of Server Side Encryption."))
+				server.Respond(errorReply(status, "InvalidRequest", "The object was stored using a form of Server Side Encryption."))
 				err := call.do(t.Context(), d, []any{value})
 				require.Error(t, err, name)
 				check(t, name, fmt.Sprintf("%v %+v %#v", err, err, err))
@@ -609,10 +609,10 @@ func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 		}
 	})
 	t.Run("in the file of WithResume", func(t *testing.T) {
-		w := &standIn{wiretest.NewTLSServer(t)}
-		_, d := w.onTLS(t, "aws")
+		server := &standIn{wiretest.NewTLSServer(t)}
+		_, d := server.openDrivers(t, "aws")
 		path := filepath.Join(t.TempDir(), "journal")
-		w.server.Respond(encryptedCalls()["CreateMultipartUpload"].reply, failing(http.StatusForbidden, "AccessDenied", "no"))
+		server.Respond(encryptedCalls()["CreateMultipartUpload"].reply, errorReply(http.StatusForbidden, "AccessDenied", "no"))
 
 		_, err := engine.New(d).Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), option, storage.WithResume(path), storage.WithPartSize(5<<20))
 		require.ErrorIs(t, err, storage.PermissionDenied)
@@ -658,21 +658,21 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 	}{
 		"a read without the key": {
 			call:  "GetObject",
-			reply: failing(400, "InvalidRequest", stored),
+			reply: errorReply(400, "InvalidRequest", stored),
 			want:  storage.InvalidArgument,
 			hint:  noCustomerKeyHint,
 		},
 		"a read with another key": {
 			call:   "GetObject",
 			native: key,
-			reply:  failing(403, "AccessDenied", "Access Denied"),
+			reply:  errorReply(403, "AccessDenied", "Access Denied"),
 			want:   storage.PermissionDenied,
 			hint:   wrongCustomerKeyHint,
 		},
 		"a read of a plain object": {
 			call:   "GetObject",
 			native: key,
-			reply:  failing(400, "InvalidRequest", "The encryption parameters are not applicable to this object."),
+			reply:  errorReply(400, "InvalidRequest", "The encryption parameters are not applicable to this object."),
 			want:   storage.InvalidArgument,
 			hint:   wrongCustomerKeyHint,
 		},
@@ -687,79 +687,79 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 		"a write where SSE-C is blocked": {
 			call:   "PutObject",
 			native: key,
-			reply:  failing(403, "AccessDenied", "Access Denied"),
+			reply:  errorReply(403, "AccessDenied", "Access Denied"),
 			want:   storage.PermissionDenied,
 			hint:   blockedSSECHint,
 		},
 		"an upload where SSE-C is": {
 			call:   "CreateMultipartUpload",
 			native: key,
-			reply:  failing(403, "AccessDenied", "Access Denied"),
+			reply:  errorReply(403, "AccessDenied", "Access Denied"),
 			want:   storage.PermissionDenied,
 			hint:   blockedSSECHint,
 		},
 		"a copy without the source's key": {
 			call:  "CopyObject",
-			reply: failing(400, "InvalidRequest", stored),
+			reply: errorReply(400, "InvalidRequest", stored),
 			want:  storage.InvalidArgument,
 			hint:  noCustomerKeyHint,
 		},
 		"a KMS key that is not there": {
 			call:  "PutObject",
-			reply: failing(400, "KMS.NotFoundException", "Key does not exist"),
+			reply: errorReply(400, "KMS.NotFoundException", "Key does not exist"),
 			want:  storage.InvalidArgument,
 			hint:  s3error.KMSKeyHint,
 		},
 		"the same on MinIO": {
 			call:  "PutObject",
-			reply: failing(404, "kms:KeyNotFound", "no such key"),
+			reply: errorReply(404, "kms:KeyNotFound", "no such key"),
 			want:  storage.InvalidArgument,
 			hint:  s3error.KMSKeyHint,
 		},
 		"the same at a read": {
 			call:  "GetObject",
-			reply: failing(404, "kms:KeyNotFound", "no such key"),
+			reply: errorReply(404, "kms:KeyNotFound", "no such key"),
 			want:  storage.InvalidArgument,
 			hint:  s3error.KMSKeyHint,
 		},
 		"the same at a copy": {
 			call:  "CopyObject",
-			reply: failing(404, "kms:KeyNotFound", "no such key"),
+			reply: errorReply(404, "kms:KeyNotFound", "no such key"),
 			want:  storage.InvalidArgument,
 			hint:  s3error.KMSKeyHint,
 		},
 		"the same at an upload": {
 			call:  "CreateMultipartUpload",
-			reply: failing(404, "kms:KeyNotFound", "no such key"),
+			reply: errorReply(404, "kms:KeyNotFound", "no such key"),
 			want:  storage.InvalidArgument,
 			hint:  s3error.KMSKeyHint,
 		},
 		"a KMS key that is disabled": {
 			call:  "GetObject",
-			reply: failing(400, "KMS.DisabledException", "disabled"),
+			reply: errorReply(400, "KMS.DisabledException", "disabled"),
 			want:  storage.PermissionDenied,
 			hint:  s3error.KMSStateHint,
 		},
 		"a failure within KMS": {
 			call:  "PutObject",
-			reply: failing(500, "KMS.KMSInternalException", "try again"),
+			reply: errorReply(500, "KMS.KMSInternalException", "try again"),
 			want:  storage.Unavailable,
 		},
 		"the same as another status": {
 			call:  "GetObject",
-			reply: failing(400, "KMS.DependencyTimeoutException", "try again"),
+			reply: errorReply(400, "KMS.DependencyTimeoutException", "try again"),
 			want:  storage.Unavailable,
 		},
 		"too many requests to KMS": {
 			call:  "GetObject",
-			reply: failing(400, "KMS.ThrottlingException", "slow down"),
+			reply: errorReply(400, "KMS.ThrottlingException", "slow down"),
 			want:  storage.RateLimited,
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w, d := newTLSStandIn(t)
-			w.server.Respond(tt.reply)
+			server, d := newTLSStandIn(t)
+			server.Respond(tt.reply)
 			err := encryptedCalls()[tt.call].do(t.Context(), d, tt.native)
 			require.ErrorIs(t, err, tt.want)
 			require.Equal(t, tt.hint, s3error.Of(err).Hint)
@@ -783,7 +783,7 @@ func TestAttrsEncryption(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			header := map[string]string{"ETag": etag, replicationHeader: "COMPLETED"}
 			maps.Copy(header, tt.header)
-			d := newStandIn(t, reply{Header: header}).on(t, "aws")
+			d := newStandIn(t, reply{Header: header}).openDriver(t, "aws")
 
 			a, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			require.NoError(t, err)
@@ -805,7 +805,7 @@ func TestAttrsEncryption(t *testing.T) {
 
 // With WithNativeAttrs, AttrsAs returns the output of the SDK.
 func TestWithNativeAttrsOutput(t *testing.T) {
-	d := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Website-Redirect-Location": "/there"}, Body: "hello"}).on(t, "aws")
+	d := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Website-Redirect-Location": "/there"}, Body: "hello"}).openDriver(t, "aws")
 	b := engine.New(d)
 	a, err := b.Attrs(t.Context(), "k", storage.WithNativeAttrs())
 	require.NoError(t, err)

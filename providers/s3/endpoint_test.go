@@ -134,16 +134,16 @@ func TestEndpointResolverUnusable(t *testing.T) {
 }
 
 func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
-	w := newStandIn(t, stored)
-	d, err := NewDriver(t.Context(), Config{Bucket: "photos", AWS: legacyResolver(aws.Endpoint{URL: w.server.URL, HostnameImmutable: true}, nil)})
+	server := newStandIn(t, stored)
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", AWS: legacyResolver(aws.Endpoint{URL: server.URL, HostnameImmutable: true}, nil)})
 	require.NoError(t, err)
 	_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
 
-	require.Equal(t, "PUT /photos/k", w.server.Last(t).Call())
+	require.Equal(t, "PUT /photos/k", server.Last(t).Call())
 	signedURL, err := d.(*objectDriver).Sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Key = "k"
 	}))
 	require.NoError(t, err)
-	require.True(t, strings.HasPrefix(signedURL.URL, w.server.URL+"/photos/k?"), signedURL.URL)
+	require.True(t, strings.HasPrefix(signedURL.URL, server.URL+"/photos/k?"), signedURL.URL)
 }

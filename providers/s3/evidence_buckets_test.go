@@ -128,8 +128,8 @@ func TestListPartsRefusesWebPage(t *testing.T) {
 func TestDeleteRefusesPortal204(t *testing.T) {
 	for name, header := range map[string]map[string]string{"a portal": nil, "the server": {"X-Amz-Request-Id": "R1"}} {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, reply{Status: http.StatusNoContent, Header: header})
-			err := w.on(t, "minio").Delete(t.Context(), &driver.DeleteRequest{Key: "k"})
+			server := newStandIn(t, reply{Status: http.StatusNoContent, Header: header})
+			err := server.openDriver(t, "minio").Delete(t.Context(), &driver.DeleteRequest{Key: "k"})
 			if header != nil {
 				require.NoError(t, err)
 				return

@@ -98,8 +98,8 @@ func TestResponseWithoutEvidence(t *testing.T) {
 				continue // servers may send one
 			}
 			t.Run(name+", "+answer, func(t *testing.T) {
-				w := &standIn{wiretest.NewServer(t, r)}
-				err := call.do(w.on(t, "aws"))
+				server := &standIn{wiretest.NewServer(t, r)}
+				err := call.do(server.openDriver(t, "aws"))
 				require.ErrorIs(t, err, storage.Unavailable)
 				if name != "List" && name != "Versions" {
 					require.Equal(t, call.write, errors.Is(err, storage.OutcomeUnknown))

@@ -43,14 +43,14 @@ func TestGetRequest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}, Body: "0123456789"})
+			server := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}, Body: "0123456789"})
 			tt.request.Key = "k"
-			_, body, err := w.on(t, "aws").Get(t.Context(), &tt.request)
+			_, body, err := server.openDriver(t, "aws").Get(t.Context(), &tt.request)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
-			require.Equal(t, []string{"GET /photos/k?" + tt.query}, w.server.Lines(), "no request before a read")
+			require.Equal(t, []string{"GET /photos/k?" + tt.query}, server.Lines(), "no request before a read")
 			for name, value := range tt.header {
-				require.Equal(t, value, w.server.Last(t).Header.Get(name), name)
+				require.Equal(t, value, server.Last(t).Header.Get(name), name)
 			}
 		})
 	}
@@ -71,8 +71,8 @@ func TestGetResponse(t *testing.T) {
 		"X-Amz-Storage-Class":   "STANDARD",
 		"X-Amz-Checksum-Crc32c": "mnG7TA==",
 	}
-	w := newStandIn(t, reply{Header: full, Body: "hello"})
-	d := w.on(t, "aws")
+	server := newStandIn(t, reply{Header: full, Body: "hello"})
+	d := server.openDriver(t, "aws")
 	want := &storage.Attrs{
 		Key:      "k",
 		Size:     5,
@@ -142,13 +142,13 @@ func TestGetOfARange(t *testing.T) {
 			code:     storage.Internal,
 		},
 		{name: "the end of an empty object", request: driver.GetRequest{Suffix: 3, Length: -1}, response: reply{Status: 200}, size: 0},
-		{name: "past the end", request: driver.GetRequest{Offset: 9, Length: 3}, response: failing(416, "InvalidRange", ""), code: storage.RangeNotSatisfiable},
+		{name: "past the end", request: driver.GetRequest{Offset: 9, Length: 3}, response: errorReply(416, "InvalidRange", ""), code: storage.RangeNotSatisfiable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, tt.response)
+			server := newStandIn(t, tt.response)
 			tt.request.Key = "k"
-			attrs, body, err := w.on(t, "aws").Get(t.Context(), &tt.request)
+			attrs, body, err := server.openDriver(t, "aws").Get(t.Context(), &tt.request)
 			if tt.code != "" {
 				require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 				return
@@ -182,7 +182,7 @@ func TestGetWithoutLength(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := newUnsized(t, tt.header, "hello").on(t, "aws")
+			d := newStandInWithoutLength(t, tt.header, "hello").openDriver(t, "aws")
 			tt.request.Key = "k"
 			var attrs *storage.Attrs
 			var err error
@@ -211,7 +211,7 @@ func TestHeadIgnoresPartChecksums(t *testing.T) {
 		"nonsense":                             {"X-Amz-Checksum-Crc32c": "mnG7"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			attrs, err := newStandIn(t, reply{Header: header}).on(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			attrs, err := newStandIn(t, reply{Header: header}).openDriver(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			require.NoError(t, err)
 			require.False(t, attrs.CRC32C.Known)
 		})
@@ -229,31 +229,31 @@ func TestGetMissing(t *testing.T) {
 		code      storage.Code
 		lines     []string
 	}{
-		{name: "GET of a missing object", responses: []reply{failing(404, "NoSuchKey", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
-		{name: "GET of a missing bucket", responses: []reply{failing(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "GET of a missing object", responses: []reply{errorReply(404, "NoSuchKey", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "GET of a missing bucket", responses: []reply{errorReply(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
 		{name: "HEAD of a missing object", head: true, responses: []reply{{Status: 404}, {Status: 200}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
 		{name: "HEAD in a missing bucket", head: true, responses: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
 		{name: "HEAD without permission for the bucket", head: true, responses: []reply{{Status: 404}, {Status: 403}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
 		{name: "HEAD, and the bucket cannot be read", head: true, responses: []reply{{Status: 404}, {Status: 503}}, code: storage.Unavailable, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
 		{name: "a key with a delete marker", head: true, responses: []reply{{Status: 404, Header: header}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k"}},
 		{name: "the version of a delete marker", head: true, version: "v1", responses: []reply{{Status: 405, Header: header}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k?versionId=v1"}},
-		{name: "a missing version", version: "v1", responses: []reply{failing(404, "NoSuchVersion", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?versionId=v1&x-id=GetObject"}},
+		{name: "a missing version", version: "v1", responses: []reply{errorReply(404, "NoSuchVersion", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?versionId=v1&x-id=GetObject"}},
 		{
 			name:      "a malformed version",
 			version:   "?",
-			responses: []reply{failing(400, "InvalidArgument", "Invalid version id specified")},
+			responses: []reply{errorReply(400, "InvalidArgument", "Invalid version id specified")},
 			code:      storage.InvalidArgument,
 			lines:     []string{"GET /photos/k?versionId=%3F&x-id=GetObject"},
 		},
 		{name: "a malformed version, without a body", head: true, version: "?", responses: []reply{{Status: 400}}, code: storage.InvalidArgument, lines: []string{"HEAD /photos/k?versionId=%3F"}},
-		{name: "a condition that fails", responses: []reply{failing(412, "PreconditionFailed", "")}, code: storage.PreconditionFailed, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "a condition that fails", responses: []reply{errorReply(412, "PreconditionFailed", "")}, code: storage.PreconditionFailed, lines: []string{"GET /photos/k?x-id=GetObject"}},
 		{name: "a condition that is true", head: true, responses: []reply{{Status: 304}}, code: storage.NotModified, lines: []string{"HEAD /photos/k"}},
-		{name: "an object in the archive", responses: []reply{failing(403, "InvalidObjectState", "")}, code: storage.Archived, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{name: "an object in the archive", responses: []reply{errorReply(403, "InvalidObjectState", "")}, code: storage.Archived, lines: []string{"GET /photos/k?x-id=GetObject"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, tt.responses...)
-			d := w.on(t, "aws")
+			server := newStandIn(t, tt.responses...)
+			d := server.openDriver(t, "aws")
 			r := &driver.GetRequest{Key: "k", Version: tt.version, Length: -1}
 			var err error
 			if tt.head {
@@ -262,7 +262,7 @@ func TestGetMissing(t *testing.T) {
 				_, _, err = d.Get(t.Context(), r)
 			}
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.lines, w.server.Lines())
+			require.Equal(t, tt.lines, server.Lines())
 		})
 	}
 }
@@ -318,7 +318,7 @@ func TestAttrsAfterTheEndOfASession(t *testing.T) {
 	session := func(c *Config) {
 		c.SessionToken = "token"
 	}
-	response := failing(400, "ExpiredToken", "The provided token has expired.")
+	response := errorReply(400, "ExpiredToken", "The provided token has expired.")
 	tests := []struct {
 		name    string
 		replies []reply
@@ -345,7 +345,7 @@ func TestAttrsAfterTheEndOfASession(t *testing.T) {
 		},
 		{
 			name:    "the object is empty",
-			replies: []reply{{Status: 400}, failing(416, "InvalidRange", "")},
+			replies: []reply{{Status: 400}, errorReply(416, "InvalidRange", "")},
 			change:  session,
 			code:    storage.InvalidArgument,
 			hint:    "WithCustomerKey",
@@ -362,11 +362,11 @@ func TestAttrsAfterTheEndOfASession(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, tt.replies...)
-			_, err := w.on(t, "aws", tt.change).Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			server := newStandIn(t, tt.replies...)
+			_, err := server.openDriver(t, "aws", tt.change).Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, tt.hint)
-			require.Equal(t, tt.lines, w.server.Lines())
+			require.Equal(t, tt.lines, server.Lines())
 		})
 	}
 }

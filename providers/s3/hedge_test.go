@@ -35,8 +35,8 @@ func TestHedgedReads(t *testing.T) {
 		_, _ = io.WriteString(w, "content")
 	}))
 	t.Cleanup(server.Close)
-	w := &standIn{&wiretest.Server{Server: server}}
-	b := engine.New(w.on(t, "aws"), storage.WithHedgedReads())
+	standIn := &standIn{&wiretest.Server{Server: server}}
+	b := engine.New(standIn.openDriver(t, "aws"), storage.WithHedgedReads())
 	var group sync.WaitGroup
 	for range readers {
 		group.Go(func() {

@@ -33,8 +33,8 @@ func TestListStartAfterKnownServer(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Header: map[string]string{"Server": tt.server}, Body: tt.body})
-			b := engine.New(w.on(t, tt.profile))
+			server := newStandIn(t, reply{Header: map[string]string{"Server": tt.server}, Body: tt.body})
+			b := engine.New(server.openDriver(t, tt.profile))
 			for range 2 {
 				keys := []string{}
 				var code storage.Code
@@ -49,7 +49,7 @@ func TestListStartAfterKnownServer(t *testing.T) {
 					require.Equal(t, []string{"a/1", "b"}, keys)
 				}
 			}
-			require.Equal(t, []string{list, tt.second}, w.server.Lines())
+			require.Equal(t, []string{list, tt.second}, server.Lines())
 		})
 	}
 }

@@ -25,16 +25,16 @@ func TestListRestByFolder(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})
+			server := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})
 			tt.list.Limit = 10
 
-			page, err := w.on(t, "minio").List(t.Context(), &tt.list)
+			page, err := server.openDriver(t, "minio").List(t.Context(), &tt.list)
 			require.NoError(t, err)
 			require.Empty(t, page.Token)
 			require.Empty(t, page.Entries)
 
 			var got [][2]string
-			for _, r := range w.server.Requests() {
+			for _, r := range server.Requests() {
 				require.Equal(t, tt.list.Delimiter, r.Query().Get("delimiter"))
 				got = append(got, [2]string{r.Query().Get("prefix"), r.Query().Get("start-after")})
 			}
@@ -94,19 +94,19 @@ func TestListPageInFolderPrepared(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Header: map[string]string{"Server": tt.server}, Body: tt.body}, reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
-			d := w.on(t, tt.profile)
+			server := newStandIn(t, reply{Header: map[string]string{"Server": tt.server}, Body: tt.body}, reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
+			d := server.openDriver(t, tt.profile)
 			d.account.server.Observe(http.Header{"Server": {tt.server}})
 			tt.list.Limit = 10
 			page, err := d.List(t.Context(), &tt.list)
 			require.NoError(t, err)
 			if tt.rest == "" {
-				require.Len(t, w.server.Requests(), 1)
+				require.Len(t, server.Requests(), 1)
 				return
 			}
 
 			require.Equal(t, "after:16:b/6", page.Token)
-			require.Equal(t, tt.rest, w.server.Requests()[1].Query().Get("start-after"))
+			require.Equal(t, tt.rest, server.Requests()[1].Query().Get("start-after"))
 		})
 	}
 }
@@ -114,10 +114,10 @@ func TestListPageInFolderPrepared(t *testing.T) {
 // If a listing starts after a key in a folder, the driver asks MinIO for the rest of that folder first.
 func TestListStartAfterInFolder(t *testing.T) {
 	for _, token := range []string{"", "after:2:b/5", "after:16:b/5"} {
-		w := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
-		page, err := w.on(t, "minio").List(t.Context(), &driver.ListRequest{StartAfter: "b/5", Token: token, Limit: 10})
+		server := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
+		page, err := server.openDriver(t, "minio").List(t.Context(), &driver.ListRequest{StartAfter: "b/5", Token: token, Limit: 10})
 		require.NoError(t, err)
 		require.Equal(t, "after:16:b/6", page.Token)
-		require.Equal(t, []string{"GET /photos?encoding-type=url&list-type=2&max-keys=10&prefix=b%2F&start-after=b%2F5"}, w.server.Lines())
+		require.Equal(t, []string{"GET /photos?encoding-type=url&list-type=2&max-keys=10&prefix=b%2F&start-after=b%2F5"}, server.Lines())
 	}
 }

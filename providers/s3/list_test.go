@@ -28,27 +28,27 @@ func TestListRequest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})
-			_, err := w.on(t, "aws").List(t.Context(), &tt.request)
+			server := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})
+			_, err := server.openDriver(t, "aws").List(t.Context(), &tt.request)
 			require.NoError(t, err)
-			require.Equal(t, []string{"GET /photos?" + tt.query}, w.server.Lines())
+			require.Equal(t, []string{"GET /photos?" + tt.query}, server.Lines())
 		})
 	}
 }
 
 // MinIO refuses a prefix with an empty segment. List returns an empty page without a request, as other stores do.
 func TestListMinIOEmptySegments(t *testing.T) {
-	w := newStandIn(t)
-	page, err := w.on(t, "minio").List(t.Context(), &driver.ListRequest{Prefix: "a//b", Limit: 10})
+	server := newStandIn(t)
+	page, err := server.openDriver(t, "minio").List(t.Context(), &driver.ListRequest{Prefix: "a//b", Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
-	require.Empty(t, w.server.Lines())
+	require.Empty(t, server.Lines())
 }
 
 // List sends a prefix with an empty segment to other servers with slow tokens.
 func TestListSlowTokensEmptySegments(t *testing.T) {
-	w := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>a//b</Key><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`})
-	d := w.on(t, "unknown")
+	server := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>a//b</Key><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`})
+	d := server.openDriver(t, "unknown")
 	d.account.profile.SlowTokens = true
 	page, err := d.List(t.Context(), &driver.ListRequest{Prefix: "a//b", Limit: 10})
 	require.NoError(t, err)
@@ -98,15 +98,15 @@ func TestListSlowTokensByKey(t *testing.T) {
 			if tt.name == "a key in a folder" {
 				text = inFolder
 			}
-			w := newStandIn(t, reply{Header: map[string]string{"Server": "MinIO"}, Body: text})
-			d := w.on(t, tt.profile)
+			server := newStandIn(t, reply{Header: map[string]string{"Server": "MinIO"}, Body: text})
+			d := server.openDriver(t, tt.profile)
 			start := time.Now()
 			d.account.clock.Now = func() time.Time { return start } // each page is quick
 
 			page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10, Token: tt.token, Delimiter: tt.delimiter, StartAfter: "0"})
 			require.NoError(t, err)
 			require.Equal(t, tt.next, page.Token)
-			require.Equal(t, []string{"GET /photos?" + tt.query + map[bool]string{true: "&start-after=0"}[tt.token == ""]}, w.server.Lines())
+			require.Equal(t, []string{"GET /photos?" + tt.query + map[bool]string{true: "&start-after=0"}[tt.token == ""]}, server.Lines())
 		})
 	}
 
@@ -118,11 +118,11 @@ func TestListSlowTokensByKey(t *testing.T) {
 
 func TestListResponse(t *testing.T) {
 	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	w := newStandIn(t, reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
+	server := newStandIn(t, reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
 		<Contents><Key>a+b%2Bc%01</Key><Size>3</Size><ETag>"x"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></Contents>
 		<Contents><Key>c%25</Key><Size>4</Size><ETag>y</ETag><LastModified>2026-01-02T03:04:05Z</LastModified></Contents>
 		<CommonPrefixes><Prefix>b%2F</Prefix></CommonPrefixes></ListBucketResult>`})
-	page, err := w.on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3, Delimiter: "/"})
+	page, err := server.openDriver(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3, Delimiter: "/"})
 	require.NoError(t, err)
 	require.Equal(t, &storage.Page{Token: "next", Entries: []storage.ListEntry{
 		{Key: "a b+c\x01", Size: 3, ETag: `"x"`, Revision: `"x"`, Modified: when},
@@ -137,9 +137,9 @@ func TestListFailures(t *testing.T) {
 		reply reply
 		code  storage.Code
 	}{
-		{"a missing bucket", failing(404, "NoSuchBucket", ""), storage.BucketNotFound},
+		{"a missing bucket", errorReply(404, "NoSuchBucket", ""), storage.BucketNotFound},
 		{"a missing bucket, without a body", reply{Status: 404}, storage.BucketNotFound},
-		{"an invalid token", failing(400, "InvalidArgument", "The continuation token provided is incorrect"), storage.InvalidArgument},
+		{"an invalid token", errorReply(400, "InvalidArgument", "The continuation token provided is incorrect"), storage.InvalidArgument},
 		{"a truncated page without a token", reply{Body: `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`}, storage.Internal},
 		{"a key that is not escaped as announced", reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>`}, storage.Internal},
 		{"a key with incomplete escaping", reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>a%2</Key></Contents></ListBucketResult>`}, storage.Internal},
@@ -147,7 +147,7 @@ func TestListFailures(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newStandIn(t, tt.reply).on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
+			_, err := newStandIn(t, tt.reply).openDriver(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 		})
 	}

@@ -23,7 +23,7 @@ func TestListErrorsMatchSDK(t *testing.T) {
 		again  bool
 		status int
 	}{
-		{name: "an error", reply: failing(403, "AccessDenied", "No"), code: storage.PermissionDenied, status: 403},
+		{name: "an error", reply: errorReply(403, "AccessDenied", "No"), code: storage.PermissionDenied, status: 403},
 		{name: "an error without a body", reply: reply{Status: 503}, code: storage.Unavailable, again: true, status: 503},
 		{
 			name:   "an error with status 200",
@@ -70,7 +70,7 @@ func TestListErrorsMatchSDK(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := newStandIn(t, tt.reply).on(t, "aws")
+			d := newStandIn(t, tt.reply).openDriver(t, "aws")
 			for name, list := range map[string]func() error{
 				"List": func() error {
 					_, err := d.List(t.Context(), &driver.ListRequest{Limit: 3})
@@ -93,8 +93,8 @@ func TestListErrorsMatchSDK(t *testing.T) {
 
 // If a page cannot be decoded, the error contains a DeserializationError of the SDK.
 func TestListUnreadablePage(t *testing.T) {
-	w := newStandIn(t, reply{Header: map[string]string{"X-Amz-Request-Id": "R1"}, Body: `<ListBucketResult><Contents><Key>secret-name</Contents>`})
-	_, err := w.on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
+	server := newStandIn(t, reply{Header: map[string]string{"X-Amz-Request-Id": "R1"}, Body: `<ListBucketResult><Contents><Key>secret-name</Contents>`})
+	_, err := server.openDriver(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
 
 	var unreadable *smithy.DeserializationError
 	require.ErrorAs(t, err, &unreadable)
@@ -114,7 +114,7 @@ func TestListPageTooLarge(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newStandIn(t, reply{Body: tt.body}).on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
+			_, err := newStandIn(t, reply{Body: tt.body}).openDriver(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
 			require.ErrorIs(t, err, storage.Internal)
 			var e *storage.Error
 			require.True(t, errors.As(err, &e) && !e.Retryable, "a retry would not help")
@@ -125,8 +125,8 @@ func TestListPageTooLarge(t *testing.T) {
 func TestListReusesTheGivenEntries(t *testing.T) {
 	spare := make([]storage.ListEntry, 3, 10)
 	spare[0] = storage.ListEntry{Key: "z", Size: 9, ETag: "z", Revision: "z", IsPrefix: true}
-	w := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>a</Key></Contents><Contents><Key>b</Key></Contents></ListBucketResult>`})
-	page, err := w.on(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3, Entries: spare[:0]})
+	server := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>a</Key></Contents><Contents><Key>b</Key></Contents></ListBucketResult>`})
+	page, err := server.openDriver(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3, Entries: spare[:0]})
 	require.NoError(t, err)
 	require.Equal(t, []storage.ListEntry{{Key: "a"}, {Key: "b"}}, page.Entries, "nothing of the previous page remains")
 	require.Same(t, &spare[0], &page.Entries[0])

@@ -45,9 +45,9 @@ func TestLockHeaders(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, tt.reply)
-			require.NoError(t, tt.call(t.Context(), w.on(t, "aws")))
-			header := w.server.Last(t).Header
+			server := newStandIn(t, tt.reply)
+			require.NoError(t, tt.call(t.Context(), server.openDriver(t, "aws")))
+			header := server.Last(t).Header
 			require.Equal(t, "COMPLIANCE", header.Get("X-Amz-Object-Lock-Mode"))
 			require.Equal(t, "2036-01-02T03:04:05Z", header.Get("X-Amz-Object-Lock-Retain-Until-Date"))
 			require.Equal(t, "ON", header.Get("X-Amz-Object-Lock-Legal-Hold"))
@@ -59,13 +59,13 @@ func TestLockHeaders(t *testing.T) {
 // Head and Get return the retention and the legal hold.
 func TestLockOfRead(t *testing.T) {
 	t.Run("of a lock", func(t *testing.T) {
-		w := newStandIn(t, reply{Header: map[string]string{
+		server := newStandIn(t, reply{Header: map[string]string{
 			"ETag":                                etag,
 			"X-Amz-Object-Lock-Mode":              "GOVERNANCE",
 			"X-Amz-Object-Lock-Retain-Until-Date": "2036-01-02T03:04:05.678Z",
 			"X-Amz-Object-Lock-Legal-Hold":        "ON",
 		}})
-		d := w.on(t, "aws")
+		d := server.openDriver(t, "aws")
 		attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
 
@@ -80,8 +80,8 @@ func TestLockOfRead(t *testing.T) {
 		require.True(t, attrs.LegalHold)
 	})
 
-	w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "OFF"}})
-	attrs, err := w.on(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	server := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "OFF"}})
+	attrs, err := server.openDriver(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.False(t, attrs.LegalHold)
 	require.Zero(t, attrs.Retention)
@@ -130,10 +130,10 @@ func TestLockCalls(t *testing.T) {
 	for name, tt := range tests {
 		for profile, sum := range map[string]string{"aws": "X-Amz-Checksum-Crc32", "minio": "Content-Md5"} {
 			t.Run(name+" on "+profile, func(t *testing.T) {
-				w := newStandIn(t)
-				require.NoError(t, tt.call(w.on(t, profile), change))
-				require.Equal(t, []string{tt.line}, w.server.Lines())
-				req := w.server.Last(t)
+				server := newStandIn(t)
+				require.NoError(t, tt.call(server.openDriver(t, profile), change))
+				require.Equal(t, []string{tt.line}, server.Lines())
+				req := server.Last(t)
 				require.Contains(t, string(req.Body), tt.body)
 				require.NotEmpty(t, req.Header.Get(sum))
 				require.Equal(t, tt.bypass, req.Header.Get("X-Amz-Bypass-Governance-Retention"))
@@ -144,13 +144,13 @@ func TestLockCalls(t *testing.T) {
 
 // WithGovernanceBypass is a header of DELETE, so DeleteBatch deletes such a version with a request of its own.
 func TestDeleteBypassGovernance(t *testing.T) {
-	w := newStandIn(t, reply{Status: 204})
-	d := w.on(t, "aws")
+	server := newStandIn(t, reply{Status: 204})
+	d := server.openDriver(t, "aws")
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "v", BypassGovernance: true}))
-	require.Equal(t, "true", w.server.Last(t).Header.Get("X-Amz-Bypass-Governance-Retention"))
+	require.Equal(t, "true", server.Last(t).Header.Get("X-Amz-Bypass-Governance-Retention"))
 	errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a", Version: "v", BypassGovernance: true}})
 	require.Equal(t, []error{nil}, errs)
-	require.Equal(t, "DELETE /photos/a?versionId=v&x-id=DeleteObject", w.server.Lines()[1])
+	require.Equal(t, "DELETE /photos/a?versionId=v&x-id=DeleteObject", server.Lines()[1])
 }
 
 // Each server's error about a lock has its code.
@@ -159,19 +159,19 @@ func TestLockErrors(t *testing.T) {
 		reply reply
 		want  storage.Code
 	}{
-		"Amazon, versitygw":              {failing(403, "AccessDenied", "Access Denied because object protected by object lock."), storage.Locked},
-		"Ceph":                           {failing(403, "AccessDenied", "forbidden by object lock"), storage.Locked},
-		"MinIO":                          {failing(400, "InvalidRequest", "Object is WORM protected and cannot be overwritten"), storage.Locked},
-		"no permission":                  {failing(403, "AccessDenied", "Access Denied"), storage.PermissionDenied},
-		"a bucket that cannot lock":      {failing(400, "InvalidRequest", "Bucket is missing Object Lock Configuration"), storage.Unsupported},
-		"the same, in one word":          {failing(400, "InvalidRequest", "Bucket is missing ObjectLockConfiguration"), storage.Unsupported},
-		"versions of a bucket with lock": {failing(409, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."), storage.Unsupported},
-		"another bad request":            {failing(400, "InvalidRequest", "no"), storage.InvalidArgument},
+		"Amazon, versitygw":              {errorReply(403, "AccessDenied", "Access Denied because object protected by object lock."), storage.Locked},
+		"Ceph":                           {errorReply(403, "AccessDenied", "forbidden by object lock"), storage.Locked},
+		"MinIO":                          {errorReply(400, "InvalidRequest", "Object is WORM protected and cannot be overwritten"), storage.Locked},
+		"no permission":                  {errorReply(403, "AccessDenied", "Access Denied"), storage.PermissionDenied},
+		"a bucket that cannot lock":      {errorReply(400, "InvalidRequest", "Bucket is missing Object Lock Configuration"), storage.Unsupported},
+		"the same, in one word":          {errorReply(400, "InvalidRequest", "Bucket is missing ObjectLockConfiguration"), storage.Unsupported},
+		"versions of a bucket with lock": {errorReply(409, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."), storage.Unsupported},
+		"another bad request":            {errorReply(400, "InvalidRequest", "no"), storage.InvalidArgument},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, tt.reply)
-			d := w.on(t, "aws")
+			server := newStandIn(t, tt.reply)
+			d := server.openDriver(t, "aws")
 
 			err := d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "k"})
 			require.ErrorIs(t, err, tt.want)
@@ -189,8 +189,8 @@ func TestLockErrors(t *testing.T) {
 		})
 	}
 	t.Run("in a batch", func(t *testing.T) {
-		w := newStandIn(t, reply{Body: `<DeleteResult><Error><Key>k</Key><VersionId>v</VersionId><Code>InvalidRequest</Code><Message>Object is WORM protected and cannot be overwritten</Message></Error></DeleteResult>`})
-		errs := w.on(t, "minio").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "k", Version: "v"}})
+		server := newStandIn(t, reply{Body: `<DeleteResult><Error><Key>k</Key><VersionId>v</VersionId><Code>InvalidRequest</Code><Message>Object is WORM protected and cannot be overwritten</Message></Error></DeleteResult>`})
+		errs := server.openDriver(t, "minio").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "k", Version: "v"}})
 		require.ErrorIs(t, errs[0], storage.Locked)
 	})
 }
@@ -198,7 +198,7 @@ func TestLockErrors(t *testing.T) {
 // Some servers refuse to delete a locked version with AccessDenied. Delete then reads the version, and fails with
 // Locked if a lock is the reason.
 func TestDeleteLockedVersionDenied(t *testing.T) {
-	denied := failing(403, "AccessDenied", "Access Denied")
+	denied := errorReply(403, "AccessDenied", "Access Denied")
 	retained := map[string]string{"ETag": etag, "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2999-01-02T03:04:05Z"}
 	version := driver.DeleteRequest{Key: "k", Version: "v"}
 	bypass := version
@@ -240,10 +240,10 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, denied, tt.head)
-			err := w.on(t, tt.profile).Delete(t.Context(), &tt.request)
+			server := newStandIn(t, denied, tt.head)
+			err := server.openDriver(t, tt.profile).Delete(t.Context(), &tt.request)
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Len(t, w.server.Lines(), tt.lines)
+			require.Len(t, server.Lines(), tt.lines)
 		})
 	}
 }
@@ -251,9 +251,9 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 // If the denied version is encrypted with a customer's key, a HEAD fails. Delete then reads its legal hold and
 // retention, which need no key.
 func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
-	denied := failing(403, "AccessDenied", "Access Denied")
+	denied := errorReply(403, "AccessDenied", "Access Denied")
 	withoutKey := reply{Status: 400}
-	none := failing(404, "NoSuchObjectLockConfiguration", "")
+	none := errorReply(404, "NoSuchObjectLockConfiguration", "")
 	response := reply{Body: "<LegalHold><Status>ON</Status></LegalHold>"}
 	retained := func(year string) reply {
 		return reply{Body: "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>" + year + "-01-02T03:04:05Z</RetainUntilDate></Retention>"}
@@ -273,10 +273,10 @@ func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, denied, withoutKey, tt.hold, tt.retention)
-			err := w.on(t, "b2").Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "v", BypassGovernance: tt.bypass})
+			server := newStandIn(t, denied, withoutKey, tt.hold, tt.retention)
+			err := server.openDriver(t, "b2").Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "v", BypassGovernance: tt.bypass})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject", "HEAD /photos/k?versionId=v", "GET /photos/k?legal-hold=&versionId=v", "GET /photos/k?retention=&versionId=v"}, w.server.Lines())
+			require.Equal(t, []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject", "HEAD /photos/k?versionId=v", "GET /photos/k?legal-hold=&versionId=v", "GET /photos/k?retention=&versionId=v"}, server.Lines())
 		})
 	}
 }

@@ -49,8 +49,8 @@ func TestCredentialsByName(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, tt.env)
 			t.Setenv("AWS_SHARED_CREDENTIALS_FILE", writeSharedProfiles(t))
-			w := newStandIn(t, stored)
-			c := Config{Bucket: "photos", Region: "us-east-1", Endpoint: w.server.URL, Credentials: tt.credentials}
+			server := newStandIn(t, stored)
+			c := Config{Bucket: "photos", Region: "us-east-1", Endpoint: server.URL, Credentials: tt.credentials}
 			d, err := NewDriver(t.Context(), c)
 			if tt.fails != "" {
 				require.ErrorIs(t, err, tt.fails)
@@ -65,7 +65,7 @@ func TestCredentialsByName(t *testing.T) {
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
 
-			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "Credential="+tt.signed+"/")
+			require.Contains(t, server.Last(t).Header.Get("Authorization"), "Credential="+tt.signed+"/")
 		})
 	}
 }

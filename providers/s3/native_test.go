@@ -62,8 +62,8 @@ func payerFunctions() []any {
 // A function of WithRequest changes each request of its input type.
 func TestWithRequestChangesRequests(t *testing.T) {
 	t.Run("functions", func(t *testing.T) {
-		w := newStandIn(t)
-		d := w.on(t, "aws")
+		server := newStandIn(t)
+		d := server.openDriver(t, "aws")
 
 		for name, call := range encryptedCalls() {
 			for _, f := range payerFunctions() {
@@ -71,33 +71,33 @@ func TestWithRequestChangesRequests(t *testing.T) {
 				if f.(interface{ Target() reflect.Type }).Target().Name() != method+"Input" {
 					continue
 				}
-				w.server.Respond(withLength(call.reply))
+				server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), d, []any{f}), name)
 
-				require.Equal(t, sdkcall.Requester, w.server.Last(t).Header.Get(rawclient.PayerHeader), name)
-				w.server.Respond(withLength(call.reply))
+				require.Equal(t, sdkcall.Requester, server.Last(t).Header.Get(rawclient.PayerHeader), name)
+				server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), d, nil), name)
-				require.Empty(t, w.server.Last(t).Header.Get(rawclient.PayerHeader), "the next request has none")
+				require.Empty(t, server.Last(t).Header.Get(rawclient.PayerHeader), "the next request has none")
 			}
 		}
 
-		w.server.Respond(reply{Status: http.StatusNoContent})
+		server.Respond(reply{Status: http.StatusNoContent})
 		remove := &driver.DeleteRequest{Key: "k", Native: []any{functionOf(func(input *awss3.DeleteObjectInput) {
 			input.MFA = aws.String("serial 123456")
 		})}}
 		require.NoError(t, d.Delete(t.Context(), remove))
-		require.Equal(t, "serial 123456", w.server.Last(t).Header.Get("X-Amz-Mfa"))
+		require.Equal(t, "serial 123456", server.Last(t).Header.Get("X-Amz-Mfa"))
 
-		w.server.Respond(reply{Status: http.StatusNoContent})
+		server.Respond(reply{Status: http.StatusNoContent})
 		require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []driver.DeleteRequest{*remove}))
-		require.Equal(t, "DELETE", w.server.Last(t).Method, "a batch has no such input")
+		require.Equal(t, "DELETE", server.Last(t).Method, "a batch has no such input")
 	})
 }
 
 // A function changes requests for tags and locks.
 func TestWithRequestTagsAndLocks(t *testing.T) {
-	w := newStandIn(t)
-	d := w.on(t, "aws")
+	server := newStandIn(t)
+	d := server.openDriver(t, "aws")
 	change := &driver.ChangeRequest{Key: "k", Tags: map[string]string{"a": "b"}, LegalHold: true}
 	tests := map[string]struct {
 		function any
@@ -129,20 +129,20 @@ func TestWithRequestTagsAndLocks(t *testing.T) {
 		}},
 	}
 	for name, tt := range tests {
-		w.server.Respond(xmlReply("<Tagging><TagSet></TagSet></Tagging>"))
+		server.Respond(xmlReply("<Tagging><TagSet></TagSet></Tagging>"))
 		require.NoError(t, tt.do([]any{tt.function}), name)
-		require.Equal(t, sdkcall.Requester, w.server.Last(t).Header.Get(rawclient.PayerHeader), name)
-		n := len(w.server.Requests())
+		require.Equal(t, sdkcall.Requester, server.Last(t).Header.Get(rawclient.PayerHeader), name)
+		n := len(server.Requests())
 		require.ErrorIs(t, tt.do([]any{functionOf(func(*awss3.GetObjectInput) {})}), storage.Unsupported, name)
-		require.Len(t, w.server.Requests(), n, name)
+		require.Len(t, server.Requests(), n, name)
 	}
 }
 
 // Options for PutObject and for CreateMultipartUpload may be given together. An upload calls those for the
 // requests that it sends.
 func TestWithRequestUpload(t *testing.T) {
-	w := newStandIn(t)
-	b := engine.New(w.on(t, "aws"))
+	server := newStandIn(t)
+	b := engine.New(server.openDriver(t, "aws"))
 	var created, parts atomic.Int64
 	opts := []storage.UploadOption{
 		WithRequest(func(input *awss3.PutObjectInput) {
@@ -156,13 +156,13 @@ func TestWithRequestUpload(t *testing.T) {
 			parts.Add(1)
 		}),
 	}
-	w.server.Respond(stored)
+	server.Respond(stored)
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), opts...)
 	require.NoError(t, err)
 
-	require.Equal(t, "/there", w.server.Last(t).Header.Get("X-Amz-Website-Redirect-Location"))
+	require.Equal(t, "/there", server.Last(t).Header.Get("X-Amz-Website-Redirect-Location"))
 	calls := encryptedCalls()
-	w.server.Respond(calls["CreateMultipartUpload"].reply, withLength(stored), withLength(stored), calls["CompleteMultipartUpload"].reply)
+	server.Respond(calls["CreateMultipartUpload"].reply, withLength(stored), withLength(stored), calls["CompleteMultipartUpload"].reply)
 	_, err = b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 6<<20)), append(opts, storage.WithPartSize(5<<20), storage.WithConcurrency(1))...)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, created.Load())
@@ -244,11 +244,11 @@ func TestWithRequestIgnoredUnsupported(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, stored)
-			err := tt.do(engine.New(w.on(t, "aws")))
+			server := newStandIn(t, stored)
+			err := tt.do(engine.New(server.openDriver(t, "aws")))
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			if tt.want != "" {
-				require.Empty(t, w.server.Requests())
+				require.Empty(t, server.Requests())
 			}
 		})
 	}
@@ -256,8 +256,8 @@ func TestWithRequestIgnoredUnsupported(t *testing.T) {
 
 // A read that the engine makes within another operation ignores that operation's functions of WithRequest.
 func TestWithRequestAuxiliaryReads(t *testing.T) {
-	w := newStandIn(t, stored)
-	d := w.on(t, "aws")
+	server := newStandIn(t, stored)
+	d := server.openDriver(t, "aws")
 	native := []any{functionOf(func(*awss3.PutObjectInput) {}), functionOf(func(*awss3.UploadPartInput) {})}
 	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1, Native: native, Auxiliary: true})
 	require.NoError(t, err)
@@ -270,16 +270,16 @@ func TestWithRequestAuxiliaryReads(t *testing.T) {
 func TestWithACLRequests(t *testing.T) {
 	full := option.CannedACL(types.ObjectCannedACLBucketOwnerFullControl)
 	t.Run("writes", func(t *testing.T) {
-		w := newStandIn(t)
-		d := w.on(t, "aws")
+		server := newStandIn(t)
+		d := server.openDriver(t, "aws")
 		for name, call := range encryptedCalls() {
-			w.server.Respond(withLength(call.reply))
+			server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, []any{full}), name)
 			want := ""
 			if call.writes {
 				want = "bucket-owner-full-control"
 			}
-			require.Equal(t, want, w.server.Last(t).Header.Get("X-Amz-Acl"), name)
+			require.Equal(t, want, server.Last(t).Header.Get("X-Amz-Acl"), name)
 		}
 	})
 	tests := map[string]struct {
@@ -295,8 +295,8 @@ func TestWithACLRequests(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, stored)
-			_, err := engine.New(w.on(t, tt.profile)).Upload(t.Context(), "k", strings.NewReader("x"), tt.opts...)
+			server := newStandIn(t, stored)
+			_, err := engine.New(server.openDriver(t, tt.profile)).Upload(t.Context(), "k", strings.NewReader("x"), tt.opts...)
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
@@ -304,10 +304,10 @@ func TestWithACLRequests(t *testing.T) {
 
 // Native options are part of signed URLs.
 func TestSignedURLNativeOptions(t *testing.T) {
-	w := &standIn{wiretest.NewTLSServer(t)}
+	server := &standIn{wiretest.NewTLSServer(t)}
 	open := func(change func(*Config)) storage.Bucket {
-		return engine.New(w.on(t, "aws", func(c *Config) {
-			c.HTTPClient = w.server.Client()
+		return engine.New(server.openDriver(t, "aws", func(c *Config) {
+			c.HTTPClient = server.Client()
 			change(c)
 		}))
 	}
@@ -376,8 +376,8 @@ func TestSignedURLNativeOptions(t *testing.T) {
 	require.Equal(t, customerKeys[0].key, form.Fields["x-amz-server-side-encryption-customer-key"])
 	require.NotContains(t, form.String(), customerKeys[0].key)
 
-	based := engine.New(w.on(t, "aws", func(c *Config) {
-		c.HTTPClient = w.server.Client()
+	based := engine.New(server.openDriver(t, "aws", func(c *Config) {
+		c.HTTPClient = server.Client()
 	}), storage.WithSigningBaseURL("http://files.example.com"))
 	_, err = based.SignedDownloadURL(ctx, "k", key)
 	require.ErrorIs(t, err, storage.InvalidArgument, "an address without TLS would show the key")
@@ -389,48 +389,48 @@ func TestSignedURLNativeOptions(t *testing.T) {
 func TestExpectedBucketOwnerRequests(t *testing.T) {
 	const owner = "123456789012"
 	t.Run("objects", func(t *testing.T) {
-		w := newStandIn(t)
-		d := w.on(t, "aws", func(c *Config) {
+		server := newStandIn(t)
+		d := server.openDriver(t, "aws", func(c *Config) {
 			c.ExpectedBucketOwner = owner
 		})
 
 		for name, call := range encryptedCalls() {
-			w.server.Respond(withLength(call.reply))
+			server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, nil), name)
-			require.Equal(t, owner, w.server.Last(t).Header.Get(rawclient.OwnerHeader), name)
+			require.Equal(t, owner, server.Last(t).Header.Get(rawclient.OwnerHeader), name)
 			source := ""
 			if name == "CopyObject" || name == "UploadPartCopy" {
 				source = owner
 			}
-			require.Equal(t, source, w.server.Last(t).Header.Get("X-Amz-Source-Expected-Bucket-Owner"), name)
+			require.Equal(t, source, server.Last(t).Header.Get("X-Amz-Source-Expected-Bucket-Owner"), name)
 		}
 
-		w.server.Respond(xmlReply(`<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`))
+		server.Respond(xmlReply(`<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`))
 		_, err := d.List(t.Context(), &driver.ListRequest{Limit: 1})
 		require.NoError(t, err)
-		require.Equal(t, owner, w.server.Last(t).Header.Get(rawclient.OwnerHeader), "ListObjectsV2")
+		require.Equal(t, owner, server.Last(t).Header.Get(rawclient.OwnerHeader), "ListObjectsV2")
 	})
 	t.Run("not with requests that name no bucket's owner", func(t *testing.T) {
-		w := newStandIn(t, xmlReply(`<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>`))
+		server := newStandIn(t, xmlReply(`<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>`))
 		p, _ := NamedProfile("aws")
-		s, err := NewServiceDriver(t.Context(), Config{Endpoint: w.server.URL, Profile: &p, AccessKeyID: "k", SecretKey: "s", ExpectedBucketOwner: owner})
+		s, err := NewServiceDriver(t.Context(), Config{Endpoint: server.URL, Profile: &p, AccessKeyID: "k", SecretKey: "s", ExpectedBucketOwner: owner})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		_, _, err = s.ListBuckets(t.Context(), "")
 		require.NoError(t, err)
 
-		require.Empty(t, w.server.Last(t).Header.Get(rawclient.OwnerHeader))
+		require.Empty(t, server.Last(t).Header.Get(rawclient.OwnerHeader))
 	})
 	t.Run("copies between buckets of two owners are streamed", func(t *testing.T) {
-		w := newStandIn(t)
-		one := w.on(t, "aws", func(c *Config) {
+		server := newStandIn(t)
+		one := server.openDriver(t, "aws", func(c *Config) {
 			c.ExpectedBucketOwner = owner
 		})
-		two := w.on(t, "aws", func(c *Config) {
+		two := server.openDriver(t, "aws", func(c *Config) {
 			c.ExpectedBucketOwner = "210987654321"
 		})
 		require.NotEqual(t, one.Locate("k").Account, two.Locate("k").Account)
-		require.Equal(t, one.Locate("k").Account, w.on(t, "aws", func(c *Config) {
+		require.Equal(t, one.Locate("k").Account, server.openDriver(t, "aws", func(c *Config) {
 			c.ExpectedBucketOwner = owner
 		}).Locate("k").Account)
 	})

@@ -379,8 +379,8 @@ func TestProfileWithoutEndpoint(t *testing.T) {
 
 // Locks and leases need features that an unknown server does not declare.
 func TestUnknownServerFeatureHints(t *testing.T) {
-	w := newStandIn(t)
-	b := engine.New(w.on(t, "unknown"))
+	server := newStandIn(t)
+	b := engine.New(server.openDriver(t, "unknown"))
 	upload := func(opt storage.UploadOption) error {
 		_, err := b.Upload(t.Context(), "k", http.NoBody, opt)
 		return err
@@ -409,9 +409,9 @@ func TestUnknownServerFeatureHints(t *testing.T) {
 			require.ErrorContains(t, err, "photos", "the bucket is named")
 		})
 	}
-	require.Empty(t, w.server.Lines())
+	require.Empty(t, server.Lines())
 
-	minio := engine.New(w.on(t, "minio"))
+	minio := engine.New(server.openDriver(t, "minio"))
 	err := minio.Remove(t.Context(), "k", storage.IfRevision("s3:x"))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.NotContains(t, err.Error(), "profile=", "it is known what this one does not do")
@@ -486,19 +486,19 @@ func TestAddressOfABucketAndOfAnAccount(t *testing.T) {
 func startSilentMetadata(t *testing.T) *standIn {
 	metadata := newStandIn(t, reply{Status: 404})
 	t.Cleanup(func() {
-		require.Empty(t, metadata.server.Lines(), "a metadata service got a request")
+		require.Empty(t, metadata.Lines(), "a metadata service got a request")
 	})
 	return metadata
 }
 
 func TestOpenSendsNoRequest(t *testing.T) {
 	metadata := startSilentMetadata(t)
-	setEnv(t, map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.server.URL, "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"})
+	setEnv(t, map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.URL, "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"})
 	for name, c := range map[string]Config{
 		"by the default chain": {Bucket: "photos"},
 		"with credentials":     {Bucket: "photos", AccessKeyID: "key", SecretKey: "secret"},
 		"anonymously":          {Bucket: "photos", Anonymous: true},
-		"at an endpoint":       {Bucket: "photos", Endpoint: metadata.server.URL},
+		"at an endpoint":       {Bucket: "photos", Endpoint: metadata.URL},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, err := Open(t.Context(), c, storage.WithVersioning(true), storage.WithPublicAccess(true))
@@ -518,11 +518,11 @@ func TestEndpointWithoutMetadataService(t *testing.T) {
 			t.Run(name+", "+source, func(t *testing.T) {
 				server := newStandIn(t)
 				metadata := startSilentMetadata(t)
-				env := map[string]string{variable: metadata.server.URL + "/", "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"}
-				c := Config{Bucket: "photos", Endpoint: server.server.URL}
+				env := map[string]string{variable: metadata.URL + "/", "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"}
+				c := Config{Bucket: "photos", Endpoint: server.URL}
 				if source == "by the environment" {
 					c.Endpoint = ""
-					env["AWS_ENDPOINT_URL"] = server.server.URL
+					env["AWS_ENDPOINT_URL"] = server.URL
 				}
 				setEnv(t, env)
 				b, err := Open(t.Context(), c)
@@ -531,7 +531,7 @@ func TestEndpointWithoutMetadataService(t *testing.T) {
 				_, err = b.Attrs(t.Context(), "k")
 				require.ErrorIs(t, err, storage.Unauthenticated)
 				require.ErrorContains(t, err, "AWS_ACCESS_KEY_ID")
-				require.Empty(t, server.server.Lines(), "no request is sent that cannot be signed")
+				require.Empty(t, server.Lines(), "no request is sent that cannot be signed")
 			})
 		}
 	}
@@ -588,12 +588,12 @@ func TestCredentialsOfAConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
-			w := newStandIn(t, stored)
-			d := w.on(t, "minio", tt.change)
+			server := newStandIn(t, stored)
+			d := server.openDriver(t, "minio", tt.change)
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
 
-			authorization := w.server.Last(t).Header.Get("Authorization")
+			authorization := server.Last(t).Header.Get("Authorization")
 			require.Equal(t, tt.signed, authorization[:min(len(authorization), len(tt.signed))])
 			if tt.signed == "" {
 				require.Empty(t, authorization)
@@ -605,10 +605,10 @@ func TestCredentialsOfAConfig(t *testing.T) {
 
 // A bucket uses the options of Config.Client, but neither its retries nor its default checksums.
 func TestConfigClient(t *testing.T) {
-	w := newStandIn(t, failing(503, "SlowDown", ""))
+	server := newStandIn(t, errorReply(503, "SlowDown", ""))
 	client := awss3.New(awss3.Options{
 		Region:       "us-east-1",
-		BaseEndpoint: aws.String(w.server.URL),
+		BaseEndpoint: aws.String(server.URL),
 		UsePathStyle: true,
 		Credentials:  credentials.NewStaticCredentialsProvider("own", "secret", ""),
 	})
@@ -621,18 +621,18 @@ func TestConfigClient(t *testing.T) {
 
 	_, err = b.Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.RateLimited)
-	require.Len(t, w.server.Lines(), 1, "its retrying does not stand below ours")
+	require.Len(t, server.Lines(), 1, "its retrying does not stand below ours")
 
 	_, err = b.Upload(t.Context(), "k", http.NoBody)
 	require.Error(t, err)
-	require.Empty(t, w.server.Last(t).Header.Get("X-Amz-Trailer"))
-	require.Empty(t, w.server.Last(t).Header.Get("X-Amz-Checksum-Crc32"))
+	require.Empty(t, server.Last(t).Header.Get("X-Amz-Trailer"))
+	require.Empty(t, server.Last(t).Header.Get("X-Amz-Checksum-Crc32"))
 }
 
 // The native client can open a bucket.
 func TestNativeClientOpensBucket(t *testing.T) {
-	w := newStandIn(t, stored)
-	first := w.on(t, "aws")
+	server := newStandIn(t, stored)
+	first := server.openDriver(t, "aws")
 	for range 2 {
 		second, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: first.Native().(*awss3.Client)})
 		require.NoError(t, err)
@@ -650,17 +650,17 @@ func TestSDKSwitchesBreakNothing(t *testing.T) {
 		"AWS_ACCESS_KEY_ID":                "env",
 		"AWS_SECRET_ACCESS_KEY":            "secret",
 	})
-	w := newStandIn(t, reply{Status: 500})
-	d := w.on(t, "unknown", func(c *Config) {
+	server := newStandIn(t, reply{Status: 500})
+	d := server.openDriver(t, "unknown", func(c *Config) {
 		c.AccessKeyID = ""
 		c.SecretKey = ""
 	})
 
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.Error(t, err)
-	require.Len(t, w.server.Lines(), 1)
+	require.Len(t, server.Lines(), 1)
 
-	got := w.server.Last(t)
+	got := server.Last(t)
 	require.Empty(t, got.Header.Get("X-Amz-Trailer"))
 	require.Equal(t, "hello", got.Body)
 	require.NotEmpty(t, got.Header.Get("Content-Md5"))

@@ -18,69 +18,69 @@ import (
 
 // With UncheckedParts, neither the upload nor its parts have a checksum. PutPart compares a given checksum itself.
 func TestBeginPartsUnchecked(t *testing.T) {
-	none := func(t *testing.T, w *standIn) {
+	none := func(t *testing.T, server *standIn) {
 		t.Helper()
-		for name := range w.server.Last(t).Header {
+		for name := range server.Last(t).Header {
 			require.NotContains(t, strings.ToLower(name), "checksum")
 		}
-		require.NotContains(t, w.server.Last(t).Body, "Checksum")
+		require.NotContains(t, server.Last(t).Body, "Checksum")
 	}
 	put := &driver.PutRequest{Key: "k", Size: -1, AnyOrder: true, UncheckedParts: true}
-	w := newStandIn(t, reply{Body: begun})
-	d := w.on(t, "aws")
+	server := newStandIn(t, reply{Body: begun})
+	d := server.openDriver(t, "aws")
 	_, err := d.BeginParts(t.Context(), put)
 	require.NoError(t, err)
-	none(t, w)
+	none(t, server)
 
-	w.server.Respond(withLength(reply{Header: map[string]string{"ETag": etag}}))
+	server.Respond(withLength(reply{Header: map[string]string{"ETag": etag}}))
 	r := &driver.PartRequest{Key: "k", Upload: "u1", Number: 1, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello"), Unchecked: true}
 	_, err = d.PutPart(t.Context(), r)
 	require.NoError(t, err)
-	none(t, w)
+	none(t, server)
 	r.Body, r.CRC32C = strings.NewReader("jello"), wiretest.CRC32C("hello")
 
 	_, err = d.PutPart(t.Context(), r)
 	require.ErrorIs(t, err, storage.ChecksumMismatch, "the driver compares it")
 
-	w.server.Respond(withLength(reply{Body: finished}))
+	server.Respond(withLength(reply{Body: finished}))
 	c := completion(storage.Condition{})
 	c.Put.UncheckedParts = true
 	_, err = d.CompleteParts(t.Context(), c)
 	require.NoError(t, err)
-	none(t, w)
+	none(t, server)
 
-	requests := len(w.server.Lines())
+	requests := len(server.Lines())
 	put.LegalHold = true
 	_, err = d.BeginParts(t.Context(), put)
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Len(t, w.server.Lines(), requests, "S3 takes no part with a lock and without a checksum")
+	require.Len(t, server.Lines(), requests, "S3 takes no part with a lock and without a checksum")
 }
 
 func TestListParts(t *testing.T) {
-	w := newStandIn(t, reply{Body: `<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>4</NextPartNumberMarker>
+	server := newStandIn(t, reply{Body: `<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>4</NextPartNumberMarker>
 		<Part><PartNumber>3</PartNumber><ETag>"a"</ETag><Size>5</Size><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></Part>
 		<Part><PartNumber>4</PartNumber><ETag>"b"</ETag><Size>7</Size></Part></ListPartsResult>`})
-	d := w.on(t, "aws")
+	d := server.openDriver(t, "aws")
 
 	page, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u1", After: 2, Limit: 10})
 	require.NoError(t, err)
 	require.Equal(t, &driver.PartPage{More: true, Parts: []driver.Part{
 		{Number: 3, Tag: `"a"`, Size: 5, CRC32C: wiretest.CRC32C("hello")}, {Number: 4, Tag: `"b"`, Size: 7},
 	}}, page)
-	require.Equal(t, []string{"GET /photos/k?max-parts=10&part-number-marker=2&uploadId=u1&x-id=ListParts"}, w.server.Lines())
+	require.Equal(t, []string{"GET /photos/k?max-parts=10&part-number-marker=2&uploadId=u1&x-id=ListParts"}, server.Lines())
 
 	for code, want := range map[string]storage.Code{"NoSuchUpload": storage.ObjectNotFound, "NoSuchKey": storage.ObjectNotFound, "NoSuchBucket": storage.BucketNotFound} {
-		w.server.Respond(failing(404, code, ""))
+		server.Respond(errorReply(404, code, ""))
 		_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u1", Limit: 10})
 		require.Equal(t, want, storage.CodeOf(err), code)
 	}
 }
 
 func TestListUploads(t *testing.T) {
-	w := newStandIn(t, reply{Body: `<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>b&amp;"</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>
+	server := newStandIn(t, reply{Body: `<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>b&amp;"</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>
 		<Upload><Key>a</Key><UploadId>u1</UploadId><Initiated>2026-03-04T05:06:07.000Z</Initiated></Upload>
 		<Upload><Key>b&amp;"</Key><UploadId>u2</UploadId></Upload></ListMultipartUploadsResult>`})
-	d := w.on(t, "aws")
+	d := server.openDriver(t, "aws")
 
 	page, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 2})
 	require.NoError(t, err)
@@ -88,14 +88,14 @@ func TestListUploads(t *testing.T) {
 		{Key: "a", Upload: "u1", Begun: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}, {Key: `b&"`, Upload: "u2"},
 	}, page.Uploads)
 
-	w.server.Respond(withLength(reply{Body: `<ListMultipartUploadsResult></ListMultipartUploadsResult>`}))
+	server.Respond(withLength(reply{Body: `<ListMultipartUploadsResult></ListMultipartUploadsResult>`}))
 	last, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Prefix: "p/", Token: page.Token, Limit: 2})
 	require.NoError(t, err)
 	require.Equal(t, &driver.UploadPage{}, last)
 	require.Equal(t, []string{
 		"GET /photos?max-uploads=2&uploads=",
 		"GET /photos?key-marker=b%26%22&max-uploads=2&prefix=p%2F&upload-id-marker=u2&uploads=",
-	}, w.server.Lines())
+	}, server.Lines())
 
 	_, err = d.ListUploads(t.Context(), &driver.ListUploadsRequest{Token: "not ours", Limit: 2})
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -135,11 +135,11 @@ func TestListUploadsControlCharacters(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, tt.replies...)
-			d := w.on(t, "aws")
+			server := newStandIn(t, tt.replies...)
+			d := server.openDriver(t, "aws")
 
 			page, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 2})
-			require.Equal(t, tt.lines, w.server.Lines())
+			require.Equal(t, tt.lines, server.Lines())
 			if tt.key == "" {
 				require.Error(t, err)
 				return
@@ -147,10 +147,10 @@ func TestListUploadsControlCharacters(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.key, page.Uploads[0].Key)
 
-			w.server.Respond(withLength(reply{Body: `<ListMultipartUploadsResult/>`}))
+			server.Respond(withLength(reply{Body: `<ListMultipartUploadsResult/>`}))
 			_, err = d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 2, Token: page.Token})
 			require.NoError(t, err)
-			require.Contains(t, strings.ReplaceAll(w.server.Last(t).RawQuery, "+", "%20"), "key-marker="+tt.next+"&")
+			require.Contains(t, strings.ReplaceAll(server.Last(t).RawQuery, "+", "%20"), "key-marker="+tt.next+"&")
 		})
 	}
 }

@@ -27,7 +27,7 @@ func TestBeginParts(t *testing.T) {
 		"b2":  {"X-Amz-Checksum-Algorithm": "", "X-Amz-Checksum-Type": ""},
 	} {
 		t.Run(profile, func(t *testing.T) {
-			w := newStandIn(t, reply{Body: begun})
+			server := newStandIn(t, reply{Body: begun})
 			r := &driver.PutRequest{
 				Key:       "k",
 				Size:      -1,
@@ -41,12 +41,12 @@ func TestBeginParts(t *testing.T) {
 				},
 			}
 
-			upload, err := w.on(t, profile).BeginParts(t.Context(), r)
+			upload, err := server.openDriver(t, profile).BeginParts(t.Context(), r)
 			require.NoError(t, err)
 			require.Equal(t, "u1", upload)
-			require.Equal(t, []string{"POST /photos/k?uploads="}, w.server.Lines())
+			require.Equal(t, []string{"POST /photos/k?uploads="}, server.Lines())
 
-			got := w.server.Last(t).Header
+			got := server.Last(t).Header
 			for name, value := range header {
 				require.Equal(t, value, got.Get(name), name)
 			}
@@ -66,13 +66,13 @@ func TestPutPart(t *testing.T) {
 		"b2":  {"X-Amz-Checksum-Crc32c": "", "Content-Md5": "XUFAKrxLKna5cZ2REBfFkg=="},
 	} {
 		t.Run(profile, func(t *testing.T) {
-			w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA=="}})
-			part, err := w.on(t, profile).PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u1", Number: 7, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello")})
+			server := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA=="}})
+			part, err := server.openDriver(t, profile).PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u1", Number: 7, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello")})
 			require.NoError(t, err)
 			require.Equal(t, driver.Part{Number: 7, Tag: etag, Size: 5, CRC32C: wiretest.CRC32C("hello")}, part)
-			require.Equal(t, []string{"PUT /photos/k?partNumber=7&uploadId=u1&x-id=UploadPart"}, w.server.Lines())
+			require.Equal(t, []string{"PUT /photos/k?partNumber=7&uploadId=u1&x-id=UploadPart"}, server.Lines())
 
-			got := w.server.Last(t)
+			got := server.Last(t)
 			require.Equal(t, "hello", got.Body)
 			for name, value := range header {
 				require.Equal(t, value, got.Header.Get(name), name)
@@ -109,13 +109,13 @@ func TestCompleteParts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Header: map[string]string{"X-Amz-Version-Id": "v1"}, Body: finished})
-			attrs, err := w.on(t, tt.profile).CompleteParts(t.Context(), completion(tt.condition))
+			server := newStandIn(t, reply{Header: map[string]string{"X-Amz-Version-Id": "v1"}, Body: finished})
+			attrs, err := server.openDriver(t, tt.profile).CompleteParts(t.Context(), completion(tt.condition))
 			require.NoError(t, err)
 			require.Equal(t, &storage.Attrs{ETag: `"x-2"`, Revision: `"x-2"`, Version: "v1", CRC32C: wiretest.CRC32C("hello")}, attrs)
-			require.Equal(t, []string{"POST /photos/k?uploadId=u1"}, w.server.Lines())
+			require.Equal(t, []string{"POST /photos/k?uploadId=u1"}, server.Lines())
 
-			got := w.server.Last(t)
+			got := server.Last(t)
 			for name, value := range tt.header {
 				require.Equal(t, value, got.Header.Get(name), name)
 			}
@@ -127,14 +127,14 @@ func TestCompleteParts(t *testing.T) {
 
 // CompleteParts sends no checksum of an empty object, because MinIO would refuse any value.
 func TestCompletePartsOfAnEmptyObjectSendsNoChecksum(t *testing.T) {
-	w := newStandIn(t, reply{Body: finished})
+	server := newStandIn(t, reply{Body: finished})
 	r := completion(storage.Condition{})
 	r.Put.Size, r.Put.CRC32C = 0, wiretest.CRC32C("")
 	r.Parts = []driver.Part{{Number: 1, Tag: `"a"`, CRC32C: wiretest.CRC32C("")}}
-	_, err := w.on(t, "minio").CompleteParts(t.Context(), r)
+	_, err := server.openDriver(t, "minio").CompleteParts(t.Context(), r)
 	require.NoError(t, err)
 
-	got := w.server.Last(t)
+	got := server.Last(t)
 	require.Empty(t, got.Header.Values("X-Amz-Checksum-Crc32c"))
 	require.Equal(t, "0", got.Header.Get("X-Amz-Mp-Object-Size"))
 	require.Contains(t, got.Body, "<ChecksumCRC32C>AAAAAA==</ChecksumCRC32C>")
@@ -149,20 +149,20 @@ func TestCompletePartsResponse(t *testing.T) {
 		status    int
 		unknown   bool
 	}{
-		{name: "the condition fails", condition: storage.Condition{Absent: true}, reply: failing(412, "PreconditionFailed", ""), code: storage.PreconditionFailed, status: 412},
-		{name: "an update of a missing object", condition: storage.Condition{Revision: etag}, reply: failing(404, "NoSuchKey", ""), code: storage.PreconditionFailed, status: 404},
-		{name: "a conflict: the upload must restart", condition: storage.Condition{Absent: true}, reply: failing(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, status: 409},
-		{name: "a missing upload is not a missing object", condition: storage.Condition{Revision: etag}, reply: failing(404, "NoSuchUpload", ""), code: storage.InvalidArgument, status: 404},
-		{name: "200 with an error in its body", reply: reply{Body: failing(0, "InternalError", "").Body}, code: storage.Unavailable, status: 500, unknown: true},
+		{name: "the condition fails", condition: storage.Condition{Absent: true}, reply: errorReply(412, "PreconditionFailed", ""), code: storage.PreconditionFailed, status: 412},
+		{name: "an update of a missing object", condition: storage.Condition{Revision: etag}, reply: errorReply(404, "NoSuchKey", ""), code: storage.PreconditionFailed, status: 404},
+		{name: "a conflict: the upload must restart", condition: storage.Condition{Absent: true}, reply: errorReply(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, status: 409},
+		{name: "a missing upload is not a missing object", condition: storage.Condition{Revision: etag}, reply: errorReply(404, "NoSuchUpload", ""), code: storage.InvalidArgument, status: 404},
+		{name: "200 with an error in its body", reply: reply{Body: errorReply(0, "InternalError", "").Body}, code: storage.Unavailable, status: 500, unknown: true},
 		{name: "a truncated 200", reply: reply{Header: map[string]string{"Content-Length": "500"}, Body: finished[:40]}, code: storage.Unavailable, status: 200, unknown: true},
 		{name: "no response", reply: reply{Cut: true}, code: storage.Unavailable, unknown: true},
-		{name: "the checksum of the whole object differs", reply: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch, status: 400},
-		{name: "a part is too small", reply: failing(400, "EntityTooSmall", ""), code: storage.InvalidArgument, status: 400},
+		{name: "the checksum of the whole object differs", reply: errorReply(400, "BadDigest", ""), code: storage.ChecksumMismatch, status: 400},
+		{name: "a part is too small", reply: errorReply(400, "EntityTooSmall", ""), code: storage.InvalidArgument, status: 400},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, tt.reply)
-			_, err := w.on(t, "aws").CompleteParts(t.Context(), completion(tt.condition))
+			server := newStandIn(t, tt.reply)
+			_, err := server.openDriver(t, "aws").CompleteParts(t.Context(), completion(tt.condition))
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.code, e.Code, "%v", err)
@@ -206,13 +206,13 @@ func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 		"no permission to read": {condition: absent, replies: []reply{denied, {Body: finished}}, lines: []string{head, complete}},
 		"another writer meanwhile": {
 			condition: absent,
-			replies:   []reply{notFound, failing(412, "PreconditionFailed", "")},
+			replies:   []reply{notFound, errorReply(412, "PreconditionFailed", "")},
 			code:      storage.PreconditionFailed,
 			lines:     []string{head, complete},
 		},
 		"the bucket is missing": {
 			condition: update,
-			replies:   []reply{notFound, notFound, failing(404, "NoSuchBucket", "")},
+			replies:   []reply{notFound, notFound, errorReply(404, "NoSuchBucket", "")},
 			code:      storage.BucketNotFound,
 			lines:     []string{head, "HEAD /photos", complete},
 		},
@@ -220,10 +220,10 @@ func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, tt.replies...)
-			_, err := w.on(t, "r2").CompleteParts(t.Context(), completion(tt.condition))
+			server := newStandIn(t, tt.replies...)
+			_, err := server.openDriver(t, "r2").CompleteParts(t.Context(), completion(tt.condition))
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.lines, w.server.Lines())
+			require.Equal(t, tt.lines, server.Lines())
 		})
 	}
 }
@@ -232,7 +232,7 @@ const partsLeft = `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"e"</E
 
 func TestAbortParts(t *testing.T) {
 	aborted := reply{Status: 204}
-	none := failing(404, "NoSuchUpload", "")
+	none := errorReply(404, "NoSuchUpload", "")
 	abort := "DELETE /photos/k?uploadId=u1&x-id=AbortMultipartUpload"
 	look := "GET /photos/k?max-parts=1&uploadId=u1&x-id=ListParts"
 
@@ -242,10 +242,10 @@ func TestAbortParts(t *testing.T) {
 		requests []string
 	}{
 		"the upload is gone":                   {[]reply{aborted, none}, "", []string{abort, look}},
-		"parts may not be listed":              {[]reply{aborted, failing(403, "AccessDenied", "")}, "", []string{abort, look}},
+		"parts may not be listed":              {[]reply{aborted, errorReply(403, "AccessDenied", "")}, "", []string{abort, look}},
 		"a missing upload":                     {[]reply{none}, "", []string{abort}},
 		"a part arrives after the first abort": {[]reply{aborted, {Status: 200, Body: partsLeft}, aborted, none}, "", []string{abort, look, abort, look}},
-		"the bucket is missing":                {[]reply{failing(404, "NoSuchBucket", "")}, storage.BucketNotFound, []string{abort}},
+		"the bucket is missing":                {[]reply{errorReply(404, "NoSuchBucket", "")}, storage.BucketNotFound, []string{abort}},
 		"remaining parts are reported": {
 			[]reply{aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}},
 			storage.Unavailable, []string{abort, look, abort, look, abort, look, abort, look},
@@ -253,10 +253,10 @@ func TestAbortParts(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, tt.replies...)
-			err := w.on(t, "aws").AbortParts(t.Context(), "k", "u1")
+			server := newStandIn(t, tt.replies...)
+			err := server.openDriver(t, "aws").AbortParts(t.Context(), "k", "u1")
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.requests, w.server.Lines())
+			require.Equal(t, tt.requests, server.Lines())
 		})
 	}
 }
@@ -279,25 +279,25 @@ func TestCompletePartsRefusedAfter200(t *testing.T) {
 	}
 	for code, tt := range tests {
 		t.Run(code, func(t *testing.T) {
-			w := newStandIn(t)
+			server := newStandIn(t)
 			complete := calls["complete"]
-			w.server.Answer = func(r wiretest.Request) reply {
+			server.Answer = func(r wiretest.Request) reply {
 				switch {
 				case complete.isAnswered(r):
-					return withLength(reply{Body: " \n \n" + failing(0, code, "").Body})
+					return withLength(reply{Body: " \n \n" + errorReply(0, code, "").Body})
 				case r.Method == http.MethodDelete:
 					return reply{Status: http.StatusNoContent}
 				case r.Method == http.MethodGet:
-					return failing(404, "NoSuchUpload", "")
+					return errorReply(404, "NoSuchUpload", "")
 				}
 				return complete.success(r)
 			}
-			b := engine.New(w.on(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			b := engine.New(server.openDriver(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 
 			_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 11<<20)), storage.IfAbsent(), storage.WithPartSize(5<<20))
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
-			require.Equal(t, !tt.unknown, slices.ContainsFunc(w.server.Lines(), func(line string) bool { return strings.HasPrefix(line, "DELETE /photos/k") }))
+			require.Equal(t, !tt.unknown, slices.ContainsFunc(server.Lines(), func(line string) bool { return strings.HasPrefix(line, "DELETE /photos/k") }))
 		})
 	}
 }

@@ -73,7 +73,7 @@ func TestProfileLimits(t *testing.T) {
 		"scaleway": {MaxPutSize: 5 << 30, MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxParts: 1000, MaxBatch: 1000, MaxPage: 1000},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := newStandIn(t).on(t, name).Describe()
+			got := newStandIn(t).openDriver(t, name).Describe()
 			require.True(t, got.ASCIIMetadata)
 			require.Equal(t, want, driver.Description{
 				MaxPutSize:  got.MaxPutSize,
@@ -113,11 +113,11 @@ func TestProfileHosts(t *testing.T) {
 
 // The header Accept-Encoding is not signed for Google.
 func TestGetEncodingUnsignedForGCS(t *testing.T) {
-	w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "Content-Encoding": "gzip"}, Body: "packed"})
-	_, body, err := w.on(t, "gcs").Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	server := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "Content-Encoding": "gzip"}, Body: "packed"})
+	_, body, err := server.openDriver(t, "gcs").Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
-	got := w.server.Last(t).Header
+	got := server.Last(t).Header
 	require.NotContains(t, got.Get("Authorization"), "accept-encoding")
 	require.Equal(t, "gzip", got.Get("Accept-Encoding"), "or it unpacks what was packed")
 }

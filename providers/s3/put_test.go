@@ -99,17 +99,17 @@ func TestPutRequest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Version-Id": "v1", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT"}})
+			server := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Version-Id": "v1", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT"}})
 			r := wiretest.Put("a/b.txt", "hello")
 			if tt.request != nil {
 				tt.request(r)
 			}
 
-			attrs, err := w.on(t, tt.profile).Put(t.Context(), r)
+			attrs, err := server.openDriver(t, tt.profile).Put(t.Context(), r)
 			require.NoError(t, err)
-			require.Equal(t, []string{tt.line}, w.server.Lines(), "one request")
+			require.Equal(t, []string{tt.line}, server.Lines(), "one request")
 
-			got := w.server.Last(t)
+			got := server.Last(t)
 			require.Equal(t, "hello", got.Body, "no chunks, no trailer")
 			for name, value := range tt.header {
 				require.Equal(t, value, got.Header.Get(name), name)
@@ -130,50 +130,50 @@ func TestPutResponse(t *testing.T) {
 		unknown   bool
 		again     bool
 	}{
-		{name: "412", condition: storage.Condition{Absent: true}, response: failing(412, "PreconditionFailed", ""), code: storage.PreconditionFailed},
-		{name: "an update of a missing object is 404", condition: storage.Condition{Revision: etag}, response: failing(404, "NoSuchKey", ""), code: storage.PreconditionFailed},
-		{name: "an update in a missing bucket", condition: storage.Condition{Revision: etag}, response: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
+		{name: "412", condition: storage.Condition{Absent: true}, response: errorReply(412, "PreconditionFailed", ""), code: storage.PreconditionFailed},
+		{name: "an update of a missing object is 404", condition: storage.Condition{Revision: etag}, response: errorReply(404, "NoSuchKey", ""), code: storage.PreconditionFailed},
+		{name: "an update in a missing bucket", condition: storage.Condition{Revision: etag}, response: errorReply(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
 		{name: "a failed condition on an older server", condition: storage.Condition{Absent: true}, response: reply{Status: 304}, code: storage.PreconditionFailed},
-		{name: "a conflict is not a failed condition", condition: storage.Condition{Absent: true}, response: failing(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, again: true},
-		{name: "a missing bucket", response: failing(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
-		{name: "the outcome of a 500 is unknown", response: failing(500, "InternalError", ""), code: storage.Unavailable, unknown: true, again: true},
+		{name: "a conflict is not a failed condition", condition: storage.Condition{Absent: true}, response: errorReply(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, again: true},
+		{name: "a missing bucket", response: errorReply(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
+		{name: "the outcome of a 500 is unknown", response: errorReply(500, "InternalError", ""), code: storage.Unavailable, unknown: true, again: true},
 		{name: "the outcome of a 502 is unknown", response: reply{Status: 502}, code: storage.Unavailable, unknown: true, again: true},
 		{name: "the outcome of a 504 is unknown", response: reply{Status: 504}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "503 is a refusal", response: failing(503, "SlowDown", ""), code: storage.RateLimited, again: true},
-		{name: "200 with an error in its body", response: reply{Body: failing(0, "InternalError", "").Body}, code: storage.Unavailable, unknown: true, again: true},
+		{name: "503 is a refusal", response: errorReply(503, "SlowDown", ""), code: storage.RateLimited, again: true},
+		{name: "200 with an error in its body", response: reply{Body: errorReply(0, "InternalError", "").Body}, code: storage.Unavailable, unknown: true, again: true},
 		{name: "no response", response: reply{Cut: true}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "damaged during the transfer", response: failing(400, "BadDigest", ""), code: storage.ChecksumMismatch},
-		{name: "damaged during the transfer to MinIO", response: failing(400, "XAmzContentChecksumMismatch", ""), code: storage.ChecksumMismatch},
+		{name: "damaged during the transfer", response: errorReply(400, "BadDigest", ""), code: storage.ChecksumMismatch},
+		{name: "damaged during the transfer to MinIO", response: errorReply(400, "XAmzContentChecksumMismatch", ""), code: storage.ChecksumMismatch},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, tt.response)
+			server := newStandIn(t, tt.response)
 			r := wiretest.Put("k", "hello")
 			r.Condition = tt.condition
-			_, err := w.on(t, "aws").Put(t.Context(), r)
+			_, err := server.openDriver(t, "aws").Put(t.Context(), r)
 
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.code, e.Code, "%v", err)
 			require.Equal(t, tt.unknown, e.Unknown, "outcome unknown: %v", err)
 			require.Equal(t, tt.again, e.Retryable, "retryable: %v", err)
-			require.Len(t, w.server.Requests(), 1, "the SDK does not retry, and no other request is sent")
+			require.Len(t, server.Requests(), 1, "the SDK does not retry, and no other request is sent")
 		})
 	}
 }
 
 func TestPutWithACustomHTTPClient(t *testing.T) {
-	w := newStandIn(t, reply{Cut: true})
+	server := newStandIn(t, reply{Cut: true})
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	_, err := w.on(t, "aws", func(c *Config) {
+	_, err := server.openDriver(t, "aws", func(c *Config) {
 		c.HTTPClient = client
 	}).Put(t.Context(), wiretest.Put("k", "hello"))
 	e := &storage.Error{}
 	require.ErrorAs(t, err, &e)
 	require.True(t, e.Unknown, "with such a client the outcome is unknown: %v", err)
 
-	w.server.Close()
-	_, err = w.on(t, "aws", func(c *Config) {
+	server.Close()
+	_, err = server.openDriver(t, "aws", func(c *Config) {
 		c.HTTPClient = client
 	}).Put(t.Context(), wiretest.Put("k", "hello"))
 	require.ErrorAs(t, err, &e)

@@ -182,9 +182,9 @@ func TestClientLogModeLogsRequests(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, nil)
-			w := newStandIn(t, stored)
+			server := newStandIn(t, stored)
 			var lines []string
-			d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: w.server.URL, AWS: &aws.Config{
+			d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: server.URL, AWS: &aws.Config{
 				Region:        "eu-west-1",
 				Credentials:   credentials.NewStaticCredentialsProvider("own", "secret", ""),
 				ClientLogMode: tt.mode,

@@ -64,8 +64,8 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			put := response
 			put.Body = "" // it would be an error
-			w := newStandIn(t, response, response, response, response, put)
-			d := w.on(t, "aws")
+			server := newStandIn(t, response, response, response, response, put)
+			d := server.openDriver(t, "aws")
 
 			for _, readAttrs := range []func(*objectDriver) (*storage.Attrs, error){
 				func(d *objectDriver) (*storage.Attrs, error) {
@@ -93,9 +93,9 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 
 func TestRawClientCorrectsItsClock(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	skewed := failing(403, "RequestTimeTooSkewed", "")
+	skewed := errorReply(403, "RequestTimeTooSkewed", "")
 	skewed.Header["Date"] = when.Format(http.TimeFormat)
-	cached := failing(403, "RequestTimeTooSkewed", "")
+	cached := errorReply(403, "RequestTimeTooSkewed", "")
 	cached.Header = map[string]string{"Date": when.Format(http.TimeFormat), "Age": "3600"}
 
 	tests := map[string]struct {
@@ -111,8 +111,8 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, tt.response, stored)
-			d := w.on(t, "aws")
+			server := newStandIn(t, tt.response, stored)
+			d := server.openDriver(t, "aws")
 			d.account.clock.Now = func() time.Time { return when.Add(tt.here) }
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 			if tt.response.Status != 0 {
@@ -121,8 +121,8 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
 
-			require.Equal(t, tt.signed.Format(signature.TimeFormat), w.server.Last(t).Header.Get("X-Amz-Date"))
-			require.Contains(t, w.server.Last(t).Header.Get("Authorization"), "Credential=key/"+tt.signed.Format(signature.DayFormat)+"/")
+			require.Equal(t, tt.signed.Format(signature.TimeFormat), server.Last(t).Header.Get("X-Amz-Date"))
+			require.Contains(t, server.Last(t).Header.Get("Authorization"), "Credential=key/"+tt.signed.Format(signature.DayFormat)+"/")
 		})
 	}
 }
@@ -150,21 +150,21 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 		},
 	}
 	for name, response := range map[string]reply{
-		"a modeled error":           failing(404, "NoSuchKey", "gone"),
-		"another":                   failing(403, "AccessDenied", "no"),
-		"a missing bucket":          failing(404, "NoSuchBucket", ""),
+		"a modeled error":           errorReply(404, "NoSuchKey", "gone"),
+		"another":                   errorReply(403, "AccessDenied", "no"),
+		"a missing bucket":          errorReply(404, "NoSuchBucket", ""),
 		"a delete marker":           {Status: 404, Header: map[string]string{"X-Amz-Delete-Marker": "true"}},
-		"a method":                  failing(405, "MethodNotAllowed", ""),
-		"an archived object":        failing(403, "InvalidObjectState", ""),
-		"a false condition":         failing(412, "PreconditionFailed", ""),
-		"a range past the end":      failing(416, "InvalidRange", ""),
-		"a server that is busy":     {Status: 503, Header: map[string]string{"Retry-After": "7"}, Body: failing(503, "SlowDown", "").Body},
+		"a method":                  errorReply(405, "MethodNotAllowed", ""),
+		"an archived object":        errorReply(403, "InvalidObjectState", ""),
+		"a false condition":         errorReply(412, "PreconditionFailed", ""),
+		"a range past the end":      errorReply(416, "InvalidRange", ""),
+		"a server that is busy":     {Status: 503, Header: map[string]string{"Retry-After": "7"}, Body: errorReply(503, "SlowDown", "").Body},
 		"another region":            {Status: 400, Header: map[string]string{"X-Amz-Bucket-Region": "eu-central-1"}},
 		"the time of a wrong clock": {Status: 403, Header: map[string]string{"Date": "Fri, 02 Jan 2026 03:04:05 GMT"}},
 		"without a body":            {Status: 503},
 		"a redirect":                {Status: 307, Header: map[string]string{"Location": "http://elsewhere.invalid/"}},
 		"no XML":                    {Status: 502, Body: "<html>Bad gateway"},
-		"a gateway's page":          ofGateway(500),
+		"a gateway's page":          gatewayReply(500),
 		"a login page":              {Body: "<html><body>Log in</body></html>", Header: map[string]string{"X-Amz-Stand-In": ""}},
 		"a connection":              {Cut: true},
 	} {
@@ -175,7 +175,7 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 		}
 	}
 	for name, response := range map[string]reply{ // an object may be such a document
-		"an error with status 200": {Body: failing(0, "InternalError", "").Body},
+		"an error with status 200": {Body: errorReply(0, "InternalError", "").Body},
 		"half a response":          {Body: "<?xml version=\"1.0\"?><Err"},
 	} {
 		t.Run("Put, "+name, func(t *testing.T) {
@@ -189,9 +189,9 @@ var requestInError = regexp.MustCompile(`(Put|Get|Head) "[^"]*": `)
 // requireSameErrors requires that a call fails in the same way by the raw client and by the SDK.
 func requireSameErrors(t *testing.T, response reply, do func(*objectDriver) error) {
 	t.Helper()
-	w := newStandIn(t, response)
-	want := do(sdkOnly(w.on(t, "aws")))
-	got := do(w.on(t, "aws"))
+	server := newStandIn(t, response)
+	want := do(sdkOnly(server.openDriver(t, "aws")))
+	got := do(server.openDriver(t, "aws"))
 
 	var w1, g1 *storage.Error
 	require.ErrorAs(t, want, &w1)
@@ -207,8 +207,8 @@ func requireSameErrors(t *testing.T, response reply, do func(*objectDriver) erro
 }
 
 func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
-	w := newStandIn(t, reply{Status: 404, Header: map[string]string{"X-Amz-Request-Id": "request", "X-Amz-Id-2": "host"}})
-	d := w.on(t, "aws")
+	server := newStandIn(t, reply{Status: 404, Header: map[string]string{"X-Amz-Request-Id": "request", "X-Amz-Id-2": "host"}})
+	d := server.openDriver(t, "aws")
 	_, want := sdkOnly(d).Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	_, got := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 
@@ -240,8 +240,8 @@ func TestRawClientWithoutCredentials(t *testing.T) {
 	broken := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("no credentials here")
 	})
-	w := newStandIn(t, stored)
-	d := w.on(t, "aws", func(c *Config) {
+	server := newStandIn(t, stored)
+	d := server.openDriver(t, "aws", func(c *Config) {
 		c.AccessKeyID = ""
 		c.SecretKey = ""
 		c.AWS = &aws.Config{Region: "eu-west-1", Credentials: broken}
@@ -251,5 +251,5 @@ func TestRawClientWithoutCredentials(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unauthenticated)
 	require.ErrorContains(t, err, "no credentials here")
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
-	require.Empty(t, w.server.Lines())
+	require.Empty(t, server.Lines())
 }

@@ -180,16 +180,16 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}})
-			d := w.on(t, tt.profile, tt.change)
+			server := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}})
+			d := server.openDriver(t, tt.profile, tt.change)
 			require.True(t, usesRawClient(t, d))
 			sdk := sdkOnly(d)
 			require.False(t, usesRawClient(t, sdk))
 			for name, do := range rawCalls() {
 				require.NoError(t, do(t.Context(), sdk), name)
-				want := comparableRequest(w.server.Last(t))
+				want := comparableRequest(server.Last(t))
 				require.NoError(t, do(t.Context(), d), name)
-				require.Equal(t, want, comparableRequest(w.server.Last(t)), name)
+				require.Equal(t, want, comparableRequest(server.Last(t)), name)
 			}
 		})
 	}
@@ -198,13 +198,13 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
 	for _, profile := range []string{"aws", "b2", "unknown"} {
 		t.Run(profile, func(t *testing.T) {
-			w := &standIn{wiretest.NewTLSServer(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20", "Content-Length": "0"}})}
-			d, sdk := w.onTLS(t, profile)
+			server := &standIn{wiretest.NewTLSServer(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20", "Content-Length": "0"}})}
+			d, sdk := server.openDrivers(t, profile)
 			for name, do := range rawCalls() {
 				require.NoError(t, do(t.Context(), sdk), name)
-				want := comparableRequest(w.server.Last(t))
+				want := comparableRequest(server.Last(t))
 				require.NoError(t, do(t.Context(), d), name)
-				require.Equal(t, want, comparableRequest(w.server.Last(t)), name)
+				require.Equal(t, want, comparableRequest(server.Last(t)), name)
 			}
 		})
 	}
@@ -233,38 +233,38 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := &standIn{wiretest.NewTLSServer(t)}
+			server := &standIn{wiretest.NewTLSServer(t)}
 			var changes []func(*Config)
 			if tt.change != nil {
 				changes = append(changes, tt.change)
 			}
-			raw, sdk := w.onTLS(t, "aws", changes...)
+			raw, sdk := server.openDrivers(t, "aws", changes...)
 
 			for name, call := range encryptedCalls() {
-				w.server.Respond(withLength(call.reply))
+				server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), sdk, tt.native), name)
-				want := comparableRequest(w.server.Last(t))
-				w.server.Respond(withLength(call.reply))
+				want := comparableRequest(server.Last(t))
+				server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), raw, tt.native), name)
-				require.Equal(t, want, comparableRequest(w.server.Last(t)), name)
+				require.Equal(t, want, comparableRequest(server.Last(t)), name)
 			}
 		})
 	}
 }
 
 // onTLS opens the bucket "photos" at a server with TLS, for the raw client and for the SDK.
-func (w *standIn) onTLS(t *testing.T, profile string, change ...func(*Config)) (raw, sdk *objectDriver) {
+func (server *standIn) onTLS(t *testing.T, profile string, change ...func(*Config)) (raw, sdk *objectDriver) {
 	t.Helper()
-	client := w.server.Client()
+	client := server.Client()
 
-	sdk = w.on(t, profile, append(change, func(c *Config) {
+	sdk = server.openDriver(t, profile, append(change, func(c *Config) {
 		c.HTTPClient = client
 	})...)
 	require.False(t, usesRawClient(t, sdk))
 
 	trusting := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
 	t.Cleanup(trusting.CloseIdleConnections)
-	account := *w.on(t, profile, change...).account
+	account := *server.openDriver(t, profile, change...).account
 	account.rawTransport, account.client = trusting, sdk.account.client // for what the raw client does not send, and for failures
 	raw = newDriver(&account, sdk.bucket.name)
 	require.True(t, usesRawClient(t, raw))
@@ -275,10 +275,10 @@ func TestRawClientSendsTheTraceInLambda(t *testing.T) {
 	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:1|68fd508a:5"
 	t.Setenv("AWS_LAMBDA_FUNCTION_NAME", "thumbnails")
 	t.Setenv("_X_AMZN_TRACE_ID", trace)
-	w := newStandIn(t, stored)
-	_, err := w.on(t, "aws").Put(t.Context(), wiretest.Put("k", "hello"))
+	server := newStandIn(t, stored)
+	_, err := server.openDriver(t, "aws").Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
 
-	require.Equal(t, trace, w.server.Last(t).Header.Get("X-Amzn-Trace-Id"))
-	require.NotContains(t, w.server.Last(t).Header.Get("Authorization"), "x-amzn-trace-id")
+	require.Equal(t, trace, server.Last(t).Header.Get("X-Amzn-Trace-Id"))
+	require.NotContains(t, server.Last(t).Header.Get("Authorization"), "x-amzn-trace-id")
 }

@@ -70,31 +70,31 @@ func TestRestoreRequest(t *testing.T) {
 		"in progress, and not slower": {
 			head:     map[string]string{"X-Amz-Restore": `ongoing-request="true"`},
 			tier:     "Bulk",
-			response: failing(409, "RestoreAlreadyInProgress", ""),
+			response: errorReply(409, "RestoreAlreadyInProgress", ""),
 			want:     "",
 		},
-		"begun meanwhile": {head: archived, response: failing(409, "RestoreAlreadyInProgress", ""), want: ""},
+		"begun meanwhile": {head: archived, response: errorReply(409, "RestoreAlreadyInProgress", ""), want: ""},
 		"of an object that is no": {
 			head:     map[string]string{},
-			response: failing(403, "InvalidObjectState", "Restore is not allowed for the object's current storage class"),
+			response: errorReply(403, "InvalidObjectState", "Restore is not allowed for the object's current storage class"),
 			want:     "",
 		},
-		"not permitted": {head: archived, response: failing(403, "AccessDenied", ""), want: storage.PermissionDenied},
+		"not permitted": {head: archived, response: errorReply(403, "AccessDenied", ""), want: storage.PermissionDenied},
 		"without capacity": {
 			head:     archived,
 			tier:     "Expedited",
-			response: failing(503, "GlacierExpeditedRetrievalNotAvailable", ""),
+			response: errorReply(503, "GlacierExpeditedRetrievalNotAvailable", ""),
 			want:     storage.Unavailable,
 		},
-		"removed meanwhile": {head: archived, response: failing(404, "NoSuchKey", ""), want: storage.ObjectNotFound},
+		"removed meanwhile": {head: archived, response: errorReply(404, "NoSuchKey", ""), want: storage.ObjectNotFound},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, headOf(tt.head), tt.response)
-			err := w.on(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v", RestoreDays: 3, RestoreTier: tt.tier})
+			server := newStandIn(t, headOf(tt.head), tt.response)
+			err := server.openDriver(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v", RestoreDays: 3, RestoreTier: tt.tier})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, []string{"HEAD /photos/k?versionId=v", "POST /photos/k?restore=&versionId=v"}, w.server.Lines())
-			body := string(w.server.Last(t).Body)
+			require.Equal(t, []string{"HEAD /photos/k?versionId=v", "POST /photos/k?restore=&versionId=v"}, server.Lines())
+			body := string(server.Last(t).Body)
 			for _, want := range tt.body {
 				require.Contains(t, body, want)
 			}
@@ -102,13 +102,13 @@ func TestRestoreRequest(t *testing.T) {
 		})
 	}
 	t.Run("in progress", func(t *testing.T) {
-		w := newStandIn(t, headOf(map[string]string{"X-Amz-Restore": `ongoing-request="true"`}))
-		require.NoError(t, w.on(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", RestoreDays: 1}))
-		require.Len(t, w.server.Lines(), 1)
+		server := newStandIn(t, headOf(map[string]string{"X-Amz-Restore": `ongoing-request="true"`}))
+		require.NoError(t, server.openDriver(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", RestoreDays: 1}))
+		require.Len(t, server.Lines(), 1)
 	})
 	t.Run("of no object", func(t *testing.T) {
-		w := newStandIn(t, failing(404, "NoSuchKey", ""), reply{})
-		require.ErrorIs(t, w.on(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", RestoreDays: 1}), storage.ObjectNotFound)
+		server := newStandIn(t, errorReply(404, "NoSuchKey", ""), reply{})
+		require.ErrorIs(t, server.openDriver(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", RestoreDays: 1}), storage.ObjectNotFound)
 	})
 }
 
@@ -142,7 +142,7 @@ func TestArchived(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, native := range []bool{false, true} {
-				attrs, err := newStandIn(t, headOf(tt.header)).on(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", NativeAttrs: native})
+				attrs, err := newStandIn(t, headOf(tt.header)).openDriver(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", NativeAttrs: native})
 				require.NoError(t, err)
 				require.Equal(t, tt.want, attrs.Archived, "native: %t", native)
 			}

@@ -44,8 +44,8 @@ func TestServerKindHint(t *testing.T) {
 			},
 		} {
 			t.Run(tt.name+", by "+client, func(t *testing.T) {
-				w := newStandIn(t, reply{Header: map[string]string{tt.header: tt.value, "ETag": etag}, Body: "<ListBucketResult></ListBucketResult>"})
-				b := engine.New(w.on(t, "unknown"))
+				server := newStandIn(t, reply{Header: map[string]string{tt.header: tt.value, "ETag": etag}, Body: "<ListBucketResult></ListBucketResult>"})
+				b := engine.New(server.openDriver(t, "unknown"))
 				refuse := func() *storage.Error {
 					_, err := b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
 					e := &storage.Error{}
@@ -56,7 +56,7 @@ func TestServerKindHint(t *testing.T) {
 				require.Contains(t, refuse().Hint, "name the server with profile=", "no response has come yet")
 				require.NoError(t, use(b))
 				require.Contains(t, refuse().Hint, tt.hint)
-				require.Len(t, w.server.Requests(), 1, "no request is sent to find it out")
+				require.Len(t, server.Requests(), 1, "no request is sent to find it out")
 			})
 		}
 	}

@@ -15,45 +15,53 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// A standIn is a server with fixed responses.
-type standIn struct{ server *wiretest.Server }
+// A standIn is a server that answers with given replies in place of S3.
+type standIn struct{ *wiretest.Server }
 
 type reply = wiretest.Reply
 
+// newStandIn starts a server that sends the replies in order, and then repeats the last one. Without
+// replies, each response is an empty 200.
 func newStandIn(t *testing.T, replies ...reply) *standIn {
 	t.Helper()
-	sized := make([]reply, len(replies))
-	for i, a := range replies {
-		sized[i] = withLength(a)
+	if len(replies) == 0 {
+		replies = []reply{{}}
 	}
-	if len(sized) == 0 {
-		sized = []reply{withLength(reply{})}
+
+	sized := make([]reply, len(replies))
+	for i, r := range replies {
+		sized[i] = withLength(r)
 	}
 	return &standIn{wiretest.NewServer(t, sized...)}
 }
 
-// withLength adds a Content-Length to a successful response, also to HEAD, as servers do, and a
-// header of the protocol to any.
-func withLength(a reply) reply {
-	if a.Cut || a.Status == http.StatusNoContent || a.Header["Content-Length"] != "" {
-		return a
+// withLength returns the reply with a header that begins with X-Amz-, by which the driver knows S3. If
+// it is a success, it also gets a Content-Length, even for HEAD, as real servers send it.
+func withLength(r reply) reply {
+	if r.Cut || r.Status == http.StatusNoContent || r.Header["Content-Length"] != "" {
+		return r
 	}
 	header := map[string]string{"X-Amz-Stand-In": "yes"}
-	if a.Status <= 299 {
-		header["Content-Length"] = strconv.Itoa(len(a.Body))
+	if r.Status <= 299 { // also 0, which stands for 200
+		header["Content-Length"] = strconv.Itoa(len(r.Body))
 	}
-	maps.Copy(header, a.Header)
-	a.Header = header
-	return a
+	maps.Copy(header, r.Header)
+	r.Header = header
+	return r
 }
 
-// ofGateway returns an error page that has nothing of S3.
-func ofGateway(status int) reply {
-	return reply{Status: status, Header: map[string]string{"Content-Type": "text/html", "X-Amz-Stand-In": ""}, Body: "<html><body>The gateway has given up.</body></html>"}
+// gatewayReply returns an error page of a gateway before S3, without any header of S3.
+func gatewayReply(status int) reply {
+	return reply{
+		Status: status,
+		Header: map[string]string{"Content-Type": "text/html", "X-Amz-Stand-In": ""},
+		Body:   "<html><body>The gateway has given up.</body></html>",
+	}
 }
 
-// newUnsized starts a server whose responses have no Content-Length.
-func newUnsized(t *testing.T, header map[string]string, body string) *standIn {
+// newStandInWithoutLength starts a server whose responses have no Content-Length, because it flushes
+// the header before the body.
+func newStandInWithoutLength(t *testing.T, header map[string]string, body string) *standIn {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Amz-Stand-In", "yes")
@@ -72,15 +80,23 @@ func newUnsized(t *testing.T, header map[string]string, body string) *standIn {
 	return &standIn{&wiretest.Server{Server: server}}
 }
 
-// on opens the bucket "photos" at the server with a profile.
-func (w *standIn) on(t *testing.T, profile string, change ...func(*Config)) *objectDriver {
+// openDriver opens the bucket "photos" at the server with a profile. The functions in change may change
+// the configuration before.
+func (s *standIn) openDriver(t *testing.T, profile string, change ...func(*Config)) *objectDriver {
 	t.Helper()
 	p, ok := NamedProfile(profile)
 	require.True(t, ok)
-	c := Config{Bucket: "photos", Endpoint: w.server.URL, Profile: &p, AccessKeyID: "key", SecretKey: "secret"}
+	c := Config{
+		Bucket:      "photos",
+		Endpoint:    s.URL,
+		Profile:     &p,
+		AccessKeyID: "key",
+		SecretKey:   "secret",
+	}
 	for _, f := range change {
 		f(&c)
 	}
+
 	d, err := NewDriver(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
@@ -96,15 +112,18 @@ func startTLS(t *testing.T) string {
 	return server.URL
 }
 
-// failing returns an error response of S3.
-func failing(status int, code, message string) reply {
+// errorReply returns an error response of S3.
+func errorReply(status int, code, message string) reply {
+	const document = `<?xml version="1.0" encoding="UTF-8"?>` +
+		`<Error><Code>%s</Code><Message>%s</Message><RequestId>R1</RequestId></Error>`
 	return reply{
 		Status: status,
 		Header: map[string]string{"Content-Type": "application/xml", "X-Amz-Request-Id": "R1"},
-		Body:   fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>%s</Message><RequestId>R1</RequestId></Error>`, code, message),
+		Body:   fmt.Sprintf(document, code, message),
 	}
 }
 
 const etag = `"9b2cf535f27731c974343645a3985328"`
 
+// stored is the response to a request that has stored an object or a part.
 var stored = reply{Header: map[string]string{"ETag": etag}}

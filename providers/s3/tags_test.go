@@ -49,9 +49,9 @@ func TestTagsAreAHeaderOfEachWrite(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, tt.replies...)
-			require.NoError(t, tt.call(t.Context(), w.on(t, "aws")))
-			header := w.server.Last(t).Header
+			server := newStandIn(t, tt.replies...)
+			require.NoError(t, tt.call(t.Context(), server.openDriver(t, "aws")))
+			header := server.Last(t).Header
 			require.Equal(t, someTagsSent, header.Get("X-Amz-Tagging"))
 			require.Contains(t, header.Get("Authorization"), "x-amz-tagging")
 		})
@@ -74,21 +74,21 @@ func TestTagsOfACopy(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, reply{Body: copied})
-			_, err := w.on(t, "aws").Copy(t.Context(), copyOf(tt.change))
+			server := newStandIn(t, reply{Body: copied})
+			_, err := server.openDriver(t, "aws").Copy(t.Context(), copyOf(tt.change))
 			require.NoError(t, err)
-			header := w.server.Last(t).Header
+			header := server.Last(t).Header
 			require.Equal(t, tt.directive, header.Get("X-Amz-Tagging-Directive"))
 			require.Equal(t, tt.tagging, header.Get("X-Amz-Tagging"))
 		})
 	}
 	t.Run("on a server without tags, others are streamed", func(t *testing.T) {
-		w := newStandIn(t)
-		_, err := w.on(t, "r2").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
+		server := newStandIn(t)
+		_, err := server.openDriver(t, "r2").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
 			r.ReplaceTags = true
 		}))
 		require.ErrorIs(t, err, storage.Unsupported)
-		require.Empty(t, w.server.Lines())
+		require.Empty(t, server.Lines())
 	})
 }
 
@@ -99,21 +99,21 @@ func TestCopyReadsNoTags(t *testing.T) {
 		"it has none":         {"ETag": etag, "Content-Length": "9"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, reply{Header: header}, reply{Body: copied})
-			b := engine.New(w.on(t, "aws"))
+			server := newStandIn(t, reply{Header: header}, reply{Body: copied})
+			b := engine.New(server.openDriver(t, "aws"))
 			attrs, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.NoError(t, err)
-			require.Equal(t, []string{"HEAD /photos/from", "PUT /photos/to?x-id=CopyObject"}, w.server.Lines())
-			require.Empty(t, w.server.Last(t).Header.Get("X-Amz-Tagging-Directive"), "the default is COPY")
+			require.Equal(t, []string{"HEAD /photos/from", "PUT /photos/to?x-id=CopyObject"}, server.Lines())
+			require.Empty(t, server.Last(t).Header.Get("X-Amz-Tagging-Directive"), "the default is COPY")
 			require.Equal(t, map[bool]int{true: 3}[header["X-Amz-Tagging-Count"] != ""], attrs.TagCount)
 		})
 	}
 	t.Run("others replace them", func(t *testing.T) {
-		w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "Content-Length": "9", "X-Amz-Tagging-Count": "3"}}, reply{Body: copied})
-		b := engine.New(w.on(t, "aws"))
+		server := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "Content-Length": "9", "X-Amz-Tagging-Count": "3"}}, reply{Body: copied})
+		b := engine.New(server.openDriver(t, "aws"))
 		attrs, err := storage.Copy(t.Context(), b, "to", b, "from", storage.WithTags(map[string]string{"k": "v"}))
 		require.NoError(t, err)
-		require.Len(t, w.server.Lines(), 2)
+		require.Len(t, server.Lines(), 2)
 		require.Equal(t, 1, attrs.TagCount)
 	})
 }
@@ -128,44 +128,44 @@ func TestTagsOfACopyInParts(t *testing.T) {
 		return r
 	}
 	run := func(t *testing.T, r *driver.CopyRequest, replies ...reply) (*standIn, error) {
-		w := newStandIn(t, replies...)
-		d := w.on(t, "aws")
+		server := newStandIn(t, replies...)
+		d := server.openDriver(t, "aws")
 		d.copier.limit = 8
 		d.copier.part = 9
 		_, err := d.Copy(t.Context(), change(r))
-		return w, err
+		return server, err
 	}
 
 	t.Run("others", func(t *testing.T) {
-		w, err := run(t, &driver.CopyRequest{Controls: storage.Controls{Tags: someTags}, ReplaceTags: true}, created, part, complete)
+		server, err := run(t, &driver.CopyRequest{Controls: storage.Controls{Tags: someTags}, ReplaceTags: true}, created, part, complete)
 		require.NoError(t, err)
-		require.Equal(t, someTagsSent, w.server.Requests()[0].Header.Get("X-Amz-Tagging"))
+		require.Equal(t, someTagsSent, server.Requests()[0].Header.Get("X-Amz-Tagging"))
 	})
 
 	t.Run("those of the source", func(t *testing.T) {
-		w, err := run(t, &driver.CopyRequest{}, reply{Body: "<Tagging><TagSet><Tag><Key>a/b</Key><Value></Value></Tag></TagSet></Tagging>"}, created, part, complete)
+		server, err := run(t, &driver.CopyRequest{}, reply{Body: "<Tagging><TagSet><Tag><Key>a/b</Key><Value></Value></Tag></TagSet></Tagging>"}, created, part, complete)
 		require.NoError(t, err)
-		require.Equal(t, "GET /photos/from?tagging=&versionId=v1", w.server.Lines()[0])
-		require.Equal(t, "a%2Fb=", w.server.Requests()[1].Header.Get("X-Amz-Tagging"))
+		require.Equal(t, "GET /photos/from?tagging=&versionId=v1", server.Lines()[0])
+		require.Equal(t, "a%2Fb=", server.Requests()[1].Header.Get("X-Amz-Tagging"))
 	})
 
 	t.Run("none", func(t *testing.T) {
-		w, err := run(t, &driver.CopyRequest{ReplaceTags: true}, created, part, complete)
+		server, err := run(t, &driver.CopyRequest{ReplaceTags: true}, created, part, complete)
 		require.NoError(t, err)
-		require.Empty(t, w.server.Requests()[0].Header.Get("X-Amz-Tagging"))
+		require.Empty(t, server.Requests()[0].Header.Get("X-Amz-Tagging"))
 	})
 
 	t.Run("they may not be read", func(t *testing.T) {
-		w, err := run(t, &driver.CopyRequest{}, failing(403, "AccessDenied", "no"))
+		server, err := run(t, &driver.CopyRequest{}, errorReply(403, "AccessDenied", "no"))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Contains(t, s3error.Of(err).Hint, "WithTags")
-		require.Len(t, w.server.Lines(), 1)
+		require.Len(t, server.Lines(), 1)
 	})
 
 	t.Run("the source is in another region", func(t *testing.T) {
 		elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
-		w := newStandIn(t, elsewhere, reply{Body: "<Tagging><TagSet/></Tagging>"}, created, part, complete)
-		d := w.on(t, "aws")
+		server := newStandIn(t, elsewhere, reply{Body: "<Tagging><TagSet/></Tagging>"}, created, part, complete)
+		d := server.openDriver(t, "aws")
 		d.account.endpoint = nil // as it is at Amazon's
 		d.copier.limit = 8
 		d.copier.part = 9
@@ -174,25 +174,25 @@ func TestTagsOfACopyInParts(t *testing.T) {
 		_, err := d.Copy(t.Context(), r)
 		require.NoError(t, err)
 
-		reqs := w.server.Requests()
+		reqs := server.Requests()
 		require.Contains(t, reqs[0].Header.Get("Authorization"), "/us-east-1/s3/")
 		require.Equal(t, "GET /other/from?tagging=&versionId=v1", reqs[1].Line())
 		require.Contains(t, reqs[1].Header.Get("Authorization"), "/eu-west-1/s3/")
 	})
 
 	t.Run("the source is gone", func(t *testing.T) {
-		_, err := run(t, &driver.CopyRequest{}, failing(404, "NoSuchKey", "no"))
+		_, err := run(t, &driver.CopyRequest{}, errorReply(404, "NoSuchKey", "no"))
 		require.ErrorIs(t, err, storage.Changed)
 	})
 }
 
 func TestTagCalls(t *testing.T) {
 	t.Run("read", func(t *testing.T) {
-		w := newStandIn(t, reply{Body: "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"})
-		tags, err := w.on(t, "aws").Tags(t.Context(), &driver.GetRequest{Key: "a b", Version: "v/1"})
+		server := newStandIn(t, reply{Body: "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"})
+		tags, err := server.openDriver(t, "aws").Tags(t.Context(), &driver.GetRequest{Key: "a b", Version: "v/1"})
 		require.NoError(t, err)
 		require.Equal(t, map[string]string{"k": "v"}, tags)
-		require.Equal(t, []string{"GET /photos/a%20b?tagging=&versionId=v%2F1"}, w.server.Lines())
+		require.Equal(t, []string{"GET /photos/a%20b?tagging=&versionId=v%2F1"}, server.Lines())
 	})
 	for profile, sum := range map[string]string{"aws": "X-Amz-Checksum-Crc32", "minio": "Content-Md5"} {
 		for name, row := range map[string]struct {
@@ -203,10 +203,10 @@ func TestTagCalls(t *testing.T) {
 			"none": {nil, "<TagSet></TagSet>"},
 		} {
 			t.Run("set "+name+" on "+profile, func(t *testing.T) {
-				w := newStandIn(t)
-				require.NoError(t, w.on(t, profile).SetTags(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v", Tags: row.tags}))
-				req := w.server.Last(t)
-				require.Equal(t, []string{"PUT /photos/k?tagging=&versionId=v"}, w.server.Lines())
+				server := newStandIn(t)
+				require.NoError(t, server.openDriver(t, profile).SetTags(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v", Tags: row.tags}))
+				req := server.Last(t)
+				require.Equal(t, []string{"PUT /photos/k?tagging=&versionId=v"}, server.Lines())
 				require.Contains(t, string(req.Body), row.body)
 				require.NotEmpty(t, req.Header.Get(sum))
 			})
@@ -216,16 +216,16 @@ func TestTagCalls(t *testing.T) {
 		reply reply
 		want  storage.Code
 	}{
-		"no object":       {failing(404, "NoSuchKey", ""), storage.ObjectNotFound},
-		"no version":      {failing(404, "NoSuchVersion", ""), storage.ObjectNotFound},
-		"no bucket":       {failing(404, "NoSuchBucket", ""), storage.BucketNotFound},
-		"a delete marker": {failing(405, "MethodNotAllowed", ""), storage.ObjectNotFound},
-		"a refused tag":   {failing(400, "InvalidTag", ""), storage.InvalidArgument},
-		"too many tags":   {failing(400, "BadRequest", "Object tags cannot be greater than 10"), storage.InvalidArgument},
+		"no object":       {errorReply(404, "NoSuchKey", ""), storage.ObjectNotFound},
+		"no version":      {errorReply(404, "NoSuchVersion", ""), storage.ObjectNotFound},
+		"no bucket":       {errorReply(404, "NoSuchBucket", ""), storage.BucketNotFound},
+		"a delete marker": {errorReply(405, "MethodNotAllowed", ""), storage.ObjectNotFound},
+		"a refused tag":   {errorReply(400, "InvalidTag", ""), storage.InvalidArgument},
+		"too many tags":   {errorReply(400, "BadRequest", "Object tags cannot be greater than 10"), storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, row.reply)
-			d := w.on(t, "aws")
+			server := newStandIn(t, row.reply)
+			d := server.openDriver(t, "aws")
 			_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k", Version: "v"})
 			require.ErrorIs(t, err, row.want)
 			require.ErrorIs(t, d.SetTags(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v"}), row.want)
@@ -239,14 +239,14 @@ func TestTagsOfAKeyWhoseNewestVersionIsADeleteMarker(t *testing.T) {
 		want    storage.Code
 	}{
 		"S3 says so":                 {[]reply{{Status: 405, Header: map[string]string{"X-Amz-Delete-Marker": "true"}}}, storage.ObjectNotFound},
-		"versitygw does not say so":  {[]reply{failing(405, "MethodNotAllowed", ""), {Status: 404, Header: map[string]string{"X-Amz-Delete-Marker": "true"}}}, storage.ObjectNotFound},
-		"a server without the calls": {[]reply{failing(405, "MethodNotAllowed", ""), {Header: map[string]string{"ETag": etag}}}, storage.Unsupported},
+		"versitygw does not say so":  {[]reply{errorReply(405, "MethodNotAllowed", ""), {Status: 404, Header: map[string]string{"X-Amz-Delete-Marker": "true"}}}, storage.ObjectNotFound},
+		"a server without the calls": {[]reply{errorReply(405, "MethodNotAllowed", ""), {Header: map[string]string{"ETag": etag}}}, storage.Unsupported},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newStandIn(t, tt.replies...)
-			require.ErrorIs(t, w.on(t, "versitygw").SetTags(t.Context(), &driver.ChangeRequest{Key: "k"}), tt.want)
-			require.Len(t, w.server.Requests(), len(tt.replies))
+			server := newStandIn(t, tt.replies...)
+			require.ErrorIs(t, server.openDriver(t, "versitygw").SetTags(t.Context(), &driver.ChangeRequest{Key: "k"}), tt.want)
+			require.Len(t, server.Requests(), len(tt.replies))
 		})
 	}
 }
@@ -254,8 +254,8 @@ func TestTagsOfAKeyWhoseNewestVersionIsADeleteMarker(t *testing.T) {
 // Reads tell the number of tags.
 func TestTagCountOfReads(t *testing.T) {
 	t.Run("of tags", func(t *testing.T) {
-		w := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Tagging-Count": "3"}})
-		d := w.on(t, "aws")
+		server := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Tagging-Count": "3"}})
+		d := server.openDriver(t, "aws")
 
 		attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)

@@ -122,10 +122,10 @@ func TestHeadMissingOnMinIO(t *testing.T) {
 		{said: "NoSuchBucket", want: storage.BucketNotFound},
 	} {
 		t.Run(tt.said, func(t *testing.T) {
-			w := newStandIn(t, reply{Status: 404, Header: map[string]string{"X-Minio-Error-Code": tt.said}})
-			_, err := w.on(t, "minio").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			server := newStandIn(t, reply{Status: 404, Header: map[string]string{"X-Minio-Error-Code": tt.said}})
+			_, err := server.openDriver(t, "minio").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, []string{"HEAD /photos/k"}, w.server.Lines())
+			require.Equal(t, []string{"HEAD /photos/k"}, server.Lines())
 		})
 	}
 }
@@ -153,8 +153,8 @@ func TestHeadReadsTheErrorOfMinIO(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.code, func(t *testing.T) {
 			header := map[string]string{"X-Minio-Error-Code": tt.code, "X-Minio-Error-Desc": tt.desc}
-			w := newStandIn(t, reply{Status: tt.status, Header: header})
-			_, err := w.on(t, "minio").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			server := newStandIn(t, reply{Status: tt.status, Header: header})
+			_, err := server.openDriver(t, "minio").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.want, e.Code, "%v", err)

@@ -22,13 +22,13 @@ import (
 )
 
 func TestListVersions(t *testing.T) {
-	w := newStandIn(t, reply{Body: `<ListVersionsResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>b%2F1</NextKeyMarker><NextVersionIdMarker>v9</NextVersionIdMarker>
+	server := newStandIn(t, reply{Body: `<ListVersionsResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>b%2F1</NextKeyMarker><NextVersionIdMarker>v9</NextVersionIdMarker>
 		<DeleteMarker><Key>a+b</Key><VersionId>v3</VersionId><IsLatest>true</IsLatest><LastModified>2026-01-02T03:04:05.100Z</LastModified></DeleteMarker>
 		<Version><Key>a+b</Key><VersionId>v2</VersionId><ETag>"2"</ETag><Size>2</Size><LastModified>2026-01-02T03:04:05.100Z</LastModified></Version>
 		<DeleteMarker><Key>a+b</Key><VersionId>v1</VersionId><LastModified>2026-01-02T03:04:05.100Z</LastModified></DeleteMarker>
 		<Version><Key>a+b</Key><VersionId>null</VersionId><ETag>"0"</ETag><Size>1</Size><LastModified>2026-01-02T03:04:05.100Z</LastModified></Version>
 		</ListVersionsResult>`}, reply{Body: `<ListVersionsResult></ListVersionsResult>`})
-	d := w.on(t, "aws")
+	d := server.openDriver(t, "aws")
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Prefix: "a"})
 	require.NoError(t, err)
 
@@ -45,7 +45,7 @@ func TestListVersions(t *testing.T) {
 	require.Equal(t, []string{
 		"GET /photos?encoding-type=url&max-keys=4&prefix=a&versions=",
 		"GET /photos?encoding-type=url&key-marker=b%2F1&max-keys=4&prefix=a&version-id-marker=v9&versions=",
-	}, w.server.Lines())
+	}, server.Lines())
 }
 
 func TestListVersionsOnOtherServers(t *testing.T) {
@@ -96,8 +96,8 @@ func TestListVersionsOnOtherServers(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Body: `<ListVersionsResult>` + tt.body + `</ListVersionsResult>`})
-			page, err := w.on(t, "versitygw").ListVersions(t.Context(), &driver.ListRequest{Limit: 2 + len(tt.want)/3, Token: tt.token})
+			server := newStandIn(t, reply{Body: `<ListVersionsResult>` + tt.body + `</ListVersionsResult>`})
+			page, err := server.openDriver(t, "versitygw").ListVersions(t.Context(), &driver.ListRequest{Limit: 2 + len(tt.want)/3, Token: tt.token})
 			if tt.code != "" {
 				require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 				return
@@ -122,7 +122,7 @@ func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 		<Version><Key>a</Key><VersionId>v2</VersionId><LastModified>2026-01-02T03:04:01Z</LastModified></Version>
 		<DeleteMarker><Key>a</Key><VersionId>m1</VersionId><LastModified>2026-01-02T03:04:05Z</LastModified></DeleteMarker>
 		</ListVersionsResult>`
-	d := newStandIn(t, reply{Body: body}).on(t, "aws")
+	d := newStandIn(t, reply{Body: body}).openDriver(t, "aws")
 	d.account.endpoint = nil // as it is at Amazon's
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 3})
 	require.NoError(t, err)
@@ -154,7 +154,7 @@ func TestListVersionsInPages(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := &versionsServer{stored: values, repeat: tt.repeat}
-			d := server.start(t).on(t, "aws")
+			d := server.start(t).openDriver(t, "aws")
 
 			var got []string
 			for token := ""; ; {
@@ -214,9 +214,9 @@ func (s *versionsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestListVersionsWithPrefixes(t *testing.T) {
-	w := newStandIn(t, reply{Body: `<ListVersionsResult><Version><Key>c%2F+</Key><VersionId>1</VersionId><IsLatest>true</IsLatest><Owner><ID>o</ID></Owner></Version>
+	server := newStandIn(t, reply{Body: `<ListVersionsResult><Version><Key>c%2F+</Key><VersionId>1</VersionId><IsLatest>true</IsLatest><Owner><ID>o</ID></Owner></Version>
 		<CommonPrefixes><Key>no</Key><Prefix>b%2F</Prefix></CommonPrefixes><EncodingType>url</EncodingType></ListVersionsResult>`})
-	page, err := w.on(t, "aws").ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Delimiter: "/"})
+	page, err := server.openDriver(t, "aws").ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Delimiter: "/"})
 	require.NoError(t, err)
 	require.Equal(t, &driver.VersionPage{Entries: []storage.VersionEntry{
 		{ListEntry: storage.ListEntry{Key: "b/", IsPrefix: true}},
@@ -245,9 +245,9 @@ func TestListVersionsTimesOnVersitygw(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newStandIn(t, reply{Body: "<ListVersionsResult><Version><Key>k</Key><VersionId>" + tt.id + "</VersionId><IsLatest>" + tt.latest +
+			server := newStandIn(t, reply{Body: "<ListVersionsResult><Version><Key>k</Key><VersionId>" + tt.id + "</VersionId><IsLatest>" + tt.latest +
 				"</IsLatest><LastModified>" + replaced + "</LastModified><ETag>x</ETag><Size>1</Size></Version></ListVersionsResult>"})
-			page, err := w.on(t, tt.profile).ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
+			page, err := server.openDriver(t, tt.profile).ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 			require.NoError(t, err)
 			require.Len(t, page.Entries, 1)
 			require.Equal(t, tt.want, page.Entries[0].Modified.UTC())
