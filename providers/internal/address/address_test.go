@@ -11,7 +11,13 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-var form = Form{Scheme: "test-address", Params: []string{"flag"}, Bucket: "box", Account: "test-address://", Credentials: "TEST_KEY"}
+var form = Form{
+	Scheme:      "test-address",
+	Params:      []string{"flag"},
+	Bucket:      "box",
+	Account:     "test-address://",
+	Credentials: "TEST_KEY",
+}
 
 func TestNameOfABucketInAnAddress(t *testing.T) {
 	tests := []struct {
@@ -64,7 +70,11 @@ func TestRegisterOpensBucketsAndAccounts(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Equal(t, []string{"bucket photos", "account "}, names)
 
-	for _, address := range []string{"test-address://", "test-address://photos?other=1", "test-address://photos:80"} {
+	for _, address := range []string{
+		"test-address://",
+		"test-address://photos?other=1",
+		"test-address://photos:80",
+	} {
 		_, err = storage.Open(t.Context(), address)
 		require.ErrorIs(t, err, storage.InvalidArgument, address)
 	}
@@ -88,12 +98,26 @@ func TestFlag(t *testing.T) {
 }
 
 func TestEndpoint(t *testing.T) {
-	for text, want := range map[string]string{"http://127.0.0.1:9000": "http://127.0.0.1:9000", "https://host/": "https://host", "https://host/base/": "https://host/base"} {
+	for text, want := range map[string]string{
+		"http://127.0.0.1:9000": "http://127.0.0.1:9000",
+		"https://host/":         "https://host",
+		"https://host/base/":    "https://host/base",
+	} {
 		u, ok := Endpoint(text)
 		require.True(t, ok, text)
 		require.Equal(t, want, u.String())
 	}
-	for _, text := range []string{"", "host", "host:9000", "ftp://host", "http://", "http://user:secret@host", "http://host?a=b", "http://host#a", "http://host\x7f"} {
+	for _, text := range []string{
+		"",
+		"host",
+		"host:9000",
+		"ftp://host",
+		"http://",
+		"http://user:secret@host",
+		"http://host?a=b",
+		"http://host#a",
+		"http://host\x7f",
+	} {
 		_, ok := Endpoint(text)
 		require.False(t, ok, text)
 	}

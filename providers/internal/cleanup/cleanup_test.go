@@ -30,7 +30,12 @@ func TestAfterRetriesAndTells(t *testing.T) {
 			attempts: 4,
 			hint:     "the parts could not be removed: unavailable",
 		},
-		{name: "no permission", failures: []error{denied}, attempts: 1, hint: "the parts could not be removed: permission denied"},
+		{
+			name:     "no permission",
+			failures: []error{denied},
+			attempts: 1,
+			hint:     "the parts could not be removed: permission denied",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

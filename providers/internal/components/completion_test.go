@@ -141,10 +141,18 @@ func TestCompletionOnce(t *testing.T) {
 			s.killed(call{name: "one"})
 		}},
 		{"the response is lost and the marker stays", func(s *store) {
-			require.NoError(s.t, s.complete(s.t.Context(), call{name: "one", keeps: true, after: func() error { return lost }}))
+			require.NoError(s.t, s.complete(s.t.Context(), call{
+				name:  "one",
+				keeps: true,
+				after: func() error { return lost },
+			}))
 		}},
 		{"the object is made and the store says that it is busy", func(s *store) {
-			require.NoError(s.t, s.complete(s.t.Context(), call{name: "one", keeps: true, after: func() error { return busy }}))
+			require.NoError(s.t, s.complete(s.t.Context(), call{
+				name:  "one",
+				keeps: true,
+				after: func() error { return busy },
+			}))
 		}},
 	}
 	for _, tt := range tests {
@@ -163,7 +171,8 @@ func TestCompletionOnce(t *testing.T) {
 
 							tt.first(s)
 							require.Equal(t, content, s.content())
-							require.ErrorIs(t, s.complete(t.Context(), call{name: "two", keeps: true}), storage.ObjectNotFound, "the engine finds the object")
+							require.ErrorIs(t, s.complete(t.Context(), call{name: "two", keeps: true}),
+								storage.ObjectNotFound, "the engine finds the object")
 							require.Equal(t, content, s.content())
 
 							s.remove()
@@ -171,7 +180,8 @@ func TestCompletionOnce(t *testing.T) {
 								s.write(newText)
 							}
 							for _, name := range []string{"two", "three"} {
-								require.ErrorIs(t, s.complete(t.Context(), call{name: name, condition: condition}), storage.ObjectNotFound)
+								require.ErrorIs(t, s.complete(t.Context(),
+									call{name: name, condition: condition}), storage.ObjectNotFound)
 								require.Equal(t, newText, s.content())
 							}
 						})
@@ -211,7 +221,8 @@ func TestCompletionRepeated(t *testing.T) {
 	}{
 		{"a condition that failed", "", func(s *store) {
 			s.write("in the way")
-			require.ErrorIs(s.t, s.complete(s.t.Context(), call{name: "one", condition: storage.Condition{Absent: true}}), storage.PreconditionFailed)
+			require.ErrorIs(s.t, s.complete(s.t.Context(),
+				call{name: "one", condition: storage.Condition{Absent: true}}), storage.PreconditionFailed)
 			s.remove()
 		}},
 		{"a call that ended before the object, which replaces another one", "there before", func(s *store) {
@@ -250,14 +261,18 @@ func TestCompletionRequestLost(t *testing.T) {
 			Commit:  func(context.Context, storage.Condition) (*storage.Attrs, error) { return nil, lost },
 		}
 
-		_, err := failing.Run(t.Context(), &driver.CompleteRequest{Call: "one", Put: &driver.PutRequest{Key: key}})
+		_, err := failing.Run(t.Context(), &driver.CompleteRequest{
+			Call: "one",
+			Put:  &driver.PutRequest{Key: key},
+		})
 		require.ErrorIs(t, err, storage.Unavailable)
 		require.NoError(t, s.complete(t.Context(), call{name: "two"}))
 		require.Equal(t, content, s.content())
 	}
 }
 
-// If other clients write the key during a completion without a condition, the completion replaces their objects.
+// If other clients write the key during a completion without a condition, the completion replaces
+// their objects.
 func TestCompletionReplacesOtherWrites(t *testing.T) {
 	for _, writes := range []int{0, 1, 3, 10} {
 		s := newStore(t)

@@ -12,7 +12,13 @@ const prefix = "p/id/"
 
 // The keys of the marker and of the parts sort in that order.
 func TestMarkerBeforeParts(t *testing.T) {
-	keys := []string{Marker(prefix), Part(prefix, 1), Part(prefix, 2), Part(prefix, 10), Part(prefix, 999_999)}
+	keys := []string{
+		Marker(prefix),
+		Part(prefix, 1),
+		Part(prefix, 2),
+		Part(prefix, 10),
+		Part(prefix, 999_999),
+	}
 	require.True(t, slices.IsSorted(keys), keys)
 	for _, key := range keys {
 		require.True(t, strings.HasPrefix(key, prefix))

@@ -67,11 +67,19 @@ func TestCompletionCallerGivesUp(t *testing.T) {
 						Marker:  components.Marker(s.prefix),
 						Prepare: func(context.Context) error { return nil },
 						Commit: func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
-							return d.Put(ctx, &driver.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content)), Condition: condition})
+							return d.Put(ctx, &driver.PutRequest{
+								Key:       key,
+								Body:      strings.NewReader(content),
+								Size:      int64(len(content)),
+								Condition: condition,
+							})
 						},
 					}
 
-					_, err := first.Run(ctx, &driver.CompleteRequest{Call: "one", Put: &driver.PutRequest{Key: key}})
+					_, err := first.Run(ctx, &driver.CompleteRequest{
+						Call: "one",
+						Put:  &driver.PutRequest{Key: key},
+					})
 					require.ErrorIs(t, err, context.Canceled)
 					require.NoError(t, s.complete(t.Context(), call{name: "two"}))
 					require.Equal(t, content, s.content())

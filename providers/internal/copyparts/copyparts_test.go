@@ -26,11 +26,25 @@ func TestCopyAllRetriesPart(t *testing.T) {
 		want     error
 	}{
 		{name: "no failure", attempts: 1, want: nil},
-		{name: "after temporary failures", failures: []error{temporary, temporary}, attempts: 3, took: 1200 * time.Millisecond, want: nil},
-		{name: "after the delay that the store asks for", failures: []error{throttled}, attempts: 2, took: time.Minute, want: nil},
 		{
-			name:     "after a minute, if the store asks for an hour",
-			failures: []error{&storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour}},
+			name:     "after temporary failures",
+			failures: []error{temporary, temporary},
+			attempts: 3,
+			took:     1200 * time.Millisecond,
+			want:     nil,
+		},
+		{
+			name:     "after the delay that the store asks for",
+			failures: []error{throttled},
+			attempts: 2,
+			took:     time.Minute,
+			want:     nil,
+		},
+		{
+			name: "after a minute, if the store asks for an hour",
+			failures: []error{
+				&storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour},
+			},
 			attempts: 2,
 			took:     time.Minute,
 			want:     nil,
@@ -42,8 +56,18 @@ func TestCopyAllRetriesPart(t *testing.T) {
 			took:     1200 * time.Millisecond,
 			want:     temporary,
 		},
-		{name: "not after a permanent failure", failures: []error{&storage.Error{Code: storage.Changed}}, attempts: 1, want: storage.Changed},
-		{name: "not after an error without a code", failures: []error{errBroken}, attempts: 1, want: errBroken},
+		{
+			name:     "not after a permanent failure",
+			failures: []error{&storage.Error{Code: storage.Changed}},
+			attempts: 1,
+			want:     storage.Changed,
+		},
+		{
+			name:     "not after an error without a code",
+			failures: []error{errBroken},
+			attempts: 1,
+			want:     errBroken,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -87,14 +87,19 @@ func TestCheckSize(t *testing.T) {
 	for _, size := range []int{0, 16, 31} {
 		err := customerkey.New("WithSourceCustomerKey", raw[:size]).CheckSize()
 		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.ErrorContains(t, err, fmt.Sprintf("WithSourceCustomerKey must have 32 bytes, and has %d", size))
+		require.ErrorContains(t, err,
+			fmt.Sprintf("WithSourceCustomerKey must have 32 bytes, and has %d", size))
 	}
 }
 
 // CheckAddress refuses addresses without TLS, except on this machine.
 func TestCheckAddress(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
-	for text, clear := range map[string]bool{"https://example.com": false, "http://127.0.0.1:80": false, "http://example.com": true} {
+	for text, clear := range map[string]bool{
+		"https://example.com": false,
+		"http://127.0.0.1:80": false,
+		"http://example.com":  true,
+	} {
 		u, err := url.Parse(text)
 		require.NoError(t, err)
 		require.Equal(t, clear, key.CheckAddress(u) != nil, text)
@@ -106,7 +111,8 @@ func TestCheckAddress(t *testing.T) {
 func TestFingerprintOfKeyOnly(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
 	require.Equal(t, key.Fingerprint(), customerkey.New("WithSourceCustomerKey", raw).Fingerprint())
-	require.NotEqual(t, key.Fingerprint(), customerkey.New("WithCustomerKey", bytes.ToUpper(raw)).Fingerprint())
+	require.NotEqual(t, key.Fingerprint(),
+		customerkey.New("WithCustomerKey", bytes.ToUpper(raw)).Fingerprint())
 	require.NotEqual(t, key.SHA256(), key.Fingerprint())
 }
 

@@ -15,15 +15,27 @@ func TestRange(t *testing.T) {
 		request driver.GetRequest
 		want    string
 	}{
-		"a whole object": {driver.GetRequest{Length: -1}, ""},
-		"from the start": {driver.GetRequest{Length: 3}, "bytes=0-2"},
-		"one byte":       {driver.GetRequest{Offset: 4, Length: 1}, "bytes=4-4"},
-		"to the end":     {driver.GetRequest{Offset: 4, Length: -1}, "bytes=4-"},
-		"the last bytes": {driver.GetRequest{Suffix: 7, Length: -1}, "bytes=-7"},
-		"more last bytes than the server accepts":  {driver.GetRequest{Suffix: 1001, Length: -1}, "bytes=-1000"},
-		"as many last bytes as the server accepts": {driver.GetRequest{Suffix: 1000, Length: -1}, "bytes=-1000"},
-		"beyond four GiB":                          {driver.GetRequest{Offset: 5 << 30, Length: 10}, "bytes=5368709120-5368709129"},
-		"a suffix wins over an offset":             {driver.GetRequest{Offset: 3, Suffix: 7, Length: -1}, "bytes=-7"},
+		"a whole object": {request: driver.GetRequest{Length: -1}},
+		"from the start": {request: driver.GetRequest{Length: 3}, want: "bytes=0-2"},
+		"one byte":       {request: driver.GetRequest{Offset: 4, Length: 1}, want: "bytes=4-4"},
+		"to the end":     {request: driver.GetRequest{Offset: 4, Length: -1}, want: "bytes=4-"},
+		"the last bytes": {request: driver.GetRequest{Suffix: 7, Length: -1}, want: "bytes=-7"},
+		"more last bytes than the server accepts": {
+			request: driver.GetRequest{Suffix: 1001, Length: -1},
+			want:    "bytes=-1000",
+		},
+		"as many last bytes as the server accepts": {
+			request: driver.GetRequest{Suffix: 1000, Length: -1},
+			want:    "bytes=-1000",
+		},
+		"beyond four GiB": {
+			request: driver.GetRequest{Offset: 5 << 30, Length: 10},
+			want:    "bytes=5368709120-5368709129",
+		},
+		"a suffix wins over an offset": {
+			request: driver.GetRequest{Offset: 3, Suffix: 7, Length: -1},
+			want:    "bytes=-7",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -42,7 +54,11 @@ func TestIsWhole(t *testing.T) {
 		{name: "more than all bytes", request: driver.GetRequest{Length: 9}, want: true},
 		{name: "the first bytes", request: driver.GetRequest{Length: 4}},
 		{name: "from an offset on", request: driver.GetRequest{Offset: 1, Length: -1}},
-		{name: "as many last bytes as there are", request: driver.GetRequest{Suffix: 5, Length: -1}, want: true},
+		{
+			name:    "as many last bytes as there are",
+			request: driver.GetRequest{Suffix: 5, Length: -1},
+			want:    true,
+		},
 		{name: "some last bytes", request: driver.GetRequest{Suffix: 4, Length: -1}},
 	}
 	for _, tt := range tests {
@@ -72,12 +88,33 @@ func TestSizeOfElsewhere(t *testing.T) {
 		response  string
 		elsewhere string
 	}{
-		"where it was asked for":                  {driver.GetRequest{Offset: 5, Length: 1}, "bytes 5-5/20", ""},
-		"at the start":                            {driver.GetRequest{Offset: 5, Length: 1}, "bytes 0-5/20", "begins at byte 0 and not at 5"},
-		"the last bytes":                          {driver.GetRequest{Suffix: 5, Length: -1}, "bytes 15-19/20", ""},
-		"the last bytes of a shorter object":      {driver.GetRequest{Suffix: 5, Length: -1}, "bytes 0-2/3", ""},
-		"the first bytes in place of the last":    {driver.GetRequest{Suffix: 5, Length: -1}, "bytes 0-4/20", "begins at byte 0 and not at 15"},
-		"fewer of the last bytes than were asked": {driver.GetRequest{Suffix: 5, Length: -1}, "bytes 17-19/20", "begins at byte 17 and not at 15"},
+		"where it was asked for": {
+			request:  driver.GetRequest{Offset: 5, Length: 1},
+			response: "bytes 5-5/20",
+		},
+		"at the start": {
+			request:   driver.GetRequest{Offset: 5, Length: 1},
+			response:  "bytes 0-5/20",
+			elsewhere: "begins at byte 0 and not at 5",
+		},
+		"the last bytes": {
+			request:  driver.GetRequest{Suffix: 5, Length: -1},
+			response: "bytes 15-19/20",
+		},
+		"the last bytes of a shorter object": {
+			request:  driver.GetRequest{Suffix: 5, Length: -1},
+			response: "bytes 0-2/3",
+		},
+		"the first bytes in place of the last": {
+			request:   driver.GetRequest{Suffix: 5, Length: -1},
+			response:  "bytes 0-4/20",
+			elsewhere: "begins at byte 0 and not at 15",
+		},
+		"fewer of the last bytes than were asked": {
+			request:   driver.GetRequest{Suffix: 5, Length: -1},
+			response:  "bytes 17-19/20",
+			elsewhere: "begins at byte 17 and not at 15",
+		},
 	}
 	for name, tt := range tests {
 		_, err := SizeOf(&tt.request, tt.response)
@@ -93,7 +130,13 @@ func TestSizeOfElsewhere(t *testing.T) {
 func TestValues(t *testing.T) {
 	require.Nil(t, Optional(""))
 	require.Equal(t, "a", *Optional("a"))
-	for tag, want := range map[string]string{"": "", "abc": `"abc"`, `"abc"`: `"abc"`, `W/"abc"`: `"abc"`, "W/": ""} {
+	for tag, want := range map[string]string{
+		"":        "",
+		"abc":     `"abc"`,
+		`"abc"`:   `"abc"`,
+		`W/"abc"`: `"abc"`,
+		"W/":      "",
+	} {
 		require.Equal(t, want, ETag(tag), tag)
 	}
 	h := http.Header{"X-Amz-Meta-Color-Of": {"red", "blue"}, "X-Amz-Meta-Empty": {}, "X-Amz-Acl": {"private"}}

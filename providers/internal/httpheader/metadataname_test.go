@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// An escaped metadata name is read as it was written, even from Ceph RGW 16, which returns "-" for "_", and Azure,
-// which has no "-".
+// An escaped metadata name is read as it was written, even from Ceph RGW 16, which returns "-" for
+// "_", and Azure, which has no "-".
 func TestEscapeRoundTrip(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -38,5 +38,6 @@ func TestEscapeRoundTrip(t *testing.T) {
 	}
 	require.Equal(t, "owner-x005F-id", httpheader.NewNameEscaper('-', '_').Escape("owner_id"))
 	require.Equal(t, "owner-id", httpheader.NewNameEscaper('-', '_').Escape("owner-id"))
-	require.Equal(t, "old_name", httpheader.NewNameEscaper('-', '_').Unescape("old_name"), "a name that was stored unescaped is unchanged")
+	require.Equal(t, "old_name", httpheader.NewNameEscaper('-', '_').Unescape("old_name"),
+		"a name that was stored unescaped is unchanged")
 }

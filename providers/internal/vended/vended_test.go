@@ -77,7 +77,10 @@ func (v *vendor) count(call, folder string) (n int) {
 
 func (v *vendor) open() storage.Bucket {
 	keys := vended.NewKeyring(v.grant)
-	return engine.New(vended.New(v.store(keys), keys), storage.WithRetry(storage.RetryPolicy{Attempts: max(v.attempts, 1), MaxDelay: time.Nanosecond}))
+	return engine.New(vended.New(v.store(keys), keys), storage.WithRetry(storage.RetryPolicy{
+		Attempts: max(v.attempts, 1),
+		MaxDelay: time.Nanosecond,
+	}))
 }
 
 // store returns a store whose requests have credentials.
@@ -172,7 +175,8 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 		require.Equal(t, start, time.Now(), "it does not wait")
 		require.NoError(t, <-first)
 		time.Sleep(16 * time.Second)
-		require.Equal(t, storage.Unauthenticated, storage.CodeOf(put(t.Context(), b, "a/1")), "they have expired")
+		require.Equal(t, storage.Unauthenticated, storage.CodeOf(put(t.Context(), b, "a/1")),
+			"they have expired")
 
 		v.answer = nil
 		require.NoError(t, put(t.Context(), b, "a/1"))
@@ -186,10 +190,19 @@ func TestCredentialsMissing(t *testing.T) {
 		answer error
 		want   storage.Code
 	}{
-		"because the catalog refuses":      {errors.New("401"), storage.Unauthenticated},
-		"because the catalog is not there": {&storage.Error{Code: storage.Unavailable, Err: errors.New("502")}, storage.Unavailable},
-		"with a code alone":                {storage.PermissionDenied, storage.PermissionDenied},
-		"with a code about another object": {storage.PreconditionFailed, storage.Unauthenticated},
+		"because the catalog refuses": {answer: errors.New("401"), want: storage.Unauthenticated},
+		"because the catalog is not there": {
+			answer: &storage.Error{Code: storage.Unavailable, Err: errors.New("502")},
+			want:   storage.Unavailable,
+		},
+		"with a code alone": {
+			answer: storage.PermissionDenied,
+			want:   storage.PermissionDenied,
+		},
+		"with a code about another object": {
+			answer: storage.PreconditionFailed,
+			want:   storage.Unauthenticated,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -212,8 +225,8 @@ func TestCredentialsMissing(t *testing.T) {
 	}
 }
 
-// If CredentialsFor fails with ObjectNotFound, the request fails with Unauthenticated, so that nobody takes the
-// object for missing.
+// If CredentialsFor fails with ObjectNotFound, the request fails with Unauthenticated, so that
+// nobody takes the object for missing.
 func TestCredentialsNotFoundCode(t *testing.T) {
 	v := &vendor{answer: func(ctx context.Context, _ string) error {
 		_, _, err := storage.ReadAll(ctx, memstore.New(), "secret")
@@ -256,11 +269,13 @@ func TestCredentialsRequestCanceled(t *testing.T) {
 	})
 }
 
-// If CredentialsFor fails or its credentials last only a moment, all waiting requests share that result, instead
-// of calling it one after the other.
+// If CredentialsFor fails or its credentials last only a moment, all waiting requests share that
+// result, instead of calling it one after the other.
 func TestCredentialsAnswerShared(t *testing.T) {
 	for name, v := range map[string]*vendor{
-		"the catalog's own timeout":            {answer: func(context.Context, string) error { return context.DeadlineExceeded }},
+		"the catalog's own timeout": {
+			answer: func(context.Context, string) error { return context.DeadlineExceeded },
+		},
 		"credentials that have nearly expired": {lasts: 20 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -289,8 +304,8 @@ func TestCredentialsAnswerShared(t *testing.T) {
 	}
 }
 
-// RemoveAll sends one batch for each prefix of credentials. Copy and Compose between two prefixes pass the bytes
-// through the process.
+// RemoveAll sends one batch for each prefix of credentials. Copy and Compose between two prefixes
+// pass the bytes through the process.
 func TestDeleteBatchDividedByCredentials(t *testing.T) {
 	v := &vendor{}
 	b := v.open()
@@ -321,8 +336,8 @@ func TestDeleteBatchDividedByCredentials(t *testing.T) {
 	require.Equal(t, 1, v.count("DeleteBatch", "b/"))
 }
 
-// If there are no credentials for the source of a copy, the copy fails with that error. It is not requested with the
-// credentials of its target only.
+// If there are no credentials for the source of a copy, the copy fails with that error. It is not
+// requested with the credentials of its target only.
 func TestCopyWithoutCredentialsOfSource(t *testing.T) {
 	v := &vendor{answer: func(_ context.Context, key string) error {
 		if strings.HasPrefix(key, "a/") {
@@ -338,8 +353,8 @@ func TestCopyWithoutCredentialsOfSource(t *testing.T) {
 	require.Zero(t, v.count("Copy", "b/"))
 }
 
-// If the store refuses vended credentials before they expire, they are replaced once. They may be revoked, or a
-// clock may be wrong.
+// If the store refuses vended credentials before they expire, they are replaced once. They may be
+// revoked, or a clock may be wrong.
 func TestCredentialsRefused(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -348,7 +363,12 @@ func TestCredentialsRefused(t *testing.T) {
 		want    storage.Code
 	}{
 		{name: "are replaced once", refuses: func(c string) bool { return c == "a/1" }, calls: 1, want: ""},
-		{name: "are not replaced again if new ones are refused", refuses: func(string) bool { return true }, calls: 1, want: storage.Unauthenticated},
+		{
+			name:    "are not replaced again if new ones are refused",
+			refuses: func(string) bool { return true },
+			calls:   1,
+			want:    storage.Unauthenticated,
+		},
 		{name: "are kept if the store admits them", refuses: func(string) bool { return false }, want: ""},
 	}
 	for _, tt := range tests {

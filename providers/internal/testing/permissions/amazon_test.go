@@ -115,7 +115,8 @@ func TestPermissionsOfAmazon(t *testing.T) {
 	})
 }
 
-// If a bucket policy grants a user of another account what docs/permissions.md lists, each operation succeeds.
+// If a bucket policy grants a user of another account what docs/permissions.md lists, each
+// operation succeeds.
 func TestPolicyOfAmazonSuffices(t *testing.T) {
 	const key, secret, account = "AKIAUSERUSERUSERUSER", "user-secret-key", "210987654321"
 	for name, operations := range map[string][]permissions.Operation{
@@ -126,7 +127,11 @@ func TestPolicyOfAmazonSuffices(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rows.Suffices(t, operations, func(t *testing.T, kind rows.Kind) rows.Account {
 				a := startAmazon(t, s3server.Config{Strict: true, Credentials: []s3server.Credential{
-					{AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Account: s3server.DefaultAccountID},
+					{
+						AccessKeyID: s3server.DefaultAccessKeyID,
+						SecretKey:   s3server.DefaultSecretKey,
+						Account:     s3server.DefaultAccountID,
+					},
 					{AccessKeyID: key, SecretKey: secret, Account: account},
 				}})
 				owner := a.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
@@ -151,6 +156,9 @@ func grant(t *testing.T, service storage.Service, policy string) {
 	require.NoError(t, err)
 	client, ok := storage.As[*awss3.Client](b)
 	require.True(t, ok)
-	_, err = client.PutBucketPolicy(t.Context(), &awss3.PutBucketPolicyInput{Bucket: aws.String("photos"), Policy: &policy})
+	_, err = client.PutBucketPolicy(t.Context(), &awss3.PutBucketPolicyInput{
+		Bucket: aws.String("photos"),
+		Policy: &policy,
+	})
 	require.NoError(t, err)
 }

@@ -26,7 +26,9 @@ func TestPermissionsOfAzure(t *testing.T) {
 	}{
 		"by a role": {permissions.Azure, azure.Config{Credential: token{}}},
 		"by a shared access signature": {
-			permissions.AzureSAS, azure.Config{SASToken: "sv=2026-12-06&sig=c2VjcmV0&se=2099-01-01T00:00:00Z"},
+			permissions.AzureSAS, azure.Config{
+				SASToken: "sv=2026-12-06&sig=c2VjcmV0&se=2099-01-01T00:00:00Z",
+			},
 		},
 	}
 	for name, tt := range tests {

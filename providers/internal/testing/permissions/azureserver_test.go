@@ -36,7 +36,12 @@ type azureBlob struct {
 }
 
 func newAzureServer() *azureServer {
-	return &azureServer{containers: map[string]bool{"photos": true}, blobs: map[string][]*azureBlob{}, current: map[string]*azureBlob{}, blocks: map[string]map[string][]byte{}}
+	return &azureServer{
+		containers: map[string]bool{"photos": true},
+		blobs:      map[string][]*azureBlob{},
+		current:    map[string]*azureBlob{},
+		blocks:     map[string]map[string][]byte{},
+	}
 }
 
 const azureTime = "Fri, 20 Nov 2026 12:00:00 GMT"
@@ -167,7 +172,11 @@ func (o *azureBlob) describe(w io.Writer, name string, isCurrent bool) {
 // store makes the newest version of a blob.
 func (s *azureServer) store(w http.ResponseWriter, r *http.Request, path string, body []byte, src *azureBlob) {
 	s.writes++
-	o := &azureBlob{version: fmt.Sprintf("2026-11-20T12:00:00.%07dZ", s.writes), header: http.Header{}, body: body}
+	o := &azureBlob{
+		version: fmt.Sprintf("2026-11-20T12:00:00.%07dZ", s.writes),
+		header:  http.Header{},
+		body:    body,
+	}
 	if src != nil {
 		o.header = src.header.Clone()
 		o.tags = src.tags
@@ -235,7 +244,8 @@ func (s *azureServer) use(w http.ResponseWriter, r *http.Request, path, comp str
 			return
 		}
 		if r.URL.Query().Has("versionid") {
-			s.blobs[path] = slices.DeleteFunc(s.blobs[path], func(other *azureBlob) bool { return other == o })
+			s.blobs[path] = slices.DeleteFunc(s.blobs[path],
+				func(other *azureBlob) bool { return other == o })
 		} else {
 			delete(s.current, path)
 		}
@@ -251,7 +261,9 @@ func (s *azureServer) use(w http.ResponseWriter, r *http.Request, path, comp str
 	case "PUT tags":
 		w.WriteHeader(http.StatusNoContent)
 	case "PUT metadata":
-		maps.DeleteFunc(o.header, func(name string, _ []string) bool { return strings.HasPrefix(name, "X-Ms-Meta-") })
+		maps.DeleteFunc(o.header, func(name string, _ []string) bool {
+			return strings.HasPrefix(name, "X-Ms-Meta-")
+		})
 		s.writes++
 		for name, values := range r.Header {
 			if strings.HasPrefix(name, "X-Ms-Meta-") {
@@ -261,7 +273,11 @@ func (s *azureServer) use(w http.ResponseWriter, r *http.Request, path, comp str
 		o.header.Set("Etag", fmt.Sprintf(`"0x%d"`, s.writes))
 		w.Header().Set("Etag", o.header.Get("Etag"))
 	case "PUT immutabilityPolicies", "PUT legalhold":
-		for _, name := range []string{"X-Ms-Immutability-Policy-Until-Date", "X-Ms-Immutability-Policy-Mode", "X-Ms-Legal-Hold"} {
+		for _, name := range []string{
+			"X-Ms-Immutability-Policy-Until-Date",
+			"X-Ms-Immutability-Policy-Mode",
+			"X-Ms-Legal-Hold",
+		} {
 			if value := r.Header.Get(name); value != "" {
 				o.header.Set(name, value)
 				w.Header().Set(name, value)

@@ -29,20 +29,40 @@ var hostilePrefixes = map[string]struct {
 	prefix, inside string
 	outside        []string
 }{
-	"a folder":             {"users/", "users/a", []string{"users2/a", "user/a", "users"}},
-	"a text":               {"users", "users2/a", []string{"user/a", "other"}},
-	"a star":               {"users/*", "users/*/a", []string{"users/b", "users/b/a", "users/"}},
-	"a star in the middle": {"a*z/", "a*z/k", []string{"abz/k", "az/k", "a/z/k"}},
-	"a question mark":      {"a?", "a?b", []string{"abb", "a"}},
-	"a variable":           {"${aws:username}/", "${aws:username}/a", []string{account + "/a", "a/a", "$/a"}},
-	"an escape":            {"${*}", "${*}a", []string{"*a", "a", "${b}a"}},
-	"a dollar sign":        {"$", "$a", []string{"a", "{$}a"}},
-	"quotes":               {`q"]}/`, `q"]}/a`, []string{"q/a", `q"/a`}},
-	"a backslash":          {`b\`, `b\a`, []string{"ba", "b/a"}},
-	"an expression":        {`users/") || true || ("`, `users/") || true || ("a`, []string{"users/a", "a"}},
-	"letters":              {"ü/日本/", "ü/日本/a", []string{"u/a", "ü/a"}},
-	"another form":         {"u\u0308/", "u\u0308/a", []string{"\u00fc/a"}},
-	"the longest":          {strings.Repeat("k", 1024), strings.Repeat("k", 1024), []string{strings.Repeat("k", 1023)}},
+	"a folder": {
+		prefix:  "users/",
+		inside:  "users/a",
+		outside: []string{"users2/a", "user/a", "users"},
+	},
+	"a text": {prefix: "users", inside: "users2/a", outside: []string{"user/a", "other"}},
+	"a star": {
+		prefix:  "users/*",
+		inside:  "users/*/a",
+		outside: []string{"users/b", "users/b/a", "users/"},
+	},
+	"a star in the middle": {prefix: "a*z/", inside: "a*z/k", outside: []string{"abz/k", "az/k", "a/z/k"}},
+	"a question mark":      {prefix: "a?", inside: "a?b", outside: []string{"abb", "a"}},
+	"a variable": {
+		prefix:  "${aws:username}/",
+		inside:  "${aws:username}/a",
+		outside: []string{account + "/a", "a/a", "$/a"},
+	},
+	"an escape":     {prefix: "${*}", inside: "${*}a", outside: []string{"*a", "a", "${b}a"}},
+	"a dollar sign": {prefix: "$", inside: "$a", outside: []string{"a", "{$}a"}},
+	"quotes":        {prefix: `q"]}/`, inside: `q"]}/a`, outside: []string{"q/a", `q"/a`}},
+	"a backslash":   {prefix: `b\`, inside: `b\a`, outside: []string{"ba", "b/a"}},
+	"an expression": {
+		prefix:  `users/") || true || ("`,
+		inside:  `users/") || true || ("a`,
+		outside: []string{"users/a", "a"},
+	},
+	"letters":      {prefix: "ü/日本/", inside: "ü/日本/a", outside: []string{"u/a", "ü/a"}},
+	"another form": {prefix: "u\u0308/", inside: "u\u0308/a", outside: []string{"\u00fc/a"}},
+	"the longest": {
+		prefix:  strings.Repeat("k", 1024),
+		inside:  strings.Repeat("k", 1024),
+		outside: []string{strings.Repeat("k", 1023)},
+	},
 }
 
 const account = "210987654321"
@@ -101,8 +121,10 @@ func TestPolicyHoldsForPrefixOnMinIO(t *testing.T) {
 				test.prefix = test.inside
 			}
 
-			user := m.service(t, m.endpoint, m.session(t, policyBelow(t, permissions.MinIO, bucket, test.prefix)))
-			holds(t, clientOf(t, owner), clientOf(t, user), bucket, test.prefix, test.inside, test.outside, false)
+			user := m.service(t, m.endpoint,
+				m.session(t, policyBelow(t, permissions.MinIO, bucket, test.prefix)))
+			holds(t, clientOf(t, owner), clientOf(t, user), bucket, test.prefix, test.inside, test.outside,
+				false)
 		})
 	}
 }

@@ -91,7 +91,10 @@ func TestPolicyIsLeast(t *testing.T) {
 func give(t *testing.T, owner storage.Service, public bool) {
 	t.Helper()
 	_, err := owner.UpdateBucket(t.Context(), "photos",
-		storage.WithCORS(storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{"GET"}}),
+		storage.WithCORS(storage.CORSRule{
+			Origins: []string{"https://example.com"},
+			Methods: []string{"GET"},
+		}),
 		storage.WithLifecycle(storage.LifecycleRule{Prefix: "old/", ExpireAfterDays: 7}))
 	require.NoError(t, err)
 	if public {

@@ -112,7 +112,11 @@ func (m minio) session(t *testing.T, policy string) s3.Config {
 	})
 	require.NoError(t, err)
 	c := output.Credentials
-	return s3.Config{AccessKeyID: *c.AccessKeyId, SecretKey: *c.SecretAccessKey, SessionToken: *c.SessionToken}
+	return s3.Config{
+		AccessKeyID:  *c.AccessKeyId,
+		SecretKey:    *c.SecretAccessKey,
+		SessionToken: *c.SessionToken,
+	}
 }
 
 // empty removes a bucket with everything in it, if it exists.

@@ -13,5 +13,6 @@ import (
 func TestPageIsTable(t *testing.T) {
 	page, err := os.ReadFile("../../../../docs/permissions.md")
 	require.NoError(t, err)
-	require.Equal(t, permissions.Page(), string(page), "docs/permissions.md is out of date: run make permissions")
+	require.Equal(t, permissions.Page(), string(page),
+		"docs/permissions.md is out of date: run make permissions")
 }

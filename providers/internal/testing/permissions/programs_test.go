@@ -163,7 +163,8 @@ func TestPermissionsAnalyzer(t *testing.T) {
 func build(t *testing.T, module, dir string, packages ...string) {
 	t.Helper()
 	driver := filepath.Join(dir, "driver.go")
-	require.NoError(t, os.WriteFile(driver, []byte("package main\n\nimport _ "+strconv.Quote(driverS3)+"\n"), 0o600))
+	require.NoError(t, os.WriteFile(driver, []byte("package main\n\nimport _ "+strconv.Quote(driverS3)+"\n"),
+		0o600))
 	added := map[string]string{}
 	for _, folder := range []string{"table", "telemetry"} {
 		added[filepath.Join(module, "examples", folder, "added.go")] = driver
@@ -250,7 +251,8 @@ func (p *programRun) run(t *testing.T, dir string) map[string][]string {
 		return "s3://" + bucket + "?path_style=true&profile=omnibucket&region=" + s3server.DefaultRegion +
 			"&endpoint=" + server.URL
 	}
-	command := exec.CommandContext(t.Context(), filepath.Join(dir, executable(p.folder)), p.args(t, address)...)
+	command := exec.CommandContext(t.Context(), filepath.Join(dir, executable(p.folder)),
+		p.args(t, address)...)
 	command.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+s3server.DefaultAccessKeyID,
 		"AWS_SECRET_ACCESS_KEY="+s3server.DefaultSecretKey, "OMNIBUCKET_PAGES="+address("photos"))
 	if p.drive != nil {
@@ -316,7 +318,8 @@ func servesPages(t *testing.T, command *exec.Cmd) {
 		time.Millisecond*20,
 	)
 
-	put, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+addr+"/page", strings.NewReader("text"))
+	put, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+addr+"/page",
+		strings.NewReader("text"))
 	require.NoError(t, err)
 	response, err := http.DefaultClient.Do(put)
 	require.NoError(t, err)
