@@ -25,10 +25,12 @@ func testAnonymousAccess(t *testing.T, s *testServer) {
 	defer func() {
 		require.NoError(t, storage.Close(owner))
 	}()
-	attrs, err := owner.Upload(ctx, "k", strings.NewReader("text"), storage.WithTags(map[string]string{"k": "v"}), storage.WithLegalHold())
+	attrs, err := owner.Upload(ctx, "k", strings.NewReader("text"),
+		storage.WithTags(map[string]string{"k": "v"}), storage.WithLegalHold())
 	require.NoError(t, err)
 	defer func() {
-		require.NoError(t, storage.SetLegalHold(context.WithoutCancel(ctx), owner, "k", false, storage.WithVersion(attrs.Version)))
+		require.NoError(t, storage.SetLegalHold(context.WithoutCancel(ctx), owner, "k", false,
+			storage.WithVersion(attrs.Version)))
 	}()
 	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::%s/*"]}]}`, bucket)
 	if s.name == "aws" { // its new buckets block such policies
@@ -56,10 +58,14 @@ func testAnonymousAccess(t *testing.T, s *testServer) {
 		"SetTags":      func() error { return storage.SetTags(ctx, b, "k", nil) },
 		"SetLegalHold": func() error { return storage.SetLegalHold(ctx, b, "k", false) },
 		"SetRetention": func() error {
-			return storage.SetRetention(ctx, b, "k", storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)})
+			return storage.SetRetention(ctx, b, "k", storage.Retention{
+				Mode:  storage.Governance,
+				Until: time.Now().Add(time.Hour),
+			})
 		},
 		"an upload with tags": func() error {
-			_, err := b.Upload(ctx, "new", strings.NewReader("x"), storage.WithTags(map[string]string{"k": "v"}))
+			_, err := b.Upload(ctx, "new", strings.NewReader("x"),
+				storage.WithTags(map[string]string{"k": "v"}))
 			return err
 		},
 		"an upload with a hold": func() error {
@@ -67,12 +73,14 @@ func testAnonymousAccess(t *testing.T, s *testServer) {
 			return err
 		},
 		"an upload with a retention": func() error {
-			_, err := b.Upload(ctx, "new", strings.NewReader("x"), storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
+			_, err := b.Upload(ctx, "new", strings.NewReader("x"),
+				storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
 			return err
 		},
 		"a removal": func() error { return b.Remove(ctx, "k") },
 	} {
-		require.Equal(t, storage.PermissionDenied, storage.CodeOf(call()), "%s on %s: %v", name, s.name, call())
+		require.Equal(t, storage.PermissionDenied, storage.CodeOf(call()), "%s on %s: %v", name, s.name,
+			call())
 	}
 
 	tags, err := storage.Tags(ctx, owner, "k")

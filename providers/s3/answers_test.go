@@ -51,7 +51,8 @@ func recorded(test string) string {
 
 // answers has the responses by service; the names are those of profiles.
 var answers = map[string][]answer{
-	"aws":     slices.Concat(amazonRefusals, amazonArguments, amazonStates, amazonRetries, amazonBuckets, amazonRegions, amazonLocks, amazonKeys),
+	"aws": slices.Concat(amazonRefusals, amazonArguments, amazonStates, amazonRetries, amazonBuckets,
+		amazonRegions, amazonLocks, amazonKeys),
 	"r2":      r2Answers,
 	"b2":      b2Answers,
 	"spaces":  spacesAnswers,
@@ -96,7 +97,13 @@ var amazonRefusals = []answer{
 		hint:    "limit of the account",
 		source:  "users of B2",
 	},
-	{call: "attrs", status: 403, want: storage.PermissionDenied, hint: "may not do this", source: recorded("test_object_retrieval_sse_c")},
+	{
+		call:   "attrs",
+		status: 403,
+		want:   storage.PermissionDenied,
+		hint:   "may not do this",
+		source: recorded("test_object_retrieval_sse_c"),
+	},
 	{
 		call:    "download",
 		status:  403,
@@ -208,7 +215,14 @@ var amazonRefusals = []answer{
 }
 
 var amazonArguments = []answer{
-	{call: "upload", status: 400, code: "InvalidArgument", message: "Invalid Argument", want: storage.InvalidArgument, source: amazonErrors},
+	{
+		call:    "upload",
+		status:  400,
+		code:    "InvalidArgument",
+		message: "Invalid Argument",
+		want:    storage.InvalidArgument,
+		source:  amazonErrors,
+	},
 	{
 		call:    "download",
 		status:  400,
@@ -225,7 +239,14 @@ var amazonArguments = []answer{
 		want:    storage.InvalidArgument,
 		source:  amazonErrors,
 	},
-	{call: "upload", status: 400, code: "KeyTooLongError", message: "Your key is too long.", want: storage.InvalidArgument, source: amazonErrors},
+	{
+		call:    "upload",
+		status:  400,
+		code:    "KeyTooLongError",
+		message: "Your key is too long.",
+		want:    storage.InvalidArgument,
+		source:  amazonErrors,
+	},
 	{
 		call:    "upload",
 		status:  400,
@@ -452,7 +473,12 @@ var amazonStates = []answer{
 		want:    storage.ObjectNotFound,
 		source:  recorded("test_range_key_not_exists"),
 	},
-	{call: "attrs", status: 404, want: storage.ObjectNotFound, source: recorded("test_create_bucket_head_bucket")},
+	{
+		call:   "attrs",
+		status: 404,
+		want:   storage.ObjectNotFound,
+		source: recorded("test_create_bucket_head_bucket"),
+	},
 	{
 		call:    "download",
 		status:  404,
@@ -518,7 +544,12 @@ var amazonStates = []answer{
 		want:    storage.RangeNotSatisfiable,
 		source:  recorded("test_invalid_range_error"),
 	},
-	{call: "download if changed", status: 304, want: storage.NotModified, source: recorded("test_s3_get_object_preconditions[get_object]")},
+	{
+		call:   "download if changed",
+		status: 304,
+		want:   storage.NotModified,
+		source: recorded("test_s3_get_object_preconditions[get_object]"),
+	},
 	{
 		call:    "download if unchanged",
 		status:  412,
@@ -528,7 +559,12 @@ var amazonStates = []answer{
 		want:    storage.PreconditionFailed,
 		source:  recorded("test_precondition_failed_error"),
 	},
-	{call: "attrs if unchanged", status: 412, want: storage.PreconditionFailed, source: recorded("test_s3_get_object_preconditions[head_object]")},
+	{
+		call:   "attrs if unchanged",
+		status: 412,
+		want:   storage.PreconditionFailed,
+		source: recorded("test_s3_get_object_preconditions[head_object]"),
+	},
 	{
 		call:    "upload if absent",
 		status:  412,
@@ -629,7 +665,14 @@ var amazonRetries = []answer{
 		want:    storage.RateLimited,
 		source:  "pingcap/tiflash#10538",
 	},
-	{call: "list", status: 503, code: "SlowDown", message: "Reduce your request rate.", want: storage.RateLimited, source: amazonErrors},
+	{
+		call:    "list",
+		status:  503,
+		code:    "SlowDown",
+		message: "Reduce your request rate.",
+		want:    storage.RateLimited,
+		source:  amazonErrors,
+	},
 	{
 		call:    "upload",
 		status:  409,
@@ -942,7 +985,13 @@ var amazonKeys = []answer{
 		hint:    "WithCustomerKey",
 		source:  recorded("test_object_retrieval_sse_c"),
 	},
-	{call: "attrs", status: 400, want: storage.InvalidArgument, hint: "WithCustomerKey", source: recorded("test_object_retrieval_sse_c")},
+	{
+		call:   "attrs",
+		status: 400,
+		want:   storage.InvalidArgument,
+		hint:   "WithCustomerKey",
+		source: recorded("test_object_retrieval_sse_c"),
+	},
 	{
 		call:    "upload",
 		status:  400,
@@ -1044,7 +1093,14 @@ var r2Answers = []answer{
 		want:    storage.BucketExists,
 		source:  r2Errors,
 	},
-	{call: "download", status: 404, code: "NoSuchKey", message: "The specified key does not exist.", want: storage.ObjectNotFound, source: r2Errors},
+	{
+		call:    "download",
+		status:  404,
+		code:    "NoSuchKey",
+		message: "The specified key does not exist.",
+		want:    storage.ObjectNotFound,
+		source:  r2Errors,
+	},
 	{
 		call:    "upload",
 		status:  400,
@@ -1371,7 +1427,14 @@ var wasabiAnswers = []answer{
 		want:    storage.Unavailable,
 		source:  "s3ql/s3ql#258",
 	},
-	{call: "upload", status: 503, code: "Unavailable", message: "Temporarily unavailable", want: storage.Unavailable, source: wasabiErrors},
+	{
+		call:    "upload",
+		status:  503,
+		code:    "Unavailable",
+		message: "Temporarily unavailable",
+		want:    storage.Unavailable,
+		source:  wasabiErrors,
+	},
 	{
 		call:    "upload",
 		status:  501,
@@ -1380,7 +1443,14 @@ var wasabiAnswers = []answer{
 		want:    storage.Unsupported,
 		source:  "rclone/rclone#2798",
 	},
-	{call: "download", status: 410, code: "ConnectionClosed", message: "Connection closed", want: storage.Unavailable, source: wasabiErrors},
+	{
+		call:    "download",
+		status:  410,
+		code:    "ConnectionClosed",
+		message: "Connection closed",
+		want:    storage.Unavailable,
+		source:  wasabiErrors,
+	},
 	{
 		call:    "download",
 		status:  500,
@@ -1406,7 +1476,14 @@ var wasabiAnswers = []answer{
 		want:    storage.PermissionDenied,
 		source:  "HBLL-Collection-Development/omeka-s-any-cloud#50",
 	},
-	{call: "upload", status: 403, code: "AccessForbidden", message: "Access forbidden", want: storage.PermissionDenied, source: wasabiErrors},
+	{
+		call:    "upload",
+		status:  403,
+		code:    "AccessForbidden",
+		message: "Access forbidden",
+		want:    storage.PermissionDenied,
+		source:  wasabiErrors,
+	},
 	{
 		call:    "upload",
 		status:  403,
@@ -1534,35 +1611,137 @@ const (
 
 // calls are the operations, by the names that answers use.
 var calls = map[string]call{
-	"attrs":                      {method: http.MethodHead, path: object, make: wiretest.Attrs()},
-	"attrs if unchanged":         {method: http.MethodHead, path: object, make: wiretest.Attrs(storage.IfRevision(revision))},
-	"attributes of a version":    {method: http.MethodHead, path: object, parameter: "versionId", make: wiretest.Attrs(storage.WithVersion("v1"))},
-	"download":                   {method: http.MethodGet, path: object, make: wiretest.Download()},
-	"download a range":           {method: http.MethodGet, path: object, make: wiretest.Download(storage.WithRange(1024, 3073))},
-	"download if changed":        {method: http.MethodGet, path: object, make: wiretest.Download(storage.IfRevisionNot(revision))},
-	"download if unchanged":      {method: http.MethodGet, path: object, make: wiretest.Download(storage.IfRevision(revision))},
-	"read a version":             {method: http.MethodGet, path: object, parameter: "versionId", make: wiretest.Download(storage.WithVersion("v1"))},
-	"upload":                     {method: http.MethodPut, path: object, make: wiretest.Upload()},
-	"upload if absent":           {method: http.MethodPut, path: object, make: wiretest.Upload(storage.IfAbsent())},
-	"upload if unchanged":        {method: http.MethodPut, path: object, make: wiretest.Upload(storage.IfRevision(revision))},
-	"upload in a class":          {method: http.MethodPut, path: object, make: wiretest.Upload(storage.WithStorageClass("OUTPOSTS"))},
-	"upload with a KMS key":      {method: http.MethodPut, path: object, make: wiretest.Upload(WithKMSKey("fake-key-id"))},
-	"part":                       {method: http.MethodPut, path: object, parameter: "partNumber", make: uploadInParts},
-	"unchecked part":             {method: http.MethodPut, path: object, parameter: "partNumber", make: uploadUnchecked},
-	"complete":                   {method: http.MethodPost, path: object, parameter: "uploadId", make: uploadInParts},
-	"copy":                       {method: http.MethodPut, path: object, make: wiretest.Copy},
-	"list":                       {method: http.MethodGet, path: photos, parameter: "list-type", make: wiretest.List},
-	"remove":                     {method: http.MethodDelete, path: object, make: wiretest.Remove()},
-	"remove a version":           {method: http.MethodDelete, path: object, parameter: "versionId", make: wiretest.Remove(storage.WithVersion("v1"))},
-	"set tags":                   {method: http.MethodPut, path: object, parameter: "tagging", make: wiretest.SetTags},
-	"set a retention":            {method: http.MethodPut, path: object, parameter: "retention", make: setRetention},
-	"restore":                    {method: http.MethodPost, path: object, parameter: "restore", make: restore},
-	"create a bucket":            {method: http.MethodPut, path: photos, make: wiretest.CreateBucket},
-	"delete a bucket":            {method: http.MethodDelete, path: photos, make: wiretest.DeleteBucket},
-	"end versions":               {method: http.MethodPut, path: photos, parameter: "versioning", make: endVersions},
-	"read the CORS rules":        {method: http.MethodGet, path: photos, parameter: "cors", make: wiretest.ReadBucket},
-	"read the lifecycle":         {method: http.MethodGet, path: photos, parameter: "lifecycle", make: wiretest.ReadBucket},
-	"read the default retention": {method: http.MethodGet, path: photos, parameter: "object-lock", make: wiretest.ReadBucket},
+	"attrs": {method: http.MethodHead, path: object, make: wiretest.Attrs()},
+	"attrs if unchanged": {
+		method: http.MethodHead,
+		path:   object,
+		make:   wiretest.Attrs(storage.IfRevision(revision)),
+	},
+	"attributes of a version": {
+		method:    http.MethodHead,
+		path:      object,
+		parameter: "versionId",
+		make:      wiretest.Attrs(storage.WithVersion("v1")),
+	},
+	"download": {method: http.MethodGet, path: object, make: wiretest.Download()},
+	"download a range": {
+		method: http.MethodGet,
+		path:   object,
+		make:   wiretest.Download(storage.WithRange(1024, 3073)),
+	},
+	"download if changed": {
+		method: http.MethodGet,
+		path:   object,
+		make:   wiretest.Download(storage.IfRevisionNot(revision)),
+	},
+	"download if unchanged": {
+		method: http.MethodGet,
+		path:   object,
+		make:   wiretest.Download(storage.IfRevision(revision)),
+	},
+	"read a version": {
+		method:    http.MethodGet,
+		path:      object,
+		parameter: "versionId",
+		make:      wiretest.Download(storage.WithVersion("v1")),
+	},
+	"upload": {method: http.MethodPut, path: object, make: wiretest.Upload()},
+	"upload if absent": {
+		method: http.MethodPut,
+		path:   object,
+		make:   wiretest.Upload(storage.IfAbsent()),
+	},
+	"upload if unchanged": {
+		method: http.MethodPut,
+		path:   object,
+		make:   wiretest.Upload(storage.IfRevision(revision)),
+	},
+	"upload in a class": {
+		method: http.MethodPut,
+		path:   object,
+		make:   wiretest.Upload(storage.WithStorageClass("OUTPOSTS")),
+	},
+	"upload with a KMS key": {
+		method: http.MethodPut,
+		path:   object,
+		make:   wiretest.Upload(WithKMSKey("fake-key-id")),
+	},
+	"part": {
+		method:    http.MethodPut,
+		path:      object,
+		parameter: "partNumber",
+		make:      uploadInParts,
+	},
+	"unchecked part": {
+		method:    http.MethodPut,
+		path:      object,
+		parameter: "partNumber",
+		make:      uploadUnchecked,
+	},
+	"complete": {
+		method:    http.MethodPost,
+		path:      object,
+		parameter: "uploadId",
+		make:      uploadInParts,
+	},
+	"copy": {method: http.MethodPut, path: object, make: wiretest.Copy},
+	"list": {
+		method:    http.MethodGet,
+		path:      photos,
+		parameter: "list-type",
+		make:      wiretest.List,
+	},
+	"remove": {method: http.MethodDelete, path: object, make: wiretest.Remove()},
+	"remove a version": {
+		method:    http.MethodDelete,
+		path:      object,
+		parameter: "versionId",
+		make:      wiretest.Remove(storage.WithVersion("v1")),
+	},
+	"set tags": {
+		method:    http.MethodPut,
+		path:      object,
+		parameter: "tagging",
+		make:      wiretest.SetTags,
+	},
+	"set a retention": {
+		method:    http.MethodPut,
+		path:      object,
+		parameter: "retention",
+		make:      setRetention,
+	},
+	"restore": {
+		method:    http.MethodPost,
+		path:      object,
+		parameter: "restore",
+		make:      restore,
+	},
+	"create a bucket": {method: http.MethodPut, path: photos, make: wiretest.CreateBucket},
+	"delete a bucket": {method: http.MethodDelete, path: photos, make: wiretest.DeleteBucket},
+	"end versions": {
+		method:    http.MethodPut,
+		path:      photos,
+		parameter: "versioning",
+		make:      endVersions,
+	},
+	"read the CORS rules": {
+		method:    http.MethodGet,
+		path:      photos,
+		parameter: "cors",
+		make:      wiretest.ReadBucket,
+	},
+	"read the lifecycle": {
+		method:    http.MethodGet,
+		path:      photos,
+		parameter: "lifecycle",
+		make:      wiretest.ReadBucket,
+	},
+	"read the default retention": {
+		method:    http.MethodGet,
+		path:      photos,
+		parameter: "object-lock",
+		make:      wiretest.ReadBucket,
+	},
 }
 
 func uploadInParts(ctx context.Context, b storage.Bucket, _ storage.Service) error {
@@ -1587,7 +1766,10 @@ func uploadUnchecked(ctx context.Context, b storage.Bucket, _ storage.Service) e
 }
 
 func setRetention(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-	return storage.SetRetention(ctx, b, "k", storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)})
+	return storage.SetRetention(ctx, b, "k", storage.Retention{
+		Mode:  storage.Governance,
+		Until: time.Now().Add(time.Hour),
+	})
 }
 
 func restore(ctx context.Context, b storage.Bucket, _ storage.Service) error {
@@ -1626,11 +1808,17 @@ func (c *call) success(r wiretest.Request) reply {
 	case r.Method == http.MethodHead && r.Path == photos && c.method == http.MethodPut && c.parameter == "":
 		return reply{Status: http.StatusNotFound} // it is about to be made
 	case r.Method == http.MethodPost && query.Has("uploads"):
-		return reply{Body: `<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`}
+		return reply{
+			Body: `<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`,
+		}
 	case r.Method == http.MethodGet && r.Path == photos && query.Has("list-type"):
-		return reply{Body: `<ListBucketResult><Name>photos</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>`}
+		return reply{
+			Body: `<ListBucketResult><Name>photos</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>`,
+		}
 	case r.Method == http.MethodGet && query.Has("uploadId"):
-		return reply{Body: `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"9b2cf535f27731c974343645a3985328"</ETag><Size>5</Size></Part><IsTruncated>false</IsTruncated></ListPartsResult>`}
+		return reply{
+			Body: `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"9b2cf535f27731c974343645a3985328"</ETag><Size>5</Size></Part><IsTruncated>false</IsTruncated></ListPartsResult>`,
+		}
 	case r.Method == http.MethodGet && r.Path == photos && query.Has("policy"):
 		return errorReply(http.StatusNotFound, "NoSuchBucketPolicy", "The photos policy does not exist")
 	case r.Method == http.MethodGet && r.Path == photos:
@@ -1640,7 +1828,10 @@ func (c *call) success(r wiretest.Request) reply {
 }
 
 func (c *call) isAnswered(r wiretest.Request) bool {
-	return r.Method == c.method && strings.TrimSuffix(r.Path, "/") == c.path && (c.parameter == "" || r.Query().Has(c.parameter))
+	if r.Method != c.method || strings.TrimSuffix(r.Path, "/") != c.path {
+		return false
+	}
+	return c.parameter == "" || r.Query().Has(c.parameter)
 }
 
 func TestAnswersOfServices(t *testing.T) {
@@ -1648,7 +1839,8 @@ func TestAnswersOfServices(t *testing.T) {
 	for _, service := range slices.Sorted(maps.Keys(answers)) {
 		for _, a := range answers[service] {
 			rows++
-			name := strings.TrimSpace(fmt.Sprintf("%s, %s: %d %s %s", service, a.call, a.status, a.code, a.message))
+			name := strings.TrimSpace(fmt.Sprintf("%s, %s: %d %s %s", service, a.call, a.status, a.code,
+				a.message))
 			t.Run(name, func(t *testing.T) {
 				testAnswer(t, service, &a)
 			})
@@ -1674,14 +1866,16 @@ func testAnswer(t *testing.T, service string, a *answer) {
 	d := server.openDriver(t, service)
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	versions := storage.WithVersioning(d.Describe().Features&storage.Versioning != 0)
-	err := c.make(t.Context(), engine.New(d, noRetry, versions), engine.NewService(&serviceDriver{account: d.account}, noRetry))
+	err := c.make(t.Context(), engine.New(d, noRetry, versions),
+		engine.NewService(&serviceDriver{account: d.account}, noRetry))
 	require.NotZero(t, answered.Load(), "the request was not made: %v", server.Lines())
 
 	if a.want == "" {
 		require.NoError(t, err)
 		return
 	}
-	e := wiretest.RequireAnswer(t, err, a.want, sdkerror.IsRetryable(a.want) || a.code == "RequestTimeTooSkewed", a.hint, a.source)
+	e := wiretest.RequireAnswer(t, err, a.want,
+		sdkerror.IsRetryable(a.want) || a.code == "RequestTimeTooSkewed", a.hint, a.source)
 	if a.want != storage.RangeNotSatisfiable { // the engine's own error
 		require.Equal(t, a.status, e.Status)
 		require.Equal(t, "R1", e.RequestID)

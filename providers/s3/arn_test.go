@@ -36,10 +36,19 @@ func TestDescribeSignedURLs(t *testing.T) {
 			config: Config{Bucket: accessPoint, Region: "us-west-2", Profile: &ofBucket},
 			urls:   true,
 		},
-		{name: "an access point without a known bucket", config: Config{Bucket: accessPoint, Region: "us-west-2"}},
-		{name: "an alias of a volume", config: Config{Bucket: "data-abc123-ext-s3alias", Region: "us-west-2"}},
+		{
+			name:   "an access point without a known bucket",
+			config: Config{Bucket: accessPoint, Region: "us-west-2"},
+		},
+		{
+			name:   "an alias of a volume",
+			config: Config{Bucket: "data-abc123-ext-s3alias", Region: "us-west-2"},
+		},
 		{name: "an access point in another region", config: abroad},
-		{name: "a directory bucket, which needs a session", config: Config{Bucket: "photos--usw2-az1--x-s3", Region: "us-west-2"}},
+		{
+			name:   "a directory bucket, which needs a session",
+			config: Config{Bucket: "photos--usw2-az1--x-s3", Region: "us-west-2"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -63,10 +72,22 @@ func TestCopySource(t *testing.T) {
 		ref  driver.ObjectRef
 		want string
 	}{
-		"in a bucket":             {driver.ObjectRef{Bucket: "photos", Key: "a b/c"}, "photos/a%20b/c"},
-		"a version":               {driver.ObjectRef{Bucket: "photos", Key: "k", Version: "v+1"}, "photos/k?versionId=v%2B1"},
-		"at an access point":      {driver.ObjectRef{Bucket: accessPoint, Key: "a b"}, accessPoint + "/object/a%20b"},
-		"an access point's colon": {driver.ObjectRef{Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint:my", Key: "k"}, "arn:aws:s3:us-west-2:123456789012:accesspoint:my/object/k"},
+		"in a bucket": {
+			ref:  driver.ObjectRef{Bucket: "photos", Key: "a b/c"},
+			want: "photos/a%20b/c",
+		},
+		"a version": {
+			ref:  driver.ObjectRef{Bucket: "photos", Key: "k", Version: "v+1"},
+			want: "photos/k?versionId=v%2B1",
+		},
+		"at an access point": {
+			ref:  driver.ObjectRef{Bucket: accessPoint, Key: "a b"},
+			want: accessPoint + "/object/a%20b",
+		},
+		"an access point's colon": {
+			ref:  driver.ObjectRef{Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint:my", Key: "k"},
+			want: "arn:aws:s3:us-west-2:123456789012:accesspoint:my/object/k",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -75,10 +96,14 @@ func TestCopySource(t *testing.T) {
 	}
 }
 
-// Service.Bucket refuses the ARN of a multi-region access point with InvalidArgument, because it is not the name
-// of one bucket.
+// Service.Bucket refuses the ARN of a multi-region access point with InvalidArgument, because it is
+// not the name of one bucket.
 func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
-	service, err := NewService(t.Context(), Config{Region: "us-west-2", AccessKeyID: "key", SecretKey: "secret"})
+	service, err := NewService(t.Context(), Config{
+		Region:      "us-west-2",
+		AccessKeyID: "key",
+		SecretKey:   "secret",
+	})
 	require.NoError(t, err)
 	_, err = service.Bucket("arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap")
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -96,9 +121,16 @@ func TestProfileOfAccessPoint(t *testing.T) {
 	}{
 		{name: "an alias of a volume", config: Config{Bucket: "data-abc123-ext-s3alias"}, careful: true},
 		{name: "an ARN", config: Config{Bucket: accessPoint}, careful: true},
-		{name: "an ARN at an endpoint of Amazon's", config: Config{Bucket: accessPoint, Endpoint: "https://s3.us-west-2.amazonaws.com"}, careful: true},
+		{
+			name:    "an ARN at an endpoint of Amazon's",
+			config:  Config{Bucket: accessPoint, Endpoint: "https://s3.us-west-2.amazonaws.com"},
+			careful: true,
+		},
 		{name: "an ARN of a bucket, with a profile", config: Config{Bucket: accessPoint, Profile: &ofBucket}},
-		{name: "an alias of a bucket", config: Config{Bucket: "my-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias"}},
+		{
+			name:   "an alias of a bucket",
+			config: Config{Bucket: "my-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias"},
+		},
 		{name: "a bucket", config: Config{Bucket: "photos"}},
 	}
 	for _, tt := range tests {
@@ -125,10 +157,14 @@ func TestProfileOfAccessPoint(t *testing.T) {
 	}
 }
 
-// Each access point counts as an account of its own, so the engine copies on the server only within one access
-// point.
+// Each access point counts as an account of its own, so the engine copies on the server only within
+// one access point.
 func TestLocateAccessPoint(t *testing.T) {
-	service, err := NewServiceDriver(t.Context(), Config{Region: "us-west-2", AccessKeyID: "key", SecretKey: "secret"})
+	service, err := NewServiceDriver(t.Context(), Config{
+		Region:      "us-west-2",
+		AccessKeyID: "key",
+		SecretKey:   "secret",
+	})
 	require.NoError(t, err)
 	locate := func(bucket string) any {
 		d, err := service.Driver(bucket)

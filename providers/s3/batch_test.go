@@ -12,22 +12,31 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// RemoveAll reports the object that a batch could not delete, even if the server names its key wrongly or not at
-// all.
+// RemoveAll reports the object that a batch could not delete, even if the server names its key
+// wrongly or not at all.
 func TestDeleteBatchReportsEachFailure(t *testing.T) {
 	for name, call := range map[string]func(key string) (name, version string){
-		"by its name":          func(key string) (string, string) { return key, "" },
-		"of the version null":  func(key string) (string, string) { return key, "null" },
-		"without its name":     func(string) (string, string) { return "", "" },
-		"without its prefix":   func(key string) (string, string) { return strings.TrimPrefix(key, "kept/"), "" },
-		"by its name, escaped": func(key string) (string, string) { return strings.ReplaceAll(key, "/", "%2F"), "" },
-		"by another name":      func(string) (string, string) { return "another", "v1" },
+		"by its name":         func(key string) (string, string) { return key, "" },
+		"of the version null": func(key string) (string, string) { return key, "null" },
+		"without its name":    func(string) (string, string) { return "", "" },
+		"without its prefix": func(key string) (string, string) {
+			return strings.TrimPrefix(key, "kept/"), ""
+		},
+		"by its name, escaped": func(key string) (string, string) {
+			return strings.ReplaceAll(key, "/", "%2F"), ""
+		},
+		"by another name": func(string) (string, string) { return "another", "v1" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 			require.NoError(t, err)
 			t.Cleanup(server.Close)
-			b, err := s3.Open(t.Context(), s3.Config{Bucket: "photos", Endpoint: server.URL, AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey})
+			b, err := s3.Open(t.Context(), s3.Config{
+				Bucket:      "photos",
+				Endpoint:    server.URL,
+				AccessKeyID: s3server.DefaultAccessKeyID,
+				SecretKey:   s3server.DefaultSecretKey,
+			})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 			for _, key := range []string{"a", "kept/1", "z"} {

@@ -26,9 +26,18 @@ func TestPutWithoutProfile(t *testing.T) {
 	}{
 		{name: "TLS protects the body", tls: true},
 		{name: "without TLS, there is an MD5", md5: sum},
-		{name: "a profile of a server that checks no CRC32C, with TLS", tls: true, profile: Profile{Name: "own"}},
+		{
+			name:    "a profile of a server that checks no CRC32C, with TLS",
+			tls:     true,
+			profile: Profile{Name: "own"},
+		},
 		{name: "the same without TLS", profile: Profile{Name: "own"}, md5: sum},
-		{name: "a profile with an MD5 over TLS, too", tls: true, profile: Profile{Name: "own", ContentMD5: true}, md5: sum},
+		{
+			name:    "a profile with an MD5 over TLS, too",
+			tls:     true,
+			profile: Profile{Name: "own", ContentMD5: true},
+			md5:     sum,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -48,7 +57,14 @@ func TestPutWithoutProfile(t *testing.T) {
 				}
 				_, err := d.Put(t.Context(), wiretest.Put("k", text))
 				require.NoError(t, err, name)
-				_, err = d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader(text), Size: 5, CRC32C: wiretest.CRC32C(text)})
+				_, err = d.PutPart(t.Context(), &driver.PartRequest{
+					Key:    "k",
+					Upload: "u",
+					Number: 1,
+					Body:   strings.NewReader(text),
+					Size:   5,
+					CRC32C: wiretest.CRC32C(text),
+				})
 				require.NoError(t, err, name)
 			}
 
@@ -65,7 +81,8 @@ func TestPutWithoutProfile(t *testing.T) {
 	}
 }
 
-// Put sends a Content-MD5 even in a program that runs with GODEBUG=fips140=only, which forbids MD5 for security.
+// Put sends a Content-MD5 even in a program that runs with GODEBUG=fips140=only, which forbids MD5
+// for security.
 func TestPutMD5UnderFIPS140(t *testing.T) {
 	if !fips140.Enforced() {
 		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPutMD5UnderFIPS140$")
@@ -74,7 +91,10 @@ func TestPutMD5UnderFIPS140(t *testing.T) {
 		require.NoError(t, err, "%s", data)
 		return
 	}
-	for text, sum := range map[string]string{"": "1B2M2Y8AsgTpgAmY7PhCfg==", "hello": "XUFAKrxLKna5cZ2REBfFkg=="} {
+	for text, sum := range map[string]string{
+		"":      "1B2M2Y8AsgTpgAmY7PhCfg==",
+		"hello": "XUFAKrxLKna5cZ2REBfFkg==",
+	} {
 		server := newStandIn(t, stored)
 		d := server.openDriver(t, "unknown", func(c *Config) {
 			c.SecretKey = "a secret that is as long as FIPS 140 wants"
@@ -98,7 +118,14 @@ func TestPutBodyChanged(t *testing.T) {
 			_, err := d.Put(t.Context(), r)
 			require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
-			_, err = d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader(text), Size: int64(size), CRC32C: sum})
+			_, err = d.PutPart(t.Context(), &driver.PartRequest{
+				Key:    "k",
+				Upload: "u",
+				Number: 1,
+				Body:   strings.NewReader(text),
+				Size:   int64(size),
+				CRC32C: sum,
+			})
 			require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err), "%v", err)
 		}
 
@@ -136,8 +163,8 @@ func (b *peekedBody) Read(p []byte) (int, error) {
 
 func (b *peekedBody) PeekAt(p []byte, offset int64) (int, error) { return b.ReadAt(p, offset) }
 
-// Put hashes a body with PeekAt, so that Read returns each byte once and reports progress only for bytes that are
-// sent.
+// Put hashes a body with PeekAt, so that Read returns each byte once and reports progress only for
+// bytes that are sent.
 func TestPutHashesWithoutProgress(t *testing.T) {
 	text := strings.Repeat("x", 200<<10)
 	for _, profile := range []string{"unknown", "b2"} {

@@ -23,19 +23,25 @@ func runOnLockingServers(t *testing.T, test func(t *testing.T, s *testServer)) {
 		server, err := s3server.Start(s3server.Config{Strict: true})
 		require.NoError(t, err)
 		t.Cleanup(server.Close)
-		s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+		s := &testServer{
+			name:     "aws",
+			endpoint: server.URL,
+			key:      s3server.DefaultAccessKeyID,
+			secret:   s3server.DefaultSecretKey,
+		}
 		s.raw = s.clientOver(withoutKeepAlive())
 		test(t, s)
 	})
 }
 
-// If a bucket is created with object lock and a default retention, BucketInfo reports both. UpdateBucket changes
-// or ends the default retention, but refuses to turn versions off.
+// If a bucket is created with object lock and a default retention, BucketInfo reports both.
+// UpdateBucket changes or ends the default retention, but refuses to turn versions off.
 func TestWithObjectLockOnServers(t *testing.T) {
 	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		service := s.service(t)
 		month := storage.DefaultRetention{Mode: storage.Governance, Days: 30}
-		name, b := s.createBucket(t, service, storage.WithObjectLock(), storage.WithDefaultRetention(month.Mode, month.Days))
+		name, b := s.createBucket(t, service, storage.WithObjectLock(),
+			storage.WithDefaultRetention(month.Mode, month.Days))
 
 		info, err := service.BucketInfo(t.Context(), name)
 		require.NoError(t, err)
@@ -45,12 +51,14 @@ func TestWithObjectLockOnServers(t *testing.T) {
 
 		_, err = service.UpdateBucket(t.Context(), name, storage.WithVersioning(false))
 		require.ErrorIs(t, err, storage.Unsupported)
-		info, err = service.UpdateBucket(t.Context(), name, storage.WithObjectLock(), storage.WithDefaultRetention("", 0))
+		info, err = service.UpdateBucket(t.Context(), name, storage.WithObjectLock(),
+			storage.WithDefaultRetention("", 0))
 		require.NoError(t, err)
 		require.True(t, info.ObjectLock)
 		require.Zero(t, info.DefaultRetention)
 
-		info, err = service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention(storage.Compliance, 1))
+		info, err = service.UpdateBucket(t.Context(), name,
+			storage.WithDefaultRetention(storage.Compliance, 1))
 		require.NoError(t, err)
 		require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 1}, info.DefaultRetention)
 
@@ -84,7 +92,8 @@ func TestWithDefaultRetentionLocksObjects(t *testing.T) {
 		}
 
 		require.ErrorIs(t, b.Remove(t.Context(), "a", storage.WithVersion(uploaded.Version)), storage.Locked)
-		require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(uploaded.Version), storage.WithGovernanceBypass()))
+		require.NoError(t, b.Remove(t.Context(), "a", storage.WithVersion(uploaded.Version),
+			storage.WithGovernanceBypass()))
 	})
 }
 
@@ -104,7 +113,8 @@ func TestObjectLockOfABucketThatExists(t *testing.T) {
 		require.False(t, info.ObjectLock)
 		require.False(t, info.Versioning)
 
-		info, err = service.UpdateBucket(t.Context(), name, storage.WithObjectLock(), storage.WithDefaultRetention(storage.Governance, 1))
+		info, err = service.UpdateBucket(t.Context(), name, storage.WithObjectLock(),
+			storage.WithDefaultRetention(storage.Governance, 1))
 		if profile, _ := s3.NamedProfile(s.name); profile.ObjectLock != s3.LockAllBuckets {
 			require.ErrorIs(t, err, storage.Unsupported)
 			require.ErrorContains(t, err, "new buckets")

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// If the server names the bucket's region and the request used another one, the hint tells which region to set.
+// If the server names the bucket's region and the request used another one, the hint tells which
+// region to set.
 func TestRegionHint(t *testing.T) {
 	said := map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}
 	tests := []struct {
@@ -81,12 +82,15 @@ func TestRegionHint(t *testing.T) {
 	}
 }
 
-// If a HEAD is denied and the server's Date differs from our clock, the call fails with Unauthenticated. Later
-// requests and signed URLs use the server's time.
+// If a HEAD is denied and the server's Date differs from our clock, the call fails with
+// Unauthenticated. Later requests and signed URLs use the server's time.
 func TestClockCorrected(t *testing.T) {
 	t.Run("HEAD", func(t *testing.T) {
 		serverTime := time.Now().Add(30 * time.Minute)
-		server := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": serverTime.UTC().Format(http.TimeFormat)}})
+		server := newStandIn(t, reply{
+			Status: 403,
+			Header: map[string]string{"Date": serverTime.UTC().Format(http.TimeFormat)},
+		})
 		d := server.openDriver(t, "aws")
 		head := func() *storage.Error {
 			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
@@ -101,7 +105,8 @@ func TestClockCorrected(t *testing.T) {
 		require.Equal(t, s3error.ClockHint, first.Hint)
 
 		second := head()
-		require.Equal(t, storage.PermissionDenied, second.Code, "it was signed at the store's time: %v", second)
+		require.Equal(t, storage.PermissionDenied, second.Code, "it was signed at the store's time: %v",
+			second)
 		require.False(t, second.Retryable)
 
 		signedURL, err := d.Sign(t.Context(), wiretest.SignedUpload(func(*driver.SignRequest) {}))
@@ -110,10 +115,17 @@ func TestClockCorrected(t *testing.T) {
 		require.NoError(t, err)
 		when, err := time.Parse(signature.TimeFormat, u.Query().Get("X-Amz-Date"))
 		require.NoError(t, err)
-		require.WithinDuration(t, serverTime, when, serverclock.MaxSkew, "signatures for others use the corrected clock, too")
+		require.WithinDuration(t, serverTime, when, serverclock.MaxSkew,
+			"signatures for others use the corrected clock, too")
 	})
 	t.Run("the time of a cache is ignored", func(t *testing.T) {
-		server := newStandIn(t, reply{Status: 403, Header: map[string]string{"Date": time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), "Age": "3600"}})
+		server := newStandIn(t, reply{
+			Status: 403,
+			Header: map[string]string{
+				"Date": time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat),
+				"Age":  "3600",
+			},
+		})
 		_, err := server.openDriver(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 	})
@@ -130,8 +142,8 @@ func TestClockFollowsSDKResponses(t *testing.T) {
 	require.WithinDuration(t, serverTime, d.account.clock.Time(), serverclock.MaxSkew)
 }
 
-// A successful response corrects the clock again, because this machine's clock may have been set since the last
-// correction.
+// A successful response corrects the clock again, because this machine's clock may have been set
+// since the last correction.
 func TestClockCorrectedAgain(t *testing.T) {
 	for name, ask := range map[string]func(d *objectDriver) error{
 		"by the SDK": func(d *objectDriver) error {

@@ -42,8 +42,8 @@ func newBucketWithClock(t *testing.T, ahead time.Duration, opts ...storage.OpenO
 	return b
 }
 
-// If S3 refuses a request because its time is wrong (RequestTimeTooSkewed), the engine repeats the call, signed at
-// the server's time.
+// If S3 refuses a request because its time is wrong (RequestTimeTooSkewed), the engine repeats the
+// call, signed at the server's time.
 func TestClockSkewRepeatsCall(t *testing.T) {
 	text := func() io.Reader { return strings.NewReader("text") }
 	calls := map[string]func(ctx context.Context, b storage.Bucket) error{
@@ -82,7 +82,10 @@ func TestClockSkewRepeatsCall(t *testing.T) {
 			return expected(storage.SetTags(ctx, b, "none", nil), storage.ObjectNotFound)
 		},
 	}
-	for clock, ahead := range map[string]time.Duration{"a fast server": 30 * time.Minute, "a slow server": -25 * time.Hour} {
+	for clock, ahead := range map[string]time.Duration{
+		"a fast server": 30 * time.Minute,
+		"a slow server": -25 * time.Hour,
+	} {
 		for name, call := range calls {
 			t.Run(name+" at "+clock, func(t *testing.T) {
 				require.NoError(t, call(t.Context(), newBucketWithClock(t, ahead)))
@@ -99,8 +102,8 @@ func expected(err error, code storage.Code) error {
 	return err
 }
 
-// If the server refuses the time of an upload whose body cannot be read again, the engine repeats the upload from
-// its buffer.
+// If the server refuses the time of an upload whose body cannot be read again, the engine repeats
+// the upload from its buffer.
 func TestClockSkewStream(t *testing.T) {
 	for name, size := range map[string]int{"in one request": 1000, "in parts": 11 << 20} {
 		t.Run(name, func(t *testing.T) {
@@ -117,8 +120,8 @@ func TestClockSkewStream(t *testing.T) {
 	}
 }
 
-// Without retries, the first call at a server with another clock fails with a hint about the clock. The second
-// call succeeds.
+// Without retries, the first call at a server with another clock fails with a hint about the clock.
+// The second call succeeds.
 func TestClockSkewWithoutRetries(t *testing.T) {
 	b := newBucketWithClock(t, time.Hour, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"))

@@ -19,10 +19,14 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Uploads that run at the same time may share options with WithRequest. Each call of a function gets an input that
-// no other goroutine uses.
+// Uploads that run at the same time may share options with WithRequest. Each call of a function
+// gets an input that no other goroutine uses.
 func TestWithRequestConcurrently(t *testing.T) {
-	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection, Limits: s3server.Limits{MinPartSize: 64 << 10}})
+	server, err := s3server.Start(s3server.Config{
+		Buckets:    []string{"photos"},
+		Middleware: wiretest.OneRequestAConnection,
+		Limits:     s3server.Limits{MinPartSize: 64 << 10},
+	})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("aws")

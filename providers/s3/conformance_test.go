@@ -58,8 +58,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// The conformance suite passes on versitygw as well. Its checks for goroutines are left to other servers, because
-// the driver runs the same ones.
+// The conformance suite passes on versitygw as well. Its checks for goroutines are left to other
+// servers, because the driver runs the same ones.
 func TestFurtherConformance(t *testing.T) {
 	testserver.Further(t)
 	t.Run("versitygw", func(t *testing.T) {
@@ -76,7 +76,8 @@ func asItIs(d driver.Driver) driver.Driver { return d }
 
 // faultsOfCalls leaves out the cases that fail each call of the driver, which take a fifth of the time. In a
 // plain run, memstore and providers/local have them.
-var faultsOfCalls = storagetest.SkipRules(`"make test-all" runs it`, testserver.Sample([]string{"T1", "T2"}, nil)...)
+var faultsOfCalls = storagetest.SkipRules(`"make test-all" runs it`,
+	testserver.Sample([]string{"T1", "T2"}, nil)...)
 
 // Our server accepts every key and follows Amazon's documents, which no other server does
 // that runs here. Its parts may be smaller than 5 MiB, which saves four fifths of the
@@ -88,9 +89,15 @@ func TestConformanceToAmazonsRules(t *testing.T) {
 	t.Cleanup(func() {
 		server.Close()
 	}) // after the buckets, which are removed by clean-ups too
-	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+	s := &testServer{
+		name:     "aws",
+		endpoint: server.URL,
+		key:      s3server.DefaultAccessKeyID,
+		secret:   s3server.DefaultSecretKey,
+	}
 	s.raw = s.clientOver(withoutKeepAlive())
-	requireConformance(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} }, storagetest.WithName("s3"), faultsOfCalls)
+	requireConformance(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} },
+		storagetest.WithName("s3"), faultsOfCalls)
 }
 
 // The server keeps its buckets in a directory, or in another service. Package s3server runs its own tests on
@@ -124,13 +131,21 @@ func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const least = 64 << 10
 			service := service(t)
-			server, err := s3server.Start(s3server.Config{Service: service, Limits: s3server.Limits{MinPartSize: least}})
+			server, err := s3server.Start(s3server.Config{
+				Service: service,
+				Limits:  s3server.Limits{MinPartSize: least},
+			})
 			require.NoError(t, err)
 			t.Cleanup(func() {
 				server.Close()
 				_ = service.Close()
 			})
-			s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+			s := &testServer{
+				name:     "aws",
+				endpoint: server.URL,
+				key:      s3server.DefaultAccessKeyID,
+				secret:   s3server.DefaultSecretKey,
+			}
 			s.raw = s.clientOver(withoutKeepAlive())
 			requireConformance(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} },
 				storagetest.SkipRules("the engine, which no store of the server changes", "R6", "R8", "T1", "T2"))
@@ -138,23 +153,31 @@ func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 	}
 }
 
-// The suite passes on a server that lists like a directory tree. Rules of reads, writes and failures do not depend
-// on that and are skipped.
+// The suite passes on a server that lists like a directory tree. Rules of reads, writes and
+// failures do not depend on that and are skipped.
 func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	const least = 64 << 10
-	server, err := s3server.Start(folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}}))
+	server, err := s3server.Start(folderorder.With(s3server.Config{
+		Strict: true,
+		Limits: s3server.Limits{MinPartSize: least},
+	}))
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	s := &testServer{name: tree, endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+	s := &testServer{
+		name:     tree,
+		endpoint: server.URL,
+		key:      s3server.DefaultAccessKeyID,
+		secret:   s3server.DefaultSecretKey,
+	}
 	s.raw = s.clientOver(withoutKeepAlive())
 	requireConformance(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} },
 		storagetest.SkipRules("no listing changes this", "R1", "R2", "R3", "R5", "R6", "R7", "R8", "S3", "T1", "W1", "W2", "W3", "W5", "W7", "W9", "W13"))
 }
 
-// The suite passes with an HTTP client that wraps bodies, as clients that log or trace do. The driver then sends
-// all requests with the SDK.
+// The suite passes with an HTTP client that wraps bodies, as clients that log or trace do. The
+// driver then sends all requests with the SDK.
 func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
@@ -162,7 +185,12 @@ func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+	s := &testServer{
+		name:     "aws",
+		endpoint: server.URL,
+		key:      s3server.DefaultAccessKeyID,
+		secret:   s3server.DefaultSecretKey,
+	}
 	s.raw = s.clientOver(withoutKeepAlive())
 	s.client = &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)}
 	requireConformance(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} })
@@ -202,7 +230,15 @@ func (s *testServer) config(t *testing.T, bucket string) s3.Config {
 	profile, ok := s3.NamedProfile(name)
 	require.True(t, ok, name)
 	profile.OrderedListing = profile.OrderedListing && s.name != tree
-	return s3.Config{Bucket: bucket, Endpoint: s.endpoint, Region: "us-east-1", Profile: &profile, AccessKeyID: s.key, SecretKey: s.secret, HTTPClient: s.client}
+	return s3.Config{
+		Bucket:      bucket,
+		Endpoint:    s.endpoint,
+		Region:      "us-east-1",
+		Profile:     &profile,
+		AccessKeyID: s.key,
+		SecretKey:   s.secret,
+		HTTPClient:  s.client,
+	}
 }
 
 func (s *testServer) open(t *testing.T, bucket string, opts ...storage.OpenOption) storage.Bucket {

@@ -141,16 +141,63 @@ func TestCopyResponse(t *testing.T) {
 		code      storage.Code
 		unknown   bool
 	}{
-		{name: "the source has changed", replies: []reply{errorReply(412, "PreconditionFailed", "")}, code: storage.Changed},
-		{name: "the source is gone", replies: []reply{errorReply(404, "NoSuchKey", "")}, code: storage.Changed},
-		{name: "the condition failed, because the source is unchanged", condition: swap, replies: []reply{errorReply(412, "PreconditionFailed", ""), head}, code: storage.PreconditionFailed},
-		{name: "the source changed, and the condition is unknown", condition: swap, replies: []reply{errorReply(412, "PreconditionFailed", ""), {Status: 412}}, code: storage.Changed},
-		{name: "the destination is missing", condition: swap, replies: []reply{errorReply(404, "NoSuchKey", ""), head}, code: storage.PreconditionFailed},
-		{name: "the source cannot be read", condition: swap, replies: []reply{errorReply(412, "PreconditionFailed", ""), {Status: 503}}, code: storage.Unavailable},
-		{name: "a missing bucket", replies: []reply{errorReply(404, "NoSuchBucket", "")}, code: storage.BucketNotFound},
-		{name: "200 with an error in its body", replies: []reply{{Body: errorReply(0, "InternalError", "").Body}}, code: storage.Unavailable, unknown: true},
-		{name: "a truncated 200", replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}}, code: storage.Unavailable, unknown: true},
-		{name: "a race", condition: swap, replies: []reply{errorReply(409, "ConditionalRequestConflict", "")}, code: storage.Unavailable},
+		{
+			name:    "the source has changed",
+			replies: []reply{errorReply(412, "PreconditionFailed", "")},
+			code:    storage.Changed,
+		},
+		{
+			name:    "the source is gone",
+			replies: []reply{errorReply(404, "NoSuchKey", "")},
+			code:    storage.Changed,
+		},
+		{
+			name:      "the condition failed, because the source is unchanged",
+			condition: swap,
+			replies:   []reply{errorReply(412, "PreconditionFailed", ""), head},
+			code:      storage.PreconditionFailed,
+		},
+		{
+			name:      "the source changed, and the condition is unknown",
+			condition: swap,
+			replies:   []reply{errorReply(412, "PreconditionFailed", ""), {Status: 412}},
+			code:      storage.Changed,
+		},
+		{
+			name:      "the destination is missing",
+			condition: swap,
+			replies:   []reply{errorReply(404, "NoSuchKey", ""), head},
+			code:      storage.PreconditionFailed,
+		},
+		{
+			name:      "the source cannot be read",
+			condition: swap,
+			replies:   []reply{errorReply(412, "PreconditionFailed", ""), {Status: 503}},
+			code:      storage.Unavailable,
+		},
+		{
+			name:    "a missing bucket",
+			replies: []reply{errorReply(404, "NoSuchBucket", "")},
+			code:    storage.BucketNotFound,
+		},
+		{
+			name:    "200 with an error in its body",
+			replies: []reply{{Body: errorReply(0, "InternalError", "").Body}},
+			code:    storage.Unavailable,
+			unknown: true,
+		},
+		{
+			name:    "a truncated 200",
+			replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}},
+			code:    storage.Unavailable,
+			unknown: true,
+		},
+		{
+			name:      "a race",
+			condition: swap,
+			replies:   []reply{errorReply(409, "ConditionalRequestConflict", "")},
+			code:      storage.Unavailable,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -167,7 +214,8 @@ func TestCopyResponse(t *testing.T) {
 	}
 }
 
-// If a HEAD of the source is redirected to another region, a conditional copy repeats the HEAD in that region.
+// If a HEAD of the source is redirected to another region, a conditional copy repeats the HEAD in
+// that region.
 func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 	elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
 	tests := []struct {
@@ -175,13 +223,18 @@ func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 		looks []reply
 		code  storage.Code
 	}{
-		{"the source is unchanged", []reply{elsewhere, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}}, storage.PreconditionFailed},
-		{"the source has changed", []reply{elsewhere, {Status: 412}}, storage.Changed},
-		{"the source is missing", []reply{elsewhere, elsewhere}, storage.InvalidArgument},
+		{
+			name:  "the source is unchanged",
+			looks: []reply{elsewhere, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}},
+			code:  storage.PreconditionFailed,
+		},
+		{name: "the source has changed", looks: []reply{elsewhere, {Status: 412}}, code: storage.Changed},
+		{name: "the source is missing", looks: []reply{elsewhere, elsewhere}, code: storage.InvalidArgument},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newStandIn(t, append([]reply{errorReply(412, "PreconditionFailed", "")}, tt.looks...)...)
+			server := newStandIn(t, append([]reply{errorReply(412, "PreconditionFailed", "")},
+				tt.looks...)...)
 			d := server.openDriver(t, "aws")
 			d.account.endpoint = nil // as it is at Amazon's
 
@@ -198,7 +251,10 @@ func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 
 func TestComposeOfASourceWithoutALength(t *testing.T) {
 	server := newStandInWithoutLength(t, map[string]string{"ETag": etag}, "")
-	_, err := server.openDriver(t, "aws").Compose(t.Context(), &driver.ComposeRequest{Key: "to", Sources: []driver.ObjectRef{{Bucket: "photos", Key: "a"}}})
+	_, err := server.openDriver(t, "aws").Compose(t.Context(), &driver.ComposeRequest{
+		Key:     "to",
+		Sources: []driver.ObjectRef{{Bucket: "photos", Key: "a"}},
+	})
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 }
 
@@ -220,8 +276,10 @@ func withSize(size string) reply {
 }
 
 func TestCopyInParts(t *testing.T) {
-	refusal := errorReply(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
-	server := newStandIn(t, refusal, withSize("25"), reply{Body: begun}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: finished})
+	refusal := errorReply(400, "InvalidRequest",
+		"The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
+	server := newStandIn(t, refusal, withSize("25"), reply{Body: begun}, reply{Body: partCopied},
+		reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: finished})
 	d := server.openDriver(t, "aws")
 	d.copier.part = 10
 
@@ -268,12 +326,14 @@ func TestCopyInParts(t *testing.T) {
 	require.Equal(t, 3, strings.Count(complete.Body, "<ChecksumCRC32C>mnG7TA==</ChecksumCRC32C>"))
 }
 
-// R2 may ignore the condition of UploadPartCopy, so a copy in parts compares the source before it completes the
-// upload. cloudflare/cloudflare-docs pull request 32458.
+// R2 may ignore the condition of UploadPartCopy, so a copy in parts compares the source before it
+// completes the upload. cloudflare/cloudflare-docs pull request 32458.
 func TestCopyInPartsComparesSource(t *testing.T) {
 	const now, later = "Fri, 02 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 03:04:06 GMT"
 	headAt := func(modified string) reply {
-		return reply{Header: map[string]string{"ETag": etag, "Content-Length": "25", "Last-Modified": modified}}
+		return reply{
+			Header: map[string]string{"ETag": etag, "Content-Length": "25", "Last-Modified": modified},
+		}
 	}
 	tests := []struct {
 		name string
@@ -305,7 +365,8 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 				if query.Has("partNumber") {
 					require.Equal(t, 1, looks)
 					if r.Header.Get("X-Amz-Copy-Source-If-Match") != "" {
-						return errorReply(http.StatusNotImplemented, "NotImplemented", "Header 'x-amz-copy-source-if-match' not implemented")
+						return errorReply(http.StatusNotImplemented, "NotImplemented",
+							"Header 'x-amz-copy-source-if-match' not implemented")
 					}
 					return withLength(reply{Body: partCopied})
 				}
@@ -332,8 +393,8 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 	}
 }
 
-// If a copy in parts fails, Copy aborts the upload. If only the response to the completion is lost, Copy does not
-// abort it, and fails with OutcomeUnknown.
+// If a copy in parts fails, Copy aborts the upload. If only the response to the completion is lost,
+// Copy does not abort it, and fails with OutcomeUnknown.
 func TestCopyInPartsFailedAborts(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -341,15 +402,29 @@ func TestCopyInPartsFailedAborts(t *testing.T) {
 		code    storage.Code
 		aborted bool
 	}{
-		{name: "the source changes", replies: []reply{errorReply(412, "PreconditionFailed", ""), {Status: 204}}, code: storage.Changed, aborted: true},
-		{name: "a part is denied", replies: []reply{errorReply(403, "AccessDenied", ""), {Status: 204}}, code: storage.PermissionDenied, aborted: true},
+		{
+			name:    "the source changes",
+			replies: []reply{errorReply(412, "PreconditionFailed", ""), {Status: 204}},
+			code:    storage.Changed,
+			aborted: true,
+		},
+		{
+			name:    "a part is denied",
+			replies: []reply{errorReply(403, "AccessDenied", ""), {Status: 204}},
+			code:    storage.PermissionDenied,
+			aborted: true,
+		},
 		{
 			name:    "the completion is refused",
 			replies: []reply{{Body: partCopied}, errorReply(400, "InvalidPart", ""), {Status: 204}},
 			code:    storage.InvalidArgument,
 			aborted: true,
 		},
-		{name: "the response to the completion is lost", replies: []reply{{Body: partCopied}, {Cut: true}}, code: storage.Unavailable},
+		{
+			name:    "the response to the completion is lost",
+			replies: []reply{{Body: partCopied}, {Cut: true}},
+			code:    storage.Unavailable,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -360,7 +435,8 @@ func TestCopyInPartsFailedAborts(t *testing.T) {
 
 			_, err := d.Copy(t.Context(), copyOfKnownSize())
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.aborted, slices.Contains(server.Lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
+			require.Equal(t, tt.aborted,
+				slices.Contains(server.Lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
 
 			if !tt.aborted {
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
@@ -371,7 +447,8 @@ func TestCopyInPartsFailedAborts(t *testing.T) {
 
 // A copied part is retried after a temporary error.
 func TestCopyInPartsRetries(t *testing.T) {
-	server := newStandIn(t, reply{Body: begun}, errorReply(503, "SlowDown", ""), reply{Body: partCopied}, reply{Body: finished})
+	server := newStandIn(t, reply{Body: begun}, errorReply(503, "SlowDown", ""), reply{Body: partCopied},
+		reply{Body: finished})
 	d := server.openDriver(t, "aws")
 	d.copier.limit = 5
 	d.copier.part = 9
@@ -392,16 +469,28 @@ func TestCopyLargeWithoutCopiedParts(t *testing.T) {
 }
 
 func TestCompose(t *testing.T) {
-	refs := []driver.ObjectRef{{Bucket: "photos", Key: "a", Revision: `"a"`}, {Bucket: "photos", Key: "b", Revision: `"b"`}, {Bucket: "photos", Key: "c", Revision: `"c"`}}
+	refs := []driver.ObjectRef{
+		{Bucket: "photos", Key: "a", Revision: `"a"`},
+		{Bucket: "photos", Key: "b", Revision: `"b"`},
+		{Bucket: "photos", Key: "c", Revision: `"c"`},
+	}
 	tests := []struct {
 		name  string
 		sizes []string
 		parts []string // their sources; none: Unsupported
 	}{
-		{"large sources and a small last one", []string{"5", "5", "1"}, []string{"photos/a", "photos/b", "photos/c"}},
-		{"empty sources are skipped", []string{"5", "0", "5"}, []string{"photos/a", "photos/c"}},
-		{"a small source in between", []string{"5", "1", "5"}, nil},
-		{"only empty sources", []string{"0", "0", "0"}, nil},
+		{
+			name:  "large sources and a small last one",
+			sizes: []string{"5", "5", "1"},
+			parts: []string{"photos/a", "photos/b", "photos/c"},
+		},
+		{
+			name:  "empty sources are skipped",
+			sizes: []string{"5", "0", "5"},
+			parts: []string{"photos/a", "photos/c"},
+		},
+		{name: "a small source in between", sizes: []string{"5", "1", "5"}},
+		{name: "only empty sources", sizes: []string{"0", "0", "0"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -416,7 +505,11 @@ func TestCompose(t *testing.T) {
 			server := newStandIn(t, append(replies, reply{Body: finished})...)
 			d := server.openDriver(t, "aws")
 			d.copier.minPart = 5
-			_, err := d.Compose(t.Context(), &driver.ComposeRequest{Key: "to", Sources: refs, Properties: storage.Properties{ContentType: "text/plain"}})
+			_, err := d.Compose(t.Context(), &driver.ComposeRequest{
+				Key:        "to",
+				Sources:    refs,
+				Properties: storage.Properties{ContentType: "text/plain"},
+			})
 			if tt.parts == nil {
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 				require.NotContains(t, server.Lines(), "POST /photos/to?uploads=")
@@ -452,7 +545,8 @@ func TestComposeOfLargeSources(t *testing.T) {
 func TestCopyWithoutAttrs(t *testing.T) {
 	const put, head = "PUT /photos/to?x-id=CopyObject", "HEAD /photos/from"
 	object := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3", "X-Amz-Meta-Owner": "me"}}
-	tooLarge := errorReply(400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
+	tooLarge := errorReply(400, "InvalidRequest",
+		"The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
 	tests := []struct {
 		name    string
 		to      string
@@ -463,19 +557,59 @@ func TestCopyWithoutAttrs(t *testing.T) {
 		size    int64
 	}{
 		{name: "one request", replies: []reply{{Body: copied}}, lines: []string{put}, size: -1},
-		{name: "with other tags", opts: []storage.CopyOption{storage.WithTags(map[string]string{"k": "v"})}, replies: []reply{{Body: copied}}, lines: []string{put}, size: -1},
-		{name: "with other attributes", opts: []storage.CopyOption{storage.WithCacheControl("no-store")}, replies: []reply{object, {Body: copied}}, lines: []string{head, put}, size: 3},
-		{name: "create-only", opts: []storage.CopyOption{storage.IfAbsent()}, replies: []reply{object, {Body: copied}}, lines: []string{head, put}, size: 3},
-		{name: "onto itself", to: "from", replies: []reply{object, {Body: copied}}, lines: []string{head, "PUT /photos/from?x-id=CopyObject"}, size: 3},
-		{name: "too large for one request", replies: []reply{tooLarge, object, {Body: copied}}, lines: []string{put, head, put}, size: 3},
-		{name: "a missing source", replies: []reply{errorReply(404, "NoSuchKey", ""), {Status: 404}, {}}, lines: []string{put, head, "HEAD /photos"}, code: storage.ObjectNotFound},
-		{name: "a lost response is not followed by a look", replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}}, lines: []string{put}, code: storage.Unavailable},
+		{
+			name:    "with other tags",
+			opts:    []storage.CopyOption{storage.WithTags(map[string]string{"k": "v"})},
+			replies: []reply{{Body: copied}},
+			lines:   []string{put},
+			size:    -1,
+		},
+		{
+			name:    "with other attributes",
+			opts:    []storage.CopyOption{storage.WithCacheControl("no-store")},
+			replies: []reply{object, {Body: copied}},
+			lines:   []string{head, put},
+			size:    3,
+		},
+		{
+			name:    "create-only",
+			opts:    []storage.CopyOption{storage.IfAbsent()},
+			replies: []reply{object, {Body: copied}},
+			lines:   []string{head, put},
+			size:    3,
+		},
+		{
+			name:    "onto itself",
+			to:      "from",
+			replies: []reply{object, {Body: copied}},
+			lines:   []string{head, "PUT /photos/from?x-id=CopyObject"},
+			size:    3,
+		},
+		{
+			name:    "too large for one request",
+			replies: []reply{tooLarge, object, {Body: copied}},
+			lines:   []string{put, head, put},
+			size:    3,
+		},
+		{
+			name:    "a missing source",
+			replies: []reply{errorReply(404, "NoSuchKey", ""), {Status: 404}, {}},
+			lines:   []string{put, head, "HEAD /photos"},
+			code:    storage.ObjectNotFound,
+		},
+		{
+			name:    "a lost response is not followed by a look",
+			replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}},
+			lines:   []string{put},
+			code:    storage.Unavailable,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.replies...)
 			b := engine.New(server.openDriver(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			attrs, err := storage.Copy(t.Context(), b, cmp.Or(tt.to, "to"), b, "from", append(tt.opts, storage.WithoutAttrs())...)
+			attrs, err := storage.Copy(t.Context(), b, cmp.Or(tt.to, "to"), b, "from",
+				append(tt.opts, storage.WithoutAttrs())...)
 			require.Equal(t, tt.lines, server.Lines())
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			if err == nil {
@@ -491,7 +625,9 @@ func TestCopyWithoutAttrs(t *testing.T) {
 // source. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 func TestCopyKeepsExpires(t *testing.T) {
 	const expires = "Thu, 01 Dec 1994 16:00:00 GMT"
-	head := withLength(reply{Header: map[string]string{"ETag": etag, "Content-Length": "25", "Expires": expires}})
+	head := withLength(reply{
+		Header: map[string]string{"ETag": etag, "Content-Length": "25", "Expires": expires},
+	})
 	tests := []struct {
 		name    string
 		opts    []storage.CopyOption
@@ -500,7 +636,11 @@ func TestCopyKeepsExpires(t *testing.T) {
 	}{
 		{name: "which S3 copies", want: ""},
 		{name: "with IfAbsent", opts: []storage.CopyOption{storage.IfAbsent()}, want: expires},
-		{name: "with another property", opts: []storage.CopyOption{storage.WithCacheControl("no-store")}, want: expires},
+		{
+			name: "with another property",
+			opts: []storage.CopyOption{storage.WithCacheControl("no-store")},
+			want: expires,
+		},
 		{name: "in parts", inParts: true, want: expires},
 	}
 	for _, tt := range tests {

@@ -34,7 +34,8 @@ func TestCopyInPartsOnServers(t *testing.T) {
 			require.NoError(t, err)
 			s3.LowerCopyLimit(d, limit)
 			reading := s.open(t, bucket)
-			_, err = reading.Upload(t.Context(), "from", strings.NewReader(text), storage.WithContentType("text/x"), storage.WithMetadata(map[string]string{"k": "v ä"}))
+			_, err = reading.Upload(t.Context(), "from", strings.NewReader(text),
+				storage.WithContentType("text/x"), storage.WithMetadata(map[string]string{"k": "v ä"}))
 			require.NoError(t, err)
 			_, err = reading.Upload(t.Context(), "tail", strings.NewReader("tail"))
 			require.NoError(t, err)
@@ -50,7 +51,8 @@ func TestCopyInPartsOnServers(t *testing.T) {
 			require.Equal(t, "text/x", attrs.ContentType)
 			require.Equal(t, map[string]string{"k": "v ä"}, attrs.Metadata)
 
-			_, err = storage.Compose(t.Context(), b, "joined", []string{"from", "tail"}, storage.WithContentType("text/y"), storage.IfAbsent())
+			_, err = storage.Compose(t.Context(), b, "joined", []string{"from", "tail"},
+				storage.WithContentType("text/y"), storage.IfAbsent())
 			require.NoError(t, err)
 
 			got, attrs, err = storage.ReadAll(t.Context(), reading, "joined")

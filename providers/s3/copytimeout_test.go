@@ -49,7 +49,11 @@ func TestCopyTimeout(t *testing.T) {
 		"CompleteMultipartUpload": {
 			func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") },
 			func(d *objectDriver) error {
-				_, err := d.CompleteParts(context.Background(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "to", Size: 5 << 30}, Upload: "u1", Parts: []driver.Part{{Number: 1, Tag: etag}}})
+				_, err := d.CompleteParts(context.Background(), &driver.CompleteRequest{
+					Put:    &driver.PutRequest{Key: "to", Size: 5 << 30},
+					Upload: "u1",
+					Parts:  []driver.Part{{Number: 1, Tag: etag}},
+				})
 				return err
 			},
 		},
@@ -74,7 +78,14 @@ func TestCopyTimeout(t *testing.T) {
 					}
 				})
 				p, _ := NamedProfile("aws")
-				d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: "http://store.invalid", Profile: &p, AccessKeyID: "key", SecretKey: "secret", HTTPClient: client})
+				d, err := NewDriver(t.Context(), Config{
+					Bucket:      "photos",
+					Endpoint:    "http://store.invalid",
+					Profile:     &p,
+					AccessKeyID: "key",
+					SecretKey:   "secret",
+					HTTPClient:  client,
+				})
 				require.NoError(t, err)
 				start := time.Now()
 
@@ -85,8 +96,8 @@ func TestCopyTimeout(t *testing.T) {
 	}
 }
 
-// If a copy of unknown size gets no response in two minutes, the driver reads the size. The repeated request may
-// then take as long as that size needs.
+// If a copy of unknown size gets no response in two minutes, the driver reads the size. The
+// repeated request may then take as long as that size needs.
 func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -97,8 +108,20 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 		code  storage.Code
 	}{
 		{name: "a fast copy", size: 9, slow: []time.Duration{time.Minute}, takes: time.Minute, lines: 1},
-		{name: "a lost response", size: 9, slow: []time.Duration{time.Hour, 0}, takes: 2 * time.Minute, lines: 3},
-		{name: "a large object", size: 5 << 30, slow: []time.Duration{time.Hour, 14 * time.Minute}, takes: 16 * time.Minute, lines: 3},
+		{
+			name:  "a lost response",
+			size:  9,
+			slow:  []time.Duration{time.Hour, 0},
+			takes: 2 * time.Minute,
+			lines: 3,
+		},
+		{
+			name:  "a large object",
+			size:  5 << 30,
+			slow:  []time.Duration{time.Hour, 14 * time.Minute},
+			takes: 16 * time.Minute,
+			lines: 3,
+		},
 		{
 			name:  "two lost responses",
 			size:  9,
@@ -128,7 +151,14 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 					}
 				})
 				p, _ := NamedProfile("aws")
-				d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: "http://store.invalid", Profile: &p, AccessKeyID: "key", SecretKey: "secret", HTTPClient: client})
+				d, err := NewDriver(t.Context(), Config{
+					Bucket:      "photos",
+					Endpoint:    "http://store.invalid",
+					Profile:     &p,
+					AccessKeyID: "key",
+					SecretKey:   "secret",
+					HTTPClient:  client,
+				})
 				require.NoError(t, err)
 				b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 				start := time.Now()

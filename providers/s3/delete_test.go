@@ -20,8 +20,17 @@ func TestDelete(t *testing.T) {
 		code    storage.Code // "": none
 		unknown bool
 	}{
-		{name: "plain", replies: []reply{{Status: 204}}, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "a version", request: driver.DeleteRequest{Version: "v1"}, replies: []reply{{Status: 204}}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
+		{
+			name:    "plain",
+			replies: []reply{{Status: 204}},
+			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+		},
+		{
+			name:    "a version",
+			request: driver.DeleteRequest{Version: "v1"},
+			replies: []reply{{Status: 204}},
+			lines:   []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"},
+		},
 		{
 			name:    "compare and remove",
 			request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
@@ -44,7 +53,12 @@ func TestDelete(t *testing.T) {
 			match:   etag,
 			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
-		{name: "a missing version", request: driver.DeleteRequest{Version: "v1"}, replies: []reply{errorReply(404, "NoSuchVersion", "")}, lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"}},
+		{
+			name:    "a missing version",
+			request: driver.DeleteRequest{Version: "v1"},
+			replies: []reply{errorReply(404, "NoSuchVersion", "")},
+			lines:   []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"},
+		},
 		{
 			name:    "a malformed version",
 			request: driver.DeleteRequest{Version: "v"},
@@ -52,38 +66,86 @@ func TestDelete(t *testing.T) {
 			code:    storage.InvalidArgument,
 			lines:   []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject"},
 		},
-		{name: "a missing bucket", replies: []reply{errorReply(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "404 without a body", replies: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"DELETE /photos/k?x-id=DeleteObject", "HEAD /photos"}},
-		{name: "a gateway's 404", replies: []reply{gatewayReply(404)}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
-		{name: "a gateway's 403", replies: []reply{gatewayReply(403)}, code: storage.PermissionDenied, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
 		{
-			name:    "a 404 of Amazon's API Gateway",
-			replies: []reply{{Status: 404, Header: map[string]string{"X-Amz-Stand-In": "", "X-Amz-Apigw-Id": "x"}, Body: `{"message":"Not Found"}`}},
+			name:    "a missing bucket",
+			replies: []reply{errorReply(404, "NoSuchBucket", "")},
+			code:    storage.BucketNotFound,
+			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+		},
+		{
+			name:    "404 without a body",
+			replies: []reply{{Status: 404}, {Status: 404}},
+			code:    storage.BucketNotFound,
+			lines:   []string{"DELETE /photos/k?x-id=DeleteObject", "HEAD /photos"},
+		},
+		{
+			name:    "a gateway's 404",
+			replies: []reply{gatewayReply(404)},
 			code:    storage.Unavailable,
 			unknown: true,
 			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 		{
-			name:    "a gateway's page with an ETag, as nginx sends",
-			replies: []reply{{Status: 403, Header: map[string]string{"X-Amz-Stand-In": "", "Etag": `"5dd3e500-1ee"`}, Body: "<html></html>"}},
+			name:    "a gateway's 403",
+			replies: []reply{gatewayReply(403)},
 			code:    storage.PermissionDenied,
 			unknown: true,
 			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 		{
-			name:    "403 of a server that sends no id",
-			replies: []reply{{Status: 403, Header: map[string]string{"X-Amz-Stand-In": ""}, Body: errorReply(403, "AccessDenied", "Access Denied.").Body}},
-			code:    storage.PermissionDenied,
+			name: "a 404 of Amazon's API Gateway",
+			replies: []reply{
+				{
+					Status: 404,
+					Header: map[string]string{"X-Amz-Stand-In": "", "X-Amz-Apigw-Id": "x"},
+					Body:   `{"message":"Not Found"}`,
+				},
+			},
+			code:    storage.Unavailable,
+			unknown: true,
 			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+		},
+		{
+			name: "a gateway's page with an ETag, as nginx sends",
+			replies: []reply{
+				{
+					Status: 403,
+					Header: map[string]string{"X-Amz-Stand-In": "", "Etag": `"5dd3e500-1ee"`},
+					Body:   "<html></html>",
+				},
+			},
+			code:    storage.PermissionDenied,
+			unknown: true,
+			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+		},
+		{
+			name: "403 of a server that sends no id",
+			replies: []reply{
+				{
+					Status: 403,
+					Header: map[string]string{"X-Amz-Stand-In": ""},
+					Body:   errorReply(403, "AccessDenied", "Access Denied.").Body,
+				},
+			},
+			code:  storage.PermissionDenied,
+			lines: []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 		{
 			name:    "retention",
 			request: driver.DeleteRequest{Version: "v1"},
-			replies: []reply{errorReply(403, "AccessDenied", "Access Denied because object protected by object lock.")},
-			code:    storage.Locked,
-			lines:   []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"},
+			replies: []reply{
+				errorReply(403, "AccessDenied", "Access Denied because object protected by object lock."),
+			},
+			code:  storage.Locked,
+			lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"},
 		},
-		{name: "no response", replies: []reply{{Cut: true}}, code: storage.Unavailable, unknown: true, lines: []string{"DELETE /photos/k?x-id=DeleteObject"}},
+		{
+			name:    "no response",
+			replies: []reply{{Cut: true}},
+			code:    storage.Unavailable,
+			unknown: true,
+			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -109,7 +171,13 @@ func TestDeleteBatch(t *testing.T) {
 		<Error><Key>b</Key><Code>AccessDenied</Code><Message>no</Message></Error>
 		<Error><Key>c</Key><Code>NoSuchKey</Code></Error>
 		<Error><Key>d</Key><Code>SlowDown</Code></Error></DeleteResult>`})
-	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}, {Key: "c"}, {Key: "d"}, {Key: "b"}})
+	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{
+		{Key: "a"},
+		{Key: "b"},
+		{Key: "c"},
+		{Key: "d"},
+		{Key: "b"},
+	})
 	require.Len(t, errs, 5)
 
 	require.NoError(t, errs[0])
@@ -188,7 +256,9 @@ func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newStandIn(t, reply{Body: "<DeleteResult><Error>" + tt.failure + "</Error></DeleteResult>"})
+			server := newStandIn(t, reply{
+				Body: "<DeleteResult><Error>" + tt.failure + "</Error></DeleteResult>",
+			})
 			var codes []storage.Code
 			for _, err := range server.openDriver(t, "aws").DeleteBatch(t.Context(), tt.requests) {
 				codes = append(codes, storage.CodeOf(err))
@@ -198,15 +268,21 @@ func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 	}
 }
 
-// If the response to a batch lacks the result of one key, DeleteBatch deletes that key with a request of its own.
-// If it has no result at all, each key fails with OutcomeUnknown.
+// If the response to a batch lacks the result of one key, DeleteBatch deletes that key with a
+// request of its own. If it has no result at all, each key fails with OutcomeUnknown.
 func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 	server := newStandIn(t, reply{Body: removedAll}, reply{Status: 204}, errorReply(403, "AccessDenied", ""))
-	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}})
+	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{
+		{Key: "a"},
+		{Key: "b"},
+	})
 	require.Equal(t, []error{nil, nil}, errs)
 	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/b?x-id=DeleteObject"}, server.Lines())
 
-	for name, body := range map[string]string{"no result": `<DeleteResult></DeleteResult>`, "a web page": `<html></html>`} {
+	for name, body := range map[string]string{
+		"no result":  `<DeleteResult></DeleteResult>`,
+		"a web page": `<html></html>`,
+	} {
 		server = newStandIn(t, reply{Body: body})
 		for _, err := range server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
 			require.ErrorIs(t, err, storage.Unavailable, name)
@@ -218,7 +294,8 @@ func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 func TestDeleteBatchWithContentMD5(t *testing.T) {
 	for _, profile := range []string{"b2", "gcs"} { // https://docs.cloud.google.com/storage/docs/xml-api/post-bucket
 		server := newStandIn(t, reply{Body: removedAll})
-		require.Equal(t, []error{nil}, server.openDriver(t, profile).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
+		require.Equal(t, []error{nil},
+			server.openDriver(t, profile).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
 		got := server.Last(t)
 		require.Equal(t, "POST /photos?delete=", got.Line())
 		require.NotEmpty(t, got.Header.Get("Content-Md5"))
@@ -244,13 +321,49 @@ func TestDeleteBatchErrors(t *testing.T) {
 		code    storage.Code
 		asked   int
 	}{
-		{name: "not implemented", profile: "aws", reply: errorReply(501, "NotImplemented", ""), code: storage.Unsupported, asked: 1},
-		{name: "not allowed", profile: "aws", reply: errorReply(405, "MethodNotAllowed", ""), code: storage.Unsupported, asked: 1},
-		{name: "another checksum is required", profile: "aws", reply: errorReply(400, "MissingContentMD5", ""), code: storage.Unsupported, asked: 1},
+		{
+			name:    "not implemented",
+			profile: "aws",
+			reply:   errorReply(501, "NotImplemented", ""),
+			code:    storage.Unsupported,
+			asked:   1,
+		},
+		{
+			name:    "not allowed",
+			profile: "aws",
+			reply:   errorReply(405, "MethodNotAllowed", ""),
+			code:    storage.Unsupported,
+			asked:   1,
+		},
+		{
+			name:    "another checksum is required",
+			profile: "aws",
+			reply:   errorReply(400, "MissingContentMD5", ""),
+			code:    storage.Unsupported,
+			asked:   1,
+		},
 		{name: "known to have no batches", profile: "aws", reply: reply{}, code: storage.Unsupported},
-		{name: "the batch is denied", profile: "aws", reply: errorReply(403, "AccessDenied", ""), code: storage.PermissionDenied, asked: 1},
-		{name: "a missing bucket", profile: "aws", reply: errorReply(404, "NoSuchBucket", ""), code: storage.BucketNotFound, asked: 1},
-		{name: "throttled", profile: "aws", reply: errorReply(503, "SlowDown", ""), code: storage.RateLimited, asked: 1},
+		{
+			name:    "the batch is denied",
+			profile: "aws",
+			reply:   errorReply(403, "AccessDenied", ""),
+			code:    storage.PermissionDenied,
+			asked:   1,
+		},
+		{
+			name:    "a missing bucket",
+			profile: "aws",
+			reply:   errorReply(404, "NoSuchBucket", ""),
+			code:    storage.BucketNotFound,
+			asked:   1,
+		},
+		{
+			name:    "throttled",
+			profile: "aws",
+			reply:   errorReply(503, "SlowDown", ""),
+			code:    storage.RateLimited,
+			asked:   1,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -28,7 +28,12 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 			server, err := s3server.Start(c)
 			require.NoError(t, err)
 			t.Cleanup(server.Close)
-			s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+			s := &testServer{
+				name:     "aws",
+				endpoint: server.URL,
+				key:      s3server.DefaultAccessKeyID,
+				secret:   s3server.DefaultSecretKey,
+			}
 			s.raw = s.clientOver(withoutKeepAlive())
 
 			differential.Run(t, differential.Config{Seeds: 1, Versions: true, Locks: true}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {

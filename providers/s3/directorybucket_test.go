@@ -70,14 +70,24 @@ func TestDescribeDirectoryBucket(t *testing.T) {
 
 // objectOf is the answer to a HEAD of an object of five bytes.
 func objectOf(etag string) reply {
-	return reply{Header: map[string]string{"Content-Length": "5", "ETag": etag, "Last-Modified": "Wed, 01 Oct 2025 00:00:00 GMT", "Content-Type": "text/plain"}}
+	return reply{
+		Header: map[string]string{
+			"Content-Length": "5",
+			"ETag":           etag,
+			"Last-Modified":  "Wed, 01 Oct 2025 00:00:00 GMT",
+			"Content-Type":   "text/plain",
+		},
+	}
 }
 
 // Append to a directory bucket sends only the new bytes, with their offset.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html.
 func TestAppendDirectoryBucket(t *testing.T) {
-	server := newStandIn(t, session, objectOf(`"1"`), reply{Header: map[string]string{"ETag": `"2"`, "X-Amz-Object-Size": "8"}})
-	a, err := storage.Append(t.Context(), engine.New(server.openDriver(t, "aws", inDirectoryBucket)), "log", []byte("new"))
+	server := newStandIn(t, session, objectOf(`"1"`), reply{
+		Header: map[string]string{"ETag": `"2"`, "X-Amz-Object-Size": "8"},
+	})
+	a, err := storage.Append(t.Context(), engine.New(server.openDriver(t, "aws", inDirectoryBucket)), "log",
+		[]byte("new"))
 	require.NoError(t, err)
 	require.Equal(t, int64(8), a.Size)
 	require.Equal(t, `"2"`, a.ETag)
@@ -98,9 +108,15 @@ func TestAppendDirectoryBucket(t *testing.T) {
 // If a directory bucket refuses an append in place, Append tries again, or rewrites the whole object.
 func TestAppendDirectoryBucketRefused(t *testing.T) {
 	refuse := func(code, message string) reply {
-		return reply{Status: 400, Body: "<Error><Code>" + code + "</Code><Message>" + message + "</Message></Error>"}
+		return reply{
+			Status: 400,
+			Body:   "<Error><Code>" + code + "</Code><Message>" + message + "</Message></Error>",
+		}
 	}
-	body := reply{Header: map[string]string{"ETag": `"1"`, "Last-Modified": "Wed, 01 Oct 2025 00:00:00 GMT"}, Body: "first"}
+	body := reply{
+		Header: map[string]string{"ETag": `"1"`, "Last-Modified": "Wed, 01 Oct 2025 00:00:00 GMT"},
+		Body:   "first",
+	}
 	response := reply{Header: map[string]string{"ETag": `"3"`}}
 	tests := map[string]struct {
 		answers []reply
@@ -109,9 +125,24 @@ func TestAppendDirectoryBucketRefused(t *testing.T) {
 		"another writer was faster": {
 			[]reply{session, objectOf(`"1"`), refuse("InvalidWriteOffset", ""), objectOf(`"2"`), {Header: map[string]string{"ETag": `"3"`, "X-Amz-Object-Size": "8"}}}, "new",
 		},
-		"it has 10,000 parts":                    {[]reply{session, objectOf(`"1"`), refuse("TooManyParts", ""), body, response}, "firstnew"},
-		"it has another kind of checksum":        {[]reply{session, objectOf(`"1"`), refuse("InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: sha1, actual checksum Type: crc32c."), body, response}, "firstnew"},
-		"options replace attributes: no request": {[]reply{session, objectOf(`"1"`), body, response}, "firstnew"},
+		"it has 10,000 parts": {
+			answers: []reply{session, objectOf(`"1"`), refuse("TooManyParts", ""), body, response},
+			last:    "firstnew",
+		},
+		"it has another kind of checksum": {
+			answers: []reply{
+				session,
+				objectOf(`"1"`),
+				refuse("InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: sha1, actual checksum Type: crc32c."),
+				body,
+				response,
+			},
+			last: "firstnew",
+		},
+		"options replace attributes: no request": {
+			answers: []reply{session, objectOf(`"1"`), body, response},
+			last:    "firstnew",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +152,8 @@ func TestAppendDirectoryBucketRefused(t *testing.T) {
 				opts = append(opts, storage.WithContentType("text/html"))
 			}
 
-			a, err := storage.Append(t.Context(), engine.New(server.openDriver(t, "aws", inDirectoryBucket)), "log", []byte("new"), opts...)
+			a, err := storage.Append(t.Context(), engine.New(server.openDriver(t, "aws", inDirectoryBucket)),
+				"log", []byte("new"), opts...)
 			require.NoError(t, err)
 			require.Equal(t, int64(8), a.Size)
 
@@ -132,11 +164,12 @@ func TestAppendDirectoryBucketRefused(t *testing.T) {
 	}
 }
 
-// If the response to an append lacks the object's size, Append fails with OutcomeUnknown. A server that ignores
-// the offset has replaced the object.
+// If the response to an append lacks the object's size, Append fails with OutcomeUnknown. A server
+// that ignores the offset has replaced the object.
 func TestAppendDirectoryBucketWithoutSize(t *testing.T) {
 	server := newStandIn(t, session, objectOf(`"1"`), reply{Header: map[string]string{"ETag": `"3"`}})
-	b := engine.New(server.openDriver(t, "aws", inDirectoryBucket), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	b := engine.New(server.openDriver(t, "aws", inDirectoryBucket),
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := storage.Append(t.Context(), b, "log", []byte("new"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }

@@ -84,8 +84,8 @@ var withoutChecksums = map[string]string{
 	"the CRC32C is kept with the object":     "Attrs does not have it",
 }
 
-// A role that may encrypt with the bucket's KMS key, and not decrypt, can upload whole objects. Download, Copy and
-// uploads in parts fail with PermissionDenied.
+// A role that may encrypt with the bucket's KMS key, and not decrypt, can upload whole objects.
+// Download, Copy and uploads in parts fail with PermissionDenied.
 func TestKMSRoleWithoutDecrypt(t *testing.T) {
 	s, _ := startAnsweringServer(t, "aws", nil, documented.DeniedDecrypt)
 	b := engine.New(withSmallParts(s.driver(t, s.bucket(t, false))))
@@ -124,11 +124,12 @@ func TestKMSRoleWithoutDecrypt(t *testing.T) {
 	require.NoError(t, b.Remove(ctx, "a"))
 }
 
-// If a server cannot escape a key with a control character, a listing of the whole bucket fails with Unsupported.
-// A listing of a prefix without that key succeeds.
+// If a server cannot escape a key with a control character, a listing of the whole bucket fails
+// with Unsupported. A listing of a prefix without that key succeeds.
 func TestListUnescapedForeignKey(t *testing.T) {
 	foreign := &foreign{}
-	s, _ := startAnsweringServer(t, "versitygw", nil, documented.ForeignObject(foreign.in), documented.VersitysListings)
+	s, _ := startAnsweringServer(t, "versitygw", nil, documented.ForeignObject(foreign.in),
+		documented.VersitysListings)
 	foreign.addTo(s)
 	b := s.open(t, s.bucket(t, false))
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
@@ -175,7 +176,12 @@ func (s *testServer) retainByDefault(t *testing.T, bucket string) {
 		Bucket: &bucket,
 		ObjectLockConfiguration: &types.ObjectLockConfiguration{
 			ObjectLockEnabled: types.ObjectLockEnabledEnabled,
-			Rule:              &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{Mode: types.ObjectLockRetentionModeGovernance, Days: aws.Int32(1)}},
+			Rule: &types.ObjectLockRule{
+				DefaultRetention: &types.DefaultRetention{
+					Mode: types.ObjectLockRetentionModeGovernance,
+					Days: aws.Int32(1),
+				},
+			},
 		},
 	})
 	require.NoError(t, err)
@@ -215,9 +221,12 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 		answers []documented.Answer
 		kinds   []documented.Kind
 	}{
-		"r2":        {documented.R2, []documented.Kind{documented.R2Lacks, documented.R2Parts, documented.R2Conditions}},
-		"spaces":    {documented.Spaces, []documented.Kind{documented.CephsUploads}},
-		"versitygw": {nil, []documented.Kind{documented.VersitysListings}},
+		"r2": {
+			answers: documented.R2,
+			kinds:   []documented.Kind{documented.R2Lacks, documented.R2Parts, documented.R2Conditions},
+		},
+		"spaces":    {answers: documented.Spaces, kinds: []documented.Kind{documented.CephsUploads}},
+		"versitygw": {kinds: []documented.Kind{documented.VersitysListings}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -241,13 +250,22 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 func startAnsweringServer(t *testing.T, name string, answers []documented.Answer, kinds ...documented.Kind) (*testServer, *documented.Server) {
 	t.Helper()
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	server, err := s3server.Start(s3server.Config{Strict: name == "aws", Limits: s3server.Limits{MinPartSize: leastPart}})
+	server, err := s3server.Start(s3server.Config{
+		Strict: name == "aws",
+		Limits: s3server.Limits{MinPartSize: leastPart},
+	})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	answering := documented.New(documented.Like(server, kinds...), documented.AmazonKind, answers)
 	front := httptest.NewServer(answering)
 	t.Cleanup(front.Close)
-	s := &testServer{name: name, endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey, made: answering.Add}
+	s := &testServer{
+		name:     name,
+		endpoint: server.URL,
+		key:      s3server.DefaultAccessKeyID,
+		secret:   s3server.DefaultSecretKey,
+		made:     answering.Add,
+	}
 	direct := *s // the test's own requests are not disturbed
 	s.raw = direct.clientOver(withoutKeepAlive())
 	s.endpoint = front.URL
@@ -272,7 +290,10 @@ func (f *foreign) addTo(s *testServer) {
 	create := s.made
 	s.made = func(t *testing.T, bucket string) {
 		f.buckets.Store(bucket, true)
-		_, err := s.raw.CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{Bucket: &bucket, Key: aws.String(documented.ForeignKey)})
+		_, err := s.raw.CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{
+			Bucket: &bucket,
+			Key:    aws.String(documented.ForeignKey),
+		})
 		unreadable := new(xml.SyntaxError)
 		require.ErrorAs(t, err, &unreadable, "the response has the key")
 		create(t, bucket)
@@ -303,7 +324,8 @@ func (d withoutForeign) ListUploads(ctx context.Context, r *driver.ListUploadsRe
 	if err != nil {
 		return nil, err
 	}
-	page.Uploads = slices.DeleteFunc(page.Uploads, func(u storage.UploadEntry) bool { return counted(u.Key, &d.foreign.uploads) })
+	page.Uploads = slices.DeleteFunc(page.Uploads,
+		func(u storage.UploadEntry) bool { return counted(u.Key, &d.foreign.uploads) })
 	return page, nil
 }
 
@@ -312,7 +334,8 @@ func (d withoutForeign) List(ctx context.Context, r *driver.ListRequest) (*stora
 	if err != nil {
 		return nil, err
 	}
-	page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool { return counted(e.Key, &d.foreign.objects) })
+	page.Entries = slices.DeleteFunc(page.Entries,
+		func(e storage.ListEntry) bool { return counted(e.Key, &d.foreign.objects) })
 	return page, nil
 }
 
@@ -321,7 +344,8 @@ func (d withoutForeign) ListVersions(ctx context.Context, r *driver.ListRequest)
 	if err != nil {
 		return nil, err
 	}
-	page.Entries = slices.DeleteFunc(page.Entries, func(e storage.VersionEntry) bool { return counted(e.Key, &d.foreign.versions) })
+	page.Entries = slices.DeleteFunc(page.Entries,
+		func(e storage.VersionEntry) bool { return counted(e.Key, &d.foreign.versions) })
 	return page, nil
 }
 

@@ -80,7 +80,10 @@ func sseHeaders(h http.Header) map[string]string {
 }
 
 func xmlReply(body string) reply {
-	return reply{Header: map[string]string{"Content-Type": "application/xml", "ETag": etag}, Body: `<?xml version="1.0" encoding="UTF-8"?>` + body}
+	return reply{
+		Header: map[string]string{"Content-Type": "application/xml", "ETag": etag},
+		Body:   `<?xml version="1.0" encoding="UTF-8"?>` + body,
+	}
 }
 
 // An encryptedCall is one kind of request, with its options.
@@ -92,7 +95,14 @@ type encryptedCall struct {
 
 func encryptedCalls() map[string]encryptedCall {
 	source := func(d *objectDriver, native []any) driver.ObjectRef {
-		return driver.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Revision: etag, Native: native, Attrs: &storage.Attrs{Size: 10}}
+		return driver.ObjectRef{
+			Account:  d.account.identity,
+			Bucket:   "photos",
+			Key:      "source",
+			Revision: etag,
+			Native:   native,
+			Attrs:    &storage.Attrs{Size: 10},
+		}
 	}
 	return map[string]encryptedCall{
 		"PutObject": {
@@ -116,21 +126,38 @@ func encryptedCalls() map[string]encryptedCall {
 		"UploadPart": {
 			reply: stored,
 			do: func(ctx context.Context, d *objectDriver, native []any) error {
-				_, err := d.PutPart(ctx, &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Size: 5, Body: strings.NewReader("hello"), CRC32C: wiretest.CRC32C("hello"), Native: native})
+				_, err := d.PutPart(ctx, &driver.PartRequest{
+					Key:    "k",
+					Upload: "u",
+					Number: 1,
+					Size:   5,
+					Body:   strings.NewReader("hello"),
+					CRC32C: wiretest.CRC32C("hello"),
+					Native: native,
+				})
 				return err
 			},
 		},
 		"CompleteMultipartUpload": {
 			reply: xmlReply(`<CompleteMultipartUploadResult><ETag>"1-2"</ETag></CompleteMultipartUploadResult>`),
 			do: func(ctx context.Context, d *objectDriver, native []any) error {
-				_, err := d.CompleteParts(ctx, &driver.CompleteRequest{Put: &driver.PutRequest{Key: "k", Native: native}, Upload: "u", Parts: []driver.Part{{Number: 1, Tag: etag}}})
+				_, err := d.CompleteParts(ctx, &driver.CompleteRequest{
+					Put:    &driver.PutRequest{Key: "k", Native: native},
+					Upload: "u",
+					Parts:  []driver.Part{{Number: 1, Tag: etag}},
+				})
 				return err
 			},
 		},
 		"ListParts": {
 			reply: xmlReply(`<ListPartsResult></ListPartsResult>`),
 			do: func(ctx context.Context, d *objectDriver, native []any) error {
-				_, err := d.ListParts(ctx, &driver.ListPartsRequest{Key: "k", Upload: "u", Limit: 1, Native: native})
+				_, err := d.ListParts(ctx, &driver.ListPartsRequest{
+					Key:    "k",
+					Upload: "u",
+					Limit:  1,
+					Native: native,
+				})
 				return err
 			},
 		},
@@ -146,7 +173,11 @@ func encryptedCalls() map[string]encryptedCall {
 			},
 		},
 		"GetObject of a range": {
-			reply: reply{Status: http.StatusPartialContent, Header: map[string]string{"Content-Range": "bytes 1-2/5"}, Body: "el"},
+			reply: reply{
+				Status: http.StatusPartialContent,
+				Header: map[string]string{"Content-Range": "bytes 1-2/5"},
+				Body:   "el",
+			},
 			do: func(ctx context.Context, d *objectDriver, native []any) error {
 				_, body, err := d.Get(ctx, &driver.GetRequest{Key: "k", Offset: 1, Length: 2, Native: native})
 				if err == nil {
@@ -165,7 +196,12 @@ func encryptedCalls() map[string]encryptedCall {
 		"HeadObject with its own output": {
 			reply: stored,
 			do: func(ctx context.Context, d *objectDriver, native []any) error {
-				_, err := d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1, Native: native, NativeAttrs: true})
+				_, err := d.Head(ctx, &driver.GetRequest{
+					Key:         "k",
+					Length:      -1,
+					Native:      native,
+					NativeAttrs: true,
+				})
 				return err
 			},
 		},
@@ -180,7 +216,8 @@ func encryptedCalls() map[string]encryptedCall {
 		"UploadPartCopy": {
 			reply: xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`),
 			do: func(ctx context.Context, d *objectDriver, native []any) error {
-				_, err := d.copier.uploadPartCopy(ctx, "k", "u", 1, copyRange{source: source(d, nil), size: 10}, native)
+				_, err := d.copier.uploadPartCopy(ctx, "k", "u", 1,
+					copyRange{source: source(d, nil), size: 10}, native)
 				return err
 			},
 		},
@@ -204,8 +241,10 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 		for name, call := range encryptedCalls() {
 			server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, native), name)
-			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", i), sseHeaders(server.Last(t).Header), name)
-			require.Contains(t, server.Last(t).Header.Get("Authorization"), "x-amz-server-side-encryption-customer-key;", name)
+			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", i),
+				sseHeaders(server.Last(t).Header), name)
+			require.Contains(t, server.Last(t).Header.Get("Authorization"),
+				"x-amz-server-side-encryption-customer-key;", name)
 		}
 	}
 }
@@ -214,7 +253,12 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 func TestWithSourceCustomerKeyRequests(t *testing.T) {
 	server := &standIn{wiretest.NewTLSServer(t)}
 	_, d := server.openDrivers(t, "aws")
-	source := driver.ObjectRef{Account: d.account.identity, Bucket: "photos", Key: "source", Native: []any{customerkey.New("WithSourceCustomerKey", newRawKey(t, 0))}}
+	source := driver.ObjectRef{
+		Account: d.account.identity,
+		Bucket:  "photos",
+		Key:     "source",
+		Native:  []any{customerkey.New("WithSourceCustomerKey", newRawKey(t, 0))},
+	}
 	both := customerHeaders("X-Amz-Server-Side-Encryption-Customer", 1)
 	maps.Copy(both, customerHeaders(sourceCustomerHeader, 0))
 
@@ -233,14 +277,16 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 
 			require.Equal(t, tt.want, sseHeaders(server.Last(t).Header), "CopyObject")
 			server.Respond(xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`))
-			_, err = d.copier.uploadPartCopy(t.Context(), "k", "u", 1, copyRange{source: source, size: 10}, tt.native)
+			_, err = d.copier.uploadPartCopy(t.Context(), "k", "u", 1, copyRange{source: source, size: 10},
+				tt.native)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, sseHeaders(server.Last(t).Header), "UploadPartCopy")
 
 			server.Respond(withLength(reply{Body: "hello"}))
 			_, err = d.copier.sourceAttrs(t.Context(), source)
 			require.NoError(t, err)
-			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(server.Last(t).Header), "HeadObject of the source")
+			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0),
+				sseHeaders(server.Last(t).Header), "HeadObject of the source")
 		})
 	}
 }
@@ -260,9 +306,15 @@ func TestWithKMSKeyRequests(t *testing.T) {
 		native []any
 		want   map[string]string
 	}{
-		"an option":       {native: []any{key}, want: want},
-		"a context":       {native: []any{pairs}, want: map[string]string{sseHeader: "aws:kms", kmsContextHeader: encoded}},
-		"key and context": {native: []any{pairs, key}, want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded}},
+		"an option": {native: []any{key}, want: want},
+		"a context": {
+			native: []any{pairs},
+			want:   map[string]string{sseHeader: "aws:kms", kmsContextHeader: encoded},
+		},
+		"key and context": {
+			native: []any{pairs, key},
+			want:   map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded},
+		},
 		"the bucket's": {
 			change: func(c *Config) {
 				c.KMSKey = keyARN
@@ -329,7 +381,8 @@ func TestWithCustomerKeyReplacesConfigKey(t *testing.T) {
 	r.Native = []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(server.Last(t).Header))
+	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0),
+		sseHeaders(server.Last(t).Header))
 }
 
 // If the profile is r2, an upload with WithCustomerKey sends the headers of the customer's key.
@@ -344,7 +397,8 @@ func TestWithCustomerKeyOnR2(t *testing.T) {
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
 
-	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(server.Last(t).Header))
+	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0),
+		sseHeaders(server.Last(t).Header))
 }
 
 // Profiles whose provider documents SSE-C accept WithCustomerKey.
@@ -363,7 +417,8 @@ func TestWithCustomerKeyProfiles(t *testing.T) {
 			}))
 			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), WithCustomerKey(newRawKey(t, 0)))
 			require.NoError(t, err, source)
-			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(tls.Last(t).Header))
+			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0),
+				sseHeaders(tls.Last(t).Header))
 		})
 	}
 }
@@ -548,7 +603,13 @@ func TestConfigChecksItsEncryption(t *testing.T) {
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
-	_, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "eu-west-1", AccessKeyID: "k", SecretKey: "s", ExpectedBucketOwner: "12345678901"})
+	_, err := NewDriver(t.Context(), Config{
+		Bucket:              "photos",
+		Region:              "eu-west-1",
+		AccessKeyID:         "k",
+		SecretKey:           "s",
+		ExpectedBucketOwner: "12345678901",
+	})
 	require.ErrorContains(t, err, "12 digits")
 }
 
@@ -601,7 +662,8 @@ func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 		server, d := newTLSStandIn(t)
 		for name, call := range encryptedCalls() {
 			for _, status := range []int{http.StatusBadRequest, http.StatusForbidden} {
-				server.Respond(errorReply(status, "InvalidRequest", "The object was stored using a form of Server Side Encryption."))
+				server.Respond(errorReply(status, "InvalidRequest",
+					"The object was stored using a form of Server Side Encryption."))
 				err := call.do(t.Context(), d, []any{value})
 				require.Error(t, err, name)
 				check(t, name, fmt.Sprintf("%v %+v %#v", err, err, err))
@@ -612,9 +674,11 @@ func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 		server := &standIn{wiretest.NewTLSServer(t)}
 		_, d := server.openDrivers(t, "aws")
 		path := filepath.Join(t.TempDir(), "journal")
-		server.Respond(encryptedCalls()["CreateMultipartUpload"].reply, errorReply(http.StatusForbidden, "AccessDenied", "no"))
+		server.Respond(encryptedCalls()["CreateMultipartUpload"].reply,
+			errorReply(http.StatusForbidden, "AccessDenied", "no"))
 
-		_, err := engine.New(d).Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), option, storage.WithResume(path), storage.WithPartSize(5<<20))
+		_, err := engine.New(d).Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), option,
+			storage.WithResume(path), storage.WithPartSize(5<<20))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
@@ -672,11 +736,17 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 		"a read of a plain object": {
 			call:   "GetObject",
 			native: key,
-			reply:  errorReply(400, "InvalidRequest", "The encryption parameters are not applicable to this object."),
-			want:   storage.InvalidArgument,
-			hint:   wrongCustomerKeyHint,
+			reply: errorReply(400, "InvalidRequest",
+				"The encryption parameters are not applicable to this object."),
+			want: storage.InvalidArgument,
+			hint: wrongCustomerKeyHint,
 		},
-		"attributes without the key": {call: "HeadObject", reply: bare(400), want: storage.InvalidArgument, hint: noCustomerKeyHint},
+		"attributes without the key": {
+			call:  "HeadObject",
+			reply: bare(400),
+			want:  storage.InvalidArgument,
+			hint:  noCustomerKeyHint,
+		},
 		"attributes with another key": {
 			call:   "HeadObject",
 			native: key,
@@ -773,11 +843,23 @@ func TestAttrsEncryption(t *testing.T) {
 		header map[string]string
 		want   storage.Encryption
 	}{
-		"by the store":      {map[string]string{sseHeader: "AES256"}, storage.Encryption{Algorithm: "AES256"}},
-		"by KMS":            {map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN}, storage.Encryption{Algorithm: "aws:kms", KeyID: keyARN}},
-		"by a customer":     {map[string]string{customerHeader: "AES256", customerMD5Header: customerKeys[0].md5}, storage.Encryption{Algorithm: "AES256", KeyID: customerKeys[0].md5}},
-		"nothing is said":   {nil, storage.Encryption{}},
-		"in several layers": {map[string]string{sseHeader: "aws:kms:dsse", kmsKeyHeader: keyARN}, storage.Encryption{Algorithm: "aws:kms:dsse", KeyID: keyARN}},
+		"by the store": {
+			header: map[string]string{sseHeader: "AES256"},
+			want:   storage.Encryption{Algorithm: "AES256"},
+		},
+		"by KMS": {
+			header: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN},
+			want:   storage.Encryption{Algorithm: "aws:kms", KeyID: keyARN},
+		},
+		"by a customer": {
+			header: map[string]string{customerHeader: "AES256", customerMD5Header: customerKeys[0].md5},
+			want:   storage.Encryption{Algorithm: "AES256", KeyID: customerKeys[0].md5},
+		},
+		"nothing is said": {want: storage.Encryption{}},
+		"in several layers": {
+			header: map[string]string{sseHeader: "aws:kms:dsse", kmsKeyHeader: keyARN},
+			want:   storage.Encryption{Algorithm: "aws:kms:dsse", KeyID: keyARN},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

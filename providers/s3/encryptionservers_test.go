@@ -25,7 +25,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// startOwnServerTLS starts an s3server with TLS. It also returns the path of a file with the server's certificate.
+// startOwnServerTLS starts an s3server with TLS. It also returns the path of a file with the
+// server's certificate.
 func startOwnServerTLS(t *testing.T, c s3server.Config) (server *testServer, certificate string) {
 	t.Helper()
 	if c.Middleware == nil {
@@ -36,7 +37,12 @@ func startOwnServerTLS(t *testing.T, c s3server.Config) (server *testServer, cer
 	require.NoError(t, err)
 	t.Cleanup(s3srv.Close)
 	certificate = certificateFile(t, s3srv.Certificate())
-	server = &testServer{name: "aws", endpoint: s3srv.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+	server = &testServer{
+		name:     "aws",
+		endpoint: s3srv.URL,
+		key:      s3server.DefaultAccessKeyID,
+		secret:   s3server.DefaultSecretKey,
+	}
 	server.raw = server.clientOver(newTrustingClient(t, certificate))
 	return server, certificate
 }
@@ -45,7 +51,8 @@ func startOwnServerTLS(t *testing.T, c s3server.Config) (server *testServer, cer
 func certificateFile(t *testing.T, certificate *x509.Certificate) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ca.pem")
-	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}), 0o600))
+	require.NoError(t, os.WriteFile(file,
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}), 0o600))
 	return file
 }
 
@@ -64,7 +71,9 @@ func runOverTLS(t *testing.T, test func(t *testing.T, s *testServer, c s3.Config
 			s.name, s.raw = "minio", s.clientOver(newTrustingClient(t, certificate))
 			return s, certificate
 		},
-		"ours": func(t *testing.T) (*testServer, string) { return startOwnServerTLS(t, s3server.Config{Strict: true}) },
+		"ours": func(t *testing.T) (*testServer, string) {
+			return startOwnServerTLS(t, s3server.Config{Strict: true})
+		},
 	}
 	for _, name := range slices.Sorted(maps.Keys(servers)) {
 		for _, client := range []string{"by the raw client", "by the SDK"} {
@@ -105,10 +114,12 @@ func TestWithCustomerKeyObjects(t *testing.T) {
 
 		for name, content := range map[string][]byte{"small": small, "large": large} {
 			var body io.Reader = bytes.NewReader(content)
-			_, err := b.Upload(ctx, name, body, key, storage.WithPartSize(partSize), storage.WithMetadata(map[string]string{"a": "b"}))
+			_, err := b.Upload(ctx, name, body, key, storage.WithPartSize(partSize),
+				storage.WithMetadata(map[string]string{"a": "b"}))
 			require.NoError(t, err, name)
 			body = struct{ io.Reader }{bytes.NewReader(content)}
-			_, err = b.Upload(ctx, name+" stream", body, key, storage.WithPartSize(partSize), storage.IfAbsent())
+			_, err = b.Upload(ctx, name+" stream", body, key, storage.WithPartSize(partSize),
+				storage.IfAbsent())
 			require.NoError(t, err, name)
 
 			for _, name := range []string{name, name + " stream"} {
@@ -124,7 +135,8 @@ func TestWithCustomerKeyObjects(t *testing.T) {
 
 				for _, opts := range [][]storage.DownloadOption{nil, {other}} {
 					_, _, err = storage.ReadAll(ctx, b, name, opts...)
-					require.Contains(t, []storage.Code{storage.InvalidArgument, storage.PermissionDenied}, storage.CodeOf(err))
+					require.Contains(t, []storage.Code{storage.InvalidArgument, storage.PermissionDenied},
+						storage.CodeOf(err))
 				}
 				_, err = b.Attrs(ctx, name)
 				require.ErrorIs(t, err, storage.InvalidArgument)
@@ -233,10 +245,15 @@ func resumeWithAKey(t *testing.T, c s3.Config) {
 	}
 	for name, tt := range tests {
 		calls := faults.New(faults.Fail(faults.PutPart).Nth(2))
-		b, err := s3.Open(t.Context(), c, driver.WithLayer(calls.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		b, err := s3.Open(t.Context(), c, driver.WithLayer(calls.Layer()),
+			storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-		opts := []storage.UploadOption{storage.WithResume(filepath.Join(t.TempDir(), "journal")), storage.WithPartSize(partSize), storage.WithConcurrency(1)}
+		opts := []storage.UploadOption{
+			storage.WithResume(filepath.Join(t.TempDir(), "journal")),
+			storage.WithPartSize(partSize),
+			storage.WithConcurrency(1),
+		}
 
 		_, err = b.Upload(t.Context(), "k", bytes.NewReader(content), append(opts, key)...)
 		require.ErrorIs(t, err, storage.Unavailable, name)
@@ -251,9 +268,15 @@ func resumeWithAKey(t *testing.T, c s3.Config) {
 	}
 }
 
-// If the response to an upload with a customer's key is lost, the engine finds the object by a HEAD with that key.
+// If the response to an upload with a customer's key is lost, the engine finds the object by a HEAD
+// with that key.
 func TestUploadWithCustomerKeyReconciled(t *testing.T) {
-	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection, TLS: &tls.Config{}})
+	server, err := s3server.Start(s3server.Config{
+		Strict:     true,
+		Buckets:    []string{"photos"},
+		Middleware: wiretest.OneRequestAConnection,
+		TLS:        &tls.Config{},
+	})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("aws")
@@ -268,7 +291,8 @@ func TestUploadWithCustomerKeyReconciled(t *testing.T) {
 	})
 	server.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true, Times: 1})
 
-	attrs, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), s3.WithCustomerKey(customerKeyOf(1)), storage.IfAbsent())
+	attrs, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), s3.WithCustomerKey(customerKeyOf(1)),
+		storage.IfAbsent())
 	require.NoError(t, err, "HEAD with the key finds what was written")
 	require.Equal(t, "AES256", attrs.Encryption.Algorithm)
 }
@@ -300,10 +324,19 @@ func TestKMSKeyOnServers(t *testing.T) {
 			return needServer(t, "minio"), key, "arn:aws:kms:" + key
 		},
 		"ours": func(t *testing.T) (*testServer, string, string) {
-			server, err := s3server.Start(s3server.Config{Strict: true, KMSKeys: []string{arn}, Middleware: wiretest.OneRequestAConnection})
+			server, err := s3server.Start(s3server.Config{
+				Strict:     true,
+				KMSKeys:    []string{arn},
+				Middleware: wiretest.OneRequestAConnection,
+			})
 			require.NoError(t, err)
 			t.Cleanup(server.Close)
-			s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+			s := &testServer{
+				name:     "aws",
+				endpoint: server.URL,
+				key:      s3server.DefaultAccessKeyID,
+				secret:   s3server.DefaultSecretKey,
+			}
 			s.raw = s.clientOver(withoutKeepAlive())
 			return s, arn, arn
 		},
@@ -325,7 +358,8 @@ func TestKMSKeyOnServers(t *testing.T) {
 					require.NoError(t, err)
 					attrs, err := bucket.Attrs(ctx, key)
 					require.NoError(t, err)
-					require.Equal(t, storage.Encryption{Algorithm: "aws:kms", KeyID: shownKey}, attrs.Encryption)
+					require.Equal(t, storage.Encryption{Algorithm: "aws:kms", KeyID: shownKey},
+						attrs.Encryption)
 				}
 				large := wiretest.Content(partSize+10, 1)
 
@@ -356,13 +390,15 @@ func TestKMSKeyOnServers(t *testing.T) {
 				require.Equal(t, http.StatusNoContent, status, text)
 				check("form", nil)
 
-				_, err = bucket.Upload(ctx, "one", strings.NewReader("x"), s3.WithKMSKey(key), s3.WithKMSContext(map[string]string{"team": "a"}))
+				_, err = bucket.Upload(ctx, "one", strings.NewReader("x"), s3.WithKMSKey(key),
+					s3.WithKMSContext(map[string]string{"team": "a"}))
 				check("one", err)
 				_, err = bucket.Upload(ctx, "one", strings.NewReader("x"), s3.WithKMSKey("nobody"))
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				require.ErrorContains(t, err, "KMS key")
 
-				_, err = bucket.Upload(ctx, "new", strings.NewReader("x"), s3.WithKMSKey("nobody"), storage.IfAbsent())
+				_, err = bucket.Upload(ctx, "new", strings.NewReader("x"), s3.WithKMSKey("nobody"),
+					storage.IfAbsent())
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				_, err = storage.Copy(ctx, bucket, "one", bucket, "small", s3.WithKMSKey("nobody"))
 				require.ErrorIs(t, err, storage.InvalidArgument)

@@ -24,9 +24,11 @@ import (
 // has replaced.
 func legacyResolver(endpoint aws.Endpoint, err error) *aws.Config {
 	return &aws.Config{
-		Region:                      "eu-north-1",
-		Credentials:                 credentials.NewStaticCredentialsProvider("own", "secret", ""),
-		EndpointResolverWithOptions: aws.EndpointResolverWithOptionsFunc(func(string, string, ...any) (aws.Endpoint, error) { return endpoint, err }),
+		Region:      "eu-north-1",
+		Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+		EndpointResolverWithOptions: aws.EndpointResolverWithOptionsFunc(func(string, string, ...any) (aws.Endpoint, error) {
+			return endpoint, err
+		}),
 	}
 }
 
@@ -42,7 +44,10 @@ func (r customResolver) ResolveEndpoint(ctx context.Context, p awss3.EndpointPar
 
 // A resolver selects the profile.
 func TestEndpointResolverSelectsProfile(t *testing.T) {
-	elsewhere := awss3.New(awss3.Options{Region: "eu-north-1", EndpointResolverV2: customResolver{awss3.NewDefaultEndpointResolverV2()}})
+	elsewhere := awss3.New(awss3.Options{
+		Region:             "eu-north-1",
+		EndpointResolverV2: customResolver{awss3.NewDefaultEndpointResolverV2()},
+	})
 	newProfile := func(name string) *Profile {
 		p, _ := NamedProfile(name)
 		return &p
@@ -56,33 +61,57 @@ func TestEndpointResolverSelectsProfile(t *testing.T) {
 		amazon  bool
 	}{
 		{
-			name:    "an unknown server",
-			config:  Config{AWS: legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000", HostnameImmutable: true}, nil)},
+			name: "an unknown server",
+			config: Config{
+				AWS: legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000", HostnameImmutable: true}, nil),
+			},
 			profile: "unknown",
 			region:  "eu-north-1",
 			public:  "http://127.0.0.1:9000/photos/",
 		},
-		{name: "a known server with its region", config: Config{AWS: legacyResolver(aws.Endpoint{URL: "https://abc.r2.cloudflarestorage.com", SigningRegion: "auto"}, nil)}, profile: "r2", region: "auto"},
-		{name: "Amazon", config: Config{AWS: legacyResolver(amazonsOwn, nil)}, profile: "aws", region: "eu-north-1", public: "https://photos.s3.eu-north-1.amazonaws.com/", amazon: true},
 		{
-			name:    "a host that may not be changed",
-			config:  Config{AWS: legacyResolver(aws.Endpoint{URL: "https://s3.eu-north-1.amazonaws.com", HostnameImmutable: true}, nil)},
-			profile: "aws",
-			region:  "eu-north-1",
-			public:  "https://s3.eu-north-1.amazonaws.com/photos/",
-			amazon:  true,
+			name: "a known server with its region",
+			config: Config{
+				AWS: legacyResolver(aws.Endpoint{URL: "https://abc.r2.cloudflarestorage.com", SigningRegion: "auto"}, nil),
+			},
+			profile: "r2",
+			region:  "auto",
 		},
 		{
-			name:    "none for S3",
-			config:  Config{AWS: legacyResolver(aws.Endpoint{}, &aws.EndpointNotFoundError{Err: errors.New("of another service")})},
+			name:    "Amazon",
+			config:  Config{AWS: legacyResolver(amazonsOwn, nil)},
 			profile: "aws",
 			region:  "eu-north-1",
 			public:  "https://photos.s3.eu-north-1.amazonaws.com/",
 			amazon:  true,
 		},
 		{
-			name:    "Config.Endpoint has precedence",
-			config:  Config{Endpoint: "https://s3.example.org", AWS: legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000"}, nil)},
+			name: "a host that may not be changed",
+			config: Config{
+				AWS: legacyResolver(aws.Endpoint{URL: "https://s3.eu-north-1.amazonaws.com", HostnameImmutable: true}, nil),
+			},
+			profile: "aws",
+			region:  "eu-north-1",
+			public:  "https://s3.eu-north-1.amazonaws.com/photos/",
+			amazon:  true,
+		},
+		{
+			name: "none for S3",
+			config: Config{
+				AWS: legacyResolver(aws.Endpoint{},
+					&aws.EndpointNotFoundError{Err: errors.New("of another service")}),
+			},
+			profile: "aws",
+			region:  "eu-north-1",
+			public:  "https://photos.s3.eu-north-1.amazonaws.com/",
+			amazon:  true,
+		},
+		{
+			name: "Config.Endpoint has precedence",
+			config: Config{
+				Endpoint: "https://s3.example.org",
+				AWS:      legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000"}, nil),
+			},
 			profile: "unknown",
 			region:  "eu-north-1",
 			public:  "https://s3.example.org/photos/",
@@ -98,8 +127,20 @@ func TestEndpointResolverSelectsProfile(t *testing.T) {
 			region:  "eu-north-1",
 			public:  "https://s3.example.org/photos/",
 		},
-		{name: "one that is called for each request", config: Config{Client: elsewhere}, profile: "unknown", region: "eu-north-1", public: "http://127.0.0.1:9000/photos/"},
-		{name: "a given profile", config: Config{Client: elsewhere, Profile: newProfile("minio")}, profile: "minio", region: "eu-north-1", public: "http://127.0.0.1:9000/photos/"},
+		{
+			name:    "one that is called for each request",
+			config:  Config{Client: elsewhere},
+			profile: "unknown",
+			region:  "eu-north-1",
+			public:  "http://127.0.0.1:9000/photos/",
+		},
+		{
+			name:    "a given profile",
+			config:  Config{Client: elsewhere, Profile: newProfile("minio")},
+			profile: "minio",
+			region:  "eu-north-1",
+			public:  "http://127.0.0.1:9000/photos/",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -113,7 +154,8 @@ func TestEndpointResolverSelectsProfile(t *testing.T) {
 			require.Equal(t, tt.region, d.account.region)
 			require.Equal(t, tt.public, d.Describe().PublicBaseURL)
 			require.Equal(t, tt.amazon, d.account.amazon())
-			require.Equal(t, tt.amazon, storage.Supports(engine.New(d), storage.ConditionalRemove), "what an unknown server enforces is not declared")
+			require.Equal(t, tt.amazon, storage.Supports(engine.New(d), storage.ConditionalRemove),
+				"what an unknown server enforces is not declared")
 		})
 	}
 }
@@ -135,7 +177,10 @@ func TestEndpointResolverUnusable(t *testing.T) {
 
 func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
 	server := newStandIn(t, stored)
-	d, err := NewDriver(t.Context(), Config{Bucket: "photos", AWS: legacyResolver(aws.Endpoint{URL: server.URL, HostnameImmutable: true}, nil)})
+	d, err := NewDriver(t.Context(), Config{
+		Bucket: "photos",
+		AWS:    legacyResolver(aws.Endpoint{URL: server.URL, HostnameImmutable: true}, nil),
+	})
 	require.NoError(t, err)
 	_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)

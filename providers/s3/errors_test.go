@@ -26,35 +26,132 @@ func TestErrorCodes(t *testing.T) {
 		after time.Duration
 		hint  string // is part of it
 	}{
-		{name: "AccessDenied", reply: errorReply(403, "AccessDenied", ""), code: storage.PermissionDenied, hint: "may not"},
-		{name: "a key made for another service", reply: errorReply(403, "InvalidAccessKeyId", ""), code: storage.Unauthenticated, hint: "another service"},
-		{name: "a key that versitygw does not know", reply: errorReply(404, "XAdminUserNotFound", ""), code: storage.Unauthenticated, hint: "another service"},
-		{name: "a wrong secret", reply: errorReply(403, "SignatureDoesNotMatch", ""), code: storage.Unauthenticated, hint: "secret"},
-		{name: "an expired token", reply: errorReply(400, "ExpiredToken", ""), code: storage.Unauthenticated, hint: "token"},
-		{name: "a wrong clock, which the next attempt corrects", reply: errorReply(403, "RequestTimeTooSkewed", ""), code: storage.Unauthenticated, again: true, hint: "clock"},
-		{name: "429", reply: reply{Status: 429, Header: map[string]string{"Retry-After": "7"}}, code: storage.RateLimited, again: true, after: 7 * time.Second},
-		{name: "429 by name", reply: errorReply(429, "TooManyRequests", ""), code: storage.RateLimited, again: true},
 		{
-			name:  "a date to wait for",
-			reply: reply{Status: 503, Header: map[string]string{"Retry-After": "Fri, 02 Jan 2026 03:04:08 GMT", "Date": "Fri, 02 Jan 2026 03:04:05 GMT"}},
+			name:  "AccessDenied",
+			reply: errorReply(403, "AccessDenied", ""),
+			code:  storage.PermissionDenied,
+			hint:  "may not",
+		},
+		{
+			name:  "a key made for another service",
+			reply: errorReply(403, "InvalidAccessKeyId", ""),
+			code:  storage.Unauthenticated,
+			hint:  "another service",
+		},
+		{
+			name:  "a key that versitygw does not know",
+			reply: errorReply(404, "XAdminUserNotFound", ""),
+			code:  storage.Unauthenticated,
+			hint:  "another service",
+		},
+		{
+			name:  "a wrong secret",
+			reply: errorReply(403, "SignatureDoesNotMatch", ""),
+			code:  storage.Unauthenticated,
+			hint:  "secret",
+		},
+		{
+			name:  "an expired token",
+			reply: errorReply(400, "ExpiredToken", ""),
+			code:  storage.Unauthenticated,
+			hint:  "token",
+		},
+		{
+			name:  "a wrong clock, which the next attempt corrects",
+			reply: errorReply(403, "RequestTimeTooSkewed", ""),
+			code:  storage.Unauthenticated,
+			again: true,
+			hint:  "clock",
+		},
+		{
+			name:  "429",
+			reply: reply{Status: 429, Header: map[string]string{"Retry-After": "7"}},
+			code:  storage.RateLimited,
+			again: true,
+			after: 7 * time.Second,
+		},
+		{
+			name:  "429 by name",
+			reply: errorReply(429, "TooManyRequests", ""),
+			code:  storage.RateLimited,
+			again: true,
+		},
+		{
+			name: "a date to wait for",
+			reply: reply{
+				Status: 503,
+				Header: map[string]string{
+					"Retry-After": "Fri, 02 Jan 2026 03:04:08 GMT",
+					"Date":        "Fri, 02 Jan 2026 03:04:05 GMT",
+				},
+			},
 			code:  storage.Unavailable,
 			again: true,
 			after: 3 * time.Second,
 		},
 		{name: "SlowDown", reply: errorReply(503, "SlowDown", ""), code: storage.RateLimited, again: true},
-		{name: "ServiceUnavailable", reply: errorReply(503, "ServiceUnavailable", ""), code: storage.Unavailable, again: true},
-		{name: "ServiceUnavailable with the message of SlowDown", reply: errorReply(503, "ServiceUnavailable", "Please reduce your request rate."), code: storage.RateLimited, again: true},
-		{name: "InternalError", reply: errorReply(500, "InternalError", ""), code: storage.Unavailable, again: true},
-		{name: "RequestTimeout", reply: errorReply(400, "RequestTimeout", ""), code: storage.Unavailable, again: true},
-		{name: "OperationAborted", reply: errorReply(409, "OperationAborted", ""), code: storage.Unavailable, again: true},
+		{
+			name:  "ServiceUnavailable",
+			reply: errorReply(503, "ServiceUnavailable", ""),
+			code:  storage.Unavailable,
+			again: true,
+		},
+		{
+			name:  "ServiceUnavailable with the message of SlowDown",
+			reply: errorReply(503, "ServiceUnavailable", "Please reduce your request rate."),
+			code:  storage.RateLimited,
+			again: true,
+		},
+		{
+			name:  "InternalError",
+			reply: errorReply(500, "InternalError", ""),
+			code:  storage.Unavailable,
+			again: true,
+		},
+		{
+			name:  "RequestTimeout",
+			reply: errorReply(400, "RequestTimeout", ""),
+			code:  storage.Unavailable,
+			again: true,
+		},
+		{
+			name:  "OperationAborted",
+			reply: errorReply(409, "OperationAborted", ""),
+			code:  storage.Unavailable,
+			again: true,
+		},
 		{name: "an unknown conflict", reply: errorReply(409, "WhoKnows", ""), code: storage.Internal},
-		{name: "a server that stores keys as files", reply: errorReply(409, "ObjectParentIsFile", ""), code: storage.Unsupported, hint: "a and a/b"},
-		{name: "a full store", reply: errorReply(507, "XMinioStorageFull", ""), code: storage.Internal, hint: "free some space"},
+		{
+			name:  "a server that stores keys as files",
+			reply: errorReply(409, "ObjectParentIsFile", ""),
+			code:  storage.Unsupported,
+			hint:  "a and a/b",
+		},
+		{
+			name:  "a full store",
+			reply: errorReply(507, "XMinioStorageFull", ""),
+			code:  storage.Internal,
+			hint:  "free some space",
+		},
 		{name: "NotImplemented", reply: errorReply(501, "NotImplemented", ""), code: storage.Unsupported},
-		{name: "ACLs disabled", reply: errorReply(400, "AccessControlListNotSupported", ""), code: storage.Unsupported, hint: "ACLs disabled"},
+		{
+			name:  "ACLs disabled",
+			reply: errorReply(400, "AccessControlListNotSupported", ""),
+			code:  storage.Unsupported,
+			hint:  "ACLs disabled",
+		},
 		{name: "EntityTooLarge", reply: errorReply(400, "EntityTooLarge", ""), code: storage.TooLarge},
-		{name: "MetadataTooLarge", reply: errorReply(400, "MetadataTooLarge", ""), code: storage.InvalidArgument},
-		{name: "InvalidObjectState", reply: errorReply(403, "InvalidObjectState", ""), code: storage.Archived, hint: "restore"},
+		{
+			name:  "MetadataTooLarge",
+			reply: errorReply(400, "MetadataTooLarge", ""),
+			code:  storage.InvalidArgument,
+		},
+		{
+			name:  "InvalidObjectState",
+			reply: errorReply(403, "InvalidObjectState", ""),
+			code:  storage.Archived,
+			hint:  "restore",
+		},
 		{
 			name:  "301 with the region in a header",
 			reply: reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}},
@@ -73,12 +170,18 @@ func TestErrorCodes(t *testing.T) {
 			code:  storage.InvalidArgument,
 			hint:  "another region",
 		},
-		{name: "301 without a region", reply: errorReply(301, "PermanentRedirect", ""), code: storage.InvalidArgument, hint: "another region"},
 		{
-			name:  "a region in the message",
-			reply: errorReply(400, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'ap-south-1'"),
+			name:  "301 without a region",
+			reply: errorReply(301, "PermanentRedirect", ""),
 			code:  storage.InvalidArgument,
-			hint:  "set region=ap-south-1",
+			hint:  "another region",
+		},
+		{
+			name: "a region in the message",
+			reply: errorReply(400, "AuthorizationHeaderMalformed",
+				"the region 'us-east-1' is wrong; expecting 'ap-south-1'"),
+			code: storage.InvalidArgument,
+			hint: "set region=ap-south-1",
 		},
 		{
 			name:  "400 without a code, in the wrong region",
@@ -86,15 +189,32 @@ func TestErrorCodes(t *testing.T) {
 			code:  storage.InvalidArgument,
 			hint:  "set region=eu-west-1",
 		},
-		{name: "an object-lock refusal", reply: errorReply(400, "InvalidRequest", "Bucket is missing Object Lock Configuration"), code: storage.Unsupported, hint: "WithObjectLock"},
-		{name: "an unknown code goes by its status", reply: errorReply(403, "WhoKnows", ""), code: storage.PermissionDenied},
-		{name: "the page of a proxy", reply: reply{Status: 502, Body: "<html>Bad gateway</html>"}, code: storage.Unavailable, again: true},
+		{
+			name:  "an object-lock refusal",
+			reply: errorReply(400, "InvalidRequest", "Bucket is missing Object Lock Configuration"),
+			code:  storage.Unsupported,
+			hint:  "WithObjectLock",
+		},
+		{
+			name:  "an unknown code goes by its status",
+			reply: errorReply(403, "WhoKnows", ""),
+			code:  storage.PermissionDenied,
+		},
+		{
+			name:  "the page of a proxy",
+			reply: reply{Status: 502, Body: "<html>Bad gateway</html>"},
+			code:  storage.Unavailable,
+			again: true,
+		},
 		{name: "an unknown status", reply: reply{Status: 418}, code: storage.Internal},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.reply)
-			_, _, err := server.openDriver(t, "aws").Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			_, _, err := server.openDriver(t, "aws").Get(t.Context(), &driver.GetRequest{
+				Key:    "k",
+				Length: -1,
+			})
 
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
@@ -112,15 +232,18 @@ func TestErrorCodes(t *testing.T) {
 	}
 }
 
-// If the server has no space left, Put fails with Internal and without OutcomeUnknown, because nothing was stored.
+// If the server has no space left, Put fails with Internal and without OutcomeUnknown, because
+// nothing was stored.
 func TestErrorOfFullStore(t *testing.T) {
-	_, err := newStandIn(t, errorReply(507, "XMinioStorageFull", "")).openDriver(t, "aws").Put(t.Context(), wiretest.Put("k", "hello"))
+	_, err := newStandIn(t, errorReply(507, "XMinioStorageFull", "")).openDriver(t, "aws").Put(t.Context(),
+		wiretest.Put("k", "hello"))
 	require.Equal(t, storage.Internal, storage.CodeOf(err))
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 }
 
 func TestErrorHasTheRequestID(t *testing.T) {
-	_, _, err := newStandIn(t, errorReply(403, "AccessDenied", "no")).openDriver(t, "aws").Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	_, _, err := newStandIn(t, errorReply(403, "AccessDenied", "no")).openDriver(t, "aws").Get(t.Context(),
+		&driver.GetRequest{Key: "k", Length: -1})
 	e := &storage.Error{}
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, "R1", e.RequestID)
@@ -191,9 +314,11 @@ func TestPutCanceledOutcomeUnknown(t *testing.T) {
 	require.ErrorIs(t, err, storage.OutcomeUnknown, "the request was sent: %v", err)
 }
 
-// If a 503 has no error code of S3, as that of a gateway, Attrs fails with Unavailable instead of RateLimited.
+// If a 503 has no error code of S3, as that of a gateway, Attrs fails with Unavailable instead of
+// RateLimited.
 func TestErrorOfGateway503(t *testing.T) {
 	server := newStandIn(t, reply{Status: http.StatusServiceUnavailable})
-	_, err := engine.New(server.openDriver(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Attrs(t.Context(), "k")
+	_, err := engine.New(server.openDriver(t, "aws"),
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.Unavailable)
 }

@@ -45,7 +45,12 @@ func (p portal) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func accountAt(t *testing.T, transport http.RoundTripper) *serviceDriver {
 	t.Helper()
-	d, err := NewServiceDriver(t.Context(), Config{AccessKeyID: "AKID", SecretKey: "secret", Region: "eu-west-1", HTTPClient: &http.Client{Transport: transport}})
+	d, err := NewServiceDriver(t.Context(), Config{
+		AccessKeyID: "AKID",
+		SecretKey:   "secret",
+		Region:      "eu-west-1",
+		HTTPClient:  &http.Client{Transport: transport},
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d.(*serviceDriver)
@@ -60,7 +65,9 @@ var bucketCalls = map[string]func(t *testing.T, s *serviceDriver) error{
 		_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos"})
 		return err
 	},
-	"DeleteBucket": func(t *testing.T, s *serviceDriver) error { return s.DeleteBucket(t.Context(), "photos") },
+	"DeleteBucket": func(t *testing.T, s *serviceDriver) error {
+		return s.DeleteBucket(t.Context(), "photos")
+	},
 	"BucketInfo": func(t *testing.T, s *serviceDriver) error {
 		_, err := s.BucketInfo(t.Context(), "photos")
 		return err
@@ -74,7 +81,10 @@ var bucketCalls = map[string]func(t *testing.T, s *serviceDriver) error{
 // If a proxy answers with a web page, each call of a Service fails with Unavailable.
 func TestServiceRefusesWebPage(t *testing.T) {
 	for name, site := range map[string]portal{
-		"a login page":                    {contentType: "text/html", page: "<!DOCTYPE html><html><body>Log in</body></html>"},
+		"a login page": {
+			contentType: "text/html",
+			page:        "<!DOCTYPE html><html><body>Log in</body></html>",
+		},
 		"a login page without a type":     {page: "<html><body>Log in</body></html>"},
 		"JSON":                            {contentType: "application/json", page: "{}"},
 		"text":                            {contentType: "text/plain", page: "please log in"},
@@ -96,7 +106,10 @@ func TestServiceRefusesWebPage(t *testing.T) {
 func TestServiceWithoutHeaders(t *testing.T) {
 	for name, site := range map[string]portal{
 		"no document": {},
-		"a document":  {contentType: "application/xml", page: `<?xml version="1.0"?><VersioningConfiguration/>`},
+		"a document": {
+			contentType: "application/xml",
+			page:        `<?xml version="1.0"?><VersioningConfiguration/>`,
+		},
 		"no document, a header and a type, as Google": {contentType: "text/html", own: true},
 	} {
 		for _, call := range []string{"DeleteBucket", "UpdateBucket"} {
@@ -106,7 +119,10 @@ func TestServiceWithoutHeaders(t *testing.T) {
 		}
 	}
 
-	listing := portal{contentType: "application/xml", page: `<?xml version="1.0"?><ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Buckets/></ListAllMyBucketsResult>`}
+	listing := portal{
+		contentType: "application/xml",
+		page:        `<?xml version="1.0"?><ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Buckets/></ListAllMyBucketsResult>`,
+	}
 	page, _, err := accountAt(t, listing).ListBuckets(t.Context(), "")
 	require.NoError(t, err)
 	require.Empty(t, page)
@@ -117,7 +133,11 @@ func TestListPartsRefusesWebPage(t *testing.T) {
 	site := portal{contentType: "text/html", page: "<html></html>"}
 	d, err := accountAt(t, site).Driver("photos")
 	require.NoError(t, err)
-	_, err = d.(*objectDriver).ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u", Limit: 10})
+	_, err = d.(*objectDriver).ListParts(t.Context(), &driver.ListPartsRequest{
+		Key:    "k",
+		Upload: "u",
+		Limit:  10,
+	})
 	require.ErrorIs(t, err, storage.Unavailable)
 	_, err = d.(*objectDriver).ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 10})
 	require.ErrorIs(t, err, storage.Unavailable)
@@ -126,7 +146,10 @@ func TestListPartsRefusesWebPage(t *testing.T) {
 // Servers such as MinIO send X-Amz-Request-Id with every response. If a 204 lacks it, Delete takes it for a
 // portal's and fails with Unavailable.
 func TestDeleteRefusesPortal204(t *testing.T) {
-	for name, header := range map[string]map[string]string{"a portal": nil, "the server": {"X-Amz-Request-Id": "R1"}} {
+	for name, header := range map[string]map[string]string{
+		"a portal":   nil,
+		"the server": {"X-Amz-Request-Id": "R1"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, reply{Status: http.StatusNoContent, Header: header})
 			err := server.openDriver(t, "minio").Delete(t.Context(), &driver.DeleteRequest{Key: "k"})

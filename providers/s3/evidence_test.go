@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// If an endpoint answers each request with status 200 and no sign of S3, for example with a login page, each call
-// fails with Unavailable.
+// If an endpoint answers each request with status 200 and no sign of S3, for example with a login
+// page, each call fails with Unavailable.
 func TestResponseWithoutEvidence(t *testing.T) {
 	calls := map[string]struct {
 		write bool // its outcome is unknown
@@ -25,7 +25,13 @@ func TestResponseWithoutEvidence(t *testing.T) {
 			return err
 		}},
 		"PutPart": {false, func(d *objectDriver) error {
-			_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader("hello"), Size: 5})
+			_, err := d.PutPart(t.Context(), &driver.PartRequest{
+				Key:    "k",
+				Upload: "u",
+				Number: 1,
+				Body:   strings.NewReader("hello"),
+				Size:   5,
+			})
 			return err
 		}},
 		"Begin": {false, func(d *objectDriver) error {
@@ -33,18 +39,40 @@ func TestResponseWithoutEvidence(t *testing.T) {
 			return err
 		}},
 		"Complete": {true, func(d *objectDriver) error {
-			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "k"}, Upload: "u", Parts: []driver.Part{{Number: 1, Tag: etag}}})
+			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
+				Put:    &driver.PutRequest{Key: "k"},
+				Upload: "u",
+				Parts:  []driver.Part{{Number: 1, Tag: etag}},
+			})
 			return err
 		}},
 		"Copy": {true, func(d *objectDriver) error {
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{Key: "k", Source: driver.ObjectRef{Bucket: "photos", Key: "from", Revision: etag}})
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{
+				Key:    "k",
+				Source: driver.ObjectRef{Bucket: "photos", Key: "from", Revision: etag},
+			})
 			return err
 		}},
-		"Delete":       {true, func(d *objectDriver) error { return d.Delete(t.Context(), &driver.DeleteRequest{Key: "k"}) }},
-		"DeleteBatch":  {true, func(d *objectDriver) error { return d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "k"}})[0] }},
-		"SetTags":      {true, func(d *objectDriver) error { return d.SetTags(t.Context(), &driver.ChangeRequest{Key: "k"}) }},
-		"SetRetention": {true, func(d *objectDriver) error { return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "k"}) }},
-		"SetLegalHold": {true, func(d *objectDriver) error { return d.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "k"}) }},
+		"Delete": {
+			write: true,
+			do:    func(d *objectDriver) error { return d.Delete(t.Context(), &driver.DeleteRequest{Key: "k"}) },
+		},
+		"DeleteBatch": {
+			write: true,
+			do:    func(d *objectDriver) error { return d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "k"}})[0] },
+		},
+		"SetTags": {
+			write: true,
+			do:    func(d *objectDriver) error { return d.SetTags(t.Context(), &driver.ChangeRequest{Key: "k"}) },
+		},
+		"SetRetention": {
+			write: true,
+			do:    func(d *objectDriver) error { return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "k"}) },
+		},
+		"SetLegalHold": {
+			write: true,
+			do:    func(d *objectDriver) error { return d.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "k"}) },
+		},
 		"Tags": {false, func(d *objectDriver) error {
 			_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k"})
 			return err
@@ -83,15 +111,24 @@ func TestResponseWithoutEvidence(t *testing.T) {
 	json := map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "application/json"}
 
 	for answer, r := range map[string]reply{
-		"a login page":         {Body: "<html><body>Log in</body></html>"},
-		"JSON":                 {Body: "{}"},
-		"nothing":              {},
-		"another document":     {Body: "<Welcome></Welcome>"},
-		"a page of CloudFront": {Header: map[string]string{"X-Amz-Cf-Id": "x", "X-Amz-Cf-Pop": "FRA56-P1"}, Body: "<html></html>"},
-		"a login page with a header of the protocol":     {Header: html, Body: "<html><body>Log in</body></html>"},
+		"a login page":     {Body: "<html><body>Log in</body></html>"},
+		"JSON":             {Body: "{}"},
+		"nothing":          {},
+		"another document": {Body: "<Welcome></Welcome>"},
+		"a page of CloudFront": {
+			Header: map[string]string{"X-Amz-Cf-Id": "x", "X-Amz-Cf-Pop": "FRA56-P1"},
+			Body:   "<html></html>",
+		},
+		"a login page with a header of the protocol": {
+			Header: html,
+			Body:   "<html><body>Log in</body></html>",
+		},
 		"JSON with a header of the protocol":             {Header: json, Body: "{}"},
 		"another document with a header of the protocol": {Header: header, Body: "<Welcome></Welcome>"},
-		"a page of API Gateway":                          {Header: map[string]string{"X-Amz-Apigw-Id": "x", "X-Amzn-Requestid": "x"}, Body: `{"message":"Forbidden"}`},
+		"a page of API Gateway": {
+			Header: map[string]string{"X-Amz-Apigw-Id": "x", "X-Amzn-Requestid": "x"},
+			Body:   `{"message":"Forbidden"}`,
+		},
 	} {
 		for name, call := range calls {
 			if anyDocument := strings.HasPrefix(name, "Set") || name == "Delete" || name == "Head" || name == "Get"; anyDocument && strings.HasPrefix(answer, "another document with") {

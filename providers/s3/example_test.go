@@ -20,7 +20,10 @@ import (
 // s3://photos?endpoint=https://0123abcd.r2.cloudflarestorage.com.
 func ExampleOpen() {
 	ctx := context.Background()
-	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", Endpoint: "https://0123abcd.r2.cloudflarestorage.com"})
+	bucket, err := s3.Open(ctx, s3.Config{
+		Bucket:   "photos",
+		Endpoint: "https://0123abcd.r2.cloudflarestorage.com",
+	})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -72,7 +72,9 @@ func TestSignedUploadFormPolicy(t *testing.T) {
 
 // A form expires with its credentials.
 func TestSignedUploadFormExpires(t *testing.T) {
-	d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(time.Minute)}, Region: "eu-west-1"}})
+	d := mustOpen(t, Config{
+		AWS: &aws.Config{Credentials: expiring{now.Add(time.Minute)}, Region: "eu-west-1"},
+	})
 	form, err := d.urls.signForm(t.Context(), formRequest(nil), now)
 	require.NoError(t, err)
 	expiration, _ := policyOf(t, form)

@@ -27,28 +27,62 @@ func TestGetRequest(t *testing.T) {
 			name:    "whole, without a range",
 			request: driver.GetRequest{Length: -1},
 			query:   "x-id=GetObject",
-			header:  map[string]string{"Range": "", "If-Match": "", "X-Amz-Checksum-Mode": "ENABLED", "Accept-Encoding": "identity"},
+			header: map[string]string{
+				"Range":               "",
+				"If-Match":            "",
+				"X-Amz-Checksum-Mode": "ENABLED",
+				"Accept-Encoding":     "identity",
+			},
 		},
-		{name: "from an offset", request: driver.GetRequest{Offset: 5, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-"}},
-		{name: "some bytes", request: driver.GetRequest{Offset: 5, Length: 10}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=5-14"}},
-		{name: "the last bytes", request: driver.GetRequest{Suffix: 15, Length: -1}, query: "x-id=GetObject", header: map[string]string{"Range": "bytes=-15"}},
-		{name: "pinned", request: driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: etag}}, query: "x-id=GetObject", header: map[string]string{"If-Match": etag}},
+		{
+			name:    "from an offset",
+			request: driver.GetRequest{Offset: 5, Length: -1},
+			query:   "x-id=GetObject",
+			header:  map[string]string{"Range": "bytes=5-"},
+		},
+		{
+			name:    "some bytes",
+			request: driver.GetRequest{Offset: 5, Length: 10},
+			query:   "x-id=GetObject",
+			header:  map[string]string{"Range": "bytes=5-14"},
+		},
+		{
+			name:    "the last bytes",
+			request: driver.GetRequest{Suffix: 15, Length: -1},
+			query:   "x-id=GetObject",
+			header:  map[string]string{"Range": "bytes=-15"},
+		},
+		{
+			name:    "pinned",
+			request: driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: etag}},
+			query:   "x-id=GetObject",
+			header:  map[string]string{"If-Match": etag},
+		},
 		{
 			name:    "unless the revision is known",
 			request: driver.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}},
 			query:   "x-id=GetObject",
 			header:  map[string]string{"If-None-Match": etag},
 		},
-		{name: "of a version", request: driver.GetRequest{Length: -1, Version: "v/1"}, query: "versionId=v%2F1&x-id=GetObject"},
+		{
+			name:    "of a version",
+			request: driver.GetRequest{Length: -1, Version: "v/1"},
+			query:   "versionId=v%2F1&x-id=GetObject",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}, Body: "0123456789"})
+			server := newStandIn(t, reply{
+				Status: 206,
+				Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"},
+				Body:   "0123456789",
+			})
 			tt.request.Key = "k"
 			_, body, err := server.openDriver(t, "aws").Get(t.Context(), &tt.request)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
-			require.Equal(t, []string{"GET /photos/k?" + tt.query}, server.Lines(), "no request before a read")
+			require.Equal(t, []string{"GET /photos/k?" + tt.query}, server.Lines(),
+				"no request before a read")
 			for name, value := range tt.header {
 				require.Equal(t, value, server.Last(t).Header.Get(name), name)
 			}
@@ -114,35 +148,82 @@ func TestGetOfARange(t *testing.T) {
 		code     storage.Code // "": none
 	}{
 		{
-			name:     "returns the size of the object",
-			request:  driver.GetRequest{Offset: 2, Length: 3},
-			response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 2-4/20", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "llo"},
-			size:     20,
+			name:    "returns the size of the object",
+			request: driver.GetRequest{Offset: 2, Length: 3},
+			response: reply{
+				Status: 206,
+				Header: map[string]string{
+					"Content-Range":         "bytes 2-4/20",
+					"X-Amz-Checksum-Crc32c": "mnG7TA==",
+				},
+				Body: "llo",
+			},
+			size: 20,
 		},
 		{
-			name:     "of all bytes keeps the checksum",
+			name:    "of all bytes keeps the checksum",
+			request: driver.GetRequest{Length: 9},
+			response: reply{
+				Status: 206,
+				Header: map[string]string{
+					"Content-Range":         "bytes 0-4/5",
+					"X-Amz-Checksum-Crc32c": "mnG7TA==",
+				},
+				Body: "hello",
+			},
+			size: 5,
+			crc:  true,
+		},
+		{
+			name:     "that the server ignores is an error",
+			request:  driver.GetRequest{Offset: 2, Length: 3},
+			response: reply{Body: "hello"},
+			code:     storage.Internal,
+		},
+		{
+			name:     "from the start that the server ignores is an error",
+			request:  driver.GetRequest{Length: 3},
+			response: reply{Body: "hello"},
+			code:     storage.Internal,
+		},
+		{
+			name:     "of all bytes with status 200",
 			request:  driver.GetRequest{Length: 9},
-			response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-4/5", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "hello"},
+			response: reply{Body: "hello"},
 			size:     5,
-			crc:      true,
-		},
-		{name: "that the server ignores is an error", request: driver.GetRequest{Offset: 2, Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
-		{name: "from the start that the server ignores is an error", request: driver.GetRequest{Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
-		{name: "of all bytes with status 200", request: driver.GetRequest{Length: 9}, response: reply{Body: "hello"}, size: 5},
-		{
-			name:     "with another offset is an error",
-			request:  driver.GetRequest{Offset: 2, Length: 3},
-			response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/5"}, Body: "hel"},
-			code:     storage.Internal,
 		},
 		{
-			name:     "with an invalid Content-Range",
-			request:  driver.GetRequest{Offset: 2, Length: 3},
-			response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes */5"}, Body: "hel"},
-			code:     storage.Internal,
+			name:    "with another offset is an error",
+			request: driver.GetRequest{Offset: 2, Length: 3},
+			response: reply{
+				Status: 206,
+				Header: map[string]string{"Content-Range": "bytes 0-2/5"},
+				Body:   "hel",
+			},
+			code: storage.Internal,
 		},
-		{name: "the end of an empty object", request: driver.GetRequest{Suffix: 3, Length: -1}, response: reply{Status: 200}, size: 0},
-		{name: "past the end", request: driver.GetRequest{Offset: 9, Length: 3}, response: errorReply(416, "InvalidRange", ""), code: storage.RangeNotSatisfiable},
+		{
+			name:    "with an invalid Content-Range",
+			request: driver.GetRequest{Offset: 2, Length: 3},
+			response: reply{
+				Status: 206,
+				Header: map[string]string{"Content-Range": "bytes */5"},
+				Body:   "hel",
+			},
+			code: storage.Internal,
+		},
+		{
+			name:     "the end of an empty object",
+			request:  driver.GetRequest{Suffix: 3, Length: -1},
+			response: reply{Status: 200},
+			size:     0,
+		},
+		{
+			name:     "past the end",
+			request:  driver.GetRequest{Offset: 9, Length: 3},
+			response: errorReply(416, "InvalidRange", ""),
+			code:     storage.RangeNotSatisfiable,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -162,8 +243,8 @@ func TestGetOfARange(t *testing.T) {
 	}
 }
 
-// If the response has no Content-Length, Get and Head fail with Internal. A range succeeds if Content-Range has
-// the size.
+// If the response has no Content-Length, Get and Head fail with Internal. A range succeeds if
+// Content-Range has the size.
 func TestGetWithoutLength(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -174,10 +255,28 @@ func TestGetWithoutLength(t *testing.T) {
 		code    storage.Code // "": none
 	}{
 		{name: "GET", request: driver.GetRequest{Length: -1}, code: storage.Internal},
-		{name: "GET with a Content-Range", request: driver.GetRequest{Length: -1}, header: map[string]string{"Content-Range": "bytes 0-4/5"}, code: storage.Internal},
-		{name: "GET of a range that the server ignores", request: driver.GetRequest{Offset: 2, Length: 3}, code: storage.Internal},
-		{name: "GET of the last bytes", request: driver.GetRequest{Suffix: 3, Length: -1}, code: storage.Internal},
-		{name: "GET of a range with a Content-Range", request: driver.GetRequest{Offset: 2, Length: 5}, header: map[string]string{"Content-Range": "bytes 2-6/20"}, size: 20},
+		{
+			name:    "GET with a Content-Range",
+			request: driver.GetRequest{Length: -1},
+			header:  map[string]string{"Content-Range": "bytes 0-4/5"},
+			code:    storage.Internal,
+		},
+		{
+			name:    "GET of a range that the server ignores",
+			request: driver.GetRequest{Offset: 2, Length: 3},
+			code:    storage.Internal,
+		},
+		{
+			name:    "GET of the last bytes",
+			request: driver.GetRequest{Suffix: 3, Length: -1},
+			code:    storage.Internal,
+		},
+		{
+			name:    "GET of a range with a Content-Range",
+			request: driver.GetRequest{Offset: 2, Length: 5},
+			header:  map[string]string{"Content-Range": "bytes 2-6/20"},
+			size:    20,
+		},
 		{name: "HEAD", head: true, request: driver.GetRequest{Length: -1}, code: storage.Internal},
 	}
 	for _, tt := range tests {
@@ -206,12 +305,16 @@ func TestGetWithoutLength(t *testing.T) {
 // Head leaves Attrs.CRC32C unknown if the checksum is one of part checksums, or malformed.
 func TestHeadIgnoresPartChecksums(t *testing.T) {
 	for name, header := range map[string]map[string]string{
-		"a checksum of checksums":              {"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "COMPOSITE"},
+		"a checksum of checksums": {
+			"X-Amz-Checksum-Crc32c": "mnG7TA==",
+			"X-Amz-Checksum-Type":   "COMPOSITE",
+		},
 		"a checksum of checksums, by its form": {"X-Amz-Checksum-Crc32c": "mnG7TA==-3"},
 		"nonsense":                             {"X-Amz-Checksum-Crc32c": "mnG7"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			attrs, err := newStandIn(t, reply{Header: header}).openDriver(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			attrs, err := newStandIn(t, reply{Header: header}).openDriver(t, "aws").Head(t.Context(),
+				&driver.GetRequest{Key: "k", Length: -1})
 			require.NoError(t, err)
 			require.False(t, attrs.CRC32C.Known)
 		})
@@ -229,15 +332,68 @@ func TestGetMissing(t *testing.T) {
 		code      storage.Code
 		lines     []string
 	}{
-		{name: "GET of a missing object", responses: []reply{errorReply(404, "NoSuchKey", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
-		{name: "GET of a missing bucket", responses: []reply{errorReply(404, "NoSuchBucket", "")}, code: storage.BucketNotFound, lines: []string{"GET /photos/k?x-id=GetObject"}},
-		{name: "HEAD of a missing object", head: true, responses: []reply{{Status: 404}, {Status: 200}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "HEAD in a missing bucket", head: true, responses: []reply{{Status: 404}, {Status: 404}}, code: storage.BucketNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "HEAD without permission for the bucket", head: true, responses: []reply{{Status: 404}, {Status: 403}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "HEAD, and the bucket cannot be read", head: true, responses: []reply{{Status: 404}, {Status: 503}}, code: storage.Unavailable, lines: []string{"HEAD /photos/k", "HEAD /photos"}},
-		{name: "a key with a delete marker", head: true, responses: []reply{{Status: 404, Header: header}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k"}},
-		{name: "the version of a delete marker", head: true, version: "v1", responses: []reply{{Status: 405, Header: header}}, code: storage.ObjectNotFound, lines: []string{"HEAD /photos/k?versionId=v1"}},
-		{name: "a missing version", version: "v1", responses: []reply{errorReply(404, "NoSuchVersion", "")}, code: storage.ObjectNotFound, lines: []string{"GET /photos/k?versionId=v1&x-id=GetObject"}},
+		{
+			name:      "GET of a missing object",
+			responses: []reply{errorReply(404, "NoSuchKey", "")},
+			code:      storage.ObjectNotFound,
+			lines:     []string{"GET /photos/k?x-id=GetObject"},
+		},
+		{
+			name:      "GET of a missing bucket",
+			responses: []reply{errorReply(404, "NoSuchBucket", "")},
+			code:      storage.BucketNotFound,
+			lines:     []string{"GET /photos/k?x-id=GetObject"},
+		},
+		{
+			name:      "HEAD of a missing object",
+			head:      true,
+			responses: []reply{{Status: 404}, {Status: 200}},
+			code:      storage.ObjectNotFound,
+			lines:     []string{"HEAD /photos/k", "HEAD /photos"},
+		},
+		{
+			name:      "HEAD in a missing bucket",
+			head:      true,
+			responses: []reply{{Status: 404}, {Status: 404}},
+			code:      storage.BucketNotFound,
+			lines:     []string{"HEAD /photos/k", "HEAD /photos"},
+		},
+		{
+			name:      "HEAD without permission for the bucket",
+			head:      true,
+			responses: []reply{{Status: 404}, {Status: 403}},
+			code:      storage.ObjectNotFound,
+			lines:     []string{"HEAD /photos/k", "HEAD /photos"},
+		},
+		{
+			name:      "HEAD, and the bucket cannot be read",
+			head:      true,
+			responses: []reply{{Status: 404}, {Status: 503}},
+			code:      storage.Unavailable,
+			lines:     []string{"HEAD /photos/k", "HEAD /photos"},
+		},
+		{
+			name:      "a key with a delete marker",
+			head:      true,
+			responses: []reply{{Status: 404, Header: header}},
+			code:      storage.ObjectNotFound,
+			lines:     []string{"HEAD /photos/k"},
+		},
+		{
+			name:      "the version of a delete marker",
+			head:      true,
+			version:   "v1",
+			responses: []reply{{Status: 405, Header: header}},
+			code:      storage.ObjectNotFound,
+			lines:     []string{"HEAD /photos/k?versionId=v1"},
+		},
+		{
+			name:      "a missing version",
+			version:   "v1",
+			responses: []reply{errorReply(404, "NoSuchVersion", "")},
+			code:      storage.ObjectNotFound,
+			lines:     []string{"GET /photos/k?versionId=v1&x-id=GetObject"},
+		},
 		{
 			name:      "a malformed version",
 			version:   "?",
@@ -245,10 +401,33 @@ func TestGetMissing(t *testing.T) {
 			code:      storage.InvalidArgument,
 			lines:     []string{"GET /photos/k?versionId=%3F&x-id=GetObject"},
 		},
-		{name: "a malformed version, without a body", head: true, version: "?", responses: []reply{{Status: 400}}, code: storage.InvalidArgument, lines: []string{"HEAD /photos/k?versionId=%3F"}},
-		{name: "a condition that fails", responses: []reply{errorReply(412, "PreconditionFailed", "")}, code: storage.PreconditionFailed, lines: []string{"GET /photos/k?x-id=GetObject"}},
-		{name: "a condition that is true", head: true, responses: []reply{{Status: 304}}, code: storage.NotModified, lines: []string{"HEAD /photos/k"}},
-		{name: "an object in the archive", responses: []reply{errorReply(403, "InvalidObjectState", "")}, code: storage.Archived, lines: []string{"GET /photos/k?x-id=GetObject"}},
+		{
+			name:      "a malformed version, without a body",
+			head:      true,
+			version:   "?",
+			responses: []reply{{Status: 400}},
+			code:      storage.InvalidArgument,
+			lines:     []string{"HEAD /photos/k?versionId=%3F"},
+		},
+		{
+			name:      "a condition that fails",
+			responses: []reply{errorReply(412, "PreconditionFailed", "")},
+			code:      storage.PreconditionFailed,
+			lines:     []string{"GET /photos/k?x-id=GetObject"},
+		},
+		{
+			name:      "a condition that is true",
+			head:      true,
+			responses: []reply{{Status: 304}},
+			code:      storage.NotModified,
+			lines:     []string{"HEAD /photos/k"},
+		},
+		{
+			name:      "an object in the archive",
+			responses: []reply{errorReply(403, "InvalidObjectState", "")},
+			code:      storage.Archived,
+			lines:     []string{"GET /photos/k?x-id=GetObject"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -271,15 +450,25 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// If S3 refuses a HEAD that asks for checksums, as for a role without kms:Decrypt, the driver repeats it without
-// asking. If that succeeds, later HEADs do not ask for a while.
+// If S3 refuses a HEAD that asks for checksums, as for a role without kms:Decrypt, the driver
+// repeats it without asking. If that succeeds, later HEADs do not ask for a while.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html.
 func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests []string
 		d := mustOpen(t, Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			requests = append(requests, r.Method+r.Header.Get("X-Amz-Checksum-Mode"))
-			response := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"X-Amz-Request-Id": {"R1"}, "Etag": {etag}, "Content-Length": {"3"}}, Body: http.NoBody, Request: r, ContentLength: 3}
+			response := &http.Response{
+				StatusCode: http.StatusOK,
+				Header: http.Header{
+					"X-Amz-Request-Id": {"R1"},
+					"Etag":             {etag},
+					"Content-Length":   {"3"},
+				},
+				Body:          http.NoBody,
+				Request:       r,
+				ContentLength: 3,
+			}
 			if r.Header.Get("X-Amz-Checksum-Mode") != "" || strings.HasSuffix(r.URL.Path, "secret") {
 				response.StatusCode = http.StatusForbidden
 			} else if strings.HasSuffix(r.URL.Path, "busy") && len(requests) == 2 {
@@ -312,7 +501,8 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 	})
 }
 
-// A HEAD with an expired session token gets a 400 without a body, so the driver sends a GET to learn the reason.
+// A HEAD with an expired session token gets a 400 without a body, so the driver sends a GET to
+// learn the reason.
 // https://github.com/aws/aws-sdk-js/issues/2219, snowflakedb/snowflake-connector-python#30.
 func TestAttrsAfterTheEndOfASession(t *testing.T) {
 	session := func(c *Config) {
@@ -363,7 +553,10 @@ func TestAttrsAfterTheEndOfASession(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.replies...)
-			_, err := server.openDriver(t, "aws", tt.change).Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			_, err := server.openDriver(t, "aws", tt.change).Head(t.Context(), &driver.GetRequest{
+				Key:    "k",
+				Length: -1,
+			})
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, tt.hint)
 			require.Equal(t, tt.lines, server.Lines())

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// If a server stalls one in fifty responses, hedged reads finish in time, with at most 5 percent more requests.
+// If a server stalls one in fifty responses, hedged reads finish in time, with at most 5 percent
+// more requests.
 func TestHedgedReads(t *testing.T) {
 	const readers, each = 8, 100
 	var requests, givenUp, late atomic.Int64

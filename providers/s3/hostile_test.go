@@ -41,14 +41,25 @@ func newHostileStore(t *testing.T) hostile.Store {
 
 	customerKey, is := s3.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))).(storage.NativeOption)
 	require.True(t, is)
-	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	trusting := &http.Client{
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+		},
+	}
 	return hostile.Store{
 		Server: s3server.New(s3server.Config{
 			Buckets:     []string{"photos"},
 			Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret, SessionToken: token}},
 		}),
 		OpenService: func(t *testing.T, address string) driver.ServiceDriver {
-			s, err := s3.NewServiceDriver(t.Context(), s3.Config{Endpoint: address, Profile: &profile, AccessKeyID: key, SecretKey: secret, SessionToken: token})
+			s, err := s3.NewServiceDriver(t.Context(), s3.Config{
+				Endpoint:     address,
+				Profile:      &profile,
+				AccessKeyID:  key,
+				SecretKey:    secret,
+				SessionToken: token,
+			})
 			require.NoError(t, err)
 			return s
 		},

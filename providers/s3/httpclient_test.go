@@ -32,7 +32,8 @@ import (
 func TestCABundle(t *testing.T) {
 	w := wiretest.NewTLSServer(t, stored)
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
-	require.NoError(t, os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.Certificate().Raw}), 0o600))
+	require.NoError(t, os.WriteFile(bundle,
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.Certificate().Raw}), 0o600))
 
 	for name, change := range map[string]func(t *testing.T, c *Config){
 		"by the default chain": func(*testing.T, *Config) {},
@@ -50,7 +51,12 @@ func TestCABundle(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			setEnv(t, map[string]string{"AWS_CA_BUNDLE": bundle, "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"})
+			setEnv(t, map[string]string{
+				"AWS_CA_BUNDLE":         bundle,
+				"AWS_ACCESS_KEY_ID":     "env",
+				"AWS_SECRET_ACCESS_KEY": "secret",
+				"AWS_REGION":            "us-east-1",
+			})
 			c := Config{Bucket: "photos", Endpoint: w.URL}
 			change(t, &c)
 			d, err := NewDriver(t.Context(), c)
@@ -70,7 +76,12 @@ func TestCABundle(t *testing.T) {
 		require.NoError(t, os.WriteFile(none, []byte("nothing"), 0o600))
 		for _, file := range []string{none, none + ".gone"} {
 			setEnv(t, map[string]string{"AWS_CA_BUNDLE": file})
-			_, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: w.URL, AccessKeyID: "key", SecretKey: "secret"})
+			_, err := NewDriver(t.Context(), Config{
+				Bucket:      "photos",
+				Endpoint:    w.URL,
+				AccessKeyID: "key",
+				SecretKey:   "secret",
+			})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, "AWS_CA_BUNDLE")
 		}
@@ -95,7 +106,11 @@ func TestCABundleOfDefaultChain(t *testing.T) {
 		}
 		file := filepath.Join(t.TempDir(), "ca.pem")
 		require.NoError(t, os.WriteFile(file, bundle, 0o600))
-		setEnv(t, map[string]string{"AWS_CA_BUNDLE": file, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"})
+		setEnv(t, map[string]string{
+			"AWS_CA_BUNDLE":         file,
+			"AWS_ACCESS_KEY_ID":     "key",
+			"AWS_SECRET_ACCESS_KEY": "secret",
+		})
 		open()
 		allocations[name] = testing.AllocsPerRun(3, open)
 
@@ -207,8 +222,18 @@ func TestCertificateErrorsHaveAHint(t *testing.T) {
 		client     *http.Client
 		hint, none string
 	}{
-		"it is signed by an unknown authority": {dial(&http.Transport{}), "AWS_CA_BUNDLE", "path_style"},
-		"it is for another host":               {dial(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "a.b.store.invalid"}}), "path_style=true", "AWS_CA_BUNDLE"},
+		"it is signed by an unknown authority": {
+			client: dial(&http.Transport{}),
+			hint:   "AWS_CA_BUNDLE",
+			none:   "path_style",
+		},
+		"it is for another host": {
+			client: dial(&http.Transport{
+				TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "a.b.store.invalid"},
+			}),
+			hint: "path_style=true",
+			none: "AWS_CA_BUNDLE",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

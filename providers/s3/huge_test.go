@@ -47,7 +47,12 @@ func TestUploadMaxParts(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: 1}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+	s := &testServer{
+		name:     "aws",
+		endpoint: server.URL,
+		key:      s3server.DefaultAccessKeyID,
+		secret:   s3server.DefaultSecretKey,
+	}
 	s.raw = s.clientOver(withoutKeepAlive())
 	bucket := s.bucket(t, false)
 	d, err := s3.NewDriver(t.Context(), s.config(t, bucket))
@@ -57,7 +62,8 @@ func TestUploadMaxParts(t *testing.T) {
 		require.NoError(t, storage.Close(b))
 	}()
 
-	attrs, err := b.Upload(t.Context(), "all", &wiretest.Stream{Left: part * parts}, storage.WithPartSize(part))
+	attrs, err := b.Upload(t.Context(), "all", &wiretest.Stream{Left: part * parts},
+		storage.WithPartSize(part))
 	require.NoError(t, err)
 	require.Equal(t, int64(part*parts), attrs.Size)
 	require.Equal(t, parts, server.Count("UploadPart"))
@@ -94,7 +100,12 @@ func TestUploadLargestObject(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	s := &testServer{name: "aws", endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+	s := &testServer{
+		name:     "aws",
+		endpoint: server.URL,
+		key:      s3server.DefaultAccessKeyID,
+		secret:   s3server.DefaultSecretKey,
+	}
 	s.raw = s.clientOver(withoutKeepAlive())
 	b := s.open(t, s.bucket(t, false))
 	defer func() {

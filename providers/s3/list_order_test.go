@@ -26,9 +26,22 @@ func TestListStartAfterKnownServer(t *testing.T) {
 		code                  storage.Code
 	}{
 		{name: "an unknown server", profile: "unknown", body: page, second: list},
-		{name: "an unknown server that lists like a tree", profile: "unknown", body: tree, second: list, code: storage.Unsupported},
+		{
+			name:    "an unknown server that lists like a tree",
+			profile: "unknown",
+			body:    tree,
+			second:  list,
+			code:    storage.Unsupported,
+		},
 		{name: "a profile that may be the wrong one", profile: "aws", body: page, second: list},
-		{name: "another server than the profile says", profile: "minio", server: "SeaweedFS S3", body: tree, second: list, code: storage.Unsupported},
+		{
+			name:    "another server than the profile says",
+			profile: "minio",
+			server:  "SeaweedFS S3",
+			body:    tree,
+			second:  list,
+			code:    storage.Unsupported,
+		},
 		{name: "the server of the profile", profile: "minio", server: "MinIO", body: page, second: start},
 	}
 	for _, tt := range tests {
@@ -69,17 +82,43 @@ func TestListStartAfterServers(t *testing.T) {
 		want         bool
 	}{
 		{name: "Amazon", want: true},
-		{name: "a host of a profile", config: Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"}, want: true},
-		{name: "a host of a service that documents no order", config: Config{Endpoint: "https://s3.fr-par.scw.cloud"}, want: false},
+		{
+			name:   "a host of a profile",
+			config: Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"},
+			want:   true,
+		},
+		{
+			name:   "a host of a service that documents no order",
+			config: Config{Endpoint: "https://s3.fr-par.scw.cloud"},
+			want:   false,
+		},
 		{name: "a profile that has such a host", config: Config{Profile: &scaleway}, want: false},
 		{name: "a host without a profile", config: Config{Endpoint: own}, want: false},
-		{name: "a host without a profile that names itself", server: "Garage", config: Config{Endpoint: own}, want: false},
+		{
+			name:   "a host without a profile that names itself",
+			server: "Garage",
+			config: Config{Endpoint: own},
+			want:   false,
+		},
 		{name: "a given profile", config: Config{Endpoint: own, Profile: &garage}, want: false},
-		{name: "a given profile that the server confirms", server: "Garage", config: Config{Endpoint: own, Profile: &garage}, want: true},
+		{
+			name:   "a given profile that the server confirms",
+			server: "Garage",
+			config: Config{Endpoint: own, Profile: &garage},
+			want:   true,
+		},
 		{name: "MinIO", server: "MinIO", config: Config{Endpoint: own, Profile: &minio}, want: true},
 		{name: "MinIO, probed", server: "MinIO", config: Config{Endpoint: own, Profile: &probed}, want: true},
-		{name: "a probed profile of an unknown server", config: Config{Endpoint: own, Profile: &probed}, want: false},
-		{name: "an access point", config: Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"}, want: false},
+		{
+			name:   "a probed profile of an unknown server",
+			config: Config{Endpoint: own, Profile: &probed},
+			want:   false,
+		},
+		{
+			name:   "an access point",
+			config: Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"},
+			want:   false,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

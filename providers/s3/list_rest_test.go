@@ -10,18 +10,39 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A page that continues after a key on MinIO is requested folder by folder, from the innermost folder outwards.
+// A page that continues after a key on MinIO is requested folder by folder, from the innermost
+// folder outwards.
 func TestListRestByFolder(t *testing.T) {
 	tests := []struct {
 		name string
 		list driver.ListRequest
 		want [][2]string // prefix and start
 	}{
-		{"a key two folders below", driver.ListRequest{Token: "after:16:a/b/c"}, [][2]string{{"a/b/", "a/b/c"}, {"a/b0", ""}, {"a/", "a/b0"}, {"a0", ""}, {"", "a0"}}},
-		{"a folder below a prefix that is none", driver.ListRequest{Prefix: "a/b", Token: "after:16:a/b/c"}, [][2]string{{"a/b/", "a/b/c"}, {"a/b0", ""}, {"a/b", "a/b0"}}},
-		{"a folder is one entry", driver.ListRequest{Delimiter: "/", Token: "after:16:a/b/"}, [][2]string{{"a0", ""}, {"", "a0"}}},
-		{"a folder as an object", driver.ListRequest{Token: "after:16:a/"}, [][2]string{{"a/", "a/"}, {"a0", ""}, {"", "a0"}}},
-		{"a key with an empty segment", driver.ListRequest{Token: "after:16:a//b"}, [][2]string{{"a//", "a//b"}, {"a/0", ""}, {"a/", "a/0"}, {"a0", ""}, {"", "a0"}}},
+		{
+			name: "a key two folders below",
+			list: driver.ListRequest{Token: "after:16:a/b/c"},
+			want: [][2]string{{"a/b/", "a/b/c"}, {"a/b0", ""}, {"a/", "a/b0"}, {"a0", ""}, {"", "a0"}},
+		},
+		{
+			name: "a folder below a prefix that is none",
+			list: driver.ListRequest{Prefix: "a/b", Token: "after:16:a/b/c"},
+			want: [][2]string{{"a/b/", "a/b/c"}, {"a/b0", ""}, {"a/b", "a/b0"}},
+		},
+		{
+			name: "a folder is one entry",
+			list: driver.ListRequest{Delimiter: "/", Token: "after:16:a/b/"},
+			want: [][2]string{{"a0", ""}, {"", "a0"}},
+		},
+		{
+			name: "a folder as an object",
+			list: driver.ListRequest{Token: "after:16:a/"},
+			want: [][2]string{{"a/", "a/"}, {"a0", ""}, {"", "a0"}},
+		},
+		{
+			name: "a key with an empty segment",
+			list: driver.ListRequest{Token: "after:16:a//b"},
+			want: [][2]string{{"a//", "a//b"}, {"a/0", ""}, {"a/", "a/0"}, {"a0", ""}, {"", "a0"}},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -43,8 +64,8 @@ func TestListRestByFolder(t *testing.T) {
 	}
 }
 
-// If MinIO returns a page that begins in a folder and was not prepared, the driver requests that page again by
-// start-after.
+// If MinIO returns a page that begins in a folder and was not prepared, the driver requests that
+// page again by start-after.
 func TestListPageInFolderPrepared(t *testing.T) {
 	const (
 		marked = "[minio_cache:v2,id:0b3e,p:0,s:0]"
@@ -62,8 +83,19 @@ func TestListPageInFolderPrepared(t *testing.T) {
 		body                  string
 		rest                  string // the start of the second request, "" if there is none
 	}{
-		{name: "the end", profile: "minio", list: driver.ListRequest{Token: token("b/5" + marked)}, body: end, rest: "b/5"},
-		{name: "a prepared page", profile: "minio", list: driver.ListRequest{Token: token("b/5" + raw)}, body: page("b/7" + marked)},
+		{
+			name:    "the end",
+			profile: "minio",
+			list:    driver.ListRequest{Token: token("b/5" + marked)},
+			body:    end,
+			rest:    "b/5",
+		},
+		{
+			name:    "a prepared page",
+			profile: "minio",
+			list:    driver.ListRequest{Token: token("b/5" + raw)},
+			body:    page("b/7" + marked),
+		},
 		{
 			name:    "a page that was not prepared",
 			profile: "minio",
@@ -86,15 +118,36 @@ func TestListPageInFolderPrepared(t *testing.T) {
 			body:    end,
 			rest:    "b/5",
 		},
-		{name: "a token of a server with the wrong profile", profile: "minio", list: driver.ListRequest{Token: token("\xe7\x98kb/5")}, body: end},
-		{name: "a key in the prefix's folder", profile: "minio", list: driver.ListRequest{Prefix: "b/", Token: token("b/5" + marked)}, body: end},
-		{name: "a start outside of the prefix", profile: "minio", list: driver.ListRequest{Prefix: "b/", StartAfter: "c/1"}, body: end},
+		{
+			name:    "a token of a server with the wrong profile",
+			profile: "minio",
+			list:    driver.ListRequest{Token: token("\xe7\x98kb/5")},
+			body:    end,
+		},
+		{
+			name:    "a key in the prefix's folder",
+			profile: "minio",
+			list:    driver.ListRequest{Prefix: "b/", Token: token("b/5" + marked)},
+			body:    end,
+		},
+		{
+			name:    "a start outside of the prefix",
+			profile: "minio",
+			list:    driver.ListRequest{Prefix: "b/", StartAfter: "c/1"},
+			body:    end,
+		},
 		{name: "the first page", profile: "minio", list: driver.ListRequest{}, body: page("b/7" + raw)},
-		{name: "another server", profile: "aws", list: driver.ListRequest{Token: token("b/5" + marked)}, body: end},
+		{
+			name:    "another server",
+			profile: "aws",
+			list:    driver.ListRequest{Token: token("b/5" + marked)},
+			body:    end,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newStandIn(t, reply{Header: map[string]string{"Server": tt.server}, Body: tt.body}, reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
+			server := newStandIn(t, reply{Header: map[string]string{"Server": tt.server}, Body: tt.body},
+				reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
 			d := server.openDriver(t, tt.profile)
 			d.account.server.Observe(http.Header{"Server": {tt.server}})
 			tt.list.Limit = 10
@@ -114,8 +167,14 @@ func TestListPageInFolderPrepared(t *testing.T) {
 // If a listing starts after a key in a folder, the driver asks MinIO for the rest of that folder first.
 func TestListStartAfterInFolder(t *testing.T) {
 	for _, token := range []string{"", "after:2:b/5", "after:16:b/5"} {
-		server := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
-		page, err := server.openDriver(t, "minio").List(t.Context(), &driver.ListRequest{StartAfter: "b/5", Token: token, Limit: 10})
+		server := newStandIn(t, reply{
+			Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`,
+		})
+		page, err := server.openDriver(t, "minio").List(t.Context(), &driver.ListRequest{
+			StartAfter: "b/5",
+			Token:      token,
+			Limit:      10,
+		})
 		require.NoError(t, err)
 		require.Equal(t, "after:16:b/6", page.Token)
 		require.Equal(t, []string{"GET /photos?encoding-type=url&list-type=2&max-keys=10&prefix=b%2F&start-after=b%2F5"}, server.Lines())

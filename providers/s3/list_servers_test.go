@@ -15,15 +15,20 @@ import (
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
-// If a listing starts inside a folder beside many names, MinIO ends it too early. The driver still lists every
-// key.
+// If a listing starts inside a folder beside many names, MinIO ends it too early. The driver still
+// lists every key.
 func TestListMinIOFolderBesideManyNames(t *testing.T) {
 	tests := []struct {
 		name string
 		opts []storage.OpenOption
 	}{
-		{"its tokens", nil},
-		{"tokens of forgotten listings", []storage.OpenOption{driver.WithLayer(func(next driver.Driver) driver.Driver { return forgotten{next} })}},
+		{name: "its tokens"},
+		{
+			name: "tokens of forgotten listings",
+			opts: []storage.OpenOption{
+				driver.WithLayer(func(next driver.Driver) driver.Driver { return forgotten{next} }),
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

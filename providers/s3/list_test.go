@@ -17,14 +17,46 @@ func TestListRequest(t *testing.T) {
 		request driver.ListRequest
 		query   string
 	}{
-		{"the first page", driver.ListRequest{Limit: 1000}, "encoding-type=url&list-type=2&max-keys=1000"},
-		{"prefix and delimiter", driver.ListRequest{Limit: 10, Prefix: "a b/", Delimiter: "/"}, "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10&prefix=a%20b%2F"},
-		{"after a key", driver.ListRequest{Limit: 10, StartAfter: "k"}, "encoding-type=url&list-type=2&max-keys=10&start-after=k"},
-		{"a start before the prefix, which has no effect", driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F"},
-		{"a start in the prefix", driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a/1"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a%2F1"},
-		{"a start after the prefix", driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a0"}, "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a0"},
-		{"the token decides, not the key", driver.ListRequest{Limit: 10, StartAfter: "k", Token: "t+/="}, "continuation-token=t%2B%2F%3D&encoding-type=url&list-type=2&max-keys=10"},
-		{"no page is larger than the store's", driver.ListRequest{Limit: 5000}, "encoding-type=url&list-type=2&max-keys=1000"},
+		{
+			name:    "the first page",
+			request: driver.ListRequest{Limit: 1000},
+			query:   "encoding-type=url&list-type=2&max-keys=1000",
+		},
+		{
+			name:    "prefix and delimiter",
+			request: driver.ListRequest{Limit: 10, Prefix: "a b/", Delimiter: "/"},
+			query:   "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10&prefix=a%20b%2F",
+		},
+		{
+			name:    "after a key",
+			request: driver.ListRequest{Limit: 10, StartAfter: "k"},
+			query:   "encoding-type=url&list-type=2&max-keys=10&start-after=k",
+		},
+		{
+			name:    "a start before the prefix, which has no effect",
+			request: driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a"},
+			query:   "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F",
+		},
+		{
+			name:    "a start in the prefix",
+			request: driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a/1"},
+			query:   "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a%2F1",
+		},
+		{
+			name:    "a start after the prefix",
+			request: driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a0"},
+			query:   "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a0",
+		},
+		{
+			name:    "the token decides, not the key",
+			request: driver.ListRequest{Limit: 10, StartAfter: "k", Token: "t+/="},
+			query:   "continuation-token=t%2B%2F%3D&encoding-type=url&list-type=2&max-keys=10",
+		},
+		{
+			name:    "no page is larger than the store's",
+			request: driver.ListRequest{Limit: 5000},
+			query:   "encoding-type=url&list-type=2&max-keys=1000",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -36,10 +68,14 @@ func TestListRequest(t *testing.T) {
 	}
 }
 
-// MinIO refuses a prefix with an empty segment. List returns an empty page without a request, as other stores do.
+// MinIO refuses a prefix with an empty segment. List returns an empty page without a request, as
+// other stores do.
 func TestListMinIOEmptySegments(t *testing.T) {
 	server := newStandIn(t)
-	page, err := server.openDriver(t, "minio").List(t.Context(), &driver.ListRequest{Prefix: "a//b", Limit: 10})
+	page, err := server.openDriver(t, "minio").List(t.Context(), &driver.ListRequest{
+		Prefix: "a//b",
+		Limit:  10,
+	})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 	require.Empty(t, server.Lines())
@@ -47,7 +83,9 @@ func TestListMinIOEmptySegments(t *testing.T) {
 
 // List sends a prefix with an empty segment to other servers with slow tokens.
 func TestListSlowTokensEmptySegments(t *testing.T) {
-	server := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>a//b</Key><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`})
+	server := newStandIn(t, reply{
+		Body: `<ListBucketResult><Contents><Key>a//b</Key><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`,
+	})
 	d := server.openDriver(t, "unknown")
 	d.account.profile.SlowTokens = true
 	page, err := d.List(t.Context(), &driver.ListRequest{Prefix: "a//b", Limit: 10})
@@ -55,8 +93,8 @@ func TestListSlowTokensEmptySegments(t *testing.T) {
 	require.Len(t, page.Entries, 1)
 }
 
-// If a server's tokens are slow, the driver requests the first pages by start-after instead. The key "a:1" has the
-// separator of the driver's tokens.
+// If a server's tokens are slow, the driver requests the first pages by start-after instead. The
+// key "a:1" has the separator of the driver's tokens.
 func TestListSlowTokensByKey(t *testing.T) {
 	const inFolder = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>b/1</Key></Contents></ListBucketResult>`
 	const body = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>a:1</Key><Size>3</Size><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`
@@ -73,7 +111,12 @@ func TestListSlowTokensByKey(t *testing.T) {
 			query:   "encoding-type=url&list-type=2&max-keys=10&start-after=a",
 			next:    "next",
 		},
-		{name: "the first page", profile: "minio", query: "encoding-type=url&list-type=2&max-keys=10", next: "after:1:a:1"},
+		{
+			name:    "the first page",
+			profile: "minio",
+			query:   "encoding-type=url&list-type=2&max-keys=10",
+			next:    "after:1:a:1",
+		},
 		{
 			name:    "the second page",
 			profile: "minio",
@@ -88,9 +131,26 @@ func TestListSlowTokensByKey(t *testing.T) {
 			query:   "encoding-type=url&list-type=2&max-keys=10&start-after=a",
 			next:    "next",
 		},
-		{name: "by token", profile: "minio", token: "next", query: "continuation-token=next&encoding-type=url&list-type=2&max-keys=10", next: "next"},
-		{name: "folders", profile: "minio", delimiter: "/", query: "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10", next: "next"},
-		{name: "another server", profile: "aws", query: "encoding-type=url&list-type=2&max-keys=10", next: "next"},
+		{
+			name:    "by token",
+			profile: "minio",
+			token:   "next",
+			query:   "continuation-token=next&encoding-type=url&list-type=2&max-keys=10",
+			next:    "next",
+		},
+		{
+			name:      "folders",
+			profile:   "minio",
+			delimiter: "/",
+			query:     "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10",
+			next:      "next",
+		},
+		{
+			name:    "another server",
+			profile: "aws",
+			query:   "encoding-type=url&list-type=2&max-keys=10",
+			next:    "next",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -103,7 +163,12 @@ func TestListSlowTokensByKey(t *testing.T) {
 			start := time.Now()
 			d.account.clock.Now = func() time.Time { return start } // each page is quick
 
-			page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10, Token: tt.token, Delimiter: tt.delimiter, StartAfter: "0"})
+			page, err := d.List(t.Context(), &driver.ListRequest{
+				Limit:      10,
+				Token:      tt.token,
+				Delimiter:  tt.delimiter,
+				StartAfter: "0",
+			})
 			require.NoError(t, err)
 			require.Equal(t, tt.next, page.Token)
 			require.Equal(t, []string{"GET /photos?" + tt.query + map[bool]string{true: "&start-after=0"}[tt.token == ""]}, server.Lines())
@@ -137,17 +202,45 @@ func TestListFailures(t *testing.T) {
 		reply reply
 		code  storage.Code
 	}{
-		{"a missing bucket", errorReply(404, "NoSuchBucket", ""), storage.BucketNotFound},
-		{"a missing bucket, without a body", reply{Status: 404}, storage.BucketNotFound},
-		{"an invalid token", errorReply(400, "InvalidArgument", "The continuation token provided is incorrect"), storage.InvalidArgument},
-		{"a truncated page without a token", reply{Body: `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`}, storage.Internal},
-		{"a key that is not escaped as announced", reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>`}, storage.Internal},
-		{"a key with incomplete escaping", reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>a%2</Key></Contents></ListBucketResult>`}, storage.Internal},
-		{"a truncated page", reply{Header: map[string]string{"Content-Length": "500"}, Body: `<ListBucketResult><Contents>`}, storage.Unavailable},
+		{name: "a missing bucket", reply: errorReply(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
+		{name: "a missing bucket, without a body", reply: reply{Status: 404}, code: storage.BucketNotFound},
+		{
+			name:  "an invalid token",
+			reply: errorReply(400, "InvalidArgument", "The continuation token provided is incorrect"),
+			code:  storage.InvalidArgument,
+		},
+		{
+			name:  "a truncated page without a token",
+			reply: reply{Body: `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`},
+			code:  storage.Internal,
+		},
+		{
+			name: "a key that is not escaped as announced",
+			reply: reply{
+				Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>`,
+			},
+			code: storage.Internal,
+		},
+		{
+			name: "a key with incomplete escaping",
+			reply: reply{
+				Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>a%2</Key></Contents></ListBucketResult>`,
+			},
+			code: storage.Internal,
+		},
+		{
+			name: "a truncated page",
+			reply: reply{
+				Header: map[string]string{"Content-Length": "500"},
+				Body:   `<ListBucketResult><Contents>`,
+			},
+			code: storage.Unavailable,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newStandIn(t, tt.reply).openDriver(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
+			_, err := newStandIn(t, tt.reply).openDriver(t, "aws").List(t.Context(),
+				&driver.ListRequest{Limit: 3})
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 		})
 	}

@@ -23,8 +23,19 @@ func TestListErrorsMatchSDK(t *testing.T) {
 		again  bool
 		status int
 	}{
-		{name: "an error", reply: errorReply(403, "AccessDenied", "No"), code: storage.PermissionDenied, status: 403},
-		{name: "an error without a body", reply: reply{Status: 503}, code: storage.Unavailable, again: true, status: 503},
+		{
+			name:   "an error",
+			reply:  errorReply(403, "AccessDenied", "No"),
+			code:   storage.PermissionDenied,
+			status: 403,
+		},
+		{
+			name:   "an error without a body",
+			reply:  reply{Status: 503},
+			code:   storage.Unavailable,
+			again:  true,
+			status: 503,
+		},
 		{
 			name:   "an error with status 200",
 			reply:  reply{Body: `<?xml version="1.0"?> <Error><Code>SlowDown</Code></Error>`},
@@ -42,7 +53,13 @@ func TestListErrorsMatchSDK(t *testing.T) {
 		{name: "a redirection", reply: reply{Status: 307}, code: storage.InvalidArgument, status: 307},
 		{name: "no content at all", reply: reply{}, code: storage.Unavailable, again: true, status: 200},
 		{name: "no content", reply: reply{Status: 204}, code: storage.Unavailable, again: true, status: 204},
-		{name: "a proxy's page", reply: reply{Body: `<html></html>`}, code: storage.Unavailable, again: true, status: 200},
+		{
+			name:   "a proxy's page",
+			reply:  reply{Body: `<html></html>`},
+			code:   storage.Unavailable,
+			again:  true,
+			status: 200,
+		},
 		{
 			name:   "a page shorter than its Content-Length",
 			reply:  reply{Header: map[string]string{"Content-Length": "500"}, Body: open},
@@ -50,8 +67,20 @@ func TestListErrorsMatchSDK(t *testing.T) {
 			again:  true,
 			status: 200,
 		},
-		{name: "a truncated page", reply: reply{Body: open}, code: storage.Unavailable, again: true, status: 200},
-		{name: "a page truncated in its first tag", reply: reply{Body: open[:5]}, code: storage.Unavailable, again: true, status: 200},
+		{
+			name:   "a truncated page",
+			reply:  reply{Body: open},
+			code:   storage.Unavailable,
+			again:  true,
+			status: 200,
+		},
+		{
+			name:   "a page truncated in its first tag",
+			reply:  reply{Body: open[:5]},
+			code:   storage.Unavailable,
+			again:  true,
+			status: 200,
+		},
 		{
 			name:   "a page that is not well-formed",
 			reply:  reply{Body: open + `</ListBucketResult>`},
@@ -93,7 +122,10 @@ func TestListErrorsMatchSDK(t *testing.T) {
 
 // If a page cannot be decoded, the error contains a DeserializationError of the SDK.
 func TestListUnreadablePage(t *testing.T) {
-	server := newStandIn(t, reply{Header: map[string]string{"X-Amz-Request-Id": "R1"}, Body: `<ListBucketResult><Contents><Key>secret-name</Contents>`})
+	server := newStandIn(t, reply{
+		Header: map[string]string{"X-Amz-Request-Id": "R1"},
+		Body:   `<ListBucketResult><Contents><Key>secret-name</Contents>`,
+	})
 	_, err := server.openDriver(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
 
 	var unreadable *smithy.DeserializationError
@@ -108,13 +140,25 @@ func TestListUnreadablePage(t *testing.T) {
 // A page that is too large is refused.
 func TestListPageTooLarge(t *testing.T) {
 	tests := []struct{ name, body string }{
-		{"too many bytes", `<ListBucketResult><X>` + strings.Repeat(" ", listxml.MaxBytes) + `</X></ListBucketResult>`},
-		{"too many entries", `<ListBucketResult>` + strings.Repeat(`<Contents/>`, listxml.MaxEntries+1) + `</ListBucketResult>`},
-		{"too many prefixes", `<ListBucketResult>` + strings.Repeat(`<CommonPrefixes/>`, listxml.MaxEntries+1) + `</ListBucketResult>`},
+		{
+			name: "too many bytes",
+			body: `<ListBucketResult><X>` + strings.Repeat(" ", listxml.MaxBytes) + `</X></ListBucketResult>`,
+		},
+		{
+			name: "too many entries",
+			body: `<ListBucketResult>` + strings.Repeat(`<Contents/>`,
+				listxml.MaxEntries+1) + `</ListBucketResult>`,
+		},
+		{
+			name: "too many prefixes",
+			body: `<ListBucketResult>` + strings.Repeat(`<CommonPrefixes/>`,
+				listxml.MaxEntries+1) + `</ListBucketResult>`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newStandIn(t, reply{Body: tt.body}).openDriver(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3})
+			_, err := newStandIn(t, reply{Body: tt.body}).openDriver(t, "aws").List(t.Context(),
+				&driver.ListRequest{Limit: 3})
 			require.ErrorIs(t, err, storage.Internal)
 			var e *storage.Error
 			require.True(t, errors.As(err, &e) && !e.Retryable, "a retry would not help")
@@ -125,9 +169,15 @@ func TestListPageTooLarge(t *testing.T) {
 func TestListReusesTheGivenEntries(t *testing.T) {
 	spare := make([]storage.ListEntry, 3, 10)
 	spare[0] = storage.ListEntry{Key: "z", Size: 9, ETag: "z", Revision: "z", IsPrefix: true}
-	server := newStandIn(t, reply{Body: `<ListBucketResult><Contents><Key>a</Key></Contents><Contents><Key>b</Key></Contents></ListBucketResult>`})
-	page, err := server.openDriver(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3, Entries: spare[:0]})
+	server := newStandIn(t, reply{
+		Body: `<ListBucketResult><Contents><Key>a</Key></Contents><Contents><Key>b</Key></Contents></ListBucketResult>`,
+	})
+	page, err := server.openDriver(t, "aws").List(t.Context(), &driver.ListRequest{
+		Limit:   3,
+		Entries: spare[:0],
+	})
 	require.NoError(t, err)
-	require.Equal(t, []storage.ListEntry{{Key: "a"}, {Key: "b"}}, page.Entries, "nothing of the previous page remains")
+	require.Equal(t, []storage.ListEntry{{Key: "a"}, {Key: "b"}}, page.Entries,
+		"nothing of the previous page remains")
 	require.Same(t, &spare[0], &page.Entries[0])
 }

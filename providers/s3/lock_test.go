@@ -15,7 +15,10 @@ import (
 
 var (
 	lockedUntil = time.Date(2036, 1, 2, 3, 4, 5, 0, time.UTC)
-	bothLocks   = storage.Controls{Retention: storage.Retention{Mode: storage.Compliance, Until: lockedUntil}, LegalHold: true}
+	bothLocks   = storage.Controls{
+		Retention: storage.Retention{Mode: storage.Compliance, Until: lockedUntil},
+		LegalHold: true,
+	}
 )
 
 // Retention and legal hold are sent as headers of each write.
@@ -80,7 +83,9 @@ func TestLockOfRead(t *testing.T) {
 		require.True(t, attrs.LegalHold)
 	})
 
-	server := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "OFF"}})
+	server := newStandIn(t, reply{
+		Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "OFF"},
+	})
 	attrs, err := server.openDriver(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.False(t, attrs.LegalHold)
@@ -122,7 +127,9 @@ func TestLockCalls(t *testing.T) {
 			body: "<Status>ON</Status>",
 		},
 		"no hold": {
-			call: func(d *objectDriver, r driver.ChangeRequest) error { return d.SetLegalHold(t.Context(), &r) },
+			call: func(d *objectDriver, r driver.ChangeRequest) error {
+				return d.SetLegalHold(t.Context(), &r)
+			},
 			line: hold,
 			body: "<Status>OFF</Status>",
 		},
@@ -142,13 +149,20 @@ func TestLockCalls(t *testing.T) {
 	}
 }
 
-// WithGovernanceBypass is a header of DELETE, so DeleteBatch deletes such a version with a request of its own.
+// WithGovernanceBypass is a header of DELETE, so DeleteBatch deletes such a version with a request
+// of its own.
 func TestDeleteBypassGovernance(t *testing.T) {
 	server := newStandIn(t, reply{Status: 204})
 	d := server.openDriver(t, "aws")
-	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "v", BypassGovernance: true}))
+	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{
+		Key:              "k",
+		Version:          "v",
+		BypassGovernance: true,
+	}))
 	require.Equal(t, "true", server.Last(t).Header.Get("X-Amz-Bypass-Governance-Retention"))
-	errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a", Version: "v", BypassGovernance: true}})
+	errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{
+		{Key: "a", Version: "v", BypassGovernance: true},
+	})
 	require.Equal(t, []error{nil}, errs)
 	require.Equal(t, "DELETE /photos/a?versionId=v&x-id=DeleteObject", server.Lines()[1])
 }
@@ -159,14 +173,38 @@ func TestLockErrors(t *testing.T) {
 		reply reply
 		want  storage.Code
 	}{
-		"Amazon, versitygw":              {errorReply(403, "AccessDenied", "Access Denied because object protected by object lock."), storage.Locked},
-		"Ceph":                           {errorReply(403, "AccessDenied", "forbidden by object lock"), storage.Locked},
-		"MinIO":                          {errorReply(400, "InvalidRequest", "Object is WORM protected and cannot be overwritten"), storage.Locked},
-		"no permission":                  {errorReply(403, "AccessDenied", "Access Denied"), storage.PermissionDenied},
-		"a bucket that cannot lock":      {errorReply(400, "InvalidRequest", "Bucket is missing Object Lock Configuration"), storage.Unsupported},
-		"the same, in one word":          {errorReply(400, "InvalidRequest", "Bucket is missing ObjectLockConfiguration"), storage.Unsupported},
-		"versions of a bucket with lock": {errorReply(409, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."), storage.Unsupported},
-		"another bad request":            {errorReply(400, "InvalidRequest", "no"), storage.InvalidArgument},
+		"Amazon, versitygw": {
+			reply: errorReply(403, "AccessDenied", "Access Denied because object protected by object lock."),
+			want:  storage.Locked,
+		},
+		"Ceph": {
+			reply: errorReply(403, "AccessDenied", "forbidden by object lock"),
+			want:  storage.Locked,
+		},
+		"MinIO": {
+			reply: errorReply(400, "InvalidRequest", "Object is WORM protected and cannot be overwritten"),
+			want:  storage.Locked,
+		},
+		"no permission": {
+			reply: errorReply(403, "AccessDenied", "Access Denied"),
+			want:  storage.PermissionDenied,
+		},
+		"a bucket that cannot lock": {
+			reply: errorReply(400, "InvalidRequest", "Bucket is missing Object Lock Configuration"),
+			want:  storage.Unsupported,
+		},
+		"the same, in one word": {
+			reply: errorReply(400, "InvalidRequest", "Bucket is missing ObjectLockConfiguration"),
+			want:  storage.Unsupported,
+		},
+		"versions of a bucket with lock": {
+			reply: errorReply(409, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."),
+			want:  storage.Unsupported,
+		},
+		"another bad request": {
+			reply: errorReply(400, "InvalidRequest", "no"),
+			want:  storage.InvalidArgument,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -189,17 +227,26 @@ func TestLockErrors(t *testing.T) {
 		})
 	}
 	t.Run("in a batch", func(t *testing.T) {
-		server := newStandIn(t, reply{Body: `<DeleteResult><Error><Key>k</Key><VersionId>v</VersionId><Code>InvalidRequest</Code><Message>Object is WORM protected and cannot be overwritten</Message></Error></DeleteResult>`})
-		errs := server.openDriver(t, "minio").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "k", Version: "v"}})
+		server := newStandIn(t, reply{
+			Body: `<DeleteResult><Error><Key>k</Key><VersionId>v</VersionId><Code>InvalidRequest</Code><Message>Object is WORM protected and cannot be overwritten</Message></Error></DeleteResult>`,
+		})
+		errs := server.openDriver(t, "minio").DeleteBatch(t.Context(), []driver.DeleteRequest{{
+			Key:     "k",
+			Version: "v",
+		}})
 		require.ErrorIs(t, errs[0], storage.Locked)
 	})
 }
 
-// Some servers refuse to delete a locked version with AccessDenied. Delete then reads the version, and fails with
-// Locked if a lock is the reason.
+// Some servers refuse to delete a locked version with AccessDenied. Delete then reads the version,
+// and fails with Locked if a lock is the reason.
 func TestDeleteLockedVersionDenied(t *testing.T) {
 	denied := errorReply(403, "AccessDenied", "Access Denied")
-	retained := map[string]string{"ETag": etag, "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2999-01-02T03:04:05Z"}
+	retained := map[string]string{
+		"ETag":                                etag,
+		"X-Amz-Object-Lock-Mode":              "GOVERNANCE",
+		"X-Amz-Object-Lock-Retain-Until-Date": "2999-01-02T03:04:05Z",
+	}
 	version := driver.DeleteRequest{Key: "k", Version: "v"}
 	bypass := version
 	bypass.BypassGovernance = true
@@ -211,14 +258,32 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 		want    storage.Code
 		lines   int
 	}{
-		"a retention":           {profile: "b2", request: version, head: reply{Header: retained}, want: storage.Locked, lines: 2},
-		"a retention, bypassed": {profile: "b2", request: bypass, head: reply{Header: retained}, want: storage.PermissionDenied, lines: 2},
+		"a retention": {
+			profile: "b2",
+			request: version,
+			head:    reply{Header: retained},
+			want:    storage.Locked,
+			lines:   2,
+		},
+		"a retention, bypassed": {
+			profile: "b2",
+			request: bypass,
+			head:    reply{Header: retained},
+			want:    storage.PermissionDenied,
+			lines:   2,
+		},
 		"a retention that is over": {
 			profile: "b2",
 			request: version,
-			head:    reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Mode": "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date": "2020-01-02T03:04:05Z"}},
-			want:    storage.PermissionDenied,
-			lines:   2,
+			head: reply{
+				Header: map[string]string{
+					"ETag":                                etag,
+					"X-Amz-Object-Lock-Mode":              "GOVERNANCE",
+					"X-Amz-Object-Lock-Retain-Until-Date": "2020-01-02T03:04:05Z",
+				},
+			},
+			want:  storage.PermissionDenied,
+			lines: 2,
 		},
 		"a legal hold": {
 			profile: "b2",
@@ -234,9 +299,27 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 			want:    storage.PermissionDenied,
 			lines:   2,
 		},
-		"no permission to read":  {profile: "b2", request: version, head: reply{Status: 403}, want: storage.PermissionDenied, lines: 2},
-		"without a version":      {profile: "b2", request: driver.DeleteRequest{Key: "k"}, head: reply{}, want: storage.PermissionDenied, lines: 1},
-		"a server without locks": {profile: "garage", request: version, head: reply{}, want: storage.PermissionDenied, lines: 1},
+		"no permission to read": {
+			profile: "b2",
+			request: version,
+			head:    reply{Status: 403},
+			want:    storage.PermissionDenied,
+			lines:   2,
+		},
+		"without a version": {
+			profile: "b2",
+			request: driver.DeleteRequest{Key: "k"},
+			head:    reply{},
+			want:    storage.PermissionDenied,
+			lines:   1,
+		},
+		"a server without locks": {
+			profile: "garage",
+			request: version,
+			head:    reply{},
+			want:    storage.PermissionDenied,
+			lines:   1,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -248,15 +331,17 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 	}
 }
 
-// If the denied version is encrypted with a customer's key, a HEAD fails. Delete then reads its legal hold and
-// retention, which need no key.
+// If the denied version is encrypted with a customer's key, a HEAD fails. Delete then reads its
+// legal hold and retention, which need no key.
 func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 	denied := errorReply(403, "AccessDenied", "Access Denied")
 	withoutKey := reply{Status: 400}
 	none := errorReply(404, "NoSuchObjectLockConfiguration", "")
 	response := reply{Body: "<LegalHold><Status>ON</Status></LegalHold>"}
 	retained := func(year string) reply {
-		return reply{Body: "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>" + year + "-01-02T03:04:05Z</RetainUntilDate></Retention>"}
+		return reply{
+			Body: "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>" + year + "-01-02T03:04:05Z</RetainUntilDate></Retention>",
+		}
 	}
 
 	tests := map[string]struct {
@@ -264,9 +349,14 @@ func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 		bypass          bool
 		want            storage.Code
 	}{
-		"a legal hold":             {hold: response, retention: none, bypass: true, want: storage.Locked},
-		"a retention":              {hold: none, retention: retained("2999"), want: storage.Locked},
-		"a retention, bypassed":    {hold: none, retention: retained("2999"), bypass: true, want: storage.PermissionDenied},
+		"a legal hold": {hold: response, retention: none, bypass: true, want: storage.Locked},
+		"a retention":  {hold: none, retention: retained("2999"), want: storage.Locked},
+		"a retention, bypassed": {
+			hold:      none,
+			retention: retained("2999"),
+			bypass:    true,
+			want:      storage.PermissionDenied,
+		},
 		"a retention that is over": {hold: none, retention: retained("2020"), want: storage.PermissionDenied},
 		"no lock":                  {hold: none, retention: none, want: storage.PermissionDenied},
 		"locks may not be read":    {hold: denied, retention: denied, want: storage.PermissionDenied},
@@ -274,7 +364,11 @@ func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, denied, withoutKey, tt.hold, tt.retention)
-			err := server.openDriver(t, "b2").Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "v", BypassGovernance: tt.bypass})
+			err := server.openDriver(t, "b2").Delete(t.Context(), &driver.DeleteRequest{
+				Key:              "k",
+				Version:          "v",
+				BypassGovernance: tt.bypass,
+			})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject", "HEAD /photos/k?versionId=v", "GET /photos/k?legal-hold=&versionId=v", "GET /photos/k?retention=&versionId=v"}, server.Lines())
 		})
@@ -298,7 +392,8 @@ func TestSignedUploadURLLocks(t *testing.T) {
 	require.Equal(t, "COMPLIANCE", signedURL.Header.Get("X-Amz-Object-Lock-Mode"))
 	require.Equal(t, "2036-01-02T03:04:05Z", signedURL.Header.Get("X-Amz-Object-Lock-Retain-Until-Date"))
 	require.Equal(t, "ON", signedURL.Header.Get("X-Amz-Object-Lock-Legal-Hold"))
-	require.Contains(t, signedURL.URL, "x-amz-object-lock-legal-hold%3Bx-amz-object-lock-mode%3Bx-amz-object-lock-retain-until-date")
+	require.Contains(t, signedURL.URL,
+		"x-amz-object-lock-legal-hold%3Bx-amz-object-lock-mode%3Bx-amz-object-lock-retain-until-date")
 
 	_, err = sign(func(*driver.SignRequest) {})
 	require.ErrorIs(t, err, storage.Unsupported)

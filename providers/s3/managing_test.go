@@ -77,12 +77,21 @@ func TestWithPublicAccessAnonymously(t *testing.T) {
 func TestWithCORSApplies(t *testing.T) {
 	s := needServer(t, "versitygw") // MinIO has no CORS of a bucket
 	service := s.service(t)
-	rule := storage.CORSRule{Origins: []string{"https://page.example"}, Methods: []string{"PUT"}, AllowedHeaders: []string{"content-type"}, ExposedHeaders: []string{"ETag"}, MaxAge: time.Hour}
+	rule := storage.CORSRule{
+		Origins:        []string{"https://page.example"},
+		Methods:        []string{"PUT"},
+		AllowedHeaders: []string{"content-type"},
+		ExposedHeaders: []string{"ETag"},
+		MaxAge:         time.Hour,
+	}
 	_, b := s.createBucket(t, service, storage.WithCORS(rule))
 	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
 	require.NoError(t, err)
 
-	for origin, want := range map[string]string{"https://page.example": "https://page.example", "https://evil.example": ""} {
+	for origin, want := range map[string]string{
+		"https://page.example": "https://page.example",
+		"https://evil.example": "",
+	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, signedURL.URL, nil)
 		require.NoError(t, err)
 		r.Header.Set("Origin", origin)
@@ -105,7 +114,12 @@ func TestWithLifecycleDroppedByMinIO(t *testing.T) {
 	_, err := service.UpdateBucket(t.Context(), name, storage.WithLifecycle(rule))
 	require.NoError(t, err)
 
-	_, err = service.UpdateBucket(t.Context(), name, storage.WithLifecycle(storage.LifecycleRule{ID: "lost", Prefix: "x/", ExpireAfterDays: 1, AbortUploadsAfterDays: 1}))
+	_, err = service.UpdateBucket(t.Context(), name, storage.WithLifecycle(storage.LifecycleRule{
+		ID:                    "lost",
+		Prefix:                "x/",
+		ExpireAfterDays:       1,
+		AbortUploadsAfterDays: 1,
+	}))
 	require.ErrorIs(t, err, storage.Unsupported)
 	info, err := service.BucketInfo(t.Context(), name)
 	require.NoError(t, err)
@@ -116,7 +130,8 @@ func TestOpenServiceByAddress(t *testing.T) {
 	s := needServer(t, "minio")
 	t.Setenv("AWS_ACCESS_KEY_ID", s.key)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s.secret)
-	service, err := storage.OpenService(t.Context(), "s3://?region=us-east-1&profile=minio&endpoint="+s.endpoint)
+	service, err := storage.OpenService(t.Context(),
+		"s3://?region=us-east-1&profile=minio&endpoint="+s.endpoint)
 	require.NoError(t, err)
 	name, _ := s.createBucket(t, service)
 

@@ -75,7 +75,8 @@ func TestMetadataUnderscores(t *testing.T) {
 				{
 					name: "of one request",
 					write: func(t *testing.T) {
-						_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithMetadata(scores))
+						_, err := b.Upload(t.Context(), "k", strings.NewReader("x"),
+							storage.WithMetadata(scores))
 						require.NoError(t, err)
 					},
 				},
@@ -83,14 +84,16 @@ func TestMetadataUnderscores(t *testing.T) {
 					name: "in parts",
 					write: func(t *testing.T) {
 						body := io.MultiReader(bytes.NewReader(make([]byte, 11<<20)))
-						_, err := b.Upload(t.Context(), "k", body, storage.WithPartSize(5<<20), storage.WithMetadata(scores))
+						_, err := b.Upload(t.Context(), "k", body, storage.WithPartSize(5<<20),
+							storage.WithMetadata(scores))
 						require.NoError(t, err)
 					},
 				},
 				{
 					name: "copied",
 					write: func(t *testing.T) {
-						_, err := b.Upload(t.Context(), "from", strings.NewReader("x"), storage.WithMetadata(scores))
+						_, err := b.Upload(t.Context(), "from", strings.NewReader("x"),
+							storage.WithMetadata(scores))
 						require.NoError(t, err)
 						_, err = storage.Copy(t.Context(), b, "k", b, "from")
 						require.NoError(t, err)
@@ -101,7 +104,8 @@ func TestMetadataUnderscores(t *testing.T) {
 					write: func(t *testing.T) {
 						signedURL, err := b.SignedUploadURL(t.Context(), "k", storage.WithMetadata(scores))
 						require.NoError(t, err)
-						request, err := http.NewRequestWithContext(t.Context(), signedURL.Method, signedURL.URL, strings.NewReader("x"))
+						request, err := http.NewRequestWithContext(t.Context(), signedURL.Method,
+							signedURL.URL, strings.NewReader("x"))
 						require.NoError(t, err)
 						request.Header = signedURL.Header
 						response, err := http.DefaultClient.Do(request)
@@ -133,7 +137,8 @@ func TestMetadataUnderscores(t *testing.T) {
 // Metadata of a signed form keeps the underscores in its names.
 func TestSignedUploadFormUnderscores(t *testing.T) {
 	_, b := startHyphenServer(t, "ceph")
-	form, err := storage.SignedUploadForm(t.Context(), b, "k", 0, 10, storage.WithMetadata(map[string]string{"owner_id": "7"}))
+	form, err := storage.SignedUploadForm(t.Context(), b, "k", 0, 10,
+		storage.WithMetadata(map[string]string{"owner_id": "7"}))
 	require.NoError(t, err)
 	require.Contains(t, form.Fields, "x-amz-meta-owner-x005F-id")
 }
@@ -147,7 +152,8 @@ func TestCompletePartsLostUnderscores(t *testing.T) {
 			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", DropResponse: true, Times: 1})
 			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "NoSuchUpload"})
 			body := make([]byte, 11<<20)
-			_, err := b.Upload(t.Context(), "k", io.MultiReader(bytes.NewReader(body)), storage.WithPartSize(5<<20))
+			_, err := b.Upload(t.Context(), "k", io.MultiReader(bytes.NewReader(body)),
+				storage.WithPartSize(5<<20))
 			require.NoError(t, err)
 
 			a, err := b.Attrs(t.Context(), "k")

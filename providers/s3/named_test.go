@@ -31,9 +31,30 @@ func TestCredentialsByName(t *testing.T) {
 		hint              string
 	}{
 		{name: "a profile", credentials: "work", signed: "profile"},
-		{name: "a profile before the environment's own key", credentials: "work", env: map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "S3CR3T"}, signed: "profile"},
-		{name: "a profile before variables", credentials: "work", env: map[string]string{"WORK_AWS_ACCESS_KEY_ID": "variable", "WORK_AWS_SECRET_ACCESS_KEY": "S3CR3T"}, signed: "profile"},
-		{name: "variables", credentials: "old-store", env: map[string]string{"OLD_STORE_AWS_ACCESS_KEY_ID": "variable", "OLD_STORE_AWS_SECRET_ACCESS_KEY": "S3CR3T"}, signed: "variable"},
+		{
+			name:        "a profile before the environment's own key",
+			credentials: "work",
+			env:         map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "S3CR3T"},
+			signed:      "profile",
+		},
+		{
+			name:        "a profile before variables",
+			credentials: "work",
+			env: map[string]string{
+				"WORK_AWS_ACCESS_KEY_ID":     "variable",
+				"WORK_AWS_SECRET_ACCESS_KEY": "S3CR3T",
+			},
+			signed: "profile",
+		},
+		{
+			name:        "variables",
+			credentials: "old-store",
+			env: map[string]string{
+				"OLD_STORE_AWS_ACCESS_KEY_ID":     "variable",
+				"OLD_STORE_AWS_SECRET_ACCESS_KEY": "S3CR3T",
+			},
+			signed: "variable",
+		},
 		{
 			name:        "nothing has the name",
 			credentials: "other",
@@ -41,7 +62,12 @@ func TestCredentialsByName(t *testing.T) {
 			fails:       storage.Unauthenticated,
 			hint:        "set OTHER_AWS_ACCESS_KEY_ID and OTHER_AWS_SECRET_ACCESS_KEY, or add the profile other to the shared files of AWS",
 		},
-		{name: "half of the variables", credentials: "other", env: map[string]string{"OTHER_AWS_ACCESS_KEY_ID": "variable"}, fails: storage.Unauthenticated},
+		{
+			name:        "half of the variables",
+			credentials: "other",
+			env:         map[string]string{"OTHER_AWS_ACCESS_KEY_ID": "variable"},
+			fails:       storage.Unauthenticated,
+		},
 		{name: "a profile that is not valid", credentials: "broken", fails: storage.InvalidArgument},
 		{name: "a name that is none", credentials: "a b", fails: storage.InvalidArgument},
 	}
@@ -50,7 +76,12 @@ func TestCredentialsByName(t *testing.T) {
 			setEnv(t, tt.env)
 			t.Setenv("AWS_SHARED_CREDENTIALS_FILE", writeSharedProfiles(t))
 			server := newStandIn(t, stored)
-			c := Config{Bucket: "photos", Region: "us-east-1", Endpoint: server.URL, Credentials: tt.credentials}
+			c := Config{
+				Bucket:      "photos",
+				Region:      "us-east-1",
+				Endpoint:    server.URL,
+				Credentials: tt.credentials,
+			}
 			d, err := NewDriver(t.Context(), c)
 			if tt.fails != "" {
 				require.ErrorIs(t, err, tt.fails)
@@ -105,11 +136,15 @@ func TestCredentialsByNameExclusive(t *testing.T) {
 func TestOpenTwoAccounts(t *testing.T) {
 	setEnv(t, nil)
 	open := func(name, key string) storage.Bucket {
-		s := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}, Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: key + "-secret-of-16"}}})
+		s := s3server.ForTest(t, s3server.Config{
+			Buckets:     []string{"photos"},
+			Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: key + "-secret-of-16"}},
+		})
 		variables := strings.ToUpper(name)
 		t.Setenv(variables+"_AWS_ACCESS_KEY_ID", key)
 		t.Setenv(variables+"_AWS_SECRET_ACCESS_KEY", key+"-secret-of-16")
-		b, err := storage.Open(t.Context(), "s3://photos?region=us-east-1&profile=minio&path_style=true&credentials="+name+"&endpoint="+s.URL)
+		b, err := storage.Open(t.Context(),
+			"s3://photos?region=us-east-1&profile=minio&path_style=true&credentials="+name+"&endpoint="+s.URL)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		return b

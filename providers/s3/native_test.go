@@ -77,7 +77,8 @@ func TestWithRequestChangesRequests(t *testing.T) {
 				require.Equal(t, sdkcall.Requester, server.Last(t).Header.Get(rawclient.PayerHeader), name)
 				server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), d, nil), name)
-				require.Empty(t, server.Last(t).Header.Get(rawclient.PayerHeader), "the next request has none")
+				require.Empty(t, server.Last(t).Header.Get(rawclient.PayerHeader),
+					"the next request has none")
 			}
 		}
 
@@ -133,7 +134,8 @@ func TestWithRequestTagsAndLocks(t *testing.T) {
 		require.NoError(t, tt.do([]any{tt.function}), name)
 		require.Equal(t, sdkcall.Requester, server.Last(t).Header.Get(rawclient.PayerHeader), name)
 		n := len(server.Requests())
-		require.ErrorIs(t, tt.do([]any{functionOf(func(*awss3.GetObjectInput) {})}), storage.Unsupported, name)
+		require.ErrorIs(t, tt.do([]any{functionOf(func(*awss3.GetObjectInput) {})}), storage.Unsupported,
+			name)
 		require.Len(t, server.Requests(), n, name)
 	}
 }
@@ -162,8 +164,10 @@ func TestWithRequestUpload(t *testing.T) {
 
 	require.Equal(t, "/there", server.Last(t).Header.Get("X-Amz-Website-Redirect-Location"))
 	calls := encryptedCalls()
-	server.Respond(calls["CreateMultipartUpload"].reply, withLength(stored), withLength(stored), calls["CompleteMultipartUpload"].reply)
-	_, err = b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 6<<20)), append(opts, storage.WithPartSize(5<<20), storage.WithConcurrency(1))...)
+	server.Respond(calls["CreateMultipartUpload"].reply, withLength(stored), withLength(stored),
+		calls["CompleteMultipartUpload"].reply)
+	_, err = b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 6<<20)),
+		append(opts, storage.WithPartSize(5<<20), storage.WithConcurrency(1))...)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, created.Load())
 	require.EqualValues(t, 2, parts.Load())
@@ -223,8 +227,11 @@ func TestWithRequestIgnoredUnsupported(t *testing.T) {
 			_, err := storage.NewReaderAt(ctx, b, "k", get, head)
 			return err
 		}, ""},
-		"PutObject at a removal": {func(b storage.Bucket) error { return b.Remove(ctx, "k", put) }, storage.Unsupported},
-		"DeleteObject":           {func(b storage.Bucket) error { return b.Remove(ctx, "k", remove) }, ""},
+		"PutObject at a removal": {
+			do:   func(b storage.Bucket) error { return b.Remove(ctx, "k", put) },
+			want: storage.Unsupported,
+		},
+		"DeleteObject": {do: func(b storage.Bucket) error { return b.Remove(ctx, "k", remove) }},
 		"at a signed upload": {func(b storage.Bucket) error {
 			_, err := b.SignedUploadURL(ctx, "k", put)
 			return err
@@ -259,7 +266,12 @@ func TestWithRequestAuxiliaryReads(t *testing.T) {
 	server := newStandIn(t, stored)
 	d := server.openDriver(t, "aws")
 	native := []any{functionOf(func(*awss3.PutObjectInput) {}), functionOf(func(*awss3.UploadPartInput) {})}
-	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1, Native: native, Auxiliary: true})
+	_, body, err := d.Get(t.Context(), &driver.GetRequest{
+		Key:       "k",
+		Length:    -1,
+		Native:    native,
+		Auxiliary: true,
+	})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1, Native: native, Auxiliary: true})
@@ -287,16 +299,36 @@ func TestWithACLRequests(t *testing.T) {
 		opts    []storage.UploadOption
 		want    storage.Code
 	}{
-		"Amazon has no such list":      {"aws", []storage.UploadOption{WithACL("everyone")}, storage.InvalidArgument},
-		"beside public reads":          {"aws", []storage.UploadOption{WithACL("private"), storage.WithPublicRead()}, storage.InvalidArgument},
-		"public reads twice":           {"aws", []storage.UploadOption{WithACL("public-read"), storage.WithPublicRead()}, ""},
-		"two lists":                    {"aws", []storage.UploadOption{WithACL("private"), WithACL("bucket-owner-read")}, storage.InvalidArgument},
-		"the server has no such lists": {"minio", []storage.UploadOption{WithACL("private")}, storage.Unsupported},
+		"Amazon has no such list": {
+			profile: "aws",
+			opts:    []storage.UploadOption{WithACL("everyone")},
+			want:    storage.InvalidArgument,
+		},
+		"beside public reads": {
+			profile: "aws",
+			opts:    []storage.UploadOption{WithACL("private"), storage.WithPublicRead()},
+			want:    storage.InvalidArgument,
+		},
+		"public reads twice": {
+			profile: "aws",
+			opts:    []storage.UploadOption{WithACL("public-read"), storage.WithPublicRead()},
+		},
+		"two lists": {
+			profile: "aws",
+			opts:    []storage.UploadOption{WithACL("private"), WithACL("bucket-owner-read")},
+			want:    storage.InvalidArgument,
+		},
+		"the server has no such lists": {
+			profile: "minio",
+			opts:    []storage.UploadOption{WithACL("private")},
+			want:    storage.Unsupported,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, stored)
-			_, err := engine.New(server.openDriver(t, tt.profile)).Upload(t.Context(), "k", strings.NewReader("x"), tt.opts...)
+			_, err := engine.New(server.openDriver(t, tt.profile)).Upload(t.Context(), "k",
+				strings.NewReader("x"), tt.opts...)
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
@@ -333,15 +365,29 @@ func TestSignedURLNativeOptions(t *testing.T) {
 		header      map[string]string
 		acl, owners string
 	}{
-		"an upload":                         {sign: upload(bucket), header: map[string]string{}},
-		"an upload by KMS":                  {sign: upload(bucket, WithKMSKey(keyARN)), header: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN}},
-		"an upload to an encrypted bucket":  {sign: upload(encrypted), header: inKMS, owners: "123456789012"},
-		"an upload with a customer's key":   {sign: upload(bucket, key), header: customers},
-		"an upload with a list":             {sign: upload(bucket, WithACL("bucket-owner-read")), header: map[string]string{}, acl: "bucket-owner-read"},
-		"a download":                        {sign: download(bucket), header: map[string]string{}},
-		"a download of an encrypted bucket": {sign: download(encrypted), header: map[string]string{}, owners: "123456789012"},
-		"a download with a customer's key":  {sign: download(bucket, key), header: customers},
-		"attributes with a customer's key":  {sign: download(bucket, key, storage.WithMethod(http.MethodHead)), header: customers},
+		"an upload": {sign: upload(bucket), header: map[string]string{}},
+		"an upload by KMS": {
+			sign:   upload(bucket, WithKMSKey(keyARN)),
+			header: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN},
+		},
+		"an upload to an encrypted bucket": {sign: upload(encrypted), header: inKMS, owners: "123456789012"},
+		"an upload with a customer's key":  {sign: upload(bucket, key), header: customers},
+		"an upload with a list": {
+			sign:   upload(bucket, WithACL("bucket-owner-read")),
+			header: map[string]string{},
+			acl:    "bucket-owner-read",
+		},
+		"a download": {sign: download(bucket), header: map[string]string{}},
+		"a download of an encrypted bucket": {
+			sign:   download(encrypted),
+			header: map[string]string{},
+			owners: "123456789012",
+		},
+		"a download with a customer's key": {sign: download(bucket, key), header: customers},
+		"attributes with a customer's key": {
+			sign:   download(bucket, key, storage.WithMethod(http.MethodHead)),
+			header: customers,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -413,7 +459,13 @@ func TestExpectedBucketOwnerRequests(t *testing.T) {
 	t.Run("not with requests that name no bucket's owner", func(t *testing.T) {
 		server := newStandIn(t, xmlReply(`<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>`))
 		p, _ := NamedProfile("aws")
-		s, err := NewServiceDriver(t.Context(), Config{Endpoint: server.URL, Profile: &p, AccessKeyID: "k", SecretKey: "s", ExpectedBucketOwner: owner})
+		s, err := NewServiceDriver(t.Context(), Config{
+			Endpoint:            server.URL,
+			Profile:             &p,
+			AccessKeyID:         "k",
+			SecretKey:           "s",
+			ExpectedBucketOwner: owner,
+		})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		_, _, err = s.ListBuckets(t.Context(), "")

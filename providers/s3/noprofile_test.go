@@ -38,7 +38,10 @@ func TestOpenWithoutProfile(t *testing.T) {
 
 			for _, size := range []int{0, 1000, 2*partSize + 1} {
 				want := wiretest.Content(size, 1)
-				for _, body := range []io.Reader{bytes.NewReader(want), struct{ io.Reader }{bytes.NewReader(want)}} {
+				for _, body := range []io.Reader{
+					bytes.NewReader(want),
+					struct{ io.Reader }{bytes.NewReader(want)},
+				} {
 					attrs, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
 					require.NoError(t, err)
 					require.True(t, attrs.CRC32C.Known)
@@ -85,7 +88,8 @@ func TestProfileOfS3server(t *testing.T) {
 
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfAbsent())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-	_, err = b.Upload(t.Context(), "b", strings.NewReader("y"), storage.IfAbsent(), storage.WithTags(map[string]string{"k": "v"}))
+	_, err = b.Upload(t.Context(), "b", strings.NewReader("y"), storage.IfAbsent(),
+		storage.WithTags(map[string]string{"k": "v"}))
 	require.NoError(t, err)
 	require.NoError(t, storage.Close(b))
 }
@@ -125,7 +129,8 @@ func TestPutDamagedBodyWithoutProfile(t *testing.T) {
 				require.NoError(t, storage.Close(b))
 			}()
 			for _, size := range []int{1000, partSize + 1} {
-				_, err := b.Upload(t.Context(), "a", bytes.NewReader(wiretest.Content(size, 1)), storage.WithPartSize(partSize))
+				_, err := b.Upload(t.Context(), "a", bytes.NewReader(wiretest.Content(size, 1)),
+					storage.WithPartSize(partSize))
 				require.ErrorIs(t, err, storage.ChecksumMismatch)
 				_, err = b.Attrs(t.Context(), "a")
 				require.ErrorIs(t, err, storage.ObjectNotFound)
@@ -172,7 +177,11 @@ func TestFurtherConformanceWithoutAProfile(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	s := &testServer{endpoint: server.URL, key: s3server.DefaultAccessKeyID, secret: s3server.DefaultSecretKey}
+	s := &testServer{
+		endpoint: server.URL,
+		key:      s3server.DefaultAccessKeyID,
+		secret:   s3server.DefaultSecretKey,
+	}
 	s.raw = s.clientOver(withoutKeepAlive())
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		d, err := s3.NewDriver(t.Context(), s.withoutProfile(t, false))
@@ -189,5 +198,11 @@ func TestFurtherConformanceWithoutAProfile(t *testing.T) {
 // withoutProfile returns the Config of a new bucket.
 func (s *testServer) withoutProfile(t *testing.T, versioned bool) s3.Config {
 	t.Helper()
-	return s3.Config{Bucket: s.bucket(t, versioned), Endpoint: s.endpoint, Region: "us-east-1", AccessKeyID: s.key, SecretKey: s.secret}
+	return s3.Config{
+		Bucket:      s.bucket(t, versioned),
+		Endpoint:    s.endpoint,
+		Region:      "us-east-1",
+		AccessKeyID: s.key,
+		SecretKey:   s.secret,
+	}
 }

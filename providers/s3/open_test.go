@@ -54,9 +54,27 @@ func TestEndpointAndRegion(t *testing.T) {
 		public    string // the address of the bucket's objects
 		pathStyle bool
 	}{
-		{name: "Amazon", config: Config{Region: "eu-west-1"}, profile: "aws", region: "eu-west-1", public: "https://photos.s3.eu-west-1.amazonaws.com/"},
-		{name: "Amazon, with the environment's region", env: map[string]string{"AWS_REGION": "eu-west-2"}, profile: "aws", region: "eu-west-2", public: "https://photos.s3.eu-west-2.amazonaws.com/"},
-		{name: "Amazon in China", config: Config{Region: "cn-north-1"}, profile: "aws", region: "cn-north-1", public: "https://photos.s3.cn-north-1.amazonaws.com.cn/"},
+		{
+			name:    "Amazon",
+			config:  Config{Region: "eu-west-1"},
+			profile: "aws",
+			region:  "eu-west-1",
+			public:  "https://photos.s3.eu-west-1.amazonaws.com/",
+		},
+		{
+			name:    "Amazon, with the environment's region",
+			env:     map[string]string{"AWS_REGION": "eu-west-2"},
+			profile: "aws",
+			region:  "eu-west-2",
+			public:  "https://photos.s3.eu-west-2.amazonaws.com/",
+		},
+		{
+			name:    "Amazon in China",
+			config:  Config{Region: "cn-north-1"},
+			profile: "aws",
+			region:  "cn-north-1",
+			public:  "https://photos.s3.cn-north-1.amazonaws.com.cn/",
+		},
 		{
 			name:      "Amazon with the bucket in the path",
 			config:    Config{Region: "eu-west-1", PathStyle: &yes},
@@ -93,9 +111,27 @@ func TestEndpointAndRegion(t *testing.T) {
 			region:  "nyc3",
 			public:  "https://photos.nyc3.digitaloceanspaces.com/",
 		},
-		{name: "R2, which has no public URL", config: Config{Endpoint: "https://abc.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
-		{name: "R2 in a jurisdiction", config: Config{Endpoint: "https://abc.eu.r2.cloudflarestorage.com"}, profile: "r2", region: "auto", pathStyle: true},
-		{name: "B2", config: Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"}, profile: "b2", region: "us-west-004", public: "https://photos.s3.us-west-004.backblazeb2.com/"},
+		{
+			name:      "R2, which has no public URL",
+			config:    Config{Endpoint: "https://abc.r2.cloudflarestorage.com"},
+			profile:   "r2",
+			region:    "auto",
+			pathStyle: true,
+		},
+		{
+			name:      "R2 in a jurisdiction",
+			config:    Config{Endpoint: "https://abc.eu.r2.cloudflarestorage.com"},
+			profile:   "r2",
+			region:    "auto",
+			pathStyle: true,
+		},
+		{
+			name:    "B2",
+			config:  Config{Endpoint: "https://s3.us-west-004.backblazeb2.com"},
+			profile: "b2",
+			region:  "us-west-004",
+			public:  "https://photos.s3.us-west-004.backblazeb2.com/",
+		},
 		{
 			name:      "Wasabi",
 			config:    Config{Endpoint: "https://s3.eu-central-1.wasabisys.com"},
@@ -104,10 +140,35 @@ func TestEndpointAndRegion(t *testing.T) {
 			public:    "https://s3.eu-central-1.wasabisys.com/photos/",
 			pathStyle: true,
 		},
-		{name: "Tigris", config: Config{Endpoint: "https://t3.storage.dev"}, profile: "tigris", region: "auto", public: "https://t3.storage.dev/photos/", pathStyle: true},
-		{name: "Scaleway", config: Config{Endpoint: "https://s3.fr-par.scw.cloud"}, profile: "scaleway", region: "fr-par", public: "https://photos.s3.fr-par.scw.cloud/"},
-		{name: "OVHcloud", config: Config{Endpoint: "https://s3.gra.io.cloud.ovh.net"}, profile: "ovh", region: "gra", public: "https://photos.s3.gra.io.cloud.ovh.net/"},
-		{name: "OVHcloud's older endpoint", config: Config{Endpoint: "https://s3.sbg.perf.cloud.ovh.net"}, profile: "ovh", region: "sbg", public: "https://photos.s3.sbg.perf.cloud.ovh.net/"},
+		{
+			name:      "Tigris",
+			config:    Config{Endpoint: "https://t3.storage.dev"},
+			profile:   "tigris",
+			region:    "auto",
+			public:    "https://t3.storage.dev/photos/",
+			pathStyle: true,
+		},
+		{
+			name:    "Scaleway",
+			config:  Config{Endpoint: "https://s3.fr-par.scw.cloud"},
+			profile: "scaleway",
+			region:  "fr-par",
+			public:  "https://photos.s3.fr-par.scw.cloud/",
+		},
+		{
+			name:    "OVHcloud",
+			config:  Config{Endpoint: "https://s3.gra.io.cloud.ovh.net"},
+			profile: "ovh",
+			region:  "gra",
+			public:  "https://photos.s3.gra.io.cloud.ovh.net/",
+		},
+		{
+			name:    "OVHcloud's older endpoint",
+			config:  Config{Endpoint: "https://s3.sbg.perf.cloud.ovh.net"},
+			profile: "ovh",
+			region:  "sbg",
+			public:  "https://photos.s3.sbg.perf.cloud.ovh.net/",
+		},
 		{
 			name:      "a Local Zone of OVHcloud",
 			config:    Config{Endpoint: "https://s3.eu-west-lz-bru.cloud.ovh.net"},
@@ -116,8 +177,22 @@ func TestEndpointAndRegion(t *testing.T) {
 			public:    "https://s3.eu-west-lz-bru.cloud.ovh.net/photos/",
 			pathStyle: true,
 		},
-		{name: "GCS", config: Config{Endpoint: "https://storage.googleapis.com"}, profile: "gcs", region: "auto", public: "https://storage.googleapis.com/photos/", pathStyle: true},
-		{name: "an unknown server", config: Config{Endpoint: "https://s3.example.org/"}, profile: "unknown", region: "us-east-1", public: "https://s3.example.org/photos/", pathStyle: true},
+		{
+			name:      "GCS",
+			config:    Config{Endpoint: "https://storage.googleapis.com"},
+			profile:   "gcs",
+			region:    "auto",
+			public:    "https://storage.googleapis.com/photos/",
+			pathStyle: true,
+		},
+		{
+			name:      "an unknown server",
+			config:    Config{Endpoint: "https://s3.example.org/"},
+			profile:   "unknown",
+			region:    "us-east-1",
+			public:    "https://s3.example.org/photos/",
+			pathStyle: true,
+		},
 		{
 			name:      "the environment's region is Amazon's",
 			config:    Config{Endpoint: "https://s3.example.org"},
@@ -127,8 +202,21 @@ func TestEndpointAndRegion(t *testing.T) {
 			public:    "https://s3.example.org/photos/",
 			pathStyle: true,
 		},
-		{name: "a given region", config: Config{Endpoint: "https://s3.example.org", Region: "here"}, profile: "unknown", region: "here", public: "https://s3.example.org/photos/", pathStyle: true},
-		{name: "a given profile and its region", config: Config{Endpoint: "http://127.0.0.1:3900", Profile: newProfile("garage")}, profile: "garage", region: "garage", pathStyle: true},
+		{
+			name:      "a given region",
+			config:    Config{Endpoint: "https://s3.example.org", Region: "here"},
+			profile:   "unknown",
+			region:    "here",
+			public:    "https://s3.example.org/photos/",
+			pathStyle: true,
+		},
+		{
+			name:      "a given profile and its region",
+			config:    Config{Endpoint: "http://127.0.0.1:3900", Profile: newProfile("garage")},
+			profile:   "garage",
+			region:    "garage",
+			pathStyle: true,
+		},
 		{
 			name:      "an IP address has no bucket before it",
 			config:    Config{Endpoint: "http://127.0.0.1:9000", Profile: newProfile("aws")},
@@ -145,8 +233,11 @@ func TestEndpointAndRegion(t *testing.T) {
 			public:  "http://photos.localhost:9000/",
 		},
 		{
-			name:      "the environment's endpoint and region",
-			env:       map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000", "AWS_REGION": "here"},
+			name: "the environment's endpoint and region",
+			env: map[string]string{
+				"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000",
+				"AWS_REGION":          "here",
+			},
 			profile:   "unknown",
 			region:    "here",
 			public:    "http://127.0.0.1:9000/photos/",
@@ -212,7 +303,13 @@ func TestEndpointAndRegion(t *testing.T) {
 			region:  "us-west-2",
 			public:  "https://my-123456789012.s3-accesspoint.us-west-2.amazonaws.com/",
 		},
-		{name: "Spaces by name", config: Config{Region: "nyc3", Profile: newProfile("spaces")}, profile: "spaces", region: "nyc3", public: "https://photos.nyc3.digitaloceanspaces.com/"},
+		{
+			name:    "Spaces by name",
+			config:  Config{Region: "nyc3", Profile: newProfile("spaces")},
+			profile: "spaces",
+			region:  "nyc3",
+			public:  "https://photos.nyc3.digitaloceanspaces.com/",
+		},
 		{
 			name:    "Spaces by name, in the environment's region",
 			config:  Config{Profile: newProfile("spaces")},
@@ -229,8 +326,21 @@ func TestEndpointAndRegion(t *testing.T) {
 			public:    "https://s3.eu-central-1.wasabisys.com/photos/",
 			pathStyle: true,
 		},
-		{name: "B2 by name", config: Config{Region: "us-west-004", Profile: newProfile("b2")}, profile: "b2", region: "us-west-004", public: "https://photos.s3.us-west-004.backblazeb2.com/"},
-		{name: "Google by name", config: Config{Profile: newProfile("gcs")}, profile: "gcs", region: "auto", public: "https://storage.googleapis.com/photos/", pathStyle: true},
+		{
+			name:    "B2 by name",
+			config:  Config{Region: "us-west-004", Profile: newProfile("b2")},
+			profile: "b2",
+			region:  "us-west-004",
+			public:  "https://photos.s3.us-west-004.backblazeb2.com/",
+		},
+		{
+			name:      "Google by name",
+			config:    Config{Profile: newProfile("gcs")},
+			profile:   "gcs",
+			region:    "auto",
+			public:    "https://storage.googleapis.com/photos/",
+			pathStyle: true,
+		},
 		{
 			name:      "a profile, and the environment's endpoint",
 			config:    Config{Region: "here", Profile: newProfile("minio")},
@@ -249,8 +359,13 @@ func TestEndpointAndRegion(t *testing.T) {
 			pathStyle: true,
 		},
 		{
-			name:    "a configuration of the SDK's",
-			config:  Config{AWS: &aws.Config{Region: "eu-north-1", BaseEndpoint: aws.String("https://nyc3.digitaloceanspaces.com")}},
+			name: "a configuration of the SDK's",
+			config: Config{
+				AWS: &aws.Config{
+					Region:       "eu-north-1",
+					BaseEndpoint: aws.String("https://nyc3.digitaloceanspaces.com"),
+				},
+			},
 			profile: "spaces",
 			region:  "eu-north-1",
 			public:  "https://photos.nyc3.digitaloceanspaces.com/",
@@ -264,22 +379,37 @@ func TestEndpointAndRegion(t *testing.T) {
 			pathStyle: true,
 		},
 		{
-			name:    "OSS, with the bucket in the host",
-			config:  Config{Endpoint: "https://oss-cn-hangzhou.aliyuncs.com", Region: "cn-hangzhou", PathStyle: &no},
+			name: "OSS, with the bucket in the host",
+			config: Config{
+				Endpoint:  "https://oss-cn-hangzhou.aliyuncs.com",
+				Region:    "cn-hangzhou",
+				PathStyle: &no,
+			},
 			profile: "unknown",
 			region:  "cn-hangzhou",
 			public:  "https://photos.oss-cn-hangzhou.aliyuncs.com/",
 		},
 		{
-			name:    "a client keeps the bucket in the host",
-			config:  Config{Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})},
+			name: "a client keeps the bucket in the host",
+			config: Config{
+				Client: awss3.New(awss3.Options{
+					Region:       "us-east-1",
+					BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com"),
+				}),
+			},
 			profile: "unknown",
 			region:  "us-east-1",
 			public:  "https://photos.oss-cn-hangzhou.aliyuncs.com/",
 		},
 		{
-			name:      "unless Config has a path style",
-			config:    Config{PathStyle: &yes, Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com")})},
+			name: "unless Config has a path style",
+			config: Config{
+				PathStyle: &yes,
+				Client: awss3.New(awss3.Options{
+					Region:       "us-east-1",
+					BaseEndpoint: aws.String("https://oss-cn-hangzhou.aliyuncs.com"),
+				}),
+			},
 			profile:   "unknown",
 			region:    "us-east-1",
 			public:    "https://oss-cn-hangzhou.aliyuncs.com/photos/",
@@ -315,23 +445,56 @@ func TestOpenInvalidConfig(t *testing.T) {
 		"an endpoint with the bucket in it": {Bucket: "b", Endpoint: "https://b.nyc3.digitaloceanspaces.com"},
 		"an access key without a secret":    {Bucket: "b", Region: "r", AccessKeyID: "key"},
 		"only a token":                      {Bucket: "b", Region: "r", SessionToken: "token"},
-		"credentials and Anonymous":         {Bucket: "b", Region: "r", AccessKeyID: "key", SecretKey: "secret", Anonymous: true},
-		"a client and a configuration":      {Bucket: "b", Client: client, AWS: &aws.Config{}},
-		"RequesterPays and Anonymous":       {Bucket: "b", Region: "r", RequesterPays: true, Anonymous: true},
-		"a client and a credential":         {Bucket: "b", Client: client, AccessKeyID: "key", SecretKey: "secret"},
-		"a client and an HTTP client":       {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
-		"a configuration with credentials, and others": {
+		"credentials and Anonymous": {
 			Bucket:      "b",
-			AWS:         &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")},
+			Region:      "r",
+			AccessKeyID: "key",
+			SecretKey:   "secret",
+			Anonymous:   true,
+		},
+		"a client and a configuration": {Bucket: "b", Client: client, AWS: &aws.Config{}},
+		"RequesterPays and Anonymous":  {Bucket: "b", Region: "r", RequesterPays: true, Anonymous: true},
+		"a client and a credential": {
+			Bucket:      "b",
+			Client:      client,
 			AccessKeyID: "key",
 			SecretKey:   "secret",
 		},
-		"a configuration with credentials, and Anonymous": {Bucket: "b", AWS: &aws.Config{Region: "r", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}, Anonymous: true},
-		"an access point of many regions":                 {Bucket: "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap", Region: "us-west-2"},
-		"an Outpost":                                      {Bucket: "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-01234567890123456/accesspoint/reports", Region: "us-west-2"},
-		"an object lambda":                                {Bucket: "arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/reports", Region: "us-west-2"},
-		"an ARN of a bucket":                              {Bucket: "arn:aws:s3:::photos", Region: "us-west-2"},
-		"an invalid ARN":                                  {Bucket: "arn:nonsense", Region: "us-west-2"},
+		"a client and an HTTP client": {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
+		"a configuration with credentials, and others": {
+			Bucket: "b",
+			AWS: &aws.Config{
+				Region:      "r",
+				Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+			},
+			AccessKeyID: "key",
+			SecretKey:   "secret",
+		},
+		"a configuration with credentials, and Anonymous": {
+			Bucket: "b",
+			AWS: &aws.Config{
+				Region:      "r",
+				Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+			},
+			Anonymous: true,
+		},
+		"an access point of many regions": {
+			Bucket: "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap",
+			Region: "us-west-2",
+		},
+		"an Outpost": {
+			Bucket: "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-01234567890123456/accesspoint/reports",
+			Region: "us-west-2",
+		},
+		"an object lambda": {
+			Bucket: "arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/reports",
+			Region: "us-west-2",
+		},
+		"an ARN of a bucket": {
+			Bucket: "arn:aws:s3:::photos",
+			Region: "us-west-2",
+		},
+		"an invalid ARN": {Bucket: "arn:nonsense", Region: "us-west-2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			setEnv(t, nil)
@@ -362,7 +525,12 @@ func TestProfileWithoutEndpoint(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 			p, _ := NamedProfile(strings.TrimSuffix(tt.profile, ProbedSuffix))
 			p.Name = tt.profile
-			_, err := Open(t.Context(), Config{Bucket: "photos", Region: tt.region, Profile: &p, Client: tt.client})
+			_, err := Open(t.Context(), Config{
+				Bucket:  "photos",
+				Region:  tt.region,
+				Profile: &p,
+				Client:  tt.client,
+			})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
@@ -393,7 +561,8 @@ func TestUnknownServerFeatureHints(t *testing.T) {
 		"WithStorageClass": func() error { return upload(storage.WithStorageClass("COLD")) },
 		"Remove":           func() error { return b.Remove(t.Context(), "k", storage.IfRevision("s3:x")) },
 		"Update": func() error {
-			_, err := storage.Update(t.Context(), b, "k", func([]byte, *storage.Attrs) ([]byte, error) { return nil, nil })
+			_, err := storage.Update(t.Context(), b, "k",
+				func([]byte, *storage.Attrs) ([]byte, error) { return nil, nil })
 			return err
 		},
 		"a signed upload": func() error {
@@ -431,8 +600,14 @@ func TestAddress(t *testing.T) {
 		{address: "s3://photos", want: Config{Bucket: "photos"}},
 		{address: "s3://my.photos/", want: Config{Bucket: "my.photos"}},
 		{address: "s3://photos?region=eu-west-1", want: Config{Bucket: "photos", Region: "eu-west-1"}},
-		{address: "s3://photos?endpoint=http%3A%2F%2F127.0.0.1:9000&path_style=true", want: Config{Bucket: "photos", Endpoint: "http://127.0.0.1:9000", PathStyle: &yes}},
-		{address: "s3://photos?profile=r2&anonymous=true", want: Config{Bucket: "photos", Profile: newProfile("r2"), Anonymous: true}},
+		{
+			address: "s3://photos?endpoint=http%3A%2F%2F127.0.0.1:9000&path_style=true",
+			want:    Config{Bucket: "photos", Endpoint: "http://127.0.0.1:9000", PathStyle: &yes},
+		},
+		{
+			address: "s3://photos?profile=r2&anonymous=true",
+			want:    Config{Bucket: "photos", Profile: newProfile("r2"), Anonymous: true},
+		},
 		{address: "s3://?endpoint=https://s3.example.org", want: Config{Endpoint: "https://s3.example.org"}},
 		{address: "s3://photos?request_payer=requester", want: Config{Bucket: "photos", RequesterPays: true}},
 		{address: "s3://photos?request_payer=true", bad: true},
@@ -493,7 +668,11 @@ func startSilentMetadata(t *testing.T) *standIn {
 
 func TestOpenSendsNoRequest(t *testing.T) {
 	metadata := startSilentMetadata(t)
-	setEnv(t, map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.URL, "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"})
+	setEnv(t, map[string]string{
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.URL,
+		"AWS_DEFAULTS_MODE":                 "auto",
+		"AWS_REGION":                        "eu-west-1",
+	})
 	for name, c := range map[string]Config{
 		"by the default chain": {Bucket: "photos"},
 		"with credentials":     {Bucket: "photos", AccessKeyID: "key", SecretKey: "secret"},
@@ -518,7 +697,11 @@ func TestEndpointWithoutMetadataService(t *testing.T) {
 			t.Run(name+", "+source, func(t *testing.T) {
 				server := newStandIn(t)
 				metadata := startSilentMetadata(t)
-				env := map[string]string{variable: metadata.URL + "/", "AWS_DEFAULTS_MODE": "auto", "AWS_REGION": "eu-west-1"}
+				env := map[string]string{
+					variable:            metadata.URL + "/",
+					"AWS_DEFAULTS_MODE": "auto",
+					"AWS_REGION":        "eu-west-1",
+				}
 				c := Config{Bucket: "photos", Endpoint: server.URL}
 				if source == "by the environment" {
 					c.Endpoint = ""
@@ -565,7 +748,9 @@ func TestCredentialsOfAConfig(t *testing.T) {
 			change: func(c *Config) {
 				c.AccessKeyID = ""
 				c.SecretKey = ""
-				c.AWS = &aws.Config{Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
+				c.AWS = &aws.Config{
+					Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+				}
 			},
 			signed: "AWS4-HMAC-SHA256 Credential=own/",
 		},
@@ -597,7 +782,8 @@ func TestCredentialsOfAConfig(t *testing.T) {
 			require.Equal(t, tt.signed, authorization[:min(len(authorization), len(tt.signed))])
 			if tt.signed == "" {
 				require.Empty(t, authorization)
-				require.False(t, storage.Supports(engine.New(d), storage.SignedURLs), "there are no credentials to sign with")
+				require.False(t, storage.Supports(engine.New(d), storage.SignedURLs),
+					"there are no credentials to sign with")
 			}
 		})
 	}
@@ -612,7 +798,8 @@ func TestConfigClient(t *testing.T) {
 		UsePathStyle: true,
 		Credentials:  credentials.NewStaticCredentialsProvider("own", "secret", ""),
 	})
-	b, err := Open(t.Context(), Config{Bucket: "photos", Client: client}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	b, err := Open(t.Context(), Config{Bucket: "photos", Client: client},
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	require.NoError(t, err)
 
 	native, ok := storage.As[*awss3.Client](b)
@@ -634,7 +821,10 @@ func TestNativeClientOpensBucket(t *testing.T) {
 	server := newStandIn(t, stored)
 	first := server.openDriver(t, "aws")
 	for range 2 {
-		second, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: first.Native().(*awss3.Client)})
+		second, err := NewDriver(t.Context(), Config{
+			Bucket: "photos",
+			Client: first.Native().(*awss3.Client),
+		})
 		require.NoError(t, err)
 		first = second.(*objectDriver)
 		_, err = first.Put(t.Context(), wiretest.Put("k", "hello"))
@@ -687,5 +877,6 @@ func TestAccountsOfOneCredential(t *testing.T) {
 	require.NotEqual(t, locate(key), locate(other))
 	require.NotEqual(t, locate(key), locate(elsewhere))
 	require.NotEqual(t, locate(key), locate(chain))
-	require.NotSame(t, locate(configured), locate(configured), "credentials of a configuration are not comparable")
+	require.NotSame(t, locate(configured), locate(configured),
+		"credentials of a configuration are not comparable")
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
-// With UncheckedParts, neither the upload nor its parts have a checksum. PutPart compares a given checksum itself.
+// With UncheckedParts, neither the upload nor its parts have a checksum. PutPart compares a given
+// checksum itself.
 func TestBeginPartsUnchecked(t *testing.T) {
 	none := func(t *testing.T, server *standIn) {
 		t.Helper()
@@ -33,7 +34,15 @@ func TestBeginPartsUnchecked(t *testing.T) {
 	none(t, server)
 
 	server.Respond(withLength(reply{Header: map[string]string{"ETag": etag}}))
-	r := &driver.PartRequest{Key: "k", Upload: "u1", Number: 1, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello"), Unchecked: true}
+	r := &driver.PartRequest{
+		Key:       "k",
+		Upload:    "u1",
+		Number:    1,
+		Body:      strings.NewReader("hello"),
+		Size:      5,
+		CRC32C:    wiretest.CRC32C("hello"),
+		Unchecked: true,
+	}
 	_, err = d.PutPart(t.Context(), r)
 	require.NoError(t, err)
 	none(t, server)
@@ -62,14 +71,24 @@ func TestListParts(t *testing.T) {
 		<Part><PartNumber>4</PartNumber><ETag>"b"</ETag><Size>7</Size></Part></ListPartsResult>`})
 	d := server.openDriver(t, "aws")
 
-	page, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u1", After: 2, Limit: 10})
+	page, err := d.ListParts(t.Context(), &driver.ListPartsRequest{
+		Key:    "k",
+		Upload: "u1",
+		After:  2,
+		Limit:  10,
+	})
 	require.NoError(t, err)
 	require.Equal(t, &driver.PartPage{More: true, Parts: []driver.Part{
 		{Number: 3, Tag: `"a"`, Size: 5, CRC32C: wiretest.CRC32C("hello")}, {Number: 4, Tag: `"b"`, Size: 7},
 	}}, page)
-	require.Equal(t, []string{"GET /photos/k?max-parts=10&part-number-marker=2&uploadId=u1&x-id=ListParts"}, server.Lines())
+	require.Equal(t, []string{"GET /photos/k?max-parts=10&part-number-marker=2&uploadId=u1&x-id=ListParts"},
+		server.Lines())
 
-	for code, want := range map[string]storage.Code{"NoSuchUpload": storage.ObjectNotFound, "NoSuchKey": storage.ObjectNotFound, "NoSuchBucket": storage.BucketNotFound} {
+	for code, want := range map[string]storage.Code{
+		"NoSuchUpload": storage.ObjectNotFound,
+		"NoSuchKey":    storage.ObjectNotFound,
+		"NoSuchBucket": storage.BucketNotFound,
+	} {
 		server.Respond(errorReply(404, code, ""))
 		_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u1", Limit: 10})
 		require.Equal(t, want, storage.CodeOf(err), code)
@@ -85,11 +104,16 @@ func TestListUploads(t *testing.T) {
 	page, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 2})
 	require.NoError(t, err)
 	require.Equal(t, []storage.UploadEntry{
-		{Key: "a", Upload: "u1", Begun: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}, {Key: `b&"`, Upload: "u2"},
+		{Key: "a", Upload: "u1", Begun: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)},
+		{Key: `b&"`, Upload: "u2"},
 	}, page.Uploads)
 
 	server.Respond(withLength(reply{Body: `<ListMultipartUploadsResult></ListMultipartUploadsResult>`}))
-	last, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Prefix: "p/", Token: page.Token, Limit: 2})
+	last, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{
+		Prefix: "p/",
+		Token:  page.Token,
+		Limit:  2,
+	})
 	require.NoError(t, err)
 	require.Equal(t, &driver.UploadPage{}, last)
 	require.Equal(t, []string{
@@ -101,8 +125,8 @@ func TestListUploads(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// If the key of one upload has a control character, ListUploads asks again with encoding-type=url, so that the
-// others stay visible. aws/aws-sdk-java#3112, ceph/ceph#30993.
+// If the key of one upload has a control character, ListUploads asks again with encoding-type=url,
+// so that the others stay visible. aws/aws-sdk-java#3112, ceph/ceph#30993.
 func TestListUploadsControlCharacters(t *testing.T) {
 	page := func(encoding, key, next string) reply {
 		return reply{Body: `<ListMultipartUploadsResult>` + encoding + `<IsTruncated>true</IsTruncated><NextKeyMarker>` + next + `</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>
@@ -117,7 +141,12 @@ func TestListUploadsControlCharacters(t *testing.T) {
 		key, next string
 		lines     []string
 	}{
-		"readable": {replies: []reply{page("", "a%01+b", "c%2B")}, key: "a%01+b", next: "c%252B", lines: []string{plain}},
+		"readable": {
+			replies: []reply{page("", "a%01+b", "c%2B")},
+			key:     "a%01+b",
+			next:    "c%252B",
+			lines:   []string{plain},
+		},
 		"Amazon": {
 			replies: []reply{unreadable, page(escaped, "a%01+b%2B", "c%02+d")},
 			key:     "a\x01 b+",
@@ -130,7 +159,10 @@ func TestListUploadsControlCharacters(t *testing.T) {
 			next:    "c%2Bd",
 			lines:   []string{plain, asked},
 		},
-		"not as announced": {replies: []reply{unreadable, page(escaped, "a%zz", "c")}, lines: []string{plain, asked}},
+		"not as announced": {
+			replies: []reply{unreadable, page(escaped, "a%zz", "c")},
+			lines:   []string{plain, asked},
+		},
 		"still unreadable": {replies: []reply{unreadable, unreadable}, lines: []string{plain, asked}},
 	}
 	for name, tt := range tests {
@@ -150,7 +182,8 @@ func TestListUploadsControlCharacters(t *testing.T) {
 			server.Respond(withLength(reply{Body: `<ListMultipartUploadsResult/>`}))
 			_, err = d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 2, Token: page.Token})
 			require.NoError(t, err)
-			require.Contains(t, strings.ReplaceAll(server.Last(t).RawQuery, "+", "%20"), "key-marker="+tt.next+"&")
+			require.Contains(t, strings.ReplaceAll(server.Last(t).RawQuery, "+", "%20"),
+				"key-marker="+tt.next+"&")
 		})
 	}
 }
@@ -208,7 +241,8 @@ func TestSignPartCustomerKey(t *testing.T) {
 	r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 1, TTL: time.Hour, Size: -1, Native: native}
 	signedURL, err := mustOpen(t, Config{}).SignPart(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0), sseHeaders(signedURL.Header))
+	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0),
+		sseHeaders(signedURL.Header))
 	_, err = mustOpen(t, Config{Endpoint: "http://127.0.0.1:9000"}).SignPart(t.Context(), r)
 	require.ErrorIs(t, err, storage.InvalidArgument, "without TLS")
 }

@@ -15,7 +15,11 @@ import (
 
 // All requests fail if the bucket has another owner than Config.ExpectedBucketOwner.
 func TestExpectedBucketOwnerChecked(t *testing.T) {
-	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection})
+	server, err := s3server.Start(s3server.Config{
+		Strict:     true,
+		Buckets:    []string{"photos"},
+		Middleware: wiretest.OneRequestAConnection,
+	})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("aws")

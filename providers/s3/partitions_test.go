@@ -14,15 +14,25 @@ import (
 func TestPartitionsMatchSDK(t *testing.T) {
 	resolver := awss3.NewDefaultEndpointResolverV2()
 	tests := []struct{ region, id string }{
-		{"eu-west-1", "aws"}, {"us-east-1", "aws"}, {"mx-central-1", "aws"}, {"il-central-1", "aws"}, {"cn-north-1", "aws-cn"}, {"cn-northwest-1", "aws-cn"},
-		{"eusc-de-east-1", "aws-eusc"}, {"us-iso-east-1", "aws-iso"}, {"us-isob-east-1", "aws-iso-b"}, {"eu-isoe-west-1", "aws-iso-e"},
-		{"us-isof-south-1", "aws-iso-f"}, {"us-gov-west-1", "aws-us-gov"},
+		{region: "eu-west-1", id: "aws"},
+		{region: "us-east-1", id: "aws"},
+		{region: "mx-central-1", id: "aws"},
+		{region: "il-central-1", id: "aws"},
+		{region: "cn-north-1", id: "aws-cn"},
+		{region: "cn-northwest-1", id: "aws-cn"},
+		{region: "eusc-de-east-1", id: "aws-eusc"},
+		{region: "us-iso-east-1", id: "aws-iso"},
+		{region: "us-isob-east-1", id: "aws-iso-b"},
+		{region: "eu-isoe-west-1", id: "aws-iso-e"},
+		{region: "us-isof-south-1", id: "aws-iso-f"},
+		{region: "us-gov-west-1", id: "aws-us-gov"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.region, func(t *testing.T) {
 			p := hostname.PartitionOf(tt.region)
 			require.Equal(t, tt.id, p.ID)
-			e, err := resolver.ResolveEndpoint(t.Context(), awss3.EndpointParameters{Region: &tt.region}.WithDefaults())
+			e, err := resolver.ResolveEndpoint(t.Context(),
+				awss3.EndpointParameters{Region: &tt.region}.WithDefaults())
 			require.NoError(t, err)
 			require.Equal(t, "s3."+tt.region+"."+p.Suffix, e.URI.Host)
 
@@ -34,7 +44,11 @@ func TestPartitionsMatchSDK(t *testing.T) {
 			_, err = resolver.ResolveEndpoint(t.Context(), awss3.EndpointParameters{Region: &tt.region, Bucket: &arn, UseArnRegion: aws.Bool(true)}.WithDefaults())
 			require.NoError(t, err)
 
-			d, err := NewServiceDriver(t.Context(), Config{Region: tt.region, AccessKeyID: "key", SecretKey: "secret"})
+			d, err := NewServiceDriver(t.Context(), Config{
+				Region:      tt.region,
+				AccessKeyID: "key",
+				SecretKey:   "secret",
+			})
 			require.NoError(t, err)
 			require.Equal(t, "arn:"+tt.id+":s3:::photos", d.(*serviceDriver).account.settings("photos").ARN())
 		})
@@ -61,7 +75,12 @@ func TestHostsOfAmazon(t *testing.T) {
 		require.Equal(t, "aws", p.Name, host)
 		require.Equal(t, want, region, host)
 	}
-	for _, host := range []string{"amazonaws.com", "s3-.amazonaws.com", "s3.us-east-1.amazonaws.eu.example.org", "s3.us-east-1.aws"} {
+	for _, host := range []string{
+		"amazonaws.com",
+		"s3-.amazonaws.com",
+		"s3.us-east-1.amazonaws.eu.example.org",
+		"s3.us-east-1.aws",
+	} {
 		_, _, ok := profileOfHost(host)
 		require.False(t, ok, host)
 	}

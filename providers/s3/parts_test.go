@@ -62,15 +62,30 @@ func TestBeginParts(t *testing.T) {
 
 func TestPutPart(t *testing.T) {
 	for profile, header := range map[string]map[string]string{
-		"aws": {"X-Amz-Checksum-Crc32c": "mnG7TA==", "Content-Md5": "", "X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD"},
-		"b2":  {"X-Amz-Checksum-Crc32c": "", "Content-Md5": "XUFAKrxLKna5cZ2REBfFkg=="},
+		"aws": {
+			"X-Amz-Checksum-Crc32c": "mnG7TA==",
+			"Content-Md5":           "",
+			"X-Amz-Content-Sha256":  "UNSIGNED-PAYLOAD",
+		},
+		"b2": {"X-Amz-Checksum-Crc32c": "", "Content-Md5": "XUFAKrxLKna5cZ2REBfFkg=="},
 	} {
 		t.Run(profile, func(t *testing.T) {
-			server := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA=="}})
-			part, err := server.openDriver(t, profile).PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u1", Number: 7, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello")})
+			server := newStandIn(t, reply{
+				Header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA=="},
+			})
+			part, err := server.openDriver(t, profile).PutPart(t.Context(), &driver.PartRequest{
+				Key:    "k",
+				Upload: "u1",
+				Number: 7,
+				Body:   strings.NewReader("hello"),
+				Size:   5,
+				CRC32C: wiretest.CRC32C("hello"),
+			})
 			require.NoError(t, err)
-			require.Equal(t, driver.Part{Number: 7, Tag: etag, Size: 5, CRC32C: wiretest.CRC32C("hello")}, part)
-			require.Equal(t, []string{"PUT /photos/k?partNumber=7&uploadId=u1&x-id=UploadPart"}, server.Lines())
+			require.Equal(t, driver.Part{Number: 7, Tag: etag, Size: 5, CRC32C: wiretest.CRC32C("hello")},
+				part)
+			require.Equal(t, []string{"PUT /photos/k?partNumber=7&uploadId=u1&x-id=UploadPart"},
+				server.Lines())
 
 			got := server.Last(t)
 			require.Equal(t, "hello", got.Body)
@@ -85,7 +100,10 @@ func completion(c storage.Condition) *driver.CompleteRequest {
 	return &driver.CompleteRequest{
 		Put:    &driver.PutRequest{Key: "k", Size: 5, CRC32C: wiretest.CRC32C("hello"), Condition: c},
 		Upload: "u1",
-		Parts:  []driver.Part{{Number: 1, Tag: `"a"`, Size: 2, CRC32C: wiretest.CRC32C("he")}, {Number: 2, Tag: `"b"`, Size: 3, CRC32C: wiretest.CRC32C("llo")}},
+		Parts: []driver.Part{
+			{Number: 1, Tag: `"a"`, Size: 2, CRC32C: wiretest.CRC32C("he")},
+			{Number: 2, Tag: `"b"`, Size: 3, CRC32C: wiretest.CRC32C("llo")},
+		},
 	}
 }
 
@@ -99,18 +117,53 @@ func TestCompleteParts(t *testing.T) {
 		{
 			name:    "sends the checksum and the size of the object",
 			profile: "aws",
-			header:  map[string]string{"X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT", "X-Amz-Mp-Object-Size": "5", "If-Match": "", "If-None-Match": ""},
+			header: map[string]string{
+				"X-Amz-Checksum-Crc32c": "mnG7TA==",
+				"X-Amz-Checksum-Type":   "FULL_OBJECT",
+				"X-Amz-Mp-Object-Size":  "5",
+				"If-Match":              "",
+				"If-None-Match":         "",
+			},
+			sums: true,
+		},
+		{
+			name:    "a checksum of checksums is not sent",
+			profile: "r2",
+			header:  map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": ""},
 			sums:    true,
 		},
-		{name: "a checksum of checksums is not sent", profile: "r2", header: map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": ""}, sums: true},
-		{name: "no checksums", profile: "b2", header: map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": "", "X-Amz-Mp-Object-Size": ""}},
-		{name: "create-only", profile: "aws", condition: storage.Condition{Absent: true}, header: map[string]string{"If-None-Match": "*", "If-Match": ""}, sums: true},
-		{name: "compare and swap", profile: "aws", condition: storage.Condition{Revision: etag}, header: map[string]string{"If-None-Match": "", "If-Match": etag}, sums: true},
+		{
+			name:    "no checksums",
+			profile: "b2",
+			header: map[string]string{
+				"X-Amz-Checksum-Crc32c": "",
+				"X-Amz-Checksum-Type":   "",
+				"X-Amz-Mp-Object-Size":  "",
+			},
+		},
+		{
+			name:      "create-only",
+			profile:   "aws",
+			condition: storage.Condition{Absent: true},
+			header:    map[string]string{"If-None-Match": "*", "If-Match": ""},
+			sums:      true,
+		},
+		{
+			name:      "compare and swap",
+			profile:   "aws",
+			condition: storage.Condition{Revision: etag},
+			header:    map[string]string{"If-None-Match": "", "If-Match": etag},
+			sums:      true,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newStandIn(t, reply{Header: map[string]string{"X-Amz-Version-Id": "v1"}, Body: finished})
-			attrs, err := server.openDriver(t, tt.profile).CompleteParts(t.Context(), completion(tt.condition))
+			server := newStandIn(t, reply{
+				Header: map[string]string{"X-Amz-Version-Id": "v1"},
+				Body:   finished,
+			})
+			attrs, err := server.openDriver(t, tt.profile).CompleteParts(t.Context(),
+				completion(tt.condition))
 			require.NoError(t, err)
 			require.Equal(t, &storage.Attrs{ETag: `"x-2"`, Revision: `"x-2"`, Version: "v1", CRC32C: wiretest.CRC32C("hello")}, attrs)
 			require.Equal(t, []string{"POST /photos/k?uploadId=u1"}, server.Lines())
@@ -149,15 +202,61 @@ func TestCompletePartsResponse(t *testing.T) {
 		status    int
 		unknown   bool
 	}{
-		{name: "the condition fails", condition: storage.Condition{Absent: true}, reply: errorReply(412, "PreconditionFailed", ""), code: storage.PreconditionFailed, status: 412},
-		{name: "an update of a missing object", condition: storage.Condition{Revision: etag}, reply: errorReply(404, "NoSuchKey", ""), code: storage.PreconditionFailed, status: 404},
-		{name: "a conflict: the upload must restart", condition: storage.Condition{Absent: true}, reply: errorReply(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, status: 409},
-		{name: "a missing upload is not a missing object", condition: storage.Condition{Revision: etag}, reply: errorReply(404, "NoSuchUpload", ""), code: storage.InvalidArgument, status: 404},
-		{name: "200 with an error in its body", reply: reply{Body: errorReply(0, "InternalError", "").Body}, code: storage.Unavailable, status: 500, unknown: true},
-		{name: "a truncated 200", reply: reply{Header: map[string]string{"Content-Length": "500"}, Body: finished[:40]}, code: storage.Unavailable, status: 200, unknown: true},
+		{
+			name:      "the condition fails",
+			condition: storage.Condition{Absent: true},
+			reply:     errorReply(412, "PreconditionFailed", ""),
+			code:      storage.PreconditionFailed,
+			status:    412,
+		},
+		{
+			name:      "an update of a missing object",
+			condition: storage.Condition{Revision: etag},
+			reply:     errorReply(404, "NoSuchKey", ""),
+			code:      storage.PreconditionFailed,
+			status:    404,
+		},
+		{
+			name:      "a conflict: the upload must restart",
+			condition: storage.Condition{Absent: true},
+			reply:     errorReply(409, "ConditionalRequestConflict", ""),
+			code:      storage.Unavailable,
+			status:    409,
+		},
+		{
+			name:      "a missing upload is not a missing object",
+			condition: storage.Condition{Revision: etag},
+			reply:     errorReply(404, "NoSuchUpload", ""),
+			code:      storage.InvalidArgument,
+			status:    404,
+		},
+		{
+			name:    "200 with an error in its body",
+			reply:   reply{Body: errorReply(0, "InternalError", "").Body},
+			code:    storage.Unavailable,
+			status:  500,
+			unknown: true,
+		},
+		{
+			name:    "a truncated 200",
+			reply:   reply{Header: map[string]string{"Content-Length": "500"}, Body: finished[:40]},
+			code:    storage.Unavailable,
+			status:  200,
+			unknown: true,
+		},
 		{name: "no response", reply: reply{Cut: true}, code: storage.Unavailable, unknown: true},
-		{name: "the checksum of the whole object differs", reply: errorReply(400, "BadDigest", ""), code: storage.ChecksumMismatch, status: 400},
-		{name: "a part is too small", reply: errorReply(400, "EntityTooSmall", ""), code: storage.InvalidArgument, status: 400},
+		{
+			name:   "the checksum of the whole object differs",
+			reply:  errorReply(400, "BadDigest", ""),
+			code:   storage.ChecksumMismatch,
+			status: 400,
+		},
+		{
+			name:   "a part is too small",
+			reply:  errorReply(400, "EntityTooSmall", ""),
+			code:   storage.InvalidArgument,
+			status: 400,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -172,8 +271,8 @@ func TestCompletePartsResponse(t *testing.T) {
 	}
 }
 
-// R2 aborts an upload whose completion has a false condition. CompleteParts compares the condition by HEAD first,
-// and sends no completion if it is false.
+// R2 aborts an upload whose completion has a false condition. CompleteParts compares the condition
+// by HEAD first, and sends no completion if it is false.
 func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 	absent := storage.Condition{Absent: true}
 	update := storage.Condition{Revision: etag}
@@ -188,7 +287,12 @@ func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 		code      storage.Code
 		lines     []string
 	}{
-		"an object is there": {condition: absent, replies: []reply{object}, code: storage.PreconditionFailed, lines: []string{head}},
+		"an object is there": {
+			condition: absent,
+			replies:   []reply{object},
+			code:      storage.PreconditionFailed,
+			lines:     []string{head},
+		},
 		"the object is missing": {
 			condition: update,
 			replies:   []reply{notFound, {}},
@@ -201,9 +305,21 @@ func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 			code:      storage.PreconditionFailed,
 			lines:     []string{head},
 		},
-		"a create":              {condition: absent, replies: []reply{notFound, {Body: finished}}, lines: []string{head, complete}},
-		"an update":             {condition: update, replies: []reply{object, {Body: finished}}, lines: []string{head, complete}},
-		"no permission to read": {condition: absent, replies: []reply{denied, {Body: finished}}, lines: []string{head, complete}},
+		"a create": {
+			condition: absent,
+			replies:   []reply{notFound, {Body: finished}},
+			lines:     []string{head, complete},
+		},
+		"an update": {
+			condition: update,
+			replies:   []reply{object, {Body: finished}},
+			lines:     []string{head, complete},
+		},
+		"no permission to read": {
+			condition: absent,
+			replies:   []reply{denied, {Body: finished}},
+			lines:     []string{head, complete},
+		},
 		"another writer meanwhile": {
 			condition: absent,
 			replies:   []reply{notFound, errorReply(412, "PreconditionFailed", "")},
@@ -216,7 +332,11 @@ func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 			code:      storage.BucketNotFound,
 			lines:     []string{head, "HEAD /photos", complete},
 		},
-		"no condition": {condition: storage.Condition{}, replies: []reply{{Body: finished}}, lines: []string{complete}},
+		"no condition": {
+			condition: storage.Condition{},
+			replies:   []reply{{Body: finished}},
+			lines:     []string{complete},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -241,13 +361,35 @@ func TestAbortParts(t *testing.T) {
 		code     storage.Code
 		requests []string
 	}{
-		"the upload is gone":                   {[]reply{aborted, none}, "", []string{abort, look}},
-		"parts may not be listed":              {[]reply{aborted, errorReply(403, "AccessDenied", "")}, "", []string{abort, look}},
-		"a missing upload":                     {[]reply{none}, "", []string{abort}},
-		"a part arrives after the first abort": {[]reply{aborted, {Status: 200, Body: partsLeft}, aborted, none}, "", []string{abort, look, abort, look}},
-		"the bucket is missing":                {[]reply{errorReply(404, "NoSuchBucket", "")}, storage.BucketNotFound, []string{abort}},
+		"the upload is gone": {
+			replies:  []reply{aborted, none},
+			requests: []string{abort, look},
+		},
+		"parts may not be listed": {
+			replies:  []reply{aborted, errorReply(403, "AccessDenied", "")},
+			requests: []string{abort, look},
+		},
+		"a missing upload": {replies: []reply{none}, requests: []string{abort}},
+		"a part arrives after the first abort": {
+			replies:  []reply{aborted, {Status: 200, Body: partsLeft}, aborted, none},
+			requests: []string{abort, look, abort, look},
+		},
+		"the bucket is missing": {
+			replies:  []reply{errorReply(404, "NoSuchBucket", "")},
+			code:     storage.BucketNotFound,
+			requests: []string{abort},
+		},
 		"remaining parts are reported": {
-			[]reply{aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}, aborted, {Status: 200, Body: partsLeft}},
+			[]reply{
+				aborted,
+				{Status: 200, Body: partsLeft},
+				aborted,
+				{Status: 200, Body: partsLeft},
+				aborted,
+				{Status: 200, Body: partsLeft},
+				aborted,
+				{Status: 200, Body: partsLeft},
+			},
 			storage.Unavailable, []string{abort, look, abort, look, abort, look, abort, look},
 		},
 	}
@@ -294,10 +436,12 @@ func TestCompletePartsRefusedAfter200(t *testing.T) {
 			}
 			b := engine.New(server.openDriver(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 
-			_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 11<<20)), storage.IfAbsent(), storage.WithPartSize(5<<20))
+			_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 11<<20)),
+				storage.IfAbsent(), storage.WithPartSize(5<<20))
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
-			require.Equal(t, !tt.unknown, slices.ContainsFunc(server.Lines(), func(line string) bool { return strings.HasPrefix(line, "DELETE /photos/k") }))
+			require.Equal(t, !tt.unknown, slices.ContainsFunc(server.Lines(),
+				func(line string) bool { return strings.HasPrefix(line, "DELETE /photos/k") }))
 		})
 	}
 }

@@ -19,8 +19,15 @@ import (
 // Config.RequesterPays permits requests to a bucket whose requester pays.
 func TestConfigRequesterPays(t *testing.T) {
 	guest := s3server.Credential{AccessKeyID: "GUEST", SecretKey: "guest-secret", Account: "210987654321"}
-	owner := s3server.Credential{AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey}
-	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Credentials: []s3server.Credential{owner, guest}})
+	owner := s3server.Credential{
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
+	}
+	server, err := s3server.Start(s3server.Config{
+		Strict:      true,
+		Buckets:     []string{"photos"},
+		Credentials: []s3server.Credential{owner, guest},
+	})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	raw := (&testServer{endpoint: server.URL, key: owner.AccessKeyID, secret: owner.SecretKey}).clientOver(withoutKeepAlive())

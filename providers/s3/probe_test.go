@@ -78,11 +78,13 @@ func TestProbe(t *testing.T) {
 				require.ElementsMatch(t, want.ignored, ignored)
 				require.Empty(t, report.Left)
 
-				page, err := s.raw.ListObjectVersions(t.Context(), &awss3.ListObjectVersionsInput{Bucket: &c.Bucket})
+				page, err := s.raw.ListObjectVersions(t.Context(),
+					&awss3.ListObjectVersionsInput{Bucket: &c.Bucket})
 				require.NoError(t, err)
 				require.Empty(t, page.Versions)
 				require.Empty(t, page.DeleteMarkers)
-				uploads, err := s.raw.ListMultipartUploads(t.Context(), &awss3.ListMultipartUploadsInput{Bucket: &c.Bucket})
+				uploads, err := s.raw.ListMultipartUploads(t.Context(),
+					&awss3.ListMultipartUploadsInput{Bucket: &c.Bucket})
 				require.NoError(t, err)
 				require.Empty(t, uploads.Uploads)
 

@@ -60,17 +60,46 @@ func TestProfileFeatures(t *testing.T) {
 // ConditionalUpdate.
 func TestProfileConditions(t *testing.T) {
 	p := Profile{Conditions: Conditions{Create: true, Update: true}}
-	require.Zero(t, p.features()&(storage.ConditionalCreate|storage.ConditionalUpdate), "parts are written too")
+	require.Zero(t, p.features()&(storage.ConditionalCreate|storage.ConditionalUpdate),
+		"parts are written too")
 }
 
 // Each profile has its limits.
 func TestProfileLimits(t *testing.T) {
 	for name, want := range map[string]driver.Description{
-		"aws": {MaxPutSize: 5 << 30, MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxParts: 10_000, MaxBatch: 1000, MaxPage: 1000},
-		"r2":  {MaxPutSize: 5<<30 - 5<<20, MinPartSize: 5 << 20, MaxPartSize: 5<<30 - 5<<20, MaxParts: 10_000, MaxBatch: 700, MaxPage: 1000},
-		"gcs": {MaxPutSize: 5 << 30, MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxParts: 10_000, MaxBatch: 1000, MaxPage: 1000},
+		"aws": {
+			MaxPutSize:  5 << 30,
+			MinPartSize: 5 << 20,
+			MaxPartSize: 5 << 30,
+			MaxParts:    10_000,
+			MaxBatch:    1000,
+			MaxPage:     1000,
+		},
+		"r2": {
+			MaxPutSize:  5<<30 - 5<<20,
+			MinPartSize: 5 << 20,
+			MaxPartSize: 5<<30 - 5<<20,
+			MaxParts:    10_000,
+			MaxBatch:    700,
+			MaxPage:     1000,
+		},
+		"gcs": {
+			MaxPutSize:  5 << 30,
+			MinPartSize: 5 << 20,
+			MaxPartSize: 5 << 30,
+			MaxParts:    10_000,
+			MaxBatch:    1000,
+			MaxPage:     1000,
+		},
 
-		"scaleway": {MaxPutSize: 5 << 30, MinPartSize: 5 << 20, MaxPartSize: 5 << 30, MaxParts: 1000, MaxBatch: 1000, MaxPage: 1000},
+		"scaleway": {
+			MaxPutSize:  5 << 30,
+			MinPartSize: 5 << 20,
+			MaxPartSize: 5 << 30,
+			MaxParts:    1000,
+			MaxBatch:    1000,
+			MaxPage:     1000,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := newStandIn(t).openDriver(t, name).Describe()
@@ -113,7 +142,10 @@ func TestProfileHosts(t *testing.T) {
 
 // The header Accept-Encoding is not signed for Google.
 func TestGetEncodingUnsignedForGCS(t *testing.T) {
-	server := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "Content-Encoding": "gzip"}, Body: "packed"})
+	server := newStandIn(t, reply{
+		Header: map[string]string{"ETag": etag, "Content-Encoding": "gzip"},
+		Body:   "packed",
+	})
 	_, body, err := server.openDriver(t, "gcs").Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())

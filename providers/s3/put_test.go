@@ -47,7 +47,13 @@ func TestPutRequest(t *testing.T) {
 			name:    "without CRC32C, only an MD5 is sent",
 			profile: "b2",
 			line:    "PUT /photos/a/b.txt?x-id=PutObject",
-			header:  map[string]string{"Content-Md5": "XUFAKrxLKna5cZ2REBfFkg==", "X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Crc32": "", "X-Amz-Sdk-Checksum-Algorithm": "", "X-Amz-Trailer": ""},
+			header: map[string]string{
+				"Content-Md5":                  "XUFAKrxLKna5cZ2REBfFkg==",
+				"X-Amz-Checksum-Crc32c":        "",
+				"X-Amz-Checksum-Crc32":         "",
+				"X-Amz-Sdk-Checksum-Algorithm": "",
+				"X-Amz-Trailer":                "",
+			},
 		},
 		{
 			name:    "attributes",
@@ -99,7 +105,14 @@ func TestPutRequest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "X-Amz-Version-Id": "v1", "X-Amz-Checksum-Crc32c": "mnG7TA==", "X-Amz-Checksum-Type": "FULL_OBJECT"}})
+			server := newStandIn(t, reply{
+				Header: map[string]string{
+					"ETag":                  etag,
+					"X-Amz-Version-Id":      "v1",
+					"X-Amz-Checksum-Crc32c": "mnG7TA==",
+					"X-Amz-Checksum-Type":   "FULL_OBJECT",
+				},
+			})
 			r := wiretest.Put("a/b.txt", "hello")
 			if tt.request != nil {
 				tt.request(r)
@@ -130,20 +143,93 @@ func TestPutResponse(t *testing.T) {
 		unknown   bool
 		again     bool
 	}{
-		{name: "412", condition: storage.Condition{Absent: true}, response: errorReply(412, "PreconditionFailed", ""), code: storage.PreconditionFailed},
-		{name: "an update of a missing object is 404", condition: storage.Condition{Revision: etag}, response: errorReply(404, "NoSuchKey", ""), code: storage.PreconditionFailed},
-		{name: "an update in a missing bucket", condition: storage.Condition{Revision: etag}, response: errorReply(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
-		{name: "a failed condition on an older server", condition: storage.Condition{Absent: true}, response: reply{Status: 304}, code: storage.PreconditionFailed},
-		{name: "a conflict is not a failed condition", condition: storage.Condition{Absent: true}, response: errorReply(409, "ConditionalRequestConflict", ""), code: storage.Unavailable, again: true},
-		{name: "a missing bucket", response: errorReply(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
-		{name: "the outcome of a 500 is unknown", response: errorReply(500, "InternalError", ""), code: storage.Unavailable, unknown: true, again: true},
-		{name: "the outcome of a 502 is unknown", response: reply{Status: 502}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "the outcome of a 504 is unknown", response: reply{Status: 504}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "503 is a refusal", response: errorReply(503, "SlowDown", ""), code: storage.RateLimited, again: true},
-		{name: "200 with an error in its body", response: reply{Body: errorReply(0, "InternalError", "").Body}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "no response", response: reply{Cut: true}, code: storage.Unavailable, unknown: true, again: true},
-		{name: "damaged during the transfer", response: errorReply(400, "BadDigest", ""), code: storage.ChecksumMismatch},
-		{name: "damaged during the transfer to MinIO", response: errorReply(400, "XAmzContentChecksumMismatch", ""), code: storage.ChecksumMismatch},
+		{
+			name:      "412",
+			condition: storage.Condition{Absent: true},
+			response:  errorReply(412, "PreconditionFailed", ""),
+			code:      storage.PreconditionFailed,
+		},
+		{
+			name:      "an update of a missing object is 404",
+			condition: storage.Condition{Revision: etag},
+			response:  errorReply(404, "NoSuchKey", ""),
+			code:      storage.PreconditionFailed,
+		},
+		{
+			name:      "an update in a missing bucket",
+			condition: storage.Condition{Revision: etag},
+			response:  errorReply(404, "NoSuchBucket", ""),
+			code:      storage.BucketNotFound,
+		},
+		{
+			name:      "a failed condition on an older server",
+			condition: storage.Condition{Absent: true},
+			response:  reply{Status: 304},
+			code:      storage.PreconditionFailed,
+		},
+		{
+			name:      "a conflict is not a failed condition",
+			condition: storage.Condition{Absent: true},
+			response:  errorReply(409, "ConditionalRequestConflict", ""),
+			code:      storage.Unavailable,
+			again:     true,
+		},
+		{
+			name:     "a missing bucket",
+			response: errorReply(404, "NoSuchBucket", ""),
+			code:     storage.BucketNotFound,
+		},
+		{
+			name:     "the outcome of a 500 is unknown",
+			response: errorReply(500, "InternalError", ""),
+			code:     storage.Unavailable,
+			unknown:  true,
+			again:    true,
+		},
+		{
+			name:     "the outcome of a 502 is unknown",
+			response: reply{Status: 502},
+			code:     storage.Unavailable,
+			unknown:  true,
+			again:    true,
+		},
+		{
+			name:     "the outcome of a 504 is unknown",
+			response: reply{Status: 504},
+			code:     storage.Unavailable,
+			unknown:  true,
+			again:    true,
+		},
+		{
+			name:     "503 is a refusal",
+			response: errorReply(503, "SlowDown", ""),
+			code:     storage.RateLimited,
+			again:    true,
+		},
+		{
+			name:     "200 with an error in its body",
+			response: reply{Body: errorReply(0, "InternalError", "").Body},
+			code:     storage.Unavailable,
+			unknown:  true,
+			again:    true,
+		},
+		{
+			name:     "no response",
+			response: reply{Cut: true},
+			code:     storage.Unavailable,
+			unknown:  true,
+			again:    true,
+		},
+		{
+			name:     "damaged during the transfer",
+			response: errorReply(400, "BadDigest", ""),
+			code:     storage.ChecksumMismatch,
+		},
+		{
+			name:     "damaged during the transfer to MinIO",
+			response: errorReply(400, "XAmzContentChecksumMismatch", ""),
+			code:     storage.ChecksumMismatch,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -24,7 +24,10 @@ import (
 
 // The raw client is used if the configuration leaves nothing to the SDK.
 func TestRawClientUsed(t *testing.T) {
-	awsConfig := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
+	awsConfig := aws.Config{
+		Region:      "eu-west-1",
+		Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+	}
 	newConfig := func(change func(*aws.Config)) Config {
 		c := awsConfig
 		change(&c)
@@ -34,18 +37,18 @@ func TestRawClientUsed(t *testing.T) {
 		config Config
 		open   bool
 	}{
-		"with keys":       {Config{}, true},
-		"anonymous":       {Config{Anonymous: true}, true},
-		"at a server":     {Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, true},
-		"in China":        {Config{Region: "cn-north-1"}, true},
-		"a configuration": {newConfig(func(*aws.Config) {}), true},
+		"with keys":       {config: Config{}, open: true},
+		"anonymous":       {config: Config{Anonymous: true}, open: true},
+		"at a server":     {config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, open: true},
+		"in China":        {config: Config{Region: "cn-north-1"}, open: true},
+		"a configuration": {config: newConfig(func(*aws.Config) {}), open: true},
 		"a custom HTTP client in the configuration": {newConfig(func(c *aws.Config) {
 			c.HTTPClient = &http.Client{}
 		}), false},
 		"custom middleware": {newConfig(func(c *aws.Config) {
 			c.APIOptions = append(c.APIOptions, func(*middleware.Stack) error { return nil })
 		}), false},
-		"a custom endpoint resolver": {Config{AWS: legacyResolver(amazonsOwn, nil)}, false},
+		"a custom endpoint resolver": {config: Config{AWS: legacyResolver(amazonsOwn, nil)}},
 		"service options": {newConfig(func(c *aws.Config) {
 			c.ServiceOptions = append(c.ServiceOptions, func(string, any) {})
 		}), false},
@@ -61,14 +64,18 @@ func TestRawClientUsed(t *testing.T) {
 		"logging": {newConfig(func(c *aws.Config) {
 			c.ClientLogMode = aws.LogRequest
 		}), false},
-		"a client of the SDK's": {Config{Client: awss3.NewFromConfig(awsConfig)}, false},
-		"a custom HTTP client":  {Config{HTTPClient: &http.Client{}}, false},
-		"a directory bucket":    {Config{Bucket: "photos--use1-az4--x-s3", Region: "us-east-1"}, false},
-		"an access point":       {Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"}, false},
+		"a client of the SDK's": {config: Config{Client: awss3.NewFromConfig(awsConfig)}},
+		"a custom HTTP client":  {config: Config{HTTPClient: &http.Client{}}},
+		"a directory bucket":    {config: Config{Bucket: "photos--use1-az4--x-s3", Region: "us-east-1"}},
+		"an access point": {
+			config: Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"},
+		},
 		"interceptors": {newConfig(func(c *aws.Config) {
 			c.Interceptors.AddBeforeSigning(interceptor{})
 		}), false},
-		"a path with escapes": {Config{Endpoint: "https://example.com/a b", PathStyle: aws.Bool(true)}, false},
+		"a path with escapes": {
+			config: Config{Endpoint: "https://example.com/a b", PathStyle: aws.Bool(true)},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -83,12 +90,18 @@ func TestRawClientUsed(t *testing.T) {
 		})
 	}
 	t.Run("dual stack and FIPS", func(t *testing.T) {
-		setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_USE_DUALSTACK_ENDPOINT": "true", "AWS_USE_FIPS_ENDPOINT": "true"})
+		setEnv(t, map[string]string{
+			"AWS_ACCESS_KEY_ID":          "env",
+			"AWS_SECRET_ACCESS_KEY":      "secret",
+			"AWS_USE_DUALSTACK_ENDPOINT": "true",
+			"AWS_USE_FIPS_ENDPOINT":      "true",
+		})
 		b, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "us-gov-west-1"})
 		require.NoError(t, err)
 		d := b.(*objectDriver)
 		require.True(t, usesRawClient(t, d))
-		require.Equal(t, "photos.s3-fips.dualstack.us-gov-west-1.amazonaws.com", d.bucket.objectAPI(t.Context()).(*rawclient.Client).Host)
+		require.Equal(t, "photos.s3-fips.dualstack.us-gov-west-1.amazonaws.com",
+			d.bucket.objectAPI(t.Context()).(*rawclient.Client).Host)
 	})
 }
 
@@ -116,16 +129,24 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 		"a port":                  {config: Config{Endpoint: "http://127.0.0.1:9000"}},
 		"the scheme's port":       {config: Config{Endpoint: "https://example.com:443"}},
 		"the other scheme's port": {config: Config{Endpoint: "http://example.com:443"}},
-		"a path in the endpoint":  {config: Config{Endpoint: "https://example.com/s3/", PathStyle: aws.Bool(true)}},
-		"dual stack":              {env: map[string]string{"AWS_USE_DUALSTACK_ENDPOINT": "true"}},
-		"FIPS":                    {config: Config{Region: "us-gov-west-1"}, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}},
-		"the environment's":       {env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}},
+		"a path in the endpoint": {
+			config: Config{Endpoint: "https://example.com/s3/", PathStyle: aws.Bool(true)},
+		},
+		"dual stack": {env: map[string]string{"AWS_USE_DUALSTACK_ENDPOINT": "true"}},
+		"FIPS": {
+			config: Config{Region: "us-gov-west-1"},
+			env:    map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"},
+		},
+		"the environment's": {env: map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := tt.config
 			if tt.env != nil { // which is read with the default chain
-				maps.Copy(tt.env, map[string]string{"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"})
+				maps.Copy(tt.env, map[string]string{
+					"AWS_ACCESS_KEY_ID":     "AKID",
+					"AWS_SECRET_ACCESS_KEY": "secret",
+				})
 			} else {
 				c.AccessKeyID = "AKID"
 				c.SecretKey = "secret"
@@ -159,7 +180,8 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 				host = wire.last.URL.Host
 			}
 			require.Equal(t, host, endpoint.host)
-			require.Contains(t, wire.last.Header.Get("Authorization"), "/"+d.account.region+"/s3/aws4_request")
+			require.Contains(t, wire.last.Header.Get("Authorization"),
+				"/"+d.account.region+"/s3/aws4_request")
 		})
 	}
 }

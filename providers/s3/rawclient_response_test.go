@@ -56,10 +56,24 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 			},
 			Body: "hello",
 		},
-		"a customer's key":        {Header: map[string]string{"ETag": etag, customerHeader: "AES256", customerMD5Header: customerKeys[0].md5}, Body: "hello"},
-		"an empty object":         {Header: map[string]string{"ETag": etag, "X-Amz-Version-Id": "null"}},
-		"a checksum of checksums": {Header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA==-2", "X-Amz-Checksum-Type": "COMPOSITE"}, Body: "hello"},
-		"only an ETag":            {Header: map[string]string{"ETag": etag}},
+		"a customer's key": {
+			Header: map[string]string{
+				"ETag":            etag,
+				customerHeader:    "AES256",
+				customerMD5Header: customerKeys[0].md5,
+			},
+			Body: "hello",
+		},
+		"an empty object": {Header: map[string]string{"ETag": etag, "X-Amz-Version-Id": "null"}},
+		"a checksum of checksums": {
+			Header: map[string]string{
+				"ETag":                  etag,
+				"X-Amz-Checksum-Crc32c": "mnG7TA==-2",
+				"X-Amz-Checksum-Type":   "COMPOSITE",
+			},
+			Body: "hello",
+		},
+		"only an ETag": {Header: map[string]string{"ETag": etag}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			put := response
@@ -79,7 +93,9 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 				func(d *objectDriver) (*storage.Attrs, error) {
 					return d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 				},
-				func(d *objectDriver) (*storage.Attrs, error) { return d.Put(t.Context(), wiretest.Put("k", "hello")) },
+				func(d *objectDriver) (*storage.Attrs, error) {
+					return d.Put(t.Context(), wiretest.Put("k", "hello"))
+				},
 			} {
 				want, err := readAttrs(sdkOnly(d))
 				require.NoError(t, err)
@@ -122,7 +138,8 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 			require.NoError(t, err)
 
 			require.Equal(t, tt.signed.Format(signature.TimeFormat), server.Last(t).Header.Get("X-Amz-Date"))
-			require.Contains(t, server.Last(t).Header.Get("Authorization"), "Credential=key/"+tt.signed.Format(signature.DayFormat)+"/")
+			require.Contains(t, server.Last(t).Header.Get("Authorization"),
+				"Credential=key/"+tt.signed.Format(signature.DayFormat)+"/")
 		})
 	}
 }
@@ -134,7 +151,13 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 			return err
 		},
 		"PutPart": func(d *objectDriver) error {
-			_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "u", Number: 1, Body: strings.NewReader("hello"), Size: 5})
+			_, err := d.PutPart(t.Context(), &driver.PartRequest{
+				Key:    "k",
+				Upload: "u",
+				Number: 1,
+				Body:   strings.NewReader("hello"),
+				Size:   5,
+			})
 			return err
 		},
 		"Get": func(d *objectDriver) error {
@@ -150,23 +173,39 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 		},
 	}
 	for name, response := range map[string]reply{
-		"a modeled error":           errorReply(404, "NoSuchKey", "gone"),
-		"another":                   errorReply(403, "AccessDenied", "no"),
-		"a missing bucket":          errorReply(404, "NoSuchBucket", ""),
-		"a delete marker":           {Status: 404, Header: map[string]string{"X-Amz-Delete-Marker": "true"}},
-		"a method":                  errorReply(405, "MethodNotAllowed", ""),
-		"an archived object":        errorReply(403, "InvalidObjectState", ""),
-		"a false condition":         errorReply(412, "PreconditionFailed", ""),
-		"a range past the end":      errorReply(416, "InvalidRange", ""),
-		"a server that is busy":     {Status: 503, Header: map[string]string{"Retry-After": "7"}, Body: errorReply(503, "SlowDown", "").Body},
-		"another region":            {Status: 400, Header: map[string]string{"X-Amz-Bucket-Region": "eu-central-1"}},
-		"the time of a wrong clock": {Status: 403, Header: map[string]string{"Date": "Fri, 02 Jan 2026 03:04:05 GMT"}},
-		"without a body":            {Status: 503},
-		"a redirect":                {Status: 307, Header: map[string]string{"Location": "http://elsewhere.invalid/"}},
-		"no XML":                    {Status: 502, Body: "<html>Bad gateway"},
-		"a gateway's page":          gatewayReply(500),
-		"a login page":              {Body: "<html><body>Log in</body></html>", Header: map[string]string{"X-Amz-Stand-In": ""}},
-		"a connection":              {Cut: true},
+		"a modeled error":      errorReply(404, "NoSuchKey", "gone"),
+		"another":              errorReply(403, "AccessDenied", "no"),
+		"a missing bucket":     errorReply(404, "NoSuchBucket", ""),
+		"a delete marker":      {Status: 404, Header: map[string]string{"X-Amz-Delete-Marker": "true"}},
+		"a method":             errorReply(405, "MethodNotAllowed", ""),
+		"an archived object":   errorReply(403, "InvalidObjectState", ""),
+		"a false condition":    errorReply(412, "PreconditionFailed", ""),
+		"a range past the end": errorReply(416, "InvalidRange", ""),
+		"a server that is busy": {
+			Status: 503,
+			Header: map[string]string{"Retry-After": "7"},
+			Body:   errorReply(503, "SlowDown", "").Body,
+		},
+		"another region": {
+			Status: 400,
+			Header: map[string]string{"X-Amz-Bucket-Region": "eu-central-1"},
+		},
+		"the time of a wrong clock": {
+			Status: 403,
+			Header: map[string]string{"Date": "Fri, 02 Jan 2026 03:04:05 GMT"},
+		},
+		"without a body": {Status: 503},
+		"a redirect": {
+			Status: 307,
+			Header: map[string]string{"Location": "http://elsewhere.invalid/"},
+		},
+		"no XML":           {Status: 502, Body: "<html>Bad gateway"},
+		"a gateway's page": gatewayReply(500),
+		"a login page": {
+			Body:   "<html><body>Log in</body></html>",
+			Header: map[string]string{"X-Amz-Stand-In": ""},
+		},
+		"a connection": {Cut: true},
 	} {
 		for call, do := range calls {
 			t.Run(call+", "+name, func(t *testing.T) {
@@ -207,7 +246,10 @@ func requireSameErrors(t *testing.T, response reply, do func(*objectDriver) erro
 }
 
 func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
-	server := newStandIn(t, reply{Status: 404, Header: map[string]string{"X-Amz-Request-Id": "request", "X-Amz-Id-2": "host"}})
+	server := newStandIn(t, reply{
+		Status: 404,
+		Header: map[string]string{"X-Amz-Request-Id": "request", "X-Amz-Id-2": "host"},
+	})
 	d := server.openDriver(t, "aws")
 	_, want := sdkOnly(d).Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	_, got := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})

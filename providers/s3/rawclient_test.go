@@ -61,7 +61,12 @@ func allProperties() storage.Properties {
 		ContentLanguage:    "de",
 		CacheControl:       "no-store",
 		StorageClass:       "STANDARD_IA",
-		Metadata:           map[string]string{"owner": "me", "empty": "", "omnibucketwriteid": "1", "word": "=?utf-8?q?a_b?="},
+		Metadata: map[string]string{
+			"owner":             "me",
+			"empty":             "",
+			"omnibucketwriteid": "1",
+			"word":              "=?utf-8?q?a_b?=",
+		},
 	}
 }
 
@@ -128,7 +133,11 @@ func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
 	addGet("of a range", driver.GetRequest{Key: "k", Offset: 5, Length: 10})
 	addGet("of the end", driver.GetRequest{Key: "k", Suffix: 15, Length: -1})
 	addGet("pinned", driver.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{Revision: etag}})
-	addGet("unless known", driver.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{NotRevision: etag}})
+	addGet("unless known", driver.GetRequest{
+		Key:       "k",
+		Length:    -1,
+		Condition: storage.Condition{NotRevision: etag},
+	})
 	addGet("of a version", driver.GetRequest{Key: "k", Length: -1, Version: "v/1+=&~"})
 	for _, key := range append(slices.Clone(keys), "/lead", "a//b", "folder/", "a%2Fb", "\\") {
 		addGet("of "+key, driver.GetRequest{Key: key, Length: -1})
@@ -144,7 +153,13 @@ func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
 			return err
 		}
 	}
-	part("", driver.PartRequest{Key: "a b", Upload: "u/+=1~", Number: 7, Size: 5, CRC32C: wiretest.CRC32C("hello")})
+	part("", driver.PartRequest{
+		Key:    "a b",
+		Upload: "u/+=1~",
+		Number: 7,
+		Size:   5,
+		CRC32C: wiretest.CRC32C("hello"),
+	})
 	part("unchecked", driver.PartRequest{Key: "k", Upload: "u", Number: 10_000, Size: 5, Unchecked: true})
 	return all
 }
@@ -175,12 +190,18 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 		"a configuration of the SDK": {"minio", func(c *Config) {
 			c.AccessKeyID = ""
 			c.SecretKey = ""
-			c.AWS = &aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("own", "secret", "")}
+			c.AWS = &aws.Config{
+				Region:      "eu-west-1",
+				Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+			}
 		}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			server := newStandIn(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"}})
+			server := newStandIn(t, reply{
+				Status: 206,
+				Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"},
+			})
 			d := server.openDriver(t, tt.profile, tt.change)
 			require.True(t, usesRawClient(t, d))
 			sdk := sdkOnly(d)
@@ -198,7 +219,16 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
 	for _, profile := range []string{"aws", "b2", "unknown"} {
 		t.Run(profile, func(t *testing.T) {
-			server := &standIn{wiretest.NewTLSServer(t, reply{Status: 206, Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20", "Content-Length": "0"}})}
+			server := &standIn{
+				wiretest.NewTLSServer(t, reply{
+					Status: 206,
+					Header: map[string]string{
+						"ETag":           etag,
+						"Content-Range":  "bytes 5-14/20",
+						"Content-Length": "0",
+					},
+				}),
+			}
 			d, sdk := server.openDrivers(t, profile)
 			for name, do := range rawCalls() {
 				require.NoError(t, do(t.Context(), sdk), name)

@@ -41,7 +41,10 @@ func recordedStore() recorded.Store {
 		},
 		Aside: func(_ *recorded.Exchange, kind recorded.Kind) *recorded.Response {
 			if kind == "HEAD bucket" { // the bucket exists
-				return &recorded.Response{Status: http.StatusOK, Header: http.Header{"X-Amz-Request-Id": {"1"}}}
+				return &recorded.Response{
+					Status: http.StatusOK,
+					Header: http.Header{"X-Amz-Request-Id": {"1"}},
+				}
 			}
 			return nil
 		},

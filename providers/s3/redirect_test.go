@@ -19,13 +19,30 @@ func TestRedirectWithoutCustomerKey(t *testing.T) {
 	provider := credentials.NewStaticCredentialsProvider("key", "secret", "")
 	configs := map[string]func(string, *http.Client) Config{
 		"HTTPClient": func(root string, client *http.Client) Config {
-			return Config{Endpoint: root, Region: "us-east-1", HTTPClient: client, AccessKeyID: "key", SecretKey: "secret"}
+			return Config{
+				Endpoint:    root,
+				Region:      "us-east-1",
+				HTTPClient:  client,
+				AccessKeyID: "key",
+				SecretKey:   "secret",
+			}
 		},
 		"the HTTP client of a configuration": func(root string, client *http.Client) Config {
-			return Config{Endpoint: root, AWS: &aws.Config{Region: "us-east-1", HTTPClient: client, Credentials: provider}}
+			return Config{
+				Endpoint: root,
+				AWS:      &aws.Config{Region: "us-east-1", HTTPClient: client, Credentials: provider},
+			}
 		},
 		"the HTTP client of a client": func(root string, client *http.Client) Config {
-			return Config{Client: awss3.New(awss3.Options{Region: "us-east-1", BaseEndpoint: &root, UsePathStyle: true, HTTPClient: client, Credentials: provider})}
+			return Config{
+				Client: awss3.New(awss3.Options{
+					Region:       "us-east-1",
+					BaseEndpoint: &root,
+					UsePathStyle: true,
+					HTTPClient:   client,
+					Credentials:  provider,
+				}),
+			}
 		},
 	}
 	for name, config := range configs {

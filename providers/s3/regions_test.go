@@ -67,7 +67,12 @@ func (a *amazonByRegion) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func newRegionService(t *testing.T, a *amazonByRegion) *serviceDriver {
 	t.Helper()
-	d, err := NewServiceDriver(t.Context(), Config{Region: "us-east-1", AccessKeyID: "AKID", SecretKey: "secret", HTTPClient: &http.Client{Transport: a}})
+	d, err := NewServiceDriver(t.Context(), Config{
+		Region:      "us-east-1",
+		AccessKeyID: "AKID",
+		SecretKey:   "secret",
+		HTTPClient:  &http.Client{Transport: a},
+	})
 	require.NoError(t, err)
 	return d.(*serviceDriver)
 }
@@ -106,7 +111,8 @@ func TestRegionOfBucket(t *testing.T) {
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
 
-			signedURL, err := d.(*objectDriver).Sign(t.Context(), wiretest.SignedUpload(func(*driver.SignRequest) {}))
+			signedURL, err := d.(*objectDriver).Sign(t.Context(),
+				wiretest.SignedUpload(func(*driver.SignRequest) {}))
 			require.NoError(t, err)
 			require.Contains(t, signedURL.URL, "photos.s3.eu-west-1.amazonaws.com")
 			require.Contains(t, signedURL.URL, "%2Feu-west-1%2Fs3%2F")
@@ -118,7 +124,8 @@ func TestRegionOfBucket(t *testing.T) {
 
 			require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
 			require.Equal(t, []string{"eu-west-1 PUT /k", "eu-west-1 DELETE /"}, a.asked)
-			require.Equal(t, s.account.identity, d.(*objectDriver).account.identity, "the server copies between regions")
+			require.Equal(t, s.account.identity, d.(*objectDriver).account.identity,
+				"the server copies between regions")
 		})
 	}
 }
@@ -135,7 +142,10 @@ func TestCreateBucketNamespace(t *testing.T) {
 		"111122223333-eu-west-1-an":          "",
 	} {
 		a := &amazonByRegion{}
-		_, err := newRegionService(t, a).CreateBucket(t.Context(), &driver.BucketRequest{Name: name, Region: "eu-west-1"})
+		_, err := newRegionService(t, a).CreateBucket(t.Context(), &driver.BucketRequest{
+			Name:   name,
+			Region: "eu-west-1",
+		})
 		require.NoError(t, err, name)
 		require.Equal(t, want, a.namespace, name)
 		b, err := storage.Open(t.Context(), "s3://"+name+"?region=eu-west-1&anonymous=true")
@@ -166,7 +176,12 @@ func TestRegionOfOneEndpoint(t *testing.T) {
 
 // Each client of the SDK gets its own provider of session credentials, instead of a copy of another client's.
 func TestExpressCredentialsOfClients(t *testing.T) {
-	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret"})
+	d, err := NewDriver(t.Context(), Config{
+		Bucket:      "photos",
+		Region:      "us-east-1",
+		AccessKeyID: "key",
+		SecretKey:   "secret",
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	a := d.(*objectDriver).account

@@ -27,7 +27,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A rotation is a store that accepts one access key at a time: key-1, then key-2 and so on. It checks signatures.
+// A rotation is a store that accepts one access key at a time: key-1, then key-2 and so on. It
+// checks signatures.
 type rotation struct {
 	server  *s3server.Server
 	valid   atomic.Int64
@@ -44,7 +45,11 @@ func newRotation(t *testing.T, code string, status int) *rotation {
 		n := strconv.Itoa(i + 1)
 		keys[i] = s3server.Credential{AccessKeyID: "key-" + n, SecretKey: "secret-" + n}
 	}
-	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Credentials: keys, Middleware: r.gate})
+	server, err := s3server.Start(s3server.Config{
+		Buckets:     []string{"photos"},
+		Credentials: keys,
+		Middleware:  r.gate,
+	})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	r.server = server
@@ -69,7 +74,11 @@ func (r *rotation) gate(next http.Handler) http.Handler {
 
 // key returns a pair of keys.
 func key(n int64) aws.Credentials {
-	return aws.Credentials{AccessKeyID: fmt.Sprintf("key-%d", n), SecretAccessKey: fmt.Sprintf("secret-%d", n), Source: "test"}
+	return aws.Credentials{
+		AccessKeyID:     fmt.Sprintf("key-%d", n),
+		SecretAccessKey: fmt.Sprintf("secret-%d", n),
+		Source:          "test",
+	}
 }
 
 func writeProfile(t *testing.T, file string, c aws.Credentials) {
@@ -109,7 +118,8 @@ var sources = []source{
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "out"), fmt.Appendf(nil, `{"Version":1,"AccessKeyId":%q,"SecretAccessKey":%q}`, c.AccessKeyID, c.SecretAccessKey), 0o600))
 		}
 		write()
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "config"), []byte("[default]\ncredential_process = "+cat+" "+filepath.Join(dir, "out")+"\n"), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "config"),
+			[]byte("[default]\ncredential_process = "+cat+" "+filepath.Join(dir, "out")+"\n"), 0o600))
 		setEnv(t, map[string]string{"AWS_CONFIG_FILE": filepath.Join(dir, "config")})
 		return Config{}, write
 	}},
@@ -122,7 +132,11 @@ var sources = []source{
 		t.Cleanup(sts.Close)
 		config := filepath.Join(t.TempDir(), "config")
 		require.NoError(t, os.WriteFile(config, []byte("[profile role]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n"), 0o600))
-		setEnv(t, map[string]string{"AWS_CONFIG_FILE": config, "AWS_PROFILE": "role", "AWS_ENDPOINT_URL_STS": sts.URL})
+		setEnv(t, map[string]string{
+			"AWS_CONFIG_FILE":      config,
+			"AWS_PROFILE":          "role",
+			"AWS_ENDPOINT_URL_STS": sts.URL,
+		})
 		return Config{}, func() {}
 	}},
 	{"a configuration of the SDK with a cache", func(_ *testing.T, r *rotation) (Config, func()) {
@@ -137,7 +151,9 @@ var sources = []source{
 }
 
 func (r *rotation) provider() aws.CredentialsProvider {
-	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return key(r.valid.Load()), nil })
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return key(r.valid.Load()), nil
+	})
 }
 
 // open opens the bucket and its account with the credentials of a source.
@@ -173,7 +189,8 @@ var renewedCalls = []struct {
 		return err
 	}},
 	{"Upload in parts", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-		_, err := b.Upload(ctx, "large", strings.NewReader(strings.Repeat("x", 6<<20)), storage.WithPartSize(5<<20))
+		_, err := b.Upload(ctx, "large", strings.NewReader(strings.Repeat("x", 6<<20)),
+			storage.WithPartSize(5<<20))
 		return err
 	}},
 	{"Download", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
@@ -188,8 +205,18 @@ var renewedCalls = []struct {
 		_, err := b.Exists(ctx, "missing")
 		return err
 	}},
-	{"List", func(ctx context.Context, b storage.Bucket, _ storage.Service) error { return drain(b.List(ctx)) }},
-	{"Remove", func(ctx context.Context, b storage.Bucket, _ storage.Service) error { return b.Remove(ctx, "none") }},
+	{
+		name: "List",
+		call: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+			return drain(b.List(ctx))
+		},
+	},
+	{
+		name: "Remove",
+		call: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+			return b.Remove(ctx, "none")
+		},
+	},
 	{"RemoveAll", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 		_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"none", "neither"}))
 		return err
@@ -226,7 +253,12 @@ var renewedCalls = []struct {
 	{"DeleteBucket", func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
 		return s.DeleteBucket(ctx, "new")
 	}},
-	{"Buckets", func(ctx context.Context, _ storage.Bucket, s storage.Service) error { return drain(s.Buckets(ctx)) }},
+	{
+		name: "Buckets",
+		call: func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
+			return drain(s.Buckets(ctx))
+		},
+	},
 }
 
 func drain[E any](entries func(yield func(E, error) bool)) error {
@@ -241,7 +273,10 @@ func drain[E any](entries func(yield func(E, error) bool)) error {
 // Refused credentials are replaced.
 func TestCredentialsRefusedReplaced(t *testing.T) {
 	for _, src := range sources {
-		for code, status := range map[string]int{"ExpiredToken": http.StatusBadRequest, "InvalidAccessKeyId": http.StatusForbidden} {
+		for code, status := range map[string]int{
+			"ExpiredToken":       http.StatusBadRequest,
+			"InvalidAccessKeyId": http.StatusForbidden,
+		} {
 			t.Run(src.name+"/"+code, func(t *testing.T) {
 				r := newRotation(t, code, status)
 				b, s, rotate := r.open(t, src)
@@ -311,12 +346,21 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 		accepts bool // the first request
 		refused int64
 	}{
-		{name: "keys of a Config", config: Config{AccessKeyID: "key-1", SecretKey: "secret-1"}, accepts: true, refused: 1},
+		{
+			name:    "keys of a Config",
+			config:  Config{AccessKeyID: "key-1", SecretKey: "secret-1"},
+			accepts: true,
+			refused: 1,
+		},
 		{name: "a file that has the same keys, which were accepted", accepts: true, refused: 2},
 		{name: "a file with keys that were never accepted", refused: 1},
 		{
-			name:    "a static provider",
-			config:  Config{AWS: &aws.Config{Credentials: credentials.NewStaticCredentialsProvider("key-1", "secret-1", "")}},
+			name: "a static provider",
+			config: Config{
+				AWS: &aws.Config{
+					Credentials: credentials.NewStaticCredentialsProvider("key-1", "secret-1", ""),
+				},
+			},
 			accepts: true,
 			refused: 2,
 		},
@@ -366,7 +410,10 @@ func TestCredentialsFileReadAgain(t *testing.T) {
 func TestCredentialsSecretChanges(t *testing.T) {
 	var current atomic.Pointer[s3server.Server]
 	next := func(secret string) {
-		server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Credentials: []s3server.Credential{{AccessKeyID: "key", SecretKey: secret}}})
+		server, err := s3server.Start(s3server.Config{
+			Buckets:     []string{"photos"},
+			Credentials: []s3server.Credential{{AccessKeyID: "key", SecretKey: secret}},
+		})
 		require.NoError(t, err)
 		t.Cleanup(server.Close)
 		current.Store(server)
@@ -392,8 +439,8 @@ func TestCredentialsSecretChanges(t *testing.T) {
 	}
 }
 
-// A 403 to a HEAD does not tell refused credentials from a missing permission. The driver sends one GET to learn
-// the reason.
+// A 403 to a HEAD does not tell refused credentials from a missing permission. The driver sends one
+// GET to learn the reason.
 func TestHeadDeniedAsksReason(t *testing.T) {
 	var requests atomic.Int64
 	denied := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -406,7 +453,11 @@ func TestHeadDeniedAsksReason(t *testing.T) {
 	}))
 	t.Cleanup(denied.Close)
 	setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "key-1", "AWS_SECRET_ACCESS_KEY": "secret-1"})
-	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: denied.URL, Region: s3server.DefaultRegion})
+	b, err := Open(t.Context(), Config{
+		Bucket:   "photos",
+		Endpoint: denied.URL,
+		Region:   s3server.DefaultRegion,
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 

@@ -47,7 +47,9 @@ func TestRestoreRequest(t *testing.T) {
 			want:     "",
 		},
 		"again, which keeps the copy": {
-			head:     map[string]string{"X-Amz-Restore": `ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`},
+			head: map[string]string{
+				"X-Amz-Restore": `ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`,
+			},
 			response: reply{},
 			body:     []string{"<Days>3</Days>"},
 			want:     "",
@@ -73,27 +75,46 @@ func TestRestoreRequest(t *testing.T) {
 			response: errorReply(409, "RestoreAlreadyInProgress", ""),
 			want:     "",
 		},
-		"begun meanwhile": {head: archived, response: errorReply(409, "RestoreAlreadyInProgress", ""), want: ""},
-		"of an object that is no": {
-			head:     map[string]string{},
-			response: errorReply(403, "InvalidObjectState", "Restore is not allowed for the object's current storage class"),
+		"begun meanwhile": {
+			head:     archived,
+			response: errorReply(409, "RestoreAlreadyInProgress", ""),
 			want:     "",
 		},
-		"not permitted": {head: archived, response: errorReply(403, "AccessDenied", ""), want: storage.PermissionDenied},
+		"of an object that is no": {
+			head: map[string]string{},
+			response: errorReply(403, "InvalidObjectState",
+				"Restore is not allowed for the object's current storage class"),
+			want: "",
+		},
+		"not permitted": {
+			head:     archived,
+			response: errorReply(403, "AccessDenied", ""),
+			want:     storage.PermissionDenied,
+		},
 		"without capacity": {
 			head:     archived,
 			tier:     "Expedited",
 			response: errorReply(503, "GlacierExpeditedRetrievalNotAvailable", ""),
 			want:     storage.Unavailable,
 		},
-		"removed meanwhile": {head: archived, response: errorReply(404, "NoSuchKey", ""), want: storage.ObjectNotFound},
+		"removed meanwhile": {
+			head:     archived,
+			response: errorReply(404, "NoSuchKey", ""),
+			want:     storage.ObjectNotFound,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, headOf(tt.head), tt.response)
-			err := server.openDriver(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v", RestoreDays: 3, RestoreTier: tt.tier})
+			err := server.openDriver(t, "aws").Restore(t.Context(), &driver.ChangeRequest{
+				Key:         "k",
+				Version:     "v",
+				RestoreDays: 3,
+				RestoreTier: tt.tier,
+			})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, []string{"HEAD /photos/k?versionId=v", "POST /photos/k?restore=&versionId=v"}, server.Lines())
+			require.Equal(t, []string{"HEAD /photos/k?versionId=v", "POST /photos/k?restore=&versionId=v"},
+				server.Lines())
 			body := string(server.Last(t).Body)
 			for _, want := range tt.body {
 				require.Contains(t, body, want)
@@ -103,12 +124,16 @@ func TestRestoreRequest(t *testing.T) {
 	}
 	t.Run("in progress", func(t *testing.T) {
 		server := newStandIn(t, headOf(map[string]string{"X-Amz-Restore": `ongoing-request="true"`}))
-		require.NoError(t, server.openDriver(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", RestoreDays: 1}))
+		require.NoError(t, server.openDriver(t, "aws").Restore(t.Context(), &driver.ChangeRequest{
+			Key:         "k",
+			RestoreDays: 1,
+		}))
 		require.Len(t, server.Lines(), 1)
 	})
 	t.Run("of no object", func(t *testing.T) {
 		server := newStandIn(t, errorReply(404, "NoSuchKey", ""), reply{})
-		require.ErrorIs(t, server.openDriver(t, "aws").Restore(t.Context(), &driver.ChangeRequest{Key: "k", RestoreDays: 1}), storage.ObjectNotFound)
+		require.ErrorIs(t, server.openDriver(t, "aws").Restore(t.Context(),
+			&driver.ChangeRequest{Key: "k", RestoreDays: 1}), storage.ObjectNotFound)
 	})
 }
 
@@ -131,18 +156,41 @@ func TestArchived(t *testing.T) {
 		header map[string]string
 		want   bool
 	}{
-		"no class":                       {map[string]string{}, false},
-		"a class that is read at once":   {map[string]string{"X-Amz-Storage-Class": "GLACIER_IR"}, false},
-		"a class that is restored first": {map[string]string{"X-Amz-Storage-Class": "DEEP_ARCHIVE"}, true},
-		"while it is restored":           {map[string]string{"X-Amz-Storage-Class": "GLACIER", "X-Amz-Restore": `ongoing-request="true"`}, true},
-		"with a restored copy":           {map[string]string{"X-Amz-Storage-Class": "GLACIER", "X-Amz-Restore": `ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`}, false},
-		"intelligent tiering":            {map[string]string{"X-Amz-Storage-Class": "INTELLIGENT_TIERING"}, false},
-		"an archive tier of it":          {map[string]string{"X-Amz-Storage-Class": "INTELLIGENT_TIERING", "X-Amz-Archive-Status": "ARCHIVE_ACCESS"}, true},
+		"no class":                     {header: map[string]string{}},
+		"a class that is read at once": {header: map[string]string{"X-Amz-Storage-Class": "GLACIER_IR"}},
+		"a class that is restored first": {
+			header: map[string]string{"X-Amz-Storage-Class": "DEEP_ARCHIVE"},
+			want:   true,
+		},
+		"while it is restored": {
+			header: map[string]string{
+				"X-Amz-Storage-Class": "GLACIER",
+				"X-Amz-Restore":       `ongoing-request="true"`,
+			},
+			want: true,
+		},
+		"with a restored copy": {
+			header: map[string]string{
+				"X-Amz-Storage-Class": "GLACIER",
+				"X-Amz-Restore":       `ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`,
+			},
+		},
+		"intelligent tiering": {
+			header: map[string]string{"X-Amz-Storage-Class": "INTELLIGENT_TIERING"},
+		},
+		"an archive tier of it": {
+			header: map[string]string{
+				"X-Amz-Storage-Class":  "INTELLIGENT_TIERING",
+				"X-Amz-Archive-Status": "ARCHIVE_ACCESS",
+			},
+			want: true,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, native := range []bool{false, true} {
-				attrs, err := newStandIn(t, headOf(tt.header)).openDriver(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", NativeAttrs: native})
+				attrs, err := newStandIn(t, headOf(tt.header)).openDriver(t, "aws").Head(t.Context(),
+					&driver.GetRequest{Key: "k", NativeAttrs: native})
 				require.NoError(t, err)
 				require.Equal(t, tt.want, attrs.Archived, "native: %t", native)
 			}
@@ -164,7 +212,12 @@ func TestRestoreArchived(t *testing.T) {
 		defer mu.Unlock()
 		ahead += d
 	}
-	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}, Now: clock, RestoreTime: time.Minute})
+	server, err := s3server.Start(s3server.Config{
+		Strict:      true,
+		Buckets:     []string{"photos"},
+		Now:         clock,
+		RestoreTime: time.Minute,
+	})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 
@@ -225,6 +278,7 @@ func TestRestoreArchived(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, storage.Restore(ctx, b, "warm"))
 		require.ErrorIs(t, storage.Restore(ctx, b, "missing"), storage.ObjectNotFound)
-		require.ErrorIs(t, storage.Restore(ctx, b, "a", storage.WithRestoreTier("Warp")), storage.InvalidArgument)
+		require.ErrorIs(t, storage.Restore(ctx, b, "a", storage.WithRestoreTier("Warp")),
+			storage.InvalidArgument)
 	})
 }

@@ -14,7 +14,12 @@ import (
 // The hint names the profile of a server that names itself.
 func TestServerKindHint(t *testing.T) {
 	tests := []struct{ name, header, value, hint string }{
-		{name: "MinIO", header: "Server", value: "MinIO", hint: "this endpoint answers as MinIO: open it with profile=minio "},
+		{
+			name:   "MinIO",
+			header: "Server",
+			value:  "MinIO",
+			hint:   "this endpoint answers as MinIO: open it with profile=minio ",
+		},
 		{
 			name:   "an old MinIO",
 			header: "Server",
@@ -24,11 +29,26 @@ func TestServerKindHint(t *testing.T) {
 		{name: "silo", header: "Server", value: "Silo", hint: "profile=minio "},
 		{name: "versitygw", header: "Server", value: "VERSITYGW", hint: "profile=versitygw "},
 		{name: "SeaweedFS", header: "Server", value: "SeaweedFS S3 30GB 2.68", hint: "profile=seaweedfs "},
-		{name: "Ceph", header: "Server", value: "Ceph Object Gateway (reef)", hint: "this endpoint answers as Ceph: open it with profile=ceph "},
+		{
+			name:   "Ceph",
+			header: "Server",
+			value:  "Ceph Object Gateway (reef)",
+			hint:   "this endpoint answers as Ceph: open it with profile=ceph ",
+		},
 		{name: "Ceph behind a proxy", header: "X-Rgw-Object-Type", value: "Normal", hint: "profile=ceph "},
 		{name: "a proxy", header: "Server", value: "nginx", hint: "name the server with profile="},
-		{name: "a name that only contains another", header: "Server", value: "not MinIO", hint: "name the server with profile="},
-		{name: "our own server", header: "Server", value: "AmazonS3 (omnibucket)", hint: "profile=omnibucket "},
+		{
+			name:   "a name that only contains another",
+			header: "Server",
+			value:  "not MinIO",
+			hint:   "name the server with profile=",
+		},
+		{
+			name:   "our own server",
+			header: "Server",
+			value:  "AmazonS3 (omnibucket)",
+			hint:   "profile=omnibucket ",
+		},
 		{name: "an emulator", header: "Server", value: "AmazonS3", hint: "name the server with profile="},
 		{name: "none", header: "X-Other", value: "MinIO", hint: "name the server with profile="},
 	}
@@ -44,7 +64,10 @@ func TestServerKindHint(t *testing.T) {
 			},
 		} {
 			t.Run(tt.name+", by "+client, func(t *testing.T) {
-				server := newStandIn(t, reply{Header: map[string]string{tt.header: tt.value, "ETag": etag}, Body: "<ListBucketResult></ListBucketResult>"})
+				server := newStandIn(t, reply{
+					Header: map[string]string{tt.header: tt.value, "ETag": etag},
+					Body:   "<ListBucketResult></ListBucketResult>",
+				})
 				b := engine.New(server.openDriver(t, "unknown"))
 				refuse := func() *storage.Error {
 					_, err := b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
@@ -53,7 +76,8 @@ func TestServerKindHint(t *testing.T) {
 					require.Equal(t, storage.Unsupported, e.Code, "the name of a server declares nothing")
 					return e
 				}
-				require.Contains(t, refuse().Hint, "name the server with profile=", "no response has come yet")
+				require.Contains(t, refuse().Hint, "name the server with profile=",
+					"no response has come yet")
 				require.NoError(t, use(b))
 				require.Contains(t, refuse().Hint, tt.hint)
 				require.Len(t, server.Requests(), 1, "no request is sent to find it out")

@@ -38,7 +38,12 @@ var serverNames = []string{"minio", "versitygw"}
 func needServer(t *testing.T, name string) *testServer {
 	t.Helper()
 	variable := "OMNIBUCKET_TEST_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-	s := &testServer{name: name, endpoint: testserver.Need(t, variable), key: os.Getenv(variable + "_KEY"), secret: os.Getenv(variable + "_SECRET")}
+	s := &testServer{
+		name:     name,
+		endpoint: testserver.Need(t, variable),
+		key:      os.Getenv(variable + "_KEY"),
+		secret:   os.Getenv(variable + "_SECRET"),
+	}
 	s.raw = s.clientOver(withoutKeepAlive())
 	return s
 }
@@ -71,8 +76,10 @@ func (s *testServer) bucket(t *testing.T, versioned bool) string {
 	t.Cleanup(func() { s.remove(t, name) })
 	if versioned {
 		_, err := s.raw.PutBucketVersioning(t.Context(), &awss3.PutBucketVersioningInput{
-			Bucket:                  &name,
-			VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+			Bucket: &name,
+			VersioningConfiguration: &types.VersioningConfiguration{
+				Status: types.BucketVersioningStatusEnabled,
+			},
 		})
 		require.NoError(t, err)
 	}
@@ -87,7 +94,10 @@ func (s *testServer) bucket(t *testing.T, versioned bool) string {
 func (s *testServer) lockingBucket(t *testing.T) string {
 	t.Helper()
 	name := fmt.Sprintf("omnibucket-%d-%d", os.Getpid(), bucketNumber.Add(1))
-	_, err := s.raw.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &name, ObjectLockEnabledForBucket: aws.Bool(true)})
+	_, err := s.raw.CreateBucket(t.Context(), &awss3.CreateBucketInput{
+		Bucket:                     &name,
+		ObjectLockEnabledForBucket: aws.Bool(true),
+	})
 	require.NoError(t, err)
 	if s.made != nil {
 		s.made(t, name)
@@ -129,7 +139,8 @@ func (s *testServer) removeVersion(ctx context.Context, t *testing.T, bucket str
 // only for an exact key.
 func (s *testServer) uploads(t *testing.T, bucket, key string) int {
 	t.Helper()
-	page, err := s.raw.ListMultipartUploads(context.WithoutCancel(t.Context()), &awss3.ListMultipartUploadsInput{Bucket: &bucket, Prefix: &key})
+	page, err := s.raw.ListMultipartUploads(context.WithoutCancel(t.Context()),
+		&awss3.ListMultipartUploadsInput{Bucket: &bucket, Prefix: &key})
 	require.NoError(t, err)
 	return len(page.Uploads)
 }

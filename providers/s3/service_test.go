@@ -61,7 +61,12 @@ func (w *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
 		reply = map[string]string{http.MethodGet: "200 <a/>", http.MethodHead: "200 ", http.MethodPut: "200 ", http.MethodDelete: "204 "}[r.Method]
 	}
 	status, text, _ := strings.Cut(reply, " ")
-	response := &http.Response{Header: http.Header{"X-Amz-Request-Id": {"R1"}}, Body: io.NopCloser(strings.NewReader(text)), Request: r, ContentLength: int64(len(text))}
+	response := &http.Response{
+		Header:        http.Header{"X-Amz-Request-Id": {"R1"}},
+		Body:          io.NopCloser(strings.NewReader(text)),
+		Request:       r,
+		ContentLength: int64(len(text)),
+	}
 	_, err := fmt.Sscan(status, &response.StatusCode)
 	require.NoError(w.t, err)
 	return response, nil
@@ -74,7 +79,13 @@ func failure(status int, code string) string {
 
 func newWireService(t *testing.T, c Config, replies map[string]string) (*serviceDriver, *transcript) {
 	t.Helper()
-	w := &transcript{t: t, replies: replies, bodies: map[string]string{}, hosts: map[string]string{}, headers: map[string]http.Header{}}
+	w := &transcript{
+		t:       t,
+		replies: replies,
+		bodies:  map[string]string{},
+		hosts:   map[string]string{},
+		headers: map[string]http.Header{},
+	}
 	c.AccessKeyID = "AKID"
 	c.SecretKey = "secret"
 	c.HTTPClient = &http.Client{Transport: w}
@@ -179,14 +190,38 @@ func TestCreateBucketExists(t *testing.T) {
 		replies map[string]string
 		want    storage.Code
 	}{
-		"an own bucket, for which S3 would return 200": {map[string]string{"HEAD /": "200 "}, storage.BucketExists},
-		"an own bucket, created meanwhile":             {map[string]string{"HEAD /": "404 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")}, storage.BucketExists},
-		"another's":                                    {map[string]string{"HEAD /": "403 ", "PUT /": failure(409, "BucketAlreadyExists")}, storage.BucketExists},
-		"one of another region":                        {map[string]string{"HEAD /": "301 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")}, storage.BucketExists},
-		"an unknown state":                             {map[string]string{"HEAD /": "500 "}, storage.Unavailable},
-		"a throttled question":                         {map[string]string{"HEAD /": "503 "}, storage.RateLimited},
-		"a forbidden key":                              {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "AccessDenied")}, storage.PermissionDenied},
-		"an access key of another service":             {map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "InvalidAccessKeyId")}, storage.Unauthenticated},
+		"an own bucket, for which S3 would return 200": {
+			replies: map[string]string{"HEAD /": "200 "},
+			want:    storage.BucketExists,
+		},
+		"an own bucket, created meanwhile": {
+			replies: map[string]string{"HEAD /": "404 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")},
+			want:    storage.BucketExists,
+		},
+		"another's": {
+			replies: map[string]string{"HEAD /": "403 ", "PUT /": failure(409, "BucketAlreadyExists")},
+			want:    storage.BucketExists,
+		},
+		"one of another region": {
+			replies: map[string]string{"HEAD /": "301 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")},
+			want:    storage.BucketExists,
+		},
+		"an unknown state": {
+			replies: map[string]string{"HEAD /": "500 "},
+			want:    storage.Unavailable,
+		},
+		"a throttled question": {
+			replies: map[string]string{"HEAD /": "503 "},
+			want:    storage.RateLimited,
+		},
+		"a forbidden key": {
+			replies: map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "AccessDenied")},
+			want:    storage.PermissionDenied,
+		},
+		"an access key of another service": {
+			replies: map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "InvalidAccessKeyId")},
+			want:    storage.Unauthenticated,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -200,37 +235,63 @@ func TestCreateBucketExists(t *testing.T) {
 // A new bucket is deleted if a setting fails.
 func TestCreateBucketSettingFails(t *testing.T) {
 	s, w := newWireService(t, Config{}, private(nil))
-	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true), storage.WithPublicAccess(true), storage.WithLifecycle(), storage.WithCORS()))
+	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true),
+		storage.WithPublicAccess(true), storage.WithLifecycle(), storage.WithCORS()))
 	require.NoError(t, err)
 	require.True(t, info.Versioning)
 	require.True(t, info.Public)
 	require.Equal(t, []string{"HEAD /", "PUT /", "PUT /?versioning", "GET /?policy", "GET /?publicAccessBlock", "PUT /?policy"}, w.requests)
 
-	s, w = newWireService(t, Config{}, private(map[string]string{"PUT /?versioning": failure(403, "AccessDenied")}))
+	s, w = newWireService(t, Config{}, private(map[string]string{
+		"PUT /?versioning": failure(403, "AccessDenied"),
+	}))
 	_, err = s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.Equal(t, []string{"HEAD /", "PUT /", "PUT /?versioning", "DELETE /"}, w.requests)
 
 	s, w = newWireService(t, Config{}, private(nil))
-	_, err = s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(false), storage.WithPublicAccess(false)))
+	_, err = s.CreateBucket(t.Context(),
+		wiretest.BucketRequest(storage.WithVersioning(false), storage.WithPublicAccess(false)))
 	require.NoError(t, err)
 	require.Equal(t, []string{"HEAD /", "PUT /"}, w.requests, "a new bucket is so already")
 }
 
 // An update sends only its changes.
 func TestUpdateBucketRequests(t *testing.T) {
-	looks := []string{"HEAD /", "GET /?policy", "GET /?versioning", "GET /?cors", "GET /?lifecycle", "GET /?object-lock"}
+	looks := []string{
+		"HEAD /",
+		"GET /?policy",
+		"GET /?versioning",
+		"GET /?cors",
+		"GET /?lifecycle",
+		"GET /?object-lock",
+	}
 	tests := map[string]struct {
 		option storage.BucketOption
 		want   []string
 	}{
-		"versions on":  {storage.WithVersioning(true), []string{"PUT /?versioning"}},
-		"CORS":         {storage.WithCORS(storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}), []string{"PUT /?cors"}},
-		"no CORS":      {storage.WithCORS(), []string{"DELETE /?cors"}},
-		"lifecycle":    {storage.WithLifecycle(storage.LifecycleRule{ExpireAfterDays: 1, AbortUploadsAfterDays: 1}), []string{"PUT /?lifecycle"}},
-		"no lifecycle": {storage.WithLifecycle(), []string{"DELETE /?lifecycle"}},
-		"object lock":  {storage.WithObjectLock(), []string{"GET /?object-lock", "PUT /?versioning", "PUT /?object-lock"}},
-		"made private": {storage.WithPublicAccess(false), []string{"GET /?policy", "PUT /?publicAccessBlock"}},
+		"versions on": {option: storage.WithVersioning(true), want: []string{"PUT /?versioning"}},
+		"CORS": {
+			option: storage.WithCORS(storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}),
+			want:   []string{"PUT /?cors"},
+		},
+		"no CORS": {option: storage.WithCORS(), want: []string{"DELETE /?cors"}},
+		"lifecycle": {
+			option: storage.WithLifecycle(storage.LifecycleRule{
+				ExpireAfterDays:       1,
+				AbortUploadsAfterDays: 1,
+			}),
+			want: []string{"PUT /?lifecycle"},
+		},
+		"no lifecycle": {option: storage.WithLifecycle(), want: []string{"DELETE /?lifecycle"}},
+		"object lock": {
+			option: storage.WithObjectLock(),
+			want:   []string{"GET /?object-lock", "PUT /?versioning", "PUT /?object-lock"},
+		},
+		"made private": {
+			option: storage.WithPublicAccess(false),
+			want:   []string{"GET /?policy", "PUT /?publicAccessBlock"},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -245,8 +306,11 @@ func TestUpdateBucketRequests(t *testing.T) {
 
 // A bucket is created with object lock.
 func TestCreateBucketWithObjectLock(t *testing.T) {
-	s, w := newWireService(t, Config{}, private(map[string]string{"GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"}))
-	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithObjectLock(), storage.WithDefaultRetention(storage.Compliance, 7)))
+	s, w := newWireService(t, Config{}, private(map[string]string{
+		"GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>",
+	}))
+	info, err := s.CreateBucket(t.Context(),
+		wiretest.BucketRequest(storage.WithObjectLock(), storage.WithDefaultRetention(storage.Compliance, 7)))
 	require.NoError(t, err)
 	require.True(t, info.ObjectLock && info.Versioning)
 	require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 7}, info.DefaultRetention)
@@ -259,7 +323,10 @@ func TestCreateBucketWithObjectLock(t *testing.T) {
 // A bucket is made public.
 func TestUpdateBucketPublic(t *testing.T) {
 	blocked := `200 <PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
-	s, w := newWireService(t, Config{Region: "cn-north-1"}, private(map[string]string{"HEAD /": "200 ", "GET /?publicAccessBlock": blocked}))
+	s, w := newWireService(t, Config{Region: "cn-north-1"}, private(map[string]string{
+		"HEAD /":                  "200 ",
+		"GET /?publicAccessBlock": blocked,
+	}))
 	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 	require.NoError(t, err)
 	require.Equal(t, []string{"GET /?policy", "GET /?publicAccessBlock", "PUT /?publicAccessBlock", "PUT /?policy"}, w.requests[:4], "the block comes off first")
@@ -267,9 +334,19 @@ func TestUpdateBucketPublic(t *testing.T) {
 	require.JSONEq(t, `{"Version":"2012-10-17","Statement":[{"Sid":"OmnibucketPublicRead","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws-cn:s3:::photos/*"}]}`, w.bodies["PUT /?policy"])
 
 	t.Run("if it is public already", func(t *testing.T) {
-		policy, err := json.Marshal(map[string]any{"Statement": map[string]any{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*"}})
+		policy, err := json.Marshal(map[string]any{
+			"Statement": map[string]any{
+				"Effect":    "Allow",
+				"Principal": "*",
+				"Action":    "s3:GetObject",
+				"Resource":  "arn:aws:s3:::photos/*",
+			},
+		})
 		require.NoError(t, err)
-		s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": "200 " + string(policy)}))
+		s, w := newWireService(t, Config{}, private(map[string]string{
+			"HEAD /":       "200 ",
+			"GET /?policy": "200 " + string(policy),
+		}))
 		info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 		require.NoError(t, err)
 		require.True(t, info.Public)
@@ -277,7 +354,11 @@ func TestUpdateBucketPublic(t *testing.T) {
 	})
 	t.Run("not public because of the block", func(t *testing.T) {
 		policy := `{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}}`
-		s, _ := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": "200 " + policy, "GET /?publicAccessBlock": blocked}))
+		s, _ := newWireService(t, Config{}, private(map[string]string{
+			"HEAD /":                  "200 ",
+			"GET /?policy":            "200 " + policy,
+			"GET /?publicAccessBlock": blocked,
+		}))
 		info, err := s.BucketInfo(t.Context(), "photos")
 		require.NoError(t, err)
 		require.False(t, info.Public)
@@ -286,7 +367,8 @@ func TestUpdateBucketPublic(t *testing.T) {
 		b2, ok := NamedProfile("b2")
 		require.True(t, ok)
 		grants := `200 <AccessControlPolicy><AccessControlList><Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group"><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>`
-		s, w := newWireService(t, Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2}, private(map[string]string{"HEAD /": "200 ", "GET /?acl": grants}))
+		s, w := newWireService(t, Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2},
+			private(map[string]string{"HEAD /": "200 ", "GET /?acl": grants}))
 
 		info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 		require.NoError(t, err)
@@ -322,7 +404,10 @@ func TestCORSRules(t *testing.T) {
 	body := w.bodies["PUT /?cors"]
 	require.Contains(t, body, "<MaxAgeSeconds>3600</MaxAgeSeconds>")
 
-	s, _ = newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?cors": "200 " + body}))
+	s, _ = newWireService(t, Config{}, private(map[string]string{
+		"HEAD /":     "200 ",
+		"GET /?cors": "200 " + body,
+	}))
 	info, err := s.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
 	require.Equal(t, []storage.CORSRule{rule}, info.CORS)
@@ -339,20 +424,25 @@ func TestLifecycleRules(t *testing.T) {
 	body := w.bodies["PUT /?lifecycle"]
 	require.Contains(t, body, "<Filter><Prefix></Prefix></Filter>")
 
-	s, _ = newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": "200 " + body}))
+	s, _ = newWireService(t, Config{}, private(map[string]string{
+		"HEAD /":          "200 ",
+		"GET /?lifecycle": "200 " + body,
+	}))
 	info, err := s.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
 	require.Equal(t, rules, info.Lifecycle)
 }
 
-// B2 returns each rule that hides objects as two: https://www.backblaze.com/apidocs/s3-get-lifecycle-configuration
+// B2 returns each rule that hides objects as two:
+// https://www.backblaze.com/apidocs/s3-get-lifecycle-configuration
 func TestLifecycleRulesOnB2(t *testing.T) {
 	b2, ok := NamedProfile("b2")
 	require.True(t, ok)
 	response := `200 <LifecycleConfiguration><Rule><ID>tmp</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>3</Days></Expiration></Rule>` +
 		`<Rule><ID>tmp-2</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration></Rule></LifecycleConfiguration>`
 	rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
-	s, w := newWireService(t, Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2}, private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": response}))
+	s, w := newWireService(t, Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2},
+		private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": response}))
 
 	info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rule)))
 	require.NoError(t, err)
@@ -366,20 +456,53 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 		rule string
 		want []storage.LifecycleRule
 	}{
-		"a prefix in the old form": {`<ID>a</ID><Status>Enabled</Status><Prefix>x/</Prefix><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}}},
-		"only a prefix":            {`<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x/</Prefix></And></Filter><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}}},
-		"two steps":                {`<ID>a</ID><Status>Enabled</Status><Filter/><Transition><Days>30</Days><StorageClass>STANDARD_IA</StorageClass></Transition><Transition><Days>90</Days><StorageClass>GLACIER</StorageClass></Transition>`, []storage.LifecycleRule{{ID: "a", TransitionAfterDays: 30, TransitionTo: "STANDARD_IA"}, {ID: "a-2", TransitionAfterDays: 90, TransitionTo: "GLACIER"}}},
-		"a disabled rule":          {`<ID>a</ID><Status>Disabled</Status><Filter/><Expiration><Days>1</Days></Expiration>`, nil},
-		"a tag":                    {`<ID>a</ID><Status>Enabled</Status><Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}}},
-		"two tags":                 {`<ID>a</ID><Status>Enabled</Status><Filter><And><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>l</Key><Value>w</Value></Tag></And></Filter><Expiration><Days>1</Days></Expiration>`, []storage.LifecycleRule{{ID: "a", Tags: map[string]string{"k": "v", "l": "w"}, ExpireAfterDays: 1}}},
-		"a size":                   {`<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></And></Filter><Expiration><Days>1</Days></Expiration>`, nil},
-		"a date":                   {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration>`, nil},
-		"a number of versions":     {`<ID>a</ID><Status>Enabled</Status><Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>3</NewerNoncurrentVersions></NoncurrentVersionExpiration>`, nil},
-		"markers left by others":   {`<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>`, nil},
+		"a prefix in the old form": {
+			rule: `<ID>a</ID><Status>Enabled</Status><Prefix>x/</Prefix><Expiration><Days>1</Days></Expiration>`,
+			want: []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}},
+		},
+		"only a prefix": {
+			rule: `<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x/</Prefix></And></Filter><Expiration><Days>1</Days></Expiration>`,
+			want: []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}},
+		},
+		"two steps": {
+			rule: `<ID>a</ID><Status>Enabled</Status><Filter/><Transition><Days>30</Days><StorageClass>STANDARD_IA</StorageClass></Transition><Transition><Days>90</Days><StorageClass>GLACIER</StorageClass></Transition>`,
+			want: []storage.LifecycleRule{
+				{ID: "a", TransitionAfterDays: 30, TransitionTo: "STANDARD_IA"},
+				{ID: "a-2", TransitionAfterDays: 90, TransitionTo: "GLACIER"},
+			},
+		},
+		"a disabled rule": {
+			rule: `<ID>a</ID><Status>Disabled</Status><Filter/><Expiration><Days>1</Days></Expiration>`,
+		},
+		"a tag": {
+			rule: `<ID>a</ID><Status>Enabled</Status><Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter><Expiration><Days>1</Days></Expiration>`,
+			want: []storage.LifecycleRule{{ID: "a", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}},
+		},
+		"two tags": {
+			rule: `<ID>a</ID><Status>Enabled</Status><Filter><And><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>l</Key><Value>w</Value></Tag></And></Filter><Expiration><Days>1</Days></Expiration>`,
+			want: []storage.LifecycleRule{
+				{ID: "a", Tags: map[string]string{"k": "v", "l": "w"}, ExpireAfterDays: 1},
+			},
+		},
+		"a size": {
+			rule: `<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></And></Filter><Expiration><Days>1</Days></Expiration>`,
+		},
+		"a date": {
+			rule: `<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration>`,
+		},
+		"a number of versions": {
+			rule: `<ID>a</ID><Status>Enabled</Status><Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>3</NewerNoncurrentVersions></NoncurrentVersionExpiration>`,
+		},
+		"markers left by others": {
+			rule: `<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>`,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, _ := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": "200 <LifecycleConfiguration><Rule>" + tt.rule + "</Rule></LifecycleConfiguration>"}))
+			s, _ := newWireService(t, Config{}, private(map[string]string{
+				"HEAD /":          "200 ",
+				"GET /?lifecycle": "200 <LifecycleConfiguration><Rule>" + tt.rule + "</Rule></LifecycleConfiguration>",
+			}))
 			info, err := s.BucketInfo(t.Context(), "photos")
 			require.NoError(t, err)
 			require.Equal(t, tt.want, info.Lifecycle)
@@ -392,9 +515,14 @@ func TestLifecycleRulesDroppedTags(t *testing.T) {
 	minio, ok := NamedProfile("minio")
 	require.True(t, ok)
 	rulesAfter := `<LifecycleConfiguration><Rule><ID>b</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
-	s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, map[string]string{"GET /photos?lifecycle": "200 " + rulesAfter})
+	s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio},
+		map[string]string{"GET /photos?lifecycle": "200 " + rulesAfter})
 
-	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(storage.LifecycleRule{ID: "b", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1})))
+	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(storage.LifecycleRule{
+		ID:              "b",
+		Tags:            map[string]string{"k": "v"},
+		ExpireAfterDays: 1,
+	})))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, s3error.Of(err).Hint, "tags")
 	require.Equal(t, []string{"GET /photos?lifecycle", "PUT /photos?lifecycle", "GET /photos?lifecycle", "PUT /photos?lifecycle"}, w.requests)
@@ -408,7 +536,10 @@ func TestBucketSettingsLacking(t *testing.T) {
 	for name, option := range map[string]storage.BucketOption{
 		"object lock":         storage.WithObjectLock(),
 		"a default retention": storage.WithDefaultRetention(storage.Governance, 1),
-		"tags of rules":       storage.WithLifecycle(storage.LifecycleRule{Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}),
+		"tags of rules": storage.WithLifecycle(storage.LifecycleRule{
+			Tags:            map[string]string{"k": "v"},
+			ExpireAfterDays: 1,
+		}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &garage}, nil)
@@ -437,9 +568,14 @@ func TestLifecycleRulesDropped(t *testing.T) {
 	rulesBefore := `<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status><Filter><Prefix>x/</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
 	minio, ok := NamedProfile("minio")
 	require.True(t, ok)
-	s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, map[string]string{"GET /photos?lifecycle": "200 " + rulesBefore})
+	s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio},
+		map[string]string{"GET /photos?lifecycle": "200 " + rulesBefore})
 
-	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(storage.LifecycleRule{ID: "b", ExpireAfterDays: 1, AbortUploadsAfterDays: 2})))
+	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(storage.LifecycleRule{
+		ID:                    "b",
+		ExpireAfterDays:       1,
+		AbortUploadsAfterDays: 2,
+	})))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Equal(t, []string{"GET /photos?lifecycle", "PUT /photos?lifecycle", "GET /photos?lifecycle", "PUT /photos?lifecycle"}, w.requests)
 	require.Contains(t, w.bodies["PUT /photos?lifecycle"], "<ID>a</ID>")
@@ -450,15 +586,30 @@ func TestLifecycleRulesDropped(t *testing.T) {
 func TestLifecycleRulesOnlyAbortUploads(t *testing.T) {
 	minio, ok := NamedProfile("minio")
 	require.True(t, ok)
-	responses := map[string]string{"GET /photos?lifecycle": failure(404, "NoSuchLifecycleConfiguration"), "PUT /photos?lifecycle": failure(400, "MalformedXML")}
+	responses := map[string]string{
+		"GET /photos?lifecycle": failure(404, "NoSuchLifecycleConfiguration"),
+		"PUT /photos?lifecycle": failure(400, "MalformedXML"),
+	}
 	tests := map[string]struct {
 		rules []storage.LifecycleRule
 		want  storage.Code
 	}{
-		"one that only aborts uploads":  {[]storage.LifecycleRule{{AbortUploadsAfterDays: 3}}, storage.Unsupported},
-		"one with other rules":          {[]storage.LifecycleRule{{ExpireAfterDays: 1}, {Prefix: "up/", AbortUploadsAfterDays: 3}}, storage.Unsupported},
-		"one that also expires objects": {[]storage.LifecycleRule{{ExpireAfterDays: 1, AbortUploadsAfterDays: 3}}, storage.InvalidArgument},
-		"none: another error":           {[]storage.LifecycleRule{{ExpireAfterDays: 1}}, storage.InvalidArgument},
+		"one that only aborts uploads": {
+			rules: []storage.LifecycleRule{{AbortUploadsAfterDays: 3}},
+			want:  storage.Unsupported,
+		},
+		"one with other rules": {
+			rules: []storage.LifecycleRule{{ExpireAfterDays: 1}, {Prefix: "up/", AbortUploadsAfterDays: 3}},
+			want:  storage.Unsupported,
+		},
+		"one that also expires objects": {
+			rules: []storage.LifecycleRule{{ExpireAfterDays: 1, AbortUploadsAfterDays: 3}},
+			want:  storage.InvalidArgument,
+		},
+		"none: another error": {
+			rules: []storage.LifecycleRule{{ExpireAfterDays: 1}},
+			want:  storage.InvalidArgument,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -501,12 +652,13 @@ func TestUpdateBucketSettingLacking(t *testing.T) {
 	s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &bare}, nil)
 	_, err := s.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
-	require.Equal(t, []string{"HEAD /photos"}, w.requests, "no request for a setting that the server does not have")
+	require.Equal(t, []string{"HEAD /photos"}, w.requests,
+		"no request for a setting that the server does not have")
 }
 
-// BucketInfo fails if a setting may not be read, tells which, and returns the others. A program that adds a rule
-// to an empty list would otherwise remove the rules that it could not see. AWS has a permission for each setting,
-// and R2's tokens for objects have none.
+// BucketInfo fails if a setting may not be read, tells which, and returns the others. A program
+// that adds a rule to an empty list would otherwise remove the rules that it could not see. AWS has
+// a permission for each setting, and R2's tokens for objects have none.
 func TestBucketInfoUnreadableSettings(t *testing.T) {
 	cors := `200 <CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>`
 	denied := failure(403, "AccessDenied")
@@ -533,8 +685,9 @@ func TestBucketInfoUnreadableSettings(t *testing.T) {
 	require.Equal(t, want, info)
 }
 
-// The error of BucketInfo names the permission of the request that the server refused. Whether a bucket is public
-// depends on its policy, then on the block of public access, and on a server without policies on the ACL.
+// The error of BucketInfo names the permission of the request that the server refused. Whether a
+// bucket is public depends on its policy, then on the block of public access, and on a server
+// without policies on the ACL.
 func TestBucketInfoNamesRefusedPermission(t *testing.T) {
 	policy := `200 {"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}}`
 	denied := failure(403, "AccessDenied")
@@ -596,8 +749,14 @@ func TestUpdateBucketReadFails(t *testing.T) {
 
 	for name, replies := range map[string]map[string]string{
 		"the policy may not be read": {"HEAD /": "200 ", "GET /?policy": denied, "GET /?cors": denied},
-		"nothing may be read":        {"HEAD /": denied, "GET /?policy": denied, "GET /?versioning": denied, "GET /?lifecycle": denied, "GET /?cors": denied},
-		"the server is busy":         {"HEAD /": "503 ", "GET /?policy": busy},
+		"nothing may be read": {
+			"HEAD /":           denied,
+			"GET /?policy":     denied,
+			"GET /?versioning": denied,
+			"GET /?lifecycle":  denied,
+			"GET /?cors":       denied,
+		},
+		"the server is busy": {"HEAD /": "503 ", "GET /?policy": busy},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w := newWireService(t, Config{}, private(replies))
@@ -625,7 +784,10 @@ func TestUpdateBucketMissing(t *testing.T) {
 // If the policy cannot be read, UpdateBucket changes nothing about public access.
 func TestUpdateBucketPublicDenied(t *testing.T) {
 	for _, public := range []bool{true, false} {
-		s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?policy": failure(403, "AccessDenied")}))
+		s, w := newWireService(t, Config{}, private(map[string]string{
+			"HEAD /":       "200 ",
+			"GET /?policy": failure(403, "AccessDenied"),
+		}))
 		_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(public)))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Equal(t, []string{"GET /?policy"}, w.requests)
@@ -637,10 +799,25 @@ func TestBucketInfoErrors(t *testing.T) {
 		replies map[string]string
 		want    storage.Code
 	}{
-		"a missing bucket":                       {private(nil), storage.BucketNotFound},
-		"a setting that fails":                   {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(503, "SlowDown")}), storage.RateLimited},
-		"a bucket that was deleted meanwhile":    {private(map[string]string{"HEAD /": "200 ", "GET /?versioning": failure(404, "NoSuchBucket")}), storage.BucketNotFound},
-		"settings that the server does not have": {private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(501, "NotImplemented"), "GET /?versioning": failure(405, "MethodNotAllowed")}), ""},
+		"a missing bucket": {replies: private(nil), want: storage.BucketNotFound},
+		"a setting that fails": {
+			replies: private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(503, "SlowDown")}),
+			want:    storage.RateLimited,
+		},
+		"a bucket that was deleted meanwhile": {
+			replies: private(map[string]string{
+				"HEAD /":           "200 ",
+				"GET /?versioning": failure(404, "NoSuchBucket"),
+			}),
+			want: storage.BucketNotFound,
+		},
+		"settings that the server does not have": {
+			replies: private(map[string]string{
+				"HEAD /":           "200 ",
+				"GET /?cors":       failure(501, "NotImplemented"),
+				"GET /?versioning": failure(405, "MethodNotAllowed"),
+			}),
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -675,7 +852,10 @@ func TestDeleteBucketNotEmpty(t *testing.T) {
 
 // A service returns the credentials of its account.
 func TestServiceCredentials(t *testing.T) {
-	for endpoint, want := range map[string]string{"": "https://s3.eu-west-1.amazonaws.com", "http://127.0.0.1:9000": "http://127.0.0.1:9000"} {
+	for endpoint, want := range map[string]string{
+		"":                      "https://s3.eu-west-1.amazonaws.com",
+		"http://127.0.0.1:9000": "http://127.0.0.1:9000",
+	} {
 		s, w := newWireService(t, Config{Endpoint: endpoint}, nil)
 		c, err := s.Credentials(t.Context(), "photos")
 		require.NoError(t, err)

@@ -22,18 +22,52 @@ func TestSignedURLExpiresWithSession(t *testing.T) {
 		want time.Time
 	}{
 		{name: "no session", want: second.Add(week)},
-		{name: "a session with unknown expiry", env: map[string]string{"AWS_SESSION_TOKEN": "token"}, want: second.Add(12 * time.Hour)},
-		{name: "an expiry", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(40 * time.Minute).Format(time.RFC3339)}, want: second.Add(40 * time.Minute)},
-		{name: "an expiry far away", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(36 * time.Hour).Format(time.RFC3339)}, want: second.Add(36 * time.Hour)},
-		{name: "an invalid expiry", env: map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": "soon"}, want: second.Add(12 * time.Hour)},
+		{
+			name: "a session with unknown expiry",
+			env:  map[string]string{"AWS_SESSION_TOKEN": "token"},
+			want: second.Add(12 * time.Hour),
+		},
+		{
+			name: "an expiry",
+			env: map[string]string{
+				"AWS_SESSION_TOKEN":         "token",
+				"AWS_CREDENTIAL_EXPIRATION": second.Add(40 * time.Minute).Format(time.RFC3339),
+			},
+			want: second.Add(40 * time.Minute),
+		},
+		{
+			name: "an expiry far away",
+			env: map[string]string{
+				"AWS_SESSION_TOKEN":         "token",
+				"AWS_CREDENTIAL_EXPIRATION": second.Add(36 * time.Hour).Format(time.RFC3339),
+			},
+			want: second.Add(36 * time.Hour),
+		},
+		{
+			name: "an invalid expiry",
+			env:  map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": "soon"},
+			want: second.Add(12 * time.Hour),
+		},
 		{
 			name: "the expiry of other credentials",
 			c:    Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"},
-			env:  map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": second.Add(time.Minute).Format(time.RFC3339)},
+			env: map[string]string{
+				"AWS_SESSION_TOKEN":         "token",
+				"AWS_CREDENTIAL_EXPIRATION": second.Add(time.Minute).Format(time.RFC3339),
+			},
 			want: second.Add(12 * time.Hour),
 		},
-		{name: "a session of Config", c: Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"}, want: second.Add(12 * time.Hour)},
-		{name: "a key of Config", c: Config{AccessKeyID: "own", SecretKey: "secret"}, env: map[string]string{"AWS_SESSION_TOKEN": "token"}, want: second.Add(week)},
+		{
+			name: "a session of Config",
+			c:    Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"},
+			want: second.Add(12 * time.Hour),
+		},
+		{
+			name: "a key of Config",
+			c:    Config{AccessKeyID: "own", SecretKey: "secret"},
+			env:  map[string]string{"AWS_SESSION_TOKEN": "token"},
+			want: second.Add(week),
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -45,10 +45,25 @@ func TestCreateBucketSettings(t *testing.T) {
 		most    time.Duration
 		deleted bool
 	}{
-		"at once":                            {option: versions},
-		"another change is under way":        {option: versions, first: map[string][]string{"PUT /?versioning": {aborted, aborted, aborted}}, least: 7 * time.Second, most: 7 * time.Second},
-		"the bucket is not known everywhere": {option: versions, first: map[string][]string{"PUT /?versioning": {failure(404, "NoSuchBucket")}}, least: time.Second, most: time.Second},
-		"a server error":                     {option: versions, first: map[string][]string{"PUT /?versioning": {failure(500, "InternalError")}}, least: time.Second, most: time.Second},
+		"at once": {option: versions},
+		"another change is under way": {
+			option: versions,
+			first:  map[string][]string{"PUT /?versioning": {aborted, aborted, aborted}},
+			least:  7 * time.Second,
+			most:   7 * time.Second,
+		},
+		"the bucket is not known everywhere": {
+			option: versions,
+			first:  map[string][]string{"PUT /?versioning": {failure(404, "NoSuchBucket")}},
+			least:  time.Second,
+			most:   time.Second,
+		},
+		"a server error": {
+			option: versions,
+			first:  map[string][]string{"PUT /?versioning": {failure(500, "InternalError")}},
+			least:  time.Second,
+			most:   time.Second,
+		},
 		"lifecycle rules": {
 			option: storage.WithLifecycle(storage.LifecycleRule{ID: "a", ExpireAfterDays: 1}),
 			first:  map[string][]string{"PUT /?lifecycle": {aborted}},
@@ -63,7 +78,12 @@ func TestCreateBucketSettings(t *testing.T) {
 			least:  100 * time.Second,
 			most:   3 * time.Minute,
 		},
-		"longer than one attempt": {option: versions, first: map[string][]string{"PUT /?versioning": repeated(8, aborted)}, least: 25 * time.Second, most: 35 * time.Second},
+		"longer than one attempt": {
+			option: versions,
+			first:  map[string][]string{"PUT /?versioning": repeated(8, aborted)},
+			least:  25 * time.Second,
+			most:   35 * time.Second,
+		},
 		"a refusal": {
 			option:  versions,
 			first:   map[string][]string{"PUT /?versioning": {aborted, failure(403, "AccessDenied")}},
@@ -72,7 +92,12 @@ func TestCreateBucketSettings(t *testing.T) {
 			most:    time.Second,
 			deleted: true,
 		},
-		"the block of public access still holds": {option: public, first: map[string][]string{"PUT /?policy": {denied("Access Denied"), denied(blocked)}}, least: 3 * time.Second, most: 3 * time.Second},
+		"the block of public access still holds": {
+			option: public,
+			first:  map[string][]string{"PUT /?policy": {denied("Access Denied"), denied(blocked)}},
+			least:  3 * time.Second,
+			most:   3 * time.Second,
+		},
 		"the account's block": {
 			option:  public,
 			first:   map[string][]string{"PUT /?policy": repeated(forever, denied(blocked))},
@@ -121,8 +146,8 @@ func TestCreateBucketSettings(t *testing.T) {
 	}
 }
 
-// If settings of a new bucket failed, another CreateBucket continues it. It fails with BucketExists if it asks for
-// another region or for object lock.
+// If settings of a new bucket failed, another CreateBucket continues it. It fails with BucketExists
+// if it asks for another region or for object lock.
 func TestCreateBucketContinued(t *testing.T) {
 	tests := map[string]struct {
 		again storage.BucketOption
@@ -136,8 +161,11 @@ func TestCreateBucketContinued(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, w := newWireService(t, Config{}, private(nil))
-				w.first = map[string][]string{"PUT /?versioning": repeated(100, failure(409, "OperationAborted"))}
-				_, err := engine.NewService(s).CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
+				w.first = map[string][]string{
+					"PUT /?versioning": repeated(100, failure(409, "OperationAborted")),
+				}
+				_, err := engine.NewService(s).CreateBucket(t.Context(), "photos",
+					storage.WithVersioning(true))
 				require.ErrorIs(t, err, storage.Unavailable)
 				w.first = map[string][]string{"HEAD /": {"200 "}}
 				_, err = engine.NewService(s).CreateBucket(t.Context(), "photos", tt.again)
@@ -158,7 +186,12 @@ func TestCreateBucketInternalError(t *testing.T) {
 		want           storage.Code
 		unknown        bool
 	}{
-		"it is there": {heads: []string{"404 ", "200 "}, creates: []string{broken}, want: storage.BucketExists, unknown: true},
+		"it is there": {
+			heads:   []string{"404 ", "200 "},
+			creates: []string{broken},
+			want:    storage.BucketExists,
+			unknown: true,
+		},
 		"it appears a moment later": {
 			heads:   []string{"404 ", "404 "},
 			creates: []string{broken, failure(409, "BucketAlreadyOwnedByYou")},
@@ -171,7 +204,11 @@ func TestCreateBucketInternalError(t *testing.T) {
 			want:    storage.BucketExists,
 			unknown: true,
 		},
-		"it is not there":                 {heads: []string{"404 ", "404 "}, creates: []string{broken}, want: ""},
+		"it is not there": {
+			heads:   []string{"404 ", "404 "},
+			creates: []string{broken},
+			want:    "",
+		},
 		"it was there before the request": {heads: []string{"200 "}, want: storage.BucketExists},
 	}
 	for name, tt := range tests {
@@ -195,7 +232,10 @@ func TestCreateBucketInternalError(t *testing.T) {
 func TestUpdateBucketWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
-		w.first = map[string][]string{"PUT /?versioning": repeated(4, failure(409, "OperationAborted")), "PUT /?object-lock": {failure(409, "InvalidBucketState")}}
+		w.first = map[string][]string{
+			"PUT /?versioning":  repeated(4, failure(409, "OperationAborted")),
+			"PUT /?object-lock": {failure(409, "InvalidBucketState")},
+		}
 		_, err := engine.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithObjectLock())
 		require.NoError(t, err, "object lock needs versions, which S3 may not see at once")
 
@@ -208,7 +248,8 @@ func TestUpdateBucketWaits(t *testing.T) {
 // If CreateBucket is canceled while it sets up the new bucket, it deletes the bucket.
 func TestCreateBucketCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, w := newWireService(t, Config{}, private(map[string]string{"PUT /?versioning": failure(409, "OperationAborted")}))
+		s, w := newWireService(t, Config{},
+			private(map[string]string{"PUT /?versioning": failure(409, "OperationAborted")}))
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		_, err := engine.NewService(s).CreateBucket(ctx, "photos", storage.WithVersioning(true))
@@ -221,11 +262,17 @@ func TestCreateBucketCanceled(t *testing.T) {
 func TestUpdateBucketPolicyRefused(t *testing.T) {
 	const blocked = `200 <PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
 	synctest.Test(t, func(t *testing.T) {
-		s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 ", "GET /?publicAccessBlock": blocked, "PUT /?policy": failure(403, "AccessDenied")}))
+		s, w := newWireService(t, Config{}, private(map[string]string{
+			"HEAD /":                  "200 ",
+			"GET /?publicAccessBlock": blocked,
+			"PUT /?policy":            failure(403, "AccessDenied"),
+		}))
 		_, err := engine.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Equal(t, "PUT /?publicAccessBlock", w.requests[len(w.requests)-1])
-		require.Contains(t, w.bodies["PUT /?publicAccessBlock"], "<BlockPublicPolicy>true</BlockPublicPolicy>")
-		require.Contains(t, w.bodies["PUT /?publicAccessBlock"], "<RestrictPublicBuckets>true</RestrictPublicBuckets>")
+		require.Contains(t, w.bodies["PUT /?publicAccessBlock"],
+			"<BlockPublicPolicy>true</BlockPublicPolicy>")
+		require.Contains(t, w.bodies["PUT /?publicAccessBlock"],
+			"<RestrictPublicBuckets>true</RestrictPublicBuckets>")
 	})
 }

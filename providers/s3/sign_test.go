@@ -164,7 +164,11 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 
 	t.Run("a checksum", func(t *testing.T) {
 		d := mustOpen(t, Config{})
-		want := d.sdkPut(t, time.Hour+time.Second, &awss3.PutObjectInput{Key: aws.String("a"), ContentType: aws.String("text/plain"), ChecksumCRC32C: aws.String("3q2+7w==")})
+		want := d.sdkPut(t, time.Hour+time.Second, &awss3.PutObjectInput{
+			Key:            aws.String("a"),
+			ContentType:    aws.String("text/plain"),
+			ChecksumCRC32C: aws.String("3q2+7w=="),
+		})
 		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
 		}), now)
@@ -222,9 +226,11 @@ func TestSignedHeaders(t *testing.T) {
 	require.NoError(t, err)
 	u, err := url.Parse(got.URL)
 	require.NoError(t, err)
-	require.Equal(t, "content-length;content-type;host;if-none-match;x-amz-meta-k", u.Query().Get("X-Amz-SignedHeaders"))
+	require.Equal(t, "content-length;content-type;host;if-none-match;x-amz-meta-k",
+		u.Query().Get("X-Amz-SignedHeaders"))
 	require.Equal(t, http.Header{"Content-Type": {"text/plain"}, "If-None-Match": {"*"}, "X-Amz-Meta-K": {"v"}}, got.Header)
-	require.NotContains(t, got.URL, "checksum", "an algorithm without a value would sign the checksum of nothing")
+	require.NotContains(t, got.URL, "checksum",
+		"an algorithm without a value would sign the checksum of nothing")
 }
 
 func TestSignedEmptyBody(t *testing.T) {
@@ -242,11 +248,31 @@ func TestSigningBaseURL(t *testing.T) {
 		config     Config
 		base, want string
 	}{
-		"a path style server":                       {Config{Endpoint: "http://minio:9000", PathStyle: aws.Bool(true)}, "https://files.example.com/", "https://files.example.com/photos/a%20b"},
-		"a path in the endpoint":                    {Config{Endpoint: "http://minio:9000", PathStyle: aws.Bool(true)}, "https://example.com/s3/", "https://example.com/s3/photos/a%20b"},
-		"a host that can have the bucket before it": {Config{}, "https://s3.dualstack.eu-west-1.amazonaws.com/", "https://photos.s3.dualstack.eu-west-1.amazonaws.com/a%20b"},
-		"a host that names the bucket":              {Config{}, "https://photos.s3-accelerate.amazonaws.com/", "https://photos.s3-accelerate.amazonaws.com/a%20b"},
-		"a bucket with its own domain":              {Config{Bucket: "files.example.com", Endpoint: "https://nyc3.digitaloceanspaces.com"}, "https://files.example.com/", "https://files.example.com/a%20b"},
+		"a path style server": {
+			config: Config{Endpoint: "http://minio:9000", PathStyle: aws.Bool(true)},
+			base:   "https://files.example.com/",
+			want:   "https://files.example.com/photos/a%20b",
+		},
+		"a path in the endpoint": {
+			config: Config{Endpoint: "http://minio:9000", PathStyle: aws.Bool(true)},
+			base:   "https://example.com/s3/",
+			want:   "https://example.com/s3/photos/a%20b",
+		},
+		"a host that can have the bucket before it": {
+			config: Config{},
+			base:   "https://s3.dualstack.eu-west-1.amazonaws.com/",
+			want:   "https://photos.s3.dualstack.eu-west-1.amazonaws.com/a%20b",
+		},
+		"a host that names the bucket": {
+			config: Config{},
+			base:   "https://photos.s3-accelerate.amazonaws.com/",
+			want:   "https://photos.s3-accelerate.amazonaws.com/a%20b",
+		},
+		"a bucket with its own domain": {
+			config: Config{Bucket: "files.example.com", Endpoint: "https://nyc3.digitaloceanspaces.com"},
+			base:   "https://files.example.com/",
+			want:   "https://files.example.com/a%20b",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -270,12 +296,36 @@ func TestSignedURLExpires(t *testing.T) {
 		ends time.Time // of the credentials
 		want time.Time
 	}{
-		"at least the requested time":              {time.Second, time.Time{}, second.Add(2 * time.Second)},
-		"at most 7 days":                           {7 * 24 * time.Hour, now.Add(30 * 24 * time.Hour), second.Add(7 * 24 * time.Hour)},
-		"a session with unknown expiry":            {7 * 24 * time.Hour, time.Time{}, second.Add(12 * time.Hour)},
-		"credentials that outlast it":              {time.Hour, now.Add(2 * time.Hour), second.Add(time.Hour + time.Second)},
-		"credentials that expire before":           {time.Hour, now.Add(20 * time.Minute), second.Add(20 * time.Minute)},
-		"credentials that expire in half a second": {time.Hour, now.Add(500 * time.Millisecond), second.Add(time.Second)},
+		"at least the requested time": {
+			ttl:  time.Second,
+			ends: time.Time{},
+			want: second.Add(2 * time.Second),
+		},
+		"at most 7 days": {
+			ttl:  7 * 24 * time.Hour,
+			ends: now.Add(30 * 24 * time.Hour),
+			want: second.Add(7 * 24 * time.Hour),
+		},
+		"a session with unknown expiry": {
+			ttl:  7 * 24 * time.Hour,
+			ends: time.Time{},
+			want: second.Add(12 * time.Hour),
+		},
+		"credentials that outlast it": {
+			ttl:  time.Hour,
+			ends: now.Add(2 * time.Hour),
+			want: second.Add(time.Hour + time.Second),
+		},
+		"credentials that expire before": {
+			ttl:  time.Hour,
+			ends: now.Add(20 * time.Minute),
+			want: second.Add(20 * time.Minute),
+		},
+		"credentials that expire in half a second": {
+			ttl:  time.Hour,
+			ends: now.Add(500 * time.Millisecond),
+			want: second.Add(time.Second),
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -287,11 +337,14 @@ func TestSignedURLExpires(t *testing.T) {
 			require.Equal(t, tt.want, got.ExpiresAt)
 			u, err := url.Parse(got.URL)
 			require.NoError(t, err)
-			require.Equal(t, fmt.Sprint(int64(tt.want.Sub(second)/time.Second)), u.Query().Get("X-Amz-Expires"))
+			require.Equal(t, fmt.Sprint(int64(tt.want.Sub(second)/time.Second)),
+				u.Query().Get("X-Amz-Expires"))
 		})
 	}
 	t.Run("expired credentials", func(t *testing.T) {
-		d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{now.Add(-time.Hour)}, Region: "eu-west-1"}})
+		d := mustOpen(t, Config{
+			AWS: &aws.Config{Credentials: expiring{now.Add(-time.Hour)}, Region: "eu-west-1"},
+		})
 		_, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
 		require.ErrorIs(t, err, storage.Unauthenticated)
 		require.NotContains(t, err.Error(), "secret")
@@ -331,14 +384,16 @@ func TestSigningErrors(t *testing.T) {
 // The signing key is the one of Signature Version 4.
 func TestSigningKeyMatchesSigV4(t *testing.T) {
 	d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
-	presigned, err := awss3.NewPresignClient(d.account.client).PresignPostObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")})
+	presigned, err := awss3.NewPresignClient(d.account.client).PresignPostObject(t.Context(),
+		&awss3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")})
 	require.NoError(t, err)
 	day, err := time.Parse(signature.TimeFormat, presigned.Values["X-Amz-Date"])
 	require.NoError(t, err)
 
 	credentials, err := expiring{}.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, presigned.Values["X-Amz-Signature"], d.account.keys.Get(&credentials, "eu-west-1", day).Signature(presigned.Values["policy"]))
+	require.Equal(t, presigned.Values["X-Amz-Signature"],
+		d.account.keys.Get(&credentials, "eu-west-1", day).Signature(presigned.Values["policy"]))
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com", presigned.URL)
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A client with a signed removal URL can remove only its object, even with an unsigned header that asks MinIO for
-// more.
+// A client with a signed removal URL can remove only its object, even with an unsigned header that
+// asks MinIO for more.
 func TestSignedRemoveURLRemovesOneObject(t *testing.T) {
 	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		_, b := s.createBucket(t, s.service(t), storage.WithVersioning(true))
@@ -49,7 +49,8 @@ func TestSignedRemoveURLBypassesNoLock(t *testing.T) {
 		signedURL, err := storage.SignedRemoveURL(t.Context(), b, "a", storage.WithVersion(attrs.Version))
 		require.NoError(t, err)
 
-		require.GreaterOrEqual(t, sendSignedRemove(t, signedURL, "X-Amz-Bypass-Governance-Retention", "true"), 400)
+		require.GreaterOrEqual(t, sendSignedRemove(t, signedURL, "X-Amz-Bypass-Governance-Retention", "true"),
+			400)
 		require.GreaterOrEqual(t, sendSignedRemove(t, signedURL, "", ""), 400)
 		_, err = b.Attrs(t.Context(), "a", storage.WithVersion(attrs.Version))
 		require.NoError(t, err)

@@ -51,7 +51,8 @@ func presignWithSDK(t *testing.T, method, query string, header http.Header, seco
 	require.NoError(t, err)
 	r.Header = header
 	credentials := aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret"}
-	signedURL, _, err := atTime{now}.PresignHTTP(t.Context(), credentials, r, signature.UnsignedPayload, "s3", "eu-west-1", now)
+	signedURL, _, err := atTime{now}.PresignHTTP(t.Context(), credentials, r, signature.UnsignedPayload, "s3",
+		"eu-west-1", now)
 	require.NoError(t, err)
 	return signedURL
 }
@@ -66,7 +67,12 @@ func TestWithSignedParameterMatchesSDK(t *testing.T) {
 		query  string
 		header http.Header
 	}{
-		{name: "a parameter", opts: []SignedOption{WithSignedParameter("x-user", "a b&c=d")}, method: "GET", query: "x-user=a%20b%26c%3Dd"},
+		{
+			name:   "a parameter",
+			opts:   []SignedOption{WithSignedParameter("x-user", "a b&c=d")},
+			method: "GET",
+			query:  "x-user=a%20b%26c%3Dd",
+		},
 		{
 			name: "parameters in any order",
 			change: func(r *driver.SignRequest) {
@@ -77,7 +83,12 @@ func TestWithSignedParameterMatchesSDK(t *testing.T) {
 			method: "GET",
 			query:  "a=2&response-content-type=text%2Fplain&versionId=v&z=1",
 		},
-		{name: "a header", opts: []SignedOption{WithSignedHeader("range", "bytes=0-9")}, method: "GET", header: http.Header{"Range": {"bytes=0-9"}}},
+		{
+			name:   "a header",
+			opts:   []SignedOption{WithSignedHeader("range", "bytes=0-9")},
+			method: "GET",
+			header: http.Header{"Range": {"bytes=0-9"}},
+		},
 		{
 			name: "an upload",
 			change: func(r *driver.SignRequest) {
@@ -187,7 +198,10 @@ func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 		"aws":       {},
 		"versitygw": {},
 		"minio": {
-			[]string{"X-Minio-Force-Delete"}, []string{"X-Amz-Bypass-Governance-Retention", "X-Minio-Force-Delete"},
+			[]string{"X-Minio-Force-Delete"}, []string{
+				"X-Amz-Bypass-Governance-Retention",
+				"X-Minio-Force-Delete",
+			},
 		},
 		"unknown":             {[]string{"X-Minio-Force-Delete"}, []string{"X-Minio-Force-Delete"}},
 		"":                    {[]string{"X-Minio-Force-Delete"}, []string{"X-Minio-Force-Delete"}},
@@ -213,7 +227,8 @@ func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 	p := Profile{Name: "minio"}
 	header := http.Header{"X-Amz-Bypass-Governance-Retention": {"true"}}
 	p.narrowRemoval(header, "v")
-	require.Equal(t, "true", header.Get("X-Amz-Bypass-Governance-Retention"), "what the program has signed stays")
+	require.Equal(t, "true", header.Get("X-Amz-Bypass-Governance-Retention"),
+		"what the program has signed stays")
 }
 
 // A signed removal has the key in its path, escaped byte by byte, and needs no header.
@@ -263,13 +278,18 @@ func TestStableURLsOfS3(t *testing.T) {
 		"a session": {
 			AWS: &aws.Config{Credentials: expiring{now.Add(24 * time.Hour)}, Region: "eu-west-1"},
 		},
-		"a session with unknown expiry":  {AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}},
-		"a session that the program has": {AccessKeyID: "AKID", SecretKey: "secret", SessionToken: "tok/en+=="},
+		"a session with unknown expiry": {AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}},
+		"a session that the program has": {
+			AccessKeyID:  "AKID",
+			SecretKey:    "secret",
+			SessionToken: "tok/en+==",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := sign(c, now)
 			require.ErrorIs(t, err, storage.Unsupported)
-			require.False(t, strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "tok/en"))
+			require.False(t, strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(),
+				"tok/en"))
 		})
 	}
 	b := engine.New(mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "secret", SessionToken: "token"}))

@@ -55,7 +55,8 @@ func newAmazonBucket(t *testing.T, c s3server.Config) (storage.Bucket, stranger)
 // The real servers store objects in file systems, which cannot hold these keys.
 func TestSignedURLsOfKeysThatFileSystemsCannotHold(t *testing.T) {
 	b, someone := newAmazonBucket(t, s3server.Config{Strict: true})
-	keys := append(slices.Clone(wiretest.CurlKeys), "a", "a/b", "A", strings.Repeat("s", 300), strings.Repeat("k", 1024))
+	keys := append(slices.Clone(wiretest.CurlKeys), "a", "a/b", "A", strings.Repeat("s", 300),
+		strings.Repeat("k", 1024))
 	for _, key := range keys {
 		signedURL, err := b.SignedUploadURL(t.Context(), key, storage.IfAbsent())
 		require.NoError(t, err)
@@ -74,7 +75,8 @@ func TestSignedURLsOfKeysThatFileSystemsCannotHold(t *testing.T) {
 // Changes to a signed URL are refused.
 func TestSignedURLChangesRefused(t *testing.T) {
 	b, someone := newAmazonBucket(t, s3server.Config{Strict: true})
-	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"), storage.WithSize(4), storage.WithMetadata(map[string]string{"k": "v"}))
+	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"),
+		storage.WithSize(4), storage.WithMetadata(map[string]string{"k": "v"}))
 	require.NoError(t, err)
 
 	tests := map[string]struct {
@@ -137,7 +139,10 @@ func setQuery(r *http.Request, name, value string) {
 // A signed URL expires at the server.
 func TestSignedURLExpiresAtServer(t *testing.T) {
 	var ahead atomic.Int64
-	b, someone := newAmazonBucket(t, s3server.Config{Strict: true, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+	b, someone := newAmazonBucket(t, s3server.Config{
+		Strict: true,
+		Now:    func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+	})
 	for name, sign := range map[string]func() (*storage.SignedURL, error){
 		"upload": func() (*storage.SignedURL, error) {
 			return b.SignedUploadURL(t.Context(), "a", storage.WithTTL(time.Hour))
@@ -177,7 +182,8 @@ func TestSignedURLOfVersion(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("new"))
 	require.NoError(t, err)
-	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithVersion(old.Version), storage.WithDownloadName("caf\u00e9 1.txt"), storage.WithResponseContentType("text/x-old"))
+	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithVersion(old.Version),
+		storage.WithDownloadName("caf\u00e9 1.txt"), storage.WithResponseContentType("text/x-old"))
 	require.NoError(t, err)
 
 	code, text := stranger{config.HTTPClient}.do(t, signedURL, "", nil)

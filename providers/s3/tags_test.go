@@ -111,7 +111,8 @@ func TestCopyReadsNoTags(t *testing.T) {
 	t.Run("others replace them", func(t *testing.T) {
 		server := newStandIn(t, reply{Header: map[string]string{"ETag": etag, "Content-Length": "9", "X-Amz-Tagging-Count": "3"}}, reply{Body: copied})
 		b := engine.New(server.openDriver(t, "aws"))
-		attrs, err := storage.Copy(t.Context(), b, "to", b, "from", storage.WithTags(map[string]string{"k": "v"}))
+		attrs, err := storage.Copy(t.Context(), b, "to", b, "from",
+			storage.WithTags(map[string]string{"k": "v"}))
 		require.NoError(t, err)
 		require.Len(t, server.Lines(), 2)
 		require.Equal(t, 1, attrs.TagCount)
@@ -119,11 +120,18 @@ func TestCopyReadsNoTags(t *testing.T) {
 }
 
 func TestTagsOfACopyInParts(t *testing.T) {
-	created := reply{Body: "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"}
+	created := reply{
+		Body: "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+	}
 	part := reply{Body: `<CopyPartResult><ETag>"p"</ETag></CopyPartResult>`}
 	complete := reply{Body: `<CompleteMultipartUploadResult><ETag>"c"</ETag></CompleteMultipartUploadResult>`}
 	change := func(r *driver.CopyRequest) *driver.CopyRequest {
-		r.Source = driver.ObjectRef{Bucket: "photos", Key: "from", Version: "v1", Attrs: &storage.Attrs{Size: 9}}
+		r.Source = driver.ObjectRef{
+			Bucket:  "photos",
+			Key:     "from",
+			Version: "v1",
+			Attrs:   &storage.Attrs{Size: 9},
+		}
 		r.Key = "to"
 		return r
 	}
@@ -164,7 +172,8 @@ func TestTagsOfACopyInParts(t *testing.T) {
 
 	t.Run("the source is in another region", func(t *testing.T) {
 		elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
-		server := newStandIn(t, elsewhere, reply{Body: "<Tagging><TagSet/></Tagging>"}, created, part, complete)
+		server := newStandIn(t, elsewhere, reply{Body: "<Tagging><TagSet/></Tagging>"}, created, part,
+			complete)
 		d := server.openDriver(t, "aws")
 		d.account.endpoint = nil // as it is at Amazon's
 		d.copier.limit = 8
@@ -188,8 +197,13 @@ func TestTagsOfACopyInParts(t *testing.T) {
 
 func TestTagCalls(t *testing.T) {
 	t.Run("read", func(t *testing.T) {
-		server := newStandIn(t, reply{Body: "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"})
-		tags, err := server.openDriver(t, "aws").Tags(t.Context(), &driver.GetRequest{Key: "a b", Version: "v/1"})
+		server := newStandIn(t, reply{
+			Body: "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>",
+		})
+		tags, err := server.openDriver(t, "aws").Tags(t.Context(), &driver.GetRequest{
+			Key:     "a b",
+			Version: "v/1",
+		})
 		require.NoError(t, err)
 		require.Equal(t, map[string]string{"k": "v"}, tags)
 		require.Equal(t, []string{"GET /photos/a%20b?tagging=&versionId=v%2F1"}, server.Lines())
@@ -204,7 +218,11 @@ func TestTagCalls(t *testing.T) {
 		} {
 			t.Run("set "+name+" on "+profile, func(t *testing.T) {
 				server := newStandIn(t)
-				require.NoError(t, server.openDriver(t, profile).SetTags(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v", Tags: row.tags}))
+				require.NoError(t, server.openDriver(t, profile).SetTags(t.Context(), &driver.ChangeRequest{
+					Key:     "k",
+					Version: "v",
+					Tags:    row.tags,
+				}))
 				req := server.Last(t)
 				require.Equal(t, []string{"PUT /photos/k?tagging=&versionId=v"}, server.Lines())
 				require.Contains(t, string(req.Body), row.body)
@@ -216,19 +234,23 @@ func TestTagCalls(t *testing.T) {
 		reply reply
 		want  storage.Code
 	}{
-		"no object":       {errorReply(404, "NoSuchKey", ""), storage.ObjectNotFound},
-		"no version":      {errorReply(404, "NoSuchVersion", ""), storage.ObjectNotFound},
-		"no bucket":       {errorReply(404, "NoSuchBucket", ""), storage.BucketNotFound},
-		"a delete marker": {errorReply(405, "MethodNotAllowed", ""), storage.ObjectNotFound},
-		"a refused tag":   {errorReply(400, "InvalidTag", ""), storage.InvalidArgument},
-		"too many tags":   {errorReply(400, "BadRequest", "Object tags cannot be greater than 10"), storage.InvalidArgument},
+		"no object":       {reply: errorReply(404, "NoSuchKey", ""), want: storage.ObjectNotFound},
+		"no version":      {reply: errorReply(404, "NoSuchVersion", ""), want: storage.ObjectNotFound},
+		"no bucket":       {reply: errorReply(404, "NoSuchBucket", ""), want: storage.BucketNotFound},
+		"a delete marker": {reply: errorReply(405, "MethodNotAllowed", ""), want: storage.ObjectNotFound},
+		"a refused tag":   {reply: errorReply(400, "InvalidTag", ""), want: storage.InvalidArgument},
+		"too many tags": {
+			reply: errorReply(400, "BadRequest", "Object tags cannot be greater than 10"),
+			want:  storage.InvalidArgument,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, row.reply)
 			d := server.openDriver(t, "aws")
 			_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k", Version: "v"})
 			require.ErrorIs(t, err, row.want)
-			require.ErrorIs(t, d.SetTags(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v"}), row.want)
+			require.ErrorIs(t, d.SetTags(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v"}),
+				row.want)
 		})
 	}
 }
@@ -238,14 +260,30 @@ func TestTagsOfAKeyWhoseNewestVersionIsADeleteMarker(t *testing.T) {
 		replies []reply
 		want    storage.Code
 	}{
-		"S3 says so":                 {[]reply{{Status: 405, Header: map[string]string{"X-Amz-Delete-Marker": "true"}}}, storage.ObjectNotFound},
-		"versitygw does not say so":  {[]reply{errorReply(405, "MethodNotAllowed", ""), {Status: 404, Header: map[string]string{"X-Amz-Delete-Marker": "true"}}}, storage.ObjectNotFound},
-		"a server without the calls": {[]reply{errorReply(405, "MethodNotAllowed", ""), {Header: map[string]string{"ETag": etag}}}, storage.Unsupported},
+		"S3 says so": {
+			replies: []reply{{Status: 405, Header: map[string]string{"X-Amz-Delete-Marker": "true"}}},
+			want:    storage.ObjectNotFound,
+		},
+		"versitygw does not say so": {
+			replies: []reply{
+				errorReply(405, "MethodNotAllowed", ""),
+				{Status: 404, Header: map[string]string{"X-Amz-Delete-Marker": "true"}},
+			},
+			want: storage.ObjectNotFound,
+		},
+		"a server without the calls": {
+			replies: []reply{
+				errorReply(405, "MethodNotAllowed", ""),
+				{Header: map[string]string{"ETag": etag}},
+			},
+			want: storage.Unsupported,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, tt.replies...)
-			require.ErrorIs(t, server.openDriver(t, "versitygw").SetTags(t.Context(), &driver.ChangeRequest{Key: "k"}), tt.want)
+			require.ErrorIs(t, server.openDriver(t, "versitygw").SetTags(t.Context(),
+				&driver.ChangeRequest{Key: "k"}), tt.want)
 			require.Len(t, server.Requests(), len(tt.replies))
 		})
 	}
@@ -281,7 +319,8 @@ func TestSignedTags(t *testing.T) {
 		r.Tags = map[string]string{"k": "v"}
 	}), now)
 	require.NoError(t, err)
-	require.Equal(t, "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>", form.Fields["tagging"])
+	require.Equal(t, "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>",
+		form.Fields["tagging"])
 	_, conditions := policyOf(t, form)
 	require.Contains(t, conditions, any([]any{"eq", "$tagging", form.Fields["tagging"]}))
 }

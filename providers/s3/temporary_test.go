@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// If STS fails with a server error, the call is Unavailable and retryable. If STS refuses, it is Unauthenticated.
+// If STS fails with a server error, the call is Unavailable and retryable. If STS refuses, it is
+// Unauthenticated.
 func TestCredentialServiceErrorsTemporary(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -34,8 +35,14 @@ func TestCredentialServiceErrorsTemporary(t *testing.T) {
 			t.Cleanup(sts.Close)
 			config := filepath.Join(t.TempDir(), "config")
 			require.NoError(t, os.WriteFile(config, []byte("[profile role]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\nregion = us-east-1\n[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n"), 0o600))
-			setEnv(t, map[string]string{"AWS_CONFIG_FILE": config, "AWS_PROFILE": "role", "AWS_ENDPOINT_URL_STS": sts.URL, "AWS_MAX_ATTEMPTS": "1"})
-			b, err := Open(t.Context(), Config{Bucket: "photos", Region: "us-east-1"}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			setEnv(t, map[string]string{
+				"AWS_CONFIG_FILE":      config,
+				"AWS_PROFILE":          "role",
+				"AWS_ENDPOINT_URL_STS": sts.URL,
+				"AWS_MAX_ATTEMPTS":     "1",
+			})
+			b, err := Open(t.Context(), Config{Bucket: "photos", Region: "us-east-1"},
+				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
@@ -48,7 +55,8 @@ func TestCredentialServiceErrorsTemporary(t *testing.T) {
 	}
 }
 
-// Credentials of a role are replaced before they expire, because S3 refuses a request that arrives after that.
+// Credentials of a role are replaced before they expire, because S3 refuses a request that arrives
+// after that.
 // https://github.com/peak/s5cmd/issues/678, https://github.com/awslabs/aws-c-s3/issues/471.
 func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
 	requests := 0
@@ -68,7 +76,11 @@ func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
 	t.Cleanup(store.Close)
 	config := filepath.Join(t.TempDir(), "config")
 	require.NoError(t, os.WriteFile(config, []byte("[profile role]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n"), 0o600))
-	setEnv(t, map[string]string{"AWS_CONFIG_FILE": config, "AWS_PROFILE": "role", "AWS_ENDPOINT_URL_STS": sts.URL})
+	setEnv(t, map[string]string{
+		"AWS_CONFIG_FILE":      config,
+		"AWS_PROFILE":          "role",
+		"AWS_ENDPOINT_URL_STS": sts.URL,
+	})
 	b, err := Open(t.Context(), Config{Bucket: "photos", Region: "us-east-1", Endpoint: store.URL})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
@@ -122,8 +134,14 @@ func TestHeadMissingOnMinIO(t *testing.T) {
 		{said: "NoSuchBucket", want: storage.BucketNotFound},
 	} {
 		t.Run(tt.said, func(t *testing.T) {
-			server := newStandIn(t, reply{Status: 404, Header: map[string]string{"X-Minio-Error-Code": tt.said}})
-			_, err := server.openDriver(t, "minio").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			server := newStandIn(t, reply{
+				Status: 404,
+				Header: map[string]string{"X-Minio-Error-Code": tt.said},
+			})
+			_, err := server.openDriver(t, "minio").Head(t.Context(), &driver.GetRequest{
+				Key:    "k",
+				Length: -1,
+			})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, []string{"HEAD /photos/k"}, server.Lines())
 		})
@@ -154,7 +172,10 @@ func TestHeadReadsTheErrorOfMinIO(t *testing.T) {
 		t.Run(tt.code, func(t *testing.T) {
 			header := map[string]string{"X-Minio-Error-Code": tt.code, "X-Minio-Error-Desc": tt.desc}
 			server := newStandIn(t, reply{Status: tt.status, Header: header})
-			_, err := server.openDriver(t, "minio").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			_, err := server.openDriver(t, "minio").Head(t.Context(), &driver.GetRequest{
+				Key:    "k",
+				Length: -1,
+			})
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.want, e.Code, "%v", err)

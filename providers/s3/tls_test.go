@@ -1,4 +1,5 @@
-// Each request of most tests has its own connection, and the exchange of post-quantum keys is a third of what one costs.
+// Each request of most tests has its own connection, and the exchange of post-quantum keys is a
+// third of what one costs.
 //
 //go:debug tlsmlkem=0
 
@@ -20,8 +21,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// If a custom HTTP client uploads over TLS, the object keeps its bytes, its content encoding and its CRC32C. The
-// SDK alone would send the checksum in a trailer.
+// If a custom HTTP client uploads over TLS, the object keeps its bytes, its content encoding and
+// its CRC32C. The SDK alone would send the checksum in a trailer.
 func TestBodiesOverTLS(t *testing.T) {
 	s := needServer(t, "minio-tls")
 	secure := *s
@@ -44,7 +45,8 @@ func TestBodiesOverTLS(t *testing.T) {
 	for _, size := range []int{0, 1000, 2*partSize + 1} {
 		want := wiretest.Content(size, 1)
 		body := struct{ io.Reader }{bytes.NewReader(want)} // of unknown length: what is longer than a part goes in parts
-		existing, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize), storage.WithContentEncoding("gzip"))
+		existing, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize),
+			storage.WithContentEncoding("gzip"))
 		require.NoError(t, err)
 
 		got, attrs, err := storage.ReadAll(t.Context(), b, "a")
@@ -62,5 +64,11 @@ func newTrustingClient(t *testing.T, certificateFile string) *http.Client {
 	require.NoError(t, err)
 	pool := x509.NewCertPool()
 	require.True(t, pool.AppendCertsFromPEM(certificate))
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true, DisableCompression: true}}
+	return &http.Client{
+		Transport: &http.Transport{
+			TLSClientConfig:    &tls.Config{RootCAs: pool},
+			DisableKeepAlives:  true,
+			DisableCompression: true,
+		},
+	}
 }

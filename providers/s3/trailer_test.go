@@ -58,7 +58,14 @@ func newDriverAt(t *testing.T, endpoint, profile string, change ...func(*s3.Conf
 	t.Helper()
 	p, ok := s3.NamedProfile(profile)
 	require.True(t, ok)
-	c := s3.Config{Bucket: "photos", Endpoint: endpoint, Profile: &p, AccessKeyID: "key", SecretKey: "secret", Region: "us-east-1"}
+	c := s3.Config{
+		Bucket:      "photos",
+		Endpoint:    endpoint,
+		Profile:     &p,
+		AccessKeyID: "key",
+		SecretKey:   "secret",
+		Region:      "us-east-1",
+	}
 	for _, f := range change {
 		f(&c)
 	}
@@ -72,10 +79,13 @@ const anETag = `"9b2cf535f27731c974343645a3985328"`
 
 // The checksum of a part follows its body.
 func TestPutPartChecksumTrailer(t *testing.T) {
-	server := startTrustedServer(t, wiretest.Reply{Header: map[string]string{"ETag": anETag, "X-Amz-Checksum-Crc32c": "mnG7TA=="}})
+	server := startTrustedServer(t, wiretest.Reply{
+		Header: map[string]string{"ETag": anETag, "X-Amz-Checksum-Crc32c": "mnG7TA=="},
+	})
 	d := newDriverAt(t, server.URL, "aws")
 	require.True(t, d.Describe().PartChecksumWhileSending)
-	require.False(t, d.Describe().ChecksumWhileSending, "a server that ignores a trailer would show the frames of the chunks as an object")
+	require.False(t, d.Describe().ChecksumWhileSending,
+		"a server that ignores a trailer would show the frames of the chunks as an object")
 
 	part, err := d.PutPart(t.Context(), summedPart("u1", "hello", wiretest.CRC32C("hello")))
 	require.NoError(t, err)
@@ -93,7 +103,13 @@ func TestPutPartChecksumTrailer(t *testing.T) {
 	}
 
 	authorization := got.Header.Get("Authorization")
-	for _, name := range []string{"content-encoding", "content-length", "x-amz-content-sha256", "x-amz-decoded-content-length", "x-amz-trailer"} {
+	for _, name := range []string{
+		"content-encoding",
+		"content-length",
+		"x-amz-content-sha256",
+		"x-amz-decoded-content-length",
+		"x-amz-trailer",
+	} {
 		require.Contains(t, authorization, name)
 	}
 }
@@ -155,10 +171,12 @@ func TestPutPartChecksumHeader(t *testing.T) {
 	}
 }
 
-// If a server ignores the trailer, it stores the chunk frames in the part. PutPart fails with ChecksumMismatch.
+// If a server ignores the trailer, it stores the chunk frames in the part. PutPart fails with
+// ChecksumMismatch.
 func TestPutPartTrailerIgnored(t *testing.T) {
 	server := startTrustedServer(t, wiretest.Reply{Header: map[string]string{"ETag": anETag}})
-	_, err := newDriverAt(t, server.URL, "aws").PutPart(t.Context(), summedPart("u1", "hello", wiretest.CRC32C("hello")))
+	_, err := newDriverAt(t, server.URL, "aws").PutPart(t.Context(),
+		summedPart("u1", "hello", wiretest.CRC32C("hello")))
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	require.ErrorContains(t, err, "s3probe.Run")
 	require.Len(t, server.Requests(), 1)
@@ -183,9 +201,11 @@ func TestUploadOverTLS(t *testing.T) {
 		trails := c.HTTPClient == nil
 		for _, size := range []int{partSize + 1, 3*partSize - 7, 4 * partSize} {
 			want := &countedFile{Reader: bytes.NewReader(wiretest.Content(size, 1))}
-			existing, err := b.Upload(t.Context(), "a", want, storage.WithPartSize(partSize), storage.WithContentEncoding("gzip"), storage.IfAbsent())
+			existing, err := b.Upload(t.Context(), "a", want, storage.WithPartSize(partSize),
+				storage.WithContentEncoding("gzip"), storage.IfAbsent())
 			require.NoError(t, err)
-			require.Equal(t, trails, want.read.Load() < int64(size)+1<<10, "%d bytes of %d were read", want.read.Load(), size)
+			require.Equal(t, trails, want.read.Load() < int64(size)+1<<10, "%d bytes of %d were read",
+				want.read.Load(), size)
 
 			got, attrs, err := storage.ReadAll(t.Context(), b, "a")
 			require.NoError(t, err)
@@ -266,7 +286,8 @@ func TestPutPartCutSentAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, certificate := startOwnServerTLS(t, s3server.Config{Strict: true, Middleware: cutter(cut)})
 			t.Setenv("AWS_CA_BUNDLE", certificate)
-			b, err := s3.Open(t.Context(), s.config(t, s.bucket(t, false)), storage.WithRetry(storage.RetryPolicy{Attempts: 4, MaxDelay: time.Millisecond}))
+			b, err := s3.Open(t.Context(), s.config(t, s.bucket(t, false)),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 4, MaxDelay: time.Millisecond}))
 			require.NoError(t, err)
 			defer func() {
 				require.NoError(t, storage.Close(b))
@@ -294,7 +315,8 @@ func TestUploadCanceledBeforeTrailer(t *testing.T) {
 	bucket := s.bucket(t, false)
 	b := openBucket(t, s.config(t, bucket))
 
-	_, err := b.Upload(ctx, "a", bytes.NewReader(wiretest.Content(2*partSize, 3)), storage.WithPartSize(partSize))
+	_, err := b.Upload(ctx, "a", bytes.NewReader(wiretest.Content(2*partSize, 3)),
+		storage.WithPartSize(partSize))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Zero(t, s.uploads(t, bucket, "a"))
 
@@ -309,7 +331,8 @@ func TestWithCRC32COverTLS(t *testing.T) {
 		b := openBucket(t, c)
 		content := wiretest.Content(partSize+1, 1)
 
-		_, err := b.Upload(t.Context(), "a", bytes.NewReader(content), storage.WithPartSize(partSize), storage.WithCRC32C(wiretest.CRC32C(string(content)).Sum+1))
+		_, err := b.Upload(t.Context(), "a", bytes.NewReader(content), storage.WithPartSize(partSize),
+			storage.WithCRC32C(wiretest.CRC32C(string(content)).Sum+1))
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
 		exists, err := b.Exists(t.Context(), "a")
 		require.NoError(t, err)

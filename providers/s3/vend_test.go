@@ -47,7 +47,8 @@ func newVendedStore(t *testing.T, c s3.Config) vendedtest.Store {
 	}
 }
 
-// startServerWithClock starts our server with a bucket "photos", a second bucket "other" and a clock that advance moves.
+// startServerWithClock starts our server with a bucket "photos", a second bucket "other" and a
+// clock that advance moves.
 func startServerWithClock(t *testing.T) (server *s3server.Server, c s3.Config, advance func(time.Duration)) {
 	var ahead atomic.Int64
 	server, err := s3server.Start(s3server.Config{
@@ -194,7 +195,10 @@ var rawAttacks = []struct {
 		return err
 	}},
 	{"the policy of the bucket", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
-		_, err := c.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: bucket, Policy: aws.String("{}")})
+		_, err := c.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{
+			Bucket: bucket,
+			Policy: aws.String("{}"),
+		})
 		return err
 	}},
 	{"the access list of an object", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
@@ -241,8 +245,9 @@ func TestVendRefusesOtherRequests(t *testing.T) {
 				Region:       "us-east-1",
 				BaseEndpoint: &c.Endpoint,
 				UsePathStyle: true,
-				Credentials:  credentials.NewStaticCredentialsProvider(v.AccessKeyID, v.SecretKey, v.SessionToken),
-				Retryer:      aws.NopRetryer{},
+				Credentials: credentials.NewStaticCredentialsProvider(v.AccessKeyID, v.SecretKey,
+					v.SessionToken),
+				Retryer: aws.NopRetryer{},
 			})
 			output, err := raw.GetObject(
 				t.Context(),
@@ -266,7 +271,12 @@ func TestVendRefusesOtherRequests(t *testing.T) {
 func TestVendSendsOneRequestToSTS(t *testing.T) {
 	tests := []struct{ name, region, host, arn string }{
 		{name: "aws", region: "eu-west-1", host: "sts.eu-west-1.amazonaws.com", arn: "arn:aws:s3:::photos"},
-		{name: "China", region: "cn-north-1", host: "sts.cn-north-1.amazonaws.com.cn", arn: "arn:aws-cn:s3:::photos"},
+		{
+			name:   "China",
+			region: "cn-north-1",
+			host:   "sts.cn-north-1.amazonaws.com.cn",
+			arn:    "arn:aws-cn:s3:::photos",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -287,7 +297,8 @@ func TestVendSendsOneRequestToSTS(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
-			v, err := storage.Vend(t.Context(), b, "users/é$1/", storage.Rights{Read: true, List: true}, time.Hour)
+			v, err := storage.Vend(t.Context(), b, "users/é$1/", storage.Rights{Read: true, List: true},
+				time.Hour)
 			require.NoError(t, err)
 			require.Equal(t, tt.host, host)
 			require.Equal(t, "arn:aws:iam::111122223333:role/photos", role)
@@ -393,7 +404,8 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
-			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true, List: true}, time.Hour)
+			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true, List: true},
+				time.Hour)
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true}, time.Hour)
 			require.NoError(t, err, "reads")
@@ -415,8 +427,8 @@ func TestVendRefusesListOnMinIO(t *testing.T) {
 	require.NoError(t, err, "the whole bucket")
 }
 
-// On MinIO, a session whose policy limits s3:prefix can still list more. TestVendRefusesListOnMinIO depends on
-// that.
+// On MinIO, a session whose policy limits s3:prefix can still list more. TestVendRefusesListOnMinIO
+// depends on that.
 func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 	c := minioConfig(t, false)
 	s := newVendedStore(t, c)
@@ -433,19 +445,26 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 	}{
 		{name: "another prefix", query: "list-type=2&prefix=users/2/", status: http.StatusForbidden},
 		{name: "no prefix", query: "list-type=2", status: http.StatusForbidden},
-		{name: "a header", query: "list-type=2", header: http.Header{"Prefix": {"users/1/"}}, status: http.StatusOK},
+		{
+			name:   "a header",
+			query:  "list-type=2",
+			header: http.Header{"Prefix": {"users/1/"}},
+			status: http.StatusOK,
+		},
 		{name: "a parameter", query: "list-type=2&Prefix=users/1/", status: http.StatusOK},
 		{name: "two prefixes", query: "list-type=2&prefix=&prefix=users/1/", status: http.StatusOK},
 		{name: "versions", query: "versions&Prefix=users/1/", status: http.StatusOK},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.Endpoint+"/"+c.Bucket+"?"+tt.query, nil)
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+				c.Endpoint+"/"+c.Bucket+"?"+tt.query, nil)
 			require.NoError(t, err)
 			empty := sha256.Sum256(nil)
 			hash := hex.EncodeToString(empty[:])
 			r.Header.Set("X-Amz-Content-Sha256", hash)
-			require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), session, r, hash, "s3", "us-east-1", time.Now()))
+			require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), session, r, hash, "s3", "us-east-1",
+				time.Now()))
 			for name, values := range tt.header {
 				r.Header[name] = values // not signed
 			}
@@ -484,7 +503,8 @@ func newSession(t *testing.T, c s3.Config, policy string) aws.Credentials {
 	}
 }
 
-// Vend fails with Internal if the session in the response has no key, secret or token, or has already expired.
+// Vend fails with Internal if the session in the response has no key, secret or token, or has
+// already expired.
 func TestVendRefusesIncompleteSessions(t *testing.T) {
 	for name, change := range map[string]*strings.Replacer{
 		"no key":      strings.NewReplacer("ASIA", ""),

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// openVendedBucket opens a bucket of a store that takes work for each part that it copies, and refuses credentials that do not
-// hold.
+// openVendedBucket opens a bucket of a store that takes work for each part that it copies, and
+// refuses credentials that do not hold.
 func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration) storage.Bucket {
 	client := wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -24,7 +24,8 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 		switch {
 		case !vendor.Admits(r.Header.Get("X-Amz-Security-Token")):
 			w.WriteHeader(http.StatusBadRequest)
-			_, _ = io.WriteString(w, `<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>`)
+			_, _ = io.WriteString(w,
+				`<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>`)
 		case r.Method == http.MethodHead:
 			w.Header().Set("Content-Length", "6442450944") // 24 parts
 			w.Header().Set("Etag", `"e"`)
@@ -64,7 +65,18 @@ func TestCredentialsReplacedWithinCopy(t *testing.T) {
 			return err
 		},
 		"compose": func(ctx context.Context, b storage.Bucket) error {
-			_, err := storage.Compose(ctx, b, "to", []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"})
+			_, err := storage.Compose(ctx, b, "to", []string{
+				"a",
+				"b",
+				"c",
+				"d",
+				"e",
+				"f",
+				"g",
+				"h",
+				"i",
+				"j",
+			})
 			return err
 		},
 	})

@@ -75,7 +75,11 @@ func TestCredentialsForPrefix(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(key), storage.IfAbsent())
 		return err
 	}
-	_, err = server.raw.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: &bucket, Key: aws.String("read/1"), Body: strings.NewReader("read/1")})
+	_, err = server.raw.PutObject(t.Context(), &awss3.PutObjectInput{
+		Bucket: &bucket,
+		Key:    aws.String("read/1"),
+		Body:   strings.NewReader("read/1"),
+	})
 	require.NoError(t, err)
 
 	require.NoError(t, put("own/1"))

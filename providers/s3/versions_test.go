@@ -34,10 +34,21 @@ func TestListVersions(t *testing.T) {
 
 	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	require.Equal(t, []storage.VersionEntry{
-		{ListEntry: storage.ListEntry{Key: "a b", Modified: when}, Version: "v3", Current: true, IsDeleteMarker: true},
-		{ListEntry: storage.ListEntry{Key: "a b", Modified: when, Size: 2, ETag: `"2"`, Revision: `"2"`}, Version: "v2"},
+		{
+			ListEntry:      storage.ListEntry{Key: "a b", Modified: when},
+			Version:        "v3",
+			Current:        true,
+			IsDeleteMarker: true,
+		},
+		{
+			ListEntry: storage.ListEntry{Key: "a b", Modified: when, Size: 2, ETag: `"2"`, Revision: `"2"`},
+			Version:   "v2",
+		},
 		{ListEntry: storage.ListEntry{Key: "a b", Modified: when}, Version: "v1", IsDeleteMarker: true},
-		{ListEntry: storage.ListEntry{Key: "a b", Modified: when, Size: 1, ETag: `"0"`, Revision: `"0"`}, Version: "null"},
+		{
+			ListEntry: storage.ListEntry{Key: "a b", Modified: when, Size: 1, ETag: `"0"`, Revision: `"0"`},
+			Version:   "null",
+		},
 	}, page.Entries, "in the order of the response, which the times do not tell")
 
 	_, err = d.ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Prefix: "a", Token: page.Token})
@@ -51,7 +62,8 @@ func TestListVersions(t *testing.T) {
 func TestListVersionsOnOtherServers(t *testing.T) {
 	token := pagetoken.Encode("v2", "a")
 	entry := func(tag, id, modified string) string {
-		return `<` + tag + `><Key>a</Key><VersionId>` + id + `</VersionId><LastModified>` + modified + `</LastModified></` + tag + `>`
+		return `<` + tag + `><Key>a</Key><VersionId>` + id + `</VersionId>` +
+			`<LastModified>` + modified + `</LastModified></` + tag + `>`
 	}
 	tests := []struct {
 		name  string
@@ -62,23 +74,38 @@ func TestListVersionsOnOtherServers(t *testing.T) {
 	}{
 		{
 			name: "versions first and markers after them",
-			body: entry("Version", "v3", "2026-01-02T03:04:09Z") + entry("Version", "v1", "2026-01-02T03:04:05Z") + entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z"),
+			body: entry("Version", "v3", "2026-01-02T03:04:09Z") +
+				entry("Version", "v1", "2026-01-02T03:04:05Z") +
+				entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z"),
 			want: []string{"v3", "v2", "v1"},
 		},
-		{name: "a page that begins with the marker's version", token: token, body: entry("Version", "v2", "2026-01-02T03:04:05Z") + entry("Version", "v1", "2026-01-02T03:04:05Z"), want: []string{"v1"}},
+		{
+			name:  "a page that begins with the marker's version",
+			token: token,
+			body: entry("Version", "v2", "2026-01-02T03:04:05Z") +
+				entry("Version", "v1", "2026-01-02T03:04:05Z"),
+			want: []string{"v1"},
+		},
 		{
 			name: "versions whose times are not in order",
-			body: entry("Version", "v3", "2026-01-02T03:04:09Z") + entry("Version", "v2", "2026-01-02T03:04:05Z") + entry("Version", "v1", "2026-01-02T03:04:07Z"),
+			body: entry("Version", "v3", "2026-01-02T03:04:09Z") +
+				entry("Version", "v2", "2026-01-02T03:04:05Z") +
+				entry("Version", "v1", "2026-01-02T03:04:07Z"),
 			want: []string{"v3", "v2", "v1"},
 		},
 		{
 			name: "markers among versions, whose times are not in order",
-			body: entry("Version", "v4", "2026-01-02T03:04:09Z") + entry("Version", "v3", "2026-01-02T03:04:05Z") + entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z") + entry("Version", "v1", "2026-01-02T03:04:04Z"),
+			body: entry("Version", "v4", "2026-01-02T03:04:09Z") +
+				entry("Version", "v3", "2026-01-02T03:04:05Z") +
+				entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z") +
+				entry("Version", "v1", "2026-01-02T03:04:04Z"),
 			want: []string{"v4", "v3", "v2", "v1"},
 		},
 		{
 			name: "markers after all versions, one of which is current",
-			body: entry("Version", "v2", "2026-01-02T03:04:09Z") + entry("DeleteMarker", "v3", "2026-01-02T03:04:05Z</LastModified><IsLatest>true</IsLatest><LastModified>2026-01-02T03:04:05Z"),
+			body: entry("Version", "v2", "2026-01-02T03:04:09Z") +
+				`<DeleteMarker><Key>a</Key><VersionId>v3</VersionId><IsLatest>true</IsLatest>` +
+					`<LastModified>2026-01-02T03:04:05Z</LastModified></DeleteMarker>`,
 			want: []string{"v3", "v2"},
 		},
 		{
@@ -87,17 +114,36 @@ func TestListVersionsOnOtherServers(t *testing.T) {
 			body:  `<IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>v2</NextVersionIdMarker>`,
 			code:  storage.Internal,
 		},
-		{name: "a truncated listing without a marker", body: `<IsTruncated>true</IsTruncated>`, code: storage.Internal},
+		{
+			name: "a truncated listing without a marker",
+			body: `<IsTruncated>true</IsTruncated>`,
+			code: storage.Internal,
+		},
 		{name: "an invalid response", body: entry("Version", "v3", "yesterday"), code: storage.Unavailable},
-		{name: "a key that is not escaped as announced", body: `<EncodingType>url</EncodingType><Version><Key>%zz</Key></Version>`, code: storage.Internal},
-		{name: "a marker that is not escaped as announced", body: `<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>%zz</NextKeyMarker>`, code: storage.Internal},
-		{name: "too many entries", body: strings.Repeat("<Version/>", listxml.MaxEntries+1), code: storage.Internal},
+		{
+			name: "a key that is not escaped as announced",
+			body: `<EncodingType>url</EncodingType><Version><Key>%zz</Key></Version>`,
+			code: storage.Internal,
+		},
+		{
+			name: "a marker that is not escaped as announced",
+			body: `<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>%zz</NextKeyMarker>`,
+			code: storage.Internal,
+		},
+		{
+			name: "too many entries",
+			body: strings.Repeat("<Version/>", listxml.MaxEntries+1),
+			code: storage.Internal,
+		},
 		{name: "an invalid token", token: "nonsense", code: storage.InvalidArgument},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, reply{Body: `<ListVersionsResult>` + tt.body + `</ListVersionsResult>`})
-			page, err := server.openDriver(t, "versitygw").ListVersions(t.Context(), &driver.ListRequest{Limit: 2 + len(tt.want)/3, Token: tt.token})
+			page, err := server.openDriver(t, "versitygw").ListVersions(t.Context(), &driver.ListRequest{
+				Limit: 2 + len(tt.want)/3,
+				Token: tt.token,
+			})
 			if tt.code != "" {
 				require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 				return
@@ -114,8 +160,8 @@ func TestListVersionsOnOtherServers(t *testing.T) {
 	}
 }
 
-// ListVersions keeps Amazon's order, although the time of a version from a multipart upload is when that upload
-// began.
+// ListVersions keeps Amazon's order, although the time of a version from a multipart upload is when
+// that upload began.
 func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 	const body = `<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>m1</NextVersionIdMarker>
 		<Version><Key>a</Key><VersionId>v3</VersionId><IsLatest>true</IsLatest><LastModified>2026-01-02T03:04:09Z</LastModified></Version>
@@ -216,7 +262,10 @@ func (s *versionsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestListVersionsWithPrefixes(t *testing.T) {
 	server := newStandIn(t, reply{Body: `<ListVersionsResult><Version><Key>c%2F+</Key><VersionId>1</VersionId><IsLatest>true</IsLatest><Owner><ID>o</ID></Owner></Version>
 		<CommonPrefixes><Key>no</Key><Prefix>b%2F</Prefix></CommonPrefixes><EncodingType>url</EncodingType></ListVersionsResult>`})
-	page, err := server.openDriver(t, "aws").ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Delimiter: "/"})
+	page, err := server.openDriver(t, "aws").ListVersions(t.Context(), &driver.ListRequest{
+		Limit:     4,
+		Delimiter: "/",
+	})
 	require.NoError(t, err)
 	require.Equal(t, &driver.VersionPage{Entries: []storage.VersionEntry{
 		{ListEntry: storage.ListEntry{Key: "b/", IsPrefix: true}},
@@ -247,7 +296,8 @@ func TestListVersionsTimesOnVersitygw(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, reply{Body: "<ListVersionsResult><Version><Key>k</Key><VersionId>" + tt.id + "</VersionId><IsLatest>" + tt.latest +
 				"</IsLatest><LastModified>" + replaced + "</LastModified><ETag>x</ETag><Size>1</Size></Version></ListVersionsResult>"})
-			page, err := server.openDriver(t, tt.profile).ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
+			page, err := server.openDriver(t, tt.profile).ListVersions(t.Context(),
+				&driver.ListRequest{Limit: 10})
 			require.NoError(t, err)
 			require.Len(t, page.Entries, 1)
 			require.Equal(t, tt.want, page.Entries[0].Modified.UTC())

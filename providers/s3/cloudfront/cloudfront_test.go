@@ -109,7 +109,9 @@ func TestPurgeRequest(t *testing.T) {
 	}))
 	require.Equal(
 		t,
-		[]string{"POST https://cloudfront.amazonaws.com/2020-05-31/distribution/EDFDVBD6EXAMPLE/invalidation"},
+		[]string{
+			"POST https://cloudfront.amazonaws.com/2020-05-31/distribution/EDFDVBD6EXAMPLE/invalidation",
+		},
 		j.lines,
 	)
 	require.Equal(t, []string{
@@ -140,13 +142,25 @@ func TestPurgePaths(t *testing.T) {
 		name, url string
 		want      []string
 	}{
-		{"letters", "https://cdn.example.com/a/b.jpg", []string{"/a/b.jpg"}},
-		{"a space, which is unsafe", "https://cdn.example.com/a%20b", []string{"/a%20b"}},
-		{"another alphabet", "https://cdn.example.com/%C3%A9", []string{"/%C3%A9"}},
-		{"an asterisk, which would be a wildcard", "https://cdn.example.com/a%2A", []string{"/a%2A"}},
-		{"a percent sign", "https://cdn.example.com/a%2521", []string{"/a%2521"}},
-		{"characters that a viewer may escape or not", "https://cdn.example.com/a%21%40", []string{"/a%21%40", "/a!@"}},
-		{"a tilde, which is unsafe to CloudFront", "https://cdn.example.com/~a", []string{"/~a", "/%7Ea"}},
+		{name: "letters", url: "https://cdn.example.com/a/b.jpg", want: []string{"/a/b.jpg"}},
+		{name: "a space, which is unsafe", url: "https://cdn.example.com/a%20b", want: []string{"/a%20b"}},
+		{name: "another alphabet", url: "https://cdn.example.com/%C3%A9", want: []string{"/%C3%A9"}},
+		{
+			name: "an asterisk, which would be a wildcard",
+			url:  "https://cdn.example.com/a%2A",
+			want: []string{"/a%2A"},
+		},
+		{name: "a percent sign", url: "https://cdn.example.com/a%2521", want: []string{"/a%2521"}},
+		{
+			name: "characters that a viewer may escape or not",
+			url:  "https://cdn.example.com/a%21%40",
+			want: []string{"/a%21%40", "/a!@"},
+		},
+		{
+			name: "a tilde, which is unsafe to CloudFront",
+			url:  "https://cdn.example.com/~a",
+			want: []string{"/~a", "/%7Ea"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -181,10 +195,26 @@ func TestPurgeFailures(t *testing.T) {
 			want:      storage.RateLimited,
 			temporary: true,
 		},
-		{name: "throttled", status: 400, answer: refusal("Throttling"), want: storage.RateLimited, temporary: true},
-		{name: "a path that is refused", status: 400, answer: refusal("InvalidArgument"), want: storage.InvalidArgument},
+		{
+			name:      "throttled",
+			status:    400,
+			answer:    refusal("Throttling"),
+			want:      storage.RateLimited,
+			temporary: true,
+		},
+		{
+			name:   "a path that is refused",
+			status: 400,
+			answer: refusal("InvalidArgument"),
+			want:   storage.InvalidArgument,
+		},
 		{name: "no permission", status: 403, answer: refusal("AccessDenied"), want: storage.PermissionDenied},
-		{name: "no such distribution", status: 404, answer: refusal("NoSuchDistribution"), want: storage.InvalidArgument},
+		{
+			name:   "no such distribution",
+			status: 404,
+			answer: refusal("NoSuchDistribution"),
+			want:   storage.InvalidArgument,
+		},
 		{name: "out of order", status: 503, answer: "<html>", want: storage.Unavailable, temporary: true},
 		{name: "a redirect", status: 302, want: storage.InvalidArgument},
 	}

@@ -207,7 +207,10 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 			lost:    func(p s3.Profile) bool { return !p.CopyParts },
 		},
 		"other revisions of copied parts": {
-			rule:    s3server.Fault{Operation: "UploadPartCopy", Ignore: []string{"X-Amz-Copy-Source-If-Match"}},
+			rule: s3server.Fault{
+				Operation: "UploadPartCopy",
+				Ignore:    []string{"X-Amz-Copy-Source-If-Match"},
+			},
 			check:   "a copied part is of the revision that it names",
 			verdict: Ignored,
 			lost:    func(p s3.Profile) bool { return !p.PinnedCopyParts && p.CopyParts },
@@ -267,13 +270,23 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 			lost:    func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone },
 		},
 		"SSE-KMS ignored": {
-			rule:    s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Context"}},
+			rule: s3server.Fault{
+				Operation: "PutObject",
+				Ignore:    []string{"X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Context"},
+			},
 			check:   kmsCheck,
 			verdict: Ignored,
 			lost:    func(p s3.Profile) bool { return !p.KMS },
 		},
 		"SSE-C ignored": {
-			rule:    s3server.Fault{Operation: "PutObject", Ignore: []string{customerHeader + "Algorithm", customerHeader + "Key", customerHeader + "Key-Md5"}},
+			rule: s3server.Fault{
+				Operation: "PutObject",
+				Ignore: []string{
+					customerHeader + "Algorithm",
+					customerHeader + "Key",
+					customerHeader + "Key-Md5",
+				},
+			},
 			check:   customerCheck,
 			verdict: Ignored,
 			lost:    func(p s3.Profile) bool { return !p.CustomerKeys },
@@ -363,7 +376,11 @@ func TestRunReportsWhatItCouldNotRemove(t *testing.T) {
 
 // Run removes all pages of its objects, even if the server cannot list versions.
 func TestRunRemovesAllPagesOfWhatItWrote(t *testing.T) {
-	server, c := startAmazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}, Limits: s3server.Limits{MaxPage: 20}})
+	server, c := startAmazon(t, s3server.Config{
+		Strict:  true,
+		Buckets: []string{"photos"},
+		Limits:  s3server.Limits{MaxPage: 20},
+	})
 	server.Inject(s3server.Fault{Operation: "ListObjectVersions", Error: "NotImplemented"})
 	c.Bucket = "photos"
 	profile, ok := s3.NamedProfile("unknown")

@@ -193,7 +193,11 @@ func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := &racyServer{gap: map[string]bool{tt.gap: true}, objects: map[string]string{}, parts: map[string]string{}}
+				server := &racyServer{
+					gap:     map[string]bool{tt.gap: true},
+					objects: map[string]string{},
+					parts:   map[string]string{},
+				}
 				report, err := Run(t.Context(), s3.Config{
 					Bucket:      "photos",
 					Endpoint:    "http://store.invalid",
@@ -227,7 +231,12 @@ func TestRunDoesNotDeclareAConditionThatIsKnownToRace(t *testing.T) {
 		server   string
 		want     s3.Conditions
 	}{
-		{name: "by the profile", profile: newProfile("versitygw"), endpoint: "http://store.invalid", want: atomic},
+		{
+			name:     "by the profile",
+			profile:  newProfile("versitygw"),
+			endpoint: "http://store.invalid",
+			want:     atomic,
+		},
 		{
 			name:     "by the name in the server's responses",
 			profile:  newProfile("unknown"),
@@ -311,7 +320,13 @@ func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 		}
 	}
 
-	d, err := s3.NewDriver(t.Context(), s3.Config{Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret", Profile: &p})
+	d, err := s3.NewDriver(t.Context(), s3.Config{
+		Bucket:      "photos",
+		Endpoint:    "http://store.invalid",
+		AccessKeyID: "key",
+		SecretKey:   "secret",
+		Profile:     &p,
+	})
 	require.NoError(t, err)
 
 	// These come by the name of the profile.

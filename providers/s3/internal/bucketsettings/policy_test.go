@@ -16,27 +16,75 @@ func TestPolicyPublic(t *testing.T) {
 		statement string
 		want      bool
 	}{
-		"nothing":                    {``, false},
-		"ours":                       {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}`, true},
-		"as AWS rewrites it":         {`{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["s3:GetObject"],"Resource":["arn:aws:s3:::photos/*"]}`, true},
-		"in a list of principals":    {`{"Effect":"Allow","Principal":{"AWS":["*"]},"Action":"s3:Get*","Resource":"arn:aws:s3:::photos/*"}`, true},
-		"all actions":                {`{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}`, true},
-		"one action in other case":   {`{"Effect":"Allow","Principal":"*","Action":"S3:getobjec?","Resource":"*"}`, true},
-		"a part of the bucket":       {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/public/*"}`, false},
-		"another bucket":             {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::others/*"}`, false},
-		"under a condition":          {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`, false},
-		"an account":                 {`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"Action":"s3:GetObject","Resource":"*"}`, false},
-		"only listing":               {`{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"*"}`, false},
-		"allowed and denied":         {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}`, false},
-		"writing denied":             {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"*"}`, true},
-		"all actions but one":        {`{"Effect":"Allow","Principal":"*","NotAction":"s3:DeleteObject","Resource":"*"}`, true},
-		"all actions but reading":    {`{"Effect":"Allow","Principal":"*","NotAction":["s3:PutObject","s3:Get*"],"Resource":"*"}`, false},
-		"all but one user":           {`{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::1:user/bad"},"Action":"s3:GetObject","Resource":"*"}`, true},
-		"all but everyone":           {`{"Effect":"Allow","NotPrincipal":{"AWS":"*"},"Action":"s3:GetObject","Resource":"*"}`, false},
-		"denied to all but one user": {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:user/good"},"Action":"s3:GetObject","Resource":"*"}`, false},
-		"all denied but listing":     {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","NotAction":"s3:ListBucket","Resource":"*"}`, false},
-		"only old versions":          {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`, false},
-		"everyone is excluded":       {`{"Effect":"Allow","NotPrincipal":"*","NotAction":"s3:PutObject"}`, false},
+		"nothing": {statement: ``},
+		"ours": {
+			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}`,
+			want:      true,
+		},
+		"as AWS rewrites it": {
+			statement: `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["s3:GetObject"],"Resource":["arn:aws:s3:::photos/*"]}`,
+			want:      true,
+		},
+		"in a list of principals": {
+			statement: `{"Effect":"Allow","Principal":{"AWS":["*"]},"Action":"s3:Get*","Resource":"arn:aws:s3:::photos/*"}`,
+			want:      true,
+		},
+		"all actions": {
+			statement: `{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}`,
+			want:      true,
+		},
+		"one action in other case": {
+			statement: `{"Effect":"Allow","Principal":"*","Action":"S3:getobjec?","Resource":"*"}`,
+			want:      true,
+		},
+		"a part of the bucket": {
+			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/public/*"}`,
+		},
+		"another bucket": {
+			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::others/*"}`,
+		},
+		"under a condition": {
+			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`,
+		},
+		"an account": {
+			statement: `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"Action":"s3:GetObject","Resource":"*"}`,
+		},
+		"only listing": {
+			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"*"}`,
+		},
+		"allowed and denied": {
+			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}`,
+		},
+		"writing denied": {
+			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"*"}`,
+			want:      true,
+		},
+		"all actions but one": {
+			statement: `{"Effect":"Allow","Principal":"*","NotAction":"s3:DeleteObject","Resource":"*"}`,
+			want:      true,
+		},
+		"all actions but reading": {
+			statement: `{"Effect":"Allow","Principal":"*","NotAction":["s3:PutObject","s3:Get*"],"Resource":"*"}`,
+		},
+		"all but one user": {
+			statement: `{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::1:user/bad"},"Action":"s3:GetObject","Resource":"*"}`,
+			want:      true,
+		},
+		"all but everyone": {
+			statement: `{"Effect":"Allow","NotPrincipal":{"AWS":"*"},"Action":"s3:GetObject","Resource":"*"}`,
+		},
+		"denied to all but one user": {
+			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:user/good"},"Action":"s3:GetObject","Resource":"*"}`,
+		},
+		"all denied but listing": {
+			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","NotAction":"s3:ListBucket","Resource":"*"}`,
+		},
+		"only old versions": {
+			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`,
+		},
+		"everyone is excluded": {
+			statement: `{"Effect":"Allow","NotPrincipal":"*","NotAction":"s3:PutObject"}`,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -89,13 +137,31 @@ func TestPolicyRemoveAnonymousRead(t *testing.T) {
 		statement string
 		removed   bool
 	}{
-		"under any condition":          {`{"Effect":"Allow","Principal":"*","Action":["s3:ListBucket","s3:GetObject"],"Resource":"arn:aws:s3:::photos/a/*","Condition":{"StringLike":{"aws:Referer":"x"}}}`, true},
-		"versions":                     {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`, true},
-		"all actions but one":          {`{"Effect":"Allow","Principal":"*","NotAction":"s3:DeleteObject","Resource":"*"}`, true},
-		"all users but one":            {`{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::1:user/bad"},"Action":"s3:GetObject","Resource":"*"}`, true},
-		"a statement for a user stays": {`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`, false},
-		"no read is allowed":           {`{"Effect":"Allow","Principal":"*","NotAction":"s3:Get*","Resource":"*"}`, false},
-		"a denial stays":               {`{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`, false},
+		"under any condition": {
+			statement: `{"Effect":"Allow","Principal":"*","Action":["s3:ListBucket","s3:GetObject"],"Resource":"arn:aws:s3:::photos/a/*","Condition":{"StringLike":{"aws:Referer":"x"}}}`,
+			removed:   true,
+		},
+		"versions": {
+			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`,
+			removed:   true,
+		},
+		"all actions but one": {
+			statement: `{"Effect":"Allow","Principal":"*","NotAction":"s3:DeleteObject","Resource":"*"}`,
+			removed:   true,
+		},
+		"all users but one": {
+			statement: `{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::1:user/bad"},"Action":"s3:GetObject","Resource":"*"}`,
+			removed:   true,
+		},
+		"a statement for a user stays": {
+			statement: `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`,
+		},
+		"no read is allowed": {
+			statement: `{"Effect":"Allow","Principal":"*","NotAction":"s3:Get*","Resource":"*"}`,
+		},
+		"a denial stays": {
+			statement: `{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

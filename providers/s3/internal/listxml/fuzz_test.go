@@ -96,7 +96,8 @@ func comparePage(t *testing.T, response []byte) {
 func ordered(page *storage.Page) *storage.Page {
 	slices.SortFunc(page.Entries, func(a, b storage.ListEntry) int {
 		kind := func(e storage.ListEntry) string { return strconv.FormatBool(e.IsPrefix) }
-		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(kind(a), kind(b)), cmp.Compare(a.Size, b.Size), cmp.Compare(a.ETag, b.ETag), a.Modified.Compare(b.Modified))
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(kind(a), kind(b)), cmp.Compare(a.Size, b.Size),
+			cmp.Compare(a.ETag, b.ETag), a.Modified.Compare(b.Modified))
 	})
 	return page
 }

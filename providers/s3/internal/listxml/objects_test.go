@@ -19,15 +19,39 @@ func TestReadObjectsUnescapesKeysIfTheResponseSaysSo(t *testing.T) {
 		name, response string
 		want           []string
 	}{
-		{"escaped", `<EncodingType>url</EncodingType>` + keys, []string{"a b+", "c/"}},
-		{"escaped, announced after the keys as by MinIO", keys + `<EncodingType>url</EncodingType>`, []string{"a b+", "c/"}},
-		{"escaped, announced with spaces around", "<EncodingType>\n url </EncodingType>" + keys, []string{"a b+", "c/"}},
-		{"not announced, as by versitygw", keys, []string{"a+b%2B", "c%2F"}},
-		{"an empty element", `<EncodingType/>` + keys, []string{"a+b%2B", "c%2F"}},
-		{"an unknown escaping", `<EncodingType>base64</EncodingType>` + keys, []string{"a+b%2B", "c%2F"}},
-		{"escaped keys without an escape", `<EncodingType>url</EncodingType><Contents><Key>a/b</Key></Contents><Contents><Key>a/é</Key></Contents>`, []string{"a/b", "a/é"}},
-		{"escaped in lower case", `<EncodingType>url</EncodingType><Contents><Key>%c3%a9%2f</Key></Contents>`, []string{"é/"}},
-		{"escaped, with XML references", `<EncodingType>url</EncodingType><Contents><Key>a&#37;41&amp;b</Key></Contents>`, []string{"aA&b"}},
+		{name: "escaped", response: `<EncodingType>url</EncodingType>` + keys, want: []string{"a b+", "c/"}},
+		{
+			name:     "escaped, announced after the keys as by MinIO",
+			response: keys + `<EncodingType>url</EncodingType>`,
+			want:     []string{"a b+", "c/"},
+		},
+		{
+			name:     "escaped, announced with spaces around",
+			response: "<EncodingType>\n url </EncodingType>" + keys,
+			want:     []string{"a b+", "c/"},
+		},
+		{name: "not announced, as by versitygw", response: keys, want: []string{"a+b%2B", "c%2F"}},
+		{name: "an empty element", response: `<EncodingType/>` + keys, want: []string{"a+b%2B", "c%2F"}},
+		{
+			name:     "an unknown escaping",
+			response: `<EncodingType>base64</EncodingType>` + keys,
+			want:     []string{"a+b%2B", "c%2F"},
+		},
+		{
+			name:     "escaped keys without an escape",
+			response: `<EncodingType>url</EncodingType><Contents><Key>a/b</Key></Contents><Contents><Key>a/é</Key></Contents>`,
+			want:     []string{"a/b", "a/é"},
+		},
+		{
+			name:     "escaped in lower case",
+			response: `<EncodingType>url</EncodingType><Contents><Key>%c3%a9%2f</Key></Contents>`,
+			want:     []string{"é/"},
+		},
+		{
+			name:     "escaped, with XML references",
+			response: `<EncodingType>url</EncodingType><Contents><Key>a&#37;41&amp;b</Key></Contents>`,
+			want:     []string{"aA&b"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -48,10 +72,25 @@ func TestReadObjectsEscapedUnannounced(t *testing.T) {
 	}{
 		{name: "escaped", requested: "a b/", response: `<Prefix>a%20b/</Prefix>`, want: errEscaped},
 		{name: "escaped with a plus", requested: "a b/", response: `<Prefix>a+b/</Prefix>`, want: errEscaped},
-		{name: "escaped twice, because a common prefix was escaped", requested: "a%20b/", response: `<Prefix>a%2520b/</Prefix>`, want: errEscaped},
-		{name: "escaped and announced", requested: "a b/", response: `<EncodingType>url</EncodingType><Prefix>a%20b/</Prefix>`, want: nil},
+		{
+			name:      "escaped twice, because a common prefix was escaped",
+			requested: "a%20b/",
+			response:  `<Prefix>a%2520b/</Prefix>`,
+			want:      errEscaped,
+		},
+		{
+			name:      "escaped and announced",
+			requested: "a b/",
+			response:  `<EncodingType>url</EncodingType><Prefix>a%20b/</Prefix>`,
+			want:      nil,
+		},
 		{name: "not escaped", requested: "a b/", response: `<Prefix>a b/</Prefix>`, want: nil},
-		{name: "a prefix that looks escaped", requested: "a%20b/", response: `<Prefix>a%20b/</Prefix>`, want: nil},
+		{
+			name:      "a prefix that looks escaped",
+			requested: "a%20b/",
+			response:  `<Prefix>a%20b/</Prefix>`,
+			want:      nil,
+		},
 		{name: "no prefix", requested: "a b/", response: ``, want: nil},
 		{name: "another prefix", requested: "a b/", response: `<Prefix>a</Prefix>`, want: nil},
 		{name: "no escape", requested: "a b/", response: `<Prefix>a%b/</Prefix>`, want: nil},
@@ -73,10 +112,29 @@ func TestReadObjectsMergesAndDoesNotSort(t *testing.T) {
 		objects, prefixes []string
 		want              []string
 	}{
-		{name: "both kinds ascend", objects: []string{"a", "a-b", "c"}, prefixes: []string{"a/", "b/"}, want: []string{"a", "a-b", "a/", "b/", "c"}},
-		{name: "objects that do not ascend", objects: []string{"a/1", "a-b", "b"}, want: []string{"a/1", "a-b", "b"}},
-		{name: "objects that do not ascend, and a prefix", objects: []string{"b", "a"}, prefixes: []string{"0/"}, want: []string{"b", "a", "0/"}},
-		{name: "prefixes that do not ascend", objects: []string{"c"}, prefixes: []string{"a/", "a-b/"}, want: []string{"c", "a/", "a-b/"}},
+		{
+			name:     "both kinds ascend",
+			objects:  []string{"a", "a-b", "c"},
+			prefixes: []string{"a/", "b/"},
+			want:     []string{"a", "a-b", "a/", "b/", "c"},
+		},
+		{
+			name:    "objects that do not ascend",
+			objects: []string{"a/1", "a-b", "b"},
+			want:    []string{"a/1", "a-b", "b"},
+		},
+		{
+			name:     "objects that do not ascend, and a prefix",
+			objects:  []string{"b", "a"},
+			prefixes: []string{"0/"},
+			want:     []string{"b", "a", "0/"},
+		},
+		{
+			name:     "prefixes that do not ascend",
+			objects:  []string{"c"},
+			prefixes: []string{"a/", "a-b/"},
+			want:     []string{"c", "a/", "a-b/"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -107,8 +165,16 @@ func TestReadObjectsReturnsTheToken(t *testing.T) {
 		{name: "only a token", response: next, token: "n"},
 		{name: "not truncated, with a token", response: `<IsTruncated>false</IsTruncated>` + next},
 		{name: "neither", response: ``},
-		{name: "truncated without a token", response: `<IsTruncated>true</IsTruncated>`, code: storage.Internal},
-		{name: "truncated with an empty token", response: `<IsTruncated>true</IsTruncated><NextContinuationToken/>`, code: storage.Internal},
+		{
+			name:     "truncated without a token",
+			response: `<IsTruncated>true</IsTruncated>`,
+			code:     storage.Internal,
+		},
+		{
+			name:     "truncated with an empty token",
+			response: `<IsTruncated>true</IsTruncated><NextContinuationToken/>`,
+			code:     storage.Internal,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -203,9 +269,14 @@ func TestReadObjectsAllocatesNothingPerKey(t *testing.T) {
 		name, response string
 		max            float64
 	}{
-		{"plain keys", pageOf(keys, "photos/2026/a-name-of-common-length-"), 60},
-		{"escaped keys", pageOf(keys, "photos/2026/a+name+of+common+length+"), 90},
-		{"escaped keys, announced last", strings.Replace(strings.Replace(pageOf(keys, "a+"), "<EncodingType>url</EncodingType>", "", 1), "</ListBucketResult>", "<EncodingType>url</EncodingType></ListBucketResult>", 1), 90},
+		{name: "plain keys", response: pageOf(keys, "photos/2026/a-name-of-common-length-"), max: 60},
+		{name: "escaped keys", response: pageOf(keys, "photos/2026/a+name+of+common+length+"), max: 90},
+		{
+			name: "escaped keys, announced last",
+			response: strings.Replace(strings.Replace(pageOf(keys, "a+"), "<EncodingType>url</EncodingType>",
+				"", 1), "</ListBucketResult>", "<EncodingType>url</EncodingType></ListBucketResult>", 1),
+			max: 90,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

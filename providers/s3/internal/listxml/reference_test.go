@@ -192,17 +192,28 @@ func (f fixedResponse) Do(*http.Request) (*http.Response, error) {
 }
 
 func anonymousClient(c awss3.HTTPClient) *awss3.Client {
-	return awss3.New(awss3.Options{Region: "us-east-1", Credentials: aws.AnonymousCredentials{}, HTTPClient: c, Retryer: aws.NopRetryer{}})
+	return awss3.New(awss3.Options{
+		Region:      "us-east-1",
+		Credentials: aws.AnonymousCredentials{},
+		HTTPClient:  c,
+		Retryer:     aws.NopRetryer{},
+	})
 }
 
 // sdkPage reads a response with the SDK's decoder. It returns nil if that fails, or if
 // a key is not escaped as the response says.
 func sdkPage(t *testing.T, response []byte) *storage.Page {
-	output, err := anonymousClient(fixedResponse(response)).ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String("photos")})
+	output, err := anonymousClient(fixedResponse(response)).ListObjectsV2(t.Context(),
+		&awss3.ListObjectsV2Input{Bucket: aws.String("photos")})
 	if err != nil {
 		return nil
 	}
-	j := &pageBuilder{page: &storage.Page{Entries: []storage.ListEntry{}, Token: aws.ToString(output.NextContinuationToken)}}
+	j := &pageBuilder{
+		page: &storage.Page{
+			Entries: []storage.ListEntry{},
+			Token:   aws.ToString(output.NextContinuationToken),
+		},
+	}
 	j.escaped = output.EncodingType == "url"
 	j.truncated, j.ended = aws.ToBool(output.IsTruncated), output.IsTruncated != nil && !*output.IsTruncated
 	for _, o := range output.Contents {
@@ -217,7 +228,10 @@ func sdkPage(t *testing.T, response []byte) *storage.Page {
 		j.page.Entries = append(j.page.Entries, e)
 	}
 	for _, p := range output.CommonPrefixes {
-		j.page.Entries = append(j.page.Entries, storage.ListEntry{Key: aws.ToString(p.Prefix), IsPrefix: true})
+		j.page.Entries = append(j.page.Entries, storage.ListEntry{
+			Key:      aws.ToString(p.Prefix),
+			IsPrefix: true,
+		})
 	}
 	if j.finish() != nil {
 		return nil

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A body with a trailer uses the chunk format of HTTP, so Go's chunked reader decodes it and leaves the trailer.
+// A body with a trailer uses the chunk format of HTTP, so Go's chunked reader decodes it and leaves
+// the trailer.
 func TestTrailed(t *testing.T) {
 	const sum = "mnG7TA=="
 	newTrailer := func() *string {
@@ -34,7 +35,8 @@ func TestTrailed(t *testing.T) {
 			data, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(body)))
 			require.NoError(t, err, name)
 			require.True(t, bytes.Equal(want, data), name)
-			require.True(t, bytes.HasSuffix(body, []byte("\r\n0\r\nx-amz-checksum-crc32c:"+sum+"\r\n\r\n")), name)
+			require.True(t, bytes.HasSuffix(body, []byte("\r\n0\r\nx-amz-checksum-crc32c:"+sum+"\r\n\r\n")),
+				name)
 		}
 	}
 }
@@ -58,11 +60,27 @@ func TestTrailedEndsEarly(t *testing.T) {
 		sum  *string
 		want error
 	}{
-		"it is too short":                        {bytes.NewReader([]byte("hell")), &sum, io.ErrUnexpectedEOF},
-		"it fails":                               {iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader([]byte("hello")))), &sum, iotest.ErrTimeout},
-		"it has no checksum when it has ended":   {bytes.NewReader([]byte("hello")), nil, nil},
-		"it fails in place of its last bytes":    {iotest.ErrReader(io.ErrClosedPipe), &sum, io.ErrClosedPipe},
-		"nothing is read before the first chunk": {iotest.ErrReader(io.ErrNoProgress), &sum, io.ErrNoProgress},
+		"it is too short": {
+			from: bytes.NewReader([]byte("hell")),
+			sum:  &sum,
+			want: io.ErrUnexpectedEOF,
+		},
+		"it fails": {
+			from: iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader([]byte("hello")))),
+			sum:  &sum,
+			want: iotest.ErrTimeout,
+		},
+		"it has no checksum when it has ended": {from: bytes.NewReader([]byte("hello"))},
+		"it fails in place of its last bytes": {
+			from: iotest.ErrReader(io.ErrClosedPipe),
+			sum:  &sum,
+			want: io.ErrClosedPipe,
+		},
+		"nothing is read before the first chunk": {
+			from: iotest.ErrReader(io.ErrNoProgress),
+			sum:  &sum,
+			want: io.ErrNoProgress,
+		},
 	}
 	for name, tt := range tests {
 		body, err := io.ReadAll(NewTrailed(tt.from, 5, func() *string { return tt.sum }))

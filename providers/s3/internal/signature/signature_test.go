@@ -31,11 +31,25 @@ func TestHeaderSignatureMatchesSDK(t *testing.T) {
 		"many headers": {
 			method: "PUT",
 			length: 1,
-			header: map[string]string{"Content-Type": "text/plain", "Content-Md5": "x", "Cache-Control": "y", "X-Amz-Meta-A-B": "1", "X-Amz-Meta-A_b": "2", "X-Amz-Meta-A": "3", "If-Match": `"e"`},
+			header: map[string]string{
+				"Content-Type":   "text/plain",
+				"Content-Md5":    "x",
+				"Cache-Control":  "y",
+				"X-Amz-Meta-A-B": "1",
+				"X-Amz-Meta-A_b": "2",
+				"X-Amz-Meta-A":   "3",
+				"If-Match":       `"e"`,
+			},
 		},
-		"an empty value":                 {method: "PUT", header: map[string]string{"X-Amz-Meta-A": ""}},
-		"spaces inside and at both ends": {method: "PUT", header: map[string]string{"Content-Disposition": "  a   b  c "}},
-		"no ASCII":                       {method: "PUT", header: map[string]string{"Content-Disposition": "é\u00a0 \t x"}},
+		"an empty value": {method: "PUT", header: map[string]string{"X-Amz-Meta-A": ""}},
+		"spaces inside and at both ends": {
+			method: "PUT",
+			header: map[string]string{"Content-Disposition": "  a   b  c "},
+		},
+		"no ASCII": {
+			method: "PUT",
+			header: map[string]string{"Content-Disposition": "é\u00a0 \t x"},
+		},
 	}
 	for name, tt := range tests {
 		for _, key := range wiretest.Keys {
@@ -49,17 +63,28 @@ func TestHeaderSignatureMatchesSDK(t *testing.T) {
 					Host:          tt.host,
 					ContentLength: tt.length,
 					Header:        http.Header{},
-					URL:           &url.URL{Scheme: "https", Host: tt.host, Path: "/" + key, RawPath: path, RawQuery: tt.query},
+					URL: &url.URL{
+						Scheme:   "https",
+						Host:     tt.host,
+						Path:     "/" + key,
+						RawPath:  path,
+						RawQuery: tt.query,
+					},
 				}
 				for name, value := range tt.header {
 					request.Header.Set(name, value)
 				}
 
-				credentials := aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret", SessionToken: tt.token}
+				credentials := aws.Credentials{
+					AccessKeyID:     "AKID",
+					SecretAccessKey: "secret",
+					SessionToken:    tt.token,
+				}
 				signer := v4.NewSigner(func(o *v4.SignerOptions) {
 					o.DisableURIPathEscaping = true
 				})
-				require.NoError(t, signer.SignHTTP(t.Context(), credentials, request, EmptySHA256, Service, "eu-west-1", now))
+				require.NoError(t, signer.SignHTTP(t.Context(), credentials, request, EmptySHA256, Service,
+					"eu-west-1", now))
 				want := request.Header.Get("Authorization")
 				request.Header.Del("Authorization")
 
@@ -79,8 +104,8 @@ func TestHeaderSignatureMatchesSDK(t *testing.T) {
 	}
 }
 
-// A signing key is reused for the same credentials and region on the same day. If one of them differs, another key
-// is computed.
+// A signing key is reused for the same credentials and region on the same day. If one of them
+// differs, another key is computed.
 func TestSigningKeyCachedForDay(t *testing.T) {
 	alice := aws.Credentials{AccessKeyID: "alice", SecretAccessKey: "secret"}
 	bob := aws.Credentials{AccessKeyID: "bob", SecretAccessKey: "secret"}
@@ -93,14 +118,28 @@ func TestSigningKeyCachedForDay(t *testing.T) {
 		at          time.Time
 		kept        bool
 	}{
-		"the same":                   {credentials: alice, region: "eu-west-1", at: midnight, kept: true},
-		"the last second of the day": {credentials: alice, region: "eu-west-1", at: midnight.Add(24*time.Hour - 1), kept: true},
-		"in another time zone":       {credentials: alice, region: "eu-west-1", at: midnight.In(time.FixedZone("", -12*60*60)), kept: true},
-		"the next day":               {credentials: alice, region: "eu-west-1", at: midnight.Add(24 * time.Hour)},
-		"the day before":             {credentials: alice, region: "eu-west-1", at: midnight.Add(-1)},
-		"somebody else":              {credentials: bob, region: "eu-west-1", at: midnight},
-		"a new secret":               {credentials: rotated, region: "eu-west-1", at: midnight},
-		"another region":             {credentials: alice, region: "us-east-1", at: midnight},
+		"the same": {credentials: alice, region: "eu-west-1", at: midnight, kept: true},
+		"the last second of the day": {
+			credentials: alice,
+			region:      "eu-west-1",
+			at:          midnight.Add(24*time.Hour - 1),
+			kept:        true,
+		},
+		"in another time zone": {
+			credentials: alice,
+			region:      "eu-west-1",
+			at:          midnight.In(time.FixedZone("", -12*60*60)),
+			kept:        true,
+		},
+		"the next day": {
+			credentials: alice,
+			region:      "eu-west-1",
+			at:          midnight.Add(24 * time.Hour),
+		},
+		"the day before": {credentials: alice, region: "eu-west-1", at: midnight.Add(-1)},
+		"somebody else":  {credentials: bob, region: "eu-west-1", at: midnight},
+		"a new secret":   {credentials: rotated, region: "eu-west-1", at: midnight},
+		"another region": {credentials: alice, region: "us-east-1", at: midnight},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +147,8 @@ func TestSigningKeyCachedForDay(t *testing.T) {
 			first := keys.Get(&alice, "eu-west-1", midnight)
 			next := keys.Get(&tt.credentials, tt.region, tt.at)
 			require.Equal(t, tt.kept, first == next)
-			require.Equal(t, new(Keys).Get(&tt.credentials, tt.region, tt.at).Signature("text"), next.Signature("text"))
+			require.Equal(t, new(Keys).Get(&tt.credentials, tt.region, tt.at).Signature("text"),
+				next.Signature("text"))
 			require.Same(t, next, keys.lastKey.Load(), "only one key is cached")
 		})
 	}
