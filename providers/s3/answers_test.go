@@ -21,19 +21,18 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// An answer is a response that a service is known to send, and what the caller must learn from
-// it. The rows are facts that others have documented or recorded; nothing here was asked of a
-// service. Where a page gives a status and a code without the text, the message says the same in
-// our words.
+// An answer is a response that a service is known to send, and the error that the caller must get.
+// Each was documented or recorded by others, as source says. If a page gives a status and a code
+// without the text, the message has the same meaning in other words.
 type answer struct {
-	call    string // of calls
+	call    string // a key of calls
 	status  int
 	code    string // of the service; "": the response has no body
 	message string
 	extra   string // more elements of the body
 	header  string // "Name: value", or ""
 	want    storage.Code
-	hint    string // is part of it
+	hint    string // is part of the error's hint
 	source  string // a page, or an issue of a repository at GitHub
 }
 
@@ -60,6 +59,7 @@ var answers = map[string][]answer{
 	"unknown": otherAnswers,
 }
 
+// amazonRefusals are refusals of credentials and permissions.
 var amazonRefusals = []answer{
 	{
 		call:    "download",
@@ -214,6 +214,7 @@ var amazonRefusals = []answer{
 	},
 }
 
+// amazonArguments are errors about arguments, checksums and headers of a request.
 var amazonArguments = []answer{
 	{
 		call:    "upload",
@@ -463,6 +464,7 @@ var amazonArguments = []answer{
 	},
 }
 
+// amazonStates are errors about the state of an object or a bucket, such as a failed condition.
 var amazonStates = []answer{
 	{
 		call:    "download",
@@ -621,6 +623,7 @@ var amazonStates = []answer{
 	},
 }
 
+// amazonRetries are temporary errors.
 var amazonRetries = []answer{
 	{
 		call:    "upload",
@@ -701,6 +704,7 @@ var amazonRetries = []answer{
 	},
 }
 
+// amazonBuckets are responses to requests for buckets and their settings.
 var amazonBuckets = []answer{
 	{
 		call:    "create a bucket",
@@ -821,6 +825,7 @@ var amazonBuckets = []answer{
 	},
 }
 
+// amazonRegions are responses of another region than the bucket's.
 var amazonRegions = []answer{
 	{
 		call:    "download",
@@ -875,6 +880,7 @@ var amazonRegions = []answer{
 	},
 }
 
+// amazonLocks are errors about retention and object lock.
 var amazonLocks = []answer{
 	{
 		call:    "remove a version",
@@ -930,6 +936,7 @@ var amazonLocks = []answer{
 	},
 }
 
+// amazonKeys are errors about encryption keys.
 var amazonKeys = []answer{
 	{
 		call:    "download",
@@ -1597,16 +1604,17 @@ var otherAnswers = []answer{
 	},
 }
 
-// A call makes one request that is answered, among others that succeed.
+// A call is an operation of a bucket or a service. One of its requests, with the method, the path and
+// the query parameter, gets the answer of the test. Its other requests succeed.
 type call struct {
 	method, path string
-	parameter    string // that the answered request has, if it is not ""
+	parameter    string // "": any query
 	make         wiretest.Call
 }
 
 const (
 	object, photos = "/photos/k", "/photos"
-	revision       = "s3:" + etag // which the engine gives to callers
+	revision       = "s3:" + etag // as the engine returns it to callers
 )
 
 // calls are the operations, by the names that answers use.
@@ -1744,24 +1752,27 @@ var calls = map[string]call{
 	},
 }
 
-func uploadInParts(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-	u, err := storage.BeginUpload(ctx, b, "k")
+// uploadInParts uploads an object in one part.
+func uploadInParts(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+	upload, err := storage.BeginUpload(ctx, bucket, "k")
 	if err != nil {
 		return err
 	}
-	part, err := u.PutPart(ctx, 1, strings.NewReader("hello"))
+	part, err := upload.PutPart(ctx, 1, strings.NewReader("hello"))
 	if err != nil {
 		return err
 	}
-	_, err = u.Complete(ctx, storage.WithParts(*part))
+	_, err = upload.Complete(ctx, storage.WithParts(*part))
 	return err
 }
 
-func uploadUnchecked(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-	u, err := storage.BeginUpload(ctx, b, "k", storage.WithUncheckedParts())
-	if err == nil {
-		_, err = u.PutPart(ctx, 1, strings.NewReader("hello"))
+// uploadUnchecked uploads a part without a checksum.
+func uploadUnchecked(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+	upload, err := storage.BeginUpload(ctx, bucket, "k", storage.WithUncheckedParts())
+	if err != nil {
+		return err
 	}
+	_, err = upload.PutPart(ctx, 1, strings.NewReader("hello"))
 	return err
 }
 
@@ -1781,43 +1792,48 @@ func endVersions(ctx context.Context, _ storage.Bucket, s storage.Service) error
 	return err
 }
 
-// reply returns the response.
+// reply returns the response as the service sends it: with an XML body if it has an error code.
 func (a *answer) reply() reply {
-	r := reply{Status: a.status, Header: map[string]string{"X-Amz-Request-Id": "R1"}}
+	resp := reply{Status: a.status, Header: map[string]string{"X-Amz-Request-Id": "R1"}}
 	if name, value, ok := strings.Cut(a.header, ": "); ok {
-		r.Header[name] = value
+		resp.Header[name] = value
 	}
 	if a.code == "" {
-		return r
+		return resp
 	}
-	r.Header["Content-Type"] = "application/xml"
+
 	message := ""
 	if a.message != "" {
 		var text bytes.Buffer
-		_ = xml.EscapeText(&text, []byte(a.message)) // a buffer takes everything
+		_ = xml.EscapeText(&text, []byte(a.message)) // a write to a buffer cannot fail
 		message = "<Message>" + text.String() + "</Message>"
 	}
-	r.Body = fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code>%s%s<RequestId>R1</RequestId></Error>`, a.code, message, a.extra)
-	return r
+	resp.Header["Content-Type"] = "application/xml"
+	resp.Body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>` + a.code + `</Code>` +
+		message + a.extra + `<RequestId>R1</RequestId></Error>`
+	return resp
 }
 
-// success returns the response to a request that is made before or after the answered one.
+// success returns the response to a request of the call that does not get the answer of the test.
 func (c *call) success(r wiretest.Request) reply {
 	query := r.Query()
+	createsBucket := c.method == http.MethodPut && c.path == photos && c.parameter == ""
 	switch {
-	case r.Method == http.MethodHead && r.Path == photos && c.method == http.MethodPut && c.parameter == "":
-		return reply{Status: http.StatusNotFound} // it is about to be made
+	case r.Method == http.MethodHead && r.Path == photos && createsBucket:
+		return reply{Status: http.StatusNotFound} // the call creates the bucket after this
 	case r.Method == http.MethodPost && query.Has("uploads"):
 		return reply{
 			Body: `<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`,
 		}
 	case r.Method == http.MethodGet && r.Path == photos && query.Has("list-type"):
 		return reply{
-			Body: `<ListBucketResult><Name>photos</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>`,
+			Body: `<ListBucketResult><Name>photos</Name><KeyCount>0</KeyCount>` +
+				`<IsTruncated>false</IsTruncated></ListBucketResult>`,
 		}
 	case r.Method == http.MethodGet && query.Has("uploadId"):
 		return reply{
-			Body: `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"9b2cf535f27731c974343645a3985328"</ETag><Size>5</Size></Part><IsTruncated>false</IsTruncated></ListPartsResult>`,
+			Body: `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>` + etag + `</ETag>` +
+				`<Size>5</Size></Part><IsTruncated>false</IsTruncated></ListPartsResult>`,
 		}
 	case r.Method == http.MethodGet && r.Path == photos && query.Has("policy"):
 		return errorReply(http.StatusNotFound, "NoSuchBucketPolicy", "The photos policy does not exist")
@@ -1827,6 +1843,7 @@ func (c *call) success(r wiretest.Request) reply {
 	return withLength(stored)
 }
 
+// isAnswered reports whether a request is the one that gets the answer of the test.
 func (c *call) isAnswered(r wiretest.Request) bool {
 	if r.Method != c.method || strings.TrimSuffix(r.Path, "/") != c.path {
 		return false
@@ -1834,26 +1851,29 @@ func (c *call) isAnswered(r wiretest.Request) bool {
 	return c.parameter == "" || r.Query().Has(c.parameter)
 }
 
+// Each response that a service is known to send becomes an error with the code and the hint that tell
+// the caller what to do.
 func TestAnswersOfServices(t *testing.T) {
-	rows := 0
+	count := 0
 	for _, service := range slices.Sorted(maps.Keys(answers)) {
 		for _, a := range answers[service] {
-			rows++
-			name := strings.TrimSpace(fmt.Sprintf("%s, %s: %d %s %s", service, a.call, a.status, a.code,
-				a.message))
-			t.Run(name, func(t *testing.T) {
+			count++
+			name := fmt.Sprintf("%s, %s: %d %s %s", service, a.call, a.status, a.code, a.message)
+			t.Run(strings.TrimSpace(name), func(t *testing.T) {
 				testAnswer(t, service, &a)
 			})
 		}
 	}
-	require.GreaterOrEqual(t, rows, 150)
+	require.GreaterOrEqual(t, count, 150, "answers has lost rows")
 }
 
+// testAnswer makes the call of an answer, and requires the error that the answer wants.
 func testAnswer(t *testing.T, service string, a *answer) {
 	c, ok := calls[a.call]
 	require.True(t, ok, a.call)
 	require.NotEmpty(t, a.source)
 
+	// One request of the call gets the answer.
 	var answered atomic.Int32
 	server := newStandIn(t)
 	server.Answer = func(r wiretest.Request) reply {
@@ -1863,26 +1883,31 @@ func testAnswer(t *testing.T, service string, a *answer) {
 		answered.Add(1)
 		return a.reply()
 	}
+
+	// Make the call, without retries.
 	d := server.openDriver(t, service)
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	versions := storage.WithVersioning(d.Describe().Features&storage.Versioning != 0)
-	err := c.make(t.Context(), engine.New(d, noRetry, versions),
-		engine.NewService(&serviceDriver{account: d.account}, noRetry))
+	bucket := engine.New(d, noRetry, versions)
+	err := c.make(t.Context(), bucket, engine.NewService(&serviceDriver{account: d.account}, noRetry))
 	require.NotZero(t, answered.Load(), "the request was not made: %v", server.Lines())
 
 	if a.want == "" {
 		require.NoError(t, err)
 		return
 	}
-	e := wiretest.RequireAnswer(t, err, a.want,
-		sdkerror.IsRetryable(a.want) || a.code == "RequestTimeTooSkewed", a.hint, a.source)
-	if a.want != storage.RangeNotSatisfiable { // the engine's own error
+	isRetryable := sdkerror.IsRetryable(a.want) || a.code == "RequestTimeTooSkewed"
+	e := wiretest.RequireAnswer(t, err, a.want, isRetryable, a.hint, a.source)
+	if a.want != storage.RangeNotSatisfiable { // that error is the engine's own
 		require.Equal(t, a.status, e.Status)
 		require.Equal(t, "R1", e.RequestID)
 	}
-	requests := 1
-	if c.method == http.MethodHead && a.status == http.StatusForbidden && server.Requests()[0].Header.Get("X-Amz-Checksum-Mode") != "" {
-		requests = 2 // the other without the checksum
+
+	// A HEAD that asks for a checksum is repeated without it, if it is forbidden.
+	attempts := 1
+	asksForChecksum := server.Requests()[0].Header.Get("X-Amz-Checksum-Mode") != ""
+	if c.method == http.MethodHead && a.status == http.StatusForbidden && asksForChecksum {
+		attempts = 2
 	}
-	require.EqualValues(t, requests, answered.Load(), "one attempt: %v", server.Lines())
+	require.EqualValues(t, attempts, answered.Load(), "one attempt: %v", server.Lines())
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// Delete sends one DELETE, and treats a missing object as removed. Its error tells whether the server
+// may have removed the object.
+// A gateway's error page leaves that unknown.
 func TestDelete(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -164,8 +167,10 @@ func TestDelete(t *testing.T) {
 	}
 }
 
+// removedAll is the response to a batch that has only the key a.
 const removedAll = `<DeleteResult><Deleted><Key>a</Key></Deleted></DeleteResult>`
 
+// DeleteBatch sends one request for all keys, and returns the result of each key.
 func TestDeleteBatch(t *testing.T) {
 	server := newStandIn(t, reply{Body: `<DeleteResult><Deleted><Key>a</Key></Deleted>
 		<Error><Key>b</Key><Code>AccessDenied</Code><Message>no</Message></Error>
@@ -194,6 +199,8 @@ func TestDeleteBatch(t *testing.T) {
 	require.NotEmpty(t, got.Header.Get("X-Amz-Checksum-Crc32"))
 }
 
+// Servers name a failed key in different ways: without its version, escaped, or not at all.
+// DeleteBatch returns the failure for each request that it may belong to.
 func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 	const denied = "<Code>AccessDenied</Code>"
 	request := func(key string, version ...string) driver.DeleteRequest {
@@ -279,23 +286,28 @@ func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 	require.Equal(t, []error{nil, nil}, errs)
 	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/b?x-id=DeleteObject"}, server.Lines())
 
+	// Without any result, it is unknown what was deleted.
 	for name, body := range map[string]string{
 		"no result":  `<DeleteResult></DeleteResult>`,
 		"a web page": `<html></html>`,
 	} {
-		server = newStandIn(t, reply{Body: body})
-		for _, err := range server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
+		d := newStandIn(t, reply{Body: body}).openDriver(t, "aws")
+		for _, err := range d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
 			require.ErrorIs(t, err, storage.Unavailable, name)
 			require.ErrorIs(t, err, storage.OutcomeUnknown, name)
 		}
 	}
 }
 
+// A batch has a Content-MD5 and no other checksum if the server does not know the others.
 func TestDeleteBatchWithContentMD5(t *testing.T) {
-	for _, profile := range []string{"b2", "gcs"} { // https://docs.cloud.google.com/storage/docs/xml-api/post-bucket
+	// For Google: https://docs.cloud.google.com/storage/docs/xml-api/post-bucket
+	for _, profile := range []string{"b2", "gcs"} {
 		server := newStandIn(t, reply{Body: removedAll})
-		require.Equal(t, []error{nil},
-			server.openDriver(t, profile).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
+		d := server.openDriver(t, profile)
+		errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}})
+		require.Equal(t, []error{nil}, errs)
+
 		got := server.Last(t)
 		require.Equal(t, "POST /photos?delete=", got.Line())
 		require.NotEmpty(t, got.Header.Get("Content-Md5"))
@@ -304,79 +316,85 @@ func TestDeleteBatchWithContentMD5(t *testing.T) {
 	}
 }
 
+// Keys with a control character, and requests with a condition, do not fit into a batch. DeleteBatch
+// deletes each with a request of its own.
 func TestDeleteBatchDeletesSomeObjectsOneByOne(t *testing.T) {
 	server := newStandIn(t, reply{Body: removedAll})
 	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{
-		{Key: "a"}, {Key: "control\x01"}, {Key: "swap", Condition: storage.Condition{Revision: etag}},
+		{Key: "a"},
+		{Key: "control\x01"},
+		{Key: "swap", Condition: storage.Condition{Revision: etag}},
 	})
 	require.Equal(t, []error{nil, nil, nil}, errs)
-	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/control%01?x-id=DeleteObject", "DELETE /photos/swap?x-id=DeleteObject"}, server.Lines())
+	require.Equal(t, []string{
+		"POST /photos?delete=",
+		"DELETE /photos/control%01?x-id=DeleteObject",
+		"DELETE /photos/swap?x-id=DeleteObject",
+	}, server.Lines())
 }
 
+// If a batch fails, each key fails with its error. If the server has no batches, the error is
+// Unsupported, and the engine deletes the objects one by one.
 func TestDeleteBatchErrors(t *testing.T) {
 	tests := []struct {
-		name    string
-		profile string
-		reply   reply
-		code    storage.Code
-		asked   int
+		name      string
+		noBatches bool // the profile says so
+		reply     reply
+		code      storage.Code
+		requests  int
 	}{
 		{
-			name:    "not implemented",
-			profile: "aws",
-			reply:   errorReply(501, "NotImplemented", ""),
-			code:    storage.Unsupported,
-			asked:   1,
+			name:     "not implemented",
+			reply:    errorReply(501, "NotImplemented", ""),
+			code:     storage.Unsupported,
+			requests: 1,
 		},
 		{
-			name:    "not allowed",
-			profile: "aws",
-			reply:   errorReply(405, "MethodNotAllowed", ""),
-			code:    storage.Unsupported,
-			asked:   1,
+			name:     "not allowed",
+			reply:    errorReply(405, "MethodNotAllowed", ""),
+			code:     storage.Unsupported,
+			requests: 1,
 		},
 		{
-			name:    "another checksum is required",
-			profile: "aws",
-			reply:   errorReply(400, "MissingContentMD5", ""),
-			code:    storage.Unsupported,
-			asked:   1,
+			name:     "another checksum is required",
+			reply:    errorReply(400, "MissingContentMD5", ""),
+			code:     storage.Unsupported,
+			requests: 1,
 		},
-		{name: "known to have no batches", profile: "aws", reply: reply{}, code: storage.Unsupported},
+		{name: "known to have no batches", noBatches: true, code: storage.Unsupported},
 		{
-			name:    "the batch is denied",
-			profile: "aws",
-			reply:   errorReply(403, "AccessDenied", ""),
-			code:    storage.PermissionDenied,
-			asked:   1,
+			name:     "the batch is denied",
+			reply:    errorReply(403, "AccessDenied", ""),
+			code:     storage.PermissionDenied,
+			requests: 1,
 		},
 		{
-			name:    "a missing bucket",
-			profile: "aws",
-			reply:   errorReply(404, "NoSuchBucket", ""),
-			code:    storage.BucketNotFound,
-			asked:   1,
+			name:     "a missing bucket",
+			reply:    errorReply(404, "NoSuchBucket", ""),
+			code:     storage.BucketNotFound,
+			requests: 1,
 		},
 		{
-			name:    "throttled",
-			profile: "aws",
-			reply:   errorReply(503, "SlowDown", ""),
-			code:    storage.RateLimited,
-			asked:   1,
+			name:     "throttled",
+			reply:    errorReply(503, "SlowDown", ""),
+			code:     storage.RateLimited,
+			requests: 1,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.reply)
-			withoutBatches := func(c *Config) {
-				if tt.asked == 0 {
+			d := server.openDriver(t, "aws", func(c *Config) {
+				if tt.noBatches {
 					c.Profile.Batch = BatchNone
 				}
-			}
-			for _, err := range server.openDriver(t, tt.profile, withoutBatches).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
-				require.ErrorIs(t, err, tt.code)
-			}
-			require.Len(t, server.Requests(), tt.asked)
+			})
+
+			errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}})
+			require.Len(t, errs, 2)
+			require.ErrorIs(t, errs[0], tt.code)
+			require.ErrorIs(t, errs[1], tt.code)
+			require.Len(t, server.Requests(), tt.requests)
 		})
 	}
 }

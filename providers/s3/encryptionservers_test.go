@@ -90,6 +90,7 @@ func runOverTLS(t *testing.T, test func(t *testing.T, s *testServer, c s3.Config
 	}
 }
 
+// openBucket opens the bucket of c, and closes it after the test.
 func openBucket(t *testing.T, c s3.Config) storage.Bucket {
 	t.Helper()
 	b, err := s3.Open(t.Context(), c)

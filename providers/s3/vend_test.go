@@ -27,29 +27,28 @@ import (
 	"github.com/omnibucket/storage/storagetest/vendedtest"
 )
 
-type ask = func(ctx context.Context, key string) (*storage.VendedCredentials, error)
+// A credentialSource returns the credentials for a key.
+type credentialSource = func(ctx context.Context, key string) (*storage.VendedCredentials, error)
 
-// newVendedStore returns a store whose bucket is on a server with sessions.
+// newVendedStore returns a store whose bucket is on a server that has sessions. Its Program has the
+// keys of c, and its Client only vended credentials.
 func newVendedStore(t *testing.T, c s3.Config) vendedtest.Store {
-	open := func(t *testing.T, c s3.Config) storage.Bucket {
-		b, err := s3.Open(t.Context(), c)
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-		return b
-	}
 	return vendedtest.Store{
-		Program: open(t, c),
-		Client: func(t *testing.T, ask ask) storage.Bucket {
+		Program: openBucket(t, c),
+		Client: func(t *testing.T, source credentialSource) storage.Bucket {
 			client := c
-			client.AccessKeyID, client.SecretKey, client.CredentialsFor = "", "", s3.Vended(ask)
-			return open(t, client)
+			client.AccessKeyID = ""
+			client.SecretKey = ""
+			client.CredentialsFor = s3.Vended(source)
+			return openBucket(t, client)
 		},
 	}
 }
 
-// startServerWithClock starts our server with a bucket "photos", a second bucket "other" and a
-// clock that advance moves.
-func startServerWithClock(t *testing.T) (server *s3server.Server, c s3.Config, advance func(time.Duration)) {
+// startServerWithClock starts an s3server with the buckets "photos" and "other". It returns a
+// configuration of "photos", and a function that moves the server's clock.
+func startServerWithClock(t *testing.T) (c s3.Config, advance func(time.Duration)) {
+	t.Helper()
 	var ahead atomic.Int64
 	server, err := s3server.Start(s3server.Config{
 		Buckets: []string{"photos", "other"},
@@ -59,30 +58,33 @@ func startServerWithClock(t *testing.T) (server *s3server.Server, c s3.Config, a
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("omnibucket")
 	credential := server.Credentials()
-	return server, s3.Config{
-			Bucket:      "photos",
-			Region:      "us-east-1",
-			Endpoint:    server.URL,
-			Profile:     &profile,
-			AccessKeyID: credential.AccessKeyID,
-			SecretKey:   credential.SecretKey,
-			HTTPClient:  withoutKeepAlive(),
-		}, func(d time.Duration) {
-			ahead.Add(int64(d))
-		}
+	c = s3.Config{
+		Bucket:      "photos",
+		Region:      "us-east-1",
+		Endpoint:    server.URL,
+		Profile:     &profile,
+		AccessKeyID: credential.AccessKeyID,
+		SecretKey:   credential.SecretKey,
+		HTTPClient:  withoutKeepAlive(),
+	}
+	return c, func(d time.Duration) {
+		ahead.Add(int64(d))
+	}
 }
 
 // The credentials that Vend returns have their rights, and no others, on our server.
 func TestVendOnS3server(t *testing.T) {
 	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
-		_, c, advance := startServerWithClock(t)
-		s := newVendedStore(t, c)
-		s.Advance = advance
-		return s
+		c, advance := startServerWithClock(t)
+		store := newVendedStore(t, c)
+		store.Advance = advance
+		return store
 	})
 }
 
+// minioConfig returns the configuration of a new bucket on MinIO.
 func minioConfig(t *testing.T, versioned bool) s3.Config {
+	t.Helper()
 	server := needServer(t, "minio")
 	profile, _ := s3.NamedProfile("minio")
 	return s3.Config{
@@ -99,17 +101,17 @@ func minioConfig(t *testing.T, versioned bool) s3.Config {
 // The credentials that Vend returns have their rights, and no others, on MinIO.
 func TestVendOnMinIO(t *testing.T) {
 	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
-		s := newVendedStore(t, minioConfig(t, false))
-		s.Rights = storage.Rights{Read: true, Write: true, Remove: true} // see TestVendRefusesListOnMinIO
-		s.Permits = map[string]string{
+		store := newVendedStore(t, minioConfig(t, false))
+		store.Rights = storage.Rights{Read: true, Write: true, Remove: true} // see TestVendRefusesListOnMinIO
+		store.Permits = map[string]string{
 			"an upload with tags": "MinIO permits tags of an upload to everybody who may upload",
 		}
-		return s
+		return store
 	})
 }
 
-// errNothing stands for a response that tells nothing.
-var errNothing = errors.New("the response tells nothing")
+// errNothing stands for a successful response that contains nothing of what was asked for.
+var errNothing = errors.New("the response contains nothing")
 
 // rawAttacks are requests that the driver never sends, with credentials for users/1/.
 var rawAttacks = []struct {
@@ -218,58 +220,69 @@ var rawAttacks = []struct {
 	}},
 }
 
-// If a client with vended credentials sends requests that the driver does not send, the server refuses them.
+// If a client with vended credentials sends requests that the driver does not send, the server refuses
+// them.
 func TestVendRefusesOtherRequests(t *testing.T) {
-	for name, open := range map[string]func(t *testing.T) (s3.Config, string){
-		"our server": func(t *testing.T) (s3.Config, string) {
-			_, c, _ := startServerWithClock(t)
-			return c, "other"
-		},
-		"minio": func(t *testing.T) (s3.Config, string) {
-			return minioConfig(t, false), minioConfig(t, false).Bucket
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c, other := open(t)
-			s := newVendedStore(t, c)
-			for _, key := range []string{"users/1/a", "users/10/a"} {
-				_, err := s.Program.Upload(t.Context(), key, strings.NewReader(key))
-				require.NoError(t, err)
-			}
-
-			rights := storage.Rights{Read: true, List: name != "minio", Write: true, Remove: true}
-			v, err := storage.Vend(t.Context(), s.Program, "users/1/", rights, time.Hour)
-			require.NoError(t, err)
-			raw := awss3.New(awss3.Options{
-				HTTPClient:   withoutKeepAlive(),
-				Region:       "us-east-1",
-				BaseEndpoint: &c.Endpoint,
-				UsePathStyle: true,
-				Credentials: credentials.NewStaticCredentialsProvider(v.AccessKeyID, v.SecretKey,
-					v.SessionToken),
-				Retryer: aws.NopRetryer{},
-			})
-			output, err := raw.GetObject(
-				t.Context(),
-				&awss3.GetObjectInput{Bucket: &c.Bucket, Key: aws.String("users/1/a")},
-			)
-			require.NoError(t, err, "the credentials work")
-			require.NoError(t, output.Body.Close())
-
-			for _, a := range rawAttacks {
-				require.Error(t, a.try(t.Context(), raw, &c.Bucket, &other), a.name)
-			}
-
-			text, _, err := storage.ReadAll(t.Context(), s.Program, "users/10/a")
-			require.NoError(t, err)
-			require.Equal(t, "users/10/a", string(text))
-		})
-	}
+	t.Run("our server", func(t *testing.T) {
+		c, _ := startServerWithClock(t)
+		rights := storage.Rights{Read: true, List: true, Write: true, Remove: true}
+		testVendRefusesOtherRequests(t, c, "other", rights)
+	})
+	t.Run("minio", func(t *testing.T) {
+		other := minioConfig(t, false).Bucket
+		rights := storage.Rights{Read: true, Write: true, Remove: true} // see TestVendRefusesListOnMinIO
+		testVendRefusesOtherRequests(t, minioConfig(t, false), other, rights)
+	})
 }
 
-// TestVendSendsOneRequestToSTS pins the request to AWS.
+// testVendRefusesOtherRequests sends the requests of rawAttacks with credentials that have rights below
+// users/1/ in the bucket of c.
+func testVendRefusesOtherRequests(t *testing.T, c s3.Config, otherBucket string, rights storage.Rights) {
+	t.Helper()
+	program := openBucket(t, c)
+	for _, key := range []string{"users/1/a", "users/10/a"} {
+		_, err := program.Upload(t.Context(), key, strings.NewReader(key))
+		require.NoError(t, err)
+	}
+	vended, err := storage.Vend(t.Context(), program, "users/1/", rights, time.Hour)
+	require.NoError(t, err)
+	session := credentials.NewStaticCredentialsProvider(
+		vended.AccessKeyID, vended.SecretKey, vended.SessionToken)
+
+	// A client of the SDK can read below the prefix.
+	client := awss3.New(awss3.Options{
+		HTTPClient:   withoutKeepAlive(),
+		Region:       "us-east-1",
+		BaseEndpoint: &c.Endpoint,
+		UsePathStyle: true,
+		Credentials:  session,
+		Retryer:      aws.NopRetryer{},
+	})
+	output, err := client.GetObject(t.Context(), &awss3.GetObjectInput{
+		Bucket: &c.Bucket,
+		Key:    aws.String("users/1/a"),
+	})
+	require.NoError(t, err)
+	require.NoError(t, output.Body.Close())
+
+	// All else is refused, and nothing has changed.
+	for _, attack := range rawAttacks {
+		require.Error(t, attack.try(t.Context(), client, &c.Bucket, &otherBucket), attack.name)
+	}
+	text, _, err := storage.ReadAll(t.Context(), program, "users/10/a")
+	require.NoError(t, err)
+	require.Equal(t, "users/10/a", string(text))
+}
+
+// Vend asks STS for a session of VendRole, with a policy that has only the rights for the prefix. The
+// request goes to the STS of the bucket's region.
 func TestVendSendsOneRequestToSTS(t *testing.T) {
-	tests := []struct{ name, region, host, arn string }{
+	tests := []struct {
+		name   string
+		region string
+		host   string
+		arn    string
+	}{
 		{name: "aws", region: "eu-west-1", host: "sts.eu-west-1.amazonaws.com", arn: "arn:aws:s3:::photos"},
 		{
 			name:   "China",
@@ -280,8 +293,8 @@ func TestVendSendsOneRequestToSTS(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var host, policy, role, seconds string
-			b, err := s3.Open(t.Context(), s3.Config{
+			var req *http.Request
+			b := openBucket(t, s3.Config{
 				Bucket:      "photos",
 				Region:      tt.region,
 				AccessKeyID: "id",
@@ -289,27 +302,32 @@ func TestVendSendsOneRequestToSTS(t *testing.T) {
 				VendRole:    "arn:aws:iam::111122223333:role/photos",
 				HTTPClient: &http.Client{Transport: stsAnswer(func(r *http.Request) string {
 					require.NoError(t, r.ParseForm())
-					host, policy, role = r.URL.Host, r.PostForm.Get("Policy"), r.PostForm.Get("RoleArn")
-					seconds = r.PostForm.Get("DurationSeconds")
+					req = r
 					return sessionResponse
 				})},
 			})
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
-			v, err := storage.Vend(t.Context(), b, "users/é$1/", storage.Rights{Read: true, List: true},
-				time.Hour)
+			rights := storage.Rights{Read: true, List: true}
+			vended, err := storage.Vend(t.Context(), b, "users/é$1/", rights, time.Hour)
 			require.NoError(t, err)
-			require.Equal(t, tt.host, host)
-			require.Equal(t, "arn:aws:iam::111122223333:role/photos", role)
-			require.Equal(t, "3600", seconds)
+
+			// The request has the role and the policy.
+			policy := req.PostForm.Get("Policy")
+			require.Equal(t, tt.host, req.URL.Host)
+			require.Equal(t, "arn:aws:iam::111122223333:role/photos", req.PostForm.Get("RoleArn"))
+			require.Equal(t, "3600", req.PostForm.Get("DurationSeconds"))
 			require.JSONEq(t, `{"Version": "2012-10-17", "Statement": [
 				{
 					"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": "`+tt.arn+`",
 					"Condition": {"StringLike": {"s3:prefix": "users/é${$}1/*"}}
 				},
-				{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "`+tt.arn+`/users/é${$}1/*"}]}`, policy)
+				{
+					"Effect": "Allow", "Action": ["s3:GetObject"],
+					"Resource": "`+tt.arn+`/users/é${$}1/*"
+				}]}`, policy)
 			require.NotContains(t, policy, "é", "STS refuses characters above U+00FF, so all are escaped")
+
+			// The credentials are those of the response.
 			require.Equal(t, &storage.VendedCredentials{
 				Provider:     "s3",
 				Bucket:       "photos",
@@ -318,12 +336,12 @@ func TestVendSendsOneRequestToSTS(t *testing.T) {
 				AccessKeyID:  "ASIA",
 				SecretKey:    "s",
 				SessionToken: "t",
-			}, v)
+			}, vended)
 		})
 	}
 }
 
-// An stsAnswer answers requests to STS.
+// An stsAnswer is a transport that returns the body of a response to STS.
 type stsAnswer func(*http.Request) string
 
 func (answer stsAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -336,81 +354,75 @@ const sessionResponse = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/do
 	<AccessKeyId>ASIA</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>
 	<Expiration>2030-01-02T03:04:05Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`
 
-// listingServer returns a server that has sessions, and lists the whole bucket if a request satisfies open.
-func listingServer(open func(r *http.Request) bool) listingAnswer {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost {
-			_, _ = w.Write([]byte(sessionResponse))
-			return
-		}
-		if open(r) {
-			_, _ = w.Write([]byte(`<ListBucketResult><Name>photos</Name><KeyCount>0</KeyCount></ListBucketResult>`))
-			return
-		}
-		w.WriteHeader(http.StatusForbidden)
-		_, _ = w.Write([]byte(`<Error><Code>AccessDenied</Code></Error>`))
-	}
-}
+// A listingServer is a transport to a server that has sessions. It lists the whole bucket if a request
+// satisfies the function, and refuses all other requests.
+type listingServer func(r *http.Request) bool
 
-type listingAnswer func(http.ResponseWriter, *http.Request)
-
-func (answer listingAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
+func (listsAll listingServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
-	answer(w, r)
+	switch {
+	case r.Method == http.MethodPost:
+		_, _ = io.WriteString(w, sessionResponse)
+	case listsAll(r):
+		_, _ = io.WriteString(w,
+			`<ListBucketResult><Name>photos</Name><KeyCount>0</KeyCount></ListBucketResult>`)
+	default:
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, `<Error><Code>AccessDenied</Code></Error>`)
+	}
 	return w.Result(), nil
 }
 
-// If a server can be made to list the whole bucket, Vend gives no right to list a prefix.
+// Vend tries whether a session for a prefix can list the whole bucket. If it can, Vend refuses the right
+// to list a prefix, and still gives the right to read it or to list the whole bucket.
 func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 	tests := []struct {
-		name string
-		open func(r *http.Request) bool
-		code storage.Code
+		name     string
+		listsAll func(r *http.Request) bool
+		code     storage.Code
 	}{
-		{name: "limited", open: func(*http.Request) bool { return false }},
+		{name: "never", listsAll: func(*http.Request) bool { return false }},
 		{
-			name: "header",
-			open: func(r *http.Request) bool { return r.Header.Get("Prefix") == "users/1/" },
-			code: storage.Unsupported,
+			name:     "with a header Prefix",
+			listsAll: func(r *http.Request) bool { return r.Header.Get("Prefix") == "users/1/" },
+			code:     storage.Unsupported,
 		},
 		{
-			name: "parameter",
-			open: func(r *http.Request) bool { return r.URL.Query().Get("Prefix") == "users/1/" },
-			code: storage.Unsupported,
+			name:     "with a parameter Prefix",
+			listsAll: func(r *http.Request) bool { return r.URL.Query().Get("Prefix") == "users/1/" },
+			code:     storage.Unsupported,
 		},
 		{
-			name: "two prefixes",
-			open: func(r *http.Request) bool { return len(r.URL.Query()["prefix"]) == 2 },
-			code: storage.Unsupported,
+			name:     "with two prefixes",
+			listsAll: func(r *http.Request) bool { return len(r.URL.Query()["prefix"]) == 2 },
+			code:     storage.Unsupported,
 		},
 		{
-			name: "no prefix",
-			open: func(r *http.Request) bool { return !r.URL.Query().Has("prefix") },
-			code: storage.Unsupported,
+			name:     "without a prefix",
+			listsAll: func(r *http.Request) bool { return !r.URL.Query().Has("prefix") },
+			code:     storage.Unsupported,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			profile, _ := s3.NamedProfile("minio")
-			b, err := s3.Open(t.Context(), s3.Config{
+			b := openBucket(t, s3.Config{
 				Bucket:      "photos",
 				Region:      "us-east-1",
 				Endpoint:    "https://minio.example",
 				Profile:     &profile,
 				AccessKeyID: "id",
 				SecretKey:   "secret",
-				HTTPClient:  &http.Client{Transport: listingServer(tt.open)},
+				HTTPClient:  &http.Client{Transport: listingServer(tt.listsAll)},
 			})
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
-			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true, List: true},
-				time.Hour)
+			readAndList := storage.Rights{Read: true, List: true}
+			_, err := storage.Vend(t.Context(), b, "users/1/", readAndList, time.Hour)
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true}, time.Hour)
-			require.NoError(t, err, "reads")
+			require.NoError(t, err)
 			_, err = storage.Vend(t.Context(), b, "", storage.Rights{List: true}, time.Hour)
-			require.NoError(t, err, "the whole bucket")
+			require.NoError(t, err)
 		})
 	}
 }
@@ -418,12 +430,12 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 // Vend refuses the right to list a prefix on MinIO. If this fails because MinIO limits listings, delete the
 // sentence in docs/vend.md and docs/permissions.md.
 func TestVendRefusesListOnMinIO(t *testing.T) {
-	c := minioConfig(t, false)
-	s := newVendedStore(t, c)
-	_, err := storage.Vend(t.Context(), s.Program, "users/1/", storage.Rights{List: true}, time.Hour)
+	b := openBucket(t, minioConfig(t, false))
+	_, err := storage.Vend(t.Context(), b, "users/1/", storage.Rights{List: true}, time.Hour)
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "lists the whole bucket")
-	_, err = storage.Vend(t.Context(), s.Program, "", storage.Rights{List: true}, time.Hour)
+
+	_, err = storage.Vend(t.Context(), b, "", storage.Rights{List: true}, time.Hour)
 	require.NoError(t, err, "the whole bucket")
 }
 
@@ -431,8 +443,7 @@ func TestVendRefusesListOnMinIO(t *testing.T) {
 // depends on that.
 func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 	c := minioConfig(t, false)
-	s := newVendedStore(t, c)
-	_, err := s.Program.Upload(t.Context(), "users/2/secret", strings.NewReader("text"))
+	_, err := openBucket(t, c).Upload(t.Context(), "users/2/secret", strings.NewReader("text"))
 	require.NoError(t, err)
 	session := newSession(t, c, `{"Version": "2012-10-17", "Statement": [{
 		"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": "arn:aws:s3:::`+c.Bucket+`",
@@ -457,23 +468,23 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
-				c.Endpoint+"/"+c.Bucket+"?"+tt.query, nil)
+			address := c.Endpoint + "/" + c.Bucket + "?" + tt.query
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 			require.NoError(t, err)
-			empty := sha256.Sum256(nil)
-			hash := hex.EncodeToString(empty[:])
-			r.Header.Set("X-Amz-Content-Sha256", hash)
-			require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), session, r, hash, "s3", "us-east-1",
-				time.Now()))
+			emptySum := sha256.Sum256(nil)
+			hash := hex.EncodeToString(emptySum[:])
+			req.Header.Set("X-Amz-Content-Sha256", hash)
+			signer := v4.NewSigner()
+			err = signer.SignHTTP(t.Context(), session, req, hash, "s3", "us-east-1", time.Now())
+			require.NoError(t, err)
 			for name, values := range tt.header {
-				r.Header[name] = values // not signed
+				req.Header[name] = values // after the signature, which does not cover it
 			}
 
-			resp, err := withoutKeepAlive().Do(r)
+			resp, err := withoutKeepAlive().Do(req)
 			require.NoError(t, err)
 			body, err := io.ReadAll(resp.Body)
 			require.NoError(t, err)
-
 			require.NoError(t, resp.Body.Close())
 			require.Equal(t, tt.status, resp.StatusCode, string(body))
 			require.Equal(t, tt.status == http.StatusOK, strings.Contains(string(body), "users/2/secret"))
@@ -481,6 +492,7 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 	}
 }
 
+// newSession asks MinIO for the credentials of a session with a policy.
 func newSession(t *testing.T, c s3.Config, policy string) aws.Credentials {
 	t.Helper()
 	client := sts.New(sts.Options{
@@ -514,7 +526,7 @@ func TestVendRefusesIncompleteSessions(t *testing.T) {
 		"no elements": strings.NewReplacer("<SessionToken>t</SessionToken>", ""),
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, err := s3.Open(t.Context(), s3.Config{
+			b := openBucket(t, s3.Config{
 				Bucket:      "photos",
 				Region:      "eu-west-1",
 				AccessKeyID: "id",
@@ -524,10 +536,8 @@ func TestVendRefusesIncompleteSessions(t *testing.T) {
 					return change.Replace(sessionResponse)
 				})},
 			})
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
-			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true}, time.Hour)
+			_, err := storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true}, time.Hour)
 			require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 		})
 	}

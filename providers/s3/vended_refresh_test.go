@@ -14,10 +14,10 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// openVendedBucket opens a bucket of a store that takes work for each part that it copies, and
-// refuses credentials that do not hold.
-func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration) storage.Bucket {
-	client := wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// openVendedBucket opens a bucket with credentials of vendor. Its store refuses credentials that vendor
+// does not admit, and needs copyTime for each part that it copies.
+func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, copyTime time.Duration) storage.Bucket {
+	serve := func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("X-Amz-Request-Id", "R1")
 		query := r.URL.Query()
@@ -27,59 +27,55 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 			_, _ = io.WriteString(w,
 				`<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>`)
 		case r.Method == http.MethodHead:
-			w.Header().Set("Content-Length", "6442450944") // 24 parts
+			w.Header().Set("Content-Length", "6442450944") // 6 GiB: 24 parts
 			w.Header().Set("Etag", `"e"`)
 			w.Header().Set("Last-Modified", "Fri, 02 Jan 2026 03:04:05 GMT")
 		case query.Has("uploads"):
 			_, _ = io.WriteString(w, begun)
 		case query.Has("partNumber"):
-			time.Sleep(work)
+			time.Sleep(copyTime)
 			_, _ = io.WriteString(w, partCopied)
 		case query.Has("uploadId"):
 			_, _ = io.WriteString(w, finished)
 		case r.Method == http.MethodPut:
 			w.Header().Set("Etag", `"e"`)
 		}
-	})})
-	p, _ := NamedProfile("aws")
+	}
+	profile, _ := NamedProfile("aws")
 	d, err := NewDriver(t.Context(), Config{
 		Bucket:     "photos",
 		Region:     "eu-west-1",
 		Endpoint:   "http://store.invalid",
-		Profile:    &p,
-		HTTPClient: client,
+		Profile:    &profile,
+		HTTPClient: wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(serve)}),
 		CredentialsFor: func(context.Context, string) (PrefixCredentials, error) {
 			secret, expires := vendor.Vend()
-			return PrefixCredentials{AccessKeyID: "key", SecretKey: secret, SessionToken: secret, Expires: expires}, nil
+			return PrefixCredentials{
+				AccessKeyID:  "key",
+				SecretKey:    secret,
+				SessionToken: secret,
+				Expires:      expires,
+			}, nil
 		},
 	})
 	require.NoError(t, err)
 	return engine.New(d)
 }
 
-// Credentials are replaced within a copy of many parts.
+// Credentials that expire during a copy of many parts are replaced, and the copy goes on.
 func TestCredentialsReplacedWithinCopy(t *testing.T) {
-	wiretest.CredentialsAreReplacedWithin(t, openVendedBucket, map[string]func(context.Context, storage.Bucket) error{
+	copies := map[string]func(context.Context, storage.Bucket) error{
 		"copy": func(ctx context.Context, b storage.Bucket) error {
 			_, err := storage.Copy(ctx, b, "to", b, "from", storage.WithTags(map[string]string{"k": "v"}))
 			return err
 		},
 		"compose": func(ctx context.Context, b storage.Bucket) error {
-			_, err := storage.Compose(ctx, b, "to", []string{
-				"a",
-				"b",
-				"c",
-				"d",
-				"e",
-				"f",
-				"g",
-				"h",
-				"i",
-				"j",
-			})
+			sources := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
+			_, err := storage.Compose(ctx, b, "to", sources)
 			return err
 		},
-	})
+	}
+	wiretest.CredentialsAreReplacedWithin(t, openVendedBucket, copies)
 }
 
 // Refused vended credentials are replaced once. The Go SDK alone refreshes credentials only when they expire:

@@ -22,8 +22,10 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// vend returns temporary credentials for a prefix, as an Iceberg REST catalog does.
-func (s *testServer) vend(ctx context.Context, bucket, prefix string, actions ...string) (given s3.PrefixCredentials, err error) {
+// vend returns temporary credentials for some actions below a prefix, as an Iceberg REST catalog does.
+func (s *testServer) vend(
+	ctx context.Context, bucket, prefix string, actions ...string,
+) (s3.PrefixCredentials, error) {
 	client := sts.New(sts.Options{
 		HTTPClient:   withoutKeepAlive(),
 		Region:       "us-east-1",
@@ -31,8 +33,13 @@ func (s *testServer) vend(ctx context.Context, bucket, prefix string, actions ..
 		Credentials:  credentials.NewStaticCredentialsProvider(s.key, s.secret, ""),
 	})
 	policy := fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [
-		{"Effect": "Allow", "Action": ["%[3]s"], "Resource": ["arn:aws:s3:::%[1]s/%[2]s*"]},
-		{"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::%[1]s"], "Condition": {"StringLike": {"s3:prefix": ["%[2]s*"]}}}
+		{
+			"Effect": "Allow", "Action": ["%[3]s"], "Resource": ["arn:aws:s3:::%[1]s/%[2]s*"]
+		},
+		{
+			"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::%[1]s"],
+			"Condition": {"StringLike": {"s3:prefix": ["%[2]s*"]}}
+		}
 	]}`, bucket, prefix, strings.Join(actions, `", "`))
 	output, err := client.AssumeRole(ctx, &sts.AssumeRoleInput{
 		RoleArn:         aws.String("arn:aws:iam::123456789012:role/catalog"),
@@ -40,13 +47,21 @@ func (s *testServer) vend(ctx context.Context, bucket, prefix string, actions ..
 		Policy:          &policy,
 	})
 	if err != nil {
-		return given, err
+		return s3.PrefixCredentials{}, err
 	}
-	c := output.Credentials
-	return s3.PrefixCredentials{Prefix: prefix, AccessKeyID: *c.AccessKeyId, SecretKey: *c.SecretAccessKey, SessionToken: *c.SessionToken, Expires: *c.Expiration}, nil
+
+	session := output.Credentials
+	return s3.PrefixCredentials{
+		Prefix:       prefix,
+		AccessKeyID:  *session.AccessKeyId,
+		SecretKey:    *session.SecretAccessKey,
+		SessionToken: *session.SessionToken,
+		Expires:      *session.Expiration,
+	}, nil
 }
 
-// Credentials hold for the objects of a prefix.
+// A bucket with CredentialsFor asks for credentials once for each prefix, and uses them for all requests
+// below that prefix. An operation that they do not permit is refused.
 func TestCredentialsForPrefix(t *testing.T) {
 	server := needServer(t, "minio")
 	bucket := server.bucket(t, false)
@@ -71,7 +86,7 @@ func TestCredentialsForPrefix(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	put := func(key string) error {
+	upload := func(key string) error {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(key), storage.IfAbsent())
 		return err
 	}
@@ -82,20 +97,24 @@ func TestCredentialsForPrefix(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	require.NoError(t, put("own/1"))
-	require.NoError(t, put("own/2"))
+	// Two writes below one prefix need one request for credentials.
+	require.NoError(t, upload("own/1"))
+	require.NoError(t, upload("own/2"))
 	require.EqualValues(t, 1, requests.Load())
-	require.Equal(t, storage.PermissionDenied, storage.CodeOf(put("read/2")))
 
+	// The credentials for the other prefix permit only reads.
+	require.Equal(t, storage.PermissionDenied, storage.CodeOf(upload("read/2")))
 	text, _, err := storage.ReadAll(t.Context(), b, "read/1")
 	require.NoError(t, err)
 	require.Equal(t, "read/1", string(text))
 	require.EqualValues(t, 2, requests.Load())
 
-	err = put("other/1")
+	// There are no credentials for a third prefix.
+	err = upload("other/1")
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
 	require.ErrorContains(t, err, "the catalog has no such table")
 
+	// Copies read with the credentials of the source, and write with those of the destination.
 	for _, key := range []string{"own/1", "read/1"} {
 		_, err = storage.Copy(t.Context(), b, "own/copy-of-"+key, b, key)
 		require.NoError(t, err)
@@ -107,10 +126,11 @@ func TestCredentialsForPrefix(t *testing.T) {
 	}
 	require.Equal(t, []string{"own/1", "own/2", "own/copy-of-own/1", "own/copy-of-read/1"}, keys)
 
-	signedURL, err := b.SignedDownloadURL(t.Context(), "own/copy-of-read/1", storage.WithTTL(7*24*time.Hour))
+	// A signed URL lasts no longer than the credentials.
+	const week = 7 * 24 * time.Hour
+	signedURL, err := b.SignedDownloadURL(t.Context(), "own/copy-of-read/1", storage.WithTTL(week))
 	require.NoError(t, err)
-	require.Less(t, time.Until(signedURL.ExpiresAt), 24*time.Hour, "no longer than the credentials")
-
+	require.Less(t, time.Until(signedURL.ExpiresAt), 24*time.Hour)
 	response, err := withoutKeepAlive().Get(signedURL.URL)
 	require.NoError(t, err)
 	body, err := io.ReadAll(response.Body)
@@ -119,15 +139,21 @@ func TestCredentialsForPrefix(t *testing.T) {
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.Equal(t, "read/1", string(body))
 
-	n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"own/1", "read/1", "own/2"}))
-	require.Equal(t, 2, n)
+	// RemoveAll removes what the credentials permit.
+	removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"own/1", "read/1", "own/2"}))
+	require.Equal(t, 2, removed)
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
+
 	_, native := storage.As[*awss3.Client](b)
 	require.False(t, native)
 }
 
+// Config.CredentialsFor excludes all other credentials. A service cannot have it, because buckets have no
+// keys.
 func TestCredentialsForExcludesOthers(t *testing.T) {
-	ask := func(context.Context, string) (s3.PrefixCredentials, error) { return s3.PrefixCredentials{}, nil }
+	noCredentials := func(context.Context, string) (s3.PrefixCredentials, error) {
+		return s3.PrefixCredentials{}, nil
+	}
 	for name, c := range map[string]s3.Config{
 		"a key":      {AccessKeyID: "a", SecretKey: "b"},
 		"anonymous":  {Anonymous: true},
@@ -136,16 +162,16 @@ func TestCredentialsForExcludesOthers(t *testing.T) {
 	} {
 		c.Bucket = "photos"
 		c.Region = "us-east-1"
-		c.CredentialsFor = ask
+		c.CredentialsFor = noCredentials
 		_, err := s3.Open(t.Context(), c)
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), name)
 	}
 
-	_, err := s3.NewService(t.Context(), s3.Config{Region: "us-east-1", CredentialsFor: ask})
+	_, err := s3.NewService(t.Context(), s3.Config{Region: "us-east-1", CredentialsFor: noCredentials})
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
-	b, err := s3.Open(t.Context(), s3.Config{Bucket: "photos", Region: "us-east-1", CredentialsFor: ask})
-	require.NoError(t, err)
+
+	// If the function returns no key, requests fail.
+	b := openBucket(t, s3.Config{Bucket: "photos", Region: "us-east-1", CredentialsFor: noCredentials})
 	_, err = b.Attrs(t.Context(), "a")
-	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "no key")
-	require.NoError(t, storage.Close(b))
+	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
 }
