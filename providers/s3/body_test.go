@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// If the server has no profile, a body of Put or PutPart has a Content-MD5 unless TLS protects it.
+// If the server has no profile, a body of Put or PutPart has a Content-MD5 unless TLS protects it. Both
+// the raw client and the SDK send it so.
 func TestPutWithoutProfile(t *testing.T) {
 	const text, sum = "hello", "XUFAKrxLKna5cZ2REBfFkg=="
 	tests := []struct {
@@ -85,6 +86,7 @@ func TestPutWithoutProfile(t *testing.T) {
 // for security.
 func TestPutMD5UnderFIPS140(t *testing.T) {
 	if !fips140.Enforced() {
+		// Run this test again in a program with FIPS 140.
 		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPutMD5UnderFIPS140$")
 		command.Env = append(os.Environ(), "GODEBUG=fips140=only")
 		data, err := command.CombinedOutput()
@@ -106,33 +108,14 @@ func TestPutMD5UnderFIPS140(t *testing.T) {
 	}
 }
 
-// If a file changes after the engine has hashed it, Put fails with ChecksumMismatch, and the server stores
-// nothing.
+// If a file changes after the engine has hashed it, Put and PutPart fail with ChecksumMismatch, and the
+// server stores nothing.
 func TestPutBodyChanged(t *testing.T) {
 	for name, size := range map[string]int{"small": 5, "large": 1 << 20} {
-		text := strings.Repeat("x", size)
-		sum := wiretest.CRC32C(strings.Repeat("x", size-1) + "y")
-		fails := func(t *testing.T, d *objectDriver) {
-			r := wiretest.Put("k", text)
-			r.CRC32C = sum
-			_, err := d.Put(t.Context(), r)
-			require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err), "%v", err)
-			require.NotErrorIs(t, err, storage.OutcomeUnknown)
-			_, err = d.PutPart(t.Context(), &driver.PartRequest{
-				Key:    "k",
-				Upload: "u",
-				Number: 1,
-				Body:   strings.NewReader(text),
-				Size:   int64(size),
-				CRC32C: sum,
-			})
-			require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err), "%v", err)
-		}
-
 		for _, profile := range []string{"unknown", "b2"} {
 			t.Run(name+", "+profile, func(t *testing.T) {
 				server := newStandIn(t, stored)
-				fails(t, server.openDriver(t, profile))
+				requireMismatch(t, server.openDriver(t, profile), size)
 				require.Empty(t, server.Requests())
 			})
 		}
@@ -140,8 +123,8 @@ func TestPutBodyChanged(t *testing.T) {
 		t.Run(name+", over TLS", func(t *testing.T) {
 			server := &standIn{wiretest.NewTLSServer(t, withLength(stored))}
 			raw, sdk := server.openDrivers(t, "unknown")
-			fails(t, raw)
-			fails(t, sdk)
+			requireMismatch(t, raw, size)
+			requireMismatch(t, sdk, size)
 			for _, got := range server.Requests() {
 				require.Less(t, len(got.Body), size, "a body that is cut is not stored")
 			}
@@ -149,7 +132,31 @@ func TestPutBodyChanged(t *testing.T) {
 	}
 }
 
-// A peekedBody is a body like the engine's. It counts the bytes that Read returned.
+// requireMismatch puts an object and a part of size bytes whose last byte is not the one of their
+// checksum, and requires that both fail with ChecksumMismatch.
+func requireMismatch(t *testing.T, d *objectDriver, size int) {
+	t.Helper()
+	text := strings.Repeat("x", size)
+	sum := wiretest.CRC32C(strings.Repeat("x", size-1) + "y")
+
+	r := wiretest.Put("k", text)
+	r.CRC32C = sum
+	_, err := d.Put(t.Context(), r)
+	require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err), "%v", err)
+	require.NotErrorIs(t, err, storage.OutcomeUnknown)
+
+	_, err = d.PutPart(t.Context(), &driver.PartRequest{
+		Key:    "k",
+		Upload: "u",
+		Number: 1,
+		Body:   strings.NewReader(text),
+		Size:   int64(size),
+		CRC32C: sum,
+	})
+	require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err), "%v", err)
+}
+
+// A peekedBody is a body with PeekAt, as the engine passes it. It counts the bytes that Read returned.
 type peekedBody struct {
 	*strings.Reader
 	read int

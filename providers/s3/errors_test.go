@@ -17,14 +17,16 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
+// Each response of S3 becomes an error with the right code and hint. The error tells whether and when
+// a retry makes sense, and contains the error of the SDK.
 func TestErrorCodes(t *testing.T) {
 	tests := []struct {
 		name  string
 		reply reply
 		code  storage.Code
-		again bool
-		after time.Duration
-		hint  string // is part of it
+		again bool          // the error is retryable
+		after time.Duration // its RetryAfter
+		hint  string        // is part of its hint
 	}{
 		{
 			name:  "AccessDenied",
@@ -235,30 +237,28 @@ func TestErrorCodes(t *testing.T) {
 // If the server has no space left, Put fails with Internal and without OutcomeUnknown, because
 // nothing was stored.
 func TestErrorOfFullStore(t *testing.T) {
-	_, err := newStandIn(t, errorReply(507, "XMinioStorageFull", "")).openDriver(t, "aws").Put(t.Context(),
-		wiretest.Put("k", "hello"))
+	d := newStandIn(t, errorReply(507, "XMinioStorageFull", "")).openDriver(t, "aws")
+	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.Equal(t, storage.Internal, storage.CodeOf(err))
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 }
 
+// An error has the request id of the response, by which the provider can find the request.
 func TestErrorHasTheRequestID(t *testing.T) {
-	_, _, err := newStandIn(t, errorReply(403, "AccessDenied", "no")).openDriver(t, "aws").Get(t.Context(),
-		&driver.GetRequest{Key: "k", Length: -1})
+	d := newStandIn(t, errorReply(403, "AccessDenied", "no")).openDriver(t, "aws")
+	_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+
 	e := &storage.Error{}
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, "R1", e.RequestID)
 }
 
+// If a request gets no response, the error tells why, such as a canceled context or a missing host.
 func TestErrorsWithoutAResponse(t *testing.T) {
-	get := func(ctx context.Context, d *objectDriver) error {
-		_, _, err := d.Get(ctx, &driver.GetRequest{Key: "k", Length: -1})
-		return err
-	}
 	t.Run("canceled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		server := newStandIn(t)
-		bucket := engine.New(server.openDriver(t, "aws"))
+		bucket := engine.New(newStandIn(t).openDriver(t, "aws"))
 		_, err := bucket.Attrs(ctx, "k")
 		require.ErrorIs(t, err, context.Canceled)
 	})
@@ -267,30 +267,30 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 		d := newStandIn(t).openDriver(t, "aws", func(c *Config) {
 			c.Endpoint = "http://store.invalid"
 		})
-		err := get(t.Context(), d)
+		_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	})
 
 	t.Run("an untrusted certificate", func(t *testing.T) {
-		server := newStandIn(t)
-		secure := server.openDriver(t, "aws", func(c *Config) {
+		d := newStandIn(t).openDriver(t, "aws", func(c *Config) {
 			c.Endpoint = startTLS(t)
 		})
-		err := get(t.Context(), secure)
+		_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 		require.Contains(t, err.Error(), "certificate")
 	})
 
 	t.Run("a body that fails", func(t *testing.T) {
-		broken := errors.New("the disk is gone")
+		readErr := errors.New("the disk is gone")
 		r := wiretest.Put("k", "hello")
-		r.Body = failingBody{broken}
+		r.Body = failingBody{readErr}
 		_, err := newStandIn(t).openDriver(t, "aws").Put(t.Context(), r)
-		require.ErrorIs(t, err, broken)
+		require.ErrorIs(t, err, readErr)
 		require.NotErrorIs(t, err, storage.OutcomeUnknown)
 	})
 }
 
+// A failingBody is a body of five bytes that cannot be read.
 type failingBody struct{ err error }
 
 func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
@@ -301,24 +301,24 @@ func (b failingBody) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// The outcome of a canceled write is unknown.
+// If a write is canceled after its request was sent, its outcome is unknown.
 func TestPutCanceledOutcomeUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	server := newStandIn(t, reply{})
 	server.Before = func(r *http.Request) {
 		cancel()
-		<-r.Context().Done() // the response comes too late: the client has gone
+		<-r.Context().Done() // respond only after the client has closed the connection
 	}
 	_, err := server.openDriver(t, "aws").Put(ctx, wiretest.Put("k", "hello"))
-	require.ErrorIs(t, err, storage.OutcomeUnknown, "the request was sent: %v", err)
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }
 
 // If a 503 has no error code of S3, as that of a gateway, Attrs fails with Unavailable instead of
 // RateLimited.
 func TestErrorOfGateway503(t *testing.T) {
 	server := newStandIn(t, reply{Status: http.StatusServiceUnavailable})
-	_, err := engine.New(server.openDriver(t, "aws"),
-		storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Attrs(t.Context(), "k")
+	bucket := engine.New(server.openDriver(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	_, err := bucket.Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.Unavailable)
 }

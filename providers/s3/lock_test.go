@@ -21,35 +21,48 @@ var (
 	}
 )
 
-// Retention and legal hold are sent as headers of each write.
-func TestLockHeaders(t *testing.T) {
-	tests := map[string]struct {
-		reply reply
-		call  func(ctx context.Context, d *objectDriver) error
-	}{
-		"a put": {stored, func(ctx context.Context, d *objectDriver) error {
-			r := wiretest.Put("k", "hello")
-			r.Controls = bothLocks
-			_, err := d.Put(ctx, r)
-			return err
-		}},
-		"an upload in parts": {reply{Body: "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"}, func(ctx context.Context, d *objectDriver) error {
-			r := wiretest.Put("k", "hello")
-			r.Controls = bothLocks
-			_, err := d.BeginParts(ctx, r)
-			return err
-		}},
-		"a copy": {reply{Body: copied}, func(ctx context.Context, d *objectDriver) error {
-			_, err := d.Copy(ctx, copyOf(func(r *driver.CopyRequest) {
-				r.Controls = bothLocks
-			}))
-			return err
-		}},
+// An objectWrite is one kind of request that begins to write an object.
+type objectWrite struct {
+	name  string
+	reply reply
+	do    func(ctx context.Context, d *objectDriver) error
+}
+
+// writesWith returns a write of each kind, with some tags or locks.
+func writesWith(controls storage.Controls) []objectWrite {
+	put := func(ctx context.Context, d *objectDriver) error {
+		r := wiretest.Put("k", "hello")
+		r.Controls = controls
+		_, err := d.Put(ctx, r)
+		return err
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			server := newStandIn(t, tt.reply)
-			require.NoError(t, tt.call(t.Context(), server.openDriver(t, "aws")))
+	beginParts := func(ctx context.Context, d *objectDriver) error {
+		r := wiretest.Put("k", "hello")
+		r.Controls = controls
+		_, err := d.BeginParts(ctx, r)
+		return err
+	}
+	copyObject := func(ctx context.Context, d *objectDriver) error {
+		_, err := d.Copy(ctx, copyOf(func(r *driver.CopyRequest) {
+			r.Controls = controls
+			r.ReplaceTags = controls.Tags != nil
+		}))
+		return err
+	}
+	return []objectWrite{
+		{name: "a put", reply: stored, do: put},
+		{name: "an upload in parts", reply: reply{Body: begun}, do: beginParts},
+		{name: "a copy", reply: reply{Body: copied}, do: copyObject},
+	}
+}
+
+// Each request that writes an object has its retention and legal hold as headers, which are signed.
+func TestLockHeaders(t *testing.T) {
+	for _, write := range writesWith(bothLocks) {
+		t.Run(write.name, func(t *testing.T) {
+			server := newStandIn(t, write.reply)
+			require.NoError(t, write.do(t.Context(), server.openDriver(t, "aws")))
+
 			header := server.Last(t).Header
 			require.Equal(t, "COMPLIANCE", header.Get("X-Amz-Object-Lock-Mode"))
 			require.Equal(t, "2036-01-02T03:04:05Z", header.Get("X-Amz-Object-Lock-Retain-Until-Date"))
@@ -59,9 +72,9 @@ func TestLockHeaders(t *testing.T) {
 	}
 }
 
-// Head and Get return the retention and the legal hold.
+// Head and Get return the retention and the legal hold of an object.
 func TestLockOfRead(t *testing.T) {
-	t.Run("of a lock", func(t *testing.T) {
+	t.Run("a locked object", func(t *testing.T) {
 		server := newStandIn(t, reply{Header: map[string]string{
 			"ETag":                                etag,
 			"X-Amz-Object-Lock-Mode":              "GOVERNANCE",
@@ -69,10 +82,10 @@ func TestLockOfRead(t *testing.T) {
 			"X-Amz-Object-Lock-Legal-Hold":        "ON",
 		}})
 		d := server.openDriver(t, "aws")
+		want := storage.Retention{Mode: storage.Governance, Until: lockedUntil}
+
 		attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.NoError(t, err)
-
-		want := storage.Retention{Mode: storage.Governance, Until: lockedUntil}
 		require.Equal(t, want, attrs.Retention)
 		require.True(t, attrs.LegalHold)
 
@@ -83,15 +96,21 @@ func TestLockOfRead(t *testing.T) {
 		require.True(t, attrs.LegalHold)
 	})
 
-	server := newStandIn(t, reply{
-		Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "OFF"},
+	t.Run("an object whose hold has ended", func(t *testing.T) {
+		server := newStandIn(t, reply{
+			Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "OFF"},
+		})
+		d := server.openDriver(t, "aws")
+
+		attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+		require.NoError(t, err)
+		require.False(t, attrs.LegalHold)
+		require.Zero(t, attrs.Retention)
 	})
-	attrs, err := server.openDriver(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
-	require.NoError(t, err)
-	require.False(t, attrs.LegalHold)
-	require.Zero(t, attrs.Retention)
 }
 
+// SetRetention and SetLegalHold send one request with the version, the new lock and a checksum that
+// the server knows.
 func TestLockCalls(t *testing.T) {
 	const retention, hold = "PUT /photos/k?retention=&versionId=v", "PUT /photos/k?legal-hold=&versionId=v"
 	change := driver.ChangeRequest{Key: "k", Version: "v"}
@@ -149,8 +168,8 @@ func TestLockCalls(t *testing.T) {
 	}
 }
 
-// WithGovernanceBypass is a header of DELETE, so DeleteBatch deletes such a version with a request
-// of its own.
+// WithGovernanceBypass is a header of a single DELETE. DeleteBatch sends such a DELETE for the version,
+// because a batch with the header would apply to all versions in it.
 func TestDeleteBypassGovernance(t *testing.T) {
 	server := newStandIn(t, reply{Status: 204})
 	d := server.openDriver(t, "aws")
@@ -160,6 +179,7 @@ func TestDeleteBypassGovernance(t *testing.T) {
 		BypassGovernance: true,
 	}))
 	require.Equal(t, "true", server.Last(t).Header.Get("X-Amz-Bypass-Governance-Retention"))
+
 	errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{
 		{Key: "a", Version: "v", BypassGovernance: true},
 	})
@@ -167,7 +187,8 @@ func TestDeleteBypassGovernance(t *testing.T) {
 	require.Equal(t, "DELETE /photos/a?versionId=v&x-id=DeleteObject", server.Lines()[1])
 }
 
-// Each server's error about a lock has its code.
+// If a lock refuses a change, a write or a removal, the error has the same code on all servers, although
+// their responses differ.
 func TestLockErrors(t *testing.T) {
 	tests := map[string]struct {
 		reply reply
@@ -198,8 +219,9 @@ func TestLockErrors(t *testing.T) {
 			want:  storage.Unsupported,
 		},
 		"versions of a bucket with lock": {
-			reply: errorReply(409, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."),
-			want:  storage.Unsupported,
+			reply: errorReply(409, "InvalidBucketState", "An Object Lock configuration is present on "+
+				"this bucket, so the versioning state cannot be changed."),
+			want: storage.Unsupported,
 		},
 		"another bad request": {
 			reply: errorReply(400, "InvalidRequest", "no"),
@@ -215,10 +237,10 @@ func TestLockErrors(t *testing.T) {
 			require.ErrorIs(t, err, tt.want)
 			e := s3error.Of(err)
 			require.False(t, e.Unknown)
-
 			if tt.want == storage.Unsupported {
 				require.NotEmpty(t, e.Hint)
 			}
+
 			r := wiretest.Put("k", "x")
 			r.Controls = bothLocks
 			_, err = d.Put(t.Context(), r)
@@ -228,12 +250,11 @@ func TestLockErrors(t *testing.T) {
 	}
 	t.Run("in a batch", func(t *testing.T) {
 		server := newStandIn(t, reply{
-			Body: `<DeleteResult><Error><Key>k</Key><VersionId>v</VersionId><Code>InvalidRequest</Code><Message>Object is WORM protected and cannot be overwritten</Message></Error></DeleteResult>`,
+			Body: `<DeleteResult><Error><Key>k</Key><VersionId>v</VersionId><Code>InvalidRequest</Code>` +
+				`<Message>Object is WORM protected and cannot be overwritten</Message></Error></DeleteResult>`,
 		})
-		errs := server.openDriver(t, "minio").DeleteBatch(t.Context(), []driver.DeleteRequest{{
-			Key:     "k",
-			Version: "v",
-		}})
+		d := server.openDriver(t, "minio")
+		errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "k", Version: "v"}})
 		require.ErrorIs(t, errs[0], storage.Locked)
 	})
 }
@@ -337,11 +358,10 @@ func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 	denied := errorReply(403, "AccessDenied", "Access Denied")
 	withoutKey := reply{Status: 400}
 	none := errorReply(404, "NoSuchObjectLockConfiguration", "")
-	response := reply{Body: "<LegalHold><Status>ON</Status></LegalHold>"}
+	held := reply{Body: "<LegalHold><Status>ON</Status></LegalHold>"}
 	retained := func(year string) reply {
-		return reply{
-			Body: "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>" + year + "-01-02T03:04:05Z</RetainUntilDate></Retention>",
-		}
+		return reply{Body: "<Retention><Mode>GOVERNANCE</Mode>" +
+			"<RetainUntilDate>" + year + "-01-02T03:04:05Z</RetainUntilDate></Retention>"}
 	}
 
 	tests := map[string]struct {
@@ -349,7 +369,7 @@ func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 		bypass          bool
 		want            storage.Code
 	}{
-		"a legal hold": {hold: response, retention: none, bypass: true, want: storage.Locked},
+		"a legal hold": {hold: held, retention: none, bypass: true, want: storage.Locked},
 		"a retention":  {hold: none, retention: retained("2999"), want: storage.Locked},
 		"a retention, bypassed": {
 			hold:      none,
@@ -370,12 +390,18 @@ func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 				BypassGovernance: tt.bypass,
 			})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject", "HEAD /photos/k?versionId=v", "GET /photos/k?legal-hold=&versionId=v", "GET /photos/k?retention=&versionId=v"}, server.Lines())
+			require.Equal(t, []string{
+				"DELETE /photos/k?versionId=v&x-id=DeleteObject",
+				"HEAD /photos/k?versionId=v",
+				"GET /photos/k?legal-hold=&versionId=v",
+				"GET /photos/k?retention=&versionId=v",
+			}, server.Lines())
 		})
 	}
 }
 
-// A signed upload has the locks.
+// A signed upload has the locks as signed headers, and needs a checksum, because S3 refuses a locked
+// object without one. A form cannot have locks.
 func TestSignedUploadURLLocks(t *testing.T) {
 	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	sign := func(change func(*driver.SignRequest)) (*storage.SignedURL, error) {

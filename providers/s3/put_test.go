@@ -11,6 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
+// Put sends one request. Its attributes, condition and checksum are headers that the server of the
+// profile knows.
 func TestPutRequest(t *testing.T) {
 	all := storage.Properties{
 		ContentType:        "text/plain",
@@ -26,7 +28,7 @@ func TestPutRequest(t *testing.T) {
 		profile string
 		request func(*driver.PutRequest)
 		line    string
-		header  map[string]string // "" is: not there
+		header  map[string]string // "": the header must be missing
 	}{
 		{
 			name:    "the checksum is in a header, and the body has no SHA-256",
@@ -63,8 +65,15 @@ func TestPutRequest(t *testing.T) {
 			},
 			line: "PUT /photos/a/b.txt?x-id=PutObject",
 			header: map[string]string{
-				"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de",
-				"Cache-Control": "no-store", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Meta-Owner": "me", "X-Amz-Meta-Omnibucketwriteid": "1", "X-Amz-Acl": "",
+				"Content-Type":                 "text/plain",
+				"Content-Encoding":             "gzip",
+				"Content-Disposition":          "inline",
+				"Content-Language":             "de",
+				"Cache-Control":                "no-store",
+				"X-Amz-Storage-Class":          "STANDARD_IA",
+				"X-Amz-Meta-Owner":             "me",
+				"X-Amz-Meta-Omnibucketwriteid": "1",
+				"X-Amz-Acl":                    "",
 			},
 		},
 		{
@@ -134,6 +143,8 @@ func TestPutRequest(t *testing.T) {
 	}
 }
 
+// The error of Put tells whether its condition failed, whether a retry makes sense, and whether the
+// object may have been stored.
 func TestPutResponse(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -243,26 +254,29 @@ func TestPutResponse(t *testing.T) {
 			require.Equal(t, tt.code, e.Code, "%v", err)
 			require.Equal(t, tt.unknown, e.Unknown, "outcome unknown: %v", err)
 			require.Equal(t, tt.again, e.Retryable, "retryable: %v", err)
-			require.Len(t, server.Requests(), 1, "the SDK does not retry, and no other request is sent")
+			require.Len(t, server.Requests(), 1, "the driver leaves retries to the engine")
 		})
 	}
 }
 
+// With a custom HTTP client, a lost connection leaves the outcome of Put unknown. If there was never a
+// connection, nothing was sent.
 func TestPutWithACustomHTTPClient(t *testing.T) {
 	server := newStandIn(t, reply{Cut: true})
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	_, err := server.openDriver(t, "aws", func(c *Config) {
-		c.HTTPClient = client
-	}).Put(t.Context(), wiretest.Put("k", "hello"))
+	d := server.openDriver(t, "aws", func(c *Config) {
+		c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	})
+
+	// The server closes the connection after the request.
+	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 	e := &storage.Error{}
 	require.ErrorAs(t, err, &e)
-	require.True(t, e.Unknown, "with such a client the outcome is unknown: %v", err)
+	require.True(t, e.Unknown, "%v", err)
 
+	// The server accepts no connection.
 	server.Close()
-	_, err = server.openDriver(t, "aws", func(c *Config) {
-		c.HTTPClient = client
-	}).Put(t.Context(), wiretest.Put("k", "hello"))
+	_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
-	require.False(t, e.Unknown, "nothing was sent without a connection: %v", err)
+	require.False(t, e.Unknown, "%v", err)
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,13 +26,21 @@ import (
 // now is the time of all signatures in these tests.
 var now = time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
 
-// expiring provides credentials of a session that expires.
+// An expiring provides the credentials of a session. If at is not zero, they expire then.
 type expiring struct{ at time.Time }
 
 func (e expiring) Retrieve(context.Context) (aws.Credentials, error) {
-	return aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret", SessionToken: "tok/en+==", CanExpire: !e.at.IsZero(), Expires: e.at}, nil
+	return aws.Credentials{
+		AccessKeyID:     "AKID",
+		SecretAccessKey: "secret",
+		SessionToken:    "tok/en+==",
+		CanExpire:       !e.at.IsZero(),
+		Expires:         e.at,
+	}, nil
 }
 
+// mustOpen opens the bucket of c. If c leaves them out, the bucket is "photos", the region eu-west-1,
+// and the access key AKID.
 func mustOpen(t *testing.T, c Config) *objectDriver {
 	t.Helper()
 	if c.Bucket == "" {
@@ -54,20 +63,28 @@ func mustOpen(t *testing.T, c Config) *objectDriver {
 // which the SDK adds to the query.
 type atTime struct{ now time.Time }
 
-func (a atTime) PresignHTTP(ctx context.Context, c aws.Credentials, r *http.Request, payload, service, region string, _ time.Time, opts ...func(*v4.SignerOptions)) (string, http.Header, error) {
+func (a atTime) PresignHTTP(
+	ctx context.Context, c aws.Credentials, r *http.Request, payload, service, region string, _ time.Time,
+	opts ...func(*v4.SignerOptions),
+) (string, http.Header, error) {
 	query := r.URL.Query()
 	query.Del("x-id")
 	r.URL.RawQuery = query.Encode()
+
 	signer := v4.NewSigner(func(o *v4.SignerOptions) {
-		o.DisableURIPathEscaping = true
-	}) // as the SDK makes it for S3
+		o.DisableURIPathEscaping = true // as the SDK makes it for S3
+	})
 	return signer.PresignHTTP(ctx, c, r, payload, service, region, a.now, opts...)
 }
 
-func (d *objectDriver) sdkPut(t *testing.T, ttl time.Duration, input *awss3.PutObjectInput) *v4.PresignedHTTPRequest {
+// sdkPut returns the signed upload of the SDK.
+func (d *objectDriver) sdkPut(
+	t *testing.T, ttl time.Duration, input *awss3.PutObjectInput,
+) *v4.PresignedHTTPRequest {
 	t.Helper()
 	input.Bucket = &d.bucket.name
-	presigned, err := awss3.NewPresignClient(d.account.client).PresignPutObject(t.Context(), input, func(o *awss3.PresignOptions) {
+	client := awss3.NewPresignClient(d.account.client)
+	presigned, err := client.PresignPutObject(t.Context(), input, func(o *awss3.PresignOptions) {
 		o.Presigner = atTime{now}
 		o.Expires = ttl
 	})
@@ -75,10 +92,14 @@ func (d *objectDriver) sdkPut(t *testing.T, ttl time.Duration, input *awss3.PutO
 	return presigned
 }
 
-func (d *objectDriver) sdkGet(t *testing.T, ttl time.Duration, input *awss3.GetObjectInput) *v4.PresignedHTTPRequest {
+// sdkGet returns the signed download of the SDK.
+func (d *objectDriver) sdkGet(
+	t *testing.T, ttl time.Duration, input *awss3.GetObjectInput,
+) *v4.PresignedHTTPRequest {
 	t.Helper()
 	input.Bucket = &d.bucket.name
-	presigned, err := awss3.NewPresignClient(d.account.client).PresignGetObject(t.Context(), input, func(o *awss3.PresignOptions) {
+	client := awss3.NewPresignClient(d.account.client)
+	presigned, err := client.PresignGetObject(t.Context(), input, func(o *awss3.PresignOptions) {
 		o.Presigner = atTime{now}
 		o.Expires = ttl
 	})
@@ -89,13 +110,14 @@ func (d *objectDriver) sdkGet(t *testing.T, ttl time.Duration, input *awss3.GetO
 // keys has one key of each class of rule K3.
 var keys = append(slices.Clone(wiretest.Keys), "a=b&X-Amz-Expires=9", strings.Repeat("k/", 511)+"kk")
 
-// A signed upload is the one that the SDK signs.
+// A signed upload is the same as that of the SDK, at each kind of endpoint, for each kind of key and
+// property.
 func TestSignedUploadMatchesSDK(t *testing.T) {
 	sum := uint32(0xdeadbeef)
 	type row struct {
-		name string
-		ask  func(r *driver.SignRequest)
-		sdk  awss3.PutObjectInput
+		name   string
+		change func(r *driver.SignRequest)
+		input  awss3.PutObjectInput // of the same request by the SDK
 	}
 	rows := []row{
 		{"a content type", nil, awss3.PutObjectInput{}},
@@ -143,14 +165,14 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 		d := mustOpen(t, config)
 		for _, row := range rows {
 			t.Run(where+"/"+row.name, func(t *testing.T) {
-				if row.sdk.Key == nil {
-					row.sdk.Key = aws.String("a")
+				if row.input.Key == nil {
+					row.input.Key = aws.String("a")
 				}
-				row.sdk.ContentType = aws.String("text/plain")
-				row.sdk.Metadata = d.account.profile.attributes().StoredNames(row.sdk.Metadata)
-				want := d.sdkPut(t, time.Hour+time.Second, &row.sdk) // of a time cut to the second
+				row.input.ContentType = aws.String("text/plain")
+				row.input.Metadata = d.account.profile.attributes().StoredNames(row.input.Metadata)
+				want := d.sdkPut(t, time.Hour+time.Second, &row.input) // of a time cut to the second
 
-				got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(row.ask), now)
+				got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(row.change), now)
 				require.NoError(t, err)
 				require.Equal(t, want.URL, got.URL)
 
@@ -178,7 +200,7 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 	})
 }
 
-// A signed download is the one that the SDK signs.
+// A signed download is the same as that of the SDK.
 func TestSignedDownloadMatchesSDK(t *testing.T) {
 	d := mustOpen(t, Config{})
 	for _, key := range keys {
@@ -204,7 +226,7 @@ func TestSignedDownloadMatchesSDK(t *testing.T) {
 	}
 }
 
-// Signed paths are escaped byte by byte.
+// Each byte of a key is escaped in the path of a signed URL, except unreserved characters and slashes.
 func TestSignedURLEscapesPath(t *testing.T) {
 	d := mustOpen(t, Config{})
 	for _, key := range keys {
@@ -216,33 +238,46 @@ func TestSignedURLEscapesPath(t *testing.T) {
 	}
 }
 
+// A signed upload signs the headers that the client must send, and returns those that it has to set. A
+// Content-Length is signed, and left to the client.
 func TestSignedHeaders(t *testing.T) {
-	got, err := mustOpen(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+	d := mustOpen(t, Config{})
+	signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.MinSize = 5
 		r.MaxSize = 5
 		r.Condition.Absent = true
 		r.Metadata = map[string]string{"k": "v"}
 	}), now)
 	require.NoError(t, err)
-	u, err := url.Parse(got.URL)
+	u, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
+
 	require.Equal(t, "content-length;content-type;host;if-none-match;x-amz-meta-k",
 		u.Query().Get("X-Amz-SignedHeaders"))
-	require.Equal(t, http.Header{"Content-Type": {"text/plain"}, "If-None-Match": {"*"}, "X-Amz-Meta-K": {"v"}}, got.Header)
-	require.NotContains(t, got.URL, "checksum",
+	require.Equal(t, http.Header{
+		"Content-Type":  {"text/plain"},
+		"If-None-Match": {"*"},
+		"X-Amz-Meta-K":  {"v"},
+	}, signedURL.Header)
+	require.NotContains(t, signedURL.URL, "checksum",
 		"an algorithm without a value would sign the checksum of nothing")
 }
 
+// A signed upload of an empty object binds the MD5 of no bytes, because browsers send no Content-Length
+// of zero.
 func TestSignedEmptyBody(t *testing.T) {
-	got, err := mustOpen(t, Config{}).urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+	d := mustOpen(t, Config{})
+	signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.MinSize = 0
 		r.MaxSize = 0
 	}), now)
 	require.NoError(t, err)
-	require.Equal(t, "1B2M2Y8AsgTpgAmY7PhCfg==", got.Header.Get("Content-Md5"))
-	require.Contains(t, got.URL, "content-md5")
+	require.Equal(t, "1B2M2Y8AsgTpgAmY7PhCfg==", signedURL.Header.Get("Content-Md5"))
+	require.Contains(t, signedURL.URL, "content-md5")
 }
 
+// A signed URL has the given base URL in place of the endpoint. The bucket comes before the host or in
+// the path, as at the endpoint, unless the host names it already.
 func TestSigningBaseURL(t *testing.T) {
 	tests := map[string]struct {
 		config     Config
@@ -351,6 +386,7 @@ func TestSignedURLExpires(t *testing.T) {
 	})
 }
 
+// Sign fails with Unsupported if a signature cannot enforce what is asked for.
 func TestSigningErrors(t *testing.T) {
 	none := Profile{Name: "none"}
 	sum := uint32(1)
@@ -397,29 +433,26 @@ func TestSigningKeyMatchesSigV4(t *testing.T) {
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com", presigned.URL)
 }
 
-// Calls that sign at the same time return the same URL.
+// Calls that sign at the same time return the same URL, even if others sign for another day.
 func TestSignConcurrently(t *testing.T) {
+	const callers, rounds = 8, 100
 	d := mustOpen(t, Config{})
 	want, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
 	require.NoError(t, err)
-	results := make(chan string)
-	for range 8 {
-		go func() {
-			var got string
-			for range 100 {
+
+	var group sync.WaitGroup
+	for range callers {
+		group.Go(func() {
+			for range rounds {
 				signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
-				if err != nil || got != "" && got != signedURL.URL {
-					results <- "different"
+				if err != nil || signedURL.URL != want.URL {
+					t.Errorf("signed %v, %v; want %s", signedURL, err, want.URL)
 					return
 				}
-				got = signedURL.URL
+				// The other day needs another key, which replaces the one that is kept.
 				_, _ = d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now.Add(24*time.Hour))
 			}
-			results <- got
-		}()
+		})
 	}
-
-	for range 8 {
-		require.Equal(t, want.URL, <-results)
-	}
+	group.Wait()
 }
