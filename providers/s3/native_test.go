@@ -2,10 +2,8 @@ package s3
 
 import (
 	"bytes"
-	"context"
 	"net/http"
 	"net/url"
-	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -29,114 +27,145 @@ func functionOf[I Input](change func(*I)) any {
 	return &option.Request[I]{Change: change, ID: "test"}
 }
 
-// payerFunctions has a function for each call, which sets a field that each input has.
-func payerFunctions() []any {
-	return []any{
-		functionOf(func(input *awss3.PutObjectInput) {
+// payerFunctions returns a function for each call of encryptedCalls, by the name of the call. It sets
+// RequestPayer, a field that all inputs have.
+func payerFunctions() map[string]any {
+	return map[string]any{
+		"PutObject": functionOf(func(input *awss3.PutObjectInput) {
 			input.RequestPayer = types.RequestPayerRequester
 		}),
-		functionOf(func(input *awss3.CreateMultipartUploadInput) {
+		"CreateMultipartUpload": functionOf(func(input *awss3.CreateMultipartUploadInput) {
 			input.RequestPayer = types.RequestPayerRequester
 		}),
-		functionOf(func(input *awss3.UploadPartInput) {
+		"UploadPart": functionOf(func(input *awss3.UploadPartInput) {
 			input.RequestPayer = types.RequestPayerRequester
 		}),
-		functionOf(func(input *awss3.CompleteMultipartUploadInput) {
+		"CompleteMultipartUpload": functionOf(func(input *awss3.CompleteMultipartUploadInput) {
 			input.RequestPayer = types.RequestPayerRequester
 		}),
-		functionOf(func(input *awss3.CopyObjectInput) {
+		"CopyObject": functionOf(func(input *awss3.CopyObjectInput) {
 			input.RequestPayer = types.RequestPayerRequester
 		}),
-		functionOf(func(input *awss3.UploadPartCopyInput) {
+		"UploadPartCopy": functionOf(func(input *awss3.UploadPartCopyInput) {
 			input.RequestPayer = types.RequestPayerRequester
 		}),
-		functionOf(func(input *awss3.GetObjectInput) {
+		"GetObject": functionOf(func(input *awss3.GetObjectInput) {
 			input.RequestPayer = types.RequestPayerRequester
 		}),
-		functionOf(func(input *awss3.HeadObjectInput) {
+		"HeadObject": functionOf(func(input *awss3.HeadObjectInput) {
 			input.RequestPayer = types.RequestPayerRequester
 		}),
 	}
 }
 
-// A function of WithRequest changes each request of its input type.
+// A function of WithRequest changes each request of its input type, and only those of its own call.
 func TestWithRequestChangesRequests(t *testing.T) {
-	t.Run("functions", func(t *testing.T) {
-		server := newStandIn(t)
-		d := server.openDriver(t, "aws")
+	server := newStandIn(t)
+	d := server.openDriver(t, "aws")
+	functions := payerFunctions()
+	calls := encryptedCalls()
 
-		for name, call := range encryptedCalls() {
-			for _, f := range payerFunctions() {
-				method, _, _ := strings.Cut(name, " ")
-				if f.(interface{ Target() reflect.Type }).Target().Name() != method+"Input" {
-					continue
-				}
-				server.Respond(withLength(call.reply))
-				require.NoError(t, call.do(t.Context(), d, []any{f}), name)
-
-				require.Equal(t, sdkcall.Requester, server.Last(t).Header.Get(rawclient.PayerHeader), name)
-				server.Respond(withLength(call.reply))
-				require.NoError(t, call.do(t.Context(), d, nil), name)
-				require.Empty(t, server.Last(t).Header.Get(rawclient.PayerHeader),
-					"the next request has none")
-			}
+	for name := range functions {
+		require.Contains(t, calls, name)
+	}
+	for name, call := range calls {
+		method, _, _ := strings.Cut(name, " ") // "GetObject of a range" is a GetObject
+		function, ok := functions[method]
+		if !ok {
+			continue
 		}
+		t.Run(name, func(t *testing.T) {
+			server.Respond(withLength(call.reply))
+			require.NoError(t, call.do(t.Context(), d, []any{function}))
+			require.Equal(t, sdkcall.Requester, server.Last(t).Header.Get(rawclient.PayerHeader))
 
-		server.Respond(reply{Status: http.StatusNoContent})
-		remove := &driver.DeleteRequest{Key: "k", Native: []any{functionOf(func(input *awss3.DeleteObjectInput) {
-			input.MFA = aws.String("serial 123456")
-		})}}
-		require.NoError(t, d.Delete(t.Context(), remove))
-		require.Equal(t, "serial 123456", server.Last(t).Header.Get("X-Amz-Mfa"))
-
-		server.Respond(reply{Status: http.StatusNoContent})
-		require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []driver.DeleteRequest{*remove}))
-		require.Equal(t, "DELETE", server.Last(t).Method, "a batch has no such input")
-	})
+			server.Respond(withLength(call.reply))
+			require.NoError(t, call.do(t.Context(), d, nil))
+			require.Empty(t, server.Last(t).Header.Get(rawclient.PayerHeader), "the next call has no function")
+		})
+	}
 }
 
-// A function changes requests for tags and locks.
+// A function of WithRequest changes a removal. A batch has no such input, so DeleteBatch removes the
+// object with a request of its own.
+func TestWithRequestChangesRemovals(t *testing.T) {
+	server := newStandIn(t)
+	d := server.openDriver(t, "aws")
+	setMFA := functionOf(func(input *awss3.DeleteObjectInput) {
+		input.MFA = aws.String("serial 123456")
+	})
+	remove := driver.DeleteRequest{Key: "k", Native: []any{setMFA}}
+
+	server.Respond(reply{Status: http.StatusNoContent})
+	require.NoError(t, d.Delete(t.Context(), &remove))
+	require.Equal(t, "serial 123456", server.Last(t).Header.Get("X-Amz-Mfa"))
+
+	server.Respond(reply{Status: http.StatusNoContent})
+	require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []driver.DeleteRequest{remove}))
+	require.Equal(t, "DELETE", server.Last(t).Method)
+}
+
+// A function of WithRequest changes the requests for tags and locks. A function with another input fails
+// with Unsupported, and no request is sent.
 func TestWithRequestTagsAndLocks(t *testing.T) {
 	server := newStandIn(t)
 	d := server.openDriver(t, "aws")
-	change := &driver.ChangeRequest{Key: "k", Tags: map[string]string{"a": "b"}, LegalHold: true}
-	tests := map[string]struct {
+	change := func(native []any) *driver.ChangeRequest {
+		return &driver.ChangeRequest{
+			Key:       "k",
+			Tags:      map[string]string{"a": "b"},
+			LegalHold: true,
+			Native:    native,
+		}
+	}
+	tests := []struct {
+		name     string
 		function any
 		do       func(native []any) error
 	}{
-		"PutObjectTagging": {functionOf(func(input *awss3.PutObjectTaggingInput) {
-			input.RequestPayer = types.RequestPayerRequester
-		}), func(native []any) error {
-			change.Native = native
-			return d.SetTags(t.Context(), change)
-		}},
-		"PutObjectLegalHold": {functionOf(func(input *awss3.PutObjectLegalHoldInput) {
-			input.RequestPayer = types.RequestPayerRequester
-		}), func(native []any) error {
-			change.Native = native
-			return d.SetLegalHold(t.Context(), change)
-		}},
-		"PutObjectRetention": {functionOf(func(input *awss3.PutObjectRetentionInput) {
-			input.RequestPayer = types.RequestPayerRequester
-		}), func(native []any) error {
-			change.Native = native
-			return d.SetRetention(t.Context(), change)
-		}},
-		"GetObjectTagging": {functionOf(func(input *awss3.GetObjectTaggingInput) {
-			input.RequestPayer = types.RequestPayerRequester
-		}), func(native []any) error {
-			_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k", Native: native})
-			return err
-		}},
+		{
+			name: "PutObjectTagging",
+			function: functionOf(func(input *awss3.PutObjectTaggingInput) {
+				input.RequestPayer = types.RequestPayerRequester
+			}),
+			do: func(native []any) error { return d.SetTags(t.Context(), change(native)) },
+		},
+		{
+			name: "PutObjectLegalHold",
+			function: functionOf(func(input *awss3.PutObjectLegalHoldInput) {
+				input.RequestPayer = types.RequestPayerRequester
+			}),
+			do: func(native []any) error { return d.SetLegalHold(t.Context(), change(native)) },
+		},
+		{
+			name: "PutObjectRetention",
+			function: functionOf(func(input *awss3.PutObjectRetentionInput) {
+				input.RequestPayer = types.RequestPayerRequester
+			}),
+			do: func(native []any) error { return d.SetRetention(t.Context(), change(native)) },
+		},
+		{
+			name: "GetObjectTagging",
+			function: functionOf(func(input *awss3.GetObjectTaggingInput) {
+				input.RequestPayer = types.RequestPayerRequester
+			}),
+			do: func(native []any) error {
+				_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k", Native: native})
+				return err
+			},
+		},
 	}
-	for name, tt := range tests {
-		server.Respond(xmlReply("<Tagging><TagSet></TagSet></Tagging>"))
-		require.NoError(t, tt.do([]any{tt.function}), name)
-		require.Equal(t, sdkcall.Requester, server.Last(t).Header.Get(rawclient.PayerHeader), name)
-		n := len(server.Requests())
-		require.ErrorIs(t, tt.do([]any{functionOf(func(*awss3.GetObjectInput) {})}), storage.Unsupported,
-			name)
-		require.Len(t, server.Requests(), n, name)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server.Respond(xmlReply("<Tagging><TagSet></TagSet></Tagging>"))
+			require.NoError(t, tt.do([]any{tt.function}))
+			require.Equal(t, sdkcall.Requester, server.Last(t).Header.Get(rawclient.PayerHeader))
+
+			requests := len(server.Requests())
+			other := functionOf(func(*awss3.GetObjectInput) {})
+			require.ErrorIs(t, tt.do([]any{other}), storage.Unsupported)
+			require.Len(t, server.Requests(), requests)
+		})
 	}
 }
 
@@ -145,118 +174,138 @@ func TestWithRequestTagsAndLocks(t *testing.T) {
 func TestWithRequestUpload(t *testing.T) {
 	server := newStandIn(t)
 	b := engine.New(server.openDriver(t, "aws"))
-	var created, parts atomic.Int64
+	var creations, parts atomic.Int64
 	opts := []storage.UploadOption{
 		WithRequest(func(input *awss3.PutObjectInput) {
 			input.WebsiteRedirectLocation = aws.String("/there")
 		}),
 		WithRequest(func(input *awss3.CreateMultipartUploadInput) {
-			created.Add(1)
+			creations.Add(1)
 			input.WebsiteRedirectLocation = aws.String("/there")
 		}),
 		WithRequest(func(*awss3.UploadPartInput) {
 			parts.Add(1)
 		}),
 	}
+
+	// A small object is one PutObject.
 	server.Respond(stored)
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), opts...)
 	require.NoError(t, err)
-
 	require.Equal(t, "/there", server.Last(t).Header.Get("X-Amz-Website-Redirect-Location"))
+
+	// A large object is one CreateMultipartUpload and two UploadPart.
 	calls := encryptedCalls()
-	server.Respond(calls["CreateMultipartUpload"].reply, withLength(stored), withLength(stored),
-		calls["CompleteMultipartUpload"].reply)
-	_, err = b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 6<<20)),
-		append(opts, storage.WithPartSize(5<<20), storage.WithConcurrency(1))...)
+	server.Respond(
+		calls["CreateMultipartUpload"].reply,
+		withLength(stored),
+		withLength(stored),
+		calls["CompleteMultipartUpload"].reply,
+	)
+	opts = append(opts, storage.WithPartSize(5<<20), storage.WithConcurrency(1))
+	_, err = b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 6<<20)), opts...)
 	require.NoError(t, err)
-	require.EqualValues(t, 1, created.Load())
+	require.EqualValues(t, 1, creations.Load())
 	require.EqualValues(t, 2, parts.Load())
 }
 
-// If a call can never use a function of WithRequest, it fails with Unsupported.
+// If a call can never use a function of WithRequest, it fails with Unsupported before it sends a request.
 func TestWithRequestIgnoredUnsupported(t *testing.T) {
 	put := WithRequest(func(*awss3.PutObjectInput) {})
 	get := WithRequest(func(*awss3.GetObjectInput) {})
 	head := WithRequest(func(*awss3.HeadObjectInput) {})
-	part := WithRequest(func(*awss3.UploadPartInput) {})
-	remove := WithRequest(func(*awss3.DeleteObjectInput) {})
-	big := bytes.NewReader(make([]byte, 6<<20))
-	ctx := context.Background()
+	ctx := t.Context()
 
-	tests := map[string]struct {
-		do   func(b storage.Bucket) error
-		want storage.Code
-	}{
-		"PutObject, and the upload has parts": {func(b storage.Bucket) error {
-			_, err := b.Upload(ctx, "k", big, put, storage.WithPartSize(5<<20))
+	tests := map[string]func(b storage.Bucket) error{
+		"PutObject, and the upload has parts": func(b storage.Bucket) error {
+			body := bytes.NewReader(make([]byte, 6<<20))
+			_, err := b.Upload(ctx, "k", body, put, storage.WithPartSize(5<<20))
 			return err
-		}, storage.Unsupported},
-		"GetObject at an upload": {func(b storage.Bucket) error {
+		},
+		"GetObject at an upload": func(b storage.Bucket) error {
 			_, err := b.Upload(ctx, "k", strings.NewReader("x"), get)
 			return err
-		}, storage.Unsupported},
-		"UploadPart at a small upload": {func(b storage.Bucket) error {
-			_, err := b.Upload(ctx, "k", strings.NewReader("x"), part)
-			return err
-		}, ""},
-		"HeadObject at an upload, for a response that was lost": {func(b storage.Bucket) error {
-			_, err := b.Upload(ctx, "k", strings.NewReader("x"), head)
-			return err
-		}, ""},
-		"GetObject at attributes": {func(b storage.Bucket) error {
+		},
+		"GetObject at attributes": func(b storage.Bucket) error {
 			_, err := b.Attrs(ctx, "k", get)
 			return err
-		}, storage.Unsupported},
-		"PutObject at attributes": {func(b storage.Bucket) error {
+		},
+		"PutObject at attributes": func(b storage.Bucket) error {
 			_, err := b.Attrs(ctx, "k", put)
 			return err
-		}, storage.Unsupported},
-		"HeadObject at a download": {func(b storage.Bucket) error {
+		},
+		"HeadObject at a download": func(b storage.Bucket) error {
 			_, _, err := storage.ReadAll(ctx, b, "k", head)
 			return err
-		}, storage.Unsupported},
-		"both at a download": {func(b storage.Bucket) error {
-			_, _, err := storage.ReadAll(ctx, b, "k", head, get)
-			return err
-		}, ""},
-		"GetObject at a reader that asks for attributes": {func(b storage.Bucket) error {
+		},
+		"GetObject at a reader that asks for attributes": func(b storage.Bucket) error {
 			_, err := storage.NewReaderAt(ctx, b, "k", get)
 			return err
-		}, storage.Unsupported},
-		"both at that reader": {func(b storage.Bucket) error {
-			_, err := storage.NewReaderAt(ctx, b, "k", get, head)
-			return err
-		}, ""},
-		"PutObject at a removal": {
-			do:   func(b storage.Bucket) error { return b.Remove(ctx, "k", put) },
-			want: storage.Unsupported,
 		},
-		"DeleteObject": {do: func(b storage.Bucket) error { return b.Remove(ctx, "k", remove) }},
-		"at a signed upload": {func(b storage.Bucket) error {
+		"PutObject at a removal": func(b storage.Bucket) error { return b.Remove(ctx, "k", put) },
+		"at a signed upload": func(b storage.Bucket) error {
 			_, err := b.SignedUploadURL(ctx, "k", put)
 			return err
-		}, storage.Unsupported},
-		"at a signed download": {func(b storage.Bucket) error {
+		},
+		"at a signed download": func(b storage.Bucket) error {
 			_, err := b.SignedDownloadURL(ctx, "k", get)
 			return err
-		}, storage.Unsupported},
-		"at a form": {func(b storage.Bucket) error {
+		},
+		"at a form": func(b storage.Bucket) error {
 			_, err := storage.SignedUploadForm(ctx, b, "k", 0, 1, put)
 			return err
-		}, storage.Unsupported},
-		"nil": {func(b storage.Bucket) error {
-			_, err := b.Upload(ctx, "k", strings.NewReader("x"), WithRequest[awss3.PutObjectInput](nil))
-			return err
-		}, storage.InvalidArgument},
+		},
 	}
-	for name, tt := range tests {
+	for name, do := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, stored)
-			err := tt.do(engine.New(server.openDriver(t, "aws")))
-			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			if tt.want != "" {
-				require.Empty(t, server.Requests())
-			}
+			err := do(engine.New(server.openDriver(t, "aws")))
+			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
+			require.Empty(t, server.Requests())
+		})
+	}
+
+	t.Run("nil", func(t *testing.T) {
+		server := newStandIn(t, stored)
+		b := engine.New(server.openDriver(t, "aws"))
+		_, err := b.Upload(ctx, "k", strings.NewReader("x"), WithRequest[awss3.PutObjectInput](nil))
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
+		require.Empty(t, server.Requests())
+	})
+}
+
+// A call takes a function of WithRequest for any request that it may send, even if it does not send it
+// this time.
+func TestWithRequestPermitted(t *testing.T) {
+	get := WithRequest(func(*awss3.GetObjectInput) {})
+	head := WithRequest(func(*awss3.HeadObjectInput) {})
+	part := WithRequest(func(*awss3.UploadPartInput) {})
+	remove := WithRequest(func(*awss3.DeleteObjectInput) {})
+	ctx := t.Context()
+
+	tests := map[string]func(b storage.Bucket) error{
+		"UploadPart at a small upload": func(b storage.Bucket) error {
+			_, err := b.Upload(ctx, "k", strings.NewReader("x"), part)
+			return err
+		},
+		"HeadObject at an upload, for a response that was lost": func(b storage.Bucket) error {
+			_, err := b.Upload(ctx, "k", strings.NewReader("x"), head)
+			return err
+		},
+		"both at a download": func(b storage.Bucket) error {
+			_, _, err := storage.ReadAll(ctx, b, "k", head, get)
+			return err
+		},
+		"both at a reader that asks for attributes": func(b storage.Bucket) error {
+			_, err := storage.NewReaderAt(ctx, b, "k", get, head)
+			return err
+		},
+		"DeleteObject": func(b storage.Bucket) error { return b.Remove(ctx, "k", remove) },
+	}
+	for name, do := range tests {
+		t.Run(name, func(t *testing.T) {
+			server := newStandIn(t, stored)
+			require.NoError(t, do(engine.New(server.openDriver(t, "aws"))))
 		})
 	}
 }
@@ -278,119 +327,144 @@ func TestWithRequestAuxiliaryReads(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An ACL is sent with writes.
+// WithACL sends a canned ACL with each request that begins to write an object, and with no other.
 func TestWithACLRequests(t *testing.T) {
-	full := option.CannedACL(types.ObjectCannedACLBucketOwnerFullControl)
-	t.Run("writes", func(t *testing.T) {
-		server := newStandIn(t)
-		d := server.openDriver(t, "aws")
-		for name, call := range encryptedCalls() {
-			server.Respond(withLength(call.reply))
-			require.NoError(t, call.do(t.Context(), d, []any{full}), name)
-			want := ""
-			if call.writes {
-				want = "bucket-owner-full-control"
-			}
-			require.Equal(t, want, server.Last(t).Header.Get("X-Amz-Acl"), name)
+	server := newStandIn(t)
+	d := server.openDriver(t, "aws")
+	acl := option.CannedACL(types.ObjectCannedACLBucketOwnerFullControl)
+	for name, call := range encryptedCalls() {
+		want := ""
+		if call.writes {
+			want = "bucket-owner-full-control"
 		}
-	})
-	tests := map[string]struct {
+		server.Respond(withLength(call.reply))
+		require.NoError(t, call.do(t.Context(), d, []any{acl}), name)
+		require.Equal(t, want, server.Last(t).Header.Get("X-Amz-Acl"), name)
+	}
+}
+
+// WithACL takes one of Amazon's canned ACLs, on a server that has them. WithPublicRead beside it must mean
+// the same.
+func TestWithACLRefused(t *testing.T) {
+	tests := []struct {
+		name    string
 		profile string
 		opts    []storage.UploadOption
 		want    storage.Code
 	}{
-		"Amazon has no such list": {
+		{
+			name:    "Amazon has no such ACL",
 			profile: "aws",
 			opts:    []storage.UploadOption{WithACL("everyone")},
 			want:    storage.InvalidArgument,
 		},
-		"beside public reads": {
+		{
+			name:    "WithPublicRead means another ACL",
 			profile: "aws",
 			opts:    []storage.UploadOption{WithACL("private"), storage.WithPublicRead()},
 			want:    storage.InvalidArgument,
 		},
-		"public reads twice": {
+		{
+			name:    "WithPublicRead means the same",
 			profile: "aws",
 			opts:    []storage.UploadOption{WithACL("public-read"), storage.WithPublicRead()},
 		},
-		"two lists": {
+		{
+			name:    "two ACLs",
 			profile: "aws",
 			opts:    []storage.UploadOption{WithACL("private"), WithACL("bucket-owner-read")},
 			want:    storage.InvalidArgument,
 		},
-		"the server has no such lists": {
+		{
+			name:    "the server has no canned ACLs",
 			profile: "minio",
 			opts:    []storage.UploadOption{WithACL("private")},
 			want:    storage.Unsupported,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			server := newStandIn(t, stored)
-			_, err := engine.New(server.openDriver(t, tt.profile)).Upload(t.Context(), "k",
-				strings.NewReader("x"), tt.opts...)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := engine.New(newStandIn(t, stored).openDriver(t, tt.profile))
+			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), tt.opts...)
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
 }
 
-// Native options are part of signed URLs.
-func TestSignedURLNativeOptions(t *testing.T) {
+// openTLSBucket opens the bucket "photos" at a server with TLS.
+func openTLSBucket(t *testing.T, change func(*Config), opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
 	server := &standIn{wiretest.NewTLSServer(t)}
-	open := func(change func(*Config)) storage.Bucket {
-		return engine.New(server.openDriver(t, "aws", func(c *Config) {
-			c.HTTPClient = server.Client()
+	d := server.openDriver(t, "aws", func(c *Config) {
+		c.HTTPClient = server.Client()
+		if change != nil {
 			change(c)
-		}))
-	}
-	bucket := open(func(*Config) {})
-	encrypted := open(func(c *Config) {
+		}
+	})
+	return engine.New(d, opts...)
+}
+
+// A signed URL has the headers of native options and of the Config. It signs them, so that the client must
+// send them, and does not contain a customer's key.
+func TestSignedURLNativeOptions(t *testing.T) {
+	const owner = "123456789012"
+	plain := openTLSBucket(t, nil)
+	encrypted := openTLSBucket(t, func(c *Config) {
 		c.KMSKey = keyARN
 		c.BucketKey = true
-		c.ExpectedBucketOwner = "123456789012"
+		c.ExpectedBucketOwner = owner
 	})
-	key := WithCustomerKey(newRawKey(t, 0))
-	inKMS := map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, bucketKeyHeader: "true"}
-	customers := customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0)
-	ctx := t.Context()
 	upload := func(b storage.Bucket, opts ...storage.SignedUploadOption) func() (*storage.SignedURL, error) {
-		return func() (*storage.SignedURL, error) { return b.SignedUploadURL(ctx, "k", opts...) }
+		return func() (*storage.SignedURL, error) { return b.SignedUploadURL(t.Context(), "k", opts...) }
 	}
 	download := func(b storage.Bucket, opts ...storage.SignedDownloadOption) func() (*storage.SignedURL, error) {
-		return func() (*storage.SignedURL, error) { return b.SignedDownloadURL(ctx, "k", opts...) }
+		return func() (*storage.SignedURL, error) { return b.SignedDownloadURL(t.Context(), "k", opts...) }
 	}
+	key := WithCustomerKey(newRawKey(t, 0))
+	keyHeader := customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0)
 
-	tests := map[string]struct {
-		sign        func() (*storage.SignedURL, error)
-		header      map[string]string
-		acl, owners string
+	tests := []struct {
+		name   string
+		sign   func() (*storage.SignedURL, error)
+		header map[string]string // about encryption
+		acl    string
+		owner  string
 	}{
-		"an upload": {sign: upload(bucket), header: map[string]string{}},
-		"an upload by KMS": {
-			sign:   upload(bucket, WithKMSKey(keyARN)),
+		{name: "an upload", sign: upload(plain), header: map[string]string{}},
+		{
+			name:   "an upload by KMS",
+			sign:   upload(plain, WithKMSKey(keyARN)),
 			header: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN},
 		},
-		"an upload to an encrypted bucket": {sign: upload(encrypted), header: inKMS, owners: "123456789012"},
-		"an upload with a customer's key":  {sign: upload(bucket, key), header: customers},
-		"an upload with a list": {
-			sign:   upload(bucket, WithACL("bucket-owner-read")),
+		{
+			name:   "an upload to an encrypted bucket",
+			sign:   upload(encrypted),
+			header: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, bucketKeyHeader: "true"},
+			owner:  owner,
+		},
+		{name: "an upload with a customer's key", sign: upload(plain, key), header: keyHeader},
+		{
+			name:   "an upload with an ACL",
+			sign:   upload(plain, WithACL("bucket-owner-read")),
 			header: map[string]string{},
 			acl:    "bucket-owner-read",
 		},
-		"a download": {sign: download(bucket), header: map[string]string{}},
-		"a download of an encrypted bucket": {
+		{name: "a download", sign: download(plain), header: map[string]string{}},
+		{
+			name:   "a download from an encrypted bucket",
 			sign:   download(encrypted),
 			header: map[string]string{},
-			owners: "123456789012",
+			owner:  owner,
 		},
-		"a download with a customer's key": {sign: download(bucket, key), header: customers},
-		"attributes with a customer's key": {
-			sign:   download(bucket, key, storage.WithMethod(http.MethodHead)),
-			header: customers,
+		{name: "a download with a customer's key", sign: download(plain, key), header: keyHeader},
+		{
+			name:   "attributes with a customer's key",
+			sign:   download(plain, key, storage.WithMethod(http.MethodHead)),
+			header: keyHeader,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			signedURL, err := tt.sign()
 			require.NoError(t, err)
 			require.Equal(t, tt.header, sseHeaders(signedURL.Header))
@@ -398,92 +472,108 @@ func TestSignedURLNativeOptions(t *testing.T) {
 
 			u, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
-			require.Equal(t, tt.owners, u.Query().Get(sdkcall.OwnerQuery))
-
-			names := strings.Split(u.Query().Get("X-Amz-SignedHeaders"), ";")
+			require.Equal(t, tt.owner, u.Query().Get(sdkcall.OwnerQuery))
+			signedNames := strings.Split(u.Query().Get("X-Amz-SignedHeaders"), ";")
 			for name := range signedURL.Header {
-				require.Contains(t, names, strings.ToLower(name))
+				require.Contains(t, signedNames, strings.ToLower(name))
 			}
 			require.NotContains(t, signedURL.String()+signedURL.URL, customerKeys[0].key)
 		})
 	}
-	require.False(t, storage.Supports(encrypted, storage.SignedForms), "a form cannot name an owner")
+}
 
-	form, err := storage.SignedUploadForm(ctx, open(func(c *Config) {
+// A signed form has the KMS key, the ACL and the customer's key as fields. It cannot name an expected owner.
+func TestSignedFormNativeOptions(t *testing.T) {
+	withKMSKey := openTLSBucket(t, func(c *Config) {
 		c.KMSKey = keyARN
-	}), "k", 0, 10, WithACL("bucket-owner-read"))
+	})
+	form, err := storage.SignedUploadForm(t.Context(), withKMSKey, "k", 0, 10, WithACL("bucket-owner-read"))
 	require.NoError(t, err)
 	require.Equal(t, "aws:kms", form.Fields["x-amz-server-side-encryption"])
 	require.Equal(t, keyARN, form.Fields["x-amz-server-side-encryption-aws-kms-key-id"])
 	require.Equal(t, "bucket-owner-read", form.Fields["acl"])
 
-	form, err = storage.SignedUploadForm(ctx, bucket, "k", 0, 10, key)
+	key := WithCustomerKey(newRawKey(t, 0))
+	form, err = storage.SignedUploadForm(t.Context(), openTLSBucket(t, nil), "k", 0, 10, key)
 	require.NoError(t, err)
 	require.Equal(t, customerKeys[0].key, form.Fields["x-amz-server-side-encryption-customer-key"])
 	require.NotContains(t, form.String(), customerKeys[0].key)
 
-	based := engine.New(server.openDriver(t, "aws", func(c *Config) {
-		c.HTTPClient = server.Client()
-	}), storage.WithSigningBaseURL("http://files.example.com"))
-	_, err = based.SignedDownloadURL(ctx, "k", key)
-	require.ErrorIs(t, err, storage.InvalidArgument, "an address without TLS would show the key")
-	_, err = storage.SignedUploadForm(ctx, based, "k", 0, 1, key)
+	withOwner := openTLSBucket(t, func(c *Config) {
+		c.KMSKey = keyARN
+		c.BucketKey = true
+		c.ExpectedBucketOwner = "123456789012"
+	})
+	require.False(t, storage.Supports(withOwner, storage.SignedForms))
+}
+
+// If the base URL of signatures has no TLS, a signature with a customer's key is refused, because a client
+// would show the key to everybody on its way.
+func TestSignedURLWithCustomerKeyWithoutTLS(t *testing.T) {
+	b := openTLSBucket(t, nil, storage.WithSigningBaseURL("http://files.example.com"))
+	key := WithCustomerKey(newRawKey(t, 0))
+	_, err := b.SignedDownloadURL(t.Context(), "k", key)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = storage.SignedUploadForm(t.Context(), b, "k", 0, 1, key)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// The expected owner is sent with each request.
+// Each request for a bucket or its objects has the expected owner. A copy has it for the source, too.
 func TestExpectedBucketOwnerRequests(t *testing.T) {
 	const owner = "123456789012"
-	t.Run("objects", func(t *testing.T) {
-		server := newStandIn(t)
+	server := newStandIn(t)
+	d := server.openDriver(t, "aws", func(c *Config) {
+		c.ExpectedBucketOwner = owner
+	})
+
+	for name, call := range encryptedCalls() {
+		sourceOwner := ""
+		if name == "CopyObject" || name == "UploadPartCopy" {
+			sourceOwner = owner
+		}
+		server.Respond(withLength(call.reply))
+		require.NoError(t, call.do(t.Context(), d, nil), name)
+
+		header := server.Last(t).Header
+		require.Equal(t, owner, header.Get(rawclient.OwnerHeader), name)
+		require.Equal(t, sourceOwner, header.Get("X-Amz-Source-Expected-Bucket-Owner"), name)
+	}
+
+	server.Respond(xmlReply(`<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`))
+	_, err := d.List(t.Context(), &driver.ListRequest{Limit: 1})
+	require.NoError(t, err)
+	require.Equal(t, owner, server.Last(t).Header.Get(rawclient.OwnerHeader))
+}
+
+// A request for the buckets of an account has no expected owner.
+func TestExpectedBucketOwnerOfService(t *testing.T) {
+	server := newStandIn(t, xmlReply(`<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>`))
+	profile, _ := NamedProfile("aws")
+	service, err := NewServiceDriver(t.Context(), Config{
+		Endpoint:            server.URL,
+		Profile:             &profile,
+		AccessKeyID:         "k",
+		SecretKey:           "s",
+		ExpectedBucketOwner: "123456789012",
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+
+	_, _, err = service.ListBuckets(t.Context(), "")
+	require.NoError(t, err)
+	require.Empty(t, server.Last(t).Header.Get(rawclient.OwnerHeader))
+}
+
+// Two buckets with different expected owners belong to different accounts, so that the engine passes the
+// bytes of a copy through the process.
+func TestExpectedBucketOwnersAreAccounts(t *testing.T) {
+	server := newStandIn(t)
+	accountOf := func(owner string) any {
 		d := server.openDriver(t, "aws", func(c *Config) {
 			c.ExpectedBucketOwner = owner
 		})
-
-		for name, call := range encryptedCalls() {
-			server.Respond(withLength(call.reply))
-			require.NoError(t, call.do(t.Context(), d, nil), name)
-			require.Equal(t, owner, server.Last(t).Header.Get(rawclient.OwnerHeader), name)
-			source := ""
-			if name == "CopyObject" || name == "UploadPartCopy" {
-				source = owner
-			}
-			require.Equal(t, source, server.Last(t).Header.Get("X-Amz-Source-Expected-Bucket-Owner"), name)
-		}
-
-		server.Respond(xmlReply(`<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`))
-		_, err := d.List(t.Context(), &driver.ListRequest{Limit: 1})
-		require.NoError(t, err)
-		require.Equal(t, owner, server.Last(t).Header.Get(rawclient.OwnerHeader), "ListObjectsV2")
-	})
-	t.Run("not with requests that name no bucket's owner", func(t *testing.T) {
-		server := newStandIn(t, xmlReply(`<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>`))
-		p, _ := NamedProfile("aws")
-		s, err := NewServiceDriver(t.Context(), Config{
-			Endpoint:            server.URL,
-			Profile:             &p,
-			AccessKeyID:         "k",
-			SecretKey:           "s",
-			ExpectedBucketOwner: owner,
-		})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		_, _, err = s.ListBuckets(t.Context(), "")
-		require.NoError(t, err)
-
-		require.Empty(t, server.Last(t).Header.Get(rawclient.OwnerHeader))
-	})
-	t.Run("copies between buckets of two owners are streamed", func(t *testing.T) {
-		server := newStandIn(t)
-		one := server.openDriver(t, "aws", func(c *Config) {
-			c.ExpectedBucketOwner = owner
-		})
-		two := server.openDriver(t, "aws", func(c *Config) {
-			c.ExpectedBucketOwner = "210987654321"
-		})
-		require.NotEqual(t, one.Locate("k").Account, two.Locate("k").Account)
-		require.Equal(t, one.Locate("k").Account, server.openDriver(t, "aws", func(c *Config) {
-			c.ExpectedBucketOwner = owner
-		}).Locate("k").Account)
-	})
+		return d.Locate("k").Account
+	}
+	require.Equal(t, accountOf("123456789012"), accountOf("123456789012"))
+	require.NotEqual(t, accountOf("123456789012"), accountOf("210987654321"))
 }

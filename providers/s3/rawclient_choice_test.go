@@ -22,7 +22,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// The raw client is used if the configuration leaves nothing to the SDK.
+// The raw client is used unless the configuration has something that only the SDK does, such as
+// middleware.
 func TestRawClientUsed(t *testing.T) {
 	awsConfig := aws.Config{
 		Region:      "eu-west-1",
@@ -35,13 +36,13 @@ func TestRawClientUsed(t *testing.T) {
 	}
 	tests := map[string]struct {
 		config Config
-		open   bool
+		want   bool
 	}{
-		"with keys":       {config: Config{}, open: true},
-		"anonymous":       {config: Config{Anonymous: true}, open: true},
-		"at a server":     {config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, open: true},
-		"in China":        {config: Config{Region: "cn-north-1"}, open: true},
-		"a configuration": {config: newConfig(func(*aws.Config) {}), open: true},
+		"with keys":       {config: Config{}, want: true},
+		"anonymous":       {config: Config{Anonymous: true}, want: true},
+		"at a server":     {config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, want: true},
+		"in China":        {config: Config{Region: "cn-north-1"}, want: true},
+		"a configuration": {config: newConfig(func(*aws.Config) {}), want: true},
 		"a custom HTTP client in the configuration": {newConfig(func(c *aws.Config) {
 			c.HTTPClient = &http.Client{}
 		}), false},
@@ -86,7 +87,7 @@ func TestRawClientUsed(t *testing.T) {
 				require.False(t, usesRawClient(t, d.(*objectDriver)))
 				return
 			}
-			require.Equal(t, tt.open, usesRawClient(t, mustOpen(t, tt.config)))
+			require.Equal(t, tt.want, usesRawClient(t, mustOpen(t, tt.config)))
 		})
 	}
 	t.Run("dual stack and FIPS", func(t *testing.T) {
@@ -113,6 +114,7 @@ func (a *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, errors.New("no response")
 }
 
+// The raw client sends its requests to the URLs that the SDK chooses.
 func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 	tests := map[string]struct {
 		config Config
@@ -142,7 +144,7 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := tt.config
-			if tt.env != nil { // which is read with the default chain
+			if tt.env != nil { // only the default chain reads it, which takes its keys from there, too
 				maps.Copy(tt.env, map[string]string{
 					"AWS_ACCESS_KEY_ID":     "AKID",
 					"AWS_SECRET_ACCESS_KEY": "secret",
@@ -166,21 +168,23 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 
 			d := open(c)
 			require.True(t, usesRawClient(t, d))
-			wire := &recorder{}
-			c.HTTPClient = &http.Client{Transport: wire}
+
+			// Record a request of the SDK.
+			sdk := &recorder{}
+			c.HTTPClient = &http.Client{Transport: sdk}
 			_, err := open(c).Head(t.Context(), &driver.GetRequest{Key: "a b", Length: -1})
 			require.Error(t, err)
+			host := sdk.last.Host
+			if host == "" {
+				host = sdk.last.URL.Host
+			}
 
+			// The raw client would send it to the same place.
 			endpoint, err := d.bucket.endpoint(t.Context(), "")
 			require.NoError(t, err)
-			require.Equal(t, wire.last.URL.String(), endpoint.origin+endpoint.path+"/a%20b")
-
-			host := wire.last.Host
-			if host == "" {
-				host = wire.last.URL.Host
-			}
+			require.Equal(t, sdk.last.URL.String(), endpoint.origin+endpoint.path+"/a%20b")
 			require.Equal(t, host, endpoint.host)
-			require.Contains(t, wire.last.Header.Get("Authorization"),
+			require.Contains(t, sdk.last.Header.Get("Authorization"),
 				"/"+d.account.region+"/s3/aws4_request")
 		})
 	}
@@ -191,7 +195,7 @@ type interceptor struct{}
 
 func (interceptor) BeforeSigning(context.Context, *smithyhttp.InterceptorContext) error { return nil }
 
-// If the configuration's ClientLogMode asks for requests, they are logged. Without it, nothing is logged.
+// Requests are logged if the ClientLogMode of the configuration asks for them.
 func TestClientLogModeLogsRequests(t *testing.T) {
 	tests := []struct {
 		name   string

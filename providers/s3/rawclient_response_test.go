@@ -22,6 +22,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
+// The raw client reads the same attributes from a response as the SDK.
 func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 	for name, response := range map[string]reply{
 		"everything": {
@@ -76,9 +77,11 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 		"only an ETag": {Header: map[string]string{"ETag": etag}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			put := response
-			put.Body = "" // it would be an error
-			server := newStandIn(t, response, response, response, response, put)
+			ofPut := response
+			ofPut.Body = "" // a body of a PUT would be an error
+
+			// Get and Head are each sent twice: by the SDK, and by the raw client.
+			server := newStandIn(t, response, response, response, response, ofPut)
 			d := server.openDriver(t, "aws")
 
 			for _, readAttrs := range []func(*objectDriver) (*storage.Attrs, error){
@@ -107,6 +110,8 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 	}
 }
 
+// If S3 refuses a request because its time is wrong, the raw client signs the next one with the time
+// of the response. It does not trust the time of a cache or of a successful response.
 func TestRawClientCorrectsItsClock(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	skewed := errorReply(403, "RequestTimeTooSkewed", "")
@@ -114,22 +119,38 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 	cached := errorReply(403, "RequestTimeTooSkewed", "")
 	cached.Header = map[string]string{"Date": when.Format(http.TimeFormat), "Age": "3600"}
 
-	tests := map[string]struct {
-		here     time.Duration // this machine's clock, against the store's
+	tests := []struct {
+		name     string
+		ahead    time.Duration // of this machine's clock
 		response reply
-		signed   time.Time // the next request
+		signed   time.Time // the time of the next request
 	}{
-		"a late clock":                {-time.Hour, skewed, when},
-		"an early clock":              {48 * time.Hour, skewed, when},
-		"a correct clock":             {time.Minute, skewed, when.Add(time.Minute)},
-		"not by the time of a cache":  {time.Hour, cached, when.Add(time.Hour)},
-		"not by a successful request": {time.Hour, stored, when.Add(time.Hour)},
+		{name: "a late clock", ahead: -time.Hour, response: skewed, signed: when},
+		{name: "an early clock", ahead: 48 * time.Hour, response: skewed, signed: when},
+		{
+			name:     "a correct clock",
+			ahead:    time.Minute,
+			response: skewed,
+			signed:   when.Add(time.Minute),
+		},
+		{
+			name:     "not by the time of a cache",
+			ahead:    time.Hour,
+			response: cached,
+			signed:   when.Add(time.Hour),
+		},
+		{
+			name:     "not by a successful request",
+			ahead:    time.Hour,
+			response: stored,
+			signed:   when.Add(time.Hour),
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.response, stored)
 			d := server.openDriver(t, "aws")
-			d.account.clock.Now = func() time.Time { return when.Add(tt.here) }
+			d.account.clock.Now = func() time.Time { return when.Add(tt.ahead) }
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 			if tt.response.Status != 0 {
 				require.ErrorIs(t, err, storage.Unauthenticated)
@@ -144,6 +165,7 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 	}
 }
 
+// A failed request of the raw client has the same error as one of the SDK.
 func TestRawClientHasTheSDKsErrors(t *testing.T) {
 	calls := map[string]func(d *objectDriver) error{
 		"Put": func(d *objectDriver) error {
@@ -213,7 +235,8 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 			})
 		}
 	}
-	for name, response := range map[string]reply{ // an object may be such a document
+	// An object may be such a document, so only the response to Put is an error.
+	for name, response := range map[string]reply{
 		"an error with status 200": {Body: errorReply(0, "InternalError", "").Body},
 		"half a response":          {Body: "<?xml version=\"1.0\"?><Err"},
 	} {
@@ -223,6 +246,7 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 	}
 }
 
+// requestInError matches the request that net/http puts before an error.
 var requestInError = regexp.MustCompile(`(Put|Get|Head) "[^"]*": `)
 
 // requireSameErrors requires that a call fails in the same way by the raw client and by the SDK.
@@ -232,19 +256,22 @@ func requireSameErrors(t *testing.T, response reply, do func(*objectDriver) erro
 	want := do(sdkOnly(server.openDriver(t, "aws")))
 	got := do(server.openDriver(t, "aws"))
 
-	var w1, g1 *storage.Error
-	require.ErrorAs(t, want, &w1)
-	require.ErrorAs(t, got, &g1)
-	require.Equal(t, requestInError.ReplaceAllString(w1.Err.Error(), ""), g1.Err.Error())
-	require.IsType(t, w1.Err, g1.Err)
+	// The cause has the same type and text, except for the request.
+	var wantErr, gotErr *storage.Error
+	require.ErrorAs(t, want, &wantErr)
+	require.ErrorAs(t, got, &gotErr)
+	require.Equal(t, requestInError.ReplaceAllString(wantErr.Err.Error(), ""), gotErr.Err.Error())
+	require.IsType(t, wantErr.Err, gotErr.Err)
 
-	wrapped := *w1
-	e := *g1
-	wrapped.Err = nil
-	e.Err = nil
-	require.Equal(t, wrapped, e)
+	// The other fields are equal.
+	wantFields := *wantErr
+	gotFields := *gotErr
+	wantFields.Err = nil
+	gotFields.Err = nil
+	require.Equal(t, wantFields, gotFields)
 }
 
+// The error of a missing object contains the same types of the SDK, whichever client sent the HEAD.
 func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
 	server := newStandIn(t, reply{
 		Status: 404,
@@ -254,12 +281,13 @@ func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
 	_, want := sdkOnly(d).Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	_, got := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 
-	var w1, g1 *storage.Error
-	require.ErrorAs(t, want, &w1)
-	require.ErrorAs(t, got, &g1)
-	require.Equal(t, w1.Err.Error(), g1.Err.Error())
-	require.IsType(t, w1.Err, g1.Err)
+	var wantErr, gotErr *storage.Error
+	require.ErrorAs(t, want, &wantErr)
+	require.ErrorAs(t, got, &gotErr)
+	require.Equal(t, wantErr.Err.Error(), gotErr.Err.Error())
+	require.IsType(t, wantErr.Err, gotErr.Err)
 
+	// A caller can find each error of the SDK.
 	for _, err := range []error{want, got} {
 		var response awss3.ResponseError
 		require.ErrorAs(t, err, &response)
@@ -273,11 +301,14 @@ func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
 		require.Equal(t, 404, status.HTTPStatusCode())
 	}
 
-	w1.Err = nil
-	g1.Err = nil
-	require.Equal(t, *w1, *g1)
+	// The other fields are equal.
+	wantErr.Err = nil
+	gotErr.Err = nil
+	require.Equal(t, *wantErr, *gotErr)
 }
 
+// If the provider of credentials fails, the raw client fails with Unauthenticated and its error, and
+// sends nothing.
 func TestRawClientWithoutCredentials(t *testing.T) {
 	broken := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("no credentials here")

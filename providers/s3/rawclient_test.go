@@ -23,36 +23,41 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// sdkOnly returns d without the raw client.
+// sdkOnly returns d with the client of the SDK for all requests.
 func sdkOnly(d *objectDriver) *objectDriver {
 	account := *d.account
 	account.rawTransport = nil
 	return newDriver(&account, d.bucket.name)
 }
 
+// usesRawClient reports whether d sends its requests by the raw client.
 func usesRawClient(t *testing.T, d *objectDriver) bool {
 	t.Helper()
-	_, is := d.bucket.objectAPI(t.Context()).(*rawclient.Client)
-	return is
+	_, ok := d.bucket.objectAPI(t.Context()).(*rawclient.Client)
+	return ok
 }
 
-// comparableRequest returns a request without the headers that describe the client, and without
-// the time.
-func comparableRequest(s wiretest.Request) wiretest.Request {
-	s.Header = maps.Clone(s.Header)
+// comparableRequest returns a request without the headers that describe the client, without the time,
+// and without the signature, which depends on both.
+func comparableRequest(r wiretest.Request) wiretest.Request {
+	r.Header = maps.Clone(r.Header)
 	for _, name := range []string{"Amz-Sdk-Invocation-Id", "Amz-Sdk-Request", "User-Agent", "X-Amz-Date"} {
-		s.Header.Del(name)
+		r.Header.Del(name)
 	}
-	if authorization := s.Header.Get("Authorization"); authorization != "" {
-		credential, rest, _ := strings.Cut(authorization, ", SignedHeaders=")
-		names, _, _ := strings.Cut(rest, ",")
-		names = strings.TrimPrefix(names, "amz-sdk-invocation-id;amz-sdk-request;")
-		names = strings.Replace(names, "amz-sdk-invocation-id;amz-sdk-request;", "", 1)
-		s.Header.Set("Authorization", credential+" "+names)
+
+	authorization := r.Header.Get("Authorization")
+	if authorization == "" {
+		return r
 	}
-	return s
+	// "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…"
+	credential, rest, _ := strings.Cut(authorization, ", SignedHeaders=")
+	names, _, _ := strings.Cut(rest, ",")
+	names = strings.Replace(names, "amz-sdk-invocation-id;amz-sdk-request;", "", 1)
+	r.Header.Set("Authorization", credential+" "+names)
+	return r
 }
 
+// allProperties returns properties with a value for each header of an upload.
 func allProperties() storage.Properties {
 	return storage.Properties{
 		ContentType:        "text/plain",
@@ -70,51 +75,52 @@ func allProperties() storage.Properties {
 	}
 }
 
-// rawCalls has one of each call of the raw client, with everything that changes its request.
+// rawCalls returns calls whose requests the raw client sends, with everything that changes those
+// requests.
 func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
-	all := map[string]func(ctx context.Context, d *objectDriver) error{}
-	put := func(name string, change func(*driver.PutRequest)) {
-		all["put "+name] = func(ctx context.Context, d *objectDriver) error {
+	calls := map[string]func(ctx context.Context, d *objectDriver) error{}
+	addPut := func(name string, change func(*driver.PutRequest)) {
+		calls["put "+name] = func(ctx context.Context, d *objectDriver) error {
 			r := wiretest.Put("a/b", "hello")
 			change(r)
 			_, err := d.Put(ctx, r)
 			return err
 		}
 	}
-	put("", func(*driver.PutRequest) {})
-	put("of no bytes", func(r *driver.PutRequest) {
+	addPut("", func(*driver.PutRequest) {})
+	addPut("of no bytes", func(r *driver.PutRequest) {
 		*r = *wiretest.Put("a/b", "")
 	})
-	put("with attributes", func(r *driver.PutRequest) {
+	addPut("with attributes", func(r *driver.PutRequest) {
 		r.Properties = allProperties()
 	})
-	put("create-only", func(r *driver.PutRequest) {
+	addPut("create-only", func(r *driver.PutRequest) {
 		r.Condition.Absent = true
 	})
-	put("compare and swap", func(r *driver.PutRequest) {
+	addPut("compare and swap", func(r *driver.PutRequest) {
 		r.Condition.Revision = etag
 	})
-	put("public", func(r *driver.PutRequest) {
+	addPut("public", func(r *driver.PutRequest) {
 		r.PublicRead = true
 	})
-	put("with tags", func(r *driver.PutRequest) {
+	addPut("with tags", func(r *driver.PutRequest) {
 		r.Tags = map[string]string{"k": "a b", "l": "=+:"}
 	})
-	put("locked", func(r *driver.PutRequest) {
+	addPut("locked", func(r *driver.PutRequest) {
 		r.Controls = bothLocks
 	})
-	put("unchecked", func(r *driver.PutRequest) {
+	addPut("unchecked", func(r *driver.PutRequest) {
 		r.CRC32C = storage.CRC32C{}
 	})
-	put("smaller than what waits for 100 Continue", func(r *driver.PutRequest) {
+	addPut("smaller than what waits for 100 Continue", func(r *driver.PutRequest) {
 		*r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20-1))
 	})
-	put("that waits for 100 Continue", func(r *driver.PutRequest) {
+	addPut("that waits for 100 Continue", func(r *driver.PutRequest) {
 		*r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20))
 	})
 
 	addGet := func(name string, r driver.GetRequest) {
-		all["get "+name] = func(ctx context.Context, d *objectDriver) error {
+		calls["get "+name] = func(ctx context.Context, d *objectDriver) error {
 			r := r
 			_, body, err := d.Get(ctx, &r)
 			if err == nil {
@@ -123,7 +129,7 @@ func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
 			}
 			return err
 		}
-		all["head "+name] = func(ctx context.Context, d *objectDriver) error {
+		calls["head "+name] = func(ctx context.Context, d *objectDriver) error {
 			r := r
 			_, err := d.Head(ctx, &r)
 			return err
@@ -141,33 +147,31 @@ func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
 	addGet("of a version", driver.GetRequest{Key: "k", Length: -1, Version: "v/1+=&~"})
 	for _, key := range append(slices.Clone(keys), "/lead", "a//b", "folder/", "a%2Fb", "\\") {
 		addGet("of "+key, driver.GetRequest{Key: key, Length: -1})
-		put("of "+key, func(r *driver.PutRequest) {
+		addPut("of "+key, func(r *driver.PutRequest) {
 			r.Key = key
 		})
 	}
-	part := func(name string, r driver.PartRequest) {
-		all["part "+name] = func(ctx context.Context, d *objectDriver) error {
+	addPart := func(name string, r driver.PartRequest) {
+		calls["part "+name] = func(ctx context.Context, d *objectDriver) error {
 			r := r
 			r.Body = strings.NewReader("hello")
 			_, err := d.PutPart(ctx, &r)
 			return err
 		}
 	}
-	part("", driver.PartRequest{
+	addPart("", driver.PartRequest{
 		Key:    "a b",
 		Upload: "u/+=1~",
 		Number: 7,
 		Size:   5,
 		CRC32C: wiretest.CRC32C("hello"),
 	})
-	part("unchecked", driver.PartRequest{Key: "k", Upload: "u", Number: 10_000, Size: 5, Unchecked: true})
-	return all
+	addPart("unchecked", driver.PartRequest{Key: "k", Upload: "u", Number: 10_000, Size: 5, Unchecked: true})
+	return calls
 }
 
+// The raw client sends the same requests as the SDK, with each kind of profile and configuration.
 func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
-	token := func(c *Config) {
-		c.SessionToken = "tok/en+=="
-	}
 	tests := map[string]struct {
 		profile string
 		change  func(*Config)
@@ -178,7 +182,9 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 		"a server with a path": {"minio", func(c *Config) {
 			c.Endpoint += "/store/s3/"
 		}},
-		"a session's token": {"minio", token},
+		"a session's token": {"minio", func(c *Config) {
+			c.SessionToken = "tok/en+=="
+		}},
 		"anonymous": {"minio", func(c *Config) {
 			c.AccessKeyID = ""
 			c.SecretKey = ""
@@ -202,44 +208,51 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 				Status: 206,
 				Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"},
 			})
-			d := server.openDriver(t, tt.profile, tt.change)
-			require.True(t, usesRawClient(t, d))
-			sdk := sdkOnly(d)
+			raw := server.openDriver(t, tt.profile, tt.change)
+			require.True(t, usesRawClient(t, raw))
+			sdk := sdkOnly(raw)
 			require.False(t, usesRawClient(t, sdk))
 			for name, do := range rawCalls() {
-				require.NoError(t, do(t.Context(), sdk), name)
-				want := comparableRequest(server.Last(t))
-				require.NoError(t, do(t.Context(), d), name)
-				require.Equal(t, want, comparableRequest(server.Last(t)), name)
+				requireSameRequest(t, server, name, raw, sdk, do)
 			}
 		})
 	}
 }
 
+// requireSameRequest requires that a call sends the same request by the raw client and by the SDK.
+func requireSameRequest(
+	t *testing.T, server *standIn, name string, raw, sdk *objectDriver,
+	do func(ctx context.Context, d *objectDriver) error,
+) {
+	t.Helper()
+	require.NoError(t, do(t.Context(), sdk), name)
+	want := comparableRequest(server.Last(t))
+	require.NoError(t, do(t.Context(), raw), name)
+	require.Equal(t, want, comparableRequest(server.Last(t)), name)
+}
+
+// Over TLS, too, the raw client sends the same requests as the SDK.
 func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
+	response := reply{
+		Status: 206,
+		Header: map[string]string{
+			"ETag":           etag,
+			"Content-Range":  "bytes 5-14/20",
+			"Content-Length": "0",
+		},
+	}
 	for _, profile := range []string{"aws", "b2", "unknown"} {
 		t.Run(profile, func(t *testing.T) {
-			server := &standIn{
-				wiretest.NewTLSServer(t, reply{
-					Status: 206,
-					Header: map[string]string{
-						"ETag":           etag,
-						"Content-Range":  "bytes 5-14/20",
-						"Content-Length": "0",
-					},
-				}),
-			}
-			d, sdk := server.openDrivers(t, profile)
+			server := &standIn{wiretest.NewTLSServer(t, response)}
+			raw, sdk := server.openDrivers(t, profile)
 			for name, do := range rawCalls() {
-				require.NoError(t, do(t.Context(), sdk), name)
-				want := comparableRequest(server.Last(t))
-				require.NoError(t, do(t.Context(), d), name)
-				require.Equal(t, want, comparableRequest(server.Last(t)), name)
+				requireSameRequest(t, server, name, raw, sdk, do)
 			}
 		})
 	}
 }
 
+// The raw client sends native options, and options of the Config, as the SDK does.
 func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 	id := keyARN
 	tests := map[string]struct {
@@ -282,27 +295,33 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 	}
 }
 
-// onTLS opens the bucket "photos" at a server with TLS, for the raw client and for the SDK.
-func (server *standIn) onTLS(t *testing.T, profile string, change ...func(*Config)) (raw, sdk *objectDriver) {
+// openDrivers opens the bucket "photos" at a server with TLS: with the raw client, and with the SDK only.
+func (s *standIn) openDrivers(
+	t *testing.T, profile string, change ...func(*Config),
+) (raw, sdk *objectDriver) {
 	t.Helper()
-	client := server.Client()
-
-	sdk = server.openDriver(t, profile, append(change, func(c *Config) {
+	client := s.Client()
+	sdk = s.openDriver(t, profile, append(change, func(c *Config) {
 		c.HTTPClient = client
 	})...)
 	require.False(t, usesRawClient(t, sdk))
 
+	// The SDK's client sends what the raw client does not.
 	trusting := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
 	t.Cleanup(trusting.CloseIdleConnections)
-	account := *server.openDriver(t, profile, change...).account
-	account.rawTransport, account.client = trusting, sdk.account.client // for what the raw client does not send, and for failures
+	account := *s.openDriver(t, profile, change...).account
+	account.rawTransport = trusting
+	account.client = sdk.account.client
 	raw = newDriver(&account, sdk.bucket.name)
 	require.True(t, usesRawClient(t, raw))
 	return raw, sdk
 }
 
+// In a Lambda function, a request has the trace of the invocation as an unsigned header, as the SDK
+// sends it.
 func TestRawClientSendsTheTraceInLambda(t *testing.T) {
-	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:1|68fd508a:5"
+	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;" +
+		"Sampled=1;Lineage=a87bd80c:1|68fd508a:5"
 	t.Setenv("AWS_LAMBDA_FUNCTION_NAME", "thumbnails")
 	t.Setenv("_X_AMZN_TRACE_ID", trace)
 	server := newStandIn(t, stored)

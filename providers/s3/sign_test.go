@@ -263,8 +263,7 @@ func TestSignedHeaders(t *testing.T) {
 		"an algorithm without a value would sign the checksum of nothing")
 }
 
-// A signed upload of an empty object binds the MD5 of no bytes, because browsers send no Content-Length
-// of zero.
+// A signed upload of an empty object binds the MD5 of no bytes, because a length of zero cannot be signed.
 func TestSignedEmptyBody(t *testing.T) {
 	d := mustOpen(t, Config{})
 	signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
