@@ -28,6 +28,8 @@ func copyOfKnownSize() *driver.CopyRequest {
 	})
 }
 
+// copyOf returns a request to copy other/from to photos/to with attributes. change may change it, and
+// may be nil.
 func copyOf(change func(*driver.CopyRequest)) *driver.CopyRequest {
 	r := &driver.CopyRequest{
 		Source: driver.ObjectRef{Bucket: "other", Key: "from", Revision: etag},
@@ -48,10 +50,18 @@ func copyOf(change func(*driver.CopyRequest)) *driver.CopyRequest {
 	return r
 }
 
+// Copy sends one request, whose headers have the source, the condition and either the directive COPY
+// or all attributes.
 func TestCopyRequest(t *testing.T) {
 	restated := map[string]string{
-		"X-Amz-Metadata-Directive": "REPLACE", "Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline",
-		"Content-Language": "de", "Cache-Control": "no-store", "X-Amz-Meta-Owner": "me", "X-Amz-Storage-Class": "STANDARD_IA",
+		"X-Amz-Metadata-Directive": "REPLACE",
+		"Content-Type":             "text/plain",
+		"Content-Encoding":         "gzip",
+		"Content-Disposition":      "inline",
+		"Content-Language":         "de",
+		"Cache-Control":            "no-store",
+		"X-Amz-Meta-Owner":         "me",
+		"X-Amz-Storage-Class":      "STANDARD_IA",
 	}
 	tests := []struct {
 		name   string
@@ -122,7 +132,12 @@ func TestCopyRequest(t *testing.T) {
 			server := newStandIn(t, reply{Header: map[string]string{"X-Amz-Version-Id": "v2"}, Body: copied})
 			attrs, err := server.openDriver(t, "aws").Copy(t.Context(), copyOf(tt.change))
 			require.NoError(t, err)
-			require.Equal(t, &storage.Attrs{ETag: `"c"`, Revision: `"c"`, Version: "v2", Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, attrs)
+			require.Equal(t, &storage.Attrs{
+				ETag:     `"c"`,
+				Revision: `"c"`,
+				Version:  "v2",
+				Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+			}, attrs)
 			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject"}, server.Lines(), "one request")
 			for name, value := range tt.header {
 				require.Equal(t, value, server.Last(t).Header.Get(name), name)
@@ -131,6 +146,8 @@ func TestCopyRequest(t *testing.T) {
 	}
 }
 
+// The error of Copy tells a source that has changed from a condition of the destination that failed.
+// If S3 gives both the same code, Copy reads the source to tell them apart.
 func TestCopyResponse(t *testing.T) {
 	swap := storage.Condition{Revision: `"d"`}
 	head := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3"}}
@@ -220,21 +237,21 @@ func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 	elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
 	tests := []struct {
 		name  string
-		looks []reply
+		heads []reply // to HEADs of the source
 		code  storage.Code
 	}{
 		{
 			name:  "the source is unchanged",
-			looks: []reply{elsewhere, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}},
+			heads: []reply{elsewhere, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}},
 			code:  storage.PreconditionFailed,
 		},
-		{name: "the source has changed", looks: []reply{elsewhere, {Status: 412}}, code: storage.Changed},
-		{name: "the source is missing", looks: []reply{elsewhere, elsewhere}, code: storage.InvalidArgument},
+		{name: "the source has changed", heads: []reply{elsewhere, {Status: 412}}, code: storage.Changed},
+		{name: "the source is missing", heads: []reply{elsewhere, elsewhere}, code: storage.InvalidArgument},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newStandIn(t, append([]reply{errorReply(412, "PreconditionFailed", "")},
-				tt.looks...)...)
+			refusal := errorReply(412, "PreconditionFailed", "")
+			server := newStandIn(t, append([]reply{refusal}, tt.heads...)...)
 			d := server.openDriver(t, "aws")
 			d.account.endpoint = nil // as it is at Amazon's
 
@@ -242,13 +259,18 @@ func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 				r.Condition.Absent = true
 			}))
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, []string{"PUT /photos/to?x-id=CopyObject", "HEAD /other/from", "HEAD /other/from"}, server.Lines())
+			require.Equal(t, []string{
+				"PUT /photos/to?x-id=CopyObject",
+				"HEAD /other/from",
+				"HEAD /other/from",
+			}, server.Lines())
 			require.Contains(t, server.Requests()[1].Header.Get("Authorization"), "/us-east-1/s3/")
 			require.Contains(t, server.Last(t).Header.Get("Authorization"), "/eu-west-1/s3/")
 		})
 	}
 }
 
+// If the response about a source has no Content-Length, Compose fails with Internal.
 func TestComposeOfASourceWithoutALength(t *testing.T) {
 	server := newStandInWithoutLength(t, map[string]string{"ETag": etag}, "")
 	_, err := server.openDriver(t, "aws").Compose(t.Context(), &driver.ComposeRequest{
@@ -265,7 +287,7 @@ func TestCopyConditionalUnsupported(t *testing.T) {
 		r.Condition.Absent = true
 	}))
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	require.Empty(t, server.Requests(), "the engine streams it through a conditional upload")
+	require.Empty(t, server.Requests(), "the engine uploads the bytes with the condition")
 }
 
 const partCopied = `<CopyPartResult><ETag>"p"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></CopyPartResult>`
@@ -275,11 +297,14 @@ func withSize(size string) reply {
 	return reply{Header: map[string]string{"ETag": etag, "Content-Length": size}}
 }
 
+// If S3 refuses a source as too large, Copy copies it in parts. It creates the upload with the
+// attributes of the request, copies ranges of the pinned source, and completes with the condition.
 func TestCopyInParts(t *testing.T) {
-	refusal := errorReply(400, "InvalidRequest",
+	tooLarge := errorReply(400, "InvalidRequest",
 		"The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
-	server := newStandIn(t, refusal, withSize("25"), reply{Body: begun}, reply{Body: partCopied},
-		reply{Body: partCopied}, reply{Body: partCopied}, reply{Body: finished})
+	part := reply{Body: partCopied}
+	server := newStandIn(t, tooLarge, withSize("25"), reply{Body: begun}, part, part, part,
+		reply{Body: finished})
 	d := server.openDriver(t, "aws")
 	d.copier.part = 10
 
@@ -293,22 +318,32 @@ func TestCopyInParts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `"x-2"`, attrs.Revision)
 
-	reqs := server.Requests()
-	require.Equal(t, "PUT /photos/to?x-id=CopyObject", reqs[0].Line(), "no HEAD before CopyObject is refused")
-	require.Equal(t, "HEAD /other/from?versionId=v1", reqs[1].Line())
-	require.Equal(t, etag, reqs[1].Header.Get("If-Match"))
+	// CopyObject is refused. Only then a HEAD reads the size of the source.
+	requests := server.Requests()
+	require.Equal(t, "PUT /photos/to?x-id=CopyObject", requests[0].Line())
+	require.Equal(t, "HEAD /other/from?versionId=v1", requests[1].Line())
+	require.Equal(t, etag, requests[1].Header.Get("If-Match"))
 
-	create := reqs[2]
+	// The upload is created with all attributes, because only the content is copied.
+	create := requests[2]
 	require.Equal(t, "POST /photos/to?uploads=", create.Line())
 	for name, value := range map[string]string{
-		"Content-Type": "text/plain", "Content-Encoding": "gzip", "Content-Disposition": "inline", "Content-Language": "de", "Cache-Control": "no-store",
-		"X-Amz-Meta-Owner": "me", "X-Amz-Storage-Class": "STANDARD_IA", "X-Amz-Acl": "public-read", "X-Amz-Checksum-Type": "FULL_OBJECT",
+		"Content-Type":        "text/plain",
+		"Content-Encoding":    "gzip",
+		"Content-Disposition": "inline",
+		"Content-Language":    "de",
+		"Cache-Control":       "no-store",
+		"X-Amz-Meta-Owner":    "me",
+		"X-Amz-Storage-Class": "STANDARD_IA",
+		"X-Amz-Acl":           "public-read",
+		"X-Amz-Checksum-Type": "FULL_OBJECT",
 	} {
-		require.Equal(t, value, create.Header.Get(name), "only the content is copied: %s", name)
+		require.Equal(t, value, create.Header.Get(name), name)
 	}
 
+	// The parts are ranges of the pinned source.
 	parts := map[string]string{}
-	for _, part := range reqs[3:6] {
+	for _, part := range requests[3:6] {
 		require.Equal(t, "other/from?versionId=v1", part.Header.Get("X-Amz-Copy-Source"))
 		require.Equal(t, etag, part.Header.Get("X-Amz-Copy-Source-If-Match"))
 		parts[part.Line()] = part.Header.Get("X-Amz-Copy-Source-Range")
@@ -319,7 +354,8 @@ func TestCopyInParts(t *testing.T) {
 		"PUT /photos/to?partNumber=3&uploadId=u1&x-id=UploadPartCopy": "bytes=20-24",
 	}, parts)
 
-	complete := reqs[6]
+	// The completion has the condition and the checksum of each part.
+	complete := requests[6]
 	require.Equal(t, "POST /photos/to?uploadId=u1", complete.Line())
 	require.Equal(t, "*", complete.Header.Get("If-None-Match"))
 	require.Equal(t, "FULL_OBJECT", complete.Header.Get("X-Amz-Checksum-Type"))
@@ -349,36 +385,33 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t)
-			looks, isLast := 0, false
+			heads := 0
+			isAborted := false
 			server.Answer = func(r wiretest.Request) reply {
 				query := r.Query()
-				if r.Method == http.MethodHead {
-					looks++
-					if looks == 1 {
+				switch {
+				case r.Method == http.MethodHead:
+					heads++
+					if heads == 1 {
 						return headAt(now)
 					}
 					return withLength(tt.end)
-				}
-				if query.Has("uploads") {
+				case query.Has("uploads"):
 					return withLength(reply{Body: begun})
-				}
-				if query.Has("partNumber") {
-					require.Equal(t, 1, looks)
+				case query.Has("partNumber"):
+					require.Equal(t, 1, heads)
 					if r.Header.Get("X-Amz-Copy-Source-If-Match") != "" {
 						return errorReply(http.StatusNotImplemented, "NotImplemented",
 							"Header 'x-amz-copy-source-if-match' not implemented")
 					}
 					return withLength(reply{Body: partCopied})
-				}
-				if r.Method == http.MethodDelete {
-					isLast = true
+				case r.Method == http.MethodDelete:
+					isAborted = true
 					return reply{Status: http.StatusNoContent}
-				}
-				if r.Method == http.MethodGet {
+				case r.Method == http.MethodGet: // ListParts, after the abort
 					return errorReply(http.StatusNotFound, "NoSuchUpload", "")
 				}
-
-				require.Equal(t, 2, looks, "the source is compared before the upload is completed")
+				require.Equal(t, 2, heads, "the source is compared before the upload is completed")
 				return withLength(reply{Body: finished})
 			}
 			d := server.openDriver(t, "r2")
@@ -388,7 +421,7 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 
 			_, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.code != "", isLast, "the upload is aborted: %v", server.Lines())
+			require.Equal(t, tt.code != "", isAborted, "%v", server.Lines())
 		})
 	}
 }
@@ -465,9 +498,11 @@ func TestCopyLargeWithoutCopiedParts(t *testing.T) {
 	d.account.profile.CopyParts = false
 	_, err := d.Copy(t.Context(), copyOfKnownSize())
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	require.Empty(t, server.Requests(), "the engine streams it")
+	require.Empty(t, server.Requests(), "the engine passes the bytes through the process")
 }
 
+// Compose copies each source as a part, and skips empty ones. If a part in between is smaller than S3
+// permits, it fails with Unsupported, and begins no upload.
 func TestCompose(t *testing.T) {
 	refs := []driver.ObjectRef{
 		{Bucket: "photos", Key: "a", Revision: `"a"`},
@@ -494,6 +529,7 @@ func TestCompose(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// A HEAD of each source, CreateMultipartUpload, a copy of each part, and the completion.
 			var replies []reply
 			for _, size := range tt.sizes {
 				replies = append(replies, withSize(size))
@@ -502,7 +538,8 @@ func TestCompose(t *testing.T) {
 			for range tt.parts {
 				replies = append(replies, reply{Body: partCopied})
 			}
-			server := newStandIn(t, append(replies, reply{Body: finished})...)
+			replies = append(replies, reply{Body: finished})
+			server := newStandIn(t, replies...)
 			d := server.openDriver(t, "aws")
 			d.copier.minPart = 5
 			_, err := d.Compose(t.Context(), &driver.ComposeRequest{
@@ -516,27 +553,34 @@ func TestCompose(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
+
 			var sources []string
-			for _, s := range server.Requests() {
-				if source := s.Header.Get("X-Amz-Copy-Source"); source != "" {
+			for _, r := range server.Requests() {
+				if source := r.Header.Get("X-Amz-Copy-Source"); source != "" {
 					sources = append(sources, source)
 				}
 			}
-
-			slices.Sort(sources)
+			slices.Sort(sources) // parts are copied at the same time
 			require.Equal(t, tt.parts, sources)
 		})
 	}
 }
 
+// A source that is larger than a part may be becomes several parts.
 func TestComposeOfLargeSources(t *testing.T) {
 	d := newDriver(&account{}, "")
-	for _, row := range []struct {
-		size int64
-		n    int
-	}{{1, 1}, {5 << 30, 1}, {5<<30 + 1, 2}, {11 << 30, 3}} {
-		ranges := split(driver.ObjectRef{}, row.size, d.account.profile.rangeLength(row.size))
-		require.Len(t, ranges, row.n)
+	tests := []struct {
+		size  int64
+		parts int
+	}{
+		{size: 1, parts: 1},
+		{size: 5 << 30, parts: 1},
+		{size: 5<<30 + 1, parts: 2},
+		{size: 11 << 30, parts: 3},
+	}
+	for _, tt := range tests {
+		ranges := split(driver.ObjectRef{}, tt.size, d.account.profile.rangeLength(tt.size))
+		require.Len(t, ranges, tt.parts, tt.size)
 	}
 }
 
@@ -621,8 +665,9 @@ func TestCopyWithoutAttrs(t *testing.T) {
 	}
 }
 
-// CopyObject with REPLACE stores only the attributes of the request, and a copy in parts none of the
-// source. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+// A copy keeps the Expires of its source. CopyObject with REPLACE stores only the attributes of the
+// request, and a copy in parts none of the source, so Copy sends it.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 func TestCopyKeepsExpires(t *testing.T) {
 	const expires = "Thu, 01 Dec 1994 16:00:00 GMT"
 	head := withLength(reply{
@@ -648,20 +693,17 @@ func TestCopyKeepsExpires(t *testing.T) {
 			server := newStandIn(t)
 			var writes []wiretest.Request
 			server.Answer = func(r wiretest.Request) reply {
-				if r.Method == http.MethodHead {
+				switch {
+				case r.Method == http.MethodHead:
 					return head
-				}
-				if r.Method == http.MethodGet {
+				case r.Method == http.MethodGet:
 					return withLength(reply{Body: `<Tagging><TagSet></TagSet></Tagging>`})
-				}
-				if r.Query().Has("uploads") {
+				case r.Query().Has("uploads"):
 					writes = append(writes, r)
 					return withLength(reply{Body: begun})
-				}
-				if r.Query().Has("partNumber") {
+				case r.Query().Has("partNumber"):
 					return withLength(reply{Body: partCopied})
-				}
-				if r.Method == http.MethodPost {
+				case r.Method == http.MethodPost:
 					return withLength(reply{Body: finished})
 				}
 				writes = append(writes, r)

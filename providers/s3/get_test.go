@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
+// Get sends one request, whose range, condition and version are those of the call.
 func TestGetRequest(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -90,6 +92,7 @@ func TestGetRequest(t *testing.T) {
 	}
 }
 
+// Get and Head return the attributes that are in the headers of the response.
 func TestGetResponse(t *testing.T) {
 	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	full := map[string]string{
@@ -123,14 +126,14 @@ func TestGetResponse(t *testing.T) {
 			Metadata:           map[string]string{"owner": "me"},
 		},
 	}
+
 	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
+	require.Equal(t, want, attrs)
 	text, err := io.ReadAll(body)
 	require.NoError(t, err)
-
 	require.NoError(t, body.Close())
 	require.Equal(t, "hello", string(text))
-	require.Equal(t, want, attrs)
 
 	full["Content-Length"] = "5"
 	attrs, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
@@ -138,6 +141,8 @@ func TestGetResponse(t *testing.T) {
 	require.Equal(t, want, attrs)
 }
 
+// Get of a range returns the size of the whole object. If the response is not the requested range, Get
+// fails with Internal.
 func TestGetOfARange(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -243,6 +248,15 @@ func TestGetOfARange(t *testing.T) {
 	}
 }
 
+// getAttrs is Get without the body.
+func (d *objectDriver) getAttrs(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	attrs, body, err := d.Get(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return attrs, body.Close()
+}
+
 // If the response has no Content-Length, Get and Head fail with Internal. A range succeeds if
 // Content-Range has the size.
 func TestGetWithoutLength(t *testing.T) {
@@ -283,17 +297,11 @@ func TestGetWithoutLength(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newStandInWithoutLength(t, tt.header, "hello").openDriver(t, "aws")
 			tt.request.Key = "k"
-			var attrs *storage.Attrs
-			var err error
+			read := d.getAttrs
 			if tt.head {
-				attrs, err = d.Head(t.Context(), &tt.request)
-			} else {
-				var body io.ReadCloser
-				if attrs, body, err = d.Get(t.Context(), &tt.request); err == nil {
-					require.NoError(t, body.Close())
-				}
+				read = d.Head
 			}
-
+			attrs, err := read(t.Context(), &tt.request)
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			if tt.code == "" {
 				require.Equal(t, tt.size, attrs.Size)
@@ -313,8 +321,8 @@ func TestHeadIgnoresPartChecksums(t *testing.T) {
 		"nonsense":                             {"X-Amz-Checksum-Crc32c": "mnG7"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			attrs, err := newStandIn(t, reply{Header: header}).openDriver(t, "aws").Head(t.Context(),
-				&driver.GetRequest{Key: "k", Length: -1})
+			d := newStandIn(t, reply{Header: header}).openDriver(t, "aws")
+			attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			require.NoError(t, err)
 			require.False(t, attrs.CRC32C.Known)
 		})
@@ -434,12 +442,11 @@ func TestGetMissing(t *testing.T) {
 			server := newStandIn(t, tt.responses...)
 			d := server.openDriver(t, "aws")
 			r := &driver.GetRequest{Key: "k", Version: tt.version, Length: -1}
-			var err error
+			read := d.getAttrs
 			if tt.head {
-				_, err = d.Head(t.Context(), r)
-			} else {
-				_, _, err = d.Get(t.Context(), r)
+				read = d.Head
 			}
+			_, err := read(t.Context(), r)
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			require.Equal(t, tt.lines, server.Lines())
 		})
@@ -456,10 +463,18 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests []string
-		d := mustOpen(t, Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		respond := func(r *http.Request) (*http.Response, error) {
+			withChecksum := r.Header.Get("X-Amz-Checksum-Mode") != ""
 			requests = append(requests, r.Method+r.Header.Get("X-Amz-Checksum-Mode"))
-			response := &http.Response{
-				StatusCode: http.StatusOK,
+			status := http.StatusOK
+			switch {
+			case withChecksum, strings.HasSuffix(r.URL.Path, "secret"):
+				status = http.StatusForbidden
+			case strings.HasSuffix(r.URL.Path, "busy") && len(requests) == 2:
+				status = http.StatusServiceUnavailable
+			}
+			return &http.Response{
+				StatusCode: status,
 				Header: http.Header{
 					"X-Amz-Request-Id": {"R1"},
 					"Etag":             {etag},
@@ -468,14 +483,9 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 				Body:          http.NoBody,
 				Request:       r,
 				ContentLength: 3,
-			}
-			if r.Header.Get("X-Amz-Checksum-Mode") != "" || strings.HasSuffix(r.URL.Path, "secret") {
-				response.StatusCode = http.StatusForbidden
-			} else if strings.HasSuffix(r.URL.Path, "busy") && len(requests) == 2 {
-				response.StatusCode = http.StatusServiceUnavailable
-			}
-			return response, nil
-		})}})
+			}, nil
+		}
+		d := mustOpen(t, Config{HTTPClient: &http.Client{Transport: roundTripper(respond)}})
 		b := engine.New(d)
 
 		for range 2 {
@@ -485,6 +495,7 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 		}
 		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEAD"}, requests, "it is remembered")
 
+		// A refusal of both requests has another reason, which is not remembered.
 		time.Sleep(checksumsRemembered)
 		requests = nil
 		_, err := b.Attrs(t.Context(), "secret")
@@ -494,9 +505,10 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEADENABLED", "HEAD"}, requests)
 
+		// The second request is throttled, so the engine repeats the call.
 		requests = nil
 		_, err = b.Attrs(t.Context(), "busy")
-		require.NoError(t, err, "the second request was throttled, not refused")
+		require.NoError(t, err)
 		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEADENABLED", "HEAD"}, requests)
 	})
 }
