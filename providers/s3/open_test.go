@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
@@ -39,6 +40,8 @@ func setEnv(t *testing.T, variables map[string]string) {
 	}
 }
 
+// The profile, the region, the address style and the public address of a bucket follow from the Config
+// and the environment.
 func TestEndpointAndRegion(t *testing.T) {
 	yes, no := true, false
 	newProfile := func(name string) *Profile {
@@ -434,7 +437,7 @@ func TestEndpointAndRegion(t *testing.T) {
 	}
 }
 
-// An invalid Config is InvalidArgument.
+// An invalid Config fails with InvalidArgument, and the error does not contain its secret.
 func TestOpenInvalidConfig(t *testing.T) {
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
 	for name, c := range map[string]Config{
@@ -505,7 +508,8 @@ func TestOpenInvalidConfig(t *testing.T) {
 	}
 }
 
-// Without an endpoint, requests would go to Amazon with the key of another provider.
+// A profile without a known endpoint fails with InvalidArgument. Otherwise, requests would go to
+// Amazon with the key of another provider.
 func TestProfileWithoutEndpoint(t *testing.T) {
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
 	tests := []struct {
@@ -545,7 +549,8 @@ func TestProfileWithoutEndpoint(t *testing.T) {
 	})
 }
 
-// Locks and leases need features that an unknown server does not declare.
+// An option that an unknown server does not declare fails with Unsupported, and the hint names the
+// profile and the probe. If the profile is known, there is no such hint.
 func TestUnknownServerFeatureHints(t *testing.T) {
 	server := newStandIn(t)
 	b := engine.New(server.openDriver(t, "unknown"))
@@ -583,9 +588,11 @@ func TestUnknownServerFeatureHints(t *testing.T) {
 	minio := engine.New(server.openDriver(t, "minio"))
 	err := minio.Remove(t.Context(), "k", storage.IfRevision("s3:x"))
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.NotContains(t, err.Error(), "profile=", "it is known what this one does not do")
+	require.NotContains(t, err.Error(), "profile=")
 }
 
+// parseAddress returns the Config that an address says, and refuses parts of an address that have no
+// meaning.
 func TestAddress(t *testing.T) {
 	yes := true
 	newProfile := func(name string) *Profile {
@@ -635,24 +642,27 @@ func TestAddress(t *testing.T) {
 	}
 }
 
+// storage.Open needs an address with a bucket, and storage.OpenService one without.
 func TestAddressOfABucketAndOfAnAccount(t *testing.T) {
 	setEnv(t, nil)
+
+	// A bucket.
 	b, err := storage.Open(t.Context(), "s3://photos?region=eu-west-1&public=true")
 	require.NoError(t, err)
-
 	address, err := b.PublicURL("a b")
 	require.NoError(t, err)
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com/a%20b", address)
-
 	require.NoError(t, storage.Close(b))
+
 	_, err = storage.Open(t.Context(), "s3://?region=eu-west-1")
 	require.ErrorIs(t, err, storage.InvalidArgument)
-
 	_, err = storage.Open(t.Context(), "s3://photos?usePathStyle=true")
-	require.ErrorIs(t, err, storage.InvalidArgument, "the SDK's words are not ours")
-	s, err := storage.OpenService(t.Context(), "s3://?region=eu-west-1")
+	require.ErrorIs(t, err, storage.InvalidArgument, "the name of the SDK is not a parameter")
+
+	// An account.
+	service, err := storage.OpenService(t.Context(), "s3://?region=eu-west-1")
 	require.NoError(t, err)
-	require.NoError(t, s.Close())
+	require.NoError(t, service.Close())
 	_, err = storage.OpenService(t.Context(), "s3://photos?region=eu-west-1")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
@@ -666,6 +676,7 @@ func startSilentMetadata(t *testing.T) *standIn {
 	return metadata
 }
 
+// Open sends no request, neither to the store nor for credentials.
 func TestOpenSendsNoRequest(t *testing.T) {
 	metadata := startSilentMetadata(t)
 	setEnv(t, map[string]string{
@@ -720,6 +731,8 @@ func TestEndpointWithoutMetadataService(t *testing.T) {
 	}
 }
 
+// Requests are signed with the credentials of the Config, or with those of the environment if the
+// Config has none. Without credentials, they are not signed.
 func TestCredentialsOfAConfig(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -808,7 +821,7 @@ func TestConfigClient(t *testing.T) {
 
 	_, err = b.Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.RateLimited)
-	require.Len(t, server.Lines(), 1, "its retrying does not stand below ours")
+	require.Len(t, server.Lines(), 1, "the client does not retry")
 
 	_, err = b.Upload(t.Context(), "k", http.NoBody)
 	require.Error(t, err)
@@ -816,22 +829,22 @@ func TestConfigClient(t *testing.T) {
 	require.Empty(t, server.Last(t).Header.Get("X-Amz-Checksum-Crc32"))
 }
 
-// The native client can open a bucket.
+// A bucket can be opened with the native client of another bucket, also repeatedly.
 func TestNativeClientOpensBucket(t *testing.T) {
 	server := newStandIn(t, stored)
-	first := server.openDriver(t, "aws")
+	var d driver.Driver = server.openDriver(t, "aws")
 	for range 2 {
-		second, err := NewDriver(t.Context(), Config{
-			Bucket: "photos",
-			Client: first.Native().(*awss3.Client),
-		})
+		client := d.Native().(*awss3.Client)
+		var err error
+		d, err = NewDriver(t.Context(), Config{Bucket: "photos", Client: client})
 		require.NoError(t, err)
-		first = second.(*objectDriver)
-		_, err = first.Put(t.Context(), wiretest.Put("k", "hello"))
+		_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 		require.NoError(t, err)
 	}
 }
 
+// Variables of the environment that change retries and checksums of the SDK do not change those of the
+// driver.
 func TestSDKSwitchesBreakNothing(t *testing.T) {
 	setEnv(t, map[string]string{
 		"AWS_REQUEST_CHECKSUM_CALCULATION": "when_supported",
@@ -856,27 +869,29 @@ func TestSDKSwitchesBreakNothing(t *testing.T) {
 	require.NotEmpty(t, got.Header.Get("Content-Md5"))
 }
 
+// Two buckets belong to one account if they have the same endpoint and the same credentials. The credentials
+// of a configuration of the SDK cannot be compared, so each such bucket has an account of its own.
 func TestAccountsOfOneCredential(t *testing.T) {
 	setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
-	locate := func(c Config) any {
+	accountOf := func(c Config) any {
 		c.Bucket = "photos"
 		d, err := NewDriver(t.Context(), c)
 		require.NoError(t, err)
 		return d.Locate("k").Account
 	}
-	key := Config{Endpoint: "http://127.0.0.1:9000", AccessKeyID: "key", SecretKey: "secret"}
-	other := key
-	elsewhere := key
-	other.AccessKeyID = "other"
+	withKey := Config{Endpoint: "http://127.0.0.1:9000", AccessKeyID: "key", SecretKey: "secret"}
+	withOtherKey := withKey
+	withOtherKey.AccessKeyID = "other"
+	elsewhere := withKey
 	elsewhere.Endpoint = "http://127.0.0.1:9001"
-	chain := Config{Endpoint: key.Endpoint}
+	ofEnvironment := Config{Endpoint: withKey.Endpoint}
+	ofSDK := Config{Region: "eu-west-1", AWS: &aws.Config{}}
 
-	configured := Config{Region: "eu-west-1", AWS: &aws.Config{}}
-	require.Equal(t, locate(key), locate(key))
-	require.Equal(t, locate(chain), locate(chain))
-	require.NotEqual(t, locate(key), locate(other))
-	require.NotEqual(t, locate(key), locate(elsewhere))
-	require.NotEqual(t, locate(key), locate(chain))
-	require.NotSame(t, locate(configured), locate(configured),
-		"credentials of a configuration are not comparable")
+	require.Equal(t, accountOf(withKey), accountOf(withKey))
+	require.Equal(t, accountOf(ofEnvironment), accountOf(ofEnvironment))
+
+	require.NotEqual(t, accountOf(withKey), accountOf(withOtherKey))
+	require.NotEqual(t, accountOf(withKey), accountOf(elsewhere))
+	require.NotEqual(t, accountOf(withKey), accountOf(ofEnvironment))
+	require.NotSame(t, accountOf(ofSDK), accountOf(ofSDK))
 }

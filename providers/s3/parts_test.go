@@ -16,10 +16,15 @@ import (
 )
 
 const (
-	begun    = `<InitiateMultipartUploadResult><Bucket>photos</Bucket><Key>k</Key><UploadId>u1</UploadId></InitiateMultipartUploadResult>`
-	finished = `<CompleteMultipartUploadResult><ETag>"x-2"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C><ChecksumType>FULL_OBJECT</ChecksumType></CompleteMultipartUploadResult>`
+	// begun is the response to CreateMultipartUpload, finished the one to CompleteMultipartUpload.
+	begun = `<InitiateMultipartUploadResult><Bucket>photos</Bucket><Key>k</Key>` +
+		`<UploadId>u1</UploadId></InitiateMultipartUploadResult>`
+	finished = `<CompleteMultipartUploadResult><ETag>"x-2"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C>` +
+		`<ChecksumType>FULL_OBJECT</ChecksumType></CompleteMultipartUploadResult>`
 )
 
+// BeginParts sends the attributes of the object, and the kind of checksum that the server of the
+// profile knows. The condition is sent with the completion only.
 func TestBeginParts(t *testing.T) {
 	for profile, header := range map[string]map[string]string{
 		"aws": {"X-Amz-Checksum-Algorithm": "CRC32C", "X-Amz-Checksum-Type": "FULL_OBJECT"},
@@ -60,6 +65,7 @@ func TestBeginParts(t *testing.T) {
 	}
 }
 
+// PutPart sends the part with a CRC32C, or with an MD5 if the server knows no CRC32C.
 func TestPutPart(t *testing.T) {
 	for profile, header := range map[string]map[string]string{
 		"aws": {
@@ -73,19 +79,20 @@ func TestPutPart(t *testing.T) {
 			server := newStandIn(t, reply{
 				Header: map[string]string{"ETag": etag, "X-Amz-Checksum-Crc32c": "mnG7TA=="},
 			})
+			sum := wiretest.CRC32C("hello")
 			part, err := server.openDriver(t, profile).PutPart(t.Context(), &driver.PartRequest{
 				Key:    "k",
 				Upload: "u1",
 				Number: 7,
 				Body:   strings.NewReader("hello"),
 				Size:   5,
-				CRC32C: wiretest.CRC32C("hello"),
+				CRC32C: sum,
 			})
 			require.NoError(t, err)
-			require.Equal(t, driver.Part{Number: 7, Tag: etag, Size: 5, CRC32C: wiretest.CRC32C("hello")},
-				part)
-			require.Equal(t, []string{"PUT /photos/k?partNumber=7&uploadId=u1&x-id=UploadPart"},
-				server.Lines())
+			require.Equal(t, driver.Part{Number: 7, Tag: etag, Size: 5, CRC32C: sum}, part)
+
+			const line = "PUT /photos/k?partNumber=7&uploadId=u1&x-id=UploadPart"
+			require.Equal(t, []string{line}, server.Lines())
 
 			got := server.Last(t)
 			require.Equal(t, "hello", got.Body)
@@ -96,6 +103,7 @@ func TestPutPart(t *testing.T) {
 	}
 }
 
+// completion returns a request to complete an upload of two parts with a condition.
 func completion(c storage.Condition) *driver.CompleteRequest {
 	return &driver.CompleteRequest{
 		Put:    &driver.PutRequest{Key: "k", Size: 5, CRC32C: wiretest.CRC32C("hello"), Condition: c},
@@ -107,6 +115,8 @@ func completion(c storage.Condition) *driver.CompleteRequest {
 	}
 }
 
+// CompleteParts sends the condition, the parts, and the checksums that the server of the profile
+// knows.
 func TestCompleteParts(t *testing.T) {
 	tests := []struct {
 		name, profile string
@@ -165,7 +175,12 @@ func TestCompleteParts(t *testing.T) {
 			attrs, err := server.openDriver(t, tt.profile).CompleteParts(t.Context(),
 				completion(tt.condition))
 			require.NoError(t, err)
-			require.Equal(t, &storage.Attrs{ETag: `"x-2"`, Revision: `"x-2"`, Version: "v1", CRC32C: wiretest.CRC32C("hello")}, attrs)
+			require.Equal(t, &storage.Attrs{
+				ETag:     `"x-2"`,
+				Revision: `"x-2"`,
+				Version:  "v1",
+				CRC32C:   wiretest.CRC32C("hello"),
+			}, attrs)
 			require.Equal(t, []string{"POST /photos/k?uploadId=u1"}, server.Lines())
 
 			got := server.Last(t)
@@ -193,6 +208,8 @@ func TestCompletePartsOfAnEmptyObjectSendsNoChecksum(t *testing.T) {
 	require.Contains(t, got.Body, "<ChecksumCRC32C>AAAAAA==</ChecksumCRC32C>")
 }
 
+// The error of CompleteParts tells a failed condition from a missing upload, and whether the object
+// may have been stored.
 func TestCompletePartsResponse(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -348,53 +365,53 @@ func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 	}
 }
 
+// partsLeft is the response to ListParts if the upload has a part.
 const partsLeft = `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"e"</ETag></Part></ListPartsResult>`
 
+// AbortParts aborts the upload until no parts remain, because a part that is sent at the same time may
+// arrive after an abort. It fails with Unavailable if parts remain after four aborts.
 func TestAbortParts(t *testing.T) {
+	const (
+		abort = "DELETE /photos/k?uploadId=u1&x-id=AbortMultipartUpload"
+		list  = "GET /photos/k?max-parts=1&uploadId=u1&x-id=ListParts"
+	)
 	aborted := reply{Status: 204}
-	none := errorReply(404, "NoSuchUpload", "")
-	abort := "DELETE /photos/k?uploadId=u1&x-id=AbortMultipartUpload"
-	look := "GET /photos/k?max-parts=1&uploadId=u1&x-id=ListParts"
+	gone := errorReply(404, "NoSuchUpload", "")
+	onePart := reply{Body: partsLeft}
 
-	tests := map[string]struct {
+	tests := []struct {
+		name     string
 		replies  []reply
 		code     storage.Code
 		requests []string
 	}{
-		"the upload is gone": {
-			replies:  []reply{aborted, none},
-			requests: []string{abort, look},
-		},
-		"parts may not be listed": {
+		{name: "the upload is gone", replies: []reply{aborted, gone}, requests: []string{abort, list}},
+		{
+			name:     "parts may not be listed",
 			replies:  []reply{aborted, errorReply(403, "AccessDenied", "")},
-			requests: []string{abort, look},
+			requests: []string{abort, list},
 		},
-		"a missing upload": {replies: []reply{none}, requests: []string{abort}},
-		"a part arrives after the first abort": {
-			replies:  []reply{aborted, {Status: 200, Body: partsLeft}, aborted, none},
-			requests: []string{abort, look, abort, look},
+		{name: "a missing upload", replies: []reply{gone}, requests: []string{abort}},
+		{
+			name:     "a part arrives after the first abort",
+			replies:  []reply{aborted, onePart, aborted, gone},
+			requests: []string{abort, list, abort, list},
 		},
-		"the bucket is missing": {
+		{
+			name:     "the bucket is missing",
 			replies:  []reply{errorReply(404, "NoSuchBucket", "")},
 			code:     storage.BucketNotFound,
 			requests: []string{abort},
 		},
-		"remaining parts are reported": {
-			[]reply{
-				aborted,
-				{Status: 200, Body: partsLeft},
-				aborted,
-				{Status: 200, Body: partsLeft},
-				aborted,
-				{Status: 200, Body: partsLeft},
-				aborted,
-				{Status: 200, Body: partsLeft},
-			},
-			storage.Unavailable, []string{abort, look, abort, look, abort, look, abort, look},
+		{
+			name:     "remaining parts are reported",
+			replies:  []reply{aborted, onePart, aborted, onePart, aborted, onePart, aborted, onePart},
+			code:     storage.Unavailable,
+			requests: []string{abort, list, abort, list, abort, list, abort, list},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.replies...)
 			err := server.openDriver(t, "aws").AbortParts(t.Context(), "k", "u1")
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
@@ -436,12 +453,12 @@ func TestCompletePartsRefusedAfter200(t *testing.T) {
 			}
 			b := engine.New(server.openDriver(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 
-			_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 11<<20)),
-				storage.IfAbsent(), storage.WithPartSize(5<<20))
+			body := strings.NewReader(strings.Repeat("x", 11<<20))
+			_, err := b.Upload(t.Context(), "k", body, storage.IfAbsent(), storage.WithPartSize(5<<20))
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
-			require.Equal(t, !tt.unknown, slices.ContainsFunc(server.Lines(),
-				func(line string) bool { return strings.HasPrefix(line, "DELETE /photos/k") }))
+			isAborted := slices.Contains(server.Calls(), "DELETE /photos/k")
+			require.Equal(t, !tt.unknown, isAborted)
 		})
 	}
 }

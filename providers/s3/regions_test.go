@@ -16,55 +16,67 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// amazonByRegion responds like Amazon with one bucket, "photos" in eu-west-1.
+// An amazonByRegion is a transport that responds like Amazon with one bucket, "photos" in eu-west-1.
 type amazonByRegion struct {
 	mu        sync.Mutex
 	exists    bool
-	asked     []string // region, method, and what of the bucket
-	namespace string   // in which the last bucket was created
+	requests  []string // "region method path?parameter"
+	namespace string   // of the request that created the last bucket
 }
 
 func (a *amazonByRegion) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	region := signature.SignedRegion(&http.Response{Request: r})
-	what := r.URL.Path
-	for parameter := range r.URL.Query() {
+	query := r.URL.Query()
+	request := region + " " + r.Method + " " + r.URL.Path
+	for parameter := range query {
 		if parameter != "x-id" {
-			what += "?" + parameter
+			request += "?" + parameter
 		}
 	}
-	a.asked = append(a.asked, region+" "+r.Method+" "+what)
-	response := func(status int, header, body string) (*http.Response, error) {
-		h := http.Header{"Etag": {etag}}
-		if header != "" {
-			h.Set("X-Amz-Bucket-Region", header)
-		}
-		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}, nil
-	}
-	const missing = "<Error><Code>%</Code></Error>"
+	a.requests = append(a.requests, request)
+
 	switch {
-	case strings.HasPrefix(r.URL.Host, "s3."):
-		return response(200, "", "<ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name><BucketRegion>eu-west-1</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>")
+	case strings.HasPrefix(r.URL.Host, "s3."): // without a bucket
+		return amazonResponse(r, 200, "", "<ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name>"+
+			"<BucketRegion>eu-west-1</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>")
 	case r.Method == http.MethodPut && r.URL.Path == "/" && !a.exists:
-		a.exists, a.namespace = true, r.Header.Get("X-Amz-Bucket-Namespace")
-		return response(200, "", "")
+		a.exists = true
+		a.namespace = r.Header.Get("X-Amz-Bucket-Namespace")
+		return amazonResponse(r, 200, "", "")
 	case !a.exists:
-		return response(404, "", "")
+		return amazonResponse(r, 404, "", "")
 	case region != "eu-west-1" || !strings.Contains(r.URL.Host, ".eu-west-1."):
-		return response(301, "eu-west-1", "<Error><Code>PermanentRedirect</Code></Error>")
-	case r.URL.Query().Has("policy"):
-		return response(404, "", strings.Replace(missing, "%", "NoSuchBucketPolicy", 1))
-	case r.URL.Query().Has("cors"):
-		return response(404, "", strings.Replace(missing, "%", "NoSuchCORSConfiguration", 1))
-	case r.URL.Query().Has("lifecycle"):
-		return response(404, "", strings.Replace(missing, "%", "NoSuchLifecycleConfiguration", 1))
+		return amazonResponse(r, 301, "eu-west-1", "<Error><Code>PermanentRedirect</Code></Error>")
+	case query.Has("policy"):
+		return amazonResponse(r, 404, "", "<Error><Code>NoSuchBucketPolicy</Code></Error>")
+	case query.Has("cors"):
+		return amazonResponse(r, 404, "", "<Error><Code>NoSuchCORSConfiguration</Code></Error>")
+	case query.Has("lifecycle"):
+		return amazonResponse(r, 404, "", "<Error><Code>NoSuchLifecycleConfiguration</Code></Error>")
 	case r.Method == http.MethodGet:
-		return response(200, "", "<VersioningConfiguration/>")
+		return amazonResponse(r, 200, "", "<VersioningConfiguration/>")
 	}
-	return response(200, "eu-west-1", "")
+	return amazonResponse(r, 200, "eu-west-1", "")
 }
 
+// amazonResponse returns a response to r. If region is not empty, a header names it as the bucket's.
+func amazonResponse(r *http.Request, status int, region, body string) (*http.Response, error) {
+	header := http.Header{"Etag": {etag}}
+	if region != "" {
+		header.Set("X-Amz-Bucket-Region", region)
+	}
+	return &http.Response{
+		StatusCode:    status,
+		Header:        header,
+		Body:          io.NopCloser(strings.NewReader(body)),
+		ContentLength: int64(len(body)),
+		Request:       r,
+	}, nil
+}
+
+// newRegionService opens an account in us-east-1 whose requests a answers.
 func newRegionService(t *testing.T, a *amazonByRegion) *serviceDriver {
 	t.Helper()
 	d, err := NewServiceDriver(t.Context(), Config{
@@ -77,60 +89,95 @@ func newRegionService(t *testing.T, a *amazonByRegion) *serviceDriver {
 	return d.(*serviceDriver)
 }
 
-// Requests go to the region of the bucket.
+// Once a service has learned the region of a bucket, all requests for the bucket and its signatures are for
+// that region.
 func TestRegionOfBucket(t *testing.T) {
-	for name, see := range map[string]func(t *testing.T, s *serviceDriver, a *amazonByRegion){
-		"created by this service": func(t *testing.T, s *serviceDriver, _ *amazonByRegion) {
-			_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", Region: "eu-west-1"})
-			require.NoError(t, err)
+	tests := []struct {
+		name   string
+		exists bool // the bucket, before learn
+		learn  func(service *serviceDriver) error
+	}{
+		{
+			name: "created by this service",
+			learn: func(service *serviceDriver) error {
+				_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{
+					Name:   "photos",
+					Region: "eu-west-1",
+				})
+				return err
+			},
 		},
-		"listed": func(t *testing.T, s *serviceDriver, a *amazonByRegion) {
-			a.exists = true
-			_, _, err := s.ListBuckets(t.Context(), "")
-			require.NoError(t, err)
+		{
+			name:   "listed",
+			exists: true,
+			learn: func(service *serviceDriver) error {
+				_, _, err := service.ListBuckets(t.Context(), "")
+				return err
+			},
 		},
-		"read by this service": func(t *testing.T, s *serviceDriver, a *amazonByRegion) {
-			a.exists = true
-			info, err := s.BucketInfo(t.Context(), "photos")
-			require.NoError(t, err)
-			require.Equal(t, "eu-west-1", info.Region)
+		{
+			name:   "read by this service",
+			exists: true,
+			learn: func(service *serviceDriver) error {
+				_, err := service.BucketInfo(t.Context(), "photos")
+				return err
+			},
 		},
-		"changed": func(t *testing.T, s *serviceDriver, a *amazonByRegion) {
-			a.exists = true
-			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
-			require.NoError(t, err)
+		{
+			name:   "changed",
+			exists: true,
+			learn: func(service *serviceDriver) error {
+				request := wiretest.BucketRequest(storage.WithVersioning(true))
+				_, err := service.UpdateBucket(t.Context(), request)
+				return err
+			},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			a := &amazonByRegion{}
-			s := newRegionService(t, a)
-			see(t, s, a)
-			a.asked = nil
-			d, err := s.Driver("photos")
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			amazon := &amazonByRegion{exists: tt.exists}
+			service := newRegionService(t, amazon)
+			require.NoError(t, tt.learn(service))
+			amazon.requests = nil
+
+			// A request of an object is signed for the region.
+			d, err := service.Driver("photos")
 			require.NoError(t, err)
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
 
-			signedURL, err := d.(*objectDriver).Sign(t.Context(),
-				wiretest.SignedUpload(func(*driver.SignRequest) {}))
+			// A signed URL is for the region.
+			request := wiretest.SignedUpload(func(*driver.SignRequest) {})
+			signedURL, err := d.(*objectDriver).Sign(t.Context(), request)
 			require.NoError(t, err)
 			require.Contains(t, signedURL.URL, "photos.s3.eu-west-1.amazonaws.com")
 			require.Contains(t, signedURL.URL, "%2Feu-west-1%2Fs3%2F")
 
-			c, err := s.Credentials(t.Context(), "photos")
+			// The credentials name the region.
+			credentials, err := service.Credentials(t.Context(), "photos")
 			require.NoError(t, err)
-			require.Equal(t, "eu-west-1", c.Region)
-			require.Equal(t, "https://s3.eu-west-1.amazonaws.com", c.Endpoint)
+			require.Equal(t, "eu-west-1", credentials.Region)
+			require.Equal(t, "https://s3.eu-west-1.amazonaws.com", credentials.Endpoint)
 
-			require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
-			require.Equal(t, []string{"eu-west-1 PUT /k", "eu-west-1 DELETE /"}, a.asked)
-			require.Equal(t, s.account.identity, d.(*objectDriver).account.identity,
-				"the server copies between regions")
+			// A removal of the bucket is sent to the region.
+			require.NoError(t, service.DeleteBucket(t.Context(), "photos"))
+			require.Equal(t, []string{"eu-west-1 PUT /k", "eu-west-1 DELETE /"}, amazon.requests)
+
+			// Both are one account, because the server copies between regions.
+			require.Equal(t, service.account.identity, d.(*objectDriver).account.identity)
 		})
 	}
 }
 
-// A bucket is created in the namespace that its name says.
+// BucketInfo returns the region that the response names.
+func TestBucketInfoRegion(t *testing.T) {
+	service := newRegionService(t, &amazonByRegion{exists: true})
+	info, err := service.BucketInfo(t.Context(), "photos")
+	require.NoError(t, err)
+	require.Equal(t, "eu-west-1", info.Region)
+}
+
+// A bucket whose name ends with an account, a region and "an" is created in the account's own namespace.
 func TestCreateBucketNamespace(t *testing.T) {
 	for name, want := range map[string]string{
 		"photos":                             "",
@@ -141,37 +188,40 @@ func TestCreateBucketNamespace(t *testing.T) {
 		"a-111122223333-us-gov-west-1-an":    "account-regional",
 		"111122223333-eu-west-1-an":          "",
 	} {
-		a := &amazonByRegion{}
-		_, err := newRegionService(t, a).CreateBucket(t.Context(), &driver.BucketRequest{
-			Name:   name,
-			Region: "eu-west-1",
-		})
+		amazon := &amazonByRegion{}
+		service := newRegionService(t, amazon)
+		_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: name, Region: "eu-west-1"})
 		require.NoError(t, err, name)
-		require.Equal(t, want, a.namespace, name)
+		require.Equal(t, want, amazon.namespace, name)
+
+		// The address of the bucket is valid.
 		b, err := storage.Open(t.Context(), "s3://"+name+"?region=eu-west-1&anonymous=true")
 		require.NoError(t, err, name)
 		require.NoError(t, storage.Close(b))
 	}
 }
 
-// The response names the region of an unknown bucket.
+// If the region of a bucket is unknown, the first request is redirected, and sent again to the region that
+// the response names. After a removal, the region is forgotten, because the bucket may be created elsewhere.
 func TestRegionOfUnknownBucket(t *testing.T) {
-	a := &amazonByRegion{exists: true}
-	s := newRegionService(t, a)
-	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
-	require.Equal(t, []string{"us-east-1 DELETE /", "eu-west-1 DELETE /"}, a.asked)
-	require.Same(t, s.account, s.accountFor("photos"), "a deleted bucket may be created again in any region")
+	amazon := &amazonByRegion{exists: true}
+	service := newRegionService(t, amazon)
+	require.NoError(t, service.DeleteBucket(t.Context(), "photos"))
+	require.Equal(t, []string{"us-east-1 DELETE /", "eu-west-1 DELETE /"}, amazon.requests)
+	require.Same(t, service.account, service.accountFor("photos"))
 }
 
 // With Config.Endpoint, requests are signed for Config.Region, whatever region the server names for a bucket.
 func TestRegionOfOneEndpoint(t *testing.T) {
-	s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Region: "here"}, map[string]string{
-		"GET /?max-buckets": "200 <ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name><BucketRegion>there</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>",
+	c := Config{Endpoint: "http://127.0.0.1:9000", Region: "here"}
+	service, transport := newScriptedService(t, c, map[string]string{
+		"GET /?max-buckets": "200 <ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name>" +
+			"<BucketRegion>there</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>",
 	})
-	_, _, err := s.ListBuckets(t.Context(), "")
+	_, _, err := service.ListBuckets(t.Context(), "")
 	require.NoError(t, err)
-	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
-	require.Contains(t, w.headers["DELETE /photos"].Get("Authorization"), "/here/s3/")
+	require.NoError(t, service.DeleteBucket(t.Context(), "photos"))
+	require.Contains(t, transport.headers["DELETE /photos"].Get("Authorization"), "/here/s3/")
 }
 
 // Each client of the SDK gets its own provider of session credentials, instead of a copy of another client's.
@@ -184,10 +234,10 @@ func TestExpressCredentialsOfClients(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	a := d.(*objectDriver).account
 
-	provider := a.client.Options().ExpressCredentials
+	account := d.(*objectDriver).account
+	provider := account.client.Options().ExpressCredentials
 	require.NotNil(t, provider)
-	require.NotSame(t, provider, a.inRegion("eu-west-1").client.Options().ExpressCredentials)
+	require.NotSame(t, provider, account.inRegion("eu-west-1").client.Options().ExpressCredentials)
 	require.NotSame(t, provider, d.Native().(*awss3.Client).Options().ExpressCredentials)
 }

@@ -1,11 +1,12 @@
 package s3
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -19,12 +20,12 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
-// A transcript is a transport that records requests, like "PUT /?cors" for a bucket in
-// the host, and returns a response for each.
-type transcript struct {
+// A scriptedTransport records requests, and returns a scripted response for each. It names a request by its
+// method, path and first parameter, such as "PUT /?cors" for a bucket in the host.
+type scriptedTransport struct {
 	t       *testing.T
-	replies map[string]string   // request: status, a space, body
-	first   map[string][]string // responses before that, in order
+	replies map[string]string   // by request: the status, a space, and the body
+	first   map[string][]string // by request: responses before that of replies, in order
 
 	mu       sync.Mutex
 	requests []string
@@ -33,53 +34,72 @@ type transcript struct {
 	headers  map[string]http.Header
 }
 
-func (w *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
-	name := r.Method + " " + r.URL.Path
-	for parameter := range r.URL.Query() {
-		if parameter != "x-id" {
-			name += "?" + parameter
-			break
-		}
-	}
+// defaultReplies are the responses to requests without a scripted one, by method.
+var defaultReplies = map[string]string{
+	http.MethodGet:    "200 <a/>",
+	http.MethodHead:   "200 ",
+	http.MethodPut:    "200 ",
+	http.MethodDelete: "204 ",
+}
+
+func (s *scriptedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	name := requestName(r)
 	var body []byte
 	if r.Body != nil {
 		body, _ = io.ReadAll(r.Body)
 		_ = r.Body.Close()
 	}
-	w.mu.Lock()
-	w.requests = append(w.requests, name)
-	w.bodies[name] = string(body)
-	w.hosts[name] = r.URL.Host
-	w.headers[name] = r.Header
-	reply := w.replies[name]
-	if first := w.first[name]; len(first) > 0 {
+
+	s.mu.Lock()
+	s.requests = append(s.requests, name)
+	s.bodies[name] = string(body)
+	s.hosts[name] = r.URL.Host
+	s.headers[name] = r.Header
+	reply := s.replies[name]
+	if first := s.first[name]; len(first) > 0 {
 		reply = first[0]
-		w.first[name] = first[1:]
+		s.first[name] = first[1:]
 	}
-	w.mu.Unlock()
+	s.mu.Unlock()
+
 	if reply == "" {
-		reply = map[string]string{http.MethodGet: "200 <a/>", http.MethodHead: "200 ", http.MethodPut: "200 ", http.MethodDelete: "204 "}[r.Method]
+		reply = defaultReplies[r.Method]
 	}
 	status, text, _ := strings.Cut(reply, " ")
-	response := &http.Response{
+	code, err := strconv.Atoi(status)
+	require.NoError(s.t, err)
+	return &http.Response{
+		StatusCode:    code,
 		Header:        http.Header{"X-Amz-Request-Id": {"R1"}},
 		Body:          io.NopCloser(strings.NewReader(text)),
 		Request:       r,
 		ContentLength: int64(len(text)),
-	}
-	_, err := fmt.Sscan(status, &response.StatusCode)
-	require.NoError(w.t, err)
-	return response, nil
+	}, nil
 }
 
-// failure returns an error response of S3.
-func failure(status int, code string) string {
+// requestName returns the name of a request in a script. If it has several parameters, any of them is in
+// the name.
+func requestName(r *http.Request) string {
+	name := r.Method + " " + r.URL.Path
+	for parameter := range r.URL.Query() {
+		if parameter != "x-id" {
+			return name + "?" + parameter
+		}
+	}
+	return name
+}
+
+// errorResponse returns an error response of S3 for a script.
+func errorResponse(status int, code string) string {
 	return fmt.Sprintf("%d <Error><Code>%s</Code><Message>no</Message></Error>", status, code)
 }
 
-func newWireService(t *testing.T, c Config, replies map[string]string) (*serviceDriver, *transcript) {
+// newScriptedService opens the account of c with a transport that returns scripted responses.
+func newScriptedService(
+	t *testing.T, c Config, replies map[string]string,
+) (*serviceDriver, *scriptedTransport) {
 	t.Helper()
-	w := &transcript{
+	transport := &scriptedTransport{
 		t:       t,
 		replies: replies,
 		bodies:  map[string]string{},
@@ -88,7 +108,7 @@ func newWireService(t *testing.T, c Config, replies map[string]string) (*service
 	}
 	c.AccessKeyID = "AKID"
 	c.SecretKey = "secret"
-	c.HTTPClient = &http.Client{Transport: w}
+	c.HTTPClient = &http.Client{Transport: transport}
 	if c.Region == "" {
 		c.Region = "eu-west-1"
 	}
@@ -96,27 +116,47 @@ func newWireService(t *testing.T, c Config, replies map[string]string) (*service
 	d, err := NewServiceDriver(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	require.Empty(t, w.requests, "opening makes no request")
-	return d.(*serviceDriver), w
+	require.Empty(t, transport.requests, "opening makes no request")
+	return d.(*serviceDriver), transport
 }
 
-// private returns the responses of a bucket of Amazon's without settings.
-func private(extra map[string]string) map[string]string {
+// newBucketReplies returns the responses of Amazon for a new bucket without settings. Those in changes
+// replace them, or are added.
+func newBucketReplies(changes map[string]string) map[string]string {
 	replies := map[string]string{
-		"HEAD /":                  "404 ",
-		"GET /?policy":            failure(404, "NoSuchBucketPolicy"),
-		"GET /?cors":              failure(404, "NoSuchCORSConfiguration"),
-		"GET /?lifecycle":         failure(404, "NoSuchLifecycleConfiguration"),
-		"GET /?publicAccessBlock": failure(404, "NoSuchPublicAccessBlockConfiguration"),
+		"HEAD /":                  "404 ", // as before the bucket is created
+		"GET /?policy":            errorResponse(404, "NoSuchBucketPolicy"),
+		"GET /?cors":              errorResponse(404, "NoSuchCORSConfiguration"),
+		"GET /?lifecycle":         errorResponse(404, "NoSuchLifecycleConfiguration"),
+		"GET /?publicAccessBlock": errorResponse(404, "NoSuchPublicAccessBlockConfiguration"),
 		"GET /?versioning":        "200 <VersioningConfiguration/>",
 	}
-	for request, reply := range extra {
-		replies[request] = reply
-	}
+	maps.Copy(replies, changes)
 	return replies
 }
 
-// A bucket is created in its region.
+// bucketReplies returns the responses of Amazon for a bucket without settings. Those in changes replace them,
+// or are added.
+func bucketReplies(changes map[string]string) map[string]string {
+	replies := newBucketReplies(map[string]string{"HEAD /": "200 "})
+	maps.Copy(replies, changes)
+	return replies
+}
+
+// configOf returns a configuration for an account of a provider or server, by the name of its profile.
+func configOf(t *testing.T, name string) Config {
+	t.Helper()
+	profile, ok := NamedProfile(name)
+	require.True(t, ok)
+	endpoint := "http://127.0.0.1:9000"
+	if name == "b2" {
+		endpoint = "https://s3.us-west-004.backblazeb2.com"
+	}
+	return Config{Endpoint: endpoint, Profile: &profile}
+}
+
+// CreateBucket sends the request to the server of the region, and names the region unless the server
+// has only one.
 func TestCreateBucketRegion(t *testing.T) {
 	tests := map[string]struct {
 		config     Config
@@ -169,16 +209,17 @@ func TestCreateBucketRegion(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, w := newWireService(t, tt.config, private(nil))
-			info, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", Region: tt.region})
+			service, transport := newScriptedService(t, tt.config, newBucketReplies(nil))
+			request := &driver.BucketRequest{Name: "photos", Region: tt.region}
+			info, err := service.CreateBucket(t.Context(), request)
 			require.NoError(t, err)
 			require.Equal(t, &storage.BucketInfo{Name: "photos", Region: tt.want}, info)
-			require.Equal(t, []string{"HEAD /", "PUT /"}, w.requests)
-			require.Equal(t, tt.host, w.hosts["PUT /"])
+			require.Equal(t, []string{"HEAD /", "PUT /"}, transport.requests)
+			require.Equal(t, tt.host, transport.hosts["PUT /"])
 			if tt.body == "" {
-				require.NotContains(t, w.bodies["PUT /"], "LocationConstraint")
+				require.NotContains(t, transport.bodies["PUT /"], "LocationConstraint")
 			} else {
-				require.Contains(t, w.bodies["PUT /"], tt.body)
+				require.Contains(t, transport.bodies["PUT /"], tt.body)
 			}
 		})
 	}
@@ -195,15 +236,15 @@ func TestCreateBucketExists(t *testing.T) {
 			want:    storage.BucketExists,
 		},
 		"an own bucket, created meanwhile": {
-			replies: map[string]string{"HEAD /": "404 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")},
+			replies: map[string]string{"HEAD /": "404 ", "PUT /": errorResponse(409, "BucketAlreadyOwnedByYou")},
 			want:    storage.BucketExists,
 		},
 		"another's": {
-			replies: map[string]string{"HEAD /": "403 ", "PUT /": failure(409, "BucketAlreadyExists")},
+			replies: map[string]string{"HEAD /": "403 ", "PUT /": errorResponse(409, "BucketAlreadyExists")},
 			want:    storage.BucketExists,
 		},
 		"one of another region": {
-			replies: map[string]string{"HEAD /": "301 ", "PUT /": failure(409, "BucketAlreadyOwnedByYou")},
+			replies: map[string]string{"HEAD /": "301 ", "PUT /": errorResponse(409, "BucketAlreadyOwnedByYou")},
 			want:    storage.BucketExists,
 		},
 		"an unknown state": {
@@ -215,50 +256,80 @@ func TestCreateBucketExists(t *testing.T) {
 			want:    storage.RateLimited,
 		},
 		"a forbidden key": {
-			replies: map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "AccessDenied")},
+			replies: map[string]string{"HEAD /": "403 ", "PUT /": errorResponse(403, "AccessDenied")},
 			want:    storage.PermissionDenied,
 		},
 		"an access key of another service": {
-			replies: map[string]string{"HEAD /": "403 ", "PUT /": failure(403, "InvalidAccessKeyId")},
+			replies: map[string]string{"HEAD /": "403 ", "PUT /": errorResponse(403, "InvalidAccessKeyId")},
 			want:    storage.Unauthenticated,
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, _ := newWireService(t, Config{}, tt.replies)
-			_, err := s.CreateBucket(t.Context(), wiretest.BucketRequest())
+			service, _ := newScriptedService(t, Config{}, tt.replies)
+			_, err := service.CreateBucket(t.Context(), wiretest.BucketRequest())
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
 }
 
-// A new bucket is deleted if a setting fails.
-func TestCreateBucketSettingFails(t *testing.T) {
-	s, w := newWireService(t, Config{}, private(nil))
-	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true),
-		storage.WithPublicAccess(true), storage.WithLifecycle(), storage.WithCORS()))
-	require.NoError(t, err)
-	require.True(t, info.Versioning)
-	require.True(t, info.Public)
-	require.Equal(t, []string{"HEAD /", "PUT /", "PUT /?versioning", "GET /?policy", "GET /?publicAccessBlock", "PUT /?policy"}, w.requests)
-
-	s, w = newWireService(t, Config{}, private(map[string]string{
-		"PUT /?versioning": failure(403, "AccessDenied"),
-	}))
-	_, err = s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
-	require.ErrorIs(t, err, storage.PermissionDenied)
-	require.Equal(t, []string{"HEAD /", "PUT /", "PUT /?versioning", "DELETE /"}, w.requests)
-
-	s, w = newWireService(t, Config{}, private(nil))
-	_, err = s.CreateBucket(t.Context(),
-		wiretest.BucketRequest(storage.WithVersioning(false), storage.WithPublicAccess(false)))
-	require.NoError(t, err)
-	require.Equal(t, []string{"HEAD /", "PUT /"}, w.requests, "a new bucket is so already")
+// CreateBucket sends requests only for settings that differ from the defaults of a new bucket.
+func TestCreateBucketSettings(t *testing.T) {
+	tests := []struct {
+		name     string
+		opts     []storage.BucketOption
+		isSet    bool // versioning and public access
+		requests []string
+	}{
+		{
+			name: "other settings",
+			opts: []storage.BucketOption{
+				storage.WithVersioning(true),
+				storage.WithPublicAccess(true),
+				storage.WithLifecycle(),
+				storage.WithCORS(),
+			},
+			isSet: true,
+			requests: []string{
+				"HEAD /",
+				"PUT /",
+				"PUT /?versioning",
+				"GET /?policy",
+				"GET /?publicAccessBlock",
+				"PUT /?policy",
+			},
+		},
+		{
+			name:     "the defaults",
+			opts:     []storage.BucketOption{storage.WithVersioning(false), storage.WithPublicAccess(false)},
+			requests: []string{"HEAD /", "PUT /"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			service, transport := newScriptedService(t, Config{}, newBucketReplies(nil))
+			info, err := service.CreateBucket(t.Context(), wiretest.BucketRequest(tt.opts...))
+			require.NoError(t, err)
+			require.Equal(t, tt.isSet, info.Versioning)
+			require.Equal(t, tt.isSet, info.Public)
+			require.Equal(t, tt.requests, transport.requests)
+		})
+	}
 }
 
-// An update sends only its changes.
+// If a setting of a new bucket is refused, CreateBucket deletes the bucket.
+func TestCreateBucketSettingFails(t *testing.T) {
+	service, transport := newScriptedService(t, Config{}, newBucketReplies(map[string]string{
+		"PUT /?versioning": errorResponse(403, "AccessDenied"),
+	}))
+	_, err := service.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.Equal(t, []string{"HEAD /", "PUT /", "PUT /?versioning", "DELETE /"}, transport.requests)
+}
+
+// UpdateBucket sends only the requests for its changes, and then reads all settings.
 func TestUpdateBucketRequests(t *testing.T) {
-	looks := []string{
+	reads := []string{ // at the same time
 		"HEAD /",
 		"GET /?policy",
 		"GET /?versioning",
@@ -295,101 +366,125 @@ func TestUpdateBucketRequests(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
-			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(tt.option))
+			service, transport := newScriptedService(t, Config{}, bucketReplies(nil))
+			_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(tt.option))
 			require.NoError(t, err)
-			require.Equal(t, tt.want, w.requests[:len(tt.want)])
-			require.ElementsMatch(t, looks, w.requests[len(tt.want):])
+			require.Equal(t, tt.want, transport.requests[:len(tt.want)])
+			require.ElementsMatch(t, reads, transport.requests[len(tt.want):])
 		})
 	}
 }
 
-// A bucket is created with object lock.
+// CreateBucket creates a bucket with object lock, and then sets its default retention with a checksum,
+// which S3 requires.
 func TestCreateBucketWithObjectLock(t *testing.T) {
-	s, w := newWireService(t, Config{}, private(map[string]string{
-		"GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>",
+	service, transport := newScriptedService(t, Config{}, newBucketReplies(map[string]string{
+		"GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>" +
+			"</ObjectLockConfiguration>",
 	}))
-	info, err := s.CreateBucket(t.Context(),
-		wiretest.BucketRequest(storage.WithObjectLock(), storage.WithDefaultRetention(storage.Compliance, 7)))
+	retention := storage.WithDefaultRetention(storage.Compliance, 7)
+	info, err := service.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithObjectLock(), retention))
 	require.NoError(t, err)
-	require.True(t, info.ObjectLock && info.Versioning)
+	require.True(t, info.ObjectLock)
+	require.True(t, info.Versioning)
 	require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 7}, info.DefaultRetention)
-	require.Equal(t, []string{"HEAD /", "PUT /", "GET /?object-lock", "PUT /?object-lock"}, w.requests)
-	require.Equal(t, "true", w.headers["PUT /"].Get("X-Amz-Bucket-Object-Lock-Enabled"))
-	require.Contains(t, w.bodies["PUT /?object-lock"], "<Days>7</Days><Mode>COMPLIANCE</Mode>")
-	require.NotEmpty(t, w.headers["PUT /?object-lock"].Get("X-Amz-Checksum-Crc32"))
+
+	require.Equal(t, []string{
+		"HEAD /",
+		"PUT /",
+		"GET /?object-lock",
+		"PUT /?object-lock",
+	}, transport.requests)
+	require.Equal(t, "true", transport.headers["PUT /"].Get("X-Amz-Bucket-Object-Lock-Enabled"))
+	require.Contains(t, transport.bodies["PUT /?object-lock"], "<Days>7</Days><Mode>COMPLIANCE</Mode>")
+	require.NotEmpty(t, transport.headers["PUT /?object-lock"].Get("X-Amz-Checksum-Crc32"))
 }
 
-// A bucket is made public.
+const (
+	// publicPolicy is a policy that permits everybody to read the bucket "photos".
+	publicPolicy = `{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",` +
+		`"Resource":"arn:aws:s3:::photos/*"}}`
+	// blockedAccess is the response about a bucket whose block of public access has all four parts.
+	blockedAccess = "200 <PublicAccessBlockConfiguration>" +
+		"<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>" +
+		"<BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets>" +
+		"</PublicAccessBlockConfiguration>"
+)
+
+// UpdateBucket makes a bucket public by a policy. It first ends the parts of the block of public access that
+// would refuse the policy.
 func TestUpdateBucketPublic(t *testing.T) {
-	blocked := `200 <PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
-	s, w := newWireService(t, Config{Region: "cn-north-1"}, private(map[string]string{
-		"HEAD /":                  "200 ",
-		"GET /?publicAccessBlock": blocked,
+	service, transport := newScriptedService(t, Config{Region: "cn-north-1"}, bucketReplies(map[string]string{
+		"GET /?publicAccessBlock": blockedAccess,
 	}))
-	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
+	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 	require.NoError(t, err)
-	require.Equal(t, []string{"GET /?policy", "GET /?publicAccessBlock", "PUT /?publicAccessBlock", "PUT /?policy"}, w.requests[:4], "the block comes off first")
-	require.Contains(t, w.bodies["PUT /?publicAccessBlock"], "<BlockPublicAcls>true</BlockPublicAcls><BlockPublicPolicy>false</BlockPublicPolicy><IgnorePublicAcls>true</IgnorePublicAcls><RestrictPublicBuckets>false</RestrictPublicBuckets>")
-	require.JSONEq(t, `{"Version":"2012-10-17","Statement":[{"Sid":"OmnibucketPublicRead","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws-cn:s3:::photos/*"}]}`, w.bodies["PUT /?policy"])
 
-	t.Run("if it is public already", func(t *testing.T) {
-		policy, err := json.Marshal(map[string]any{
-			"Statement": map[string]any{
-				"Effect":    "Allow",
-				"Principal": "*",
-				"Action":    "s3:GetObject",
-				"Resource":  "arn:aws:s3:::photos/*",
-			},
-		})
-		require.NoError(t, err)
-		s, w := newWireService(t, Config{}, private(map[string]string{
-			"HEAD /":       "200 ",
-			"GET /?policy": "200 " + string(policy),
-		}))
-		info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
-		require.NoError(t, err)
-		require.True(t, info.Public)
-		require.NotContains(t, w.requests, "PUT /?policy")
-	})
-	t.Run("not public because of the block", func(t *testing.T) {
-		policy := `{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}}`
-		s, _ := newWireService(t, Config{}, private(map[string]string{
-			"HEAD /":                  "200 ",
-			"GET /?policy":            "200 " + policy,
-			"GET /?publicAccessBlock": blocked,
-		}))
-		info, err := s.BucketInfo(t.Context(), "photos")
-		require.NoError(t, err)
-		require.False(t, info.Public)
-	})
-	t.Run("by an ACL, if the server has no policies", func(t *testing.T) {
-		b2, ok := NamedProfile("b2")
-		require.True(t, ok)
-		grants := `200 <AccessControlPolicy><AccessControlList><Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group"><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>`
-		s, w := newWireService(t, Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2},
-			private(map[string]string{"HEAD /": "200 ", "GET /?acl": grants}))
+	require.Equal(t, []string{
+		"GET /?policy",
+		"GET /?publicAccessBlock",
+		"PUT /?publicAccessBlock",
+		"PUT /?policy",
+	}, transport.requests[:4])
+	require.Contains(t, transport.bodies["PUT /?publicAccessBlock"],
+		"<BlockPublicAcls>true</BlockPublicAcls><BlockPublicPolicy>false</BlockPublicPolicy>"+
+			"<IgnorePublicAcls>true</IgnorePublicAcls><RestrictPublicBuckets>false</RestrictPublicBuckets>")
+	require.JSONEq(t, `{"Version": "2012-10-17", "Statement": [{
+		"Sid": "OmnibucketPublicRead", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+		"Resource": "arn:aws-cn:s3:::photos/*"
+	}]}`, transport.bodies["PUT /?policy"])
+}
 
-		info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
-		require.NoError(t, err)
-		require.True(t, info.Public)
-		require.Equal(t, "PUT /?acl", w.requests[0])
-		require.Equal(t, "public-read", w.headers["PUT /?acl"].Get("X-Amz-Acl"))
-	})
+// If the policy of a bucket makes it public already, UpdateBucket leaves the policy as it is.
+func TestUpdateBucketPublicAlready(t *testing.T) {
+	service, transport := newScriptedService(t, Config{}, bucketReplies(map[string]string{
+		"GET /?policy": "200 " + publicPolicy,
+	}))
+	info, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
+	require.NoError(t, err)
+	require.True(t, info.Public)
+	require.NotContains(t, transport.requests, "PUT /?policy")
+}
+
+// A bucket with a public policy is not public if its block of public access restricts it.
+func TestBucketInfoBlockedPolicy(t *testing.T) {
+	service, _ := newScriptedService(t, Config{}, bucketReplies(map[string]string{
+		"GET /?policy":            "200 " + publicPolicy,
+		"GET /?publicAccessBlock": blockedAccess,
+	}))
+	info, err := service.BucketInfo(t.Context(), "photos")
+	require.NoError(t, err)
+	require.False(t, info.Public)
+}
+
+// On a server without policies, UpdateBucket makes a bucket public by an ACL.
+func TestUpdateBucketPublicByACL(t *testing.T) {
+	service, transport := newScriptedService(t, configOf(t, "b2"), bucketReplies(map[string]string{
+		"GET /?acl": "200 <AccessControlPolicy><AccessControlList><Grant>" +
+			`<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Group">` +
+			"<URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee>" +
+			"<Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>",
+	}))
+	info, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
+	require.NoError(t, err)
+	require.True(t, info.Public)
+	require.Equal(t, "PUT /?acl", transport.requests[0])
+	require.Equal(t, "public-read", transport.headers["PUT /?acl"].Get("X-Amz-Acl"))
 }
 
 // An update that has succeeded tells which settings could not be read after it.
 func TestUpdateBucketUnread(t *testing.T) {
-	s, _ := newWireService(t, Config{}, private(map[string]string{
-		"HEAD /":           failure(403, "AccessDenied"),
+	service, _ := newScriptedService(t, Config{}, newBucketReplies(map[string]string{
+		"HEAD /":           errorResponse(403, "AccessDenied"),
 		"PUT /?versioning": "200 ",
 	}))
-	info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
+	info, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
 	require.NoError(t, err)
 	require.True(t, info.Versioning)
 	require.Equal(t, []string{"Public", "CORS", "Lifecycle", "ObjectLock", "DefaultRetention"}, info.Unread)
 }
 
+// BucketInfo reads the CORS rules that UpdateBucket writes.
 func TestCORSRules(t *testing.T) {
 	rule := storage.CORSRule{
 		Origins:        []string{"https://a.example", "https://b.example"},
@@ -398,37 +493,36 @@ func TestCORSRules(t *testing.T) {
 		ExposedHeaders: []string{"ETag"},
 		MaxAge:         time.Hour,
 	}
-	s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
-	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithCORS(rule)))
+	service, transport := newScriptedService(t, Config{}, bucketReplies(nil))
+	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithCORS(rule)))
 	require.NoError(t, err)
-	body := w.bodies["PUT /?cors"]
+	body := transport.bodies["PUT /?cors"]
 	require.Contains(t, body, "<MaxAgeSeconds>3600</MaxAgeSeconds>")
 
-	s, _ = newWireService(t, Config{}, private(map[string]string{
-		"HEAD /":     "200 ",
+	service, _ = newScriptedService(t, Config{}, bucketReplies(map[string]string{
 		"GET /?cors": "200 " + body,
 	}))
-	info, err := s.BucketInfo(t.Context(), "photos")
+	info, err := service.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
 	require.Equal(t, []storage.CORSRule{rule}, info.CORS)
 }
 
+// BucketInfo reads the lifecycle rules that UpdateBucket writes.
 func TestLifecycleRules(t *testing.T) {
 	rules := []storage.LifecycleRule{
 		{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3, AbortUploadsAfterDays: 1},
 		{ID: "old", ExpireOldVersionsAfterDays: 30, TransitionAfterDays: 90, TransitionTo: "GLACIER"},
 	}
-	s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
-	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rules...)))
+	service, transport := newScriptedService(t, Config{}, bucketReplies(nil))
+	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rules...)))
 	require.NoError(t, err)
-	body := w.bodies["PUT /?lifecycle"]
+	body := transport.bodies["PUT /?lifecycle"]
 	require.Contains(t, body, "<Filter><Prefix></Prefix></Filter>")
 
-	s, _ = newWireService(t, Config{}, private(map[string]string{
-		"HEAD /":          "200 ",
+	service, _ = newScriptedService(t, Config{}, bucketReplies(map[string]string{
 		"GET /?lifecycle": "200 " + body,
 	}))
-	info, err := s.BucketInfo(t.Context(), "photos")
+	info, err := service.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
 	require.Equal(t, rules, info.Lifecycle)
 }
@@ -436,74 +530,91 @@ func TestLifecycleRules(t *testing.T) {
 // B2 returns each rule that hides objects as two:
 // https://www.backblaze.com/apidocs/s3-get-lifecycle-configuration
 func TestLifecycleRulesOnB2(t *testing.T) {
-	b2, ok := NamedProfile("b2")
-	require.True(t, ok)
-	response := `200 <LifecycleConfiguration><Rule><ID>tmp</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>3</Days></Expiration></Rule>` +
-		`<Rule><ID>tmp-2</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration></Rule></LifecycleConfiguration>`
+	const response = `200 <LifecycleConfiguration>
+		<Rule>
+			<ID>tmp</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status>
+			<Expiration><Days>3</Days></Expiration>
+		</Rule>
+		<Rule>
+			<ID>tmp-2</ID><Filter><Prefix>tmp/</Prefix></Filter><Status>Enabled</Status>
+			<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>
+		</Rule>
+		</LifecycleConfiguration>`
 	rule := storage.LifecycleRule{ID: "tmp", Prefix: "tmp/", ExpireAfterDays: 3}
-	s, w := newWireService(t, Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2},
-		private(map[string]string{"HEAD /": "200 ", "GET /?lifecycle": response}))
+	service, transport := newScriptedService(t, configOf(t, "b2"),
+		bucketReplies(map[string]string{"GET /?lifecycle": response}))
 
-	info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rule)))
+	info, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rule)))
 	require.NoError(t, err)
 	require.Equal(t, []storage.LifecycleRule{rule}, info.Lifecycle)
-	require.Equal(t, "PUT /?lifecycle", w.requests[0])
-	require.NotEmpty(t, w.headers["PUT /?lifecycle"].Get("Content-Md5"))
+	require.Equal(t, "PUT /?lifecycle", transport.requests[0])
+	require.NotEmpty(t, transport.headers["PUT /?lifecycle"].Get("Content-Md5"))
 }
 
+// BucketInfo reads lifecycle rules in the forms that other programs write. It leaves out a rule that
+// LifecycleRule cannot express.
 func TestLifecycleRulesOfOthers(t *testing.T) {
 	tests := map[string]struct {
-		rule string
-		want []storage.LifecycleRule
+		status string // "": Enabled
+		rule   string
+		want   []storage.LifecycleRule
 	}{
 		"a prefix in the old form": {
-			rule: `<ID>a</ID><Status>Enabled</Status><Prefix>x/</Prefix><Expiration><Days>1</Days></Expiration>`,
+			rule: `<Prefix>x/</Prefix><Expiration><Days>1</Days></Expiration>`,
 			want: []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}},
 		},
 		"only a prefix": {
-			rule: `<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x/</Prefix></And></Filter><Expiration><Days>1</Days></Expiration>`,
+			rule: `<Filter><And><Prefix>x/</Prefix></And></Filter><Expiration><Days>1</Days></Expiration>`,
 			want: []storage.LifecycleRule{{ID: "a", Prefix: "x/", ExpireAfterDays: 1}},
 		},
 		"two steps": {
-			rule: `<ID>a</ID><Status>Enabled</Status><Filter/><Transition><Days>30</Days><StorageClass>STANDARD_IA</StorageClass></Transition><Transition><Days>90</Days><StorageClass>GLACIER</StorageClass></Transition>`,
+			rule: `<Filter/><Transition><Days>30</Days><StorageClass>STANDARD_IA</StorageClass></Transition>` +
+				`<Transition><Days>90</Days><StorageClass>GLACIER</StorageClass></Transition>`,
 			want: []storage.LifecycleRule{
 				{ID: "a", TransitionAfterDays: 30, TransitionTo: "STANDARD_IA"},
 				{ID: "a-2", TransitionAfterDays: 90, TransitionTo: "GLACIER"},
 			},
 		},
 		"a disabled rule": {
-			rule: `<ID>a</ID><Status>Disabled</Status><Filter/><Expiration><Days>1</Days></Expiration>`,
+			status: "Disabled",
+			rule:   `<Filter/><Expiration><Days>1</Days></Expiration>`,
 		},
 		"a tag": {
-			rule: `<ID>a</ID><Status>Enabled</Status><Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter><Expiration><Days>1</Days></Expiration>`,
+			rule: `<Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter>` +
+				`<Expiration><Days>1</Days></Expiration>`,
 			want: []storage.LifecycleRule{{ID: "a", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}},
 		},
 		"two tags": {
-			rule: `<ID>a</ID><Status>Enabled</Status><Filter><And><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>l</Key><Value>w</Value></Tag></And></Filter><Expiration><Days>1</Days></Expiration>`,
+			rule: `<Filter><And><Tag><Key>k</Key><Value>v</Value></Tag>` +
+				`<Tag><Key>l</Key><Value>w</Value></Tag></And></Filter>` +
+				`<Expiration><Days>1</Days></Expiration>`,
 			want: []storage.LifecycleRule{
 				{ID: "a", Tags: map[string]string{"k": "v", "l": "w"}, ExpireAfterDays: 1},
 			},
 		},
 		"a size": {
-			rule: `<ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>x</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></And></Filter><Expiration><Days>1</Days></Expiration>`,
+			rule: `<Filter><And><Prefix>x</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></And></Filter>` +
+				`<Expiration><Days>1</Days></Expiration>`,
 		},
 		"a date": {
-			rule: `<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration>`,
+			rule: `<Filter/><Expiration><Date>2030-01-01T00:00:00Z</Date></Expiration>`,
 		},
 		"a number of versions": {
-			rule: `<ID>a</ID><Status>Enabled</Status><Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>3</NewerNoncurrentVersions></NoncurrentVersionExpiration>`,
+			rule: `<Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays>` +
+				`<NewerNoncurrentVersions>3</NewerNoncurrentVersions></NoncurrentVersionExpiration>`,
 		},
 		"markers left by others": {
-			rule: `<ID>a</ID><Status>Enabled</Status><Filter/><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>`,
+			rule: `<Filter/>` +
+				`<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>`,
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, _ := newWireService(t, Config{}, private(map[string]string{
-				"HEAD /":          "200 ",
-				"GET /?lifecycle": "200 <LifecycleConfiguration><Rule>" + tt.rule + "</Rule></LifecycleConfiguration>",
+			rules := "<Rule><ID>a</ID><Status>" + cmp.Or(tt.status, "Enabled") + "</Status>" + tt.rule + "</Rule>"
+			service, _ := newScriptedService(t, Config{}, bucketReplies(map[string]string{
+				"GET /?lifecycle": "200 <LifecycleConfiguration>" + rules + "</LifecycleConfiguration>",
 			}))
-			info, err := s.BucketInfo(t.Context(), "photos")
+			info, err := service.BucketInfo(t.Context(), "photos")
 			require.NoError(t, err)
 			require.Equal(t, tt.want, info.Lifecycle)
 		})
@@ -512,27 +623,31 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 
 // If a server drops the tags of rules, the rules from before are restored.
 func TestLifecycleRulesDroppedTags(t *testing.T) {
-	minio, ok := NamedProfile("minio")
-	require.True(t, ok)
-	rulesAfter := `<LifecycleConfiguration><Rule><ID>b</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
-	s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio},
+	const rulesAfter = `<LifecycleConfiguration><Rule><ID>b</ID><Status>Enabled</Status>` +
+		`<Filter><Prefix></Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
+	service, transport := newScriptedService(t, configOf(t, "minio"),
 		map[string]string{"GET /photos?lifecycle": "200 " + rulesAfter})
 
-	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(storage.LifecycleRule{
+	rule := storage.LifecycleRule{
 		ID:              "b",
 		Tags:            map[string]string{"k": "v"},
 		ExpireAfterDays: 1,
-	})))
+	}
+	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rule)))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, s3error.Of(err).Hint, "tags")
-	require.Equal(t, []string{"GET /photos?lifecycle", "PUT /photos?lifecycle", "GET /photos?lifecycle", "PUT /photos?lifecycle"}, w.requests)
-	require.NotContains(t, w.bodies["PUT /photos?lifecycle"], "Tag")
+	require.Equal(t, []string{
+		"GET /photos?lifecycle",
+		"PUT /photos?lifecycle",
+		"GET /photos?lifecycle",
+		"PUT /photos?lifecycle",
+	}, transport.requests)
+	require.NotContains(t, transport.bodies["PUT /photos?lifecycle"], "Tag")
 }
 
-// A setting that the server lacks is unsupported, and no request is sent.
+// If the server lacks a part of a setting, UpdateBucket and CreateBucket fail with Unsupported, and
+// send no request.
 func TestBucketSettingsLacking(t *testing.T) {
-	garage, ok := NamedProfile("garage")
-	require.True(t, ok)
 	for name, option := range map[string]storage.BucketOption{
 		"object lock":         storage.WithObjectLock(),
 		"a default retention": storage.WithDefaultRetention(storage.Governance, 1),
@@ -542,22 +657,25 @@ func TestBucketSettingsLacking(t *testing.T) {
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &garage}, nil)
-			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(option))
+			service, transport := newScriptedService(t, configOf(t, "garage"), nil)
+			_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(option))
 			require.ErrorIs(t, err, storage.Unsupported)
-			_, err = s.CreateBucket(t.Context(), wiretest.BucketRequest(option))
+			_, err = service.CreateBucket(t.Context(), wiretest.BucketRequest(option))
 			require.ErrorIs(t, err, storage.Unsupported)
-			require.Empty(t, w.requests)
+			require.Empty(t, transport.requests)
 		})
 	}
 }
 
-// A default retention in years is told in days.
+// BucketInfo returns a default retention of years as days.
 func TestBucketInfoRetentionInYears(t *testing.T) {
-	s, _ := newWireService(t, Config{}, private(map[string]string{
-		"HEAD /": "200 ", "GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Years>2</Years></DefaultRetention></Rule></ObjectLockConfiguration>",
+	service, _ := newScriptedService(t, Config{}, newBucketReplies(map[string]string{
+		"HEAD /": "200 ",
+		"GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>" +
+			"<Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Years>2</Years></DefaultRetention></Rule>" +
+			"</ObjectLockConfiguration>",
 	}))
-	info, err := s.BucketInfo(t.Context(), "photos")
+	info, err := service.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
 	require.True(t, info.ObjectLock)
 	require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 730}, info.DefaultRetention)
@@ -565,30 +683,33 @@ func TestBucketInfoRetentionInYears(t *testing.T) {
 
 // If a server drops rules, the rules from before are restored.
 func TestLifecycleRulesDropped(t *testing.T) {
-	rulesBefore := `<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status><Filter><Prefix>x/</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
-	minio, ok := NamedProfile("minio")
-	require.True(t, ok)
-	s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio},
+	const rulesBefore = `<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status>` +
+		`<Filter><Prefix>x/</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
+	service, transport := newScriptedService(t, configOf(t, "minio"),
 		map[string]string{"GET /photos?lifecycle": "200 " + rulesBefore})
 
-	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(storage.LifecycleRule{
+	rule := storage.LifecycleRule{
 		ID:                    "b",
 		ExpireAfterDays:       1,
 		AbortUploadsAfterDays: 2,
-	})))
+	}
+	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rule)))
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Equal(t, []string{"GET /photos?lifecycle", "PUT /photos?lifecycle", "GET /photos?lifecycle", "PUT /photos?lifecycle"}, w.requests)
-	require.Contains(t, w.bodies["PUT /photos?lifecycle"], "<ID>a</ID>")
-	require.NotEmpty(t, w.headers["PUT /photos?lifecycle"].Get("Content-Md5"), "which older servers require")
+	require.Equal(t, []string{
+		"GET /photos?lifecycle",
+		"PUT /photos?lifecycle",
+		"GET /photos?lifecycle",
+		"PUT /photos?lifecycle",
+	}, transport.requests)
+	require.Contains(t, transport.bodies["PUT /photos?lifecycle"], "<ID>a</ID>")
+	require.NotEmpty(t, transport.headers["PUT /photos?lifecycle"].Get("Content-Md5"), "older servers require it")
 }
 
 // If the server refuses a lifecycle rule that only aborts uploads, UpdateBucket fails with Unsupported.
 func TestLifecycleRulesOnlyAbortUploads(t *testing.T) {
-	minio, ok := NamedProfile("minio")
-	require.True(t, ok)
 	responses := map[string]string{
-		"GET /photos?lifecycle": failure(404, "NoSuchLifecycleConfiguration"),
-		"PUT /photos?lifecycle": failure(400, "MalformedXML"),
+		"GET /photos?lifecycle": errorResponse(404, "NoSuchLifecycleConfiguration"),
+		"PUT /photos?lifecycle": errorResponse(400, "MalformedXML"),
 	}
 	tests := map[string]struct {
 		rules []storage.LifecycleRule
@@ -613,16 +734,18 @@ func TestLifecycleRulesOnlyAbortUploads(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, _ := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &minio}, responses)
-			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(tt.rules...)))
+			service, _ := newScriptedService(t, configOf(t, "minio"), responses)
+			request := wiretest.BucketRequest(storage.WithLifecycle(tt.rules...))
+			_, err := service.UpdateBucket(t.Context(), request)
 			require.ErrorIs(t, err, tt.want)
 		})
 	}
 }
 
-// Missing settings are unsupported.
+// If the server lacks a setting, CreateBucket and UpdateBucket fail with Unsupported and a hint, and send no
+// request.
 func TestUpdateBucketSettingLacking(t *testing.T) {
-	bare := Profile{Name: "bare"}
+	c := Config{Endpoint: "http://127.0.0.1:9000", Profile: &Profile{Name: "bare"}}
 	for name, option := range map[string]storage.BucketOption{
 		"public access": storage.WithPublicAccess(true),
 		"private":       storage.WithPublicAccess(false),
@@ -631,45 +754,44 @@ func TestUpdateBucketSettingLacking(t *testing.T) {
 		"lifecycle":     storage.WithLifecycle(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &bare}, nil)
-			for _, err := range []error{
-				func() error {
-					_, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(option))
-					return err
-				}(),
-				func() error {
-					_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(option))
-					return err
-				}(),
-			} {
-				require.ErrorIs(t, err, storage.Unsupported)
-				require.NotEmpty(t, err.(*storage.Error).Hint)
-			}
-			require.Empty(t, w.requests)
+			service, transport := newScriptedService(t, c, nil)
+
+			_, err := service.CreateBucket(t.Context(), wiretest.BucketRequest(option))
+			require.ErrorIs(t, err, storage.Unsupported)
+			require.NotEmpty(t, err.(*storage.Error).Hint)
+
+			_, err = service.UpdateBucket(t.Context(), wiretest.BucketRequest(option))
+			require.ErrorIs(t, err, storage.Unsupported)
+			require.NotEmpty(t, err.(*storage.Error).Hint)
+
+			require.Empty(t, transport.requests)
 		})
 	}
+}
 
-	s, w := newWireService(t, Config{Endpoint: "http://127.0.0.1:9000", Profile: &bare}, nil)
-	_, err := s.BucketInfo(t.Context(), "photos")
+// BucketInfo sends no request for a setting that the server does not have.
+func TestBucketInfoSettingLacking(t *testing.T) {
+	c := Config{Endpoint: "http://127.0.0.1:9000", Profile: &Profile{Name: "bare"}}
+	service, transport := newScriptedService(t, c, nil)
+	_, err := service.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
-	require.Equal(t, []string{"HEAD /photos"}, w.requests,
-		"no request for a setting that the server does not have")
+	require.Equal(t, []string{"HEAD /photos"}, transport.requests)
 }
 
 // BucketInfo fails if a setting may not be read, tells which, and returns the others. A program
 // that adds a rule to an empty list would otherwise remove the rules that it could not see. AWS has
 // a permission for each setting, and R2's tokens for objects have none.
 func TestBucketInfoUnreadableSettings(t *testing.T) {
-	cors := `200 <CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>`
-	denied := failure(403, "AccessDenied")
-	s, _ := newWireService(t, Config{}, private(map[string]string{
-		"HEAD /":           "200 ",
+	const cors = `200 <CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin>` +
+		`<AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>`
+	denied := errorResponse(403, "AccessDenied")
+	service, _ := newScriptedService(t, Config{}, bucketReplies(map[string]string{
 		"GET /?policy":     denied,
 		"GET /?versioning": denied,
 		"GET /?lifecycle":  denied,
 		"GET /?cors":       cors,
 	}))
-	info, err := s.BucketInfo(t.Context(), "photos")
+	info, err := service.BucketInfo(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.ErrorContains(t, err, "s3:GetBucketPolicy, s3:GetBucketVersioning, s3:GetLifecycleConfiguration")
 	want := &storage.BucketInfo{
@@ -680,7 +802,7 @@ func TestBucketInfoUnreadableSettings(t *testing.T) {
 	}
 	require.Equal(t, want, info)
 
-	info, err = s.UpdateBucket(t.Context(), wiretest.BucketRequest())
+	info, err = service.UpdateBucket(t.Context(), wiretest.BucketRequest())
 	require.NoError(t, err)
 	require.Equal(t, want, info)
 }
@@ -689,10 +811,8 @@ func TestBucketInfoUnreadableSettings(t *testing.T) {
 // bucket is public depends on its policy, then on the block of public access, and on a server
 // without policies on the ACL.
 func TestBucketInfoNamesRefusedPermission(t *testing.T) {
-	policy := `200 {"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}}`
-	denied := failure(403, "AccessDenied")
-	b2, ok := NamedProfile("b2")
-	require.True(t, ok)
+	const policy = "200 " + publicPolicy
+	denied := errorResponse(403, "AccessDenied")
 	tests := []struct {
 		name    string
 		config  Config
@@ -711,7 +831,7 @@ func TestBucketInfoNamesRefusedPermission(t *testing.T) {
 		},
 		{
 			name:    "ACL",
-			config:  Config{Endpoint: "https://s3.us-west-004.backblazeb2.com", Profile: &b2},
+			config:  configOf(t, "b2"),
 			replies: map[string]string{"GET /?acl": denied},
 			want:    "may not read Public: permit s3:GetBucketAcl;",
 		},
@@ -728,13 +848,12 @@ func TestBucketInfoNamesRefusedPermission(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			replies := private(map[string]string{
-				"HEAD /":            "200 ",
-				"GET /?object-lock": failure(404, "ObjectLockConfigurationNotFoundError"),
+			replies := bucketReplies(map[string]string{
+				"GET /?object-lock": errorResponse(404, "ObjectLockConfigurationNotFoundError"),
 			})
 			maps.Copy(replies, tt.replies)
-			s, _ := newWireService(t, tt.config, replies)
-			_, err := s.BucketInfo(t.Context(), "photos")
+			service, _ := newScriptedService(t, tt.config, replies)
+			_, err := service.BucketInfo(t.Context(), "photos")
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			require.ErrorContains(t, err, tt.want)
 		})
@@ -744,8 +863,8 @@ func TestBucketInfoNamesRefusedPermission(t *testing.T) {
 // UpdateBucket succeeds even if the settings cannot be read after the change.
 func TestUpdateBucketReadFails(t *testing.T) {
 	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
-	denied := failure(403, "AccessDenied")
-	busy := failure(503, "SlowDown")
+	denied := errorResponse(403, "AccessDenied")
+	busy := errorResponse(503, "SlowDown")
 
 	for name, replies := range map[string]map[string]string{
 		"the policy may not be read": {"HEAD /": "200 ", "GET /?policy": denied, "GET /?cors": denied},
@@ -759,108 +878,126 @@ func TestUpdateBucketReadFails(t *testing.T) {
 		"the server is busy": {"HEAD /": "503 ", "GET /?policy": busy},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, w := newWireService(t, Config{}, private(replies))
-			info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithCORS(rule)))
+			service, transport := newScriptedService(t, Config{}, newBucketReplies(replies))
+			info, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithCORS(rule)))
 			require.NoError(t, err)
 			require.Equal(t, []storage.CORSRule{rule}, info.CORS, "which was set")
-			require.Equal(t, "PUT /?cors", w.requests[0])
+			require.Equal(t, "PUT /?cors", transport.requests[0])
 		})
 	}
 
 	t.Run("an update without changes only reads", func(t *testing.T) {
-		s, _ := newWireService(t, Config{}, private(map[string]string{"HEAD /": denied}))
-		_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest())
+		service, _ := newScriptedService(t, Config{}, newBucketReplies(map[string]string{"HEAD /": denied}))
+		_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest())
 		require.ErrorIs(t, err, storage.PermissionDenied)
 	})
 }
 
-// MinIO answers 200 to the versioning of a bucket that is missing.
+// UpdateBucket fails with BucketNotFound if the bucket is missing. MinIO answers 200 to the change
+// itself, so the reads after it have to tell.
 func TestUpdateBucketMissing(t *testing.T) {
-	s, _ := newWireService(t, Config{}, map[string]string{"PUT /?versioning": "200 ", "HEAD /": "404 "})
-	_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
+	service, _ := newScriptedService(t, Config{}, map[string]string{
+		"PUT /?versioning": "200 ",
+		"HEAD /":           "404 ",
+	})
+	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
 // If the policy cannot be read, UpdateBucket changes nothing about public access.
 func TestUpdateBucketPublicDenied(t *testing.T) {
 	for _, public := range []bool{true, false} {
-		s, w := newWireService(t, Config{}, private(map[string]string{
-			"HEAD /":       "200 ",
-			"GET /?policy": failure(403, "AccessDenied"),
+		service, transport := newScriptedService(t, Config{}, bucketReplies(map[string]string{
+			"GET /?policy": errorResponse(403, "AccessDenied"),
 		}))
-		_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(public)))
+		_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(public)))
 		require.ErrorIs(t, err, storage.PermissionDenied)
-		require.Equal(t, []string{"GET /?policy"}, w.requests)
+		require.Equal(t, []string{"GET /?policy"}, transport.requests)
 	}
 }
 
+// BucketInfo fails if the bucket is missing or a setting cannot be read. A setting that the server
+// does not have is no error.
 func TestBucketInfoErrors(t *testing.T) {
 	tests := map[string]struct {
 		replies map[string]string
 		want    storage.Code
 	}{
-		"a missing bucket": {replies: private(nil), want: storage.BucketNotFound},
+		"a missing bucket": {replies: newBucketReplies(nil), want: storage.BucketNotFound},
 		"a setting that fails": {
-			replies: private(map[string]string{"HEAD /": "200 ", "GET /?cors": failure(503, "SlowDown")}),
+			replies: bucketReplies(map[string]string{"GET /?cors": errorResponse(503, "SlowDown")}),
 			want:    storage.RateLimited,
 		},
 		"a bucket that was deleted meanwhile": {
-			replies: private(map[string]string{
-				"HEAD /":           "200 ",
-				"GET /?versioning": failure(404, "NoSuchBucket"),
+			replies: bucketReplies(map[string]string{
+				"GET /?versioning": errorResponse(404, "NoSuchBucket"),
 			}),
 			want: storage.BucketNotFound,
 		},
 		"settings that the server does not have": {
-			replies: private(map[string]string{
-				"HEAD /":           "200 ",
-				"GET /?cors":       failure(501, "NotImplemented"),
-				"GET /?versioning": failure(405, "MethodNotAllowed"),
+			replies: bucketReplies(map[string]string{
+				"GET /?cors":       errorResponse(501, "NotImplemented"),
+				"GET /?versioning": errorResponse(405, "MethodNotAllowed"),
 			}),
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, _ := newWireService(t, Config{}, tt.replies)
-			_, err := s.BucketInfo(t.Context(), "photos")
+			service, _ := newScriptedService(t, Config{}, tt.replies)
+			_, err := service.BucketInfo(t.Context(), "photos")
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
 }
 
-// Buckets are listed in pages.
+// ListBuckets returns a page of buckets, in order of their names, and the token of the next page.
 func TestListBucketsPages(t *testing.T) {
-	const bucket = `<Bucket><Name>%s</Name><CreationDate>2026-01-02T03:04:05.000Z</CreationDate><BucketRegion>eu-west-1</BucketRegion></Bucket>`
-	s, w := newWireService(t, Config{}, map[string]string{
-		"GET /?max-buckets":        "200 <ListAllMyBucketsResult><Buckets>" + fmt.Sprintf(bucket, "b") + fmt.Sprintf(bucket, "a") + "</Buckets><ContinuationToken>more</ContinuationToken></ListAllMyBucketsResult>",
+	const bucket = "<Bucket><Name>%s</Name><CreationDate>2026-01-02T03:04:05.000Z</CreationDate>" +
+		"<BucketRegion>eu-west-1</BucketRegion></Bucket>"
+	service, transport := newScriptedService(t, Config{}, map[string]string{
+		"GET /?max-buckets": "200 <ListAllMyBucketsResult>" +
+			"<Buckets>" + fmt.Sprintf(bucket, "b") + fmt.Sprintf(bucket, "a") + "</Buckets>" +
+			"<ContinuationToken>more</ContinuationToken></ListAllMyBucketsResult>",
 		"GET /?continuation-token": "200 <ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>",
 	})
-	page, token, err := s.ListBuckets(t.Context(), "")
+	page, token, err := service.ListBuckets(t.Context(), "")
 	require.NoError(t, err)
 
 	created := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	require.Equal(t, []storage.BucketInfo{{Name: "a", Region: "eu-west-1", Created: created}, {Name: "b", Region: "eu-west-1", Created: created}}, page)
+	require.Equal(t, []storage.BucketInfo{
+		{Name: "a", Region: "eu-west-1", Created: created},
+		{Name: "b", Region: "eu-west-1", Created: created},
+	}, page)
 	require.Equal(t, "more", token)
-	require.Equal(t, "s3.eu-west-1.amazonaws.com", w.hosts["GET /?max-buckets"])
+	require.Equal(t, "s3.eu-west-1.amazonaws.com", transport.hosts["GET /?max-buckets"])
 }
 
-// The deletion of a bucket that is not empty is BucketNotEmpty.
+// DeleteBucket fails with BucketNotEmpty if the bucket is not empty.
 func TestDeleteBucketNotEmpty(t *testing.T) {
-	s, _ := newWireService(t, Config{}, map[string]string{"DELETE /": failure(409, "BucketNotEmpty")})
-	require.ErrorIs(t, s.DeleteBucket(t.Context(), "photos"), storage.BucketNotEmpty)
+	service, _ := newScriptedService(t, Config{}, map[string]string{
+		"DELETE /": errorResponse(409, "BucketNotEmpty"),
+	})
+	require.ErrorIs(t, service.DeleteBucket(t.Context(), "photos"), storage.BucketNotEmpty)
 }
 
-// A service returns the credentials of its account.
+// Credentials returns the keys and the endpoint of the account without a request. An anonymous account
+// has none.
 func TestServiceCredentials(t *testing.T) {
 	for endpoint, want := range map[string]string{
 		"":                      "https://s3.eu-west-1.amazonaws.com",
 		"http://127.0.0.1:9000": "http://127.0.0.1:9000",
 	} {
-		s, w := newWireService(t, Config{Endpoint: endpoint}, nil)
-		c, err := s.Credentials(t.Context(), "photos")
+		service, transport := newScriptedService(t, Config{Endpoint: endpoint}, nil)
+		c, err := service.Credentials(t.Context(), "photos")
 		require.NoError(t, err)
-		require.Equal(t, &storage.Credentials{Endpoint: want, Region: "eu-west-1", Bucket: "photos", AccessKeyID: "AKID", SecretKey: "secret"}, c)
-		require.Empty(t, w.requests)
+		require.Equal(t, &storage.Credentials{
+			Endpoint:    want,
+			Region:      "eu-west-1",
+			Bucket:      "photos",
+			AccessKeyID: "AKID",
+			SecretKey:   "secret",
+		}, c)
+		require.Empty(t, transport.requests)
 	}
 	d, err := NewServiceDriver(t.Context(), Config{Region: "eu-west-1", Anonymous: true})
 	require.NoError(t, err)
@@ -868,7 +1005,7 @@ func TestServiceCredentials(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// A service refuses a bucket name.
+// NewService refuses a Config that names a bucket.
 func TestNewServiceRefusesBucket(t *testing.T) {
 	_, err := NewService(t.Context(), Config{Bucket: "photos", Region: "eu-west-1"})
 	require.ErrorIs(t, err, storage.InvalidArgument)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,29 +21,34 @@ func denied(message string) string {
 	return fmt.Sprintf("403 <Error><Code>AccessDenied</Code><Message>%s</Message></Error>", message)
 }
 
-// repeated returns n times a response.
+// repeated returns a list with a response n times.
 func repeated(n int, reply string) []string {
-	return strings.Split(strings.Repeat(reply+"\n", n)[:n*(len(reply)+1)-1], "\n")
+	return slices.Repeat([]string{reply}, n)
 }
 
-// S3 refuses changes of a new bucket for seconds to minutes: hashicorp/terraform-provider-aws#7628,
+// S3 refuses changes of a new bucket for seconds to minutes, and CreateBucket repeats them. If it gives up,
+// it deletes the bucket only if the refusal is final: hashicorp/terraform-provider-aws#7628,
 // #7803, #49960 (OperationAborted and NoSuchBucket), env0/templates#258 (public policies).
 func TestCreateBucketSettings(t *testing.T) {
-	aborted := failure(409, "OperationAborted")
-	blocked := `User: arn:aws:iam::111122223333:user/a is not authorized to perform: s3:PutBucketPolicy on resource: "arn:aws:s3:::photos" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.`
-	unprivileged := "User: arn:aws:iam::111122223333:user/a is not authorized to perform: s3:PutBucketPolicy on resource: arn:aws:s3:::photos because no identity-based policy allows the s3:PutBucketPolicy action"
+	aborted := errorResponse(409, "OperationAborted")
+	blocked := `User: arn:aws:iam::111122223333:user/a is not authorized to perform: s3:PutBucketPolicy ` +
+		`on resource: "arn:aws:s3:::photos" because public policies are prevented by the ` +
+		`BlockPublicPolicy setting in S3 Block Public Access.`
+	unprivileged := "User: arn:aws:iam::111122223333:user/a is not authorized to perform: " +
+		"s3:PutBucketPolicy on resource: arn:aws:s3:::photos because no identity-based policy allows " +
+		"the s3:PutBucketPolicy action"
 	versions := storage.WithVersioning(true)
 	public := storage.WithPublicAccess(true)
-	const forever = 1000
+	const forever = 1000 // more responses than CreateBucket waits for
 
 	tests := map[string]struct {
 		option  storage.BucketOption
-		first   map[string][]string
+		first   map[string][]string // the first responses
 		want    storage.Code
 		hint    string
-		least   time.Duration
+		least   time.Duration // that CreateBucket takes
 		most    time.Duration
-		deleted bool
+		deleted bool // the bucket is deleted again
 	}{
 		"at once": {option: versions},
 		"another change is under way": {
@@ -54,13 +59,13 @@ func TestCreateBucketSettings(t *testing.T) {
 		},
 		"the bucket is not known everywhere": {
 			option: versions,
-			first:  map[string][]string{"PUT /?versioning": {failure(404, "NoSuchBucket")}},
+			first:  map[string][]string{"PUT /?versioning": {errorResponse(404, "NoSuchBucket")}},
 			least:  time.Second,
 			most:   time.Second,
 		},
 		"a server error": {
 			option: versions,
-			first:  map[string][]string{"PUT /?versioning": {failure(500, "InternalError")}},
+			first:  map[string][]string{"PUT /?versioning": {errorResponse(500, "InternalError")}},
 			least:  time.Second,
 			most:   time.Second,
 		},
@@ -86,7 +91,7 @@ func TestCreateBucketSettings(t *testing.T) {
 		},
 		"a refusal": {
 			option:  versions,
-			first:   map[string][]string{"PUT /?versioning": {aborted, failure(403, "AccessDenied")}},
+			first:   map[string][]string{"PUT /?versioning": {aborted, errorResponse(403, "AccessDenied")}},
 			want:    storage.PermissionDenied,
 			least:   time.Second,
 			most:    time.Second,
@@ -118,29 +123,30 @@ func TestCreateBucketSettings(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, w := newWireService(t, Config{}, private(nil))
-				w.first = tt.first
-				start := time.Now()
+				service, transport := newScriptedService(t, Config{}, newBucketReplies(nil))
+				transport.first = tt.first
 
-				_, err := engine.NewService(s).CreateBucket(t.Context(), "photos", tt.option)
+				start := time.Now()
+				_, err := engine.NewService(service).CreateBucket(t.Context(), "photos", tt.option)
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 				if tt.hint != "" {
 					require.Contains(t, err.Error(), tt.hint)
 				}
-				took := time.Since(start)
-				require.True(t, took >= tt.least && took <= tt.most, took)
+				elapsed := time.Since(start)
+				require.GreaterOrEqual(t, elapsed, tt.least)
+				require.LessOrEqual(t, elapsed, tt.most)
 
-				creates, deletes := 0, 0
-				for _, request := range w.requests {
+				creations, deletions := 0, 0
+				for _, request := range transport.requests {
 					switch request {
 					case "PUT /":
-						creates++
+						creations++
 					case "DELETE /":
-						deletes++
+						deletions++
 					}
 				}
-				require.Equal(t, 1, creates, "%v", w.requests)
-				require.Equal(t, tt.deleted, deletes == 1, "%v", w.requests)
+				require.Equal(t, 1, creations, "%v", transport.requests)
+				require.Equal(t, tt.deleted, deletions == 1, "%v", transport.requests)
 			})
 		})
 	}
@@ -160,15 +166,17 @@ func TestCreateBucketContinued(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, w := newWireService(t, Config{}, private(nil))
-				w.first = map[string][]string{
-					"PUT /?versioning": repeated(100, failure(409, "OperationAborted")),
+				service, transport := newScriptedService(t, Config{}, newBucketReplies(nil))
+				transport.first = map[string][]string{
+					"PUT /?versioning": repeated(100, errorResponse(409, "OperationAborted")),
 				}
-				_, err := engine.NewService(s).CreateBucket(t.Context(), "photos",
+				_, err := engine.NewService(service).CreateBucket(t.Context(), "photos",
 					storage.WithVersioning(true))
 				require.ErrorIs(t, err, storage.Unavailable)
-				w.first = map[string][]string{"HEAD /": {"200 "}}
-				_, err = engine.NewService(s).CreateBucket(t.Context(), "photos", tt.again)
+
+				// The bucket is there now, and S3 has no other change under way.
+				transport.first = map[string][]string{"HEAD /": {"200 "}}
+				_, err = engine.NewService(service).CreateBucket(t.Context(), "photos", tt.again)
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			})
 		})
@@ -180,7 +188,7 @@ func TestCreateBucketContinued(t *testing.T) {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html.
 func TestCreateBucketInternalError(t *testing.T) {
-	broken := failure(500, "InternalError")
+	broken := errorResponse(500, "InternalError")
 	tests := map[string]struct {
 		heads, creates []string
 		want           storage.Code
@@ -194,13 +202,13 @@ func TestCreateBucketInternalError(t *testing.T) {
 		},
 		"it appears a moment later": {
 			heads:   []string{"404 ", "404 "},
-			creates: []string{broken, failure(409, "BucketAlreadyOwnedByYou")},
+			creates: []string{broken, errorResponse(409, "BucketAlreadyOwnedByYou")},
 			want:    storage.BucketExists,
 			unknown: true,
 		},
 		"another account has it": {
 			heads:   []string{"404 ", "403 "},
-			creates: []string{broken, failure(409, "BucketAlreadyExists")},
+			creates: []string{broken, errorResponse(409, "BucketAlreadyExists")},
 			want:    storage.BucketExists,
 			unknown: true,
 		},
@@ -214,15 +222,15 @@ func TestCreateBucketInternalError(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, w := newWireService(t, Config{}, private(nil))
-				w.first = map[string][]string{"HEAD /": tt.heads, "PUT /": tt.creates}
-				_, err := engine.NewService(s).CreateBucket(t.Context(), "photos")
+				service, transport := newScriptedService(t, Config{}, newBucketReplies(nil))
+				transport.first = map[string][]string{"HEAD /": tt.heads, "PUT /": tt.creates}
+				_, err := engine.NewService(service).CreateBucket(t.Context(), "photos")
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 				require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
 				if tt.unknown {
 					require.Contains(t, s3error.Of(err).Hint, "call UpdateBucket")
 				}
-				require.NotContains(t, w.requests, "DELETE /")
+				require.NotContains(t, transport.requests, "DELETE /")
 			})
 		})
 	}
@@ -231,48 +239,52 @@ func TestCreateBucketInternalError(t *testing.T) {
 // UpdateBucket waits while an earlier change of the bucket is still in progress.
 func TestUpdateBucketWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, w := newWireService(t, Config{}, private(map[string]string{"HEAD /": "200 "}))
-		w.first = map[string][]string{
-			"PUT /?versioning":  repeated(4, failure(409, "OperationAborted")),
-			"PUT /?object-lock": {failure(409, "InvalidBucketState")},
+		service, transport := newScriptedService(t, Config{}, bucketReplies(nil))
+		transport.first = map[string][]string{
+			"PUT /?versioning":  repeated(4, errorResponse(409, "OperationAborted")),
+			"PUT /?object-lock": {errorResponse(409, "InvalidBucketState")},
 		}
-		_, err := engine.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithObjectLock())
+		_, err := engine.NewService(service).UpdateBucket(t.Context(), "photos", storage.WithObjectLock())
 		require.NoError(t, err, "object lock needs versions, which S3 may not see at once")
 
-		w.first = map[string][]string{"PUT /?versioning": {failure(404, "NoSuchBucket")}}
-		_, err = engine.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithVersioning(true))
-		require.ErrorIs(t, err, storage.BucketNotFound, "the bucket is not new")
+		// A missing bucket is not waited for, because it is not new.
+		transport.first = map[string][]string{"PUT /?versioning": {errorResponse(404, "NoSuchBucket")}}
+		_, err = engine.NewService(service).UpdateBucket(t.Context(), "photos", storage.WithVersioning(true))
+		require.ErrorIs(t, err, storage.BucketNotFound)
 	})
 }
 
 // If CreateBucket is canceled while it sets up the new bucket, it deletes the bucket.
 func TestCreateBucketCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, w := newWireService(t, Config{},
-			private(map[string]string{"PUT /?versioning": failure(409, "OperationAborted")}))
+		service, transport := newScriptedService(t, Config{},
+			newBucketReplies(map[string]string{"PUT /?versioning": errorResponse(409, "OperationAborted")}))
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		_, err := engine.NewService(s).CreateBucket(ctx, "photos", storage.WithVersioning(true))
+		_, err := engine.NewService(service).CreateBucket(ctx, "photos", storage.WithVersioning(true))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Equal(t, "DELETE /", w.requests[len(w.requests)-1])
+		require.Equal(t, "DELETE /", transport.requests[len(transport.requests)-1])
 	})
 }
 
 // If the account forbids a public policy, UpdateBucket restores the bucket's own block of public access.
 func TestUpdateBucketPolicyRefused(t *testing.T) {
-	const blocked = `200 <PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
+	const blocked = `200 <PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy>` +
+		`<RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
 	synctest.Test(t, func(t *testing.T) {
-		s, w := newWireService(t, Config{}, private(map[string]string{
+		service, transport := newScriptedService(t, Config{}, newBucketReplies(map[string]string{
 			"HEAD /":                  "200 ",
 			"GET /?publicAccessBlock": blocked,
-			"PUT /?policy":            failure(403, "AccessDenied"),
+			"PUT /?policy":            errorResponse(403, "AccessDenied"),
 		}))
-		_, err := engine.NewService(s).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
+		public := storage.WithPublicAccess(true)
+		_, err := engine.NewService(service).UpdateBucket(t.Context(), "photos", public)
 		require.ErrorIs(t, err, storage.PermissionDenied)
-		require.Equal(t, "PUT /?publicAccessBlock", w.requests[len(w.requests)-1])
-		require.Contains(t, w.bodies["PUT /?publicAccessBlock"],
-			"<BlockPublicPolicy>true</BlockPublicPolicy>")
-		require.Contains(t, w.bodies["PUT /?publicAccessBlock"],
-			"<RestrictPublicBuckets>true</RestrictPublicBuckets>")
+
+		// The last request sets the block that the bucket had.
+		require.Equal(t, "PUT /?publicAccessBlock", transport.requests[len(transport.requests)-1])
+		block := transport.bodies["PUT /?publicAccessBlock"]
+		require.Contains(t, block, "<BlockPublicPolicy>true</BlockPublicPolicy>")
+		require.Contains(t, block, "<RestrictPublicBuckets>true</RestrictPublicBuckets>")
 	})
 }
