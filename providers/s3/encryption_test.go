@@ -66,7 +66,11 @@ func customerHeaders(prefix string, i int) map[string]string {
 	}
 }
 
-const sourceCustomerHeader = "X-Amz-Copy-Source-Server-Side-Encryption-Customer"
+// customerPrefix begins the headers of a customer's key, sourceCustomerPrefix those of the key of a source.
+const (
+	customerPrefix       = sseHeader + "-Customer"
+	sourceCustomerPrefix = "X-Amz-Copy-Source-Server-Side-Encryption-Customer"
+)
 
 // sseHeaders returns the headers of a request that are about encryption.
 func sseHeaders(h http.Header) map[string]string {
@@ -79,6 +83,7 @@ func sseHeaders(h http.Header) map[string]string {
 	return headers
 }
 
+// xmlReply returns a response with an XML document.
 func xmlReply(body string) reply {
 	return reply{
 		Header: map[string]string{"Content-Type": "application/xml", "ETag": etag},
@@ -93,6 +98,8 @@ type encryptedCall struct {
 	writes bool // it begins to store an object: only then SSE-KMS is named
 }
 
+// encryptedCalls returns a call of each kind that may have options of encryption, by the name of its
+// request.
 func encryptedCalls() map[string]encryptedCall {
 	source := func(d *objectDriver, native []any) driver.ObjectRef {
 		return driver.ObjectRef{
@@ -232,7 +239,7 @@ func newTLSStandIn(t *testing.T) (*standIn, *objectDriver) {
 	return server, raw
 }
 
-// WithCustomerKey sends the key with each request that needs it.
+// WithCustomerKey sends the key as signed headers with each request that needs it.
 func TestWithCustomerKeyRequests(t *testing.T) {
 	for i := range customerKeys {
 		native := []any{customerkey.New("WithCustomerKey", newRawKey(t, i))}
@@ -241,15 +248,15 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 		for name, call := range encryptedCalls() {
 			server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, native), name)
-			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", i),
-				sseHeaders(server.Last(t).Header), name)
-			require.Contains(t, server.Last(t).Header.Get("Authorization"),
-				"x-amz-server-side-encryption-customer-key;", name)
+
+			header := server.Last(t).Header
+			require.Equal(t, customerHeaders(customerPrefix, i), sseHeaders(header), name)
+			require.Contains(t, header.Get("Authorization"), "x-amz-server-side-encryption-customer-key;", name)
 		}
 	}
 }
 
-// WithSourceCustomerKey sends the key of the source with copies.
+// WithSourceCustomerKey sends the key of the source with copies, and with reads of the source.
 func TestWithSourceCustomerKeyRequests(t *testing.T) {
 	server := &standIn{wiretest.NewTLSServer(t)}
 	_, d := server.openDrivers(t, "aws")
@@ -259,14 +266,14 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 		Key:     "source",
 		Native:  []any{customerkey.New("WithSourceCustomerKey", newRawKey(t, 0))},
 	}
-	both := customerHeaders("X-Amz-Server-Side-Encryption-Customer", 1)
-	maps.Copy(both, customerHeaders(sourceCustomerHeader, 0))
+	both := customerHeaders(customerPrefix, 1)
+	maps.Copy(both, customerHeaders(sourceCustomerPrefix, 0))
 
 	tests := map[string]struct {
 		native []any
 		want   map[string]string
 	}{
-		"to a plain object": {nil, customerHeaders(sourceCustomerHeader, 0)},
+		"to a plain object": {nil, customerHeaders(sourceCustomerPrefix, 0)},
 		"to another key":    {[]any{customerkey.New("WithCustomerKey", newRawKey(t, 1))}, both},
 	}
 	for name, tt := range tests {
@@ -274,26 +281,26 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 			server.Respond(xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`))
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k", Native: tt.native})
 			require.NoError(t, err)
-
 			require.Equal(t, tt.want, sseHeaders(server.Last(t).Header), "CopyObject")
+
 			server.Respond(xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`))
-			_, err = d.copier.uploadPartCopy(t.Context(), "k", "u", 1, copyRange{source: source, size: 10},
-				tt.native)
+			part := copyRange{source: source, size: 10}
+			_, err = d.copier.uploadPartCopy(t.Context(), "k", "u", 1, part, tt.native)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, sseHeaders(server.Last(t).Header), "UploadPartCopy")
 
 			server.Respond(withLength(reply{Body: "hello"}))
 			_, err = d.copier.sourceAttrs(t.Context(), source)
 			require.NoError(t, err)
-			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0),
-				sseHeaders(server.Last(t).Header), "HeadObject of the source")
+			require.Equal(t, customerHeaders(customerPrefix, 0), sseHeaders(server.Last(t).Header), "HeadObject")
 		})
 	}
 }
 
 const keyARN = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
-// WithKMSKey sends the id of the KMS key with each write.
+// WithKMSKey and WithKMSContext send their headers with each request that begins to write an object.
+// S3 refuses these headers on other requests.
 func TestWithKMSKeyRequests(t *testing.T) {
 	id := keyARN
 	key := &option.KMSKey{Argument: "WithKMSKey", ID: &id}
@@ -369,7 +376,8 @@ func TestWithKMSKeyRequests(t *testing.T) {
 	}
 }
 
-// If an upload has WithCustomerKey, the KMS key of the Config is not sent.
+// An upload with WithCustomerKey does not send the KMS key of the Config, because an object has one
+// kind of encryption.
 func TestWithCustomerKeyReplacesConfigKey(t *testing.T) {
 	server := &standIn{wiretest.NewTLSServer(t, stored)}
 	d := server.openDriver(t, "aws", func(c *Config) {
@@ -381,7 +389,7 @@ func TestWithCustomerKeyReplacesConfigKey(t *testing.T) {
 	r.Native = []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0),
+	require.Equal(t, customerHeaders(customerPrefix, 0),
 		sseHeaders(server.Last(t).Header))
 }
 
@@ -397,7 +405,7 @@ func TestWithCustomerKeyOnR2(t *testing.T) {
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
 
-	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0),
+	require.Equal(t, customerHeaders(customerPrefix, 0),
 		sseHeaders(server.Last(t).Header))
 }
 
@@ -417,7 +425,7 @@ func TestWithCustomerKeyProfiles(t *testing.T) {
 			}))
 			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), WithCustomerKey(newRawKey(t, 0)))
 			require.NoError(t, err, source)
-			require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0),
+			require.Equal(t, customerHeaders(customerPrefix, 0),
 				sseHeaders(tls.Last(t).Header))
 		})
 	}
@@ -571,24 +579,62 @@ func TestEncryptionOptionsRefused(t *testing.T) {
 	}
 }
 
+// NewDriver refuses encryption options and an owner of a Config that are malformed, or that the server
+// ignores.
 func TestConfigChecksItsEncryption(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		config  Config
 		profile string
 		want    storage.Code
 	}{
-		"a key":                  {Config{KMSKey: keyARN, BucketKey: true}, "aws", ""},
-		"a bucket key of no key": {Config{BucketKey: true}, "aws", storage.InvalidArgument},
-		"no name":                {Config{KMSKey: "a b"}, "aws", storage.InvalidArgument},
-		"a key of Google's":      {Config{KMSKey: "projects/p"}, "aws", storage.InvalidArgument},
-		"nobody":                 {Config{KMSKey: keyARN, Anonymous: true}, "aws", storage.InvalidArgument},
-		"a server without":       {Config{KMSKey: keyARN}, "versitygw", storage.Unsupported},
-		"an owner":               {Config{ExpectedBucketOwner: "123456789012"}, "aws", ""},
-		"no account":             {Config{ExpectedBucketOwner: "a b"}, "aws", storage.InvalidArgument},
-		"a server that ignores":  {Config{ExpectedBucketOwner: "123456789012"}, "minio", storage.Unsupported},
+		{name: "a KMS key", config: Config{KMSKey: keyARN, BucketKey: true}, profile: "aws"},
+		{
+			name:    "a bucket key without a KMS key",
+			config:  Config{BucketKey: true},
+			profile: "aws",
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "a KMS key that is no name",
+			config:  Config{KMSKey: "a b"},
+			profile: "aws",
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "a KMS key of Google",
+			config:  Config{KMSKey: "projects/p"},
+			profile: "aws",
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "a KMS key, and requests are anonymous",
+			config:  Config{KMSKey: keyARN, Anonymous: true},
+			profile: "aws",
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "a KMS key, which the server ignores",
+			config:  Config{KMSKey: keyARN},
+			profile: "versitygw",
+			want:    storage.Unsupported,
+		},
+		{name: "an owner", config: Config{ExpectedBucketOwner: "123456789012"}, profile: "aws"},
+		{
+			name:    "an owner that is no account",
+			config:  Config{ExpectedBucketOwner: "a b"},
+			profile: "aws",
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "an owner, whom the server ignores",
+			config:  Config{ExpectedBucketOwner: "123456789012"},
+			profile: "minio",
+			want:    storage.Unsupported,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			c := tt.config
 			p, _ := NamedProfile(tt.profile)
 			c.Bucket = "photos"
@@ -603,6 +649,7 @@ func TestConfigChecksItsEncryption(t *testing.T) {
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
+
 	_, err := NewDriver(t.Context(), Config{
 		Bucket:              "photos",
 		Region:              "eu-west-1",
@@ -610,31 +657,51 @@ func TestConfigChecksItsEncryption(t *testing.T) {
 		SecretKey:           "s",
 		ExpectedBucketOwner: "12345678901",
 	})
-	require.ErrorContains(t, err, "12 digits")
+	require.ErrorContains(t, err, "12 digits", "it has 11")
 }
 
 // An address sets the KMS key, the bucket key and the expected bucket owner.
 func TestAddressEncryption(t *testing.T) {
-	u, err := url.Parse("s3://photos?region=eu-west-1&kms_key=" + url.QueryEscape(keyARN) + "&bucket_key=true&expected_bucket_owner=123456789012")
+	u, err := url.Parse("s3://photos?region=eu-west-1&kms_key=" + url.QueryEscape(keyARN) +
+		"&bucket_key=true&expected_bucket_owner=123456789012")
 	require.NoError(t, err)
 	c, err := parseAddress(u)
 	require.NoError(t, err)
-	require.Equal(t, Config{Bucket: "photos", Region: "eu-west-1", KMSKey: keyARN, BucketKey: true, ExpectedBucketOwner: "123456789012"}, c)
+	require.Equal(t, Config{
+		Bucket:              "photos",
+		Region:              "eu-west-1",
+		KMSKey:              keyARN,
+		BucketKey:           true,
+		ExpectedBucketOwner: "123456789012",
+	}, c)
 }
 
-// Nothing prints a customer's key.
+// secretsOf returns the forms in which a customer's key could be printed.
+func secretsOf(raw []byte) []string {
+	list := fmt.Sprint(raw)
+	return []string{
+		base64.StdEncoding.EncodeToString(raw),
+		string(raw),
+		list,
+		strings.Trim(list, "[]"),
+		fmt.Sprintf("%x", raw),
+		fmt.Sprintf("%X", raw),
+		fmt.Sprintf("%#v", raw),
+	}
+}
+
+// requireNoSecret requires that a text contains none of the secrets.
+func requireNoSecret(t *testing.T, secrets []string, text, name string) {
+	t.Helper()
+	for _, secret := range secrets {
+		require.NotContains(t, text, secret, name)
+	}
+}
+
+// Nothing that contains a customer's key prints it: no verb of fmt, no JSON, and no log.
 func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 	raw := newRawKey(t, 0)
-	hidden := []string{
-		customerKeys[0].key, string(raw), fmt.Sprint(raw), strings.Trim(fmt.Sprint(raw), "[]"),
-		fmt.Sprintf("%x", raw), fmt.Sprintf("%X", raw), fmt.Sprintf("%#v", raw),
-	}
-	check := func(t *testing.T, name, text string) {
-		t.Helper()
-		for _, secret := range hidden {
-			require.NotContains(t, text, secret, name)
-		}
-	}
+	secrets := secretsOf(raw)
 	value := customerkey.New("WithCustomerKey", raw)
 	option := WithCustomerKey(raw)
 
@@ -647,63 +714,81 @@ func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 		"options":           []storage.UploadOption{option},
 	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%t", "%p"} {
-			check(t, name+" "+verb, fmt.Sprintf(verb, v))
+			requireNoSecret(t, secrets, fmt.Sprintf(verb, v), name+" "+verb)
 		}
-		text, _ := json.Marshal(v)
-		check(t, name+" as JSON", string(text))
+
+		text, _ := json.Marshal(v) // some of them have no JSON
+		requireNoSecret(t, secrets, string(text), name+" as JSON")
+
 		var logged bytes.Buffer
 		slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "v", v)
 		slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "v", v)
-		check(t, name+" in a log", logged.String())
+		requireNoSecret(t, secrets, logged.String(), name+" in a log")
 	}
 	require.Equal(t, "WithCustomerKey(REDACTED)", fmt.Sprintf("%+v", value))
-
-	t.Run("in an error", func(t *testing.T) {
-		server, d := newTLSStandIn(t)
-		for name, call := range encryptedCalls() {
-			for _, status := range []int{http.StatusBadRequest, http.StatusForbidden} {
-				server.Respond(errorReply(status, "InvalidRequest",
-					"The object was stored using a form of Server Side Encryption."))
-				err := call.do(t.Context(), d, []any{value})
-				require.Error(t, err, name)
-				check(t, name, fmt.Sprintf("%v %+v %#v", err, err, err))
-			}
-		}
-	})
-	t.Run("in the file of WithResume", func(t *testing.T) {
-		server := &standIn{wiretest.NewTLSServer(t)}
-		_, d := server.openDrivers(t, "aws")
-		path := filepath.Join(t.TempDir(), "journal")
-		server.Respond(encryptedCalls()["CreateMultipartUpload"].reply,
-			errorReply(http.StatusForbidden, "AccessDenied", "no"))
-
-		_, err := engine.New(d).Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), option,
-			storage.WithResume(path), storage.WithPartSize(5<<20))
-		require.ErrorIs(t, err, storage.PermissionDenied)
-		text, err := os.ReadFile(path)
-		require.NoError(t, err)
-		check(t, "journal", string(text))
-	})
 }
 
-// Options with different values have different fingerprints.
-func TestOptionFingerprints(t *testing.T) {
-	id := keyARN
-	other := "alias/x"
-	change := func(*awss3.PutObjectInput) {}
-	function := func() *option.Request[awss3.PutObjectInput] {
-		return &option.Request[awss3.PutObjectInput]{Change: change, ID: fmt.Sprint(new(byte))}
+// The error of a call with a customer's key does not contain the key.
+func TestWithCustomerKeyIsNotInErrors(t *testing.T) {
+	raw := newRawKey(t, 0)
+	key := customerkey.New("WithCustomerKey", raw)
+	server, d := newTLSStandIn(t)
+	for name, call := range encryptedCalls() {
+		for _, status := range []int{http.StatusBadRequest, http.StatusForbidden} {
+			server.Respond(errorReply(status, "InvalidRequest",
+				"The object was stored using a form of Server Side Encryption."))
+			err := call.do(t.Context(), d, []any{key})
+			require.Error(t, err, name)
+			requireNoSecret(t, secretsOf(raw), fmt.Sprintf("%v %+v %#v", err, err, err), name)
+		}
 	}
+}
 
-	same := customerkey.New("WithCustomerKey", newRawKey(t, 0)).Fingerprint()
-	require.Equal(t, same, customerkey.New("WithCustomerKey", newRawKey(t, 0)).Fingerprint())
-	all := []string{
-		same, customerkey.New("WithCustomerKey", newRawKey(t, 1)).Fingerprint(),
-		(&option.KMSKey{ID: &id}).Fingerprint(), (&option.KMSKey{ID: &other}).Fingerprint(), (&option.KMSKey{Context: map[string]string{"a": "b"}}).Fingerprint(),
-		option.CannedACL("private").Fingerprint(), option.CannedACL("public-read").Fingerprint(), function().Fingerprint(),
+// The file of WithResume does not contain a customer's key. The server refuses the first part, so that the
+// file stays.
+func TestWithCustomerKeyIsNotInJournal(t *testing.T) {
+	raw := newRawKey(t, 0)
+	server, d := newTLSStandIn(t)
+	server.Respond(
+		encryptedCalls()["CreateMultipartUpload"].reply,
+		errorReply(http.StatusForbidden, "AccessDenied", "no"),
+	)
+
+	path := filepath.Join(t.TempDir(), "journal")
+	body := bytes.NewReader(make([]byte, 11<<20))
+	_, err := engine.New(d).Upload(t.Context(), "k", body, WithCustomerKey(raw), storage.WithResume(path),
+		storage.WithPartSize(5<<20))
+	require.ErrorIs(t, err, storage.PermissionDenied)
+
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	requireNoSecret(t, secretsOf(raw), string(text), "journal")
+}
+
+// Two native options have the same fingerprint only if they have the same value. A resumed upload compares
+// them with the options of the first call.
+func TestOptionFingerprints(t *testing.T) {
+	first := customerkey.New("WithCustomerKey", newRawKey(t, 0)).Fingerprint()
+	require.Equal(t, first, customerkey.New("WithCustomerKey", newRawKey(t, 0)).Fingerprint())
+
+	id := keyARN
+	otherID := "alias/x"
+	function := &option.Request[awss3.PutObjectInput]{
+		Change: func(*awss3.PutObjectInput) {},
+		ID:     fmt.Sprint(new(byte)),
 	}
-	slices.Sort(all)
-	require.Len(t, slices.Compact(all), 8)
+	fingerprints := []string{
+		first,
+		customerkey.New("WithCustomerKey", newRawKey(t, 1)).Fingerprint(),
+		(&option.KMSKey{ID: &id}).Fingerprint(),
+		(&option.KMSKey{ID: &otherID}).Fingerprint(),
+		(&option.KMSKey{Context: map[string]string{"a": "b"}}).Fingerprint(),
+		option.CannedACL("private").Fingerprint(),
+		option.CannedACL("public-read").Fingerprint(),
+		function.Fingerprint(),
+	}
+	slices.Sort(fingerprints)
+	require.Len(t, slices.Compact(fingerprints), 8)
 }
 
 // If a request fails because of an encryption key, the hint names the option or key to correct.
@@ -712,7 +797,8 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 	bare := func(status int) reply {
 		return reply{Status: status, Header: map[string]string{"X-Amz-Request-Id": "R1"}}
 	}
-	const stored = "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
+	const stored = "The object was stored using a form of Server Side Encryption. " +
+		"The correct parameters must be provided to retrieve the object."
 	tests := map[string]struct {
 		call   string
 		native []any

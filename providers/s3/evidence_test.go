@@ -1,8 +1,8 @@
 package s3
 
 import (
+	"context"
 	"errors"
-	"io"
 	"strings"
 	"testing"
 
@@ -13,19 +13,28 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// If an endpoint answers each request with status 200 and no sign of S3, for example with a login
-// page, each call fails with Unavailable.
-func TestResponseWithoutEvidence(t *testing.T) {
-	calls := map[string]struct {
-		write bool // its outcome is unknown
-		do    func(d *objectDriver) error
-	}{
-		"Put": {true, func(d *objectDriver) error {
-			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
+// An evidenceCall is a call of each kind. If its response may come from another server, a write also has an
+// unknown outcome.
+type evidenceCall struct {
+	name        string
+	isWrite     bool
+	anyDocument bool // servers may send any XML document as its response
+	do          func(ctx context.Context, d *objectDriver) error
+}
+
+var evidenceCalls = []evidenceCall{
+	{
+		name:    "Put",
+		isWrite: true,
+		do: func(ctx context.Context, d *objectDriver) error {
+			_, err := d.Put(ctx, wiretest.Put("k", "hello"))
 			return err
-		}},
-		"PutPart": {false, func(d *objectDriver) error {
-			_, err := d.PutPart(t.Context(), &driver.PartRequest{
+		},
+	},
+	{
+		name: "PutPart",
+		do: func(ctx context.Context, d *objectDriver) error {
+			_, err := d.PutPart(ctx, &driver.PartRequest{
 				Key:    "k",
 				Upload: "u",
 				Number: 1,
@@ -33,115 +42,172 @@ func TestResponseWithoutEvidence(t *testing.T) {
 				Size:   5,
 			})
 			return err
-		}},
-		"Begin": {false, func(d *objectDriver) error {
-			_, err := d.BeginParts(t.Context(), wiretest.Put("k", "hello"))
+		},
+	},
+	{
+		name: "Begin",
+		do: func(ctx context.Context, d *objectDriver) error {
+			_, err := d.BeginParts(ctx, wiretest.Put("k", "hello"))
 			return err
-		}},
-		"Complete": {true, func(d *objectDriver) error {
-			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
+		},
+	},
+	{
+		name:    "Complete",
+		isWrite: true,
+		do: func(ctx context.Context, d *objectDriver) error {
+			_, err := d.CompleteParts(ctx, &driver.CompleteRequest{
 				Put:    &driver.PutRequest{Key: "k"},
 				Upload: "u",
 				Parts:  []driver.Part{{Number: 1, Tag: etag}},
 			})
 			return err
-		}},
-		"Copy": {true, func(d *objectDriver) error {
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{
+		},
+	},
+	{
+		name:    "Copy",
+		isWrite: true,
+		do: func(ctx context.Context, d *objectDriver) error {
+			_, err := d.Copy(ctx, &driver.CopyRequest{
 				Key:    "k",
 				Source: driver.ObjectRef{Bucket: "photos", Key: "from", Revision: etag},
 			})
 			return err
-		}},
-		"Delete": {
-			write: true,
-			do:    func(d *objectDriver) error { return d.Delete(t.Context(), &driver.DeleteRequest{Key: "k"}) },
 		},
-		"DeleteBatch": {
-			write: true,
-			do:    func(d *objectDriver) error { return d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "k"}})[0] },
+	},
+	{
+		name:        "Delete",
+		isWrite:     true,
+		anyDocument: true,
+		do: func(ctx context.Context, d *objectDriver) error {
+			return d.Delete(ctx, &driver.DeleteRequest{Key: "k"})
 		},
-		"SetTags": {
-			write: true,
-			do:    func(d *objectDriver) error { return d.SetTags(t.Context(), &driver.ChangeRequest{Key: "k"}) },
+	},
+	{
+		name:    "DeleteBatch",
+		isWrite: true,
+		do: func(ctx context.Context, d *objectDriver) error {
+			return d.DeleteBatch(ctx, []driver.DeleteRequest{{Key: "k"}})[0]
 		},
-		"SetRetention": {
-			write: true,
-			do:    func(d *objectDriver) error { return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "k"}) },
+	},
+	{
+		name:        "SetTags",
+		isWrite:     true,
+		anyDocument: true,
+		do: func(ctx context.Context, d *objectDriver) error {
+			return d.SetTags(ctx, &driver.ChangeRequest{Key: "k"})
 		},
-		"SetLegalHold": {
-			write: true,
-			do:    func(d *objectDriver) error { return d.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "k"}) },
+	},
+	{
+		name:        "SetRetention",
+		isWrite:     true,
+		anyDocument: true,
+		do: func(ctx context.Context, d *objectDriver) error {
+			return d.SetRetention(ctx, &driver.ChangeRequest{Key: "k"})
 		},
-		"Tags": {false, func(d *objectDriver) error {
-			_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k"})
+	},
+	{
+		name:        "SetLegalHold",
+		isWrite:     true,
+		anyDocument: true,
+		do: func(ctx context.Context, d *objectDriver) error {
+			return d.SetLegalHold(ctx, &driver.ChangeRequest{Key: "k"})
+		},
+	},
+	{
+		name: "Tags",
+		do: func(ctx context.Context, d *objectDriver) error {
+			_, err := d.Tags(ctx, &driver.GetRequest{Key: "k"})
 			return err
-		}},
-		"Head": {false, func(d *objectDriver) error {
-			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+		},
+	},
+	{
+		name:        "Head",
+		anyDocument: true,
+		do: func(ctx context.Context, d *objectDriver) error {
+			_, err := d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1})
 			return err
-		}},
-		"Get": {false, func(d *objectDriver) error {
-			_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
-			if err == nil {
-				_, _ = io.Copy(io.Discard, body)
-				_ = body.Close()
-			}
+		},
+	},
+	{
+		name:        "Get",
+		anyDocument: true,
+		do: func(ctx context.Context, d *objectDriver) error {
+			_, err := d.getAttrs(ctx, &driver.GetRequest{Key: "k", Length: -1})
 			return err
-		}},
-		"ListUploads": {false, func(d *objectDriver) error {
-			_, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 1})
+		},
+	},
+	{
+		name: "ListUploads",
+		do: func(ctx context.Context, d *objectDriver) error {
+			_, err := d.ListUploads(ctx, &driver.ListUploadsRequest{Limit: 1})
 			return err
-		}},
-		"ListParts": {false, func(d *objectDriver) error {
-			_, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u", Limit: 1})
+		},
+	},
+	{
+		name: "ListParts",
+		do: func(ctx context.Context, d *objectDriver) error {
+			_, err := d.ListParts(ctx, &driver.ListPartsRequest{Key: "k", Upload: "u", Limit: 1})
 			return err
-		}},
-		"Versions": {false, func(d *objectDriver) error {
-			_, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 1})
+		},
+	},
+	{
+		name: "Versions",
+		do: func(ctx context.Context, d *objectDriver) error {
+			_, err := d.ListVersions(ctx, &driver.ListRequest{Limit: 1})
 			return err
-		}},
-		"List": {false, func(d *objectDriver) error {
-			_, err := d.List(t.Context(), &driver.ListRequest{Limit: 1})
+		},
+	},
+	{
+		name: "List",
+		do: func(ctx context.Context, d *objectDriver) error {
+			_, err := d.List(ctx, &driver.ListRequest{Limit: 1})
 			return err
-		}},
-	}
-	header := map[string]string{"X-Amz-Request-Id": "R1"}
-	html := map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "text/html"}
-	json := map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "application/json"}
+		},
+	},
+}
 
-	for answer, r := range map[string]reply{
-		"a login page":     {Body: "<html><body>Log in</body></html>"},
-		"JSON":             {Body: "{}"},
-		"nothing":          {},
-		"another document": {Body: "<Welcome></Welcome>"},
-		"a page of CloudFront": {
-			Header: map[string]string{"X-Amz-Cf-Id": "x", "X-Amz-Cf-Pop": "FRA56-P1"},
-			Body:   "<html></html>",
-		},
-		"a login page with a header of the protocol": {
-			Header: html,
-			Body:   "<html><body>Log in</body></html>",
-		},
-		"JSON with a header of the protocol":             {Header: json, Body: "{}"},
-		"another document with a header of the protocol": {Header: header, Body: "<Welcome></Welcome>"},
-		"a page of API Gateway": {
-			Header: map[string]string{"X-Amz-Apigw-Id": "x", "X-Amzn-Requestid": "x"},
-			Body:   `{"message":"Forbidden"}`,
-		},
-	} {
-		for name, call := range calls {
-			if anyDocument := strings.HasPrefix(name, "Set") || name == "Delete" || name == "Head" || name == "Get"; anyDocument && strings.HasPrefix(answer, "another document with") {
-				continue // servers may send one
+// If an endpoint answers each request with status 200 and no sign of S3, for example with a login page, each
+// call fails with Unavailable.
+func TestResponseWithoutEvidence(t *testing.T) {
+	for name, response := range responsesWithoutEvidence {
+		for _, call := range evidenceCalls {
+			if call.anyDocument && strings.HasPrefix(name, "another document with") {
+				continue
 			}
-			t.Run(name+", "+answer, func(t *testing.T) {
-				server := &standIn{wiretest.NewServer(t, r)}
-				err := call.do(server.openDriver(t, "aws"))
+			t.Run(call.name+", "+name, func(t *testing.T) {
+				server := &standIn{wiretest.NewServer(t, response)}
+				err := call.do(t.Context(), server.openDriver(t, "aws"))
 				require.ErrorIs(t, err, storage.Unavailable)
-				if name != "List" && name != "Versions" {
-					require.Equal(t, call.write, errors.Is(err, storage.OutcomeUnknown))
-				}
+				require.Equal(t, call.isWrite, errors.Is(err, storage.OutcomeUnknown))
 			})
 		}
 	}
+}
+
+// responsesWithoutEvidence are responses that do not come from S3, by what they are.
+var responsesWithoutEvidence = map[string]reply{
+	"a login page":     {Body: "<html><body>Log in</body></html>"},
+	"JSON":             {Body: "{}"},
+	"nothing":          {},
+	"another document": {Body: "<Welcome></Welcome>"},
+	"a page of CloudFront": {
+		Header: map[string]string{"X-Amz-Cf-Id": "x", "X-Amz-Cf-Pop": "FRA56-P1"},
+		Body:   "<html></html>",
+	},
+	"a login page with a header of the protocol": {
+		Header: map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "text/html"},
+		Body:   "<html><body>Log in</body></html>",
+	},
+	"JSON with a header of the protocol": {
+		Header: map[string]string{"X-Amz-Request-Id": "R1", "Content-Type": "application/json"},
+		Body:   "{}",
+	},
+	"another document with a header of the protocol": {
+		Header: map[string]string{"X-Amz-Request-Id": "R1"},
+		Body:   "<Welcome></Welcome>",
+	},
+	"a page of API Gateway": {
+		Header: map[string]string{"X-Amz-Apigw-Id": "x", "X-Amzn-Requestid": "x"},
+		Body:   `{"message":"Forbidden"}`,
+	},
 }

@@ -421,7 +421,7 @@ func TestSignedURLNativeOptions(t *testing.T) {
 		return func() (*storage.SignedURL, error) { return b.SignedDownloadURL(t.Context(), "k", opts...) }
 	}
 	key := WithCustomerKey(newRawKey(t, 0))
-	keyHeader := customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0)
+	keyHeader := customerHeaders(customerPrefix, 0)
 
 	tests := []struct {
 		name   string

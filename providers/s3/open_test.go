@@ -24,10 +24,25 @@ func setEnv(t *testing.T, variables map[string]string) {
 	t.Helper()
 	none := filepath.Join(t.TempDir(), "none")
 	for _, name := range []string{
-		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
-		"AWS_ENDPOINT_URL_S3", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_WEB_IDENTITY_TOKEN_FILE",
-		"AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_DEFAULTS_MODE", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_DISABLED",
-		"AWS_CA_BUNDLE", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
+		"AWS_ACCESS_KEY_ID",
+		"AWS_SECRET_ACCESS_KEY",
+		"AWS_SESSION_TOKEN",
+		"AWS_CREDENTIAL_EXPIRATION",
+		"AWS_PROFILE",
+		"AWS_REGION",
+		"AWS_DEFAULT_REGION",
+		"AWS_ENDPOINT_URL",
+		"AWS_ENDPOINT_URL_S3",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI",
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+		"AWS_WEB_IDENTITY_TOKEN_FILE",
+		"AWS_REQUEST_CHECKSUM_CALCULATION",
+		"AWS_DEFAULTS_MODE",
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT",
+		"AWS_EC2_METADATA_DISABLED",
+		"AWS_CA_BUNDLE",
+		"AWS_USE_FIPS_ENDPOINT",
+		"AWS_USE_DUALSTACK_ENDPOINT",
 	} {
 		if _, exists := os.LookupEnv(name); exists {
 			t.Setenv(name, "")
@@ -559,7 +574,7 @@ func TestUnknownServerFeatureHints(t *testing.T) {
 		return err
 	}
 
-	for name, try := range map[string]func() error{
+	for name, call := range map[string]func() error{
 		"IfAbsent":         func() error { return upload(storage.IfAbsent()) },
 		"IfRevision":       func() error { return upload(storage.IfRevision("s3:x")) },
 		"WithPublicRead":   func() error { return upload(storage.WithPublicRead()) },
@@ -576,7 +591,7 @@ func TestUnknownServerFeatureHints(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := try()
+			err := call()
 			require.ErrorIs(t, err, storage.Unsupported)
 			require.ErrorContains(t, err, "profile=")
 			require.ErrorContains(t, err, "s3probe.Run")
@@ -737,7 +752,7 @@ func TestCredentialsOfAConfig(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(*Config)
-		signed string // begins so
+		signed string // how the Authorization begins; "": not signed
 	}{
 		{name: "a key", change: func(*Config) {}, signed: "AWS4-HMAC-SHA256 Credential=key/"},
 		{

@@ -241,7 +241,7 @@ func TestSignPartCustomerKey(t *testing.T) {
 	r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 1, TTL: time.Hour, Size: -1, Native: native}
 	signedURL, err := mustOpen(t, Config{}).SignPart(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, customerHeaders("X-Amz-Server-Side-Encryption-Customer", 0),
+	require.Equal(t, customerHeaders(customerPrefix, 0),
 		sseHeaders(signedURL.Header))
 	_, err = mustOpen(t, Config{Endpoint: "http://127.0.0.1:9000"}).SignPart(t.Context(), r)
 	require.ErrorIs(t, err, storage.InvalidArgument, "without TLS")
