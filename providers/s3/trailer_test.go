@@ -24,7 +24,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A summed is a body whose checksum is known when it has ended.
+// A summed is the body of a part. When its last byte has been read, it sets the checksum of its
+// request, as the engine does.
 type summed struct {
 	*strings.Reader
 	request *driver.PartRequest
@@ -39,7 +40,7 @@ func (s *summed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// summedPart returns the request of a part, which has the checksum sum when it has ended.
+// summedPart returns the request of a part whose checksum is unknown until its body has been read.
 func summedPart(upload, text string, sum storage.CRC32C) *driver.PartRequest {
 	r := &driver.PartRequest{Key: "k", Upload: upload, Number: 7, Size: int64(len(text))}
 	r.Body = &summed{strings.NewReader(text), r, sum}
@@ -54,6 +55,8 @@ func startTrustedServer(t *testing.T, replies ...wiretest.Reply) *wiretest.Serve
 	return server
 }
 
+// newDriverAt opens the bucket "photos" at an endpoint with a profile. The functions in change may
+// change the configuration before.
 func newDriverAt(t *testing.T, endpoint, profile string, change ...func(*s3.Config)) driver.Driver {
 	t.Helper()
 	p, ok := s3.NamedProfile(profile)
@@ -77,7 +80,8 @@ func newDriverAt(t *testing.T, endpoint, profile string, change ...func(*s3.Conf
 
 const anETag = `"9b2cf535f27731c974343645a3985328"`
 
-// The checksum of a part follows its body.
+// If the checksum of a part is unknown before its body is sent, PutPart sends it in a trailer, whose headers
+// are signed.
 func TestPutPartChecksumTrailer(t *testing.T) {
 	server := startTrustedServer(t, wiretest.Reply{
 		Header: map[string]string{"ETag": anETag, "X-Amz-Checksum-Crc32c": "mnG7TA=="},
@@ -96,8 +100,13 @@ func TestPutPartChecksumTrailer(t *testing.T) {
 	require.Equal(t, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n", got.Body)
 
 	for name, value := range map[string]string{
-		"Content-Encoding": "aws-chunked", "Content-Length": "47", "X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-		"X-Amz-Decoded-Content-Length": "5", "X-Amz-Trailer": "x-amz-checksum-crc32c", "X-Amz-Checksum-Crc32c": "", "Content-Md5": "",
+		"Content-Encoding":             "aws-chunked",
+		"Content-Length":               "47",
+		"X-Amz-Content-Sha256":         "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+		"X-Amz-Decoded-Content-Length": "5",
+		"X-Amz-Trailer":                "x-amz-checksum-crc32c",
+		"X-Amz-Checksum-Crc32c":        "",
+		"Content-Md5":                  "",
 	} {
 		require.Equal(t, value, got.Header.Get(name), name)
 	}
@@ -114,46 +123,61 @@ func TestPutPartChecksumTrailer(t *testing.T) {
 	}
 }
 
-// The checksum of a part is in a header where a trailer cannot be sent or has no use.
+// requireChecksumHeader requires that the request of a part has its checksum in a header, and no trailer.
+func requireChecksumHeader(t *testing.T, req wiretest.Request) {
+	t.Helper()
+	require.Equal(t, "hello", req.Body)
+	require.Equal(t, "mnG7TA==", req.Header.Get("X-Amz-Checksum-Crc32c"))
+	require.Equal(t, "UNSIGNED-PAYLOAD", req.Header.Get("X-Amz-Content-Sha256"))
+	require.Empty(t, req.Header.Get("X-Amz-Trailer"))
+	require.Empty(t, req.Header.Get("Content-Encoding"))
+}
+
+// storedPart is the response to a part.
+var storedPart = wiretest.Reply{
+	Header: map[string]string{"ETag": anETag, "X-Amz-Checksum-Crc32c": "mnG7TA=="},
+}
+
+// If the checksum of a part is known before its body is sent, PutPart sends it in a header.
 func TestPutPartChecksumHeader(t *testing.T) {
-	response := wiretest.Reply{Header: map[string]string{"ETag": anETag, "X-Amz-Checksum-Crc32c": "mnG7TA=="}}
-	server := startTrustedServer(t, response)
+	server := startTrustedServer(t, storedPart)
+	r := summedPart("u1", "hello", wiretest.CRC32C("hello"))
+	r.CRC32C = wiretest.CRC32C("hello")
+	_, err := newDriverAt(t, server.URL, "aws").PutPart(t.Context(), r)
+	require.NoError(t, err)
+	requireChecksumHeader(t, server.Last(t))
+}
+
+// The client of the SDK sends a part whose request a function of WithRequest changes. It sends the checksum
+// in a header.
+func TestPutPartChecksumHeaderWithRequest(t *testing.T) {
+	const begun = "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"
+	server := startTrustedServer(t, wiretest.Reply{Body: begun}, storedPart)
 	d := newDriverAt(t, server.URL, "aws")
-	requireHeader := func(t *testing.T) {
-		got := server.Last(t)
-		require.Equal(t, "hello", got.Body)
-		require.Equal(t, "mnG7TA==", got.Header.Get("X-Amz-Checksum-Crc32c"))
-		require.Equal(t, "UNSIGNED-PAYLOAD", got.Header.Get("X-Amz-Content-Sha256"))
-		require.Empty(t, got.Header.Get("X-Amz-Trailer"))
-		require.Empty(t, got.Header.Get("Content-Encoding"))
-	}
+	b := engine.New(smallParts{d, 5}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 
-	t.Run("it is known before", func(t *testing.T) {
-		r := summedPart("u1", "hello", wiretest.CRC32C("hello"))
-		r.CRC32C = wiretest.CRC32C("hello")
-		_, err := d.PutPart(t.Context(), r)
-		require.NoError(t, err)
-		requireHeader(t)
-	})
+	_, err := b.Upload(t.Context(), "k", strings.NewReader("hellohello"),
+		storage.WithPartSize(5),
+		storage.WithConcurrency(1),
+		s3.WithRequest(func(*awss3.UploadPartInput) {}))
+	require.Error(t, err, "the server does not answer the completion as S3 does")
 
-	t.Run("the SDK's client sends the requests of one call", func(t *testing.T) {
-		server.Respond(wiretest.Reply{Body: "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"}, response)
-		b := engine.New(smallParts{d, 5}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-
-		_, err := b.Upload(t.Context(), "k", strings.NewReader("hellohello"), storage.WithPartSize(5), storage.WithConcurrency(1),
-			s3.WithRequest(func(*awss3.UploadPartInput) {}))
-		require.Error(t, err, "nothing answers the completion")
-
-		var parts int
-		for _, got := range server.Requests() {
-			if got.Query().Get("partNumber") != "" && got.Query().Get("uploadId") == "u1" {
-				require.Equal(t, "mnG7TA==", got.Header.Get("X-Amz-Checksum-Crc32c"))
-				require.Equal(t, "hello", got.Body)
-				parts++
-			}
+	parts := 0
+	for _, req := range server.Requests() {
+		if req.Query().Has("partNumber") && req.Query().Get("uploadId") == "u1" {
+			require.Equal(t, "hello", req.Body)
+			require.Equal(t, "mnG7TA==", req.Header.Get("X-Amz-Checksum-Crc32c"))
+			parts++
 		}
-		require.NotZero(t, parts)
-	})
+	}
+	require.NotZero(t, parts)
+}
+
+// A driver declares that it needs no checksum before a part only if the server takes trailers, over TLS, and
+// the raw client sends them.
+func TestPartChecksumWhileSending(t *testing.T) {
+	server := startTrustedServer(t, storedPart)
+	require.True(t, newDriverAt(t, server.URL, "aws").Describe().PartChecksumWhileSending)
 
 	for name, d := range map[string]driver.Driver{
 		"the SDK's client sends all requests": newDriverAt(t, server.URL, "aws", func(c *s3.Config) {
@@ -162,7 +186,7 @@ func TestPutPartChecksumHeader(t *testing.T) {
 		"the server keeps the coding":        newDriverAt(t, server.URL, "versitygw"),
 		"the server is not known to take it": newDriverAt(t, server.URL, "r2"),
 		"the server checks no CRC32C":        newDriverAt(t, server.URL, "b2"),
-		"without TLS":                        newDriverAt(t, wiretest.NewServer(t, response).URL, "aws"),
+		"without TLS":                        newDriverAt(t, wiretest.NewServer(t, storedPart).URL, "aws"),
 		"TrailingChecksums without Checksum": newDriverAt(t, server.URL, "b2", func(c *s3.Config) {
 			c.Profile.TrailingChecksums = true
 		}),
@@ -194,138 +218,155 @@ func (c *countedFile) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Uploads over TLS read their body once if parts have trailers.
+// An upload over TLS reads its body once if its parts have trailers. With the client of the SDK, they have
+// none, and each part is read twice: for its checksum, and to send it.
 func TestUploadOverTLS(t *testing.T) {
+	const slack = 1 << 10 // less than a second read of any part
 	runOverTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		b := openBucket(t, c)
-		trails := c.HTTPClient == nil
+		hasTrailers := c.HTTPClient == nil
 		for _, size := range []int{partSize + 1, 3*partSize - 7, 4 * partSize} {
-			want := &countedFile{Reader: bytes.NewReader(wiretest.Content(size, 1))}
-			existing, err := b.Upload(t.Context(), "a", want, storage.WithPartSize(partSize),
+			content := wiretest.Content(size, 1)
+			file := &countedFile{Reader: bytes.NewReader(content)}
+			uploaded, err := b.Upload(t.Context(), "a", file, storage.WithPartSize(partSize),
 				storage.WithContentEncoding("gzip"), storage.IfAbsent())
 			require.NoError(t, err)
-			require.Equal(t, trails, want.read.Load() < int64(size)+1<<10, "%d bytes of %d were read",
-				want.read.Load(), size)
+			isReadOnce := file.read.Load() < int64(size)+slack
+			require.Equal(t, hasTrailers, isReadOnce, "%d bytes of %d were read", file.read.Load(), size)
 
 			got, attrs, err := storage.ReadAll(t.Context(), b, "a")
 			require.NoError(t, err)
-			require.True(t, bytes.Equal(wiretest.Content(size, 1), got))
+			require.True(t, bytes.Equal(content, got))
 			require.Equal(t, "gzip", attrs.ContentEncoding)
-			require.Equal(t, existing.CRC32C, attrs.CRC32C)
+			require.Equal(t, uploaded.CRC32C, attrs.CRC32C)
 			require.True(t, attrs.CRC32C.Known)
 			require.NoError(t, b.Remove(t.Context(), "a"))
 		}
 	})
 }
 
-// A wrong checksum in the trailer is refused.
+// If the checksum in the trailer does not match the part, the server refuses the part.
 func TestPutPartWrongTrailer(t *testing.T) {
 	runOverTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		d, err := s3.NewDriver(t.Context(), c)
 		require.NoError(t, err)
-		defer func() {
-			require.NoError(t, d.Close())
-		}()
+		t.Cleanup(func() { require.NoError(t, d.Close()) })
 		upload, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "k", Size: -1})
 		require.NoError(t, err)
+
 		_, err = d.PutPart(t.Context(), summedPart(upload, "hello", wiretest.CRC32C("hullo")))
-		if c.HTTPClient == nil {
+		if c.HTTPClient == nil { // the client of the SDK sends no trailer
 			require.ErrorIs(t, err, storage.ChecksumMismatch)
 		}
 		require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 	})
 }
 
-// A cutter damages the first request of each part.
-func cutter(cut func(w http.ResponseWriter, r *http.Request)) func(http.Handler) http.Handler {
-	var count atomic.Int64
-	return func(h http.Handler) http.Handler {
+// damageFirstParts returns a middleware that calls damage with the first two requests of parts, before the
+// server handles them.
+func damageFirstParts(damage func(r *http.Request)) func(http.Handler) http.Handler {
+	var parts atomic.Int64
+	return func(next http.Handler) http.Handler {
 		return wiretest.OneRequestAConnection(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Query().Has("partNumber") && r.Method == http.MethodPut && count.Add(1) <= 2 {
-				cut(w, r)
+			if r.URL.Query().Has("partNumber") && r.Method == http.MethodPut && parts.Add(1) <= 2 {
+				damage(r)
 			}
-			h.ServeHTTP(w, r)
+			next.ServeHTTP(w, r)
 		}))
 	}
 }
 
-func cutAfter(n func(r *http.Request) int64) func(http.ResponseWriter, *http.Request) {
-	return func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.CopyN(io.Discard, r.Body, n(r))
-		panic(http.ErrAbortHandler)
-	}
-}
-
-// endAfter lets the server see the body without its end, as a proxy would that takes the trailer off.
-func endAfter(n func(r *http.Request) int64) func(http.ResponseWriter, *http.Request) {
-	return func(_ http.ResponseWriter, r *http.Request) {
-		r.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(r.Body, n(r)), r.Body}
-	}
-}
-
-// If a connection is cut while a part is sent, the engine sends the part again.
+// If a connection is cut while a part is sent, or the server sees only its beginning, the engine sends the
+// part again.
 func TestPutPartCutSentAgain(t *testing.T) {
 	const trailer = int64(len("x-amz-checksum-crc32c:mnG7TA==\r\n\r\n"))
-	less := func(n int64) func(*http.Request) int64 {
-		return func(r *http.Request) int64 { return r.ContentLength - n }
+	const lastChunk = int64(len("0\r\n"))
+	fromStart := func(n int64) func(length int64) int64 {
+		return func(int64) int64 { return n }
 	}
-	for name, cut := range map[string]func(http.ResponseWriter, *http.Request){
-		"before the first byte":                   cutAfter(func(*http.Request) int64 { return 0 }),
-		"in a chunk":                              cutAfter(func(*http.Request) int64 { return 1<<20 + 1000 }),
-		"before the last chunk":                   cutAfter(less(trailer + 3)),
-		"before the trailer":                      cutAfter(less(trailer)),
-		"in the trailer":                          cutAfter(less(4)),
-		"after the last byte":                     cutAfter(less(0)),
-		"the server sees no trailer":              endAfter(less(trailer)),
-		"the server sees a trailer without a end": endAfter(less(2)),
-		"the server sees half of the body":        endAfter(func(r *http.Request) int64 { return r.ContentLength / 2 }),
-	} {
-		t.Run(name, func(t *testing.T) {
-			s, certificate := startOwnServerTLS(t, s3server.Config{Strict: true, Middleware: cutter(cut)})
+	fromEnd := func(n int64) func(length int64) int64 {
+		return func(length int64) int64 { return length - n }
+	}
+	tests := []struct {
+		name   string
+		offset func(length int64) int64 // where the body is cut
+		proxy  bool                     // the server sees the end of the body there, as behind a proxy
+	}{
+		{name: "before the first byte", offset: fromStart(0)},
+		{name: "in a chunk", offset: fromStart(1<<20 + 1000)},
+		{name: "before the last chunk", offset: fromEnd(trailer + lastChunk)},
+		{name: "before the trailer", offset: fromEnd(trailer)},
+		{name: "in the trailer", offset: fromEnd(4)},
+		{name: "after the last byte", offset: fromEnd(0)},
+		{name: "the server sees no trailer", offset: fromEnd(trailer), proxy: true},
+		{name: "the server sees a trailer without an end", offset: fromEnd(2), proxy: true},
+		{
+			name:   "the server sees half of the body",
+			offset: func(length int64) int64 { return length / 2 },
+			proxy:  true,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			damage := func(r *http.Request) {
+				n := tt.offset(r.ContentLength)
+				if tt.proxy {
+					r.Body = struct {
+						io.Reader
+						io.Closer
+					}{io.LimitReader(r.Body, n), r.Body}
+					return
+				}
+				_, _ = io.CopyN(io.Discard, r.Body, n)
+				panic(http.ErrAbortHandler) // closes the connection
+			}
+			server, certificate := startOwnServerTLS(t, s3server.Config{
+				Strict:     true,
+				Middleware: damageFirstParts(damage),
+			})
 			t.Setenv("AWS_CA_BUNDLE", certificate)
-			b, err := s3.Open(t.Context(), s.config(t, s.bucket(t, false)),
+			b, err := s3.Open(t.Context(), server.config(t, server.bucket(t, false)),
 				storage.WithRetry(storage.RetryPolicy{Attempts: 4, MaxDelay: time.Millisecond}))
 			require.NoError(t, err)
-			defer func() {
-				require.NoError(t, storage.Close(b))
-			}()
-			want := wiretest.Content(2*partSize+5, 3)
-			_, err = b.Upload(t.Context(), "a", bytes.NewReader(want), storage.WithPartSize(partSize))
-			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
+			content := wiretest.Content(2*partSize+5, 3)
+			_, err = b.Upload(t.Context(), "a", bytes.NewReader(content), storage.WithPartSize(partSize))
+			require.NoError(t, err)
 			got, _, err := storage.ReadAll(t.Context(), b, "a")
 			require.NoError(t, err)
-			require.True(t, bytes.Equal(want, got))
+			require.True(t, bytes.Equal(content, got))
 		})
 	}
 }
 
-// An upload that is canceled before its trailer stores no part.
+// If an upload is canceled while its first parts are sent, before their trailers, the server stores no part.
 func TestUploadCanceledBeforeTrailer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	s, certificate := startOwnServerTLS(t, s3server.Config{Strict: true, Middleware: cutter(func(_ http.ResponseWriter, r *http.Request) {
+	cancelInTrailer := func(r *http.Request) {
 		_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength-20)
 		cancel()
-	})})
+	}
+	server, certificate := startOwnServerTLS(t, s3server.Config{
+		Strict:     true,
+		Middleware: damageFirstParts(cancelInTrailer),
+	})
 	t.Setenv("AWS_CA_BUNDLE", certificate)
-	bucket := s.bucket(t, false)
-	b := openBucket(t, s.config(t, bucket))
+	bucket := server.bucket(t, false)
+	b := openBucket(t, server.config(t, bucket))
 
-	_, err := b.Upload(ctx, "a", bytes.NewReader(wiretest.Content(2*partSize, 3)),
-		storage.WithPartSize(partSize))
+	content := wiretest.Content(2*partSize, 3)
+	_, err := b.Upload(ctx, "a", bytes.NewReader(content), storage.WithPartSize(partSize))
 	require.ErrorIs(t, err, context.Canceled)
-	require.Zero(t, s.uploads(t, bucket, "a"))
 
+	require.Zero(t, server.uploads(t, bucket, "a"))
 	exists, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)
 	require.False(t, exists)
 }
 
-// If the body does not match WithCRC32C, Upload stops before the trailer, and no object or upload remains.
+// If the body does not match WithCRC32C, Upload fails with ChecksumMismatch, and no object or upload remains.
 func TestWithCRC32COverTLS(t *testing.T) {
 	runOverTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		b := openBucket(t, c)
@@ -341,52 +382,57 @@ func TestWithCRC32COverTLS(t *testing.T) {
 	})
 }
 
-const trailerCheck = "over TLS, a part that does not match the CRC32C after it is refused"
-
-// The probe finds out whether a server takes trailers.
+// The probe finds out whether a server takes trailers. With the client of the SDK, it cannot send any.
 func TestProbeTrailers(t *testing.T) {
 	testserver.Further(t) // it runs the whole probe on each server
-	probed := func(t *testing.T, c s3.Config, want s3probe.Verdict) {
-		c.Profile = nil
-		report, err := s3probe.Run(t.Context(), c, "tmp/")
-		require.NoError(t, err)
-		i := slices.IndexFunc(report.Checks, func(c s3probe.Check) bool { return c.Name == trailerCheck })
-		require.Equal(t, want, report.Checks[i].Verdict, report.Checks[i].Detail)
-		require.Equal(t, want == s3probe.Enforced, report.Profile.TrailingChecksums)
-	}
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
 		want := s3probe.Enforced
 		if c.HTTPClient != nil {
 			want = s3probe.Inconclusive
 		}
-		probed(t, c, want)
-	})
-	t.Run("a server that returns no checksum", func(t *testing.T) {
-		s, certificate := startOwnServerTLS(t, s3server.Config{
-			Strict: true,
-			Middleware: func(h http.Handler) http.Handler {
-				return wiretest.OneRequestAConnection(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if r.Header.Get("X-Amz-Trailer") != "" {
-						w = silent{w}
-					}
-					h.ServeHTTP(w, r)
-				}))
-			},
-		})
-		t.Setenv("AWS_CA_BUNDLE", certificate)
-		probed(t, s.config(t, s.bucket(t, false)), s3probe.Ignored)
+		requireTrailerVerdict(t, c, want)
 	})
 }
 
-// A silent server tells no checksum.
-type silent struct{ http.ResponseWriter }
+// If a server returns no checksum of a part with a trailer, the probe finds that it ignores trailers.
+func TestProbeTrailersIgnored(t *testing.T) {
+	testserver.Further(t)
+	hideChecksums := func(next http.Handler) http.Handler {
+		return wiretest.OneRequestAConnection(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("X-Amz-Trailer") != "" {
+				w = checksumHider{w}
+			}
+			next.ServeHTTP(w, r)
+		}))
+	}
+	server, certificate := startOwnServerTLS(t, s3server.Config{Strict: true, Middleware: hideChecksums})
+	t.Setenv("AWS_CA_BUNDLE", certificate)
+	requireTrailerVerdict(t, server.config(t, server.bucket(t, false)), s3probe.Ignored)
+}
 
-func (w silent) WriteHeader(status int) {
+// requireTrailerVerdict runs the probe, and requires its verdict about trailers.
+func requireTrailerVerdict(t *testing.T, c s3.Config, want s3probe.Verdict) {
+	t.Helper()
+	const name = "over TLS, a part that does not match the CRC32C after it is refused"
+	c.Profile = nil
+	report, err := s3probe.Run(t.Context(), c, "tmp/")
+	require.NoError(t, err)
+
+	i := slices.IndexFunc(report.Checks, func(check s3probe.Check) bool { return check.Name == name })
+	require.GreaterOrEqual(t, i, 0)
+	require.Equal(t, want, report.Checks[i].Verdict, report.Checks[i].Detail)
+	require.Equal(t, want == s3probe.Enforced, report.Profile.TrailingChecksums)
+}
+
+// A checksumHider removes the checksum from a response.
+type checksumHider struct{ http.ResponseWriter }
+
+func (w checksumHider) WriteHeader(status int) {
 	w.Header().Del("X-Amz-Checksum-Crc32c")
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w silent) Write(p []byte) (int, error) {
+func (w checksumHider) Write(p []byte) (int, error) {
 	w.Header().Del("X-Amz-Checksum-Crc32c")
 	return w.ResponseWriter.Write(p)
 }
