@@ -68,45 +68,47 @@ func TestListRestByFolder(t *testing.T) {
 // page again by start-after.
 func TestListPageInFolderPrepared(t *testing.T) {
 	const (
-		marked = "[minio_cache:v2,id:0b3e,p:0,s:0]"
-		raw    = "[minio_cache:v2,return:]"
+		prepared    = "[minio_cache:v2,id:0b3e,p:0,s:0]" // ends the marker of a prepared listing
+		notPrepared = "[minio_cache:v2,return:]"
+		end         = `<ListBucketResult></ListBucketResult>`
 	)
 	token := func(marker string) string { return base64.StdEncoding.EncodeToString([]byte(marker)) }
 	page := func(marker string) string {
-		return `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>` + token(marker) + `</NextContinuationToken></ListBucketResult>`
+		return `<ListBucketResult><IsTruncated>true</IsTruncated>` +
+			`<NextContinuationToken>` + token(marker) + `</NextContinuationToken></ListBucketResult>`
 	}
-	const end = `<ListBucketResult></ListBucketResult>`
-
 	tests := []struct {
-		name, profile, server string
-		list                  driver.ListRequest
-		body                  string
-		rest                  string // the start of the second request, "" if there is none
+		name    string
+		profile string
+		server  string // the header Server
+		list    driver.ListRequest
+		body    string
+		rest    string // the start of the second request; "": none
 	}{
 		{
 			name:    "the end",
 			profile: "minio",
-			list:    driver.ListRequest{Token: token("b/5" + marked)},
+			list:    driver.ListRequest{Token: token("b/5" + prepared)},
 			body:    end,
 			rest:    "b/5",
 		},
 		{
 			name:    "a prepared page",
 			profile: "minio",
-			list:    driver.ListRequest{Token: token("b/5" + raw)},
-			body:    page("b/7" + marked),
+			list:    driver.ListRequest{Token: token("b/5" + notPrepared)},
+			body:    page("b/7" + prepared),
 		},
 		{
 			name:    "a page that was not prepared",
 			profile: "minio",
-			list:    driver.ListRequest{Token: token("b/5" + marked)},
-			body:    page("b/7" + raw),
+			list:    driver.ListRequest{Token: token("b/5" + prepared)},
+			body:    page("b/7" + notPrepared),
 			rest:    "b/5",
 		},
 		{
 			name:    "a key with the text of a marker",
 			profile: "minio",
-			list:    driver.ListRequest{Token: token("b/[minio_cache:v2" + marked)},
+			list:    driver.ListRequest{Token: token("b/[minio_cache:v2" + prepared)},
 			body:    end,
 			rest:    "b/[minio_cache:v2",
 		},
@@ -114,7 +116,7 @@ func TestListPageInFolderPrepared(t *testing.T) {
 			name:    "a server that says that it is MinIO",
 			profile: "unknown",
 			server:  "MinIO",
-			list:    driver.ListRequest{Token: token("b/5" + marked)},
+			list:    driver.ListRequest{Token: token("b/5" + prepared)},
 			body:    end,
 			rest:    "b/5",
 		},
@@ -127,7 +129,7 @@ func TestListPageInFolderPrepared(t *testing.T) {
 		{
 			name:    "a key in the prefix's folder",
 			profile: "minio",
-			list:    driver.ListRequest{Prefix: "b/", Token: token("b/5" + marked)},
+			list:    driver.ListRequest{Prefix: "b/", Token: token("b/5" + prepared)},
 			body:    end,
 		},
 		{
@@ -136,11 +138,11 @@ func TestListPageInFolderPrepared(t *testing.T) {
 			list:    driver.ListRequest{Prefix: "b/", StartAfter: "c/1"},
 			body:    end,
 		},
-		{name: "the first page", profile: "minio", list: driver.ListRequest{}, body: page("b/7" + raw)},
+		{name: "the first page", profile: "minio", list: driver.ListRequest{}, body: page("b/7" + notPrepared)},
 		{
 			name:    "another server",
 			profile: "aws",
-			list:    driver.ListRequest{Token: token("b/5" + marked)},
+			list:    driver.ListRequest{Token: token("b/5" + prepared)},
 			body:    end,
 		},
 	}
@@ -151,13 +153,13 @@ func TestListPageInFolderPrepared(t *testing.T) {
 			d := server.openDriver(t, tt.profile)
 			d.account.server.Observe(http.Header{"Server": {tt.server}})
 			tt.list.Limit = 10
+
 			page, err := d.List(t.Context(), &tt.list)
 			require.NoError(t, err)
 			if tt.rest == "" {
 				require.Len(t, server.Requests(), 1)
 				return
 			}
-
 			require.Equal(t, "after:16:b/6", page.Token)
 			require.Equal(t, tt.rest, server.Requests()[1].Query().Get("start-after"))
 		})
@@ -177,6 +179,8 @@ func TestListStartAfterInFolder(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.Equal(t, "after:16:b/6", page.Token)
-		require.Equal(t, []string{"GET /photos?encoding-type=url&list-type=2&max-keys=10&prefix=b%2F&start-after=b%2F5"}, server.Lines())
+		require.Equal(t, []string{
+			"GET /photos?encoding-type=url&list-type=2&max-keys=10&prefix=b%2F&start-after=b%2F5",
+		}, server.Lines())
 	}
 }

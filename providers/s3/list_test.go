@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/listing"
 )
 
+// List sends one request with the limits, the prefix and the start of the page.
 func TestListRequest(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -84,7 +86,8 @@ func TestListMinIOEmptySegments(t *testing.T) {
 // List sends a prefix with an empty segment to other servers with slow tokens.
 func TestListSlowTokensEmptySegments(t *testing.T) {
 	server := newStandIn(t, reply{
-		Body: `<ListBucketResult><Contents><Key>a//b</Key><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`,
+		Body: `<ListBucketResult><Contents><Key>a//b</Key>` +
+			`<LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`,
 	})
 	d := server.openDriver(t, "unknown")
 	d.account.profile.SlowTokens = true
@@ -93,28 +96,31 @@ func TestListSlowTokensEmptySegments(t *testing.T) {
 	require.Len(t, page.Entries, 1)
 }
 
-// If a server's tokens are slow, the driver requests the first pages by start-after instead. The
-// key "a:1" has the separator of the driver's tokens.
+// If a server's tokens are slow, the driver requests the first pages by start-after instead. Its own tokens
+// have the number of the page and the last key, which may contain a colon.
 func TestListSlowTokensByKey(t *testing.T) {
-	const inFolder = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>b/1</Key></Contents></ListBucketResult>`
-	const body = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken><Contents><Key>a:1</Key><Size>3</Size><LastModified>2026-01-02T03:04:05Z</LastModified></Contents></ListBucketResult>`
-
+	const firstPage = "encoding-type=url&list-type=2&max-keys=10&start-after=0"
 	tests := []struct {
-		name, profile, token string
-		delimiter            string
-		query, next          string
+		name      string
+		profile   string
+		token     string // of the request
+		delimiter string
+		last      string // key of the page; "": a:1
+		query     string
+		next      string // token
 	}{
 		{
 			name:    "a key in a folder",
 			profile: "minio",
 			token:   "after:1:a",
+			last:    "b/1",
 			query:   "encoding-type=url&list-type=2&max-keys=10&start-after=a",
 			next:    "next",
 		},
 		{
 			name:    "the first page",
 			profile: "minio",
-			query:   "encoding-type=url&list-type=2&max-keys=10",
+			query:   firstPage,
 			next:    "after:1:a:1",
 		},
 		{
@@ -142,23 +148,22 @@ func TestListSlowTokensByKey(t *testing.T) {
 			name:      "folders",
 			profile:   "minio",
 			delimiter: "/",
-			query:     "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10",
+			query:     "delimiter=%2F&" + firstPage,
 			next:      "next",
 		},
 		{
 			name:    "another server",
 			profile: "aws",
-			query:   "encoding-type=url&list-type=2&max-keys=10",
+			query:   firstPage,
 			next:    "next",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			text := body
-			if tt.name == "a key in a folder" {
-				text = inFolder
-			}
-			server := newStandIn(t, reply{Header: map[string]string{"Server": "MinIO"}, Body: text})
+			body := `<ListBucketResult>` +
+				`<IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>` +
+				`<Contents><Key>` + cmp.Or(tt.last, "a:1") + `</Key></Contents></ListBucketResult>`
+			server := newStandIn(t, reply{Header: map[string]string{"Server": "MinIO"}, Body: body})
 			d := server.openDriver(t, tt.profile)
 			start := time.Now()
 			d.account.clock.Now = func() time.Time { return start } // each page is quick
@@ -171,22 +176,36 @@ func TestListSlowTokensByKey(t *testing.T) {
 			})
 			require.NoError(t, err)
 			require.Equal(t, tt.next, page.Token)
-			require.Equal(t, []string{"GET /photos?" + tt.query + map[bool]string{true: "&start-after=0"}[tt.token == ""]}, server.Lines())
+			require.Equal(t, []string{"GET /photos?" + tt.query}, server.Lines())
 		})
 	}
 
+}
+
+// A page that took long to list is followed by the server's token, although tokens are slow.
+func TestListSlowTokensSlowPage(t *testing.T) {
 	d := newDriver(&account{profile: Profile{SlowTokens: true, OrderedListing: true}}, "")
 	page := &storage.Page{Token: "next", Entries: []storage.ListEntry{{Key: "a"}}}
 	d.account.setKeyToken(&driver.ListRequest{}, page, listing.QuickPage+1)
-	require.Equal(t, "next", page.Token, "a page that took long is followed by the server's token")
+	require.Equal(t, "next", page.Token)
 }
 
+// List returns objects and folders of the page in order of their unescaped keys, and the token of the
+// next page.
 func TestListResponse(t *testing.T) {
 	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	server := newStandIn(t, reply{Body: `<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
-		<Contents><Key>a+b%2Bc%01</Key><Size>3</Size><ETag>"x"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></Contents>
-		<Contents><Key>c%25</Key><Size>4</Size><ETag>y</ETag><LastModified>2026-01-02T03:04:05Z</LastModified></Contents>
-		<CommonPrefixes><Prefix>b%2F</Prefix></CommonPrefixes></ListBucketResult>`})
+	server := newStandIn(t, reply{Body: `<ListBucketResult>
+		<EncodingType>url</EncodingType>
+		<IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
+		<Contents>
+			<Key>a+b%2Bc%01</Key><Size>3</Size><ETag>"x"</ETag>
+			<LastModified>2026-01-02T03:04:05.678Z</LastModified>
+		</Contents>
+		<Contents>
+			<Key>c%25</Key><Size>4</Size><ETag>y</ETag><LastModified>2026-01-02T03:04:05Z</LastModified>
+		</Contents>
+		<CommonPrefixes><Prefix>b%2F</Prefix></CommonPrefixes>
+		</ListBucketResult>`})
 	page, err := server.openDriver(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3, Delimiter: "/"})
 	require.NoError(t, err)
 	require.Equal(t, &storage.Page{Token: "next", Entries: []storage.ListEntry{
@@ -196,6 +215,7 @@ func TestListResponse(t *testing.T) {
 	}}, page)
 }
 
+// List fails with the code of the response, and refuses a page that is incomplete or malformed.
 func TestListFailures(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -217,14 +237,16 @@ func TestListFailures(t *testing.T) {
 		{
 			name: "a key that is not escaped as announced",
 			reply: reply{
-				Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>`,
+				Body: `<ListBucketResult><EncodingType>url</EncodingType>` +
+					`<Contents><Key>%zz</Key></Contents></ListBucketResult>`,
 			},
 			code: storage.Internal,
 		},
 		{
 			name: "a key with incomplete escaping",
 			reply: reply{
-				Body: `<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>a%2</Key></Contents></ListBucketResult>`,
+				Body: `<ListBucketResult><EncodingType>url</EncodingType>` +
+					`<Contents><Key>a%2</Key></Contents></ListBucketResult>`,
 			},
 			code: storage.Internal,
 		},
@@ -239,8 +261,8 @@ func TestListFailures(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newStandIn(t, tt.reply).openDriver(t, "aws").List(t.Context(),
-				&driver.ListRequest{Limit: 3})
+			d := newStandIn(t, tt.reply).openDriver(t, "aws")
+			_, err := d.List(t.Context(), &driver.ListRequest{Limit: 3})
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 		})
 	}

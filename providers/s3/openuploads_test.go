@@ -16,25 +16,30 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
-// With UncheckedParts, neither the upload nor its parts have a checksum. PutPart compares a given
-// checksum itself.
-func TestBeginPartsUnchecked(t *testing.T) {
-	none := func(t *testing.T, server *standIn) {
-		t.Helper()
-		for name := range server.Last(t).Header {
-			require.NotContains(t, strings.ToLower(name), "checksum")
-		}
-		require.NotContains(t, server.Last(t).Body, "Checksum")
+// requireNoChecksum requires that a request has no checksum.
+func requireNoChecksum(t *testing.T, req wiretest.Request) {
+	t.Helper()
+	for name := range req.Header {
+		require.NotContains(t, strings.ToLower(name), "checksum")
 	}
-	put := &driver.PutRequest{Key: "k", Size: -1, AnyOrder: true, UncheckedParts: true}
+	require.NotContains(t, req.Body, "Checksum")
+}
+
+// With UncheckedParts, neither the upload nor its parts have a checksum. PutPart compares a given checksum
+// itself.
+func TestBeginPartsUnchecked(t *testing.T) {
 	server := newStandIn(t, reply{Body: begun})
 	d := server.openDriver(t, "aws")
+
+	// The upload.
+	put := &driver.PutRequest{Key: "k", Size: -1, AnyOrder: true, UncheckedParts: true}
 	_, err := d.BeginParts(t.Context(), put)
 	require.NoError(t, err)
-	none(t, server)
+	requireNoChecksum(t, server.Last(t))
 
-	server.Respond(withLength(reply{Header: map[string]string{"ETag": etag}}))
-	r := &driver.PartRequest{
+	// A part.
+	server.Respond(withLength(stored))
+	part := &driver.PartRequest{
 		Key:       "k",
 		Upload:    "u1",
 		Number:    1,
@@ -43,35 +48,49 @@ func TestBeginPartsUnchecked(t *testing.T) {
 		CRC32C:    wiretest.CRC32C("hello"),
 		Unchecked: true,
 	}
-	_, err = d.PutPart(t.Context(), r)
+	_, err = d.PutPart(t.Context(), part)
 	require.NoError(t, err)
-	none(t, server)
-	r.Body, r.CRC32C = strings.NewReader("jello"), wiretest.CRC32C("hello")
+	requireNoChecksum(t, server.Last(t))
 
-	_, err = d.PutPart(t.Context(), r)
-	require.ErrorIs(t, err, storage.ChecksumMismatch, "the driver compares it")
+	// A part that does not match its checksum.
+	part.Body = strings.NewReader("jello")
+	_, err = d.PutPart(t.Context(), part)
+	require.ErrorIs(t, err, storage.ChecksumMismatch)
 
+	// The completion.
 	server.Respond(withLength(reply{Body: finished}))
-	c := completion(storage.Condition{})
-	c.Put.UncheckedParts = true
-	_, err = d.CompleteParts(t.Context(), c)
+	complete := completion(storage.Condition{})
+	complete.Put.UncheckedParts = true
+	_, err = d.CompleteParts(t.Context(), complete)
 	require.NoError(t, err)
-	none(t, server)
-
-	requests := len(server.Lines())
-	put.LegalHold = true
-	_, err = d.BeginParts(t.Context(), put)
-	require.ErrorIs(t, err, storage.Unsupported)
-	require.Len(t, server.Lines(), requests, "S3 takes no part with a lock and without a checksum")
+	requireNoChecksum(t, server.Last(t))
 }
 
-func TestListParts(t *testing.T) {
-	server := newStandIn(t, reply{Body: `<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>4</NextPartNumberMarker>
-		<Part><PartNumber>3</PartNumber><ETag>"a"</ETag><Size>5</Size><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></Part>
-		<Part><PartNumber>4</PartNumber><ETag>"b"</ETag><Size>7</Size></Part></ListPartsResult>`})
-	d := server.openDriver(t, "aws")
+// S3 takes no part with a lock and without a checksum, so BeginParts refuses the combination.
+func TestBeginPartsUncheckedWithLock(t *testing.T) {
+	server := newStandIn(t)
+	_, err := server.openDriver(t, "aws").BeginParts(t.Context(), &driver.PutRequest{
+		Key:            "k",
+		Size:           -1,
+		AnyOrder:       true,
+		UncheckedParts: true,
+		Controls:       storage.Controls{LegalHold: true},
+	})
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Empty(t, server.Lines())
+}
 
-	page, err := d.ListParts(t.Context(), &driver.ListPartsRequest{
+// ListParts returns the parts after a number.
+func TestListParts(t *testing.T) {
+	server := newStandIn(t, reply{Body: `<ListPartsResult>
+		<IsTruncated>true</IsTruncated><NextPartNumberMarker>4</NextPartNumberMarker>
+		<Part>
+			<PartNumber>3</PartNumber><ETag>"a"</ETag><Size>5</Size><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C>
+		</Part>
+		<Part><PartNumber>4</PartNumber><ETag>"b"</ETag><Size>7</Size></Part>
+		</ListPartsResult>`})
+
+	page, err := server.openDriver(t, "aws").ListParts(t.Context(), &driver.ListPartsRequest{
 		Key:    "k",
 		Upload: "u1",
 		After:  2,
@@ -79,24 +98,33 @@ func TestListParts(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, &driver.PartPage{More: true, Parts: []driver.Part{
-		{Number: 3, Tag: `"a"`, Size: 5, CRC32C: wiretest.CRC32C("hello")}, {Number: 4, Tag: `"b"`, Size: 7},
+		{Number: 3, Tag: `"a"`, Size: 5, CRC32C: wiretest.CRC32C("hello")},
+		{Number: 4, Tag: `"b"`, Size: 7},
 	}}, page)
-	require.Equal(t, []string{"GET /photos/k?max-parts=10&part-number-marker=2&uploadId=u1&x-id=ListParts"},
-		server.Lines())
+	require.Equal(t, []string{
+		"GET /photos/k?max-parts=10&part-number-marker=2&uploadId=u1&x-id=ListParts",
+	}, server.Lines())
+}
 
+// ListParts fails with ObjectNotFound if the upload is missing, and with BucketNotFound if the bucket is.
+func TestListPartsMissing(t *testing.T) {
 	for code, want := range map[string]storage.Code{
 		"NoSuchUpload": storage.ObjectNotFound,
 		"NoSuchKey":    storage.ObjectNotFound,
 		"NoSuchBucket": storage.BucketNotFound,
 	} {
-		server.Respond(errorReply(404, code, ""))
-		_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u1", Limit: 10})
+		d := newStandIn(t, errorReply(404, code, "")).openDriver(t, "aws")
+		_, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u1", Limit: 10})
 		require.Equal(t, want, storage.CodeOf(err), code)
 	}
 }
 
+// ListUploads returns a page of unfinished uploads, and continues at its token. It refuses a token of
+// another kind.
 func TestListUploads(t *testing.T) {
-	server := newStandIn(t, reply{Body: `<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>b&amp;"</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>
+	server := newStandIn(t, reply{Body: `<ListMultipartUploadsResult>
+		<IsTruncated>true</IsTruncated>
+		<NextKeyMarker>b&amp;"</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>
 		<Upload><Key>a</Key><UploadId>u1</UploadId><Initiated>2026-03-04T05:06:07.000Z</Initiated></Upload>
 		<Upload><Key>b&amp;"</Key><UploadId>u2</UploadId></Upload></ListMultipartUploadsResult>`})
 	d := server.openDriver(t, "aws")
@@ -129,11 +157,15 @@ func TestListUploads(t *testing.T) {
 // so that the others stay visible. aws/aws-sdk-java#3112, ceph/ceph#30993.
 func TestListUploadsControlCharacters(t *testing.T) {
 	page := func(encoding, key, next string) reply {
-		return reply{Body: `<ListMultipartUploadsResult>` + encoding + `<IsTruncated>true</IsTruncated><NextKeyMarker>` + next + `</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>
-			<Upload><Key>` + key + `</Key><UploadId>u1</UploadId></Upload></ListMultipartUploadsResult>`}
+		return reply{Body: `<ListMultipartUploadsResult>` + encoding + `<IsTruncated>true</IsTruncated>` +
+			`<NextKeyMarker>` + next + `</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>` +
+			`<Upload><Key>` + key + `</Key><UploadId>u1</UploadId></Upload></ListMultipartUploadsResult>`}
 	}
-	const escaped = `<EncodingType>url</EncodingType>`
-	const plain, asked = "GET /photos?max-uploads=2&uploads=", "GET /photos?encoding-type=url&max-uploads=2&uploads="
+	const (
+		escaped     = `<EncodingType>url</EncodingType>`
+		plain       = "GET /photos?max-uploads=2&uploads="
+		withEscapes = "GET /photos?encoding-type=url&max-uploads=2&uploads="
+	)
 	unreadable := page("", "a&#x1; b+", "c&#x2;")
 
 	tests := map[string]struct {
@@ -151,19 +183,19 @@ func TestListUploadsControlCharacters(t *testing.T) {
 			replies: []reply{unreadable, page(escaped, "a%01+b%2B", "c%02+d")},
 			key:     "a\x01 b+",
 			next:    "c%02%20d",
-			lines:   []string{plain, asked},
+			lines:   []string{plain, withEscapes},
 		},
 		"Ceph": {
 			replies: []reply{unreadable, page("", "a%01%20b%2B", "c+d")},
 			key:     "a\x01 b+",
 			next:    "c%2Bd",
-			lines:   []string{plain, asked},
+			lines:   []string{plain, withEscapes},
 		},
 		"not as announced": {
 			replies: []reply{unreadable, page(escaped, "a%zz", "c")},
-			lines:   []string{plain, asked},
+			lines:   []string{plain, withEscapes},
 		},
-		"still unreadable": {replies: []reply{unreadable, unreadable}, lines: []string{plain, asked}},
+		"still unreadable": {replies: []reply{unreadable, unreadable}, lines: []string{plain, withEscapes}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -192,8 +224,8 @@ func TestListUploadsControlCharacters(t *testing.T) {
 func TestSignPartMatchesSDK(t *testing.T) {
 	d := mustOpen(t, Config{})
 	tests := map[string]struct {
-		ask func(*driver.SignPartRequest)
-		sdk awss3.UploadPartInput
+		change func(*driver.SignPartRequest)
+		input  awss3.UploadPartInput // of the same request by the SDK
 	}{
 		"any body": {func(*driver.SignPartRequest) {}, awss3.UploadPartInput{}},
 		"a size": {func(r *driver.SignPartRequest) {
@@ -208,21 +240,22 @@ func TestSignPartMatchesSDK(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			input := tt.sdk
+			input := tt.input
 			input.Bucket = &d.bucket.name
 			input.Key = aws.String("a")
 			input.PartNumber = aws.Int32(7)
 			if input.UploadId == nil {
 				input.UploadId = aws.String("u1")
 			}
-			want, err := awss3.NewPresignClient(d.account.client).PresignUploadPart(t.Context(), &input, func(o *awss3.PresignOptions) {
+			client := awss3.NewPresignClient(d.account.client)
+			want, err := client.PresignUploadPart(t.Context(), &input, func(o *awss3.PresignOptions) {
 				o.Presigner = atTime{now}
 				o.Expires = time.Hour + time.Second
 			})
 			require.NoError(t, err)
-			r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 7, TTL: time.Hour, Size: -1}
-			tt.ask(r)
 
+			r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 7, TTL: time.Hour, Size: -1}
+			tt.change(r)
 			got, err := d.urls.signPart(t.Context(), r, now)
 			require.NoError(t, err)
 			require.Equal(t, want.URL, got.URL)
@@ -235,14 +268,14 @@ func TestSignPartMatchesSDK(t *testing.T) {
 	}
 }
 
-// A signed part has the customer's key.
+// A signed part has the customer's key as headers. Without TLS, it is refused.
 func TestSignPartCustomerKey(t *testing.T) {
 	native := []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}
 	r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 1, TTL: time.Hour, Size: -1, Native: native}
 	signedURL, err := mustOpen(t, Config{}).SignPart(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, customerHeaders(customerPrefix, 0),
-		sseHeaders(signedURL.Header))
+	require.Equal(t, customerHeaders(customerPrefix, 0), sseHeaders(signedURL.Header))
+
 	_, err = mustOpen(t, Config{Endpoint: "http://127.0.0.1:9000"}).SignPart(t.Context(), r)
 	require.ErrorIs(t, err, storage.InvalidArgument, "without TLS")
 }
