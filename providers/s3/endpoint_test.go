@@ -20,29 +20,32 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// legacyResolver returns a configuration with a resolver of the kind that BaseEndpoint
-// has replaced.
+// legacyResolver returns a configuration with a resolver of the kind that BaseEndpoint has replaced. The
+// resolver returns endpoint and err.
 func legacyResolver(endpoint aws.Endpoint, err error) *aws.Config {
+	resolve := func(string, string, ...any) (aws.Endpoint, error) { return endpoint, err }
 	return &aws.Config{
-		Region:      "eu-north-1",
-		Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
-		EndpointResolverWithOptions: aws.EndpointResolverWithOptionsFunc(func(string, string, ...any) (aws.Endpoint, error) {
-			return endpoint, err
-		}),
+		Region:                      "eu-north-1",
+		Credentials:                 credentials.NewStaticCredentialsProvider("own", "secret", ""),
+		EndpointResolverWithOptions: aws.EndpointResolverWithOptionsFunc(resolve),
 	}
 }
 
+// amazonsOwn is the endpoint that Amazon's own resolver returns.
 var amazonsOwn = aws.Endpoint{URL: "https://s3.eu-north-1.amazonaws.com"}
 
 // A customResolver is a resolver of the current kind that sends requests elsewhere.
 type customResolver struct{ awss3.EndpointResolverV2 }
 
-func (r customResolver) ResolveEndpoint(ctx context.Context, p awss3.EndpointParameters) (smithyendpoints.Endpoint, error) {
+func (r customResolver) ResolveEndpoint(
+	ctx context.Context, p awss3.EndpointParameters,
+) (smithyendpoints.Endpoint, error) {
 	p.Endpoint = aws.String("http://127.0.0.1:9000")
 	return r.EndpointResolverV2.ResolveEndpoint(ctx, p)
 }
 
-// A resolver selects the profile.
+// The profile and the region follow from the endpoint that a resolver of the configuration returns.
+// What an unknown server enforces is not declared.
 func TestEndpointResolverSelectsProfile(t *testing.T) {
 	elsewhere := awss3.New(awss3.Options{
 		Region:             "eu-north-1",
@@ -146,21 +149,21 @@ func TestEndpointResolverSelectsProfile(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, nil)
 			tt.config.Bucket = "photos"
-			drv, err := NewDriver(t.Context(), tt.config)
+			opened, err := NewDriver(t.Context(), tt.config)
 			require.NoError(t, err)
+			d := opened.(*objectDriver)
 
-			d := drv.(*objectDriver)
 			require.Equal(t, tt.profile, d.account.profile.Name)
 			require.Equal(t, tt.region, d.account.region)
 			require.Equal(t, tt.public, d.Describe().PublicBaseURL)
 			require.Equal(t, tt.amazon, d.account.amazon())
-			require.Equal(t, tt.amazon, storage.Supports(engine.New(d), storage.ConditionalRemove),
-				"what an unknown server enforces is not declared")
+			require.Equal(t, tt.amazon, storage.Supports(engine.New(d), storage.ConditionalRemove))
 		})
 	}
 }
 
-// An unusable resolver is InvalidArgument.
+// If a resolver fails or returns no endpoint of S3, Open fails with InvalidArgument, and the hint
+// names Config.Endpoint.
 func TestEndpointResolverUnusable(t *testing.T) {
 	for name, c := range map[string]*aws.Config{
 		"the resolver fails": legacyResolver(aws.Endpoint{}, errors.New("no such partition")),
@@ -175,18 +178,21 @@ func TestEndpointResolverUnusable(t *testing.T) {
 	}
 }
 
+// If a resolver forbids to change the host, signed URLs have the same host and path as requests.
 func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
 	server := newStandIn(t, stored)
-	d, err := NewDriver(t.Context(), Config{
+	opened, err := NewDriver(t.Context(), Config{
 		Bucket: "photos",
 		AWS:    legacyResolver(aws.Endpoint{URL: server.URL, HostnameImmutable: true}, nil),
 	})
 	require.NoError(t, err)
+	d := opened.(*objectDriver)
+
 	_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
-
 	require.Equal(t, "PUT /photos/k", server.Last(t).Call())
-	signedURL, err := d.(*objectDriver).Sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+
+	signedURL, err := d.Sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Key = "k"
 	}))
 	require.NoError(t, err)

@@ -3,7 +3,7 @@ package s3
 import (
 	"maps"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,7 +12,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 	"github.com/omnibucket/storage/s3server"
 )
@@ -24,27 +23,27 @@ func headOf(header map[string]string) reply {
 	return reply{Header: header}
 }
 
+// Restore reads the object, and asks for a restored copy for some days. It succeeds if the copy exists
+// or is being made already.
 func TestRestoreRequest(t *testing.T) {
 	archived := map[string]string{"X-Amz-Storage-Class": "GLACIER"}
 	tests := map[string]struct {
 		head     map[string]string
 		tier     string
 		response reply
-		body     []string
+		body     []string // texts of the request
 		want     storage.Code
 	}{
 		"of an archived object": {
 			head:     archived,
 			response: reply{Status: 202},
 			body:     []string{"<Days>3</Days>", "<Tier>Standard</Tier>"},
-			want:     "",
 		},
 		"fast": {
 			head:     archived,
 			tier:     "Expedited",
 			response: reply{Status: 202},
 			body:     []string{"<Tier>Expedited</Tier>"},
-			want:     "",
 		},
 		"again, which keeps the copy": {
 			head: map[string]string{
@@ -52,14 +51,12 @@ func TestRestoreRequest(t *testing.T) {
 			},
 			response: reply{},
 			body:     []string{"<Days>3</Days>"},
-			want:     "",
 		},
 		"in a tier of the class Intelligent-Tiering": {
 			head:     map[string]string{"X-Amz-Archive-Status": "ARCHIVE_ACCESS"},
 			tier:     "Bulk",
 			response: reply{Status: 202},
 			body:     []string{"<Tier>Bulk</Tier>"},
-			want:     "",
 		},
 		// https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html#restoring-objects-upgrade-tier.title.html
 		"in progress, to be faster": {
@@ -67,24 +64,20 @@ func TestRestoreRequest(t *testing.T) {
 			tier:     "Expedited",
 			response: reply{Status: 202},
 			body:     []string{"<Tier>Expedited</Tier>"},
-			want:     "",
 		},
 		"in progress, and not slower": {
 			head:     map[string]string{"X-Amz-Restore": `ongoing-request="true"`},
 			tier:     "Bulk",
 			response: errorReply(409, "RestoreAlreadyInProgress", ""),
-			want:     "",
 		},
 		"begun meanwhile": {
 			head:     archived,
 			response: errorReply(409, "RestoreAlreadyInProgress", ""),
-			want:     "",
 		},
 		"of an object that is no": {
 			head: map[string]string{},
 			response: errorReply(403, "InvalidObjectState",
 				"Restore is not allowed for the object's current storage class"),
-			want: "",
 		},
 		"not permitted": {
 			head:     archived,
@@ -122,21 +115,25 @@ func TestRestoreRequest(t *testing.T) {
 			require.Equal(t, tt.head["X-Amz-Archive-Status"] == "", strings.Contains(body, "<Days>"))
 		})
 	}
-	t.Run("in progress", func(t *testing.T) {
-		server := newStandIn(t, headOf(map[string]string{"X-Amz-Restore": `ongoing-request="true"`}))
-		require.NoError(t, server.openDriver(t, "aws").Restore(t.Context(), &driver.ChangeRequest{
-			Key:         "k",
-			RestoreDays: 1,
-		}))
-		require.Len(t, server.Lines(), 1)
-	})
-	t.Run("of no object", func(t *testing.T) {
-		server := newStandIn(t, errorReply(404, "NoSuchKey", ""), reply{})
-		require.ErrorIs(t, server.openDriver(t, "aws").Restore(t.Context(),
-			&driver.ChangeRequest{Key: "k", RestoreDays: 1}), storage.ObjectNotFound)
-	})
 }
 
+// If a restored copy is being made already, Restore sends no request for another one.
+func TestRestoreInProgress(t *testing.T) {
+	server := newStandIn(t, headOf(map[string]string{"X-Amz-Restore": `ongoing-request="true"`}))
+	d := server.openDriver(t, "aws")
+	require.NoError(t, d.Restore(t.Context(), &driver.ChangeRequest{Key: "k", RestoreDays: 1}))
+	require.Equal(t, []string{"HEAD /photos/k"}, server.Lines())
+}
+
+// Restore fails with ObjectNotFound if there is no object.
+func TestRestoreMissing(t *testing.T) {
+	d := newStandIn(t, errorReply(404, "NoSuchKey", ""), reply{}).openDriver(t, "aws")
+	err := d.Restore(t.Context(), &driver.ChangeRequest{Key: "k", RestoreDays: 1})
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+}
+
+// RestoreState reads the header that tells whether a restored copy exists or is being made. It ignores
+// malformed values.
 func TestRestoreState(t *testing.T) {
 	for value, want := range map[string]storage.RestoreState{
 		"":                       {},
@@ -151,6 +148,7 @@ func TestRestoreState(t *testing.T) {
 	require.Zero(t, attributes.RestoreState(nil))
 }
 
+// Attrs.Archived is true if the object has to be restored before it can be read.
 func TestArchived(t *testing.T) {
 	tests := map[string]struct {
 		header map[string]string
@@ -189,8 +187,8 @@ func TestArchived(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, native := range []bool{false, true} {
-				attrs, err := newStandIn(t, headOf(tt.header)).openDriver(t, "aws").Head(t.Context(),
-					&driver.GetRequest{Key: "k", NativeAttrs: native})
+				d := newStandIn(t, headOf(tt.header)).openDriver(t, "aws")
+				attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", NativeAttrs: native})
 				require.NoError(t, err)
 				require.Equal(t, tt.want, attrs.Archived, "native: %t", native)
 			}
@@ -198,87 +196,75 @@ func TestArchived(t *testing.T) {
 	}
 }
 
-// An archived object is restored.
+// An archived object cannot be read or copied until it is restored. The restored copy lasts for the days of
+// the latest Restore.
 func TestRestoreArchived(t *testing.T) {
-	var mu sync.Mutex
-	var ahead time.Duration
-	clock := func() time.Time {
-		mu.Lock()
-		defer mu.Unlock()
-		return time.Now().Add(ahead)
-	}
-	pass := func(d time.Duration) {
-		mu.Lock()
-		defer mu.Unlock()
-		ahead += d
-	}
+	var ahead atomic.Int64 // of the server's clock
+	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	server, err := s3server.Start(s3server.Config{
 		Strict:      true,
 		Buckets:     []string{"photos"},
-		Now:         clock,
+		Now:         now,
 		RestoreTime: time.Minute,
 	})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-
-	t.Run("restore", func(t *testing.T) {
-		profile, _ := NamedProfile("aws")
-		d, err := NewDriver(t.Context(), Config{
-			Bucket:      "photos",
-			Endpoint:    server.URL,
-			Region:      "us-east-1",
-			Profile:     &profile,
-			AccessKeyID: s3server.DefaultAccessKeyID,
-			SecretKey:   s3server.DefaultSecretKey,
-		})
-		require.NoError(t, err)
-		b := engine.New(d.(*objectDriver))
-		defer func() {
-			require.NoError(t, storage.Close(b))
-		}()
-		ctx := t.Context()
-		_, err = b.Upload(ctx, "a", strings.NewReader("cold"), storage.WithStorageClass("GLACIER"))
-		require.NoError(t, err)
-
-		_, _, err = storage.ReadAll(ctx, b, "a")
-		require.ErrorIs(t, err, storage.Archived)
-		require.ErrorContains(t, err, "storage.Restore")
-
-		_, err = storage.Copy(ctx, b, "b", b, "a")
-		require.ErrorIs(t, err, storage.Archived)
-
-		require.NoError(t, storage.Restore(ctx, b, "a", storage.WithRestoreDays(2)))
-		attrs, err := b.Attrs(ctx, "a")
-		require.NoError(t, err)
-		require.Equal(t, storage.RestoreState{InProgress: true}, attrs.Restore)
-		require.True(t, attrs.Archived)
-
-		require.NoError(t, storage.Restore(ctx, b, "a"))
-		pass(50 * time.Second)
-		_, _, err = storage.ReadAll(ctx, b, "a")
-		require.ErrorIs(t, err, storage.Archived)
-
-		pass(20 * time.Second)
-		got, _, err := storage.ReadAll(ctx, b, "a")
-		require.NoError(t, err)
-		require.Equal(t, "cold", string(got))
-
-		attrs, err = b.Attrs(ctx, "a")
-		require.NoError(t, err)
-		require.False(t, attrs.Restore.InProgress)
-		require.False(t, attrs.Archived)
-		require.WithinDuration(t, clock().AddDate(0, 0, 2), attrs.Restore.Until, 30*time.Second)
-
-		require.NoError(t, storage.Restore(ctx, b, "a", storage.WithRestoreDays(5)))
-		attrs, err = b.Attrs(ctx, "a")
-		require.NoError(t, err)
-		require.WithinDuration(t, clock().AddDate(0, 0, 5), attrs.Restore.Until, 30*time.Second)
-
-		_, err = b.Upload(ctx, "warm", strings.NewReader("x"))
-		require.NoError(t, err)
-		require.NoError(t, storage.Restore(ctx, b, "warm"))
-		require.ErrorIs(t, storage.Restore(ctx, b, "missing"), storage.ObjectNotFound)
-		require.ErrorIs(t, storage.Restore(ctx, b, "a", storage.WithRestoreTier("Warp")),
-			storage.InvalidArgument)
+	profile, _ := NamedProfile("aws")
+	b, err := Open(t.Context(), Config{
+		Bucket:      "photos",
+		Endpoint:    server.URL,
+		Region:      "us-east-1",
+		Profile:     &profile,
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
 	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	ctx := t.Context()
+
+	// An archived object can be neither read nor copied.
+	_, err = b.Upload(ctx, "a", strings.NewReader("cold"), storage.WithStorageClass("GLACIER"))
+	require.NoError(t, err)
+	_, _, err = storage.ReadAll(ctx, b, "a")
+	require.ErrorIs(t, err, storage.Archived)
+	require.ErrorContains(t, err, "storage.Restore")
+	_, err = storage.Copy(ctx, b, "b", b, "a")
+	require.ErrorIs(t, err, storage.Archived)
+
+	// It is being restored for a minute.
+	require.NoError(t, storage.Restore(ctx, b, "a", storage.WithRestoreDays(2)))
+	attrs, err := b.Attrs(ctx, "a")
+	require.NoError(t, err)
+	require.Equal(t, storage.RestoreState{InProgress: true}, attrs.Restore)
+	require.True(t, attrs.Archived)
+	require.NoError(t, storage.Restore(ctx, b, "a"))
+	ahead.Add(int64(50 * time.Second))
+	_, _, err = storage.ReadAll(ctx, b, "a")
+	require.ErrorIs(t, err, storage.Archived)
+
+	// Then it can be read for two days.
+	ahead.Add(int64(20 * time.Second))
+	got, _, err := storage.ReadAll(ctx, b, "a")
+	require.NoError(t, err)
+	require.Equal(t, "cold", string(got))
+	attrs, err = b.Attrs(ctx, "a")
+	require.NoError(t, err)
+	require.False(t, attrs.Restore.InProgress)
+	require.False(t, attrs.Archived)
+	require.WithinDuration(t, now().AddDate(0, 0, 2), attrs.Restore.Until, 30*time.Second)
+
+	// Another Restore extends that time.
+	require.NoError(t, storage.Restore(ctx, b, "a", storage.WithRestoreDays(5)))
+	attrs, err = b.Attrs(ctx, "a")
+	require.NoError(t, err)
+	require.WithinDuration(t, now().AddDate(0, 0, 5), attrs.Restore.Until, 30*time.Second)
+
+	// Restore does nothing for an object that is not archived.
+	_, err = b.Upload(ctx, "warm", strings.NewReader("x"))
+	require.NoError(t, err)
+	require.NoError(t, storage.Restore(ctx, b, "warm"))
+
+	require.ErrorIs(t, storage.Restore(ctx, b, "missing"), storage.ObjectNotFound)
+	err = storage.Restore(ctx, b, "a", storage.WithRestoreTier("Warp"))
+	require.ErrorIs(t, err, storage.InvalidArgument)
 }

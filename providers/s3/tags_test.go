@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"context"
 	"encoding/xml"
 	"strings"
 	"testing"

@@ -16,16 +16,39 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// If STS fails with a server error, the call is Unavailable and retryable. If STS refuses, it is
-// Unauthenticated.
+// writeRoleConfig writes a configuration file of AWS with a profile "role", whose credentials STS returns. It
+// returns the path of the file.
+func writeRoleConfig(t *testing.T) string {
+	t.Helper()
+	const content = `
+[profile role]
+role_arn = arn:aws:iam::123456789012:role/r
+source_profile = base
+[profile base]
+aws_access_key_id = a
+aws_secret_access_key = b
+`
+	file := filepath.Join(t.TempDir(), "config")
+	require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+	return file
+}
+
+// If STS fails with a server error, the call fails with Unavailable, which is retryable. If STS refuses, the
+// call fails with Unauthenticated.
 func TestCredentialServiceErrorsTemporary(t *testing.T) {
 	tests := []struct {
-		name   string
-		status int
-		want   storage.Code
+		name      string
+		status    int
+		want      storage.Code
+		retryable bool
 	}{
-		{"an internal error", http.StatusInternalServerError, storage.Unavailable},
-		{"a refusal", http.StatusForbidden, storage.Unauthenticated},
+		{
+			name:      "an internal error",
+			status:    http.StatusInternalServerError,
+			want:      storage.Unavailable,
+			retryable: true,
+		},
+		{name: "a refusal", status: http.StatusForbidden, want: storage.Unauthenticated},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -33,11 +56,10 @@ func TestCredentialServiceErrorsTemporary(t *testing.T) {
 				w.WriteHeader(tt.status)
 			}))
 			t.Cleanup(sts.Close)
-			config := filepath.Join(t.TempDir(), "config")
-			require.NoError(t, os.WriteFile(config, []byte("[profile role]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\nregion = us-east-1\n[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n"), 0o600))
 			setEnv(t, map[string]string{
-				"AWS_CONFIG_FILE":      config,
+				"AWS_CONFIG_FILE":      writeRoleConfig(t),
 				"AWS_PROFILE":          "role",
+				"AWS_REGION":           "us-east-1",
 				"AWS_ENDPOINT_URL_STS": sts.URL,
 				"AWS_MAX_ATTEMPTS":     "1",
 			})
@@ -47,37 +69,40 @@ func TestCredentialServiceErrorsTemporary(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
 			_, err = b.Attrs(t.Context(), "k")
-			require.ErrorIs(t, err, tt.want)
 			var storageErr *storage.Error
 			require.ErrorAs(t, err, &storageErr)
-			require.Equal(t, tt.want == storage.Unavailable, storageErr.Retryable)
+			require.Equal(t, tt.want, storageErr.Code, "%v", err)
+			require.Equal(t, tt.retryable, storageErr.Retryable)
 		})
 	}
 }
 
-// Credentials of a role are replaced before they expire, because S3 refuses a request that arrives
-// after that.
+// Credentials of a role are replaced before they expire, because S3 refuses a request that arrives after that.
+// The first ones expire in 20 seconds, and are replaced at once. The second ones last 80 seconds.
 // https://github.com/peak/s5cmd/issues/678, https://github.com/awslabs/aws-c-s3/issues/471.
 func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
-	requests := 0
-	used := []string{}
+	lifetimes := []time.Duration{20 * time.Second, 80 * time.Second}
+	sessions := 0
 	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		requests++
-		lasts := time.Duration(requests*requests) * 20 * time.Second
-		_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey>`+
-			`<SessionToken>token %d</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`, requests, time.Now().Add(lasts).UTC().Format(time.RFC3339))
+		expiration := time.Now().Add(lifetimes[sessions]).UTC().Format(time.RFC3339)
+		sessions++
+		_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials>`+
+			`<AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey>`+
+			`<SessionToken>token %d</SessionToken><Expiration>%s</Expiration>`+
+			`</Credentials></AssumeRoleResult></AssumeRoleResponse>`, sessions, expiration)
 	}))
 	t.Cleanup(sts.Close)
+
+	var tokens []string // of the requests
 	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		used = append(used, r.Header.Get("X-Amz-Security-Token"))
+		tokens = append(tokens, r.Header.Get("X-Amz-Security-Token"))
 		w.Header().Set("ETag", `"e"`)
 		w.Header().Set("X-Amz-Request-Id", "R1")
 	}))
 	t.Cleanup(store.Close)
-	config := filepath.Join(t.TempDir(), "config")
-	require.NoError(t, os.WriteFile(config, []byte("[profile role]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n"), 0o600))
+
 	setEnv(t, map[string]string{
-		"AWS_CONFIG_FILE":      config,
+		"AWS_CONFIG_FILE":      writeRoleConfig(t),
 		"AWS_PROFILE":          "role",
 		"AWS_ENDPOINT_URL_STS": sts.URL,
 	})
@@ -87,17 +112,15 @@ func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
 	for range 3 {
 		require.NoError(t, b.Remove(t.Context(), "k"))
 	}
-
-	require.Equal(t, []string{"token 1", "token 2", "token 2"}, used)
+	require.Equal(t, []string{"token 1", "token 2", "token 2"}, tokens)
 }
 
 // If Head finds no object, it checks at most once a minute whether the bucket exists.
 func TestHeadMissingChecksBucketOnce(t *testing.T) {
-	now := time.Now()
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	drv, err := NewDriver(t.Context(), Config{
+	opened, err := NewDriver(t.Context(), Config{
 		Bucket:      "photos",
 		Endpoint:    server.URL,
 		Region:      s3server.DefaultRegion,
@@ -105,56 +128,57 @@ func TestHeadMissingChecksBucketOnce(t *testing.T) {
 		SecretKey:   s3server.DefaultSecretKey,
 	})
 	require.NoError(t, err)
-	d := drv.(*objectDriver)
+	d := opened.(*objectDriver)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	now := time.Now()
 	d.account.clock.Now = func() time.Time { return now }
-	miss := func() {
+
+	for range 10 {
 		_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}
-	for range 10 {
-		miss()
-	}
-
 	require.Equal(t, 10, server.Count("HeadObject"))
 	require.Equal(t, 1, server.Count("HeadBucket"))
+
+	// After a minute, the bucket may have been removed.
 	now = now.Add(bucketRemembered)
-	miss()
-	require.Equal(t, 2, server.Count("HeadBucket"), "it may have been removed meanwhile")
+	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.Equal(t, 2, server.Count("HeadBucket"))
 }
 
-// MinIO says in a header of its own whether the object or the bucket is missing.
+// MinIO says in a header of its own whether the object or the bucket is missing. Head then does not
+// check whether the bucket exists.
 func TestHeadMissingOnMinIO(t *testing.T) {
-	for _, tt := range []struct {
-		said string
-		want storage.Code
-	}{
-		{said: "NoSuchKey", want: storage.ObjectNotFound},
-		{said: "NoSuchVersion", want: storage.ObjectNotFound},
-		{said: "NoSuchBucket", want: storage.BucketNotFound},
+	for code, want := range map[string]storage.Code{
+		"NoSuchKey":     storage.ObjectNotFound,
+		"NoSuchVersion": storage.ObjectNotFound,
+		"NoSuchBucket":  storage.BucketNotFound,
 	} {
-		t.Run(tt.said, func(t *testing.T) {
+		t.Run(code, func(t *testing.T) {
 			server := newStandIn(t, reply{
 				Status: 404,
-				Header: map[string]string{"X-Minio-Error-Code": tt.said},
+				Header: map[string]string{"X-Minio-Error-Code": code},
 			})
 			_, err := server.openDriver(t, "minio").Head(t.Context(), &driver.GetRequest{
 				Key:    "k",
 				Length: -1,
 			})
-			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, []string{"HEAD /photos/k"}, server.Lines())
 		})
 	}
 }
 
-// MinIO's headers have the code and the message of every error of a HEAD.
+// A response to a HEAD has no body. MinIO sends the code and the message of the error in headers,
+// which Head reads.
 func TestHeadReadsTheErrorOfMinIO(t *testing.T) {
 	tests := []struct {
-		code, desc string
-		status     int
-		want       storage.Code
-		hint       string // is part of it
+		code   string
+		desc   string // the message
+		status int
+		want   storage.Code
+		hint   string // is part of the error's hint
 	}{
 		{code: "InvalidAccessKeyId", status: 403, want: storage.Unauthenticated, hint: "access key"},
 		{code: "SlowDownRead", status: 503, want: storage.RateLimited},

@@ -11,22 +11,36 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
+// newOpener returns a function that opens a bucket whose HTTP client is in the Config.
 func newOpener(t *testing.T) wiretest.OpenWithClient {
 	return func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket {
-		b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: root, Region: "us-east-1", AccessKeyID: "key", SecretKey: "secret", HTTPClient: client}, opts...)
+		b, err := Open(t.Context(), Config{
+			Bucket:      "photos",
+			Endpoint:    root,
+			Region:      "us-east-1",
+			AccessKeyID: "key",
+			SecretKey:   "secret",
+			HTTPClient:  client,
+		}, opts...)
 		require.NoError(t, err)
 		return b
 	}
 }
 
-// newConfigOpener opens a bucket whose HTTP client is in the SDK's configuration.
+// newConfigOpener returns a function that opens a bucket whose HTTP client is in the configuration of the SDK.
 func newConfigOpener(t *testing.T) wiretest.OpenWithClient {
 	return func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket {
 		c := aws.Config{Region: "us-east-1"}
 		if client != nil {
 			c.HTTPClient = client
 		}
-		b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: root, AccessKeyID: "key", SecretKey: "secret", AWS: &c}, opts...)
+		b, err := Open(t.Context(), Config{
+			Bucket:      "photos",
+			Endpoint:    root,
+			AccessKeyID: "key",
+			SecretKey:   "secret",
+			AWS:         &c,
+		}, opts...)
 		require.NoError(t, err)
 		return b
 	}
