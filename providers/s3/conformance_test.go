@@ -24,8 +24,10 @@ import (
 // the S3 server of this repository.
 const (
 	noKeyBelowAKey = "the server keeps objects as files: it cannot hold a beside a/b"
-	goneEarly      = "while a completion is being made, the server may say that the upload is gone, and not have its object yet"
-	refusedEarly   = "if an upload is gone, the server refuses a part that is still being sent and closes the connection, so some of its responses are lost"
+	goneEarly      = "while a completion is being made, the server may say that the upload is gone, " +
+		"and not have its object yet"
+	refusedEarly = "if an upload is gone, the server refuses a part that is still being sent and " +
+		"closes the connection, so some of its responses are lost"
 )
 
 // tree is the name of our server if it lists like a directory tree.
@@ -52,6 +54,7 @@ var skippedCases = map[string]map[string]string{
 	},
 }
 
+// The conformance suite passes on MinIO.
 func TestConformance(t *testing.T) {
 	t.Run("minio", func(t *testing.T) {
 		requireConformanceOf(t, "minio")
@@ -67,90 +70,72 @@ func TestFurtherConformance(t *testing.T) {
 	})
 }
 
+// requireConformanceOf runs the suite on a server that "make test-all" has started.
 func requireConformanceOf(t *testing.T, server string) {
 	t.Helper()
-	requireConformance(t, needServer(t, server), asItIs, storagetest.WithName("s3 ("+server+")"))
+	unchanged := func(d driver.Driver) driver.Driver { return d }
+	requireConformance(t, needServer(t, server), unchanged, storagetest.WithName("s3 ("+server+")"))
 }
-
-func asItIs(d driver.Driver) driver.Driver { return d }
 
 // faultsOfCalls leaves out the cases that fail each call of the driver, which take a fifth of the time. In a
 // plain run, memstore and providers/local have them.
 var faultsOfCalls = storagetest.SkipRules(`"make test-all" runs it`,
 	testserver.Sample([]string{"T1", "T2"}, nil)...)
 
-// Our server accepts every key and follows Amazon's documents, which no other server does
-// that runs here. Its parts may be smaller than 5 MiB, which saves four fifths of the
-// time. The other servers test that limit.
+// The conformance suite passes on our server, which accepts every key and follows Amazon's documents. Its parts
+// may be smaller than 5 MiB, which saves four fifths of the time. The other servers test that limit.
 func TestConformanceToAmazonsRules(t *testing.T) {
-	const least = 64 << 10
-	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		server.Close()
-	}) // after the buckets, which are removed by clean-ups too
-	s := &testServer{
-		name:     "aws",
-		endpoint: server.URL,
-		key:      s3server.DefaultAccessKeyID,
-		secret:   s3server.DefaultSecretKey,
-	}
-	s.raw = s.clientOver(withoutKeepAlive())
-	requireConformance(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} },
-		storagetest.WithName("s3"), faultsOfCalls)
+	server := startOwnServer(t, s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: leastPart}})
+	requireConformance(t, server, withSmallParts, storagetest.WithName("s3"), faultsOfCalls)
 }
 
-// The server keeps its buckets in a directory, or in another service. Package s3server runs its own tests on
-// all of them.
+// The suite passes on our server over each kind of store: a directory, another S3 server, and memory. Package
+// s3server runs its own tests on all of them.
 func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	for name, service := range map[string]func(t *testing.T) driver.ServiceDriver{
-		"directory": func(t *testing.T) driver.ServiceDriver {
-			d, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
-			require.NoError(t, err)
-			return d
+	for name, newService := range map[string]func(t *testing.T) driver.ServiceDriver{
+		"directory": newDirectoryService,
+		"gateway":   newGatewayService,
+		"memory": func(*testing.T) driver.ServiceDriver {
+			return memstore.NewServiceDriver(memstore.ServiceConfig{})
 		},
-		"gateway": func(t *testing.T) driver.ServiceDriver {
-			behind, err := s3server.Start(s3server.Config{Limits: s3server.Limits{MinPartSize: 64 << 10}})
-			require.NoError(t, err)
-			t.Cleanup(behind.Close)
-			profile, _ := s3.NamedProfile("aws")
-			d, err := s3.NewServiceDriver(t.Context(), s3.Config{
-				Endpoint:    behind.URL,
-				Region:      s3server.DefaultRegion,
-				Profile:     &profile,
-				AccessKeyID: s3server.DefaultAccessKeyID,
-				SecretKey:   s3server.DefaultSecretKey,
-			})
-			require.NoError(t, err)
-			return d
-		},
-		"memory": func(*testing.T) driver.ServiceDriver { return memstore.NewServiceDriver(memstore.ServiceConfig{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			const least = 64 << 10
-			service := service(t)
-			server, err := s3server.Start(s3server.Config{
+			service := newService(t)
+			t.Cleanup(func() { _ = service.Close() }) // after the server
+			server := startOwnServer(t, s3server.Config{
 				Service: service,
-				Limits:  s3server.Limits{MinPartSize: least},
+				Limits:  s3server.Limits{MinPartSize: leastPart},
 			})
-			require.NoError(t, err)
-			t.Cleanup(func() {
-				server.Close()
-				_ = service.Close()
-			})
-			s := &testServer{
-				name:     "aws",
-				endpoint: server.URL,
-				key:      s3server.DefaultAccessKeyID,
-				secret:   s3server.DefaultSecretKey,
-			}
-			s.raw = s.clientOver(withoutKeepAlive())
-			requireConformance(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} },
-				storagetest.SkipRules("the engine, which no store of the server changes", "R6", "R8", "T1", "T2"))
+			requireConformance(t, server, withSmallParts, storagetest.SkipRules(
+				"the engine, which no store of the server changes", "R6", "R8", "T1", "T2"))
 		})
 	}
+}
+
+// newDirectoryService returns an account in a directory.
+func newDirectoryService(t *testing.T) driver.ServiceDriver {
+	d, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
+	require.NoError(t, err)
+	return d
+}
+
+// newGatewayService returns an account on another S3 server.
+func newGatewayService(t *testing.T) driver.ServiceDriver {
+	server, err := s3server.Start(s3server.Config{Limits: s3server.Limits{MinPartSize: leastPart}})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	profile, _ := s3.NamedProfile("aws")
+	d, err := s3.NewServiceDriver(t.Context(), s3.Config{
+		Endpoint:    server.URL,
+		Region:      s3server.DefaultRegion,
+		Profile:     &profile,
+		AccessKeyID: s3server.DefaultAccessKeyID,
+		SecretKey:   s3server.DefaultSecretKey,
+	})
+	require.NoError(t, err)
+	return d
 }
 
 // The suite passes on a server that lists like a directory tree. Rules of reads, writes and
@@ -158,22 +143,13 @@ func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	const least = 64 << 10
-	server, err := s3server.Start(folderorder.With(s3server.Config{
+	server := startOwnServer(t, folderorder.With(s3server.Config{
 		Strict: true,
-		Limits: s3server.Limits{MinPartSize: least},
+		Limits: s3server.Limits{MinPartSize: leastPart},
 	}))
-	require.NoError(t, err)
-	t.Cleanup(server.Close)
-	s := &testServer{
-		name:     tree,
-		endpoint: server.URL,
-		key:      s3server.DefaultAccessKeyID,
-		secret:   s3server.DefaultSecretKey,
-	}
-	s.raw = s.clientOver(withoutKeepAlive())
-	requireConformance(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} },
-		storagetest.SkipRules("no listing changes this", "R1", "R2", "R3", "R5", "R6", "R7", "R8", "S3", "T1", "W1", "W2", "W3", "W5", "W7", "W9", "W13"))
+	server.name = tree
+	requireConformance(t, server, withSmallParts, storagetest.SkipRules("no listing changes this",
+		"R1", "R2", "R3", "R5", "R6", "R7", "R8", "S3", "T1", "W1", "W2", "W3", "W5", "W7", "W9", "W13"))
 }
 
 // The suite passes with an HTTP client that wraps bodies, as clients that log or trace do. The
@@ -181,22 +157,15 @@ func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	const least = 64 << 10
-	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}})
-	require.NoError(t, err)
-	t.Cleanup(server.Close)
-	s := &testServer{
-		name:     "aws",
-		endpoint: server.URL,
-		key:      s3server.DefaultAccessKeyID,
-		secret:   s3server.DefaultSecretKey,
-	}
-	s.raw = s.clientOver(withoutKeepAlive())
-	s.client = &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)}
-	requireConformance(t, s, func(d driver.Driver) driver.Driver { return smallParts{d, least} })
+	server := startOwnServer(t, s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: leastPart}})
+	server.client = &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)}
+	requireConformance(t, server, withSmallParts)
 }
 
-func requireConformance(t *testing.T, s *testServer, layer func(driver.Driver) driver.Driver, opts ...storagetest.Option) {
+// requireConformance runs the suite on buckets of a server. layer returns a driver over that of each bucket.
+func requireConformance(
+	t *testing.T, s *testServer, layer func(driver.Driver) driver.Driver, opts ...storagetest.Option,
+) {
 	t.Helper()
 	opts = append(opts,
 		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
@@ -213,6 +182,7 @@ func requireConformance(t *testing.T, s *testServer, layer func(driver.Driver) d
 	}, opts...)
 }
 
+// driver opens a driver of a bucket of the server.
 func (s *testServer) driver(t *testing.T, bucket string) driver.Driver {
 	t.Helper()
 	d, err := s3.NewDriver(t.Context(), s.config(t, bucket))
@@ -241,6 +211,7 @@ func (s *testServer) config(t *testing.T, bucket string) s3.Config {
 	}
 }
 
+// open opens a bucket of the server.
 func (s *testServer) open(t *testing.T, bucket string, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b, err := s3.Open(t.Context(), s.config(t, bucket), opts...)

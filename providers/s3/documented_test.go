@@ -272,6 +272,7 @@ func startAnsweringServer(t *testing.T, name string, answers []documented.Answer
 	return s, answering
 }
 
+// withSmallParts returns d with parts of leastPart bytes.
 func withSmallParts(d driver.Driver) driver.Driver { return smallParts{d, leastPart} }
 
 // A foreign counts what another program has, in listings.

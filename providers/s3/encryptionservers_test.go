@@ -25,21 +25,37 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// startOwnServerTLS starts an s3server with TLS. It also returns the path of a file with the
-// server's certificate.
+// startOwnServer starts an s3server with the profile "aws".
+func startOwnServer(t *testing.T, c s3server.Config) *testServer {
+	t.Helper()
+	started, err := s3server.Start(c)
+	require.NoError(t, err)
+	t.Cleanup(started.Close)
+	server := &testServer{
+		name:     "aws",
+		endpoint: started.URL,
+		key:      s3server.DefaultAccessKeyID,
+		secret:   s3server.DefaultSecretKey,
+	}
+	server.raw = server.clientOver(withoutKeepAlive())
+	return server
+}
+
+// startOwnServerTLS starts an s3server with TLS and the profile "aws". It also returns the path of a file with
+// the server's certificate.
 func startOwnServerTLS(t *testing.T, c s3server.Config) (server *testServer, certificate string) {
 	t.Helper()
 	if c.Middleware == nil {
 		c.Middleware = wiretest.OneRequestAConnection
 	}
 	c.TLS = &tls.Config{}
-	s3srv, err := s3server.Start(c)
+	started, err := s3server.Start(c)
 	require.NoError(t, err)
-	t.Cleanup(s3srv.Close)
-	certificate = certificateFile(t, s3srv.Certificate())
+	t.Cleanup(started.Close)
+	certificate = certificateFile(t, started.Certificate())
 	server = &testServer{
 		name:     "aws",
-		endpoint: s3srv.URL,
+		endpoint: started.URL,
 		key:      s3server.DefaultAccessKeyID,
 		secret:   s3server.DefaultSecretKey,
 	}
@@ -47,7 +63,7 @@ func startOwnServerTLS(t *testing.T, c s3server.Config) (server *testServer, cer
 	return server, certificate
 }
 
-// certificateFile returns a file with the certificate.
+// certificateFile writes a certificate to a file, and returns its path.
 func certificateFile(t *testing.T, certificate *x509.Certificate) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ca.pem")
@@ -56,19 +72,21 @@ func certificateFile(t *testing.T, certificate *x509.Certificate) string {
 	return file
 }
 
-// trustCertificate makes the driver's own HTTP client trust it.
+// trustCertificate makes the driver's own HTTP client trust a certificate.
 func trustCertificate(t *testing.T, certificate *x509.Certificate) {
 	t.Helper()
 	t.Setenv("AWS_CA_BUNDLE", certificateFile(t, certificate))
 }
 
-// runOverTLS runs a test with MinIO and with our server, by the raw client and by the SDK.
+// runOverTLS runs a test four times: with MinIO and with an s3server, by the raw client and by the
+// SDK. The client is nil in the Config of the raw client.
 func runOverTLS(t *testing.T, test func(t *testing.T, s *testServer, c s3.Config)) {
 	servers := map[string]func(t *testing.T) (*testServer, string){
 		"minio": func(t *testing.T) (*testServer, string) {
 			s := needServer(t, "minio-tls")
 			certificate := os.Getenv("OMNIBUCKET_TEST_MINIO_TLS_CA")
-			s.name, s.raw = "minio", s.clientOver(newTrustingClient(t, certificate))
+			s.name = "minio" // its profile
+			s.raw = s.clientOver(newTrustingClient(t, certificate))
 			return s, certificate
 		},
 		"ours": func(t *testing.T) (*testServer, string) {
@@ -102,42 +120,43 @@ func openBucket(t *testing.T, c s3.Config) storage.Bucket {
 // customerKeyOf returns a key of 32 bytes c.
 func customerKeyOf(c byte) []byte { return bytes.Repeat([]byte{c}, 32) }
 
-// Objects with a customer's key are written, read and copied with it only.
+// An object with a customer's key, uploaded whole, in parts or as a stream, can be read with that key only.
+// Without the key or with another one, the error names the option.
 func TestWithCustomerKeyObjects(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
 	other := s3.WithCustomerKey(customerKeyOf(2))
-	source := s3.WithSourceCustomerKey(customerKeyOf(1))
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
 		b := openBucket(t, c)
 		ctx := t.Context()
-		small := wiretest.Content(1000, 1)
-		large := wiretest.Content(partSize+partSize/2, 2)
-
-		for name, content := range map[string][]byte{"small": small, "large": large} {
-			var body io.Reader = bytes.NewReader(content)
-			_, err := b.Upload(ctx, name, body, key, storage.WithPartSize(partSize),
+		for name, content := range map[string][]byte{
+			"small": wiretest.Content(1000, 1),
+			"large": wiretest.Content(partSize+partSize/2, 2),
+		} {
+			// Upload the content from a file and from a stream.
+			_, err := b.Upload(ctx, name, bytes.NewReader(content), key, storage.WithPartSize(partSize),
 				storage.WithMetadata(map[string]string{"a": "b"}))
 			require.NoError(t, err, name)
-			body = struct{ io.Reader }{bytes.NewReader(content)}
-			_, err = b.Upload(ctx, name+" stream", body, key, storage.WithPartSize(partSize),
+			stream := struct{ io.Reader }{bytes.NewReader(content)}
+			_, err = b.Upload(ctx, name+" stream", stream, key, storage.WithPartSize(partSize),
 				storage.IfAbsent())
 			require.NoError(t, err, name)
 
 			for _, name := range []string{name, name + " stream"} {
+				// Read it with the key.
 				got, attrs, err := storage.ReadAll(ctx, b, name, key)
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(content, got))
 				require.Equal(t, "AES256", attrs.Encryption.Algorithm)
 				require.NotEmpty(t, attrs.Encryption.KeyID)
 				require.Nil(t, attrs.MD5)
-
 				_, err = b.Attrs(ctx, name, key)
 				require.NoError(t, err)
 
+				// Read it without the key, and with another one.
 				for _, opts := range [][]storage.DownloadOption{nil, {other}} {
 					_, _, err = storage.ReadAll(ctx, b, name, opts...)
-					require.Contains(t, []storage.Code{storage.InvalidArgument, storage.PermissionDenied},
-						storage.CodeOf(err))
+					refusals := []storage.Code{storage.InvalidArgument, storage.PermissionDenied}
+					require.Contains(t, refusals, storage.CodeOf(err))
 				}
 				_, err = b.Attrs(ctx, name)
 				require.ErrorIs(t, err, storage.InvalidArgument)
@@ -147,126 +166,171 @@ func TestWithCustomerKeyObjects(t *testing.T) {
 				require.ErrorContains(t, err, "another key")
 			}
 		}
-
-		t.Run("ranges", func(t *testing.T) {
-			got, _, err := storage.ReadAll(ctx, b, "large", key, storage.WithRange(10, 20))
-			require.NoError(t, err)
-			require.Equal(t, large[10:30], got)
-
-			r, err := storage.NewReaderAt(ctx, b, "large", key)
-			require.NoError(t, err)
-			defer func() {
-				require.NoError(t, r.Close())
-			}()
-			_, err = r.ReadAt(got, partSize)
-			require.NoError(t, err)
-			require.Equal(t, large[partSize:partSize+20], got)
-
-			ranges, _, err := storage.ReadAll(ctx, b, "large", key, storage.WithConcurrency(3))
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(large, ranges))
-		})
-
-		t.Run("copies", func(t *testing.T) {
-			_, err := storage.Copy(ctx, b, "copy", b, "small")
-			require.ErrorIs(t, err, storage.InvalidArgument)
-			_, err = storage.Copy(ctx, b, "copy", b, "small", source)
-			require.NoError(t, err)
-			got, _, err := storage.ReadAll(ctx, b, "copy")
-			require.NoError(t, err)
-			require.Equal(t, small, got)
-
-			_, err = storage.Copy(ctx, b, "copy", b, "small", source, other)
-			require.NoError(t, err)
-			got, _, err = storage.ReadAll(ctx, b, "copy", other)
-			require.NoError(t, err)
-			require.Equal(t, small, got)
-
-			_, err = storage.Copy(ctx, b, "small stream", b, "small stream", source, other)
-			require.NoError(t, err, "the key of an object is changed")
-			_, err = b.Attrs(ctx, "small stream", other)
-			require.NoError(t, err)
-			_, err = storage.Compose(ctx, b, "joined", []string{"large", "small"}, source, other)
-			require.NoError(t, err)
-			got, _, err = storage.ReadAll(ctx, b, "joined", other)
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(append(slices.Clone(large), small...), got))
-
-			_, err = storage.Compose(ctx, b, "streamed", []string{"small", "large"}, source)
-			require.NoError(t, err)
-			got, _, err = storage.ReadAll(ctx, b, "streamed")
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(append(slices.Clone(small), large...), got))
-			require.NoError(t, b.Remove(ctx, "joined"), "a removal needs no key")
-		})
-
-		t.Run("signed addresses", func(t *testing.T) {
-			client := newTrustingClient(t, os.Getenv("AWS_CA_BUNDLE"))
-			send := func(signedURL *storage.SignedURL, body string) (int, string) {
-				r, err := signedURL.Request(ctx, strings.NewReader(body))
-				require.NoError(t, err)
-				got, err := client.Do(r)
-				require.NoError(t, err)
-				text, err := io.ReadAll(got.Body)
-				require.NoError(t, err)
-				require.NoError(t, got.Body.Close())
-				return got.StatusCode, string(text)
-			}
-			signedURL, err := b.SignedUploadURL(ctx, "signed", key, storage.WithSize(5))
-			require.NoError(t, err)
-
-			status, text := send(signedURL, "hello")
-			require.Equal(t, http.StatusOK, status, text)
-			signedURL, err = b.SignedDownloadURL(ctx, "signed", key)
-			require.NoError(t, err)
-			_, text = send(signedURL, "")
-			require.Equal(t, "hello", text)
-
-			delete(signedURL.Header, "X-Amz-Server-Side-Encryption-Customer-Key")
-			status, _ = send(signedURL, "")
-			require.Contains(t, []int{http.StatusForbidden, http.StatusBadRequest}, status)
-		})
-		t.Run("resumed", func(t *testing.T) {
-			resumeWithAKey(t, c)
-		})
 	})
 }
 
-// resumeWithAKey interrupts uploads in parts with a customer's key, and repeats them.
-func resumeWithAKey(t *testing.T, c s3.Config) {
+// uploadWithKey opens the bucket of c, and uploads "small" and "large" with a customer's key.
+func uploadWithKey(t *testing.T, c s3.Config, small, large []byte) storage.Bucket {
+	t.Helper()
+	b := openBucket(t, c)
+	key := s3.WithCustomerKey(customerKeyOf(1))
+	for name, content := range map[string][]byte{"small": small, "large": large} {
+		_, err := b.Upload(t.Context(), name, bytes.NewReader(content), key, storage.WithPartSize(partSize))
+		require.NoError(t, err)
+	}
+	return b
+}
+
+// Ranges of an object are read with its customer's key: by WithRange, by a reader, and at the same time.
+func TestWithCustomerKeyRanges(t *testing.T) {
+	key := s3.WithCustomerKey(customerKeyOf(1))
+	large := wiretest.Content(partSize+partSize/2, 2)
+	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
+		b := uploadWithKey(t, c, nil, large)
+
+		got, _, err := storage.ReadAll(t.Context(), b, "large", key, storage.WithRange(10, 20))
+		require.NoError(t, err)
+		require.Equal(t, large[10:30], got)
+
+		r, err := storage.NewReaderAt(t.Context(), b, "large", key)
+		require.NoError(t, err)
+		_, err = r.ReadAt(got, partSize)
+		require.NoError(t, err)
+		require.Equal(t, large[partSize:partSize+20], got)
+		require.NoError(t, r.Close())
+
+		got, _, err = storage.ReadAll(t.Context(), b, "large", key, storage.WithConcurrency(3))
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(large, got))
+	})
+}
+
+// A copy needs the key of its source, and may have another key or none. A removal needs no key.
+func TestWithCustomerKeyCopies(t *testing.T) {
+	other := s3.WithCustomerKey(customerKeyOf(2))
+	source := s3.WithSourceCustomerKey(customerKeyOf(1))
+	small := wiretest.Content(1000, 1)
+	large := wiretest.Content(partSize+partSize/2, 2)
+	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
+		b := uploadWithKey(t, c, small, large)
+		ctx := t.Context()
+
+		// Without the key of the source.
+		_, err := storage.Copy(ctx, b, "copy", b, "small")
+		require.ErrorIs(t, err, storage.InvalidArgument)
+
+		// To an object without a key.
+		_, err = storage.Copy(ctx, b, "copy", b, "small", source)
+		require.NoError(t, err)
+		got, _, err := storage.ReadAll(ctx, b, "copy")
+		require.NoError(t, err)
+		require.Equal(t, small, got)
+
+		// To an object with another key.
+		_, err = storage.Copy(ctx, b, "copy", b, "small", source, other)
+		require.NoError(t, err)
+		got, _, err = storage.ReadAll(ctx, b, "copy", other)
+		require.NoError(t, err)
+		require.Equal(t, small, got)
+
+		// Compose with another key, and without one. In the second order, the server cannot join the objects.
+		_, err = storage.Compose(ctx, b, "joined", []string{"large", "small"}, source, other)
+		require.NoError(t, err)
+		got, _, err = storage.ReadAll(ctx, b, "joined", other)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(slices.Concat(large, small), got))
+		_, err = storage.Compose(ctx, b, "streamed", []string{"small", "large"}, source)
+		require.NoError(t, err)
+		got, _, err = storage.ReadAll(ctx, b, "streamed")
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(slices.Concat(small, large), got))
+
+		// Change the key of an object, and remove one.
+		_, err = storage.Copy(ctx, b, "small", b, "small", source, other)
+		require.NoError(t, err)
+		_, err = b.Attrs(ctx, "small", other)
+		require.NoError(t, err)
+		require.NoError(t, b.Remove(ctx, "joined"))
+	})
+}
+
+// Signed URLs upload and download an object with a customer's key. A client that leaves out the key is refused.
+func TestWithCustomerKeySignedURLs(t *testing.T) {
+	key := s3.WithCustomerKey(customerKeyOf(1))
+	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
+		b := openBucket(t, c)
+		client := newTrustingClient(t, os.Getenv("AWS_CA_BUNDLE"))
+
+		signedURL, err := b.SignedUploadURL(t.Context(), "signed", key, storage.WithSize(5))
+		require.NoError(t, err)
+		status, text := sendSigned(t, client, signedURL, "hello")
+		require.Equal(t, http.StatusOK, status, text)
+
+		signedURL, err = b.SignedDownloadURL(t.Context(), "signed", key)
+		require.NoError(t, err)
+		_, text = sendSigned(t, client, signedURL, "")
+		require.Equal(t, "hello", text)
+
+		delete(signedURL.Header, "X-Amz-Server-Side-Encryption-Customer-Key")
+		status, _ = sendSigned(t, client, signedURL, "")
+		require.Contains(t, []int{http.StatusForbidden, http.StatusBadRequest}, status)
+	})
+}
+
+// sendSigned sends the request of a signed URL, and returns the status and the body of the response.
+func sendSigned(t *testing.T, client *http.Client, signedURL *storage.SignedURL, body string) (int, string) {
+	t.Helper()
+	req, err := signedURL.Request(t.Context(), strings.NewReader(body))
+	require.NoError(t, err)
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	return resp.StatusCode, string(text)
+}
+
+// An upload with a customer's key that is repeated after an interruption sends only the missing parts. With
+// another key, it sends all parts.
+func TestWithCustomerKeyResume(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
 	other := s3.WithCustomerKey(customerKeyOf(2))
 	content := wiretest.Content(2*partSize+partSize/2, 3)
 	tests := map[string]struct {
-		again s3.CustomerKeyOption
-		sent  int // parts of the second call
+		key   s3.CustomerKeyOption // of the second call
+		parts int                  // that the second call sends
 	}{
-		"with the key, only the missing parts are sent": {key, 2},
-		"with another key, all are":                     {other, 3},
+		"with the key":     {key: key, parts: 2},
+		"with another key": {key: other, parts: 3},
 	}
-	for name, tt := range tests {
-		calls := faults.New(faults.Fail(faults.PutPart).Nth(2))
-		b, err := s3.Open(t.Context(), c, driver.WithLayer(calls.Layer()),
-			storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-		opts := []storage.UploadOption{
-			storage.WithResume(filepath.Join(t.TempDir(), "journal")),
-			storage.WithPartSize(partSize),
-			storage.WithConcurrency(1),
+	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
+		for name, tt := range tests {
+			calls := faults.New(faults.Fail(faults.PutPart).Nth(2))
+			b, err := s3.Open(t.Context(), c, driver.WithLayer(calls.Layer()),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+			opts := []storage.UploadOption{
+				storage.WithResume(filepath.Join(t.TempDir(), "journal")),
+				storage.WithPartSize(partSize),
+				storage.WithConcurrency(1),
+			}
+
+			// The second part fails.
+			_, err = b.Upload(t.Context(), "k", bytes.NewReader(content), append(opts, key)...)
+			require.ErrorIs(t, err, storage.Unavailable, name)
+
+			// Repeat the upload.
+			calls.Reset()
+			_, err = b.Upload(t.Context(), "k", bytes.NewReader(content), append(opts, tt.key)...)
+			require.NoError(t, err, name)
+			require.Equal(t, tt.parts, calls.Count(faults.PutPart), name)
+
+			got, _, err := storage.ReadAll(t.Context(), b, "k", tt.key)
+			require.NoError(t, err, name)
+			require.True(t, bytes.Equal(content, got), name)
 		}
-
-		_, err = b.Upload(t.Context(), "k", bytes.NewReader(content), append(opts, key)...)
-		require.ErrorIs(t, err, storage.Unavailable, name)
-		calls.Reset()
-		_, err = b.Upload(t.Context(), "k", bytes.NewReader(content), append(opts, tt.again)...)
-		require.NoError(t, err, name)
-		require.Equal(t, tt.sent, calls.Count(faults.PutPart), name)
-
-		got, _, err := storage.ReadAll(t.Context(), b, "k", tt.again)
-		require.NoError(t, err, name)
-		require.True(t, bytes.Equal(content, got), name)
-	}
+	})
 }
 
 // If the response to an upload with a customer's key is lost, the engine finds the object by a HEAD
@@ -292,9 +356,9 @@ func TestUploadWithCustomerKeyReconciled(t *testing.T) {
 	})
 	server.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true, Times: 1})
 
-	attrs, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), s3.WithCustomerKey(customerKeyOf(1)),
-		storage.IfAbsent())
-	require.NoError(t, err, "HEAD with the key finds what was written")
+	key := s3.WithCustomerKey(customerKeyOf(1))
+	attrs, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), key, storage.IfAbsent())
+	require.NoError(t, err)
 	require.Equal(t, "AES256", attrs.Encryption.Algorithm)
 }
 
@@ -316,117 +380,128 @@ func TestRestoreWithCustomerKey(t *testing.T) {
 	require.NoError(t, storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"}), "tags need no key")
 }
 
-// With Config.KMSKey, uploads, copies, signed URLs and forms store objects that are encrypted with that key.
-func TestKMSKeyOnServers(t *testing.T) {
+// runWithKMS runs a test four times: with MinIO and with an s3server that have a KMS, by the raw client and by
+// the SDK. key is a key of the KMS, and shownKey is how attributes show it.
+func runWithKMS(t *testing.T, test func(t *testing.T, c s3.Config, key, shownKey string)) {
 	const arn = "arn:aws:kms:us-east-1:123456789012:key/1"
-	for name, start := range map[string]func(t *testing.T) (s *testServer, key, shown string){
-		"minio": func(t *testing.T) (*testServer, string, string) {
+	for _, client := range []string{"by the raw client", "by the SDK"} {
+		configure := func(t *testing.T, server *testServer) s3.Config {
+			c := server.config(t, server.bucket(t, false))
+			if client == "by the SDK" {
+				c.HTTPClient = withoutKeepAlive()
+			}
+			return c
+		}
+		t.Run("minio, "+client, func(t *testing.T) {
 			key := os.Getenv("OMNIBUCKET_TEST_MINIO_KMS_KEY")
-			return needServer(t, "minio"), key, "arn:aws:kms:" + key
-		},
-		"ours": func(t *testing.T) (*testServer, string, string) {
-			server, err := s3server.Start(s3server.Config{
+			test(t, configure(t, needServer(t, "minio")), key, "arn:aws:kms:"+key)
+		})
+		t.Run("ours, "+client, func(t *testing.T) {
+			server := startOwnServer(t, s3server.Config{
 				Strict:     true,
 				KMSKeys:    []string{arn},
 				Middleware: wiretest.OneRequestAConnection,
 			})
-			require.NoError(t, err)
-			t.Cleanup(server.Close)
-			s := &testServer{
-				name:     "aws",
-				endpoint: server.URL,
-				key:      s3server.DefaultAccessKeyID,
-				secret:   s3server.DefaultSecretKey,
-			}
-			s.raw = s.clientOver(withoutKeepAlive())
-			return s, arn, arn
-		},
-	} {
-		for _, client := range []string{"by the raw client", "by the SDK"} {
-			t.Run(name+", "+client, func(t *testing.T) {
-				s, key, shownKey := start(t)
-				c := s.config(t, s.bucket(t, false))
-				bucket := openBucket(t, c)
-				c.KMSKey = key
-				c.BucketKey = true
-				if client == "by the SDK" {
-					c.HTTPClient = withoutKeepAlive()
-				}
-				b := openBucket(t, c)
-				ctx := t.Context()
-				check := func(key string, err error) {
-					t.Helper()
-					require.NoError(t, err)
-					attrs, err := bucket.Attrs(ctx, key)
-					require.NoError(t, err)
-					require.Equal(t, storage.Encryption{Algorithm: "aws:kms", KeyID: shownKey},
-						attrs.Encryption)
-				}
-				large := wiretest.Content(partSize+10, 1)
-
-				attrs, err := b.Upload(ctx, "small", strings.NewReader("hello"))
-				check("small", err)
-				require.Equal(t, storage.Encryption{Algorithm: "aws:kms", KeyID: shownKey}, attrs.Encryption)
-
-				_, err = b.Upload(ctx, "large", bytes.NewReader(large), storage.WithPartSize(partSize))
-				check("large", err)
-				_, err = storage.Copy(ctx, b, "copy", b, "small")
-				check("copy", err)
-
-				_, err = storage.Compose(ctx, b, "joined", []string{"large", "small"})
-				check("joined", err)
-				got, _, err := storage.ReadAll(ctx, b, "joined")
-				require.NoError(t, err)
-				require.True(t, bytes.Equal(append(slices.Clone(large), "hello"...), got))
-
-				signedURL, err := b.SignedUploadURL(ctx, "signed", storage.WithSize(5))
-				require.NoError(t, err)
-				response := wiretest.NetHTTP(t, signedURL, "hello")
-				require.Equal(t, http.StatusOK, response.Status, response.Body)
-				check("signed", nil)
-
-				form, err := storage.SignedUploadForm(ctx, b, "form", 0, 10)
-				require.NoError(t, err)
-				status, text := postForm(t, form, "hello")
-				require.Equal(t, http.StatusNoContent, status, text)
-				check("form", nil)
-
-				_, err = bucket.Upload(ctx, "one", strings.NewReader("x"), s3.WithKMSKey(key),
-					s3.WithKMSContext(map[string]string{"team": "a"}))
-				check("one", err)
-				_, err = bucket.Upload(ctx, "one", strings.NewReader("x"), s3.WithKMSKey("nobody"))
-				require.ErrorIs(t, err, storage.InvalidArgument)
-				require.ErrorContains(t, err, "KMS key")
-
-				_, err = bucket.Upload(ctx, "new", strings.NewReader("x"), s3.WithKMSKey("nobody"),
-					storage.IfAbsent())
-				require.ErrorIs(t, err, storage.InvalidArgument)
-				_, err = storage.Copy(ctx, bucket, "one", bucket, "small", s3.WithKMSKey("nobody"))
-				require.ErrorIs(t, err, storage.InvalidArgument)
-			})
-		}
+			test(t, configure(t, server), arn, arn)
+		})
 	}
+}
+
+// requireEncrypted requires that an object is encrypted with a KMS key.
+func requireEncrypted(t *testing.T, b storage.Bucket, name, shownKey string) {
+	t.Helper()
+	attrs, err := b.Attrs(t.Context(), name)
+	require.NoError(t, err)
+	require.Equal(t, storage.Encryption{Algorithm: "aws:kms", KeyID: shownKey}, attrs.Encryption, name)
+}
+
+// With Config.KMSKey, uploads, copies, signed URLs and forms store objects that are encrypted with that key.
+func TestKMSKeyOnServers(t *testing.T) {
+	runWithKMS(t, func(t *testing.T, c s3.Config, key, shownKey string) {
+		c.KMSKey = key
+		c.BucketKey = true
+		b := openBucket(t, c)
+		ctx := t.Context()
+		large := wiretest.Content(partSize+10, 1)
+
+		// Uploads.
+		attrs, err := b.Upload(ctx, "small", strings.NewReader("hello"))
+		require.NoError(t, err)
+		require.Equal(t, storage.Encryption{Algorithm: "aws:kms", KeyID: shownKey}, attrs.Encryption)
+		requireEncrypted(t, b, "small", shownKey)
+		_, err = b.Upload(ctx, "large", bytes.NewReader(large), storage.WithPartSize(partSize))
+		require.NoError(t, err)
+		requireEncrypted(t, b, "large", shownKey)
+
+		// Copies.
+		_, err = storage.Copy(ctx, b, "copy", b, "small")
+		require.NoError(t, err)
+		requireEncrypted(t, b, "copy", shownKey)
+		_, err = storage.Compose(ctx, b, "joined", []string{"large", "small"})
+		require.NoError(t, err)
+		requireEncrypted(t, b, "joined", shownKey)
+		got, _, err := storage.ReadAll(ctx, b, "joined")
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(slices.Concat(large, []byte("hello")), got))
+
+		// A signed URL.
+		signedURL, err := b.SignedUploadURL(ctx, "signed", storage.WithSize(5))
+		require.NoError(t, err)
+		response := wiretest.NetHTTP(t, signedURL, "hello")
+		require.Equal(t, http.StatusOK, response.Status, response.Body)
+		requireEncrypted(t, b, "signed", shownKey)
+
+		// A form.
+		form, err := storage.SignedUploadForm(ctx, b, "form", 0, 10)
+		require.NoError(t, err)
+		status, text := postForm(t, form, "hello")
+		require.Equal(t, http.StatusNoContent, status, text)
+		requireEncrypted(t, b, "form", shownKey)
+	})
+}
+
+// WithKMSKey encrypts one object. If the KMS does not have the key, uploads and copies fail with
+// InvalidArgument.
+func TestWithKMSKeyOnServers(t *testing.T) {
+	runWithKMS(t, func(t *testing.T, c s3.Config, key, shownKey string) {
+		b := openBucket(t, c)
+		ctx := t.Context()
+		_, err := b.Upload(ctx, "one", strings.NewReader("x"), s3.WithKMSKey(key),
+			s3.WithKMSContext(map[string]string{"team": "a"}))
+		require.NoError(t, err)
+		requireEncrypted(t, b, "one", shownKey)
+
+		unknown := s3.WithKMSKey("nobody")
+		_, err = b.Upload(ctx, "one", strings.NewReader("x"), unknown)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.ErrorContains(t, err, "KMS key")
+		_, err = b.Upload(ctx, "new", strings.NewReader("x"), unknown, storage.IfAbsent())
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		_, err = storage.Copy(ctx, b, "copy", b, "one", unknown)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	})
 }
 
 // postForm posts a form as a browser does.
 func postForm(t *testing.T, form *storage.SignedForm, content string) (status int, text string) {
 	t.Helper()
 	var body bytes.Buffer
-	w := multipart.NewWriter(&body)
+	writer := multipart.NewWriter(&body)
 	for name, value := range form.Fields {
-		require.NoError(t, w.WriteField(name, value))
+		require.NoError(t, writer.WriteField(name, value))
 	}
-	file, err := w.CreateFormFile("file", "name")
+	file, err := writer.CreateFormFile("file", "name")
 	require.NoError(t, err)
 	_, err = io.WriteString(file, content)
 	require.NoError(t, err)
-	require.NoError(t, w.Close())
-	response, err := withoutKeepAlive().Post(form.URL, w.FormDataContentType(), &body)
+	require.NoError(t, writer.Close())
+
+	resp, err := withoutKeepAlive().Post(form.URL, writer.FormDataContentType(), &body)
 	require.NoError(t, err)
-	answer, err := io.ReadAll(response.Body)
+	data, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	return response.StatusCode, string(answer)
+	require.NoError(t, resp.Body.Close())
+	return resp.StatusCode, string(data)
 }
 
 // An open upload that began with a customer's key continues only with the same key.
@@ -436,26 +511,29 @@ func TestBeginUploadWithCustomerKey(t *testing.T) {
 	content := wiretest.Content(partSize+3, 5)
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
 		b := openBucket(t, c)
-		u, err := storage.BeginUpload(t.Context(), b, "k", key, storage.IfAbsent())
+		upload, err := storage.BeginUpload(t.Context(), b, "k", key, storage.IfAbsent())
 		require.NoError(t, err)
-		_, err = u.PutPart(t.Context(), 2, bytes.NewReader(content[partSize:]))
+		_, err = upload.PutPart(t.Context(), 2, bytes.NewReader(content[partSize:]))
 		require.NoError(t, err)
 
+		// Without the key, and with another one.
 		for _, opts := range [][]storage.MultipartOption{nil, {other}} {
-			_, err = storage.ContinueUpload(t.Context(), b, u.Token(), opts...)
+			_, err = storage.ContinueUpload(t.Context(), b, upload.Token(), opts...)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		}
 
-		second, err := storage.ContinueUpload(t.Context(), b, u.Token(), key)
+		// With the key.
+		continued, err := storage.ContinueUpload(t.Context(), b, upload.Token(), key)
 		require.NoError(t, err)
-		_, err = second.PutPart(t.Context(), 1, bytes.NewReader(content[:partSize]))
+		_, err = continued.PutPart(t.Context(), 1, bytes.NewReader(content[:partSize]))
 		require.NoError(t, err)
-		attrs, err := second.Complete(t.Context())
+		attrs, err := continued.Complete(t.Context())
 		require.NoError(t, err)
 		require.EqualValues(t, len(content), attrs.Size)
 
-		_, err = u.Complete(t.Context())
-		require.NoError(t, err, "HEAD with the key finds what was written")
+		// A second completion finds the object by a HEAD with the key.
+		_, err = upload.Complete(t.Context())
+		require.NoError(t, err)
 		got, _, err := storage.ReadAll(t.Context(), b, "k", key)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(content, got))

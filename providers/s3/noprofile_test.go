@@ -32,9 +32,7 @@ func TestOpenWithoutProfile(t *testing.T) {
 			}
 			b, err := s3.Open(t.Context(), s.withoutProfile(t, false))
 			require.NoError(t, err)
-			defer func() {
-				require.NoError(t, storage.Close(b))
-			}()
+			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
 			for _, size := range []int{0, 1000, 2*partSize + 1} {
 				want := wiretest.Content(size, 1)
@@ -58,7 +56,8 @@ func TestOpenWithoutProfile(t *testing.T) {
 	}
 }
 
-// Our own server has a profile.
+// Our own server has a profile. Without it, an upload with IfAbsent fails with Unsupported, and its error names
+// the profile.
 func TestProfileOfS3server(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 	require.NoError(t, err)
@@ -70,53 +69,45 @@ func TestProfileOfS3server(t *testing.T) {
 		AccessKeyID: s3server.DefaultAccessKeyID,
 		SecretKey:   s3server.DefaultSecretKey,
 	}
-	unnamed, err := s3.Open(t.Context(), c)
-	require.NoError(t, err)
-	_, err = unnamed.Upload(t.Context(), "a", strings.NewReader("x"))
-	require.NoError(t, err)
 
-	_, err = unnamed.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfAbsent())
+	// Without the profile.
+	b := openBucket(t, c)
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("x"))
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfAbsent())
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "profile=omnibucket ")
-	require.NoError(t, storage.Close(unnamed))
 
+	// With the profile.
 	profile, ok := s3.NamedProfile("omnibucket")
 	require.True(t, ok)
 	c.Profile = &profile
-	b, err := s3.Open(t.Context(), c)
-	require.NoError(t, err)
-
+	b = openBucket(t, c)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("y"), storage.IfAbsent())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	_, err = b.Upload(t.Context(), "b", strings.NewReader("y"), storage.IfAbsent(),
 		storage.WithTags(map[string]string{"k": "v"}))
 	require.NoError(t, err)
-	require.NoError(t, storage.Close(b))
 }
 
 // If MinIO is opened without a profile and repeats a page for another delimiter than "/", List fails with
 // Unsupported.
 func TestListDelimiterWithoutProfile(t *testing.T) {
-	b, err := s3.Open(t.Context(), needServer(t, "minio").withoutProfile(t, false))
-	require.NoError(t, err)
-	defer func() {
-		require.NoError(t, storage.Close(b))
-	}()
+	b := openBucket(t, needServer(t, "minio").withoutProfile(t, false))
 	for _, key := range []string{"a-1", "a-2", "b-1"} {
-		_, err = b.Upload(t.Context(), key, strings.NewReader("x"))
+		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
 	}
 
-	var last error
+	var lastErr error
 	for _, err := range b.List(t.Context(), storage.WithDelimiter("-"), storage.WithPageSize(1)) {
-		last = err
+		lastErr = err
 	}
-
-	require.ErrorIs(t, last, storage.Unsupported)
-	require.ErrorContains(t, last, "profile=minio")
+	require.ErrorIs(t, lastErr, storage.Unsupported)
+	require.ErrorContains(t, lastErr, "profile=minio")
 }
 
-// Without TLS, the MD5 shows the server a body that was damaged on its way.
+// If a body is damaged on its way, the server refuses it, because without TLS the driver sends an MD5.
 func TestPutDamagedBodyWithoutProfile(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
@@ -125,9 +116,7 @@ func TestPutDamagedBodyWithoutProfile(t *testing.T) {
 			c.HTTPClient = &http.Client{Transport: damaging{}}
 			b, err := s3.Open(t.Context(), c)
 			require.NoError(t, err)
-			defer func() {
-				require.NoError(t, storage.Close(b))
-			}()
+			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 			for _, size := range []int{1000, partSize + 1} {
 				_, err := b.Upload(t.Context(), "a", bytes.NewReader(wiretest.Content(size, 1)),
 					storage.WithPartSize(partSize))
@@ -139,7 +128,7 @@ func TestPutDamagedBodyWithoutProfile(t *testing.T) {
 	}
 }
 
-// damaging is a transport that changes the first byte of the body of each PUT.
+// A damaging is a transport that changes the first byte of the body of each PUT.
 type damaging struct{}
 
 func (damaging) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -153,16 +142,17 @@ func (damaging) RoundTrip(r *http.Request) (*http.Response, error) {
 	return withoutKeepAlive().Transport.RoundTrip(r)
 }
 
+// A damagedReader changes the first byte of a body.
 type damagedReader struct {
-	inner io.Reader
-	begun bool
+	inner     io.Reader
+	isChanged bool
 }
 
 func (d *damagedReader) Read(p []byte) (int, error) {
 	n, err := d.inner.Read(p)
-	if n > 0 && !d.begun {
+	if n > 0 && !d.isChanged {
 		p[0] ^= 1
-		d.begun = true
+		d.isChanged = true
 	}
 	return n, err
 }
@@ -173,26 +163,20 @@ func (d *damagedReader) Read(p []byte) (int, error) {
 func TestFurtherConformanceWithoutAProfile(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	const least = 64 << 10
-	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: least}})
-	require.NoError(t, err)
-	t.Cleanup(server.Close)
-	s := &testServer{
-		endpoint: server.URL,
-		key:      s3server.DefaultAccessKeyID,
-		secret:   s3server.DefaultSecretKey,
-	}
-	s.raw = s.clientOver(withoutKeepAlive())
-	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		d, err := s3.NewDriver(t.Context(), s.withoutProfile(t, false))
+	server := startOwnServer(t, s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: leastPart}})
+	open := func(t *testing.T) driver.Driver {
+		d, err := s3.NewDriver(t.Context(), server.withoutProfile(t, false))
 		require.NoError(t, err)
-		return smallParts{d, least}
-	}, storagetest.SkipRules("no profile changes this", "K3", "K4", "K5", "L1", "L2", "L3", "L4", "R6", "R7", "R8", "V-FS"),
-		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-			b, err := s3.Open(t.Context(), s.withoutProfile(t, true), opts...)
-			require.NoError(t, err)
-			return b
-		}))
+		return withSmallParts(d)
+	}
+	openVersioned := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		b, err := s3.Open(t.Context(), server.withoutProfile(t, true), opts...)
+		require.NoError(t, err)
+		return b
+	}
+	storagetest.RunDriver(t, open, storagetest.WithVersionedOpen(openVersioned),
+		storagetest.SkipRules("no profile changes this",
+			"K3", "K4", "K5", "L1", "L2", "L3", "L4", "R6", "R7", "R8", "V-FS"))
 }
 
 // withoutProfile returns the Config of a new bucket.
