@@ -45,6 +45,8 @@ func newAmazonConfig(t *testing.T, address string) s3.Config {
 	}
 }
 
+// The suite of services passes on a server that follows Amazon's documents, at the host names of
+// Amazon.
 func TestServiceOfAmazon(t *testing.T) {
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		_, c := startAmazon(t, s3server.Config{Strict: true})

@@ -15,7 +15,8 @@ import (
 // RemoveAll reports the object that a batch could not delete, even if the server names its key
 // wrongly or not at all.
 func TestDeleteBatchReportsEachFailure(t *testing.T) {
-	for name, call := range map[string]func(key string) (name, version string){
+	// How the server names the object of a failure.
+	for name, nameOf := range map[string]func(key string) (name, version string){
 		"by its name":         func(key string) (string, string) { return key, "" },
 		"of the version null": func(key string) (string, string) { return key, "null" },
 		"without its name":    func(string) (string, string) { return "", "" },
@@ -43,23 +44,24 @@ func TestDeleteBatchReportsEachFailure(t *testing.T) {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 				require.NoError(t, err)
 			}
+
+			// The server refuses to delete kept/1, in the batch and alone.
 			server.Inject(s3server.Fault{
 				Operation: "DeleteObjects",
 				Deny: func(key, _ string) (string, string, bool) {
-					keyName, version := call(key)
-					return keyName, version, strings.HasPrefix(key, "kept/")
+					name, version := nameOf(key)
+					return name, version, strings.HasPrefix(key, "kept/")
 				},
 			})
 			server.Inject(s3server.Fault{Operation: "DeleteObject", Key: "kept/1", Error: "AccessDenied"})
 
-			n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "kept/1", "z"}))
-			require.Equal(t, 2, n)
+			// The error has the key of the object that remains.
+			removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "kept/1", "z"}))
+			require.Equal(t, 2, removed)
 			require.ErrorIs(t, err, storage.PermissionDenied)
-
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, "kept/1", e.Key)
-
 			exists, err := b.Exists(t.Context(), "kept/1")
 			require.NoError(t, err)
 			require.True(t, exists)

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// newBucketWithClock opens a bucket at a server whose clock is ahead of ours. No client has seen it yet.
+// newBucketWithClock opens a bucket at a new server whose clock is ahead of this machine's.
 func newBucketWithClock(t *testing.T, ahead time.Duration, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	server, err := s3server.Start(s3server.Config{
@@ -45,18 +45,18 @@ func newBucketWithClock(t *testing.T, ahead time.Duration, opts ...storage.OpenO
 // If S3 refuses a request because its time is wrong (RequestTimeTooSkewed), the engine repeats the
 // call, signed at the server's time.
 func TestClockSkewRepeatsCall(t *testing.T) {
-	text := func() io.Reader { return strings.NewReader("text") }
 	calls := map[string]func(ctx context.Context, b storage.Bucket) error{
 		"an upload": func(ctx context.Context, b storage.Bucket) error {
-			_, err := b.Upload(ctx, "new", text())
+			_, err := b.Upload(ctx, "new", strings.NewReader("text"))
 			return err
 		},
 		"an upload with an option of the SDK": func(ctx context.Context, b storage.Bucket) error {
-			_, err := b.Upload(ctx, "new", text(), s3.WithRequest(func(*awss3.PutObjectInput) {}))
+			opt := s3.WithRequest(func(*awss3.PutObjectInput) {})
+			_, err := b.Upload(ctx, "new", strings.NewReader("text"), opt)
 			return err
 		},
 		"an upload of a short stream": func(ctx context.Context, b storage.Bucket) error {
-			_, err := b.Upload(ctx, "new", io.MultiReader(text()))
+			_, err := b.Upload(ctx, "new", io.MultiReader(strings.NewReader("text")))
 			return err
 		},
 		"a listing": func(ctx context.Context, b storage.Bucket) error {
@@ -94,7 +94,7 @@ func TestClockSkewRepeatsCall(t *testing.T) {
 	}
 }
 
-// expected returns nil for an error with the code.
+// expected returns nil if err has the code, and err otherwise.
 func expected(err error, code storage.Code) error {
 	if storage.CodeOf(err) == code {
 		return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -22,15 +23,16 @@ import (
 // Uploads that run at the same time may share options with WithRequest. Each call of a function
 // gets an input that no other goroutine uses.
 func TestWithRequestConcurrently(t *testing.T) {
+	const partSize = 64 << 10
 	server, err := s3server.Start(s3server.Config{
 		Buckets:    []string{"photos"},
 		Middleware: wiretest.OneRequestAConnection,
-		Limits:     s3server.Limits{MinPartSize: 64 << 10},
+		Limits:     s3server.Limits{MinPartSize: partSize},
 	})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("aws")
-	driver, err := s3.NewDriver(t.Context(), s3.Config{
+	d, err := s3.NewDriver(t.Context(), s3.Config{
 		Bucket:      "photos",
 		Endpoint:    server.URL,
 		Region:      s3server.DefaultRegion,
@@ -39,12 +41,12 @@ func TestWithRequestConcurrently(t *testing.T) {
 		SecretKey:   s3server.DefaultSecretKey,
 	})
 	require.NoError(t, err)
-	b := engine.New(smallParts{driver, 64 << 10})
+	b := engine.New(smallParts{d, partSize})
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
 	var puts, begins, parts, completions, gets atomic.Int64
-	values := map[string]string{"all": "1"}
-	write := []storage.UploadOption{
+	metadata := map[string]string{"all": "1"}
+	uploadOpts := []storage.UploadOption{
 		s3.WithRequest(func(input *awss3.PutObjectInput) {
 			puts.Add(1)
 			input.WebsiteRedirectLocation = aws.String("/" + *input.Key)
@@ -63,57 +65,58 @@ func TestWithRequestConcurrently(t *testing.T) {
 			completions.Add(1)
 			input.ExpectedBucketOwner = nil
 		}),
-		storage.WithPartSize(64 << 10), storage.WithConcurrency(3), storage.WithMetadata(values),
+		storage.WithPartSize(partSize),
+		storage.WithConcurrency(3),
+		storage.WithMetadata(metadata),
 	}
-	opts := []storage.DownloadOption{s3.WithRequest(func(input *awss3.GetObjectInput) {
-		gets.Add(1)
-		input.ResponseContentType = aws.String("text/x-" + *input.Key)
-	})}
+	downloadOpts := []storage.DownloadOption{
+		s3.WithRequest(func(input *awss3.GetObjectInput) {
+			gets.Add(1)
+			input.ResponseContentType = aws.String("text/x-" + *input.Key)
+		}),
+	}
+
+	// Upload and read eight small and eight large objects at the same time.
+	const pairs = 8
 	small := wiretest.Content(1000, 1)
-	large := wiretest.Content(4*(64<<10), 2)
-	const each = 8
+	large := wiretest.Content(4*partSize, 2)
+	uploadAndRead := func(key string, content []byte) {
+		body := struct{ io.Reader }{bytes.NewReader(content)}
+		_, err := b.Upload(t.Context(), key, body, uploadOpts...)
+		if !assert.NoError(t, err) {
+			return
+		}
+		got, attrs, err := storage.ReadAll(t.Context(), b, key, downloadOpts...)
+		if !assert.NoError(t, err) {
+			return
+		}
+		assert.True(t, bytes.Equal(content, got), key)
+		assert.Equal(t, "text/x-"+key, attrs.ContentType)
+		assert.Equal(t, map[string]string{"own": key, "all": "1"}, attrs.Metadata)
+	}
 	var group sync.WaitGroup
-	errs := make([]error, 2*each)
-	for i := range errs {
+	for i := range pairs {
 		group.Go(func() {
-			key := fmt.Sprintf("small%d", i)
-			content := small
-			if i%2 == 1 {
-				key = fmt.Sprintf("large%d", i)
-				content = large
-			}
-			_, errs[i] = b.Upload(t.Context(), key, struct{ io.Reader }{bytes.NewReader(content)}, write...)
-			if errs[i] != nil {
-				return
-			}
-			got, attrs, err := storage.ReadAll(t.Context(), b, key, opts...)
-			switch {
-			case err != nil:
-				errs[i] = err
-			case !bytes.Equal(content, got):
-				errs[i] = fmt.Errorf("%s has other bytes", key)
-			case attrs.ContentType != "text/x-"+key:
-				errs[i] = fmt.Errorf("%s has the type %s", key, attrs.ContentType)
-			case attrs.Metadata["own"] != key || attrs.Metadata["all"] != "1":
-				errs[i] = fmt.Errorf("%s has the metadata %v", key, attrs.Metadata)
-			}
+			uploadAndRead(fmt.Sprintf("small%d", i), small)
+		})
+		group.Go(func() {
+			uploadAndRead(fmt.Sprintf("large%d", i), large)
 		})
 	}
 	group.Wait()
-	for _, err := range errs {
-		require.NoError(t, err)
-	}
 
-	require.Equal(t, map[string]string{"all": "1"}, values, "the caller's")
-	require.EqualValues(t, each, puts.Load())
-	require.EqualValues(t, each, begins.Load())
-	require.EqualValues(t, 4*each, parts.Load())
-	require.EqualValues(t, each, completions.Load())
-	require.EqualValues(t, 2*each, gets.Load())
+	// Each function was called once for each of its requests.
+	require.EqualValues(t, pairs, puts.Load())
+	require.EqualValues(t, pairs, begins.Load())
+	require.EqualValues(t, 4*pairs, parts.Load())
+	require.EqualValues(t, pairs, completions.Load())
+	require.EqualValues(t, 2*pairs, gets.Load())
 
+	// It changed only the input of that request.
+	require.Equal(t, map[string]string{"all": "1"}, metadata)
 	for _, r := range server.Requests() {
 		if r.Operation == "PutObject" || r.Operation == "CreateMultipartUpload" {
-			require.Equal(t, "/"+r.Key, r.Header.Get("X-Amz-Website-Redirect-Location"), "of its own request")
+			require.Equal(t, "/"+r.Key, r.Header.Get("X-Amz-Website-Redirect-Location"))
 		}
 	}
 }

@@ -20,36 +20,37 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// A copy of 5 GiB may take ten minutes, although the server sends nothing meanwhile.
+// A copy of 5 GiB may take ten minutes, although the server sends nothing meanwhile. The same holds
+// for a copied part and for a completion.
 func TestCopyTimeout(t *testing.T) {
 	tests := map[string]struct {
-		slow func(r *http.Request) bool
-		run  func(d *objectDriver) error
+		isSlow func(r *http.Request) bool // the request that takes ten minutes
+		call   func(ctx context.Context, d *objectDriver) error
 	}{
 		"CopyObject": {
-			func(r *http.Request) bool { return r.Header.Get("X-Amz-Copy-Source") != "" },
-			func(d *objectDriver) error {
+			isSlow: func(r *http.Request) bool { return r.Header.Get("X-Amz-Copy-Source") != "" },
+			call: func(ctx context.Context, d *objectDriver) error {
 				r := copyOfKnownSize()
 				r.Source.Attrs.Size = 5 << 30
-				_, err := d.Copy(context.Background(), r)
+				_, err := d.Copy(ctx, r)
 				return err
 			},
 		},
 		"UploadPartCopy": {
-			func(r *http.Request) bool { return r.URL.Query().Has("partNumber") },
-			func(d *objectDriver) error {
+			isSlow: func(r *http.Request) bool { return r.URL.Query().Has("partNumber") },
+			call: func(ctx context.Context, d *objectDriver) error {
 				d.copier.limit = 5
 				d.copier.part = 5 << 30
 				r := copyOfKnownSize()
 				r.Source.Attrs.Size = 5 << 30
-				_, err := d.Copy(context.Background(), r)
+				_, err := d.Copy(ctx, r)
 				return err
 			},
 		},
 		"CompleteMultipartUpload": {
-			func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") },
-			func(d *objectDriver) error {
-				_, err := d.CompleteParts(context.Background(), &driver.CompleteRequest{
+			isSlow: func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") },
+			call: func(ctx context.Context, d *objectDriver) error {
+				_, err := d.CompleteParts(ctx, &driver.CompleteRequest{
 					Put:    &driver.PutRequest{Key: "to", Size: 5 << 30},
 					Upload: "u1",
 					Parts:  []driver.Part{{Number: 1, Tag: etag}},
@@ -63,7 +64,7 @@ func TestCopyTimeout(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client := newPipeClient(t, func(w http.ResponseWriter, r *http.Request) {
 					_, _ = io.Copy(io.Discard, r.Body)
-					if tt.slow(r) {
+					if tt.isSlow(r) {
 						time.Sleep(10 * time.Minute)
 					}
 					switch {
@@ -87,9 +88,9 @@ func TestCopyTimeout(t *testing.T) {
 					HTTPClient:  client,
 				})
 				require.NoError(t, err)
-				start := time.Now()
 
-				require.NoError(t, tt.run(d.(*objectDriver)))
+				start := time.Now()
+				require.NoError(t, tt.call(t.Context(), d.(*objectDriver)))
 				require.Equal(t, 10*time.Minute, time.Since(start))
 			})
 		})
@@ -102,9 +103,9 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 	tests := []struct {
 		name  string
 		size  int64
-		slow  []time.Duration // of each CopyObject
-		takes time.Duration
-		lines int
+		slow  []time.Duration // what each CopyObject takes
+		takes time.Duration   // what the call takes
+		lines int             // requests
 		code  storage.Code
 	}{
 		{name: "a fast copy", size: 9, slow: []time.Duration{time.Minute}, takes: time.Minute, lines: 1},
@@ -161,8 +162,8 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 				})
 				require.NoError(t, err)
 				b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-				start := time.Now()
 
+				start := time.Now()
 				_, err = storage.Copy(t.Context(), b, "to", b, "from", storage.WithoutAttrs())
 				require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 				require.Equal(t, tt.code != "", errors.Is(err, storage.OutcomeUnknown))
@@ -173,6 +174,8 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 	}
 }
 
+// withCopyTimeout allows a request the time that the server needs to copy a number of bytes. The time
+// of an unknown size is that of the largest copy.
 func TestWithCopyTimeout(t *testing.T) {
 	for bytes, want := range map[int64]time.Duration{
 		0:         transport.DefaultAnswer,
@@ -206,6 +209,7 @@ func newPipeClient(t *testing.T, h http.HandlerFunc) *http.Client {
 	return &http.Client{Transport: tr}
 }
 
+// pipes is a listener that accepts connections in this process.
 type pipes struct {
 	made   chan net.Conn
 	closed chan struct{}

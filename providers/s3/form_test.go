@@ -14,6 +14,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
+// formRequest returns a request to sign a form for two to five bytes. change may change it, and may be
+// nil.
 func formRequest(change func(r *driver.SignRequest)) *driver.SignRequest {
 	r := wiretest.SignedUpload(change)
 	r.Method = "POST"
@@ -22,7 +24,8 @@ func formRequest(change func(r *driver.SignRequest)) *driver.SignRequest {
 	return r
 }
 
-// policyOf parses the policy of a form.
+// policyOf returns the expiration and the conditions of a form's policy, and requires that it is
+// ASCII.
 func policyOf(t *testing.T, form *storage.SignedForm) (expiration string, conditions []any) {
 	t.Helper()
 	document, err := base64.StdEncoding.DecodeString(form.Fields["Policy"])
@@ -38,7 +41,8 @@ func policyOf(t *testing.T, form *storage.SignedForm) (expiration string, condit
 	return policy.Expiration, policy.Conditions
 }
 
-// The form's policy has every field.
+// A form's policy has a condition for each field, the bucket and the size, so that a browser can
+// change none of them.
 func TestSignedUploadFormPolicy(t *testing.T) {
 	d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
 	form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
@@ -50,17 +54,24 @@ func TestSignedUploadFormPolicy(t *testing.T) {
 	}), now)
 	require.NoError(t, err)
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com/", form.URL)
+
 	expiration, conditions := policyOf(t, form)
 	require.Equal(t, "2026-03-04T06:06:08.000Z", expiration)
 	require.Equal(t, expiration, form.ExpiresAt.Format(policyTime))
-
 	require.Contains(t, conditions, any(map[string]any{"bucket": "photos"}))
 	require.Contains(t, conditions, any([]any{"content-length-range", 2.0, 5.0}))
 	want := map[string]string{
-		"key": "caf\u00e9/\U0001f600 $<a>&\".txt", "Content-Type": "text/plain", "Cache-Control": "no-store",
-		"x-amz-storage-class": "STANDARD_IA", "acl": "public-read", "x-amz-meta-k": "v", "success_action_status": "204",
-		"X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Date": "20260304T050607Z", "X-Amz-Security-Token": "tok/en+==",
-		"X-Amz-Credential": "AKID/20260304/eu-west-1/s3/aws4_request",
+		"key":                   "caf\u00e9/\U0001f600 $<a>&\".txt",
+		"Content-Type":          "text/plain",
+		"Cache-Control":         "no-store",
+		"x-amz-storage-class":   "STANDARD_IA",
+		"acl":                   "public-read",
+		"x-amz-meta-k":          "v",
+		"success_action_status": "204",
+		"X-Amz-Algorithm":       "AWS4-HMAC-SHA256",
+		"X-Amz-Date":            "20260304T050607Z",
+		"X-Amz-Security-Token":  "tok/en+==",
+		"X-Amz-Credential":      "AKID/20260304/eu-west-1/s3/aws4_request",
 	}
 	for name, value := range want {
 		require.Equal(t, value, form.Fields[name], name)
@@ -98,30 +109,44 @@ func TestSignedUploadFormBaseURL(t *testing.T) {
 
 // SignedUploadForm refuses options that the form's policy cannot enforce.
 func TestSignedUploadFormRefuses(t *testing.T) {
-	sum := uint32(1)
 	tests := map[string]struct {
-		ask  func(r *driver.SignRequest)
-		want storage.Code
+		change func(r *driver.SignRequest)
+		want   storage.Code
 	}{
-		"a condition": {func(r *driver.SignRequest) {
-			r.Condition.Absent = true
-		}, storage.Unsupported},
-		"a CRC32C": {func(r *driver.SignRequest) {
-			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
-		}, storage.Unsupported},
-		"a language": {func(r *driver.SignRequest) {
-			r.ContentLanguage = "de"
-		}, storage.Unsupported},
-		"an unknown native option": {func(r *driver.SignRequest) {
-			r.Native = []any{1}
-		}, storage.Unsupported},
-		"a key that S3 would alter": {func(r *driver.SignRequest) {
-			r.Key = "a/${filename}"
-		}, storage.InvalidArgument},
+		"a condition": {
+			change: func(r *driver.SignRequest) {
+				r.Condition.Absent = true
+			},
+			want: storage.Unsupported,
+		},
+		"a CRC32C": {
+			change: func(r *driver.SignRequest) {
+				r.CRC32C = storage.CRC32C{Sum: 1, Known: true}
+			},
+			want: storage.Unsupported,
+		},
+		"a language": {
+			change: func(r *driver.SignRequest) {
+				r.ContentLanguage = "de"
+			},
+			want: storage.Unsupported,
+		},
+		"an unknown native option": {
+			change: func(r *driver.SignRequest) {
+				r.Native = []any{1}
+			},
+			want: storage.Unsupported,
+		},
+		"a key that S3 would alter": {
+			change: func(r *driver.SignRequest) {
+				r.Key = "a/${filename}"
+			},
+			want: storage.InvalidArgument,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := mustOpen(t, Config{}).urls.signForm(t.Context(), formRequest(tt.ask), now)
+			_, err := mustOpen(t, Config{}).urls.signForm(t.Context(), formRequest(tt.change), now)
 			require.ErrorIs(t, err, tt.want)
 		})
 	}
@@ -129,6 +154,7 @@ func TestSignedUploadFormRefuses(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
+// A dollar sign in a value is escaped in the policy, because it would begin a variable.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html#PolicyCharacterEscaping
 func TestSignedUploadFormEscapesDollar(t *testing.T) {
 	const disposition = `inline; filename="$5.txt"`

@@ -31,6 +31,7 @@ func (w dashWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// dashes is a middleware that sends "-" for "_" in names of metadata.
 func dashes(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(dashWriter{w}, r)
@@ -60,7 +61,8 @@ func startHyphenServer(t *testing.T, profile string) (*s3server.Server, storage.
 	return server, b
 }
 
-var scores = map[string]string{"owner_id": "7", "owner-id": "8", "a-x": "9", "a_x005f_": "10"}
+// underscored is metadata whose names have underscores and hyphens.
+var underscored = map[string]string{"owner_id": "7", "owner-id": "8", "a-x": "9", "a_x005f_": "10"}
 
 // Metadata whose names have underscores is read as it was written, although the server changes underscores to
 // hyphens.
@@ -76,7 +78,7 @@ func TestMetadataUnderscores(t *testing.T) {
 					name: "of one request",
 					write: func(t *testing.T) {
 						_, err := b.Upload(t.Context(), "k", strings.NewReader("x"),
-							storage.WithMetadata(scores))
+							storage.WithMetadata(underscored))
 						require.NoError(t, err)
 					},
 				},
@@ -85,7 +87,7 @@ func TestMetadataUnderscores(t *testing.T) {
 					write: func(t *testing.T) {
 						body := io.MultiReader(bytes.NewReader(make([]byte, 11<<20)))
 						_, err := b.Upload(t.Context(), "k", body, storage.WithPartSize(5<<20),
-							storage.WithMetadata(scores))
+							storage.WithMetadata(underscored))
 						require.NoError(t, err)
 					},
 				},
@@ -93,7 +95,7 @@ func TestMetadataUnderscores(t *testing.T) {
 					name: "copied",
 					write: func(t *testing.T) {
 						_, err := b.Upload(t.Context(), "from", strings.NewReader("x"),
-							storage.WithMetadata(scores))
+							storage.WithMetadata(underscored))
 						require.NoError(t, err)
 						_, err = storage.Copy(t.Context(), b, "k", b, "from")
 						require.NoError(t, err)
@@ -102,7 +104,7 @@ func TestMetadataUnderscores(t *testing.T) {
 				{
 					name: "of a signed address",
 					write: func(t *testing.T) {
-						signedURL, err := b.SignedUploadURL(t.Context(), "k", storage.WithMetadata(scores))
+						signedURL, err := b.SignedUploadURL(t.Context(), "k", storage.WithMetadata(underscored))
 						require.NoError(t, err)
 						request, err := http.NewRequestWithContext(t.Context(), signedURL.Method,
 							signedURL.URL, strings.NewReader("x"))
@@ -123,11 +125,11 @@ func TestMetadataUnderscores(t *testing.T) {
 
 					a, err := b.Attrs(t.Context(), "k")
 					require.NoError(t, err)
-					require.Equal(t, scores, a.Metadata)
+					require.Equal(t, underscored, a.Metadata)
 
 					_, a, err = storage.ReadAll(t.Context(), b, "k")
 					require.NoError(t, err)
-					require.Equal(t, scores, a.Metadata)
+					require.Equal(t, underscored, a.Metadata)
 				})
 			}
 		})
@@ -143,8 +145,9 @@ func TestSignedUploadFormUnderscores(t *testing.T) {
 	require.Contains(t, form.Fields, "x-amz-meta-owner-x005F-id")
 }
 
-// The upload is completed, the response is lost, and the server no longer has the upload.
-// The write id of the object shows that the upload was completed.
+// If the response to a completion is lost, and the server then says that the upload is gone, the
+// upload succeeds. The engine finds its write id in the metadata of the object, although the server
+// has changed the name.
 func TestCompletePartsLostUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "unknown", "aws"} {
 		t.Run(profile, func(t *testing.T) {

@@ -11,9 +11,14 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 )
 
-// The hint names the profile of a server that names itself.
+// If a server names itself in its first response, the hint of an error names its profile.
 func TestServerKindHint(t *testing.T) {
-	tests := []struct{ name, header, value, hint string }{
+	tests := []struct {
+		name   string
+		header string
+		value  string
+		hint   string
+	}{
 		{
 			name:   "MinIO",
 			header: "Server",
@@ -52,46 +57,55 @@ func TestServerKindHint(t *testing.T) {
 		{name: "an emulator", header: "Server", value: "AmazonS3", hint: "name the server with profile="},
 		{name: "none", header: "X-Other", value: "MinIO", hint: "name the server with profile="},
 	}
+	// The first response comes to the raw client or to the SDK.
+	calls := map[string]func(b storage.Bucket) error{
+		"the raw client": func(b storage.Bucket) error {
+			_, err := b.Attrs(t.Context(), "k")
+			return err
+		},
+		"the SDK": func(b storage.Bucket) error {
+			_, err := storage.ListPage(t.Context(), b, "")
+			return err
+		},
+	}
 	for _, tt := range tests {
-		for client, use := range map[string]func(b storage.Bucket) error{
-			"the raw client": func(b storage.Bucket) error {
-				_, err := b.Attrs(t.Context(), "k")
-				return err
-			},
-			"the SDK": func(b storage.Bucket) error {
-				_, err := storage.ListPage(t.Context(), b, "")
-				return err
-			},
-		} {
+		for client, call := range calls {
 			t.Run(tt.name+", by "+client, func(t *testing.T) {
 				server := newStandIn(t, reply{
 					Header: map[string]string{tt.header: tt.value, "ETag": etag},
 					Body:   "<ListBucketResult></ListBucketResult>",
 				})
 				b := engine.New(server.openDriver(t, "unknown"))
-				refuse := func() *storage.Error {
-					_, err := b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
-					e := &storage.Error{}
-					require.ErrorAs(t, err, &e)
-					require.Equal(t, storage.Unsupported, e.Code, "the name of a server declares nothing")
-					return e
-				}
-				require.Contains(t, refuse().Hint, "name the server with profile=",
-					"no response has come yet")
-				require.NoError(t, use(b))
-				require.Contains(t, refuse().Hint, tt.hint)
+
+				// Before the first response, the hint names no profile.
+				require.Contains(t, hintOfCreate(t, b), "name the server with profile=")
+
+				// After it, the hint does. The name of a server declares nothing.
+				require.NoError(t, call(b))
+				require.Contains(t, hintOfCreate(t, b), tt.hint)
 				require.Len(t, server.Requests(), 1, "no request is sent to find it out")
 			})
 		}
 	}
 }
 
+// hintOfCreate requires that an upload with IfAbsent is Unsupported, and returns the hint of its error.
+func hintOfCreate(t *testing.T, b storage.Bucket) string {
+	t.Helper()
+	_, err := b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
+	e := &storage.Error{}
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unsupported, e.Code)
+	return e.Hint
+}
+
 // The first response with a known Server header decides which server it is.
 func TestServerKindFirstResponse(t *testing.T) {
-	k := &evidence.Server{}
-	k.Observe(http.Header{"Server": {"nginx"}})
-	require.Empty(t, k.Profile())
-	k.Observe(http.Header{"Server": {"MinIO"}})
-	k.Observe(http.Header{"Server": {"VERSITYGW"}})
-	require.Equal(t, "minio", k.Profile())
+	server := &evidence.Server{}
+	server.Observe(http.Header{"Server": {"nginx"}})
+	require.Empty(t, server.Profile())
+
+	server.Observe(http.Header{"Server": {"MinIO"}})
+	server.Observe(http.Header{"Server": {"VERSITYGW"}})
+	require.Equal(t, "minio", server.Profile())
 }

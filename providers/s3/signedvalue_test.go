@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -20,18 +19,21 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// native returns the values of options of this package.
-func native(opts ...SignedOption) (all []any) {
-	for _, o := range opts {
-		var given storage.SignOptions
-		_ = given.ApplyDownload(o)
-		for _, value := range given.Native {
-			all = append(all, value.Value)
+// nativeValues returns the values of options of this package.
+func nativeValues(opts ...SignedOption) []any {
+	var values []any
+	for _, opt := range opts {
+		var signOpts storage.SignOptions
+		_ = signOpts.ApplyDownload(opt) // tests of invalid options do not use this
+		for _, native := range signOpts.Native {
+			values = append(values, native.Value)
 		}
 	}
-	return all
+	return values
 }
 
+// signedDownload returns a request to sign a download of "a b" for a minute. change may change it, and
+// may be nil.
 func signedDownload(change func(r *driver.SignRequest)) *driver.SignRequest {
 	r := &driver.SignRequest{Method: http.MethodGet, Key: "a b", TTL: time.Minute, MinSize: -1, MaxSize: -1}
 	if change != nil {
@@ -57,7 +59,7 @@ func presignWithSDK(t *testing.T, method, query string, header http.Header, seco
 	return signedURL
 }
 
-// Signed values are signed as the SDK does.
+// WithSignedParameter and WithSignedHeader are signed as the SDK signs them.
 func TestWithSignedParameterMatchesSDK(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -114,7 +116,7 @@ func TestWithSignedParameterMatchesSDK(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := signedDownload(tt.change)
-			r.Native = native(tt.opts...)
+			r.Native = nativeValues(tt.opts...)
 			got, err := mustOpen(t, Config{}).urls.sign(t.Context(), r, now)
 			require.NoError(t, err)
 			require.Equal(t, presignWithSDK(t, tt.method, tt.query, tt.header.Clone(), "61"), got.URL)
@@ -124,7 +126,8 @@ func TestWithSignedParameterMatchesSDK(t *testing.T) {
 	}
 }
 
-// Values that the signature or another option determines are refused.
+// WithSignedParameter and WithSignedHeader refuse a name or a value that the signature or another
+// option determines, or that a client cannot send.
 func TestWithSignedParameterRefused(t *testing.T) {
 	b := engine.New(mustOpen(t, Config{}))
 	for name, o := range map[string]SignedOption{
@@ -174,14 +177,19 @@ func TestWithSignedParameterRefused(t *testing.T) {
 		})
 	}
 
-	_, err := b.SignedDownloadURL(t.Context(), "a", storage.WithStableFor(time.Hour),
-		WithSignedParameter("response-cache-control", "no-store"))
-	require.ErrorIs(t, err, storage.InvalidArgument, "WithStableFor sets it")
-
-	_, err = storage.SignedUploadForm(t.Context(), b, "a", 0, 1, WithSignedHeader("x-a", "1"))
-	require.ErrorIs(t, err, storage.Unsupported, "a form has no headers")
-	_, err = storage.SignedRemoveURL(t.Context(), b, "a", storage.WithNative(provider, 1))
-	require.ErrorIs(t, err, storage.Unsupported)
+	t.Run("a parameter that WithStableFor sets", func(t *testing.T) {
+		_, err := b.SignedDownloadURL(t.Context(), "a", storage.WithStableFor(time.Hour),
+			WithSignedParameter("response-cache-control", "no-store"))
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	})
+	t.Run("a header of a form", func(t *testing.T) {
+		_, err := storage.SignedUploadForm(t.Context(), b, "a", 0, 1, WithSignedHeader("x-a", "1"))
+		require.ErrorIs(t, err, storage.Unsupported)
+	})
+	t.Run("a native option of a removal", func(t *testing.T) {
+		_, err := storage.SignedRemoveURL(t.Context(), b, "a", storage.WithNative(provider, 1))
+		require.ErrorIs(t, err, storage.Unsupported)
+	})
 }
 
 // An option that is printed shows no value.
@@ -192,88 +200,89 @@ func TestWithSignedHeaderIsNotPrinted(t *testing.T) {
 	}
 }
 
-// A signed removal covers headers that widen it: MinIO takes headers that no signature covers.
+// MinIO obeys headers that widen a removal although no signature covers them. A signed removal
+// therefore signs them with the value false, unless the server is known not to have them.
 func TestSignedRemoveURLCoversHeaders(t *testing.T) {
-	tests := map[string]struct{ whole, version []string }{
-		"aws":       {},
-		"versitygw": {},
-		"minio": {
-			[]string{"X-Minio-Force-Delete"}, []string{
-				"X-Amz-Bypass-Governance-Retention",
-				"X-Minio-Force-Delete",
-			},
-		},
-		"unknown":             {[]string{"X-Minio-Force-Delete"}, []string{"X-Minio-Force-Delete"}},
-		"":                    {[]string{"X-Minio-Force-Delete"}, []string{"X-Minio-Force-Delete"}},
-		"mine" + ProbedSuffix: {[]string{"X-Minio-Force-Delete"}, []string{"X-Minio-Force-Delete"}},
+	const force, bypass = "X-Minio-Force-Delete", "X-Amz-Bypass-Governance-Retention"
+	tests := []struct {
+		profile    string
+		ofObject   []string // headers of a removal of an object
+		ofAVersion []string
+	}{
+		{profile: "aws"},
+		{profile: "versitygw"},
+		{profile: "minio", ofObject: []string{force}, ofAVersion: []string{bypass, force}},
+		{profile: "unknown", ofObject: []string{force}, ofAVersion: []string{force}},
+		{profile: "", ofObject: []string{force}, ofAVersion: []string{force}},
+		{profile: "mine" + ProbedSuffix, ofObject: []string{force}, ofAVersion: []string{force}},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			p := Profile{Name: name}
-			all := http.Header{}
-			version := http.Header{}
-			p.narrowRemoval(all, "")
+	for _, tt := range tests {
+		t.Run(tt.profile, func(t *testing.T) {
+			profile := Profile{Name: tt.profile}
+			header := http.Header{}
+			profile.narrowRemoval(header, "")
+			require.Equal(t, tt.ofObject, slices.Sorted(maps.Keys(header)))
 
-			p.narrowRemoval(version, "v")
-			require.Equal(t, tt.whole, slices.Sorted(maps.Keys(all)))
-			require.Equal(t, tt.version, slices.Sorted(maps.Keys(version)))
-
-			for header := range version {
-				require.Equal(t, "false", version.Get(header))
+			header = http.Header{}
+			profile.narrowRemoval(header, "v")
+			require.Equal(t, tt.ofAVersion, slices.Sorted(maps.Keys(header)))
+			for name := range header {
+				require.Equal(t, "false", header.Get(name))
 			}
 		})
 	}
 
-	p := Profile{Name: "minio"}
-	header := http.Header{"X-Amz-Bypass-Governance-Retention": {"true"}}
-	p.narrowRemoval(header, "v")
-	require.Equal(t, "true", header.Get("X-Amz-Bypass-Governance-Retention"),
-		"what the program has signed stays")
+	t.Run("a header that the program has set stays", func(t *testing.T) {
+		profile := Profile{Name: "minio"}
+		header := http.Header{bypass: {"true"}}
+		profile.narrowRemoval(header, "v")
+		require.Equal(t, "true", header.Get(bypass))
+	})
 }
 
 // A signed removal has the key in its path, escaped byte by byte, and needs no header.
 func TestSignedRemoveURLEscapesPath(t *testing.T) {
 	d := mustOpen(t, Config{})
 	for _, key := range keys {
-		got, err := d.urls.sign(
-			t.Context(),
-			signedDownload(func(r *driver.SignRequest) {
-				r.Method = "DELETE"
-				r.Key = key
-			}),
-			now,
-		)
+		got, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
+			r.Method = "DELETE"
+			r.Key = key
+		}), now)
 		require.NoError(t, err)
 		wiretest.RequireEscapedPath(t, got.URL, "/"+key)
 		require.Empty(t, got.Header)
 	}
 }
 
+// With StableFor, each process signs the same URL during one period, and another URL in the next one.
 func TestStableURLsOfS3(t *testing.T) {
-	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC) // the beginning of an hour
 	stable := signedDownload(func(r *driver.SignRequest) {
 		r.StableFor = time.Hour
 		r.ResponseCacheControl = "private, max-age=3600"
 	})
-	sign := func(c Config, at time.Time) (*storage.SignedURL, error) {
-		return mustOpen(t, c).urls.sign(t.Context(), stable, at)
-	}
-	first, err := sign(Config{}, when)
-	require.NoError(t, err)
 
-	last, err := sign(Config{}, when.Add(time.Hour-1))
+	first, err := mustOpen(t, Config{}).urls.sign(t.Context(), stable, when)
 	require.NoError(t, err)
-	require.Equal(t, first, last, "two processes")
 	require.Equal(t, when.Add(time.Hour+time.Minute), first.ExpiresAt)
-
-	next, err := sign(Config{}, when.Add(time.Hour))
-	require.NoError(t, err)
-	require.NotEqual(t, first.URL, next.URL)
-
 	u, err := url.Parse(first.URL)
 	require.NoError(t, err)
 	require.Equal(t, "private, max-age=3600", u.Query().Get("response-cache-control"))
 
+	last, err := mustOpen(t, Config{}).urls.sign(t.Context(), stable, when.Add(time.Hour-1))
+	require.NoError(t, err)
+	require.Equal(t, first, last)
+
+	next, err := mustOpen(t, Config{}).urls.sign(t.Context(), stable, when.Add(time.Hour))
+	require.NoError(t, err)
+	require.NotEqual(t, first.URL, next.URL)
+}
+
+// Credentials of a session cannot sign stable URLs, because the next session signs others.
+func TestStableURLsOfSession(t *testing.T) {
+	stable := signedDownload(func(r *driver.SignRequest) {
+		r.StableFor = time.Hour
+	})
 	for name, c := range map[string]Config{
 		"a session": {
 			AWS: &aws.Config{Credentials: expiring{now.Add(24 * time.Hour)}, Region: "eu-west-1"},
@@ -286,12 +295,13 @@ func TestStableURLsOfS3(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := sign(c, now)
+			_, err := mustOpen(t, c).urls.sign(t.Context(), stable, now)
 			require.ErrorIs(t, err, storage.Unsupported)
-			require.False(t, strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(),
-				"tok/en"))
+			require.NotContains(t, err.Error(), "secret")
+			require.NotContains(t, err.Error(), "tok/en")
 		})
 	}
+
 	b := engine.New(mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "secret", SessionToken: "token"}))
 	require.False(t, storage.Supports(b, storage.StableURLs))
 	require.True(t, storage.Supports(b, storage.SignedRemovals))
