@@ -19,7 +19,7 @@ import (
 // If the server names the bucket's region and the request used another one, the hint tells which
 // region to set.
 func TestRegionHint(t *testing.T) {
-	said := map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}
+	header := map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}
 	tests := []struct {
 		name   string
 		reply  reply
@@ -28,7 +28,7 @@ func TestRegionHint(t *testing.T) {
 	}{
 		{
 			name:  "another",
-			reply: reply{Status: 400, Header: said},
+			reply: reply{Status: 400, Header: header},
 			change: func(c *Config) {
 				c.Region = "us-east-1"
 			},
@@ -36,7 +36,7 @@ func TestRegionHint(t *testing.T) {
 		},
 		{
 			name:  "the same",
-			reply: reply{Status: 400, Header: said},
+			reply: reply{Status: 400, Header: header},
 			change: func(c *Config) {
 				c.Region = "eu-west-1"
 			},
@@ -44,7 +44,7 @@ func TestRegionHint(t *testing.T) {
 		},
 		{
 			name:  "the same, at another endpoint",
-			reply: reply{Status: 301, Header: said},
+			reply: reply{Status: 301, Header: header},
 			change: func(c *Config) {
 				c.Region = "eu-west-1"
 			},
@@ -52,7 +52,7 @@ func TestRegionHint(t *testing.T) {
 		},
 		{
 			name:  "with an access key with slashes",
-			reply: reply{Status: 400, Header: said},
+			reply: reply{Status: 400, Header: header},
 			change: func(c *Config) {
 				c.Region = "eu-west-1"
 				c.AccessKeyID = "a/b/c"
@@ -61,7 +61,7 @@ func TestRegionHint(t *testing.T) {
 		},
 		{
 			name:  "anonymous",
-			reply: reply{Status: 301, Header: said},
+			reply: reply{Status: 301, Header: header},
 			change: func(c *Config) {
 				c.Region = "us-east-1"
 				c.AccessKeyID = ""
@@ -82,62 +82,60 @@ func TestRegionHint(t *testing.T) {
 	}
 }
 
-// If a HEAD is denied and the server's Date differs from our clock, the call fails with
-// Unauthenticated. Later requests and signed URLs use the server's time.
+// If a HEAD is denied and the server's Date differs from this machine's clock, the call fails with
+// Unauthenticated, which is retryable. Later requests and signed URLs use the server's time.
 func TestClockCorrected(t *testing.T) {
-	t.Run("HEAD", func(t *testing.T) {
-		serverTime := time.Now().Add(30 * time.Minute)
-		server := newStandIn(t, reply{
-			Status: 403,
-			Header: map[string]string{"Date": serverTime.UTC().Format(http.TimeFormat)},
-		})
-		d := server.openDriver(t, "aws")
-		head := func() *storage.Error {
-			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
-			e := &storage.Error{}
-			require.ErrorAs(t, err, &e)
-			return e
-		}
-
-		first := head()
-		require.Equal(t, storage.Unauthenticated, first.Code, "%v", first)
-		require.True(t, first.Retryable)
-		require.Equal(t, s3error.ClockHint, first.Hint)
-
-		second := head()
-		require.Equal(t, storage.PermissionDenied, second.Code, "it was signed at the store's time: %v",
-			second)
-		require.False(t, second.Retryable)
-
-		signedURL, err := d.Sign(t.Context(), wiretest.SignedUpload(func(*driver.SignRequest) {}))
-		require.NoError(t, err)
-		u, err := url.Parse(signedURL.URL)
-		require.NoError(t, err)
-		when, err := time.Parse(signature.TimeFormat, u.Query().Get("X-Amz-Date"))
-		require.NoError(t, err)
-		require.WithinDuration(t, serverTime, when, serverclock.MaxSkew,
-			"signatures for others use the corrected clock, too")
+	serverTime := time.Now().Add(30 * time.Minute)
+	server := newStandIn(t, reply{
+		Status: 403,
+		Header: map[string]string{"Date": serverTime.UTC().Format(http.TimeFormat)},
 	})
-	t.Run("the time of a cache is ignored", func(t *testing.T) {
-		server := newStandIn(t, reply{
-			Status: 403,
-			Header: map[string]string{
-				"Date": time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat),
-				"Age":  "3600",
-			},
-		})
-		_, err := server.openDriver(t, "aws").Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
-		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
-	})
+	d := server.openDriver(t, "aws")
+	e := &storage.Error{}
+
+	// The first request is signed at this machine's time.
+	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.Unauthenticated, e.Code, "%v", err)
+	require.True(t, e.Retryable)
+	require.Equal(t, s3error.ClockHint, e.Hint)
+
+	// The second one is signed at the server's time, so its denial has another reason.
+	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.PermissionDenied, e.Code, "%v", err)
+	require.False(t, e.Retryable)
+
+	// A URL is signed at the server's time, too.
+	signedURL, err := d.Sign(t.Context(), wiretest.SignedUpload(func(*driver.SignRequest) {}))
+	require.NoError(t, err)
+	u, err := url.Parse(signedURL.URL)
+	require.NoError(t, err)
+	date, err := time.Parse(signature.TimeFormat, u.Query().Get("X-Amz-Date"))
+	require.NoError(t, err)
+	require.WithinDuration(t, serverTime, date, serverclock.MaxSkew)
 }
 
-// A response to a request that the SDK sent corrects the clock, too.
+// The Date of a response from a cache, which has an Age, does not correct the clock.
+func TestClockIgnoresCache(t *testing.T) {
+	d := newStandIn(t, reply{
+		Status: 403,
+		Header: map[string]string{
+			"Date": time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat),
+			"Age":  "3600",
+		},
+	}).openDriver(t, "aws")
+	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
+}
+
+// A response to a request that the SDK sent, such as a listing, corrects the clock, too.
 func TestClockFollowsSDKResponses(t *testing.T) {
 	serverTime := time.Now().Add(30 * time.Minute)
 	late := errorReply(403, "RequestTimeTooSkewed", "")
 	late.Header["Date"] = serverTime.UTC().Format(http.TimeFormat)
 	d := newStandIn(t, late).openDriver(t, "aws")
-	_, err := d.List(t.Context(), &driver.ListRequest{Limit: 10}) // which the SDK asks
+	_, err := d.List(t.Context(), &driver.ListRequest{Limit: 10})
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
 	require.WithinDuration(t, serverTime, d.account.clock.Time(), serverclock.MaxSkew)
 }
@@ -145,7 +143,7 @@ func TestClockFollowsSDKResponses(t *testing.T) {
 // A successful response corrects the clock again, because this machine's clock may have been set
 // since the last correction.
 func TestClockCorrectedAgain(t *testing.T) {
-	for name, ask := range map[string]func(d *objectDriver) error{
+	for name, call := range map[string]func(d *objectDriver) error{
 		"by the SDK": func(d *objectDriver) error {
 			_, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 			return err
@@ -156,13 +154,22 @@ func TestClockCorrectedAgain(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newStandIn(t, reply{Header: map[string]string{"Date": time.Now().UTC().Format(http.TimeFormat), "Content-Length": "0", "ETag": etag}}).openDriver(t, "aws")
+			server := newStandIn(t, reply{Header: map[string]string{
+				"Date":           time.Now().UTC().Format(http.TimeFormat),
+				"Content-Length": "0",
+				"ETag":           etag,
+			}})
+			d := server.openDriver(t, "aws")
+
+			// A refusal has corrected the clock by an hour.
 			d.account.clock.Observe(&http.Response{
 				StatusCode: http.StatusForbidden,
 				Header:     http.Header{"Date": {time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)}},
 			})
 			require.WithinDuration(t, time.Now().Add(time.Hour), d.account.clock.Time(), serverclock.MaxSkew)
-			_ = ask(d) // what it responses does not matter
+
+			// Any successful response corrects it again, even if the call cannot read it.
+			_ = call(d)
 			require.WithinDuration(t, time.Now(), d.account.clock.Time(), serverclock.MaxSkew)
 		})
 	}

@@ -12,20 +12,26 @@ import (
 
 // session is the answer to CreateSession, which the SDK sends before the first request of a directory
 // bucket. https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateSession.html
-var session = reply{Body: `<CreateSessionResult><Credentials><AccessKeyId>own</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>` +
-	`<SessionToken>of the session</SessionToken><Expiration>2126-01-01T00:00:00Z</Expiration></Credentials></CreateSessionResult>`}
+var session = reply{Body: `<CreateSessionResult><Credentials>` +
+	`<AccessKeyId>own</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>` +
+	`<SessionToken>of the session</SessionToken><Expiration>2126-01-01T00:00:00Z</Expiration>` +
+	`</Credentials></CreateSessionResult>`}
 
+// inDirectoryBucket makes the bucket of c a directory bucket.
 func inDirectoryBucket(c *Config) {
 	c.Bucket = "photos--use1-az4--x-s3"
 	c.Region = "us-east-1"
 }
 
-// A directory bucket lists only with WithAnyOrder.
+// A directory bucket lists in no order, so List needs WithAnyOrder. The server takes only prefixes that end in
+// a slash, so the engine leaves out other entries itself.
 func TestListDirectoryBucket(t *testing.T) {
 	server := newStandIn(t, session,
-		reply{Body: `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
+		reply{Body: `<ListBucketResult>
+			<IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
 			<Contents><Key>d/b</Key></Contents><Contents><Key>d/c</Key></Contents></ListBucketResult>`},
-		reply{Body: `<ListBucketResult><Contents><Key>d/a</Key></Contents><Contents><Key>d/bb</Key></Contents></ListBucketResult>`})
+		reply{Body: `<ListBucketResult>
+			<Contents><Key>d/a</Key></Contents><Contents><Key>d/bb</Key></Contents></ListBucketResult>`})
 	b := engine.New(server.openDriver(t, "aws", inDirectoryBucket))
 
 	for _, err := range b.List(t.Context(), storage.WithPrefix("d/b")) {
@@ -39,11 +45,12 @@ func TestListDirectoryBucket(t *testing.T) {
 		require.NoError(t, err)
 		keys = append(keys, e.Key)
 	}
-	require.Equal(t, []string{"d/b", "d/bb"}, keys, "the server takes only prefixes that end in a slash")
+	require.Equal(t, []string{"d/b", "d/bb"}, keys)
 	require.Equal(t, []string{
 		"GET /photos--use1-az4--x-s3?session=",
 		"GET /photos--use1-az4--x-s3?encoding-type=url&list-type=2&max-keys=1000&prefix=d%2F",
-		"GET /photos--use1-az4--x-s3?continuation-token=next&encoding-type=url&list-type=2&max-keys=1000&prefix=d%2F",
+		"GET /photos--use1-az4--x-s3?continuation-token=next&encoding-type=url&list-type=2&max-keys=1000" +
+			"&prefix=d%2F",
 	}, server.Lines())
 	require.Equal(t, "of the session", server.Requests()[1].Header.Get("X-Amz-S3session-Token"))
 }
@@ -86,12 +93,13 @@ func TestAppendDirectoryBucket(t *testing.T) {
 	server := newStandIn(t, session, objectOf(`"1"`), reply{
 		Header: map[string]string{"ETag": `"2"`, "X-Amz-Object-Size": "8"},
 	})
-	a, err := storage.Append(t.Context(), engine.New(server.openDriver(t, "aws", inDirectoryBucket)), "log",
-		[]byte("new"))
+	b := engine.New(server.openDriver(t, "aws", inDirectoryBucket))
+
+	attrs, err := storage.Append(t.Context(), b, "log", []byte("new"))
 	require.NoError(t, err)
-	require.Equal(t, int64(8), a.Size)
-	require.Equal(t, `"2"`, a.ETag)
-	require.Equal(t, "text/plain", a.ContentType)
+	require.Equal(t, int64(8), attrs.Size)
+	require.Equal(t, `"2"`, attrs.ETag)
+	require.Equal(t, "text/plain", attrs.ContentType)
 
 	req := server.Requests()[2]
 	require.Equal(t, "PUT /photos--use1-az4--x-s3/log?x-id=PutObject", server.Lines()[2])
@@ -99,7 +107,6 @@ func TestAppendDirectoryBucket(t *testing.T) {
 	require.Equal(t, "5", req.Header.Get("X-Amz-Write-Offset-Bytes"))
 	require.Equal(t, `"1"`, req.Header.Get("If-Match"))
 	require.Equal(t, crc32c.Encode(crc32c.Sum([]byte("new"))), req.Header.Get("X-Amz-Checksum-Crc32c"))
-
 	for name := range req.Header {
 		require.NotContains(t, name, "X-Amz-Meta-", "S3 refuses metadata beside an offset")
 	}
@@ -107,59 +114,65 @@ func TestAppendDirectoryBucket(t *testing.T) {
 
 // If a directory bucket refuses an append in place, Append tries again, or rewrites the whole object.
 func TestAppendDirectoryBucketRefused(t *testing.T) {
-	refuse := func(code, message string) reply {
+	refusal := func(code, message string) reply {
 		return reply{
 			Status: 400,
 			Body:   "<Error><Code>" + code + "</Code><Message>" + message + "</Message></Error>",
 		}
 	}
-	body := reply{
+	const mismatch = "Checksum Type mismatch occurred, expected checksum Type: sha1, " +
+		"actual checksum Type: crc32c."
+	object := reply{
 		Header: map[string]string{"ETag": `"1"`, "Last-Modified": "Wed, 01 Oct 2025 00:00:00 GMT"},
 		Body:   "first",
 	}
-	response := reply{Header: map[string]string{"ETag": `"3"`}}
-	tests := map[string]struct {
-		answers []reply
+	rewritten := reply{Header: map[string]string{"ETag": `"3"`}}
+	appended := reply{Header: map[string]string{"ETag": `"3"`, "X-Amz-Object-Size": "8"}}
+
+	tests := []struct {
+		name    string
+		opts    []storage.CopyOption
+		replies []reply
 		last    string // the body of the last request
 	}{
-		"another writer was faster": {
-			[]reply{session, objectOf(`"1"`), refuse("InvalidWriteOffset", ""), objectOf(`"2"`), {Header: map[string]string{"ETag": `"3"`, "X-Amz-Object-Size": "8"}}}, "new",
-		},
-		"it has 10,000 parts": {
-			answers: []reply{session, objectOf(`"1"`), refuse("TooManyParts", ""), body, response},
-			last:    "firstnew",
-		},
-		"it has another kind of checksum": {
-			answers: []reply{
+		{
+			name: "another writer was faster",
+			replies: []reply{
 				session,
 				objectOf(`"1"`),
-				refuse("InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: sha1, actual checksum Type: crc32c."),
-				body,
-				response,
+				refusal("InvalidWriteOffset", ""),
+				objectOf(`"2"`),
+				appended,
 			},
-			last: "firstnew",
+			last: "new",
 		},
-		"options replace attributes: no request": {
-			answers: []reply{session, objectOf(`"1"`), body, response},
+		{
+			name:    "it has 10,000 parts",
+			replies: []reply{session, objectOf(`"1"`), refusal("TooManyParts", ""), object, rewritten},
+			last:    "firstnew",
+		},
+		{
+			name:    "it has another kind of checksum",
+			replies: []reply{session, objectOf(`"1"`), refusal("InvalidRequest", mismatch), object, rewritten},
+			last:    "firstnew",
+		},
+		{
+			name:    "options replace attributes: no append is tried",
+			opts:    []storage.CopyOption{storage.WithContentType("text/html")},
+			replies: []reply{session, objectOf(`"1"`), object, rewritten},
 			last:    "firstnew",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			server := newStandIn(t, tt.answers...)
-			var opts []storage.CopyOption
-			if len(tt.answers) == 4 {
-				opts = append(opts, storage.WithContentType("text/html"))
-			}
-
-			a, err := storage.Append(t.Context(), engine.New(server.openDriver(t, "aws", inDirectoryBucket)),
-				"log", []byte("new"), opts...)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newStandIn(t, tt.replies...)
+			b := engine.New(server.openDriver(t, "aws", inDirectoryBucket))
+			attrs, err := storage.Append(t.Context(), b, "log", []byte("new"), tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, int64(8), a.Size)
+			require.Equal(t, int64(8), attrs.Size)
 
-			requests := server.Requests()
-			require.Len(t, requests, len(tt.answers))
-			require.Equal(t, tt.last, requests[len(requests)-1].Body)
+			require.Len(t, server.Requests(), len(tt.replies))
+			require.Equal(t, tt.last, server.Last(t).Body)
 		})
 	}
 }

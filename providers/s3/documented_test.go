@@ -29,50 +29,58 @@ import (
 
 const leastPart = 64 << 10 // of an upload, in the servers of these tests
 
-// Amazon's rules, the transient answers that Amazon documents, and in each bucket an object and an upload
-// of another program, whose key makes a page unreadable.
+// The suite passes with Amazon's rules and the temporary errors that Amazon documents. Each bucket has an object
+// and an upload of another program, whose key makes a page unreadable.
 func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 	testserver.Further(t)
-	foreign := &foreign{}
-	s, answering := startAnsweringServer(t, "aws", documented.Amazon, documented.ForeignObject(foreign.in))
-	foreign.addTo(s)
+	foreign := &foreignEntries{}
+	server, answering := startAnsweringServer(t, "aws", documented.Amazon, documented.ForeignObject(foreign.in))
+	foreign.addTo(server)
 
-	requireConformance(t, s, func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} },
-		append(documented.Skips(nil), storagetest.WithName("s3"))...)
+	// Buckets.
+	layer := func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} }
+	requireConformance(t, server, layer, append(documented.Skips(nil), storagetest.WithName("s3"))...)
 	foreign.requireSeen(t, "aws")
 
-	storagetest.RunService(t, func(t *testing.T) storage.Service {
+	// The account, at Amazon's own hosts, which have blocks of public access.
+	openService := func(t *testing.T) storage.Service {
 		front := httptest.NewTLSServer(answering.For(t))
 		t.Cleanup(front.Close)
-		service, err := s3.NewService(t.Context(), newAmazonConfig(t, front.URL), // at its own hosts, which have blocks of public access
+		service, err := s3.NewService(t.Context(), newAmazonConfig(t, front.URL),
 			storage.WithRetry(storage.RetryPolicy{Attempts: 30, MaxDelay: time.Millisecond}))
 		require.NoError(t, err)
 		return service
-	}, storagetest.WithName("s3"))
+	}
+	storagetest.RunService(t, openService, storagetest.WithName("s3"))
 	answering.RequireAllGiven(t, amazonsRare...)
 }
 
-// Over TLS, the checksums of parts are in trailers. The role only writes: it may do all this in a bucket with
-// SSE-KMS, except to read checksums. The suite's own client of signed URLs does not trust the certificate.
+// The suite passes over TLS, where the checksums of parts are in trailers, with a role that only writes. In a
+// bucket with SSE-KMS, it may do all this except to read checksums. Signatures are left out, because the suite's
+// own client of signed URLs does not trust the certificate.
 func TestFurtherConformanceOverTLSWithoutDecrypt(t *testing.T) {
 	testserver.Further(t)
-	s, answering := startAnsweringServer(t, "aws", documented.Amazon, documented.WithoutDecrypt)
+	server, answering := startAnsweringServer(t, "aws", documented.Amazon, documented.WithoutDecrypt)
 	front := httptest.NewTLSServer(answering)
 	t.Cleanup(front.Close)
 	trustCertificate(t, front.Certificate())
-	s.endpoint = front.URL
-	requireConformance(t, s, func(d driver.Driver) driver.Driver {
+	server.endpoint = front.URL
+
+	withoutSignatures := func(d driver.Driver) driver.Driver {
 		profiled := d.(interface {
 			Profile() s3.Profile
 			WithProfile(p s3.Profile) driver.Driver
 		})
-		p := profiled.Profile()
-		p.NoSigning = true
-		p.SignedForms = false
-		p.SignedUploads = s3.SignedUploads{}
-		return withSmallParts(profiled.WithProfile(p))
-	}, append(documented.Skips(withoutChecksums), storagetest.WithName("s3"),
-		storagetest.SkipRules("no request of these rules asks for a checksum by HEAD, or sends one in a trailer", "R6", "R7", "R8", "L1", "L3"))...)
+		profile := profiled.Profile()
+		profile.NoSigning = true
+		profile.SignedForms = false
+		profile.SignedUploads = s3.SignedUploads{}
+		return withSmallParts(profiled.WithProfile(profile))
+	}
+	requireConformance(t, server, withoutSignatures, append(documented.Skips(withoutChecksums),
+		storagetest.WithName("s3"),
+		storagetest.SkipRules("no request of these rules asks for a checksum by HEAD, or sends one in a trailer",
+			"R6", "R7", "R8", "L1", "L3"))...)
 }
 
 // amazonsRare has kinds of which the suite makes fewer requests than there are answers.
@@ -80,46 +88,47 @@ var amazonsRare = []string{"POST restore", "PUT retention"}
 
 // withoutChecksums has the cases that need the checksum of an object from HEAD.
 var withoutChecksums = map[string]string{
-	"a reader delivers bytes and attributes": "the attributes of the reader have the checksum, and those of Attrs do not",
-	"the CRC32C is kept with the object":     "Attrs does not have it",
+	"a reader delivers bytes and attributes": "the attributes of the reader have the checksum, " +
+		"and those of Attrs do not",
+	"the CRC32C is kept with the object": "Attrs does not have it",
 }
 
 // A role that may encrypt with the bucket's KMS key, and not decrypt, can upload whole objects.
 // Download, Copy and uploads in parts fail with PermissionDenied.
 func TestKMSRoleWithoutDecrypt(t *testing.T) {
-	s, _ := startAnsweringServer(t, "aws", nil, documented.DeniedDecrypt)
-	b := engine.New(withSmallParts(s.driver(t, s.bucket(t, false))))
+	server, _ := startAnsweringServer(t, "aws", nil, documented.DeniedDecrypt)
+	b := engine.New(withSmallParts(server.driver(t, server.bucket(t, false))))
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	ctx := t.Context()
 	text := strings.Repeat("x", 3*leastPart)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	upload := func(opts ...storage.UploadOption) error {
-		_, err := b.Upload(ctx, "a", strings.NewReader(text), opts...)
-		return err
-	}
-	require.NoError(t, upload())
 
+	// What needs no decryption succeeds.
+	_, err := b.Upload(ctx, "a", strings.NewReader(text))
+	require.NoError(t, err)
 	exists, err := b.Exists(ctx, "a")
 	require.NoError(t, err)
 	require.True(t, exists)
-
 	attrs, err := b.Attrs(ctx, "a")
 	require.NoError(t, err)
 	require.Equal(t, int64(len(text)), attrs.Size)
 
+	// The rest fails, and names the key.
 	_, _, readErr := storage.ReadAll(ctx, b, "a")
 	_, copyErr := storage.Copy(ctx, b, "b", b, "a")
+	_, partsErr := b.Upload(ctx, "a", strings.NewReader(text), storage.WithPartSize(leastPart))
 	for name, err := range map[string]error{
-		"Download": readErr,
-		"Copy":     copyErr,
-		"in parts": upload(storage.WithPartSize(leastPart)),
+		"Download":        readErr,
+		"Copy":            copyErr,
+		"Upload in parts": partsErr,
 	} {
 		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s: %v", name, err)
 		require.ErrorContains(t, err, "KMS key", name)
 	}
 
-	for u, err := range storage.ListUploads(ctx, b) {
+	// No upload is left.
+	for upload, err := range storage.ListUploads(ctx, b) {
 		require.NoError(t, err)
-		require.Fail(t, "an upload stays", u.Key)
+		require.Fail(t, "an upload is left", upload.Key)
 	}
 	require.NoError(t, b.Remove(ctx, "a"))
 }
@@ -127,7 +136,7 @@ func TestKMSRoleWithoutDecrypt(t *testing.T) {
 // If a server cannot escape a key with a control character, a listing of the whole bucket fails
 // with Unsupported. A listing of a prefix without that key succeeds.
 func TestListUnescapedForeignKey(t *testing.T) {
-	foreign := &foreign{}
+	foreign := &foreignEntries{}
 	s, _ := startAnsweringServer(t, "versitygw", nil, documented.ForeignObject(foreign.in),
 		documented.VersitysListings)
 	foreign.addTo(s)
@@ -154,14 +163,17 @@ func TestListUnescapedForeignKey(t *testing.T) {
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
 func TestFurtherConformanceWithTransientAnswersAndADefaultRetention(t *testing.T) {
 	testserver.Further(t)
-	s, _ := startAnsweringServer(t, "aws", documented.Amazon)
-	create := s.made
-	s.retains, s.made = true, func(t *testing.T, bucket string) {
-		s.retainByDefault(t, bucket)
-		create(t, bucket)
+	server, _ := startAnsweringServer(t, "aws", documented.Amazon)
+	initialize := server.made
+	server.retains = true
+	server.made = func(t *testing.T, bucket string) {
+		server.retainByDefault(t, bucket)
+		initialize(t, bucket)
 	}
-	requireConformance(t, s, withSmallParts, append(documented.Skips(underRetention), storagetest.WithName("s3"),
-		storagetest.SkipRules("no write of these rules differs under a retention", "R6", "R7", "R8", "L1", "L3", "S3", "T1", "T2"))...)
+	requireConformance(t, server, withSmallParts, append(documented.Skips(underRetention),
+		storagetest.WithName("s3"),
+		storagetest.SkipRules("no write of these rules differs under a retention",
+			"R6", "R7", "R8", "L1", "L3", "S3", "T1", "T2"))...)
 }
 
 // retainByDefault locks the objects of a new bucket for a day.
@@ -230,7 +242,7 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			foreign := &foreign{}
+			foreign := &foreignEntries{}
 			kinds := tt.kinds
 			if name != "versitygw" { // TestListUnescapedForeignKey
 				kinds = append(kinds, documented.ForeignObject(foreign.in))
@@ -238,8 +250,10 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 			s, answering := startAnsweringServer(t, name, tt.answers, kinds...)
 			foreign.addTo(s)
 
-			requireConformance(t, s, func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} },
-				append(documented.Skips(nil), documented.SkipCore(), storagetest.SkipRules("the answers of Amazon test the engine", "W8", "W13"), storagetest.WithName("s3"))...)
+			layer := func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} }
+			requireConformance(t, s, layer, append(documented.Skips(nil), documented.SkipCore(),
+				storagetest.SkipRules("the answers of Amazon test the engine", "W8", "W13"),
+				storagetest.WithName("s3"))...)
 			foreign.requireSeen(t, name)
 			answering.RequireAllGiven(t)
 		})
@@ -247,7 +261,9 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 }
 
 // startAnsweringServer starts a server of Amazon's rules, as an account of some kinds, behind a stand-in.
-func startAnsweringServer(t *testing.T, name string, answers []documented.Answer, kinds ...documented.Kind) (*testServer, *documented.Server) {
+func startAnsweringServer(
+	t *testing.T, name string, answers []documented.Answer, kinds ...documented.Kind,
+) (*testServer, *documented.Server) {
 	t.Helper()
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	server, err := s3server.Start(s3server.Config{
@@ -275,19 +291,21 @@ func startAnsweringServer(t *testing.T, name string, answers []documented.Answer
 // withSmallParts returns d with parts of leastPart bytes.
 func withSmallParts(d driver.Driver) driver.Driver { return smallParts{d, leastPart} }
 
-// A foreign counts what another program has, in listings.
-type foreign struct {
-	buckets                    sync.Map // that have it
+// A foreignEntries is an object and an upload of another program in each bucket of a server. It counts how often
+// listings had them.
+type foreignEntries struct {
+	buckets                    sync.Map // names of buckets that have them
 	objects, versions, uploads atomic.Int64
 }
 
-func (f *foreign) in(bucket string) bool {
-	_, has := f.buckets.Load(bucket)
-	return has
+// in reports whether a bucket has them.
+func (f *foreignEntries) in(bucket string) bool {
+	_, ok := f.buckets.Load(bucket)
+	return ok
 }
 
-// AddTo begins an upload of another program in each new bucket.
-func (f *foreign) addTo(s *testServer) {
+// addTo begins an upload of another program in each new bucket.
+func (f *foreignEntries) addTo(s *testServer) {
 	create := s.made
 	s.made = func(t *testing.T, bucket string) {
 		f.buckets.Store(bucket, true)
@@ -302,7 +320,7 @@ func (f *foreign) addTo(s *testServer) {
 }
 
 // requireSeen requires that the listings of a kind of server had what is foreign. R2 has no versions.
-func (f *foreign) requireSeen(t *testing.T, server string) {
+func (f *foreignEntries) requireSeen(t *testing.T, server string) {
 	t.Helper()
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
 		return // one case may list nothing
@@ -317,16 +335,18 @@ func (f *foreign) requireSeen(t *testing.T, server string) {
 // withoutForeign is a driver that lists only what the suite has made.
 type withoutForeign struct {
 	driver.Driver
-	foreign *foreign
+	foreign *foreignEntries
 }
 
-func (d withoutForeign) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
+func (d withoutForeign) ListUploads(
+	ctx context.Context, r *driver.ListUploadsRequest,
+) (*driver.UploadPage, error) {
 	page, err := d.Driver.ListUploads(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	page.Uploads = slices.DeleteFunc(page.Uploads,
-		func(u storage.UploadEntry) bool { return counted(u.Key, &d.foreign.uploads) })
+		func(u storage.UploadEntry) bool { return countForeign(u.Key, &d.foreign.uploads) })
 	return page, nil
 }
 
@@ -336,25 +356,27 @@ func (d withoutForeign) List(ctx context.Context, r *driver.ListRequest) (*stora
 		return nil, err
 	}
 	page.Entries = slices.DeleteFunc(page.Entries,
-		func(e storage.ListEntry) bool { return counted(e.Key, &d.foreign.objects) })
+		func(e storage.ListEntry) bool { return countForeign(e.Key, &d.foreign.objects) })
 	return page, nil
 }
 
-func (d withoutForeign) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
+func (d withoutForeign) ListVersions(
+	ctx context.Context, r *driver.ListRequest,
+) (*driver.VersionPage, error) {
 	page, err := d.Driver.ListVersions(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	page.Entries = slices.DeleteFunc(page.Entries,
-		func(e storage.VersionEntry) bool { return counted(e.Key, &d.foreign.versions) })
+		func(e storage.VersionEntry) bool { return countForeign(e.Key, &d.foreign.versions) })
 	return page, nil
 }
 
-// counted reports whether a key is foreign, and counts it then.
-func counted(key string, count *atomic.Int64) bool {
-	if documented.IsForeign(key) {
-		count.Add(1)
-		return true
+// countForeign reports whether a key is foreign. If it is, it is counted.
+func countForeign(key string, count *atomic.Int64) bool {
+	if !documented.IsForeign(key) {
+		return false
 	}
-	return false
+	count.Add(1)
+	return true
 }

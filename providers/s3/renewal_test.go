@@ -31,12 +31,13 @@ import (
 // checks signatures.
 type rotation struct {
 	server  *s3server.Server
-	valid   atomic.Int64
-	code    string // of a refusal
+	valid   atomic.Int64 // the number of the key that is accepted
+	code    string       // of a refusal
 	status  int
-	refused atomic.Int64
+	refused atomic.Int64 // requests
 }
 
+// newRotation starts a store that refuses other keys with a code and a status.
 func newRotation(t *testing.T, code string, status int) *rotation {
 	r := &rotation{code: code, status: status}
 	r.valid.Store(1)
@@ -56,12 +57,15 @@ func newRotation(t *testing.T, code string, status int) *rotation {
 	return r
 }
 
+// gate is a middleware that refuses requests with another key than the valid one.
 func (r *rotation) gate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if strings.Contains(req.Header.Get("Authorization"), fmt.Sprintf("Credential=key-%d/", r.valid.Load())) {
+		credential := fmt.Sprintf("Credential=key-%d/", r.valid.Load())
+		if strings.Contains(req.Header.Get("Authorization"), credential) {
 			next.ServeHTTP(w, req)
 			return
 		}
+
 		_, _ = io.Copy(io.Discard, req.Body)
 		r.refused.Add(1)
 		w.Header().Set("X-Amz-Request-Id", "R1")
@@ -72,8 +76,8 @@ func (r *rotation) gate(next http.Handler) http.Handler {
 	})
 }
 
-// key returns a pair of keys.
-func key(n int64) aws.Credentials {
+// numberedKey returns the access key with a number, and its secret.
+func numberedKey(n int64) aws.Credentials {
 	return aws.Credentials{
 		AccessKeyID:     fmt.Sprintf("key-%d", n),
 		SecretAccessKey: fmt.Sprintf("secret-%d", n),
@@ -81,8 +85,12 @@ func key(n int64) aws.Credentials {
 	}
 }
 
+// writeProfile writes a file of credentials with a default profile.
 func writeProfile(t *testing.T, file string, c aws.Credentials) {
-	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", c.AccessKeyID, c.SecretAccessKey), 0o600))
+	t.Helper()
+	content := fmt.Appendf(nil, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n",
+		c.AccessKeyID, c.SecretAccessKey)
+	require.NoError(t, os.WriteFile(file, content, 0o600))
 }
 
 // A source gives a Config whose credentials are the key that is valid when they are asked for.
@@ -95,7 +103,7 @@ var sources = []source{
 	{"a shared file that is written again", func(t *testing.T, r *rotation) (Config, func()) {
 		file := filepath.Join(t.TempDir(), "credentials")
 		write := func() {
-			writeProfile(t, file, key(r.valid.Load()))
+			writeProfile(t, file, numberedKey(r.valid.Load()))
 		}
 		write()
 		setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
@@ -104,7 +112,7 @@ var sources = []source{
 	{"a profile by its name", func(t *testing.T, r *rotation) (Config, func()) {
 		file := filepath.Join(t.TempDir(), "credentials")
 		write := func() {
-			writeProfile(t, file, key(r.valid.Load()))
+			writeProfile(t, file, numberedKey(r.valid.Load()))
 		}
 		write()
 		setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
@@ -114,7 +122,7 @@ var sources = []source{
 		cat := testserver.Program(t, "cat")
 		dir := t.TempDir()
 		write := func() {
-			c := key(r.valid.Load())
+			c := numberedKey(r.valid.Load())
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "out"), fmt.Appendf(nil, `{"Version":1,"AccessKeyId":%q,"SecretAccessKey":%q}`, c.AccessKeyID, c.SecretAccessKey), 0o600))
 		}
 		write()
@@ -125,7 +133,7 @@ var sources = []source{
 	}},
 	{"a role", func(t *testing.T, r *rotation) (Config, func()) {
 		sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			c := key(r.valid.Load())
+			c := numberedKey(r.valid.Load())
 			_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey>`+
 				`<Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`, c.AccessKeyID, c.SecretAccessKey)
 		}))
@@ -152,7 +160,7 @@ var sources = []source{
 
 func (r *rotation) provider() aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return key(r.valid.Load()), nil
+		return numberedKey(r.valid.Load()), nil
 	})
 }
 
@@ -182,7 +190,7 @@ func (r *rotation) open(t *testing.T, src source) (b storage.Bucket, s storage.S
 // renewedCalls are calls whose first request is refused.
 var renewedCalls = []struct {
 	name string
-	call func(ctx context.Context, b storage.Bucket, s storage.Service) error
+	do   func(ctx context.Context, b storage.Bucket, s storage.Service) error
 }{
 	{"Upload", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 		_, err := b.Upload(ctx, "a", strings.NewReader("hello world"))
@@ -207,13 +215,13 @@ var renewedCalls = []struct {
 	}},
 	{
 		name: "List",
-		call: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+		do: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			return drain(b.List(ctx))
 		},
 	},
 	{
 		name: "Remove",
-		call: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+		do: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 			return b.Remove(ctx, "none")
 		},
 	},
@@ -255,12 +263,13 @@ var renewedCalls = []struct {
 	}},
 	{
 		name: "Buckets",
-		call: func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
+		do: func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
 			return drain(s.Buckets(ctx))
 		},
 	},
 }
 
+// drain reads a sequence, and returns its first error.
 func drain[E any](entries func(yield func(E, error) bool)) error {
 	for _, err := range entries {
 		if err != nil {
@@ -270,7 +279,8 @@ func drain[E any](entries func(yield func(E, error) bool)) error {
 	return nil
 }
 
-// Refused credentials are replaced.
+// If the store refuses the credentials of a call, they are replaced by new ones from their source, and the call
+// succeeds.
 func TestCredentialsRefusedReplaced(t *testing.T) {
 	for _, src := range sources {
 		for code, status := range map[string]int{
@@ -282,11 +292,13 @@ func TestCredentialsRefusedReplaced(t *testing.T) {
 				b, s, rotate := r.open(t, src)
 				_, err := b.Upload(t.Context(), "kept", strings.NewReader("hello world"))
 				require.NoError(t, err)
-				for _, row := range renewedCalls {
-					require.NoError(t, drain(b.List(t.Context())), "they are accepted")
-					require.NoError(t, drain(s.Buckets(t.Context())), "they are accepted")
+				for _, call := range renewedCalls {
+					// The bucket and the account use accepted credentials.
+					require.NoError(t, drain(b.List(t.Context())))
+					require.NoError(t, drain(s.Buckets(t.Context())))
+
 					rotate()
-					require.NoError(t, row.call(t.Context(), b, s), row.name)
+					require.NoError(t, call.do(t.Context(), b, s), call.name)
 				}
 			})
 		}
@@ -296,23 +308,26 @@ func TestCredentialsRefusedReplaced(t *testing.T) {
 // If several calls are refused at the same time, they share the new credentials.
 func TestCredentialsRefusedConcurrently(t *testing.T) {
 	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
-	requests := atomic.Int64{}
+	var retrievals atomic.Int64
+	provider := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		retrievals.Add(1)
+		return numberedKey(r.valid.Load()), nil
+	})
 	b, _, rotate := r.open(t, source{config: func(*testing.T, *rotation) (Config, func()) {
-		return Config{AWS: &aws.Config{Credentials: aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			requests.Add(1)
-			return key(r.valid.Load()), nil
-		}))}}, func() {}
+		return Config{AWS: &aws.Config{Credentials: aws.NewCredentialsCache(provider)}}, func() {}
 	}})
-	for range 6 { // more calls than the retry budget has
+
+	const rounds, uploads = 6, 50 // together more calls than the retry budget has
+	upload := func(ctx context.Context, i int) error {
+		_, err := b.Upload(ctx, strconv.Itoa(i), strings.NewReader("hello"))
+		return err
+	}
+	for range rounds {
 		require.NoError(t, drain(b.List(t.Context())))
 		rotate()
-		require.NoError(t, running.Each(t.Context(), 50, 50, func(ctx context.Context, i int) error {
-			_, err := b.Upload(ctx, strconv.Itoa(i), strings.NewReader("hello"))
-			return err
-		}))
+		require.NoError(t, running.Each(t.Context(), uploads, uploads, upload))
 	}
-
-	require.EqualValues(t, 7, requests.Load())
+	require.EqualValues(t, 1+rounds, retrievals.Load())
 }
 
 // If the token expires during an upload that fails, the abort uses the new token, so that no parts remain.
@@ -320,10 +335,12 @@ func TestCredentialsRefusedConcurrently(t *testing.T) {
 func TestAbortPartsNewCredentials(t *testing.T) {
 	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
 	b, _, rotate := r.open(t, sources[0])
-	body := io.MultiReader(strings.NewReader(strings.Repeat("x", 11<<20)), readerFunc(func([]byte) (int, error) {
+	fail := readerFunc(func([]byte) (int, error) {
 		rotate()
 		return 0, iotest.ErrTimeout
-	}))
+	})
+	body := io.MultiReader(strings.NewReader(strings.Repeat("x", 11<<20)), fail)
+
 	_, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(5<<20), storage.WithConcurrency(1))
 	require.ErrorIs(t, err, storage.BodyFailed)
 	for entry, err := range storage.ListUploads(t.Context(), b) {
@@ -333,6 +350,7 @@ func TestAbortPartsNewCredentials(t *testing.T) {
 	require.NotZero(t, r.refused.Load())
 }
 
+// A readerFunc is a function that reads.
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
@@ -343,8 +361,8 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 	tests := []struct {
 		name    string
 		config  Config
-		accepts bool // the first request
-		refused int64
+		accepts bool  // the store accepts the keys of the first request
+		refused int64 // requests of the first call after that
 	}{
 		{
 			name:    "keys of a Config",
@@ -367,7 +385,7 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			writeProfile(t, file, key(1))
+			writeProfile(t, file, numberedKey(1))
 			r := newRotation(t, "InvalidAccessKeyId", http.StatusForbidden)
 			b, _, rotate := r.open(t, source{config: func(t *testing.T, _ *rotation) (Config, func()) {
 				setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
@@ -380,10 +398,12 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 
 			require.ErrorIs(t, drain(b.List(t.Context())), storage.Unauthenticated)
 			require.Equal(t, tt.refused, r.refused.Load())
+
+			// Later calls send one request each.
 			for range 3 {
 				require.ErrorIs(t, drain(b.List(t.Context())), storage.Unauthenticated)
 			}
-			require.Equal(t, tt.refused+3, r.refused.Load(), "one request each")
+			require.Equal(t, tt.refused+3, r.refused.Load())
 		})
 	}
 }
@@ -393,11 +413,11 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 func TestCredentialsFileReadAgain(t *testing.T) {
 	r := newRotation(t, "InvalidAccessKeyId", http.StatusForbidden)
 	file := filepath.Join(t.TempDir(), "credentials")
-	writeProfile(t, file, key(40))
+	writeProfile(t, file, numberedKey(40)) // not the valid one
 	b, _, rotate := r.open(t, source{config: func(t *testing.T, _ *rotation) (Config, func()) {
 		setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
 		return Config{}, func() {
-			writeProfile(t, file, key(r.valid.Load()))
+			writeProfile(t, file, numberedKey(r.valid.Load()))
 		}
 	}})
 	require.ErrorIs(t, drain(b.List(t.Context())), storage.Unauthenticated)
@@ -409,7 +429,7 @@ func TestCredentialsFileReadAgain(t *testing.T) {
 // continue to succeed.
 func TestCredentialsSecretChanges(t *testing.T) {
 	var current atomic.Pointer[s3server.Server]
-	next := func(secret string) {
+	startServer := func(secret string) {
 		server, err := s3server.Start(s3server.Config{
 			Buckets:     []string{"photos"},
 			Credentials: []s3server.Credential{{AccessKeyID: "key", SecretKey: secret}},
@@ -418,29 +438,33 @@ func TestCredentialsSecretChanges(t *testing.T) {
 		t.Cleanup(server.Close)
 		current.Store(server)
 	}
-	next("secret-1")
+	startServer("secret-1")
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		current.Load().ServeHTTP(w, req)
 	}))
 	t.Cleanup(front.Close)
+
 	file := filepath.Join(t.TempDir(), "credentials")
 	setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
 	writeProfile(t, file, aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret-1"})
 	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: front.URL, Region: s3server.DefaultRegion})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+
 	for _, secret := range []string{"secret-2", "secret-3"} {
 		require.NoError(t, drain(b.List(t.Context())))
-		next(secret)
+		startServer(secret)
 		writeProfile(t, file, aws.Credentials{AccessKeyID: "key", SecretAccessKey: secret})
-		require.NoError(t, drain(b.List(t.Context())), "signed by the SDK")
+
+		// The SDK signs a listing, and the raw client an upload.
+		require.NoError(t, drain(b.List(t.Context())))
 		_, err = b.Upload(t.Context(), "a", strings.NewReader("hello"))
 		require.NoError(t, err)
 	}
 }
 
 // A 403 to a HEAD does not tell refused credentials from a missing permission. The driver sends one
-// GET to learn the reason.
+// GET to learn the reason, and remembers that the credentials are accepted.
 func TestHeadDeniedAsksReason(t *testing.T) {
 	var requests atomic.Int64
 	denied := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
