@@ -13,11 +13,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A policy gives everyone the content of objects, and no more. The rest is PermissionDenied.
+// A policy that gives everyone the content of objects gives no more. Calls for tags and locks, and
+// writes, fail with PermissionDenied and change nothing.
 func TestWithPublicAccessWithoutTagsAndLocks(t *testing.T) {
 	runOnLockingServers(t, testAnonymousAccess)
 }
 
+// testAnonymousAccess tests this on one server.
 func testAnonymousAccess(t *testing.T, s *testServer) {
 	ctx := t.Context()
 	bucket := s.lockingBucket(t)
@@ -32,7 +34,12 @@ func testAnonymousAccess(t *testing.T, s *testServer) {
 		require.NoError(t, storage.SetLegalHold(context.WithoutCancel(ctx), owner, "k", false,
 			storage.WithVersion(attrs.Version)))
 	}()
-	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::%s/*"]}]}`, bucket)
+
+	// Everybody may read the objects.
+	policy := fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{
+		"Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"],
+		"Resource": ["arn:aws:s3:::%s/*"]
+	}]}`, bucket)
 	if s.name == "aws" { // its new buckets block such policies
 		_, err := s.raw.DeletePublicAccessBlock(ctx, &awss3.DeletePublicAccessBlockInput{Bucket: &bucket})
 		require.NoError(t, err)
@@ -47,9 +54,10 @@ func testAnonymousAccess(t *testing.T, s *testServer) {
 	b := openBucket(t, c)
 
 	got, _, err := storage.ReadAll(ctx, b, "k")
-	require.NoError(t, err, "the policy allows it")
+	require.NoError(t, err)
 	require.Equal(t, "text", string(got))
 
+	// Nothing else is permitted.
 	for name, call := range map[string]func() error{
 		"Tags": func() error {
 			_, err := storage.Tags(ctx, b, "k")
@@ -79,10 +87,11 @@ func testAnonymousAccess(t *testing.T, s *testServer) {
 		},
 		"a removal": func() error { return b.Remove(ctx, "k") },
 	} {
-		require.Equal(t, storage.PermissionDenied, storage.CodeOf(call()), "%s on %s: %v", name, s.name,
-			call())
+		err := call()
+		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s on %s: %v", name, s.name, err)
 	}
 
+	// Nothing has changed.
 	tags, err := storage.Tags(ctx, owner, "k")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"k": "v"}, tags)

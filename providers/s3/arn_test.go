@@ -67,6 +67,7 @@ func TestDescribeSignedURLs(t *testing.T) {
 	}
 }
 
+// CopySource escapes the key, and names an object of an access point by the ARN.
 func TestCopySource(t *testing.T) {
 	tests := map[string]struct {
 		ref  driver.ObjectRef
@@ -113,7 +114,8 @@ func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 // versions. It may belong to an FSx volume, which lacks both.
 func TestProfileOfAccessPoint(t *testing.T) {
 	ofBucket, _ := NamedProfile("aws")
-	const kept = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.ObjectACLs | storage.Versioning
+	const kept = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
+		storage.ObjectACLs | storage.Versioning
 	tests := []struct {
 		name    string
 		config  Config
@@ -166,13 +168,13 @@ func TestLocateAccessPoint(t *testing.T) {
 		SecretKey:   "secret",
 	})
 	require.NoError(t, err)
-	locate := func(bucket string) any {
+	accountOf := func(bucket string) any {
 		d, err := service.Driver(bucket)
 		require.NoError(t, err)
 		return d.Locate("k").Account
 	}
-	require.Equal(t, locate("data-abc123-ext-s3alias"), locate("data-abc123-ext-s3alias"))
-	require.NotEqual(t, locate("data-abc123-ext-s3alias"), locate("photos"))
-	require.NotEqual(t, locate("data-abc123-ext-s3alias"), locate("other-abc123-ext-s3alias"))
-	require.Equal(t, locate("photos"), locate("pictures"))
+	require.Equal(t, accountOf("data-abc123-ext-s3alias"), accountOf("data-abc123-ext-s3alias"))
+	require.NotEqual(t, accountOf("data-abc123-ext-s3alias"), accountOf("photos"))
+	require.NotEqual(t, accountOf("data-abc123-ext-s3alias"), accountOf("other-abc123-ext-s3alias"))
+	require.Equal(t, accountOf("photos"), accountOf("pictures"))
 }

@@ -20,17 +20,7 @@ func runOnLockingServers(t *testing.T, test func(t *testing.T, s *testServer)) {
 		})
 	}
 	t.Run("aws", func(t *testing.T) {
-		server, err := s3server.Start(s3server.Config{Strict: true})
-		require.NoError(t, err)
-		t.Cleanup(server.Close)
-		s := &testServer{
-			name:     "aws",
-			endpoint: server.URL,
-			key:      s3server.DefaultAccessKeyID,
-			secret:   s3server.DefaultSecretKey,
-		}
-		s.raw = s.clientOver(withoutKeepAlive())
-		test(t, s)
+		test(t, startOwnServer(t, s3server.Config{Strict: true}))
 	})
 }
 
@@ -97,6 +87,8 @@ func TestWithDefaultRetentionLocksObjects(t *testing.T) {
 	})
 }
 
+// A default retention needs object lock. UpdateBucket turns object lock on for a bucket that exists,
+// if the server can.
 func TestObjectLockOfABucketThatExists(t *testing.T) {
 	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		service := s.service(t)
@@ -127,6 +119,8 @@ func TestObjectLockOfABucketThatExists(t *testing.T) {
 	})
 }
 
+// Lifecycle rules with tags come back as they were written. A server without such rules refuses them
+// with Unsupported.
 func TestLifecycleRulesWithTags(t *testing.T) {
 	rules := []storage.LifecycleRule{
 		{ID: "one tag", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1},

@@ -8,6 +8,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// With cdn=true, PublicURL returns an address at the provider's CDN, unless the bucket has a domain of
+// its own.
 func TestPublicURLAtTheProvidersCDN(t *testing.T) {
 	setEnv(t, nil)
 	const space = "s3://photos?endpoint=https://nyc3.digitaloceanspaces.com&public=true"

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// newServerSideOnly fails the test if content passes through this process.
+// newServerSideOnly returns d, and fails the test if content passes through this process.
 func newServerSideOnly(t *testing.T, d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		require.NotContains(t, []string{"Get", "PutPart"}, call)
@@ -21,8 +21,8 @@ func newServerSideOnly(t *testing.T, d driver.Driver) driver.Driver {
 	})
 }
 
-// TestCopyInPartsOnServers copies 12 MiB in parts, as if it were more than 5 GiB, and
-// composes it with other objects, with attributes and conditions.
+// A copy of 12 MiB in parts, as if it were more than 5 GiB, keeps the attributes of its source.
+// Compose joins it with another object, with other attributes and a condition.
 func TestCopyInPartsOnServers(t *testing.T) {
 	const limit = 5 << 20
 	text := strings.Repeat("0123456789abcdef", 12<<16)

@@ -28,12 +28,13 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/httpclient"
 )
 
-// Clients trust the certificates of AWS_CA_BUNDLE.
+// The driver's own HTTP client trusts the certificates of AWS_CA_BUNDLE. If the file has none,
+// NewDriver fails with InvalidArgument.
 func TestCABundle(t *testing.T) {
-	w := wiretest.NewTLSServer(t, stored)
+	server := wiretest.NewTLSServer(t, stored)
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
 	require.NoError(t, os.WriteFile(bundle,
-		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.Certificate().Raw}), 0o600))
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
 
 	for name, change := range map[string]func(t *testing.T, c *Config){
 		"by the default chain": func(*testing.T, *Config) {},
@@ -57,7 +58,7 @@ func TestCABundle(t *testing.T) {
 				"AWS_SECRET_ACCESS_KEY": "secret",
 				"AWS_REGION":            "us-east-1",
 			})
-			c := Config{Bucket: "photos", Endpoint: w.URL}
+			c := Config{Bucket: "photos", Endpoint: server.URL}
 			change(t, &c)
 			d, err := NewDriver(t.Context(), c)
 			require.NoError(t, err)
@@ -78,7 +79,7 @@ func TestCABundle(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_CA_BUNDLE": file})
 			_, err := NewDriver(t.Context(), Config{
 				Bucket:      "photos",
-				Endpoint:    w.URL,
+				Endpoint:    server.URL,
 				AccessKeyID: "key",
 				SecretKey:   "secret",
 			})
@@ -88,8 +89,8 @@ func TestCABundle(t *testing.T) {
 	})
 }
 
-// The SDK's default chain parses the file for each bucket, which takes milliseconds and thousands
-// of allocations for the certificates of a system.
+// The file of AWS_CA_BUNDLE is parsed once, and not for each bucket. The SDK would parse it again,
+// which takes milliseconds and thousands of allocations for the certificates of a system.
 func TestCABundleOfDefaultChain(t *testing.T) {
 	one := wiretest.NewTLSServer(t, withLength(reply{Header: map[string]string{"ETag": etag}}))
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.Certificate().Raw})
@@ -135,14 +136,16 @@ func newUnusedCertificate(t *testing.T) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
+// The raw client is used with the SDK's default HTTP client, whatever certificates it trusts. Any
+// other HTTP client of a configuration is kept.
 func TestHTTPClientOfAConfiguration(t *testing.T) {
 	standard := awshttp.NewBuildableClient()
 	service := standard.WithTimeout(time.Hour)
 	tests := []struct {
 		name   string
 		config aws.Config
-		kept   awss3.HTTPClient // nil: ours
-		raw    bool
+		kept   awss3.HTTPClient // nil: the driver's own is used
+		raw    bool             // the raw client is used
 	}{
 		{name: "none", raw: true},
 		{name: "a typed nil", config: aws.Config{HTTPClient: (*http.Client)(nil)}, raw: true},
@@ -190,7 +193,8 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 		t.Run("the SDK's own, with "+name, func(t *testing.T) {
 			d := mustOpen(t, Config{AWS: &aws.Config{HTTPClient: chosen}})
 			require.False(t, usesRawClient(t, d))
-			client := d.account.client.Options().HTTPClient.(httpclient.Wrapped).Client.(*awshttp.BuildableClient) // a copy, which the SDK makes
+			wrapped := d.account.client.Options().HTTPClient.(httpclient.Wrapped)
+			client := wrapped.Client.(*awshttp.BuildableClient) // a copy, which the SDK makes
 			require.Equal(t, chosen.GetTimeout(), client.GetTimeout())
 			require.Equal(t, chosen.GetTransport().MaxConnsPerHost, client.GetTransport().MaxConnsPerHost)
 			require.Equal(t, chosen.GetTransport().Proxy == nil, client.GetTransport().Proxy == nil)
@@ -199,20 +203,23 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 	}
 }
 
+// The TLS configuration of the SDK's HTTP client holds for the raw client, too.
 func TestTLSOfAConfiguration(t *testing.T) {
-	w := wiretest.NewTLSServer(t, stored)
+	server := wiretest.NewTLSServer(t, stored)
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
 		tr.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
 	})
-	d := mustOpen(t, Config{Endpoint: w.URL, AWS: &aws.Config{HTTPClient: client}})
+	d := mustOpen(t, Config{Endpoint: server.URL, AWS: &aws.Config{HTTPClient: client}})
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
 }
 
+// The hint of a certificate error tells whether the authority is unknown or the certificate is for
+// another host.
 func TestCertificateErrorsHaveAHint(t *testing.T) {
-	w := wiretest.NewTLSServer(t, stored)
+	server := wiretest.NewTLSServer(t, stored)
 	pool := x509.NewCertPool()
-	pool.AddCert(w.Certificate())
+	pool.AddCert(server.Certificate())
 	dial := func(tr *http.Transport) *http.Client {
 		t.Cleanup(tr.CloseIdleConnections)
 		return &http.Client{Transport: tr}
@@ -237,7 +244,7 @@ func TestCertificateErrorsHaveAHint(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := mustOpen(t, Config{Endpoint: w.URL, HTTPClient: tt.client})
+			d := mustOpen(t, Config{Endpoint: server.URL, HTTPClient: tt.client})
 			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, tt.hint)

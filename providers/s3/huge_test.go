@@ -85,10 +85,12 @@ type unreadable struct{ *io.SectionReader }
 
 var errUnreadable = errors.New("unreadable")
 
+// newUnreadable returns an unreadable file of a size.
 func newUnreadable(size int64) unreadable {
 	return unreadable{io.NewSectionReader(failingReaderAt{}, 0, size)}
 }
 
+// A failingReaderAt fails each read.
 type failingReaderAt struct{}
 
 func (failingReaderAt) ReadAt([]byte, int64) (int, error) { return 0, errUnreadable }

@@ -84,6 +84,7 @@ func TestListMinIOFolderBesideManyNames(t *testing.T) {
 	}
 }
 
+// requireListing requires the keys of a listing in pages of ten entries.
 func requireListing(t *testing.T, b storage.Bucket, want []string, opts ...storage.ListOption) {
 	t.Helper()
 	var got []string
@@ -94,11 +95,14 @@ func requireListing(t *testing.T, b storage.Bucket, want []string, opts ...stora
 	require.Equal(t, want, got)
 }
 
-// forgotten makes tokens of MinIO those of listings that it does not know, as after a restart.
+// A forgotten is a driver that makes tokens of MinIO those of listings that the server does not know,
+// as after a restart.
 type forgotten struct{ driver.Driver }
 
+// prepared matches the part of a marker that names a listing.
 var prepared = regexp.MustCompile(`\[minio_cache:[^]]*]$`)
 
+// forget returns a marker that names an unknown listing.
 func forget(marker string) string {
 	return prepared.ReplaceAllLiteralString(marker, "[minio_cache:v2,id:forgotten,p:0,s:0]")
 }

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
@@ -137,7 +136,7 @@ func TestListUnreadablePage(t *testing.T) {
 	require.Equal(t, "R1", e.RequestID)
 }
 
-// A page that is too large is refused.
+// If a page has too many bytes or entries, List fails with Internal, which is not retryable.
 func TestListPageTooLarge(t *testing.T) {
 	tests := []struct{ name, body string }{
 		{
@@ -146,38 +145,40 @@ func TestListPageTooLarge(t *testing.T) {
 		},
 		{
 			name: "too many entries",
-			body: `<ListBucketResult>` + strings.Repeat(`<Contents/>`,
-				listxml.MaxEntries+1) + `</ListBucketResult>`,
+			body: `<ListBucketResult>` + strings.Repeat(`<Contents/>`, listxml.MaxEntries+1) +
+				`</ListBucketResult>`,
 		},
 		{
 			name: "too many prefixes",
-			body: `<ListBucketResult>` + strings.Repeat(`<CommonPrefixes/>`,
-				listxml.MaxEntries+1) + `</ListBucketResult>`,
+			body: `<ListBucketResult>` + strings.Repeat(`<CommonPrefixes/>`, listxml.MaxEntries+1) +
+				`</ListBucketResult>`,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newStandIn(t, reply{Body: tt.body}).openDriver(t, "aws").List(t.Context(),
-				&driver.ListRequest{Limit: 3})
-			require.ErrorIs(t, err, storage.Internal)
+			d := newStandIn(t, reply{Body: tt.body}).openDriver(t, "aws")
+			_, err := d.List(t.Context(), &driver.ListRequest{Limit: 3})
 			var e *storage.Error
-			require.True(t, errors.As(err, &e) && !e.Retryable, "a retry would not help")
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, storage.Internal, e.Code)
+			require.False(t, e.Retryable)
 		})
 	}
 }
 
+// List writes its entries into the slice of the request, and nothing of the previous page remains.
 func TestListReusesTheGivenEntries(t *testing.T) {
 	spare := make([]storage.ListEntry, 3, 10)
 	spare[0] = storage.ListEntry{Key: "z", Size: 9, ETag: "z", Revision: "z", IsPrefix: true}
 	server := newStandIn(t, reply{
-		Body: `<ListBucketResult><Contents><Key>a</Key></Contents><Contents><Key>b</Key></Contents></ListBucketResult>`,
+		Body: `<ListBucketResult><Contents><Key>a</Key></Contents>` +
+			`<Contents><Key>b</Key></Contents></ListBucketResult>`,
 	})
 	page, err := server.openDriver(t, "aws").List(t.Context(), &driver.ListRequest{
 		Limit:   3,
 		Entries: spare[:0],
 	})
 	require.NoError(t, err)
-	require.Equal(t, []storage.ListEntry{{Key: "a"}, {Key: "b"}}, page.Entries,
-		"nothing of the previous page remains")
+	require.Equal(t, []storage.ListEntry{{Key: "a"}, {Key: "b"}}, page.Entries)
 	require.Same(t, &spare[0], &page.Entries[0])
 }

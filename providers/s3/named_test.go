@@ -14,21 +14,34 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// writeSharedProfiles writes a shared file of AWS with the profiles work and broken.
+// writeSharedProfiles writes a shared file of AWS with the profiles work and broken, and returns its path.
 func writeSharedProfiles(t *testing.T) string {
 	t.Helper()
+	const content = `
+[work]
+aws_access_key_id = profile
+aws_secret_access_key = S3CR3T
+region = eu-west-3
+
+[broken]
+role_arn = arn:aws:iam::123456789012:role/r
+source_profile = none
+`
 	path := filepath.Join(t.TempDir(), "credentials")
-	require.NoError(t, os.WriteFile(path, []byte("[work]\naws_access_key_id = profile\naws_secret_access_key = S3CR3T\nregion = eu-west-3\n\n[broken]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = none\n"), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 	return path
 }
 
+// Config.Credentials names credentials: a profile of the shared files, or variables of the environment
+// that begin with the name.
 func TestCredentialsByName(t *testing.T) {
 	tests := []struct {
-		name, credentials string
-		env               map[string]string
-		signed            string // the key that signs
-		fails             storage.Code
-		hint              string
+		name        string
+		credentials string
+		env         map[string]string
+		signed      string // the access key that signs
+		fails       storage.Code
+		hint        string
 	}{
 		{name: "a profile", credentials: "work", signed: "profile"},
 		{
@@ -60,7 +73,8 @@ func TestCredentialsByName(t *testing.T) {
 			credentials: "other",
 			env:         map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "S3CR3T"},
 			fails:       storage.Unauthenticated,
-			hint:        "set OTHER_AWS_ACCESS_KEY_ID and OTHER_AWS_SECRET_ACCESS_KEY, or add the profile other to the shared files of AWS",
+			hint: "set OTHER_AWS_ACCESS_KEY_ID and OTHER_AWS_SECRET_ACCESS_KEY, " +
+				"or add the profile other to the shared files of AWS",
 		},
 		{
 			name:        "half of the variables",

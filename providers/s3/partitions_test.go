@@ -41,7 +41,8 @@ func TestPartitionsMatchSDK(t *testing.T) {
 			require.Equal(t, []string{"aws", tt.region}, []string{profile.Name, region})
 
 			arn := "arn:" + tt.id + ":s3:" + tt.region + ":123456789012:accesspoint/my"
-			_, err = resolver.ResolveEndpoint(t.Context(), awss3.EndpointParameters{Region: &tt.region, Bucket: &arn, UseArnRegion: aws.Bool(true)}.WithDefaults())
+			parameters := awss3.EndpointParameters{Region: &tt.region, Bucket: &arn, UseArnRegion: aws.Bool(true)}
+			_, err = resolver.ResolveEndpoint(t.Context(), parameters.WithDefaults())
 			require.NoError(t, err)
 
 			d, err := NewServiceDriver(t.Context(), Config{
@@ -55,7 +56,7 @@ func TestPartitionsMatchSDK(t *testing.T) {
 	}
 }
 
-// Amazon's hosts are known.
+// The profile and the region of a bucket follow from each form of Amazon's host names.
 func TestHostsOfAmazon(t *testing.T) {
 	for host, want := range map[string]string{
 		"s3.amazonaws.com":                                  "",

@@ -14,17 +14,20 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Amazon's own responses, which others have recorded.
+// The driver reads responses of Amazon that others have recorded.
 func TestRecordedResponsesOfAmazon(t *testing.T) {
 	recorded.Play(t, recordedStore(), recorded.GoCloud(t, recorded.Amazon))
 }
 
-// "make statuses" breaks each recorded response, and not only one of each kind.
+// If a recorded response is broken, calls fail and do not return wrong data. A plain run breaks one of
+// each kind, and "make statuses" each.
 func TestBrokenRecordedResponses(t *testing.T) {
 	all := os.Getenv("OMNIBUCKET_STATUSES") != ""
 	recorded.Break(t, recordedStore(), recorded.GoCloud(t, recorded.Amazon), all)
 }
 
+// recordedStore returns the store for recordings: drivers that send their requests with the client of
+// a recording.
 func recordedStore() recorded.Store {
 	return recorded.Store{
 		Provider: recorded.Amazon,

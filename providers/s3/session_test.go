@@ -97,10 +97,13 @@ func TestSignedURLExpiresWithSession(t *testing.T) {
 	}
 }
 
-// Credentials have the session's expiry.
+// The credentials of a service have the expiry of the environment's session.
 func TestServiceCredentialsExpiry(t *testing.T) {
 	setEnv(t, map[string]string{
-		"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": "2026-03-04T06:00:00+01:00",
+		"AWS_ACCESS_KEY_ID":         "env",
+		"AWS_SECRET_ACCESS_KEY":     "secret",
+		"AWS_SESSION_TOKEN":         "token",
+		"AWS_CREDENTIAL_EXPIRATION": "2026-03-04T06:00:00+01:00",
 	})
 	d, err := NewServiceDriver(t.Context(), Config{Region: "eu-west-1"})
 	require.NoError(t, err)
