@@ -24,163 +24,183 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A vendor grants a store for the folder of each key. The credentials are the folder and a number.
-type vendor struct {
-	lasts   time.Duration // 0: for ever
-	answer  func(ctx context.Context, key string) error
-	refuses func(credentials string) bool // the store
-
-	attempts int // of an operation
+// A catalog vends credentials for the folder of each key: the name of the folder and a number. It also opens
+// buckets whose requests need these credentials.
+type catalog struct {
+	lifetime time.Duration                               // of credentials; 0: for ever
+	vendErr  func(ctx context.Context, key string) error // of the vending; may be nil
+	refuses  func(credentials string) bool               // whether the store refuses a request; may be nil
+	attempts int                                         // of a call of the bucket; 0: one
 
 	mu       sync.Mutex
-	asked    []string // keys
-	requests []string // the call and the credentials
+	keys     []string // for which credentials were requested
+	requests []string // to the store: the call and the credentials
 }
 
 type grant = vended.Grant[string]
 
-func (v *vendor) grant(ctx context.Context, key string) (*grant, error) {
-	v.mu.Lock()
-	v.asked = append(v.asked, key)
-	number := len(v.asked)
-	v.mu.Unlock()
-	if v.answer != nil {
-		if err := v.answer(ctx, key); err != nil {
+// vend returns credentials for the folder of a key.
+func (c *catalog) vend(ctx context.Context, key string) (*grant, error) {
+	c.mu.Lock()
+	c.keys = append(c.keys, key)
+	number := len(c.keys)
+	c.mu.Unlock()
+	if c.vendErr != nil {
+		if err := c.vendErr(ctx, key); err != nil {
 			return nil, err
 		}
 	}
-	prefix := key[:strings.IndexByte(key, '/')+1]
-	g := &grant{Prefix: prefix, Credentials: prefix + strconv.Itoa(number)}
-	if v.lasts != 0 {
-		g.Expires = time.Now().Add(v.lasts)
+
+	folder := key[:strings.IndexByte(key, '/')+1]
+	g := &grant{Prefix: folder, Credentials: folder + strconv.Itoa(number)}
+	if c.lifetime != 0 {
+		g.Expires = time.Now().Add(c.lifetime)
 	}
 	return g, nil
 }
 
-func (v *vendor) calls() []string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return slices.Clone(v.asked)
+// vendedKeys returns the keys for which credentials were requested.
+func (c *catalog) vendedKeys() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.keys)
 }
 
-// count returns how many requests of a kind had credentials for a folder.
-func (v *vendor) count(call, folder string) (n int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, request := range v.requests {
+// count returns how many requests of a call had credentials for a folder.
+func (c *catalog) count(call, folder string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	count := 0
+	for _, request := range c.requests {
 		if strings.HasPrefix(request, call+" "+folder) {
-			n++
+			count++
 		}
 	}
-	return n
+	return count
 }
 
-func (v *vendor) open() storage.Bucket {
-	keys := vended.NewKeyring(v.grant)
-	return engine.New(vended.New(v.store(keys), keys), storage.WithRetry(storage.RetryPolicy{
-		Attempts: max(v.attempts, 1),
+// openBucket opens a bucket whose requests have credentials of the catalog.
+func (c *catalog) openBucket() storage.Bucket {
+	keyring := vended.NewKeyring(c.vend)
+	return engine.New(vended.New(c.newStore(keyring), keyring), storage.WithRetry(storage.RetryPolicy{
+		Attempts: max(c.attempts, 1),
 		MaxDelay: time.Nanosecond,
 	}))
 }
 
-// store returns a store whose requests have credentials.
-func (v *vendor) store(keys *vended.Keyring[string]) driver.Driver {
-	return driver.Intercept(memstore.NewDriver(memstore.Config{}), func(ctx context.Context, call string, next func(context.Context) error) error {
-		credentials, err := keys.Credentials(ctx)
+// newStore returns a store in memory that records the credentials of each request, and may refuse them.
+func (c *catalog) newStore(keyring *vended.Keyring[string]) driver.Driver {
+	intercept := func(ctx context.Context, call string, next func(context.Context) error) error {
+		credentials, err := keyring.Credentials(ctx)
 		if err != nil {
 			return err
 		}
-		v.mu.Lock()
-		v.requests = append(v.requests, call+" "+credentials)
-		v.mu.Unlock()
-		if v.refuses != nil && v.refuses(credentials) {
+		c.mu.Lock()
+		c.requests = append(c.requests, call+" "+credentials)
+		c.mu.Unlock()
+		if c.refuses != nil && c.refuses(credentials) {
 			return &storage.Error{Code: storage.Unauthenticated, Status: http.StatusUnauthorized}
 		}
 		return next(ctx)
-	})
+	}
+	return driver.Intercept(memstore.NewDriver(memstore.Config{}), intercept)
 }
 
-func put(ctx context.Context, b storage.Bucket, key string) error {
-	_, err := b.Upload(ctx, key, strings.NewReader(key))
+// upload uploads an object whose content is its key.
+func upload(ctx context.Context, bucket storage.Bucket, key string) error {
+	_, err := bucket.Upload(ctx, key, strings.NewReader(key))
 	return err
 }
 
+// The suite passes with vended credentials.
 func TestFurtherConformanceWithVendedCredentials(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.RunDriver(t, func(*testing.T) driver.Driver {
-		keys := vended.NewKeyring(func(context.Context, string) (*grant, error) { return &grant{}, nil })
-		return vended.New(new(vendor).store(keys), keys)
+		keyring := vended.NewKeyring(func(context.Context, string) (*grant, error) { return &grant{}, nil })
+		return vended.New(new(catalog).newStore(keyring), keyring)
 	})
 }
 
 // Requests that need credentials at the same time share one call of CredentialsFor.
 func TestCredentialsSharedByRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &vendor{answer: func(context.Context, string) error {
+		catalog := &catalog{vendErr: func(context.Context, string) error {
 			time.Sleep(time.Second)
 			return nil
 		}}
-		b := v.open()
-		var all sync.WaitGroup
+		bucket := catalog.openBucket()
+		var group sync.WaitGroup
 		for range 16 {
-			all.Go(func() {
-				if err := put(t.Context(), b, "a/1"); err != nil {
+			group.Go(func() {
+				if err := upload(t.Context(), bucket, "a/1"); err != nil {
 					t.Error(err)
 				}
 			})
 		}
-		all.Wait()
-		require.Equal(t, []string{"a/1"}, v.calls())
-		require.NoError(t, put(t.Context(), b, "a/b/2"))
-		require.Len(t, v.calls(), 1)
+		group.Wait()
+		require.Equal(t, []string{"a/1"}, catalog.vendedKeys())
+		require.NoError(t, upload(t.Context(), bucket, "a/b/2"))
+		require.Len(t, catalog.vendedKeys(), 1)
 	})
 }
 
-// Credentials are replaced before they expire.
+// Credentials that last a minute are replaced after half of it, when they are used next.
 func TestCredentialsReplacedBeforeExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &vendor{lasts: time.Minute}
-		b := v.open()
-		for _, row := range []struct {
-			after time.Duration
-			calls int
-		}{{0, 1}, {29 * time.Second, 1}, {2 * time.Second, 2}, {28 * time.Second, 2}, {time.Hour, 3}} {
-			time.Sleep(row.after)
-			require.NoError(t, put(t.Context(), b, "a/1"))
-			require.Len(t, v.calls(), row.calls)
+		catalog := &catalog{lifetime: time.Minute}
+		bucket := catalog.openBucket()
+		for _, step := range []struct {
+			wait  time.Duration
+			calls int // of the catalog until then
+		}{
+			{wait: 0, calls: 1},
+			{wait: 29 * time.Second, calls: 1},
+			{wait: 2 * time.Second, calls: 2},
+			{wait: 28 * time.Second, calls: 2},
+			{wait: time.Hour, calls: 3},
+		} {
+			time.Sleep(step.wait)
+			require.NoError(t, upload(t.Context(), bucket, "a/1"))
+			require.Len(t, catalog.vendedKeys(), step.calls)
 		}
 	})
 }
 
-// If CredentialsFor fails, requests use the old credentials until they expire.
+// If the catalog fails to replace credentials, requests use the old ones until they expire, and do not wait.
 func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &vendor{lasts: time.Minute}
-		b := v.open()
-		require.NoError(t, put(t.Context(), b, "a/1"))
+		catalog := &catalog{lifetime: time.Minute}
+		bucket := catalog.openBucket()
+		require.NoError(t, upload(t.Context(), bucket, "a/1"))
+
+		// The credentials are due for replacement, and the catalog fails after five seconds.
 		time.Sleep(40 * time.Second)
-		v.answer = func(context.Context, string) error {
+		catalog.vendErr = func(context.Context, string) error {
 			time.Sleep(5 * time.Second)
 			return errors.New("502")
 		}
+
+		// The first upload asks the catalog. The second one does not wait for it.
 		first := make(chan error, 1)
 		go func() {
-			first <- put(t.Context(), b, "a/1")
+			first <- upload(t.Context(), bucket, "a/1")
 		}()
 		synctest.Wait()
 		start := time.Now()
-
-		require.NoError(t, put(t.Context(), b, "a/2"))
-		require.Equal(t, start, time.Now(), "it does not wait")
+		require.NoError(t, upload(t.Context(), bucket, "a/2"))
+		require.Equal(t, start, time.Now())
 		require.NoError(t, <-first)
-		time.Sleep(16 * time.Second)
-		require.Equal(t, storage.Unauthenticated, storage.CodeOf(put(t.Context(), b, "a/1")),
-			"they have expired")
 
-		v.answer = nil
-		require.NoError(t, put(t.Context(), b, "a/1"))
-		require.Len(t, v.calls(), 4)
+		// After 61 seconds, the credentials have expired.
+		time.Sleep(16 * time.Second)
+		err := upload(t.Context(), bucket, "a/1")
+		require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
+
+		// The catalog works again.
+		catalog.vendErr = nil
+		require.NoError(t, upload(t.Context(), bucket, "a/1"))
+		require.Len(t, catalog.vendedKeys(), 4)
 	})
 }
 
@@ -206,11 +226,11 @@ func TestCredentialsMissing(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			v := &vendor{answer: func(context.Context, string) error { return tt.answer }}
-			err := put(t.Context(), v.open(), "a/1")
+			catalog := &catalog{vendErr: func(context.Context, string) error { return tt.answer }}
+			err := upload(t.Context(), catalog.openBucket(), "a/1")
 			require.Equal(t, tt.want, storage.CodeOf(err))
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
-			require.Len(t, v.calls(), 1)
+			require.Len(t, catalog.vendedKeys(), 1)
 		})
 	}
 	for name, g := range map[string]*grant{
@@ -218,9 +238,9 @@ func TestCredentialsMissing(t *testing.T) {
 		"that have expired":  {Expires: time.Now().Add(-time.Second)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			keys := vended.NewKeyring(func(context.Context, string) (*grant, error) { return g, nil })
-			b := engine.New(vended.New(new(vendor).store(keys), keys))
-			require.Equal(t, storage.Unauthenticated, storage.CodeOf(put(t.Context(), b, "a/1")))
+			keyring := vended.NewKeyring(func(context.Context, string) (*grant, error) { return g, nil })
+			bucket := engine.New(vended.New(new(catalog).newStore(keyring), keyring))
+			require.Equal(t, storage.Unauthenticated, storage.CodeOf(upload(t.Context(), bucket, "a/1")))
 		})
 	}
 }
@@ -228,21 +248,21 @@ func TestCredentialsMissing(t *testing.T) {
 // If CredentialsFor fails with ObjectNotFound, the request fails with Unauthenticated, so that
 // nobody takes the object for missing.
 func TestCredentialsNotFoundCode(t *testing.T) {
-	v := &vendor{answer: func(ctx context.Context, _ string) error {
+	catalog := &catalog{vendErr: func(ctx context.Context, _ string) error {
 		_, _, err := storage.ReadAll(ctx, memstore.New(), "secret")
 		return err
 	}}
-	b := v.open()
-	_, err := b.Exists(t.Context(), "a/1")
+	bucket := catalog.openBucket()
+	_, err := bucket.Exists(t.Context(), "a/1")
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
 	require.NotErrorIs(t, err, fs.ErrNotExist)
-	require.Error(t, b.Remove(t.Context(), "a/1"))
+	require.Error(t, bucket.Remove(t.Context(), "a/1"))
 }
 
 // If a request that waits for credentials is canceled, the others still get them.
 func TestCredentialsRequestCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &vendor{answer: func(ctx context.Context, _ string) error {
+		catalog := &catalog{vendErr: func(ctx context.Context, _ string) error {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -250,55 +270,62 @@ func TestCredentialsRequestCanceled(t *testing.T) {
 				return nil
 			}
 		}}
-		b := v.open()
+		bucket := catalog.openBucket()
 		ctx, cancel := context.WithCancel(t.Context())
+
+		// Two uploads wait for the same credentials.
 		first := make(chan error, 1)
-		second := make(chan error, 1)
 		go func() {
-			first <- put(ctx, b, "a/1")
+			first <- upload(ctx, bucket, "a/1")
 		}()
 		synctest.Wait()
+		second := make(chan error, 1)
 		go func() {
-			second <- put(t.Context(), b, "a/2")
+			second <- upload(t.Context(), bucket, "a/2")
 		}()
 		synctest.Wait()
 
+		// The one that began to ask for them is canceled.
 		cancel()
 		require.Equal(t, storage.Canceled, storage.CodeOf(<-first))
 		require.NoError(t, <-second)
 	})
 }
 
-// If CredentialsFor fails or its credentials last only a moment, all waiting requests share that
-// result, instead of calling it one after the other.
+// If the catalog fails or its credentials last only a moment, all waiting requests share that result, instead of
+// asking one after the other.
 func TestCredentialsAnswerShared(t *testing.T) {
-	for name, v := range map[string]*vendor{
-		"the catalog's own timeout": {
-			answer: func(context.Context, string) error { return context.DeadlineExceeded },
-		},
-		"credentials that have nearly expired": {lasts: 20 * time.Second},
-	} {
-		t.Run(name, func(t *testing.T) {
+	const delay = 10 * time.Second // of the catalog
+	tests := []struct {
+		name     string
+		lifetime time.Duration
+		err      error
+	}{
+		{name: "the catalog's own timeout", err: context.DeadlineExceeded},
+		{name: "credentials that have nearly expired", lifetime: 20 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				answer := v.answer
-				v.answer = func(ctx context.Context, key string) error {
-					time.Sleep(10 * time.Second)
-					if answer != nil {
-						return answer(ctx, key)
-					}
-					return nil
+				catalog := &catalog{
+					lifetime: tt.lifetime,
+					vendErr: func(context.Context, string) error {
+						time.Sleep(delay)
+						return tt.err
+					},
 				}
-				b := v.open()
+				bucket := catalog.openBucket()
+
 				start := time.Now()
-				var all sync.WaitGroup
+				var group sync.WaitGroup
 				for range 16 {
-					all.Go(func() {
-						_ = put(t.Context(), b, "a/1")
+					group.Go(func() {
+						_ = upload(t.Context(), bucket, "a/1") // may fail
 					})
 				}
-				all.Wait()
-				require.Equal(t, 10*time.Second, time.Since(start))
-				require.Len(t, v.calls(), 1)
+				group.Wait()
+				require.Equal(t, delay, time.Since(start))
+				require.Len(t, catalog.vendedKeys(), 1)
 			})
 		})
 	}
@@ -307,50 +334,50 @@ func TestCredentialsAnswerShared(t *testing.T) {
 // RemoveAll sends one batch for each prefix of credentials. Copy and Compose between two prefixes
 // pass the bytes through the process.
 func TestDeleteBatchDividedByCredentials(t *testing.T) {
-	v := &vendor{}
-	b := v.open()
+	catalog := &catalog{}
+	bucket := catalog.openBucket()
 	for _, key := range []string{"a/1", "a/2", "b/1"} {
-		require.NoError(t, put(t.Context(), b, key))
+		require.NoError(t, upload(t.Context(), bucket, key))
 	}
 
-	_, err := storage.Copy(t.Context(), b, "a/3", b, "a/1")
+	_, err := storage.Copy(t.Context(), bucket, "a/3", bucket, "a/1")
 	require.NoError(t, err)
-	require.Equal(t, 1, v.count("Copy", "a/"))
+	require.Equal(t, 1, catalog.count("Copy", "a/"))
 
-	_, err = storage.Copy(t.Context(), b, "b/3", b, "a/1")
+	_, err = storage.Copy(t.Context(), bucket, "b/3", bucket, "a/1")
 	require.NoError(t, err)
-	require.Zero(t, v.count("Copy", "b/"), "the bytes pass through the process")
+	require.Zero(t, catalog.count("Copy", "b/"), "the bytes pass through the process")
 
-	_, err = storage.Compose(t.Context(), b, "b/4", []string{"b/1", "a/1"})
+	_, err = storage.Compose(t.Context(), bucket, "b/4", []string{"b/1", "a/1"})
 	require.NoError(t, err)
-	require.Zero(t, v.count("Compose", "b/"))
+	require.Zero(t, catalog.count("Compose", "b/"))
 
-	text, _, err := storage.ReadAll(t.Context(), b, "b/4")
+	text, _, err := storage.ReadAll(t.Context(), bucket, "b/4")
 	require.NoError(t, err)
 	require.Equal(t, "b/1a/1", string(text))
 
-	n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a/1", "b/1", "a/2", "b/3"}))
+	n, err := storage.RemoveAll(t.Context(), bucket, slices.Values([]string{"a/1", "b/1", "a/2", "b/3"}))
 	require.NoError(t, err)
 	require.Equal(t, 4, n)
-	require.Equal(t, 1, v.count("DeleteBatch", "a/"))
-	require.Equal(t, 1, v.count("DeleteBatch", "b/"))
+	require.Equal(t, 1, catalog.count("DeleteBatch", "a/"))
+	require.Equal(t, 1, catalog.count("DeleteBatch", "b/"))
 }
 
 // If there are no credentials for the source of a copy, the copy fails with that error. It is not
 // requested with the credentials of its target only.
 func TestCopyWithoutCredentialsOfSource(t *testing.T) {
-	v := &vendor{answer: func(_ context.Context, key string) error {
+	catalog := &catalog{vendErr: func(_ context.Context, key string) error {
 		if strings.HasPrefix(key, "a/") {
 			return storage.PermissionDenied
 		}
 		return nil
 	}}
-	keys := vended.NewKeyring(v.grant)
-	d := vended.New(v.store(keys), keys)
+	keyring := vended.NewKeyring(catalog.vend)
+	d := vended.New(catalog.newStore(keyring), keyring)
 
 	_, err := d.Copy(t.Context(), &driver.CopyRequest{Key: "b/1", Source: d.Locate("a/1")})
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
-	require.Zero(t, v.count("Copy", "b/"))
+	require.Zero(t, catalog.count("Copy", "b/"))
 }
 
 // If the store refuses vended credentials before they expire, they are replaced once. They may be
@@ -359,7 +386,7 @@ func TestCredentialsRefused(t *testing.T) {
 	tests := []struct {
 		name    string
 		refuses func(credentials string) bool
-		calls   int // of CredentialsFor for the second write
+		calls   int // of the catalog for the second write
 		want    storage.Code
 	}{
 		{name: "are replaced once", refuses: func(c string) bool { return c == "a/1" }, calls: 1, want: ""},
@@ -373,66 +400,76 @@ func TestCredentialsRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			v := &vendor{attempts: 3}
-			b := v.open()
-			require.NoError(t, put(t.Context(), b, "a/1"))
-			v.refuses = tt.refuses
-			require.Equal(t, tt.want, storage.CodeOf(put(t.Context(), b, "a/2")))
-			require.Len(t, v.calls(), 1+tt.calls)
+			catalog := &catalog{attempts: 3}
+			bucket := catalog.openBucket()
+			require.NoError(t, upload(t.Context(), bucket, "a/1"))
+			catalog.refuses = tt.refuses
+			require.Equal(t, tt.want, storage.CodeOf(upload(t.Context(), bucket, "a/2")))
+			require.Len(t, catalog.vendedKeys(), 1+tt.calls)
 		})
 	}
-	t.Run("that are new are not replaced by the same write", func(t *testing.T) {
-		v := &vendor{attempts: 3, refuses: func(string) bool { return true }}
-		b := v.open()
-		for write := range 3 {
-			require.Equal(t, storage.Unauthenticated, storage.CodeOf(put(t.Context(), b, "a/1")))
-			require.Len(t, v.calls(), 1+write, "each write asks once")
-		}
-	})
-	t.Run("are replaced for a batch, whose keys share one call", func(t *testing.T) {
-		v := &vendor{attempts: 3}
-		b := v.open()
-		require.NoError(t, put(t.Context(), b, "a/1"))
-		v.refuses = func(c string) bool { return c == "a/1" }
-
-		n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a/1", "a/b/2", "a/c/3"}))
-		require.NoError(t, err)
-		require.Equal(t, 3, n)
-		require.Len(t, v.calls(), 2)
-	})
 }
 
-// Each request gets current credentials, because one call of the driver may last longer than its first ones.
+// If the store refuses new credentials, the same write does not replace them again.
+func TestCredentialsRefusedAtOnce(t *testing.T) {
+	catalog := &catalog{attempts: 3, refuses: func(string) bool { return true }}
+	bucket := catalog.openBucket()
+	for write := range 3 {
+		err := upload(t.Context(), bucket, "a/1")
+		require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
+		require.Len(t, catalog.vendedKeys(), 1+write)
+	}
+}
+
+// If the store refuses the credentials of a batch, one call of the catalog replaces them for all its keys.
+func TestCredentialsRefusedForBatch(t *testing.T) {
+	catalog := &catalog{attempts: 3}
+	bucket := catalog.openBucket()
+	require.NoError(t, upload(t.Context(), bucket, "a/1"))
+	catalog.refuses = func(credentials string) bool { return credentials == "a/1" }
+
+	removed, err := storage.RemoveAll(t.Context(), bucket, slices.Values([]string{"a/1", "a/b/2", "a/c/3"}))
+	require.NoError(t, err)
+	require.Equal(t, 3, removed)
+	require.Len(t, catalog.vendedKeys(), 2)
+}
+
+// Each request gets current credentials, because one call of the driver may last longer than its first ones. Here,
+// one call sends six requests, 20 seconds apart, with credentials that last a minute.
 func TestCredentialsOfEachRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &vendor{lasts: time.Minute}
-		keys := vended.NewKeyring(v.grant)
+		catalog := &catalog{lifetime: time.Minute}
+		keyring := vended.NewKeyring(catalog.vend)
 		var used []string
-		d := vended.New(driver.Intercept(memstore.NewDriver(memstore.Config{}), func(ctx context.Context, _ string, _ func(context.Context) error) error {
-			for range 6 { // as many parts, one after the other
-				credentials, err := keys.Credentials(ctx)
+		sendRequests := func(ctx context.Context, _ string, _ func(context.Context) error) error {
+			for range 6 {
+				credentials, err := keyring.Credentials(ctx)
 				require.NoError(t, err)
 				used = append(used, credentials)
 				time.Sleep(20 * time.Second)
 			}
 			return nil
-		}), keys)
+		}
+		store := driver.Intercept(memstore.NewDriver(memstore.Config{}), sendRequests)
 
+		d := vended.New(store, keyring)
 		require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a/1"}))
 		require.Equal(t, []string{"a/1", "a/1", "a/2", "a/2", "a/3", "a/3"}, used)
-		_, err := keys.Credentials(t.Context())
-		require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "there is no operation")
+
+		// Without a call, there is no key to get credentials for.
+		_, err := keyring.Credentials(t.Context())
+		require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
 	})
 }
 
 // Credentials that are valid for 20 seconds are used for ten.
 func TestCredentialsOfSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &vendor{lasts: 20 * time.Second}
-		b := v.open()
+		catalog := &catalog{lifetime: 20 * time.Second}
+		bucket := catalog.openBucket()
 		for _, calls := range []int{1, 1, 1, 2, 2, 2, 3} {
-			require.NoError(t, put(t.Context(), b, "a/1"))
-			require.Len(t, v.calls(), calls)
+			require.NoError(t, upload(t.Context(), bucket, "a/1"))
+			require.Len(t, catalog.vendedKeys(), calls)
 			time.Sleep(4 * time.Second)
 		}
 	})
