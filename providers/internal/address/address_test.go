@@ -19,18 +19,21 @@ var form = Form{
 	Credentials: "TEST_KEY",
 }
 
+// Name returns the bucket of an address, or "" for an account. It refuses credentials, a port and a
+// path, and its error has no secret.
 func TestNameOfABucketInAnAddress(t *testing.T) {
 	tests := []struct {
-		address, want string
-		refused       string // part of the error; "" if there is none
+		address string
+		want    string
+		refused string // part of the error; "": none
 	}{
-		{"test-address://photos", "photos", ""},
-		{"test-address://photos/", "photos", ""},
-		{"test-address://?flag=true", "", ""},
-		{"test-address:photos", "", "must be test-address://box"},
-		{"test-address://user:secret@photos", "", "must not hold credentials"},
-		{"test-address://photos:80", "", "must not have a port"},
-		{"test-address://photos/a", "", "must not have a path"},
+		{address: "test-address://photos", want: "photos"},
+		{address: "test-address://photos/", want: "photos"},
+		{address: "test-address://?flag=true"},
+		{address: "test-address:photos", refused: "must be test-address://box"},
+		{address: "test-address://user:secret@photos", refused: "must not hold credentials"},
+		{address: "test-address://photos:80", refused: "must not have a port"},
+		{address: "test-address://photos/a", refused: "must not have a path"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.address, func(t *testing.T) {
@@ -50,7 +53,8 @@ func TestNameOfABucketInAnAddress(t *testing.T) {
 	}
 }
 
-// A scheme opens buckets and accounts.
+// Register makes storage.Open and storage.OpenService open addresses of a scheme. Invalid addresses
+// are refused before anything is opened.
 func TestRegisterOpensBucketsAndAccounts(t *testing.T) {
 	var names []string
 	Register(form,
@@ -80,9 +84,11 @@ func TestRegisterOpensBucketsAndAccounts(t *testing.T) {
 	}
 	_, err = storage.OpenService(t.Context(), "test-address://photos")
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.Len(t, names, 2, "nothing else was opened")
+	require.Len(t, names, 2)
 }
 
+// Flag reads true or false, and refuses any other value. Without the parameter, it returns the
+// default.
 func TestFlag(t *testing.T) {
 	for query, want := range map[string]bool{"": true, "flag=true": true, "flag=false": false} {
 		values, err := url.ParseQuery(query)
@@ -97,6 +103,8 @@ func TestFlag(t *testing.T) {
 	}
 }
 
+// Endpoint takes a URL with http or https and a host, without a slash at its end, and refuses any
+// other text.
 func TestEndpoint(t *testing.T) {
 	for text, want := range map[string]string{
 		"http://127.0.0.1:9000": "http://127.0.0.1:9000",

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/cleanup"
 )
 
-// TestAfterRetriesAndTells runs a cleanup whose first attempts fail, after the caller has canceled
-// the call. If the last attempt fails, too, the hint says what is left.
+// After runs a cleanup with a new context, because the caller has canceled the call, and repeats it
+// after temporary errors. If the cleanup fails, the hint of the call's error says what is left.
 func TestAfterRetriesAndTells(t *testing.T) {
 	temporary := &storage.Error{Code: storage.Unavailable, Retryable: true}
 	denied := &storage.Error{Code: storage.PermissionDenied}

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -30,12 +32,18 @@ type store struct {
 	prefix string
 }
 
+// newStore returns a store with the marker of an upload.
 func newStore(t *testing.T) *store {
 	s := &store{memstore.NewDriver(memstore.Config{}), t, "parts/id/"}
-	s.put(&driver.PutRequest{Key: components.Marker(s.prefix), Properties: storage.Properties{Metadata: components.MarkerMetadata(key)}}, "")
+	_, err := s.put(&driver.PutRequest{
+		Key:        components.Marker(s.prefix),
+		Properties: storage.Properties{Metadata: components.MarkerMetadata(key)},
+	}, "")
+	require.NoError(t, err)
 	return s
 }
 
+// put stores an object with a text.
 func (s *store) put(r *driver.PutRequest, text string) (*storage.Attrs, error) {
 	r.Body = strings.NewReader(text)
 	r.Size = int64(len(text))
@@ -48,6 +56,7 @@ func (s *store) write(text string) {
 	require.NoError(s.t, err)
 }
 
+// remove removes the object.
 func (s *store) remove() {
 	require.NoError(s.t, s.Delete(s.t.Context(), &driver.DeleteRequest{Key: key}))
 }
@@ -65,23 +74,24 @@ func (s *store) content() string {
 	return text.String()
 }
 
-// A call is one call of Complete, with what happens in it.
+// A call is one call of Complete, with what happens during it.
 type call struct {
 	name      string
 	condition storage.Condition
-	before    func() // the object is made
-	after     func() error
-	keeps     bool // the marker cannot be removed
-	busy      int  // how often the store is busy when it should be removed
+	before    func()       // is called before the object is made; may be nil
+	after     func() error // is called after it, and may return an error; may be nil
+	keeps     bool         // the marker cannot be removed
+	busy      int          // how often the store is busy when the marker should be removed
 }
 
+// complete completes the upload.
 func (s *store) complete(ctx context.Context, c call) error {
-	r := &driver.CompleteRequest{Call: c.name, Put: &driver.PutRequest{
+	request := &driver.CompleteRequest{Call: c.name, Put: &driver.PutRequest{
 		Key:        key,
 		Condition:  c.condition,
 		Properties: storage.Properties{Metadata: map[string]string{writeID: "1"}},
 	}}
-	run := components.Completion{
+	completion := components.Completion{
 		Store:   s,
 		Marker:  components.Marker(s.prefix),
 		Prepare: func(context.Context) error { return nil },
@@ -89,13 +99,13 @@ func (s *store) complete(ctx context.Context, c call) error {
 			if c.before != nil {
 				c.before()
 			}
-			put := *r.Put
+			put := *request.Put
 			put.Condition = condition
-			a, err := s.put(&put, content)
-			if err == nil && c.after != nil {
-				err = c.after()
+			attrs, err := s.put(&put, content)
+			if err != nil || c.after == nil {
+				return attrs, err
 			}
-			return a, err
+			return attrs, c.after()
 		},
 		Drop: func(ctx context.Context) error {
 			if c.keeps {
@@ -108,7 +118,7 @@ func (s *store) complete(ctx context.Context, c call) error {
 			return s.Delete(ctx, &driver.DeleteRequest{Key: components.Marker(s.prefix)})
 		},
 	}
-	_, err := run.Run(ctx, r)
+	_, err := completion.Run(ctx, request)
 	return err
 }
 
@@ -117,14 +127,25 @@ var (
 	busy = &storage.Error{Code: storage.RateLimited, Retryable: true}
 )
 
-// killed makes a call end between the object and everything that follows it.
-func (s *store) killed(c call) {
+// completeAndDie makes the object, and ends the call before anything that follows, as if the process were killed.
+func (s *store) completeAndDie(name string) {
 	s.t.Helper()
-	c.after = func() error {
+	die := func() error {
 		panic("killed")
 	}
 	require.Panics(s.t, func() {
-		_ = s.complete(s.t.Context(), c)
+		_ = s.complete(s.t.Context(), call{name: name, after: die})
+	})
+}
+
+// dieBeforeObject ends the call before it makes the object.
+func (s *store) dieBeforeObject(name string) {
+	s.t.Helper()
+	die := func() {
+		panic("killed")
+	}
+	require.PanicsWithValue(s.t, "killed", func() {
+		_ = s.complete(s.t.Context(), call{name: name, before: die})
 	})
 }
 
@@ -134,20 +155,20 @@ func TestCompletionOnce(t *testing.T) {
 		name  string
 		first func(s *store) // makes the object
 	}{
-		{"the marker stays", func(s *store) {
+		{name: "the marker stays", first: func(s *store) {
 			require.NoError(s.t, s.complete(s.t.Context(), call{name: "one", keeps: true}))
 		}},
-		{"the call ends with the object", func(s *store) {
-			s.killed(call{name: "one"})
+		{name: "the call ends with the object", first: func(s *store) {
+			s.completeAndDie("one")
 		}},
-		{"the response is lost and the marker stays", func(s *store) {
+		{name: "the response is lost and the marker stays", first: func(s *store) {
 			require.NoError(s.t, s.complete(s.t.Context(), call{
 				name:  "one",
 				keeps: true,
 				after: func() error { return lost },
 			}))
 		}},
-		{"the object is made and the store says that it is busy", func(s *store) {
+		{name: "the object is made and the store says that it is busy", first: func(s *store) {
 			require.NoError(s.t, s.complete(s.t.Context(), call{
 				name:  "one",
 				keeps: true,
@@ -157,39 +178,49 @@ func TestCompletionOnce(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, oldText := range []string{"", "there before"} {
-			for _, condition := range []storage.Condition{{}, {Absent: true}} {
-				for _, newText := range []string{"", "newer"} {
-					if condition.Absent && oldText != "" {
-						continue
-					}
-					t.Run(tt.name+", "+oldText+", "+newText, func(t *testing.T) {
-						synctest.Test(t, func(t *testing.T) {
-							s := newStore(t)
-							if oldText != "" {
-								s.write(oldText)
-							}
-
-							tt.first(s)
-							require.Equal(t, content, s.content())
-							require.ErrorIs(t, s.complete(t.Context(), call{name: "two", keeps: true}),
-								storage.ObjectNotFound, "the engine finds the object")
-							require.Equal(t, content, s.content())
-
-							s.remove()
-							if newText != "" {
-								s.write(newText)
-							}
-							for _, name := range []string{"two", "three"} {
-								require.ErrorIs(t, s.complete(t.Context(),
-									call{name: name, condition: condition}), storage.ObjectNotFound)
-								require.Equal(t, newText, s.content())
-							}
-						})
-					})
-				}
+			for _, newText := range []string{"", "newer"} {
+				t.Run(tt.name+", "+oldText+", "+newText, func(t *testing.T) {
+					testCompletionOnce(t, tt.first, oldText, newText, storage.Condition{})
+				})
 			}
 		}
+		for _, newText := range []string{"", "newer"} {
+			t.Run(tt.name+", create-only, "+newText, func(t *testing.T) {
+				testCompletionOnce(t, tt.first, "", newText, storage.Condition{Absent: true})
+			})
+		}
 	}
+}
+
+// testCompletionOnce makes an object by first, and repeats the completion. oldText is an object from before. Then
+// the object is removed, or replaced by newText, and the completion is repeated again with a condition.
+func testCompletionOnce(
+	t *testing.T, first func(s *store), oldText, newText string, condition storage.Condition,
+) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t)
+		if oldText != "" {
+			s.write(oldText)
+		}
+		first(s)
+		require.Equal(t, content, s.content())
+
+		// The object is there. The engine finds it after the error.
+		err := s.complete(t.Context(), call{name: "two", keeps: true})
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+		require.Equal(t, content, s.content())
+
+		// The object is gone.
+		s.remove()
+		if newText != "" {
+			s.write(newText)
+		}
+		for _, name := range []string{"two", "three"} {
+			err := s.complete(t.Context(), call{name: name, condition: condition})
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+			require.Equal(t, newText, s.content())
+		}
+	})
 }
 
 // If the store is busy for a moment, a completion still removes the parts, which would be billed.
@@ -204,32 +235,26 @@ func TestCompletionRemovesPartsOfBusyStore(t *testing.T) {
 
 // If a completion failed without making the object, a repeated one makes it.
 func TestCompletionRepeated(t *testing.T) {
-	refuse := func(s *store, c call) {
-		s.t.Helper()
-		stop := errors.New("stop")
-		c.before = func() {
-			panic(stop)
-		}
-		require.PanicsWithValue(s.t, stop, func() {
-			_ = s.complete(s.t.Context(), c)
-		})
-	}
 	tests := []struct {
 		name   string
-		before string
-		first  func(s *store)
+		before string         // the object before; "": none
+		first  func(s *store) // the completion that fails
 	}{
-		{"a condition that failed", "", func(s *store) {
+		{name: "a condition that failed", first: func(s *store) {
 			s.write("in the way")
-			require.ErrorIs(s.t, s.complete(s.t.Context(),
-				call{name: "one", condition: storage.Condition{Absent: true}}), storage.PreconditionFailed)
+			err := s.complete(s.t.Context(), call{name: "one", condition: storage.Condition{Absent: true}})
+			require.ErrorIs(s.t, err, storage.PreconditionFailed)
 			s.remove()
 		}},
-		{"a call that ended before the object, which replaces another one", "there before", func(s *store) {
-			refuse(s, call{name: "two"})
-		}},
-		{"the same call, without an object", "", func(s *store) {
-			refuse(s, call{name: "one"})
+		{
+			name:   "a call that ended before the object, which replaces another one",
+			before: "there before",
+			first: func(s *store) {
+				s.dieBeforeObject("two")
+			},
+		},
+		{name: "the same call, without an object", first: func(s *store) {
+			s.dieBeforeObject("one")
 		}},
 	}
 	for _, tt := range tests {
@@ -294,33 +319,26 @@ func TestCompletionReplacesOtherWrites(t *testing.T) {
 func TestCompletionConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t)
-		var mu sync.Mutex
-		count, told := 0, 0
+		var objects, successes atomic.Int64
+		countObject := func() error {
+			objects.Add(1)
+			return nil
+		}
 
 		var group sync.WaitGroup
 		for _, name := range []string{"one", "two", "three", "four"} {
 			group.Go(func() {
-				err := s.complete(t.Context(), call{
-					name: name,
-					after: func() error {
-						mu.Lock()
-						defer mu.Unlock()
-						count++
-						return nil
-					},
-				})
+				err := s.complete(t.Context(), call{name: name, after: countObject})
 				if err == nil {
-					mu.Lock()
-					defer mu.Unlock()
-					told++
+					successes.Add(1)
 					return
 				}
-				require.ErrorIs(t, err, storage.ObjectNotFound, "the engine finds the object")
+				assert.ErrorIs(t, err, storage.ObjectNotFound) // the engine finds the object then
 			})
 		}
 		group.Wait()
-		require.Equal(t, 1, count)
-		require.Equal(t, 1, told)
+		require.EqualValues(t, 1, objects.Load())
+		require.EqualValues(t, 1, successes.Load())
 		require.Equal(t, content, s.content())
 	})
 }

@@ -25,6 +25,8 @@ func TestMarkerBeforeParts(t *testing.T) {
 	}
 }
 
+// Number returns the number of the part that a key names. It refuses any other key below the prefix,
+// and keys outside of it.
 func TestNumberOfAKey(t *testing.T) {
 	for key, want := range map[string]int{
 		Part(prefix, 1):        1,

@@ -14,14 +14,16 @@ import (
 	"github.com/omnibucket/storage/providers/internal/components"
 )
 
-// An ending store ends the caller's context at a request, before or after its effect.
+// An ending is a store that cancels the caller's context at one request, before or after its effect.
 type ending struct {
 	driver.Driver
-	at, requests int
-	after        bool
-	cancel       context.CancelFunc
+	at       int  // the number of that request
+	after    bool // after its effect
+	cancel   context.CancelFunc
+	requests int
 }
 
+// request sends a request, which has an effect unless the context has ended.
 func (e *ending) request(ctx context.Context, effect func() error) error {
 	e.requests++
 	if ctx.Err() != nil {

@@ -10,6 +10,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// Range returns the header of a request for bytes, or "" for a whole object. It asks for no more last
+// bytes than the server accepts.
 func TestRange(t *testing.T) {
 	tests := map[string]struct {
 		request driver.GetRequest
@@ -44,6 +46,7 @@ func TestRange(t *testing.T) {
 	}
 }
 
+// IsWhole reports whether a request for bytes asks for all five of an object.
 func TestIsWhole(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -68,15 +71,26 @@ func TestIsWhole(t *testing.T) {
 	}
 }
 
+// SizeOf returns the size of the object from the Content-Range of a response, and refuses a malformed one.
 func TestSizeOf(t *testing.T) {
-	from5 := &driver.GetRequest{Offset: 5, Length: 10}
-	size, err := SizeOf(from5, "bytes 5-14/5368709120")
+	request := &driver.GetRequest{Offset: 5, Length: 10}
+	size, err := SizeOf(request, "bytes 5-14/5368709120")
 	require.NoError(t, err)
 	require.Equal(t, int64(5<<30), size)
-	_, err = SizeOf(from5, "bytes 0-0/5")
-	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
-	for _, value := range []string{"", "bytes */20", "bytes 5-14", "bytes 5/20", "bytes x-14/20", "bytes 5-14/*", "bytes 5-14/-20"} {
-		_, err := SizeOf(from5, value)
+
+	_, err = SizeOf(request, "bytes 0-0/5")
+	require.ErrorIs(t, err, storage.RangeNotSatisfiable, "the object ends before the range")
+
+	for _, value := range []string{
+		"",
+		"bytes */20",
+		"bytes 5-14",
+		"bytes 5/20",
+		"bytes x-14/20",
+		"bytes 5-14/*",
+		"bytes 5-14/-20",
+	} {
+		_, err := SizeOf(request, value)
 		require.Equal(t, storage.Internal, storage.CodeOf(err), value)
 	}
 }
@@ -127,9 +141,14 @@ func TestSizeOfElsewhere(t *testing.T) {
 	}
 }
 
-func TestValues(t *testing.T) {
+// Optional returns nil for the zero value.
+func TestOptional(t *testing.T) {
 	require.Nil(t, Optional(""))
 	require.Equal(t, "a", *Optional("a"))
+}
+
+// ETag returns a strong ETag in quotes.
+func TestETag(t *testing.T) {
 	for tag, want := range map[string]string{
 		"":        "",
 		"abc":     `"abc"`,
@@ -139,11 +158,20 @@ func TestValues(t *testing.T) {
 	} {
 		require.Equal(t, want, ETag(tag), tag)
 	}
-	h := http.Header{"X-Amz-Meta-Color-Of": {"red", "blue"}, "X-Amz-Meta-Empty": {}, "X-Amz-Acl": {"private"}}
-	require.Equal(t, map[string]string{"color-of": "red"}, Metadata(h, "X-Amz-Meta-"))
+}
+
+// Metadata returns the first value of each header with a prefix, by its name in lower case.
+func TestMetadata(t *testing.T) {
+	header := http.Header{
+		"X-Amz-Meta-Color-Of": {"red", "blue"},
+		"X-Amz-Meta-Empty":    {},
+		"X-Amz-Acl":           {"private"},
+	}
+	require.Equal(t, map[string]string{"color-of": "red"}, Metadata(header, "X-Amz-Meta-"))
 	require.Nil(t, Metadata(http.Header{}, "X-Amz-Meta-"))
 }
 
+// CRC32C decodes a checksum in base64. An invalid one is unknown.
 func TestCRC32C(t *testing.T) {
 	require.Equal(t, storage.CRC32C{Sum: 0xE3069283, Known: true}, CRC32C("4waSgw==")) // of "123456789"
 	require.Equal(t, storage.CRC32C{}, CRC32C("not base64!"))

@@ -12,14 +12,15 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// A term begins with a whole second, and lasts at least as long as asked for, up to the limit.
 func TestNewTerm(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 500_000_000, time.FixedZone("", 3600))
 	tests := map[string]struct {
 		ttl, want time.Duration
 	}{
-		"never less than asked for": {time.Second, 2 * time.Second},
-		"an hour":                   {time.Hour, time.Hour + time.Second},
-		"at most the limit":         {MaxTerm, MaxTerm},
+		"never less than asked for": {ttl: time.Second, want: 2 * time.Second},
+		"an hour":                   {ttl: time.Hour, want: time.Hour + time.Second},
+		"at most the limit":         {ttl: MaxTerm, want: MaxTerm},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -31,17 +32,18 @@ func TestNewTerm(t *testing.T) {
 	}
 }
 
+// EndBy ends a term of an hour before a time, in whole seconds.
 func TestTermEndBy(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	tests := map[string]struct {
-		end, want time.Duration
+		end, want time.Duration // after the start
 	}{
-		"later":                   {2 * time.Hour, time.Hour},
-		"at the same moment":      {time.Hour, time.Hour},
-		"within the last second":  {time.Hour - time.Millisecond, time.Hour - time.Second},
-		"earlier":                 {time.Minute + time.Second/2, time.Minute},
-		"before the start":        {-time.Minute, 0},
-		"within the first second": {time.Second / 2, 0},
+		"later":                   {end: 2 * time.Hour, want: time.Hour},
+		"at the same moment":      {end: time.Hour, want: time.Hour},
+		"within the last second":  {end: time.Hour - time.Millisecond, want: time.Hour - time.Second},
+		"earlier":                 {end: time.Minute + time.Second/2, want: time.Minute},
+		"before the start":        {end: -time.Minute, want: 0},
+		"within the first second": {end: time.Second / 2, want: 0},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -52,6 +54,7 @@ func TestTermEndBy(t *testing.T) {
 	}
 }
 
+// Headers returns the headers of a signed upload, with the prefix of the provider.
 func TestHeaders(t *testing.T) {
 	r := &driver.SignRequest{Controls: storage.Controls{PublicRead: true}}
 	r.ContentType = "text/plain"
@@ -66,6 +69,8 @@ func TestHeaders(t *testing.T) {
 	require.Empty(t, Headers(&driver.SignRequest{}, "X-Amz-"))
 }
 
+// Policy returns a document in base64 that has only ASCII, because S3 wants escapes for other
+// characters.
 func TestPolicyIsASCII(t *testing.T) {
 	policy, err := Policy(map[string]string{"key": "é/\U0001f600&"})
 	require.NoError(t, err)
@@ -76,33 +81,41 @@ func TestPolicyIsASCII(t *testing.T) {
 	require.ErrorIs(t, err, storage.Internal)
 }
 
+// CheckForm refuses options that the policy of a form cannot enforce.
 func TestCheckFormRefusesWhatNoFormEnforces(t *testing.T) {
-	sum := uint32(1)
 	tests := map[string]struct {
-		change func(r *driver.SignRequest)
-		want   storage.Code
+		request driver.SignRequest
+		want    storage.Code
 	}{
-		"a condition": {func(r *driver.SignRequest) {
-			r.Condition.Absent = true
-		}, storage.Unsupported},
-		"a checksum": {func(r *driver.SignRequest) {
-			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
-		}, storage.Unsupported},
-		"a language": {func(r *driver.SignRequest) {
-			r.ContentLanguage = "de"
-		}, storage.Unsupported},
-		"the name of the user's file": {func(r *driver.SignRequest) {
-			r.Key = "a/${filename}"
-		}, storage.InvalidArgument},
-		"none of them": {func(r *driver.SignRequest) {
-			r.ContentType = "text/plain"
-		}, ""},
+		"a condition": {
+			request: driver.SignRequest{Key: "a", Condition: storage.Condition{Absent: true}},
+			want:    storage.Unsupported,
+		},
+		"a checksum": {
+			request: driver.SignRequest{Key: "a", CRC32C: storage.CRC32C{Sum: 1, Known: true}},
+			want:    storage.Unsupported,
+		},
+		"a language": {
+			request: driver.SignRequest{
+				Key:        "a",
+				Properties: storage.Properties{ContentLanguage: "de"},
+			},
+			want: storage.Unsupported,
+		},
+		"the name of the user's file": {
+			request: driver.SignRequest{Key: "a/${filename}"},
+			want:    storage.InvalidArgument,
+		},
+		"none of them": {
+			request: driver.SignRequest{
+				Key:        "a",
+				Properties: storage.Properties{ContentType: "text/plain"},
+			},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := &driver.SignRequest{Key: "a"}
-			tt.change(r)
-			require.Equal(t, tt.want, storage.CodeOf(CheckForm(r, "S3")))
+			require.Equal(t, tt.want, storage.CodeOf(CheckForm(&tt.request, "S3")))
 		})
 	}
 }
