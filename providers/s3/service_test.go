@@ -274,7 +274,7 @@ func TestCreateBucketExists(t *testing.T) {
 }
 
 // CreateBucket sends requests only for settings that differ from the defaults of a new bucket.
-func TestCreateBucketSettings(t *testing.T) {
+func TestCreateBucketDefaults(t *testing.T) {
 	tests := []struct {
 		name     string
 		opts     []storage.BucketOption
