@@ -87,6 +87,7 @@ func raceOnce(t *testing.T) {
 	})
 }
 
+// Run finds every feature of a server that follows Amazon's documents.
 func TestRunOnAmazonsRules(t *testing.T) {
 	for name, acl := range map[string]bool{"without ACLs, the default": false, "with ACLs": true} {
 		t.Run(name, func(t *testing.T) {
@@ -102,10 +103,14 @@ func TestRunOnAmazonsRules(t *testing.T) {
 			require.NoError(t, err)
 
 			t.Log(report)
-			require.Equal(t, s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}, report.Profile.Conditions)
-			require.True(t, report.Profile.Tags && report.Profile.PinnedCopyParts)
-			require.Equal(t, s3.LockNewBuckets, report.Profile.ObjectLock)
-			require.True(t, report.Profile.KMS && report.Profile.CustomerKeys)
+			found := report.Profile
+			all := s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
+			require.Equal(t, all, found.Conditions)
+			require.True(t, found.Tags)
+			require.True(t, found.PinnedCopyParts)
+			require.Equal(t, s3.LockNewBuckets, found.ObjectLock)
+			require.True(t, found.KMS)
+			require.True(t, found.CustomerKeys)
 			require.Empty(t, report.Left)
 
 			for _, check := range report.Checks {
@@ -121,165 +126,166 @@ func TestRunOnAmazonsRules(t *testing.T) {
 	}
 }
 
+// The names of checks.
 const (
-	customerCheck  = "only a customer's key reads its object, over TLS"
-	customerHeader = "X-Amz-Server-Side-Encryption-Customer-"
-
-	tagsCheck    = "tags of writes, copies and their own calls"
-	kmsCheck     = "an object is encrypted with a key of a KMS"
-	uploadsCheck = "uploads in progress are listed"
-
-	holdCheck = "a legal hold keeps a version, in a bucket with object lock"
+	customerCheck = "only a customer's key reads its object, over TLS"
+	tagsCheck     = "tags of writes, copies and their own calls"
+	kmsCheck      = "an object is encrypted with a key of a KMS"
+	holdCheck     = "a legal hold keeps a version, in a bucket with object lock"
 )
 
+// customerHeader begins the names of the headers with a customer's key.
+const customerHeader = "X-Amz-Server-Side-Encryption-Customer-"
+
+// Run finds each fault of a server, and clears only its feature in the profile.
 func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 	raceOnce(t) // none of the rows is about races
 	rows := map[string]struct {
-		rule    s3server.Fault
+		fault   s3server.Fault
 		check   string
 		verdict Verdict
-		lost    func(p s3.Profile) bool
+		isFound func(p s3.Profile) bool // whether the profile is as the fault makes it
 	}{
 		"create-only ignored": {
-			rule:    s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}},
+			fault:   s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}},
 			check:   "create-only on Put",
 			verdict: Ignored,
-			lost:    func(p s3.Profile) bool { return !p.Conditions.Create && p.Conditions.Update },
+			isFound: func(p s3.Profile) bool { return !p.Conditions.Create && p.Conditions.Update },
 		},
 		"compare-and-swap ignored": {
-			rule:    s3server.Fault{Operation: "PutObject", Ignore: []string{"If-Match"}},
+			fault:   s3server.Fault{Operation: "PutObject", Ignore: []string{"If-Match"}},
 			check:   "compare-and-swap on Put",
 			verdict: Ignored,
-			lost:    func(p s3.Profile) bool { return !p.Conditions.Update && p.Conditions.Create },
+			isFound: func(p s3.Profile) bool { return !p.Conditions.Update && p.Conditions.Create },
 		},
 		"create-only refused": {
-			rule:    s3server.Fault{Operation: "PutObject", Error: "NotImplemented", Skip: 10},
+			fault:   s3server.Fault{Operation: "PutObject", Error: "NotImplemented", Skip: 10},
 			check:   "create-only on Put",
 			verdict: Refused,
-			lost:    func(p s3.Profile) bool { return !p.Conditions.Create },
+			isFound: func(p s3.Profile) bool { return !p.Conditions.Create },
 		},
 		"conditions of CompleteMultipartUpload ignored": {
-			rule:    s3server.Fault{Operation: "CompleteMultipartUpload", Ignore: []string{"If-Match"}},
+			fault:   s3server.Fault{Operation: "CompleteMultipartUpload", Ignore: []string{"If-Match"}},
 			check:   "both on completing a multipart upload",
 			verdict: Ignored,
-			lost:    func(p s3.Profile) bool { return !p.Conditions.Complete },
+			isFound: func(p s3.Profile) bool { return !p.Conditions.Complete },
 		},
 		"creates of CompleteMultipartUpload ignored": {
-			rule:    s3server.Fault{Operation: "CompleteMultipartUpload", Ignore: []string{"If-None-Match"}},
+			fault:   s3server.Fault{Operation: "CompleteMultipartUpload", Ignore: []string{"If-None-Match"}},
 			check:   "an upload whose completion was refused stays",
 			verdict: Enforced,
-			lost:    func(p s3.Profile) bool { return !p.RefusalAborts && !p.Conditions.Complete },
+			isFound: func(p s3.Profile) bool { return !p.RefusalAborts && !p.Conditions.Complete },
 		},
 		"conditions of deletes ignored": {
-			rule:    s3server.Fault{Operation: "DeleteObject", Ignore: []string{"If-Match"}},
+			fault:   s3server.Fault{Operation: "DeleteObject", Ignore: []string{"If-Match"}},
 			check:   "a conditional delete",
 			verdict: Ignored,
-			lost:    func(p s3.Profile) bool { return !p.Conditions.Remove },
+			isFound: func(p s3.Profile) bool { return !p.Conditions.Remove },
 		},
 		"conditions of copies ignored": {
-			rule:    s3server.Fault{Operation: "CopyObject", Ignore: []string{"If-None-Match"}},
+			fault:   s3server.Fault{Operation: "CopyObject", Ignore: []string{"If-None-Match"}},
 			check:   "create-only and compare-and-swap on a copy",
 			verdict: Ignored,
-			lost:    func(p s3.Profile) bool { return !p.Conditions.Copy && p.Copy },
+			isFound: func(p s3.Profile) bool { return !p.Conditions.Copy && p.Copy },
 		},
 		"checksums ignored": {
-			rule:    s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Checksum-Crc32c"}},
+			fault:   s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Checksum-Crc32c"}},
 			check:   "a body that does not match its CRC32C is refused",
 			verdict: Ignored,
-			lost:    func(p s3.Profile) bool { return p.Checksum == s3.ChecksumNone && !p.ContentMD5 },
+			isFound: func(p s3.Profile) bool { return p.Checksum == s3.ChecksumNone && !p.ContentMD5 },
 		},
 		"no listing of uploads": {
-			rule:    s3server.Fault{Operation: "ListMultipartUploads", Error: "NotImplemented"},
-			check:   uploadsCheck,
+			fault:   s3server.Fault{Operation: "ListMultipartUploads", Error: "NotImplemented"},
+			check:   "uploads in progress are listed",
 			verdict: Refused,
-			lost:    func(p s3.Profile) bool { return p.HidesUploads },
+			isFound: func(p s3.Profile) bool { return p.HidesUploads },
 		},
 		"no copies": {
-			rule:    s3server.Fault{Operation: "CopyObject", Error: "NotImplemented"},
+			fault:   s3server.Fault{Operation: "CopyObject", Error: "NotImplemented"},
 			check:   "a server-side copy",
 			verdict: Refused,
-			lost:    func(p s3.Profile) bool { return !p.Copy },
+			isFound: func(p s3.Profile) bool { return !p.Copy },
 		},
 		"no copied parts": {
-			rule:    s3server.Fault{Operation: "UploadPartCopy", Error: "NotImplemented"},
+			fault:   s3server.Fault{Operation: "UploadPartCopy", Error: "NotImplemented"},
 			check:   "a part copied from an object",
 			verdict: Refused,
-			lost:    func(p s3.Profile) bool { return !p.CopyParts },
+			isFound: func(p s3.Profile) bool { return !p.CopyParts },
 		},
 		"other revisions of copied parts": {
-			rule: s3server.Fault{
+			fault: s3server.Fault{
 				Operation: "UploadPartCopy",
 				Ignore:    []string{"X-Amz-Copy-Source-If-Match"},
 			},
 			check:   "a copied part is of the revision that it names",
 			verdict: Ignored,
-			lost:    func(p s3.Profile) bool { return !p.PinnedCopyParts && p.CopyParts },
+			isFound: func(p s3.Profile) bool { return !p.PinnedCopyParts && p.CopyParts },
 		},
 		"no batches": {
-			rule:    s3server.Fault{Operation: "DeleteObjects", Error: "NotImplemented"},
+			fault:   s3server.Fault{Operation: "DeleteObjects", Error: "NotImplemented"},
 			check:   "a batch delete",
 			verdict: Refused,
-			lost:    func(p s3.Profile) bool { return p.Batch == s3.BatchNone },
+			isFound: func(p s3.Profile) bool { return p.Batch == s3.BatchNone },
 		},
 		"no forms": {
-			rule:    s3server.Fault{Operation: "PostObject", Error: "NotImplemented"},
+			fault:   s3server.Fault{Operation: "PostObject", Error: "NotImplemented"},
 			check:   "a form enforces its sizes and type",
 			verdict: Inconclusive,
-			lost:    func(p s3.Profile) bool { return !p.SignedForms },
+			isFound: func(p s3.Profile) bool { return !p.SignedForms },
 		},
 		"tags ignored": {
-			rule:    s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Tagging"}},
+			fault:   s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Tagging"}},
 			check:   tagsCheck,
 			verdict: Ignored,
-			lost:    func(p s3.Profile) bool { return !p.Tags },
+			isFound: func(p s3.Profile) bool { return !p.Tags },
 		},
 		"tags of uploads ignored": {
-			rule:    s3server.Fault{Operation: "CreateMultipartUpload", Ignore: []string{"X-Amz-Tagging"}},
+			fault:   s3server.Fault{Operation: "CreateMultipartUpload", Ignore: []string{"X-Amz-Tagging"}},
 			check:   tagsCheck,
 			verdict: Ignored,
-			lost:    func(p s3.Profile) bool { return !p.Tags },
+			isFound: func(p s3.Profile) bool { return !p.Tags },
 		},
 		"other tags of copies ignored": {
-			rule:    s3server.Fault{Operation: "CopyObject", Ignore: []string{"X-Amz-Tagging-Directive"}},
+			fault:   s3server.Fault{Operation: "CopyObject", Ignore: []string{"X-Amz-Tagging-Directive"}},
 			check:   tagsCheck,
 			verdict: Ignored,
-			lost:    func(p s3.Profile) bool { return !p.Tags },
+			isFound: func(p s3.Profile) bool { return !p.Tags },
 		},
 		"the number of tags not told": {
-			rule:    s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Tagging-Count"}},
+			fault:   s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Tagging-Count"}},
 			check:   tagsCheck,
 			verdict: Ignored,
-			lost:    func(p s3.Profile) bool { return !p.Tags },
+			isFound: func(p s3.Profile) bool { return !p.Tags },
 		},
 		"no tags": {
-			rule:    s3server.Fault{Operation: "PutObjectTagging", Error: "NotImplemented"},
+			fault:   s3server.Fault{Operation: "PutObjectTagging", Error: "NotImplemented"},
 			check:   tagsCheck,
 			verdict: Refused,
-			lost:    func(p s3.Profile) bool { return !p.Tags },
+			isFound: func(p s3.Profile) bool { return !p.Tags },
 		},
 		"a hold ignored": {
-			rule:    s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Object-Lock-Legal-Hold"}},
+			fault:   s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Object-Lock-Legal-Hold"}},
 			check:   holdCheck,
 			verdict: Ignored,
-			lost:    func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone },
+			isFound: func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone },
 		},
 		"a bucket without object lock": {
-			rule:    s3server.Fault{Operation: "PutObject", Key: "none"},
+			fault:   s3server.Fault{Operation: "PutObject", Key: "none"},
 			check:   holdCheck,
 			verdict: Refused,
-			lost:    func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone },
+			isFound: func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone },
 		},
 		"SSE-KMS ignored": {
-			rule: s3server.Fault{
+			fault: s3server.Fault{
 				Operation: "PutObject",
 				Ignore:    []string{"X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Context"},
 			},
 			check:   kmsCheck,
 			verdict: Ignored,
-			lost:    func(p s3.Profile) bool { return !p.KMS },
+			isFound: func(p s3.Profile) bool { return !p.KMS },
 		},
 		"SSE-C ignored": {
-			rule: s3server.Fault{
+			fault: s3server.Fault{
 				Operation: "PutObject",
 				Ignore: []string{
 					customerHeader + "Algorithm",
@@ -289,20 +295,20 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 			},
 			check:   customerCheck,
 			verdict: Ignored,
-			lost:    func(p s3.Profile) bool { return !p.CustomerKeys },
+			isFound: func(p s3.Profile) bool { return !p.CustomerKeys },
 		},
 		"a server that is busy once": {
-			rule:    s3server.Fault{Operation: "CopyObject", Error: "SlowDown", Times: 1},
+			fault:   s3server.Fault{Operation: "CopyObject", Error: "SlowDown", Times: 1},
 			check:   "a server-side copy",
 			verdict: Enforced,
-			lost:    func(p s3.Profile) bool { return p.Copy },
+			isFound: func(p s3.Profile) bool { return p.Copy },
 		},
 	}
 	for i, name := range slices.Sorted(maps.Keys(rows)) {
 		if i%testserver.Sample(4, 1) != 0 {
 			continue
 		}
-		test := rows[name]
+		tt := rows[name]
 		t.Run(name, func(t *testing.T) {
 			server, c := startAmazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})
 			c.Bucket = "photos"
@@ -310,23 +316,19 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 				c.Bucket = ""
 				c = newLockingBucket(t, c)
 			}
-			server.Inject(test.rule)
+			server.Inject(tt.fault)
 			report, err := Run(t.Context(), c, "")
 			require.NoError(t, err)
-			ok := false
 
-			for _, check := range report.Checks {
-				if check.Name == test.check {
-					ok = true
-					require.Equal(t, test.verdict, check.Verdict, report)
-				}
-			}
-			require.True(t, ok, report)
-			require.True(t, test.lost(report.Profile), "%+v", report.Profile)
+			i := slices.IndexFunc(report.Checks, func(check Check) bool { return check.Name == tt.check })
+			require.NotEqual(t, -1, i, report)
+			require.Equal(t, tt.verdict, report.Checks[i].Verdict, report)
+			require.True(t, tt.isFound(report.Profile), "%+v", report.Profile)
 		})
 	}
 }
 
+// R2 aborts an upload whose completion it refuses.
 func TestRunFindsThatARefusalAbortsAnUpload(t *testing.T) {
 	raceOnce(t)
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
@@ -362,6 +364,7 @@ func TestRunThatFailsNamesWhatItLeft(t *testing.T) {
 	require.ErrorContains(t, err, `see the objects under "tmp/probe-`)
 }
 
+// If Run cannot remove its objects, the report names their prefix.
 func TestRunReportsWhatItCouldNotRemove(t *testing.T) {
 	raceOnce(t)
 	server, c := startAmazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})
