@@ -105,12 +105,13 @@ func TestReadObjectsEscapedUnannounced(t *testing.T) {
 	}
 }
 
+// ReadObjects merges objects and prefixes if both ascend. Otherwise it keeps their order.
 func TestReadObjectsMergesAndDoesNotSort(t *testing.T) {
-	const object, prefix = `<Contents><Key>%</Key></Contents>`, `<CommonPrefixes><Prefix>%</Prefix></CommonPrefixes>`
 	tests := []struct {
-		name              string
-		objects, prefixes []string
-		want              []string
+		name     string
+		objects  []string
+		prefixes []string
+		want     []string
 	}{
 		{
 			name:     "both kinds ascend",
@@ -140,13 +141,15 @@ func TestReadObjectsMergesAndDoesNotSort(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var response strings.Builder
 			for _, key := range tt.objects {
-				response.WriteString(strings.Replace(object, "%", key, 1))
+				response.WriteString(`<Contents><Key>` + key + `</Key></Contents>`)
 			}
 			for _, key := range tt.prefixes {
-				response.WriteString(strings.Replace(prefix, "%", key, 1))
+				response.WriteString(`<CommonPrefixes><Prefix>` + key + `</Prefix></CommonPrefixes>`)
 			}
+
+			page := readObjects(t, `<ListBucketResult>`+response.String()+`</ListBucketResult>`)
 			var got []string
-			for _, e := range readObjects(t, `<ListBucketResult>`+response.String()+`</ListBucketResult>`).Entries {
+			for _, e := range page.Entries {
 				got = append(got, e.Key)
 			}
 			require.Equal(t, tt.want, got)
@@ -154,6 +157,7 @@ func TestReadObjectsMergesAndDoesNotSort(t *testing.T) {
 	}
 }
 
+// A page that is truncated has a token, and no other page has one.
 func TestReadObjectsReturnsTheToken(t *testing.T) {
 	const next = `<NextContinuationToken>n</NextContinuationToken>`
 	tests := []struct {
@@ -188,6 +192,7 @@ func TestReadObjectsReturnsTheToken(t *testing.T) {
 	}
 }
 
+// Servers write an ETag with and without quotes and references.
 func TestReadObjectsReadsETags(t *testing.T) {
 	tests := []struct{ name, written, want string }{
 		{"with references", `&quot;x-1&quot;`, `"x-1"`},
@@ -199,13 +204,15 @@ func TestReadObjectsReadsETags(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			e := readObjects(t, `<ListBucketResult><Contents><ETag>`+tt.written+`</ETag></Contents></ListBucketResult>`).Entries[0]
-			require.Equal(t, tt.want, e.ETag)
-			require.Equal(t, tt.want, e.Revision)
+			page := readObjects(t, `<ListBucketResult><Contents><ETag>`+tt.written+
+				`</ETag></Contents></ListBucketResult>`)
+			require.Equal(t, tt.want, page.Entries[0].ETag)
+			require.Equal(t, tt.want, page.Entries[0].Revision)
 		})
 	}
 }
 
+// Times have seconds, whatever the precision and the zone in the response.
 func TestReadObjectsReadsTimes(t *testing.T) {
 	tests := []struct{ name, written string }{
 		{"to the second", "2026-01-02T03:04:05Z"},
@@ -217,8 +224,9 @@ func TestReadObjectsReadsTimes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			e := readObjects(t, `<ListBucketResult><Contents><LastModified>`+tt.written+`</LastModified></Contents></ListBucketResult>`).Entries[0]
-			require.Equal(t, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), e.Modified)
+			page := readObjects(t, `<ListBucketResult><Contents><LastModified>`+tt.written+
+				`</LastModified></Contents></ListBucketResult>`)
+			require.Equal(t, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), page.Entries[0].Modified)
 		})
 	}
 }
@@ -226,10 +234,14 @@ func TestReadObjectsReadsTimes(t *testing.T) {
 // pageOf returns a response with so many keys, as S3 writes it.
 func pageOf(keys int, prefix string) string {
 	var page strings.Builder
-	page.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>`)
+	page.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" +
+		`<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">` +
+		`<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>`)
 	for i := range keys {
-		fmt.Fprintf(&page, `<Contents><Key>%s%08d</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>&quot;%032x&quot;</ETag>`+
-			`<ChecksumAlgorithm>CRC32C</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType><Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>`, prefix, i, i, i)
+		fmt.Fprintf(&page, `<Contents><Key>%s%08d</Key>`, prefix, i)
+		fmt.Fprintf(&page, `<LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>&quot;%032x&quot;</ETag>`, i)
+		page.WriteString(`<ChecksumAlgorithm>CRC32C</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>`)
+		fmt.Fprintf(&page, `<Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>`, i)
 	}
 	page.WriteString(`</ListBucketResult>`)
 	return page.String()
@@ -243,14 +255,16 @@ func TestDecodeWithLongestKeys(t *testing.T) {
 
 	got := &storage.Page{}
 	client := anonymousClient(fixedResponse(response))
-	_, err := client.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String("photos")}, DecodeWith(&awss3.ListObjectsV2Output{}, func(response []byte) error {
+	read := DecodeWith(&awss3.ListObjectsV2Output{}, func(response []byte) error {
 		return ReadObjects(response, "", got, nil)
-	}))
+	})
+	_, err := client.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String("photos")}, read)
 	require.NoError(t, err)
 	require.Len(t, got.Entries, 1000)
 	require.Equal(t, strings.Repeat("é", 508)+"00000999", got.Entries[999].Key)
 }
 
+// The memory of a response is reused, so a page does not refer to it.
 func TestReadObjectsKeepsNothingOfTheResponse(t *testing.T) {
 	response := []byte(wholePage)
 	page := &storage.Page{}

@@ -95,6 +95,7 @@ var readable = []struct{ name, response string }{
 	},
 }
 
+// ReadObjects reads plainPage in each of the ways to write it.
 func TestReadObjectsAcceptsXMLHoweverItIsWritten(t *testing.T) {
 	want := []storage.ListEntry{{Key: "a&b", Size: 7}}
 	require.Equal(t, want, readObjects(t, plainPage).Entries)
@@ -123,10 +124,12 @@ var texts = []struct{ name, text, want string }{
 	{"URL escaping that the response does not announce", "a+b%2B", "a+b%2B"},
 }
 
+// withKey returns a page with one object, whose key is written as the text.
 func withKey(text string) string {
 	return `<ListBucketResult><Contents><Key>` + text + `</Key></Contents></ListBucketResult>`
 }
 
+// ReadObjects decodes references, CDATA and line ends as XML does.
 func TestReadObjectsDecodesText(t *testing.T) {
 	for _, row := range texts {
 		t.Run(row.name, func(t *testing.T) {
@@ -263,6 +266,7 @@ var unreadable = []struct{ name, response string }{
 	},
 }
 
+// A response that is no page is an error, and not an empty page.
 func TestReadObjectsRefusesWhatIsNotAPage(t *testing.T) {
 	for _, row := range unreadable {
 		t.Run(row.name, func(t *testing.T) {
@@ -279,6 +283,7 @@ const wholePage = "\ufeff" + `<?xml version="1.0" encoding="UTF-8"?>
  <Contents><Key><![CDATA[b&c]]></Key><LastModified>2026-01-02T03:04:05Z</LastModified><ETag>2</ETag><Size>0</Size><StorageClass>STANDARD</StorageClass></Contents>
  <CommonPrefixes><Prefix>d%2F</Prefix></CommonPrefixes></ListBucketResult>`
 
+// No beginning of a page is a page.
 func TestReadObjectsRefusesATruncatedPage(t *testing.T) {
 	require.Len(t, readObjects(t, wholePage).Entries, 3)
 	for n := range len(wholePage) {

@@ -2,7 +2,6 @@ package listxml
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -38,22 +37,25 @@ func referencePage(response []byte) (*storage.Page, error) {
 	if len(root.name) < 4 || !strings.EqualFold(root.name[:4], "List") {
 		return nil, errors.New("not a listing")
 	}
-	j := &pageBuilder{page: &storage.Page{Entries: []storage.ListEntry{}}}
+	b := &pageBuilder{page: &storage.Page{Entries: []storage.ListEntry{}}}
 	for _, n := range root.children {
-		if err := j.element(n); err != nil {
+		if err := b.element(n); err != nil {
 			return nil, err
 		}
 	}
-	return j.page, j.finish()
+	return b.page, b.finish()
 }
 
+// A pageBuilder makes a page of the elements of a response.
 type pageBuilder struct {
-	page             *storage.Page
-	escaped          bool
-	truncated, ended bool
+	page      *storage.Page
+	escaped   bool // the keys are
+	truncated bool // the response says that it is
+	ended     bool // the response says that it is not truncated
 }
 
-func (j *pageBuilder) element(n *node) (err error) {
+// element adds an element of the root.
+func (b *pageBuilder) element(n *node) (err error) {
 	switch strings.ToLower(n.name) {
 	case "contents", "commonprefixes":
 		e := storage.ListEntry{IsPrefix: strings.EqualFold(n.name, "commonprefixes")}
@@ -62,23 +64,26 @@ func (j *pageBuilder) element(n *node) (err error) {
 				return err
 			}
 		}
-		j.page.Entries = append(j.page.Entries, e)
+		b.page.Entries = append(b.page.Entries, e)
 	case "nextcontinuationtoken":
-		j.page.Token, err = n.value()
+		b.page.Token, err = n.value()
 	case "encodingtype":
-		var value string
-		value, err = n.value()
-		j.escaped = strings.Trim(value, " \t\r\n") == "url"
+		value, err := n.value()
+		b.escaped = strings.Trim(value, " \t\r\n") == "url"
+		return err
 	case "istruncated":
-		var value string
-		if value, err = n.value(); err == nil {
-			j.truncated, err = strconv.ParseBool(strings.Trim(value, " \t\r\n"))
-			j.ended = !j.truncated
+		value, err := n.value()
+		if err != nil {
+			return err
 		}
+		b.truncated, err = strconv.ParseBool(strings.Trim(value, " \t\r\n"))
+		b.ended = !b.truncated
+		return err
 	}
 	return err
 }
 
+// referenceField sets the field of the entry that the element n has.
 func referenceField(e *storage.ListEntry, n *node) error {
 	name := strings.ToLower(n.name)
 	if e.IsPrefix {
@@ -115,25 +120,28 @@ func referenceField(e *storage.ListEntry, n *node) error {
 	return err
 }
 
-func (j *pageBuilder) finish() (err error) {
-	for i := range j.page.Entries {
-		key := &j.page.Entries[i].Key
-		if j.escaped {
-			if *key, err = url.QueryUnescape(*key); err != nil {
+// finish unescapes and sorts the keys, and checks the token.
+func (b *pageBuilder) finish() (err error) {
+	if b.escaped {
+		for i := range b.page.Entries {
+			entry := &b.page.Entries[i]
+			entry.Key, err = url.QueryUnescape(entry.Key)
+			if err != nil {
 				return err
 			}
 		}
 	}
-	slices.SortFunc(j.page.Entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
-	if j.truncated && j.page.Token == "" {
+	slices.SortFunc(b.page.Entries, func(x, y storage.ListEntry) int { return strings.Compare(x.Key, y.Key) })
+	if b.truncated && b.page.Token == "" {
 		return errors.New("truncated without a token")
 	}
-	if j.ended {
-		j.page.Token = ""
+	if b.ended {
+		b.page.Token = ""
 	}
 	return nil
 }
 
+// value returns the text of an element that has only text.
 func (n *node) value() (string, error) {
 	if len(n.children) > 0 {
 		return "", errors.New("an element in text")
@@ -177,6 +185,7 @@ func referenceTree(response []byte) (*node, error) {
 	}
 }
 
+// blank reports whether the text at the offset has only spaces, or a byte order mark at the start.
 func blank(text string, offset int64) bool {
 	if offset == 0 {
 		text = strings.TrimPrefix(text, "\ufeff")
@@ -191,6 +200,7 @@ func (f fixedResponse) Do(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(f))}, nil
 }
 
+// anonymousClient returns a client that sends unsigned requests, each once.
 func anonymousClient(c awss3.HTTPClient) *awss3.Client {
 	return awss3.New(awss3.Options{
 		Region:      "us-east-1",
@@ -208,14 +218,15 @@ func sdkPage(t *testing.T, response []byte) *storage.Page {
 	if err != nil {
 		return nil
 	}
-	j := &pageBuilder{
+	b := &pageBuilder{
 		page: &storage.Page{
 			Entries: []storage.ListEntry{},
 			Token:   aws.ToString(output.NextContinuationToken),
 		},
 	}
-	j.escaped = output.EncodingType == "url"
-	j.truncated, j.ended = aws.ToBool(output.IsTruncated), output.IsTruncated != nil && !*output.IsTruncated
+	b.escaped = output.EncodingType == "url"
+	b.truncated = aws.ToBool(output.IsTruncated)
+	b.ended = output.IsTruncated != nil && !*output.IsTruncated
 	for _, o := range output.Contents {
 		e := storage.ListEntry{
 			Key:          aws.ToString(o.Key),
@@ -225,16 +236,16 @@ func sdkPage(t *testing.T, response []byte) *storage.Page {
 			Modified:     aws.ToTime(o.LastModified).UTC().Truncate(time.Second),
 			StorageClass: httpheader.StorageClass(string(o.StorageClass)),
 		}
-		j.page.Entries = append(j.page.Entries, e)
+		b.page.Entries = append(b.page.Entries, e)
 	}
 	for _, p := range output.CommonPrefixes {
-		j.page.Entries = append(j.page.Entries, storage.ListEntry{
+		b.page.Entries = append(b.page.Entries, storage.ListEntry{
 			Key:      aws.ToString(p.Prefix),
 			IsPrefix: true,
 		})
 	}
-	if j.finish() != nil {
+	if b.finish() != nil {
 		return nil
 	}
-	return j.page
+	return b.page
 }
