@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
+// Each exception names a case of storagetest.
 func TestExceptionsNameCases(t *testing.T) {
 	cases := map[string]bool{"a bucket that locks objects keeps them": true} // of an account
 	for _, c := range storagetest.Cases() {

@@ -41,6 +41,7 @@ type amazonServer struct {
 	server   *s3server.Server
 }
 
+// startAmazon starts an amazonServer.
 func startAmazon(t *testing.T, c s3server.Config) *amazonServer {
 	t.Helper()
 	a := &amazonServer{recorder: &rows.Recorder{}}
@@ -53,6 +54,7 @@ func startAmazon(t *testing.T, c s3server.Config) *amazonServer {
 	return a
 }
 
+// service opens the service of a user.
 func (a *amazonServer) service(t *testing.T, key, secret string) storage.Service {
 	t.Helper()
 	pathStyle := true
@@ -74,6 +76,7 @@ func create(t *testing.T, service storage.Service, kind rows.Kind) {
 	createNamed(t, service, "photos", kind)
 }
 
+// createNamed makes a bucket of the kind.
 func createNamed(t *testing.T, service storage.Service, bucket string, kind rows.Kind) {
 	t.Helper()
 	setting := map[rows.Kind][]storage.BucketOption{
@@ -100,6 +103,7 @@ func createNamed(t *testing.T, service storage.Service, bucket string, kind rows
 	require.NoError(t, err)
 }
 
+// Each operation needs the permissions in docs/permissions.md.
 func TestPermissionsOfAmazon(t *testing.T) {
 	rows.Check(t, permissions.AWS, func(t *testing.T, kind rows.Kind) rows.Account {
 		a := startAmazon(t, s3server.Config{Strict: kind != rows.AccessLists})

@@ -19,16 +19,19 @@ import (
 	rows "github.com/omnibucket/storage/providers/internal/testing/permissions"
 )
 
+// Each operation needs the permissions in docs/permissions.md.
 func TestPermissionsOfAzure(t *testing.T) {
 	tests := map[string]struct {
 		provider permissions.Provider
 		config   azure.Config
 	}{
-		"by a role": {permissions.Azure, azure.Config{Credential: token{}}},
+		"by a role": {
+			provider: permissions.Azure,
+			config:   azure.Config{Credential: token{}},
+		},
 		"by a shared access signature": {
-			permissions.AzureSAS, azure.Config{
-				SASToken: "sv=2026-12-06&sig=c2VjcmV0&se=2099-01-01T00:00:00Z",
-			},
+			provider: permissions.AzureSAS,
+			config:   azure.Config{SASToken: "sv=2026-12-06&sig=c2VjcmV0&se=2099-01-01T00:00:00Z"},
 		},
 	}
 	for name, tt := range tests {
@@ -40,7 +43,8 @@ func TestPermissionsOfAzure(t *testing.T) {
 				server.StartTLS()
 				t.Cleanup(server.Close)
 				c := tt.config
-				c.Account, c.HTTPClient = "acme", toServer(t, server.URL)
+				c.Account = "acme"
+				c.HTTPClient = toServer(t, server.URL)
 				service, err := azure.NewService(t.Context(), c)
 				require.NoError(t, err)
 				t.Cleanup(func() { require.NoError(t, service.Close()) })

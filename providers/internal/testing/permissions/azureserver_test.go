@@ -28,6 +28,7 @@ type azureServer struct {
 	public     bool
 }
 
+// An azureBlob is a version of a blob.
 type azureBlob struct {
 	version string
 	header  http.Header // of the response to a read
@@ -35,6 +36,7 @@ type azureBlob struct {
 	tags    string // the document
 }
 
+// newAzureServer returns an account with the empty container "photos".
 func newAzureServer() *azureServer {
 	return &azureServer{
 		containers: map[string]bool{"photos": true},
@@ -44,6 +46,7 @@ func newAzureServer() *azureServer {
 	}
 }
 
+// azureTime is when everything was modified.
 const azureTime = "Fri, 20 Nov 2026 12:00:00 GMT"
 
 func (s *azureServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -67,22 +70,30 @@ func (s *azureServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// list responds with the only page of a listing.
 func (s *azureServer) list(w io.Writer, entries string) {
-	_, _ = fmt.Fprintf(w, `<?xml version="1.0" encoding="utf-8"?><EnumerationResults>%s<NextMarker/></EnumerationResults>`, entries)
+	_, _ = io.WriteString(w, `<?xml version="1.0" encoding="utf-8"?><EnumerationResults>`+
+		entries+`<NextMarker/></EnumerationResults>`)
 }
 
+// refuse responds with an error.
 func refuse(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("X-Ms-Error-Code", code)
 	w.WriteHeader(status)
 }
 
+// service serves a request about the account.
 func (s *azureServer) service(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Query().Get("comp") == "userdelegationkey":
 		now := time.Now().UTC()
-		_, _ = fmt.Fprintf(w, `<?xml version="1.0"?><UserDelegationKey><SignedOid>object</SignedOid><SignedTid>tenant</SignedTid>`+
-			`<SignedStart>%s</SignedStart><SignedExpiry>%s</SignedExpiry><SignedService>b</SignedService><SignedVersion>2026-12-06</SignedVersion>`+
-			`<Value>c2VjcmV0</Value></UserDelegationKey>`, now.Add(-time.Hour).Format(time.RFC3339), now.Add(24*time.Hour).Format(time.RFC3339))
+		start := now.Add(-time.Hour).Format(time.RFC3339)
+		expiry := now.Add(24 * time.Hour).Format(time.RFC3339)
+		_, _ = io.WriteString(w, `<?xml version="1.0"?><UserDelegationKey>`+
+			`<SignedOid>object</SignedOid><SignedTid>tenant</SignedTid>`+
+			`<SignedStart>`+start+`</SignedStart><SignedExpiry>`+expiry+`</SignedExpiry>`+
+			`<SignedService>b</SignedService><SignedVersion>2026-12-06</SignedVersion>`+
+			`<Value>c2VjcmV0</Value></UserDelegationKey>`)
 	case r.Method == http.MethodPut:
 		w.WriteHeader(http.StatusAccepted)
 	default:
@@ -90,6 +101,7 @@ func (s *azureServer) service(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// container serves a request about a container.
 func (s *azureServer) container(w http.ResponseWriter, r *http.Request, name, body string) {
 	comp := r.URL.Query().Get("comp")
 	w.Header().Set("Etag", `"0x1"`)
@@ -118,11 +130,13 @@ func (s *azureServer) container(w http.ResponseWriter, r *http.Request, name, bo
 	}
 }
 
+// batch accepts each request of a batch, and changes nothing.
 func (s *azureServer) batch(w http.ResponseWriter, body string) {
 	w.Header().Set("Content-Type", "multipart/mixed; boundary=batch")
 	w.WriteHeader(http.StatusAccepted)
 	for i := range strings.Count(body, "Content-ID:") + strings.Count(body, "Content-Id:") {
-		_, _ = fmt.Fprintf(w, "--batch\r\nContent-Type: application/http\r\nContent-ID: %d\r\n\r\nHTTP/1.1 202 Accepted\r\nx-ms-request-id: R1\r\n\r\n\r\n", i)
+		_, _ = fmt.Fprintf(w, "--batch\r\nContent-Type: application/http\r\nContent-ID: %d\r\n\r\n", i)
+		_, _ = io.WriteString(w, "HTTP/1.1 202 Accepted\r\nx-ms-request-id: R1\r\n\r\n\r\n")
 	}
 	_, _ = io.WriteString(w, "--batch--\r\n")
 }
@@ -139,7 +153,8 @@ func (s *azureServer) entries(container string, query url.Values) string {
 		if !ok || !strings.HasPrefix(name, prefix) {
 			continue
 		}
-		if folder, _, cut := strings.Cut(name[len(prefix):], delimiter); delimiter != "" && cut {
+		folder, _, cut := strings.Cut(name[len(prefix):], delimiter)
+		if delimiter != "" && cut {
 			if common := prefix + folder + delimiter; common != last {
 				last = common
 				fmt.Fprintf(&b, "<BlobPrefix><Name>%s</Name></BlobPrefix>", common)
@@ -147,7 +162,8 @@ func (s *azureServer) entries(container string, query url.Values) string {
 			continue
 		}
 		for _, o := range s.blobs[path] {
-			if isCurrent := o == s.current[path]; isCurrent || strings.Contains(query.Get("include"), "versions") {
+			isCurrent := o == s.current[path]
+			if isCurrent || strings.Contains(query.Get("include"), "versions") {
 				o.describe(&b, name, isCurrent)
 			}
 		}
@@ -158,9 +174,12 @@ func (s *azureServer) entries(container string, query url.Values) string {
 
 // describe writes an entry of a listing.
 func (o *azureBlob) describe(w io.Writer, name string, isCurrent bool) {
-	_, _ = fmt.Fprintf(w, "<Blob><Name>%s</Name><VersionId>%s</VersionId><IsCurrentVersion>%t</IsCurrentVersion><Properties>"+
-		"<Last-Modified>%s</Last-Modified><Etag>%s</Etag><Content-Length>%d</Content-Length><BlobType>BlockBlob</BlobType></Properties><Metadata>",
-		name, o.version, isCurrent, azureTime, strings.Trim(o.header.Get("Etag"), `"`), len(o.body))
+	_, _ = fmt.Fprintf(w, "<Blob><Name>%s</Name><VersionId>%s</VersionId>", name, o.version)
+	_, _ = fmt.Fprintf(w, "<IsCurrentVersion>%t</IsCurrentVersion><Properties>", isCurrent)
+	_, _ = fmt.Fprintf(w, "<Last-Modified>%s</Last-Modified>", azureTime)
+	_, _ = fmt.Fprintf(w, "<Etag>%s</Etag>", strings.Trim(o.header.Get("Etag"), `"`))
+	_, _ = fmt.Fprintf(w, "<Content-Length>%d</Content-Length>", len(o.body))
+	_, _ = io.WriteString(w, "<BlobType>BlockBlob</BlobType></Properties><Metadata>")
 	for header, values := range o.header {
 		if key, ok := strings.CutPrefix(header, "X-Ms-Meta-"); ok {
 			_, _ = fmt.Fprintf(w, "<%s>%s</%[1]s>", strings.ToLower(key), values[0])
@@ -169,7 +188,7 @@ func (o *azureBlob) describe(w io.Writer, name string, isCurrent bool) {
 	_, _ = io.WriteString(w, "</Metadata></Blob>")
 }
 
-// store makes the newest version of a blob.
+// store makes the newest version of a blob. If src is not nil, it is a copy of src.
 func (s *azureServer) store(w http.ResponseWriter, r *http.Request, path string, body []byte, src *azureBlob) {
 	s.writes++
 	o := &azureBlob{
@@ -204,6 +223,7 @@ func (s *azureServer) store(w http.ResponseWriter, r *http.Request, path string,
 	w.Header().Set("X-Ms-Version-Id", o.version)
 }
 
+// blob serves a request about a blob.
 func (s *azureServer) blob(w http.ResponseWriter, r *http.Request, path string, body []byte) {
 	comp := r.URL.Query().Get("comp")
 	switch r.Method + " " + comp {
@@ -290,6 +310,7 @@ func (s *azureServer) use(w http.ResponseWriter, r *http.Request, path, comp str
 	}
 }
 
+// put stores a blob or a block, or commits the blocks of a blob.
 func (s *azureServer) put(w http.ResponseWriter, r *http.Request, path, comp string, body []byte) {
 	var src *azureBlob
 	if source := r.Header.Get("X-Ms-Copy-Source"); source != "" {

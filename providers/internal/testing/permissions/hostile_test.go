@@ -143,6 +143,7 @@ func policyBelow(t *testing.T, p permissions.Provider, bucket, prefix string) st
 	return documents[0].Text
 }
 
+// clientOf returns the S3 client of a service.
 func clientOf(t *testing.T, service storage.Service) *awss3.Client {
 	t.Helper()
 	b, err := service.Bucket("photos")
@@ -232,12 +233,14 @@ func denied(t *testing.T, user *awss3.Client, bucket, key string) (names []strin
 	return names
 }
 
+// listing lists the objects with a prefix.
 func listing(t *testing.T, user *awss3.Client, bucket, prefix string) error {
 	t.Helper()
 	_, err := user.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
 	return err
 }
 
+// isDenied reports whether err is the refusal of a request that the user may not make.
 func isDenied(err error) bool {
 	response, ok := errors.AsType[*awshttp.ResponseError](err)
 	return ok && response.HTTPStatusCode() == http.StatusForbidden

@@ -78,13 +78,16 @@ func (m minio) record(t *testing.T, recorder *rows.Recorder) string {
 	target, err := url.Parse(m.endpoint)
 	require.NoError(t, err)
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = target.Scheme, target.Host, r.In.Host
+		r.Out.URL.Scheme = target.Scheme
+		r.Out.URL.Host = target.Host
+		r.Out.Host = r.In.Host
 	}}
 	server := httptest.NewServer(recorder.Wrap(proxy))
 	t.Cleanup(server.Close)
 	return server.URL
 }
 
+// service opens the server at the endpoint with the credentials of c.
 func (m minio) service(t *testing.T, endpoint string, c s3.Config) storage.Service {
 	t.Helper()
 	profile, _ := s3.NamedProfile("minio")

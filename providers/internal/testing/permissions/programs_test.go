@@ -240,6 +240,7 @@ func (p *programRun) check(t *testing.T, dir string, said map[string][]permissio
 	require.Equal(t, p.unseen, slices.Compact(unseen))
 }
 
+// run runs the program with a server, and returns the permissions of its requests by bucket.
 func (p *programRun) run(t *testing.T, dir string) map[string][]string {
 	recorder := &rows.Recorder{}
 	server, err := s3server.Start(s3server.Config{Strict: true, Middleware: recorder.Wrap})
@@ -328,6 +329,7 @@ func servesPages(t *testing.T, command *exec.Cmd) {
 	require.Equal(t, http.StatusOK, get("page"))
 }
 
+// executable returns the name of the program of a folder.
 func executable(folder string) string {
 	name := folder[strings.LastIndex(folder, "/")+1:]
 	if runtime.GOOS == "windows" {
