@@ -30,6 +30,7 @@ type answer struct {
 	source  string // a page, or an issue of a repository at GitHub
 }
 
+// bodyOnly marks the code of an answer that is in its body, but not in its header.
 const bodyOnly = "body:"
 
 const (
@@ -42,7 +43,7 @@ const (
 // recorded names a response of Azure that a test of its old Python client has recorded.
 func recorded(test string) string { return "Azure/azure-storage-python tests/recordings/" + test }
 
-// Responses that are recorded.
+// recordedAnswers are responses that are recorded.
 var recordedAnswers = []answer{
 	{call: "attrs", status: 404, code: "BlobNotFound", want: storage.ObjectNotFound, source: recorded("test_common_blob.test_blob_not_exists")},
 	{
@@ -335,8 +336,8 @@ var recordedAnswers = []answer{
 	},
 }
 
-// Responses that users have reported. If the service cannot read the source of a copy, the bytes
-// pass through this process, and the copy succeeds.
+// reportedAnswers are responses that users have reported. If the service cannot read the source of a copy, the
+// bytes pass through this process, and the copy succeeds.
 var reportedAnswers = []answer{
 	{
 		call:    "list",
@@ -520,7 +521,7 @@ var reportedAnswers = []answer{
 	},
 }
 
-// Responses that Microsoft documents.
+// documentedAnswers are responses that Microsoft documents.
 var documentedAnswers = []answer{
 	{
 		call:    "upload if absent",
@@ -934,6 +935,7 @@ type answeredCall struct {
 	make    wiretest.Call
 }
 
+// anyRevision is a revision of the object, as callers get it.
 const anyRevision = "azure:" + etag
 
 // answeredCalls maps the name of a call in the table of answers to the request that it sends and to the call itself.
@@ -966,16 +968,17 @@ var answeredCalls = map[string]answeredCall{
 	"delete a bucket":         {`^DELETE /photos\?restype=container`, wiretest.DeleteBucket},
 }
 
-func uploadInParts(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+// uploadInParts is a [wiretest.Call] that uploads three blocks of 1 MiB, one after the other.
+func uploadInParts(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
 	body := strings.NewReader(strings.Repeat("x", 3<<20))
-	_, err := b.Upload(ctx, "k", body, storage.WithPartSize(1<<20), storage.WithConcurrency(1), storage.IfRevision(anyRevision))
+	_, err := bucket.Upload(ctx, "k", body, storage.WithPartSize(1<<20), storage.WithConcurrency(1), storage.IfRevision(anyRevision))
 	return err
 }
 
 // reply returns the response.
-func (a *answer) reply() said {
+func (a *answer) reply() reply {
 	code, hidden := strings.CutPrefix(a.code, bodyOnly)
-	r := said{Status: a.status, Header: map[string]string{"X-Ms-Request-Id": "R1"}}
+	r := reply{Status: a.status, Header: map[string]string{"X-Ms-Request-Id": "R1"}}
 	if code != "" && !hidden {
 		r.Header["X-Ms-Error-Code"] = code
 	}
@@ -987,14 +990,14 @@ func (a *answer) reply() said {
 }
 
 // success returns the response to a request that is made before or after the answered one.
-func success(r wiretest.Request) said {
+func success(r wiretest.Request) reply {
 	switch {
 	case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=list"):
-		return said{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`}
+		return reply{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`}
 	case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=tags"):
-		return said{Body: `<Tags><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tags>`}
+		return reply{Body: `<Tags><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tags>`}
 	case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=blocklist"):
-		return said{Body: `<BlockList><UncommittedBlocks><Block><Name>QUFB</Name><Size>1</Size></Block></UncommittedBlocks></BlockList>`}
+		return reply{Body: `<BlockList><UncommittedBlocks><Block><Name>QUFB</Name><Size>1</Size></Block></UncommittedBlocks></BlockList>`}
 	case r.Method == http.MethodPut && r.RawQuery == "" && r.Header.Get("X-Ms-Copy-Source") != "":
 		return accepted
 	case r.Method == http.MethodPut:
@@ -1002,9 +1005,10 @@ func success(r wiretest.Request) said {
 	case r.Method == http.MethodDelete:
 		return accepted
 	}
-	return anObject("hello", "ETag", etag, "X-Ms-Tag-Count", "1")
+	return objectReply("hello", "ETag", etag, "X-Ms-Tag-Count", "1")
 }
 
+// Each known response of Azure reaches the caller with the expected Code and hint.
 func TestAnswersOfAzure(t *testing.T) {
 	for _, rows := range [][]answer{recordedAnswers, reportedAnswers, documentedAnswers} {
 		for _, a := range rows {
@@ -1016,27 +1020,29 @@ func TestAnswersOfAzure(t *testing.T) {
 	}
 }
 
+// testAnswer makes one call. The server sends the row's response to the matching request, and a success to all
+// others.
 func testAnswer(t *testing.T, a *answer) {
 	c, ok := answeredCalls[a.call]
 	require.True(t, ok, a.call)
 	require.NotEmpty(t, a.source)
 
 	var answered atomic.Int32
-	w := newScript(t)
-	w.server.Answer = func(r wiretest.Request) said {
+	w := newCannedServer(t)
+	w.Answer = func(r wiretest.Request) reply {
 		if !regexp.MustCompile(c.request).MatchString(r.Line()) || a.call == "copy" && r.Header.Get("X-Ms-Copy-Source") == "" {
 			return success(r)
 		}
 		answered.Add(1)
 		return a.reply()
 	}
-	d := w.driver(t)
-	s, err := NewServiceDriver(t.Context(), Config{Endpoint: w.server.URL + "/" + emulatorAccount})
+	d := w.openDriver(t)
+	s, err := NewServiceDriver(t.Context(), Config{Endpoint: w.URL + "/" + emulatorAccount})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	err = c.make(t.Context(), engine.New(d, noRetry, storage.WithVersioning(true)), engine.NewService(s, noRetry))
-	require.NotZero(t, answered.Load(), "the request was not made: %v", w.server.Lines())
+	require.NotZero(t, answered.Load(), "the request was not made: %v", w.Lines())
 
 	if a.want == "" {
 		require.NoError(t, err)

@@ -34,49 +34,91 @@ func TestPutOverArchived(t *testing.T) {
 	}
 	copyIf := func(c storage.Condition) func(d *objectDriver) error {
 		return func(d *objectDriver) error {
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Properties: plainText, Condition: c})
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{
+				Source:     sourceOf(d, "from"),
+				Key:        "a",
+				Properties: plainText,
+				Condition:  c,
+			})
 			return err
 		}
 	}
 	absent := storage.Condition{Absent: true}
-	object := anObject("hello")
-	refusal := refusing(409, codeArchived)
-	archived := anObject("hello", "X-Ms-Access-Tier", "Archive")
+	object := objectReply("hello")
+	refusal := errorReply(409, codeArchived)
+	archived := objectReply("hello", "X-Ms-Access-Tier", "Archive")
 
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		do      func(d *objectDriver) error
-		answers []said
+		answers []reply
 		want    storage.Code
 		hint    string
 	}{
-		"Put": {do: put(storage.Condition{}), answers: []said{refusal}, want: storage.Archived, hint: overwriteHint},
-		"Put on one being restored": {
+		{
+			name:    "Put",
 			do:      put(storage.Condition{}),
-			answers: []said{refusing(409, codeRehydrating)},
+			answers: []reply{refusal},
 			want:    storage.Archived,
 			hint:    overwriteHint,
 		},
-		"Put if absent":   {do: put(absent), answers: []said{refusal}, want: storage.PreconditionFailed},
-		"parts":           {do: commit(storage.Condition{}), answers: []said{refusal}, want: storage.Archived, hint: overwriteHint},
-		"parts if absent": {do: commit(absent), answers: []said{refusal}, want: storage.PreconditionFailed},
-		"Copy onto one": {
-			do:      copyIf(storage.Condition{}),
-			answers: []said{object, refusal, object},
+		{
+			name:    "Put on one being restored",
+			do:      put(storage.Condition{}),
+			answers: []reply{errorReply(409, codeRehydrating)},
 			want:    storage.Archived,
 			hint:    overwriteHint,
 		},
-		"Copy onto one if absent": {do: copyIf(absent), answers: []said{object, refusal, object}, want: storage.PreconditionFailed},
-		"Copy of one": {
+		{
+			name:    "Put if absent",
+			do:      put(absent),
+			answers: []reply{refusal},
+			want:    storage.PreconditionFailed,
+		},
+		{
+			name:    "parts",
+			do:      commit(storage.Condition{}),
+			answers: []reply{refusal},
+			want:    storage.Archived,
+			hint:    overwriteHint,
+		},
+		{
+			name:    "parts if absent",
+			do:      commit(absent),
+			answers: []reply{refusal},
+			want:    storage.PreconditionFailed,
+		},
+		{
+			name:    "Copy onto one",
 			do:      copyIf(storage.Condition{}),
-			answers: []said{object, refusal, archived},
+			answers: []reply{object, refusal, object},
+			want:    storage.Archived,
+			hint:    overwriteHint,
+		},
+		{
+			name:    "Copy onto one if absent",
+			do:      copyIf(absent),
+			answers: []reply{object, refusal, object},
+			want:    storage.PreconditionFailed,
+		},
+		{
+			name:    "Copy of one",
+			do:      copyIf(storage.Condition{}),
+			answers: []reply{object, refusal, archived},
 			want:    storage.Archived,
 			hint:    archiveHint,
 		},
-		"Copy of one if absent": {do: copyIf(absent), answers: []said{object, refusal, archived}, want: storage.Archived, hint: archiveHint},
+		{
+			name:    "Copy of one if absent",
+			do:      copyIf(absent),
+			answers: []reply{object, refusal, archived},
+			want:    storage.Archived,
+			hint:    archiveHint,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			err := tt.do(newScript(t, tt.answers...).driver(t))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.do(newCannedServer(t, tt.answers...).openDriver(t))
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, tt.hint, asError(err).Hint)
 		})

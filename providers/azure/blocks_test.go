@@ -13,22 +13,35 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
+// An upload in parts sends one request for each block, and one that commits the block list with the properties.
 func TestBlockUploadRequests(t *testing.T) {
-	s := newScript(t, created)
-	d := s.driver(t)
+	server := newCannedServer(t, created)
+	d := server.openDriver(t)
 	put := wiretest.Put("a", "")
-	put.Properties = storage.Properties{ContentType: "text/plain", CacheControl: "no-store", Metadata: map[string]string{"k": "v"}, StorageClass: "Cool"}
+	put.Properties = storage.Properties{
+		ContentType:  "text/plain",
+		CacheControl: "no-store",
+		Metadata:     map[string]string{"k": "v"},
+		StorageClass: "Cool",
+	}
 	put.Condition.Revision = etag
 
 	upload, err := d.BeginParts(t.Context(), put)
 	require.NoError(t, err)
-	require.Empty(t, s.server.Requests(), "Azure knows no uploads")
+	require.Empty(t, server.Requests(), "Azure knows no uploads")
 
-	first, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello")})
+	first, err := d.PutPart(t.Context(), &driver.PartRequest{
+		Key:    "a",
+		Upload: upload,
+		Number: 1,
+		Body:   strings.NewReader("hello"),
+		Size:   5,
+		CRC32C: wiretest.CRC32C("hello"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, int64(5), first.Size)
 
-	block := s.server.Last(t)
+	block := server.Last(t)
 	require.Equal(t, http.MethodPut, block.Method)
 	require.Equal(t, "/photos/a", block.Path)
 	require.Regexp(t, `^blockid=[^&]{16,}&comp=block$`, block.RawQuery)
@@ -36,15 +49,26 @@ func TestBlockUploadRequests(t *testing.T) {
 	require.Equal(t, "hello", block.Body)
 	require.Empty(t, block.Header.Get("If-Match"), "a block takes no condition")
 
-	last, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 50_000, Body: strings.NewReader("!"), Size: 1, CRC32C: wiretest.CRC32C("!")})
+	last, err := d.PutPart(t.Context(), &driver.PartRequest{
+		Key:    "a",
+		Upload: upload,
+		Number: 50_000,
+		Body:   strings.NewReader("!"),
+		Size:   1,
+		CRC32C: wiretest.CRC32C("!"),
+	})
 	require.NoError(t, err)
 	put.Size, put.CRC32C = 6, wiretest.CRC32C("hello!")
 
-	attrs, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: []driver.Part{first, last}})
+	attrs, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
+		Put:    put,
+		Upload: upload,
+		Parts:  []driver.Part{first, last},
+	})
 	require.NoError(t, err)
 	require.Equal(t, etag, attrs.Revision)
 
-	commit := s.server.Last(t)
+	commit := server.Last(t)
 	require.Equal(t, "PUT /photos/a?comp=blocklist", commit.Line())
 	require.Contains(t, commit.Body, "<Latest>"+first.Tag+"</Latest><Latest>"+last.Tag+"</Latest>")
 
@@ -86,13 +110,20 @@ func TestBlockIDs(t *testing.T) {
 // If an upload is resumed with another body, PutPart does not replace the block of an earlier part that has other
 // content.
 func TestPutPartOtherContent(t *testing.T) {
-	s := newScript(t, created)
-	d := s.driver(t)
+	server := newCannedServer(t, created)
+	d := server.openDriver(t)
 	upload := newUploadID()
 	put := func(text string) driver.Part {
-		part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader(text), Size: 1, CRC32C: wiretest.CRC32C(text)})
+		part, err := d.PutPart(t.Context(), &driver.PartRequest{
+			Key:    "a",
+			Upload: upload,
+			Number: 1,
+			Body:   strings.NewReader(text),
+			Size:   1,
+			CRC32C: wiretest.CRC32C(text),
+		})
 		require.NoError(t, err)
-		require.Equal(t, part.Tag, s.server.Last(t).Query().Get("blockid"))
+		require.Equal(t, part.Tag, server.Last(t).Query().Get("blockid"))
 		return part
 	}
 	recorded := put("a")
@@ -101,15 +132,29 @@ func TestPutPartOtherContent(t *testing.T) {
 	require.NotEqual(t, recorded.Tag, lost.Tag)
 	require.Equal(t, recorded.Tag, put("a").Tag)
 
-	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: wiretest.Put("a", "a"), Upload: upload, Parts: []driver.Part{recorded}})
+	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
+		Put:    wiretest.Put("a", "a"),
+		Upload: upload,
+		Parts:  []driver.Part{recorded},
+	})
 	require.NoError(t, err)
-	require.Contains(t, s.server.Last(t).Body, "<Latest>"+recorded.Tag+"</Latest>")
+	require.Contains(t, server.Last(t).Body, "<Latest>"+recorded.Tag+"</Latest>")
 }
 
 // If another tool left uncommitted blocks with short ids, PutPart fails with Locked and a hint.
 func TestPutPartBesideShortBlockIDs(t *testing.T) {
-	s := newScript(t, refusing(400, "InvalidBlobOrBlock"), said{Status: 200, Body: `<BlockList><UncommittedBlocks><Block><Name>QUFB</Name><Size>1</Size></Block></UncommittedBlocks></BlockList>`})
-	_, err := s.driver(t).PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: newUploadID(), Number: 1, Body: strings.NewReader("a"), Size: 1, CRC32C: wiretest.CRC32C("a")})
+	server := newCannedServer(t, errorReply(400, "InvalidBlobOrBlock"), reply{
+		Status: 200,
+		Body:   `<BlockList><UncommittedBlocks><Block><Name>QUFB</Name><Size>1</Size></Block></UncommittedBlocks></BlockList>`,
+	})
+	_, err := server.openDriver(t).PutPart(t.Context(), &driver.PartRequest{
+		Key:    "a",
+		Upload: newUploadID(),
+		Number: 1,
+		Body:   strings.NewReader("a"),
+		Size:   1,
+		CRC32C: wiretest.CRC32C("a"),
+	})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Locked, e.Code)
@@ -119,8 +164,8 @@ func TestPutPartBesideShortBlockIDs(t *testing.T) {
 
 // CompleteParts refuses a part that belongs to another upload.
 func TestCompletePartsOfAnotherUpload(t *testing.T) {
-	s := newScript(t, created)
-	d := s.driver(t)
+	server := newCannedServer(t, created)
+	d := server.openDriver(t)
 	upload := newUploadID()
 
 	for name, part := range map[string]driver.Part{
@@ -130,13 +175,18 @@ func TestCompletePartsOfAnotherUpload(t *testing.T) {
 		"a shorter name": {Number: 1, Tag: newPart(t, upload, 1).Tag[:20]},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []driver.Part{part}})
+			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
+				Put:    wiretest.Put("a", ""),
+				Upload: upload,
+				Parts:  []driver.Part{part},
+			})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
-	require.Empty(t, s.server.Requests())
+	require.Empty(t, server.Requests())
 }
 
+// newPart returns a part with a valid block id of the upload.
 func newPart(t *testing.T, upload string, number int) driver.Part {
 	t.Helper()
 	id, err := blockID(upload, number, 1)
@@ -146,91 +196,113 @@ func newPart(t *testing.T, upload string, number int) driver.Part {
 
 // Invalid upload names fail without a request.
 func TestPartsInvalidUploadNames(t *testing.T) {
-	s := newScript(t, created)
-	d := s.driver(t)
+	server := newCannedServer(t, created)
+	d := server.openDriver(t)
 	for _, upload := range []string{"", "x", "AAAAAAAAAAAAAAAAAAAAAA", "!!!!!!!!!!!"} {
-		_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: 1, Body: strings.NewReader("")})
+		_, err := d.PutPart(t.Context(), &driver.PartRequest{
+			Key:    "a",
+			Upload: upload,
+			Number: 1,
+			Body:   strings.NewReader(""),
+		})
 		require.ErrorIs(t, err, storage.InvalidArgument)
-		_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []driver.Part{{Number: 1}}})
+		_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
+			Put:    wiretest.Put("a", ""),
+			Upload: upload,
+			Parts:  []driver.Part{{Number: 1}},
+		})
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
 	require.NoError(t, d.AbortParts(t.Context(), "a", newUploadID()))
-	require.Empty(t, s.server.Requests())
+	require.Empty(t, server.Requests())
 }
 
 // If another write has dropped the blocks of a conditional upload, CompleteParts reads the object to tell why.
 // Without a condition, it fails with status 409, so that the engine restarts the upload.
 func TestCompletePartsDroppedBlocks(t *testing.T) {
-	refusal := refusing(400, "InvalidBlockList")
-	object := anObject("x")
-	tests := map[string]struct {
-		answers   []said
+	refusal := errorReply(400, "InvalidBlockList")
+	object := objectReply("x")
+	tests := []struct {
+		name      string
+		answers   []reply
 		condition storage.Condition
 		want      storage.Code
 		status    int
 	}{
-		"another upload was completed first": {
-			answers:   []said{refusal},
+		{
+			name:      "another upload was completed first",
+			answers:   []reply{refusal},
 			condition: storage.Condition{},
 			want:      storage.Unavailable,
 			status:    409,
 		},
-		"another upload created the object": {
-			answers:   []said{refusal, object},
+		{
+			name:      "another upload created the object",
+			answers:   []reply{refusal, object},
 			condition: storage.Condition{Absent: true},
 			want:      storage.PreconditionFailed,
 			status:    400,
 		},
-		"another upload, and the object was removed": {
-			answers:   []said{refusal, refusing(404, "BlobNotFound")},
+		{
+			name:      "another upload, and the object was removed",
+			answers:   []reply{refusal, errorReply(404, "BlobNotFound")},
 			condition: storage.Condition{Absent: true},
 			want:      storage.Unavailable,
 			status:    409,
 		},
-		"another upload updated the object": {
-			answers:   []said{refusal, object},
+		{
+			name:      "another upload updated the object",
+			answers:   []reply{refusal, object},
 			condition: storage.Condition{Revision: `"old"`},
 			want:      storage.PreconditionFailed,
 			status:    400,
 		},
-		"dropped blocks, and an unchanged object": {
-			answers:   []said{refusal, object},
+		{
+			name:      "dropped blocks, and an unchanged object",
+			answers:   []reply{refusal, object},
 			condition: storage.Condition{Revision: etag},
 			want:      storage.Unavailable,
 			status:    409,
 		},
-		"no permission to see the object": {
-			answers:   []said{refusal, refusing(403, "AuthorizationFailure")},
+		{
+			name:      "no permission to see the object",
+			answers:   []reply{refusal, errorReply(403, "AuthorizationFailure")},
 			condition: storage.Condition{Absent: true},
 			want:      storage.Unavailable,
 			status:    409,
 		},
-		"another tool's upload is under way": {
-			answers:   []said{refusing(400, "InvalidBlobOrBlock")},
+		{
+			name:      "another tool's upload is under way",
+			answers:   []reply{errorReply(400, "InvalidBlobOrBlock")},
 			condition: storage.Condition{},
 			want:      storage.Locked,
 			status:    400,
 		},
-		"too many of them": {
-			answers:   []said{refusing(409, "BlockCountExceedsLimit")},
+		{
+			name:      "too many of them",
+			answers:   []reply{errorReply(409, "BlockCountExceedsLimit")},
 			condition: storage.Condition{},
 			want:      storage.TooLarge,
 			status:    409,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, tt.answers...)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.answers...)
 			put := wiretest.Put("a", "")
 			put.Condition = tt.condition
 			upload := newUploadID()
-			_, err := s.driver(t).CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: []driver.Part{newPart(t, upload, 1)}})
+			_, err := server.openDriver(t).CompleteParts(t.Context(), &driver.CompleteRequest{
+				Put:    put,
+				Upload: upload,
+				Parts:  []driver.Part{newPart(t, upload, 1)},
+			})
 
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.want, e.Code)
 			require.Equal(t, tt.status, e.Status, "409 makes the engine restart")
-			require.Len(t, s.server.Requests(), len(tt.answers))
+			require.Len(t, server.Requests(), len(tt.answers))
 		})
 	}
 }
@@ -238,15 +310,19 @@ func TestCompletePartsDroppedBlocks(t *testing.T) {
 // If two parts got the same block id, CompleteParts refuses them, because the later part replaced the earlier one.
 // Two ids of 6 bytes are equal once in 2^48 pairs.
 func TestCompletePartsEqualBlockIDs(t *testing.T) {
-	s := newScript(t, created)
+	server := newCannedServer(t, created)
 	upload := newUploadID()
 	part := newPart(t, upload, 1)
 	part.Tag += tagSeparator + "8"
-	_, err := s.driver(t).CompleteParts(t.Context(), &driver.CompleteRequest{Put: wiretest.Put("a", ""), Upload: upload, Parts: []driver.Part{part, part}})
+	_, err := server.openDriver(t).CompleteParts(t.Context(), &driver.CompleteRequest{
+		Put:    wiretest.Put("a", ""),
+		Upload: upload,
+		Parts:  []driver.Part{part, part},
+	})
 
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
 	require.Equal(t, http.StatusConflict, e.Status, "409 makes the engine restart")
-	require.Empty(t, s.server.Requests())
+	require.Empty(t, server.Requests())
 }

@@ -14,34 +14,38 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
+// partSize is the size of the parts of these uploads.
 const partSize = 5 << 20
 
 // A canceled upload leaves no object.
 func TestUploadCanceled(t *testing.T) {
-	s := needAzurite(t)
-	name := s.container(t)
-	b := s.open(t, name)
+	server := needAzurite(t)
+	name := server.container(t)
+	bucket := server.open(t, name)
 	defer func() {
-		require.NoError(t, storage.Close(b))
+		require.NoError(t, storage.Close(bucket))
 	}()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 
-	_, err := b.Upload(ctx, "a", &wiretest.InfiniteBody{At: 5 * partSize, Then: cancel}, storage.WithPartSize(partSize), storage.WithConcurrency(1))
+	_, err := bucket.Upload(ctx, "a", &wiretest.InfiniteBody{
+		At:   5 * partSize,
+		Then: cancel,
+	}, storage.WithPartSize(partSize), storage.WithConcurrency(1))
 	require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 
-	raw := s.raw.NewContainerClient(name).NewBlockBlobClient("a")
+	raw := server.raw.NewContainerClient(name).NewBlockBlobClient("a")
 	blocks, err := raw.GetBlockList(t.Context(), blockblob.BlockListTypeAll, nil)
 	require.NoError(t, err)
 	require.NotEmpty(t, blocks.UncommittedBlocks, "an upload was under way")
 	require.Empty(t, blocks.CommittedBlocks)
 
-	exists, err := b.Exists(t.Context(), "a")
+	exists, err := bucket.Exists(t.Context(), "a")
 	require.NoError(t, err)
 	require.False(t, exists)
 
-	for entry, err := range b.List(t.Context()) {
+	for entry, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
 		require.Fail(t, "listed", entry.Key)
 	}
@@ -51,10 +55,10 @@ func TestUploadCanceled(t *testing.T) {
 // whose body can be read again restart.
 func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 	const size, writers = 2*partSize + 1, 3
-	s := needAzurite(t)
-	b := s.open(t, s.container(t))
+	server := needAzurite(t)
+	bucket := server.open(t, server.container(t))
 	defer func() {
-		require.NoError(t, storage.Close(b))
+		require.NoError(t, storage.Close(bucket))
 	}()
 	var group sync.WaitGroup
 	errs := make([]error, writers)
@@ -64,7 +68,7 @@ func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 			if i == 0 {
 				body = io.MultiReader(body) // can be read once
 			}
-			_, errs[i] = b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
+			_, errs[i] = bucket.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
 		})
 	}
 	group.Wait()
@@ -77,7 +81,7 @@ func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 		}
 	}
 
-	data, _, err := storage.ReadAll(t.Context(), b, "a")
+	data, _, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(bytes.Repeat(data[:1], size), data), "two writers' bytes are in one object")
 }

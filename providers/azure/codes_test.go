@@ -63,7 +63,8 @@ var documentedCodes = []struct {
 	{code: "ImmutabilityPolicyDeleteOnLockedPolicy", status: 409, want: storage.Locked},
 	{code: "IncrementalCopyBlobMismatch", status: 409, want: storage.InvalidArgument},
 	{code: "IncrementalCopyOfEarlierSnapshotNotAllowed", status: 409, want: storage.InvalidArgument},
-	{code: "IncrementalCopyOfEralierVersionSnapshotNotAllowed", status: 409, want: storage.InvalidArgument}, // the service's spelling
+	// the service's spelling
+	{code: "IncrementalCopyOfEralierVersionSnapshotNotAllowed", status: 409, want: storage.InvalidArgument},
 	{code: "IncrementalCopySourceMustBeSnapshot", status: 409, want: storage.InvalidArgument},
 	{code: "InfiniteLeaseDurationRequired", status: 412, want: storage.InvalidArgument},
 	{code: "InsufficientAccountPermissions", status: 403, want: storage.PermissionDenied},

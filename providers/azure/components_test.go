@@ -29,26 +29,29 @@ func (s *azuriteServer) names(t *testing.T, container string) (names []string) {
 	return names
 }
 
+// openBucket opens a new container of the emulator, and returns its name, too.
 func openBucket(t *testing.T) (*azuriteServer, string, storage.Bucket) {
 	t.Helper()
-	s := needAzurite(t)
-	name := s.container(t)
-	b := s.open(t, name)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	return s, name, b
+	server := needAzurite(t)
+	name := server.container(t)
+	bucket := server.open(t, name)
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	return server, name, bucket
 }
 
-func begin(t *testing.T, b storage.Bucket, key string, opts ...storage.MultipartOption) storage.MultipartUpload {
+// beginUpload begins an open upload to the key.
+func beginUpload(t *testing.T, bucket storage.Bucket, key string, opts ...storage.MultipartOption) storage.MultipartUpload {
 	t.Helper()
-	u, err := storage.BeginUpload(t.Context(), b, key, opts...)
+	u, err := storage.BeginUpload(t.Context(), bucket, key, opts...)
 	require.NoError(t, err)
 	return u
 }
 
-func keysOf(t *testing.T, b storage.Bucket, opts ...storage.ListOption) []string {
+// listKeys returns the keys of a listing. It never returns nil.
+func listKeys(t *testing.T, bucket storage.Bucket, opts ...storage.ListOption) []string {
 	t.Helper()
 	keys := []string{}
-	for entry, err := range b.List(t.Context(), opts...) {
+	for entry, err := range bucket.List(t.Context(), opts...) {
 		require.NoError(t, err)
 		keys = append(keys, entry.Key)
 	}
@@ -57,10 +60,10 @@ func keysOf(t *testing.T, b storage.Bucket, opts ...storage.ListOption) []string
 
 // Open uploads to one key do not disturb each other.
 func TestBeginUploadToOneKey(t *testing.T) {
-	s, name, b := openBucket(t)
-	one := begin(t, b, "a")
-	other := begin(t, b, "a")
-	third := begin(t, b, "a", storage.IfAbsent())
+	server, name, bucket := openBucket(t)
+	one := beginUpload(t, bucket, "a")
+	other := beginUpload(t, bucket, "a")
+	third := beginUpload(t, bucket, "a", storage.IfAbsent())
 
 	for u, text := range map[storage.MultipartUpload]string{one: "one", other: "other", third: "third"} {
 		part, err := u.PutPart(t.Context(), 1, strings.NewReader(text))
@@ -68,14 +71,14 @@ func TestBeginUploadToOneKey(t *testing.T) {
 		require.Regexp(t, `^".+"$`, part.ETag)
 	}
 
-	_, err := b.Upload(t.Context(), "a", strings.NewReader("written meanwhile"))
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("written meanwhile"))
 	require.NoError(t, err)
 	for u, text := range map[storage.MultipartUpload]string{one: "one", other: "other"} {
 		attrs, err := u.Complete(t.Context())
 		require.NoError(t, err)
 		require.True(t, attrs.CRC32C.Known)
 
-		got, existing, err := storage.ReadAll(t.Context(), b, "a")
+		got, existing, err := storage.ReadAll(t.Context(), bucket, "a")
 		require.NoError(t, err)
 		require.Equal(t, text, string(got))
 		require.Equal(t, attrs.CRC32C, existing.CRC32C)
@@ -89,10 +92,11 @@ func TestBeginUploadToOneKey(t *testing.T) {
 	require.NoError(t, third.Abort(t.Context()))
 	_, err = third.Parts(t.Context())
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	require.Equal(t, []string{"a"}, s.names(t, name))
+	require.Equal(t, []string{"a"}, server.names(t, name))
 }
 
-func put(t *testing.T, url string, header http.Header, text string) int {
+// putURL sends the text to a URL by PUT, and returns the status of the response.
+func putURL(t *testing.T, url string, header http.Header, text string) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, url, strings.NewReader(text))
 	require.NoError(t, err)
@@ -106,25 +110,28 @@ func put(t *testing.T, url string, header http.Header, text string) int {
 
 // A URL from SignPart can store only the part that it was signed for.
 func TestSignPartStoresThatPart(t *testing.T) {
-	_, _, b := openBucket(t)
-	u := begin(t, b, "a", storage.WithUncheckedParts(), storage.WithStorageClass("Cool"))
+	_, _, bucket := openBucket(t)
+	u := beginUpload(t, bucket, "a", storage.WithUncheckedParts(), storage.WithStorageClass("Cool"))
 	signedURL, err := u.SignPart(t.Context(), 1)
 	require.NoError(t, err)
 	require.Equal(t, http.Header{"X-Ms-Blob-Type": {"BlockBlob"}}, signedURL.Header)
-	require.Equal(t, http.StatusCreated, put(t, signedURL.URL, signedURL.Header, "first"))
-	require.Equal(t, http.StatusCreated, put(t, signedURL.URL, signedURL.Header, "again"))
+	require.Equal(t, http.StatusCreated, putURL(t, signedURL.URL, signedURL.Header, "first"))
+	require.Equal(t, http.StatusCreated, putURL(t, signedURL.URL, signedURL.Header, "again"))
 
 	address, query, _ := strings.Cut(signedURL.URL, "?")
 	container, _, _ := strings.Cut(address, "/.omnibucket//")
-	for _, forged := range []string{container + "/a", strings.TrimSuffix(address, "1") + "2", address[:strings.LastIndex(address, "/")] + "/-begun"} {
-		require.Equal(t, http.StatusForbidden, put(t, forged+"?"+query, signedURL.Header, "x"), forged)
+	for _, forged := range []string{
+		container + "/a", strings.TrimSuffix(address, "1") + "2",
+		address[:strings.LastIndex(address, "/")] + "/-begun",
+	} {
+		require.Equal(t, http.StatusForbidden, putURL(t, forged+"?"+query, signedURL.Header, "x"), forged)
 	}
 
 	forging := signedURL.Header.Clone() // with a checksum that would make the object unreadable
 	forging.Set("X-Ms-Meta-Omnibucket_crc32c", "00000000-5")
 	forging.Set("X-Ms-Meta-Omnibucket_proof", "AAAA")
 
-	require.Equal(t, http.StatusCreated, put(t, signedURL.URL, forging, "final"))
+	require.Equal(t, http.StatusCreated, putURL(t, signedURL.URL, forging, "final"))
 	parts, err := u.Parts(t.Context())
 	require.NoError(t, err)
 	require.Len(t, parts, 1)
@@ -135,11 +142,11 @@ func TestSignPartStoresThatPart(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "Cool", attrs.StorageClass)
 
-	got, _, err := storage.ReadAll(t.Context(), b, "a")
+	got, _, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
 	require.Equal(t, "final", string(got))
 
-	checked := begin(t, b, "b")
+	checked := beginUpload(t, bucket, "b")
 	_, err = checked.SignPart(t.Context(), 1, storage.WithCRC32C(7))
 	require.ErrorIs(t, err, storage.Unsupported, "Azure would not enforce it")
 }
@@ -147,10 +154,10 @@ func TestSignPartStoresThatPart(t *testing.T) {
 // If a part is replaced after Complete has listed the parts, Complete lists and copies them again. The object then
 // has the new part.
 func TestCompletePartsReplacedPart(t *testing.T) {
-	s, name, b := openBucket(t)
-	u := begin(t, b, "a")
+	server, name, bucket := openBucket(t)
+	u := beginUpload(t, bucket, "a")
 	late := false
-	replacing := s.open(t, name, driver.WithLayer(func(d driver.Driver) driver.Driver {
+	replacing := server.open(t, name, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "CompleteParts" && !late {
 				late = true
@@ -172,43 +179,44 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 	require.NoError(t, err, "the parts were listed and copied again")
 	require.True(t, late)
 
-	got, _, err := storage.ReadAll(t.Context(), b, "a")
+	got, _, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
 	require.Equal(t, "new", string(got))
 }
 
 // Parts of open uploads are hidden.
 func TestListHidesParts(t *testing.T) {
-	_, _, b := openBucket(t)
-	u := begin(t, b, "a")
+	_, _, bucket := openBucket(t)
+	u := beginUpload(t, bucket, "a")
 	_, err := u.PutPart(t.Context(), 1, strings.NewReader("x"))
 	require.NoError(t, err)
 	slash := storage.WithDelimiter("/")
 
-	require.Empty(t, keysOf(t, b))
-	require.Empty(t, keysOf(t, b, slash))
-	require.Empty(t, keysOf(t, b, slash, storage.WithPrefix(".omnibucket/")))
+	require.Empty(t, listKeys(t, bucket))
+	require.Empty(t, listKeys(t, bucket, slash))
+	require.Empty(t, listKeys(t, bucket, slash, storage.WithPrefix(".omnibucket/")))
 
 	for _, key := range []string{".omnibucket/zzz", "z"} {
-		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
 	}
-	require.Equal(t, []string{".omnibucket/zzz", "z"}, keysOf(t, b))
-	require.Equal(t, []string{".omnibucket/", "z"}, keysOf(t, b, slash))
-	require.Equal(t, []string{".omnibucket/zzz"}, keysOf(t, b, slash, storage.WithPrefix(".omnibucket/")))
+	require.Equal(t, []string{".omnibucket/zzz", "z"}, listKeys(t, bucket))
+	require.Equal(t, []string{".omnibucket/", "z"}, listKeys(t, bucket, slash))
+	require.Equal(t, []string{".omnibucket/zzz"},
+		listKeys(t, bucket, slash, storage.WithPrefix(".omnibucket/")))
 }
 
 // Open uploads are listed.
 func TestListUploads(t *testing.T) {
-	s, name, b := openBucket(t)
-	begin(t, b, "a")
-	begin(t, b, "users/ü 7")
+	server, name, bucket := openBucket(t)
+	beginUpload(t, bucket, "a")
+	beginUpload(t, bucket, "users/ü 7")
 	orphans := ".omnibucket//parts/0123456789abcdef0123456789abcdef"
-	_, err := s.raw.NewContainerClient(name).NewBlockBlobClient(orphans+"/0-000001").UploadBuffer(t.Context(), []byte("x"), nil)
+	_, err := server.raw.NewContainerClient(name).NewBlockBlobClient(orphans+"/0-000001").UploadBuffer(t.Context(), []byte("x"), nil)
 	require.NoError(t, err)
 
 	uploads := func(opts ...storage.ListOption) (keys []string) {
-		for entry, err := range storage.ListUploads(t.Context(), b, opts...) {
+		for entry, err := range storage.ListUploads(t.Context(), bucket, opts...) {
 			require.NoError(t, err)
 			keys = append(keys, entry.Key)
 		}
@@ -218,21 +226,25 @@ func TestListUploads(t *testing.T) {
 	require.Equal(t, []string{orphans, "a", "users/ü 7"}, uploads())
 	require.Equal(t, []string{"users/ü 7"}, uploads(storage.WithPrefix("users/")))
 
-	for entry, err := range storage.ListUploads(t.Context(), b) {
+	for entry, err := range storage.ListUploads(t.Context(), bucket) {
 		require.NoError(t, err)
-		require.NoError(t, storage.AbortUpload(t.Context(), b, entry))
+		require.NoError(t, storage.AbortUpload(t.Context(), bucket, entry))
 	}
-	require.Empty(t, s.names(t, name))
+	require.Empty(t, server.names(t, name))
 }
 
 // If the parts of a completed upload could not be removed, another completion makes no second object.
 func TestCompletePartsOnce(t *testing.T) {
-	s := needAzurite(t)
-	name := s.container(t)
+	server := needAzurite(t)
+	name := server.container(t)
 	wiretest.CompletedOnce(t, func(client *http.Client) storage.Bucket {
-		b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Endpoint: s.endpoint, HTTPClient: client})
+		bucket, err := azure.Open(t.Context(), azure.Config{
+			Bucket:     name,
+			Endpoint:   server.endpoint,
+			HTTPClient: client,
+		})
 		require.NoError(t, err)
-		return b
+		return bucket
 	})
 }
 
@@ -242,6 +254,7 @@ type closedService struct {
 	refused atomic.Int32
 }
 
+// RoundTrip refuses each request that names the source of a copy, and passes on all others.
 func (c *closedService) RoundTrip(r *http.Request) (*http.Response, error) {
 	//lint:ignore SA1008 the SDK spells it so, and Get would not find it
 	if r.Header["x-ms-copy-source"] == nil {
@@ -262,16 +275,20 @@ func (c *closedService) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // If Azure may not read the parts itself, Complete still makes the object.
 func TestBeginUploadServiceMayNotRead(t *testing.T) {
-	s := needAzurite(t)
-	name := s.container(t)
+	server := needAzurite(t)
+	name := server.container(t)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
 	closed := &closedService{RoundTripper: transport}
-	b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Endpoint: s.endpoint, HTTPClient: &http.Client{Transport: closed}})
+	bucket, err := azure.Open(t.Context(), azure.Config{
+		Bucket:     name,
+		Endpoint:   server.endpoint,
+		HTTPClient: &http.Client{Transport: closed},
+	})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 
-	u := begin(t, b, "a")
+	u := beginUpload(t, bucket, "a")
 	parts := []string{strings.Repeat("one", 1<<20), strings.Repeat("two", 1<<20), "end"}
 	for i, text := range parts {
 		_, err := u.PutPart(t.Context(), i+1, strings.NewReader(text))
@@ -282,28 +299,28 @@ func TestBeginUploadServiceMayNotRead(t *testing.T) {
 	require.NoError(t, err)
 	require.NotZero(t, closed.refused.Load())
 
-	got, existing, err := storage.ReadAll(t.Context(), b, "a")
+	got, existing, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
 	require.Equal(t, strings.Join(parts, ""), string(got))
 	require.True(t, existing.CRC32C.Known)
 	require.Equal(t, attrs.CRC32C, existing.CRC32C)
-	require.Equal(t, []string{"a"}, s.names(t, name))
+	require.Equal(t, []string{"a"}, server.names(t, name))
 
-	_, err = storage.Copy(t.Context(), b, "copy", b, "a")
+	_, err = storage.Copy(t.Context(), bucket, "copy", bucket, "a")
 	require.NoError(t, err)
-	_, err = storage.Compose(t.Context(), b, "joined", []string{"a", "copy"})
+	_, err = storage.Compose(t.Context(), bucket, "joined", []string{"a", "copy"})
 	require.NoError(t, err)
 }
 
 // With Config.Client, the driver has no credential with which Azure could read the parts. Complete makes the
 // object all the same.
 func TestBeginUploadWithConfigClient(t *testing.T) {
-	s := needAzurite(t)
-	name := s.container(t)
-	b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Client: s.raw})
+	server := needAzurite(t)
+	name := server.container(t)
+	bucket, err := azure.Open(t.Context(), azure.Config{Bucket: name, Client: server.raw})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	u := begin(t, b, "a")
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	u := beginUpload(t, bucket, "a")
 	for i, text := range []string{"one", "two"} {
 		_, err := u.PutPart(t.Context(), i+1, strings.NewReader(text))
 		require.NoError(t, err)
@@ -311,8 +328,8 @@ func TestBeginUploadWithConfigClient(t *testing.T) {
 	_, err = u.Complete(t.Context())
 	require.NoError(t, err)
 
-	got, _, err := storage.ReadAll(t.Context(), b, "a")
+	got, _, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
 	require.Equal(t, "onetwo", string(got))
-	require.Equal(t, []string{"a"}, s.names(t, name))
+	require.Equal(t, []string{"a"}, server.names(t, name))
 }

@@ -17,26 +17,43 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
+// testUpload is the name of an open upload: its prefix, and its secret.
 const testUpload = "0123456789abcdef0123456789abcdef-fedcba9876543210fedcba9876543210"
 
 // The parts of an open upload are encrypted as their object is. The emulator ignores encryption.
 func TestPutPartEncryption(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", bytes.Repeat([]byte("k"), 32))
 	natives := []any{key, accessTier("Archive")}
-	s := newScript(t, created, anObject("")) // the part, the marker
-	d := s.driver(t)
+	server := newCannedServer(t, created, objectReply("")) // the part, the marker
+	d := server.openDriver(t)
 
-	part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: testUpload, Number: 7, Body: strings.NewReader("hello"), Size: 5, CRC32C: wiretest.CRC32C("hello"), Native: natives})
+	part, err := d.PutPart(t.Context(), &driver.PartRequest{
+		Key:    "a",
+		Upload: testUpload,
+		Number: 7,
+		Body:   strings.NewReader("hello"),
+		Size:   5,
+		CRC32C: wiretest.CRC32C("hello"),
+		Native: natives,
+	})
 	require.NoError(t, err)
 	require.Equal(t, etag, part.Tag)
 
-	put := s.server.Requests()[0]
-	require.Equal(t, "/photos/.omnibucket//parts/0123456789abcdef0123456789abcdef/0-000007", strings.ReplaceAll(put.Path, "%2F", "/"))
+	put := server.Requests()[0]
+	require.Equal(t, "/photos/.omnibucket//parts/0123456789abcdef0123456789abcdef/0-000007",
+		strings.ReplaceAll(put.Path, "%2F", "/"))
 	require.Equal(t, key.SHA256(), put.Header.Get("X-Ms-Encryption-Key-Sha256"))
 	require.Empty(t, put.Header.Get("X-Ms-Access-Tier"), "an archived part could not be copied")
 	require.Equal(t, "V0JSBnCFdzM=", put.Header.Get("X-Ms-Content-Crc64"))
 
-	signedURL, err := d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: testUpload, Number: 7, TTL: time.Minute, Size: -1, Native: natives})
+	signedURL, err := d.SignPart(t.Context(), &driver.SignPartRequest{
+		Key:    "a",
+		Upload: testUpload,
+		Number: 7,
+		TTL:    time.Minute,
+		Size:   -1,
+		Native: natives,
+	})
 	require.NoError(t, err)
 	require.Equal(t, key.SHA256(), signedURL.Header.Get("X-Ms-Encryption-Key-Sha256"))
 	require.Empty(t, signedURL.Header.Get("X-Ms-Access-Tier"))
@@ -46,14 +63,17 @@ func TestPutPartEncryption(t *testing.T) {
 // If another write to the key drops the copied blocks, CompleteParts fails as retryable. It keeps the parts, so
 // that it can be repeated.
 func TestCompletePartsRepeated(t *testing.T) {
-	s := newScript(t,
-		anObject(""), created, // the marker, the block
-		anObject("old"), created, // the decision over the object
-		refusing(http.StatusBadRequest, codeBlocksDropped),
-		anObject("old"), anObject("old"), created, // which is the same: the decision is taken back
+	server := newCannedServer(t,
+		objectReply(""),    // the marker of the upload
+		created,            // the copied block
+		objectReply("old"), // the object
+		created,            // the marker, with the decision to replace that object
+		errorReply(http.StatusBadRequest, codeBlocksDropped), // the commit
+		objectReply("old"), // the object is the same
+		objectReply("old"),
+		created, // the marker, without the decision
 	)
-	d := s.driver(t)
-	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
+	_, err := server.openDriver(t).CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    &driver.PutRequest{Key: "a", Size: 5, AnyOrder: true},
 		Upload: testUpload,
 		Parts:  []driver.Part{{Number: 1, Tag: etag, Size: 5}},
@@ -65,50 +85,62 @@ func TestCompletePartsRepeated(t *testing.T) {
 	require.True(t, e.Retryable)
 	require.NotEqual(t, http.StatusConflict, e.Status, "the engine must not begin another upload")
 
-	requests := s.server.Requests()
+	requests := server.Requests()
 	require.Len(t, requests, 8, "no part is removed")
-	require.Equal(t, etag, requests[1].Header.Get("X-Ms-Source-If-Match"))
+	block, decision, commit, withdrawal := requests[1], requests[3], requests[4], requests[7]
+	require.Equal(t, etag, block.Header.Get("X-Ms-Source-If-Match"))
+	require.Equal(t, etag, commit.Header.Get("If-Match"))
 
-	for i, decided := range map[int]bool{3: true, 7: false} {
-		marker := requests[i]
+	for _, marker := range []wiretest.Request{decision, withdrawal} {
 		require.Contains(t, marker.Path, "-begun")
 		require.Equal(t, etag, marker.Header.Get("If-Match"))
-		require.Equal(t, decided, marker.Header.Get("X-Ms-Meta-Omnibucketdecision") != "")
 	}
-	require.Equal(t, etag, requests[4].Header.Get("If-Match"))
+	require.NotEmpty(t, decision.Header.Get("X-Ms-Meta-Omnibucketdecision"))
+	require.Empty(t, withdrawal.Header.Get("X-Ms-Meta-Omnibucketdecision"))
 }
 
 // AbortParts ends the upload before it removes the parts.
 func TestAbortPartsEndsUploadFirst(t *testing.T) {
-	s := newScript(t, anObject(""), refusing(http.StatusForbidden, "AuthorizationFailure"))
-	require.Error(t, s.driver(t).AbortParts(t.Context(), "a", testUpload))
-	require.Len(t, s.server.Requests(), 2, "the marker is read, and removed first")
-	require.Equal(t, http.MethodDelete, s.server.Requests()[1].Method)
-	require.Contains(t, s.server.Requests()[1].Path, "-begun")
+	server := newCannedServer(t, objectReply(""), errorReply(http.StatusForbidden, "AuthorizationFailure"))
+	require.Error(t, server.openDriver(t).AbortParts(t.Context(), "a", testUpload))
+	require.Len(t, server.Requests(), 2, "the marker is read, and removed first")
+	require.Equal(t, http.MethodDelete, server.Requests()[1].Method)
+	require.Contains(t, server.Requests()[1].Path, "-begun")
 }
 
 // Parts are copied in at most as many blocks as a blob may have.
 func TestPartRangesMaxBlocks(t *testing.T) {
-	d := newScript(t).driver(t)
+	const size = maxBlocks + 5
+	d := newCannedServer(t).openDriver(t)
 	d.copier.block = 1
-	u, err := parseOpenUpload(testUpload)
+	upload, err := parseOpenUpload(testUpload)
 	require.NoError(t, err)
 	parts := []driver.Part{{Number: 1, Size: maxBlocks}, {Number: 2}, {Number: 3, Size: 5}}
 
-	ranges, size, err := d.uploads.partRanges(t.Context(), u, &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a"}, Parts: parts})
+	// All bytes take more blocks of one byte than a blob may have, so that each part is one block.
+	ranges, total, err := d.uploads.partRanges(t.Context(), upload, &driver.CompleteRequest{
+		Put:   &driver.PutRequest{Key: "a"},
+		Parts: parts,
+	})
 	require.NoError(t, err)
-	require.Equal(t, int64(maxBlocks+5), size)
-	require.Len(t, ranges, 2)
+	require.Equal(t, int64(size), total)
+	require.Len(t, ranges, 2, "an empty part takes no block")
 	require.Equal(t, int64(maxBlocks), ranges[0].bytes.Count)
 
-	ranges, _, err = d.uploads.partRanges(t.Context(), u, &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a"}, Parts: parts[1:]})
+	// Without the first part, each byte is a block.
+	ranges, _, err = d.uploads.partRanges(t.Context(), upload, &driver.CompleteRequest{
+		Put:   &driver.PutRequest{Key: "a"},
+		Parts: parts[1:],
+	})
 	require.NoError(t, err)
 	require.Len(t, ranges, 5)
 }
 
 // parseOpenUpload refuses names that are not those of open uploads.
 func TestParseOpenUpload(t *testing.T) {
-	for _, name := range []string{"", "../" + testUpload, testUpload + "/", strings.ToUpper(testUpload), newUploadID()} {
+	for _, name := range []string{
+		"", "../" + testUpload, testUpload + "/", strings.ToUpper(testUpload), newUploadID(),
+	} {
 		_, err := parseOpenUpload(name)
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
 	}
@@ -119,76 +151,94 @@ func TestParseOpenUpload(t *testing.T) {
 // https://github.com/Azure/azure-storage-python/issues/720,
 // https://github.com/Azure/azure-sdk-for-java/issues/24881.
 func TestCompletePartsServiceMayNotRead(t *testing.T) {
-	unverified := refusing(http.StatusForbidden, codeUnverified)
-	tests := map[string]struct {
-		refused said
-		part    func(r wiretest.Request) said
-		block   map[string]string
+	const crc64OfHello = "V0JSBnCFdzM="
+	unverified := errorReply(http.StatusForbidden, codeUnverified)
+	part := reply{
+		Status: http.StatusPartialContent,
+		Body:   "hello",
+		Header: map[string]string{
+			"ETag":           etag,
+			"Last-Modified":  lastModified,
+			"Content-Range":  "bytes 0-4/5",
+			"Content-Length": "5",
+		},
+	}
+	tests := []struct {
+		name    string
+		refusal reply  // of the service to copy the part
+		part    reply  // to the driver's own read of the part
+		crc64   string // of the block, as the service has received it
 		want    storage.Code
 	}{
-		"a part":                        {refused: unverified, want: ""},
-		"an account that is not public": {refused: refusing(http.StatusConflict, "PublicAccessNotPermitted"), want: ""},
-		"a part that was replaced": {
-			refused: unverified,
-			part:    func(wiretest.Request) said { return refusing(http.StatusPreconditionFailed, "ConditionNotMet") },
+		{name: "a part", refusal: unverified, part: part, want: ""},
+		{
+			name:    "an account that is not public",
+			refusal: errorReply(http.StatusConflict, "PublicAccessNotPermitted"),
+			part:    part,
+			want:    "",
+		},
+		{
+			name:    "a part that was replaced",
+			refusal: unverified,
+			part:    errorReply(http.StatusPreconditionFailed, "ConditionNotMet"),
 			want:    storage.Changed,
 		},
-		"a part that is missing": {
-			refused: unverified,
-			part:    func(wiretest.Request) said { return refusing(http.StatusNotFound, "BlobNotFound") },
+		{
+			name:    "a part that is missing",
+			refusal: unverified,
+			part:    errorReply(http.StatusNotFound, "BlobNotFound"),
 			want:    storage.Changed,
 		},
-		"another block than the one sent": {
-			refused: unverified,
-			block:   map[string]string{"X-Ms-Content-Crc64": "AAAAAAAAAAA="},
+		{
+			name:    "another block than the one sent",
+			refusal: unverified,
+			part:    part,
+			crc64:   "AAAAAAAAAAA=",
 			want:    storage.ChecksumMismatch,
 		},
-		"the block that was sent": {refused: unverified, block: map[string]string{"X-Ms-Content-Crc64": "V0JSBnCFdzM="}, want: ""},
+		{name: "the block that was sent", refusal: unverified, part: part, crc64: crc64OfHello, want: ""},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var blocks []string
-			s := newScript(t)
-			s.server.Answer = func(r wiretest.Request) said {
+			server := newCannedServer(t)
+			server.Answer = func(r wiretest.Request) reply {
+				comp := r.Query().Get("comp")
+				isMarker := strings.Contains(r.Path, "-begun")
+				isPart := strings.Contains(r.Path, "parts") && !isMarker
 				switch {
 				case r.Header.Get("X-Ms-Copy-Source") != "":
-					return tt.refused
-				case strings.Contains(r.RawQuery, "comp=block&") || strings.HasSuffix(r.RawQuery, "comp=block"):
+					return tt.refusal
+				case comp == "block":
 					blocks = append(blocks, r.Body)
-					return said{Status: http.StatusCreated, Header: tt.block}
-				case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=list"):
-					return said{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`}
-				case r.Method == http.MethodGet && tt.part != nil:
-					return tt.part(r)
+					answer := reply{Status: http.StatusCreated}
+					if tt.crc64 != "" {
+						answer.Header = map[string]string{"X-Ms-Content-Crc64": tt.crc64}
+					}
+					return answer
+				case comp == "list":
+					return reply{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`}
 				case r.Method == http.MethodGet:
-					require.Equal(t, etag, r.Header.Get("If-Match"))
-					return said{Status: http.StatusPartialContent, Body: "hello", Header: map[string]string{"ETag": etag, "Last-Modified": aTime, "Content-Range": "bytes 0-4/5", "Content-Length": "5"}}
+					require.Equal(t, etag, r.Header.Get("If-Match"), "the part is pinned")
+					return tt.part
 				case r.Method == http.MethodPut:
 					return created
 				case r.Method == http.MethodDelete:
 					return accepted
-				case strings.Contains(r.Path, "-begun"):
-					return anObject("")
+				case isMarker:
+					return objectReply("")
+				case isPart && tt.part.Status == http.StatusPartialContent:
+					return objectReply("hello")
 				}
-				return refusing(http.StatusNotFound, "BlobNotFound") // there is no object yet
-			}
-			if tt.part == nil {
-				object := s.server.Answer
-				s.server.Answer = func(r wiretest.Request) said {
-					if r.Method == http.MethodHead && !strings.Contains(r.Path, "-begun") && strings.Contains(r.Path, "parts") {
-						return anObject("hello")
-					}
-					return object(r)
-				}
+				return errorReply(http.StatusNotFound, "BlobNotFound") // there is no object yet
 			}
 
-			_, err := s.driver(t).CompleteParts(t.Context(), &driver.CompleteRequest{
+			_, err := server.openDriver(t).CompleteParts(t.Context(), &driver.CompleteRequest{
 				Put:    &driver.PutRequest{Key: "a", Size: 5, AnyOrder: true},
 				Upload: testUpload,
 				Parts:  []driver.Part{{Number: 1, Tag: etag, Size: 5}},
 			})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-
 			if tt.want == "" {
 				require.Equal(t, []string{"hello"}, blocks)
 			}
@@ -199,67 +249,74 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 // On an account that keeps versions, CompleteParts also removes the versions of the parts.
 // https://learn.microsoft.com/azure/storage/blobs/versioning-overview.
 func TestCompletePartsRemovesVersions(t *testing.T) {
-	const prefix = "/photos/.omnibucket%2F%2Fparts%2F0123456789abcdef0123456789abcdef%2F"
-	blob := func(name, version string, current bool) string {
-		query := ""
-		if current {
-			query = "<IsCurrentVersion>true</IsCurrentVersion>"
-		}
-		if version != "" {
-			query += "<VersionId>" + version + "</VersionId>"
-		}
-		return "<Blob><Name>.omnibucket//parts/0123456789abcdef0123456789abcdef/" + name + "</Name>" + query + "<Properties><Content-Length>5</Content-Length></Properties></Blob>"
-	}
-	const one, two = "2026-11-20T12:00:01.0000000Z", "2026-11-20T12:00:02.0000000Z"
-
-	tests := map[string]struct {
+	const marker = "/photos/.omnibucket%2F%2Fparts%2F0123456789abcdef0123456789abcdef%2F-begun"
+	one, two := versionAt(1), versionAt(2)
+	tests := []struct {
+		name    string
 		listed  string
-		version said // the response to the removal of a version
-		want    []string
+		version reply    // the response to the removal of a version
+		want    []string // the removals after that of the marker, sorted
 		code    storage.Code
 	}{
-		"an account without versions": {listed: blob("0-000001", "", false), version: accepted, want: []string{"0-000001"}},
-		"an account with versions": {
-			listed:  blob("-begun", one, false) + blob("0-000001", one, false) + blob("0-000001", two, true),
+		{
+			name:    "an account without versions",
+			listed:  partEntry("0-000001", "", false),
 			version: accepted,
-			want:    []string{"-begun?versionid=" + one, "0-000001", "0-000001?versionid=" + one, "0-000001?versionid=" + two},
+			want:    []string{"0-000001"},
 		},
-		"a role that may remove no versions": {
-			listed:  blob("0-000001", one, true),
-			version: refusing(403, "AuthorizationPermissionMismatch"),
+		{
+			name:    "an account with versions",
+			listed:  partEntry("-begun", one, false) + partEntry("0-000001", one, false) + partEntry("0-000001", two, true),
+			version: accepted,
+			want: []string{
+				"-begun?versionid=" + one,
+				"0-000001",
+				"0-000001?versionid=" + one,
+				"0-000001?versionid=" + two,
+			},
+		},
+		{
+			name:    "a role that may remove no versions",
+			listed:  partEntry("0-000001", one, true),
+			version: errorReply(403, "AuthorizationPermissionMismatch"),
 			want:    []string{"0-000001", "0-000001?versionid=" + one},
 		},
-		"a container with a default retention": {
-			listed:  blob("0-000001", one, true),
-			version: refusing(409, codeImmutable),
+		{
+			name:    "a container with a default retention",
+			listed:  partEntry("0-000001", one, true),
+			version: errorReply(409, codeImmutable),
 			want:    []string{"0-000001", "0-000001?versionid=" + one},
 		},
-		"a service that is busy": {
-			listed:  blob("0-000001", one, true),
-			version: refusing(503, "ServerBusy"),
+		{
+			name:    "a service that is busy",
+			listed:  partEntry("0-000001", one, true),
+			version: errorReply(503, "ServerBusy"),
 			want:    []string{"0-000001", "0-000001?versionid=" + one},
 			code:    storage.RateLimited,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t)
-			s.server.Answer = func(r wiretest.Request) said {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t)
+			server.Answer = func(r wiretest.Request) reply {
 				switch {
 				case r.Method == http.MethodHead:
-					return anObject("", "X-Ms-Meta-Omnibucketkey", "YQ")
+					return objectReply("", "X-Ms-Meta-Omnibucketkey", "YQ")
 				case r.Method == http.MethodGet:
-					return said{Body: "<EnumerationResults><Blobs>" + tt.listed + "</Blobs><NextMarker/></EnumerationResults>"}
+					return reply{Body: "<EnumerationResults><Blobs>" + tt.listed + "</Blobs><NextMarker/></EnumerationResults>"}
 				case strings.Contains(r.RawQuery, "versionid"):
 					return tt.version
 				}
 				return accepted
 			}
 
-			err := s.driver(t).uploads.remove(t.Context(), &openUpload{prefix: componentsPrefix + testUpload[:32] + "/"})
+			upload := &openUpload{prefix: componentsPrefix + testUpload[:32] + "/"}
+			err := server.openDriver(t).uploads.remove(t.Context(), upload)
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			lines := s.server.Lines()
-			require.Equal(t, "DELETE "+prefix+"-begun", strings.ReplaceAll(lines[0], "/parts/", "%2Fparts%2F"))
+
+			// The upload ends before its parts are removed.
+			lines := server.Lines()
+			require.Equal(t, "DELETE "+marker, strings.ReplaceAll(lines[0], "/parts/", "%2Fparts%2F"))
 			require.Contains(t, lines[1], "include=versions")
 
 			var removals []string
@@ -272,51 +329,105 @@ func TestCompletePartsRemovesVersions(t *testing.T) {
 			require.Equal(t, tt.want, removals)
 		})
 	}
+}
 
-	s := newScript(t, accepted, said{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`})
-	require.NoError(t, s.driver(t, func(c *Config) {
+// partEntry returns a part of testUpload as a listing of versions has it. version is "" on an account without
+// versions.
+func partEntry(name, version string, isCurrent bool) string {
+	entry := "<Blob><Name>.omnibucket//parts/0123456789abcdef0123456789abcdef/" + name + "</Name>"
+	if isCurrent {
+		entry += "<IsCurrentVersion>true</IsCurrentVersion>"
+	}
+	if version != "" {
+		entry += "<VersionId>" + version + "</VersionId>"
+	}
+	return entry + "<Properties><Content-Length>5</Content-Length></Properties></Blob>"
+}
+
+// On a service that is too old for versions, which would refuse to list them, the parts are listed without.
+func TestCompletePartsOfOldService(t *testing.T) {
+	server := newCannedServer(t, accepted,
+		reply{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`})
+	d := server.openDriver(t, func(c *Config) {
 		c.APIVersion = "2019-07-07"
-	}).uploads.remove(t.Context(), &openUpload{prefix: componentsPrefix}))
-	require.NotContains(t, s.server.Last(t).RawQuery, "versions", "an older service refuses to list versions")
+	})
+	require.NoError(t, d.uploads.remove(t.Context(), &openUpload{prefix: componentsPrefix}))
+	require.NotContains(t, server.Last(t).RawQuery, "versions")
 }
 
 // BeginUpload fails with Unsupported if a container-level policy or legal hold keeps blobs from being removed.
 // https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies.
 func TestBeginUploadImmutableContainer(t *testing.T) {
-	properties := func(pairs ...string) said {
-		p := said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime}}
-		for _, name := range pairs {
-			p.Header[name] = "true"
-		}
-		return p
-	}
-	tests := map[string]struct {
-		container said
+	tests := []struct {
+		name      string
+		container reply
 		want      storage.Code
 	}{
-		"no policy":              {properties(), ""},
-		"a policy of versions":   {properties("X-Ms-Has-Immutability-Policy", "X-Ms-Immutable-Storage-With-Versioning-Enabled"), ""},
-		"a policy":               {properties("X-Ms-Has-Immutability-Policy"), storage.Unsupported},
-		"a legal hold":           {properties("X-Ms-Has-Legal-Hold"), storage.Unsupported},
-		"a credential for blobs": {refusing(http.StatusForbidden, "AuthorizationPermissionMismatch"), ""},
-		"no container":           {refusing(http.StatusNotFound, "ContainerNotFound"), storage.BucketNotFound},
-		"a service that is busy": {refusing(http.StatusServiceUnavailable, "ServerBusy"), storage.RateLimited},
+		{
+			name:      "a policy of versions",
+			container: containerReply("X-Ms-Has-Immutability-Policy", "X-Ms-Immutable-Storage-With-Versioning-Enabled"),
+			want:      "",
+		},
+		{
+			name:      "a policy",
+			container: containerReply("X-Ms-Has-Immutability-Policy"),
+			want:      storage.Unsupported,
+		},
+		{name: "a legal hold", container: containerReply("X-Ms-Has-Legal-Hold"), want: storage.Unsupported},
+		{
+			name:      "a credential for blobs",
+			container: errorReply(http.StatusForbidden, "AuthorizationPermissionMismatch"),
+			want:      "",
+		},
+		{
+			name:      "no container",
+			container: errorReply(http.StatusNotFound, "ContainerNotFound"),
+			want:      storage.BucketNotFound,
+		},
+		{
+			name:      "a service that is busy",
+			container: errorReply(http.StatusServiceUnavailable, "ServerBusy"),
+			want:      storage.RateLimited,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, tt.container, created)
-			d := s.driver(t)
-			_, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", AnyOrder: true})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.container, created)
+			_, err := server.openDriver(t).BeginParts(t.Context(), &driver.PutRequest{Key: "a", AnyOrder: true})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, "GET /photos?restype=container", s.server.Lines()[0])
+			require.Equal(t, containerRequest, server.Lines()[0])
 			if tt.want != "" {
-				require.Len(t, s.server.Lines(), 1, "no bytes are sent")
-			}
-			if tt.container.Status == 0 && tt.want == "" {
-				_, err = d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", AnyOrder: true})
-				require.NoError(t, err)
-				require.Len(t, s.server.Lines(), 3, "it is asked once")
+				require.Len(t, server.Lines(), 1, "no bytes are sent")
 			}
 		})
 	}
+}
+
+// BeginUpload asks for the policies of the container once.
+func TestBeginUploadMutableContainer(t *testing.T) {
+	for name, container := range map[string]reply{
+		"no policy": containerReply(),
+		"a policy of versions": containerReply(
+			"X-Ms-Has-Immutability-Policy", "X-Ms-Immutable-Storage-With-Versioning-Enabled"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newCannedServer(t, container, created)
+			d := server.openDriver(t)
+			for range 2 {
+				_, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", AnyOrder: true})
+				require.NoError(t, err)
+			}
+			require.Equal(t, containerRequest, server.Lines()[0])
+			require.Len(t, server.Lines(), 1+2, "the container, and two uploads")
+		})
+	}
+}
+
+// containerReply returns the properties of a container. The given headers are true.
+func containerReply(headers ...string) reply {
+	container := reply{Header: map[string]string{"ETag": etag, "Last-Modified": lastModified}}
+	for _, name := range headers {
+		container.Header[name] = "true"
+	}
+	return container
 }

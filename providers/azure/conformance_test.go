@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
+// The driver passes the conformance suite on Azurite.
 func TestConformance(t *testing.T) {
 	requireConformance(t, needAzurite(t), nil, storagetest.WithName("azure (Azurite)"))
 }
@@ -22,16 +23,22 @@ func TestConformance(t *testing.T) {
 func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	requireConformance(t, needAzurite(t), &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)})
+	requireConformance(t, needAzurite(t),
+		&http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)})
 }
 
+// requireConformance runs the suite on new containers of the emulator. The client may be nil.
 func requireConformance(t *testing.T, s *azuriteServer, client *http.Client, opts ...storagetest.Option) {
 	t.Helper()
 	for name, reason := range azurite.Skipped {
 		opts = append(opts, storagetest.Skip(name, reason))
 	}
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: s.container(t), Endpoint: s.endpoint, HTTPClient: client})
+		d, err := azure.NewDriver(t.Context(), azure.Config{
+			Bucket:     s.container(t),
+			Endpoint:   s.endpoint,
+			HTTPClient: client,
+		})
 		require.NoError(t, err)
 		return d
 	}, opts...)

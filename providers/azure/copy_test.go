@@ -18,11 +18,14 @@ func sourceOf(d *objectDriver, key string) driver.ObjectRef {
 	return ref
 }
 
+// plainText has the properties of the sources in these tests.
 var plainText = storage.Properties{ContentType: "text/plain"}
 
+// Copy of a small object takes one request beside that for the source's attributes. The service copies the
+// metadata.
 func TestCopyTakesOneRequest(t *testing.T) {
-	s := newScript(t, anObject("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), accepted)
-	d := s.driver(t)
+	server := newCannedServer(t, objectReply("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), accepted)
+	d := server.openDriver(t)
 
 	attrs, err := d.Copy(t.Context(), &driver.CopyRequest{
 		Source:     sourceOf(d, "from ü"),
@@ -33,65 +36,103 @@ func TestCopyTakesOneRequest(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, etag, attrs.Revision)
 	require.Equal(t, uint32(0x9a71bb4c), attrs.CRC32C.Sum)
-	require.Equal(t, []string{"HEAD /photos/from%20%C3%BC", "PUT /photos/to"}, s.server.Lines())
-	require.Equal(t, etag, s.server.Requests()[0].Header.Get("If-Match"))
+	require.Equal(t, []string{"HEAD /photos/from%20%C3%BC", "PUT /photos/to"}, server.Lines())
+	require.Equal(t, etag, server.Requests()[0].Header.Get("If-Match"))
 
-	got := s.server.Last(t).Header
-	require.Equal(t, "true", got.Get("X-Ms-Requires-Sync"), "Copy Blob From URL, and not an asynchronous copy")
+	got := server.Last(t).Header
+	require.Equal(t, "true", got.Get("X-Ms-Requires-Sync"),
+		"Copy Blob From URL, and not an asynchronous copy")
 	require.Equal(t, etag, got.Get("X-Ms-Source-If-Match"))
 	require.Equal(t, "*", got.Get("If-None-Match"))
-	require.Regexp(t, `/photos/from%20%C3%BC\?.*sp=r&.*sig=`, got.Get("X-Ms-Copy-Source"), "with a right of its own to read")
+	require.Regexp(t, `/photos/from%20%C3%BC\?.*sp=r&.*sig=`, got.Get("X-Ms-Copy-Source"),
+		"with a right of its own to read")
 
 	for name := range got {
 		require.False(t, strings.HasPrefix(name, "X-Ms-Meta-"), "the source's are copied: %s", name)
 	}
 }
 
+// Copy with other metadata keeps the checksum of the source. Without any metadata it sends a placeholder, because
+// Azure would copy that of the source.
 func TestCopyReplacesMetadata(t *testing.T) {
-	tests := map[string]struct {
+	checksummed := objectReply("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5")
+	tests := []struct {
+		name     string
 		metadata map[string]string
-		source   said
+		source   reply
 		want     map[string]string
 	}{
-		"by other":             {map[string]string{"a-b": "c"}, anObject("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), map[string]string{"A_x002d_b": "c", "Omnibucket_crc32c": "9a71bb4c-5"}},
-		"by none":              {nil, anObject("hello", "X-Ms-Meta-K", "v"), map[string]string{"Omnibucket_plain": "true"}},
-		"by a checksum at all": {nil, anObject("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), map[string]string{"Omnibucket_crc32c": "9a71bb4c-5"}},
+		{
+			name:     "by other",
+			metadata: map[string]string{"a-b": "c"},
+			source:   checksummed,
+			want:     map[string]string{"A_x002d_b": "c", "Omnibucket_crc32c": "9a71bb4c-5"},
+		},
+		{
+			name:   "by none",
+			source: objectReply("hello", "X-Ms-Meta-K", "v"),
+			want:   map[string]string{"Omnibucket_plain": "true"},
+		},
+		{
+			name:   "by a checksum at all",
+			source: checksummed,
+			want:   map[string]string{"Omnibucket_crc32c": "9a71bb4c-5"},
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, tt.source, accepted)
-			d := s.driver(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.source, accepted)
+			d := server.openDriver(t)
 			p := plainText
 			p.Metadata = tt.metadata
 			p.StorageClass = "Cool"
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: p, Replace: true})
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{
+				Source:     sourceOf(d, "a"),
+				Key:        "b",
+				Properties: p,
+				Replace:    true,
+			})
 			require.NoError(t, err)
-			got := map[string]string{}
-			for name, values := range s.server.Last(t).Header {
+
+			sent := map[string]string{}
+			for name, values := range server.Last(t).Header {
 				if key, is := strings.CutPrefix(name, "X-Ms-Meta-"); is {
-					got[key] = values[0]
+					sent[key] = values[0]
 				}
 			}
-
-			require.Equal(t, tt.want, got, "a copy that names none has the source's")
-			require.Equal(t, "Cool", s.server.Last(t).Header.Get("X-Ms-Access-Tier"))
+			require.Equal(t, tt.want, sent)
+			require.Equal(t, "Cool", server.Last(t).Header.Get("X-Ms-Access-Tier"))
 		})
 	}
 }
 
+// Copy copies block by block if the content type changes or the source is too large for one request.
 func TestCopyInBlocksRequests(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name         string
 		limit, block int64
 		properties   storage.Properties
 		ranges       []string
 	}{
-		"because it says another type":    {limit: 0, properties: storage.Properties{ContentType: "text/html"}, ranges: []string{"bytes=0-4"}},
-		"because the source is too large": {limit: 4, block: 2, properties: plainText, ranges: []string{"bytes=0-1", "bytes=2-3", "bytes=4-4"}},
+		{
+			name:       "because it says another type",
+			limit:      0,
+			properties: storage.Properties{ContentType: "text/html"},
+			ranges:     []string{"bytes=0-4"},
+		},
+		{
+			name:       "because the source is too large",
+			limit:      4,
+			block:      2,
+			properties: plainText,
+			ranges:     []string{"bytes=0-1", "bytes=2-3", "bytes=4-4"},
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, anObject("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), created)
-			d := s.driver(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, objectReply("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"),
+				created)
+			d := server.openDriver(t)
 			d.copier.limit = tt.limit
 			d.copier.block = tt.block
 			tt.properties.Metadata = map[string]string{"k": "v"}
@@ -106,7 +147,7 @@ func TestCopyInBlocksRequests(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, uint32(0x9a71bb4c), attrs.CRC32C.Sum)
 
-			all := s.server.Requests()
+			all := server.Requests()
 			var ranges []string
 			for _, block := range all[1 : len(all)-1] {
 				require.Contains(t, block.RawQuery, "comp=block")
@@ -118,7 +159,7 @@ func TestCopyInBlocksRequests(t *testing.T) {
 
 			slices.Sort(ranges)
 			require.Equal(t, tt.ranges, ranges)
-			commit := s.server.Last(t)
+			commit := server.Last(t)
 			require.Equal(t, "PUT /photos/b?comp=blocklist", commit.Line())
 			require.Equal(t, len(tt.ranges), strings.Count(commit.Body, "<Latest>"))
 			require.Equal(t, tt.properties.ContentType, commit.Header.Get("X-Ms-Blob-Content-Type"))
@@ -129,41 +170,109 @@ func TestCopyInBlocksRequests(t *testing.T) {
 	}
 }
 
+// A failed copy tells a changed source from an unmet condition on the destination, with a further request if
+// needed.
 func TestCopyErrors(t *testing.T) {
 	absent := storage.Condition{Absent: true}
-	object := anObject("hello")
-	refusal := refusing(404, "BlobNotFound")
-	other := refusing(412, "ConditionNotMet")
+	object := objectReply("hello")
+	refusal := errorReply(404, "BlobNotFound")
+	other := errorReply(412, "ConditionNotMet")
 
-	tests := map[string]struct {
-		answers   []said
+	tests := []struct {
+		name      string
+		answers   []reply
 		condition storage.Condition
 		want      storage.Code
 	}{
-		"a missing source":                         {[]said{refusal}, absent, storage.Changed},
-		"a source that is another":                 {[]said{other}, absent, storage.Changed},
-		"a source that is another by then":         {[]said{object, refusing(412, "SourceConditionNotMet")}, absent, storage.Changed},
-		"a source that was removed meanwhile":      {[]said{object, refusing(404, "CannotVerifyCopySource"), refusal}, absent, storage.Changed},
-		"a source that the service may not read":   {[]said{object, refusing(403, "CannotVerifyCopySource"), object}, absent, storage.Unsupported},
-		"a source that the service does not see":   {[]said{object, refusing(404, "CannotVerifyCopySource"), object}, absent, storage.Unsupported},
-		"a source on a busy server":                {[]said{object, refusing(500, "CannotVerifyCopySource"), object}, absent, storage.Unavailable},
-		"a source of another kind":                 {[]said{object, refusing(409, "InvalidBlobType")}, storage.Condition{}, storage.Unsupported},
-		"a destination that exists":                {[]said{object, refusing(409, "BlobAlreadyExists")}, absent, storage.PreconditionFailed},
-		"a destination that is another":            {[]said{object, refusing(412, "TargetConditionNotMet")}, absent, storage.PreconditionFailed},
-		"one of both, and the source is as it was": {[]said{object, other, object}, absent, storage.PreconditionFailed},
-		"one of both, and the source is another":   {[]said{object, other, other}, absent, storage.Changed},
-		"no container":                             {[]said{object, refusing(404, "ContainerNotFound")}, absent, storage.BucketNotFound},
+		{name: "a missing source", answers: []reply{refusal}, condition: absent, want: storage.Changed},
+		{
+			name:      "a source that is another",
+			answers:   []reply{other},
+			condition: absent,
+			want:      storage.Changed,
+		},
+		{
+			name:      "a source that is another by then",
+			answers:   []reply{object, errorReply(412, "SourceConditionNotMet")},
+			condition: absent,
+			want:      storage.Changed,
+		},
+		{
+			name:      "a source that was removed meanwhile",
+			answers:   []reply{object, errorReply(404, "CannotVerifyCopySource"), refusal},
+			condition: absent,
+			want:      storage.Changed,
+		},
+		{
+			name:      "a source that the service may not read",
+			answers:   []reply{object, errorReply(403, "CannotVerifyCopySource"), object},
+			condition: absent,
+			want:      storage.Unsupported,
+		},
+		{
+			name:      "a source that the service does not see",
+			answers:   []reply{object, errorReply(404, "CannotVerifyCopySource"), object},
+			condition: absent,
+			want:      storage.Unsupported,
+		},
+		{
+			name:      "a source on a busy server",
+			answers:   []reply{object, errorReply(500, "CannotVerifyCopySource"), object},
+			condition: absent,
+			want:      storage.Unavailable,
+		},
+		{
+			name:      "a source of another kind",
+			answers:   []reply{object, errorReply(409, "InvalidBlobType")},
+			condition: storage.Condition{},
+			want:      storage.Unsupported,
+		},
+		{
+			name:      "a destination that exists",
+			answers:   []reply{object, errorReply(409, "BlobAlreadyExists")},
+			condition: absent,
+			want:      storage.PreconditionFailed,
+		},
+		{
+			name:      "a destination that is another",
+			answers:   []reply{object, errorReply(412, "TargetConditionNotMet")},
+			condition: absent,
+			want:      storage.PreconditionFailed,
+		},
+		{
+			name:      "one of both, and the source is as it was",
+			answers:   []reply{object, other, object},
+			condition: absent,
+			want:      storage.PreconditionFailed,
+		},
+		{
+			name:      "one of both, and the source is another",
+			answers:   []reply{object, other, other},
+			condition: absent,
+			want:      storage.Changed,
+		},
+		{
+			name:      "no container",
+			answers:   []reply{object, errorReply(404, "ContainerNotFound")},
+			condition: absent,
+			want:      storage.BucketNotFound,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, tt.answers...)
-			d := s.driver(t)
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText, Condition: tt.condition})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.answers...)
+			d := server.openDriver(t)
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{
+				Source:     sourceOf(d, "a"),
+				Key:        "b",
+				Properties: plainText,
+				Condition:  tt.condition,
+			})
 
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.want, e.Code)
-			require.Len(t, s.server.Requests(), len(tt.answers))
+			require.Len(t, server.Requests(), len(tt.answers))
 			require.NotContains(t, err.Error(), "sig")
 		})
 	}
@@ -171,28 +280,37 @@ func TestCopyErrors(t *testing.T) {
 
 // A failed range is retried, and stops the others if it fails for good.
 func TestCopyInBlocksRangeFails(t *testing.T) {
-	s := newScript(t, anObject("hello"), refusing(503, "ServerBusy"), created)
-	d := s.driver(t)
+	server := newCannedServer(t, objectReply("hello"), errorReply(503, "ServerBusy"), created)
+	d := server.openDriver(t)
 	d.copier.limit = 1
 	d.copier.block = 100
-	_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText})
+	_, err := d.Copy(t.Context(), &driver.CopyRequest{
+		Source:     sourceOf(d, "a"),
+		Key:        "b",
+		Properties: plainText,
+	})
 	require.NoError(t, err)
-	require.Len(t, s.server.Requests(), 4)
+	require.Len(t, server.Requests(), 4)
 
-	s = newScript(t, anObject("hello"), refusing(412, "SourceConditionNotMet"))
-	d = s.driver(t)
+	server = newCannedServer(t, objectReply("hello"), errorReply(412, "SourceConditionNotMet"))
+	d = server.openDriver(t)
 	d.copier.limit = 1
 	d.copier.block = 1
-	_, err = d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "a"), Key: "b", Properties: plainText})
+	_, err = d.Copy(t.Context(), &driver.CopyRequest{
+		Source:     sourceOf(d, "a"),
+		Key:        "b",
+		Properties: plainText,
+	})
 	require.ErrorIs(t, err, storage.Changed)
-	for _, line := range s.server.Lines() {
+	for _, line := range server.Lines() {
 		require.NotContains(t, line, "blocklist")
 	}
 }
 
+// Compose copies each source that is not empty as a block, and commits the blocks in order.
 func TestComposeRequests(t *testing.T) {
-	s := newScript(t, anObject("hello"), anObject(""), anObject("hello"), created)
-	d := s.driver(t)
+	server := newCannedServer(t, objectReply("hello"), objectReply(""), objectReply("hello"), created)
+	d := server.openDriver(t)
 	_, err := d.Compose(t.Context(), &driver.ComposeRequest{
 		Key:        "a",
 		Sources:    []driver.ObjectRef{sourceOf(d, "a"), sourceOf(d, "empty"), sourceOf(d, "b")},
@@ -201,10 +319,10 @@ func TestComposeRequests(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	all := s.server.Requests()
+	all := server.Requests()
 	require.Len(t, all, 3+2+1, "nothing is copied of an empty source")
-	require.Equal(t, 2, strings.Count(s.server.Last(t).Body, "<Latest>"))
-	require.Equal(t, "*", s.server.Last(t).Header.Get("If-None-Match"))
+	require.Equal(t, 2, strings.Count(server.Last(t).Body, "<Latest>"))
+	require.Equal(t, "*", server.Last(t).Header.Get("If-None-Match"))
 
 	var sources []string
 	for _, block := range all[3:5] {
@@ -218,21 +336,22 @@ func TestComposeRequests(t *testing.T) {
 // Append reuses the blocks of an object only if they are the whole object. Bytes added with the Data Lake API are
 // in no block. https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues.
 func TestAppendUsesCommittedBlocks(t *testing.T) {
-	listed := func(size string) said {
-		return said{Body: `<BlockList><CommittedBlocks><Block><Name>` + strings.Repeat("QUFB", 6) + `</Name><Size>` + size + `</Size></Block></CommittedBlocks></BlockList>`}
+	listed := func(size string) reply {
+		return reply{Body: `<BlockList><CommittedBlocks><Block><Name>` + strings.Repeat("QUFB", 6) + `</Name><Size>` + size + `</Size></Block></CommittedBlocks></BlockList>`}
 	}
-	tests := map[string]struct {
-		list   said
+	tests := []struct {
+		name   string
+		list   reply
 		copies int // ranges of the object that are copied
 	}{
-		"all":  {listed("5"), 0},
-		"some": {listed("3"), 1},
-		"none": {said{Body: `<BlockList><CommittedBlocks/></BlockList>`}, 1},
+		{name: "all", list: listed("5"), copies: 0},
+		{name: "some", list: listed("3"), copies: 1},
+		{name: "none", list: reply{Body: `<BlockList><CommittedBlocks/></BlockList>`}, copies: 1},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, anObject("hello"), created, tt.list, created)
-			d := s.driver(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, objectReply("hello"), created, tt.list, created)
+			d := server.openDriver(t)
 			_, err := d.Compose(t.Context(), &driver.ComposeRequest{
 				Key:        "log",
 				Sources:    []driver.ObjectRef{sourceOf(d, "log")},
@@ -243,8 +362,8 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 			})
 			require.NoError(t, err)
 
-			requests := s.server.Requests()
-			require.Len(t, requests, 4+tt.copies, "%v", s.server.Lines())
+			requests := server.Requests()
+			require.Len(t, requests, 4+tt.copies, "%v", server.Lines())
 			require.Equal(t, tt.copies == 0, strings.Contains(requests[len(requests)-1].Body, "QUFB"))
 			require.Equal(t, tt.copies == 1, requests[3].Header.Get("X-Ms-Copy-Source") != "")
 		})
@@ -259,29 +378,41 @@ func TestCopySourceURLTooLong(t *testing.T) {
 	limit := strings.Repeat("k", 1024)
 	for name, call := range map[string]func(d *objectDriver, key string) error{
 		"Copy": func(d *objectDriver, key string) error {
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, key), Key: "b", Properties: plainText})
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{
+				Source:     sourceOf(d, key),
+				Key:        "b",
+				Properties: plainText,
+			})
 			return err
 		},
 		"Copy in blocks": func(d *objectDriver, key string) error {
 			d.copier.limit = 1
 			d.copier.block = 2
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, key), Key: "b", Properties: plainText})
+			_, err := d.Copy(t.Context(), &driver.CopyRequest{
+				Source:     sourceOf(d, key),
+				Key:        "b",
+				Properties: plainText,
+			})
 			return err
 		},
 		"Compose": func(d *objectDriver, key string) error {
-			_, err := d.Compose(t.Context(), &driver.ComposeRequest{Key: "b", Sources: []driver.ObjectRef{sourceOf(d, key)}, Properties: plainText})
+			_, err := d.Compose(t.Context(), &driver.ComposeRequest{
+				Key:        "b",
+				Sources:    []driver.ObjectRef{sourceOf(d, key)},
+				Properties: plainText,
+			})
 			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, anObject("hello"))
-			require.Equal(t, storage.Unsupported, storage.CodeOf(call(s.driver(t), long)))
-			require.Len(t, s.server.Lines(), 1, "the attributes of the source")
+			server := newCannedServer(t, objectReply("hello"))
+			require.Equal(t, storage.Unsupported, storage.CodeOf(call(server.openDriver(t), long)))
+			require.Len(t, server.Lines(), 1, "the attributes of the source")
 			response := created
 			if name == "Copy" {
 				response = accepted
 			}
-			require.NoError(t, call(newScript(t, anObject("hello"), response).driver(t), limit))
+			require.NoError(t, call(newCannedServer(t, objectReply("hello"), response).openDriver(t), limit))
 		})
 	}
 }
@@ -289,16 +420,23 @@ func TestCopySourceURLTooLong(t *testing.T) {
 // With Config.Client, the driver does not know how to authorize a source. So Copy and Compose of the driver fail
 // with Unsupported, and the engine streams the bytes.
 func TestCopyWithConfigClient(t *testing.T) {
-	s := newScript(t, anObject("hello"))
-	client, err := s.driver(t).account.client(noRetry)
+	server := newCannedServer(t, objectReply("hello"))
+	client, err := server.openDriver(t).account.client(noRetry)
 	require.NoError(t, err)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: client})
 	require.NoError(t, err)
 
-	_, err = d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d.(*objectDriver), "a"), Key: "b", Properties: plainText})
+	_, err = d.Copy(t.Context(), &driver.CopyRequest{
+		Source:     sourceOf(d.(*objectDriver), "a"),
+		Key:        "b",
+		Properties: plainText,
+	})
 	require.ErrorIs(t, err, storage.Unsupported, "how a given client is authorised is not known")
-	_, err = d.Compose(t.Context(), &driver.ComposeRequest{Key: "b", Sources: []driver.ObjectRef{sourceOf(d.(*objectDriver), "a")}})
+	_, err = d.Compose(t.Context(), &driver.ComposeRequest{
+		Key:     "b",
+		Sources: []driver.ObjectRef{sourceOf(d.(*objectDriver), "a")},
+	})
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Empty(t, s.server.Requests())
+	require.Empty(t, server.Requests())
 	require.NoError(t, d.Close())
 }

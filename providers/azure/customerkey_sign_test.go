@@ -12,10 +12,12 @@ import (
 // A signed URL with a customer's key needs TLS.
 func TestSignedURLWithCustomerKeyNeedsTLS(t *testing.T) {
 	d := newSigner(t, Config{})
-	key := WithCustomerKey(keyBytes(t, firstKey))
-	_, err := engine.New(d, storage.WithSigningBaseURL("http://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
+	key := WithCustomerKey(decodeKey(t, firstKey))
+	_, err := engine.New(d,
+		storage.WithSigningBaseURL("http://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "WithCustomerKey needs an address with https")
-	_, err = engine.New(d, storage.WithSigningBaseURL("https://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
+	_, err = engine.New(d,
+		storage.WithSigningBaseURL("https://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
 	require.NoError(t, err)
 }

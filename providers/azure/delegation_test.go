@@ -4,12 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,57 +24,80 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A tokenOf is a credential whose token is its own text.
-type tokenOf string
+// A fixedToken is a credential whose token is its own text.
+type fixedToken string
 
-func (t tokenOf) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+// GetToken returns the credential's own text, which is valid for an hour.
+func (t fixedToken) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	return azcore.AccessToken{Token: string(t), ExpiresOn: time.Now().Add(time.Hour)}, nil
 }
 
 // A keyServer returns user delegation keys, as Azure does.
 type keyServer struct {
 	*httptest.Server
-	asked  atomic.Int32
-	last   atomic.Pointer[service.KeyInfo]
-	answer func(w http.ResponseWriter, info service.KeyInfo)
+	requests atomic.Int32
+	last     atomic.Pointer[service.KeyInfo] // of the latest request
+	answer   func(w http.ResponseWriter, info service.KeyInfo)
 }
 
+// newKeyServer starts a keyServer. It responds with 418 to everything but a valid request for a key.
 func newKeyServer(t *testing.T) *keyServer {
 	t.Helper()
-	s := &keyServer{answer: giveKey}
-	s.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		var info service.KeyInfo
-		if err != nil || r.Method != http.MethodPost || r.URL.Path != "/"+testAccount+"/" && r.URL.Path != "/"+testAccount ||
-			r.URL.Query().Get("comp") != "userdelegationkey" || r.URL.Query().Get("restype") != "service" ||
-			r.Header.Get("Authorization") != "Bearer token" || xml.Unmarshal(body, &info) != nil {
-			w.WriteHeader(http.StatusTeapot)
-			return
-		}
-		s.asked.Add(1)
-		s.last.Store(&info)
-		w.Header().Set(requestIDHeader, "R1")
-		s.answer(w, info)
-	}))
+	s := &keyServer{answer: writeUserKey}
+	s.Server = httptest.NewTLSServer(s)
 	t.Cleanup(s.Close)
 	return s
 }
 
-func giveKey(w http.ResponseWriter, info service.KeyInfo) {
-	fmt.Fprintf(w, `<?xml version="1.0" encoding="utf-8"?><UserDelegationKey><SignedOid>object</SignedOid><SignedTid>tenant</SignedTid>`+
-		`<SignedStart>%s</SignedStart><SignedExpiry>%s</SignedExpiry><SignedService>b</SignedService><SignedVersion>2026-12-06</SignedVersion>`+
-		`<Value>%s</Value></UserDelegationKey>`, *info.Start, *info.Expiry, base64.StdEncoding.EncodeToString([]byte("delegated")))
+func (s *keyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var info service.KeyInfo
+	if !isKeyRequest(r) || xml.NewDecoder(r.Body).Decode(&info) != nil {
+		w.WriteHeader(http.StatusTeapot)
+		return
+	}
+
+	s.requests.Add(1)
+	s.last.Store(&info)
+	w.Header().Set(requestIDHeader, "R1")
+	s.answer(w, info)
 }
 
+// isKeyRequest reports whether r requests a user delegation key of testAccount.
+func isKeyRequest(r *http.Request) bool {
+	query := r.URL.Query()
+	return r.Method == http.MethodPost &&
+		strings.TrimSuffix(r.URL.Path, "/") == "/"+testAccount &&
+		query.Get("comp") == "userdelegationkey" &&
+		query.Get("restype") == "service" &&
+		r.Header.Get("Authorization") == "Bearer token"
+}
+
+// writeUserKey responds with a key for the requested time.
+func writeUserKey(w http.ResponseWriter, info service.KeyInfo) {
+	const body = `<?xml version="1.0" encoding="utf-8"?><UserDelegationKey>` +
+		`<SignedOid>object</SignedOid><SignedTid>tenant</SignedTid>` +
+		`<SignedStart>%s</SignedStart><SignedExpiry>%s</SignedExpiry>` +
+		`<SignedService>b</SignedService><SignedVersion>2026-12-06</SignedVersion>` +
+		`<Value>%s</Value></UserDelegationKey>`
+	fmt.Fprintf(w, body, *info.Start, *info.Expiry, base64.StdEncoding.EncodeToString([]byte("delegated")))
+}
+
+// open opens the container "photos", whose URLs are signed with keys of the server.
 func (s *keyServer) open(t *testing.T) *objectDriver {
 	t.Helper()
-	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: s.URL + "/" + testAccount, Credential: tokenOf("token"), HTTPClient: s.Client()})
+	d, err := NewDriver(t.Context(), Config{
+		Bucket:     "photos",
+		Endpoint:   s.URL + "/" + testAccount,
+		Credential: fixedToken("token"),
+		HTTPClient: s.Client(),
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d.(*objectDriver)
 }
 
-func download(change func(r *driver.SignRequest)) *driver.SignRequest {
+// signedDownload returns a request to sign a download of "a" for an hour. change may be nil.
+func signedDownload(change func(r *driver.SignRequest)) *driver.SignRequest {
 	r := &driver.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
 	if change != nil {
 		change(r)
@@ -85,31 +107,36 @@ func download(change func(r *driver.SignRequest)) *driver.SignRequest {
 
 // One user delegation key signs the URLs of all buckets of a service.
 func TestUserKeySignsForAllBuckets(t *testing.T) {
-	s := newKeyServer(t)
-	d := s.open(t)
+	server := newKeyServer(t)
+	d := server.open(t)
 	other := d.account.driver("videos")
 
 	for range 3 {
 		for _, d := range []*objectDriver{d, other} {
-			signedURL, err := d.sign(t.Context(), download(nil), signedAt)
+			signedURL, err := d.sign(t.Context(), signedDownload(nil), signedAt)
 			require.NoError(t, err)
-			require.Contains(t, signedURL.URL, s.URL+"/"+testAccount+"/"+d.container.name+"/a?")
+			require.Contains(t, signedURL.URL, server.URL+"/"+testAccount+"/"+d.container.name+"/a?")
 			require.Contains(t, signedURL.URL, "&skoid=object&sktid=tenant&")
 		}
 	}
-	require.EqualValues(t, 1, s.asked.Load())
-	require.Equal(t, "2026-03-04T04:51:07Z", *s.last.Load().Start, "15 minutes back: our clock may be ahead")
-	require.Equal(t, "2026-03-11T04:51:07Z", *s.last.Load().Expiry, "7 days after that, which is the most")
+	require.EqualValues(t, 1, server.requests.Load())
+	require.Equal(t, "2026-03-04T04:51:07Z", *server.last.Load().Start,
+		"15 minutes back: our clock may be ahead")
+	require.Equal(t, "2026-03-11T04:51:07Z", *server.last.Load().Expiry,
+		"7 days after that, which is the most")
 }
 
 // The SDK takes the account's name from the first label of the host, so the
 // account has that name here.
 func TestUserKeySignatureMatchesSDK(t *testing.T) {
-	s := newKeyServer(t)
-	d := s.open(t)
+	server := newKeyServer(t)
+	d := server.open(t)
 	start := "2026-03-04T04:51:07Z"
 	end := "2026-03-11T04:51:07Z"
-	credential, err := d.account.service.GetUserDelegationCredential(t.Context(), service.KeyInfo{Start: &start, Expiry: &end}, nil)
+	credential, err := d.account.service.GetUserDelegationCredential(t.Context(), service.KeyInfo{
+		Start:  &start,
+		Expiry: &end,
+	}, nil)
 	require.NoError(t, err)
 	d.account.name = "127"
 	startTime, err := time.Parse(sasTime, start)
@@ -121,55 +148,83 @@ func TestUserKeySignatureMatchesSDK(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want, err := sdkValues(g).SignWithUserDelegation(credential)
 			require.NoError(t, err)
-			require.Equal(t, parsedQuery(t, want.Encode()), parsedQuery(t, key.signingKey.sign("https://acme.example", g)))
+			require.Equal(t, parsedQuery(t, want.Encode()),
+				parsedQuery(t, key.signingKey.sign("https://acme.example", g)))
 		})
 	}
 }
 
-// If Config.APIVersion is older than the newest form of a signature, URLs are signed in an older form.
+// With an older Config.APIVersion, URLs are signed in the form of that version, as far as it has one.
 func TestUserKeySignsForOlderVersions(t *testing.T) {
-	s := newKeyServer(t)
-	for version, want := range map[string]string{"2020-12-06": "2020-12-06", "2024-11-04": "2024-11-04", "2025-11-05": olderDelegation, sasVersion: sasVersion} {
-		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: s.URL + "/" + testAccount, Credential: tokenOf("token"), HTTPClient: s.Client(), APIVersion: version})
-		require.NoError(t, err)
-		require.NotZero(t, d.Describe().Features&storage.SignedURLs, version)
-
-		signedURL, err := d.Sign(t.Context(), download(nil))
-		require.NoError(t, err)
-		u, err := url.Parse(signedURL.URL)
-		require.NoError(t, err)
-		require.Equal(t, want, u.Query().Get("sv"), version)
-		require.NoError(t, d.Close())
+	tests := []struct{ version, want string }{
+		{version: "2020-12-06", want: "2020-12-06"},
+		{version: "2024-11-04", want: "2024-11-04"},
+		{version: "2025-11-05", want: olderDelegation},
+		{version: sasVersion, want: sasVersion},
 	}
+	for _, tt := range tests {
+		t.Run(tt.version, func(t *testing.T) {
+			d := newKeyServer(t).openVersion(t, tt.version)
+			require.NotZero(t, d.Describe().Features&storage.SignedURLs)
 
-	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: s.URL + "/" + testAccount, Credential: tokenOf("token"), HTTPClient: s.Client(), APIVersion: "2019-07-07"})
+			signedURL, err := d.Sign(t.Context(), signedDownload(nil))
+			require.NoError(t, err)
+			require.Equal(t, tt.want, parsedQuery(t, signedURL.URL).Get("sv"))
+		})
+	}
+}
+
+// With a Config.APIVersion that is too old for the signature of a user delegation key, the driver does not sign.
+func TestUserKeyOfOldVersion(t *testing.T) {
+	desc := newKeyServer(t).openVersion(t, "2019-07-07").Describe()
+	require.Zero(t, desc.Features&storage.SignedURLs)
+	require.Contains(t, desc.SigningHint, scopeVersion)
+}
+
+// openVersion is open with a Config.APIVersion.
+func (s *keyServer) openVersion(t *testing.T, version string) driver.Driver {
+	t.Helper()
+	d, err := NewDriver(t.Context(), Config{
+		Bucket:     "photos",
+		Endpoint:   s.URL + "/" + testAccount,
+		Credential: fixedToken("token"),
+		HTTPClient: s.Client(),
+		APIVersion: version,
+	})
 	require.NoError(t, err)
-	require.Zero(t, d.Describe().Features&storage.SignedURLs)
-	require.Contains(t, d.Describe().SigningHint, scopeVersion)
-	require.NoError(t, d.Close())
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d
 }
 
 // A signed URL expires no later than the user delegation key that signed it.
 func TestUserKeyExpiry(t *testing.T) {
-	end := time.Date(2026, 3, 11, 4, 51, 7, 0, time.UTC) // of a key that is requested at signedAt
-	tests := map[string]struct {
+	const week = 7 * 24 * time.Hour
+	// A key begins clockSkew before its request, and ends a week after that.
+	second := signedAt.Truncate(time.Second)
+	keyEnd := second.Add(week - clockSkew)
+	tests := []struct {
+		name string
 		ttl  time.Duration
 		want time.Time
 	}{
-		"a key that outlasts it": {time.Hour, time.Date(2026, 3, 4, 6, 6, 8, 0, time.UTC)},
-		"a key that just does":   {7*24*time.Hour - 16*time.Minute, end.Add(-time.Minute + time.Second)},
-		"a key that ends before": {7 * 24 * time.Hour, end},
+		// The URL ends a second late, because its time is in whole seconds. It begins clockSkew early.
+		{name: "a key that outlasts the URL", ttl: time.Hour, want: time.Date(2026, 3, 4, 6, 6, 8, 0, time.UTC)},
+		{
+			name: "a key that just outlasts the URL",
+			ttl:  week - clockSkew - time.Minute,
+			want: keyEnd.Add(-time.Minute + time.Second),
+		},
+		{name: "a key that ends before the URL", ttl: week, want: keyEnd},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			signedURL, err := newKeyServer(t).open(t).sign(t.Context(), download(func(r *driver.SignRequest) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newKeyServer(t).open(t)
+			signedURL, err := d.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 				r.TTL = tt.ttl
 			}), signedAt)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, signedURL.ExpiresAt)
-			u, err := url.Parse(signedURL.URL)
-			require.NoError(t, err)
-			require.Equal(t, tt.want.Format(sasTime), u.Query().Get("se"))
+			require.Equal(t, tt.want.Format(sasTime), parsedQuery(t, signedURL.URL).Get("se"))
 		})
 	}
 }
@@ -178,164 +233,186 @@ func TestUserKeyExpiry(t *testing.T) {
 // before it signs again.
 func TestUserKeyRenewal(t *testing.T) {
 	const day = 24 * time.Hour
-	tests := map[string]struct {
-		later time.Duration
-		ttl   time.Duration
-		asked int32
+	tests := []struct {
+		name     string
+		later    time.Duration // when the second URL is signed
+		ttl      time.Duration // of the second URL
+		requests int32         // for keys, in all
 	}{
-		"a fresh one serves":                           {59 * time.Minute, time.Hour, 1},
-		"a fresh one serves nearly its whole life":     {59 * time.Minute, 7 * day, 1},
-		"one of an hour is renewed":                    {time.Hour, time.Second, 2},
-		"one that is over is renewed":                  {8 * day, time.Second, 2},
-		"one that would be over too early is renewed":  {6 * day, 2 * day, 2},
-		"a clock that was put back asks for no more":   {-day, time.Hour, 1},
-		"a clock that was put back to before it began": {-30 * day, time.Hour, 1},
+		{name: "a fresh key serves", later: 59 * time.Minute, ttl: time.Hour, requests: 1},
+		{name: "a fresh key serves a long URL", later: 59 * time.Minute, ttl: 7 * day, requests: 1},
+		{name: "a key of an hour is renewed", later: time.Hour, ttl: time.Second, requests: 2},
+		{name: "an expired key is renewed", later: 8 * day, ttl: time.Second, requests: 2},
+		{name: "a key that would expire before the URL is renewed", later: 6 * day, ttl: 2 * day, requests: 2},
+		{name: "a clock that was put back", later: -day, ttl: time.Hour, requests: 1},
+		{name: "a clock that was put back before the key", later: -30 * day, ttl: time.Hour, requests: 1},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newKeyServer(t)
-			d := s.open(t)
-			_, err := d.sign(t.Context(), download(nil), signedAt)
-			require.NoError(t, err)
-			_, err = d.sign(t.Context(), download(func(r *driver.SignRequest) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server, d := openWithUserKey(t)
+			_, err := d.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 				r.TTL = tt.ttl
 			}), signedAt.Add(tt.later))
 			require.NoError(t, err)
-			require.Equal(t, tt.asked, s.asked.Load())
+			require.Equal(t, tt.requests, server.requests.Load())
 		})
 	}
 }
 
-func TestUserKeyRenewalErrors(t *testing.T) {
-	unavailable := func(w http.ResponseWriter, _ service.KeyInfo) {
-		w.WriteHeader(http.StatusServiceUnavailable)
+// openWithUserKey opens a container that has got a user delegation key at signedAt.
+func openWithUserKey(t *testing.T) (*keyServer, *objectDriver) {
+	t.Helper()
+	server := newKeyServer(t)
+	d := server.open(t)
+	_, err := d.sign(t.Context(), signedDownload(nil), signedAt)
+	require.NoError(t, err)
+	return server, d
+}
+
+// answerUnavailable responds as Azure does while it is overloaded.
+func answerUnavailable(w http.ResponseWriter, _ service.KeyInfo) {
+	w.WriteHeader(http.StatusServiceUnavailable)
+}
+
+// If the renewal of a user delegation key fails temporarily, the current key serves on. The renewal is tried again
+// after a minute.
+func TestUserKeyRenewalFails(t *testing.T) {
+	server, d := openWithUserKey(t)
+	server.answer = answerUnavailable
+
+	// The key is an hour old, and is due for renewal.
+	for _, age := range []time.Duration{
+		time.Hour, // the first try
+		time.Hour + time.Second,
+		time.Hour + 59*time.Second,
+		time.Hour + time.Minute, // the second try
+	} {
+		_, err := d.sign(t.Context(), signedDownload(nil), signedAt.Add(age))
+		require.NoError(t, err)
 	}
-	forbidden := func(w http.ResponseWriter, _ service.KeyInfo) {
+	require.EqualValues(t, 1+2, server.requests.Load(), "the first key, and two tries")
+}
+
+// If the renewal fails, and the current key would expire before the URL, signing fails.
+func TestUserKeyRenewalFailsForLongURL(t *testing.T) {
+	server, d := openWithUserKey(t)
+	server.answer = answerUnavailable
+
+	// The key is valid for seven days. On the sixth day, it does not outlast a URL of two days.
+	_, err := d.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
+		r.TTL = 48 * time.Hour
+	}), signedAt.Add(6*24*time.Hour))
+	require.ErrorIs(t, err, storage.Unavailable)
+}
+
+// If there is no token for the renewal, the current key serves on.
+func TestUserKeyRenewalWithoutToken(t *testing.T) {
+	cache := userKeyCache{key: newUserKey(signedAt)}
+	request := func(context.Context, time.Time, time.Time) (*userKey, error) {
+		return nil, &storage.Error{Code: storage.Unauthenticated}
+	}
+	key, err := cache.get(t.Context(), signedAt.Add(time.Hour), time.Hour, request)
+	require.NoError(t, err)
+	require.Same(t, cache.key, key)
+}
+
+// If the permission to get a key is gone, signing fails, and the current key is forgotten.
+func TestUserKeyRenewalForbidden(t *testing.T) {
+	server, d := openWithUserKey(t)
+	later := signedAt.Add(time.Hour)
+	server.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
 		w.WriteHeader(http.StatusForbidden)
 	}
-	newSigner := func(t *testing.T) (*keyServer, *objectDriver) {
-		s := newKeyServer(t)
-		d := s.open(t)
-		_, err := d.sign(t.Context(), download(nil), signedAt)
-		require.NoError(t, err)
-		return s, d
-	}
+	_, err := d.sign(t.Context(), signedDownload(nil), later)
+	require.ErrorIs(t, err, storage.PermissionDenied)
 
-	t.Run("serves on, and is tried again after a minute", func(t *testing.T) {
-		s, d := newSigner(t)
-		s.answer = unavailable
-		for _, delay := range []time.Duration{time.Hour, time.Hour + time.Second, time.Hour + 59*time.Second, time.Hour + time.Minute} {
-			_, err := d.sign(t.Context(), download(nil), signedAt.Add(delay))
-			require.NoError(t, err)
-		}
-		require.EqualValues(t, 3, s.asked.Load())
-	})
+	server.answer = answerUnavailable
+	_, err = d.sign(t.Context(), signedDownload(nil), later)
+	require.ErrorIs(t, err, storage.Unavailable, "there is no key to serve on")
 
-	t.Run("and does not last is an error", func(t *testing.T) {
-		s, d := newSigner(t)
-		s.answer = unavailable
-		_, err := d.sign(t.Context(), download(func(r *driver.SignRequest) {
-			r.TTL = 48 * time.Hour
-		}), signedAt.Add(6*24*time.Hour))
-		require.ErrorIs(t, err, storage.Unavailable)
-	})
-
-	t.Run("because there is no token serves on", func(t *testing.T) {
-		u := userKeyCache{key: userKeyOf(signedAt)}
-		key, err := u.get(t.Context(), signedAt.Add(time.Hour), time.Hour, func(context.Context, time.Time, time.Time) (*userKey, error) {
-			return nil, &storage.Error{Code: storage.Unauthenticated}
-		})
-		require.NoError(t, err)
-		require.Same(t, u.key, key)
-	})
-
-	t.Run("because the right is gone is forgotten", func(t *testing.T) {
-		s, d := newSigner(t)
-		s.answer = forbidden
-
-		_, err := d.sign(t.Context(), download(nil), signedAt.Add(time.Hour))
-		require.ErrorIs(t, err, storage.PermissionDenied)
-		s.answer = unavailable
-		_, err = d.sign(t.Context(), download(nil), signedAt.Add(time.Hour))
-		require.ErrorIs(t, err, storage.Unavailable, "there is no key to serve on")
-
-		s.answer = giveKey
-		_, err = d.sign(t.Context(), download(nil), signedAt.Add(time.Hour))
-		require.NoError(t, err)
-		require.EqualValues(t, 4, s.asked.Load())
-	})
+	server.answer = writeUserKey
+	_, err = d.sign(t.Context(), signedDownload(nil), later)
+	require.NoError(t, err)
+	require.EqualValues(t, 4, server.requests.Load())
 }
 
 // A missing permission to get a user key has a hint.
 func TestUserKeyPermissionHint(t *testing.T) {
-	s := newKeyServer(t)
-	s.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
+	server := newKeyServer(t)
+	server.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
 		w.Header().Set("X-Ms-Error-Code", "AuthorizationPermissionMismatch")
 		w.WriteHeader(http.StatusForbidden)
 	}
-	_, err := s.open(t).sign(t.Context(), download(nil), signedAt)
+	_, err := server.open(t).sign(t.Context(), signedDownload(nil), signedAt)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.ErrorContains(t, err, "Storage Blob Delegator")
 	require.NotContains(t, err.Error(), "Bearer")
 }
 
-// An invalid response has no user key, and its error no secret.
+// If the response has no valid user delegation key, signing fails. The error does not show the response.
 func TestUserKeyInvalidResponses(t *testing.T) {
-	const secret = "dG9wLXNlY3JldA!!"
+	const secret = "dG9wLXNlY3JldA!!" // is not base64
+	const begin = "<UserDelegationKey><SignedOid>o</SignedOid>"
 	for name, body := range map[string]string{
-		"no XML":              "<<" + secret,
-		"nothing":             "<UserDelegationKey></UserDelegationKey>",
-		"a key not in base64": "<UserDelegationKey><SignedOid>o</SignedOid><SignedStart>2026-03-04T04:51:07Z</SignedStart><SignedExpiry>2026-03-11T04:51:07Z</SignedExpiry><Value>" + secret + "</Value></UserDelegationKey>",
-		"a key without end":   "<UserDelegationKey><SignedOid>o</SignedOid><Value>dG9wLXNlY3JldA==</Value></UserDelegationKey>",
+		"no XML":  "<<" + secret,
+		"nothing": "<UserDelegationKey></UserDelegationKey>",
+		"a key not in base64": begin + "<SignedStart>2026-03-04T04:51:07Z</SignedStart>" +
+			"<SignedExpiry>2026-03-11T04:51:07Z</SignedExpiry><Value>" + secret + "</Value></UserDelegationKey>",
+		"a key without end": begin + "<Value>dG9wLXNlY3JldA==</Value></UserDelegationKey>",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newKeyServer(t)
-			s.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
+			server := newKeyServer(t)
+			server.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
 				_, _ = io.WriteString(w, body)
 			}
-			_, err := s.open(t).sign(t.Context(), download(nil), signedAt)
+			_, err := server.open(t).sign(t.Context(), signedDownload(nil), signedAt)
 			require.Error(t, err)
 			require.NotContains(t, err.Error(), "dG9wLXNlY3JldA")
 		})
 	}
 }
 
-func userKeyOf(now time.Time) *userKey {
+// newUserKey returns a user delegation key that was requested at the given time.
+func newUserKey(now time.Time) *userKey {
 	return &userKey{signingKey: testUserKey(), created: now, expires: now.Add(userKeyLife - clockSkew)}
 }
 
-// Concurrent callers request one user key.
+// Concurrent callers make one request for a user delegation key, and share its result.
 func TestUserKeyRequestedOnce(t *testing.T) {
-	for name, fails := range map[string]error{"a key": nil, "a failure": storage.Unavailable} {
+	const callers = 40
+	for name, wantErr := range map[string]error{"a key": nil, "a failure": storage.Unavailable} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var u userKeyCache
+				var cache userKeyCache
 				requests := 0
-				release := make(chan struct{})
-				ask := func(context.Context, time.Time, time.Time) (*userKey, error) {
+				respond := make(chan struct{})
+				request := func(context.Context, time.Time, time.Time) (*userKey, error) {
 					requests++
-					<-release
-					if fails != nil {
-						return nil, fails
+					<-respond
+					if wantErr != nil {
+						return nil, wantErr
 					}
-					return userKeyOf(signedAt), nil
+					return newUserKey(signedAt), nil
 				}
-				keys := make([]*userKey, 40)
-				errs := make([]error, 40)
+
+				keys := make([]*userKey, callers)
+				errs := make([]error, callers)
 				var group sync.WaitGroup
-				for i := range keys {
+				for i := range callers {
 					group.Go(func() {
-						keys[i], errs[i] = u.get(t.Context(), signedAt, time.Hour, ask)
+						keys[i], errs[i] = cache.get(t.Context(), signedAt, time.Hour, request)
 					})
 				}
-				synctest.Wait()
-				close(release)
 
+				// One caller has made the request, and all others wait for it.
+				synctest.Wait()
+				close(respond)
 				group.Wait()
+
 				require.Equal(t, 1, requests)
-				for i := range keys {
+				for i := range callers {
 					require.Same(t, keys[0], keys[i])
-					require.Equal(t, fails, errs[i])
+					require.Equal(t, wantErr, errs[i])
 				}
 			})
 		})
@@ -345,87 +422,101 @@ func TestUserKeyRequestedOnce(t *testing.T) {
 // While one call renews the user delegation key, other calls sign with the current one.
 func TestUserKeyRenewalDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := userKeyCache{key: userKeyOf(signedAt)}
-		old := u.key
-		renewed := userKeyOf(signedAt.Add(time.Hour))
-		release := make(chan struct{})
-		ask := func(context.Context, time.Time, time.Time) (*userKey, error) {
-			<-release
+		old := newUserKey(signedAt)
+		renewed := newUserKey(signedAt.Add(time.Hour))
+		cache := userKeyCache{key: old}
+		respond := make(chan struct{})
+		request := func(context.Context, time.Time, time.Time) (*userKey, error) {
+			<-respond
 			return renewed, nil
 		}
+
 		var first *userKey
 		var group sync.WaitGroup
 		group.Go(func() {
-			first, _ = u.get(t.Context(), signedAt.Add(time.Hour), time.Hour, ask)
+			first, _ = cache.get(t.Context(), signedAt.Add(time.Hour), time.Hour, request)
 		})
-		synctest.Wait()
 
-		key, err := u.get(t.Context(), signedAt.Add(time.Hour), time.Hour, nil)
+		// The first call waits for the renewed key. The second one gets the old key at once.
+		synctest.Wait()
+		key, err := cache.get(t.Context(), signedAt.Add(time.Hour), time.Hour, nil)
 		require.NoError(t, err)
 		require.Same(t, old, key)
 
-		close(release)
+		close(respond)
 		group.Wait()
 		require.Same(t, renewed, first)
-		require.Same(t, renewed, u.key)
+		require.Same(t, renewed, cache.key)
 	})
 }
 
-// If one of several callers that wait for a user delegation key is canceled, the request continues for the others.
-func TestUserKeyRequestCanceled(t *testing.T) {
-	stuck := func(ctx context.Context, _, _ time.Time) (*userKey, error) {
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}
-	t.Run("waiting leaves alone", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			var u userKeyCache
-			release := make(chan struct{})
-			var group sync.WaitGroup
-			group.Go(func() {
-				_, err := u.get(t.Context(), signedAt, time.Hour, func(context.Context, time.Time, time.Time) (*userKey, error) {
-					<-release
-					return userKeyOf(signedAt), nil
-				})
-				require.NoError(t, err)
-			})
-			synctest.Wait()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
+// hangingRequest requests a key from a service that does not respond until ctx ends.
+func hangingRequest(ctx context.Context, _, _ time.Time) (*userKey, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
 
-			_, err := u.get(ctx, signedAt, time.Hour, nil)
-			require.ErrorIs(t, err, context.DeadlineExceeded)
-			close(release)
-			group.Wait()
-		})
-	})
-	t.Run("asking leaves the others to ask", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			var u userKeyCache
-			ctx, cancel := context.WithCancel(t.Context())
-			var group sync.WaitGroup
-			group.Go(func() {
-				_, err := u.get(ctx, signedAt, time.Hour, stuck)
-				require.ErrorIs(t, err, context.Canceled)
+// If a caller that waits for another caller's request is canceled, the request continues.
+func TestUserKeyWaiterCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cache userKeyCache
+		respond := make(chan struct{})
+		var group sync.WaitGroup
+		group.Go(func() {
+			_, err := cache.get(t.Context(), signedAt, time.Hour, func(context.Context, time.Time, time.Time) (*userKey, error) {
+				<-respond
+				return newUserKey(signedAt), nil
 			})
-			synctest.Wait()
-			group.Go(func() {
-				key, err := u.get(t.Context(), signedAt, time.Hour, func(context.Context, time.Time, time.Time) (*userKey, error) { return userKeyOf(signedAt), nil })
-				require.NoError(t, err)
-				require.NotNil(t, key)
-			})
-			synctest.Wait()
-			cancel()
-			group.Wait()
+			require.NoError(t, err)
 		})
+
+		// The first caller's request runs. The second caller waits for it, and gives up after a second.
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := cache.get(ctx, signedAt, time.Hour, nil)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+
+		close(respond)
+		group.Wait()
 	})
-	t.Run("no request for a key lasts for ever", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			var u userKeyCache
-			start := time.Now()
-			_, err := u.get(t.Context(), signedAt, time.Hour, stuck)
-			require.True(t, errors.Is(err, context.DeadlineExceeded))
-			require.Equal(t, userKeyTime, time.Since(start))
+}
+
+// If the caller whose request runs is canceled, another caller makes a request of its own.
+func TestUserKeyRequesterCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cache userKeyCache
+		ctx, cancel := context.WithCancel(t.Context())
+		var group sync.WaitGroup
+		group.Go(func() {
+			_, err := cache.get(ctx, signedAt, time.Hour, hangingRequest)
+			require.ErrorIs(t, err, context.Canceled)
 		})
+
+		// The first caller's request runs. The second caller waits for it.
+		synctest.Wait()
+		group.Go(func() {
+			request := func(context.Context, time.Time, time.Time) (*userKey, error) {
+				return newUserKey(signedAt), nil
+			}
+			key, err := cache.get(t.Context(), signedAt, time.Hour, request)
+			require.NoError(t, err)
+			require.NotNil(t, key)
+		})
+
+		synctest.Wait()
+		cancel()
+		group.Wait()
+	})
+}
+
+// A request for a user delegation key ends after userKeyTime, even if the service does not respond.
+func TestUserKeyRequestTimesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cache userKeyCache
+		start := time.Now()
+		_, err := cache.get(t.Context(), signedAt, time.Hour, hangingRequest)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, userKeyTime, time.Since(start))
 	})
 }

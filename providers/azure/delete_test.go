@@ -12,36 +12,86 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// Delete removes the object with its snapshots, under its condition.
 func TestDeleteRequests(t *testing.T) {
-	s := newScript(t, said{Status: http.StatusAccepted})
-	require.NoError(t, s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: etag}}))
-	require.Equal(t, []string{"DELETE /photos/a"}, s.server.Lines())
-	require.Equal(t, "include", s.server.Last(t).Header.Get("X-Ms-Delete-Snapshots"))
-	require.Equal(t, etag, s.server.Last(t).Header.Get("If-Match"))
+	server := newCannedServer(t, reply{Status: http.StatusAccepted})
+	require.NoError(t, server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{
+		Key:       "a",
+		Condition: storage.Condition{Revision: etag},
+	}))
+	require.Equal(t, []string{"DELETE /photos/a"}, server.Lines())
+	require.Equal(t, "include", server.Last(t).Header.Get("X-Ms-Delete-Snapshots"))
+	require.Equal(t, etag, server.Last(t).Header.Get("If-Match"))
 }
 
+// Delete of a missing object succeeds. After an unmet condition, a second request tells a missing object from
+// another revision.
 func TestDeleteErrors(t *testing.T) {
 	condition := storage.Condition{Revision: etag}
-	tests := map[string]struct {
-		answers   []said
+	tests := []struct {
+		name      string
+		answers   []reply
 		condition storage.Condition
 		want      storage.Code // "": success
 	}{
-		"no object":                   {[]said{refusing(404, "BlobNotFound")}, storage.Condition{}, ""},
-		"a condition on nothing":      {[]said{refusing(412, "ConditionNotMet"), refusing(404, "BlobNotFound")}, condition, ""},
-		"another revision":            {[]said{refusing(412, "ConditionNotMet"), anObject("x")}, condition, storage.PreconditionFailed},
-		"no container":                {[]said{refusing(404, "ContainerNotFound")}, storage.Condition{}, storage.BucketNotFound},
-		"a condition in no container": {[]said{refusing(412, "ConditionNotMet"), refusing(404, "ContainerNotFound")}, condition, storage.BucketNotFound},
-		"an object that may not go":   {[]said{refusing(409, "BlobImmutableDueToPolicy")}, storage.Condition{}, storage.Locked},
-		"an object under a lease":     {[]said{refusing(412, "LeaseIdMissing")}, storage.Condition{}, storage.Locked},
-		"a gateway's 404":             {[]said{{Status: 404, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}}, storage.Condition{}, storage.Unavailable},
+		{
+			name:      "no object",
+			answers:   []reply{errorReply(404, "BlobNotFound")},
+			condition: storage.Condition{},
+			want:      "",
+		},
+		{
+			name:      "a condition on nothing",
+			answers:   []reply{errorReply(412, "ConditionNotMet"), errorReply(404, "BlobNotFound")},
+			condition: condition,
+			want:      "",
+		},
+		{
+			name:      "another revision",
+			answers:   []reply{errorReply(412, "ConditionNotMet"), objectReply("x")},
+			condition: condition,
+			want:      storage.PreconditionFailed,
+		},
+		{
+			name:      "no container",
+			answers:   []reply{errorReply(404, "ContainerNotFound")},
+			condition: storage.Condition{},
+			want:      storage.BucketNotFound,
+		},
+		{
+			name:      "a condition in no container",
+			answers:   []reply{errorReply(412, "ConditionNotMet"), errorReply(404, "ContainerNotFound")},
+			condition: condition,
+			want:      storage.BucketNotFound,
+		},
+		{
+			name:      "an object that may not go",
+			answers:   []reply{errorReply(409, "BlobImmutableDueToPolicy")},
+			condition: storage.Condition{},
+			want:      storage.Locked,
+		},
+		{
+			name:      "an object under a lease",
+			answers:   []reply{errorReply(412, "LeaseIdMissing")},
+			condition: storage.Condition{},
+			want:      storage.Locked,
+		},
+		{
+			name:      "a gateway's 404",
+			answers:   []reply{{Status: 404, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}},
+			condition: storage.Condition{},
+			want:      storage.Unavailable,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, tt.answers...)
-			err := s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: tt.condition})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.answers...)
+			err := server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{
+				Key:       "a",
+				Condition: tt.condition,
+			})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Len(t, s.server.Requests(), len(tt.answers))
+			require.Len(t, server.Requests(), len(tt.answers))
 		})
 	}
 }
@@ -52,85 +102,122 @@ func TestDeleteCurrentVersion(t *testing.T) {
 		object  = "/photos/a"
 		version = object + "?versionid=2026-11-20T12%3A00%3A01.0000000Z"
 	)
-	current := refusing(403, codeCurrentVersion)
-	look := anObject("x")
-	accepted := said{Status: 202}
+	current := errorReply(403, codeCurrentVersion)
+	look := objectReply("x")
+	accepted := reply{Status: 202}
 
-	tests := map[string]struct {
-		answers []said
+	tests := []struct {
+		name    string
+		answers []reply
 		asked   []string
 		want    storage.Code // "": success
 	}{
-		"as it was": {
-			[]said{current, look, accepted, accepted},
-			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, "",
+		{
+			name:    "as it was",
+			answers: []reply{current, look, accepted, accepted},
+			asked: []string{
+				"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version,
+			},
+			want: "",
 		},
-		"another write has come between": {
-			[]said{current, look, refusing(412, "ConditionNotMet"), accepted},
-			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, "",
+		{
+			name:    "another write has come between",
+			answers: []reply{current, look, errorReply(412, "ConditionNotMet"), accepted},
+			asked: []string{
+				"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version,
+			},
+			want: "",
 		},
-		"the object was removed meanwhile": {
-			[]said{current, look, refusing(404, "BlobNotFound"), accepted},
-			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, "",
+		{
+			name:    "the object was removed meanwhile",
+			answers: []reply{current, look, errorReply(404, "BlobNotFound"), accepted},
+			asked: []string{
+				"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version,
+			},
+			want: "",
 		},
-		"the version was removed meanwhile": {
-			[]said{current, refusing(404, "BlobNotFound")},
-			[]string{"DELETE " + version, "HEAD " + version}, "",
+		{
+			name:    "the version was removed meanwhile",
+			answers: []reply{current, errorReply(404, "BlobNotFound")},
+			asked:   []string{"DELETE " + version, "HEAD " + version},
+			want:    "",
 		},
-		"and at last": {
-			[]said{current, look, accepted, refusing(404, "BlobNotFound")},
-			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, "",
+		{
+			name:    "and at last",
+			answers: []reply{current, look, accepted, errorReply(404, "BlobNotFound")},
+			asked: []string{
+				"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version,
+			},
+			want: "",
 		},
-		"an object with snapshots": {
-			[]said{current, look, refusing(409, "SnapshotsPresent")},
-			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object}, storage.Locked,
+		{
+			name:    "an object with snapshots",
+			answers: []reply{current, look, errorReply(409, "SnapshotsPresent")},
+			asked:   []string{"DELETE " + version, "HEAD " + version, "DELETE " + object},
+			want:    storage.Locked,
 		},
-		"no right to remove versions": {
-			[]said{current, look, accepted, refusing(403, "AuthorizationPermissionMismatch")},
-			[]string{"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version}, storage.PermissionDenied,
+		{
+			name:    "no right to remove versions",
+			answers: []reply{current, look, accepted, errorReply(403, "AuthorizationPermissionMismatch")},
+			asked: []string{
+				"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version,
+			},
+			want: storage.PermissionDenied,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, tt.answers...)
-			err := s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1)})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.answers...)
+			err := server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{
+				Key:     "a",
+				Version: versionAt(1),
+			})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.asked, s.server.Lines())
-			for _, r := range s.server.Requests() {
+			require.Equal(t, tt.asked, server.Lines())
+			for _, r := range server.Requests() {
 				require.Empty(t, r.Header.Get("X-Ms-Delete-Snapshots"))
 				if r.Line() == "DELETE "+object {
 					require.Equal(t, etag, r.Header.Get("If-Match"), "only the version")
 				}
 			}
 
-			s = newScript(t, append([]said{batchAnswer("403 " + codeCurrentVersion)}, tt.answers[1:]...)...)
-			errs := s.driver(t).DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a", Version: versionAt(1)}})
+			server = newCannedServer(t,
+				append([]reply{batchReply("403 " + codeCurrentVersion)}, tt.answers[1:]...)...)
+			errs := server.openDriver(t).DeleteBatch(t.Context(),
+				[]driver.DeleteRequest{{Key: "a", Version: versionAt(1)}})
 			require.Equal(t, tt.want, storage.CodeOf(errs[0]), "in a batch: %v", errs[0])
-			require.Equal(t, tt.asked[1:], s.server.Lines()[1:], "in a batch")
+			require.Equal(t, tt.asked[1:], server.Lines()[1:], "in a batch")
 		})
 	}
 }
 
-// batchAnswer returns the response to a batch, with one status and code for each
-// request.
-func batchAnswer(verdicts ...string) said {
+// batchReply returns the response to a batch. Each verdict is the status of one request, and maybe a space and an
+// error code.
+func batchReply(verdicts ...string) reply {
 	var b strings.Builder
 	for i, verdict := range verdicts {
 		status, code, _ := strings.Cut(verdict, " ")
-		fmt.Fprintf(&b, "--batchresponse_1\r\nContent-Type: application/http\r\nContent-ID: %d\r\n\r\nHTTP/1.1 %s Said\r\nx-ms-request-id: R%d\r\n", i, status, i)
+		fmt.Fprintf(&b,
+			"--batchresponse_1\r\nContent-Type: application/http\r\nContent-ID: %d\r\n\r\nHTTP/1.1 %s Said\r\nx-ms-request-id: R%d\r\n",
+			i, status, i)
 		if code != "" {
 			fmt.Fprintf(&b, "x-ms-error-code: %s\r\n", code)
 		}
 		b.WriteString("\r\n\r\n")
 	}
 	b.WriteString("--batchresponse_1--\r\n")
-	return said{Status: http.StatusAccepted, Header: map[string]string{"Content-Type": "multipart/mixed; boundary=batchresponse_1"}, Body: b.String()}
+	return reply{
+		Status: http.StatusAccepted,
+		Header: map[string]string{"Content-Type": "multipart/mixed; boundary=batchresponse_1"},
+		Body:   b.String(),
+	}
 }
 
 // A batch has a request for each object.
 func TestDeleteBatchRequests(t *testing.T) {
-	s := newScript(t, batchAnswer("202", "404 BlobNotFound", "403 AuthorizationPermissionMismatch", "202"))
-	errs := s.driver(t).DeleteBatch(t.Context(), []driver.DeleteRequest{
+	server := newCannedServer(t,
+		batchReply("202", "404 BlobNotFound", "403 AuthorizationPermissionMismatch", "202"))
+	errs := server.openDriver(t).DeleteBatch(t.Context(), []driver.DeleteRequest{
 		{Key: "a b/ü"}, {Key: "gone"}, {Key: "kept"}, {Key: "v", Version: versionAt(1)},
 	})
 	require.NoError(t, errs[0])
@@ -142,53 +229,110 @@ func TestDeleteBatchRequests(t *testing.T) {
 	require.Equal(t, "R2", e.RequestID)
 	require.NoError(t, errs[3])
 
-	got := s.server.Last(t)
+	got := server.Last(t)
 	require.Equal(t, "POST /photos?comp=batch&restype=container", got.Line())
 	require.Regexp(t, `^multipart/mixed; boundary=`, got.Header.Get("Content-Type"))
 	require.Contains(t, got.Body, "DELETE /devstoreaccount1/photos/a%20b%2F%C3%BC HTTP/1.1")
 	require.Contains(t, got.Body, "?versionid=2026-11-20T12%3A00%3A01.0000000Z HTTP/1.1")
-	require.Equal(t, 4, strings.Count(got.Body, "Authorization: SharedKey devstoreaccount1:"), "each by itself")
+	require.Equal(t, 4, strings.Count(got.Body, "Authorization: SharedKey devstoreaccount1:"),
+		"each by itself")
 	require.Equal(t, 3, strings.Count(strings.ToLower(got.Body), "x-ms-delete-snapshots: include"))
 }
 
-// inBatch returns the response to an accepted batch whose parts name no request.
-func inBatch(parts ...string) said {
+// anonymousBatchReply returns the response to an accepted batch whose parts do not tell to which request they
+// belong.
+func anonymousBatchReply(parts ...string) reply {
 	var b strings.Builder
 	for _, part := range parts {
 		b.WriteString("--b\r\nContent-Type: application/http\r\n\r\n" + part + "\r\n")
 	}
-	return said{Status: http.StatusAccepted, Header: map[string]string{"Content-Type": "multipart/mixed; boundary=b"}, Body: b.String() + "--b--\r\n"}
+	return reply{
+		Status: http.StatusAccepted,
+		Header: map[string]string{"Content-Type": "multipart/mixed; boundary=b"},
+		Body:   b.String() + "--b--\r\n",
+	}
 }
 
 // If a batch fails or its response is incomplete, each of its objects gets that error.
 func TestDeleteBatchErrors(t *testing.T) {
 	requests := []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}
-	tests := map[string]struct {
-		answer  said
+	tests := []struct {
+		name    string
+		answer  reply
 		want    storage.Code
 		unknown bool
 	}{
-		"no container":                   {refusing(404, "ContainerNotFound"), storage.BucketNotFound, false},
-		"no right":                       {refusing(403, "AuthorizationFailure"), storage.PermissionDenied, false},
-		"a busy server":                  {refusing(503, "ServerBusy"), storage.RateLimited, false},
-		"a lost response":                {said{Cut: true}, storage.Unavailable, true},
-		"a response to only one request": {batchAnswer("202"), storage.Unavailable, true},
-		"a refusal of the batch":         {inBatch("HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\n\r\n"), storage.PermissionDenied, false},
-		"a batch that is too busy":       {inBatch("HTTP/1.1 503 Busy\r\nx-ms-error-code: ServerBusy\r\n\r\n"), storage.RateLimited, false},
-		"refusals without a request": {inBatch("HTTP/1.1 202 Accepted\r\n\r\n",
-			"HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationFailure\r\n\r\n"), storage.Unavailable, true},
-		"a response to an unknown request": {said{
-			Status: 202,
-			Header: inBatch().Header,
-			Body:   "--b\r\nContent-ID: 7\r\n\r\nHTTP/1.1 202 Accepted\r\n\r\n\r\n--b--\r\n",
-		}, storage.Unavailable, true},
-		"text that is no response": {inBatch("x-ms-secret: 1"), storage.Unavailable, true},
-		"an unreadable response":   {said{Status: 202, Header: map[string]string{"Content-Type": "text/plain"}}, storage.Unavailable, true},
+		{
+			name:    "no container",
+			answer:  errorReply(404, "ContainerNotFound"),
+			want:    storage.BucketNotFound,
+			unknown: false,
+		},
+		{
+			name:    "no right",
+			answer:  errorReply(403, "AuthorizationFailure"),
+			want:    storage.PermissionDenied,
+			unknown: false,
+		},
+		{
+			name:    "a busy server",
+			answer:  errorReply(503, "ServerBusy"),
+			want:    storage.RateLimited,
+			unknown: false,
+		},
+		{name: "a lost response", answer: reply{Cut: true}, want: storage.Unavailable, unknown: true},
+		{
+			name:    "a response to only one request",
+			answer:  batchReply("202"),
+			want:    storage.Unavailable,
+			unknown: true,
+		},
+		{
+			name:    "a refusal of the batch",
+			answer:  anonymousBatchReply("HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\n\r\n"),
+			want:    storage.PermissionDenied,
+			unknown: false,
+		},
+		{
+			name:    "a batch that is too busy",
+			answer:  anonymousBatchReply("HTTP/1.1 503 Busy\r\nx-ms-error-code: ServerBusy\r\n\r\n"),
+			want:    storage.RateLimited,
+			unknown: false,
+		},
+		{
+			name: "refusals without a request",
+			answer: anonymousBatchReply("HTTP/1.1 202 Accepted\r\n\r\n",
+				"HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationFailure\r\n\r\n"),
+			want:    storage.Unavailable,
+			unknown: true,
+		},
+		{
+			name: "a response to an unknown request",
+			answer: reply{
+				Status: 202,
+				Header: anonymousBatchReply().Header,
+				Body:   "--b\r\nContent-ID: 7\r\n\r\nHTTP/1.1 202 Accepted\r\n\r\n\r\n--b--\r\n",
+			},
+			want:    storage.Unavailable,
+			unknown: true,
+		},
+		{
+			name:    "text that is no response",
+			answer:  anonymousBatchReply("x-ms-secret: 1"),
+			want:    storage.Unavailable,
+			unknown: true,
+		},
+		{
+			name:    "an unreadable response",
+			answer:  reply{Status: 202, Header: map[string]string{"Content-Type": "text/plain"}},
+			want:    storage.Unavailable,
+			unknown: true,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, tt.answer)
-			errs := s.driver(t).DeleteBatch(t.Context(), requests)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.answer)
+			errs := server.openDriver(t).DeleteBatch(t.Context(), requests)
 			require.Len(t, errs, 2)
 			for _, err := range errs {
 				var e *storage.Error
@@ -203,43 +347,70 @@ func TestDeleteBatchErrors(t *testing.T) {
 
 // With a SAS token, the driver sends no batches, because each request of a batch needs its own signature.
 func TestDeleteBatchNeedsCredential(t *testing.T) {
-	s := newScript(t, batchAnswer("202"))
-	d := s.driver(t, func(c *Config) {
+	server := newCannedServer(t, batchReply("202"))
+	d := server.openDriver(t, func(c *Config) {
 		c.SASToken = "?sv=2026&sig=x"
 	})
 	require.Zero(t, d.Describe().MaxBatch)
-	require.Equal(t, []error{storage.Unsupported}, d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
-	require.Empty(t, s.server.Requests())
-	require.Equal(t, 256, newScript(t).driver(t).Describe().MaxBatch)
+	require.Equal(t, []error{storage.Unsupported},
+		d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
+	require.Empty(t, server.Requests())
+	require.Equal(t, 256, newCannedServer(t).openDriver(t).Describe().MaxBatch)
 }
 
 // After a 412, the driver reads the object to tell a missing object from another revision. If that read fails
 // temporarily, the call does, too.
 func TestPreconditionFailedNeedsLook(t *testing.T) {
-	unmet := refusing(http.StatusPreconditionFailed, "ConditionNotMet")
-	page := said{Status: http.StatusServiceUnavailable, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}
 	condition := storage.Condition{Revision: etag}
-	for name, do := range map[string]func(d *objectDriver) error{
-		"Get": func(d *objectDriver) error {
-			_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: condition})
-			return err
+	calls := []struct {
+		name string
+		run  func(t *testing.T, d *objectDriver) error
+	}{
+		{
+			name: "Get",
+			run: func(t *testing.T, d *objectDriver) error {
+				_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: condition})
+				return err
+			},
 		},
-		"Delete": func(d *objectDriver) error {
-			return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: condition})
+		{
+			name: "Delete",
+			run: func(t *testing.T, d *objectDriver) error {
+				return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: condition})
+			},
 		},
-	} {
-		tests := []struct {
-			look said
-			want storage.Code
-		}{
-			{refusing(http.StatusServiceUnavailable, "ServerBusy"), storage.RateLimited},
-			{refusing(http.StatusInternalServerError, "OperationTimedOut"), storage.Unavailable},
-			{page, storage.Unavailable},
-			{anObject("x"), storage.PreconditionFailed},
-		}
+	}
+	tests := []struct {
+		name   string
+		object reply // to the read of the object
+		want   storage.Code
+	}{
+		{
+			name:   "busy",
+			object: errorReply(http.StatusServiceUnavailable, "ServerBusy"),
+			want:   storage.RateLimited,
+		},
+		{
+			name:   "timed out",
+			object: errorReply(http.StatusInternalServerError, "OperationTimedOut"),
+			want:   storage.Unavailable,
+		},
+		{
+			name: "a page of a gateway",
+			object: reply{
+				Status: http.StatusServiceUnavailable,
+				Header: map[string]string{requestIDHeader: ""},
+				Body:   "<html></html>",
+			},
+			want: storage.Unavailable,
+		},
+		{name: "another revision", object: objectReply("x"), want: storage.PreconditionFailed},
+	}
+	for _, call := range calls {
 		for _, tt := range tests {
-			t.Run(fmt.Sprint(name, " ", tt.look.Status, " ", tt.want), func(t *testing.T) {
-				err := do(newScript(t, unmet, tt.look).driver(t))
+			t.Run(call.name+", "+tt.name, func(t *testing.T) {
+				unmet := errorReply(http.StatusPreconditionFailed, "ConditionNotMet")
+				err := call.run(t, newCannedServer(t, unmet, tt.object).openDriver(t))
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 				require.NotErrorIs(t, err, storage.OutcomeUnknown, "nothing was done")
 			})

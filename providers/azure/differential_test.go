@@ -10,8 +10,8 @@ import (
 // Random calls have the same results on Azurite as in memory, but for delimiters of several characters and keys
 // with uncommitted blocks: docs/maintainers/questions.md.
 func TestRandomCallsAsInMemory(t *testing.T) {
-	s := needAzurite(t)
+	server := needAzurite(t)
 	differential.Run(t, differential.Config{Without: []string{`delimiter "b/"`, "a late condition"}}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		return s.open(t, s.container(t), opts...)
+		return server.open(t, server.container(t), opts...)
 	})
 }

@@ -56,6 +56,7 @@ func refusedCopies(always bool) map[string]func(method string, a *documented.Ans
 	return all
 }
 
+// countsReads is the reason to leave transient answers out of a case.
 const countsReads = "the case counts reads, too"
 
 // startEmulator returns Azurite as a handler that an account may be before.
@@ -67,8 +68,10 @@ func startEmulator(t *testing.T) (emulator *azuriteServer, handler http.Handler,
 	connections := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
 	return emulator, &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = u.Scheme, u.Host, r.In.Host // which is that of a source
-			r.Out.Header.Del("Expect")                                                 // a recorder would take 100 for the response
+			// which is that of a source
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = u.Scheme, u.Host, r.In.Host
+			// a recorder would take 100 for the response
+			r.Out.Header.Del("Expect")
 		},
 		Transport: connections,
 		ErrorLog:  log.New(io.Discard, "", 0), // clients that cancel
@@ -84,7 +87,8 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	skips := maps.Clone(azurite.Skipped)
 	maps.DeleteFunc(skips, func(_, reason string) bool { return reason == azurite.NoVersions })
 	maps.Copy(skips, undisturbed)
-	account := documented.Before(handler, documented.AzureSASPolicy(longestTerm), documented.AzureArchive(), documented.AzureVersions(emulator.access(t)))
+	account := documented.Before(handler, documented.AzureSASPolicy(longestTerm), documented.AzureArchive(),
+		documented.AzureVersions(emulator.accountSAS(t)))
 	answering := documented.New(account, documented.AzureKind, documented.Azure)
 	front := httptest.NewServer(answering)
 	t.Cleanup(front.Close)
@@ -108,6 +112,7 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 // longestTerm is the limit of the policy, in which the signatures of the suite fit.
 const longestTerm = 24 * time.Hour
 
+// newDriverAt opens a driver with the given Config.
 func newDriverAt(t *testing.T, c azure.Config) driver.Driver {
 	t.Helper()
 	d, err := azure.NewDriver(t.Context(), c)
@@ -121,6 +126,7 @@ var patient = storage.WithRetry(storage.RetryPolicy{Attempts: 40, MaxDelay: time
 // patiently has parts of the names of cases with open uploads, and of those with appends.
 var patiently = []string{"/U", "open_upload", "ppend", "grow", "/W16"}
 
+// openPatient opens a bucket. For cases of many requests, it permits 40 attempts.
 func openPatient(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 	if slices.ContainsFunc(patiently, func(part string) bool { return strings.Contains(t.Name(), part) }) {
 		opts = append(opts, patient)
@@ -148,11 +154,12 @@ const (
 	noTags    = "the credential may neither read nor write tags: TestCopyScannedObject and TestTagErrors"
 )
 
+// accountKinds has the kinds of accounts, by name.
 var accountKinds = map[string]accountKind{
 	"Defender for Storage": {
 		nightly: true,
 		play: func(t *testing.T, s *azuriteServer) []documented.Peculiarity {
-			return []documented.Peculiarity{documented.AzureDefender(s.scan(t))}
+			return []documented.Peculiarity{documented.AzureDefender(s.newScanner(t))}
 		},
 		skip: map[string]string{
 			"a write replaces all tags":                     exactTags,
@@ -171,7 +178,9 @@ var accountKinds = map[string]accountKind{
 	"Storage Blob Data Contributor, scanned blobs and private endpoints": {
 		private: true,
 		play: func(t *testing.T, s *azuriteServer) []documented.Peculiarity {
-			return []documented.Peculiarity{documented.AzureContributor(), documented.AzurePrivate(), documented.AzureDefender(s.scan(t))}
+			return []documented.Peculiarity{
+				documented.AzureContributor(), documented.AzurePrivate(), documented.AzureDefender(s.newScanner(t)),
+			}
 		},
 		skip: map[string]string{
 			"a write replaces all tags":                     noTags,
@@ -193,12 +202,13 @@ var accountKinds = map[string]accountKind{
 	"tokens only": {
 		tokens: true,
 		play: func(t *testing.T, s *azuriteServer) []documented.Peculiarity {
-			return []documented.Peculiarity{documented.AzureTokens(s.access(t), s.signWithKey(t), s.grant(t))}
+			return []documented.Peculiarity{documented.AzureTokens(s.accountSAS(t), s.signWithKey(t), s.newSASExchanger(t))}
 		},
 		also: []string{"T1"},
 	},
 	"Azure Stack Hub": {
-		config: azure.Config{APIVersion: "2019-07-07"}, // https://learn.microsoft.com/azure-stack/user/azure-stack-acs-differences
+		// https://learn.microsoft.com/azure-stack/user/azure-stack-acs-differences
+		config: azure.Config{APIVersion: "2019-07-07"},
 		play: func(*testing.T, *azuriteServer) []documented.Peculiarity {
 			return []documented.Peculiarity{documented.AzureOlder("2019-07-07")}
 		},
@@ -217,13 +227,15 @@ func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			emulator, handler, path, closeIdle := startEmulator(t)
-			answering := documented.New(documented.Before(handler, kind.play(t, emulator)...), documented.AzureKind, documented.Azure)
+			answering := documented.New(documented.Before(handler, kind.play(t, emulator)...),
+				documented.AzureKind, documented.Azure)
 			answering.Spared = refusedCopies(kind.private)
 			open := kind.opener(t, answering, path)
 			skip := maps.Clone(azurite.Skipped)
 			maps.Copy(skip, undisturbed)
 			maps.Copy(skip, kind.skip)
-			opts := append(documented.Skips(skip), documented.SkipCore(), storagetest.WithName("azure (Azurite)"), storagetest.WithOpener(openPatient))
+			opts := append(documented.Skips(skip), documented.SkipCore(),
+				storagetest.WithName("azure (Azurite)"), storagetest.WithOpener(openPatient))
 			if !complete {
 				opts = append(opts, storagetest.SkipRules("only make accounts runs it: this kind of account does not change its requests",
 					slices.DeleteFunc(slices.Clone(unchanged), func(rule string) bool { return slices.Contains(kind.also, rule) })...))
@@ -254,7 +266,7 @@ func (k accountKind) opener(t *testing.T, account http.Handler, path string) fun
 	}
 	secure := httptest.NewTLSServer(account)
 	t.Cleanup(secure.Close)
-	c.Endpoint, c.HTTPClient, c.Credential = secure.URL+path, secure.Client(), token("token")
+	c.Endpoint, c.HTTPClient, c.Credential = secure.URL+path, secure.Client(), fixedToken("token")
 	return func(t *testing.T, container string) driver.Driver {
 		t.Cleanup(secure.Client().CloseIdleConnections)
 		c := c
@@ -269,15 +281,18 @@ type withoutTLS struct {
 	secure, plain string
 }
 
+// Sign signs a URL of the server without TLS.
 func (d withoutTLS) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
-	return d.usable(d.Driver.Sign(ctx, r))
+	return d.withPlainURL(d.Driver.Sign(ctx, r))
 }
 
+// SignPart signs a URL of the server without TLS.
 func (d withoutTLS) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
-	return d.usable(d.Driver.SignPart(ctx, r))
+	return d.withPlainURL(d.Driver.SignPart(ctx, r))
 }
 
-func (d withoutTLS) usable(signedURL *storage.SignedURL, err error) (*storage.SignedURL, error) {
+// withPlainURL replaces the address of the server with TLS in a signed URL.
+func (d withoutTLS) withPlainURL(signedURL *storage.SignedURL, err error) (*storage.SignedURL, error) {
 	if err == nil {
 		signedURL.URL = strings.Replace(signedURL.URL, d.secure, d.plain, 1)
 	}

@@ -22,85 +22,101 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
+// Each error code of Azure maps to a Code, and is retryable or not. The error keeps the SDK's.
 func TestErrorCodes(t *testing.T) {
-	tests := map[string]struct {
-		status int
-		code   storage.Code
-		again  bool
+	tests := []struct {
+		azureCode string
+		status    int
+		want      storage.Code
+		retryable bool
 	}{
-		"BlobNotFound":                    {404, storage.ObjectNotFound, false},
-		"ContainerNotFound":               {404, storage.BucketNotFound, false},
-		"ContainerBeingDeleted":           {409, storage.BucketNotFound, false},
-		"ContainerAlreadyExists":          {409, storage.BucketExists, false},
-		"ConditionNotMet":                 {412, storage.PreconditionFailed, false},
-		"SourceConditionNotMet":           {412, storage.Changed, false},
-		"InvalidRange":                    {416, storage.RangeNotSatisfiable, false},
-		"InvalidMetadata":                 {400, storage.InvalidArgument, false},
-		"AuthenticationFailed":            {403, storage.Unauthenticated, false},
-		"NoAuthenticationInformation":     {401, storage.Unauthenticated, false},
-		"AuthorizationFailure":            {403, storage.PermissionDenied, false},
-		"AuthorizationPermissionMismatch": {403, storage.PermissionDenied, false},
-		"PublicAccessNotPermitted":        {409, storage.PermissionDenied, false},
-		"ServerBusy":                      {503, storage.RateLimited, true},
-		"InternalError":                   {500, storage.Unavailable, true},
-		"OperationTimedOut":               {500, storage.Unavailable, true},
-		"AccountBeingCreated":             {409, storage.Unavailable, true},
-		"RequestBodyTooLarge":             {413, storage.TooLarge, false},
-		"Md5Mismatch":                     {400, storage.ChecksumMismatch, false},
-		"BlobArchived":                    {409, storage.Archived, false},
-		"LeaseIdMissing":                  {412, storage.Locked, false},
-		"UnsupportedHeader":               {400, storage.Unsupported, false},
-		"FeatureVersionMismatch":          {409, storage.Unsupported, false},
-		"SomethingThatNobodyKnows":        {409, storage.Internal, false},
-		"SomethingElseThatNobodyKnows":    {400, storage.InvalidArgument, false},
+		// For a write, only the container can be missing.
+		{azureCode: "BlobNotFound", status: 404, want: storage.BucketNotFound},
+		{azureCode: "ContainerNotFound", status: 404, want: storage.BucketNotFound},
+		{azureCode: "ContainerBeingDeleted", status: 409, want: storage.BucketNotFound},
+		{azureCode: "ContainerAlreadyExists", status: 409, want: storage.BucketExists},
+		{azureCode: "ConditionNotMet", status: 412, want: storage.PreconditionFailed},
+		{azureCode: "SourceConditionNotMet", status: 412, want: storage.Changed},
+		{azureCode: "InvalidRange", status: 416, want: storage.RangeNotSatisfiable},
+		{azureCode: "InvalidMetadata", status: 400, want: storage.InvalidArgument},
+		{azureCode: "AuthenticationFailed", status: 403, want: storage.Unauthenticated},
+		{azureCode: "NoAuthenticationInformation", status: 401, want: storage.Unauthenticated},
+		{azureCode: "AuthorizationFailure", status: 403, want: storage.PermissionDenied},
+		{azureCode: "AuthorizationPermissionMismatch", status: 403, want: storage.PermissionDenied},
+		{azureCode: "PublicAccessNotPermitted", status: 409, want: storage.PermissionDenied},
+		{azureCode: "ServerBusy", status: 503, want: storage.RateLimited, retryable: true},
+		{azureCode: "InternalError", status: 500, want: storage.Unavailable, retryable: true},
+		{azureCode: "OperationTimedOut", status: 500, want: storage.Unavailable, retryable: true},
+		{azureCode: "AccountBeingCreated", status: 409, want: storage.Unavailable, retryable: true},
+		{azureCode: "RequestBodyTooLarge", status: 413, want: storage.TooLarge},
+		{azureCode: "Md5Mismatch", status: 400, want: storage.ChecksumMismatch},
+		{azureCode: "BlobArchived", status: 409, want: storage.Archived},
+		{azureCode: "LeaseIdMissing", status: 412, want: storage.Locked},
+		{azureCode: "UnsupportedHeader", status: 400, want: storage.Unsupported},
+		{azureCode: "FeatureVersionMismatch", status: 409, want: storage.Unsupported},
+		{azureCode: "SomethingThatNobodyKnows", status: 409, want: storage.Internal},
+		{azureCode: "SomethingElseThatNobodyKnows", status: 400, want: storage.InvalidArgument},
 	}
-	for code, tt := range tests {
-		t.Run(code, func(t *testing.T) {
-			s := newScript(t, refusing(tt.status, code))
-			_, err := s.driver(t).Put(t.Context(), wiretest.Put("a", ""))
+	for _, tt := range tests {
+		t.Run(tt.azureCode, func(t *testing.T) {
+			server := newCannedServer(t, errorReply(tt.status, tt.azureCode))
+			_, err := server.openDriver(t).Put(t.Context(), wiretest.Put("a", ""))
 
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
-			if tt.code == storage.ObjectNotFound {
-				tt.code = storage.BucketNotFound // for a write, only the container can be missing
-			}
-			require.Equal(t, tt.code, e.Code)
-			require.Equal(t, tt.again, e.Retryable)
+			require.Equal(t, tt.want, e.Code)
+			require.Equal(t, tt.retryable, e.Retryable)
 			require.Equal(t, tt.status, e.Status)
 			require.Equal(t, "R1", e.RequestID)
-			require.Equal(t, code+": What went wrong.", e.Err.Error())
+			require.Equal(t, tt.azureCode+": What went wrong.", e.Err.Error())
 
 			var answer *azcore.ResponseError
 			require.ErrorAs(t, err, &answer)
-			require.Equal(t, code, answer.ErrorCode)
+			require.Equal(t, tt.azureCode, answer.ErrorCode)
 		})
 	}
 }
 
+// retryAfter returns the delay that Azure sends: in milliseconds, in seconds, or as a date.
 func TestRetryAfter(t *testing.T) {
-	tests := map[string]struct {
-		header map[string]string
+	tests := []struct {
+		name   string
+		header http.Header
 		want   time.Duration
 	}{
-		"seconds":      {map[string]string{"Retry-After": "7"}, 7 * time.Second},
-		"milliseconds": {map[string]string{"X-Ms-Retry-After-Ms": "250", "Retry-After": "7"}, 250 * time.Millisecond},
-		"a date":       {map[string]string{"Retry-After": "Fri, 20 Nov 2026 12:00:09 GMT", "Date": aTime}, 9 * time.Second},
-		"a date past":  {map[string]string{"Retry-After": aTime, "Date": "Fri, 20 Nov 2026 12:00:09 GMT"}, 0},
-		"nonsense":     {map[string]string{"Retry-After": "soon"}, 0},
-		"nothing":      {nil, 0},
+		{name: "seconds", header: http.Header{"Retry-After": {"7"}}, want: 7 * time.Second},
+		{
+			name:   "milliseconds",
+			header: http.Header{"X-Ms-Retry-After-Ms": {"250"}, "Retry-After": {"7"}},
+			want:   250 * time.Millisecond,
+		},
+		{
+			name:   "a date",
+			header: http.Header{"Retry-After": {"Fri, 20 Nov 2026 12:00:09 GMT"}, "Date": {lastModified}},
+			want:   9 * time.Second,
+		},
+		{
+			name:   "a date past",
+			header: http.Header{"Retry-After": {lastModified}, "Date": {"Fri, 20 Nov 2026 12:00:09 GMT"}},
+			want:   0,
+		},
+		{name: "nonsense", header: http.Header{"Retry-After": {"soon"}}, want: 0},
+		{name: "nothing", header: http.Header{}, want: 0},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			h := http.Header{}
-			for name, value := range tt.header {
-				h.Set(name, value)
-			}
-			require.Equal(t, tt.want, retryAfter(h))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, retryAfter(tt.header))
 		})
 	}
+}
 
-	s := newScript(t, said{Status: 503, Header: map[string]string{"X-Ms-Error-Code": "ServerBusy", "Retry-After": "7"}})
-	_, err := s.driver(t).Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+// Error.RetryAfter has the delay that Azure sends.
+func TestErrorRetryAfter(t *testing.T) {
+	server := newCannedServer(t, reply{
+		Status: 503,
+		Header: map[string]string{"X-Ms-Error-Code": "ServerBusy", "Retry-After": "7"},
+	})
+	_, err := server.openDriver(t).Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, 7*time.Second, e.RetryAfter)
@@ -109,17 +125,23 @@ func TestRetryAfter(t *testing.T) {
 // If a signature is wrong, Azure's response contains the right one. No error of the driver shows it.
 func TestErrorsContainNoSignature(t *testing.T) {
 	const secret = "c2VjcmV0c2lnbmF0dXJl"
-	refusal := refusing(403, "AuthenticationFailed")
-	refusal.Body = `<Error><Code>AuthenticationFailed</Code><Message>Server failed to authenticate the request.` + "\n" + `RequestId:R1</Message>` +
-		`<AuthenticationErrorDetail>The MAC signature found in the HTTP request '` + secret + `' is not the same as any computed signature.</AuthenticationErrorDetail></Error>`
-	withSAS := func(c *Config) {
-		c.SASToken = "sv=2026&sig=" + secret
-	}
+	refusal := errorReply(403, "AuthenticationFailed")
+	refusal.Body = `<Error><Code>AuthenticationFailed</Code>` +
+		`<Message>Server failed to authenticate the request.` + "\n" + `RequestId:R1</Message>` +
+		`<AuthenticationErrorDetail>The MAC signature found in the HTTP request '` + secret + `' ` +
+		`is not the same as any computed signature.</AuthenticationErrorDetail></Error>`
 
-	for name, answer := range map[string]said{"an answer": refusal, "a connection that is cut": {Cut: true}} {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, answer)
-			d := s.driver(t, withSAS)
+	tests := []struct {
+		name   string
+		answer reply
+	}{
+		{name: "an answer", answer: refusal},
+		{name: "a connection that is cut", answer: reply{Cut: true}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.answer)
+			d := server.openDriver(t, func(c *Config) { c.SASToken = "sv=2026&sig=" + secret })
 
 			_, err := d.Put(t.Context(), wiretest.Put("a", "hello"))
 			require.Error(t, err)
@@ -127,55 +149,69 @@ func TestErrorsContainNoSignature(t *testing.T) {
 			require.NotContains(t, engine.New(d).Remove(t.Context(), "a").Error(), secret)
 
 			for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-				if _, sdks := inner.(*azcore.ResponseError); !sdks { // the SDK's own text may contain it
+				if _, isSDKs := inner.(*azcore.ResponseError); !isSDKs { // the SDK's own text may contain it
 					require.NotContains(t, inner.Error(), secret)
 				}
 			}
-			require.Equal(t, "sig="+secret+"&sv=2026", s.server.Last(t).RawQuery)
+			require.Equal(t, "sig="+secret+"&sv=2026", server.Last(t).RawQuery)
 		})
 	}
 }
 
+// Errors without a response, such as those of the network and of the context, map to a Code.
 func TestErrorsWithoutAResponse(t *testing.T) {
-	closed := newScript(t)
-	closed.server.Close()
-
-	tests := map[string]struct {
-		err     error
-		want    storage.Code
-		again   bool
-		unknown bool
+	tests := []struct {
+		name      string
+		err       error
+		want      storage.Code
+		retryable bool
 	}{
-		"no such account":  {err: &net.DNSError{IsNotFound: true}, want: storage.Unavailable, again: true},
-		"a caller's end":   {err: context.Canceled, want: storage.Canceled},
-		"a caller's time":  {err: context.DeadlineExceeded, want: storage.DeadlineExceeded},
-		"an unknown error": {err: errors.New("what?"), want: storage.Internal},
+		{
+			name:      "no such account",
+			err:       &net.DNSError{IsNotFound: true},
+			want:      storage.Unavailable,
+			retryable: true,
+		},
+		{name: "a caller's end", err: context.Canceled, want: storage.Canceled},
+		{name: "a caller's time", err: context.DeadlineExceeded, want: storage.DeadlineExceeded},
+		{name: "an unknown error", err: errors.New("what?"), want: storage.Internal},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			e := translate(tt.err)
 			require.Equal(t, tt.want, e.Code)
-			require.Equal(t, tt.again, e.Retryable)
+			require.Equal(t, tt.retryable, e.Retryable)
 		})
 	}
+}
 
-	d := closed.driver(t)
-	_, err := d.Put(t.Context(), wiretest.Put("a", "hello"))
+// If no server listens, a write fails as retryable and as not made.
+func TestErrorsWithoutAServer(t *testing.T) {
+	closed := newCannedServer(t)
+	closed.Close()
+	_, err := closed.openDriver(t).Put(t.Context(), wiretest.Put("a", "hello"))
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
 	require.True(t, e.Retryable)
-	require.False(t, e.Unknown, "no server listens there")
+	require.False(t, e.Unknown)
 }
 
+// A noToken is a credential that fails with an error.
 type noToken struct{ err error }
 
+// GetToken fails with the credential's error.
 func (n noToken) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	return azcore.AccessToken{}, n.err
 }
 
+// If there is no token, the call fails with Unauthenticated, and sends nothing.
 func TestTokenErrors(t *testing.T) {
-	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Account: "acme", Credential: noToken{errors.New("the credential has none")}})
+	d, err := NewDriver(t.Context(), Config{
+		Bucket:     "photos",
+		Account:    "acme",
+		Credential: noToken{errors.New("the credential has none")},
+	})
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, d.Close())
@@ -197,36 +233,52 @@ func TestTokenErrors(t *testing.T) {
 
 // If the emulator is too old for the API version, the error has a hint.
 func TestEmulatorTooOldHint(t *testing.T) {
-	old := refusing(400, "InvalidHeaderValue")
-	for server, want := range map[string]string{"Azurite-Blob/3.36.0": emulatorHint, "Windows-Azure-Blob/1.0": ""} {
-		old.Header["Server"] = server
-		d := newScript(t, old).driver(t)
-		_, err := d.Put(t.Context(), wiretest.Put("a", ""))
-		_, ofHead := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1}) // whose response has no body
+	tests := []struct {
+		name   string
+		server string
+		put    string // the hint of Put
+		ofHead string // the hint of Head, whose response has no body and so does not name the header
+	}{
+		{name: "Azurite", server: "Azurite-Blob/3.36.0", put: emulatorHint, ofHead: emulatorHint},
+		{name: "Azure", server: "Windows-Azure-Blob/1.0", put: "", ofHead: versionHint},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			refusal := errorReply(400, "InvalidHeaderValue")
+			refusal.Header["Server"] = tt.server
+			d := newCannedServer(t, refusal).openDriver(t)
 
-		for i, err := range []error{err, ofHead} {
 			var e *storage.Error
+			_, err := d.Put(t.Context(), wiretest.Put("a", ""))
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.InvalidArgument, e.Code)
-			if i == 1 && want == "" {
-				require.Equal(t, versionHint, e.Hint, "it does not name the header")
-				continue
-			}
-			require.Equal(t, want, e.Hint, server)
-		}
+			require.Equal(t, tt.put, e.Hint)
+
+			_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, storage.InvalidArgument, e.Code)
+			require.Equal(t, tt.ofHead, e.Hint)
+		})
 	}
 }
 
 // If Azurite refuses another header than x-ms-version, the error does not say that Azurite is too old.
 func TestEmulatorRefusesAnotherHeader(t *testing.T) {
-	refusal := refusing(400, "InvalidHeaderValue")
-	refusal.Header["Server"] = "Azurite-Blob/3.36.0"
-	for header, want := range map[string]string{"x-ms-access-tier": "", "x-ms-version": emulatorHint} {
-		refusal.Body = strings.Replace(refusing(400, "InvalidHeaderValue").Body, "</Error>", "<HeaderName>"+header+"</HeaderName></Error>", 1)
-		_, err := newScript(t, refusal).driver(t).Put(t.Context(), wiretest.Put("a", ""))
-		var e *storage.Error
-		require.ErrorAs(t, err, &e)
-		require.Equal(t, want, e.Hint, header)
+	tests := []struct{ header, hint string }{
+		{header: "x-ms-access-tier", hint: ""},
+		{header: "x-ms-version", hint: emulatorHint},
+	}
+	for _, tt := range tests {
+		t.Run(tt.header, func(t *testing.T) {
+			refusal := errorReply(400, "InvalidHeaderValue")
+			refusal.Header["Server"] = "Azurite-Blob/3.36.0"
+			refusal.Body = strings.Replace(refusal.Body, "</Error>",
+				"<HeaderName>"+tt.header+"</HeaderName></Error>", 1)
+			_, err := newCannedServer(t, refusal).openDriver(t).Put(t.Context(), wiretest.Put("a", ""))
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, tt.hint, e.Hint)
+		})
 	}
 }
 
@@ -244,22 +296,42 @@ func TestIdentityServiceErrorsTemporary(t *testing.T) {
 		err  error
 		want storage.Code
 	}{
-		{"an internal error", answered(http.StatusInternalServerError), storage.Unavailable},
-		{"too many requests", answered(http.StatusTooManyRequests), storage.Unavailable},
-		{"a metadata service that starts", answered(http.StatusNotFound), storage.Unavailable},
-		{"a metadata service that is updated", answered(http.StatusGone), storage.Unavailable},
-		{"no route to it", &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, storage.Unavailable},
-		{"a refusal", answered(http.StatusForbidden), storage.Unauthenticated},
-		{"an unknown client", answered(http.StatusBadRequest), storage.Unauthenticated},
+		{
+			name: "an internal error",
+			err:  answered(http.StatusInternalServerError),
+			want: storage.Unavailable,
+		},
+		{name: "too many requests", err: answered(http.StatusTooManyRequests), want: storage.Unavailable},
+		{
+			name: "a metadata service that starts",
+			err:  answered(http.StatusNotFound),
+			want: storage.Unavailable,
+		},
+		{
+			name: "a metadata service that is updated",
+			err:  answered(http.StatusGone),
+			want: storage.Unavailable,
+		},
+		{
+			name: "no route to it",
+			err:  &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH},
+			want: storage.Unavailable,
+		},
+		{name: "a refusal", err: answered(http.StatusForbidden), want: storage.Unauthenticated},
+		{name: "an unknown client", err: answered(http.StatusBadRequest), want: storage.Unauthenticated},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b, err := Open(t.Context(), Config{Bucket: "photos", Account: "acme", Credential: noToken{tt.err}}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			bucket, err := Open(t.Context(), Config{
+				Bucket:     "photos",
+				Account:    "acme",
+				Credential: noToken{tt.err},
+			}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			require.NoError(t, err)
 			defer func() {
-				require.NoError(t, storage.Close(b))
+				require.NoError(t, storage.Close(bucket))
 			}()
-			_, err = b.Attrs(t.Context(), "k")
+			_, err = bucket.Attrs(t.Context(), "k")
 
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
@@ -275,17 +347,22 @@ func TestIdentityServiceErrorsTemporary(t *testing.T) {
 // https://github.com/Azure/azure-storage-azcopy/issues/2421,
 // https://github.com/Azure/azure-storage-node/issues/385.
 func TestKeysThatAzureRefuses(t *testing.T) {
-	refusal := said{
+	refusal := reply{
 		Status: http.StatusBadRequest,
 		Body:   `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN"><HTML><BODY><h2>Bad Request - Invalid URL</h2></BODY></HTML>`,
-		Header: map[string]string{"Content-Type": "text/html; charset=us-ascii", "Server": "Microsoft-HTTPAPI/2.0", requestIDHeader: "", "ETag": ""},
+		Header: map[string]string{
+			"Content-Type":  "text/html; charset=us-ascii",
+			"Server":        "Microsoft-HTTPAPI/2.0",
+			requestIDHeader: "",
+			"ETag":          "",
+		},
 	}
 	for _, key := range []string{"a\u0081", "a\uF003", "a\uFFFD"} {
-		b := engine.New(newScript(t, refusal).driver(t))
-		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
+		bucket := engine.New(newCannedServer(t, refusal).openDriver(t))
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader("x"))
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.Equal(t, charactersHint, asError(err).Hint)
-		_, err = b.Attrs(t.Context(), key)
+		_, err = bucket.Attrs(t.Context(), key)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.Equal(t, charactersHint, asError(err).Hint)
 	}
@@ -294,7 +371,7 @@ func TestKeysThatAzureRefuses(t *testing.T) {
 // With an old Config.APIVersion, parts and objects of one request have smaller limits.
 // https://learn.microsoft.com/azure/storage/blobs/scalability-targets.
 func TestDescribeOldServiceLimits(t *testing.T) {
-	old := newScript(t).driver(t, func(c *Config) {
+	old := newCannedServer(t).openDriver(t, func(c *Config) {
 		c.APIVersion = "2019-07-07"
 	})
 	require.EqualValues(t, 100<<20, old.Describe().MaxPartSize)
@@ -302,7 +379,7 @@ func TestDescribeOldServiceLimits(t *testing.T) {
 	require.EqualValues(t, 100<<20, old.copier.blockSize())
 	require.Zero(t, old.Describe().MaxBatch, "batches of a container came later")
 
-	recent := newScript(t).driver(t, func(c *Config) {
+	recent := newCannedServer(t).openDriver(t, func(c *Config) {
 		c.APIVersion = largeBlocksVersion
 	})
 	require.EqualValues(t, 4000<<20, recent.Describe().MaxPartSize)
@@ -312,13 +389,15 @@ func TestDescribeOldServiceLimits(t *testing.T) {
 // Without WithStorageClass, Put sends no tier and returns none: a new object gets the tier of the one that it
 // replaces. https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview.
 func TestPutWithoutStorageClass(t *testing.T) {
-	for class, tier := range map[string]string{"": "", "Cool": "Cool"} {
-		s := newScript(t, created)
-		r := wiretest.Put("a", "x")
-		r.StorageClass = class
-		attrs, err := s.driver(t).Put(t.Context(), r)
-		require.NoError(t, err)
-		require.Equal(t, class, attrs.StorageClass)
-		require.Equal(t, tier, s.server.Last(t).Header.Get("X-Ms-Access-Tier"))
+	for _, class := range []string{"", "Cool"} {
+		t.Run("class "+class, func(t *testing.T) {
+			server := newCannedServer(t, created)
+			r := wiretest.Put("a", "x")
+			r.StorageClass = class
+			attrs, err := server.openDriver(t).Put(t.Context(), r)
+			require.NoError(t, err)
+			require.Equal(t, class, attrs.StorageClass)
+			require.Equal(t, class, server.Last(t).Header.Get("X-Ms-Access-Tier"))
+		})
 	}
 }

@@ -17,13 +17,20 @@ import (
 )
 
 // pages are responses of proxies, captive portals and wrong endpoints.
-var pages = map[string]said{
-	"a login page":  {Header: map[string]string{"Content-Type": "text/html", "ETag": `"page"`, requestIDHeader: ""}, Body: "<html><body>Log in</body></html>"},
-	"an empty JSON": {Header: map[string]string{"Content-Type": "application/json", "ETag": `"page"`, requestIDHeader: ""}, Body: "{}"},
-	"nothing":       {Header: map[string]string{"ETag": "", requestIDHeader: ""}},
+var pages = map[string]reply{
+	"a login page": {
+		Header: map[string]string{"Content-Type": "text/html", "ETag": `"page"`, requestIDHeader: ""},
+		Body:   "<html><body>Log in</body></html>",
+	},
+	"an empty JSON": {
+		Header: map[string]string{"Content-Type": "application/json", "ETag": `"page"`, requestIDHeader: ""},
+		Body:   "{}",
+	},
+	"nothing": {Header: map[string]string{"ETag": "", requestIDHeader: ""}},
 }
 
-func with(a said, status int) said {
+// withStatus returns the reply with another status, and without a body for 204.
+func withStatus(a reply, status int) reply {
 	a.Status = status
 	if status == http.StatusNoContent {
 		a.Body = ""
@@ -31,88 +38,125 @@ func with(a said, status int) said {
 	return a
 }
 
-var once = storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+// oneAttempt turns off retries.
+var oneAttempt = storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 
-func (s *script) open(t *testing.T) (storage.Bucket, storage.Service) {
+// openBucketAndService opens the container "photos" and its account. Both make one attempt at each request.
+func (s *cannedServer) openBucketAndService(t *testing.T) (storage.Bucket, storage.Service) {
 	t.Helper()
-	c := Config{Endpoint: s.server.URL + "/" + emulatorAccount}
-	service, err := NewService(t.Context(), c, once)
+	config := Config{Endpoint: s.URL + "/" + emulatorAccount}
+	service, err := NewService(t.Context(), config, oneAttempt)
 	require.NoError(t, err)
-	c.Bucket = "photos"
-	b, err := Open(t.Context(), c, once, storage.WithVersioning(true), storage.WithObjectLock())
+
+	config.Bucket = "photos"
+	bucket, err := Open(t.Context(), config, oneAttempt, storage.WithVersioning(true), storage.WithObjectLock())
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		require.NoError(t, errors.Join(storage.Close(b), service.Close()))
+		require.NoError(t, errors.Join(storage.Close(bucket), service.Close()))
 	})
-	return b, service
+	return bucket, service
 }
 
-// If a proxy answers with a web page, each call fails.
+// If a proxy answers with a web page, each call fails with Unavailable and a hint. Its outcome is unknown if the first
+// request of the call is a change.
 func TestResponseIsWebPage(t *testing.T) {
-	const reads, changes = false, true
 	end := time.Now().Add(time.Hour)
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		call   wiretest.Call
-		writes bool
+		writes bool // in the first request
 	}{
-		"Upload":       {wiretest.Upload(), changes},
-		"Download":     {wiretest.Download(), reads},
-		"Attrs":        {wiretest.Attrs(), reads},
-		"Remove":       {wiretest.Remove(), changes},
-		"List":         {wiretest.List, reads},
-		"CreateBucket": {wiretest.CreateBucket, changes},
-		"DeleteBucket": {wiretest.DeleteBucket, reads}, // the check whether it is empty comes first
-		"BucketInfo":   {wiretest.ReadBucket, reads},
-		"SetTags":      {wiretest.SetTags, changes},
-		"Copy":         {wiretest.Copy, reads}, // the attributes of the source come first
-		"an update": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			return storage.SetLegalHold(ctx, b, "k", true)
-		}, changes},
-		"SetRetention": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			return storage.SetRetention(ctx, b, "k", storage.Retention{Mode: storage.Governance, Until: end})
-		}, reads},
-		"Restore": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			return storage.Restore(ctx, b, "k")
-		}, reads},
-		"Tags": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			_, err := storage.Tags(ctx, b, "k")
-			return err
-		}, reads},
-		"ListBuckets": {func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
-			for _, err := range s.Buckets(ctx) {
+		{name: "Upload", call: wiretest.Upload(), writes: true},
+		{name: "Download", call: wiretest.Download()},
+		{name: "Attrs", call: wiretest.Attrs()},
+		{name: "Remove", call: wiretest.Remove(), writes: true},
+		{name: "List", call: wiretest.List},
+		{name: "CreateBucket", call: wiretest.CreateBucket, writes: true},
+		{name: "DeleteBucket", call: wiretest.DeleteBucket}, // first checks whether the bucket is empty
+		{name: "BucketInfo", call: wiretest.ReadBucket},
+		{name: "SetTags", call: wiretest.SetTags, writes: true},
+		{name: "Copy", call: wiretest.Copy}, // first reads the attributes of the source
+		{
+			name: "an update",
+			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+				return storage.SetLegalHold(ctx, bucket, "k", true)
+			},
+			writes: true,
+		},
+		{
+			name: "SetRetention",
+			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+				return storage.SetRetention(ctx, bucket, "k", storage.Retention{
+					Mode:  storage.Governance,
+					Until: end,
+				})
+			},
+		},
+		{
+			name: "Restore",
+			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+				return storage.Restore(ctx, bucket, "k")
+			},
+		},
+		{
+			name: "Tags",
+			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+				_, err := storage.Tags(ctx, bucket, "k")
 				return err
-			}
-			return nil
-		}, reads},
-		"ListVersions": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			for _, err := range storage.Versions(ctx, b) {
+			},
+		},
+		{
+			name: "ListBuckets",
+			call: func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
+				for _, err := range s.Buckets(ctx) {
+					return err
+				}
+				return nil
+			},
+		},
+		{
+			name: "ListVersions",
+			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+				for _, err := range storage.Versions(ctx, bucket) {
+					return err
+				}
+				return nil
+			},
+		},
+		{
+			name: "RemoveAll",
+			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+				_, err := storage.RemoveAll(ctx, bucket, slices.Values([]string{"a", "b"}))
 				return err
-			}
-			return nil
-		}, reads},
-		"RemoveAll": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"}))
-			return err
-		}, changes},
-		"parts": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			_, err := b.Upload(ctx, "k", strings.NewReader(strings.Repeat("x", 3<<20)), storage.WithPartSize(1<<20))
-			return err
-		}, reads}, // a block is not the object
-		"ListUploads": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			for _, err := range storage.ListUploads(ctx, b) {
+			},
+			writes: true,
+		},
+		{
+			name: "parts", // first sends a block, which is not the object
+			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+				_, err := bucket.Upload(ctx, "k", strings.NewReader(strings.Repeat("x", 3<<20)),
+					storage.WithPartSize(1<<20))
 				return err
-			}
-			return nil
-		}, reads},
+			},
+		},
+		{
+			name: "ListUploads",
+			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+				for _, err := range storage.ListUploads(ctx, bucket) {
+					return err
+				}
+				return nil
+			},
+		},
 	}
-	for name, tt := range tests {
+	for _, tt := range tests {
 		for kind, page := range pages {
 			for _, status := range []int{200, 201, 202, 204} {
-				t.Run(name+", "+kind+" "+http.StatusText(status), func(t *testing.T) {
-					s := newScript(t, with(page, status))
-					b, service := s.open(t)
+				t.Run(tt.name+", "+kind+" "+http.StatusText(status), func(t *testing.T) {
+					server := newCannedServer(t, withStatus(page, status))
+					bucket, service := server.openBucketAndService(t)
 
-					err := tt.call(t.Context(), b, service)
+					err := tt.call(t.Context(), bucket, service)
 					require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 					require.Equal(t, tt.writes, errors.Is(err, storage.OutcomeUnknown), "%v", err)
 
@@ -127,12 +171,12 @@ func TestResponseIsWebPage(t *testing.T) {
 
 // If a proxy answers the request for a user delegation key with a web page, signing fails with Unavailable.
 func TestUserKeyIsWebPage(t *testing.T) {
-	s := newKeyServer(t)
+	server := newKeyServer(t)
 	for kind, page := range pages {
-		s.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
+		server.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
 			_, _ = w.Write([]byte(page.Body))
 		}
-		_, err := s.open(t).Sign(t.Context(), download(nil))
+		_, err := server.open(t).Sign(t.Context(), signedDownload(nil))
 		require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%s: %v", kind, err)
 	}
 }
@@ -150,14 +194,19 @@ func TestListPageIsDocument(t *testing.T) {
 	} {
 		for _, delimiter := range []string{"", "/"} {
 			t.Run(name+delimiter, func(t *testing.T) {
-				s := newScript(t, listing("next", blobEntry("a")), said{Header: map[string]string{"Content-Type": "application/xml"}, Body: body})
-				b, _ := s.open(t)
+				server := newCannedServer(t, listing("next", blobEntry("a")), reply{
+					Header: map[string]string{"Content-Type": "application/xml"},
+					Body:   body,
+				})
+				bucket, _ := server.openBucketAndService(t)
 				var keys []string
 				var err error
-				for entry, failure := range b.List(t.Context(), storage.WithDelimiter(delimiter)) {
-					if err = failure; err == nil {
-						keys = append(keys, entry.Key)
+				for entry, failure := range bucket.List(t.Context(), storage.WithDelimiter(delimiter)) {
+					if failure != nil {
+						err = failure
+						break
 					}
+					keys = append(keys, entry.Key)
 				}
 				require.Equal(t, []string{"a"}, keys)
 				require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
@@ -169,28 +218,31 @@ func TestListPageIsDocument(t *testing.T) {
 // If the response has no Content-Length, Download and Attrs fail with Internal. A range succeeds, because
 // Content-Range has the size.
 func TestGetWithoutLength(t *testing.T) {
-	object := anObject("content")
+	object := objectReply("content")
 	delete(object.Header, "Content-Length")
 	object.Header["Transfer-Encoding"] = "chunked"
 
-	for name, call := range map[string]wiretest.Call{"Download": wiretest.Download(), "Attrs": wiretest.Attrs()} {
+	for name, call := range map[string]wiretest.Call{
+		"Download": wiretest.Download(),
+		"Attrs":    wiretest.Attrs(),
+	} {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, object)
-			b, service := s.open(t)
-			err := call(t.Context(), b, service)
+			server := newCannedServer(t, object)
+			bucket, service := server.openBucketAndService(t)
+			err := call(t.Context(), bucket, service)
 			require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 		})
 	}
 
 	t.Run("a range has the length in its header", func(t *testing.T) {
-		s := newScript(t, said{Status: http.StatusPartialContent, Body: "on", Header: map[string]string{
+		server := newCannedServer(t, reply{Status: http.StatusPartialContent, Body: "on", Header: map[string]string{
 			"ETag":              etag,
-			"Last-Modified":     aTime,
+			"Last-Modified":     lastModified,
 			"Content-Range":     "bytes 1-2/7",
 			"Transfer-Encoding": "chunked",
 		}})
-		b, _ := s.open(t)
-		content, attrs, err := storage.ReadAll(t.Context(), b, "k", storage.WithRange(1, 2))
+		bucket, _ := server.openBucketAndService(t)
+		content, attrs, err := storage.ReadAll(t.Context(), bucket, "k", storage.WithRange(1, 2))
 		require.NoError(t, err)
 		require.Equal(t, "on", string(content))
 		require.Equal(t, int64(7), attrs.Size)

@@ -9,9 +9,10 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
+// The server of the S3 protocol works over an Azure account, on Azurite.
 func TestAServerOfS3OverAzure(t *testing.T) {
-	s := needAzurite(t)
-	service, err := azure.NewServiceDriver(t.Context(), azure.Config{Endpoint: s.endpoint})
+	server := needAzurite(t)
+	service, err := azure.NewServiceDriver(t.Context(), azure.Config{Endpoint: server.endpoint})
 	require.NoError(t, err)
 	gatewaytest.Run(t, service, gatewaytest.Lacks{Versions: true})
 }

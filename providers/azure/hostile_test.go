@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/hostile"
 )
 
+// azuriteVersions is the reason why rows about versions fail.
 const azuriteVersions = "Azurite has no versions"
 
 // knownHostileFailures are the rows that fail.
@@ -27,6 +28,7 @@ var knownHostileFailures = map[string]string{
 	"an encoding that nobody asked for/Download": "it looks like an object that another tool has replaced by compressed content: docs/maintainers/decisions/checksums-on-azure.md",
 }
 
+// The driver reports broken and hostile responses instead of returning wrong data.
 func TestHostileServers(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -35,7 +37,12 @@ func TestHostileServers(t *testing.T) {
 		skip   map[string]string
 	}{
 		{name: "by the account's key", skip: knownHostileFailures},
-		{name: "by a shared access signature", signed: true, only: "the request quoted", skip: map[string]string{"Versions": azuriteVersions}},
+		{
+			name:   "by a shared access signature",
+			signed: true,
+			only:   "the request quoted",
+			skip:   map[string]string{"Versions": azuriteVersions},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -72,11 +79,19 @@ func newHostileStore(t *testing.T, signing bool) hostile.Store {
 	token := ""
 	if signing {
 		address, err := emulator.raw.NewContainerClient(container).GetSASURL(
-			sas.ContainerPermissions{Read: true, Create: true, Write: true, Delete: true, List: true, Tag: true}, time.Now().Add(time.Hour), nil)
+			sas.ContainerPermissions{
+				Read:   true,
+				Create: true,
+				Write:  true,
+				Delete: true,
+				List:   true,
+				Tag:    true,
+			}, time.Now().Add(time.Hour), nil)
 		require.NoError(t, err)
 		_, token, _ = strings.Cut(address, "?")
 	}
-	connections := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64} // Azurite takes long for a new one
+	// Azurite takes long for a new one
+	connections := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
 	t.Cleanup(connections.CloseIdleConnections)
 	return hostile.Store{
 		Server: &httputil.ReverseProxy{

@@ -19,12 +19,12 @@ import (
 // A huge stream uses bounded memory.
 func TestUploadHugeStream(t *testing.T) {
 	const memory = 48 << 20
-	s := needAzurite(t)
-	b := s.open(t, s.container(t), storage.WithBufferLimit(&storage.BufferLimit{Max: memory}))
+	server := needAzurite(t)
+	bucket := server.open(t, server.container(t), storage.WithBufferLimit(&storage.BufferLimit{Max: memory}))
 	defer func() {
-		require.NoError(t, storage.Close(b))
+		require.NoError(t, storage.Close(bucket))
 	}()
-	wiretest.HugeStream(t, b, memory, 64)
+	wiretest.HugeStream(t, bucket, memory, 64)
 }
 
 // A sink counts blocks and discards them.
@@ -34,6 +34,7 @@ type sink struct {
 	checksum             atomic.Pointer[string] // that the commit stores
 }
 
+// newSink starts a sink.
 func newSink(t *testing.T) *sink {
 	t.Helper()
 	s := &sink{}
@@ -60,13 +61,16 @@ func newSink(t *testing.T) *sink {
 func TestUploadHugeStreamCommittedOnce(t *testing.T) {
 	const memory = 48 << 20
 	s := newSink(t)
-	b, err := azure.Open(t.Context(), azure.Config{Bucket: "photos", Endpoint: s.URL + "/devstoreaccount1"}, storage.WithBufferLimit(&storage.BufferLimit{Max: memory}))
+	bucket, err := azure.Open(t.Context(), azure.Config{
+		Bucket:   "photos",
+		Endpoint: s.URL + "/devstoreaccount1",
+	}, storage.WithBufferLimit(&storage.BufferLimit{Max: memory}))
 	require.NoError(t, err)
 	defer func() {
-		require.NoError(t, storage.Close(b))
+		require.NoError(t, storage.Close(bucket))
 	}()
 
-	attrs, body := wiretest.UploadHuge(t, b, memory, 64)
+	attrs, body := wiretest.UploadHuge(t, bucket, memory, 64)
 	require.Equal(t, attrs.Size, s.bytes.Load())
 	require.Equal(t, s.blocks.Load(), s.named.Load())
 	require.Equal(t, fmt.Sprintf("%08x-%d", body.CRC, attrs.Size), *s.checksum.Load())

@@ -17,10 +17,14 @@ func TestCompletePartsKilled(t *testing.T) {
 	emulator := needAzurite(t)
 	container := emulator.container(t)
 	killtest.Completion(t, func(t *testing.T, client *http.Client) storage.Bucket {
-		d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: container, Endpoint: emulator.endpoint, HTTPClient: client})
+		d, err := azure.NewDriver(t.Context(), azure.Config{
+			Bucket:     container,
+			Endpoint:   emulator.endpoint,
+			HTTPClient: client,
+		})
 		require.NoError(t, err)
-		b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-		return b
+		bucket := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+		return bucket
 	})
 }

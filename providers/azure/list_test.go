@@ -19,23 +19,26 @@ import (
 )
 
 // listing returns a response to List Blobs.
-func listing(marker string, entries ...string) said {
-	return said{
+func listing(marker string, entries ...string) reply {
+	return reply{
 		Header: map[string]string{"Content-Type": "application/xml"},
 		Body: `<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="photos"><Blobs>` +
 			strings.Join(entries, "") + `</Blobs><NextMarker>` + marker + `</NextMarker></EnumerationResults>`,
 	}
 }
 
+// blobEntry returns a blob of 5 bytes as a listing has it. The further elements come last.
 func blobEntry(name string, extra ...string) string {
-	return `<Blob><Name>` + name + `</Name><Properties><Last-Modified>` + aTime + `</Last-Modified><Etag>0x8DE1F3A5B6C7D80</Etag>` +
+	return `<Blob><Name>` + name + `</Name><Properties><Last-Modified>` + lastModified + `</Last-Modified><Etag>0x8DE1F3A5B6C7D80</Etag>` +
 		`<Content-Length>5</Content-Length><BlobType>BlockBlob</BlobType></Properties>` + strings.Join(extra, "") + `</Blob>`
 }
 
+// prefixEntry returns a common prefix as a listing has it.
 func prefixEntry(name string) string {
 	return `<BlobPrefix><Name>` + name + `</Name></BlobPrefix>`
 }
 
+// keysOf returns the keys and prefixes of a page.
 func keysOf(page *storage.Page) []string {
 	var keys []string
 	for _, entry := range page.Entries {
@@ -47,46 +50,59 @@ func keysOf(page *storage.Page) []string {
 // Attrs, Download and Copy of a directory of a hierarchical namespace fail with ObjectNotFound. Azure shows it as
 // an empty blob (recordings in Azure/azure-sdk-for-js, sdk/storage/storage-file-datalake).
 func TestHeadDirectory(t *testing.T) {
-	ctx := t.Context()
-	for name, call := range map[string]func(d *objectDriver) error{
-		"Attrs": func(d *objectDriver) error {
-			_, err := d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1})
-			return err
+	tests := []struct {
+		name string
+		call func(t *testing.T, d *objectDriver) error
+	}{
+		{
+			name: "Attrs",
+			call: func(t *testing.T, d *objectDriver) error {
+				_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+				return err
+			},
 		},
-		"Download": func(d *objectDriver) error {
-			_, _, err := d.Get(ctx, &driver.GetRequest{Key: "k", Length: -1})
-			return err
+		{
+			name: "Download",
+			call: func(t *testing.T, d *objectDriver) error {
+				_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+				return err
+			},
 		},
-		"Copy": func(d *objectDriver) error {
-			_, err := storage.Copy(ctx, engine.New(d), "to", engine.New(d), "k")
-			return err
+		{
+			name: "Copy",
+			call: func(t *testing.T, d *objectDriver) error {
+				bucket := engine.New(d)
+				_, err := storage.Copy(t.Context(), bucket, "to", bucket, "k")
+				return err
+			},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, anObject("", "X-Ms-Resource-Type", "directory", "X-Ms-Meta-Hdi_isfolder", "true"))
-			err := call(s.driver(t, func(c *Config) {
-				c.HierarchicalNamespace = true
-			}))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t,
+				objectReply("", "X-Ms-Resource-Type", "directory", "X-Ms-Meta-Hdi_isfolder", "true"))
+			d := server.openDriver(t, func(c *Config) { c.HierarchicalNamespace = true })
+			err := tt.call(t, d)
 			require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, "directory")
-			require.Len(t, s.server.Lines(), 1, "no request asks for the container")
+			require.Len(t, server.Lines(), 1, "no request asks for the container")
 		})
 	}
 }
 
 // A directory stays after its last blob. Only the listing above it and its own properties show it.
 func TestFileSystemEmptyDirectories(t *testing.T) {
-	s := newScript(t)
-	s.server.Answer = func(r wiretest.Request) said {
+	server := newCannedServer(t)
+	server.Answer = func(r wiretest.Request) reply {
 		if r.Query().Get("comp") != "list" {
-			return anObject("", "X-Ms-Resource-Type", "directory", "X-Ms-Meta-Hdi_isfolder", "true")
+			return objectReply("", "X-Ms-Resource-Type", "directory", "X-Ms-Meta-Hdi_isfolder", "true")
 		}
 		if r.Query().Get("prefix") == "" {
 			return listing("", prefixEntry("empty/"))
 		}
 		return listing("")
 	}
-	view := storage.FS(t.Context(), engine.New(s.driver(t, func(c *Config) {
+	view := storage.FS(t.Context(), engine.New(server.openDriver(t, func(c *Config) {
 		c.HierarchicalNamespace = true
 	})))
 
@@ -110,50 +126,97 @@ func TestFileSystemEmptyDirectories(t *testing.T) {
 	require.NoError(t, f.Close())
 }
 
+// If the server repeats the marker of the listing, DeleteBucket fails with Unavailable instead of running forever.
 func TestDeleteBucketEndsIfTheListingDoesNot(t *testing.T) {
-	s := newScript(t)
-	s.server.Answer = func(wiretest.Request) said { return listing("the same") }
-	err := (&serviceDriver{account: s.driver(t).account}).DeleteBucket(t.Context(), "photos")
+	server := newCannedServer(t)
+	server.Answer = func(wiretest.Request) reply { return listing("the same") }
+	err := (&serviceDriver{account: server.openDriver(t).account}).DeleteBucket(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.Unavailable)
-	require.Less(t, len(s.server.Lines()), 10)
+	require.Less(t, len(server.Lines()), 10)
 }
 
+// List sends its options as query parameters. A start after the prefix asks only whether the container exists.
 func TestListRequests(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		request driver.ListRequest
 		want    string
 	}{
-		"all":                        {driver.ListRequest{Limit: 10}, "comp=list&include=metadata&maxresults=10&restype=container"},
-		"a prefix":                   {driver.ListRequest{Limit: 10, Prefix: "a b/"}, "comp=list&include=metadata&maxresults=10&prefix=a%20b%2F&restype=container"},
-		"a delimiter":                {driver.ListRequest{Limit: 10, Delimiter: "/"}, "comp=list&delimiter=%2F&include=metadata&maxresults=10&restype=container"},
-		"more than the service has":  {driver.ListRequest{Limit: 9999}, "comp=list&include=metadata&maxresults=5000&restype=container"},
-		"a token":                    {driver.ListRequest{Limit: 10, Token: pagetoken.Encode("m/1", "a"), StartAfter: "x"}, "comp=list&include=metadata&marker=m%2F1&maxresults=10&restype=container"},
-		"a start":                    {driver.ListRequest{Limit: 10, StartAfter: "b/c"}, "comp=list&include=metadata&maxresults=10&restype=container&startFrom=b%2Fc"},
-		"a start, of one level":      {driver.ListRequest{Limit: 10, StartAfter: "p/b/c", Prefix: "p/", Delimiter: "/"}, "comp=list&delimiter=%2F&include=metadata&maxresults=10&prefix=p%2F&restype=container&startFrom=p%2Fb"},
-		"a start before the prefix":  {driver.ListRequest{Limit: 10, StartAfter: "a", Prefix: "b"}, "comp=list&include=metadata&maxresults=10&prefix=b&restype=container"},
-		"a start that is the prefix": {driver.ListRequest{Limit: 10, StartAfter: "b", Prefix: "b"}, "comp=list&include=metadata&maxresults=10&prefix=b&restype=container"},
-		"a start with a late letter": {driver.ListRequest{Limit: 10, StartAfter: "x\uff08y"}, "comp=list&include=metadata&maxresults=10&restype=container&startFrom=x%F0%90%80%80"},
-		"a start after the prefix":   {driver.ListRequest{Limit: 10, StartAfter: "c", Prefix: "b"}, "comp=list&include=metadata&maxresults=1&prefix=b&restype=container"},
+		{
+			name:    "all",
+			request: driver.ListRequest{Limit: 10},
+			want:    "comp=list&include=metadata&maxresults=10&restype=container",
+		},
+		{
+			name:    "a prefix",
+			request: driver.ListRequest{Limit: 10, Prefix: "a b/"},
+			want:    "comp=list&include=metadata&maxresults=10&prefix=a%20b%2F&restype=container",
+		},
+		{
+			name:    "a delimiter",
+			request: driver.ListRequest{Limit: 10, Delimiter: "/"},
+			want:    "comp=list&delimiter=%2F&include=metadata&maxresults=10&restype=container",
+		},
+		{
+			name:    "more than the service has",
+			request: driver.ListRequest{Limit: 9999},
+			want:    "comp=list&include=metadata&maxresults=5000&restype=container",
+		},
+		{
+			name:    "a token",
+			request: driver.ListRequest{Limit: 10, Token: pagetoken.Encode("m/1", "a"), StartAfter: "x"},
+			want:    "comp=list&include=metadata&marker=m%2F1&maxresults=10&restype=container",
+		},
+		{
+			name:    "a start",
+			request: driver.ListRequest{Limit: 10, StartAfter: "b/c"},
+			want:    "comp=list&include=metadata&maxresults=10&restype=container&startFrom=b%2Fc",
+		},
+		{
+			name:    "a start, of one level",
+			request: driver.ListRequest{Limit: 10, StartAfter: "p/b/c", Prefix: "p/", Delimiter: "/"},
+			want:    "comp=list&delimiter=%2F&include=metadata&maxresults=10&prefix=p%2F&restype=container&startFrom=p%2Fb",
+		},
+		{
+			name:    "a start before the prefix",
+			request: driver.ListRequest{Limit: 10, StartAfter: "a", Prefix: "b"},
+			want:    "comp=list&include=metadata&maxresults=10&prefix=b&restype=container",
+		},
+		{
+			name:    "a start that is the prefix",
+			request: driver.ListRequest{Limit: 10, StartAfter: "b", Prefix: "b"},
+			want:    "comp=list&include=metadata&maxresults=10&prefix=b&restype=container",
+		},
+		{
+			name:    "a start with a late letter",
+			request: driver.ListRequest{Limit: 10, StartAfter: "x\uff08y"},
+			want:    "comp=list&include=metadata&maxresults=10&restype=container&startFrom=x%F0%90%80%80",
+		},
+		{
+			name:    "a start after the prefix",
+			request: driver.ListRequest{Limit: 10, StartAfter: "c", Prefix: "b"},
+			want:    "comp=list&include=metadata&maxresults=1&prefix=b&restype=container",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, listing(""))
-			page, err := s.driver(t).List(t.Context(), &tt.request)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, listing(""))
+			page, err := server.openDriver(t).List(t.Context(), &tt.request)
 			require.NoError(t, err)
 			require.Empty(t, page.Entries)
-			require.Equal(t, []string{"GET /photos?" + tt.want}, s.server.Lines())
+			require.Equal(t, []string{"GET /photos?" + tt.want}, server.Lines())
 		})
 	}
 }
 
 // A page of a listing has its objects and prefixes in the order of their bytes.
 func TestListResponse(t *testing.T) {
-	s := newScript(t, listing("m 2",
+	server := newCannedServer(t, listing("m 2",
 		blobEntry("a"), blobEntry("b"),
-		`<Blob><Name Encoded="true">c%EF%BF%BEd</Name><Properties><Last-Modified>`+aTime+`</Last-Modified><Etag>"0x1"</Etag><Content-Length>5000000000</Content-Length></Properties></Blob>`,
+		`<Blob><Name Encoded="true">c%EF%BF%BEd</Name><Properties><Last-Modified>`+lastModified+`</Last-Modified><Etag>"0x1"</Etag><Content-Length>5000000000</Content-Length></Properties></Blob>`,
 		blobEntry("z"),
 		prefixEntry("b/")))
-	page, err := s.driver(t).List(t.Context(), &driver.ListRequest{Limit: 10, Delimiter: "/"})
+	page, err := server.openDriver(t).List(t.Context(), &driver.ListRequest{Limit: 10, Delimiter: "/"})
 	require.NoError(t, err)
 	require.Equal(t, pagetoken.Encode("m 2", "z"), page.Token)
 	require.Equal(t, []string{"a", "b", "b/", "c\uFFFEd", "z"}, keysOf(page), "prefixes stand among the keys")
@@ -168,50 +231,65 @@ func TestListResponse(t *testing.T) {
 
 // List continues after an empty page that has a marker.
 func TestListEmptyPage(t *testing.T) {
-	s := newScript(t, listing("2"), listing("3"), listing("", blobEntry("a")))
-	b := engine.New(s.driver(t))
+	server := newCannedServer(t, listing("2"), listing("3"), listing("", blobEntry("a")))
+	bucket := engine.New(server.openDriver(t))
 	var keys []string
-	for entry, err := range b.List(t.Context()) {
+	for entry, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
 		keys = append(keys, entry.Key)
 	}
 	require.Equal(t, []string{"a"}, keys)
-	require.Len(t, s.server.Requests(), 3)
+	require.Len(t, server.Requests(), 3)
 }
 
 // Placeholders of directories are not listed.
 func TestListDirectoryPlaceholders(t *testing.T) {
 	empty := func(name, metadata string) string {
-		return strings.Replace(blobEntry(name, `<Metadata>`+metadata+`</Metadata>`), `<Content-Length>5<`, `<Content-Length>0<`, 1)
+		return strings.Replace(blobEntry(name, `<Metadata>`+metadata+`</Metadata>`), `<Content-Length>5<`,
+			`<Content-Length>0<`, 1)
 	}
-	s := newScript(t, listing("",
+	server := newCannedServer(t, listing("",
 		empty("Dir", `<Hdi_isfolder>True</Hdi_isfolder>`),
 		empty("dir", `<hdi_isfolder>true</hdi_isfolder>`),
 		empty("empty", `<k>v</k>`),
 		blobEntry("full", `<Metadata><hdi_isfolder>true</hdi_isfolder></Metadata>`),
 		empty("no", `<hdi_isfolder>false</hdi_isfolder>`)))
-	page, err := s.driver(t).List(t.Context(), &driver.ListRequest{Limit: 10})
+	page, err := server.openDriver(t).List(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
-	require.Equal(t, []string{"empty", "full", "no"}, keysOf(page), "a blob with bytes is an object, whatever its metadata")
+	require.Equal(t, []string{"empty", "full", "no"}, keysOf(page),
+		"a blob with bytes is an object, whatever its metadata")
 }
 
 // If a listing has a directory or is out of byte order, as on an account with a hierarchical namespace, List fails
 // with Unsupported. Sorting each page would lose keys of the next one.
 func TestListHierarchicalRefused(t *testing.T) {
-	directory := func(name string) string {
-		return `<BlobPrefix><Name>` + name + `</Name><Properties><ResourceType>directory</ResourceType></Properties></BlobPrefix>`
+	const isDirectory = `<ResourceType>directory</ResourceType></Properties>`
+	directory := strings.Replace(blobEntry("a"), `</Properties>`, isDirectory, 1)
+	directoryPrefix := `<BlobPrefix><Name>a/</Name><Properties>` + isDirectory + `</BlobPrefix>`
+	tests := []struct {
+		name  string
+		pages []reply
+	}{
+		{name: "by a directory among the blobs", pages: []reply{listing("", directory)}},
+		{name: "by a directory among the prefixes", pages: []reply{listing("", directoryPrefix)}},
+		{
+			name:  "by its order",
+			pages: []reply{listing("", blobEntry("a"), blobEntry("a/b"), blobEntry("a-b"))},
+		},
+		{
+			name:  "by the order of its prefixes",
+			pages: []reply{listing("", prefixEntry("a/"), prefixEntry("a-b/"))},
+		},
+		{
+			name:  "by the order of its pages",
+			pages: []reply{listing("2", blobEntry("a/b")), listing("", blobEntry("a-b"))},
+		},
 	}
-	for name, answers := range map[string][]said{
-		"by a directory among the blobs":    {listing("", strings.Replace(blobEntry("a"), `</Properties>`, `<ResourceType>directory</ResourceType></Properties>`, 1))},
-		"by a directory among the prefixes": {listing("", directory("a/"))},
-		"by its order":                      {listing("", blobEntry("a"), blobEntry("a/b"), blobEntry("a-b"))},
-		"by the order of its prefixes":      {listing("", prefixEntry("a/"), prefixEntry("a-b/"))},
-		"by the order of its pages":         {listing("2", blobEntry("a/b")), listing("", blobEntry("a-b"))},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, answers...)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.pages...)
 			var failure error
-			for _, err := range engine.New(s.driver(t)).List(t.Context(), storage.WithDelimiter("/")) {
+			for _, err := range engine.New(server.openDriver(t)).List(t.Context(), storage.WithDelimiter("/")) {
 				failure = err
 			}
 			var e *storage.Error
@@ -224,20 +302,22 @@ func TestListHierarchicalRefused(t *testing.T) {
 
 // If the account is known to have a hierarchical namespace, it lists with WithAnyOrder and leaves out directories.
 func TestListHierarchicalAnyOrder(t *testing.T) {
-	directory := strings.Replace(blobEntry("b"), `</Properties>`, `<ResourceType>directory</ResourceType></Properties>`, 1)
-	s := newScript(t, listing("2", blobEntry("b/1"), directory, blobEntry("a")), listing("", blobEntry("a-b")))
-	b := engine.New(s.driver(t, func(c *Config) {
+	directory := strings.Replace(blobEntry("b"), `</Properties>`,
+		`<ResourceType>directory</ResourceType></Properties>`, 1)
+	server := newCannedServer(t, listing("2", blobEntry("b/1"), directory, blobEntry("a")),
+		listing("", blobEntry("a-b")))
+	bucket := engine.New(server.openDriver(t, func(c *Config) {
 		c.HierarchicalNamespace = true
 	}))
 
-	for _, err := range b.List(t.Context()) {
+	for _, err := range bucket.List(t.Context()) {
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.ErrorContains(t, err, "WithAnyOrder")
 	}
-	require.Empty(t, s.server.Requests())
+	require.Empty(t, server.Requests())
 
 	var keys []string
-	for e, err := range b.List(t.Context(), storage.WithAnyOrder()) {
+	for e, err := range bucket.List(t.Context(), storage.WithAnyOrder()) {
 		require.NoError(t, err)
 		keys = append(keys, e.Key)
 	}
@@ -246,47 +326,52 @@ func TestListHierarchicalAnyOrder(t *testing.T) {
 
 // An invalid page token fails without a request.
 func TestListInvalidTokens(t *testing.T) {
-	s := newScript(t, listing(""))
+	server := newCannedServer(t, listing(""))
 	for _, token := range []string{"x", "!.!", "YQ"} {
-		_, err := s.driver(t).List(t.Context(), &driver.ListRequest{Limit: 1, Token: token})
+		_, err := server.openDriver(t).List(t.Context(), &driver.ListRequest{Limit: 1, Token: token})
 		require.ErrorIs(t, err, storage.InvalidArgument, token)
 	}
-	require.Empty(t, s.server.Requests())
+	require.Empty(t, server.Requests())
 }
 
+// List fails with BucketNotFound for a missing container. This also holds for a start after the last possible key.
 func TestListErrors(t *testing.T) {
-	for code, want := range map[string]storage.Code{
-		"ContainerNotFound":               storage.BucketNotFound,
-		"ResourceNotFound":                storage.BucketNotFound,
-		"AuthorizationPermissionMismatch": storage.PermissionDenied,
-	} {
-		status := 404
-		if want == storage.PermissionDenied {
-			status = 403
-		}
-		s := newScript(t, refusing(status, code))
-		_, err := s.driver(t).List(t.Context(), &driver.ListRequest{Limit: 10})
-		require.ErrorIs(t, err, want)
-		_, err = s.driver(t).List(t.Context(), &driver.ListRequest{Limit: 10, Prefix: "a", StartAfter: "b"})
-		require.ErrorIs(t, err, want, "of an empty part of nothing, too")
+	tests := []struct {
+		azureCode string
+		status    int
+		want      storage.Code
+	}{
+		{azureCode: "ContainerNotFound", status: 404, want: storage.BucketNotFound},
+		{azureCode: "ResourceNotFound", status: 404, want: storage.BucketNotFound},
+		{azureCode: "AuthorizationPermissionMismatch", status: 403, want: storage.PermissionDenied},
+	}
+	for _, tt := range tests {
+		t.Run(tt.azureCode, func(t *testing.T) {
+			d := newCannedServer(t, errorReply(tt.status, tt.azureCode)).openDriver(t)
+			_, err := d.List(t.Context(), &driver.ListRequest{Limit: 10})
+			require.ErrorIs(t, err, tt.want)
+			_, err = d.List(t.Context(), &driver.ListRequest{Limit: 10, Prefix: "a", StartAfter: "b"})
+			require.ErrorIs(t, err, tt.want)
+		})
 	}
 }
 
+// List takes one request for each page.
 func TestListFollowsPages(t *testing.T) {
-	var answers []said
+	var answers []reply
 	for i := range 20 {
 		answers = append(answers, listing(fmt.Sprint(i+1), blobEntry(fmt.Sprintf("k%03d", i))))
 	}
 	answers = append(answers, listing(""))
-	s := newScript(t, answers...)
+	server := newCannedServer(t, answers...)
 	n := 0
-	for _, err := range engine.New(s.driver(t)).List(t.Context()) {
+	for _, err := range engine.New(server.openDriver(t)).List(t.Context()) {
 		require.NoError(t, err)
 		n++
 	}
 
 	require.Equal(t, 20, n)
-	require.Len(t, s.server.Requests(), 21, "one request a page")
+	require.Len(t, server.Requests(), 21, "one request a page")
 }
 
 // List reads a page of 1,000 blobs that have the longest names and metadata.
@@ -305,19 +390,23 @@ func TestListLongestNames(t *testing.T) {
 		start, end, _ := strings.Cut(listing(next, "|").Body, "|")
 		_, _ = fmt.Fprint(w, start)
 		for i := first; i < min(first+limit, 1000); i++ {
-			_, _ = fmt.Fprint(w, blobEntry(fmt.Sprintf("%04d", i)+strings.Repeat("&amp;", 1020), `<Metadata><a>`+value+`</a></Metadata>`))
+			_, _ = fmt.Fprint(w,
+				blobEntry(fmt.Sprintf("%04d", i)+strings.Repeat("&amp;", 1020), `<Metadata><a>`+value+`</a></Metadata>`))
 		}
 		_, _ = fmt.Fprint(w, end)
 	}))
 	defer server.Close()
-	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL + "/" + emulatorAccount}, once)
+	bucket, err := Open(t.Context(), Config{
+		Bucket:   "photos",
+		Endpoint: server.URL + "/" + emulatorAccount,
+	}, oneAttempt)
 	require.NoError(t, err)
 	defer func() {
-		require.NoError(t, storage.Close(b))
+		require.NoError(t, storage.Close(bucket))
 	}()
 	n := 0
 
-	for entry, err := range b.List(t.Context()) {
+	for entry, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
 		require.Len(t, entry.Key, 1024)
 		n++
@@ -331,25 +420,36 @@ func TestListMarkersRepeated(t *testing.T) {
 	version := func(id string) string {
 		return strings.Replace(blobEntry("k"), "<Properties>", "<VersionId>"+id+"</VersionId><Properties>", 1)
 	}
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		entries [2]string
-		list    func(b storage.Bucket) error
+		list    func(bucket storage.Bucket) error
 	}{
-		"reserved keys": {[2]string{prefixEntry(".omnibucket/"), blobEntry(reservedPrefix + "x")}, func(b storage.Bucket) error {
-			for _, err := range b.List(t.Context(), storage.WithDelimiter("/")) {
-				return err
-			}
-			return nil
-		}},
-		"versions of one key": {[2]string{version("2026-11-20T00:00:00.0000000Z"), version("2026-11-20T00:00:00.0000000Z")}, func(b storage.Bucket) error {
-			for _, err := range storage.Versions(t.Context(), b) {
-				return err
-			}
-			return nil
-		}},
+		{
+			name:    "reserved keys",
+			entries: [2]string{prefixEntry(".omnibucket/"), blobEntry(reservedPrefix + "x")},
+			list: func(bucket storage.Bucket) error {
+				for _, err := range bucket.List(t.Context(), storage.WithDelimiter("/")) {
+					return err
+				}
+				return nil
+			},
+		},
+		{
+			name: "versions of one key",
+			entries: [2]string{
+				version("2026-11-20T00:00:00.0000000Z"), version("2026-11-20T00:00:00.0000000Z"),
+			},
+			list: func(bucket storage.Bucket) error {
+				for _, err := range storage.Versions(t.Context(), bucket) {
+					return err
+				}
+				return nil
+			},
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			requests := 0
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				requests++
@@ -370,12 +470,15 @@ func TestListMarkersRepeated(t *testing.T) {
 			}))
 			defer server.Close()
 
-			b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL + "/" + emulatorAccount}, once, storage.WithVersioning(true))
+			bucket, err := Open(t.Context(), Config{
+				Bucket:   "photos",
+				Endpoint: server.URL + "/" + emulatorAccount,
+			}, oneAttempt, storage.WithVersioning(true))
 			require.NoError(t, err)
 			defer func() {
-				require.NoError(t, storage.Close(b))
+				require.NoError(t, storage.Close(bucket))
 			}()
-			require.ErrorIs(t, tt.list(b), storage.Unavailable)
+			require.ErrorIs(t, tt.list(bucket), storage.Unavailable)
 			require.Less(t, requests, 20)
 		})
 	}

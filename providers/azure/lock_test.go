@@ -14,84 +14,147 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// locking and lockless are the properties of containers with version-level immutability and
-// without.
 var (
-	locking  = said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime, "X-Ms-Immutable-Storage-With-Versioning-Enabled": "true"}}
-	lockless = said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime, "X-Ms-Immutable-Storage-With-Versioning-Enabled": "false"}}
-	changed  = said{Header: map[string]string{"Date": aTime, "X-Ms-Immutability-Policy-Until-Date": aTime, "X-Ms-Legal-Hold": "true"}}
+	// lockingContainer has the properties of a container with version-level immutability.
+	lockingContainer = reply{Header: map[string]string{
+		"ETag":          etag,
+		"Last-Modified": lastModified,
+		"X-Ms-Immutable-Storage-With-Versioning-Enabled": "true",
+	}}
+	// plainContainer has the properties of a container without.
+	plainContainer = reply{Header: map[string]string{
+		"ETag":          etag,
+		"Last-Modified": lastModified,
+		"X-Ms-Immutable-Storage-With-Versioning-Enabled": "false",
+	}}
+	// changedLocks is the response to a change of a lock. It does not tell whether a container can lock.
+	changedLocks = reply{Header: map[string]string{
+		"Date":                                lastModified,
+		"X-Ms-Immutability-Policy-Until-Date": lastModified,
+		"X-Ms-Legal-Hold":                     "true",
+	}}
 )
 
+// containerRequest is the request for the properties of the container.
 const containerRequest = "GET /photos?restype=container"
 
 // httpDate is the form of times in Azure's headers.
 func httpDate(t time.Time) string { return t.UTC().Format(http.TimeFormat) }
 
-// underPolicy returns the properties of an object with an immutability policy.
-func underPolicy(mode string, retainUntil time.Time, pairs ...string) said {
-	return anObject("hello", append(pairs, "X-Ms-Immutability-Policy-Mode", mode, "X-Ms-Immutability-Policy-Until-Date", httpDate(retainUntil))...)
+// policyReply returns the properties of an object with an immutability policy. The further headers are pairs of a
+// name and a value.
+func policyReply(mode string, retainUntil time.Time, headers ...string) reply {
+	headers = append(headers,
+		"X-Ms-Immutability-Policy-Mode", mode,
+		"X-Ms-Immutability-Policy-Until-Date", httpDate(retainUntil))
+	return objectReply("hello", headers...)
 }
 
 // A lockedWrite is one way to write an object with controls.
 type lockedWrite struct {
-	answers []said // without the container's properties
+	answers []reply // without the container's properties
 	do      func(d *objectDriver, c storage.Controls) error
 }
 
+// lockedWrites returns each way of the driver to write an object, by its name.
 func lockedWrites(t *testing.T) map[string]lockedWrite {
-	object := anObject("hello")
+	object := objectReply("hello")
 	return map[string]lockedWrite{
-		"Put": {[]said{created}, func(d *objectDriver, c storage.Controls) error {
-			r := wiretest.Put("a", "hello")
-			r.Controls = c
-			_, err := d.Put(t.Context(), r)
-			return err
-		}},
-		"parts": {[]said{created}, func(d *objectDriver, c storage.Controls) error {
-			r := wiretest.Put("a", "hello")
-			r.Controls = c
-			upload, err := d.BeginParts(t.Context(), r)
-			if err == nil {
-				_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload})
-			}
-			return err
-		}},
-		"Copy": {[]said{object, accepted}, func(d *objectDriver, c storage.Controls) error {
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Properties: plainText, Controls: c})
-			return err
-		}},
-		"Copy in blocks": {[]said{object, created}, func(d *objectDriver, c storage.Controls) error {
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Controls: c})
-			return err
-		}},
-		"Compose": {[]said{object, created}, func(d *objectDriver, c storage.Controls) error {
-			_, err := d.Compose(t.Context(), &driver.ComposeRequest{Sources: []driver.ObjectRef{sourceOf(d, "from")}, Key: "a", Controls: c})
-			return err
-		}},
+		"Put": {
+			answers: []reply{created},
+			do: func(d *objectDriver, c storage.Controls) error {
+				req := wiretest.Put("a", "hello")
+				req.Controls = c
+				_, err := d.Put(t.Context(), req)
+				return err
+			},
+		},
+		"parts": {
+			answers: []reply{created},
+			do: func(d *objectDriver, c storage.Controls) error {
+				req := wiretest.Put("a", "hello")
+				req.Controls = c
+				upload, err := d.BeginParts(t.Context(), req)
+				if err != nil {
+					return err
+				}
+				_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: req, Upload: upload})
+				return err
+			},
+		},
+		"Copy": {
+			answers: []reply{object, accepted},
+			do: func(d *objectDriver, c storage.Controls) error {
+				_, err := d.Copy(t.Context(), &driver.CopyRequest{
+					Source:     sourceOf(d, "from"),
+					Key:        "a",
+					Properties: plainText,
+					Controls:   c,
+				})
+				return err
+			},
+		},
+		"Copy in blocks": {
+			answers: []reply{object, created},
+			do: func(d *objectDriver, c storage.Controls) error {
+				_, err := d.Copy(t.Context(), &driver.CopyRequest{
+					Source:   sourceOf(d, "from"),
+					Key:      "a",
+					Controls: c,
+				})
+				return err
+			},
+		},
+		"Compose": {
+			answers: []reply{object, created},
+			do: func(d *objectDriver, c storage.Controls) error {
+				_, err := d.Compose(t.Context(), &driver.ComposeRequest{
+					Sources:  []driver.ObjectRef{sourceOf(d, "from")},
+					Key:      "a",
+					Controls: c,
+				})
+				return err
+			},
+		},
 	}
 }
 
-// Every write sends its locks.
+// Every write with a retention and a hold asks whether the container can lock, and sends them.
 func TestLockHeadersOfWrites(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	for name, write := range lockedWrites(t) {
-		for mode, header := range map[storage.RetentionMode]string{storage.Governance: "Unlocked", storage.Compliance: "Locked"} {
+		for mode, header := range map[storage.RetentionMode]string{
+			storage.Governance: "Unlocked",
+			storage.Compliance: "Locked",
+		} {
 			t.Run(name+" "+string(mode), func(t *testing.T) {
-				s := newScript(t, append([]said{locking}, write.answers...)...)
-				require.NoError(t, write.do(s.driver(t), storage.Controls{LegalHold: true, Retention: storage.Retention{Mode: mode, Until: retainUntil}}))
-				require.Equal(t, containerRequest, s.server.Requests()[0].Line())
-				got := s.server.Last(t).Header
+				server := newCannedServer(t, append([]reply{lockingContainer}, write.answers...)...)
+				require.NoError(t, write.do(server.openDriver(t), storage.Controls{
+					LegalHold: true,
+					Retention: storage.Retention{Mode: mode, Until: retainUntil},
+				}))
+
+				require.Equal(t, containerRequest, server.Requests()[0].Line())
+				got := server.Last(t).Header
 				require.Equal(t, header, got.Get("X-Ms-Immutability-Policy-Mode"))
 				require.Equal(t, httpDate(retainUntil), got.Get("X-Ms-Immutability-Policy-Until-Date"))
 				require.Equal(t, "true", got.Get("X-Ms-Legal-Hold"))
 			})
 		}
-		t.Run(name+" without locks", func(t *testing.T) {
-			s := newScript(t, write.answers...)
-			require.NoError(t, write.do(s.driver(t), storage.Controls{}))
-			require.NotContains(t, s.server.Lines(), containerRequest)
-			for _, header := range []string{"X-Ms-Immutability-Policy-Mode", "X-Ms-Immutability-Policy-Until-Date", "X-Ms-Legal-Hold"} {
-				require.Empty(t, s.server.Last(t).Header.Get(header))
+	}
+}
+
+// A write without a retention or hold sends no lock, and does not ask whether the container can lock.
+func TestNoLockHeadersOfWrites(t *testing.T) {
+	for name, write := range lockedWrites(t) {
+		t.Run(name, func(t *testing.T) {
+			server := newCannedServer(t, write.answers...)
+			require.NoError(t, write.do(server.openDriver(t), storage.Controls{}))
+			require.NotContains(t, server.Lines(), containerRequest)
+			for _, header := range []string{
+				"X-Ms-Immutability-Policy-Mode", "X-Ms-Immutability-Policy-Until-Date", "X-Ms-Legal-Hold",
+			} {
+				require.Empty(t, server.Last(t).Header.Get(header))
 			}
 		})
 	}
@@ -100,25 +163,30 @@ func TestLockHeadersOfWrites(t *testing.T) {
 // In a container without locks, a write with a retention or legal hold fails and stores nothing.
 func TestLockInContainerWithoutLocks(t *testing.T) {
 	for name, write := range lockedWrites(t) {
-		tests := map[string]struct {
-			answer said
+		tests := []struct {
+			name   string
+			answer reply
 			want   storage.Code
 		}{
-			"disabled":           {lockless, storage.Unsupported},
-			"unknown to it":      {changed, storage.Unsupported},
-			"a missing one":      {said{Status: http.StatusNotFound}, storage.BucketNotFound},
-			"an unavailable one": {refusing(503, "ServerBusy"), storage.RateLimited},
+			{name: "disabled", answer: plainContainer, want: storage.Unsupported},
+			{name: "unknown to it", answer: changedLocks, want: storage.Unsupported},
+			{
+				name:   "a missing one",
+				answer: reply{Status: http.StatusNotFound},
+				want:   storage.BucketNotFound,
+			},
+			{name: "an unavailable one", answer: errorReply(503, "ServerBusy"), want: storage.RateLimited},
 		}
-		for reason, tt := range tests {
-			t.Run(name+", "+reason, func(t *testing.T) {
-				s := newScript(t, tt.answer)
-				err := write.do(s.driver(t), storage.Controls{LegalHold: true})
+		for _, tt := range tests {
+			t.Run(name+", "+tt.name, func(t *testing.T) {
+				server := newCannedServer(t, tt.answer)
+				err := write.do(server.openDriver(t), storage.Controls{LegalHold: true})
 
 				var e *storage.Error
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, tt.want, e.Code)
 				require.False(t, e.Unknown)
-				require.Equal(t, []string{containerRequest}, s.server.Lines())
+				require.Equal(t, []string{containerRequest}, server.Lines())
 
 				if tt.want == storage.Unsupported {
 					require.Contains(t, e.Hint, "version-level immutability")
@@ -131,21 +199,22 @@ func TestLockInContainerWithoutLocks(t *testing.T) {
 // If the credentials may not read the container's properties, the driver sends the lock, and Azure accepts or
 // refuses it.
 func TestLockInUnreadableContainer(t *testing.T) {
-	s := newScript(t, said{Status: http.StatusForbidden}, created)
+	server := newCannedServer(t, reply{Status: http.StatusForbidden}, created)
 	r := wiretest.Put("a", "hello")
 	r.LegalHold = true
-	_, err := s.driver(t).Put(t.Context(), r)
+	_, err := server.openDriver(t).Put(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, "true", s.server.Last(t).Header.Get("X-Ms-Legal-Hold"))
+	require.Equal(t, "true", server.Last(t).Header.Get("X-Ms-Legal-Hold"))
 }
 
+// SetRetention reads the current policy first. It weakens a policy only in mode Governance and with a bypass.
 func TestSetRetention(t *testing.T) {
 	now := time.Now().Truncate(time.Second).UTC()
 	early := now.Add(time.Hour)
 	retainUntil := now.Add(2 * time.Hour)
 	newTime := now.Add(3 * time.Hour)
 	past := now.Add(-time.Hour)
-	free := anObject("hello")
+	free := objectReply("hello")
 	governance := func(when time.Time) storage.Retention {
 		return storage.Retention{Mode: storage.Governance, Until: when}
 	}
@@ -153,126 +222,265 @@ func TestSetRetention(t *testing.T) {
 		return storage.Retention{Mode: storage.Compliance, Until: when}
 	}
 	none := storage.Retention{}
-	const set, removed, container = "PUT /photos/a?comp=immutabilityPolicies", "DELETE /photos/a?comp=immutabilityPolicies", containerRequest
+	const (
+		set    = "PUT /photos/a?comp=immutabilityPolicies"
+		remove = "DELETE /photos/a?comp=immutabilityPolicies"
+	)
 
-	tests := map[string]struct {
-		found   said
+	tests := []struct {
+		name    string
+		found   reply
 		to      storage.Retention
 		bypass  bool
 		request string // after the first; "" means none
 		code    storage.Code
 	}{
-		"a first one":                        {found: free, to: governance(retainUntil), request: set},
-		"a first one in compliance":          {found: free, to: compliance(retainUntil), request: set},
-		"a longer one":                       {found: underPolicy("unlocked", retainUntil), to: governance(newTime), request: set},
-		"a longer one in compliance":         {found: underPolicy("locked", retainUntil), to: compliance(newTime), request: set},
-		"a shorter one":                      {found: underPolicy("unlocked", retainUntil), to: governance(early), code: storage.Locked},
-		"a shorter one, bypassed":            {found: underPolicy("unlocked", retainUntil), to: governance(early), bypass: true, request: set},
-		"another mode":                       {found: underPolicy("unlocked", retainUntil), to: compliance(newTime), code: storage.Locked},
-		"another mode, bypassed":             {found: underPolicy("unlocked", retainUntil), to: compliance(newTime), bypass: true, request: set},
-		"none":                               {found: underPolicy("unlocked", retainUntil), to: none, code: storage.Locked},
-		"none, bypassed":                     {found: underPolicy("unlocked", retainUntil), to: none, bypass: true, request: removed},
-		"none of an inherited one, bypassed": {found: underPolicy("mutable", retainUntil), to: none, bypass: true, request: removed},
-		"a shorter one in compliance":        {found: underPolicy("locked", retainUntil), to: compliance(early), bypass: true, code: storage.Locked},
-		"a weaker one": {
-			found:  underPolicy("locked", retainUntil),
+		{name: "a first one", found: free, to: governance(retainUntil), request: set},
+		{name: "a first one in compliance", found: free, to: compliance(retainUntil), request: set},
+		{
+			name:    "a longer one",
+			found:   policyReply("unlocked", retainUntil),
+			to:      governance(newTime),
+			request: set,
+		},
+		{
+			name:    "a longer one in compliance",
+			found:   policyReply("locked", retainUntil),
+			to:      compliance(newTime),
+			request: set,
+		},
+		{
+			name:  "a shorter one",
+			found: policyReply("unlocked", retainUntil),
+			to:    governance(early),
+			code:  storage.Locked,
+		},
+		{
+			name:    "a shorter one, bypassed",
+			found:   policyReply("unlocked", retainUntil),
+			to:      governance(early),
+			bypass:  true,
+			request: set,
+		},
+		{
+			name:  "another mode",
+			found: policyReply("unlocked", retainUntil),
+			to:    compliance(newTime),
+			code:  storage.Locked,
+		},
+		{
+			name:    "another mode, bypassed",
+			found:   policyReply("unlocked", retainUntil),
+			to:      compliance(newTime),
+			bypass:  true,
+			request: set,
+		},
+		{name: "none", found: policyReply("unlocked", retainUntil), to: none, code: storage.Locked},
+		{
+			name:    "none, bypassed",
+			found:   policyReply("unlocked", retainUntil),
+			to:      none,
+			bypass:  true,
+			request: remove,
+		},
+		{
+			name:    "none of an inherited one, bypassed",
+			found:   policyReply("mutable", retainUntil),
+			to:      none,
+			bypass:  true,
+			request: remove,
+		},
+		{
+			name:   "a shorter one in compliance",
+			found:  policyReply("locked", retainUntil),
+			to:     compliance(early),
+			bypass: true,
+			code:   storage.Locked,
+		},
+		{
+			name:   "a weaker one",
+			found:  policyReply("locked", retainUntil),
 			to:     governance(newTime),
 			bypass: true,
 			code:   storage.Locked,
 		},
-		"none in compliance":      {found: underPolicy("locked", retainUntil), to: none, bypass: true, code: storage.Locked},
-		"a new one after another": {found: underPolicy("unlocked", past), to: governance(early), request: set},
-		"none after one":          {found: underPolicy("locked", past), to: none, request: container},
-		"none without one":        {found: free, to: none, request: container},
+		{
+			name:   "none in compliance",
+			found:  policyReply("locked", retainUntil),
+			to:     none,
+			bypass: true,
+			code:   storage.Locked,
+		},
+		{
+			name:    "a new one after another",
+			found:   policyReply("unlocked", past),
+			to:      governance(early),
+			request: set,
+		},
+		{name: "none after one", found: policyReply("locked", past), to: none, request: containerRequest},
+		{name: "none without one", found: free, to: none, request: containerRequest},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			answer := locking // to a question about the container
-			if tt.request == set || tt.request == removed {
-				answer = changed
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			answer := changedLocks
+			if tt.request == containerRequest {
+				answer = lockingContainer
 			}
-			s := newScript(t, tt.found, answer)
-
-			err := s.driver(t).SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Retention: tt.to, BypassGovernance: tt.bypass})
+			server := newCannedServer(t, tt.found, answer)
+			err := server.openDriver(t).SetRetention(t.Context(), &driver.ChangeRequest{
+				Key:              "a",
+				Retention:        tt.to,
+				BypassGovernance: tt.bypass,
+			})
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+
 			want := []string{"HEAD /photos/a"}
 			if tt.request != "" {
 				want = append(want, tt.request)
 			}
-			require.Equal(t, want, s.server.Lines())
-
+			require.Equal(t, want, server.Lines())
 			if tt.request == set {
-				require.Equal(t, httpDate(tt.to.Until), s.server.Last(t).Header.Get("X-Ms-Immutability-Policy-Until-Date"))
-				mode := map[storage.RetentionMode]string{storage.Governance: "Unlocked", storage.Compliance: "Locked"}[tt.to.Mode]
-				require.Equal(t, mode, s.server.Last(t).Header.Get("X-Ms-Immutability-Policy-Mode"))
+				modes := map[storage.RetentionMode]string{
+					storage.Governance: "Unlocked",
+					storage.Compliance: "Locked",
+				}
+				header := server.Last(t).Header
+				require.Equal(t, modes[tt.to.Mode], header.Get("X-Ms-Immutability-Policy-Mode"))
+				require.Equal(t, httpDate(tt.to.Until), header.Get("X-Ms-Immutability-Policy-Until-Date"))
 			}
 		})
 	}
 }
 
-func TestLocksOfVersions(t *testing.T) {
-	const query = "&versionid=2026-11-20T12%3A00%3A01.0000000Z"
-	retainUntil := time.Now().Add(time.Hour)
-	s := newScript(t, anObject("hello"), changed)
-	r := &driver.ChangeRequest{Key: "a", Version: versionAt(1), Retention: storage.Retention{Mode: storage.Governance, Until: retainUntil}}
-	require.NoError(t, s.driver(t).SetRetention(t.Context(), r))
-	require.Equal(t, []string{"HEAD /photos/a?" + query[1:], "PUT /photos/a?comp=immutabilityPolicies" + query}, s.server.Lines())
-	for _, hold := range []bool{true, false} {
-		s = newScript(t, changed)
-		require.NoError(t, s.driver(t).SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "a", Version: versionAt(1), LegalHold: hold}))
-		require.Equal(t, []string{"PUT /photos/a?comp=legalhold" + query}, s.server.Lines())
-		require.Equal(t, map[bool]string{true: "true", false: "false"}[hold], s.server.Last(t).Header.Get("X-Ms-Legal-Hold"))
+// SetRetention of a version sends its id with both requests.
+func TestSetRetentionOfVersion(t *testing.T) {
+	server := newCannedServer(t, objectReply("hello"), changedLocks)
+	require.NoError(t, server.openDriver(t).SetRetention(t.Context(), &driver.ChangeRequest{
+		Key:       "a",
+		Version:   versionAt(1),
+		Retention: storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)},
+	}))
+	require.Equal(t, []string{
+		"HEAD /photos/a?versionid=2026-11-20T12%3A00%3A01.0000000Z",
+		"PUT /photos/a?comp=immutabilityPolicies&versionid=2026-11-20T12%3A00%3A01.0000000Z",
+	}, server.Lines())
+}
+
+// SetLegalHold of a version sends its id and the hold.
+func TestSetLegalHoldOfVersion(t *testing.T) {
+	for hold, header := range map[bool]string{true: "true", false: "false"} {
+		server := newCannedServer(t, changedLocks)
+		require.NoError(t, server.openDriver(t).SetLegalHold(t.Context(), &driver.ChangeRequest{
+			Key:       "a",
+			Version:   versionAt(1),
+			LegalHold: hold,
+		}))
+		require.Equal(t, []string{
+			"PUT /photos/a?comp=legalhold&versionid=2026-11-20T12%3A00%3A01.0000000Z",
+		}, server.Lines())
+		require.Equal(t, header, server.Last(t).Header.Get("X-Ms-Legal-Hold"))
 	}
 }
 
+// Refused changes of locks fail with the same Code for a retention and for a legal hold.
 func TestLockErrors(t *testing.T) {
 	retention := storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)}
-	tests := map[string]struct {
-		answers []said // to the change, and then
+	tests := []struct {
+		name    string
+		answers []reply // to the change, and then to the question whether the container can lock
 		want    storage.Code
-		hint    string
+		hint    string // is part of it
 	}{
-		"a missing object":              {[]said{refusing(404, "BlobNotFound")}, storage.ObjectNotFound, ""},
-		"a missing container":           {[]said{refusing(404, "ContainerNotFound")}, storage.BucketNotFound, ""},
-		"a container that cannot lock":  {[]said{refusing(409, "SomethingNew"), lockless}, storage.Unsupported, "version-level immutability"},
-		"a container that says it so":   {[]said{refusing(400, "InvalidHeaderValue"), lockless}, storage.Unsupported, "version-level immutability"},
-		"an emulator":                   {[]said{refusing(501, "APINotImplemented"), changed}, storage.Unsupported, "version-level immutability"},
-		"another mistake":               {[]said{refusing(400, "InvalidHeaderValue"), locking}, storage.InvalidArgument, ""},
-		"a locked policy":               {[]said{refusing(409, "ImmutabilityPolicyDeleteOnLockedPolicy")}, storage.Locked, ""},
-		"a role that may not set locks": {[]said{refusing(403, "AuthorizationPermissionMismatch")}, storage.PermissionDenied, "Data Owner"},
+		{
+			name:    "a missing object",
+			answers: []reply{errorReply(404, "BlobNotFound")},
+			want:    storage.ObjectNotFound,
+		},
+		{
+			name:    "a missing container",
+			answers: []reply{errorReply(404, "ContainerNotFound")},
+			want:    storage.BucketNotFound,
+		},
+		{
+			name:    "a container that cannot lock",
+			answers: []reply{errorReply(409, "SomethingNew"), plainContainer},
+			want:    storage.Unsupported,
+			hint:    "version-level immutability",
+		},
+		{
+			name:    "a container that says it so",
+			answers: []reply{errorReply(400, "InvalidHeaderValue"), plainContainer},
+			want:    storage.Unsupported,
+			hint:    "version-level immutability",
+		},
+		{
+			name:    "an emulator",
+			answers: []reply{errorReply(501, "APINotImplemented"), changedLocks},
+			want:    storage.Unsupported,
+			hint:    "version-level immutability",
+		},
+		{
+			name:    "another mistake",
+			answers: []reply{errorReply(400, "InvalidHeaderValue"), lockingContainer},
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "a locked policy",
+			answers: []reply{errorReply(409, "ImmutabilityPolicyDeleteOnLockedPolicy")},
+			want:    storage.Locked,
+		},
+		{
+			name:    "a role that may not set locks",
+			answers: []reply{errorReply(403, "AuthorizationPermissionMismatch")},
+			want:    storage.PermissionDenied,
+			hint:    "Data Owner",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			for what, change := range map[string]func(d *objectDriver) error{
-				"retention": func(d *objectDriver) error {
-					return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Retention: retention})
-				},
-				"hold": func(d *objectDriver) error {
-					return d.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "a", LegalHold: true})
-				},
-			} {
-				answers := tt.answers
-				if what == "retention" {
-					answers = append([]said{anObject("hello")}, answers...)
-				}
-				s := newScript(t, answers...)
-				err := change(s.driver(t))
+	for _, tt := range tests {
+		t.Run(tt.name+", retention", func(t *testing.T) {
+			// The first request reads the current policy of the object.
+			server := newCannedServer(t, append([]reply{objectReply("hello")}, tt.answers...)...)
+			err := server.openDriver(t).SetRetention(t.Context(), &driver.ChangeRequest{
+				Key:       "a",
+				Retention: retention,
+			})
+			requireCodeAndHint(t, err, tt.want, tt.hint)
+			require.Len(t, server.Requests(), 1+len(tt.answers))
+		})
 
-				var e *storage.Error
-				require.ErrorAs(t, err, &e, what)
-				require.Equal(t, tt.want, e.Code, what)
-				require.Contains(t, e.Hint, tt.hint, what)
-				require.Len(t, s.server.Requests(), len(answers), what)
-			}
+		t.Run(tt.name+", hold", func(t *testing.T) {
+			server := newCannedServer(t, tt.answers...)
+			err := server.openDriver(t).SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "a", LegalHold: true})
+			requireCodeAndHint(t, err, tt.want, tt.hint)
+			require.Len(t, server.Requests(), len(tt.answers))
 		})
 	}
+}
 
-	s := newScript(t, refusing(404, "BlobNotFound"))
-	err := s.driver(t).SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Retention: retention})
+// requireCodeAndHint requires that err is a *storage.Error with this Code, and that its hint contains the text.
+func requireCodeAndHint(t *testing.T, err error, code storage.Code, hint string) {
+	t.Helper()
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, code, e.Code)
+	require.Contains(t, e.Hint, hint)
+}
+
+// If the object is missing, SetRetention fails after the first request, which reads the policy.
+func TestSetRetentionMissing(t *testing.T) {
+	server := newCannedServer(t, errorReply(404, "BlobNotFound"))
+	err := server.openDriver(t).SetRetention(t.Context(), &driver.ChangeRequest{
+		Key:       "a",
+		Retention: storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)},
+	})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	require.Len(t, s.server.Requests(), 1)
+	require.Len(t, server.Requests(), 1)
+}
 
-	err = storage.SetLegalHold(t.Context(), engine.New(newScript(t).driver(t)), "a", true, WithOptions(allOptions))
+// SetLegalHold is Unsupported with WithOptions, which has no function for it.
+func TestSetLegalHoldWithOptions(t *testing.T) {
+	bucket := engine.New(newCannedServer(t).openDriver(t))
+	err := storage.SetLegalHold(t.Context(), bucket, "a", true, WithOptions(leaseOptions))
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
@@ -280,128 +488,174 @@ func TestLockErrors(t *testing.T) {
 func TestDeleteLockedVersion(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour)
 	past := time.Now().Add(-time.Hour)
-	accepted := said{Status: http.StatusAccepted}
-	const one, policy = "/photos/a?versionid=V", "/photos/a?comp=immutabilityPolicies&versionid=V"
-	immutable := refusing(409, codeImmutable)
-	refusal := refusing(409, "BlobImmutableDueToLegalHold")
-	current := refusing(403, codeCurrentVersion)
+	accepted := reply{Status: http.StatusAccepted}
+	const (
+		one    = "/photos/a?versionid=V"
+		policy = "/photos/a?comp=immutabilityPolicies&versionid=V"
+	)
+	retained := errorReply(409, codeImmutable)
+	held := errorReply(409, "BlobImmutableDueToLegalHold")
+	current := errorReply(403, codeCurrentVersion) // the service does not tell whether it is locked
 
-	tests := map[string]struct {
-		answers []said
+	tests := []struct {
+		name    string
+		answers []reply
 		bypass  bool
 		want    storage.Code
-		lines   []string
+		lines   []string // of the requests, with V for the version
 	}{
-		"under retention":        {answers: []said{immutable}, want: storage.Locked, lines: []string{"DELETE " + one}},
-		"under a hold":           {answers: []said{refusal}, want: storage.Locked, lines: []string{"DELETE " + one}},
-		"under a hold, bypassed": {answers: []said{refusal}, bypass: true, want: storage.Locked, lines: []string{"DELETE " + one}},
-		"bypassed": {
-			answers: []said{immutable, underPolicy("unlocked", retainUntil), changed, accepted},
+		{
+			name:    "under retention",
+			answers: []reply{retained},
+			want:    storage.Locked,
+			lines:   []string{"DELETE " + one},
+		},
+		{
+			name:    "under a hold",
+			answers: []reply{held},
+			want:    storage.Locked,
+			lines:   []string{"DELETE " + one},
+		},
+		{
+			name:    "under a hold, bypassed",
+			answers: []reply{held},
+			bypass:  true,
+			want:    storage.Locked,
+			lines:   []string{"DELETE " + one},
+		},
+		{
+			name:    "bypassed",
+			answers: []reply{retained, policyReply("unlocked", retainUntil), changedLocks, accepted},
 			bypass:  true,
 			want:    "",
 			lines:   []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE " + one},
 		},
-		"in compliance, bypassed": {
-			answers: []said{immutable, underPolicy("locked", retainUntil)},
+		{
+			name:    "in compliance, bypassed",
+			answers: []reply{retained, policyReply("locked", retainUntil)},
 			bypass:  true,
 			want:    storage.Locked,
 			lines:   []string{"DELETE " + one, "HEAD " + one},
 		},
-		"a hold too, bypassed": {
-			answers: []said{immutable, underPolicy("unlocked", retainUntil, "X-Ms-Legal-Hold", "true")},
+		{
+			name:    "a hold too, bypassed",
+			answers: []reply{retained, policyReply("unlocked", retainUntil, "X-Ms-Legal-Hold", "true")},
 			bypass:  true,
 			want:    storage.Locked,
 			lines:   []string{"DELETE " + one, "HEAD " + one},
 		},
-		"a policy that was locked since, bypassed": {
-			answers: []said{immutable, underPolicy("unlocked", retainUntil), refusing(409, "ImmutabilityPolicyDeleteOnLockedPolicy")},
-			bypass:  true,
-			want:    storage.Locked,
-			lines:   []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy},
+		{
+			name: "a policy that was locked since, bypassed",
+			answers: []reply{
+				retained, policyReply("unlocked", retainUntil),
+				errorReply(409, "ImmutabilityPolicyDeleteOnLockedPolicy"),
+			},
+			bypass: true,
+			want:   storage.Locked,
+			lines:  []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy},
 		},
-		"the current one under retention": {
-			answers: []said{current, underPolicy("unlocked", retainUntil)},
-			want:    storage.Locked,
-			lines:   []string{"DELETE " + one, "HEAD " + one},
-		},
-		"the current one under a hold": {
-			answers: []said{current, anObject("x", "X-Ms-Legal-Hold", "true")},
-			bypass:  true,
-			want:    storage.Locked,
-			lines:   []string{"DELETE " + one, "HEAD " + one},
-		},
-		"the current one in compliance": {
-			answers: []said{current, underPolicy("locked", retainUntil)},
-			bypass:  true,
+		{
+			name:    "the current one under retention",
+			answers: []reply{current, policyReply("unlocked", retainUntil)},
 			want:    storage.Locked,
 			lines:   []string{"DELETE " + one, "HEAD " + one},
 		},
-		"the current one, bypassed": {
-			answers: []said{current, underPolicy("unlocked", retainUntil), changed, accepted},
+		{
+			name:    "the current one under a hold",
+			answers: []reply{current, objectReply("x", "X-Ms-Legal-Hold", "true")},
+			bypass:  true,
+			want:    storage.Locked,
+			lines:   []string{"DELETE " + one, "HEAD " + one},
+		},
+		{
+			name:    "the current one in compliance",
+			answers: []reply{current, policyReply("locked", retainUntil)},
+			bypass:  true,
+			want:    storage.Locked,
+			lines:   []string{"DELETE " + one, "HEAD " + one},
+		},
+		{
+			name:    "the current one, bypassed",
+			answers: []reply{current, policyReply("unlocked", retainUntil), changedLocks, accepted},
 			bypass:  true,
 			want:    "",
-			lines:   []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE /photos/a", "DELETE " + one},
+			lines: []string{
+				"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE /photos/a", "DELETE " + one,
+			},
 		},
-		"the current one after its retention": {
-			answers: []said{current, underPolicy("locked", past), accepted},
+		{
+			name:    "the current one after its retention",
+			answers: []reply{current, policyReply("locked", past), accepted},
 			want:    "",
 			lines:   []string{"DELETE " + one, "HEAD " + one, "DELETE /photos/a", "DELETE " + one},
 		},
-		"one that was removed meanwhile, bypassed": {
-			answers: []said{immutable, refusing(404, "BlobNotFound")},
+		{
+			name:    "one that was removed meanwhile, bypassed",
+			answers: []reply{retained, errorReply(404, "BlobNotFound")},
 			bypass:  true,
 			want:    "",
 			lines:   []string{"DELETE " + one, "HEAD " + one},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, tt.answers...)
-			err := s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1), BypassGovernance: tt.bypass})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.answers...)
+			err := server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{
+				Key:              "a",
+				Version:          versionAt(1),
+				BypassGovernance: tt.bypass,
+			})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			var got []string
-			for _, line := range s.server.Lines() {
+			for _, line := range server.Lines() {
 				got = append(got, strings.ReplaceAll(line, "2026-11-20T12%3A00%3A01.0000000Z", "V"))
 			}
 			require.Equal(t, tt.lines, got)
 		})
 	}
-
-	s := newScript(t, immutable)
-	err := s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", BypassGovernance: true})
-	require.ErrorIs(t, err, storage.Locked, "a container's own policy, which nothing bypasses")
-	require.Len(t, s.server.Requests(), 1)
 }
 
+// A policy of the whole container keeps the current object, and cannot be bypassed.
+func TestDeleteLockedByContainer(t *testing.T) {
+	server := newCannedServer(t, errorReply(409, codeImmutable))
+	err := server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", BypassGovernance: true})
+	require.ErrorIs(t, err, storage.Locked)
+	require.Len(t, server.Requests(), 1)
+}
+
+// The driver declares ObjectLock unless the account has a hierarchical namespace or the service is too old.
 func TestLocksNeedAServiceThatHasThem(t *testing.T) {
-	for name, change := range map[string]func(*Config){
-		"a hierarchical namespace": func(c *Config) {
-			c.HierarchicalNamespace = true
-		},
-		"an older service": func(c *Config) {
-			c.APIVersion = "2019-12-12"
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			require.Zero(t, newScript(t).driver(t, change).Describe().Features&storage.ObjectLock)
+	tests := []struct {
+		name   string
+		config Config
+		want   bool
+	}{
+		{name: "the default", config: Config{}, want: true},
+		{name: "the oldest service with locks", config: Config{APIVersion: lockVersion}, want: true},
+		{name: "an older service", config: Config{APIVersion: "2019-12-12"}, want: false},
+		{name: "a hierarchical namespace", config: Config{HierarchicalNamespace: true}, want: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newCannedServer(t).openDriver(t, func(c *Config) {
+				c.APIVersion = tt.config.APIVersion
+				c.HierarchicalNamespace = tt.config.HierarchicalNamespace
+			})
+			require.Equal(t, tt.want, d.Describe().Features&storage.ObjectLock != 0)
 		})
 	}
-	require.NotZero(t, newScript(t).driver(t).Describe().Features&storage.ObjectLock)
-	require.NotZero(t, newScript(t).driver(t, func(c *Config) {
-		c.APIVersion = lockVersion
-	}).Describe().Features&storage.ObjectLock)
 }
 
 // Signed uploads with tags and locks are unsupported: a signature without the headers of a request cannot enforce
 // them.
 func TestSignedUploadURLTagsAndLocks(t *testing.T) {
-	b := engine.New(newSigner(t, Config{}))
+	bucket := engine.New(newSigner(t, Config{}))
 	for name, option := range map[string]storage.SignedUploadOption{
 		"tags":      storage.WithTags(map[string]string{"k": "v"}),
 		"retention": storage.WithRetention(time.Now().Add(time.Hour), storage.Governance),
 		"hold":      storage.WithLegalHold(),
 	} {
-		_, err := b.SignedUploadURL(t.Context(), "a", option)
+		_, err := bucket.SignedUploadURL(t.Context(), "a", option)
 		var e *storage.Error
 		require.ErrorAs(t, err, &e, name)
 		require.Equal(t, storage.Unsupported, e.Code, name)

@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
+// The service passes the conformance suite of services on Azurite.
 func TestService(t *testing.T) {
 	storagetest.RunService(t, newSigningService, storagetest.WithName("azure (Azurite)"))
 }
@@ -37,24 +38,30 @@ func TestBucketLifeCycle(t *testing.T) {
 	}
 	require.True(t, listed)
 
-	b, err := s.Bucket(name)
+	bucket, err := s.Bucket(name)
 	require.NoError(t, err)
-	_, err = b.Upload(ctx, "a", strings.NewReader("text"))
+	_, err = bucket.Upload(ctx, "a", strings.NewReader("text"))
 	require.NoError(t, err)
 	d, err := s.Bucket(name, storage.WithPublicAccess(true))
 	require.NoError(t, err)
 	address, err := d.PublicURL("a")
 	require.NoError(t, err)
 
-	require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, &storage.SignedURL{Method: http.MethodGet, URL: address}, "").Status)
+	require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, &storage.SignedURL{
+		Method: http.MethodGet,
+		URL:    address,
+	}, "").Status)
 
 	info, err = s.UpdateBucket(ctx, name, storage.WithPublicAccess(false))
 	require.NoError(t, err)
 	require.False(t, info.Public)
-	require.NotEqual(t, http.StatusOK, wiretest.NetHTTP(t, &storage.SignedURL{Method: http.MethodGet, URL: address}, "").Status)
+	require.NotEqual(t, http.StatusOK, wiretest.NetHTTP(t, &storage.SignedURL{
+		Method: http.MethodGet,
+		URL:    address,
+	}, "").Status)
 
 	require.ErrorIs(t, s.DeleteBucket(ctx, name), storage.BucketNotEmpty)
-	require.NoError(t, b.Remove(ctx, "a"))
+	require.NoError(t, bucket.Remove(ctx, "a"))
 	require.NoError(t, s.DeleteBucket(ctx, name))
 	require.ErrorIs(t, s.DeleteBucket(ctx, name), storage.BucketNotFound)
 
@@ -77,9 +84,10 @@ func TestWithCORSBrowserUpload(t *testing.T) {
 	require.Len(t, info.CORS, 1)
 	require.Equal(t, []string{"x-ms-*", "content-type"}, info.CORS[0].AllowedHeaders)
 
-	b, err := s.Bucket(name)
+	bucket, err := s.Bucket(name)
 	require.NoError(t, err)
-	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithMetadata(map[string]string{"k-1": "v"}))
+	signedURL, err := bucket.SignedUploadURL(t.Context(), "a",
+		storage.WithMetadata(map[string]string{"k-1": "v"}))
 	require.NoError(t, err)
 	var names []string
 	for name := range signedURL.Header {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Each metadata name is sent as a C# identifier, as Azure requires, and read back unchanged.
 func TestMetadataNamesRoundTripAsIdentifiers(t *testing.T) {
 	identifier := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	values := map[string]string{}
@@ -20,7 +21,8 @@ func TestMetadataNamesRoundTripAsIdentifiers(t *testing.T) {
 		require.Regexp(t, identifier, text, name)
 		require.Equal(t, name, metadataNames.Unescape(text))
 		// It is sent as a header, whose reader chooses the case.
-		require.Equal(t, name, metadataNames.Unescape(http.CanonicalHeaderKey("X-Ms-Meta-" + text)[len("X-Ms-Meta-"):]))
+		require.Equal(t, name,
+			metadataNames.Unescape(http.CanonicalHeaderKey("X-Ms-Meta-" + text)[len("X-Ms-Meta-"):]))
 		require.NotContains(t, values, text)
 		values[text] = name
 	}

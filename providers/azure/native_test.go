@@ -31,15 +31,16 @@ const (
 	secondKey, secondKeyHash = "6b+WOZ1T3cqZMxgThRcXAQBrS5mXKdDUphvpxptl9/4=", "9T1+Ua3bFrjZmwCNdk+3oKXHnM8kjTwBJkYVxUwGXlc="
 )
 
-func keyBytes(t *testing.T, text string) []byte {
+// decodeKey decodes a customer's key from base64.
+func decodeKey(t *testing.T, text string) []byte {
 	t.Helper()
 	key, err := base64.StdEncoding.DecodeString(text)
 	require.NoError(t, err)
 	return key
 }
 
-// encryptionOf returns the headers of a request that decide its encryption.
-func encryptionOf(r http.Header) map[string]string {
+// encryptionHeaders returns the headers of a request that decide its encryption, without "x-ms-".
+func encryptionHeaders(r http.Header) map[string]string {
 	header := map[string]string{}
 	for name := range r {
 		if lower := strings.ToLower(name); strings.Contains(lower, "encryption") {
@@ -51,10 +52,22 @@ func encryptionOf(r http.Header) map[string]string {
 
 var (
 	noEncryption = map[string]string{}
-	keyed        = map[string]string{"encryption-key": firstKey, "encryption-key-sha256": firstKeyHash, "encryption-algorithm": "AES256"}
-	sourceKeyed  = map[string]string{"source-encryption-key": secondKey, "source-encryption-key-sha256": secondKeyHash, "source-encryption-algorithm": "AES256"}
-	readKeyed    = map[string]string{"encryption-key": secondKey, "encryption-key-sha256": secondKeyHash, "encryption-algorithm": "AES256"}
-	bothKeyed    = map[string]string{
+	keyHeaders   = map[string]string{
+		"encryption-key":        firstKey,
+		"encryption-key-sha256": firstKeyHash,
+		"encryption-algorithm":  "AES256",
+	}
+	sourceKeyHeaders = map[string]string{
+		"source-encryption-key":        secondKey,
+		"source-encryption-key-sha256": secondKeyHash,
+		"source-encryption-algorithm":  "AES256",
+	}
+	sourceReadHeaders = map[string]string{
+		"encryption-key":        secondKey,
+		"encryption-key-sha256": secondKeyHash,
+		"encryption-algorithm":  "AES256",
+	}
+	bothKeyHeaders = map[string]string{
 		"encryption-key":               firstKey,
 		"encryption-key-sha256":        firstKeyHash,
 		"encryption-algorithm":         "AES256",
@@ -64,390 +77,494 @@ var (
 	}
 )
 
-// update changes the object's content and metadata.
-func update(t *testing.T, b storage.Bucket, opts ...storage.UploadOption) error {
+// update adds "!" to the content of "a", and replaces its metadata.
+func update(t *testing.T, bucket storage.Bucket, opts ...storage.UploadOption) error {
 	t.Helper()
-	_, err := storage.Update(t.Context(), b, "a", func(old []byte, attrs *storage.Attrs) ([]byte, error) {
+	addMark := func(old []byte, _ *storage.Attrs) ([]byte, error) {
 		require.Equal(t, "hello", string(old))
 		return append(old, '!'), nil
-	}, append(opts, storage.WithMetadata(map[string]string{"k": "v"}))...)
+	}
+	opts = append(opts, storage.WithMetadata(map[string]string{"k": "v"}))
+	_, err := storage.Update(t.Context(), bucket, "a", addMark, opts...)
 	return err
 }
 
-func scoped(name string) map[string]string { return map[string]string{"encryption-scope": name} }
+// scopeHeaders returns the header of a write with an encryption scope.
+func scopeHeaders(name string) map[string]string { return map[string]string{"encryption-scope": name} }
 
 // Each request for the data of an object has the headers of the customer's key. Without such a key, each write has
 // the encryption scope.
 func TestWithCustomerKeyRequests(t *testing.T) {
 	const long = "twelve bytes"
-	key := WithCustomerKey(keyBytes(t, firstKey))
-	source := WithSourceCustomerKey(keyBytes(t, secondKey))
+	key := WithCustomerKey(decodeKey(t, firstKey))
+	source := WithSourceCustomerKey(decodeKey(t, secondKey))
 	scope := WithEncryptionScope("tenant-1")
-	object := anObject("hello")
+	object := objectReply("hello")
 
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		version string // Config.APIVersion
 		config  string // Config.EncryptionScope
-		answers []said
-		do      func(b storage.Bucket) error
+		answers []reply
+		do      func(bucket storage.Bucket) error
 		want    []map[string]string
 	}{
-		"a put": {
-			version: "",
-			answers: []said{created},
-			do: func(b storage.Bucket) error {
-				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), key)
+		{
+			name:    "a put",
+			answers: []reply{created},
+			do: func(bucket storage.Bucket) error {
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), key)
 				return err
 			},
-			want: []map[string]string{keyed},
+			want: []map[string]string{keyHeaders},
 		},
-		"a put with a scope": {
-			version: "",
+		{
+			name:    "a put with a scope",
 			config:  "account-wide",
-			answers: []said{created},
-			do: func(b storage.Bucket) error {
-				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), scope)
+			answers: []reply{created},
+			do: func(bucket storage.Bucket) error {
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), scope)
 				return err
 			},
-			want: []map[string]string{scoped("tenant-1")},
+			want: []map[string]string{scopeHeaders("tenant-1")},
 		},
-		"a put with the container's scope": {
-			version: "",
+		{
+			name:    "a put with the container's scope",
 			config:  "account-wide",
-			answers: []said{created},
-			do: func(b storage.Bucket) error {
-				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+			answers: []reply{created},
+			do: func(bucket storage.Bucket) error {
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 				return err
 			},
-			want: []map[string]string{scoped("account-wide")},
+			want: []map[string]string{scopeHeaders("account-wide")},
 		},
-		"a key in place of the container's scope": {
-			version: "",
+		{
+			name:    "a key in place of the container's scope",
 			config:  "account-wide",
-			answers: []said{created},
-			do: func(b storage.Bucket) error {
-				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), key)
+			answers: []reply{created},
+			do: func(bucket storage.Bucket) error {
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), key)
 				return err
 			},
-			want: []map[string]string{keyed},
+			want: []map[string]string{keyHeaders},
 		},
-		"blocks": {
-			version: "",
-			answers: []said{created},
-			do: func(b storage.Bucket) error {
-				_, err := b.Upload(t.Context(), "a", strings.NewReader(long), key, storage.WithPartSize(6))
+		{
+			name:    "blocks",
+			answers: []reply{created},
+			do: func(bucket storage.Bucket) error {
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(long), key,
+					storage.WithPartSize(6))
 				return err
 			},
-			want: []map[string]string{keyed, keyed, keyed},
+			want: []map[string]string{keyHeaders, keyHeaders, keyHeaders},
 		},
-		"blocks with a scope": {
-			version: "",
+		{
+			name:    "blocks with a scope",
 			config:  "account-wide",
-			answers: []said{created},
-			do: func(b storage.Bucket) error {
-				_, err := b.Upload(t.Context(), "a", strings.NewReader(long), storage.WithPartSize(6))
+			answers: []reply{created},
+			do: func(bucket storage.Bucket) error {
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(long), storage.WithPartSize(6))
 				return err
 			},
-			want: []map[string]string{scoped("account-wide"), scoped("account-wide"), scoped("account-wide")},
+			want: []map[string]string{scopeHeaders("account-wide"), scopeHeaders("account-wide"), scopeHeaders("account-wide")},
 		},
-		"attributes": {
-			version: "",
+		{
+			name:    "attributes",
 			config:  "account-wide",
-			answers: []said{object},
-			do: func(b storage.Bucket) error {
-				_, err := b.Attrs(t.Context(), "a", key)
+			answers: []reply{object},
+			do: func(bucket storage.Bucket) error {
+				_, err := bucket.Attrs(t.Context(), "a", key)
 				return err
 			},
-			want: []map[string]string{keyed},
+			want: []map[string]string{keyHeaders},
 		},
-		"a read": {
-			version: "",
+		{
+			name:    "a read",
 			config:  "account-wide",
-			answers: []said{object},
-			do: func(b storage.Bucket) error {
-				_, _, err := storage.ReadAll(t.Context(), b, "a", key)
+			answers: []reply{object},
+			do: func(bucket storage.Bucket) error {
+				_, _, err := storage.ReadAll(t.Context(), bucket, "a", key)
 				return err
 			},
-			want: []map[string]string{keyed},
+			want: []map[string]string{keyHeaders},
 		},
-		"a read of the end": {
-			version: "",
-			answers: []said{object, anObject("lo", "Content-Range", "bytes 3-4/5")},
-			do: func(b storage.Bucket) error {
-				_, _, err := storage.ReadAll(t.Context(), b, "a", key, storage.WithRange(-2, -1))
+		{
+			name:    "a read of the end",
+			answers: []reply{object, objectReply("lo", "Content-Range", "bytes 3-4/5")},
+			do: func(bucket storage.Bucket) error {
+				_, _, err := storage.ReadAll(t.Context(), bucket, "a", key, storage.WithRange(-2, -1))
 				return err
 			},
-			want: []map[string]string{keyed, keyed},
+			want: []map[string]string{keyHeaders, keyHeaders},
 		},
-		"a read without one": {
-			version: "",
+		{
+			name:    "a read without one",
 			config:  "account-wide",
-			answers: []said{object},
-			do: func(b storage.Bucket) error {
-				_, _, err := storage.ReadAll(t.Context(), b, "a")
+			answers: []reply{object},
+			do: func(bucket storage.Bucket) error {
+				_, _, err := storage.ReadAll(t.Context(), bucket, "a")
 				return err
 			},
 			want: []map[string]string{noEncryption},
 		},
-		"an update": {
-			version: "",
-			answers: []said{object, created},
-			do: func(b storage.Bucket) error {
-				return update(t, b, key)
+		{
+			name:    "an update",
+			answers: []reply{object, created},
+			do: func(bucket storage.Bucket) error {
+				return update(t, bucket, key)
 			},
-			want: []map[string]string{keyed, keyed},
+			want: []map[string]string{keyHeaders, keyHeaders},
 		},
-		"an update with a scope, which a read does not have": {
-			version: "",
-			answers: []said{object, created},
-			do: func(b storage.Bucket) error {
-				return update(t, b, scope)
+		{
+			name:    "an update with a scope, which a read does not have",
+			answers: []reply{object, created},
+			do: func(bucket storage.Bucket) error {
+				return update(t, bucket, scope)
 			},
-			want: []map[string]string{noEncryption, scoped("tenant-1")},
+			want: []map[string]string{noEncryption, scopeHeaders("tenant-1")},
 		},
-		"an update with a function of its write": {
-			version: "",
+		{
+			name:    "an update with a function of its write",
 			config:  "account-wide",
-			answers: []said{object, created},
-			do: func(b storage.Bucket) error {
-				return update(t, b, WithOptions(Options{Upload: func(o *blockblob.UploadOptions) {
+			answers: []reply{object, created},
+			do: func(bucket storage.Bucket) error {
+				return update(t, bucket, WithOptions(Options{Upload: func(o *blockblob.UploadOptions) {
 					o.CPKScopeInfo.EncryptionScope = to.Ptr("mine")
 				}}))
 			},
-			want: []map[string]string{noEncryption, scoped("mine")},
+			want: []map[string]string{noEncryption, scopeHeaders("mine")},
 		},
-		"a copy with a scope": {
-			version: "",
+		{
+			name:    "a copy with a scope",
 			config:  "account-wide",
-			answers: []said{object, accepted},
-			do: func(b storage.Bucket) error {
-				_, err := storage.Copy(t.Context(), b, "a", b, "from")
+			answers: []reply{object, accepted},
+			do: func(bucket storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), bucket, "a", bucket, "from")
 				return err
 			},
-			want: []map[string]string{noEncryption, scoped("account-wide")},
+			want: []map[string]string{noEncryption, scopeHeaders("account-wide")},
 		},
-		"a copy with a scope, on an older service": {
+		{
+			name:    "a copy with a scope, on an older service",
 			version: "2019-12-12",
 			config:  "account-wide",
-			answers: []said{object, created},
-			do: func(b storage.Bucket) error {
-				_, err := storage.Copy(t.Context(), b, "a", b, "from")
+			answers: []reply{object, created},
+			do: func(bucket storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), bucket, "a", bucket, "from")
 				return err
 			},
-			want: []map[string]string{noEncryption, scoped("account-wide"), scoped("account-wide")},
+			want: []map[string]string{noEncryption, scopeHeaders("account-wide"), scopeHeaders("account-wide")},
 		},
-		"a copy with a key, in blocks": {
-			version: "",
+		{
+			name:    "a copy with a key, in blocks",
 			config:  "account-wide",
-			answers: []said{object, created},
-			do: func(b storage.Bucket) error {
-				_, err := storage.Copy(t.Context(), b, "a", b, "from", key)
+			answers: []reply{object, created},
+			do: func(bucket storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), bucket, "a", bucket, "from", key)
 				return err
 			},
-			want: []map[string]string{noEncryption, keyed, keyed},
+			want: []map[string]string{noEncryption, keyHeaders, keyHeaders},
 		},
-		"a copy from one key to another": {
-			version: "",
-			answers: []said{object, created},
-			do: func(b storage.Bucket) error {
-				_, err := storage.Copy(t.Context(), b, "a", b, "from", key, source)
+		{
+			name:    "a copy from one key to another",
+			answers: []reply{object, created},
+			do: func(bucket storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), bucket, "a", bucket, "from", key, source)
 				return err
 			},
-			want: []map[string]string{readKeyed, bothKeyed, keyed},
+			want: []map[string]string{sourceReadHeaders, bothKeyHeaders, keyHeaders},
 		},
-		"a copy from a key to none": {
-			version: "",
-			answers: []said{object, created},
-			do: func(b storage.Bucket) error {
-				_, err := storage.Copy(t.Context(), b, "a", b, "from", source)
+		{
+			name:    "a copy from a key to none",
+			answers: []reply{object, created},
+			do: func(bucket storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), bucket, "a", bucket, "from", source)
 				return err
 			},
-			want: []map[string]string{readKeyed, sourceKeyed, noEncryption},
+			want: []map[string]string{sourceReadHeaders, sourceKeyHeaders, noEncryption},
 		},
-		"Compose": {
-			version: "",
-			answers: []said{object, created},
-			do: func(b storage.Bucket) error {
-				_, err := storage.Compose(t.Context(), b, "a", []string{"from"}, key, source)
+		{
+			name:    "Compose",
+			answers: []reply{object, created},
+			do: func(bucket storage.Bucket) error {
+				_, err := storage.Compose(t.Context(), bucket, "a", []string{"from"}, key, source)
 				return err
 			},
-			want: []map[string]string{readKeyed, bothKeyed, keyed},
+			want: []map[string]string{sourceReadHeaders, bothKeyHeaders, keyHeaders},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, tt.answers...)
-			require.NoError(t, tt.do(engine.New(s.driver(t, func(c *Config) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.answers...)
+			require.NoError(t, tt.do(engine.New(server.openDriver(t, func(c *Config) {
 				c.APIVersion = tt.version
 				c.EncryptionScope = tt.config
 			}))))
 			var got []map[string]string
-			for _, r := range s.server.Requests() {
-				got = append(got, encryptionOf(r.Header))
+			for _, r := range server.Requests() {
+				got = append(got, encryptionHeaders(r.Header))
 			}
-			require.Equal(t, tt.want, got, "%v", s.server.Lines())
+			require.Equal(t, tt.want, got, "%v", server.Lines())
 		})
 	}
 }
 
-// An invalid native option fails before a request.
+// An upload with an invalid native option fails without a request.
 func TestNativeOptionsInvalid(t *testing.T) {
 	key := make([]byte, 32)
-	tests := map[string]struct {
+	tests := []struct {
+		name     string
 		opts     []storage.UploadOption
-		endpoint string
-		want     string
+		endpoint string // "" means that of the server
+		want     string // is part of the error
 	}{
-		"a short key":                 {[]storage.UploadOption{WithCustomerKey(key[:31])}, "", "WithCustomerKey must have 32 bytes"},
-		"no key":                      {[]storage.UploadOption{WithCustomerKey(nil)}, "", "WithCustomerKey must have 32 bytes"},
-		"a key without TLS":           {[]storage.UploadOption{WithCustomerKey(key)}, "http://files.example.com/acme", "WithCustomerKey needs an address with https"},
-		"a key of Amazon":             {[]storage.UploadOption{WithEncryptionScope("arn:aws:kms:eu-west-1:1:key/2")}, "", "WithEncryptionScope must be"},
-		"a key of Google":             {[]storage.UploadOption{WithEncryptionScope("projects/p/locations/l/keyRings/r/cryptoKeys/k")}, "", "WithEncryptionScope must be"},
-		"an empty scope":              {[]storage.UploadOption{WithEncryptionScope("")}, "", "WithEncryptionScope must be"},
-		"a scope of two signs":        {[]storage.UploadOption{WithEncryptionScope("ab")}, "", "WithEncryptionScope must be"},
-		"a scope with two dashes":     {[]storage.UploadOption{WithEncryptionScope("a--b")}, "", "WithEncryptionScope must be"},
-		"a scope with a line break":   {[]storage.UploadOption{WithEncryptionScope("abc\n")}, "", "WithEncryptionScope must be"},
-		"a scope of 64":               {[]storage.UploadOption{WithEncryptionScope(strings.Repeat("a", 64))}, "", "WithEncryptionScope must be"},
-		"a scope and a key":           {[]storage.UploadOption{WithEncryptionScope("abc"), WithCustomerKey(key)}, "", "must not be set together"},
-		"an empty tier":               {[]storage.UploadOption{WithAccessTier("")}, "", "WithAccessTier must not be empty"},
-		"a scope and a key in blocks": {[]storage.UploadOption{WithEncryptionScope("abc"), WithCustomerKey(key), storage.WithPartSize(1)}, "", "must not be set together"},
+		{
+			name: "a short key",
+			opts: []storage.UploadOption{WithCustomerKey(key[:31])},
+			want: "WithCustomerKey must have 32 bytes",
+		},
+		{
+			name: "no key",
+			opts: []storage.UploadOption{WithCustomerKey(nil)},
+			want: "WithCustomerKey must have 32 bytes",
+		},
+		{
+			name:     "a key without TLS",
+			opts:     []storage.UploadOption{WithCustomerKey(key)},
+			endpoint: "http://files.example.com/acme",
+			want:     "WithCustomerKey needs an address with https",
+		},
+		{
+			name: "a scope and a key",
+			opts: []storage.UploadOption{WithEncryptionScope("abc"), WithCustomerKey(key)},
+			want: "must not be set together",
+		},
+		{
+			name: "a scope and a key in blocks",
+			opts: []storage.UploadOption{
+				WithEncryptionScope("abc"), WithCustomerKey(key), storage.WithPartSize(1),
+			},
+			want: "must not be set together",
+		},
+		{
+			name: "an empty tier",
+			opts: []storage.UploadOption{WithAccessTier("")},
+			want: "WithAccessTier must not be empty",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t)
-			d := s.driver(t, func(c *Config) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t)
+			d := server.openDriver(t, func(c *Config) {
 				if tt.endpoint != "" {
 					c.Endpoint = tt.endpoint
 					c.Key = testKey
 				}
 			})
+
 			_, err := engine.New(d).Upload(t.Context(), "a", strings.NewReader("hello"), tt.opts...)
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, tt.want)
-			require.Empty(t, s.server.Requests())
+			require.Empty(t, server.Requests())
 		})
 	}
+}
 
-	for _, c := range []Config{{EncryptionScope: "arn:aws:kms:1"}, {EncryptionScope: "abc", APIVersion: "2018-11-09"}} {
-		c.Bucket = "photos"
-		c.Account = testAccount
-		c.Key = testKey
-		_, err := NewDriver(t.Context(), c)
+// An encryption scope that is no name of Azure's fails without a request, such as a key of another provider.
+func TestWithEncryptionScopeInvalid(t *testing.T) {
+	tests := []struct{ name, scope string }{
+		{name: "a key of Amazon", scope: "arn:aws:kms:eu-west-1:1:key/2"},
+		{name: "a key of Google", scope: "projects/p/locations/l/keyRings/r/cryptoKeys/k"},
+		{name: "empty", scope: ""},
+		{name: "two characters", scope: "ab"},
+		{name: "two dashes", scope: "a--b"},
+		{name: "a line break", scope: "abc\n"},
+		{name: "64 characters", scope: strings.Repeat("a", 64)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t)
+			bucket := engine.New(server.openDriver(t))
+
+			_, err := bucket.Upload(t.Context(), "a", strings.NewReader("hello"), WithEncryptionScope(tt.scope))
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, "WithEncryptionScope must be")
+			require.Empty(t, server.Requests())
+		})
+	}
+}
+
+// NewDriver refuses an invalid Config.EncryptionScope, and one that the API version does not have.
+func TestConfigEncryptionScopeInvalid(t *testing.T) {
+	for _, config := range []Config{
+		{EncryptionScope: "arn:aws:kms:1"},
+		{EncryptionScope: "abc", APIVersion: "2018-11-09"},
+	} {
+		config.Bucket = "photos"
+		config.Account = testAccount
+		config.Key = testKey
+		_, err := NewDriver(t.Context(), config)
 		require.ErrorContains(t, err, "Config.EncryptionScope")
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
+}
 
-	s := newScript(t)
-	old := engine.New(s.driver(t, func(c *Config) {
+// Encryption options are Unsupported on a service that is too old for them, because it would ignore their headers.
+func TestEncryptionOptionsOfOldService(t *testing.T) {
+	server := newCannedServer(t)
+	bucket := engine.New(server.openDriver(t, func(c *Config) {
 		c.APIVersion = "2018-11-09"
 	}))
-	for _, option := range []storage.UploadOption{WithEncryptionScope("abc"), WithCustomerKey(key)} {
-		_, err := old.Upload(t.Context(), "a", strings.NewReader("x"), option)
-		require.ErrorIs(t, err, storage.Unsupported, "an older service would ignore it")
+	for _, option := range []storage.UploadOption{
+		WithEncryptionScope("abc"), WithCustomerKey(make([]byte, 32)),
+	} {
+		_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), option)
+		require.ErrorIs(t, err, storage.Unsupported)
 	}
-	require.Empty(t, s.server.Requests())
+	require.Empty(t, server.Requests())
+}
 
-	_, err := engine.New(newScript(t).driver(t)).Attrs(t.Context(), "a", storage.WithNative(provider, "text"))
+// A native value of an unknown type is Unsupported.
+func TestNativeOptionUnknown(t *testing.T) {
+	bucket := engine.New(newCannedServer(t).openDriver(t))
+	_, err := bucket.Attrs(t.Context(), "a", storage.WithNative(provider, "text"))
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// requireSecret requires that text shows no part of a customer's key.
-func requireSecret(t *testing.T, text string) {
+// requireNoKey requires that text shows no part of a customer's key, in any encoding.
+func requireNoKey(t *testing.T, text string) {
 	t.Helper()
-	key := keyBytes(t, firstKey)
-	for _, secret := range []string{firstKey, firstKey[:12], fmt.Sprintf("%x", key), fmt.Sprint(key), fmt.Sprintf("%q", key), string(key)} {
+	key := decodeKey(t, firstKey)
+	for _, secret := range []string{
+		firstKey, firstKey[:12], fmt.Sprintf("%x", key), fmt.Sprint(key), fmt.Sprintf("%q", key), string(key),
+	} {
 		require.NotContains(t, text, secret)
 	}
 }
 
-// A customer key is never shown.
+// No way to print an option, or a request with it, shows the customer's key.
 func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
-	key := keyBytes(t, firstKey)
+	key := decodeKey(t, firstKey)
 	value := customerkey.New("WithCustomerKey", key)
-	option := WithCustomerKey(key)
-	source := WithSourceCustomerKey(key)
-	r := &driver.PutRequest{Key: "a"}
-	r.Native = []any{value}
+	req := &driver.PutRequest{Key: "a"}
+	req.Native = []any{value}
 
-	for _, printed := range []any{value, &value, option, source, r, *r, []any{value}, map[string]any{"k": value}, struct{ k *customerkey.Key }{value}} {
+	for _, printed := range []any{
+		value,
+		&value,
+		WithCustomerKey(key),
+		WithSourceCustomerKey(key),
+		req,
+		*req,
+		[]any{value},
+		map[string]any{"k": value},
+		struct{ k *customerkey.Key }{value},
+	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
-			requireSecret(t, fmt.Sprintf(verb, printed))
+			requireNoKey(t, fmt.Sprintf(verb, printed))
 		}
-		for _, handler := range []func(*bytes.Buffer) slog.Handler{
-			func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
-			func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
-		} {
-			var log bytes.Buffer
-			slog.New(handler(&log)).Info("option", "value", printed)
-			requireSecret(t, log.String())
-		}
-		text, _ := json.Marshal(printed) // what cannot be marshaled shows nothing
-		requireSecret(t, string(text))
+
+		var log bytes.Buffer
+		slog.New(slog.NewTextHandler(&log, nil)).Info("option", "value", printed)
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("option", "value", printed)
+		requireNoKey(t, log.String())
+
+		// A value that cannot be marshaled gives no text, which shows nothing.
+		text, _ := json.Marshal(printed)
+		requireNoKey(t, string(text))
 	}
-	require.NotEqual(t, customerkey.New("WithCustomerKey", keyBytes(t, secondKey)).Fingerprint(), value.Fingerprint())
-	requireSecret(t, value.Fingerprint())
 }
 
-// A customer's key appears in no error and in no file of WithResume.
-func TestWithCustomerKeyInNoJournal(t *testing.T) {
-	option := WithCustomerKey(keyBytes(t, firstKey))
-	for _, answer := range []said{refusing(409, "BlobUsesCustomerSpecifiedEncryption"), refusing(500, "InternalError"), {Cut: true}, {Status: 403}} {
-		b := engine.New(newScript(t, answer).driver(t), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-		_, upload := b.Upload(t.Context(), "a", strings.NewReader("x"), option)
-		_, attrs := b.Attrs(t.Context(), "a", option)
-		_, download := b.Download(t.Context(), "a", option)
-		for _, err := range []error{upload, attrs, download} {
+// The fingerprint of a customer's key tells keys apart without showing them.
+func TestWithCustomerKeyFingerprint(t *testing.T) {
+	first := customerkey.New("WithCustomerKey", decodeKey(t, firstKey))
+	second := customerkey.New("WithCustomerKey", decodeKey(t, secondKey))
+	require.NotEqual(t, second.Fingerprint(), first.Fingerprint())
+	requireNoKey(t, first.Fingerprint())
+}
+
+// No error of a call with a customer's key shows the key, and none of the errors that it wraps.
+func TestWithCustomerKeyInNoError(t *testing.T) {
+	option := WithCustomerKey(decodeKey(t, firstKey))
+	for _, answer := range []reply{
+		errorReply(409, "BlobUsesCustomerSpecifiedEncryption"),
+		errorReply(500, "InternalError"),
+		{Cut: true},
+		{Status: 403},
+	} {
+		bucket := engine.New(newCannedServer(t, answer).openDriver(t), oneAttempt)
+		_, uploadErr := bucket.Upload(t.Context(), "a", strings.NewReader("x"), option)
+		_, attrsErr := bucket.Attrs(t.Context(), "a", option)
+		_, downloadErr := bucket.Download(t.Context(), "a", option)
+
+		for _, err := range []error{uploadErr, attrsErr, downloadErr} {
 			require.Error(t, err)
 			for ; err != nil; err = errors.Unwrap(err) {
-				requireSecret(t, fmt.Sprintf("%v %+v", err, err))
+				requireNoKey(t, fmt.Sprintf("%v %+v", err, err))
 			}
 		}
 	}
+}
 
+// The file of WithResume does not contain the customer's key.
+func TestWithCustomerKeyInNoJournal(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "journal")
-	s := newScript(t, created, refusing(403, "AuthorizationFailure"))
-	_, err := engine.New(s.driver(t)).Upload(t.Context(), "a", strings.NewReader("twelve bytes"), option,
+
+	// The second block is refused, so that the journal of the first one stays.
+	server := newCannedServer(t, created, errorReply(403, "AuthorizationFailure"))
+	_, err := engine.New(server.openDriver(t)).Upload(t.Context(), "a", strings.NewReader("twelve bytes"),
+		WithCustomerKey(decodeKey(t, firstKey)),
 		storage.WithPartSize(6), storage.WithConcurrency(1), storage.WithResume(journal))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 
 	text, err := os.ReadFile(journal)
 	require.NoError(t, err)
-	requireSecret(t, string(text))
+	requireNoKey(t, string(text))
 }
 
-// WithResume continues an upload only with the same customer's key.
+// WithResume continues an upload only with the same customer's key. With another key, it sends all blocks again.
 func TestWithResumeNeedsSameCustomerKey(t *testing.T) {
-	tests := map[string]struct {
-		key  string
-		want int // blocks that the second process sends
+	tests := []struct {
+		name   string
+		key    string // of the second process
+		blocks int    // that the second process sends
 	}{
-		"the same": {firstKey, 1},
-		"another":  {secondKey, 2},
+		{name: "the same key", key: firstKey, blocks: 1},
+		{name: "another key", key: secondKey, blocks: 2},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			journal := filepath.Join(t.TempDir(), "journal")
-			upload := func(s *script, key string) error {
-				_, err := engine.New(s.driver(t, func(c *Config) {
-					c.Endpoint = "http://127.0.0.1:1/" + emulatorAccount
-					c.HTTPClient = to.Ptr(http.Client{Transport: redirectTo(s.server.URL)})
-				})).
-					Upload(t.Context(), "a", strings.NewReader("twelve bytes"), WithCustomerKey(keyBytes(t, key)),
-						storage.WithPartSize(6), storage.WithConcurrency(1), storage.WithResume(journal))
-				return err
-			}
-			require.Error(t, upload(newScript(t, created, refusing(403, "AuthorizationFailure")), firstKey))
 
-			s := newScript(t, created)
-			require.NoError(t, upload(s, tt.key))
-			require.Len(t, s.server.Requests(), tt.want+1)
+			// The first process stores one block of two, and then fails.
+			refusing := newCannedServer(t, created, errorReply(403, "AuthorizationFailure"))
+			require.Error(t, uploadResumable(t, refusing, firstKey, journal))
+
+			server := newCannedServer(t, created)
+			require.NoError(t, uploadResumable(t, server, tt.key, journal))
+			require.Len(t, server.Requests(), tt.blocks+1, "the blocks, and their list")
 		})
 	}
+}
+
+// uploadResumable uploads two blocks of 6 bytes with a customer's key and a journal. All servers have the same
+// address in the journal.
+func uploadResumable(t *testing.T, server *cannedServer, key, journal string) error {
+	t.Helper()
+	d := server.openDriver(t, func(c *Config) {
+		c.Endpoint = "http://127.0.0.1:1/" + emulatorAccount
+		c.HTTPClient = &http.Client{Transport: redirectTo(server.URL)}
+	})
+	_, err := engine.New(d).Upload(t.Context(), "a", strings.NewReader("twelve bytes"),
+		WithCustomerKey(decodeKey(t, key)),
+		storage.WithPartSize(6), storage.WithConcurrency(1), storage.WithResume(journal))
+	return err
 }
 
 // redirectTo sends every request to the server at address, so that two servers are one store.
 type redirectTo string
 
+// RoundTrip sends r to the server at the address.
 func (address redirectTo) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.URL.Host = strings.TrimPrefix(string(address), "http://")
@@ -457,8 +574,8 @@ func (address redirectTo) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // The error of a read without the customer's key says how to read the object.
 func TestWithCustomerKeyHint(t *testing.T) {
-	b := engine.New(newScript(t, refusing(409, "BlobUsesCustomerSpecifiedEncryption")).driver(t))
-	_, err := b.Attrs(t.Context(), "a")
+	bucket := engine.New(newCannedServer(t, errorReply(409, "BlobUsesCustomerSpecifiedEncryption")).openDriver(t))
+	_, err := bucket.Attrs(t.Context(), "a")
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.InvalidArgument, e.Code)
@@ -467,79 +584,96 @@ func TestWithCustomerKeyHint(t *testing.T) {
 
 // WithAccessTier is sent with each write.
 func TestWithAccessTier(t *testing.T) {
-	tests := map[string]struct {
-		answers []said
-		do      func(b storage.Bucket) (*storage.Attrs, error)
+	tests := []struct {
+		name    string
+		answers []reply
+		do      func(bucket storage.Bucket) (*storage.Attrs, error)
 	}{
-		"a put": {[]said{created}, func(b storage.Bucket) (*storage.Attrs, error) {
-			return b.Upload(t.Context(), "a", strings.NewReader("x"), WithAccessTier(blob.AccessTierCold), storage.WithStorageClass("Cool"))
-		}},
-		"blocks": {[]said{created}, func(b storage.Bucket) (*storage.Attrs, error) {
-			return b.Upload(t.Context(), "a", strings.NewReader("twelve bytes"), WithAccessTier(blob.AccessTierCold), storage.WithPartSize(6))
-		}},
-		"a copy": {[]said{anObject("hello"), accepted}, func(b storage.Bucket) (*storage.Attrs, error) {
-			return storage.Copy(t.Context(), b, "a", b, "from", WithAccessTier(blob.AccessTierCold))
-		}},
+		{
+			name:    "a put",
+			answers: []reply{created},
+			do: func(bucket storage.Bucket) (*storage.Attrs, error) {
+				return bucket.Upload(t.Context(), "a", strings.NewReader("x"),
+					WithAccessTier(blob.AccessTierCold), storage.WithStorageClass("Cool"))
+			},
+		},
+		{
+			name:    "blocks",
+			answers: []reply{created},
+			do: func(bucket storage.Bucket) (*storage.Attrs, error) {
+				return bucket.Upload(t.Context(), "a", strings.NewReader("twelve bytes"),
+					WithAccessTier(blob.AccessTierCold), storage.WithPartSize(6))
+			},
+		},
+		{
+			name:    "a copy",
+			answers: []reply{objectReply("hello"), accepted},
+			do: func(bucket storage.Bucket) (*storage.Attrs, error) {
+				return storage.Copy(t.Context(), bucket, "a", bucket, "from",
+					WithAccessTier(blob.AccessTierCold))
+			},
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, tt.answers...)
-			attrs, err := tt.do(engine.New(s.driver(t)))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.answers...)
+			attrs, err := tt.do(engine.New(server.openDriver(t)))
 			require.NoError(t, err)
-			require.Equal(t, "Cold", s.server.Last(t).Header.Get("X-Ms-Access-Tier"))
+			require.Equal(t, "Cold", server.Last(t).Header.Get("X-Ms-Access-Tier"))
 			require.Equal(t, "Cold", attrs.StorageClass)
 		})
 	}
 }
 
-func leased() *blob.LeaseAccessConditions {
+// leaseConditions returns the condition that the lease "lease" holds.
+func leaseConditions() *blob.LeaseAccessConditions {
 	return &blob.LeaseAccessConditions{LeaseID: to.Ptr("lease")}
 }
 
-// allOptions sends a lease with each request that can have one.
-var allOptions = Options{
+// leaseOptions sends a lease with each request that can have one.
+var leaseOptions = Options{
 	Upload: func(o *blockblob.UploadOptions) {
-		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leaseConditions()}
 	},
 	CommitBlockList: func(o *blockblob.CommitBlockListOptions) {
-		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leaseConditions()}
 	},
 	CopyFromURL: func(o *blob.CopyFromURLOptions) {
-		o.BlobAccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+		o.BlobAccessConditions = &blob.AccessConditions{LeaseAccessConditions: leaseConditions()}
 	},
 	Delete: func(o *blob.DeleteOptions) {
-		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leaseConditions()}
 	},
 	SetTags: func(o *blob.SetTagsOptions) {
-		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leaseConditions()}
 	},
 	StageBlock: func(o *blockblob.StageBlockOptions) {
-		o.LeaseAccessConditions = leased()
+		o.LeaseAccessConditions = leaseConditions()
 	},
 	StageBlockFromURL: func(o *blockblob.StageBlockFromURLOptions) {
-		o.LeaseAccessConditions = leased()
+		o.LeaseAccessConditions = leaseConditions()
 	},
 	DownloadStream: func(o *blob.DownloadStreamOptions) {
-		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leaseConditions()}
 	},
 	GetProperties: func(o *blob.GetPropertiesOptions) {
-		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+		o.AccessConditions = &blob.AccessConditions{LeaseAccessConditions: leaseConditions()}
 	},
 	GetTags: func(o *blob.GetTagsOptions) {
-		o.BlobAccessConditions = &blob.AccessConditions{LeaseAccessConditions: leased()}
+		o.BlobAccessConditions = &blob.AccessConditions{LeaseAccessConditions: leaseConditions()}
 	},
 }
 
-// changedBy has an operation for each request, with the field of Options that it needs.
-var changedBy = map[string]struct {
-	answers []said
+// optionOperations has an operation for each request, with the field of Options that it needs.
+var optionOperations = map[string]struct {
+	answers []reply
 	do      func(t *testing.T, b storage.Bucket, o storage.NativeOption) error
 	field   string
 	without func(o *Options)
 	other   int // requests that are not the operation's own
 }{
 	"Upload": {
-		answers: []said{created},
+		answers: []reply{created},
 		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), o)
 			return err
@@ -550,9 +684,10 @@ var changedBy = map[string]struct {
 		},
 	},
 	"Upload in blocks": {
-		answers: []said{created},
+		answers: []reply{created},
 		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("twelve bytes"), o, storage.WithPartSize(6))
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("twelve bytes"), o,
+				storage.WithPartSize(6))
 			return err
 		},
 		field: "CommitBlockList",
@@ -561,7 +696,7 @@ var changedBy = map[string]struct {
 		},
 	},
 	"Copy": {
-		answers: []said{anObject("hello"), accepted},
+		answers: []reply{objectReply("hello"), accepted},
 		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 			_, err := storage.Copy(t.Context(), b, "a", b, "from", o)
 			return err
@@ -574,7 +709,7 @@ var changedBy = map[string]struct {
 		other: 1,
 	},
 	"Compose": {
-		answers: []said{anObject("hello"), created},
+		answers: []reply{objectReply("hello"), created},
 		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 			_, err := storage.Compose(t.Context(), b, "a", []string{"from"}, o)
 			return err
@@ -587,7 +722,7 @@ var changedBy = map[string]struct {
 		other: 1,
 	},
 	"Remove": {
-		answers: []said{{Status: 202}},
+		answers: []reply{{Status: 202}},
 		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 			return b.Remove(t.Context(), "a", o)
 		},
@@ -597,7 +732,7 @@ var changedBy = map[string]struct {
 		},
 	},
 	"SetTags": {
-		answers: []said{{Status: 204}},
+		answers: []reply{{Status: 204}},
 		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 			return storage.SetTags(t.Context(), b, "a", nil, o)
 		},
@@ -607,7 +742,7 @@ var changedBy = map[string]struct {
 		},
 	},
 	"Tags": {
-		answers: []said{{Header: map[string]string{"Content-Type": "application/xml"}, Body: "<Tags><TagSet/></Tags>"}},
+		answers: []reply{{Header: map[string]string{"Content-Type": "application/xml"}, Body: "<Tags><TagSet/></Tags>"}},
 		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 			_, err := storage.Tags(t.Context(), b, "a", o)
 			return err
@@ -618,7 +753,7 @@ var changedBy = map[string]struct {
 		},
 	},
 	"Attrs": {
-		answers: []said{anObject("x")},
+		answers: []reply{objectReply("x")},
 		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 			_, err := b.Attrs(t.Context(), "a", o)
 			return err
@@ -629,7 +764,7 @@ var changedBy = map[string]struct {
 		},
 	},
 	"Download": {
-		answers: []said{anObject("x")},
+		answers: []reply{objectReply("x")},
 		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 			_, _, err := storage.ReadAll(t.Context(), b, "a", o)
 			return err
@@ -640,7 +775,7 @@ var changedBy = map[string]struct {
 		},
 	},
 	"Download of the end": {
-		answers: []said{anObject("hello"), anObject("lo", "Content-Range", "bytes 3-4/5")},
+		answers: []reply{objectReply("hello"), objectReply("lo", "Content-Range", "bytes 3-4/5")},
 		do: func(t *testing.T, b storage.Bucket, o storage.NativeOption) error {
 			_, _, err := storage.ReadAll(t.Context(), b, "a", o, storage.WithRange(-2, -1))
 			return err
@@ -655,11 +790,11 @@ var changedBy = map[string]struct {
 
 // Each function of WithOptions changes its requests.
 func TestWithOptionsRequests(t *testing.T) {
-	for name, row := range changedBy {
+	for name, row := range optionOperations {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, row.answers...)
-			require.NoError(t, row.do(t, engine.New(s.driver(t)), WithOptions(allOptions)))
-			for _, r := range s.server.Requests()[row.other:] {
+			server := newCannedServer(t, row.answers...)
+			require.NoError(t, row.do(t, engine.New(server.openDriver(t)), WithOptions(leaseOptions)))
+			for _, r := range server.Requests()[row.other:] {
 				require.Equal(t, "lease", r.Header.Get("X-Ms-Lease-Id"), r.Line())
 			}
 		})
@@ -668,59 +803,68 @@ func TestWithOptionsRequests(t *testing.T) {
 
 // If a function that the write needs is missing in Options, the call fails with Unsupported and writes nothing.
 func TestWithOptionsUnsupported(t *testing.T) {
-	for name, row := range changedBy {
+	for name, row := range optionOperations {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, anObject("hello"))
-			options := allOptions
+			server := newCannedServer(t, objectReply("hello"))
+			options := leaseOptions
 			row.without(&options)
-			err := row.do(t, engine.New(s.driver(t)), WithOptions(options))
+			err := row.do(t, engine.New(server.openDriver(t)), WithOptions(options))
 
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.Unsupported, e.Code)
 			require.Contains(t, e.Hint, "Options."+row.field)
 
-			for _, line := range s.server.Lines() {
+			for _, line := range server.Lines() {
 				require.Regexp(t, "^(HEAD|GET) ", line, "nothing is written")
 			}
 		})
 	}
 }
 
-// Signed URLs carry native options.
-func TestSignedURLNativeOptions(t *testing.T) {
-	b := engine.New(newSigner(t, Config{EncryptionScope: "account-wide"}))
-	key := WithCustomerKey(keyBytes(t, firstKey))
+// A signed URL with a customer's key lists the key's headers for its client. The URL itself does not show the key.
+func TestSignedURLWithCustomerKey(t *testing.T) {
+	bucket := engine.New(newSigner(t, Config{EncryptionScope: "account-wide"}))
+	key := WithCustomerKey(decodeKey(t, firstKey))
 
-	signedURL, err := b.SignedUploadURL(t.Context(), "a", key, WithAccessTier(blob.AccessTierCool))
+	upload, err := bucket.SignedUploadURL(t.Context(), "a", key, WithAccessTier(blob.AccessTierCool))
 	require.NoError(t, err)
-	require.Equal(t, keyed, encryptionOf(signedURL.Header))
-	require.Equal(t, "Cool", signedURL.Header.Get("X-Ms-Access-Tier"))
-	require.NotContains(t, signedURL.URL, "ses=")
-	requireSecret(t, fmt.Sprintf("%v %+v %#v", signedURL, *signedURL, *signedURL))
+	require.Equal(t, keyHeaders, encryptionHeaders(upload.Header))
+	require.Equal(t, "Cool", upload.Header.Get("X-Ms-Access-Tier"))
+	require.NotContains(t, upload.URL, "ses=", "the key is in place of the scope")
+	requireNoKey(t, fmt.Sprintf("%v %+v %#v", upload, *upload, *upload))
 
-	for want, opts := range map[string][]storage.SignedUploadOption{"account-wide": nil, "tenant-1": {WithEncryptionScope("tenant-1")}} {
-		signedURL, err = b.SignedUploadURL(t.Context(), "a", opts...)
+	download, err := bucket.SignedDownloadURL(t.Context(), "a", key)
+	require.NoError(t, err)
+	require.Equal(t, keyHeaders, encryptionHeaders(download.Header))
+	require.NotContains(t, download.URL, "ses=")
+}
+
+// The signature of an upload contains the encryption scope: that of the call, or else that of Config.
+func TestSignedUploadURLEncryptionScope(t *testing.T) {
+	bucket := engine.New(newSigner(t, Config{EncryptionScope: "account-wide"}))
+	for want, opts := range map[string][]storage.SignedUploadOption{
+		"account-wide": nil,
+		"tenant-1":     {WithEncryptionScope("tenant-1")},
+	} {
+		signedURL, err := bucket.SignedUploadURL(t.Context(), "a", opts...)
 		require.NoError(t, err)
-		_, query, _ := strings.Cut(signedURL.URL, "?")
-		require.Equal(t, want, parsedQuery(t, query).Get("ses"))
-		require.Empty(t, encryptionOf(signedURL.Header), "the signature is bound to it")
+		require.Equal(t, want, parsedQuery(t, signedURL.URL).Get("ses"))
+		require.Empty(t, encryptionHeaders(signedURL.Header), "the signature is bound to it")
 	}
 
-	download, err := b.SignedDownloadURL(t.Context(), "a", key)
-	require.NoError(t, err)
-	require.Equal(t, keyed, encryptionOf(download.Header))
-	require.NotContains(t, download.URL, "ses=")
-
-	_, err = b.SignedUploadURL(t.Context(), "a", WithOptions(allOptions))
-	require.ErrorIs(t, err, storage.Unsupported)
-	_, err = b.SignedDownloadURL(t.Context(), "a", WithOptions(allOptions))
-	require.ErrorIs(t, err, storage.Unsupported)
-
 	older := engine.New(newSigner(t, Config{APIVersion: "2019-07-07", EncryptionScope: "account-wide"}))
-	_, err = older.SignedUploadURL(t.Context(), "a")
+	_, err := older.SignedUploadURL(t.Context(), "a")
 	require.ErrorIs(t, err, storage.Unsupported, "an older signature has no scope")
-
 	_, err = older.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Minute))
-	require.NoError(t, err)
+	require.NoError(t, err, "a download needs none")
+}
+
+// Signing with WithOptions is Unsupported, because a signed URL cannot express its functions.
+func TestSignedURLWithOptions(t *testing.T) {
+	bucket := engine.New(newSigner(t, Config{EncryptionScope: "account-wide"}))
+	_, err := bucket.SignedUploadURL(t.Context(), "a", WithOptions(leaseOptions))
+	require.ErrorIs(t, err, storage.Unsupported)
+	_, err = bucket.SignedDownloadURL(t.Context(), "a", WithOptions(leaseOptions))
+	require.ErrorIs(t, err, storage.Unsupported)
 }

@@ -33,18 +33,22 @@ func setEnv(t *testing.T, settings map[string]string) {
 	}
 }
 
+// Two account keys, and a connection string of the account "acme" with the first one.
 const (
-	someKey    = "c29tZSBrZXk="
-	otherKey   = "b3RoZXIga2V5"
-	connecting = "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=" + someKey + ";EndpointSuffix=core.usgovcloudapi.net"
+	someKey  = "c29tZSBrZXk=" // "some key"
+	otherKey = "b3RoZXIga2V5" // "other key"
+
+	testConnectionString = "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=" + someKey +
+		";EndpointSuffix=core.usgovcloudapi.net"
 )
 
-func credentialOf(a *account) string {
-	_, chain := a.token.(*defaultChain)
+// credentialKind tells in words with what credential the account makes requests.
+func credentialKind(a *account) string {
+	_, isChain := a.token.(*defaultChain)
 	switch {
 	case a.sharedKey != nil:
 		return "key " + string(a.signer.secret)
-	case chain:
+	case isChain:
 		return "chain"
 	case a.token != nil:
 		return "token"
@@ -56,294 +60,379 @@ func credentialOf(a *account) string {
 	return "the client's"
 }
 
+// newAccount takes endpoint, account name and credential from Config, and what is missing from the environment.
 func TestResolveSettings(t *testing.T) {
-	tests := map[string]struct {
-		config                     Config
-		environment                map[string]string
-		endpoint, name, credential string
+	tests := []struct {
+		name                          string
+		config                        Config
+		environment                   map[string]string
+		endpoint, account, credential string
 	}{
-		"an account": {config: Config{Account: "acme"}, endpoint: "https://acme.blob.core.windows.net", name: "acme", credential: "chain"},
-		"named credentials: a connection string": {
-			config:      Config{Credentials: "old-store"},
-			environment: map[string]string{"OLD_STORE_AZURE_STORAGE_CONNECTION_STRING": connecting, "AZURE_STORAGE_ACCOUNT": "other", "AZURE_STORAGE_KEY": otherKey},
-			endpoint:    "https://acme.blob.core.usgovcloudapi.net",
-			name:        "acme",
-			credential:  "key some key",
+		{
+			name:       "an account",
+			config:     Config{Account: "acme"},
+			endpoint:   "https://acme.blob.core.windows.net",
+			account:    "acme",
+			credential: "chain",
 		},
-		"named credentials: an account and its key": {
-			config:      Config{Credentials: "old-store"},
-			environment: map[string]string{"OLD_STORE_AZURE_STORAGE_ACCOUNT": "acme", "OLD_STORE_AZURE_STORAGE_KEY": someKey},
-			endpoint:    "https://acme.blob.core.windows.net",
-			name:        "acme",
-			credential:  "key some key",
+		{
+			name:   "named credentials: a connection string",
+			config: Config{Credentials: "old-store"},
+			environment: map[string]string{
+				"OLD_STORE_AZURE_STORAGE_CONNECTION_STRING": testConnectionString,
+				"AZURE_STORAGE_ACCOUNT":                     "other",
+				"AZURE_STORAGE_KEY":                         otherKey,
+			},
+			endpoint:   "https://acme.blob.core.usgovcloudapi.net",
+			account:    "acme",
+			credential: "key some key",
 		},
-		"named credentials: a signature": {
-			config:      Config{Account: "acme", Credentials: "old-store"},
-			environment: map[string]string{"OLD_STORE_AZURE_STORAGE_ACCOUNT": "acme", "OLD_STORE_AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
-			endpoint:    "https://acme.blob.core.windows.net",
-			name:        "acme",
-			credential:  "sas sv=1&sig=x",
+		{
+			name:   "named credentials: an account and its key",
+			config: Config{Credentials: "old-store"},
+			environment: map[string]string{
+				"OLD_STORE_AZURE_STORAGE_ACCOUNT": "acme",
+				"OLD_STORE_AZURE_STORAGE_KEY":     someKey,
+			},
+			endpoint:   "https://acme.blob.core.windows.net",
+			account:    "acme",
+			credential: "key some key",
 		},
-		"named credentials: a service principal with a secret": {
-			config:      Config{Account: "acme", Credentials: "old-store"},
-			environment: map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client", "OLD_STORE_AZURE_TENANT_ID": "tenant", "OLD_STORE_AZURE_CLIENT_SECRET": "S3CR3T"},
-			endpoint:    "https://acme.blob.core.windows.net",
-			name:        "acme",
-			credential:  "token",
+		{
+			name:   "named credentials: a signature",
+			config: Config{Account: "acme", Credentials: "old-store"},
+			environment: map[string]string{
+				"OLD_STORE_AZURE_STORAGE_ACCOUNT":   "acme",
+				"OLD_STORE_AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x",
+			},
+			endpoint:   "https://acme.blob.core.windows.net",
+			account:    "acme",
+			credential: "sas sv=1&sig=x",
 		},
-		"named credentials: a service principal with a federated token": {
-			config:      Config{Endpoint: "http://127.0.0.1:10000/acme", Credentials: "old-store"},
-			environment: map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client", "OLD_STORE_AZURE_TENANT_ID": "tenant", "OLD_STORE_AZURE_FEDERATED_TOKEN_FILE": "/token"},
-			endpoint:    "http://127.0.0.1:10000/acme",
-			name:        "acme",
-			credential:  "token",
+		{
+			name:   "named credentials: a service principal with a secret",
+			config: Config{Account: "acme", Credentials: "old-store"},
+			environment: map[string]string{
+				"OLD_STORE_AZURE_CLIENT_ID":     "client",
+				"OLD_STORE_AZURE_TENANT_ID":     "tenant",
+				"OLD_STORE_AZURE_CLIENT_SECRET": "S3CR3T",
+			},
+			endpoint:   "https://acme.blob.core.windows.net",
+			account:    "acme",
+			credential: "token",
 		},
-		"named credentials: a managed identity": {
+		{
+			name:   "named credentials: a service principal with a federated token",
+			config: Config{Endpoint: "http://127.0.0.1:10000/acme", Credentials: "old-store"},
+			environment: map[string]string{
+				"OLD_STORE_AZURE_CLIENT_ID":            "client",
+				"OLD_STORE_AZURE_TENANT_ID":            "tenant",
+				"OLD_STORE_AZURE_FEDERATED_TOKEN_FILE": "/token",
+			},
+			endpoint:   "http://127.0.0.1:10000/acme",
+			account:    "acme",
+			credential: "token",
+		},
+		{
+			name:        "named credentials: a managed identity",
 			config:      Config{Account: "acme", Credentials: "old-store"},
 			environment: map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client"},
 			endpoint:    "https://acme.blob.core.windows.net",
-			name:        "acme",
+			account:     "acme",
 			credential:  "token",
 		},
-		"an account and its key": {
+		{
+			name:        "an account and its key",
 			config:      Config{Account: "acme", Key: someKey},
 			environment: map[string]string{"AZURE_STORAGE_CONNECTION_STRING": "x=y"},
 			endpoint:    "https://acme.blob.core.windows.net",
-			name:        "acme",
+			account:     "acme",
 			credential:  "key some key",
 		},
-		"an endpoint": {
+		{
+			name:       "an endpoint",
 			config:     Config{Endpoint: "https://acme.blob.core.chinacloudapi.cn/"},
 			endpoint:   "https://acme.blob.core.chinacloudapi.cn",
-			name:       "acme",
+			account:    "acme",
 			credential: "chain",
 		},
-		"an endpoint of a zone": {
+		{
+			name:       "an endpoint of a zone",
 			config:     Config{Endpoint: "https://acme.z01.blob.storage.azure.net", Anonymous: true},
 			endpoint:   "https://acme.z01.blob.storage.azure.net",
-			name:       "acme",
+			account:    "acme",
 			credential: "anonymous",
 		},
-		"the account's second region": {
+		{
+			name:       "the account's second region",
 			config:     Config{Endpoint: "https://acme-secondary.blob.core.windows.net", Key: someKey},
 			endpoint:   "https://acme-secondary.blob.core.windows.net",
-			name:       "acme",
+			account:    "acme",
 			credential: "key some key",
 		},
-		"a domain of one's own": {
+		{
+			name:       "a domain of one's own",
 			config:     Config{Endpoint: "https://blobs.example.com", Account: "acme", Key: someKey},
 			endpoint:   "https://blobs.example.com",
-			name:       "acme",
+			account:    "acme",
 			credential: "key some key",
 		},
-		"a shared access signature": {
+		{
+			name:       "a shared access signature",
 			config:     Config{Account: "acme", SASToken: "?sv=1&sig=x"},
 			endpoint:   "https://acme.blob.core.windows.net",
-			name:       "acme",
+			account:    "acme",
 			credential: "sas sv=1&sig=x",
 		},
-		"a token": {
+		{
+			name:       "a token",
 			config:     Config{Account: "acme", Credential: noToken{}},
 			endpoint:   "https://acme.blob.core.windows.net",
-			name:       "acme",
+			account:    "acme",
 			credential: "token",
 		},
-		"a connection string": {
-			config:     Config{ConnectionString: connecting},
+		{
+			name:       "a connection string",
+			config:     Config{ConnectionString: testConnectionString},
 			endpoint:   "https://acme.blob.core.usgovcloudapi.net",
-			name:       "acme",
+			account:    "acme",
 			credential: "key some key",
 		},
-		"a connection string with a signature": {
+		{
+			name:       "a connection string with a signature",
 			config:     Config{ConnectionString: "BlobEndpoint=https://acme.blob.core.windows.net/;SharedAccessSignature=sv=1&sig=x=="},
 			endpoint:   "https://acme.blob.core.windows.net",
-			name:       "acme",
+			account:    "acme",
 			credential: "sas sv=1&sig=x==",
 		},
-		"the emulator": {
+		{
+			name:       "the emulator",
 			config:     Config{Endpoint: "http://127.0.0.1:10000/devstoreaccount1"},
 			endpoint:   "http://127.0.0.1:10000/devstoreaccount1",
-			name:       "devstoreaccount1",
+			account:    "devstoreaccount1",
 			credential: "key emulator",
 		},
-		"the emulator, by its connection string": {
+		{
+			name:       "the emulator, by its connection string",
 			config:     Config{ConnectionString: "UseDevelopmentStorage=true;"},
 			endpoint:   "http://127.0.0.1:10000/devstoreaccount1",
-			name:       "devstoreaccount1",
+			account:    "devstoreaccount1",
 			credential: "key emulator",
 		},
-		"the emulator in a network of containers": {
+		{
+			name:       "the emulator in a network of containers",
 			config:     Config{Endpoint: "http://azurite:10000/devstoreaccount1"},
 			endpoint:   "http://azurite:10000/devstoreaccount1",
-			name:       "devstoreaccount1",
+			account:    "devstoreaccount1",
 			credential: "key emulator",
 		},
-		"the emulator on the host of a container": {
+		{
+			name:       "the emulator on the host of a container",
 			config:     Config{Endpoint: "http://host.docker.internal:10000/devstoreaccount1"},
 			endpoint:   "http://host.docker.internal:10000/devstoreaccount1",
-			name:       "devstoreaccount1",
+			account:    "devstoreaccount1",
 			credential: "key emulator",
 		},
-		"the emulator in a cluster": {
-			config:     Config{Endpoint: "http://azurite.dev.svc.cluster.local:10000/acme", Account: "acme", Key: someKey},
+		{
+			name: "the emulator in a cluster",
+			config: Config{
+				Endpoint: "http://azurite.dev.svc.cluster.local:10000/acme",
+				Account:  "acme",
+				Key:      someKey,
+			},
 			endpoint:   "http://azurite.dev.svc.cluster.local:10000/acme",
-			name:       "acme",
+			account:    "acme",
 			credential: "key some key",
 		},
-		"the emulator in a cluster, by its connection string": {
+		{
+			name:       "the emulator in a cluster, by its connection string",
 			config:     Config{ConnectionString: "AccountName=acme;AccountKey=" + someKey + ";BlobEndpoint=http://azurite.dev.svc.cluster.local:10000/acme"},
 			endpoint:   "http://azurite.dev.svc.cluster.local:10000/acme",
-			name:       "acme",
+			account:    "acme",
 			credential: "key some key",
 		},
-		"a host in upper case": {
+		{
+			name:       "a host in upper case",
 			config:     Config{Endpoint: "https://Acme.blob.core.windows.net", Anonymous: true},
 			endpoint:   "https://Acme.blob.core.windows.net",
-			name:       "acme",
+			account:    "acme",
 			credential: "anonymous",
 		},
-		"the emulator, by another's account": {
+		{
+			name:       "the emulator, by another's account",
 			config:     Config{Endpoint: "http://localhost:10000/acme", Key: someKey},
 			endpoint:   "http://localhost:10000/acme",
-			name:       "acme",
+			account:    "acme",
 			credential: "key some key",
 		},
-		"the emulator, anonymous": {
+		{
+			name:       "the emulator, anonymous",
 			config:     Config{Endpoint: "http://127.0.0.1:10000/devstoreaccount1", Anonymous: true},
 			endpoint:   "http://127.0.0.1:10000/devstoreaccount1",
-			name:       "devstoreaccount1",
+			account:    "devstoreaccount1",
 			credential: "anonymous",
 		},
-		"the environment's connection string": {
+		{
+			name:        "the environment's connection string",
 			config:      Config{},
-			environment: map[string]string{"AZURE_STORAGE_CONNECTION_STRING": connecting},
+			environment: map[string]string{"AZURE_STORAGE_CONNECTION_STRING": testConnectionString},
 			endpoint:    "https://acme.blob.core.usgovcloudapi.net",
-			name:        "acme",
+			account:     "acme",
 			credential:  "key some key",
 		},
-		"the environment's connection string, of the account that is named": {
+		{
+			name:        "the environment's connection string, of the account that is named",
 			config:      Config{Account: "acme"},
-			environment: map[string]string{"AZURE_STORAGE_CONNECTION_STRING": connecting},
+			environment: map[string]string{"AZURE_STORAGE_CONNECTION_STRING": testConnectionString},
 			endpoint:    "https://acme.blob.core.usgovcloudapi.net",
-			name:        "acme",
+			account:     "acme",
 			credential:  "key some key",
 		},
-		"the environment's connection string, of another account": {
+		{
+			name:        "the environment's connection string, of another account",
 			config:      Config{Account: "other"},
-			environment: map[string]string{"AZURE_STORAGE_CONNECTION_STRING": connecting},
+			environment: map[string]string{"AZURE_STORAGE_CONNECTION_STRING": testConnectionString},
 			endpoint:    "https://other.blob.core.windows.net",
-			name:        "other",
+			account:     "other",
 			credential:  "chain",
 		},
-		"the environment's account and key": {
+		{
+			name:        "the environment's account and key",
 			config:      Config{},
 			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
 			endpoint:    "https://acme.blob.core.windows.net",
-			name:        "acme",
+			account:     "acme",
 			credential:  "key other key",
 		},
-		"the environment's account and signature": {
-			config:      Config{},
-			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
-			endpoint:    "https://acme.blob.core.windows.net",
-			name:        "acme",
-			credential:  "sas sv=1&sig=x",
+		{
+			name:   "the environment's account and signature",
+			config: Config{},
+			environment: map[string]string{
+				"AZURE_STORAGE_ACCOUNT":   "acme",
+				"AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x",
+			},
+			endpoint:   "https://acme.blob.core.windows.net",
+			account:    "acme",
+			credential: "sas sv=1&sig=x",
 		},
-		"the environment's signature, of a server of one's own": {
-			config:      Config{Account: "acme", Endpoint: "https://blobs.example.com"},
-			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
-			endpoint:    "https://blobs.example.com",
-			name:        "acme",
-			credential:  "chain",
+		{
+			name:   "the environment's signature, of a server of one's own",
+			config: Config{Account: "acme", Endpoint: "https://blobs.example.com"},
+			environment: map[string]string{
+				"AZURE_STORAGE_ACCOUNT":   "acme",
+				"AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x",
+			},
+			endpoint:   "https://blobs.example.com",
+			account:    "acme",
+			credential: "chain",
 		},
-		"the environment's signature, in clear": {
-			config:      Config{Account: "acme", Endpoint: "http://acme.blob.core.windows.net"},
-			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
-			endpoint:    "http://acme.blob.core.windows.net",
-			name:        "acme",
-			credential:  "chain",
+		{
+			name:   "the environment's signature, in clear",
+			config: Config{Account: "acme", Endpoint: "http://acme.blob.core.windows.net"},
+			environment: map[string]string{
+				"AZURE_STORAGE_ACCOUNT":   "acme",
+				"AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x",
+			},
+			endpoint:   "http://acme.blob.core.windows.net",
+			account:    "acme",
+			credential: "chain",
 		},
-		"the environment's signature, at the host of another account": {
-			config:      Config{Account: "acme", Endpoint: "https://other.blob.core.windows.net"},
-			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
-			endpoint:    "https://other.blob.core.windows.net",
-			name:        "acme",
-			credential:  "chain",
+		{
+			name:   "the environment's signature, at the host of another account",
+			config: Config{Account: "acme", Endpoint: "https://other.blob.core.windows.net"},
+			environment: map[string]string{
+				"AZURE_STORAGE_ACCOUNT":   "acme",
+				"AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x",
+			},
+			endpoint:   "https://other.blob.core.windows.net",
+			account:    "acme",
+			credential: "chain",
 		},
-		"the environment's signature, at a private host of Azure's": {
-			config:      Config{Account: "acme", Endpoint: "https://acme.privatelink.blob.core.windows.net"},
-			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
-			endpoint:    "https://acme.privatelink.blob.core.windows.net",
-			name:        "acme",
-			credential:  "sas sv=1&sig=x",
+		{
+			name:   "the environment's signature, at a private host of Azure's",
+			config: Config{Account: "acme", Endpoint: "https://acme.privatelink.blob.core.windows.net"},
+			environment: map[string]string{
+				"AZURE_STORAGE_ACCOUNT":   "acme",
+				"AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x",
+			},
+			endpoint:   "https://acme.privatelink.blob.core.windows.net",
+			account:    "acme",
+			credential: "sas sv=1&sig=x",
 		},
-		"a connection string with a signature, of a server of one's own": {
+		{
+			name:   "a connection string with a signature, of a server of one's own",
 			config: Config{Account: "acme", Endpoint: "https://blobs.example.com"},
 			environment: map[string]string{
 				"AZURE_STORAGE_CONNECTION_STRING": "AccountName=acme;SharedAccessSignature=sv=1&sig=x",
 			},
 			endpoint:   "https://blobs.example.com",
-			name:       "acme",
+			account:    "acme",
 			credential: "chain",
 		},
-		"a connection string with a signature and its own server": {
+		{
+			name:   "a connection string with a signature and its own server",
 			config: Config{Account: "acme", Endpoint: "https://blobs.example.com"},
 			environment: map[string]string{
 				"AZURE_STORAGE_CONNECTION_STRING": "AccountName=acme;SharedAccessSignature=sv=1&sig=x;" +
 					"BlobEndpoint=https://blobs.example.com/",
 			},
 			endpoint:   "https://blobs.example.com",
-			name:       "acme",
+			account:    "acme",
 			credential: "sas sv=1&sig=x",
 		},
-		"a signature with a name, of a server of one's own": {
+		{
+			name:   "a signature with a name, of a server of one's own",
 			config: Config{Account: "acme", Endpoint: "https://blobs.example.com", Credentials: "old-store"},
 			environment: map[string]string{
 				"OLD_STORE_AZURE_STORAGE_ACCOUNT": "acme", "OLD_STORE_AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x",
 			},
 			endpoint:   "https://blobs.example.com",
-			name:       "acme",
+			account:    "acme",
 			credential: "sas sv=1&sig=x",
 		},
-		"only the environment's account": {
+		{
+			name:        "only the environment's account",
 			config:      Config{},
 			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme"},
 			endpoint:    "https://acme.blob.core.windows.net",
-			name:        "acme",
+			account:     "acme",
 			credential:  "chain",
 		},
-		"the environment's key, of another account": {
+		{
+			name:        "the environment's key, of another account",
 			config:      Config{Endpoint: "http://127.0.0.1:10000/devstoreaccount1"},
 			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
 			endpoint:    "http://127.0.0.1:10000/devstoreaccount1",
-			name:        "devstoreaccount1",
+			account:     "devstoreaccount1",
 			credential:  "key emulator",
 		},
-		"the environment's key, of a domain of one's own": {
+		{
+			name:        "the environment's key, of a domain of one's own",
 			config:      Config{Endpoint: "https://blobs.example.com"},
 			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
 			endpoint:    "https://blobs.example.com",
 			credential:  "chain",
 		},
-		"the environment, with Anonymous": {
+		{
+			name:        "the environment, with Anonymous",
 			config:      Config{Account: "acme", Anonymous: true},
 			environment: map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey},
 			endpoint:    "https://acme.blob.core.windows.net",
-			name:        "acme",
+			account:     "acme",
 			credential:  "anonymous",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, tt.environment)
 			a, err := newAccount(tt.config)
 			require.NoError(t, err)
 			require.Equal(t, tt.endpoint, a.endpoint.String())
-			require.Equal(t, tt.name, a.name)
+			require.Equal(t, tt.account, a.name)
 			if tt.credential == "key emulator" {
 				require.Equal(t, newSigningKey("", emulatorKey, "").secret, a.signer.secret)
 			} else {
-				require.Equal(t, tt.credential, credentialOf(a))
+				require.Equal(t, tt.credential, credentialKind(a))
 			}
 			require.NoError(t, a.close())
 		})
@@ -364,7 +453,7 @@ func TestOpenInvalidConfig(t *testing.T) {
 		"a key and Anonymous":                 {Account: "acme", Key: someKey, Anonymous: true},
 		"a key that is none":                  {Account: "acme", Key: "!"},
 		"a key without an account":            {Endpoint: "https://blobs.example.com", Key: someKey},
-		"a connection string and an account":  {Account: "acme", ConnectionString: connecting},
+		"a connection string and an account":  {Account: "acme", ConnectionString: testConnectionString},
 		"a connection string without a name":  {ConnectionString: "AccountKey=" + someKey},
 		"a connection string without a key":   {ConnectionString: "AccountName=acme"},
 		"a connection string that is none":    {ConnectionString: "acme"},
@@ -393,22 +482,45 @@ func TestOpenInvalidConfig(t *testing.T) {
 
 // If no environment variable has the named credentials, Open fails, and the error lists the variables to set.
 func TestCredentialsByNameMissing(t *testing.T) {
-	const says = "set OLD_STORE_AZURE_STORAGE_CONNECTION_STRING of the account, or OLD_STORE_AZURE_STORAGE_ACCOUNT with OLD_STORE_AZURE_STORAGE_KEY or OLD_STORE_AZURE_STORAGE_SAS_TOKEN, or OLD_STORE_AZURE_CLIENT_ID with the other variables of an identity"
-	tests := map[string]struct {
+	const variablesHint = "set OLD_STORE_AZURE_STORAGE_CONNECTION_STRING of the account, " +
+		"or OLD_STORE_AZURE_STORAGE_ACCOUNT with OLD_STORE_AZURE_STORAGE_KEY or OLD_STORE_AZURE_STORAGE_SAS_TOKEN, " +
+		"or OLD_STORE_AZURE_CLIENT_ID with the other variables of an identity"
+	tests := []struct {
+		name   string
 		config Config
 		env    map[string]string
+		text   string // of the error that is wrapped; "" means any
 	}{
-		"no variable":                         {Config{}, nil},
-		"an account of the address":           {Config{Account: "acme"}, nil},
-		"the environment's own":               {Config{Account: "acme"}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": someKey}},
-		"those of another account":            {Config{Account: "other"}, map[string]string{"OLD_STORE_AZURE_STORAGE_CONNECTION_STRING": connecting}},
-		"the emulator's account":              {Config{Endpoint: emulatorEndpoint}, nil},
-		"a machine's identity off Azure":      {Config{Endpoint: "https://blobs.example.com/acme"}, map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client"}},
-		"a tenant without a client's id":      {Config{Account: "acme"}, map[string]string{"OLD_STORE_AZURE_TENANT_ID": "tenant", "OLD_STORE_AZURE_CLIENT_SECRET": "S3CR3T"}},
-		"a certificate that cannot be opened": {Config{Account: "acme"}, map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client", "OLD_STORE_AZURE_CLIENT_CERTIFICATE_PATH": "/nowhere"}},
+		{name: "no variable", config: Config{}},
+		{name: "an account of the address", config: Config{Account: "acme"}},
+		{
+			name:   "the environment's own",
+			config: Config{Account: "acme"},
+			env:    map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": someKey},
+		},
+		{
+			name:   "those of another account",
+			config: Config{Account: "other"},
+			env:    map[string]string{"OLD_STORE_AZURE_STORAGE_CONNECTION_STRING": testConnectionString},
+			text:   "the credentials named old-store are for the account acme, not for other",
+		},
+		{name: "the emulator's account", config: Config{Endpoint: emulatorEndpoint}},
+		{
+			name:   "a machine's identity off Azure",
+			config: Config{Endpoint: "https://blobs.example.com/acme"},
+			env:    map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client"},
+		},
+		{
+			name:   "a tenant without a client's id",
+			config: Config{Account: "acme"},
+			env: map[string]string{
+				"OLD_STORE_AZURE_TENANT_ID":     "tenant",
+				"OLD_STORE_AZURE_CLIENT_SECRET": "S3CR3T",
+			},
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, tt.env)
 			tt.config.Bucket = "photos"
 			tt.config.Credentials = "old-store"
@@ -417,160 +529,235 @@ func TestCredentialsByNameMissing(t *testing.T) {
 			require.ErrorIs(t, err, storage.Unauthenticated)
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
-
-			if !strings.Contains(name, "certificate") {
-				require.Equal(t, says, e.Hint)
-			}
-			if name == "those of another account" {
-				require.EqualError(t, e.Err, "the credentials named old-store are for the account acme, not for other")
+			require.Equal(t, variablesHint, e.Hint)
+			if tt.text != "" {
+				require.EqualError(t, e.Err, tt.text)
 			}
 		})
 	}
 }
 
+// If the certificate of named credentials cannot be opened, Open fails with Unauthenticated.
+func TestCredentialsByNameWithoutCertificate(t *testing.T) {
+	setEnv(t, map[string]string{
+		"OLD_STORE_AZURE_CLIENT_ID":               "client",
+		"OLD_STORE_AZURE_CLIENT_CERTIFICATE_PATH": "/nowhere",
+	})
+	_, err := Open(t.Context(), Config{Bucket: "photos", Account: "acme", Credentials: "old-store"})
+	require.ErrorIs(t, err, storage.Unauthenticated)
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+}
+
+// An address is parsed to its Config, and opens the container.
 func TestAddresses(t *testing.T) {
 	setEnv(t, nil)
-	for address, want := range map[string]Config{
-		"azblob://photos?account=acme":                                          {Bucket: "photos", Account: "acme"},
-		"azblob://photos?endpoint=http://127.0.0.1:10000/devstoreaccount1":      {Bucket: "photos", Endpoint: "http://127.0.0.1:10000/devstoreaccount1"},
-		"azblob://photos/?account=acme&anonymous=true":                          {Bucket: "photos", Account: "acme", Anonymous: true},
-		"azblob://photos?account=acme&encryption_scope=tenant-1":                {Bucket: "photos", Account: "acme", EncryptionScope: "tenant-1"},
-		"azblob://photos?account=acme&kms_key=tenant-1":                         {Bucket: "photos", Account: "acme", EncryptionScope: "tenant-1"},
-		"azblob://photos?account=acme&api_version=2019-07-07":                   {Bucket: "photos", Account: "acme", APIVersion: "2019-07-07"},
-		"azblob://$root?account=acme&anonymous=false&versions=true&public=true": {Bucket: "$root", Account: "acme"},
-	} {
-		b, err := storage.Open(t.Context(), address)
-		require.NoError(t, err, address)
-
-		native, ok := storage.As[*container.Client](b)
-		require.True(t, ok)
-		require.Contains(t, native.URL(), want.Bucket)
-
-		u, err := url.Parse(address)
-		require.NoError(t, err)
-		parsed, err := parseAddress(u)
-		require.NoError(t, err)
-		require.Equal(t, want, parsed, address)
-		require.NoError(t, storage.Close(b))
+	tests := []struct {
+		address string
+		want    Config
+	}{
+		{
+			address: "azblob://photos?account=acme",
+			want:    Config{Bucket: "photos", Account: "acme"},
+		},
+		{
+			address: "azblob://photos?endpoint=http://127.0.0.1:10000/devstoreaccount1",
+			want:    Config{Bucket: "photos", Endpoint: "http://127.0.0.1:10000/devstoreaccount1"},
+		},
+		{
+			address: "azblob://photos/?account=acme&anonymous=true",
+			want:    Config{Bucket: "photos", Account: "acme", Anonymous: true},
+		},
+		{
+			address: "azblob://photos?account=acme&encryption_scope=tenant-1",
+			want:    Config{Bucket: "photos", Account: "acme", EncryptionScope: "tenant-1"},
+		},
+		{
+			address: "azblob://photos?account=acme&kms_key=tenant-1",
+			want:    Config{Bucket: "photos", Account: "acme", EncryptionScope: "tenant-1"},
+		},
+		{
+			address: "azblob://photos?account=acme&api_version=2019-07-07",
+			want:    Config{Bucket: "photos", Account: "acme", APIVersion: "2019-07-07"},
+		},
+		{
+			address: "azblob://$root?account=acme&anonymous=false&versions=true&public=true",
+			want:    Config{Bucket: "$root", Account: "acme"},
+		},
 	}
+	for _, tt := range tests {
+		t.Run(tt.address, func(t *testing.T) {
+			address, err := url.Parse(tt.address)
+			require.NoError(t, err)
+			config, err := parseAddress(address)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, config)
 
+			bucket, err := storage.Open(t.Context(), tt.address)
+			require.NoError(t, err)
+			client, ok := storage.As[*container.Client](bucket)
+			require.True(t, ok)
+			require.Contains(t, client.URL(), tt.want.Bucket)
+			require.NoError(t, storage.Close(bucket))
+		})
+	}
+}
+
+// An invalid address fails with InvalidArgument.
+func TestAddressesInvalid(t *testing.T) {
+	setEnv(t, nil)
 	for _, address := range []string{
-		"azblob://?account=acme", "azblob:photos?account=acme", "azblob://key@photos?account=acme", "azblob://photos:80?account=acme",
-		"azblob://photos/a?account=acme", "azblob://photos?account=acme&anonymous=perhaps", "azblob://photos?account=acme&key=x", "azblob://photos?account=acme&kms_key=arn:aws:kms:1",
-		"azblob://photos?account=acme&kms_key=tenant-1&encryption_scope=tenant-2", "azblob://photos",
+		"azblob://?account=acme",
+		"azblob:photos?account=acme",
+		"azblob://key@photos?account=acme",
+		"azblob://photos:80?account=acme",
+		"azblob://photos/a?account=acme",
+		"azblob://photos?account=acme&anonymous=perhaps",
+		"azblob://photos?account=acme&key=x",
+		"azblob://photos?account=acme&kms_key=arn:aws:kms:1",
+		"azblob://photos?account=acme&kms_key=tenant-1&encryption_scope=tenant-2",
+		"azblob://photos",
 		"azblob://photos?account=acme&api_version=latest",
 	} {
 		_, err := storage.Open(t.Context(), address)
 		require.ErrorIs(t, err, storage.InvalidArgument, address)
 	}
+}
 
+// The address of a service names no container.
+func TestServiceAddresses(t *testing.T) {
+	setEnv(t, nil)
 	account, err := storage.OpenService(t.Context(), "azblob://?account=acme")
 	require.NoError(t, err)
 	require.NoError(t, account.Close())
+
 	_, err = storage.OpenService(t.Context(), "azblob://photos?account=acme")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
+// Opening a driver, and describing it, sends no request.
 func TestOpenMakesNoRequest(t *testing.T) {
 	setEnv(t, nil)
-	s := newScript(t)
-	for _, change := range []func(*Config){func(*Config) {}, func(c *Config) {
-		c.SASToken = "sig=x"
-	}, func(c *Config) {
-		c.Anonymous = true
-	}} {
-		d := s.driver(t, change)
+	server := newCannedServer(t)
+	for _, credentials := range []Config{{}, {SASToken: "sig=x"}, {Anonymous: true}} {
+		d := server.openDriver(t, func(c *Config) {
+			c.SASToken = credentials.SASToken
+			c.Anonymous = credentials.Anonymous
+		})
 		d.Describe()
 		d.Locate("a")
 		require.NotNil(t, d.Native())
 	}
-	require.Empty(t, s.server.Requests())
+	require.Empty(t, server.Requests())
 }
 
+// Describe tells the features and limits of Azure.
 func TestDescribe(t *testing.T) {
-	d := newScript(t).driver(t)
+	d := newCannedServer(t).openDriver(t)
 	desc := d.Describe()
 	require.Equal(t, "azure", desc.Provider)
 	require.Equal(t, "photos", desc.Bucket)
 	require.Equal(t, d.account.endpoint.String()+"/photos/", desc.PublicBaseURL)
 
-	for _, f := range []storage.Features{
-		storage.MultipartUploads, storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove, storage.UniqueRevisions,
-		storage.ServerCopy, storage.ServerCompose, storage.Versioning, storage.StorageClasses, storage.OrderedListing, storage.SignedURLs,
+	for _, feature := range []storage.Features{
+		storage.MultipartUploads, storage.ConditionalCreate, storage.ConditionalUpdate,
+		storage.ConditionalRemove, storage.UniqueRevisions, storage.ServerCopy, storage.ServerCompose,
+		storage.Versioning, storage.StorageClasses, storage.OrderedListing, storage.SignedURLs,
 	} {
-		require.NotZero(t, desc.Features&f, f)
+		require.NotZero(t, desc.Features&feature, feature)
+	}
+	for _, feature := range []storage.Features{
+		driver.StreamingPut, driver.EqualParts, driver.SequentialParts, storage.ObjectACLs,
+		storage.SignedForms, storage.SignedSize, storage.SignedContentType, storage.SignedHead,
+	} {
+		require.Zero(t, desc.Features&feature, feature)
 	}
 
-	for _, f := range []storage.Features{driver.StreamingPut, driver.EqualParts, driver.SequentialParts, storage.ObjectACLs, storage.SignedForms, storage.SignedSize, storage.SignedContentType, storage.SignedHead} {
-		require.Zero(t, desc.Features&f, f)
-	}
+	// A blob has at most 50,000 blocks of 4,000 MiB.
 	require.Equal(t, int64(50_000)*(4000<<20), int64(desc.MaxParts)*desc.MaxPartSize)
 }
 
 // If the endpoint has the account in its path, each request does, too.
 func TestEndpointWithAccountInPath(t *testing.T) {
-	s := newScript(t, anObject("x"), said{Status: 202}, batchAnswer("202"))
-	host := s.server.Listener.Addr().String()
+	server := newCannedServer(t, objectReply("x"), reply{Status: 202}, batchReply("202"))
+	serverAddress := server.Listener.Addr().String()
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, host)
+			return (&net.Dialer{}).DialContext(ctx, network, serverAddress)
 		},
 	}}
-	d := s.driver(t, func(c *Config) {
+	d := server.openDriver(t, func(c *Config) {
 		c.Endpoint = "http://azurite.dev.svc.cluster.local:10000/" + emulatorAccount
 		c.HTTPClient = client
 	})
+
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a b/c", Version: versionAt(1), Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a b/c"}))
-
 	require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}}))
+
 	require.Equal(t, []string{
-		"HEAD /photos/a%20b/c?versionid=2026-11-20T12%3A00%3A01.0000000Z", "DELETE /photos/a%20b%2Fc", "POST /photos?comp=batch&restype=container",
-	}, s.server.Lines())
-	require.Contains(t, s.server.Last(t).Body, "DELETE /devstoreaccount1/photos/a HTTP/1.1")
+		"HEAD /photos/a%20b/c?versionid=2026-11-20T12%3A00%3A01.0000000Z",
+		"DELETE /photos/a%20b%2Fc",
+		"POST /photos?comp=batch&restype=container",
+	}, server.Lines())
+	require.Contains(t, server.Last(t).Body, "DELETE /devstoreaccount1/photos/a HTTP/1.1")
 }
 
+// Locate returns equal accounts only for the same account and credential, between which the server can copy.
 func TestLocateIdentifiesTheCredential(t *testing.T) {
 	setEnv(t, nil)
-	locate := func(c Config) any {
-		c.Bucket = "photos"
-		d, err := NewDriver(t.Context(), c)
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, d.Close()) })
-		return d.Locate("a").Account
-	}
+	byKey := Config{Account: "acme", Key: someKey}
+	byChain := Config{Account: "acme"}
+	bySAS := Config{Account: "acme", SASToken: "sig=x"}
+	byToken := Config{Account: "acme", Credential: noToken{}}
 
-	key := Config{Account: "acme", Key: someKey}
-	require.Equal(t, locate(key), locate(key))
-	require.Equal(t, locate(Config{Account: "acme"}), locate(Config{Endpoint: "https://acme.blob.core.windows.net/"}))
+	require.Equal(t, locateAccount(t, byKey), locateAccount(t, byKey))
+	require.Equal(t, locateAccount(t, byChain),
+		locateAccount(t, Config{Endpoint: "https://acme.blob.core.windows.net/"}))
 
 	for _, other := range []Config{
-		{Account: "other", Key: someKey}, {Account: "acme"}, {Account: "acme", Anonymous: true}, {Account: "acme", SASToken: "sig=x"}, {Account: "acme", SASToken: "sig=y"},
+		{Account: "other", Key: someKey},
+		byChain,
+		{Account: "acme", Anonymous: true},
+		bySAS,
+		{Account: "acme", SASToken: "sig=y"},
 	} {
-		require.NotEqual(t, locate(key), locate(other))
+		require.NotEqual(t, locateAccount(t, byKey), locateAccount(t, other))
 	}
-	require.NotEqual(t, locate(Config{Account: "acme", SASToken: "sig=x"}), locate(Config{Account: "acme", SASToken: "sig=y"}))
-	require.NotEqual(t, locate(Config{Account: "acme", Credential: noToken{}}), locate(Config{Account: "acme", Credential: noToken{}}), "the owner of the tokens is unknown")
+	require.NotEqual(t, locateAccount(t, bySAS), locateAccount(t, Config{Account: "acme", SASToken: "sig=y"}))
+	require.NotEqual(t, locateAccount(t, byToken), locateAccount(t, byToken), "the owner of the tokens is unknown")
+}
+
+// locateAccount returns the account that Locate of a new driver tells.
+func locateAccount(t *testing.T, c Config) any {
+	t.Helper()
+	c.Bucket = "photos"
+	d, err := NewDriver(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d.Locate("a").Account
 }
 
 // The driver sends one attempt with Config.Client, whatever retries that client has.
 func TestConfigClientAttempts(t *testing.T) {
-	s := newScript(t, refusing(503, "ServerBusy"))
+	server := newCannedServer(t, errorReply(503, "ServerBusy"))
 	key, err := service.NewSharedKeyCredential(emulatorAccount, emulatorKey)
 	require.NoError(t, err)
-	client, err := service.NewClientWithSharedKeyCredential(s.server.URL+"/"+emulatorAccount, key, &service.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Transport: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
-	}})
+	transport := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client, err := service.NewClientWithSharedKeyCredential(server.URL+"/"+emulatorAccount, key,
+		&service.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: transport}})
 	require.NoError(t, err)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: client})
 	require.NoError(t, err)
-	defer func() {
-		require.NoError(t, d.Close())
-	}()
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
 
-	for _, do := range []func() error{
+	native, ok := d.Native().(*container.Client)
+	require.True(t, ok)
+	require.Contains(t, native.URL(), "/photos")
+
+	calls := []func() error{
 		func() error {
 			_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 			return err
@@ -588,22 +775,18 @@ func TestConfigClientAttempts(t *testing.T) {
 			return err
 		},
 		func() error { return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a"}) },
-	} {
-		requests := len(s.server.Requests())
-		require.ErrorIs(t, do(), storage.RateLimited)
-		require.Len(t, s.server.Requests(), requests+1)
-		require.Equal(t, "identity", s.server.Last(t).Header.Get("Accept-Encoding"))
 	}
-
-	native, ok := d.Native().(*container.Client)
-	require.True(t, ok)
-	require.Contains(t, native.URL(), "/photos")
+	for i, call := range calls {
+		require.ErrorIs(t, call(), storage.RateLimited)
+		require.Len(t, server.Requests(), i+1, "one attempt each")
+		require.Equal(t, "identity", server.Last(t).Header.Get("Accept-Encoding"))
+	}
 }
 
-// The default chain of another host asks no metadata service.
+// For a host that is not Azure's, the default chain asks no metadata service.
 func TestDefaultChainWithoutMetadataService(t *testing.T) {
 	setEnv(t, nil)
-	for endpoint, local := range map[string]bool{
+	for endpoint, isForeign := range map[string]bool{
 		"https://acme.blob.core.windows.net":        false,
 		"https://acme.blob.core.chinacloudapi.cn":   false,
 		"https://acme.z01.blob.storage.azure.net":   false,
@@ -614,17 +797,22 @@ func TestDefaultChainWithoutMetadataService(t *testing.T) {
 	} {
 		a, err := newAccount(Config{Endpoint: endpoint})
 		require.NoError(t, err)
-		require.Equal(t, local, a.token.(*defaultChain).isForeign, endpoint)
+		require.Equal(t, isForeign, a.token.(*defaultChain).isForeign, endpoint)
 		require.NoError(t, a.close())
 	}
+}
 
+// For a host that is not Azure's, the default chain sends no token. The hint says how to set a credential for it.
+func TestDefaultChainOfForeignHost(t *testing.T) {
+	setEnv(t, map[string]string{
+		"AZURE_TENANT_ID":     "tenant",
+		"AZURE_CLIENT_ID":     "client",
+		"AZURE_CLIENT_SECRET": "secret",
+	})
 	chain := &defaultChain{isForeign: true}
-	t.Setenv("AZURE_TENANT_ID", "tenant")
-	t.Setenv("AZURE_CLIENT_ID", "client")
-	t.Setenv("AZURE_CLIENT_SECRET", "secret")
 	_, err := chain.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{tokenScope}})
 	require.ErrorIs(t, err, storage.Unauthenticated)
-	require.Contains(t, asError(err).Hint, "set Config.Credential", "for a domain of one's own")
+	require.Contains(t, asError(err).Hint, "set Config.Credential")
 }
 
 // The default chain asks the identity service of the endpoint's cloud, because clouds do not share identities.
@@ -658,12 +846,12 @@ func TestConfigKeyWithClient(t *testing.T) {
 
 	a, err := newAccount(Config{Client: client})
 	require.NoError(t, err)
-	require.Equal(t, "the client's", credentialOf(a), "the environment has no say")
+	require.Equal(t, "the client's", credentialKind(a), "the environment has no say")
 	require.Zero(t, a.driver("photos").Describe().Features&storage.SignedURLs)
 
 	a, err = newAccount(Config{Client: client, Key: someKey})
 	require.NoError(t, err)
-	require.Equal(t, "key some key", credentialOf(a))
+	require.Equal(t, "key some key", credentialKind(a))
 	require.Equal(t, "https://acme.blob.core.windows.net", a.endpoint.String())
 	require.NotZero(t, a.driver("photos").Describe().Features&storage.SignedURLs)
 }

@@ -16,12 +16,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// byUnits compares in Azure's order, as observed: by code units of UTF-16.
-func byUnits(a, b string) int {
+// compareUnits compares in Azure's order, as observed: by code units of UTF-16.
+func compareUnits(a, b string) int {
 	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
 }
 
-var mixed = []string{
+// mixedKeys are keys whose order of bytes differs from that of UTF-16. The first one is empty.
+var mixedKeys = []string{
 	"", "a", "a/b", "aa", "é", "世", "\uD7FF", "\uE000", "\uFF08x", "\uFFFD", "\U00010000", "😀", "😀/a", "😀/\uFF08", "😀/😀", "😀\uE000",
 	"a😀", "a\uFF08", "a\uFF08😀", "a\uFF08\uFF09", "a😀\uFF08", "a😀😀",
 }
@@ -29,84 +30,93 @@ var mixed = []string{
 // A listServer lists as Azure does, in pages of any size.
 type listServer struct {
 	*httptest.Server
-	keys  []string
-	deaf  bool // ignores startFrom, as older versions do
-	asked atomic.Int64
+	keys             []string // in Azure's order
+	ignoresStartFrom bool     // as older versions do
+	requests         atomic.Int64
 }
 
+// newListServer starts a listServer, which sorts the keys in Azure's order.
 func newListServer(t *testing.T, keys []string) *listServer {
 	t.Helper()
-	l := &listServer{keys: slices.SortedFunc(slices.Values(keys), byUnits)}
+	l := &listServer{keys: slices.SortedFunc(slices.Values(keys), compareUnits)}
 	l.Server = httptest.NewServer(l)
 	t.Cleanup(l.Close)
 	return l
 }
 
+// ServeHTTP responds to List Blobs with a page. The marker is the index of the next key.
 func (l *listServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	l.asked.Add(1)
+	l.requests.Add(1)
 	query := r.URL.Query()
 	limit, _ := strconv.Atoi(query.Get("maxresults"))
+	first, _ := strconv.Atoi(query.Get("marker")) // 0 on the first page
+
 	var entries []string
-	marker := ""
+	next := ""
 	for i, key := range l.keys {
-		index, _ := strconv.Atoi(query.Get("marker"))
-		if i < index || !strings.HasPrefix(key, query.Get("prefix")) || !l.deaf && byUnits(key, query.Get("startFrom")) < 0 {
+		if i < first || !strings.HasPrefix(key, query.Get("prefix")) {
+			continue
+		}
+		if !l.ignoresStartFrom && compareUnits(key, query.Get("startFrom")) < 0 {
 			continue
 		}
 		if len(entries) == limit {
-			marker = strconv.Itoa(i)
+			next = strconv.Itoa(i)
 			break
 		}
 		entries = append(entries, blobEntry(key))
 	}
-	answer := listing(marker, entries...)
 	w.Header().Set(requestIDHeader, "R1")
-	_, _ = fmt.Fprint(w, answer.Body)
+	_, _ = fmt.Fprint(w, listing(next, entries...).Body)
 }
 
+// open opens the container "photos" of the server.
 func (l *listServer) open(t *testing.T) storage.Bucket {
 	t.Helper()
-	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: l.URL + "/" + emulatorAccount})
+	bucket, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: l.URL + "/" + emulatorAccount})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	return b
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	return bucket
 }
 
-func keysListed(t *testing.T, b storage.Bucket, opts ...storage.ListOption) []string {
+// listKeys returns the keys of a listing.
+func listKeys(t *testing.T, bucket storage.Bucket, opts ...storage.ListOption) []string {
 	t.Helper()
 	var keys []string
-	for entry, err := range b.List(t.Context(), opts...) {
+	for entry, err := range bucket.List(t.Context(), opts...) {
 		require.NoError(t, err)
 		keys = append(keys, entry.Key)
 	}
 	return keys
 }
 
+// compareUTF16 orders strings by their code units of UTF-16, as Azure does.
 func TestCompareUTF16(t *testing.T) {
-	for _, a := range mixed {
-		for _, b := range mixed {
-			require.Equal(t, byUnits(a, b), compareUTF16(a, b), "%q %q", a, b)
+	for _, a := range mixedKeys {
+		for _, b := range mixedKeys {
+			require.Equal(t, compareUnits(a, b), compareUTF16(a, b), "%q %q", a, b)
 		}
 	}
 }
 
 // A listing is in byte order for all page sizes.
 func TestListByteOrder(t *testing.T) {
-	want := slices.Sorted(slices.Values(mixed[1:]))
-	l := newListServer(t, mixed[1:])
-	require.NotEqual(t, want, l.keys, "the orders differ")
-	for _, l.deaf = range []bool{false, true} {
-		b := l.open(t)
+	want := slices.Sorted(slices.Values(mixedKeys[1:]))
+	server := newListServer(t, mixedKeys[1:])
+	require.NotEqual(t, want, server.keys, "the orders differ")
+	for _, ignoresStartFrom := range []bool{false, true} {
+		server.ignoresStartFrom = ignoresStartFrom
+		bucket := server.open(t)
 		for size := 1; size <= len(want); size++ {
-			require.Equal(t, want, keysListed(t, b, storage.WithPageSize(size)), "pages of %d", size)
+			require.Equal(t, want, listKeys(t, bucket, storage.WithPageSize(size)), "pages of %d", size)
 		}
 	}
 }
 
 // A listing starts after any key.
 func TestListStartAfter(t *testing.T) {
-	all := slices.Sorted(slices.Values(mixed[1:]))
-	b := newListServer(t, mixed[1:]).open(t)
+	all := slices.Sorted(slices.Values(mixedKeys[1:]))
+	bucket := newListServer(t, mixedKeys[1:]).open(t)
 	for _, start := range all {
 		for _, size := range []int{1, 3, 100} {
 			for _, prefix := range []string{"", "a", "😀"} {
@@ -116,7 +126,8 @@ func TestListStartAfter(t *testing.T) {
 						want = append(want, key)
 					}
 				}
-				got := keysListed(t, b, storage.WithStartAfter(start), storage.WithPageSize(size), storage.WithPrefix(prefix))
+				got := listKeys(t, bucket, storage.WithStartAfter(start), storage.WithPageSize(size),
+					storage.WithPrefix(prefix))
 				require.Equal(t, want, got, "behind %q, pages of %d, prefix %q", start, size, prefix)
 			}
 		}
@@ -129,9 +140,9 @@ func TestListByteOrderRequests(t *testing.T) {
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("a\uFF08%03d", i))
 	}
-	l := newListServer(t, keys)
-	require.Len(t, keysListed(t, l.open(t), storage.WithPageSize(10)), 100)
-	require.Equal(t, int64(10), l.asked.Load())
+	server := newListServer(t, keys)
+	require.Len(t, listKeys(t, server.open(t), storage.WithPageSize(10)), 100)
+	require.Equal(t, int64(10), server.requests.Load())
 }
 
 // Many emoji are listed in pages.
@@ -140,12 +151,12 @@ func TestListEmojiInPages(t *testing.T) {
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("😀/%03d", i))
 	}
-	l := newListServer(t, keys)
-	b := l.open(t)
-	require.Len(t, keysListed(t, b, storage.WithPageSize(10)), 100)
-	require.Equal(t, int64(10+9), l.asked.Load(), "one more request per page: no key belongs before it")
+	server := newListServer(t, keys)
+	bucket := server.open(t)
+	require.Len(t, listKeys(t, bucket, storage.WithPageSize(10)), 100)
+	require.Equal(t, int64(10+9), server.requests.Load(), "one more request per page: no key belongs before it")
 
-	l.asked.Store(0)
-	require.Len(t, keysListed(t, b, storage.WithPageSize(10), storage.WithPrefix("😀/")), 100)
-	require.Equal(t, int64(10), l.asked.Load(), "below them the order is the same")
+	server.requests.Store(0)
+	require.Len(t, listKeys(t, bucket, storage.WithPageSize(10), storage.WithPrefix("😀/")), 100)
+	require.Equal(t, int64(10), server.requests.Load(), "below them the order is the same")
 }

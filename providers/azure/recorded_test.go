@@ -27,6 +27,7 @@ func TestBrokenRecordedResponses(t *testing.T) {
 	recorded.Break(t, recordedStore(), recorded.GoCloud(t, recorded.Azure), all)
 }
 
+// recordedStore returns the account of the recorded responses.
 func recordedStore() recorded.Store {
 	return recorded.Store{
 		Provider: recorded.Azure,
@@ -44,7 +45,11 @@ func recordedStore() recorded.Store {
 			if kind == recorded.Head && x.Kind == recorded.Copy { // the source is gone
 				return &recorded.Response{
 					Status: http.StatusNotFound,
-					Header: http.Header{"X-Ms-Request-Id": {"1"}, "X-Ms-Error-Code": {"BlobNotFound"}, "X-Ms-Version": {"2026-04-06"}},
+					Header: http.Header{
+						"X-Ms-Request-Id": {"1"},
+						"X-Ms-Error-Code": {"BlobNotFound"},
+						"X-Ms-Version":    {"2026-04-06"},
+					},
 				}
 			}
 			return nil
@@ -55,22 +60,26 @@ func recordedStore() recorded.Store {
 
 // A recording of Azurite is played as Azure's are.
 func TestRecordedResponsesOfAzurite(t *testing.T) {
-	s := needAzurite(t)
+	server := needAzurite(t)
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{
 		Name:    "Azurite",
-		Address: "azblob://?endpoint=" + s.endpoint,
+		Address: "azblob://?endpoint=" + server.endpoint,
 		Hidden:  []string{azuriteKey, "devstoreaccount1", "127.0.0.1"},
 		Faults:  azurite.Skipped,
 		Create: func(t *testing.T, bucket string) {
-			_, err := s.raw.CreateContainer(t.Context(), bucket, nil)
+			_, err := server.raw.CreateContainer(t.Context(), bucket, nil)
 			require.NoError(t, err)
 			t.Cleanup(func() {
-				_, err := s.raw.DeleteContainer(context.WithoutCancel(t.Context()), bucket, nil)
+				_, err := server.raw.DeleteContainer(context.WithoutCancel(t.Context()), bucket, nil)
 				require.NoError(t, err)
 			})
 		},
 		Open: func(t *testing.T, client *http.Client, bucket string) driver.Driver {
-			d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: bucket, Endpoint: s.endpoint, HTTPClient: client})
+			d, err := azure.NewDriver(t.Context(), azure.Config{
+				Bucket:     bucket,
+				Endpoint:   server.endpoint,
+				HTTPClient: client,
+			})
 			require.NoError(t, err)
 			return d
 		},

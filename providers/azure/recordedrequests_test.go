@@ -83,7 +83,14 @@ func (s *azuriteServer) repeater(t *testing.T, account *url.URL) func(*http.Requ
 	t.Helper()
 	container := s.container(t)
 	types := sas.AccountResourceTypes{Service: true, Container: true, Object: true}
-	permissions := sas.AccountPermissions{Read: true, Add: true, Create: true, Write: true, Delete: true, List: true}
+	permissions := sas.AccountPermissions{
+		Read:   true,
+		Add:    true,
+		Create: true,
+		Write:  true,
+		Delete: true,
+		List:   true,
+	}
 	signedURL, err := s.raw.GetSASURL(types, permissions, time.Now().Add(time.Hour), nil)
 	require.NoError(t, err)
 	signature, err := url.Parse(signedURL)

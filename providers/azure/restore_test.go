@@ -13,127 +13,176 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
+// Restore of an archived object sets its tier, with the priority. It sends nothing more if the object can be read
+// or is being restored.
 func TestRestoreRequests(t *testing.T) {
-	archived := func(pairs ...string) said { return anObject("", append(pairs, "X-Ms-Access-Tier", "Archive")...) }
-	tests := map[string]struct {
-		found          said
+	archived := func(pairs ...string) reply { return objectReply("", append(pairs, "X-Ms-Access-Tier", "Archive")...) }
+	tests := []struct {
+		name           string
+		found          reply
 		opts           []storage.RestoreOption
 		tier, priority string // "" means no request
 	}{
-		"an archived object": {found: archived(), tier: "Hot", priority: "Standard"},
-		"with a priority": {
+		{name: "an archived object", found: archived(), tier: "Hot", priority: "Standard"},
+		{
+			name:     "with a priority",
 			found:    archived(),
 			opts:     []storage.RestoreOption{storage.WithRestoreTier("High")},
 			tier:     "Hot",
 			priority: "High",
 		},
-		"to another tier": {
+		{
+			name:     "to another tier",
 			found:    archived(),
 			opts:     []storage.RestoreOption{WithAccessTier(blob.AccessTierCool)},
 			tier:     "Cool",
 			priority: "Standard",
 		},
-		"days, which Azure has not": {
+		{
+			name:     "days, which Azure has not",
 			found:    archived(),
 			opts:     []storage.RestoreOption{storage.WithRestoreDays(3)},
 			tier:     "Hot",
 			priority: "Standard",
 		},
-		"one that can be read": {found: anObject("x", "X-Ms-Access-Tier", "Cool")},
-		"one that is being restored": {
-			found: archived("X-Ms-Archive-Status", "rehydrate-pending-to-cool", "X-Ms-Rehydrate-Priority", "Standard"),
+		{name: "one that can be read", found: objectReply("x", "X-Ms-Access-Tier", "Cool")},
+		{
+			name: "one that is being restored",
+			found: archived("X-Ms-Archive-Status", "rehydrate-pending-to-cool", "X-Ms-Rehydrate-Priority",
+				"Standard"),
 		},
-		"one that is to be restored first": {
-			found:    archived("X-Ms-Archive-Status", "rehydrate-pending-to-cool", "X-Ms-Rehydrate-Priority", "Standard"),
+		{
+			name: "one that is to be restored first",
+			found: archived("X-Ms-Archive-Status", "rehydrate-pending-to-cool", "X-Ms-Rehydrate-Priority",
+				"Standard"),
 			opts:     []storage.RestoreOption{storage.WithRestoreTier("High")},
 			tier:     "Cool",
 			priority: "High",
 		},
-		"one that is restored first": {
-			found: archived("X-Ms-Archive-Status", "rehydrate-pending-to-cold", "X-Ms-Rehydrate-Priority", "High"),
-			opts:  []storage.RestoreOption{storage.WithRestoreTier("High")},
+		{
+			name: "one that is restored first",
+			found: archived("X-Ms-Archive-Status", "rehydrate-pending-to-cold", "X-Ms-Rehydrate-Priority",
+				"High"),
+			opts: []storage.RestoreOption{storage.WithRestoreTier("High")},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, tt.found, said{Status: http.StatusAccepted})
-			require.NoError(t, storage.Restore(t.Context(), engine.New(s.driver(t)), "a", tt.opts...))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.found, reply{Status: http.StatusAccepted})
+			require.NoError(t,
+				storage.Restore(t.Context(), engine.New(server.openDriver(t)), "a", tt.opts...))
 			if tt.tier == "" {
-				require.Equal(t, []string{"HEAD /photos/a"}, s.server.Lines())
+				require.Equal(t, []string{"HEAD /photos/a"}, server.Lines())
 				return
 			}
-			require.Equal(t, []string{"HEAD /photos/a", "PUT /photos/a?comp=tier"}, s.server.Lines())
-			require.Equal(t, tt.tier, s.server.Last(t).Header.Get("X-Ms-Access-Tier"))
-			require.Equal(t, tt.priority, s.server.Last(t).Header.Get("X-Ms-Rehydrate-Priority"))
+			require.Equal(t, []string{"HEAD /photos/a", "PUT /photos/a?comp=tier"}, server.Lines())
+			require.Equal(t, tt.tier, server.Last(t).Header.Get("X-Ms-Access-Tier"))
+			require.Equal(t, tt.priority, server.Last(t).Header.Get("X-Ms-Rehydrate-Priority"))
 		})
 	}
 }
 
 // The emulator restores an archived object at once.
 func TestRestoreArchived(t *testing.T) {
-	b, _ := newSigningBucket(t)
+	bucket, _ := newSigningBucket(t)
 	ctx := t.Context()
 
-	attrs, err := b.Upload(ctx, "a", strings.NewReader("text"), WithAccessTier(blob.AccessTierArchive))
+	attrs, err := bucket.Upload(ctx, "a", strings.NewReader("text"), WithAccessTier(blob.AccessTierArchive))
 	require.NoError(t, err)
 	require.Equal(t, "Archive", attrs.StorageClass)
 
-	attrs, err = b.Attrs(ctx, "a")
+	attrs, err = bucket.Attrs(ctx, "a")
 	require.NoError(t, err)
 	require.True(t, attrs.Archived)
 
-	_, _, err = storage.ReadAll(ctx, b, "a")
+	_, _, err = storage.ReadAll(ctx, bucket, "a")
 	require.ErrorIs(t, err, storage.Archived)
 	for range 2 {
-		require.NoError(t, storage.Restore(ctx, b, "a", storage.WithRestoreTier("High"), WithAccessTier(blob.AccessTierCool)))
-		data, _, err := storage.ReadAll(ctx, b, "a")
+		require.NoError(t,
+			storage.Restore(ctx, bucket, "a", storage.WithRestoreTier("High"), WithAccessTier(blob.AccessTierCool)))
+		data, _, err := storage.ReadAll(ctx, bucket, "a")
 		require.NoError(t, err)
 		require.Equal(t, "text", string(data))
 
-		attrs, err = b.Attrs(ctx, "a")
+		attrs, err = bucket.Attrs(ctx, "a")
 		require.NoError(t, err)
 		require.Equal(t, "Cool", attrs.StorageClass)
 		require.False(t, attrs.Archived)
 	}
-	require.ErrorIs(t, storage.Restore(ctx, b, "missing"), storage.ObjectNotFound)
+	require.ErrorIs(t, storage.Restore(ctx, bucket, "missing"), storage.ObjectNotFound)
 }
 
+// Restore fails for an invalid priority and for options that it cannot send, without a request.
 func TestRestoreErrors(t *testing.T) {
-	s := newScript(t)
-	err := storage.Restore(t.Context(), engine.New(s.driver(t)), "a", storage.WithRestoreTier("Expedited"))
+	server := newCannedServer(t)
+	bucket := engine.New(server.openDriver(t))
+	err := storage.Restore(t.Context(), bucket, "a", storage.WithRestoreTier("Expedited"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 
-	err = storage.Restore(t.Context(), engine.New(s.driver(t)), "a", WithOptions(Options{}))
+	err = storage.Restore(t.Context(), bucket, "a", WithOptions(Options{}))
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Empty(t, s.server.Requests())
-	require.Zero(t, newScript(t).driver(t, func(c *Config) {
-		c.APIVersion = "2018-11-09"
-	}).Describe().Features&storage.Restoring)
-	require.NotZero(t, newScript(t).driver(t).Describe().Features&storage.Restoring)
+	require.Empty(t, server.Requests())
+}
 
-	for want, answers := range map[storage.Code][]said{
-		storage.ObjectNotFound: {refusing(404, "BlobNotFound")},
-		storage.BucketNotFound: {refusing(404, "ContainerNotFound")},
-		storage.Archived:       {anObject("", "X-Ms-Access-Tier", "Archive"), refusing(409, "BlobBeingRehydrated")},
-	} {
-		err := newScript(t, answers...).driver(t).Restore(t.Context(), &driver.ChangeRequest{Key: "a"})
-		require.Equal(t, want, storage.CodeOf(err), "%v", err)
+// With an old Config.APIVersion, the driver does not restore.
+func TestRestoreOldVersion(t *testing.T) {
+	old := newCannedServer(t).openDriver(t, func(c *Config) { c.APIVersion = "2018-11-09" })
+	require.Zero(t, old.Describe().Features&storage.Restoring)
+	require.NotZero(t, newCannedServer(t).openDriver(t).Describe().Features&storage.Restoring)
+}
+
+// A refused Restore fails with the Code of the reason.
+func TestRestoreRefused(t *testing.T) {
+	tests := []struct {
+		name    string
+		answers []reply
+		want    storage.Code
+	}{
+		{
+			name:    "no object",
+			answers: []reply{errorReply(404, "BlobNotFound")},
+			want:    storage.ObjectNotFound,
+		},
+		{
+			name:    "no container",
+			answers: []reply{errorReply(404, "ContainerNotFound")},
+			want:    storage.BucketNotFound,
+		},
+		{
+			name: "already being restored",
+			answers: []reply{
+				objectReply("", "X-Ms-Access-Tier", "Archive"),
+				errorReply(409, "BlobBeingRehydrated"),
+			},
+			want: storage.Archived,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newCannedServer(t, tt.answers...).openDriver(t)
+			err := d.Restore(t.Context(), &driver.ChangeRequest{Key: "a"})
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+		})
 	}
 }
 
 // The error of a read of an archived object says how to read it.
 func TestDownloadArchivedHint(t *testing.T) {
-	_, err := engine.New(newScript(t, refusing(409, "BlobArchived")).driver(t)).Download(t.Context(), "a")
+	_, err := engine.New(newCannedServer(t, errorReply(409, "BlobArchived")).openDriver(t)).Download(t.Context(), "a")
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Archived, e.Code)
 	require.Contains(t, e.Hint, "Restore")
 }
 
+// Restore of a version sends its id.
 func TestRestoreOfAVersion(t *testing.T) {
-	s := newScript(t, anObject("", "X-Ms-Access-Tier", "Archive"), said{Status: http.StatusOK})
-	require.NoError(t, s.driver(t).Restore(t.Context(), &driver.ChangeRequest{Key: "a", Version: versionAt(1)}))
-	for _, line := range s.server.Lines() {
+	server := newCannedServer(t, objectReply("", "X-Ms-Access-Tier", "Archive"), reply{Status: http.StatusOK})
+	require.NoError(t, server.openDriver(t).Restore(t.Context(), &driver.ChangeRequest{
+		Key:     "a",
+		Version: versionAt(1),
+	}))
+	for _, line := range server.Lines() {
 		require.True(t, strings.HasSuffix(line, "versionid=2026-11-20T12%3A00%3A01.0000000Z"), line)
 	}
 }

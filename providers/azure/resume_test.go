@@ -16,38 +16,41 @@ import (
 
 // A download resumes after a lost connection.
 func TestDownloadResumes(t *testing.T) {
-	s := needAzurite(t)
-	wiretest.DownloadResumes(t, s.root(), s.openAt(t))
+	server := needAzurite(t)
+	wiretest.DownloadResumes(t, server.rootURL(), server.openAt(t))
 }
 
 // A download never mixes revisions.
 func TestDownloadPinsRevision(t *testing.T) {
-	s := needAzurite(t)
-	wiretest.DownloadPinsRevision(t, s.root(), s.openAt(t))
+	server := needAzurite(t)
+	wiretest.DownloadPinsRevision(t, server.rootURL(), server.openAt(t))
 }
 
 // If the server resets an idle connection, the driver repeats the request, and the caller sees no error.
 func TestStaleConnections(t *testing.T) {
-	s := needAzurite(t)
-	wiretest.StaleConnections(t, s.root(), s.openAt(t))
+	server := needAzurite(t)
+	wiretest.StaleConnections(t, server.rootURL(), server.openAt(t))
 }
 
 // If a file is replaced and restored between calls with one WithResume file, the object still has the bytes of one
 // file.
 func TestWithResumeReplacedFile(t *testing.T) {
-	s := needAzurite(t)
-	name := s.container(t)
+	server := needAzurite(t)
+	name := server.container(t)
 	const part = 1 << 20
 	one := bytes.Repeat([]byte("a"), 3*part)
 	other := bytes.Repeat([]byte("b"), 3*part)
-	opts := []storage.UploadOption{storage.WithResume(filepath.Join(t.TempDir(), "journal")), storage.WithPartSize(part), storage.WithConcurrency(1)}
+	opts := []storage.UploadOption{
+		storage.WithResume(filepath.Join(t.TempDir(), "journal")), storage.WithPartSize(part),
+		storage.WithConcurrency(1),
+	}
 
 	// stopped runs an upload that ends with part n, before its response.
 	stopped := func(body []byte, n int) error {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		parts := 0
-		b := s.open(t, name, driver.WithLayer(func(d driver.Driver) driver.Driver {
+		bucket := server.open(t, name, driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 				err := next(ctx)
 				if call != "PutPart" {
@@ -62,26 +65,27 @@ func TestWithResumeReplacedFile(t *testing.T) {
 			})
 		}))
 		defer func() {
-			require.NoError(t, storage.Close(b))
+			require.NoError(t, storage.Close(bucket))
 		}()
-		_, err := b.Upload(ctx, "a", bytes.NewReader(body), opts...)
+		_, err := bucket.Upload(ctx, "a", bytes.NewReader(body), opts...)
 		return err
 	}
 	require.ErrorIs(t, stopped(one, 2), storage.Canceled)
 	require.ErrorIs(t, stopped(other, 1), storage.Canceled)
 
-	b := s.open(t, name)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	_, err := b.Upload(t.Context(), "a", bytes.NewReader(one), opts...)
+	bucket := server.open(t, name)
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	_, err := bucket.Upload(t.Context(), "a", bytes.NewReader(one), opts...)
 	require.NoError(t, err)
-	got, _, err := storage.ReadAll(t.Context(), b, "a")
+	got, _, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(one, got))
 }
 
 const emulatorPath = "/devstoreaccount1" // the account's
 
-func (s *azuriteServer) root() string { return strings.TrimSuffix(s.endpoint, emulatorPath) }
+// rootURL returns the URL of the emulator without its account.
+func (s *azuriteServer) rootURL() string { return strings.TrimSuffix(s.endpoint, emulatorPath) }
 
 // openAt opens a container at the emulator, or at a proxy in front of it.
 func (s *azuriteServer) openAt(t *testing.T) wiretest.OpenAt {

@@ -29,11 +29,19 @@ const (
 )
 
 // signedKeys has one key of each class of rule K3.
-var signedKeys = append(slices.Clone(wiretest.Keys), "brackets[1]{2}", "a=b&sig=x&se=2000-01-01", strings.Repeat("abcd/", 204)+"abcd")
+var signedKeys = append(slices.Clone(wiretest.Keys), "brackets[1]{2}", "a=b&sig=x&se=2000-01-01",
+	strings.Repeat("abcd/", 204)+"abcd")
 
+// testGrant returns the grant of a download of "photos/a" at signedAt for an hour. change may be nil.
 func testGrant(change func(g *grant)) *grant {
 	second := signedAt.Truncate(time.Second)
-	g := &grant{container: "photos", key: "a", permissions: mayRead, start: second.Add(-clockSkew).Format(sasTime), expiry: second.Add(time.Hour).Format(sasTime)}
+	g := &grant{
+		container:   "photos",
+		key:         "a",
+		permissions: mayRead,
+		start:       second.Add(-clockSkew).Format(sasTime),
+		expiry:      second.Add(time.Hour).Format(sasTime),
+	}
 	if change != nil {
 		change(g)
 	}
@@ -95,11 +103,13 @@ func grants() map[string]*grant {
 	return all
 }
 
-func parsed(text string) time.Time {
+// parseSASTime parses a time of a signature.
+func parseSASTime(text string) time.Time {
 	t, _ := time.Parse(sasTime, text) // the zero time makes another signature
 	return t
 }
 
+// sdkValues returns the grant as the SDK signs it.
 func sdkValues(g *grant) sas.BlobSignatureValues {
 	blob := g.key
 	directory := ""
@@ -110,8 +120,8 @@ func sdkValues(g *grant) sas.BlobSignatureValues {
 	return sas.BlobSignatureValues{
 		Version:            sasVersion,
 		Protocol:           sas.Protocol(g.protocol()),
-		StartTime:          parsed(g.start),
-		ExpiryTime:         parsed(g.expiry),
+		StartTime:          parseSASTime(g.start),
+		ExpiryTime:         parseSASTime(g.expiry),
 		Permissions:        g.permissions,
 		ContainerName:      g.container,
 		BlobName:           blob,
@@ -123,6 +133,7 @@ func sdkValues(g *grant) sas.BlobSignatureValues {
 	}
 }
 
+// parsedQuery parses a query, or that of a URL.
 func parsedQuery(t *testing.T, text string) url.Values {
 	t.Helper()
 	_, query, ok := strings.Cut(text, "?")
@@ -142,7 +153,8 @@ func TestAccountKeySignatureMatchesSDK(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want, err := sdkValues(g).SignWithSharedKey(credential)
 			require.NoError(t, err)
-			require.Equal(t, parsedQuery(t, want.Encode()), parsedQuery(t, newSigningKey(testAccount, testKey, "").sign("https://acme.example", g)))
+			require.Equal(t, parsedQuery(t, want.Encode()),
+				parsedQuery(t, newSigningKey(testAccount, testKey, "").sign("https://acme.example", g)))
 		})
 	}
 }
@@ -178,6 +190,7 @@ func olderDelegationFields() []string {
 	})
 }
 
+// testUserKey returns a user delegation key that is valid at signedAt.
 func testUserKey() *signingKey {
 	return &signingKey{account: testAccount, secret: []byte("delegated"), delegated: &delegation{
 		objectID: "object",
@@ -217,25 +230,58 @@ func TestStringToSign(t *testing.T) {
 	olderKey.version = olderDelegation
 	olderUser["signedVersion"] = olderDelegation
 
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		key    *signingKey
 		grant  *grant
 		order  []string
 		fields map[string]string
 	}{
-		"the account's key": {key: newSigningKey(testAccount, testKey, ""), grant: granted, order: documentedService, fields: fields},
-		"the key, for Azure Stack Hub": {
+		{
+			name:   "the account's key",
+			key:    newSigningKey(testAccount, testKey, ""),
+			grant:  granted,
+			order:  documentedService,
+			fields: fields,
+		},
+		{
+			name:   "the key, for Azure Stack Hub",
 			key:    newSigningKey(testAccount, testKey, "2019-07-07"),
 			grant:  granted,
 			order:  slices.DeleteFunc(slices.Clone(documentedService), func(field string) bool { return field == "signedEncryptionScope" }),
 			fields: older,
 		},
-		"a user's key":                 {key: testUserKey(), grant: granted, order: documentedDelegation, fields: fields},
-		"a user's key, an older cloud": {key: olderKey, grant: granted, order: olderDelegationFields(), fields: olderUser},
-		"a version, the account's key": {key: newSigningKey(testAccount, testKey, ""), grant: &version, order: documentedService, fields: ofVersion},
-		"a version, with a user's key": {key: testUserKey(), grant: &version, order: documentedDelegation, fields: ofVersion},
-		"an upload without TLS, the key": {
-			key: newSigningKey(testAccount, testKey, ""),
+		{
+			name:   "a user's key",
+			key:    testUserKey(),
+			grant:  granted,
+			order:  documentedDelegation,
+			fields: fields,
+		},
+		{
+			name:   "a user's key, an older cloud",
+			key:    olderKey,
+			grant:  granted,
+			order:  olderDelegationFields(),
+			fields: olderUser,
+		},
+		{
+			name:   "a version, the account's key",
+			key:    newSigningKey(testAccount, testKey, ""),
+			grant:  &version,
+			order:  documentedService,
+			fields: ofVersion,
+		},
+		{
+			name:   "a version, with a user's key",
+			key:    testUserKey(),
+			grant:  &version,
+			order:  documentedDelegation,
+			fields: ofVersion,
+		},
+		{
+			name: "an upload without TLS, the key",
+			key:  newSigningKey(testAccount, testKey, ""),
 			grant: testGrant(func(g *grant) {
 				g.permissions = mayOverwrite
 				g.plainHTTP = true
@@ -252,8 +298,8 @@ func TestStringToSign(t *testing.T) {
 			},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			lines := tt.key.appendFields(nil, tt.grant)
 			require.Len(t, lines, len(tt.order))
 			for i, field := range tt.order {
@@ -298,15 +344,19 @@ func TestSignedQueryHasAllFields(t *testing.T) {
 
 // Requests and signatures have the configured version.
 func TestConfigAPIVersion(t *testing.T) {
-	s := newScript(t, anObject("x"))
-	d := s.driver(t, func(c *Config) {
+	server := newCannedServer(t, objectReply("x"))
+	d := server.openDriver(t, func(c *Config) {
 		c.APIVersion = "2019-07-07"
 	})
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 
-	require.Equal(t, "2019-07-07", s.server.Last(t).Header.Get("X-Ms-Version"))
-	signedURL, err := d.Sign(t.Context(), &driver.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour})
+	require.Equal(t, "2019-07-07", server.Last(t).Header.Get("X-Ms-Version"))
+	signedURL, err := d.Sign(t.Context(), &driver.SignRequest{
+		Method: http.MethodGet,
+		Key:    "a",
+		TTL:    time.Hour,
+	})
 	require.NoError(t, err)
 	require.Contains(t, signedURL.URL, "sv=2019-07-07")
 }
@@ -314,7 +364,11 @@ func TestConfigAPIVersion(t *testing.T) {
 // NewDriver refuses a Config.APIVersion that it does not know.
 func TestConfigAPIVersionUnknown(t *testing.T) {
 	for _, version := range []string{"latest", "2015-04-05", "2999-01-01", "2019-7-7"} {
-		_, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: emulatorEndpoint, APIVersion: version})
+		_, err := NewDriver(t.Context(), Config{
+			Bucket:     "photos",
+			Endpoint:   emulatorEndpoint,
+			APIVersion: version,
+		})
 		require.ErrorIs(t, err, storage.InvalidArgument, version)
 	}
 }
@@ -353,6 +407,7 @@ func TestSignAllocations(t *testing.T) {
 	require.Less(t, allocs, theirs)
 }
 
+// BenchmarkSAS compares a signature by the driver with one by the SDK.
 func BenchmarkSAS(b *testing.B) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(b, err)

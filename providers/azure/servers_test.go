@@ -41,6 +41,7 @@ func needAzurite(t *testing.T) *azuriteServer {
 	return s
 }
 
+// containerNumber makes the names of containers unique.
 var containerNumber atomic.Int64
 
 // container makes an empty container, and removes it with its blobs after the
@@ -59,9 +60,10 @@ func (s *azuriteServer) container(t *testing.T) string {
 	return name
 }
 
+// open opens a container of the emulator through the driver.
 func (s *azuriteServer) open(t *testing.T, container string, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	b, err := azure.Open(t.Context(), azure.Config{Bucket: container, Endpoint: s.endpoint}, opts...)
+	bucket, err := azure.Open(t.Context(), azure.Config{Bucket: container, Endpoint: s.endpoint}, opts...)
 	require.NoError(t, err)
-	return b
+	return bucket
 }

@@ -12,89 +12,128 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
-func (s *standIn) service(t *testing.T) storage.Service {
+// service opens the account of the server. It makes one attempt at each request.
+func (s *routedServer) service(t *testing.T) storage.Service {
 	t.Helper()
-	account, err := NewService(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	config := Config{Endpoint: s.URL + "/" + testAccount, Key: testKey}
+	account, err := NewService(t.Context(), config, oneAttempt)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, account.Close()) })
 	return account
 }
 
-// The requests of the service driver, as the standIn records them.
-const (
-	askCreate     = "PUT /photos?restype=container"
-	askHead       = "GET /photos?restype=container"
-	askRemove     = "DELETE /photos?restype=container"
-	askAccess     = "GET /photos?comp=acl&restype=container"
-	askSetAccess  = "PUT /photos?comp=acl&restype=container"
-	askAccount    = "GET /?comp=properties&restype=service"
-	askSetAccount = "PUT /?comp=properties&restype=service"
-)
-
-var noRules = reply{status: http.StatusOK, body: `<StorageServiceProperties><Cors/></StorageServiceProperties>`}
-
-const twoRules = `<StorageServiceProperties><Logging><Version>1.0</Version></Logging><Cors>` +
-	`<CorsRule><AllowedOrigins>https://a.example, https://b.example</AllowedOrigins><AllowedMethods>GET,PUT</AllowedMethods><AllowedHeaders>x-ms-*</AllowedHeaders><ExposedHeaders></ExposedHeaders><MaxAgeInSeconds>60</MaxAgeInSeconds></CorsRule>` +
-	`<CorsRule><AllowedOrigins>*</AllowedOrigins><AllowedMethods>GET</AllowedMethods><AllowedHeaders/><ExposedHeaders>ETag</ExposedHeaders><MaxAgeInSeconds>0</MaxAgeInSeconds></CorsRule>` +
-	`</Cors></StorageServiceProperties>`
-
-var rulesOfTwo = []storage.CORSRule{
-	{Origins: []string{"https://a.example", "https://b.example"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"x-ms-*"}, MaxAge: time.Minute},
-	{Origins: []string{"*"}, Methods: []string{"GET"}, ExposedHeaders: []string{"ETag"}},
+// serviceDriver opens the account of the server without the engine.
+func (s *routedServer) serviceDriver(t *testing.T, c Config) driver.ServiceDriver {
+	t.Helper()
+	c.Endpoint = s.URL + "/" + testAccount
+	c.Key = testKey
+	d, err := NewServiceDriver(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d
 }
 
+// The requests of the service driver, as the routedServer records them.
+const (
+	createRequest     = "PUT /photos?restype=container"
+	getRequest        = "GET /photos?restype=container"
+	deleteRequest     = "DELETE /photos?restype=container"
+	getAccessRequest  = "GET /photos?comp=acl&restype=container"
+	setAccessRequest  = "PUT /photos?comp=acl&restype=container"
+	getAccountRequest = "GET /?comp=properties&restype=service"
+	setAccountRequest = "PUT /?comp=properties&restype=service"
+)
+
+// noRules is the response of an account without CORS rules.
+var noRules = routedReply{
+	status: http.StatusOK,
+	body:   `<StorageServiceProperties><Cors/></StorageServiceProperties>`,
+}
+
+// twoRulesXML has the properties of an account with two CORS rules. Spaces and empty elements are as Azure sends
+// them.
+const twoRulesXML = `<StorageServiceProperties><Logging><Version>1.0</Version></Logging><Cors>` +
+	`<CorsRule><AllowedOrigins>https://a.example, https://b.example</AllowedOrigins>` +
+	`<AllowedMethods>GET,PUT</AllowedMethods><AllowedHeaders>x-ms-*</AllowedHeaders>` +
+	`<ExposedHeaders></ExposedHeaders><MaxAgeInSeconds>60</MaxAgeInSeconds></CorsRule>` +
+	`<CorsRule><AllowedOrigins>*</AllowedOrigins><AllowedMethods>GET</AllowedMethods>` +
+	`<AllowedHeaders/><ExposedHeaders>ETag</ExposedHeaders><MaxAgeInSeconds>0</MaxAgeInSeconds></CorsRule>` +
+	`</Cors></StorageServiceProperties>`
+
+// twoRules are the CORS rules of twoRulesXML.
+var twoRules = []storage.CORSRule{
+	{
+		Origins:        []string{"https://a.example", "https://b.example"},
+		Methods:        []string{"GET", "PUT"},
+		AllowedHeaders: []string{"x-ms-*"},
+		MaxAge:         time.Minute,
+	},
+	{
+		Origins:        []string{"*"},
+		Methods:        []string{"GET"},
+		ExposedHeaders: []string{"ETag"},
+	},
+}
+
+// CreateBucket takes one request, which sets the public access.
 func TestCreateBucketRequests(t *testing.T) {
-	created := reply{status: http.StatusCreated}
-	tests := map[string]struct {
+	created := routedReply{status: http.StatusCreated}
+	tests := []struct {
+		name   string
 		opts   []storage.BucketOption
-		create reply
+		create routedReply
 		access string // x-ms-blob-public-access
 		info   storage.BucketInfo
 		want   storage.Code
 	}{
-		"private": {opts: nil, create: created, info: storage.BucketInfo{}, want: ""},
-		"private, said": {
+		{name: "private", create: created, info: storage.BucketInfo{}, want: ""},
+		{
+			name:   "private, said",
 			opts:   []storage.BucketOption{storage.WithPublicAccess(false)},
 			create: created,
-			info:   storage.BucketInfo{},
 			want:   "",
 		},
-		"public": {
+		{
+			name:   "public",
 			opts:   []storage.BucketOption{storage.WithPublicAccess(true)},
 			create: created,
 			access: "blob",
 			info:   storage.BucketInfo{Public: true},
 			want:   "",
 		},
-		"without rules, said": {opts: []storage.BucketOption{storage.WithCORS()}, create: created, info: storage.BucketInfo{}, want: ""},
-		"an existing container": {
-			opts:   nil,
-			create: reply{status: http.StatusConflict, code: "ContainerAlreadyExists"},
-			info:   storage.BucketInfo{},
+		{
+			name:   "without rules, said",
+			opts:   []storage.BucketOption{storage.WithCORS()},
+			create: created,
+			want:   "",
+		},
+		{
+			name:   "an existing container",
+			create: routedReply{status: http.StatusConflict, code: "ContainerAlreadyExists"},
 			want:   storage.BucketExists,
 		},
-		"a name that is not yet free": {
-			opts:   nil,
-			create: reply{status: http.StatusConflict, code: "ContainerBeingDeleted"},
-			info:   storage.BucketInfo{},
+		{
+			name:   "a name that is not yet free",
+			create: routedReply{status: http.StatusConflict, code: "ContainerBeingDeleted"},
 			want:   storage.Unavailable,
 		},
-		"public, which the account is not": {
+		{
+			name:   "public, which the account is not",
 			opts:   []storage.BucketOption{storage.WithPublicAccess(true)},
-			create: reply{status: http.StatusConflict, code: "PublicAccessNotPermitted"},
+			create: routedReply{status: http.StatusConflict, code: "PublicAccessNotPermitted"},
 			access: "blob",
-			info:   storage.BucketInfo{},
 			want:   storage.PermissionDenied,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newStandIn(t, map[string]reply{askCreate: tt.create})
-			info, err := s.service(t).CreateBucket(t.Context(), "photos", tt.opts...)
-			require.Equal(t, []string{askCreate}, s.requests())
-			require.Equal(t, tt.access, s.header(askCreate).Get("X-Ms-Blob-Public-Access"))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newRoutedServer(t, map[string]routedReply{createRequest: tt.create})
+			info, err := server.service(t).CreateBucket(t.Context(), "photos", tt.opts...)
+			require.Equal(t, []string{createRequest}, server.requests())
+			require.Equal(t, tt.access, server.header(createRequest).Get("X-Ms-Blob-Public-Access"))
 
 			if tt.want != "" {
 				require.ErrorIs(t, err, tt.want)
@@ -108,143 +147,200 @@ func TestCreateBucketRequests(t *testing.T) {
 	}
 }
 
+// The error of a refused CreateBucket has a hint.
 func TestCreateBucketHints(t *testing.T) {
-	tests := map[string]struct{ code, hint string }{
-		"the name is not yet free":      {"ContainerBeingDeleted", "being deleted"},
-		"the account's switch is in it": {"PublicAccessNotPermitted", "allowBlobPublicAccess"},
+	tests := []struct{ name, code, hint string }{
+		{name: "the name is not yet free", code: "ContainerBeingDeleted", hint: "being deleted"},
+		{name: "the account refuses public access", code: "PublicAccessNotPermitted", hint: "allowBlobPublicAccess"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newStandIn(t, map[string]reply{askCreate: {status: http.StatusConflict, code: tt.code}})
-			_, err := s.service(t).CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newRoutedServer(t,
+				map[string]routedReply{createRequest: {status: http.StatusConflict, code: tt.code}})
+			_, err := server.service(t).CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
 			require.ErrorContains(t, err, tt.hint)
 		})
 	}
 }
 
-// CORS rules are set before the bucket is created.
+// CORS rules belong to the account. They are set before the bucket is created, so that nothing has to be undone.
 func TestCreateBucketWithCORS(t *testing.T) {
-	rules := storage.WithCORS(rulesOfTwo...)
-	t.Run("so that nothing has to be undone", func(t *testing.T) {
-		s := newStandIn(t, map[string]reply{
-			askHead:       {status: http.StatusNotFound, code: "ContainerNotFound"},
-			askSetAccount: {status: http.StatusAccepted},
-			askCreate:     {status: http.StatusCreated},
-		})
-		info, err := s.service(t).CreateBucket(t.Context(), "photos", rules)
-		require.NoError(t, err)
-		require.Equal(t, rulesOfTwo, info.CORS)
-		require.Equal(t, []string{askHead, askSetAccount, askCreate}, s.requests())
+	server := newRoutedServer(t, map[string]routedReply{
+		getRequest:        {status: http.StatusNotFound, code: "ContainerNotFound"},
+		setAccountRequest: {status: http.StatusAccepted},
+		createRequest:     {status: http.StatusCreated},
 	})
-	t.Run("but not for a name that is taken", func(t *testing.T) {
-		s := newStandIn(t, map[string]reply{askHead: {status: http.StatusOK}})
-		_, err := s.service(t).CreateBucket(t.Context(), "photos", rules)
-		require.ErrorIs(t, err, storage.BucketExists)
-		require.Equal(t, []string{askHead}, s.requests())
+	info, err := server.service(t).CreateBucket(t.Context(), "photos", storage.WithCORS(twoRules...))
+	require.NoError(t, err)
+	require.Equal(t, twoRules, info.CORS)
+	require.Equal(t, []string{getRequest, setAccountRequest, createRequest}, server.requests())
+}
+
+// If the bucket exists, CreateBucket does not change the CORS rules of the account.
+func TestCreateBucketWithCORSExisting(t *testing.T) {
+	server := newRoutedServer(t, map[string]routedReply{getRequest: {status: http.StatusOK}})
+	_, err := server.service(t).CreateBucket(t.Context(), "photos", storage.WithCORS(twoRules...))
+	require.ErrorIs(t, err, storage.BucketExists)
+	require.Equal(t, []string{getRequest}, server.requests())
+}
+
+// If the CORS rules cannot be set, CreateBucket creates no bucket.
+func TestCreateBucketWithCORSRefused(t *testing.T) {
+	server := newRoutedServer(t, map[string]routedReply{
+		getRequest:        {status: http.StatusNotFound, code: "ContainerNotFound"},
+		setAccountRequest: {status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"},
 	})
-	t.Run("and one that cannot be set creates none", func(t *testing.T) {
-		s := newStandIn(t, map[string]reply{
-			askHead:       {status: http.StatusNotFound, code: "ContainerNotFound"},
-			askSetAccount: {status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"},
-		})
-		_, err := s.service(t).CreateBucket(t.Context(), "photos", rules)
-		require.ErrorIs(t, err, storage.PermissionDenied)
-		require.Equal(t, []string{askHead, askSetAccount}, s.requests())
-	})
+	_, err := server.service(t).CreateBucket(t.Context(), "photos", storage.WithCORS(twoRules...))
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.Equal(t, []string{getRequest, setAccountRequest}, server.requests())
 }
 
 // The driver does not send the account's other properties, so Azure keeps them.
 func TestWithCORSRequests(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name  string
 		rules []storage.CORSRule
 		body  string
 	}{
-		"two": {rulesOfTwo, `<StorageServiceProperties><Cors>` +
-			`<CorsRule><AllowedHeaders>x-ms-*</AllowedHeaders><AllowedMethods>GET,PUT</AllowedMethods><AllowedOrigins>https://a.example,https://b.example</AllowedOrigins><ExposedHeaders></ExposedHeaders><MaxAgeInSeconds>60</MaxAgeInSeconds></CorsRule>` +
-			`<CorsRule><AllowedHeaders></AllowedHeaders><AllowedMethods>GET</AllowedMethods><AllowedOrigins>*</AllowedOrigins><ExposedHeaders>ETag</ExposedHeaders><MaxAgeInSeconds>0</MaxAgeInSeconds></CorsRule>` +
-			`</Cors></StorageServiceProperties>`},
-		"none clears them": {nil, `<StorageServiceProperties><Cors></Cors></StorageServiceProperties>`},
+		{
+			name:  "two",
+			rules: twoRules,
+			body: `<StorageServiceProperties><Cors>` +
+				`<CorsRule><AllowedHeaders>x-ms-*</AllowedHeaders><AllowedMethods>GET,PUT</AllowedMethods>` +
+				`<AllowedOrigins>https://a.example,https://b.example</AllowedOrigins>` +
+				`<ExposedHeaders></ExposedHeaders><MaxAgeInSeconds>60</MaxAgeInSeconds></CorsRule>` +
+				`<CorsRule><AllowedHeaders></AllowedHeaders><AllowedMethods>GET</AllowedMethods>` +
+				`<AllowedOrigins>*</AllowedOrigins>` +
+				`<ExposedHeaders>ETag</ExposedHeaders><MaxAgeInSeconds>0</MaxAgeInSeconds></CorsRule>` +
+				`</Cors></StorageServiceProperties>`,
+		},
+		{
+			name:  "none clears them",
+			rules: nil,
+			body:  `<StorageServiceProperties><Cors></Cors></StorageServiceProperties>`,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newStandIn(t, map[string]reply{
-				askHead:       {status: http.StatusOK},
-				askSetAccount: {status: http.StatusAccepted},
-				askAccount:    {status: http.StatusOK, body: twoRules},
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newRoutedServer(t, map[string]routedReply{
+				getRequest:        {status: http.StatusOK},
+				setAccountRequest: {status: http.StatusAccepted},
+				getAccountRequest: {status: http.StatusOK, body: twoRulesXML},
 			})
-			info, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithCORS(tt.rules...))
+			info, err := server.service(t).UpdateBucket(t.Context(), "photos", storage.WithCORS(tt.rules...))
 			require.NoError(t, err)
-			require.Equal(t, tt.body, strings.TrimPrefix(s.body(askSetAccount), xml.Header))
-			require.Equal(t, rulesOfTwo, info.CORS, "as they are read back")
+			require.Equal(t, tt.body, strings.TrimPrefix(server.body(setAccountRequest), xml.Header))
+			require.Equal(t, twoRules, info.CORS, "as they are read back")
 		})
 	}
 }
 
+// UpdateBucket of a missing bucket does not change the CORS rules, which belong to the whole account.
 func TestUpdateBucketOfAMissingBucket(t *testing.T) {
-	s := newStandIn(t, map[string]reply{askHead: {status: http.StatusNotFound, code: "ContainerNotFound"}})
-	_, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithCORS(), storage.WithPublicAccess(true))
+	server := newRoutedServer(t,
+		map[string]routedReply{getRequest: {status: http.StatusNotFound, code: "ContainerNotFound"}})
+	_, err := server.service(t).UpdateBucket(t.Context(), "photos", storage.WithCORS(),
+		storage.WithPublicAccess(true))
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	require.Equal(t, []string{askHead}, s.requests(), "the account's rules are everybody's")
+	require.Equal(t, []string{getRequest}, server.requests(), "the account's rules are everybody's")
 }
 
-// A change of public access keeps the policies of the container.
+// partnerPolicies are the stored access policies of a container.
+const partnerPolicies = `<SignedIdentifiers><SignedIdentifier><Id>partner</Id><AccessPolicy>` +
+	`<Start>2026-01-01T00:00:00.0000000Z</Start><Expiry>2027-01-01T00:00:00.0000000Z</Expiry>` +
+	`<Permission>rl</Permission></AccessPolicy></SignedIdentifier></SignedIdentifiers>`
+
+// A change of public access keeps the policies of the container. Without a change, nothing is written.
 func TestWithPublicAccessRequests(t *testing.T) {
-	const policies = `<SignedIdentifiers><SignedIdentifier><Id>partner</Id><AccessPolicy><Start>2026-01-01T00:00:00.0000000Z</Start><Expiry>2027-01-01T00:00:00.0000000Z</Expiry><Permission>rl</Permission></AccessPolicy></SignedIdentifier></SignedIdentifiers>`
-	const changed = "Wed, 04 Mar 2026 05:06:07 GMT"
-	for name, test := range map[string]struct {
-		now    string // x-ms-blob-public-access
-		public bool
-		set    bool
-		access string
+	const modified = "Wed, 04 Mar 2026 05:06:07 GMT"
+	tests := []struct {
+		name    string
+		current string // x-ms-blob-public-access
+		public  bool
+		isSet   bool   // whether the access is written
+		access  string // as it is written
 	}{
-		"opened":                    {now: "", public: true, set: true, access: "blob"},
-		"closed":                    {now: "blob", set: true},
-		"closed to listing too":     {now: "container", set: true},
-		"open already":              {now: "blob", public: true},
-		"open already, and to list": {now: "container", public: true},
-		"closed already":            {now: ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			header := map[string]string{"Last-Modified": changed}
-			if test.now != "" {
-				header["X-Ms-Blob-Public-Access"] = test.now
+		{name: "opened", current: "", public: true, isSet: true, access: "blob"},
+		{name: "closed", current: "blob", public: false, isSet: true},
+		{name: "closed to listing too", current: "container", public: false, isSet: true},
+		{name: "open already", current: "blob", public: true},
+		{name: "open already, and to list", current: "container", public: true},
+		{name: "closed already", current: "", public: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			header := map[string]string{"Last-Modified": modified}
+			if tt.current != "" {
+				header["X-Ms-Blob-Public-Access"] = tt.current
 			}
-			s := newStandIn(t, map[string]reply{
-				askHead:      {status: http.StatusOK, header: header},
-				askAccount:   noRules,
-				askAccess:    {status: http.StatusOK, header: header, body: policies},
-				askSetAccess: {status: http.StatusOK},
+			server := newRoutedServer(t, map[string]routedReply{
+				getRequest:        {status: http.StatusOK, header: header},
+				getAccountRequest: noRules,
+				getAccessRequest:  {status: http.StatusOK, header: header, body: partnerPolicies},
+				setAccessRequest:  {status: http.StatusOK},
 			})
-			_, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(test.public))
+
+			_, err := server.service(t).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(tt.public))
 			require.NoError(t, err)
-			if !test.set {
-				require.NotContains(t, s.requests(), askSetAccess)
+			if !tt.isSet {
+				require.NotContains(t, server.requests(), setAccessRequest)
 				return
 			}
 
-			require.Equal(t, []string{askHead, askAccess, askSetAccess, askHead, askAccount}, s.requests())
-			headers := s.header(askSetAccess)
-			require.Equal(t, test.access, headers.Get("X-Ms-Blob-Public-Access"))
-			require.Equal(t, changed, headers.Get("If-Unmodified-Since"))
-			require.Contains(t, s.body(askSetAccess), "<Id>partner</Id>", "stored policies are kept")
-			require.Contains(t, s.body(askSetAccess), "<Permission>rl</Permission>")
-			require.Contains(t, s.body(askSetAccess), "<Start>2026-01-01T00:00:00Z</Start>")
-			require.Contains(t, s.body(askSetAccess), "<Expiry>2027-01-01T00:00:00Z</Expiry>")
+			require.Equal(t, []string{
+				getRequest, getAccessRequest, setAccessRequest, getRequest, getAccountRequest,
+			}, server.requests())
+			written := server.header(setAccessRequest)
+			require.Equal(t, tt.access, written.Get("X-Ms-Blob-Public-Access"))
+			require.Equal(t, modified, written.Get("If-Unmodified-Since"))
+
+			// The stored policies are kept.
+			policies := server.body(setAccessRequest)
+			require.Contains(t, policies, "<Id>partner</Id>")
+			require.Contains(t, policies, "<Permission>rl</Permission>")
+			require.Contains(t, policies, "<Start>2026-01-01T00:00:00Z</Start>")
+			require.Contains(t, policies, "<Expiry>2027-01-01T00:00:00Z</Expiry>")
 		})
 	}
-	for name, test := range map[string]struct {
-		answer reply
+}
+
+// A refused change of public access fails with the Code of the reason.
+func TestWithPublicAccessErrors(t *testing.T) {
+	tests := []struct {
+		name   string
+		answer routedReply
 		want   storage.Code
 	}{
-		"the account forbids it":              {reply{status: http.StatusConflict, code: "PublicAccessNotPermitted"}, storage.PermissionDenied},
-		"somebody else was quicker":           {reply{status: http.StatusPreconditionFailed, code: "ConditionNotMet"}, storage.Unavailable},
-		"the credential may not":              {reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"}, storage.PermissionDenied},
-		"the container was removed meanwhile": {reply{status: http.StatusNotFound, code: "ContainerNotFound"}, storage.BucketNotFound},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newStandIn(t, map[string]reply{askHead: {status: http.StatusOK}, askAccess: {status: http.StatusOK, body: policies}, askSetAccess: test.answer})
-			_, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
-			require.ErrorIs(t, err, test.want)
+		{
+			name:   "the account forbids it",
+			answer: routedReply{status: http.StatusConflict, code: "PublicAccessNotPermitted"},
+			want:   storage.PermissionDenied,
+		},
+		{
+			name:   "another client was quicker",
+			answer: routedReply{status: http.StatusPreconditionFailed, code: "ConditionNotMet"},
+			want:   storage.Unavailable,
+		},
+		{
+			name:   "the credential may not",
+			answer: routedReply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"},
+			want:   storage.PermissionDenied,
+		},
+		{
+			name:   "the container was removed meanwhile",
+			answer: routedReply{status: http.StatusNotFound, code: "ContainerNotFound"},
+			want:   storage.BucketNotFound,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newRoutedServer(t, map[string]routedReply{
+				getRequest:       {status: http.StatusOK},
+				getAccessRequest: {status: http.StatusOK, body: partnerPolicies},
+				setAccessRequest: tt.answer,
+			})
+			_, err := server.service(t).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
+			require.ErrorIs(t, err, tt.want)
 		})
 	}
 }
@@ -252,73 +348,93 @@ func TestWithPublicAccessRequests(t *testing.T) {
 // UpdateBucket succeeds even if the settings cannot be read after the change.
 func TestUpdateBucketReadFails(t *testing.T) {
 	const policies = `<SignedIdentifiers/>`
-	s := newStandIn(t, map[string]reply{
-		askHead:      {status: http.StatusOK},
-		askAccess:    {status: http.StatusOK, body: policies},
-		askSetAccess: {status: http.StatusOK},
-		askAccount:   {status: http.StatusServiceUnavailable, code: "ServerBusy"},
+	server := newRoutedServer(t, map[string]routedReply{
+		getRequest:        {status: http.StatusOK},
+		getAccessRequest:  {status: http.StatusOK, body: policies},
+		setAccessRequest:  {status: http.StatusOK},
+		getAccountRequest: {status: http.StatusServiceUnavailable, code: "ServerBusy"},
 	})
-	info, err := s.service(t).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
+	info, err := server.service(t).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
 	require.NoError(t, err)
 	require.Equal(t, "photos", info.Name)
-	_, err = s.service(t).UpdateBucket(t.Context(), "photos")
+	_, err = server.service(t).UpdateBucket(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.RateLimited, "which only looks")
 }
 
+// BucketInfo combines the properties of the container and the CORS rules of the account.
 func TestBucketInfoRequests(t *testing.T) {
-	tests := map[string]struct {
-		head, account reply
+	tests := []struct {
+		name          string
+		head, account routedReply
 		info          storage.BucketInfo
 		want          storage.Code
 	}{
-		"private": {head: reply{status: http.StatusOK}, account: noRules, info: storage.BucketInfo{}, want: ""},
-		"public, with the account's rules": {
-			head:    reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "blob"}},
-			account: reply{status: http.StatusOK, body: twoRules},
-			info:    storage.BucketInfo{Public: true, CORS: rulesOfTwo},
+		{
+			name:    "private",
+			head:    routedReply{status: http.StatusOK},
+			account: noRules,
 			want:    "",
 		},
-		"with locks": {
-			head:    reply{status: http.StatusOK, header: map[string]string{"X-Ms-Immutable-Storage-With-Versioning-Enabled": "true"}},
+		{
+			name: "public, with the account's rules",
+			head: routedReply{
+				status: http.StatusOK,
+				header: map[string]string{"X-Ms-Blob-Public-Access": "blob"},
+			},
+			account: routedReply{status: http.StatusOK, body: twoRulesXML},
+			info:    storage.BucketInfo{Public: true, CORS: twoRules},
+			want:    "",
+		},
+		{
+			name: "with locks",
+			head: routedReply{
+				status: http.StatusOK,
+				header: map[string]string{"X-Ms-Immutable-Storage-With-Versioning-Enabled": "true"},
+			},
 			account: noRules,
 			info:    storage.BucketInfo{ObjectLock: true},
 			want:    "",
 		},
-		"listed in public too": {
-			head:    reply{status: http.StatusOK, header: map[string]string{"X-Ms-Blob-Public-Access": "container"}},
+		{
+			name: "listed in public too",
+			head: routedReply{
+				status: http.StatusOK,
+				header: map[string]string{"X-Ms-Blob-Public-Access": "container"},
+			},
 			account: noRules,
 			info:    storage.BucketInfo{Public: true},
 			want:    "",
 		},
-		"without permission to read the rules": {
-			head:    reply{status: http.StatusOK},
-			account: reply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"},
+		{
+			name:    "without permission to read the rules",
+			head:    routedReply{status: http.StatusOK},
+			account: routedReply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"},
 			info:    storage.BucketInfo{Unread: []string{"CORS", "SoftDelete"}},
 			want:    storage.PermissionDenied,
 		},
-		"rules that cannot be reached": {
-			head:    reply{status: http.StatusOK},
-			account: reply{status: http.StatusServiceUnavailable, code: "ServerBusy"},
-			info:    storage.BucketInfo{},
+		{
+			name:    "rules that cannot be reached",
+			head:    routedReply{status: http.StatusOK},
+			account: routedReply{status: http.StatusServiceUnavailable, code: "ServerBusy"},
 			want:    storage.RateLimited,
 		},
-		"a missing container": {
-			head:    reply{status: http.StatusNotFound},
+		{
+			name:    "a missing container",
+			head:    routedReply{status: http.StatusNotFound},
 			account: noRules,
-			info:    storage.BucketInfo{},
 			want:    storage.BucketNotFound,
 		},
-		"a container that is going": {
-			head:    reply{status: http.StatusConflict, code: "ContainerBeingDeleted"},
+		{
+			name:    "a container that is going",
+			head:    routedReply{status: http.StatusConflict, code: "ContainerBeingDeleted"},
 			account: noRules,
-			info:    storage.BucketInfo{},
 			want:    storage.BucketNotFound,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newStandIn(t, map[string]reply{askHead: tt.head, askAccount: tt.account})
-			info, err := s.service(t).BucketInfo(t.Context(), "photos")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newRoutedServer(t, map[string]routedReply{getRequest: tt.head, getAccountRequest: tt.account})
+			info, err := server.service(t).BucketInfo(t.Context(), "photos")
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			if tt.want != "" && tt.want != storage.PermissionDenied {
 				require.Nil(t, info)
@@ -331,12 +447,14 @@ func TestBucketInfoRequests(t *testing.T) {
 	}
 }
 
-func page(marker string, names ...string) reply {
+// versionsPage returns a page of a listing of versions.
+func versionsPage(marker string, names ...string) routedReply {
 	var blobs strings.Builder
 	for _, name := range names {
-		fmt.Fprintf(&blobs, "<Blob><Name>%s</Name><VersionId>2026-03-04T05:06:07.0000000Z</VersionId></Blob>", name)
+		fmt.Fprintf(&blobs, "<Blob><Name>%s</Name><VersionId>2026-03-04T05:06:07.0000000Z</VersionId></Blob>",
+			name)
 	}
-	return reply{
+	return routedReply{
 		status: http.StatusOK,
 		header: map[string]string{"Content-Type": "application/xml"},
 		body:   `<EnumerationResults><Blobs>` + blobs.String() + `</Blobs><NextMarker>` + marker + `</NextMarker></EnumerationResults>`,
@@ -346,63 +464,81 @@ func page(marker string, names ...string) reply {
 // DeleteBucket refuses a container with noncurrent versions. Azure would delete them all, so the driver looks at
 // each page of the listing.
 func TestDeleteBucketWithOldVersions(t *testing.T) {
-	const look = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
+	const first = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
 	const next = "GET /photos?comp=list&include=versions&marker=m&maxresults=100&restype=container"
-	tests := map[string]struct {
-		pages   map[string]reply
+	tests := []struct {
+		name    string
+		pages   map[string]routedReply
 		deleted bool
 		want    storage.Code
 	}{
-		"nothing":                        {map[string]reply{look: page("")}, true, ""},
-		"nothing on two pages":           {map[string]reply{look: page("m"), next: page("")}, true, ""},
-		"a version":                      {map[string]reply{look: page("", "a")}, false, storage.BucketNotEmpty},
-		"a version, after an empty page": {map[string]reply{look: page("m"), next: page("", "a")}, false, storage.BucketNotEmpty},
-		"a listing that fails":           {map[string]reply{look: {status: http.StatusForbidden, code: "AuthorizationFailure"}}, false, storage.PermissionDenied},
-		"a missing container":            {map[string]reply{look: {status: http.StatusNotFound, code: "ContainerNotFound"}}, false, storage.BucketNotFound},
+		{name: "nothing", pages: map[string]routedReply{first: versionsPage("")}, deleted: true, want: ""},
+		{
+			name:    "nothing on two pages",
+			pages:   map[string]routedReply{first: versionsPage("m"), next: versionsPage("")},
+			deleted: true,
+			want:    "",
+		},
+		{
+			name:    "a version",
+			pages:   map[string]routedReply{first: versionsPage("", "a")},
+			deleted: false,
+			want:    storage.BucketNotEmpty,
+		},
+		{
+			name:    "a version, after an empty page",
+			pages:   map[string]routedReply{first: versionsPage("m"), next: versionsPage("", "a")},
+			deleted: false,
+			want:    storage.BucketNotEmpty,
+		},
+		{
+			name:    "a listing that fails",
+			pages:   map[string]routedReply{first: {status: http.StatusForbidden, code: "AuthorizationFailure"}},
+			deleted: false,
+			want:    storage.PermissionDenied,
+		},
+		{
+			name:    "a missing container",
+			pages:   map[string]routedReply{first: {status: http.StatusNotFound, code: "ContainerNotFound"}},
+			deleted: false,
+			want:    storage.BucketNotFound,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			tt.pages[askRemove] = reply{status: http.StatusAccepted}
-			s := newStandIn(t, tt.pages)
-			d, err := NewServiceDriver(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey})
-			require.NoError(t, err)
-			err = d.DeleteBucket(t.Context(), "photos")
-			require.NoError(t, d.Close())
-			if tt.want == "" {
-				require.NoError(t, err)
-			} else {
-				require.ErrorIs(t, err, tt.want)
-			}
-
-			require.Equal(t, tt.deleted, slices.Contains(s.requests(), askRemove))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.pages[deleteRequest] = routedReply{status: http.StatusAccepted}
+			server := newRoutedServer(t, tt.pages)
+			err := server.serviceDriver(t, Config{}).DeleteBucket(t.Context(), "photos")
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.deleted, slices.Contains(server.requests(), deleteRequest))
 		})
 	}
 }
 
 // DeleteBucket ignores noncurrent versions of the parts of uploads that have ended.
 func TestDeleteBucketWithOldParts(t *testing.T) {
-	const look = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
+	const first = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
 	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
-	upload := page("")
+	upload := versionsPage("")
 	upload.body = strings.Replace(upload.body, "<Blobs>", "<Blobs><Blob><Name>"+part+"</Name></Blob>", 1)
 
-	tests := map[string]struct {
-		page reply
+	tests := []struct {
+		name string
+		page routedReply
 		hint string // "": the container is deleted
 	}{
-		"old versions of parts":              {page("", part, part), ""},
-		"old versions of parts, and another": {page("", part, "a"), versionsHint},
-		"an open upload":                     {upload, uploadsHint},
+		{name: "old versions of parts", page: versionsPage("", part, part)},
+		{name: "old versions of parts, and another", page: versionsPage("", part, "a"), hint: versionsHint},
+		{name: "an open upload", page: upload, hint: uploadsHint},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newStandIn(t, map[string]reply{look: tt.page, askRemove: {status: http.StatusAccepted}})
-			d, err := NewServiceDriver(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey})
-			require.NoError(t, err)
-			err = d.DeleteBucket(t.Context(), "photos")
-
-			require.NoError(t, d.Close())
-			require.Equal(t, tt.hint == "", slices.Contains(s.requests(), askRemove))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newRoutedServer(t, map[string]routedReply{
+				first:         tt.page,
+				deleteRequest: {status: http.StatusAccepted},
+			})
+			err := server.serviceDriver(t, Config{}).DeleteBucket(t.Context(), "photos")
+			require.Equal(t, tt.hint == "", slices.Contains(server.requests(), deleteRequest))
 			if tt.hint == "" {
 				require.NoError(t, err)
 				return
@@ -415,46 +551,66 @@ func TestDeleteBucketWithOldParts(t *testing.T) {
 
 // DeleteBucket succeeds on an account that has no versions and refuses to list them.
 func TestDeleteBucketWithoutVersions(t *testing.T) {
-	const look, plain = "GET /photos?comp=list&include=versions&maxresults=100&restype=container", "GET /photos?comp=list&maxresults=100&restype=container"
-	for name, row := range map[string]struct {
-		page reply
+	const (
+		listVersions = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
+		listBlobs    = "GET /photos?comp=list&maxresults=100&restype=container"
+	)
+	tests := []struct {
+		name string
+		page routedReply
 		want storage.Code
-	}{"an empty one": {page(""), ""}, "one with a blob": {page("", "a"), storage.BucketNotEmpty}} {
-		t.Run(name, func(t *testing.T) {
-			s := newStandIn(t, map[string]reply{look: {status: http.StatusBadRequest, code: "InvalidQueryParameterValue"}, plain: row.page, askRemove: {status: http.StatusAccepted}})
-			d, err := NewServiceDriver(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey})
-			require.NoError(t, err)
-			require.Equal(t, row.want, storage.CodeOf(d.DeleteBucket(t.Context(), "photos")))
-			require.Equal(t, row.want == "", slices.Contains(s.requests(), askRemove))
-			require.NoError(t, d.Close())
+	}{
+		{name: "an empty container", page: versionsPage(""), want: ""},
+		{name: "a container with a blob", page: versionsPage("", "a"), want: storage.BucketNotEmpty},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newRoutedServer(t, map[string]routedReply{
+				listVersions:  {status: http.StatusBadRequest, code: "InvalidQueryParameterValue"},
+				listBlobs:     tt.page,
+				deleteRequest: {status: http.StatusAccepted},
+			})
+			err := server.serviceDriver(t, Config{}).DeleteBucket(t.Context(), "photos")
+			require.Equal(t, tt.want, storage.CodeOf(err))
+			require.Equal(t, tt.want == "", slices.Contains(server.requests(), deleteRequest))
 		})
 	}
 }
 
 // With a Config.APIVersion that has no versions, DeleteBucket does not ask for any.
 func TestDeleteBucketOfOldService(t *testing.T) {
-	s := newStandIn(t, map[string]reply{"GET /photos?comp=list&maxresults=100&restype=container": page(""), askRemove: {status: http.StatusAccepted}})
-	d, err := NewServiceDriver(t.Context(), Config{Endpoint: s.URL + "/" + testAccount, Key: testKey, APIVersion: "2019-07-07"})
-	require.NoError(t, err)
+	server := newRoutedServer(t, map[string]routedReply{
+		"GET /photos?comp=list&maxresults=100&restype=container": versionsPage(""),
+		deleteRequest: {status: http.StatusAccepted},
+	})
+	d := server.serviceDriver(t, Config{APIVersion: "2019-07-07"})
 	require.NoError(t, d.DeleteBucket(t.Context(), "photos"))
-	require.NoError(t, d.Close())
 }
 
 // Buckets are listed in pages.
 func TestBucketsPages(t *testing.T) {
-	s := newStandIn(t, map[string]reply{
-		"GET /?comp=list": {
-			status: http.StatusOK,
-			body:   `<EnumerationResults><Containers><Container><Name>$root</Name><Properties/></Container><Container><Name>a</Name><Properties><PublicAccess>blob</PublicAccess></Properties></Container></Containers><NextMarker>m</NextMarker></EnumerationResults>`,
-		},
-		"GET /?comp=list&marker=m": {status: http.StatusOK, body: `<EnumerationResults><Containers><Container><Name>b</Name><Properties/></Container></Containers><NextMarker/></EnumerationResults>`},
+	const firstPage = `<EnumerationResults><Containers>` +
+		`<Container><Name>$root</Name><Properties/></Container>` +
+		`<Container><Name>a</Name><Properties><PublicAccess>blob</PublicAccess></Properties></Container>` +
+		`</Containers><NextMarker>m</NextMarker></EnumerationResults>`
+	const lastPage = `<EnumerationResults><Containers>` +
+		`<Container><Name>b</Name><Properties/></Container>` +
+		`</Containers><NextMarker/></EnumerationResults>`
+	server := newRoutedServer(t, map[string]routedReply{
+		"GET /?comp=list":          {status: http.StatusOK, body: firstPage},
+		"GET /?comp=list&marker=m": {status: http.StatusOK, body: lastPage},
 	})
+
 	var infos []storage.BucketInfo
-	for info, err := range s.service(t).Buckets(t.Context()) {
+	for info, err := range server.service(t).Buckets(t.Context()) {
 		require.NoError(t, err)
 		infos = append(infos, info)
 	}
-	require.Equal(t, []storage.BucketInfo{{Name: "$root", Provider: "azure"}, {Name: "a", Provider: "azure", Public: true}, {Name: "b", Provider: "azure"}}, infos)
+	require.Equal(t, []storage.BucketInfo{
+		{Name: "$root", Provider: "azure"},
+		{Name: "a", Provider: "azure", Public: true},
+		{Name: "b", Provider: "azure"},
+	}, infos)
 }
 
 // Settings of the management plane are unsupported.
@@ -463,48 +619,86 @@ func TestUpdateBucketManagementPlane(t *testing.T) {
 	for i := range six {
 		six[i] = storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
 	}
-	tests := map[string]struct {
+	tests := []struct {
+		name string
 		opt  storage.BucketOption
 		want storage.Code
 		hint string
 	}{
-		"a region":          {storage.WithRegion("westeurope"), storage.Unsupported, "storage account"},
-		"versions":          {storage.WithVersioning(true), storage.Unsupported, "management plane"},
-		"object lock":       {storage.WithObjectLock(), storage.Unsupported, "version-level immutability"},
-		"default retention": {storage.WithDefaultRetention(storage.Governance, 1), storage.Unsupported, "version-level immutability"},
-		"no versions":       {storage.WithVersioning(false), storage.Unsupported, "management plane"},
-		"a lifecycle":       {storage.WithLifecycle(storage.LifecycleRule{ExpireAfterDays: 1}), storage.Unsupported, "management plane"},
-		"more than 5 rules": {storage.WithCORS(six...), storage.InvalidArgument, "at most 5"},
+		{
+			name: "a region",
+			opt:  storage.WithRegion("westeurope"),
+			want: storage.Unsupported,
+			hint: "storage account",
+		},
+		{
+			name: "versions",
+			opt:  storage.WithVersioning(true),
+			want: storage.Unsupported,
+			hint: "management plane",
+		},
+		{
+			name: "object lock",
+			opt:  storage.WithObjectLock(),
+			want: storage.Unsupported,
+			hint: "version-level immutability",
+		},
+		{
+			name: "default retention",
+			opt:  storage.WithDefaultRetention(storage.Governance, 1),
+			want: storage.Unsupported,
+			hint: "version-level immutability",
+		},
+		{
+			name: "no versions",
+			opt:  storage.WithVersioning(false),
+			want: storage.Unsupported,
+			hint: "management plane",
+		},
+		{
+			name: "a lifecycle",
+			opt:  storage.WithLifecycle(storage.LifecycleRule{ExpireAfterDays: 1}),
+			want: storage.Unsupported,
+			hint: "management plane",
+		},
+		{
+			name: "more than 5 rules",
+			opt:  storage.WithCORS(six...),
+			want: storage.InvalidArgument,
+			hint: "at most 5",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newStandIn(t, nil)
-			_, err := s.service(t).CreateBucket(t.Context(), "photos", tt.opt)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newRoutedServer(t, nil)
+			_, err := server.service(t).CreateBucket(t.Context(), "photos", tt.opt)
 			require.ErrorIs(t, err, tt.want)
 			require.ErrorContains(t, err, tt.hint)
-			if name != "a region" { // the engine refuses it
-				_, err = s.service(t).UpdateBucket(t.Context(), "photos", tt.opt)
+			if tt.name != "a region" { // the engine refuses it
+				_, err = server.service(t).UpdateBucket(t.Context(), "photos", tt.opt)
 				require.ErrorIs(t, err, tt.want)
 				require.ErrorContains(t, err, tt.hint)
 			}
-			require.Empty(t, s.requests())
+			require.Empty(t, server.requests())
 		})
 	}
 	t.Run("credentials of S3", func(t *testing.T) {
-		s := newStandIn(t, nil)
-		_, err := s.service(t).Credentials(t.Context(), "photos")
+		server := newRoutedServer(t, nil)
+		_, err := server.service(t).Credentials(t.Context(), "photos")
 		require.ErrorIs(t, err, storage.Unsupported)
-		require.Empty(t, s.requests())
+		require.Empty(t, server.requests())
 	})
 }
 
 // If Azure answers CreateBucket with InternalError, the call fails with OutcomeUnknown.
 func TestCreateBucketResponseLost(t *testing.T) {
-	s := newStandIn(t, map[string]reply{askCreate: {status: http.StatusInternalServerError, code: "InternalError"}})
-	_, err := s.service(t).CreateBucket(t.Context(), "photos")
+	server := newRoutedServer(t,
+		map[string]routedReply{createRequest: {status: http.StatusInternalServerError, code: "InternalError"}})
+	_, err := server.service(t).CreateBucket(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }
 
+// NewService fails with InvalidArgument if Config names a bucket.
 func TestServiceRefusesABucket(t *testing.T) {
 	_, err := NewService(t.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey})
 	require.ErrorIs(t, err, storage.InvalidArgument)

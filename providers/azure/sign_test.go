@@ -49,59 +49,82 @@ func TestSignedURLEscapesPath(t *testing.T) {
 // The signature contains the account's name, even if the signed URL has another host.
 func TestSigningBaseURL(t *testing.T) {
 	const emulator = "http://127.0.0.1:10000/acme"
-	tests := map[string]struct {
+	tests := []struct {
+		name       string
 		config     Config
 		base, want string
 		protocol   string
 	}{
-		"Azure": {config: Config{}, want: "https://acme.blob.core.windows.net/photos/a%20b", protocol: "https"},
-		"another cloud": {
+		{
+			name:     "Azure",
+			config:   Config{},
+			want:     "https://acme.blob.core.windows.net/photos/a%20b",
+			protocol: "https",
+		},
+		{
+			name:     "another cloud",
 			config:   Config{Endpoint: "https://acme.blob.core.chinacloudapi.cn"},
 			want:     "https://acme.blob.core.chinacloudapi.cn/photos/a%20b",
 			protocol: "https",
 		},
-		"a domain of one's own": {
+		{
+			name:     "a domain of one's own",
 			config:   Config{Account: testAccount, Endpoint: "https://files.example.com"},
 			want:     "https://files.example.com/photos/a%20b",
 			protocol: "https",
 		},
-		"an account in the path": {config: Config{Endpoint: emulator}, want: emulator + "/photos/a%20b", protocol: "https,http"},
-		"a domain for clients": {
+		{
+			name:     "an account in the path",
+			config:   Config{Endpoint: emulator},
+			want:     emulator + "/photos/a%20b",
+			protocol: "https,http",
+		},
+		{
+			name:     "a domain for clients",
 			config:   Config{},
 			base:     "https://files.example.com/",
 			want:     "https://files.example.com/photos/a%20b",
 			protocol: "https",
 		},
-		"a domain below a path": {
+		{
+			name:     "a domain below a path",
 			config:   Config{},
 			base:     "https://example.com/files/",
 			want:     "https://example.com/files/photos/a%20b",
 			protocol: "https",
 		},
-		"a port for clients": {
+		{
+			name:     "a port for clients",
 			config:   Config{Endpoint: emulator},
 			base:     "http://localhost:8080/acme/",
 			want:     "http://localhost:8080/acme/photos/a%20b",
 			protocol: "https,http",
 		},
-		"TLS that ends at a proxy": {
+		{
+			name:     "TLS that ends at a proxy",
 			config:   Config{Endpoint: emulator},
 			base:     "https://files.example.com/acme/",
 			want:     "https://files.example.com/acme/photos/a%20b",
 			protocol: "https,http",
 		},
-		"no TLS for clients": {
+		{
+			name:     "no TLS for clients",
 			config:   Config{},
 			base:     "http://files.example.com/",
 			want:     "http://files.example.com/photos/a%20b",
 			protocol: "https,http",
 		},
-		"the account's own container": {config: Config{Bucket: "$root"}, want: "https://acme.blob.core.windows.net/$root/a%20b", protocol: "https"},
+		{
+			name:     "the account's own container",
+			config:   Config{Bucket: "$root"},
+			want:     "https://acme.blob.core.windows.net/$root/a%20b",
+			protocol: "https",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			d := newSigner(t, tt.config)
-			signedURL, err := d.sign(t.Context(), download(func(r *driver.SignRequest) {
+			signedURL, err := d.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 				r.BaseURL = tt.base
 				r.Key = "a b"
 			}), signedAt)
@@ -130,16 +153,17 @@ func TestSigningBaseURL(t *testing.T) {
 // A signed URL is valid for at least the requested time.
 func TestSignedURLExpires(t *testing.T) {
 	second := signedAt.Truncate(time.Second)
-	tests := map[string]struct {
+	tests := []struct {
+		name string
 		ttl  time.Duration
 		want time.Time
 	}{
-		"at least the requested time": {time.Second, second.Add(2 * time.Second)},
-		"at most 7 days":              {7 * 24 * time.Hour, second.Add(7 * 24 * time.Hour)},
+		{name: "at least the requested time", ttl: time.Second, want: second.Add(2 * time.Second)},
+		{name: "at most 7 days", ttl: 7 * 24 * time.Hour, want: second.Add(7 * 24 * time.Hour)},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			signedURL, err := newSigner(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			signedURL, err := newSigner(t, Config{}).sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 				r.TTL = tt.ttl
 			}), signedAt.In(time.FixedZone("", 3600)))
 			require.NoError(t, err)
@@ -150,33 +174,48 @@ func TestSignedURLExpires(t *testing.T) {
 			require.Equal(t, tt.want.Format(sasTime), u.Query().Get("se"))
 
 			starts := second.Add(time.Second - clockSkew)
-			require.Equal(t, starts.Format(sasTime), u.Query().Get("st"), "a service whose clock is slow accepts it at once")
-			require.LessOrEqual(t, signedURL.ExpiresAt.Sub(starts), tt.ttl+clockSkew, "the limit of a SAS expiration policy")
+			require.Equal(t, starts.Format(sasTime), u.Query().Get("st"),
+				"a service whose clock is slow accepts it at once")
+			require.LessOrEqual(t, signedURL.ExpiresAt.Sub(starts), tt.ttl+clockSkew,
+				"the limit of a SAS expiration policy")
 		})
 	}
 }
 
 // A signed URL has no more permissions than it needs.
 func TestSignedURLPermissions(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name string
 		ask  *driver.SignRequest
 		want string
 	}{
-		"a download": {download(nil), "r"},
-		"an upload":  {wiretest.SignedUpload(nil), "cw"},
-		"an upload, if absent": {wiretest.SignedUpload(func(r *driver.SignRequest) {
-			r.Condition.Absent = true
-		}), "c"},
-		"a removal": {download(func(r *driver.SignRequest) {
-			r.Method = http.MethodDelete
-		}), "d"},
-		"a version's removal": {download(func(r *driver.SignRequest) {
-			r.Method = http.MethodDelete
-			r.Version = "2026-03-01T00:00:00.1234567Z"
-		}), "x"},
+		{name: "a download", ask: signedDownload(nil), want: "r"},
+		{name: "an upload", ask: wiretest.SignedUpload(nil), want: "cw"},
+		{
+			name: "an upload, if absent",
+			ask: wiretest.SignedUpload(func(r *driver.SignRequest) {
+				r.Condition.Absent = true
+			}),
+			want: "c",
+		},
+		{
+			name: "a removal",
+			ask: signedDownload(func(r *driver.SignRequest) {
+				r.Method = http.MethodDelete
+			}),
+			want: "d",
+		},
+		{
+			name: "a version's removal",
+			ask: signedDownload(func(r *driver.SignRequest) {
+				r.Method = http.MethodDelete
+				r.Version = "2026-03-01T00:00:00.1234567Z"
+			}),
+			want: "x",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			signedURL, err := newSigner(t, Config{}).sign(t.Context(), tt.ask, signedAt)
 			require.NoError(t, err)
 			u, err := url.Parse(signedURL.URL)
@@ -187,6 +226,7 @@ func TestSignedURLPermissions(t *testing.T) {
 	}
 }
 
+// A signed upload lists the headers that its client must send for the properties.
 func TestSignedUploadHeaders(t *testing.T) {
 	signedURL, err := newSigner(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.CacheControl = "no-store"
@@ -211,7 +251,7 @@ func TestSignedUploadHeaders(t *testing.T) {
 
 // Signed downloads set response headers.
 func TestSignedDownloadURLResponseHeaders(t *testing.T) {
-	signedURL, err := newSigner(t, Config{}).sign(t.Context(), download(func(r *driver.SignRequest) {
+	signedURL, err := newSigner(t, Config{}).sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 		r.ResponseType = "image/png"
 		r.ResponseName = "a bé.png"
 		r.Version = "2026-03-01T00:00:00.1234567Z"
@@ -222,7 +262,8 @@ func TestSignedDownloadURLResponseHeaders(t *testing.T) {
 	u, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
 	require.Equal(t, "image/png", u.Query().Get("rsct"))
-	require.Equal(t, `attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png`, u.Query().Get("rscd"))
+	require.Equal(t, `attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png`,
+		u.Query().Get("rscd"))
 	require.Equal(t, "bv", u.Query().Get("sr"))
 	require.Equal(t, "2026-03-01T00:00:00.1234567Z", u.Query().Get("versionid"))
 }
@@ -230,7 +271,7 @@ func TestSignedDownloadURLResponseHeaders(t *testing.T) {
 // The window of every URL begins 15 minutes before its hour, and ends an hour and the TTL later.
 func TestStableURLsOfAzure(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
-	stable := download(func(r *driver.SignRequest) {
+	stable := signedDownload(func(r *driver.SignRequest) {
 		r.TTL = time.Minute
 		r.StableFor = time.Hour
 		r.ResponseCacheControl = "private, max-age=3600"
@@ -250,13 +291,13 @@ func TestStableURLsOfAzure(t *testing.T) {
 	next, err := newSigner(t, Config{}).sign(t.Context(), stable, when.Add(time.Hour))
 	require.NoError(t, err)
 	require.NotEqual(t, first.URL, next.URL)
-	require.Zero(t, newSigner(t, Config{Credential: tokenOf("token")}).Describe().Features&storage.StableURLs)
+	require.Zero(t, newSigner(t, Config{Credential: fixedToken("token")}).Describe().Features&storage.StableURLs)
 }
 
 // SignedRemoveURL signs x-ms-delete-snapshots for an object, and omits it for a version, which Azure refuses with
 // it. https://learn.microsoft.com/rest/api/storageservices/delete-blob.
 func TestSignedRemoveURLIncludesSnapshots(t *testing.T) {
-	removal := download(func(r *driver.SignRequest) {
+	removal := signedDownload(func(r *driver.SignRequest) {
 		r.Method = http.MethodDelete
 	})
 	signedURL, err := newSigner(t, Config{}).sign(t.Context(), removal, signedAt)
@@ -273,35 +314,76 @@ func TestSignedRemoveURLIncludesSnapshots(t *testing.T) {
 // A signed URL is refused if the account has no key or Azure cannot enforce its options.
 func TestSignedURLUnsupported(t *testing.T) {
 	sum := uint32(1)
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		config Config
 		ask    *driver.SignRequest
 		want   storage.Code
 	}{
-		"without credentials":   {Config{Anonymous: true}, download(nil), storage.Unsupported},
-		"with only a signature": {Config{SASToken: "sv=2026-12-06&sig=abc"}, download(nil), storage.Unsupported},
-		"a CRC32C, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) {
-			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
-		}), storage.Unsupported},
-		"a size, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) {
-			r.MinSize = 5
-			r.MaxSize = 5
-		}), storage.Unsupported},
-		"an unsupported method": {Config{}, download(func(r *driver.SignRequest) {
-			r.Method = http.MethodPatch
-		}), storage.Unsupported},
-		"a version that is none": {Config{}, download(func(r *driver.SignRequest) {
-			r.Version = "yesterday"
-		}), storage.InvalidArgument},
-		"a key that Azure reads as another": {Config{}, download(func(r *driver.SignRequest) {
-			r.Key = `a\b`
-		}), storage.InvalidArgument},
-		"a version that adds parameters": {Config{}, download(func(r *driver.SignRequest) {
-			r.Version = "x&comp=list"
-		}), storage.InvalidArgument},
+		{
+			name:   "without credentials",
+			config: Config{Anonymous: true},
+			ask:    signedDownload(nil),
+			want:   storage.Unsupported,
+		},
+		{
+			name:   "with only a signature",
+			config: Config{SASToken: "sv=2026-12-06&sig=abc"},
+			ask:    signedDownload(nil),
+			want:   storage.Unsupported,
+		},
+		{
+			name:   "a CRC32C, which Azure does not verify",
+			config: Config{},
+			ask: wiretest.SignedUpload(func(r *driver.SignRequest) {
+				r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+			}),
+			want: storage.Unsupported,
+		},
+		{
+			name:   "a size, which Azure does not verify",
+			config: Config{},
+			ask: wiretest.SignedUpload(func(r *driver.SignRequest) {
+				r.MinSize = 5
+				r.MaxSize = 5
+			}),
+			want: storage.Unsupported,
+		},
+		{
+			name:   "an unsupported method",
+			config: Config{},
+			ask: signedDownload(func(r *driver.SignRequest) {
+				r.Method = http.MethodPatch
+			}),
+			want: storage.Unsupported,
+		},
+		{
+			name:   "a version that is none",
+			config: Config{},
+			ask: signedDownload(func(r *driver.SignRequest) {
+				r.Version = "yesterday"
+			}),
+			want: storage.InvalidArgument,
+		},
+		{
+			name:   "a key that Azure reads as another",
+			config: Config{},
+			ask: signedDownload(func(r *driver.SignRequest) {
+				r.Key = `a\b`
+			}),
+			want: storage.InvalidArgument,
+		},
+		{
+			name:   "a version that adds parameters",
+			config: Config{},
+			ask: signedDownload(func(r *driver.SignRequest) {
+				r.Version = "x&comp=list"
+			}),
+			want: storage.InvalidArgument,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			_, err := newSigner(t, tt.config).sign(t.Context(), tt.ask, signedAt)
 			require.ErrorIs(t, err, tt.want)
 			require.NotContains(t, err.Error(), "abc")
@@ -309,38 +391,41 @@ func TestSignedURLUnsupported(t *testing.T) {
 	}
 }
 
+// The driver declares SignedURLs only with credentials that can sign. Azure can enforce no condition of a signed
+// upload but IfAbsent.
 func TestSigningFeatures(t *testing.T) {
-	tests := map[string]struct {
+	const allSigned = storage.SignedURLs | storage.SignedContentType | storage.SignedSize |
+		storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
+	const ofAzure = storage.SignedURLs | storage.SignedIfAbsent
+	tests := []struct {
+		name   string
 		config Config
 		want   storage.Features
 	}{
-		"with the account's key":   {Config{}, storage.SignedURLs | storage.SignedIfAbsent},
-		"with a token credential":  {Config{Credential: tokenOf("token")}, storage.SignedURLs | storage.SignedIfAbsent},
-		"with a connection string": {Config{ConnectionString: "AccountName=acme;AccountKey=" + testKey}, storage.SignedURLs | storage.SignedIfAbsent},
-		"with only a signature":    {Config{SASToken: "sv=2026-12-06&sig=abc"}, 0},
-		"without credentials":      {Config{Anonymous: true}, 0},
+		{name: "the account's key", config: Config{Account: testAccount, Key: testKey}, want: ofAzure},
+		{
+			name:   "a token credential",
+			config: Config{Account: testAccount, Credential: fixedToken("token")},
+			want:   ofAzure,
+		},
+		{
+			name:   "a connection string",
+			config: Config{ConnectionString: "AccountName=acme;AccountKey=" + testKey},
+			want:   ofAzure,
+		},
+		{
+			name:   "only a signature",
+			config: Config{Account: testAccount, SASToken: "sv=2026-12-06&sig=abc"},
+			want:   0,
+		},
+		{name: "no credentials", config: Config{Account: testAccount, Anonymous: true}, want: 0},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			if tt.config.ConnectionString == "" {
-				tt.config.Account = testAccount
-				if tt.want != 0 && tt.config.Credential == nil {
-					tt.config.Key = testKey
-				}
-			}
-			d, err := NewDriver(t.Context(), Config{
-				Bucket:           "photos",
-				Account:          tt.config.Account,
-				Key:              tt.config.Key,
-				SASToken:         tt.config.SASToken,
-				Credential:       tt.config.Credential,
-				ConnectionString: tt.config.ConnectionString,
-				Anonymous:        tt.config.Anonymous,
-			})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.config.Bucket = "photos"
+			d, err := NewDriver(t.Context(), tt.config)
 			require.NoError(t, err)
-
-			const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
-			require.Equal(t, tt.want, d.Describe().Features&signing)
+			require.Equal(t, tt.want, d.Describe().Features&allSigned)
 		})
 	}
 }
@@ -348,18 +433,31 @@ func TestSigningFeatures(t *testing.T) {
 // A token can sign only if the account's name is known, because Azure verifies signatures by that name, not by the
 // host.
 func TestSignByTokenNeedsAccount(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		config Config
 		want   bool
 	}{
-		"a domain of one's own":                {Config{Endpoint: "https://files.example.com"}, false},
-		"a domain of one's own, and a name":    {Config{Endpoint: "https://files.example.com", Account: testAccount}, true},
-		"the account's host":                   {Config{Endpoint: "https://acme.blob.core.windows.net"}, true},
-		"the account's host in a private zone": {Config{Endpoint: "https://acme.privatelink.blob.core.windows.net"}, true},
+		{name: "a domain of one's own", config: Config{Endpoint: "https://files.example.com"}, want: false},
+		{
+			name:   "a domain of one's own, and a name",
+			config: Config{Endpoint: "https://files.example.com", Account: testAccount},
+			want:   true,
+		},
+		{
+			name:   "the account's host",
+			config: Config{Endpoint: "https://acme.blob.core.windows.net"},
+			want:   true,
+		},
+		{
+			name:   "the account's host in a private zone",
+			config: Config{Endpoint: "https://acme.privatelink.blob.core.windows.net"},
+			want:   true,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			tt.config.Bucket, tt.config.Credential = "photos", tokenOf("token")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.config.Bucket, tt.config.Credential = "photos", fixedToken("token")
 			d, err := NewDriver(t.Context(), tt.config)
 			require.NoError(t, err)
 
@@ -371,52 +469,82 @@ func TestSignByTokenNeedsAccount(t *testing.T) {
 			}
 			require.Contains(t, desc.SigningHint, "Config.Account")
 
-			_, err = d.Sign(t.Context(), &driver.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour})
+			_, err = d.Sign(t.Context(), &driver.SignRequest{
+				Method: http.MethodGet,
+				Key:    "a",
+				TTL:    time.Hour,
+			})
 			require.ErrorIs(t, err, storage.Unsupported)
 		})
 	}
 }
 
+// authorizeSource returns a URL of a source that Azure can read. The right to read is in the URL, or a token beside
+// it.
 func TestAuthorizeSource(t *testing.T) {
 	const address = "https://acme.blob.core.windows.net/photos/a%20b"
-	tests := map[string]struct {
-		config                 Config
-		version                string
-		address, authorization string
+	tests := []struct {
+		name          string
+		config        Config
+		version       string
+		address       string
+		authorization string
 	}{
-		"anonymous":              {config: Config{Anonymous: true}, address: address},
-		"a version":              {config: Config{Anonymous: true}, version: "v", address: address + "?versionid=v"},
-		"a signature":            {config: Config{SASToken: "?sv=1&sig=a%2Bb"}, address: address + "?sv=1&sig=a%2Bb"},
-		"a version, a signature": {config: Config{SASToken: "sv=1&sig=a%2Bb"}, version: "v", address: address + "?versionid=v&sv=1&sig=a%2Bb"},
-		"a token": {
-			config:        Config{Credential: tokenOf("token")},
+		{name: "anonymous", config: Config{Anonymous: true}, address: address},
+		{
+			name:    "a version",
+			config:  Config{Anonymous: true},
+			version: "v",
+			address: address + "?versionid=v",
+		},
+		{
+			name:    "a signature",
+			config:  Config{SASToken: "?sv=1&sig=a%2Bb"},
+			address: address + "?sv=1&sig=a%2Bb",
+		},
+		{
+			name:    "a version, a signature",
+			config:  Config{SASToken: "sv=1&sig=a%2Bb"},
+			version: "v",
+			address: address + "?versionid=v&sv=1&sig=a%2Bb",
+		},
+		{
+			name:          "a token",
+			config:        Config{Credential: fixedToken("token")},
 			version:       "v",
 			address:       address + "?versionid=v",
 			authorization: "Bearer token",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			address, authorization, err := newSigner(t, tt.config).account.authorizeSource(t.Context(), driver.ObjectRef{Bucket: "photos", Key: "a b", Version: tt.version})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newSigner(t, tt.config)
+			source := driver.ObjectRef{Bucket: "photos", Key: "a b", Version: tt.version}
+			address, authorization, err := d.account.authorizeSource(t.Context(), source)
 			require.NoError(t, err)
 			require.Equal(t, tt.address, address)
 			require.Equal(t, tt.authorization, authorization)
 		})
 	}
-	t.Run("a key", func(t *testing.T) {
-		start := time.Now()
-		signedURL, authorization, err := newSigner(t, Config{}).account.authorizeSource(t.Context(), driver.ObjectRef{Bucket: "photos", Key: "a b"})
-		require.NoError(t, err)
-		require.Empty(t, authorization)
+}
 
-		got, query, _ := strings.Cut(signedURL, "?")
-		require.Equal(t, address, got)
-		require.Equal(t, "r", parsedQuery(t, query).Get("sp"))
+// With the account's key, authorizeSource signs a right to read for sourceTime.
+func TestAuthorizeSourceByKey(t *testing.T) {
+	start := time.Now()
+	d := newSigner(t, Config{})
+	signedURL, authorization, err := d.account.authorizeSource(t.Context(), driver.ObjectRef{Bucket: "photos", Key: "a b"})
+	require.NoError(t, err)
+	require.Empty(t, authorization)
 
-		end, err := time.Parse(sasTime, parsedQuery(t, query).Get("se"))
-		require.NoError(t, err)
-		require.WithinRange(t, end, start.Add(sourceTime-time.Second), time.Now().Add(sourceTime+2*time.Second))
-	})
+	address, _, _ := strings.Cut(signedURL, "?")
+	require.Equal(t, "https://acme.blob.core.windows.net/photos/a%20b", address)
+	query := parsedQuery(t, signedURL)
+	require.Equal(t, "r", query.Get("sp"))
+
+	// Times of a signature are in whole seconds.
+	end, err := time.Parse(sasTime, query.Get("se"))
+	require.NoError(t, err)
+	require.WithinRange(t, end, start.Add(sourceTime-time.Second), time.Now().Add(sourceTime+2*time.Second))
 }
 
 // Signing must not cost more than with the SDK.
@@ -424,7 +552,7 @@ func BenchmarkSign(b *testing.B) {
 	drv, err := NewDriver(b.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey})
 	require.NoError(b, err)
 	d := drv.(*objectDriver)
-	ask := download(nil)
+	ask := signedDownload(nil)
 
 	b.Run("ours", func(b *testing.B) {
 		b.ReportAllocs()
@@ -437,7 +565,8 @@ func BenchmarkSign(b *testing.B) {
 	b.Run("the SDK's", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, err := d.container.client.NewBlobClient("a").GetSASURL(sas.BlobPermissions{Read: true}, time.Now().UTC().Add(time.Hour), nil)
+			_, err := d.container.client.NewBlobClient("a").GetSASURL(sas.BlobPermissions{Read: true},
+				time.Now().UTC().Add(time.Hour), nil)
 			require.NoError(b, err)
 		}
 	})

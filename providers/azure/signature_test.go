@@ -17,61 +17,73 @@ import (
 // A bucket with a shared access signature of its container can do everything that
 // the signature permits, including server copies.
 func TestOpenWithSharedAccessSignature(t *testing.T) {
-	s := needAzurite(t)
-	name := s.container(t)
+	server := needAzurite(t)
+	name := server.container(t)
 	permissions := sas.ContainerPermissions{Read: true, Write: true, Create: true, Delete: true, List: true}
-	address, err := s.raw.NewContainerClient(name).GetSASURL(permissions, time.Now().Add(time.Hour), nil)
+	address, err := server.raw.NewContainerClient(name).GetSASURL(permissions, time.Now().Add(time.Hour), nil)
 	require.NoError(t, err)
 	u, err := url.Parse(address)
 	require.NoError(t, err)
 
 	for _, token := range []string{u.RawQuery, "?" + u.RawQuery} {
-		b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Endpoint: s.endpoint, SASToken: token})
+		bucket, err := azure.Open(t.Context(), azure.Config{
+			Bucket:   name,
+			Endpoint: server.endpoint,
+			SASToken: token,
+		})
 		require.NoError(t, err)
-		_, err = b.Upload(t.Context(), "a b/é", strings.NewReader("hello"), storage.WithMetadata(map[string]string{"a-b": "c"}))
+		_, err = bucket.Upload(t.Context(), "a b/é", strings.NewReader("hello"),
+			storage.WithMetadata(map[string]string{"a-b": "c"}))
 		require.NoError(t, err)
-		_, err = storage.Copy(t.Context(), b, "copy", b, "a b/é")
+		_, err = storage.Copy(t.Context(), bucket, "copy", bucket, "a b/é")
 		require.NoError(t, err)
 
-		data, attrs, err := storage.ReadAll(t.Context(), b, "copy")
+		data, attrs, err := storage.ReadAll(t.Context(), bucket, "copy")
 		require.NoError(t, err)
 		require.Equal(t, "hello", string(data))
 		require.Equal(t, map[string]string{"a-b": "c"}, attrs.Metadata)
 
-		n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a b/é", "copy", "missing"}))
+		n, err := storage.RemoveAll(t.Context(), bucket, slices.Values([]string{"a b/é", "copy", "missing"}))
 		require.NoError(t, err)
 		require.Equal(t, 3, n)
 
-		for entry, err := range b.List(t.Context()) {
+		for entry, err := range bucket.List(t.Context()) {
 			require.NoError(t, err)
 			require.Fail(t, "still there", entry.Key)
 		}
-		require.False(t, storage.Supports(b, storage.SignedURLs))
-		require.NoError(t, storage.Close(b))
+		require.False(t, storage.Supports(bucket, storage.SignedURLs))
+		require.NoError(t, storage.Close(bucket))
 	}
 }
 
 // A bucket is opened with the credentials of the environment.
 func TestOpenFromEnvironment(t *testing.T) {
-	s := needAzurite(t)
-	name := s.container(t)
-	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint="+s.endpoint)
-	b, err := storage.Open(t.Context(), "azblob://"+name)
+	server := needAzurite(t)
+	name := server.container(t)
+	t.Setenv("AZURE_STORAGE_CONNECTION_STRING",
+		"AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint="+server.endpoint)
+	bucket, err := storage.Open(t.Context(), "azblob://"+name)
 	require.NoError(t, err)
-	_, err = b.Upload(t.Context(), "a", strings.NewReader("hello"))
+	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("hello"))
 	require.NoError(t, err)
-	require.NoError(t, storage.Close(b))
+	require.NoError(t, storage.Close(bucket))
 }
 
 // A private container refuses anonymous requests.
 func TestConfigAnonymousPrivateContainer(t *testing.T) {
-	s := needAzurite(t)
-	name := s.container(t)
-	b, err := azure.Open(t.Context(), azure.Config{Bucket: name, Endpoint: s.endpoint, Anonymous: true})
+	server := needAzurite(t)
+	name := server.container(t)
+	bucket, err := azure.Open(t.Context(), azure.Config{
+		Bucket:    name,
+		Endpoint:  server.endpoint,
+		Anonymous: true,
+	})
 	require.NoError(t, err)
 	defer func() {
-		require.NoError(t, storage.Close(b))
+		require.NoError(t, storage.Close(bucket))
 	}()
-	_, err = b.Attrs(t.Context(), "a")
-	require.Contains(t, []storage.Code{storage.BucketNotFound, storage.PermissionDenied, storage.Unauthenticated}, storage.CodeOf(err), "%v", err)
+	_, err = bucket.Attrs(t.Context(), "a")
+	require.Contains(t,
+		[]storage.Code{storage.BucketNotFound, storage.PermissionDenied, storage.Unauthenticated},
+		storage.CodeOf(err), "%v", err)
 }

@@ -29,8 +29,10 @@ func newSigningService(t *testing.T) storage.Service {
 	return s
 }
 
+// signingBuckets makes the names of containers unique.
 var signingBuckets atomic.Int64
 
+// nextBucket returns a name that no other test has.
 func nextBucket() string { return fmt.Sprintf("account-%d-%d", os.Getpid(), signingBuckets.Add(1)) }
 
 // createBucket creates a container, and removes it after the test if it still
@@ -49,9 +51,13 @@ func createBucket(t *testing.T, s storage.Service, name string, opts ...storage.
 	return name
 }
 
+// newSigningDriver opens a container of the emulator through the driver.
 func newSigningDriver(t *testing.T, name string) *objectDriver {
 	t.Helper()
-	d, err := NewDriver(t.Context(), Config{Bucket: name, Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")})
+	d, err := NewDriver(t.Context(), Config{
+		Bucket:   name,
+		Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_AZURITE"),
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d.(*objectDriver)
@@ -62,30 +68,31 @@ func newSigningBucket(t *testing.T) (storage.Bucket, *objectDriver) {
 	t.Helper()
 	s := newSigningService(t)
 	name := createBucket(t, s, nextBucket())
-	b, err := s.Bucket(name)
+	bucket, err := s.Bucket(name)
 	require.NoError(t, err)
-	return b, newSigningDriver(t, name)
+	return bucket, newSigningDriver(t, name)
 }
 
+// Signed uploads and downloads work on Azurite, with net/http and with curl, for every kind of key.
 func TestSignedURLsWork(t *testing.T) {
 	for name, ask := range wiretest.Clients {
 		t.Run(name, func(t *testing.T) {
-			b, _ := newSigningBucket(t)
+			bucket, _ := newSigningBucket(t)
 			for _, key := range signedKeys {
-				signedURL, err := b.SignedUploadURL(t.Context(), key, storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"),
+				signedURL, err := bucket.SignedUploadURL(t.Context(), key, storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"),
 					storage.WithContentLanguage("de"), storage.WithMetadata(map[string]string{"k-1": "café"}))
 				require.NoError(t, err)
 
 				require.Equal(t, http.StatusCreated, ask(t, signedURL, "other text").Status, "%q", key)
 				require.Equal(t, http.StatusCreated, ask(t, signedURL, "text").Status, "it overwrites")
-				attrs, err := b.Attrs(t.Context(), key)
+				attrs, err := bucket.Attrs(t.Context(), key)
 				require.NoError(t, err)
 				require.Equal(t, "text/x-test", attrs.ContentType)
 				require.Equal(t, "no-store", attrs.CacheControl)
 				require.Equal(t, "de", attrs.ContentLanguage)
 				require.Equal(t, map[string]string{"k-1": "café"}, attrs.Metadata)
 
-				signedURL, err = b.SignedDownloadURL(t.Context(), key)
+				signedURL, err = bucket.SignedDownloadURL(t.Context(), key)
 				require.NoError(t, err)
 				got := ask(t, signedURL, "")
 				require.Equal(t, http.StatusOK, got.Status, "%q", key)
@@ -99,15 +106,15 @@ func TestSignedURLsWork(t *testing.T) {
 func TestSignedUploadURLIfAbsent(t *testing.T) {
 	for name, ask := range wiretest.Clients {
 		t.Run(name, func(t *testing.T) {
-			b, _ := newSigningBucket(t)
-			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.IfAbsent())
+			bucket, _ := newSigningBucket(t)
+			signedURL, err := bucket.SignedUploadURL(t.Context(), "a", storage.IfAbsent())
 			require.NoError(t, err)
 
 			require.Equal(t, http.StatusCreated, ask(t, signedURL, "first").Status)
 			// Azure's code is UnauthorizedBlobOverwrite, the emulator's AuthorizationPermissionMismatch.
 			require.Equal(t, http.StatusForbidden, ask(t, signedURL, "second").Status)
 
-			signedURL, err = b.SignedDownloadURL(t.Context(), "a")
+			signedURL, err = bucket.SignedDownloadURL(t.Context(), "a")
 			require.NoError(t, err)
 			require.Equal(t, "first", ask(t, signedURL, "").Body)
 		})
@@ -116,85 +123,76 @@ func TestSignedUploadURLIfAbsent(t *testing.T) {
 
 // A signed download has the requested headers.
 func TestSignedDownloadURLHeaders(t *testing.T) {
-	b, _ := newSigningBucket(t)
-	upload, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
+	bucket, _ := newSigningBucket(t)
+	upload, err := bucket.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
 	require.NoError(t, err)
 
 	require.Equal(t, http.StatusCreated, wiretest.NetHTTP(t, upload, "text").Status)
-	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithResponseContentType("image/png"), storage.WithDownloadName("a b+é.png"))
+	signedURL, err := bucket.SignedDownloadURL(t.Context(), "a", storage.WithResponseContentType("image/png"),
+		storage.WithDownloadName("a b+é.png"))
 	require.NoError(t, err)
 	got := wiretest.NetHTTP(t, signedURL, "")
 	require.Equal(t, http.StatusOK, got.Status)
 	require.Equal(t, "image/png", got.Header.Get("Content-Type"))
-	require.Equal(t, `attachment; filename="a b+_.png"; filename*=UTF-8''a%20b%2B%C3%A9.png`, got.Header.Get("Content-Disposition"))
+	require.Equal(t, `attachment; filename="a b+_.png"; filename*=UTF-8''a%20b%2B%C3%A9.png`,
+		got.Header.Get("Content-Disposition"))
 }
 
-// A signed URL permits nothing else.
+// A signed URL that has expired or was altered is refused, and so is another method. No object changes.
 func TestSignedURLPermitsNothingElse(t *testing.T) {
-	b, d := newSigningBucket(t)
+	bucket, d := newSigningBucket(t)
 	for _, key := range []string{"a", "b"} {
-		signedURL, err := b.SignedUploadURL(t.Context(), key)
+		signedURL, err := bucket.SignedUploadURL(t.Context(), key)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusCreated, wiretest.NetHTTP(t, signedURL, "text").Status)
 	}
 
-	altered := func(old, new string) func(*storage.SignedURL) {
-		return func(s *storage.SignedURL) {
-			require.Contains(t, s.URL, old)
-			s.URL = strings.Replace(s.URL, old, new, 1)
-		}
-	}
-	method := func(m string) func(*storage.SignedURL) {
-		return func(s *storage.SignedURL) {
-			s.Method = m
-		}
-	}
-	up := wiretest.SignedUpload(nil)
-	down := download(func(r *driver.SignRequest) {
+	upload := wiretest.SignedUpload(nil)
+	create := wiretest.SignedUpload(func(r *driver.SignRequest) {
+		r.Condition.Absent = true
+	})
+	download := signedDownload(func(r *driver.SignRequest) {
 		r.ResponseType = "image/png"
 	})
-	tests := map[string]struct {
-		ask    *driver.SignRequest
-		ago    time.Duration
-		change func(*storage.SignedURL)
+	tests := []struct {
+		name     string
+		request  *driver.SignRequest
+		age      time.Duration // of the signature
+		method   string        // "" means the signed one
+		old, new string        // a text of the URL, and what replaces it
 	}{
-		"a download after its end":          {ask: down, ago: 2 * time.Hour},
-		"an upload after its end":           {ask: up, ago: 2 * time.Hour},
-		"a later end":                       {ask: down, change: altered("&se=20", "&se=21")},
-		"another key":                       {ask: down, change: altered("/a?", "/b?")},
-		"another signature":                 {ask: down, change: altered("&sig=", "&sig=A")},
-		"no signature":                      {ask: down, change: altered("&sig=", "&gis=")},
-		"another permission":                {ask: down, change: altered("&sp=r", "&sp=rw")},
-		"another response":                  {ask: down, change: altered("image%2Fpng", "text%2Fhtml")},
-		"an upload by a download's address": {ask: down, change: method(http.MethodPut)},
-		"a removal by a download's address": {ask: down, change: method(http.MethodDelete)},
-		"a download by an upload's address": {ask: up, change: method(http.MethodGet)},
-		"a removal by an upload's address":  {ask: up, change: method(http.MethodDelete)},
-		"an upload of another key":          {ask: up, change: altered("/a?", "/b?")},
-		"an overwrite by one that may create": {ask: wiretest.SignedUpload(func(r *driver.SignRequest) {
-			r.Condition.Absent = true
-		})},
-		"and more than create, if altered": {
-			ask: wiretest.SignedUpload(func(r *driver.SignRequest) {
-				r.Condition.Absent = true
-			}),
-			change: altered("&sp=c", "&sp=cw"),
-		},
+		{name: "a download after its end", request: download, age: 2 * time.Hour},
+		{name: "an upload after its end", request: upload, age: 2 * time.Hour},
+		{name: "a later end", request: download, old: "&se=20", new: "&se=21"},
+		{name: "another key", request: download, old: "/a?", new: "/b?"},
+		{name: "another signature", request: download, old: "&sig=", new: "&sig=A"},
+		{name: "no signature", request: download, old: "&sig=", new: "&gis="},
+		{name: "another permission", request: download, old: "&sp=r", new: "&sp=rw"},
+		{name: "another response", request: download, old: "image%2Fpng", new: "text%2Fhtml"},
+		{name: "an upload by a download's address", request: download, method: http.MethodPut},
+		{name: "a removal by a download's address", request: download, method: http.MethodDelete},
+		{name: "a download by an upload's address", request: upload, method: http.MethodGet},
+		{name: "a removal by an upload's address", request: upload, method: http.MethodDelete},
+		{name: "an upload of another key", request: upload, old: "/a?", new: "/b?"},
+		{name: "an overwrite by one that may create", request: create},
+		{name: "more than a create, if altered", request: create, old: "&sp=c", new: "&sp=cw"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			signedURL, err := d.sign(t.Context(), tt.ask, time.Now().Add(-tt.ago))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			signedURL, err := d.sign(t.Context(), tt.request, time.Now().Add(-tt.age))
 			require.NoError(t, err)
-			if tt.change != nil {
-				tt.change(signedURL)
+			if tt.method != "" {
+				signedURL.Method = tt.method
 			}
-			if signedURL.Method == http.MethodPut && signedURL.Header.Get("X-Ms-Blob-Type") == "" {
-				signedURL.Header.Set("X-Ms-Blob-Type", "BlockBlob")
+			require.Contains(t, signedURL.URL, tt.old)
+			signedURL.URL = strings.Replace(signedURL.URL, tt.old, tt.new, 1)
+			if signedURL.Method == http.MethodPut {
+				signedURL.Header.Set("X-Ms-Blob-Type", "BlockBlob") // which each upload needs
 			}
-
 			require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signedURL, "altered").Status)
+
 			for _, key := range []string{"a", "b"} {
-				intact, err := d.sign(t.Context(), download(func(r *driver.SignRequest) {
+				intact, err := d.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 					r.Key = key
 				}), time.Now())
 				require.NoError(t, err)

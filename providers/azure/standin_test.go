@@ -10,37 +10,40 @@ import (
 	"testing"
 )
 
-// A standIn responds as Azure would, and records the requests.
-type standIn struct {
+// A routedServer stands in for Azure. It has one response for each method, path and query, and records the
+// requests.
+type routedServer struct {
 	*httptest.Server
-	mu      sync.Mutex
-	asked   []string // "GET /photos?restype=container", in order
-	bodies  map[string]string
-	headers map[string]http.Header
-	answers map[string]reply // by request; 200 for others
+	mu       sync.Mutex
+	received []string // "GET /photos?restype=container", in order
+	bodies   map[string]string
+	headers  map[string]http.Header
+	answers  map[string]routedReply // by request; 404 for others
 }
 
-type reply struct {
+// A routedReply is a response of a routedServer.
+type routedReply struct {
 	status int
 	code   string // x-ms-error-code
 	body   string
 	header map[string]string
 }
 
-func newStandIn(t *testing.T, answers map[string]reply) *standIn {
+// newRoutedServer starts a routedServer. It responds with 404 to requests that are not in answers.
+func newRoutedServer(t *testing.T, answers map[string]routedReply) *routedServer {
 	t.Helper()
-	s := &standIn{answers: answers, bodies: map[string]string{}, headers: map[string]http.Header{}}
+	s := &routedServer{answers: answers, bodies: map[string]string{}, headers: map[string]http.Header{}}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		what := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/"+testAccount) + "?" + r.URL.RawQuery
+		request := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/"+testAccount) + "?" + r.URL.RawQuery
 		s.mu.Lock()
-		s.asked = append(s.asked, what)
-		s.bodies[what] = string(body)
-		s.headers[what] = r.Header
-		answer, ok := s.answers[what]
+		s.received = append(s.received, request)
+		s.bodies[request] = string(body)
+		s.headers[request] = r.Header
+		answer, ok := s.answers[request]
 		s.mu.Unlock()
 		if !ok {
-			answer = reply{status: http.StatusNotFound, code: "ResourceNotFound"}
+			answer = routedReply{status: http.StatusNotFound, code: "ResourceNotFound"}
 		}
 		w.Header().Set(requestIDHeader, "R1")
 		w.Header().Set("ETag", etag)
@@ -57,20 +60,23 @@ func newStandIn(t *testing.T, answers map[string]reply) *standIn {
 	return s
 }
 
-func (s *standIn) requests() []string {
+// requests returns the received requests in order.
+func (s *routedServer) requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.asked)
+	return slices.Clone(s.received)
 }
 
-func (s *standIn) body(what string) string {
+// body returns the body of the latest request of this kind.
+func (s *routedServer) body(request string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.bodies[what]
+	return s.bodies[request]
 }
 
-func (s *standIn) header(what string) http.Header {
+// header returns the header of the latest request of this kind.
+func (s *routedServer) header(request string) http.Header {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.headers[what]
+	return s.headers[request]
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
+// someTags have characters that a header must escape.
 var someTags = map[string]string{"two words": "a=b:c", "k": "1+1"}
 
 // requireTags requires that a request has the tags.
@@ -30,73 +31,123 @@ func requireTags(t *testing.T, r http.Header, want map[string]string) {
 
 // Every write sends its tags.
 func TestTagHeadersOfWrites(t *testing.T) {
-	object := anObject("hello")
+	object := objectReply("hello")
 	controls := storage.Controls{Tags: someTags}
-	tests := map[string]struct {
-		answers []said
+	tests := []struct {
+		name    string
+		answers []reply
 		do      func(d *objectDriver) error
 		request string
 	}{
-		"Put": {[]said{created}, func(d *objectDriver) error {
-			r := wiretest.Put("a", "hello")
-			r.Controls = controls
-			_, err := d.Put(t.Context(), r)
-			return err
-		}, "PUT /photos/a"},
-		"CompleteParts": {[]said{created}, func(d *objectDriver) error {
-			r := wiretest.Put("a", "hello")
-			r.Controls = controls
-			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: newUploadID()})
-			return err
-		}, "PUT /photos/a?comp=blocklist"},
-		"Copy": {[]said{object, accepted}, func(d *objectDriver) error {
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Properties: plainText, Controls: controls})
-			return err
-		}, "PUT /photos/a"},
-		"Copy in blocks": {[]said{object, created}, func(d *objectDriver) error {
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: sourceOf(d, "from"), Key: "a", Controls: controls})
-			return err
-		}, "PUT /photos/a?comp=blocklist"},
-		"Compose": {[]said{object, created}, func(d *objectDriver) error {
-			_, err := d.Compose(t.Context(), &driver.ComposeRequest{Sources: []driver.ObjectRef{sourceOf(d, "from")}, Key: "a", Controls: controls})
-			return err
-		}, "PUT /photos/a?comp=blocklist"},
+		{
+			name:    "Put",
+			answers: []reply{created},
+			do: func(d *objectDriver) error {
+				r := wiretest.Put("a", "hello")
+				r.Controls = controls
+				_, err := d.Put(t.Context(), r)
+				return err
+			},
+			request: "PUT /photos/a",
+		},
+		{
+			name:    "CompleteParts",
+			answers: []reply{created},
+			do: func(d *objectDriver) error {
+				r := wiretest.Put("a", "hello")
+				r.Controls = controls
+				_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: newUploadID()})
+				return err
+			},
+			request: "PUT /photos/a?comp=blocklist",
+		},
+		{
+			name:    "Copy",
+			answers: []reply{object, accepted},
+			do: func(d *objectDriver) error {
+				_, err := d.Copy(t.Context(), &driver.CopyRequest{
+					Source:     sourceOf(d, "from"),
+					Key:        "a",
+					Properties: plainText,
+					Controls:   controls,
+				})
+				return err
+			},
+			request: "PUT /photos/a",
+		},
+		{
+			name:    "Copy in blocks",
+			answers: []reply{object, created},
+			do: func(d *objectDriver) error {
+				_, err := d.Copy(t.Context(), &driver.CopyRequest{
+					Source:   sourceOf(d, "from"),
+					Key:      "a",
+					Controls: controls,
+				})
+				return err
+			},
+			request: "PUT /photos/a?comp=blocklist",
+		},
+		{
+			name:    "Compose",
+			answers: []reply{object, created},
+			do: func(d *objectDriver) error {
+				_, err := d.Compose(t.Context(), &driver.ComposeRequest{
+					Sources:  []driver.ObjectRef{sourceOf(d, "from")},
+					Key:      "a",
+					Controls: controls,
+				})
+				return err
+			},
+			request: "PUT /photos/a?comp=blocklist",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t, tt.answers...)
-			require.NoError(t, tt.do(s.driver(t)))
-			last := s.server.Last(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.answers...)
+			require.NoError(t, tt.do(server.openDriver(t)))
+			last := server.Last(t)
 			require.Equal(t, tt.request, last.Line())
 			requireTags(t, last.Header, someTags)
 		})
 	}
 }
 
+// Tags and SetTags of a version send its id. SetTags without tags sends an empty set.
 func TestTagRequests(t *testing.T) {
-	s := newScript(t, said{Header: map[string]string{"Content-Type": "application/xml"},
+	server := newCannedServer(t, reply{Header: map[string]string{"Content-Type": "application/xml"},
 		Body: `<?xml version="1.0"?><Tags><TagSet><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>empty</Key><Value /></Tag></TagSet></Tags>`})
-	tags, err := s.driver(t).Tags(t.Context(), &driver.GetRequest{Key: "a", Version: versionAt(1), Length: -1})
+	tags, err := server.openDriver(t).Tags(t.Context(), &driver.GetRequest{
+		Key:     "a",
+		Version: versionAt(1),
+		Length:  -1,
+	})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"k": "v", "empty": ""}, tags)
-	require.Equal(t, []string{"GET /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z"}, s.server.Lines())
+	require.Equal(t, []string{"GET /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z"},
+		server.Lines())
 
 	for _, tags := range []map[string]string{{"k": "v"}, nil} {
-		s = newScript(t, said{Status: http.StatusNoContent})
-		require.NoError(t, s.driver(t).SetTags(t.Context(), &driver.ChangeRequest{Key: "a", Version: versionAt(1), Tags: tags}))
-		require.Equal(t, "PUT /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z", s.server.Last(t).Line())
+		server = newCannedServer(t, reply{Status: http.StatusNoContent})
+		require.NoError(t, server.openDriver(t).SetTags(t.Context(), &driver.ChangeRequest{
+			Key:     "a",
+			Version: versionAt(1),
+			Tags:    tags,
+		}))
+		require.Equal(t, "PUT /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z",
+			server.Last(t).Line())
 		if tags == nil {
-			require.NotContains(t, s.server.Last(t).Body, "<Key>")
+			require.NotContains(t, server.Last(t).Body, "<Key>")
 		} else {
-			require.Contains(t, s.server.Last(t).Body, "<Tag><Key>k</Key><Value>v</Value></Tag>")
+			require.Contains(t, server.Last(t).Body, "<Tag><Key>k</Key><Value>v</Value></Tag>")
 		}
 	}
 }
 
 // Reads return the number of tags.
 func TestTagCountOfReads(t *testing.T) {
-	s := newScript(t, anObject("x", "X-Ms-Tag-Count", "3"))
-	d := s.driver(t)
+	server := newCannedServer(t, objectReply("x", "X-Ms-Tag-Count", "3"))
+	d := server.openDriver(t)
 	r := &driver.GetRequest{Key: "a", Length: -1}
 	attrs, body, err := d.Get(t.Context(), r)
 	require.NoError(t, err)
@@ -108,34 +159,58 @@ func TestTagCountOfReads(t *testing.T) {
 	require.Equal(t, 3, attrs.TagCount)
 }
 
+// Tags and SetTags fail with the same Code. An invalid key or version fails without a request.
 func TestTagErrors(t *testing.T) {
-	tests := map[string]struct {
-		answers []said
+	tests := []struct {
+		name    string
+		answers []reply
 		want    storage.Code
 	}{
-		"a missing object":    {[]said{refusing(404, "BlobNotFound")}, storage.ObjectNotFound},
-		"a missing container": {[]said{refusing(404, "ContainerNotFound")}, storage.BucketNotFound},
-		"a role without tags": {[]said{refusing(403, "AuthorizationPermissionMismatch")}, storage.PermissionDenied},
-		"a bad tag":           {[]said{refusing(400, "InvalidTag")}, storage.InvalidArgument},
-		"a hierarchy":         {[]said{refusing(409, "FeatureNotSupportedForAccount")}, storage.Unsupported},
-		"a lease":             {[]said{refusing(412, "LeaseIdMissing")}, storage.Locked},
+		{
+			name:    "a missing object",
+			answers: []reply{errorReply(404, "BlobNotFound")},
+			want:    storage.ObjectNotFound,
+		},
+		{
+			name:    "a missing container",
+			answers: []reply{errorReply(404, "ContainerNotFound")},
+			want:    storage.BucketNotFound,
+		},
+		{
+			name:    "a role without tags",
+			answers: []reply{errorReply(403, "AuthorizationPermissionMismatch")},
+			want:    storage.PermissionDenied,
+		},
+		{name: "a bad tag", answers: []reply{errorReply(400, "InvalidTag")}, want: storage.InvalidArgument},
+		{
+			name:    "a hierarchy",
+			answers: []reply{errorReply(409, "FeatureNotSupportedForAccount")},
+			want:    storage.Unsupported,
+		},
+		{name: "a lease", answers: []reply{errorReply(412, "LeaseIdMissing")}, want: storage.Locked},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			_, err := newScript(t, tt.answers...).driver(t).Tags(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := newCannedServer(t, tt.answers...).openDriver(t).Tags(t.Context(), &driver.GetRequest{
+				Key:    "a",
+				Length: -1,
+			})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			err = newScript(t, tt.answers...).driver(t).SetTags(t.Context(), &driver.ChangeRequest{Key: "a"})
+			err = newCannedServer(t, tt.answers...).openDriver(t).SetTags(t.Context(),
+				&driver.ChangeRequest{Key: "a"})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
 
-	s := newScript(t)
-	_, err := s.driver(t).Tags(t.Context(), &driver.GetRequest{Key: "a", Version: "1", Length: -1})
+	server := newCannedServer(t)
+	_, err := server.openDriver(t).Tags(t.Context(), &driver.GetRequest{Key: "a", Version: "1", Length: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.ErrorIs(t, s.driver(t).SetTags(t.Context(), &driver.ChangeRequest{Key: `a\b`}), storage.InvalidArgument)
-	require.Empty(t, s.server.Requests())
+	require.ErrorIs(t, server.openDriver(t).SetTags(t.Context(), &driver.ChangeRequest{Key: `a\b`}),
+		storage.InvalidArgument)
+	require.Empty(t, server.Requests())
 }
 
+// The driver declares ObjectTags unless the account has a hierarchical namespace or the service is too old.
 func TestTagsNeedAServiceThatHasThem(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"a hierarchical namespace": func(c *Config) {
@@ -146,15 +221,16 @@ func TestTagsNeedAServiceThatHasThem(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Zero(t, newScript(t).driver(t, change).Describe().Features&storage.ObjectTags)
+			require.Zero(t, newCannedServer(t).openDriver(t, change).Describe().Features&storage.ObjectTags)
 		})
 	}
-	require.NotZero(t, newScript(t).driver(t).Describe().Features&storage.ObjectTags)
-	require.NotZero(t, newScript(t).driver(t, func(c *Config) {
+	require.NotZero(t, newCannedServer(t).openDriver(t).Describe().Features&storage.ObjectTags)
+	require.NotZero(t, newCannedServer(t).openDriver(t, func(c *Config) {
 		c.APIVersion = tagsVersion
 	}).Describe().Features&storage.ObjectTags)
 }
 
+// scannedTags are the tags of an object that Defender for Storage has scanned.
 const scannedTags = `<?xml version="1.0"?><Tags><TagSet><Tag><Key>Malware Scanning scan result</Key><Value>No threats found</Value></Tag>` +
 	`<Tag><Key>Malware Scanning scan time UTC</Key><Value>2026-11-20 12:00:00Z</Value></Tag><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tags>`
 
@@ -162,34 +238,43 @@ const scannedTags = `<?xml version="1.0"?><Tags><TagSet><Tag><Key>Malware Scanni
 // of Defender. https://github.com/Azure/Microsoft-Defender-for-Cloud/issues/900,
 // https://github.com/microsoft/AzureStorageExplorer/issues/6709.
 func TestCopyScannedObject(t *testing.T) {
-	tests := map[string]struct {
-		tags said
+	tests := []struct {
+		name string
+		tags reply
 		want map[string]string
 	}{
-		"by a role that may read tags":     {said{Body: scannedTags}, map[string]string{"k": "v"}},
-		"by a role that may not read tags": {refusing(403, "AuthorizationPermissionMismatch"), map[string]string{}},
+		{
+			name: "by a role that may read tags",
+			tags: reply{Body: scannedTags},
+			want: map[string]string{"k": "v"},
+		},
+		{
+			name: "by a role that may not read tags",
+			tags: errorReply(403, "AuthorizationPermissionMismatch"),
+			want: map[string]string{},
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newScript(t)
-			s.server.Answer = func(r wiretest.Request) said {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t)
+			server.Answer = func(r wiretest.Request) reply {
 				if r.Method == http.MethodHead {
-					return anObject("hello", "X-Ms-Tag-Count", "3")
+					return objectReply("hello", "X-Ms-Tag-Count", "3")
 				}
 				if strings.Contains(r.RawQuery, "comp=tags") {
 					return tt.tags
 				}
 				return accepted
 			}
-			b := engine.New(s.driver(t))
+			bucket := engine.New(server.openDriver(t))
 
-			attrs, err := storage.Copy(t.Context(), b, "to", b, "from")
+			attrs, err := storage.Copy(t.Context(), bucket, "to", bucket, "from")
 			require.NoError(t, err)
 			require.Equal(t, len(tt.want), attrs.TagCount)
-			require.Equal(t, "PUT /photos/to", s.server.Last(t).Line())
-			requireTags(t, s.server.Last(t).Header, tt.want)
+			require.Equal(t, "PUT /photos/to", server.Last(t).Line())
+			requireTags(t, server.Last(t).Header, tt.want)
 
-			tags, err := storage.Tags(t.Context(), b, "from")
+			tags, err := storage.Tags(t.Context(), bucket, "from")
 			if tt.tags.Status != 0 {
 				require.ErrorIs(t, err, storage.PermissionDenied)
 				require.Equal(t, tagsHint, asError(err).Hint)
@@ -208,27 +293,28 @@ func TestCopyTagsMayNotBeWritten(t *testing.T) {
 		"in blocks":      {storage.WithContentType("text/html")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t)
-			s.server.Answer = func(r wiretest.Request) said {
+			server := newCannedServer(t)
+			server.Answer = func(r wiretest.Request) reply {
 				switch {
 				case r.Method == http.MethodHead:
-					return anObject("hello", "X-Ms-Tag-Count", "3")
+					return objectReply("hello", "X-Ms-Tag-Count", "3")
 				case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=tags"):
-					return said{Body: scannedTags}
+					return reply{Body: scannedTags}
 				case r.Header.Get("X-Ms-Tags") != "":
-					return refusing(403, "AuthorizationPermissionMismatch")
+					return errorReply(403, "AuthorizationPermissionMismatch")
 				case strings.Contains(r.RawQuery, "comp=block"):
 					return created
 				}
 				return accepted
 			}
-			b := engine.New(s.driver(t))
+			bucket := engine.New(server.openDriver(t))
 
-			_, err := storage.Copy(t.Context(), b, "to", b, "from", opts...)
+			_, err := storage.Copy(t.Context(), bucket, "to", bucket, "from", opts...)
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			require.Equal(t, copiedTagsHint, asError(err).Hint)
 
-			_, err = storage.Copy(t.Context(), b, "to", b, "from", append(opts, storage.WithTags(nil))...)
+			_, err = storage.Copy(t.Context(), bucket, "to", bucket, "from",
+				append(opts, storage.WithTags(nil))...)
 			require.NoError(t, err, "the hint helps")
 		})
 	}

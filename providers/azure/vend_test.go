@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// newVendingDriver opens a container of an account with a key and a hierarchical namespace. change may be nil.
 func newVendingDriver(t *testing.T, change func(c *Config)) *objectDriver {
 	t.Helper()
 	c := Config{Account: testAccount, Key: testKey, Bucket: "photos", HierarchicalNamespace: true}
@@ -24,7 +25,8 @@ func newVendingDriver(t *testing.T, change func(c *Config)) *objectDriver {
 	return d.(*objectDriver)
 }
 
-func vendRequest(prefix string, rights storage.Rights) *driver.VendRequest {
+// newVendRequest returns a request for credentials that are valid for an hour.
+func newVendRequest(prefix string, rights storage.Rights) *driver.VendRequest {
 	return &driver.VendRequest{Prefix: prefix, Rights: rights, TTL: time.Hour}
 }
 
@@ -35,13 +37,18 @@ func TestVendDirectoryOrContainer(t *testing.T) {
 		rights                           storage.Rights
 	}{
 		{prefix: "", kind: "c", permissions: "l", rights: storage.Rights{List: true}},
-		{prefix: "", kind: "c", permissions: "rcwdl", rights: storage.Rights{Read: true, List: true, Write: true, Remove: true}},
+		{
+			prefix:      "",
+			kind:        "c",
+			permissions: "rcwdl",
+			rights:      storage.Rights{Read: true, List: true, Write: true, Remove: true},
+		},
 		{prefix: "users/", kind: "d", depth: "1", permissions: "r", rights: storage.Rights{Read: true}},
 		{prefix: "users/1/", kind: "d", depth: "2", permissions: "cw", rights: storage.Rights{Write: true}},
 		{prefix: "users/1/", kind: "d", depth: "2", permissions: "d", rights: storage.Rights{Remove: true}},
 	}
 	for _, tt := range tests {
-		v, err := newVendingDriver(t, nil).vend(t.Context(), vendRequest(tt.prefix, tt.rights), signedAt)
+		v, err := newVendingDriver(t, nil).vend(t.Context(), newVendRequest(tt.prefix, tt.rights), signedAt)
 		require.NoError(t, err)
 		q := parsedQuery(t, v.Token)
 		require.Equal(
@@ -61,16 +68,16 @@ func TestVendPrefixNeedsHierarchy(t *testing.T) {
 	flat := newVendingDriver(t, func(c *Config) {
 		c.HierarchicalNamespace = false
 	})
-	_, err := flat.vend(t.Context(), vendRequest("users/1/", storage.Rights{Read: true}), signedAt)
+	_, err := flat.vend(t.Context(), newVendRequest("users/1/", storage.Rights{Read: true}), signedAt)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "HierarchicalNamespace")
 
-	_, err = flat.vend(t.Context(), vendRequest("", storage.Rights{Read: true}), signedAt)
+	_, err = flat.vend(t.Context(), newVendRequest("", storage.Rights{Read: true}), signedAt)
 	require.NoError(t, err)
 	old := newVendingDriver(t, func(c *Config) {
 		c.APIVersion = "2019-12-12"
 	})
-	_, err = old.vend(t.Context(), vendRequest("users/1/", storage.Rights{Read: true}), signedAt)
+	_, err = old.vend(t.Context(), newVendRequest("users/1/", storage.Rights{Read: true}), signedAt)
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
@@ -87,12 +94,17 @@ func TestVendNeedsSigningAccount(t *testing.T) {
 		c.SASToken = "sv=x&sig=y"
 	})))
 
-	vended, err := NewDriver(t.Context(), Config{Account: testAccount, Bucket: "photos", CredentialsFor: Vended(nil)})
+	vended, err := NewDriver(t.Context(), Config{
+		Account:        testAccount,
+		Bucket:         "photos",
+		CredentialsFor: Vended(nil),
+	})
 	require.NoError(t, err)
 	require.False(t, has(vended))
 	require.NoError(t, vended.Close())
 }
 
+// Vended accepts credentials that were sent as JSON, and refuses those of another provider.
 func TestVendedCredentialsAreForTheirProvider(t *testing.T) {
 	v := &storage.VendedCredentials{Provider: "azure", Prefix: "a/", Token: "sig=x", Expires: signedAt}
 	fetch := Vended(func(context.Context, string) (*storage.VendedCredentials, error) { return v, nil })

@@ -16,37 +16,13 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// openVendedBucket opens a container of a service that takes work for each block that it copies, and refuses signatures that do
-// not hold.
+// openVendedBucket opens a container of a [blockCopyServer], with credentials of the vendor.
 func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration) storage.Bucket {
-	client := wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		source := r.Header.Get("X-Ms-Copy-Source")
-		w.Header().Set("X-Ms-Request-Id", "R1")
-		if !vendor.Admits(r.URL.Query().Get("sig")) || source != "" && !vendor.Admits(signatureOfSource(t, source)) {
-			w.Header().Set("X-Ms-Error-Code", "AuthenticationFailed")
-			w.WriteHeader(http.StatusForbidden)
-			return
-		}
-		if source != "" {
-			time.Sleep(work)
-		}
-		w.Header().Set("Etag", etag)
-		w.Header().Set("Last-Modified", "Fri, 02 Jan 2026 03:04:05 GMT")
-		if r.Method == http.MethodHead {
-			w.Header().Set("Content-Length", "6442450944") // 24 blocks
-			if !strings.HasSuffix(r.URL.Path, "/from") {
-				w.Header().Set("Content-Length", "2147483648")
-			}
-			w.Header().Set("X-Ms-Blob-Type", "BlockBlob")
-			return
-		}
-		w.WriteHeader(http.StatusCreated)
-	})})
+	server := &blockCopyServer{t: t, vendor: vendor, work: work}
 	d, err := NewDriver(t.Context(), Config{
 		Bucket:     "photos",
 		Endpoint:   "http://store.invalid/acme",
-		HTTPClient: client,
+		HTTPClient: wiretest.OnPipes(t, &http.Server{Handler: server}),
 		CredentialsFor: func(context.Context, string) (PrefixCredentials, error) {
 			secret, expires := vendor.Vend()
 			return PrefixCredentials{SASToken: "?sv=2025-11-05&sig=" + secret, Expires: expires}, nil
@@ -56,6 +32,50 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 	return engine.New(d)
 }
 
+// A blockCopyServer works for some time on each block that it copies. It refuses signatures that are not those of
+// the vendor, or that have expired.
+type blockCopyServer struct {
+	t      *testing.T
+	vendor *wiretest.Vendor
+	work   time.Duration
+}
+
+func (s *blockCopyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body) // a broken body has no effect here
+	source := r.Header.Get("X-Ms-Copy-Source")
+	header := w.Header()
+	header.Set("X-Ms-Request-Id", "R1")
+	if !s.admits(r, source) {
+		header.Set("X-Ms-Error-Code", "AuthenticationFailed")
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
+
+	if source != "" {
+		time.Sleep(s.work)
+	}
+	header.Set("Etag", etag)
+	header.Set("Last-Modified", "Fri, 02 Jan 2026 03:04:05 GMT")
+	if r.Method != http.MethodHead {
+		w.WriteHeader(http.StatusCreated)
+		return
+	}
+	header.Set("X-Ms-Blob-Type", "BlockBlob")
+	header.Set("Content-Length", "2147483648") // 2 GiB, in 8 blocks
+	if strings.HasSuffix(r.URL.Path, "/from") {
+		header.Set("Content-Length", "6442450944") // 6 GiB, in 24 blocks
+	}
+}
+
+// admits reports whether the signatures of r and of the source of a copy are valid.
+func (s *blockCopyServer) admits(r *http.Request, source string) bool {
+	if !s.vendor.Admits(r.URL.Query().Get("sig")) {
+		return false
+	}
+	return source == "" || s.vendor.Admits(signatureOfSource(s.t, source))
+}
+
+// signatureOfSource returns the signature in the URL of a source.
 func signatureOfSource(t *testing.T, source string) string {
 	u, err := url.Parse(source)
 	require.NoError(t, err)
@@ -65,12 +85,12 @@ func signatureOfSource(t *testing.T, source string) string {
 // Credentials are replaced within a copy of many blocks.
 func TestCredentialsReplacedWithinCopy(t *testing.T) {
 	wiretest.CredentialsAreReplacedWithin(t, openVendedBucket, map[string]func(context.Context, storage.Bucket) error{
-		"copy": func(ctx context.Context, b storage.Bucket) error {
-			_, err := storage.Copy(ctx, b, "to", b, "from")
+		"copy": func(ctx context.Context, bucket storage.Bucket) error {
+			_, err := storage.Copy(ctx, bucket, "to", bucket, "from")
 			return err
 		},
-		"compose": func(ctx context.Context, b storage.Bucket) error {
-			_, err := storage.Compose(ctx, b, "to", []string{"a", "b", "c"})
+		"compose": func(ctx context.Context, bucket storage.Bucket) error {
+			_, err := storage.Compose(ctx, bucket, "to", []string{"a", "b", "c"})
 			return err
 		},
 	})

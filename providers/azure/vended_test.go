@@ -36,17 +36,27 @@ func signatureOf(t *testing.T, container string, permissions sas.ContainerPermis
 func TestCredentialsForPrefix(t *testing.T) {
 	emulator := needAzurite(t)
 	container := emulator.container(t)
-	all := signatureOf(t, container, sas.ContainerPermissions{Read: true, Create: true, Write: true, Delete: true, List: true})
+	all := signatureOf(t, container, sas.ContainerPermissions{
+		Read:   true,
+		Create: true,
+		Write:  true,
+		Delete: true,
+		List:   true,
+	})
 	readOnly := signatureOf(t, container, sas.ContainerPermissions{Read: true})
 	var requests []string
-	b, err := azure.Open(t.Context(), azure.Config{
+	bucket, err := azure.Open(t.Context(), azure.Config{
 		Bucket:     container,
 		Endpoint:   emulator.endpoint,
 		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 		CredentialsFor: func(_ context.Context, key string) (azure.PrefixCredentials, error) {
 			requests = append(requests, key)
 			if strings.HasPrefix(key, "own/") {
-				return azure.PrefixCredentials{Prefix: "own/", SASToken: all, Expires: time.Now().Add(time.Hour)}, nil
+				return azure.PrefixCredentials{
+					Prefix:   "own/",
+					SASToken: all,
+					Expires:  time.Now().Add(time.Hour),
+				}, nil
 			}
 			if strings.HasPrefix(key, "read/") {
 				return azure.PrefixCredentials{Prefix: "read/", SASToken: "?" + readOnly}, nil
@@ -55,9 +65,9 @@ func TestCredentialsForPrefix(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 	put := func(key string) error {
-		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader(key))
 		return err
 	}
 	_, err = emulator.raw.NewContainerClient(container).NewBlockBlobClient("read/1").UploadBuffer(t.Context(), []byte("read/1"), nil)
@@ -66,25 +76,36 @@ func TestCredentialsForPrefix(t *testing.T) {
 
 	require.NoError(t, put("own/2"))
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(put("read/2")))
-	_, err = storage.Copy(t.Context(), b, "own/3", b, "read/1")
+	_, err = storage.Copy(t.Context(), bucket, "own/3", bucket, "read/1")
 	require.NoError(t, err)
-	text, _, err := storage.ReadAll(t.Context(), b, "own/3")
+	text, _, err := storage.ReadAll(t.Context(), bucket, "own/3")
 	require.NoError(t, err)
 	require.Equal(t, "read/1", string(text))
 	require.Equal(t, []string{"own/1", "read/2"}, requests)
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(put("other/1")))
 }
 
+// CredentialsFor cannot be combined with other credentials or with a service. Empty credentials fail with
+// Unauthenticated.
 func TestCredentialsForExcludesOthers(t *testing.T) {
 	ask := func(context.Context, string) (azure.PrefixCredentials, error) { return azure.PrefixCredentials{}, nil }
-	_, err := azure.Open(t.Context(), azure.Config{Bucket: "photos", Account: "acme", Anonymous: true, CredentialsFor: ask})
+	_, err := azure.Open(t.Context(), azure.Config{
+		Bucket:         "photos",
+		Account:        "acme",
+		Anonymous:      true,
+		CredentialsFor: ask,
+	})
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 
 	_, err = azure.NewService(t.Context(), azure.Config{Account: "acme", CredentialsFor: ask})
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
-	b, err := azure.Open(t.Context(), azure.Config{Bucket: "photos", Account: "acme", CredentialsFor: ask})
+	bucket, err := azure.Open(t.Context(), azure.Config{
+		Bucket:         "photos",
+		Account:        "acme",
+		CredentialsFor: ask,
+	})
 	require.NoError(t, err)
-	_, err = b.Attrs(t.Context(), "a")
+	_, err = bucket.Attrs(t.Context(), "a")
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "no signature")
-	require.NoError(t, storage.Close(b))
+	require.NoError(t, storage.Close(bucket))
 }

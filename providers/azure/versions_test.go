@@ -23,14 +23,17 @@ func versionEntry(name string, second int, current bool) string {
 	return blobEntry(name, extra)
 }
 
+// versionAt returns the id of a version, which is the time of its write.
 func versionAt(second int) string { return fmt.Sprintf("2026-11-20T12:00:%02d.0000000Z", second) }
 
+// A versionOf is what these tests compare of an entry.
 type versionOf struct {
 	key     string
 	version string
 	current bool
 }
 
+// versionsOf returns the keys and versions of entries.
 func versionsOf(entries []storage.VersionEntry) []versionOf {
 	var all []versionOf
 	for _, e := range entries {
@@ -41,10 +44,13 @@ func versionsOf(entries []storage.VersionEntry) []versionOf {
 
 // Versions are listed newest first.
 func TestListVersionsNewestFirst(t *testing.T) {
-	s := newScript(t, listing("", versionEntry("a", 1, false), versionEntry("a", 2, false), versionEntry("a", 3, true), versionEntry("b", 1, false)))
-	page, err := s.driver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 10, Prefix: "p"})
+	server := newCannedServer(t,
+		listing("", versionEntry("a", 1, false), versionEntry("a", 2, false), versionEntry("a", 3, true), versionEntry("b", 1, false)))
+	page, err := server.openDriver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 10, Prefix: "p"})
 	require.NoError(t, err)
-	require.Equal(t, []string{"GET /photos?comp=list&include=metadata%2Cversions&maxresults=10&prefix=p&restype=container"}, s.server.Lines())
+	require.Equal(t,
+		[]string{"GET /photos?comp=list&include=metadata%2Cversions&maxresults=10&prefix=p&restype=container"},
+		server.Lines())
 	require.Empty(t, page.Token)
 	require.Equal(t, []versionOf{
 		{"a", versionAt(3), true}, {"a", versionAt(2), false}, {"a", versionAt(1), false},
@@ -56,14 +62,14 @@ func TestListVersionsNewestFirst(t *testing.T) {
 
 // A key's versions stay together across pages.
 func TestListVersionsAcrossPages(t *testing.T) {
-	pages := []said{
+	pages := []reply{
 		listing("m1", versionEntry("a", 1, true), versionEntry("b", 1, false)),
 		listing("m2", versionEntry("b", 2, false), versionEntry("b", 3, false)),
 		listing("", versionEntry("b", 4, true), versionEntry("c", 1, true)),
 	}
 	// The first page ends within b, so that page is read again.
-	s := newScript(t, pages[0], pages[0], pages[1], pages[2])
-	d := s.driver(t)
+	server := newCannedServer(t, pages[0], pages[0], pages[1], pages[2])
+	d := server.openDriver(t)
 
 	first, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 2})
 	require.NoError(t, err)
@@ -80,18 +86,19 @@ func TestListVersionsAcrossPages(t *testing.T) {
 
 // An invalid page token of versions fails without a request.
 func TestListVersionsInvalidTokens(t *testing.T) {
-	s := newScript(t, listing(""))
+	server := newCannedServer(t, listing(""))
 	for _, token := range []string{"x", "!.!", "YQ"} {
-		_, err := s.driver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 2, Token: token})
+		_, err := server.openDriver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 2, Token: token})
 		require.ErrorIs(t, err, storage.InvalidArgument, token)
 	}
-	require.Empty(t, s.server.Requests())
+	require.Empty(t, server.Requests())
 }
 
+// Reads and removals of a version send its id. A removal leaves out the header for snapshots.
 func TestVersionRequests(t *testing.T) {
 	const query = "versionid=2026-11-20T12%3A00%3A01.0000000Z"
-	s := newScript(t, anObject("x", "X-Ms-Version-Id", versionAt(1)))
-	d := s.driver(t)
+	server := newCannedServer(t, objectReply("x", "X-Ms-Version-Id", versionAt(1)))
+	d := server.openDriver(t)
 	r := &driver.GetRequest{Key: "a", Version: versionAt(1), Length: -1}
 	_, body, err := d.Get(t.Context(), r)
 	require.NoError(t, err)
@@ -100,33 +107,41 @@ func TestVersionRequests(t *testing.T) {
 	attrs, err := d.Head(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, versionAt(1), attrs.Version)
-	require.Equal(t, []string{"GET /photos/a?" + query, "HEAD /photos/a?" + query}, s.server.Lines())
+	require.Equal(t, []string{"GET /photos/a?" + query, "HEAD /photos/a?" + query}, server.Lines())
 
-	s = newScript(t, said{Status: 202})
-	require.NoError(t, s.driver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1)}))
-	require.Equal(t, []string{"DELETE /photos/a?" + query}, s.server.Lines())
-	require.Empty(t, s.server.Last(t).Header.Get("X-Ms-Delete-Snapshots"), "which a version does not take")
+	server = newCannedServer(t, reply{Status: 202})
+	require.NoError(t, server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{
+		Key:     "a",
+		Version: versionAt(1),
+	}))
+	require.Equal(t, []string{"DELETE /photos/a?" + query}, server.Lines())
+	require.Empty(t, server.Last(t).Header.Get("X-Ms-Delete-Snapshots"), "which a version does not take")
 }
 
 // Invalid versions send no request.
 func TestVersionInvalid(t *testing.T) {
-	s := newScript(t, anObject("x"))
-	d := s.driver(t)
+	server := newCannedServer(t, objectReply("x"))
+	d := server.openDriver(t)
 	for _, version := range []string{"x", "null", "2026-11-20", "2026-11-20T12:00:01.0000000", "../a"} {
 		_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Version: version, Length: -1})
 		require.ErrorIs(t, err, storage.InvalidArgument, version)
 		_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Version: version, Length: -1})
 		require.ErrorIs(t, err, storage.InvalidArgument, version)
-		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: version}), storage.InvalidArgument, version)
-		require.ErrorIs(t, d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a", Version: version}})[0], storage.InvalidArgument, version)
+		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{
+			Key:     "a",
+			Version: version,
+		}), storage.InvalidArgument, version)
+		require.ErrorIs(t,
+			d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a", Version: version}})[0],
+			storage.InvalidArgument, version)
 	}
-	require.Empty(t, s.server.Requests())
+	require.Empty(t, server.Requests())
 }
 
 // A missing version is ObjectNotFound, and its removal succeeds.
 func TestVersionMissing(t *testing.T) {
-	s := newScript(t, refusing(404, "BlobNotFound"))
-	d := s.driver(t)
+	server := newCannedServer(t, errorReply(404, "BlobNotFound"))
+	d := server.openDriver(t)
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Version: versionAt(1), Length: -1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1)}))
@@ -136,28 +151,28 @@ func TestVersionMissing(t *testing.T) {
 // removed.
 func TestVersionsOfPartsRemovable(t *testing.T) {
 	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
-	s := newScript(t)
-	s.server.Answer = func(r wiretest.Request) said {
+	server := newCannedServer(t)
+	server.Answer = func(r wiretest.Request) reply {
 		if r.Method == http.MethodDelete || r.Method == http.MethodPost {
-			return said{Status: http.StatusAccepted}
+			return reply{Status: http.StatusAccepted}
 		}
 		return listing("", versionEntry(part, 1, false))
 	}
-	d := s.driver(t)
+	d := server.openDriver(t)
 
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 
-	b := engine.New(d, storage.WithVersioning(true), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	bucket := engine.New(d, storage.WithVersioning(true), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	var versions []storage.VersionEntry
-	for entry, err := range storage.Versions(t.Context(), b, storage.WithPrefix(reservedPrefix)) {
+	for entry, err := range storage.Versions(t.Context(), bucket, storage.WithPrefix(reservedPrefix)) {
 		require.NoError(t, err)
 		versions = append(versions, entry)
 	}
 	require.Equal(t, []versionOf{{part, versionAt(1), false}}, versionsOf(versions))
 
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: part, Version: versionAt(1)}))
-	require.Equal(t, http.MethodDelete, s.server.Last(t).Method)
-	require.Contains(t, s.server.Last(t).RawQuery, "versionid=")
+	require.Equal(t, http.MethodDelete, server.Last(t).Method)
+	require.Contains(t, server.Last(t).RawQuery, "versionid=")
 }

@@ -10,57 +10,78 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// A script is a server with canned responses for the emulator's account.
-type script struct{ server *wiretest.Server }
+// A cannedServer stands in for the emulator's account. It sends its replies in order, and repeats the last one.
+type cannedServer struct{ *wiretest.Server }
 
-type said = wiretest.Reply
+type reply = wiretest.Reply
 
-func newScript(t *testing.T, answers ...said) *script {
+// newCannedServer starts a server with the given replies.
+func newCannedServer(t *testing.T, replies ...reply) *cannedServer {
 	t.Helper()
-	s := &script{wiretest.NewServer(t, answers...)}
-	s.server.Root = "/" + emulatorAccount
-	s.server.Header = map[string]string{requestIDHeader: "R1", "ETag": etag}
-	return s
+	server := &cannedServer{wiretest.NewServer(t, replies...)}
+	server.Root = "/" + emulatorAccount
+	server.Header = map[string]string{requestIDHeader: "R1", "ETag": etag}
+	return server
 }
 
-// driver opens the container "photos" of the emulator's account at the server.
-func (s *script) driver(t *testing.T, change ...func(*Config)) *objectDriver {
+// openDriver opens the container "photos" of the emulator's account at the server.
+func (s *cannedServer) openDriver(t *testing.T, change ...func(*Config)) *objectDriver {
 	t.Helper()
-	c := Config{Bucket: "photos", Endpoint: s.server.URL + "/" + emulatorAccount}
+	config := Config{Bucket: "photos", Endpoint: s.URL + "/" + emulatorAccount}
 	for _, f := range change {
-		f(&c)
+		f(&config)
 	}
-	d, err := NewDriver(t.Context(), c)
+
+	d, err := NewDriver(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d.(*objectDriver)
 }
 
-// refusing returns an error as Azure sends it.
-func refusing(status int, code string) said {
-	return said{
+// errorReply returns an error as Azure sends it.
+func errorReply(status int, code string) reply {
+	const body = "\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code>" +
+		"<Message>What went wrong.\nRequestId:R1\nTime:2026-11-20T12:00:00.0000000Z</Message></Error>"
+	return reply{
 		Status: status,
-		Header: map[string]string{"Content-Type": "application/xml", "X-Ms-Request-Id": "R1", "X-Ms-Error-Code": code},
-		Body:   fmt.Sprintf("\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>What went wrong.\nRequestId:R1\nTime:2026-11-20T12:00:00.0000000Z</Message></Error>", code),
+		Header: map[string]string{
+			"Content-Type":    "application/xml",
+			"X-Ms-Request-Id": "R1",
+			"X-Ms-Error-Code": code,
+		},
+		Body: fmt.Sprintf(body, code),
 	}
 }
 
 const (
-	etag    = `"0x8DE1F3A5B6C7D80"`
-	aTime   = "Fri, 20 Nov 2026 12:00:00 GMT"
-	version = "2026-11-20T12:00:00.1234567Z"
+	etag         = `"0x8DE1F3A5B6C7D80"`
+	lastModified = "Fri, 20 Nov 2026 12:00:00 GMT"
+	version      = "2026-11-20T12:00:00.1234567Z"
 )
 
-var created = said{Status: http.StatusCreated, Header: map[string]string{"ETag": etag, "Last-Modified": aTime}}
+// created is the response to a write.
+var created = reply{
+	Status: http.StatusCreated,
+	Header: map[string]string{"ETag": etag, "Last-Modified": lastModified},
+}
 
-// accepted returns the response to a completed copy.
-var accepted = said{Status: http.StatusAccepted, Header: created.Header}
+// accepted is the response to a completed copy.
+var accepted = reply{Status: http.StatusAccepted, Header: created.Header}
 
-// anObject returns a whole response to GET or HEAD.
-func anObject(text string, pairs ...string) said {
-	a := said{Header: map[string]string{"ETag": etag, "Last-Modified": aTime, "Content-Length": fmt.Sprint(len(text)), "Content-Type": "text/plain"}, Body: text}
-	for i := 0; i < len(pairs); i += 2 {
-		a.Header[pairs[i]] = pairs[i+1]
+// objectReply returns the response to a GET or HEAD of a whole object. The further headers are pairs of a name and a
+// value.
+func objectReply(text string, headers ...string) reply {
+	object := reply{
+		Header: map[string]string{
+			"ETag":           etag,
+			"Last-Modified":  lastModified,
+			"Content-Length": fmt.Sprint(len(text)),
+			"Content-Type":   "text/plain",
+		},
+		Body: text,
 	}
-	return a
+	for i := 0; i < len(headers); i += 2 {
+		object.Header[headers[i]] = headers[i+1]
+	}
+	return object
 }
