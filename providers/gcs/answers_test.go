@@ -36,7 +36,7 @@ const (
 	recorded   = "googleapis/google-cloud-go storage/storage.replay" // of Google's own tests, in May 2019
 )
 
-// Responses that are recorded, or that users have reported.
+// reportedAnswers are responses that are recorded, or that users have reported.
 var reportedAnswers = []answer{
 	{call: "attrs", status: 404, reason: "notFound", message: "No such object: photos/k", want: storage.ObjectNotFound, source: recorded},
 	{
@@ -354,7 +354,7 @@ var reportedAnswers = []answer{
 	},
 }
 
-// Responses that Google documents.
+// documentedAnswers are responses that Google documents.
 var documentedAnswers = []answer{
 	{
 		call:    "list",
@@ -649,6 +649,7 @@ type answeredCall struct {
 	make    wiretest.Call
 }
 
+// anyRevision is a revision of the object, as callers get it.
 const anyRevision = "gcs:1700000000000001"
 
 // answeredCalls are the operations, by the names that answers use.
@@ -672,11 +673,13 @@ var answeredCalls = map[string]answeredCall{
 	"update a bucket":     {`^PATCH /storage/v1/b/photos\?`, false, updateBucket},
 }
 
-func compose(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-	_, err := storage.Compose(ctx, b, "k", []string{"s", "t"})
+// compose is a [wiretest.Call] that composes "s" and "t" to "k".
+func compose(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+	_, err := storage.Compose(ctx, bucket, "k", []string{"s", "t"})
 	return err
 }
 
+// updateBucket is a [wiretest.Call] that makes the bucket "photos" keep versions.
 func updateBucket(ctx context.Context, _ storage.Bucket, s storage.Service) error {
 	_, err := s.UpdateBucket(ctx, "photos", storage.WithVersioning(true))
 	return err
@@ -688,19 +691,20 @@ func (a *answer) reply(xml bool) reply {
 		return reply{Status: a.status, Header: map[string]string{requestIDHeader: "R1"}}
 	}
 	if xml {
-		return failingXML(a.status, a.reason, strings.NewReplacer("'", "&#39;").Replace(a.message))
+		return xmlError(a.status, a.reason, strings.NewReplacer("'", "&#39;").Replace(a.message))
 	}
-	return failing(a.status, a.reason, a.message)
+	return jsonError(a.status, a.reason, a.message)
 }
 
 // success returns the response to a request that is made before or after the answered one.
 func success(r wiretest.Request) reply {
 	if regexp.MustCompile(`/o$`).MatchString(r.Path) && r.Method == http.MethodGet {
-		return reply{Header: stored.Header, Body: `{"kind":"storage#objects"}`}
+		return reply{Header: storedReply.Header, Body: `{"kind":"storage#objects"}`}
 	}
-	return stored
+	return storedReply
 }
 
+// Each known response of Google reaches the caller with the expected Code and hint.
 func TestAnswersOfGoogle(t *testing.T) {
 	for _, a := range append(reportedAnswers, documentedAnswers...) {
 		name := strings.TrimSpace(fmt.Sprintf("%s: %d %s %s", a.call, a.status, a.reason, a.message))
@@ -710,26 +714,28 @@ func TestAnswersOfGoogle(t *testing.T) {
 	}
 }
 
+// testAnswer makes one call. The server sends the row's response to the matching request, and a success to all
+// others.
 func testAnswer(t *testing.T, a *answer) {
 	c, ok := answeredCalls[a.call]
 	require.True(t, ok, a.call)
 	require.NotEmpty(t, a.source)
 
 	var answered atomic.Int32
-	w := newStandIn(t)
-	w.server.Answer = func(r wiretest.Request) reply {
+	w := newCannedServer(t)
+	w.Answer = func(r wiretest.Request) reply {
 		if !regexp.MustCompile(c.request).MatchString(r.Line()) {
 			return success(r)
 		}
 		answered.Add(1)
 		return a.reply(c.xml)
 	}
-	s, err := NewServiceDriver(t.Context(), Config{Endpoint: w.server.URL, Project: "p"})
+	s, err := NewServiceDriver(t.Context(), Config{Endpoint: w.URL, Project: "p"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-	err = c.make(t.Context(), engine.New(w.on(t), noRetry), engine.NewService(s, noRetry))
-	require.NotZero(t, answered.Load(), "the request was not made: %v", w.server.Lines())
+	err = c.make(t.Context(), engine.New(w.openDriver(t), noRetry), engine.NewService(s, noRetry))
+	require.NotZero(t, answered.Load(), "the request was not made: %v", w.Lines())
 
 	if a.want == "" {
 		require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
+// openAt opens a bucket of the server at an endpoint.
 func openAt(t testing.TB, endpoint, bucket string) storage.Bucket {
 	b, err := gcs.Open(t.Context(), gcs.Config{Bucket: bucket, Endpoint: endpoint})
 	require.NoError(t, err)
@@ -19,39 +20,50 @@ func openAt(t testing.TB, endpoint, bucket string) storage.Bucket {
 	return b
 }
 
+// An upload that fits into one request takes one, even if its length is unknown. A larger one takes a request for
+// each 8 MiB, and one that begins it.
 func TestUploadRequests(t *testing.T) {
 	tests := []struct {
 		name string
 		body func() io.Reader
 		most int
 	}{
-		{"1 KiB", func() io.Reader { return bytes.NewReader(make([]byte, 1<<10)) }, 1},
-		{"1 KiB of unknown length", func() io.Reader { return io.LimitReader(bytes.NewReader(make([]byte, 1<<10)), 1<<20) }, 1},
-		{"8 MiB", func() io.Reader { return bytes.NewReader(make([]byte, 8<<20)) }, 1},
-		{"64 MiB of unknown length", func() io.Reader { return io.LimitReader(bytes.NewReader(make([]byte, 64<<20)), 1<<40) }, 9},
+		{name: "1 KiB", body: func() io.Reader { return bytes.NewReader(make([]byte, 1<<10)) }, most: 1},
+		{
+			name: "1 KiB of unknown length",
+			body: func() io.Reader { return io.LimitReader(bytes.NewReader(make([]byte, 1<<10)), 1<<20) },
+			most: 1,
+		},
+		{name: "8 MiB", body: func() io.Reader { return bytes.NewReader(make([]byte, 8<<20)) }, most: 1},
+		{
+			name: "64 MiB of unknown length",
+			body: func() io.Reader { return io.LimitReader(bytes.NewReader(make([]byte, 64<<20)), 1<<40) },
+			most: 9,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := startRuleServer(t)
-			b := openAt(t, s.URL, s.bucket(ruleBucket{}))
-			s.requests()
-			_, err := b.Upload(t.Context(), "a", tt.body())
+			server := startRuleServer(t)
+			bucket := openAt(t, server.URL, server.bucket(ruleBucket{}))
+			server.requests()
+			_, err := bucket.Upload(t.Context(), "a", tt.body())
 			require.NoError(t, err)
-			require.LessOrEqual(t, len(s.requests()), tt.most)
+			require.LessOrEqual(t, len(server.requests()), tt.most)
 		})
 	}
 }
 
+// A download takes one request.
 func TestDownloadRequests(t *testing.T) {
-	s := startRuleServer(t)
-	b := openAt(t, s.URL, s.bucket(ruleBucket{}))
-	_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 1<<10)))
+	server := startRuleServer(t)
+	bucket := openAt(t, server.URL, server.bucket(ruleBucket{}))
+	_, err := bucket.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 1<<10)))
 	require.NoError(t, err)
-	s.requests()
+	server.requests()
 
-	_, _, err = storage.ReadAll(t.Context(), b, "a")
+	_, _, err = storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
-	require.Len(t, s.requests(), 1)
+	require.Len(t, server.requests(), 1)
 }
 
 // An upload by the SDK allocates 16 MiB.
@@ -67,6 +79,7 @@ func BenchmarkUpload1KiB(b *testing.B) {
 	}
 }
 
+// BenchmarkUpload1KiBOfUnknownLength uploads a body whose length the driver learns at its end.
 func BenchmarkUpload1KiBOfUnknownLength(b *testing.B) {
 	server := startNullServer(b)
 	bucket := openAt(b, server, "photos")

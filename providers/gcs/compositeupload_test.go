@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// The name of a composite upload contains the storage class of its object.
 func TestCompositeUploadKeepsTheStorageClass(t *testing.T) {
 	for _, class := range []string{"", "NEARLINE", "nearline", "Multi-Regional 2"} {
 		name, err := parseCompositeUpload(newCompositeUpload(class))
@@ -16,7 +17,9 @@ func TestCompositeUploadKeepsTheStorageClass(t *testing.T) {
 
 // AbortParts ends the upload before it removes the parts.
 func TestAbortPartsEndsUploadFirst(t *testing.T) {
-	server := newStandIn(t, reply{Body: `{"kind":"storage#objects"}`}, failing(403, "forbidden", "no"))
-	require.Error(t, server.on(t).AbortParts(t.Context(), "a", "o0123456789abcdef0123456789abcdef"))
-	require.Equal(t, []string{"DELETE /storage/v1/b/photos/o/.omnibucket.%2Fparts%2Fo0123456789abcdef0123456789abcdef%2F-begun"}, server.server.Calls()[1:])
+	server := newCannedServer(t, reply{Body: `{"kind":"storage#objects"}`}, jsonError(403, "forbidden", "no"))
+	require.Error(t, server.openDriver(t).AbortParts(t.Context(), "a", "o0123456789abcdef0123456789abcdef"))
+	require.Equal(t,
+		[]string{"DELETE /storage/v1/b/photos/o/.omnibucket.%2Fparts%2Fo0123456789abcdef0123456789abcdef%2F-begun"},
+		server.Calls()[1:])
 }

@@ -138,6 +138,7 @@ var unmanaged = map[string]string{
 // is the name of the next object, at which the next page begins.
 type merged struct{ driver.Driver }
 
+// List merges the prefixes into the pages, as Google does.
 func (m merged) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := m.Driver.List(ctx, r)
 	if err == nil && page.Token != "" {
@@ -151,7 +152,8 @@ func (m merged) List(ctx context.Context, r *driver.ListRequest) (*storage.Page,
 }
 
 // notOfUploads are the rules that a setting of uploads does not touch.
-var notOfUploads = storagetest.SkipRules("no way to upload changes this", "K3", "K4", "K5", "L1", "L2", "L3", "L4", "R6", "R7", "R8", "V-FS")
+var notOfUploads = storagetest.SkipRules("no way to upload changes this", "K3", "K4", "K5", "L1", "L2", "L3",
+	"L4", "R6", "R7", "R8", "V-FS")
 
 // A setting is a way to configure the driver, with the cases that it leaves out.
 type setting struct {
@@ -161,6 +163,7 @@ type setting struct {
 	moves  bool // declare ServerMove, as with Google's own address
 }
 
+// composite turns on parallel composite uploads.
 var composite = setting{
 	config: func(_ *testing.T, endpoint string) gcs.Config {
 		return gcs.Config{Endpoint: endpoint, ParallelComposite: true}
@@ -169,6 +172,7 @@ var composite = setting{
 	opt:  notOfUploads,
 }
 
+// The driver passes the conformance suite on fake-gcs-server.
 func TestConformance(t *testing.T) {
 	needServer(t).conform(t, setting{
 		config: func(_ *testing.T, endpoint string) gcs.Config {
@@ -179,12 +183,14 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+// The driver passes the suite on fake-gcs-server with parallel composite uploads.
 func TestFurtherConformance(t *testing.T) {
 	testserver.Further(t)
-	s := needServer(t)
+	server := needServer(t)
 	t.Run("parallel composite", func(t *testing.T) {
 		t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-		s.conform(t, composite, storagetest.SkipRules("the rule server has them with this setting, and this server without it", "E3", "T1", "T2", "W2", "W13"))
+		server.conform(t, composite,
+			storagetest.SkipRules("the rule server has them with this setting, and this server without it", "E3", "T1", "T2", "W2", "W13"))
 	})
 }
 
@@ -215,15 +221,20 @@ func (s *testServer) conform(t *testing.T, row setting, opts ...storagetest.Opti
 
 // faultsOfCalls leaves out the cases in which each call of the driver fails in turn, which take a fifth of the suite's
 // time. Without servers, only the tests of memstore and providers/local run them.
-var faultsOfCalls = storagetest.SkipRules(`"make test-all" runs it`, testserver.Sample([]string{"T1", "T2"}, nil)...)
+var faultsOfCalls = storagetest.SkipRules(`"make test-all" runs it`,
+	testserver.Sample([]string{"T1", "T2"}, nil)...)
 
 // The rule server implements Google's documentation, unlike other servers that tests can run, and
 // checks signatures.
 func TestConformanceToGooglesRules(t *testing.T) {
-	s := startSignedServer(t)
-	requireConformance(t, s.rules, setting{config: func(*testing.T, string) gcs.Config { return s.config("") }, opt: storagetest.WithName("gcs")}, faultsOfCalls)
+	server := startSignedServer(t)
+	requireConformance(t, server.rules, setting{
+		config: func(*testing.T, string) gcs.Config { return server.config("") },
+		opt:    storagetest.WithName("gcs"),
+	}, faultsOfCalls)
 }
 
+// The driver passes the suite on the rule server with parallel composite uploads.
 func TestFurtherConformanceToGooglesRules(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
@@ -235,10 +246,10 @@ func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	client := &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)}
-	s := startSignedServer(t)
-	requireConformance(t, s.rules, setting{
+	server := startSignedServer(t)
+	requireConformance(t, server.rules, setting{
 		config: func(*testing.T, string) gcs.Config {
-			c := s.config("")
+			c := server.config("")
 			c.HTTPClient = client
 			return c
 		},
@@ -249,6 +260,7 @@ func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 // asGoogle declares what the driver declares only if it makes its requests to Google.
 type asGoogle struct{ driver.Driver }
 
+// Describe adds ServerMove and SoftDelete to the features.
 func (d asGoogle) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features |= storage.ServerMove | storage.SoftDelete
@@ -279,21 +291,23 @@ func requireConformanceOn(t *testing.T, s *ruleServer, create func(t *testing.T,
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver { return open(t, ruleBucket{}) }, append(opts,
 		row.opt,
 		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-			return engine.New(open(t, ruleBucket{versioned: true}), append(opts, storage.WithVersioning(true))...)
+			return engine.New(open(t, ruleBucket{versioned: true}),
+				append(opts, storage.WithVersioning(true))...)
 		}),
 		storagetest.WithLockingOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 			return engine.New(open(t, ruleBucket{versioned: true, locking: true}), opts...)
 		}))...)
 }
 
+// The service passes the conformance suite of services on fake-gcs-server.
 func TestServiceConformance(t *testing.T) {
-	s := needServer(t)
+	server := needServer(t)
 	opts := []storagetest.Option{storagetest.WithName("gcs (fake-gcs-server)")}
 	for name, reason := range unmanaged {
 		opts = append(opts, storagetest.Skip(name, reason))
 	}
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
-		account, err := gcs.NewService(t.Context(), gcs.Config{Endpoint: s.endpoint, Project: "project"})
+		account, err := gcs.NewService(t.Context(), gcs.Config{Endpoint: server.endpoint, Project: "project"})
 		require.NoError(t, err)
 		return account
 	}, opts...)

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// A CORS rule of Google has one list of headers, for those that are allowed and those that are exposed.
 func TestCORSHasOneListOfHeaders(t *testing.T) {
 	rules := corsRules([]storage.CORSRule{{
 		Origins:        []string{"*"},
@@ -27,10 +28,13 @@ func TestCORSHasOneListOfHeaders(t *testing.T) {
 
 	all := []string{"content-type", "x-goog-meta-a", "etag"}
 	parsed := parseCORSRules(rules)
-	require.Equal(t, []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"PUT"}, AllowedHeaders: all, ExposedHeaders: all, MaxAge: 90 * time.Second}}, parsed)
+	require.Equal(t,
+		[]storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"PUT"}, AllowedHeaders: all, ExposedHeaders: all, MaxAge: 90 * time.Second}},
+		parsed)
 	require.Equal(t, rules, corsRules(parsed), "rules that were read can be written back")
 }
 
+// An empty list of CORS rules is sent, so that it clears the rules of the bucket.
 func TestEmptyCORSRulesClearThem(t *testing.T) {
 	require.NotNil(t, corsRules(nil), "nil would leave the rules as they are")
 	require.Empty(t, corsRules(nil))

@@ -27,14 +27,21 @@ import (
 )
 
 // authorizedUser returns a credential whose token takes one request.
-func authorizedUser(t *testing.T, quota string) []byte {
+func authorizedUser(t *testing.T, quotaProject string) []byte {
 	t.Helper()
-	file, err := json.Marshal(map[string]string{"type": "authorized_user", "client_id": "id", "client_secret": "S3CR3T", "refresh_token": "S3CR3T", "quota_project_id": quota})
+	file, err := json.Marshal(map[string]string{
+		"type":             "authorized_user",
+		"client_id":        "id",
+		"client_secret":    "S3CR3T",
+		"refresh_token":    "S3CR3T",
+		"quota_project_id": quotaProject,
+	})
 	require.NoError(t, err)
 	return file
 }
 
-func head(t *testing.T, d *objectDriver) error {
+// requestAttrs makes a request for the attributes of "a".
+func requestAttrs(t *testing.T, d *objectDriver) error {
 	t.Helper()
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	return err
@@ -43,14 +50,14 @@ func head(t *testing.T, d *objectDriver) error {
 // Every request sends the token of TokenSource in its header Authorization.
 func TestTokenOfRequests(t *testing.T) {
 	isolateEnv(t, nil)
-	server := newStandIn(t, stored)
-	d := server.on(t, func(c *Config) {
+	server := newCannedServer(t, storedReply)
+	d := server.openDriver(t, func(c *Config) {
 		c.TokenSource = oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "T"})
 	})
-	require.NoError(t, head(t, d))
+	require.NoError(t, requestAttrs(t, d))
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.NoError(t, err)
-	for _, s := range server.server.Requests() {
+	for _, s := range server.Requests() {
 		require.Equal(t, "Bearer T", s.Header.Get("Authorization"))
 	}
 }
@@ -58,20 +65,22 @@ func TestTokenOfRequests(t *testing.T) {
 // Anonymous requests have no token.
 func TestTokenNotSentAnonymously(t *testing.T) {
 	isolateEnv(t, map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"})
-	server := newStandIn(t, stored)
-	require.NoError(t, head(t, server.on(t)))
-	require.Empty(t, server.server.Last(t).Header.Get("Authorization"))
+	server := newCannedServer(t, storedReply)
+	require.NoError(t, requestAttrs(t, server.openDriver(t)))
+	require.Empty(t, server.Last(t).Header.Get("Authorization"))
 }
 
 // failingTokens is a token source that always fails.
 type failingTokens struct{ err error }
 
+// Token fails with the source's error.
 func (s failingTokens) Token() (*oauth2.Token, error) { return nil, s.err }
 
+// If the token source fails, the call fails as retryable, and sends nothing.
 func TestTokenErrors(t *testing.T) {
-	server := newStandIn(t, stored)
+	server := newCannedServer(t, storedReply)
 	boom := errors.New("boom")
-	d := server.on(t, func(c *Config) {
+	d := server.openDriver(t, func(c *Config) {
 		c.TokenSource = failingTokens{boom}
 	})
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
@@ -82,7 +91,7 @@ func TestTokenErrors(t *testing.T) {
 	require.True(t, e.Retryable)
 	require.False(t, e.Unknown, "nothing was sent")
 	require.ErrorIs(t, err, boom)
-	require.Empty(t, server.server.Calls())
+	require.Empty(t, server.Calls())
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -94,22 +103,23 @@ func TestTokenErrors(t *testing.T) {
 func TestDefaultCredentialsOfFirstRequest(t *testing.T) {
 	isolateEnv(t, nil)
 	noUniverse := reply{Status: http.StatusNotFound} // as on machines older than universes
-	metadata := newStandIn(t, noUniverse, reply{Header: map[string]string{"Content-Type": "application/json"}, Body: `{"access_token":"M","expires_in":3600,"token_type":"Bearer"}`})
-	t.Setenv("GCE_METADATA_HOST", metadata.server.Listener.Addr().String())
+	metadata := newCannedServer(t, noUniverse, tokenReply("M"))
+	t.Setenv("GCE_METADATA_HOST", metadata.Listener.Addr().String())
 	base := &recordingTransport{}
 
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
 	require.NoError(t, err)
-	require.Empty(t, metadata.server.Calls(), "opening makes no request")
-	require.ErrorIs(t, head(t, d.(*objectDriver)), errRecorded)
+	require.Empty(t, metadata.Calls(), "opening makes no request")
+	require.ErrorIs(t, requestAttrs(t, d.(*objectDriver)), errRecorded)
 	require.Equal(t, "Bearer M", base.header.Get("Authorization"))
 
-	calls := len(metadata.server.Calls())
+	calls := len(metadata.Calls())
 	require.NotZero(t, calls)
-	require.ErrorIs(t, head(t, d.(*objectDriver)), errRecorded)
-	require.Len(t, metadata.server.Calls(), calls, "a token is kept")
+	require.ErrorIs(t, requestAttrs(t, d.(*objectDriver)), errRecorded)
+	require.Len(t, metadata.Calls(), calls, "a token is kept")
 }
 
+// Default credentials in a file are read at the first use, and without a request to the metadata service.
 func TestCredentialsOfAFileAreFoundWithoutTheMetadataService(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file.json")
 	require.NoError(t, os.WriteFile(file, authorizedUser(t, "payer"), 0o600))
@@ -137,7 +147,7 @@ func TestDefaultCredentialsMissing(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
 	require.NoError(t, err, "opening looks for nothing")
 
-	err = head(t, d.(*objectDriver))
+	err = requestAttrs(t, d.(*objectDriver))
 	require.ErrorIs(t, err, storage.Unauthenticated)
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
@@ -147,14 +157,17 @@ func TestDefaultCredentialsMissing(t *testing.T) {
 // The authorizer adds the token to a copy of the request. If there is no quota project, it sends no
 // X-Goog-User-Project.
 func TestTokenWithoutQuotaProject(t *testing.T) {
-	server := newStandIn(t, stored)
+	server := newCannedServer(t, storedReply)
 	base := &recordingTransport{}
 	c := &credentials{}
 	a := &authorizer{base: base, credentials: c}
-	creds, err := newCredentials(Config{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "T", Expiry: time.Now().Add(time.Hour)})})
+	creds, err := newCredentials(Config{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{
+		AccessToken: "T",
+		Expiry:      time.Now().Add(time.Hour),
+	})})
 	require.NoError(t, err)
 	c.cached.Store(creds.cached.Load())
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.server.URL, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 	require.NoError(t, err)
 
 	_, err = a.RoundTrip(request)
@@ -167,6 +180,7 @@ func TestTokenWithoutQuotaProject(t *testing.T) {
 // A countedSource returns a new token for each request.
 type countedSource struct{ made atomic.Int32 }
 
+// Token returns the tokens T1, T2, and so on.
 func (s *countedSource) Token() (*oauth2.Token, error) {
 	return &oauth2.Token{AccessToken: fmt.Sprintf("T%d", s.made.Add(1))}, nil
 }
@@ -174,71 +188,98 @@ func (s *countedSource) Token() (*oauth2.Token, error) {
 // If Google refuses a token before its expiry, the driver gets another one and repeats the request.
 // googleapis/google-cloud-go#8764, googleapis/google-cloud-go#9262.
 func TestTokenRefusedRenewed(t *testing.T) {
-	refusal := reply{
+	refused := reply{
 		Status: http.StatusUnauthorized,
 		Header: map[string]string{"Content-Type": "application/xml; charset=UTF-8"},
-		Body:   `<?xml version='1.0' encoding='UTF-8'?><Error><Code>AuthenticationRequired</Code><Message>Authentication required.</Message></Error>`,
+		Body: `<?xml version='1.0' encoding='UTF-8'?><Error><Code>AuthenticationRequired</Code>` +
+			`<Message>Authentication required.</Message></Error>`,
 	}
-	upload := func(t *testing.T, b storage.Bucket) error {
+	upload := func(t *testing.T, bucket storage.Bucket) error {
 		t.Helper()
-		_, err := b.Upload(t.Context(), "a", strings.NewReader("hello world"))
+		_, err := bucket.Upload(t.Context(), "a", strings.NewReader("hello world"))
 		return err
 	}
-	attrs := func(t *testing.T, b storage.Bucket) error {
+	attrs := func(t *testing.T, bucket storage.Bucket) error {
 		t.Helper()
-		_, err := b.Attrs(t.Context(), "a")
+		_, err := bucket.Attrs(t.Context(), "a")
 		return err
 	}
-	tests := map[string]struct {
+	tests := []struct {
+		name     string
+		works    bool // the first token works for a write before the call
 		replies  []reply
-		do       func(t *testing.T, b storage.Bucket) error
-		code     storage.Code // "" for success
-		requests int          // of the second operation
+		call     func(t *testing.T, bucket storage.Bucket) error
+		code     storage.Code // "": success
+		requests int          // of the call
 	}{
-		"of a write":                    {replies: []reply{stored, refusal, stored}, do: upload, requests: 2},
-		"of a read":                     {replies: []reply{stored, refusal, stored}, do: attrs, requests: 2},
-		"and the new one refused too":   {replies: []reply{stored, refusal}, do: attrs, code: storage.Unauthenticated, requests: 2},
-		"but not one that never worked": {replies: []reply{refusal}, do: attrs, code: storage.Unauthenticated, requests: 1},
+		{
+			name:     "of a write",
+			works:    true,
+			replies:  []reply{storedReply, refused, storedReply},
+			call:     upload,
+			requests: 2,
+		},
+		{
+			name:     "of a read",
+			works:    true,
+			replies:  []reply{storedReply, refused, storedReply},
+			call:     attrs,
+			requests: 2,
+		},
+		{
+			name:     "and the new one refused too",
+			works:    true,
+			replies:  []reply{storedReply, refused},
+			call:     attrs,
+			code:     storage.Unauthenticated,
+			requests: 2,
+		},
+		{
+			name:     "but not one that never worked",
+			replies:  []reply{refused},
+			call:     attrs,
+			code:     storage.Unauthenticated,
+			requests: 1,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			server := newStandIn(t, tt.replies...)
-			source := &countedSource{}
-			b := engine.New(server.on(t, func(c *Config) {
-				c.TokenSource = source
-			}), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
-			if tt.requests == 2 {
-				require.NoError(t, upload(t, b))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.replies...)
+			d := server.openDriver(t, func(c *Config) { c.TokenSource = &countedSource{} })
+			bucket := engine.New(d, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+			if tt.works {
+				require.NoError(t, upload(t, bucket))
 			}
-			requests := len(server.server.Requests())
-			err := tt.do(t, b)
-			var e *storage.Error
+			before := len(server.Requests())
+
+			err := tt.call(t, bucket)
 			if tt.code == "" {
 				require.NoError(t, err)
 			} else {
+				var e *storage.Error
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, tt.code, e.Code)
 				require.False(t, e.Unknown)
 				require.Equal(t, http.StatusUnauthorized, e.Status)
 			}
 
-			require.Len(t, server.server.Requests(), requests+tt.requests)
+			require.Len(t, server.Requests(), before+tt.requests)
 			tokens := map[string]bool{}
-			for _, r := range server.server.Requests() {
+			for _, r := range server.Requests() {
 				tokens[r.Header.Get("Authorization")] = true
 			}
-			require.Len(t, tokens, requests+tt.requests, "each request has a token of its own here")
+			require.Len(t, tokens, before+tt.requests, "each request has a token of its own here")
 		})
 	}
 }
 
 // The token of credentials from a file is kept until it expires or is refused.
 func TestTokenRefusedNotKept(t *testing.T) {
-	n := 0
+	issued := 0
 	tokens := wiretest.NewServer(t)
 	tokens.Answer = func(wiretest.Request) reply {
-		n++
-		return reply{Header: map[string]string{"Content-Type": "application/json"}, Body: fmt.Sprintf(`{"access_token":"T%d","expires_in":3600,"token_type":"Bearer"}`, n)}
+		issued++
+		return tokenReply(fmt.Sprintf("T%d", issued))
 	}
 	account, err := json.Marshal(map[string]string{
 		"type":           "service_account",
@@ -249,35 +290,49 @@ func TestTokenRefusedNotKept(t *testing.T) {
 		"project_id":     "p",
 	})
 	require.NoError(t, err)
-	server := newStandIn(t, stored, stored, failing(http.StatusUnauthorized, "authError", "Invalid Credentials"), stored)
-	b := engine.New(server.on(t, func(c *Config) {
-		c.CredentialsJSON = account
-	}))
+	server := newCannedServer(t, storedReply, storedReply,
+		jsonError(http.StatusUnauthorized, "authError", "Invalid Credentials"), storedReply)
+	bucket := engine.New(server.openDriver(t, func(c *Config) { c.CredentialsJSON = account }))
 	for range 3 {
-		_, err := b.Attrs(t.Context(), "a")
+		_, err := bucket.Attrs(t.Context(), "a")
 		require.NoError(t, err)
 	}
 
-	var seen []string
-	for _, r := range server.server.Requests() {
-		seen = append(seen, r.Header.Get("Authorization"))
+	var sent []string
+	for _, r := range server.Requests() {
+		sent = append(sent, r.Header.Get("Authorization"))
 	}
-
-	require.Equal(t, []string{"Bearer T1", "Bearer T1", "Bearer T1", "Bearer T2"}, seen)
+	require.Equal(t, []string{"Bearer T1", "Bearer T1", "Bearer T1", "Bearer T2"}, sent)
 }
 
+// tokenReply returns a token as Google's token endpoint does.
+func tokenReply(token string) reply {
+	return reply{
+		Header: map[string]string{"Content-Type": "application/json"},
+		Body:   `{"access_token":"` + token + `","expires_in":3600,"token_type":"Bearer"}`,
+	}
+}
+
+// errRecorded is the error of a recordingTransport.
 var errRecorded = errors.New("recorded")
 
+// A recordingTransport keeps the header of the last request, and sends nothing.
 type recordingTransport struct{ header http.Header }
 
+// RoundTrip records the header and fails with errRecorded.
 func (r *recordingTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	r.header = request.Header
 	return nil, errRecorded
 }
 
+// Config.Credentials takes the key file from the environment variable that begins with the name.
 func TestCredentialsByName(t *testing.T) {
 	files := t.TempDir()
-	for name, content := range map[string][]byte{"old": authorizedUser(t, "old-payer"), "new": authorizedUser(t, "new-payer"), "none": []byte("S3CR3T")} {
+	for name, content := range map[string][]byte{
+		"old":  authorizedUser(t, "old-payer"),
+		"new":  authorizedUser(t, "new-payer"),
+		"none": []byte("S3CR3T"),
+	} {
 		require.NoError(t, os.WriteFile(filepath.Join(files, name), content, 0o600))
 	}
 	tests := []struct {
@@ -288,9 +343,24 @@ func TestCredentialsByName(t *testing.T) {
 	}{
 		{name: "one account", credentials: "old-store", file: "old", quota: "old-payer"},
 		{name: "another one", credentials: "old-store", file: "new", quota: "new-payer"},
-		{name: "nothing has the name", credentials: "other", fails: storage.Unauthenticated, hint: "set OTHER_GOOGLE_APPLICATION_CREDENTIALS to the path of a key file or credential configuration"},
-		{name: "there is no such file", credentials: "old-store", file: "missing", fails: storage.Unauthenticated},
-		{name: "a file of something else", credentials: "old-store", file: "none", fails: storage.InvalidArgument},
+		{
+			name:        "nothing has the name",
+			credentials: "other",
+			fails:       storage.Unauthenticated,
+			hint:        "set OTHER_GOOGLE_APPLICATION_CREDENTIALS to the path of a key file or credential configuration",
+		},
+		{
+			name:        "there is no such file",
+			credentials: "old-store",
+			file:        "missing",
+			fails:       storage.Unauthenticated,
+		},
+		{
+			name:        "a file of something else",
+			credentials: "old-store",
+			file:        "none",
+			fails:       storage.InvalidArgument,
+		},
 		{name: "a name that is none", credentials: "a b", fails: storage.InvalidArgument},
 	}
 	for _, tt := range tests {
@@ -320,35 +390,43 @@ func TestCredentialsByName(t *testing.T) {
 	}
 }
 
+// writeServiceAccount writes the key file of a new service account, whose tokens come from tokenURL. It returns the
+// file's path.
+func writeServiceAccount(t *testing.T, name, tokenURL string) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	encoded, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	content, err := json.Marshal(map[string]string{
+		"type":           "service_account",
+		"client_email":   name + "@example.iam.gserviceaccount.com",
+		"private_key_id": "id",
+		"token_uri":      tokenURL,
+		"private_key":    string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})),
+	})
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+	return file
+}
+
 // Two identities of Google in one program: each of their requests has its own token.
 func TestOpenTwoIdentities(t *testing.T) {
 	isolateEnv(t, nil)
-	server := newStandIn(t, stored)
+	server := newCannedServer(t, storedReply)
 	for _, name := range []string{"old", "new"} {
-		tokens := newStandIn(t, reply{Header: map[string]string{"Content-Type": "application/json"}, Body: `{"access_token":"token-of-` + name + `","expires_in":3600,"token_type":"Bearer"}`})
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		require.NoError(t, err)
-		encoded, err := x509.MarshalPKCS8PrivateKey(key)
-		require.NoError(t, err)
-		content, err := json.Marshal(map[string]string{
-			"type":           "service_account",
-			"client_email":   name + "@example.iam.gserviceaccount.com",
-			"private_key_id": "id",
-			"token_uri":      tokens.server.URL,
-			"private_key":    string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})),
-		})
-		require.NoError(t, err)
-		file := filepath.Join(t.TempDir(), name)
-		require.NoError(t, os.WriteFile(file, content, 0o600))
-		t.Setenv(strings.ToUpper(name)+"_GOOGLE_APPLICATION_CREDENTIALS", file)
+		tokens := newCannedServer(t, tokenReply("token-of-"+name))
+		t.Setenv(strings.ToUpper(name)+"_GOOGLE_APPLICATION_CREDENTIALS",
+			writeServiceAccount(t, name, tokens.URL))
 	}
 	for _, name := range []string{"old", "new", "old"} {
-		b, err := storage.Open(t.Context(), "gs://photos?credentials="+name+"&endpoint="+server.server.URL)
+		bucket, err := storage.Open(t.Context(), "gs://photos?credentials="+name+"&endpoint="+server.URL)
 		require.NoError(t, err)
-		_, err = b.Attrs(t.Context(), "a")
+		_, err = bucket.Attrs(t.Context(), "a")
 		require.NoError(t, err)
-		require.Equal(t, "Bearer token-of-"+name, server.server.Last(t).Header.Get("Authorization"))
-		require.NoError(t, storage.Close(b))
+		require.Equal(t, "Bearer token-of-"+name, server.Last(t).Header.Get("Authorization"))
+		require.NoError(t, storage.Close(bucket))
 	}
 }
 

@@ -15,18 +15,24 @@ import (
 
 // A customer's key needs TLS.
 func TestWithCustomerKeyNeedsTLS(t *testing.T) {
-	key := WithCustomerKey(keyOf(t, keyText))
-	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: "http://files.example.com", Anonymous: true})
+	key := WithCustomerKey(decodeKey(t, keyText))
+	bucket, err := Open(t.Context(), Config{
+		Bucket:    "photos",
+		Endpoint:  "http://files.example.com",
+		Anonymous: true,
+	})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	_, err = b.Attrs(t.Context(), "a", key)
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	_, err = bucket.Attrs(t.Context(), "a", key)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "WithCustomerKey needs an address with https")
 
 	d := newSigningDriver(t, Config{})
-	_, err = engine.New(d, storage.WithSigningBaseURL("http://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
+	_, err = engine.New(d,
+		storage.WithSigningBaseURL("http://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	_, err = engine.New(d, storage.WithSigningBaseURL("https://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
+	_, err = engine.New(d,
+		storage.WithSigningBaseURL("https://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
 	require.NoError(t, err)
 }
 
@@ -37,20 +43,20 @@ func TestErrorsDoNotRepeatRequest(t *testing.T) {
 		_ = r.Header.Write(w)
 	}))
 	t.Cleanup(server.Close)
-	b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL, Anonymous: true})
+	bucket, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL, Anonymous: true})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	key := WithCustomerKey(keyOf(t, keyText))
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	key := WithCustomerKey(decodeKey(t, keyText))
 
-	_, err = b.Attrs(t.Context(), "a", key)
+	_, err = bucket.Attrs(t.Context(), "a", key)
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), keyText)
 
-	_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), key)
+	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("x"), key)
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), keyText)
 
-	r, err := b.Download(t.Context(), "a", key)
+	r, err := bucket.Download(t.Context(), "a", key)
 	if err == nil {
 		_, err = io.ReadAll(r)
 	}

@@ -13,110 +13,157 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// An object with a customer's key is read, copied and composed only with the key. Without it, Attrs has no
-// checksum, and Remove still succeeds.
-func TestWithCustomerKeyObjects(t *testing.T) {
-	key := bytes.Repeat([]byte("k"), 32)
-	other := bytes.Repeat([]byte("o"), 32)
-	keyOption := gcs.WithCustomerKey(key)
-	withOther := gcs.WithCustomerKey(other)
-	source := gcs.WithSourceCustomerKey(key)
-	sum := sha256.Sum256(key)
-	encryption := storage.Encryption{Algorithm: "AES256", KeyID: base64.StdEncoding.EncodeToString(sum[:])}
-	large := strings.Repeat("0123456789abcdef", 700<<10/16)
+var (
+	customerKey      = bytes.Repeat([]byte("k"), 32)
+	otherCustomerKey = bytes.Repeat([]byte("o"), 32)
+)
 
-	tests := []struct {
-		name   string
-		config func(t *testing.T, s *ruleServer) gcs.Config
-	}{
-		{"own requests", func(_ *testing.T, s *ruleServer) gcs.Config { return gcs.Config{Endpoint: s.URL} }},
-		{"parallel composite", func(_ *testing.T, s *ruleServer) gcs.Config {
-			return gcs.Config{Endpoint: s.URL, ParallelComposite: true}
-		}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			s := startRuleServer(t)
-			c := tt.config(t, s)
-			c.Bucket = s.bucket(ruleBucket{})
-			b, err := gcs.Open(t.Context(), c)
-			require.NoError(t, err)
-			ctx := t.Context()
-			reads := func(key, content string, opts ...storage.DownloadOption) {
-				t.Helper()
-				got, _, err := storage.ReadAll(ctx, b, key, opts...)
-				require.NoError(t, err)
-				require.Equal(t, content, string(got))
+// eachUploadMode runs a test on a new bucket with one request for each upload, and again with parallel composite
+// uploads. Afterwards, the bucket has no parts.
+func eachUploadMode(t *testing.T, test func(t *testing.T, bucket storage.Bucket)) {
+	for name, composite := range map[string]bool{"own requests": false, "parallel composite": true} {
+		t.Run(name, func(t *testing.T) {
+			server := startRuleServer(t)
+			config := gcs.Config{
+				Bucket:            server.bucket(ruleBucket{}),
+				Endpoint:          server.URL,
+				ParallelComposite: composite,
 			}
-			unreadable := func(key string, opts ...storage.DownloadOption) {
-				t.Helper()
-				_, _, err := storage.ReadAll(ctx, b, key, opts...)
-				var e *storage.Error
-				require.ErrorAs(t, err, &e)
-				require.Equal(t, storage.InvalidArgument, e.Code, "%v", err)
-				require.Contains(t, e.Hint, "WithCustomerKey")
-			}
-
-			for name, content := range map[string]string{"small": "text", "large": large} {
-				opts := []storage.UploadOption{keyOption, storage.IfAbsent(), storage.WithTags(map[string]string{"k": "v"})}
-				opts = append(opts, storage.WithPartSize(256<<10))
-
-				uploaded, err := b.Upload(ctx, name, strings.NewReader(content), opts...)
-				require.NoError(t, err)
-				require.Equal(t, encryption, uploaded.Encryption)
-
-				attrs, err := b.Attrs(ctx, name, keyOption)
-				require.NoError(t, err)
-				require.Equal(t, encryption, attrs.Encryption)
-				require.True(t, attrs.CRC32C.Known)
-
-				attrs, err = b.Attrs(ctx, name)
-				require.NoError(t, err, "attributes need no key")
-				require.False(t, attrs.CRC32C.Known, "but have no checksum then")
-
-				reads(name, content, keyOption)
-				reads(name, content[2:], keyOption, storage.WithRange(2, -1))
-				unreadable(name)
-				unreadable(name, withOther)
-			}
-
-			require.NoError(t, storage.SetTags(ctx, b, "small", map[string]string{"new": "1"}, keyOption))
-			r, err := storage.NewReaderAt(ctx, b, "small", keyOption)
+			bucket, err := gcs.Open(t.Context(), config)
 			require.NoError(t, err)
-			p := make([]byte, 2)
-			_, err = r.ReadAt(p, 1)
-			require.NoError(t, err)
-			require.Equal(t, "ex", string(p))
+			t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 
-			_, err = storage.Copy(ctx, b, "plain", b, "large", source)
-			require.NoError(t, err)
-			reads("plain", large)
-			unreadable("plain", keyOption)
-			_, err = storage.Copy(ctx, b, "other", b, "large", source, withOther)
-			require.NoError(t, err)
-			reads("other", large, withOther)
-
-			_, err = storage.Copy(ctx, b, "fails", b, "large", keyOption)
-			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "the source has a key: %v", err)
-
-			_, err = storage.Compose(ctx, b, "joined", []string{"small", "small"}, source, keyOption)
-			require.NoError(t, err)
-			reads("joined", "texttext", keyOption)
-			_, err = storage.Compose(ctx, b, "joined", []string{"small", "small"}, source, withOther)
-			require.NoError(t, err, "streamed: Google has one key for all")
-			reads("joined", "texttext", withOther)
-			many := make([]string, 70)
-			for i := range many {
-				many[i] = "small"
-			}
-			_, err = storage.Compose(ctx, b, "many", many, source, keyOption)
-			require.NoError(t, err)
-			reads("many", strings.Repeat("text", 70), keyOption)
-			require.NoError(t, b.Remove(ctx, "small"))
-
-			for _, name := range s.names(c.Bucket) {
-				require.False(t, strings.HasPrefix(name, ".omnibucket."), name)
+			test(t, bucket)
+			for _, name := range server.names(config.Bucket) {
+				require.False(t, strings.HasPrefix(name, reserved), name)
 			}
 		})
 	}
+}
+
+// uploadWithKey stores an object that is encrypted with customerKey, in parts of 256 KiB.
+func uploadWithKey(t *testing.T, bucket storage.Bucket, key, content string) *storage.Attrs {
+	t.Helper()
+	attrs, err := bucket.Upload(t.Context(), key, strings.NewReader(content),
+		gcs.WithCustomerKey(customerKey), storage.IfAbsent(),
+		storage.WithTags(map[string]string{"k": "v"}), storage.WithPartSize(256<<10))
+	require.NoError(t, err)
+	return attrs
+}
+
+// requireContent requires that a read with these options returns the content.
+func requireContent(t *testing.T, bucket storage.Bucket, key, content string, opts ...storage.DownloadOption) {
+	t.Helper()
+	got, _, err := storage.ReadAll(t.Context(), bucket, key, opts...)
+	require.NoError(t, err)
+	require.Equal(t, content, string(got))
+}
+
+// requireUnreadable requires that a read with these options fails, and that its hint names the option for a key.
+func requireUnreadable(t *testing.T, bucket storage.Bucket, key string, opts ...storage.DownloadOption) {
+	t.Helper()
+	_, _, err := storage.ReadAll(t.Context(), bucket, key, opts...)
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, storage.InvalidArgument, e.Code, "%v", err)
+	require.Contains(t, e.Hint, "WithCustomerKey")
+}
+
+// An object with a customer's key is read only with the key. Without it, Attrs has no checksum, and Remove still
+// succeeds.
+func TestWithCustomerKeyObjects(t *testing.T) {
+	sum := sha256.Sum256(customerKey)
+	encryption := storage.Encryption{Algorithm: "AES256", KeyID: base64.StdEncoding.EncodeToString(sum[:])}
+	withKey := gcs.WithCustomerKey(customerKey)
+
+	eachUploadMode(t, func(t *testing.T, bucket storage.Bucket) {
+		for _, content := range []string{"text", strings.Repeat("0123456789abcdef", 700<<10/16)} {
+			attrs := uploadWithKey(t, bucket, "a", content)
+			require.Equal(t, encryption, attrs.Encryption)
+
+			attrs, err := bucket.Attrs(t.Context(), "a", withKey)
+			require.NoError(t, err)
+			require.Equal(t, encryption, attrs.Encryption)
+			require.True(t, attrs.CRC32C.Known)
+			attrs, err = bucket.Attrs(t.Context(), "a")
+			require.NoError(t, err)
+			require.False(t, attrs.CRC32C.Known)
+
+			requireContent(t, bucket, "a", content, withKey)
+			requireContent(t, bucket, "a", content[2:], withKey, storage.WithRange(2, -1))
+			requireUnreadable(t, bucket, "a")
+			requireUnreadable(t, bucket, "a", gcs.WithCustomerKey(otherCustomerKey))
+			require.NoError(t, bucket.Remove(t.Context(), "a"))
+		}
+	})
+}
+
+// SetTags and a ReaderAt of an object with a customer's key succeed with the key.
+func TestWithCustomerKeyTagsAndReaderAt(t *testing.T) {
+	withKey := gcs.WithCustomerKey(customerKey)
+	eachUploadMode(t, func(t *testing.T, bucket storage.Bucket) {
+		uploadWithKey(t, bucket, "a", "text")
+		require.NoError(t, storage.SetTags(t.Context(), bucket, "a", map[string]string{"new": "1"}, withKey))
+
+		r, err := storage.NewReaderAt(t.Context(), bucket, "a", withKey)
+		require.NoError(t, err)
+		p := make([]byte, 2)
+		_, err = r.ReadAt(p, 1)
+		require.NoError(t, err)
+		require.Equal(t, "ex", string(p))
+	})
+}
+
+// A copy of an object with a customer's key needs that key, and has the key of its own options, if any.
+func TestWithCustomerKeyCopies(t *testing.T) {
+	large := strings.Repeat("0123456789abcdef", 700<<10/16)
+	withSourceKey := gcs.WithSourceCustomerKey(customerKey)
+	withKey := gcs.WithCustomerKey(customerKey)
+	withOtherKey := gcs.WithCustomerKey(otherCustomerKey)
+
+	eachUploadMode(t, func(t *testing.T, bucket storage.Bucket) {
+		ctx := t.Context()
+		uploadWithKey(t, bucket, "source", large)
+
+		_, err := storage.Copy(ctx, bucket, "plain", bucket, "source", withSourceKey)
+		require.NoError(t, err)
+		requireContent(t, bucket, "plain", large)
+		requireUnreadable(t, bucket, "plain", withKey)
+
+		_, err = storage.Copy(ctx, bucket, "other", bucket, "source", withSourceKey, withOtherKey)
+		require.NoError(t, err)
+		requireContent(t, bucket, "other", large, withOtherKey)
+
+		_, err = storage.Copy(ctx, bucket, "fails", bucket, "source", withKey)
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "the source has a key: %v", err)
+	})
+}
+
+// Compose joins objects with a customer's key. If the key of the result is another one, the bytes are streamed,
+// because Google has one key for all.
+func TestWithCustomerKeyCompositions(t *testing.T) {
+	withSourceKey := gcs.WithSourceCustomerKey(customerKey)
+	withKey := gcs.WithCustomerKey(customerKey)
+	withOtherKey := gcs.WithCustomerKey(otherCustomerKey)
+
+	eachUploadMode(t, func(t *testing.T, bucket storage.Bucket) {
+		ctx := t.Context()
+		uploadWithKey(t, bucket, "a", "text")
+
+		_, err := storage.Compose(ctx, bucket, "joined", []string{"a", "a"}, withSourceKey, withKey)
+		require.NoError(t, err)
+		requireContent(t, bucket, "joined", "texttext", withKey)
+		_, err = storage.Compose(ctx, bucket, "joined", []string{"a", "a"}, withSourceKey, withOtherKey)
+		require.NoError(t, err)
+		requireContent(t, bucket, "joined", "texttext", withOtherKey)
+
+		// More than 32 sources take intermediate objects, which have the key, too.
+		sources := make([]string, 70)
+		for i := range sources {
+			sources[i] = "a"
+		}
+		_, err = storage.Compose(ctx, bucket, "many", sources, withSourceKey, withKey)
+		require.NoError(t, err)
+		requireContent(t, bucket, "many", strings.Repeat("text", 70), withKey)
+	})
 }

@@ -11,12 +11,20 @@ import (
 	"github.com/omnibucket/storage/storagetest/differential"
 )
 
+// Random calls have the same results on the rule server as in memory.
 func TestRandomCallsAsInMemory(t *testing.T) {
-	s := startRuleServer(t)
+	server := startRuleServer(t)
 	for name, composite := range map[string]bool{"sessions": false, "composite": true} {
 		t.Run(name, func(t *testing.T) {
-			differential.Run(t, differential.Config{Seeds: 1, Versions: true}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-				d, err := gcs.NewDriver(t.Context(), gcs.Config{Endpoint: s.URL, Bucket: s.bucket(ruleBucket{versioned: len(opts) > 0}), ParallelComposite: composite})
+			differential.Run(t, differential.Config{
+				Seeds:    1,
+				Versions: true,
+			}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+				d, err := gcs.NewDriver(t.Context(), gcs.Config{
+					Endpoint:          server.URL,
+					Bucket:            server.bucket(ruleBucket{versioned: len(opts) > 0}),
+					ParallelComposite: composite,
+				})
 				require.NoError(t, err)
 				return engine.New(asGoogle{d}, opts...)
 			})

@@ -87,14 +87,18 @@ var tooLong = map[string]string{
 // requireConformanceWithAnswers runs the suite on buckets of a kind. One request gets a number of answers.
 func requireConformanceWithAnswers(t *testing.T, kind ruleKind, perRequest int, leftovers map[string]string, extra ...storagetest.Option) *documented.Server {
 	t.Helper()
-	s := startRuleServer(t)
-	s.kind = kind
-	answering := documented.New(s, documented.GoogleKind, documented.Google)
+	server := startRuleServer(t)
+	server.kind = kind
+	answering := documented.New(server, documented.GoogleKind, documented.Google)
 	answering.PerRequest = perRequest
 	front := httptest.NewServer(answering)
 	t.Cleanup(front.Close)
-	row := setting{config: func(*testing.T, string) gcs.Config { return gcs.Config{Endpoint: front.URL} }, opt: storagetest.WithName("gcs")}
-	requireConformanceOn(t, s, answering.Add, row, append(append(documented.Skips(leftovers), documented.SkipCore(), storagetest.WithOpener(openPatient)), extra...)...)
+	row := setting{
+		config: func(*testing.T, string) gcs.Config { return gcs.Config{Endpoint: front.URL} },
+		opt:    storagetest.WithName("gcs"),
+	}
+	requireConformanceOn(t, server, answering.Add, row,
+		append(append(documented.Skips(leftovers), documented.SkipCore(), storagetest.WithOpener(openPatient)), extra...)...)
 	return answering
 }
 
@@ -112,13 +116,15 @@ func TestFurtherConformanceToARetentionPolicy(t *testing.T) {
 	} {
 		leftovers[name] = keptParts
 	}
-	requireConformanceWithAnswers(t, retaining, 1, leftovers, storagetest.SkipRules(keptParts, "U1", "U2", "U3", "U4", "U5"))
+	requireConformanceWithAnswers(t, retaining, 1, leftovers,
+		storagetest.SkipRules(keptParts, "U1", "U2", "U3", "U4", "U5"))
 }
 
 // patiently has parts of the names of cases whose operations are up to ten requests, or two for
 // each attempt. Each request may get two answers, so that five attempts are too few.
 var patiently = []string{"/U", "open_upload", "a_failed_overwrite"}
 
+// openPatient opens a bucket. For cases of many requests, it permits 20 attempts.
 func openPatient(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 	if slices.ContainsFunc(patiently, func(part string) bool { return strings.Contains(t.Name(), part) }) {
 		opts = append(opts, storage.WithRetry(storage.RetryPolicy{Attempts: 20, MaxDelay: time.Millisecond}))
@@ -128,23 +134,23 @@ func openPatient(t *testing.T, d driver.Driver, opts ...storage.OpenOption) stor
 
 // If Google ends an upload session or a rewrite, the driver begins a new one.
 func TestSessionEndedBeginsAgain(t *testing.T) {
-	s := startRuleServer(t)
-	answering := documented.New(s, documented.GoogleKind, documented.GoogleLost)
+	server := startRuleServer(t)
+	answering := documented.New(server, documented.GoogleKind, documented.GoogleLost)
 	front := httptest.NewServer(answering)
 	t.Cleanup(front.Close)
 
 	for _, order := range []string{"one order", "another order", "a third order", "a fourth order"} {
 		t.Run(order, func(t *testing.T) {
-			name := s.bucket(ruleBucket{})
+			name := server.bucket(ruleBucket{})
 			answering.Add(t, name)
-			b := openAt(t, front.URL, name)
+			bucket := openAt(t, front.URL, name)
 			text := strings.Repeat("x", 3<<20)
-			_, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.WithPartSize(1<<20))
+			_, err := bucket.Upload(t.Context(), "a", strings.NewReader(text), storage.WithPartSize(1<<20))
 			require.NoError(t, err)
-			_, err = storage.Copy(t.Context(), b, "b", b, "a")
+			_, err = storage.Copy(t.Context(), bucket, "b", bucket, "a")
 			require.NoError(t, err)
 
-			data, _, err := storage.ReadAll(t.Context(), b, "b")
+			data, _, err := storage.ReadAll(t.Context(), bucket, "b")
 			require.NoError(t, err)
 			require.True(t, text == string(data))
 		})

@@ -15,91 +15,118 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// otherUniverse is the domain of a cloud that Google runs for others.
 const otherUniverse = "s3nsapis.example"
 
-// userOf returns a credential of a universe; "" means Google's.
-func userOf(t *testing.T, universe string) []byte {
+// userCredentials returns credentials of a universe; "" means Google's.
+func userCredentials(t *testing.T, universe string) []byte {
 	t.Helper()
 	file, err := json.Marshal(map[string]string{"type": "authorized_user", "client_id": "id", "client_secret": "S3CR3T", "refresh_token": "S3CR3T", "universe_domain": universe})
 	require.NoError(t, err)
 	return file
 }
 
+// Credentials of a universe are sent only to its own host, or to a server that Config names.
 func TestCredentialsGoToTheirOwnUniverse(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file.json")
-	require.NoError(t, os.WriteFile(file, userOf(t, otherUniverse), 0o600))
+	require.NoError(t, os.WriteFile(file, userCredentials(t, otherUniverse), 0o600))
 	theirs := "https://storage." + otherUniverse
-	tests := map[string]struct {
+	tests := []struct {
+		name        string
 		environment map[string]string
 		config      Config
 		root        string
 		anonymous   bool
 		refused     bool
 	}{
-		"given credentials of Google's": {
-			environment: nil,
-			config:      Config{CredentialsJSON: userOf(t, "")},
-			root:        "https://storage.googleapis.com",
+		{
+			name:   "given credentials of Google's",
+			config: Config{CredentialsJSON: userCredentials(t, "")},
+			root:   "https://storage.googleapis.com",
 		},
-		"given credentials of another": {environment: nil, config: Config{CredentialsJSON: userOf(t, otherUniverse)}, root: theirs},
-		"given credentials of another, its host": {
-			environment: nil,
-			config:      Config{CredentialsJSON: userOf(t, otherUniverse), Endpoint: theirs},
+		{
+			name:   "given credentials of another",
+			config: Config{CredentialsJSON: userCredentials(t, otherUniverse)},
+			root:   theirs,
+		},
+		{
+			name:   "given credentials of another, its host",
+			config: Config{CredentialsJSON: userCredentials(t, otherUniverse), Endpoint: theirs},
+			root:   theirs,
+		},
+		{
+			name: "given credentials of another, Google's",
+			config: Config{
+				CredentialsJSON: userCredentials(t, otherUniverse),
+				Endpoint:        "https://storage.googleapis.com",
+			},
+			refused: true,
+		},
+		{
+			name:   "given credentials and a proxy",
+			config: Config{CredentialsJSON: userCredentials(t, otherUniverse), Endpoint: "http://127.0.0.1:1"},
+			root:   "http://127.0.0.1:1",
+		},
+		{
+			name:        "default credentials of another",
+			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file},
 			root:        theirs,
 		},
-		"given credentials of another, Google's": {
-			environment: nil,
-			config:      Config{CredentialsJSON: userOf(t, otherUniverse), Endpoint: "https://storage.googleapis.com"},
-			refused:     true,
-		},
-		"given credentials and a proxy": {
-			environment: nil,
-			config:      Config{CredentialsJSON: userOf(t, otherUniverse), Endpoint: "http://127.0.0.1:1"},
-			root:        "http://127.0.0.1:1",
-		},
-		"default credentials of another": {environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file}, root: theirs},
-		"default credentials of another, its host": {
+		{
+			name:        "default credentials of another, its host",
 			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file},
 			config:      Config{Endpoint: theirs},
 			root:        theirs,
 		},
-		"default credentials of another, Google's": {
+		{
+			name:        "default credentials of another, Google's",
 			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file},
 			config:      Config{Endpoint: "https://storage.googleapis.com"},
 			refused:     true,
 		},
-		"the environment's universe": {environment: map[string]string{"GOOGLE_CLOUD_UNIVERSE_DOMAIN": otherUniverse}, root: theirs},
-		"the environment's universe and tokens": {
+		{
+			name:        "the environment's universe",
+			environment: map[string]string{"GOOGLE_CLOUD_UNIVERSE_DOMAIN": otherUniverse},
+			root:        theirs,
+		},
+		{
+			name:        "the environment's universe and tokens",
 			environment: map[string]string{"GOOGLE_CLOUD_UNIVERSE_DOMAIN": otherUniverse},
 			config:      Config{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{})},
 			root:        theirs,
 		},
-		"default credentials and a server of yours": {
-			environment: nil,
-			config:      Config{Endpoint: "https://storage.example.com"},
-			root:        "https://storage.example.com",
-			anonymous:   true,
+		{
+			name:      "default credentials and a server of yours",
+			config:    Config{Endpoint: "https://storage.example.com"},
+			root:      "https://storage.example.com",
+			anonymous: true,
 		},
-		"no TLS": {
+		{
+			name:        "no TLS",
 			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file},
 			config:      Config{Endpoint: "http://storage." + otherUniverse},
 			root:        "http://storage." + otherUniverse,
 			anonymous:   true,
 		},
-		"the emulator": {
-			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file, "STORAGE_EMULATOR_HOST": "127.0.0.1:1"},
-			root:        "http://127.0.0.1:1",
-			anonymous:   true,
+		{
+			name: "the emulator",
+			environment: map[string]string{
+				"GOOGLE_APPLICATION_CREDENTIALS": file,
+				"STORAGE_EMULATOR_HOST":          "127.0.0.1:1",
+			},
+			root:      "http://127.0.0.1:1",
+			anonymous: true,
 		},
-		"no credentials": {
+		{
+			name:        "no credentials",
 			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file},
 			config:      Config{Anonymous: true},
 			root:        "https://storage.googleapis.com",
 			anonymous:   true,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			isolateEnv(t, tt.environment)
 			tt.config.Bucket = "photos"
 			d, err := NewDriver(t.Context(), tt.config)
@@ -117,7 +144,10 @@ func TestCredentialsGoToTheirOwnUniverse(t *testing.T) {
 
 // If the machine belongs to another universe than Config's, its credentials are refused.
 func TestCredentialsOfMachineInAnotherUniverse(t *testing.T) {
-	for universe, want := range map[string]error{"googleapis.com": errRecorded, otherUniverse: storage.Unauthenticated} {
+	for universe, want := range map[string]error{
+		"googleapis.com": errRecorded,
+		otherUniverse:    storage.Unauthenticated,
+	} {
 		t.Run(universe, func(t *testing.T) {
 			isolateEnv(t, nil)
 			metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -131,10 +161,13 @@ func TestCredentialsOfMachineInAnotherUniverse(t *testing.T) {
 			t.Cleanup(metadata.Close)
 			t.Setenv("GCE_METADATA_HOST", metadata.Listener.Addr().String())
 			base := &recordingTransport{}
-			d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
+			d, err := NewDriver(t.Context(), Config{
+				Bucket:     "photos",
+				HTTPClient: &http.Client{Transport: base},
+			})
 			require.NoError(t, err)
 
-			err = head(t, d.(*objectDriver))
+			err = requestAttrs(t, d.(*objectDriver))
 			require.ErrorIs(t, err, want)
 			if want != errRecorded {
 				require.ErrorContains(t, err, otherUniverse)
@@ -147,7 +180,8 @@ func TestCredentialsOfMachineInAnotherUniverse(t *testing.T) {
 // URLs are signed by the IAM service of Config's universe.
 func TestIAMSignerUniverse(t *testing.T) {
 	isolateEnv(t, nil)
-	d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsJSON: userOf(t, otherUniverse)})
+	d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsJSON: userCredentials(t, otherUniverse)})
 	require.NoError(t, err)
-	require.Equal(t, "https://iamcredentials."+otherUniverse, newIAMSigner("a@b", d.(*objectDriver).account).endpoint)
+	require.Equal(t, "https://iamcredentials."+otherUniverse,
+		newIAMSigner("a@b", d.(*objectDriver).account).endpoint)
 }

@@ -29,23 +29,70 @@ func TestVerdicts(t *testing.T) {
 		{status: 400, reason: "invalid", message: "Invalid value", code: storage.InvalidArgument},
 		{status: 400, reason: "required", message: "Required", code: storage.InvalidArgument},
 		{status: 400, reason: "parseError", message: "Parse Error", code: storage.InvalidArgument},
-		{status: 400, reason: "invalid", message: `Provided MD5 hash "x" doesn't match calculated MD5 hash "y".`, code: storage.ChecksumMismatch},
-		{status: 400, reason: "BadDigest", message: "The MD5 you specified did not match what we received.", code: storage.ChecksumMismatch},
+		{
+			status:  400,
+			reason:  "invalid",
+			message: `Provided MD5 hash "x" doesn't match calculated MD5 hash "y".`,
+			code:    storage.ChecksumMismatch,
+		},
+		{
+			status:  400,
+			reason:  "BadDigest",
+			message: "The MD5 you specified did not match what we received.",
+			code:    storage.ChecksumMismatch,
+		},
 		{
 			status:  400,
 			reason:  "userProjectMissing",
 			message: "Bucket is a requester pays bucket but no user project provided.",
 			code:    storage.InvalidArgument,
 		},
-		{status: 400, reason: "ExpiredToken", message: "The provided token has expired.", code: storage.Unauthenticated},
+		{
+			status:  400,
+			reason:  "ExpiredToken",
+			message: "The provided token has expired.",
+			code:    storage.Unauthenticated,
+		},
 		{status: 401, reason: "authError", message: "Invalid Credentials", code: storage.Unauthenticated},
-		{status: 401, reason: "AuthenticationRequired", message: "Authentication required.", code: storage.Unauthenticated},
-		{status: 403, reason: "forbidden", message: "x does not have storage.objects.get access", code: storage.PermissionDenied},
+		{
+			status:  401,
+			reason:  "AuthenticationRequired",
+			message: "Authentication required.",
+			code:    storage.Unauthenticated,
+		},
+		{
+			status:  403,
+			reason:  "forbidden",
+			message: "x does not have storage.objects.get access",
+			code:    storage.PermissionDenied,
+		},
 		{status: 403, reason: "AccessDenied", message: "Access denied.", code: storage.PermissionDenied},
-		{status: 403, reason: "rateLimitExceeded", message: "Rate Limit Exceeded", code: storage.RateLimited, retryable: true},
-		{status: 403, reason: "userRateLimitExceeded", message: "User Rate Limit Exceeded", code: storage.RateLimited, retryable: true},
-		{status: 403, reason: "retentionPolicyNotMet", message: "Object is subject to bucket's retention policy", code: storage.Locked},
-		{status: 403, reason: "objectUnderActiveHold", message: "Object is under active Temporary hold", code: storage.Locked},
+		{
+			status:    403,
+			reason:    "rateLimitExceeded",
+			message:   "Rate Limit Exceeded",
+			code:      storage.RateLimited,
+			retryable: true,
+		},
+		{
+			status:    403,
+			reason:    "userRateLimitExceeded",
+			message:   "User Rate Limit Exceeded",
+			code:      storage.RateLimited,
+			retryable: true,
+		},
+		{
+			status:  403,
+			reason:  "retentionPolicyNotMet",
+			message: "Object is subject to bucket's retention policy",
+			code:    storage.Locked,
+		},
+		{
+			status:  403,
+			reason:  "objectUnderActiveHold",
+			message: "Object is under active Temporary hold",
+			code:    storage.Locked,
+		},
 		{
 			status:  403,
 			reason:  "forbidden",
@@ -89,11 +136,35 @@ func TestVerdicts(t *testing.T) {
 			code:    storage.InvalidArgument,
 		},
 		{status: 404, reason: "notFound", message: "No such object: b/o", code: storage.ObjectNotFound},
-		{status: 404, reason: "notFound", message: "The specified bucket does not exist.", code: storage.BucketNotFound},
-		{status: 404, reason: "notFound", message: "No such object: b/The specified bucket does not exist.", code: storage.ObjectNotFound},
-		{status: 404, reason: "notFound", message: "No such object: b/uniform bucket-level access", code: storage.ObjectNotFound},
-		{status: 404, message: "Live version of object b/my-bucket does not exist.", code: storage.ObjectNotFound},
-		{status: 404, reason: "NoSuchBucket", message: "The specified bucket does not exist.", code: storage.BucketNotFound},
+		{
+			status:  404,
+			reason:  "notFound",
+			message: "The specified bucket does not exist.",
+			code:    storage.BucketNotFound,
+		},
+		{
+			status:  404,
+			reason:  "notFound",
+			message: "No such object: b/The specified bucket does not exist.",
+			code:    storage.ObjectNotFound,
+		},
+		{
+			status:  404,
+			reason:  "notFound",
+			message: "No such object: b/uniform bucket-level access",
+			code:    storage.ObjectNotFound,
+		},
+		{
+			status:  404,
+			message: "Live version of object b/my-bucket does not exist.",
+			code:    storage.ObjectNotFound,
+		},
+		{
+			status:  404,
+			reason:  "NoSuchBucket",
+			message: "The specified bucket does not exist.",
+			code:    storage.BucketNotFound,
+		},
 		{status: 405, code: storage.Unsupported},
 		{status: 408, code: storage.Unavailable, retryable: true},
 		{status: 409, reason: "conflict", message: "Conflict", code: storage.Unavailable, retryable: true},
@@ -110,14 +181,37 @@ func TestVerdicts(t *testing.T) {
 			code:    storage.PreconditionFailed,
 		},
 		{status: 413, reason: "uploadTooLarge", message: "Too large", code: storage.TooLarge},
-		{status: 416, reason: "InvalidRange", message: "The requested range cannot be satisfied.", code: storage.RangeNotSatisfiable},
-		{status: 429, reason: "rateLimitExceeded", message: "The object exceeded the rate limit", code: storage.RateLimited, retryable: true},
+		{
+			status:  416,
+			reason:  "InvalidRange",
+			message: "The requested range cannot be satisfied.",
+			code:    storage.RangeNotSatisfiable,
+		},
+		{
+			status:    429,
+			reason:    "rateLimitExceeded",
+			message:   "The object exceeded the rate limit",
+			code:      storage.RateLimited,
+			retryable: true,
+		},
 		{status: 429, code: storage.RateLimited, retryable: true},
 		{status: 500, reason: "internalError", code: storage.Unavailable, retryable: true},
 		{status: 501, reason: "notImplemented", code: storage.Unsupported},
 		{status: 502, code: storage.Unavailable, retryable: true},
-		{status: 503, reason: "backendError", message: "Backend Error", code: storage.Unavailable, retryable: true},
-		{status: 503, reason: "SlowDown", message: "Please reduce your request rate.", code: storage.RateLimited, retryable: true},
+		{
+			status:    503,
+			reason:    "backendError",
+			message:   "Backend Error",
+			code:      storage.Unavailable,
+			retryable: true,
+		},
+		{
+			status:    503,
+			reason:    "SlowDown",
+			message:   "Please reduce your request rate.",
+			code:      storage.RateLimited,
+			retryable: true,
+		},
 		{status: 504, code: storage.Unavailable, retryable: true},
 		{status: 418, code: storage.Internal},
 	}
@@ -141,7 +235,12 @@ func TestRefusalHints(t *testing.T) {
 		status                int
 		reason, message, hint string
 	}{
-		{status: 400, reason: "required", message: "Bucket is a requester pays bucket but no user project provided.", hint: "user_project="},
+		{
+			status:  400,
+			reason:  "required",
+			message: "Bucket is a requester pays bucket but no user project provided.",
+			hint:    "user_project=",
+		},
 		{
 			status:  400,
 			reason:  "UserProjectMissing",
@@ -168,11 +267,16 @@ func TestRefusalHints(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		e := translate(&googleapi.Error{Code: tt.status, Message: tt.message, Errors: []googleapi.ErrorItem{{Reason: tt.reason}}})
+		e := translate(&googleapi.Error{
+			Code:    tt.status,
+			Message: tt.message,
+			Errors:  []googleapi.ErrorItem{{Reason: tt.reason}},
+		})
 		require.Contains(t, e.Hint, tt.hint, tt.message)
 	}
 }
 
+// Errors without a response, such as those of the network and of the context, map to a Code.
 func TestErrorsWithoutAResponse(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -180,12 +284,31 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 		code      storage.Code
 		retryable bool
 	}{
-		{name: "a dropped connection", err: &requestError{&transport.Error{Err: errors.New("reset")}}, code: storage.Unavailable, retryable: true},
-		{name: "a silent peer", err: &transport.Error{Err: transport.ErrStalled}, code: storage.Unavailable, retryable: true},
-		{name: "no such host", err: &net.DNSError{IsNotFound: true}, code: storage.Unavailable, retryable: true},
+		{
+			name:      "a dropped connection",
+			err:       &requestError{&transport.Error{Err: errors.New("reset")}},
+			code:      storage.Unavailable,
+			retryable: true,
+		},
+		{
+			name:      "a silent peer",
+			err:       &transport.Error{Err: transport.ErrStalled},
+			code:      storage.Unavailable,
+			retryable: true,
+		},
+		{
+			name:      "no such host",
+			err:       &net.DNSError{IsNotFound: true},
+			code:      storage.Unavailable,
+			retryable: true,
+		},
 		{name: "a canceled context", err: &requestError{context.Canceled}, code: storage.Canceled},
 		{name: "a deadline", err: &requestError{context.DeadlineExceeded}, code: storage.DeadlineExceeded},
-		{name: "credentials that were refused", err: &requestError{&storage.Error{Code: storage.Unauthenticated}}, code: storage.Unauthenticated},
+		{
+			name: "credentials that were refused",
+			err:  &requestError{&storage.Error{Code: storage.Unauthenticated}},
+			code: storage.Unauthenticated,
+		},
 		{name: "anything else", err: errors.New("boom"), code: storage.Internal},
 	}
 	for _, tt := range tests {
@@ -202,38 +325,70 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 func TestRefusalNotExplained(t *testing.T) {
 	end := time.Now().Add(time.Hour)
 	retention := storage.Retention{Mode: storage.Governance, Until: end}
-	mismatch := failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
-	tests := map[string]struct {
+	mismatch := jsonError(412, "conditionNotMet",
+		"At least one of the pre-conditions you specified did not hold.")
+	tests := []struct {
+		name    string
 		refusal reply
 		call    func(d *objectDriver) error
 	}{
-		"of a shorter retention": {failing(403, "forbidden", "The object retention cannot be removed or shortened."), func(d *objectDriver) error {
-			return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Retention: retention})
-		}},
-		"of a retention by a bucket that has none": {failing(400, "invalid", "No retention here."), func(d *objectDriver) error {
-			_, err := d.Put(t.Context(), &driver.PutRequest{Key: "a", Body: strings.NewReader(""), Controls: storage.Controls{Retention: retention}})
-			return err
-		}},
-		"of a removal of another revision": {mismatch, func(d *objectDriver) error {
-			return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "7"}})
-		}},
-		"of a read of another revision": {failingXML(412, "PreconditionFailed", "No."), func(d *objectDriver) error {
-			_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{Revision: "7"}})
-			return err
-		}},
+		{
+			name:    "of a shorter retention",
+			refusal: jsonError(403, "forbidden", "The object retention cannot be removed or shortened."),
+			call: func(d *objectDriver) error {
+				return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Retention: retention})
+			},
+		},
+		{
+			name:    "of a retention by a bucket that has none",
+			refusal: jsonError(400, "invalid", "No retention here."),
+			call: func(d *objectDriver) error {
+				_, err := d.Put(t.Context(), &driver.PutRequest{
+					Key:      "a",
+					Body:     strings.NewReader(""),
+					Controls: storage.Controls{Retention: retention},
+				})
+				return err
+			},
+		},
+		{
+			name:    "of a removal of another revision",
+			refusal: mismatch,
+			call: func(d *objectDriver) error {
+				return d.Delete(t.Context(), &driver.DeleteRequest{
+					Key:       "a",
+					Condition: storage.Condition{Revision: "7"},
+				})
+			},
+		},
+		{
+			name:    "of a read of another revision",
+			refusal: xmlError(412, "PreconditionFailed", "No."),
+			call: func(d *objectDriver) error {
+				_, _, err := d.Get(t.Context(), &driver.GetRequest{
+					Key:       "a",
+					Length:    -1,
+					Condition: storage.Condition{Revision: "7"},
+				})
+				return err
+			},
+		},
 	}
-	for name, tt := range tests {
-		for reason, response := range map[string]reply{"busy": failing(503, "backendError", "Backend Error"), "a gateway": ofGateway(502)} {
-			t.Run(name+", "+reason, func(t *testing.T) {
-				server := newStandIn(t, tt.refusal, response)
-				err := tt.call(server.on(t))
+	for _, tt := range tests {
+		for reason, response := range map[string]reply{
+			"busy":      jsonError(503, "backendError", "Backend Error"),
+			"a gateway": gatewayError(502),
+		} {
+			t.Run(tt.name+", "+reason, func(t *testing.T) {
+				server := newCannedServer(t, tt.refusal, response)
+				err := tt.call(server.openDriver(t))
 
 				var e *storage.Error
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, storage.Unavailable, e.Code)
 				require.True(t, e.Retryable)
 				require.False(t, e.Unknown, "the first request was refused")
-				require.Len(t, server.server.Calls(), 2)
+				require.Len(t, server.Calls(), 2)
 			})
 		}
 	}

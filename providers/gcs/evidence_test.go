@@ -34,59 +34,92 @@ var pages = map[string]reply{
 // If a proxy answers with a web page, each call fails.
 func TestResponseIsWebPage(t *testing.T) {
 	end := time.Now().Add(time.Hour)
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		call   wiretest.Call
 		writes bool // in the first request
 	}{
-		"Upload":       {wiretest.Upload(), true},
-		"Download":     {wiretest.Download(), false},
-		"Attrs":        {wiretest.Attrs(), false},
-		"Remove":       {wiretest.Remove(), true},
-		"List":         {wiretest.List, false},
-		"CreateBucket": {wiretest.CreateBucket, true},
-		"DeleteBucket": {wiretest.DeleteBucket, false}, // the check whether it is empty comes first
-		"BucketInfo":   {wiretest.ReadBucket, false},
-		"SetTags":      {wiretest.SetTags, false}, // the attributes come first
-		"Copy":         {wiretest.Copy, false},    // the attributes of the source come first
-		"SetLegalHold": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			return storage.SetLegalHold(ctx, b, "k", true)
-		}, true},
-		"SetRetention": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			return storage.SetRetention(ctx, b, "k", storage.Retention{Mode: storage.Governance, Until: end})
-		}, true},
-		"RemoveAll": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"}))
-			return err
-		}, true},
-		"parts": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			_, err := b.Upload(ctx, "k", strings.NewReader(strings.Repeat("x", 3<<20)), storage.WithPartSize(1<<20))
-			return err
-		}, false}, // a session is not the object
-		"Versions": {func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-			for _, err := range storage.Versions(ctx, b) {
+		{name: "Upload", call: wiretest.Upload(), writes: true},
+		{name: "Download", call: wiretest.Download()},
+		{name: "Attrs", call: wiretest.Attrs()},
+		{name: "Remove", call: wiretest.Remove(), writes: true},
+		{name: "List", call: wiretest.List},
+		{name: "CreateBucket", call: wiretest.CreateBucket, writes: true},
+		// the check whether it is empty comes first
+		{name: "DeleteBucket", call: wiretest.DeleteBucket},
+		{name: "BucketInfo", call: wiretest.ReadBucket},
+		// the attributes come first
+		{name: "SetTags", call: wiretest.SetTags},
+		// the attributes of the source come first
+		{name: "Copy", call: wiretest.Copy},
+		{
+			name: "SetLegalHold",
+			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+				return storage.SetLegalHold(ctx, bucket, "k", true)
+			},
+			writes: true,
+		},
+		{
+			name: "SetRetention",
+			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+				return storage.SetRetention(ctx, bucket, "k", storage.Retention{
+					Mode:  storage.Governance,
+					Until: end,
+				})
+			},
+			writes: true,
+		},
+		{
+			name: "RemoveAll",
+			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+				_, err := storage.RemoveAll(ctx, bucket, slices.Values([]string{"a", "b"}))
 				return err
-			}
-			return nil
-		}, false},
+			},
+			writes: true,
+		},
+		// a session is not the object
+		{
+			name: "parts",
+			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+				_, err := bucket.Upload(ctx, "k", strings.NewReader(strings.Repeat("x", 3<<20)),
+					storage.WithPartSize(1<<20))
+				return err
+			},
+			writes: false,
+		},
+		{
+			name: "Versions",
+			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
+				for _, err := range storage.Versions(ctx, bucket) {
+					return err
+				}
+				return nil
+			},
+			writes: false,
+		},
 	}
-	for name, tt := range tests {
+	for _, tt := range tests {
 		for kind, page := range pages {
 			for _, status := range []int{200, 201, 202, 204} {
-				if status == http.StatusNoContent && strings.HasPrefix(strings.ToLower(name), "remove") {
+				if status == http.StatusNoContent && strings.HasPrefix(strings.ToLower(tt.name), "remove") {
 					continue // that is the answer
 				}
-				t.Run(name+", "+kind+" "+http.StatusText(status), func(t *testing.T) {
+				t.Run(tt.name+", "+kind+" "+http.StatusText(status), func(t *testing.T) {
 					page.Status = status
 					if status == http.StatusNoContent {
 						page.Body = ""
 					}
-					s := newStandIn(t, page)
+					server := newCannedServer(t, page)
 					noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-					service, err := NewService(t.Context(), Config{Endpoint: s.server.URL, Project: "p"}, noRetry)
+					service, err := NewService(t.Context(), Config{
+						Endpoint: server.URL,
+						Project:  "p",
+					}, noRetry)
 					require.NoError(t, err)
-					b := engine.New(s.on(t), noRetry, storage.WithVersioning(true), storage.WithObjectLock())
+					bucket := engine.New(server.openDriver(t), noRetry, storage.WithVersioning(true),
+						storage.WithObjectLock())
 
-					err = errors.Join(tt.call(t.Context(), b, service), service.Close())
+					err = errors.Join(tt.call(t.Context(), bucket, service), service.Close())
 					require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 					require.Equal(t, tt.writes, errors.Is(err, storage.OutcomeUnknown), "%v", err)
 
@@ -101,20 +134,20 @@ func TestResponseIsWebPage(t *testing.T) {
 
 // Delete accepts the responses of emulators: an empty 200 from storage-testbench, and null from fake-gcs-server.
 func TestDeleteByEmulator(t *testing.T) {
-	s := newStandIn(t, reply{})
-	t.Setenv("STORAGE_EMULATOR_HOST", s.server.URL)
-	require.NoError(t, s.on(t, func(c *Config) {
+	server := newCannedServer(t, reply{})
+	t.Setenv("STORAGE_EMULATOR_HOST", server.URL)
+	require.NoError(t, server.openDriver(t, func(c *Config) {
 		c.Endpoint = ""
 	}).Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
-	s = newStandIn(t, reply{Header: stored.Header, Body: "null\n"})
-	require.NoError(t, s.on(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
+	server = newCannedServer(t, reply{Header: storedReply.Header, Body: "null\n"})
+	require.NoError(t, server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
 }
 
 // List accepts an empty page that has the kind of a listing.
 func TestListEmptyHasKind(t *testing.T) {
-	s := newStandIn(t, reply{Header: stored.Header, Body: `{"kind":"storage#objects"}`})
-	page, err := s.on(t).List(t.Context(), &driver.ListRequest{Limit: 10})
+	server := newCannedServer(t, reply{Header: storedReply.Header, Body: `{"kind":"storage#objects"}`})
+	page, err := server.openDriver(t).List(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
-	require.Contains(t, s.server.Last(t).Query().Get("fields"), "kind,nextPageToken")
+	require.Contains(t, server.Last(t).Query().Get("fields"), "kind,nextPageToken")
 }

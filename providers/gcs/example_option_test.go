@@ -18,7 +18,8 @@ func ExampleWithKMSKey() {
 		return
 	}
 	_, _ = bucket.Upload(ctx, "a.jpg", strings.NewReader("…"))
-	_, _ = bucket.Upload(ctx, "b.jpg", strings.NewReader("…"), gcs.WithKMSKey(keys+"other"), gcs.WithCustomTime(time.Now()))
+	_, _ = bucket.Upload(ctx, "b.jpg", strings.NewReader("…"), gcs.WithKMSKey(keys+"other"),
+		gcs.WithCustomTime(time.Now()))
 }
 
 // Without the key the object can neither be read nor copied.

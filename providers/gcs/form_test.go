@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
+// signedForm returns a request to sign a form for 2 to 5 bytes. change may be nil.
 func signedForm(change func(r *driver.SignRequest)) *driver.SignRequest {
 	return wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Method = http.MethodPost
@@ -102,29 +103,51 @@ func TestSignedUploadFormBaseURL(t *testing.T) {
 // A form refuses what Google cannot enforce.
 func TestSignedUploadFormUnsupported(t *testing.T) {
 	sum := uint32(1)
-	tests := map[string]struct {
+	tests := []struct {
+		name string
 		ask  func(r *driver.SignRequest)
 		want storage.Code
 	}{
-		"create only": {func(r *driver.SignRequest) {
-			r.Condition.Absent = true
-		}, storage.Unsupported},
-		"a checksum": {func(r *driver.SignRequest) {
-			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
-		}, storage.Unsupported},
-		"a language": {func(r *driver.SignRequest) {
-			r.ContentLanguage = "de"
-		}, storage.Unsupported},
-		"a storage class": {func(r *driver.SignRequest) {
-			r.StorageClass = "NEARLINE"
-		}, storage.Unsupported},
-		"a key that the server fills": {func(r *driver.SignRequest) {
-			r.Key = "in/${filename}"
-		}, storage.InvalidArgument},
+		{
+			name: "create only",
+			ask: func(r *driver.SignRequest) {
+				r.Condition.Absent = true
+			},
+			want: storage.Unsupported,
+		},
+		{
+			name: "a checksum",
+			ask: func(r *driver.SignRequest) {
+				r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+			},
+			want: storage.Unsupported,
+		},
+		{
+			name: "a language",
+			ask: func(r *driver.SignRequest) {
+				r.ContentLanguage = "de"
+			},
+			want: storage.Unsupported,
+		},
+		{
+			name: "a storage class",
+			ask: func(r *driver.SignRequest) {
+				r.StorageClass = "NEARLINE"
+			},
+			want: storage.Unsupported,
+		},
+		{
+			name: "a key that the server fills",
+			ask: func(r *driver.SignRequest) {
+				r.Key = "in/${filename}"
+			},
+			want: storage.InvalidArgument,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			form, err := newSigningDriver(t, Config{}).urls.signForm(t.Context(), signedForm(tt.ask), signedAt)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			form, err := newSigningDriver(t, Config{}).urls.signForm(t.Context(), signedForm(tt.ask),
+				signedAt)
 			require.Nil(t, form)
 			require.ErrorIs(t, err, tt.want)
 		})

@@ -9,9 +9,13 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
+// The server of the S3 protocol works over a Google project, on fake-gcs-server.
 func TestAServerOfS3OverGoogle(t *testing.T) {
-	s := needServer(t)
-	service, err := gcs.NewServiceDriver(t.Context(), gcs.Config{Project: "project", Endpoint: s.endpoint})
+	server := needServer(t)
+	service, err := gcs.NewServiceDriver(t.Context(), gcs.Config{
+		Project:  "project",
+		Endpoint: server.endpoint,
+	})
 	require.NoError(t, err)
 	gatewaytest.Run(t, service, gatewaytest.Lacks{Tags: true, Generations: true})
 }

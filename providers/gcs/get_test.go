@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// media returns an object as the XML API serves it.
-func media(change map[string]string) reply {
+// mediaReply returns an object as the XML API serves it. The headers in change replace the default ones.
+func mediaReply(change map[string]string) reply {
 	a := reply{Body: "hello world", Header: map[string]string{
 		"X-Goog-Generation":              "42",
 		"X-Goog-Metageneration":          "1",
@@ -38,20 +38,25 @@ func media(change map[string]string) reply {
 	return a
 }
 
+// Get takes one request, and returns all attributes from the headers of its response.
 func TestGetReadsAllAttributesInOneRequest(t *testing.T) {
-	server := newStandIn(t, media(map[string]string{
-		"Content-Disposition": "attachment", "Content-Language": "de", "Cache-Control": "no-store", "X-Goog-Storage-Class": "NEARLINE", "X-Goog-Meta-Who": "Zoë",
+	server := newCannedServer(t, mediaReply(map[string]string{
+		"Content-Disposition":  "attachment",
+		"Content-Language":     "de",
+		"Cache-Control":        "no-store",
+		"X-Goog-Storage-Class": "NEARLINE",
+		"X-Goog-Meta-Who":      "Zoë",
 	}))
-	attrs, body, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "ä b+c/d", Length: -1})
+	attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "ä b+c/d", Length: -1})
 	require.NoError(t, err)
 	data, err := io.ReadAll(body)
 	require.NoError(t, err)
 
 	require.NoError(t, body.Close())
 	require.Equal(t, "hello world", string(data))
-	require.Equal(t, []string{"GET /photos/%C3%A4%20b%2Bc/d"}, server.server.Calls())
+	require.Equal(t, []string{"GET /photos/%C3%A4%20b%2Bc/d"}, server.Calls())
 
-	req := server.server.Last(t)
+	req := server.Last(t)
 	require.Equal(t, "gzip", req.Header.Get("Accept-Encoding"))
 	require.Empty(t, req.Header.Get("Range"))
 	require.Equal(t, &storage.Attrs{
@@ -75,14 +80,16 @@ func TestGetReadsAllAttributesInOneRequest(t *testing.T) {
 	require.Len(t, attrs.MD5, 16)
 }
 
+// If an object has no Cache-Control, Google sends a default, which Get leaves out of the attributes.
 func TestGetOmitsTheDefaultCacheControl(t *testing.T) {
-	server := newStandIn(t, media(nil))
-	attrs, body, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+	server := newCannedServer(t, mediaReply(nil))
+	attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Empty(t, attrs.CacheControl)
 }
 
+// The range, the version and the condition of a read are in its request.
 func TestGetRequestHeaders(t *testing.T) {
 	tests := []struct {
 		name                string
@@ -92,18 +99,26 @@ func TestGetRequestHeaders(t *testing.T) {
 		{name: "a range", request: driver.GetRequest{Offset: 2, Length: 3}, span: "bytes=2-4"},
 		{name: "from an offset on", request: driver.GetRequest{Offset: 2, Length: -1}, span: "bytes=2-"},
 		{name: "the last bytes", request: driver.GetRequest{Suffix: 4, Length: -1}, span: "bytes=-4"},
-		{name: "more than any object has", request: driver.GetRequest{Suffix: 1 << 62, Length: -1}, span: "bytes=-5497558138880"},
+		{
+			name:    "more than any object has",
+			request: driver.GetRequest{Suffix: 1 << 62, Length: -1},
+			span:    "bytes=-5497558138880",
+		},
 		{name: "a version", request: driver.GetRequest{Length: -1, Version: "7"}, number: "7"},
-		{name: "a revision", request: driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: "42"}}, match: "42"},
+		{
+			name:    "a revision",
+			request: driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: "42"}},
+			match:   "42",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newStandIn(t, failingXML(404, "NoSuchKey", "The specified key does not exist."))
+			server := newCannedServer(t, xmlError(404, "NoSuchKey", "The specified key does not exist."))
 			tt.request.Key = "a"
 
-			_, _, err := server.on(t).Get(t.Context(), &tt.request)
+			_, _, err := server.openDriver(t).Get(t.Context(), &tt.request)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
-			req := server.server.Last(t)
+			req := server.Last(t)
 			require.Equal(t, tt.span, req.Header.Get("Range"))
 			require.Equal(t, tt.match, req.Header.Get("X-Goog-If-Generation-Match"))
 			require.Equal(t, tt.number, req.Query().Get("generation"))
@@ -111,45 +126,69 @@ func TestGetRequestHeaders(t *testing.T) {
 	}
 }
 
+// With IfRevisionNot, Get reads the attributes first, because the XML API lacks this condition. It fails with
+// NotModified if the object still has the revision.
 func TestGetOfAnUnchangedRevision(t *testing.T) {
-	request := &driver.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{NotRevision: "1700000000000001"}}
-	for name, answer := range map[string]reply{"is not sent": {Status: 304}, "is not sent by a server without the condition": stored} {
-		t.Run(name, func(t *testing.T) {
-			server := newStandIn(t, answer)
-			_, _, err := server.on(t).Get(t.Context(), request)
+	tests := []struct {
+		name   string
+		answer reply
+	}{
+		{name: "the server checks the condition", answer: reply{Status: http.StatusNotModified}},
+		{name: "the server ignores the condition", answer: storedReply},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.answer)
+			_, _, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{
+				Key:       "a",
+				Length:    -1,
+				Condition: storage.Condition{NotRevision: "1700000000000001"},
+			})
 			require.ErrorIs(t, err, storage.NotModified)
-			require.Equal(t, []string{"GET /storage/v1/b/photos/o/a"}, server.server.Calls())
-			require.Equal(t, "1700000000000001", server.server.Last(t).Query().Get("ifGenerationNotMatch"))
+			require.Equal(t, []string{"GET /storage/v1/b/photos/o/a"}, server.Calls())
+			require.Equal(t, "1700000000000001", server.Last(t).Query().Get("ifGenerationNotMatch"))
 		})
 	}
-	t.Run("and one that is another is", func(t *testing.T) {
-		server := newStandIn(t, stored, media(nil))
-		request.Condition.NotRevision = "41"
-		attrs, body, err := server.on(t).Get(t.Context(), request)
-		require.NoError(t, err)
+}
 
-		require.NoError(t, body.Close())
-		require.Equal(t, "1700000000000001", attrs.Revision)
-		require.Equal(t, []string{"GET /storage/v1/b/photos/o/a", "GET /storage/v1/b/photos/o/a"}, server.server.Calls())
-		require.Equal(t, "1700000000000001", server.server.Last(t).Query().Get("generation"), "the one that was looked at")
+// With IfRevisionNot, Get reads the revision whose attributes it has read.
+func TestGetOfAChangedRevision(t *testing.T) {
+	server := newCannedServer(t, storedReply, mediaReply(nil))
+	attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{
+		Key:       "a",
+		Length:    -1,
+		Condition: storage.Condition{NotRevision: "41"},
 	})
-	t.Run("also if it is compressed in transit", func(t *testing.T) {
-		server := newStandIn(t, stored, media(map[string]string{"Content-Encoding": "gzip"}), media(nil))
-		_, body, err := server.on(t).Get(t.Context(), request)
-		require.NoError(t, err)
-		require.NoError(t, body.Close())
-		require.Equal(t, "identity", server.server.Last(t).Header.Get("Accept-Encoding"))
+	require.NoError(t, err)
+
+	require.NoError(t, body.Close())
+	require.Equal(t, "1700000000000001", attrs.Revision)
+	require.Equal(t, []string{"GET /storage/v1/b/photos/o/a", "GET /storage/v1/b/photos/o/a"}, server.Calls())
+	require.Equal(t, "1700000000000001", server.Last(t).Query().Get("generation"))
+}
+
+// With IfRevisionNot, too, Get asks again for an object that was compressed on the way.
+func TestGetOfAChangedRevisionCompressed(t *testing.T) {
+	server := newCannedServer(t,
+		storedReply, mediaReply(map[string]string{"Content-Encoding": "gzip"}), mediaReply(nil))
+	_, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{
+		Key:       "a",
+		Length:    -1,
+		Condition: storage.Condition{NotRevision: "41"},
 	})
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Equal(t, "identity", server.Last(t).Header.Get("Accept-Encoding"))
 }
 
 // If a header of metadata may be encoded, Get reads the metadata from the object's resource. Google does not
 // document how headers show text that is not ASCII.
 func TestGetEncodedMetadata(t *testing.T) {
-	resource := stored
-	resource.Body = strings.Replace(stored.Body, `"bucket"`, `"metadata":{"who":"Zo\u00eb"},"bucket"`, 1)
+	resource := storedReply
+	resource.Body = strings.Replace(storedReply.Body, `"bucket"`, `"metadata":{"who":"Zo\u00eb"},"bucket"`, 1)
 	newer := resource
 	newer.Body = strings.Replace(resource.Body, "1700000000000001", "1700000000000002", 1)
-	absent := failing(404, "notFound", "No such object: photos/a")
+	absent := jsonError(404, "notFound", "No such object: photos/a")
 
 	tests := []struct {
 		name, header string
@@ -160,15 +199,43 @@ func TestGetEncodedMetadata(t *testing.T) {
 		{name: "plain", header: "Zoe", want: "Zoe", requests: 1},
 		{name: "a per cent sign", header: "100% of %20", want: "100% of %20", requests: 1},
 		{name: "as it is", header: "Zo\u00eb", want: "Zo\u00eb", requests: 1},
-		{name: "escaped", header: "Zo%C3%AB", answers: []reply{resource, media(nil)}, want: "Zo\u00eb", requests: 3},
-		{name: "as a MIME encoded-word", header: "=?UTF-8?B?Wm/Dqw==?=", answers: []reply{resource, media(nil)}, want: "Zo\u00eb", requests: 3},
-		{name: "in another alphabet", header: "Zo\xeb", answers: []reply{resource, media(nil)}, want: "Zo\u00eb", requests: 3},
-		{name: "of an overwritten object", header: "Zo%C3%AB", answers: []reply{resource, absent, newer, media(nil)}, want: "Zo\u00eb", requests: 5},
+		{
+			name:     "escaped",
+			header:   "Zo%C3%AB",
+			answers:  []reply{resource, mediaReply(nil)},
+			want:     "Zo\u00eb",
+			requests: 3,
+		},
+		{
+			name:     "as a MIME encoded-word",
+			header:   "=?UTF-8?B?Wm/Dqw==?=",
+			answers:  []reply{resource, mediaReply(nil)},
+			want:     "Zo\u00eb",
+			requests: 3,
+		},
+		{
+			name:     "in another alphabet",
+			header:   "Zo\xeb",
+			answers:  []reply{resource, mediaReply(nil)},
+			want:     "Zo\u00eb",
+			requests: 3,
+		},
+		{
+			name:     "of an overwritten object",
+			header:   "Zo%C3%AB",
+			answers:  []reply{resource, absent, newer, mediaReply(nil)},
+			want:     "Zo\u00eb",
+			requests: 5,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newStandIn(t, append([]reply{media(map[string]string{"X-Goog-Meta-Who": tt.header})}, tt.answers...)...)
-			attrs, body, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+			server := newCannedServer(t,
+				append([]reply{mediaReply(map[string]string{"X-Goog-Meta-Who": tt.header})}, tt.answers...)...)
+			attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{
+				Key:    "a",
+				Length: -1,
+			})
 			require.NoError(t, err)
 			data, err := io.ReadAll(body)
 			require.NoError(t, err)
@@ -176,10 +243,10 @@ func TestGetEncodedMetadata(t *testing.T) {
 			require.NoError(t, body.Close())
 			require.Equal(t, "hello world", string(data))
 			require.Equal(t, map[string]string{"who": tt.want}, attrs.Metadata)
-			require.Len(t, server.server.Calls(), tt.requests)
+			require.Len(t, server.Calls(), tt.requests)
 
 			if tt.requests > 1 {
-				require.Equal(t, "1700000000000001", server.server.Requests()[2].Query().Get("generation"))
+				require.Equal(t, "1700000000000001", server.Requests()[2].Query().Get("generation"))
 			}
 		})
 	}
@@ -188,8 +255,9 @@ func TestGetEncodedMetadata(t *testing.T) {
 // A read that needs a second request for metadata does not hold its first connection meanwhile. Otherwise, many
 // such reads would deadlock.
 func TestGetEncodedMetadataOneConnection(t *testing.T) {
-	server := newStandIn(t, media(map[string]string{"X-Goog-Meta-Who": "Zo%C3%AB"}), stored, media(nil))
-	d := server.on(t, func(c *Config) {
+	server := newCannedServer(t, mediaReply(map[string]string{"X-Goog-Meta-Who": "Zo%C3%AB"}), storedReply,
+		mediaReply(nil))
+	d := server.openDriver(t, func(c *Config) {
 		c.HTTPClient = &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -208,30 +276,46 @@ func TestGetRangeResponses(t *testing.T) {
 		code   storage.Code
 	}{
 		{
-			name:   "the range",
-			answer: reply{Status: 206, Header: map[string]string{generationHeader: "1", "Content-Range": "bytes 2-4/11"}, Body: "llo"},
-			size:   11,
+			name: "the range",
+			answer: reply{
+				Status: 206,
+				Header: map[string]string{generationHeader: "1", "Content-Range": "bytes 2-4/11"},
+				Body:   "llo",
+			},
+			size: 11,
 		},
-		{name: "the whole object", answer: media(nil), code: storage.Internal},
+		{name: "the whole object", answer: mediaReply(nil), code: storage.Internal},
 		{
-			name:   "another range",
-			answer: reply{Status: 206, Header: map[string]string{generationHeader: "1", "Content-Range": "bytes 0-2/11"}, Body: "hel"},
-			code:   storage.Internal,
+			name: "another range",
+			answer: reply{
+				Status: 206,
+				Header: map[string]string{generationHeader: "1", "Content-Range": "bytes 0-2/11"},
+				Body:   "hel",
+			},
+			code: storage.Internal,
 		},
 		{
-			name:   "an invalid Content-Range",
-			answer: reply{Status: 206, Header: map[string]string{generationHeader: "1", "Content-Range": "bytes"}, Body: "hel"},
-			code:   storage.Internal,
+			name: "an invalid Content-Range",
+			answer: reply{
+				Status: 206,
+				Header: map[string]string{generationHeader: "1", "Content-Range": "bytes"},
+				Body:   "hel",
+			},
+			code: storage.Internal,
 		},
 		{
 			name:   "past the end",
-			answer: failingXML(416, "InvalidRange", "The requested range cannot be satisfied."),
+			answer: xmlError(416, "InvalidRange", "The requested range cannot be satisfied."),
 			code:   storage.RangeNotSatisfiable,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			attrs, body, err := newStandIn(t, tt.answer).on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Offset: 2, Length: 3})
+			attrs, body, err := newCannedServer(t, tt.answer).openDriver(t).Get(t.Context(), &driver.GetRequest{
+				Key:    "a",
+				Offset: 2,
+				Length: 3,
+			})
 			require.Equal(t, tt.code, storage.CodeOf(err))
 			if tt.code == "" {
 				require.Equal(t, tt.size, attrs.Size)
@@ -245,90 +329,121 @@ func TestGetRangeResponses(t *testing.T) {
 func TestGetOfARangeWithAllBytes(t *testing.T) {
 	for _, request := range []driver.GetRequest{{Length: 11}, {Length: 20}, {Suffix: 11, Length: -1}} {
 		request.Key = "a"
-		attrs, body, err := newStandIn(t, media(nil)).on(t).Get(t.Context(), &request)
+		attrs, body, err := newCannedServer(t, mediaReply(nil)).openDriver(t).Get(t.Context(), &request)
 		require.NoError(t, err)
 		require.NoError(t, body.Close())
 		require.Equal(t, int64(11), attrs.Size)
 	}
 }
 
-// The ETag of an encrypted object is not its MD5.
+// The ETag of an encrypted object is not its MD5, in all calls that return one.
 func TestETagOfAnEncryptedObject(t *testing.T) {
-	const tag = `"-CPjnucrx/eECEAM="`
+	const etag = `"-CPjnucrx/eECEAM="`
 	key := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
-	resources := map[string]string{
-		"a customer's key": `"customerEncryption":{"encryptionAlgorithm":"AES256","keySha256":"` + key + `"}`,
-		"a KMS key":        `"kmsKeyName":"projects/p/locations/us/keyRings/r/cryptoKeys/k"`,
+	tests := []struct {
+		name   string
+		field  string // of the JSON API
+		header string // of the XML API
+	}{
+		{
+			name:   "a customer's key",
+			field:  `"customerEncryption":{"encryptionAlgorithm":"AES256","keySha256":"` + key + `"}`,
+			header: "X-Goog-Encryption-Key-Sha256",
+		},
+		{
+			name:   "a KMS key",
+			field:  `"kmsKeyName":"projects/p/locations/us/keyRings/r/cryptoKeys/k"`,
+			header: "X-Goog-Encryption-Kms-Key-Name",
+		},
 	}
-	headers := map[string]string{
-		"a customer's key": "X-Goog-Encryption-Key-Sha256", "a KMS key": "X-Goog-Encryption-Kms-Key-Name",
-	}
-
-	for name, field := range resources {
-		t.Run(name, func(t *testing.T) {
-			object := `{"kind":"storage#object","name":"a","generation":"3","size":"11","etag":"CPjnucrx/eECEAM=","md5Hash":"XrY7u+Ae7tCTyyK7j1rNww==","crc32c":"yZRlqg==",` + field + `}`
-			d := newStandIn(t, reply{Header: stored.Header, Body: object}).on(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			object := `{"kind":"storage#object","name":"a","generation":"3","size":"11",` +
+				`"etag":"CPjnucrx/eECEAM=","md5Hash":"XrY7u+Ae7tCTyyK7j1rNww==","crc32c":"yZRlqg==",` +
+				tt.field + `}`
+			d := newCannedServer(t, reply{Header: storedReply.Header, Body: object}).openDriver(t)
 			attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
-			require.Equal(t, tag, attrs.ETag, "Head")
+			require.Equal(t, etag, attrs.ETag, "Head")
 
-			attrs, err = d.Put(t.Context(), &driver.PutRequest{Key: "a", Body: strings.NewReader("hello world"), Size: 11})
+			attrs, err = d.Put(t.Context(), wiretest.Put("a", "hello world"))
 			require.NoError(t, err)
-			require.Equal(t, tag, attrs.ETag, "Put")
+			require.Equal(t, etag, attrs.ETag, "Put")
 
-			d = newStandIn(t, media(map[string]string{"ETag": tag, headers[name]: key})).on(t)
-			attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+			media := mediaReply(map[string]string{"ETag": etag, tt.header: key})
+			attrs, body, err := newCannedServer(t, media).openDriver(t).Get(t.Context(), &driver.GetRequest{
+				Key:    "a",
+				Length: -1,
+			})
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
-			require.Equal(t, tag, attrs.ETag, "Get")
+			require.Equal(t, etag, attrs.ETag, "Get")
 
-			listing := reply{Header: stored.Header, Body: `{"kind":"storage#objects","items":[` + object + `]}`}
-			page, err := newStandIn(t, listing).on(t).List(t.Context(), &driver.ListRequest{Limit: 10})
+			listing := reply{
+				Header: storedReply.Header,
+				Body:   `{"kind":"storage#objects","items":[` + object + `]}`,
+			}
+			page, err := newCannedServer(t, listing).openDriver(t).List(t.Context(),
+				&driver.ListRequest{Limit: 10})
 			require.NoError(t, err)
-			require.Equal(t, tag, page.Entries[0].ETag, "List")
+			require.Equal(t, etag, page.Entries[0].ETag, "List")
 		})
 	}
 }
 
-func TestGetRefusesChangedContentEncoding(t *testing.T) {
-	packed := media(map[string]string{"Content-Encoding": "gzip"})
-	t.Run("what is packed on the way is asked for as it is", func(t *testing.T) {
-		server := newStandIn(t, packed, media(nil))
-		attrs, body, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
-		require.NoError(t, err)
+// If an object comes compressed that is stored as it is, Get asks for it again without compression.
+func TestGetAsksAgainIfCompressedOnTheWay(t *testing.T) {
+	compressed := mediaReply(map[string]string{"Content-Encoding": "gzip"})
+	server := newCannedServer(t, compressed, mediaReply(nil))
+	attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+	require.NoError(t, err)
 
-		require.NoError(t, body.Close())
-		require.Empty(t, attrs.ContentEncoding)
-		reqs := server.server.Requests()
-		require.Len(t, reqs, 2)
-		require.Equal(t, "identity", reqs[1].Header.Get("Accept-Encoding"))
-	})
-
-	t.Run("what is packed on the way all the same is refused", func(t *testing.T) {
-		server := newStandIn(t, packed, packed)
-		_, _, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
-		require.ErrorIs(t, err, storage.Internal)
-	})
-
-	t.Run("what is unpacked on the way is refused", func(t *testing.T) {
-		server := newStandIn(t, media(map[string]string{"X-Goog-Stored-Content-Encoding": "gzip"}))
-		_, _, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
-		require.ErrorIs(t, err, storage.Internal)
-	})
-
-	t.Run("what is stored packed comes packed", func(t *testing.T) {
-		server := newStandIn(t, media(map[string]string{"X-Goog-Stored-Content-Encoding": "gzip", "Content-Encoding": "gzip"}))
-		attrs, body, err := server.on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
-		require.NoError(t, err)
-		data, err := io.ReadAll(body)
-		require.NoError(t, err)
-
-		require.NoError(t, body.Close())
-		require.Equal(t, "hello world", string(data))
-		require.Equal(t, "gzip", attrs.ContentEncoding)
-	})
+	require.NoError(t, body.Close())
+	require.Empty(t, attrs.ContentEncoding)
+	reqs := server.Requests()
+	require.Len(t, reqs, 2)
+	require.Equal(t, "identity", reqs[1].Header.Get("Accept-Encoding"))
 }
 
+// Get fails if it cannot have the bytes as they are stored.
+func TestGetRefusesChangedContentEncoding(t *testing.T) {
+	compressed := mediaReply(map[string]string{"Content-Encoding": "gzip"})
+	tests := []struct {
+		name    string
+		answers []reply
+	}{
+		{name: "compressed on the way, twice", answers: []reply{compressed, compressed}},
+		{
+			name:    "decompressed on the way",
+			answers: []reply{mediaReply(map[string]string{"X-Goog-Stored-Content-Encoding": "gzip"})},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.answers...)
+			_, _, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+			require.ErrorIs(t, err, storage.Internal)
+		})
+	}
+}
+
+// Get returns an object that is stored compressed as it is stored.
+func TestGetStoredCompressed(t *testing.T) {
+	server := newCannedServer(t, mediaReply(map[string]string{
+		"X-Goog-Stored-Content-Encoding": "gzip",
+		"Content-Encoding":               "gzip",
+	}))
+	attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+	require.NoError(t, err)
+	data, err := io.ReadAll(body)
+	require.NoError(t, err)
+
+	require.NoError(t, body.Close())
+	require.Equal(t, "hello world", string(data))
+	require.Equal(t, "gzip", attrs.ContentEncoding)
+}
+
+// The version and the condition of Head are parameters of its request.
 func TestHeadHasEveryCondition(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -337,16 +452,33 @@ func TestHeadHasEveryCondition(t *testing.T) {
 		want      map[string]string
 	}{
 		{name: "none", condition: storage.Condition{}, want: map[string]string{}},
-		{name: "a revision", condition: storage.Condition{Revision: "42"}, want: map[string]string{"ifGenerationMatch": "42"}},
-		{name: "another revision", condition: storage.Condition{NotRevision: "42"}, want: map[string]string{"ifGenerationNotMatch": "42"}},
-		{name: "a version", version: "7", condition: storage.Condition{}, want: map[string]string{"generation": "7"}},
+		{
+			name:      "a revision",
+			condition: storage.Condition{Revision: "42"},
+			want:      map[string]string{"ifGenerationMatch": "42"},
+		},
+		{
+			name:      "another revision",
+			condition: storage.Condition{NotRevision: "42"},
+			want:      map[string]string{"ifGenerationNotMatch": "42"},
+		},
+		{
+			name:      "a version",
+			version:   "7",
+			condition: storage.Condition{},
+			want:      map[string]string{"generation": "7"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newStandIn(t, stored)
-			_, err := server.on(t).Head(t.Context(), &driver.GetRequest{Key: "a/b", Version: tt.version, Condition: tt.condition})
+			server := newCannedServer(t, storedReply)
+			_, err := server.openDriver(t).Head(t.Context(), &driver.GetRequest{
+				Key:       "a/b",
+				Version:   tt.version,
+				Condition: tt.condition,
+			})
 			require.NoError(t, err)
-			req := server.server.Last(t)
+			req := server.Last(t)
 			require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb", req.Call())
 			for _, name := range []string{"ifGenerationMatch", "ifGenerationNotMatch", "generation"} {
 				require.Equal(t, tt.want[name], req.Query().Get(name), name)
@@ -355,7 +487,7 @@ func TestHeadHasEveryCondition(t *testing.T) {
 	}
 }
 
-// Get tells a missing object from a missing bucket.
+// Get, Head and Delete tell a missing object from a missing bucket. Delete succeeds without an object.
 func TestGetMissing(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -366,43 +498,39 @@ func TestGetMissing(t *testing.T) {
 	}{
 		{
 			name:     "no such object",
-			answer:   failing(404, "notFound", "No such object: photos/a"),
-			bucket:   reply{},
+			answer:   jsonError(404, "notFound", "No such object: photos/a"),
 			code:     storage.ObjectNotFound,
 			requests: 1,
 		},
 		{
 			name:     "no such bucket",
-			answer:   failing(404, "notFound", "The specified bucket does not exist."),
-			bucket:   reply{},
+			answer:   jsonError(404, "notFound", "The specified bucket does not exist."),
 			code:     storage.BucketNotFound,
 			requests: 1,
 		},
 		{
 			name:     "no such key, in XML",
-			answer:   failingXML(404, "NoSuchKey", "The specified key does not exist."),
-			bucket:   reply{},
+			answer:   xmlError(404, "NoSuchKey", "The specified key does not exist."),
 			code:     storage.ObjectNotFound,
 			requests: 1,
 		},
 		{
-			name:     "no such object, whose key is the message for a missing bucket",
-			answer:   failing(404, "notFound", "No such object: photos/The specified bucket does not exist."),
-			bucket:   reply{},
+			name: "no such object, whose key is the message for a missing bucket",
+			answer: jsonError(404, "notFound",
+				"No such object: photos/The specified bucket does not exist."),
 			code:     storage.ObjectNotFound,
 			requests: 1,
 		},
 		{
 			name:     "another message, whose key ends in bucket",
-			answer:   failing(404, "notFound", "Live version of object b/my-bucket does not exist."),
+			answer:   jsonError(404, "notFound", "Live version of object b/my-bucket does not exist."),
 			bucket:   reply{Body: `{"kind":"storage#bucket","name":"photos"}`},
 			code:     storage.ObjectNotFound,
 			requests: 2,
 		},
 		{
 			name:     "no such bucket, in XML",
-			answer:   failingXML(404, "NoSuchBucket", "The specified bucket does not exist."),
-			bucket:   reply{},
+			answer:   xmlError(404, "NoSuchBucket", "The specified bucket does not exist."),
 			code:     storage.BucketNotFound,
 			requests: 1,
 		},
@@ -413,57 +541,89 @@ func TestGetMissing(t *testing.T) {
 			code:     storage.ObjectNotFound,
 			requests: 2,
 		},
-		{name: "no message, and no bucket", answer: reply{Status: 404}, bucket: reply{Status: 404}, code: storage.BucketNotFound, requests: 2},
+		{
+			name:     "no message, and no bucket",
+			answer:   reply{Status: 404},
+			bucket:   reply{Status: 404},
+			code:     storage.BucketNotFound,
+			requests: 2,
+		},
 		{
 			name:     "no message, and no permission to see the bucket",
 			answer:   reply{Status: 404},
-			bucket:   failing(403, "forbidden", "Access denied."),
+			bucket:   jsonError(403, "forbidden", "Access denied."),
 			code:     storage.ObjectNotFound,
 			requests: 2,
 		},
 		{
 			name:     "no message, and an unavailable bucket",
 			answer:   reply{Status: 404},
-			bucket:   failing(503, "backendError", "Backend Error"),
+			bucket:   jsonError(503, "backendError", "Backend Error"),
 			code:     storage.Unavailable,
 			requests: 2,
 		},
 	}
+	calls := []struct {
+		name string
+		run  func(t *testing.T, d *objectDriver) error
+	}{
+		{
+			name: "Get",
+			run: func(t *testing.T, d *objectDriver) error {
+				_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+				return err
+			},
+		},
+		{
+			name: "Head",
+			run: func(t *testing.T, d *objectDriver) error {
+				_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+				return err
+			},
+		},
+		{
+			name: "Delete",
+			run: func(t *testing.T, d *objectDriver) error {
+				return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a"})
+			},
+		},
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			calls := map[string]func(d *objectDriver) error{
-				"Get": func(d *objectDriver) error {
-					_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
-					return err
-				},
-				"Head": func(d *objectDriver) error {
-					_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
-					return err
-				},
-				"Delete": func(d *objectDriver) error { return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a"}) },
-			}
-			for name, call := range calls {
-				if name != "Get" && tt.answer.Header["Content-Type"] == "application/xml; charset=UTF-8" {
+			isXML := tt.answer.Header["Content-Type"] == "application/xml; charset=UTF-8"
+			for _, call := range calls {
+				if isXML && call.name != "Get" {
 					continue // the others use the JSON API
 				}
-				server := newStandIn(t, tt.answer, tt.bucket)
-				err := call(server.on(t))
+				server := newCannedServer(t, tt.answer, tt.bucket)
+				err := call.run(t, server.openDriver(t))
 				want := tt.code
-				if name == "Delete" && want == storage.ObjectNotFound {
+				if call.name == "Delete" && want == storage.ObjectNotFound {
 					want = ""
 				}
-				require.Equal(t, want, storage.CodeOf(err), "%s: %v", name, err)
-				require.Len(t, server.server.Calls(), tt.requests, name)
+				require.Equal(t, want, storage.CodeOf(err), "%s: %v", call.name, err)
+				require.Len(t, server.Calls(), tt.requests, call.name)
 			}
 		})
 	}
 }
 
+// An error has the status, the request id, the delay and the message of the response, through both APIs.
 func TestErrorsKeepTheServersMessage(t *testing.T) {
-	for name, answer := range map[string]reply{"JSON": failing(403, "forbidden", "no access to it"), "XML": failingXML(403, "AccessDenied", "no access to it")} {
-		t.Run(name, func(t *testing.T) {
-			answer.Header["Retry-After"] = "7"
-			_, _, err := newStandIn(t, answer).on(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+	tests := []struct {
+		name   string
+		answer reply
+	}{
+		{name: "JSON", answer: jsonError(403, "forbidden", "no access to it")},
+		{name: "XML", answer: xmlError(403, "AccessDenied", "no access to it")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.answer.Header["Retry-After"] = "7"
+			_, _, err := newCannedServer(t, tt.answer).openDriver(t).Get(t.Context(), &driver.GetRequest{
+				Key:    "a",
+				Length: -1,
+			})
 
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)

@@ -19,8 +19,10 @@ import (
 // knownHostileFailures are the rows that fail. There should be none.
 var knownHostileFailures = map[string]string{}
 
+// hostileToken is a token that must appear in no error.
 var hostileToken = oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "ya29.the-token_of/the.test"})
 
+// The driver reports broken and hostile responses instead of returning wrong data.
 func TestHostileServers(t *testing.T) {
 	store := newHostileStore(t)
 	store.Skip, store.Only = knownHostileFailures, testserver.Sample("a login page", "")
@@ -33,6 +35,7 @@ func TestHostileStatuses(t *testing.T) {
 	hostile.RunStatuses(t, newHostileStore(t))
 }
 
+// newHostileStore returns the rule server as a store whose responses can be broken.
 func newHostileStore(t *testing.T) hostile.Store {
 	t.Helper()
 	customerKey := gcs.WithCustomerKey([]byte(strings.Repeat("k3y/", 8)))
@@ -42,7 +45,11 @@ func newHostileStore(t *testing.T) hostile.Store {
 	return hostile.Store{
 		Server: server,
 		OpenService: func(t *testing.T, address string) driver.ServiceDriver {
-			s, err := gcs.NewServiceDriver(t.Context(), gcs.Config{Project: "project", Endpoint: address, TokenSource: hostileToken})
+			s, err := gcs.NewServiceDriver(t.Context(), gcs.Config{
+				Project:     "project",
+				Endpoint:    address,
+				TokenSource: hostileToken,
+			})
 			require.NoError(t, err)
 			return s
 		},

@@ -17,11 +17,11 @@ import (
 // In a bucket that puts an event-based hold on each new object, an open upload can still replace and remove its
 // parts. https://cloud.google.com/storage/docs/object-holds.
 func TestBeginUploadHoldingBucket(t *testing.T) {
-	s := startRuleServer(t)
-	name := s.bucket(ruleBucket{holding: true})
-	b := openAt(t, s.URL, name)
+	server := startRuleServer(t)
+	name := server.bucket(ruleBucket{holding: true})
+	bucket := openAt(t, server.URL, name)
 
-	u, err := storage.BeginUpload(t.Context(), b, "a")
+	u, err := storage.BeginUpload(t.Context(), bucket, "a")
 	require.NoError(t, err)
 	_, err = u.PutPart(t.Context(), 1, strings.NewReader("first"))
 	require.NoError(t, err)
@@ -32,74 +32,80 @@ func TestBeginUploadHoldingBucket(t *testing.T) {
 
 	_, err = u.PutPart(t.Context(), 2, strings.NewReader("late"))
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	require.Equal(t, []string{"a"}, s.names(name), "the parts are gone")
-	require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.Locked, "the object is held, as the bucket wants it")
+	require.Equal(t, []string{"a"}, server.names(name), "the parts are gone")
+	require.ErrorIs(t, bucket.Remove(t.Context(), "a"), storage.Locked,
+		"the object is held, as the bucket wants it")
 
-	u, err = storage.BeginUpload(t.Context(), b, "b")
+	u, err = storage.BeginUpload(t.Context(), bucket, "b")
 	require.NoError(t, err)
 	_, err = u.PutPart(t.Context(), 1, strings.NewReader("of a client"))
 	require.NoError(t, err)
-	for _, key := range s.names(name) { // a signed part cannot leave out the hold
-		s.change(name, key, func(o *ruleObject) {
+	for _, key := range server.names(name) { // a signed part cannot leave out the hold
+		server.change(name, key, func(o *ruleObject) {
 			o.EventBasedHold = new(true)
 		})
 	}
 	require.NoError(t, u.Abort(t.Context()))
-	require.Equal(t, []string{"a"}, s.names(name))
+	require.Equal(t, []string{"a"}, server.names(name))
 }
 
 // In a bucket that holds new objects, Compose of many objects leaves no intermediate objects.
 func TestComposeHoldingBucket(t *testing.T) {
-	s := startRuleServer(t)
-	name := s.bucket(ruleBucket{holding: true})
-	b := openAt(t, s.URL, name)
+	server := startRuleServer(t)
+	name := server.bucket(ruleBucket{holding: true})
+	bucket := openAt(t, server.URL, name)
 	keys := make([]string, 40)
 	for i := range keys {
 		keys[i] = fmt.Sprintf("part-%02d", i)
-		_, err := b.Upload(t.Context(), keys[i], strings.NewReader("x"))
+		_, err := bucket.Upload(t.Context(), keys[i], strings.NewReader("x"))
 		require.NoError(t, err)
 	}
 
-	_, err := storage.Compose(t.Context(), b, "whole", keys)
+	_, err := storage.Compose(t.Context(), bucket, "whole", keys)
 	require.NoError(t, err)
-	require.Len(t, s.names(name), len(keys)+1)
+	require.Len(t, server.names(name), len(keys)+1)
 }
 
 // In a bucket with a retention policy, BeginUpload fails with Unsupported, because the policy would keep parts,
 // too. https://cloud.google.com/storage/docs/bucket-lock.
 func TestBeginUploadRetentionPolicy(t *testing.T) {
-	s := startRuleServer(t)
-	b := openAt(t, s.URL, s.bucket(ruleBucket{retention: time.Hour}))
+	server := startRuleServer(t)
+	bucket := openAt(t, server.URL, server.bucket(ruleBucket{retention: time.Hour}))
 
-	_, err := storage.BeginUpload(t.Context(), b, "a")
+	_, err := storage.BeginUpload(t.Context(), bucket, "a")
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "retention policy")
 
-	_, err = b.Upload(t.Context(), "a", strings.NewReader("x"))
+	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
-	_, err = b.Upload(t.Context(), "a", strings.NewReader("y"))
+	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("y"))
 	require.ErrorIs(t, err, storage.Locked)
 }
 
 // SweepParts skips parts that the retention of the bucket still protects, and removes the others.
 func TestSweepPartsSkipsKeptParts(t *testing.T) {
-	s := startRuleServer(t)
-	name := s.bucket(ruleBucket{retention: time.Hour})
-	b, err := gcs.Open(t.Context(), gcs.Config{Bucket: name, Endpoint: s.URL, ParallelComposite: true})
+	server := startRuleServer(t)
+	name := server.bucket(ruleBucket{retention: time.Hour})
+	bucket, err := gcs.Open(t.Context(), gcs.Config{
+		Bucket:            name,
+		Endpoint:          server.URL,
+		ParallelComposite: true,
+	})
 	require.NoError(t, err)
-	_, err = b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 1<<20)), storage.WithPartSize(256<<10))
+	_, err = bucket.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 1<<20)),
+		storage.WithPartSize(256<<10))
 	require.NoError(t, err)
 
-	values := s.names(name)
+	values := server.names(name)
 	require.Len(t, values, 5, "the object and its parts, which stay")
 	last := slices.Max(slices.DeleteFunc(slices.Clone(values), func(key string) bool { return key == "a" }))
-	s.change(name, last, func(o *ruleObject) {
+	server.change(name, last, func(o *ruleObject) {
 		o.KeptUntil = nil
 	})
-	client, ok := storage.As[*sdk.Client](b)
+	client, ok := storage.As[*sdk.Client](bucket)
 	require.True(t, ok)
 	n, err := gcs.SweepParts(t.Context(), client, name, -time.Hour)
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, 1, n)
-	require.NotContains(t, s.names(name), last)
+	require.NotContains(t, server.names(name), last)
 }

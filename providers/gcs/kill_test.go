@@ -17,7 +17,12 @@ func TestCompletePartsKilled(t *testing.T) {
 	server := startRuleServer(t)
 	bucket := server.bucket(ruleBucket{})
 	killtest.CompletionOnPipes(t, server, func(t *testing.T, client *http.Client) storage.Bucket {
-		d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: bucket, Endpoint: server.URL, HTTPClient: client, TokenSource: hostileToken})
+		d, err := gcs.NewDriver(t.Context(), gcs.Config{
+			Bucket:      bucket,
+			Endpoint:    server.URL,
+			HTTPClient:  client,
+			TokenSource: hostileToken,
+		})
 		require.NoError(t, err)
 		b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })

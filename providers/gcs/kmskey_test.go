@@ -13,31 +13,33 @@ import (
 // Attrs of an object with a KMS key name the key.
 func TestWithKMSKeyObjects(t *testing.T) {
 	const key = "projects/p/locations/eu/keyRings/r/cryptoKeys/k"
-	s := startRuleServer(t)
+	server := startRuleServer(t)
 	for name, c := range map[string]gcs.Config{
-		"own requests":       {Endpoint: s.URL},
-		"parallel composite": {Endpoint: s.URL, ParallelComposite: true},
+		"own requests":       {Endpoint: server.URL},
+		"parallel composite": {Endpoint: server.URL, ParallelComposite: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.KMSKey, c.Bucket = key, s.bucket(ruleBucket{})
-			b, err := gcs.Open(t.Context(), c)
+			c.KMSKey, c.Bucket = key, server.bucket(ruleBucket{})
+			bucket, err := gcs.Open(t.Context(), c)
 			require.NoError(t, err)
-			_, err = b.Upload(t.Context(), "a", strings.NewReader("x"))
+			_, err = bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 			require.NoError(t, err)
-			_, err = storage.Copy(t.Context(), b, "b", b, "a")
+			_, err = storage.Copy(t.Context(), bucket, "b", bucket, "a")
 			require.NoError(t, err)
-			_, err = storage.Compose(t.Context(), b, "c", []string{"a", "b"})
+			_, err = storage.Compose(t.Context(), bucket, "c", []string{"a", "b"})
 			require.NoError(t, err)
-			_, err = b.Upload(t.Context(), "d", strings.NewReader(strings.Repeat("x", 9<<20)))
+			_, err = bucket.Upload(t.Context(), "d", strings.NewReader(strings.Repeat("x", 9<<20)))
 			require.NoError(t, err)
 
 			for _, name := range []string{"a", "b", "c", "d"} {
-				attrs, err := b.Attrs(t.Context(), name)
+				attrs, err := bucket.Attrs(t.Context(), name)
 				require.NoError(t, err)
-				require.Equal(t, storage.Encryption{KeyID: key + "/cryptoKeyVersions/1"}, attrs.Encryption, name)
-				_, attrs, err = storage.ReadAll(t.Context(), b, name)
+				require.Equal(t, storage.Encryption{KeyID: key + "/cryptoKeyVersions/1"}, attrs.Encryption,
+					name)
+				_, attrs, err = storage.ReadAll(t.Context(), bucket, name)
 				require.NoError(t, err)
-				require.Equal(t, storage.Encryption{KeyID: key + "/cryptoKeyVersions/1"}, attrs.Encryption, name)
+				require.Equal(t, storage.Encryption{KeyID: key + "/cryptoKeyVersions/1"}, attrs.Encryption,
+					name)
 			}
 		})
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func deletes(c gcs.LifecycleCondition) gcs.LifecycleRule {
+// deleteRule returns a rule of Google that deletes objects.
+func deleteRule(c gcs.LifecycleCondition) gcs.LifecycleRule {
 	return gcs.LifecycleRule{Action: gcs.LifecycleAction{Type: gcs.DeleteAction}, Condition: c}
 }
 
@@ -24,16 +25,17 @@ func TestLifecycleHasOneRuleForEachAction(t *testing.T) {
 		{AbortUploadsAfterDays: 7},
 	})
 	require.Equal(t, []gcs.LifecycleRule{
-		deletes(gcs.LifecycleCondition{AgeInDays: 4, Liveness: gcs.Live, MatchesPrefix: prefixes}),
-		deletes(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 3, MatchesPrefix: prefixes}),
+		deleteRule(gcs.LifecycleCondition{AgeInDays: 4, Liveness: gcs.Live, MatchesPrefix: prefixes}),
+		deleteRule(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 3, MatchesPrefix: prefixes}),
 		{Action: gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction}, Condition: gcs.LifecycleCondition{AgeInDays: 2, MatchesPrefix: prefixes}},
 		{Action: gcs.LifecycleAction{Type: gcs.SetStorageClassAction, StorageClass: "COLDLINE"}, Condition: gcs.LifecycleCondition{AgeInDays: 1, Liveness: gcs.Live, MatchesPrefix: prefixes}},
-		deletes(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 30}),
+		deleteRule(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 30}),
 		{Action: gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction}, Condition: gcs.LifecycleCondition{AgeInDays: 7}},
-		deletes(gcs.LifecycleCondition{AgeInDays: 7, MatchesPrefix: []string{".omnibucket./parts/"}}),
+		deleteRule(gcs.LifecycleCondition{AgeInDays: 7, MatchesPrefix: []string{".omnibucket./parts/"}}),
 	}, lifecycle.Rules)
 }
 
+// Lifecycle rules are read back as they were set.
 func TestLifecycleRoundTrip(t *testing.T) {
 	for name, rules := range map[string][]storage.LifecycleRule{
 		"none":                     nil,
@@ -54,37 +56,130 @@ func TestLifecycleRoundTrip(t *testing.T) {
 	}
 }
 
+// Google keeps no IDs of lifecycle rules.
 func TestLifecycleRulesHaveNoNames(t *testing.T) {
-	parsed := parseLifecycleRules(lifecycleRules([]storage.LifecycleRule{{ID: "tmp", ExpireAfterDays: 3}}), false)
+	parsed := parseLifecycleRules(lifecycleRules([]storage.LifecycleRule{{ID: "tmp", ExpireAfterDays: 3}}),
+		false)
 	require.Equal(t, []storage.LifecycleRule{{ExpireAfterDays: 3}}, parsed)
 }
 
+// Lifecycle rules of other tools are read if a rule of this package means the same, and left out if none does.
 func TestLifecycleRulesOfOtherTools(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name      string
 		rule      gcs.LifecycleRule
 		versioned bool
 		want      []storage.LifecycleRule
 	}{
-		"every version, if the bucket keeps one": {deletes(gcs.LifecycleCondition{AgeInDays: 3}), false, []storage.LifecycleRule{{ExpireAfterDays: 3}}},
-		"every version":                          {deletes(gcs.LifecycleCondition{AgeInDays: 3}), true, nil},
-		"old versions by their own age":          {deletes(gcs.LifecycleCondition{AgeInDays: 3, Liveness: gcs.Archived}), true, nil},
-		"old versions, said twice":               {deletes(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 3, Liveness: gcs.Archived}), true, []storage.LifecycleRule{{ExpireOldVersionsAfterDays: 3}}},
-		"several prefixes":                       {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesPrefix: []string{"a/", "b/"}}), false, []storage.LifecycleRule{{Prefix: "a/", ExpireAfterDays: 3}, {Prefix: "b/", ExpireAfterDays: 3}}},
-		"two ages":                               {deletes(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceNoncurrentTime: 3}), true, nil},
-		"parts of this package only":             {partsRule(3), true, []storage.LifecycleRule{{AbortUploadsAfterDays: 3}}},
-		"at once":                                {deletes(gcs.LifecycleCondition{AllObjects: true}), false, nil},
-		"by a date":                              {deletes(gcs.LifecycleCondition{AgeInDays: 3, CreatedBefore: time.Unix(1, 0)}), false, nil},
-		"by an old version's date":               {deletes(gcs.LifecycleCondition{AgeInDays: 3, NoncurrentTimeBefore: time.Unix(1, 0)}), false, nil},
-		"by a date of one's own":                 {deletes(gcs.LifecycleCondition{AgeInDays: 3, CustomTimeBefore: time.Unix(1, 0)}), false, nil},
-		"by days of one's own":                   {deletes(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceCustomTime: 1}), false, nil},
-		"by class":                               {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesStorageClasses: []string{"NEARLINE"}}), false, nil},
-		"by ending":                              {deletes(gcs.LifecycleCondition{AgeInDays: 3, MatchesSuffix: []string{".tmp"}}), false, nil},
-		"by number":                              {deletes(gcs.LifecycleCondition{AgeInDays: 3, NumNewerVersions: 2}), true, nil},
-		"an action of the future":                {gcs.LifecycleRule{Action: gcs.LifecycleAction{Type: "Shrink"}, Condition: gcs.LifecycleCondition{AgeInDays: 3}}, false, nil},
+		{
+			name:      "every version, if the bucket keeps one",
+			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3}),
+			versioned: false,
+			want:      []storage.LifecycleRule{{ExpireAfterDays: 3}},
+		},
+		{
+			name:      "every version",
+			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3}),
+			versioned: true,
+			want:      nil,
+		},
+		{
+			name:      "old versions by their own age",
+			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, Liveness: gcs.Archived}),
+			versioned: true,
+			want:      nil,
+		},
+		{
+			name:      "old versions, said twice",
+			rule:      deleteRule(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 3, Liveness: gcs.Archived}),
+			versioned: true,
+			want:      []storage.LifecycleRule{{ExpireOldVersionsAfterDays: 3}},
+		},
+		{
+			name:      "several prefixes",
+			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, MatchesPrefix: []string{"a/", "b/"}}),
+			versioned: false,
+			want: []storage.LifecycleRule{
+				{Prefix: "a/", ExpireAfterDays: 3}, {Prefix: "b/", ExpireAfterDays: 3},
+			},
+		},
+		{
+			name:      "two ages",
+			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceNoncurrentTime: 3}),
+			versioned: true,
+			want:      nil,
+		},
+		{
+			name:      "parts of this package only",
+			rule:      partsRule(3),
+			versioned: true,
+			want:      []storage.LifecycleRule{{AbortUploadsAfterDays: 3}},
+		},
+		{
+			name:      "at once",
+			rule:      deleteRule(gcs.LifecycleCondition{AllObjects: true}),
+			versioned: false,
+			want:      nil,
+		},
+		{
+			name:      "by a date",
+			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, CreatedBefore: time.Unix(1, 0)}),
+			versioned: false,
+			want:      nil,
+		},
+		{
+			name:      "by an old version's date",
+			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, NoncurrentTimeBefore: time.Unix(1, 0)}),
+			versioned: false,
+			want:      nil,
+		},
+		{
+			name:      "by a date of one's own",
+			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, CustomTimeBefore: time.Unix(1, 0)}),
+			versioned: false,
+			want:      nil,
+		},
+		{
+			name:      "by days of one's own",
+			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceCustomTime: 1}),
+			versioned: false,
+			want:      nil,
+		},
+		{
+			name: "by class",
+			rule: deleteRule(gcs.LifecycleCondition{
+				AgeInDays:             3,
+				MatchesStorageClasses: []string{"NEARLINE"},
+			}),
+			versioned: false,
+			want:      nil,
+		},
+		{
+			name:      "by ending",
+			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, MatchesSuffix: []string{".tmp"}}),
+			versioned: false,
+			want:      nil,
+		},
+		{
+			name:      "by number",
+			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, NumNewerVersions: 2}),
+			versioned: true,
+			want:      nil,
+		},
+		{
+			name: "an action of the future",
+			rule: gcs.LifecycleRule{
+				Action:    gcs.LifecycleAction{Type: "Shrink"},
+				Condition: gcs.LifecycleCondition{AgeInDays: 3},
+			},
+			versioned: false,
+			want:      nil,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			require.Equal(t, tt.want, parseLifecycleRules(gcs.Lifecycle{Rules: []gcs.LifecycleRule{tt.rule}}, tt.versioned))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want,
+				parseLifecycleRules(gcs.Lifecycle{Rules: []gcs.LifecycleRule{tt.rule}}, tt.versioned))
 		})
 	}
 }

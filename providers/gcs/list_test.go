@@ -20,10 +20,25 @@ func TestListOutOfOrder(t *testing.T) {
 		keys                  []string
 		fails                 bool
 	}{
-		{name: "in order", items: `{"name":"a"},{"name":"c"},{"name":"e"}`, prefixes: `"b/","d/"`, keys: []string{"a", "b/", "c", "d/", "e"}},
+		{
+			name:     "in order",
+			items:    `{"name":"a"},{"name":"c"},{"name":"e"}`,
+			prefixes: `"b/","d/"`,
+			keys:     []string{"a", "b/", "c", "d/", "e"},
+		},
 		{name: "only prefixes", items: ``, prefixes: `"b/","d/"`, keys: []string{"b/", "d/"}},
-		{name: "prefixes at the end", items: `{"name":"a"},{"name":"b"}`, prefixes: `"x/","y/"`, keys: []string{"a", "b", "x/", "y/"}},
-		{name: "prefixes at the start", items: `{"name":"x"},{"name":"y"}`, prefixes: `"a/","b/"`, keys: []string{"a/", "b/", "x", "y"}},
+		{
+			name:     "prefixes at the end",
+			items:    `{"name":"a"},{"name":"b"}`,
+			prefixes: `"x/","y/"`,
+			keys:     []string{"a", "b", "x/", "y/"},
+		},
+		{
+			name:     "prefixes at the start",
+			items:    `{"name":"x"},{"name":"y"}`,
+			prefixes: `"a/","b/"`,
+			keys:     []string{"a/", "b/", "x", "y"},
+		},
 		{name: "objects out of order", items: `{"name":"c"},{"name":"a"}`, prefixes: ``, fails: true},
 		{name: "prefixes out of order", items: `{"name":"a"}`, prefixes: `"d/","b/"`, fails: true},
 	}
@@ -31,15 +46,16 @@ func TestListOutOfOrder(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
-				_, _ = fmt.Fprintf(w, `{"kind":"storage#objects","items":[%s],"prefixes":[%s]}`, tt.items, tt.prefixes)
+				_, _ = fmt.Fprintf(w, `{"kind":"storage#objects","items":[%s],"prefixes":[%s]}`, tt.items,
+					tt.prefixes)
 			}))
 			t.Cleanup(server.Close)
-			b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL})
+			bucket, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL})
 			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+			t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 			var keys []string
 			var failure error
-			for entry, err := range b.List(t.Context(), storage.WithDelimiter("/")) {
+			for entry, err := range bucket.List(t.Context(), storage.WithDelimiter("/")) {
 				failure = err
 				if err == nil {
 					keys = append(keys, entry.Key)
@@ -60,10 +76,14 @@ func TestListOutOfOrder(t *testing.T) {
 func TestListVersionsOutOfOrder(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"kind":"storage#objects","items":[{"name":"b","generation":"1"},{"name":"b","generation":"3"},{"name":"a","generation":"2"}]}`)
+		_, _ = io.WriteString(w,
+			`{"kind":"storage#objects","items":[{"name":"b","generation":"1"},{"name":"b","generation":"3"},{"name":"a","generation":"2"}]}`)
 	}))
 	t.Cleanup(server.Close)
-	b, err := Open(context.Background(), Config{Bucket: "photos", Endpoint: server.URL}, storage.WithVersioning(true))
+	b, err := Open(context.Background(), Config{
+		Bucket:   "photos",
+		Endpoint: server.URL,
+	}, storage.WithVersioning(true))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 

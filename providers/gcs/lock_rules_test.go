@@ -11,23 +11,25 @@ import (
 
 // If Delete with WithGovernanceBypass fails because of a hold, the retention stays as it was.
 func TestDeleteBypassRetentionAtomic(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name string
 		lock ruleControls
 		code storage.Code
 	}{
-		"nothing else":        {ruleControls{}, ""},
-		"a hold":              {ruleControls{TemporaryHold: true}, storage.Locked},
-		"an event-based hold": {ruleControls{EventBasedHold: new(true)}, storage.Locked},
+		{name: "nothing else", lock: ruleControls{}, code: ""},
+		{name: "a hold", lock: ruleControls{TemporaryHold: true}, code: storage.Locked},
+		{name: "an event-based hold", lock: ruleControls{EventBasedHold: new(true)}, code: storage.Locked},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := startRuleServer(t)
-			bucket := s.bucket(ruleBucket{locking: true})
-			b := openAt(t, s.URL, bucket)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := startRuleServer(t)
+			bucket := server.bucket(ruleBucket{locking: true})
+			b := openAt(t, server.URL, bucket)
 			retainUntil := lockedUntil()
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithRetention(retainUntil, storage.Governance))
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"),
+				storage.WithRetention(retainUntil, storage.Governance))
 			require.NoError(t, err)
-			s.change(bucket, "a", func(o *ruleObject) {
+			server.change(bucket, "a", func(o *ruleObject) {
 				o.TemporaryHold = tt.lock.TemporaryHold
 				o.EventBasedHold = tt.lock.EventBasedHold
 			})
@@ -47,17 +49,20 @@ func TestDeleteBypassRetentionAtomic(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, storage.Retention{Mode: storage.Governance, Until: retainUntil}, attrs.Retention, "it stays")
+			require.Equal(t, storage.Retention{
+				Mode:  storage.Governance,
+				Until: retainUntil,
+			}, attrs.Retention, "it stays")
 		})
 	}
 }
 
 // Restore of a missing object fails with ObjectNotFound.
 func TestRestoreMissing(t *testing.T) {
-	s := startRuleServer(t)
-	b := openAt(t, s.URL, s.bucket(ruleBucket{}))
-	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithStorageClass("ARCHIVE"))
+	server := startRuleServer(t)
+	bucket := openAt(t, server.URL, server.bucket(ruleBucket{}))
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithStorageClass("ARCHIVE"))
 	require.NoError(t, err)
-	require.NoError(t, storage.Restore(t.Context(), b, "a"))
-	require.ErrorIs(t, storage.Restore(t.Context(), b, "missing"), storage.ObjectNotFound)
+	require.NoError(t, storage.Restore(t.Context(), bucket, "a"))
+	require.ErrorIs(t, storage.Restore(t.Context(), bucket, "missing"), storage.ObjectNotFound)
 }

@@ -18,20 +18,23 @@ import (
 func TestGetInvalidMetadataHeader(t *testing.T) {
 	var requests []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		requests = append(requests, r.Method+" "+r.URL.EscapedPath()+"?"+r.URL.RawQuery+" "+r.Header.Get("Range"))
+		requests = append(requests,
+			r.Method+" "+r.URL.EscapedPath()+"?"+r.URL.RawQuery+" "+r.Header.Get("Range"))
 		switch {
 		case strings.HasPrefix(r.URL.Path, "/photos/"):
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
 				return
 			}
-			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 11\r\nx-goog-generation: 42\r\nx-goog-meta-v1.namespace/width: 1260\r\n\r\nhello world")
+			_, _ = io.WriteString(conn,
+				"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nx-goog-generation: 42\r\nx-goog-meta-v1.namespace/width: 1260\r\n\r\nhello world")
 			_ = conn.Close()
 		case r.URL.Query().Get("alt") == "media":
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader([]byte("hello world")))
 		default:
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = io.WriteString(w, `{"name":"a/b","bucket":"photos","generation":"42","size":"11","metadata":{"v1.namespace/width":"1260"}}`)
+			_, _ = io.WriteString(w,
+				`{"name":"a/b","bucket":"photos","generation":"42","size":"11","metadata":{"v1.namespace/width":"1260"}}`)
 		}
 	}))
 	t.Cleanup(server.Close)

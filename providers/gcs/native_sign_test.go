@@ -18,10 +18,12 @@ import (
 // The header and query of a signed URL have the values of native options.
 func TestSignedURLNativeOptions(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	b := engine.New(newSigningDriver(t, Config{UserProject: "payer-1", KMSKey: kmsKey}))
+	bucket := engine.New(newSigningDriver(t, Config{UserProject: "payer-1", KMSKey: kmsKey}))
 	expires := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 
-	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithRetention(expires, storage.Compliance), WithCustomTime(when), WithPredefinedACL("bucketOwnerRead"), WithHeader("X-Goog-Custom-Audit-job", "nightly"))
+	signedURL, err := bucket.SignedUploadURL(t.Context(), "a",
+		storage.WithRetention(expires, storage.Compliance), WithCustomTime(when),
+		WithPredefinedACL("bucketOwnerRead"), WithHeader("X-Goog-Custom-Audit-job", "nightly"))
 	require.NoError(t, err)
 	require.Equal(t, http.Header{
 		"X-Goog-Object-Lock-Mode":              {"COMPLIANCE"},
@@ -37,17 +39,22 @@ func TestSignedURLNativeOptions(t *testing.T) {
 	require.Equal(t, "payer-1", address.Query().Get("userProject"))
 
 	names := strings.Split(address.Query().Get("X-Goog-SignedHeaders"), ";")
-	require.Subset(t, names, []string{"x-goog-object-lock-mode", "x-goog-object-lock-retain-until-date", "x-goog-custom-time", "x-goog-acl", "x-goog-encryption-kms-key-name", "x-goog-custom-audit-job"})
+	require.Subset(t, names,
+		[]string{"x-goog-object-lock-mode", "x-goog-object-lock-retain-until-date", "x-goog-custom-time", "x-goog-acl", "x-goog-encryption-kms-key-name", "x-goog-custom-audit-job"})
 
-	key := WithCustomerKey(keyOf(t, keyText))
-	wanted := http.Header{"X-Goog-Encryption-Algorithm": {"AES256"}, "X-Goog-Encryption-Key": {keyText}, "X-Goog-Encryption-Key-Sha256": {keySum}}
+	key := WithCustomerKey(decodeKey(t, keyText))
+	wanted := http.Header{
+		"X-Goog-Encryption-Algorithm":  {"AES256"},
+		"X-Goog-Encryption-Key":        {keyText},
+		"X-Goog-Encryption-Key-Sha256": {keySum},
+	}
 
-	signedURL, err = b.SignedUploadURL(t.Context(), "a", key)
+	signedURL, err = bucket.SignedUploadURL(t.Context(), "a", key)
 	require.NoError(t, err)
 	require.Equal(t, wanted, signedURL.Header)
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v", signedURL, signedURL, signedURL), keyText)
 
-	signedURL, err = b.SignedDownloadURL(t.Context(), "a", key, WithParameter("x", "y"))
+	signedURL, err = bucket.SignedDownloadURL(t.Context(), "a", key, WithParameter("x", "y"))
 	require.NoError(t, err)
 	require.Equal(t, wanted, signedURL.Header)
 	require.Contains(t, signedURL.URL, "userProject=payer-1")
@@ -57,7 +64,7 @@ func TestSignedURLNativeOptions(t *testing.T) {
 
 // Signing fails for a native option that a signed URL cannot express.
 func TestSignedURLNativeOptionsRefused(t *testing.T) {
-	b := engine.New(newSigningDriver(t, Config{}))
+	bucket := engine.New(newSigningDriver(t, Config{}))
 	for name, o := range map[string]storage.SignedUploadOption{
 		"tags":                storage.WithTags(map[string]string{"k": "v"}),
 		"a legal hold":        storage.WithLegalHold(),
@@ -69,9 +76,9 @@ func TestSignedURLNativeOptionsRefused(t *testing.T) {
 			a.MD5 = make([]byte, 16)
 		}),
 	} {
-		_, err := b.SignedUploadURL(t.Context(), "a", o)
+		_, err := bucket.SignedUploadURL(t.Context(), "a", o)
 		requireHint(t, err, name)
-		_, err = storage.SignedUploadForm(t.Context(), b, "a", 0, 9, o)
+		_, err = storage.SignedUploadForm(t.Context(), bucket, "a", 0, 9, o)
 		requireHint(t, err, name)
 	}
 
@@ -86,7 +93,7 @@ func TestSignedURLNativeOptionsRefused(t *testing.T) {
 			a.ContentLanguage = "de"
 		}),
 	} {
-		_, err := storage.SignedUploadForm(t.Context(), b, "a", 0, 9, o)
+		_, err := storage.SignedUploadForm(t.Context(), bucket, "a", 0, 9, o)
 		requireHint(t, err, name)
 	}
 
@@ -95,7 +102,7 @@ func TestSignedURLNativeOptionsRefused(t *testing.T) {
 		requireHint(t, err, "Config")
 	}
 
-	form, err := storage.SignedUploadForm(t.Context(), b, "a", 0, 9, WithPredefinedACL("authenticatedRead"), WithAttrs(func(a *gcs.ObjectAttrs) {
+	form, err := storage.SignedUploadForm(t.Context(), bucket, "a", 0, 9, WithPredefinedACL("authenticatedRead"), WithAttrs(func(a *gcs.ObjectAttrs) {
 		a.Metadata["k"] = "v"
 	}))
 	require.NoError(t, err)
@@ -103,6 +110,7 @@ func TestSignedURLNativeOptionsRefused(t *testing.T) {
 	require.Equal(t, "v", form.Fields["x-goog-meta-k"])
 }
 
+// requireHint requires that err is Unsupported and has a hint.
 func requireHint(t *testing.T, err error, name string) {
 	t.Helper()
 	var e *storage.Error

@@ -29,7 +29,8 @@ const (
 	sourceKeySum    = "9T1+Ua3bFrjZmwCNdk+3oKXHnM8kjTwBJkYVxUwGXlc="
 )
 
-func keyOf(t testing.TB, text string) []byte {
+// decodeKey decodes a customer's key from base64.
+func decodeKey(t testing.TB, text string) []byte {
 	t.Helper()
 	key, err := base64.StdEncoding.DecodeString(text)
 	require.NoError(t, err)
@@ -37,91 +38,88 @@ func keyOf(t testing.TB, text string) []byte {
 }
 
 // accepted is the response to a write without checksums.
-var accepted = reply{Header: stored.Header, Body: `{"generation":"1700000000000001","metageneration":"1","etag":"CAE=","size":"11","timeCreated":"2026-01-02T03:04:05.678Z"}`}
+var accepted = reply{
+	Header: storedReply.Header,
+	Body:   `{"generation":"1700000000000001","metageneration":"1","etag":"CAE=","size":"11","timeCreated":"2026-01-02T03:04:05.678Z"}`,
+}
 
-// newAnswerer starts a server that accepts every request.
-func newAnswerer(t *testing.T) *standIn {
+// newAcceptingServer starts a server that accepts every request.
+func newAcceptingServer(t *testing.T) *cannedServer {
 	t.Helper()
-	server := newStandIn(t)
-	server.server.Answer = func(r wiretest.Request) reply {
+	server := newCannedServer(t)
+	server.Answer = func(r wiretest.Request) reply {
 		switch {
 		case strings.Contains(r.Path, "/rewriteTo/"):
-			return reply{Header: stored.Header, Body: `{"kind":"storage#rewriteResponse","done":true,"resource":` + accepted.Body + `}`}
+			return reply{
+				Header: storedReply.Header,
+				Body:   `{"kind":"storage#rewriteResponse","done":true,"resource":` + accepted.Body + `}`,
+			}
 		case strings.HasSuffix(r.Path, "/compose"):
 			var request struct{ Destination struct{ CRC32C string } }
 			require.NoError(t, json.Unmarshal([]byte(r.Body), &request))
-			return reply{Header: stored.Header, Body: strings.TrimSuffix(accepted.Body, "}") + `,"crc32c":"` + request.Destination.CRC32C + `"}`}
+			return reply{
+				Header: storedReply.Header,
+				Body:   strings.TrimSuffix(accepted.Body, "}") + `,"crc32c":"` + request.Destination.CRC32C + `"}`,
+			}
 		case r.Query().Get("uploadType") == "resumable":
-			return reply{Header: map[string]string{"Location": server.server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}}
+			return reply{Header: map[string]string{"Location": server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}}
 		case r.Method == http.MethodPut && strings.HasSuffix(r.Header.Get("Content-Range"), "/*"):
 			var start, end int64
 			_, err := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-%d/", &start, &end)
 			require.NoError(t, err)
-			return resumeHere(end + 1)
+			return resumeReply(end + 1)
 		case r.Method == http.MethodDelete:
 			return reply{Status: http.StatusNoContent}
 		case r.Method == http.MethodGet && strings.HasPrefix(r.Path, "/photos/"):
-			return reply{Header: map[string]string{"X-Goog-Generation": "1700000000000001", "X-Goog-Hash": "crc32c=yZRlqg=="}, Body: "hello world"}
+			return reply{
+				Header: map[string]string{
+					"X-Goog-Generation": "1700000000000001",
+					"X-Goog-Hash":       "crc32c=yZRlqg==",
+				},
+				Body: "hello world",
+			}
 		}
 		return accepted
 	}
 	return server
 }
 
-func (w *standIn) bucket(t *testing.T, change ...func(*Config)) storage.Bucket {
+// openBucket opens the bucket "photos" at the server.
+func (s *cannedServer) openBucket(t *testing.T, change ...func(*Config)) storage.Bucket {
 	t.Helper()
-	return engine.New(w.on(t, change...), storage.WithVersioning(true))
+	return engine.New(s.openDriver(t, change...), storage.WithVersioning(true))
 }
 
 // callEveryOperation makes each operation on an object once, with an option.
-func callEveryOperation(t *testing.T, b storage.Bucket, o storage.NativeOption) {
+func callEveryOperation(t *testing.T, bucket storage.Bucket, o storage.NativeOption) {
 	t.Helper()
-	ctx := t.Context()
-	steps := []func() error{
-		func() error {
-			_, err := b.Upload(ctx, "a", strings.NewReader("hello world"), o)
-			return err
-		},
-		func() error {
-			_, err := b.Upload(ctx, "a", strings.NewReader(strings.Repeat("x", 600<<10)), storage.WithPartSize(256<<10), o)
-			return err
-		},
-		func() error {
-			_, err := b.Attrs(ctx, "a", o)
-			return err
-		},
-		func() error {
-			r, err := b.Download(ctx, "a", o)
-			if err == nil {
-				err = r.Close()
-			}
-			return err
-		},
-		func() error {
-			_, err := storage.Copy(ctx, b, "c", b, "a", o)
-			return err
-		},
-		func() error {
-			_, err := storage.Compose(ctx, b, "c", []string{"a", "b"}, o)
-			return err
-		},
-		func() error { return storage.SetTags(ctx, b, "a", map[string]string{"k": "v"}, o) },
-		func() error { return storage.SetLegalHold(ctx, b, "a", true, o) },
-		func() error { return b.Remove(ctx, "a", o) },
-	}
-	for i, step := range steps {
-		require.NoError(t, step(), "step %d", i)
-	}
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("hello world"), o)
+	require.NoError(t, err)
+	_, err = bucket.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)),
+		storage.WithPartSize(256<<10), o)
+	require.NoError(t, err)
+	_, err = bucket.Attrs(t.Context(), "a", o)
+	require.NoError(t, err)
+	download, err := bucket.Download(t.Context(), "a", o)
+	require.NoError(t, err)
+	require.NoError(t, download.Close())
+	_, err = storage.Copy(t.Context(), bucket, "c", bucket, "a", o)
+	require.NoError(t, err)
+	_, err = storage.Compose(t.Context(), bucket, "c", []string{"a", "b"}, o)
+	require.NoError(t, err)
+	require.NoError(t, storage.SetTags(t.Context(), bucket, "a", map[string]string{"k": "v"}, o))
+	require.NoError(t, storage.SetLegalHold(t.Context(), bucket, "a", true, o))
+	require.NoError(t, bucket.Remove(t.Context(), "a", o))
 }
 
 // The customer's key is sent with each request for which Google requires it.
 func TestWithCustomerKeyRequests(t *testing.T) {
-	server := newAnswerer(t)
-	b := server.bucket(t)
-	callEveryOperation(t, b, WithCustomerKey(keyOf(t, keyText)))
+	server := newAcceptingServer(t)
+	bucket := server.openBucket(t)
+	callEveryOperation(t, bucket, WithCustomerKey(decodeKey(t, keyText)))
 	downloads := 0
 
-	for _, r := range server.server.Requests() {
+	for _, r := range server.Requests() {
 		name := r.Call() + " " + r.Header.Get("Content-Range")
 		if r.Call() == "GET /photos/a" && r.Header.Get("X-Goog-Encryption-Key") == keyText {
 			downloads++
@@ -130,7 +128,9 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 		case r.Query().Has("upload_id") || r.Method == http.MethodDelete:
 			require.Empty(t, r.Header.Get("X-Goog-Encryption-Key"), name)
 		case r.Method == http.MethodGet && r.Header.Get("X-Goog-Encryption-Key") == "": // of a source
-			require.Contains(t, []string{"/storage/v1/b/photos/o/a", "/storage/v1/b/photos/o/b", "/photos/a", "/photos/b"}, r.Path)
+			require.Contains(t,
+				[]string{"/storage/v1/b/photos/o/a", "/storage/v1/b/photos/o/b", "/photos/a", "/photos/b"},
+				r.Path)
 		default:
 			require.Equal(t, "AES256", r.Header.Get("X-Goog-Encryption-Algorithm"), name)
 			require.Equal(t, keyText, r.Header.Get("X-Goog-Encryption-Key"), name)
@@ -142,15 +142,16 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 
 // WithSourceCustomerKey sends the key of the source with copies.
 func TestWithSourceCustomerKeyRequests(t *testing.T) {
-	server := newAnswerer(t)
-	b := server.bucket(t, func(c *Config) {
+	server := newAcceptingServer(t)
+	bucket := server.openBucket(t, func(c *Config) {
 		c.KMSKey = kmsKey
 	})
-	_, err := storage.Copy(t.Context(), b, "c", b, "a", WithSourceCustomerKey(keyOf(t, sourceKeyText)))
+	_, err := storage.Copy(t.Context(), bucket, "c", bucket, "a",
+		WithSourceCustomerKey(decodeKey(t, sourceKeyText)))
 	require.NoError(t, err)
-	head := server.server.Requests()[0]
+	head := server.Requests()[0]
 
-	request := server.server.Last(t)
+	request := server.Last(t)
 	require.Equal(t, sourceKeyText, head.Header.Get("X-Goog-Encryption-Key"))
 	require.Equal(t, "AES256", request.Header.Get("X-Goog-Copy-Source-Encryption-Algorithm"))
 	require.Equal(t, sourceKeyText, request.Header.Get("X-Goog-Copy-Source-Encryption-Key"))
@@ -159,7 +160,7 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 	require.Equal(t, kmsKey, request.Query().Get("destinationKmsKeyName"))
 }
 
-// Config.KMSKey is sent with each write.
+// Config.KMSKey is sent with each write, unless an option sets another key.
 func TestConfigKMSKeyRequests(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -168,8 +169,17 @@ func TestConfigKMSKeyRequests(t *testing.T) {
 		want   string
 	}{
 		{name: "of the bucket", config: Config{KMSKey: kmsKey}, want: kmsKey},
-		{name: "of the bucket, in components", config: Config{KMSKey: kmsKey, ParallelComposite: true}, want: kmsKey},
-		{name: "of one write", config: Config{KMSKey: kmsKey}, opts: []storage.WriteOption{WithKMSKey(otherKMS)}, want: otherKMS},
+		{
+			name:   "of the bucket, in components",
+			config: Config{KMSKey: kmsKey, ParallelComposite: true},
+			want:   kmsKey,
+		},
+		{
+			name:   "of one write",
+			config: Config{KMSKey: kmsKey},
+			opts:   []storage.WriteOption{WithKMSKey(otherKMS)},
+			want:   otherKMS,
+		},
 		{
 			name:   "of one write, in components",
 			config: Config{ParallelComposite: true},
@@ -179,61 +189,75 @@ func TestConfigKMSKeyRequests(t *testing.T) {
 		{
 			name:   "none, for a customer's key",
 			config: Config{KMSKey: kmsKey},
-			opts:   []storage.WriteOption{WithCustomerKey(keyOf(t, keyText))},
+			opts:   []storage.WriteOption{WithCustomerKey(decodeKey(t, keyText))},
 			want:   "",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newAnswerer(t)
-			b := server.bucket(t, func(c *Config) {
+			server := newAcceptingServer(t)
+			bucket := server.openBucket(t, func(c *Config) {
 				c.KMSKey = tt.config.KMSKey
 				c.ParallelComposite = tt.config.ParallelComposite
 			})
-			var upload []storage.UploadOption
-			var opts []storage.CopyOption
-			for _, o := range tt.opts {
-				upload = append(upload, o)
-				opts = append(opts, o)
-			}
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), upload...)
+			uploadOpts, copyOpts := asUploadOptions(tt.opts), asCopyOptions(tt.opts)
+			_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), uploadOpts...)
 			require.NoError(t, err)
-			_, err = b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)), append(upload, storage.WithPartSize(256<<10))...)
+			_, err = bucket.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)),
+				append(uploadOpts, storage.WithPartSize(256<<10))...)
 			require.NoError(t, err)
-			_, err = storage.Copy(t.Context(), b, "c", b, "a", opts...)
+			_, err = storage.Copy(t.Context(), bucket, "c", bucket, "a", copyOpts...)
 			require.NoError(t, err)
 			if tt.want != "" {
-				_, err = storage.Compose(t.Context(), b, "c", []string{"a", "b"}, opts...)
+				_, err = storage.Compose(t.Context(), bucket, "c", []string{"a", "b"}, copyOpts...)
 				require.NoError(t, err)
 			}
 
-			for _, r := range server.server.Requests() {
-				q := r.Query()
+			for _, r := range server.Requests() {
+				query := r.Query()
 				if r.Method != http.MethodPost {
-					require.Empty(t, q.Get("kmsKeyName"))
+					require.Empty(t, query.Get("kmsKeyName"))
 					continue
 				}
-				require.Equal(t, tt.want, q.Get("kmsKeyName")+q.Get("destinationKmsKeyName"), r.Call())
+				require.Equal(t, tt.want, query.Get("kmsKeyName")+query.Get("destinationKmsKeyName"), r.Call())
 			}
 		})
 	}
 }
 
+// asUploadOptions returns the options for an upload.
+func asUploadOptions(opts []storage.WriteOption) []storage.UploadOption {
+	var all []storage.UploadOption
+	for _, o := range opts {
+		all = append(all, o)
+	}
+	return all
+}
+
+// asCopyOptions returns the options for a copy.
+func asCopyOptions(opts []storage.WriteOption) []storage.CopyOption {
+	var all []storage.CopyOption
+	for _, o := range opts {
+		all = append(all, o)
+	}
+	return all
+}
+
 // Config.UserProject is sent with each request.
 func TestConfigUserProjectRequests(t *testing.T) {
-	server := newAnswerer(t)
-	b := server.bucket(t, func(c *Config) {
+	server := newAcceptingServer(t)
+	bucket := server.openBucket(t, func(c *Config) {
 		c.UserProject = "payer-1"
 	})
-	callEveryOperation(t, b, WithHeader("X-Goog-Custom-Audit-job", "nightly"))
-	for _, err := range b.List(t.Context()) {
+	callEveryOperation(t, bucket, WithHeader("X-Goog-Custom-Audit-job", "nightly"))
+	for _, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
 	}
-	for _, err := range storage.Versions(t.Context(), b) {
+	for _, err := range storage.Versions(t.Context(), bucket) {
 		require.NoError(t, err)
 	}
 
-	for _, r := range server.server.Requests() {
+	for _, r := range server.Requests() {
 		if strings.HasPrefix(r.Path, "/photos/") || r.Query().Has("upload_id") {
 			require.Equal(t, "payer-1", r.Header.Get(userProjectHeader), r.Call())
 		} else {
@@ -251,7 +275,10 @@ func TestConfigUserProjectRequests(t *testing.T) {
 func TestUploadNativeOptions(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.FixedZone("", 3600))
 	opts := []storage.WriteOption{
-		WithCustomTime(when), WithEventBasedHold(), WithPredefinedACL("bucketOwnerRead"), storage.WithTags(map[string]string{"k": "v", "two": "a b"}),
+		WithCustomTime(when),
+		WithEventBasedHold(),
+		WithPredefinedACL("bucketOwnerRead"),
+		storage.WithTags(map[string]string{"k": "v", "two": "a b"}),
 		WithAttrs(func(a *gcs.ObjectAttrs) {
 			a.ACL = []gcs.ACLRule{{Entity: "user-a@example.com", Role: gcs.RoleReader}}
 			a.Metadata["own"] = a.CustomTime.Format(time.RFC3339)
@@ -264,63 +291,71 @@ func TestUploadNativeOptions(t *testing.T) {
 		"eventBasedHold": true,
 		"acl":            []any{map[string]any{"entity": "user-a@example.com", "role": "READER"}},
 		"metadata":       map[string]any{"own": "2026-03-04T04:06:07Z"},
-		"contexts":       map[string]any{"custom": map[string]any{"k": map[string]any{"value": "v"}, "two": map[string]any{"value": "a b"}}},
+		"contexts": map[string]any{"custom": map[string]any{
+			"k":   map[string]any{"value": "v"},
+			"two": map[string]any{"value": "a b"},
+		}},
 	}
-	var upload []storage.UploadOption
-	var copyOpts []storage.CopyOption
-	for _, o := range opts {
-		upload = append(upload, o)
-		copyOpts = append(copyOpts, o)
-	}
+	uploadOpts, copyOpts := asUploadOptions(opts), asCopyOptions(opts)
 
-	tests := map[string]struct {
-		run      func(t *testing.T, b storage.Bucket) error
-		document func(t *testing.T, r wiretest.Request) map[string]any
-		acl      string
+	tests := []struct {
+		name  string
+		run   func(t *testing.T, bucket storage.Bucket) error
+		parse func(t *testing.T, r wiretest.Request) map[string]any
+		acl   string
 	}{
-		"Put": {
-			func(t *testing.T, b storage.Bucket) error {
-				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), upload...)
+		{
+			name: "Put",
+			run: func(t *testing.T, bucket storage.Bucket) error {
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), uploadOpts...)
 				return err
 			},
-			func(t *testing.T, r wiretest.Request) map[string]any {
-				o, _, _ := related(t, r)
+			parse: func(t *testing.T, r wiretest.Request) map[string]any {
+				o, _, _ := parseRelated(t, r)
 				return o
-			}, "predefinedAcl",
+			},
+			acl: "predefinedAcl",
 		},
-		"BeginParts": {
-			func(t *testing.T, b storage.Bucket) error {
-				_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)), append(upload, storage.WithPartSize(256<<10))...)
+		{
+			name: "BeginParts",
+			run: func(t *testing.T, bucket storage.Bucket) error {
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)),
+					append(uploadOpts, storage.WithPartSize(256<<10))...)
 				return err
 			},
-			document, "predefinedAcl",
+			parse: parseDocument,
+			acl:   "predefinedAcl",
 		},
-		"Copy": {
-			func(t *testing.T, b storage.Bucket) error {
-				_, err := storage.Copy(t.Context(), b, "a", b, "b", copyOpts...)
+		{
+			name: "Copy",
+			run: func(t *testing.T, bucket storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), bucket, "a", bucket, "b", copyOpts...)
 				return err
 			},
-			document, "destinationPredefinedAcl",
+			parse: parseDocument,
+			acl:   "destinationPredefinedAcl",
 		},
-		"Compose": {
-			func(t *testing.T, b storage.Bucket) error {
-				_, err := storage.Compose(t.Context(), b, "a", []string{"b", "c"}, copyOpts...)
+		{
+			name: "Compose",
+			run: func(t *testing.T, bucket storage.Bucket) error {
+				_, err := storage.Compose(t.Context(), bucket, "a", []string{"b", "c"}, copyOpts...)
 				return err
 			},
-			func(t *testing.T, r wiretest.Request) map[string]any {
-				return document(t, r)["destination"].(map[string]any)
-			}, "destinationPredefinedAcl",
+			parse: func(t *testing.T, r wiretest.Request) map[string]any {
+				return parseDocument(t, r)["destination"].(map[string]any)
+			},
+			acl: "destinationPredefinedAcl",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			server := newAnswerer(t)
-			require.NoError(t, tt.run(t, server.bucket(t)))
-			for _, r := range server.server.Requests() {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newAcceptingServer(t)
+			require.NoError(t, tt.run(t, server.openBucket(t)))
+			for _, r := range server.Requests() {
 				if r.Method != http.MethodPost {
 					continue
 				}
-				got := tt.document(t, r)
+				got := tt.parse(t, r)
 				for field, value := range want {
 					if all, ok := got[field].(map[string]any); ok {
 						delete(all, "omnibucketwriteid")
@@ -334,7 +369,8 @@ func TestUploadNativeOptions(t *testing.T) {
 	}
 }
 
-func document(t *testing.T, r wiretest.Request) (d map[string]any) {
+// parseDocument parses the body of a request as JSON.
+func parseDocument(t *testing.T, r wiretest.Request) (d map[string]any) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(r.Body), &d))
 	return d
@@ -342,94 +378,170 @@ func document(t *testing.T, r wiretest.Request) (d map[string]any) {
 
 // WithParameter adds its parameter to the request.
 func TestWithParameterAdded(t *testing.T) {
-	server := newAnswerer(t)
-	b := server.bucket(t)
-	require.NoError(t, b.Remove(t.Context(), "a", WithParameter("ifMetagenerationMatch", "7")))
+	server := newAcceptingServer(t)
+	bucket := server.openBucket(t)
+	require.NoError(t, bucket.Remove(t.Context(), "a", WithParameter("ifMetagenerationMatch", "7")))
 
-	require.Equal(t, "7", server.server.Last(t).Query().Get("ifMetagenerationMatch"))
-	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), WithParameter("ifMetagenerationMatch", "7"), WithParameter("x", "a&b"))
+	require.Equal(t, "7", server.Last(t).Query().Get("ifMetagenerationMatch"))
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"),
+		WithParameter("ifMetagenerationMatch", "7"), WithParameter("x", "a&b"))
 	require.NoError(t, err)
-	require.Equal(t, []string{"a&b"}, server.server.Last(t).Query()["x"])
-	require.Equal(t, "multipart", server.server.Last(t).Query().Get("uploadType"))
+	require.Equal(t, []string{"a&b"}, server.Last(t).Query()["x"])
+	require.Equal(t, "multipart", server.Last(t).Query().Get("uploadType"))
 }
 
 // An invalid native option fails before a request is sent.
 func TestNativeOptionsRefused(t *testing.T) {
-	server := newAnswerer(t)
-	b := server.bucket(t)
-
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		option storage.UploadOption
 		code   storage.Code
 	}{
-		"a short key":                     {WithCustomerKey(make([]byte, 31)), storage.InvalidArgument},
-		"a long key":                      {WithCustomerKey(make([]byte, 33)), storage.InvalidArgument},
-		"no key":                          {WithCustomerKey(nil), storage.InvalidArgument},
-		"a KMS key of Amazon's":           {WithKMSKey("arn:aws:kms:eu-west-1:111122223333:key/1234"), storage.InvalidArgument},
-		"a version of a KMS key":          {WithKMSKey(kmsKey + "/cryptoKeyVersions/1"), storage.InvalidArgument},
-		"no KMS key":                      {WithKMSKey(""), storage.InvalidArgument},
-		"no time":                         {WithCustomTime(time.Time{}), storage.InvalidArgument},
-		"an unknown list":                 {WithPredefinedACL("public-read"), storage.InvalidArgument},
-		"no function":                     {WithAttrs(nil), storage.InvalidArgument},
-		"a header of the driver":          {WithHeader("authorization", "Bearer x"), storage.InvalidArgument},
-		"no header":                       {WithHeader("", "x"), storage.InvalidArgument},
-		"a header with another header":    {WithHeader("X-A", "b\r\nX-B: c"), storage.InvalidArgument},
-		"a parameter of the driver":       {WithParameter("generation", "1"), storage.InvalidArgument},
-		"a parameter of a signature":      {WithParameter("X-Goog-Signature", "1"), storage.InvalidArgument},
-		"a parameter with another one":    {WithParameter("a=b&c", "1"), storage.InvalidArgument},
-		"an unknown value":                {storage.WithNative(provider, 1), storage.Unsupported},
-		"an option of another provider's": {storage.WithNative("s3", 1), storage.Unsupported},
+		{name: "a short key", option: WithCustomerKey(make([]byte, 31)), code: storage.InvalidArgument},
+		{name: "a long key", option: WithCustomerKey(make([]byte, 33)), code: storage.InvalidArgument},
+		{name: "no key", option: WithCustomerKey(nil), code: storage.InvalidArgument},
+		{
+			name:   "a KMS key of Amazon's",
+			option: WithKMSKey("arn:aws:kms:eu-west-1:111122223333:key/1234"),
+			code:   storage.InvalidArgument,
+		},
+		{
+			name:   "a version of a KMS key",
+			option: WithKMSKey(kmsKey + "/cryptoKeyVersions/1"),
+			code:   storage.InvalidArgument,
+		},
+		{name: "no KMS key", option: WithKMSKey(""), code: storage.InvalidArgument},
+		{name: "no time", option: WithCustomTime(time.Time{}), code: storage.InvalidArgument},
+		{name: "an unknown list", option: WithPredefinedACL("public-read"), code: storage.InvalidArgument},
+		{name: "no function", option: WithAttrs(nil), code: storage.InvalidArgument},
+		{
+			name:   "a header of the driver",
+			option: WithHeader("authorization", "Bearer x"),
+			code:   storage.InvalidArgument,
+		},
+		{name: "no header", option: WithHeader("", "x"), code: storage.InvalidArgument},
+		{
+			name:   "a header with another header",
+			option: WithHeader("X-A", "b\r\nX-B: c"),
+			code:   storage.InvalidArgument,
+		},
+		{
+			name:   "a parameter of the driver",
+			option: WithParameter("generation", "1"),
+			code:   storage.InvalidArgument,
+		},
+		{
+			name:   "a parameter of a signature",
+			option: WithParameter("X-Goog-Signature", "1"),
+			code:   storage.InvalidArgument,
+		},
+		{
+			name:   "a parameter with another one",
+			option: WithParameter("a=b&c", "1"),
+			code:   storage.InvalidArgument,
+		},
+		{name: "an unknown value", option: storage.WithNative(provider, 1), code: storage.Unsupported},
+		{
+			name:   "an option of another provider's",
+			option: storage.WithNative("s3", 1),
+			code:   storage.Unsupported,
+		},
 	}
-	for name, tt := range tests {
-		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), tt.option)
-		require.Equal(t, tt.code, storage.CodeOf(err), "%s: %v", name, err)
-	}
-
-	for name, opts := range map[string][]storage.UploadOption{
-		"two keys":  {WithCustomerKey(make([]byte, 32)), WithKMSKey(kmsKey)},
-		"two lists": {WithPredefinedACL("private"), storage.WithPublicRead()},
-	} {
-		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), opts...)
-		require.Contains(t, []storage.Code{storage.InvalidArgument, storage.Unsupported}, storage.CodeOf(err), "%s: %v", name, err)
-	}
-
-	withMD5 := WithAttrs(func(a *gcs.ObjectAttrs) {
-		a.MD5 = make([]byte, 16)
-	})
-	composite := server.bucket(t, func(c *Config) {
-		c.ParallelComposite = true
-	})
-	_, err := composite.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)), storage.WithPartSize(256<<10), withMD5)
-	require.ErrorIs(t, err, storage.Unsupported, "nothing would check it")
-
-	_, err = server.on(t).Copy(t.Context(), &driver.CopyRequest{Key: "a", Source: source(), Native: nativesOf(withMD5)})
-	require.ErrorIs(t, err, storage.Unsupported)
-	require.Empty(t, server.server.Calls())
-
-	for _, c := range []Config{{Bucket: "photos", KMSKey: "alias/key"}, {Bucket: "photos", UserProject: "a b"}} {
-		_, err := NewDriver(t.Context(), c)
-		require.ErrorIs(t, err, storage.InvalidArgument)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newAcceptingServer(t)
+			_, err := server.openBucket(t).Upload(t.Context(), "a", strings.NewReader("x"), tt.option)
+			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Empty(t, server.Calls())
+		})
 	}
 }
 
-// nativesOf returns the value that a driver gets for an option.
-func nativesOf(o storage.UploadOption) []any {
-	c := &captured{}
+// Two options that contradict each other fail before a request is sent.
+func TestContradictoryOptionsRefused(t *testing.T) {
+	tests := []struct {
+		name string
+		opts []storage.UploadOption
+	}{
+		{
+			name: "two keys",
+			opts: []storage.UploadOption{WithCustomerKey(make([]byte, 32)), WithKMSKey(kmsKey)},
+		},
+		{
+			name: "two lists",
+			opts: []storage.UploadOption{WithPredefinedACL("private"), storage.WithPublicRead()},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newAcceptingServer(t)
+			_, err := server.openBucket(t).Upload(t.Context(), "a", strings.NewReader("x"), tt.opts...)
+			require.Contains(t, []storage.Code{storage.InvalidArgument, storage.Unsupported},
+				storage.CodeOf(err), "%v", err)
+			require.Empty(t, server.Calls())
+		})
+	}
+}
+
+// WithAttrs with an MD5 is Unsupported where Google would not check it.
+func TestWithAttrsUncheckedMD5(t *testing.T) {
+	withMD5 := WithAttrs(func(a *gcs.ObjectAttrs) { a.MD5 = make([]byte, 16) })
+	server := newAcceptingServer(t)
+	composite := server.openBucket(t, func(c *Config) { c.ParallelComposite = true })
+	_, err := composite.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)),
+		storage.WithPartSize(256<<10), withMD5)
+	require.ErrorIs(t, err, storage.Unsupported)
+
+	_, err = server.openDriver(t).Copy(t.Context(), &driver.CopyRequest{
+		Key:    "a",
+		Source: copySource(),
+		Native: nativeValues(withMD5),
+	})
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.Empty(t, server.Calls())
+}
+
+// NewDriver refuses a key or a project that is not valid.
+func TestNativeConfigRefused(t *testing.T) {
+	tests := []struct {
+		name   string
+		config Config
+	}{
+		{name: "a KMS key of Amazon's", config: Config{Bucket: "photos", KMSKey: "alias/key"}},
+		{name: "a project with a space", config: Config{Bucket: "photos", UserProject: "a b"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := NewDriver(t.Context(), tt.config)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+}
+
+// nativeValues returns the values that a driver gets for an option.
+func nativeValues(o storage.UploadOption) []any {
+	c := &captureDriver{}
 	_, _ = engine.New(c).Upload(context.Background(), "a", strings.NewReader("x"), o)
 	return c.natives
 }
 
-// A captured driver keeps the native values of a Put.
-type captured struct {
+// A captureDriver keeps the native values of a Put.
+type captureDriver struct {
 	driver.Driver
 	natives []any
 }
 
-func (*captured) Describe() driver.Description {
-	return driver.Description{Provider: provider, Features: storage.OrderedListing, CheckNative: func(any) error { return nil }}
+// Describe accepts each native value.
+func (*captureDriver) Describe() driver.Description {
+	return driver.Description{
+		Provider:    provider,
+		Features:    storage.OrderedListing,
+		CheckNative: func(any) error { return nil },
+	}
 }
 
-func (c *captured) Put(_ context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+// Put keeps the native values of the request.
+func (c *captureDriver) Put(_ context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	c.natives = r.Native
 	return &storage.Attrs{}, nil
 }

@@ -15,9 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startNullServer starts a server that stores nothing and allocates nothing for a
-// request, so that a benchmark counts only the client. It responds to every
-// upload as to one of 1 KiB of zeros.
+// startNullServer starts a server that stores nothing and allocates nothing for a request, so that a benchmark counts
+// only the client. It responds to every upload as to one of 1 KiB of zeros.
 func startNullServer(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -38,31 +37,41 @@ func startNullServer(t testing.TB) string {
 	return "http://" + listener.Addr().String()
 }
 
+// answerUploads responds to each request on a connection, until that is closed.
 func answerUploads(conn net.Conn) {
 	defer conn.Close()
 	crc := crc32.Checksum(make([]byte, 1<<10), crc32.MakeTable(crc32.Castagnoli))
-	body := fmt.Sprintf(`{"generation":"1","etag":"CAE=","crc32c":%q,"timeCreated":"2026-01-02T03:04:05.678Z"}`, base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc)))
-	answer := []byte(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
-	src := bufio.NewReaderSize(conn, 64<<10)
+	body := fmt.Sprintf(`{"generation":"1","etag":"CAE=","crc32c":%q,"timeCreated":"2026-01-02T03:04:05.678Z"}`,
+		base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc)))
+	answer := []byte(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		len(body), body))
+	requests := bufio.NewReaderSize(conn, 64<<10)
 	for {
-		length := int64(0)
-		for {
-			line, err := src.ReadSlice('\n')
-			if err != nil {
-				return
-			}
-			if len(line) <= 2 {
-				break
-			}
-			if text := string(line); strings.HasPrefix(text, "Content-Length:") {
-				_, _ = fmt.Sscanf(text, "Content-Length: %d", &length)
-			}
+		length, err := readRequestHeader(requests)
+		if err != nil {
+			return
 		}
-		if _, err := io.CopyN(io.Discard, src, length); err != nil {
+		if _, err := io.CopyN(io.Discard, requests, length); err != nil {
 			return
 		}
 		if _, err := conn.Write(answer); err != nil {
 			return
+		}
+	}
+}
+
+// readRequestHeader reads a request up to its body, and returns the body's length.
+func readRequestHeader(requests *bufio.Reader) (length int64, err error) {
+	for {
+		line, err := requests.ReadSlice('\n')
+		if err != nil {
+			return 0, err
+		}
+		if len(line) <= 2 { // the empty line after the header
+			return length, nil
+		}
+		if text := string(line); strings.HasPrefix(text, "Content-Length:") {
+			_, _ = fmt.Sscanf(text, "Content-Length: %d", &length)
 		}
 	}
 }

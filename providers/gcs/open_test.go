@@ -16,21 +16,24 @@ import (
 // A request to the metadata service fails the test.
 func isolateEnv(t *testing.T, variables map[string]string) {
 	t.Helper()
-	for _, name := range []string{"STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT"} {
+	for _, name := range []string{
+		"STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_QUOTA_PROJECT",
+	} {
 		t.Setenv(name, "")
 	}
-	metadata := newStandIn(t)
+	metadata := newCannedServer(t)
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
 	t.Setenv("HOME", t.TempDir())
-	t.Setenv("GCE_METADATA_HOST", metadata.server.Listener.Addr().String())
+	t.Setenv("GCE_METADATA_HOST", metadata.Listener.Addr().String())
 	for name, value := range variables {
 		t.Setenv(name, value)
 	}
 	t.Cleanup(func() {
-		require.Empty(t, metadata.server.Calls(), "the metadata service was asked")
+		require.Empty(t, metadata.Calls(), "the metadata service was asked")
 	})
 }
 
+// The endpoint, and whether requests have credentials, follow from Config and the environment.
 func TestPlace(t *testing.T) {
 	token := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "T"})
 	tests := []struct {
@@ -41,15 +44,59 @@ func TestPlace(t *testing.T) {
 		anonymous bool
 	}{
 		{name: "Google", root: "https://storage.googleapis.com"},
-		{name: "Google without credentials", config: Config{Anonymous: true}, root: "https://storage.googleapis.com", anonymous: true},
-		{name: "a region of Google's", config: Config{Endpoint: "https://storage.europe-west3.rep.googleapis.com"}, root: "https://storage.europe-west3.rep.googleapis.com"},
-		{name: "another server gets no credentials from the environment", config: Config{Endpoint: "http://127.0.0.1:4443"}, root: "http://127.0.0.1:4443", anonymous: true},
-		{name: "nor is one that has Google's name without its certificate", config: Config{Endpoint: "http://storage.googleapis.com"}, root: "http://storage.googleapis.com", anonymous: true},
-		{name: "a host with a similar name gets none", config: Config{Endpoint: "https://evilgoogleapis.com"}, root: "https://evilgoogleapis.com", anonymous: true},
-		{name: "another server gets given credentials", config: Config{Endpoint: "http://127.0.0.1:4443/", TokenSource: token}, root: "http://127.0.0.1:4443"},
-		{name: "an emulator", env: map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"}, root: "http://localhost:9023", anonymous: true},
-		{name: "an emulator gets no credentials", config: Config{TokenSource: token}, env: map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"}, root: "http://localhost:9023", anonymous: true},
-		{name: "an emulator with a scheme", env: map[string]string{"STORAGE_EMULATOR_HOST": "https://localhost:9023"}, root: "https://localhost:9023", anonymous: true},
+		{
+			name:      "Google without credentials",
+			config:    Config{Anonymous: true},
+			root:      "https://storage.googleapis.com",
+			anonymous: true,
+		},
+		{
+			name:   "a region of Google's",
+			config: Config{Endpoint: "https://storage.europe-west3.rep.googleapis.com"},
+			root:   "https://storage.europe-west3.rep.googleapis.com",
+		},
+		{
+			name:      "another server gets no credentials from the environment",
+			config:    Config{Endpoint: "http://127.0.0.1:4443"},
+			root:      "http://127.0.0.1:4443",
+			anonymous: true,
+		},
+		{
+			name:      "nor is one that has Google's name without its certificate",
+			config:    Config{Endpoint: "http://storage.googleapis.com"},
+			root:      "http://storage.googleapis.com",
+			anonymous: true,
+		},
+		{
+			name:      "a host with a similar name gets none",
+			config:    Config{Endpoint: "https://evilgoogleapis.com"},
+			root:      "https://evilgoogleapis.com",
+			anonymous: true,
+		},
+		{
+			name:   "another server gets given credentials",
+			config: Config{Endpoint: "http://127.0.0.1:4443/", TokenSource: token},
+			root:   "http://127.0.0.1:4443",
+		},
+		{
+			name:      "an emulator",
+			env:       map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"},
+			root:      "http://localhost:9023",
+			anonymous: true,
+		},
+		{
+			name:      "an emulator gets no credentials",
+			config:    Config{TokenSource: token},
+			env:       map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"},
+			root:      "http://localhost:9023",
+			anonymous: true,
+		},
+		{
+			name:      "an emulator with a scheme",
+			env:       map[string]string{"STORAGE_EMULATOR_HOST": "https://localhost:9023"},
+			root:      "https://localhost:9023",
+			anonymous: true,
+		},
 		{
 			name:      "an endpoint is stronger",
 			config:    Config{Endpoint: "http://127.0.0.1:4443"},
@@ -105,6 +152,7 @@ func TestOpenInvalidConfig(t *testing.T) {
 	}
 }
 
+// An address is parsed to its Config. An invalid one fails with InvalidArgument.
 func TestAddress(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "key.json")
 	require.NoError(t, os.WriteFile(key, []byte("a key"), 0o600))
@@ -112,13 +160,27 @@ func TestAddress(t *testing.T) {
 		address string
 		want    Config
 	}{
-		{"gs://photos", Config{Bucket: "photos"}},
-		{"gs://my.photos", Config{Bucket: "my.photos"}},
-		{"gs://photos?project=p&endpoint=http%3A%2F%2F127.0.0.1%3A4443&anonymous=true", Config{Bucket: "photos", Project: "p", Endpoint: "http://127.0.0.1:4443", Anonymous: true}},
-		{"gs://photos?anonymous=false", Config{Bucket: "photos"}},
-		{"gs://photos?signing_key=" + url.QueryEscape(key), Config{Bucket: "photos", SigningKey: []byte("a key")}},
-		{"gs://?project=p", Config{Project: "p"}},
-		{"gs://photos?user_project=payer&kms_key=" + url.QueryEscape(kmsKey), Config{Bucket: "photos", UserProject: "payer", KMSKey: kmsKey}},
+		{address: "gs://photos", want: Config{Bucket: "photos"}},
+		{address: "gs://my.photos", want: Config{Bucket: "my.photos"}},
+		{
+			address: "gs://photos?project=p&endpoint=http%3A%2F%2F127.0.0.1%3A4443&anonymous=true",
+			want: Config{
+				Bucket:    "photos",
+				Project:   "p",
+				Endpoint:  "http://127.0.0.1:4443",
+				Anonymous: true,
+			},
+		},
+		{address: "gs://photos?anonymous=false", want: Config{Bucket: "photos"}},
+		{
+			address: "gs://photos?signing_key=" + url.QueryEscape(key),
+			want:    Config{Bucket: "photos", SigningKey: []byte("a key")},
+		},
+		{address: "gs://?project=p", want: Config{Project: "p"}},
+		{
+			address: "gs://photos?user_project=payer&kms_key=" + url.QueryEscape(kmsKey),
+			want:    Config{Bucket: "photos", UserProject: "payer", KMSKey: kmsKey},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.address, func(t *testing.T) {
@@ -144,14 +206,14 @@ func TestAddress(t *testing.T) {
 // A bucket and an account are opened by address.
 func TestOpenAddresses(t *testing.T) {
 	isolateEnv(t, nil)
-	b, err := storage.Open(t.Context(), "gs://photos?endpoint=http://127.0.0.1:4443&public=true")
+	bucket, err := storage.Open(t.Context(), "gs://photos?endpoint=http://127.0.0.1:4443&public=true")
 	require.NoError(t, err)
 
-	address, err := b.PublicURL("a b")
+	address, err := bucket.PublicURL("a b")
 	require.NoError(t, err)
 	require.Equal(t, "http://127.0.0.1:4443/photos/a%20b", address)
 
-	require.NoError(t, storage.Close(b))
+	require.NoError(t, storage.Close(bucket))
 	_, err = storage.Open(t.Context(), "gs://?endpoint=http://127.0.0.1:4443")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 
@@ -177,5 +239,8 @@ func TestLocateAccounts(t *testing.T) {
 	require.Equal(t, open(config), open(config), "opened twice")
 	require.NotEqual(t, open(config), open(Config{Endpoint: "http://127.0.0.1:4444"}), "another server")
 	require.NotEqual(t, open(Config{}), open(Config{Anonymous: true}), "another credential")
-	require.NotEqual(t, open(config), open(Config{Endpoint: config.Endpoint, UserProject: "payer-1"}), "another project pays")
+	require.NotEqual(t, open(config), open(Config{
+		Endpoint:    config.Endpoint,
+		UserProject: "payer-1",
+	}), "another project pays")
 }

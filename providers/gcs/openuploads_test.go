@@ -19,13 +19,18 @@ import (
 // openDriver opens a bucket of the rule server without ParallelComposite.
 func openDriver(t *testing.T, s *ruleServer) driver.Driver {
 	t.Helper()
-	d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: s.bucket(ruleBucket{}), Endpoint: s.URL, SigningKey: signingkey.File()})
+	d, err := gcs.NewDriver(t.Context(), gcs.Config{
+		Bucket:     s.bucket(ruleBucket{}),
+		Endpoint:   s.URL,
+		SigningKey: signingkey.File(),
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d
 }
 
-func beginOpen(t *testing.T, d driver.Driver, put *driver.PutRequest) string {
+// beginOpenUpload begins an upload whose parts come in any order, and returns its name.
+func beginOpenUpload(t *testing.T, d driver.Driver, put *driver.PutRequest) string {
 	t.Helper()
 	put.AnyOrder = true
 	put.Size = -1
@@ -34,30 +39,47 @@ func beginOpen(t *testing.T, d driver.Driver, put *driver.PutRequest) string {
 	return upload
 }
 
+// putPart stores the text as a part of an upload to "a".
 func putPart(t *testing.T, d driver.Driver, upload string, number int, text string) driver.Part {
 	t.Helper()
-	part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: upload, Number: number, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: wiretest.CRC32C(text)})
+	part, err := d.PutPart(t.Context(), &driver.PartRequest{
+		Key:    "a",
+		Upload: upload,
+		Number: number,
+		Body:   strings.NewReader(text),
+		Size:   int64(len(text)),
+		CRC32C: wiretest.CRC32C(text),
+	})
 	require.NoError(t, err)
 	return part
 }
 
-// Parts of an open upload come in any order.
+// Parts of an open upload come in any order, and the last of each number counts.
 func TestPutPartAnyOrder(t *testing.T) {
-	s := startRuleServer(t)
-	d := openDriver(t, s)
-	put := &driver.PutRequest{Key: "a", Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}, Condition: storage.Condition{Absent: true}}
-	upload := beginOpen(t, d, put)
-	other := beginOpen(t, d, &driver.PutRequest{Key: "a"})
+	server := startRuleServer(t)
+	d := openDriver(t, server)
+	put := &driver.PutRequest{
+		Key:        "a",
+		Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"},
+		Condition:  storage.Condition{Absent: true},
+	}
+	upload := beginOpenUpload(t, d, put)
+	other := beginOpenUpload(t, d, &driver.PutRequest{Key: "a"})
 	putPart(t, d, upload, 2, "!")
 	putPart(t, d, upload, 1, "later replaced")
 	putPart(t, d, other, 1, "of the other upload")
 	putPart(t, d, upload, 1, "hello")
 
+	// ListParts lists them in pages.
 	first, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 1})
 	require.NoError(t, err)
 	require.True(t, first.More)
-
-	second, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, After: 1, Limit: 1})
+	second, err := d.ListParts(t.Context(), &driver.ListPartsRequest{
+		Key:    "a",
+		Upload: upload,
+		After:  1,
+		Limit:  1,
+	})
 	require.NoError(t, err)
 	require.False(t, second.More)
 
@@ -67,74 +89,98 @@ func TestPutPartAnyOrder(t *testing.T) {
 	require.Equal(t, int64(5), parts[0].Size)
 	require.Equal(t, wiretest.CRC32C("hello"), parts[0].CRC32C)
 
+	// CompleteParts makes the object, and removes the parts.
 	put.Size, put.CRC32C = 6, wiretest.CRC32C("hello!")
-	attrs, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: parts})
+	attrs, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
+		Put:    put,
+		Upload: upload,
+		Parts:  parts,
+	})
 	require.NoError(t, err)
 	require.Equal(t, "NEARLINE", attrs.StorageClass)
-	names := s.names(bucketOf(s))
+	names := server.names(bucketOf(server))
 	require.Contains(t, names, "a")
 	require.Len(t, names, 3, "the object, and the marker and the part of the other upload: %v", names)
 
+	// The upload is over.
 	_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 10})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: parts})
 	require.ErrorIs(t, err, storage.ObjectNotFound, "the engine reconciles it")
+}
 
-	put = &driver.PutRequest{Key: "a", AnyOrder: true, Condition: storage.Condition{Absent: true}}
-	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: other, Parts: []driver.Part{putPart(t, d, other, 1, "x")}})
+// CompleteParts keeps the condition of its upload. After it has failed, the upload can be aborted.
+func TestCompletePartsIfAbsent(t *testing.T) {
+	server := startRuleServer(t)
+	d := openDriver(t, server)
+	_, err := d.Put(t.Context(), wiretest.Put("a", "hello!"))
+	require.NoError(t, err)
+	upload := beginOpenUpload(t, d, &driver.PutRequest{Key: "a"})
+	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
+		Put:    &driver.PutRequest{Key: "a", AnyOrder: true, Condition: storage.Condition{Absent: true}},
+		Upload: upload,
+		Parts:  []driver.Part{putPart(t, d, upload, 1, "x")},
+	})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 
-	require.NoError(t, d.AbortParts(t.Context(), "a", other))
-	require.Equal(t, []string{"a"}, s.names(bucketOf(s)))
+	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
+	require.Equal(t, []string{"a"}, server.names(bucketOf(server)))
 }
 
 // CompleteParts fails with Changed if a part was replaced after the caller stored it.
 func TestCompletePartsReplacedPart(t *testing.T) {
-	s := startRuleServer(t)
-	d := openDriver(t, s)
+	server := startRuleServer(t)
+	d := openDriver(t, server)
 	put := &driver.PutRequest{Key: "a"}
-	upload := beginOpen(t, d, put)
+	upload := beginOpenUpload(t, d, put)
 	old := putPart(t, d, upload, 1, "old")
 	putPart(t, d, upload, 1, "new")
 
-	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: []driver.Part{old}})
+	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
+		Put:    put,
+		Upload: upload,
+		Parts:  []driver.Part{old},
+	})
 	require.ErrorIs(t, err, storage.Changed)
-	require.NotContains(t, s.names(bucketOf(s)), "a")
+	require.NotContains(t, server.names(bucketOf(server)), "a")
+}
+
+// listUploads lists all uploads under a prefix in pages of two, and returns their names by key.
+func listUploads(t *testing.T, d driver.Driver, prefix string) map[string]string {
+	t.Helper()
+	uploads := map[string]string{}
+	for token := ""; ; {
+		page, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{
+			Prefix: prefix,
+			Token:  token,
+			Limit:  2,
+		})
+		require.NoError(t, err)
+		for _, entry := range page.Uploads {
+			require.WithinDuration(t, time.Now(), entry.Begun, time.Minute)
+			uploads[entry.Key] = entry.Upload
+		}
+		if page.Token == "" {
+			return uploads
+		}
+		token = page.Token
+	}
 }
 
 // Open uploads are listed by ListUploads and hidden from other listings.
 func TestListUploadsHidden(t *testing.T) {
-	s := startRuleServer(t)
-	d := openDriver(t, s)
+	server := startRuleServer(t)
+	d := openDriver(t, server)
 	uploads := map[string]string{}
 	for _, key := range []string{"a", "users/ü 7"} {
-		uploads[key] = beginOpen(t, d, &driver.PutRequest{Key: key})
+		uploads[key] = beginOpenUpload(t, d, &driver.PutRequest{Key: key})
 	}
-	abandoned := beginOpen(t, d, &driver.PutRequest{Key: "a"})
-	require.NoError(t, d.AbortParts(t.Context(), "a", abandoned))
-
-	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "a", Upload: abandoned, Number: 1, Body: strings.NewReader("x"), Size: 1})
-	require.ErrorIs(t, err, storage.ObjectNotFound)
-	require.Len(t, s.names(bucketOf(s)), 2, "the part is removed again")
-
 	orphans := "0123456789abcdef0123456789abcdef" // an upload of ParallelComposite
 	putPart(t, d, orphans, 1, "x")
 	uploads[".omnibucket./parts/"+orphans] = orphans
-	list := func(prefix string) map[string]string {
-		got := map[string]string{}
-		for token := "-"; token != ""; {
-			page, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Prefix: prefix, Token: strings.TrimPrefix(token, "-"), Limit: 2})
-			require.NoError(t, err)
-			for _, entry := range page.Uploads {
-				require.WithinDuration(t, time.Now(), entry.Begun, time.Minute)
-				got[entry.Key] = entry.Upload
-			}
-			token = page.Token
-		}
-		return got
-	}
-	require.Equal(t, uploads, list(""))
-	require.Equal(t, map[string]string{"users/ü 7": uploads["users/ü 7"]}, list("users/"))
+
+	require.Equal(t, uploads, listUploads(t, d, ""))
+	require.Equal(t, map[string]string{"users/ü 7": uploads["users/ü 7"]}, listUploads(t, d, "users/"))
 
 	page, err := d.List(t.Context(), &driver.ListRequest{Limit: 100})
 	require.NoError(t, err)
@@ -143,44 +189,95 @@ func TestListUploadsHidden(t *testing.T) {
 	for key, upload := range uploads {
 		require.NoError(t, d.AbortParts(t.Context(), key, upload))
 	}
-	require.Empty(t, s.names(bucketOf(s)))
+	require.Empty(t, server.names(bucketOf(server)))
+}
+
+// A part of an aborted upload is refused, and is not left behind.
+func TestPutPartOfAnAbortedUpload(t *testing.T) {
+	server := startRuleServer(t)
+	d := openDriver(t, server)
+	upload := beginOpenUpload(t, d, &driver.PutRequest{Key: "a"})
+	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
+
+	_, err := d.PutPart(t.Context(), &driver.PartRequest{
+		Key:    "a",
+		Upload: upload,
+		Number: 1,
+		Body:   strings.NewReader("x"),
+		Size:   1,
+	})
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.Empty(t, server.names(bucketOf(server)))
+	require.Empty(t, listUploads(t, d, ""))
 }
 
 // A URL from SignPart can store only its part.
 func TestSignPartStoresComponent(t *testing.T) {
-	s := startRuleServer(t)
-	d := openDriver(t, s)
-	upload := beginOpen(t, d, &driver.PutRequest{Key: "a", Properties: storage.Properties{StorageClass: "NEARLINE"}})
+	server := startRuleServer(t)
+	d := openDriver(t, server)
+	upload := beginOpenUpload(t, d, &driver.PutRequest{
+		Key:        "a",
+		Properties: storage.Properties{StorageClass: "NEARLINE"},
+	})
 
-	signedURL, err := d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: upload, Number: 7, TTL: time.Minute, Size: 5, CRC32C: wiretest.CRC32C("hello")})
+	signedURL, err := d.SignPart(t.Context(), &driver.SignPartRequest{
+		Key:    "a",
+		Upload: upload,
+		Number: 7,
+		TTL:    time.Minute,
+		Size:   5,
+		CRC32C: wiretest.CRC32C("hello"),
+	})
 	require.NoError(t, err)
 	require.Equal(t, http.MethodPut, signedURL.Method)
-	require.Contains(t, signedURL.URL, "/"+bucketOf(s)+"/.omnibucket./parts/"+strings.TrimSuffix(upload, "-NEARLINE")+"/0-000007?")
+	require.Contains(t, signedURL.URL,
+		"/"+bucketOf(server)+"/.omnibucket./parts/"+strings.TrimSuffix(upload, "-NEARLINE")+"/0-000007?")
 	require.Equal(t, http.Header{
 		"X-Goog-Storage-Class":        {"NEARLINE"},
 		"X-Goog-Content-Length-Range": {"5,5"},
 		"X-Goog-Hash":                 {"crc32c=mnG7TA=="},
 	}, signedURL.Header)
-	require.Contains(t, signedURL.URL, "X-Goog-SignedHeaders=host%3Bx-goog-content-length-range%3Bx-goog-hash%3Bx-goog-storage-class")
+	require.Contains(t, signedURL.URL,
+		"X-Goog-SignedHeaders=host%3Bx-goog-content-length-range%3Bx-goog-hash%3Bx-goog-storage-class")
+}
 
-	signedURL, err = d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: beginOpen(t, d, &driver.PutRequest{Key: "a"}), Number: 1, TTL: time.Minute, Size: -1})
+// A URL from SignPart without a size, a checksum or a class requires no headers.
+func TestSignPartWithoutHeaders(t *testing.T) {
+	d := openDriver(t, startRuleServer(t))
+	signedURL, err := d.SignPart(t.Context(), &driver.SignPartRequest{
+		Key:    "a",
+		Upload: beginOpenUpload(t, d, &driver.PutRequest{Key: "a"}),
+		Number: 1,
+		TTL:    time.Minute,
+		Size:   -1,
+	})
 	require.NoError(t, err)
 	require.Empty(t, signedURL.Header)
+}
 
-	for _, name := range []string{"", "/upload/x", "../../z"} {
-		_, err := d.SignPart(t.Context(), &driver.SignPartRequest{Key: "a", Upload: name, Number: 1, TTL: time.Minute, Size: -1})
+// SignPart and ListParts refuse a name that is no upload's.
+func TestOpenUploadNames(t *testing.T) {
+	d := openDriver(t, startRuleServer(t))
+	for _, upload := range []string{"", "/upload/x", "../../z"} {
+		_, err := d.SignPart(t.Context(), &driver.SignPartRequest{
+			Key:    "a",
+			Upload: upload,
+			Number: 1,
+			TTL:    time.Minute,
+			Size:   -1,
+		})
 		require.ErrorIs(t, err, storage.InvalidArgument)
-		_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: name, Limit: 1})
+		_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 1})
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
 }
 
 // If the parts of a completed upload could not be removed, another completion makes no second object.
 func TestCompletePartsOnce(t *testing.T) {
-	s := startRuleServer(t)
-	bucket := s.bucket(ruleBucket{})
+	server := startRuleServer(t)
+	bucket := server.bucket(ruleBucket{})
 	wiretest.CompletedOnce(t, func(client *http.Client) storage.Bucket {
-		b, err := gcs.Open(t.Context(), gcs.Config{Bucket: bucket, Endpoint: s.URL, HTTPClient: client})
+		b, err := gcs.Open(t.Context(), gcs.Config{Bucket: bucket, Endpoint: server.URL, HTTPClient: client})
 		require.NoError(t, err)
 		return b
 	})

@@ -19,30 +19,45 @@ const (
 	unit        = chunkUnit
 )
 
-func partOf(number int, offset int64, text string) *driver.PartRequest {
-	return &driver.PartRequest{Key: "a", Upload: sessionName, Number: number, Offset: offset, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: wiretest.CRC32C(text)}
+// newPartRequest returns a request for a chunk of the test's session.
+func newPartRequest(number int, offset int64, text string) *driver.PartRequest {
+	return &driver.PartRequest{
+		Key:    "a",
+		Upload: sessionName,
+		Number: number,
+		Offset: offset,
+		Body:   strings.NewReader(text),
+		Size:   int64(len(text)),
+		CRC32C: wiretest.CRC32C(text),
+	}
 }
 
-// completing completes an upload of one unit with the given part.
-func completing(last string) *driver.CompleteRequest {
+// newCompleteRequest returns a request that ends an upload of one unit with the given part.
+func newCompleteRequest(last string) *driver.CompleteRequest {
 	full := strings.Repeat("x", unit) + last
 	return &driver.CompleteRequest{
 		Put:    &driver.PutRequest{Key: "a", Size: int64(len(full)), CRC32C: wiretest.CRC32C(full)},
 		Upload: sessionName,
-		Last:   partOf(2, unit, last),
+		Last:   newPartRequest(2, unit, last),
 	}
 }
 
+// BeginParts opens a session with all properties, and with the size if that is known.
 func TestSessionOpensWithAllProperties(t *testing.T) {
-	server := newStandIn(t)
-	server.server.Respond(reply{Header: map[string]string{"Location": server.server.URL + sessionName}})
-	r := &driver.PutRequest{Key: "a/ü", Size: 3 * unit, Controls: storage.Controls{PublicRead: true}, Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}}}
+	server := newCannedServer(t)
+	server.Respond(reply{Header: map[string]string{"Location": server.URL + sessionName}})
+	r := &driver.PutRequest{
+		Key:        "a/ü",
+		Size:       3 * unit,
+		Controls:   storage.Controls{PublicRead: true},
+		Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}},
+	}
 
-	upload, err := server.on(t).BeginParts(t.Context(), r)
+	upload, err := server.openDriver(t).BeginParts(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, sessionName, upload)
 
-	req := server.server.Last(t)
+	req := server.Last(t)
 	require.Equal(t, "POST /upload/storage/v1/b/photos/o", req.Call())
 	require.Equal(t, "resumable", req.Query().Get("uploadType"))
 	require.Equal(t, "publicRead", req.Query().Get("predefinedAcl"))
@@ -51,11 +66,13 @@ func TestSessionOpensWithAllProperties(t *testing.T) {
 	require.JSONEq(t, `{"name":"a/ü","contentType":"text/plain","metadata":{"k":"v"}}`, req.Body)
 
 	r.Size = -1
-	_, err = server.on(t).BeginParts(t.Context(), r)
+	_, err = server.openDriver(t).BeginParts(t.Context(), r)
 	require.NoError(t, err)
-	require.Empty(t, server.server.Last(t).Header.Get("X-Upload-Content-Length"))
+	require.Empty(t, server.Last(t).Header.Get("X-Upload-Content-Length"))
 }
 
+// The driver sends no bytes to a session URL that is not one of Google's uploads, whether Google or the caller
+// names it.
 func TestSessionURLOfAnotherHost(t *testing.T) {
 	for name, location := range map[string]string{
 		"to a URL of another kind": "https://storage.googleapis.com/photos/a?upload_id=x",
@@ -63,62 +80,68 @@ func TestSessionURLOfAnotherHost(t *testing.T) {
 		"out of the uploads' path": "https://storage.googleapis.com/upload/../photos/a",
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := newStandIn(t, reply{Header: map[string]string{"Location": location}})
-			_, err := server.on(t).BeginParts(t.Context(), &driver.PutRequest{Key: "a", Size: -1})
+			server := newCannedServer(t, reply{Header: map[string]string{"Location": location}})
+			_, err := server.openDriver(t).BeginParts(t.Context(), &driver.PutRequest{Key: "a", Size: -1})
 			require.ErrorIs(t, err, storage.Internal)
 		})
 	}
 
-	server := newStandIn(t)
-	d := server.on(t)
-	for _, upload := range []string{"", "x", "https://example.org/upload/x", "//example.org/upload/x", "https:/upload/x", "/photos/a", "@example.org/upload/"} {
-		part := partOf(1, 0, "x")
+	server := newCannedServer(t)
+	d := server.openDriver(t)
+	for _, upload := range []string{
+		"", "x", "https://example.org/upload/x", "//example.org/upload/x", "https:/upload/x", "/photos/a",
+		"@example.org/upload/",
+	} {
+		part := newPartRequest(1, 0, "x")
 		part.Upload = upload
 		_, err := d.PutPart(t.Context(), part)
 		require.ErrorIs(t, err, storage.InvalidArgument, upload)
 		require.NoError(t, d.AbortParts(t.Context(), "a", upload))
 	}
-	require.Empty(t, server.server.Calls(), "credentials go nowhere else")
+	require.Empty(t, server.Calls(), "credentials go nowhere else")
 }
 
+// Each part is a chunk of the session. The last one has the size and the checksum of the whole object.
 func TestSessionChunks(t *testing.T) {
-	server := newStandIn(t, resumeHere(unit), resumeHere(2*unit), stored)
-	d := server.on(t)
+	server := newCannedServer(t, resumeReply(unit), resumeReply(2*unit), storedReply)
+	d := server.openDriver(t)
 	text := strings.Repeat("x", unit)
-	_, err := d.PutPart(t.Context(), partOf(1, 0, text))
+	_, err := d.PutPart(t.Context(), newPartRequest(1, 0, text))
 	require.NoError(t, err)
-	_, err = d.PutPart(t.Context(), partOf(2, unit, text))
+	_, err = d.PutPart(t.Context(), newPartRequest(2, unit, text))
 	require.NoError(t, err)
 	full := text + text + "end"
 
 	attrs, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    &driver.PutRequest{Key: "a", Size: int64(len(full)), CRC32C: wiretest.CRC32C(full)},
 		Upload: sessionName,
-		Last:   partOf(3, 2*unit, "end"),
+		Last:   newPartRequest(3, 2*unit, "end"),
 	})
 	require.NoError(t, err)
 	require.Equal(t, "1700000000000001", attrs.Revision)
 
 	var ranges []string
-	for _, s := range server.server.Requests() {
+	for _, s := range server.Requests() {
 		require.Equal(t, "PUT /upload/storage/v1/b/photos/o", s.Call())
 		require.Equal(t, "S3CR3T", s.Query().Get("upload_id"))
 		ranges = append(ranges, s.Header.Get("Content-Range"))
 	}
-	require.Equal(t, []string{"bytes 0-262143/*", "bytes 262144-524287/*", "bytes 524288-524290/524291"}, ranges)
-	require.Equal(t, "crc32c="+crc32c.Encode(wiretest.CRC32C(full).Sum), server.server.Last(t).Header.Get("X-Goog-Hash"))
-	require.Empty(t, server.server.Requests()[0].Header.Get("X-Goog-Hash"), "the sum is of the whole object")
+	require.Equal(t, []string{"bytes 0-262143/*", "bytes 262144-524287/*", "bytes 524288-524290/524291"},
+		ranges)
+	require.Equal(t, "crc32c="+crc32c.Encode(wiretest.CRC32C(full).Sum),
+		server.Last(t).Header.Get("X-Goog-Hash"))
+	require.Empty(t, server.Requests()[0].Header.Get("X-Goog-Hash"), "the sum is of the whole object")
 }
 
 // If the server keeps only some of the bytes of a chunk, the driver sends the rest again.
 func TestSessionKeepsLess(t *testing.T) {
 	text := strings.Repeat("a", unit) + strings.Repeat("b", unit) + strings.Repeat("c", unit)
 	t.Run("the rest is sent again", func(t *testing.T) {
-		server := newStandIn(t, resumeHere(unit), resumeHere(2*unit), resumeHere(3*unit))
-		_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, text))
+		server := newCannedServer(t, resumeReply(unit), resumeReply(2*unit), resumeReply(3*unit))
+		_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(1, 0, text))
 		require.NoError(t, err)
 
-		reqs := server.server.Requests()
+		reqs := server.Requests()
 		require.Len(t, reqs, 3)
 		require.Equal(t, "bytes 262144-786431/*", reqs[1].Header.Get("Content-Range"))
 		require.Equal(t, text[unit:], reqs[1].Body)
@@ -126,19 +149,19 @@ func TestSessionKeepsLess(t *testing.T) {
 	})
 
 	t.Run("of the last chunk too", func(t *testing.T) {
-		server := newStandIn(t, resumeHere(2*unit), stored)
-		_, err := server.on(t).CompleteParts(t.Context(), completing(strings.Repeat("b", unit)+"end"))
+		server := newCannedServer(t, resumeReply(2*unit), storedReply)
+		_, err := server.openDriver(t).CompleteParts(t.Context(), newCompleteRequest(strings.Repeat("b", unit)+"end"))
 		require.NoError(t, err)
-		require.Equal(t, "bytes 524288-524290/524291", server.server.Last(t).Header.Get("Content-Range"))
-		require.Equal(t, "end", server.server.Last(t).Body)
+		require.Equal(t, "bytes 524288-524290/524291", server.Last(t).Header.Get("Content-Range"))
+		require.Equal(t, "end", server.Last(t).Body)
 	})
 
 	t.Run("a last chunk that is there is only ended", func(t *testing.T) {
-		server := newStandIn(t, resumeHere(unit+3), stored)
-		_, err := server.on(t).CompleteParts(t.Context(), completing("end"))
+		server := newCannedServer(t, resumeReply(unit+3), storedReply)
+		_, err := server.openDriver(t).CompleteParts(t.Context(), newCompleteRequest("end"))
 		require.NoError(t, err)
-		require.Equal(t, "bytes */262147", server.server.Last(t).Header.Get("Content-Range"))
-		require.Empty(t, server.server.Last(t).Body)
+		require.Equal(t, "bytes */262147", server.Last(t).Header.Get("Content-Range"))
+		require.Empty(t, server.Last(t).Body)
 	})
 
 	tests := []struct {
@@ -147,23 +170,27 @@ func TestSessionKeepsLess(t *testing.T) {
 		anew    bool // the upload must restart
 		most    int
 	}{
-		{name: "nothing", answers: []reply{resumeHere(unit)}, most: 1},
+		{name: "nothing", answers: []reply{resumeReply(unit)}, most: 1},
 		{
-			name:    "ever a little more",
-			answers: []reply{resumeHere(unit + 1), resumeHere(unit + 2), resumeHere(unit + 3), resumeHere(unit + 4), resumeHere(unit + 5), resumeHere(unit + 6), resumeHere(unit + 7), resumeHere(unit + 8), resumeHere(unit + 9)},
-			most:    maxResends,
+			name: "ever a little more",
+			answers: []reply{
+				resumeReply(unit + 1), resumeReply(unit + 2), resumeReply(unit + 3), resumeReply(unit + 4),
+				resumeReply(unit + 5), resumeReply(unit + 6), resumeReply(unit + 7), resumeReply(unit + 8),
+				resumeReply(unit + 9),
+			},
+			most: maxResends,
 		},
-		{name: "less than it had", answers: []reply{resumeHere(0)}, anew: true, most: 1},
+		{name: "less than it had", answers: []reply{resumeReply(0)}, anew: true, most: 1},
 	}
 	for _, tt := range tests {
 		t.Run("it keeps "+tt.name, func(t *testing.T) {
-			server := newStandIn(t, tt.answers...)
-			_, err := server.on(t).PutPart(t.Context(), partOf(2, unit, text))
+			server := newCannedServer(t, tt.answers...)
+			_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(2, unit, text))
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.Unavailable, e.Code)
 			require.Equal(t, tt.anew, e.Status == http.StatusConflict)
-			require.Len(t, server.server.Calls(), tt.most)
+			require.Len(t, server.Calls(), tt.most)
 		})
 	}
 }
@@ -171,23 +198,26 @@ func TestSessionKeepsLess(t *testing.T) {
 // If the upload session no longer exists, the engine starts the upload again.
 func TestSessionMissing(t *testing.T) {
 	for _, status := range []int{http.StatusNotFound, http.StatusGone, statusAborted} {
-		server := newStandIn(t, reply{Status: status, Header: map[string]string{requestIDHeader: "S3CR3T"}})
-		d := server.on(t)
-		_, err := d.PutPart(t.Context(), partOf(1, 0, "x"))
+		server := newCannedServer(t, reply{
+			Status: status,
+			Header: map[string]string{requestIDHeader: "S3CR3T"},
+		})
+		d := server.openDriver(t)
+		_, err := d.PutPart(t.Context(), newPartRequest(1, 0, "x"))
 
 		var e *storage.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, storage.Unavailable, e.Code)
 		require.Equal(t, http.StatusConflict, e.Status, "restart")
 
-		_, err = d.CompleteParts(t.Context(), completing("end"))
+		_, err = d.CompleteParts(t.Context(), newCompleteRequest("end"))
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, http.StatusConflict, e.Status)
 		require.False(t, e.Unknown, "this attempt has done nothing")
 
 		require.NoError(t, d.AbortParts(t.Context(), "a", sessionName))
-		require.Equal(t, "DELETE /upload/storage/v1/b/photos/o", server.server.Last(t).Call())
-		require.Equal(t, "0", server.server.Last(t).Header.Get("Content-Length"))
+		require.Equal(t, "DELETE /upload/storage/v1/b/photos/o", server.Last(t).Call())
+		require.Equal(t, "0", server.Last(t).Header.Get("Content-Length"))
 	}
 }
 
@@ -195,26 +225,31 @@ func TestSessionMissing(t *testing.T) {
 // bytes from everyone who has its URL.
 func TestSessionAbortedByGoogleOnly(t *testing.T) {
 	for _, status := range []int{http.StatusOK, http.StatusNotFound, http.StatusGone, statusAborted} {
-		err := newStandIn(t, ofGateway(status)).on(t).AbortParts(t.Context(), "a", sessionName)
+		err := newCannedServer(t, gatewayError(status)).openDriver(t).AbortParts(t.Context(), "a", sessionName)
 		require.ErrorIs(t, err, storage.Unavailable, status)
 	}
-	require.NoError(t, newStandIn(t, reply{Status: http.StatusNoContent}).on(t).AbortParts(t.Context(), "a", sessionName))
+	require.NoError(t,
+		newCannedServer(t, reply{Status: http.StatusNoContent}).openDriver(t).AbortParts(t.Context(), "a", sessionName))
 }
 
 // If the response to the last chunk is lost, the call fails with OutcomeUnknown.
 func TestSessionLastResponseLost(t *testing.T) {
-	for name, answer := range map[string]reply{"cut": {Cut: true}, "503": failing(503, "backendError", "Backend Error"), "half an answer": {Body: `{"gener`}} {
+	for name, answer := range map[string]reply{
+		"cut":            {Cut: true},
+		"503":            jsonError(503, "backendError", "Backend Error"),
+		"half an answer": {Body: `{"gener`},
+	} {
 		t.Run(name, func(t *testing.T) {
-			server := newStandIn(t, answer, stored)
-			d := server.on(t)
-			_, err := d.CompleteParts(t.Context(), completing("end"))
+			server := newCannedServer(t, answer, storedReply)
+			d := server.openDriver(t)
+			_, err := d.CompleteParts(t.Context(), newCompleteRequest("end"))
 
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.Unavailable, e.Code)
 			require.True(t, e.Unknown)
 
-			attrs, err := d.CompleteParts(t.Context(), completing("end"))
+			attrs, err := d.CompleteParts(t.Context(), newCompleteRequest("end"))
 			require.NoError(t, err, "a session that has made its object returns it")
 			require.Equal(t, "1700000000000001", attrs.Revision)
 		})
@@ -223,8 +258,8 @@ func TestSessionLastResponseLost(t *testing.T) {
 
 // If the response to an earlier chunk is lost, the error is not OutcomeUnknown, because there is no object yet.
 func TestSessionChunkLost(t *testing.T) {
-	server := newStandIn(t, reply{Cut: true})
-	_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, "x"))
+	server := newCannedServer(t, reply{Cut: true})
+	_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(1, 0, "x"))
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
@@ -235,11 +270,11 @@ func TestSessionChunkLost(t *testing.T) {
 // id.
 func TestSessionNotInErrors(t *testing.T) {
 	answers := map[string]reply{
-		"refused":    failing(403, "forbidden", "Access denied."),
-		"gone":       failing(404, "notFound", "Not Found"),
-		"in trouble": failing(503, "backendError", "Backend Error"),
+		"refused":    jsonError(403, "forbidden", "Access denied."),
+		"gone":       jsonError(404, "notFound", "Not Found"),
+		"in trouble": jsonError(503, "backendError", "Backend Error"),
 		"cut":        {Cut: true},
-		"ended":      stored,
+		"ended":      storedReply,
 		"unreadable": {Status: 308, Header: map[string]string{"Range": "S3CR3T"}},
 	}
 	for name, answer := range answers {
@@ -247,12 +282,12 @@ func TestSessionNotInErrors(t *testing.T) {
 			if answer.Header != nil {
 				answer.Header[requestIDHeader] = "S3CR3T"
 			}
-			server := newStandIn(t, answer)
-			d := server.on(t)
+			server := newCannedServer(t, answer)
+			d := server.openDriver(t)
 
-			_, part := d.PutPart(t.Context(), partOf(1, 0, "x"))
+			_, part := d.PutPart(t.Context(), newPartRequest(1, 0, "x"))
 			require.Error(t, part)
-			_, complete := d.CompleteParts(t.Context(), completing("end"))
+			_, complete := d.CompleteParts(t.Context(), newCompleteRequest("end"))
 			for _, err := range []error{part, complete, d.AbortParts(t.Context(), "a", sessionName)} {
 				for ; err != nil; err = errors.Unwrap(err) {
 					require.NotContains(t, err.Error(), "S3CR3T")
@@ -272,8 +307,8 @@ func TestSessionNotInErrors(t *testing.T) {
 // If another process has completed the resumed session, PutPart fails with Unavailable and status 409, so that the
 // engine restarts the upload.
 func TestSessionCompletedMeanwhile(t *testing.T) {
-	server := newStandIn(t, stored)
-	_, err := server.on(t).PutPart(t.Context(), partOf(1, 0, strings.Repeat("x", unit)))
+	server := newCannedServer(t, storedReply)
+	_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(1, 0, strings.Repeat("x", unit)))
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)

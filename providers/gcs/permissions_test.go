@@ -47,6 +47,7 @@ func TestPermissions(t *testing.T) {
 // insteadOfGoogle sends each request to the server at this URL, with the host that it is for.
 type insteadOfGoogle struct{ address string }
 
+// RoundTrip sends r to the server.
 func (g insteadOfGoogle) RoundTrip(r *http.Request) (*http.Response, error) {
 	target, err := url.Parse(g.address)
 	if err != nil {

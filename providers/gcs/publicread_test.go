@@ -9,64 +9,80 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// openPublic opens a bucket whose objects everyone can read, and returns a function that stores an
-// object and reads it, so that Google's cache has it.
-func openPublic(t *testing.T, conditions string) (storage.Bucket, func(text string, opts ...storage.UploadOption)) {
+// cacheModes are the ways in which Google's cache may treat the conditions of a read.
+var cacheModes = []string{"ignored", "compared", "passed"}
+
+// openPublic opens a bucket whose objects everyone can read, behind a cache that treats conditions in one of the
+// cacheModes.
+func openPublic(t *testing.T, conditions string) storage.Bucket {
 	t.Helper()
-	s := startRuleServer(t)
-	s.cache.conditions = conditions
-	bucket := openAt(t, s.URL, s.bucket(ruleBucket{public: true}))
-	return bucket, func(text string, opts ...storage.UploadOption) {
-		_, err := bucket.Upload(t.Context(), "a", strings.NewReader(text), opts...)
-		require.NoError(t, err)
-		data, _, err := storage.ReadAll(t.Context(), bucket, "a")
-		require.NoError(t, err)
-		require.Equal(t, text, string(data))
-	}
+	server := startRuleServer(t)
+	server.cache.conditions = conditions
+	return openAt(t, server.URL, server.bucket(ruleBucket{public: true}))
+}
+
+// storeCached stores the object "a" and reads it, so that Google's cache has it.
+func storeCached(t *testing.T, bucket storage.Bucket, text string, opts ...storage.UploadOption) {
+	t.Helper()
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader(text), opts...)
+	require.NoError(t, err)
+	requireText(t, bucket, text)
+}
+
+// requireText requires that the object "a" has the text.
+func requireText(t *testing.T, bucket storage.Bucket, text string) {
+	t.Helper()
+	data, _, err := storage.ReadAll(t.Context(), bucket, "a")
+	require.NoError(t, err)
+	require.Equal(t, text, string(data))
 }
 
 // Google may cache a public object for an hour. A read never returns an object that has since been overwritten or
 // removed. https://cloud.google.com/storage/docs/consistency#cache-control, googleapis/google-cloud-go#9763,
 // googleapis/nodejs-storage#566.
 func TestReadOfPublicObjectNotStale(t *testing.T) {
-	for _, conditions := range []string{"ignored", "compared", "passed"} {
-		for name, opts := range map[string][]storage.UploadOption{
-			"without Cache-Control": nil,
-			"with Cache-Control":    {storage.WithCacheControl("max-age=86400")},
-		} {
-			t.Run("conditions are "+conditions+", "+name, func(t *testing.T) {
-				b, store := openPublic(t, conditions)
-				store("old", opts...)
-				store("the new one", opts...)
+	headers := []struct {
+		name string
+		opts []storage.UploadOption
+	}{
+		{name: "without Cache-Control", opts: nil},
+		{
+			name: "with Cache-Control",
+			opts: []storage.UploadOption{storage.WithCacheControl("max-age=86400")},
+		},
+	}
+	for _, conditions := range cacheModes {
+		for _, header := range headers {
+			t.Run("conditions are "+conditions+", "+header.name, func(t *testing.T) {
+				bucket := openPublic(t, conditions)
+				storeCached(t, bucket, "old", header.opts...)
+				storeCached(t, bucket, "the new one", header.opts...)
 
-				t.Run("a range that the old object does not have", func(t *testing.T) {
-					data, attrs, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(4, 3))
-					require.NoError(t, err)
-					require.Equal(t, "new", string(data))
-					require.Equal(t, int64(11), attrs.Size)
-				})
-				t.Run("the revision that Attrs has", func(t *testing.T) {
-					attrs, err := b.Attrs(t.Context(), "a")
-					require.NoError(t, err)
-					data, readAttrs, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision))
-					require.NoError(t, err)
-					require.Equal(t, "the new one", string(data))
-					require.Equal(t, attrs.CacheControl, readAttrs.CacheControl, "as it is stored")
-				})
-				t.Run("an update ends", func(t *testing.T) {
-					_, err := storage.Update(t.Context(), b, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) {
-						return append(old, '!'), nil
-					})
-					require.NoError(t, err)
-					data, _, err := storage.ReadAll(t.Context(), b, "a")
-					require.NoError(t, err)
-					require.Equal(t, "the new one!", string(data))
-				})
-				t.Run("a removed object", func(t *testing.T) {
-					require.NoError(t, b.Remove(t.Context(), "a"))
-					_, _, err := storage.ReadAll(t.Context(), b, "a")
-					require.ErrorIs(t, err, storage.ObjectNotFound)
-				})
+				// A range that the old object does not have.
+				data, attrs, err := storage.ReadAll(t.Context(), bucket, "a", storage.WithRange(4, 3))
+				require.NoError(t, err)
+				require.Equal(t, "new", string(data))
+				require.Equal(t, int64(11), attrs.Size)
+
+				// The revision that Attrs has.
+				attrs, err = bucket.Attrs(t.Context(), "a")
+				require.NoError(t, err)
+				data, read, err := storage.ReadAll(t.Context(), bucket, "a",
+					storage.IfRevision(attrs.Revision))
+				require.NoError(t, err)
+				require.Equal(t, "the new one", string(data))
+				require.Equal(t, attrs.CacheControl, read.CacheControl, "as it is stored")
+
+				// Update reads the current object.
+				_, err = storage.Update(t.Context(), bucket, "a",
+					func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, '!'), nil })
+				require.NoError(t, err)
+				requireText(t, bucket, "the new one!")
+
+				// A removed object is missing at once.
+				require.NoError(t, bucket.Remove(t.Context(), "a"))
+				_, _, err = storage.ReadAll(t.Context(), bucket, "a")
+				require.ErrorIs(t, err, storage.ObjectNotFound)
 			})
 		}
 	}
@@ -74,14 +90,14 @@ func TestReadOfPublicObjectNotStale(t *testing.T) {
 
 // A read of another revision of a public object is PreconditionFailed.
 func TestReadOfPublicObjectIfRevision(t *testing.T) {
-	for _, conditions := range []string{"ignored", "compared", "passed"} {
+	for _, conditions := range cacheModes {
 		t.Run("conditions are "+conditions, func(t *testing.T) {
-			b, store := openPublic(t, conditions)
-			store("old")
-			old, err := b.Attrs(t.Context(), "a")
+			bucket := openPublic(t, conditions)
+			storeCached(t, bucket, "old")
+			old, err := bucket.Attrs(t.Context(), "a")
 			require.NoError(t, err)
-			store("new")
-			_, _, err = storage.ReadAll(t.Context(), b, "a", storage.IfRevision(old.Revision))
+			storeCached(t, bucket, "new")
+			_, _, err = storage.ReadAll(t.Context(), bucket, "a", storage.IfRevision(old.Revision))
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 		})
 	}
@@ -89,13 +105,13 @@ func TestReadOfPublicObjectIfRevision(t *testing.T) {
 
 // A public object is read in parallel.
 func TestReadOfPublicObjectInParallel(t *testing.T) {
-	for _, conditions := range []string{"ignored", "compared", "passed"} {
+	for _, conditions := range cacheModes {
 		t.Run("conditions are "+conditions, func(t *testing.T) {
-			b, store := openPublic(t, conditions)
-			store(strings.Repeat("old", 5<<20))
+			bucket := openPublic(t, conditions)
+			storeCached(t, bucket, strings.Repeat("old", 5<<20))
 			text := strings.Repeat("new", 6<<20)
-			store(text)
-			data, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithConcurrency(3))
+			storeCached(t, bucket, text)
+			data, _, err := storage.ReadAll(t.Context(), bucket, "a", storage.WithConcurrency(3))
 			require.NoError(t, err)
 			require.True(t, text == string(data))
 		})
@@ -114,21 +130,34 @@ func TestReadOfPublicObjectRequests(t *testing.T) {
 		{name: "a public object", public: true, first: 3, later: 2},
 		{name: "an object with max-age", stored: "max-age=60", first: 3, later: 2},
 		{name: "an object that no cache keeps", stored: "no-store", public: true, first: 1, later: 1},
-		{name: "an object that a cache must check", stored: "public, no-cache", public: true, first: 1, later: 1},
-		{name: "an object for caches of one user", stored: "Private, max-age=60", public: true, first: 1, later: 1},
+		{
+			name:   "an object that a cache must check",
+			stored: "public, no-cache",
+			public: true,
+			first:  1,
+			later:  1,
+		},
+		{
+			name:   "an object for caches of one user",
+			stored: "Private, max-age=60",
+			public: true,
+			first:  1,
+			later:  1,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := startRuleServer(t)
-			b := openAt(t, s.URL, s.bucket(ruleBucket{public: tt.public}))
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithCacheControl(tt.stored))
+			server := startRuleServer(t)
+			bucket := openAt(t, server.URL, server.bucket(ruleBucket{public: tt.public}))
+			_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"),
+				storage.WithCacheControl(tt.stored))
 			require.NoError(t, err)
 			for _, requests := range []int{tt.first, tt.later} {
-				s.requests()
-				_, attrs, err := storage.ReadAll(t.Context(), b, "a")
+				server.requests()
+				_, attrs, err := storage.ReadAll(t.Context(), bucket, "a")
 				require.NoError(t, err)
 				require.Equal(t, tt.stored, attrs.CacheControl)
-				require.Len(t, s.requests(), requests)
+				require.Len(t, server.requests(), requests)
 			}
 		})
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// related returns the parts of a multipart/related request.
-func related(t *testing.T, s wiretest.Request) (object map[string]any, contentType, data string) {
+// parseRelated returns the parts of a multipart/related request: the resource, and the bytes with their type.
+func parseRelated(t *testing.T, s wiretest.Request) (object map[string]any, contentType, data string) {
 	t.Helper()
 	kind, params, err := mime.ParseMediaType(s.Header.Get("Content-Type"))
 	require.NoError(t, err)
@@ -39,8 +39,9 @@ func related(t *testing.T, s wiretest.Request) (object map[string]any, contentTy
 	return object, second.Header.Get("Content-Type"), string(media)
 }
 
+// Put sends the body with all properties and the checksum in one request.
 func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
-	server := newStandIn(t, stored)
+	server := newCannedServer(t, storedReply)
 	r := wiretest.Put("ä b+c/d", "hello world")
 	r.Properties = storage.Properties{
 		ContentType:        "text/plain",
@@ -53,17 +54,17 @@ func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
 	}
 	r.PublicRead = true
 
-	attrs, err := server.on(t).Put(t.Context(), r)
+	attrs, err := server.openDriver(t).Put(t.Context(), r)
 	require.NoError(t, err)
-	require.Equal(t, []string{"POST /upload/storage/v1/b/photos/o"}, server.server.Calls())
+	require.Equal(t, []string{"POST /upload/storage/v1/b/photos/o"}, server.Calls())
 
-	req := server.server.Last(t)
+	req := server.Last(t)
 	require.Equal(t, "multipart", req.Query().Get("uploadType"))
 	require.Equal(t, "publicRead", req.Query().Get("predefinedAcl"))
 	require.False(t, req.Query().Has("ifGenerationMatch"))
 	require.Empty(t, req.Header.Get("Transfer-Encoding"))
 
-	object, contentType, data := related(t, req)
+	object, contentType, data := parseRelated(t, req)
 	require.Equal(t, "hello world", data)
 	require.Equal(t, "text/plain", contentType)
 	require.Equal(t, map[string]any{
@@ -93,33 +94,35 @@ func TestPutConditions(t *testing.T) {
 		condition storage.Condition
 		want      string
 	}{
-		{"none", storage.Condition{}, ""},
-		{"IfAbsent", storage.Condition{Absent: true}, "0"},
-		{"IfRevision", storage.Condition{Revision: "42"}, "42"},
+		{name: "none", condition: storage.Condition{}, want: ""},
+		{name: "IfAbsent", condition: storage.Condition{Absent: true}, want: "0"},
+		{name: "IfRevision", condition: storage.Condition{Revision: "42"}, want: "42"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newStandIn(t, stored)
-			d := server.on(t)
+			server := newCannedServer(t, storedReply)
+			d := server.openDriver(t)
 			r := wiretest.Put("a", "x")
 			r.Condition = tt.condition
 			_, err := d.Put(t.Context(), r)
 			require.NoError(t, err)
 
-			require.Equal(t, tt.want, server.server.Last(t).Query().Get("ifGenerationMatch"))
-			server.server.Respond(reply{Header: map[string]string{"Location": server.server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}})
+			require.Equal(t, tt.want, server.Last(t).Query().Get("ifGenerationMatch"))
+			server.Respond(reply{Header: map[string]string{"Location": server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}})
 			_, err = d.BeginParts(t.Context(), r)
 			require.NoError(t, err)
-			require.Equal(t, tt.want, server.server.Last(t).Query().Get("ifGenerationMatch"))
+			require.Equal(t, tt.want, server.Last(t).Query().Get("ifGenerationMatch"))
 		})
 	}
 }
 
 // An invalid revision fails without a request.
 func TestPutInvalidRevision(t *testing.T) {
-	server := newStandIn(t)
-	d := server.on(t)
-	for _, revision := range []string{"x", "-1", "0", "007", "1.5", "99999999999999999999", "1&generation=2"} {
+	server := newCannedServer(t)
+	d := server.openDriver(t)
+	for _, revision := range []string{
+		"x", "-1", "0", "007", "1.5", "99999999999999999999", "1&generation=2",
+	} {
 		r := wiretest.Put("a", "x")
 		r.Condition.Revision = revision
 
@@ -135,9 +138,12 @@ func TestPutInvalidRevision(t *testing.T) {
 			_, err = d.Head(t.Context(), get)
 			require.ErrorIs(t, err, storage.InvalidArgument, revision)
 		}
-		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: revision}), storage.InvalidArgument, revision)
+		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{
+			Key:     "a",
+			Version: revision,
+		}), storage.InvalidArgument, revision)
 	}
-	require.Empty(t, server.server.Calls())
+	require.Empty(t, server.Calls())
 }
 
 // If Put fails, its error is OutcomeUnknown only if the object may have been stored.
@@ -149,81 +155,116 @@ func TestPutFailedOutcomes(t *testing.T) {
 		unknown bool
 	}{
 		{
-			name:   "a condition that does not hold",
-			answer: failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."),
-			code:   storage.PreconditionFailed,
+			name: "a condition that does not hold",
+			answer: jsonError(412, "conditionNotMet",
+				"At least one of the pre-conditions you specified did not hold."),
+			code: storage.PreconditionFailed,
 		},
 		{
-			name:   "bytes with another checksum",
-			answer: failing(400, "invalid", `Provided CRC32C "yZRlqg==" doesn't match calculated CRC32C "AAAAAA==".`),
-			code:   storage.ChecksumMismatch,
-		},
-		{name: "a missing bucket", answer: failing(404, "notFound", "The specified bucket does not exist."), code: storage.BucketNotFound},
-		{name: "a missing bucket, without a message", answer: reply{Status: 404}, code: storage.BucketNotFound},
-		{
-			name:   "uniform access",
-			answer: failing(400, "invalid", "Cannot insert legacy ACL for an object when uniform bucket-level access is enabled."),
-			code:   storage.Unsupported,
+			name: "bytes with another checksum",
+			answer: jsonError(400, "invalid",
+				`Provided CRC32C "yZRlqg==" doesn't match calculated CRC32C "AAAAAA==".`),
+			code: storage.ChecksumMismatch,
 		},
 		{
-			name:   "public access that is prevented",
-			answer: failing(412, "conditionNotMet", "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced."),
-			code:   storage.PermissionDenied,
+			name:   "a missing bucket",
+			answer: jsonError(404, "notFound", "The specified bucket does not exist."),
+			code:   storage.BucketNotFound,
 		},
 		{
-			name:   "one write a second",
-			answer: failing(429, "rateLimitExceeded", "The object exceeded the rate limit for object mutation operations."),
-			code:   storage.RateLimited,
+			name:   "a missing bucket, without a message",
+			answer: reply{Status: 404},
+			code:   storage.BucketNotFound,
 		},
-		{name: "a server in trouble", answer: failing(503, "backendError", "Backend Error"), code: storage.Unavailable, unknown: true},
 		{
-			name:    "an error of the server's",
-			answer:  failing(500, "internalError", "We encountered an internal error. Please try again."),
+			name: "uniform access",
+			answer: jsonError(400, "invalid",
+				"Cannot insert legacy ACL for an object when uniform bucket-level access is enabled."),
+			code: storage.Unsupported,
+		},
+		{
+			name: "public access that is prevented",
+			answer: jsonError(412, "conditionNotMet",
+				"The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced."),
+			code: storage.PermissionDenied,
+		},
+		{
+			name: "one write a second",
+			answer: jsonError(429, "rateLimitExceeded",
+				"The object exceeded the rate limit for object mutation operations."),
+			code: storage.RateLimited,
+		},
+		{
+			name:    "a server in trouble",
+			answer:  jsonError(503, "backendError", "Backend Error"),
 			code:    storage.Unavailable,
 			unknown: true,
 		},
-		{name: "a gateway's 412", answer: ofGateway(412), code: storage.PreconditionFailed, unknown: true},
-		{name: "a gateway's 403", answer: ofGateway(403), code: storage.PermissionDenied, unknown: true},
-		{name: "a gateway's 503", answer: ofGateway(503), code: storage.Unavailable, unknown: true},
 		{
-			name:    "a gateway's page whose class is error",
-			answer:  reply{Status: 412, Header: map[string]string{requestIDHeader: ""}, Body: `<html><body class="error">Blocked</body></html>`},
+			name:    "an error of the server's",
+			answer:  jsonError(500, "internalError", "We encountered an internal error. Please try again."),
+			code:    storage.Unavailable,
+			unknown: true,
+		},
+		{name: "a gateway's 412", answer: gatewayError(412), code: storage.PreconditionFailed, unknown: true},
+		{name: "a gateway's 403", answer: gatewayError(403), code: storage.PermissionDenied, unknown: true},
+		{name: "a gateway's 503", answer: gatewayError(503), code: storage.Unavailable, unknown: true},
+		{
+			name: "a gateway's page whose class is error",
+			answer: reply{
+				Status: 412,
+				Header: map[string]string{requestIDHeader: ""},
+				Body:   `<html><body class="error">Blocked</body></html>`,
+			},
 			code:    storage.PreconditionFailed,
 			unknown: true,
 		},
 		{
-			name:    "a gateway's own JSON",
-			answer:  reply{Status: 403, Header: map[string]string{requestIDHeader: ""}, Body: `{"error":"blocked by policy"}`},
+			name: "a gateway's own JSON",
+			answer: reply{
+				Status: 403,
+				Header: map[string]string{requestIDHeader: ""},
+				Body:   `{"error":"blocked by policy"}`,
+			},
 			code:    storage.PermissionDenied,
 			unknown: true,
 		},
 		{
-			name:   "an emulator's 412, whose message is the status",
-			answer: reply{Status: 412, Header: map[string]string{requestIDHeader: ""}, Body: `{"error":{"code":412,"message":"Precondition Failed"}}`},
-			code:   storage.PreconditionFailed,
+			name: "an emulator's 412, whose message is the status",
+			answer: reply{
+				Status: 412,
+				Header: map[string]string{requestIDHeader: ""},
+				Body:   `{"error":{"code":412,"message":"Precondition Failed"}}`,
+			},
+			code: storage.PreconditionFailed,
 		},
 		{name: "no response", answer: reply{Cut: true}, code: storage.Unavailable, unknown: true},
-		{name: "a response that is cut off", answer: reply{Body: `{"generation":`}, code: storage.Unavailable, unknown: true},
+		{
+			name:    "a response that is cut off",
+			answer:  reply{Body: `{"generation":`},
+			code:    storage.Unavailable,
+			unknown: true,
+		},
 		{name: "an empty response", answer: reply{Body: `{}`}, code: storage.Unavailable, unknown: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newStandIn(t, tt.answer)
-			_, err := server.on(t).Put(t.Context(), wiretest.Put("a", "hello world"))
+			server := newCannedServer(t, tt.answer)
+			_, err := server.openDriver(t).Put(t.Context(), wiretest.Put("a", "hello world"))
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.code, e.Code, "%v", err)
 			require.Equal(t, tt.unknown, e.Unknown)
-			require.Len(t, server.server.Calls(), 1)
+			require.Len(t, server.Calls(), 1)
 		})
 	}
 }
 
 // If no byte of a Put was sent, its error is not OutcomeUnknown.
 func TestPutUnsent(t *testing.T) {
-	server := newStandIn(t)
-	d := server.on(t)
-	server.server.Close()
+	server := newCannedServer(t)
+	d := server.openDriver(t)
+	server.Close()
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 
 	var e *storage.Error
@@ -236,15 +277,15 @@ func TestPutUnsent(t *testing.T) {
 // With another HTTP client, the driver cannot know what was sent. A request that failed after the connection was
 // made may have arrived.
 func TestPutLostWithAnotherHTTPClient(t *testing.T) {
-	server := newStandIn(t, reply{Cut: true})
+	server := newCannedServer(t, reply{Cut: true})
 	setClient := func(c *Config) {
 		c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	}
-	d := server.on(t, setClient)
+	d := server.openDriver(t, setClient)
 
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
-	server.server.Close()
+	server.Close()
 	_, err = d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 }

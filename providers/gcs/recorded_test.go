@@ -28,16 +28,25 @@ func TestBrokenRecordedResponses(t *testing.T) {
 	recorded.Break(t, recordedStore(), recorded.GoogleClient(t), all)
 }
 
+// recordedStore returns the project of the recorded responses.
 func recordedStore() recorded.Store {
 	return recorded.Store{
 		Provider: recorded.Google,
 		Open: func(t *testing.T, client *http.Client, bucket string) driver.Driver {
-			d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: bucket, TokenSource: hostileToken, HTTPClient: client})
+			d, err := gcs.NewDriver(t.Context(), gcs.Config{
+				Bucket:      bucket,
+				TokenSource: hostileToken,
+				HTTPClient:  client,
+			})
 			require.NoError(t, err)
 			return d
 		},
 		OpenService: func(t *testing.T, client *http.Client) driver.ServiceDriver {
-			s, err := gcs.NewServiceDriver(t.Context(), gcs.Config{Project: "project", TokenSource: hostileToken, HTTPClient: client})
+			s, err := gcs.NewServiceDriver(t.Context(), gcs.Config{
+				Project:     "project",
+				TokenSource: hostileToken,
+				HTTPClient:  client,
+			})
 			require.NoError(t, err)
 			return s
 		},
@@ -72,8 +81,11 @@ func googleAside(x *recorded.Exchange, kind recorded.Kind) *recorded.Response {
 	}
 	return &recorded.Response{
 		Status: http.StatusOK,
-		Header: http.Header{"Content-Type": {"application/json; charset=UTF-8"}, "X-Guploader-Uploadid": {"1"}},
-		Body:   []byte(document),
+		Header: http.Header{
+			"Content-Type":         {"application/json; charset=UTF-8"},
+			"X-Guploader-Uploadid": {"1"},
+		},
+		Body: []byte(document),
 	}
 }
 
@@ -105,18 +117,18 @@ func objectOf(x *recorded.Exchange) string {
 
 // A recording of the rule server is played as Google's are.
 func TestRecordedResponsesOfRuleServer(t *testing.T) {
-	s := startSignedServer(t)
+	server := startSignedServer(t)
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{
 		Name:    "the rule server",
-		Address: "gs://?endpoint=" + s.URL,
-		Hidden:  []string{signedServerToken, s.email, "127.0.0.1"},
+		Address: "gs://?endpoint=" + server.URL,
+		Hidden:  []string{signedServerToken, server.email, "127.0.0.1"},
 		Create: func(_ *testing.T, bucket string) {
-			s.rules.mu.Lock()
-			defer s.rules.mu.Unlock()
-			s.rules.add(bucket, &ruleBucket{})
+			server.rules.mu.Lock()
+			defer server.rules.mu.Unlock()
+			server.rules.add(bucket, &ruleBucket{})
 		},
 		Open: func(t *testing.T, client *http.Client, bucket string) driver.Driver {
-			c := s.config(bucket)
+			c := server.config(bucket)
 			c.HTTPClient = client
 			d, err := gcs.NewDriver(t.Context(), c)
 			require.NoError(t, err)
@@ -127,18 +139,22 @@ func TestRecordedResponsesOfRuleServer(t *testing.T) {
 
 // A recording of fake-gcs-server is played as Google's are.
 func TestRecordedResponsesOfFakeServer(t *testing.T) {
-	s := needServer(t)
+	server := needServer(t)
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{
 		Name:    "fake-gcs-server",
-		Address: "gs://?endpoint=" + s.endpoint,
+		Address: "gs://?endpoint=" + server.endpoint,
 		Hidden:  []string{"127.0.0.1"},
 		Faults:  unjudged,
 		Create: func(t *testing.T, bucket string) {
-			require.NoError(t, s.raw.Bucket(bucket).Create(t.Context(), "project", nil))
-			t.Cleanup(func() { s.remove(t, bucket) })
+			require.NoError(t, server.raw.Bucket(bucket).Create(t.Context(), "project", nil))
+			t.Cleanup(func() { server.remove(t, bucket) })
 		},
 		Open: func(t *testing.T, client *http.Client, bucket string) driver.Driver {
-			d, err := gcs.NewDriver(t.Context(), gcs.Config{Bucket: bucket, Endpoint: s.endpoint, HTTPClient: client})
+			d, err := gcs.NewDriver(t.Context(), gcs.Config{
+				Bucket:     bucket,
+				Endpoint:   server.endpoint,
+				HTTPClient: client,
+			})
 			require.NoError(t, err)
 			return d
 		},

@@ -27,7 +27,7 @@ func TestRecordedRequestsOfGoogle(t *testing.T) {
 		Begin: func(t *testing.T) func(*http.Request) *http.Response {
 			s := newRuleServer()
 			s.add("go-cloud-blob-test-bucket", &ruleBucket{class: "REGIONAL"})
-			return sendTo(s)
+			return serveLocally(s)
 		},
 		Unrepeatable: func(x *recorded.Exchange) string {
 			if x.Query.Has("GoogleAccessId") || x.Query.Has("X-Goog-Signature") {
@@ -53,7 +53,7 @@ func TestRecordedRequestsOfGoogle2019(t *testing.T) {
 	server := recorded.StandIn{
 		Name: "the rule server of `providers/gcs`",
 		Begin: func(*testing.T) func(*http.Request) *http.Response {
-			return sendTo(newRuleServer())
+			return serveLocally(newRuleServer())
 		},
 		OnlyStatus: true,
 		Unrepeatable: func(x *recorded.Exchange) string {
@@ -79,7 +79,8 @@ func TestRecordedRequestsOfGoogle2019(t *testing.T) {
 	recorded.Repeat(t, server, recorded.GoogleClient(t))
 }
 
-func sendTo(s *ruleServer) func(*http.Request) *http.Response {
+// serveLocally returns a function that sends requests to the server without a network.
+func serveLocally(s *ruleServer) func(*http.Request) *http.Response {
 	return func(r *http.Request) *http.Response {
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)

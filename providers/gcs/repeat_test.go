@@ -16,38 +16,40 @@ import (
 // All attempts at one change have the same idempotency token, and each change has its own.
 // googleapis/google-cloud-cpp#12347.
 func TestIdempotencyTokenOfAttempts(t *testing.T) {
-	for name, change := range map[string]func(b storage.Bucket) error{
-		"an upload": func(b storage.Bucket) error {
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("hello world"))
+	for name, change := range map[string]func(bucket storage.Bucket) error{
+		"an upload": func(bucket storage.Bucket) error {
+			_, err := bucket.Upload(t.Context(), "a", strings.NewReader("hello world"))
 			return err
 		},
-		"an upload with a condition": func(b storage.Bucket) error {
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("hello world"), storage.IfAbsent())
+		"an upload with a condition": func(bucket storage.Bucket) error {
+			_, err := bucket.Upload(t.Context(), "a", strings.NewReader("hello world"), storage.IfAbsent())
 			return err
 		},
-		"a removal": func(b storage.Bucket) error { return b.Remove(t.Context(), "a", storage.IfRevision(anyRevision)) },
-		"a removal of many": func(b storage.Bucket) error {
-			_, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a"}))
+		"a removal": func(bucket storage.Bucket) error {
+			return bucket.Remove(t.Context(), "a", storage.IfRevision(anyRevision))
+		},
+		"a removal of many": func(bucket storage.Bucket) error {
+			_, err := storage.RemoveAll(t.Context(), bucket, slices.Values([]string{"a"}))
 			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var attempts atomic.Int32
-			server := newStandIn(t)
-			server.server.Answer = func(r wiretest.Request) reply {
+			server := newCannedServer(t)
+			server.Answer = func(r wiretest.Request) reply {
 				if attempts.Add(1)%2 == 1 {
-					return failing(503, "backendError", "Backend Error")
+					return jsonError(503, "backendError", "Backend Error")
 				}
 				if r.Method == "DELETE" {
 					return reply{Status: 204}
 				}
-				return stored
+				return storedReply
 			}
-			b := engine.New(server.on(t))
-			require.NoError(t, change(b))
-			require.NoError(t, change(b))
+			bucket := engine.New(server.openDriver(t))
+			require.NoError(t, change(bucket))
+			require.NoError(t, change(bucket))
 			var tokens []string
-			for _, r := range server.server.Requests() {
+			for _, r := range server.Requests() {
 				tokens = append(tokens, r.Header.Get(tokenHeader))
 			}
 
@@ -62,12 +64,13 @@ func TestIdempotencyTokenOfAttempts(t *testing.T) {
 
 // If one call makes several changes, each has its own idempotency token.
 func TestIdempotencyTokenOfChanges(t *testing.T) {
-	server := newStandIn(t)
-	server.server.Answer = func(wiretest.Request) reply { return reply{Status: 204} }
-	_, err := storage.RemoveAll(t.Context(), engine.New(server.on(t)), slices.Values([]string{"a", "b", "c"}))
+	server := newCannedServer(t)
+	server.Answer = func(wiretest.Request) reply { return reply{Status: 204} }
+	_, err := storage.RemoveAll(t.Context(), engine.New(server.openDriver(t)),
+		slices.Values([]string{"a", "b", "c"}))
 	require.NoError(t, err)
 	tokens := map[string]bool{}
-	for _, r := range server.server.Requests() {
+	for _, r := range server.Requests() {
 		tokens[r.Header.Get(tokenHeader)] = true
 	}
 	require.Len(t, tokens, 3)

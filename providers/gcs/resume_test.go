@@ -17,27 +17,29 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// A lane is a configuration in which the driver moves bytes differently.
-type lane struct {
+// An uploadMode is a configuration in which the driver moves bytes differently.
+type uploadMode struct {
 	name   string
 	config func(t *testing.T, endpoint string) gcs.Config
 }
 
-var lanes = []lane{
+// uploadModes are the modes whose uploads leave nothing if they fail.
+var uploadModes = []uploadMode{
 	{"own requests", func(_ *testing.T, endpoint string) gcs.Config { return gcs.Config{Endpoint: endpoint} }},
 }
 
-// composing is the lane of parallel composite uploads.
-var composing = lane{"parallel composite", func(_ *testing.T, endpoint string) gcs.Config {
+// compositeMode is the mode of parallel composite uploads.
+var compositeMode = uploadMode{"parallel composite", func(_ *testing.T, endpoint string) gcs.Config {
 	return gcs.Config{Endpoint: endpoint, ParallelComposite: true}
 }}
 
-// through opens a bucket of the rule server twice, directly and through a proxy.
-func through(t *testing.T, l lane) (s *ruleServer, direct storage.Bucket, proxy *wiretest.Proxy, cut storage.Bucket) {
+// openThroughProxy opens a bucket of a new rule server twice: directly, and through a proxy that can cut
+// connections.
+func openThroughProxy(t *testing.T, l uploadMode) (s *ruleServer, direct storage.Bucket, proxy *wiretest.Proxy, cut storage.Bucket) {
 	t.Helper()
 	s = startRuleServer(t)
 	proxy = wiretest.StartProxy(t, s.URL)
-	bucket := s.bucket(ruleBucket{versioned: l.name != composing.name}) // so that a second commit is visible
+	bucket := s.bucket(ruleBucket{versioned: l.name != compositeMode.name}) // so that a second commit is visible
 	open := func(c gcs.Config, opts ...storage.OpenOption) storage.Bucket {
 		c.Bucket = bucket
 		b, err := gcs.Open(t.Context(), c, opts...)
@@ -61,23 +63,33 @@ func TestReadResumes(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 
-	for _, l := range lanes {
-		for _, object := range []struct {
+	for _, l := range uploadModes {
+		tests := []struct {
 			name     string
 			data     []byte
 			encoding string
-		}{{"plain", data, ""}, {"gzip-encoded", packed.Bytes(), "gzip"}} {
+		}{
+			{name: "plain", data: data, encoding: ""},
+			{name: "gzip-encoded", data: packed.Bytes(), encoding: "gzip"},
+		}
+		for _, tt := range tests {
 			for _, row := range []struct {
 				name           string
 				offset, length int64
-			}{{"whole", 0, -1}, {"from an offset on", 1000, -1}, {"a range", 1000, 3 << 20}, {"the last bytes", -(3 << 20), -1}} {
-				t.Run(l.name+"/"+object.name+"/"+row.name, func(t *testing.T) {
-					_, direct, proxy, cut := through(t, l)
-					_, err := direct.Upload(t.Context(), "a", bytes.NewReader(object.data), storage.WithContentEncoding(object.encoding))
+			}{
+				{name: "whole", offset: 0, length: -1},
+				{name: "from an offset on", offset: 1000, length: -1},
+				{name: "a range", offset: 1000, length: 3 << 20},
+				{name: "the last bytes", offset: -(3 << 20), length: -1},
+			} {
+				t.Run(l.name+"/"+tt.name+"/"+row.name, func(t *testing.T) {
+					_, direct, proxy, cut := openThroughProxy(t, l)
+					_, err := direct.Upload(t.Context(), "a", bytes.NewReader(tt.data),
+						storage.WithContentEncoding(tt.encoding))
 					require.NoError(t, err)
 					proxy.Cut(wiretest.Cut{Down: 600_000}, 4)
 					var opts []storage.DownloadOption
-					want := object.data
+					want := tt.data
 					if row.offset != 0 || row.length >= 0 {
 						opts = append(opts, storage.WithRange(row.offset, row.length))
 						start := row.offset
@@ -93,7 +105,7 @@ func TestReadResumes(t *testing.T) {
 					got, attrs, err := storage.ReadAll(t.Context(), cut, "a", opts...)
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(want, got), "%d bytes, not %d", len(got), len(want))
-					require.Equal(t, object.encoding, attrs.ContentEncoding)
+					require.Equal(t, tt.encoding, attrs.ContentEncoding)
 					require.Equal(t, 4, proxy.Cuts())
 				})
 			}
@@ -103,7 +115,7 @@ func TestReadResumes(t *testing.T) {
 
 // An interrupted upload loses no bytes and makes one object.
 func TestUploadInterrupted(t *testing.T) {
-	for _, l := range append(lanes, composing) {
+	for _, l := range append(uploadModes, compositeMode) {
 		tests := []struct {
 			name     string
 			size     int
@@ -113,19 +125,35 @@ func TestUploadInterrupted(t *testing.T) {
 		}{
 			{name: "one request, cut in its bytes", size: 1 << 20, up: 300_000, cuts: 2},
 			{name: "one request, cut in its response", size: 1 << 20, down: 20, cuts: 2},
-			{name: "parts, cut in one of them", size: 3 << 20, up: 700_000, cuts: 3, opts: []storage.UploadOption{storage.WithPartSize(1 << 20)}},
-			{name: "parts, cut in every response", size: 3 << 20, down: 20, cuts: 3, opts: []storage.UploadOption{storage.WithPartSize(1 << 20)}},
+			{
+				name: "parts, cut in one of them",
+				size: 3 << 20,
+				up:   700_000,
+				cuts: 3,
+				opts: []storage.UploadOption{storage.WithPartSize(1 << 20)},
+			},
+			{
+				name: "parts, cut in every response",
+				size: 3 << 20,
+				down: 20,
+				cuts: 3,
+				opts: []storage.UploadOption{storage.WithPartSize(1 << 20)},
+			},
 		}
 		for _, tt := range tests {
 			for _, condition := range []struct {
 				name string
 				opts []storage.UploadOption
-			}{{"unconditional", nil}, {"IfAbsent", []storage.UploadOption{storage.IfAbsent()}}} {
+			}{
+				{name: "unconditional", opts: nil},
+				{name: "IfAbsent", opts: []storage.UploadOption{storage.IfAbsent()}},
+			} {
 				t.Run(l.name+"/"+tt.name+"/"+condition.name, func(t *testing.T) {
-					s, direct, proxy, cut := through(t, l)
+					server, direct, proxy, cut := openThroughProxy(t, l)
 					want := wiretest.Content(tt.size, 2)
 					proxy.Cut(wiretest.Cut{Up: tt.up, Down: tt.down}, tt.cuts)
-					existing, err := cut.Upload(t.Context(), "a", bytes.NewReader(want), append(tt.opts, condition.opts...)...)
+					existing, err := cut.Upload(t.Context(), "a", bytes.NewReader(want),
+						append(tt.opts, condition.opts...)...)
 					require.NoError(t, err)
 
 					got, attrs, err := storage.ReadAll(t.Context(), direct, "a")
@@ -134,9 +162,10 @@ func TestUploadInterrupted(t *testing.T) {
 					require.Equal(t, attrs.Revision, existing.Revision)
 					require.GreaterOrEqual(t, proxy.Cuts(), 1)
 
-					names := s.names(bucketOf(s))
+					names := server.names(bucketOf(server))
 					if tt.opts == nil && condition.opts == nil {
-						names = slices.Compact(names) // a request that is sent again may write the same object again
+						// a request that is sent again may write the same object again
+						names = slices.Compact(names)
 					}
 					require.Equal(t, []string{"a"}, names, "one generation, and nothing else")
 				})
@@ -158,6 +187,7 @@ func bucketOf(s *ruleServer) string {
 // A failingBody delivers some bytes and then fails.
 type failingBody struct{ left int }
 
+// Read delivers bytes until none is left, and then fails with io.ErrClosedPipe.
 func (b *failingBody) Read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, io.ErrClosedPipe
@@ -169,9 +199,9 @@ func (b *failingBody) Read(p []byte) (int, error) {
 
 // requireOnlyPartsLeft requires that what a failed composite upload has left is a part, and that SweepParts
 // removes it: the server may store a part whose request was canceled after the removal of the parts.
-func requireOnlyPartsLeft(t *testing.T, s *ruleServer, b storage.Bucket) {
+func requireOnlyPartsLeft(t *testing.T, s *ruleServer, bucket storage.Bucket) {
 	t.Helper()
-	client, ok := storage.As[*sdk.Client](b)
+	client, ok := storage.As[*sdk.Client](bucket)
 	require.True(t, ok)
 	require.Eventually(t, func() bool {
 		for _, name := range s.names(bucketOf(s)) {
@@ -186,22 +216,27 @@ func requireOnlyPartsLeft(t *testing.T, s *ruleServer, b storage.Bucket) {
 // If the body of an upload fails, there is no object. With ParallelComposite, parts may remain until SweepParts
 // removes them.
 func TestUploadBodyFails(t *testing.T) {
-	for _, l := range append(lanes, composing) {
-		for _, row := range []struct {
+	for _, l := range append(uploadModes, compositeMode) {
+		tests := []struct {
 			name string
 			left int
-		}{{"at once", 0}, {"within the first request", 1 << 20}, {"behind several chunks", 20 << 20}} {
-			t.Run(l.name+"/"+row.name, func(t *testing.T) {
-				s, direct, _, b := through(t, l)
-				_, err := b.Upload(t.Context(), "a", &failingBody{left: row.left})
+		}{
+			{name: "at once", left: 0},
+			{name: "within the first request", left: 1 << 20},
+			{name: "behind several chunks", left: 20 << 20},
+		}
+		for _, tt := range tests {
+			t.Run(l.name+"/"+tt.name, func(t *testing.T) {
+				server, direct, _, b := openThroughProxy(t, l)
+				_, err := b.Upload(t.Context(), "a", &failingBody{left: tt.left})
 				require.ErrorIs(t, err, storage.BodyFailed)
-				if l.name == composing.name {
-					requireOnlyPartsLeft(t, s, direct)
+				if l.name == compositeMode.name {
+					requireOnlyPartsLeft(t, server, direct)
 					return
 				}
-				require.Empty(t, s.names(bucketOf(s)))
+				require.Empty(t, server.names(bucketOf(server)))
 				if storage.Supports(b, storage.MultipartUploads) { // the SDK leaves its sessions to expire
-					require.Empty(t, s.sessions, "no session is left")
+					require.Empty(t, server.sessions, "no session is left")
 				}
 			})
 		}

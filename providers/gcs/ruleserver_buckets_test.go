@@ -30,6 +30,7 @@ type ruleSettings struct {
 	} `json:"iamConfiguration"`
 }
 
+// settings returns the settings that the client has set.
 func (b *ruleBucket) settings() (s ruleSettings) {
 	data, _ := json.Marshal(b.resource.fields)
 	_ = json.Unmarshal(data, &s)
@@ -53,25 +54,30 @@ func (s *ruleServer) serveBuckets(r *http.Request, body []byte) (any, *refusal) 
 func (s *ruleServer) createBucket(r *http.Request, body []byte) (any, *refusal) {
 	b := &ruleBucket{locking: r.URL.Query().Get("enableObjectRetention") == "true"}
 	if json.Unmarshal(body, &b.resource.fields) != nil {
-		return nil, bad("Parse Error")
+		return nil, invalidArgument("Parse Error")
 	}
 	name := b.settings().Name
 	if s.buckets[name] != nil {
-		return nil, &refusal{status: 409, reason: "conflict", words: "Your previous request to create the named bucket succeeded and you already own it."}
+		return nil, &refusal{
+			status:  409,
+			reason:  "conflict",
+			message: "Your previous request to create the named bucket succeeded and you already own it.",
+		}
 	}
-	b.heed()
+	b.applySettings()
 	s.add(name, b)
 	return b.describe(name), nil
 }
 
-// heed applies the fields that the server heeds.
-func (b *ruleBucket) heed() {
+// applySettings applies the settings that the server implements.
+func (b *ruleBucket) applySettings() {
 	settings := b.settings()
 	b.versioned = settings.Versioning.Enabled
 	b.uniform = settings.IAM.Uniform.Enabled
 	b.prevented = settings.IAM.Prevention == "enforced"
 }
 
+// describe returns the resource of the bucket.
 func (b *ruleBucket) describe(name string) any {
 	described := map[string]any{
 		"kind":           "storage#bucket",
@@ -98,14 +104,18 @@ func (s *ruleServer) serveBucket(r *http.Request, name string, body []byte) (any
 	switch r.Method {
 	case http.MethodDelete:
 		if len(b.objects) > 0 {
-			return nil, &refusal{status: 409, reason: "conflict", words: "The bucket you tried to delete is not empty."}
+			return nil, &refusal{
+				status:  409,
+				reason:  "conflict",
+				message: "The bucket you tried to delete is not empty.",
+			}
 		}
 		delete(s.buckets, name)
 		return nil, nil
 	case http.MethodPatch:
 		var change map[string]json.RawMessage
 		if json.Unmarshal(body, &change) != nil {
-			return nil, bad("Parse Error")
+			return nil, invalidArgument("Parse Error")
 		}
 		if b.resource.fields == nil {
 			b.resource.fields = map[string]json.RawMessage{}
@@ -119,7 +129,7 @@ func (s *ruleServer) serveBucket(r *http.Request, name string, body []byte) (any
 				delete(b.resource.fields, field)
 			}
 		}
-		b.heed()
+		b.applySettings()
 		b.resource.changes++
 	}
 	return b.describe(name), nil
@@ -147,13 +157,17 @@ func (b *ruleBucket) servePolicy(r *http.Request, body []byte) (any, *refusal) {
 		}
 		err := json.Unmarshal(body, &policy)
 		if err != nil {
-			return nil, bad("Parse Error")
+			return nil, invalidArgument("Parse Error")
 		}
 		if policy.Etag != "" && policy.Etag != current {
-			return nil, failed
+			return nil, conditionNotMet
 		}
 		if b.prevented && strings.Contains(string(policy.Bindings), "allUsers") {
-			return nil, &refusal{status: 412, reason: "conditionNotMet", words: "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced."}
+			return nil, &refusal{
+				status:  412,
+				reason:  "conditionNotMet",
+				message: "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced.",
+			}
 		}
 		b.resource.policy = policy.Bindings
 		b.resource.etag++
@@ -193,17 +207,17 @@ func retaining(b *ruleBucket) { b.retention = time.Nanosecond }
 // https://cloud.google.com/storage/docs/objects#naming
 const maxNamePart = 512
 
-// refusedName returns why a bucket takes no object of a name.
-func (b *ruleBucket) refusedName(key string) *refusal {
+// nameRefusal returns why the bucket takes no object of a name, or nil.
+func (b *ruleBucket) nameRefusal(key string) *refusal {
 	if len(key) > 1024 {
-		return bad(fmt.Sprintf("The maximum object length is 1024 characters, but got a name with %d characters", len(key)))
+		return invalidArgument(fmt.Sprintf("The maximum object length is 1024 characters, but got a name with %d characters", len(key)))
 	}
 	if strings.ContainsAny(key, "\r\n") {
-		return bad("Disallowed unicode characters present in object name")
+		return invalidArgument("Disallowed unicode characters present in object name")
 	}
 	i := strings.LastIndexByte(key, '/') + 1
 	if b.folders == nil || i <= maxNamePart && len(key)-i <= maxNamePart {
 		return nil
 	}
-	return bad("The name is too long for a bucket with a hierarchical namespace.")
+	return invalidArgument("The name is too long for a bucket with a hierarchical namespace.")
 }

@@ -20,6 +20,7 @@ type ruleCache struct {
 // publicDefault is the Cache-Control of a public object that was stored without one.
 const publicDefault = "public, max-age=3600"
 
+// isCacheable reports whether Google may cache the object.
 func (o *ruleObject) isCacheable() bool {
 	for _, word := range []string{"private", "no-store", "no-cache"} {
 		if strings.Contains(o.CacheControl, word) {
@@ -43,7 +44,7 @@ func (s *ruleServer) serveCached(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	case match != "" && s.cache.conditions == "compared" && match != o.Generation:
 		w.Header().Set("Cache-Control", o.CacheControl)
-		writeXML(w, failed)
+		writeXML(w, conditionNotMet)
 	default:
 		o.serve(w, r)
 	}

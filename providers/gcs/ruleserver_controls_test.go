@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // ruleControls are what an object has beside its properties.
@@ -46,59 +47,99 @@ const (
 	maxContexts = 50
 )
 
-// validContext reports whether Google keeps a key or value.
+// validContext reports whether Google keeps a key or value: it begins with a letter, a digit or a character that is
+// not ASCII. https://cloud.google.com/storage/docs/object-contexts
 func validContext(text string) bool {
-	if text == "" || len(text) > 256 || strings.ContainsAny(text, `'"\/`) {
+	const maxLength = 256
+	if text == "" || len(text) > maxLength || strings.ContainsAny(text, `'"\/`) {
 		return false
 	}
-	return text[0] >= '0' && text[0] <= '9' || text[0]|0x20 >= 'a' && text[0]|0x20 <= 'z' || text[0] >= 0x80
+	first := text[0]
+	isDigit := first >= '0' && first <= '9'
+	isLetter := first >= 'a' && first <= 'z' || first >= 'A' && first <= 'Z'
+	return isDigit || isLetter || first >= utf8.RuneSelf
 }
 
-// refused returns why a bucket does not take the controls of a new object.
-func (o *ruleObject) refused(b *ruleBucket) *refusal {
-	if o.Contexts != nil {
-		for key, context := range o.Contexts.Custom {
-			if context == nil || !validContext(key) || strings.HasPrefix(strings.ToLower(key), "goog") || !validContext(context.Value) {
-				return bad("Invalid object context " + strconv.Quote(key))
-			}
-		}
-		if len(o.Contexts.Custom) > maxContexts {
-			return bad("Too many object contexts")
-		}
+// controlsRefusal returns why the bucket does not take the controls of a new object, or nil.
+func (o *ruleObject) controlsRefusal(b *ruleBucket) *refusal {
+	if problem := o.contextsRefusal(); problem != nil {
+		return problem
 	}
 	if o.Retention == nil {
 		return nil
 	}
-	return b.refusedRetention(o.Retention)
+	return b.retentionRefusal(o.Retention)
 }
 
-func (b *ruleBucket) refusedRetention(r *ruleRetention) *refusal {
+// contextsRefusal returns why Google does not keep the contexts of an object, or nil.
+func (o *ruleObject) contextsRefusal() *refusal {
+	if o.Contexts == nil {
+		return nil
+	}
+	for key, context := range o.Contexts.Custom {
+		isReserved := strings.HasPrefix(strings.ToLower(key), "goog")
+		if isReserved || !validContext(key) || context == nil || !validContext(context.Value) {
+			return invalidArgument("Invalid object context " + strconv.Quote(key))
+		}
+	}
+	if len(o.Contexts.Custom) > maxContexts {
+		return invalidArgument("Too many object contexts")
+	}
+	return nil
+}
+
+// retentionRefusal returns why the bucket does not take a retention, or nil.
+func (b *ruleBucket) retentionRefusal(r *ruleRetention) *refusal {
 	if !b.locking {
-		return bad("The bucket does not allow object retention.")
+		return invalidArgument("The bucket does not allow object retention.")
 	}
 	if r.Mode != "Locked" && r.Mode != "Unlocked" || r.Until.Before(time.Now()) {
-		return bad("The retention is invalid.")
+		return invalidArgument("The retention is invalid.")
 	}
 	return nil
 }
 
-// kept returns the refusal to remove or overwrite an object that is locked. archives says that
-// the object would become a noncurrent version.
-func (o *ruleObject) kept(bucket string, archives bool) *refusal {
-	name := "Object '" + bucket + "/" + o.Name + "' is "
+// lockRefusal returns why a locked object cannot be removed or overwritten, or nil. archives tells that the object
+// would become a noncurrent version.
+func (o *ruleObject) lockRefusal(bucket string, archives bool) *refusal {
+	const heldUntil = " hold and cannot be deleted, overwritten or archived until hold is removed."
+	object := "Object '" + bucket + "/" + o.Name + "' is "
 	switch {
 	case o.TemporaryHold:
-		return &refusal{403, "forbidden", name + "under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.", "ObjectUnderActiveHold"}
+		return &refusal{
+			status:  http.StatusForbidden,
+			reason:  "forbidden",
+			message: object + "under active Temporary" + heldUntil,
+			xmlCode: "ObjectUnderActiveHold",
+		}
 	case o.isHeld():
-		return &refusal{403, "forbidden", name + "under active Event-Based hold and cannot be deleted, overwritten or archived until hold is removed.", "ObjectUnderActiveHold"}
+		return &refusal{
+			status:  http.StatusForbidden,
+			reason:  "forbidden",
+			message: object + "under active Event-Based" + heldUntil,
+			xmlCode: "ObjectUnderActiveHold",
+		}
 	case o.KeptUntil != nil && o.KeptUntil.After(time.Now()) && o.Retention == nil:
-		return &refusal{403, "forbidden", name + "subject to bucket's retention policy and cannot be deleted, overwritten or archived until " + o.KeptUntil.Format(time.RFC3339), "RetentionPolicyNotMet"}
+		return &refusal{
+			status: http.StatusForbidden,
+			reason: "forbidden",
+			message: object + "subject to bucket's retention policy and cannot be deleted, overwritten or " +
+				"archived until " + o.KeptUntil.Format(time.RFC3339),
+			xmlCode: "RetentionPolicyNotMet",
+		}
 	case o.Retention != nil && o.Retention.Until.After(time.Now()) && !archives:
-		return &refusal{403, "retentionPolicyNotMet", name + "subject to bucket's retention policy or object retention and cannot be deleted or overwritten until " + o.Retention.Until.Format(time.RFC3339), "RetentionPolicyNotMet"}
+		return &refusal{
+			status: http.StatusForbidden,
+			reason: "retentionPolicyNotMet",
+			message: object + "subject to bucket's retention policy or object retention and cannot be deleted or " +
+				"overwritten until " + o.Retention.Until.Format(time.RFC3339),
+			xmlCode: "RetentionPolicyNotMet",
+		}
 	}
 	return nil
 }
 
+// isHeld reports whether the object is under an event-based hold.
 func (o *ruleObject) isHeld() bool { return o.EventBasedHold != nil && *o.EventBasedHold }
 
 // keep applies the bucket's defaults to an object that is stored, or whose hold has ended. A write
@@ -157,23 +198,46 @@ func (o *ruleObject) encrypt(query url.Values) {
 	}
 }
 
-// opensWith checks the key that comes with a request for the bytes. prefix is "" or
-// "Copy-Source-".
-func (o *ruleObject) opensWith(h http.Header, prefix string) *refusal {
-	key := h.Get("X-Goog-" + prefix + "Encryption-Key")
-	raw, _ := base64.StdEncoding.DecodeString(key)
+// checkKey checks the customer's key that comes with a request for the bytes. prefix is "" or "Copy-Source-".
+func (o *ruleObject) checkKey(h http.Header, prefix string) *refusal {
+	prefix = "X-Goog-" + prefix + "Encryption-"
+	key := h.Get(prefix + "Key")
+	raw, _ := base64.StdEncoding.DecodeString(key) // an invalid key has another hash
 	sum := sha256.Sum256(raw)
+	isValid := h.Get(prefix+"Algorithm") == "AES256" &&
+		h.Get(prefix+"Key-Sha256") == base64.StdEncoding.EncodeToString(sum[:])
+
 	switch {
-	case key != "" && (h.Get("X-Goog-"+prefix+"Encryption-Algorithm") != "AES256" || h.Get("X-Goog-"+prefix+"Encryption-Key-Sha256") != base64.StdEncoding.EncodeToString(sum[:])):
-		return &refusal{400, "customerEncryptionKeySha256IsInvalid", "The SHA256 hash is invalid.", "CustomerEncryptionKeySha256IsInvalid"}
-	case o.key != "" && key == "":
-		return &refusal{400, "resourceIsEncryptedWithCustomerEncryptionKey", "The target object is encrypted by a customer-supplied encryption key.", "ResourceIsEncryptedWithCustomerEncryptionKey"}
-	case o.key == "" && key != "":
-		return &refusal{400, "resourceNotEncryptedWithCustomerEncryptionKey", "The target object is not encrypted by a customer-supplied encryption key.", "ResourceNotEncryptedWithCustomerEncryptionKey"}
-	case o.key != key:
-		return &refusal{400, "customerEncryptionKeyIsIncorrect", "The provided encryption key is incorrect.", "CustomerEncryptionKeyIsIncorrect"}
+	case key != "" && !isValid:
+		return &refusal{
+			status:  http.StatusBadRequest,
+			reason:  "customerEncryptionKeySha256IsInvalid",
+			message: "The SHA256 hash is invalid.",
+			xmlCode: "CustomerEncryptionKeySha256IsInvalid",
+		}
+	case key == o.key:
+		return nil
+	case key == "":
+		return &refusal{
+			status:  http.StatusBadRequest,
+			reason:  "resourceIsEncryptedWithCustomerEncryptionKey",
+			message: "The target object is encrypted by a customer-supplied encryption key.",
+			xmlCode: "ResourceIsEncryptedWithCustomerEncryptionKey",
+		}
+	case o.key == "":
+		return &refusal{
+			status:  http.StatusBadRequest,
+			reason:  "resourceNotEncryptedWithCustomerEncryptionKey",
+			message: "The target object is not encrypted by a customer-supplied encryption key.",
+			xmlCode: "ResourceNotEncryptedWithCustomerEncryptionKey",
+		}
 	}
-	return nil
+	return &refusal{
+		status:  http.StatusBadRequest,
+		reason:  "customerEncryptionKeyIsIncorrect",
+		message: "The provided encryption key is incorrect.",
+		xmlCode: "CustomerEncryptionKeyIsIncorrect",
+	}
 }
 
 // as returns the resource that a request with these headers gets: without the customer's key,
@@ -190,31 +254,31 @@ func (o *ruleObject) as(h http.Header) *ruleObject {
 
 // patch handles objects.patch for contexts, retention and holds.
 func (b *ruleBucket) patch(bucket, key string, r *http.Request, body []byte) (any, *refusal) {
-	o, no := b.get(bucket, key, r.URL.Query())
-	if no != nil {
-		return nil, no
+	o, problem := b.get(bucket, key, r.URL.Query())
+	if problem != nil {
+		return nil, problem
 	}
 	var change map[string]json.RawMessage
 	if json.Unmarshal(body, &change) != nil {
-		return nil, bad("Parse Error")
+		return nil, invalidArgument("Parse Error")
 	}
 	updated := *o
 
 	for name, value := range change {
-		var no *refusal
+		var problem *refusal
 		switch name {
 		case "contexts":
-			no = updated.patchContexts(b, value)
+			problem = updated.patchContexts(b, value)
 		case "retention":
-			no = updated.patchRetention(b, value, r.URL.Query().Get("overrideUnlockedRetention") == "true")
+			problem = updated.patchRetention(b, value, r.URL.Query().Get("overrideUnlockedRetention") == "true")
 		case "eventBasedHold":
 			_ = json.Unmarshal(value, &updated.EventBasedHold)
 			updated.keep(b)
 		case "temporaryHold":
 			_ = json.Unmarshal(value, &updated.TemporaryHold)
 		}
-		if no != nil {
-			return nil, no
+		if problem != nil {
+			return nil, problem
 		}
 	}
 
@@ -232,7 +296,7 @@ func (o *ruleObject) patchContexts(b *ruleBucket, value json.RawMessage) *refusa
 	}
 	var contexts ruleContexts
 	if json.Unmarshal(value, &contexts) != nil {
-		return bad("Parse Error")
+		return invalidArgument("Parse Error")
 	}
 	merged := map[string]*ruleContext{}
 	if o.Contexts != nil {
@@ -245,26 +309,40 @@ func (o *ruleObject) patchContexts(b *ruleBucket, value json.RawMessage) *refusa
 		}
 	}
 	o.Contexts = &ruleContexts{merged}
-	return (&ruleObject{ruleControls: ruleControls{Contexts: o.Contexts}}).refused(b)
+	return (&ruleObject{ruleControls: ruleControls{Contexts: o.Contexts}}).controlsRefusal(b)
 }
 
+// patchRetention replaces the retention; null removes it. A weaker retention needs override, and mode Unlocked.
 func (o *ruleObject) patchRetention(b *ruleBucket, value json.RawMessage, override bool) *refusal {
-	wanted := &ruleRetention{}
-	if string(value) == "null" {
-		wanted = nil
-	} else if json.Unmarshal(value, wanted) != nil {
-		return bad("Parse Error")
-	} else if no := b.refusedRetention(wanted); no != nil {
-		return no
+	var wanted *ruleRetention
+	if err := json.Unmarshal(value, &wanted); err != nil {
+		return invalidArgument("Parse Error")
 	}
-	if current := o.Retention; current != nil && current.Until.After(time.Now()) {
-		weaker := wanted == nil || wanted.Mode != current.Mode || wanted.Until.Before(current.Until)
-		if weaker && (current.Mode == "Locked" || !override) {
-			return &refusal{403, "forbidden", "The object retention cannot be removed or shortened.", "AccessDenied"}
+	if wanted != nil {
+		if problem := b.retentionRefusal(wanted); problem != nil {
+			return problem
+		}
+	}
+
+	mayWeaken := override && o.Retention != nil && o.Retention.Mode != "Locked"
+	if o.Retention.isWeakenedBy(wanted) && !mayWeaken {
+		return &refusal{
+			status:  http.StatusForbidden,
+			reason:  "forbidden",
+			message: "The object retention cannot be removed or shortened.",
+			xmlCode: "AccessDenied",
 		}
 	}
 	o.Retention = wanted
 	return nil
+}
+
+// isWeakenedBy reports whether another retention, or none, would protect less than r does now.
+func (r *ruleRetention) isWeakenedBy(other *ruleRetention) bool {
+	if r == nil || !r.Until.After(time.Now()) {
+		return false
+	}
+	return other == nil || other.Mode != r.Mode || other.Until.Before(r.Until)
 }
 
 // change changes the current object as another client would.

@@ -22,45 +22,53 @@ func (s *ruleServer) serveXML(w http.ResponseWriter, r *http.Request, bucket, ke
 	if s.serveCached(w, r) {
 		return
 	}
-	var o *ruleObject
-	no := missingBucket
 	b := s.buckets[bucket]
-	if b != nil {
-		no = nil
-		o = b.find(key, r.URL.Query().Get("generation"))
-		switch {
-		case o == nil:
-			no = missingObject(bucket, key)
-		case r.Header.Get("X-Goog-If-Generation-Match") != "" && r.Header.Get("X-Goog-If-Generation-Match") != o.Generation:
-			no = failed
-		default:
-			no = o.opensWith(r.Header, "")
-		}
+	if b == nil {
+		writeXML(w, missingBucket)
+		return
 	}
-	if no != nil {
-		writeXML(w, no)
+	o, problem := b.open(r, key)
+	if problem != nil {
+		writeXML(w, problem)
 		return
 	}
 	s.keepCached(r, b, o).serve(w, r)
 }
 
-func writeXML(w http.ResponseWriter, no *refusal) {
-	message := no.words
+// open returns the object that a request of the XML API reads, if its condition holds and it has the right key.
+func (b *ruleBucket) open(r *http.Request, key string) (*ruleObject, *refusal) {
+	o := b.find(key, r.URL.Query().Get("generation"))
+	if o == nil {
+		return nil, missingObject(b.name, key)
+	}
+	generation := r.Header.Get("X-Goog-If-Generation-Match")
+	if generation != "" && generation != o.Generation {
+		return nil, conditionNotMet
+	}
+	if problem := o.checkKey(r.Header, ""); problem != nil {
+		return nil, problem
+	}
+	return o, nil
+}
+
+// writeXML responds with an error as the XML API sends it.
+func writeXML(w http.ResponseWriter, problem *refusal) {
+	message := problem.message
 	details := ""
-	if no.xmlIs == "NoSuchKey" {
+	if problem.xmlCode == "NoSuchKey" {
 		message = "The specified key does not exist."
-		details = no.words
+		details = problem.message
 	}
 	if w.Header().Get("Cache-Control") == "" {
 		w.Header().Set("Cache-Control", "private, max-age=0")
 	}
 	w.Header().Set("Content-Type", "application/xml; charset=UTF-8")
-	w.WriteHeader(no.status)
+	w.WriteHeader(problem.status)
 	_ = xml.NewEncoder(w).Encode(struct {
 		XMLName       xml.Name `xml:"Error"`
 		Code, Message string
 		Details       string `xml:",omitempty"`
-	}{Code: no.xmlIs, Message: message, Details: details})
+	}{Code: problem.xmlCode, Message: message, Details: details})
 }
 
 // serve sends the object's bytes.
@@ -104,17 +112,17 @@ func (o *ruleObject) serve(w http.ResponseWriter, r *http.Request) {
 		h.Set("X-Goog-Meta-"+key, value)
 	}
 	created, _ := time.Parse(time.RFC3339Nano, o.TimeCreated)
-	http.ServeContent(&measured{w, o.Size, cache}, r, "", created, bytes.NewReader(o.data))
+	http.ServeContent(&lengthWriter{w, o.Size, cache}, r, "", created, bytes.NewReader(o.data))
 }
 
-// A measured response has a Content-Length, which ServeContent omits if there is
-// a Content-Encoding.
-type measured struct {
+// A lengthWriter adds Content-Length, which ServeContent omits if there is a Content-Encoding.
+type lengthWriter struct {
 	http.ResponseWriter
 	size, cache string
 }
 
-func (m *measured) WriteHeader(status int) {
+// WriteHeader adds the headers that ServeContent leaves out.
+func (m *lengthWriter) WriteHeader(status int) {
 	h := m.Header()
 	switch status {
 	case http.StatusRequestedRangeNotSatisfiable: // ServeContent drops it; Google does not
@@ -130,52 +138,45 @@ func (m *measured) WriteHeader(status int) {
 	m.ResponseWriter.WriteHeader(status)
 }
 
-// list handles objects.list. A page has items and prefixes in byte order, and
-// both count.
-func (b *ruleBucket) list(query url.Values) any {
+// A ruleListing is a page of objects.list.
+type ruleListing struct {
+	Kind          string        `json:"kind"`
+	Items         []*ruleObject `json:"items,omitempty"`
+	Prefixes      []string      `json:"prefixes,omitempty"`
+	NextPageToken string        `json:"nextPageToken,omitempty"`
+}
+
+// list handles objects.list. A page has items and prefixes in byte order, and both count.
+func (b *ruleBucket) list(query url.Values) *ruleListing {
 	prefix := query.Get("prefix")
 	delimiter := query.Get("delimiter")
-	startOffset := query.Get("startOffset")
-	end := query.Get("endOffset")
 	limit, err := strconv.Atoi(query.Get("maxResults"))
 	if err != nil {
 		limit = 1000
 	}
-	type listing struct {
-		Kind          string        `json:"kind"`
-		Items         []*ruleObject `json:"items,omitempty"`
-		Prefixes      []string      `json:"prefixes,omitempty"`
-		NextPageToken string        `json:"nextPageToken,omitempty"`
-	}
-	all := slices.Clone(b.objects)
-	every := query.Get("versions") == "true"
-	if query.Get("softDeleted") == "true" {
-		all = slices.Clone(b.removed)
-		every = true
-	}
-	slices.SortStableFunc(all, func(x, y *ruleObject) int { return strings.Compare(x.Name, y.Name) })
-	page := listing{Kind: "storage#objects"}
-	next := query.Get("pageToken")
-	count, last := 0, ""
-	for _, o := range all {
-		if o.pageToken() < next || !strings.HasPrefix(o.Name, prefix) || o.Name < startOffset || end != "" && o.Name >= end || !o.live() && !every {
+
+	page := &ruleListing{Kind: "storage#objects"}
+	count := 0
+	lastPrefix := ""
+	for _, o := range b.listed(query) {
+		// With a delimiter, keys with the same beginning are one entry.
+		commonPrefix := ""
+		folder, _, found := strings.Cut(o.Name[len(prefix):], delimiter)
+		if delimiter != "" && found {
+			commonPrefix = prefix + folder + delimiter
+		}
+		if commonPrefix != "" && commonPrefix == lastPrefix {
 			continue
 		}
-		common := ""
-		if folder, _, ok := strings.Cut(o.Name[len(prefix):], delimiter); delimiter != "" && ok {
-			common = prefix + folder + delimiter
-			if common == last {
-				continue
-			}
-			last = common
-		}
+		lastPrefix = cmp.Or(commonPrefix, lastPrefix)
+
 		count++
 		if count > limit {
 			page.NextPageToken = o.pageToken()
 			break
 		}
-		if common != "" {
-			page.Prefixes = append(page.Prefixes, common)
+		if commonPrefix != "" {
+			page.Prefixes = append(page.Prefixes, commonPrefix)
 		} else {
 			page.Items = append(page.Items, o)
 		}
@@ -183,79 +184,122 @@ func (b *ruleBucket) list(query url.Values) any {
 	return page
 }
 
+// listed returns the objects of which a listing can have entries, in order.
+func (b *ruleBucket) listed(query url.Values) []*ruleObject {
+	objects := b.objects
+	all := query.Get("versions") == "true"
+	if query.Get("softDeleted") == "true" {
+		objects = b.removed
+		all = true
+	}
+	prefix := query.Get("prefix")
+	start := query.Get("startOffset")
+	end := query.Get("endOffset")
+	token := query.Get("pageToken")
+
+	var listed []*ruleObject
+	for _, o := range objects {
+		inRange := o.pageToken() >= token && o.Name >= start && (end == "" || o.Name < end)
+		if inRange && strings.HasPrefix(o.Name, prefix) && (all || o.live()) {
+			listed = append(listed, o)
+		}
+	}
+	slices.SortStableFunc(listed, func(x, y *ruleObject) int { return strings.Compare(x.Name, y.Name) })
+	return listed
+}
+
 // pageToken returns the token of a page that begins with o.
 func (o *ruleObject) pageToken() string {
 	return o.Name + "\x00" + strings.Repeat("0", 20-len(o.Generation)) + o.Generation
 }
 
-// rewrite handles "b/BUCKET/o/OBJECT/rewriteTo/b/BUCKET/o/OBJECT". An object
-// above 1 MiB takes two calls.
+// rewrite handles "b/BUCKET/o/OBJECT/rewriteTo/b/BUCKET/o/OBJECT". An object above 1 MiB takes two calls.
 func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, *refusal) {
+	srcBucket, srcKey, dstBucket, dstKey := path[1], path[3], path[6], path[8]
 	query := r.URL.Query()
-	dst := s.buckets[path[6]]
+	dst := s.buckets[dstBucket]
 	if dst == nil {
 		return nil, missingBucket
 	}
-	src := s.buckets[path[1]].find(path[3], query.Get("sourceGeneration"))
+	src := s.buckets[srcBucket].find(srcKey, query.Get("sourceGeneration"))
 	if src == nil {
-		return nil, missingObject(path[1], path[3])
+		return nil, missingObject(srcBucket, srcKey)
 	}
-	if !holds(query, "ifSource", src) {
-		return nil, failed
+	if !conditionHolds(query, "ifSource", src) {
+		return nil, conditionNotMet
 	}
-	if src.opensWith(r.Header, "Copy-Source-") != nil {
-		return nil, src.opensWith(r.Header, "Copy-Source-")
+	if problem := src.checkKey(r.Header, "Copy-Source-"); problem != nil {
+		return nil, problem
 	}
 	if len(src.data) > 1<<20 && query.Get("rewriteToken") != "again" {
-		return map[string]any{"kind": "storage#rewriteResponse", "done": false, "rewriteToken": "again", "objectSize": src.Size, "totalBytesRewritten": "1048576"}, nil
+		return map[string]any{
+			"kind":                "storage#rewriteResponse",
+			"done":                false,
+			"rewriteToken":        "again",
+			"objectSize":          src.Size,
+			"totalBytesRewritten": "1048576",
+		}, nil
 	}
-	said := &ruleObject{}
-	if err := json.Unmarshal(body, said); len(body) > 0 && err != nil {
-		return nil, bad("Parse Error")
+
+	o := &ruleObject{}
+	if err := json.Unmarshal(body, o); len(body) > 0 && err != nil {
+		return nil, invalidArgument("Parse Error")
 	}
-	if said.Bucket != "" && said.Name == "" {
-		return nil, &refusal{status: 400, reason: "required", words: "Required"}
+	if o.Bucket != "" && o.Name == "" {
+		return nil, &refusal{status: http.StatusBadRequest, reason: "required", message: "Required"}
 	}
-	if said.ContentType == "" { // without a resource, everything except the class is copied
-		class := said.StorageClass
-		*said = *src
-		said.StorageClass = class
-		said.ruleControls = ruleControls{}
+	if o.ContentType == "" {
+		// Without a resource, everything except the class and the controls is copied.
+		class := o.StorageClass
+		*o = *src
+		o.StorageClass = class
+		o.ruleControls = ruleControls{}
 	}
-	if said.Contexts == nil && query.Get("dropContextGroups") != "custom" {
-		said.Contexts = src.Contexts
+	if o.Contexts == nil && query.Get("dropContextGroups") != "custom" {
+		o.Contexts = src.Contexts
 	}
-	said.Name, said.CRC32C, said.key = path[8], "", r.Header.Get(keyHeader)
-	if no := s.insert(dst, said, query, src.data, src.MD5Hash == ""); no != nil {
-		return nil, no
+	o.Name = dstKey
+	o.CRC32C = ""
+	o.key = r.Header.Get(keyHeader)
+	if problem := s.insert(dst, o, query, src.data, src.MD5Hash == ""); problem != nil {
+		return nil, problem
 	}
-	return map[string]any{"kind": "storage#rewriteResponse", "done": true, "resource": said, "objectSize": said.Size, "totalBytesRewritten": said.Size}, nil
+	return map[string]any{
+		"kind":                "storage#rewriteResponse",
+		"done":                true,
+		"resource":            o,
+		"objectSize":          o.Size,
+		"totalBytesRewritten": o.Size,
+	}, nil
 }
 
 // move handles "b/BUCKET/o/OBJECT/moveTo/o/OBJECT".
 // https://cloud.google.com/storage/docs/json_api/v1/objects/move
 func (s *ruleServer) move(b *ruleBucket, path []string, r *http.Request) (any, *refusal) {
-	src := b.find(path[3], "")
+	bucket, from, to := path[1], path[3], path[6]
+	src := b.find(from, "")
 	if src == nil {
-		return nil, missingObject(path[1], path[3])
+		return nil, missingObject(bucket, from)
 	}
-	if path[3] == path[6] {
-		return nil, bad("The source and destination objects must be different.")
+	if from == to {
+		return nil, invalidArgument("The source and destination objects must be different.")
 	}
-	if !holds(r.URL.Query(), "ifSource", src) {
-		return nil, failed
+	if !conditionHolds(r.URL.Query(), "ifSource", src) {
+		return nil, conditionNotMet
 	}
-	if src.kept(path[1], b.versioned) != nil {
-		return nil, src.kept(path[1], b.versioned)
+	if problem := src.lockRefusal(bucket, b.versioned); problem != nil {
+		return nil, problem
 	}
+
 	moved := *src
-	moved.Name = path[6]
-	if no := s.insert(b, &moved, r.URL.Query(), src.data, src.MD5Hash == ""); no != nil {
-		return nil, no
+	moved.Name = to
+	if problem := s.insert(b, &moved, r.URL.Query(), src.data, src.MD5Hash == ""); problem != nil {
+		return nil, problem
 	}
-	return moved.as(r.Header), b.remove(path[1], path[3], nil)
+	return moved.as(r.Header), b.remove(bucket, from, nil)
 }
 
+// compose handles "b/BUCKET/o/OBJECT/compose".
 func (s *ruleServer) compose(bucket, key string, r *http.Request, body []byte) (any, *refusal) {
 	query := r.URL.Query()
 	var request struct {
@@ -263,10 +307,10 @@ func (s *ruleServer) compose(bucket, key string, r *http.Request, body []byte) (
 		SourceObjects []struct{ Name, Generation string }
 	}
 	if err := json.Unmarshal(body, &request); err != nil || request.Destination == nil {
-		return nil, bad("Parse Error")
+		return nil, invalidArgument("Parse Error")
 	}
 	if n := len(request.SourceObjects); n > 32 {
-		return nil, bad(fmt.Sprintf("The number of source components provided (%d) exceeds the maximum (32)", n))
+		return nil, invalidArgument(fmt.Sprintf("The number of source components provided (%d) exceeds the maximum (32)", n))
 	}
 	b := s.buckets[bucket]
 	o := request.Destination
@@ -277,8 +321,8 @@ func (s *ruleServer) compose(bucket, key string, r *http.Request, body []byte) (
 		if src == nil {
 			return nil, missingObject(bucket, source.Name)
 		}
-		if no := src.opensWith(r.Header, ""); no != nil {
-			return nil, no
+		if problem := src.checkKey(r.Header, ""); problem != nil {
+			return nil, problem
 		}
 		if src.Contexts != nil {
 			maps.Copy(joined, src.Contexts.Custom)
@@ -289,8 +333,8 @@ func (s *ruleServer) compose(bucket, key string, r *http.Request, body []byte) (
 		o.Contexts = &ruleContexts{joined}
 	}
 	o.Name, o.key = key, r.Header.Get(keyHeader)
-	if no := s.insert(b, o, query, data, true); no != nil {
-		return nil, no
+	if problem := s.insert(b, o, query, data, true); problem != nil {
+		return nil, problem
 	}
 	return o, nil
 }

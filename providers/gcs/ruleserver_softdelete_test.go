@@ -19,7 +19,7 @@ func (b *ruleBucket) softDelete(o *ruleObject) {
 func (s *ruleServer) restore(b *ruleBucket, path []string, r *http.Request) (any, *refusal) {
 	query := r.URL.Query()
 	if query.Get("generation") == "" {
-		return nil, bad("Required parameter: generation")
+		return nil, invalidArgument("Required parameter: generation")
 	}
 	for _, version := range b.removed {
 		if version.Name != path[3] || version.Generation != query.Get("generation") {
@@ -28,8 +28,8 @@ func (s *ruleServer) restore(b *ruleBucket, path []string, r *http.Request) (any
 		restored := *version
 		restored.SoftDeleteTime = ""
 		restored.HardDeleteTime = ""
-		if no := s.insert(b, &restored, query, version.data, version.MD5Hash == ""); no != nil {
-			return nil, no
+		if problem := s.insert(b, &restored, query, version.data, version.MD5Hash == ""); problem != nil {
+			return nil, problem
 		}
 		return restored.as(r.Header), nil
 	}

@@ -25,31 +25,33 @@ import (
 type ruleServer struct {
 	*httptest.Server
 
-	mu       sync.Mutex
-	buckets  map[string]*ruleBucket
-	sessions map[string]*ruleSession
-	clock    int64 // the last generation or session
-	asked    []string
+	mu           sync.Mutex
+	buckets      map[string]*ruleBucket
+	sessions     map[string]*ruleSession
+	clock        int64 // the last generation or session
+	requestLines []string
 	// beforePatch changes an object once, before a patch, as another client would.
 	beforePatch func(*ruleObject)
 	cache       ruleCache
 	kind        ruleKind // of all buckets; may be nil
 }
 
+// A ruleBucket is a bucket with its settings and objects.
 type ruleBucket struct {
-	name               string
-	class              string // of objects that name none; the default is STANDARD
-	versioned, uniform bool
-	locking            bool            // objects can have a retention
-	public             bool            // everyone can read
-	folders            map[string]bool // of a hierarchical namespace; nil means a flat one
-	holding            bool            // new objects have an event-based hold
-	released           bool            // which ends at once, but for the parts of uploads
-	retention          time.Duration   // of every object
-	prevented          bool            // public access
-	resource           ruleResource
-	objects            []*ruleObject // in the order of writing
-	removed            []*ruleObject // soft-deleted, in the order of removal
+	name      string
+	class     string          // of objects that name none; the default is STANDARD
+	versioned bool            // keeps noncurrent generations
+	uniform   bool            // refuses the access lists of objects
+	locking   bool            // objects can have a retention
+	public    bool            // everyone can read
+	folders   map[string]bool // of a hierarchical namespace; nil means a flat one
+	holding   bool            // new objects have an event-based hold
+	released  bool            // the hold ends at once, but for the parts of uploads
+	retention time.Duration   // of every object
+	prevented bool            // public access is prevented
+	resource  ruleResource
+	objects   []*ruleObject // in the order of writing
+	removed   []*ruleObject // soft-deleted, in the order of removal
 }
 
 // A ruleObject is one generation.
@@ -87,8 +89,10 @@ type ruleObject struct {
 	key  string // the customer's key that encrypts it, in base64
 }
 
+// live reports whether o is the current generation of its key.
 func (o *ruleObject) live() bool { return o.TimeDeleted == "" }
 
+// startRuleServer starts a server without buckets, which stops when the test ends.
 func startRuleServer(t *testing.T) *ruleServer {
 	t.Helper()
 	s := newRuleServer()
@@ -106,6 +110,7 @@ func newRuleServer() *ruleServer {
 	}
 }
 
+// bucket adds a bucket, and returns its name.
 func (s *ruleServer) bucket(b ruleBucket) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,6 +119,7 @@ func (s *ruleServer) bucket(b ruleBucket) string {
 	return name
 }
 
+// add adds a bucket of the server's kind. The caller holds mu.
 func (s *ruleServer) add(name string, b *ruleBucket) {
 	if s.kind != nil {
 		s.kind(b)
@@ -134,161 +140,229 @@ func (s *ruleServer) names(bucket string) []string {
 	return names
 }
 
-// requests returns how many requests there were since the last call.
+// requests returns the requests since its last call, such as "GET /storage/v1/b".
 func (s *ruleServer) requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	requests := s.asked
-	s.asked = nil
+	requests := s.requestLines
+	s.requestLines = nil
 	return requests
 }
 
 // A refusal is an error response of a handler.
 type refusal struct {
-	status               int
-	reason, words, xmlIs string
+	status  int
+	reason  string // of the JSON API
+	message string
+	xmlCode string // of the XML API
 }
 
 var (
-	missingBucket = &refusal{404, "notFound", "The specified bucket does not exist.", "NoSuchBucket"}
-	failed        = &refusal{412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.", "PreconditionFailed"}
-	unchanged     = &refusal{304, "notModified", "", ""}
+	missingBucket = &refusal{
+		status:  http.StatusNotFound,
+		reason:  "notFound",
+		message: "The specified bucket does not exist.",
+		xmlCode: "NoSuchBucket",
+	}
+	conditionNotMet = &refusal{
+		status:  http.StatusPreconditionFailed,
+		reason:  "conditionNotMet",
+		message: "At least one of the pre-conditions you specified did not hold.",
+		xmlCode: "PreconditionFailed",
+	}
+	notModified = &refusal{status: http.StatusNotModified, reason: "notModified"}
 )
 
+// missingObject returns the error for a missing object.
 func missingObject(bucket, key string) *refusal {
-	return &refusal{404, "notFound", "No such object: " + bucket + "/" + key, "NoSuchKey"}
+	return &refusal{
+		status:  http.StatusNotFound,
+		reason:  "notFound",
+		message: "No such object: " + bucket + "/" + key,
+		xmlCode: "NoSuchKey",
+	}
 }
 
-func bad(words string) *refusal { return &refusal{400, "invalid", words, "InvalidArgument"} }
+// invalidArgument returns the error for an invalid request.
+func invalidArgument(message string) *refusal {
+	return &refusal{
+		status:  http.StatusBadRequest,
+		reason:  "invalid",
+		message: message,
+		xmlCode: "InvalidArgument",
+	}
+}
 
+// ServeHTTP handles the requests of both APIs.
 func (s *ruleServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	for i := range path {
-		path[i], _ = url.PathUnescape(path[i])
+		path[i], _ = url.PathUnescape(path[i]) // net/http has refused an invalid path
 	}
-	body, broken := readAll(r) // before the lock: a client may be slow
+	body, broken := readAll(r) // before the lock, because a client may be slow
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked = append(s.asked, r.Method+" "+r.URL.Path)
-	w.Header().Set("X-Guploader-Uploadid", "request-id")
-	if path[0] == "storage" || path[0] == "upload" {
-		w.Header()["Vary"] = []string{"Origin", "X-Origin"}
-		w.Header().Set("Cache-Control", "private, max-age=0, must-revalidate, no-transform")
-		if r.Method != http.MethodGet {
-			setUncached(w.Header())
-		}
+	s.requestLines = append(s.requestLines, r.Method+" "+r.URL.Path)
+	header := w.Header()
+	header.Set("X-Guploader-Uploadid", "request-id")
+	isJSON := path[0] == "storage" || path[0] == "upload"
+	if isJSON {
+		header["Vary"] = []string{"Origin", "X-Origin"}
+		header.Set("Cache-Control", "private, max-age=0, must-revalidate, no-transform")
 	}
-	switch {
-	case path[0] == "storage":
+	if isJSON && r.Method != http.MethodGet {
+		setUncached(header)
+	}
+
+	switch path[0] {
+	case "storage": // storage/v1/b…
 		s.serveJSON(w, r, path[2:], body)
-	case path[0] == "upload":
+	case "upload": // upload/storage/v1/b/BUCKET/o
 		s.serveUpload(w, r, path[4], body, broken)
-	default:
+	default: // BUCKET/KEY, whose key may have slashes
 		key, _ := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"+path[0]+"/"))
 		s.serveXML(w, r, path[0], key)
 	}
 }
 
+// readAll reads the body. If the connection breaks, it returns the bytes before that, and true.
 func readAll(r *http.Request) (body []byte, broken bool) {
-	var b bytes.Buffer
-	b.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead) // growing costs the race detector most
-	_, err := b.ReadFrom(r.Body)
-	return b.Bytes(), err != nil
+	var buf bytes.Buffer
+	buf.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead) // growing costs the race detector most
+	_, err := buf.ReadFrom(r.Body)
+	return buf.Bytes(), err != nil
 }
 
-// serveJSON handles "b" and "b/BUCKET/o/OBJECT…".
+// serveJSON handles "b", "b/BUCKET" and what is below a bucket.
 func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []string, body []byte) {
 	if len(path) == 1 {
-		answer, no := s.serveBuckets(r, body)
-		writeJSON(w, answer, no)
+		answer, problem := s.serveBuckets(r, body)
+		writeJSON(w, answer, problem)
 		return
 	}
 	b := s.buckets[path[1]]
-	var answer any
-	var no *refusal
-	switch {
-	case b == nil:
-		no = missingBucket
-	case len(path) == 2:
-		answer, no = s.serveBucket(r, path[1], body)
-		if answer == nil && no == nil {
-			writeNothing(w)
-			return
-		}
-	case path[2] == "iam":
-		answer, no = b.servePolicy(r, body)
-	case path[2] == "storageLayout":
-		answer = map[string]any{"kind": "storage#storageLayout", "bucket": path[1], "hierarchicalNamespace": map[string]bool{"enabled": b.folders != nil}}
-	case path[2] == "folders":
-		no = b.removeFolder(path[3])
-		if no == nil {
-			writeNothing(w)
-			return
-		}
-	case len(path) == 3:
-		answer = b.list(r.URL.Query())
-	case len(path) == 4 && r.Method == http.MethodGet:
-		var o *ruleObject
-		media := r.URL.Query().Get("alt") == "media"
-		if media && s.serveCached(w, r) {
-			return
-		}
-		o, no = b.get(path[1], path[3], r.URL.Query())
-		if no == nil && media {
-			no = o.opensWith(r.Header, "")
-			if no == nil {
-				s.keepCached(r, b, o).serve(w, r)
-				return
-			}
-		}
-		answer = o.as(r.Header)
-	case len(path) == 4 && r.Method == http.MethodPatch:
-		if f := s.beforePatch; f != nil {
-			s.beforePatch = nil
-			f(b.find(path[3], ""))
-		}
-		answer, no = b.patch(path[1], path[3], r, body)
-	case len(path) == 4 && r.Method == http.MethodDelete:
-		no = b.remove(path[1], path[3], r.URL.Query())
-		if no == nil {
-			writeNothing(w)
-			return
-		}
-	case path[4] == "rewriteTo":
-		answer, no = s.rewrite(path, r, body)
-	case path[4] == "moveTo":
-		answer, no = s.move(b, path, r)
-	case path[4] == "restore":
-		answer, no = s.restore(b, path, r)
-	case path[4] == "compose":
-		answer, no = s.compose(path[1], path[3], r, body)
+	if b == nil {
+		writeJSON(w, nil, missingBucket)
+		return
 	}
-	writeJSON(w, answer, no)
+
+	switch {
+	case len(path) == 2:
+		answer, problem := s.serveBucket(r, path[1], body)
+		if answer == nil && problem == nil {
+			writeNothing(w)
+			return
+		}
+		writeJSON(w, answer, problem)
+	case path[2] == "iam":
+		answer, problem := b.servePolicy(r, body)
+		writeJSON(w, answer, problem)
+	case path[2] == "storageLayout":
+		writeJSON(w, map[string]any{
+			"kind":                  "storage#storageLayout",
+			"bucket":                path[1],
+			"hierarchicalNamespace": map[string]bool{"enabled": b.folders != nil},
+		}, nil)
+	case path[2] == "folders":
+		writeRemoval(w, b.removeFolder(path[3]))
+	case len(path) == 3:
+		writeJSON(w, b.list(r.URL.Query()), nil)
+	case len(path) == 4:
+		s.serveObject(w, r, b, path, body)
+	default:
+		answer, problem := s.serveMethod(b, r, path, body)
+		writeJSON(w, answer, problem)
+	}
 }
 
-func writeJSON(w http.ResponseWriter, answer any, no *refusal) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json; charset=UTF-8")
-	if no == nil {
-		if o, isObject := answer.(*ruleObject); isObject {
-			h.Set("Etag", o.Etag)
+// serveObject handles "b/BUCKET/o/OBJECT".
+func (s *ruleServer) serveObject(w http.ResponseWriter, r *http.Request, b *ruleBucket, path []string, body []byte) {
+	bucket, key := path[1], path[3]
+	query := r.URL.Query()
+	switch r.Method {
+	case http.MethodGet:
+		if query.Get("alt") == "media" {
+			s.serveMedia(w, r, b, path)
+			return
 		}
-		_ = json.NewEncoder(w).Encode(answer)
+		o, problem := b.get(bucket, key, query)
+		writeJSON(w, o.as(r.Header), problem)
+	case http.MethodPatch:
+		if change := s.beforePatch; change != nil {
+			s.beforePatch = nil
+			change(b.find(key, ""))
+		}
+		answer, problem := b.patch(bucket, key, r, body)
+		writeJSON(w, answer, problem)
+	case http.MethodDelete:
+		writeRemoval(w, b.remove(bucket, key, query))
+	default:
+		writeJSON(w, nil, nil)
+	}
+}
+
+// serveMedia handles a read of the bytes of "b/BUCKET/o/OBJECT".
+func (s *ruleServer) serveMedia(w http.ResponseWriter, r *http.Request, b *ruleBucket, path []string) {
+	if s.serveCached(w, r) {
 		return
 	}
-	setUncached(h)
-	w.WriteHeader(no.status)
-	if no.status == http.StatusNotModified {
+	o, problem := b.get(path[1], path[3], r.URL.Query())
+	if problem == nil {
+		problem = o.checkKey(r.Header, "")
+	}
+	if problem != nil {
+		writeJSON(w, nil, problem)
 		return
 	}
-	detail := map[string]string{"domain": "global", "reason": no.reason, "message": no.words}
-	if no == failed {
+	s.keepCached(r, b, o).serve(w, r)
+}
+
+// serveMethod handles "b/BUCKET/o/OBJECT/METHOD…".
+func (s *ruleServer) serveMethod(b *ruleBucket, r *http.Request, path []string, body []byte) (any, *refusal) {
+	switch path[4] {
+	case "rewriteTo":
+		return s.rewrite(path, r, body)
+	case "moveTo":
+		return s.move(b, path, r)
+	case "restore":
+		return s.restore(b, path, r)
+	case "compose":
+		return s.compose(path[1], path[3], r, body)
+	}
+	return nil, nil
+}
+
+// writeJSON responds with a document, or with an error if problem is not nil. A client that has gone gets no
+// response, so that errors of writing are ignored.
+func writeJSON(w http.ResponseWriter, answer any, problem *refusal) {
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	if problem != nil {
+		writeJSONError(w, problem)
+		return
+	}
+	if o, isObject := answer.(*ruleObject); isObject {
+		w.Header().Set("Etag", o.Etag)
+	}
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// writeJSONError responds with an error as the JSON API sends it.
+func writeJSONError(w http.ResponseWriter, problem *refusal) {
+	setUncached(w.Header())
+	w.WriteHeader(problem.status)
+	if problem.status == http.StatusNotModified {
+		return // has no body
+	}
+
+	detail := map[string]string{"domain": "global", "reason": problem.reason, "message": problem.message}
+	if problem == conditionNotMet {
 		detail["locationType"] = "header"
 		detail["location"] = "If-Match"
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{
-		"code":    no.status,
-		"message": no.words,
+		"code":    problem.status,
+		"message": problem.message,
 		"errors":  []map[string]string{detail},
 	}})
 }
@@ -305,6 +379,15 @@ func writeNothing(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// writeRemoval responds to a removal, or with an error if problem is not nil.
+func writeRemoval(w http.ResponseWriter, problem *refusal) {
+	if problem != nil {
+		writeJSON(w, nil, problem)
+		return
+	}
+	writeNothing(w)
+}
+
 // describe sets what a resource says beside the properties of its object.
 func (o *ruleObject) describe(bucket string) {
 	o.Kind = "storage#object"
@@ -318,53 +401,64 @@ func (o *ruleObject) describe(bucket string) {
 // find returns a generation, or the live one for "".
 func (b *ruleBucket) find(key, generation string) *ruleObject {
 	for _, o := range b.objects {
-		if o.Name == key && (generation == "" && o.live() || generation == o.Generation) {
+		if o.Name != key {
+			continue
+		}
+		if generation == o.Generation || generation == "" && o.live() {
 			return o
 		}
 	}
 	return nil
 }
 
-// holds evaluates the conditions of a request.
-func holds(query url.Values, prefix string, object *ruleObject) bool {
-	current := "0"
+// conditionHolds evaluates the conditions of a request. prefix is "if" or "ifSource". object is nil if it is missing,
+// which is generation 0.
+func conditionHolds(query url.Values, prefix string, object *ruleObject) bool {
+	generation := "0"
+	metageneration := ""
 	if object != nil {
-		current = object.Generation
+		generation = object.Generation
+		metageneration = object.Metageneration
 	}
-	if query.Has(prefix+"MetagenerationMatch") && (object == nil || query.Get(prefix+"MetagenerationMatch") != object.Metageneration) {
+	if name := prefix + "MetagenerationMatch"; query.Has(name) && (object == nil || query.Get(name) != metageneration) {
 		return false
 	}
-	return !query.Has(prefix+"GenerationMatch") || query.Get(prefix+"GenerationMatch") == current
+	name := prefix + "GenerationMatch"
+	return !query.Has(name) || query.Get(name) == generation
 }
 
+// get returns the object that a request names, if the conditions of the request hold.
 func (b *ruleBucket) get(bucket, key string, query url.Values) (*ruleObject, *refusal) {
 	o := b.find(key, query.Get("generation"))
 	switch {
 	case o == nil:
 		return nil, missingObject(bucket, key)
-	case !holds(query, "if", o):
-		return nil, failed
+	case !conditionHolds(query, "if", o):
+		return nil, conditionNotMet
 	case query.Get("ifGenerationNotMatch") == o.Generation:
-		return nil, unchanged
+		return nil, notModified
 	}
 	return o, nil
 }
 
+// remove handles objects.delete. If the bucket keeps versions, the current generation becomes noncurrent.
 func (b *ruleBucket) remove(bucket, key string, query url.Values) *refusal {
 	o := b.find(key, query.Get("generation"))
 	if o == nil {
 		return missingObject(bucket, key)
 	}
-	if !holds(query, "if", o) {
-		return failed
+	if !conditionHolds(query, "if", o) {
+		return conditionNotMet
 	}
 	if query.Get("ifMetagenerationNotMatch") == o.Metageneration {
-		return unchanged
+		return notModified
 	}
-	if o.kept(bucket, b.versioned && !query.Has("generation")) != nil {
-		return o.kept(bucket, b.versioned && !query.Has("generation"))
+	archives := b.versioned && !query.Has("generation")
+	if problem := o.lockRefusal(bucket, archives); problem != nil {
+		return problem
 	}
-	if b.versioned && !query.Has("generation") {
+
+	if archives {
 		o.TimeDeleted = time.Now().UTC().Format(time.RFC3339Nano)
 		return nil
 	}
@@ -375,26 +469,35 @@ func (b *ruleBucket) remove(bucket, key string, query url.Values) *refusal {
 // makeFolders makes the folders of a new object, which stay when it is removed.
 // https://cloud.google.com/storage/docs/folders-overview
 func (b *ruleBucket) makeFolders(key string) {
+	if b.folders == nil {
+		return
+	}
 	for i := range key {
-		if b.folders != nil && key[i] == '/' {
+		if key[i] == '/' {
 			b.folders[key[:i+1]] = true
 		}
 	}
 }
 
+// removeFolder handles folders.delete, which refuses a folder that has objects.
 func (b *ruleBucket) removeFolder(name string) *refusal {
 	for _, o := range b.objects {
 		if strings.HasPrefix(o.Name, name) {
-			return &refusal{409, "conflict", "The folder you tried to delete is not empty.", ""}
+			return &refusal{
+				status:  http.StatusConflict,
+				reason:  "conflict",
+				message: "The folder you tried to delete is not empty.",
+			}
 		}
 	}
 	if !b.folders[name] {
-		return &refusal{404, "notFound", "The folder does not exist.", ""}
+		return &refusal{status: http.StatusNotFound, reason: "notFound", message: "The folder does not exist."}
 	}
 	delete(b.folders, name)
 	return nil
 }
 
+// drop removes a generation, and soft-deletes it.
 func (b *ruleBucket) drop(object *ruleObject) {
 	for i, o := range b.objects {
 		if o == object {
@@ -405,60 +508,66 @@ func (b *ruleBucket) drop(object *ruleObject) {
 	}
 }
 
-// insert makes o the live generation of its name if the condition holds and the
-// checksum matches.
+// insert makes o the live generation of its name if the condition holds and the checksums match. A composed object
+// gets no MD5.
 func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data []byte, composed bool) *refusal {
 	existing := b.find(o.Name, "")
-	crc := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))))
+	crc := encodeCRC32C(data)
 	sum := md5.Sum(data)
+	md5Hash := base64.StdEncoding.EncodeToString(sum[:])
+
 	if o.Name == "" {
-		return &refusal{status: 400, reason: "required", words: "No object name"}
+		return &refusal{status: http.StatusBadRequest, reason: "required", message: "No object name"}
 	}
-	if b.refusedName(o.Name) != nil {
-		return b.refusedName(o.Name)
+	if problem := b.nameRefusal(o.Name); problem != nil {
+		return problem
 	}
-	if !holds(query, "if", existing) {
-		return failed
+	if !conditionHolds(query, "if", existing) {
+		return conditionNotMet
 	}
 	if o.CRC32C != "" && o.CRC32C != crc {
-		return bad(fmt.Sprintf("Provided CRC32C %q doesn't match calculated CRC32C %q.", o.CRC32C, crc))
+		return invalidArgument(fmt.Sprintf("Provided CRC32C %q doesn't match calculated CRC32C %q.", o.CRC32C, crc))
 	}
-	if o.MD5Hash != "" && o.MD5Hash != base64.StdEncoding.EncodeToString(sum[:]) {
-		return bad(fmt.Sprintf("Provided MD5 hash %q doesn't match calculated MD5 hash.", o.MD5Hash))
+	if o.MD5Hash != "" && o.MD5Hash != md5Hash {
+		return invalidArgument(fmt.Sprintf("Provided MD5 hash %q doesn't match calculated MD5 hash.", o.MD5Hash))
 	}
-	if existing != nil && existing.kept("bucket", b.versioned) != nil {
-		return existing.kept("bucket", b.versioned)
+	if existing != nil {
+		if problem := existing.lockRefusal("bucket", b.versioned); problem != nil {
+			return problem
+		}
 	}
-	if o.refused(b) != nil {
-		return o.refused(b)
+	if problem := o.controlsRefusal(b); problem != nil {
+		return problem
 	}
 	if b.uniform && (query.Has("predefinedAcl") || query.Has("destinationPredefinedAcl")) {
-		return bad("Cannot insert legacy ACL for an object when uniform bucket-level access is enabled.")
+		return invalidArgument("Cannot insert legacy ACL for an object when uniform bucket-level access is enabled.")
 	}
-	s.clock++
 
+	s.clock++
+	o.Generation = strconv.FormatInt(s.clock, 10)
 	o.Metageneration = "1"
+	o.Etag = base64.StdEncoding.EncodeToString([]byte(o.Generation))
 	o.keep(b)
 	b.makeFolders(o.Name)
 	o.encrypt(query)
-	o.Generation = strconv.FormatInt(s.clock, 10)
-	o.CRC32C = crc
+
 	o.data = data
-	o.Etag = base64.StdEncoding.EncodeToString([]byte(o.Generation))
 	o.Size = strconv.Itoa(len(data))
+	o.CRC32C = crc
+	o.MD5Hash = md5Hash
+	if composed {
+		o.MD5Hash = ""
+	}
+	if o.StorageClass == "" {
+		o.StorageClass = cmp.Or(b.class, "STANDARD")
+	}
 	o.TimeCreated = time.Now().UTC().Format(time.RFC3339Nano)
 	o.TimeDeleted = ""
 	o.Updated = o.TimeCreated
 	o.TimeFinalized = o.TimeCreated
 	o.TimeClassified = o.TimeCreated
 	o.describe(b.name)
-	if o.StorageClass == "" {
-		o.StorageClass = cmp.Or(b.class, "STANDARD")
-	}
-	o.MD5Hash = ""
-	if !composed {
-		o.MD5Hash = base64.StdEncoding.EncodeToString(sum[:])
-	}
+
 	if existing != nil && b.versioned {
 		existing.TimeDeleted = o.TimeCreated
 	} else if existing != nil {
@@ -466,4 +575,10 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 	}
 	b.objects = append(b.objects, o)
 	return nil
+}
+
+// encodeCRC32C returns the checksum of data as Google shows it.
+func encodeCRC32C(data []byte) string {
+	sum := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }

@@ -21,8 +21,10 @@ type ruleSession struct {
 	done   *ruleObject
 }
 
+// ruleChunk is the size of which each chunk but the last must be a multiple.
 const ruleChunk = 256 << 10
 
+// serveUpload handles the upload of an object: in one request, or in chunks of a session.
 func (s *ruleServer) serveUpload(w http.ResponseWriter, r *http.Request, bucket string, body []byte, broken bool) {
 	query := r.URL.Query()
 	b := s.buckets[bucket]
@@ -41,45 +43,46 @@ func (s *ruleServer) serveUpload(w http.ResponseWriter, r *http.Request, bucket 
 	if broken {
 		return // the client has gone
 	}
-	o, data, no := readRelated(r.Header.Get("Content-Type"), body)
-	if no == nil {
+	o, data, problem := readRelated(r.Header.Get("Content-Type"), body)
+	if problem == nil {
 		o.key = r.Header.Get(keyHeader)
-		no = s.insert(b, o, query, data, false)
+		problem = s.insert(b, o, query, data, false)
 	}
-	writeJSON(w, o, no)
+	writeJSON(w, o, problem)
 }
 
 // readRelated parses a multipart/related body.
 func readRelated(contentType string, body []byte) (*ruleObject, []byte, *refusal) {
 	kind, params, err := mime.ParseMediaType(contentType)
 	if err != nil || kind != "multipart/related" {
-		return nil, nil, bad("Bad content type")
+		return nil, nil, invalidArgument("Bad content type")
 	}
 	parts := multipart.NewReader(bytes.NewReader(body), params["boundary"])
 	o := &ruleObject{}
 	first, err := parts.NextRawPart()
 	if err != nil || json.NewDecoder(first).Decode(o) != nil {
-		return nil, nil, bad("Malformed multipart body.")
+		return nil, nil, invalidArgument("Malformed multipart body.")
 	}
 	second, err := parts.NextRawPart()
 	if err != nil {
-		return nil, nil, bad("Malformed multipart body.")
+		return nil, nil, invalidArgument("Malformed multipart body.")
 	}
 	data := bytes.NewBuffer(make([]byte, 0, len(body)+bytes.MinRead))
 	if _, err := data.ReadFrom(second); err != nil {
-		return nil, nil, bad("Malformed multipart body.")
+		return nil, nil, invalidArgument("Malformed multipart body.")
 	}
 	return o, data.Bytes(), nil
 }
 
+// begin opens a session, and responds with its URL.
 func (s *ruleServer) begin(w http.ResponseWriter, r *http.Request, bucket string, query url.Values, body []byte) {
 	o := &ruleObject{}
 	if err := json.Unmarshal(body, o); err != nil {
-		writeJSON(w, nil, bad("Parse Error"))
+		writeJSON(w, nil, invalidArgument("Parse Error"))
 		return
 	}
-	if !holds(query, "if", s.buckets[bucket].find(o.Name, "")) {
-		writeJSON(w, nil, failed)
+	if !conditionHolds(query, "if", s.buckets[bucket].find(o.Name, "")) {
+		writeJSON(w, nil, conditionNotMet)
 		return
 	}
 	o.key = r.Header.Get(keyHeader)
@@ -91,64 +94,78 @@ func (s *ruleServer) begin(w http.ResponseWriter, r *http.Request, bucket string
 	w.Header().Set("Location", "http://"+r.Host+r.URL.Path+"?"+query.Encode())
 }
 
+// serveSession handles a chunk of a session. With the last chunk, it stores the object.
 func (s *ruleServer) serveSession(w http.ResponseWriter, r *http.Request, id string, body []byte, broken bool) {
 	w.Header().Set("X-Guploader-Uploadid", id) // as Google sends it
 	session := s.sessions[id]
 	if session == nil {
-		writeJSON(w, nil, &refusal{status: 404, reason: "notFound", words: "Not Found"})
+		writeJSON(w, nil, &refusal{status: http.StatusNotFound, reason: "notFound", message: "Not Found"})
 		return
 	}
 	if r.Method == http.MethodDelete {
+		const statusAborted = 499
 		delete(s.sessions, id)
-		w.WriteHeader(499)
+		w.WriteHeader(statusAborted)
 		return
 	}
 	if session.done != nil {
 		writeJSON(w, session.done, nil)
 		return
 	}
-	span, full, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Content-Range"), "bytes "), "/")
+
+	// "bytes 0-262143/*" has a chunk, and "bytes */262144" only ends the upload.
+	span, total, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Content-Range"), "bytes "), "/")
 	start := len(session.data)
-	if first, _, ok := strings.Cut(span, "-"); ok {
+	if first, _, hasBytes := strings.Cut(span, "-"); hasBytes {
 		start, _ = strconv.Atoi(first)
 	}
-	if start > len(session.data) || full == "*" && !broken && len(body)%ruleChunk != 0 {
-		writeJSON(w, nil, bad("Invalid request. The chunk does not begin where the upload ends, or is no multiple of 256 KiB."))
+	isPartialUnit := total == "*" && !broken && len(body)%ruleChunk != 0
+	if start > len(session.data) || isPartialUnit {
+		writeJSON(w, nil, invalidArgument("Invalid request. "+
+			"The chunk does not begin where the upload ends, or is no multiple of 256 KiB."))
 		return
 	}
 
 	session.keep(start, body, broken)
-	total, err := strconv.Atoi(full)
-	if err != nil || len(session.data) < total || broken {
-		if len(session.data) > 0 {
-			w.Header().Set("Range", fmt.Sprintf("bytes=0-%d", len(session.data)-1))
-		}
-		if r.Header.Get("X-Guploader-No-308") != "" { // from the SDK
-			w.Header().Set("X-Http-Status-Code-Override", "308")
-			return
-		}
-		w.WriteHeader(http.StatusPermanentRedirect)
+	size, err := strconv.Atoi(total)
+	isComplete := err == nil && len(session.data) >= size && !broken
+	if !isComplete {
+		session.writeResume(w, r)
 		return
 	}
 	if sum, ok := strings.CutPrefix(r.Header.Get("X-Goog-Hash"), "crc32c="); ok {
 		session.object.CRC32C = sum
 	}
-	no := s.insert(s.buckets[session.bucket], session.object, session.query, session.data, false)
-	if no == nil {
-		session.done = session.object
-	} else {
+	problem := s.insert(s.buckets[session.bucket], session.object, session.query, session.data, false)
+	if problem != nil {
 		delete(s.sessions, id)
+		writeJSON(w, nil, problem)
+		return
 	}
-	writeJSON(w, session.object, no)
+	session.done = session.object
+	writeJSON(w, session.object, nil)
 }
 
-// keep stores the bytes that the session does not have yet. If the chunk was
-// cut off, it keeps a multiple of 256 KiB.
+// writeResume tells the client how many bytes the session has.
+func (s *ruleSession) writeResume(w http.ResponseWriter, r *http.Request) {
+	if len(s.data) > 0 {
+		w.Header().Set("Range", fmt.Sprintf("bytes=0-%d", len(s.data)-1))
+	}
+	if r.Header.Get("X-Guploader-No-308") != "" { // from the SDK
+		w.Header().Set("X-Http-Status-Code-Override", "308")
+		return
+	}
+	w.WriteHeader(http.StatusPermanentRedirect)
+}
+
+// keep stores the bytes that the session does not have yet. If the chunk was cut off, it keeps a multiple of 256 KiB
+// of the whole.
 func (s *ruleSession) keep(start int, body []byte, broken bool) {
 	if broken {
-		body = body[:max(0, (start+len(body))/ruleChunk*ruleChunk-start)]
+		end := (start + len(body)) / ruleChunk * ruleChunk
+		body = body[:max(0, end-start)]
 	}
-	if have := len(s.data) - start; have < len(body) {
-		s.data = append(s.data, body[have:]...)
+	if repeated := len(s.data) - start; repeated < len(body) {
+		s.data = append(s.data, body[repeated:]...)
 	}
 }

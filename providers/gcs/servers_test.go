@@ -31,7 +31,10 @@ type testServer struct {
 func needServer(t *testing.T) *testServer {
 	t.Helper()
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_GCS")
-	return &testServer{endpoint: endpoint, raw: newSDKClient(t, endpoint, &http.Transport{DisableKeepAlives: true})}
+	return &testServer{
+		endpoint: endpoint,
+		raw:      newSDKClient(t, endpoint, &http.Transport{DisableKeepAlives: true}),
+	}
 }
 
 // newSDKClient returns a client of the SDK.
@@ -43,13 +46,15 @@ func newSDKClient(t *testing.T, endpoint string, transport *http.Transport) *sdk
 	return client
 }
 
+// bucketNumber makes the names of buckets unique.
 var bucketNumber atomic.Int64
 
 // bucket makes an empty bucket, and removes it with its objects after the test.
 func (s *testServer) bucket(t *testing.T, versioned bool) string {
 	t.Helper()
 	name := fmt.Sprintf("omnibucket-%d-%d", os.Getpid(), bucketNumber.Add(1))
-	require.NoError(t, s.raw.Bucket(name).Create(t.Context(), "project", &sdk.BucketAttrs{VersioningEnabled: versioned}))
+	require.NoError(t,
+		s.raw.Bucket(name).Create(t.Context(), "project", &sdk.BucketAttrs{VersioningEnabled: versioned}))
 	t.Cleanup(func() { s.remove(t, name) })
 	return name
 }
@@ -88,7 +93,7 @@ func (s *testServer) objects(ctx context.Context, t *testing.T, bucket string) [
 func (s *testServer) open(t *testing.T, c gcs.Config, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	c.Endpoint = s.endpoint
-	b, err := gcs.Open(t.Context(), c, opts...)
+	bucket, err := gcs.Open(t.Context(), c, opts...)
 	require.NoError(t, err)
-	return b
+	return bucket
 }

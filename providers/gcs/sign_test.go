@@ -29,6 +29,7 @@ import (
 // signedAt is the time of all signatures in these tests.
 var signedAt = time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
 
+// testAccount is the account that signs in these tests.
 const testAccount = "signer@project.iam.gserviceaccount.com"
 
 // testKey is a key that belongs to no account.
@@ -40,6 +41,7 @@ var testKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
+// testKeyPEM returns testKey as PKCS #8.
 func testKeyPEM() string {
 	encoded, err := x509.MarshalPKCS8PrivateKey(testKey())
 	if err != nil {
@@ -80,6 +82,7 @@ func newSigningDriver(t testing.TB, c Config) *objectDriver {
 	return d.(*objectDriver)
 }
 
+// signedDownload returns a request to sign a download of "a" for an hour. change may be nil.
 func signedDownload(change func(r *driver.SignRequest)) *driver.SignRequest {
 	r := &driver.SignRequest{Method: http.MethodGet, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
 	if change != nil {
@@ -94,159 +97,250 @@ var signedKeys = append(slices.Clone(wiretest.Keys), "a=b&X-Goog-Expires=9", str
 // A URL that the driver signs equals the SDK's for the same time. The SDK always signs at the current time.
 func TestSignatureMatchesSDK(t *testing.T) {
 	const resume = "R\u00e9sum\u00e9 \"1\" + 2.pdf"
-	type row struct {
+	type testCase struct {
 		name    string
 		request *driver.SignRequest
 		sdk     gcs.SignedURLOptions
 	}
-	rows := []row{
-		{"an upload", wiretest.SignedUpload(nil), gcs.SignedURLOptions{ContentType: "text/plain"}},
-		{"an upload with all properties", wiretest.SignedUpload(func(r *driver.SignRequest) {
-			r.CacheControl = "no-store"
-			r.ContentDisposition = `attachment;  filename="a"`
-			r.ContentLanguage = "de"
-			r.ContentEncoding = "gzip"
-			r.StorageClass = "NEARLINE"
-			r.PublicRead = true
-			r.Condition.Absent = true
-			r.MinSize = 5
-			r.MaxSize = 5
-			r.Metadata = map[string]string{"a": "1", "b-c_d": "x  y"}
-		}), gcs.SignedURLOptions{ContentType: "text/plain", Headers: []string{
-			"Cache-Control:no-store", `Content-Disposition:attachment;  filename="a"`, "Content-Language:de", "Content-Encoding:gzip",
-			"x-goog-storage-class:NEARLINE", "x-goog-acl:public-read", "x-goog-if-generation-match:0", "x-goog-content-length-range:5,5",
-			"x-goog-meta-a:1", "x-goog-meta-b-c_d:x  y",
-		}}},
-		{"a download as another type and name", signedDownload(func(r *driver.SignRequest) {
-			r.Version = "17"
-			r.ResponseType = "application/pdf"
-			r.ResponseName = resume
-		}), gcs.SignedURLOptions{QueryParameters: url.Values{
-			"generation":                   {"17"},
-			"response-content-type":        {"application/pdf"},
-			"response-content-disposition": {(&driver.SignRequest{ResponseName: resume}).ResponseDisposition()},
-		}}},
+	tests := []testCase{
+		{
+			name:    "an upload",
+			request: wiretest.SignedUpload(nil),
+			sdk:     gcs.SignedURLOptions{ContentType: "text/plain"},
+		},
+		{
+			name: "an upload with all properties",
+			request: wiretest.SignedUpload(func(r *driver.SignRequest) {
+				r.CacheControl = "no-store"
+				r.ContentDisposition = `attachment;  filename="a"`
+				r.ContentLanguage = "de"
+				r.ContentEncoding = "gzip"
+				r.StorageClass = "NEARLINE"
+				r.PublicRead = true
+				r.Condition.Absent = true
+				r.MinSize = 5
+				r.MaxSize = 5
+				r.Metadata = map[string]string{"a": "1", "b-c_d": "x  y"}
+			}),
+			sdk: gcs.SignedURLOptions{ContentType: "text/plain", Headers: []string{
+				"Cache-Control:no-store",
+				`Content-Disposition:attachment;  filename="a"`,
+				"Content-Language:de",
+				"Content-Encoding:gzip",
+				"x-goog-storage-class:NEARLINE",
+				"x-goog-acl:public-read",
+				"x-goog-if-generation-match:0",
+				"x-goog-content-length-range:5,5",
+				"x-goog-meta-a:1",
+				"x-goog-meta-b-c_d:x  y",
+			}},
+		},
+		{
+			name: "a download as another type and name",
+			request: signedDownload(func(r *driver.SignRequest) {
+				r.Version = "17"
+				r.ResponseType = "application/pdf"
+				r.ResponseName = resume
+			}),
+			sdk: gcs.SignedURLOptions{QueryParameters: url.Values{
+				"generation":                   {"17"},
+				"response-content-type":        {"application/pdf"},
+				"response-content-disposition": {(&driver.SignRequest{ResponseName: resume}).ResponseDisposition()},
+			}},
+		},
 	}
 	for _, key := range signedKeys {
-		rows = append(rows, row{fmt.Sprintf("key %.20q", key), signedDownload(func(r *driver.SignRequest) {
-			r.Key = key
-		}), gcs.SignedURLOptions{}})
+		tests = append(tests, testCase{
+			name:    fmt.Sprintf("key %.20q", key),
+			request: signedDownload(func(r *driver.SignRequest) { r.Key = key }),
+		})
 	}
 
 	d := newSigningDriver(t, Config{})
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			row.sdk.GoogleAccessID, row.sdk.PrivateKey = testAccount, []byte(testKeyPEM())
-			row.sdk.Scheme, row.sdk.Method, row.sdk.Expires = gcs.SigningSchemeV4, row.request.Method, time.Now().Add(time.Hour)
-			want, err := gcs.SignedURL("photos", row.request.Key, &row.sdk)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.sdk.GoogleAccessID = testAccount
+			tt.sdk.PrivateKey = []byte(testKeyPEM())
+			tt.sdk.Scheme = gcs.SigningSchemeV4
+			tt.sdk.Method = tt.request.Method
+			tt.sdk.Expires = time.Now().Add(time.Hour)
+			address, err := gcs.SignedURL("photos", tt.request.Key, &tt.sdk)
 			require.NoError(t, err)
-			address, err := url.Parse(want)
+			want, err := url.Parse(address)
 			require.NoError(t, err)
-			query := address.Query()
+
+			query := want.Query()
 			date, err := time.Parse(v4Time, query.Get("X-Goog-Date"))
 			require.NoError(t, err)
 			seconds, err := strconv.Atoi(query.Get("X-Goog-Expires"))
 			require.NoError(t, err)
-			row.request.TTL = time.Duration(seconds) * time.Second
-			signedURL, err := d.urls.sign(t.Context(), row.request, date)
+			tt.request.TTL = time.Duration(seconds) * time.Second
+			signedURL, err := d.urls.sign(t.Context(), tt.request, date)
 			require.NoError(t, err)
 
-			u, err := url.Parse(signedURL.URL)
+			got, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
-			require.Equal(t, query, u.Query())
-			require.Equal(t, address.EscapedPath(), u.EscapedPath())
-			require.Equal(t, address.Host, u.Host)
+			require.Equal(t, query, got.Query())
+			require.Equal(t, want.EscapedPath(), got.EscapedPath())
+			require.Equal(t, want.Host, got.Host)
 		})
 	}
 }
 
+// A signed upload lists the headers that its client must send, and signs each of them.
 func TestSignedUploadHeaders(t *testing.T) {
-	sum := uint32(0xdeadbeef)
-	d := newSigningDriver(t, Config{})
-	tests := map[string]struct {
-		ask  func(r *driver.SignRequest)
-		want http.Header
+	tests := []struct {
+		name   string
+		change func(r *driver.SignRequest)
+		want   http.Header
 	}{
-		"a content type": {nil, http.Header{"Content-Type": {"text/plain"}}},
-		"no content type": {func(r *driver.SignRequest) {
-			r.ContentType = ""
-		}, http.Header{}},
-		"a size": {func(r *driver.SignRequest) {
-			r.MinSize = 5
-			r.MaxSize = 5
-		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"5,5"}}},
-		"no byte": {func(r *driver.SignRequest) {
-			r.MinSize = 0
-			r.MaxSize = 0
-		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"0,0"}}},
-		"create only": {func(r *driver.SignRequest) {
-			r.Condition.Absent = true
-		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-If-Generation-Match": {"0"}}},
-		"a checksum": {func(r *driver.SignRequest) {
-			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
-		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Hash": {"crc32c=3q2+7w=="}}},
-		"readable by all": {func(r *driver.SignRequest) {
-			r.PublicRead = true
-		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Acl": {"public-read"}}},
-		"metadata": {func(r *driver.SignRequest) {
-			r.Metadata = map[string]string{"a_b": "x  y"}
-		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A_b": {"x  y"}}},
-		"metadata of none": {func(r *driver.SignRequest) {
-			r.Metadata = map[string]string{"a": ""}
-		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A": {""}}},
-		"other properties": {func(r *driver.SignRequest) {
-			r.CacheControl = "no-store"
-			r.ContentDisposition = "inline"
-			r.ContentLanguage = "de"
-			r.ContentEncoding = "gzip"
-			r.StorageClass = "NEARLINE"
-		}, http.Header{
-			"Content-Type":         {"text/plain"},
-			"Cache-Control":        {"no-store"},
-			"Content-Disposition":  {"inline"},
-			"Content-Language":     {"de"},
-			"Content-Encoding":     {"gzip"},
-			"X-Goog-Storage-Class": {"NEARLINE"},
-		}},
+		{name: "a content type", want: http.Header{"Content-Type": {"text/plain"}}},
+		{
+			name:   "no content type",
+			change: func(r *driver.SignRequest) { r.ContentType = "" },
+			want:   http.Header{},
+		},
+		{
+			name: "a size",
+			change: func(r *driver.SignRequest) {
+				r.MinSize = 5
+				r.MaxSize = 5
+			},
+			want: http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"5,5"}},
+		},
+		{
+			name: "no byte",
+			change: func(r *driver.SignRequest) {
+				r.MinSize = 0
+				r.MaxSize = 0
+			},
+			want: http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"0,0"}},
+		},
+		{
+			name:   "create only",
+			change: func(r *driver.SignRequest) { r.Condition.Absent = true },
+			want:   http.Header{"Content-Type": {"text/plain"}, "X-Goog-If-Generation-Match": {"0"}},
+		},
+		{
+			name:   "a checksum",
+			change: func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: 0xdeadbeef, Known: true} },
+			want:   http.Header{"Content-Type": {"text/plain"}, "X-Goog-Hash": {"crc32c=3q2+7w=="}},
+		},
+		{
+			name:   "readable by all",
+			change: func(r *driver.SignRequest) { r.PublicRead = true },
+			want:   http.Header{"Content-Type": {"text/plain"}, "X-Goog-Acl": {"public-read"}},
+		},
+		{
+			name:   "metadata",
+			change: func(r *driver.SignRequest) { r.Metadata = map[string]string{"a_b": "x  y"} },
+			want:   http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A_b": {"x  y"}},
+		},
+		{
+			name:   "metadata of none",
+			change: func(r *driver.SignRequest) { r.Metadata = map[string]string{"a": ""} },
+			want:   http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A": {""}},
+		},
+		{
+			name: "other properties",
+			change: func(r *driver.SignRequest) {
+				r.CacheControl = "no-store"
+				r.ContentDisposition = "inline"
+				r.ContentLanguage = "de"
+				r.ContentEncoding = "gzip"
+				r.StorageClass = "NEARLINE"
+			},
+			want: http.Header{
+				"Content-Type":         {"text/plain"},
+				"Cache-Control":        {"no-store"},
+				"Content-Disposition":  {"inline"},
+				"Content-Language":     {"de"},
+				"Content-Encoding":     {"gzip"},
+				"X-Goog-Storage-Class": {"NEARLINE"},
+			},
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(tt.ask), signedAt)
+	d := newSigningDriver(t, Config{})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(tt.change), signedAt)
 			require.NoError(t, err)
 			require.Equal(t, http.MethodPut, signedURL.Method)
 			require.Equal(t, tt.want, signedURL.Header)
 
-			names := []string{"host"}
+			signed := []string{"host"}
 			for name := range tt.want {
-				names = append(names, strings.ToLower(name))
+				signed = append(signed, strings.ToLower(name))
 			}
-
 			address, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
-			require.ElementsMatch(t, names, strings.Split(address.Query().Get("X-Goog-SignedHeaders"), ";"), "each is signed")
+			require.ElementsMatch(t, signed, strings.Split(address.Query().Get("X-Goog-SignedHeaders"), ";"))
 		})
 	}
 }
 
 // A signed URL uses the signing base URL.
 func TestSignedURLBaseURL(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name       string
 		config     Config
 		base, want string
 	}{
-		"Google":                            {Config{}, "", "https://storage.googleapis.com/photos/a/b%20c"},
-		"an endpoint":                       {Config{Endpoint: "http://127.0.0.1:4443"}, "", "http://127.0.0.1:4443/photos/a/b%20c"},
-		"an endpoint seen from elsewhere":   {Config{Endpoint: "http://gcs:4443"}, "https://files.example.com", "https://files.example.com/photos/a/b%20c"},
-		"a bucket that is called as Google": {Config{Bucket: "storage"}, "", "https://storage.googleapis.com/storage/a/b%20c"},
-		"a bucket that is called as a host": {Config{Bucket: "gcs", Endpoint: "http://gcs.local:4443"}, "", "http://gcs.local:4443/gcs/a/b%20c"},
-		"a path in front":                   {Config{}, "https://example.com/gcs%2Fx/", "https://example.com/gcs%2Fx/photos/a/b%20c"},
-		"a virtual host":                    {Config{}, "https://photos.storage.googleapis.com/", "https://photos.storage.googleapis.com/a/b%20c"},
-		"a domain of the bucket's name":     {Config{Bucket: "cdn.example.com"}, "https://cdn.example.com", "https://cdn.example.com/a/b%20c"},
-		"a bucket that is called as a net":  {Config{Bucket: "127"}, "http://127.0.0.1:4443", "http://127.0.0.1:4443/127/a/b%20c"},
-		"a bucket that is called as a box":  {Config{Bucket: "localhost"}, "http://localhost:4443", "http://localhost:4443/localhost/a/b%20c"},
+		{name: "Google", config: Config{}, want: "https://storage.googleapis.com/photos/a/b%20c"},
+		{
+			name:   "an endpoint",
+			config: Config{Endpoint: "http://127.0.0.1:4443"},
+			want:   "http://127.0.0.1:4443/photos/a/b%20c",
+		},
+		{
+			name:   "an endpoint seen from elsewhere",
+			config: Config{Endpoint: "http://gcs:4443"},
+			base:   "https://files.example.com",
+			want:   "https://files.example.com/photos/a/b%20c",
+		},
+		{
+			name:   "a bucket that is called as Google",
+			config: Config{Bucket: "storage"},
+			want:   "https://storage.googleapis.com/storage/a/b%20c",
+		},
+		{
+			name:   "a bucket that is called as a host",
+			config: Config{Bucket: "gcs", Endpoint: "http://gcs.local:4443"},
+			want:   "http://gcs.local:4443/gcs/a/b%20c",
+		},
+		{
+			name:   "a path in front",
+			config: Config{},
+			base:   "https://example.com/gcs%2Fx/",
+			want:   "https://example.com/gcs%2Fx/photos/a/b%20c",
+		},
+		{
+			name:   "a virtual host",
+			config: Config{},
+			base:   "https://photos.storage.googleapis.com/",
+			want:   "https://photos.storage.googleapis.com/a/b%20c",
+		},
+		{
+			name:   "a domain of the bucket's name",
+			config: Config{Bucket: "cdn.example.com"},
+			base:   "https://cdn.example.com",
+			want:   "https://cdn.example.com/a/b%20c",
+		},
+		{
+			name:   "a bucket that is called as a net",
+			config: Config{Bucket: "127"},
+			base:   "http://127.0.0.1:4443",
+			want:   "http://127.0.0.1:4443/127/a/b%20c",
+		},
+		{
+			name:   "a bucket that is called as a box",
+			config: Config{Bucket: "localhost"},
+			base:   "http://localhost:4443",
+			want:   "http://localhost:4443/localhost/a/b%20c",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			d := newSigningDriver(t, tt.config)
 			signedURL, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 				r.Key = "a/b c"
@@ -259,20 +353,28 @@ func TestSignedURLBaseURL(t *testing.T) {
 	}
 }
 
+// A signed URL is valid until ExpiresAt, which is no earlier than requested, unless the signer has a limit.
 func TestSignedURLExpiresAsReported(t *testing.T) {
 	start := signedAt.Truncate(time.Second)
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		ttl     time.Duration
 		maxTerm time.Duration
 		want    time.Duration // from the second in the URL
 	}{
-		"a second":                     {time.Second, sigv4.MaxTerm, 2 * time.Second}, // never less than requested
-		"an hour":                      {time.Hour, sigv4.MaxTerm, time.Hour + time.Second},
-		"seven days, and no more":      {sigv4.MaxTerm, sigv4.MaxTerm, sigv4.MaxTerm},
-		"no longer than Google's keys": {sigv4.MaxTerm, maxSignedByIAM, maxSignedByIAM},
+		// never less than requested
+		{name: "a second", ttl: time.Second, maxTerm: sigv4.MaxTerm, want: 2 * time.Second},
+		{name: "an hour", ttl: time.Hour, maxTerm: sigv4.MaxTerm, want: time.Hour + time.Second},
+		{name: "seven days, and no more", ttl: sigv4.MaxTerm, maxTerm: sigv4.MaxTerm, want: sigv4.MaxTerm},
+		{
+			name:    "no longer than Google's keys",
+			ttl:     sigv4.MaxTerm,
+			maxTerm: maxSignedByIAM,
+			want:    maxSignedByIAM,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			d := newSigningDriver(t, Config{})
 			var s signer = shortLived{*d.account.signerFinder.cached.Load(), tt.maxTerm}
 			d.account.signerFinder.cached.Store(&s)
@@ -291,6 +393,7 @@ func TestSignedURLExpiresAsReported(t *testing.T) {
 	}
 }
 
+// With StableFor, URLs that are signed within one window are equal. A signer whose URLs end earlier is Unsupported.
 func TestStableURLsOfGoogle(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := signedDownload(func(r *driver.SignRequest) {
@@ -312,31 +415,45 @@ func TestStableURLsOfGoogle(t *testing.T) {
 	require.False(t, d.Describe().Features&storage.StableURLs != 0)
 }
 
+// A shortLived is a signer whose signatures are valid for a limited time.
 type shortLived struct {
 	signer
 	most time.Duration
 }
 
+// maxTerm returns the limit of the test.
 func (s shortLived) maxTerm() time.Duration { return s.most }
 
 // Signing is Unsupported for metadata or a disposition that no header can hold, and for another method.
 func TestSignedURLUnsupported(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		request *driver.SignRequest
 		hint    string
 	}{
-		"metadata that no header holds": {wiretest.SignedUpload(func(r *driver.SignRequest) {
-			r.Metadata = map[string]string{"k": "\u00e9"}
-		}), "X-Goog-Meta-K"},
-		"a disposition that no header has": {wiretest.SignedUpload(func(r *driver.SignRequest) {
-			r.ContentDisposition = "inline; filename=\"\u65e5\""
-		}), "Content-Disposition"},
-		"another method": {signedDownload(func(r *driver.SignRequest) {
-			r.Method = http.MethodPatch
-		}), ""},
+		{
+			name: "metadata that no header holds",
+			request: wiretest.SignedUpload(func(r *driver.SignRequest) {
+				r.Metadata = map[string]string{"k": "\u00e9"}
+			}),
+			hint: "X-Goog-Meta-K",
+		},
+		{
+			name: "a disposition that no header has",
+			request: wiretest.SignedUpload(func(r *driver.SignRequest) {
+				r.ContentDisposition = "inline; filename=\"\u65e5\""
+			}),
+			hint: "Content-Disposition",
+		},
+		{
+			name: "another method",
+			request: signedDownload(func(r *driver.SignRequest) {
+				r.Method = http.MethodPatch
+			}),
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			signedURL, err := newSigningDriver(t, Config{}).urls.sign(t.Context(), tt.request, signedAt)
 			require.Nil(t, signedURL)
 			require.ErrorIs(t, err, storage.Unsupported)

@@ -19,26 +19,40 @@ func keepsPolicy(fields map[string]string, bucket string, size int64) bool {
 	if err != nil || json.Unmarshal(text, &policy) != nil || time.Now().After(policy.Expiration) {
 		return false
 	}
-	free := map[string]bool{"policy": true, "x-goog-signature": true, "file": true}
+
+	allowed := map[string]bool{"policy": true, "x-goog-signature": true, "file": true}
 	for _, condition := range policy.Conditions {
-		switch c := condition.(type) {
-		case []any:
-			if len(c) != 3 || c[0] != "content-length-range" || !within(size, fmt.Sprint(c[1]), fmt.Sprint(c[2])) {
+		switch condition := condition.(type) {
+		case []any: // ["content-length-range", least, most]
+			if !isWithinRange(condition, size) {
 				return false
 			}
-		case map[string]any:
-			for name, value := range c {
-				if name == "bucket" && value != bucket || name != "bucket" && value != fields[name] {
+		case map[string]any: // {field: value}
+			for name, value := range condition {
+				want := fields[name]
+				if name == "bucket" {
+					want = bucket
+				}
+				if value != want {
 					return false
 				}
-				free[name] = true
+				allowed[name] = true
 			}
 		}
 	}
+
 	for name := range fields {
-		if !free[name] && !strings.HasPrefix(name, "x-ignore-") {
+		if !allowed[name] && !strings.HasPrefix(name, "x-ignore-") {
 			return false
 		}
 	}
 	return true
+}
+
+// isWithinRange reports whether a condition is a range of sizes that contains size.
+func isWithinRange(condition []any, size int64) bool {
+	if len(condition) != 3 || condition[0] != "content-length-range" {
+		return false
+	}
+	return isWithin(size, fmt.Sprint(condition[1]), fmt.Sprint(condition[2]))
 }

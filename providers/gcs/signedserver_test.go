@@ -37,8 +37,10 @@ type signedServer struct {
 	key   *rsa.PublicKey
 }
 
+// signedServerToken is the token that a signedServer accepts.
 const signedServerToken = "token"
 
+// startSignedServer starts a signedServer for the key of package signingkey.
 func startSignedServer(t *testing.T) *signedServer {
 	t.Helper()
 	var file struct {
@@ -49,18 +51,38 @@ func startSignedServer(t *testing.T) *signedServer {
 	block, _ := pem.Decode([]byte(file.PrivateKey))
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	require.NoError(t, err)
-	s := &signedServer{rules: startRuleServer(t), email: file.ClientEmail, key: &key.(*rsa.PrivateKey).PublicKey}
+	s := &signedServer{
+		rules: startRuleServer(t),
+		email: file.ClientEmail,
+		key:   &key.(*rsa.PrivateKey).PublicKey,
+	}
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
 	return s
 }
 
 var (
-	noSignature  = &refusal{401, "required", "Anonymous caller does not have storage access.", "AuthenticationRequired"}
-	badSignature = &refusal{403, "forbidden", "Access denied.", "SignatureDoesNotMatch"}
-	expired      = &refusal{400, "invalid", "Invalid argument.", "ExpiredToken"}
+	noSignature = &refusal{
+		status:  http.StatusUnauthorized,
+		reason:  "required",
+		message: "Anonymous caller does not have storage access.",
+		xmlCode: "AuthenticationRequired",
+	}
+	badSignature = &refusal{
+		status:  http.StatusForbidden,
+		reason:  "forbidden",
+		message: "Access denied.",
+		xmlCode: "SignatureDoesNotMatch",
+	}
+	expired = &refusal{
+		status:  http.StatusBadRequest,
+		reason:  "invalid",
+		message: "Invalid argument.",
+		xmlCode: "ExpiredToken",
+	}
 )
 
+// ServeHTTP passes on requests with the token, and handles signed URLs and forms.
 func (s *signedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") == "Bearer "+signedServerToken {
 		s.rules.ServeHTTP(w, r)
@@ -68,10 +90,11 @@ func (s *signedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return
+		return // the client has gone
 	}
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
-	key, _ = url.PathUnescape(key)
+	key, _ = url.PathUnescape(key) // net/http has refused an invalid path
+
 	if r.Method == http.MethodPost && key == "" {
 		writeJSON(w, struct{}{}, s.form(r, bucket, body))
 		return
@@ -80,53 +103,78 @@ func (s *signedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, nil, noSignature)
 		return
 	}
-	no := s.check(r)
-	switch {
-	case no == nil && r.Method == http.MethodPut:
-		no = s.put(r, bucket, key, body)
-		if no == nil {
+	if problem := s.check(r); problem != nil {
+		writeJSON(w, struct{}{}, problem)
+		return
+	}
+	s.serveSigned(w, r, bucket, key, body)
+}
+
+// serveSigned handles a request whose signature is valid.
+func (s *signedServer) serveSigned(w http.ResponseWriter, r *http.Request, bucket, key string, body []byte) {
+	switch r.Method {
+	case http.MethodPut:
+		problem := s.put(r, bucket, key, body)
+		if problem == nil {
 			sum := md5.Sum(body)
 			w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
 		}
-	case no == nil && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		s.rules.ServeHTTP(&overriding{w, r.URL.Query()}, r)
-		return
-	case no == nil && r.Method == http.MethodDelete:
-		object := r.Clone(r.Context())
-		object.URL = &url.URL{
-			Path:    "/storage/v1/b/" + bucket + "/o/" + key,
-			RawPath: "/storage/v1/b/" + bucket + "/o/" + url.PathEscape(key),
+		writeJSON(w, struct{}{}, problem)
+	case http.MethodGet, http.MethodHead:
+		s.rules.ServeHTTP(&overridingWriter{w, r.URL.Query()}, r)
+	case http.MethodDelete:
+		// The rule server removes objects only through the JSON API.
+		removal := r.Clone(r.Context())
+		removal.URL = &url.URL{
+			Path:     "/storage/v1/b/" + bucket + "/o/" + key,
+			RawPath:  "/storage/v1/b/" + bucket + "/o/" + url.PathEscape(key),
+			RawQuery: url.Values{"generation": r.URL.Query()["generation"]}.Encode(),
 		}
-		object.URL.RawQuery = url.Values{"generation": r.URL.Query()["generation"]}.Encode()
-		s.rules.ServeHTTP(w, object)
-		return
-	case no == nil:
-		no = badSignature
+		s.rules.ServeHTTP(w, removal)
+	default:
+		writeJSON(w, struct{}{}, badSignature)
 	}
-	writeJSON(w, struct{}{}, no)
 }
 
-// check verifies the signature of a URL.
+// check verifies the signature of a URL. https://cloud.google.com/storage/docs/authentication/signatures
 func (s *signedServer) check(r *http.Request) *refusal {
 	query := r.URL.Query()
-	names := strings.Split(query.Get("X-Goog-SignedHeaders"), ";")
+	signedHeaders := strings.Split(query.Get("X-Goog-SignedHeaders"), ";")
+	if !slices.Contains(signedHeaders, "host") {
+		return badSignature
+	}
 	for name := range r.Header {
 		name = strings.ToLower(name)
-		if strings.HasPrefix(name, "x-goog-") && !slices.Contains(names, name) {
+		if strings.HasPrefix(name, "x-goog-") && !slices.Contains(signedHeaders, name) {
 			return badSignature
 		}
 	}
-	var lines strings.Builder
-	for _, name := range names {
+
+	date := query.Get("X-Goog-Date")
+	scope, problem := s.scope(query.Get("X-Goog-Algorithm"), query.Get("X-Goog-Credential"), date)
+	if problem != nil {
+		return problem
+	}
+	canonical := sha256.Sum256([]byte(canonicalRequest(r, signedHeaders)))
+	lines := []string{"GOOG4-RSA-SHA256", date, scope, hex.EncodeToString(canonical[:])}
+	if !s.verify(strings.Join(lines, "\n"), query.Get("X-Goog-Signature")) {
+		return badSignature
+	}
+	return checkExpiry(date, query.Get("X-Goog-Expires"))
+}
+
+// canonicalRequest returns the text of a request that is signed.
+func canonicalRequest(r *http.Request, signedHeaders []string) string {
+	var headers strings.Builder
+	for _, name := range signedHeaders {
+		// Runs of spaces are one space.
 		value := strings.Join(strings.Fields(strings.Join(r.Header.Values(name), ",")), " ")
 		if name == "host" {
-			value = r.Host
-			if host, _, err := net.SplitHostPort(r.Host); err == nil {
-				value = host
-			}
+			value = hostWithoutPort(r.Host)
 		}
-		lines.WriteString(name + ":" + value + "\n")
+		headers.WriteString(name + ":" + value + "\n")
 	}
+
 	var parameters []string
 	for _, parameter := range strings.Split(r.URL.RawQuery, "&") {
 		if !strings.HasPrefix(parameter, "X-Goog-Signature=") {
@@ -134,39 +182,66 @@ func (s *signedServer) check(r *http.Request) *refusal {
 		}
 	}
 	slices.Sort(parameters)
+
 	path, _, _ := strings.Cut(r.RequestURI, "?")
-	canonical := sha256.Sum256([]byte(strings.Join([]string{r.Method, path, strings.Join(parameters, "&"), lines.String(), strings.Join(names, ";"), "UNSIGNED-PAYLOAD"}, "\n")))
-	date := query.Get("X-Goog-Date")
-	scope, no := s.scope(query.Get("X-Goog-Algorithm"), query.Get("X-Goog-Credential"), date)
-	if no != nil {
-		return no
+	return strings.Join([]string{
+		r.Method,
+		path,
+		strings.Join(parameters, "&"),
+		headers.String(),
+		strings.Join(signedHeaders, ";"),
+		"UNSIGNED-PAYLOAD",
+	}, "\n")
+}
+
+// hostWithoutPort returns the host of an address, which may have a port.
+func hostWithoutPort(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
 	}
-	text := strings.Join([]string{"GOOG4-RSA-SHA256", date, scope, hex.EncodeToString(canonical[:])}, "\n")
-	if !s.verify(text, query.Get("X-Goog-Signature")) || !slices.Contains(names, "host") {
-		return badSignature
-	}
+	return host
+}
+
+// checkExpiry checks that a signature is valid for at most seven days, and has not expired.
+func checkExpiry(date, expires string) *refusal {
+	const maxSeconds = 7 * 24 * 60 * 60
 	start, err := time.Parse("20060102T150405Z", date)
-	seconds, bad := strconv.Atoi(query.Get("X-Goog-Expires"))
-	if err != nil || bad != nil || seconds < 1 || seconds > 604_800 || time.Now().After(start.Add(time.Duration(seconds)*time.Second)) {
+	if err != nil {
+		return expired
+	}
+	seconds, err := strconv.Atoi(expires)
+	if err != nil || seconds < 1 || seconds > maxSeconds {
+		return expired
+	}
+	if time.Now().After(start.Add(time.Duration(seconds) * time.Second)) {
 		return expired
 	}
 	return nil
 }
 
-// scope returns the part of a credential after the account. The account must be
-// the test's, and the day that of date.
+// scope returns the part of a credential after the account. The account must be the test's, and the day that of date.
 func (s *signedServer) scope(algorithm, credential, date string) (string, *refusal) {
+	const dateLength = len("20060102T150405Z")
 	scope, isOurs := strings.CutPrefix(credential, s.email+"/")
-	if algorithm != "GOOG4-RSA-SHA256" || !isOurs || len(date) != 16 || scope != date[:8]+"/auto/storage/goog4_request" {
+	if algorithm != "GOOG4-RSA-SHA256" || !isOurs || len(date) != dateLength {
+		return "", badSignature
+	}
+	day := date[:len("20060102")]
+	if scope != day+"/auto/storage/goog4_request" {
 		return "", badSignature
 	}
 	return scope, nil
 }
 
+// verify reports whether signature is the key's signature of text, in hexadecimal.
 func (s *signedServer) verify(text, signature string) bool {
 	raw, err := hex.DecodeString(signature)
+	if err != nil {
+		return false
+	}
 	sum := sha256.Sum256([]byte(text))
-	return err == nil && rsa.VerifyPKCS1v15(s.key, crypto.SHA256, sum[:], raw) == nil
+	return rsa.VerifyPKCS1v15(s.key, crypto.SHA256, sum[:], raw) == nil
 }
 
 // put stores a signed upload.
@@ -174,8 +249,8 @@ func (s *signedServer) put(r *http.Request, bucket, key string, body []byte) *re
 	h := r.Header
 	if sizes := h.Get("X-Goog-Content-Length-Range"); sizes != "" {
 		least, maximum, _ := strings.Cut(sizes, ",")
-		if !within(int64(len(body)), least, maximum) {
-			return bad("The size of the object is not in the range.")
+		if !isWithin(int64(len(body)), least, maximum) {
+			return invalidArgument("The size of the object is not in the range.")
 		}
 	}
 	o := &ruleObject{
@@ -205,6 +280,7 @@ func (s *signedServer) put(r *http.Request, bucket, key string, body []byte) *re
 	return s.store(bucket, o, query, body)
 }
 
+// store adds an object to a bucket of the rule server.
 func (s *signedServer) store(bucket string, o *ruleObject, query url.Values, body []byte) *refusal {
 	s.rules.mu.Lock()
 	defer s.rules.mu.Unlock()
@@ -215,35 +291,39 @@ func (s *signedServer) store(bucket string, o *ruleObject, query url.Values, bod
 	return s.rules.insert(b, o, query, body, false)
 }
 
-func within(size int64, least, limit string) bool {
-	start, err := strconv.ParseInt(least, 10, 64)
-	end, bad := strconv.ParseInt(limit, 10, 64)
-	return err == nil && bad == nil && start <= size && size <= end
+// isWithin reports whether size is from least to limit, which are decimal.
+func isWithin(size int64, least, limit string) bool {
+	lower, err := strconv.ParseInt(least, 10, 64)
+	if err != nil {
+		return false
+	}
+	upper, err := strconv.ParseInt(limit, 10, 64)
+	return err == nil && lower <= size && size <= upper
 }
 
 // form stores the upload of a form if it fits the policy.
 func (s *signedServer) form(r *http.Request, bucket string, body []byte) *refusal {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if r.ParseMultipartForm(1<<20) != nil || len(r.MultipartForm.File["file"]) != 1 {
-		return bad("No file.")
+		return invalidArgument("No file.")
 	}
 	fields := map[string]string{}
 	for name, values := range r.MultipartForm.Value {
 		fields[strings.ToLower(name)] = values[0]
 	}
-	if _, no := s.scope(fields["x-goog-algorithm"], fields["x-goog-credential"], fields["x-goog-date"]); no != nil {
-		return no
+	if _, problem := s.scope(fields["x-goog-algorithm"], fields["x-goog-credential"], fields["x-goog-date"]); problem != nil {
+		return problem
 	}
 	if !s.verify(fields["policy"], fields["x-goog-signature"]) {
 		return badSignature
 	}
 	file, err := r.MultipartForm.File["file"][0].Open()
 	if err != nil {
-		return bad("No file.")
+		return invalidArgument("No file.")
 	}
 	data, err := io.ReadAll(file)
 	if err != nil || !keepsPolicy(fields, bucket, int64(len(data))) {
-		return bad("The policy was not kept.")
+		return invalidArgument("The policy was not kept.")
 	}
 	o := &ruleObject{
 		Name:               fields["key"],
@@ -261,17 +341,21 @@ func (s *signedServer) form(r *http.Request, bucket string, body []byte) *refusa
 	return s.store(bucket, o, url.Values{}, data)
 }
 
-// An overriding response has the headers that the query of a signed download
-// sets.
-type overriding struct {
+// An overridingWriter sets the headers of a response that the query of a signed download names.
+type overridingWriter struct {
 	http.ResponseWriter
 	query url.Values
 }
 
-func (w *overriding) WriteHeader(status int) {
-	for parameter, name := range map[string]string{"response-content-type": "Content-Type", "response-content-disposition": "Content-Disposition"} {
-		if value := w.query.Get(parameter); value != "" && status < 300 {
-			w.Header().Set(name, value)
+// WriteHeader replaces the headers of a success.
+func (w *overridingWriter) WriteHeader(status int) {
+	for parameter, header := range map[string]string{
+		"response-content-type":        "Content-Type",
+		"response-content-disposition": "Content-Disposition",
+	} {
+		value := w.query.Get(parameter)
+		if value != "" && status < http.StatusMultipleChoices {
+			w.Header().Set(header, value)
 		}
 	}
 	w.ResponseWriter.WriteHeader(status)

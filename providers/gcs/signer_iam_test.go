@@ -21,10 +21,12 @@ import (
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
+// secretToken is a token that must appear in no error.
 const secretToken = "ya29.secret-token"
 
-// byIAM opens a bucket whose signatures come from a test server.
-func byIAM(t *testing.T, answer http.HandlerFunc) (*objectDriver, *iamSigner) {
+// openIAMSigningDriver opens a bucket whose signatures come from the IAM service. A test server with the given
+// handler stands in for that service.
+func openIAMSigningDriver(t *testing.T, answer http.HandlerFunc) (*objectDriver, *iamSigner) {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
@@ -57,6 +59,7 @@ func signBlob(t *testing.T, w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"keyId": "k", "signedBlob": base64.StdEncoding.EncodeToString(signature)})
 }
 
+// assertDecodes decodes JSON, and reports whether it could. It may be called from a handler.
 func assertDecodes(t *testing.T, src io.Reader, dst any) bool {
 	if err := json.NewDecoder(src).Decode(dst); err != nil {
 		t.Error(err)
@@ -65,9 +68,10 @@ func assertDecodes(t *testing.T, src io.Reader, dst any) bool {
 	return true
 }
 
+// The IAM service signs URLs and forms exactly as the account's own key does, with one request each.
 func TestSignByIAM(t *testing.T) {
 	var requests []*http.Request
-	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) {
+	d, _ := openIAMSigningDriver(t, func(w http.ResponseWriter, r *http.Request) {
 		requests = append(requests, r)
 		signBlob(t, w, r)
 	})
@@ -84,7 +88,8 @@ func TestSignByIAM(t *testing.T) {
 	require.Equal(t, byKey, signedURL, "both signers sign the same")
 
 	require.Len(t, requests, 1)
-	require.Equal(t, "POST /v1/projects/-/serviceAccounts/"+testAccount+":signBlob", requests[0].Method+" "+requests[0].URL.Path)
+	require.Equal(t, "POST /v1/projects/-/serviceAccounts/"+testAccount+":signBlob",
+		requests[0].Method+" "+requests[0].URL.Path)
 	require.Equal(t, "Bearer "+secretToken, requests[0].Header.Get("Authorization"))
 	require.Equal(t, "application/json", requests[0].Header.Get("Content-Type"))
 
@@ -98,7 +103,7 @@ func TestSignByIAM(t *testing.T) {
 
 // A URL that IAM signed expires no later than Google's key.
 func TestSignByIAMExpires(t *testing.T) {
-	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) {
+	d, _ := openIAMSigningDriver(t, func(w http.ResponseWriter, r *http.Request) {
 		signBlob(t, w, r)
 	})
 	signedURL, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
@@ -124,41 +129,58 @@ func TestSignByIAMErrors(t *testing.T) {
 			_, _ = io.WriteString(w, text)
 		}
 	}
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		answer http.HandlerFunc
 		want   storage.Code
 		hint   string
 		again  bool
 	}{
-		"may not": {
+		{
+			name:   "may not",
 			answer: refusal(403, "PERMISSION_DENIED"),
 			want:   storage.PermissionDenied,
 			hint:   "roles/iam.serviceAccountTokenCreator on " + testAccount,
 		},
-		"no API": {
-			answer: refusal(403, "IAM Service Account Credentials API has not been used in project 7 before or it is disabled."),
-			want:   storage.PermissionDenied,
-			hint:   "enable the API",
+		{
+			name: "no API",
+			answer: refusal(403,
+				"IAM Service Account Credentials API has not been used in project 7 before or it is disabled."),
+			want: storage.PermissionDenied,
+			hint: "enable the API",
 		},
-		"no scope": {
+		{
+			name:   "no scope",
 			answer: refusal(403, "Request had insufficient authentication scopes."),
 			want:   storage.PermissionDenied,
 			hint:   "cloud-platform",
 		},
-		"no such account":    {answer: refusal(404, "NOT_FOUND"), want: storage.Unauthenticated, hint: "there is no service account " + testAccount},
-		"token refused":      {answer: refusal(401, "UNAUTHENTICATED"), want: storage.Unauthenticated},
-		"too many":           {answer: refusal(429, "RESOURCE_EXHAUSTED"), want: storage.RateLimited, again: true},
-		"not now":            {answer: refusal(503, "UNAVAILABLE"), want: storage.Unavailable, again: true},
-		"no signature":       {answer: says(`{}`), want: storage.Internal},
-		"a broken signature": {answer: says(`{"signedBlob":"%%"}`), want: storage.Internal},
-		"no JSON":            {answer: says(`<html>`), want: storage.Internal},
-		"a response without an end": {
+		{
+			name:   "no such account",
+			answer: refusal(404, "NOT_FOUND"),
+			want:   storage.Unauthenticated,
+			hint:   "there is no service account " + testAccount,
+		},
+		{name: "token refused", answer: refusal(401, "UNAUTHENTICATED"), want: storage.Unauthenticated},
+		{
+			name:   "too many",
+			answer: refusal(429, "RESOURCE_EXHAUSTED"),
+			want:   storage.RateLimited,
+			again:  true,
+		},
+		{name: "not now", answer: refusal(503, "UNAVAILABLE"), want: storage.Unavailable, again: true},
+		{name: "no signature", answer: says(`{}`), want: storage.Internal},
+		{name: "a broken signature", answer: says(`{"signedBlob":"%%"}`), want: storage.Internal},
+		{name: "no JSON", answer: says(`<html>`), want: storage.Internal},
+		{
+			name: "a response without an end",
 			answer: func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = io.WriteString(w, `{"signedBlob":"`+strings.Repeat("A", 1<<20)+`"}`)
 			},
 			want: storage.Internal,
 		},
-		"a response that is cut off": {
+		{
+			name: "a response that is cut off",
 			answer: func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Length", "1000")
 				_, _ = io.WriteString(w, `{"signedBlob":`)
@@ -168,9 +190,9 @@ func TestSignByIAMErrors(t *testing.T) {
 			again: true,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			d, _ := byIAM(t, tt.answer)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, _ := openIAMSigningDriver(t, tt.answer)
 			_, err := d.Sign(t.Context(), signedDownload(nil))
 
 			var e *storage.Error
@@ -184,11 +206,12 @@ func TestSignByIAMErrors(t *testing.T) {
 	}
 }
 
+// At most iamCalls requests for a signature run at a time. A caller that waits for its turn can be canceled.
 func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
 	var s atomic.Pointer[iamSigner]
 	var turns []int // that were taken during a call
 	refuse := false
-	d, iam := byIAM(t, func(w http.ResponseWriter, r *http.Request) {
+	d, iam := openIAMSigningDriver(t, func(w http.ResponseWriter, r *http.Request) {
 		turns = append(turns, len(s.Load().calls))
 		if refuse {
 			w.WriteHeader(http.StatusForbidden)
@@ -227,9 +250,10 @@ func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
 	require.Equal(t, []int{iamCalls}, turns)
 }
 
+// A request for a signature has a time limit of its own, beside that of the caller.
 func TestSignByIAMTimesOut(t *testing.T) {
 	hang := make(chan struct{})
-	d, iam := byIAM(t, func(_ http.ResponseWriter, r *http.Request) {
+	d, iam := openIAMSigningDriver(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-hang
 	})

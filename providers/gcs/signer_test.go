@@ -25,18 +25,27 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-func keyFileOf(t *testing.T, privateKey string) []byte {
+// newKeyFile returns a key file of testAccount with the given private key.
+func newKeyFile(t *testing.T, privateKey string) []byte {
 	t.Helper()
 	file, err := json.Marshal(map[string]string{"type": "service_account", "client_email": testAccount, "private_key": privateKey})
 	require.NoError(t, err)
 	return file
 }
 
+// A key file may have its key as PKCS #8 or PKCS #1, with text in front of it.
 func TestKeyFileFormats(t *testing.T) {
-	pkcs1 := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testKey())}))
-	for name, text := range map[string]string{"PKCS #8": testKeyPEM(), "PKCS #1": pkcs1, "text in front": "a key\n" + pkcs1} {
+	pkcs1 := string(pem.EncodeToMemory(&pem.Block{
+		Type:  "RSA PRIVATE KEY",
+		Bytes: x509.MarshalPKCS1PrivateKey(testKey()),
+	}))
+	for name, text := range map[string]string{
+		"PKCS #8":       testKeyPEM(),
+		"PKCS #1":       pkcs1,
+		"text in front": "a key\n" + pkcs1,
+	} {
 		t.Run(name, func(t *testing.T) {
-			signs, err := newKeySigner(keyFileOf(t, text), "")
+			signs, err := newKeySigner(newKeyFile(t, text), "")
 			require.NoError(t, err)
 			require.Equal(t, testAccount, signs.email())
 			signature, err := signs.sign(t.Context(), []byte("text"))
@@ -55,21 +64,39 @@ func TestKeyFileInvalid(t *testing.T) {
 	require.NoError(t, err)
 	const secret = "c2VjcmV0LXNlY3JldA=="
 
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		file    []byte
 		account string
 	}{
-		"no JSON":                {[]byte("{" + secret), ""},
-		"only a key":             {[]byte(testKeyPEM()), ""},
-		"no PEM":                 {keyFileOf(t, secret), ""},
-		"PEM of nothing":         {keyFileOf(t, "-----BEGIN PRIVATE KEY-----\n"+secret+"\n-----END PRIVATE KEY-----\n"), ""},
-		"a key that is not RSA":  {keyFileOf(t, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))), ""},
-		"a person's credentials": {[]byte(`{"type":"authorized_user","refresh_token":"` + secret + `"}`), ""},
-		"another account's":      {testKeyFile(), "other@project.iam.gserviceaccount.com"},
+		{name: "no JSON", file: []byte("{" + secret)},
+		{name: "only a key", file: []byte(testKeyPEM())},
+		{name: "no PEM", file: newKeyFile(t, secret)},
+		{
+			name: "PEM of nothing",
+			file: newKeyFile(t, "-----BEGIN PRIVATE KEY-----\n"+secret+"\n-----END PRIVATE KEY-----\n"),
+		},
+		{
+			name: "a key that is not RSA",
+			file: newKeyFile(t, string(pem.EncodeToMemory(&pem.Block{
+				Type:  "PRIVATE KEY",
+				Bytes: encoded,
+			}))),
+		},
+		{
+			name: "a person's credentials",
+			file: []byte(`{"type":"authorized_user","refresh_token":"` + secret + `"}`),
+		},
+		{name: "another account's", file: testKeyFile(), account: "other@project.iam.gserviceaccount.com"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			_, err := NewDriver(t.Context(), Config{Bucket: "photos", Anonymous: true, SigningKey: tt.file, SigningAccount: tt.account})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := NewDriver(t.Context(), Config{
+				Bucket:         "photos",
+				Anonymous:      true,
+				SigningKey:     tt.file,
+				SigningAccount: tt.account,
+			})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.NotContains(t, err.Error(), secret)
 			require.NotContains(t, err.Error(), "BEGIN")
@@ -77,38 +104,82 @@ func TestKeyFileInvalid(t *testing.T) {
 	}
 }
 
-func impersonating(account string) []byte {
+// impersonatingCredentials returns credentials of a person that act as a service account.
+func impersonatingCredentials(account string) []byte {
 	return []byte(`{"type":"impersonated_service_account",
 		"service_account_impersonation_url":"https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/` + account + `:generateAccessToken",
 		"source_credentials":{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}}`)
 }
 
-const person = `{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}`
+// personCredentials are the credentials of a person, which cannot sign.
+const personCredentials = `{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}`
 
+// The signer follows from Config: a key signs locally, and the IAM service signs for an account without a key.
 func TestSignerOfAConfig(t *testing.T) {
 	const other = "other@project.iam.gserviceaccount.com"
 	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"})
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		config Config
 		want   signer // by kind and name; nil if there is none
 	}{
-		"a key":                               {Config{SigningKey: testKeyFile()}, &keySigner{name: testAccount}},
-		"a key, of data that is anyone's":     {Config{SigningKey: testKeyFile(), Anonymous: true}, &keySigner{name: testAccount}},
-		"a key, before the credentials":       {Config{SigningKey: testKeyFile(), CredentialsJSON: impersonating(other)}, &keySigner{name: testAccount}},
-		"credentials with a key":              {Config{CredentialsJSON: testKeyFile()}, &keySigner{name: testAccount}},
-		"credentials with a key, named":       {Config{CredentialsJSON: testKeyFile(), SigningAccount: testAccount}, &keySigner{name: testAccount}},
-		"credentials with a key, for another": {Config{CredentialsJSON: testKeyFile(), SigningAccount: other}, &iamSigner{name: other}},
-		"impersonating credentials":           {Config{CredentialsJSON: impersonating(other)}, &iamSigner{name: other}},
-		"a person, as a service account":      {Config{CredentialsJSON: []byte(person), SigningAccount: other}, &iamSigner{name: other}},
-		"a person":                            {Config{CredentialsJSON: []byte(person)}, nil},
-		"tokens, as a service account":        {Config{TokenSource: tokens, SigningAccount: other}, &iamSigner{name: other}},
-		"tokens without a name":               {Config{TokenSource: tokens}, nil},
-		"anonymous":                           {Config{Anonymous: true}, nil},
-		"a server that gets no credentials":   {Config{Endpoint: "http://127.0.0.1:1"}, nil},
-		"a name without credentials":          {Config{Anonymous: true, SigningAccount: other}, nil},
+		{name: "a key", config: Config{SigningKey: testKeyFile()}, want: &keySigner{name: testAccount}},
+		{
+			name:   "a key, of data that is anyone's",
+			config: Config{SigningKey: testKeyFile(), Anonymous: true},
+			want:   &keySigner{name: testAccount},
+		},
+		{
+			name:   "a key, before the credentials",
+			config: Config{SigningKey: testKeyFile(), CredentialsJSON: impersonatingCredentials(other)},
+			want:   &keySigner{name: testAccount},
+		},
+		{
+			name:   "credentials with a key",
+			config: Config{CredentialsJSON: testKeyFile()},
+			want:   &keySigner{name: testAccount},
+		},
+		{
+			name:   "credentials with a key, named",
+			config: Config{CredentialsJSON: testKeyFile(), SigningAccount: testAccount},
+			want:   &keySigner{name: testAccount},
+		},
+		{
+			name:   "credentials with a key, for another",
+			config: Config{CredentialsJSON: testKeyFile(), SigningAccount: other},
+			want:   &iamSigner{name: other},
+		},
+		{
+			name:   "impersonating credentials",
+			config: Config{CredentialsJSON: impersonatingCredentials(other)},
+			want:   &iamSigner{name: other},
+		},
+		{
+			name:   "a person, as a service account",
+			config: Config{CredentialsJSON: []byte(personCredentials), SigningAccount: other},
+			want:   &iamSigner{name: other},
+		},
+		{name: "a person", config: Config{CredentialsJSON: []byte(personCredentials)}, want: nil},
+		{
+			name:   "tokens, as a service account",
+			config: Config{TokenSource: tokens, SigningAccount: other},
+			want:   &iamSigner{name: other},
+		},
+		{name: "tokens without a name", config: Config{TokenSource: tokens}, want: nil},
+		{name: "anonymous", config: Config{Anonymous: true}, want: nil},
+		{
+			name:   "a server that gets no credentials",
+			config: Config{Endpoint: "http://127.0.0.1:1"},
+			want:   nil,
+		},
+		{
+			name:   "a name without credentials",
+			config: Config{Anonymous: true, SigningAccount: other},
+			want:   nil,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			tt.config.Bucket = "photos"
 			d, err := NewDriver(t.Context(), tt.config)
 			require.NoError(t, err)
@@ -158,26 +229,44 @@ func TestSignerOfFirstSignature(t *testing.T) {
 	require.NoError(t, err, "the signer is kept")
 }
 
+// The signer follows from the default credentials. The metadata service is asked only if they do not name an
+// account.
 func TestSignerOfDefaultCredentials(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
-	tests := map[string]struct {
+	tests := []struct {
+		name                 string
 		credentials, account string
 		asked                bool // whether the metadata service is asked
 		want                 signer
 	}{
-		"a key file":                      {credentials: string(testKeyFile()), want: &keySigner{name: testAccount}},
-		"impersonation":                   {credentials: string(impersonating(testAccount)), want: &iamSigner{name: testAccount}},
-		"a person":                        {credentials: person, want: nil},
-		"a person, as a service account":  {credentials: person, account: testAccount, want: &iamSigner{name: testAccount}},
-		"a machine of Google's":           {credentials: "", asked: true, want: &iamSigner{name: machine}},
-		"a machine, as a service account": {credentials: "", account: testAccount, want: &iamSigner{name: testAccount}},
-		"an address of tokens without a name": {
+		{name: "a key file", credentials: string(testKeyFile()), want: &keySigner{name: testAccount}},
+		{
+			name:        "impersonation",
+			credentials: string(impersonatingCredentials(testAccount)),
+			want:        &iamSigner{name: testAccount},
+		},
+		{name: "a person", credentials: personCredentials, want: nil},
+		{
+			name:        "a person, as a service account",
+			credentials: personCredentials,
+			account:     testAccount,
+			want:        &iamSigner{name: testAccount},
+		},
+		{name: "a machine of Google's", credentials: "", asked: true, want: &iamSigner{name: machine}},
+		{
+			name:        "a machine, as a service account",
+			credentials: "",
+			account:     testAccount,
+			want:        &iamSigner{name: testAccount},
+		},
+		{
+			name:        "an address of tokens without a name",
 			credentials: `{"type":"external_account","service_account_impersonation_url":"https://example.com/x"}`,
 			want:        nil,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			a := &account{credentials: &credentials{}, http: &http.Client{}}
 			a.credentials.cached.Store(auth.NewCredentials(&auth.CredentialsOptions{JSON: []byte(tt.credentials)}))
 			called := false
@@ -199,6 +288,7 @@ func TestSignerOfDefaultCredentials(t *testing.T) {
 	}
 }
 
+// The signer is found once, and then kept.
 func TestSignerIsFoundOnce(t *testing.T) {
 	looks := 0
 	s := &signerFinder{find: func(context.Context) (signer, error) {
@@ -216,22 +306,33 @@ func TestSignerIsFoundOnce(t *testing.T) {
 // On a machine of Google, the metadata service names the account that signs.
 func TestSignerAccountOfMetadata(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		answer http.HandlerFunc
 		want   string
 		code   storage.Code
 	}{
-		"one": {func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write([]byte(machine + "\n"))
-		}, machine, ""},
-		"none": {http.NotFound, "", storage.Unsupported},
+		{
+			name: "one",
+			answer: func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = w.Write([]byte(machine + "\n"))
+			},
+			want: machine,
+			code: "",
+		},
+		{name: "none", answer: http.NotFound, want: "", code: storage.Unsupported},
 		// googleapis/nodejs-storage#2447
-		"a workload of GKE without one": {func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write([]byte("project.svc.id.goog"))
-		}, "", storage.Unsupported},
+		{
+			name: "a workload of GKE without one",
+			answer: func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = w.Write([]byte("project.svc.id.goog"))
+			},
+			want: "",
+			code: storage.Unsupported,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			query := ""
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				query = r.URL.Path

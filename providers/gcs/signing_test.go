@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
+// config returns a Config that signs with the server's key.
 func (s *signedServer) config(bucket string) gcs.Config {
 	return gcs.Config{
 		Bucket:      bucket,
@@ -24,42 +25,44 @@ func (s *signedServer) config(bucket string) gcs.Config {
 	}
 }
 
+// open opens a new bucket of the server.
 func (s *signedServer) open(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	b, err := gcs.Open(t.Context(), s.config(s.rules.bucket(ruleBucket{})), opts...)
+	bucket, err := gcs.Open(t.Context(), s.config(s.rules.bucket(ruleBucket{})), opts...)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	return b
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	return bucket
 }
 
 // A signed URL with a customer's key lists the headers that its client must send.
 func TestSignedURLWithCustomerKey(t *testing.T) {
-	b := startSignedServer(t).open(t)
+	bucket := startSignedServer(t).open(t)
 	key := gcs.WithCustomerKey(bytes.Repeat([]byte("k"), 32))
-	signedURL, err := b.SignedUploadURL(t.Context(), "a", key)
+	signedURL, err := bucket.SignedUploadURL(t.Context(), "a", key)
 	require.NoError(t, err)
 
 	require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status)
-	got, attrs, err := storage.ReadAll(t.Context(), b, "a", key)
+	got, attrs, err := storage.ReadAll(t.Context(), bucket, "a", key)
 	require.NoError(t, err)
 	require.Equal(t, "text", string(got))
 	require.NotEmpty(t, attrs.Encryption.KeyID)
 
-	signedURL, err = b.SignedDownloadURL(t.Context(), "a", key)
+	signedURL, err = bucket.SignedDownloadURL(t.Context(), "a", key)
 	require.NoError(t, err)
 	require.Equal(t, "text", wiretest.Curl(t, signedURL, "").Body)
 
 	signedURL.Header.Set("X-Goog-Encryption-Key", "AAAA")
 	require.Equal(t, 403, wiretest.Curl(t, signedURL, "").Status, "the key is signed")
-	signedURL, err = b.SignedDownloadURL(t.Context(), "a")
+	signedURL, err = bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
 	require.Equal(t, 400, wiretest.Curl(t, signedURL, "").Status)
 }
 
+// curl can use signed uploads and downloads, for keys that a shell might change.
 func TestSignedURLsWorkFromCurl(t *testing.T) {
-	b := startSignedServer(t).open(t)
+	bucket := startSignedServer(t).open(t)
 	for _, key := range wiretest.CurlKeys {
-		signedURL, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(), storage.WithContentType("text/x-test"),
+		signedURL, err := bucket.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(), storage.WithContentType("text/x-test"),
 			storage.WithContentDisposition(`attachment;  filename="a  b"`), storage.WithMetadata(map[string]string{"k": "v"}))
 		require.NoError(t, err)
 
@@ -67,13 +70,13 @@ func TestSignedURLsWorkFromCurl(t *testing.T) {
 		require.Equal(t, 412, wiretest.Curl(t, signedURL, "text").Status, "it creates once")
 		require.Equal(t, 400, wiretest.Curl(t, signedURL, "longer").Status)
 
-		attrs, err := b.Attrs(t.Context(), key)
+		attrs, err := bucket.Attrs(t.Context(), key)
 		require.NoError(t, err)
 		require.Equal(t, "text/x-test", attrs.ContentType)
 		require.Equal(t, `attachment;  filename="a  b"`, attrs.ContentDisposition)
 		require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
 
-		signedURL, err = b.SignedDownloadURL(t.Context(), key, storage.WithDownloadName("a & b.txt"))
+		signedURL, err = bucket.SignedDownloadURL(t.Context(), key, storage.WithDownloadName("a & b.txt"))
 		require.NoError(t, err)
 		require.Equal(t, 200, wiretest.Curl(t, signedURL, "").Status, "%q", key)
 	}
@@ -81,25 +84,28 @@ func TestSignedURLsWorkFromCurl(t *testing.T) {
 
 // A signed upload refuses a body with another checksum than the signed one.
 func TestSignedUploadURLChecksum(t *testing.T) {
-	b := startSignedServer(t).open(t)
-	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(0xE3069283)) // of "123456789"
+	bucket := startSignedServer(t).open(t)
+	// of "123456789"
+	signedURL, err := bucket.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(0xE3069283))
 	require.NoError(t, err)
 	require.Equal(t, 400, wiretest.Curl(t, signedURL, "987654321").Status)
 	require.Equal(t, 200, wiretest.Curl(t, signedURL, "123456789").Status)
 }
 
+// A signed download of a version reads that version.
 func TestSignedURLReadsItsVersion(t *testing.T) {
-	s := startSignedServer(t)
-	b, err := gcs.Open(t.Context(), s.config(s.rules.bucket(ruleBucket{versioned: true})), storage.WithVersioning(true))
+	server := startSignedServer(t)
+	bucket, err := gcs.Open(t.Context(), server.config(server.rules.bucket(ruleBucket{versioned: true})),
+		storage.WithVersioning(true))
 	require.NoError(t, err)
 	defer func() {
-		require.NoError(t, storage.Close(b))
+		require.NoError(t, storage.Close(bucket))
 	}()
-	one, err := b.Upload(t.Context(), "a", strings.NewReader("one"))
+	one, err := bucket.Upload(t.Context(), "a", strings.NewReader("one"))
 	require.NoError(t, err)
-	_, err = b.Upload(t.Context(), "a", strings.NewReader("other"))
+	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("other"))
 	require.NoError(t, err)
-	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithVersion(one.Version))
+	signedURL, err := bucket.SignedDownloadURL(t.Context(), "a", storage.WithVersion(one.Version))
 	require.NoError(t, err)
 
 	require.Equal(t, "one", wiretest.NetHTTP(t, signedURL, "").Body)
@@ -107,8 +113,8 @@ func TestSignedURLReadsItsVersion(t *testing.T) {
 
 // Without a content type, SignedUploadURL signs only the host header.
 func TestSignedUploadURLWithoutType(t *testing.T) {
-	b := startSignedServer(t).open(t)
-	signedURL, err := b.SignedUploadURL(t.Context(), "my-user-id")
+	bucket := startSignedServer(t).open(t)
+	signedURL, err := bucket.SignedUploadURL(t.Context(), "my-user-id")
 	require.NoError(t, err)
 
 	address, err := url.Parse(signedURL.URL)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -12,8 +13,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// A transcript responds to requests by method and path, with several responses in
-// turn, and keeps the requests.
+// A transcript responds to requests by method and path, with several responses in turn, and keeps the requests.
 type transcript struct {
 	t       *testing.T
 	answers map[string][]string // request: status, a space, body
@@ -24,6 +24,7 @@ type transcript struct {
 	queries  map[string]string
 }
 
+// RoundTrip records r and returns its next answer. The last answer is repeated.
 func (w *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
 	name := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/storage/v1")
 	var body []byte
@@ -31,14 +32,15 @@ func (w *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
 		body, _ = io.ReadAll(r.Body)
 		_ = r.Body.Close()
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.requests = append(w.requests, name)
-	w.bodies[name] = append(w.bodies[name], string(body))
 	query := r.URL.Query()
 	for _, noise := range []string{"alt", "prettyPrint"} {
 		query.Del(noise)
 	}
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.requests = append(w.requests, name)
+	w.bodies[name] = append(w.bodies[name], string(body))
 	w.queries[name] = query.Encode()
 	answers := w.answers[name]
 	if len(answers) == 0 {
@@ -48,28 +50,35 @@ func (w *transcript) RoundTrip(r *http.Request) (*http.Response, error) {
 	if len(answers) > 1 {
 		w.answers[name] = answers[1:]
 	}
-	status, text, _ := strings.Cut(answers[0], " ")
-	response := &http.Response{
+	return newResponse(r, answers[0])
+}
+
+// newResponse returns an answer of a transcript as the response to r.
+func newResponse(r *http.Request, answer string) (*http.Response, error) {
+	status, text, _ := strings.Cut(answer, " ")
+	code, err := strconv.Atoi(status)
+	return &http.Response{
+		StatusCode:    code,
 		Header:        http.Header{"Content-Type": {"application/json"}, "X-Guploader-Uploadid": {"R1"}},
 		Body:          io.NopCloser(strings.NewReader(text)),
 		Request:       r,
 		ContentLength: int64(len(text)),
-	}
-	_, err := fmt.Sscan(status, &response.StatusCode)
-	return response, err
+	}, err
 }
 
-// refusal returns an error as Google sends it.
-func refusal(status int, reason, message string) string {
-	return fmt.Sprintf(`%d {"error":{"code":%d,"message":%q,"errors":[{"domain":"global","reason":%q,"message":%q}]}}`, status, status, message, reason, message)
+// errorAnswer returns an error of Google as an answer of a transcript.
+func errorAnswer(status int, reason, message string) string {
+	return fmt.Sprintf(`%d {"error":{"code":%d,"message":%q,"errors":[{"domain":"global","reason":%q,"message":%q}]}}`,
+		status, status, message, reason, message)
 }
 
 const (
-	bucketIsThere = `200 {"kind":"storage#bucket","name":"photos","location":"EUROPE-WEST1","timeCreated":"2026-03-04T05:06:07.89Z"}`
-	privatePolicy = `200 {"version":3,"etag":"CAE=","bindings":[{"role":"roles/storage.legacyBucketOwner","members":["projectOwner:p"]}]}`
-	publicPolicy  = `200 {"version":3,"etag":"CAE=","bindings":[{"role":"roles/storage.legacyBucketOwner","members":["projectOwner:p"]},{"role":"roles/storage.objectViewer","members":["user:a@example.com","allUsers"]}]}`
+	bucketAnswer        = `200 {"kind":"storage#bucket","name":"photos","location":"EUROPE-WEST1","timeCreated":"2026-03-04T05:06:07.89Z"}`
+	privatePolicyAnswer = `200 {"version":3,"etag":"CAE=","bindings":[{"role":"roles/storage.legacyBucketOwner","members":["projectOwner:p"]}]}`
+	publicPolicyAnswer  = `200 {"version":3,"etag":"CAE=","bindings":[{"role":"roles/storage.legacyBucketOwner","members":["projectOwner:p"]},{"role":"roles/storage.objectViewer","members":["user:a@example.com","allUsers"]}]}`
 )
 
+// newManagingService opens the project "p" with a transcript in the place of Google.
 func newManagingService(t *testing.T, c Config, answers map[string][]string) (*serviceDriver, *transcript) {
 	t.Helper()
 	t.Setenv("STORAGE_EMULATOR_HOST", "")

@@ -10,11 +10,16 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
+// newOpener returns a function that opens the bucket "photos" of a server with the given HTTP client.
 func newOpener(t *testing.T) wiretest.OpenWithClient {
 	return func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket {
-		b, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: root, HTTPClient: client}, opts...)
+		bucket, err := Open(t.Context(), Config{
+			Bucket:     "photos",
+			Endpoint:   root,
+			HTTPClient: client,
+		}, opts...)
 		require.NoError(t, err)
-		return b
+		return bucket
 	}
 }
 

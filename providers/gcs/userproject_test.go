@@ -16,15 +16,17 @@ import (
 // The client that As returns sends Config.UserProject, which a bucket with requester pays needs.
 // https://cloud.google.com/storage/docs/using-requester-pays.
 func TestAsClientUserProject(t *testing.T) {
-	server := newStandIn(t)
-	server.server.Answer = func(wiretest.Request) reply { return reply{Header: stored.Header, Body: `{"kind":"storage#objects"}`} }
-	b := engine.New(server.on(t, func(c *Config) {
+	server := newCannedServer(t)
+	server.Answer = func(wiretest.Request) reply {
+		return reply{Header: storedReply.Header, Body: `{"kind":"storage#objects"}`}
+	}
+	bucket := engine.New(server.openDriver(t, func(c *Config) {
 		c.UserProject = "payer-1"
 	}))
-	client, ok := storage.As[*gcs.Client](b)
+	client, ok := storage.As[*gcs.Client](bucket)
 	require.True(t, ok)
 	_, err := SweepParts(t.Context(), client, "photos", time.Hour)
 	require.NoError(t, err)
 
-	require.Equal(t, "payer-1", server.server.Last(t).Header.Get(userProjectHeader))
+	require.Equal(t, "payer-1", server.Last(t).Header.Get(userProjectHeader))
 }

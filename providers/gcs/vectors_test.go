@@ -22,11 +22,13 @@ import (
 // methods, other headers, hosts bound to a bucket) are tested through the
 // functions below them.
 
+// A vectorFile is the file of all vectors.
 type vectorFile struct {
 	Signing []signingVector `json:"signingV4Tests"`
 	Forms   []formVector    `json:"postPolicyV4Tests"`
 }
 
+// A vectorPlace tells what a vector signs: the object, its address, and the time.
 type vectorPlace struct {
 	Bucket, Object, Scheme, URLStyle, BucketBoundHostname string
 
@@ -34,6 +36,7 @@ type vectorPlace struct {
 	Expiration int64 // seconds
 }
 
+// A signingVector has the arguments and the result of signing a URL.
 type signingVector struct {
 	vectorPlace
 	Description, Method                                        string
@@ -42,6 +45,7 @@ type signingVector struct {
 	ExpectedURL                                                string `json:"expectedUrl"`
 }
 
+// A formVector has the arguments and the result of signing a form.
 type formVector struct {
 	Description string
 	PolicyInput struct {
@@ -58,9 +62,11 @@ type formVector struct {
 	}
 }
 
+// readVectors returns the vectors, and a signer with their key.
 func readVectors(t *testing.T) (*vectorFile, *keySigner) {
 	t.Helper()
-	module, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "cloud.google.com/go/storage").Output()
+	module, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}",
+		"cloud.google.com/go/storage").Output()
 	require.NoError(t, err)
 	folder := filepath.Join(strings.TrimSpace(string(module)), "internal", "test", "conformance")
 	key, err := os.ReadFile(filepath.Join(folder, "service-account"))
@@ -78,7 +84,8 @@ func readVectors(t *testing.T) (*vectorFile, *keySigner) {
 // WithSigningBaseURL.
 func (v *signingVector) base() string {
 	host := "storage.googleapis.com"
-	for _, name := range []string{v.EmulatorHostname, v.UniverseDomain, v.ClientEndpoint, v.Hostname} { // the last one set counts
+	// the last one set counts
+	for _, name := range []string{v.EmulatorHostname, v.UniverseDomain, v.ClientEndpoint, v.Hostname} {
 		if name != "" {
 			host = name
 		}
@@ -89,6 +96,7 @@ func (v *signingVector) base() string {
 	return v.vectorPlace.base(host)
 }
 
+// base returns the URL that the vector's style of addresses makes of a host.
 func (p *vectorPlace) base(host string) string {
 	if _, rest, ok := strings.Cut(host, "://"); ok {
 		host = rest
@@ -153,6 +161,7 @@ func (v *signingVector) foreign(t *testing.T, d *objectDriver) *v4Request {
 	return r
 }
 
+// Signed URLs equal those of Google's vectors.
 func TestSignatureEqualsGooglesVectors(t *testing.T) {
 	vectors, signs := readVectors(t)
 	require.Len(t, vectors.Signing, 29)
@@ -176,6 +185,7 @@ func TestSignatureEqualsGooglesVectors(t *testing.T) {
 	require.Equal(t, 15, bySign, "vectors that Sign itself can say")
 }
 
+// Signed forms equal those of Google's vectors.
 func TestFormEqualsGooglesVectors(t *testing.T) {
 	vectors, signs := readVectors(t)
 	require.Len(t, vectors.Forms, 11)

@@ -15,33 +15,48 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// openVendedBucket opens a bucket of a server that takes work for each request of a rewrite, of which there are four, and
-// refuses tokens that do not hold.
+// A vendedStore responds as Google to requests whose token is valid. A rewrite takes four requests.
+type vendedStore struct {
+	vendor   *wiretest.Vendor
+	work     time.Duration // of each request of a rewrite
+	rewrites int
+}
+
+// ServeHTTP responds to a request.
+func (s *vendedStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	answer := s.answer(r)
+	for name, value := range answer.Header {
+		w.Header().Set(name, value)
+	}
+	w.Header().Set(requestIDHeader, "R1")
+	if answer.Status != 0 {
+		w.WriteHeader(answer.Status)
+	}
+	_, _ = io.WriteString(w, answer.Body)
+}
+
+// answer returns the response to a request.
+func (s *vendedStore) answer(r *http.Request) reply {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	switch {
+	case !s.vendor.Admits(token):
+		return jsonError(http.StatusUnauthorized, "authError", "Invalid Credentials")
+	case !strings.Contains(r.URL.Path, "/rewriteTo/"):
+		return storedReply
+	}
+	time.Sleep(s.work)
+	s.rewrites++
+	if s.rewrites < 4 {
+		return rewriteMore("more")
+	}
+	return rewriteDone
+}
+
+// openVendedBucket opens a bucket of a vendedStore with credentials of the vendor.
 func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration) storage.Bucket {
-	calls := 0
-	client := wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		a := stored
-		if !vendor.Admits(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")) {
-			a = failing(http.StatusUnauthorized, "authError", "Invalid Credentials")
-		} else if strings.Contains(r.URL.Path, "/rewriteTo/") {
-			time.Sleep(work)
-			calls++
-			if calls < 4 {
-				a = further("more")
-			} else {
-				a = rewritten
-			}
-		}
-		for name, value := range a.Header {
-			w.Header().Set(name, value)
-		}
-		w.Header().Set(requestIDHeader, "R1")
-		if a.Status != 0 {
-			w.WriteHeader(a.Status)
-		}
-		_, _ = io.WriteString(w, a.Body)
-	})})
+	t.Helper()
+	client := wiretest.OnPipes(t, &http.Server{Handler: &vendedStore{vendor: vendor, work: work}})
 	d, err := NewDriver(t.Context(), Config{
 		Bucket:     "photos",
 		Endpoint:   "http://store.invalid",
@@ -58,8 +73,8 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 // If vended credentials expire during a rewrite, it continues with new ones.
 func TestCredentialsReplacedWithinRewrite(t *testing.T) {
 	wiretest.CredentialsAreReplacedWithin(t, openVendedBucket, map[string]func(context.Context, storage.Bucket) error{
-		"copy": func(ctx context.Context, b storage.Bucket) error {
-			_, err := storage.Copy(ctx, b, "to", b, "from")
+		"copy": func(ctx context.Context, bucket storage.Bucket) error {
+			_, err := storage.Copy(ctx, bucket, "to", bucket, "from")
 			return err
 		},
 	})

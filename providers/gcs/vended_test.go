@@ -14,11 +14,11 @@ import (
 
 // With Config.CredentialsFor, each request has the token of the prefix of its key.
 func TestCredentialsForTokens(t *testing.T) {
-	server := newStandIn(t, stored)
+	server := newCannedServer(t, storedReply)
 	var requests []string
 	d, err := NewDriver(t.Context(), Config{
 		Bucket:   "photos",
-		Endpoint: server.server.URL,
+		Endpoint: server.URL,
 		CredentialsFor: func(_ context.Context, key string) (PrefixCredentials, error) {
 			requests = append(requests, key)
 			switch key[0] {
@@ -36,7 +36,7 @@ func TestCredentialsForTokens(t *testing.T) {
 	for _, row := range []struct{ key, token string }{{"a/1", "token-a"}, {"b/1", "token-b"}, {"a/2", "token-a"}} {
 		_, err := d.Put(t.Context(), wiretest.Put(row.key, "hello"))
 		require.NoError(t, err)
-		require.Equal(t, "Bearer "+row.token, server.server.Last(t).Header.Get("Authorization"))
+		require.Equal(t, "Bearer "+row.token, server.Last(t).Header.Get("Authorization"))
 	}
 	require.Equal(t, []string{"a/1", "b/1"}, requests)
 
@@ -45,9 +45,11 @@ func TestCredentialsForTokens(t *testing.T) {
 	req := driver.CopyRequest{Key: "a/3", Source: d.Locate("b/1")}
 	_, err = d.Copy(t.Context(), &req)
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	require.Len(t, server.server.Calls(), 3)
+	require.Len(t, server.Calls(), 3)
 }
 
+// CredentialsFor cannot be combined with other credentials or with a service. Empty credentials fail with
+// Unauthenticated.
 func TestCredentialsForExcludesOthers(t *testing.T) {
 	ask := func(context.Context, string) (PrefixCredentials, error) { return PrefixCredentials{}, nil }
 	_, err := NewDriver(t.Context(), Config{Bucket: "photos", Anonymous: true, CredentialsFor: ask})

@@ -26,6 +26,7 @@ type tokenService struct {
 	form    url.Values
 }
 
+// RoundTrip keeps the request and its form, and returns the answer.
 func (s *tokenService) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.url = r.URL.String()
 	s.request = r
@@ -48,9 +49,12 @@ func (s *tokenService) RoundTrip(r *http.Request) (*http.Response, error) {
 func newVendingDriver(t *testing.T, s *tokenService, change func(c *Config)) *objectDriver {
 	t.Helper()
 	c := Config{
-		Bucket:      "photos",
-		HTTPClient:  &http.Client{Transport: s},
-		TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: secretToken, Expiry: signedAt.Add(time.Hour)}),
+		Bucket:     "photos",
+		HTTPClient: &http.Client{Transport: s},
+		TokenSource: oauth2.StaticTokenSource(&oauth2.Token{
+			AccessToken: secretToken,
+			Expiry:      signedAt.Add(time.Hour),
+		}),
 	}
 	if change != nil {
 		change(&c)
@@ -61,22 +65,28 @@ func newVendingDriver(t *testing.T, s *tokenService, change func(c *Config)) *ob
 	return d.(*objectDriver)
 }
 
+// restricted is the token service's response. It has a token that is valid for 50 minutes.
 const restricted = `{"access_token":"restricted","issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":3000}`
 
-func vendRequest(prefix string, rights storage.Rights) *driver.VendRequest {
+// newVendRequest returns a request for credentials that are valid for an hour.
+func newVendRequest(prefix string, rights storage.Rights) *driver.VendRequest {
 	return &driver.VendRequest{Prefix: prefix, Rights: rights, TTL: time.Hour}
 }
 
+// Vend exchanges the token for one whose access boundary permits only the rights and the prefix.
 func TestVendExchangesTheTokenForOneWithABoundary(t *testing.T) {
 	s := &tokenService{status: http.StatusOK, answer: restricted}
 	d := newVendingDriver(t, s, nil)
 	v, err := d.vend(
 		t.Context(),
-		vendRequest("users/1/", storage.Rights{Read: true, List: true, Write: true, Remove: true}),
+		newVendRequest("users/1/", storage.Rights{Read: true, List: true, Write: true, Remove: true}),
 		signedAt,
 	)
 	require.NoError(t, err)
-	require.Equal(t, &storage.VendedCredentials{Token: "restricted", Expires: signedAt.Add(50 * time.Minute)}, v)
+	require.Equal(t, &storage.VendedCredentials{
+		Token:   "restricted",
+		Expires: signedAt.Add(50 * time.Minute),
+	}, v)
 
 	require.Equal(t, "https://sts.googleapis.com/v1/token", s.url)
 	require.Empty(t, s.request.Header.Get("Authorization"), "the token is in the body only")
@@ -104,9 +114,24 @@ func TestVendRoles(t *testing.T) {
 		roles  []string
 		want   storage.Code
 	}{
-		{name: "read", rights: storage.Rights{Read: true}, roles: []string{"inRole:roles/storage.legacyObjectReader"}, want: ""},
-		{name: "list", rights: storage.Rights{List: true}, roles: []string{"inRole:roles/storage.legacyBucketReader"}, want: ""},
-		{name: "write", rights: storage.Rights{Write: true}, roles: []string{"inRole:roles/storage.objectCreator"}, want: ""},
+		{
+			name:   "read",
+			rights: storage.Rights{Read: true},
+			roles:  []string{"inRole:roles/storage.legacyObjectReader"},
+			want:   "",
+		},
+		{
+			name:   "list",
+			rights: storage.Rights{List: true},
+			roles:  []string{"inRole:roles/storage.legacyBucketReader"},
+			want:   "",
+		},
+		{
+			name:   "write",
+			rights: storage.Rights{Write: true},
+			roles:  []string{"inRole:roles/storage.objectCreator"},
+			want:   "",
+		},
 		{
 			name:   "write and remove",
 			rights: storage.Rights{Write: true, Remove: true},
@@ -117,7 +142,7 @@ func TestVendRoles(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rules, err := boundaryRules("photos", vendRequest("", tt.rights))
+			rules, err := boundaryRules("photos", newVendRequest("", tt.rights))
 			require.Equal(t, tt.want, storage.CodeOf(err))
 			var roles []string
 			for _, r := range rules {
@@ -137,7 +162,7 @@ func TestVendPrefixLiteral(t *testing.T) {
 		`"é${x}/`:            `'"é${x}/'`,
 		`'/`:                 `'\'/'`,
 	} {
-		rules, err := boundaryRules("photos", vendRequest(prefix, storage.Rights{List: true}))
+		rules, err := boundaryRules("photos", newVendRequest(prefix, storage.Rights{List: true}))
 		require.NoError(t, err)
 		require.Equal(
 			t,
@@ -149,14 +174,15 @@ func TestVendPrefixLiteral(t *testing.T) {
 
 // A long prefix is refused.
 func TestVendLongPrefix(t *testing.T) {
-	_, err := boundaryRules("photos", vendRequest(strings.Repeat("'", 1000)+"/", storage.Rights{Read: true}))
+	_, err := boundaryRules("photos", newVendRequest(strings.Repeat("'", 1000)+"/", storage.Rights{Read: true}))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
 // Vended credentials expire no later than the token that they were made from.
 func TestVendExpiresWithSourceToken(t *testing.T) {
 	s := &tokenService{status: http.StatusOK, answer: `{"access_token":"restricted","token_type":"Bearer"}`}
-	v, err := newVendingDriver(t, s, nil).vend(t.Context(), vendRequest("", storage.Rights{Read: true}), signedAt)
+	v, err := newVendingDriver(t, s, nil).vend(t.Context(), newVendRequest("", storage.Rights{Read: true}),
+		signedAt)
 	require.NoError(t, err)
 	require.Equal(t, signedAt.Add(time.Hour), v.Expires)
 }
@@ -164,7 +190,7 @@ func TestVendExpiresWithSourceToken(t *testing.T) {
 // A token that is valid for too long is unsupported.
 func TestVendTokenTooLong(t *testing.T) {
 	s := &tokenService{status: http.StatusOK, answer: restricted}
-	r := vendRequest("", storage.Rights{Read: true})
+	r := newVendRequest("", storage.Rights{Read: true})
 	r.TTL = 15 * time.Minute
 	_, err := newVendingDriver(t, s, nil).vend(t.Context(), r, signedAt)
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -172,6 +198,7 @@ func TestVendTokenTooLong(t *testing.T) {
 	require.NotContains(t, err.Error(), "restricted")
 }
 
+// Vend fails with the Code of the service's error, which shows no token.
 func TestVendErrors(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -194,7 +221,8 @@ func TestVendErrors(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &tokenService{status: tt.status, answer: tt.answer}
-			_, err := newVendingDriver(t, s, nil).vend(t.Context(), vendRequest("", storage.Rights{Read: true}), signedAt)
+			_, err := newVendingDriver(t, s, nil).vend(t.Context(),
+				newVendRequest("", storage.Rights{Read: true}), signedAt)
 			require.Equal(t, tt.want, storage.CodeOf(err), err)
 			require.NotContains(t, err.Error(), secretToken)
 		})
@@ -220,6 +248,7 @@ func TestVendNeedsGooglesCredentials(t *testing.T) {
 	require.NoError(t, vended.Close())
 }
 
+// Vended accepts credentials that were sent as JSON, and refuses those of another provider.
 func TestVendedCredentialsAreForTheirProvider(t *testing.T) {
 	v := &storage.VendedCredentials{Provider: "gcs", Prefix: "a/", Token: "t", Expires: signedAt}
 	fetch := Vended(func(context.Context, string) (*storage.VendedCredentials, error) { return v, nil })

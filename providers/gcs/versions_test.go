@@ -13,24 +13,27 @@ import (
 // ListVersions returns the newest generation first, although the server lists the oldest first and may end a page
 // anywhere.
 func TestListVersionsNewestFirst(t *testing.T) {
-	s := startRuleServer(t)
-	b, err := gcs.Open(t.Context(), gcs.Config{Bucket: s.bucket(ruleBucket{versioned: true}), Endpoint: s.URL}, storage.WithVersioning(true))
+	server := startRuleServer(t)
+	bucket, err := gcs.Open(t.Context(), gcs.Config{
+		Bucket:   server.bucket(ruleBucket{versioned: true}),
+		Endpoint: server.URL,
+	}, storage.WithVersioning(true))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 	want := map[string][]string{} // versions by key, newest first
 
 	for _, key := range []string{"a", "b", "b", "b", "b", "b", "c", "c", "d"} {
-		attrs, err := b.Upload(t.Context(), key, strings.NewReader(key))
+		attrs, err := bucket.Upload(t.Context(), key, strings.NewReader(key))
 		require.NoError(t, err)
 		require.NotEmpty(t, attrs.Version)
 		want[key] = append([]string{attrs.Version}, want[key]...)
 	}
 
-	require.NoError(t, b.Remove(t.Context(), "c"))
+	require.NoError(t, bucket.Remove(t.Context(), "c"))
 	for _, size := range []int{1, 2, 3, 100} {
 		got := map[string][]string{}
 		var keys, current []string
-		for entry, err := range storage.Versions(t.Context(), b, storage.WithPageSize(size)) {
+		for entry, err := range storage.Versions(t.Context(), bucket, storage.WithPageSize(size)) {
 			require.NoError(t, err)
 			require.False(t, entry.IsDeleteMarker, "there are no markers")
 			if len(got[entry.Key]) == 0 {
@@ -43,11 +46,12 @@ func TestListVersionsNewestFirst(t *testing.T) {
 		}
 		require.Equal(t, want, got, "pages of %d", size)
 		require.Equal(t, []string{"a", "b", "c", "d"}, keys, "pages of %d", size)
-		require.Equal(t, []string{want["a"][0], want["b"][0], want["d"][0]}, current, "a removed object has no current version")
+		require.Equal(t, []string{want["a"][0], want["b"][0], want["d"][0]}, current,
+			"a removed object has no current version")
 	}
 
 	for version, content := range map[string]string{want["b"][4]: "b", want["c"][0]: "c"} {
-		data, attrs, err := storage.ReadAll(t.Context(), b, content, storage.WithVersion(version))
+		data, attrs, err := storage.ReadAll(t.Context(), bucket, content, storage.WithVersion(version))
 		require.NoError(t, err)
 		require.Equal(t, content, string(data))
 		require.Equal(t, version, attrs.Version)
