@@ -162,7 +162,7 @@ func TestRedirectsKeepTheMethod(t *testing.T) {
 				var e *filesclient.Error
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, status, e.Status)
-				s.holds(t, record, "a.txt", []byte("precious"))
+				s.requireFile(t, record, "a.txt", []byte("precious"))
 			})
 		}
 	}
@@ -223,5 +223,5 @@ func TestUploadRefusesNothing(t *testing.T) {
 			require.ErrorIs(t, upload(nil), storage.InvalidArgument)
 		})
 	}
-	require.Zero(t, s.number, "nothing was asked")
+	require.Zero(t, s.requests, "nothing was asked")
 }

@@ -106,5 +106,5 @@ func TestUploadOfUnknownLength(t *testing.T) {
 	b := content(100_000)
 	record, err := s.client.Upload(t.Context(), "a.bin", struct{ io.Reader }{bytes.NewReader(b)}, "")
 	require.NoError(t, err)
-	s.holds(t, record, "a.bin", b)
+	s.requireFile(t, record, "a.bin", b)
 }

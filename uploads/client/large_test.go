@@ -26,8 +26,8 @@ func content(n int) []byte {
 	return b
 }
 
-// large returns a file with this content, which is sent in parts of 1000 bytes.
-func large(b []byte) filesclient.LargeFile {
+// newLargeFile returns a file with this content, which is sent in parts of 1000 bytes.
+func newLargeFile(b []byte) filesclient.LargeFile {
 	return filesclient.LargeFile{Name: "large.bin", Body: bytes.NewReader(b), Size: int64(len(b)), PartSize: 1000}
 }
 
@@ -46,67 +46,73 @@ func TestUploadLargeSendsAllParts(t *testing.T) {
 	for _, size := range []int{0, 1, 999, 1000, 1001, 20_500} {
 		s := newServer(t, nil)
 		b := content(size)
-		record, err := s.client.UploadLarge(t.Context(), large(b))
+		record, err := s.client.UploadLarge(t.Context(), newLargeFile(b))
 		require.NoError(t, err)
-		s.holds(t, record, "large.bin", b)
+		s.requireFile(t, record, "large.bin", b)
 	}
 }
 
 // With LargeFile.Temp, UploadLarge stores a temp file.
 func TestUploadLargeSendsTempFiles(t *testing.T) {
 	s := newServer(t, nil)
-	b := content(5000)
-	f := large(b)
+	data := content(5000)
+	f := newLargeFile(data)
 	f.Temp = true
 	record, err := s.client.UploadLarge(t.Context(), f)
 	require.NoError(t, err)
-	c, err := s.client.DownloadTemp(t.Context(), record.ID, "")
-	require.NoError(t, err)
-	got, err := io.ReadAll(c)
-	require.NoError(t, err)
 
-	require.NoError(t, c.Close())
-	require.Equal(t, b, got)
+	body, err := s.client.DownloadTemp(t.Context(), record.ID, "")
+	require.NoError(t, err)
+	got, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Equal(t, data, got)
 }
 
-// If a request fails for a reason that may pass, UploadLarge waits, and sends the part again.
+// If a request fails for a reason that may pass, UploadLarge waits, and sends the part again. Here, every third request
+// fails.
 func TestUploadLargeSendsAPartAgain(t *testing.T) {
 	tests := []struct {
-		name   string
-		meddle func(n int, w http.ResponseWriter, r *http.Request, next http.Handler) bool
-		least  time.Duration // of one wait
+		name    string
+		fail    interceptor
+		minWait time.Duration
 	}{
-		{"the server is busy", func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
-			return n%3 == 0 && unavailable(w)
-		}, 7 * time.Second},
-		{"the connection drops", func(n int, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
-			_, _ = io.CopyN(io.Discard, r.Body, 500)
-			return n%3 == 0 && hangUp()
-		}, time.Millisecond},
-		{"every third answer is lost", func(n int, _ http.ResponseWriter, r *http.Request, next http.Handler) bool {
-			if n%3 != 0 {
-				return false
-			}
-			next.ServeHTTP(httptest.NewRecorder(), r)
-			return hangUp()
-		}, time.Millisecond},
+		{name: "the server is busy", fail: answerBusy, minWait: 7 * time.Second}, // as it says
+		{name: "the connection drops", fail: dropConnection, minWait: time.Millisecond},
+		{name: "the response is lost", fail: loseResponse, minWait: time.Millisecond},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newServer(t, func(n int, w http.ResponseWriter, r *http.Request, next http.Handler) bool {
-				return n%3 == 0 && tt.meddle(n, w, r, next)
+				return n%3 == 0 && tt.fail(n, w, r, next)
 			})
-			b := content(10_500)
-			f := large(b)
+			data := content(10_500)
+			f := newLargeFile(data)
 			f.Attempts = 50 // parts are sent in parallel, and one may be every third request for long
 
 			record, err := s.client.UploadLarge(t.Context(), f)
 			require.NoError(t, err)
-			s.holds(t, record, "large.bin", b)
-			require.NotEmpty(t, s.waited)
-			require.GreaterOrEqual(t, slices.Min(s.waited), tt.least)
+			s.requireFile(t, record, "large.bin", data)
+			require.NotEmpty(t, s.waits)
+			require.GreaterOrEqual(t, slices.Min(s.waits), tt.minWait)
 		})
 	}
+}
+
+func answerBusy(_ int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+	return unavailable(w)
+}
+
+// dropConnection drops the connection in the middle of the body.
+func dropConnection(_ int, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+	_, _ = io.CopyN(io.Discard, r.Body, 500)
+	return hangUp()
+}
+
+// loseResponse drops the connection after the request was handled.
+func loseResponse(_ int, _ http.ResponseWriter, r *http.Request, next http.Handler) bool {
+	next.ServeHTTP(httptest.NewRecorder(), r)
+	return hangUp()
 }
 
 // The status of a response decides whether UploadLarge sends the part again.
@@ -129,9 +135,9 @@ func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 				}
 				return n == 1
 			})
-			_, err := s.client.UploadLarge(t.Context(), large(content(10)))
+			_, err := s.client.UploadLarge(t.Context(), newLargeFile(content(10)))
 			require.Equal(t, repeated, err == nil)
-			require.Equal(t, repeated, s.number == 2)
+			require.Equal(t, repeated, s.requests == 2)
 		})
 	}
 }
@@ -139,22 +145,22 @@ func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 // If the response to the last part is lost, UploadLarge gets the record by sending the part again.
 func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 	s := newServer(t, func(n int, _ http.ResponseWriter, r *http.Request, next http.Handler) bool {
-		if n != 3 {
+		if n != 3 { // the last of three parts
 			return false
 		}
-		answer := httptest.NewRecorder()
-		next.ServeHTTP(answer, r)
-		require.Equal(t, http.StatusCreated, answer.Code)
+		w := httptest.NewRecorder()
+		next.ServeHTTP(w, r)
+		require.Equal(t, http.StatusCreated, w.Code)
 		return hangUp()
 	})
-	b := content(2500)
-	f := large(b)
+	data := content(2500)
+	f := newLargeFile(data)
 	f.Concurrency = 1
 
 	record, err := s.client.UploadLarge(t.Context(), f)
 	require.NoError(t, err)
-	s.holds(t, record, "large.bin", b)
-	require.Equal(t, 4, s.number)
+	s.requireFile(t, record, "large.bin", data)
+	require.Equal(t, 4, s.requests)
 }
 
 // If UploadLarge gives up, its error tells what is missing. With these values, a second call sends only that.
@@ -163,31 +169,31 @@ func TestUploadLargeIsResumed(t *testing.T) {
 	s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
 		return down && n > 3 && unavailable(w)
 	})
-	b := content(10_000)
-	f := large(b)
+	data := content(10_000)
+	f := newLargeFile(data)
 	f.Concurrency = 1
 	f.Attempts = 2
-	_, err := s.client.UploadLarge(t.Context(), f)
 
+	// Three parts arrive, and the fourth one fails twice. No part starts after one that failed finally.
+	_, err := s.client.UploadLarge(t.Context(), f)
 	var incomplete *filesclient.Incomplete
 	require.ErrorAs(t, err, &incomplete)
 	require.Equal(t, []int{4, 5, 6, 7, 8, 9, 10}, incomplete.Missing)
 	require.EqualValues(t, 1000, incomplete.PartSize)
+	var responseErr *filesclient.Error
+	require.ErrorAs(t, err, &responseErr)
+	require.Equal(t, http.StatusServiceUnavailable, responseErr.Status)
+	require.Equal(t, 3+2, s.requests)
 
-	var answer *filesclient.Error
-	require.ErrorAs(t, err, &answer)
-	require.Equal(t, http.StatusServiceUnavailable, answer.Status)
-	require.Equal(t, 5, s.number, "no part starts after one that failed finally")
-
+	// The second call sends the other seven.
 	down = false
 	f.Token = incomplete.Token
 	f.PartSize = incomplete.PartSize
 	f.Sums = incomplete.Sums
-
 	record, err := s.client.UploadLarge(t.Context(), f)
 	require.NoError(t, err)
-	s.holds(t, record, "large.bin", b)
-	require.Equal(t, 5+7, s.number, "what had arrived is not sent again")
+	s.requireFile(t, record, "large.bin", data)
+	require.Equal(t, 3+2+7, s.requests)
 }
 
 // If the file has changed since the first attempt, the result has only its current bytes.
@@ -196,39 +202,41 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
 		return down && n > 3 && unavailable(w)
 	})
-	b := content(10_000)
-	f := large(b)
+	data := content(10_000)
+	f := newLargeFile(data)
 	f.Concurrency = 1
 	f.Attempts = 1
-	_, err := s.client.UploadLarge(t.Context(), f)
 
+	// Three parts arrive.
+	_, err := s.client.UploadLarge(t.Context(), f)
 	var incomplete *filesclient.Incomplete
 	require.ErrorAs(t, err, &incomplete)
 	require.Len(t, incomplete.Sums, 3)
 
-	b[1500]++
+	// The second part changes, and fails.
+	data[1500]++
 	f.Token = incomplete.Token
 	f.PartSize = incomplete.PartSize
 	f.Sums = incomplete.Sums
-	s.number = 3
-
-	_, err = s.client.UploadLarge(t.Context(), f) // the second part fails
+	s.requests = 3
+	_, err = s.client.UploadLarge(t.Context(), f)
 	require.ErrorAs(t, err, &incomplete)
 	require.NotContains(t, incomplete.Sums, 2)
 
+	// Two parts are still the same, and the other eight are sent.
 	down = false
 	f.Sums = incomplete.Sums
-	s.number = 0
+	s.requests = 0
 	record, err := s.client.UploadLarge(t.Context(), f)
 	require.NoError(t, err)
-	s.holds(t, record, "large.bin", b)
-	require.Equal(t, 8, s.number, "two parts are the same")
+	s.requireFile(t, record, "large.bin", data)
+	require.Equal(t, 8, s.requests)
 }
 
 // If the server refuses a part, UploadLarge fails without waiting.
 func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
 	s := newServer(t, nil)
-	f := large(content(3000))
+	f := newLargeFile(content(3000))
 	f.Name = "a/b"
 	f.Concurrency = 1
 
@@ -237,13 +245,13 @@ func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
 	var incomplete *filesclient.Incomplete
 	require.ErrorAs(t, err, &incomplete)
 	require.Equal(t, []int{1, 2, 3}, incomplete.Missing)
-	require.Empty(t, s.waited)
+	require.Empty(t, s.waits)
 }
 
 // If LargeFile.Only leaves parts out, the file is not complete, and the error says so.
 func TestUploadLargeReportsPartsThatWereNotSent(t *testing.T) {
 	s := newServer(t, nil)
-	f := large(content(3000))
+	f := newLargeFile(content(3000))
 	f.Only = []int{1, 3}
 	_, err := s.client.UploadLarge(t.Context(), f)
 	var incomplete *filesclient.Incomplete
@@ -260,7 +268,7 @@ func TestUploadLargeEndsWithItsContext(t *testing.T) {
 		}
 		return false
 	})
-	f := large(content(10_000))
+	f := newLargeFile(content(10_000))
 	f.Concurrency = 1
 
 	_, err := s.client.UploadLarge(ctx, f)
@@ -297,10 +305,13 @@ func TestUploadLargeRefusesInvalidFiles(t *testing.T) {
 	}
 }
 
-// nothing is a file of zeros of any size.
-type nothing struct{}
+// zeros is a file of zeros of any size.
+type zeros struct{}
 
-func (nothing) ReadAt(p []byte, _ int64) (int, error) { clear(p); return len(p), nil }
+func (zeros) ReadAt(p []byte, _ int64) (int, error) {
+	clear(p)
+	return len(p), nil
+}
 
 // For larger files, the client chooses larger parts.
 func TestUploadLargePartsGrowWithFile(t *testing.T) {
@@ -315,7 +326,7 @@ func TestUploadLargePartsGrowWithFile(t *testing.T) {
 	}
 	for _, tt := range tests {
 		var count string
-		requests := asked(func(r *http.Request) {
+		transport := recordTransport(func(r *http.Request) {
 			form, err := r.MultipartReader()
 			require.NoError(t, err)
 			for {
@@ -331,19 +342,19 @@ func TestUploadLargePartsGrowWithFile(t *testing.T) {
 				}
 			}
 		})
-		client, err := filesclient.New("http://files.example", &http.Client{Transport: requests})
+		client, err := filesclient.New("http://files.example", &http.Client{Transport: transport})
 		require.NoError(t, err)
 
-		_, err = client.UploadLarge(t.Context(), filesclient.LargeFile{Name: "a", Body: nothing{}, Size: tt.size, Only: []int{1}})
+		_, err = client.UploadLarge(t.Context(), filesclient.LargeFile{Name: "a", Body: zeros{}, Size: tt.size, Only: []int{1}})
 		require.NoError(t, err)
 		require.Equal(t, tt.count, count)
 	}
 }
 
-// asked responds to every request with a record.
-type asked func(r *http.Request)
+// A recordTransport passes each request to the function, and responds with a record.
+type recordTransport func(r *http.Request)
 
-func (f asked) RoundTrip(r *http.Request) (*http.Response, error) {
+func (f recordTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	f(r)
 	return &http.Response{
 		StatusCode: http.StatusCreated,

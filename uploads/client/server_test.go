@@ -25,23 +25,27 @@ type server struct {
 	client  *filesclient.Client
 	url     string
 
-	mu     sync.Mutex
-	number int
-	waited []time.Duration
+	mu       sync.Mutex
+	requests int             // that have reached the server
+	waits    []time.Duration // of the client, before it repeated a request
 }
 
-// meddle is called before the n-th request, counted from 1, reaches the handler. It
-// returns true if it has responded.
-func newServer(t *testing.T, meddle func(n int, w http.ResponseWriter, r *http.Request, next http.Handler) bool) *server {
+// An interceptor is called before the n-th request, counted from 1, reaches the handler next. It returns true if it has
+// responded.
+type interceptor func(n int, w http.ResponseWriter, r *http.Request, next http.Handler) bool
+
+// newServer starts a server whose requests go through an interceptor, which may be nil.
+func newServer(t *testing.T, intercept interceptor) *server {
 	t.Helper()
 	bucket := memstore.New()
 	service, err := uploads.New(bucket, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(bucket)})
 	require.NoError(t, err)
-	handler, err := filesapi.New(service, filesapi.Config{Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "user-1"}, nil }})
+	authorize := func(*http.Request) (uploads.User, error) { return uploads.User{ID: "user-1"}, nil }
+	handler, err := filesapi.New(service, filesapi.Config{Authorize: authorize})
 	require.NoError(t, err)
 	s := &server{service: service}
 	listening := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if meddle == nil || !meddle(s.next(), w, r, handler) {
+		if intercept == nil || !intercept(s.next(), w, r, handler) {
 			handler.ServeHTTP(w, r)
 		}
 	}))
@@ -52,21 +56,22 @@ func newServer(t *testing.T, meddle func(n int, w http.ResponseWriter, r *http.R
 	s.client.SetWait(func(ctx context.Context, d time.Duration) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.waited = append(s.waited, d)
+		s.waits = append(s.waits, d)
 		return ctx.Err()
 	})
 	return s
 }
 
+// next counts a request, and returns its number.
 func (s *server) next() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.number++
-	return s.number
+	s.requests++
+	return s.requests
 }
 
-// holds checks that the server has the file.
-func (s *server) holds(t *testing.T, record *filesapi.Record, name string, content []byte) {
+// requireFile requires that the server has this file, and no other one.
+func (s *server) requireFile(t *testing.T, record *filesapi.Record, name string, content []byte) {
 	t.Helper()
 	require.NotNil(t, record)
 	require.Equal(t, name, record.OriginalFileName)
