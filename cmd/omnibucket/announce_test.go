@@ -12,18 +12,18 @@ func TestSyncAnnouncesLargeRemovals(t *testing.T) {
 		name        string
 		destination map[string]string
 		args        []string
-		says        string
+		wantErr     string
 	}{
 		{
 			name:        "most",
 			destination: map[string]string{"a": "a", "b": "b", "c": "c"},
-			says:        "omnibucket: removing 2 of the 3 files of the destination, which the source does not have\n",
+			wantErr:     "omnibucket: removing 2 of the 3 files of the destination, which the source does not have\n",
 		},
 		{
 			name:        "a dry run",
 			destination: map[string]string{"a": "a", "b": "b", "c": "c"},
 			args:        []string{"--dry-run"},
-			says:        "omnibucket: would remove 2 of the 3 files",
+			wantErr:     "omnibucket: would remove 2 of the 3 files",
 		},
 		{name: "half", destination: map[string]string{"a": "a", "b": "b"}},
 		{name: "quiet", destination: map[string]string{"a": "a", "b": "b", "c": "c"}, args: []string{"-q"}},
@@ -51,12 +51,12 @@ func TestSyncAnnouncesLargeRemovals(t *testing.T) {
 				code = 2
 			}
 			_, stderr := s.exits(code, args...)
-			if tt.says == "" {
+			if tt.wantErr == "" {
 				require.NotContains(t, stderr, "of the destination")
 				return
 			}
 
-			require.Regexp(t, "^"+tt.says, stderr, "before anything else")
+			require.Regexp(t, "^"+tt.wantErr, stderr, "before anything else")
 		})
 	}
 }

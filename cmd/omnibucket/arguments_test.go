@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,20 +28,20 @@ func TestArgumentsRunInParallel(t *testing.T) {
 		files = append(files, filepath.Join(dir, name))
 		keys = append(keys, "box:in/"+name)
 	}
-
 	for _, operation := range []string{"PutObject", "GetObject", "DeleteObject"} {
 		server.Inject(s3server.Delay(operation, 100*time.Millisecond))
 	}
 
+	upload := slices.Concat([]string{"cp"}, files, []string{"box:in/"})
 	for _, args := range [][]string{
-		append(append([]string{"cp"}, files...), "box:in/"),
-		append(append([]string{"mv"}, keys...), dir),
-		append(append([]string{"cp"}, files...), "box:in/"),
-		append([]string{"rm"}, keys...),
+		upload,
+		slices.Concat([]string{"mv"}, keys, []string{dir}),
+		upload,
+		slices.Concat([]string{"rm"}, keys),
 	} {
-		peak := busiest(server)
+		stop := watchRequests(server)
 		s.ok(args...)
-		require.Greater(t, peak(), 2, args[0])
+		require.Greater(t, stop(), 2, args[0])
 	}
 	s.exits(3, "ls", "box:in/")
 }
@@ -53,20 +54,20 @@ func TestArgumentFailuresInOrder(t *testing.T) {
 	for i := range 40 {
 		key := fmt.Sprintf("box:%02d", i)
 		keys = append(keys, key)
-		if i%4 > 0 {
+		if i%4 > 0 { // each fourth one is missing
 			s.put(key, "x")
 		}
 	}
-	_, stderr := s.exits(3, append(append([]string{"cp"}, keys...), t.TempDir())...)
 
+	_, stderr := s.exits(3, slices.Concat([]string{"cp"}, keys, []string{t.TempDir()})...)
 	lines := splitLines(stderr)
 	require.Len(t, lines, 11)
-	require.Equal(t, "30 transferred", lines[10])
 	for i, line := range lines[:10] {
 		require.Contains(t, line, fmt.Sprintf("%02d", 4*i))
 	}
+	require.Equal(t, "30 transferred", lines[10])
 
-	stdout, stderr := s.exits(0, append([]string{"rm", "-v"}, keys...)...)
+	stdout, stderr := s.exits(0, slices.Concat([]string{"rm", "-v"}, keys)...)
 	require.Len(t, splitLines(stdout), 30)
 	require.IsIncreasing(t, splitLines(stdout))
 	require.Len(t, splitLines(stderr), 10)
@@ -209,13 +210,12 @@ func TestCpSaysThatItCopiesNoLinks(t *testing.T) {
 	require.Empty(t, stderr)
 }
 
-// With --ignore-existing, existing files are skipped.
+// With --ignore-existing, commands that copy trees skip the files that exist, and mv leaves them.
 func TestIgnoreExisting(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "new", "b": "new"})
 	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
-
 	for _, args := range [][]string{
 		{"sync", dir, "box:to"},
 		{"cp", "-r", dir + "/", "box:to"},
@@ -230,50 +230,66 @@ func TestIgnoreExisting(t *testing.T) {
 	}
 	require.Equal(t, "new", readFile(t, filepath.Join(dir, "a")), "mv leaves what it did not copy")
 	require.NoFileExists(t, filepath.Join(dir, "b"))
-
-	a := filepath.Join(dir, "a")
-	for _, args := range [][]string{
-		{"cp", a, "box:to/a"},
-		{"cp", "-r", a, "box:to/"},
-		{"mv", a, "box:to/"},
-		{"cp", "box:to/a", "box:to/a"},
-		{"mv", "box:to/a", a},
-		{"cp", a, a},
-	} {
-		s.exits(0, append(args, "--ignore-existing")...)
-		require.Equal(t, "kept, although it differs", s.ok("cat", "box:to/a"), args)
-		require.Equal(t, "new", readFile(t, a), args)
-	}
-
-	s.ok("cp", "--ignore-existing", a, "box:to/new")
-	require.Equal(t, "new", s.ok("cat", "box:to/new"))
-
-	var buf bytes.Buffer
-	input := readFunc(func([]byte) (int, error) { // another process is faster
-		s.put("box:to/meanwhile", "kept")
-		return 0, io.EOF
-	})
-	require.Equal(t, 0, run(t.Context(), []string{"cp", "-v", "--ignore-existing", "-", "box:to/meanwhile"}, s.environment(input, &buf, &buf)))
-	require.Empty(t, buf.String())
-	require.Equal(t, "kept", s.ok("cat", "box:to/meanwhile"))
 }
 
+// With --ignore-existing, cp and mv of one file do nothing if the destination exists, even if it is the source.
+func TestIgnoreExistingOfOneFile(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a": "new"})
+	file := filepath.Join(dir, "a")
+	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.put("box:to/a", "kept")
+	for _, args := range [][]string{
+		{"cp", file, "box:to/a"},
+		{"cp", "-r", file, "box:to/"},
+		{"mv", file, "box:to/"},
+		{"cp", "box:to/a", "box:to/a"},
+		{"mv", "box:to/a", file},
+		{"cp", file, file},
+	} {
+		s.exits(0, append(args, "--ignore-existing")...)
+		require.Equal(t, "kept", s.ok("cat", "box:to/a"), args)
+		require.Equal(t, "new", readFile(t, file), args)
+	}
+
+	s.ok("cp", "--ignore-existing", file, "box:to/new")
+	require.Equal(t, "new", s.ok("cat", "box:to/new"))
+}
+
+// If another process stores the object while cp --ignore-existing reads its input, cp keeps that object.
+func TestIgnoreExistingWhileAnotherProcessStores(t *testing.T) {
+	s := newShell(t)
+	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	stdin := readFunc(func([]byte) (int, error) {
+		s.put("box:meanwhile", "kept")
+		return 0, io.EOF
+	})
+	var output bytes.Buffer
+	args := []string{"cp", "-v", "--ignore-existing", "-", "box:meanwhile"}
+	require.Equal(t, 0, run(t.Context(), args, s.environment(stdin, &output, &output)))
+	require.Empty(t, output.String())
+	require.Equal(t, "kept", s.ok("cat", "box:meanwhile"))
+}
+
+// A readFunc is a reader whose Read is the function.
 type readFunc func(p []byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
-// busiest returns a function that returns how many requests the server had at once.
-func busiest(server *s3server.Server) func() int {
-	stop := make(chan struct{})
-	peak := make(chan int)
+// watchRequests counts again and again how many requests the server has at once. stop ends that, and returns the highest
+// number.
+func watchRequests(server *s3server.Server) (stop func() int) {
+	done := make(chan struct{})
+	result := make(chan int)
 	go func() {
 		ticker := time.NewTicker(time.Millisecond)
-		highest := 0
 		defer ticker.Stop()
+		highest := 0
 		for {
 			select {
-			case <-stop:
-				peak <- highest
+			case <-done:
+				result <- highest
 				return
 			case <-ticker.C:
 				highest = max(highest, server.Busy())
@@ -281,7 +297,7 @@ func busiest(server *s3server.Server) func() int {
 		}
 	}()
 	return func() int {
-		close(stop)
-		return <-peak
+		close(done)
+		return <-result
 	}
 }

@@ -59,51 +59,51 @@ func TestConfigNamedLocations(t *testing.T) {
 // config add refuses invalid names and addresses, and leaves the file as it is.
 func TestConfigAddRefuses(t *testing.T) {
 	s, path := newConfiguredShell(t, "locations: {}\n")
-	tests := []struct{ name, location, address, says string }{
+	tests := []struct{ name, location, address, wantErr string }{
 		{
 			name:     "credentials",
 			location: "a",
 			address:  "s3://key:secret@bucket",
-			says:     "must not hold credentials",
+			wantErr:  "must not hold credentials",
 		},
-		{name: "no address", location: "a", address: "-", says: "must be an address or a path"},
-		{name: "a name with a dot", location: "a.b", address: "mem://a", says: "must have letters, digits"},
+		{name: "no address", location: "a", address: "-", wantErr: "must be an address or a path"},
+		{name: "a name with a dot", location: "a.b", address: "mem://a", wantErr: "must have letters, digits"},
 		{
 			name:     "a name of the program's variables",
 			location: "flag-quiet",
 			address:  "mem://a",
-			says:     "has another meaning",
+			wantErr:  "has another meaning",
 		},
 		{
 			name:     "a scheme of web pages",
 			location: "a",
 			address:  "http://localhost:9000/photos",
-			says:     "known are: ",
+			wantErr:  "known are: ",
 		},
 		{
 			name:     "a misspelled parameter",
 			location: "a",
 			address:  "s3://photos?endpont=http://localhost:9000",
-			says:     "endpont",
+			wantErr:  "endpont",
 		},
 		{
 			name:     "a misspelled parameter of an account",
 			location: "a",
 			address:  "s3://?regon=eu-west-1",
-			says:     "regon",
+			wantErr:  "regon",
 		},
 		{
 			name:     "the name of the file's variable",
 			location: "config",
 			address:  "mem://a",
-			says:     "has another meaning",
+			wantErr:  "has another meaning",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			_, stderr := s.exits(2, "config", "add", tt.location, tt.address)
-			require.Contains(t, stderr, tt.says)
+			require.Contains(t, stderr, tt.wantErr)
 			require.NotContains(t, stderr, "secret")
 		})
 	}
@@ -190,7 +190,7 @@ func TestConfigSettings(t *testing.T) {
 	require.Equal(t, "-", effective("timeout"))
 	require.Equal(t, "0", effective("retries", "--retries", "0"))
 
-	tests := []struct{ name, says string }{
+	tests := []struct{ name, wantErr string }{
 		{"concurrency", "value must be valid for --concurrency"},
 		{"speed", "must be a global flag"},
 		{"dry-run", "must be a global flag"},
@@ -198,7 +198,7 @@ func TestConfigSettings(t *testing.T) {
 	}
 	for _, tt := range tests {
 		_, stderr := s.exits(2, "config", "set", tt.name, "fast")
-		require.Contains(t, stderr, tt.says)
+		require.Contains(t, stderr, tt.wantErr)
 	}
 	s.env["OMNIBUCKET_FLAG_CONCURRENCY"] = "many"
 	_, stderr := s.exits(2, "ls", "mem://a")
@@ -207,56 +207,56 @@ func TestConfigSettings(t *testing.T) {
 
 // If the configuration is invalid, each command says where, and does not repeat the value.
 func TestConfigInvalid(t *testing.T) {
-	tests := []struct{ name, text, says string }{
-		{name: "no YAML", text: "locations: [", says: "line 1: the file must be YAML"},
+	tests := []struct{ name, text, wantErr string }{
+		{name: "no YAML", text: "locations: [", wantErr: "line 1: the file must be YAML"},
 		{
-			name: "an unknown section",
-			text: "locations:\n  a: mem://a\nsecrets:\n  key: hunter2\n",
-			says: "config.yaml:3: the file must have only locations and settings",
+			name:    "an unknown section",
+			text:    "locations:\n  a: mem://a\nsecrets:\n  key: hunter2\n",
+			wantErr: "config.yaml:3: the file must have only locations and settings",
 		},
 		{
-			name: "a location with a list",
-			text: "locations:\n  a: [hunter2]\n",
-			says: "config.yaml:2: there must be names and values",
+			name:    "a location with a list",
+			text:    "locations:\n  a: [hunter2]\n",
+			wantErr: "config.yaml:2: there must be names and values",
 		},
 		{
-			name: "credentials",
-			text: "locations:\n  a: s3://key:hunter2@b\n",
-			says: "must not hold credentials",
+			name:    "credentials",
+			text:    "locations:\n  a: s3://key:hunter2@b\n",
+			wantErr: "must not hold credentials",
 		},
 		{
-			name: "a secret parameter",
-			text: "locations:\n  a: s3://b?secret_access_key=hunter2\n",
-			says: "must not hold credentials in its parameters",
+			name:    "a secret parameter",
+			text:    "locations:\n  a: s3://b?secret_access_key=hunter2\n",
+			wantErr: "must not hold credentials in its parameters",
 		},
 		{
-			name: "a signature",
-			text: "locations:\n  a: azblob://b?account=me&sig=hunter2\n",
-			says: "must not hold credentials in its parameters",
+			name:    "a signature",
+			text:    "locations:\n  a: azblob://b?account=me&sig=hunter2\n",
+			wantErr: "must not hold credentials in its parameters",
 		},
 		{
-			name: "credentials of an endpoint",
-			text: "locations:\n  a: s3://b?endpoint=https://me:hunter2@host\n",
-			says: "must not hold credentials in its parameters",
+			name:    "credentials of an endpoint",
+			text:    "locations:\n  a: s3://b?endpoint=https://me:hunter2@host\n",
+			wantErr: "must not hold credentials in its parameters",
 		},
 		{
-			name: "two names of one variable",
-			text: "locations:\n  a-b: mem://a\n  a_b: mem://hunter2\n",
-			says: "must not be both a-b and a_b",
+			name:    "two names of one variable",
+			text:    "locations:\n  a-b: mem://a\n  a_b: mem://hunter2\n",
+			wantErr: "must not be both a-b and a_b",
 		},
-		{name: "a path", text: "locations:\n  a: hunter2/b\n", says: "location a: it must have an address"},
-		{name: "an unknown setting", text: "settings:\n  speed: hunter2\n", says: "but has speed"},
+		{name: "a path", text: "locations:\n  a: hunter2/b\n", wantErr: "location a: it must have an address"},
+		{name: "an unknown setting", text: "settings:\n  speed: hunter2\n", wantErr: "but has speed"},
 		{
-			name: "a value of a setting",
-			text: "settings:\n  concurrency: hunter2\n",
-			says: "must be a valid value of --concurrency",
+			name:    "a value of a setting",
+			text:    "settings:\n  concurrency: hunter2\n",
+			wantErr: "must be a valid value of --concurrency",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, _ := newConfiguredShell(t, tt.text)
 			_, stderr := s.exits(2, "ls", "mem://a")
-			require.Contains(t, stderr, tt.says)
+			require.Contains(t, stderr, tt.wantErr)
 			require.NotContains(t, stderr, "hunter2")
 		})
 	}
@@ -274,7 +274,7 @@ func TestConfigInvalid(t *testing.T) {
 func TestConfigCheck(t *testing.T) {
 	s, _ := newConfiguredShell(t, "locations:\n  a: {address: mem://a, layers: [{mirror: b}]}\n  b: mem://b\n")
 	require.Empty(t, s.ok("config", "check"))
-	tests := []struct{ text, says string }{
+	tests := []struct{ text, wantErr string }{
 		{
 			"locations:\n  a: mem://a\n  c:\n    address: mem://c\n    layers: [{mirror: none}]\n",
 			"a known location: a, c",
@@ -289,7 +289,7 @@ func TestConfigCheck(t *testing.T) {
 		s, _ := newConfiguredShell(t, tt.text)
 		s.ok("ls", "a:")
 		_, stderr := s.exits(2, "config", "check")
-		require.Contains(t, stderr, tt.says)
+		require.Contains(t, stderr, tt.wantErr)
 	}
 }
 

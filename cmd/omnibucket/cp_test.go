@@ -98,86 +98,86 @@ func TestCpRefuses(t *testing.T) {
 	file := filepath.Join(dir, "a")
 
 	tests := []struct {
-		name, says string
-		args       []string
+		name, wantErr string
+		args          []string
 	}{
-		{name: "several into one", says: "must be a folder", args: []string{file, file, bucket + "/x"}},
+		{name: "several into one", wantErr: "must be a folder", args: []string{file, file, bucket + "/x"}},
 		{
-			name: "several trees into one",
-			says: "must be a folder",
-			args: []string{"-r", dir, dir, bucket + "/x"},
+			name:    "several trees into one",
+			wantErr: "must be a folder",
+			args:    []string{"-r", dir, dir, bucket + "/x"},
 		},
-		{name: "a directory", says: "use -r to copy a tree", args: []string{dir, bucket}},
-		{name: "a folder", says: "use -r to copy a tree", args: []string{bucket + "/x/", dir}},
-		{name: "a bucket", says: "use -r to copy a tree", args: []string{bucket, dir}},
+		{name: "a directory", wantErr: "use -r to copy a tree", args: []string{dir, bucket}},
+		{name: "a folder", wantErr: "use -r to copy a tree", args: []string{bucket + "/x/", dir}},
+		{name: "a bucket", wantErr: "use -r to copy a tree", args: []string{bucket, dir}},
 		{
-			name: "standard input to a file",
-			says: "must be in a bucket",
-			args: []string{"-", filepath.Join(dir, "c")},
+			name:    "standard input to a file",
+			wantErr: "must be in a bucket",
+			args:    []string{"-", filepath.Join(dir, "c")},
 		},
-		{name: "a file to itself", says: "must not be the same", args: []string{file, dir}},
+		{name: "a file to itself", wantErr: "must not be the same", args: []string{file, dir}},
 		{
-			name: "attributes of a copied file",
-			says: "need a destination in a bucket",
-			args: []string{"--content-type", "text/plain", file, filepath.Join(dir, "c")},
-		},
-		{
-			name: "a tree into itself",
-			says: "must not overlap",
-			args: []string{"-r", dir, filepath.Join(dir, "c")},
-		},
-		{name: "standard input to output", says: "must be in a bucket", args: []string{"-", "-"}},
-		{
-			name: "standard input without a name",
-			says: "must have a file name or key",
-			args: []string{"-", bucket + "/x/"},
-		},
-		{name: "an account", says: "must have a bucket", args: []string{file, "mem://"}},
-		{
-			name: "attributes of a file",
-			says: "need a destination in a bucket",
-			args: []string{"--content-type", "text/plain", bucket + "/a", dir},
+			name:    "attributes of a copied file",
+			wantErr: "need a destination in a bucket",
+			args:    []string{"--content-type", "text/plain", file, filepath.Join(dir, "c")},
 		},
 		{
-			name: "a condition of a file",
-			says: "need a destination in a bucket",
-			args: []string{"--if-absent", bucket + "/a", dir},
+			name:    "a tree into itself",
+			wantErr: "must not overlap",
+			args:    []string{"-r", dir, filepath.Join(dir, "c")},
 		},
-		{name: "a version of a file", says: "--version", args: []string{"--version", "1", file, bucket}},
+		{name: "standard input to output", wantErr: "must be in a bucket", args: []string{"-", "-"}},
 		{
-			name: "a condition with trees",
-			says: "must not be used with -r",
-			args: []string{"-r", "--if-absent", dir, bucket},
+			name:    "standard input without a name",
+			wantErr: "must have a file name or key",
+			args:    []string{"-", bucket + "/x/"},
+		},
+		{name: "an account", wantErr: "must have a bucket", args: []string{file, "mem://"}},
+		{
+			name:    "attributes of a file",
+			wantErr: "need a destination in a bucket",
+			args:    []string{"--content-type", "text/plain", bucket + "/a", dir},
 		},
 		{
-			name: "a version with trees",
-			says: "must not be used with -r",
-			args: []string{"-r", "--version", "1", bucket, dir},
+			name:    "a condition of a file",
+			wantErr: "need a destination in a bucket",
+			args:    []string{"--if-absent", bucket + "/a", dir},
+		},
+		{name: "a version of a file", wantErr: "--version", args: []string{"--version", "1", file, bucket}},
+		{
+			name:    "a condition with trees",
+			wantErr: "must not be used with -r",
+			args:    []string{"-r", "--if-absent", dir, bucket},
 		},
 		{
-			name: "a stream as a tree",
-			says: "must not be used with standard input or output",
-			args: []string{"-r", "-", bucket},
+			name:    "a version with trees",
+			wantErr: "must not be used with -r",
+			args:    []string{"-r", "--version", "1", bucket, dir},
 		},
-		{name: "malformed metadata", says: "key=value", args: []string{"--metadata", "a", file, bucket}},
 		{
-			name: "metadata twice",
-			says: "each key only once",
-			args: []string{"--metadata", "a=1", "--metadata", "a=2", file, bucket},
+			name:    "a stream as a tree",
+			wantErr: "must not be used with standard input or output",
+			args:    []string{"-r", "-", bucket},
 		},
-		{name: "two conditions", says: "", args: []string{"--if-absent", "--if-revision", "x", file, bucket}},
-		{name: "an invalid type", says: "", args: []string{"--content-type", "picture", file, bucket}},
+		{name: "malformed metadata", wantErr: "key=value", args: []string{"--metadata", "a", file, bucket}},
 		{
-			name: "a device, which would be replaced",
-			says: "must be a regular file",
-			args: []string{bucket + "/a", os.DevNull},
+			name:    "metadata twice",
+			wantErr: "each key only once",
+			args:    []string{"--metadata", "a=1", "--metadata", "a=2", file, bucket},
+		},
+		{name: "two conditions", wantErr: "", args: []string{"--if-absent", "--if-revision", "x", file, bucket}},
+		{name: "an invalid type", wantErr: "", args: []string{"--content-type", "picture", file, bucket}},
+		{
+			name:    "a device, which would be replaced",
+			wantErr: "must be a regular file",
+			args:    []string{bucket + "/a", os.DevNull},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			_, stderr := s.exits(2, append([]string{"cp"}, tt.args...)...)
-			require.Contains(t, stderr, tt.says)
+			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
 

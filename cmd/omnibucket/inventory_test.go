@@ -87,29 +87,29 @@ func TestInventoryNeedsAManifestOfTheBucket(t *testing.T) {
 	manifest := inventoryOfBox(t, s)
 
 	tests := []struct {
-		args []string
-		says string
+		args    []string
+		wantErr string
 	}{
 		{
-			args: []string{"du", "--inventory", "reports:", "box:"},
-			says: "--inventory must be the location of a manifest",
+			args:    []string{"du", "--inventory", "reports:", "box:"},
+			wantErr: "--inventory must be the location of a manifest",
 		},
 		{
-			args: []string{"du", "--inventory", manifest, "box:", "box:"},
-			says: "--inventory must be used with one location",
+			args:    []string{"du", "--inventory", manifest, "box:", "box:"},
+			wantErr: "--inventory must be used with one location",
 		},
-		{args: []string{"rm", "--inventory", manifest, "box:a"}, says: "--inventory must be used with -r"},
+		{args: []string{"rm", "--inventory", manifest, "box:a"}, wantErr: "--inventory must be used with -r"},
 		{
-			args: []string{"sync", "--inventory", manifest, t.TempDir(), "box:"},
-			says: "--inventory must be used with a bucket",
+			args:    []string{"sync", "--inventory", manifest, t.TempDir(), "box:"},
+			wantErr: "--inventory must be used with a bucket",
 		},
 		{
-			args: []string{"sync", "--delete", "--inventory", manifest, "box:", t.TempDir()},
-			says: "--delete must not be used with --inventory",
+			args:    []string{"sync", "--delete", "--inventory", manifest, "box:", t.TempDir()},
+			wantErr: "--delete must not be used with --inventory",
 		},
 	}
 	for _, tt := range tests {
 		_, stderr := s.exits(2, tt.args...)
-		require.Contains(t, stderr, tt.says)
+		require.Contains(t, stderr, tt.wantErr)
 	}
 }

@@ -85,31 +85,31 @@ func TestKMSGateway(t *testing.T) {
 
 // A key of a service must have the form of its service. The message does not repeat it.
 func TestKMSInvalidKeys(t *testing.T) {
-	tests := []struct{ name, encrypt, says string }{
+	tests := []struct{ name, encrypt, wantErr string }{
 		{
 			name:    "an alias",
 			encrypt: "recipients: ['awskms:alias/hunter2']",
-			says:    "encrypt: the key must be the ARN",
+			wantErr: "encrypt: the key must be the ARN",
 		},
 		{
 			name:    "a version",
 			encrypt: "recipients: ['googlekms:hunter2']",
-			says:    "encrypt: the key must be projects/PROJECT",
+			wantErr: "encrypt: the key must be projects/PROJECT",
 		},
 		{
 			name:    "no URL",
 			encrypt: "recipients: ['azurekeyvault:hunter2']",
-			says:    "encrypt: the key must be https://",
+			wantErr: "encrypt: the key must be https://",
 		},
 		{
 			name:    "another service",
 			encrypt: "recipients: ['vault:hunter2']",
-			says:    "or keys of a service: awskms:ARN",
+			wantErr: "or keys of a service: awskms:ARN",
 		},
 		{
 			name:    "an identity that decrypts",
 			encrypt: "recipients: ['awskms:" + firstKey + "'], decrypt_with: [AGE-SECRET-KEY-hunter2]",
-			says:    "decrypt_with must be keys of a service",
+			wantErr: "decrypt_with must be keys of a service",
 		},
 	}
 	for _, tt := range tests {
@@ -117,7 +117,7 @@ func TestKMSInvalidKeys(t *testing.T) {
 			startKMS(t)
 			s := newLayeredShell(t, "    - encrypt: {"+tt.encrypt+"}\n")
 			_, stderr := s.exits(2, "cat", "box:a")
-			require.Contains(t, stderr, tt.says)
+			require.Contains(t, stderr, tt.wantErr)
 			require.NotContains(t, stderr, "hunter2")
 		})
 	}

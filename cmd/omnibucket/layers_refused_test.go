@@ -40,43 +40,43 @@ func TestCacheInsideItsLocation(t *testing.T) {
 // If two layers of a location name the same store, the location is refused. One layer could remove objects that
 // the other has moved there.
 func TestLayersNameDifferentStores(t *testing.T) {
-	tests := []struct{ name, layers, says string }{
-		{name: "an overlay and a mirror", layers: "[{overlay: {old: a}}, {mirror: b}]", says: ""},
-		{name: "a mirror and an overlay", layers: "[{mirror: b}, {overlay: {old: a}}]", says: ""},
+	tests := []struct{ name, layers, wantErr string }{
+		{name: "an overlay and a mirror", layers: "[{overlay: {old: a}}, {mirror: b}]", wantErr: ""},
+		{name: "a mirror and an overlay", layers: "[{mirror: b}, {overlay: {old: a}}]", wantErr: ""},
 		{
-			name:   "a mirror of the old store",
-			layers: "[{overlay: {old: a}}, {mirror: a}]",
-			says:   "must name different stores",
+			name:    "a mirror of the old store",
+			layers:  "[{overlay: {old: a}}, {mirror: a}]",
+			wantErr: "must name different stores",
 		},
 		{
-			name:   "a mirror of the old store, which has two names",
-			layers: "[{overlay: {old: a}}, {limit: {reads: 1000}}, {mirror: again}]",
-			says:   "must name different stores",
+			name:    "a mirror of the old store, which has two names",
+			layers:  "[{overlay: {old: a}}, {limit: {reads: 1000}}, {mirror: again}]",
+			wantErr: "must name different stores",
 		},
 		{
-			name:   "the second store is the old one",
-			layers: "[{mirror: a}, {overlay: {old: A}}]",
-			says:   "must name different stores",
+			name:    "the second store is the old one",
+			layers:  "[{mirror: a}, {overlay: {old: A}}]",
+			wantErr: "must name different stores",
 		},
 		{
-			name:   "overlay, mirror, overlay",
-			layers: "[{overlay: {old: a}}, {mirror: b}, {overlay: {old: c}}]",
-			says:   "must have overlay only once",
+			name:    "overlay, mirror, overlay",
+			layers:  "[{overlay: {old: a}}, {mirror: b}, {overlay: {old: c}}]",
+			wantErr: "must have overlay only once",
 		},
-		{name: "two mirrors", layers: "[{mirror: a}, {mirror: b}]", says: "must have mirror only once"},
+		{name: "two mirrors", layers: "[{mirror: a}, {mirror: b}]", wantErr: "must have mirror only once"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			a := newDirectoryAddress(t)
 			s, _ := newConfiguredShell(t, "locations:\n  a: "+a+"\n  again: "+a+"\n  b: "+newDirectoryAddress(t)+"\n  c: "+newDirectoryAddress(t)+
 				"\n  box:\n    address: "+newDirectoryAddress(t)+"\n    layers: "+tt.layers+"\n")
-			if tt.says == "" {
+			if tt.wantErr == "" {
 				s.put("box:x", "text")
 				return
 			}
 			for _, args := range [][]string{{"ls", "box:"}, {"repair", "--all", "box:"}, {"finish", "box:"}} {
 				_, stderr := s.exits(2, args...)
-				require.Contains(t, stderr, tt.says)
+				require.Contains(t, stderr, tt.wantErr)
 				require.Contains(t, stderr, "location box")
 			}
 		})

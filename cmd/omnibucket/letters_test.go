@@ -49,9 +49,9 @@ func TestRmForceSaysNothingOfWhatIsMissing(t *testing.T) {
 func TestInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
 	tests := []struct {
-		name string
-		args []string
-		says string
+		name    string
+		args    []string
+		wantErr string
 	}{
 		{"a flag of gsutil before the command", []string{"-m", "cp", "a", "gs://b"},
 			"unknown flag -m before a command\nhint: leave -m out"},
@@ -72,7 +72,7 @@ func TestInvalidCommandLines(t *testing.T) {
 			s.t = t
 			s.env["OMNIBUCKET_BAD"] = "x"
 			_, stderr := s.exits(2, tt.args...)
-			require.Contains(t, stderr, tt.says)
+			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
 	require.Contains(t, s.ok("-v", "--concurrency=2", "--retries", "1", "help", "cp"), "omnibucket cp")

@@ -59,13 +59,13 @@ func TestRewrapRotatesATree(t *testing.T) {
 
 	identities(newer)
 	require.Equal(t, "aabbbplaino", s.ok("cat", "strict:in/a", "strict:in/b", "strict:in/c", "strict:other"))
-	tests := []struct{ name, location, says string }{
+	tests := []struct{ name, location, wantErr string }{
 		{"a location without the layer", "plain:in/a", "must have the layer encrypt"},
 		{"a folder", "box:in/", "use -r to rewrap"},
 	}
 	for _, tt := range tests {
 		_, stderr := s.exits(2, "rewrap", tt.location)
-		require.Contains(t, stderr, tt.says, tt.name)
+		require.Contains(t, stderr, tt.wantErr, tt.name)
 	}
 	s.exits(3, "rewrap", "box:none")
 }

@@ -17,10 +17,10 @@ import (
 // rm removes objects, and folders with -r. -v prints what it removes, and --dry-run what it would remove.
 func TestRm(t *testing.T) {
 	tests := []struct {
-		name string
-		args []string // keys
-		says string
-		left string
+		name    string
+		args    []string // keys
+		wantErr string
+		left    string
 	}{
 		{name: "an object", args: []string{"photos"}, left: "photos-old\nphotos/1\nphotos/2/3\nvideos/4\n"},
 		{name: "several", args: []string{"photos", "photos/1"}, left: "photos-old\nphotos/2/3\nvideos/4\n"},
@@ -35,28 +35,28 @@ func TestRm(t *testing.T) {
 			left: "photos\nphotos-old\nvideos/4\n",
 		},
 		{
-			name: "several folders, with each key",
-			args: []string{"-r", "-v", "photos", "videos"},
-			says: "photos/1\nphotos/2/3\nvideos/4\n",
-			left: "photos\nphotos-old\n",
+			name:    "several folders, with each key",
+			args:    []string{"-r", "-v", "photos", "videos"},
+			wantErr: "photos/1\nphotos/2/3\nvideos/4\n",
+			left:    "photos\nphotos-old\n",
 		},
 		{
-			name: "an object, with its key",
-			args: []string{"-v", "photos/1"},
-			says: "photos/1\n",
-			left: "photos\nphotos-old\nphotos/2/3\nvideos/4\n",
+			name:    "an object, with its key",
+			args:    []string{"-v", "photos/1"},
+			wantErr: "photos/1\n",
+			left:    "photos\nphotos-old\nphotos/2/3\nvideos/4\n",
 		},
 		{
-			name: "nothing, in a dry run",
-			args: []string{"-r", "--dry-run", "photos"},
-			says: "photos/1\nphotos/2/3\n",
-			left: "photos\nphotos-old\nphotos/1\nphotos/2/3\nvideos/4\n",
+			name:    "nothing, in a dry run",
+			args:    []string{"-r", "--dry-run", "photos"},
+			wantErr: "photos/1\nphotos/2/3\n",
+			left:    "photos\nphotos-old\nphotos/1\nphotos/2/3\nvideos/4\n",
 		},
 		{
-			name: "nothing, in a dry run of objects",
-			args: []string{"--dry-run", "photos"},
-			says: "photos\n",
-			left: "photos\nphotos-old\nphotos/1\nphotos/2/3\nvideos/4\n",
+			name:    "nothing, in a dry run of objects",
+			args:    []string{"--dry-run", "photos"},
+			wantErr: "photos\n",
+			left:    "photos\nphotos-old\nphotos/1\nphotos/2/3\nvideos/4\n",
 		},
 		{name: "a whole bucket", args: []string{"-r", "--all", ""}},
 	}
@@ -76,7 +76,7 @@ func TestRm(t *testing.T) {
 				args = append(args, arg)
 			}
 
-			require.Equal(t, tt.says, s.ok(args...))
+			require.Equal(t, tt.wantErr, s.ok(args...))
 			require.Equal(t, tt.left, s.ok("ls", "-r", "box:"))
 		})
 	}
@@ -86,55 +86,55 @@ func TestRm(t *testing.T) {
 func TestRmReportsMissingObjects(t *testing.T) {
 	const all = "photos\nphotos/1\nvideos/2\n"
 	tests := []struct {
-		name   string
-		args   []string
-		prints string
-		says   []string
-		left   string
+		name    string
+		args    []string
+		prints  string
+		wantErr []string
+		left    string
 	}{
 		{
-			name: "an object",
-			args: []string{"none"},
-			says: []string{`object "none" does not exist`},
-			left: all,
+			name:    "an object",
+			args:    []string{"none"},
+			wantErr: []string{`object "none" does not exist`},
+			left:    all,
 		},
 		{
-			name: "the name of a folder",
-			args: []string{"videos"},
-			says: []string{`object "videos" does not exist (to remove everything under "videos/", use -r)`},
-			left: all,
+			name:    "the name of a folder",
+			args:    []string{"videos"},
+			wantErr: []string{`object "videos" does not exist (to remove everything under "videos/", use -r)`},
+			left:    all,
 		},
 		{
-			name:   "with existing objects",
-			args:   []string{"-v", "none", "photos"},
-			prints: "photos\n",
-			says:   []string{`object "none" does not exist`},
-			left:   "photos/1\nvideos/2\n",
+			name:    "with existing objects",
+			args:    []string{"-v", "none", "photos"},
+			prints:  "photos\n",
+			wantErr: []string{`object "none" does not exist`},
+			left:    "photos/1\nvideos/2\n",
 		},
 		{
-			name:   "in a dry run",
-			args:   []string{"--dry-run", "none", "photos"},
-			prints: "photos\n",
-			says:   []string{`object "none" does not exist`},
-			left:   all,
+			name:    "in a dry run",
+			args:    []string{"--dry-run", "none", "photos"},
+			prints:  "photos\n",
+			wantErr: []string{`object "none" does not exist`},
+			left:    all,
 		},
 		{
-			name: "a folder",
-			args: []string{"-r", "none"},
-			says: []string{`no object is under "none/"`},
-			left: all,
+			name:    "a folder",
+			args:    []string{"-r", "none"},
+			wantErr: []string{`no object is under "none/"`},
+			left:    all,
 		},
 		{
-			name: "a folder, in a dry run",
-			args: []string{"-r", "--dry-run", "none"},
-			says: []string{`no object is under "none/"`},
-			left: all,
+			name:    "a folder, in a dry run",
+			args:    []string{"-r", "--dry-run", "none"},
+			wantErr: []string{`no object is under "none/"`},
+			left:    all,
 		},
 		{
-			name: "each of several",
-			args: []string{"none", "nothing"},
-			says: []string{`"none"`, `"nothing"`},
-			left: all,
+			name:    "each of several",
+			args:    []string{"none", "nothing"},
+			wantErr: []string{`"none"`, `"nothing"`},
+			left:    all,
 		},
 	}
 	for _, tt := range tests {
@@ -156,9 +156,9 @@ func TestRmReportsMissingObjects(t *testing.T) {
 			stdout, stderr := s.exits(0, args...)
 			require.Equal(t, tt.prints, stdout)
 			lines := splitLines(stderr)
-			require.Len(t, lines, len(tt.says))
+			require.Len(t, lines, len(tt.wantErr))
 
-			for i, says := range tt.says {
+			for i, says := range tt.wantErr {
 				require.Contains(t, lines[i], "omnibucket: nothing was removed: ")
 				require.Contains(t, lines[i], says)
 			}
@@ -187,49 +187,49 @@ func TestRmRefuses(t *testing.T) {
 	s.put(bucket+"/a/b", "x")
 
 	tests := []struct {
-		name, says string
-		args       []string
+		name, wantErr string
+		args          []string
 	}{
-		{name: "a whole bucket", says: "use -r --all", args: []string{"-r", bucket}},
-		{name: "the whole bucket of a name", says: "use -r --all", args: []string{"-r", "box:"}},
-		{name: "a folder", says: "use -r to remove", args: []string{bucket + "/a/"}},
-		{name: "a bucket", says: "use -r to remove", args: []string{"--all", bucket}},
+		{name: "a whole bucket", wantErr: "use -r --all", args: []string{"-r", bucket}},
+		{name: "the whole bucket of a name", wantErr: "use -r --all", args: []string{"-r", "box:"}},
+		{name: "a folder", wantErr: "use -r to remove", args: []string{bucket + "/a/"}},
+		{name: "a bucket", wantErr: "use -r to remove", args: []string{"--all", bucket}},
 		{
-			name: "a version of a folder",
-			says: "must not be used with -r",
-			args: []string{"-r", "--version", "1", bucket + "/a"},
+			name:    "a version of a folder",
+			wantErr: "must not be used with -r",
+			args:    []string{"-r", "--version", "1", bucket + "/a"},
 		},
 		{
-			name: "a revision of a folder",
-			says: "must not be used with -r",
-			args: []string{"-r", "--if-revision", "1", bucket + "/a"},
+			name:    "a revision of a folder",
+			wantErr: "must not be used with -r",
+			args:    []string{"-r", "--if-revision", "1", bucket + "/a"},
 		},
 		{
-			name: "a version with wildcards",
-			says: "must not be used with wildcards",
-			args: []string{"--version", "1", bucket + "/a/*"},
+			name:    "a version with wildcards",
+			wantErr: "must not be used with wildcards",
+			args:    []string{"--version", "1", bucket + "/a/*"},
 		},
-		{name: "everything that matches", says: "needs --all", args: []string{bucket + "/*"}},
+		{name: "everything that matches", wantErr: "needs --all", args: []string{bucket + "/*"}},
 		{
-			name: "everything that matches, at any depth",
-			says: "needs --all",
-			args: []string{"-r", bucket + "/**/*"},
+			name:    "everything that matches, at any depth",
+			wantErr: "needs --all",
+			args:    []string{"-r", bucket + "/**/*"},
 		},
-		{name: "malformed wildcards", says: "malformed wildcards", args: []string{bucket + "/a["}},
+		{name: "malformed wildcards", wantErr: "malformed wildcards", args: []string{bucket + "/a["}},
 		{
-			name: "a filter of one object",
-			says: "need -r or wildcards",
-			args: []string{"--older", "1d", bucket + "/a/b"},
+			name:    "a filter of one object",
+			wantErr: "need -r or wildcards",
+			args:    []string{"--older", "1d", bucket + "/a/b"},
 		},
-		{name: "standard input", says: "must be in a bucket", args: []string{"-"}},
-		{name: "the current directory", says: "needs --all", args: []string{"-r", "."}},
-		{name: "the directory above", says: "needs --all", args: []string{"-r", "./no/../"}},
+		{name: "standard input", wantErr: "must be in a bucket", args: []string{"-"}},
+		{name: "the current directory", wantErr: "needs --all", args: []string{"-r", "."}},
+		{name: "the directory above", wantErr: "needs --all", args: []string{"-r", "./no/../"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			_, stderr := s.exits(2, append([]string{"rm"}, tt.args...)...)
-			require.Contains(t, stderr, tt.says)
+			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
 
@@ -270,8 +270,8 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 	const note = "omnibucket: symbolic links, special files and others that a bucket does not have were not removed: 2\n"
 	s := newShell(t)
 	tests := []struct {
-		name, says string
-		args       []string
+		name, wantErr string
+		args          []string
 	}{
 		{"a tree", "2 deleted (2 B)\n" + note, []string{"rm", "-r"}},
 		{"a dry run, which removes nothing", "", []string{"rm", "-r", "--dry-run"}},
@@ -284,7 +284,7 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 			require.NoError(t, os.Symlink(filepath.Join(dir, "a"), filepath.Join(dir, "sub", "link")))
 			require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
 			_, stderr := s.exits(0, append(tt.args, dir)...)
-			require.Equal(t, tt.says, stderr)
+			require.Equal(t, tt.wantErr, stderr)
 		})
 	}
 }

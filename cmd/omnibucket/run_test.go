@@ -134,10 +134,10 @@ func TestExitCodes(t *testing.T) {
 	s.put(bucket+"/a.txt", "a")
 
 	tests := []struct {
-		name string
-		code int
-		says string // on standard error
-		args []string
+		name    string
+		code    int
+		wantErr string // on standard error
+		args    []string
 	}{
 		{name: "done", args: []string{"ls", bucket}},
 		{name: "no command is help"},
@@ -145,112 +145,112 @@ func TestExitCodes(t *testing.T) {
 		{name: "version", args: []string{"--version"}},
 		{name: "completion", args: []string{"completion", "bash"}},
 		{
-			name: "an unknown command",
-			code: 2,
-			says: "unknown command \"copy\" for \"omnibucket\"\nhint: use cp -r, or cp for one file\nRun \"omnibucket --help\" for usage.\n",
-			args: []string{"copy"},
+			name:    "an unknown command",
+			code:    2,
+			wantErr: "unknown command \"copy\" for \"omnibucket\"\nhint: use cp -r, or cp for one file\nRun \"omnibucket --help\" for usage.\n",
+			args:    []string{"copy"},
 		},
 		{
-			name: "help about an unknown command",
-			code: 2,
-			says: "must be a command",
-			args: []string{"help", "nothing"},
+			name:    "help about an unknown command",
+			code:    2,
+			wantErr: "must be a command",
+			args:    []string{"help", "nothing"},
 		},
 		{
-			name: "an unknown flag",
-			code: 2,
-			says: "unknown flag: --fast",
-			args: []string{"ls", "--fast", bucket},
+			name:    "an unknown flag",
+			code:    2,
+			wantErr: "unknown flag: --fast",
+			args:    []string{"ls", "--fast", bucket},
 		},
 		{
-			name: "a flag's value",
-			code: 2,
-			says: "invalid argument",
-			args: []string{"ls", "--limit", "many", bucket},
+			name:    "a flag's value",
+			code:    2,
+			wantErr: "invalid argument",
+			args:    []string{"ls", "--limit", "many", bucket},
 		},
 		{
-			name: "too few arguments",
-			code: 2,
-			says: "\nusage: omnibucket cp [flags] SOURCE... DESTINATION\nRun \"omnibucket cp --help\" for usage.\n",
-			args: []string{"cp", "a"},
+			name:    "too few arguments",
+			code:    2,
+			wantErr: "\nusage: omnibucket cp [flags] SOURCE... DESTINATION\nRun \"omnibucket cp --help\" for usage.\n",
+			args:    []string{"cp", "a"},
 		},
-		{name: "too many arguments", code: 2, says: "accepts 1 arg(s)", args: []string{"mb", bucket, bucket}},
-		{name: "no address", code: 2, says: "location must be in a bucket", args: []string{"ls", "-"}},
+		{name: "too many arguments", code: 2, wantErr: "accepts 1 arg(s)", args: []string{"mb", bucket, bucket}},
+		{name: "no address", code: 2, wantErr: "location must be in a bucket", args: []string{"ls", "-"}},
 		{
-			name: "a path that does not exist",
-			code: 3,
-			says: "object not found",
-			args: []string{"ls", "photos"},
-		},
-		{
-			name: "a name that is not set",
-			code: 2,
-			says: "OMNIBUCKET_MY_PHOTOS is not set",
-			args: []string{"ls", "my-photos:a"},
-		},
-		{name: "an unknown scheme", code: 2, says: `has scheme "ftp"`, args: []string{"ls", "ftp://host/a"}},
-		{
-			name: "an unknown parameter",
-			code: 2,
-			says: `has parameter "speed"`,
-			args: []string{"ls", bucket + "?speed=1"},
+			name:    "a path that does not exist",
+			code:    3,
+			wantErr: "object not found",
+			args:    []string{"ls", "photos"},
 		},
 		{
-			name: "a key that none can store",
-			code: 2,
-			says: `empty segment`,
-			args: []string{"cp", "-", bucket + "/a//b"},
+			name:    "a name that is not set",
+			code:    2,
+			wantErr: "OMNIBUCKET_MY_PHOTOS is not set",
+			args:    []string{"ls", "my-photos:a"},
 		},
-		{name: "no such object", code: 3, says: "object not found", args: []string{"cat", bucket + "/none"}},
-		{name: "no such folder", code: 3, says: "object not found", args: []string{"ls", bucket + "/none/"}},
+		{name: "an unknown scheme", code: 2, wantErr: `has scheme "ftp"`, args: []string{"ls", "ftp://host/a"}},
 		{
-			name: "no such bucket",
-			code: 3,
-			says: "bucket not found",
-			args: []string{"ls", "file://" + filepath.ToSlash(dir) + "/none"},
-		},
-		{
-			name: "a condition",
-			code: 4,
-			says: "precondition failed",
-			args: []string{"cp", "--if-absent", "-", bucket + "/a.txt"},
+			name:    "an unknown parameter",
+			code:    2,
+			wantErr: `has parameter "speed"`,
+			args:    []string{"ls", bucket + "?speed=1"},
 		},
 		{
-			name: "a revision",
-			code: 4,
-			says: "precondition failed",
-			args: []string{"rm", "--if-revision", "memory:0", bucket + "/a.txt"},
+			name:    "a key that none can store",
+			code:    2,
+			wantErr: `empty segment`,
+			args:    []string{"cp", "-", bucket + "/a//b"},
+		},
+		{name: "no such object", code: 3, wantErr: "object not found", args: []string{"cat", bucket + "/none"}},
+		{name: "no such folder", code: 3, wantErr: "object not found", args: []string{"ls", bucket + "/none/"}},
+		{
+			name:    "no such bucket",
+			code:    3,
+			wantErr: "bucket not found",
+			args:    []string{"ls", "file://" + filepath.ToSlash(dir) + "/none"},
 		},
 		{
-			name: "a missing file",
-			code: 3,
-			says: "not found",
-			args: []string{"cp", filepath.Join(dir, "none"), bucket + "/b"},
+			name:    "a condition",
+			code:    4,
+			wantErr: "precondition failed",
+			args:    []string{"cp", "--if-absent", "-", bucket + "/a.txt"},
 		},
 		{
-			name: "a missing directory",
-			code: 3,
-			says: "not found",
-			args: []string{"cp", "-r", filepath.Join(dir, "none") + "/", bucket},
+			name:    "a revision",
+			code:    4,
+			wantErr: "precondition failed",
+			args:    []string{"rm", "--if-revision", "memory:0", bucket + "/a.txt"},
 		},
 		{
-			name: "an unsupported operation",
-			code: 1,
-			says: "unsupported",
-			args: []string{"sign", bucket + "/b"},
+			name:    "a missing file",
+			code:    3,
+			wantErr: "not found",
+			args:    []string{"cp", filepath.Join(dir, "none"), bucket + "/b"},
 		},
 		{
-			name: "the first of several failures",
-			code: 3,
-			says: "object not found",
-			args: []string{"cat", bucket + "/none", bucket + "/a.txt", "nowhere"},
+			name:    "a missing directory",
+			code:    3,
+			wantErr: "not found",
+			args:    []string{"cp", "-r", filepath.Join(dir, "none") + "/", bucket},
+		},
+		{
+			name:    "an unsupported operation",
+			code:    1,
+			wantErr: "unsupported",
+			args:    []string{"sign", bucket + "/b"},
+		},
+		{
+			name:    "the first of several failures",
+			code:    3,
+			wantErr: "object not found",
+			args:    []string{"cat", bucket + "/none", bucket + "/a.txt", "nowhere"},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			_, stderr := s.exits(tt.code, tt.args...)
-			require.Contains(t, stderr, tt.says)
+			require.Contains(t, stderr, tt.wantErr)
 			if tt.code != 0 {
 				require.True(t, strings.HasPrefix(stderr, "omnibucket: "), stderr)
 			}

@@ -20,21 +20,23 @@ func TestSplitWords(t *testing.T) {
 		line string
 		want []string
 	}{
-		{line: "", want: nil},
-		{line: "  # a comment", want: nil},
-		{line: "cp a b", want: []string{"cp", "a", "b"}},
-		{line: " cp\ta  b\r", want: []string{"cp", "a", "b"}},
-		{line: `cp 'a b' "c d"`, want: []string{"cp", "a b", "c d"}},
-		{line: `cp a\ b 'it'\''s' "\"q\" \n"`, want: []string{"cp", "a b", "it's", `"q" \n`}},
-		{line: `ls ''`, want: []string{"ls", ""}},
-		{line: "ls a#b", want: []string{"ls", "a#b"}},
-		{line: "cp a b # c d", want: []string{"cp", "a", "b"}},
-		{line: "cp a b #'c", want: []string{"cp", "a", "b"}},
-		{line: "cp a\t#", want: []string{"cp", "a"}},
-		{line: `cp '# a' "#b" \#c`, want: []string{"cp", "# a", "#b", "#c"}},
-		{line: `ls ''#a`, want: []string{"ls", "#a"}},
-		{line: "cp file:///srv#a b: # c", want: []string{"cp", "file:///srv#a", "b:"}},
-		{line: "ls $HOME", want: []string{"ls", "$HOME"}},
+		{"", nil},
+		{"  # a comment", nil},
+		{"cp a b", []string{"cp", "a", "b"}},
+		{" cp\ta  b\r", []string{"cp", "a", "b"}},
+		{"ls $HOME", []string{"ls", "$HOME"}},
+		// Quotes.
+		{`cp 'a b' "c d"`, []string{"cp", "a b", "c d"}},
+		{`cp a\ b 'it'\''s' "\"q\" \n"`, []string{"cp", "a b", "it's", `"q" \n`}},
+		{`ls ''`, []string{"ls", ""}},
+		// A comment begins with a word.
+		{"ls a#b", []string{"ls", "a#b"}},
+		{"cp a b # c d", []string{"cp", "a", "b"}},
+		{"cp a b #'c", []string{"cp", "a", "b"}},
+		{"cp a\t#", []string{"cp", "a"}},
+		{`cp '# a' "#b" \#c`, []string{"cp", "# a", "#b", "#c"}},
+		{`ls ''#a`, []string{"ls", "#a"}},
+		{"cp file:///srv#a b: # c", []string{"cp", "file:///srv#a", "b:"}},
 	}
 	for _, tt := range tests {
 		got, err := splitWords(tt.line)
@@ -47,67 +49,96 @@ func TestSplitWords(t *testing.T) {
 	}
 }
 
+// run runs the lines of a file as commands, prints their output, and counts their failures.
 func TestRunRunsEachLine(t *testing.T) {
 	s := newShell(t)
-	dir := t.TempDir()
 	putObjects(t, s, newMemoryAddress(t), "a")
 	s.env["OMNIBUCKET_DISK"] = newDirectoryAddress(t)
-	file := filepath.Join(dir, "commands")
-	write := func(lines ...string) {
-		require.NoError(t, os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o644))
-	}
-	var many []string
+	var copies []string
 	for i := range 50 {
-		many = append(many, fmt.Sprintf("cp box:a 'disk:many/%d it'\\''s'", i))
+		copies = append(copies, fmt.Sprintf("cp box:a 'disk:many/%d it'\\''s'", i))
 	}
-	write(append(many, "# a comment", "", "wait", "omnibucket ls -r disk:")...)
+	file := writeLines(t, append(copies, "# a comment", "", "wait", "omnibucket ls -r disk:")...)
 
 	stdout, stderr := s.exits(0, "run", file)
 	require.Len(t, splitLines(stdout), 50)
 	require.Equal(t, "51 commands, 0 failed\n", stderr)
 
-	write("cat box:a")
-	_, stderr = s.exits(0, "run", file)
+	_, stderr = s.exits(0, "run", writeLines(t, "cat box:a"))
 	require.Equal(t, "1 command, 0 failed\n", stderr)
 
-	write("cat box:none", "cat box:a", "nonsense", "cp --if-absent box:a box:a", "cp - box:b", "run "+file, "ls 'box:")
-	stdout, stderr = s.exits(3, "run", "--lines", "1", file)
+	s.in = "cat box:a\nrm --dry-run box:a\n"
+	stdout, _ = s.exits(0, "run", "--lines", "1", "-")
+	require.Equal(t, "aa\n", stdout)
+}
+
+// If lines fail, run prints the number of each with its error, runs the others, and exits as the first one does.
+func TestRunLinesFail(t *testing.T) {
+	s := newShell(t)
+	putObjects(t, s, newMemoryAddress(t), "a")
+	file := writeLines(t,
+		"cat box:none",
+		"cat box:a",
+		"nonsense",
+		"cp --if-absent box:a box:a",
+		"cp - box:b",
+		"run commands",
+		"ls 'box:",
+	)
+	stdout, stderr := s.exits(3, "run", "--lines", "1", file)
 	require.Equal(t, "a", stdout)
 	for _, want := range []string{
-		"line 1: omnibucket: ", "line 3: omnibucket: unknown command", "line 4: ", "line 5: ", "line 6: ",
-		"line 7: ", "7 commands, 6 failed",
+		"line 1: omnibucket: ",
+		"line 3: omnibucket: unknown command",
+		"line 4: ",
+		"line 5: ",
+		"line 6: ",
+		"line 7: ",
+		"7 commands, 6 failed",
 	} {
 		require.Contains(t, stderr, want)
 	}
 	s.exits(3, "cat", "box:b")
 
-	write("cat box:a", "cat box:none")
-	s.in = "cat box:a\nrm --dry-run box:a\n"
-
-	stdout, _ = s.exits(0, "run", "--lines", "1", "-")
-	require.Equal(t, "aa\n", stdout)
+	file = writeLines(t, "cat box:a", "cat box:none")
 	stdout, _ = s.exits(3, "run", "--lines", "1", "--json", file)
 	require.Contains(t, stdout, `{"event":"command","line":2,"command":"cat box:none","exitCode":3,`)
-
 	stdout, _ = s.exits(3, "run", "--lines", "1", "-v", file)
 	require.Contains(t, stdout, "line 1: exit code 0: cat box:a\n")
-	write("cat box:none", "rm box:a")
-	s.exits(3, "run", "--lines", "1", "--stop-on-error", file)
+
+	s.exits(3, "run", "--lines", "1", "--stop-on-error", writeLines(t, "cat box:none", "rm box:a"))
 	require.Equal(t, "a", s.ok("cat", "box:a"))
+}
 
-	write("rm box:a")
-	s.exits(0, "run", "--dry-run", file)
-	require.Equal(t, "a", s.ok("cat", "box:a"), "global flags hold for all lines")
+// Global flags of run hold for all lines.
+func TestRunGlobalFlags(t *testing.T) {
+	s := newShell(t)
+	putObjects(t, s, newMemoryAddress(t), "a")
+	s.exits(0, "run", "--dry-run", writeLines(t, "rm box:a"))
+	require.Equal(t, "a", s.ok("cat", "box:a"))
+}
 
-	s.exits(3, "run", file+"-none")
-	write("cat " + strings.Repeat("a", longestLine))
-	_, stderr = s.exits(2, "run", file)
+// run refuses files that are missing or have a line of more than 1 MiB. Files of patterns have a smaller limit.
+func TestRunInvalidFiles(t *testing.T) {
+	s := newShell(t)
+	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	file := writeLines(t, "cat "+strings.Repeat("a", longestLine))
+	_, stderr := s.exits(2, "run", file)
 	require.Contains(t, stderr, "a line must have at most 1 MiB")
+	s.exits(3, "run", file+"-none")
+	s.exits(2, "run", "--lines", "0", file)
 
 	_, stderr = s.exits(2, "ls", "--exclude-from", file, "box:")
 	require.Contains(t, stderr, "patterns of at most 64 KiB")
-	s.exits(2, "ls", "--exclude-from", dir, "box:")
-	s.exits(2, "run", "--lines", "0", file)
+	s.exits(2, "ls", "--exclude-from", filepath.Dir(file), "box:")
+}
+
+// writeLines writes lines into a new file, and returns its path.
+func writeLines(t *testing.T, lines ...string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "commands")
+	require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o644))
+	return path
 }
 
 // A line of run may end with a comment, which is no argument.

@@ -79,91 +79,91 @@ func TestServeS3EndsInOrderAfterASignal(t *testing.T) {
 // serve --s3 and serve --health refuse arguments that mean nothing, and fail if they cannot begin.
 func TestServeS3Fails(t *testing.T) {
 	tests := []struct {
-		name string
-		code int
-		says string // on standard error
-		args []string
+		name    string
+		code    int
+		wantErr string // on standard error
+		args    []string
 	}{
 		{
-			name: "a flag that needs --s3",
-			code: 2,
-			says: "--create must be used with --s3",
-			args: []string{"--create", "photos", "mem://photos"},
+			name:    "a flag that needs --s3",
+			code:    2,
+			wantErr: "--create must be used with --s3",
+			args:    []string{"--create", "photos", "mem://photos"},
 		},
 		{
-			name: "a flag that --s3 has not",
-			code: 2,
-			says: "--listing must not be used with --s3",
-			args: []string{"--s3", "--listing"},
+			name:    "a flag that --s3 has not",
+			code:    2,
+			wantErr: "--listing must not be used with --s3",
+			args:    []string{"--s3", "--listing"},
 		},
-		{name: "two locations", code: 2, says: "accepts at most 1 arg", args: []string{"--s3", "a", "b"}},
-		{name: "no address", code: 2, says: "accepts 1 arg"},
+		{name: "two locations", code: 2, wantErr: "accepts at most 1 arg", args: []string{"--s3", "a", "b"}},
+		{name: "no address", code: 2, wantErr: "accepts 1 arg"},
 		{
-			name: "a folder as location",
-			code: 2,
-			says: "must be a directory, a bucket or an account",
-			args: []string{"--s3", "s3://photos/a?region=us-east-1"},
-		},
-		{
-			name: "standard input as location",
-			code: 2,
-			says: "must be a directory, a bucket or an account",
-			args: []string{"--s3", "-"},
+			name:    "a folder as location",
+			code:    2,
+			wantErr: "must be a directory, a bucket or an account",
+			args:    []string{"--s3", "s3://photos/a?region=us-east-1"},
 		},
 		{
-			name: "an invalid bucket",
-			code: 2,
-			says: "must have 3 to 63 characters",
-			args: []string{"--s3", "--create", "No_Name", "--listen", "127.0.0.1:0"},
+			name:    "standard input as location",
+			code:    2,
+			wantErr: "must be a directory, a bucket or an account",
+			args:    []string{"--s3", "-"},
 		},
 		{
-			name: "an invalid size",
-			code: 2,
-			says: "must be a number of bytes",
-			args: []string{"--s3", "--max-bytes", "many"},
+			name:    "an invalid bucket",
+			code:    2,
+			wantErr: "must have 3 to 63 characters",
+			args:    []string{"--s3", "--create", "No_Name", "--listen", "127.0.0.1:0"},
 		},
 		{
-			name: "a certificate without a key",
-			code: 2,
-			says: "must be used together",
-			args: []string{"--s3", "--cert", "cert.pem"},
+			name:    "an invalid size",
+			code:    2,
+			wantErr: "must be a number of bytes",
+			args:    []string{"--s3", "--max-bytes", "many"},
 		},
 		{
-			name: "a certificate that is not there",
-			code: 1,
-			says: "no such file",
-			args: []string{"--s3", "--cert", "none.pem", "--key", "none.pem"},
+			name:    "a certificate without a key",
+			code:    2,
+			wantErr: "must be used together",
+			args:    []string{"--s3", "--cert", "cert.pem"},
 		},
 		{
-			name: "nobody at the address",
-			code: 1,
-			says: "connection refused",
-			args: []string{"--health", "http://127.0.0.1:1"},
+			name:    "a certificate that is not there",
+			code:    1,
+			wantErr: "no such file",
+			args:    []string{"--s3", "--cert", "none.pem", "--key", "none.pem"},
 		},
 		{
-			name: "no URL",
-			code: 2,
-			says: "must be the URL of a server",
-			args: []string{"--health", "127.0.0.1:9000"},
-		},
-		{name: "an empty URL", code: 2, says: "must be the URL of a server", args: []string{"--health", ""}},
-		{
-			name: "a health check with another flag",
-			code: 2,
-			says: "must not be used with --listen",
-			args: []string{"--health", "http://127.0.0.1:1", "--listen", ":1"},
+			name:    "nobody at the address",
+			code:    1,
+			wantErr: "connection refused",
+			args:    []string{"--health", "http://127.0.0.1:1"},
 		},
 		{
-			name: "a health check with an address",
-			code: 2,
-			says: "unknown command",
-			args: []string{"--health", "http://127.0.0.1:1", "mem://photos"},
+			name:    "no URL",
+			code:    2,
+			wantErr: "must be the URL of a server",
+			args:    []string{"--health", "127.0.0.1:9000"},
+		},
+		{name: "an empty URL", code: 2, wantErr: "must be the URL of a server", args: []string{"--health", ""}},
+		{
+			name:    "a health check with another flag",
+			code:    2,
+			wantErr: "must not be used with --listen",
+			args:    []string{"--health", "http://127.0.0.1:1", "--listen", ":1"},
+		},
+		{
+			name:    "a health check with an address",
+			code:    2,
+			wantErr: "unknown command",
+			args:    []string{"--health", "http://127.0.0.1:1", "mem://photos"},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, stderr := newShell(t).exits(tt.code, append([]string{"serve"}, tt.args...)...)
-			require.Contains(t, stderr, tt.says)
+			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
 }

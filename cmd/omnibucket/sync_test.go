@@ -214,7 +214,7 @@ func TestInvalidAddressIsNoPath(t *testing.T) {
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"src/a": "a"})
 
-	tests := []struct{ address, says string }{
+	tests := []struct{ address, wantErr string }{
 		{"nosuch:dst", "OMNIBUCKET_NOSUCH is not set"},
 		{"nosuch:", "OMNIBUCKET_NOSUCH is not set"},
 		{"s3:/site/x", "two slashes"},
@@ -242,7 +242,7 @@ func TestInvalidAddressIsNoPath(t *testing.T) {
 				{"serve", tt.address},
 			} {
 				_, stderr := s.exits(2, args...)
-				require.Contains(t, stderr, tt.says)
+				require.Contains(t, stderr, tt.wantErr)
 			}
 		})
 	}
