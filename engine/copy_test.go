@@ -30,7 +30,9 @@ func (r renamed) Describe() driver.Description {
 }
 
 func storeOf(provider string) storage.Bucket {
-	return memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return renamed{next, provider} }))
+	return memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return renamed{next, provider}
+	}))
 }
 
 // usersBucket is a type that embeds a Bucket: of what is behind it nothing is known.
@@ -44,7 +46,12 @@ func TestCopyStorageClass(t *testing.T) {
 		opts     []storage.CopyOption
 		want     string
 	}{
-		{name: "from one store to another of the provider", from: storeOf("a"), to: storeOf("a"), want: "COLD"},
+		{
+			name: "from one store to another of the provider",
+			from: storeOf("a"),
+			to:   storeOf("a"),
+			want: "COLD",
+		},
 		{name: "from another provider", from: storeOf("b"), to: storeOf("a"), want: ""},
 		{
 			name: "from another provider, with an option",
@@ -64,7 +71,8 @@ func TestCopyStorageClass(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := tt.from.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithStorageClass("COLD"))
+			_, err := tt.from.Upload(t.Context(), "k", strings.NewReader("x"),
+				storage.WithStorageClass("COLD"))
 			require.NoError(t, err)
 			_, err = storage.Copy(t.Context(), tt.to, "k", tt.from, "k", tt.opts...)
 			require.NoError(t, err)
@@ -174,7 +182,9 @@ func (d *tagsAfter) Tags(ctx context.Context, r *driver.GetRequest) (map[string]
 // If the source is replaced or removed before Copy reads its tags, Copy fails with Changed, instead of storing
 // tags of another write.
 func TestCopyTagsOfCopiedBytes(t *testing.T) {
-	tags := func(value string) storage.UploadOption { return storage.WithTags(map[string]string{"of": value}) }
+	tags := func(value string) storage.UploadOption {
+		return storage.WithTags(map[string]string{"of": value})
+	}
 	for _, openOpts := range [][]storage.OpenOption{nil, {storage.WithVersioning(true)}} {
 		tests := []struct {
 			name   string
@@ -230,7 +240,8 @@ func TestCopyWithoutPermissionForTags(t *testing.T) {
 				if dst == nil {
 					dst = b
 				}
-				_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithTags(map[string]string{"a": "b"}))
+				_, err := b.Upload(t.Context(), "k", strings.NewReader("x"),
+					storage.WithTags(map[string]string{"a": "b"}))
 				require.NoError(t, err)
 
 				attrs, err := storage.Copy(t.Context(), dst, "copy", b, "k")
@@ -324,7 +335,8 @@ func TestReadFindsOtherSizeOfSameRevision(t *testing.T) {
 				write("longer")
 			}}
 
-			b := engine.New(late, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerCompose})))
+			b := engine.New(late,
+				driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerCompose})))
 			require.ErrorIs(t, use(b), storage.Changed)
 			exists, err := b.Exists(t.Context(), "to")
 			require.NoError(t, err)

@@ -45,16 +45,18 @@ func TestCloseTwice(t *testing.T) {
 	}
 	require.Equal(t, 1, d.closed)
 	for name, call := range map[string]func() error{
-		"Attrs":            func() error { return none(b.Attrs(t.Context(), "p/k")) },
-		"Attrs of a view":  func() error { return none(view.Attrs(t.Context(), "k")) },
-		"Upload":           func() error { return none(b.Upload(t.Context(), "k", strings.NewReader("x"))) },
-		"List":             func() error { return drained(b.List(t.Context())) },
-		"Remove":           func() error { return b.Remove(t.Context(), "p/k") },
-		"Copy":             func() error { return none(storage.Copy(t.Context(), b, "to", b, "p/k")) },
-		"BeginUpload":      func() error { return none(storage.BeginUpload(t.Context(), b, "k")) },
-		"SignedUploadURL":  func() error { return none(b.SignedUploadURL(t.Context(), "k")) },
-		"PublicURL":        func() error { return none(b.PublicURL("k")) },
-		"Copy from it":     func() error { return none(storage.Copy(t.Context(), memstore.New(), "to", b, "p/k")) },
+		"Attrs":           func() error { return none(b.Attrs(t.Context(), "p/k")) },
+		"Attrs of a view": func() error { return none(view.Attrs(t.Context(), "k")) },
+		"Upload":          func() error { return none(b.Upload(t.Context(), "k", strings.NewReader("x"))) },
+		"List":            func() error { return drained(b.List(t.Context())) },
+		"Remove":          func() error { return b.Remove(t.Context(), "p/k") },
+		"Copy":            func() error { return none(storage.Copy(t.Context(), b, "to", b, "p/k")) },
+		"BeginUpload":     func() error { return none(storage.BeginUpload(t.Context(), b, "k")) },
+		"SignedUploadURL": func() error { return none(b.SignedUploadURL(t.Context(), "k")) },
+		"PublicURL":       func() error { return none(b.PublicURL("k")) },
+		"Copy from it": func() error {
+			return none(storage.Copy(t.Context(), memstore.New(), "to", b, "p/k"))
+		},
 		"Versions, of all": func() error { return drained(storage.Versions(t.Context(), b)) },
 	} {
 		err := call()
@@ -75,14 +77,25 @@ func TestRevisionOfOtherStore(t *testing.T) {
 	}{
 		{name: "its own", revision: a.Revision, want: nil, wantNot: storage.NotModified},
 		{name: "another one of its own", revision: a.Revision + "1", want: storage.PreconditionFailed},
-		{name: "of another store", revision: "s3:1", want: storage.InvalidArgument, wantNot: storage.InvalidArgument},
+		{
+			name:     "of another store",
+			revision: "s3:1",
+			want:     storage.InvalidArgument,
+			wantNot:  storage.InvalidArgument,
+		},
 		{name: "of no store", revision: "1", want: storage.InvalidArgument, wantNot: storage.InvalidArgument},
-		{name: "with a line break", revision: a.Revision + "\n", want: storage.InvalidArgument, wantNot: storage.InvalidArgument},
+		{
+			name:     "with a line break",
+			revision: a.Revision + "\n",
+			want:     storage.InvalidArgument,
+			wantNot:  storage.InvalidArgument,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			require.ErrorIs(t, none(b.Attrs(t.Context(), "k", storage.IfRevision(tt.revision))), tt.want)
-			require.ErrorIs(t, none(b.Attrs(t.Context(), "k", storage.IfRevisionNot(tt.revision))), tt.wantNot)
+			require.ErrorIs(t,
+				none(b.Attrs(t.Context(), "k", storage.IfRevisionNot(tt.revision))), tt.wantNot)
 		})
 	}
 }
@@ -94,7 +107,8 @@ func TestUnsupportedHasHintOfStore(t *testing.T) {
 	b := engine.New(d)
 	d.hint = "look at the settings of the server"
 
-	_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithTags(map[string]string{"a": "b"}))
+	_, err := b.Upload(t.Context(), "k", strings.NewReader("x"),
+		storage.WithTags(map[string]string{"a": "b"}))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, d.hint)
 	require.False(t, storage.Supports(b, storage.ObjectTags))

@@ -33,7 +33,14 @@ func TestDownloadGrowsIfItHelps(t *testing.T) {
 	}{
 		{name: "a slow connection", size: 64 * mebibyte, connection: 40e6, least: 16, most: 60},
 		{name: "a fast connection", size: 64 * mebibyte, connection: 400e6, least: 1, most: 1},
-		{name: "a reader that is slower", size: 64 * mebibyte, connection: 40e6, pause: 4 * time.Millisecond, least: 1, most: 1},
+		{
+			name:       "a reader that is slower",
+			size:       64 * mebibyte,
+			connection: 40e6,
+			pause:      4 * time.Millisecond,
+			least:      1,
+			most:       1,
+		},
 		{name: "an object of a few MiB", size: 8 * mebibyte, connection: 40e6, least: 1, most: 1},
 	}
 	for _, tt := range tests {
@@ -71,7 +78,8 @@ func TestDownloadGrowsIfItHelps(t *testing.T) {
 func TestDownloadKeepsToBufferLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New(faults.SlowBody(40e6))
-		b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))
+		b := memstore.New(driver.WithLayer(injector.Layer()),
+			storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))
 		_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 4<<20)))
 		require.NoError(t, err)
 		first, err := b.Download(t.Context(), "a")
@@ -177,8 +185,10 @@ func TestDownloadManyAtOnce(t *testing.T) {
 		t.Run(fmt.Sprintf("%d MiB", limit>>20), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				injector := faults.New(faults.SlowBody(40e6))
-				b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
-				_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 1<<20)))
+				b := memstore.New(driver.WithLayer(injector.Layer()),
+					storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
+				_, err := b.Upload(t.Context(), "a",
+					strings.NewReader(strings.Repeat("0123456789abcdef", 1<<20)))
 				require.NoError(t, err)
 				start := time.Now()
 				var all sync.WaitGroup
@@ -193,7 +203,8 @@ func TestDownloadManyAtOnce(t *testing.T) {
 					})
 				}
 				all.Wait()
-				require.Less(t, time.Since(start), 600*time.Millisecond, "over one connection it takes 420 ms")
+				require.Less(t, time.Since(start), 600*time.Millisecond,
+					"over one connection it takes 420 ms")
 			})
 		})
 	}
@@ -209,7 +220,8 @@ func TestDownloadRemembersConnections(t *testing.T) {
 		require.NoError(t, err)
 		download := func() time.Duration {
 			start := time.Now()
-			_, err := storage.DownloadFile(t.Context(), b, "a", filepath.Join(t.TempDir(), "file"), storage.WithNoSync())
+			_, err := storage.DownloadFile(t.Context(), b, "a", filepath.Join(t.TempDir(), "file"),
+				storage.WithNoSync())
 			require.NoError(t, err)
 			return time.Since(start)
 		}

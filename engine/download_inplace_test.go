@@ -34,7 +34,11 @@ func TestWriteToAFileInPlace(t *testing.T) {
 		want  []byte
 	}{
 		{name: "the whole object", want: content},
-		{name: "a range", opts: []storage.DownloadOption{storage.WithRange(100, 1<<20)}, want: content[100 : 100+1<<20]},
+		{
+			name: "a range",
+			opts: []storage.DownloadOption{storage.WithRange(100, 1<<20)},
+			want: content[100 : 100+1<<20],
+		},
 		{name: "the rest", read: 1000, want: content[1000:]},
 		{name: "a file with O_APPEND", flags: os.O_APPEND, want: content},
 	}

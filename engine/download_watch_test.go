@@ -260,7 +260,8 @@ func TestListInCircleEnds(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &loopingStore{Driver: &remoteStore{}, token: tt.token}
-				require.ErrorIs(t, tt.do(t.Context(), engine.New(store, storage.WithVersioning(true))), storage.Unavailable)
+				require.ErrorIs(t, tt.do(t.Context(), engine.New(store, storage.WithVersioning(true))),
+					storage.Unavailable)
 				require.Equal(t, tt.pages, store.pages)
 			})
 		})

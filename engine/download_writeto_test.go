@@ -117,7 +117,8 @@ func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 
 				rest, err := io.ReadAll(r)
 				require.NoError(t, err)
-				require.Equal(t, path.want, took.String()+string(rest), "%s, %T with room for %d", path.name, dst, room)
+				require.Equal(t, path.want, took.String()+string(rest), "%s, %T with room for %d",
+					path.name, dst, room)
 				require.NoError(t, r.Close())
 			}
 		}

@@ -31,7 +31,9 @@ func TestCopySourceFailureIsKnown(t *testing.T) {
 		call func() (*storage.Attrs, error)
 	}{
 		{"Copy", func() (*storage.Attrs, error) { return storage.Copy(t.Context(), b, "to", b, "k") }},
-		{"Compose", func() (*storage.Attrs, error) { return storage.Compose(t.Context(), b, "to", []string{"k"}) }},
+		{"Compose", func() (*storage.Attrs, error) {
+			return storage.Compose(t.Context(), b, "to", []string{"k"})
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -91,7 +93,8 @@ func TestIfAbsentSaysKeyExists(t *testing.T) {
 	require.NoError(t, err)
 
 	_, err = b.Upload(ctx, "a", strings.NewReader("y"), storage.IfAbsent())
-	require.EqualError(t, err, `storage: Upload "a" in memory bucket "memory": precondition failed (the key exists already)`)
+	require.EqualError(t, err,
+		`storage: Upload "a" in memory bucket "memory": precondition failed (the key exists already)`)
 	_, err = storage.Copy(ctx, b, "a", b, "a", storage.IfAbsent())
 	require.ErrorContains(t, err, "(the key exists already)")
 

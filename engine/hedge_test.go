@@ -214,7 +214,9 @@ func TestHedgeNotSent(t *testing.T) {
 	t.Run("without the option", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			store := &slowStore{late: only(learned, time.Second)}
-			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return &slowDriver{remote{d}, store} }))
+			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+				return &slowDriver{remote{d}, store}
+			}))
 			for range learned + 1 {
 				_, err := b.Exists(t.Context(), "k")
 				require.NoError(t, err)
@@ -481,7 +483,8 @@ func TestHedgeWaitSleeps(t *testing.T) {
 		require.NoError(t, err)
 		learnLatency(t, b, reads["Attrs"])
 		store.late = stalled
-		require.NoError(t, reads["Attrs"](t.Context(), b), "its hedge is late, too; a busy wait would not end")
+		require.NoError(t, reads["Attrs"](t.Context(), b),
+			"its hedge is late, too; a busy wait would not end")
 	})
 }
 

@@ -84,7 +84,9 @@ func TestListOutOfOrderHint(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return &disordered{next, tt.of} }))
+			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+				return &disordered{next, tt.of}
+			}))
 			for _, key := range []string{"a", "b"} {
 				_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 				require.NoError(t, err)
@@ -110,7 +112,8 @@ func TestListPageOfUnorderedStore(t *testing.T) {
 
 	keys := map[string]bool{}
 	for token := ""; ; {
-		page, err := storage.ListPage(t.Context(), b, token, storage.WithAnyOrder(), storage.WithPrefix("folder/x"), storage.WithPageSize(50))
+		page, err := storage.ListPage(t.Context(), b, token, storage.WithAnyOrder(),
+			storage.WithPrefix("folder/x"), storage.WithPageSize(50))
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page.Entries), 50)
 		for _, entry := range page.Entries {

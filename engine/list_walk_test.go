@@ -90,7 +90,12 @@ func TestListByFoldersIsInByteOrder(t *testing.T) {
 		"another delimiter in a folder":  {storage.WithPrefix("a/"), storage.WithDelimiter("-")},
 		"a delimiter of several bytes":   {storage.WithDelimiter("-b")},
 	}
-	starts := map[string]string{"": "", " after a key": "a/b-c", " after a name": "a-b", " after a folder": "a/"}
+	starts := map[string]string{
+		"":                "",
+		" after a key":    "a/b-c",
+		" after a name":   "a-b",
+		" after a folder": "a/",
+	}
 	limits := map[string][]storage.ListOption{
 		"whole":                    nil,
 		"limited":                  {storage.WithLimit(4)},
@@ -118,14 +123,16 @@ func TestListByFoldersIsInByteOrder(t *testing.T) {
 			for start, startAfter := range starts {
 				t.Run(store+"/"+name+start, func(t *testing.T) {
 					for limited, limit := range limits {
-						opts := slices.Concat(opts, limit, []storage.ListOption{storage.WithStartAfter(startAfter)})
+						opts := slices.Concat(opts, limit,
+							[]storage.ListOption{storage.WithStartAfter(startAfter)})
 						want, err := entriesOf(t, bucket, opts)
 						require.NoError(t, err)
 						got, err := entriesOf(t, walked, opts)
 						require.NoError(t, err)
 						require.Equal(t, want, got, limited)
 					}
-					require.Equal(t, pagesOf(t, bucket, startAfter, opts), pagesOf(t, walked, startAfter, opts), "in pages")
+					require.Equal(t, pagesOf(t, bucket, startAfter, opts),
+						pagesOf(t, walked, startAfter, opts), "in pages")
 				})
 			}
 		}
@@ -242,11 +249,29 @@ func TestListUnorderedStore(t *testing.T) {
 		want []string
 		says string // the hint, of a refusal
 	}{
-		{name: "in any order", opts: []storage.ListOption{storage.WithAnyOrder()}, want: []string{"c/2", "c/1", "b", "a"}},
-		{name: "a prefix in any order", opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithPrefix("c/")}, want: []string{"c/2", "c/1"}},
+		{
+			name: "in any order",
+			opts: []storage.ListOption{storage.WithAnyOrder()},
+			want: []string{"c/2", "c/1", "b", "a"},
+		},
+		{
+			name: "a prefix in any order",
+			opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithPrefix("c/")},
+			want: []string{"c/2", "c/1"},
+		},
 		{name: "in an order", want: nil, says: "list with WithAnyOrder"},
-		{name: "after a key", opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithStartAfter("a")}, want: nil, says: "list without it"},
-		{name: "by another delimiter", opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithDelimiter("-")}, want: nil, says: `use "/"`},
+		{
+			name: "after a key",
+			opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithStartAfter("a")},
+			want: nil,
+			says: "list without it",
+		},
+		{
+			name: "by another delimiter",
+			opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithDelimiter("-")},
+			want: nil,
+			says: `use "/"`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

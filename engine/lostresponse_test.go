@@ -106,7 +106,11 @@ func lostWrites() []lostWrite {
 		{name: "Upload", do: always(upload("k", "M"))},
 		{name: "Upload in parts", do: always(upload("k", long, parts))},
 		{name: "Upload IfAbsent", guarded: true, do: always(upload("new", "M", storage.IfAbsent()))},
-		{name: "Upload in parts IfAbsent", guarded: true, do: always(upload("new", long, parts, storage.IfAbsent()))},
+		{
+			name:    "Upload in parts IfAbsent",
+			guarded: true,
+			do:      always(upload("new", long, parts, storage.IfAbsent())),
+		},
 		{
 			name:    "Upload IfRevision",
 			guarded: true,
@@ -252,7 +256,11 @@ func TestLostResponses(t *testing.T) {
 		{"no UniqueRevisions", storage.UniqueRevisions},
 		{"no ConditionalRemove", storage.ConditionalRemove | storage.ServerMove},
 	}
-	refusal := &storage.Error{Code: storage.Unavailable, Status: http.StatusServiceUnavailable, Retryable: true}
+	refusal := &storage.Error{
+		Code:      storage.Unavailable,
+		Status:    http.StatusServiceUnavailable,
+		Retryable: true,
+	}
 	lost := []struct {
 		name     string
 		response error
@@ -270,7 +278,8 @@ func TestLostResponses(t *testing.T) {
 						continue // without a write id, nothing shows that the promise was broken
 					}
 					for reads := range 13 {
-						name := fmt.Sprintf("%s, %d writers, %d failing reads", loss.name, loss.writers, reads)
+						name := fmt.Sprintf("%s, %d writers, %d failing reads", loss.name,
+							loss.writers, reads)
 						run := lostRun{tt, store.lacks, loss.response, loss.writers, reads, name}
 						synctest.Test(t, run.test)
 					}

@@ -45,7 +45,8 @@ func (c *sizedStream) Read(p []byte) (int, error) {
 // TooLarge. Bodies that can seek may be larger.
 func TestPutPartStreamFitsBufferLimit(t *testing.T) {
 	const limit = 1 << 20
-	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut})), storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
+	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut})),
+		storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
 	u := beginUpload(t, b)
 	long := &sizedStream{size: 10 * limit}
 
@@ -76,7 +77,8 @@ func TestPutPartStreamFitsBufferLimit(t *testing.T) {
 // changes no part.
 func TestPutPartStreamIsNotBuffered(t *testing.T) {
 	const limit, size = 1 << 20, 10 << 20
-	onDisk, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
+	onDisk, err := local.Open(t.TempDir(), local.Config{NoSync: true},
+		storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
 	require.NoError(t, err)
 	zeros := func(size int64) io.Reader {
 		return io.LimitReader(readerFunc(func(p []byte) (int, error) {
@@ -96,7 +98,8 @@ func TestPutPartStreamIsNotBuffered(t *testing.T) {
 				part, err := u.PutPart(t.Context(), number+1, zeros(size), opts...)
 				require.NoError(t, err)
 				require.EqualValues(t, size, part.Size)
-				require.Equal(t, crc32.Checksum(make([]byte, size), crc32.MakeTable(crc32.Castagnoli)), part.CRC32C.Sum)
+				require.Equal(t, crc32.Checksum(make([]byte, size), crc32.MakeTable(crc32.Castagnoli)),
+					part.CRC32C.Sum)
 			}
 
 			oldParts, err := u.Parts(t.Context())
@@ -107,15 +110,32 @@ func TestPutPartStreamIsNotBuffered(t *testing.T) {
 				opt  storage.PartOption
 				code storage.Code
 			}{
-				{name: "too long", body: func() io.Reader { return zeros(size + 1) }, opt: storage.WithSize(size), code: storage.BodyFailed},
-				{name: "too short", body: func() io.Reader { return zeros(size - 1) }, opt: storage.WithSize(size), code: storage.BodyFailed},
 				{
-					name: "cut off",
-					body: func() io.Reader { return io.MultiReader(zeros(size/2), iotest.ErrReader(io.ErrUnexpectedEOF)) },
+					name: "too long",
+					body: func() io.Reader { return zeros(size + 1) },
 					opt:  storage.WithSize(size),
 					code: storage.BodyFailed,
 				},
-				{name: "other bytes", body: func() io.Reader { return zeros(size) }, opt: storage.WithCRC32C(1), code: storage.ChecksumMismatch},
+				{
+					name: "too short",
+					body: func() io.Reader { return zeros(size - 1) },
+					opt:  storage.WithSize(size),
+					code: storage.BodyFailed,
+				},
+				{
+					name: "cut off",
+					body: func() io.Reader {
+						return io.MultiReader(zeros(size/2), iotest.ErrReader(io.ErrUnexpectedEOF))
+					},
+					opt:  storage.WithSize(size),
+					code: storage.BodyFailed,
+				},
+				{
+					name: "other bytes",
+					body: func() io.Reader { return zeros(size) },
+					opt:  storage.WithCRC32C(1),
+					code: storage.ChecksumMismatch,
+				},
 			}
 			for _, tt := range tests {
 				for number := 1; number <= 3; number++ { // the last one is new
@@ -177,7 +197,8 @@ func TestOpenUploadHooks(t *testing.T) {
 
 	_, err = u.Complete(t.Context())
 	require.ErrorIs(t, err, storage.PermissionDenied)
-	require.EqualError(t, err, `storage: CompleteUpload "key" in memory bucket "memory": permission denied: not today`)
+	require.EqualError(t, err,
+		`storage: CompleteUpload "key" in memory bucket "memory": permission denied: not today`)
 
 	denied = ""
 	_, err = u.Complete(t.Context())
@@ -192,7 +213,9 @@ func TestOpenUploadTokenHidesSecret(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return &optioned{Driver: d, seen: map[string][]any{}}
 	}))
-	secretOpt := func(secret string) storage.NativeOption { return storage.WithNative("memory", secretOption{secret}) }
+	secretOpt := func(secret string) storage.NativeOption {
+		return storage.WithNative("memory", secretOption{secret})
+	}
 
 	u := beginUpload(t, b, secretOpt("hidden"))
 	require.NotContains(t, u.Token(), "hidden")
@@ -222,7 +245,8 @@ func TestBeginUploadRefusesOtherBucketType(t *testing.T) {
 
 	_, err = storage.PutSignedPart(t.Context(), foreign, "key", "1", 1, strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.Unsupported)
-	_, err = storage.BeginUpload(t.Context(), storage.Ref[storage.Downloader](memstore.New()).(storage.Uploader), "key")
+	_, err = storage.BeginUpload(t.Context(),
+		storage.Ref[storage.Downloader](memstore.New()).(storage.Uploader), "key")
 	require.ErrorIs(t, err, storage.PermissionDenied)
 }
 
@@ -382,7 +406,9 @@ func (d *lostCompletion) CompleteParts(ctx context.Context, r *driver.CompleteRe
 func TestCompleteFindsLostCompletion(t *testing.T) {
 	for name, opts := range map[string][]storage.MultipartOption{"at once": nil, "with a condition": {storage.IfAbsent()}} {
 		t.Run(name, func(t *testing.T) {
-			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return &lostCompletion{Driver: d} }))
+			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+				return &lostCompletion{Driver: d}
+			}))
 			u := beginUpload(t, b, opts...)
 			_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
 			require.NoError(t, err)
@@ -418,7 +444,10 @@ func (d *replacedPart) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 			Number: 1,
 			Body:   strings.NewReader(d.text),
 			Size:   int64(len(d.text)),
-			CRC32C: storage.CRC32C{Sum: crc32.Checksum([]byte(d.text), crc32.MakeTable(crc32.Castagnoli)), Known: true},
+			CRC32C: storage.CRC32C{
+				Sum:   crc32.Checksum([]byte(d.text), crc32.MakeTable(crc32.Castagnoli)),
+				Known: true,
+			},
 		})
 		if err != nil {
 			return nil, err
@@ -436,7 +465,8 @@ func TestCompleteCannotLookup(t *testing.T) {
 	}{{"unconditional", nil}, {"if absent", []storage.MultipartOption{storage.IfAbsent()}}} {
 		t.Run(row.name, func(t *testing.T) {
 			inj := faults.New(faults.DropResponse(faults.CompleteParts), faults.Fail(faults.Head).First(2))
-			b := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			b := memstore.New(driver.WithLayer(inj.Layer()),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			u := beginUpload(t, b, row.opts...)
 			_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
 			require.NoError(t, err)
@@ -583,7 +613,8 @@ func TestCompletePartReplacedByLongerOne(t *testing.T) {
 
 func FuzzContinueUpload(f *testing.F) {
 	b := memstore.New()
-	u, err := storage.BeginUpload(f.Context(), b, "key", storage.WithMetadata(map[string]string{"a": "b"}), storage.WithSize(3))
+	u, err := storage.BeginUpload(f.Context(), b, "key", storage.WithMetadata(map[string]string{"a": "b"}),
+		storage.WithSize(3))
 	require.NoError(f, err)
 	f.Add(u.Token())
 	f.Add("")

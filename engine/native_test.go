@@ -131,7 +131,8 @@ func TestNativeOptionReachesEachRequest(t *testing.T) {
 		t.Helper()
 		require.NoError(t, err)
 	}
-	_, err := b.Upload(ctx, "a", strings.NewReader("text"), secret("own"), storage.WithTags(map[string]string{"k": "v"}))
+	_, err := b.Upload(ctx, "a", strings.NewReader("text"), secret("own"),
+		storage.WithTags(map[string]string{"k": "v"}))
 	bucketWith(err)
 	_, err = b.Upload(ctx, "parts", strings.NewReader("text"), secret("own"), storage.WithPartSize(2))
 	bucketWith(err)
@@ -147,7 +148,8 @@ func TestNativeOptionReachesEachRequest(t *testing.T) {
 		require.Equal(t, []any{source}, d.seen[call], "%s of the source", call)
 	}
 
-	_, err = storage.Compose(ctx, b, "joined", []string{"a"}, secret("own"), storage.WithSourceNative("memory", source))
+	_, err = storage.Compose(ctx, b, "joined", []string{"a"}, secret("own"),
+		storage.WithSourceNative("memory", source))
 	bucketWith(err)
 	require.Equal(t, []any{source}, d.seen["Head"])
 
@@ -165,10 +167,12 @@ func TestNativeOptionReachesEachRequest(t *testing.T) {
 func TestNativeOptionOfStreamedCopySource(t *testing.T) {
 	src, d := openOptioned()
 	dst := memstore.New()
-	_, err := src.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithTags(map[string]string{"k": "v"}))
+	_, err := src.Upload(t.Context(), "a", strings.NewReader("text"),
+		storage.WithTags(map[string]string{"k": "v"}))
 	require.NoError(t, err)
 
-	_, err = storage.Copy(t.Context(), dst, "a", src, "a", storage.WithSourceNative("memory", secretOption{"key"}))
+	_, err = storage.Copy(t.Context(), dst, "a", src, "a",
+		storage.WithSourceNative("memory", secretOption{"key"}))
 	require.NoError(t, err)
 	require.Equal(t, []any{secretOption{"key"}}, d.seen["Get"])
 	require.Equal(t, []any{secretOption{"key"}}, d.seen["Tags"])
@@ -185,7 +189,9 @@ func TestNativeOptionOfUpdate(t *testing.T) {
 	require.NoError(t, err)
 	for _, b := range []storage.ReadWriter{b, usersBucket{b}} {
 		clear(d.seen)
-		_, err = storage.Update(t.Context(), b, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) { return old, nil }, secret("own"))
+		_, err = storage.Update(t.Context(), b, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) {
+			return old, nil
+		}, secret("own"))
 		require.NoError(t, err)
 		require.Equal(t, []any{secretOption{"own"}}, d.seen["Get"])
 		require.Equal(t, []any{secretOption{"own"}}, d.seen["Put"])
@@ -196,7 +202,8 @@ func TestNativeOptionOfUpdate(t *testing.T) {
 // If a response is lost, the engine reads the object with the call's native option.
 func TestNativeOptionOfReconcile(t *testing.T) {
 	injector := faults.New(faults.DropResponse(faults.Put))
-	b, d := openOptioned(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	b, d := openOptioned(driver.WithLayer(injector.Layer()),
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.IfAbsent(), secret("own"))
 	require.NoError(t, err)
 	require.Equal(t, []any{secretOption{"own"}}, d.seen["Head"])
@@ -227,14 +234,21 @@ func TestNativeOptionOfResumedUpload(t *testing.T) {
 	uploadUntilFault := func(opts ...storage.UploadOption) (parts int) {
 		path := filepath.Join(t.TempDir(), "resume")
 		injector := faults.New(faults.Fail(faults.CompleteParts))
-		b, _ := openOptioned(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-		first := []storage.UploadOption{storage.WithPartSize(10), storage.WithResume(path), secret("own"), storage.WithTags(map[string]string{"k": "v"})}
+		b, _ := openOptioned(driver.WithLayer(injector.Layer()),
+			storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		first := []storage.UploadOption{
+			storage.WithPartSize(10),
+			storage.WithResume(path),
+			secret("own"),
+			storage.WithTags(map[string]string{"k": "v"}),
+		}
 
 		_, err := b.Upload(t.Context(), "a", strings.NewReader(body), first...)
 		require.Equal(t, storage.Unavailable, storage.CodeOf(err))
 		injector.Set()
 		putParts := injector.Count(faults.PutPart)
-		_, err = b.Upload(t.Context(), "a", strings.NewReader(body), append([]storage.UploadOption{storage.WithPartSize(10), storage.WithResume(path)}, opts...)...)
+		_, err = b.Upload(t.Context(), "a", strings.NewReader(body),
+			append([]storage.UploadOption{storage.WithPartSize(10), storage.WithResume(path)}, opts...)...)
 		require.NoError(t, err)
 		return injector.Count(faults.PutPart) - putParts
 	}

@@ -79,7 +79,8 @@ func TestPanicReachesCaller(t *testing.T) {
 			progress := storage.WithProgress(func(int64, int64) {
 				panic(errThrown)
 			})
-			_, _ = storage.DownloadFile(ctx, b, "k", filepath.Join(dir, "to"), storage.WithConcurrency(3), progress)
+			_, _ = storage.DownloadFile(ctx, b, "k", filepath.Join(dir, "to"),
+				storage.WithConcurrency(3), progress)
 		}},
 		{"of Compose's sources", "Head", func(ctx context.Context, b storage.Bucket, _ string) {
 			_, _ = storage.Compose(ctx, b, "to", []string{"k", "k"})
@@ -110,7 +111,9 @@ func TestPanicReachesCaller(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return throwing{next, tt.method} }))
+			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+				return throwing{next, tt.method}
+			}))
 			for _, key := range []string{"a", "b", "c", "d", "e", "f", "k"} {
 				_, err := b.Upload(t.Context(), key, strings.NewReader(large))
 				require.NoError(t, err)
@@ -124,7 +127,9 @@ func TestPanicReachesCaller(t *testing.T) {
 
 // If the upload of a Writer has panicked, a second Commit returns an error and no attributes.
 func TestWriterCommitAfterPanic(t *testing.T) {
-	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return throwing{next, "Put"} }))
+	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return throwing{next, "Put"}
+	}))
 	w := storage.NewWriter(t.Context(), b, "thrown")
 
 	_, err := io.WriteString(w, "text")

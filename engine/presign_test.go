@@ -50,18 +50,43 @@ func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
 		{name: "an upload", needs: storage.SignedURLs, call: upload(), says: "SignedUploadURL"},
 		{name: "a download", needs: storage.SignedURLs, call: download(), says: "SignedDownloadURL"},
 		{name: "a form", needs: storage.SignedForms, call: form(0, 9), says: "SignedUploadForm"},
-		{name: "a size", needs: storage.SignedSize, call: upload(storage.WithSize(9)), says: "WithSize on a signed upload"},
-		{name: "IfAbsent", needs: storage.SignedIfAbsent, call: upload(storage.IfAbsent()), says: "IfAbsent on a signed upload"},
+		{
+			name:  "a size",
+			needs: storage.SignedSize,
+			call:  upload(storage.WithSize(9)),
+			says:  "WithSize on a signed upload",
+		},
+		{
+			name:  "IfAbsent",
+			needs: storage.SignedIfAbsent,
+			call:  upload(storage.IfAbsent()),
+			says:  "IfAbsent on a signed upload",
+		},
 		{name: "tags", needs: storage.SignedTags, call: upload(tags), says: "call SetTags after the upload"},
-		{name: "retention", needs: storage.SignedLocks, call: upload(locked), says: "call SetRetention or SetLegalHold after the upload"},
+		{
+			name:  "retention",
+			needs: storage.SignedLocks,
+			call:  upload(locked),
+			says:  "call SetRetention or SetLegalHold after the upload",
+		},
 		{
 			name:  "a legal hold",
 			needs: storage.SignedLocks,
 			call:  upload(storage.WithLegalHold()),
 			says:  "call SetRetention or SetLegalHold after the upload",
 		},
-		{name: "HEAD", needs: storage.SignedHead, call: download(storage.WithMethod(http.MethodHead)), says: "leave out WithMethod"},
-		{name: "a version", needs: storage.Versioning, call: download(storage.WithVersion("1")), says: "WithVersion"},
+		{
+			name:  "HEAD",
+			needs: storage.SignedHead,
+			call:  download(storage.WithMethod(http.MethodHead)),
+			says:  "leave out WithMethod",
+		},
+		{
+			name:  "a version",
+			needs: storage.Versioning,
+			call:  download(storage.WithVersion("1")),
+			says:  "WithVersion",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,14 +118,24 @@ func TestSignedFormBounds(t *testing.T) {
 		{name: "of one size", minSize: 9, maxSize: 9},
 		{name: "below nothing", minSize: -1, maxSize: 9, says: "0 <= minSize <= maxSize"},
 		{name: "crossed", minSize: 9, maxSize: 8, says: "0 <= minSize <= maxSize"},
-		{name: "and a size", maxSize: 9, opts: []storage.SignedUploadOption{storage.WithSize(5)}, says: "WithSize does not fit a form"},
+		{
+			name:    "and a size",
+			maxSize: 9,
+			opts:    []storage.SignedUploadOption{storage.WithSize(5)},
+			says:    "WithSize does not fit a form",
+		},
 		{
 			name:    "and a bad type",
 			maxSize: 9,
 			opts:    []storage.SignedUploadOption{storage.WithContentType("text")},
 			says:    "WithContentType must be type/subtype",
 		},
-		{name: "and a time that is over", maxSize: 9, opts: []storage.SignedUploadOption{storage.WithTTL(-1)}, says: "WithTTL"},
+		{
+			name:    "and a time that is over",
+			maxSize: 9,
+			opts:    []storage.SignedUploadOption{storage.WithTTL(-1)},
+			says:    "WithTTL",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -144,7 +179,12 @@ func TestPublicURLNeedsBase(t *testing.T) {
 		want string
 		says string // of a refusal
 	}{
-		{name: "an address of the user's", opts: []storage.OpenOption{base}, key: "x y", want: "https://cdn.example.com/a/x%20y"},
+		{
+			name: "an address of the user's",
+			opts: []storage.OpenOption{base},
+			key:  "x y",
+			want: "https://cdn.example.com/a/x%20y",
+		},
 		{
 			name: "an address of the store",
 			opts: []storage.OpenOption{withBase("https://store.example.com/b/"), public},
@@ -171,7 +211,12 @@ func TestPublicURLNeedsBase(t *testing.T) {
 			want: "",
 			says: "the store's own address does not have what the bucket shows",
 		},
-		{name: "none, of a store without addresses", key: "k", want: "", says: "where the handler of package serve is mounted"},
+		{
+			name: "none, of a store without addresses",
+			key:  "k",
+			want: "",
+			says: "where the handler of package serve is mounted",
+		},
 		{
 			name: "none, of a store without addresses, if public",
 			opts: []storage.OpenOption{public},

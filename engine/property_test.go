@@ -45,7 +45,8 @@ func TestMetadataErrorNamesEncodingFunction(t *testing.T) {
 func TestMetadataIsFolded(t *testing.T) {
 	folded, e := foldMetadata(map[string]string{"Color": "red", "color": "blue", "Size": "1"})
 	require.Nil(t, e)
-	require.Equal(t, map[string]string{"color": "blue", "size": "1"}, folded, "of two that fold together the one in lower case wins")
+	require.Equal(t, map[string]string{"color": "blue", "size": "1"}, folded,
+		"of two that fold together the one in lower case wins")
 	_, e = foldMetadata(map[string]string{"Color": "red", "COLOR": "blue"})
 	require.NotNil(t, e, "and there must be one")
 }
@@ -66,7 +67,8 @@ func FuzzAnyTextIsAMetadataValue(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		value := storage.EncodeMetadataValue(text)
 		notASCII := strings.ContainsFunc(value, func(r rune) bool { return r >= 0x80 })
-		require.True(t, !notASCII && headertext.Plain(value) && strings.TrimSpace(value) == value, "%q", value)
+		require.True(t,
+			!notASCII && headertext.Plain(value) && strings.TrimSpace(value) == value, "%q", value)
 		require.Equal(t, value, metadata.EncodeValue(value), "it is stored as it is")
 		require.Equal(t, text, storage.DecodeMetadataValue(value))
 	})

@@ -39,7 +39,10 @@ func (d *oneObject) Head(context.Context, *driver.GetRequest) (*storage.Attrs, e
 
 func holding(text string) *oneObject {
 	sum := crc32c.Sum([]byte(text))
-	return &oneObject{attrs: storage.Attrs{Size: int64(len(text)), CRC32C: storage.CRC32C{Sum: sum, Known: true}}, data: []byte(text)}
+	return &oneObject{
+		attrs: storage.Attrs{Size: int64(len(text)), CRC32C: storage.CRC32C{Sum: sum, Known: true}},
+		data:  []byte(text),
+	}
 }
 
 func TestReadAllIsADownloadToHooks(t *testing.T) {
@@ -61,7 +64,8 @@ func TestReadAllIsADownloadToHooks(t *testing.T) {
 }
 
 func TestReadAllNeedsThePermissionToDownload(t *testing.T) {
-	_, _, err := storage.ReadAll(t.Context(), storage.Ref[storage.AttrsReader](New(holding("text"))).(storage.Downloader), "key")
+	_, _, err := storage.ReadAll(t.Context(),
+		storage.Ref[storage.AttrsReader](New(holding("text"))).(storage.Downloader), "key")
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 }
 
@@ -80,7 +84,8 @@ func TestReadAllVerifiesTheBytes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := holding("text")
 			d.data = []byte(tt.sent)
-			data, _, err := storage.ReadAll(t.Context(), New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})), "key")
+			data, _, err := storage.ReadAll(t.Context(),
+				New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})), "key")
 			if tt.want == "" {
 				require.NoError(t, err)
 				require.Equal(t, "text", string(data))

@@ -72,9 +72,25 @@ func TestReconcileLostResponse(t *testing.T) {
 		sent    int // requests
 		says    string
 	}{
-		{name: "it was not applied, and is repeated", opts: ifAbsent, puts: []put{{lost: true, answered: lost}}, sent: 2},
-		{name: "it was applied, and the repeated one is refused", opts: ifAbsent, puts: []put{{answered: lost}}, sent: 2},
-		{name: "an update was applied, and the repeated one is refused", opts: ifRevision, updates: true, puts: []put{{answered: lost}}, sent: 2},
+		{
+			name: "it was not applied, and is repeated",
+			opts: ifAbsent,
+			puts: []put{{lost: true, answered: lost}},
+			sent: 2,
+		},
+		{
+			name: "it was applied, and the repeated one is refused",
+			opts: ifAbsent,
+			puts: []put{{answered: lost}},
+			sent: 2,
+		},
+		{
+			name:    "an update was applied, and the repeated one is refused",
+			opts:    ifRevision,
+			updates: true,
+			puts:    []put{{answered: lost}},
+			sent:    2,
+		},
 		{
 			name: "another client was faster",
 			opts: ifAbsent,

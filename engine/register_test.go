@@ -97,8 +97,12 @@ func TestRegisterRefusesBadSchemes(t *testing.T) {
 // If an opener returns neither a bucket nor an error, Open fails with Internal.
 func TestRegisterOpenerOfNothing(t *testing.T) {
 	storage.Register("opens-nothing", storage.Opener{
-		Bucket:  func(context.Context, *url.URL, []storage.OpenOption) (storage.Bucket, error) { return nil, nil },
-		Service: func(context.Context, *url.URL, []storage.OpenOption) (storage.Service, error) { return nil, nil },
+		Bucket: func(context.Context, *url.URL, []storage.OpenOption) (storage.Bucket, error) {
+			return nil, nil
+		},
+		Service: func(context.Context, *url.URL, []storage.OpenOption) (storage.Service, error) {
+			return nil, nil
+		},
 	})
 	_, err := storage.Open(t.Context(), "opens-nothing://a")
 	require.Equal(t, storage.Internal, storage.CodeOf(err))

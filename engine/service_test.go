@@ -58,7 +58,8 @@ func TestDefaultRetentionHasBounds(t *testing.T) {
 		36_501:      storage.InvalidArgument,
 		math.MaxInt: storage.InvalidArgument, // a time of no calendar
 	} {
-		_, err := s.CreateBucket(t.Context(), fmt.Sprint("of-", max(days, 0), "-days"), storage.WithObjectLock(), storage.WithDefaultRetention(storage.Compliance, days))
+		_, err := s.CreateBucket(t.Context(), fmt.Sprint("of-", max(days, 0), "-days"),
+			storage.WithObjectLock(), storage.WithDefaultRetention(storage.Compliance, days))
 		require.Equal(t, want, storage.CodeOf(err), "%d days", days)
 	}
 }

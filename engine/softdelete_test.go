@@ -54,17 +54,20 @@ func TestListVersionsOfRemovedObjectsEnds(t *testing.T) {
 // another writer may have stored it.
 func TestRestoreLostResponse(t *testing.T) {
 	injected := faults.New()
-	b := memstore.New(storage.WithSoftDelete(time.Hour), driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+	b := memstore.New(storage.WithSoftDelete(time.Hour), driver.WithLayer(injected.Layer()),
+		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
 	require.NoError(t, b.Remove(t.Context(), "a"))
 	injected.Set(faults.Fail(faults.Any).Nth(1))
-	require.NoError(t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()), "nothing was done, and the request is repeated")
+	require.NoError(t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()),
+		"nothing was done, and the request is repeated")
 	require.NoError(t, b.Remove(t.Context(), "a"))
 	injected.Reset()
 	injected.Set(faults.DropResponse(faults.Any).Nth(1))
 
-	require.ErrorIs(t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()), storage.OutcomeUnknown)
+	require.ErrorIs(t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()),
+		storage.OutcomeUnknown)
 	exists, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)
 	require.True(t, exists)

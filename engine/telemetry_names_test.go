@@ -60,30 +60,56 @@ func drained[T any](all iter.Seq2[T, error]) error {
 func body() *strings.Reader { return strings.NewReader("body") }
 
 var spanCalls = map[string]spanCall{
-	"Service.BucketInfo":   {"", func(ctx context.Context, w *withTelemetry) error { return none(w.service.BucketInfo(ctx, "one")) }},
-	"Service.Buckets":      {"", func(ctx context.Context, w *withTelemetry) error { return drained(w.service.Buckets(ctx)) }},
-	"Service.CreateBucket": {"", func(ctx context.Context, w *withTelemetry) error { return none(w.service.CreateBucket(ctx, "two")) }},
+	"Service.BucketInfo": {"", func(ctx context.Context, w *withTelemetry) error {
+		return none(w.service.BucketInfo(ctx, "one"))
+	}},
+	"Service.Buckets": {"", func(ctx context.Context, w *withTelemetry) error {
+		return drained(w.service.Buckets(ctx))
+	}},
+	"Service.CreateBucket": {"", func(ctx context.Context, w *withTelemetry) error {
+		return none(w.service.CreateBucket(ctx, "two"))
+	}},
 	"Service.DeleteBucket": {"", func(ctx context.Context, w *withTelemetry) error {
 		return expect(w.service.DeleteBucket(ctx, "none"), storage.BucketNotFound)
 	}},
-	"Service.UpdateBucket": {"", func(ctx context.Context, w *withTelemetry) error { return none(w.service.UpdateBucket(ctx, "one")) }},
+	"Service.UpdateBucket": {"", func(ctx context.Context, w *withTelemetry) error {
+		return none(w.service.UpdateBucket(ctx, "one"))
+	}},
 	"Service.Credentials": {"", func(ctx context.Context, w *withTelemetry) error {
 		return expect(none(w.service.Credentials(ctx, "one")), storage.Unsupported)
 	}},
-	"Upload":            {"", func(ctx context.Context, w *withTelemetry) error { return none(w.b.Upload(ctx, "a", body())) }},
-	"Download":          {"", func(ctx context.Context, w *withTelemetry) error { return closed(w.b.Download(ctx, "k")) }},
-	"Attrs":             {"", func(ctx context.Context, w *withTelemetry) error { return none(w.b.Attrs(ctx, "k")) }},
-	"Exists":            {"", func(ctx context.Context, w *withTelemetry) error { return none(w.b.Exists(ctx, "k")) }},
-	"List":              {"", func(ctx context.Context, w *withTelemetry) error { return drained(w.b.List(ctx)) }},
-	"Remove":            {"", func(ctx context.Context, w *withTelemetry) error { return w.b.Remove(ctx, "k") }},
-	"SignedUploadURL":   {"", func(ctx context.Context, w *withTelemetry) error { return none(w.b.SignedUploadURL(ctx, "a")) }},
-	"SignedDownloadURL": {"", func(ctx context.Context, w *withTelemetry) error { return none(w.b.SignedDownloadURL(ctx, "a")) }},
+	"Upload": {"", func(ctx context.Context, w *withTelemetry) error {
+		return none(w.b.Upload(ctx, "a", body()))
+	}},
+	"Download": {"", func(ctx context.Context, w *withTelemetry) error {
+		return closed(w.b.Download(ctx, "k"))
+	}},
+	"Attrs": {"", func(ctx context.Context, w *withTelemetry) error {
+		return none(w.b.Attrs(ctx, "k"))
+	}},
+	"Exists": {"", func(ctx context.Context, w *withTelemetry) error {
+		return none(w.b.Exists(ctx, "k"))
+	}},
+	"List": {"", func(ctx context.Context, w *withTelemetry) error {
+		return drained(w.b.List(ctx))
+	}},
+	"Remove": {"", func(ctx context.Context, w *withTelemetry) error {
+		return w.b.Remove(ctx, "k")
+	}},
+	"SignedUploadURL": {"", func(ctx context.Context, w *withTelemetry) error {
+		return none(w.b.SignedUploadURL(ctx, "a"))
+	}},
+	"SignedDownloadURL": {"", func(ctx context.Context, w *withTelemetry) error {
+		return none(w.b.SignedDownloadURL(ctx, "a"))
+	}},
 	"Vend": {"", func(ctx context.Context, w *withTelemetry) error {
 		return none(storage.Vend(ctx, w.b, "", storage.Rights{Read: true}, time.Hour))
 	}},
 	"SignedRemoveURL": {
 		"",
-		func(ctx context.Context, w *withTelemetry) error { return none(storage.SignedRemoveURL(ctx, w.b, "a")) },
+		func(ctx context.Context, w *withTelemetry) error {
+			return none(storage.SignedRemoveURL(ctx, w.b, "a"))
+		},
 	},
 	"SignedUploadForm": {
 		"",
@@ -96,12 +122,18 @@ var spanCalls = map[string]spanCall{
 		w.begin(ctx)
 		return nil
 	}},
-	"MultipartUpload.PutPart": {"", func(ctx context.Context, w *withTelemetry) error { return none(w.begin(ctx).PutPart(ctx, 1, body())) }},
-	"MultipartUpload.Parts":   {"", func(ctx context.Context, w *withTelemetry) error { return none(w.begin(ctx).Parts(ctx)) }},
+	"MultipartUpload.PutPart": {"", func(ctx context.Context, w *withTelemetry) error {
+		return none(w.begin(ctx).PutPart(ctx, 1, body()))
+	}},
+	"MultipartUpload.Parts": {"", func(ctx context.Context, w *withTelemetry) error {
+		return none(w.begin(ctx).Parts(ctx))
+	}},
 	"MultipartUpload.SignPart": {"", func(ctx context.Context, w *withTelemetry) error {
 		return none(w.begin(ctx).SignPart(ctx, 1, storage.WithSize(4), storage.WithCRC32C(1)))
 	}},
-	"MultipartUpload.Abort": {"AbortUpload", func(ctx context.Context, w *withTelemetry) error { return w.begin(ctx).Abort(ctx) }},
+	"MultipartUpload.Abort": {"AbortUpload", func(ctx context.Context, w *withTelemetry) error {
+		return w.begin(ctx).Abort(ctx)
+	}},
 	"MultipartUpload.Complete": {"CompleteUpload", func(ctx context.Context, w *withTelemetry) error {
 		u := w.begin(ctx)
 		return errors.Join(none(u.PutPart(ctx, 1, body())), none(u.Complete(ctx)))
@@ -127,7 +159,9 @@ var spanCalls = map[string]spanCall{
 	"PutSignedPart": {"PutPart", func(ctx context.Context, w *withTelemetry) error {
 		return expect(none(storage.PutSignedPart(ctx, w.b, "a", "none", 1, body())), storage.ObjectNotFound)
 	}},
-	"ListUploads": {"", func(ctx context.Context, w *withTelemetry) error { return drained(storage.ListUploads(ctx, w.b)) }},
+	"ListUploads": {"", func(ctx context.Context, w *withTelemetry) error {
+		return drained(storage.ListUploads(ctx, w.b))
+	}},
 	"AbortUpload": {"", func(ctx context.Context, w *withTelemetry) error {
 		w.begin(ctx)
 		for entry, err := range storage.ListUploads(ctx, w.b) {
@@ -143,22 +177,29 @@ var spanCalls = map[string]spanCall{
 			}
 		})
 		big := bytes.NewReader(make([]byte, 8<<20))
-		err := none(w.b.Upload(killed, "a", big, storage.WithPartSize(1<<20), storage.WithConcurrency(1), storage.WithResume(w.file), stop))
+		err := none(w.b.Upload(killed, "a", big, storage.WithPartSize(1<<20), storage.WithConcurrency(1),
+			storage.WithResume(w.file), stop))
 		return errors.Join(expect(err, storage.Canceled), storage.AbandonUpload(ctx, w.b, w.file))
 	}},
 
 	"Compose": {"", func(ctx context.Context, w *withTelemetry) error {
 		return none(storage.Compose(ctx, w.b, "a", []string{"k"}))
 	}},
-	"Copy": {"", func(ctx context.Context, w *withTelemetry) error { return none(storage.Copy(ctx, w.b, "a", w.b, "k")) }},
-	"Move": {"", func(ctx context.Context, w *withTelemetry) error { return none(storage.Move(ctx, w.b, "k", "a")) }},
+	"Copy": {"", func(ctx context.Context, w *withTelemetry) error {
+		return none(storage.Copy(ctx, w.b, "a", w.b, "k"))
+	}},
+	"Move": {"", func(ctx context.Context, w *withTelemetry) error {
+		return none(storage.Move(ctx, w.b, "k", "a"))
+	}},
 	"DownloadFile": {"Download", func(ctx context.Context, w *withTelemetry) error {
 		return none(storage.DownloadFile(ctx, w.b, "k", w.file))
 	}},
 	"UploadFile": {"Upload", func(ctx context.Context, w *withTelemetry) error {
 		return errors.Join(os.WriteFile(w.file, nil, 0o600), none(storage.UploadFile(ctx, w.b, "a", w.file)))
 	}},
-	"FS": {"Download", func(ctx context.Context, w *withTelemetry) error { return none(fs.ReadFile(storage.FS(ctx, w.b), "k")) }},
+	"FS": {"Download", func(ctx context.Context, w *withTelemetry) error {
+		return none(fs.ReadFile(storage.FS(ctx, w.b), "k"))
+	}},
 	"NewReaderAt": {"Download", func(ctx context.Context, w *withTelemetry) error {
 		r, err := storage.NewReaderAt(ctx, w.b, "k")
 		if err != nil {
@@ -176,12 +217,18 @@ var spanCalls = map[string]spanCall{
 	"NewWriter": {"Upload", func(ctx context.Context, w *withTelemetry) error {
 		return none(storage.NewWriter(ctx, w.b, "a").Commit())
 	}},
-	"ReadAll": {"Download", func(ctx context.Context, w *withTelemetry) error { return none2(storage.ReadAll(ctx, w.b, "k")) }},
+	"ReadAll": {"Download", func(ctx context.Context, w *withTelemetry) error {
+		return none2(storage.ReadAll(ctx, w.b, "k"))
+	}},
 	"ReadRanges": {"Download", func(ctx context.Context, w *withTelemetry) error {
 		return none2(storage.ReadRanges(ctx, w.b, "k", []storage.Range{{Length: 1}}))
 	}},
-	"ListPage": {"", func(ctx context.Context, w *withTelemetry) error { return none(storage.ListPage(ctx, w.b, "")) }},
-	"Versions": {"", func(ctx context.Context, w *withTelemetry) error { return drained(storage.Versions(ctx, w.b)) }},
+	"ListPage": {"", func(ctx context.Context, w *withTelemetry) error {
+		return none(storage.ListPage(ctx, w.b, ""))
+	}},
+	"Versions": {"", func(ctx context.Context, w *withTelemetry) error {
+		return drained(storage.Versions(ctx, w.b))
+	}},
 	"RemoveAll": {"", func(ctx context.Context, w *withTelemetry) error {
 		return none(storage.RemoveAll(ctx, w.b, slices.Values([]string{"k"})))
 	}},
@@ -192,24 +239,39 @@ var spanCalls = map[string]spanCall{
 		}
 		return none(storage.RemoveVersions(ctx, w.b, slices.Values([]storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "k"}, Version: attrs.Version}})))
 	}},
-	"RemoveMatching": {"RemoveAll", func(ctx context.Context, w *withTelemetry) error { return none(storage.RemoveMatching(ctx, w.b, nil)) }},
-	"Restore":        {"", func(ctx context.Context, w *withTelemetry) error { return storage.Restore(ctx, w.b, "k") }},
-	"SetLegalHold":   {"", func(ctx context.Context, w *withTelemetry) error { return storage.SetLegalHold(ctx, w.b, "k", true) }},
-	"SetRetention": {"", func(ctx context.Context, w *withTelemetry) error {
-		return storage.SetRetention(ctx, w.b, "k", storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)})
+	"RemoveMatching": {"RemoveAll", func(ctx context.Context, w *withTelemetry) error {
+		return none(storage.RemoveMatching(ctx, w.b, nil))
 	}},
-	"SetTags": {"", func(ctx context.Context, w *withTelemetry) error { return storage.SetTags(ctx, w.b, "k", nil) }},
-	"Tags":    {"", func(ctx context.Context, w *withTelemetry) error { return none(storage.Tags(ctx, w.b, "k")) }},
+	"Restore": {"", func(ctx context.Context, w *withTelemetry) error {
+		return storage.Restore(ctx, w.b, "k")
+	}},
+	"SetLegalHold": {"", func(ctx context.Context, w *withTelemetry) error {
+		return storage.SetLegalHold(ctx, w.b, "k", true)
+	}},
+	"SetRetention": {"", func(ctx context.Context, w *withTelemetry) error {
+		return storage.SetRetention(ctx, w.b, "k",
+			storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)})
+	}},
+	"SetTags": {"", func(ctx context.Context, w *withTelemetry) error {
+		return storage.SetTags(ctx, w.b, "k", nil)
+	}},
+	"Tags": {"", func(ctx context.Context, w *withTelemetry) error {
+		return none(storage.Tags(ctx, w.b, "k"))
+	}},
 	"Append": {"Copy", func(ctx context.Context, w *withTelemetry) error {
 		return none(storage.Append(ctx, w.b, "k", []byte("x")))
 	}},
 	"Update": {"Upload", func(ctx context.Context, w *withTelemetry) error {
-		return none(storage.Update(ctx, w.b, "k", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("x"), nil }))
+		return none(storage.Update(ctx, w.b, "k", func([]byte, *storage.Attrs) ([]byte, error) {
+			return []byte("x"), nil
+		}))
 	}},
 }
 
 // withoutSpan are the functions with a context that are no operations. StreamCopy is a part of its caller's operation.
-var withoutSpan = []string{"AsError", "CopySource.Download", "Open", "OpenService", "SignedURL.Request", "StreamCopy"}
+var withoutSpan = []string{
+	"AsError", "CopySource.Download", "Open", "OpenService", "SignedURL.Request", "StreamCopy",
+}
 
 func expect(err error, want storage.Code) error {
 	if errors.Is(err, want) {
@@ -259,7 +321,8 @@ func TestSpanOfEachFunction(t *testing.T) {
 			_, err = b.Upload(t.Context(), "k", body())
 			require.NoError(t, err)
 			r.spans = nil
-			require.NoError(t, row.call(t.Context(), &withTelemetry{account, b, filepath.Join(t.TempDir(), "file")}))
+			require.NoError(t,
+				row.call(t.Context(), &withTelemetry{account, b, filepath.Join(t.TempDir(), "file")}))
 
 			require.NotEmpty(t, r.spans)
 			var names []string

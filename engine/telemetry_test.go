@@ -219,7 +219,8 @@ func TestSpanAndMetricOfFailure(t *testing.T) {
 // The histogram of durations has the boundaries that OpenTelemetry recommends.
 func TestMetricDurationBuckets(t *testing.T) {
 	_, r := newRecordedBucket(t)
-	require.Equal(t, []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}, r.bounds)
+	require.Equal(t,
+		[]float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}, r.bounds)
 }
 
 // Exists of a missing object is not a failure.
@@ -270,7 +271,8 @@ func (d remoteDriver) Describe() driver.Description {
 // Spans and metrics name the server.
 func TestSpanNamesServer(t *testing.T) {
 	r := &recorder{metrics: map[string][]attribute.Set{}}
-	b := engine.New(remoteDriver{memstore.NewDriver(memstore.Config{})}, storage.WithTelemetry(r, recordingMeters{recorder: r}))
+	b := engine.New(remoteDriver{memstore.NewDriver(memstore.Config{})},
+		storage.WithTelemetry(r, recordingMeters{recorder: r}))
 
 	_, err := b.Exists(t.Context(), "k")
 	require.NoError(t, err)
@@ -288,7 +290,8 @@ func TestSpanOfAttemptsAndParts(t *testing.T) {
 	inj := faults.New(faults.Fail(faults.PutPart).Nth(2))
 	b := memstore.New(storage.WithTelemetry(r, recordingMeters{recorder: r}), storage.WithAttemptSpans(),
 		driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
-	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 300)), storage.WithPartSize(100), storage.WithConcurrency(1))
+	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 300)),
+		storage.WithPartSize(100), storage.WithConcurrency(1))
 	require.NoError(t, err)
 
 	var names []string

@@ -101,7 +101,12 @@ func (s *throttled) layer(d driver.Driver) driver.Driver {
 		s.mu.Unlock()
 		time.Sleep(answerTime)
 		if !serves {
-			return &storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: s.after, Status: http.StatusServiceUnavailable}
+			return &storage.Error{
+				Code:       storage.RateLimited,
+				Retryable:  true,
+				RetryAfter: s.after,
+				Status:     http.StatusServiceUnavailable,
+			}
 		}
 		return next(ctx)
 	})
@@ -130,11 +135,36 @@ func TestThrottleLosesNothing(t *testing.T) {
 		workers int
 		longest time.Duration
 	}{
-		{name: "a smooth limit, few workers", limit: &tokens{rate: 150, burst: 15}, workers: 12, longest: 12 * time.Second},
-		{name: "a smooth limit, many workers", limit: &tokens{rate: 150, burst: 15}, workers: 256, longest: 20 * time.Second},
-		{name: "a limit for each second, few workers", limit: &windows{most: 150}, workers: 12, longest: 12 * time.Second},
-		{name: "a limit for each second, many workers", limit: &windows{most: 150}, workers: 256, longest: 20 * time.Second},
-		{name: "a very low limit", limit: &tokens{rate: 10, burst: 3}, workers: 64, longest: 130 * time.Second},
+		{
+			name:    "a smooth limit, few workers",
+			limit:   &tokens{rate: 150, burst: 15},
+			workers: 12,
+			longest: 12 * time.Second,
+		},
+		{
+			name:    "a smooth limit, many workers",
+			limit:   &tokens{rate: 150, burst: 15},
+			workers: 256,
+			longest: 20 * time.Second,
+		},
+		{
+			name:    "a limit for each second, few workers",
+			limit:   &windows{most: 150},
+			workers: 12,
+			longest: 12 * time.Second,
+		},
+		{
+			name:    "a limit for each second, many workers",
+			limit:   &windows{most: 150},
+			workers: 256,
+			longest: 20 * time.Second,
+		},
+		{
+			name:    "a very low limit",
+			limit:   &tokens{rate: 10, burst: 3},
+			workers: 64,
+			longest: 130 * time.Second,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -186,7 +216,14 @@ func TestThrottleRetriesEnd(t *testing.T) {
 			atMost:   75 * time.Second,
 			firstGap: time.Second,
 		},
-		{name: "with fewer attempts", policy: storage.RetryPolicy{Attempts: 3}, fewest: 3, most: 3, atMost: 5 * time.Second, firstGap: time.Second},
+		{
+			name:     "with fewer attempts",
+			policy:   storage.RetryPolicy{Attempts: 3},
+			fewest:   3,
+			most:     3,
+			atMost:   5 * time.Second,
+			firstGap: time.Second,
+		},
 		{name: "with one attempt", policy: storage.RetryPolicy{Attempts: 1}, fewest: 1, most: 1},
 		{
 			name:     "with a shorter wait in all",

@@ -30,7 +30,13 @@ func TestUploadBodyTooLarge(t *testing.T) {
 		fits   int
 		calls  faults.Calls // of which a body that is too large makes none
 	}{
-		{name: "an object", limits: faults.Limits{MaxSize: 20}, body: inPlace, fits: 20, calls: faults.Writes},
+		{
+			name:   "an object",
+			limits: faults.Limits{MaxSize: 20},
+			body:   inPlace,
+			fits:   20,
+			calls:  faults.Writes,
+		},
 		{
 			name:   "a request of a store without parts",
 			limits: faults.Limits{Disable: parts, MaxPutSize: 20},
@@ -45,7 +51,12 @@ func TestUploadBodyTooLarge(t *testing.T) {
 			fits:   20,
 			calls:  faults.Writes,
 		},
-		{name: "a stream, sent while it is read", limits: faults.Limits{Disable: parts, MaxPutSize: 20}, body: stream, fits: 20},
+		{
+			name:   "a stream, sent while it is read",
+			limits: faults.Limits{Disable: parts, MaxPutSize: 20},
+			body:   stream,
+			fits:   20,
+		},
 		{
 			name:   "all parts",
 			limits: faults.Limits{Disable: puts, MaxPutSize: 10, MaxPartSize: 10, MaxParts: 3},
@@ -64,7 +75,8 @@ func TestUploadBodyTooLarge(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			injected := faults.New()
-			b := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)), driver.WithLayer(injected.Layer()))
+			b := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)),
+				driver.WithLayer(injected.Layer()))
 			_, err := b.Upload(t.Context(), "k", tt.body(tt.fits))
 			require.NoError(t, err)
 			require.NoError(t, b.Remove(t.Context(), "k"))
@@ -108,7 +120,13 @@ func TestUploadPartSizes(t *testing.T) {
 			code:   storage.InvalidArgument,
 			says:   "must be from 10 to 20 bytes on memory",
 		},
-		{name: "larger than an object", limits: faults.Limits{MaxSize: 20}, size: 21, code: storage.InvalidArgument, says: "to 20 bytes on memory"},
+		{
+			name:   "larger than an object",
+			limits: faults.Limits{MaxSize: 20},
+			size:   21,
+			code:   storage.InvalidArgument,
+			says:   "to 20 bytes on memory",
+		},
 		{name: "of a unit", limits: faults.Limits{PartUnit: 4}, size: 12},
 		{
 			name:   "not of a unit",
@@ -128,7 +146,8 @@ func TestUploadPartSizes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)))
-			_, err := b.Upload(t.Context(), "k", strings.NewReader("0123456789abcd"), storage.WithPartSize(tt.size))
+			_, err := b.Upload(t.Context(), "k", strings.NewReader("0123456789abcd"),
+				storage.WithPartSize(tt.size))
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			if tt.says != "" {
 				require.ErrorContains(t, err, tt.says)
@@ -167,8 +186,16 @@ func TestUploadBody(t *testing.T) {
 		text string // of the object
 	}{
 		{name: "nil", body: func(*testing.T) io.Reader { return nil }, want: storage.InvalidArgument},
-		{name: "a nil file", body: func(*testing.T) io.Reader { return (*os.File)(nil) }, want: storage.InvalidArgument},
-		{name: "a closed file", body: func(t *testing.T) io.Reader { return closed(t) }, want: storage.BodyFailed},
+		{
+			name: "a nil file",
+			body: func(*testing.T) io.Reader { return (*os.File)(nil) },
+			want: storage.InvalidArgument,
+		},
+		{
+			name: "a closed file",
+			body: func(t *testing.T) io.Reader { return closed(t) },
+			want: storage.BodyFailed,
+		},
 		{
 			name: "a directory",
 			body: func(t *testing.T) io.Reader {
@@ -179,8 +206,18 @@ func TestUploadBody(t *testing.T) {
 			},
 			want: storage.BodyFailed,
 		},
-		{name: "a file", body: func(t *testing.T) io.Reader { return file(t, "text", 0) }, want: "", text: "text"},
-		{name: "a file that was read in part", body: func(t *testing.T) io.Reader { return file(t, "text", 2) }, want: "", text: "xt"},
+		{
+			name: "a file",
+			body: func(t *testing.T) io.Reader { return file(t, "text", 0) },
+			want: "",
+			text: "text",
+		},
+		{
+			name: "a file that was read in part",
+			body: func(t *testing.T) io.Reader { return file(t, "text", 2) },
+			want: "",
+			text: "xt",
+		},
 		{name: "an empty file", body: func(t *testing.T) io.Reader { return file(t, "", 0) }, want: ""},
 		{
 			name: "a file with another size",
@@ -205,7 +242,11 @@ func TestUploadBody(t *testing.T) {
 			opts: []storage.UploadOption{storage.WithSize(5)},
 			want: storage.BodyFailed,
 		},
-		{name: "a stream that fails", body: func(*testing.T) io.Reader { return iotest.ErrReader(errors.New("broken")) }, want: storage.BodyFailed},
+		{
+			name: "a stream that fails",
+			body: func(*testing.T) io.Reader { return iotest.ErrReader(errors.New("broken")) },
+			want: storage.BodyFailed,
+		},
 		{
 			name: "another checksum",
 			body: func(*testing.T) io.Reader { return strings.NewReader("text") },

@@ -17,7 +17,12 @@ import (
 // the one before.
 func TestUploadSequentialPartsAreLarge(t *testing.T) {
 	injected := faults.New()
-	limits := faults.Limits{Disable: driver.StreamingPut, Sequential: true, MaxPutSize: 5 << 20, MinPartSize: 5 << 20}
+	limits := faults.Limits{
+		Disable:     driver.StreamingPut,
+		Sequential:  true,
+		MaxPutSize:  5 << 20,
+		MinPartSize: 5 << 20,
+	}
 	b := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
 	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 64<<20)))
 	require.NoError(t, err)
@@ -36,8 +41,18 @@ func TestUploadStreamTooLongForPut(t *testing.T) {
 		{name: "a stream that is longer", bytes: 20 * part, parts: 1},
 		{name: "a stream of several parts", bytes: 11 << 20, parts: 3},
 		{name: "a stream that is short", bytes: most, puts: 1},
-		{name: "a declared size that is longer", bytes: 20 * part, opts: []storage.UploadOption{storage.WithSize(20 * part)}, parts: 1},
-		{name: "a declared size that fits", bytes: most, opts: []storage.UploadOption{storage.WithSize(most)}, puts: 1},
+		{
+			name:  "a declared size that is longer",
+			bytes: 20 * part,
+			opts:  []storage.UploadOption{storage.WithSize(20 * part)},
+			parts: 1,
+		},
+		{
+			name:  "a declared size that fits",
+			bytes: most,
+			opts:  []storage.UploadOption{storage.WithSize(most)},
+			puts:  1,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -72,9 +87,11 @@ func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
-			injected := faults.New(faults.Fail(faults.BeginParts).Nth(1).WithError(lost), faults.Fail(faults.BeginParts).Nth(2).WithError(&tt.refusal))
+			injected := faults.New(faults.Fail(faults.BeginParts).Nth(1).WithError(lost),
+				faults.Fail(faults.BeginParts).Nth(2).WithError(&tt.refusal))
 			limits := faults.Limits{Disable: driver.StreamingPut, MaxPutSize: 5 << 20, MinPartSize: 5 << 20}
-			b := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}))
+			b := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}))
 
 			_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), storage.IfAbsent())
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)

@@ -21,8 +21,18 @@ import (
 // WithResume limits the parts in flight, which a killed process loses, to 16 MiB or a tenth of the body.
 func TestUploadWithResumeHasFewPartsInFlight(t *testing.T) {
 	const mib = 1 << 20
-	s3 := driver.Description{MinPartSize: 5 * mib, MaxPutSize: 5 << 30, MaxPartSize: 5 << 30, MaxParts: 10_000}
-	azure := driver.Description{PartSize: 8 * mib, MaxPutSize: 5 << 30, MaxPartSize: 4000 * mib, MaxParts: 50_000}
+	s3 := driver.Description{
+		MinPartSize: 5 * mib,
+		MaxPutSize:  5 << 30,
+		MaxPartSize: 5 << 30,
+		MaxParts:    10_000,
+	}
+	azure := driver.Description{
+		PartSize:    8 * mib,
+		MaxPutSize:  5 << 30,
+		MaxPartSize: 4000 * mib,
+		MaxParts:    50_000,
+	}
 	google := driver.Description{PartSize: 8 * mib, PartUnit: 256 << 10, Features: driver.SequentialParts}
 
 	tests := []struct {
@@ -36,8 +46,20 @@ func TestUploadWithResumeHasFewPartsInFlight(t *testing.T) {
 		{name: "200 MB", store: s3, size: 200e6, most: 20e6},
 		{name: "400 MB", store: s3, size: 400e6, most: 40e6},
 		{name: "a large file", store: s3, size: 2e9, most: 2e8},
-		{name: "a concurrency", store: s3, size: 100e6, opts: []storage.UploadOption{storage.WithConcurrency(12)}, most: 16 * mib},
-		{name: "a large file and a concurrency", store: s3, size: 2e9, opts: []storage.UploadOption{storage.WithConcurrency(4)}, most: 2e8},
+		{
+			name:  "a concurrency",
+			store: s3,
+			size:  100e6,
+			opts:  []storage.UploadOption{storage.WithConcurrency(12)},
+			most:  16 * mib,
+		},
+		{
+			name:  "a large file and a concurrency",
+			store: s3,
+			size:  2e9,
+			opts:  []storage.UploadOption{storage.WithConcurrency(4)},
+			most:  2e8,
+		},
 		{name: "Azure", store: azure, size: 100e6, most: 16 * mib},
 		{name: "Google", store: google, size: 100e6, most: 16 * mib},
 		{name: "a large file on Google", store: google, size: 1e9, most: 1e8},

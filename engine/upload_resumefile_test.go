@@ -25,14 +25,20 @@ type resumable struct {
 
 func newResumable(t *testing.T) *resumable {
 	t.Helper()
-	r := &resumable{faults: faults.New(), body: strings.Repeat("x", 25), path: filepath.Join(t.TempDir(), "upload")}
-	r.bucket = memstore.New(driver.WithLayer(r.faults.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	r := &resumable{
+		faults: faults.New(),
+		body:   strings.Repeat("x", 25),
+		path:   filepath.Join(t.TempDir(), "upload"),
+	}
+	r.bucket = memstore.New(driver.WithLayer(r.faults.Layer()),
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	return r
 }
 
 func (r *resumable) upload(t *testing.T, b storage.Bucket, key string) (*storage.Attrs, error) {
 	t.Helper()
-	return b.Upload(t.Context(), key, strings.NewReader(r.body), storage.WithResume(r.path), storage.WithPartSize(10))
+	return b.Upload(t.Context(), key, strings.NewReader(r.body), storage.WithResume(r.path),
+		storage.WithPartSize(10))
 }
 
 // interrupt makes the upload of key fail when all of its parts are in the store.
@@ -67,9 +73,30 @@ func TestUploadWithResumeOfOtherUpload(t *testing.T) {
 		stillOpen      []string
 	}{
 		{name: "the same object", first: "b/k", prefix: "b/", key: "k"},
-		{name: "another object of the prefix", first: "b/other", prefix: "b/", key: "k", begun: 1, aborted: 1},
-		{name: "outside of the prefix", first: "k", prefix: "b/", key: "k", begun: 1, stillOpen: []string{"k"}},
-		{name: "a prefix that only begins as this one", first: "b", prefix: "b/", key: "k", begun: 1, stillOpen: []string{"b"}},
+		{
+			name:    "another object of the prefix",
+			first:   "b/other",
+			prefix:  "b/",
+			key:     "k",
+			begun:   1,
+			aborted: 1,
+		},
+		{
+			name:      "outside of the prefix",
+			first:     "k",
+			prefix:    "b/",
+			key:       "k",
+			begun:     1,
+			stillOpen: []string{"k"},
+		},
+		{
+			name:      "a prefix that only begins as this one",
+			first:     "b",
+			prefix:    "b/",
+			key:       "k",
+			begun:     1,
+			stillOpen: []string{"b"},
+		},
 		{name: "another prefix", first: "a/k", prefix: "b/", key: "k", begun: 1, stillOpen: []string{"a/k"}},
 		{name: "a whole bucket", first: "b/other", key: "k", begun: 1, aborted: 1},
 	}
@@ -225,7 +252,15 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 		holds     string
 		begun     int // uploads, in both calls
 	}{
-		{name: "is found by its write id", condition: always, body: inPlace, between: nothing, want: nil, holds: "mine", begun: 1},
+		{
+			name:      "is found by its write id",
+			condition: always,
+			body:      inPlace,
+			between:   nothing,
+			want:      nil,
+			holds:     "mine",
+			begun:     1,
+		},
 		{
 			name:      "is found, if the condition forbids another object",
 			condition: ifAbsent,
@@ -235,7 +270,15 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 			holds:     "mine",
 			begun:     1,
 		},
-		{name: "is found, if it replaced an object", condition: ifOld, body: stream, between: nothing, want: nil, holds: "mine", begun: 1},
+		{
+			name:      "is found, if it replaced an object",
+			condition: ifOld,
+			body:      stream,
+			between:   nothing,
+			want:      nil,
+			holds:     "mine",
+			begun:     1,
+		},
 		{
 			name:      "stays unknown if the object cannot be read",
 			condition: always,
@@ -247,7 +290,15 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 			holds: "mine",
 			begun: 1,
 		},
-		{name: "begins again if another object is there", condition: always, body: inPlace, between: replace, want: nil, holds: "mine", begun: 2},
+		{
+			name:      "begins again if another object is there",
+			condition: always,
+			body:      inPlace,
+			between:   replace,
+			want:      nil,
+			holds:     "mine",
+			begun:     2,
+		},
 		{
 			name:      "fails if a body that was read to its end has to be sent again",
 			condition: always,
@@ -318,7 +369,13 @@ func TestUploadWithResumeBodyChanged(t *testing.T) {
 	}{
 		{name: "the same", body: strings.NewReader(begun), want: nil, stored: begun},
 		{name: "another part", body: strings.NewReader(changed), want: nil, sent: 1, stored: changed},
-		{name: "another part of a stream", body: io.MultiReader(strings.NewReader(changed)), want: nil, sent: 1, stored: changed},
+		{
+			name:   "another part of a stream",
+			body:   io.MultiReader(strings.NewReader(changed)),
+			want:   nil,
+			sent:   1,
+			stored: changed,
+		},
 		{name: "parts in order: all begin again", limits: inOrder, body: strings.NewReader(changed), want: nil, sent: 2, stored: changed}, // the last is sent with the completion
 		{
 			name:   "parts in order, of a stream that cannot be read again",
@@ -335,7 +392,8 @@ func TestUploadWithResumeBodyChanged(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "upload")
 
 			upload := func(body io.Reader) error {
-				_, err := b.Upload(t.Context(), "k", body, storage.WithPartSize(10), storage.WithSize(25), storage.WithResume(path))
+				_, err := b.Upload(t.Context(), "k", body, storage.WithPartSize(10), storage.WithSize(25),
+					storage.WithResume(path))
 				return err
 			}
 			require.ErrorIs(t, upload(strings.NewReader(begun)), storage.Unavailable)
@@ -359,7 +417,9 @@ func TestWithResumeRefusesOtherFile(t *testing.T) {
 		write func(path string) error
 		want  storage.Code
 	}{
-		"a letter":    {func(path string) error { return os.WriteFile(path, []byte("a letter\n"), 0o600) }, storage.InvalidArgument},
+		"a letter": {func(path string) error {
+			return os.WriteFile(path, []byte("a letter\n"), 0o600)
+		}, storage.InvalidArgument},
 		"a directory": {func(path string) error { return os.Mkdir(path, 0o700) }, storage.InvalidArgument},
 	}
 	for name, tt := range tests {

@@ -49,10 +49,23 @@ func TestUploadSeekerIsReadInPlace(t *testing.T) {
 		body    seeker
 		inPlace bool
 	}{
-		{name: "with its size", opts: []storage.UploadOption{storage.WithSize(size)}, body: seeker{}, inPlace: true},
+		{
+			name:    "with its size",
+			opts:    []storage.UploadOption{storage.WithSize(size)},
+			body:    seeker{},
+			inPlace: true,
+		},
 		{name: "without a size", body: seeker{}},
-		{name: "that cannot seek", opts: []storage.UploadOption{storage.WithSize(size)}, body: seeker{refuse: errors.New("a pipe")}},
-		{name: "in parts", opts: []storage.UploadOption{storage.WithSize(size), storage.WithPartSize(1 << 20)}, body: seeker{}},
+		{
+			name: "that cannot seek",
+			opts: []storage.UploadOption{storage.WithSize(size)},
+			body: seeker{refuse: errors.New("a pipe")},
+		},
+		{
+			name: "in parts",
+			opts: []storage.UploadOption{storage.WithSize(size), storage.WithPartSize(1 << 20)},
+			body: seeker{},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,7 +103,8 @@ func TestUploadSeekerOfOtherSize(t *testing.T) {
 // If a body's Seek returns another offset than requested, Upload fails with BodyFailed.
 func TestUploadSeekerElsewhere(t *testing.T) {
 	b := memstore.New()
-	_, err := b.Upload(t.Context(), "k", &seeker{from: strings.NewReader("content"), jump: 1}, storage.WithSize(7))
+	_, err := b.Upload(t.Context(), "k", &seeker{from: strings.NewReader("content"), jump: 1},
+		storage.WithSize(7))
 	require.ErrorIs(t, err, storage.BodyFailed)
 	require.ErrorContains(t, err, "Seek")
 }
@@ -101,7 +115,8 @@ func TestPutPartSeekerNeedsNoBuffer(t *testing.T) {
 	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
 	u, err := storage.BeginUpload(t.Context(), b, "k")
 	require.NoError(t, err)
-	part, err := u.PutPart(t.Context(), 1, &seeker{from: strings.NewReader(strings.Repeat("x", size))}, storage.WithSize(size))
+	part, err := u.PutPart(t.Context(), 1, &seeker{from: strings.NewReader(strings.Repeat("x", size))},
+		storage.WithSize(size))
 	require.NoError(t, err)
 	require.EqualValues(t, size, part.Size)
 }
@@ -110,7 +125,8 @@ func TestPutPartSeekerNeedsNoBuffer(t *testing.T) {
 func TestUploadDefaultPartSizeGrows(t *testing.T) {
 	injected := faults.New()
 	limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: 1, MaxParts: 4}
-	b := memstore.New(storage.WithDefaultPartSize(10), driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
+	b := memstore.New(storage.WithDefaultPartSize(10), driver.WithLayer(faults.WithLimits(limits)),
+		driver.WithLayer(injected.Layer()))
 	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 100)))
 	require.NoError(t, err)
 	require.Equal(t, 4, injected.Count(faults.PutPart))

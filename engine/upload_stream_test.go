@@ -21,7 +21,11 @@ import (
 const streamPart = 5 << 20
 
 // inParts has streams sent in parts.
-var inParts = driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: streamPart, MinPartSize: streamPart}))
+var inParts = driver.WithLayer(faults.WithLimits(faults.Limits{
+	Disable:     driver.StreamingPut,
+	MaxPutSize:  streamPart,
+	MinPartSize: streamPart,
+}))
 
 // A beginLayer calls begin in place of BeginParts.
 type beginLayer struct {
@@ -162,7 +166,8 @@ func TestUploadStreamSendsFilledPart(t *testing.T) {
 	met.Add(parts)
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return meetingLayer{d, &met} }),
 		driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MinPartSize: size})))
-	_, err := b.Upload(t.Context(), "k", &source{size: parts * size, after: 1 << 40}, storage.WithPartSize(size))
+	_, err := b.Upload(t.Context(), "k", &source{size: parts * size, after: 1 << 40},
+		storage.WithPartSize(size))
 	require.NoError(t, err)
 }
 
@@ -222,7 +227,8 @@ func TestUploadLongStreamMemory(t *testing.T) {
 					return counted
 				}),
 					driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: streamPart, MinPartSize: streamPart, MaxParts: 100})))
-				_, err := b.Upload(t.Context(), "k", &source{size: tt.size, after: tt.size + 1}, tt.parallel...)
+				_, err := b.Upload(t.Context(), "k", &source{size: tt.size, after: tt.size + 1},
+					tt.parallel...)
 				require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 				require.LessOrEqual(t, counted.most, tt.most)
 				require.GreaterOrEqual(t, counted.most, tt.least)

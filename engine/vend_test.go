@@ -24,7 +24,8 @@ func (v vendingHinted) Describe() driver.Description {
 // If the bucket was opened with an option that the store lacks, Vend fails like every other call, and leaves the
 // hint of the next calls unchanged.
 func TestVendKeepsHintOfOptionError(t *testing.T) {
-	b := engine.New(vendingHinted{bareStore{memstore.NewDriver(memstore.Config{})}}, storage.WithVersioning(true))
+	b := engine.New(vendingHinted{bareStore{memstore.NewDriver(memstore.Config{})}},
+		storage.WithVersioning(true))
 	_, err := b.Attrs(t.Context(), "key")
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	before := hintOf(t, err)

@@ -80,21 +80,35 @@ func TestSpanHasOutcome(t *testing.T) {
 		{
 			name:    "a failure",
 			outcome: Outcome{Failure: Failure{Err: err, Code: "object not found"}},
-			more:    map[string]string{"omnibucket.bytes": "0", "omnibucket.requests": "0", "error.type": "object_not_found"},
-			code:    codes.Error,
-			status:  "not there, said the store",
+			more: map[string]string{
+				"omnibucket.bytes":    "0",
+				"omnibucket.requests": "0",
+				"error.type":          "object_not_found",
+			},
+			code:   codes.Error,
+			status: "not there, said the store",
 		},
 		{
 			name:    "a failure that programs expect",
 			outcome: Outcome{Failure: Failure{Err: err, Code: "object not found", Expected: true}},
-			more:    map[string]string{"omnibucket.bytes": "0", "omnibucket.requests": "0", "error.type": "object_not_found"},
-			code:    codes.Unset,
+			more: map[string]string{
+				"omnibucket.bytes":    "0",
+				"omnibucket.requests": "0",
+				"error.type":          "object_not_found",
+			},
+			code: codes.Unset,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := &recorder{}
-			reporter := New(Config{Tracer: r, Meter: metricnoop.NewMeterProvider(), Provider: "p", Bucket: "b", Location: "https://h:81/x"})
+			reporter := New(Config{
+				Tracer:   r,
+				Meter:    metricnoop.NewMeterProvider(),
+				Provider: "p",
+				Bucket:   "b",
+				Location: "https://h:81/x",
+			})
 			var c Call
 			reporter.Start(t.Context(), &c, "Upload", "k", 0, false)
 			reporter.End(&c, "Upload", tt.outcome)
