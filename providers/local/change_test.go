@@ -98,7 +98,11 @@ func TestVisibleSidecarTagsAndLocks(t *testing.T) {
 		s.requireChanged("k", map[string]string{"a": "1"})
 
 		end := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
-		r := &driver.ChangeRequest{Key: "k", Retention: storage.Retention{Mode: storage.Compliance, Until: end}, LegalHold: true}
+		r := &driver.ChangeRequest{
+			Key:       "k",
+			Retention: storage.Retention{Mode: storage.Compliance, Until: end},
+			LegalHold: true,
+		}
 		require.NoError(t, s.driver.SetRetention(t.Context(), r))
 		require.NoError(t, s.driver.SetLegalHold(t.Context(), r))
 		require.Len(t, visibleFiles(t, s.root), 1)
@@ -128,7 +132,8 @@ func TestAttrsEncodeEarlierForm(t *testing.T) {
 func TestSetTagsInUnwrittenBucket(t *testing.T) {
 	s := open(t)
 	s.write("k", "content")
-	require.ErrorIs(t, s.driver.SetTags(t.Context(), &driver.ChangeRequest{Key: "missing"}), storage.ObjectNotFound)
+	require.ErrorIs(t, s.driver.SetTags(t.Context(), &driver.ChangeRequest{Key: "missing"}),
+		storage.ObjectNotFound)
 	require.NoDirExists(t, filepath.Join(s.root, bucketdir.Reserved))
 	s.requireChanged("k", map[string]string{"a": "1"})
 }

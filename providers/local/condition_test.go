@@ -52,7 +52,8 @@ func TestConditions(t *testing.T) {
 			updated, err := s.putIf("k", "3", current)
 			require.NoError(t, err)
 			require.Equal(t, updated, s.head("k"))
-			require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Condition: storage.Condition{Revision: updated.Revision}}))
+			require.NoError(t, s.driver.Delete(t.Context(),
+				&driver.DeleteRequest{Key: "k", Condition: storage.Condition{Revision: updated.Revision}}))
 			s.missing("k")
 		})
 	}
@@ -81,7 +82,8 @@ func TestPutIfAbsentConcurrently(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 16 {
 			wg.Go(func() {
-				_, err := []*subject{s, other}[i%2].putIf(fmt.Sprintf("dir/%d", round), "x", storage.Condition{Absent: true})
+				_, err := []*subject{s, other}[i%2].putIf(fmt.Sprintf("dir/%d", round), "x",
+					storage.Condition{Absent: true})
 				if err == nil {
 					winners.Add(1)
 				}

@@ -21,7 +21,11 @@ func TestCopy(t *testing.T) {
 			ref := s.driver.Locate("from")
 			ref.Revision = source.Revision
 
-			a, err := s.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "to/key", Properties: storage.Properties{ContentType: "a/b"}})
+			a, err := s.driver.Copy(t.Context(), &driver.CopyRequest{
+				Source:     ref,
+				Key:        "to/key",
+				Properties: storage.Properties{ContentType: "a/b"},
+			})
 			require.NoError(t, err)
 			require.Equal(t, "bytes", s.get("to/key"))
 			require.Equal(t, a, s.head("to/key"))
@@ -34,10 +38,15 @@ func TestCopy(t *testing.T) {
 
 			_, err = s.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "x"})
 			require.ErrorIs(t, err, storage.Changed)
-			_, err = s.driver.Copy(t.Context(), &driver.CopyRequest{Source: s.driver.Locate("none"), Key: "x"})
+			_, err = s.driver.Copy(t.Context(),
+				&driver.CopyRequest{Source: s.driver.Locate("none"), Key: "x"})
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 
-			_, err = s.driver.Copy(t.Context(), &driver.CopyRequest{Source: s.driver.Locate("from"), Key: "from", Condition: storage.Condition{Absent: true}})
+			_, err = s.driver.Copy(t.Context(), &driver.CopyRequest{
+				Source:    s.driver.Locate("from"),
+				Key:       "from",
+				Condition: storage.Condition{Absent: true},
+			})
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 			require.Empty(t, s.leftovers())
 		})
@@ -56,15 +65,20 @@ func TestCopyBetweenBucketsOfOneParent(t *testing.T) {
 
 	buckets[0].put("k", "x")
 	require.Equal(t, buckets[0].driver.Locate("k").Account, buckets[1].driver.Locate("k").Account)
-	_, err := buckets[1].driver.Copy(t.Context(), &driver.CopyRequest{Source: buckets[0].driver.Locate("k"), Key: "copy"})
+	_, err := buckets[1].driver.Copy(t.Context(),
+		&driver.CopyRequest{Source: buckets[0].driver.Locate("k"), Key: "copy"})
 	require.NoError(t, err)
 	require.Equal(t, "x", buckets[1].get("copy"))
 
 	elsewhere := open(t)
 	elsewhere.put("k", "x")
-	_, err = buckets[1].driver.Copy(t.Context(), &driver.CopyRequest{Source: elsewhere.driver.Locate("k"), Key: "copy"})
+	_, err = buckets[1].driver.Copy(t.Context(),
+		&driver.CopyRequest{Source: elsewhere.driver.Locate("k"), Key: "copy"})
 	require.ErrorIs(t, err, storage.Unsupported)
-	_, err = buckets[1].driver.Copy(t.Context(), &driver.CopyRequest{Source: driver.ObjectRef{Account: account{parent}, Bucket: "../one", Key: "k"}, Key: "copy"})
+	_, err = buckets[1].driver.Copy(t.Context(), &driver.CopyRequest{
+		Source: driver.ObjectRef{Account: account{parent}, Bucket: "../one", Key: "k"},
+		Key:    "copy",
+	})
 	require.Error(t, err)
 }
 
@@ -198,7 +212,8 @@ func TestMoveConcurrently(t *testing.T) {
 		group.Go(func() {
 			for range 50 {
 				_, err := d.Move(t.Context(), &driver.MoveRequest{From: keys[0], Key: keys[1]})
-				require.Contains(t, []storage.Code{"", storage.ObjectNotFound, storage.Unsupported}, storage.CodeOf(err), "%v", err)
+				require.Contains(t, []storage.Code{"", storage.ObjectNotFound, storage.Unsupported},
+					storage.CodeOf(err), "%v", err)
 			}
 		})
 	}
@@ -214,12 +229,16 @@ func TestCompose(t *testing.T) {
 	s.put("a", "one ")
 	s.put("b", "two")
 
-	a, err := s.driver.Compose(t.Context(), &driver.ComposeRequest{Key: "a", Sources: []driver.ObjectRef{s.driver.Locate("a"), s.driver.Locate("b"), s.driver.Locate("a")}})
+	a, err := s.driver.Compose(t.Context(), &driver.ComposeRequest{
+		Key:     "a",
+		Sources: []driver.ObjectRef{s.driver.Locate("a"), s.driver.Locate("b"), s.driver.Locate("a")},
+	})
 	require.NoError(t, err)
 	require.Equal(t, "one twoone ", s.get("a"))
 	require.Equal(t, crc32c.Sum([]byte("one twoone ")), a.CRC32C.Sum)
 
-	_, err = s.driver.Compose(t.Context(), &driver.ComposeRequest{Key: "c", Sources: []driver.ObjectRef{s.driver.Locate("none")}})
+	_, err = s.driver.Compose(t.Context(),
+		&driver.ComposeRequest{Key: "c", Sources: []driver.ObjectRef{s.driver.Locate("none")}})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	s.missing("c")
 }

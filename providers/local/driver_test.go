@@ -122,7 +122,8 @@ func (s *subject) getErr(key string) (string, *storage.Attrs, error) {
 }
 
 func (s *subject) getVersion(key, version string) (string, *storage.Attrs, error) {
-	a, body, err := s.driver.Get(context.Background(), &driver.GetRequest{Key: key, Version: version, Length: -1})
+	a, body, err := s.driver.Get(context.Background(),
+		&driver.GetRequest{Key: key, Version: version, Length: -1})
 	if err != nil {
 		return "", nil, err
 	}

@@ -23,13 +23,33 @@ func TestErrorCodesAndHints(t *testing.T) {
 		code storage.Code
 		hint bool
 	}{
-		{name: "full disk", err: &fs.PathError{Err: osdir.ErrDiskFull}, code: storage.Unavailable, hint: true},
+		{
+			name: "full disk",
+			err:  &fs.PathError{Err: osdir.ErrDiskFull},
+			code: storage.Unavailable,
+			hint: true,
+		},
 		{name: "used up quota", err: osdir.ErrQuota, code: storage.Unavailable, hint: true},
-		{name: "no file left in the process", err: &fs.PathError{Err: syscall.EMFILE}, code: storage.RateLimited, hint: true},
+		{
+			name: "no file left in the process",
+			err:  &fs.PathError{Err: syscall.EMFILE},
+			code: storage.RateLimited,
+			hint: true,
+		},
 		{name: "no file left in the system", err: syscall.ENFILE, code: storage.RateLimited, hint: true},
 		{name: "read-only file system", err: osdir.ErrReadOnly, code: storage.PermissionDenied, hint: true},
-		{name: "no permission", err: &fs.PathError{Err: fs.ErrPermission}, code: storage.PermissionDenied, hint: true},
-		{name: "mount point inside", err: &os.LinkError{Err: osdir.ErrCrossDevice}, code: storage.Unsupported, hint: true},
+		{
+			name: "no permission",
+			err:  &fs.PathError{Err: fs.ErrPermission},
+			code: storage.PermissionDenied,
+			hint: true,
+		},
+		{
+			name: "mount point inside",
+			err:  &os.LinkError{Err: osdir.ErrCrossDevice},
+			code: storage.Unsupported,
+			hint: true,
+		},
 		{name: "name too long", err: osdir.ErrNameTooLong, code: storage.InvalidArgument, hint: true},
 		{
 			name: "a link that leads outside",
@@ -101,7 +121,8 @@ func TestNamesOnCaseFoldingDisk(t *testing.T) {
 
 	for _, key := range keys {
 		require.Equal(t, key, s.get(key))
-		require.ErrorIs(t, second(s.putIf(key, "x", storage.Condition{Absent: true})), storage.PreconditionFailed, key)
+		require.ErrorIs(t, second(s.putIf(key, "x", storage.Condition{Absent: true})),
+			storage.PreconditionFailed, key)
 	}
 	require.Equal(t, keys, s.all())
 
@@ -109,7 +130,8 @@ func TestNamesOnCaseFoldingDisk(t *testing.T) {
 	require.Equal(t, "by hand", s.get("Hand.txt"))
 	s.missing("hand.txt")
 	require.Equal(t, append([]string{"A", "Hand.txt"}, keys[1:]...), s.all())
-	require.ErrorIs(t, second(s.driver.Put(context.Background(), request("hand.txt", "x"))), storage.InvalidArgument, "it would overwrite Hand.txt")
+	require.ErrorIs(t, second(s.driver.Put(context.Background(), request("hand.txt", "x"))),
+		storage.InvalidArgument, "it would overwrite Hand.txt")
 
 	s.put("Hand.txt", "ours")
 	require.Equal(t, "ours", s.get("Hand.txt"))
@@ -128,7 +150,8 @@ func TestStrictNamesForeignFiles(t *testing.T) {
 	s.write("Dir/sub/Z", "by hand")
 	require.Equal(t, []string{"Dir/X", "Dir/sub/Z", "Dir/y"}, s.all(), "one directory with two names on disk")
 	require.Equal(t, []string{"Dir/"}, s.list(driver.ListRequest{Delimiter: "/"}))
-	require.Equal(t, []string{"Dir/X", "Dir/sub/", "Dir/y"}, s.list(driver.ListRequest{Prefix: "Dir/", Delimiter: "/"}))
+	require.Equal(t, []string{"Dir/X", "Dir/sub/", "Dir/y"},
+		s.list(driver.ListRequest{Prefix: "Dir/", Delimiter: "/"}))
 
 	_, err := s.putIf("Dir/X", "x", storage.Condition{Absent: true})
 	require.ErrorIs(t, err, storage.PreconditionFailed)

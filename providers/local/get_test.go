@@ -120,5 +120,6 @@ func TestBucketMissing(t *testing.T) {
 
 	_, err = s.driver.List(context.Background(), &driver.ListRequest{Limit: 10})
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	require.ErrorIs(t, s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "k"}), storage.BucketNotFound)
+	require.ErrorIs(t, s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "k"}),
+		storage.BucketNotFound)
 }

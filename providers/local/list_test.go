@@ -79,7 +79,24 @@ func TestListPages(t *testing.T) {
 				s.put(key, key)
 			}
 
-			prefixes := []string{"", "a", "a/", "a/b", "a/b/", "b", "b-", "b/", "c/", "c/d/e/y", "nothing", "a/x/", "a//", "/", "l", strings.Repeat("l", 299)}
+			prefixes := []string{
+				"",
+				"a",
+				"a/",
+				"a/b",
+				"a/b/",
+				"b",
+				"b-",
+				"b/",
+				"c/",
+				"c/d/e/y",
+				"nothing",
+				"a/x/",
+				"a//",
+				"/",
+				"l",
+				strings.Repeat("l", 299),
+			}
 			starts := append([]string{"", "a", "a/", "a/b", "a/b/", "a/zz", "b", "b-", "b-1/x", "zz", "0"}, keys...)
 			if testserver.Sample(true, testing.Short()) { // as under Wine, on which opening a directory is slow
 				for i := range len(starts) / 8 {
@@ -95,7 +112,12 @@ func TestListPages(t *testing.T) {
 							if limit == 1 && start > "a" && start < "z" {
 								continue // this would take too long
 							}
-							r := driver.ListRequest{Prefix: prefix, Delimiter: delimiter, StartAfter: start, Limit: limit}
+							r := driver.ListRequest{
+								Prefix:     prefix,
+								Delimiter:  delimiter,
+								StartAfter: start,
+								Limit:      limit,
+							}
 							if want, got := expected(keys, r), s.listKeys(r); !slices.Equal(want, got) {
 								require.Equal(t, want, got, "%+v", r)
 							}
@@ -230,7 +252,8 @@ func TestListForeignNames(t *testing.T) {
 	for _, name := range []string{".omnibucket%", ".omnibucket%a", ".omnibucket=%41", ".omnibucket+short/.omnibucket%x", ".omnibucketx", ".OMNIBUCKET%x"} {
 		s.write(name, "x")
 	}
-	s.write(strings.Repeat(strings.Repeat("d", 250)+"/", 4)+strings.Repeat("e", 200), "a key of more than 1,024 bytes")
+	s.write(strings.Repeat(strings.Repeat("d", 250)+"/", 4)+strings.Repeat("e", 200),
+		"a key of more than 1,024 bytes")
 	require.Empty(t, s.all())
 	require.Empty(t, s.list(driver.ListRequest{Delimiter: "="}))
 }
@@ -255,7 +278,8 @@ func TestListLargeDirectory(t *testing.T) {
 	require.Equal(t, want[2000:], s.listKeys(driver.ListRequest{Limit: 100, StartAfter: want[1999]}))
 
 	s.put("d/00000x", "")
-	require.Contains(t, s.listKeys(driver.ListRequest{Limit: 100}), "d/00000x", "a change is visible immediately")
+	require.Contains(t, s.listKeys(driver.ListRequest{Limit: 100}), "d/00000x",
+		"a change is visible immediately")
 	s.remove("d/00000x")
 	require.Equal(t, want, s.listKeys(driver.ListRequest{Limit: 1000}))
 }
@@ -287,7 +311,8 @@ func TestListSymbolicLinks(t *testing.T) {
 	link("dir", "indir")
 
 	require.Equal(t, "inside", s.get("in"))
-	require.Equal(t, []string{"dir/target", "in"}, s.all(), "links to directories are not followed: they may form a cycle")
+	require.Equal(t, []string{"dir/target", "in"}, s.all(),
+		"links to directories are not followed: they may form a cycle")
 	require.Equal(t, "inside", s.get("indir/target"))
 	for _, key := range []string{"out", "up", "broken", "loop", "outdir/secret"} {
 		s.missing(key)
@@ -316,7 +341,13 @@ func TestListHostileKeys(t *testing.T) {
 	for _, disk := range testserver.Sample(disks[len(disks)-1:], disks) {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
-			keys := []string{"newli\ne.txt", "file.txt", "newli.txt", strings.Repeat("l", 300) + "\n", strings.Repeat("l", 300)}
+			keys := []string{
+				"newli\ne.txt",
+				"file.txt",
+				"newli.txt",
+				strings.Repeat("l", 300) + "\n",
+				strings.Repeat("l", 300),
+			}
 			for range 60 {
 				key := "k"
 				for range 1 + random.IntN(5) {
@@ -334,7 +365,8 @@ func TestListHostileKeys(t *testing.T) {
 
 			require.Equal(t, keys, s.list(driver.ListRequest{Limit: 1}))
 			for i, key := range keys {
-				require.Equal(t, append([]string(nil), keys[i+1:]...), s.list(driver.ListRequest{StartAfter: key, Limit: 7}), "%q", key)
+				require.Equal(t, append([]string(nil), keys[i+1:]...),
+					s.list(driver.ListRequest{StartAfter: key, Limit: 7}), "%q", key)
 				prefix := key[:random.IntN(len(key)+1)]
 				var want []string
 				for _, other := range keys {
@@ -345,7 +377,8 @@ func TestListHostileKeys(t *testing.T) {
 						want = append(want, other)
 					}
 				}
-				require.Equal(t, slices.Compact(want), s.list(driver.ListRequest{Prefix: prefix, Delimiter: "/", Limit: 1}), "%q", prefix)
+				require.Equal(t, slices.Compact(want),
+					s.list(driver.ListRequest{Prefix: prefix, Delimiter: "/", Limit: 1}), "%q", prefix)
 			}
 		})
 	}

@@ -41,7 +41,8 @@ func TestObjectLockIsBucketSetting(t *testing.T) {
 				s.put("k", "new")
 				s.remove("k")
 
-				err := s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version, BypassGovernance: true})
+				err := s.driver.Delete(t.Context(),
+					&driver.DeleteRequest{Key: "k", Version: a.Version, BypassGovernance: true})
 				require.ErrorIs(t, err, storage.Locked)
 				body, got, err := s.getVersion("k", a.Version)
 				require.NoError(t, err)
@@ -49,8 +50,10 @@ func TestObjectLockIsBucketSetting(t *testing.T) {
 				require.True(t, got.LegalHold)
 			}
 
-			require.NoError(t, early.driver.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "k", Version: a.Version}))
-			require.NoError(t, late.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
+			require.NoError(t,
+				early.driver.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "k", Version: a.Version}))
+			require.NoError(t,
+				late.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
 		})
 	}
 }
@@ -137,7 +140,8 @@ func TestSettingsUnreadable(t *testing.T) {
 func TestSetRetentionShorterHint(t *testing.T) {
 	b, err := Open(t.TempDir(), Config{}, storage.WithObjectLock())
 	require.NoError(t, err)
-	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
+	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"),
+		storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
 	require.NoError(t, err)
 	err = storage.SetRetention(t.Context(), b, "k", storage.Retention{})
 	require.ErrorIs(t, err, storage.Locked)

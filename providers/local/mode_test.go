@@ -59,12 +59,18 @@ func TestModeKeptByOverwrite(t *testing.T) {
 			write: func(t *testing.T, s *subject, key string) {
 				upload, err := s.driver.BeginParts(t.Context(), request(key, ""))
 				require.NoError(t, err)
-				part, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("new")})
+				part, err := s.driver.PutPart(t.Context(),
+					&driver.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("new")})
 				require.NoError(t, err)
 
 				file := filepath.Join(s.root, uploadPath(upload), partName(1))
-				require.Equal(t, modeOf(t, filepath.Join(s.root, "f"))|0o600, modeOf(t, file), "the mode of the part")
-				_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: request(key, ""), Upload: upload, Parts: []driver.Part{part}})
+				require.Equal(t, modeOf(t, filepath.Join(s.root, "f"))|0o600, modeOf(t, file),
+					"the mode of the part")
+				_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
+					Put:    request(key, ""),
+					Upload: upload,
+					Parts:  []driver.Part{part},
+				})
 				require.NoError(t, err)
 			},
 		},
@@ -74,7 +80,8 @@ func TestModeKeptByOverwrite(t *testing.T) {
 			key:   "f",
 			write: func(t *testing.T, s *subject, key string) {
 				s.put("source", "new")
-				_, err := s.driver.Copy(t.Context(), &driver.CopyRequest{Key: key, Source: s.driver.Locate("source")})
+				_, err := s.driver.Copy(t.Context(),
+					&driver.CopyRequest{Key: key, Source: s.driver.Locate("source")})
 				require.NoError(t, err)
 			},
 		},
@@ -133,10 +140,16 @@ func TestModeOfAnotherUser(t *testing.T) {
 			{"parts", func(s *subject) {
 				upload, err := s.driver.BeginParts(t.Context(), request("f", ""))
 				require.NoError(t, err)
-				part, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
+				part, err := s.driver.PutPart(t.Context(),
+					&driver.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
 				require.NoError(t, err)
-				require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.root, uploadPath(upload), partName(1))))
-				_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: request("f", ""), Upload: upload, Parts: []driver.Part{part}})
+				require.Equal(t, os.FileMode(0o600),
+					modeOf(t, filepath.Join(s.root, uploadPath(upload), partName(1))))
+				_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
+					Put:    request("f", ""),
+					Upload: upload,
+					Parts:  []driver.Part{part},
+				})
 				require.NoError(t, err)
 			}},
 		}
@@ -195,7 +208,8 @@ func TestModeOfNewFiles(t *testing.T) {
 func TestModeOfStagedFiles(t *testing.T) {
 	s := open(t)
 	s.put("f", "x")
-	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.driver.live.Staging.Live.Dir.Path)))
+	require.Equal(t, os.FileMode(0o700),
+		modeOf(t, filepath.Join(s.root, s.driver.live.Staging.Live.Dir.Path)))
 }
 
 // A sidecar is as private as its object.

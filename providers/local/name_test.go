@@ -188,7 +188,8 @@ func TestNamesOfObjectAndDirectory(t *testing.T) {
 				for _, key := range tt.keys {
 					require.Equal(t, key, s.get(key))
 					oldAttrs := s.head(key)
-					require.ErrorIs(t, second(s.putIf(key, "x", storage.Condition{Absent: true})), storage.PreconditionFailed)
+					require.ErrorIs(t, second(s.putIf(key, "x", storage.Condition{Absent: true})),
+						storage.PreconditionFailed)
 					_, err := s.putIf(key, "new"+key, storage.Condition{Revision: oldAttrs.Revision})
 					require.NoError(t, err)
 					require.Equal(t, "new"+key, s.get(key))

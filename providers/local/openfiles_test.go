@@ -38,7 +38,8 @@ func TestOpenFilesManyCalls(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n "$0" && exec "$1"`, strconv.Itoa(tt.limit), os.Args[0])
+			c := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n "$0" && exec "$1"`,
+				strconv.Itoa(tt.limit), os.Args[0])
 			c.Env = append(
 				os.Environ(), roleVariable+"=crowd", rootVariable+"="+t.TempDir(),
 				textVariable+"="+fmt.Sprint(tt.held, tt.callingBodies),

@@ -19,7 +19,8 @@ import (
 
 func (s *subject) listParts(upload string, marker, limit int) *driver.PartPage {
 	s.t.Helper()
-	page, err := s.driver.ListParts(s.t.Context(), &driver.ListPartsRequest{Key: "k", Upload: upload, After: marker, Limit: limit})
+	page, err := s.driver.ListParts(s.t.Context(),
+		&driver.ListPartsRequest{Key: "k", Upload: upload, After: marker, Limit: limit})
 	require.NoError(s.t, err)
 	return page
 }
@@ -47,7 +48,13 @@ func TestPutPartChecksumTime(t *testing.T) {
 	})
 	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
-	_, err = s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), CRC32C: storage.CRC32C{Sum: 7, Known: true}})
+	_, err = s.driver.PutPart(t.Context(), &driver.PartRequest{
+		Key:    "k",
+		Upload: upload,
+		Number: 1,
+		Body:   strings.NewReader("x"),
+		CRC32C: storage.CRC32C{Sum: 7, Known: true},
+	})
 	require.NoError(t, err)
 
 	fi, err := os.Stat(filepath.Join(s.root, uploadPath(upload), sumName(1)))
@@ -85,11 +92,13 @@ func TestListPartsChecksums(t *testing.T) {
 
 			// Without the file beside it, or with one of another part, the part is read.
 			require.NoError(t, os.Remove(filepath.Join(dir, sumName(2))))
-			require.NoError(t, os.WriteFile(filepath.Join(dir, sumName(3)), []byte("other 00000000\n"), 0o600))
+			require.NoError(t,
+				os.WriteFile(filepath.Join(dir, sumName(3)), []byte("other 00000000\n"), 0o600))
 			require.NoError(t, os.WriteFile(filepath.Join(dir, sumName(4)), []byte("\x00"), 0o600))
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "part-007"), []byte("no part"), 0o600))
 			if _, shared := bucketstore.SlotOf(want[0]); shared {
-				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(1)), []byte(want[0].Tag+" \n"), 0o600))
+				require.NoError(t,
+					os.WriteFile(filepath.Join(dir, placedName(1)), []byte(want[0].Tag+" \n"), 0o600))
 				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(5)), []byte("\x00"), 0o600))
 				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(6)), []byte(want[0].Tag+" \n"), 0o600)) // the tag of another part
 			}

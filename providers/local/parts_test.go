@@ -54,7 +54,8 @@ func TestCompletePartsOnce(t *testing.T) {
 				var wg sync.WaitGroup
 				for i := range attrs {
 					wg.Go(func() {
-						attrs[i], errs[i] = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+						attrs[i], errs[i] = s.driver.CompleteParts(t.Context(),
+							&driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 					})
 				}
 				wg.Wait()
@@ -67,7 +68,8 @@ func TestCompletePartsOnce(t *testing.T) {
 						continue
 					}
 					code := storage.CodeOf(errs[i]) // Unavailable if the first call removed what this one was joining
-					require.True(t, code == storage.InvalidArgument || code == storage.Unavailable, "%v", errs[i])
+					require.True(t,
+						code == storage.InvalidArgument || code == storage.Unavailable, "%v", errs[i])
 				}
 				require.Equal(t, 1, objects)
 			}
@@ -81,7 +83,11 @@ func TestParts(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
-			r := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{ContentType: "text/plain"}}
+			r := &driver.PutRequest{
+				Key:        "k",
+				Size:       -1,
+				Properties: storage.Properties{ContentType: "text/plain"},
+			}
 			upload := s.begin(r)
 			parts := make([]driver.Part, 3)
 			s.part(upload, 2, "replaced")
@@ -95,7 +101,8 @@ func TestParts(t *testing.T) {
 			require.Empty(t, s.all(), "an upload in progress is not listed")
 			crc := uint32(42)
 			r.CRC32C = storage.CRC32C{Sum: crc, Known: true}
-			a, err := s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+			a, err := s.driver.CompleteParts(t.Context(),
+				&driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 			require.NoError(t, err)
 			require.Equal(t, "aaaaabbbbbccccc", s.get("k"))
 			require.Equal(t, a, s.head("k"))
@@ -115,7 +122,8 @@ func TestPartsSurviveProcess(t *testing.T) {
 	part := s.part(upload, 1, "x")
 	other := reopen(t, s.root)
 
-	_, err := other.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}})
+	_, err := other.driver.CompleteParts(t.Context(),
+		&driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}})
 	require.NoError(t, err)
 	require.Equal(t, "x", s.get("k"))
 }
@@ -128,7 +136,8 @@ func TestCompletePartsCondition(t *testing.T) {
 	upload := s.begin(r)
 	parts := []driver.Part{s.part(upload, 1, "new")}
 
-	_, err := s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+	_, err := s.driver.CompleteParts(t.Context(),
+		&driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Equal(t, "old", s.get("k"))
 
@@ -165,7 +174,8 @@ func TestPartsUnknown(t *testing.T) {
 		})
 	}
 
-	_, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: "none", Number: 1, Body: strings.NewReader("")})
+	_, err := s.driver.PutPart(t.Context(),
+		&driver.PartRequest{Key: "k", Upload: "none", Number: 1, Body: strings.NewReader("")})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NoError(t, s.driver.AbortParts(t.Context(), "other", upload), "another key has no such upload")
 	require.Len(t, s.uploads(), 1)

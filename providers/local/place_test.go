@@ -101,10 +101,12 @@ func TestPathThroughLink(t *testing.T) {
 			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
 			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
 			require.Equal(t, "mine", other.get("k"))
-			require.Equal(t, other.driver.Locate("k"), b.driver.Locate("k"), "copies and Overlap see one bucket")
+			require.Equal(t, other.driver.Locate("k"), b.driver.Locate("k"),
+				"copies and Overlap see one bucket")
 			require.NotEqual(t, ref, b.driver.Locate("k"))
 
-			_, err = other.driver.Copy(t.Context(), &driver.CopyRequest{Source: b.driver.Locate("k"), Key: "copy"})
+			_, err = other.driver.Copy(t.Context(),
+				&driver.CopyRequest{Source: b.driver.Locate("k"), Key: "copy"})
 			require.NoError(t, err)
 			require.Equal(t, "mine", b.get("copy"))
 		})

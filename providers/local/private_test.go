@@ -88,7 +88,8 @@ func TestSweepAtFirstWrite(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(rest, "1"), []byte("half"), 0o666))
 	b := s.bucket(t, "one", root)
 
-	_, err := b.driver.Put(t.Context(), &driver.PutRequest{Key: "k", Body: strings.NewReader("whole"), Size: 5})
+	_, err := b.driver.Put(t.Context(),
+		&driver.PutRequest{Key: "k", Body: strings.NewReader("whole"), Size: 5})
 	require.NoError(t, err)
 	require.NoDirExists(t, rest)
 	require.NoFileExists(t, rest+bucketdir.MarkerSuffix)

@@ -93,7 +93,8 @@ func TestServiceBuckets(t *testing.T) {
 
 	rules := []storage.LifecycleRule{{ID: "x", ExpireAfterDays: 3}}
 	none := []storage.CORSRule{}
-	info, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "one", PublicAccess: &yes, Lifecycle: &rules, CORS: &none})
+	info, err = s.UpdateBucket(t.Context(),
+		&driver.BucketRequest{Name: "one", PublicAccess: &yes, Lifecycle: &rules, CORS: &none})
 	require.NoError(t, err)
 	require.True(t, info.Public && info.Versioning)
 	require.Equal(t, rules, info.Lifecycle)
@@ -111,11 +112,13 @@ func TestServiceBuckets(t *testing.T) {
 
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
 	b.remove("k")
-	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty, "it has a noncurrent version")
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty,
+		"it has a noncurrent version")
 
 	require.NoError(t, b.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty, "it has a delete marker")
-	require.NoError(t, b.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: b.history(driver.ListRequest{})[0].Version}))
+	require.NoError(t, b.driver.Delete(t.Context(),
+		&driver.DeleteRequest{Key: "k", Version: b.history(driver.ListRequest{})[0].Version}))
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "one", "empty", "directory"), 0o777))
 	windowsCannot(t, "an open bucket cannot be removed")
 	require.NoError(t, s.DeleteBucket(t.Context(), "one"))
@@ -206,7 +209,12 @@ func TestAddresses(t *testing.T) {
 		{address: "file:///var/data", path: "/var/data", ok: true},
 		{address: "file://localhost/var/data", path: "/var/data", ok: true},
 		{address: "file:///with%20space/%25", path: "/with space/%", ok: true},
-		{address: "file:///d?create=true&sync=false", path: "/d", want: Config{Create: true, NoSync: true}, ok: true},
+		{
+			address: "file:///d?create=true&sync=false",
+			path:    "/d",
+			want:    Config{Create: true, NoSync: true},
+			ok:      true,
+		},
 		{address: "file:///d?create=false&sync=true", path: "/d", ok: true},
 		{address: "file:///d?create=yes"},
 		{address: "file:///d?sync="},
@@ -254,8 +262,18 @@ func TestOpenErrors(t *testing.T) {
 		{name: "a file", root: file, want: storage.InvalidArgument},
 		{name: "below a file", root: filepath.Join(file, "x"), want: storage.BucketNotFound},
 		{name: "a file to create", root: file, c: Config{Create: true}, want: storage.InvalidArgument},
-		{name: "a file to create without sync", root: file, c: Config{Create: true, NoSync: true}, want: storage.InvalidArgument},
-		{name: "below a file to create", root: filepath.Join(file, "x"), c: Config{Create: true}, want: storage.InvalidArgument},
+		{
+			name: "a file to create without sync",
+			root: file,
+			c:    Config{Create: true, NoSync: true},
+			want: storage.InvalidArgument,
+		},
+		{
+			name: "below a file to create",
+			root: filepath.Join(file, "x"),
+			c:    Config{Create: true},
+			want: storage.InvalidArgument,
+		},
 		{name: "missing", root: filepath.Join(root, "none"), want: storage.BucketNotFound},
 	}
 	for _, tt := range tests {

@@ -34,7 +34,8 @@ func secretFile(root string) string { return filepath.Join(root, ".omnibucket", 
 // newSigningBucket opens a bucket that signs, with a clock that stands still.
 func newSigningBucket(t *testing.T, root string, keys ...[]byte) storage.Bucket {
 	t.Helper()
-	b, err := local.Open(root, local.Config{NoSync: true, Now: noon, SigningKeys: keys}, storage.WithSigningBaseURL(base))
+	b, err := local.Open(root, local.Config{NoSync: true, Now: noon, SigningKeys: keys},
+		storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	return b
@@ -61,7 +62,8 @@ func TestSigningKeySurvivesProcess(t *testing.T) {
 	first := signDownload(t, newSigningBucket(t, root))
 	require.Equal(t, first, signDownload(t, newSigningBucket(t, root)))
 	require.NotEqual(t, keyOf(t, first), keyOf(t, signDownload(t, newSigningBucket(t, t.TempDir()))))
-	require.Equal(t, http.StatusNotFound, status(newSigningBucket(t, root), first), "valid, but there is no object")
+	require.Equal(t, http.StatusNotFound, status(newSigningBucket(t, root), first),
+		"valid, but there is no object")
 
 	info, err := os.Stat(secretFile(root))
 	require.NoError(t, err)
@@ -121,7 +123,8 @@ func TestSigningKeyRotated(t *testing.T) {
 	require.NoError(t, os.WriteFile(secretFile(root), rotated, 0o600))
 
 	b := newSigningBucket(t, root)
-	require.Equal(t, keyOf(t, signDownload(t, newSigningBucket(t, t.TempDir(), secret(7)))), keyOf(t, signDownload(t, b)), "the first line signs")
+	require.Equal(t, keyOf(t, signDownload(t, newSigningBucket(t, t.TempDir(), secret(7)))),
+		keyOf(t, signDownload(t, b)), "the first line signs")
 	require.Equal(t, http.StatusNotFound, status(b, old), "the second line verifies, but there is no object")
 	require.NoError(t, os.WriteFile(secretFile(root), rotated[:65], 0o600))
 	require.Equal(t, http.StatusForbidden, status(newSigningBucket(t, root), old))
@@ -169,7 +172,8 @@ func TestSigningKeysOfConfig(t *testing.T) {
 	b := newSigningBucket(t, root, secret(1))
 	address := signDownload(t, b)
 	require.NoFileExists(t, secretFile(root))
-	require.NotEqual(t, address, signDownload(t, newSigningBucket(t, root, secret(2), secret(1))), "the first key signs")
+	require.NotEqual(t, address, signDownload(t, newSigningBucket(t, root, secret(2), secret(1))),
+		"the first key signs")
 
 	_, err := local.Open(root, local.Config{SigningKeys: local.SigningKeys{[]byte("TOPSECRET")}})
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -177,7 +181,8 @@ func TestSigningKeysOfConfig(t *testing.T) {
 	_, err = local.NewService(root, local.Config{SigningKeys: local.SigningKeys{[]byte("TOPSECRET")}})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 
-	s, err := local.NewService(filepath.Dir(root), local.Config{Now: noon, SigningKeys: local.SigningKeys{secret(1)}}, storage.WithSigningBaseURL(base))
+	s, err := local.NewService(filepath.Dir(root),
+		local.Config{Now: noon, SigningKeys: local.SigningKeys{secret(1)}}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	managed, err := s.Bucket(filepath.Base(root))
@@ -188,8 +193,10 @@ func TestSigningKeysOfConfig(t *testing.T) {
 
 	require.Equal(t, address, signDownload(t, managed))
 	for _, format := range []string{"%v", "%+v", "%#v", "%x"} {
-		require.Contains(t, fmt.Sprintf(format, local.Config{SigningKeys: local.SigningKeys{secret('S')}}), "REDACTED")
-		require.NotContains(t, fmt.Sprintf(format, local.Config{SigningKeys: local.SigningKeys{secret('S')}}), "53")
+		require.Contains(t,
+			fmt.Sprintf(format, local.Config{SigningKeys: local.SigningKeys{secret('S')}}), "REDACTED")
+		require.NotContains(t,
+			fmt.Sprintf(format, local.Config{SigningKeys: local.SigningKeys{secret('S')}}), "53")
 	}
 }
 

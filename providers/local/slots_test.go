@@ -67,13 +67,42 @@ func TestCompletePartsWithoutCopy(t *testing.T) {
 		{name: "in their order", sent: []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}}, use: []int{0, 1, 2}},
 		{name: "in another order", sent: []sent{{3, "ccc"}, {1, "aaa"}, {2, "bbb"}}, use: []int{1, 2, 0}},
 		{name: "a shorter last one", sent: []sent{{1, "aaa"}, {2, "bbb"}, {3, "c"}}, use: []int{0, 1, 2}},
-		{name: "a shorter last one, which comes first", sent: []sent{{3, "c"}, {1, "aaa"}, {2, "bbb"}}, use: []int{1, 2, 0}},
+		{
+			name: "a shorter last one, which comes first",
+			sent: []sent{{3, "c"}, {1, "aaa"}, {2, "bbb"}},
+			use:  []int{1, 2, 0},
+		},
 		{name: "a longer last one", sent: []sent{{1, "aaa"}, {2, "bbb"}, {3, "cccc"}}, use: []int{0, 1, 2}},
-		{name: "a shorter one in the middle", sent: []sent{{1, "aaa"}, {2, "b"}, {3, "ccc"}}, use: []int{0, 1, 2}, copies: true},
-		{name: "one that was sent twice", sent: []sent{{1, "aaa"}, {2, "xxx"}, {3, "ccc"}, {2, "bbb"}}, use: []int{0, 3, 2}, copies: true},
-		{name: "the last was sent twice", sent: []sent{{1, "aaa"}, {2, "xxx"}, {2, "bbb"}}, use: []int{0, 2}, copies: true},
-		{name: "without the last", sent: []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}}, use: []int{0, 1}, copies: true},
-		{name: "without the first", sent: []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}}, use: []int{1, 2}, copies: true},
+		{
+			name:   "a shorter one in the middle",
+			sent:   []sent{{1, "aaa"}, {2, "b"}, {3, "ccc"}},
+			use:    []int{0, 1, 2},
+			copies: true,
+		},
+		{
+			name:   "one that was sent twice",
+			sent:   []sent{{1, "aaa"}, {2, "xxx"}, {3, "ccc"}, {2, "bbb"}},
+			use:    []int{0, 3, 2},
+			copies: true,
+		},
+		{
+			name:   "the last was sent twice",
+			sent:   []sent{{1, "aaa"}, {2, "xxx"}, {2, "bbb"}},
+			use:    []int{0, 2},
+			copies: true,
+		},
+		{
+			name:   "without the last",
+			sent:   []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}},
+			use:    []int{0, 1},
+			copies: true,
+		},
+		{
+			name:   "without the first",
+			sent:   []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}},
+			use:    []int{1, 2},
+			copies: true,
+		},
 		{name: "with gaps", sent: []sent{{2, "bbb"}, {30, "ccc"}}, use: []int{0, 1}, copies: true},
 		{name: "far apart", sent: []sent{{1, "aaa"}, {9999, strings.Repeat("b", 1<<20)}}, use: []int{0, 1}},
 	}
@@ -122,7 +151,8 @@ func TestPutPartFailedSentAgain(t *testing.T) {
 			upload := s.begun()
 			third := s.part(upload, 3, "ccc")
 
-			_, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{body}, Size: 3})
+			_, err := s.driver.PutPart(t.Context(),
+				&driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{body}, Size: 3})
 			require.Error(t, err)
 			content, ok := s.completed(upload, s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), third)
 			require.Equal(t, "aaabbbccc", content)
@@ -138,11 +168,14 @@ func TestCompletePartsFailedKeepsParts(t *testing.T) {
 			s := open(t, disk.tweaks...)
 			s.put("k", "old")
 			upload := s.begun()
-			parts := []driver.Part{s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), s.part(upload, 3, "cccc")}
+			parts := []driver.Part{
+				s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), s.part(upload, 3, "cccc"),
+			}
 			r := &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
 
 			for range 2 {
-				_, err := s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
+				_, err := s.driver.CompleteParts(t.Context(),
+					&driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 				require.ErrorIs(t, err, storage.PreconditionFailed)
 			}
 			require.Equal(t, "old", s.get("k"))
@@ -178,7 +211,8 @@ func TestPutPartDuringCompletion(t *testing.T) {
 	started := body.begun
 	errc := make(chan error)
 	go func() {
-		_, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 3, Body: readOnce{body}, Size: 3})
+		_, err := s.driver.PutPart(t.Context(),
+			&driver.PartRequest{Key: "k", Upload: upload, Number: 3, Body: readOnce{body}, Size: 3})
 		errc <- err
 	}()
 	<-started

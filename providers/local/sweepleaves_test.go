@@ -68,7 +68,8 @@ func sendSlowly(d *objectDriver, upload string) error {
 		fmt.Println("sending")
 		<-stopSignal()
 	}}, strings.NewReader("sent"))
-	part, err := d.PutPart(context.Background(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
+	part, err := d.PutPart(context.Background(),
+		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
 	fmt.Println(part.Tag)
 	return err
 }
@@ -132,8 +133,12 @@ func TestSweepKeepsUnreadableUploads(t *testing.T) {
 		{"a key file that may not be locked", func(t *testing.T, _ *subject, dir string) func() {
 			return forbidAccess(t, filepath.Join(dir, uploadKeyName), 0o400)
 		}},
-		{"a directory that may not be read", func(t *testing.T, _ *subject, dir string) func() { return forbidAccess(t, dir, 0) }},
-		{"a directory that may not be changed", func(t *testing.T, _ *subject, dir string) func() { return forbidAccess(t, dir, 0o500) }},
+		{"a directory that may not be read", func(t *testing.T, _ *subject, dir string) func() {
+			return forbidAccess(t, dir, 0)
+		}},
+		{"a directory that may not be changed", func(t *testing.T, _ *subject, dir string) func() {
+			return forbidAccess(t, dir, 0o500)
+		}},
 		{"a key file that another program has locked", func(t *testing.T, _ *subject, dir string) func() {
 			f, err := os.OpenFile(filepath.Join(dir, uploadKeyName), os.O_RDWR, 0)
 			require.NoError(t, err)
@@ -234,7 +239,10 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 		{"a directory with another name", func(t *testing.T, _ *subject, uploads, _ string) []string {
 			upload(t, filepath.Join(uploads, "mine"))
 			upload(t, filepath.Join(uploads, strings.ToUpper(name)))
-			return []string{filepath.Join(uploads, "mine", partName(1)), filepath.Join(uploads, strings.ToUpper(name), partName(1))}
+			return []string{
+				filepath.Join(uploads, "mine", partName(1)),
+				filepath.Join(uploads, strings.ToUpper(name), partName(1)),
+			}
 		}},
 		{"a link to an upload outside", func(t *testing.T, _ *subject, uploads, outside string) []string {
 			upload(t, outside)
@@ -246,7 +254,9 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 			upload(t, filepath.Join(s.root, "dir"))
 			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(filepath.Join("..", "..", "dir"), filepath.Join(uploads, name)))
-			return []string{filepath.Join(s.root, "dir", uploadKeyName), filepath.Join(s.root, "dir", partName(1))}
+			return []string{
+				filepath.Join(s.root, "dir", uploadKeyName), filepath.Join(s.root, "dir", partName(1)),
+			}
 		}},
 		{"a key that is a link to an object", func(t *testing.T, s *subject, uploads, _ string) []string {
 			s.write("object", "k")
@@ -264,7 +274,9 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 			require.NoError(t, os.Remove(key))
 			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(filepath.Join(outside, uploadKeyName), key))
-			return []string{key, filepath.Join(uploads, name, partName(1)), filepath.Join(outside, uploadKeyName)}
+			return []string{
+				key, filepath.Join(uploads, name, partName(1)), filepath.Join(outside, uploadKeyName),
+			}
 		}},
 		{"a key that is a directory", func(t *testing.T, _ *subject, uploads, _ string) []string {
 			path := filepath.Join(uploads, name, uploadKeyName, "x")
@@ -289,7 +301,9 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 			require.NoError(t, os.Remove(uploads))
 			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(filepath.Join("..", "objects"), uploads))
-			return []string{filepath.Join(objects, name, uploadKeyName), filepath.Join(objects, name, partName(1))}
+			return []string{
+				filepath.Join(objects, name, uploadKeyName), filepath.Join(objects, name, partName(1)),
+			}
 		}},
 		{"a file in place of the uploads", func(t *testing.T, _ *subject, uploads, _ string) []string {
 			require.NoError(t, os.Remove(uploads))

@@ -34,11 +34,13 @@ func (s *subject) setLifecycle(rules ...storage.LifecycleRule) {
 	live, err := s.driver.acquire(s.t.Context())
 	require.NoError(s.t, err)
 	defer s.driver.release(live)
-	require.NoError(s.t, live.Settings.Save(context.Background(), bucketstore.BucketSettings{Lifecycle: rules}))
+	require.NoError(s.t,
+		live.Settings.Save(context.Background(), bucketstore.BucketSettings{Lifecycle: rules}))
 }
 
 func (s *subject) partOf(key, upload string, body io.Reader) (driver.Part, error) {
-	return s.driver.PutPart(s.t.Context(), &driver.PartRequest{Key: key, Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
+	return s.driver.PutPart(s.t.Context(),
+		&driver.PartRequest{Key: key, Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
 }
 
 // A readOnce satisfies io.ReadSeeker.
@@ -47,7 +49,8 @@ type readOnce struct{ io.Reader }
 func (readOnce) Seek(int64, int) (int64, error) { return 0, nil }
 
 func (s *subject) complete(key, upload string, parts ...driver.Part) error {
-	return second(s.driver.CompleteParts(s.t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: key}, Upload: upload, Parts: parts}))
+	return second(s.driver.CompleteParts(s.t.Context(),
+		&driver.CompleteRequest{Put: &driver.PutRequest{Key: key}, Upload: upload, Parts: parts}))
 }
 
 func (s *subject) uploadDir(upload string) string {
@@ -62,7 +65,8 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 				reopen(s.t, s.root, c.tweak)
 			},
 			"in BeginParts": func(s *subject, _ *setClock) {
-				require.NoError(s.t, s.driver.AbortParts(s.t.Context(), "k", s.begin(&driver.PutRequest{Key: "k"})))
+				require.NoError(s.t,
+					s.driver.AbortParts(s.t.Context(), "k", s.begin(&driver.PutRequest{Key: "k"})))
 			},
 		} {
 			t.Run(row.Name+" "+when, func(t *testing.T) {
@@ -130,11 +134,14 @@ func TestWithResumeOfDiscardedUpload(t *testing.T) {
 	clock := atNoon()
 	s := open(t, clock.tweak)
 	ctx, cancel := context.WithCancel(t.Context())
-	b := engine.New(s.driver, driver.WithLayer(func(d driver.Driver) driver.Driver { return &haltingDriver{Driver: d, halt: cancel} }))
+	b := engine.New(s.driver, driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return &haltingDriver{Driver: d, halt: cancel}
+	}))
 	journal := filepath.Join(t.TempDir(), "upload")
 
 	upload := func(ctx context.Context) error {
-		return second(b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"), storage.WithResume(journal), storage.WithPartSize(4), storage.WithConcurrency(1)))
+		return second(b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"), storage.WithResume(journal),
+			storage.WithPartSize(4), storage.WithConcurrency(1)))
 	}
 	require.ErrorIs(t, upload(ctx), storage.Canceled)
 	require.FileExists(t, journal)
@@ -192,7 +199,8 @@ func TestSweepBucketOfService(t *testing.T) {
 	defer func() {
 		require.NoError(t, service.Close())
 	}()
-	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", Lifecycle: &[]storage.LifecycleRule{{AbortUploadsAfterDays: 1}}})
+	_, err = service.CreateBucket(t.Context(),
+		&driver.BucketRequest{Name: "b", Lifecycle: &[]storage.LifecycleRule{{AbortUploadsAfterDays: 1}}})
 	require.NoError(t, err)
 	s := service.(*serviceDriver).bucket(t, "b", root)
 	dropped := s.begin(&driver.PutRequest{Key: "k"})

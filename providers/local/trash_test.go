@@ -22,7 +22,8 @@ import (
 func (s *serviceDriver) createPublicBucket(t *testing.T, name string) {
 	t.Helper()
 	yes := true
-	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: name, PublicAccess: &yes, Versioning: new(bool)})
+	_, err := s.CreateBucket(t.Context(),
+		&driver.BucketRequest{Name: name, PublicAccess: &yes, Versioning: new(bool)})
 	require.NoError(t, err)
 }
 

@@ -113,11 +113,13 @@ func TestPutPartStagedFileVanishes(t *testing.T) {
 	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
 
-	_, err = s.driver.PutPart(newShortContext(t), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{s.cleaned(t, "k").Body}})
+	_, err = s.driver.PutPart(newShortContext(t),
+		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{s.cleaned(t, "k").Body}})
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "temporary file of this write vanished")
 
-	_, err = s.driver.PutPart(newShortContext(t), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("part")})
+	_, err = s.driver.PutPart(newShortContext(t),
+		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("part")})
 	require.NoError(t, err)
 }
 
@@ -140,7 +142,8 @@ func TestPutPartAbortedMeanwhile(t *testing.T) {
 	s := open(t)
 	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
-	_, err = s.driver.PutPart(newShortContext(t), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{&aborting{s, upload}}})
+	_, err = s.driver.PutPart(newShortContext(t),
+		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{&aborting{s, upload}}})
 	require.ErrorIs(t, err, bucketstore.ErrUpload)
 }
 
@@ -183,7 +186,8 @@ func TestRoundsAreLimited(t *testing.T) {
 				_ = os.Rename(filepath.Join(s.root, "foreign.new"), filepath.Join(s.root, "foreign"))
 			},
 			call: func(s *subject) error {
-				_, err := s.driver.Head(newShortContext(s.t.(*testing.T)), &driver.GetRequest{Key: "foreign", Length: -1})
+				_, err := s.driver.Head(newShortContext(s.t.(*testing.T)),
+					&driver.GetRequest{Key: "foreign", Length: -1})
 				return err
 			},
 		},

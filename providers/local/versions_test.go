@@ -72,7 +72,8 @@ func TestVersionsKept(t *testing.T) {
 				require.True(t, e.Current)
 			}
 		}
-		require.Equal(t, []string{attrs[3].Version, attrs[2].Version, attrs[1].Version, attrs[0].Version}, order[1:])
+		require.Equal(t,
+			[]string{attrs[3].Version, attrs[2].Version, attrs[1].Version, attrs[0].Version}, order[1:])
 	})
 }
 
@@ -84,7 +85,8 @@ func TestDeleteVersion(t *testing.T) {
 		three := s.put("k", "3")
 		removeVersion := func(a *storage.Attrs) {
 			t.Helper()
-			require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
+			require.NoError(t,
+				s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
 			_, _, err := s.getVersion("k", a.Version)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		}
@@ -124,7 +126,11 @@ func TestDeleteVersionCondition(t *testing.T) {
 	s := open(t, withVersions)
 	old := s.put("k", "1")
 	current := s.put("k", "2")
-	r := &driver.DeleteRequest{Key: "k", Version: old.Version, Condition: storage.Condition{Revision: current.Revision}}
+	r := &driver.DeleteRequest{
+		Key:       "k",
+		Version:   old.Version,
+		Condition: storage.Condition{Revision: current.Revision},
+	}
 	require.ErrorIs(t, s.driver.Delete(t.Context(), r), storage.PreconditionFailed)
 	r.Condition.Revision = old.Revision
 	require.NoError(t, s.driver.Delete(t.Context(), r))
@@ -164,7 +170,8 @@ func TestListVersions(t *testing.T) {
 			require.Equal(t, all, list(driver.ListRequest{Limit: limit}))
 			require.Equal(t, []string{"a current", "a", "a-b current", "a-b", "a/", "a0 current", "a0", "b/"},
 				list(driver.ListRequest{Limit: limit, Delimiter: "/"}))
-			require.Equal(t, []string{"a/b removed", "a/b", "a/b", "a/b/"}, list(driver.ListRequest{Limit: limit, Prefix: "a/", Delimiter: "/"}))
+			require.Equal(t, []string{"a/b removed", "a/b", "a/b", "a/b/"},
+				list(driver.ListRequest{Limit: limit, Prefix: "a/", Delimiter: "/"}))
 			require.Equal(t, all[7:], list(driver.ListRequest{Limit: limit, StartAfter: "a/b"}))
 		}
 	})
@@ -206,7 +213,8 @@ func TestDeleteLeavesMarkers(t *testing.T) {
 				return lines
 			}
 			removeVersion := func(version string) {
-				require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "dir/k", Version: version}))
+				require.NoError(t,
+					s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "dir/k", Version: version}))
 			}
 			one := s.put("dir/k", "1")
 			today = day(2)
@@ -243,7 +251,8 @@ func TestDeleteLeavesMarkers(t *testing.T) {
 			removeVersion(one.Version)
 			require.Equal(t, []string{"removed 4"}, list())
 
-			require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "other", Version: s.history(driver.ListRequest{})[0].Version}))
+			require.NoError(t, s.driver.Delete(t.Context(),
+				&driver.DeleteRequest{Key: "other", Version: s.history(driver.ListRequest{})[0].Version}))
 			require.Empty(t, list())
 			leftovers, err := os.ReadDir(filepath.Join(s.root, filepath.FromSlash(bucketdir.VersionsPath)))
 			require.NoError(t, err)

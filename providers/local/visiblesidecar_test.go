@@ -56,7 +56,15 @@ func visibleFiles(t *testing.T, root string) (found []string) {
 func TestVisibleSidecarSurvivesCopy(t *testing.T) {
 	for _, options := range [][]tweak{{withSidecars}, {withSidecars, withStrictNames}, {withSidecars, withoutXattrs}} {
 		s := open(t, options...)
-		keys := []string{"images/photo.jpg", "images", "Capital", strings.Repeat("n", 250), strings.Repeat("%", 200) + "/x", ".omnibucketx", "a/b/c/d"}
+		keys := []string{
+			"images/photo.jpg",
+			"images",
+			"Capital",
+			strings.Repeat("n", 250),
+			strings.Repeat("%", 200) + "/x",
+			".omnibucketx",
+			"a/b/c/d",
+		}
 		for _, key := range keys {
 			_, err := s.driver.Put(t.Context(), described(key, "content"))
 			require.NoError(t, err)
@@ -127,9 +135,15 @@ func TestVisibleSidecarMatchesObject(t *testing.T) {
 				r.ContentType = "text/x-new"
 				upload, err := s.driver.BeginParts(t.Context(), r)
 				require.NoError(t, err)
-				part, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: r.Key, Upload: upload, Number: 1, Body: strings.NewReader("parts")})
+				part, err := s.driver.PutPart(t.Context(), &driver.PartRequest{
+					Key:    r.Key,
+					Upload: upload,
+					Number: 1,
+					Body:   strings.NewReader("parts"),
+				})
 				require.NoError(t, err)
-				_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}})
+				_, err = s.driver.CompleteParts(t.Context(),
+					&driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}})
 				require.NoError(t, err)
 			},
 			files: 1,
@@ -150,7 +164,8 @@ func TestVisibleSidecarMatchesObject(t *testing.T) {
 		{
 			name: "after another program made the file longer",
 			change: func(t *testing.T, s *subject) {
-				require.NoError(t, os.WriteFile(filepath.Join(s.root, "dir", "k"), []byte("longer than it was"), 0o666))
+				require.NoError(t,
+					os.WriteFile(filepath.Join(s.root, "dir", "k"), []byte("longer than it was"), 0o666))
 			},
 			files: 1,
 			want:  "",
@@ -191,8 +206,10 @@ func TestDeleteRemovesVisibleSidecar(t *testing.T) {
 	require.NoError(t, err)
 	s.put("k", "new")
 	current := s.head("k")
-	require.NoError(t, s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "k", Version: current.Version}))
-	require.Equal(t, "text/x-own", copySubject(t, s.root).head("k").ContentType, "the old version is current again")
+	require.NoError(t,
+		s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "k", Version: current.Version}))
+	require.Equal(t, "text/x-own", copySubject(t, s.root).head("k").ContentType,
+		"the old version is current again")
 }
 
 // An object of a copied directory keeps its attributes after its visible sidecar is removed, even if the process
@@ -276,7 +293,8 @@ func TestVisibleSidecarForeignRetention(t *testing.T) {
 				require.Equal(t, tt.want, attrs.Retention, adopted)
 				require.Equal(t, "image/png", attrs.ContentType, adopted)
 				require.Equal(t, map[string]string{"m": "1"}, attrs.Metadata, adopted)
-				require.NoError(t, s.driver.SetTags(t.Context(), &driver.ChangeRequest{Key: "k", Tags: map[string]string{"k": "v"}}))
+				require.NoError(t, s.driver.SetTags(t.Context(),
+					&driver.ChangeRequest{Key: "k", Tags: map[string]string{"k": "v"}}))
 			}
 		})
 	}
@@ -309,7 +327,8 @@ func TestSidecarSurvivesNewInodes(t *testing.T) {
 				info, err := os.Stat(filepath.Join(s.root, "a/b"))
 				require.NoError(t, err)
 				sidecar.Size, sidecar.MTime = info.Size(), info.ModTime().UnixNano()
-				require.NoError(t, os.WriteFile(filepath.Join(dir, leftovers[0].Name()), sidecar.Encode(), 0o666))
+				require.NoError(t,
+					os.WriteFile(filepath.Join(dir, leftovers[0].Name()), sidecar.Encode(), 0o666))
 			}
 			s = reopen(t, s.root, withoutXattrs, withCoarseTimes)
 			require.Equal(t, described("a/b", "").Properties, s.head("a/b").Properties)

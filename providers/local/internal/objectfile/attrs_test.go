@@ -49,7 +49,10 @@ func TestAttrsRoundTrip(t *testing.T) {
 			Unique:     "u",
 			Tags:       map[string]string{"t": "1"},
 			LegalHold:  true,
-			Retention:  storage.Retention{Mode: storage.Compliance, Until: time.Unix(253_402_300_799, 0).UTC()},
+			Retention: storage.Retention{
+				Mode:  storage.Compliance,
+				Until: time.Unix(253_402_300_799, 0).UTC(),
+			},
 		}},
 	}
 	for _, tt := range tests {

@@ -11,7 +11,10 @@ import (
 func TestListCacheBound(t *testing.T) {
 	var c listCache
 	for i := range 3 * maxCached / MinCached {
-		c.add(cachedWindow{key: windowKey{match: fmt.Sprint(i)}, window: window{names: MinCached, isComplete: true}})
+		c.add(cachedWindow{
+			key:    windowKey{match: fmt.Sprint(i)},
+			window: window{names: MinCached, isComplete: true},
+		})
 	}
 	require.Len(t, c.Items, maxCached/MinCached)
 }

@@ -73,7 +73,9 @@ func TestEachSeesReplacedName(t *testing.T) {
 	}))
 
 	slices.Sort(names)
-	require.Equal(t, all, slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "new" }))
+	require.Equal(t, all, slices.DeleteFunc(slices.Compact(names), func(name string) bool {
+		return name == "new"
+	}))
 }
 
 // A path is split into a directory and a name, and joined again.
