@@ -20,7 +20,12 @@ func BenchmarkPut(b *testing.B) {
 				d := fresh()
 				body := bytes.NewReader(content)
 				sum := uint32(1)
-				r := driver.PutRequest{Key: "k", Body: body, Size: declared, CRC32C: storage.CRC32C{Sum: sum, Known: true}}
+				r := driver.PutRequest{
+					Key:    "k",
+					Body:   body,
+					Size:   declared,
+					CRC32C: storage.CRC32C{Sum: sum, Known: true},
+				}
 				b.SetBytes(int64(size))
 				b.ReportAllocs()
 				for b.Loop() {
@@ -141,7 +146,8 @@ func BenchmarkMixed(b *testing.B) {
 			var err error
 			switch i % 8 {
 			case 0:
-				_, err = d.Put(context.Background(), &driver.PutRequest{Key: key, Body: bytes.NewReader(content), Size: 1 << 10})
+				_, err = d.Put(context.Background(),
+					&driver.PutRequest{Key: key, Body: bytes.NewReader(content), Size: 1 << 10})
 			case 1:
 				_, err = d.List(context.Background(), &driver.ListRequest{StartAfter: key, Limit: 10})
 			case 2, 3:

@@ -14,8 +14,9 @@ import (
 // bodies are those of the same content that are read in different ways.
 func bodies(content string) map[string]io.Reader {
 	return map[string]io.Reader{
-		"read":         strings.NewReader(content),
-		"in two parts": io.MultiReader(strings.NewReader(content[:len(content)/2]), strings.NewReader(content[len(content)/2:])),
+		"read": strings.NewReader(content),
+		"in two parts": io.MultiReader(strings.NewReader(content[:len(content)/2]),
+			strings.NewReader(content[len(content)/2:])),
 	}
 }
 
@@ -33,7 +34,8 @@ func TestReadBodyTakesLengthOfMemory(t *testing.T) {
 				data, err := readBody(t.Context(), body, size)
 				require.NoError(t, err)
 				require.True(t, string(data) == content, "%s, %d bytes", name, length)
-				require.LessOrEqual(t, cap(data), length+length/4+8, "%s, %d bytes of size %d", name, length, size)
+				require.LessOrEqual(t, cap(data), length+length/4+8, "%s, %d bytes of size %d",
+					name, length, size)
 			}
 		}
 	}

@@ -55,11 +55,18 @@ func TestConcurrentCalls(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			part, err := d.PutPart(ctx, &driver.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
+			part, err := d.PutPart(ctx, &driver.PartRequest{
+				Key:    key,
+				Upload: upload,
+				Number: 1,
+				Body:   strings.NewReader("x"),
+				Size:   1,
+			})
 			if err != nil {
 				return err
 			}
-			_, err = d.CompleteParts(ctx, &driver.CompleteRequest{Put: putRequest(key, ""), Upload: upload, Parts: []driver.Part{part}})
+			_, err = d.CompleteParts(ctx,
+				&driver.CompleteRequest{Put: putRequest(key, ""), Upload: upload, Parts: []driver.Part{part}})
 			return err
 		},
 	}
@@ -94,7 +101,8 @@ func TestAbortPartsDuringCompletion(t *testing.T) {
 		require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 	}
 
-	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: putRequest("k", ""), Upload: upload, Parts: []driver.Part{part}})
+	_, err := d.CompleteParts(t.Context(),
+		&driver.CompleteRequest{Put: putRequest("k", ""), Upload: upload, Parts: []driver.Part{part}})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Empty(t, listKeys(t, d))
 }

@@ -22,7 +22,8 @@ func TestConformance(t *testing.T) {
 		mux := http.NewServeMux()
 		server := httptest.NewServer(mux)
 		t.Cleanup(server.Close)
-		b := engine.New(d, append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
+		b := engine.New(d,
+			append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
 		mux.Handle("/files/", serve.NewHandler(b))
 		return b
 	}))

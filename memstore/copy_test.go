@@ -76,7 +76,8 @@ func TestCopySourceChangedOrMissing(t *testing.T) {
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: tt.source, Key: "b"})
 			require.ErrorIs(t, err, tt.want)
 			if tt.source.Bucket == "memory" {
-				_, err = d.Compose(t.Context(), &driver.ComposeRequest{Sources: []driver.ObjectRef{tt.source}, Key: "b"})
+				_, err = d.Compose(t.Context(),
+					&driver.ComposeRequest{Sources: []driver.ObjectRef{tt.source}, Key: "b"})
 				require.ErrorIs(t, err, tt.want)
 			}
 			require.Equal(t, []string{"a"}, listKeys(t, d))
@@ -90,11 +91,16 @@ func TestCopyChecksConditionOnDestination(t *testing.T) {
 	put(t, d, "a", "new")
 	old := put(t, d, "b", "old")
 
-	_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: d.Locate("a"), Key: "b", Condition: storage.Condition{Absent: true}})
+	_, err := d.Copy(t.Context(),
+		&driver.CopyRequest{Source: d.Locate("a"), Key: "b", Condition: storage.Condition{Absent: true}})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Equal(t, "old", get(t, d, "b", ""))
 
-	_, err = d.Copy(t.Context(), &driver.CopyRequest{Source: d.Locate("a"), Key: "b", Condition: storage.Condition{Revision: old.Revision}})
+	_, err = d.Copy(t.Context(), &driver.CopyRequest{
+		Source:    d.Locate("a"),
+		Key:       "b",
+		Condition: storage.Condition{Revision: old.Revision},
+	})
 	require.NoError(t, err)
 	require.Equal(t, "new", get(t, d, "b", ""))
 }
@@ -112,8 +118,13 @@ func TestComposeJoinsInOrder(t *testing.T) {
 
 	require.Equal(t, "hello, worldworld", get(t, d, "a", ""))
 	require.Equal(t, "text/plain", attrs.ContentType)
-	require.Equal(t, crc32.Checksum([]byte("hello, worldworld"), crc32.MakeTable(crc32.Castagnoli)), attrs.CRC32C.Sum)
+	require.Equal(t, crc32.Checksum([]byte("hello, worldworld"), crc32.MakeTable(crc32.Castagnoli)),
+		attrs.CRC32C.Sum)
 
-	_, err = d.Compose(t.Context(), &driver.ComposeRequest{Key: "a", Sources: []driver.ObjectRef{d.Locate("b")}, Condition: storage.Condition{Absent: true}})
+	_, err = d.Compose(t.Context(), &driver.ComposeRequest{
+		Key:       "a",
+		Sources:   []driver.ObjectRef{d.Locate("b")},
+		Condition: storage.Condition{Absent: true},
+	})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }

@@ -21,24 +21,35 @@ func TestGetRanges(t *testing.T) {
 		want                   string
 		err                    error
 	}{
-		"whole":                         {key: "ten", length: -1, want: "0123456789"},
-		"from an offset":                {key: "ten", offset: 7, length: -1, want: "789"},
-		"a middle":                      {key: "ten", offset: 2, length: 3, want: "234"},
-		"the end is clamped":            {key: "ten", offset: 8, length: 1 << 62, want: "89"},
-		"nothing":                       {key: "ten", offset: 3, length: 0},
-		"nothing from the start":        {key: "ten", offset: 0, length: 0},
-		"at the end":                    {key: "ten", offset: 10, length: 5},
-		"past the end":                  {key: "ten", offset: 11, length: 0, err: storage.RangeNotSatisfiable},
-		"a suffix":                      {key: "ten", length: -1, suffix: 4, want: "6789"},
-		"a suffix longer than all":      {key: "ten", length: -1, suffix: 1<<63 - 1, want: "0123456789"},
-		"whole of an empty object":      {key: "empty", length: -1},
-		"suffix of an empty object":     {key: "empty", length: -1, suffix: 1},
-		"past the end of an empty one":  {key: "empty", offset: 1, length: -1, err: storage.RangeNotSatisfiable},
+		"whole":                  {key: "ten", length: -1, want: "0123456789"},
+		"from an offset":         {key: "ten", offset: 7, length: -1, want: "789"},
+		"a middle":               {key: "ten", offset: 2, length: 3, want: "234"},
+		"the end is clamped":     {key: "ten", offset: 8, length: 1 << 62, want: "89"},
+		"nothing":                {key: "ten", offset: 3, length: 0},
+		"nothing from the start": {key: "ten", offset: 0, length: 0},
+		"at the end":             {key: "ten", offset: 10, length: 5},
+		"past the end": {
+			key:    "ten",
+			offset: 11,
+			length: 0,
+			err:    storage.RangeNotSatisfiable,
+		},
+		"a suffix":                  {key: "ten", length: -1, suffix: 4, want: "6789"},
+		"a suffix longer than all":  {key: "ten", length: -1, suffix: 1<<63 - 1, want: "0123456789"},
+		"whole of an empty object":  {key: "empty", length: -1},
+		"suffix of an empty object": {key: "empty", length: -1, suffix: 1},
+		"past the end of an empty one": {
+			key:    "empty",
+			offset: 1,
+			length: -1,
+			err:    storage.RangeNotSatisfiable,
+		},
 		"past the end of a missing one": {key: "none", offset: 1, length: -1, err: storage.ObjectNotFound},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: tt.key, Offset: tt.offset, Length: tt.length, Suffix: tt.suffix})
+			attrs, body, err := d.Get(t.Context(),
+				&driver.GetRequest{Key: tt.key, Offset: tt.offset, Length: tt.length, Suffix: tt.suffix})
 			if tt.err != nil {
 				require.ErrorIs(t, err, tt.err)
 				require.Nil(t, body)

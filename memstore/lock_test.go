@@ -14,7 +14,8 @@ import (
 // The error for a shorter retention says what to do.
 func TestRetentionCannotBeShortened(t *testing.T) {
 	b := memstore.New(storage.WithObjectLock())
-	_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
+	_, err := b.Upload(t.Context(), "k", strings.NewReader("x"),
+		storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
 	require.NoError(t, err)
 	err = storage.SetRetention(t.Context(), b, "k", storage.Retention{})
 	require.ErrorIs(t, err, storage.Locked)

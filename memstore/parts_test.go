@@ -20,7 +20,13 @@ func begin(t *testing.T, d driver.Driver, key string) string {
 
 func putPart(t *testing.T, d driver.Driver, key, upload string, number int, content string) driver.Part {
 	t.Helper()
-	part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: key, Upload: upload, Number: number, Body: strings.NewReader(content), Size: int64(len(content))})
+	part, err := d.PutPart(t.Context(), &driver.PartRequest{
+		Key:    key,
+		Upload: upload,
+		Number: number,
+		Body:   strings.NewReader(content),
+		Size:   int64(len(content)),
+	})
 	require.NoError(t, err)
 	return part
 }
@@ -39,7 +45,11 @@ func TestPartsBecomeObject(t *testing.T) {
 
 	sum := uint32(7)
 	r := &driver.CompleteRequest{
-		Put:    &driver.PutRequest{Key: "k", CRC32C: storage.CRC32C{Sum: sum, Known: true}, Properties: storage.Properties{ContentType: "text/plain"}},
+		Put: &driver.PutRequest{
+			Key:        "k",
+			CRC32C:     storage.CRC32C{Sum: sum, Known: true},
+			Properties: storage.Properties{ContentType: "text/plain"},
+		},
 		Upload: upload,
 		Parts:  []driver.Part{first, second},
 	}
@@ -83,9 +93,14 @@ func TestCompletePartsRefuses(t *testing.T) {
 		part        driver.Part
 		err         storage.Code
 	}{
-		"a replaced part":          {key: "k", upload: upload, part: replaced, err: storage.InvalidArgument},
-		"a part of another size":   {key: "k", upload: upload, part: other, err: storage.InvalidArgument},
-		"a missing part":           {key: "k", upload: upload, part: absentPart, err: storage.InvalidArgument},
+		"a replaced part":        {key: "k", upload: upload, part: replaced, err: storage.InvalidArgument},
+		"a part of another size": {key: "k", upload: upload, part: other, err: storage.InvalidArgument},
+		"a missing part": {
+			key:    "k",
+			upload: upload,
+			part:   absentPart,
+			err:    storage.InvalidArgument,
+		},
 		"an unknown upload":        {key: "k", upload: "x", part: part, err: storage.ObjectNotFound},
 		"an upload to another key": {key: "j", upload: upload, part: part, err: storage.ObjectNotFound},
 	}
@@ -132,7 +147,8 @@ func TestAbortParts(t *testing.T) {
 	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 	require.NoError(t, d.AbortParts(t.Context(), "k", upload), "aborting an unknown upload succeeds")
 
-	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
+	_, err := d.PutPart(t.Context(),
+		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
@@ -143,7 +159,8 @@ func TestPutPartOfAbortedUpload(t *testing.T) {
 	body := &seekable{&hooked{strings.NewReader("x"), func() {
 		require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 	}}}
-	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
+	_, err := d.PutPart(t.Context(),
+		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
@@ -153,9 +170,19 @@ func TestPutPartBodyBreaks(t *testing.T) {
 	upload := begin(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "good")
 
-	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: &seekable{&hooked{Reader: broken("b", errBroken)}}, Size: 4})
+	_, err := d.PutPart(t.Context(), &driver.PartRequest{
+		Key:    "k",
+		Upload: upload,
+		Number: 1,
+		Body:   &seekable{&hooked{Reader: broken("b", errBroken)}},
+		Size:   4,
+	})
 	require.ErrorIs(t, err, errBroken)
-	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: "k"}, Upload: upload, Parts: []driver.Part{part}})
+	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
+		Put:    &driver.PutRequest{Key: "k"},
+		Upload: upload,
+		Parts:  []driver.Part{part},
+	})
 	require.NoError(t, err)
 	require.Equal(t, "good", get(t, d, "k", ""))
 }

@@ -24,7 +24,12 @@ func TestPrivateDriver(t *testing.T) {
 		require.NoError(t, err)
 		d, err := private.PrivateDriver(ctx, "one", true)
 		require.NoError(t, err)
-		_, err = d.Put(ctx, &driver.PutRequest{Key: "record", Body: strings.NewReader("kept"), Size: 4, Condition: storage.Condition{Absent: true}})
+		_, err = d.Put(ctx, &driver.PutRequest{
+			Key:       "record",
+			Body:      strings.NewReader("kept"),
+			Size:      4,
+			Condition: storage.Condition{Absent: true},
+		})
 		require.NoError(t, err)
 		second, err := private.PrivateDriver(ctx, "one", false)
 		require.NoError(t, err)

@@ -79,10 +79,12 @@ func TestPutBodiesOfEveryLength(t *testing.T) {
 		for name, wrap := range wraps {
 			for _, size := range []int64{-1, int64(length)} {
 				d := fresh()
-				attrs, err := d.Put(t.Context(), &driver.PutRequest{Key: "k", Body: wrap(bytes.NewReader(content)), Size: size})
+				attrs, err := d.Put(t.Context(),
+					&driver.PutRequest{Key: "k", Body: wrap(bytes.NewReader(content)), Size: size})
 				require.NoError(t, err)
 				require.Equal(t, int64(length), attrs.Size)
-				require.True(t, get(t, d, "k", "") == string(content), "%d bytes, %s, size %d", length, name, size)
+				require.True(t, get(t, d, "k", "") == string(content), "%d bytes, %s, size %d",
+					length, name, size)
 			}
 		}
 	}
@@ -93,13 +95,19 @@ func TestPutStreamsShareNoMemory(t *testing.T) {
 	for _, length := range []int{1 << 10, 64 << 10, 128 << 10, 1 << 20} {
 		d := fresh()
 		for _, letter := range []string{"a", "b", "c"} {
-			_, err := d.Put(t.Context(), &driver.PutRequest{Key: letter, Body: strings.NewReader(strings.Repeat(letter, length)), Size: -1})
+			_, err := d.Put(t.Context(), &driver.PutRequest{
+				Key:  letter,
+				Body: strings.NewReader(strings.Repeat(letter, length)),
+				Size: -1,
+			})
 			require.NoError(t, err)
-			_, err = d.Put(t.Context(), &driver.PutRequest{Key: "k", Body: broken(strings.Repeat("x", length), errBroken), Size: -1})
+			_, err = d.Put(t.Context(),
+				&driver.PutRequest{Key: "k", Body: broken(strings.Repeat("x", length), errBroken), Size: -1})
 			require.ErrorIs(t, err, errBroken)
 		}
 		for _, letter := range []string{"a", "b", "c"} {
-			require.True(t, get(t, d, letter, "") == strings.Repeat(letter, length), "%s of %d bytes", letter, length)
+			require.True(t, get(t, d, letter, "") == strings.Repeat(letter, length), "%s of %d bytes",
+				letter, length)
 		}
 	}
 }
@@ -279,21 +287,26 @@ func TestDriverCallsAfterContextEnds(t *testing.T) {
 					return err
 				},
 				"PutPart": func() error {
-					_, err := d.PutPart(ctx, &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
+					_, err := d.PutPart(ctx,
+						&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
 					return err
 				},
 				"CompleteParts": func() error {
-					_, err := d.CompleteParts(ctx, &driver.CompleteRequest{Put: putRequest("k", ""), Upload: upload})
+					_, err := d.CompleteParts(ctx,
+						&driver.CompleteRequest{Put: putRequest("k", ""), Upload: upload})
 					return err
 				},
-				"AbortParts":  func() error { return d.AbortParts(ctx, "k", upload) },
-				"DeleteBatch": func() error { return d.DeleteBatch(ctx, []driver.DeleteRequest{{Key: "k"}})[0] },
+				"AbortParts": func() error { return d.AbortParts(ctx, "k", upload) },
+				"DeleteBatch": func() error {
+					return d.DeleteBatch(ctx, []driver.DeleteRequest{{Key: "k"}})[0]
+				},
 				"Copy": func() error {
 					_, err := d.Copy(ctx, &driver.CopyRequest{Source: source, Key: "k"})
 					return err
 				},
 				"Compose": func() error {
-					_, err := d.Compose(ctx, &driver.ComposeRequest{Sources: []driver.ObjectRef{source}, Key: "k"})
+					_, err := d.Compose(ctx,
+						&driver.ComposeRequest{Sources: []driver.ObjectRef{source}, Key: "k"})
 					return err
 				},
 				"ListVersions": func() error {

@@ -25,7 +25,8 @@ func archiving(now *time.Time, opts ...storage.OpenOption) storage.Bucket {
 func TestRestoreArchivedObject(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0).UTC()
 	b := archiving(&now)
-	_, err := b.Upload(t.Context(), "cold", strings.NewReader("text"), storage.WithStorageClass("COLD"), storage.WithTags(map[string]string{"k": "v"}))
+	_, err := b.Upload(t.Context(), "cold", strings.NewReader("text"), storage.WithStorageClass("COLD"),
+		storage.WithTags(map[string]string{"k": "v"}))
 	require.NoError(t, err)
 
 	requireArchived := func(state storage.RestoreState) {
@@ -66,7 +67,8 @@ func TestRestoreArchivedObject(t *testing.T) {
 	_, _, err = storage.ReadAll(t.Context(), b, "copy")
 	require.NoError(t, err)
 
-	require.NoError(t, storage.Restore(t.Context(), b, "cold", storage.WithRestoreDays(4)), "it is kept for longer")
+	require.NoError(t, storage.Restore(t.Context(), b, "cold", storage.WithRestoreDays(4)),
+		"it is kept for longer")
 	now = now.AddDate(0, 0, 3)
 	_, _, err = storage.ReadAll(t.Context(), b, "cold")
 	require.NoError(t, err)

@@ -105,7 +105,8 @@ func TestDeleteBucket(t *testing.T) {
 
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty)
 	remove(t, d, "k", "")
-	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty, "it has a noncurrent version")
+	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty,
+		"it has a noncurrent version")
 
 	remove(t, d, "k", version)
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty, "it has a delete marker")

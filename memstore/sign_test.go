@@ -57,7 +57,8 @@ func TestSignedURLHasExpiry(t *testing.T) {
 	b, o := serveBucket(t, memstore.Config{Now: func() time.Time { return now }})
 	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Minute))
 	require.NoError(t, err)
-	require.Equal(t, time.Date(2026, 5, 1, 12, 1, 1, 0, time.UTC), signedURL.ExpiresAt, "rounded up to a whole second")
+	require.Equal(t, time.Date(2026, 5, 1, 12, 1, 1, 0, time.UTC), signedURL.ExpiresAt,
+		"rounded up to a whole second")
 	require.Equal(t, now, o.Now(), "the handler uses the same clock")
 }
 
@@ -67,7 +68,8 @@ func TestSigningKeyOfEachBucket(t *testing.T) {
 	a, _ := serveBucket(t, memstore.Config{Now: now})
 	b, _ := serveBucket(t, memstore.Config{Now: now})
 	require.Equal(t, signDownload(t, a), signDownload(t, a))
-	require.NotEqual(t, signDownload(t, a), signDownload(t, b), "two buckets with one name have different keys")
+	require.NotEqual(t, signDownload(t, a), signDownload(t, b),
+		"two buckets with one name have different keys")
 
 	config := memstore.Config{Now: now, SigningKeys: memstore.SigningKeys{secret(1)}}
 	a, _ = serveBucket(t, config)
@@ -89,7 +91,8 @@ func TestSigningKeyOfAddress(t *testing.T) {
 
 // Signing fails with InvalidArgument if the signing key is too short, and the error does not show it.
 func TestSigningKeyMustBeLong(t *testing.T) {
-	b, _ := serveBucket(t, memstore.Config{SigningKeys: memstore.SigningKeys{secret(1), []byte("short and secret")}})
+	b, _ := serveBucket(t,
+		memstore.Config{SigningKeys: memstore.SigningKeys{secret(1), []byte("short and secret")}})
 	_, err := b.SignedDownloadURL(t.Context(), "a")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NotContains(t, err.Error(), "short and secret")

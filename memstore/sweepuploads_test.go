@@ -44,7 +44,8 @@ func sweep(t *testing.T, d driver.Driver) {
 
 func complete(t *testing.T, d driver.Driver, key, upload string, parts ...driver.Part) error {
 	t.Helper()
-	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: &driver.PutRequest{Key: key}, Upload: upload, Parts: parts})
+	_, err := d.CompleteParts(t.Context(),
+		&driver.CompleteRequest{Put: &driver.PutRequest{Key: key}, Upload: upload, Parts: parts})
 	return err
 }
 
@@ -54,7 +55,8 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 		t.Run(row.Name, func(t *testing.T) {
 			clock := atNoon()
 			s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: clock.Now})
-			_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", Lifecycle: &staleuploadtest.Rules})
+			_, err := s.CreateBucket(t.Context(),
+				&driver.BucketRequest{Name: "b", Lifecycle: &staleuploadtest.Rules})
 			require.NoError(t, err)
 			d, err := s.Driver("b")
 			require.NoError(t, err)
@@ -86,7 +88,8 @@ func TestSweepForgetsDiscardedUpload(t *testing.T) {
 	clock.pass(7 * day)
 	sweep(t, d)
 
-	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
+	_, err := d.PutPart(t.Context(),
+		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.ErrorContains(t, err, upload)
 	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.ObjectNotFound)
@@ -114,11 +117,14 @@ func TestSweepDiscardedUploadStartsOver(t *testing.T) {
 	clock := atNoon()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	ctx, cancel := context.WithCancel(t.Context())
-	b := engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver { return &haltingDriver{Driver: d, halt: cancel} }))
+	b := engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return &haltingDriver{Driver: d, halt: cancel}
+	}))
 	journal := filepath.Join(t.TempDir(), "upload")
 
 	upload := func(ctx context.Context) error {
-		_, err := b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"), storage.WithResume(journal), storage.WithPartSize(4), storage.WithConcurrency(1))
+		_, err := b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"), storage.WithResume(journal),
+			storage.WithPartSize(4), storage.WithConcurrency(1))
 		return err
 	}
 	require.ErrorIs(t, upload(ctx), storage.Canceled)
@@ -173,7 +179,8 @@ func TestSweepKeepsUploadInProgress(t *testing.T) {
 		sweep(t, d)
 	}
 	body := &seekable{&hooked{strings.NewReader("x"), advance}}
-	part, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
+	part, err := d.PutPart(t.Context(),
+		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
 	require.NoError(t, err, "the part takes eight days")
 
 	clock.at = advance // the clock is read after the parts are joined and before the object is stored
@@ -190,7 +197,13 @@ func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 	upload := begin(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
 
-	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: &seekable{&hooked{Reader: broken("b", errBroken)}}, Size: 4})
+	_, err := d.PutPart(t.Context(), &driver.PartRequest{
+		Key:    "k",
+		Upload: upload,
+		Number: 2,
+		Body:   &seekable{&hooked{Reader: broken("b", errBroken)}},
+		Size:   4,
+	})
 	require.ErrorIs(t, err, errBroken)
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}},

@@ -66,7 +66,8 @@ func TestVersionsAreKept(t *testing.T) {
 
 	source := d.Locate("k")
 	source.Version = first.Version
-	_, err = d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k", Condition: storage.Condition{Absent: true}})
+	_, err = d.Copy(t.Context(),
+		&driver.CopyRequest{Source: source, Key: "k", Condition: storage.Condition{Absent: true}})
 	require.NoError(t, err, "restored")
 	require.Equal(t, []string{"[k:1]", "k removed", "k:2", "k:1"}, history(t, d, driver.ListRequest{}, 9))
 }
@@ -123,7 +124,8 @@ func TestVersionsThatAreMalformed(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument, version)
 		_, _, err = d.Get(t.Context(), &driver.GetRequest{Key: "k", Version: version, Length: -1})
 		require.ErrorIs(t, err, storage.InvalidArgument, version)
-		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument, version)
+		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: version}),
+			storage.InvalidArgument, version)
 	}
 
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:9", Length: -1})
@@ -136,11 +138,17 @@ func TestVersionsHaveConditions(t *testing.T) {
 	put(t, d, "k", "1")
 	put(t, d, "k", "2")
 
-	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:2"}})
+	_, err := d.Head(t.Context(),
+		&driver.GetRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:2"}})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:1"}})
+	_, err = d.Head(t.Context(),
+		&driver.GetRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:1"}})
 	require.NoError(t, err)
-	err = d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: "memory:1", Condition: storage.Condition{Revision: "memory:2"}})
+	err = d.Delete(t.Context(), &driver.DeleteRequest{
+		Key:       "k",
+		Version:   "memory:1",
+		Condition: storage.Condition{Revision: "memory:2"},
+	})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }
 
