@@ -63,7 +63,8 @@ func TestSyncFileAppearsMeanwhile(t *testing.T) {
 				return nil
 			})
 
-			report, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(engine.New(d, driver.WithLayer(injector.Layer()))))
+			report, err := transfer.Sync(t.Context(), transfer.Dir(dir),
+				transfer.Bucket(engine.New(d, driver.WithLayer(injector.Layer()))))
 			require.ErrorIs(t, err, tt.want)
 			if tt.want == nil {
 				require.EqualValues(t, 1, report.Skipped)

@@ -41,7 +41,8 @@ func TestWithMaxDeleteRemovesNothingIfThereIsMoreToRemove(t *testing.T) {
 	}
 	require.Equal(t, map[string]string{"a": "a", "b": "b", "c": "c"}, readTexts(t, dst))
 
-	_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithDelete(), transfer.WithMaxDelete(2))
+	_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithDelete(),
+		transfer.WithMaxDelete(2))
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"a": "a"}, readTexts(t, dst))
 
@@ -58,7 +59,12 @@ func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
 		opts   []transfer.Option
 		left   map[string]string
 	}{
-		{name: "a removal", source: map[string]string{"a": "a", "new": "n"}, called: true, left: map[string]string{"a": "a", "new": "n"}},
+		{
+			name:   "a removal",
+			source: map[string]string{"a": "a", "new": "n"},
+			called: true,
+			left:   map[string]string{"a": "a", "new": "n"},
+		},
 		{
 			name:   "a refusal",
 			source: map[string]string{"a": "a", "new": "n"},
@@ -73,7 +79,11 @@ func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
 			opts:   []transfer.Option{transfer.WithDryRun()},
 			left:   map[string]string{"a": "a", "b": "b", "c": "c"},
 		},
-		{name: "nothing to remove", source: map[string]string{"a": "a", "b": "b", "c": "c"}, left: map[string]string{"a": "a", "b": "b", "c": "c"}},
+		{
+			name:   "nothing to remove",
+			source: map[string]string{"a": "a", "b": "b", "c": "c"},
+			left:   map[string]string{"a": "a", "b": "b", "c": "c"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -121,7 +131,8 @@ func TestWithBackupFails(t *testing.T) {
 			writeFiles(t, dst, map[string]string{tt.key: "old"})
 			writeFiles(t, backup, map[string]string{tt.saved: "older"})
 
-			report, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithBackup(transfer.Dir(backup)))
+			report, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src),
+				transfer.WithBackup(transfer.Dir(backup)))
 			require.ErrorContains(t, err, "WithBackup")
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.EqualValues(t, 1, report.Failed)
@@ -157,16 +168,22 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 			writeFiles(t, src, map[string]string{"same": "same", "changed": "newer", "new": "new"})
 			dst, contentsOf := newEnd(t, tt.dst, "dst", old)
 			backup, saved := newEnd(t, tt.backup, "kept", map[string]string{"changed": "older", "other": "x"})
-			opts := []transfer.Option{transfer.WithDelete(), transfer.WithBackup(backup), transfer.WithChecksum()}
+			opts := []transfer.Option{
+				transfer.WithDelete(), transfer.WithBackup(backup), transfer.WithChecksum(),
+			}
 
-			_, err := transfer.Sync(t.Context(), dst, transfer.Dir(src), append(opts, transfer.WithDryRun())...)
+			_, err := transfer.Sync(t.Context(), dst, transfer.Dir(src),
+				append(opts, transfer.WithDryRun())...)
 			require.NoError(t, err)
-			require.Equal(t, map[string]string{"changed": "older", "other": "x"}, saved(), "a dry run copies nothing")
+			require.Equal(t, map[string]string{"changed": "older", "other": "x"}, saved(),
+				"a dry run copies nothing")
 
 			_, err = transfer.Sync(t.Context(), dst, transfer.Dir(src), opts...)
 			require.NoError(t, err)
-			require.Equal(t, map[string]string{"changed": "old", "dir/removed": "gone", "other": "x"}, saved())
-			require.Equal(t, map[string]string{"same": "same", "changed": "newer", "new": "new"}, contentsOf())
+			require.Equal(t,
+				map[string]string{"changed": "old", "dir/removed": "gone", "other": "x"}, saved())
+			require.Equal(t,
+				map[string]string{"same": "same", "changed": "newer", "new": "new"}, contentsOf())
 		})
 	}
 }
@@ -185,7 +202,8 @@ func TestWithBackupBelowAFile(t *testing.T) {
 			return transfer.Sync(t.Context(), transfer.Dir(below), transfer.Dir(src))
 		},
 		"backup": func() (*transfer.Report, error) {
-			return transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithBackup(transfer.Dir(below)))
+			return transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src),
+				transfer.WithBackup(transfer.Dir(below)))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -201,7 +219,8 @@ func TestWithBackupMustNotOverlap(t *testing.T) {
 	src := t.TempDir()
 	dst := t.TempDir()
 	for _, inside := range []string{src, filepath.Join(dst, "kept")} {
-		_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithBackup(transfer.Dir(inside)))
+		_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src),
+			transfer.WithBackup(transfer.Dir(inside)))
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.ErrorContains(t, err, "WithBackup must not overlap")
 	}

@@ -92,7 +92,8 @@ func TestWithCacheUpload(t *testing.T) {
 			name: "the cache has other content",
 			change: func(t *testing.T, _, cache string, _ storage.Bucket) {
 				for _, path := range cacheFiles(t, cache) {
-					require.NoError(t, os.WriteFile(path, []byte("omnibucket-same2 and more than before"), 0o600))
+					require.NoError(t,
+						os.WriteFile(path, []byte("omnibucket-same2 and more than before"), 0o600))
 				}
 			},
 			heads: 1,
@@ -181,7 +182,8 @@ func TestWithCacheCopy(t *testing.T) {
 	copies(0, 2)
 	copies(0, 0)
 
-	_, err := src.Upload(t.Context(), "a", file("text"), storage.WithMetadata(map[string]string{"tag": "new"}))
+	_, err := src.Upload(t.Context(), "a", file("text"),
+		storage.WithMetadata(map[string]string{"tag": "new"}))
 	require.NoError(t, err)
 	copies(1, 1)
 	attrs, err := dst.Attrs(t.Context(), "a")
@@ -231,7 +233,8 @@ func TestWithCacheReplacedDuringComparison(t *testing.T) {
 func TestWithCacheRule(t *testing.T) {
 	src := memstore.New()
 	dst := memstore.New()
-	_, err := dst.Upload(t.Context(), "a", file("text"), storage.WithMetadata(map[string]string{"tag": "old"}))
+	_, err := dst.Upload(t.Context(), "a", file("text"),
+		storage.WithMetadata(map[string]string{"tag": "old"}))
 	require.NoError(t, err)
 	_, err = src.Upload(t.Context(), "a", file("text"), storage.WithMetadata(map[string]string{"tag": "new"}))
 	require.NoError(t, err)
@@ -275,7 +278,8 @@ func TestWithCacheFileWrittenDuringJob(t *testing.T) {
 	dir := newTree(t, map[string]string{"a.txt": "before"})
 	cache := t.TempDir()
 	clock := transfer.WithNow(func() time.Time { return time.Now().Add(time.Duration(passed.Load())) })
-	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clock, transfer.WithConcurrency(1))
+	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clock,
+		transfer.WithConcurrency(1))
 	require.NoError(t, err)
 
 	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())

@@ -13,8 +13,10 @@ import (
 func TestCompare(t *testing.T) {
 	for _, kinds := range [][2]string{{"directory", "directory"}, {"directory", "bucket"}, {"bucket", "directory"}, {"bucket", "bucket"}} {
 		t.Run(kinds[0]+" with "+kinds[1], func(t *testing.T) {
-			first, _ := newFilledEnd(t, kinds[0], map[string]string{"a": "same", "b": "one", "c": "grown", "d": "only", "x.tmp": "1"})
-			second, have := newFilledEnd(t, kinds[1], map[string]string{"a": "same", "b": "two", "c": "x", "e": "only", "x.tmp": "22"})
+			first, _ := newFilledEnd(t, kinds[0],
+				map[string]string{"a": "same", "b": "one", "c": "grown", "d": "only", "x.tmp": "1"})
+			second, have := newFilledEnd(t, kinds[1],
+				map[string]string{"a": "same", "b": "two", "c": "x", "e": "only", "x.tmp": "22"})
 
 			tests := []struct {
 				name string

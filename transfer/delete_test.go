@@ -59,7 +59,12 @@ func TestWithDelete(t *testing.T) {
 		deleted int64
 	}{
 		{name: "is not done without WithDelete", left: spare},
-		{name: "removes files that the source lacks", opts: []transfer.Option{transfer.WithDelete()}, left: []string{"keep"}, deleted: 5},
+		{
+			name:    "removes files that the source lacks",
+			opts:    []transfer.Option{transfer.WithDelete()},
+			left:    []string{"keep"},
+			deleted: 5,
+		},
 		{
 			name:    "keeps excluded files",
 			opts:    []transfer.Option{transfer.WithDelete(), transfer.WithExclude("**/*.tmp", "x/**")},
@@ -72,7 +77,12 @@ func TestWithDelete(t *testing.T) {
 			left:    []string{"extra", "keep", "x/deep/er", "zz"},
 			deleted: 2,
 		},
-		{name: "is not done in a dry run", opts: []transfer.Option{transfer.WithDelete(), transfer.WithDryRun()}, left: spare, deleted: 5},
+		{
+			name:    "is not done in a dry run",
+			opts:    []transfer.Option{transfer.WithDelete(), transfer.WithDryRun()},
+			left:    spare,
+			deleted: 5,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -86,7 +96,8 @@ func TestWithDelete(t *testing.T) {
 			dir := t.TempDir()
 			_, err = transfer.Download(t.Context(), newFilledBucket(t, spare), dir)
 			require.NoError(t, err)
-			report, err = transfer.Download(t.Context(), newFilledBucket(t, []string{"keep"}), dir, tt.opts...)
+			report, err = transfer.Download(t.Context(), newFilledBucket(t, []string{"keep"}),
+				dir, tt.opts...)
 			require.NoError(t, err)
 			require.Equal(t, tt.deleted, report.Deleted)
 			require.ElementsMatch(t, tt.left, keysOf(fingerprints(t, dir)))
@@ -136,8 +147,20 @@ func TestWithDeleteEmptySource(t *testing.T) {
 	}{
 		{name: "an empty bucket", src: bucket(), there: none, left: none, want: storage.ObjectNotFound},
 		{name: "a misspelled prefix", src: misspelled, there: none, left: none, want: storage.ObjectNotFound},
-		{name: "a directory with only the internal files of a bucket", src: dir, there: none, left: none, want: storage.ObjectNotFound},
-		{name: "a bucket with a folder marker", src: marker, there: none, left: none, want: storage.ObjectNotFound},
+		{
+			name:  "a directory with only the internal files of a bucket",
+			src:   dir,
+			there: none,
+			left:  none,
+			want:  storage.ObjectNotFound,
+		},
+		{
+			name:  "a bucket with a folder marker",
+			src:   marker,
+			there: none,
+			left:  none,
+			want:  storage.ObjectNotFound,
+		},
 		{
 			name:  "no file is included",
 			src:   bucket("a"),
@@ -154,7 +177,14 @@ func TestWithDeleteEmptySource(t *testing.T) {
 			left:  none,
 			want:  storage.ObjectNotFound,
 		},
-		{name: "in a dry run", src: bucket(), there: none, opts: []transfer.Option{transfer.WithDryRun()}, left: none, want: storage.ObjectNotFound},
+		{
+			name:  "in a dry run",
+			src:   bucket(),
+			there: none,
+			opts:  []transfer.Option{transfer.WithDryRun()},
+			left:  none,
+			want:  storage.ObjectNotFound,
+		},
 		{name: "the destination is empty, too", src: bucket(), want: nil},
 		{
 			name:  "the destination has only excluded files",
@@ -164,13 +194,26 @@ func TestWithDeleteEmptySource(t *testing.T) {
 			left:  []string{"kept"},
 			want:  nil,
 		},
-		{name: "with WithEmptySource", src: bucket(), there: none, opts: []transfer.Option{transfer.WithEmptySource()}, want: nil},
-		{name: "a directory, with WithEmptySource", src: dir, there: none, opts: []transfer.Option{transfer.WithEmptySource()}, want: nil},
+		{
+			name:  "with WithEmptySource",
+			src:   bucket(),
+			there: none,
+			opts:  []transfer.Option{transfer.WithEmptySource()},
+			want:  nil,
+		},
+		{
+			name:  "a directory, with WithEmptySource",
+			src:   dir,
+			there: none,
+			opts:  []transfer.Option{transfer.WithEmptySource()},
+			want:  nil,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newFilledBucket(t, tt.there)
-			report, err := transfer.Sync(t.Context(), transfer.Bucket(b), tt.src(t), append(tt.opts, transfer.WithDelete())...)
+			report, err := transfer.Sync(t.Context(), transfer.Bucket(b), tt.src(t),
+				append(tt.opts, transfer.WithDelete())...)
 			require.ErrorIs(t, err, tt.want)
 			if tt.want != nil {
 				require.ErrorContains(t, err, "the source has no files")
@@ -182,7 +225,8 @@ func TestWithDeleteEmptySource(t *testing.T) {
 			down := t.TempDir()
 			_, err = transfer.Download(t.Context(), newFilledBucket(t, tt.there), down)
 			require.NoError(t, err)
-			_, err = transfer.Sync(t.Context(), transfer.Dir(down), tt.src(t), append(tt.opts, transfer.WithDelete())...)
+			_, err = transfer.Sync(t.Context(), transfer.Dir(down), tt.src(t),
+				append(tt.opts, transfer.WithDelete())...)
 			require.ErrorIs(t, err, tt.want)
 			require.ElementsMatch(t, tt.left, keysOf(fingerprints(t, down)))
 		})
@@ -198,7 +242,11 @@ func TestWithDeleteListingFails(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			// The second page fails permanently.
 			inj := faults.New()
-			failing := []storage.OpenOption{driver.WithLayer(inj.Layer()), driver.WithLayer(pagesOf(2)), storage.WithRetry(storage.RetryPolicy{Attempts: 1})}
+			failing := []storage.OpenOption{
+				driver.WithLayer(inj.Layer()),
+				driver.WithLayer(pagesOf(2)),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+			}
 			var src, dst storage.Bucket
 			if row.of == "source" {
 				src = newFilledBucket(t, []string{"b", "c", "m", "n", "o"}, failing...)
@@ -273,8 +321,11 @@ func TestWithDeleteUnlistableDirectory(t *testing.T) {
 
 // Failed deletions are counted.
 func TestWithDeleteFailuresAreCounted(t *testing.T) {
-	b := newFilledBucket(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver { return locking{d, "b"} }))
-	report, err := transfer.Upload(t.Context(), b, t.TempDir(), transfer.WithDelete(), transfer.WithEmptySource())
+	b := newFilledBucket(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return locking{d, "b"}
+	}))
+	report, err := transfer.Upload(t.Context(), b, t.TempDir(), transfer.WithDelete(),
+		transfer.WithEmptySource())
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, int64(1), report.Failed)
 	require.Equal(t, "b", report.Failures[0].Key)
@@ -381,7 +432,9 @@ func TestRemoveCanceled(t *testing.T) {
 			remaining := &atomic.Int64{}
 			remaining.Store(count)
 
-			report, err := transfer.Remove(ctx, wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return stopping{c, remaining, cancel} }))
+			report, err := transfer.Remove(ctx, wrapped.Bucket(t, b, func(c storage.Core) storage.Core {
+				return stopping{c, remaining, cancel}
+			}))
 			require.ErrorIs(t, err, storage.Canceled)
 			require.Zero(t, report.Failed)
 			require.EqualValues(t, len(keys)-len(contents(t, b)), report.Deleted)

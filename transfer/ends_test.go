@@ -37,7 +37,8 @@ func TestJobNeedsBucketsOfThisLibrary(t *testing.T) {
 			return err
 		},
 		"Sync with a backup": func(ctx context.Context, b, o storage.Bucket) error {
-			_, err := transfer.Sync(ctx, transfer.Bucket(b), transfer.Dir(t.TempDir()), transfer.WithBackup(transfer.Bucket(o)))
+			_, err := transfer.Sync(ctx, transfer.Bucket(b), transfer.Dir(t.TempDir()),
+				transfer.WithBackup(transfer.Bucket(o)))
 			return err
 		},
 		"Compare": func(ctx context.Context, b, o storage.Bucket) error {
@@ -67,7 +68,8 @@ func TestJobNeedsBucketsOfThisLibrary(t *testing.T) {
 			count := requests.Count(faults.Any)
 			err := job(t.Context(), b, other{b})
 			require.ErrorIs(t, err, storage.Unsupported)
-			require.ErrorContains(t, err, "needs a bucket of this library, and the value is a transfer_test.other")
+			require.ErrorContains(t, err,
+				"needs a bucket of this library, and the value is a transfer_test.other")
 			require.Equal(t, count, requests.Count(faults.Any))
 		})
 	}
@@ -93,7 +95,8 @@ func TestJobDestinationRefusesWrites(t *testing.T) {
 			d := placeless{memstore.NewDriver(memstore.Config{})}
 			put(t, engine.New(d), "k", "precious")
 			denied := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
-			dst := engine.New(placeless{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(denied.Layer()))
+			dst := engine.New(placeless{memstore.NewDriver(memstore.Config{})},
+				driver.WithLayer(denied.Layer()))
 			_, err := transfer.Copy(t.Context(), dst, tt.src(d), transfer.WithDelete())
 			require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 		})

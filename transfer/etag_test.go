@@ -62,12 +62,19 @@ func TestETagIsTheMD5OfAFile(t *testing.T) {
 		{name: "other bytes", before: "before", after: "after.", transferred: true, heads: 1},
 		{name: "no bytes"},
 		{name: "a server that encrypts", before: "before", after: "before", salt: "salt", heads: 1},
-		{name: "a larger file", before: strings.Repeat("x", 256<<10+1), after: strings.Repeat("x", 256<<10+1), heads: 1},
+		{
+			name:   "a larger file",
+			before: strings.Repeat("x", 256<<10+1),
+			after:  strings.Repeat("x", 256<<10+1),
+			heads:  1,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var recorder calls
-			b := memstore.New(recorder.layer(), driver.WithLayer(func(d driver.Driver) driver.Driver { return &md5ETags{d, tt.salt} }))
+			b := memstore.New(recorder.layer(), driver.WithLayer(func(d driver.Driver) driver.Driver {
+				return &md5ETags{d, tt.salt}
+			}))
 			dir := newTree(t, map[string]string{"a.txt": tt.before})
 			_, err := transfer.Upload(t.Context(), b, dir)
 			require.NoError(t, err)

@@ -50,7 +50,9 @@ func atStart() transfer.Option { return transfer.WithNow(func() time.Time { retu
 const day = 24 * time.Hour
 
 func TestExpire(t *testing.T) {
-	all := []string{"temp/ancient", "temp/new", "temp/old", "temporary/ancient", "temporary/new", "temporary/old"}
+	all := []string{
+		"temp/ancient", "temp/new", "temp/old", "temporary/ancient", "temporary/new", "temporary/old",
+	}
 	tests := []struct {
 		name    string
 		rules   []transfer.ExpireRule
@@ -142,14 +144,17 @@ func TestExpireRefusesRulesWithoutAnAge(t *testing.T) {
 
 func TestExpireContinuesAfterFailuresButNotAfterAFailedListing(t *testing.T) {
 	opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
-	b := newFilledBucket(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver { return locking{d, "b"} }))
+	b := newFilledBucket(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return locking{d, "b"}
+	}))
 	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}}, opt)
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, int64(2), report.Deleted)
 	require.Equal(t, "b", report.Failures[0].Key)
 
 	inj := faults.New(faults.Fail(faults.List).WithError(storage.PermissionDenied))
-	_, err = transfer.Expire(t.Context(), memstore.New(driver.WithLayer(inj.Layer())), []transfer.ExpireRule{{Age: day}}, opt)
+	_, err = transfer.Expire(t.Context(), memstore.New(driver.WithLayer(inj.Layer())),
+		[]transfer.ExpireRule{{Age: day}}, opt)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -226,7 +231,8 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 			return engine.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: now}))
 		},
 		"local": func(t *testing.T, now func() time.Time) storage.Bucket {
-			b, err := local.Open(t.TempDir(), local.Config{NoSync: true, Now: now}, storage.WithVersioning(true))
+			b, err := local.Open(t.TempDir(), local.Config{NoSync: true, Now: now},
+				storage.WithVersioning(true))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 			return b
@@ -248,8 +254,10 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 				require.NoError(t, err)
 				return report.Deleted
 			}
-			require.Equal(t, int64(1), expire(start.Add(6*day)), "the first version, which was replaced long ago")
-			require.Equal(t, int64(1), expire(start.Add(8*day)), "the second version, which was removed 8 days ago")
+			require.Equal(t, int64(1), expire(start.Add(6*day)),
+				"the first version, which was replaced long ago")
+			require.Equal(t, int64(1), expire(start.Add(8*day)),
+				"the second version, which was removed 8 days ago")
 			require.Equal(t, int64(1), expire(start.Add(8*day)), "the delete marker, which is alone now")
 
 			for v, err := range storage.Versions(t.Context(), b) {
@@ -342,7 +350,8 @@ func TestExpireAgeInDaysIsLimited(t *testing.T) {
 				require.NoError(t, err)
 				return b
 			})
-			report, err := transfer.Expire(t.Context(), b, transfer.ExpireRules(storage.LifecycleRule{ExpireAfterDays: tt.days}), atStart())
+			report, err := transfer.Expire(t.Context(), b,
+				transfer.ExpireRules(storage.LifecycleRule{ExpireAfterDays: tt.days}), atStart())
 			require.NoError(t, err)
 			require.Zero(t, report.Deleted)
 		})
@@ -365,11 +374,18 @@ func TestExpireCountsByTheClockOfTheStore(t *testing.T) {
 		{name: "both clocks agree"},
 		{name: "this machine is two days ahead", ahead: -2 * day},
 		{name: "in a bucket that keeps versions", ahead: -2 * day, versioning: true},
-		{name: "WithNow sets another clock", ahead: -2 * day, opts: []transfer.Option{transfer.WithNow(time.Now)}, removed: true},
+		{
+			name:    "WithNow sets another clock",
+			ahead:   -2 * day,
+			opts:    []transfer.Option{transfer.WithNow(time.Now)},
+			removed: true,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().Add(tt.ahead) }})
+			d := memstore.NewDriver(memstore.Config{Now: func() time.Time {
+				return time.Now().Add(tt.ahead)
+			}})
 			b := engine.New(d, storage.WithVersioning(tt.versioning))
 			put(t, b, "temp/k", "precious")
 			rules := []transfer.ExpireRule{{Prefix: "temp/", Age: day}}

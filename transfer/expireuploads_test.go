@@ -56,7 +56,12 @@ func TestExpireAbortsOldUploads(t *testing.T) {
 		aborted int64
 	}{
 		{name: "only objects", rules: []transfer.ExpireRule{{Age: day}}, left: all},
-		{name: "all", rules: []transfer.ExpireRule{{UploadsAge: 2 * day}}, left: []string{"incoming/new", "other/new"}, aborted: 2},
+		{
+			name:    "all",
+			rules:   []transfer.ExpireRule{{UploadsAge: 2 * day}},
+			left:    []string{"incoming/new", "other/new"},
+			aborted: 2,
+		},
 		{
 			name:    "a prefix",
 			rules:   []transfer.ExpireRule{{Prefix: "incoming/", UploadsAge: 2 * day}},
@@ -65,8 +70,10 @@ func TestExpireAbortsOldUploads(t *testing.T) {
 		},
 		{name: "exactly that age stays", rules: []transfer.ExpireRule{{UploadsAge: 3 * day}}, left: all},
 		{
-			name:    "a dry run counts once",
-			rules:   []transfer.ExpireRule{{UploadsAge: 2 * day}, {Prefix: "incoming/", UploadsAge: time.Hour}},
+			name: "a dry run counts once",
+			rules: []transfer.ExpireRule{
+				{UploadsAge: 2 * day}, {Prefix: "incoming/", UploadsAge: time.Hour},
+			},
 			opts:    []transfer.Option{transfer.WithDryRun()},
 			left:    all,
 			aborted: 3,
@@ -91,7 +98,8 @@ func TestExpireAbortsOldUploads(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.aborted, report.Aborted)
 			require.Zero(t, report.Deleted)
-			require.Equal(t, slices.Repeat([]string{"aborted"}, int(tt.aborted)), append([]string{}, aborted...))
+			require.Equal(t, slices.Repeat([]string{"aborted"}, int(tt.aborted)),
+				append([]string{}, aborted...))
 			require.Equal(t, tt.left, openUploads(t, b))
 		})
 	}
@@ -99,7 +107,8 @@ func TestExpireAbortsOldUploads(t *testing.T) {
 
 func TestExpireOfAPrefixedBucketAbortsOnlyItsUploads(t *testing.T) {
 	b := newBucketWithUploads(t)
-	report, err := transfer.Expire(t.Context(), storage.Prefixed(b, "incoming/"), []transfer.ExpireRule{{UploadsAge: time.Hour}}, atStart())
+	report, err := transfer.Expire(t.Context(), storage.Prefixed(b, "incoming/"),
+		[]transfer.ExpireRule{{UploadsAge: time.Hour}}, atStart())
 	require.NoError(t, err)
 	require.Equal(t, int64(2), report.Aborted)
 	require.Regexp(t, "^2 uploads aborted in ", report.String())
@@ -131,7 +140,8 @@ func TestExpireRefusesRulesForUploadsThatCannotHold(t *testing.T) {
 		_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{rule}, atStart())
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
-	limited := newBucketWithUploads(t, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ListedUploads})))
+	limited := newBucketWithUploads(t,
+		driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ListedUploads})))
 	_, err := transfer.Expire(t.Context(), limited, []transfer.ExpireRule{{UploadsAge: day}}, atStart())
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Len(t, openUploads(t, b), 4)

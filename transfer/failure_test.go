@@ -192,7 +192,8 @@ func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const files = 200
 		src := newFilledBucket(t, keysN(files))
-		inj := faults.New(faults.Fail(faults.Put).ForKey("00100").WithError(storage.Locked), faults.Delay(faults.Put, 50*time.Millisecond))
+		inj := faults.New(faults.Fail(faults.Put).ForKey("00100").WithError(storage.Locked),
+			faults.Delay(faults.Put, 50*time.Millisecond))
 		dst := memstore.New(driver.WithLayer(inj.Layer()))
 		var events []transfer.Progress
 		var telling sync.Mutex
@@ -206,7 +207,8 @@ func TestProgress(t *testing.T) {
 		require.ErrorIs(t, err, storage.Locked)
 
 		took := time.Since(start)
-		require.LessOrEqual(t, len(events), int(took/(100*time.Millisecond))+1, "ten times a second, and once at the end")
+		require.LessOrEqual(t, len(events), int(took/(100*time.Millisecond))+1,
+			"ten times a second, and once at the end")
 		require.Greater(t, len(events), 10)
 
 		var last transfer.Progress

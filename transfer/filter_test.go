@@ -31,42 +31,106 @@ func TestFilter(t *testing.T) {
 		want bool
 	}{
 		{name: "nothing is set", is: entry("a", 0, time.Time{}), want: true},
-		{name: "the smallest size", opts: []transfer.Option{transfer.WithMinSize(3)}, is: entry("a", 3, monday), want: true},
-		{name: "a smaller size", opts: []transfer.Option{transfer.WithMinSize(3)}, is: entry("a", 2, monday), want: false},
-		{name: "the largest size", opts: []transfer.Option{transfer.WithMaxSize(3)}, is: entry("a", 3, monday), want: true},
-		{name: "a larger size", opts: []transfer.Option{transfer.WithMaxSize(3)}, is: entry("a", 4, monday), want: false},
-		{name: "only empty files", opts: []transfer.Option{transfer.WithMaxSize(0)}, is: entry("a", 1, monday), want: false},
-		{name: "the first time", opts: []transfer.Option{transfer.WithModifiedAfter(monday)}, is: entry("a", 1, monday), want: true},
-		{name: "an earlier time", opts: []transfer.Option{transfer.WithModifiedAfter(tuesday)}, is: entry("a", 1, monday), want: false},
+		{
+			name: "the smallest size",
+			opts: []transfer.Option{transfer.WithMinSize(3)},
+			is:   entry("a", 3, monday),
+			want: true,
+		},
+		{
+			name: "a smaller size",
+			opts: []transfer.Option{transfer.WithMinSize(3)},
+			is:   entry("a", 2, monday),
+			want: false,
+		},
+		{
+			name: "the largest size",
+			opts: []transfer.Option{transfer.WithMaxSize(3)},
+			is:   entry("a", 3, monday),
+			want: true,
+		},
+		{
+			name: "a larger size",
+			opts: []transfer.Option{transfer.WithMaxSize(3)},
+			is:   entry("a", 4, monday),
+			want: false,
+		},
+		{
+			name: "only empty files",
+			opts: []transfer.Option{transfer.WithMaxSize(0)},
+			is:   entry("a", 1, monday),
+			want: false,
+		},
+		{
+			name: "the first time",
+			opts: []transfer.Option{transfer.WithModifiedAfter(monday)},
+			is:   entry("a", 1, monday),
+			want: true,
+		},
+		{
+			name: "an earlier time",
+			opts: []transfer.Option{transfer.WithModifiedAfter(tuesday)},
+			is:   entry("a", 1, monday),
+			want: false,
+		},
 		{
 			name: "an unknown time is not after another",
 			opts: []transfer.Option{transfer.WithModifiedAfter(monday)},
 			is:   entry("a", 1, time.Time{}),
 			want: false,
 		},
-		{name: "a time before", opts: []transfer.Option{transfer.WithModifiedBefore(tuesday)}, is: entry("a", 1, monday), want: true},
-		{name: "the end of the times", opts: []transfer.Option{transfer.WithModifiedBefore(monday)}, is: entry("a", 1, monday), want: false},
+		{
+			name: "a time before",
+			opts: []transfer.Option{transfer.WithModifiedBefore(tuesday)},
+			is:   entry("a", 1, monday),
+			want: true,
+		},
+		{
+			name: "the end of the times",
+			opts: []transfer.Option{transfer.WithModifiedBefore(monday)},
+			is:   entry("a", 1, monday),
+			want: false,
+		},
 		{
 			name: "an unknown time is not before another",
 			opts: []transfer.Option{transfer.WithModifiedBefore(monday)},
 			is:   entry("a", 1, time.Time{}),
 			want: false,
 		},
-		{name: "a pattern", opts: []transfer.Option{transfer.WithInclude("*.jpg")}, is: entry("x/a.jpg", 1, monday), want: true},
+		{
+			name: "a pattern",
+			opts: []transfer.Option{transfer.WithInclude("*.jpg")},
+			is:   entry("x/a.jpg", 1, monday),
+			want: true,
+		},
 		{
 			name: "a key",
-			opts: []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithKeys(func(key string) bool { return key == "a.jpg" })},
+			opts: []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithKeys(func(key string) bool {
+				return key == "a.jpg"
+			})},
 			is:   entry("a.jpg", 1, monday),
 			want: true,
 		},
 		{
 			name: "another key",
-			opts: []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithKeys(func(key string) bool { return key == "a.png" })},
+			opts: []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithKeys(func(key string) bool {
+				return key == "a.png"
+			})},
 			is:   entry("a.png", 1, monday),
 			want: false,
 		},
-		{name: "the prefix", opts: []transfer.Option{transfer.WithPrefix("x/a")}, is: entry("x/ab.jpg", 1, monday), want: true},
-		{name: "another prefix", opts: []transfer.Option{transfer.WithPrefix("x/a")}, is: entry("x/b.jpg", 1, monday), want: false},
+		{
+			name: "the prefix",
+			opts: []transfer.Option{transfer.WithPrefix("x/a")},
+			is:   entry("x/ab.jpg", 1, monday),
+			want: true,
+		},
+		{
+			name: "another prefix",
+			opts: []transfer.Option{transfer.WithPrefix("x/a")},
+			is:   entry("x/b.jpg", 1, monday),
+			want: false,
+		},
 		{
 			name: "a folder of the prefix",
 			opts: []transfer.Option{transfer.WithPrefix("x/a")},
@@ -85,10 +149,17 @@ func TestFilter(t *testing.T) {
 			is:   storage.ListEntry{Key: "xx/", IsPrefix: true},
 			want: false,
 		},
-		{name: "an excluded directory", opts: []transfer.Option{transfer.WithExclude("x/")}, is: entry("x/a.jpg", 1, monday), want: false},
+		{
+			name: "an excluded directory",
+			opts: []transfer.Option{transfer.WithExclude("x/")},
+			is:   entry("x/a.jpg", 1, monday),
+			want: false,
+		},
 		{
 			name: "everything at once",
-			opts: []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithMinSize(1), transfer.WithModifiedAfter(monday)},
+			opts: []transfer.Option{
+				transfer.WithInclude("*.jpg"), transfer.WithMinSize(1), transfer.WithModifiedAfter(monday),
+			},
 			is:   entry("a.jpg", 0, tuesday),
 			want: false,
 		},
@@ -200,7 +271,8 @@ func TestWithShardAddsUp(t *testing.T) {
 	parts := fill()
 	var sum transfer.Report
 	for i := range shards {
-		report, err := transfer.Upload(t.Context(), parts, dir, transfer.WithDelete(), transfer.WithShard(i, shards))
+		report, err := transfer.Upload(t.Context(), parts, dir, transfer.WithDelete(),
+			transfer.WithShard(i, shards))
 		require.NoError(t, err)
 		require.Positive(t, report.Transferred)
 
@@ -210,13 +282,15 @@ func TestWithShardAddsUp(t *testing.T) {
 		sum.Deleted += report.Deleted
 		sum.Bytes += report.Bytes
 	}
-	require.Equal(t, [5]int64{want.Transferred, want.Skipped, want.Ignored, want.Deleted, want.Bytes}, [5]int64{sum.Transferred, sum.Skipped, sum.Ignored, sum.Deleted, sum.Bytes})
+	require.Equal(t, [5]int64{want.Transferred, want.Skipped, want.Ignored, want.Deleted, want.Bytes},
+		[5]int64{sum.Transferred, sum.Skipped, sum.Ignored, sum.Deleted, sum.Bytes})
 	require.ElementsMatch(t, keysOf(contents(t, parent)), keysOf(contents(t, parts)))
 
 	// A shard in which the source has no file is no empty source.
 	one := newTree(t, map[string]string{"a": "a"})
 	for i := range shards {
-		_, err := transfer.Upload(t.Context(), parts, one, transfer.WithDelete(), transfer.WithShard(i, shards))
+		_, err := transfer.Upload(t.Context(), parts, one, transfer.WithDelete(),
+			transfer.WithShard(i, shards))
 		require.NoError(t, err)
 	}
 	require.Equal(t, []string{"a"}, keysOf(contents(t, parts)))

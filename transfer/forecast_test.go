@@ -88,7 +88,8 @@ func TestForecastOfADryRun(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			report, err := transfer.Sync(t.Context(), tt.dst, tt.src, append(tt.opts, transfer.WithDryRun())...)
+			report, err := transfer.Sync(t.Context(), tt.dst, tt.src,
+				append(tt.opts, transfer.WithDryRun())...)
 			require.NoError(t, err)
 			got := *report.Forecast
 			require.Contains(t, report.String(), got.String())
@@ -104,7 +105,8 @@ func TestForecastOfADryRun(t *testing.T) {
 // If the disk has less free space than a Forecast needs, the text of the Forecast says so.
 func TestForecastDiskTooSmall(t *testing.T) {
 	forecast := transfer.Forecast{Reads: 1, Received: 3 << 30, Needed: 3 << 30, Free: 2 << 30}
-	require.Equal(t, "at least 1 reads, 3.0 GiB received; the disk has 2.0 GiB free of 3.0 GiB", strings.ReplaceAll(forecast.String(), "\u00a0", " "))
+	require.Equal(t, "at least 1 reads, 3.0 GiB received; the disk has 2.0 GiB free of 3.0 GiB",
+		strings.ReplaceAll(forecast.String(), "\u00a0", " "))
 	forecast.Free = math.MaxInt64
 	require.NotContains(t, forecast.String(), "disk")
 }

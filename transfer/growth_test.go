@@ -38,7 +38,11 @@ func (e endless) List(ctx context.Context, _ *storage.ListOptions) iter.Seq2[sto
 				runtime.ReadMemStats(&m)
 				*e.peak = max(*e.peak, m.HeapAlloc)
 			}
-			entry := storage.ListEntry{Key: fmt.Sprintf("a/rather/long/key/%012d", e.start+i), Size: 1, Modified: longAgo}
+			entry := storage.ListEntry{
+				Key:      fmt.Sprintf("a/rather/long/key/%012d", e.start+i),
+				Size:     1,
+				Modified: longAgo,
+			}
 			if !yield(entry, nil) {
 				return
 			}

@@ -27,7 +27,8 @@ func TestJobLeavesOutItsLease(t *testing.T) {
 			return err
 		}},
 		{"sync with delete below a prefix", func(ctx context.Context, b storage.Bucket, dir string) error {
-			_, err := transfer.Sync(ctx, transfer.Bucket(storage.Prefixed(b, "jobs/")), transfer.Dir(filepath.Join(dir, "jobs")), transfer.WithDelete())
+			_, err := transfer.Sync(ctx, transfer.Bucket(storage.Prefixed(b, "jobs/")),
+				transfer.Dir(filepath.Join(dir, "jobs")), transfer.WithDelete())
 			return err
 		}},
 		{"a source with a file of its name", func(ctx context.Context, b storage.Bucket, dir string) error {
@@ -43,7 +44,8 @@ func TestJobLeavesOutItsLease(t *testing.T) {
 			return err
 		}},
 		{"a backup", func(ctx context.Context, b storage.Bucket, dir string) error {
-			_, err := transfer.Sync(ctx, transfer.Dir(dir), transfer.Dir(t.TempDir()), transfer.WithDelete(), transfer.WithEmptySource(), transfer.WithBackup(transfer.Bucket(b)))
+			_, err := transfer.Sync(ctx, transfer.Dir(dir), transfer.Dir(t.TempDir()), transfer.WithDelete(),
+				transfer.WithEmptySource(), transfer.WithBackup(transfer.Bucket(b)))
 			return err
 		}},
 		{"expiry", func(ctx context.Context, b storage.Bucket, _ string) error {
@@ -107,7 +109,8 @@ func TestJobLeaseOfAnotherIsAnObject(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_ = transfer.Every(ctx, time.Hour, func(ctx context.Context) error {
 		defer cancel()
-		_, err := transfer.Sync(ctx, transfer.Bucket(b), transfer.Bucket(other), transfer.WithDelete(), transfer.WithChecksum())
+		_, err := transfer.Sync(ctx, transfer.Bucket(b), transfer.Bucket(other), transfer.WithDelete(),
+			transfer.WithChecksum())
 		return err
 	}, transfer.WithLease(other, "else"), transfer.WithJitter(0))
 	require.Equal(t, map[string]string{"a": "a"}, contents(t, b))

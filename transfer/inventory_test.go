@@ -168,7 +168,8 @@ func TestInventoryListsAsTheBucket(t *testing.T) {
 	require.Equal(t, taken, i.Taken)
 	require.Equal(t, "photos", i.Bucket)
 	require.Equal(t, collectEntries(t, b.List(t.Context())), collectEntries(t, i.List(t.Context())))
-	require.Equal(t, collectEntries(t, b.List(t.Context(), storage.WithPrefix("2026/"))), collectEntries(t, i.List(t.Context(), storage.WithPrefix("2026/"))))
+	require.Equal(t, collectEntries(t, b.List(t.Context(), storage.WithPrefix("2026/"))),
+		collectEntries(t, i.List(t.Context(), storage.WithPrefix("2026/"))))
 	require.Equal(t, collectEntries(t, b.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))), collectEntries(t, i.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))))
 }
 
@@ -180,7 +181,8 @@ func TestInventoryOfAPartOfABucket(t *testing.T) {
 	reports := memstore.New()
 	newReport(t, b).write(t, reports)
 	part := storage.Prefixed(b, "2026/")
-	require.Equal(t, collectEntries(t, part.List(t.Context())), collectEntries(t, openInventory(t, part, reports).List(t.Context())))
+	require.Equal(t, collectEntries(t, part.List(t.Context())),
+		collectEntries(t, openInventory(t, part, reports).List(t.Context())))
 }
 
 // A refusing bucket takes no object with this key.
@@ -214,7 +216,12 @@ func TestSyncFromAnInventory(t *testing.T) {
 	put(t, b, "changed", "Changed")
 	require.NoError(t, b.Remove(t.Context(), "gone"))
 	put(t, b, "later", "later")
-	opts := []transfer.Option{transfer.WithInventory(i), transfer.WithSizeOnly(), transfer.WithConcurrency(1), transfer.WithJournal(memstore.New(), "journal")}
+	opts := []transfer.Option{
+		transfer.WithInventory(i),
+		transfer.WithSizeOnly(),
+		transfer.WithConcurrency(1),
+		transfer.WithJournal(memstore.New(), "journal"),
+	}
 
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return refusing{c, "new/2"} })), transfer.Bucket(b), opts...)
 	require.ErrorIs(t, err, storage.PermissionDenied)
@@ -236,7 +243,8 @@ func TestCompareWithAnInventory(t *testing.T) {
 	put(t, dst, "b", "other")
 	put(t, dst, "d", "")
 
-	c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(dst), nil, transfer.WithInventory(i), transfer.WithSizeOnly())
+	c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(dst), nil,
+		transfer.WithInventory(i), transfer.WithSizeOnly())
 	require.NoError(t, err)
 	require.Equal(t, [4]int64{1, 1, 1, 1}, [4]int64{c.Same, c.Different, c.OnlyFirst, c.OnlySecond})
 }
@@ -256,13 +264,16 @@ func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 		}},
 		{"expire", "aws", func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
 			opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
-			return transfer.Expire(ctx, b, []transfer.ExpireRule{{Prefix: "old/", Age: day}}, append(opts, opt)...)
+			return transfer.Expire(ctx, b, []transfer.ExpireRule{{Prefix: "old/", Age: day}},
+				append(opts, opt)...)
 		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var offset atomic.Int64
-			b := newServerBucket(t, s3server.Config{Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }}, tt.profile)
+			b := newServerBucket(t, s3server.Config{Now: func() time.Time {
+				return time.Now().Add(time.Duration(offset.Load()))
+			}}, tt.profile)
 			for _, key := range []string{"old/1", "old/2", "old/again", "old/changed", "old/gone", "new"} {
 				put(t, b, key, key)
 			}
@@ -281,9 +292,11 @@ func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 
 			report, err = tt.job(t.Context(), b, transfer.WithInventory(i))
 			require.NoError(t, err)
-			require.EqualValues(t, 3, report.Deleted, "the missing object counts as removed, as it does without an inventory")
+			require.EqualValues(t, 3, report.Deleted,
+				"the missing object counts as removed, as it does without an inventory")
 			require.EqualValues(t, 2, report.Changed)
-			require.ElementsMatch(t, []string{"old/again", "old/changed", "old/later", "new"}, keysOf(contents(t, b)))
+			require.ElementsMatch(t, []string{"old/again", "old/changed", "old/later", "new"},
+				keysOf(contents(t, b)))
 		})
 	}
 }
@@ -350,7 +363,8 @@ func TestExpireByInventory(t *testing.T) {
 	_, err := transfer.Undelete(t.Context(), b)
 	require.NoError(t, err)
 	opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
-	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: day}}, opt, transfer.WithInventory(i))
+	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: day}}, opt,
+		transfer.WithInventory(i))
 	require.NoError(t, err)
 	require.EqualValues(t, 4, report.Deleted)
 	require.EqualValues(t, 1, report.Changed)
@@ -366,11 +380,13 @@ func TestInventoryDoesNotFit(t *testing.T) {
 		run  func() error
 	}{
 		{"another source", func() error {
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(other), transfer.WithInventory(i))
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(other),
+				transfer.WithInventory(i))
 			return err
 		}},
 		{"a directory", func() error {
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Dir(t.TempDir()), transfer.WithInventory(i))
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Dir(t.TempDir()),
+				transfer.WithInventory(i))
 			return err
 		}},
 		{"a part of its bucket", func() error {
@@ -378,7 +394,8 @@ func TestInventoryDoesNotFit(t *testing.T) {
 			return err
 		}},
 		{"WithDelete", func() error {
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Bucket(b), transfer.WithInventory(i), transfer.WithDelete())
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Bucket(b),
+				transfer.WithInventory(i), transfer.WithDelete())
 			return err
 		}},
 		{"nil", func() error {
@@ -604,7 +621,8 @@ func TestInventoryHostile(t *testing.T) {
 			i, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, nil)
 			if !tt.open {
 				require.NoError(t, err)
-				_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b), transfer.WithInventory(i))
+				_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b),
+					transfer.WithInventory(i))
 			}
 
 			require.ErrorIs(t, err, tt.code)
@@ -644,7 +662,12 @@ type busyStore struct{ driver.Driver }
 func (d busyStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	if err == nil && strings.HasSuffix(r.Key, ".gz") {
-		body = io.NopCloser(iotest.ErrReader(&storage.Error{Code: storage.Unavailable, Retryable: true, Status: 503, Hint: "wait"}))
+		body = io.NopCloser(iotest.ErrReader(&storage.Error{
+			Code:      storage.Unavailable,
+			Retryable: true,
+			Status:    503,
+			Hint:      "wait",
+		}))
 	}
 	return attrs, body, err
 }
@@ -652,7 +675,8 @@ func (d busyStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 // If reading an inventory fails, the job returns the error of the inventory's store.
 func TestInventoryReadFails(t *testing.T) {
 	b := newServerBucket(t, s3server.Config{}, "aws")
-	reports := engine.New(busyStore{memstore.NewDriver(memstore.Config{})}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	reports := engine.New(busyStore{memstore.NewDriver(memstore.Config{})},
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	(&report{schema: schema, files: [][]byte{[]byte("photos,a")}}).write(t, reports)
 
 	_, err := transfer.Remove(t.Context(), b, transfer.WithInventory(openInventory(t, b, reports)))
@@ -685,7 +709,8 @@ func TestInventoryOfAnotherProvider(t *testing.T) {
 
 	_, err := transfer.OpenInventory(t.Context(), inCloud("gcs"), reports, manifestKey, nil)
 	require.ErrorContains(t, err, "must be that of a bucket of gcs, and is that of one of s3")
-	_, err = transfer.OpenInventory(t.Context(), struct{ storage.Bucket }{inCloud("s3")}, reports, manifestKey, nil)
+	_, err = transfer.OpenInventory(t.Context(), struct{ storage.Bucket }{inCloud("s3")}, reports,
+		manifestKey, nil)
 	require.ErrorIs(t, err, storage.Unsupported)
 
 	_, err = transfer.OpenInventory(t.Context(), wrapped.Unknown(t, inCloud("s3")), reports, manifestKey, nil)
@@ -768,7 +793,8 @@ func TestInventoryOfGoogle(t *testing.T) {
 	t.Run("rows are missing", func(t *testing.T) {
 		i, err := transfer.OpenInventory(t.Context(), b, write(t, `{}`, 5, rows), at, nil)
 		require.NoError(t, err)
-		_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b), transfer.WithInventory(i))
+		_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b),
+			transfer.WithInventory(i))
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
 	})
 

@@ -186,7 +186,8 @@ func TestInventoryVersionNameUsedAgain(t *testing.T) {
 			}
 			tt.since(w)
 			current := transfer.WithNow(func() time.Time { return time.Now().Add(10 * time.Minute) })
-			report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: 11 * time.Minute}}, current, transfer.WithInventory(i))
+			report, err := transfer.Expire(t.Context(), b,
+				[]transfer.ExpireRule{{OldVersionsAge: 11 * time.Minute}}, current, transfer.WithInventory(i))
 			require.NoError(t, err)
 
 			require.Equal(t, tt.want, versionContents(t, b))

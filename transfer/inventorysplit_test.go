@@ -59,7 +59,8 @@ func TestInventoryMoreShardsThanObjects(t *testing.T) {
 		b, i := newGeneratedInventory(t, n)
 		var all int64
 		for shard := range 5 {
-			c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(memstore.New()), nil, transfer.WithInventory(i), transfer.WithShard(shard, 5))
+			c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(memstore.New()), nil,
+				transfer.WithInventory(i), transfer.WithShard(shard, 5))
 			require.NoError(t, err)
 			all += c.OnlyFirst
 		}
@@ -80,7 +81,8 @@ func TestInventoryShardsListOnlyTheirRange(t *testing.T) {
 		collectEntries(t, dst.List(t.Context()))
 		size = recorder.count("List")
 
-		c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(dst), nil, transfer.WithInventory(i), transfer.WithShard(shard, 4), transfer.WithSizeOnly())
+		c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(dst), nil,
+			transfer.WithInventory(i), transfer.WithShard(shard, 4), transfer.WithSizeOnly())
 		require.NoError(t, err)
 		require.True(t, c.Equal())
 		pages += recorder.count("List") - size

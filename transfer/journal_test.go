@@ -113,13 +113,15 @@ func TestWithJournalOutsideTheEnds(t *testing.T) {
 	}
 
 	for name, bucket := range map[string]storage.Bucket{"out/j": b, "in/j": src, "j": storage.Prefixed(b, "out/x/"), "x/j": storage.Prefixed(src, "in/")} {
-		require.ErrorContains(t, job(bucket, name), "WithJournal must not keep its object in the source or destination", name)
+		require.ErrorContains(t, job(bucket, name),
+			"WithJournal must not keep its object in the source or destination", name)
 	}
 	require.Empty(t, keysOf(contents(t, b)))
 
 	require.NoError(t, job(b, "j"), "beside the destination")
 	require.NoError(t, job(src, "outer"), "beside the source")
-	require.NoError(t, job(storage.Prefixed(src, "in/"), "x/j", transfer.WithExclude("/x/")), "an excluded folder")
+	require.NoError(t, job(storage.Prefixed(src, "in/"), "x/j", transfer.WithExclude("/x/")),
+		"an excluded folder")
 }
 
 // A journal holds only for the job that was interrupted: not for another bucket, and not after that job has ended.
@@ -243,7 +245,8 @@ func TestWithJournalSelectsMoreFiles(t *testing.T) {
 		require.ErrorIs(t, job(t.Context(), opts...), storage.InvalidArgument, name)
 	}
 
-	require.NoError(t, job(t.Context(), transfer.WithModifiedAfter(between.Add(time.Microsecond))), "the time passes")
+	require.NoError(t, job(t.Context(), transfer.WithModifiedAfter(between.Add(time.Microsecond))),
+		"the time passes")
 	require.ElementsMatch(t, []string{"c", "d", "e"}, keysOf(contents(t, dst)))
 }
 
@@ -271,7 +274,9 @@ func TestWithJournalAndLayers(t *testing.T) {
 		{
 			name: "a layer at the source",
 			dst:  plainDst,
-			src:  func(_, src driver.Driver) storage.Bucket { return engine.New(src, driver.WithLayer(mirrored)) },
+			src: func(_, src driver.Driver) storage.Bucket {
+				return engine.New(src, driver.WithLayer(mirrored))
+			},
 			want: storage.InvalidArgument,
 		},
 		{

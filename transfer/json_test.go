@@ -31,7 +31,15 @@ func TestReportInJSON(t *testing.T) {
 		DryRun:        true,
 		PlacesUnknown: true,
 		FailedOver:    true,
-		Forecast:      &transfer.Forecast{Reads: 1, Writes: 2, Removals: 3, Sent: 4, Received: 5, Needed: 6, Free: 7},
+		Forecast: &transfer.Forecast{
+			Reads:    1,
+			Writes:   2,
+			Removals: 3,
+			Sent:     4,
+			Received: 5,
+			Needed:   6,
+			Free:     7,
+		},
 	}
 	text, err := json.Marshal(report)
 	require.NoError(t, err)

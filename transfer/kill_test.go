@@ -75,7 +75,8 @@ func TestJobKilledIsRepeated(t *testing.T) {
 	k := killedJob(t.TempDir())
 	seed := rand.New(rand.NewPCG(4, 4))
 	for i := range 300 {
-		writeFiles(t, k.tree(), map[string]string{fmt.Sprintf("%d/%d", i%7, i): randomText(seed, seed.IntN(60_000))})
+		writeFiles(t, k.tree(),
+			map[string]string{fmt.Sprintf("%d/%d", i%7, i): randomText(seed, seed.IntN(60_000))})
 	}
 	writeFiles(t, k.tree(), map[string]string{"large": randomText(seed, 24<<20)})
 

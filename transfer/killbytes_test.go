@@ -44,7 +44,8 @@ var countedWays = map[string]func(ctx context.Context, c countedJob, b storage.B
 		return err
 	},
 	"upload file": func(ctx context.Context, c countedJob, b storage.Bucket) error {
-		_, err := storage.UploadFile(ctx, b, "large", filepath.Join(c.tree(), "large"), storage.WithResume(c.kept()))
+		_, err := storage.UploadFile(ctx, b, "large", filepath.Join(c.tree(), "large"),
+			storage.WithResume(c.kept()))
 		return err
 	},
 	"download": func(ctx context.Context, c countedJob, b storage.Bucket) error {

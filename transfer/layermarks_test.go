@@ -178,7 +178,8 @@ func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 	for _, kind := range []string{"bucket", "directory"} {
 		t.Run(kind, func(t *testing.T) {
 			failing := faults.New(faults.Fail(faults.Delete))
-			old := memstore.New(driver.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			old := memstore.New(driver.WithLayer(failing.Layer()),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			put(t, old, "photo", "the photo")
 			layer, err := overlay.New(old, overlay.Config{})
 			require.NoError(t, err)
@@ -188,7 +189,8 @@ func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 				storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Remove(t.Context(), "photo"))
 
 			alone := engine.New(d)
-			put(t, alone, "like a marker", strings.Repeat("x", int(objectkey.OverlayMarkerSize("like a marker"))))
+			put(t, alone, "like a marker",
+				strings.Repeat("x", int(objectkey.OverlayMarkerSize("like a marker"))))
 			dir := newTree(t, map[string]string{"photo": "the photo"})
 			b := memstore.New()
 			put(t, b, "photo", "the photo")

@@ -82,7 +82,8 @@ func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
 				o.ends = o.began.Add(time.Duration(tt.seconds) * time.Second)
 				if tt.taken {
 					o.then = func() {
-						_, err := store.Upload(ctx, leaseKey, bytes.NewReader([]byte(`{"holder":"another","until":"2999-01-01T00:00:00Z"}`)))
+						_, err := store.Upload(ctx, leaseKey,
+							bytes.NewReader([]byte(`{"holder":"another","until":"2999-01-01T00:00:00Z"}`)))
 						require.NoError(t, err)
 					}
 				}
@@ -161,13 +162,22 @@ func TestEveryIgnoresClocksOfHosts(t *testing.T) {
 		record func(now time.Time) string
 		runs   time.Duration // after which the job runs
 	}{
-		{"started in years", func(now time.Time) string { return stamp("began", now.AddDate(4, 0, 0)) }, interval},
-		{"started half an hour ago", func(now time.Time) string { return stamp("began", now.Add(-interval/2)) }, interval / 2},
+		{"started in years", func(now time.Time) string {
+			return stamp("began", now.AddDate(4, 0, 0))
+		}, interval},
+		{"started half an hour ago", func(now time.Time) string {
+			return stamp("began", now.Add(-interval/2))
+		}, interval / 2},
 		{"started years ago", func(now time.Time) string { return stamp("began", now.AddDate(-4, 0, 0)) }, 0},
-		{"held for years", func(now time.Time) string { return `"holder":"another",` + stamp("until", now.AddDate(4, 0, 0)) }, time.Minute},
-		{"held until years ago", func(now time.Time) string { return `"holder":"another",` + stamp("until", now.AddDate(-4, 0, 0)) }, time.Minute},
+		{"held for years", func(now time.Time) string {
+			return `"holder":"another",` + stamp("until", now.AddDate(4, 0, 0))
+		}, time.Minute},
+		{"held until years ago", func(now time.Time) string {
+			return `"holder":"another",` + stamp("until", now.AddDate(-4, 0, 0))
+		}, time.Minute},
 		{"held, and started in years", func(now time.Time) string {
-			return `"holder":"another",` + stamp("until", now.Add(time.Minute)) + `,` + stamp("began", now.AddDate(4, 0, 0))
+			return `"holder":"another",` + stamp("until", now.Add(time.Minute)) + `,` + stamp("began",
+				now.AddDate(4, 0, 0))
 		}, time.Minute},
 	}
 	for _, tt := range tests {

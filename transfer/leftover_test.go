@@ -37,7 +37,12 @@ func TestJobLeavesOutQuestions(t *testing.T) {
 			for job, opts := range map[string][]transfer.Option{"copy": nil, "delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}} {
 				t.Run(job+"/"+dstName+" from "+srcName, func(t *testing.T) {
 					dst, inDst := makeDst(t, map[string]string{other: evidence.Text})
-					src, _ := makeSrc(t, map[string]string{rest: evidence.Text, below: evidence.Text, "a": "a", "omnibucket-question-mine": "mine"})
+					src, _ := makeSrc(t, map[string]string{
+						rest:                       evidence.Text,
+						below:                      evidence.Text,
+						"a":                        "a",
+						"omnibucket-question-mine": "mine",
+					})
 					_, err := transfer.Sync(t.Context(), dst, src, opts...)
 					require.NoError(t, err)
 					require.Equal(t, map[string]string{"a": "a", "omnibucket-question-mine": "mine", other: evidence.Text}, inDst())

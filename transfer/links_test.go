@@ -16,7 +16,14 @@ import (
 // WithDelete keeps the copies of files below a broken link, because the files may still exist and the link may be
 // repaired.
 func TestWithLinksBroken(t *testing.T) {
-	names := []string{"current", "current-old/x.html", "current.html", "current/index.html", "current/sub/x.html", "releases/5/index.html"}
+	names := []string{
+		"current",
+		"current-old/x.html",
+		"current.html",
+		"current/index.html",
+		"current/sub/x.html",
+		"releases/5/index.html",
+	}
 	leftovers := []string{"current", "current/index.html", "current/sub/x.html"}
 	tests := []struct {
 		name   string
@@ -34,7 +41,12 @@ func TestWithLinksBroken(t *testing.T) {
 			left:   leftovers,
 			failed: true,
 		},
-		{name: "it is excluded", to: "releases/5", opts: []transfer.Option{transfer.WithExclude("current")}, left: leftovers},
+		{
+			name: "it is excluded",
+			to:   "releases/5",
+			opts: []transfer.Option{transfer.WithExclude("current")},
+			left: leftovers,
+		},
 		{
 			name:   "the files below it are excluded",
 			to:     "releases/5",
@@ -48,7 +60,8 @@ func TestWithLinksBroken(t *testing.T) {
 			src := newTree(t, map[string]string{"releases/6/index.html": "x"})
 			require.NoError(t, os.Symlink(tt.to, filepath.Join(src, "current")))
 			b := newFilledBucket(t, names)
-			report, err := transfer.Upload(t.Context(), b, src, append(tt.opts, transfer.WithLinks(), transfer.WithDelete())...)
+			report, err := transfer.Upload(t.Context(), b, src,
+				append(tt.opts, transfer.WithLinks(), transfer.WithDelete())...)
 			if tt.failed {
 				require.Error(t, err)
 				require.Len(t, report.Failures, 1)
@@ -57,7 +70,8 @@ func TestWithLinksBroken(t *testing.T) {
 				require.NoError(t, err)
 			}
 			require.Equal(t, int64(3), report.Deleted)
-			require.ElementsMatch(t, append([]string{"releases/6/index.html"}, tt.left...), keysOf(contents(t, b)))
+			require.ElementsMatch(t, append([]string{"releases/6/index.html"}, tt.left...),
+				keysOf(contents(t, b)))
 		})
 	}
 }
@@ -91,11 +105,13 @@ func TestWithLinksInACircle(t *testing.T) {
 		writeFiles(t, dir, map[string]string{fmt.Sprintf("%d/file", i): "x"})
 		for end := range n {
 			if end != i {
-				require.NoError(t, os.Symlink(fmt.Sprintf("../%d", end), filepath.Join(dir, fmt.Sprint(i), fmt.Sprint(end))))
+				require.NoError(t,
+					os.Symlink(fmt.Sprintf("../%d", end), filepath.Join(dir, fmt.Sprint(i), fmt.Sprint(end))))
 			}
 		}
 	}
-	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks(), transfer.WithDryRun())
+	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks(),
+		transfer.WithDryRun())
 	require.Error(t, err)
 	require.Equal(t, int64(n*(1+5+5*4+5*4*3)), report.Transferred)
 }
@@ -109,14 +125,17 @@ func TestWithResumeDirectoryIsSkipped(t *testing.T) {
 		src := newTree(t, files)
 		require.NoError(t, os.Symlink(".cache/job", filepath.Join(src, "link")))
 		b := newFilledBucket(t, []string{".cache/job/of before", "link/of before", "spare"})
-		_, err := transfer.Upload(t.Context(), b, src, transfer.WithLinks(), transfer.WithDelete(), transfer.WithResume(filepath.Join(src, ".cache/job")))
+		_, err := transfer.Upload(t.Context(), b, src, transfer.WithLinks(), transfer.WithDelete(),
+			transfer.WithResume(filepath.Join(src, ".cache/job")))
 		require.NoError(t, err)
-		require.ElementsMatch(t, append([]string{".cache/job/of before", "link/of before"}, want...), keysOf(contents(t, b)), "and it is not deleted")
+		require.ElementsMatch(t, append([]string{".cache/job/of before", "link/of before"}, want...),
+			keysOf(contents(t, b)), "and it is not deleted")
 	})
 
 	t.Run("of a destination", func(t *testing.T) {
 		dst := newTree(t, files)
-		_, err := transfer.Download(t.Context(), newFilledBucket(t, want), dst, transfer.WithDelete(), transfer.WithResume(filepath.Join(dst, ".cache/job")))
+		_, err := transfer.Download(t.Context(), newFilledBucket(t, want), dst, transfer.WithDelete(),
+			transfer.WithResume(filepath.Join(dst, ".cache/job")))
 		require.NoError(t, err)
 		require.Len(t, fingerprints(t, dst), 3)
 	})
@@ -126,7 +145,8 @@ func TestWithResumeDirectoryIsSkipped(t *testing.T) {
 		alias := filepath.Join(t.TempDir(), "alias")
 		require.NoError(t, os.Symlink(src, alias))
 		b := memstore.New()
-		_, err := transfer.Upload(t.Context(), b, src, transfer.WithResume(filepath.Join(alias, ".cache/job")))
+		_, err := transfer.Upload(t.Context(), b, src,
+			transfer.WithResume(filepath.Join(alias, ".cache/job")))
 		require.NoError(t, err)
 		require.ElementsMatch(t, want, keysOf(contents(t, b)))
 	})

@@ -32,8 +32,10 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 	tags := map[string]string{"team": "blue", "two words": "a value"}
 	body := strings.Repeat("x", 6<<20) // long enough for parts and WithResume
 	for name, opts := range map[string][]transfer.Option{
-		"plain":     nil,
-		"with rule": {transfer.WithRule(func(string) []storage.WriteOption { return []storage.WriteOption{storage.WithCacheControl("no-store")} })},
+		"plain": nil,
+		"with rule": {transfer.WithRule(func(string) []storage.WriteOption {
+			return []storage.WriteOption{storage.WithCacheControl("no-store")}
+		})},
 		"resumable": {transfer.WithResume(filepath.Join(t.TempDir(), "resume"))},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +49,8 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 			require.NoError(t, err)
 
 			for _, pair := range [][2]storage.Bucket{{directory, memory}, {same, directory}, {storage.Prefixed(memory, "copy/"), directory}} {
-				_, err := transfer.Sync(t.Context(), transfer.Bucket(pair[0]), transfer.Bucket(pair[1]), append(opts, transfer.WithExclude("copy/"))...)
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(pair[0]), transfer.Bucket(pair[1]),
+					append(opts, transfer.WithExclude("copy/"))...)
 				require.NoError(t, err)
 				for key, want := range map[string]map[string]string{"short": tags, "long": tags, "untagged": {}} {
 					got, err := storage.Tags(t.Context(), pair[0], key)
@@ -76,7 +79,8 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 func TestWithLocks(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	memory, directory := newLockingBuckets(t)
-	_, err := memory.Upload(t.Context(), "retained", strings.NewReader("x"), storage.WithRetention(retainUntil, storage.Compliance))
+	_, err := memory.Upload(t.Context(), "retained", strings.NewReader("x"),
+		storage.WithRetention(retainUntil, storage.Compliance))
 	require.NoError(t, err)
 	_, err = memory.Upload(t.Context(), "held", strings.NewReader("x"), storage.WithLegalHold())
 	require.NoError(t, err)
@@ -95,7 +99,8 @@ func TestWithLocks(t *testing.T) {
 
 	_, err = transfer.Copy(t.Context(), directory, memory, transfer.WithLocks())
 	require.NoError(t, err)
-	require.Equal(t, storage.Retention{Mode: storage.Compliance, Until: retainUntil}, attrs(directory, "retained").Retention)
+	require.Equal(t, storage.Retention{Mode: storage.Compliance, Until: retainUntil},
+		attrs(directory, "retained").Retention)
 	require.True(t, attrs(directory, "held").LegalHold)
 	require.Zero(t, attrs(directory, "free").Retention)
 
@@ -105,7 +110,8 @@ func TestWithLocks(t *testing.T) {
 		return []storage.WriteOption{storage.WithRetention(newTime, storage.Governance)}
 	}))
 	require.NoError(t, err)
-	require.Equal(t, storage.Retention{Mode: storage.Governance, Until: newTime}, attrs(ruled, "retained").Retention)
+	require.Equal(t, storage.Retention{Mode: storage.Governance, Until: newTime},
+		attrs(ruled, "retained").Retention)
 	require.True(t, attrs(ruled, "held").LegalHold)
 
 	report, err := transfer.Copy(t.Context(), memstore.New(), memory, transfer.WithLocks())
@@ -132,7 +138,8 @@ func TestCopyResumedHasTagsAndLocks(t *testing.T) {
 		require.NoError(t, err)
 		_, err = transfer.Copy(t.Context(), b, memory, opts...)
 		require.Equal(t, len(injected.Hits()) > 0, err != nil, "%v", err)
-		require.Equal(t, len(injected.Hits()) > 0, injected.Count(faults.PutPart) > 0, "the second job sends no part")
+		require.Equal(t, len(injected.Hits()) > 0, injected.Count(faults.PutPart) > 0,
+			"the second job sends no part")
 		require.Positive(t, injected.Count(faults.CompleteParts))
 		require.NoError(t, storage.Close(b))
 	}
@@ -223,7 +230,8 @@ func TestExpireSelectsByTags(t *testing.T) {
 				}
 				tags, err := storage.Tags(t.Context(), b, v.Key, storage.WithVersion(v.Version))
 				require.NoError(t, err)
-				require.NotEqual(t, "temp", tags["class"], "a version that the rule selects must be removed: %v", v)
+				require.NotEqual(t, "temp", tags["class"],
+					"a version that the rule selects must be removed: %v", v)
 			}
 		})
 	}

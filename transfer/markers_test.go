@@ -54,7 +54,8 @@ func TestJobsSkipFolderMarkers(t *testing.T) {
 	t.Run("Sync deletes files, and leaves the markers of the destination", func(t *testing.T) {
 		dst := marked(t)
 		dir := newTree(t, map[string]string{"a/d": "a/d", "new/file": "x"})
-		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Dir(dir), transfer.WithDelete())
+		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Dir(dir),
+			transfer.WithDelete())
 		require.NoError(t, err)
 		require.Equal(t, int64(len(files)-1), report.Deleted)
 		require.ElementsMatch(t, append([]string{"a/d", "new/file"}, markers...), foldermarker.Keys(t, dst))

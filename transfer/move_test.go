@@ -61,7 +61,8 @@ func TestMove(t *testing.T) {
 				require.NoError(t, err)
 				require.ElementsMatch(t, keysOf(moved), remaining(), "a dry run removes nothing")
 
-				report, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithExclude("e"))
+				report, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(),
+					transfer.WithExclude("e"))
 				require.NoError(t, err)
 				require.EqualValues(t, 1, report.Transferred)
 				require.EqualValues(t, 1, report.Skipped)
@@ -90,7 +91,8 @@ func TestMoveRemovesAllNamesOfAFile(t *testing.T) {
 
 func TestMoveLeavesNoEmptyDirectories(t *testing.T) {
 	dir := newTree(t, moved)
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Dir(dir), transfer.WithMove())
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Dir(dir),
+		transfer.WithMove())
 	require.NoError(t, err)
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -104,7 +106,8 @@ func TestMoveNeverLosesAnObject(t *testing.T) {
 		for _, call := range []faults.Calls{faults.Get, faults.Put, faults.Copy, faults.Delete, faults.Head} {
 			for _, rule := range []faults.Rule{faults.Fail(call).Nth(nth), faults.DropResponse(call).Nth(nth)} {
 				inj := faults.New(rule)
-				b := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+				b := memstore.New(driver.WithLayer(inj.Layer()),
+					storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 				clean := memstore.New()
 				for key, text := range moved {
 					_, err := clean.Upload(t.Context(), key, file(text))
@@ -117,7 +120,8 @@ func TestMoveNeverLosesAnObject(t *testing.T) {
 						cancel()
 					}
 				})
-				_, _ = transfer.Sync(ctx, transfer.Bucket(b), transfer.Bucket(clean), transfer.WithMove(), transfer.WithConcurrency(1), cut)
+				_, _ = transfer.Sync(ctx, transfer.Bucket(b), transfer.Bucket(clean), transfer.WithMove(),
+					transfer.WithConcurrency(1), cut)
 				cancel()
 
 				for key, text := range moved {
@@ -152,7 +156,8 @@ func TestMoveKeepsASourceThatChanges(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("newer"), 0o644))
 		}))
 
-		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Dir(dir), transfer.WithMove())
+		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Dir(dir),
+			transfer.WithMove())
 		require.Error(t, err)
 		require.Equal(t, []int64{1, 1}, []int64{report.Transferred, report.Failed})
 
@@ -202,7 +207,8 @@ func TestMoveRemovalFails(t *testing.T) {
 	require.Equal(t, []int64{1, 1}, []int64{last.Files, last.TotalFiles})
 
 	inj.Set()
-	_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove(), transfer.WithJournal(journal, "journal"))
+	_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove(),
+		transfer.WithJournal(journal, "journal"))
 	require.NoError(t, err)
 	require.Empty(t, contents(t, src), "the journal has not noted it as done")
 }
@@ -228,8 +234,10 @@ func TestMoveRefuses(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"excluded/file": "text"})
 	require.NoError(t, os.Symlink("excluded", filepath.Join(dir, "alias")))
-	_, err = transfer.Upload(t.Context(), dst, dir, transfer.WithMove(), transfer.WithLinks(), transfer.WithExclude("excluded"))
-	require.ErrorIs(t, err, storage.InvalidArgument, "a link is another name of a file that may be excluded, or follow")
+	_, err = transfer.Upload(t.Context(), dst, dir, transfer.WithMove(), transfer.WithLinks(),
+		transfer.WithExclude("excluded"))
+	require.ErrorIs(t, err, storage.InvalidArgument,
+		"a link is another name of a file that may be excluded, or follow")
 	require.FileExists(t, filepath.Join(dir, "excluded", "file"))
 }
 
@@ -255,7 +263,8 @@ func TestMoveContinuesAfterACopy(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, file("text"))
 		require.NoError(t, err)
 	}
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(storage.Prefixed(b, "to/")), transfer.Bucket(storage.Prefixed(b, "from/")), transfer.WithMove())
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(storage.Prefixed(b, "to/")),
+		transfer.Bucket(storage.Prefixed(b, "from/")), transfer.WithMove())
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"to/a": "text"}, contents(t, b))
 }
@@ -269,14 +278,16 @@ func TestMoveToAnotherAddressOfTheSameBucketRemovesNothing(t *testing.T) {
 		_, err := src.Upload(t.Context(), key, file(text))
 		require.NoError(t, err)
 	}
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, src)), transfer.Bucket(src), transfer.WithMove())
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, src)), transfer.Bucket(src),
+		transfer.WithMove())
 	require.ErrorContains(t, err, "what is stored in the one appears in the other")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ElementsMatch(t, keysOf(moved), keysOf(contents(t, src)))
 
 	_, err = transfer.Copy(t.Context(), dst, src)
 	require.NoError(t, err)
-	_, err = transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(src), transfer.WithMove())
+	_, err = transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(src),
+		transfer.WithMove())
 	require.NoError(t, err, "a copy is younger")
 	require.Empty(t, keysOf(contents(t, src)))
 }
@@ -288,7 +299,9 @@ func TestMoveWithinABucketIsOneStep(t *testing.T) {
 		calls []string
 	}{
 		"as they are": {nil, []string{"Move", "Move", "Move"}},
-		"with a rule": {[]transfer.Option{transfer.WithRule(func(string) []storage.WriteOption { return nil })}, []string{"Copy", "Copy", "Copy", "Delete", "Delete", "Delete"}},
+		"with a rule": {[]transfer.Option{transfer.WithRule(func(string) []storage.WriteOption {
+			return nil
+		})}, []string{"Copy", "Copy", "Copy", "Delete", "Delete", "Delete"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -314,7 +327,8 @@ func TestMoveWithinABucketIsOneStep(t *testing.T) {
 			src := storage.Prefixed(b, "from/")
 			dst := storage.Prefixed(b, "to/")
 
-			report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(tt.opts, transfer.WithMove())...)
+			report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
+				append(tt.opts, transfer.WithMove())...)
 			require.NoError(t, err)
 			require.EqualValues(t, 3, report.Transferred)
 

@@ -207,14 +207,19 @@ func (m markers) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[sto
 // Upload skips the internal directory of a local bucket, which holds the key that signs its URLs. WithDelete keeps
 // it.
 func TestUploadSkipsInternalDirectories(t *testing.T) {
-	dir := newTree(t, map[string]string{".omnibucket/signing.key": "secret", "a": "x", "buckets/one/.omnibucket/signing.key": "secret"})
+	dir := newTree(t, map[string]string{
+		".omnibucket/signing.key":             "secret",
+		"a":                                   "x",
+		"buckets/one/.omnibucket/signing.key": "secret",
+	})
 	b := memstore.New()
 	report, err := transfer.Upload(t.Context(), b, dir)
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"a": "x"}, contents(t, b))
 	require.Equal(t, int64(2), report.Ignored)
 
-	report, err = transfer.Download(t.Context(), memstore.New(), dir, transfer.WithDelete(), transfer.WithEmptySource())
+	report, err = transfer.Download(t.Context(), memstore.New(), dir, transfer.WithDelete(),
+		transfer.WithEmptySource())
 	require.NoError(t, err)
 	require.Equal(t, int64(1), report.Deleted, "the file a")
 	require.FileExists(t, filepath.Join(dir, ".omnibucket/signing.key"))
@@ -259,7 +264,8 @@ func TestUploadSkipsTemporaryFiles(t *testing.T) {
 		report, err := transfer.Upload(t.Context(), other, dir)
 		require.NoError(t, err)
 		require.Zero(t, report.Transferred)
-		report, err = transfer.Download(t.Context(), other, dir, transfer.WithDelete(), transfer.WithEmptySource())
+		report, err = transfer.Download(t.Context(), other, dir, transfer.WithDelete(),
+			transfer.WithEmptySource())
 		require.NoError(t, err)
 		require.Zero(t, report.Deleted)
 	}))
@@ -345,7 +351,9 @@ func (throwing) Download(context.Context, string, *storage.DownloadOptions) (*st
 
 // If the Core of a source panics, the panic reaches the caller of Download or Copy.
 func TestJobPanicReachesTheCaller(t *testing.T) {
-	src := wrapped.Bucket(t, newEvilSource(t, "a", "b"), func(c storage.Core) storage.Core { return throwing{c} })
+	src := wrapped.Bucket(t, newEvilSource(t, "a", "b"), func(c storage.Core) storage.Core {
+		return throwing{c}
+	})
 	require.PanicsWithValue(t, "thrown", func() {
 		_, _ = transfer.Download(t.Context(), src, t.TempDir())
 	})

@@ -31,13 +31,21 @@ func TestJobRefusesANestedEnd(t *testing.T) {
 		opts  []transfer.Option
 		found bool
 	}{
-		"a destination in the source, after many files": {keys: append(many("a%04d"), "b", "z/b"), inner: "destination", found: true},
+		"a destination in the source, after many files": {
+			keys:  append(many("a%04d"), "b", "z/b"),
+			inner: "destination",
+			found: true,
+		},
 		"a destination in the source, with many files": {
 			keys:  append(many("z/a%04d"), append(many("a%04d"), "x", "z/x")...),
 			inner: "destination",
 			found: true,
 		},
-		"a source in the destination, after many files": {keys: append(many("a%04d"), "b", "z/b", "z/z/b"), inner: "source", found: true},
+		"a source in the destination, after many files": {
+			keys:  append(many("a%04d"), "b", "z/b", "z/z/b"),
+			inner: "source",
+			found: true,
+		},
 		"a source whose selected names are others than those of its folder": {
 			keys:  []string{"a", "z/q", "z/z/a", "z/b"},
 			inner: "source",
@@ -86,7 +94,8 @@ func TestJobRefusesANestedEnd(t *testing.T) {
 					dst = inner
 					src = outer
 				}
-				_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(opts, tt.opts...)...)
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
+					append(opts, tt.opts...)...)
 				if !tt.found {
 					require.NoError(t, err)
 					return
@@ -147,7 +156,8 @@ func TestWithBackupNestedInAnEnd(t *testing.T) {
 					}
 					result := contents(t, stores["src"])
 
-					_, err := transfer.Sync(t.Context(), end(tt.dst), end(tt.src), append(opts, transfer.WithBackup(end(tt.backup)))...)
+					_, err := transfer.Sync(t.Context(), end(tt.dst), end(tt.src),
+						append(opts, transfer.WithBackup(end(tt.backup)))...)
 					require.ErrorIs(t, err, storage.InvalidArgument)
 					require.ErrorContains(t, err, "WithBackup")
 					requireKept(t, result, stores["src"], stores["dst"])
@@ -185,7 +195,8 @@ func TestJobLooksForNestedEndsRarely(t *testing.T) {
 				return counted
 			})
 
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(srcBucket), transfer.WithDelete(), transfer.WithChecksum())
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)),
+				transfer.Bucket(srcBucket), transfer.WithDelete(), transfer.WithChecksum())
 			require.NoError(t, err)
 			require.Equal(t, tt.lists, counted.n)
 			require.Equal(t, contents(t, src), contents(t, dst))

@@ -115,7 +115,11 @@ func TestMoveCopiesAgain(t *testing.T) {
 		"the source is younger":                   {ahead: -2 * time.Hour, copied: 1},
 		"from a directory, younger by two hours":  {ahead: 2 * time.Hour, fromDir: true},
 		"from a directory, written together":      {ahead: 0, fromDir: true, copied: 1},
-		"only what is missing":                    {ahead: 0, opts: []transfer.Option{transfer.WithMissingOnly()}, remaining: 1},
+		"only what is missing": {
+			ahead:     0,
+			opts:      []transfer.Option{transfer.WithMissingOnly()},
+			remaining: 1,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -136,7 +140,8 @@ func TestMoveCopiesAgain(t *testing.T) {
 			put(t, p, "k", "precious")
 			put(t, q, "k", "precious")
 			opts := append(tt.opts, transfer.WithMove())
-			dry, err := transfer.Sync(t.Context(), transfer.Bucket(q), src, append(opts, transfer.WithDryRun())...)
+			dry, err := transfer.Sync(t.Context(), transfer.Bucket(q), src,
+				append(opts, transfer.WithDryRun())...)
 			require.NoError(t, err)
 
 			report, err := transfer.Sync(t.Context(), transfer.Bucket(q), src, opts...)
@@ -263,7 +268,8 @@ func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
 					runStopped(reached, back, [2]func(){up, down})
 
 					have := len(contents(t, engine.New(d))) + len(fingerprints(t, dir))
-					require.Positive(t, have, "the upload stops at its moment %d, the download at its moment %d", n, m)
+					require.Positive(t, have,
+						"the upload stops at its moment %d, the download at its moment %d", n, m)
 				}
 			}
 		})
@@ -361,7 +367,8 @@ func TestMoveComparesTimesOfEqualRevisions(t *testing.T) {
 		})
 	}))
 
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(hooked), transfer.Bucket(engine.New(p)), transfer.WithMove())
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(hooked), transfer.Bucket(engine.New(p)),
+		transfer.WithMove())
 	require.ErrorIs(t, err, storage.Changed)
 	require.Equal(t, map[string]string{"k": "precious"}, contents(t, engine.New(p.Driver)))
 }
@@ -406,7 +413,8 @@ func TestMoveWithMissingOnlyFileAppears(t *testing.T) {
 		return os.WriteFile(filepath.Join(dir, "k"), []byte("another"), 0o600)
 	})
 	src := transfer.Bucket(engine.New(d, driver.WithLayer(injector.Layer())))
-	_, err := transfer.Sync(t.Context(), transfer.Dir(dir), src, transfer.WithMove(), transfer.WithMissingOnly())
+	_, err := transfer.Sync(t.Context(), transfer.Dir(dir), src, transfer.WithMove(),
+		transfer.WithMissingOnly())
 	require.NoError(t, err)
 
 	require.Equal(t, map[string]string{"k": "precious"}, contents(t, p))

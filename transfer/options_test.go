@@ -80,7 +80,8 @@ func TestWithExcludeReadsNoDirectory(t *testing.T) {
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "out/dangling")))
 	require.NoError(t, os.Symlink("..", filepath.Join(dir, "out/loop")))
 
-	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks(), transfer.WithExclude("o*/**"))
+	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks(),
+		transfer.WithExclude("o*/**"))
 	require.NoError(t, err)
 	require.Equal(t, int64(1), report.Transferred)
 
@@ -143,13 +144,54 @@ func TestJobRefusesInvalidArguments(t *testing.T) {
 			opt:  transfer.WithInclude("/"),
 			code: storage.InvalidArgument,
 		},
-		{name: "an empty pattern", dst: transfer.Bucket(b), src: transfer.Dir(dir), opt: transfer.WithExclude(""), code: storage.InvalidArgument},
-		{name: "no concurrency", dst: transfer.Bucket(b), src: transfer.Dir(dir), opt: transfer.WithConcurrency(0), code: storage.InvalidArgument},
-		{name: "a nil option", dst: transfer.Bucket(b), src: transfer.Dir(dir), code: storage.InvalidArgument},
-		{name: "a nil bucket", dst: transfer.Bucket(nobody), src: transfer.Dir(dir), opt: transfer.WithLinks(), code: storage.InvalidArgument},
-		{name: "no end", dst: transfer.Bucket(b), src: transfer.End{}, opt: transfer.WithLinks(), code: storage.InvalidArgument},
-		{name: "one bucket", dst: transfer.Bucket(b), src: transfer.Bucket(b), opt: transfer.WithLinks(), code: storage.InvalidArgument},
-		{name: "one directory", dst: transfer.Dir(dir), src: transfer.Dir(dir + "/."), opt: transfer.WithLinks(), code: storage.InvalidArgument},
+		{
+			name: "an empty pattern",
+			dst:  transfer.Bucket(b),
+			src:  transfer.Dir(dir),
+			opt:  transfer.WithExclude(""),
+			code: storage.InvalidArgument,
+		},
+		{
+			name: "no concurrency",
+			dst:  transfer.Bucket(b),
+			src:  transfer.Dir(dir),
+			opt:  transfer.WithConcurrency(0),
+			code: storage.InvalidArgument,
+		},
+		{
+			name: "a nil option",
+			dst:  transfer.Bucket(b),
+			src:  transfer.Dir(dir),
+			code: storage.InvalidArgument,
+		},
+		{
+			name: "a nil bucket",
+			dst:  transfer.Bucket(nobody),
+			src:  transfer.Dir(dir),
+			opt:  transfer.WithLinks(),
+			code: storage.InvalidArgument,
+		},
+		{
+			name: "no end",
+			dst:  transfer.Bucket(b),
+			src:  transfer.End{},
+			opt:  transfer.WithLinks(),
+			code: storage.InvalidArgument,
+		},
+		{
+			name: "one bucket",
+			dst:  transfer.Bucket(b),
+			src:  transfer.Bucket(b),
+			opt:  transfer.WithLinks(),
+			code: storage.InvalidArgument,
+		},
+		{
+			name: "one directory",
+			dst:  transfer.Dir(dir),
+			src:  transfer.Dir(dir + "/."),
+			opt:  transfer.WithLinks(),
+			code: storage.InvalidArgument,
+		},
 		{
 			name: "a directory into itself",
 			dst:  transfer.Dir(dir + "/sub/new/deep"),
@@ -224,7 +266,8 @@ func TestWithRule(t *testing.T) {
 		require.NoError(t, err, name)
 		require.Equal(t, "max-age=31536000", css.CacheControl, name)
 		require.Equal(t, "text/x-mine", css.ContentType, name)
-		require.Equal(t, map[string]string{"team": "web", "mtime": "1580702706.123456000"}, css.Metadata, name)
+		require.Equal(t, map[string]string{"team": "web", "mtime": "1580702706.123456000"},
+			css.Metadata, name)
 	}
 }
 
@@ -247,7 +290,8 @@ func TestWithRuleInvalid(t *testing.T) {
 func TestWithDryRunWritesNothing(t *testing.T) {
 	dir := newTree(t, map[string]string{"new": "12345", "same": "x", "sub/changed": "longer"})
 	b := memstore.New()
-	_, err := transfer.Upload(t.Context(), b, newTree(t, map[string]string{"same": "x", "sub/changed": "short", "spare": "y"}))
+	_, err := transfer.Upload(t.Context(), b,
+		newTree(t, map[string]string{"same": "x", "sub/changed": "short", "spare": "y"}))
 	require.NoError(t, err)
 	files := contents(t, b)
 	changes := map[string]transfer.Action{}
@@ -284,7 +328,8 @@ func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "folder"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o644))
 	require.NoError(t, os.Symlink("folder", filepath.Join(dir, "link")))
-	src := newEvilSource(t, "../out", ".omnibucket/x", "a//b", "deep/er/new", "file", "file/below/it", "folder", "link", "link/x", "new")
+	src := newEvilSource(t, "../out", ".omnibucket/x", "a//b", "deep/er/new", "file", "file/below/it",
+		"folder", "link", "link/x", "new")
 
 	dry, err := transfer.Download(t.Context(), src, dir, transfer.WithDryRun())
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -317,7 +362,8 @@ func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
 // Upload succeeds even with the largest WithConcurrency.
 func TestWithConcurrencyIsBounded(t *testing.T) {
 	b := memstore.New()
-	_, err := transfer.Upload(t.Context(), b, newTree(t, map[string]string{"a": "x"}), transfer.WithConcurrency(math.MaxInt))
+	_, err := transfer.Upload(t.Context(), b, newTree(t, map[string]string{"a": "x"}),
+		transfer.WithConcurrency(math.MaxInt))
 	require.NoError(t, err)
 	require.Len(t, contents(t, b), 1)
 }

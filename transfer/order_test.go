@@ -67,7 +67,8 @@ func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 				require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
 			}
 
-			_, err := transfer.Sync(t.Context(), transfer.Dir(backup), transfer.Bucket(b), transfer.WithDelete())
+			_, err := transfer.Sync(t.Context(), transfer.Dir(backup), transfer.Bucket(b),
+				transfer.WithDelete())
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			for _, key := range keys {
 				require.FileExists(t, filepath.Join(backup, filepath.FromSlash(key)))
@@ -111,7 +112,9 @@ func (r restarting) List(ctx context.Context, _ *storage.ListOptions) iter.Seq2[
 func TestJobBucketIgnoresStartAfter(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	b := wrapped.Bucket(t, newFilledBucket(t, keysN(5000)), func(c storage.Core) storage.Core { return restarting{c} })
+	b := wrapped.Bucket(t, newFilledBucket(t, keysN(5000)), func(c storage.Core) storage.Core {
+		return restarting{c}
+	})
 	_, err := transfer.Copy(ctx, b, newFilledBucket(t, []string{"z/z"}))
 	require.ErrorContains(t, err, "order of keys")
 }
@@ -121,7 +124,8 @@ func TestJobBucketIgnoresStartAfter(t *testing.T) {
 func TestWithJournalInTreeOrder(t *testing.T) {
 	for _, profile := range []string{"unknown", "minio"} {
 		t.Run(profile, func(t *testing.T) {
-			b := newServerBucket(t, folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}}), profile)
+			b := newServerBucket(t,
+				folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}}), profile)
 			for _, key := range []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"} {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 				require.NoError(t, err)
@@ -129,7 +133,8 @@ func TestWithJournalInTreeOrder(t *testing.T) {
 			state := memstore.New()
 			dir := t.TempDir()
 			for range 3 {
-				_, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(b), transfer.WithJournal(state, "j"))
+				_, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(b),
+					transfer.WithJournal(state, "j"))
 				require.ErrorIs(t, err, storage.Unsupported)
 				require.ErrorContains(t, err, "byte order")
 			}

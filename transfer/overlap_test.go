@@ -20,13 +20,22 @@ func TestEndsInOneBucket(t *testing.T) {
 		opts     []transfer.Option
 		want     error
 	}{
-		"a part into the whole":     {dst: "", src: "a/", want: storage.InvalidArgument},
-		"the whole into a part":     {dst: "a/", want: storage.InvalidArgument},
-		"into itself":               {dst: "a/", src: "a/", want: storage.InvalidArgument},
-		"a part beside another":     {dst: "b/", src: "a/", want: nil},
-		"with that part left out":   {dst: "b/", opts: []transfer.Option{transfer.WithExclude("b/")}, want: nil},
+		"a part into the whole": {dst: "", src: "a/", want: storage.InvalidArgument},
+		"the whole into a part": {dst: "a/", want: storage.InvalidArgument},
+		"into itself":           {dst: "a/", src: "a/", want: storage.InvalidArgument},
+		"a part beside another": {dst: "b/", src: "a/", want: nil},
+		"with that part left out": {
+			dst:  "b/",
+			opts: []transfer.Option{transfer.WithExclude("b/")},
+			want: nil,
+		},
 		"of names that begin alike": {dst: "a-old/", src: "a/", want: nil},
-		"also in a dry run":         {dst: "", src: "a/", opts: []transfer.Option{transfer.WithDryRun()}, want: storage.InvalidArgument},
+		"also in a dry run": {
+			dst:  "",
+			src:  "a/",
+			opts: []transfer.Option{transfer.WithDryRun()},
+			want: storage.InvalidArgument,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -40,7 +49,8 @@ func TestEndsInOneBucket(t *testing.T) {
 				return transfer.Bucket(storage.Prefixed(b, prefix))
 			}
 
-			_, err = transfer.Sync(t.Context(), end(tt.dst), end(tt.src), append(tt.opts, transfer.WithDelete())...)
+			_, err = transfer.Sync(t.Context(), end(tt.dst), end(tt.src),
+				append(tt.opts, transfer.WithDelete())...)
 			require.ErrorIs(t, err, tt.want)
 			exists, err := b.Exists(t.Context(), "a/key")
 			require.NoError(t, err)
@@ -67,7 +77,9 @@ func TestEndsOnThisMachine(t *testing.T) {
 	}
 	dir := func(_ *testing.T, path string) transfer.End { return transfer.Dir(path) }
 	type make = func(t *testing.T, path string) transfer.End
-	leaving := func(pattern string) []transfer.Option { return []transfer.Option{transfer.WithExclude(pattern)} }
+	leaving := func(pattern string) []transfer.Option {
+		return []transfer.Option{transfer.WithExclude(pattern)}
+	}
 
 	tests := []struct {
 		name             string
@@ -92,9 +104,30 @@ func TestEndsOnThisMachine(t *testing.T) {
 			src:     bucket,
 			want:    storage.InvalidArgument,
 		},
-		{name: "a directory into a bucket in it", dstPath: "site/public", srcPath: "site", dst: bucket, src: dir, want: storage.InvalidArgument},
-		{name: "a bucket into a directory in it", dstPath: "site/public", srcPath: "site", dst: dir, src: bucket, want: storage.InvalidArgument},
-		{name: "a bucket into a new directory in it", dstPath: "site/new", srcPath: "site", dst: dir, src: bucket, want: storage.InvalidArgument},
+		{
+			name:    "a directory into a bucket in it",
+			dstPath: "site/public",
+			srcPath: "site",
+			dst:     bucket,
+			src:     dir,
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "a bucket into a directory in it",
+			dstPath: "site/public",
+			srcPath: "site",
+			dst:     dir,
+			src:     bucket,
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "a bucket into a new directory in it",
+			dstPath: "site/new",
+			srcPath: "site",
+			dst:     dir,
+			src:     bucket,
+			want:    storage.InvalidArgument,
+		},
 		{
 			name:    "a bucket into the bucket that contains it",
 			dstPath: "site",
@@ -103,8 +136,22 @@ func TestEndsOnThisMachine(t *testing.T) {
 			src:     bucket,
 			want:    storage.InvalidArgument,
 		},
-		{name: "a bucket into a bucket in it", dstPath: "site/public", srcPath: "site", dst: bucket, src: bucket, want: storage.InvalidArgument},
-		{name: "a directory into itself as a bucket", dstPath: "site", srcPath: "site", dst: bucket, src: dir, want: storage.InvalidArgument},
+		{
+			name:    "a bucket into a bucket in it",
+			dstPath: "site/public",
+			srcPath: "site",
+			dst:     bucket,
+			src:     bucket,
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "a directory into itself as a bucket",
+			dstPath: "site",
+			srcPath: "site",
+			dst:     bucket,
+			src:     dir,
+			want:    storage.InvalidArgument,
+		},
 		{
 			name:    "a part of a bucket into that directory",
 			dstPath: "site/public",
@@ -121,8 +168,22 @@ func TestEndsOnThisMachine(t *testing.T) {
 			src:     part("public/"),
 			want:    storage.InvalidArgument,
 		},
-		{name: "through a symbolic link", dstPath: "link", srcPath: "site/public", dst: bucket, src: dir, want: storage.InvalidArgument},
-		{name: "through a symbolic link to the source", dstPath: "site", srcPath: "inner", dst: bucket, src: dir, want: storage.InvalidArgument},
+		{
+			name:    "through a symbolic link",
+			dstPath: "link",
+			srcPath: "site/public",
+			dst:     bucket,
+			src:     dir,
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "through a symbolic link to the source",
+			dstPath: "site",
+			srcPath: "inner",
+			dst:     bucket,
+			src:     dir,
+			want:    storage.InvalidArgument,
+		},
 		{
 			name:    "through a symbolic link inside a bucket",
 			dstPath: "site",
@@ -131,7 +192,14 @@ func TestEndsOnThisMachine(t *testing.T) {
 			src:     part("alias/"),
 			want:    storage.InvalidArgument,
 		},
-		{name: "through ..", dstPath: "other/../site", srcPath: "site/public", dst: bucket, src: dir, want: storage.InvalidArgument},
+		{
+			name:    "through ..",
+			dstPath: "other/../site",
+			srcPath: "site/public",
+			dst:     bucket,
+			src:     dir,
+			want:    storage.InvalidArgument,
+		},
 		{
 			name:    "through .. after a symbolic link",
 			dstPath: "other",
@@ -158,10 +226,40 @@ func TestEndsOnThisMachine(t *testing.T) {
 			opts:    leaving("*.tmp"),
 			want:    storage.InvalidArgument,
 		},
-		{name: "with that directory excluded", dstPath: "site", srcPath: "site/public", dst: bucket, src: dir, opts: leaving("public/"), want: nil},
-		{name: "into an excluded directory in it", dstPath: "site/new", srcPath: "site", dst: bucket, src: dir, opts: leaving("new"), want: nil},
-		{name: "a part of a bucket beside a directory", dstPath: "site/new", srcPath: "site", dst: dir, src: part("public/"), want: nil},
-		{name: "a directory into a directory in it", dstPath: "site/public", srcPath: "site", dst: dir, src: dir, want: storage.InvalidArgument},
+		{
+			name:    "with that directory excluded",
+			dstPath: "site",
+			srcPath: "site/public",
+			dst:     bucket,
+			src:     dir,
+			opts:    leaving("public/"),
+			want:    nil,
+		},
+		{
+			name:    "into an excluded directory in it",
+			dstPath: "site/new",
+			srcPath: "site",
+			dst:     bucket,
+			src:     dir,
+			opts:    leaving("new"),
+			want:    nil,
+		},
+		{
+			name:    "a part of a bucket beside a directory",
+			dstPath: "site/new",
+			srcPath: "site",
+			dst:     dir,
+			src:     part("public/"),
+			want:    nil,
+		},
+		{
+			name:    "a directory into a directory in it",
+			dstPath: "site/public",
+			srcPath: "site",
+			dst:     dir,
+			src:     dir,
+			want:    storage.InvalidArgument,
+		},
 		{
 			name:    "a directory into an excluded directory in it",
 			dstPath: "site/new",
@@ -197,8 +295,22 @@ func TestEndsOnThisMachine(t *testing.T) {
 			opts:    leaving("/new"),
 			want:    storage.InvalidArgument,
 		},
-		{name: "directories beside each other", dstPath: "other", srcPath: "site/public", dst: bucket, src: dir, want: nil},
-		{name: "names with the same prefix", dstPath: "site/public-old", srcPath: "site/public", dst: bucket, src: bucket, want: nil},
+		{
+			name:    "directories beside each other",
+			dstPath: "other",
+			srcPath: "site/public",
+			dst:     bucket,
+			src:     dir,
+			want:    nil,
+		},
+		{
+			name:    "names with the same prefix",
+			dstPath: "site/public-old",
+			srcPath: "site/public",
+			dst:     bucket,
+			src:     bucket,
+			want:    nil,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -215,7 +327,8 @@ func TestEndsOnThisMachine(t *testing.T) {
 			path := func(p string) string { return top + "/" + p } // with its ..
 			opts := append([]transfer.Option{transfer.WithDelete()}, tt.opts...)
 
-			_, err := transfer.Sync(t.Context(), tt.dst(t, path(tt.dstPath)), tt.src(t, path(tt.srcPath)), opts...)
+			_, err := transfer.Sync(t.Context(), tt.dst(t, path(tt.dstPath)),
+				tt.src(t, path(tt.srcPath)), opts...)
 			require.ErrorIs(t, err, tt.want)
 			require.FileExists(t, path("site/public/index.html"), "the source still exists")
 
@@ -250,7 +363,8 @@ func TestWithExcludeAllowsNoOverlap(t *testing.T) {
 				}
 				return transfer.Bucket(storage.Prefixed(b, prefix))
 			}
-			_, err := transfer.Sync(t.Context(), end(tt.dst), end(tt.src), transfer.WithDelete(), transfer.WithExclude(tt.pattern))
+			_, err := transfer.Sync(t.Context(), end(tt.dst), end(tt.src), transfer.WithDelete(),
+				transfer.WithExclude(tt.pattern))
 			require.ErrorIs(t, err, tt.want)
 			exists, err := b.Exists(t.Context(), "a/key")
 			require.NoError(t, err)
@@ -266,7 +380,8 @@ func TestWithResumeDirectoryInABucketOfTheJob(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
-	_, err = transfer.Upload(t.Context(), b, newTree(t, map[string]string{"a": "x"}), transfer.WithResume(filepath.Join(top, "kept")))
+	_, err = transfer.Upload(t.Context(), b, newTree(t, map[string]string{"a": "x"}),
+		transfer.WithResume(filepath.Join(top, "kept")))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "WithResume")
 	require.NoDirExists(t, filepath.Join(top, "kept"))

@@ -42,7 +42,14 @@ func chmod(t *testing.T, dir string, modes map[string]fs.FileMode) {
 
 func TestPermissionsBetweenDirectories(t *testing.T) {
 	withUmask(t, 0o022)
-	src := newTree(t, map[string]string{"run.sh": "x", "id_rsa": "x", "shared": "x", "root": "x", "private/key": "x", "read only/x": "x"})
+	src := newTree(t, map[string]string{
+		"run.sh":      "x",
+		"id_rsa":      "x",
+		"shared":      "x",
+		"root":        "x",
+		"private/key": "x",
+		"read only/x": "x",
+	})
 	chmod(t, src, map[string]fs.FileMode{
 		"run.sh":      0o755,
 		"id_rsa":      0o600,
@@ -68,7 +75,8 @@ func TestPermissionsBetweenDirectories(t *testing.T) {
 func TestPermissionsOfADownload(t *testing.T) {
 	withUmask(t, 0o027)
 	b := memstore.New()
-	_, err := transfer.Upload(t.Context(), b, newTree(t, map[string]string{"new": "x", "sub/new": "x", "there": "x"}))
+	_, err := transfer.Upload(t.Context(), b,
+		newTree(t, map[string]string{"new": "x", "sub/new": "x", "there": "x"}))
 	require.NoError(t, err)
 	dst := newTree(t, map[string]string{"there": "another"})
 	chmod(t, dst, map[string]fs.FileMode{"there": 0o664})

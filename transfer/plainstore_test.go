@@ -20,7 +20,8 @@ func TestSyncToAStoreWithoutMetadata(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("text"), 0o600))
 	for _, want := range []int64{1, 0} {
-		report, err := transfer.Sync(t.Context(), transfer.Bucket(b), transfer.Dir(dir), transfer.WithDelete())
+		report, err := transfer.Sync(t.Context(), transfer.Bucket(b), transfer.Dir(dir),
+			transfer.WithDelete())
 		require.NoError(t, err)
 		require.EqualValues(t, want, report.Transferred)
 	}

@@ -106,7 +106,8 @@ func TestRestoreAt(t *testing.T) {
 			requireTexts(t, b, want)
 
 			delete(want, "new")
-			report, err = transfer.RestoreAt(t.Context(), b, when, transfer.WithExclude("clock"), transfer.WithDelete())
+			report, err = transfer.RestoreAt(t.Context(), b, when, transfer.WithExclude("clock"),
+				transfer.WithDelete())
 			require.NoError(t, err)
 			require.EqualValues(t, 1, report.Deleted)
 			requireTexts(t, b, want)
@@ -159,7 +160,11 @@ func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := &markedKeys{Driver: memstore.NewDriver(memstore.Config{}), keys: tt.keys, markers: tt.markers}
+			d := &markedKeys{
+				Driver:  memstore.NewDriver(memstore.Config{}),
+				keys:    tt.keys,
+				markers: tt.markers,
+			}
 			report, err := transfer.Undelete(t.Context(), engine.New(d, storage.WithVersioning(true)))
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			require.Zero(t, report.Transferred)
@@ -243,5 +248,6 @@ func TestUndeleteInBatches(t *testing.T) {
 	report, err := transfer.Undelete(t.Context(), b)
 	require.NoError(t, err)
 	require.EqualValues(t, n, report.Transferred)
-	require.Equal(t, map[string]int{"ListVersions": pages + 1, "DeleteBatch": 10}, recorder.of, "one more for what is soft-deleted")
+	require.Equal(t, map[string]int{"ListVersions": pages + 1, "DeleteBatch": 10}, recorder.of,
+		"one more for what is soft-deleted")
 }

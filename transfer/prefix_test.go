@@ -37,7 +37,8 @@ func TestWithPrefixListsOnlyItsKeys(t *testing.T) {
 	src := newFilledBucket(t, []string{"a/1", "a/2", "b", "b/1", "b2/1", "c"}, countEntries(&ofSource))
 	dst := newFilledBucket(t, []string{"a/old", "b3", "c/old"}, countEntries(&ofDestination))
 
-	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithPrefix("b"), transfer.WithDelete())
+	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
+		transfer.WithPrefix("b"), transfer.WithDelete())
 	require.NoError(t, err)
 	require.EqualValues(t, 3, report.Transferred)
 	require.EqualValues(t, 1, report.Deleted)

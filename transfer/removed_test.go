@@ -50,7 +50,12 @@ func TestUndeleteRestoresWhatWasRemovedForGood(t *testing.T) {
 			put(t, b, "a", "newest")
 			_, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "d/e"}))
 			require.NoError(t, err)
-			want := map[string]transfer.Action{"a": transfer.Restored, "b": transfer.Unchanged, "c": transfer.Unchanged, "d/e": transfer.Restored}
+			want := map[string]transfer.Action{
+				"a":   transfer.Restored,
+				"b":   transfer.Unchanged,
+				"c":   transfer.Unchanged,
+				"d/e": transfer.Restored,
+			}
 
 			actions, report, err := undelete(t, b, transfer.WithDryRun())
 			require.NoError(t, err)
@@ -61,7 +66,8 @@ func TestUndeleteRestoresWhatWasRemovedForGood(t *testing.T) {
 			actions, _, err = undelete(t, b)
 			require.NoError(t, err)
 			require.Equal(t, want, actions)
-			require.Equal(t, map[string]string{"a": "newest", "b": "b", "c": "c", "d/e": "d/e"}, contents(t, b))
+			require.Equal(t, map[string]string{"a": "newest", "b": "b", "c": "c", "d/e": "d/e"},
+				contents(t, b))
 
 			actions, report, err = undelete(t, b)
 			require.NoError(t, err)
@@ -115,7 +121,8 @@ func TestUndeleteContinuesAfterAFault(t *testing.T) {
 			for _, key := range keys {
 				exists, err := b.Exists(t.Context(), key)
 				require.NoError(t, err)
-				require.Equal(t, actions[key] == transfer.Restored, exists, "%s: %d: %s: %v", name, n, key, failure)
+				require.Equal(t, actions[key] == transfer.Restored, exists, "%s: %d: %s: %v", name,
+					n, key, failure)
 			}
 
 			_, _, err = undelete(t, b)
@@ -132,7 +139,8 @@ func TestUndeleteLeavesTheQuestionsOfJobs(t *testing.T) {
 			put(t, b, "b", "b")
 			src := memstore.New()
 			put(t, src, "a", "a")
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, b)), transfer.Bucket(src), transfer.WithDelete())
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, b)), transfer.Bucket(src),
+				transfer.WithDelete())
 			require.NoError(t, err)
 			_, _, err = undelete(t, b)
 			require.NoError(t, err)

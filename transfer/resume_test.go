@@ -55,7 +55,8 @@ func runResumed(dir string) error {
 	if err != nil {
 		return err
 	}
-	_, err = transfer.Upload(ctx, b, r.tree(), transfer.WithConcurrency(2*inFlight), transfer.WithResume(r.kept()))
+	_, err = transfer.Upload(ctx, b, r.tree(), transfer.WithConcurrency(2*inFlight),
+		transfer.WithResume(r.kept()))
 	return err
 }
 
@@ -94,7 +95,11 @@ func TestWithResumeAfterAKill(t *testing.T) {
 	require.NoError(t, large.Truncate(largeParts*partBytes))
 	require.NoError(t, large.Close())
 
-	server := &partServer{handler: s3server.New(s3server.Config{Strict: true, Buckets: []string{"photos"}}), held: make(chan struct{}, 64), gone: make(chan struct{})}
+	server := &partServer{
+		handler: s3server.New(s3server.Config{Strict: true, Buckets: []string{"photos"}}),
+		held:    make(chan struct{}, 64),
+		gone:    make(chan struct{}),
+	}
 	server.hold.Store(before)
 	listening := httptest.NewServer(server)
 	defer listening.Close()

@@ -130,7 +130,8 @@ func TestDownloadInterrupted(t *testing.T) {
 
 	t.Run("is continued by DownloadFile", func(t *testing.T) {
 		h := interruptDownload(t, resume)
-		attrs, err := storage.DownloadFile(t.Context(), h.bucket, "sub/large", filepath.Join(h.dir, "sub", "large"))
+		attrs, err := storage.DownloadFile(t.Context(), h.bucket, "sub/large",
+			filepath.Join(h.dir, "sub", "large"))
 		require.NoError(t, err)
 		require.Equal(t, int64(largeBytes), attrs.Size)
 		require.Less(t, h.server.bytes.Load(), int64(largeBytes))

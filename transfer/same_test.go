@@ -83,7 +83,8 @@ func TestUploadCompares(t *testing.T) {
 			name: "other bytes with a time in the future",
 			change: func(t *testing.T, dir string, _ storage.Bucket) {
 				writeFiles(t, dir, map[string]string{"a.txt": "after."})
-				require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now().Add(time.Hour)))
+				require.NoError(t,
+					os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now().Add(time.Hour)))
 			},
 			transferred: true,
 			heads:       1,
@@ -157,12 +158,14 @@ func TestWithMissingOnly(t *testing.T) {
 
 	dst := fill(result)
 	src := fill(files)
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMissingOnly(), transfer.WithMove())
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
+		transfer.WithMissingOnly(), transfer.WithMove())
 	require.NoError(t, err)
 	require.Equal(t, want, contents(t, dst))
 	require.Equal(t, map[string]string{"b/c": "new c"}, contents(t, src), "a skipped file stays")
 
-	_, err = transfer.Compare(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), nil, transfer.WithMissingOnly())
+	_, err = transfer.Compare(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), nil,
+		transfer.WithMissingOnly())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
@@ -339,7 +342,13 @@ func TestCopyCompares(t *testing.T) {
 		{name: "other bytes immediately", later: time.Second, text: "after.", transferred: true},
 		{name: "other bytes later", later: time.Hour, text: "after.", transferred: true},
 		{name: "the same bytes written again later", later: time.Hour, text: "before", transferred: true},
-		{name: "other metadata immediately", later: time.Second, text: "before", tag: "new", transferred: true},
+		{
+			name:        "other metadata immediately",
+			later:       time.Second,
+			text:        "before",
+			tag:         "new",
+			transferred: true,
+		},
 		{name: "other metadata later", later: time.Hour, text: "before", tag: "new", transferred: true},
 	}
 	for _, tt := range tests {

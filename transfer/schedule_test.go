@@ -199,7 +199,9 @@ func TestEveryReleasesItsLease(t *testing.T) {
 func TestEveryBucketWithoutConditions(t *testing.T) {
 	for name, features := range map[string]storage.Features{"create": storage.ConditionalCreate, "update": storage.ConditionalUpdate} {
 		t.Run(name, func(t *testing.T) {
-			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return without{d, features} }))
+			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+				return without{d, features}
+			}))
 			err := transfer.Every(t.Context(), time.Hour, func(context.Context) error {
 				t.Error("it ran")
 				return nil
@@ -225,7 +227,9 @@ func TestEveryOverwritesNoOtherObject(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), leaseKey, file("a picture"))
 	require.NoError(t, err)
-	err = transfer.Every(t.Context(), time.Hour, func(context.Context) error { return nil }, transfer.WithLease(b, leaseKey))
+	err = transfer.Every(t.Context(), time.Hour, func(context.Context) error {
+		return nil
+	}, transfer.WithLease(b, leaseKey))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Equal(t, "a picture", contents(t, b)[leaseKey])
 }
@@ -261,9 +265,11 @@ func TestEveryRefusesInvalidArguments(t *testing.T) {
 	job := func(context.Context) error { return nil }
 	require.ErrorIs(t, transfer.Every(t.Context(), 0, job), storage.InvalidArgument)
 	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, nil), storage.InvalidArgument)
-	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, transfer.WithJitter(-1)), storage.InvalidArgument)
+	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, transfer.WithJitter(-1)),
+		storage.InvalidArgument)
 	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, nil), storage.InvalidArgument)
-	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, transfer.WithLease(nil, leaseKey)), storage.InvalidArgument)
+	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, transfer.WithLease(nil, leaseKey)),
+		storage.InvalidArgument)
 }
 
 // The longest interval does not overflow.

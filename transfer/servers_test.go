@@ -95,7 +95,8 @@ func TestTreeComesBackIdenticalThroughServers(t *testing.T) {
 	h := plantTree(t, files, largest)
 	back := t.TempDir()
 	stops := append([]stop{{"local", transfer.Bucket(newLocalBucket(t, h.meddling(t)))}}, outside...)
-	syncRound(t, h, append(stops, stop{"memory", transfer.Bucket(memstore.New())}, stop{"a directory", transfer.Dir(back)}))
+	syncRound(t, h, append(stops, stop{"memory", transfer.Bucket(memstore.New())},
+		stop{"a directory", transfer.Dir(back)}))
 
 	require.Equal(t, h.good, fingerprints(t, back))
 	requireTimes(t, h, back)
@@ -124,7 +125,9 @@ func TestExpireAbortsUploadsOnServers(t *testing.T) {
 			require.NoError(t, err)
 			require.Zero(t, report.Aborted, "they are new")
 
-			report, err = transfer.Expire(t.Context(), b, rules, transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) }))
+			report, err = transfer.Expire(t.Context(), b, rules, transfer.WithNow(func() time.Time {
+				return time.Now().Add(2 * day)
+			}))
 			require.NoError(t, err)
 			require.Equal(t, int64(2), report.Aborted)
 			require.Equal(t, []string{"other"}, openUploads(t, b))
@@ -149,7 +152,8 @@ func TestMoveToAndFroBetweenServers(t *testing.T) {
 		}
 		t.Run(s.name, func(t *testing.T) {
 			scheme, query := address(t)
-			testToAndFro(t, []string{newFreshAddress(t, scheme, query), newFreshAddress(t, scheme, query)}, killAfter)
+			testToAndFro(t,
+				[]string{newFreshAddress(t, scheme, query), newFreshAddress(t, scheme, query)}, killAfter)
 		})
 		t.Run(s.name+" and a directory", func(t *testing.T) {
 			scheme, query := address(t)

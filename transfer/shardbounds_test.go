@@ -85,7 +85,8 @@ func TestWithShardBoundsDoesEachFileOnce(t *testing.T) {
 	require.NoError(t, err)
 	var n, deleted int64
 	for i := range 4 {
-		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(shardOf(i, bounds), transfer.WithDelete(), transfer.WithMissingOnly())...)
+		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
+			append(shardOf(i, bounds), transfer.WithDelete(), transfer.WithMissingOnly())...)
 		require.NoError(t, err)
 		n += report.Transferred
 		deleted += report.Deleted
@@ -93,7 +94,8 @@ func TestWithShardBoundsDoesEachFileOnce(t *testing.T) {
 
 	require.EqualValues(t, 1500, n)
 	require.EqualValues(t, 1, deleted)
-	c, err := transfer.Compare(t.Context(), transfer.Bucket(src), transfer.Bucket(dst), nil, transfer.WithSizeOnly())
+	c, err := transfer.Compare(t.Context(), transfer.Bucket(src), transfer.Bucket(dst), nil,
+		transfer.WithSizeOnly())
 	require.NoError(t, err)
 	require.True(t, c.Equal())
 }
@@ -122,7 +124,8 @@ func TestWithShardBoundsListsOnlyItsRange(t *testing.T) {
 			return err
 		},
 		"Expire": func(opts ...transfer.Option) error {
-			report, err := transfer.Expire(t.Context(), src, []transfer.ExpireRule{{Age: 1000 * time.Hour}}, opts...)
+			report, err := transfer.Expire(t.Context(), src,
+				[]transfer.ExpireRule{{Age: 1000 * time.Hour}}, opts...)
 			require.Zero(t, report.Deleted)
 			return err
 		},
@@ -137,7 +140,8 @@ func TestWithShardBoundsListsOnlyItsRange(t *testing.T) {
 				require.NoError(t, job(append(shardOf(i, bounds), transfer.WithSizeOnly())...))
 			}
 		})
-		require.LessOrEqual(t, pages, size+2*4, "%s: pages are not aligned to ranges, and the next one is prefetched", name)
+		require.LessOrEqual(t, pages, size+2*4,
+			"%s: pages are not aligned to ranges, and the next one is prefetched", name)
 	}
 }
 
@@ -171,7 +175,8 @@ func TestWithShardBoundsListInAnyOrder(t *testing.T) {
 	require.NoError(t, err)
 	var n, removals int64
 	for i := range 3 {
-		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), shardOf(i, bounds)...)
+		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
+			shardOf(i, bounds)...)
 		require.NoError(t, err)
 		n += report.Transferred
 		report, err = transfer.Remove(t.Context(), dst, shardOf(i, bounds)...)
@@ -226,10 +231,12 @@ func TestWithJournalOfOtherBounds(t *testing.T) {
 	src := memstore.New()
 	state := memstore.New()
 	put(t, src, "a", "x")
-	dst := memstore.New(driver.WithLayer(faults.New(faults.Fail(faults.Put).Nth(1)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	dst := memstore.New(driver.WithLayer(faults.New(faults.Fail(faults.Put).Nth(1)).Layer()),
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 
 	job := func(bound string) error {
-		_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), append(shardOf(0, []string{bound}), transfer.WithJournal(state, "j"))...)
+		_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
+			append(shardOf(0, []string{bound}), transfer.WithJournal(state, "j"))...)
 		return err
 	}
 	require.Error(t, job("m"), "it leaves its journal")

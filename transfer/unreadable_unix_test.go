@@ -136,9 +136,11 @@ func runIntoLockedTop(dir string) error {
 		if err != nil {
 			return err
 		}
-		report, err := transfer.Sync(context.Background(), transfer.Dir(dir), transfer.Bucket(src), transfer.WithDelete(), transfer.WithExclude("/kept"))
+		report, err := transfer.Sync(context.Background(), transfer.Dir(dir), transfer.Bucket(src),
+			transfer.WithDelete(), transfer.WithExclude("/kept"))
 		var e *storage.Error
-		fmt.Println(report.Transferred, report.Deleted, storage.CodeOf(err), errors.As(err, &e) && strings.Contains(e.Hint, "at the top of one end"))
+		fmt.Println(report.Transferred, report.Deleted, storage.CodeOf(err),
+			errors.As(err, &e) && strings.Contains(e.Hint, "at the top of one end"))
 	}
 	return nil
 }
@@ -159,5 +161,6 @@ func (takesNothing) Upload(context.Context, string, io.Reader, *storage.UploadOp
 func TestJobDestinationOfWhichAFolderTakesFiles(t *testing.T) {
 	dir := newTree(t, map[string]string{"kept": "x", "open/old": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "open"), 0o777))
-	require.Equal(t, "1 1  false\n0 0 permission denied true\n", unprivileged(t, "unprivileged destination", dir))
+	require.Equal(t, "1 1  false\n0 0 permission denied true\n",
+		unprivileged(t, "unprivileged destination", dir))
 }

@@ -59,7 +59,9 @@ func (a audited) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, err
 func TestJobCallsAWrappedCore(t *testing.T) {
 	notes := []string{}
 	inner := memstore.New()
-	dst := wrapped.Bucket(t, inner, func(c storage.Core) storage.Core { return audited{c, &sync.Mutex{}, &notes} })
+	dst := wrapped.Bucket(t, inner, func(c storage.Core) storage.Core {
+		return audited{c, &sync.Mutex{}, &notes}
+	})
 	_, err := inner.Upload(t.Context(), "old", strings.NewReader("x"))
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -71,7 +73,9 @@ func TestJobCallsAWrappedCore(t *testing.T) {
 	require.NoError(t, err)
 	_, err = transfer.Copy(t.Context(), dst, src, transfer.WithDelete())
 	require.NoError(t, err)
-	notes = slices.DeleteFunc(notes, func(note string) bool { return strings.Contains(note, "omnibucket-question-") })
+	notes = slices.DeleteFunc(notes, func(note string) bool {
+		return strings.Contains(note, "omnibucket-question-")
+	})
 
 	slices.Sort(notes)
 	require.Equal(t, []string{"CopyFrom b", "Remove a", "Remove old", "Upload a"}, notes)

@@ -61,6 +61,7 @@ func TestMatchesETagOfAFileThatGrew(t *testing.T) {
 	sum := md5.Sum([]byte("grown"))
 
 	for size, matches := range map[int64]bool{5: true, 3: false} {
-		require.Equal(t, matches, w.MatchesETag(t.Context(), Entry{Key: "log", Size: size}, hex.EncodeToString(sum[:])))
+		require.Equal(t, matches,
+			w.MatchesETag(t.Context(), Entry{Key: "log", Size: size}, hex.EncodeToString(sum[:])))
 	}
 }

@@ -20,7 +20,13 @@ import (
 func inMapOrder(n int) iter.Seq2[storage.ListEntry, error] {
 	all := map[string]storage.ListEntry{}
 	for i := range n {
-		e := storage.ListEntry{Key: fmt.Sprintf("%06d", i), Size: int64(i), ETag: `"e"`, Revision: "r", Modified: time.Unix(int64(i), 5).UTC()}
+		e := storage.ListEntry{
+			Key:      fmt.Sprintf("%06d", i),
+			Size:     int64(i),
+			ETag:     `"e"`,
+			Revision: "r",
+			Modified: time.Unix(int64(i), 5).UTC(),
+		}
 		all[e.Key] = e
 	}
 	return func(yield func(storage.ListEntry, error) bool) {
