@@ -101,7 +101,9 @@ func TestWriteSetsUnknown(t *testing.T) {
 					body = strings.NewReader("hello")
 				}
 				client := newClient(t, transport)
-				err := SendWrite(t.Context(), func(ctx context.Context) error { return put(ctx, client, server.URL+"/k?sig=secret", body) })
+				err := SendWrite(t.Context(), func(ctx context.Context) error {
+					return put(ctx, client, server.URL+"/k?sig=secret", body)
+				})
 				require.Equal(t, tt.code, storage.CodeOf(err), "%s: %v", kind, err)
 				require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%s: %v", kind, err)
 				if err != nil {
@@ -166,7 +168,11 @@ func TestNetworkError(t *testing.T) {
 }
 
 func TestStatusError(t *testing.T) {
-	e := StatusError(&http.Response{StatusCode: 429, Status: "429 Too Many Requests", Header: http.Header{"Retry-After": {"7"}}})
+	e := StatusError(&http.Response{
+		StatusCode: 429,
+		Status:     "429 Too Many Requests",
+		Header:     http.Header{"Retry-After": {"7"}},
+	})
 	require.Equal(t, storage.RateLimited, e.Code)
 	require.True(t, e.Retryable)
 	require.Equal(t, 7*time.Second, e.RetryAfter)

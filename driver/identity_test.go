@@ -57,7 +57,8 @@ func TestStackIdentity(t *testing.T) {
 	}
 	oldStore := laid(first, overlay.Config{})
 	chain := func(layers ...driver.Layer) []driver.Layer { return layers }
-	layered := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(laid(second, overlay.Config{})))
+	layered := engine.New(memstore.NewDriver(memstore.Config{}),
+		driver.WithLayer(laid(second, overlay.Config{})))
 	tests := []struct {
 		name   string
 		bucket string
@@ -74,28 +75,72 @@ func TestStackIdentity(t *testing.T) {
 			same:   true,
 		},
 		{name: "a second store", bucket: "photos", layers: chain(mirrored(first))},
-		{name: "the same second store", bucket: "photos", layers: chain(mirrored(first)), as: chain(mirrored(first)), same: true},
-		{name: "another second store", bucket: "photos", layers: chain(mirrored(first)), as: chain(mirrored(second))},
-		{name: "a folder of it", bucket: "photos", layers: chain(mirrored(first)), as: chain(mirrored(storage.Prefixed(first, "a/")))},
+		{
+			name:   "the same second store",
+			bucket: "photos",
+			layers: chain(mirrored(first)),
+			as:     chain(mirrored(first)),
+			same:   true,
+		},
+		{
+			name:   "another second store",
+			bucket: "photos",
+			layers: chain(mirrored(first)),
+			as:     chain(mirrored(second)),
+		},
+		{
+			name:   "a folder of it",
+			bucket: "photos",
+			layers: chain(mirrored(first)),
+			as:     chain(mirrored(storage.Prefixed(first, "a/"))),
+		},
 		{
 			name:   "a wrapper of it, which has the same objects",
 			bucket: "photos",
 			layers: chain(mirrored(first)),
-			as:     chain(mirrored(wrapped.Bucket(t, first, func(c storage.Core) storage.Core { return wrapper{c} }))),
+			as: chain(mirrored(wrapped.Bucket(t, first, func(c storage.Core) storage.Core {
+				return wrapper{c}
+			}))),
+			same: true,
+		},
+		{
+			name:   "a layer of it",
+			bucket: "photos",
+			layers: chain(mirrored(first)),
+			as:     chain(mirrored(layered)),
+		},
+		{name: "an old store", bucket: "photos", layers: chain(oldStore)},
+		{
+			name:   "an old store, and a second one",
+			bucket: "photos",
+			layers: chain(oldStore),
+			as:     chain(mirrored(first)),
+		},
+		{
+			name:   "the same old store",
+			bucket: "photos",
+			layers: chain(oldStore),
+			as:     chain(laid(first, overlay.Config{})),
 			same:   true,
 		},
-		{name: "a layer of it", bucket: "photos", layers: chain(mirrored(first)), as: chain(mirrored(layered))},
-		{name: "an old store", bucket: "photos", layers: chain(oldStore)},
-		{name: "an old store, and a second one", bucket: "photos", layers: chain(oldStore), as: chain(mirrored(first))},
-		{name: "the same old store", bucket: "photos", layers: chain(oldStore), as: chain(laid(first, overlay.Config{})), same: true},
-		{name: "one that is read no more", bucket: "photos", layers: chain(oldStore), as: chain(laid(first, overlay.Config{NewOnly: true}))},
+		{
+			name:   "one that is read no more",
+			bucket: "photos",
+			layers: chain(oldStore),
+			as:     chain(laid(first, overlay.Config{NewOnly: true})),
+		},
 		{
 			name:   "an old store whose place is unknown",
 			bucket: "photos",
 			layers: chain(laid(wrapped.Unknown(t, first), overlay.Config{})),
 			as:     chain(laid(wrapped.Unknown(t, first), overlay.Config{})),
 		},
-		{name: "another order", bucket: "photos", layers: chain(mirrored(second), oldStore), as: chain(oldStore, mirrored(second))},
+		{
+			name:   "another order",
+			bucket: "photos",
+			layers: chain(mirrored(second), oldStore),
+			as:     chain(oldStore, mirrored(second)),
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
