@@ -65,7 +65,8 @@ func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 			require.NoError(t, err)
 			mark, _, err := storage.ReadAll(t.Context(), newTrimmedTwice(t, tt.mark...), markKey)
 			require.NoError(t, err)
-			require.Equal(t, strings.Fields(string(mark))[:2], strings.Fields(string(data))[:2], "the mark stays")
+			require.Equal(t, strings.Fields(string(mark))[:2], strings.Fields(string(data))[:2],
+				"the mark stays")
 		})
 	}
 }

@@ -25,7 +25,9 @@ func appending(name string, number *int64) func(ctx context.Context, l *commit.L
 // Entries are appended once, without gaps, and a trimmed log keeps those that were not trimmed. A reader sees no gap.
 func TestExploredLog(t *testing.T) {
 	const given = 3
-	trim := func(ctx context.Context, l *commit.Log) error { return errors.Join(l.Trim(ctx, 1), l.Trim(ctx, 2)) }
+	trim := func(ctx context.Context, l *commit.Log) error {
+		return errors.Join(l.Trim(ctx, 1), l.Trim(ctx, 2))
+	}
 	readLog := func(ctx context.Context, l *commit.Log) error {
 		next := int64(1)
 		for entry, err := range l.From(ctx, next) {
@@ -60,7 +62,9 @@ func TestExploredLog(t *testing.T) {
 				}
 				outside := open(store.Bucket())
 				for range given {
-					_, err := outside.Append(s.Context(), func(int64) ([]byte, error) { return []byte("given"), nil })
+					_, err := outside.Append(s.Context(), func(int64) ([]byte, error) {
+						return []byte("given"), nil
+					})
 					require.NoError(s, err)
 				}
 				run := func(name string, do func(ctx context.Context, l *commit.Log) error) *interleave.Actor {
@@ -105,7 +109,9 @@ func TestExploredLog(t *testing.T) {
 					}
 
 					reopened := open(store.Bucket())
-					_, err = reopened.Append(s.Context(), func(int64) ([]byte, error) { return []byte("later"), nil })
+					_, err = reopened.Append(s.Context(), func(int64) ([]byte, error) {
+						return []byte("later"), nil
+					})
 					require.NoError(s, err)
 				})
 			})

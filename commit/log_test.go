@@ -33,7 +33,9 @@ type store struct {
 }
 
 var stores = []store{
-	{"memory", func(t *testing.T) string { return "mem://" + strings.ReplaceAll(strings.ToLower(t.Name()), "/", "-") }},
+	{"memory", func(t *testing.T) string {
+		return "mem://" + strings.ReplaceAll(strings.ToLower(t.Name()), "/", "-")
+	}},
 	{"directory", func(t *testing.T) string {
 		return "file://" + filepath.Join(t.TempDir(), "bucket") + "?create=true&sync=false"
 	}},
@@ -127,7 +129,8 @@ func TestLastWithoutAListing(t *testing.T) {
 		appendText(t, log, strconv.Itoa(n))
 	}
 
-	require.LessOrEqual(t, counting.Count(faults.Any), 3*1000+10, "an append is a look at the entry before, a write and a look at the mark")
+	require.LessOrEqual(t, counting.Count(faults.Any), 3*1000+10,
+		"an append is a look at the entry before, a write and a look at the mark")
 	counting.Reset()
 	other, err := commit.New(b, "log/")
 	require.NoError(t, err)
@@ -169,8 +172,10 @@ func TestAppendFails(t *testing.T) {
 		next func(int64) ([]byte, error)
 		want error
 	}{
-		"if next fails":           {func(int64) ([]byte, error) { return nil, conflict }, conflict},
-		"if the entry is too big": {func(int64) ([]byte, error) { return make([]byte, commit.MaxEntry+1), nil }, storage.TooLarge},
+		"if next fails": {func(int64) ([]byte, error) { return nil, conflict }, conflict},
+		"if the entry is too big": {func(int64) ([]byte, error) {
+			return make([]byte, commit.MaxEntry+1), nil
+		}, storage.TooLarge},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -263,7 +268,8 @@ func TestTrimmedEntriesAreGone(t *testing.T) {
 		require.NoError(t, err)
 		leftovers = append(leftovers, entry.Key)
 	}
-	require.Equal(t, []string{"log/00000000000000000002.txt", "log/00000000000000000004", "log/trimmed"}, leftovers)
+	require.Equal(t,
+		[]string{"log/00000000000000000002.txt", "log/00000000000000000004", "log/trimmed"}, leftovers)
 }
 
 // If others append and trim while a writer is paused in Append, Append calls next again with the new last entry.
@@ -547,7 +553,8 @@ func requireRest(t *testing.T, log *commit.Log, base int64, told []string, unkno
 	counts := map[string]bool{}
 	for i, text := range got[:len(got)-1] {
 		counts[fmt.Sprint(int64(i)+1, text)] = true
-		require.True(t, unknown[text] || contains(told, text), "%q is stored, and nobody was told: %v", text, got)
+		require.True(t, unknown[text] || contains(told, text),
+			"%q is stored, and nobody was told: %v", text, got)
 	}
 
 	for _, entry := range told {

@@ -20,10 +20,19 @@ var servers = []store{
 		endpoint := testserver.Need(t, variable)
 		t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv(variable+"_KEY"))
 		t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv(variable+"_SECRET"))
-		return freshbucket.Address(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}})
+		return freshbucket.Address(t, "s3", url.Values{
+			"region":     {"us-east-1"},
+			"path_style": {"true"},
+			"profile":    {"minio"},
+			"endpoint":   {endpoint},
+		})
 	}},
 	{"gcs", func(t *testing.T) string {
-		return freshbucket.Address(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_GCS")}})
+		return freshbucket.Address(t, "gs", url.Values{
+			"anonymous": {"true"},
+			"project":   {"project"},
+			"endpoint":  {testserver.Need(t, "OMNIBUCKET_TEST_GCS")},
+		})
 	}},
 	{"azurite", func(t *testing.T) string {
 		endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
