@@ -60,7 +60,8 @@ func TestExploredLease(t *testing.T) {
 					s.Check(func() {
 						err := a.Err()
 						// Release takes at most ten seconds.
-						finished := errors.Is(err, storage.Canceled) || errors.Is(err, storage.DeadlineExceeded)
+						finished := errors.Is(err, storage.Canceled) || errors.Is(err,
+							storage.DeadlineExceeded)
 						lost := errors.Is(err, storage.Changed) || errors.Is(err, storage.OutcomeUnknown)
 						require.True(s, err == nil || a.Died() || finished || lost, "%v", err)
 					})

@@ -180,7 +180,8 @@ func TestLeaseHasOneHolder(t *testing.T) {
 						all.Go(func() {
 							for range 8 {
 								p := new(process).of(t, open())
-								l, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithTTL(12*time.Second))
+								l, err := lease.Acquire(t.Context(), p.bucket, key,
+									lease.WithTTL(12*time.Second))
 								if err != nil {
 									t.Error(err)
 									return
@@ -314,7 +315,9 @@ func TestWithIntervalIgnoresClocks(t *testing.T) {
 	for name, years := range map[string]int{"a year behind": -1, "right": 0, "a year ahead": 1} {
 		t.Run("the store's clock is "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().AddDate(years, 0, 0) }}))
+				b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time {
+					return time.Now().AddDate(years, 0, 0)
+				}}))
 				start := time.Now()
 				first, err := lease.Acquire(t.Context(), b, key, lease.WithInterval(time.Hour))
 				require.NoError(t, err)
@@ -343,9 +346,13 @@ func TestWithIntervalClockSetBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var shift time.Duration
-				b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().Add(shift) }}))
+				b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time {
+					return time.Now().Add(shift)
+				}}))
 				run := func(ctx context.Context) error {
-					return lease.Hold(ctx, b, key, func(context.Context) error { return nil }, lease.WithInterval(time.Hour))
+					return lease.Hold(ctx, b, key, func(context.Context) error {
+						return nil
+					}, lease.WithInterval(time.Hour))
 				}
 				require.NoError(t, run(t.Context()))
 				shift = -1000 * time.Hour
@@ -655,7 +662,8 @@ func TestAcquireArguments(t *testing.T) {
 func TestAcquireWithoutConditions(t *testing.T) {
 	for _, features := range []storage.Features{storage.ConditionalCreate, storage.ConditionalUpdate} {
 		inj := faults.New()
-		b := memstore.New(driver.WithLayer(inj.Layer()), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features})))
+		b := memstore.New(driver.WithLayer(inj.Layer()),
+			driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features})))
 		_, err := lease.Acquire(t.Context(), b, key)
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.Zero(t, inj.Count(faults.Any), "no request was made")

@@ -24,10 +24,12 @@ func TestReleaseOfALostLeaseIsChanged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				failing := faults.New()
-				b := memstore.New(driver.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+				b := memstore.New(driver.WithLayer(failing.Layer()),
+					storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 				l, err := lease.Acquire(t.Context(), b, key)
 				require.NoError(t, err)
-				_, err = b.Upload(t.Context(), key, strings.NewReader(`{"holder":"another","token":2,"nonce":"n"}`))
+				_, err = b.Upload(t.Context(), key,
+					strings.NewReader(`{"holder":"another","token":2,"nonce":"n"}`))
 				require.NoError(t, err)
 				failing.Set(rule)
 				if name == "no call" {

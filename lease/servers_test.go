@@ -25,7 +25,12 @@ func s3Address(profile, variable string) func(t *testing.T) string {
 		endpoint := testserver.Need(t, variable)
 		t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv(variable+"_KEY"))
 		t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv(variable+"_SECRET"))
-		return freshbucket.Address(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {profile}, "endpoint": {endpoint}})
+		return freshbucket.Address(t, "s3", url.Values{
+			"region":     {"us-east-1"},
+			"path_style": {"true"},
+			"profile":    {profile},
+			"endpoint":   {endpoint},
+		})
 	}
 }
 
@@ -36,7 +41,11 @@ var servers = []struct {
 	{"minio", s3Address("minio", "OMNIBUCKET_TEST_MINIO")},
 	{"versitygw", s3Address("versitygw", "OMNIBUCKET_TEST_VERSITYGW")},
 	{"gcs", func(t *testing.T) string {
-		return freshbucket.Address(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_GCS")}})
+		return freshbucket.Address(t, "gs", url.Values{
+			"anonymous": {"true"},
+			"project":   {"project"},
+			"endpoint":  {testserver.Need(t, "OMNIBUCKET_TEST_GCS")},
+		})
 	}},
 	{"azurite", func(t *testing.T) string {
 		endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
@@ -62,7 +71,8 @@ func TestLeaseHasOneHolderOnServers(t *testing.T) {
 				all.Go(func() {
 					for i := range 4 {
 						p := new(process).of(t, b)
-						l, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithTTL(2*time.Second), lease.WithInterval(1))
+						l, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithTTL(2*time.Second),
+							lease.WithInterval(1))
 						if err != nil {
 							t.Error(err)
 							return
