@@ -20,7 +20,9 @@ var lent storage.Bucket
 
 func init() {
 	storage.Register("lent", storage.Opener{
-		Bucket: func(context.Context, *url.URL, []storage.OpenOption) (storage.Bucket, error) { return lent, nil },
+		Bucket: func(context.Context, *url.URL, []storage.OpenOption) (storage.Bucket, error) {
+			return lent, nil
+		},
 	})
 }
 
@@ -42,7 +44,8 @@ func TestOpenWithPrefix(t *testing.T) {
 		t.Run(scheme, func(t *testing.T) {
 			all, err := storage.Open(t.Context(), address)
 			require.NoError(t, err)
-			b, err := storage.Open(t.Context(), address+"?public_base_url=https://cdn.example.com&prefix=us/a%2Bb+c/")
+			b, err := storage.Open(t.Context(),
+				address+"?public_base_url=https://cdn.example.com&prefix=us/a%2Bb+c/")
 			require.NoError(t, err)
 
 			attrs, err := b.Upload(t.Context(), "k", strings.NewReader("text"))

@@ -68,7 +68,8 @@ func TestOpenErrorNamesOpen(t *testing.T) {
 
 // Parameters of an address have the effects of the open options with their names.
 func TestOpenTakesParameters(t *testing.T) {
-	b, err := storage.Open(t.Context(), "mem://parameters?versions=true&public_base_url=https://cdn.example.com/a")
+	b, err := storage.Open(t.Context(),
+		"mem://parameters?versions=true&public_base_url=https://cdn.example.com/a")
 	require.NoError(t, err)
 	require.True(t, storage.Supports(b, storage.Versioning))
 	address, err := b.PublicURL("x/é+ %.png")

@@ -45,7 +45,10 @@ func TestStreamCopyKeepsOptions(t *testing.T) {
 		{name: "no cache control", opts: []storage.CopyOption{storage.WithCacheControl("")}},
 		{name: "metadata", opts: []storage.CopyOption{storage.WithMetadata(map[string]string{"other": "w"})}},
 		{name: "no metadata", opts: []storage.CopyOption{storage.WithMetadata(nil)}},
-		{name: "language", opts: []storage.CopyOption{storage.WithContentLanguage("de"), storage.WithConcurrency(2)}},
+		{
+			name: "language",
+			opts: []storage.CopyOption{storage.WithContentLanguage("de"), storage.WithConcurrency(2)},
+		},
 		{name: "without attributes", opts: []storage.CopyOption{storage.WithoutAttrs()}},
 	}
 	for _, tt := range tests {
@@ -128,20 +131,24 @@ func TestStreamCopyLeavesOutInvalidHeaders(t *testing.T) {
 		{
 			name:   "replaced by options",
 			source: storage.Properties{ContentType: "text", ContentLanguage: "ä"},
-			opts:   []storage.CopyOption{storage.WithContentType("text/y"), storage.WithContentLanguage("de")},
-			want:   storage.Properties{ContentType: "text/y", ContentLanguage: "de"},
+			opts: []storage.CopyOption{
+				storage.WithContentType("text/y"), storage.WithContentLanguage("de"),
+			},
+			want: storage.Properties{ContentType: "text/y", ContentLanguage: "de"},
 		},
 	}
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			attrs, err := storage.Copy(t.Context(), openStreaming(t), "b.json", described(tt.source), "k", tt.opts...)
+			attrs, err := storage.Copy(t.Context(), openStreaming(t), "b.json", described(tt.source),
+				"k", tt.opts...)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, attrs.Properties)
 		})
 	}
 
-	_, err := storage.Copy(t.Context(), openStreaming(t), "b", described{}, "k", storage.WithContentLanguage("ä"))
+	_, err := storage.Copy(t.Context(), openStreaming(t), "b", described{}, "k",
+		storage.WithContentLanguage("ä"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
@@ -187,7 +194,9 @@ func (w overwriting) Download(
 // If another caller replaces an object during a copy onto itself, the copy fails, and Append starts again.
 func TestStreamCopyOntoItselfFailsIfReplaced(t *testing.T) {
 	first := false
-	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return overwriting{c, &first} })
+	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
+		return overwriting{c, &first}
+	})
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)

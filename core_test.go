@@ -60,7 +60,9 @@ func TestWrapWithEmbeddedCore(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, storage.Ref[storage.Remover](view).Remove(t.Context(), "k"))
 
-	_, err = storage.Update(t.Context(), b, "u", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("x"), nil })
+	_, err = storage.Update(t.Context(), b, "u", func([]byte, *storage.Attrs) ([]byte, error) {
+		return []byte("x"), nil
+	})
 	require.NoError(t, err)
 	require.Equal(t, []string{"Upload p/k", "Remove p/k", "Upload u"}, *calls)
 }
@@ -108,7 +110,8 @@ func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 		var e *storage.Error
 		require.ErrorAs(t, err, &e, name)
 		require.Equal(t, storage.Unsupported, e.Code, name)
-		require.Contains(t, e.Error(), name+" needs a bucket of this library, and the value is a storage_test.embedding")
+		require.Contains(t, e.Error(),
+			name+" needs a bucket of this library, and the value is a storage_test.embedding")
 		require.Contains(t, e.Hint, "storage.Wrap")
 	}
 
@@ -204,16 +207,22 @@ var beyond = []struct {
 	name string
 	call func(ctx context.Context, b storage.Bucket) error
 }{
-	{"Versions", func(ctx context.Context, b storage.Bucket) error { return firstError(storage.Versions(ctx, b)) }},
+	{"Versions", func(ctx context.Context, b storage.Bucket) error {
+		return firstError(storage.Versions(ctx, b))
+	}},
 	{"Tags", func(ctx context.Context, b storage.Bucket) error {
 		_, err := storage.Tags(ctx, b, "k")
 		return err
 	}},
-	{"SetTags", func(ctx context.Context, b storage.Bucket) error { return storage.SetTags(ctx, b, "k", nil) }},
+	{"SetTags", func(ctx context.Context, b storage.Bucket) error {
+		return storage.SetTags(ctx, b, "k", nil)
+	}},
 	{"SetRetention", func(ctx context.Context, b storage.Bucket) error {
 		return storage.SetRetention(ctx, b, "k", storage.Retention{})
 	}},
-	{"SetLegalHold", func(ctx context.Context, b storage.Bucket) error { return storage.SetLegalHold(ctx, b, "k", false) }},
+	{"SetLegalHold", func(ctx context.Context, b storage.Bucket) error {
+		return storage.SetLegalHold(ctx, b, "k", false)
+	}},
 	{"Restore", func(ctx context.Context, b storage.Bucket) error { return storage.Restore(ctx, b, "k") }},
 	{"SignedUploadForm", func(ctx context.Context, b storage.Bucket) error {
 		_, err := storage.SignedUploadForm(ctx, b, "k", 0, 1)
@@ -223,7 +232,9 @@ var beyond = []struct {
 		_, err := storage.BeginUpload(ctx, b, "k")
 		return err
 	}},
-	{"ListUploads", func(ctx context.Context, b storage.Bucket) error { return firstError(storage.ListUploads(ctx, b)) }},
+	{"ListUploads", func(ctx context.Context, b storage.Bucket) error {
+		return firstError(storage.ListUploads(ctx, b))
+	}},
 	{"AbortUpload", func(ctx context.Context, b storage.Bucket) error {
 		return storage.AbortUpload(ctx, b, storage.UploadEntry{Key: "k", Upload: "none"})
 	}},
@@ -243,8 +254,10 @@ func lastError[T any](_ T, err error) error { return err }
 // newWholeBucket returns a bucket that has everything, with an object "k".
 func newWholeBucket(t *testing.T) storage.Bucket {
 	t.Helper()
-	b := memstore.New(storage.WithVersioning(true), storage.WithObjectLock(), storage.WithSigningBaseURL("http://127.0.0.1/x"))
-	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"), storage.WithTags(map[string]string{"a": "b"}))
+	b := memstore.New(storage.WithVersioning(true), storage.WithObjectLock(),
+		storage.WithSigningBaseURL("http://127.0.0.1/x"))
+	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"),
+		storage.WithTags(map[string]string{"a": "b"}))
 	require.NoError(t, err)
 	return b
 }
@@ -282,7 +295,8 @@ func TestPrefixedDownloadWriteTo(t *testing.T) {
 func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
 	b := newWholeBucket(t)
 	view := storage.Prefixed(b, "p/")
-	_, err := view.Upload(t.Context(), "k", strings.NewReader("text"), storage.WithTags(map[string]string{"a": "b"}))
+	_, err := view.Upload(t.Context(), "k", strings.NewReader("text"),
+		storage.WithTags(map[string]string{"a": "b"}))
 	require.NoError(t, err)
 	var keys []string
 	for v, err := range storage.Versions(t.Context(), view) {
@@ -368,7 +382,8 @@ func (f *forwarding) Download(ctx context.Context, key string, o *storage.Downlo
 // If a Core downloads from a view of another bucket, a reader through Prefixed shows neither prefix in its
 // attributes and errors.
 func TestPrefixedReaderLosesBothPrefixes(t *testing.T) {
-	broken := memstore.New(driver.WithLayer(faults.New(faults.Corrupt(faults.Get, 1)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	broken := memstore.New(driver.WithLayer(faults.New(faults.Corrupt(faults.Get, 1)).Layer()),
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := broken.Upload(t.Context(), "q/p/k", strings.NewReader("text"))
 	require.NoError(t, err)
 	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
@@ -394,7 +409,8 @@ type failing struct{ storage.Core }
 
 func (f *failing) Attrs(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Attrs, error) {
 	a, err := f.Core.Attrs(ctx, key, o)
-	return a, fmt.Errorf("checking: %w", errors.Join(err, &os.PathError{Op: "open", Path: "note", Err: os.ErrNotExist}))
+	return a, fmt.Errorf("checking: %w",
+		errors.Join(err, &os.PathError{Op: "open", Path: "note", Err: os.ErrNotExist}))
 }
 
 // An error of a prefixed bucket never shows the prefix, whatever target errors.As gets.

@@ -164,14 +164,18 @@ var watchedCalls = []struct {
 		_, err = io.Copy(io.Discard, r)
 		return errors.Join(err, r.Close())
 	}},
-	{"Bucket.List", list, func(ctx context.Context, b storage.Bucket, _ *watched) error { return eachError(b.List(ctx)) }},
+	{"Bucket.List", list, func(ctx context.Context, b storage.Bucket, _ *watched) error {
+		return eachError(b.List(ctx))
+	}},
 	{"Bucket.Attrs", describe, func(ctx context.Context, b storage.Bucket, _ *watched) error {
 		return lastError(b.Attrs(ctx, "a"))
 	}},
 	{"Bucket.Exists", describe, func(ctx context.Context, b storage.Bucket, _ *watched) error {
 		return lastError(b.Exists(ctx, "a"))
 	}},
-	{"Bucket.Remove", remove, func(ctx context.Context, b storage.Bucket, _ *watched) error { return b.Remove(ctx, "a") }},
+	{"Bucket.Remove", remove, func(ctx context.Context, b storage.Bucket, _ *watched) error {
+		return b.Remove(ctx, "a")
+	}},
 	{"Bucket.SignedUploadURL", sign | write, func(ctx context.Context, b storage.Bucket, _ *watched) error {
 		return lastError(b.SignedUploadURL(ctx, "a"))
 	}},
@@ -186,7 +190,8 @@ var watchedCalls = []struct {
 		return err
 	}},
 	{"ReadRanges", read, func(ctx context.Context, b storage.Bucket, _ *watched) error {
-		_, _, err := storage.ReadRanges(ctx, b, "a", []storage.Range{{Offset: 0, Length: 1}, {Offset: 2, Length: 1}})
+		_, _, err := storage.ReadRanges(ctx, b, "a",
+			[]storage.Range{{Offset: 0, Length: 1}, {Offset: 2, Length: 1}})
 		return err
 	}},
 	{"NewReaderAt", read | describe, func(ctx context.Context, b storage.Bucket, _ *watched) error {
@@ -267,7 +272,9 @@ var watchedCalls = []struct {
 	{"SetLegalHold", write, func(ctx context.Context, b storage.Bucket, _ *watched) error {
 		return storage.SetLegalHold(ctx, b, "a", false)
 	}},
-	{"Restore", write, func(ctx context.Context, b storage.Bucket, _ *watched) error { return storage.Restore(ctx, b, "a") }},
+	{"Restore", write, func(ctx context.Context, b storage.Bucket, _ *watched) error {
+		return storage.Restore(ctx, b, "a")
+	}},
 	{"SignedRemoveURL", sign | remove, func(ctx context.Context, b storage.Bucket, _ *watched) error {
 		return lastError(storage.SignedRemoveURL(ctx, b, "a"))
 	}},
@@ -403,7 +410,8 @@ func TestHookDeniesEachEffect(t *testing.T) {
 						require.ErrorIs(t, denied, storage.PermissionDenied, "%s is denied", one)
 						continue
 					}
-					require.Equal(t, storage.CodeOf(err), storage.CodeOf(denied), "the library refuses the call anyway")
+					require.Equal(t, storage.CodeOf(err), storage.CodeOf(denied),
+						"the library refuses the call anyway")
 				}
 			})
 		}
@@ -541,7 +549,9 @@ func TestHookSeesService(t *testing.T) {
 		"UpdateBucket": {administer, func(ctx context.Context, s storage.Service) error {
 			return lastError(s.UpdateBucket(ctx, "old", storage.WithCORS()))
 		}},
-		"Buckets": {administer | list, func(ctx context.Context, s storage.Service) error { return eachError(s.Buckets(ctx)) }},
+		"Buckets": {administer | list, func(ctx context.Context, s storage.Service) error {
+			return eachError(s.Buckets(ctx))
+		}},
 		"DeleteBucket": {administer | remove, func(ctx context.Context, s storage.Service) error {
 			return s.DeleteBucket(ctx, "old")
 		}},
@@ -566,7 +576,8 @@ func TestHookSeesService(t *testing.T) {
 
 			err = tt.call(t.Context(), s)
 			require.Equal(t, tt.effects, w.effects(), name)
-			require.Equal(t, tt.effects&one != 0, errors.Is(err, storage.PermissionDenied), "%s: %v", name, err)
+			require.Equal(t, tt.effects&one != 0, errors.Is(err, storage.PermissionDenied),
+				"%s: %v", name, err)
 		}
 	}
 }

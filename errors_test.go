@@ -96,10 +96,16 @@ func TestErrorTextNamesOperationAndObject(t *testing.T) {
 func TestErrorTextIsShortForAnyKey(t *testing.T) {
 	long := strings.Repeat("é", 1<<19)
 	for name, do := range map[string]func(b storage.Bucket) error{
-		"a key":            func(b storage.Bucket) error { return b.Remove(t.Context(), long) },
-		"a metadata key":   func(b storage.Bucket) error { return upload(t, b, storage.WithMetadata(map[string]string{long: "v"})) },
-		"a metadata value": func(b storage.Bucket) error { return upload(t, b, storage.WithMetadata(map[string]string{"k": long})) },
-		"a type":           func(b storage.Bucket) error { return upload(t, b, storage.WithContentType(long)) },
+		"a key": func(b storage.Bucket) error { return b.Remove(t.Context(), long) },
+		"a metadata key": func(b storage.Bucket) error {
+			return upload(t, b, storage.WithMetadata(map[string]string{long: "v"}))
+		},
+		"a metadata value": func(b storage.Bucket) error {
+			return upload(t, b, storage.WithMetadata(map[string]string{"k": long}))
+		},
+		"a type": func(b storage.Bucket) error {
+			return upload(t, b, storage.WithContentType(long))
+		},
 		"an address": func(storage.Bucket) error {
 			_, err := storage.Open(t.Context(), strings.Repeat("a", 1<<20)+"://b")
 			return err

@@ -309,7 +309,8 @@ func TestErrorNamesBucket(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var e *storage.Error
 			require.ErrorAs(t, tt.do(), &e)
-			require.Equal(t, []string{tt.op, desc.Provider, desc.Bucket, tt.key}, []string{e.Op, e.Provider, e.Bucket, e.Key})
+			require.Equal(t, []string{tt.op, desc.Provider, desc.Bucket, tt.key},
+				[]string{e.Op, e.Provider, e.Bucket, e.Key})
 		})
 	}
 }
@@ -326,7 +327,9 @@ func (d unfiltered) ListVersions(ctx context.Context, r *driver.ListRequest) (*d
 // If a driver ignores the prefix of ListVersions, Versions of a prefixed bucket leaves out the versions of other
 // keys.
 func TestVersionsLeaveOutOtherPrefixes(t *testing.T) {
-	b := memstore.New(storage.WithVersioning(true), driver.WithLayer(func(next driver.Driver) driver.Driver { return unfiltered{next} }))
+	b := memstore.New(storage.WithVersioning(true), driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return unfiltered{next}
+	}))
 	for _, key := range []string{"a", "other/x", "tenant/x", "tenantb"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
 		require.NoError(t, err)

@@ -27,7 +27,8 @@ func TestFSWithFolderMarkers(t *testing.T) {
 	for name, b := range map[string]storage.Bucket{"a bucket": all, "a view": storage.Prefixed(below, "pre/fix/")} {
 		t.Run(name, func(t *testing.T) {
 			files := storage.FS(t.Context(), b)
-			require.NoError(t, fstest.TestFS(files, "a/b/c/file", "a/b/file", "a/beside/file", "empty/deep", "top"))
+			require.NoError(t,
+				fstest.TestFS(files, "a/b/c/file", "a/b/file", "a/beside/file", "empty/deep", "top"))
 
 			require.Equal(t, []string{
 				".", "a", "a/b", "a/b/c", "a/b/c/file", "a/b/file", "a/beside", "a/beside/file", "empty", "empty/deep", "top",

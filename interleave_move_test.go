@@ -130,9 +130,12 @@ func TestExploredMoveBesideOperation(t *testing.T) {
 						require.Contains(s, have, other.stored)
 					}
 					if a.Err() != nil && !a.Died() {
-						codes := []storage.Code{storage.ObjectNotFound, storage.Changed, storage.PreconditionFailed}
+						codes := []storage.Code{
+							storage.ObjectNotFound, storage.Changed, storage.PreconditionFailed,
+						}
 						unknown := errors.Is(a.Err(), storage.OutcomeUnknown)
-						require.True(s, unknown || slices.Contains(codes, storage.CodeOf(a.Err())), fmt.Sprint(a.Err()))
+						require.True(s, unknown || slices.Contains(codes, storage.CodeOf(a.Err())),
+							fmt.Sprint(a.Err()))
 					}
 				})
 			})

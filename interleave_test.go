@@ -47,8 +47,10 @@ var changes = []change{
 		apply: func(_, text string, _ bool) (string, bool) { return text, true },
 	},
 	{
-		name:    "upload if absent",
-		do:      uploading(func(string) []storage.UploadOption { return []storage.UploadOption{storage.IfAbsent()} }),
+		name: "upload if absent",
+		do: uploading(func(string) []storage.UploadOption {
+			return []storage.UploadOption{storage.IfAbsent()}
+		}),
 		apply:   func(textBefore, text string, _ bool) (string, bool) { return text, textBefore == "" },
 		mayFail: []storage.Code{storage.PreconditionFailed},
 	},
@@ -63,7 +65,8 @@ var changes = []change{
 	{
 		name: "upload in parts",
 		do: func(ctx context.Context, b storage.Bucket, key, text, _ string) error {
-			_, err := b.Upload(ctx, key, strings.NewReader(text), storage.WithPartSize(1), storage.WithConcurrency(1))
+			_, err := b.Upload(ctx, key, strings.NewReader(text), storage.WithPartSize(1),
+				storage.WithConcurrency(1))
 			return err
 		},
 		apply: func(_, text string, _ bool) (string, bool) { return text, true },
@@ -101,7 +104,9 @@ var changes = []change{
 			_, err := storage.Compose(ctx, b, key, []string{key, key})
 			return err
 		},
-		apply:   func(textBefore, _ string, _ bool) (string, bool) { return textBefore + textBefore, textBefore != "" },
+		apply: func(textBefore, _ string, _ bool) (string, bool) {
+			return textBefore + textBefore, textBefore != ""
+		},
 		mayFail: []storage.Code{storage.Changed, storage.ObjectNotFound},
 	},
 	{
@@ -125,7 +130,9 @@ var changes = []change{
 		do: func(ctx context.Context, b storage.Bucket, key, _, revision string) error {
 			return b.Remove(ctx, key, storage.IfRevision(revision))
 		},
-		apply:   func(textBefore, _ string, first bool) (string, bool) { return "", textBefore == "" || first },
+		apply: func(textBefore, _ string, first bool) (string, bool) {
+			return "", textBefore == "" || first
+		},
 		mayFail: []storage.Code{storage.PreconditionFailed},
 		needs:   storage.ConditionalRemove,
 	},
@@ -245,8 +252,10 @@ func TestExploredOpenUploads(t *testing.T) {
 	}{
 		{name: "complete", other: complete, after: []string{"part"}},
 		{
-			name:  "abort",
-			other: func(ctx context.Context, _ storage.Bucket, m storage.MultipartUpload) error { return m.Abort(ctx) },
+			name: "abort",
+			other: func(ctx context.Context, _ storage.Bucket, m storage.MultipartUpload) error {
+				return m.Abort(ctx)
+			},
 			after: []string{"part", ""},
 		},
 		{

@@ -15,7 +15,14 @@ var writtenAt = time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC)
 
 // The JSON names of these types are promised, because programs store them and web pages read them.
 func TestJSONNames(t *testing.T) {
-	entry := storage.ListEntry{Key: "a", Size: 5, ETag: `"e"`, Revision: "r", Modified: writtenAt, StorageClass: "COLD"}
+	entry := storage.ListEntry{
+		Key:          "a",
+		Size:         5,
+		ETag:         `"e"`,
+		Revision:     "r",
+		Modified:     writtenAt,
+		StorageClass: "COLD",
+	}
 	tests := []struct {
 		name        string
 		value, back any
@@ -56,7 +63,12 @@ func TestJSONNames(t *testing.T) {
 				`"retention":{"mode":"governance","until":"2026-11-28T10:00:00Z"},"legalHold":true,"encryption":{"algorithm":"AES256","keyId":"k"},` +
 				`"archived":true,"restore":{"inProgress":true,"until":"2026-11-28T10:00:00Z"},"replicationStatus":"COMPLETED"}`,
 		},
-		{name: "what is not reported is left out", value: &storage.Attrs{Key: "a"}, back: &storage.Attrs{}, want: `{"key":"a","size":0}`},
+		{
+			name:  "what is not reported is left out",
+			value: &storage.Attrs{Key: "a"},
+			back:  &storage.Attrs{},
+			want:  `{"key":"a","size":0}`,
+		},
 		{
 			name:  "an entry",
 			value: &entry,
@@ -70,10 +82,16 @@ func TestJSONNames(t *testing.T) {
 			want:  `{"key":"a/","isPrefix":true,"size":0}`,
 		},
 		{
-			name:  "a version",
-			value: &storage.VersionEntry{ListEntry: storage.ListEntry{Key: "a"}, Version: "v", IsDeleteMarker: true, NoncurrentSince: writtenAt, SoftDeletedUntil: writtenAt},
-			back:  &storage.VersionEntry{},
-			want:  `{"key":"a","size":0,"version":"v","current":false,"isDeleteMarker":true,"noncurrentSince":"2026-11-28T10:00:00Z","softDeletedUntil":"2026-11-28T10:00:00Z"}`,
+			name: "a version",
+			value: &storage.VersionEntry{
+				ListEntry:        storage.ListEntry{Key: "a"},
+				Version:          "v",
+				IsDeleteMarker:   true,
+				NoncurrentSince:  writtenAt,
+				SoftDeletedUntil: writtenAt,
+			},
+			back: &storage.VersionEntry{},
+			want: `{"key":"a","size":0,"version":"v","current":false,"isDeleteMarker":true,"noncurrentSince":"2026-11-28T10:00:00Z","softDeletedUntil":"2026-11-28T10:00:00Z"}`,
 		},
 		{
 			name:  "a page",
@@ -81,7 +99,12 @@ func TestJSONNames(t *testing.T) {
 			back:  &storage.Page{},
 			want:  `{"entries":[{"key":"a","size":0}],"token":"t"}`,
 		},
-		{name: "the last page", value: &storage.Page{Entries: []storage.ListEntry{}}, back: &storage.Page{}, want: `{"entries":[]}`},
+		{
+			name:  "the last page",
+			value: &storage.Page{Entries: []storage.ListEntry{}},
+			back:  &storage.Page{},
+			want:  `{"entries":[]}`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -322,7 +322,9 @@ var narrowedBuckets = map[string]func(t *testing.T) storage.Bucket{
 		return storage.Prefixed(newFilledBucket(t, b), "p/")
 	},
 	"a view of a user's Core": func(t *testing.T) storage.Bucket {
-		b, err := storage.Wrap(newFilledBucket(t, memstore.New()), func(c storage.Core) storage.Core { return &replaced{c} })
+		b, err := storage.Wrap(newFilledBucket(t, memstore.New()), func(c storage.Core) storage.Core {
+			return &replaced{c}
+		})
 		require.NoError(t, err)
 		return storage.Prefixed(b, "p/")
 	},
@@ -359,7 +361,12 @@ func TestRefReachesNothingOutside(t *testing.T) {
 			r := &reach{t: t, narrow: narrow, seen: map[reflect.Type]bool{}, path: []string{narrowing}}
 			r.call(name, v)
 		}
-		r := &reach{t: t, narrow: open(t), seen: map[reflect.Type]bool{}, path: []string{narrowing, "CopySource"}}
+		r := &reach{
+			t:      t,
+			narrow: open(t),
+			seen:   map[reflect.Type]bool{},
+			path:   []string{narrowing, "CopySource"},
+		}
 		dst, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &exposing{c, r} })
 		require.NoError(t, err)
 		_, _ = storage.Copy(t.Context(), dst, "x", r.narrow, "a") // a reference that does not read refuses

@@ -52,6 +52,7 @@ func TestWithNativeIsVisibleToOtherTypes(t *testing.T) {
 		var opts storage.CopyOptions
 		require.NoError(t, opts.Apply(one, storage.WithSourceNative("shelf", "of the source")))
 		require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "one"}}, opts.Native)
-		require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "of the source"}}, opts.SourceNative)
+		require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "of the source"}},
+			opts.SourceNative)
 	})
 }

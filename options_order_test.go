@@ -261,7 +261,8 @@ func TestOptionsKeepTheirEffectInEachOrder(t *testing.T) {
 					for _, option := range []namedOption{first, second} {
 						alone, err := tt.read([]any{option.option})
 						require.NoError(t, err)
-						requireEffect(t, option.name, reflect.ValueOf(none), reflect.ValueOf(alone), reflect.ValueOf(both))
+						requireEffect(t, option.name, reflect.ValueOf(none), reflect.ValueOf(alone),
+							reflect.ValueOf(both))
 					}
 				})
 			}

@@ -62,7 +62,8 @@ func TestOverlap(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, [2]bool{tt.want, tt.want}, [2]bool{driver.Overlap(tt.a, tt.b), driver.Overlap(tt.b, tt.a)})
+			require.Equal(t, [2]bool{tt.want, tt.want},
+				[2]bool{driver.Overlap(tt.a, tt.b), driver.Overlap(tt.b, tt.a)})
 		})
 	}
 }
@@ -111,7 +112,8 @@ func TestOverlapOfLocalBuckets(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, [2]bool{tt.want, tt.want}, [2]bool{driver.Overlap(tt.a, tt.b), driver.Overlap(tt.b, tt.a)})
+			require.Equal(t, [2]bool{tt.want, tt.want},
+				[2]bool{driver.Overlap(tt.a, tt.b), driver.Overlap(tt.b, tt.a)})
 		})
 	}
 }

@@ -83,7 +83,8 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 		{
 			name: "Upload and Remove",
 			call: func(ctx context.Context, b storage.Bucket, key string) error {
-				return errors.Join(lastError(b.Upload(ctx, key, strings.NewReader(content))), b.Remove(ctx, key))
+				return errors.Join(lastError(b.Upload(ctx, key, strings.NewReader(content))),
+					b.Remove(ctx, key))
 			},
 			whole:    11,
 			prefixed: 13,

@@ -31,9 +31,24 @@ func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
 	}{
 		{name: "a version", opt: storage.WithVersion(old.Version), want: []string{"old", "the o"}},
 		{name: "the revision", opt: storage.IfRevision(current.Revision), want: []string{"NEW", "THE N"}},
-		{name: "another revision", opt: storage.IfRevision(old.Revision), want: nil, code: storage.PreconditionFailed},
-		{name: "not the revision", opt: storage.IfRevisionNot(current.Revision), want: nil, code: storage.NotModified},
-		{name: "another provider's option", opt: storage.WithNative("other", 1), want: nil, code: storage.Unsupported},
+		{
+			name: "another revision",
+			opt:  storage.IfRevision(old.Revision),
+			want: nil,
+			code: storage.PreconditionFailed,
+		},
+		{
+			name: "not the revision",
+			opt:  storage.IfRevisionNot(current.Revision),
+			want: nil,
+			code: storage.NotModified,
+		},
+		{
+			name: "another provider's option",
+			opt:  storage.WithNative("other", 1),
+			want: nil,
+			code: storage.Unsupported,
+		},
 	}
 	for _, tt := range tests {
 		for _, gap := range []int64{0, 100} {
@@ -66,7 +81,8 @@ func TestReadRangesNamesTheRangeThatBeginsPastTheEnd(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("0123456789"))
 	require.NoError(t, err)
-	_, _, err = storage.ReadRanges(t.Context(), b, "k", []storage.Range{{Offset: 0, Length: 1}, {Offset: 11, Length: 0}})
+	_, _, err = storage.ReadRanges(t.Context(), b, "k",
+		[]storage.Range{{Offset: 0, Length: 1}, {Offset: 11, Length: 0}})
 	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
 	require.ErrorContains(t, err, "ranges[1] begins at 11")
 }
@@ -105,7 +121,8 @@ func TestReadRangesMakesRequestsAtOnce(t *testing.T) {
 		ranges = append(ranges, storage.Range{Offset: 100 * i, Length: 1})
 	}
 
-	_, _, err = storage.ReadRanges(t.Context(), s, "k", ranges, storage.WithMaxGap(0), storage.WithConcurrency(4))
+	_, _, err = storage.ReadRanges(t.Context(), s, "k", ranges, storage.WithMaxGap(0),
+		storage.WithConcurrency(4))
 	require.NoError(t, err)
 	require.LessOrEqual(t, s.most.Load(), int64(4))
 	require.Greater(t, s.most.Load(), int64(1))
@@ -135,7 +152,8 @@ func (untilDone) Close() error { return nil }
 
 func TestReadRangesEndsAtTheFirstFailure(t *testing.T) {
 	h := &halting{Bucket: memstore.New()}
-	got, attrs, err := storage.ReadRanges(t.Context(), h, "k", []storage.Range{{Offset: 0, Length: 10}, {Offset: 900, Length: 10}}, storage.WithMaxGap(0))
+	got, attrs, err := storage.ReadRanges(t.Context(), h, "k",
+		[]storage.Range{{Offset: 0, Length: 10}, {Offset: 900, Length: 10}}, storage.WithMaxGap(0))
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 	require.Nil(t, got)
 	require.Nil(t, attrs)

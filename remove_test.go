@@ -28,7 +28,12 @@ func TestRemoveMatchingKeepsNewerObjects(t *testing.T) {
 		{name: "with match", match: empty, removed: 1},
 		{name: "with match, in a view", match: empty, prefix: "p/", removed: 1},
 		{name: "without match", removed: 2},
-		{name: "a store that cannot compare", match: empty, limits: faults.Limits{Disable: storage.ConditionalRemove}, removed: 2},
+		{
+			name:    "a store that cannot compare",
+			match:   empty,
+			limits:  faults.Limits{Disable: storage.ConditionalRemove},
+			removed: 2,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

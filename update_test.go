@@ -61,8 +61,12 @@ func TestUpdateNamesTheMissingCondition(t *testing.T) {
 func TestUpdateFailsAfterAThousandConflicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		writes := 0
-		b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return overtaken{d, &writes} }))
-		_, err := storage.Update(t.Context(), b, "k", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("x"), nil })
+		b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+			return overtaken{d, &writes}
+		}))
+		_, err := storage.Update(t.Context(), b, "k", func([]byte, *storage.Attrs) ([]byte, error) {
+			return []byte("x"), nil
+		})
 		require.ErrorIs(t, err, storage.Unavailable)
 		require.Equal(t, 1001, writes)
 	})
