@@ -18,41 +18,52 @@ import (
 )
 
 const (
-	usual   = 10 * time.Millisecond // of a response; each one is some microseconds slower than others
-	stalled = time.Minute
-	learned = 20 // requests that are only measured
+	// usualLatency is the time of a response. slowStore adds less than a millisecond to it.
+	usualLatency = 10 * time.Millisecond
+
+	// stallTime is added to a response that stalls.
+	stallTime = time.Minute
+
+	// learningReads is the number of reads that a bucket only measures before it hedges.
+	learningReads = 20
 )
 
 // A slowStore is a store on synctest's clock. Some of its responses come late.
 type slowStore struct {
-	late func(n int) time.Duration // how late the response to the n-th request is, from 0
-	fail func(n int) error         // what it is; nil: the object
+	late func(n int) time.Duration // the delay of the response to request n, from 0
+	fail func(n int) error         // the error of request n; nil without failures
 
 	mu       sync.Mutex
-	calls    []string
-	bodies   int // open now
-	canceled int
+	calls    []string // the names of the driver calls, in order
+	bodies   int      // bodies that are open
+	canceled int      // calls that ended with their context
 }
 
+// open returns a bucket with hedged reads that has the object "k".
 func (s *slowStore) open(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
-	b := memstore.New(append([]storage.OpenOption{storage.WithHedgedReads(), driver.WithLayer(func(d driver.Driver) driver.Driver {
+	slow := driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return &slowDriver{remote{d}, s}
-	})}, opts...)...)
-	_, err := b.Upload(t.Context(), "k", strings.NewReader("content"))
+	})
+	all := append([]storage.OpenOption{storage.WithHedgedReads(), slow}, opts...)
+	bucket := memstore.New(all...)
+	_, err := bucket.Upload(t.Context(), "k", strings.NewReader("content"))
 	require.NoError(t, err)
-	return b
+	return bucket
 }
 
-// answer waits for the time of the next response.
+// answer waits for the time of the next response, and returns the error of that response.
 func (s *slowStore) answer(ctx context.Context, call string) error {
 	s.mu.Lock()
 	n := len(s.calls)
 	s.calls = append(s.calls, call)
 	s.mu.Unlock()
+
+	// Two primes spread the latencies over 0 to 996 microseconds, the same in each run.
 	spread := time.Duration(n*7919%997) * time.Microsecond
-	timer := time.NewTimer(usual + spread + s.late(n))
+	timer := time.NewTimer(usualLatency + spread + s.late(n))
 	defer timer.Stop()
+
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
@@ -61,10 +72,11 @@ func (s *slowStore) answer(ctx context.Context, call string) error {
 		s.mu.Unlock()
 		return ctx.Err()
 	}
-	if s.fail != nil {
-		return s.fail(n)
+
+	if s.fail == nil {
+		return nil
 	}
-	return nil
+	return s.fail(n)
 }
 
 type slowDriver struct {
@@ -93,6 +105,7 @@ func (d *slowDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.A
 	return d.Driver.Head(ctx, r)
 }
 
+// A countedBody is subtracted from the open bodies of its store when it is closed.
 type countedBody struct {
 	io.ReadCloser
 	store *slowStore
@@ -105,40 +118,43 @@ func (b *countedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// only returns a function by which the n-th response is that late.
-func only(n int, late time.Duration) func(int) time.Duration {
-	return func(i int) time.Duration {
-		if i == n {
-			return late
+// delayOne returns a slowStore.late that delays only the response to the n-th request.
+func delayOne(n int, delay time.Duration) func(int) time.Duration {
+	return func(request int) time.Duration {
+		if request == n {
+			return delay
 		}
 		return 0
 	}
 }
 
 // reads are the calls that are hedged.
-var reads = map[string]func(ctx context.Context, b storage.Bucket) error{
-	"Download": func(ctx context.Context, b storage.Bucket) error {
-		content, _, err := storage.ReadAll(ctx, b, "k")
-		if err == nil && string(content) != "content" {
+var reads = map[string]func(ctx context.Context, bucket storage.Bucket) error{
+	"Download": func(ctx context.Context, bucket storage.Bucket) error {
+		content, _, err := storage.ReadAll(ctx, bucket, "k")
+		if err != nil {
+			return err
+		}
+		if string(content) != "content" {
 			return io.ErrUnexpectedEOF
 		}
+		return nil
+	},
+	"Attrs": func(ctx context.Context, bucket storage.Bucket) error {
+		_, err := bucket.Attrs(ctx, "k")
 		return err
 	},
-	"Attrs": func(ctx context.Context, b storage.Bucket) error {
-		_, err := b.Attrs(ctx, "k")
-		return err
-	},
-	"Exists": func(ctx context.Context, b storage.Bucket) error {
-		_, err := b.Exists(ctx, "k")
+	"Exists": func(ctx context.Context, bucket storage.Bucket) error {
+		_, err := bucket.Exists(ctx, "k")
 		return err
 	},
 }
 
 // learnLatency makes the reads after which the bucket hedges.
-func learnLatency(t *testing.T, b storage.Bucket, readKey func(context.Context, storage.Bucket) error) {
+func learnLatency(t *testing.T, bucket storage.Bucket, readKey func(context.Context, storage.Bucket) error) {
 	t.Helper()
-	for range learned {
-		require.NoError(t, readKey(t.Context(), b))
+	for range learningReads {
+		require.NoError(t, readKey(t.Context(), bucket))
 	}
 }
 
@@ -147,14 +163,14 @@ func TestHedgeOfStalledResponse(t *testing.T) {
 	for name, readKey := range reads {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &slowStore{late: only(learned, stalled)}
-				b := store.open(t)
-				learnLatency(t, b, readKey)
+				store := &slowStore{late: delayOne(learningReads, stallTime)}
+				bucket := store.open(t)
+				learnLatency(t, bucket, readKey)
 				start := time.Now()
 
-				require.NoError(t, readKey(t.Context(), b))
-				require.Less(t, time.Since(start), 4*usual)
-				require.Len(t, store.calls, learned+2)
+				require.NoError(t, readKey(t.Context(), bucket))
+				require.Less(t, time.Since(start), 4*usualLatency)
+				require.Len(t, store.calls, learningReads+2)
 				require.Equal(t, 1, store.canceled, "the request that stalled")
 				require.Zero(t, store.bodies)
 			})
@@ -172,104 +188,118 @@ func TestHedgesShortenTheTail(t *testing.T) {
 			}
 			return 0
 		}}
-		b := store.open(t)
+		bucket := store.open(t)
+
 		var took []time.Duration
 		for range count {
 			start := time.Now()
-			require.NoError(t, reads["Download"](t.Context(), b))
+			require.NoError(t, reads["Download"](t.Context(), bucket))
 			took = append(took, time.Since(start))
 		}
 
 		slices.Sort(took)
-		require.Less(t, took[count*99/100], 4*usual, "the 99th percentile")
-		require.Less(t, took[count*999/1000], 4*usual, "the 99.9th percentile")
+		require.Less(t, took[count*99/100], 4*usualLatency, "the 99th percentile")
+		require.Less(t, took[count*999/1000], 4*usualLatency, "the 99.9th percentile")
 		require.LessOrEqual(t, len(store.calls), count+count/20)
 		require.Zero(t, store.bodies)
 	})
 }
 
-// No hedge is sent without WithHedgedReads, before enough responses were measured, to a store on this machine, or
-// while the store throttles.
-func TestHedgeNotSent(t *testing.T) {
-	for _, row := range []struct {
-		name    string
-		learned int
-		opts    []storage.OpenOption
-	}{
-		{"before there are enough samples", learned - 1, nil},
-		{"on this machine", learned, []storage.OpenOption{driver.WithLayer(func(d driver.Driver) driver.Driver { return here{d} })}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				store := &slowStore{late: only(row.learned, time.Second)}
-				b := store.open(t, row.opts...)
-				for range row.learned + 1 {
-					require.NoError(t, reads["Attrs"](t.Context(), b))
-				}
-				require.Len(t, store.calls, row.learned+1)
-				require.Zero(t, store.canceled)
-			})
-		})
-	}
-	t.Run("without the option", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			store := &slowStore{late: only(learned, time.Second)}
-			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-				return &slowDriver{remote{d}, store}
-			}))
-			for range learned + 1 {
-				_, err := b.Exists(t.Context(), "k")
-				require.NoError(t, err)
-			}
-			require.Len(t, store.calls, learned+1)
-		})
+// Before it has measured enough responses, a bucket sends no hedge.
+func TestHedgeNotSentBeforeEnoughSamples(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowStore{late: delayOne(learningReads-1, time.Second)}
+		bucket := store.open(t)
+		learnLatency(t, bucket, reads["Attrs"])
+		require.Len(t, store.calls, learningReads)
+		require.Zero(t, store.canceled)
 	})
-	for name, row := range map[string]struct {
-		opts  []storage.OpenOption
-		calls int // of the read that is throttled
-	}{
-		"while the store throttles":                   {nil, 2},
-		"while the store throttles, with one attempt": {[]storage.OpenOption{storage.WithRetry(storage.RetryPolicy{Attempts: 1})}, 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				store := &slowStore{
-					late: only(learned+row.calls, time.Second),
-					fail: func(n int) error {
-						if n == learned {
-							return storage.RateLimited
-						}
-						return nil
-					},
-				}
-				b := store.open(t, row.opts...)
-				learnLatency(t, b, reads["Download"])
+}
 
-				err := reads["Download"](t.Context(), b)
-				require.Equal(t, row.calls == 1, err != nil, "else it is repeated")
-				start := time.Now()
-				require.NoError(t, reads["Download"](t.Context(), b))
-				require.Len(t, store.calls, learned+row.calls+1)
+// A bucket on this machine sends no hedge.
+func TestHedgeNotSentToLocalStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowStore{late: delayOne(learningReads, time.Second)}
+		bucket := store.open(t, driver.WithLayer(func(d driver.Driver) driver.Driver {
+			return localStore{d}
+		}))
+		learnLatency(t, bucket, reads["Attrs"])
 
-				if row.calls > 1 {
-					return
-				}
-				require.Less(t, time.Since(start), 2*time.Second, "nothing is held back")
+		require.NoError(t, reads["Attrs"](t.Context(), bucket))
+		require.Len(t, store.calls, learningReads+1)
+		require.Zero(t, store.canceled)
+	})
+}
 
-				time.Sleep(20 * time.Second) // it no longer throttles
-				require.NoError(t, reads["Download"](t.Context(), b))
-				store.late = only(learned+row.calls+2, stalled)
-				require.NoError(t, reads["Download"](t.Context(), b))
-				require.Len(t, store.calls, learned+row.calls+4, "the last one is hedged")
-			})
-		})
+// Without WithHedgedReads, a bucket sends no hedge.
+func TestHedgeNotSentWithoutOption(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowStore{late: delayOne(learningReads, time.Second)}
+		bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+			return &slowDriver{remote{d}, store}
+		}))
+		for range learningReads + 1 {
+			_, err := bucket.Exists(t.Context(), "k")
+			require.NoError(t, err)
+		}
+		require.Len(t, store.calls, learningReads+1)
+	})
+}
+
+// refuseOne returns a slowStore.fail that fails only the n-th request, with RateLimited.
+func refuseOne(n int) func(int) error {
+	return func(request int) error {
+		if request == n {
+			return storage.RateLimited
+		}
+		return nil
 	}
 }
 
-// here is a store on this machine.
-type here struct{ driver.Driver }
+// After a throttled read that was repeated, the bucket sends no hedge for the next slow read.
+func TestHedgeNotSentWhileThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const refused, repeated, slow = learningReads, learningReads + 1, learningReads + 2
+		store := &slowStore{late: delayOne(slow, time.Second), fail: refuseOne(refused)}
+		bucket := store.open(t)
+		learnLatency(t, bucket, reads["Download"])
 
-func (d here) Describe() driver.Description {
+		require.NoError(t, reads["Download"](t.Context(), bucket))
+		require.Len(t, store.calls, repeated+1)
+
+		require.NoError(t, reads["Download"](t.Context(), bucket))
+		require.Len(t, store.calls, slow+1)
+	})
+}
+
+// With one attempt, a throttled read fails. The bucket then sends no hedge until the store no longer throttles.
+func TestHedgeNotSentWhileThrottledWithOneAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const refused, slow = learningReads, learningReads + 1
+		store := &slowStore{late: delayOne(slow, time.Second), fail: refuseOne(refused)}
+		bucket := store.open(t, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		learnLatency(t, bucket, reads["Download"])
+		require.ErrorIs(t, reads["Download"](t.Context(), bucket), storage.RateLimited)
+
+		// The next read is slow, and waits for its first request.
+		start := time.Now()
+		require.NoError(t, reads["Download"](t.Context(), bucket))
+		require.Len(t, store.calls, slow+1)
+		require.Less(t, time.Since(start), 2*time.Second, "nothing is held back")
+
+		// 20 seconds later, the store counts as one that does not throttle.
+		time.Sleep(20 * time.Second)
+		require.NoError(t, reads["Download"](t.Context(), bucket))
+		store.late = delayOne(slow+2, stallTime)
+		require.NoError(t, reads["Download"](t.Context(), bucket))
+		require.Len(t, store.calls, slow+4, "the last one is hedged")
+	})
+}
+
+// A localStore is a store on this machine.
+type localStore struct{ driver.Driver }
+
+func (d localStore) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local = true
 	return desc
@@ -279,84 +309,94 @@ func (d here) Describe() driver.Description {
 // one.
 func TestHedgesAreEarned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const firstStall, firstHedge, secondStall = learningReads, learningReads + 1, learningReads + 2
 		store := &slowStore{late: func(n int) time.Duration {
-			if n == learned || n == learned+2 { // n == learned+1 is the hedge
-				return stalled
+			if n == firstStall || n == secondStall {
+				return stallTime
 			}
 			return 0
 		}}
-		b := store.open(t)
-		learnLatency(t, b, reads["Attrs"])
-		require.NoError(t, reads["Attrs"](t.Context(), b))
+		bucket := store.open(t)
+		learnLatency(t, bucket, reads["Attrs"])
+
+		// The first slow read spends the hedge that the 20 learning reads have earned.
+		require.NoError(t, reads["Attrs"](t.Context(), bucket))
+		require.Len(t, store.calls, firstHedge+1)
+
+		// The second slow read has none, and waits.
 		var group sync.WaitGroup
 		group.Go(func() {
 			start := time.Now()
-			require.NoError(t, reads["Attrs"](t.Context(), b))
-			require.Greater(t, time.Since(start), 10*usual, "it has to wait")
-			require.Less(t, time.Since(start), stalled, "others earn its hedge")
+			require.NoError(t, reads["Attrs"](t.Context(), bucket))
+			require.Greater(t, time.Since(start), 10*usualLatency, "it has to wait")
+			require.Less(t, time.Since(start), stallTime, "others earn its hedge")
 		})
 		synctest.Wait()
-		for range 2 * learned {
-			require.NoError(t, reads["Attrs"](t.Context(), b))
+
+		// Other reads earn the second hedge.
+		for range 2 * learningReads {
+			require.NoError(t, reads["Attrs"](t.Context(), bucket))
 		}
 		group.Wait()
-		require.LessOrEqual(t, len(store.calls), 3*learned+2+3)
+
+		const slowReads, hedges = 2, 3 // 62 reads earn three hedges
+		require.LessOrEqual(t, len(store.calls), 3*learningReads+slowReads+hedges)
 	})
 }
 
 // If a read and its hedge race, the first success or permanent error decides. After a temporary error of one, the
 // read waits for the other.
 func TestHedgeResponseOfRace(t *testing.T) {
-	const first, second = learned, learned + 1
+	const first, second = learningReads, learningReads + 1
 	tests := []struct {
-		name      string
-		late      map[int]time.Duration
-		fail      map[int]error
-		want      error
-		calls     int
-		took      time.Duration // at most
-		cancelled int
+		name     string
+		late     map[int]time.Duration
+		fail     map[int]error
+		want     error
+		calls    int
+		took     time.Duration // at most
+		canceled int
 	}{
 		{
-			name:      "the first request, after its hedge has begun",
-			late:      map[int]time.Duration{first: 2 * usual, second: stalled},
-			want:      nil,
-			calls:     2,
-			took:      4 * usual,
-			cancelled: 1,
+			name:     "the first request, after its hedge has begun",
+			late:     map[int]time.Duration{first: 2 * usualLatency, second: stallTime},
+			want:     nil,
+			calls:    2,
+			took:     4 * usualLatency,
+			canceled: 1,
 		},
 		{
-			name:      "an error of the object",
-			late:      map[int]time.Duration{first: stalled},
-			fail:      map[int]error{second: storage.ObjectNotFound},
-			want:      storage.ObjectNotFound,
-			calls:     2,
-			took:      4 * usual,
-			cancelled: 1,
+			name:     "an error of the object",
+			late:     map[int]time.Duration{first: stallTime},
+			fail:     map[int]error{second: storage.ObjectNotFound},
+			want:     storage.ObjectNotFound,
+			calls:    2,
+			took:     4 * usualLatency,
+			canceled: 1,
 		},
 		{
 			name:  "an error that passes does not decide",
-			late:  map[int]time.Duration{first: 5 * usual},
+			late:  map[int]time.Duration{first: 5 * usualLatency},
 			fail:  map[int]error{second: storage.Unavailable},
 			want:  nil,
 			calls: 2,
-			took:  7 * usual,
+			took:  7 * usualLatency,
 		},
 		{
 			name:  "the hedge, if the first request fails",
-			late:  map[int]time.Duration{first: 2 * usual, second: 5 * usual},
+			late:  map[int]time.Duration{first: 2 * usualLatency, second: 5 * usualLatency},
 			fail:  map[int]error{first: storage.Unavailable},
 			want:  nil,
 			calls: 2,
-			took:  9 * usual,
+			took:  9 * usualLatency,
 		},
 		{
 			name:  "both fail",
-			late:  map[int]time.Duration{first: 2 * usual},
+			late:  map[int]time.Duration{first: 2 * usualLatency},
 			fail:  map[int]error{first: storage.Unavailable, second: storage.Unavailable},
 			want:  nil,
 			calls: 3,
-			took:  20 * usual,
+			took:  20 * usualLatency,
 		},
 	}
 	for _, tt := range tests {
@@ -366,15 +406,15 @@ func TestHedgeResponseOfRace(t *testing.T) {
 					late: func(n int) time.Duration { return tt.late[n] },
 					fail: func(n int) error { return tt.fail[n] },
 				}
-				b := store.open(t)
-				learnLatency(t, b, reads["Download"])
+				bucket := store.open(t)
+				learnLatency(t, bucket, reads["Download"])
 				start := time.Now()
 
-				err := reads["Download"](t.Context(), b)
+				err := reads["Download"](t.Context(), bucket)
 				require.LessOrEqual(t, time.Since(start), tt.took)
 				require.ErrorIs(t, err, tt.want)
-				require.Len(t, store.calls, learned+tt.calls)
-				require.Equal(t, tt.cancelled, store.canceled)
+				require.Len(t, store.calls, learningReads+tt.calls)
+				require.Equal(t, tt.canceled, store.canceled)
 				require.Zero(t, store.bodies)
 			})
 		})
@@ -383,24 +423,25 @@ func TestHedgeResponseOfRace(t *testing.T) {
 
 // If ctx ends, the read and its hedge both end.
 func TestHedgeEndsWithContext(t *testing.T) {
+	const timeout = 5 * usualLatency
 	for name, readKey := range reads {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &slowStore{late: func(n int) time.Duration {
-					if n >= learned {
-						return stalled
+					if n >= learningReads {
+						return stallTime
 					}
 					return 0
 				}}
-				b := store.open(t)
-				learnLatency(t, b, readKey)
-				ctx, cancel := context.WithTimeout(t.Context(), 5*usual)
+				bucket := store.open(t)
+				learnLatency(t, bucket, readKey)
+
+				ctx, cancel := context.WithTimeout(t.Context(), timeout)
 				defer cancel()
 				start := time.Now()
-
-				require.ErrorIs(t, readKey(ctx, b), storage.DeadlineExceeded)
-				require.Equal(t, 5*usual, time.Since(start))
-				require.Equal(t, 2, store.canceled)
+				require.ErrorIs(t, readKey(ctx, bucket), storage.DeadlineExceeded)
+				require.Equal(t, timeout, time.Since(start))
+				require.Equal(t, 2, store.canceled, "the request and its hedge")
 			})
 		})
 	}
@@ -409,11 +450,11 @@ func TestHedgeEndsWithContext(t *testing.T) {
 // If a hedge wins, its request lives until the reader is closed, and no longer.
 func TestHedgeBodyIsReadToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &slowStore{late: only(learned, stalled)}
-		b := store.open(t)
-		learnLatency(t, b, reads["Download"])
+		store := &slowStore{late: delayOne(learningReads, stallTime)}
+		bucket := store.open(t)
+		learnLatency(t, bucket, reads["Download"])
 
-		r, err := b.Download(t.Context(), "k")
+		r, err := bucket.Download(t.Context(), "k")
 		require.NoError(t, err)
 		require.Equal(t, 1, store.bodies)
 
@@ -428,15 +469,20 @@ func TestHedgeBodyIsReadToEnd(t *testing.T) {
 
 // A panic of the driver in a read or in its hedge reaches the caller.
 func TestHedgePanicReachesCaller(t *testing.T) {
-	tests := map[string]struct{ panics, late int }{
-		"in the hedge":         {learned + 1, learned},
-		"in the first request": {learned, -1},
+	const request, hedge = learningReads, learningReads + 1
+	tests := []struct {
+		name   string
+		late   func(n int) time.Duration
+		panics int // the number of the request whose response panics
+	}{
+		{name: "in the hedge", late: delayOne(request, stallTime), panics: hedge},
+		{name: "in the first request", late: func(int) time.Duration { return 0 }, panics: request},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &slowStore{
-					late: only(tt.late, stalled),
+					late: tt.late,
 					fail: func(n int) error {
 						if n == tt.panics {
 							panic("boom")
@@ -444,47 +490,49 @@ func TestHedgePanicReachesCaller(t *testing.T) {
 						return nil
 					},
 				}
-				b := store.open(t)
-				learnLatency(t, b, reads["Attrs"])
+				bucket := store.open(t)
+				learnLatency(t, bucket, reads["Attrs"])
 				require.PanicsWithValue(t, "boom", func() {
-					_ = reads["Attrs"](t.Context(), b)
+					_ = reads["Attrs"](t.Context(), bucket)
 				})
 			})
 		})
 	}
 }
 
-// Requests counts the hedge as well, so that a hook sees how many requests a read has sent.
+// Outcome.Requests counts the hedge as well, so that a hook sees how many requests a read has sent.
 func TestHedgeCountsAsRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &slowStore{late: only(learned, stalled)}
-		var requests int
-		b := store.open(t, storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
-			return ctx, func(o storage.Outcome) {
-				requests = o.Requests
-			}, nil
-		}))
-		learnLatency(t, b, reads["Attrs"])
+		store := &slowStore{late: delayOne(learningReads, stallTime)}
+		var requests int // of the last call
+		hook := func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
+			return ctx, func(o storage.Outcome) { requests = o.Requests }, nil
+		}
+		bucket := store.open(t, storage.WithHook(hook))
+
+		learnLatency(t, bucket, reads["Attrs"])
 		require.Equal(t, 1, requests)
-		require.NoError(t, reads["Attrs"](t.Context(), b))
+
+		require.NoError(t, reads["Attrs"](t.Context(), bucket))
 		require.Equal(t, 2, requests)
 	})
 }
 
 // While a read waits for a hedge to be earned, it wakes up seldom, even if most responses take no time.
+// The hedge is late, too, so a wait that is busy would not end on synctest's clock.
 func TestHedgeWaitSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &instantStore{}
-		b := memstore.New(storage.WithHedgedReads(), driver.WithLayer(func(d driver.Driver) driver.Driver {
+		bucket := memstore.New(storage.WithHedgedReads(), driver.WithLayer(func(d driver.Driver) driver.Driver {
 			store.remote = remote{d}
 			return store
 		}))
-		_, err := b.Upload(t.Context(), "k", strings.NewReader("content"))
+		_, err := bucket.Upload(t.Context(), "k", strings.NewReader("content"))
 		require.NoError(t, err)
-		learnLatency(t, b, reads["Attrs"])
-		store.late = stalled
-		require.NoError(t, reads["Attrs"](t.Context(), b),
-			"its hedge is late, too; a busy wait would not end")
+		learnLatency(t, bucket, reads["Attrs"])
+
+		store.late = stallTime
+		require.NoError(t, reads["Attrs"](t.Context(), bucket))
 	})
 }
 
