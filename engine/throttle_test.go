@@ -19,100 +19,111 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A limit says whether a store serves a request now.
+// A limit decides whether a store serves the request that comes now.
 type limit interface{ serves(now time.Time) bool }
 
-// windows is a store that serves so many requests in each second.
-type windows struct {
-	most, n int
-	since   time.Time
+// windowLimit serves up to a number of requests in each second.
+type windowLimit struct {
+	perSecond int
+	count     int       // requests since the window began
+	began     time.Time // of the window
 }
 
-func (w *windows) serves(now time.Time) bool {
-	if now.Sub(w.since) >= time.Second {
-		w.since = now
-		w.n = 0
+func (l *windowLimit) serves(now time.Time) bool {
+	if now.Sub(l.began) >= time.Second {
+		l.began = now
+		l.count = 0
 	}
-	w.n++
-	return w.n <= w.most
+	l.count++
+	return l.count <= l.perSecond
 }
 
-// tokens is a store that serves so many requests a second, a few at once.
-type tokens struct {
-	rate, burst, left float64
-	last              time.Time
+// bucketLimit is a token bucket: it gains rate tokens a second, up to burst, and each request takes one.
+type bucketLimit struct {
+	rate, burst float64
+	tokens      float64
+	updated     time.Time
 }
 
-func (s *tokens) serves(now time.Time) bool {
-	if s.last.IsZero() {
-		s.left = s.burst
+func (l *bucketLimit) serves(now time.Time) bool {
+	if l.updated.IsZero() {
+		l.tokens = l.burst
 	} else {
-		s.left = min(s.burst, s.left+now.Sub(s.last).Seconds()*s.rate)
+		l.tokens = min(l.burst, l.tokens+now.Sub(l.updated).Seconds()*l.rate)
 	}
-	s.last = now
-	if s.left < 1 {
+	l.updated = now
+
+	if l.tokens < 1 {
 		return false
 	}
-	s.left--
+	l.tokens--
 	return true
 }
 
-// always serves everything, or nothing.
-type always bool
+// constantLimit serves each request, or none.
+type constantLimit bool
 
-func (a always) serves(time.Time) bool { return bool(a) }
+func (l constantLimit) serves(time.Time) bool { return bool(l) }
 
-// first refuses so many requests, and serves all others.
-type first struct{ refuses int }
+// refuseFirst refuses a number of requests, and serves all later ones.
+type refuseFirst struct{ remaining int }
 
-func (f *first) serves(time.Time) bool {
-	f.refuses--
-	return f.refuses < 0
+func (l *refuseFirst) serves(time.Time) bool {
+	l.remaining--
+	return l.remaining < 0
 }
 
-// throttled is a store on synctest's clock that refuses calls over its limit.
-type throttled struct {
-	only  string        // the call that is throttled; "": all
-	after time.Duration // RetryAfter
+// answerTime is how long a throttledStore takes for a response.
+const answerTime = 20 * time.Millisecond
+
+// A throttledStore is a store on synctest's clock that refuses the calls over its limit.
+type throttledStore struct {
+	only       string        // the driver call that is throttled; "" for all
+	retryAfter time.Duration // of the errors
 
 	mu      sync.Mutex
 	limit   limit
-	calls   []time.Time
+	calls   []time.Time // the time of each call that the limit has seen
 	refused int
 }
 
-func (s *throttled) open(opts ...storage.OpenOption) storage.Bucket {
-	return memstore.New(append(opts, driver.WithLayer(s.layer))...)
+func (s *throttledStore) open(opts ...storage.OpenOption) storage.Bucket {
+	return memstore.New(append(opts, driver.WithLayer(s.throttle))...)
 }
 
-const answerTime = 20 * time.Millisecond
-
-func (s *throttled) layer(d driver.Driver) driver.Driver {
+// throttle is a driver.Layer that lets the limit decide about each call.
+func (s *throttledStore) throttle(d driver.Driver) driver.Driver {
 	return driver.Intercept(remote{d}, func(ctx context.Context, call string, next func(context.Context) error) error {
 		if s.only != "" && s.only != call {
 			return next(ctx)
 		}
-		s.mu.Lock()
-		s.calls = append(s.calls, time.Now())
-		serves := s.limit.serves(time.Now())
-		if !serves {
-			s.refused++
-		}
-		s.mu.Unlock()
+		served := s.admit()
 		time.Sleep(answerTime)
-		if !serves {
-			return &storage.Error{
-				Code:       storage.RateLimited,
-				Retryable:  true,
-				RetryAfter: s.after,
-				Status:     http.StatusServiceUnavailable,
-			}
+		if served {
+			return next(ctx)
 		}
-		return next(ctx)
+		return &storage.Error{
+			Code:       storage.RateLimited,
+			Retryable:  true,
+			RetryAfter: s.retryAfter,
+			Status:     http.StatusServiceUnavailable,
+		}
 	})
 }
 
-func (s *throttled) becomes(l limit) {
+// admit records a call and reports whether the store serves it.
+func (s *throttledStore) admit() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, time.Now())
+	if s.limit.serves(time.Now()) {
+		return true
+	}
+	s.refused++
+	return false
+}
+
+func (s *throttledStore) setLimit(l limit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.limit = l
@@ -137,31 +148,31 @@ func TestThrottleLosesNothing(t *testing.T) {
 	}{
 		{
 			name:    "a smooth limit, few workers",
-			limit:   &tokens{rate: 150, burst: 15},
+			limit:   &bucketLimit{rate: 150, burst: 15},
 			workers: 12,
 			longest: 12 * time.Second,
 		},
 		{
 			name:    "a smooth limit, many workers",
-			limit:   &tokens{rate: 150, burst: 15},
+			limit:   &bucketLimit{rate: 150, burst: 15},
 			workers: 256,
 			longest: 20 * time.Second,
 		},
 		{
 			name:    "a limit for each second, few workers",
-			limit:   &windows{most: 150},
+			limit:   &windowLimit{perSecond: 150},
 			workers: 12,
 			longest: 12 * time.Second,
 		},
 		{
 			name:    "a limit for each second, many workers",
-			limit:   &windows{most: 150},
+			limit:   &windowLimit{perSecond: 150},
 			workers: 256,
 			longest: 20 * time.Second,
 		},
 		{
 			name:    "a very low limit",
-			limit:   &tokens{rate: 10, burst: 3},
+			limit:   &bucketLimit{rate: 10, burst: 3},
 			workers: 64,
 			longest: 130 * time.Second,
 		},
@@ -169,27 +180,30 @@ func TestThrottleLosesNothing(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &throttled{limit: tt.limit}
-				b := store.open()
+				store := &throttledStore{limit: tt.limit}
+				bucket := store.open()
 				start := time.Now()
-				next := make(chan int)
-				var group sync.WaitGroup
+
+				// The workers upload the keys that they receive.
+				const uploads = 1000
+				keys := make(chan string)
+				var workers sync.WaitGroup
 				for range tt.workers {
-					group.Go(func() {
-						for i := range next {
-							_, err := b.Upload(t.Context(), strconv.Itoa(i), strings.NewReader("x"))
+					workers.Go(func() {
+						for key := range keys {
+							_, err := bucket.Upload(t.Context(), key, strings.NewReader("x"))
 							require.NoError(t, err)
 						}
 					})
 				}
-				for i := range 1000 {
-					next <- i
+				for i := range uploads {
+					keys <- strconv.Itoa(i)
 				}
-				close(next)
+				close(keys)
+				workers.Wait()
 
-				group.Wait()
 				require.Less(t, time.Since(start), tt.longest)
-				require.Less(t, store.refused, 1000, "the bucket as a whole slows down")
+				require.Less(t, store.refused, uploads, "the bucket as a whole slows down")
 			})
 		})
 	}
@@ -246,42 +260,45 @@ func TestThrottleRetriesEnd(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &throttled{limit: always(false)}
+				store := &throttledStore{limit: constantLimit(false)}
+				bucket := store.open(storage.WithRetry(tt.policy))
 				start := time.Now()
 
-				_, err := store.open(storage.WithRetry(tt.policy)).Attrs(t.Context(), "k")
+				_, err := bucket.Attrs(t.Context(), "k")
 				require.ErrorIs(t, err, storage.RateLimited)
 				require.GreaterOrEqual(t, len(store.calls), tt.fewest)
 				require.LessOrEqual(t, len(store.calls), tt.most)
 
-				took := time.Since(start) - time.Duration(len(store.calls))*answerTime
-				require.GreaterOrEqual(t, took, tt.atLeast)
-				require.LessOrEqual(t, took, tt.atMost)
+				// The rest of the time is that between the calls.
+				waited := time.Since(start) - time.Duration(len(store.calls))*answerTime
+				require.GreaterOrEqual(t, waited, tt.atLeast)
+				require.LessOrEqual(t, waited, tt.atMost)
 
 				if len(store.calls) > 1 {
-					require.LessOrEqual(t, store.calls[1].Sub(store.calls[0])-answerTime, tt.firstGap)
+					firstGap := store.calls[1].Sub(store.calls[0]) - answerTime
+					require.LessOrEqual(t, firstGap, tt.firstGap)
 				}
 			})
 		})
 	}
 }
 
-// If the store sends Retry-After, the engine waits that long, but at most RetryPolicy.MaxDelay.
+// If the store sends Retry-After, the engine waits that long, but at most RetryPolicy.MaxDelay, which is 20 seconds.
 func TestThrottleRetryAfter(t *testing.T) {
 	tests := []struct {
-		name        string
-		after, want time.Duration
+		name       string
+		retryAfter time.Duration
+		want       time.Duration
 	}{
-		{"longer than we would", 7 * time.Second, 7 * time.Second},
-		{"longer than MaxDelay", time.Hour, 20 * time.Second},
+		{name: "longer than the engine's own wait", retryAfter: 7 * time.Second, want: 7 * time.Second},
+		{name: "longer than MaxDelay", retryAfter: time.Hour, want: 20 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &throttled{limit: &windows{most: 0}, after: tt.after}
-				time.AfterFunc(time.Second, func() {
-					store.becomes(always(true))
-				})
+				store := &throttledStore{limit: constantLimit(false), retryAfter: tt.retryAfter}
+				time.AfterFunc(time.Second, func() { store.setLimit(constantLimit(true)) })
+
 				_, err := store.open().Exists(t.Context(), "k")
 				require.NoError(t, err)
 				require.Equal(t, tt.want, store.calls[1].Sub(store.calls[0])-answerTime)
@@ -292,149 +309,175 @@ func TestThrottleRetryAfter(t *testing.T) {
 
 // A call that waits for a throttling store ends with its context.
 func TestThrottleWaitEndsWithContext(t *testing.T) {
+	const lifetime = 30 * time.Second // of the contexts
 	tests := []struct {
-		name string
-		ctx  func(context.Context) (context.Context, context.CancelFunc)
-		is   error
+		name       string
+		newContext func(parent context.Context) (context.Context, context.CancelFunc)
+		want       error
 	}{
-		{"a deadline", func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return context.WithTimeout(ctx, 30*time.Second)
-		}, context.DeadlineExceeded},
-		{"canceled", func(ctx context.Context) (context.Context, context.CancelFunc) {
-			ctx, cancel := context.WithCancel(ctx)
-			time.AfterFunc(30*time.Second, cancel)
-			return ctx, cancel
-		}, context.Canceled},
+		{name: "a deadline", newContext: withDeadlineAfter(lifetime), want: context.DeadlineExceeded},
+		{name: "canceled", newContext: withCancelAfter(lifetime), want: context.Canceled},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &throttled{limit: always(false), after: 15 * time.Second}
-				b := store.open()
-				ctx, cancel := tt.ctx(t.Context())
+				store := &throttledStore{limit: constantLimit(false), retryAfter: 15 * time.Second}
+				bucket := store.open()
+				ctx, cancel := tt.newContext(t.Context())
 				defer cancel()
 				start := time.Now()
 
-				var group sync.WaitGroup
-				for range 100 { // at one request a second most wait for their first
-					group.Go(func() {
-						_, err := b.Attrs(ctx, "k")
-						require.ErrorIs(t, err, tt.is)
+				var calls sync.WaitGroup
+				for range 100 { // at one request a second, most calls wait for their first request
+					calls.Go(func() {
+						_, err := bucket.Attrs(ctx, "k")
+						require.ErrorIs(t, err, tt.want)
 						require.ErrorIs(t, err, storage.RateLimited, "the store's own error is said")
-						require.LessOrEqual(t, time.Since(start), 30*time.Second+answerTime)
+						require.LessOrEqual(t, time.Since(start), lifetime+answerTime)
 					})
 				}
-				group.Wait()
+				calls.Wait()
 			})
 		})
+	}
+}
+
+func withDeadlineAfter(d time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
+	return func(parent context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(parent, d)
+	}
+}
+
+func withCancelAfter(d time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
+	return func(parent context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancel(parent)
+		time.AfterFunc(d, cancel)
+		return ctx, cancel
 	}
 }
 
 // Some time after the last throttled response, the engine no longer delays requests.
 func TestThrottleEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &throttled{limit: always(false)}
-		b := store.open()
-		const calls = 100
-		all := func() time.Duration {
-			start := time.Now()
-			var group sync.WaitGroup
-			for range calls {
-				group.Go(func() {
-					_, _ = b.Exists(t.Context(), "k")
-				})
-			}
-			group.Wait()
-			return time.Since(start)
-		}
+		store := &throttledStore{limit: constantLimit(false)}
+		bucket := store.open()
+
+		// The store throttles a call for five seconds. Its deadline may end a request before the response.
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		_, err := b.Exists(ctx, "k")
+		_, err := bucket.Exists(ctx, "k")
 		cancel()
-		if !errors.Is(err, context.DeadlineExceeded) { // the deadline may end the request before the store's answer
+		if !errors.Is(err, context.DeadlineExceeded) {
 			require.ErrorIs(t, err, storage.RateLimited)
 		}
 
-		store.becomes(always(true))
-		require.Greater(t, all(), time.Second, "others are held back too")
+		store.setLimit(constantLimit(true))
+		require.Greater(t, timeOf100Calls(t, bucket), time.Second, "others are held back too")
+
 		time.Sleep(time.Minute)
-		require.Equal(t, answerTime, all())
+		require.Equal(t, answerTime, timeOf100Calls(t, bucket))
 	})
+}
+
+// timeOf100Calls returns how long 100 calls of Exists take that are made at once.
+func timeOf100Calls(t *testing.T, bucket storage.Bucket) time.Duration {
+	t.Helper()
+	start := time.Now()
+	var calls sync.WaitGroup
+	for range 100 {
+		calls.Go(func() { _, _ = bucket.Exists(t.Context(), "k") })
+	}
+	calls.Wait()
+	return time.Since(start)
 }
 
 // Retries of throttled requests do not reduce the retry budget.
 func TestThrottleSpendsNoBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &throttled{limit: always(false)}
-		var failure error
-		b := store.open(driver.WithLayer(func(d driver.Driver) driver.Driver {
+		store := &throttledStore{limit: constantLimit(false)}
+		var nextErr error // fails the next request, once
+		bucket := store.open(driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
-				if err := failure; err != nil {
-					failure = nil
+				if err := nextErr; err != nil {
+					nextErr = nil
 					return err
 				}
 				return next(ctx)
 			})
 		}))
 
+		// 50 calls, each with its retries, fail because the store throttles.
 		for range 50 {
-			_, err := b.Attrs(t.Context(), "k")
+			_, err := bucket.Attrs(t.Context(), "k")
 			require.ErrorIs(t, err, storage.RateLimited)
 		}
 
-		store.becomes(always(true))
-		failure = storage.Unavailable
-		_, err := b.Exists(t.Context(), "k")
+		// A call whose first request fails for another reason succeeds.
+		store.setLimit(constantLimit(true))
+		nextErr = storage.Unavailable
+		_, err := bucket.Exists(t.Context(), "k")
 		require.NoError(t, err, "a retry is still made")
 	})
 }
 
-// Update waits for a store that throttles, unless RetryPolicy permits only one attempt.
+// appendX is a change for storage.Update.
+func appendX(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'x'), nil }
+
+// Update waits for a store that throttles.
 func TestUpdateWhileThrottled(t *testing.T) {
-	increment := func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'x'), nil }
 	tests := []struct {
 		name   string
 		limit  limit
 		policy storage.RetryPolicy
 	}{
-		{"one write a second", &windows{most: 1}, storage.RetryPolicy{}},
-		{"longer than the retries of one write", &first{refuses: 3}, storage.RetryPolicy{Attempts: 2}},
+		{name: "one write a second", limit: &windowLimit{perSecond: 1}},
+		{
+			name:   "longer than the retries of one write",
+			limit:  &refuseFirst{remaining: 3},
+			policy: storage.RetryPolicy{Attempts: 2},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := (&throttled{limit: tt.limit, only: "Put"}).open(storage.WithRetry(tt.policy))
-				var group sync.WaitGroup
+				store := &throttledStore{limit: tt.limit, only: "Put"}
+				bucket := store.open(storage.WithRetry(tt.policy))
+
+				// Two writers append four times each.
+				var writers sync.WaitGroup
 				for range 2 {
-					group.Go(func() {
+					writers.Go(func() {
 						for range 4 {
-							_, err := storage.Update(t.Context(), b, "k", increment)
+							_, err := storage.Update(t.Context(), bucket, "k", appendX)
 							require.NoError(t, err)
 						}
 					})
 				}
-				group.Wait()
+				writers.Wait()
 
-				content, _, err := storage.ReadAll(t.Context(), b, "k")
+				content, _, err := storage.ReadAll(t.Context(), bucket, "k")
 				require.NoError(t, err)
 				require.Equal(t, "xxxxxxxx", string(content))
 			})
 		})
 	}
-	t.Run("not with one attempt", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			b := (&throttled{limit: &first{refuses: 1}, only: "Put"}).open(storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			_, err := storage.Update(t.Context(), b, "k", increment)
-			require.ErrorIs(t, err, storage.RateLimited)
-		})
+}
+
+// If RetryPolicy permits only one attempt, Update does not wait for a store that throttles.
+func TestUpdateWhileThrottledWithOneAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &throttledStore{limit: &refuseFirst{remaining: 1}, only: "Put"}
+		bucket := store.open(storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		_, err := storage.Update(t.Context(), bucket, "k", appendX)
+		require.ErrorIs(t, err, storage.RateLimited)
 	})
 }
 
 // RemoveAll waits for a store that throttles.
 func TestRemoveAllWhileThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := (&throttled{limit: &first{refuses: 6}}).open()
-		n, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "b", "c"}))
+		store := &throttledStore{limit: &refuseFirst{remaining: 6}}
+		removed, err := storage.RemoveAll(t.Context(), store.open(), slices.Values([]string{"a", "b", "c"}))
 		require.NoError(t, err)
-		require.Equal(t, 3, n)
+		require.Equal(t, 3, removed)
 	})
 }
