@@ -22,11 +22,12 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
+// beginUpload begins an upload of "key".
 func beginUpload(t *testing.T, b storage.Uploader, opts ...storage.MultipartOption) storage.MultipartUpload {
 	t.Helper()
-	u, err := storage.BeginUpload(t.Context(), b, "key", opts...)
+	upload, err := storage.BeginUpload(t.Context(), b, "key", opts...)
 	require.NoError(t, err)
-	return u
+	return upload
 }
 
 // A sizedStream delivers size bytes without random access.
@@ -45,124 +46,148 @@ func (c *sizedStream) Read(p []byte) (int, error) {
 // TooLarge. Bodies that can seek may be larger.
 func TestPutPartStreamFitsBufferLimit(t *testing.T) {
 	const limit = 1 << 20
-	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut})),
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut})),
 		storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
-	u := beginUpload(t, b)
+	upload := beginUpload(t, bucket)
 	long := &sizedStream{size: 10 * limit}
 
-	_, err := u.PutPart(t.Context(), 1, long)
+	// A stream of unknown size is read up to the limit.
+	_, err := upload.PutPart(t.Context(), 1, long)
 	require.ErrorIs(t, err, storage.TooLarge)
 	require.LessOrEqual(t, long.read, int64(limit+1))
 
+	// A stream of known size is not read.
 	long.read = 0
-	_, err = u.PutPart(t.Context(), 1, long, storage.WithSize(long.size))
+	_, err = upload.PutPart(t.Context(), 1, long, storage.WithSize(long.size))
 	require.ErrorIs(t, err, storage.TooLarge)
 	require.Zero(t, long.read)
 
-	_, err = u.PutPart(t.Context(), 1, strings.NewReader(strings.Repeat("x", 3*limit)))
-	require.NoError(t, err, "it is read in place")
+	// A body that can seek is read in place.
+	_, err = upload.PutPart(t.Context(), 1, strings.NewReader(strings.Repeat("x", 3*limit)))
+	require.NoError(t, err)
 
+	// Parts at once, each of which fits the limit, wait for one another.
 	var group sync.WaitGroup
 	errs := make([]error, 16)
 	for i := range errs {
 		group.Go(func() {
-			_, errs[i] = u.PutPart(t.Context(), 2+i, &sizedStream{size: limit - 1})
+			_, errs[i] = upload.PutPart(t.Context(), 2+i, &sizedStream{size: limit - 1})
 		})
 	}
 	group.Wait()
 	require.NoError(t, errors.Join(errs...))
 }
 
-// If the store accepts streams, PutPart sends a stream that is larger than the BufferLimit. A body that fails
-// changes no part.
-func TestPutPartStreamIsNotBuffered(t *testing.T) {
-	const limit, size = 1 << 20, 10 << 20
+// newBucketsWithBufferLimit returns a bucket in memory and one in a directory, both with a BufferLimit.
+func newBucketsWithBufferLimit(t *testing.T, limit int64) map[string]storage.Bucket {
+	t.Helper()
+	inMemory := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
 	onDisk, err := local.Open(t.TempDir(), local.Config{NoSync: true},
 		storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
 	require.NoError(t, err)
-	zeros := func(size int64) io.Reader {
-		return io.LimitReader(readerFunc(func(p []byte) (int, error) {
-			clear(p)
-			return len(p), nil
-		}), size)
-	}
+	return map[string]storage.Bucket{"memory": inMemory, "a directory": onDisk}
+}
 
-	for name, b := range map[string]storage.Bucket{"memory": memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: limit})), "a directory": onDisk} {
+// newZeroStream returns a stream of size bytes of 0 that cannot seek.
+func newZeroStream(size int64) io.Reader {
+	return io.LimitReader(readerFunc(func(p []byte) (int, error) {
+		clear(p)
+		return len(p), nil
+	}), size)
+}
+
+// If the store accepts streams, PutPart sends a stream that is larger than the BufferLimit.
+func TestPutPartStreamIsNotBuffered(t *testing.T) {
+	const limit, size = 1 << 20, 10 << 20
+	wantSum := crc32.Checksum(make([]byte, size), crc32.MakeTable(crc32.Castagnoli))
+	for name, bucket := range newBucketsWithBufferLimit(t, limit) {
 		t.Run(name, func(t *testing.T) {
-			u := beginUpload(t, b)
-			defer func() {
-				require.NoError(t, u.Abort(t.Context()))
-			}()
-
+			upload := beginUpload(t, bucket)
 			for number, opts := range [][]storage.PartOption{{}, {storage.WithSize(size)}} {
-				part, err := u.PutPart(t.Context(), number+1, zeros(size), opts...)
+				part, err := upload.PutPart(t.Context(), number+1, newZeroStream(size), opts...)
 				require.NoError(t, err)
 				require.EqualValues(t, size, part.Size)
-				require.Equal(t, crc32.Checksum(make([]byte, size), crc32.MakeTable(crc32.Castagnoli)),
-					part.CRC32C.Sum)
+				require.Equal(t, wantSum, part.CRC32C.Sum)
 			}
-
-			oldParts, err := u.Parts(t.Context())
-			require.NoError(t, err)
-			tests := []struct {
-				name string
-				body func() io.Reader
-				opt  storage.PartOption
-				code storage.Code
-			}{
-				{
-					name: "too long",
-					body: func() io.Reader { return zeros(size + 1) },
-					opt:  storage.WithSize(size),
-					code: storage.BodyFailed,
-				},
-				{
-					name: "too short",
-					body: func() io.Reader { return zeros(size - 1) },
-					opt:  storage.WithSize(size),
-					code: storage.BodyFailed,
-				},
-				{
-					name: "cut off",
-					body: func() io.Reader {
-						return io.MultiReader(zeros(size/2), iotest.ErrReader(io.ErrUnexpectedEOF))
-					},
-					opt:  storage.WithSize(size),
-					code: storage.BodyFailed,
-				},
-				{
-					name: "other bytes",
-					body: func() io.Reader { return zeros(size) },
-					opt:  storage.WithCRC32C(1),
-					code: storage.ChecksumMismatch,
-				},
-			}
-			for _, tt := range tests {
-				for number := 1; number <= 3; number++ { // the last one is new
-					_, err := u.PutPart(t.Context(), number, tt.body(), tt.opt)
-					require.Equal(t, tt.code, storage.CodeOf(err), tt.name)
-				}
-			}
-
-			newParts, err := u.Parts(t.Context())
-			require.NoError(t, err)
-			require.Equal(t, oldParts, newParts)
+			require.NoError(t, upload.Abort(t.Context()))
 		})
 	}
 }
 
-// A panic in the body of PutPart reaches the caller.
-func TestPutPartPanicReachesCaller(t *testing.T) {
-	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
-	u := beginUpload(t, b)
-	for range 4 { // the memory is given back
-		require.PanicsWithValue(t, errThrown, func() {
-			_, _ = u.PutPart(t.Context(), 1, io.MultiReader(&sizedStream{size: 600 << 10}, readerFunc(func([]byte) (int, error) {
-				panic(errThrown)
-			})))
+// A stream that fails changes no part.
+func TestPutPartStreamFailureKeepsParts(t *testing.T) {
+	const limit, size = 1 << 20, 10 << 20
+	tests := []struct {
+		name    string
+		newBody func() io.Reader
+		opt     storage.PartOption
+		want    storage.Code
+	}{
+		{
+			name:    "too long",
+			newBody: func() io.Reader { return newZeroStream(size + 1) },
+			opt:     storage.WithSize(size),
+			want:    storage.BodyFailed,
+		},
+		{
+			name:    "too short",
+			newBody: func() io.Reader { return newZeroStream(size - 1) },
+			opt:     storage.WithSize(size),
+			want:    storage.BodyFailed,
+		},
+		{
+			name: "cut off",
+			newBody: func() io.Reader {
+				return io.MultiReader(newZeroStream(size/2), iotest.ErrReader(io.ErrUnexpectedEOF))
+			},
+			opt:  storage.WithSize(size),
+			want: storage.BodyFailed,
+		},
+		{
+			name:    "other bytes",
+			newBody: func() io.Reader { return newZeroStream(size) },
+			opt:     storage.WithCRC32C(1),
+			want:    storage.ChecksumMismatch,
+		},
+	}
+	for name, bucket := range newBucketsWithBufferLimit(t, limit) {
+		t.Run(name, func(t *testing.T) {
+			upload := beginUpload(t, bucket)
+			for number := 1; number <= 2; number++ {
+				_, err := upload.PutPart(t.Context(), number, newZeroStream(size))
+				require.NoError(t, err)
+			}
+			oldParts, err := upload.Parts(t.Context())
+			require.NoError(t, err)
+
+			for _, tt := range tests {
+				for number := 1; number <= 3; number++ { // part 3 is new
+					_, err := upload.PutPart(t.Context(), number, tt.newBody(), tt.opt)
+					require.Equal(t, tt.want, storage.CodeOf(err), tt.name)
+				}
+			}
+
+			newParts, err := upload.Parts(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, oldParts, newParts)
+			require.NoError(t, upload.Abort(t.Context()))
 		})
 	}
-	parts, err := u.Parts(t.Context())
+}
+
+// A panic in the body of PutPart reaches the caller, and the memory of the part is given back. Two such parts
+// would not fit the limit.
+func TestPutPartPanicReachesCaller(t *testing.T) {
+	bucket := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
+	upload := beginUpload(t, bucket)
+	for range 4 {
+		body := io.MultiReader(&sizedStream{size: 600 << 10}, readerFunc(func([]byte) (int, error) {
+			panic(errThrown)
+		}))
+		require.PanicsWithValue(t, errThrown, func() { _, _ = upload.PutPart(t.Context(), 1, body) })
+	}
+
+	parts, err := upload.Parts(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, parts)
 }
@@ -171,222 +196,224 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// Hooks see the calls of an open upload.
+// Hooks see the calls of an open upload, with the key in the whole bucket, and can deny them.
 func TestOpenUploadHooks(t *testing.T) {
 	var names []string
-	denied := ""
-	b := memstore.New(storage.WithHook(func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	denied := "" // the operation that the hook denies
+	hook := func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		require.Contains(t, []string{"views/key", ""}, op.Key, op.Name)
 		names = append(names, op.Name)
 		if op.Name == denied {
 			return nil, nil, errors.New("not today")
 		}
 		return nil, nil, nil
-	}), storage.WithSigningBaseURL("http://localhost/files"))
-	view := storage.Prefixed(b, "views/")
-	u := beginUpload(t, view, storage.WithUncheckedParts())
-	u, err := storage.ContinueUpload(t.Context(), view, u.Token())
-	require.NoError(t, err)
-	_, err = u.PutPart(t.Context(), 1, strings.NewReader("text"))
-	require.NoError(t, err)
-	_, err = u.Parts(t.Context())
-	require.NoError(t, err)
-	_, err = u.SignPart(t.Context(), 1)
-	require.NoError(t, err)
-	denied = "CompleteUpload"
+	}
+	bucket := memstore.New(storage.WithHook(hook), storage.WithSigningBaseURL("http://localhost/files"))
+	view := storage.Prefixed(bucket, "views/")
 
-	_, err = u.Complete(t.Context())
+	upload := beginUpload(t, view, storage.WithUncheckedParts())
+	upload, err := storage.ContinueUpload(t.Context(), view, upload.Token())
+	require.NoError(t, err)
+	_, err = upload.PutPart(t.Context(), 1, strings.NewReader("text"))
+	require.NoError(t, err)
+	_, err = upload.Parts(t.Context())
+	require.NoError(t, err)
+	_, err = upload.SignPart(t.Context(), 1)
+	require.NoError(t, err)
+
+	denied = "CompleteUpload"
+	_, err = upload.Complete(t.Context())
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.EqualError(t, err,
 		`storage: CompleteUpload "key" in memory bucket "memory": permission denied: not today`)
 
 	denied = ""
-	_, err = u.Complete(t.Context())
+	_, err = upload.Complete(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, u.Abort(t.Context()))
-	require.Equal(t, []string{"BeginUpload", "ContinueUpload", "PutPart", "Parts", "SignPart", "CompleteUpload", "CompleteUpload", "AbortUpload"}, names)
+	require.NoError(t, upload.Abort(t.Context()))
+	require.Equal(t, []string{
+		"BeginUpload", "ContinueUpload", "PutPart", "Parts", "SignPart",
+		"CompleteUpload", "CompleteUpload", "AbortUpload",
+	}, names)
 }
 
 // The token of an open upload does not contain the secrets of native options. ContinueUpload needs the same
 // options.
 func TestOpenUploadTokenHidesSecret(t *testing.T) {
-	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver {
-		return &optioned{Driver: d, seen: map[string][]any{}}
-	}))
-	secretOpt := func(secret string) storage.NativeOption {
-		return storage.WithNative("memory", secretOption{secret})
+	bucket, _ := openWithNativeRecorder()
+	upload := beginUpload(t, bucket, withSecret("hidden"))
+	require.NotContains(t, upload.Token(), "hidden")
+
+	tests := []struct {
+		name string
+		opts []storage.MultipartOption
+	}{
+		{name: "none", opts: nil},
+		{name: "another", opts: []storage.MultipartOption{withSecret("other key")}},
+		{name: "two", opts: []storage.MultipartOption{withSecret("hidden"), withSecret("hidden")}},
+	}
+	for _, tt := range tests {
+		_, err := storage.ContinueUpload(t.Context(), bucket, upload.Token(), tt.opts...)
+		require.ErrorIs(t, err, storage.InvalidArgument, tt.name)
+		require.ErrorContains(t, err, "options must", tt.name)
 	}
 
-	u := beginUpload(t, b, secretOpt("hidden"))
-	require.NotContains(t, u.Token(), "hidden")
-	for name, opts := range map[string][]storage.MultipartOption{"none": nil, "another": {secretOpt("other key")}, "two": {secretOpt("hidden"), secretOpt("hidden")}} {
-		_, err := storage.ContinueUpload(t.Context(), b, u.Token(), opts...)
-		require.ErrorIs(t, err, storage.InvalidArgument, name)
-		require.ErrorContains(t, err, "options must", name)
-	}
-
-	second, err := storage.ContinueUpload(t.Context(), b, u.Token(), secretOpt("hidden"))
+	continued, err := storage.ContinueUpload(t.Context(), bucket, upload.Token(), withSecret("hidden"))
 	require.NoError(t, err)
-	require.Equal(t, u.Token(), second.Token())
+	require.Equal(t, upload.Token(), continued.Token())
 }
 
-// Functions for open uploads refuse a bucket of another module's type.
+// Functions for open uploads refuse a bucket of another module's type with Unsupported.
 func TestBeginUploadRefusesOtherBucketType(t *testing.T) {
 	foreign := struct{ storage.Bucket }{memstore.New()}
+
 	_, err := storage.BeginUpload(t.Context(), foreign, "key")
 	require.ErrorIs(t, err, storage.Unsupported)
-
 	_, err = storage.ContinueUpload(t.Context(), foreign, "token")
 	require.ErrorIs(t, err, storage.Unsupported)
+	_, err = storage.PutSignedPart(t.Context(), foreign, "key", "1", 1, strings.NewReader("x"))
+	require.ErrorIs(t, err, storage.Unsupported)
+
+	entry := storage.UploadEntry{Key: "key", Upload: "1"}
+	require.ErrorIs(t, storage.AbortUpload(t.Context(), foreign, entry), storage.Unsupported)
 	for _, err := range storage.ListUploads(t.Context(), foreign) {
 		require.ErrorIs(t, err, storage.Unsupported)
 	}
-	require.ErrorIs(t, storage.AbortUpload(t.Context(), foreign, storage.UploadEntry{Key: "key", Upload: "1"}), storage.Unsupported)
+}
 
-	_, err = storage.PutSignedPart(t.Context(), foreign, "key", "1", 1, strings.NewReader("x"))
-	require.ErrorIs(t, err, storage.Unsupported)
-	_, err = storage.BeginUpload(t.Context(),
-		storage.Ref[storage.Downloader](memstore.New()).(storage.Uploader), "key")
+// BeginUpload with a Ref that may only download fails with PermissionDenied.
+func TestBeginUploadNeedsPermission(t *testing.T) {
+	readOnly := storage.Ref[storage.Downloader](memstore.New()).(storage.Uploader)
+	_, err := storage.BeginUpload(t.Context(), readOnly, "key")
 	require.ErrorIs(t, err, storage.PermissionDenied)
 }
 
 // If ctx has ended, the calls of an open upload fail with Canceled.
 func TestOpenUploadEndsWithContext(t *testing.T) {
-	b := memstore.New()
-	u := beginUpload(t, b)
-	canceled, cancel := context.WithCancel(t.Context())
+	bucket := memstore.New()
+	upload := beginUpload(t, bucket)
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 
-	for name, call := range map[string]func() error{
-		"BeginUpload": func() error {
-			_, err := storage.BeginUpload(canceled, b, "key")
-			return err
-		},
-		"ContinueUpload": func() error {
-			_, err := storage.ContinueUpload(canceled, b, u.Token())
-			return err
-		},
-		"PutPart": func() error {
-			_, err := u.PutPart(canceled, 1, strings.NewReader("x"))
-			return err
-		},
-		"Parts": func() error {
-			_, err := u.Parts(canceled)
-			return err
-		},
-		"Complete": func() error {
-			_, err := u.Complete(canceled)
-			return err
-		},
-		"Abort": func() error { return u.Abort(canceled) },
-	} {
-		require.ErrorIs(t, call(), storage.Canceled, name)
-	}
+	_, err := storage.BeginUpload(ctx, bucket, "key")
+	require.ErrorIs(t, err, storage.Canceled)
+	_, err = storage.ContinueUpload(ctx, bucket, upload.Token())
+	require.ErrorIs(t, err, storage.Canceled)
+	_, err = upload.PutPart(ctx, 1, strings.NewReader("x"))
+	require.ErrorIs(t, err, storage.Canceled)
+	_, err = upload.Parts(ctx)
+	require.ErrorIs(t, err, storage.Canceled)
+	_, err = upload.Complete(ctx)
+	require.ErrorIs(t, err, storage.Canceled)
+	require.ErrorIs(t, upload.Abort(ctx), storage.Canceled)
 }
 
-// A partPages driver lists parts in pages of two, and can list them wrongly.
-type partPages struct {
+// A partPager is a driver that lists parts in pages of two, and can list them out of order.
+type partPager struct {
 	driver.Driver
-	disorder bool
+	reverses bool
 }
 
-func (d *partPages) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
+func (d *partPager) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	limited := *r
 	limited.Limit = 2
 	page, err := d.Driver.ListParts(ctx, &limited)
-	if err == nil && d.disorder {
+	if err != nil {
+		return nil, err
+	}
+	if d.reverses {
 		slices.Reverse(page.Parts)
 	}
-	return page, err
+	return page, nil
 }
 
 // If the driver lists parts in pages, Parts returns all of them. If the pages are out of order, Complete fails
 // with Internal.
 func TestOpenUploadPartsPages(t *testing.T) {
-	pages := &partPages{}
-	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver {
-		pages.Driver = d
-		return pages
-	}))
-	u := beginUpload(t, b)
+	pager := &partPager{Driver: memstore.NewDriver(memstore.Config{})}
+	bucket := engine.New(pager)
+	upload := beginUpload(t, bucket)
 	for _, number := range []int{5, 4, 1, 3, 2} {
-		_, err := u.PutPart(t.Context(), number, strings.NewReader(strings.Repeat("x", number)))
+		body := strings.NewReader(strings.Repeat("x", number)) // as many bytes as its number
+		_, err := upload.PutPart(t.Context(), number, body)
 		require.NoError(t, err)
 	}
 
-	parts, err := u.Parts(t.Context())
+	parts, err := upload.Parts(t.Context())
 	require.NoError(t, err)
 	require.Len(t, parts, 5)
 
-	pages.disorder = true
-	_, err = u.Complete(t.Context())
+	pager.reverses = true
+	_, err = upload.Complete(t.Context())
 	require.ErrorIs(t, err, storage.Internal)
 
-	pages.disorder = false
-	attrs, err := u.Complete(t.Context())
+	pager.reverses = false
+	attrs, err := upload.Complete(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, 15, attrs.Size)
+	require.EqualValues(t, 1+2+3+4+5, attrs.Size)
 }
 
-// A silentSums driver does not tell the checksums of parts.
-type silentSums struct{ driver.Driver }
+// An unsummedParts driver lists parts without their checksums.
+type unsummedParts struct{ driver.Driver }
 
-func (d silentSums) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
+func (d unsummedParts) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	page, err := d.Driver.ListParts(ctx, r)
-	if err == nil {
-		for i := range page.Parts {
-			page.Parts[i].CRC32C = storage.CRC32C{}
-		}
+	if err != nil {
+		return nil, err
 	}
-	return page, err
+	for i := range page.Parts {
+		page.Parts[i].CRC32C = storage.CRC32C{}
+	}
+	return page, nil
 }
 
 // If the store lists parts without checksums, Complete with WithCRC32C fails with Unsupported after
 // ContinueUpload. The MultipartUpload that has sent the parts can complete.
 func TestCompleteChecksumNeedsThoseOfParts(t *testing.T) {
-	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(d driver.Driver) driver.Driver { return silentSums{d} }))
-	u := beginUpload(t, b)
-	part, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
-	require.NoError(t, err)
-	second, err := storage.ContinueUpload(t.Context(), b, u.Token())
+	bucket := engine.New(unsummedParts{memstore.NewDriver(memstore.Config{})})
+	upload := beginUpload(t, bucket)
+	part, err := upload.PutPart(t.Context(), 1, strings.NewReader("text"))
 	require.NoError(t, err)
 
-	_, err = second.Complete(t.Context(), storage.WithCRC32C(part.CRC32C.Sum))
+	continued, err := storage.ContinueUpload(t.Context(), bucket, upload.Token())
+	require.NoError(t, err)
+	_, err = continued.Complete(t.Context(), storage.WithCRC32C(part.CRC32C.Sum))
 	require.ErrorIs(t, err, storage.Unsupported)
-	attrs, err := u.Complete(t.Context(), storage.WithCRC32C(part.CRC32C.Sum))
-	require.NoError(t, err, "this value has sent the part")
+
+	attrs, err := upload.Complete(t.Context(), storage.WithCRC32C(part.CRC32C.Sum))
+	require.NoError(t, err)
 	require.Equal(t, part.CRC32C, attrs.CRC32C)
 }
 
 // After a conflict, S3 requires a new upload, so Complete does not retry.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html.
 func TestCompleteConflictNeedsNewUpload(t *testing.T) {
-	inj := faults.New()
-	b := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: 1}))
-	u := beginUpload(t, b, storage.IfAbsent())
-	_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
+	injector := faults.New()
+	bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: 1}))
+	upload := beginUpload(t, bucket, storage.IfAbsent())
+	_, err := upload.PutPart(t.Context(), 1, strings.NewReader("text"))
 	require.NoError(t, err)
-	conflict := &storage.Error{Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true}
-	inj.Set(faults.Fail(faults.CompleteParts).Nth(1).WithError(conflict))
 
-	_, err = u.Complete(t.Context())
-	require.Equal(t, 1, inj.Count(faults.CompleteParts))
+	conflict := &storage.Error{Code: storage.Unavailable, Status: http.StatusConflict, Retryable: true}
+	injector.Set(faults.Fail(faults.CompleteParts).Nth(1).WithError(conflict))
+	_, err = upload.Complete(t.Context())
+	require.Equal(t, 1, injector.Count(faults.CompleteParts))
 	require.ErrorIs(t, err, storage.Unavailable)
 
-	e := &storage.Error{}
-	require.ErrorAs(t, err, &e)
-	require.True(t, e.Retryable)
-	require.Contains(t, e.Hint, "begin a new one")
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.True(t, storageErr.Retryable)
+	require.Contains(t, storageErr.Hint, "begin a new one")
 
-	_, err = b.Attrs(t.Context(), "key")
+	_, err = bucket.Attrs(t.Context(), "key")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-// A lostCompletion driver makes the object, keeps the upload, and does not say so, as a store does
-// whose driver makes an object of components and gets no response.
+// A lostCompletion driver makes the object, keeps the upload, and returns an error, as the driver of a store
+// does that makes an object of components and gets no response.
 type lostCompletion struct {
 	driver.Driver
-	refuses bool // the next attempts, as after an attempt that made the object
+	refuses bool // whether the next attempts fail, because the object is there already
 }
 
 func (d *lostCompletion) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
@@ -404,187 +431,229 @@ func (d *lostCompletion) CompleteParts(ctx context.Context, r *driver.CompleteRe
 
 // If the response to Complete is lost and the object is there, Complete returns it and ends the upload.
 func TestCompleteFindsLostCompletion(t *testing.T) {
-	for name, opts := range map[string][]storage.MultipartOption{"at once": nil, "with a condition": {storage.IfAbsent()}} {
-		t.Run(name, func(t *testing.T) {
-			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+	tests := []struct {
+		name string
+		opts []storage.MultipartOption
+	}{
+		{name: "at once"},
+		{name: "with a condition", opts: []storage.MultipartOption{storage.IfAbsent()}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 				return &lostCompletion{Driver: d}
 			}))
-			u := beginUpload(t, b, opts...)
-			_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
+			upload := beginUpload(t, bucket, tt.opts...)
+			_, err := upload.PutPart(t.Context(), 1, strings.NewReader("text"))
 			require.NoError(t, err)
-			_, err = u.Complete(t.Context())
+			_, err = upload.Complete(t.Context())
 			require.NoError(t, err)
 
-			for entry, err := range storage.ListUploads(t.Context(), b) {
+			for entry, err := range storage.ListUploads(t.Context(), bucket) {
 				require.NoError(t, err)
 				require.Fail(t, "still in progress", entry)
 			}
 
-			_, err = b.Upload(t.Context(), "key", strings.NewReader("newer"))
+			// Once the object is replaced, the upload is no longer found.
+			_, err = bucket.Upload(t.Context(), "key", strings.NewReader("newer"))
 			require.NoError(t, err)
-			_, err = u.Complete(t.Context())
+			_, err = upload.Complete(t.Context())
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		})
 	}
 }
 
-// A replacedPart driver stores part 1 again before each of its next completions.
-type replacedPart struct {
+// A partReplacer is a driver that stores part 1 again before each of its next completions.
+type partReplacer struct {
 	driver.Driver
-	times int
-	text  string
+	times int    // the number of completions before which part 1 is replaced
+	text  string // of the new part
 }
 
-func (d *replacedPart) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	if d.times > 0 {
-		d.times--
-		_, err := d.PutPart(ctx, &driver.PartRequest{
-			Key:    r.Put.Key,
-			Upload: r.Upload,
-			Number: 1,
-			Body:   strings.NewReader(d.text),
-			Size:   int64(len(d.text)),
-			CRC32C: storage.CRC32C{
-				Sum:   crc32.Checksum([]byte(d.text), crc32.MakeTable(crc32.Castagnoli)),
-				Known: true,
-			},
-		})
-		if err != nil {
-			return nil, err
-		}
+func (d *partReplacer) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
+	if d.times == 0 {
+		return d.Driver.CompleteParts(ctx, r)
+	}
+	d.times--
+
+	sum := crc32.Checksum([]byte(d.text), crc32.MakeTable(crc32.Castagnoli))
+	_, err := d.PutPart(ctx, &driver.PartRequest{
+		Key:    r.Put.Key,
+		Upload: r.Upload,
+		Number: 1,
+		Body:   strings.NewReader(d.text),
+		Size:   int64(len(d.text)),
+		CRC32C: storage.CRC32C{Sum: sum, Known: true},
+	})
+	if err != nil {
+		return nil, err
 	}
 	return d.Driver.CompleteParts(ctx, r)
+}
+
+// newPartReplacer returns a bucket in memory over a partReplacer that stores text.
+func newPartReplacer(text string) (storage.Bucket, *partReplacer) {
+	replacer := &partReplacer{Driver: memstore.NewDriver(memstore.Config{}), text: text}
+	return engine.New(replacer), replacer
 }
 
 // If the response to Complete is lost and the object cannot be read, Complete fails with Unavailable. Once the
 // object can be read, Complete returns it.
 func TestCompleteCannotLookup(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
 		opts []storage.MultipartOption
-	}{{"unconditional", nil}, {"if absent", []storage.MultipartOption{storage.IfAbsent()}}} {
-		t.Run(row.name, func(t *testing.T) {
-			inj := faults.New(faults.DropResponse(faults.CompleteParts), faults.Fail(faults.Head).First(2))
-			b := memstore.New(driver.WithLayer(inj.Layer()),
+	}{
+		{name: "unconditional"},
+		{name: "if absent", opts: []storage.MultipartOption{storage.IfAbsent()}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			injector := faults.New(faults.DropResponse(faults.CompleteParts), faults.Fail(faults.Head).First(2))
+			bucket := memstore.New(driver.WithLayer(injector.Layer()),
 				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			u := beginUpload(t, b, row.opts...)
-			_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
+			upload := beginUpload(t, bucket, tt.opts...)
+			_, err := upload.PutPart(t.Context(), 1, strings.NewReader("text"))
 			require.NoError(t, err)
 
 			for range 2 { // the first one makes the object
-				_, err = u.Complete(t.Context())
+				_, err = upload.Complete(t.Context())
 				require.Equal(t, storage.Unavailable, storage.CodeOf(err), err)
 			}
 
-			attrs, err := u.Complete(t.Context())
+			attrs, err := upload.Complete(t.Context())
 			require.NoError(t, err)
-			require.EqualValues(t, 4, attrs.Size)
+			require.EqualValues(t, len("text"), attrs.Size)
 		})
 	}
 }
 
-// If a part is replaced during Complete, Complete tries again with the new part. If WithParts names the old one,
-// Complete fails with InvalidArgument.
+// beginOldParts begins an upload with the parts "old " and "text", and returns it with part 1.
+func beginOldParts(t *testing.T, b storage.Uploader) (storage.MultipartUpload, *storage.UploadedPart) {
+	t.Helper()
+	upload := beginUpload(t, b)
+	part, err := upload.PutPart(t.Context(), 1, strings.NewReader("old "))
+	require.NoError(t, err)
+	_, err = upload.PutPart(t.Context(), 2, strings.NewReader("text"))
+	require.NoError(t, err)
+	return upload, part
+}
+
+// If a part is replaced during Complete, Complete tries again with the new part.
 func TestCompletePartReplaced(t *testing.T) {
-	replaced := &replacedPart{text: "new "}
-	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-		replaced.Driver = d
-		return replaced
-	}))
-	begin := func() (u storage.MultipartUpload, part *storage.UploadedPart) {
-		u = beginUpload(t, b)
-		part, err := u.PutPart(t.Context(), 1, strings.NewReader("old "))
-		require.NoError(t, err)
-		_, err = u.PutPart(t.Context(), 2, strings.NewReader("text"))
-		require.NoError(t, err)
-		return u, part
-	}
-	u, _ := begin()
-	replaced.times = 2
-	attrs, err := u.Complete(t.Context())
+	bucket, replacer := newPartReplacer("new ")
+	upload, _ := beginOldParts(t, bucket)
+	replacer.times = 2
+	attrs, err := upload.Complete(t.Context())
 	require.NoError(t, err)
 
-	content, readAttrs, err := storage.ReadAll(t.Context(), b, "key")
+	content, readAttrs, err := storage.ReadAll(t.Context(), bucket, "key")
 	require.NoError(t, err)
 	require.Equal(t, "new text", string(content))
 	require.Equal(t, readAttrs.CRC32C, attrs.CRC32C)
+}
 
-	u, part := begin()
-	replaced.times = 1
-	_, err = u.Complete(t.Context(), storage.WithParts(*part, storage.UploadedPart{Number: 2}))
+// If WithParts names a part that is replaced during Complete, Complete fails with InvalidArgument.
+func TestCompleteNamedPartReplaced(t *testing.T) {
+	bucket, replacer := newPartReplacer("new ")
+	upload, part := beginOldParts(t, bucket)
+	replacer.times = 1
+	_, err := upload.Complete(t.Context(), storage.WithParts(*part, storage.UploadedPart{Number: 2}))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "part 1 must have the ETag")
+}
 
-	u, _ = begin()
-	replaced.times = 1000
+// If a part is replaced again and again, Complete fails after at most ten attempts and keeps the upload.
+func TestCompletePartReplacedAgainAndAgain(t *testing.T) {
+	const replacements = 1000
+	bucket, replacer := newPartReplacer("new ")
+	upload, _ := beginOldParts(t, bucket)
+	replacer.times = replacements
 
-	_, err = u.Complete(t.Context())
+	_, err := upload.Complete(t.Context())
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.Greater(t, replaced.times, 990, "the attempts are bounded")
+	require.Greater(t, replacer.times, replacements-10)
 
-	replaced.times = 0
-	_, err = u.Complete(t.Context())
+	replacer.times = 0
+	_, err = upload.Complete(t.Context())
 	require.NoError(t, err, "the upload is still there")
 }
 
-// A fasterCompletion driver completes an upload while its parts are listed, so that the last of
-// them is missing from the list.
-type fasterCompletion struct {
+// A partListHook is a driver that calls a function once, after it has listed parts. It then returns the list
+// without its last part, as a store may whose upload ends in the meantime.
+type partListHook struct {
 	driver.Driver
-	complete func()
+	afterList func()
 }
 
-func (d *fasterCompletion) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
+func (d *partListHook) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	page, err := d.Driver.ListParts(ctx, r)
-	if complete := d.complete; complete != nil && err == nil {
-		d.complete = nil
-		complete()
-		page.Parts = page.Parts[:len(page.Parts)-1]
+	if err != nil || d.afterList == nil {
+		return page, err
 	}
-	return page, err
+	afterList := d.afterList
+	d.afterList = nil
+	afterList()
+	page.Parts = page.Parts[:len(page.Parts)-1]
+	return page, nil
 }
 
-// If two calls of Complete run at the same time, both return the object. If Abort runs first, Complete fails with
-// ObjectNotFound.
+var completeOptions = []struct {
+	name string
+	opts []storage.CompleteOption
+}{
+	{name: "all parts"},
+	{name: "a size", opts: []storage.CompleteOption{storage.WithSize(int64(len("one two")))}},
+	{
+		name: "a checksum",
+		opts: []storage.CompleteOption{
+			storage.WithCRC32C(crc32.Checksum([]byte("one two"), crc32.MakeTable(crc32.Castagnoli))),
+		},
+	},
+	{
+		name: "two parts",
+		opts: []storage.CompleteOption{
+			storage.WithParts(storage.UploadedPart{Number: 1}, storage.UploadedPart{Number: 2}),
+		},
+	},
+}
+
+// If two calls of Complete run at the same time, both return the object.
 func TestCompleteTwiceAtOnce(t *testing.T) {
-	two := []storage.UploadedPart{{Number: 1}, {Number: 2}}
-	sum := crc32.Checksum([]byte("one two"), crc32.MakeTable(crc32.Castagnoli))
-	for name, opts := range map[string][]storage.CompleteOption{
-		"all parts":  nil,
-		"a size":     {storage.WithSize(7)},
-		"a checksum": {storage.WithCRC32C(sum)},
-		"two parts":  {storage.WithParts(two...)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			faster := &fasterCompletion{}
-			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-				faster.Driver = d
-				return faster
-			}))
-			u := beginUpload(t, b)
+	for _, tt := range completeOptions {
+		t.Run(tt.name, func(t *testing.T) {
+			hook := &partListHook{Driver: memstore.NewDriver(memstore.Config{})}
+			upload := beginUpload(t, engine.New(hook))
 			for i, text := range []string{"one ", "two"} {
-				_, err := u.PutPart(t.Context(), 1+i, strings.NewReader(text))
+				_, err := upload.PutPart(t.Context(), 1+i, strings.NewReader(text))
 				require.NoError(t, err)
 			}
 
+			// The first call runs while the second lists the parts.
 			var first *storage.Attrs
-			faster.complete = func() {
+			hook.afterList = func() {
 				var err error
-				first, err = u.Complete(t.Context(), opts...)
+				first, err = upload.Complete(t.Context(), tt.opts...)
 				require.NoError(t, err)
 			}
-
-			second, err := u.Complete(t.Context(), opts...)
+			second, err := upload.Complete(t.Context(), tt.opts...)
 			require.NoError(t, err)
 			require.Equal(t, first.Revision, second.Revision)
+		})
+	}
+}
 
-			u = beginUpload(t, b)
-			_, err = u.PutPart(t.Context(), 1, strings.NewReader("x"))
+// If Abort runs during Complete, Complete fails with ObjectNotFound.
+func TestCompleteDuringAbort(t *testing.T) {
+	for _, tt := range completeOptions {
+		t.Run(tt.name, func(t *testing.T) {
+			hook := &partListHook{Driver: memstore.NewDriver(memstore.Config{})}
+			upload := beginUpload(t, engine.New(hook))
+			_, err := upload.PutPart(t.Context(), 1, strings.NewReader("x"))
 			require.NoError(t, err)
-			faster.complete = func() {
-				require.NoError(t, u.Abort(t.Context()))
-			}
-			_, err = u.Complete(t.Context(), opts...)
+
+			hook.afterList = func() { require.NoError(t, upload.Abort(t.Context())) }
+			_, err = upload.Complete(t.Context(), tt.opts...)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		})
 	}
@@ -593,38 +662,35 @@ func TestCompleteTwiceAtOnce(t *testing.T) {
 // If a part is replaced during Complete by one that is too long, Complete fails because of its length, and not
 // with the error of the first attempt.
 func TestCompletePartReplacedByLongerOne(t *testing.T) {
-	replaced := &replacedPart{text: "too long"}
-	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-		replaced.Driver = d
-		return replaced
-	}))
-	u := beginUpload(t, b, storage.WithSize(4))
-	_, err := u.PutPart(t.Context(), 1, strings.NewReader("text"))
+	bucket, replacer := newPartReplacer("too long")
+	upload := beginUpload(t, bucket, storage.WithSize(4))
+	_, err := upload.PutPart(t.Context(), 1, strings.NewReader("text"))
 	require.NoError(t, err)
-	replaced.times = 1
 
-	_, err = u.Complete(t.Context())
+	replacer.times = 1
+	_, err = upload.Complete(t.Context())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "the 4 bytes of WithSize, and have 8")
 
-	_, err = u.Parts(t.Context())
+	_, err = upload.Parts(t.Context())
 	require.ErrorIs(t, err, storage.ObjectNotFound, "the client lied")
 }
 
+// For any token, ContinueUpload fails with InvalidArgument or returns the upload that the token names.
 func FuzzContinueUpload(f *testing.F) {
-	b := memstore.New()
-	u, err := storage.BeginUpload(f.Context(), b, "key", storage.WithMetadata(map[string]string{"a": "b"}),
-		storage.WithSize(3))
+	bucket := memstore.New()
+	upload, err := storage.BeginUpload(f.Context(), bucket, "key",
+		storage.WithMetadata(map[string]string{"a": "b"}), storage.WithSize(3))
 	require.NoError(f, err)
-	f.Add(u.Token())
+	f.Add(upload.Token())
 	f.Add("")
 	f.Add("AQAAAAAAAAAAe30")
 	f.Fuzz(func(t *testing.T, token string) {
-		second, err := storage.ContinueUpload(t.Context(), b, token)
+		continued, err := storage.ContinueUpload(t.Context(), bucket, token)
 		if err != nil {
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 			return
 		}
-		require.Equal(t, u.Token(), second.Token())
+		require.Equal(t, upload.Token(), continued.Token())
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,148 +25,147 @@ type secretOption struct{ secret string }
 func (secretOption) String() string        { return "secret" }
 func (o secretOption) Fingerprint() string { return fmt.Sprint(len(o.secret)) }
 
-// An optioned driver takes a secretOption, and notes the options of each call.
-type optioned struct {
+// A nativeRecorder is a driver that takes a secretOption, and records the native options of its calls.
+type nativeRecorder struct {
 	driver.Driver
-	mu   sync.Mutex
-	seen map[string][]any
-	// auxiliary is that of the last Get.
-	auxiliary bool
+	mu        sync.Mutex
+	natives   map[string][]any // by the name of the call, of the last such call
+	auxiliary bool             // GetRequest.Auxiliary of the last Get
 }
 
-func (d *optioned) Describe() driver.Description {
+func (d *nativeRecorder) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.CheckNative = func(value any) error {
-		switch o := value.(type) {
-		case secretOption:
-			if o.secret == "" {
-				return storage.InvalidArgument
-			}
-			return nil
+		option, ok := value.(secretOption)
+		if !ok {
+			return storage.Unsupported
 		}
-		return storage.Unsupported
+		if option.secret == "" {
+			return storage.InvalidArgument
+		}
+		return nil
 	}
 	return desc
 }
 
-func (d *optioned) note(call string, natives []any) {
+func (d *nativeRecorder) record(call string, natives []any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.seen[call] = natives
+	d.natives[call] = natives
 }
 
-func (d *optioned) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	d.note("Put", r.Native)
+func (d *nativeRecorder) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	d.record("Put", r.Native)
 	return d.Driver.Put(ctx, r)
 }
 
-func (d *optioned) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
-	d.note("BeginParts", r.Native)
+func (d *nativeRecorder) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
+	d.record("BeginParts", r.Native)
 	return d.Driver.BeginParts(ctx, r)
 }
 
-func (d *optioned) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	d.note("PutPart", r.Native)
+func (d *nativeRecorder) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
+	d.record("PutPart", r.Native)
 	return d.Driver.PutPart(ctx, r)
 }
 
-func (d *optioned) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	d.note("CompleteParts", r.Put.Native)
+func (d *nativeRecorder) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
+	d.record("CompleteParts", r.Put.Native)
 	return d.Driver.CompleteParts(ctx, r)
 }
 
-func (d *optioned) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	d.note("Get", r.Native)
+func (d *nativeRecorder) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	d.record("Get", r.Native)
 	d.auxiliary = r.Auxiliary
 	return d.Driver.Get(ctx, r)
 }
 
-func (d *optioned) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	d.note("Head", r.Native)
+func (d *nativeRecorder) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	d.record("Head", r.Native)
 	return d.Driver.Head(ctx, r)
 }
 
-func (d *optioned) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
-	d.note("Tags", r.Native)
+func (d *nativeRecorder) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
+	d.record("Tags", r.Native)
 	return d.Driver.Tags(ctx, r)
 }
 
-func (d *optioned) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	d.note("Copy", r.Native)
-	d.note("source of Copy", r.Source.Native)
+func (d *nativeRecorder) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
+	d.record("Copy", r.Native)
+	d.record("source of Copy", r.Source.Native)
 	return d.Driver.Copy(ctx, r)
 }
 
-func (d *optioned) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
-	d.note("Compose", r.Native)
-	d.note("source of Compose", r.Sources[0].Native)
+func (d *nativeRecorder) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
+	d.record("Compose", r.Native)
+	d.record("source of Compose", r.Sources[0].Native)
 	return d.Driver.Compose(ctx, r)
 }
 
-func (d *optioned) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	d.note("Delete", r.Native)
+func (d *nativeRecorder) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+	d.record("Delete", r.Native)
 	return d.Driver.Delete(ctx, r)
 }
 
-func (d *optioned) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
-	d.note("SetTags", r.Native)
+func (d *nativeRecorder) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
+	d.record("SetTags", r.Native)
 	return d.Driver.SetTags(ctx, r)
 }
 
-func openOptioned(opts ...storage.OpenOption) (storage.Bucket, *optioned) {
-	d := &optioned{Driver: memstore.NewDriver(memstore.Config{}), seen: map[string][]any{}}
-	return engine.New(d, opts...), d
+// openWithNativeRecorder opens a bucket in memory over a nativeRecorder.
+func openWithNativeRecorder(opts ...storage.OpenOption) (storage.Bucket, *nativeRecorder) {
+	recorder := &nativeRecorder{Driver: memstore.NewDriver(memstore.Config{}), natives: map[string][]any{}}
+	return engine.New(recorder, opts...), recorder
 }
 
-func secret(text string) storage.NativeOption {
-	return storage.WithNative("memory", secretOption{text})
+// withSecret returns an option that passes a secretOption to a nativeRecorder.
+func withSecret(secret string) storage.NativeOption {
+	return storage.WithNative("memory", secretOption{secret})
 }
 
-// A native option of a call reaches each request of that call.
+// A native option of a call reaches each request of that call. That of a source reaches the requests that read it.
 func TestNativeOptionReachesEachRequest(t *testing.T) {
-	b, d := openOptioned()
-	option := secretOption{"own"}
-	source := secretOption{"the source's"}
 	ctx := t.Context()
-	bucketWith := func(err error) {
-		t.Helper()
-		require.NoError(t, err)
-	}
-	_, err := b.Upload(ctx, "a", strings.NewReader("text"), secret("own"),
-		storage.WithTags(map[string]string{"k": "v"}))
-	bucketWith(err)
-	_, err = b.Upload(ctx, "parts", strings.NewReader("text"), secret("own"), storage.WithPartSize(2))
-	bucketWith(err)
-	_, err = b.Attrs(ctx, "a", secret("own"))
-	bucketWith(err)
-	_, _, err = storage.ReadAll(ctx, b, "a", secret("own"))
-	bucketWith(err)
-	bucketWith(storage.SetTags(ctx, b, "a", map[string]string{"k": "v"}, secret("own")))
-	_, err = storage.Copy(ctx, b, "copy", b, "a", secret("own"), storage.WithSourceNative("memory", source))
-	bucketWith(err)
+	bucket, recorder := openWithNativeRecorder()
+	own := withSecret("own")
+	source := secretOption{"the source's"}
+	withSource := storage.WithSourceNative("memory", source)
+	tags := map[string]string{"k": "v"}
 
-	for _, call := range []string{"Head", "Tags"} {
-		require.Equal(t, []any{source}, d.seen[call], "%s of the source", call)
-	}
+	// Each call but those of a source has the option "own".
+	_, err := bucket.Upload(ctx, "a", strings.NewReader("text"), own, storage.WithTags(tags))
+	require.NoError(t, err)
+	_, err = bucket.Upload(ctx, "parts", strings.NewReader("text"), own, storage.WithPartSize(2))
+	require.NoError(t, err)
+	_, err = bucket.Attrs(ctx, "a", own)
+	require.NoError(t, err)
+	_, _, err = storage.ReadAll(ctx, bucket, "a", own)
+	require.NoError(t, err)
+	require.NoError(t, storage.SetTags(ctx, bucket, "a", tags, own))
 
-	_, err = storage.Compose(ctx, b, "joined", []string{"a"}, secret("own"),
-		storage.WithSourceNative("memory", source))
-	bucketWith(err)
-	require.Equal(t, []any{source}, d.seen["Head"])
+	// Copy and Compose read their sources with the option of the source.
+	_, err = storage.Copy(ctx, bucket, "copy", bucket, "a", own, withSource)
+	require.NoError(t, err)
+	require.Equal(t, []any{source}, recorder.natives["Head"])
+	require.Equal(t, []any{source}, recorder.natives["Tags"])
+	require.Equal(t, []any{source}, recorder.natives["source of Copy"])
 
-	bucketWith(b.Remove(ctx, "copy", secret("own")))
-	for _, call := range []string{"Put", "BeginParts", "PutPart", "CompleteParts", "Get", "SetTags", "Copy", "Compose", "Delete"} {
-		require.Equal(t, []any{option}, d.seen[call], call)
-	}
+	_, err = storage.Compose(ctx, bucket, "joined", []string{"a"}, own, withSource)
+	require.NoError(t, err)
+	require.Equal(t, []any{source}, recorder.natives["Head"])
+	require.Equal(t, []any{source}, recorder.natives["source of Compose"])
 
-	for _, call := range []string{"source of Copy", "source of Compose"} {
-		require.Equal(t, []any{source}, d.seen[call], call)
+	require.NoError(t, bucket.Remove(ctx, "copy", own))
+	for _, call := range []string{
+		"Put", "BeginParts", "PutPart", "CompleteParts", "Get", "SetTags", "Copy", "Compose", "Delete",
+	} {
+		require.Equal(t, []any{secretOption{"own"}}, recorder.natives[call], call)
 	}
 }
 
 // If a copy is streamed, the native option for its source is used to read it.
 func TestNativeOptionOfStreamedCopySource(t *testing.T) {
-	src, d := openOptioned()
+	src, recorder := openWithNativeRecorder()
 	dst := memstore.New()
 	_, err := src.Upload(t.Context(), "a", strings.NewReader("text"),
 		storage.WithTags(map[string]string{"k": "v"}))
@@ -174,89 +174,110 @@ func TestNativeOptionOfStreamedCopySource(t *testing.T) {
 	_, err = storage.Copy(t.Context(), dst, "a", src, "a",
 		storage.WithSourceNative("memory", secretOption{"key"}))
 	require.NoError(t, err)
-	require.Equal(t, []any{secretOption{"key"}}, d.seen["Get"])
-	require.Equal(t, []any{secretOption{"key"}}, d.seen["Tags"])
+	require.Equal(t, []any{secretOption{"key"}}, recorder.natives["Get"])
+	require.Equal(t, []any{secretOption{"key"}}, recorder.natives["Tags"])
 
 	tags, err := storage.Tags(t.Context(), dst, "a")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"k": "v"}, tags)
 }
 
-// Update reads the object with the call's native option.
+// Update reads and writes the object with the call's native option, for a Bucket and for a type that embeds one.
 func TestNativeOptionOfUpdate(t *testing.T) {
-	b, d := openOptioned()
-	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
+	bucket, recorder := openWithNativeRecorder()
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)
-	for _, b := range []storage.ReadWriter{b, usersBucket{b}} {
-		clear(d.seen)
-		_, err = storage.Update(t.Context(), b, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) {
-			return old, nil
-		}, secret("own"))
+	keepContent := func(old []byte, _ *storage.Attrs) ([]byte, error) { return old, nil }
+
+	for _, target := range []storage.ReadWriter{bucket, usersBucket{bucket}} {
+		clear(recorder.natives)
+		_, err = storage.Update(t.Context(), target, "a", keepContent, withSecret("own"))
 		require.NoError(t, err)
-		require.Equal(t, []any{secretOption{"own"}}, d.seen["Get"])
-		require.Equal(t, []any{secretOption{"own"}}, d.seen["Put"])
-		require.True(t, d.auxiliary, "an option that does not fit the read is no mistake")
+		require.Equal(t, []any{secretOption{"own"}}, recorder.natives["Get"])
+		require.Equal(t, []any{secretOption{"own"}}, recorder.natives["Put"])
+		require.True(t, recorder.auxiliary, "an option that does not fit the read is no mistake")
 	}
 }
 
 // If a response is lost, the engine reads the object with the call's native option.
 func TestNativeOptionOfReconcile(t *testing.T) {
 	injector := faults.New(faults.DropResponse(faults.Put))
-	b, d := openOptioned(driver.WithLayer(injector.Layer()),
+	bucket, recorder := openWithNativeRecorder(driver.WithLayer(injector.Layer()),
 		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.IfAbsent(), secret("own"))
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("text"), storage.IfAbsent(), withSecret("own"))
 	require.NoError(t, err)
-	require.Equal(t, []any{secretOption{"own"}}, d.seen["Head"])
+	require.Equal(t, []any{secretOption{"own"}}, recorder.natives["Head"])
 }
 
 // If the driver refuses a native option, the call sends no request.
 func TestNativeOptionRefused(t *testing.T) {
-	b, d := openOptioned()
-	tests := map[string]struct {
+	bucket, recorder := openWithNativeRecorder()
+	tests := []struct {
+		name   string
 		option storage.UploadOption
 		want   storage.Code
 	}{
-		"a bad value":        {secret(""), storage.InvalidArgument},
-		"an unknown type":    {storage.WithNative("memory", 1), storage.Unsupported},
-		"another provider's": {storage.WithNative("s3", secretOption{"own"}), storage.Unsupported},
+		{name: "a bad value", option: withSecret(""), want: storage.InvalidArgument},
+		{name: "an unknown type", option: storage.WithNative("memory", 1), want: storage.Unsupported},
+		{
+			name:   "another provider's",
+			option: storage.WithNative("s3", secretOption{"own"}),
+			want:   storage.Unsupported,
+		},
 	}
-	for name, tt := range tests {
-		_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), tt.option)
-		require.Equal(t, tt.want, storage.CodeOf(err), name)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := bucket.Upload(t.Context(), "a", strings.NewReader("text"), tt.option)
+			require.Equal(t, tt.want, storage.CodeOf(err))
+			require.Empty(t, recorder.natives)
+		})
 	}
-	require.Empty(t, d.seen)
 }
 
 // Upload resumes a WithResume file only with the same options. If a native option, the tags or WithPublicRead
 // differ, Upload sends all parts again.
 func TestNativeOptionOfResumedUpload(t *testing.T) {
-	body := strings.Repeat("x", 100)
-	uploadUntilFault := func(opts ...storage.UploadOption) (parts int) {
-		path := filepath.Join(t.TempDir(), "resume")
-		injector := faults.New(faults.Fail(faults.CompleteParts))
-		b, _ := openOptioned(driver.WithLayer(injector.Layer()),
-			storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-		first := []storage.UploadOption{
-			storage.WithPartSize(10),
-			storage.WithResume(path),
-			secret("own"),
-			storage.WithTags(map[string]string{"k": "v"}),
-		}
-
-		_, err := b.Upload(t.Context(), "a", strings.NewReader(body), first...)
-		require.Equal(t, storage.Unavailable, storage.CodeOf(err))
-		injector.Set()
-		putParts := injector.Count(faults.PutPart)
-		_, err = b.Upload(t.Context(), "a", strings.NewReader(body),
-			append([]storage.UploadOption{storage.WithPartSize(10), storage.WithResume(path)}, opts...)...)
-		require.NoError(t, err)
-		return injector.Count(faults.PutPart) - putParts
+	const parts = 10
+	tags := storage.WithTags(map[string]string{"k": "v"})
+	tests := []struct {
+		name string
+		opts []storage.UploadOption // of the second call; the first has the secret "own" and the tags
+		want int                    // parts that are sent again
+	}{
+		{name: "the same", opts: []storage.UploadOption{withSecret("own"), tags}, want: 0},
+		{name: "another key", opts: []storage.UploadOption{withSecret("another"), tags}, want: parts},
+		{name: "without a key", opts: []storage.UploadOption{tags}, want: parts},
+		{name: "without tags", opts: []storage.UploadOption{withSecret("own")}, want: parts},
+		{
+			name: "for anyone",
+			opts: []storage.UploadOption{withSecret("own"), tags, storage.WithPublicRead()},
+			want: parts,
+		},
 	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			injector := faults.New(faults.Fail(faults.CompleteParts))
+			bucket, _ := openWithNativeRecorder(driver.WithLayer(injector.Layer()),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			resume := []storage.UploadOption{
+				storage.WithPartSize(10),
+				storage.WithResume(filepath.Join(t.TempDir(), "resume")),
+			}
+			upload := func(opts ...storage.UploadOption) error {
+				body := strings.NewReader(strings.Repeat("x", 10*parts))
+				_, err := bucket.Upload(t.Context(), "a", body, slices.Concat(resume, opts)...)
+				return err
+			}
 
-	same := storage.WithTags(map[string]string{"k": "v"})
-	require.Zero(t, uploadUntilFault(secret("own"), same), "the same call sends no part again")
-	require.Equal(t, 10, uploadUntilFault(secret("another"), same), "with another key")
-	require.Equal(t, 10, uploadUntilFault(same), "without a key")
-	require.Equal(t, 10, uploadUntilFault(secret("own")), "without tags")
-	require.Equal(t, 10, uploadUntilFault(secret("own"), same, storage.WithPublicRead()), "for anyone")
+			// The first call sends all parts, and fails to complete.
+			err := upload(withSecret("own"), tags)
+			require.Equal(t, storage.Unavailable, storage.CodeOf(err))
+			sent := injector.Count(faults.PutPart)
+
+			// The second call completes.
+			injector.Set()
+			require.NoError(t, upload(tt.opts...))
+			require.Equal(t, tt.want, injector.Count(faults.PutPart)-sent)
+		})
+	}
 }
