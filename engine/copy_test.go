@@ -29,6 +29,7 @@ func (r renamed) Describe() driver.Description {
 	return desc
 }
 
+// storeOf returns a bucket in memory that passes for one of provider.
 func storeOf(provider string) storage.Bucket {
 	return memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return renamed{next, provider}
@@ -88,14 +89,14 @@ func TestCopyStorageClass(t *testing.T) {
 func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 	tests := []struct {
 		name  string
-		write func(b storage.Bucket) error
+		write func(bucket storage.Bucket) error
 		want  string // content of the object
 		code  storage.Code
 	}{
 		{
 			name: "Copy",
-			write: func(b storage.Bucket) error {
-				_, err := storage.Copy(t.Context(), b, "k", b, "k", storage.WithContentType("text/plain"))
+			write: func(bucket storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), bucket, "k", bucket, "k", storage.WithContentType("text/plain"))
 				return err
 			},
 			want: "new",
@@ -103,8 +104,8 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 		},
 		{
 			name: "Copy of a view",
-			write: func(b storage.Bucket) error {
-				_, err := storage.Copy(t.Context(), storage.Ref[storage.Uploader](b), "k", b, "k")
+			write: func(bucket storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), storage.Ref[storage.Uploader](bucket), "k", bucket, "k")
 				return err
 			},
 			want: "new",
@@ -112,8 +113,8 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 		},
 		{
 			name: "Copy with a condition",
-			write: func(b storage.Bucket) error {
-				_, err := storage.Copy(t.Context(), b, "k", b, "k", storage.IfAbsent())
+			write: func(bucket storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), bucket, "k", bucket, "k", storage.IfAbsent())
 				return err
 			},
 			want: "new",
@@ -121,8 +122,8 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 		},
 		{
 			name: "Compose",
-			write: func(b storage.Bucket) error {
-				_, err := storage.Compose(t.Context(), b, "k", []string{"other", "k"})
+			write: func(bucket storage.Bucket) error {
+				_, err := storage.Compose(t.Context(), bucket, "k", []string{"other", "k"})
 				return err
 			},
 			want: "new",
@@ -130,8 +131,8 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 		},
 		{
 			name: "Copy to another key",
-			write: func(b storage.Bucket) error {
-				_, err := storage.Copy(t.Context(), b, "other", b, "k")
+			write: func(bucket storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), bucket, "other", bucket, "k")
 				return err
 			},
 			want: "new",
@@ -140,27 +141,31 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			limits := faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose}
-			d := memstore.NewDriver(memstore.Config{})
-			direct := engine.New(d)
-			var gets atomic.Int64 // Compose reads its sources in parallel
-			b := engine.New(d, driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(func(d driver.Driver) driver.Driver {
-				return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-					if call == "Put" && gets.Swap(0) > 0 {
-						_, err := direct.Upload(ctx, "k", strings.NewReader("new"))
-						require.NoError(t, err)
-					}
-					if call == "Get" || call == "Head" {
-						gets.Add(1)
-					}
-					return next(ctx)
-				})
-			}))
+			store := memstore.NewDriver(memstore.Config{})
+			direct := engine.New(store)
+
+			// Another client replaces "k" between the read and the write.
+			var reads atomic.Int64 // Compose reads its sources in parallel
+			replaceBeforePut := func(ctx context.Context, call string, next func(context.Context) error) error {
+				switch {
+				case call == "Get" || call == "Head":
+					reads.Add(1)
+				case call == "Put" && reads.Swap(0) > 0:
+					_, err := direct.Upload(ctx, "k", strings.NewReader("new"))
+					require.NoError(t, err)
+				}
+				return next(ctx)
+			}
+			bucket := engine.New(store, driver.WithLayer(faults.WithLimits(limits)),
+				driver.WithLayer(func(d driver.Driver) driver.Driver {
+					return driver.Intercept(d, replaceBeforePut)
+				}))
 			for _, key := range []string{"k", "other"} {
 				_, err := direct.Upload(t.Context(), key, strings.NewReader("old"))
 				require.NoError(t, err)
 			}
 
-			require.Equal(t, tt.code, storage.CodeOf(tt.write(b)))
+			require.Equal(t, tt.code, storage.CodeOf(tt.write(bucket)))
 			text, _, err := storage.ReadAll(t.Context(), direct, "k")
 			require.NoError(t, err)
 			require.Equal(t, tt.want, string(text))
@@ -179,41 +184,56 @@ func (d *tagsAfter) Tags(ctx context.Context, r *driver.GetRequest) (map[string]
 	return d.Driver.Tags(ctx, r)
 }
 
+// withTag returns an option for the tag "of".
+func withTag(value string) storage.UploadOption {
+	return storage.WithTags(map[string]string{"of": value})
+}
+
+func replaceWithTags(t *testing.T, bucket storage.Bucket) {
+	_, err := bucket.Upload(t.Context(), "k", strings.NewReader("new"), withTag("new"))
+	require.NoError(t, err)
+}
+
+func replaceWithoutTags(t *testing.T, bucket storage.Bucket) {
+	_, err := bucket.Upload(t.Context(), "k", strings.NewReader("new"))
+	require.NoError(t, err)
+}
+
+func removeSource(t *testing.T, bucket storage.Bucket) {
+	require.NoError(t, bucket.Remove(t.Context(), "k"))
+}
+
 // If the source is replaced or removed before Copy reads its tags, Copy fails with Changed, instead of storing
 // tags of another write.
 func TestCopyTagsOfCopiedBytes(t *testing.T) {
-	tags := func(value string) storage.UploadOption {
-		return storage.WithTags(map[string]string{"of": value})
+	changes := []struct {
+		name   string
+		change func(t *testing.T, bucket storage.Bucket)
+	}{
+		{name: "replaced with tags", change: replaceWithTags},
+		{name: "replaced without tags", change: replaceWithoutTags},
+		{name: "removed", change: removeSource},
 	}
-	for _, openOpts := range [][]storage.OpenOption{nil, {storage.WithVersioning(true)}} {
-		tests := []struct {
-			name   string
-			change func(t *testing.T, b storage.Bucket)
-		}{
-			{"replaced with tags", func(t *testing.T, b storage.Bucket) {
-				_, err := b.Upload(t.Context(), "k", strings.NewReader("new"), tags("new"))
-				require.NoError(t, err)
-			}},
-			{"replaced without tags", func(t *testing.T, b storage.Bucket) {
-				_, err := b.Upload(t.Context(), "k", strings.NewReader("new"))
-				require.NoError(t, err)
-			}},
-			{"removed", func(t *testing.T, b storage.Bucket) {
-				require.NoError(t, b.Remove(t.Context(), "k"))
-			}},
-		}
-		for _, tt := range tests {
-			for end, dst := range map[string]storage.Bucket{"streamed": memstore.New(), "inside the store": nil} {
-				t.Run(fmt.Sprintf("%s %s, %d options", tt.name, end, len(openOpts)), func(t *testing.T) {
+	stores := []struct {
+		name string
+		opts []storage.OpenOption
+	}{
+		{name: "without versions"},
+		{name: "with versions", opts: []storage.OpenOption{storage.WithVersioning(true)}},
+	}
+	for _, store := range stores {
+		for _, tt := range changes {
+			for _, streamed := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %s, streamed %v", tt.name, store.name, streamed), func(t *testing.T) {
 					d := memstore.NewDriver(memstore.Config{})
-					bucket := engine.New(d, openOpts...)
-					src := engine.New(&tagsAfter{d, func() {
-						tt.change(t, bucket)
-					}}, openOpts...)
-					if dst == nil {
-						dst = bucket
+					bucket := engine.New(d, store.opts...)
+					changing := &tagsAfter{d, func() { tt.change(t, bucket) }}
+					src := engine.New(changing, store.opts...)
+					dst := bucket
+					if streamed {
+						dst = memstore.New()
 					}
-					_, err := bucket.Upload(t.Context(), "k", strings.NewReader("old"), tags("old"))
+					_, err := bucket.Upload(t.Context(), "k", strings.NewReader("old"), withTag("old"))
 					require.NoError(t, err)
 
 					_, err = storage.Copy(t.Context(), dst, "copy", src, "k")
@@ -224,74 +244,95 @@ func TestCopyTagsOfCopiedBytes(t *testing.T) {
 	}
 }
 
+// newFailingTags returns a bucket whose driver fails to read tags with code. It has the object "k" with a tag.
+func newFailingTags(t *testing.T, code storage.Code) storage.Bucket {
+	t.Helper()
+	failTags := func(ctx context.Context, call string, next func(context.Context) error) error {
+		if call == "Tags" {
+			return &storage.Error{Code: code}
+		}
+		return next(ctx)
+	}
+	bucket := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+		driver.WithLayer(func(d driver.Driver) driver.Driver { return driver.Intercept(d, failTags) }))
+	_, err := bucket.Upload(t.Context(), "k", strings.NewReader("x"), withTag("k"))
+	require.NoError(t, err)
+	return bucket
+}
+
 // If the credentials may not read the source's tags, Copy makes an object without tags.
 func TestCopyWithoutPermissionForTags(t *testing.T) {
-	for name, dst := range map[string]storage.Bucket{"streamed": memstore.New(), "inside the store": nil} {
-		for code, want := range map[storage.Code]error{storage.PermissionDenied: nil, storage.RateLimited: storage.RateLimited} {
-			t.Run(fmt.Sprint(name, " ", code), func(t *testing.T) {
-				b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(d driver.Driver) driver.Driver {
-					return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-						if call == "Tags" {
-							return &storage.Error{Code: code}
-						}
-						return next(ctx)
-					})
-				}))
-				if dst == nil {
-					dst = b
-				}
-				_, err := b.Upload(t.Context(), "k", strings.NewReader("x"),
-					storage.WithTags(map[string]string{"a": "b"}))
-				require.NoError(t, err)
+	for _, streamed := range []bool{false, true} {
+		t.Run(fmt.Sprint("streamed ", streamed), func(t *testing.T) {
+			src := newFailingTags(t, storage.PermissionDenied)
+			dst := src
+			if streamed {
+				dst = memstore.New()
+			}
 
-				attrs, err := storage.Copy(t.Context(), dst, "copy", b, "k")
-				require.ErrorIs(t, err, want)
-				if want == nil {
-					require.Zero(t, attrs.TagCount)
-					attrs, err = dst.Attrs(t.Context(), "copy")
-					require.NoError(t, err)
-					require.Zero(t, attrs.TagCount)
-				}
-			})
-		}
+			attrs, err := storage.Copy(t.Context(), dst, "copy", src, "k")
+			require.NoError(t, err)
+			require.Zero(t, attrs.TagCount)
+			attrs, err = dst.Attrs(t.Context(), "copy")
+			require.NoError(t, err)
+			require.Zero(t, attrs.TagCount)
+		})
+	}
+}
+
+// If reading the source's tags fails for another reason, Copy fails with that error.
+func TestCopyTagsFail(t *testing.T) {
+	for _, streamed := range []bool{false, true} {
+		t.Run(fmt.Sprint("streamed ", streamed), func(t *testing.T) {
+			src := newFailingTags(t, storage.RateLimited)
+			dst := src
+			if streamed {
+				dst = memstore.New()
+			}
+			_, err := storage.Copy(t.Context(), dst, "copy", src, "k")
+			require.ErrorIs(t, err, storage.RateLimited)
+		})
 	}
 }
 
 // If reading the source fails with PreconditionFailed, Copy with IfAbsent fails with Changed. PreconditionFailed
 // would say that the destination exists.
 func TestCopySourcePreconditionFailed(t *testing.T) {
-	for name, dst := range map[string]storage.Bucket{"streamed": storeOf("other"), "by the store": nil} {
+	for _, streamed := range []bool{false, true} {
 		for _, failing := range []string{"Get", "Head"} {
-			isRefused := false
-			src := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-				return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-					if call == failing && !isRefused {
-						isRefused = true
+			t.Run(fmt.Sprintf("%s, streamed %v", failing, streamed), func(t *testing.T) {
+				refused := false // whether the failing call was made
+				failOnce := func(ctx context.Context, call string, next func(context.Context) error) error {
+					if call == failing && !refused {
+						refused = true
 						return &storage.Error{Code: storage.PreconditionFailed}
 					}
 					return next(ctx)
-				})
-			}))
-			_, err := src.Upload(t.Context(), "k", strings.NewReader("x"))
-			require.NoError(t, err)
-			target := dst
-			if target == nil {
-				target = src
-			}
-			_, err = storage.Copy(t.Context(), target, "to", src, "k", storage.IfAbsent())
-			if !isRefused {
-				require.NoError(t, err, name)
-				require.NoError(t, target.Remove(t.Context(), "to"))
-				continue
-			}
+				}
+				src := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+					return driver.Intercept(d, failOnce)
+				}))
+				dst := src
+				if streamed {
+					dst = storeOf("other")
+				}
+				_, err := src.Upload(t.Context(), "k", strings.NewReader("x"))
+				require.NoError(t, err)
 
-			require.ErrorIs(t, err, storage.Changed, "%s, %s", name, failing)
-			require.NotErrorIs(t, err, storage.PreconditionFailed, "%s, %s", name, failing)
+				_, err = storage.Copy(t.Context(), dst, "to", src, "k", storage.IfAbsent())
+				if !refused {
+					require.NoError(t, err, "this copy does not make the call")
+					return
+				}
+				require.ErrorIs(t, err, storage.Changed)
+				require.NotErrorIs(t, err, storage.PreconditionFailed)
+			})
 		}
 	}
 }
 
-// oldETag sends the bytes of the object that is there with the ETag of the one before, as versitygw does beside a write.
+// oldETag sends the bytes of the current object with the revision of the one before, as versitygw does during a
+// write.
 type oldETag struct {
 	driver.Driver
 	revision string
@@ -303,44 +344,45 @@ func (d *oldETag) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs
 	req := *r
 	req.Condition = storage.Condition{}
 	attrs, body, err := d.Driver.Get(ctx, &req)
-	if err == nil {
-		attrs.Revision = d.revision
+	if err != nil {
+		return nil, nil, err
 	}
-	return attrs, body, err
+	attrs.Revision = d.revision
+	return attrs, body, nil
 }
 
-// If an object has another size under the same revision, a read fails with Changed.
-func TestReadFindsOtherSizeOfSameRevision(t *testing.T) {
-	for name, use := range map[string]func(storage.Bucket) error{
-		"Compose": func(b storage.Bucket) error {
-			_, err := storage.Compose(t.Context(), b, "to", []string{"k"})
-			return err
-		},
-		"ReadAt": func(b storage.Bucket) error {
-			r, err := storage.NewReaderAt(t.Context(), b, "k")
-			require.NoError(t, err)
-			_, err = r.ReadAt(make([]byte, 3), 0)
-			return err
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			d := memstore.NewDriver(memstore.Config{})
-			bucket := engine.New(d)
-			write := func(text string) *storage.Attrs {
-				attrs, err := bucket.Upload(t.Context(), "k", strings.NewReader(text))
-				require.NoError(t, err)
-				return attrs
-			}
-			late := &oldETag{d, write("old").Revision, func() {
-				write("longer")
-			}}
+// newOldETag returns a bucket whose object "k" is replaced by a longer one before each Get, which then still has
+// the old revision.
+func newOldETag(t *testing.T) storage.Bucket {
+	t.Helper()
+	store := memstore.NewDriver(memstore.Config{})
+	direct := engine.New(store)
+	attrs, err := direct.Upload(t.Context(), "k", strings.NewReader("old"))
+	require.NoError(t, err)
 
-			b := engine.New(late,
-				driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerCompose})))
-			require.ErrorIs(t, use(b), storage.Changed)
-			exists, err := b.Exists(t.Context(), "to")
-			require.NoError(t, err)
-			require.False(t, exists)
-		})
+	replace := func() {
+		_, err := direct.Upload(t.Context(), "k", strings.NewReader("longer"))
+		require.NoError(t, err)
 	}
+	limits := faults.Limits{Disable: storage.ServerCompose}
+	return engine.New(&oldETag{store, attrs.Revision, replace}, driver.WithLayer(faults.WithLimits(limits)))
+}
+
+// If a source has another size under the same revision, Compose fails with Changed and makes no object.
+func TestComposeFindsOtherSizeOfSameRevision(t *testing.T) {
+	bucket := newOldETag(t)
+	_, err := storage.Compose(t.Context(), bucket, "to", []string{"k"})
+	require.ErrorIs(t, err, storage.Changed)
+
+	exists, err := bucket.Exists(t.Context(), "to")
+	require.NoError(t, err)
+	require.False(t, exists)
+}
+
+// If an object has another size under the same revision, ReadAt fails with Changed.
+func TestReadAtFindsOtherSizeOfSameRevision(t *testing.T) {
+	reader, err := storage.NewReaderAt(t.Context(), newOldETag(t), "k")
+	require.NoError(t, err)
+	_, err = reader.ReadAt(make([]byte, 3), 0)
+	require.ErrorIs(t, err, storage.Changed)
 }

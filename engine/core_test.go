@@ -18,46 +18,48 @@ type failsToClose struct {
 	closed int
 }
 
-func (d *failsToClose) Close() error {
-	d.closed++
+func (closer *failsToClose) Close() error {
+	closer.closed++
 	return &storage.Error{Code: storage.Internal, Hint: "of the driver"}
 }
 
 // The engine closes the driver once, even if Close is called twice.
 func TestCloseTwice(t *testing.T) {
-	d := &failsToClose{Driver: memstore.NewDriver(memstore.Config{})}
-	b := engine.New(d)
-	_, err := b.Upload(t.Context(), "p/k", strings.NewReader("text"))
+	closer := &failsToClose{Driver: memstore.NewDriver(memstore.Config{})}
+	bucket := engine.New(closer)
+	_, err := bucket.Upload(t.Context(), "p/k", strings.NewReader("text"))
 	require.NoError(t, err)
 
-	view := storage.Prefixed(b, "p/")
+	view := storage.Prefixed(bucket, "p/")
 	require.NoError(t, storage.Close(view), "a view has nothing to close")
-	require.Zero(t, d.closed)
-	_, err = b.Attrs(t.Context(), "p/k")
+	require.Zero(t, closer.closed)
+	_, err = bucket.Attrs(t.Context(), "p/k")
 	require.NoError(t, err)
 
 	for range 2 {
-		err = storage.Close(b)
+		err = storage.Close(bucket)
 		require.ErrorIs(t, err, storage.Internal)
 		var e *storage.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, []string{"Close", "memory", "of the driver"}, []string{e.Op, e.Provider, e.Hint})
 	}
-	require.Equal(t, 1, d.closed)
+	require.Equal(t, 1, closer.closed)
+
+	// After Close, each call fails.
 	for name, call := range map[string]func() error{
-		"Attrs":           func() error { return none(b.Attrs(t.Context(), "p/k")) },
-		"Attrs of a view": func() error { return none(view.Attrs(t.Context(), "k")) },
-		"Upload":          func() error { return none(b.Upload(t.Context(), "k", strings.NewReader("x"))) },
-		"List":            func() error { return drained(b.List(t.Context())) },
-		"Remove":          func() error { return b.Remove(t.Context(), "p/k") },
-		"Copy":            func() error { return none(storage.Copy(t.Context(), b, "to", b, "p/k")) },
-		"BeginUpload":     func() error { return none(storage.BeginUpload(t.Context(), b, "k")) },
-		"SignedUploadURL": func() error { return none(b.SignedUploadURL(t.Context(), "k")) },
-		"PublicURL":       func() error { return none(b.PublicURL("k")) },
+		"Attrs":           func() error { return errorOf(bucket.Attrs(t.Context(), "p/k")) },
+		"Attrs of a view": func() error { return errorOf(view.Attrs(t.Context(), "k")) },
+		"Upload":          func() error { return errorOf(bucket.Upload(t.Context(), "k", strings.NewReader("x"))) },
+		"List":            func() error { return iterate(bucket.List(t.Context())) },
+		"Remove":          func() error { return bucket.Remove(t.Context(), "p/k") },
+		"Copy":            func() error { return errorOf(storage.Copy(t.Context(), bucket, "to", bucket, "p/k")) },
+		"BeginUpload":     func() error { return errorOf(storage.BeginUpload(t.Context(), bucket, "k")) },
+		"SignedUploadURL": func() error { return errorOf(bucket.SignedUploadURL(t.Context(), "k")) },
+		"PublicURL":       func() error { return errorOf(bucket.PublicURL("k")) },
 		"Copy from it": func() error {
-			return none(storage.Copy(t.Context(), memstore.New(), "to", b, "p/k"))
+			return errorOf(storage.Copy(t.Context(), memstore.New(), "to", bucket, "p/k"))
 		},
-		"Versions, of all": func() error { return drained(storage.Versions(t.Context(), b)) },
+		"Versions, of all": func() error { return iterate(storage.Versions(t.Context(), bucket)) },
 	} {
 		err := call()
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
@@ -67,8 +69,8 @@ func TestCloseTwice(t *testing.T) {
 
 // IfRevision and IfRevisionNot refuse a revision of another store with InvalidArgument.
 func TestRevisionOfOtherStore(t *testing.T) {
-	b := memstore.New()
-	a, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
+	bucket := memstore.New()
+	a, err := bucket.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
 	tests := []struct {
 		name, revision string
@@ -93,9 +95,9 @@ func TestRevisionOfOtherStore(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.ErrorIs(t, none(b.Attrs(t.Context(), "k", storage.IfRevision(tt.revision))), tt.want)
+			require.ErrorIs(t, errorOf(bucket.Attrs(t.Context(), "k", storage.IfRevision(tt.revision))), tt.want)
 			require.ErrorIs(t,
-				none(b.Attrs(t.Context(), "k", storage.IfRevisionNot(tt.revision))), tt.wantNot)
+				errorOf(bucket.Attrs(t.Context(), "k", storage.IfRevisionNot(tt.revision))), tt.wantNot)
 		})
 	}
 }
@@ -103,16 +105,16 @@ func TestRevisionOfOtherStore(t *testing.T) {
 // The hint of an Unsupported error comes from the driver at the time of the call, because a server may be
 // recognized after Open.
 func TestUnsupportedHasHintOfStore(t *testing.T) {
-	d := &hinting{Driver: memstore.NewDriver(memstore.Config{}), hint: "at first"}
-	b := engine.New(d)
-	d.hint = "look at the settings of the server"
+	closer := &hinting{Driver: memstore.NewDriver(memstore.Config{}), hint: "at first"}
+	bucket := engine.New(closer)
+	closer.hint = "look at the settings of the server"
 
-	_, err := b.Upload(t.Context(), "k", strings.NewReader("x"),
+	_, err := bucket.Upload(t.Context(), "k", strings.NewReader("x"),
 		storage.WithTags(map[string]string{"a": "b"}))
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.ErrorContains(t, err, d.hint)
-	require.False(t, storage.Supports(b, storage.ObjectTags))
-	require.True(t, storage.Supports(b, storage.Metadata))
+	require.ErrorContains(t, err, closer.hint)
+	require.False(t, storage.Supports(bucket, storage.ObjectTags))
+	require.True(t, storage.Supports(bucket, storage.Metadata))
 }
 
 // hinting is a store without tags.
@@ -121,9 +123,9 @@ type hinting struct {
 	hint string
 }
 
-func (d *hinting) Describe() driver.Description {
-	desc := d.Driver.Describe()
+func (closer *hinting) Describe() driver.Description {
+	desc := closer.Driver.Describe()
 	desc.Features &^= storage.ObjectTags
-	desc.FeatureHint = d.hint
+	desc.FeatureHint = closer.hint
 	return desc
 }

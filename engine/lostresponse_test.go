@@ -24,58 +24,62 @@ import (
 const finalWrites = faults.Put | faults.CompleteParts | faults.Copy | faults.Compose | faults.Move | faults.Delete |
 	faults.DeleteBatch
 
-// A witness counts the final writes that took effect. After the first one, it calls rival once.
-type witness struct {
+// A writeCounter is a driver that counts the final writes that took effect. After the first one, it calls rival
+// once.
+type writeCounter struct {
 	driver.Driver
 	applied atomic.Int32
 	rival   func()
 }
 
-func (d *witness) saw(err error) {
-	if err == nil && d.applied.Add(1) == 1 && d.rival != nil {
+func (d *writeCounter) count(err error) {
+	if err != nil {
+		return
+	}
+	if d.applied.Add(1) == 1 && d.rival != nil {
 		d.rival()
 	}
 }
 
-func (d *witness) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	a, err := d.Driver.Put(ctx, r)
-	d.saw(err)
-	return a, err
+func (d *writeCounter) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.Put(ctx, r)
+	d.count(err)
+	return attrs, err
 }
 
-func (d *witness) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	a, err := d.Driver.CompleteParts(ctx, r)
-	d.saw(err)
-	return a, err
+func (d *writeCounter) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.CompleteParts(ctx, r)
+	d.count(err)
+	return attrs, err
 }
 
-func (d *witness) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	a, err := d.Driver.Copy(ctx, r)
-	d.saw(err)
-	return a, err
+func (d *writeCounter) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.Copy(ctx, r)
+	d.count(err)
+	return attrs, err
 }
 
-func (d *witness) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
-	a, err := d.Driver.Compose(ctx, r)
-	d.saw(err)
-	return a, err
+func (d *writeCounter) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.Compose(ctx, r)
+	d.count(err)
+	return attrs, err
 }
 
-func (d *witness) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
-	a, err := d.Driver.Move(ctx, r)
-	d.saw(err)
-	return a, err
+func (d *writeCounter) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.Move(ctx, r)
+	d.count(err)
+	return attrs, err
 }
 
-func (d *witness) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+func (d *writeCounter) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	err := d.Driver.Delete(ctx, r)
-	d.saw(err)
+	d.count(err)
 	return err
 }
 
-func (d *witness) DeleteBatch(ctx context.Context, rs []driver.DeleteRequest) []error {
+func (d *writeCounter) DeleteBatch(ctx context.Context, rs []driver.DeleteRequest) []error {
 	errs := d.Driver.DeleteBatch(ctx, rs)
-	d.saw(errors.Join(errs...))
+	d.count(errors.Join(errs...))
 	return errs
 }
 
@@ -90,6 +94,7 @@ type lostWrite struct {
 	do   func(ctx context.Context, b storage.Bucket, revision string) error
 }
 
+// lostWrites returns an operation for each way to write. The bucket has the objects "k" and "other".
 func lostWrites() []lostWrite {
 	upload := func(key, body string, opts ...storage.UploadOption) func(context.Context, storage.Bucket) error {
 		return func(ctx context.Context, b storage.Bucket) error {
@@ -97,19 +102,19 @@ func lostWrites() []lostWrite {
 			return err
 		}
 	}
-	always := func(do func(context.Context, storage.Bucket) error) func(context.Context, storage.Bucket, string) error {
+	ignoreRevision := func(do func(context.Context, storage.Bucket) error) func(context.Context, storage.Bucket, string) error {
 		return func(ctx context.Context, b storage.Bucket, _ string) error { return do(ctx, b) }
 	}
 	long := strings.Repeat("M", 3<<10)
 	parts := storage.WithPartSize(1 << 10)
 	return []lostWrite{
-		{name: "Upload", do: always(upload("k", "M"))},
-		{name: "Upload in parts", do: always(upload("k", long, parts))},
-		{name: "Upload IfAbsent", guarded: true, do: always(upload("new", "M", storage.IfAbsent()))},
+		{name: "Upload", do: ignoreRevision(upload("k", "M"))},
+		{name: "Upload in parts", do: ignoreRevision(upload("k", long, parts))},
+		{name: "Upload IfAbsent", guarded: true, do: ignoreRevision(upload("new", "M", storage.IfAbsent()))},
 		{
 			name:    "Upload in parts IfAbsent",
 			guarded: true,
-			do:      always(upload("new", long, parts, storage.IfAbsent())),
+			do:      ignoreRevision(upload("new", long, parts, storage.IfAbsent())),
 		},
 		{
 			name:    "Upload IfRevision",
@@ -226,14 +231,14 @@ func lostWrites() []lostWrite {
 			name:    "Complete",
 			guarded: true,
 			do: func(ctx context.Context, b storage.Bucket, _ string) error {
-				u, err := storage.BeginUpload(ctx, b, "k")
+				multipart, err := storage.BeginUpload(ctx, b, "k")
 				if err != nil {
 					return err
 				}
-				if _, err := u.PutPart(ctx, 1, strings.NewReader("M")); err != nil {
+				if _, err := multipart.PutPart(ctx, 1, strings.NewReader("M")); err != nil {
 					return err
 				}
-				_, err = u.Complete(ctx)
+				_, err = multipart.Complete(ctx)
 				return err
 			},
 		},
@@ -263,12 +268,12 @@ func TestLostResponses(t *testing.T) {
 	}
 	lost := []struct {
 		name     string
-		response error
+		response error // what the caller gets in its place
 		writers  int
 	}{
-		{"no response", nil, 1},
-		{"no response", nil, 2},
-		{"503", refusal, 1},
+		{name: "no response", response: nil, writers: 1},
+		{name: "no response", response: nil, writers: 2},
+		{name: "503", response: refusal, writers: 1},
 	}
 	for _, store := range stores {
 		for _, tt := range lostWrites() {
@@ -278,9 +283,15 @@ func TestLostResponses(t *testing.T) {
 						continue // without a write id, nothing shows that the promise was broken
 					}
 					for reads := range 13 {
-						name := fmt.Sprintf("%s, %d writers, %d failing reads", loss.name,
-							loss.writers, reads)
-						run := lostRun{tt, store.lacks, loss.response, loss.writers, reads, name}
+						run := lostRun{
+							write:    tt,
+							lacks:    store.lacks,
+							response: loss.response,
+							writers:  loss.writers,
+							reads:    reads,
+							name: fmt.Sprintf("%s, %d writers, %d failing reads",
+								loss.name, loss.writers, reads),
+						}
 						synctest.Test(t, run.test)
 					}
 				}
@@ -303,40 +314,43 @@ type lostRun struct {
 // OutcomeUnknown. A store that sends 503 has promised that it did nothing, and only conflicts show
 // that it did. An object of another writer refuses IfAbsent. An error of Move with the old key says
 // that only the removal failed.
-func (c *lostRun) permitted(err error) bool {
-	if c.response != nil {
+func (run *lostRun) permitted(err error) bool {
+	if run.response != nil {
 		return storage.CodeOf(err) == storage.Unavailable
 	}
-	if c.writers == 2 && errors.Is(err, fs.ErrExist) {
+	if run.writers == 2 && errors.Is(err, fs.ErrExist) {
 		return true
 	}
 	e, ok := errors.AsType[*storage.Error](err)
 	return ok && e.Op == "Move" && e.Key == "other"
 }
 
-func (c *lostRun) test(t *testing.T) {
+// test makes the write, loses its response, and compares the error with what the store has.
+func (run *lostRun) test(t *testing.T) {
 	ctx := t.Context()
 	store := memstore.NewDriver(memstore.Config{})
-	other := engine.New(store)
+	other := engine.New(store) // the bucket of the other writer
 	attrs, err := other.Upload(ctx, "k", strings.NewReader("0"))
 	require.NoError(t, err)
 	_, err = other.Upload(ctx, "other", strings.NewReader("M"))
 	require.NoError(t, err)
 
 	injected := faults.New()
-	w := &witness{Driver: store}
-	b := engine.New(w, driver.WithLayer(injected.Layer()), lacking(c.lacks))
-	if !storage.Supports(b, storage.Metadata) && c.write.name == "Complete" {
+	counter := &writeCounter{Driver: store}
+	b := engine.New(counter, driver.WithLayer(injected.Layer()), lacking(run.lacks))
+	if !storage.Supports(b, storage.Metadata) && run.write.name == "Complete" {
 		return // such a store has no open uploads
 	}
+
+	// The response to the first write is lost. The reads after it fail, and the other writer appends.
 	drop := faults.DropResponse(finalWrites).Nth(1)
-	if c.response != nil {
-		drop = drop.WithError(c.response)
+	if run.response != nil {
+		drop = drop.WithError(run.response)
 	}
 	injected.Set(drop)
-	w.rival = func() {
-		injected.Set(faults.Fail(faults.Head | faults.Get).First(c.reads))
-		if c.writers == 1 {
+	counter.rival = func() {
+		injected.Set(faults.Fail(faults.Head | faults.Get).First(run.reads))
+		if run.writers == 1 {
 			return
 		}
 		for _, key := range []string{"k", "new"} {
@@ -345,28 +359,32 @@ func (c *lostRun) test(t *testing.T) {
 			}
 		}
 	}
-	err = c.write.do(ctx, b, attrs.Revision)
-	applied := int(w.applied.Load())
-	unknown := errors.Is(err, storage.OutcomeUnknown)
 
+	err = run.write.do(ctx, b, attrs.Revision)
+	applied := int(counter.applied.Load())
+
+	// The error says whether the write took effect.
 	switch {
 	case err == nil:
-		require.Positive(t, applied, c.name)
-	case c.permitted(err):
-	case !unknown:
-		require.Zero(t, applied, "%s: %v", c.name, err)
+		require.Positive(t, applied, run.name)
+	case run.permitted(err):
+		// It may have taken effect, or not.
+	case !errors.Is(err, storage.OutcomeUnknown):
+		require.Zero(t, applied, "%s: %v", run.name, err)
 	}
 
-	if !c.write.guarded {
+	// A write with a condition takes effect once.
+	if !run.write.guarded {
 		return
 	}
-	require.LessOrEqual(t, applied, 1, "%s: %v", c.name, err)
+	require.LessOrEqual(t, applied, 1, "%s: %v", run.name, err)
 
-	if !c.write.adds {
+	// A write that adds keeps what the other writer has added.
+	if !run.write.adds {
 		return
 	}
 	text, _, err := storage.ReadAll(ctx, other, "k")
 	require.NoError(t, err)
-	require.Equal(t, applied, strings.Count(string(text), "M"), "%s: %s", c.name, text)
-	require.Equal(t, c.writers-1, strings.Count(string(text), "R"), "%s: %s", c.name, text)
+	require.Equal(t, applied, strings.Count(string(text), "M"), "%s: %s", run.name, text)
+	require.Equal(t, run.writers-1, strings.Count(string(text), "R"), "%s: %s", run.name, text)
 }

@@ -22,34 +22,34 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A withTelemetry is what one row of spanCalls calls: an account with one bucket, which locks objects
-// and has the object "k".
-type withTelemetry struct {
+// A telemetryFixture is what a row of spanCalls works on.
+type telemetryFixture struct {
 	service storage.Service
-	b       storage.Bucket
-	file    string // a path without a file
+	bucket  storage.Bucket // the only one of service; it locks objects, and has the object "k"
+	path    string         // of a file that does not exist
 }
 
-func (w *withTelemetry) begin(ctx context.Context) storage.MultipartUpload {
-	u, err := storage.BeginUpload(ctx, w.b, "parts")
+func (fixture *telemetryFixture) beginUpload(ctx context.Context) storage.MultipartUpload {
+	upload, err := storage.BeginUpload(ctx, fixture.bucket, "parts")
 	if err != nil {
 		panic(err)
 	}
-	return u
+	return upload
 }
 
-// A spanCall calls one function or method of the API. It has a span with the name of the function,
-// or with that of span.
+// A spanCall calls one function or method of the API.
 type spanCall struct {
-	span string
-	call func(ctx context.Context, w *withTelemetry) error
+	span string // the name of its span; "" if that is the name of the function
+	call func(ctx context.Context, fixture *telemetryFixture) error
 }
 
-func none[A any](_ A, err error) error          { return err }
-func none2[A, B any](_ A, _ B, err error) error { return err }
+// errorOf returns the error of a call with one result, and errorOf2 that of a call with two.
+func errorOf[A any](_ A, err error) error          { return err }
+func errorOf2[A, B any](_ A, _ B, err error) error { return err }
 
-func drained[T any](all iter.Seq2[T, error]) error {
-	for _, err := range all {
+// iterate reads a listing to its end, and returns its first error.
+func iterate[T any](entries iter.Seq2[T, error]) error {
+	for _, err := range entries {
 		if err != nil {
 			return err
 		}
@@ -59,117 +59,118 @@ func drained[T any](all iter.Seq2[T, error]) error {
 
 func body() *strings.Reader { return strings.NewReader("body") }
 
+// spanCalls has a row for each function and method that takes a context and is an operation.
 var spanCalls = map[string]spanCall{
-	"Service.BucketInfo": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(w.service.BucketInfo(ctx, "one"))
+	"Service.BucketInfo": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(fixture.service.BucketInfo(ctx, "one"))
 	}},
-	"Service.Buckets": {"", func(ctx context.Context, w *withTelemetry) error {
-		return drained(w.service.Buckets(ctx))
+	"Service.Buckets": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return iterate(fixture.service.Buckets(ctx))
 	}},
-	"Service.CreateBucket": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(w.service.CreateBucket(ctx, "two"))
+	"Service.CreateBucket": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(fixture.service.CreateBucket(ctx, "two"))
 	}},
-	"Service.DeleteBucket": {"", func(ctx context.Context, w *withTelemetry) error {
-		return expect(w.service.DeleteBucket(ctx, "none"), storage.BucketNotFound)
+	"Service.DeleteBucket": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return expectCode(fixture.service.DeleteBucket(ctx, "none"), storage.BucketNotFound)
 	}},
-	"Service.UpdateBucket": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(w.service.UpdateBucket(ctx, "one"))
+	"Service.UpdateBucket": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(fixture.service.UpdateBucket(ctx, "one"))
 	}},
-	"Service.Credentials": {"", func(ctx context.Context, w *withTelemetry) error {
-		return expect(none(w.service.Credentials(ctx, "one")), storage.Unsupported)
+	"Service.Credentials": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return expectCode(errorOf(fixture.service.Credentials(ctx, "one")), storage.Unsupported)
 	}},
-	"Upload": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(w.b.Upload(ctx, "a", body()))
+	"Upload": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(fixture.bucket.Upload(ctx, "a", body()))
 	}},
-	"Download": {"", func(ctx context.Context, w *withTelemetry) error {
-		return closed(w.b.Download(ctx, "k"))
+	"Download": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return closeResult(fixture.bucket.Download(ctx, "k"))
 	}},
-	"Attrs": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(w.b.Attrs(ctx, "k"))
+	"Attrs": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(fixture.bucket.Attrs(ctx, "k"))
 	}},
-	"Exists": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(w.b.Exists(ctx, "k"))
+	"Exists": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(fixture.bucket.Exists(ctx, "k"))
 	}},
-	"List": {"", func(ctx context.Context, w *withTelemetry) error {
-		return drained(w.b.List(ctx))
+	"List": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return iterate(fixture.bucket.List(ctx))
 	}},
-	"Remove": {"", func(ctx context.Context, w *withTelemetry) error {
-		return w.b.Remove(ctx, "k")
+	"Remove": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return fixture.bucket.Remove(ctx, "k")
 	}},
-	"SignedUploadURL": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(w.b.SignedUploadURL(ctx, "a"))
+	"SignedUploadURL": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(fixture.bucket.SignedUploadURL(ctx, "a"))
 	}},
-	"SignedDownloadURL": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(w.b.SignedDownloadURL(ctx, "a"))
+	"SignedDownloadURL": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(fixture.bucket.SignedDownloadURL(ctx, "a"))
 	}},
-	"Vend": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(storage.Vend(ctx, w.b, "", storage.Rights{Read: true}, time.Hour))
+	"Vend": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(storage.Vend(ctx, fixture.bucket, "", storage.Rights{Read: true}, time.Hour))
 	}},
 	"SignedRemoveURL": {
 		"",
-		func(ctx context.Context, w *withTelemetry) error {
-			return none(storage.SignedRemoveURL(ctx, w.b, "a"))
+		func(ctx context.Context, fixture *telemetryFixture) error {
+			return errorOf(storage.SignedRemoveURL(ctx, fixture.bucket, "a"))
 		},
 	},
 	"SignedUploadForm": {
 		"",
-		func(ctx context.Context, w *withTelemetry) error {
-			return none(storage.SignedUploadForm(ctx, w.b, "a", 0, 9))
+		func(ctx context.Context, fixture *telemetryFixture) error {
+			return errorOf(storage.SignedUploadForm(ctx, fixture.bucket, "a", 0, 9))
 		},
 	},
 
-	"BeginUpload": {"", func(ctx context.Context, w *withTelemetry) error {
-		w.begin(ctx)
+	"BeginUpload": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		fixture.beginUpload(ctx)
 		return nil
 	}},
-	"MultipartUpload.PutPart": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(w.begin(ctx).PutPart(ctx, 1, body()))
+	"MultipartUpload.PutPart": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(fixture.beginUpload(ctx).PutPart(ctx, 1, body()))
 	}},
-	"MultipartUpload.Parts": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(w.begin(ctx).Parts(ctx))
+	"MultipartUpload.Parts": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(fixture.beginUpload(ctx).Parts(ctx))
 	}},
-	"MultipartUpload.SignPart": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(w.begin(ctx).SignPart(ctx, 1, storage.WithSize(4), storage.WithCRC32C(1)))
+	"MultipartUpload.SignPart": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(fixture.beginUpload(ctx).SignPart(ctx, 1, storage.WithSize(4), storage.WithCRC32C(1)))
 	}},
-	"MultipartUpload.Abort": {"AbortUpload", func(ctx context.Context, w *withTelemetry) error {
-		return w.begin(ctx).Abort(ctx)
+	"MultipartUpload.Abort": {"AbortUpload", func(ctx context.Context, fixture *telemetryFixture) error {
+		return fixture.beginUpload(ctx).Abort(ctx)
 	}},
-	"MultipartUpload.Complete": {"CompleteUpload", func(ctx context.Context, w *withTelemetry) error {
-		u := w.begin(ctx)
-		return errors.Join(none(u.PutPart(ctx, 1, body())), none(u.Complete(ctx)))
+	"MultipartUpload.Complete": {"CompleteUpload", func(ctx context.Context, fixture *telemetryFixture) error {
+		u := fixture.beginUpload(ctx)
+		return errors.Join(errorOf(u.PutPart(ctx, 1, body())), errorOf(u.Complete(ctx)))
 	}},
-	"ContinueUpload": {"PutPart", func(ctx context.Context, w *withTelemetry) error {
-		u, err := storage.ContinueUpload(ctx, w.b, w.begin(ctx).Token())
+	"ContinueUpload": {"PutPart", func(ctx context.Context, fixture *telemetryFixture) error {
+		u, err := storage.ContinueUpload(ctx, fixture.bucket, fixture.beginUpload(ctx).Token())
 		if err != nil {
 			return err
 		}
-		return none(u.PutPart(ctx, 1, body()))
+		return errorOf(u.PutPart(ctx, 1, body()))
 	}},
-	"ContinueListedUpload": {"PutPart", func(ctx context.Context, w *withTelemetry) error {
-		w.begin(ctx)
-		for entry, err := range storage.ListUploads(ctx, w.b) {
+	"ContinueListedUpload": {"PutPart", func(ctx context.Context, fixture *telemetryFixture) error {
+		fixture.beginUpload(ctx)
+		for entry, err := range storage.ListUploads(ctx, fixture.bucket) {
 			if err != nil {
 				return err
 			}
-			u, err := storage.ContinueListedUpload(ctx, w.b, entry)
-			return errors.Join(err, none(u.PutPart(ctx, 1, body())))
+			u, err := storage.ContinueListedUpload(ctx, fixture.bucket, entry)
+			return errors.Join(err, errorOf(u.PutPart(ctx, 1, body())))
 		}
 		return nil
 	}},
-	"PutSignedPart": {"PutPart", func(ctx context.Context, w *withTelemetry) error {
-		return expect(none(storage.PutSignedPart(ctx, w.b, "a", "none", 1, body())), storage.ObjectNotFound)
+	"PutSignedPart": {"PutPart", func(ctx context.Context, fixture *telemetryFixture) error {
+		return expectCode(errorOf(storage.PutSignedPart(ctx, fixture.bucket, "a", "none", 1, body())), storage.ObjectNotFound)
 	}},
-	"ListUploads": {"", func(ctx context.Context, w *withTelemetry) error {
-		return drained(storage.ListUploads(ctx, w.b))
+	"ListUploads": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return iterate(storage.ListUploads(ctx, fixture.bucket))
 	}},
-	"AbortUpload": {"", func(ctx context.Context, w *withTelemetry) error {
-		w.begin(ctx)
-		for entry, err := range storage.ListUploads(ctx, w.b) {
-			return errors.Join(err, storage.AbortUpload(ctx, w.b, entry))
+	"AbortUpload": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		fixture.beginUpload(ctx)
+		for entry, err := range storage.ListUploads(ctx, fixture.bucket) {
+			return errors.Join(err, storage.AbortUpload(ctx, fixture.bucket, entry))
 		}
 		return nil
 	}},
-	"AbandonUpload": {"", func(ctx context.Context, w *withTelemetry) error {
+	"AbandonUpload": {"", func(ctx context.Context, fixture *telemetryFixture) error {
 		killed, kill := context.WithCancel(ctx)
 		stop := storage.WithProgress(func(n, _ int64) {
 			if n > 0 {
@@ -177,163 +178,176 @@ var spanCalls = map[string]spanCall{
 			}
 		})
 		big := bytes.NewReader(make([]byte, 8<<20))
-		err := none(w.b.Upload(killed, "a", big, storage.WithPartSize(1<<20), storage.WithConcurrency(1),
-			storage.WithResume(w.file), stop))
-		return errors.Join(expect(err, storage.Canceled), storage.AbandonUpload(ctx, w.b, w.file))
+		err := errorOf(fixture.bucket.Upload(killed, "a", big, storage.WithPartSize(1<<20), storage.WithConcurrency(1),
+			storage.WithResume(fixture.path), stop))
+		return errors.Join(expectCode(err, storage.Canceled), storage.AbandonUpload(ctx, fixture.bucket, fixture.path))
 	}},
 
-	"Compose": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(storage.Compose(ctx, w.b, "a", []string{"k"}))
+	"Compose": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(storage.Compose(ctx, fixture.bucket, "a", []string{"k"}))
 	}},
-	"Copy": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(storage.Copy(ctx, w.b, "a", w.b, "k"))
+	"Copy": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(storage.Copy(ctx, fixture.bucket, "a", fixture.bucket, "k"))
 	}},
-	"Move": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(storage.Move(ctx, w.b, "k", "a"))
+	"Move": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(storage.Move(ctx, fixture.bucket, "k", "a"))
 	}},
-	"DownloadFile": {"Download", func(ctx context.Context, w *withTelemetry) error {
-		return none(storage.DownloadFile(ctx, w.b, "k", w.file))
+	"DownloadFile": {"Download", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(storage.DownloadFile(ctx, fixture.bucket, "k", fixture.path))
 	}},
-	"UploadFile": {"Upload", func(ctx context.Context, w *withTelemetry) error {
-		return errors.Join(os.WriteFile(w.file, nil, 0o600), none(storage.UploadFile(ctx, w.b, "a", w.file)))
+	"UploadFile": {"Upload", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errors.Join(os.WriteFile(fixture.path, nil, 0o600), errorOf(storage.UploadFile(ctx, fixture.bucket, "a", fixture.path)))
 	}},
-	"FS": {"Download", func(ctx context.Context, w *withTelemetry) error {
-		return none(fs.ReadFile(storage.FS(ctx, w.b), "k"))
+	"FS": {"Download", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(fs.ReadFile(storage.FS(ctx, fixture.bucket), "k"))
 	}},
-	"NewReaderAt": {"Download", func(ctx context.Context, w *withTelemetry) error {
-		r, err := storage.NewReaderAt(ctx, w.b, "k")
+	"NewReaderAt": {"Download", func(ctx context.Context, fixture *telemetryFixture) error {
+		recorder, err := storage.NewReaderAt(ctx, fixture.bucket, "k")
 		if err != nil {
 			return err
 		}
-		return errors.Join(none(r.ReadAt(make([]byte, 1), 0)), r.Close())
+		return errors.Join(errorOf(recorder.ReadAt(make([]byte, 1), 0)), recorder.Close())
 	}},
-	"ReaderAt.ReadAtContext": {"Download", func(ctx context.Context, w *withTelemetry) error {
-		r, err := storage.NewReaderAt(ctx, w.b, "k")
+	"ReaderAt.ReadAtContext": {"Download", func(ctx context.Context, fixture *telemetryFixture) error {
+		recorder, err := storage.NewReaderAt(ctx, fixture.bucket, "k")
 		if err != nil {
 			return err
 		}
-		return errors.Join(none(r.ReadAtContext(ctx, make([]byte, 1), 0)), r.Close())
+		return errors.Join(errorOf(recorder.ReadAtContext(ctx, make([]byte, 1), 0)), recorder.Close())
 	}},
-	"NewWriter": {"Upload", func(ctx context.Context, w *withTelemetry) error {
-		return none(storage.NewWriter(ctx, w.b, "a").Commit())
+	"NewWriter": {"Upload", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(storage.NewWriter(ctx, fixture.bucket, "a").Commit())
 	}},
-	"ReadAll": {"Download", func(ctx context.Context, w *withTelemetry) error {
-		return none2(storage.ReadAll(ctx, w.b, "k"))
+	"ReadAll": {"Download", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf2(storage.ReadAll(ctx, fixture.bucket, "k"))
 	}},
-	"ReadRanges": {"Download", func(ctx context.Context, w *withTelemetry) error {
-		return none2(storage.ReadRanges(ctx, w.b, "k", []storage.Range{{Length: 1}}))
+	"ReadRanges": {"Download", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf2(storage.ReadRanges(ctx, fixture.bucket, "k", []storage.Range{{Length: 1}}))
 	}},
-	"ListPage": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(storage.ListPage(ctx, w.b, ""))
+	"ListPage": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(storage.ListPage(ctx, fixture.bucket, ""))
 	}},
-	"Versions": {"", func(ctx context.Context, w *withTelemetry) error {
-		return drained(storage.Versions(ctx, w.b))
+	"Versions": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return iterate(storage.Versions(ctx, fixture.bucket))
 	}},
-	"RemoveAll": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(storage.RemoveAll(ctx, w.b, slices.Values([]string{"k"})))
+	"RemoveAll": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(storage.RemoveAll(ctx, fixture.bucket, slices.Values([]string{"k"})))
 	}},
-	"RemoveVersions": {"", func(ctx context.Context, w *withTelemetry) error {
-		attrs, err := w.b.Attrs(ctx, "k")
+	"RemoveVersions": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		attrs, err := fixture.bucket.Attrs(ctx, "k")
 		if err != nil {
 			return err
 		}
-		return none(storage.RemoveVersions(ctx, w.b, slices.Values([]storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "k"}, Version: attrs.Version}})))
+		return errorOf(storage.RemoveVersions(ctx, fixture.bucket, slices.Values([]storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "k"}, Version: attrs.Version}})))
 	}},
-	"RemoveMatching": {"RemoveAll", func(ctx context.Context, w *withTelemetry) error {
-		return none(storage.RemoveMatching(ctx, w.b, nil))
+	"RemoveMatching": {"RemoveAll", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(storage.RemoveMatching(ctx, fixture.bucket, nil))
 	}},
-	"Restore": {"", func(ctx context.Context, w *withTelemetry) error {
-		return storage.Restore(ctx, w.b, "k")
+	"Restore": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return storage.Restore(ctx, fixture.bucket, "k")
 	}},
-	"SetLegalHold": {"", func(ctx context.Context, w *withTelemetry) error {
-		return storage.SetLegalHold(ctx, w.b, "k", true)
+	"SetLegalHold": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return storage.SetLegalHold(ctx, fixture.bucket, "k", true)
 	}},
-	"SetRetention": {"", func(ctx context.Context, w *withTelemetry) error {
-		return storage.SetRetention(ctx, w.b, "k",
+	"SetRetention": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return storage.SetRetention(ctx, fixture.bucket, "k",
 			storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)})
 	}},
-	"SetTags": {"", func(ctx context.Context, w *withTelemetry) error {
-		return storage.SetTags(ctx, w.b, "k", nil)
+	"SetTags": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return storage.SetTags(ctx, fixture.bucket, "k", nil)
 	}},
-	"Tags": {"", func(ctx context.Context, w *withTelemetry) error {
-		return none(storage.Tags(ctx, w.b, "k"))
+	"Tags": {"", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(storage.Tags(ctx, fixture.bucket, "k"))
 	}},
-	"Append": {"Copy", func(ctx context.Context, w *withTelemetry) error {
-		return none(storage.Append(ctx, w.b, "k", []byte("x")))
+	"Append": {"Copy", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(storage.Append(ctx, fixture.bucket, "k", []byte("x")))
 	}},
-	"Update": {"Upload", func(ctx context.Context, w *withTelemetry) error {
-		return none(storage.Update(ctx, w.b, "k", func([]byte, *storage.Attrs) ([]byte, error) {
+	"Update": {"Upload", func(ctx context.Context, fixture *telemetryFixture) error {
+		return errorOf(storage.Update(ctx, fixture.bucket, "k", func([]byte, *storage.Attrs) ([]byte, error) {
 			return []byte("x"), nil
 		}))
 	}},
 }
 
-// withoutSpan are the functions with a context that are no operations. StreamCopy is a part of its caller's operation.
+// withoutSpan lists the functions with a context that are no operations. StreamCopy is a part of its caller's
+// operation.
 var withoutSpan = []string{
 	"AsError", "CopySource.Download", "Open", "OpenService", "SignedURL.Request", "StreamCopy",
 }
 
-func expect(err error, want storage.Code) error {
+// expectCode returns nil if err has the Code want, and an error otherwise.
+func expectCode(err error, want storage.Code) error {
 	if errors.Is(err, want) {
 		return nil
 	}
 	return errors.Join(errors.New("want "+want.Error()), err)
 }
 
-func closed(c io.Closer, err error) error {
+// closeResult closes the result of a call, and returns the first error.
+func closeResult(c io.Closer, err error) error {
 	if err != nil {
 		return err
 	}
 	return c.Close()
 }
 
-// Each function and method in docs/api/storage.txt that takes a context has a row in spanCalls or in withoutSpan. Each call in
-// spanCalls makes its span.
-func TestSpanOfEachFunction(t *testing.T) {
-	listing, err := os.ReadFile("../docs/api/storage.txt")
-	require.NoError(t, err)
-	withContext := regexp.MustCompile(`(?m)^(?:func (?:\(\w+ \*?(\w+)\) )?|type (?:Uploader|Downloader|AttrsReader|Lister|Remover|SignedUploader|SignedDownloader), )(\w+)(?: func)?\(ctx context\.Context`)
+// functionWithContext matches a function or method of docs/api/storage.txt that takes a context. Its groups are
+// the type of the receiver and the name.
+var functionWithContext = regexp.MustCompile(
+	`(?m)^(?:func (?:\(\w+ \*?(\w+)\) )?|` +
+		`type (?:Uploader|Downloader|AttrsReader|Lister|Remover|SignedUploader|SignedDownloader), )` +
+		`(\w+)(?: func)?\(ctx context\.Context`)
 
-	matches := withContext.FindAllStringSubmatch(string(listing), -1)
+// Each function and method in docs/api/storage.txt that takes a context has a row in spanCalls or is named in
+// withoutSpan.
+func TestSpanCallsHaveEachFunction(t *testing.T) {
+	api, err := os.ReadFile("../docs/api/storage.txt")
+	require.NoError(t, err)
+	matches := functionWithContext.FindAllStringSubmatch(string(api), -1)
 	require.GreaterOrEqual(t, len(matches), 40)
+
 	var absent []string
-	for _, m := range matches {
-		name := strings.TrimPrefix(m[1]+"."+m[2], ".")
-		if _, has := spanCalls[name]; !has && !slices.Contains(withoutSpan, name) {
+	for _, match := range matches {
+		receiver, function := match[1], match[2]
+		name := strings.TrimPrefix(receiver+"."+function, ".")
+		if _, ok := spanCalls[name]; !ok && !slices.Contains(withoutSpan, name) {
 			absent = append(absent, name)
 		}
 	}
 	require.Empty(t, absent, "functions without a row in spanCalls")
+}
 
-	spanName := regexp.MustCompile(`^storage\.[A-Z][A-Za-z]+$`)
-	for name, row := range spanCalls {
+// Each call in spanCalls makes its span.
+func TestSpanOfEachFunction(t *testing.T) {
+	for name, tt := range spanCalls {
 		t.Run(name, func(t *testing.T) {
-			r := &recorder{metrics: map[string][]attribute.Set{}}
-			account := memstore.NewService(memstore.ServiceConfig{},
-				storage.WithTelemetry(r, recordingMeters{recorder: r}), storage.WithSigningBaseURL("https://files.example.com"))
+			telemetry := &recorder{metrics: map[string][]attribute.Set{}}
+			service := memstore.NewService(memstore.ServiceConfig{},
+				storage.WithTelemetry(telemetry, recordingMeters{recorder: telemetry}),
+				storage.WithSigningBaseURL("https://files.example.com"))
 			defer func() {
-				require.NoError(t, account.Close())
+				require.NoError(t, service.Close())
 			}()
-			_, err := account.CreateBucket(t.Context(), "one", storage.WithObjectLock())
+			_, err := service.CreateBucket(t.Context(), "one", storage.WithObjectLock())
 			require.NoError(t, err)
-			b, err := account.Bucket("one")
+			bucket, err := service.Bucket("one")
 			require.NoError(t, err)
-			_, err = b.Upload(t.Context(), "k", body())
+			_, err = bucket.Upload(t.Context(), "k", body())
 			require.NoError(t, err)
-			r.spans = nil
-			require.NoError(t,
-				row.call(t.Context(), &withTelemetry{account, b, filepath.Join(t.TempDir(), "file")}))
 
-			require.NotEmpty(t, r.spans)
+			telemetry.spans = nil
+			fixture := &telemetryFixture{service, bucket, filepath.Join(t.TempDir(), "file")}
+			require.NoError(t, tt.call(t.Context(), fixture))
+
 			var names []string
-			for _, s := range r.spans {
-				names = append(names, s.name)
-				require.Regexp(t, spanName, s.name)
-				require.True(t, s.ended, s.name)
+			for _, span := range telemetry.spans {
+				names = append(names, span.name)
+				require.Regexp(t, `^storage\.[A-Z][A-Za-z]+$`, span.name)
+				require.True(t, span.ended, span.name)
 			}
-			want := row.span
+			want := tt.span
 			if want == "" {
-				want = name[strings.Index(name, ".")+1:]
+				want = name[strings.Index(name, ".")+1:] // without the receiver
 			}
 			require.Contains(t, names, "storage."+want)
 		})
