@@ -15,17 +15,17 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// distant is a store whose bodies are read through a connection.
-type distant struct{ driver.Driver }
+// remoteBodies is a store whose bodies are read through a connection.
+type remoteBodies struct{ driver.Driver }
 
-func (d distant) Describe() driver.Description {
+func (d remoteBodies) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local = false
 	return desc
 }
 
-func (d distant) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	attrs, body, err := d.Driver.Get(ctx, r)
+func (d remoteBodies) Get(ctx context.Context, reader *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := d.Driver.Get(ctx, reader)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -35,35 +35,43 @@ func (d distant) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs,
 	}{body, body}, nil
 }
 
-// Close during a Read does not race.
+// Close during a Read does not race, over one connection and over four.
 func TestDownloadCloseDuringRead(t *testing.T) {
-	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return distant{d} }))
-	_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 4<<20)))
+	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return remoteBodies{d} }))
+	_, err := bucket.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 4<<20)))
 	require.NoError(t, err)
-	for _, n := range []int{1, 4} {
+	for _, connections := range []int{1, 4} {
 		for range 20 {
-			r, err := b.Download(t.Context(), "a", storage.WithConcurrency(n))
-			require.NoError(t, err)
-			started := make(chan struct{})
-			closed := make(chan struct{})
-			go func() {
-				defer close(closed)
-				<-started
-				_ = r.Close()
-			}()
-			_, err = io.ReadFull(r, make([]byte, 1<<10))
-			require.NoError(t, err)
-			close(started)
-			_, _ = io.Copy(io.Discard, r) // until Close interrupts it
-			<-closed
+			closeDuringRead(t, bucket, storage.WithConcurrency(connections))
 		}
 	}
 }
 
+// closeDuringRead reads the first bytes of "a", and then closes the reader while it reads on.
+func closeDuringRead(t *testing.T, b storage.Bucket, opts ...storage.DownloadOption) {
+	t.Helper()
+	reader, err := b.Download(t.Context(), "a", opts...)
+	require.NoError(t, err)
+
+	started := make(chan struct{})
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		<-started
+		_ = reader.Close()
+	}()
+
+	_, err = io.ReadFull(reader, make([]byte, 1<<10))
+	require.NoError(t, err)
+	close(started)
+	_, _ = io.Copy(io.Discard, reader) // until Close interrupts it
+	<-closed
+}
+
 // Close during a WriteTo to a file does not race.
 func TestDownloadCloseDuringWriteTo(t *testing.T) {
-	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return distant{d} }))
-	_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 32<<20)))
+	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return remoteBodies{d} }))
+	_, err := bucket.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 32<<20)))
 	require.NoError(t, err)
 	file, err := os.Create(filepath.Join(t.TempDir(), "to"))
 	require.NoError(t, err)
@@ -71,14 +79,14 @@ func TestDownloadCloseDuringWriteTo(t *testing.T) {
 		require.NoError(t, file.Close())
 	}()
 	for range 100 {
-		r, err := b.Download(t.Context(), "a", storage.WithConcurrency(8))
+		reader, err := bucket.Download(t.Context(), "a", storage.WithConcurrency(8))
 		require.NoError(t, err)
 		closed := make(chan struct{})
 		go func() {
 			defer close(closed)
-			_ = r.Close()
+			_ = reader.Close()
 		}()
-		_, _ = r.WriteTo(file) // until Close interrupts it
+		_, _ = reader.WriteTo(file) // until Close interrupts it
 		<-closed
 	}
 }

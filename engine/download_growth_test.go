@@ -47,26 +47,27 @@ func TestDownloadGrowsIfItHelps(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				injector := faults.New(faults.SlowBody(tt.connection))
-				b := memstore.New(driver.WithLayer(injector.Layer()))
+				bucket := memstore.New(driver.WithLayer(injector.Layer()))
 				text := strings.Repeat("0123456789abcdef", tt.size/16)
-				_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(text))
 				require.NoError(t, err)
-				reader, err := b.Download(t.Context(), "a")
+				reader, err := bucket.Download(t.Context(), "a")
 				require.NoError(t, err)
-				got := 0
-				chunk := make([]byte, 64<<10)
 
+				// The reader pauses after each chunk, in proportion to what it has read of it.
+				offset := 0
+				chunk := make([]byte, 64<<10)
 				for err == nil {
 					var n int
 					n, err = reader.Read(chunk)
-					require.Equal(t, text[got:got+n], string(chunk[:n]))
-					got += n
+					require.Equal(t, text[offset:offset+n], string(chunk[:n]))
+					offset += n
 					time.Sleep(tt.pause * time.Duration(n) / time.Duration(len(chunk)))
 				}
 				require.Equal(t, io.EOF, err)
-				require.Equal(t, tt.size, got)
-
+				require.Equal(t, tt.size, offset)
 				require.NoError(t, reader.Close())
+
 				require.GreaterOrEqual(t, injector.Count(faults.Get), tt.least)
 				require.LessOrEqual(t, injector.Count(faults.Get), tt.most)
 			})
@@ -78,19 +79,22 @@ func TestDownloadGrowsIfItHelps(t *testing.T) {
 func TestDownloadKeepsToBufferLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New(faults.SlowBody(40e6))
-		b := memstore.New(driver.WithLayer(injector.Layer()),
+		bucket := memstore.New(driver.WithLayer(injector.Layer()),
 			storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))
-		_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 4<<20)))
+		_, err := bucket.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 4<<20)))
 		require.NoError(t, err)
-		first, err := b.Download(t.Context(), "a")
+
+		// The first download holds the memory of the limit: it fetches ranges that nobody reads.
+		first, err := bucket.Download(t.Context(), "a")
 		require.NoError(t, err)
-		_, err = io.CopyN(io.Discard, first, 32<<20) // its ranges hold the memory from now on
+		_, err = io.CopyN(io.Discard, first, 32<<20)
 		require.NoError(t, err)
 		synctest.Wait()
 		time.Sleep(10 * time.Second)
-		injector.Reset()
 
-		got, _, err := storage.ReadAll(t.Context(), b, "a")
+		// The second one gets none, and needs none.
+		injector.Reset()
+		got, _, err := storage.ReadAll(t.Context(), bucket, "a")
 		require.NoError(t, err)
 		require.Len(t, got, 64<<20)
 		require.Equal(t, 1, injector.Count(faults.Get))
@@ -116,35 +120,35 @@ func TestCopyWithConcurrencyOne(t *testing.T) {
 	})
 }
 
-// A crowd is a store that takes few Gets at once, and refuses others as a proxy does.
-type crowd struct {
+// A connectionLimit is a store that serves a few Gets at once, and refuses others as a proxy does.
+type connectionLimit struct {
 	driver.Driver
 	most int64
-	open *atomic.Int64
+	open *atomic.Int64 // bodies that are not closed
 }
 
-func (c crowd) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	if c.open.Add(1) > c.most {
-		c.open.Add(-1)
+func (limited connectionLimit) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	if limited.open.Add(1) > limited.most {
+		limited.open.Add(-1)
 		return nil, nil, &storage.Error{Code: storage.Unavailable, Retryable: true}
 	}
-	attrs, body, err := c.Driver.Get(ctx, r)
+	attrs, body, err := limited.Driver.Get(ctx, r)
 	if err != nil {
-		c.open.Add(-1)
+		limited.open.Add(-1)
 		return nil, nil, err
 	}
-	return attrs, &leaving{ReadCloser: body, leave: sync.OnceFunc(func() {
-		c.open.Add(-1)
-	})}, nil
+	release := sync.OnceFunc(func() { limited.open.Add(-1) })
+	return attrs, &limitedBody{ReadCloser: body, release: release}, nil
 }
 
-type leaving struct {
+// A limitedBody releases its connection when it is closed.
+type limitedBody struct {
 	io.ReadCloser
-	leave func()
+	release func()
 }
 
-func (l *leaving) Close() error {
-	l.leave()
+func (l *limitedBody) Close() error {
+	l.release()
 	return l.ReadCloser.Close()
 }
 
@@ -156,18 +160,19 @@ func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				injector := faults.New(faults.SlowBody(10e6))
 				var open atomic.Int64
-				b := memstore.New(driver.WithLayer(injector.Layer()), driver.WithLayer(func(next driver.Driver) driver.Driver {
-					return crowd{next, maximum + 1, &open}
-				}))
-				_, err := b.Upload(t.Context(), "a", strings.NewReader(content))
+				few := driver.WithLayer(func(next driver.Driver) driver.Driver {
+					return connectionLimit{next, maximum + 1, &open}
+				})
+				bucket := memstore.New(driver.WithLayer(injector.Layer()), few)
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(content))
 				require.NoError(t, err)
 
-				got, _, err := storage.ReadAll(t.Context(), b, "a")
+				got, _, err := storage.ReadAll(t.Context(), bucket, "a")
 				require.NoError(t, err)
 				require.True(t, content == string(got))
 
 				path := filepath.Join(t.TempDir(), "to")
-				_, err = storage.DownloadFile(t.Context(), b, "a", path)
+				_, err = storage.DownloadFile(t.Context(), bucket, "a", path)
 				require.NoError(t, err)
 				data, err := os.ReadFile(path)
 				require.NoError(t, err)
@@ -185,24 +190,23 @@ func TestDownloadManyAtOnce(t *testing.T) {
 		t.Run(fmt.Sprintf("%d MiB", limit>>20), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				injector := faults.New(faults.SlowBody(40e6))
-				b := memstore.New(driver.WithLayer(injector.Layer()),
+				bucket := memstore.New(driver.WithLayer(injector.Layer()),
 					storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
-				_, err := b.Upload(t.Context(), "a",
+				_, err := bucket.Upload(t.Context(), "a",
 					strings.NewReader(strings.Repeat("0123456789abcdef", 1<<20)))
 				require.NoError(t, err)
 				start := time.Now()
-				var all sync.WaitGroup
+				var downloads sync.WaitGroup
 				for range 50 {
-					all.Go(func() {
-						r, err := b.Download(t.Context(), "a")
-						if err == nil {
-							_, err = io.Copy(struct{ io.Writer }{io.Discard}, r)
-							_ = r.Close()
-						}
+					downloads.Go(func() {
+						reader, err := bucket.Download(t.Context(), "a")
 						require.NoError(t, err)
+						_, err = io.Copy(struct{ io.Writer }{io.Discard}, reader)
+						require.NoError(t, err)
+						_ = reader.Close()
 					})
 				}
-				all.Wait()
+				downloads.Wait()
 				require.Less(t, time.Since(start), 600*time.Millisecond,
 					"over one connection it takes 420 ms")
 			})
@@ -215,12 +219,12 @@ func TestDownloadManyAtOnce(t *testing.T) {
 func TestDownloadRemembersConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New(faults.SlowBody(40e6))
-		b := memstore.New(driver.WithLayer(injector.Layer()))
-		_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 8<<20)))
+		bucket := memstore.New(driver.WithLayer(injector.Layer()))
+		_, err := bucket.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 8<<20)))
 		require.NoError(t, err)
 		download := func() time.Duration {
 			start := time.Now()
-			_, err := storage.DownloadFile(t.Context(), b, "a", filepath.Join(t.TempDir(), "file"),
+			_, err := storage.DownloadFile(t.Context(), bucket, "a", filepath.Join(t.TempDir(), "file"),
 				storage.WithNoSync())
 			require.NoError(t, err)
 			return time.Since(start)

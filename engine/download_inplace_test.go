@@ -3,7 +3,6 @@ package engine_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -22,8 +21,8 @@ import (
 // comes after these bytes.
 func TestWriteToAFileInPlace(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<17) // 2 MiB
-	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
-	_, err := b.Upload(t.Context(), "k", bytes.NewReader(content))
+	bucket := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
+	_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(content))
 	require.NoError(t, err)
 
 	tests := []struct {
@@ -52,21 +51,21 @@ func TestWriteToAFileInPlace(t *testing.T) {
 			}()
 			_, err = file.WriteString("before")
 			require.NoError(t, err)
-			r, err := b.Download(t.Context(), "k", append(tt.opts, storage.WithConcurrency(4))...)
+			reader, err := bucket.Download(t.Context(), "k", append(tt.opts, storage.WithConcurrency(4))...)
 			require.NoError(t, err)
-			_, err = io.CopyN(io.Discard, r, tt.read)
+			_, err = io.CopyN(io.Discard, reader, tt.read)
 			require.NoError(t, err)
 
-			n, err := r.WriteTo(file)
+			written, err := reader.WriteTo(file)
 			require.NoError(t, err)
-			require.Equal(t, int64(len(tt.want)), n)
+			require.Equal(t, int64(len(tt.want)), written)
 
 			_, err = file.WriteString("after")
 			require.NoError(t, err)
-			_, err = r.Read(make([]byte, 1))
+			_, err = reader.Read(make([]byte, 1))
 			require.Equal(t, io.EOF, err)
 
-			require.NoError(t, r.Close())
+			require.NoError(t, reader.Close())
 			got, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(append(append([]byte("before"), tt.want...), "after"...), got))
@@ -74,102 +73,124 @@ func TestWriteToAFileInPlace(t *testing.T) {
 	}
 }
 
-func TestWriteToAFileInPlaceFails(t *testing.T) {
-	content := make([]byte, 2<<20)
-	injected := faults.New()
-	b := memstore.New(driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-	_, err := b.Upload(t.Context(), "k", bytes.NewReader(content))
+// newObjectOf2MiB returns a bucket with the object "k" of 2 MiB, and the faults of its driver.
+func newObjectOf2MiB(t *testing.T) (storage.Bucket, *faults.Injector) {
+	t.Helper()
+	injector := faults.New()
+	bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 2<<20)))
 	require.NoError(t, err)
-	open := func(t *testing.T, ctx context.Context, flags int) (*storage.Reader, *os.File) {
-		t.Helper()
-		file, err := os.OpenFile(filepath.Join(t.TempDir(), "to"), os.O_CREATE|flags, 0o666)
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = file.Close() })
-		r, err := b.Download(ctx, "k", storage.WithConcurrency(4))
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, r.Close()) })
-		return r, file
-	}
+	return bucket, injector
+}
 
-	t.Run("the store", func(t *testing.T) {
-		r, file := open(t, t.Context(), os.O_RDWR)
-		injected.Set(faults.Fail(faults.Get).WithError(storage.PermissionDenied))
-		defer injected.Set()
+// openTarget opens a new file with flags.
+func openTarget(t *testing.T, flags int) *os.File {
+	t.Helper()
+	file, err := os.OpenFile(filepath.Join(t.TempDir(), "to"), os.O_CREATE|flags, 0o666)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = file.Close() })
+	return file
+}
 
-		_, err := r.WriteTo(file)
-		require.ErrorIs(t, err, storage.PermissionDenied)
-		offset, err := file.Seek(0, io.SeekCurrent)
-		require.NoError(t, err)
-		require.Zero(t, offset)
-	})
+// downloadParallel begins a download of "k" over four connections.
+func downloadParallel(t *testing.T, ctx context.Context, b storage.Bucket) *storage.Reader {
+	t.Helper()
+	reader, err := b.Download(ctx, "k", storage.WithConcurrency(4))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, reader.Close()) })
+	return reader
+}
 
-	t.Run("the file", func(t *testing.T) {
-		r, file := open(t, t.Context(), os.O_RDONLY)
-		_, err := r.WriteTo(file)
+// If the store fails during WriteTo, WriteTo returns its error and leaves the file at its offset.
+func TestWriteToAFileStoreFails(t *testing.T) {
+	bucket, injector := newObjectOf2MiB(t)
+	file := openTarget(t, os.O_RDWR)
+	reader := downloadParallel(t, t.Context(), bucket)
+	injector.Set(faults.Fail(faults.Get).WithError(storage.PermissionDenied))
 
-		var pathErr *os.PathError
-		require.True(t, errors.As(err, &pathErr), "%v", err)
-		_, err = r.Read(make([]byte, 1)) // what was fetched is lost
-		require.ErrorIs(t, err, storage.Internal)
-		require.True(t, errors.As(err, &pathErr), "%v", err)
+	_, err := reader.WriteTo(file)
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	offset, err := file.Seek(0, io.SeekCurrent)
+	require.NoError(t, err)
+	require.Zero(t, offset)
+}
 
-		_, err = r.WriteTo(io.Discard)
-		require.ErrorIs(t, err, storage.Internal)
-	})
+// If the file fails during WriteTo, WriteTo returns its error. Later reads fail, because what was fetched is lost.
+func TestWriteToAFileFileFails(t *testing.T) {
+	bucket, _ := newObjectOf2MiB(t)
+	file := openTarget(t, os.O_RDONLY)
+	reader := downloadParallel(t, t.Context(), bucket)
 
-	t.Run("ctx", func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		r, file := open(t, ctx, os.O_RDWR)
-		cancel()
-		_, err := r.WriteTo(file)
-		require.ErrorIs(t, err, storage.Canceled)
-	})
+	_, err := reader.WriteTo(file)
+	var pathErr *os.PathError
+	require.ErrorAs(t, err, &pathErr)
 
-	t.Run("Close", func(t *testing.T) {
-		r, file := open(t, t.Context(), os.O_RDWR)
-		injected.Set(faults.StallBody(1000))
-		defer injected.Set()
-		errc := make(chan error, 1)
-		go func() {
-			_, err := r.WriteTo(file)
-			errc <- err
-		}()
-		require.NoError(t, r.Close())
-		require.ErrorContains(t, <-errc, "the reader is closed")
-	})
+	_, err = reader.Read(make([]byte, 1))
+	require.ErrorIs(t, err, storage.Internal)
+	require.ErrorAs(t, err, &pathErr)
+	_, err = reader.WriteTo(io.Discard)
+	require.ErrorIs(t, err, storage.Internal)
+}
 
-	t.Run("Close by the progress function", func(t *testing.T) {
-		var r *storage.Reader
-		_, file := open(t, t.Context(), os.O_RDWR)
-		report := storage.WithProgress(func(int64, int64) {
-			_ = r.Close()
-		})
-		r, err = b.Download(t.Context(), "k", storage.WithConcurrency(4), report)
-		require.NoError(t, err)
-		_, err := r.WriteTo(file)
-		require.ErrorContains(t, err, "the reader is closed")
-	})
+// If ctx has ended, WriteTo fails with Canceled.
+func TestWriteToAFileEndsWithContext(t *testing.T) {
+	bucket, _ := newObjectOf2MiB(t)
+	file := openTarget(t, os.O_RDWR)
+	ctx, cancel := context.WithCancel(t.Context())
+	reader := downloadParallel(t, ctx, bucket)
+	cancel()
+	_, err := reader.WriteTo(file)
+	require.ErrorIs(t, err, storage.Canceled)
+}
+
+// Close ends a WriteTo that waits for the store.
+func TestWriteToAFileClosed(t *testing.T) {
+	bucket, injector := newObjectOf2MiB(t)
+	file := openTarget(t, os.O_RDWR)
+	reader := downloadParallel(t, t.Context(), bucket)
+	injector.Set(faults.StallBody(1000))
+
+	done := make(chan error, 1)
+	go func() {
+		_, err := reader.WriteTo(file)
+		done <- err
+	}()
+	require.NoError(t, reader.Close())
+	require.ErrorContains(t, <-done, "the reader is closed")
+}
+
+// The progress function may close the reader during WriteTo.
+func TestWriteToAFileClosedByProgress(t *testing.T) {
+	bucket, _ := newObjectOf2MiB(t)
+	file := openTarget(t, os.O_RDWR)
+	var reader *storage.Reader
+	closeReader := storage.WithProgress(func(int64, int64) { _ = reader.Close() })
+	reader, err := bucket.Download(t.Context(), "k", storage.WithConcurrency(4), closeReader)
+	require.NoError(t, err)
+
+	_, err = reader.WriteTo(file)
+	require.ErrorContains(t, err, "the reader is closed")
 }
 
 // If a file fails during WriteTo, the result counts only the bytes that were written.
 func TestWriteToAFileCountsBytesTaken(t *testing.T) {
-	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return distant{d} }))
-	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 9<<20)))
+	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return remoteBodies{d} }))
+	_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 9<<20)))
 	require.NoError(t, err)
 	file, err := os.OpenFile(filepath.Join(t.TempDir(), "to"), os.O_CREATE|os.O_RDONLY, 0o666)
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, file.Close())
 	}()
-	r, err := b.Download(t.Context(), "k")
+	reader, err := bucket.Download(t.Context(), "k")
 	require.NoError(t, err)
 	defer func() {
-		require.NoError(t, r.Close())
+		require.NoError(t, reader.Close())
 	}()
 
-	n, err := r.WriteTo(file)
+	written, err := reader.WriteTo(file)
 	require.Error(t, err)
-	require.Zero(t, n)
+	require.Zero(t, written)
 }
 
 // Without WithConcurrency, a download that is slow becomes parallel and from then on writes ranges at their
@@ -178,9 +199,9 @@ func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injected := faults.New(faults.SlowBody(40e6))
 		limit := &storage.BufferLimit{Max: 1 << 20}
-		b := memstore.New(driver.WithLayer(injected.Layer()), storage.WithBufferLimit(limit))
+		bucket := memstore.New(driver.WithLayer(injected.Layer()), storage.WithBufferLimit(limit))
 		content := bytes.Repeat([]byte("0123456789abcdef"), 2<<20) // 32 MiB
-		_, err := b.Upload(t.Context(), "k", bytes.NewReader(content))
+		_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(content))
 		require.NoError(t, err)
 		path := filepath.Join(t.TempDir(), "to")
 		file, err := os.Create(path)
@@ -188,18 +209,18 @@ func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 		_, err = file.WriteString("before")
 		require.NoError(t, err)
 		injected.Reset()
-		r, err := b.Download(t.Context(), "k")
+		reader, err := bucket.Download(t.Context(), "k")
 		require.NoError(t, err)
-		_, err = io.CopyN(io.Discard, r, 1000)
+		_, err = io.CopyN(io.Discard, reader, 1000)
 		require.NoError(t, err)
 
-		n, err := r.WriteTo(file)
+		written, err := reader.WriteTo(file)
 		require.NoError(t, err)
-		require.EqualValues(t, len(content)-1000, n)
+		require.EqualValues(t, len(content)-1000, written)
 
 		_, err = file.WriteString("after")
 		require.NoError(t, err)
-		require.NoError(t, r.Close())
+		require.NoError(t, reader.Close())
 		require.NoError(t, file.Close())
 		require.Greater(t, injected.Count(faults.Get), 5)
 

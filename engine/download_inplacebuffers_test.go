@@ -22,29 +22,30 @@ import (
 func TestWriteToAFileKeepsNoBuffer(t *testing.T) {
 	const sections = 100
 	d := &download{ctx: t.Context()}
-	f := newFetch(d, 0, running.FixedLimit(1), 1)
-	defer f.cancel()
-	sink := &fileSink{f: f}
-	used := func() int64 {
-		var m runtime.MemStats
-		for range 2 { // the second one empties the pool
-			runtime.GC()
-		}
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc)
-	}
-	usedBefore := used()
+	fetch := newFetch(d, 0, running.FixedLimit(1), 1)
+	defer fetch.cancel()
+	sink := &fileSink{f: fetch}
+
+	heapBefore := heapAfterGC()
 	for range sections {
-		require.NoError(t, f.limit.Acquire(t.Context()))
+		require.NoError(t, fetch.limit.Acquire(t.Context()))
 		s := &section{fetched: newFetched()}
 		s.set(0, 1)
 		require.NoError(t, sink.add(s))
 		sink.end(s, nil)
-		_ = used()
+		_ = heapAfterGC() // empties the pool, so that no later section reuses the buffer
 	}
-
-	require.Less(t, used()-usedBefore, int64(sections*bodyio.ChunkSize/4))
+	require.Less(t, heapAfterGC()-heapBefore, int64(sections*bodyio.ChunkSize/4))
 	runtime.KeepAlive(sink)
+}
+
+// heapAfterGC returns the bytes that are in use. The second collection empties the pools.
+func heapAfterGC() int64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }
 
 // A download to a file has at most a thousand requests at the same time, even with a larger WithConcurrency.
@@ -56,19 +57,22 @@ func TestWriteToAFileLimitsRequests(t *testing.T) {
 			require.NoError(t, file.Close())
 		}()
 		ctx, cancel := context.WithCancel(t.Context())
-		d := &silent{Driver: &oneObject{}}
-		r, err := New(d).Download(ctx, "k", storage.WithConcurrency(1<<14))
+		store := &silent{Driver: &oneObject{}}
+		reader, err := New(store).Download(ctx, "k", storage.WithConcurrency(1<<14))
 		require.NoError(t, err)
-		errc := make(chan error, 1)
+
+		// WriteTo sends requests until it has to wait for bytes.
+		done := make(chan error, 1)
 		go func() {
-			_, err := r.WriteTo(file)
-			errc <- err
+			_, err := reader.WriteTo(file)
+			done <- err
 		}()
 		synctest.Wait()
-		require.EqualValues(t, maxConcurrency, d.requests.Load())
+		require.EqualValues(t, maxConcurrency, store.requests.Load())
+
 		cancel()
-		require.ErrorIs(t, <-errc, storage.Canceled)
-		require.NoError(t, r.Close())
+		require.ErrorIs(t, <-done, storage.Canceled)
+		require.NoError(t, reader.Close())
 	})
 }
 

@@ -26,37 +26,37 @@ type remoteStore struct {
 	pages int
 }
 
-func (s *remoteStore) Describe() driver.Description {
+func (store *remoteStore) Describe() driver.Description {
 	return driver.Description{Provider: "remote", Bucket: "photos", Features: storage.OrderedListing}
 }
 
-func (s *remoteStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (store *remoteStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	size := int64(4)
-	if s.gets < len(s.sizes) {
-		size = s.sizes[s.gets]
+	if store.gets < len(store.sizes) {
+		size = store.sizes[store.gets]
 	}
-	s.gets++
+	store.gets++
 	end := int64(4)
-	if s.gets == 1 && len(s.sizes) > 1 {
+	if store.gets == 1 && len(store.sizes) > 1 {
 		end = 2 // the connection breaks
 	}
-	return &storage.Attrs{Key: r.Key, Size: size, Revision: "1"}, &pausedBody{ctx, strings.NewReader("1234"[r.Offset:end]), s.read}, nil
+	return &storage.Attrs{Key: r.Key, Size: size, Revision: "1"}, &pausedBody{ctx, strings.NewReader("1234"[r.Offset:end]), store.read}, nil
 }
 
-func (s *remoteStore) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
-	s.pages++
-	return &storage.Page{Token: s.token(s.pages)}, nil
+func (store *remoteStore) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
+	store.pages++
+	return &storage.Page{Token: store.token(store.pages)}, nil
 }
 
-func (s *remoteStore) Put(context.Context, *driver.PutRequest) (*storage.Attrs, error) {
+func (store *remoteStore) Put(context.Context, *driver.PutRequest) (*storage.Attrs, error) {
 	return nil, storage.Unsupported
 }
 
-func (s *remoteStore) Head(context.Context, *driver.GetRequest) (*storage.Attrs, error) {
+func (store *remoteStore) Head(context.Context, *driver.GetRequest) (*storage.Attrs, error) {
 	return nil, storage.Unsupported
 }
 
-func (s *remoteStore) Delete(context.Context, *driver.DeleteRequest) error {
+func (store *remoteStore) Delete(context.Context, *driver.DeleteRequest) error {
 	return storage.Unsupported
 }
 
@@ -66,14 +66,14 @@ type pausedBody struct {
 	read func(ctx context.Context)
 }
 
-func (b *pausedBody) Read(p []byte) (int, error) {
-	if b.read != nil {
-		b.read(b.ctx)
+func (bucket *pausedBody) Read(p []byte) (int, error) {
+	if bucket.read != nil {
+		bucket.read(bucket.ctx)
 	}
-	return b.from.Read(p)
+	return bucket.from.Read(p)
 }
 
-func (b *pausedBody) Close() error { return nil }
+func (bucket *pausedBody) Close() error { return nil }
 
 // While a layer holds bytes back, RetryPolicy.Stall does not count the time.
 func TestDownloadStallIgnoresWaitingLayer(t *testing.T) {
@@ -82,8 +82,8 @@ func TestDownloadStallIgnoresWaitingLayer(t *testing.T) {
 			serving.Pause(ctx)
 			time.Sleep(time.Hour)
 		}}
-		b := engine.New(store, storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: time.Second}))
-		text, _, err := storage.ReadAll(t.Context(), b, "a")
+		bucket := engine.New(store, storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: time.Second}))
+		text, _, err := storage.ReadAll(t.Context(), bucket, "a")
 		require.NoError(t, err)
 		require.Equal(t, "1234", string(text))
 		require.Equal(t, 1, store.gets)
@@ -93,8 +93,8 @@ func TestDownloadStallIgnoresWaitingLayer(t *testing.T) {
 // If a download is resumed and the object has another size, it fails.
 func TestDownloadContinuesWithOtherSize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := engine.New(&remoteStore{sizes: []int64{4, 5}})
-		_, _, err := storage.ReadAll(t.Context(), b, "a")
+		bucket := engine.New(&remoteStore{sizes: []int64{4, 5}})
+		_, _, err := storage.ReadAll(t.Context(), bucket, "a")
 		require.ErrorIs(t, err, storage.Changed)
 	})
 }
@@ -113,9 +113,9 @@ func TestListEmptyPagesEnd(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &remoteStore{token: tt.token}
-				b := engine.New(store)
+				bucket := engine.New(store)
 				var failure error
-				for _, err := range b.List(t.Context()) {
+				for _, err := range bucket.List(t.Context()) {
 					failure = err
 				}
 				require.ErrorIs(t, failure, storage.Unavailable)
@@ -132,32 +132,32 @@ type loopingStore struct {
 	pages int
 }
 
-func (s *loopingStore) Describe() driver.Description {
-	desc := s.Driver.Describe()
+func (store *loopingStore) Describe() driver.Description {
+	desc := store.Driver.Describe()
 	desc.Features |= storage.MultipartUploads | storage.ListedUploads | storage.OpenUploads | storage.Versioning
 	return desc
 }
 
-func (s *loopingStore) next() (name, token string) {
-	s.pages++
-	if s.pages > 500 {
+func (store *loopingStore) next() (name, token string) {
+	store.pages++
+	if store.pages > 500 {
 		return "", ""
 	}
-	return string(rune('a' + s.pages%2)), s.token(s.pages)
+	return string(rune('a' + store.pages%2)), store.token(store.pages)
 }
 
-func (s *loopingStore) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
-	name, token := s.next()
+func (store *loopingStore) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
+	name, token := store.next()
 	return &storage.Page{Entries: []storage.ListEntry{{Key: name}}, Token: token}, nil
 }
 
-func (s *loopingStore) ListUploads(context.Context, *driver.ListUploadsRequest) (*driver.UploadPage, error) {
-	name, token := s.next()
+func (store *loopingStore) ListUploads(context.Context, *driver.ListUploadsRequest) (*driver.UploadPage, error) {
+	name, token := store.next()
 	return &driver.UploadPage{Uploads: []storage.UploadEntry{{Key: name, Upload: "1"}}, Token: token}, nil
 }
 
-func (s *loopingStore) ListVersions(context.Context, *driver.ListRequest) (*driver.VersionPage, error) {
-	name, token := s.next()
+func (store *loopingStore) ListVersions(context.Context, *driver.ListRequest) (*driver.VersionPage, error) {
+	name, token := store.next()
 	return &driver.VersionPage{Entries: []storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "k"}, Version: name}}, Token: token}, nil
 }
 
@@ -167,18 +167,18 @@ type loopingTree struct {
 	store *loopingStore // the same
 }
 
-func (s *loopingTree) Describe() driver.Description {
-	desc := s.store.Describe()
+func (tree *loopingTree) Describe() driver.Description {
+	desc := tree.store.Describe()
 	desc.Features &^= storage.OrderedListing
 	desc.FolderOrder = true
 	return desc
 }
 
-func (s *loopingTree) List(_ context.Context, r *driver.ListRequest) (*storage.Page, error) {
+func (tree *loopingTree) List(_ context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.Prefix != "" {
 		return &storage.Page{}, nil
 	}
-	name, token := s.store.next()
+	name, token := tree.store.next()
 	if name == "a" {
 		return &storage.Page{Entries: []storage.ListEntry{{Key: "a"}}, Token: token}, nil
 	}
@@ -204,8 +204,8 @@ func TestListFolderOrderInCircleEnds(t *testing.T) {
 func TestListInCircleEnds(t *testing.T) {
 	alternating := func(n int) string { return "AB"[n%2:][:1] }
 	growing := func(n int) string { return strings.Repeat("x", n) }
-	list := func(ctx context.Context, b storage.Bucket) (err error) {
-		for _, err = range b.List(ctx, storage.WithPrefix("p/")) {
+	list := func(ctx context.Context, bucket storage.Bucket) (err error) {
+		for _, err = range bucket.List(ctx, storage.WithPrefix("p/")) {
 			if err != nil {
 				return err
 			}
@@ -223,8 +223,8 @@ func TestListInCircleEnds(t *testing.T) {
 		{
 			name:  "a page",
 			token: growing,
-			do: func(ctx context.Context, b storage.Bucket) error {
-				_, err := storage.ListPage(ctx, b, "", storage.WithPrefix("p/"))
+			do: func(ctx context.Context, bucket storage.Bucket) error {
+				_, err := storage.ListPage(ctx, bucket, "", storage.WithPrefix("p/"))
 				return err
 			},
 			pages: 100,
@@ -232,8 +232,8 @@ func TestListInCircleEnds(t *testing.T) {
 		{
 			name:  "uploads and two tokens",
 			token: alternating,
-			do: func(ctx context.Context, b storage.Bucket) error {
-				for _, err := range storage.ListUploads(ctx, b) {
+			do: func(ctx context.Context, bucket storage.Bucket) error {
+				for _, err := range storage.ListUploads(ctx, bucket) {
 					if err != nil {
 						return err
 					}
@@ -245,8 +245,8 @@ func TestListInCircleEnds(t *testing.T) {
 		{
 			name:  "versions and two tokens",
 			token: alternating,
-			do: func(ctx context.Context, b storage.Bucket) error {
-				for _, err := range storage.Versions(ctx, b) {
+			do: func(ctx context.Context, bucket storage.Bucket) error {
+				for _, err := range storage.Versions(ctx, bucket) {
 					if err != nil {
 						return err
 					}

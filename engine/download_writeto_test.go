@@ -21,15 +21,15 @@ const digits = "0123456789"
 
 var errWriter, errDisk = errors.New("the writer"), errors.New("the disk")
 
-// A selfWriting body writes itself in two steps, as a file's does, and reads more
-// than it writes. If it has an offset to break at, it breaks there.
+// A selfWriting body has WriteTo, as a file has, and reads four bytes before it writes them. If breakAt is not
+// nil, it fails with errDisk at that offset.
 type selfWriting struct {
 	*bytes.Reader
-	breaks *int
+	breakAt *int
 }
 
 func (b selfWriting) Read(p []byte) (int, error) {
-	if b.breaks != nil && int(b.Size())-b.Len() >= *b.breaks {
+	if b.breakAt != nil && int(b.Size())-b.Len() >= *b.breakAt {
 		return 0, errDisk
 	}
 	return b.Reader.Read(p[:min(len(p), 4)])
@@ -44,7 +44,7 @@ func (selfWriting) Close() error { return nil }
 // selfWritten is a store with one object, digits, whose bodies are selfWriting.
 type selfWritten struct {
 	driver.Driver
-	breaks *int
+	breakAt *int
 }
 
 func (s selfWritten) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
@@ -54,17 +54,17 @@ func (s selfWritten) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 	}
 	defer body.Close()
 	data, err := io.ReadAll(body)
-	return attrs, selfWriting{bytes.NewReader(data), s.breaks}, err
+	return attrs, selfWriting{bytes.NewReader(data), s.breakAt}, err
 }
 
-func newDigitsBucket(t *testing.T, breaks *int) storage.Bucket {
+// newDigitsBucket returns a bucket with the object "k", whose bodies are selfWriting.
+func newDigitsBucket(t *testing.T, breakAt *int) storage.Bucket {
 	t.Helper()
-	b := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(next driver.Driver) driver.Driver {
-		return selfWritten{next, breaks}
-	}))
-	_, err := b.Upload(t.Context(), "k", strings.NewReader(digits))
+	bucket := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+		driver.WithLayer(func(next driver.Driver) driver.Driver { return selfWritten{next, breakAt} }))
+	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(digits))
 	require.NoError(t, err)
-	return b
+	return bucket
 }
 
 // A fullWriter takes so many bytes, and then fails.
@@ -92,7 +92,7 @@ func (s *fullSocket) ReadFrom(r io.Reader) (int64, error) {
 	return io.CopyBuffer(&s.to, r, make([]byte, 4))
 }
 
-var paths = []struct {
+var downloads = []struct {
 	name string
 	opts []storage.DownloadOption
 	want string
@@ -103,23 +103,23 @@ var paths = []struct {
 
 // After a writer failed in WriteTo, the Reader continues with the next byte.
 func TestWriteToContinuesAfterWriterFails(t *testing.T) {
-	for _, path := range paths {
-		for room := range path.want {
+	for _, tt := range downloads {
+		for room := range tt.want {
 			writer := &fullWriter{room: room}
 			socket := &fullSocket{fullWriter{room: room}}
 			for dst, took := range map[io.Writer]*strings.Builder{writer: &writer.took, socket: &socket.to.took} {
-				r, err := newDigitsBucket(t, nil).Download(t.Context(), "k", path.opts...)
+				reader, err := newDigitsBucket(t, nil).Download(t.Context(), "k", tt.opts...)
 				require.NoError(t, err)
 
-				n, err := r.WriteTo(dst)
-				require.Equal(t, errWriter, err, "%s, %T", path.name, dst)
-				require.EqualValues(t, room, n)
+				written, err := reader.WriteTo(dst)
+				require.Equal(t, errWriter, err, "%s, %T", tt.name, dst)
+				require.EqualValues(t, room, written)
 
-				rest, err := io.ReadAll(r)
+				rest, err := io.ReadAll(reader)
 				require.NoError(t, err)
-				require.Equal(t, path.want, took.String()+string(rest), "%s, %T with room for %d",
-					path.name, dst, room)
-				require.NoError(t, r.Close())
+				require.Equal(t, tt.want, took.String()+string(rest), "%s, %T with room for %d",
+					tt.name, dst, room)
+				require.NoError(t, reader.Close())
 			}
 		}
 	}
@@ -127,48 +127,51 @@ func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 
 // If the body breaks during WriteTo, the error is not taken for one of the writer.
 func TestWriteToBodyBreaks(t *testing.T) {
-	for _, path := range paths {
-		for breaks := range len(path.want) - 1 {
+	for _, tt := range downloads {
+		for breakAt := range len(tt.want) - 1 {
 			for _, dst := range []io.Writer{&fullWriter{room: 100}, &fullSocket{fullWriter{room: 100}}} {
-				r, err := newDigitsBucket(t, &breaks).Download(t.Context(), "k", path.opts...)
+				reader, err := newDigitsBucket(t, &breakAt).Download(t.Context(), "k", tt.opts...)
 				require.NoError(t, err)
 
-				_, err = r.WriteTo(dst)
+				_, err = reader.WriteTo(dst)
 				require.ErrorIs(t, err, errDisk)
 				var e *storage.Error
-				require.ErrorAs(t, err, &e, "%s, %T", path.name, dst)
+				require.ErrorAs(t, err, &e, "%s, %T", tt.name, dst)
 				require.Equal(t, "k", e.Key)
-				require.NoError(t, r.Close())
+				require.NoError(t, reader.Close())
 			}
 		}
 	}
 }
 
-// A counted writer counts what came, and ends the reading's context at once.
-type counted struct {
+// A cancelingWriter counts the bytes that it is given, and cancels the context of the download at once.
+type cancelingWriter struct {
 	cancel context.CancelFunc
 	n      int64
 }
 
-func (w *counted) Write(p []byte) (int, error) {
+func (w *cancelingWriter) Write(p []byte) (int, error) {
 	w.cancel()
 	w.n += int64(len(p))
 	return len(p), nil
 }
 
-// A countedSocket has files copied by the kernel, as a socket does: the reader
-// must be a limited file.
-type countedSocket struct {
-	to    counted
+// A cancelingSocket is a cancelingWriter that reads what it takes, as a socket does. The kernel copies a file to a
+// socket only if the reader is a limited file.
+type cancelingSocket struct {
+	to    cancelingWriter
 	other io.Reader // a body that is not a file
 }
 
-func (s *countedSocket) Write(p []byte) (int, error) { return s.to.Write(p) }
+func (s *cancelingSocket) Write(p []byte) (int, error) { return s.to.Write(p) }
 
-func (s *countedSocket) ReadFrom(r io.Reader) (int64, error) {
-	if limited, ok := r.(*io.LimitedReader); !ok {
+func (s *cancelingSocket) ReadFrom(r io.Reader) (int64, error) {
+	limited, ok := r.(*io.LimitedReader)
+	if !ok {
 		s.other = r
-	} else if _, ok := limited.R.(*os.File); !ok {
+		return io.Copy(&s.to, r)
+	}
+	if _, ok := limited.R.(*os.File); !ok {
 		s.other = limited.R
 	}
 	return io.Copy(&s.to, r)
@@ -183,26 +186,30 @@ func TestWriteToCanceled(t *testing.T) {
 		require.NoError(t, storage.Close(directory))
 	}()
 
-	for _, store := range []struct {
-		name string
-		b    storage.Bucket
-	}{{"memory", memstore.New()}, {"directory", directory}} {
-		_, err := store.b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, size)))
+	stores := []struct {
+		name   string
+		bucket storage.Bucket
+	}{
+		{name: "memory", bucket: memstore.New()},
+		{name: "directory", bucket: directory},
+	}
+	for _, store := range stores {
+		_, err := store.bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, size)))
 		require.NoError(t, err)
 		for _, opts := range [][]storage.DownloadOption{nil, {storage.WithRange(1, -1)}} {
-			writer := &counted{}
-			socket := &countedSocket{}
-			for dst, w := range map[io.Writer]*counted{writer: writer, socket: &socket.to} {
+			writer := &cancelingWriter{}
+			socket := &cancelingSocket{}
+			for dst, w := range map[io.Writer]*cancelingWriter{writer: writer, socket: &socket.to} {
 				ctx, cancel := context.WithCancel(t.Context())
 				w.cancel = cancel
-				r, err := store.b.Download(ctx, "k", opts...)
+				reader, err := store.bucket.Download(ctx, "k", opts...)
 				require.NoError(t, err)
 
-				n, err := io.Copy(dst, r)
+				written, err := io.Copy(dst, reader)
 				require.ErrorIs(t, err, storage.Canceled, "%s, %T", store.name, dst)
-				require.Equal(t, w.n, n)
-				require.LessOrEqual(t, n, int64(1<<20), "%s, %T", store.name, dst)
-				require.NoError(t, r.Close())
+				require.Equal(t, w.n, written)
+				require.LessOrEqual(t, written, int64(1<<20), "%s, %T", store.name, dst)
+				require.NoError(t, reader.Close())
 			}
 			require.Nil(t, socket.other, "the kernel copies no %T", socket.other)
 		}

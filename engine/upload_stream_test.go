@@ -20,8 +20,8 @@ import (
 
 const streamPart = 5 << 20
 
-// inParts has streams sent in parts.
-var inParts = driver.WithLayer(faults.WithLimits(faults.Limits{
+// withoutStreams opens a store to which Upload sends streams in parts.
+var withoutStreams = driver.WithLayer(faults.WithLimits(faults.Limits{
 	Disable:     driver.StreamingPut,
 	MaxPutSize:  streamPart,
 	MinPartSize: streamPart,
@@ -37,25 +37,27 @@ func (l beginLayer) BeginParts(ctx context.Context, r *driver.PutRequest) (strin
 	return l.begin(func() (string, error) { return l.Driver.BeginParts(ctx, r) })
 }
 
-func beginning(begin func(next func() (string, error)) (string, error)) storage.OpenOption {
+// withBeginParts returns an option that calls begin in place of BeginParts.
+func withBeginParts(begin func(next func() (string, error)) (string, error)) storage.OpenOption {
 	return driver.WithLayer(func(d driver.Driver) driver.Driver { return beginLayer{d, begin} })
 }
 
-// A source calls at when the next Read begins at that many bytes or more, and ends after size
-// bytes.
-type source struct {
-	read, size int64
-	after      int64
-	at         func() error
-	most       int // bytes of a Read after that
+// A hookedStream has size bytes. Each Read that begins at the offset hookAt or later calls hook first, and reads
+// at most hookedRead bytes.
+type hookedStream struct {
+	size       int64
+	read       int64 // bytes so far
+	hookAt     int64
+	hook       func() error
+	hookedRead int
 }
 
-func (s *source) Read(p []byte) (int, error) {
-	if s.read >= s.after {
-		if err := s.at(); err != nil {
+func (s *hookedStream) Read(p []byte) (int, error) {
+	if s.read >= s.hookAt {
+		if err := s.hook(); err != nil {
 			return 0, err
 		}
-		p = p[:min(len(p), s.most)]
+		p = p[:min(len(p), s.hookedRead)]
 	}
 	n := int(min(int64(len(p)), s.size-s.read))
 	s.read += int64(n)
@@ -68,19 +70,19 @@ func (s *source) Read(p []byte) (int, error) {
 // Upload reads a stream while BeginParts is in progress.
 func TestUploadStreamBeginsAtOnce(t *testing.T) {
 	filled := make(chan struct{})
-	b := memstore.New(inParts, beginning(func(next func() (string, error)) (string, error) {
+	bucket := memstore.New(withoutStreams, withBeginParts(func(next func() (string, error)) (string, error) {
 		<-filled
 		return next()
 	}))
-	body := &source{size: 4 * streamPart, after: 3 * streamPart, most: streamPart}
-	body.at = func() error {
+	body := &hookedStream{size: 4 * streamPart, hookAt: 3 * streamPart, hookedRead: streamPart}
+	body.hook = func() error {
 		if body.read == 3*streamPart {
 			close(filled)
 		}
 		return nil
 	}
 
-	attrs, err := b.Upload(t.Context(), "k", body)
+	attrs, err := bucket.Upload(t.Context(), "k", body)
 	require.NoError(t, err)
 	require.EqualValues(t, 4*streamPart, attrs.Size)
 }
@@ -90,14 +92,17 @@ func TestUploadStreamBeginFails(t *testing.T) {
 	beginStarted := make(chan struct{})
 	beginFailed := make(chan struct{})
 	injected := faults.New()
-	b := memstore.New(inParts, driver.WithLayer(injected.Layer()), beginning(func(func() (string, error)) (string, error) {
+	failBegin := withBeginParts(func(func() (string, error)) (string, error) {
 		<-beginStarted
 		defer close(beginFailed)
 		return "", storage.PermissionDenied
-	}))
-	body := &source{size: 1 << 40, after: streamPart + 2, most: 1}
+	})
+	bucket := memstore.New(withoutStreams, driver.WithLayer(injected.Layer()), failBegin)
+
+	// The stream reaches its second part, lets BeginParts fail, and then delivers a byte at a time.
+	body := &hookedStream{size: 1 << 40, hookAt: streamPart + 2, hookedRead: 1}
 	started := false
-	body.at = func() error {
+	body.hook = func() error {
 		if !started {
 			started = true
 			close(beginStarted)
@@ -106,7 +111,7 @@ func TestUploadStreamBeginFails(t *testing.T) {
 		return nil
 	}
 
-	_, err := b.Upload(t.Context(), "k", body)
+	_, err := bucket.Upload(t.Context(), "k", body)
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 	require.Less(t, body.read, int64(2*streamPart), "a byte at a time")
 	require.Zero(t, injected.Count(faults.PutPart|faults.CompleteParts|faults.AbortParts), "%v", injected)
@@ -114,23 +119,24 @@ func TestUploadStreamBeginFails(t *testing.T) {
 
 // If the stream fails while BeginParts is in progress, Upload aborts the upload.
 func TestUploadStreamFailsDuringBegin(t *testing.T) {
-	beginFailed := make(chan struct{})
+	streamFailed := make(chan struct{})
 	broken := errors.New("broken")
 	injected := faults.New()
-	b := memstore.New(inParts, driver.WithLayer(injected.Layer()), beginning(func(next func() (string, error)) (string, error) {
-		<-beginFailed
+	waitForStream := withBeginParts(func(next func() (string, error)) (string, error) {
+		<-streamFailed
 		return next()
-	}))
-	body := &source{
-		size:  1 << 40,
-		after: 2 * streamPart,
-		at: func() error {
-			close(beginFailed)
+	})
+	bucket := memstore.New(withoutStreams, driver.WithLayer(injected.Layer()), waitForStream)
+	body := &hookedStream{
+		size:   1 << 40,
+		hookAt: 2 * streamPart,
+		hook: func() error {
+			close(streamFailed)
 			return broken
 		},
 	}
 
-	_, err := b.Upload(t.Context(), "k", body)
+	_, err := bucket.Upload(t.Context(), "k", body)
 	require.ErrorIs(t, err, broken)
 	require.Equal(t, 1, injected.Count(faults.BeginParts), "%v", injected)
 	require.Equal(t, 1, injected.Count(faults.AbortParts), "%v", injected)
@@ -138,21 +144,21 @@ func TestUploadStreamFailsDuringBegin(t *testing.T) {
 
 // A panic in the driver's BeginParts reaches the caller of Upload.
 func TestUploadStreamBeginPanics(t *testing.T) {
-	b := memstore.New(inParts, beginning(func(func() (string, error)) (string, error) {
+	bucket := memstore.New(withoutStreams, withBeginParts(func(func() (string, error)) (string, error) {
 		panic("boom")
 	}))
 	require.PanicsWithValue(t, "boom", func() {
-		_, _ = b.Upload(t.Context(), "k", &source{size: 1 << 40, after: 1 << 40})
+		_, _ = bucket.Upload(t.Context(), "k", &hookedStream{size: 1 << 40, hookAt: 1 << 40})
 	})
 }
 
-// A meetingLayer lets no PutPart return before that many are in progress.
-type meetingLayer struct {
+// A barrierLayer lets no PutPart return before that many are in progress.
+type barrierLayer struct {
 	driver.Driver
 	met *sync.WaitGroup
 }
 
-func (l meetingLayer) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
+func (l barrierLayer) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	l.met.Done()
 	l.met.Wait()
 	return l.Driver.PutPart(ctx, r)
@@ -164,21 +170,23 @@ func TestUploadStreamSendsFilledPart(t *testing.T) {
 	const parts, size = 16, 64 << 10
 	var met sync.WaitGroup
 	met.Add(parts)
-	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return meetingLayer{d, &met} }),
+	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return barrierLayer{d, &met}
+	}),
 		driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MinPartSize: size})))
-	_, err := b.Upload(t.Context(), "k", &source{size: parts * size, after: 1 << 40},
+	_, err := bucket.Upload(t.Context(), "k", &hookedStream{size: parts * size, hookAt: 1 << 40},
 		storage.WithPartSize(size))
 	require.NoError(t, err)
 }
 
-// A heldLayer counts the bytes of the parts that are being sent. Each part takes a second.
-type heldLayer struct {
+// An inFlightLayer counts the bytes of the parts that are being sent. Each part takes a second.
+type inFlightLayer struct {
 	driver.Driver
 	mu         sync.Mutex
 	held, most int64
 }
 
-func (l *heldLayer) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
+func (l *inFlightLayer) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	l.count(r.Size)
 	defer l.count(-r.Size)
 	time.Sleep(time.Second)
@@ -186,14 +194,14 @@ func (l *heldLayer) PutPart(ctx context.Context, r *driver.PartRequest) (driver.
 	return driver.Part{Tag: strconv.Itoa(r.Number)}, err
 }
 
-func (l *heldLayer) count(bytes int64) {
+func (l *inFlightLayer) count(bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.held += bytes
 	l.most = max(l.most, l.held)
 }
 
-func (l *heldLayer) CompleteParts(context.Context, *driver.CompleteRequest) (*storage.Attrs, error) {
+func (l *inFlightLayer) CompleteParts(context.Context, *driver.CompleteRequest) (*storage.Attrs, error) {
 	return nil, storage.PermissionDenied // it has kept no bytes
 }
 
@@ -221,13 +229,19 @@ func TestUploadLongStreamMemory(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				counted := &heldLayer{}
-				b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+				counted := &inFlightLayer{}
+				limits := faults.Limits{
+					Disable:     driver.StreamingPut,
+					MaxPutSize:  streamPart,
+					MinPartSize: streamPart,
+					MaxParts:    100,
+				}
+				count := driver.WithLayer(func(d driver.Driver) driver.Driver {
 					counted.Driver = d
 					return counted
-				}),
-					driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: streamPart, MinPartSize: streamPart, MaxParts: 100})))
-				_, err := b.Upload(t.Context(), "k", &source{size: tt.size, after: tt.size + 1},
+				})
+				bucket := memstore.New(count, driver.WithLayer(faults.WithLimits(limits)))
+				_, err := bucket.Upload(t.Context(), "k", &hookedStream{size: tt.size, hookAt: tt.size + 1},
 					tt.parallel...)
 				require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 				require.LessOrEqual(t, counted.most, tt.most)
