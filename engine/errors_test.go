@@ -18,7 +18,7 @@ import (
 // If a source of Copy or Compose cannot be read, the error is not OutcomeUnknown, because nothing was written.
 func TestCopySourceFailureIsKnown(t *testing.T) {
 	lost := &storage.Error{Code: storage.Internal, Unknown: true}
-	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Head" {
 				return lost
@@ -30,9 +30,9 @@ func TestCopySourceFailureIsKnown(t *testing.T) {
 		name string
 		call func() (*storage.Attrs, error)
 	}{
-		{"Copy", func() (*storage.Attrs, error) { return storage.Copy(t.Context(), b, "to", b, "k") }},
+		{"Copy", func() (*storage.Attrs, error) { return storage.Copy(t.Context(), bucket, "to", bucket, "k") }},
 		{"Compose", func() (*storage.Attrs, error) {
-			return storage.Compose(t.Context(), b, "to", []string{"k"})
+			return storage.Compose(t.Context(), bucket, "to", []string{"k"})
 		}},
 	}
 	for _, tt := range tests {
@@ -54,7 +54,7 @@ func (e *ownError) Error() string { return e.detail }
 
 // If reading the body fails, Upload fails with BodyFailed, whatever error the body returned.
 func TestUploadBodyFailure(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 	mine := &ownError{"mine"}
 	tests := map[string]struct {
 		body  error
@@ -72,7 +72,7 @@ func TestUploadBodyFailure(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := b.Upload(t.Context(), "k", failingReader{tt.body})
+			_, err := bucket.Upload(t.Context(), "k", failingReader{tt.body})
 			require.Equal(t, storage.BodyFailed, storage.CodeOf(err))
 			require.ErrorIs(t, err, storage.BodyFailed)
 			require.ErrorIs(t, err, mine)
@@ -88,17 +88,17 @@ func TestUploadBodyFailure(t *testing.T) {
 // If IfAbsent fails, the error says that the key exists.
 func TestIfAbsentSaysKeyExists(t *testing.T) {
 	ctx := t.Context()
-	b := memstore.New()
-	attrs, err := b.Upload(ctx, "a", strings.NewReader("x"), storage.IfAbsent())
+	bucket := memstore.New()
+	attrs, err := bucket.Upload(ctx, "a", strings.NewReader("x"), storage.IfAbsent())
 	require.NoError(t, err)
 
-	_, err = b.Upload(ctx, "a", strings.NewReader("y"), storage.IfAbsent())
+	_, err = bucket.Upload(ctx, "a", strings.NewReader("y"), storage.IfAbsent())
 	require.EqualError(t, err,
 		`storage: Upload "a" in memory bucket "memory": precondition failed (the key exists already)`)
-	_, err = storage.Copy(ctx, b, "a", b, "a", storage.IfAbsent())
+	_, err = storage.Copy(ctx, bucket, "a", bucket, "a", storage.IfAbsent())
 	require.ErrorContains(t, err, "(the key exists already)")
 
-	_, err = b.Upload(ctx, "b", strings.NewReader("y"), storage.IfRevision(attrs.Revision))
+	_, err = bucket.Upload(ctx, "b", strings.NewReader("y"), storage.IfRevision(attrs.Revision))
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.NotContains(t, err.Error(), "exists")
 }

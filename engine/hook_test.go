@@ -21,7 +21,7 @@ func (refusesCopies) Copy(context.Context, *driver.CopyRequest) (*storage.Attrs,
 // If a copy has to be streamed, the hook of the source sees one Download.
 func TestHookOfStreamedCopySource(t *testing.T) {
 	var calls []string
-	b := memstore.New(
+	bucket := memstore.New(
 		driver.WithLayer(func(d driver.Driver) driver.Driver { return refusesCopies{d} }),
 		storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 			calls = append(calls, op.Name+" "+op.Key)
@@ -29,15 +29,15 @@ func TestHookOfStreamedCopySource(t *testing.T) {
 				calls = append(calls, op.Name+" ended")
 			}, nil
 		}))
-	_, err := b.Upload(t.Context(), "a", strings.NewReader("content"))
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("content"))
 	require.NoError(t, err)
 	calls = nil
 
-	_, err = storage.Copy(t.Context(), b, "b", b, "a")
+	_, err = storage.Copy(t.Context(), bucket, "b", bucket, "a")
 	require.NoError(t, err)
 	require.Equal(t, []string{"Copy b", "Download a", "Download ended", "Copy ended"}, calls)
 
-	data, _, err := storage.ReadAll(t.Context(), b, "b")
+	data, _, err := storage.ReadAll(t.Context(), bucket, "b")
 	require.NoError(t, err)
 	require.Equal(t, "content", string(data))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// For any token, openPage returns InvalidArgument, or sealing the opened token returns the same token.
 func FuzzListToken(f *testing.F) {
 	for _, seed := range []string{"", "x", "AAAAAAAAAAAAAAAA", "!!"} {
 		f.Add(seed)
@@ -27,6 +28,8 @@ func FuzzListToken(f *testing.F) {
 	})
 }
 
+// For any range and size, a download begins within the object, or fails with RangeNotSatisfiable because the range
+// begins past the end.
 func FuzzRange(f *testing.F) {
 	f.Add(int64(0), int64(-1), int64(10))
 	f.Add(int64(-5), int64(-1), int64(3))

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -16,16 +17,16 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// An unlimited store returns all entries in each page, and its listings must not begin in the middle.
-type unlimited struct{ driver.Driver }
+// A wholePages driver returns all entries in one page, and its listings must not begin in the middle.
+type wholePages struct{ driver.Driver }
 
-func (d *unlimited) Describe() driver.Description {
+func (d *wholePages) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.StartsAfter = func() bool { return false }
 	return desc
 }
 
-func (d *unlimited) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+func (d *wholePages) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	all := *r
 	all.Limit = 1_000
 	return d.Driver.List(ctx, &all)
@@ -33,42 +34,52 @@ func (d *unlimited) List(ctx context.Context, r *driver.ListRequest) (*storage.P
 
 // If a driver returns more entries than requested, ListPage cuts the page.
 func TestListPageTooLong(t *testing.T) {
-	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return &unlimited{next} }))
-	all := []string{"a", "b", "c", "d", "e"}
-	for _, key := range all {
-		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
+	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return &wholePages{next} }))
+	keys := []string{"a", "b", "c", "d", "e"}
+	for _, key := range keys {
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
 	}
 
 	var got []string
-	for token := ""; ; {
-		page, err := storage.ListPage(t.Context(), b, token, storage.WithPageSize(2))
-		require.NoError(t, err)
+	for page := range pagesOfBucket(t, bucket, storage.WithPageSize(2)) {
 		require.LessOrEqual(t, len(page.Entries), 2)
 		for _, entry := range page.Entries {
 			got = append(got, entry.Key)
 		}
-		token = page.Token
-		if token == "" {
-			break
-		}
 	}
-	require.Equal(t, all, got)
+	require.Equal(t, keys, got)
 }
 
-// A disordered store returns the entries of a page backwards.
-type disordered struct {
+// pagesOfBucket yields the pages of a bucket, from the first to the last.
+func pagesOfBucket(t *testing.T, b storage.Bucket, opts ...storage.ListOption) iter.Seq[*storage.Page] {
+	t.Helper()
+	return func(yield func(*storage.Page) bool) {
+		token := ""
+		for {
+			page, err := storage.ListPage(t.Context(), b, token, opts...)
+			require.NoError(t, err)
+			if !yield(page) || page.Token == "" {
+				return
+			}
+			token = page.Token
+		}
+	}
+}
+
+// A reversedPages driver returns the entries of a page backwards.
+type reversedPages struct {
 	driver.Driver
 	hint string
 }
 
-func (d *disordered) Describe() driver.Description {
+func (d *reversedPages) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.OrderHint = d.hint
 	return desc
 }
 
-func (d *disordered) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+func (d *reversedPages) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err == nil {
 		slices.Reverse(page.Entries)
@@ -78,24 +89,34 @@ func (d *disordered) List(ctx context.Context, r *driver.ListRequest) (*storage.
 
 // If a listing is out of order, the hint is the driver's own, or else one for the author of the driver.
 func TestListOutOfOrderHint(t *testing.T) {
-	tests := []struct{ name, of, want string }{
-		{"its own", "name the profile", "name the profile"},
-		{"none of its own", "", "report this to the author of the driver of memory: it must list in byte order, or declare FolderOrder"},
+	tests := []struct {
+		name       string
+		driverHint string
+		want       string
+	}{
+		{name: "its own", driverHint: "name the profile", want: "name the profile"},
+		{
+			name:       "none of its own",
+			driverHint: "",
+			want: "report this to the author of the driver of memory: " +
+				"it must list in byte order, or declare FolderOrder",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
-				return &disordered{next, tt.of}
+			bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+				return &reversedPages{next, tt.driverHint}
 			}))
 			for _, key := range []string{"a", "b"} {
-				_, err := b.Upload(t.Context(), key, strings.NewReader(""))
+				_, err := bucket.Upload(t.Context(), key, strings.NewReader(""))
 				require.NoError(t, err)
 			}
-			var e *storage.Error
-			_, err := storage.ListPage(t.Context(), b, "")
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, storage.Unsupported, e.Code)
-			require.Equal(t, tt.want, e.Hint)
+
+			_, err := storage.ListPage(t.Context(), bucket, "")
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, storage.Unsupported, storageErr.Code)
+			require.Equal(t, tt.want, storageErr.Hint)
 		})
 	}
 }
@@ -104,24 +125,20 @@ func TestListOutOfOrderHint(t *testing.T) {
 // 400 objects.
 func TestListPageOfUnorderedStore(t *testing.T) {
 	injector := faults.New()
-	b := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}), driver.WithLayer(injector.Layer()))
-	for i := range 400 {
-		_, err := b.Upload(t.Context(), fmt.Sprintf("folder/%c%d", "xy"[i%2], i), strings.NewReader(""))
-		require.NoError(t, err)
+	bucket := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}), driver.WithLayer(injector.Layer()))
+	for i := range 200 {
+		for _, prefix := range []string{"folder/x", "folder/y"} {
+			_, err := bucket.Upload(t.Context(), fmt.Sprint(prefix, i), strings.NewReader(""))
+			require.NoError(t, err)
+		}
 	}
 
 	keys := map[string]bool{}
-	for token := ""; ; {
-		page, err := storage.ListPage(t.Context(), b, token, storage.WithAnyOrder(),
-			storage.WithPrefix("folder/x"), storage.WithPageSize(50))
-		require.NoError(t, err)
+	for page := range pagesOfBucket(t, bucket,
+		storage.WithAnyOrder(), storage.WithPrefix("folder/x"), storage.WithPageSize(50)) {
 		require.LessOrEqual(t, len(page.Entries), 50)
 		for _, entry := range page.Entries {
 			keys[entry.Key] = true
-		}
-		token = page.Token
-		if token == "" {
-			break
 		}
 	}
 	require.Len(t, keys, 200)

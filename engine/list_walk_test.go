@@ -15,20 +15,20 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A tree lists one folder at a time, in an order of its own: FolderOrder.
-type tree struct {
+// A folderLister is a driver that lists one folder at a time, in an order of its own: FolderOrder.
+type folderLister struct {
 	driver.Driver
 	order func(folder []storage.ListEntry) // the entries of a folder, which come in byte order
 }
 
-func (d tree) Describe() driver.Description {
+func (d folderLister) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.FolderOrder = true
 	desc.Features &^= storage.OrderedListing
 	return desc
 }
 
-func (d tree) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+func (d folderLister) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	req := *r
 	req.Token = ""
 	req.Limit = 1000
@@ -38,7 +38,7 @@ func (d tree) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, e
 		return nil, err
 	}
 	d.order(page.Entries)
-	start, _ := strconv.Atoi(r.Token)
+	start, _ := strconv.Atoi(r.Token) // 0 for the first page
 	end := min(start+r.Limit, len(page.Entries))
 	result := &storage.Page{Entries: page.Entries[start:end]}
 	if end < len(page.Entries) {
@@ -49,23 +49,24 @@ func (d tree) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, e
 
 // byName is the order of a directory, in which the folder "a/" has the name "a".
 func byName(folder []storage.ListEntry) {
-	slices.SortStableFunc(folder, func(a, b storage.ListEntry) int {
-		return strings.Compare(strings.TrimSuffix(a.Key, "/"), strings.TrimSuffix(b.Key, "/"))
+	slices.SortStableFunc(folder, func(a, bucket storage.ListEntry) int {
+		return strings.Compare(strings.TrimSuffix(a.Key, "/"), strings.TrimSuffix(bucket.Key, "/"))
 	})
 }
 
+// byBytes is the order in which the entries come.
 func byBytes([]storage.ListEntry) {}
 
-// slashes supports no other delimiter than "/".
-type slashes struct{ driver.Driver }
+// slashOnly is a driver that supports no other delimiter than "/".
+type slashOnly struct{ driver.Driver }
 
-func (d slashes) Describe() driver.Description {
+func (d slashOnly) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.SlashDelimiter = true
 	return desc
 }
 
-func (d slashes) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+func (d slashOnly) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.Delimiter != "" && r.Delimiter != "/" {
 		return nil, storage.Internal
 	}
@@ -103,10 +104,10 @@ func TestListByFoldersIsInByteOrder(t *testing.T) {
 		"by requests of one entry": {storage.WithPageSize(1)},
 	}
 	for store, layer := range map[string]driver.Layer{
-		"by names":    func(next driver.Driver) driver.Driver { return tree{next, byName} },
-		"by bytes":    func(next driver.Driver) driver.Driver { return tree{next, byBytes} },
-		"slashes":     func(next driver.Driver) driver.Driver { return slashes{next} },
-		"in a folder": func(next driver.Driver) driver.Driver { return tree{next, byName} },
+		"by names":    func(next driver.Driver) driver.Driver { return folderLister{next, byName} },
+		"by bytes":    func(next driver.Driver) driver.Driver { return folderLister{next, byBytes} },
+		"slashes":     func(next driver.Driver) driver.Driver { return slashOnly{next} },
+		"in a folder": func(next driver.Driver) driver.Driver { return folderLister{next, byName} },
 	} {
 		d := memstore.NewDriver(memstore.Config{})
 		bucket := engine.New(d)
@@ -127,6 +128,7 @@ func TestListByFoldersIsInByteOrder(t *testing.T) {
 							[]storage.ListOption{storage.WithStartAfter(startAfter)})
 						want, err := entriesOf(t, bucket, opts)
 						require.NoError(t, err)
+
 						got, err := entriesOf(t, walked, opts)
 						require.NoError(t, err)
 						require.Equal(t, want, got, limited)
@@ -139,9 +141,10 @@ func TestListByFoldersIsInByteOrder(t *testing.T) {
 	}
 }
 
-func entriesOf(t *testing.T, b storage.Bucket, opts []storage.ListOption) (keys []string, err error) {
+// entriesOf returns the names of the entries of a listing, as nameOf has them.
+func entriesOf(t *testing.T, bucket storage.Bucket, opts []storage.ListOption) (keys []string, err error) {
 	t.Helper()
-	for entry, err := range b.List(t.Context(), opts...) {
+	for entry, err := range bucket.List(t.Context(), opts...) {
 		if err != nil {
 			return nil, err
 		}
@@ -151,13 +154,13 @@ func entriesOf(t *testing.T, b storage.Bucket, opts []storage.ListOption) (keys 
 }
 
 // pagesOf lists by ListPage, two entries at a time. Only the first page takes WithStartAfter.
-func pagesOf(t *testing.T, b storage.Bucket, startAfter string, opts []storage.ListOption) (pages [][]string) {
+func pagesOf(t *testing.T, bucket storage.Bucket, startAfter string, opts []storage.ListOption) (pages [][]string) {
 	t.Helper()
 	start := []storage.ListOption{storage.WithStartAfter(startAfter)}
 	for token := ""; token != "" || pages == nil; start = nil {
 		require.Less(t, len(pages), 100)
 		pageOpts := slices.Concat(opts, start, []storage.ListOption{storage.WithPageSize(2)})
-		page, err := storage.ListPage(t.Context(), b, token, pageOpts...)
+		page, err := storage.ListPage(t.Context(), bucket, token, pageOpts...)
 		require.NoError(t, err)
 		keys := []string{}
 		for _, entry := range page.Entries {
@@ -197,12 +200,12 @@ func TestListRefusesUnorderedFolder(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := memstore.NewDriver(memstore.Config{})
-			b := engine.New(tree{d, tt.order})
+			bucket := engine.New(folderLister{d, tt.order})
 			for _, key := range tt.keys {
-				_, err := b.Upload(t.Context(), key, strings.NewReader(""))
+				_, err := bucket.Upload(t.Context(), key, strings.NewReader(""))
 				require.NoError(t, err)
 			}
-			_, err := entriesOf(t, b, []storage.ListOption{storage.WithPageSize(1)})
+			_, err := entriesOf(t, bucket, []storage.ListOption{storage.WithPageSize(1)})
 			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, "does not list keys in byte order")
 		})
@@ -211,9 +214,9 @@ func TestListRefusesUnorderedFolder(t *testing.T) {
 
 // A listing by folders ends with its context.
 func TestListByFoldersEndsWithContext(t *testing.T) {
-	b := engine.New(tree{memstore.NewDriver(memstore.Config{}), byName})
+	bucket := engine.New(folderLister{memstore.NewDriver(memstore.Config{}), byName})
 	for _, key := range walkedKeys {
-		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
 	}
 
@@ -221,7 +224,7 @@ func TestListByFoldersEndsWithContext(t *testing.T) {
 	defer cancel()
 	var keys []string
 	var last error
-	for entry, err := range b.List(ctx, storage.WithPageSize(1)) {
+	for entry, err := range bucket.List(ctx, storage.WithPageSize(1)) {
 		last = err
 		if err == nil {
 			keys = append(keys, entry.Key)
@@ -238,7 +241,7 @@ func TestListByFoldersEndsWithContext(t *testing.T) {
 // A store without an order lists only with WithAnyOrder.
 func TestListUnorderedStore(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
-	b := engine.New(disorder{slashes{d}})
+	bucket := engine.New(reversedLister{slashOnly{d}})
 	for _, key := range []string{"a", "b", "c/1", "c/2"} {
 		_, err := engine.New(d).Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
@@ -275,7 +278,7 @@ func TestListUnorderedStore(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			keys, err := entriesOf(t, b, tt.opts)
+			keys, err := entriesOf(t, bucket, tt.opts)
 			require.Equal(t, tt.want, keys)
 			if tt.says != "" {
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
@@ -285,16 +288,16 @@ func TestListUnorderedStore(t *testing.T) {
 	}
 }
 
-// disorder lists backwards, and declares no order.
-type disorder struct{ driver.Driver }
+// reversedLister is a driver that lists backwards, and declares no order.
+type reversedLister struct{ driver.Driver }
 
-func (d disorder) Describe() driver.Description {
+func (d reversedLister) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= storage.OrderedListing
 	return desc
 }
 
-func (d disorder) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+func (d reversedLister) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err == nil {
 		slices.Reverse(page.Entries)

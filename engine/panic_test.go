@@ -18,47 +18,48 @@ import (
 
 var errThrown = errors.New("thrown")
 
-// A throwing store panics in one of its methods, as a layer of the user's may.
-type throwing struct {
+// A panickingDriver panics in one of its methods, as a layer of the user's may.
+type panickingDriver struct {
 	driver.Driver
 	method string
 }
 
-func (d throwing) Describe() driver.Description {
+func (d panickingDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local = false
 	desc.MaxBatch = 0
 	return desc
 }
 
-func (d throwing) throw(method string, when bool) {
+// panicIn panics if method is the one that panics, and when is true.
+func (d panickingDriver) panicIn(method string, when bool) {
 	if d.method == method && when {
 		panic(errThrown)
 	}
 }
 
-func (d throwing) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	d.throw("Get", r.Offset > 0)
+func (d panickingDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	d.panicIn("Get", r.Offset > 0)
 	return d.Driver.Get(ctx, r)
 }
 
-func (d throwing) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	d.throw("Head", true)
+func (d panickingDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	d.panicIn("Head", true)
 	return d.Driver.Head(ctx, r)
 }
 
-func (d throwing) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	d.throw("Put", strings.HasPrefix(r.Key, "thrown"))
+func (d panickingDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	d.panicIn("Put", strings.HasPrefix(r.Key, "thrown"))
 	return d.Driver.Put(ctx, r)
 }
 
-func (d throwing) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	d.throw("Delete", true)
+func (d panickingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+	d.panicIn("Delete", true)
 	return d.Driver.Delete(ctx, r)
 }
 
-func (d throwing) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	d.throw("List", r.Token != "")
+func (d panickingDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	d.panicIn("List", r.Token != "")
 	return d.Driver.List(ctx, r)
 }
 
@@ -67,59 +68,60 @@ func TestPanicReachesCaller(t *testing.T) {
 	large := strings.Repeat("0123456789", 1<<20/10)
 	tests := []struct {
 		name, method string
-		do           func(ctx context.Context, b storage.Bucket, dir string)
+		do           func(ctx context.Context, bucket storage.Bucket, dir string)
 	}{
-		{"of parallel ranges", "Get", func(ctx context.Context, b storage.Bucket, _ string) {
-			_, _, _ = storage.ReadAll(ctx, b, "k", storage.WithConcurrency(3))
+		{"of parallel ranges", "Get", func(ctx context.Context, bucket storage.Bucket, _ string) {
+			_, _, _ = storage.ReadAll(ctx, bucket, "k", storage.WithConcurrency(3))
 		}},
-		{"of a file's ranges", "Get", func(ctx context.Context, b storage.Bucket, dir string) {
-			_, _ = storage.DownloadFile(ctx, b, "k", filepath.Join(dir, "to"), storage.WithConcurrency(3))
+		{"of a file's ranges", "Get", func(ctx context.Context, bucket storage.Bucket, dir string) {
+			_, _ = storage.DownloadFile(ctx, bucket, "k", filepath.Join(dir, "to"), storage.WithConcurrency(3))
 		}},
-		{"of progress", "", func(ctx context.Context, b storage.Bucket, dir string) {
+		{"of progress", "", func(ctx context.Context, bucket storage.Bucket, dir string) {
 			progress := storage.WithProgress(func(int64, int64) {
 				panic(errThrown)
 			})
-			_, _ = storage.DownloadFile(ctx, b, "k", filepath.Join(dir, "to"),
+			_, _ = storage.DownloadFile(ctx, bucket, "k", filepath.Join(dir, "to"),
 				storage.WithConcurrency(3), progress)
 		}},
-		{"of Compose's sources", "Head", func(ctx context.Context, b storage.Bucket, _ string) {
-			_, _ = storage.Compose(ctx, b, "to", []string{"k", "k"})
+		{"of Compose's sources", "Head", func(ctx context.Context, bucket storage.Bucket, _ string) {
+			_, _ = storage.Compose(ctx, bucket, "to", []string{"k", "k"})
 		}},
-		{"of removals", "Delete", func(ctx context.Context, b storage.Bucket, _ string) {
-			_, _ = storage.RemoveAll(ctx, b, slices.Values(slices.Repeat([]string{"k"}, 100)))
+		{"of removals", "Delete", func(ctx context.Context, bucket storage.Bucket, _ string) {
+			_, _ = storage.RemoveAll(ctx, bucket, slices.Values(slices.Repeat([]string{"k"}, 100)))
 		}},
-		{"of the next page", "List", func(ctx context.Context, b storage.Bucket, _ string) {
-			for _, err := range b.List(ctx, storage.WithPageSize(3)) {
-				_ = err // a panic is what is waited for
+		{"of the next page", "List", func(ctx context.Context, bucket storage.Bucket, _ string) {
+			for _, err := range bucket.List(ctx, storage.WithPageSize(3)) {
+				_ = err // only the panic counts
 			}
 		}},
-		{"of the next page, after the loop", "List", func(ctx context.Context, b storage.Bucket, _ string) {
-			n := 0
-			for _, err := range b.List(ctx, storage.WithPageSize(3)) {
-				n++
-				if n == 3 || err != nil {
+		{"of the next page, after the loop", "List", func(ctx context.Context, bucket storage.Bucket, _ string) {
+			// The loop ends with the first page, while the next one is requested.
+			count := 0
+			for _, err := range bucket.List(ctx, storage.WithPageSize(3)) {
+				count++
+				if count == 3 || err != nil {
 					break
 				}
 			}
 		}},
-		{"of a Writer's upload", "Put", func(ctx context.Context, b storage.Bucket, _ string) {
-			w := storage.NewWriter(ctx, b, "thrown")
-			defer w.Close()
-			_, _ = io.WriteString(w, "text")
-			_, _ = w.Commit()
+		{"of a Writer's upload", "Put", func(ctx context.Context, bucket storage.Bucket, _ string) {
+			writer := storage.NewWriter(ctx, bucket, "thrown")
+			defer writer.Close()
+			_, _ = io.WriteString(writer, "text")
+			_, _ = writer.Commit()
 		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
-				return throwing{next, tt.method}
+			bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+				return panickingDriver{next, tt.method}
 			}))
 			for _, key := range []string{"a", "b", "c", "d", "e", "f", "k"} {
-				_, err := b.Upload(t.Context(), key, strings.NewReader(large))
+				_, err := bucket.Upload(t.Context(), key, strings.NewReader(large))
 				require.NoError(t, err)
 			}
 			require.PanicsWithValue(t, errThrown, func() {
-				tt.do(t.Context(), b, t.TempDir())
+				tt.do(t.Context(), bucket, t.TempDir())
 			})
 		})
 	}
@@ -127,19 +129,19 @@ func TestPanicReachesCaller(t *testing.T) {
 
 // If the upload of a Writer has panicked, a second Commit returns an error and no attributes.
 func TestWriterCommitAfterPanic(t *testing.T) {
-	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
-		return throwing{next, "Put"}
+	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return panickingDriver{next, "Put"}
 	}))
-	w := storage.NewWriter(t.Context(), b, "thrown")
+	writer := storage.NewWriter(t.Context(), bucket, "thrown")
 
-	_, err := io.WriteString(w, "text")
+	_, err := io.WriteString(writer, "text")
 	require.NoError(t, err)
 	require.PanicsWithValue(t, errThrown, func() {
-		_, _ = w.Commit()
+		_, _ = writer.Commit()
 	})
 
-	attrs, err := w.Commit()
+	attrs, err := writer.Commit()
 	require.Nil(t, attrs)
 	require.Error(t, err)
-	require.NoError(t, w.Close())
+	require.NoError(t, writer.Close())
 }

@@ -20,21 +20,21 @@ func lacking(features storage.Features) storage.OpenOption {
 // If the store's signature cannot enforce an option, signing fails, because the client who has the URL could
 // ignore that option.
 func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
-	upload := func(opts ...storage.SignedUploadOption) func(t *testing.T, b storage.Bucket) error {
-		return func(t *testing.T, b storage.Bucket) error {
-			_, err := b.SignedUploadURL(t.Context(), "k", opts...)
+	upload := func(opts ...storage.SignedUploadOption) func(t *testing.T, bucket storage.Bucket) error {
+		return func(t *testing.T, bucket storage.Bucket) error {
+			_, err := bucket.SignedUploadURL(t.Context(), "k", opts...)
 			return err
 		}
 	}
-	form := func(minSize, maxSize int64, opts ...storage.SignedUploadOption) func(t *testing.T, b storage.Bucket) error {
-		return func(t *testing.T, b storage.Bucket) error {
-			_, err := storage.SignedUploadForm(t.Context(), b, "k", minSize, maxSize, opts...)
+	form := func(minSize, maxSize int64, opts ...storage.SignedUploadOption) func(t *testing.T, bucket storage.Bucket) error {
+		return func(t *testing.T, bucket storage.Bucket) error {
+			_, err := storage.SignedUploadForm(t.Context(), bucket, "k", minSize, maxSize, opts...)
 			return err
 		}
 	}
-	download := func(opts ...storage.SignedDownloadOption) func(t *testing.T, b storage.Bucket) error {
-		return func(t *testing.T, b storage.Bucket) error {
-			_, err := b.SignedDownloadURL(t.Context(), "k", opts...)
+	download := func(opts ...storage.SignedDownloadOption) func(t *testing.T, bucket storage.Bucket) error {
+		return func(t *testing.T, bucket storage.Bucket) error {
+			_, err := bucket.SignedDownloadURL(t.Context(), "k", opts...)
 			return err
 		}
 	}
@@ -44,7 +44,7 @@ func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
 	tests := []struct {
 		name  string
 		needs storage.Features // which the store lacks
-		call  func(t *testing.T, b storage.Bucket) error
+		call  func(t *testing.T, bucket storage.Bucket) error
 		says  string
 	}{
 		{name: "an upload", needs: storage.SignedURLs, call: upload(), says: "SignedUploadURL"},
@@ -107,7 +107,7 @@ func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
 
 // A form is signed only with sizes and options that fit it.
 func TestSignedFormBounds(t *testing.T) {
-	b := memstore.New(storage.WithSigningBaseURL("https://files.example.com"))
+	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example.com"))
 	tests := []struct {
 		name             string
 		minSize, maxSize int64
@@ -139,7 +139,7 @@ func TestSignedFormBounds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f, err := storage.SignedUploadForm(t.Context(), b, "k.txt", tt.minSize, tt.maxSize, tt.opts...)
+			f, err := storage.SignedUploadForm(t.Context(), bucket, "k.txt", tt.minSize, tt.maxSize, tt.opts...)
 			if tt.says == "" {
 				require.NoError(t, err)
 				require.Contains(t, f.URL, "https://files.example.com")
@@ -151,13 +151,13 @@ func TestSignedFormBounds(t *testing.T) {
 	}
 }
 
-// addressed is a store whose objects have public addresses of its own, and no need of package serve.
-type addressed struct {
+// A publicStore is a driver whose objects have public addresses of its own, and no need of package serve.
+type publicStore struct {
 	driver.Driver
 	address string
 }
 
-func (d addressed) Describe() driver.Description {
+func (d publicStore) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.PublicBaseURL = d.address
 	desc.NeedsSigningBase = false
@@ -168,7 +168,7 @@ func (d addressed) Describe() driver.Description {
 // neither, PublicURL fails.
 func TestPublicURLNeedsBase(t *testing.T) {
 	withBase := func(address string) storage.OpenOption {
-		return driver.WithLayer(func(next driver.Driver) driver.Driver { return addressed{next, address} })
+		return driver.WithLayer(func(next driver.Driver) driver.Driver { return publicStore{next, address} })
 	}
 	public := storage.WithPublicAccess(true)
 	base := storage.WithPublicBaseURL("https://cdn.example.com/a")

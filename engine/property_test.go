@@ -42,6 +42,8 @@ func TestMetadataErrorNamesEncodingFunction(t *testing.T) {
 	}
 }
 
+// Metadata keys become lower case. Of two keys that become the same, the one in lower case wins. Without one, the
+// metadata is refused.
 func TestMetadataIsFolded(t *testing.T) {
 	folded, e := foldMetadata(map[string]string{"Color": "red", "color": "blue", "Size": "1"})
 	require.Nil(t, e)
@@ -60,6 +62,7 @@ func TestMetadataKeyMustBeASCII(t *testing.T) {
 	}
 }
 
+// EncodeMetadataValue makes a plain ASCII header value of any text, and DecodeMetadataValue returns the text.
 func FuzzAnyTextIsAMetadataValue(f *testing.F) {
 	for _, seed := range []string{"", " ", "\xff", "=?", "%", "a\tb", "\u00e9"} {
 		f.Add(seed)

@@ -37,63 +37,75 @@ func (d *oneObject) Head(context.Context, *driver.GetRequest) (*storage.Attrs, e
 	return &attrs, nil
 }
 
-func holding(text string) *oneObject {
-	sum := crc32c.Sum([]byte(text))
+// newOneObject returns a driver with an object that has the bytes of text, their size and their checksum.
+func newOneObject(text string) *oneObject {
 	return &oneObject{
-		attrs: storage.Attrs{Size: int64(len(text)), CRC32C: storage.CRC32C{Sum: sum, Known: true}},
-		data:  []byte(text),
+		attrs: storage.Attrs{
+			Size:   int64(len(text)),
+			CRC32C: storage.CRC32C{Sum: crc32c.Sum([]byte(text)), Known: true},
+		},
+		data: []byte(text),
 	}
 }
 
+// A hook sees ReadAll as an operation with the name Download.
 func TestReadAllIsADownloadToHooks(t *testing.T) {
 	var operation storage.Operation
-	var ended storage.Outcome
-	b := New(holding("text"), storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	var outcome storage.Outcome
+	hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		operation = op
-		return ctx, func(outcome storage.Outcome) {
-			ended = outcome
-		}, nil
-	}))
+		return ctx, func(o storage.Outcome) { outcome = o }, nil
+	}
+	bucket := New(newOneObject("text"), storage.WithHook(hook))
 
-	data, attrs, err := storage.ReadAll(t.Context(), b, "key")
+	data, attrs, err := storage.ReadAll(t.Context(), bucket, "key")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
 	require.Equal(t, "key", attrs.Key)
-	require.Equal(t, storage.Operation{Name: "Download", Provider: "one", Bucket: "b", Effects: storage.EffectRead, Key: "key"}, operation)
-	require.Equal(t, storage.Outcome{Bytes: 4, Requests: 1}, ended)
+	require.Equal(t, storage.Operation{
+		Name:     "Download",
+		Provider: "one",
+		Bucket:   "b",
+		Effects:  storage.EffectRead,
+		Key:      "key",
+	}, operation)
+	require.Equal(t, storage.Outcome{Bytes: 4, Requests: 1}, outcome)
 }
 
+// ReadAll with a Ref that may only read attributes fails with PermissionDenied.
 func TestReadAllNeedsThePermissionToDownload(t *testing.T) {
-	_, _, err := storage.ReadAll(t.Context(),
-		storage.Ref[storage.AttrsReader](New(holding("text"))).(storage.Downloader), "key")
+	attrsOnly := storage.Ref[storage.AttrsReader](New(newOneObject("text")))
+	_, _, err := storage.ReadAll(t.Context(), attrsOnly.(storage.Downloader), "key")
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 }
 
+// ReadAll fails if the bytes have another checksum or end early, and returns none of them.
 func TestReadAllVerifiesTheBytes(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name string
 		sent string
 		want storage.Code
 	}{
-		"other bytes":               {"test", storage.ChecksumMismatch},
-		"fewer bytes":               {"tex", storage.Unavailable},
-		"no bytes":                  {"", storage.Unavailable},
-		"the same":                  {"text", ""},
-		"more bytes, past the size": {"texture", ""},
+		{name: "other bytes", sent: "test", want: storage.ChecksumMismatch},
+		{name: "fewer bytes", sent: "tex", want: storage.Unavailable},
+		{name: "no bytes", sent: "", want: storage.Unavailable},
+		{name: "the same", sent: "text", want: ""},
+		{name: "more bytes, past the size", sent: "texture", want: ""},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			d := holding("text")
-			d.data = []byte(tt.sent)
-			data, _, err := storage.ReadAll(t.Context(),
-				New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})), "key")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			store := newOneObject("text")
+			store.data = []byte(tt.sent)
+			bucket := New(store, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+
+			data, _, err := storage.ReadAll(t.Context(), bucket, "key")
 			if tt.want == "" {
 				require.NoError(t, err)
 				require.Equal(t, "text", string(data))
 				return
 			}
-
 			require.Equal(t, tt.want, storage.CodeOf(err))
-			require.ErrorContains(t, err, `Download`)
+			require.ErrorContains(t, err, "Download")
 			require.ErrorContains(t, err, `"key"`)
 			require.Nil(t, data)
 		})
@@ -107,9 +119,9 @@ const claimedBytes = 256 << 20
 func TestReadAllClaimedSizeTakesNoMemory(t *testing.T) {
 	testserver.Slow(t)
 	for _, size := range []int64{claimedBytes + 1, 1 << 62} {
-		d := holding("text")
+		d := newOneObject("text")
 		d.attrs = storage.Attrs{Size: size, Revision: "1"}
-		b := New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		bucket := New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		for name, ranges := range map[string][]storage.Range{
 			"ReadAll":              nil,
 			"all":                  {{Offset: 0, Length: -1}},
@@ -124,9 +136,9 @@ func TestReadAllClaimedSizeTakesNoMemory(t *testing.T) {
 				runtime.ReadMemStats(&before)
 				var err error
 				if ranges == nil {
-					_, _, err = storage.ReadAll(t.Context(), b, "key")
+					_, _, err = storage.ReadAll(t.Context(), bucket, "key")
 				} else {
-					_, _, err = storage.ReadRanges(t.Context(), b, "key", ranges)
+					_, _, err = storage.ReadRanges(t.Context(), bucket, "key", ranges)
 				}
 				runtime.ReadMemStats(&after)
 				require.ErrorAs(t, err, new(*storage.Error))

@@ -16,40 +16,49 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A put tells what becomes of one request that writes.
+// A put says what becomes of one request that writes.
 type put struct {
-	lost     bool // before the store has it
-	answered error
-	before   string // another client writes this first
+	before   string // what another client writes first, or ""
+	lost     bool   // whether the request does not reach the store
+	answered error  // what the client gets in place of the response
 }
 
-// scripted is a store that treats its first requests as puts say.
+// A scripted driver treats its first requests as puts say.
 type scripted struct {
 	driver.Driver
 	puts  []put
 	count int
 }
 
-func (d *scripted) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	d.count++
-	if d.count > len(d.puts) {
-		return d.Driver.Put(ctx, r)
+func (store *scripted) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	store.count++
+	if store.count > len(store.puts) {
+		return store.Driver.Put(ctx, r)
 	}
-	p := d.puts[d.count-1]
-	if p.before != "" {
-		other := &driver.PutRequest{Key: r.Key, Size: int64(len(p.before)), Body: strings.NewReader(p.before)}
-		if _, err := d.Driver.Put(ctx, other); err != nil {
+	next := store.puts[store.count-1]
+
+	if next.before != "" {
+		other := &driver.PutRequest{
+			Key:  r.Key,
+			Size: int64(len(next.before)),
+			Body: strings.NewReader(next.before),
+		}
+		if _, err := store.Driver.Put(ctx, other); err != nil {
 			return nil, err
 		}
 	}
-	if p.lost {
-		return nil, p.answered
+	if next.lost {
+		return nil, next.answered
 	}
-	a, err := d.Driver.Put(ctx, r)
-	if err == nil && p.answered != nil {
-		return nil, p.answered
+
+	attrs, err := store.Driver.Put(ctx, r)
+	if err != nil {
+		return nil, err
 	}
-	return a, err
+	if next.answered != nil {
+		return nil, next.answered
+	}
+	return attrs, nil
 }
 
 // If the response to Upload is lost, Upload sends the request again. If the store refuses the repetition, Upload
@@ -153,29 +162,29 @@ func TestReconcileLostResponse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := &scripted{Driver: memstore.NewDriver(memstore.Config{})}
+			store := &scripted{Driver: memstore.NewDriver(memstore.Config{})}
 			injected := faults.New()
-			b := engine.New(d, driver.WithLayer(injected.Layer()), lacking(tt.lacks),
+			bucket := engine.New(store, driver.WithLayer(injected.Layer()), lacking(tt.lacks),
 				storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 			old := ""
 			if tt.updates {
-				a, err := b.Upload(t.Context(), "k", strings.NewReader("old"))
+				attrs, err := bucket.Upload(t.Context(), "k", strings.NewReader("old"))
 				require.NoError(t, err)
-				old = a.Revision
+				old = attrs.Revision
 			}
 			if tt.blind {
 				injected.Set(faults.Fail(faults.Head).WithError(storage.PermissionDenied))
 			}
-			d.puts = tt.puts
-			d.count = 0
+			store.puts = tt.puts
+			store.count = 0
 
-			a, err := b.Upload(t.Context(), "k", strings.NewReader("mine"), tt.opts(old))
-			require.Equal(t, tt.sent, d.count)
+			attrs, err := bucket.Upload(t.Context(), "k", strings.NewReader("mine"), tt.opts(old))
+			require.Equal(t, tt.sent, store.count)
 			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 
 			if tt.want == "" {
-				require.Equal(t, int64(4), a.Size)
+				require.Equal(t, int64(4), attrs.Size)
 				return
 			}
 			require.ErrorContains(t, err, tt.says)

@@ -14,18 +14,25 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
+// OpenServiceDriver refuses the parameters of an address that only a bucket has.
 func TestOpenServiceDriverRefusesWhatOnlyABucketHas(t *testing.T) {
-	d, err := engine.OpenServiceDriver(t.Context(), "mem://")
+	service, err := engine.OpenServiceDriver(t.Context(), "mem://")
 	require.NoError(t, err)
-	require.Equal(t, "memory", d.Provider())
-	require.NoError(t, d.Close())
-	for _, address := range []string{"mem://?versions=true", "mem://?public_base_url=https://cdn.example.com", "mem://?colour=red"} {
+	require.Equal(t, "memory", service.Provider())
+	require.NoError(t, service.Close())
+
+	for _, address := range []string{
+		"mem://?versions=true",
+		"mem://?public_base_url=https://cdn.example.com",
+		"mem://?colour=red",
+	} {
 		_, err = engine.OpenServiceDriver(t.Context(), address)
 		require.ErrorIs(t, err, storage.InvalidArgument, address)
 		require.ErrorContains(t, err, "OpenServiceDriver", address)
 	}
 }
 
+// Register panics for a scheme that is registered already.
 func TestRegisterTwicePanics(t *testing.T) {
 	require.PanicsWithValue(t, "storage: Register: scheme mem is registered already", func() {
 		engine.Register("mem", driver.Opener{})
@@ -39,48 +46,48 @@ func TestNewWithBadOption(t *testing.T) {
 		"hook":         storage.WithHook(nil),
 		"nil":          nil,
 
-		"a layer of nil": opening(func(o *storage.OpenOptions) {
+		"a layer of nil": openFunc(func(o *storage.OpenOptions) {
 			o.Layers = []any{nil}
 		}),
-		"a layer of another type": opening(func(o *storage.OpenOptions) {
+		"a layer of another type": openFunc(func(o *storage.OpenOptions) {
 			o.Layers = []any{3}
 		}),
 		"a layer that returns nil": driver.WithLayer(func(driver.Driver) driver.Driver { return nil }),
-		"a hook of nil": opening(func(o *storage.OpenOptions) {
+		"a hook of nil": openFunc(func(o *storage.OpenOptions) {
 			o.Hooks = []storage.Hook{nil}
 		}),
-		"an address of a script": opening(func(o *storage.OpenOptions) {
+		"an address of a script": openFunc(func(o *storage.OpenOptions) {
 			o.PublicBaseURL = "javascript:alert(1)"
 		}),
-		"a signing address": opening(func(o *storage.OpenOptions) {
+		"a signing address": openFunc(func(o *storage.OpenOptions) {
 			o.SigningBaseURL = "::no"
 		}),
-		"a soft delete in the past": opening(func(o *storage.OpenOptions) {
+		"a soft delete in the past": openFunc(func(o *storage.OpenOptions) {
 			o.SoftDelete = -1
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := memstore.New(opt)
-			_, err := b.Upload(t.Context(), "k", strings.NewReader(""))
+			bucket := memstore.New(opt)
+			_, err := bucket.Upload(t.Context(), "k", strings.NewReader(""))
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
-			_, err = b.PublicURL("k")
+			_, err = bucket.PublicURL("k")
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 		})
 	}
 }
 
-// opening is an option of another package.
-type opening func(*storage.OpenOptions)
+// An openFunc is an OpenOption, as another package may define one.
+type openFunc func(*storage.OpenOptions)
 
-func (o opening) ApplyOpen(target *storage.OpenOptions) { o(target) }
+func (o openFunc) ApplyOpen(target *storage.OpenOptions) { o(target) }
 
 // If an option of another package sets a base URL without a final slash, New adds it.
 func TestNewAddsSlashToBase(t *testing.T) {
-	b := memstore.New(opening(func(o *storage.OpenOptions) {
+	bucket := memstore.New(openFunc(func(o *storage.OpenOptions) {
 		o.Public = true
 		o.PublicBaseURL = "https://cdn.example.com"
 	}))
-	url, err := b.PublicURL("a")
+	url, err := bucket.PublicURL("a")
 	require.NoError(t, err)
 	require.Equal(t, "https://cdn.example.com/a", url)
 }
@@ -110,9 +117,15 @@ func TestRegisterOpenerOfNothing(t *testing.T) {
 	require.Equal(t, storage.Internal, storage.CodeOf(err))
 }
 
+// CheckAddress fails with InvalidArgument for each address for which Open does.
 func TestCheckAddressRefusesWhatOpenRefuses(t *testing.T) {
 	for _, address := range []string{
-		"", "nowhere://a", "mem://a?colour=red", "mem://a?part_size=-1", "mem://a?public_base_url=zz", "mem://a?versions=yes",
+		"",
+		"nowhere://a",
+		"mem://a?colour=red",
+		"mem://a?part_size=-1",
+		"mem://a?public_base_url=zz",
+		"mem://a?versions=yes",
 	} {
 		err := storage.CheckAddress(address)
 		require.ErrorIs(t, err, storage.InvalidArgument, address)

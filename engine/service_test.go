@@ -18,12 +18,12 @@ import (
 // hidingService opens buckets whose first page has nothing that is shown.
 type hidingService struct{ driver.ServiceDriver }
 
-func (s hidingService) Driver(name string) (driver.Driver, error) {
-	d, err := s.ServiceDriver.Driver(name)
+func (service hidingService) Driver(name string) (driver.Driver, error) {
+	d, err := service.ServiceDriver.Driver(name)
 	return hidingFirst{d}, err
 }
 
-func (s hidingService) DeleteBucket(context.Context, string) error { return nil } // Azure deletes what is in it
+func (service hidingService) DeleteBucket(context.Context, string) error { return nil } // Azure deletes what is in it
 
 type hidingFirst struct{ driver.Driver }
 
@@ -34,61 +34,82 @@ func (d hidingFirst) List(ctx context.Context, r *driver.ListRequest) (*storage.
 	return d.Driver.List(ctx, &driver.ListRequest{Limit: r.Limit})
 }
 
+// DeleteBucket finds an object behind a first page that is empty, and fails with BucketNotEmpty.
 func TestDeleteBucketReadsPastEmptyPages(t *testing.T) {
-	s := engine.NewService(hidingService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
-	_, err := s.CreateBucket(t.Context(), "photos")
+	service := engine.NewService(hidingService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
+	_, err := service.CreateBucket(t.Context(), "photos")
 	require.NoError(t, err)
-	b, err := s.Bucket("photos")
+	bucket, err := service.Bucket("photos")
 	require.NoError(t, err)
-	_, err = b.Upload(t.Context(), "a", strings.NewReader("x"))
+	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
 
-	require.ErrorIs(t, s.DeleteBucket(t.Context(), "photos"), storage.BucketNotEmpty)
-	require.NoError(t, b.Remove(t.Context(), "a"))
-	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
+	require.ErrorIs(t, service.DeleteBucket(t.Context(), "photos"), storage.BucketNotEmpty)
+	require.NoError(t, bucket.Remove(t.Context(), "a"))
+	require.NoError(t, service.DeleteBucket(t.Context(), "photos"))
 }
 
+// WithDefaultRetention takes from 1 to 36,500 days, which is 100 years.
 func TestDefaultRetentionHasBounds(t *testing.T) {
-	s := memstore.NewService(memstore.ServiceConfig{})
-	for days, want := range map[int]storage.Code{
-		-1:          storage.InvalidArgument,
-		0:           storage.InvalidArgument,
-		1:           "",
-		36_500:      "",
-		36_501:      storage.InvalidArgument,
-		math.MaxInt: storage.InvalidArgument, // a time of no calendar
-	} {
-		_, err := s.CreateBucket(t.Context(), fmt.Sprint("of-", max(days, 0), "-days"),
-			storage.WithObjectLock(), storage.WithDefaultRetention(storage.Compliance, days))
-		require.Equal(t, want, storage.CodeOf(err), "%d days", days)
+	service := memstore.NewService(memstore.ServiceConfig{})
+	tests := []struct {
+		days int
+		want storage.Code
+	}{
+		{days: -1, want: storage.InvalidArgument},
+		{days: 0, want: storage.InvalidArgument},
+		{days: 1, want: ""},
+		{days: 36_500, want: ""},
+		{days: 36_501, want: storage.InvalidArgument},
+		{days: math.MaxInt, want: storage.InvalidArgument}, // a time of no calendar
+	}
+	for i, tt := range tests {
+		t.Run(fmt.Sprint(tt.days, " days"), func(t *testing.T) {
+			_, err := service.CreateBucket(t.Context(), fmt.Sprint("bucket-", i),
+				storage.WithObjectLock(), storage.WithDefaultRetention(storage.Compliance, tt.days))
+			require.Equal(t, tt.want, storage.CodeOf(err))
+		})
 	}
 }
 
 // A greedyService keeps and changes what it is given.
 type greedyService struct{ driver.ServiceDriver }
 
-func (s greedyService) UpdateBucket(_ context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
+func (service greedyService) UpdateBucket(_ context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	for _, rule := range *r.Lifecycle {
 		rule.Tags["k"] = "changed"
 	}
 	for _, rule := range *r.CORS {
-		for _, list := range [][]string{rule.Origins, rule.Methods, rule.AllowedHeaders, rule.ExposedHeaders} {
-			list[0] = "changed"
-		}
+		rule.Origins[0] = "changed"
+		rule.Methods[0] = "changed"
+		rule.AllowedHeaders[0] = "changed"
+		rule.ExposedHeaders[0] = "changed"
 	}
 	return &storage.BucketInfo{}, nil
 }
 
 // UpdateBucket does not change or keep the caller's rules, however often an option is used.
 func TestUpdateBucketCopiesRules(t *testing.T) {
-	s := engine.NewService(greedyService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
-	lifecycle := []storage.LifecycleRule{{ID: "1", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}}
-	cors := []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}}}
+	newLifecycle := func() []storage.LifecycleRule {
+		return []storage.LifecycleRule{{ID: "1", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}}
+	}
+	newCORS := func() []storage.CORSRule {
+		return []storage.CORSRule{{
+			Origins:        []string{"*"},
+			Methods:        []string{"GET"},
+			AllowedHeaders: []string{"*"},
+			ExposedHeaders: []string{"ETag"},
+		}}
+	}
+	service := engine.NewService(greedyService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
+	lifecycle := newLifecycle()
+	cors := newCORS()
 	opts := []storage.BucketOption{storage.WithLifecycle(lifecycle...), storage.WithCORS(cors...)}
+
 	for range 2 {
-		_, err := s.UpdateBucket(t.Context(), "photos", opts...)
+		_, err := service.UpdateBucket(t.Context(), "photos", opts...)
 		require.NoError(t, err)
-		require.Equal(t, []storage.LifecycleRule{{ID: "1", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1}}, lifecycle)
-		require.Equal(t, []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, AllowedHeaders: []string{"*"}, ExposedHeaders: []string{"ETag"}}}, cors)
+		require.Equal(t, newLifecycle(), lifecycle)
+		require.Equal(t, newCORS(), cors)
 	}
 }

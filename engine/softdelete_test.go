@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// withoutIDs lists what was removed without versions, as Azure does in an account without any.
+// A withoutIDs driver lists what was removed without versions, as Azure does in an account without any.
 type withoutIDs struct{ driver.Driver }
 
 func (d withoutIDs) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
@@ -31,44 +31,48 @@ func (d withoutIDs) ListVersions(ctx context.Context, r *driver.ListRequest) (*d
 
 // If a store lists removed objects without version ids, Versions with WithSoftDeleted returns each of them once.
 func TestListVersionsOfRemovedObjectsEnds(t *testing.T) {
-	const keys = 150 // more pages than may bring nothing
-	b := memstore.New(storage.WithSoftDelete(time.Hour), driver.WithLayer(func(d driver.Driver) driver.Driver { return withoutIDs{d} }))
+	const keys = 150 // more than the 100 pages without news after which a listing ends
+	bucket := memstore.New(storage.WithSoftDelete(time.Hour), driver.WithLayer(func(d driver.Driver) driver.Driver { return withoutIDs{d} }))
 	var all []string
 	for i := range keys {
 		all = append(all, fmt.Sprintf("%03d", i))
-		_, err := b.Upload(t.Context(), all[i], strings.NewReader(""))
+		_, err := bucket.Upload(t.Context(), all[i], strings.NewReader(""))
 		require.NoError(t, err)
 	}
-	_, err := storage.RemoveAll(t.Context(), b, slices.Values(all))
+	_, err := storage.RemoveAll(t.Context(), bucket, slices.Values(all))
 	require.NoError(t, err)
+
 	var listed []string
-	for v, err := range storage.Versions(t.Context(), b, storage.WithSoftDeleted(), storage.WithPageSize(1)) {
+	for version, err := range storage.Versions(t.Context(), bucket, storage.WithSoftDeleted(), storage.WithPageSize(1)) {
 		require.NoError(t, err)
-		listed = append(listed, v.Key)
+		listed = append(listed, version.Key)
 	}
 
 	require.Equal(t, all, listed)
 }
 
 // If the response to Restore is lost and an object is there afterwards, Restore fails with OutcomeUnknown, because
-// another writer may have stored it.
+// another writer may have stored it. If the request is lost, Restore sends it again.
 func TestRestoreLostResponse(t *testing.T) {
 	injected := faults.New()
-	b := memstore.New(storage.WithSoftDelete(time.Hour), driver.WithLayer(injected.Layer()),
+	bucket := memstore.New(storage.WithSoftDelete(time.Hour), driver.WithLayer(injected.Layer()),
 		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
-	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
-	require.NoError(t, b.Remove(t.Context(), "a"))
+
+	// The request is lost.
+	require.NoError(t, bucket.Remove(t.Context(), "a"))
 	injected.Set(faults.Fail(faults.Any).Nth(1))
-	require.NoError(t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()),
-		"nothing was done, and the request is repeated")
-	require.NoError(t, b.Remove(t.Context(), "a"))
+	require.NoError(t, storage.Restore(t.Context(), bucket, "a", storage.WithSoftDeleted()))
+
+	// The response is lost.
+	require.NoError(t, bucket.Remove(t.Context(), "a"))
 	injected.Reset()
 	injected.Set(faults.DropResponse(faults.Any).Nth(1))
+	err = storage.Restore(t.Context(), bucket, "a", storage.WithSoftDeleted())
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
 
-	require.ErrorIs(t, storage.Restore(t.Context(), b, "a", storage.WithSoftDeleted()),
-		storage.OutcomeUnknown)
-	exists, err := b.Exists(t.Context(), "a")
+	exists, err := bucket.Exists(t.Context(), "a")
 	require.NoError(t, err)
 	require.True(t, exists)
 }

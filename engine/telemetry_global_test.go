@@ -13,14 +13,14 @@ import (
 // If the global provider is set after a bucket was opened, it sees later calls. It stays set, so this is the only
 // such test of the package.
 func TestTelemetryGlobalProvider(t *testing.T) {
-	b := memstore.New()
-	_, err := b.Upload(t.Context(), "before", strings.NewReader(""))
+	bucket := memstore.New()
+	_, err := bucket.Upload(t.Context(), "before", strings.NewReader(""))
 	require.NoError(t, err)
-	r := &recorder{metrics: map[string][]attribute.Set{}}
-	otel.SetTracerProvider(r)
+	recorded := &recorder{metrics: map[string][]attribute.Set{}}
+	otel.SetTracerProvider(recorded)
 
-	_, err = b.Upload(t.Context(), "after", strings.NewReader(""))
+	_, err = bucket.Upload(t.Context(), "after", strings.NewReader(""))
 	require.NoError(t, err)
-	require.Len(t, r.spans, 1)
-	require.Equal(t, "after", r.spans[0].has("omnibucket.key"))
+	require.Len(t, recorded.spans, 1)
+	require.Equal(t, "after", recorded.spans[0].has("omnibucket.key"))
 }

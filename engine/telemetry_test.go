@@ -21,7 +21,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 )
 
-// recorder keeps what is reported: the OpenTelemetry SDK without the SDK.
+// A recorder is a TracerProvider that keeps the spans, and the attributes of metrics by the name of the metric.
 type recorder struct {
 	tracenoop.TracerProvider
 	mu      sync.Mutex
@@ -30,8 +30,8 @@ type recorder struct {
 	bounds  []float64 // of the histogram
 }
 
-func (r *recorder) Tracer(string, ...trace.TracerOption) trace.Tracer {
-	return recordingTracer{recorder: r}
+func (recorded *recorder) Tracer(string, ...trace.TracerOption) trace.Tracer {
+	return recordingTracer{recorder: recorded}
 }
 
 type recordingTracer struct {
@@ -41,11 +41,11 @@ type recordingTracer struct {
 
 func (t recordingTracer) Start(ctx context.Context, name string, opts ...trace.SpanStartOption) (context.Context, trace.Span) {
 	config := trace.NewSpanStartConfig(opts...)
-	s := &recordedSpan{name: name, attributes: config.Attributes()}
+	span := &recordedSpan{name: name, attributes: config.Attributes()}
 	t.recorder.mu.Lock()
 	defer t.recorder.mu.Unlock()
-	t.recorder.spans = append(t.recorder.spans, s)
-	return trace.ContextWithSpan(ctx, s), s
+	t.recorder.spans = append(t.recorder.spans, span)
+	return trace.ContextWithSpan(ctx, span), span
 }
 
 type recordedSpan struct {
@@ -57,20 +57,20 @@ type recordedSpan struct {
 	ended      bool
 }
 
-func (s *recordedSpan) IsRecording() bool { return true }
-func (s *recordedSpan) End(...trace.SpanEndOption) {
-	s.ended = true
+func (span *recordedSpan) IsRecording() bool { return true }
+func (span *recordedSpan) End(...trace.SpanEndOption) {
+	span.ended = true
 }
-func (s *recordedSpan) SetAttributes(kv ...attribute.KeyValue) {
-	s.attributes = append(s.attributes, kv...)
+func (span *recordedSpan) SetAttributes(kv ...attribute.KeyValue) {
+	span.attributes = append(span.attributes, kv...)
 }
-func (s *recordedSpan) SetStatus(code codes.Code, text string) {
-	s.code = code
-	s.status = text
+func (span *recordedSpan) SetStatus(code codes.Code, text string) {
+	span.code = code
+	span.status = text
 }
 
-func (s *recordedSpan) has(key string) string {
-	for _, kv := range s.attributes {
+func (span *recordedSpan) has(key string) string {
+	for _, kv := range span.attributes {
 		if string(kv.Key) == key {
 			return kv.Value.String()
 		}
@@ -101,10 +101,10 @@ func (m recordingMeter) Int64Counter(name string, _ ...metric.Int64CounterOption
 	return recordingCounter{name: name, recorder: m.recorder}, nil
 }
 
-func (r *recorder) measured(name string, set attribute.Set) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.metrics[name] = append(r.metrics[name], set)
+func (recorded *recorder) measured(name string, set attribute.Set) {
+	recorded.mu.Lock()
+	defer recorded.mu.Unlock()
+	recorded.metrics[name] = append(recorded.metrics[name], set)
 }
 
 type recordingHistogram struct {
@@ -129,52 +129,53 @@ func (c recordingCounter) Add(_ context.Context, _ int64, opts ...metric.AddOpti
 	c.recorder.measured(c.name, metric.NewAddConfig(opts).Attributes())
 }
 
+// newRecordedBucket returns a bucket in memory, and the recorder of its telemetry.
 func newRecordedBucket(t *testing.T) (storage.Bucket, *recorder) {
 	t.Helper()
-	r := &recorder{metrics: map[string][]attribute.Set{}}
-	return memstore.New(storage.WithTelemetry(r, recordingMeters{recorder: r})), r
+	recorded := &recorder{metrics: map[string][]attribute.Set{}}
+	return memstore.New(storage.WithTelemetry(recorded, recordingMeters{recorder: recorded})), recorded
 }
 
 // Each operation of a bucket makes a span.
 func TestSpanOfEachOperation(t *testing.T) {
-	b, r := newRecordedBucket(t)
+	bucket, recorded := newRecordedBucket(t)
 	ctx := t.Context()
-	_, err := b.Upload(ctx, "a/k", strings.NewReader("body"))
+	_, err := bucket.Upload(ctx, "a/k", strings.NewReader("body"))
 	require.NoError(t, err)
-	_, _, err = storage.ReadAll(ctx, b, "a/k")
+	_, _, err = storage.ReadAll(ctx, bucket, "a/k")
 	require.NoError(t, err)
-	for _, err := range b.List(ctx, storage.WithPrefix("a/")) {
+	for _, err := range bucket.List(ctx, storage.WithPrefix("a/")) {
 		require.NoError(t, err)
 	}
-	require.NoError(t, b.Remove(ctx, "a/k"))
+	require.NoError(t, bucket.Remove(ctx, "a/k"))
 
 	var names []string
-	for _, s := range r.spans {
-		names = append(names, s.name)
-		require.True(t, s.ended, s.name)
-		require.Equal(t, "memory", s.has("omnibucket.provider"))
-		require.Equal(t, "1", s.has("omnibucket.requests"))
+	for _, span := range recorded.spans {
+		names = append(names, span.name)
+		require.True(t, span.ended, span.name)
+		require.Equal(t, "memory", span.has("omnibucket.provider"))
+		require.Equal(t, "1", span.has("omnibucket.requests"))
 	}
 	require.Equal(t, []string{"storage.Upload", "storage.Download", "storage.List", "storage.Remove"}, names)
-	require.Equal(t, "a/k", r.spans[0].has("omnibucket.key"))
-	require.Equal(t, "4", r.spans[1].has("omnibucket.bytes"))
-	require.Equal(t, "a/", r.spans[2].has("omnibucket.key"), "of a listing the prefix")
+	require.Equal(t, "a/k", recorded.spans[0].has("omnibucket.key"))
+	require.Equal(t, "4", recorded.spans[1].has("omnibucket.bytes"))
+	require.Equal(t, "a/", recorded.spans[2].has("omnibucket.key"), "of a listing the prefix")
 }
 
 // The spans of a copy and of a move count the source, even if the bucket has no hooks.
 func TestSpanOfCopyCountsKeys(t *testing.T) {
-	b, r := newRecordedBucket(t)
-	_, err := b.Upload(t.Context(), "a", strings.NewReader("body"))
+	bucket, recorded := newRecordedBucket(t)
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("body"))
 	require.NoError(t, err)
-	_, err = storage.Copy(t.Context(), b, "b", b, "a")
+	_, err = storage.Copy(t.Context(), bucket, "b", bucket, "a")
 	require.NoError(t, err)
-	_, err = storage.Move(t.Context(), b, "b", "c")
+	_, err = storage.Move(t.Context(), bucket, "b", "c")
 	require.NoError(t, err)
 
 	counted := map[string]string{}
-	for _, s := range r.spans {
-		if s.has("omnibucket.keys") != "" {
-			counted[s.name] = s.has("omnibucket.keys")
+	for _, span := range recorded.spans {
+		if span.has("omnibucket.keys") != "" {
+			counted[span.name] = span.has("omnibucket.keys")
 		}
 	}
 	require.Equal(t, map[string]string{"storage.Copy": "1", "storage.Move": "1"}, counted)
@@ -198,18 +199,18 @@ func TestSpanAndMetricOfFailure(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.kind, func(t *testing.T) {
-			r := &recorder{metrics: map[string][]attribute.Set{}}
-			b := memstore.New(storage.WithTelemetry(r, recordingMeters{recorder: r}), storage.WithHook(
+			recorded := &recorder{metrics: map[string][]attribute.Set{}}
+			bucket := memstore.New(storage.WithTelemetry(recorded, recordingMeters{recorder: recorded}), storage.WithHook(
 				func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
 					return ctx, nil, tt.failure
 				}))
 
-			_, err := b.Attrs(t.Context(), "k")
+			_, err := bucket.Attrs(t.Context(), "k")
 			require.ErrorIs(t, err, tt.failure)
-			require.Equal(t, tt.status, r.spans[0].code)
-			require.Equal(t, tt.kind, r.spans[0].has("error.type"))
+			require.Equal(t, tt.status, recorded.spans[0].code)
+			require.Equal(t, tt.kind, recorded.spans[0].has("error.type"))
 
-			kind, ok := r.metrics["omnibucket.operation.duration"][0].Value("error.type")
+			kind, ok := recorded.metrics["omnibucket.operation.duration"][0].Value("error.type")
 			require.True(t, ok)
 			require.Equal(t, tt.kind, kind.AsString())
 		})
@@ -218,27 +219,28 @@ func TestSpanAndMetricOfFailure(t *testing.T) {
 
 // The histogram of durations has the boundaries that OpenTelemetry recommends.
 func TestMetricDurationBuckets(t *testing.T) {
-	_, r := newRecordedBucket(t)
+	_, recorded := newRecordedBucket(t)
 	require.Equal(t,
-		[]float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}, r.bounds)
+		[]float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}, recorded.bounds)
 }
 
 // Exists of a missing object is not a failure.
 func TestSpanOfExistsIsNoFailure(t *testing.T) {
-	b, r := newRecordedBucket(t)
-	exists, err := b.Exists(t.Context(), "missing")
+	bucket, recorded := newRecordedBucket(t)
+	exists, err := bucket.Exists(t.Context(), "missing")
 	require.NoError(t, err)
 	require.False(t, exists)
-	require.Equal(t, codes.Unset, r.spans[0].code)
+	require.Equal(t, codes.Unset, recorded.spans[0].code)
 }
 
+// Metrics have no attribute with the key of an object.
 func TestMetricsCarryNoKeys(t *testing.T) {
-	b, r := newRecordedBucket(t)
-	_, err := b.Upload(t.Context(), "private-name", strings.NewReader("body"))
+	bucket, recorded := newRecordedBucket(t)
+	_, err := bucket.Upload(t.Context(), "private-name", strings.NewReader("body"))
 	require.NoError(t, err)
 	for _, name := range []string{"omnibucket.operation.duration", "omnibucket.operation.bytes", "omnibucket.operation.requests"} {
-		require.Len(t, r.metrics[name], 1, name)
-		for _, kv := range r.metrics[name][0].ToSlice() {
+		require.Len(t, recorded.metrics[name], 1, name)
+		for _, kv := range recorded.metrics[name][0].ToSlice() {
 			require.NotContains(t, kv.Value.String(), "private-name")
 		}
 	}
@@ -246,17 +248,17 @@ func TestMetricsCarryNoKeys(t *testing.T) {
 
 // The context of a hook has the span of its operation.
 func TestSpanContainsHook(t *testing.T) {
-	r := &recorder{metrics: map[string][]attribute.Set{}}
+	recorded := &recorder{metrics: map[string][]attribute.Set{}}
 	var span trace.Span
-	b := memstore.New(
-		storage.WithTelemetry(r, recordingMeters{recorder: r}),
+	bucket := memstore.New(
+		storage.WithTelemetry(recorded, recordingMeters{recorder: recorded}),
 		storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 			span = trace.SpanFromContext(ctx)
 			return ctx, nil, nil
 		}))
-	_, err := b.Exists(t.Context(), "k")
+	_, err := bucket.Exists(t.Context(), "k")
 	require.NoError(t, err)
-	require.Same(t, r.spans[0], span)
+	require.Same(t, recorded.spans[0], span)
 }
 
 // remoteDriver says that memory is a server.
@@ -270,34 +272,34 @@ func (d remoteDriver) Describe() driver.Description {
 
 // Spans and metrics name the server.
 func TestSpanNamesServer(t *testing.T) {
-	r := &recorder{metrics: map[string][]attribute.Set{}}
-	b := engine.New(remoteDriver{memstore.NewDriver(memstore.Config{})},
-		storage.WithTelemetry(r, recordingMeters{recorder: r}))
+	recorded := &recorder{metrics: map[string][]attribute.Set{}}
+	bucket := engine.New(remoteDriver{memstore.NewDriver(memstore.Config{})},
+		storage.WithTelemetry(recorded, recordingMeters{recorder: recorded}))
 
-	_, err := b.Exists(t.Context(), "k")
+	_, err := bucket.Exists(t.Context(), "k")
 	require.NoError(t, err)
-	require.Equal(t, "storage.example.com", r.spans[0].has("server.address"))
-	require.Equal(t, "8443", r.spans[0].has("server.port"))
+	require.Equal(t, "storage.example.com", recorded.spans[0].has("server.address"))
+	require.Equal(t, "8443", recorded.spans[0].has("server.port"))
 
-	address, ok := r.metrics["omnibucket.operation.duration"][0].Value("server.address")
+	address, ok := recorded.metrics["omnibucket.operation.duration"][0].Value("server.address")
 	require.True(t, ok)
 	require.Equal(t, "storage.example.com", address.AsString())
 }
 
 // With WithAttemptSpans, attempts and parts have spans of their own.
 func TestSpanOfAttemptsAndParts(t *testing.T) {
-	r := &recorder{metrics: map[string][]attribute.Set{}}
+	recorded := &recorder{metrics: map[string][]attribute.Set{}}
 	inj := faults.New(faults.Fail(faults.PutPart).Nth(2))
-	b := memstore.New(storage.WithTelemetry(r, recordingMeters{recorder: r}), storage.WithAttemptSpans(),
+	bucket := memstore.New(storage.WithTelemetry(recorded, recordingMeters{recorder: recorded}), storage.WithAttemptSpans(),
 		driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
-	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 300)),
+	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 300)),
 		storage.WithPartSize(100), storage.WithConcurrency(1))
 	require.NoError(t, err)
 
 	var names []string
-	for _, s := range r.spans {
-		require.True(t, s.ended, s.name)
-		names = append(names, strings.TrimSpace(s.name+" "+s.has("omnibucket.part")+" "+s.has("error.type")))
+	for _, span := range recorded.spans {
+		require.True(t, span.ended, span.name)
+		names = append(names, strings.TrimSpace(span.name+" "+span.has("omnibucket.part")+" "+span.has("error.type")))
 	}
 	require.Equal(t, []string{
 		"storage.Upload", "storage.driver.BeginParts", "storage.driver.PutPart 1", "storage.driver.PutPart 2 unavailable",

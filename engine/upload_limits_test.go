@@ -75,18 +75,18 @@ func TestUploadBodyTooLarge(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			injected := faults.New()
-			b := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)),
+			bucket := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)),
 				driver.WithLayer(injected.Layer()))
-			_, err := b.Upload(t.Context(), "k", tt.body(tt.fits))
+			_, err := bucket.Upload(t.Context(), "k", tt.body(tt.fits))
 			require.NoError(t, err)
-			require.NoError(t, b.Remove(t.Context(), "k"))
+			require.NoError(t, bucket.Remove(t.Context(), "k"))
 			injected.Reset()
 
-			_, err = b.Upload(t.Context(), "k", tt.body(tt.fits+1))
+			_, err = bucket.Upload(t.Context(), "k", tt.body(tt.fits+1))
 			require.ErrorIs(t, err, storage.TooLarge)
 			require.Zero(t, injected.Count(tt.calls), "%v", injected)
 
-			exists, err := b.Exists(t.Context(), "k")
+			exists, err := bucket.Exists(t.Context(), "k")
 			require.NoError(t, err)
 			require.False(t, exists)
 		})
@@ -145,8 +145,8 @@ func TestUploadPartSizes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)))
-			_, err := b.Upload(t.Context(), "k", strings.NewReader("0123456789abcd"),
+			bucket := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)))
+			_, err := bucket.Upload(t.Context(), "k", strings.NewReader("0123456789abcd"),
 				storage.WithPartSize(tt.size))
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			if tt.says != "" {
@@ -268,16 +268,16 @@ func TestUploadBody(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := memstore.New()
-			_, err := b.Upload(t.Context(), "k", tt.body(t), tt.opts...)
+			bucket := memstore.New()
+			_, err := bucket.Upload(t.Context(), "k", tt.body(t), tt.opts...)
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			if tt.want != "" {
-				exists, err := b.Exists(t.Context(), "k")
+				exists, err := bucket.Exists(t.Context(), "k")
 				require.NoError(t, err)
 				require.False(t, exists)
 				return
 			}
-			text, _, err := storage.ReadAll(t.Context(), b, "k")
+			text, _, err := storage.ReadAll(t.Context(), bucket, "k")
 			require.NoError(t, err)
 			require.Equal(t, tt.text, string(text))
 		})

@@ -23,8 +23,8 @@ func TestUploadSequentialPartsAreLarge(t *testing.T) {
 		MaxPutSize:  5 << 20,
 		MinPartSize: 5 << 20,
 	}
-	b := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
-	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 64<<20)))
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
+	_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 64<<20)))
 	require.NoError(t, err)
 	require.Equal(t, 1, injected.Count(faults.PutPart), "the last part comes with CompleteParts")
 }
@@ -58,15 +58,15 @@ func TestUploadStreamTooLongForPut(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			injected := faults.New()
 			limits := faults.Limits{MaxPutSize: most, MinPartSize: part}
-			b := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
+			bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
 			body := bytes.Repeat([]byte("x"), tt.bytes)
 
-			_, err := b.Upload(t.Context(), "k", struct{ io.Reader }{bytes.NewReader(body)}, tt.opts...)
+			_, err := bucket.Upload(t.Context(), "k", struct{ io.Reader }{bytes.NewReader(body)}, tt.opts...)
 			require.NoError(t, err)
 			require.Equal(t, tt.puts, injected.Count(faults.Put))
 			require.Equal(t, tt.parts, injected.Count(faults.PutPart))
 
-			got, _, err := storage.ReadAll(t.Context(), b, "k")
+			got, _, err := storage.ReadAll(t.Context(), bucket, "k")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(body, got))
 		})
@@ -90,10 +90,10 @@ func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
 			injected := faults.New(faults.Fail(faults.BeginParts).Nth(1).WithError(lost),
 				faults.Fail(faults.BeginParts).Nth(2).WithError(&tt.refusal))
 			limits := faults.Limits{Disable: driver.StreamingPut, MaxPutSize: 5 << 20, MinPartSize: 5 << 20}
-			b := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()),
+			bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()),
 				storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}))
 
-			_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), storage.IfAbsent())
+			_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), storage.IfAbsent())
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			require.Equal(t, 2, injected.Count(faults.BeginParts))

@@ -15,47 +15,47 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A resumable upload is one call with WithResume, of three parts.
-type resumable struct {
+// A resumeFixture makes uploads of three parts with WithResume.
+type resumeFixture struct {
 	faults *faults.Injector
 	bucket storage.Bucket
 	body   string
 	path   string // of the resume file
 }
 
-func newResumable(t *testing.T) *resumable {
+func newResumeFixture(t *testing.T) *resumeFixture {
 	t.Helper()
-	r := &resumable{
+	fixture := &resumeFixture{
 		faults: faults.New(),
 		body:   strings.Repeat("x", 25),
 		path:   filepath.Join(t.TempDir(), "upload"),
 	}
-	r.bucket = memstore.New(driver.WithLayer(r.faults.Layer()),
+	fixture.bucket = memstore.New(driver.WithLayer(fixture.faults.Layer()),
 		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-	return r
+	return fixture
 }
 
-func (r *resumable) upload(t *testing.T, b storage.Bucket, key string) (*storage.Attrs, error) {
+func (fixture *resumeFixture) upload(t *testing.T, bucket storage.Bucket, key string) (*storage.Attrs, error) {
 	t.Helper()
-	return b.Upload(t.Context(), key, strings.NewReader(r.body), storage.WithResume(r.path),
+	return bucket.Upload(t.Context(), key, strings.NewReader(fixture.body), storage.WithResume(fixture.path),
 		storage.WithPartSize(10))
 }
 
 // interrupt makes the upload of key fail when all of its parts are in the store.
-func (r *resumable) interrupt(t *testing.T, key string) {
+func (fixture *resumeFixture) interrupt(t *testing.T, key string) {
 	t.Helper()
-	r.faults.Set(faults.Fail(faults.CompleteParts))
-	_, err := r.upload(t, r.bucket, key)
+	fixture.faults.Set(faults.Fail(faults.CompleteParts))
+	_, err := fixture.upload(t, fixture.bucket, key)
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
-	require.FileExists(t, r.path)
-	r.faults.Set()
-	r.faults.Reset()
+	require.FileExists(t, fixture.path)
+	fixture.faults.Set()
+	fixture.faults.Reset()
 }
 
 // open returns the keys of the uploads that are open.
-func (r *resumable) open(t *testing.T) (keys []string) {
+func (fixture *resumeFixture) open(t *testing.T) (keys []string) {
 	t.Helper()
-	for entry, err := range storage.ListUploads(t.Context(), r.bucket) {
+	for entry, err := range storage.ListUploads(t.Context(), fixture.bucket) {
 		require.NoError(t, err)
 		keys = append(keys, entry.Key)
 	}
@@ -102,34 +102,34 @@ func TestUploadWithResumeOfOtherUpload(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newResumable(t)
-			r.interrupt(t, tt.first)
-			file, err := os.ReadFile(r.path)
+			fixture := newResumeFixture(t)
+			fixture.interrupt(t, tt.first)
+			file, err := os.ReadFile(fixture.path)
 			require.NoError(t, err)
 
-			b := r.bucket
+			bucket := fixture.bucket
 			if tt.prefix != "" {
-				b = storage.Prefixed(b, tt.prefix)
+				bucket = storage.Prefixed(bucket, tt.prefix)
 			}
 
-			attrs, err := r.upload(t, b, tt.key)
+			attrs, err := fixture.upload(t, bucket, tt.key)
 			require.NoError(t, err)
 			require.Equal(t, tt.key, attrs.Key)
-			require.NoFileExists(t, r.path)
-			require.Equal(t, tt.begun, r.faults.Count(faults.BeginParts), "%v", r.faults)
-			require.Equal(t, tt.aborted, r.faults.Count(faults.AbortParts), "%v", r.faults)
-			require.Equal(t, tt.stillOpen, r.open(t))
+			require.NoFileExists(t, fixture.path)
+			require.Equal(t, tt.begun, fixture.faults.Count(faults.BeginParts), "%v", fixture.faults)
+			require.Equal(t, tt.aborted, fixture.faults.Count(faults.AbortParts), "%v", fixture.faults)
+			require.Equal(t, tt.stillOpen, fixture.open(t))
 
 			if tt.stillOpen == nil {
 				return
 			}
 
-			r.faults.Reset()
-			require.NoError(t, os.WriteFile(r.path, file, 0o600))
-			_, err = r.upload(t, r.bucket, tt.first)
+			fixture.faults.Reset()
+			require.NoError(t, os.WriteFile(fixture.path, file, 0o600))
+			_, err = fixture.upload(t, fixture.bucket, tt.first)
 			require.NoError(t, err)
-			require.Zero(t, r.faults.Count(faults.PutPart), "it is resumed with its parts: %v", r.faults)
-			require.Empty(t, r.open(t))
+			require.Zero(t, fixture.faults.Count(faults.PutPart), "it is resumed with its parts: %v", fixture.faults)
+			require.Empty(t, fixture.open(t))
 		})
 	}
 }
@@ -139,73 +139,73 @@ func TestUploadWithResumeOfOtherUpload(t *testing.T) {
 func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 	tests := []struct {
 		name string
-		call func(t *testing.T, r *resumable) error
+		call func(t *testing.T, fixture *resumeFixture) error
 		want storage.Code
 		open []string
 	}{
 		{
 			name: "of an upload",
-			call: func(t *testing.T, r *resumable) error {
-				return storage.AbandonUpload(t.Context(), r.bucket, r.path)
+			call: func(t *testing.T, fixture *resumeFixture) error {
+				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path)
 			},
 			want: "",
 		},
 		{
 			name: "of an upload of the prefix",
-			call: func(t *testing.T, r *resumable) error {
-				return storage.AbandonUpload(t.Context(), storage.Prefixed(r.bucket, "a/"), r.path)
+			call: func(t *testing.T, fixture *resumeFixture) error {
+				return storage.AbandonUpload(t.Context(), storage.Prefixed(fixture.bucket, "a/"), fixture.path)
 			},
 			want: "",
 		},
 		{
 			name: "of an upload outside of the prefix",
-			call: func(t *testing.T, r *resumable) error {
-				return storage.AbandonUpload(t.Context(), storage.Prefixed(r.bucket, "b/"), r.path)
+			call: func(t *testing.T, fixture *resumeFixture) error {
+				return storage.AbandonUpload(t.Context(), storage.Prefixed(fixture.bucket, "b/"), fixture.path)
 			},
 			want: storage.InvalidArgument,
 			open: []string{"a/k"},
 		},
 		{
 			name: "of another bucket",
-			call: func(t *testing.T, r *resumable) error {
+			call: func(t *testing.T, fixture *resumeFixture) error {
 				other, err := storage.Open(t.Context(), "mem://another")
 				require.NoError(t, err)
-				return storage.AbandonUpload(t.Context(), other, r.path)
+				return storage.AbandonUpload(t.Context(), other, fixture.path)
 			},
 			want: storage.InvalidArgument,
 			open: []string{"a/k"},
 		},
 		{
 			name: "that is not there",
-			call: func(t *testing.T, r *resumable) error {
-				return storage.AbandonUpload(t.Context(), r.bucket, r.path+".none")
+			call: func(t *testing.T, fixture *resumeFixture) error {
+				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path+".none")
 			},
 			want: "",
 			open: []string{"a/k"},
 		},
 		{
 			name: "of the user's own",
-			call: func(t *testing.T, r *resumable) error {
-				require.NoError(t, os.WriteFile(r.path, []byte("a letter\n"), 0o600))
-				return storage.AbandonUpload(t.Context(), r.bucket, r.path)
+			call: func(t *testing.T, fixture *resumeFixture) error {
+				require.NoError(t, os.WriteFile(fixture.path, []byte("a letter\n"), 0o600))
+				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path)
 			},
 			want: storage.InvalidArgument,
 			open: []string{"a/k"},
 		},
 		{
 			name: "and no directory",
-			call: func(t *testing.T, r *resumable) error {
-				return storage.AbandonUpload(t.Context(), r.bucket, filepath.Dir(r.path))
+			call: func(t *testing.T, fixture *resumeFixture) error {
+				return storage.AbandonUpload(t.Context(), fixture.bucket, filepath.Dir(fixture.path))
 			},
 			want: storage.InvalidArgument,
 			open: []string{"a/k"},
 		},
 		{
 			name: "while the store refuses",
-			call: func(t *testing.T, r *resumable) error {
-				r.faults.Set(faults.Fail(faults.AbortParts).WithError(storage.PermissionDenied))
-				defer r.faults.Set()
-				return storage.AbandonUpload(t.Context(), r.bucket, r.path)
+			call: func(t *testing.T, fixture *resumeFixture) error {
+				fixture.faults.Set(faults.Fail(faults.AbortParts).WithError(storage.PermissionDenied))
+				defer fixture.faults.Set()
+				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path)
 			},
 			want: storage.PermissionDenied,
 			open: []string{"a/k"},
@@ -213,12 +213,12 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newResumable(t)
-			r.interrupt(t, "a/k")
-			require.Equal(t, tt.want, storage.CodeOf(tt.call(t, r)))
-			require.Equal(t, tt.open, r.open(t))
+			fixture := newResumeFixture(t)
+			fixture.interrupt(t, "a/k")
+			require.Equal(t, tt.want, storage.CodeOf(tt.call(t, fixture)))
+			require.Equal(t, tt.open, fixture.open(t))
 			if tt.want == storage.PermissionDenied {
-				require.FileExists(t, r.path, "the next call tries again")
+				require.FileExists(t, fixture.path, "the next call tries again")
 			}
 		})
 	}
@@ -227,34 +227,34 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 // If the completion of an earlier call was lost, the same call finds the object by its write id. If another object
 // is there, it uploads again or fails.
 func TestUploadWithResumeLostCompletion(t *testing.T) {
-	blind := faults.Fail(faults.Reads).WithError(storage.PermissionDenied)
-	nothing := func(*testing.T, *resumable) {}
-	replace := func(t *testing.T, r *resumable) {
-		_, err := r.bucket.Upload(t.Context(), "k", strings.NewReader("other"))
+	denyReads := faults.Fail(faults.Reads).WithError(storage.PermissionDenied)
+	nothing := func(*testing.T, *resumeFixture) {}
+	replace := func(t *testing.T, fixture *resumeFixture) {
+		_, err := fixture.bucket.Upload(t.Context(), "k", strings.NewReader("other"))
 		require.NoError(t, err)
 	}
-	ifOld := func(t *testing.T, r *resumable) storage.UploadOption {
-		old, err := r.bucket.Upload(t.Context(), "k", strings.NewReader("old"))
+	ifOld := func(t *testing.T, fixture *resumeFixture) storage.UploadOption {
+		old, err := fixture.bucket.Upload(t.Context(), "k", strings.NewReader("old"))
 		require.NoError(t, err)
 		return storage.IfRevision(old.Revision)
 	}
-	ifAbsent := func(*testing.T, *resumable) storage.UploadOption { return storage.IfAbsent() }
-	always := func(*testing.T, *resumable) storage.UploadOption { return storage.WithPartSize(10) }
+	ifAbsent := func(*testing.T, *resumeFixture) storage.UploadOption { return storage.IfAbsent() }
+	noCondition := func(*testing.T, *resumeFixture) storage.UploadOption { return storage.WithPartSize(10) }
 	inPlace := func(text string) io.Reader { return strings.NewReader(text) }
 	stream := func(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) }
 
 	tests := []struct {
 		name      string
-		condition func(*testing.T, *resumable) storage.UploadOption
+		condition func(*testing.T, *resumeFixture) storage.UploadOption
 		body      func(string) io.Reader
-		between   func(*testing.T, *resumable) // between the two calls
+		between   func(*testing.T, *resumeFixture) // between the two calls
 		want      error
 		holds     string
 		begun     int // uploads, in both calls
 	}{
 		{
 			name:      "is found by its write id",
-			condition: always,
+			condition: noCondition,
 			body:      inPlace,
 			between:   nothing,
 			want:      nil,
@@ -281,10 +281,10 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 		},
 		{
 			name:      "stays unknown if the object cannot be read",
-			condition: always,
+			condition: noCondition,
 			body:      inPlace,
-			between: func(_ *testing.T, r *resumable) {
-				r.faults.Set(blind)
+			between: func(_ *testing.T, fixture *resumeFixture) {
+				fixture.faults.Set(denyReads)
 			},
 			want:  storage.OutcomeUnknown,
 			holds: "mine",
@@ -292,7 +292,7 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 		},
 		{
 			name:      "begins again if another object is there",
-			condition: always,
+			condition: noCondition,
 			body:      inPlace,
 			between:   replace,
 			want:      nil,
@@ -301,7 +301,7 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 		},
 		{
 			name:      "fails if a body that was read to its end has to be sent again",
-			condition: always,
+			condition: noCondition,
 			body:      stream,
 			between:   replace,
 			want:      storage.Unavailable,
@@ -329,25 +329,25 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newResumable(t)
-			r.body = "mine" + r.body
-			condition := tt.condition(t, r)
+			fixture := newResumeFixture(t)
+			fixture.body = "mine" + fixture.body
+			condition := tt.condition(t, fixture)
 			upload := func() error {
-				_, err := r.bucket.Upload(t.Context(), "k", tt.body(r.body),
-					storage.WithPartSize(10), storage.WithResume(r.path), condition)
+				_, err := fixture.bucket.Upload(t.Context(), "k", tt.body(fixture.body),
+					storage.WithPartSize(10), storage.WithResume(fixture.path), condition)
 				return err
 			}
 
-			r.faults.Set(faults.DropResponse(faults.CompleteParts).Nth(1), blind)
+			fixture.faults.Set(faults.DropResponse(faults.CompleteParts).Nth(1), denyReads)
 			require.ErrorIs(t, upload(), storage.OutcomeUnknown)
-			require.FileExists(t, r.path)
-			r.faults.Set()
+			require.FileExists(t, fixture.path)
+			fixture.faults.Set()
 
-			tt.between(t, r)
+			tt.between(t, fixture)
 			require.ErrorIs(t, upload(), tt.want)
-			require.Equal(t, tt.begun, r.faults.Count(faults.BeginParts), "%v", r.faults)
-			r.faults.Set()
-			text, _, err := storage.ReadAll(t.Context(), r.bucket, "k")
+			require.Equal(t, tt.begun, fixture.faults.Count(faults.BeginParts), "%v", fixture.faults)
+			fixture.faults.Set()
+			text, _, err := storage.ReadAll(t.Context(), fixture.bucket, "k")
 			require.NoError(t, err)
 			require.True(t, strings.HasPrefix(string(text), tt.holds), "%s", text)
 		})
@@ -387,12 +387,12 @@ func TestUploadWithResumeBodyChanged(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			injected := faults.New(faults.Fail(faults.CompleteParts).Nth(1))
-			b := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)), driver.WithLayer(injected.Layer()),
+			bucket := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)), driver.WithLayer(injected.Layer()),
 				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			path := filepath.Join(t.TempDir(), "upload")
 
 			upload := func(body io.Reader) error {
-				_, err := b.Upload(t.Context(), "k", body, storage.WithPartSize(10), storage.WithSize(25),
+				_, err := bucket.Upload(t.Context(), "k", body, storage.WithPartSize(10), storage.WithSize(25),
 					storage.WithResume(path))
 				return err
 			}
@@ -403,7 +403,7 @@ func TestUploadWithResumeBodyChanged(t *testing.T) {
 			require.Equal(t, tt.sent, injected.Count(faults.PutPart), "%v", injected)
 
 			if tt.want == nil {
-				text, _, err := storage.ReadAll(t.Context(), b, "k")
+				text, _, err := storage.ReadAll(t.Context(), bucket, "k")
 				require.NoError(t, err)
 				require.Equal(t, tt.stored, string(text))
 			}
@@ -424,20 +424,20 @@ func TestWithResumeRefusesOtherFile(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := newResumable(t)
-			require.NoError(t, tt.write(r.path))
-			_, err := r.upload(t, r.bucket, "k")
+			fixture := newResumeFixture(t)
+			require.NoError(t, tt.write(fixture.path))
+			_, err := fixture.upload(t, fixture.bucket, "k")
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Zero(t, r.faults.Count(faults.BeginParts))
+			require.Zero(t, fixture.faults.Count(faults.BeginParts))
 		})
 	}
 }
 
 // An error of AbandonUpload with a view shows no key outside of its prefix.
 func TestAbandonUploadHidesKeysOutsideOfPrefix(t *testing.T) {
-	r := newResumable(t)
-	r.interrupt(t, "a/k")
-	err := storage.AbandonUpload(t.Context(), storage.Prefixed(r.bucket, "b/"), r.path)
+	fixture := newResumeFixture(t)
+	fixture.interrupt(t, "a/k")
+	err := storage.AbandonUpload(t.Context(), storage.Prefixed(fixture.bucket, "b/"), fixture.path)
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Empty(t, e.Key)

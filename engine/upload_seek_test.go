@@ -70,15 +70,15 @@ func TestUploadSeekerIsReadInPlace(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: 1 << 20} // hashed before it is sent
-			b := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
+			bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
 			src := tt.body
 			src.from = strings.NewReader(text)
 
-			_, err := b.Upload(t.Context(), "k", &src, tt.opts...)
+			_, err := bucket.Upload(t.Context(), "k", &src, tt.opts...)
 			require.NoError(t, err)
 			require.Equal(t, tt.inPlace, src.read > size, "a stream is read once: %d bytes", src.read)
 
-			got, _, err := storage.ReadAll(t.Context(), b, "k")
+			got, _, err := storage.ReadAll(t.Context(), bucket, "k")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal([]byte(text), got))
 		})
@@ -88,22 +88,22 @@ func TestUploadSeekerIsReadInPlace(t *testing.T) {
 // If Seek reports another size than WithSize, Upload reads the body as a stream: it may decompress the file that
 // it embeds.
 func TestUploadSeekerOfOtherSize(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 	src := struct {
 		io.Reader
 		io.Seeker
 	}{strings.NewReader("content"), strings.NewReader("zip")}
-	_, err := b.Upload(t.Context(), "k", src, storage.WithSize(7))
+	_, err := bucket.Upload(t.Context(), "k", src, storage.WithSize(7))
 	require.NoError(t, err)
-	got, _, err := storage.ReadAll(t.Context(), b, "k")
+	got, _, err := storage.ReadAll(t.Context(), bucket, "k")
 	require.NoError(t, err)
 	require.Equal(t, "content", string(got))
 }
 
 // If a body's Seek returns another offset than requested, Upload fails with BodyFailed.
 func TestUploadSeekerElsewhere(t *testing.T) {
-	b := memstore.New()
-	_, err := b.Upload(t.Context(), "k", &seeker{from: strings.NewReader("content"), jump: 1},
+	bucket := memstore.New()
+	_, err := bucket.Upload(t.Context(), "k", &seeker{from: strings.NewReader("content"), jump: 1},
 		storage.WithSize(7))
 	require.ErrorIs(t, err, storage.BodyFailed)
 	require.ErrorContains(t, err, "Seek")
@@ -112,10 +112,10 @@ func TestUploadSeekerElsewhere(t *testing.T) {
 // PutPart needs no buffer for a body that is an io.Seeker.
 func TestPutPartSeekerNeedsNoBuffer(t *testing.T) {
 	const size = 2 << 20 // more than the limit
-	b := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
-	u, err := storage.BeginUpload(t.Context(), b, "k")
+	bucket := memstore.New(storage.WithBufferLimit(&storage.BufferLimit{Max: 1 << 20}))
+	upload, err := storage.BeginUpload(t.Context(), bucket, "k")
 	require.NoError(t, err)
-	part, err := u.PutPart(t.Context(), 1, &seeker{from: strings.NewReader(strings.Repeat("x", size))},
+	part, err := upload.PutPart(t.Context(), 1, &seeker{from: strings.NewReader(strings.Repeat("x", size))},
 		storage.WithSize(size))
 	require.NoError(t, err)
 	require.EqualValues(t, size, part.Size)
@@ -125,9 +125,9 @@ func TestPutPartSeekerNeedsNoBuffer(t *testing.T) {
 func TestUploadDefaultPartSizeGrows(t *testing.T) {
 	injected := faults.New()
 	limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: 1, MaxParts: 4}
-	b := memstore.New(storage.WithDefaultPartSize(10), driver.WithLayer(faults.WithLimits(limits)),
+	bucket := memstore.New(storage.WithDefaultPartSize(10), driver.WithLayer(faults.WithLimits(limits)),
 		driver.WithLayer(injected.Layer()))
-	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 100)))
+	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 100)))
 	require.NoError(t, err)
 	require.Equal(t, 4, injected.Count(faults.PutPart))
 }
@@ -142,10 +142,10 @@ func TestUploadDefaultPartSizeOfAddress(t *testing.T) {
 		"mem://x?part_size=":         "part_size that is not a number of bytes",
 	} {
 		t.Run(address, func(t *testing.T) {
-			b, err := storage.Open(t.Context(), address)
+			bucket, err := storage.Open(t.Context(), address)
 			if says == "" {
 				require.NoError(t, err)
-				require.NoError(t, storage.Close(b))
+				require.NoError(t, storage.Close(bucket))
 				return
 			}
 			require.ErrorIs(t, err, storage.InvalidArgument)

@@ -12,10 +12,10 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A vendingHinted is a store without Vend that says why.
-type vendingHinted struct{ bareStore }
+// A hintedStore is a driver without Vend, whose hint says why.
+type hintedStore struct{ bareStore }
 
-func (v vendingHinted) Describe() driver.Description {
+func (v hintedStore) Describe() driver.Description {
 	d := v.bareStore.Describe()
 	d.VendingHint = "open it with a key"
 	return d
@@ -24,16 +24,16 @@ func (v vendingHinted) Describe() driver.Description {
 // If the bucket was opened with an option that the store lacks, Vend fails like every other call, and leaves the
 // hint of the next calls unchanged.
 func TestVendKeepsHintOfOptionError(t *testing.T) {
-	b := engine.New(vendingHinted{bareStore{memstore.NewDriver(memstore.Config{})}},
+	bucket := engine.New(hintedStore{bareStore{memstore.NewDriver(memstore.Config{})}},
 		storage.WithVersioning(true))
-	_, err := b.Attrs(t.Context(), "key")
+	_, err := bucket.Attrs(t.Context(), "key")
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	before := hintOf(t, err)
 
-	_, err = storage.Vend(t.Context(), b, "prefix/", storage.Rights{Read: true}, time.Hour)
+	_, err = storage.Vend(t.Context(), bucket, "prefix/", storage.Rights{Read: true}, time.Hour)
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 
-	_, err = b.Attrs(t.Context(), "key")
+	_, err = bucket.Attrs(t.Context(), "key")
 	require.Equal(t, before, hintOf(t, err))
 }
 

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -17,26 +18,32 @@ import (
 
 // If Versions is unsupported, the hint names WithVersioning only if the store can keep versions.
 func TestVersionsHint(t *testing.T) {
-	tests := map[string]struct {
+	withoutVersions := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.Versioning}))
+	tests := []struct {
+		name   string
 		bucket storage.Bucket
-		hint   string
+		want   string
 	}{
-		"opened without":  {memstore.New(), "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"},
-		"a store without": {memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.Versioning}))), ""},
+		{
+			name:   "opened without",
+			bucket: memstore.New(),
+			want:   "if the bucket keeps versions, open it with WithVersioning(true) or versions=true",
+		},
+		{name: "a store without", bucket: memstore.New(withoutVersions), want: ""},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			for _, err := range storage.Versions(t.Context(), tt.bucket) {
-				var e *storage.Error
-				require.ErrorAs(t, err, &e)
-				require.Equal(t, storage.Unsupported, e.Code)
-				require.Equal(t, tt.hint, e.Hint)
+				var storageErr *storage.Error
+				require.ErrorAs(t, err, &storageErr)
+				require.Equal(t, storage.Unsupported, storageErr.Code)
+				require.Equal(t, tt.want, storageErr.Hint)
 			}
 		})
 	}
 }
 
-// A bareStore cannot be asked to keep versions, what was removed, or locks.
+// A bareStore is a driver that cannot be asked to keep versions, what was removed, or locks.
 type bareStore struct{ driver.Driver }
 
 func (s bareStore) Describe() driver.Description {
@@ -57,84 +64,74 @@ func TestWithVersioningOfLesserStore(t *testing.T) {
 		"WithObjectLock": storage.WithObjectLock(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := engine.New(bareStore{memstore.NewDriver(memstore.Config{})}, option)
-			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+			bucket := engine.New(bareStore{memstore.NewDriver(memstore.Config{})}, option)
+			_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, name)
-			require.Equal(t, storage.Unsupported, storage.CodeOf(b.Remove(t.Context(), "a")))
-			require.NoError(t, storage.Close(b))
+			require.Equal(t, storage.Unsupported, storage.CodeOf(bucket.Remove(t.Context(), "a")))
+			require.NoError(t, storage.Close(bucket))
 		})
 	}
-	b := engine.New(bareStore{memstore.NewDriver(memstore.Config{})}, storage.WithVersioning(false))
-	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+	bucket := engine.New(bareStore{memstore.NewDriver(memstore.Config{})}, storage.WithVersioning(false))
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
+}
+
+// newFiveObjects returns a bucket with five objects, and the faults of its driver.
+func newFiveObjects(t *testing.T, opts ...storage.OpenOption) (storage.Bucket, *faults.Injector) {
+	t.Helper()
+	injector := faults.New()
+	bucket := memstore.New(append(opts, driver.WithLayer(injector.Layer()))...)
+	for _, key := range []string{"a", "b", "c", "d", "e"} {
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader(""))
+		require.NoError(t, err)
+	}
+	return bucket, injector
+}
+
+// cancelAfterPage ranges over entries, and calls cancel after the second one. It returns the errors of all entries.
+func cancelAfterPage[E any](entries iter.Seq2[E, error], cancel context.CancelFunc) (errs []error) {
+	for _, err := range entries {
+		errs = append(errs, err)
+		if len(errs) == 2 {
+			cancel()
+		}
+	}
+	return errs
 }
 
 // If ctx ends between two pages, List requests no other page.
 func TestListEndsBetweenPages(t *testing.T) {
-	const perPage = 2
-	tests := []struct {
-		name string
-		opts []storage.OpenOption
-		list func(ctx context.Context, b storage.Bucket, each func(error))
-		call faults.Calls
-	}{
-		{name: "List", list: listed, call: faults.List},
-		{
-			name: "Versions",
-			opts: []storage.OpenOption{storage.WithVersioning(true)},
-			list: func(ctx context.Context, b storage.Bucket, each func(error)) {
-				for _, err := range storage.Versions(ctx, b, storage.WithPageSize(perPage)) {
-					each(err)
-				}
-			},
-			call: faults.ListVersions,
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			injected := faults.New()
-			b := memstore.New(append(tt.opts, driver.WithLayer(injected.Layer()))...)
-			for _, key := range []string{"a", "b", "c", "d", "e"} {
-				_, err := b.Upload(t.Context(), key, strings.NewReader(""))
-				require.NoError(t, err)
-			}
-
-			ctx, cancel := context.WithCancel(t.Context())
-			count := 0
-
-			var last error
-			tt.list(ctx, b, func(err error) {
-				last = err
-				count++
-				if count == perPage {
-					cancel()
-				}
-			})
-			require.ErrorIs(t, last, storage.Canceled)
-			require.Equal(t, perPage+1, count, "the last is the error")
-			require.Equal(t, 1, injected.Count(tt.call))
-		})
-	}
+	bucket, injector := newFiveObjects(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	errs := cancelAfterPage(bucket.List(ctx, storage.WithPageSize(2)), cancel)
+	require.Len(t, errs, 3)
+	require.ErrorIs(t, errs[2], storage.Canceled)
+	require.Equal(t, 1, injector.Count(faults.List))
 }
 
-func listed(ctx context.Context, b storage.Bucket, each func(error)) {
-	for _, err := range b.List(ctx, storage.WithPageSize(2)) {
-		each(err)
-	}
+// If ctx ends between two pages, Versions requests no other page.
+func TestVersionsEndBetweenPages(t *testing.T) {
+	bucket, injector := newFiveObjects(t, storage.WithVersioning(true))
+	ctx, cancel := context.WithCancel(t.Context())
+	errs := cancelAfterPage(storage.Versions(ctx, bucket, storage.WithPageSize(2)), cancel)
+	require.Len(t, errs, 3)
+	require.ErrorIs(t, errs[2], storage.Canceled)
+	require.Equal(t, 1, injector.Count(faults.ListVersions))
 }
 
 // If the response to a removal is lost and the retry fails with Locked, the error is Locked and not
 // OutcomeUnknown: the version was never removed.
 func TestRemoveVersionOfLockedLost(t *testing.T) {
 	injected := faults.New()
-	b := memstore.New(storage.WithVersioning(true), storage.WithObjectLock(), driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
-	lockedAttrs, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithLegalHold())
+	bucket := memstore.New(storage.WithVersioning(true), storage.WithObjectLock(),
+		driver.WithLayer(injected.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+	lockedAttrs, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithLegalHold())
 	require.NoError(t, err)
 	lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
 	injected.Set(faults.Fail(faults.Delete).Nth(1).WithError(lost))
 
-	err = b.Remove(t.Context(), "a", storage.WithVersion(lockedAttrs.Version))
+	err = bucket.Remove(t.Context(), "a", storage.WithVersion(lockedAttrs.Version))
 	require.ErrorIs(t, err, storage.Locked)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 	require.Equal(t, 2, injected.Count(faults.Delete))
