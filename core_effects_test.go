@@ -83,20 +83,20 @@ func TestCoreRefusesByList(t *testing.T) {
 			if strings.HasPrefix(tt.name, "MultipartUpload.") {
 				continue // the upload was begun before
 			}
-			for one := storage.EffectRead; one <= storage.EffectDescribe; one <<= 1 {
-				if tt.effects&one == 0 {
+			for bit := storage.EffectRead; bit <= storage.EffectDescribe; bit <<= 1 {
+				if tt.effects&bit == 0 {
 					continue
 				}
-				t.Run(store+"/"+tt.name+"/"+one.String(), func(t *testing.T) {
-					w := openWatched(t, store)
-					b, err := storage.Wrap(w.Bucket, func(c storage.Core) storage.Core {
-						return refusing{c, effect.Set(one)}
+				t.Run(store+"/"+tt.name+"/"+bit.String(), func(t *testing.T) {
+					watched := newWatchedBucket(t, store)
+					bucket, err := storage.Wrap(watched.Bucket, func(c storage.Core) storage.Core {
+						return refusing{c, effect.Set(bit)}
 					})
 					require.NoError(t, err)
-					w.begin(0)
-					require.Error(t, tt.call(t.Context(), b, w))
-					for _, request := range w.requests {
-						require.Zero(t, requestEffects[request.call]&one, request.call)
+					watched.reset(0)
+					require.Error(t, tt.call(t.Context(), bucket, watched))
+					for _, request := range watched.requests {
+						require.Zero(t, requestEffects[request.call]&bit, request.call)
 					}
 				})
 			}

@@ -22,7 +22,7 @@ func (s streaming) CopyFrom(
 	return storage.StreamCopy(ctx, s, key, src, o)
 }
 
-func openStreaming(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+func newStreamingBucket(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b, err := storage.Wrap(memstore.New(opts...), func(c storage.Core) storage.Core { return streaming{c} })
 	require.NoError(t, err)
@@ -53,7 +53,7 @@ func TestStreamCopyKeepsOptions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			streamed := openStreaming(t)
+			streamed := newStreamingBucket(t)
 			bucket := memstore.New()
 			_, err := storage.Copy(t.Context(), bucket, "a", streamed, "a")
 			require.NoError(t, err)
@@ -74,7 +74,7 @@ func TestStreamCopyKeepsOptions(t *testing.T) {
 
 // Copies of old versions, conditional copies, appends and moves work with StreamCopy.
 func TestStreamCopyServesCopyAppendMove(t *testing.T) {
-	b := openStreaming(t, storage.WithVersioning(true))
+	b := newStreamingBucket(t, storage.WithVersioning(true))
 	first, err := b.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 
@@ -140,14 +140,14 @@ func TestStreamCopyLeavesOutInvalidHeaders(t *testing.T) {
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			attrs, err := storage.Copy(t.Context(), openStreaming(t), "b.json", described(tt.source),
+			attrs, err := storage.Copy(t.Context(), newStreamingBucket(t), "b.json", described(tt.source),
 				"k", tt.opts...)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, attrs.Properties)
 		})
 	}
 
-	_, err := storage.Copy(t.Context(), openStreaming(t), "b", described{}, "k",
+	_, err := storage.Copy(t.Context(), newStreamingBucket(t), "b", described{}, "k",
 		storage.WithContentLanguage("ä"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }

@@ -44,23 +44,23 @@ func (a *auditing) Remove(ctx context.Context, key string, o *storage.RemoveOpti
 }
 
 // newAuditedBucket returns b with a Core that notes calls.
-func newAuditedBucket(t *testing.T, b storage.Bucket) (storage.Bucket, *[]string) {
+func newAuditedBucket(t *testing.T, bucket storage.Bucket) (storage.Bucket, *[]string) {
 	t.Helper()
 	calls := new([]string)
-	audited, err := storage.Wrap(b, func(c storage.Core) storage.Core { return &auditing{c, calls} })
+	audited, err := storage.Wrap(bucket, func(c storage.Core) storage.Core { return &auditing{c, calls} })
 	require.NoError(t, err)
 	return audited, calls
 }
 
 // A Core that embeds another one sees each whole call that it overrides, with its whole key.
 func TestWrapWithEmbeddedCore(t *testing.T) {
-	b, calls := newAuditedBucket(t, newWholeBucket(t))
-	view := storage.Prefixed(b, "p/")
+	bucket, calls := newAuditedBucket(t, newWholeBucket(t))
+	view := storage.Prefixed(bucket, "p/")
 	_, err := view.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
 	require.NoError(t, storage.Ref[storage.Remover](view).Remove(t.Context(), "k"))
 
-	_, err = storage.Update(t.Context(), b, "u", func([]byte, *storage.Attrs) ([]byte, error) {
+	_, err = storage.Update(t.Context(), bucket, "u", func([]byte, *storage.Attrs) ([]byte, error) {
 		return []byte("x"), nil
 	})
 	require.NoError(t, err)
@@ -69,28 +69,28 @@ func TestWrapWithEmbeddedCore(t *testing.T) {
 
 // A Core that embeds another one supports all functions of the package.
 func TestWrapWithEmbeddedCoreKeepsFunctions(t *testing.T) {
-	b, _ := newAuditedBucket(t, newWholeBucket(t))
-	for _, row := range beyond {
+	bucket, _ := newAuditedBucket(t, newWholeBucket(t))
+	for _, row := range wholeBucketCalls {
 		t.Run(row.name, func(t *testing.T) {
-			require.NotErrorIs(t, row.call(t.Context(), b), storage.PermissionDenied)
+			require.NotErrorIs(t, row.call(t.Context(), bucket), storage.PermissionDenied)
 		})
 	}
-	require.True(t, storage.Supports(b, storage.Versioning|storage.ObjectTags))
+	require.True(t, storage.Supports(bucket, storage.Versioning|storage.ObjectTags))
 }
 
 // Functions of the package refuse a bucket of another module's type.
 func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 	type embedding struct{ storage.Bucket }
-	b := embedding{newWholeBucket(t)}
-	_, copyErr := storage.Copy(t.Context(), b, "to", b, "k")
-	_, composed := storage.Compose(t.Context(), b, "to", []string{"k"})
-	_, moved := storage.Move(t.Context(), b, "k", "to")
-	_, listed := storage.ListPage(t.Context(), b, "")
-	_, removeErr := storage.RemoveAll(t.Context(), b, slices.Values([]string{"k"}))
-	_, versions := storage.RemoveVersions(t.Context(), b, func(func(storage.VersionEntry) bool) {})
-	_, wrapped := storage.Wrap(b, func(c storage.Core) storage.Core { return c })
-	_, attrs := storage.Prefixed(b, "p/").Attrs(t.Context(), "k")
-	_, narrowed := storage.Ref[storage.AttrsReader](b).Attrs(t.Context(), "k")
+	bucket := embedding{newWholeBucket(t)}
+	_, copyErr := storage.Copy(t.Context(), bucket, "to", bucket, "k")
+	_, composed := storage.Compose(t.Context(), bucket, "to", []string{"k"})
+	_, moved := storage.Move(t.Context(), bucket, "k", "to")
+	_, listed := storage.ListPage(t.Context(), bucket, "")
+	_, removeErr := storage.RemoveAll(t.Context(), bucket, slices.Values([]string{"k"}))
+	_, versions := storage.RemoveVersions(t.Context(), bucket, func(func(storage.VersionEntry) bool) {})
+	_, wrapped := storage.Wrap(bucket, func(c storage.Core) storage.Core { return c })
+	_, attrs := storage.Prefixed(bucket, "p/").Attrs(t.Context(), "k")
+	_, narrowed := storage.Ref[storage.AttrsReader](bucket).Attrs(t.Context(), "k")
 	errs := map[string]error{
 		"Copy":           copyErr,
 		"Compose":        composed,
@@ -102,8 +102,8 @@ func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 		"Prefixed":       attrs,
 		"Ref":            narrowed,
 	}
-	for _, row := range beyond {
-		errs[row.name] = row.call(t.Context(), b)
+	for _, row := range wholeBucketCalls {
+		errs[row.name] = row.call(t.Context(), bucket)
 	}
 
 	for name, err := range errs {
@@ -115,21 +115,21 @@ func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 		require.Contains(t, e.Hint, "storage.Wrap")
 	}
 
-	_, err := storage.Copy(t.Context(), memstore.New(), "to", b, "k")
+	_, err := storage.Copy(t.Context(), memstore.New(), "to", bucket, "k")
 	require.NoError(t, err, "a source of any type is read by its Download")
 }
 
 // Wrap fails with InvalidArgument for a view, a reference, or a nil Core.
 func TestWrapRefusesPartsOfBuckets(t *testing.T) {
-	b := newWholeBucket(t)
+	bucket := newWholeBucket(t)
 	pass := func(c storage.Core) storage.Core { return c }
 	tests := map[string]struct {
 		of   storage.Bucket
 		wrap func(storage.Core) storage.Core
 	}{
-		"a part":            {storage.Prefixed(b, "p/"), pass},
-		"a reference":       {storage.Ref[storage.Downloader](b).(storage.Bucket), pass},
-		"no Core":           {b, func(storage.Core) storage.Core { return nil }},
+		"a part":            {storage.Prefixed(bucket, "p/"), pass},
+		"a reference":       {storage.Ref[storage.Downloader](bucket).(storage.Bucket), pass},
+		"no Core":           {bucket, func(storage.Core) storage.Core { return nil }},
 		"a part of no Core": {storage.Prefixed(storage.NewBucket(nil), "p/"), pass},
 	}
 	for name, tt := range tests {
@@ -143,29 +143,29 @@ func TestWrapRefusesPartsOfBuckets(t *testing.T) {
 
 // A bucket of NewBucket(nil) refuses each call.
 func TestNewBucketWithoutCore(t *testing.T) {
-	b := storage.NewBucket(nil)
-	for _, row := range beyond {
+	bucket := storage.NewBucket(nil)
+	for _, row := range wholeBucketCalls {
 		if row.name == "Close" {
 			continue
 		}
 		t.Run(row.name, func(t *testing.T) {
-			require.ErrorIs(t, row.call(t.Context(), b), storage.InvalidArgument)
+			require.ErrorIs(t, row.call(t.Context(), bucket), storage.InvalidArgument)
 		})
 	}
-	require.NoError(t, storage.Close(b))
-	require.False(t, storage.Supports(b, 0))
-	_, ok := storage.As[any](b)
+	require.NoError(t, storage.Close(bucket))
+	require.False(t, storage.Supports(bucket, 0))
+	_, ok := storage.As[any](bucket)
 	require.False(t, ok)
 }
 
 // A bucket that was wrapped twice can be closed through the outer wrapper, and again through the inner one.
 func TestWrapTwiceClose(t *testing.T) {
-	b := memstore.New()
-	first, _ := newAuditedBucket(t, b)
+	bucket := memstore.New()
+	first, _ := newAuditedBucket(t, bucket)
 	second, _ := newAuditedBucket(t, first)
 	require.NoError(t, storage.Close(second))
 	require.NoError(t, storage.Close(first))
-	_, err := b.Attrs(t.Context(), "k")
+	_, err := bucket.Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.InvalidArgument, "the bucket is closed")
 }
 
@@ -187,58 +187,58 @@ func (w *watching) Download(ctx context.Context, key string, o *storage.Download
 // If the source of Copy has a Core, Copy reads it with that Core's Download.
 func TestCopyReadsThroughCore(t *testing.T) {
 	reads := 0
-	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &watching{c, &reads} })
+	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &watching{c, &reads} })
 	require.NoError(t, err)
-	_, err = b.Upload(t.Context(), "p/k", strings.NewReader("text"))
+	_, err = bucket.Upload(t.Context(), "p/k", strings.NewReader("text"))
 	require.NoError(t, err)
 
-	attrs, err := storage.Copy(t.Context(), b, "to", storage.Prefixed(b, "p/"), "k")
+	attrs, err := storage.Copy(t.Context(), bucket, "to", storage.Prefixed(bucket, "p/"), "k")
 	require.NoError(t, err)
 	require.Equal(t, "to", attrs.Key)
 	require.Equal(t, 1, reads)
 
-	_, err = storage.Copy(t.Context(), b, "to", storage.Prefixed(b, "p/"), "none")
+	_, err = storage.Copy(t.Context(), bucket, "to", storage.Prefixed(bucket, "p/"), "none")
 	e, _ := errors.AsType[*storage.Error](err)
 	require.Equal(t, []string{"Copy", "none"}, []string{e.Op, e.Key})
 }
 
 // beyond are the functions that need more than the methods of Bucket. Each is given an object "k".
-var beyond = []struct {
+var wholeBucketCalls = []struct {
 	name string
-	call func(ctx context.Context, b storage.Bucket) error
+	call func(ctx context.Context, bucket storage.Bucket) error
 }{
-	{"Versions", func(ctx context.Context, b storage.Bucket) error {
-		return firstError(storage.Versions(ctx, b))
+	{"Versions", func(ctx context.Context, bucket storage.Bucket) error {
+		return firstError(storage.Versions(ctx, bucket))
 	}},
-	{"Tags", func(ctx context.Context, b storage.Bucket) error {
-		_, err := storage.Tags(ctx, b, "k")
+	{"Tags", func(ctx context.Context, bucket storage.Bucket) error {
+		_, err := storage.Tags(ctx, bucket, "k")
 		return err
 	}},
-	{"SetTags", func(ctx context.Context, b storage.Bucket) error {
-		return storage.SetTags(ctx, b, "k", nil)
+	{"SetTags", func(ctx context.Context, bucket storage.Bucket) error {
+		return storage.SetTags(ctx, bucket, "k", nil)
 	}},
-	{"SetRetention", func(ctx context.Context, b storage.Bucket) error {
-		return storage.SetRetention(ctx, b, "k", storage.Retention{})
+	{"SetRetention", func(ctx context.Context, bucket storage.Bucket) error {
+		return storage.SetRetention(ctx, bucket, "k", storage.Retention{})
 	}},
-	{"SetLegalHold", func(ctx context.Context, b storage.Bucket) error {
-		return storage.SetLegalHold(ctx, b, "k", false)
+	{"SetLegalHold", func(ctx context.Context, bucket storage.Bucket) error {
+		return storage.SetLegalHold(ctx, bucket, "k", false)
 	}},
-	{"Restore", func(ctx context.Context, b storage.Bucket) error { return storage.Restore(ctx, b, "k") }},
-	{"SignedUploadForm", func(ctx context.Context, b storage.Bucket) error {
-		_, err := storage.SignedUploadForm(ctx, b, "k", 0, 1)
+	{"Restore", func(ctx context.Context, bucket storage.Bucket) error { return storage.Restore(ctx, bucket, "k") }},
+	{"SignedUploadForm", func(ctx context.Context, bucket storage.Bucket) error {
+		_, err := storage.SignedUploadForm(ctx, bucket, "k", 0, 1)
 		return err
 	}},
-	{"BeginUpload", func(ctx context.Context, b storage.Bucket) error {
-		_, err := storage.BeginUpload(ctx, b, "k")
+	{"BeginUpload", func(ctx context.Context, bucket storage.Bucket) error {
+		_, err := storage.BeginUpload(ctx, bucket, "k")
 		return err
 	}},
-	{"ListUploads", func(ctx context.Context, b storage.Bucket) error {
-		return firstError(storage.ListUploads(ctx, b))
+	{"ListUploads", func(ctx context.Context, bucket storage.Bucket) error {
+		return firstError(storage.ListUploads(ctx, bucket))
 	}},
-	{"AbortUpload", func(ctx context.Context, b storage.Bucket) error {
-		return storage.AbortUpload(ctx, b, storage.UploadEntry{Key: "k", Upload: "none"})
+	{"AbortUpload", func(ctx context.Context, bucket storage.Bucket) error {
+		return storage.AbortUpload(ctx, bucket, storage.UploadEntry{Key: "k", Upload: "none"})
 	}},
-	{"Close", func(_ context.Context, b storage.Bucket) error { return storage.Close(b) }},
+	{"Close", func(_ context.Context, bucket storage.Bucket) error { return storage.Close(bucket) }},
 }
 
 // firstError returns the error of a listing.
@@ -254,12 +254,12 @@ func lastError[T any](_ T, err error) error { return err }
 // newWholeBucket returns a bucket that has everything, with an object "k".
 func newWholeBucket(t *testing.T) storage.Bucket {
 	t.Helper()
-	b := memstore.New(storage.WithVersioning(true), storage.WithObjectLock(),
+	bucket := memstore.New(storage.WithVersioning(true), storage.WithObjectLock(),
 		storage.WithSigningBaseURL("http://127.0.0.1/x"))
-	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"),
+	_, err := bucket.Upload(t.Context(), "k", strings.NewReader("text"),
 		storage.WithTags(map[string]string{"a": "b"}))
 	require.NoError(t, err)
-	return b
+	return bucket
 }
 
 // writes counts the calls of Write.
@@ -272,11 +272,11 @@ func (w *writes) Write(p []byte) (int, error) {
 
 // WriteTo of a reader from a prefixed bucket writes as the bucket's own reader does.
 func TestPrefixedDownloadWriteTo(t *testing.T) {
-	b := memstore.New()
-	_, err := b.Upload(t.Context(), "p/k", strings.NewReader(strings.Repeat("x", 1<<20)))
+	bucket := memstore.New()
+	_, err := bucket.Upload(t.Context(), "p/k", strings.NewReader(strings.Repeat("x", 1<<20)))
 	require.NoError(t, err)
 
-	r, err := storage.Prefixed(b, "p/").Download(t.Context(), "k")
+	r, err := storage.Prefixed(bucket, "p/").Download(t.Context(), "k")
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, r.Close())
@@ -293,8 +293,8 @@ func TestPrefixedDownloadWriteTo(t *testing.T) {
 // Functions for versions, tags, open uploads and removals take and return the keys of a prefixed bucket without
 // the prefix. Their errors have such keys, too.
 func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
-	b := newWholeBucket(t)
-	view := storage.Prefixed(b, "p/")
+	bucket := newWholeBucket(t)
+	view := storage.Prefixed(bucket, "p/")
 	_, err := view.Upload(t.Context(), "k", strings.NewReader("text"),
 		storage.WithTags(map[string]string{"a": "b"}))
 	require.NoError(t, err)
@@ -325,7 +325,7 @@ func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "parts", second.Key())
 
-	_, err = storage.ContinueUpload(t.Context(), storage.Prefixed(b, "q/"), u.Token())
+	_, err = storage.ContinueUpload(t.Context(), storage.Prefixed(bucket, "q/"), u.Token())
 	require.ErrorIs(t, err, storage.InvalidArgument, "it is outside of the view")
 	_, err = second.PutPart(t.Context(), 1, strings.NewReader("part"))
 	require.NoError(t, err)
@@ -342,10 +342,10 @@ func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
 
 // A reference of Ref permits only the operations of its type: others fail with PermissionDenied.
 func TestRefIsNotWidened(t *testing.T) {
-	b := newWholeBucket(t)
-	reader := storage.Ref[storage.Downloader](b).(storage.Bucket)
+	bucket := newWholeBucket(t)
+	reader := storage.Ref[storage.Downloader](bucket).(storage.Bucket)
 
-	for _, row := range beyond {
+	for _, row := range wholeBucketCalls {
 		if row.name == "Close" {
 			continue
 		}
@@ -362,7 +362,7 @@ func TestRefIsNotWidened(t *testing.T) {
 	_, ok := storage.As[any](reader)
 	require.False(t, ok)
 
-	uploader := storage.Ref[storage.Uploader](b).(storage.Bucket)
+	uploader := storage.Ref[storage.Uploader](bucket).(storage.Bucket)
 	u, err := storage.BeginUpload(t.Context(), uploader, "parts")
 	require.NoError(t, err)
 	_, err = u.SignPart(t.Context(), 1)
@@ -386,12 +386,12 @@ func TestPrefixedReaderLosesBothPrefixes(t *testing.T) {
 		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := broken.Upload(t.Context(), "q/p/k", strings.NewReader("text"))
 	require.NoError(t, err)
-	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
+	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
 		return &forwarding{c, storage.Prefixed(broken, "q/")}
 	})
 	require.NoError(t, err)
 
-	r, err := storage.Prefixed(b, "p/").Download(t.Context(), "k")
+	r, err := storage.Prefixed(bucket, "p/").Download(t.Context(), "k")
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, r.Close())
@@ -415,9 +415,9 @@ func (f *failing) Attrs(ctx context.Context, key string, o *storage.DownloadOpti
 
 // An error of a prefixed bucket never shows the prefix, whatever target errors.As gets.
 func TestPrefixedErrorHidesPrefix(t *testing.T) {
-	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &failing{c} })
+	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &failing{c} })
 	require.NoError(t, err)
-	_, err = storage.Prefixed(b, "secret/").Attrs(t.Context(), "k")
+	_, err = storage.Prefixed(bucket, "secret/").Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.NotContains(t, err.Error(), "secret")
 
@@ -547,9 +547,9 @@ func TestCoreReturnsNeitherResultNorError(t *testing.T) {
 		require.Contains(t, file, "core_test.go", "silent needs the method %s", name)
 	}
 
-	b, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core { return silent{c} })
+	bucket, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core { return silent{c} })
 	require.NoError(t, err)
-	for name, view := range map[string]storage.Bucket{"whole": b, "view": storage.Prefixed(b, "p/")} {
+	for name, view := range map[string]storage.Bucket{"whole": bucket, "view": storage.Prefixed(bucket, "p/")} {
 		for call, err := range silentCalls(t.Context(), view) {
 			e, ok := errors.AsType[*storage.Error](err)
 			require.True(t, ok, "%s through %s: %v", call, name, err)
@@ -561,31 +561,31 @@ func TestCoreReturnsNeitherResultNorError(t *testing.T) {
 }
 
 // silentCalls calls each function and method whose result a Core gives.
-func silentCalls(ctx context.Context, b storage.Bucket) map[string]error {
+func silentCalls(ctx context.Context, bucket storage.Bucket) map[string]error {
 	body := func() io.Reader { return strings.NewReader("x") }
 	part := storage.UploadEntry{Key: "k", Upload: "u"}
 	return map[string]error{
-		"Upload":               lastError(b.Upload(ctx, "k", body())),
-		"Download":             lastError(b.Download(ctx, "k")),
-		"Attrs":                lastError(b.Attrs(ctx, "k")),
-		"List":                 firstError(b.List(ctx)),
-		"ListPage":             lastError(storage.ListPage(ctx, b, "")),
-		"Versions":             firstError(storage.Versions(ctx, b)),
-		"Copy":                 lastError(storage.Copy(ctx, b, "k", memstore.New(), "k")),
-		"Copy of itself":       lastError(storage.Copy(ctx, b, "k", b, "k")),
-		"Compose":              lastError(storage.Compose(ctx, b, "k", []string{"k"})),
-		"Move":                 lastError(storage.Move(ctx, b, "k", "to")),
-		"Append":               lastError(storage.Append(ctx, b, "k", []byte("x"))),
-		"SignedUploadURL":      lastError(b.SignedUploadURL(ctx, "k")),
-		"SignedDownloadURL":    lastError(b.SignedDownloadURL(ctx, "k")),
-		"SignedRemoveURL":      lastError(storage.SignedRemoveURL(ctx, b, "k")),
-		"SignedUploadForm":     lastError(storage.SignedUploadForm(ctx, b, "k", 0, 1)),
-		"Vend":                 lastError(storage.Vend(ctx, b, "", storage.Rights{Read: true}, time.Hour)),
-		"BeginUpload":          lastError(storage.BeginUpload(ctx, b, "k")),
-		"ContinueUpload":       lastError(storage.ContinueUpload(ctx, b, "token")),
-		"ContinueListedUpload": lastError(storage.ContinueListedUpload(ctx, b, part)),
-		"ListUploads":          firstError(storage.ListUploads(ctx, b)),
-		"PutSignedPart":        lastError(storage.PutSignedPart(ctx, b, "k", "u", 1, body())),
+		"Upload":               lastError(bucket.Upload(ctx, "k", body())),
+		"Download":             lastError(bucket.Download(ctx, "k")),
+		"Attrs":                lastError(bucket.Attrs(ctx, "k")),
+		"List":                 firstError(bucket.List(ctx)),
+		"ListPage":             lastError(storage.ListPage(ctx, bucket, "")),
+		"Versions":             firstError(storage.Versions(ctx, bucket)),
+		"Copy":                 lastError(storage.Copy(ctx, bucket, "k", memstore.New(), "k")),
+		"Copy of itself":       lastError(storage.Copy(ctx, bucket, "k", bucket, "k")),
+		"Compose":              lastError(storage.Compose(ctx, bucket, "k", []string{"k"})),
+		"Move":                 lastError(storage.Move(ctx, bucket, "k", "to")),
+		"Append":               lastError(storage.Append(ctx, bucket, "k", []byte("x"))),
+		"SignedUploadURL":      lastError(bucket.SignedUploadURL(ctx, "k")),
+		"SignedDownloadURL":    lastError(bucket.SignedDownloadURL(ctx, "k")),
+		"SignedRemoveURL":      lastError(storage.SignedRemoveURL(ctx, bucket, "k")),
+		"SignedUploadForm":     lastError(storage.SignedUploadForm(ctx, bucket, "k", 0, 1)),
+		"Vend":                 lastError(storage.Vend(ctx, bucket, "", storage.Rights{Read: true}, time.Hour)),
+		"BeginUpload":          lastError(storage.BeginUpload(ctx, bucket, "k")),
+		"ContinueUpload":       lastError(storage.ContinueUpload(ctx, bucket, "token")),
+		"ContinueListedUpload": lastError(storage.ContinueListedUpload(ctx, bucket, part)),
+		"ListUploads":          firstError(storage.ListUploads(ctx, bucket)),
+		"PutSignedPart":        lastError(storage.PutSignedPart(ctx, bucket, "k", "u", 1, body())),
 	}
 }
 
@@ -607,9 +607,9 @@ func (k keeping) Download(context.Context, string, *storage.DownloadOptions) (*s
 func TestPrefixedAttrsHaveKeyOfCall(t *testing.T) {
 	for _, key := range []string{"p/p/k", "outside/secret"} {
 		attrs := &storage.Attrs{Key: key}
-		b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return keeping{c, attrs} })
+		bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return keeping{c, attrs} })
 		require.NoError(t, err)
-		view := storage.Prefixed(b, "p/")
+		view := storage.Prefixed(bucket, "p/")
 
 		for range 2 {
 			a, err := view.Attrs(t.Context(), "p/k")
@@ -688,12 +688,12 @@ func (c restoring) CopyFrom(
 
 // If a Core's CopyFrom cannot append bytes, Append fails instead of returning nil.
 func TestAppendThroughCoreThatCopies(t *testing.T) {
-	b, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core { return restoring{c} })
+	bucket, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core { return restoring{c} })
 	require.NoError(t, err)
 
-	_, err = storage.Append(t.Context(), b, "k", []byte("more"))
+	_, err = storage.Append(t.Context(), bucket, "k", []byte("more"))
 	require.ErrorIs(t, err, storage.Unsupported)
-	_, err = storage.Append(t.Context(), b, "new", []byte("more"))
+	_, err = storage.Append(t.Context(), bucket, "new", []byte("more"))
 	require.NoError(t, err)
 	audited, _ := newAuditedBucket(t, newWholeBucket(t))
 	a, err := storage.Append(t.Context(), audited, "k", []byte("more"))

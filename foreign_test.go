@@ -23,12 +23,12 @@ import (
 
 // A foreign bucket is a user's type: it promises ten bytes, and its bodies are
 // whatever they are.
-type foreign struct {
+type tenByteBucket struct {
 	storage.Bucket
 	body string
 }
 
-func (f foreign) Download(_ context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+func (f tenByteBucket) Download(_ context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 	var r storage.DownloadOptions
 	if err := r.Apply(opts...); err != nil {
 		return nil, err
@@ -37,12 +37,12 @@ func (f foreign) Download(_ context.Context, key string, opts ...storage.Downloa
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 10}, r.Offset, 10-r.Offset, io.NopCloser(strings.NewReader(body))), nil
 }
 
-func (foreign) Attrs(_ context.Context, key string, _ ...storage.AttrsOption) (*storage.Attrs, error) {
+func (tenByteBucket) Attrs(_ context.Context, key string, _ ...storage.AttrsOption) (*storage.Attrs, error) {
 	return &storage.Attrs{Key: key, Size: 10}, nil
 }
 
 // uses are all the ways in which this package reads a bucket to the end.
-var uses = []struct {
+var readers = []struct {
 	name string
 	read func(ctx context.Context, b storage.Bucket, path string) error
 }{
@@ -105,10 +105,10 @@ func TestReaderCountsBytesOfOtherBuckets(t *testing.T) {
 		{"too long", "0123456789a", storage.Internal},
 	}
 	for _, tt := range tests {
-		for _, use := range uses {
+		for _, use := range readers {
 			t.Run(tt.name+"/"+use.name, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "to")
-				err := use.read(t.Context(), foreign{memstore.New(), tt.body}, path)
+				err := use.read(t.Context(), tenByteBucket{memstore.New(), tt.body}, path)
 				if tt.code == "" {
 					require.NoError(t, err)
 					return
@@ -134,16 +134,16 @@ func TestReaderCountsBytesOfOtherBuckets(t *testing.T) {
 }
 
 // A hasty bucket takes an error of the body's for its end.
-type hasty struct{ storage.Bucket }
+type errorIgnoringBucket struct{ storage.Bucket }
 
-func (h hasty) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
+func (h errorIgnoringBucket) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
 	head, _ := io.ReadAll(body)
 	return h.Bucket.Upload(ctx, key, bytes.NewReader(head), opts...)
 }
 
 // If the source of a Writer fails, the Writer never stores the object.
 func TestWriterCommitAfterSourceFails(t *testing.T) {
-	w := storage.NewWriter(t.Context(), hasty{memstore.New()}, "k")
+	w := storage.NewWriter(t.Context(), errorIgnoringBucket{memstore.New()}, "k")
 	_, err := w.ReadFrom(io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrNoProgress)))
 	require.Equal(t, io.ErrNoProgress, err)
 	attrs, err := w.Commit()
@@ -153,12 +153,12 @@ func TestWriterCommitAfterSourceFails(t *testing.T) {
 }
 
 // A breaking bucket fails where it is opened or read.
-type breaking struct {
+type failingSource struct {
 	storage.Bucket
 	opening, reading error
 }
 
-func (b breaking) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+func (b failingSource) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
 	if b.opening != nil {
 		return nil, b.opening
 	}
@@ -172,16 +172,16 @@ func TestCopySourceFails(t *testing.T) {
 	mine := errors.New("mine")
 	tests := []struct {
 		name string
-		src  breaking
+		src  failingSource
 		want storage.Code
 	}{
-		{"opening: a condition", breaking{opening: coded(storage.PreconditionFailed)}, storage.Changed},
-		{"opening: nothing there", breaking{opening: coded(storage.ObjectNotFound)}, storage.ObjectNotFound},
-		{"reading: a condition", breaking{reading: coded(storage.PreconditionFailed)}, storage.Changed},
-		{"reading: nothing there", breaking{reading: coded(storage.ObjectNotFound)}, storage.Changed},
-		{"reading: changed", breaking{reading: coded(storage.Changed)}, storage.Changed},
-		{"reading: out of reach", breaking{reading: coded(storage.Unavailable)}, storage.BodyFailed},
-		{"reading: its own", breaking{reading: mine}, storage.BodyFailed},
+		{"opening: a condition", failingSource{opening: coded(storage.PreconditionFailed)}, storage.Changed},
+		{"opening: nothing there", failingSource{opening: coded(storage.ObjectNotFound)}, storage.ObjectNotFound},
+		{"reading: a condition", failingSource{reading: coded(storage.PreconditionFailed)}, storage.Changed},
+		{"reading: nothing there", failingSource{reading: coded(storage.ObjectNotFound)}, storage.Changed},
+		{"reading: changed", failingSource{reading: coded(storage.Changed)}, storage.Changed},
+		{"reading: out of reach", failingSource{reading: coded(storage.Unavailable)}, storage.BodyFailed},
+		{"reading: its own", failingSource{reading: mine}, storage.BodyFailed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -316,9 +316,9 @@ func TestErrorNamesBucket(t *testing.T) {
 }
 
 // An unfiltered store sends the versions of all keys, whatever the prefix.
-type unfiltered struct{ driver.Driver }
+type prefixIgnorer struct{ driver.Driver }
 
-func (d unfiltered) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
+func (d prefixIgnorer) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	req := *r
 	req.Prefix = ""
 	return d.Driver.ListVersions(ctx, &req)
@@ -328,7 +328,7 @@ func (d unfiltered) ListVersions(ctx context.Context, r *driver.ListRequest) (*d
 // keys.
 func TestVersionsLeaveOutOtherPrefixes(t *testing.T) {
 	b := memstore.New(storage.WithVersioning(true), driver.WithLayer(func(next driver.Driver) driver.Driver {
-		return unfiltered{next}
+		return prefixIgnorer{next}
 	}))
 	for _, key := range []string{"a", "other/x", "tenant/x", "tenantb"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
@@ -346,7 +346,7 @@ func TestVersionsLeaveOutOtherPrefixes(t *testing.T) {
 
 // RemoveMatching refuses a bucket of another type, and its error names RemoveMatching.
 func TestRemoveMatchingRefusesOtherBucketType(t *testing.T) {
-	_, err := storage.RemoveMatching(t.Context(), foreign{Bucket: memstore.New()}, nil)
+	_, err := storage.RemoveMatching(t.Context(), tenByteBucket{Bucket: memstore.New()}, nil)
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)

@@ -130,7 +130,7 @@ func TestMethodsReturnNoAny(t *testing.T) {
 
 // A reach walks through everything that can be reached from a narrowed bucket: the results of
 // functions and exported methods, exported fields, elements, and what callbacks receive.
-type reach struct {
+type reachWalk struct {
 	t      *testing.T
 	narrow storage.Bucket
 	seen   map[reflect.Type]bool
@@ -140,7 +140,7 @@ type reach struct {
 // outside is a key outside of the narrowed part. Its object has the text "secret".
 const outside = "outside"
 
-func (r *reach) visit(v reflect.Value) {
+func (walk *reachWalk) visit(v reflect.Value) {
 	for v.IsValid() && v.Kind() == reflect.Interface {
 		v = v.Elem()
 	}
@@ -149,74 +149,74 @@ func (r *reach) visit(v reflect.Value) {
 		return
 	}
 
-	r.check(v.Interface())
-	if r.seen[v.Type()] {
+	walk.check(v.Interface())
+	if walk.seen[v.Type()] {
 		return
 	}
-	r.seen[v.Type()] = true
-	r.methods(v)
+	walk.seen[v.Type()] = true
+	walk.methods(v)
 	switch v.Kind() {
 	case reflect.Pointer:
-		r.visit(v.Elem())
+		walk.visit(v.Elem())
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
-				r.step(v.Type().Field(i).Name, func() {
-					r.visit(v.Field(i))
+				walk.step(v.Type().Field(i).Name, func() {
+					walk.visit(v.Field(i))
 				})
 			}
 		}
 	case reflect.Slice, reflect.Array:
 		for i := range min(v.Len(), 2) {
-			r.visit(v.Index(i))
+			walk.visit(v.Index(i))
 		}
 	case reflect.Map:
 		for _, key := range v.MapKeys() {
-			r.visit(v.MapIndex(key))
+			walk.visit(v.MapIndex(key))
 		}
 	case reflect.Func:
-		r.call("()", v)
+		walk.call("()", v)
 	}
 }
 
 // check fails the test if v gives access to more than the narrowed part.
-func (r *reach) check(v any) {
-	path := strings.Join(r.path, ".")
+func (walk *reachWalk) check(v any) {
+	path := strings.Join(walk.path, ".")
 	_, isCore := v.(storage.Core)
-	require.False(r.t, isCore, "%s is a Core", path)
+	require.False(walk.t, isCore, "%s is a Core", path)
 
 	_, isDriver := v.(driver.Driver)
-	require.False(r.t, isDriver, "%s is a Driver", path)
+	require.False(walk.t, isDriver, "%s is a Driver", path)
 	b, ok := v.(storage.Downloader)
 	if !ok {
 		return
 	}
-	text, _, err := storage.ReadAll(r.t.Context(), b, outside)
-	require.Error(r.t, err, path)
-	require.Empty(r.t, text, path)
+	text, _, err := storage.ReadAll(walk.t.Context(), b, outside)
+	require.Error(walk.t, err, path)
+	require.Empty(walk.t, text, path)
 }
 
-func (r *reach) methods(v reflect.Value) {
+func (walk *reachWalk) methods(v reflect.Value) {
 	if v.CanAddr() && v.Kind() == reflect.Struct {
 		v = v.Addr()
 	}
 	for i := range v.NumMethod() {
-		r.call(v.Type().Method(i).Name, v.Method(i))
+		walk.call(v.Type().Method(i).Name, v.Method(i))
 	}
 }
 
-func (r *reach) step(name string, f func()) {
-	r.path = append(r.path, name)
+func (walk *reachWalk) step(name string, f func()) {
+	walk.path = append(walk.path, name)
 	defer func() {
-		r.path = r.path[:len(r.path)-1]
+		walk.path = walk.path[:len(walk.path)-1]
 	}()
 	f()
 }
 
 // call calls f with arguments of the right types, and visits the results. f may panic, because the
 // arguments may make no sense.
-func (r *reach) call(name string, f reflect.Value) {
-	r.step(name, func() {
+func (walk *reachWalk) call(name string, f reflect.Value) {
+	walk.step(name, func() {
 		defer func() {
 			_ = recover()
 		}()
@@ -226,19 +226,19 @@ func (r *reach) call(name string, f reflect.Value) {
 		var args []reflect.Value
 		for i := range f.Type().NumIn() {
 			if !f.Type().IsVariadic() || i < f.Type().NumIn()-1 {
-				args = append(args, r.argument(f.Type().In(i)))
+				args = append(args, walk.argument(f.Type().In(i)))
 			}
 		}
 		for _, result := range f.Call(args) {
-			r.visit(result)
+			walk.visit(result)
 		}
 	})
 }
 
-func (r *reach) argument(typ reflect.Type) reflect.Value {
+func (walk *reachWalk) argument(typ reflect.Type) reflect.Value {
 	values := []any{
-		r.t.Context(), "a", int64(1), 1, []byte("text"), strings.NewReader("text"), io.Discard,
-		storage.Rights{Read: true}, r.narrow,
+		walk.t.Context(), "a", int64(1), 1, []byte("text"), strings.NewReader("text"), io.Discard,
+		storage.Rights{Read: true}, walk.narrow,
 	}
 	for _, value := range values {
 		if reflect.TypeOf(value).AssignableTo(typ) {
@@ -247,7 +247,7 @@ func (r *reach) argument(typ reflect.Type) reflect.Value {
 	}
 	switch typ.Kind() {
 	case reflect.Func:
-		return r.callback(typ)
+		return walk.callback(typ)
 	case reflect.Pointer:
 		options := reflect.New(typ.Elem())
 		if apply := options.MethodByName("Apply"); apply.IsValid() && apply.Type().IsVariadic() {
@@ -260,10 +260,10 @@ func (r *reach) argument(typ reflect.Type) reflect.Value {
 
 // callback returns a function that visits its arguments. A callback that returns a bool returns
 // true, so that an iterator continues.
-func (r *reach) callback(typ reflect.Type) reflect.Value {
+func (walk *reachWalk) callback(typ reflect.Type) reflect.Value {
 	return reflect.MakeFunc(typ, func(args []reflect.Value) []reflect.Value {
 		for _, arg := range args {
-			r.visit(arg)
+			walk.visit(arg)
 		}
 		var results []reflect.Value
 		for i := range typ.NumOut() {
@@ -280,7 +280,7 @@ func (r *reach) callback(typ reflect.Type) reflect.Value {
 // An exposing Core visits the source of each copy.
 type exposing struct {
 	storage.Core
-	reach *reach
+	reachWalk *reachWalk
 }
 
 func (e *exposing) CopyFrom(
@@ -293,7 +293,7 @@ func (e *exposing) CopyFrom(
 // A replaced Core has no engine.
 type replaced struct{ storage.Core }
 
-func (r *replaced) Source(key string) storage.CopySource { return storage.NewCopySource(r, key) }
+func (walk *replaced) Source(key string) storage.CopySource { return storage.NewCopySource(walk, key) }
 
 // narrowedBuckets has the ways to narrow a bucket. Each narrows another store.
 var narrowedBuckets = map[string]func(t *testing.T) storage.Bucket{
@@ -358,17 +358,17 @@ func TestRefReachesNothingOutside(t *testing.T) {
 			if !takesBucket {
 				continue
 			}
-			r := &reach{t: t, narrow: narrow, seen: map[reflect.Type]bool{}, path: []string{narrowing}}
-			r.call(name, v)
+			walk := &reachWalk{t: t, narrow: narrow, seen: map[reflect.Type]bool{}, path: []string{narrowing}}
+			walk.call(name, v)
 		}
-		r := &reach{
+		walk := &reachWalk{
 			t:      t,
 			narrow: open(t),
 			seen:   map[reflect.Type]bool{},
 			path:   []string{narrowing, "CopySource"},
 		}
-		dst, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &exposing{c, r} })
+		dst, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &exposing{c, walk} })
 		require.NoError(t, err)
-		_, _ = storage.Copy(t.Context(), dst, "x", r.narrow, "a") // a reference that does not read refuses
+		_, _ = storage.Copy(t.Context(), dst, "x", walk.narrow, "a") // a reference that does not read refuses
 	}
 }

@@ -29,8 +29,8 @@ func TestReadClaimedReturnsAllBytes(t *testing.T) {
 		"the same, twice": {{0, total}, {0, total}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := &generated{size: total}
-			r := &rangesRead{from: g, key: "k", ranges: ranges}
+			object := &generatedObject{size: total}
+			r := &rangesRead{from: object, key: "k", ranges: ranges}
 			require.Nil(t, r.init(nil))
 
 			r.claimed = claimed

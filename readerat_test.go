@@ -14,7 +14,7 @@ import (
 
 // A generated object has size bytes. Its Download waits for held, if that is set, and
 // counts the requests.
-type generated struct {
+type generatedObject struct {
 	size int64
 	held chan struct{}
 
@@ -23,36 +23,36 @@ type generated struct {
 	broken   any // Download panics with it
 }
 
-func (g *generated) Attrs(context.Context, string, ...AttrsOption) (*Attrs, error) {
-	return &Attrs{Key: "k", Size: g.size, Revision: "generated:1"}, nil
+func (object *generatedObject) Attrs(context.Context, string, ...AttrsOption) (*Attrs, error) {
+	return &Attrs{Key: "k", Size: object.size, Revision: "generated:1"}, nil
 }
 
-func (g *generated) Exists(context.Context, string, ...AttrsOption) (bool, error) { return true, nil }
+func (object *generatedObject) Exists(context.Context, string, ...AttrsOption) (bool, error) { return true, nil }
 
-func (g *generated) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
-	var r DownloadOptions
-	if err := r.Apply(opts...); err != nil {
+func (object *generatedObject) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
+	var reader DownloadOptions
+	if err := reader.Apply(opts...); err != nil {
 		return nil, err
 	}
-	start, end, err := r.Span(g.size)
+	start, end, err := reader.Span(object.size)
 	if err != nil {
 		return nil, err
 	}
-	g.mu.Lock()
-	g.requests = append(g.requests, Range{start, end - start})
-	broken := g.broken
-	g.mu.Unlock()
+	object.mu.Lock()
+	object.requests = append(object.requests, Range{start, end - start})
+	broken := object.broken
+	object.mu.Unlock()
 	if broken != nil {
 		panic(broken)
 	}
-	if g.held != nil {
+	if object.held != nil {
 		select {
-		case <-g.held:
+		case <-object.held:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
-	attrs, _ := g.Attrs(ctx, key)
+	attrs, _ := object.Attrs(ctx, key)
 	return NewReader(attrs, start, end-start, io.NopCloser(io.NewSectionReader(numbers{}, start, end-start))), nil
 }
 
@@ -66,12 +66,12 @@ func (numbers) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-func openGenerated(t *testing.T, g *generated, opts ...ReaderAtOption) *ReaderAt {
+func openGenerated(t *testing.T, object *generatedObject, opts ...ReaderAtOption) *ReaderAt {
 	t.Helper()
-	r, err := NewReaderAt(t.Context(), g, "k", opts...)
+	reader, err := NewReaderAt(t.Context(), object, "k", opts...)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, r.Close()) })
-	return r
+	t.Cleanup(func() { require.NoError(t, reader.Close()) })
+	return reader
 }
 
 // Close interrupts a ReadAt.
@@ -79,21 +79,21 @@ func TestReadAtEndsWithClose(t *testing.T) {
 	for name, length := range map[string]int{"of a block": 10, "of many": 1000} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g := &generated{size: 10_000, held: make(chan struct{})}
-				r := openGenerated(t, g, WithBlockSize(100))
+				object := &generatedObject{size: 10_000, held: make(chan struct{})}
+				reader := openGenerated(t, object, WithBlockSize(100))
 				var group sync.WaitGroup
 				var err error
 				group.Go(func() {
-					_, err = r.ReadAt(make([]byte, length), 500)
+					_, err = reader.ReadAt(make([]byte, length), 500)
 				})
 				synctest.Wait()
-				require.NoError(t, r.Close())
+				require.NoError(t, reader.Close())
 
 				group.Wait()
 				require.Equal(t, InvalidArgument, CodeOf(err), "%v", err)
 				require.ErrorContains(t, err, "closed")
 
-				_, err = r.ReadAt(make([]byte, 1), 0)
+				_, err = reader.ReadAt(make([]byte, 1), 0)
 				require.Equal(t, InvalidArgument, CodeOf(err))
 			})
 		})
@@ -113,15 +113,15 @@ func TestReadAtEndsWithContext(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g := &generated{size: 10_000, held: make(chan struct{})}
-				r := openGenerated(t, g, tt.opts...)
+				object := &generatedObject{size: 10_000, held: make(chan struct{})}
+				reader := openGenerated(t, object, tt.opts...)
 				canceled, cancel := context.WithCancel(t.Context())
 				expired, stop := context.WithTimeout(t.Context(), time.Minute)
 				defer stop()
 				var group sync.WaitGroup
 				readByte := func(ctx context.Context, err *error) {
 					group.Go(func() {
-						_, *err = r.ReadAtContext(ctx, make([]byte, tt.length), 500)
+						_, *err = reader.ReadAtContext(ctx, make([]byte, tt.length), 500)
 					})
 				}
 				errs := make([]error, 3)
@@ -132,7 +132,7 @@ func TestReadAtEndsWithContext(t *testing.T) {
 				cancel()
 				time.Sleep(2 * time.Minute)
 				synctest.Wait()
-				close(g.held)
+				close(object.held)
 				group.Wait()
 				require.NoError(t, errs[2])
 
@@ -144,7 +144,7 @@ func TestReadAtEndsWithContext(t *testing.T) {
 					require.Equal(t, "k", e.Key)
 				}
 
-				_, err := r.ReadAtContext(canceled, make([]byte, 1), 500)
+				_, err := reader.ReadAtContext(canceled, make([]byte, 1), 500)
 				require.ErrorIs(t, err, context.Canceled, "what is in memory, too")
 			})
 		})
@@ -153,35 +153,35 @@ func TestReadAtEndsWithContext(t *testing.T) {
 
 // A panic in a bucket's Download reaches the caller of ReadAt.
 func TestReadAtPanicReachesCaller(t *testing.T) {
-	g := &generated{size: 100, broken: "boom"}
-	r := openGenerated(t, g)
+	object := &generatedObject{size: 100, broken: "boom"}
+	reader := openGenerated(t, object)
 	require.PanicsWithValue(t, "boom", func() {
-		_, _ = r.ReadAt(make([]byte, 1), 0)
+		_, _ = reader.ReadAt(make([]byte, 1), 0)
 	})
-	g.broken = nil
-	_, err := r.ReadAt(make([]byte, 1), 0)
+	object.broken = nil
+	_, err := reader.ReadAt(make([]byte, 1), 0)
 	require.NoError(t, err)
 }
 
 // A ReadAt past the end returns the bytes up to the end.
 func TestReadAtPastEnd(t *testing.T) {
-	r := openGenerated(t, &generated{size: 1003}, WithBlockSize(10))
-	n, err := r.ReadAt(make([]byte, 10), 1000)
+	reader := openGenerated(t, &generatedObject{size: 1003}, WithBlockSize(10))
+	n, err := reader.ReadAt(make([]byte, 10), 1000)
 	require.Equal(t, 3, n)
 	require.Equal(t, io.EOF, err)
 }
 
 // Errors of a ReaderAt have the Op ReadAt and the key of the object.
 func TestReaderAtErrorsNameIt(t *testing.T) {
-	g := &generated{size: 100}
-	r := openGenerated(t, g)
+	object := &generatedObject{size: 100}
+	reader := openGenerated(t, object)
 	ctx, cancel := context.WithCancel(t.Context())
-	r1, err := NewReaderAt(ctx, g, "k")
+	r1, err := NewReaderAt(ctx, object, "k")
 	require.NoError(t, err)
 	cancel()
-	require.NoError(t, r.Close())
+	require.NoError(t, reader.Close())
 
-	for code, reader := range map[Code]*ReaderAt{Canceled: r1, InvalidArgument: r} {
+	for code, reader := range map[Code]*ReaderAt{Canceled: r1, InvalidArgument: reader} {
 		var e *Error
 		_, err := reader.ReadAt(make([]byte, 1), 0)
 		require.ErrorAs(t, err, &e)
@@ -191,6 +191,6 @@ func TestReaderAtErrorsNameIt(t *testing.T) {
 	}
 
 	require.NoError(t, r1.Close())
-	_, err = NewReaderAt(t.Context(), g, "k", WithBlockSize(-1))
+	_, err = NewReaderAt(t.Context(), object, "k", WithBlockSize(-1))
 	require.True(t, strings.Contains(err.Error(), "WithBlockSize must be at least 1"), err)
 }

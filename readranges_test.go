@@ -16,10 +16,10 @@ import (
 )
 
 func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
-	b := memstore.New(storage.WithVersioning(true))
-	old, err := b.Upload(t.Context(), "k", strings.NewReader("the old content"))
+	bucket := memstore.New(storage.WithVersioning(true))
+	old, err := bucket.Upload(t.Context(), "k", strings.NewReader("the old content"))
 	require.NoError(t, err)
-	current, err := b.Upload(t.Context(), "k", strings.NewReader("THE NEW CONTENT"))
+	current, err := bucket.Upload(t.Context(), "k", strings.NewReader("THE NEW CONTENT"))
 	require.NoError(t, err)
 	ranges := []storage.Range{{Offset: 4, Length: 3}, {Offset: 0, Length: 5}}
 
@@ -53,7 +53,7 @@ func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
 	for _, tt := range tests {
 		for _, gap := range []int64{0, 100} {
 			var got []string
-			data, _, err := storage.ReadRanges(t.Context(), b, "k", ranges, tt.opt, storage.WithMaxGap(gap))
+			data, _, err := storage.ReadRanges(t.Context(), bucket, "k", ranges, tt.opt, storage.WithMaxGap(gap))
 			for _, d := range data {
 				got = append(got, string(d))
 			}
@@ -64,11 +64,11 @@ func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
 }
 
 func TestReadRangesReportsProgressOfAllRanges(t *testing.T) {
-	b := memstore.New()
-	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
+	bucket := memstore.New()
+	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
 	require.NoError(t, err)
 	var last [2]int64
-	_, _, err = storage.ReadRanges(t.Context(), b, "k", []storage.Range{{Offset: 0, Length: 100}, {Offset: 50, Length: 100}, {Offset: 900, Length: 500}},
+	_, _, err = storage.ReadRanges(t.Context(), bucket, "k", []storage.Range{{Offset: 0, Length: 100}, {Offset: 50, Length: 100}, {Offset: 900, Length: 500}},
 		storage.WithMaxGap(0), storage.WithProgress(func(transferred, total int64) {
 			require.Greater(t, transferred, last[0])
 			last = [2]int64{transferred, total}
@@ -78,64 +78,64 @@ func TestReadRangesReportsProgressOfAllRanges(t *testing.T) {
 }
 
 func TestReadRangesNamesTheRangeThatBeginsPastTheEnd(t *testing.T) {
-	b := memstore.New()
-	_, err := b.Upload(t.Context(), "k", strings.NewReader("0123456789"))
+	bucket := memstore.New()
+	_, err := bucket.Upload(t.Context(), "k", strings.NewReader("0123456789"))
 	require.NoError(t, err)
-	_, _, err = storage.ReadRanges(t.Context(), b, "k",
+	_, _, err = storage.ReadRanges(t.Context(), bucket, "k",
 		[]storage.Range{{Offset: 0, Length: 1}, {Offset: 11, Length: 0}})
 	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
 	require.ErrorContains(t, err, "ranges[1] begins at 11")
 }
 
 // A slow bucket lets requests through in pairs.
-type slow struct {
+type pairingBucket struct {
 	storage.Bucket
 	now, most atomic.Int64
 	meet      chan struct{}
 }
 
-func (s *slow) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-	if now := s.now.Add(1); now > s.most.Load() {
-		s.most.Store(now)
+func (pairing *pairingBucket) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
+	if now := pairing.now.Add(1); now > pairing.most.Load() {
+		pairing.most.Store(now)
 	}
-	defer s.now.Add(-1)
+	defer pairing.now.Add(-1)
 	select {
-	case s.meet <- struct{}{}:
-	case <-s.meet:
+	case pairing.meet <- struct{}{}:
+	case <-pairing.meet:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return s.Bucket.Download(ctx, key, opts...)
+	return pairing.Bucket.Download(ctx, key, opts...)
 }
 
 func TestReadRangesMakesRequestsAtOnce(t *testing.T) {
-	b := memstore.New()
-	_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
+	bucket := memstore.New()
+	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
 	require.NoError(t, err)
-	s := &slow{Bucket: b, meet: make(chan struct{})}
+	pairing := &pairingBucket{Bucket: bucket, meet: make(chan struct{})}
 	go func() {
-		<-s.meet
+		<-pairing.meet
 	}() // the first request is alone
 	var ranges []storage.Range
 	for i := range int64(9) {
 		ranges = append(ranges, storage.Range{Offset: 100 * i, Length: 1})
 	}
 
-	_, _, err = storage.ReadRanges(t.Context(), s, "k", ranges, storage.WithMaxGap(0),
+	_, _, err = storage.ReadRanges(t.Context(), pairing, "k", ranges, storage.WithMaxGap(0),
 		storage.WithConcurrency(4))
 	require.NoError(t, err)
-	require.LessOrEqual(t, s.most.Load(), int64(4))
-	require.Greater(t, s.most.Load(), int64(1))
+	require.LessOrEqual(t, pairing.most.Load(), int64(4))
+	require.Greater(t, pairing.most.Load(), int64(1))
 }
 
 // A halting bucket delivers the first download only when its ctx ends, and no other one.
-type halting struct {
+type haltingBucket struct {
 	storage.Bucket
 	downloads atomic.Int64
 }
 
-func (h *halting) Download(ctx context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
-	if h.downloads.Add(1) > 1 {
+func (halting *haltingBucket) Download(ctx context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+	if halting.downloads.Add(1) > 1 {
 		return nil, &storage.Error{Code: storage.PermissionDenied, Op: "Download", Key: key}
 	}
 	return storage.NewReader(&storage.Attrs{Key: key, Size: 1000, Revision: "halting:1"}, 0, 10, untilDone{ctx}), nil
@@ -151,8 +151,8 @@ func (u untilDone) Read([]byte) (int, error) {
 func (untilDone) Close() error { return nil }
 
 func TestReadRangesEndsAtTheFirstFailure(t *testing.T) {
-	h := &halting{Bucket: memstore.New()}
-	got, attrs, err := storage.ReadRanges(t.Context(), h, "k",
+	halting := &haltingBucket{Bucket: memstore.New()}
+	got, attrs, err := storage.ReadRanges(t.Context(), halting, "k",
 		[]storage.Range{{Offset: 0, Length: 10}, {Offset: 900, Length: 10}}, storage.WithMaxGap(0))
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 	require.Nil(t, got)
@@ -216,14 +216,14 @@ func (u unrevised) Head(ctx context.Context, r *driver.GetRequest) (*storage.Att
 func TestReadAtFindsChangeWithoutRevisions(t *testing.T) {
 	for name, text := range map[string]string{"longer": strings.Repeat("y", 2000), "as long": strings.Repeat("y", 1000)} {
 		t.Run(name, func(t *testing.T) {
-			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return unrevised{d} }))
-			_, err := b.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
+			bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return unrevised{d} }))
+			_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
 			require.NoError(t, err)
-			r, err := storage.NewReaderAt(t.Context(), b, "k", storage.WithBlockSize(100))
+			r, err := storage.NewReaderAt(t.Context(), bucket, "k", storage.WithBlockSize(100))
 			require.NoError(t, err)
 			_, err = r.ReadAt(make([]byte, 10), 0)
 			require.NoError(t, err)
-			_, err = b.Upload(t.Context(), "k", strings.NewReader(text))
+			_, err = bucket.Upload(t.Context(), "k", strings.NewReader(text))
 			require.NoError(t, err)
 
 			_, err = r.ReadAt(make([]byte, 10), 500)
