@@ -21,8 +21,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A foreign bucket is a user's type: it promises ten bytes, and its bodies are
-// whatever they are.
+// A tenByteBucket is a user's type. Its objects claim ten bytes, and their bytes are those of body.
 type tenByteBucket struct {
 	storage.Bucket
 	body string
@@ -33,15 +32,16 @@ func (f tenByteBucket) Download(_ context.Context, key string, opts ...storage.D
 	if err := r.Apply(opts...); err != nil {
 		return nil, err
 	}
-	body := f.body[min(int(r.Offset), len(f.body)):]
-	return storage.NewReader(&storage.Attrs{Key: key, Size: 10}, r.Offset, 10-r.Offset, io.NopCloser(strings.NewReader(body))), nil
+	attrs := &storage.Attrs{Key: key, Size: 10}
+	body := strings.NewReader(f.body[min(int(r.Offset), len(f.body)):])
+	return storage.NewReader(attrs, r.Offset, attrs.Size-r.Offset, io.NopCloser(body)), nil
 }
 
 func (tenByteBucket) Attrs(_ context.Context, key string, _ ...storage.AttrsOption) (*storage.Attrs, error) {
 	return &storage.Attrs{Key: key, Size: 10}, nil
 }
 
-// uses are all the ways in which this package reads a bucket to the end.
+// readers are all the ways in which this package reads a bucket to the end.
 var readers = []struct {
 	name string
 	read func(ctx context.Context, b storage.Bucket, path string) error
@@ -96,44 +96,45 @@ var readers = []struct {
 // A Reader also checks the number of bytes if the bucket is a type of the user.
 func TestReaderCountsBytesOfOtherBuckets(t *testing.T) {
 	tests := []struct {
-		name, body string
-		code       storage.Code
+		name string
+		body string
+		want storage.Code
 	}{
-		{"all of it", "0123456789", ""},
-		{"nothing", "", storage.Unavailable},
-		{"too short", "0123", storage.Unavailable},
-		{"too long", "0123456789a", storage.Internal},
+		{name: "all of it", body: "0123456789", want: ""},
+		{name: "nothing", body: "", want: storage.Unavailable},
+		{name: "too short", body: "0123", want: storage.Unavailable},
+		{name: "too long", body: "0123456789a", want: storage.Internal},
 	}
 	for _, tt := range tests {
-		for _, use := range readers {
-			t.Run(tt.name+"/"+use.name, func(t *testing.T) {
+		for _, reader := range readers {
+			t.Run(tt.name+"/"+reader.name, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "to")
-				err := use.read(t.Context(), tenByteBucket{memstore.New(), tt.body}, path)
-				if tt.code == "" {
+				err := reader.read(t.Context(), tenByteBucket{memstore.New(), tt.body}, path)
+				if tt.want == "" {
 					require.NoError(t, err)
 					return
 				}
-				want := tt.code
-				if use.name == "Copy" { // the source's Code is not theirs
+
+				want := tt.want
+				if reader.name == "Copy" { // its error is about the destination
 					want = storage.BodyFailed
 				}
-
 				require.Equal(t, want, storage.CodeOf(err), "%v", err)
-				var e *storage.Error
-				require.ErrorAs(t, err, &e)
-				require.NotEmpty(t, e.Op)
-
-				if tt.code == storage.Unavailable {
+				if tt.want == storage.Unavailable {
 					require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 				}
+
+				var storageErr *storage.Error
+				require.ErrorAs(t, err, &storageErr)
+				require.NotEmpty(t, storageErr.Op)
 				_, err = os.Stat(path)
-				require.ErrorIs(t, err, os.ErrNotExist)
+				require.ErrorIs(t, err, os.ErrNotExist, "no file is left")
 			})
 		}
 	}
 }
 
-// A hasty bucket takes an error of the body's for its end.
+// An errorIgnoringBucket takes an error of the body for its end.
 type errorIgnoringBucket struct{ storage.Bucket }
 
 func (h errorIgnoringBucket) Upload(ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption) (*storage.Attrs, error) {
@@ -152,7 +153,7 @@ func TestWriterCommitAfterSourceFails(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrNoProgress)
 }
 
-// A breaking bucket fails where it is opened or read.
+// A failingSource fails when Download opens an object, or after five of its ten bytes.
 type failingSource struct {
 	storage.Bucket
 	opening, reading error
@@ -162,7 +163,8 @@ func (b failingSource) Download(_ context.Context, key string, _ ...storage.Down
 	if b.opening != nil {
 		return nil, b.opening
 	}
-	return storage.NewReader(&storage.Attrs{Key: key, Size: 10}, 0, 10, io.NopCloser(io.MultiReader(strings.NewReader("01234"), iotest.ErrReader(b.reading)))), nil
+	body := io.MultiReader(strings.NewReader("01234"), iotest.ErrReader(b.reading))
+	return storage.NewReader(&storage.Attrs{Key: key, Size: 10}, 0, 10, io.NopCloser(body)), nil
 }
 
 // If the source of Copy fails, the error never looks like a failed condition of the destination. A failed read is
@@ -315,7 +317,7 @@ func TestErrorNamesBucket(t *testing.T) {
 	}
 }
 
-// An unfiltered store sends the versions of all keys, whatever the prefix.
+// A prefixIgnorer is a driver that lists the versions of all keys, whatever the prefix.
 type prefixIgnorer struct{ driver.Driver }
 
 func (d prefixIgnorer) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {

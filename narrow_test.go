@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -99,6 +100,7 @@ func declarations(t *testing.T, dir string) []*ast.FuncDecl {
 	return decls
 }
 
+// The map functions has each exported function of this package that does not return an option.
 func TestFunctionsHasEveryFunction(t *testing.T) {
 	for _, f := range declarations(t, ".") {
 		name := f.Name.Name
@@ -128,23 +130,23 @@ func TestMethodsReturnNoAny(t *testing.T) {
 	}
 }
 
-// A reach walks through everything that can be reached from a narrowed bucket: the results of
-// functions and exported methods, exported fields, elements, and what callbacks receive.
+// A reachWalk visits everything that can be reached from a narrowed bucket: the results of functions and exported
+// methods, exported fields, elements, and what callbacks receive.
 type reachWalk struct {
 	t      *testing.T
 	narrow storage.Bucket
 	seen   map[reflect.Type]bool
-	path   []string
+	path   []string // the names of the steps to the value that is visited
 }
 
 // outside is a key outside of the narrowed part. Its object has the text "secret".
 const outside = "outside"
 
+// visit checks v and everything that can be reached from it. Of each type it visits one value.
 func (walk *reachWalk) visit(v reflect.Value) {
 	for v.IsValid() && v.Kind() == reflect.Interface {
 		v = v.Elem()
 	}
-
 	if !v.IsValid() || !v.CanInterface() {
 		return
 	}
@@ -187,15 +189,17 @@ func (walk *reachWalk) check(v any) {
 
 	_, isDriver := v.(driver.Driver)
 	require.False(walk.t, isDriver, "%s is a Driver", path)
-	b, ok := v.(storage.Downloader)
+
+	bucket, ok := v.(storage.Downloader)
 	if !ok {
 		return
 	}
-	text, _, err := storage.ReadAll(walk.t.Context(), b, outside)
+	text, _, err := storage.ReadAll(walk.t.Context(), bucket, outside)
 	require.Error(walk.t, err, path)
 	require.Empty(walk.t, text, path)
 }
 
+// methods calls each exported method of v.
 func (walk *reachWalk) methods(v reflect.Value) {
 	if v.CanAddr() && v.Kind() == reflect.Struct {
 		v = v.Addr()
@@ -205,6 +209,7 @@ func (walk *reachWalk) methods(v reflect.Value) {
 	}
 }
 
+// step calls f with name as the last step of the path.
 func (walk *reachWalk) step(name string, f func()) {
 	walk.path = append(walk.path, name)
 	defer func() {
@@ -235,6 +240,7 @@ func (walk *reachWalk) call(name string, f reflect.Value) {
 	})
 }
 
+// argument returns a value for a parameter: a fixed one, a callback, options, or zero.
 func (walk *reachWalk) argument(typ reflect.Type) reflect.Value {
 	values := []any{
 		walk.t.Context(), "a", int64(1), 1, []byte("text"), strings.NewReader("text"), io.Discard,
@@ -280,20 +286,20 @@ func (walk *reachWalk) callback(typ reflect.Type) reflect.Value {
 // An exposing Core visits the source of each copy.
 type exposing struct {
 	storage.Core
-	reachWalk *reachWalk
+	walk *reachWalk
 }
 
 func (e *exposing) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
 ) (*storage.Attrs, error) {
-	e.reach.visit(reflect.ValueOf(src))
+	e.walk.visit(reflect.ValueOf(src))
 	return e.Core.CopyFrom(ctx, key, src, o)
 }
 
 // A replaced Core has no engine.
 type replaced struct{ storage.Core }
 
-func (walk *replaced) Source(key string) storage.CopySource { return storage.NewCopySource(walk, key) }
+func (r *replaced) Source(key string) storage.CopySource { return storage.NewCopySource(r, key) }
 
 // narrowedBuckets has the ways to narrow a bucket. Each narrows another store.
 var narrowedBuckets = map[string]func(t *testing.T) storage.Bucket{
@@ -330,6 +336,7 @@ var narrowedBuckets = map[string]func(t *testing.T) storage.Bucket{
 	},
 }
 
+// newFilledBucket stores an object in "p/" and one outside of it, and returns b.
 func newFilledBucket(t *testing.T, b storage.Bucket) storage.Bucket {
 	t.Helper()
 	for key, text := range map[string]string{"p/a": "text", outside: "secret"} {
@@ -342,33 +349,44 @@ func newFilledBucket(t *testing.T, b storage.Bucket) storage.Bucket {
 // No value that a program gets from a narrowed bucket gives access to the rest of the bucket.
 func TestRefReachesNothingOutside(t *testing.T) {
 	t.Chdir(t.TempDir())
-	called := map[string]any{"Places": driver.Places, "Overlap": driver.Overlap, "methods": func(b storage.Bucket) any { return b }}
-	for name, f := range functions {
-		called[name] = f
-	}
+	called := maps.Clone(functions)
+	called["Places"] = driver.Places
+	called["Overlap"] = driver.Overlap
+	called["methods"] = func(b storage.Bucket) any { return b }
+
 	for narrowing, open := range narrowedBuckets {
-		for name, f := range called {
-			v := reflect.ValueOf(f)
+		for name, function := range called {
 			narrow := open(t)
-			takesBucket := false
-			for i := range v.Type().NumIn() {
-				param := v.Type().In(i)
-				takesBucket = takesBucket || param.Kind() == reflect.Interface && reflect.TypeOf(narrow).Implements(param)
+			value := reflect.ValueOf(function)
+			if acceptsValue(value.Type(), reflect.TypeOf(narrow)) {
+				newReachWalk(t, narrow, narrowing).call(name, value)
 			}
-			if !takesBucket {
-				continue
-			}
-			walk := &reachWalk{t: t, narrow: narrow, seen: map[reflect.Type]bool{}, path: []string{narrowing}}
-			walk.call(name, v)
 		}
-		walk := &reachWalk{
-			t:      t,
-			narrow: open(t),
-			seen:   map[reflect.Type]bool{},
-			path:   []string{narrowing, "CopySource"},
-		}
+	}
+}
+
+// The source of a copy from a narrowed bucket gives no access to the rest of the bucket.
+func TestCopySourceReachesNothingOutside(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for narrowing, open := range narrowedBuckets {
+		walk := newReachWalk(t, open(t), narrowing, "CopySource")
 		dst, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &exposing{c, walk} })
 		require.NoError(t, err)
 		_, _ = storage.Copy(t.Context(), dst, "x", walk.narrow, "a") // a reference that does not read refuses
 	}
+}
+
+func newReachWalk(t *testing.T, narrow storage.Bucket, path ...string) *reachWalk {
+	return &reachWalk{t: t, narrow: narrow, seen: map[reflect.Type]bool{}, path: path}
+}
+
+// acceptsValue reports whether a function has a parameter of an interface type that typ implements.
+func acceptsValue(function, typ reflect.Type) bool {
+	for i := range function.NumIn() {
+		param := function.In(i)
+		if param.Kind() == reflect.Interface && typ.Implements(param) {
+			return true
+		}
+	}
+	return false
 }

@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"io"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -12,22 +11,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A generated object has size bytes. Its Download waits for held, if that is set, and
-// counts the requests.
+// A generatedObject is a bucket with one object.
 type generatedObject struct {
 	size int64
-	held chan struct{}
+	held chan struct{} // if not nil, Download waits until it is closed
 
-	mu       sync.Mutex
-	requests []Range
-	broken   any // Download panics with it
+	mu         sync.Mutex
+	requests   []Range // of Download
+	panicValue any     // if not nil, Download panics with it
 }
 
 func (object *generatedObject) Attrs(context.Context, string, ...AttrsOption) (*Attrs, error) {
 	return &Attrs{Key: "k", Size: object.size, Revision: "generated:1"}, nil
 }
 
-func (object *generatedObject) Exists(context.Context, string, ...AttrsOption) (bool, error) { return true, nil }
+func (object *generatedObject) Exists(context.Context, string, ...AttrsOption) (bool, error) {
+	return true, nil
+}
 
 func (object *generatedObject) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
 	var reader DownloadOptions
@@ -40,11 +40,12 @@ func (object *generatedObject) Download(ctx context.Context, key string, opts ..
 	}
 	object.mu.Lock()
 	object.requests = append(object.requests, Range{start, end - start})
-	broken := object.broken
+	panicValue := object.panicValue
 	object.mu.Unlock()
-	if broken != nil {
-		panic(broken)
+	if panicValue != nil {
+		panic(panicValue)
 	}
+
 	if object.held != nil {
 		select {
 		case <-object.held:
@@ -52,8 +53,10 @@ func (object *generatedObject) Download(ctx context.Context, key string, opts ..
 			return nil, ctx.Err()
 		}
 	}
-	attrs, _ := object.Attrs(ctx, key)
-	return NewReader(attrs, start, end-start, io.NopCloser(io.NewSectionReader(numbers{}, start, end-start))), nil
+
+	attrs, _ := object.Attrs(ctx, key) // never fails
+	body := io.NewSectionReader(numbers{}, start, end-start)
+	return NewReader(attrs, start, end-start, io.NopCloser(body)), nil
 }
 
 // numbers has at each offset a byte of its own.
@@ -66,6 +69,7 @@ func (numbers) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
+// openGenerated opens a ReaderAt that is closed at the end of the test.
 func openGenerated(t *testing.T, object *generatedObject, opts ...ReaderAtOption) *ReaderAt {
 	t.Helper()
 	reader, err := NewReaderAt(t.Context(), object, "k", opts...)
@@ -102,47 +106,45 @@ func TestReadAtEndsWithClose(t *testing.T) {
 
 // If ctx of one ReadAt ends, other ReadAt calls continue.
 func TestReadAtEndsWithContext(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		length int
 		opts   []ReaderAtOption
 	}{
-		"of a block":     {10, []ReaderAtOption{WithBlockSize(100)}},
-		"of many":        {1000, []ReaderAtOption{WithBlockSize(100), WithBlockCache(1000)}},
-		"without blocks": {10, []ReaderAtOption{WithBlockCache(0)}},
+		{name: "of a block", length: 10, opts: []ReaderAtOption{WithBlockSize(100)}},
+		{name: "of many", length: 1000, opts: []ReaderAtOption{WithBlockSize(100), WithBlockCache(1000)}},
+		{name: "without blocks", length: 10, opts: []ReaderAtOption{WithBlockCache(0)}},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				object := &generatedObject{size: 10_000, held: make(chan struct{})}
 				reader := openGenerated(t, object, tt.opts...)
 				canceled, cancel := context.WithCancel(t.Context())
 				expired, stop := context.WithTimeout(t.Context(), time.Minute)
 				defer stop()
-				var group sync.WaitGroup
-				readByte := func(ctx context.Context, err *error) {
-					group.Go(func() {
-						_, *err = reader.ReadAtContext(ctx, make([]byte, tt.length), 500)
+
+				// Three calls wait for the same bytes.
+				contexts := []context.Context{canceled, expired, t.Context()}
+				errs := make([]error, len(contexts))
+				var calls sync.WaitGroup
+				for i, ctx := range contexts {
+					calls.Go(func() {
+						_, errs[i] = reader.ReadAtContext(ctx, make([]byte, tt.length), 500)
 					})
 				}
-				errs := make([]error, 3)
-				readByte(canceled, &errs[0])
-				readByte(expired, &errs[1])
-				readByte(t.Context(), &errs[2])
 				synctest.Wait()
+
+				// The contexts of two of them end, and then the bytes come.
 				cancel()
 				time.Sleep(2 * time.Minute)
 				synctest.Wait()
 				close(object.held)
-				group.Wait()
-				require.NoError(t, errs[2])
+				calls.Wait()
 
-				for i, code := range []Code{Canceled, DeadlineExceeded} {
-					var e *Error
-					require.ErrorAs(t, errs[i], &e)
-					require.Equal(t, code, e.Code, "%v", e)
-					require.Equal(t, "ReadAt", e.Op)
-					require.Equal(t, "k", e.Key)
-				}
+				requireReadAtError(t, errs[0], Canceled)
+				requireReadAtError(t, errs[1], DeadlineExceeded)
+				require.NoError(t, errs[2])
 
 				_, err := reader.ReadAtContext(canceled, make([]byte, 1), 500)
 				require.ErrorIs(t, err, context.Canceled, "what is in memory, too")
@@ -151,14 +153,24 @@ func TestReadAtEndsWithContext(t *testing.T) {
 	}
 }
 
+// requireReadAtError requires an *Error of ReadAt with the key of the object and the given code.
+func requireReadAtError(t *testing.T, err error, code Code) {
+	t.Helper()
+	var storageErr *Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, code, storageErr.Code, "%v", storageErr)
+	require.Equal(t, "ReadAt", storageErr.Op)
+	require.Equal(t, "k", storageErr.Key)
+}
+
 // A panic in a bucket's Download reaches the caller of ReadAt.
 func TestReadAtPanicReachesCaller(t *testing.T) {
-	object := &generatedObject{size: 100, broken: "boom"}
+	object := &generatedObject{size: 100, panicValue: "boom"}
 	reader := openGenerated(t, object)
 	require.PanicsWithValue(t, "boom", func() {
 		_, _ = reader.ReadAt(make([]byte, 1), 0)
 	})
-	object.broken = nil
+	object.panicValue = nil
 	_, err := reader.ReadAt(make([]byte, 1), 0)
 	require.NoError(t, err)
 }
@@ -174,23 +186,23 @@ func TestReadAtPastEnd(t *testing.T) {
 // Errors of a ReaderAt have the Op ReadAt and the key of the object.
 func TestReaderAtErrorsNameIt(t *testing.T) {
 	object := &generatedObject{size: 100}
-	reader := openGenerated(t, object)
+
+	closed := openGenerated(t, object)
+	require.NoError(t, closed.Close())
+	_, err := closed.ReadAt(make([]byte, 1), 0)
+	requireReadAtError(t, err, InvalidArgument)
+
 	ctx, cancel := context.WithCancel(t.Context())
-	r1, err := NewReaderAt(ctx, object, "k")
+	canceled, err := NewReaderAt(ctx, object, "k")
 	require.NoError(t, err)
 	cancel()
-	require.NoError(t, reader.Close())
+	_, err = canceled.ReadAt(make([]byte, 1), 0)
+	requireReadAtError(t, err, Canceled)
+	require.NoError(t, canceled.Close())
+}
 
-	for code, reader := range map[Code]*ReaderAt{Canceled: r1, InvalidArgument: reader} {
-		var e *Error
-		_, err := reader.ReadAt(make([]byte, 1), 0)
-		require.ErrorAs(t, err, &e)
-		require.Equal(t, code, e.Code)
-		require.Equal(t, "ReadAt", e.Op)
-		require.Equal(t, "k", e.Key)
-	}
-
-	require.NoError(t, r1.Close())
-	_, err = NewReaderAt(t.Context(), object, "k", WithBlockSize(-1))
-	require.True(t, strings.Contains(err.Error(), "WithBlockSize must be at least 1"), err)
+// NewReaderAt refuses a negative block size, and names WithBlockSize.
+func TestNewReaderAtRefusesBlockSize(t *testing.T) {
+	_, err := NewReaderAt(t.Context(), &generatedObject{size: 100}, "k", WithBlockSize(-1))
+	require.ErrorContains(t, err, "WithBlockSize must be at least 1")
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
+// ReadRanges takes the options of Download, whether its ranges come in one request or in two.
 func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
 	bucket := memstore.New(storage.WithVersioning(true))
 	old, err := bucket.Upload(t.Context(), "k", strings.NewReader("the old content"))
@@ -52,10 +53,10 @@ func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, gap := range []int64{0, 100} {
-			var got []string
 			data, _, err := storage.ReadRanges(t.Context(), bucket, "k", ranges, tt.opt, storage.WithMaxGap(gap))
-			for _, d := range data {
-				got = append(got, string(d))
+			var got []string
+			for _, text := range data {
+				got = append(got, string(text))
 			}
 			require.Equal(t, tt.want, got, tt.name)
 			require.Equal(t, tt.code, storage.CodeOf(err), tt.name)
@@ -63,20 +64,30 @@ func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
 	}
 }
 
+// The progress of ReadRanges is that of all ranges together. Bytes that two ranges have count once.
 func TestReadRangesReportsProgressOfAllRanges(t *testing.T) {
 	bucket := memstore.New()
 	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
 	require.NoError(t, err)
-	var last [2]int64
-	_, _, err = storage.ReadRanges(t.Context(), bucket, "k", []storage.Range{{Offset: 0, Length: 100}, {Offset: 50, Length: 100}, {Offset: 900, Length: 500}},
-		storage.WithMaxGap(0), storage.WithProgress(func(transferred, total int64) {
-			require.Greater(t, transferred, last[0])
-			last = [2]int64{transferred, total}
-		}))
+	ranges := []storage.Range{
+		{Offset: 0, Length: 100},
+		{Offset: 50, Length: 100},
+		{Offset: 900, Length: 500}, // of which the object has 100
+	}
+
+	var lastTransferred, lastTotal int64
+	progress := storage.WithProgress(func(transferred, total int64) {
+		require.Greater(t, transferred, lastTransferred)
+		lastTransferred = transferred
+		lastTotal = total
+	})
+	_, _, err = storage.ReadRanges(t.Context(), bucket, "k", ranges, storage.WithMaxGap(0), progress)
 	require.NoError(t, err)
-	require.Equal(t, [2]int64{250, 250}, last, "bytes that two ranges have count once")
+	require.EqualValues(t, 150+100, lastTransferred)
+	require.EqualValues(t, 150+100, lastTotal)
 }
 
+// If a range begins past the end of the object, ReadRanges fails with RangeNotSatisfiable and names the range.
 func TestReadRangesNamesTheRangeThatBeginsPastTheEnd(t *testing.T) {
 	bucket := memstore.New()
 	_, err := bucket.Upload(t.Context(), "k", strings.NewReader("0123456789"))
@@ -87,35 +98,40 @@ func TestReadRangesNamesTheRangeThatBeginsPastTheEnd(t *testing.T) {
 	require.ErrorContains(t, err, "ranges[1] begins at 11")
 }
 
-// A slow bucket lets requests through in pairs.
+// A pairingBucket lets a download begin only together with another one.
 type pairingBucket struct {
 	storage.Bucket
-	now, most atomic.Int64
-	meet      chan struct{}
+	current, most atomic.Int64 // downloads that wait at once
+	meet          chan struct{}
 }
 
-func (pairing *pairingBucket) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
-	if now := pairing.now.Add(1); now > pairing.most.Load() {
-		pairing.most.Store(now)
+func (p *pairingBucket) Download(
+	ctx context.Context, key string, opts ...storage.DownloadOption,
+) (*storage.Reader, error) {
+	if current := p.current.Add(1); current > p.most.Load() {
+		p.most.Store(current)
 	}
-	defer pairing.now.Add(-1)
+	defer p.current.Add(-1)
+
+	// One of two downloads sends, and the other one receives.
 	select {
-	case pairing.meet <- struct{}{}:
-	case <-pairing.meet:
+	case p.meet <- struct{}{}:
+	case <-p.meet:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return pairing.Bucket.Download(ctx, key, opts...)
+	return p.Bucket.Download(ctx, key, opts...)
 }
 
+// ReadRanges makes as many requests at once as WithConcurrency permits.
 func TestReadRangesMakesRequestsAtOnce(t *testing.T) {
 	bucket := memstore.New()
 	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
 	require.NoError(t, err)
+
+	// The first request is alone, so the test meets it. The other eight meet one another.
 	pairing := &pairingBucket{Bucket: bucket, meet: make(chan struct{})}
-	go func() {
-		<-pairing.meet
-	}() // the first request is alone
+	go func() { <-pairing.meet }()
 	var ranges []storage.Range
 	for i := range int64(9) {
 		ranges = append(ranges, storage.Range{Offset: 100 * i, Length: 1})
@@ -128,7 +144,7 @@ func TestReadRangesMakesRequestsAtOnce(t *testing.T) {
 	require.Greater(t, pairing.most.Load(), int64(1))
 }
 
-// A halting bucket delivers the first download only when its ctx ends, and no other one.
+// A haltingBucket delivers the first download only when its ctx ends, and no other one.
 type haltingBucket struct {
 	storage.Bucket
 	downloads atomic.Int64
@@ -138,9 +154,11 @@ func (halting *haltingBucket) Download(ctx context.Context, key string, _ ...sto
 	if halting.downloads.Add(1) > 1 {
 		return nil, &storage.Error{Code: storage.PermissionDenied, Op: "Download", Key: key}
 	}
-	return storage.NewReader(&storage.Attrs{Key: key, Size: 1000, Revision: "halting:1"}, 0, 10, untilDone{ctx}), nil
+	attrs := &storage.Attrs{Key: key, Size: 1000, Revision: "halting:1"}
+	return storage.NewReader(attrs, 0, 10, untilDone{ctx}), nil
 }
 
+// untilDone is a body that waits for the end of ctx.
 type untilDone struct{ ctx context.Context }
 
 func (u untilDone) Read([]byte) (int, error) {
@@ -150,6 +168,7 @@ func (u untilDone) Read([]byte) (int, error) {
 
 func (untilDone) Close() error { return nil }
 
+// If one request fails, ReadRanges ends the others and returns that failure.
 func TestReadRangesEndsAtTheFirstFailure(t *testing.T) {
 	halting := &haltingBucket{Bucket: memstore.New()}
 	got, attrs, err := storage.ReadRanges(t.Context(), halting, "k",
@@ -162,7 +181,10 @@ func TestReadRangesEndsAtTheFirstFailure(t *testing.T) {
 // If ctx is canceled with a cause, ReadRanges fails with Canceled and not with that cause, which may be an error
 // of another call.
 func TestReadRangesReportsThatCtxEndedAndNotItsCause(t *testing.T) {
-	for _, ranges := range [][]storage.Range{{{Offset: 0, Length: 10}}, {{Offset: 0, Length: 10}, {Offset: 900, Length: 10}}} {
+	for _, ranges := range [][]storage.Range{
+		{{Offset: 0, Length: 10}},
+		{{Offset: 0, Length: 10}, {Offset: 900, Length: 10}},
+	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		waiting := &waitingBucket{Bucket: memstore.New(), reached: make(chan struct{})}
 		go func() {
@@ -175,7 +197,7 @@ func TestReadRangesReportsThatCtxEndedAndNotItsCause(t *testing.T) {
 	}
 }
 
-// A waiting bucket delivers no byte before ctx ends.
+// A waitingBucket delivers no byte before ctx ends.
 type waitingBucket struct {
 	storage.Bucket
 	reached chan struct{}
@@ -190,45 +212,59 @@ func (w *waitingBucket) Download(ctx context.Context, key string, opts ...storag
 	w.once.Do(func() {
 		close(w.reached)
 	})
-	return storage.NewReader(&storage.Attrs{Key: key, Size: 1000, Revision: "waiting:1"}, req.Offset, req.Length, untilDone{ctx}), nil
+	attrs := &storage.Attrs{Key: key, Size: 1000, Revision: "waiting:1"}
+	return storage.NewReader(attrs, req.Offset, req.Length, untilDone{ctx}), nil
 }
 
-// A store without revisions shows a change by size and time only.
+// unrevised is a driver without revisions. A change shows only in the size and time of the object.
 type unrevised struct{ driver.Driver }
 
 func (u unrevised) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	a, body, err := u.Driver.Get(ctx, r)
-	if err == nil {
-		a.Revision = ""
+	attrs, body, err := u.Driver.Get(ctx, r)
+	if err != nil {
+		return nil, nil, err
 	}
-	return a, body, err
+	attrs.Revision = ""
+	return attrs, body, nil
 }
 
 func (u unrevised) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	a, err := u.Driver.Head(ctx, r)
-	if err == nil {
-		a.Revision = ""
+	attrs, err := u.Driver.Head(ctx, r)
+	if err != nil {
+		return nil, err
 	}
-	return a, err
+	attrs.Revision = ""
+	return attrs, nil
 }
 
 // If a store has no revisions, ReadAt still fails with Changed when the object has changed.
 func TestReadAtFindsChangeWithoutRevisions(t *testing.T) {
-	for name, text := range map[string]string{"longer": strings.Repeat("y", 2000), "as long": strings.Repeat("y", 1000)} {
-		t.Run(name, func(t *testing.T) {
+	const size = 1000
+	tests := []struct {
+		name    string
+		newSize int
+	}{
+		{name: "longer", newSize: 2 * size},
+		{name: "as long", newSize: size},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return unrevised{d} }))
-			_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
-			require.NoError(t, err)
-			r, err := storage.NewReaderAt(t.Context(), bucket, "k", storage.WithBlockSize(100))
-			require.NoError(t, err)
-			_, err = r.ReadAt(make([]byte, 10), 0)
-			require.NoError(t, err)
-			_, err = bucket.Upload(t.Context(), "k", strings.NewReader(text))
+			_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", size)))
 			require.NoError(t, err)
 
-			_, err = r.ReadAt(make([]byte, 10), 500)
+			// The first block is read, and then the object is replaced.
+			reader, err := storage.NewReaderAt(t.Context(), bucket, "k", storage.WithBlockSize(100))
+			require.NoError(t, err)
+			_, err = reader.ReadAt(make([]byte, 10), 0)
+			require.NoError(t, err)
+			_, err = bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("y", tt.newSize)))
+			require.NoError(t, err)
+
+			// Another block shows the change.
+			_, err = reader.ReadAt(make([]byte, 10), 500)
 			require.Equal(t, storage.Changed, storage.CodeOf(err), "%v", err)
-			require.NoError(t, r.Close())
+			require.NoError(t, reader.Close())
 		})
 	}
 }
