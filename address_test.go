@@ -19,6 +19,7 @@ func init() {
 	}})
 }
 
+// Open fails with InvalidArgument for an address that it cannot use, says why, and shows no credentials.
 func TestOpenRefusesBadAddresses(t *testing.T) {
 	tests := map[string]struct{ address, says string }{
 		"not a URL":      {"mem://%zz", "must be a URL"},
@@ -77,8 +78,17 @@ func TestOpenTakesParameters(t *testing.T) {
 	require.Equal(t, "https://cdn.example.com/a/x/%C3%A9%2B%20%25.png", address)
 }
 
+// For any address, Open returns a bucket or an *Error.
 func FuzzOpen(f *testing.F) {
-	for _, seed := range []string{"mem://x", "mem://x?versions=true", "file:///", "://", "mem://a:b@c/d?e=f#g", "mem://%2e", "nothing://x?own=1"} {
+	for _, seed := range []string{
+		"mem://x",
+		"mem://x?versions=true",
+		"file:///",
+		"://",
+		"mem://a:b@c/d?e=f#g",
+		"mem://%2e",
+		"nothing://x?own=1",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, address string) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// BenchmarkUpload1KiB uploads a body that can seek to memory.
 func BenchmarkUpload1KiB(b *testing.B) {
 	bucket := memstore.New()
 	data := make([]byte, 1<<10)
@@ -23,6 +24,7 @@ func BenchmarkUpload1KiB(b *testing.B) {
 	}
 }
 
+// BenchmarkUpload1KiBOfUnknownLength uploads a stream to memory.
 func BenchmarkUpload1KiBOfUnknownLength(b *testing.B) {
 	bucket := memstore.New()
 	data := strings.Repeat("x", 1<<10)
@@ -33,6 +35,7 @@ func BenchmarkUpload1KiBOfUnknownLength(b *testing.B) {
 	}
 }
 
+// BenchmarkReadAll1KiB reads an object from memory.
 func BenchmarkReadAll1KiB(b *testing.B) {
 	bucket := memstore.New()
 	data := make([]byte, 1<<10)
@@ -45,6 +48,7 @@ func BenchmarkReadAll1KiB(b *testing.B) {
 	}
 }
 
+// BenchmarkAttrs reads the attributes of an object in memory.
 func BenchmarkAttrs(b *testing.B) {
 	bucket := memstore.New()
 	_, err := bucket.Upload(b.Context(), "key.bin", strings.NewReader("x"))

@@ -25,20 +25,20 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// An auditing Core notes whole calls. All others pass on.
-type auditing struct {
+// An auditingCore records the calls of Upload and Remove, and passes all calls on.
+type auditingCore struct {
 	storage.Core
 	calls *[]string
 }
 
-func (a *auditing) Upload(
+func (a *auditingCore) Upload(
 	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
 	*a.calls = append(*a.calls, "Upload "+key)
 	return a.Core.Upload(ctx, key, body, o)
 }
 
-func (a *auditing) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
+func (a *auditingCore) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
 	*a.calls = append(*a.calls, "Remove "+key)
 	return a.Core.Remove(ctx, key, o)
 }
@@ -47,7 +47,7 @@ func (a *auditing) Remove(ctx context.Context, key string, o *storage.RemoveOpti
 func newAuditedBucket(t *testing.T, bucket storage.Bucket) (storage.Bucket, *[]string) {
 	t.Helper()
 	calls := new([]string)
-	audited, err := storage.Wrap(bucket, func(c storage.Core) storage.Core { return &auditing{c, calls} })
+	audited, err := storage.Wrap(bucket, func(c storage.Core) storage.Core { return &auditingCore{c, calls} })
 	require.NoError(t, err)
 	return audited, calls
 }
@@ -82,25 +82,19 @@ func TestWrapWithEmbeddedCoreKeepsFunctions(t *testing.T) {
 func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 	type embedding struct{ storage.Bucket }
 	bucket := embedding{newWholeBucket(t)}
-	_, copyErr := storage.Copy(t.Context(), bucket, "to", bucket, "k")
-	_, composed := storage.Compose(t.Context(), bucket, "to", []string{"k"})
-	_, moved := storage.Move(t.Context(), bucket, "k", "to")
-	_, listed := storage.ListPage(t.Context(), bucket, "")
-	_, removeErr := storage.RemoveAll(t.Context(), bucket, slices.Values([]string{"k"}))
-	_, versions := storage.RemoveVersions(t.Context(), bucket, func(func(storage.VersionEntry) bool) {})
-	_, wrapped := storage.Wrap(bucket, func(c storage.Core) storage.Core { return c })
-	_, attrs := storage.Prefixed(bucket, "p/").Attrs(t.Context(), "k")
-	_, narrowed := storage.Ref[storage.AttrsReader](bucket).Attrs(t.Context(), "k")
+	ctx := t.Context()
+	noVersions := func(func(storage.VersionEntry) bool) {}
+	sameCore := func(c storage.Core) storage.Core { return c }
 	errs := map[string]error{
-		"Copy":           copyErr,
-		"Compose":        composed,
-		"Move":           moved,
-		"ListPage":       listed,
-		"RemoveAll":      removeErr,
-		"RemoveVersions": versions,
-		"Wrap":           wrapped,
-		"Prefixed":       attrs,
-		"Ref":            narrowed,
+		"Copy":           lastError(storage.Copy(ctx, bucket, "to", bucket, "k")),
+		"Compose":        lastError(storage.Compose(ctx, bucket, "to", []string{"k"})),
+		"Move":           lastError(storage.Move(ctx, bucket, "k", "to")),
+		"ListPage":       lastError(storage.ListPage(ctx, bucket, "")),
+		"RemoveAll":      lastError(storage.RemoveAll(ctx, bucket, slices.Values([]string{"k"}))),
+		"RemoveVersions": lastError(storage.RemoveVersions(ctx, bucket, noVersions)),
+		"Wrap":           lastError(storage.Wrap(bucket, sameCore)),
+		"Prefixed":       lastError(storage.Prefixed(bucket, "p/").Attrs(ctx, "k")),
+		"Ref":            lastError(storage.Ref[storage.AttrsReader](bucket).Attrs(ctx, "k")),
 	}
 	for _, row := range wholeBucketCalls {
 		errs[row.name] = row.call(t.Context(), bucket)
@@ -169,17 +163,17 @@ func TestWrapTwiceClose(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument, "the bucket is closed")
 }
 
-// A watching Core reads what a copy reads.
-type watching struct {
+// A readCountingCore counts the downloads, also those of copies.
+type readCountingCore struct {
 	storage.Core
 	reads *int
 }
 
-func (w *watching) Source(key string) storage.CopySource {
+func (w *readCountingCore) Source(key string) storage.CopySource {
 	return storage.NewCopySource(w, key)
 }
 
-func (w *watching) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
+func (w *readCountingCore) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
 	*w.reads++
 	return w.Core.Download(ctx, key, o)
 }
@@ -187,7 +181,7 @@ func (w *watching) Download(ctx context.Context, key string, o *storage.Download
 // If the source of Copy has a Core, Copy reads it with that Core's Download.
 func TestCopyReadsThroughCore(t *testing.T) {
 	reads := 0
-	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &watching{c, &reads} })
+	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &readCountingCore{c, &reads} })
 	require.NoError(t, err)
 	_, err = bucket.Upload(t.Context(), "p/k", strings.NewReader("text"))
 	require.NoError(t, err)
@@ -202,7 +196,7 @@ func TestCopyReadsThroughCore(t *testing.T) {
 	require.Equal(t, []string{"Copy", "none"}, []string{e.Op, e.Key})
 }
 
-// beyond are the functions that need more than the methods of Bucket. Each is given an object "k".
+// wholeBucketCalls has the functions that need more than the methods of Bucket. Each works on the object "k".
 var wholeBucketCalls = []struct {
 	name string
 	call func(ctx context.Context, bucket storage.Bucket) error
@@ -249,6 +243,7 @@ func firstError[E any](all iter.Seq2[E, error]) error {
 	return nil
 }
 
+// lastError returns the error of a call.
 func lastError[T any](_ T, err error) error { return err }
 
 // newWholeBucket returns a bucket that has everything, with an object "k".
@@ -262,10 +257,10 @@ func newWholeBucket(t *testing.T) storage.Bucket {
 	return bucket
 }
 
-// writes counts the calls of Write.
-type writes int
+// A writeCounter counts the calls of Write.
+type writeCounter int
 
-func (w *writes) Write(p []byte) (int, error) {
+func (w *writeCounter) Write(p []byte) (int, error) {
 	*w++
 	return len(p), nil
 }
@@ -276,68 +271,84 @@ func TestPrefixedDownloadWriteTo(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), "p/k", strings.NewReader(strings.Repeat("x", 1<<20)))
 	require.NoError(t, err)
 
-	r, err := storage.Prefixed(bucket, "p/").Download(t.Context(), "k")
+	reader, err := storage.Prefixed(bucket, "p/").Download(t.Context(), "k")
 	require.NoError(t, err)
 	defer func() {
-		require.NoError(t, r.Close())
+		require.NoError(t, reader.Close())
 	}()
-	require.Equal(t, "k", r.Attrs().Key)
+	require.Equal(t, "k", reader.Attrs().Key)
 
-	var calls writes
-	n, err := r.WriteTo(&calls)
+	var calls writeCounter
+	written, err := reader.WriteTo(&calls)
 	require.NoError(t, err)
-	require.EqualValues(t, 1<<20, n)
+	require.EqualValues(t, 1<<20, written)
 	require.EqualValues(t, 1, calls, "memory is not copied in chunks")
 }
 
-// Functions for versions, tags, open uploads and removals take and return the keys of a prefixed bucket without
-// the prefix. Their errors have such keys, too.
+// Versions and Tags of a prefixed bucket take and return keys without the prefix, also in errors.
 func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
-	bucket := newWholeBucket(t)
-	view := storage.Prefixed(bucket, "p/")
+	view := storage.Prefixed(newWholeBucket(t), "p/")
 	_, err := view.Upload(t.Context(), "k", strings.NewReader("text"),
 		storage.WithTags(map[string]string{"a": "b"}))
 	require.NoError(t, err)
+
 	var keys []string
-	for v, err := range storage.Versions(t.Context(), view) {
+	for version, err := range storage.Versions(t.Context(), view) {
 		require.NoError(t, err)
-		keys = append(keys, v.Key)
+		keys = append(keys, version.Key)
 	}
 	require.Equal(t, []string{"k"}, keys)
 
 	_, err = storage.Tags(t.Context(), view, "missing")
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, []string{"Tags", "missing"}, []string{e.Op, e.Key})
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, "Tags", storageErr.Op)
+	require.Equal(t, "missing", storageErr.Key)
+}
 
-	u, err := storage.BeginUpload(t.Context(), view, "parts")
+// An open upload of a prefixed bucket has a key without the prefix. It cannot be continued through a view that does
+// not contain it.
+func TestPrefixedOpenUpload(t *testing.T) {
+	bucket := newWholeBucket(t)
+	view := storage.Prefixed(bucket, "p/")
+	upload, err := storage.BeginUpload(t.Context(), view, "parts")
 	require.NoError(t, err)
-	require.Equal(t, "parts", u.Key())
+	require.Equal(t, "parts", upload.Key())
 
-	var uploads []string
+	var listed []string
 	for entry, err := range storage.ListUploads(t.Context(), view) {
 		require.NoError(t, err)
-		uploads = append(uploads, entry.Key)
+		listed = append(listed, entry.Key)
 	}
-	require.Equal(t, []string{"parts"}, uploads)
+	require.Equal(t, []string{"parts"}, listed)
 
-	second, err := storage.ContinueUpload(t.Context(), view, u.Token())
-	require.NoError(t, err)
-	require.Equal(t, "parts", second.Key())
+	_, err = storage.ContinueUpload(t.Context(), storage.Prefixed(bucket, "q/"), upload.Token())
+	require.ErrorIs(t, err, storage.InvalidArgument)
 
-	_, err = storage.ContinueUpload(t.Context(), storage.Prefixed(bucket, "q/"), u.Token())
-	require.ErrorIs(t, err, storage.InvalidArgument, "it is outside of the view")
-	_, err = second.PutPart(t.Context(), 1, strings.NewReader("part"))
+	continued, err := storage.ContinueUpload(t.Context(), view, upload.Token())
 	require.NoError(t, err)
-	attrs, err := second.Complete(t.Context())
+	require.Equal(t, "parts", continued.Key())
+	_, err = continued.PutPart(t.Context(), 1, strings.NewReader("part"))
+	require.NoError(t, err)
+	attrs, err := continued.Complete(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "parts", attrs.Key)
+}
 
-	long := strings.Repeat("x", 2000)
-	n, err := storage.RemoveAll(t.Context(), view, slices.Values([]string{"k", "parts", long}))
-	require.Equal(t, 2, n)
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, long, e.Key)
+// RemoveAll of a prefixed bucket takes keys without the prefix, also in its errors.
+func TestPrefixedRemoveAll(t *testing.T) {
+	view := storage.Prefixed(newWholeBucket(t), "p/")
+	for _, key := range []string{"a", "b"} {
+		_, err := view.Upload(t.Context(), key, strings.NewReader("text"))
+		require.NoError(t, err)
+	}
+
+	tooLong := strings.Repeat("x", 2000)
+	removed, err := storage.RemoveAll(t.Context(), view, slices.Values([]string{"a", "b", tooLong}))
+	require.Equal(t, 2, removed)
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, tooLong, storageErr.Key)
 }
 
 // A reference of Ref permits only the operations of its type: others fail with PermissionDenied.
@@ -362,20 +373,21 @@ func TestRefIsNotWidened(t *testing.T) {
 	_, ok := storage.As[any](reader)
 	require.False(t, ok)
 
+	// An upload is as narrow as the reference that began it.
 	uploader := storage.Ref[storage.Uploader](bucket).(storage.Bucket)
-	u, err := storage.BeginUpload(t.Context(), uploader, "parts")
+	upload, err := storage.BeginUpload(t.Context(), uploader, "parts")
 	require.NoError(t, err)
-	_, err = u.SignPart(t.Context(), 1)
-	require.ErrorIs(t, err, storage.PermissionDenied, "an upload is as narrow as the reference that began it")
+	_, err = upload.SignPart(t.Context(), 1)
+	require.ErrorIs(t, err, storage.PermissionDenied)
 }
 
-// A forwarding core reads a view of another bucket.
-type forwarding struct {
+// A forwardingCore downloads from another bucket.
+type forwardingCore struct {
 	storage.Core
 	to storage.Bucket
 }
 
-func (f *forwarding) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
+func (f *forwardingCore) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
 	return f.to.Download(ctx, key, storage.WithRange(o.Offset, o.Length))
 }
 
@@ -387,35 +399,35 @@ func TestPrefixedReaderLosesBothPrefixes(t *testing.T) {
 	_, err := broken.Upload(t.Context(), "q/p/k", strings.NewReader("text"))
 	require.NoError(t, err)
 	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
-		return &forwarding{c, storage.Prefixed(broken, "q/")}
+		return &forwardingCore{c, storage.Prefixed(broken, "q/")}
 	})
 	require.NoError(t, err)
 
-	r, err := storage.Prefixed(bucket, "p/").Download(t.Context(), "k")
+	reader, err := storage.Prefixed(bucket, "p/").Download(t.Context(), "k")
 	require.NoError(t, err)
 	defer func() {
-		require.NoError(t, r.Close())
+		require.NoError(t, reader.Close())
 	}()
-	require.Equal(t, "k", r.Attrs().Key)
+	require.Equal(t, "k", reader.Attrs().Key)
 
-	_, err = io.ReadAll(r)
+	_, err = io.ReadAll(reader)
 	e, ok := errors.AsType[*storage.Error](err)
 	require.True(t, ok, "%v", err)
 	require.Equal(t, "k", e.Key)
 }
 
-// A failing core adds a text to the errors of another core, and joins a second error.
-type failing struct{ storage.Core }
+// A failingCore adds a text to the errors of another core, and joins a second error.
+type failingCore struct{ storage.Core }
 
-func (f *failing) Attrs(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Attrs, error) {
-	a, err := f.Core.Attrs(ctx, key, o)
-	return a, fmt.Errorf("checking: %w",
-		errors.Join(err, &os.PathError{Op: "open", Path: "note", Err: os.ErrNotExist}))
+func (f *failingCore) Attrs(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Attrs, error) {
+	attrs, err := f.Core.Attrs(ctx, key, o)
+	second := &os.PathError{Op: "open", Path: "note", Err: os.ErrNotExist}
+	return attrs, fmt.Errorf("checking: %w", errors.Join(err, second))
 }
 
 // An error of a prefixed bucket never shows the prefix, whatever target errors.As gets.
 func TestPrefixedErrorHidesPrefix(t *testing.T) {
-	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &failing{c} })
+	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &failingCore{c} })
 	require.NoError(t, err)
 	_, err = storage.Prefixed(bucket, "secret/").Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
@@ -437,130 +449,132 @@ func TestPrefixedErrorHidesPrefix(t *testing.T) {
 	require.False(t, errors.As(err, &absent))
 }
 
-// A silent core returns neither results nor errors.
-type silent struct{ storage.Core }
+// A silentCore returns neither results nor errors.
+type silentCore struct{ storage.Core }
 
-func (silent) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
+func (silentCore) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
 	return nil, nil
 }
 
-func (silent) Download(context.Context, string, *storage.DownloadOptions) (*storage.Reader, error) {
+func (silentCore) Download(context.Context, string, *storage.DownloadOptions) (*storage.Reader, error) {
 	return nil, nil
 }
 
-func (silent) Attrs(context.Context, string, *storage.DownloadOptions) (*storage.Attrs, error) {
+func (silentCore) Attrs(context.Context, string, *storage.DownloadOptions) (*storage.Attrs, error) {
 	return nil, nil
 }
 
-func (silent) List(context.Context, *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+func (silentCore) List(context.Context, *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return nil
 }
 
-func (silent) ListPage(context.Context, string, *storage.ListOptions) (*storage.Page, error) {
+func (silentCore) ListPage(context.Context, string, *storage.ListOptions) (*storage.Page, error) {
 	return nil, nil
 }
 
-func (silent) Versions(context.Context, *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
+func (silentCore) Versions(context.Context, *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
 	return nil
 }
 
-func (silent) CopyFrom(
+func (silentCore) CopyFrom(
 	context.Context, string, storage.CopySource, *storage.CopyOptions,
 ) (*storage.Attrs, error) {
 	return nil, nil
 }
 
-func (silent) Compose(context.Context, string, []string, *storage.CopyOptions) (*storage.Attrs, error) {
+func (silentCore) Compose(context.Context, string, []string, *storage.CopyOptions) (*storage.Attrs, error) {
 	return nil, nil
 }
 
-func (silent) Move(context.Context, string, string, *storage.CopyOptions) (*storage.Attrs, error) {
+func (silentCore) Move(context.Context, string, string, *storage.CopyOptions) (*storage.Attrs, error) {
 	return nil, nil
 }
 
-func (silent) SignedUploadURL(context.Context, string, *storage.SignOptions) (*storage.SignedURL, error) {
+func (silentCore) SignedUploadURL(context.Context, string, *storage.SignOptions) (*storage.SignedURL, error) {
 	return nil, nil
 }
 
-func (silent) SignedDownloadURL(context.Context, string, *storage.SignOptions) (*storage.SignedURL, error) {
+func (silentCore) SignedDownloadURL(context.Context, string, *storage.SignOptions) (*storage.SignedURL, error) {
 	return nil, nil
 }
 
-func (silent) SignedRemoveURL(context.Context, string, *storage.SignOptions) (*storage.SignedURL, error) {
+func (silentCore) SignedRemoveURL(context.Context, string, *storage.SignOptions) (*storage.SignedURL, error) {
 	return nil, nil
 }
 
-func (silent) SignedUploadForm(
+func (silentCore) SignedUploadForm(
 	context.Context, string, int64, int64, *storage.SignOptions,
 ) (*storage.SignedForm, error) {
 	return nil, nil
 }
 
-func (silent) Vend(context.Context, string, storage.Rights, time.Duration) (*storage.VendedCredentials, error) {
+func (silentCore) Vend(context.Context, string, storage.Rights, time.Duration) (*storage.VendedCredentials, error) {
 	return nil, nil
 }
 
-func (silent) BeginUpload(context.Context, string, *storage.UploadOptions) (storage.MultipartUpload, error) {
+func (silentCore) BeginUpload(context.Context, string, *storage.UploadOptions) (storage.MultipartUpload, error) {
 	return nil, nil
 }
 
-func (silent) ContinueUpload(context.Context, string, *storage.UploadOptions) (storage.MultipartUpload, error) {
+func (silentCore) ContinueUpload(context.Context, string, *storage.UploadOptions) (storage.MultipartUpload, error) {
 	return nil, nil
 }
 
-func (silent) ContinueListedUpload(
+func (silentCore) ContinueListedUpload(
 	context.Context, storage.UploadEntry, *storage.UploadOptions,
 ) (storage.MultipartUpload, error) {
 	return nil, nil
 }
 
-func (silent) ListUploads(context.Context, *storage.ListOptions) iter.Seq2[storage.UploadEntry, error] {
+func (silentCore) ListUploads(context.Context, *storage.ListOptions) iter.Seq2[storage.UploadEntry, error] {
 	return nil
 }
 
-func (silent) PutSignedPart(
+func (silentCore) PutSignedPart(
 	context.Context, string, string, int, io.Reader, *storage.PartOptions,
 ) (*storage.UploadedPart, error) {
 	return nil, nil
 }
 
-// If a method of a Core returns neither a result nor an error, its caller gets an error with the Code Internal.
-// Reflection finds each such method.
-func TestCoreReturnsNeitherResultNorError(t *testing.T) {
-	bucketType := reflect.TypeFor[silent]()
+// silentCore has each method of Core that can return neither a result nor an error: it takes a context, and its
+// first result is a pointer, a function, or an interface beside an error.
+func TestSilentCoreHasEachMethod(t *testing.T) {
 	core := reflect.TypeFor[storage.Core]()
-	overridden := map[string]bool{}
 	for i := range core.NumMethod() {
-		m := core.Method(i).Type
-		if m.NumOut() == 0 || m.NumIn() == 0 || m.In(0) != reflect.TypeFor[context.Context]() {
+		name := core.Method(i).Name
+		typ := core.Method(i).Type
+		if typ.NumOut() == 0 || typ.NumIn() == 0 || typ.In(0) != reflect.TypeFor[context.Context]() {
 			continue
 		}
-		kind := m.Out(0).Kind()
-		if kind == reflect.Pointer || kind == reflect.Func || kind == reflect.Interface && m.NumOut() == 2 {
-			overridden[core.Method(i).Name] = true
+		kind := typ.Out(0).Kind()
+		isInterface := kind == reflect.Interface && typ.NumOut() == 2
+		if kind != reflect.Pointer && kind != reflect.Func && !isInterface {
+			continue
 		}
-	}
 
-	for name := range overridden {
-		method, _ := bucketType.MethodByName(name)
+		// The method of silentCore stands in this file. The promoted one of the embedded Core does not.
+		method, _ := reflect.TypeFor[silentCore]().MethodByName(name)
 		file, _ := runtime.FuncForPC(method.Func.Pointer()).FileLine(method.Func.Pointer())
-		require.Contains(t, file, "core_test.go", "silent needs the method %s", name)
+		require.Contains(t, file, "core_test.go", "silentCore needs the method %s", name)
 	}
+}
 
-	bucket, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core { return silent{c} })
+// If a method of a Core returns neither a result nor an error, its caller gets an error with the Code Internal.
+func TestCoreReturnsNeitherResultNorError(t *testing.T) {
+	bucket, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core { return silentCore{c} })
 	require.NoError(t, err)
-	for name, view := range map[string]storage.Bucket{"whole": bucket, "view": storage.Prefixed(bucket, "p/")} {
-		for call, err := range silentCalls(t.Context(), view) {
-			e, ok := errors.AsType[*storage.Error](err)
+	for name, target := range map[string]storage.Bucket{"whole": bucket, "view": storage.Prefixed(bucket, "p/")} {
+		for call, err := range silentCalls(t.Context(), target) {
+			storageErr, ok := errors.AsType[*storage.Error](err)
 			require.True(t, ok, "%s through %s: %v", call, name, err)
-			require.Equal(t, storage.Internal, e.Code, "%s through %s: %v", call, name, err)
-			require.ErrorContains(t, e, "neither a result nor an error", "%s through %s", call, name)
-			require.NotContains(t, e.Key, "p/", "%s through %s", call, name)
+			require.Equal(t, storage.Internal, storageErr.Code, "%s through %s: %v", call, name, err)
+			require.ErrorContains(t, err, "neither a result nor an error", "%s through %s", call, name)
+			require.NotContains(t, storageErr.Key, "p/", "%s through %s", call, name)
 		}
 	}
 }
 
-// silentCalls calls each function and method whose result a Core gives.
+// silentCalls calls each function and method whose result comes from a Core, and returns the errors by name.
 func silentCalls(ctx context.Context, bucket storage.Bucket) map[string]error {
 	body := func() io.Reader { return strings.NewReader("x") }
 	part := storage.UploadEntry{Key: "k", Upload: "u"}
@@ -589,17 +603,17 @@ func silentCalls(ctx context.Context, bucket storage.Bucket) map[string]error {
 	}
 }
 
-// A keeping core returns the same attributes again and again, with a key of its own.
-type keeping struct {
+// A fixedAttrsCore returns the same attributes again and again, with a key of its own.
+type fixedAttrsCore struct {
 	storage.Core
 	attrs *storage.Attrs
 }
 
-func (k keeping) Attrs(context.Context, string, *storage.DownloadOptions) (*storage.Attrs, error) {
+func (k fixedAttrsCore) Attrs(context.Context, string, *storage.DownloadOptions) (*storage.Attrs, error) {
 	return k.attrs, nil
 }
 
-func (k keeping) Download(context.Context, string, *storage.DownloadOptions) (*storage.Reader, error) {
+func (k fixedAttrsCore) Download(context.Context, string, *storage.DownloadOptions) (*storage.Reader, error) {
 	return storage.NewReader(k.attrs, 0, 0, nil), nil
 }
 
@@ -607,7 +621,7 @@ func (k keeping) Download(context.Context, string, *storage.DownloadOptions) (*s
 func TestPrefixedAttrsHaveKeyOfCall(t *testing.T) {
 	for _, key := range []string{"p/p/k", "outside/secret"} {
 		attrs := &storage.Attrs{Key: key}
-		bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return keeping{c, attrs} })
+		bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return fixedAttrsCore{c, attrs} })
 		require.NoError(t, err)
 		view := storage.Prefixed(bucket, "p/")
 
@@ -616,14 +630,14 @@ func TestPrefixedAttrsHaveKeyOfCall(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "p/k", a.Key)
 
-			r, err := view.Download(t.Context(), "p/k")
+			reader, err := view.Download(t.Context(), "p/k")
 			require.NoError(t, err)
-			require.Equal(t, "p/k", r.Attrs().Key)
+			require.Equal(t, "p/k", reader.Attrs().Key)
 
-			content, err := io.ReadAll(r)
+			content, err := io.ReadAll(reader)
 			require.NoError(t, err, "the body is nil, and therefore empty")
 			require.Empty(t, content)
-			require.NoError(t, r.Close())
+			require.NoError(t, reader.Close())
 		}
 		require.Equal(t, key, attrs.Key)
 	}
@@ -634,20 +648,16 @@ func TestFunctionsRefuseNilBucket(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
-	_, _, readAll := storage.ReadAll(ctx, nil, "k")
-	_, _, ranges := storage.ReadRanges(ctx, nil, "k", []storage.Range{{Offset: 0, Length: 1}})
-	writer := storage.NewWriter(ctx, nil, "k")
-	_, committed := writer.Commit()
+	_, _, readAllErr := storage.ReadAll(ctx, nil, "k")
+	_, _, readRangesErr := storage.ReadRanges(ctx, nil, "k", []storage.Range{{Offset: 0, Length: 1}})
 	change := func([]byte, *storage.Attrs) ([]byte, error) { return nil, nil }
-	_, wrapped := storage.Wrap(memstore.New(), nil)
-	_, copyErr := storage.Copy(ctx, memstore.New(), "k", nil, "k")
-	failures := map[string]error{
-		"ReadAll":        readAll,
-		"ReadRanges":     ranges,
+	errs := map[string]error{
+		"ReadAll":        readAllErr,
+		"ReadRanges":     readRangesErr,
 		"NewReaderAt":    lastError(storage.NewReaderAt(ctx, nil, "k")),
 		"UploadFile":     lastError(storage.UploadFile(ctx, nil, "k", path)),
 		"DownloadFile":   lastError(storage.DownloadFile(ctx, nil, "k", path)),
-		"NewWriter":      committed,
+		"NewWriter":      lastError(storage.NewWriter(ctx, nil, "k").Commit()),
 		"Update":         lastError(storage.Update(ctx, nil, "k", change)),
 		"FS":             lastError(storage.FS(ctx, nil).Open("k")),
 		"RemoveAll":      lastError(storage.RemoveAll(ctx, nil, slices.Values([]string{"k"}))),
@@ -655,14 +665,15 @@ func TestFunctionsRefuseNilBucket(t *testing.T) {
 		"Ref":            lastError(storage.Ref[storage.AttrsReader](nil).Attrs(ctx, "k")),
 		"Prefixed":       lastError(storage.Prefixed(nil, "p/").Attrs(ctx, "k")),
 		"Wrap of nil":    lastError(storage.Wrap(nil, func(c storage.Core) storage.Core { return c })),
-		"Wrap":           wrapped,
+		"Wrap":           lastError(storage.Wrap(memstore.New(), nil)),
 		"Copy":           lastError(storage.Copy(ctx, nil, "k", memstore.New(), "k")),
-		"Copy from nil":  copyErr,
+		"Copy from nil":  lastError(storage.Copy(ctx, memstore.New(), "k", nil, "k")),
 		"Close":          storage.Close(nil),
 	}
-	codes := []storage.Code{storage.InvalidArgument, storage.Unsupported} // no bucket is not one of this library
 
-	for name, err := range failures {
+	// nil is an invalid argument, or no bucket of this library.
+	codes := []storage.Code{storage.InvalidArgument, storage.Unsupported}
+	for name, err := range errs {
 		require.Contains(t, codes, storage.CodeOf(err), "%s: %v", name, err)
 	}
 	require.False(t, storage.Supports(nil, storage.Metadata))
@@ -672,10 +683,10 @@ func TestFunctionsRefuseNilBucket(t *testing.T) {
 	require.Equal(t, "x", string(content))
 }
 
-// A restoring core makes copies by Download and Upload.
-type restoring struct{ storage.Core }
+// A streamingCore makes copies by Download and Upload.
+type streamingCore struct{ storage.Core }
 
-func (c restoring) CopyFrom(
+func (c streamingCore) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, _ *storage.CopyOptions,
 ) (*storage.Attrs, error) {
 	r, err := src.Download(ctx, &storage.DownloadOptions{Length: -1})
@@ -688,15 +699,19 @@ func (c restoring) CopyFrom(
 
 // If a Core's CopyFrom cannot append bytes, Append fails instead of returning nil.
 func TestAppendThroughCoreThatCopies(t *testing.T) {
-	bucket, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core { return restoring{c} })
+	bucket, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core { return streamingCore{c} })
 	require.NoError(t, err)
 
 	_, err = storage.Append(t.Context(), bucket, "k", []byte("more"))
 	require.ErrorIs(t, err, storage.Unsupported)
+
+	// A new object needs no copy.
 	_, err = storage.Append(t.Context(), bucket, "new", []byte("more"))
 	require.NoError(t, err)
+
+	// A Core that passes CopyFrom on appends.
 	audited, _ := newAuditedBucket(t, newWholeBucket(t))
-	a, err := storage.Append(t.Context(), audited, "k", []byte("more"))
+	attrs, err := storage.Append(t.Context(), audited, "k", []byte("more"))
 	require.NoError(t, err)
-	require.EqualValues(t, 8, a.Size)
+	require.EqualValues(t, len("textmore"), attrs.Size)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -43,6 +44,7 @@ func TestErrorIsCode(t *testing.T) {
 	require.NotErrorIs(t, &storage.Error{Code: storage.Unavailable}, storage.OutcomeUnknown)
 }
 
+// CodeOf returns the Code of the outermost *Error or Code, Internal for any other error, and "" for nil.
 func TestCodeOf(t *testing.T) {
 	inner := &storage.Error{Code: storage.Locked}
 	tests := map[string]struct {
@@ -80,6 +82,7 @@ func TestErrorTextHidesSignature(t *testing.T) {
 	}
 }
 
+// The text of an Error has its operation, key, provider, bucket, Code, cause and hint.
 func TestErrorTextNamesOperationAndObject(t *testing.T) {
 	err := &storage.Error{
 		Code:     storage.PermissionDenied,
@@ -90,9 +93,11 @@ func TestErrorTextNamesOperationAndObject(t *testing.T) {
 		Hint:     "look at the policy",
 		Err:      errors.New("AccessDenied"),
 	}
-	require.Equal(t, `storage: Upload "a b\n" in s3 bucket "pictures": permission denied: AccessDenied (look at the policy)`, err.Error())
+	require.EqualError(t, err, `storage: Upload "a b\n" in s3 bucket "pictures": `+
+		`permission denied: AccessDenied (look at the policy)`)
 }
 
+// The text of an error has less than 10,000 bytes, even if the argument that is refused has a megabyte.
 func TestErrorTextIsShortForAnyKey(t *testing.T) {
 	long := strings.Repeat("é", 1<<19)
 	for name, do := range map[string]func(b storage.Bucket) error{
@@ -127,25 +132,36 @@ func TestErrorTextIsShortForAnyKey(t *testing.T) {
 	require.Equal(t, long, e.Key, "the field has all of it")
 }
 
+// upload uploads the object "k" with options, and returns the error.
 func upload(t *testing.T, b storage.Bucket, opts ...storage.UploadOption) error {
 	t.Helper()
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), opts...)
 	return err
 }
 
-// Signed values show no secret as text.
+// Signed values and credentials show no secret as text, whether they are values, pointers or parts of others.
 func TestSignedURLHidesSecretInText(t *testing.T) {
-	u := storage.SignedURL{Method: "GET", URL: "https://h/k?sig=SECRET"}
-	f := storage.SignedForm{URL: "https://h/", Fields: map[string]string{"policy": "SECRET"}}
-	c := storage.Credentials{AccessKeyID: "id", SecretKey: "SECRET", SessionToken: "SECRET"}
-	for _, v := range []any{u, &u, f, &f, c, &c, struct{ U storage.SignedURL }{u}, []any{u, f, c}} {
+	url := storage.SignedURL{Method: "GET", URL: "https://h/k?sig=SECRET"}
+	form := storage.SignedForm{URL: "https://h/", Fields: map[string]string{"policy": "SECRET"}}
+	credentials := storage.Credentials{AccessKeyID: "id", SecretKey: "SECRET", SessionToken: "SECRET"}
+	values := []any{
+		url, &url,
+		form, &form,
+		credentials, &credentials,
+		struct{ URL storage.SignedURL }{url},
+		[]any{url, form, credentials},
+	}
+	for _, value := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-			require.False(t, strings.Contains(fmt.Sprintf(verb, v), "SECRET"), "%s of %T", verb, v)
+			require.NotContains(t, fmt.Sprintf(verb, value), "SECRET", "%s of %T", verb, value)
 		}
 	}
-	require.NotContains(t, u.LogValue().String()+f.LogValue().String()+c.LogValue().String(), "SECRET")
+	for _, valuer := range []slog.LogValuer{url, form, credentials} {
+		require.NotContains(t, valuer.LogValue().String(), "SECRET")
+	}
 }
 
+// IsTemporary is true for an error that has an *Error with Retryable in its tree.
 func TestIsTemporary(t *testing.T) {
 	busy := &storage.Error{Code: storage.RateLimited, Retryable: true}
 	tests := []struct {

@@ -65,7 +65,8 @@ func lacking(features storage.Features) storage.Bucket {
 // Require names all features that the store lacks.
 func TestRequireNamesMissingFeatures(t *testing.T) {
 	const conditions = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove
-	const base = "open the bucket with WithSigningBaseURL, or signing_base_url in its address, where the handler of package serve is mounted"
+	const base = "open the bucket with WithSigningBaseURL, or signing_base_url in its address, " +
+		"where the handler of package serve is mounted"
 	const versions = "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"
 	b := lacking(storage.ConditionalCreate | storage.ConditionalRemove)
 

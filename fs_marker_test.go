@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"io/fs"
+	"slices"
 	"testing"
 	"testing/fstest"
 
@@ -15,23 +16,33 @@ import (
 func TestFSWithFolderMarkers(t *testing.T) {
 	tree := []string{"a/b/c/file", "a/b/file", "a/beside", "a/beside/file", "empty/deep/", "top"}
 	noPaths := []string{"/", "/rooted", "a//nameless", "a//"}
-	all, plant := foldermarker.New(t)
-	plant(tree...)
-	plant(noPaths...)
-	plant(foldermarker.Of(tree...)...)
-	below, plantBelow := foldermarker.New(t)
-	for _, key := range append(append([]string{""}, tree...), foldermarker.Of(tree...)...) {
-		plantBelow("pre/fix/" + key)
+
+	// One bucket has the tree, its markers, and keys that are no paths.
+	whole, upload := foldermarker.New(t)
+	upload(tree...)
+	upload(noPaths...)
+	upload(foldermarker.Of(tree...)...)
+
+	// The other one has the tree and its markers below a prefix, and a marker of the prefix.
+	parent, uploadToParent := foldermarker.New(t)
+	for _, key := range slices.Concat([]string{""}, tree, foldermarker.Of(tree...)) {
+		uploadToParent("pre/fix/" + key)
 	}
 
-	for name, b := range map[string]storage.Bucket{"a bucket": all, "a view": storage.Prefixed(below, "pre/fix/")} {
+	for name, bucket := range map[string]storage.Bucket{
+		"a bucket": whole,
+		"a view":   storage.Prefixed(parent, "pre/fix/"),
+	} {
 		t.Run(name, func(t *testing.T) {
-			files := storage.FS(t.Context(), b)
+			files := storage.FS(t.Context(), bucket)
 			require.NoError(t,
 				fstest.TestFS(files, "a/b/c/file", "a/b/file", "a/beside/file", "empty/deep", "top"))
 
 			require.Equal(t, []string{
-				".", "a", "a/b", "a/b/c", "a/b/c/file", "a/b/file", "a/beside", "a/beside/file", "empty", "empty/deep", "top",
+				".",
+				"a", "a/b", "a/b/c", "a/b/c/file", "a/b/file", "a/beside", "a/beside/file",
+				"empty", "empty/deep",
+				"top",
 			}, walkPaths(t, files))
 
 			sub, err := fs.Sub(files, "a/b")
@@ -53,6 +64,7 @@ func TestFSWithFolderMarkers(t *testing.T) {
 	}
 }
 
+// walkPaths returns the paths that fs.WalkDir visits.
 func walkPaths(t *testing.T, files fs.FS) (paths []string) {
 	t.Helper()
 	require.NoError(t, fs.WalkDir(files, ".", func(path string, _ fs.DirEntry, err error) error {

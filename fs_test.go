@@ -16,11 +16,11 @@ import (
 // invalid name none.
 func TestFSReadDirTakesOneListing(t *testing.T) {
 	requests := 0
-	b := memstore.New(storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
-		return nil, func(outcome storage.Outcome) {
-			requests += outcome.Requests
-		}, nil
-	}))
+	countRequests := func(outcome storage.Outcome) { requests += outcome.Requests }
+	hook := func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
+		return nil, countRequests, nil
+	}
+	b := memstore.New(storage.WithHook(hook))
 	for _, key := range []string{"a/b/c", "a/d"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)

@@ -3,7 +3,6 @@ package storage_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +80,7 @@ var steps = []step{
 	},
 }
 
+// moving returns the do of a move.
 func moving(src, dst string) func(context.Context, storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error {
 		_, err := storage.Move(ctx, b, src, dst)
@@ -88,6 +88,7 @@ func moving(src, dst string) func(context.Context, storage.Bucket) error {
 	}
 }
 
+// put returns the do of an upload.
 func put(key, text string, opts ...storage.UploadOption) func(context.Context, storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error {
 		_, err := b.Upload(ctx, key, strings.NewReader(text), opts...)
@@ -103,42 +104,54 @@ func TestExploredMoveBesideOperation(t *testing.T) {
 				store := s.Store("s")
 				outside := store.Bucket()
 				require.NoError(s, put("from", "first")(s.Context(), outside))
-				moves := s.Process("moves")
-				others := s.Process("other")
-				b := moves.Bucket(store)
-				moves.Go("moves", func(ctx context.Context) error { return moving("from", "to")(ctx, b) })
-				c := others.Bucket(store)
-				a := others.Go("other", func(ctx context.Context) error { return other.do(ctx, c) })
-				s.Check(func() {
-					var have []string
-					for _, key := range []string{"from", "to", "elsewhere"} {
-						data, _, err := storage.ReadAll(s.Context(), outside, key)
-						if err == nil {
-							have = append(have, string(data))
-						} else {
-							require.ErrorIs(s, err, storage.ObjectNotFound)
-						}
-					}
 
-					back := storage.Supports(outside, storage.ConditionalRemove|storage.UniqueRevisions)
-					stays := !other.back || back || storage.Supports(outside, storage.ServerMove)
-					if !slices.Contains(other.gone, "first") && stays {
-						require.Contains(s, have, "first")
-					}
-					weak := other.weak && !storage.Supports(outside, storage.ConditionalRemove)
-					if other.stored != "" && explored.Succeeded(a) && !weak {
-						require.Contains(s, have, other.stored)
-					}
-					if a.Err() != nil && !a.Died() {
-						codes := []storage.Code{
-							storage.ObjectNotFound, storage.Changed, storage.PreconditionFailed,
-						}
-						unknown := errors.Is(a.Err(), storage.OutcomeUnknown)
-						require.True(s, unknown || slices.Contains(codes, storage.CodeOf(a.Err())),
-							fmt.Sprint(a.Err()))
-					}
+				mover := s.Process("moves")
+				moverBucket := mover.Bucket(store)
+				mover.Go("moves", func(ctx context.Context) error { return moving("from", "to")(ctx, moverBucket) })
+
+				process := s.Process("other")
+				bucket := process.Bucket(store)
+				actor := process.Go("other", func(ctx context.Context) error { return other.do(ctx, bucket) })
+
+				s.Check(func() {
+					other.checkContents(s, outside, actor)
+					checkStepError(s, actor)
 				})
 			})
 		})
 	}
+}
+
+// checkContents checks that the objects which must not be lost are there.
+func (o step) checkContents(s *interleave.Scene, b storage.Bucket, actor *interleave.Actor) {
+	var have []string
+	for _, key := range []string{"from", "to", "elsewhere"} {
+		data, _, err := storage.ReadAll(s.Context(), b, key)
+		if err != nil {
+			require.ErrorIs(s, err, storage.ObjectNotFound)
+			continue
+		}
+		have = append(have, string(data))
+	}
+
+	movesBackSafely := storage.Supports(b, storage.ServerMove) ||
+		storage.Supports(b, storage.ConditionalRemove|storage.UniqueRevisions)
+	if !slices.Contains(o.gone, "first") && (!o.back || movesBackSafely) {
+		require.Contains(s, have, "first")
+	}
+
+	mayLoseStored := o.weak && !storage.Supports(b, storage.ConditionalRemove)
+	if o.stored != "" && explored.Succeeded(actor) && !mayLoseStored {
+		require.Contains(s, have, o.stored)
+	}
+}
+
+// checkStepError checks that an operation failed only as it may.
+func checkStepError(s *interleave.Scene, actor *interleave.Actor) {
+	err := actor.Err()
+	if err == nil || actor.Died() || errors.Is(err, storage.OutcomeUnknown) {
+		return
+	}
+	codes := []storage.Code{storage.ObjectNotFound, storage.Changed, storage.PreconditionFailed}
+	require.Contains(s, codes, storage.CodeOf(err), "%v", err)
 }

@@ -28,7 +28,8 @@ type change struct {
 	needs   storage.Features
 }
 
-func uploading(opts func(revision string) []storage.UploadOption) func(
+// uploadWith returns the do of an upload with options.
+func uploadWith(opts func(revision string) []storage.UploadOption) func(
 	ctx context.Context, b storage.Bucket, key, text, revision string,
 ) error {
 	return func(ctx context.Context, b storage.Bucket, key, text, revision string) error {
@@ -37,18 +38,18 @@ func uploading(opts func(revision string) []storage.UploadOption) func(
 	}
 }
 
-// unlessGone leaves an object as it is.
-func unlessGone(text, _ string, _ bool) (string, bool) { return text, text != "" }
+// keepIfPresent is the apply of an operation that keeps the content, and fails without an object.
+func keepIfPresent(text, _ string, _ bool) (string, bool) { return text, text != "" }
 
 var changes = []change{
 	{
 		name:  "upload",
-		do:    uploading(func(string) []storage.UploadOption { return nil }),
+		do:    uploadWith(func(string) []storage.UploadOption { return nil }),
 		apply: func(_, text string, _ bool) (string, bool) { return text, true },
 	},
 	{
 		name: "upload if absent",
-		do: uploading(func(string) []storage.UploadOption {
+		do: uploadWith(func(string) []storage.UploadOption {
 			return []storage.UploadOption{storage.IfAbsent()}
 		}),
 		apply:   func(textBefore, text string, _ bool) (string, bool) { return text, textBefore == "" },
@@ -56,7 +57,7 @@ var changes = []change{
 	},
 	{
 		name: "upload if revision",
-		do: uploading(func(revision string) []storage.UploadOption {
+		do: uploadWith(func(revision string) []storage.UploadOption {
 			return []storage.UploadOption{storage.IfRevision(revision)}
 		}),
 		apply:   func(_, text string, first bool) (string, bool) { return text, first },
@@ -95,7 +96,7 @@ var changes = []change{
 			_, err := storage.Copy(ctx, b, key, b, key, storage.WithMetadata(map[string]string{"by": "copy"}))
 			return err
 		},
-		apply:   unlessGone,
+		apply:   keepIfPresent,
 		mayFail: []storage.Code{storage.Changed, storage.ObjectNotFound},
 	},
 	{
@@ -114,7 +115,7 @@ var changes = []change{
 		do: func(ctx context.Context, b storage.Bucket, key, text, _ string) error {
 			return storage.SetTags(ctx, b, key, map[string]string{"t": text})
 		},
-		apply:   unlessGone,
+		apply:   keepIfPresent,
 		mayFail: []storage.Code{storage.ObjectNotFound},
 	},
 	{
@@ -145,12 +146,15 @@ type content struct {
 }
 
 // effects returns what an operation should do, which is the same effect twice if it was repeated.
-func (c change) effects(s *interleave.Scene, a *interleave.Actor, firstText string) []interleave.Effect[content] {
+func (c change) effects(
+	s *interleave.Scene, a *interleave.Actor, firstText string,
+) []interleave.Effect[content] {
 	effect := interleave.Effect[content]{
 		Actor: a,
 		Apply: func(current content) (content, bool) {
 			text, ok := c.apply(current.text, a.Name(), current.first)
-			next := content{text: text, first: current.first && c.name == "set tags"}
+			keepsRevision := c.name == "set tags"
+			next := content{text: text, first: current.first && keepsRevision}
 			if s.Weakness().EqualRevisions {
 				next.first = text == firstText
 			}
@@ -171,8 +175,9 @@ func (c change) checkFailure(s *interleave.Scene, a *interleave.Actor) {
 	require.Contains(s, c.mayFail, storage.CodeOf(a.Err()), "%s: %v", c.name, a.Err())
 }
 
-// changing is a scene of operations on one key.
-func changing(first string, operations ...change) func(s *interleave.Scene) {
+// changeScene returns a scene in which processes run operations on one key at the same time. first is its content
+// before, or "" without an object.
+func changeScene(first string, operations ...change) func(s *interleave.Scene) {
 	return func(s *interleave.Scene) {
 		const key = "k"
 		store := s.Store("s")
@@ -183,18 +188,21 @@ func changing(first string, operations ...change) func(s *interleave.Scene) {
 			require.NoError(s, err)
 			revision = attrs.Revision
 		}
+
+		// Each operation has a process, whose name is also the text that it writes.
 		var actors []*interleave.Actor
-		for i, c := range operations {
+		for i, operation := range operations {
 			text := string(rune('a' + i))
-			p := s.Process(text)
-			b := p.Bucket(store)
-			actors = append(actors, p.Go(text, func(ctx context.Context) error {
-				if !storage.Supports(b, c.needs) {
+			process := s.Process(text)
+			bucket := process.Bucket(store)
+			actors = append(actors, process.Go(text, func(ctx context.Context) error {
+				if !storage.Supports(bucket, operation.needs) {
 					return nil
 				}
-				return c.do(ctx, b, key, text, revision)
+				return operation.do(ctx, bucket, key, text, revision)
 			}))
 		}
+
 		s.Check(func() {
 			data, _, err := storage.ReadAll(s.Context(), outside, key)
 			if !errors.Is(err, storage.ObjectNotFound) {
@@ -202,27 +210,32 @@ func changing(first string, operations ...change) func(s *interleave.Scene) {
 			}
 
 			var effects []interleave.Effect[content]
-			for i, c := range operations {
-				c.checkFailure(s, actors[i])
-				if storage.Supports(outside, c.needs) {
-					effects = append(effects, c.effects(s, actors[i], first)...)
+			for i, operation := range operations {
+				operation.checkFailure(s, actors[i])
+				if storage.Supports(outside, operation.needs) {
+					effects = append(effects, operation.effects(s, actors[i], first)...)
 				}
 			}
-
-			for _, untouched := range []bool{false, true} {
-				next := content{text: string(data), first: untouched}
-				if interleave.SomeOrder(content{text: first, first: true}, next, effects...) {
-					return
-				}
-			}
-
-			text := fmt.Sprintf("no order of the operations gives %q", data)
-			for i, c := range operations {
-				text += fmt.Sprintf("; %s: %v", c.name, actors[i].Err())
-			}
-			s.Errorf("%s", text)
+			checkSomeOrder(s, first, string(data), effects)
 		})
 	}
+}
+
+// checkSomeOrder fails the scene if no order of effects makes last of first.
+func checkSomeOrder(s *interleave.Scene, first, last string, effects []interleave.Effect[content]) {
+	before := content{text: first, first: true}
+	for _, untouched := range []bool{false, true} {
+		after := content{text: last, first: untouched}
+		if interleave.SomeOrder(before, after, effects...) {
+			return
+		}
+	}
+
+	text := fmt.Sprintf("no order of the operations gives %q", last)
+	for _, effect := range effects {
+		text += fmt.Sprintf("; %s: %v", effect.Actor.Name(), effect.Actor.Err())
+	}
+	s.Errorf("%s", text)
 }
 
 // If two operations on one key run at the same time, the result is that of one after the other.
@@ -230,91 +243,94 @@ func TestExploredOperationsOnOneKey(t *testing.T) {
 	for i, a := range changes {
 		for _, b := range changes[i:] {
 			t.Run(a.name+", "+b.name, func(t *testing.T) {
-				explored.Run(t, changing("first ", a, b))
+				explored.Run(t, changeScene("first ", a, b))
 			})
 		}
 	}
 }
 
+// An uploadCall is a call that may run beside Complete of an open upload of "k".
+type uploadCall func(ctx context.Context, b storage.Bucket, upload storage.MultipartUpload) error
+
+func completeUpload(ctx context.Context, _ storage.Bucket, upload storage.MultipartUpload) error {
+	_, err := upload.Complete(ctx)
+	return err
+}
+
+func abortUpload(ctx context.Context, _ storage.Bucket, upload storage.MultipartUpload) error {
+	return upload.Abort(ctx)
+}
+
+func uploadNew(ctx context.Context, b storage.Bucket, _ storage.MultipartUpload) error {
+	_, err := b.Upload(ctx, "k", strings.NewReader("new"))
+	return err
+}
+
+func removeKey(ctx context.Context, b storage.Bucket, _ storage.MultipartUpload) error {
+	return b.Remove(ctx, "k")
+}
+
 // If Complete succeeds beside another Complete or an Abort, the key holds the upload's object. Beside an Upload or
 // a Remove, the key holds the result of one of the two calls.
 func TestExploredOpenUploads(t *testing.T) {
-	type part = func(ctx context.Context, b storage.Bucket, m storage.MultipartUpload) error
-	complete := func(ctx context.Context, _ storage.Bucket, m storage.MultipartUpload) error {
-		_, err := m.Complete(ctx)
-		return err
-	}
-	for _, tt := range []struct {
+	tests := []struct {
 		name  string
-		other part
-		// after are the contents that the key may have. "" means that it may have none.
-		after []string
+		other uploadCall
+		after []string // the contents that the key may have; "" means that it may have none
+		// keepsPart is true if the key holds the part after each Complete that succeeds.
+		keepsPart bool
 	}{
-		{name: "complete", other: complete, after: []string{"part"}},
-		{
-			name: "abort",
-			other: func(ctx context.Context, _ storage.Bucket, m storage.MultipartUpload) error {
-				return m.Abort(ctx)
-			},
-			after: []string{"part", ""},
-		},
-		{
-			name: "upload",
-			other: func(ctx context.Context, b storage.Bucket, _ storage.MultipartUpload) error {
-				_, err := b.Upload(ctx, "k", strings.NewReader("new"))
-				return err
-			},
-			after: []string{"part", "new"},
-		},
-		{
-			name: "remove",
-			other: func(ctx context.Context, b storage.Bucket, _ storage.MultipartUpload) error {
-				return b.Remove(ctx, "k")
-			},
-			after: []string{"part", ""},
-		},
-	} {
+		{name: "complete", other: completeUpload, after: []string{"part"}, keepsPart: true},
+		{name: "abort", other: abortUpload, after: []string{"part", ""}, keepsPart: true},
+		{name: "upload", other: uploadNew, after: []string{"part", "new"}},
+		{name: "remove", other: removeKey, after: []string{"part", ""}},
+	}
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			explored.Run(t, func(s *interleave.Scene) {
 				store := s.Store("s")
 				outside := store.Bucket()
-				m, err := storage.BeginUpload(s.Context(), outside, "k")
+				upload, err := storage.BeginUpload(s.Context(), outside, "k")
 				require.NoError(s, err)
-				_, err = m.PutPart(s.Context(), 1, strings.NewReader("part"))
+				_, err = upload.PutPart(s.Context(), 1, strings.NewReader("part"))
 				require.NoError(s, err)
-				run := func(name string, do part) *interleave.Actor {
-					p := s.Process(name)
-					b := p.Bucket(store)
-					return p.Go(name, func(ctx context.Context) error {
-						m, err := storage.ContinueUpload(ctx, b, m.Token())
-						if err != nil {
-							return err
-						}
-						return do(ctx, b, m)
-					})
-				}
-				completes := run("completes", complete)
-				other := run("other", tt.other)
+
+				completing := continueInProcess(s, store, "completes", upload.Token(), completeUpload)
+				other := continueInProcess(s, store, "other", upload.Token(), tt.other)
+
 				s.Check(func() {
 					data, _, err := storage.ReadAll(s.Context(), outside, "k")
 					if !errors.Is(err, storage.ObjectNotFound) {
 						require.NoError(s, err)
 					}
-					completed := explored.Succeeded(completes)
-					isDone := explored.Succeeded(other)
-					if completed && isDone && !completes.Lost() && !other.Lost() {
+					if !explored.Succeeded(completing) {
+						return
+					}
+					if explored.Succeeded(other) && !completing.Lost() && !other.Lost() {
 						require.Contains(s, tt.after, string(data))
 					}
-					if completed && tt.name == "abort" {
-						require.Equal(s, "part", string(data), "a completed upload was aborted")
-					}
-					if completed && tt.name == "complete" {
+					if tt.keepsPart {
 						require.Equal(s, "part", string(data))
 					}
 				})
 			})
 		})
 	}
+}
+
+// continueInProcess starts a process that continues an upload and makes a call with it.
+func continueInProcess(
+	s *interleave.Scene, store *interleave.Store, name, token string, call uploadCall,
+) *interleave.Actor {
+	process := s.Process(name)
+	bucket := process.Bucket(store)
+	return process.Go(name, func(ctx context.Context) error {
+		upload, err := storage.ContinueUpload(ctx, bucket, token)
+		if err != nil {
+			return err
+		}
+		return call(ctx, bucket, upload)
+	})
 }
 
 // On a store that removes by revision, RemoveMatching keeps objects that were written after its listing.
@@ -324,24 +340,29 @@ func TestExploredRemoveMatching(t *testing.T) {
 		outside := store.Bucket()
 		_, err := outside.Upload(s.Context(), "k", strings.NewReader("first"))
 		require.NoError(s, err)
-		p := s.Process("removes")
-		q := s.Process("writes")
-		b := p.Bucket(store)
-		c := q.Bucket(store)
-		p.Go("removes", func(ctx context.Context) error {
-			_, err := storage.RemoveMatching(ctx, b, func(e storage.ListEntry) bool { return e.Size == 5 })
+
+		remover := s.Process("removes")
+		removerBucket := remover.Bucket(store)
+		remover.Go("removes", func(ctx context.Context) error {
+			isFirst := func(entry storage.ListEntry) bool { return entry.Size == int64(len("first")) }
+			_, err := storage.RemoveMatching(ctx, removerBucket, isFirst)
 			return err
 		})
-		writes := q.Go("writes", func(ctx context.Context) error {
-			_, err := c.Upload(ctx, "k", strings.NewReader("new"))
+
+		writer := s.Process("writes")
+		writerBucket := writer.Bucket(store)
+		writing := writer.Go("writes", func(ctx context.Context) error {
+			_, err := writerBucket.Upload(ctx, "k", strings.NewReader("new"))
 			return err
 		})
+
 		s.Check(func() {
-			if explored.Succeeded(writes) && storage.Supports(outside, storage.ConditionalRemove) {
-				data, _, err := storage.ReadAll(s.Context(), outside, "k")
-				require.NoError(s, err)
-				require.Equal(s, "new", string(data))
+			if !explored.Succeeded(writing) || !storage.Supports(outside, storage.ConditionalRemove) {
+				return
 			}
+			data, _, err := storage.ReadAll(s.Context(), outside, "k")
+			require.NoError(s, err)
+			require.Equal(s, "new", string(data))
 		})
 	})
 }

@@ -25,6 +25,7 @@ type (
 	}
 )
 
+// Overlap reports whether two values can have an object in common. The order of the values does not matter.
 func TestOverlap(t *testing.T) {
 	account := memstore.NewService(memstore.ServiceConfig{})
 	open := func(name string) storage.Bucket {

@@ -37,30 +37,33 @@ func TestRemoveMatchingKeepsNewerObjects(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := memstore.NewDriver(memstore.Config{})
-			direct := engine.New(d)
+			store := memstore.NewDriver(memstore.Config{})
+			direct := engine.New(store)
 			for _, key := range []string{"a", "b"} {
 				_, err := direct.Upload(t.Context(), tt.prefix+key, strings.NewReader(""))
 				require.NoError(t, err)
 			}
-			replace := func(d driver.Driver) driver.Driver {
-				return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-					err := next(ctx)
-					if call == "List" {
-						_, failure := direct.Upload(ctx, tt.prefix+"b", strings.NewReader("new"))
-						require.NoError(t, failure)
-					}
-					return err
-				})
+
+			// Another client replaces "b" after each page of the listing.
+			replaceAfterList := func(ctx context.Context, call string, next func(context.Context) error) error {
+				err := next(ctx)
+				if call == "List" {
+					_, uploadErr := direct.Upload(ctx, tt.prefix+"b", strings.NewReader("new"))
+					require.NoError(t, uploadErr)
+				}
+				return err
 			}
-			b := engine.New(d, driver.WithLayer(faults.WithLimits(tt.limits)), driver.WithLayer(replace))
+			bucket := engine.New(store, driver.WithLayer(faults.WithLimits(tt.limits)),
+				driver.WithLayer(func(d driver.Driver) driver.Driver {
+					return driver.Intercept(d, replaceAfterList)
+				}))
 			if tt.prefix != "" {
-				b = storage.Prefixed(b, tt.prefix)
+				bucket = storage.Prefixed(bucket, tt.prefix)
 			}
 
-			n, err := storage.RemoveMatching(t.Context(), b, tt.match)
+			removed, err := storage.RemoveMatching(t.Context(), bucket, tt.match)
 			require.NoError(t, err)
-			require.Equal(t, tt.removed, n)
+			require.Equal(t, tt.removed, removed)
 
 			_, err = direct.Attrs(t.Context(), tt.prefix+"b")
 			if tt.removed == 1 {

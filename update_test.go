@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// overtaken fails every write as if another writer had been faster.
+// overtaken is a driver that fails every write as if another writer had been faster.
 type overtaken struct {
 	driver.Driver
 	writes *int
@@ -24,7 +24,7 @@ func (o overtaken) Put(context.Context, *driver.PutRequest) (*storage.Attrs, err
 	return nil, storage.PreconditionFailed
 }
 
-// without hides features of a driver.
+// without is a driver that hides features of another one.
 type without struct {
 	driver.Driver
 	features storage.Features
@@ -36,10 +36,12 @@ func (w without) Describe() driver.Description {
 	return d
 }
 
+// memoryWithout returns a bucket in memory that lacks features.
 func memoryWithout(features storage.Features) storage.Bucket {
 	return memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return without{d, features} }))
 }
 
+// If the store lacks a condition that Update needs, Update fails with Unsupported and names the condition.
 func TestUpdateNamesTheMissingCondition(t *testing.T) {
 	tests := map[string]struct {
 		missing storage.Features
@@ -58,6 +60,7 @@ func TestUpdateNamesTheMissingCondition(t *testing.T) {
 	}
 }
 
+// If each write of Update meets another writer, Update fails with Unavailable after 1001 writes.
 func TestUpdateFailsAfterAThousandConflicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		writes := 0
