@@ -21,12 +21,12 @@ import (
 func BenchmarkPut(b *testing.B) {
 	body := strings.Repeat("x", 1024)
 	b.Run("local", func(b *testing.B) {
-		s := open(b)
+		bucket := newTestBucket(b)
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
 			r := request("dir/"+strconv.Itoa(i%1000), body)
 			r.ContentType = "text/plain; charset=utf-8"
-			if _, err := s.driver.Put(context.Background(), r); err != nil {
+			if _, err := bucket.driver.Put(context.Background(), r); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -47,14 +47,15 @@ func BenchmarkPut(b *testing.B) {
 }
 
 func BenchmarkGet(b *testing.B) {
-	s := open(b)
-	s.put("dir/k", strings.Repeat("x", 1024))
+	bucket := newTestBucket(b)
+	bucket.put("dir/k", strings.Repeat("x", 1024))
 	buffer := make([]byte, 2048)
 
 	b.Run("local", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, body, err := s.driver.Get(context.Background(), &driver.GetRequest{Key: "dir/k", Length: -1})
+			_, body, err := bucket.driver.Get(context.Background(),
+				&driver.GetRequest{Key: "dir/k", Length: -1})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -68,7 +69,7 @@ func BenchmarkGet(b *testing.B) {
 	b.Run("open, stat and read", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			f, err := os.Open(filepath.Join(s.root, "dir", "k"))
+			f, err := os.Open(filepath.Join(bucket.root, "dir", "k"))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -101,13 +102,13 @@ func BenchmarkList(b *testing.B) {
 		settle(b, root)
 
 		b.Run(shape.name+"/local", func(b *testing.B) {
-			s := reopen(b, root)
+			bucket := reopenTestBucket(b, root)
 			b.ReportAllocs()
 			for b.Loop() {
 				n := 0
 				r := driver.ListRequest{Limit: bucketstore.MaxPage}
 				for {
-					page, err := s.driver.List(context.Background(), &r)
+					page, err := bucket.driver.List(context.Background(), &r)
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -119,7 +120,7 @@ func BenchmarkList(b *testing.B) {
 				}
 
 				require.Equal(b, 100_000, n)
-				s.forget()
+				bucket.forget()
 			}
 		})
 
@@ -141,6 +142,6 @@ func BenchmarkList(b *testing.B) {
 }
 
 // forget empties the cache, so that the next listing reads the directories.
-func (s *subject) forget() {
-	s.driver.live.Reader.Cache.Forget()
+func (bucket *testBucket) forget() {
+	bucket.driver.live.Reader.Cache.Forget()
 }

@@ -30,9 +30,9 @@ func TestListCanceled(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := open(t)
+			bucket := newTestBucket(t)
 			for i := range names {
-				path := filepath.Join(s.root, fmt.Sprintf(tt.path, i))
+				path := filepath.Join(bucket.root, fmt.Sprintf(tt.path, i))
 				if tt.path[len(tt.path)-1] == '/' {
 					require.NoError(t, os.MkdirAll(path, 0o777))
 				} else {
@@ -41,11 +41,11 @@ func TestListCanceled(t *testing.T) {
 			}
 			for _, list := range []func(context.Context, *driver.ListRequest) error{
 				func(ctx context.Context, r *driver.ListRequest) error {
-					_, err := s.driver.List(ctx, r)
+					_, err := bucket.driver.List(ctx, r)
 					return err
 				},
 				func(ctx context.Context, r *driver.ListRequest) error {
-					_, err := s.driver.ListVersions(ctx, r)
+					_, err := bucket.driver.ListVersions(ctx, r)
 					return err
 				},
 			} {

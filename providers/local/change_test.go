@@ -19,30 +19,31 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (s *subject) setTags(key string, tags map[string]string) {
-	s.t.Helper()
-	require.NoError(s.t, s.driver.SetTags(context.Background(), &driver.ChangeRequest{Key: key, Tags: tags}))
+func (bucket *testBucket) setTags(key string, tags map[string]string) {
+	bucket.t.Helper()
+	require.NoError(bucket.t,
+		bucket.driver.SetTags(context.Background(), &driver.ChangeRequest{Key: key, Tags: tags}))
 }
 
-func (s *subject) tags(key string) map[string]string {
-	s.t.Helper()
-	tags, err := s.driver.Tags(context.Background(), &driver.GetRequest{Key: key, Length: -1})
-	require.NoError(s.t, err)
+func (bucket *testBucket) tags(key string) map[string]string {
+	bucket.t.Helper()
+	tags, err := bucket.driver.Tags(context.Background(), &driver.GetRequest{Key: key, Length: -1})
+	require.NoError(bucket.t, err)
 	return tags
 }
 
 // requireChanged sets tags, and requires that nothing else of the object changes.
-func (s *subject) requireChanged(key string, tags map[string]string) {
-	s.t.Helper()
-	oldAttrs := s.head(key)
+func (bucket *testBucket) requireChanged(key string, tags map[string]string) {
+	bucket.t.Helper()
+	oldAttrs := bucket.head(key)
 
-	s.setTags(key, tags)
-	require.Equal(s.t, tags, s.tags(key))
-	newAttrs := s.head(key)
-	require.Equal(s.t, len(tags), newAttrs.TagCount)
+	bucket.setTags(key, tags)
+	require.Equal(bucket.t, tags, bucket.tags(key))
+	newAttrs := bucket.head(key)
+	require.Equal(bucket.t, len(tags), newAttrs.TagCount)
 
 	newAttrs.TagCount = oldAttrs.TagCount
-	require.Equal(s.t, oldAttrs, newAttrs)
+	require.Equal(bucket.t, oldAttrs, newAttrs)
 }
 
 // manyTags do not fit into an extended attribute of ext4.
@@ -57,45 +58,45 @@ func manyTags() map[string]string {
 // SetTags changes the attributes of the file, and does not write its content again.
 func TestSetTagsInPlace(t *testing.T) {
 	for _, disk := range disks {
-		for name, row := range map[string]func(s *subject){
-			"an object of this package": func(s *subject) {
-				s.putDescribed("k")
+		for name, row := range map[string]func(bucket *testBucket){
+			"an object of this package": func(bucket *testBucket) {
+				bucket.putDescribed("k")
 			},
-			"a file of another program": func(s *subject) {
-				s.write("k", "content")
+			"a file of another program": func(bucket *testBucket) {
+				bucket.write("k", "content")
 			},
-			"a file that another program has edited": func(s *subject) {
-				s.putDescribed("k")
-				s.write("k", "edited")
+			"a file that another program has edited": func(bucket *testBucket) {
+				bucket.putDescribed("k")
+				bucket.write("k", "edited")
 			},
 		} {
 			t.Run(disk.name+", "+name, func(t *testing.T) {
-				s := open(t, disk.tweaks...)
-				row(s)
+				bucket := newTestBucket(t, disk.tweaks...)
+				row(bucket)
 				for _, tags := range []map[string]string{{"a": "1"}, manyTags(), {"b": "2"}} {
-					s.requireChanged("k", tags)
+					bucket.requireChanged("k", tags)
 				}
-				require.Empty(t, s.leftovers())
-				_ = s.driver.Close()
-				reopened := reopen(t, s.root, disk.tweaks...)
+				require.Empty(t, bucket.leftovers())
+				_ = bucket.driver.Close()
+				reopened := reopenTestBucket(t, bucket.root, disk.tweaks...)
 				require.Equal(t, map[string]string{"b": "2"}, reopened.tags("k"))
 			})
 		}
 	}
 }
 
-func (s *subject) putDescribed(key string) {
-	s.t.Helper()
-	_, err := s.driver.Put(context.Background(), described(key, "content"))
-	require.NoError(s.t, err)
+func (bucket *testBucket) putDescribed(key string) {
+	bucket.t.Helper()
+	_, err := bucket.driver.Put(context.Background(), described(key, "content"))
+	require.NoError(bucket.t, err)
 }
 
 // With visible sidecars, a copy of the directory keeps tags, retention and legal hold.
 func TestVisibleSidecarTagsAndLocks(t *testing.T) {
 	for _, extra := range [][]tweak{nil, {withoutXattrs}} {
-		s := open(t, append(extra, withSidecars, withObjectLock)...)
-		s.putDescribed("k")
-		s.requireChanged("k", map[string]string{"a": "1"})
+		bucket := newTestBucket(t, append(extra, withSidecars, withObjectLock)...)
+		bucket.putDescribed("k")
+		bucket.requireChanged("k", map[string]string{"a": "1"})
 
 		end := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 		r := &driver.ChangeRequest{
@@ -103,11 +104,11 @@ func TestVisibleSidecarTagsAndLocks(t *testing.T) {
 			Retention: storage.Retention{Mode: storage.Compliance, Until: end},
 			LegalHold: true,
 		}
-		require.NoError(t, s.driver.SetRetention(t.Context(), r))
-		require.NoError(t, s.driver.SetLegalHold(t.Context(), r))
-		require.Len(t, visibleFiles(t, s.root), 1)
+		require.NoError(t, bucket.driver.SetRetention(t.Context(), r))
+		require.NoError(t, bucket.driver.SetLegalHold(t.Context(), r))
+		require.Len(t, visibleFiles(t, bucket.root), 1)
 
-		c := copySubject(t, s.root)
+		c := copyTestBucket(t, bucket.root)
 		require.Equal(t, map[string]string{"a": "1"}, c.tags("k"))
 		require.Equal(t, r.Retention, c.head("k").Retention)
 		require.True(t, c.head("k").LegalHold)
@@ -130,12 +131,12 @@ func TestAttrsEncodeEarlierForm(t *testing.T) {
 
 // SetTags succeeds on a foreign file in a bucket to which nothing was written yet.
 func TestSetTagsInUnwrittenBucket(t *testing.T) {
-	s := open(t)
-	s.write("k", "content")
-	require.ErrorIs(t, s.driver.SetTags(t.Context(), &driver.ChangeRequest{Key: "missing"}),
+	bucket := newTestBucket(t)
+	bucket.write("k", "content")
+	require.ErrorIs(t, bucket.driver.SetTags(t.Context(), &driver.ChangeRequest{Key: "missing"}),
 		storage.ObjectNotFound)
-	require.NoDirExists(t, filepath.Join(s.root, bucketdir.Reserved))
-	s.requireChanged("k", map[string]string{"a": "1"})
+	require.NoDirExists(t, filepath.Join(bucket.root, bucketdir.Reserved))
+	bucket.requireChanged("k", map[string]string{"a": "1"})
 }
 
 // tagForEver gives one object tags, and requires that they stay until it sets others.
@@ -190,15 +191,15 @@ func TestSetTagsByProcesses(t *testing.T) {
 			continue
 		}
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, append(disk.tweaks, withObjectLock)...)
-			if s.driver.bucket.NoXattr {
+			bucket := newTestBucket(t, append(disk.tweaks, withObjectLock)...)
+			if bucket.driver.bucket.NoXattr {
 				t.Setenv(diskVariable, "none")
 			}
-			oldAttrs, err := s.driver.Put(t.Context(), pattern("k", 7))
+			oldAttrs, err := bucket.driver.Put(t.Context(), pattern("k", 7))
 			require.NoError(t, err)
-			all := []*process{start(t, s.root, "tagger", "k"), start(t, s.root, "holder", "k"), start(t, s.root, "reader", "k")}
+			all := []*process{start(t, bucket.root, "tagger", "k"), start(t, bucket.root, "holder", "k"), start(t, bucket.root, "reader", "k")}
 			for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
-				require.NoError(t, checkPattern(s.driver, "k"))
+				require.NoError(t, checkPattern(bucket.driver, "k"))
 			}
 
 			for _, p := range all {
@@ -207,7 +208,7 @@ func TestSetTagsByProcesses(t *testing.T) {
 				require.Positive(t, n)
 			}
 
-			newAttrs := s.head("k")
+			newAttrs := bucket.head("k")
 			require.Equal(t, oldAttrs.Revision, newAttrs.Revision)
 			require.Equal(t, 2, newAttrs.TagCount)
 		})
@@ -218,29 +219,30 @@ func TestSetTagsByProcesses(t *testing.T) {
 // object.
 func TestSetTagsWhileProcessWrites(t *testing.T) {
 	wineCannot(t, openStays)
-	s := open(t)
-	_, err := s.driver.Put(t.Context(), pattern("k", 7))
+	bucket := newTestBucket(t)
+	_, err := bucket.driver.Put(t.Context(), pattern("k", 7))
 	require.NoError(t, err)
-	writer := start(t, s.root, "writer", "k")
+	writer := start(t, bucket.root, "writer", "k")
 
 	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
-		s.setTags("k", map[string]string{"a": "1"})
-		require.NoError(t, checkPattern(s.driver, "k"))
-		require.Contains(t, []int{0, 1}, s.head("k").TagCount)
+		bucket.setTags("k", map[string]string{"a": "1"})
+		require.NoError(t, checkPattern(bucket.driver, "k"))
+		require.Contains(t, []int{0, 1}, bucket.head("k").TagCount)
 	}
 
 	n, err := strconv.Atoi(writer.end(t))
 	require.NoError(t, err)
 	require.Positive(t, n)
 
-	reopen(t, s.root)
-	require.Empty(t, s.leftovers())
+	reopenTestBucket(t, bucket.root)
+	require.Empty(t, bucket.leftovers())
 }
 
 // A settings file that has only zeros has no settings.
 func TestSettingsFileOfZeros(t *testing.T) {
-	s := open(t)
-	s.put("k", "x")
-	require.NoError(t, os.WriteFile(filepath.Join(s.root, bucketdir.SettingsPath), make([]byte, 20), 0o666))
-	s.put("k", "y")
+	bucket := newTestBucket(t)
+	bucket.put("k", "x")
+	require.NoError(t,
+		os.WriteFile(filepath.Join(bucket.root, bucketdir.SettingsPath), make([]byte, 20), 0o666))
+	bucket.put("k", "y")
 }

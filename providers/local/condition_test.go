@@ -16,11 +16,11 @@ import (
 func TestConditions(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, disk.tweaks...)
-			first, err := s.putIf("k", "1", storage.Condition{Absent: true})
+			bucket := newTestBucket(t, disk.tweaks...)
+			first, err := bucket.putIf("k", "1", storage.Condition{Absent: true})
 			require.NoError(t, err)
 			old := storage.Condition{Revision: first.Revision}
-			attrs := s.put("k", "2")
+			attrs := bucket.put("k", "2")
 			current := storage.Condition{Revision: attrs.Revision}
 
 			tests := []struct {
@@ -28,16 +28,16 @@ func TestConditions(t *testing.T) {
 				err  error
 				want error
 			}{
-				{"create an existing object", second(s.putIf("k", "x", storage.Condition{Absent: true})), storage.PreconditionFailed},
-				{"update another revision", second(s.putIf("k", "x", old)), storage.PreconditionFailed},
-				{"update a missing object", second(s.putIf("none", "x", old)), storage.PreconditionFailed},
-				{"remove another revision", s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Condition: old}), storage.PreconditionFailed},
-				{"remove a missing object", s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "none", Condition: old}), nil},
-				{"read another revision", s.headIf("k", old), storage.PreconditionFailed},
-				{"read this revision", s.headIf("k", current), nil},
-				{"read unless this revision", s.headIf("k", storage.Condition{NotRevision: attrs.Revision}), storage.NotModified},
-				{"read unless another revision", s.headIf("k", storage.Condition{NotRevision: first.Revision}), nil},
-				{"read a missing object", s.headIf("none", old), storage.ObjectNotFound},
+				{"create an existing object", errorOf(bucket.putIf("k", "x", storage.Condition{Absent: true})), storage.PreconditionFailed},
+				{"update another revision", errorOf(bucket.putIf("k", "x", old)), storage.PreconditionFailed},
+				{"update a missing object", errorOf(bucket.putIf("none", "x", old)), storage.PreconditionFailed},
+				{"remove another revision", bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Condition: old}), storage.PreconditionFailed},
+				{"remove a missing object", bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "none", Condition: old}), nil},
+				{"read another revision", bucket.headIf("k", old), storage.PreconditionFailed},
+				{"read this revision", bucket.headIf("k", current), nil},
+				{"read unless this revision", bucket.headIf("k", storage.Condition{NotRevision: attrs.Revision}), storage.NotModified},
+				{"read unless another revision", bucket.headIf("k", storage.Condition{NotRevision: first.Revision}), nil},
+				{"read a missing object", bucket.headIf("none", old), storage.ObjectNotFound},
 			}
 			for _, tt := range tests {
 				if tt.want == nil {
@@ -46,43 +46,44 @@ func TestConditions(t *testing.T) {
 					require.ErrorIs(t, tt.err, tt.want, tt.name)
 				}
 			}
-			require.Equal(t, "2", s.get("k"))
-			require.Empty(t, s.leftovers())
+			require.Equal(t, "2", bucket.get("k"))
+			require.Empty(t, bucket.leftovers())
 
-			updated, err := s.putIf("k", "3", current)
+			updated, err := bucket.putIf("k", "3", current)
 			require.NoError(t, err)
-			require.Equal(t, updated, s.head("k"))
-			require.NoError(t, s.driver.Delete(t.Context(),
+			require.Equal(t, updated, bucket.head("k"))
+			require.NoError(t, bucket.driver.Delete(t.Context(),
 				&driver.DeleteRequest{Key: "k", Condition: storage.Condition{Revision: updated.Revision}}))
-			s.missing("k")
+			bucket.requireMissing("k")
 		})
 	}
 }
 
-func (s *subject) headIf(key string, c storage.Condition) error {
-	return second(s.driver.Head(context.Background(), &driver.GetRequest{Key: key, Length: -1, Condition: c}))
+func (bucket *testBucket) headIf(key string, c storage.Condition) error {
+	return errorOf(bucket.driver.Head(context.Background(),
+		&driver.GetRequest{Key: key, Length: -1, Condition: c}))
 }
 
 // IfAbsent and IfRevision work on files that another program made.
 func TestConditionsOnForeignFiles(t *testing.T) {
-	s := open(t)
-	s.write("k", "by hand")
-	_, err := s.putIf("k", "x", storage.Condition{Absent: true})
+	bucket := newTestBucket(t)
+	bucket.write("k", "by hand")
+	_, err := bucket.putIf("k", "x", storage.Condition{Absent: true})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-	_, err = s.putIf("k", "x", storage.Condition{Revision: s.head("k").Revision})
+	_, err = bucket.putIf("k", "x", storage.Condition{Revision: bucket.head("k").Revision})
 	require.NoError(t, err)
 }
 
 // If several writers create one object at the same time, exactly one of them succeeds.
 func TestPutIfAbsentConcurrently(t *testing.T) {
-	s := open(t)
-	other := reopen(t, s.root)
+	bucket := newTestBucket(t)
+	other := reopenTestBucket(t, bucket.root)
 	for round := range 20 {
 		var winners atomic.Int32
 		var wg sync.WaitGroup
 		for i := range 16 {
 			wg.Go(func() {
-				_, err := []*subject{s, other}[i%2].putIf(fmt.Sprintf("dir/%d", round), "x",
+				_, err := []*testBucket{bucket, other}[i%2].putIf(fmt.Sprintf("dir/%d", round), "x",
 					storage.Condition{Absent: true})
 				if err == nil {
 					winners.Add(1)
@@ -96,14 +97,14 @@ func TestPutIfAbsentConcurrently(t *testing.T) {
 
 // No update is lost.
 func TestPutIfRevisionConcurrently(t *testing.T) {
-	s := open(t)
-	other := reopen(t, s.root)
-	s.put("counter", "")
+	bucket := newTestBucket(t)
+	other := reopenTestBucket(t, bucket.root)
+	bucket.put("counter", "")
 	var wg sync.WaitGroup
 	var failures atomic.Int32
 	for i := range 8 {
 		wg.Go(func() {
-			b := []*subject{s, other}[i%2]
+			b := []*testBucket{bucket, other}[i%2]
 			for added := 0; added < 20; {
 				body, a, err := b.getErr("counter")
 				if err != nil {
@@ -122,15 +123,15 @@ func TestPutIfRevisionConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.Len(t, s.get("counter"), 8*20)
+	require.Len(t, bucket.get("counter"), 8*20)
 }
 
 // The test writes a and a/b, so that the file of a is moved and directories are made and removed. A reader must
 // never miss a.
 func TestGetWhileFileIsMoved(t *testing.T) {
-	s := open(t)
-	other := reopen(t, s.root)
-	s.put("a", "x")
+	bucket := newTestBucket(t)
+	other := reopenTestBucket(t, bucket.root)
+	bucket.put("a", "x")
 	stop := time.After(500 * time.Millisecond)
 	done := make(chan struct{})
 	var wg sync.WaitGroup
@@ -152,21 +153,21 @@ func TestGetWhileFileIsMoved(t *testing.T) {
 		}
 	}
 	work(func() {
-		check(second(s.driver.Put(context.Background(), request("a/b/c", "y"))))
-		check(s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "a/b/c"}))
+		check(errorOf(bucket.driver.Put(context.Background(), request("a/b/c", "y"))))
+		check(bucket.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "a/b/c"}))
 	})
 	work(func() {
-		check(second(other.driver.Put(context.Background(), request("a/d", "y"))))
+		check(errorOf(other.driver.Put(context.Background(), request("a/d", "y"))))
 		check(other.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "a/d"}))
 	})
 	work(func() {
-		check(second(other.driver.Put(context.Background(), request("a", "x"))))
+		check(errorOf(other.driver.Put(context.Background(), request("a", "x"))))
 	})
 	work(func() {
-		check(second(s.driver.Head(context.Background(), &driver.GetRequest{Key: "a", Length: -1})))
+		check(errorOf(bucket.driver.Head(context.Background(), &driver.GetRequest{Key: "a", Length: -1})))
 	})
 	work(func() {
-		page, err := s.driver.List(context.Background(), &driver.ListRequest{Limit: 100})
+		page, err := bucket.driver.List(context.Background(), &driver.ListRequest{Limit: 100})
 		check(err)
 		if err == nil && (len(page.Entries) == 0 || page.Entries[0].Key != "a") {
 			t.Errorf("listed %v", page.Entries)
@@ -176,14 +177,14 @@ func TestGetWhileFileIsMoved(t *testing.T) {
 	close(done)
 
 	wg.Wait()
-	require.Equal(t, "x", s.get("a"))
+	require.Equal(t, "x", bucket.get("a"))
 }
 
 // A call that waits for a lock returns when its ctx ends.
 func TestLockEndsWithContext(t *testing.T) {
-	s := open(t)
-	s.put("k", "x")
-	other := reopen(t, s.root)
+	bucket := newTestBucket(t)
+	bucket.put("k", "x")
+	other := reopenTestBucket(t, bucket.root)
 	live, err := other.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer other.driver.release(live)
@@ -193,7 +194,7 @@ func TestLockEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 
-	_, err = s.driver.Put(ctx, request("k", "y"))
+	_, err = bucket.driver.Put(ctx, request("k", "y"))
 	require.ErrorIs(t, err, storage.DeadlineExceeded)
-	require.Equal(t, "x", s.get("k"))
+	require.Equal(t, "x", bucket.get("k"))
 }

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 )
 
+// TestMain plays a role if the process was started with one, and runs the tests otherwise.
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
 		os.Exit(play(role))
@@ -28,13 +29,15 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// A subject is a driver under test. Its methods call the driver as the engine does.
-type subject struct {
+// A testBucket is a driver of a directory. Its methods call the driver as the engine does, and fail the test if the
+// call fails.
+type testBucket struct {
 	driver *objectDriver
 	t      testing.TB
 	root   string
 }
 
+// A tweak changes a driver before its first call.
 type tweak func(*objectDriver)
 
 func withoutXattrs(d *objectDriver) { d.bucket.NoXattr = true }
@@ -51,12 +54,13 @@ func withFrozenClock(d *objectDriver) {
 
 func withFlush(d *objectDriver) { d.bucket.Sync = true }
 
-func open(t testing.TB, tweaks ...tweak) *subject {
+// newTestBucket opens a new directory, and reopenTestBucket one that is there. Both sweep it.
+func newTestBucket(t testing.TB, tweaks ...tweak) *testBucket {
 	t.Helper()
-	return reopen(t, t.TempDir(), tweaks...)
+	return reopenTestBucket(t, t.TempDir(), tweaks...)
 }
 
-func reopen(t testing.TB, root string, tweaks ...tweak) *subject {
+func reopenTestBucket(t testing.TB, root string, tweaks ...tweak) *testBucket {
 	t.Helper()
 	d, err := newDriver(root, Config{NoSync: true})
 	require.NoError(t, err)
@@ -67,12 +71,12 @@ func reopen(t testing.TB, root string, tweaks ...tweak) *subject {
 		d.live.Close()
 		d.live = nil
 	}
-	s, err := d.acquire(context.Background())
+	store, err := d.acquire(context.Background())
 	require.NoError(t, err)
-	require.NoError(t, s.Sweep(context.Background()))
-	d.release(s)
+	require.NoError(t, store.Sweep(context.Background()))
+	d.release(store)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	return &subject{d, t, root}
+	return &testBucket{d, t, root}
 }
 
 // A summedBody is a body as the engine passes it: the checksum is set with the last byte.
@@ -91,38 +95,39 @@ func (b *summedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// request returns a request that stores body under key.
 func request(key, body string) *driver.PutRequest {
 	r := &driver.PutRequest{Key: key, Size: -1}
 	r.Body = &summedBody{r: strings.NewReader(body), at: &r.CRC32C}
 	return r
 }
 
-func (s *subject) put(key, body string) *storage.Attrs {
-	s.t.Helper()
-	a, err := s.driver.Put(context.Background(), request(key, body))
-	require.NoError(s.t, err)
+func (bucket *testBucket) put(key, body string) *storage.Attrs {
+	bucket.t.Helper()
+	a, err := bucket.driver.Put(context.Background(), request(key, body))
+	require.NoError(bucket.t, err)
 	return a
 }
 
-func (s *subject) putIf(key, body string, c storage.Condition) (*storage.Attrs, error) {
+func (bucket *testBucket) putIf(key, body string, c storage.Condition) (*storage.Attrs, error) {
 	r := request(key, body)
 	r.Condition = c
-	return s.driver.Put(context.Background(), r)
+	return bucket.driver.Put(context.Background(), r)
 }
 
-func (s *subject) get(key string) string {
-	s.t.Helper()
-	body, _, err := s.getErr(key)
-	require.NoError(s.t, err, key)
+func (bucket *testBucket) get(key string) string {
+	bucket.t.Helper()
+	body, _, err := bucket.getErr(key)
+	require.NoError(bucket.t, err, key)
 	return body
 }
 
-func (s *subject) getErr(key string) (string, *storage.Attrs, error) {
-	return s.getVersion(key, "")
+func (bucket *testBucket) getErr(key string) (string, *storage.Attrs, error) {
+	return bucket.getVersion(key, "")
 }
 
-func (s *subject) getVersion(key, version string) (string, *storage.Attrs, error) {
-	a, body, err := s.driver.Get(context.Background(),
+func (bucket *testBucket) getVersion(key, version string) (string, *storage.Attrs, error) {
+	a, body, err := bucket.driver.Get(context.Background(),
 		&driver.GetRequest{Key: key, Version: version, Length: -1})
 	if err != nil {
 		return "", nil, err
@@ -132,65 +137,66 @@ func (s *subject) getVersion(key, version string) (string, *storage.Attrs, error
 	return string(b), a, err
 }
 
-func (s *subject) head(key string) *storage.Attrs {
-	s.t.Helper()
-	a, err := s.driver.Head(context.Background(), &driver.GetRequest{Key: key, Length: -1})
-	require.NoError(s.t, err, key)
+func (bucket *testBucket) head(key string) *storage.Attrs {
+	bucket.t.Helper()
+	a, err := bucket.driver.Head(context.Background(), &driver.GetRequest{Key: key, Length: -1})
+	require.NoError(bucket.t, err, key)
 	return a
 }
 
-func (s *subject) missing(key string) {
-	s.t.Helper()
-	_, _, err := s.getErr(key)
-	require.ErrorIs(s.t, err, storage.ObjectNotFound, key)
+func (bucket *testBucket) requireMissing(key string) {
+	bucket.t.Helper()
+	_, _, err := bucket.getErr(key)
+	require.ErrorIs(bucket.t, err, storage.ObjectNotFound, key)
 }
 
-func (s *subject) remove(key string) {
-	s.t.Helper()
-	require.NoError(s.t, s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: key}))
+func (bucket *testBucket) remove(key string) {
+	bucket.t.Helper()
+	require.NoError(bucket.t, bucket.driver.Delete(context.Background(), &driver.DeleteRequest{Key: key}))
 }
 
 // list returns the keys of all pages of a listing, and checks each entry with Head.
-func (s *subject) list(r driver.ListRequest) []string {
-	s.t.Helper()
+func (bucket *testBucket) list(r driver.ListRequest) []string {
+	bucket.t.Helper()
 	if r.Limit == 0 {
 		r.Limit = bucketstore.MaxPage
 	}
 	var keys []string
 	for {
-		page, err := s.driver.List(context.Background(), &r)
-		require.NoError(s.t, err)
+		page, err := bucket.driver.List(context.Background(), &r)
+		require.NoError(bucket.t, err)
 
 		for _, e := range page.Entries {
 			keys = append(keys, e.Key)
 			if !e.IsPrefix {
-				a := s.head(e.Key)
-				require.Equal(s.t, a.Revision, e.Revision, e.Key)
-				require.Equal(s.t, a.ETag, e.ETag, e.Key)
-				require.Equal(s.t, a.Size, e.Size, e.Key)
-				require.Equal(s.t, a.Modified, e.Modified, e.Key)
+				a := bucket.head(e.Key)
+				require.Equal(bucket.t, a.Revision, e.Revision, e.Key)
+				require.Equal(bucket.t, a.ETag, e.ETag, e.Key)
+				require.Equal(bucket.t, a.Size, e.Size, e.Key)
+				require.Equal(bucket.t, a.Modified, e.Modified, e.Key)
 			}
 		}
 
 		if page.Token == "" {
 			return keys
 		}
-		require.Len(s.t, page.Entries, r.Limit)
+		require.Len(bucket.t, page.Entries, r.Limit)
 		r.Token = page.Token
 	}
 }
 
-func (s *subject) all() []string { return s.list(driver.ListRequest{}) }
+// keys returns the keys of all objects.
+func (bucket *testBucket) keys() []string { return bucket.list(driver.ListRequest{}) }
 
 // files returns all files in the bucket's directory except the reserved ones.
-func (s *subject) files() []string {
-	s.t.Helper()
+func (bucket *testBucket) files() []string {
+	bucket.t.Helper()
 	files := []string{}
-	require.NoError(s.t, filepath.WalkDir(s.root, func(path string, e fs.DirEntry, err error) error {
+	require.NoError(bucket.t, filepath.WalkDir(bucket.root, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		name, _ := filepath.Rel(s.root, path)
+		name, _ := filepath.Rel(bucket.root, path)
 		if name == bucketdir.Reserved {
 			return filepath.SkipDir
 		}
@@ -205,28 +211,29 @@ func (s *subject) files() []string {
 	return files
 }
 
-func (s *subject) write(path, content string) {
-	s.t.Helper()
-	path = filepath.Join(s.root, filepath.FromSlash(path))
-	require.NoError(s.t, os.MkdirAll(filepath.Dir(path), 0o777))
-	require.NoError(s.t, os.WriteFile(path, []byte(content), 0o666))
+// write writes a file as another program does.
+func (bucket *testBucket) write(path, content string) {
+	bucket.t.Helper()
+	path = filepath.Join(bucket.root, filepath.FromSlash(path))
+	require.NoError(bucket.t, os.MkdirAll(filepath.Dir(path), 0o777))
+	require.NoError(bucket.t, os.WriteFile(path, []byte(content), 0o666))
 }
 
 // sidecars reports whether attributes are stored in sidecars.
-func (s *subject) sidecars() bool { return s.driver.live.Reader.Sidecars.Load() }
+func (bucket *testBucket) sidecars() bool { return bucket.driver.live.Reader.Sidecars.Load() }
 
 // leftovers returns the staged files.
-func (s *subject) leftovers() []string {
-	s.t.Helper()
-	files, err := filepath.Glob(filepath.Join(s.root, bucketdir.TmpPath, "*", "*"))
-	require.NoError(s.t, err)
+func (bucket *testBucket) leftovers() []string {
+	bucket.t.Helper()
+	files, err := filepath.Glob(filepath.Join(bucket.root, bucketdir.TmpPath, "*", "*"))
+	require.NoError(bucket.t, err)
 	return files
 }
 
 func TestPutAndGet(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, disk.tweaks...)
+			bucket := newTestBucket(t, disk.tweaks...)
 			r := request("images/photo.jpg", "bytes")
 			r.Properties = storage.Properties{
 				ContentType:        "image/jpeg",
@@ -237,10 +244,10 @@ func TestPutAndGet(t *testing.T) {
 				StorageClass:       "COLD",
 				Metadata:           map[string]string{"a": "1", "b-c": "ä"},
 			}
-			attrs, err := s.driver.Put(context.Background(), r)
+			attrs, err := bucket.driver.Put(context.Background(), r)
 			require.NoError(t, err)
 
-			body, a, err := s.getErr("images/photo.jpg")
+			body, a, err := bucket.getErr("images/photo.jpg")
 			require.NoError(t, err)
 			require.Equal(t, "bytes", body)
 			require.Equal(t, r.Properties, a.Properties)
@@ -251,8 +258,8 @@ func TestPutAndGet(t *testing.T) {
 			require.Equal(t, a.Revision, "local:"+strings.Trim(a.ETag, `"`))
 			require.Empty(t, a.Version)
 			require.Equal(t, a, attrs)
-			require.Equal(t, a, s.head("images/photo.jpg"))
-			require.Empty(t, s.leftovers())
+			require.Equal(t, a, bucket.head("images/photo.jpg"))
+			require.Empty(t, bucket.leftovers())
 		})
 	}
 }
@@ -272,30 +279,30 @@ var disks = []struct {
 
 // Put stores an object as a file whose path is its key.
 func TestPutFileAtPathOfKey(t *testing.T) {
-	s := open(t)
-	s.put("images/2026/photo.jpg", "bytes")
-	b, err := os.ReadFile(filepath.Join(s.root, "images", "2026", "photo.jpg"))
+	bucket := newTestBucket(t)
+	bucket.put("images/2026/photo.jpg", "bytes")
+	b, err := os.ReadFile(filepath.Join(bucket.root, "images", "2026", "photo.jpg"))
 	require.NoError(t, err)
 	require.Equal(t, "bytes", string(b))
 }
 
 // Get reads a file that another program made.
 func TestGetForeignFile(t *testing.T) {
-	s := open(t)
-	s.write("by/hand.txt", "hello")
+	bucket := newTestBucket(t)
+	bucket.write("by/hand.txt", "hello")
 
-	body, a, err := s.getErr("by/hand.txt")
+	body, a, err := bucket.getErr("by/hand.txt")
 	require.NoError(t, err)
 	require.Equal(t, "hello", body)
 	require.Empty(t, a.ContentType, "the engine derives it from the key")
 	require.False(t, a.CRC32C.Known)
 	require.NotEmpty(t, a.Revision)
-	require.Equal(t, []string{"by/hand.txt"}, s.all())
-	require.NoDirExists(t, filepath.Join(s.root, bucketdir.Reserved), "reading must not write")
+	require.Equal(t, []string{"by/hand.txt"}, bucket.keys())
+	require.NoDirExists(t, filepath.Join(bucket.root, bucketdir.Reserved), "reading must not write")
 
-	s.remove("by/hand.txt")
-	require.Empty(t, s.all())
-	require.Empty(t, s.files())
+	bucket.remove("by/hand.txt")
+	require.Empty(t, bucket.keys())
+	require.Empty(t, bucket.files())
 }
 
 // If a user edits the file of an object, the object loses its checksum and gets another revision. It keeps its
@@ -303,14 +310,14 @@ func TestGetForeignFile(t *testing.T) {
 func TestGetEditedFile(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, disk.tweaks...)
+			bucket := newTestBucket(t, disk.tweaks...)
 			r := request("page.html", "old")
 			r.ContentType = "text/html"
-			oldAttrs, err := s.driver.Put(context.Background(), r)
+			oldAttrs, err := bucket.driver.Put(context.Background(), r)
 			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(filepath.Join(s.root, "page.html"), []byte("newer"), 0o666))
-			newAttrs := s.head("page.html")
-			if !s.sidecars() { // a sidecar is not used at all
+			require.NoError(t, os.WriteFile(filepath.Join(bucket.root, "page.html"), []byte("newer"), 0o666))
+			newAttrs := bucket.head("page.html")
+			if !bucket.sidecars() { // a sidecar is not used at all
 				require.Equal(t, "text/html", newAttrs.ContentType)
 			}
 
@@ -323,37 +330,38 @@ func TestGetEditedFile(t *testing.T) {
 
 // A failing body changes nothing.
 func TestPutBodyFails(t *testing.T) {
-	s := open(t)
-	oldAttrs := s.put("k", "old")
+	bucket := newTestBucket(t)
+	oldAttrs := bucket.put("k", "old")
 	broken := errors.New("broken")
 	r := request("k", "")
 	r.Body = io.MultiReader(strings.NewReader("half"), &failing{broken})
 
-	_, err := s.driver.Put(context.Background(), r)
+	_, err := bucket.driver.Put(context.Background(), r)
 	require.ErrorIs(t, err, broken)
-	require.Equal(t, oldAttrs, s.head("k"))
-	require.Equal(t, "old", s.get("k"))
-	require.Empty(t, s.leftovers())
+	require.Equal(t, oldAttrs, bucket.head("k"))
+	require.Equal(t, "old", bucket.get("k"))
+	require.Empty(t, bucket.leftovers())
 }
 
+// A failing body fails with err when it is read.
 type failing struct{ err error }
 
 func (f *failing) Read([]byte) (int, error) { return 0, f.err }
 
 // A canceled put changes nothing.
 func TestPutCanceled(t *testing.T) {
-	s := open(t)
-	s.put("k", "old")
+	bucket := newTestBucket(t)
+	bucket.put("k", "old")
 	ctx, cancel := context.WithCancel(context.Background())
 	r := request("k", "")
 	r.Body = &canceling{cancel}
 
-	_, err := s.driver.Put(ctx, r)
+	_, err := bucket.driver.Put(ctx, r)
 	require.ErrorIs(t, err, storage.Canceled)
-	require.Equal(t, "old", s.get("k"))
-	require.Empty(t, s.leftovers())
+	require.Equal(t, "old", bucket.get("k"))
+	require.Empty(t, bucket.leftovers())
 
-	_, err = s.driver.Head(ctx, &driver.GetRequest{Key: "k", Length: -1})
+	_, err = bucket.driver.Head(ctx, &driver.GetRequest{Key: "k", Length: -1})
 	require.ErrorIs(t, err, storage.Canceled)
 }
 
@@ -369,13 +377,13 @@ func (c *canceling) Read(p []byte) (int, error) {
 func TestRevisionsWithoutClock(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, append(disk.tweaks, withFrozenClock)...)
+			bucket := newTestBucket(t, append(disk.tweaks, withFrozenClock)...)
 			revisions := map[string]bool{}
 			for range 300 { // an inode is reused immediately
-				a := s.put("k", "same")
+				a := bucket.put("k", "same")
 				require.False(t, revisions[a.Revision], a.Revision)
 				revisions[a.Revision] = true
-				require.Equal(t, a.Revision, s.head("k").Revision)
+				require.Equal(t, a.Revision, bucket.head("k").Revision)
 			}
 		})
 	}
@@ -383,32 +391,34 @@ func TestRevisionsWithoutClock(t *testing.T) {
 
 // Removing an object removes empty directories.
 func TestDeleteRemovesEmptyDirectories(t *testing.T) {
-	s := open(t)
-	s.put("a/b/c/k", "x")
-	s.put("a/k", "x")
+	bucket := newTestBucket(t)
+	bucket.put("a/b/c/k", "x")
+	bucket.put("a/k", "x")
 
-	s.remove("a/b/c/k")
-	require.Equal(t, []string{"a/", "a/k"}, s.files())
-	s.remove("a/k")
-	require.Empty(t, s.files())
+	bucket.remove("a/b/c/k")
+	require.Equal(t, []string{"a/", "a/k"}, bucket.files())
+	bucket.remove("a/k")
+	require.Empty(t, bucket.files())
 
-	s.put("a/b/c/k", "x")
-	require.Equal(t, "x", s.get("a/b/c/k"))
+	bucket.put("a/b/c/k", "x")
+	require.Equal(t, "x", bucket.get("a/b/c/k"))
 }
 
+// If Close is called during Put, Put still succeeds, and later calls fail with ErrClosed.
 func TestCloseWaitsForCallsInProgress(t *testing.T) {
-	s := open(t)
+	bucket := newTestBucket(t)
 	r := request("k", "")
-	r.Body = io.MultiReader(&closing{s.driver}, strings.NewReader("body"))
-	_, err := s.driver.Put(context.Background(), r)
+	r.Body = io.MultiReader(&closing{bucket.driver}, strings.NewReader("body"))
+	_, err := bucket.driver.Put(context.Background(), r)
 	require.NoError(t, err)
 
-	_, _, err = s.getErr("k")
+	_, _, err = bucket.getErr("k")
 	require.ErrorIs(t, err, os.ErrClosed)
-	other := reopen(t, s.root)
+	other := reopenTestBucket(t, bucket.root)
 	require.Equal(t, "body", other.get("k"))
 }
 
+// A closing body closes the driver when it is read.
 type closing struct{ d *objectDriver }
 
 func (c *closing) Read([]byte) (int, error) {

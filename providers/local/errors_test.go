@@ -88,17 +88,17 @@ func TestPutOnFullDisk(t *testing.T) {
 	root, err := os.MkdirTemp(disk, "bucket")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(root)) })
-	s := reopen(t, root)
-	s.put("k", "old")
+	bucket := reopenTestBucket(t, root)
+	bucket.put("k", "old")
 	r := request("k", "")
 	r.Body = endless{}
 
-	_, err = s.driver.Put(context.Background(), r)
+	_, err = bucket.driver.Put(context.Background(), r)
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.Contains(t, err.Error(), "disk is full")
-	require.Equal(t, "old", s.get("k"))
-	require.Empty(t, s.leftovers())
-	s.put("k", "new")
+	require.Equal(t, "old", bucket.get("k"))
+	require.Empty(t, bucket.leftovers())
+	bucket.put("k", "new")
 }
 
 type endless struct{}
@@ -107,62 +107,63 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
 // On a disk that ignores case, keys that differ only in case are two objects.
 func TestNamesOnCaseFoldingDisk(t *testing.T) {
-	s := open(t)
-	s.write("probe", "")
-	if _, err := os.Stat(s.root + "/PROBE"); err != nil {
+	bucket := newTestBucket(t)
+	bucket.write("probe", "")
+	if _, err := os.Stat(bucket.root + "/PROBE"); err != nil {
 		t.Skip("this disk does not fold case")
 	}
-	s.remove("probe")
+	bucket.remove("probe")
 	keys := []string{"A", "README.md", "a", "a/B", "a/b", "con", "É", "é"}
 	for _, key := range keys {
-		_, err := s.putIf(key, key, storage.Condition{Absent: true})
+		_, err := bucket.putIf(key, key, storage.Condition{Absent: true})
 		require.NoError(t, err, key)
 	}
 
 	for _, key := range keys {
-		require.Equal(t, key, s.get(key))
-		require.ErrorIs(t, second(s.putIf(key, "x", storage.Condition{Absent: true})),
+		require.Equal(t, key, bucket.get(key))
+		require.ErrorIs(t, errorOf(bucket.putIf(key, "x", storage.Condition{Absent: true})),
 			storage.PreconditionFailed, key)
 	}
-	require.Equal(t, keys, s.all())
+	require.Equal(t, keys, bucket.keys())
 
-	s.write("Hand.txt", "by hand")
-	require.Equal(t, "by hand", s.get("Hand.txt"))
-	s.missing("hand.txt")
-	require.Equal(t, append([]string{"A", "Hand.txt"}, keys[1:]...), s.all())
-	require.ErrorIs(t, second(s.driver.Put(context.Background(), request("hand.txt", "x"))),
+	bucket.write("Hand.txt", "by hand")
+	require.Equal(t, "by hand", bucket.get("Hand.txt"))
+	bucket.requireMissing("hand.txt")
+	require.Equal(t, append([]string{"A", "Hand.txt"}, keys[1:]...), bucket.keys())
+	require.ErrorIs(t, errorOf(bucket.driver.Put(context.Background(), request("hand.txt", "x"))),
 		storage.InvalidArgument, "it would overwrite Hand.txt")
 
-	s.put("Hand.txt", "ours")
-	require.Equal(t, "ours", s.get("Hand.txt"))
-	for _, key := range s.all() {
-		s.remove(key)
+	bucket.put("Hand.txt", "ours")
+	require.Equal(t, "ours", bucket.get("Hand.txt"))
+	for _, key := range bucket.keys() {
+		bucket.remove(key)
 	}
-	require.Empty(t, s.files())
+	require.Empty(t, bucket.files())
 }
 
 // With strict names, the key of a foreign file is its path. The test needs no disk that ignores case.
 func TestStrictNamesForeignFiles(t *testing.T) {
-	s := open(t, withStrictNames)
-	s.put("Dir/y", "ours")
-	s.write("Dir/X", "by hand")
+	bucket := newTestBucket(t, withStrictNames)
+	bucket.put("Dir/y", "ours")
+	bucket.write("Dir/X", "by hand")
 
-	s.write("Dir/sub/Z", "by hand")
-	require.Equal(t, []string{"Dir/X", "Dir/sub/Z", "Dir/y"}, s.all(), "one directory with two names on disk")
-	require.Equal(t, []string{"Dir/"}, s.list(driver.ListRequest{Delimiter: "/"}))
+	bucket.write("Dir/sub/Z", "by hand")
+	require.Equal(t, []string{"Dir/X", "Dir/sub/Z", "Dir/y"}, bucket.keys(),
+		"one directory with two names on disk")
+	require.Equal(t, []string{"Dir/"}, bucket.list(driver.ListRequest{Delimiter: "/"}))
 	require.Equal(t, []string{"Dir/X", "Dir/sub/", "Dir/y"},
-		s.list(driver.ListRequest{Prefix: "Dir/", Delimiter: "/"}))
+		bucket.list(driver.ListRequest{Prefix: "Dir/", Delimiter: "/"}))
 
-	_, err := s.putIf("Dir/X", "x", storage.Condition{Absent: true})
+	_, err := bucket.putIf("Dir/X", "x", storage.Condition{Absent: true})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-	_, err = s.putIf("Dir/X", "new", storage.Condition{Revision: s.head("Dir/X").Revision})
+	_, err = bucket.putIf("Dir/X", "new", storage.Condition{Revision: bucket.head("Dir/X").Revision})
 	require.NoError(t, err)
-	require.Equal(t, "new", s.get("Dir/X"))
-	require.NotContains(t, s.files(), "Dir/X", "it must be replaced, not duplicated")
+	require.Equal(t, "new", bucket.get("Dir/X"))
+	require.NotContains(t, bucket.files(), "Dir/X", "it must be replaced, not duplicated")
 
 	for _, key := range []string{"Dir/X", "Dir/sub/Z", "Dir/y"} {
-		s.remove(key)
-		s.missing(key)
+		bucket.remove(key)
+		bucket.requireMissing(key)
 	}
-	require.Empty(t, s.all())
+	require.Empty(t, bucket.keys())
 }

@@ -15,9 +15,9 @@ import (
 
 // Attrs.Modified keeps years so far away that their nanoseconds since 1970 do not fit into an int64.
 func TestModifiedInFarYears(t *testing.T) {
-	s := open(t)
-	s.put("k", "text")
-	path := filepath.Join(s.root, "k")
+	bucket := newTestBucket(t)
+	bucket.put("k", "text")
+	path := filepath.Join(bucket.root, "k")
 	for _, year := range []int{1800, 2200, 2263, 2300, 2400} { // a file system without that year keeps another one
 		when := time.Date(year, 7, 1, 12, 0, 0, 123_456_700, time.UTC)
 		stamp := unix.Timespec{Sec: when.Unix(), Nsec: int64(when.Nanosecond())}
@@ -25,10 +25,10 @@ func TestModifiedInFarYears(t *testing.T) {
 		info, err := os.Stat(path)
 		require.NoError(t, err)
 
-		page, err := s.driver.List(t.Context(), &driver.ListRequest{Limit: 10})
+		page, err := bucket.driver.List(t.Context(), &driver.ListRequest{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, page.Entries, 1)
 		require.Equal(t, info.ModTime().UTC(), page.Entries[0].Modified)
-		require.Equal(t, info.ModTime().UTC(), s.head("k").Modified)
+		require.Equal(t, info.ModTime().UTC(), bucket.head("k").Modified)
 	}
 }

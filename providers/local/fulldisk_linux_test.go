@@ -25,16 +25,16 @@ func TestDeleteOnFullDisk(t *testing.T) {
 	t.Cleanup(func() {
 		require.NoError(t, syscall.Unmount(root, syscall.MNT_DETACH))
 	})
-	s := reopen(t, root)
+	bucket := reopenTestBucket(t, root)
 
 	for i := 0; ; i++ {
-		if _, err := s.driver.Put(t.Context(), request(fmt.Sprint(i), "x")); err != nil {
+		if _, err := bucket.driver.Put(t.Context(), request(fmt.Sprint(i), "x")); err != nil {
 			require.ErrorIs(t, err, syscall.ENOSPC)
 			break
 		}
 	}
 
-	require.NoError(t, s.driver.Close())
+	require.NoError(t, bucket.driver.Close())
 	for i := range 60 { // take the remaining inodes
 		if err := os.WriteFile(filepath.Join(root, fmt.Sprint("more-", i)), nil, 0o666); err != nil {
 			require.ErrorIs(t, err, syscall.ENOSPC)
@@ -42,9 +42,9 @@ func TestDeleteOnFullDisk(t *testing.T) {
 		}
 	}
 
-	s = reopen(t, root)
+	bucket = reopenTestBucket(t, root)
 	for i := range 5 { // a write needs a few inodes
-		s.remove(fmt.Sprint(i))
+		bucket.remove(fmt.Sprint(i))
 	}
-	s.put("0", "again")
+	bucket.put("0", "again")
 }

@@ -16,9 +16,9 @@ import (
 
 // Each range of an object is read.
 func TestGetRanges(t *testing.T) {
-	s := open(t)
-	s.put("k", "0123456789")
-	s.put("empty", "")
+	bucket := newTestBucket(t)
+	bucket.put("k", "0123456789")
+	bucket.put("empty", "")
 	tests := []struct {
 		name                   string
 		key                    string
@@ -41,7 +41,7 @@ func TestGetRanges(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := &driver.GetRequest{Key: tt.key, Offset: tt.offset, Length: tt.length, Suffix: tt.suffix}
-			a, body, err := s.driver.Get(context.Background(), r)
+			a, body, err := bucket.driver.Get(context.Background(), r)
 			if tt.err != nil {
 				require.ErrorIs(t, err, tt.err)
 				return
@@ -51,7 +51,7 @@ func TestGetRanges(t *testing.T) {
 				require.NoError(t, body.Close())
 			}()
 
-			require.Equal(t, s.head(tt.key), a, "the attributes describe the whole object")
+			require.Equal(t, bucket.head(tt.key), a, "the attributes describe the whole object")
 			b, err := io.ReadAll(body)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, string(b))
@@ -61,9 +61,10 @@ func TestGetRanges(t *testing.T) {
 
 // A body is an io.ReaderAt and an io.WriterTo.
 func TestGetBodyInterfaces(t *testing.T) {
-	s := open(t)
-	s.put("k", "0123456789")
-	_, body, err := s.driver.Get(context.Background(), &driver.GetRequest{Key: "k", Offset: 2, Length: 6})
+	bucket := newTestBucket(t)
+	bucket.put("k", "0123456789")
+	_, body, err := bucket.driver.Get(context.Background(),
+		&driver.GetRequest{Key: "k", Offset: 2, Length: 6})
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, body.Close())
@@ -91,13 +92,13 @@ func TestGetBodyInterfaces(t *testing.T) {
 
 // Missing objects are ObjectNotFound, and their removal succeeds.
 func TestGetMissing(t *testing.T) {
-	s := open(t)
-	s.put("dir/k", "x")
+	bucket := newTestBucket(t)
+	bucket.put("dir/k", "x")
 	for _, key := range []string{"k", "dir", "dir/", "dir/k/", "dir/k/x", "dir//k", "/dir/k", "no/such", strings.Repeat("x", 1024), "nul\x00"} {
-		s.missing(key)
-		s.remove(key)
+		bucket.requireMissing(key)
+		bucket.remove(key)
 	}
-	require.Equal(t, "x", s.get("dir/k"))
+	require.Equal(t, "x", bucket.get("dir/k"))
 }
 
 // If the directory of the bucket is missing, calls fail with BucketNotFound.
@@ -109,17 +110,17 @@ func TestBucketMissing(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, d.Close())
 
-	s := reopen(t, root)
+	bucket := reopenTestBucket(t, root)
 	wineCannot(t, openDirStays)
 	require.NoError(t, os.Remove(root))
 
-	_, _, err = s.getErr("k")
+	_, _, err = bucket.getErr("k")
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	_, err = s.driver.Put(context.Background(), request("a/b", "x"))
+	_, err = bucket.driver.Put(context.Background(), request("a/b", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 
-	_, err = s.driver.List(context.Background(), &driver.ListRequest{Limit: 10})
+	_, err = bucket.driver.List(context.Background(), &driver.ListRequest{Limit: 10})
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	require.ErrorIs(t, s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "k"}),
+	require.ErrorIs(t, bucket.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "k"}),
 		storage.BucketNotFound)
 }

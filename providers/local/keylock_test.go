@@ -27,9 +27,13 @@ func acquireStore(t *testing.T, d *objectDriver) *bucketstore.Store {
 // The lock of a key excludes other locks of that key. The lock of all keys excludes every other lock.
 func TestLockExcludes(t *testing.T) {
 	key := func(key string) func(context.Context, *bucketstore.Store) (func(), error) {
-		return func(ctx context.Context, s *bucketstore.Store) (func(), error) { return s.Locks.Lock(ctx, key) }
+		return func(ctx context.Context, bucket *bucketstore.Store) (func(), error) {
+			return bucket.Locks.Lock(ctx, key)
+		}
 	}
-	all := func(ctx context.Context, s *bucketstore.Store) (func(), error) { return s.Locks.LockAll(ctx) }
+	all := func(ctx context.Context, bucket *bucketstore.Store) (func(), error) {
+		return bucket.Locks.LockAll(ctx)
+	}
 	tests := []struct {
 		name          string
 		first, second func(context.Context, *bucketstore.Store) (func(), error)
@@ -41,26 +45,26 @@ func TestLockExcludes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := open(t)
-			s.put("k", "x")
-			one := acquireStore(t, s.driver)
-			other := acquireStore(t, reopen(t, s.root).driver)
+			bucket := newTestBucket(t)
+			bucket.put("k", "x")
+			one := acquireStore(t, bucket.driver)
+			other := acquireStore(t, reopenTestBucket(t, bucket.root).driver)
 
 			for range 2 { // the second round runs after the reserved directory was moved away
 				unlock, err := tt.first(t.Context(), one)
 				require.NoError(t, err)
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-				_, err = tt.second(ctx, other)
+				_, err = tt.errorOf(ctx, other)
 
 				cancel()
 				require.ErrorIs(t, err, storage.DeadlineExceeded)
 				unlock()
-				unlock, err = tt.second(t.Context(), other)
+				unlock, err = tt.errorOf(t.Context(), other)
 				require.NoError(t, err)
 				unlock()
 				windowsCannot(t, openDirStays)
-				moved := filepath.Join(s.root, "moved-"+fmt.Sprint(time.Now().UnixNano()))
-				require.NoError(t, os.Rename(filepath.Join(s.root, bucketdir.Reserved), moved))
+				moved := filepath.Join(bucket.root, "moved-"+fmt.Sprint(time.Now().UnixNano()))
+				require.NoError(t, os.Rename(filepath.Join(bucket.root, bucketdir.Reserved), moved))
 			}
 		})
 	}
@@ -68,14 +72,14 @@ func TestLockExcludes(t *testing.T) {
 
 // A bucket uses one lock file for all its locks, so that writing many keys opens no more descriptors.
 func TestLockFileOfBucket(t *testing.T) {
-	s := open(t)
-	s.put("k", "x")
+	bucket := newTestBucket(t)
+	bucket.put("k", "x")
 	descriptorsBefore := countDescriptors(t)
 	for i := range 300 {
-		s.put(fmt.Sprint(i), "x")
+		bucket.put(fmt.Sprint(i), "x")
 	}
 	require.Equal(t, descriptorsBefore, countDescriptors(t))
-	require.FileExists(t, filepath.Join(s.root, bucketdir.LockPath))
+	require.FileExists(t, filepath.Join(bucket.root, bucketdir.LockPath))
 }
 
 // countDescriptors returns the number of open descriptors of the process, or 0 if the system

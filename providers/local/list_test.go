@@ -27,14 +27,14 @@ func TestListByteOrder(t *testing.T) {
 	keys := []string{"a", "a-b", "a/b", "a/b/c", "a0", "a b", "A", "é", "z/a", "z-a", "z"}
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, disk.tweaks...)
+			bucket := newTestBucket(t, disk.tweaks...)
 			for _, key := range keys {
-				s.put(key, key)
+				bucket.put(key, key)
 			}
 			want := slices.Clone(keys)
 			sort.Strings(want)
 			for _, limit := range []int{1, 2, 3, 1000} {
-				require.Equal(t, want, s.list(driver.ListRequest{Limit: limit}))
+				require.Equal(t, want, bucket.list(driver.ListRequest{Limit: limit}))
 			}
 		})
 	}
@@ -74,9 +74,9 @@ func TestListPages(t *testing.T) {
 			continue // the others have the same listings
 		}
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, disk.tweaks...)
+			bucket := newTestBucket(t, disk.tweaks...)
 			for _, key := range keys {
-				s.put(key, key)
+				bucket.put(key, key)
 			}
 
 			prefixes := []string{
@@ -118,7 +118,7 @@ func TestListPages(t *testing.T) {
 								StartAfter: start,
 								Limit:      limit,
 							}
-							if want, got := expected(keys, r), s.listKeys(r); !slices.Equal(want, got) {
+							if want, got := expected(keys, r), bucket.listKeys(r); !slices.Equal(want, got) {
 								require.Equal(t, want, got, "%+v", r)
 							}
 						}
@@ -130,12 +130,12 @@ func TestListPages(t *testing.T) {
 }
 
 // listKeys does what list does, without checking each entry.
-func (s *subject) listKeys(r driver.ListRequest) []string {
-	s.t.Helper()
+func (bucket *testBucket) listKeys(r driver.ListRequest) []string {
+	bucket.t.Helper()
 	var keys []string
 	for {
-		page, err := s.driver.List(context.Background(), &r)
-		require.NoError(s.t, err)
+		page, err := bucket.driver.List(context.Background(), &r)
+		require.NoError(bucket.t, err)
 		for _, e := range page.Entries {
 			keys = append(keys, e.Key)
 		}
@@ -148,16 +148,16 @@ func (s *subject) listKeys(r driver.ListRequest) []string {
 
 // List opens only the directories and files that its page needs.
 func TestListOpensOnlyNeeded(t *testing.T) {
-	s := open(t)
+	bucket := newTestBucket(t)
 	for _, dir := range []string{"a", "a/deep", "b", "b/deep", "c", "c/deep"} {
 		for _, name := range []string{"1", "2"} {
-			s.put(dir+"/"+name, "x")
+			bucket.put(dir+"/"+name, "x")
 		}
 	}
 
 	var mu sync.Mutex
 	var names []string
-	s.driver.live.Tree.OnOpen = func(path string) {
+	bucket.driver.live.Tree.OnOpen = func(path string) {
 		mu.Lock()
 		defer mu.Unlock()
 		names = append(names, path)
@@ -185,7 +185,7 @@ func TestListOpensOnlyNeeded(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			names = nil
-			_, err := s.driver.List(t.Context(), &tt.r)
+			_, err := bucket.driver.List(t.Context(), &tt.r)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, names)
 		})
@@ -194,10 +194,10 @@ func TestListOpensOnlyNeeded(t *testing.T) {
 
 // A last page has no token.
 func TestListLastPage(t *testing.T) {
-	s := open(t)
-	s.put("a", "")
-	s.put("b", "")
-	page, err := s.driver.List(t.Context(), &driver.ListRequest{Limit: 2})
+	bucket := newTestBucket(t)
+	bucket.put("a", "")
+	bucket.put("b", "")
+	page, err := bucket.driver.List(t.Context(), &driver.ListRequest{Limit: 2})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 2)
 	require.Empty(t, page.Token)
@@ -206,8 +206,8 @@ func TestListLastPage(t *testing.T) {
 // List accepts a token that fits the prefix and the delimiter of the request, even one of a missing key. It
 // refuses others with InvalidArgument.
 func TestListTokens(t *testing.T) {
-	s := open(t)
-	s.put("a/b", "")
+	bucket := newTestBucket(t)
+	bucket.put("a/b", "")
 	key := func(k string) string { return bucketstore.Position{Key: k}.Token() }
 	prefix := func(k string) string { return bucketstore.Position{Key: k, IsPrefix: true}.Token() }
 
@@ -233,7 +233,7 @@ func TestListTokens(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.r.Limit = 10
-			_, err := s.driver.List(t.Context(), &tt.r)
+			_, err := bucket.driver.List(t.Context(), &tt.r)
 			if tt.ok {
 				require.NoError(t, err)
 			} else {
@@ -245,17 +245,17 @@ func TestListTokens(t *testing.T) {
 
 // List leaves out foreign files whose names cannot be keys.
 func TestListForeignNames(t *testing.T) {
-	s := open(t)
+	bucket := newTestBucket(t)
 	if runtime.GOOS != "windows" { // names on Windows are UTF-16
-		s.write("\xff", "x")
+		bucket.write("\xff", "x")
 	}
 	for _, name := range []string{".omnibucket%", ".omnibucket%a", ".omnibucket=%41", ".omnibucket+short/.omnibucket%x", ".omnibucketx", ".OMNIBUCKET%x"} {
-		s.write(name, "x")
+		bucket.write(name, "x")
 	}
-	s.write(strings.Repeat(strings.Repeat("d", 250)+"/", 4)+strings.Repeat("e", 200),
+	bucket.write(strings.Repeat(strings.Repeat("d", 250)+"/", 4)+strings.Repeat("e", 200),
 		"a key of more than 1,024 bytes")
-	require.Empty(t, s.all())
-	require.Empty(t, s.list(driver.ListRequest{Delimiter: "="}))
+	require.Empty(t, bucket.keys())
+	require.Empty(t, bucket.list(driver.ListRequest{Delimiter: "="}))
 }
 
 // A large directory is listed in pages.
@@ -263,25 +263,25 @@ func TestListLargeDirectory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it makes many files")
 	}
-	s := open(t)
+	bucket := newTestBucket(t)
 	var want []string
 	for i := range 3000 {
 		key := fmt.Sprintf("d/%05d", i*7919%3000)
-		s.write(key, "")
+		bucket.write(key, "")
 		want = append(want, key)
 	}
 	sort.Strings(want)
 
-	settle(t, filepath.Join(s.root, "d"))
-	require.Equal(t, want, s.listKeys(driver.ListRequest{Limit: 100}), "read from the disk")
-	require.Equal(t, want, s.listKeys(driver.ListRequest{Limit: 100}), "from the cache")
-	require.Equal(t, want[2000:], s.listKeys(driver.ListRequest{Limit: 100, StartAfter: want[1999]}))
+	settle(t, filepath.Join(bucket.root, "d"))
+	require.Equal(t, want, bucket.listKeys(driver.ListRequest{Limit: 100}), "read from the disk")
+	require.Equal(t, want, bucket.listKeys(driver.ListRequest{Limit: 100}), "from the cache")
+	require.Equal(t, want[2000:], bucket.listKeys(driver.ListRequest{Limit: 100, StartAfter: want[1999]}))
 
-	s.put("d/00000x", "")
-	require.Contains(t, s.listKeys(driver.ListRequest{Limit: 100}), "d/00000x",
+	bucket.put("d/00000x", "")
+	require.Contains(t, bucket.listKeys(driver.ListRequest{Limit: 100}), "d/00000x",
 		"a change is visible immediately")
-	s.remove("d/00000x")
-	require.Equal(t, want, s.listKeys(driver.ListRequest{Limit: 1000}))
+	bucket.remove("d/00000x")
+	require.Equal(t, want, bucket.listKeys(driver.ListRequest{Limit: 1000}))
 }
 
 // settle makes the time of a directory old enough for the cache.
@@ -294,13 +294,13 @@ func settle(t testing.TB, path string) {
 // a cycle.
 func TestListSymbolicLinks(t *testing.T) {
 	wineCannot(t, noLinks)
-	s := open(t)
+	bucket := newTestBucket(t)
 	outside := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(outside, []byte("secret"), 0o666))
-	s.put("dir/target", "inside")
+	bucket.put("dir/target", "inside")
 	link := func(target, name string) {
 		t.Helper()
-		require.NoError(t, os.Symlink(target, filepath.Join(s.root, name)))
+		require.NoError(t, os.Symlink(target, filepath.Join(bucket.root, name)))
 	}
 	link("dir/target", "in")
 	link(outside, "out")
@@ -310,21 +310,21 @@ func TestListSymbolicLinks(t *testing.T) {
 	link(filepath.Dir(outside), "outdir")
 	link("dir", "indir")
 
-	require.Equal(t, "inside", s.get("in"))
-	require.Equal(t, []string{"dir/target", "in"}, s.all(),
+	require.Equal(t, "inside", bucket.get("in"))
+	require.Equal(t, []string{"dir/target", "in"}, bucket.keys(),
 		"links to directories are not followed: they may form a cycle")
-	require.Equal(t, "inside", s.get("indir/target"))
+	require.Equal(t, "inside", bucket.get("indir/target"))
 	for _, key := range []string{"out", "up", "broken", "loop", "outdir/secret"} {
-		s.missing(key)
-		s.remove(key)
+		bucket.requireMissing(key)
+		bucket.remove(key)
 	}
-	_, err := s.driver.Put(t.Context(), request("outdir/new", "x"))
+	_, err := bucket.driver.Put(t.Context(), request("outdir/new", "x"))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.NoFileExists(t, filepath.Join(filepath.Dir(outside), "new"))
 
-	s.put("out", "replaces the link")
-	require.Equal(t, "replaces the link", s.get("out"))
-	_, err = s.putIf("up", "replaces the link", storage.Condition{Absent: true})
+	bucket.put("out", "replaces the link")
+	require.Equal(t, "replaces the link", bucket.get("out"))
+	_, err = bucket.putIf("up", "replaces the link", storage.Condition{Absent: true})
 	require.NoError(t, err)
 	b, err := os.ReadFile(outside)
 	require.NoError(t, err)
@@ -340,7 +340,7 @@ func TestListHostileKeys(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, disk := range testserver.Sample(disks[len(disks)-1:], disks) {
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, disk.tweaks...)
+			bucket := newTestBucket(t, disk.tweaks...)
 			keys := []string{
 				"newli\ne.txt",
 				"file.txt",
@@ -353,20 +353,20 @@ func TestListHostileKeys(t *testing.T) {
 				for range 1 + random.IntN(5) {
 					key += pieces[random.IntN(len(pieces))]
 				}
-				if _, ok := s.driver.live.Tree.Names().Locate(key); ok {
+				if _, ok := bucket.driver.live.Tree.Names().Locate(key); ok {
 					keys = append(keys, key)
 				}
 			}
 			slices.Sort(keys)
 			keys = slices.Compact(keys)
 			for _, key := range keys {
-				s.put(key, "x")
+				bucket.put(key, "x")
 			}
 
-			require.Equal(t, keys, s.list(driver.ListRequest{Limit: 1}))
+			require.Equal(t, keys, bucket.list(driver.ListRequest{Limit: 1}))
 			for i, key := range keys {
 				require.Equal(t, append([]string(nil), keys[i+1:]...),
-					s.list(driver.ListRequest{StartAfter: key, Limit: 7}), "%q", key)
+					bucket.list(driver.ListRequest{StartAfter: key, Limit: 7}), "%q", key)
 				prefix := key[:random.IntN(len(key)+1)]
 				var want []string
 				for _, other := range keys {
@@ -378,7 +378,7 @@ func TestListHostileKeys(t *testing.T) {
 					}
 				}
 				require.Equal(t, slices.Compact(want),
-					s.list(driver.ListRequest{Prefix: prefix, Delimiter: "/", Limit: 1}), "%q", prefix)
+					bucket.list(driver.ListRequest{Prefix: prefix, Delimiter: "/", Limit: 1}), "%q", prefix)
 			}
 		})
 	}

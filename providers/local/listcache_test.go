@@ -13,18 +13,18 @@ import (
 )
 
 // newSettledDirectory returns a bucket of many objects whose directory was changed long ago.
-func newSettledDirectory(t *testing.T, keys ...string) *subject {
+func newSettledDirectory(t *testing.T, keys ...string) *testBucket {
 	t.Helper()
-	s := open(t)
+	bucket := newTestBucket(t)
 	for i := range 2 * objectfile.MinCached {
-		s.write(fmt.Sprintf("%04d", i), "")
+		bucket.write(fmt.Sprintf("%04d", i), "")
 	}
 	for _, key := range keys {
-		s.put(key, "")
+		bucket.put(key, "")
 	}
 	past := time.Now().Add(-time.Hour)
-	require.NoError(t, os.Chtimes(s.root, past, past))
-	return s
+	require.NoError(t, os.Chtimes(bucket.root, past, past))
+	return bucket
 }
 
 // If few names in a large directory have the prefix, List reads the directory once for all pages.

@@ -26,18 +26,18 @@ func held(key string) *driver.PutRequest {
 func TestObjectLockIsBucketSetting(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
-			early := open(t, disk.tweaks...)
+			early := newTestBucket(t, disk.tweaks...)
 			early.put("k", "old")
 			require.False(t, early.driver.Describe().Versioned)
 
-			locking := reopen(t, early.root, append(disk.tweaks, withObjectLock)...)
+			locking := reopenTestBucket(t, early.root, append(disk.tweaks, withObjectLock)...)
 			a, err := locking.driver.Put(t.Context(), held("k"))
 			require.NoError(t, err)
 			require.True(t, a.LegalHold)
 
-			late := reopen(t, early.root, disk.tweaks...)
+			late := reopenTestBucket(t, early.root, disk.tweaks...)
 			require.True(t, late.driver.Describe().Versioned)
-			for _, s := range []*subject{early, late} {
+			for _, s := range []*testBucket{early, late} {
 				s.put("k", "new")
 				s.remove("k")
 
@@ -60,34 +60,34 @@ func TestObjectLockIsBucketSetting(t *testing.T) {
 
 // Delete of a locked current version fails and keeps it.
 func TestDeleteLockedVersion(t *testing.T) {
-	s := open(t, withObjectLock)
-	s.put("k", "old")
-	a, err := s.driver.Put(t.Context(), held("k"))
+	bucket := newTestBucket(t, withObjectLock)
+	bucket.put("k", "old")
+	a, err := bucket.driver.Put(t.Context(), held("k"))
 	require.NoError(t, err)
 
-	err = s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version})
+	err = bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version})
 	require.ErrorIs(t, err, storage.Locked)
-	require.Equal(t, "held", s.get("k"))
-	require.Len(t, s.history(driver.ListRequest{}), 2)
+	require.Equal(t, "held", bucket.get("k"))
+	require.Len(t, bucket.listVersions(driver.ListRequest{}), 2)
 }
 
 // Retention ends by the clock of the driver.
 func TestRetentionEndsByClock(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
-	s := open(t, withObjectLock, func(d *objectDriver) {
+	bucket := newTestBucket(t, withObjectLock, func(d *objectDriver) {
 		d.bucket.Clock.Now = func() time.Time { return now }
 	})
 	r := request("k", "x")
 	r.Retention = storage.Retention{Mode: storage.Compliance, Until: now.Add(time.Minute).UTC()}
-	a, err := s.driver.Put(t.Context(), r)
+	a, err := bucket.driver.Put(t.Context(), r)
 	require.NoError(t, err)
 	version := &driver.DeleteRequest{Key: "k", Version: a.Version}
 	now = now.Add(time.Minute - 1)
 
-	require.ErrorIs(t, s.driver.Delete(t.Context(), version), storage.Locked)
+	require.ErrorIs(t, bucket.driver.Delete(t.Context(), version), storage.Locked)
 	now = now.Add(1)
-	require.NoError(t, s.driver.Delete(t.Context(), version))
-	s.missing("k")
+	require.NoError(t, bucket.driver.Delete(t.Context(), version))
+	bucket.requireMissing("k")
 }
 
 // A bucket with object lock may have a default retention.
@@ -105,19 +105,19 @@ func TestDefaultRetentionOfBucket(t *testing.T) {
 	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", ObjectLock: true})
 	require.NoError(t, err)
 
-	s := reopen(t, filepath.Join(parent, "b"))
-	s.put("before", "x")
-	require.Zero(t, s.head("before").Retention)
+	bucket := reopenTestBucket(t, filepath.Join(parent, "b"))
+	bucket.put("before", "x")
+	require.Zero(t, bucket.head("before").Retention)
 
 	info, err := service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "b", DefaultRetention: week})
 	require.NoError(t, err)
 	require.Equal(t, *week, info.DefaultRetention)
 	require.True(t, info.ObjectLock && info.Versioning)
 
-	a := s.put("after", "x")
+	a := bucket.put("after", "x")
 	require.Equal(t, storage.Governance, a.Retention.Mode)
 	require.WithinDuration(t, a.Modified.AddDate(0, 0, 7), a.Retention.Until, time.Second)
-	require.Equal(t, a.Retention, s.head("after").Retention)
+	require.Equal(t, a.Retention, bucket.head("after").Retention)
 
 	off := false
 	_, err = service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "b", Versioning: &off})
@@ -127,13 +127,13 @@ func TestDefaultRetentionOfBucket(t *testing.T) {
 
 // If the settings of a bucket cannot be read, writes and removals fail with Internal.
 func TestSettingsUnreadable(t *testing.T) {
-	s := open(t, withObjectLock)
-	s.put("k", "x")
-	require.NoError(t, os.WriteFile(filepath.Join(s.root, bucketdir.SettingsPath), []byte("{"), 0o666))
-	_, err := s.driver.Put(t.Context(), request("k", "y"))
+	bucket := newTestBucket(t, withObjectLock)
+	bucket.put("k", "x")
+	require.NoError(t, os.WriteFile(filepath.Join(bucket.root, bucketdir.SettingsPath), []byte("{"), 0o666))
+	_, err := bucket.driver.Put(t.Context(), request("k", "y"))
 	require.ErrorIs(t, err, storage.Internal)
-	require.ErrorIs(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k"}), storage.Internal)
-	require.Equal(t, "x", s.get("k"))
+	require.ErrorIs(t, bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k"}), storage.Internal)
+	require.Equal(t, "x", bucket.get("k"))
 }
 
 // If SetRetention would shorten a retention, the error's hint says what to do.

@@ -28,27 +28,27 @@ func TestModeKeptByOverwrite(t *testing.T) {
 		name  string
 		there string // the path of the existing file
 		key   string
-		write func(t *testing.T, s *subject, key string)
+		write func(t *testing.T, bucket *testBucket, key string)
 	}{
 		{
 			name:  "a plain write",
 			there: "f",
 			key:   "f",
-			write: func(_ *testing.T, s *subject, key string) {
-				s.put(key, "new")
+			write: func(_ *testing.T, bucket *testBucket, key string) {
+				bucket.put(key, "new")
 			},
 		},
 		{
 			name:  "a conditional write",
 			there: "f",
 			key:   "f",
-			write: func(t *testing.T, s *subject, key string) {
-				a, body, err := s.driver.Get(t.Context(), &driver.GetRequest{Key: key, Length: -1})
+			write: func(t *testing.T, bucket *testBucket, key string) {
+				a, body, err := bucket.driver.Get(t.Context(), &driver.GetRequest{Key: key, Length: -1})
 				require.NoError(t, err)
 				require.NoError(t, body.Close())
 				r := request(key, "new")
 				r.Condition.Revision = a.Revision
-				_, err = s.driver.Put(t.Context(), r)
+				_, err = bucket.driver.Put(t.Context(), r)
 				require.NoError(t, err)
 			},
 		},
@@ -56,17 +56,17 @@ func TestModeKeptByOverwrite(t *testing.T) {
 			name:  "an upload in parts",
 			there: "f",
 			key:   "f",
-			write: func(t *testing.T, s *subject, key string) {
-				upload, err := s.driver.BeginParts(t.Context(), request(key, ""))
+			write: func(t *testing.T, bucket *testBucket, key string) {
+				upload, err := bucket.driver.BeginParts(t.Context(), request(key, ""))
 				require.NoError(t, err)
-				part, err := s.driver.PutPart(t.Context(),
+				part, err := bucket.driver.PutPart(t.Context(),
 					&driver.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("new")})
 				require.NoError(t, err)
 
-				file := filepath.Join(s.root, uploadPath(upload), partName(1))
-				require.Equal(t, modeOf(t, filepath.Join(s.root, "f"))|0o600, modeOf(t, file),
+				file := filepath.Join(bucket.root, uploadPath(upload), partName(1))
+				require.Equal(t, modeOf(t, filepath.Join(bucket.root, "f"))|0o600, modeOf(t, file),
 					"the mode of the part")
-				_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
+				_, err = bucket.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
 					Put:    request(key, ""),
 					Upload: upload,
 					Parts:  []driver.Part{part},
@@ -78,10 +78,10 @@ func TestModeKeptByOverwrite(t *testing.T) {
 			name:  "a copy",
 			there: "f",
 			key:   "f",
-			write: func(t *testing.T, s *subject, key string) {
-				s.put("source", "new")
-				_, err := s.driver.Copy(t.Context(),
-					&driver.CopyRequest{Key: key, Source: s.driver.Locate("source")})
+			write: func(t *testing.T, bucket *testBucket, key string) {
+				bucket.put("source", "new")
+				_, err := bucket.driver.Copy(t.Context(),
+					&driver.CopyRequest{Key: key, Source: bucket.driver.Locate("source")})
 				require.NoError(t, err)
 			},
 		},
@@ -89,18 +89,18 @@ func TestModeKeptByOverwrite(t *testing.T) {
 			name:  "a write with versions",
 			there: "f",
 			key:   "f",
-			write: func(t *testing.T, s *subject, key string) {
-				s.driver.bucket.Versions.Store(true)
-				s.put(key, "new")
+			write: func(t *testing.T, bucket *testBucket, key string) {
+				bucket.driver.bucket.Versions.Store(true)
+				bucket.put(key, "new")
 			},
 		},
 		{
 			name:  "below a directory of that name",
 			there: bucketdir.Reserved + "=f",
 			key:   "f",
-			write: func(t *testing.T, s *subject, key string) {
-				s.put("f/other", "x")
-				s.put(key, "new")
+			write: func(t *testing.T, bucket *testBucket, key string) {
+				bucket.put("f/other", "x")
+				bucket.put(key, "new")
 			},
 		},
 	}
@@ -108,14 +108,14 @@ func TestModeKeptByOverwrite(t *testing.T) {
 		for _, mode := range []os.FileMode{0o600, 0o400, 0o666} {
 			t.Run(tt.name+"/"+mode.String(), func(t *testing.T) {
 				for _, sync := range []bool{false, true} {
-					s := open(t, func(d *objectDriver) {
+					bucket := newTestBucket(t, func(d *objectDriver) {
 						d.bucket.Sync = sync
 					})
-					path := filepath.Join(s.root, tt.there)
+					path := filepath.Join(bucket.root, tt.there)
 					require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 					require.NoError(t, os.Chmod(path, mode))
-					tt.write(t, s, tt.key)
-					require.Equal(t, "new", s.get(tt.key))
+					tt.write(t, bucket, tt.key)
+					require.Equal(t, "new", bucket.get(tt.key))
 					require.Equal(t, mode, modeOf(t, path))
 				}
 			})
@@ -132,20 +132,20 @@ func TestModeOfAnotherUser(t *testing.T) {
 	for planted, want := range map[os.FileMode]os.FileMode{0o666: 0o640, 0o777: 0o640, 0o640: 0o640, 0o600: 0o600} {
 		tests := []struct {
 			name string
-			do   func(s *subject)
+			do   func(bucket *testBucket)
 		}{
-			{"put", func(s *subject) {
-				s.put("f", "new")
+			{"put", func(bucket *testBucket) {
+				bucket.put("f", "new")
 			}},
-			{"parts", func(s *subject) {
-				upload, err := s.driver.BeginParts(t.Context(), request("f", ""))
+			{"parts", func(bucket *testBucket) {
+				upload, err := bucket.driver.BeginParts(t.Context(), request("f", ""))
 				require.NoError(t, err)
-				part, err := s.driver.PutPart(t.Context(),
+				part, err := bucket.driver.PutPart(t.Context(),
 					&driver.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
 				require.NoError(t, err)
 				require.Equal(t, os.FileMode(0o600),
-					modeOf(t, filepath.Join(s.root, uploadPath(upload), partName(1))))
-				_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
+					modeOf(t, filepath.Join(bucket.root, uploadPath(upload), partName(1))))
+				_, err = bucket.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
 					Put:    request("f", ""),
 					Upload: upload,
 					Parts:  []driver.Part{part},
@@ -155,14 +155,14 @@ func TestModeOfAnotherUser(t *testing.T) {
 		}
 		for _, tt := range tests {
 			t.Run(planted.String()+"/"+tt.name, func(t *testing.T) {
-				s := open(t, func(d *objectDriver) {
+				bucket := newTestBucket(t, func(d *objectDriver) {
 					d.bucket.FileMode = 0o640
 				})
-				path := filepath.Join(s.root, "f")
+				path := filepath.Join(bucket.root, "f")
 				require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 				require.NoError(t, os.Chown(path, nobody, nobody))
 				require.NoError(t, os.Chmod(path, planted))
-				tt.do(s)
+				tt.do(bucket)
 				require.Equal(t, want, modeOf(t, path))
 			})
 		}
@@ -172,7 +172,7 @@ func TestModeOfAnotherUser(t *testing.T) {
 // With Config.FileMode, new files have that mode, and the umask is ignored. Without it, they have 0666 without the
 // bits of the umask.
 func TestModeOfNewFiles(t *testing.T) {
-	open := func(t *testing.T, c Config) (*subject, error) {
+	open := func(t *testing.T, c Config) (*testBucket, error) {
 		c.NoSync = true
 		root := t.TempDir()
 		d, err := NewDriver(root, c)
@@ -180,7 +180,7 @@ func TestModeOfNewFiles(t *testing.T) {
 			return nil, err
 		}
 		t.Cleanup(func() { require.NoError(t, d.Close()) })
-		return &subject{d.(*objectDriver), t, root}, nil
+		return &testBucket{d.(*objectDriver), t, root}, nil
 	}
 	s, err := open(t, Config{FileMode: 0o620})
 	require.NoError(t, err)
@@ -206,29 +206,29 @@ func TestModeOfNewFiles(t *testing.T) {
 
 // The staging directory is private, because a staged file may replace a private one.
 func TestModeOfStagedFiles(t *testing.T) {
-	s := open(t)
-	s.put("f", "x")
+	bucket := newTestBucket(t)
+	bucket.put("f", "x")
 	require.Equal(t, os.FileMode(0o700),
-		modeOf(t, filepath.Join(s.root, s.driver.live.Staging.Live.Dir.Path)))
+		modeOf(t, filepath.Join(bucket.root, bucket.driver.live.Staging.Live.Dir.Path)))
 }
 
 // A sidecar is as private as its object.
 func TestModeOfSidecar(t *testing.T) {
-	s := open(t, withoutXattrs)
+	bucket := newTestBucket(t, withoutXattrs)
 	sidecars := func() []os.FileMode {
 		var modes []os.FileMode
-		entries, err := os.ReadDir(filepath.Join(s.root, bucketdir.AttrsPath))
+		entries, err := os.ReadDir(filepath.Join(bucket.root, bucketdir.AttrsPath))
 		require.NoError(t, err)
 		for _, e := range entries {
-			modes = append(modes, modeOf(t, filepath.Join(s.root, bucketdir.AttrsPath, e.Name())))
+			modes = append(modes, modeOf(t, filepath.Join(bucket.root, bucketdir.AttrsPath, e.Name())))
 		}
 		return modes
 	}
-	require.NoError(t, os.WriteFile(filepath.Join(s.root, "f"), []byte("old"), 0o600))
-	s.put("f", "new")
+	require.NoError(t, os.WriteFile(filepath.Join(bucket.root, "f"), []byte("old"), 0o600))
+	bucket.put("f", "new")
 	require.Equal(t, []os.FileMode{0o600}, sidecars(), "the mode of the replaced file")
 
-	s.driver.live.Staging.FileMode = 0o640
-	s.put("g", "x")
+	bucket.driver.live.Staging.FileMode = 0o640
+	bucket.put("g", "x")
 	require.Contains(t, sidecars(), os.FileMode(0o640), "the mode of new files")
 }

@@ -130,30 +130,30 @@ func TestNamesRoundTrip(t *testing.T) {
 	}
 	for _, disk := range kinds {
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, disk.tweaks...)
+			bucket := newTestBucket(t, disk.tweaks...)
 			var keys []string
 			for _, row := range nameRows {
 				if row.key == ".OmniBucket" && disk.name != "plain" {
 					continue
 				}
-				s.put(row.key, row.name)
+				bucket.put(row.key, row.name)
 				keys = append(keys, row.key)
 			}
 
 			for _, row := range nameRows {
 				if row.key != ".OmniBucket" || disk.name == "plain" {
-					require.Equal(t, row.name, s.get(row.key))
+					require.Equal(t, row.name, bucket.get(row.key))
 				}
 			}
-			require.ElementsMatch(t, keys, s.all())
-			require.IsIncreasing(t, s.all())
-			require.Equal(t, s.all(), s.list(driver.ListRequest{Limit: page}))
+			require.ElementsMatch(t, keys, bucket.keys())
+			require.IsIncreasing(t, bucket.keys())
+			require.Equal(t, bucket.keys(), bucket.list(driver.ListRequest{Limit: page}))
 
 			for _, key := range keys {
-				s.remove(key)
+				bucket.remove(key)
 			}
-			require.Empty(t, s.all())
-			require.Empty(t, s.files())
+			require.Empty(t, bucket.keys())
+			require.Empty(t, bucket.files())
 		})
 	}
 }
@@ -179,77 +179,77 @@ func TestNamesOfObjectAndDirectory(t *testing.T) {
 	for _, tt := range tests {
 		for _, disk := range disks {
 			t.Run(tt.name+", "+disk.name, func(t *testing.T) {
-				s := open(t, disk.tweaks...)
+				bucket := newTestBucket(t, disk.tweaks...)
 				for _, key := range tt.keys {
-					a := s.put(key, key)
-					require.Equal(t, a, s.head(key))
+					a := bucket.put(key, key)
+					require.Equal(t, a, bucket.head(key))
 				}
 
 				for _, key := range tt.keys {
-					require.Equal(t, key, s.get(key))
-					oldAttrs := s.head(key)
-					require.ErrorIs(t, second(s.putIf(key, "x", storage.Condition{Absent: true})),
+					require.Equal(t, key, bucket.get(key))
+					oldAttrs := bucket.head(key)
+					require.ErrorIs(t, errorOf(bucket.putIf(key, "x", storage.Condition{Absent: true})),
 						storage.PreconditionFailed)
-					_, err := s.putIf(key, "new"+key, storage.Condition{Revision: oldAttrs.Revision})
+					_, err := bucket.putIf(key, "new"+key, storage.Condition{Revision: oldAttrs.Revision})
 					require.NoError(t, err)
-					require.Equal(t, "new"+key, s.get(key))
+					require.Equal(t, "new"+key, bucket.get(key))
 				}
-				require.ElementsMatch(t, tt.keys, s.all())
+				require.ElementsMatch(t, tt.keys, bucket.keys())
 
 				for i, key := range tt.keys {
-					s.remove(key)
-					s.missing(key)
-					require.ElementsMatch(t, tt.keys[i+1:], s.all())
+					bucket.remove(key)
+					bucket.requireMissing(key)
+					require.ElementsMatch(t, tt.keys[i+1:], bucket.keys())
 				}
-				require.Empty(t, s.files())
+				require.Empty(t, bucket.files())
 			})
 		}
 	}
 }
 
-func second(_ *storage.Attrs, err error) error { return err }
+func errorOf(_ *storage.Attrs, err error) error { return err }
 
 // If an object moves to its alternate name, it keeps its revision.
 func TestAlternateNameKeepsRevision(t *testing.T) {
-	s := open(t)
-	oldAttrs := s.put("a", "x")
-	s.put("a/b", "y")
-	require.Equal(t, oldAttrs, s.head("a"))
-	require.Equal(t, []string{".omnibucket=a", "a/", "a/b"}, s.files())
+	bucket := newTestBucket(t)
+	oldAttrs := bucket.put("a", "x")
+	bucket.put("a/b", "y")
+	require.Equal(t, oldAttrs, bucket.head("a"))
+	require.Equal(t, []string{".omnibucket=a", "a/", "a/b"}, bucket.files())
 }
 
 // If an object with an alternate name is overwritten, it gets its plain name again.
 func TestAlternateNameAfterOverwrite(t *testing.T) {
-	s := open(t)
-	s.put("a/b", "y")
-	s.put("a", "x")
-	s.remove("a/b")
-	s.put("a", "z")
-	require.Equal(t, "z", s.get("a"))
-	require.Equal(t, []string{"a"}, s.files())
+	bucket := newTestBucket(t)
+	bucket.put("a/b", "y")
+	bucket.put("a", "x")
+	bucket.remove("a/b")
+	bucket.put("a", "z")
+	require.Equal(t, "z", bucket.get("a"))
+	require.Equal(t, []string{"a"}, bucket.files())
 }
 
 // If a crash left a file under both names of an object, the one with the plain name counts.
 func TestAlternateNameAfterCrash(t *testing.T) {
-	s := open(t)
-	s.write("a", "new")
+	bucket := newTestBucket(t)
+	bucket.write("a", "new")
 
-	s.write(".omnibucket=a", "old")
-	require.Equal(t, "new", s.get("a"))
-	require.Equal(t, []string{"a"}, s.all())
+	bucket.write(".omnibucket=a", "old")
+	require.Equal(t, "new", bucket.get("a"))
+	require.Equal(t, []string{"a"}, bucket.keys())
 
-	s.remove("a")
-	s.missing("a")
-	require.Empty(t, s.files())
+	bucket.remove("a")
+	bucket.requireMissing("a")
+	require.Empty(t, bucket.files())
 }
 
 // Put replaces an empty directory that has the name of the object.
 func TestPutOverEmptyDirectory(t *testing.T) {
-	s := open(t)
-	s.write("a/x", "")
-	require.NoError(t, os.Remove(filepath.Join(s.root, "a", "x")))
-	require.Empty(t, s.all())
-	require.Empty(t, s.list(driver.ListRequest{Delimiter: "/"}))
-	s.put("a", "object")
-	require.Equal(t, []string{"a"}, s.files())
+	bucket := newTestBucket(t)
+	bucket.write("a/x", "")
+	require.NoError(t, os.Remove(filepath.Join(bucket.root, "a", "x")))
+	require.Empty(t, bucket.keys())
+	require.Empty(t, bucket.list(driver.ListRequest{Delimiter: "/"}))
+	bucket.put("a", "object")
+	require.Equal(t, []string{"a"}, bucket.files())
 }

@@ -17,17 +17,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (s *subject) listParts(upload string, marker, limit int) *driver.PartPage {
-	s.t.Helper()
-	page, err := s.driver.ListParts(s.t.Context(),
+func (bucket *testBucket) listParts(upload string, marker, limit int) *driver.PartPage {
+	bucket.t.Helper()
+	page, err := bucket.driver.ListParts(bucket.t.Context(),
 		&driver.ListPartsRequest{Key: "k", Upload: upload, After: marker, Limit: limit})
-	require.NoError(s.t, err)
+	require.NoError(bucket.t, err)
 	return page
 }
 
-func (s *subject) partWithSum(upload string, number int, text string) driver.Part {
-	s.t.Helper()
-	p, err := s.driver.PutPart(s.t.Context(), &driver.PartRequest{
+func (bucket *testBucket) partWithSum(upload string, number int, text string) driver.Part {
+	bucket.t.Helper()
+	p, err := bucket.driver.PutPart(bucket.t.Context(), &driver.PartRequest{
 		Key:      "k",
 		Upload:   upload,
 		Number:   number,
@@ -36,19 +36,19 @@ func (s *subject) partWithSum(upload string, number int, text string) driver.Par
 		CRC32C:   wiretest.CRC32C(text),
 		AnyOrder: true,
 	})
-	require.NoError(s.t, err)
+	require.NoError(bucket.t, err)
 	return p
 }
 
 // The time that is stored with a part's checksum comes from the driver's clock.
 func TestPutPartChecksumTime(t *testing.T) {
 	now := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
-	s := open(t, func(d *objectDriver) {
+	bucket := newTestBucket(t, func(d *objectDriver) {
 		d.bucket.Clock.Now = func() time.Time { return now }
 	})
-	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
+	upload, err := bucket.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
-	_, err = s.driver.PutPart(t.Context(), &driver.PartRequest{
+	_, err = bucket.driver.PutPart(t.Context(), &driver.PartRequest{
 		Key:    "k",
 		Upload: upload,
 		Number: 1,
@@ -57,7 +57,7 @@ func TestPutPartChecksumTime(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	fi, err := os.Stat(filepath.Join(s.root, uploadPath(upload), sumName(1)))
+	fi, err := os.Stat(filepath.Join(bucket.root, uploadPath(upload), sumName(1)))
 	require.NoError(t, err)
 	require.True(t, fi.ModTime().Equal(now), fi.ModTime())
 }
@@ -66,29 +66,29 @@ func TestPutPartChecksumTime(t *testing.T) {
 func TestListPartsChecksums(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, disk.tweaks...)
-			upload := s.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
-			dir := filepath.Join(s.root, uploadPath(upload))
+			bucket := newTestBucket(t, disk.tweaks...)
+			upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
+			dir := filepath.Join(bucket.root, uploadPath(upload))
 			var want []driver.Part
 			send := func(number int, text string) {
-				want = append(want, s.partWithSum(upload, number, text))
+				want = append(want, bucket.partWithSum(upload, number, text))
 			}
 			send(9, "nine")
 			send(1, "one")
 			send(10, "ten")
-			s.partWithSum(upload, 2, "replaced")
-			s.partWithSum(upload, 3, "replaced")
-			s.partWithSum(upload, 4, "replaced")
+			bucket.partWithSum(upload, 2, "replaced")
+			bucket.partWithSum(upload, 3, "replaced")
+			bucket.partWithSum(upload, 4, "replaced")
 			send(2, "two") // these have files of their own
 			send(3, "three")
 			send(4, "four")
 
 			slices.SortFunc(want, func(a, b driver.Part) int { return cmp.Compare(a.Number, b.Number) })
-			require.Equal(t, want, s.listParts(upload, 0, 100).Parts)
-			page := s.listParts(upload, 1, 4)
+			require.Equal(t, want, bucket.listParts(upload, 0, 100).Parts)
+			page := bucket.listParts(upload, 1, 4)
 			require.True(t, page.More)
 			require.Equal(t, want[1:5], page.Parts)
-			require.False(t, s.listParts(upload, 9, 1).More)
+			require.False(t, bucket.listParts(upload, 9, 1).More)
 
 			// Without the file beside it, or with one of another part, the part is read.
 			require.NoError(t, os.Remove(filepath.Join(dir, sumName(2))))
@@ -102,45 +102,45 @@ func TestListPartsChecksums(t *testing.T) {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(5)), []byte("\x00"), 0o600))
 				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(6)), []byte(want[0].Tag+" \n"), 0o600)) // the tag of another part
 			}
-			require.Equal(t, want, s.listParts(upload, 0, 100).Parts)
+			require.Equal(t, want, bucket.listParts(upload, 0, 100).Parts)
 		})
 	}
 }
 
 // AbortParts removes the key file, which ends the upload, before the parts. If that fails, it removes nothing.
 func TestAbortPartsEndsUploadFirst(t *testing.T) {
-	s := open(t)
-	upload := s.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
-	s.partWithSum(upload, 1, "one")
-	key := filepath.Join(s.uploadDir(upload), uploadKeyName)
+	bucket := newTestBucket(t)
+	upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
+	bucket.partWithSum(upload, 1, "one")
+	key := filepath.Join(bucket.uploadDir(upload), uploadKeyName)
 	require.NoError(t, os.Remove(key))
 	require.NoError(t, os.MkdirAll(filepath.Join(key, "full"), 0o700))
-	entriesBefore, err := os.ReadDir(s.uploadDir(upload))
+	entriesBefore, err := os.ReadDir(bucket.uploadDir(upload))
 	require.NoError(t, err)
-	st, err := s.driver.acquire(t.Context())
+	st, err := bucket.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer s.driver.release(st)
+	defer bucket.driver.release(st)
 
 	require.Error(t, st.Uploads.RemoveUpload(t.Context(), upload))
-	entriesAfter, err := os.ReadDir(s.uploadDir(upload))
+	entriesAfter, err := os.ReadDir(bucket.uploadDir(upload))
 	require.NoError(t, err)
 	require.Len(t, entriesAfter, len(entriesBefore))
 }
 
 // Each process lists the uploads of all processes.
 func TestListUploads(t *testing.T) {
-	s := open(t)
-	none, err := s.driver.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 10})
+	bucket := newTestBucket(t)
+	none, err := bucket.driver.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, none.Uploads, "a bucket without uploads has no directory of them")
 
-	first := s.begin(&driver.PutRequest{Key: "a/1"})
-	second := s.begin(&driver.PutRequest{Key: "a/2"})
-	s.begin(&driver.PutRequest{Key: "b"})
+	first := bucket.begin(&driver.PutRequest{Key: "a/1"})
+	second := bucket.begin(&driver.PutRequest{Key: "a/2"})
+	bucket.begin(&driver.PutRequest{Key: "b"})
 	unfinished := uploadPath(bucketdir.RandomName()) // not begun wholly, or ended in part
-	require.NoError(t, os.MkdirAll(filepath.Join(s.root, unfinished), 0o700))
+	require.NoError(t, os.MkdirAll(filepath.Join(bucket.root, unfinished), 0o700))
 
-	other, err := newDriver(s.root, Config{NoSync: true})
+	other, err := newDriver(bucket.root, Config{NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = other.Close() })
 	var names []string

@@ -13,29 +13,29 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (s *subject) part(upload string, number int, body string) driver.Part {
-	s.t.Helper()
-	p, err := s.driver.PutPart(s.t.Context(), &driver.PartRequest{
+func (bucket *testBucket) part(upload string, number int, body string) driver.Part {
+	bucket.t.Helper()
+	p, err := bucket.driver.PutPart(bucket.t.Context(), &driver.PartRequest{
 		Key:    "k",
 		Upload: upload,
 		Number: number,
 		Body:   strings.NewReader(body),
 		Size:   int64(len(body)),
 	})
-	require.NoError(s.t, err)
+	require.NoError(bucket.t, err)
 	return p
 }
 
-func (s *subject) begin(r *driver.PutRequest) string {
-	s.t.Helper()
-	upload, err := s.driver.BeginParts(s.t.Context(), r)
-	require.NoError(s.t, err)
+func (bucket *testBucket) begin(r *driver.PutRequest) string {
+	bucket.t.Helper()
+	upload, err := bucket.driver.BeginParts(bucket.t.Context(), r)
+	require.NoError(bucket.t, err)
 	return upload
 }
 
-func (s *subject) uploads() []string {
-	names, err := filepath.Glob(filepath.Join(s.root, bucketdir.UploadsPath, "*"))
-	require.NoError(s.t, err)
+func (bucket *testBucket) uploads() []string {
+	names, err := filepath.Glob(filepath.Join(bucket.root, bucketdir.UploadsPath, "*"))
+	require.NoError(bucket.t, err)
 	return names
 }
 
@@ -43,18 +43,18 @@ func (s *subject) uploads() []string {
 func TestCompletePartsOnce(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, disk.tweaks...)
+			bucket := newTestBucket(t, disk.tweaks...)
 			r := &driver.PutRequest{Key: "k", Size: -1}
 
 			for range 50 {
-				upload := s.begin(r)
-				parts := []driver.Part{s.part(upload, 1, "one"), s.part(upload, 2, "two")}
+				upload := bucket.begin(r)
+				parts := []driver.Part{bucket.part(upload, 1, "one"), bucket.part(upload, 2, "two")}
 				attrs := make([]*storage.Attrs, 4)
 				errs := make([]error, 4)
 				var wg sync.WaitGroup
 				for i := range attrs {
 					wg.Go(func() {
-						attrs[i], errs[i] = s.driver.CompleteParts(t.Context(),
+						attrs[i], errs[i] = bucket.driver.CompleteParts(t.Context(),
 							&driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 					})
 				}
@@ -64,7 +64,7 @@ func TestCompletePartsOnce(t *testing.T) {
 				for i := range attrs {
 					if errs[i] == nil {
 						objects++
-						require.Equal(t, attrs[i], s.head("k"))
+						require.Equal(t, attrs[i], bucket.head("k"))
 						continue
 					}
 					code := storage.CodeOf(errs[i]) // Unavailable if the first call removed what this one was joining
@@ -73,8 +73,8 @@ func TestCompletePartsOnce(t *testing.T) {
 				}
 				require.Equal(t, 1, objects)
 			}
-			require.Empty(t, s.uploads())
-			require.Empty(t, s.leftovers())
+			require.Empty(t, bucket.uploads())
+			require.Empty(t, bucket.leftovers())
 		})
 	}
 }
@@ -82,76 +82,76 @@ func TestCompletePartsOnce(t *testing.T) {
 func TestParts(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, disk.tweaks...)
+			bucket := newTestBucket(t, disk.tweaks...)
 			r := &driver.PutRequest{
 				Key:        "k",
 				Size:       -1,
 				Properties: storage.Properties{ContentType: "text/plain"},
 			}
-			upload := s.begin(r)
+			upload := bucket.begin(r)
 			parts := make([]driver.Part, 3)
-			s.part(upload, 2, "replaced")
+			bucket.part(upload, 2, "replaced")
 			var wg sync.WaitGroup
 			for i := range parts {
 				wg.Go(func() {
-					parts[i] = s.part(upload, i+1, strings.Repeat(string(rune('a'+i)), 5))
+					parts[i] = bucket.part(upload, i+1, strings.Repeat(string(rune('a'+i)), 5))
 				})
 			}
 			wg.Wait()
-			require.Empty(t, s.all(), "an upload in progress is not listed")
+			require.Empty(t, bucket.keys(), "an upload in progress is not listed")
 			crc := uint32(42)
 			r.CRC32C = storage.CRC32C{Sum: crc, Known: true}
-			a, err := s.driver.CompleteParts(t.Context(),
+			a, err := bucket.driver.CompleteParts(t.Context(),
 				&driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 			require.NoError(t, err)
-			require.Equal(t, "aaaaabbbbbccccc", s.get("k"))
-			require.Equal(t, a, s.head("k"))
+			require.Equal(t, "aaaaabbbbbccccc", bucket.get("k"))
+			require.Equal(t, a, bucket.head("k"))
 			require.Equal(t, "text/plain", a.ContentType)
 			require.Equal(t, crc, a.CRC32C.Sum)
-			require.Empty(t, s.uploads())
-			require.Empty(t, s.leftovers())
+			require.Empty(t, bucket.uploads())
+			require.Empty(t, bucket.leftovers())
 		})
 	}
 }
 
 // If the process ends, the parts of its uploads remain.
 func TestPartsSurviveProcess(t *testing.T) {
-	s := open(t)
+	bucket := newTestBucket(t)
 	r := &driver.PutRequest{Key: "k"}
-	upload := s.begin(r)
-	part := s.part(upload, 1, "x")
-	other := reopen(t, s.root)
+	upload := bucket.begin(r)
+	part := bucket.part(upload, 1, "x")
+	other := reopenTestBucket(t, bucket.root)
 
 	_, err := other.driver.CompleteParts(t.Context(),
 		&driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}})
 	require.NoError(t, err)
-	require.Equal(t, "x", s.get("k"))
+	require.Equal(t, "x", bucket.get("k"))
 }
 
 // The condition of an upload is compared when CompleteParts makes the object.
 func TestCompletePartsCondition(t *testing.T) {
-	s := open(t)
-	s.put("k", "old")
+	bucket := newTestBucket(t)
+	bucket.put("k", "old")
 	r := &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
-	upload := s.begin(r)
-	parts := []driver.Part{s.part(upload, 1, "new")}
+	upload := bucket.begin(r)
+	parts := []driver.Part{bucket.part(upload, 1, "new")}
 
-	_, err := s.driver.CompleteParts(t.Context(),
+	_, err := bucket.driver.CompleteParts(t.Context(),
 		&driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-	require.Equal(t, "old", s.get("k"))
+	require.Equal(t, "old", bucket.get("k"))
 
-	require.NoError(t, s.driver.AbortParts(t.Context(), "k", upload))
-	require.NoError(t, s.driver.AbortParts(t.Context(), "k", upload))
-	require.Empty(t, s.uploads())
+	require.NoError(t, bucket.driver.AbortParts(t.Context(), "k", upload))
+	require.NoError(t, bucket.driver.AbortParts(t.Context(), "k", upload))
+	require.Empty(t, bucket.uploads())
 }
 
 // Calls with an unknown upload or part are refused.
 func TestPartsUnknown(t *testing.T) {
-	s := open(t)
+	bucket := newTestBucket(t)
 	r := &driver.PutRequest{Key: "k"}
-	upload := s.begin(r)
-	part := s.part(upload, 1, "x")
+	upload := bucket.begin(r)
+	part := bucket.part(upload, 1, "x")
 
 	tests := []struct {
 		name, key, upload string
@@ -165,7 +165,7 @@ func TestPartsUnknown(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
+			_, err := bucket.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
 				Put:    &driver.PutRequest{Key: tt.key},
 				Upload: tt.upload,
 				Parts:  []driver.Part{tt.part},
@@ -174,36 +174,37 @@ func TestPartsUnknown(t *testing.T) {
 		})
 	}
 
-	_, err := s.driver.PutPart(t.Context(),
+	_, err := bucket.driver.PutPart(t.Context(),
 		&driver.PartRequest{Key: "k", Upload: "none", Number: 1, Body: strings.NewReader("")})
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.NoError(t, s.driver.AbortParts(t.Context(), "other", upload), "another key has no such upload")
-	require.Len(t, s.uploads(), 1)
+	require.NoError(t, bucket.driver.AbortParts(t.Context(), "other", upload),
+		"another key has no such upload")
+	require.Len(t, bucket.uploads(), 1)
 }
 
 // A sweep keeps uploads and the files of writers that are still running.
 func TestSweepKeepsLiveWriters(t *testing.T) {
-	s := open(t)
-	s.begin(&driver.PutRequest{Key: "k"})
-	live, err := s.driver.acquire(t.Context())
+	bucket := newTestBucket(t)
+	bucket.begin(&driver.PutRequest{Key: "k"})
+	live, err := bucket.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer s.driver.release(live)
+	defer bucket.driver.release(live)
 	st, err := live.Staging.Stage(t.Context())
 	require.NoError(t, err)
 
-	dead := filepath.Join(s.root, bucketdir.TmpPath, "dead")
+	dead := filepath.Join(bucket.root, bucketdir.TmpPath, "dead")
 	require.NoError(t, os.Mkdir(dead, 0o777))
 	require.NoError(t, os.WriteFile(dead+bucketdir.MarkerSuffix, nil, 0o666))
 	for _, name := range []string{"1", "2"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dead, name), nil, 0o666))
 	}
 
-	reopen(t, s.root)
+	reopenTestBucket(t, bucket.root)
 	require.NoDirExists(t, dead)
 	require.NoFileExists(t, dead+bucketdir.MarkerSuffix)
-	require.Len(t, s.leftovers(), 1)
-	require.Len(t, s.uploads(), 1)
+	require.Len(t, bucket.leftovers(), 1)
+	require.Len(t, bucket.uploads(), 1)
 
 	live.Staging.Discard(st)
-	require.Empty(t, s.leftovers())
+	require.Empty(t, bucket.leftovers())
 }

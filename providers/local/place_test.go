@@ -41,7 +41,7 @@ func TestPathOfReplacedBucket(t *testing.T) {
 			windowsCannot(t, "a directory with an open file cannot be moved")
 			root := filepath.Join(t.TempDir(), "data")
 			require.NoError(t, os.Mkdir(root, 0o777))
-			b := reopen(t, root)
+			b := reopenTestBucket(t, root)
 			b.put("before", "old")
 			_, body, err := b.driver.Get(t.Context(), &driver.GetRequest{Key: "before", Length: -1})
 			require.NoError(t, err)
@@ -49,10 +49,10 @@ func TestPathOfReplacedBucket(t *testing.T) {
 			require.NoError(t, err)
 
 			row.do(t, root)
-			b.missing("before")
-			require.Empty(t, b.all())
+			b.requireMissing("before")
+			require.Empty(t, b.keys())
 
-			other := reopen(t, root)
+			other := reopenTestBucket(t, root)
 			_, err = b.putIf("k", "mine", storage.Condition{Absent: true})
 			require.NoError(t, err)
 			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
@@ -87,14 +87,14 @@ func TestPathThroughLink(t *testing.T) {
 				require.NoError(t, os.MkdirAll(filepath.Join(dir, release, "data"), 0o777))
 			}
 			require.NoError(t, os.Symlink(filepath.Join(dir, "one", tt.target), link))
-			b := reopen(t, path)
+			b := reopenTestBucket(t, path)
 			b.put("before", "old")
 			ref := b.driver.Locate("k")
 
 			require.NoError(t, os.Remove(link))
 			require.NoError(t, os.Symlink(filepath.Join(dir, "two", tt.target), link))
-			b.missing("before")
-			other := reopen(t, path)
+			b.requireMissing("before")
+			other := reopenTestBucket(t, path)
 			_, err := b.putIf("k", "mine", storage.Condition{Absent: true})
 			require.NoError(t, err)
 
@@ -137,17 +137,17 @@ func TestPathOfReplacedService(t *testing.T) {
 			}
 			require.NoError(t, os.Symlink(filepath.Join(dir, "one"), filepath.Join(dir, "link")))
 			open := func() (driver.ServiceDriver, storage.Bucket) {
-				s, err := NewServiceDriver(filepath.Join(dir, "link"), Config{})
+				service, err := NewServiceDriver(filepath.Join(dir, "link"), Config{})
 				require.NoError(t, err)
-				d, err := s.Driver("both")
+				d, err := service.Driver("both")
 				require.NoError(t, err)
 				b := engine.New(d)
 				t.Cleanup(func() {
-					require.NoError(t, errors.Join(storage.Close(b), s.Close()))
+					require.NoError(t, errors.Join(storage.Close(b), service.Close()))
 				})
-				return s, b
+				return service, b
 			}
-			s, b := open()
+			service, b := open()
 			_, err := b.Upload(t.Context(), "old", strings.NewReader("x"))
 			require.NoError(t, err)
 
@@ -161,18 +161,18 @@ func TestPathOfReplacedService(t *testing.T) {
 			_, err = storage.Copy(t.Context(), theirs, "copy", b, "k")
 			require.NoError(t, err)
 
-			_, err = s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "after"})
+			_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "after"})
 			require.NoError(t, err)
 			require.DirExists(t, filepath.Join(dir, "link", "after"))
 
-			page, _, err := s.ListBuckets(t.Context(), "")
+			page, _, err := service.ListBuckets(t.Context(), "")
 			require.NoError(t, err)
 			require.Len(t, page, 2)
 			require.Equal(t, []string{"after", "both"}, []string{page[0].Name, page[1].Name})
 
-			require.NoError(t, s.DeleteBucket(t.Context(), "after"))
+			require.NoError(t, service.DeleteBucket(t.Context(), "after"))
 			require.NoDirExists(t, filepath.Join(dir, "link", "after"))
-			require.ErrorIs(t, s.DeleteBucket(t.Context(), "before"), storage.BucketNotFound)
+			require.ErrorIs(t, service.DeleteBucket(t.Context(), "before"), storage.BucketNotFound)
 		})
 	}
 }
@@ -184,7 +184,7 @@ func TestPutDirectoryReplaced(t *testing.T) {
 			windowsCannot(t, "a directory with an open file cannot be moved")
 			root := filepath.Join(t.TempDir(), "data")
 			require.NoError(t, os.Mkdir(root, 0o777))
-			b := reopen(t, root)
+			b := reopenTestBucket(t, root)
 			b.put("before", "x")
 			r := request("k", "")
 			r.Body = io.MultiReader(strings.NewReader("a"), &calling{func() {
@@ -194,7 +194,7 @@ func TestPutDirectoryReplaced(t *testing.T) {
 
 			_, err := b.driver.Put(t.Context(), r)
 			require.ErrorIs(t, err, storage.Unavailable)
-			b.missing("k")
+			b.requireMissing("k")
 			require.NoFileExists(t, filepath.Join(root+"-old", "k"))
 		})
 	}
@@ -212,8 +212,8 @@ func TestPutDirectoryMovedWhileLocked(t *testing.T) {
 	windowsCannot(t, "a directory with an open file cannot be moved")
 	root := filepath.Join(t.TempDir(), "data")
 	require.NoError(t, os.Mkdir(root, 0o777))
-	one := reopen(t, root)
-	other := reopen(t, root)
+	one := reopenTestBucket(t, root)
+	other := reopenTestBucket(t, root)
 	other.put("before", "x")
 	s, err := other.driver.acquire(t.Context())
 	require.NoError(t, err)
@@ -249,7 +249,7 @@ func TestPathReplacedIsClosed(t *testing.T) {
 	filesBefore := countOpenFiles(t)
 	d, err := newDriver(root, Config{NoSync: true})
 	require.NoError(t, err)
-	b := &subject{d, t, root}
+	b := &testBucket{d, t, root}
 	var users sync.WaitGroup
 	for range 4 {
 		users.Go(func() {

@@ -15,25 +15,25 @@ import (
 
 // The driver of PrivateDriver keeps objects that the bucket does not show, and that are removed with the bucket.
 func TestPrivateDriver(t *testing.T) {
-	s, root := newService(t)
+	service, root := newService(t)
 	ctx := t.Context()
 
-	_, err := s.PrivateDriver(ctx, "one", true)
+	_, err := service.PrivateDriver(ctx, "one", true)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	require.NoError(t, os.Mkdir(filepath.Join(root, "one"), 0o777))
-	_, err = s.PrivateDriver(ctx, "one", false)
+	_, err = service.PrivateDriver(ctx, "one", false)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	require.NoDirExists(t, filepath.Join(root, "one", bucketdir.Reserved), "looking changes nothing")
 
-	_, err = s.PrivateDriver(ctx, "../one", true)
+	_, err = service.PrivateDriver(ctx, "../one", true)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 
-	d, err := s.PrivateDriver(ctx, "one", true)
+	d, err := service.PrivateDriver(ctx, "one", true)
 	require.NoError(t, err)
 	_, err = d.Put(ctx, &driver.PutRequest{Key: "record", Body: strings.NewReader("kept"), Size: 4})
 	require.NoError(t, err)
 	require.NoError(t, d.Close())
-	d, err = s.PrivateDriver(ctx, "one", false)
+	d, err = service.PrivateDriver(ctx, "one", false)
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, d.Close())
@@ -46,27 +46,27 @@ func TestPrivateDriver(t *testing.T) {
 	require.NoError(t, body.Close())
 	require.Equal(t, "kept", string(content))
 
-	page, err := s.bucket(t, "one", root).driver.List(ctx, &driver.ListRequest{Limit: 10})
+	page, err := service.bucket(t, "one", root).driver.List(ctx, &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
-	require.NoError(t, s.DeleteBucket(ctx, "one"), "private objects do not keep a bucket")
+	require.NoError(t, service.DeleteBucket(ctx, "one"), "private objects do not keep a bucket")
 	require.NoDirExists(t, filepath.Join(root, "one"))
 }
 
 // The body of a Put may add metadata until its end is read.
 func TestPutLateMetadata(t *testing.T) {
-	s, root := newService(t)
+	service, root := newService(t)
 	require.NoError(t, os.Mkdir(filepath.Join(root, "one"), 0o777))
 
-	b := s.bucket(t, "one", root)
-	require.NotZero(t, b.driver.Describe().Features&driver.LateMetadata)
+	bucket := service.bucket(t, "one", root)
+	require.NotZero(t, bucket.driver.Describe().Features&driver.LateMetadata)
 	r := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
 	r.Body = io.MultiReader(strings.NewReader("content"), atEnd(func() {
 		r.Metadata["late"] = "yes"
 	}))
-	_, err := b.driver.Put(t.Context(), r)
+	_, err := bucket.driver.Put(t.Context(), r)
 	require.NoError(t, err)
-	a, err := b.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	a, err := bucket.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"late": "yes"}, a.Metadata)
 }
@@ -81,14 +81,14 @@ func (f atEnd) Read([]byte) (int, error) {
 
 // The first write to a bucket of a service removes what killed writers left.
 func TestSweepAtFirstWrite(t *testing.T) {
-	s, root := newService(t)
+	service, root := newService(t)
 	rest := filepath.Join(root, "one", filepath.FromSlash(bucketdir.TmpPath), "0123")
 	require.NoError(t, os.MkdirAll(rest, 0o777))
 	require.NoError(t, os.WriteFile(rest+bucketdir.MarkerSuffix, nil, 0o666))
 	require.NoError(t, os.WriteFile(filepath.Join(rest, "1"), []byte("half"), 0o666))
-	b := s.bucket(t, "one", root)
+	bucket := service.bucket(t, "one", root)
 
-	_, err := b.driver.Put(t.Context(),
+	_, err := bucket.driver.Put(t.Context(),
 		&driver.PutRequest{Key: "k", Body: strings.NewReader("whole"), Size: 5})
 	require.NoError(t, err)
 	require.NoDirExists(t, rest)

@@ -269,23 +269,24 @@ func TestPutByProcessesNotTorn(t *testing.T) {
 			continue
 		}
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, disk.tweaks...)
-			if s.driver.bucket.NoXattr {
+			bucket := newTestBucket(t, disk.tweaks...)
+			if bucket.driver.bucket.NoXattr {
 				t.Setenv(diskVariable, "none")
 			}
-			_, err := s.driver.Put(t.Context(), pattern("dir/k", 1))
+			_, err := bucket.driver.Put(t.Context(), pattern("dir/k", 1))
 			require.NoError(t, err)
 			var all []*process
 			for range 4 {
-				all = append(all, start(t, s.root, "writer", "dir/k"), start(t, s.root, "reader", "dir/k"))
+				all = append(all, start(t, bucket.root, "writer", "dir/k"),
+					start(t, bucket.root, "reader", "dir/k"))
 			}
 
 			last := 3 * time.Second
-			if testserver.Sample(true, testing.Short()) || s.driver.bucket.NoXattr {
+			if testserver.Sample(true, testing.Short()) || bucket.driver.bucket.NoXattr {
 				last = time.Second
 			}
 			for deadline := time.Now().Add(last); time.Now().Before(deadline); {
-				require.NoError(t, checkPattern(s.driver, "dir/k"))
+				require.NoError(t, checkPattern(bucket.driver, "dir/k"))
 			}
 
 			for _, p := range all {
@@ -294,8 +295,8 @@ func TestPutByProcessesNotTorn(t *testing.T) {
 				require.Positive(t, n)
 			}
 
-			reopen(t, s.root)
-			require.Empty(t, s.leftovers())
+			reopenTestBucket(t, bucket.root)
+			require.Empty(t, bucket.leftovers())
 		})
 	}
 }
@@ -306,12 +307,12 @@ func TestPutIfAbsentByProcesses(t *testing.T) {
 	if testing.Short() {
 		rounds = 1
 	}
-	s := open(t)
+	bucket := newTestBucket(t)
 	for round := range rounds {
 		key := fmt.Sprintf("new/%d", round)
 		all := make([]*process, 16)
 		for i := range all {
-			all[i] = start(t, s.root, "creator", key)
+			all[i] = start(t, bucket.root, "creator", key)
 		}
 
 		for _, p := range all {
@@ -333,22 +334,22 @@ func TestPutIfAbsentByProcesses(t *testing.T) {
 			}
 			require.NoError(t, p.Wait())
 		}
-		require.Equal(t, []string{s.get(key)}, winners)
+		require.Equal(t, []string{bucket.get(key)}, winners)
 	}
 }
 
 // No process loses an update.
 func TestPutIfRevisionByProcesses(t *testing.T) {
-	s := open(t)
-	s.put("counter", "")
+	bucket := newTestBucket(t)
+	bucket.put("counter", "")
 	all := make([]*process, 4)
 	for i := range all {
-		all[i] = start(t, s.root, "adder", "counter")
+		all[i] = start(t, bucket.root, "adder", "counter")
 	}
 	for _, p := range all {
 		p.end(t)
 	}
-	require.Len(t, s.get("counter"), 40)
+	require.Len(t, bucket.get("counter"), 40)
 }
 
 // If a writer is killed, the object has its old or its new content, and a later sweep removes the writer's files.
@@ -369,7 +370,7 @@ func testKilledWriter(t *testing.T) {
 	like := func(d *objectDriver) {
 		d.bucket.NoXattr = os.Getenv(diskVariable) == "none"
 	}
-	first := reopen(t, root, like)
+	first := reopenTestBucket(t, root, like)
 	_, err := first.driver.Put(t.Context(), pattern("k", 0))
 	require.NoError(t, err)
 	require.NoError(t, first.driver.Close())
@@ -382,25 +383,25 @@ func testKilledWriter(t *testing.T) {
 		require.NoError(t, p.Process.Kill())
 		require.Error(t, p.Wait())
 
-		s := reopen(t, root, like)
-		require.NoError(t, checkPattern(s.driver, "k"))
-		for _, key := range s.all() {
+		bucket := reopenTestBucket(t, root, like)
+		require.NoError(t, checkPattern(bucket.driver, "k"))
+		for _, key := range bucket.keys() {
 			require.Contains(t, []string{"k", "k/below", "dir/x", "fresh"}, key)
-			require.NoError(t, checkPattern(s.driver, key))
+			require.NoError(t, checkPattern(bucket.driver, key))
 		}
-		require.Empty(t, s.leftovers())
-		require.NoError(t, s.driver.Close())
+		require.Empty(t, bucket.leftovers())
+		require.NoError(t, bucket.driver.Close())
 	}
 
-	s := reopen(t, root, withVersions, like)
+	bucket := reopenTestBucket(t, root, withVersions, like)
 	texts := map[string]bool{}
-	for _, e := range s.history(driver.ListRequest{Limit: 1000}) {
+	for _, e := range bucket.listVersions(driver.ListRequest{Limit: 1000}) {
 		require.False(t, texts[e.Key+e.Version], "each version must be listed once")
 		texts[e.Key+e.Version] = true
 		if e.IsDeleteMarker {
 			continue
 		}
-		body, a, err := s.getVersion(e.Key, e.Version)
+		body, a, err := bucket.getVersion(e.Key, e.Version)
 		require.NoError(t, err)
 		require.Len(t, body, int(e.Size))
 		require.True(t, a.CRC32C.Known)

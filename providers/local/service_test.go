@@ -20,17 +20,17 @@ func newService(t *testing.T) (*serviceDriver, string) {
 	t.Helper()
 	root := t.TempDir()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	s, err := NewServiceDriver(root, Config{NoSync: true, Now: func() time.Time { return now }})
+	service, err := NewServiceDriver(root, Config{NoSync: true, Now: func() time.Time { return now }})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return s.(*serviceDriver), root
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+	return service.(*serviceDriver), root
 }
 
-func (s *serviceDriver) bucket(t *testing.T, name, root string) *subject {
-	d, err := s.Driver(name)
+func (service *serviceDriver) bucket(t *testing.T, name, root string) *testBucket {
+	d, err := service.Driver(name)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	return &subject{d.(*objectDriver), t, filepath.Join(root, name)}
+	return &testBucket{d.(*objectDriver), t, filepath.Join(root, name)}
 }
 
 // CreateBucket makes a bucket visible together with its settings. If it is killed, no bucket without its object
@@ -38,7 +38,7 @@ func (s *serviceDriver) bucket(t *testing.T, name, root string) *subject {
 func TestCreateBucketWithSettings(t *testing.T) {
 	root := t.TempDir()
 	visible := false
-	s, err := NewServiceDriver(root, Config{
+	service, err := NewServiceDriver(root, Config{
 		NoSync: true,
 		Now: func() time.Time { // asked for the settings
 			_, err := os.Lstat(filepath.Join(root, "b"))
@@ -47,18 +47,18 @@ func TestCreateBucketWithSettings(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
 	r := &driver.BucketRequest{Name: "b", ObjectLock: true}
 
-	_, err = s.CreateBucket(t.Context(), r)
+	_, err = service.CreateBucket(t.Context(), r)
 	require.NoError(t, err)
 	require.False(t, visible, "the bucket came before its settings")
 
-	info, err := s.BucketInfo(t.Context(), "b")
+	info, err := service.BucketInfo(t.Context(), "b")
 	require.NoError(t, err)
 	require.True(t, info.ObjectLock)
 
-	_, err = s.CreateBucket(t.Context(), r)
+	_, err = service.CreateBucket(t.Context(), r)
 	require.ErrorIs(t, err, storage.BucketExists)
 	names, err := os.ReadDir(root)
 	require.NoError(t, err)
@@ -67,11 +67,11 @@ func TestCreateBucketWithSettings(t *testing.T) {
 
 // Buckets are created, changed, listed and deleted.
 func TestServiceBuckets(t *testing.T) {
-	s, root := newService(t)
+	service, root := newService(t)
 	yes := true
 	cors := []storage.CORSRule{{Origins: []string{"*"}, MaxAge: time.Hour}}
 	r := &driver.BucketRequest{Name: "one", Region: "here", Versioning: &yes, CORS: &cors}
-	info, err := s.CreateBucket(t.Context(), r)
+	info, err := service.CreateBucket(t.Context(), r)
 	require.NoError(t, err)
 
 	want := &storage.BucketInfo{
@@ -84,65 +84,66 @@ func TestServiceBuckets(t *testing.T) {
 	}
 	require.Equal(t, want, info)
 
-	_, err = s.CreateBucket(t.Context(), r)
+	_, err = service.CreateBucket(t.Context(), r)
 	require.ErrorIs(t, err, storage.BucketExists)
 
-	info, err = s.BucketInfo(t.Context(), "one")
+	info, err = service.BucketInfo(t.Context(), "one")
 	require.NoError(t, err)
 	require.Equal(t, want, info)
 
 	rules := []storage.LifecycleRule{{ID: "x", ExpireAfterDays: 3}}
 	none := []storage.CORSRule{}
-	info, err = s.UpdateBucket(t.Context(),
+	info, err = service.UpdateBucket(t.Context(),
 		&driver.BucketRequest{Name: "one", PublicAccess: &yes, Lifecycle: &rules, CORS: &none})
 	require.NoError(t, err)
 	require.True(t, info.Public && info.Versioning)
 	require.Equal(t, rules, info.Lifecycle)
 	require.Empty(t, info.CORS)
 
-	second, err := s.BucketInfo(t.Context(), "one")
+	second, err := service.BucketInfo(t.Context(), "one")
 	require.NoError(t, err)
 	require.Equal(t, info.Lifecycle, second.Lifecycle)
 
-	b := s.bucket(t, "one", root)
-	require.True(t, b.driver.Describe().Versioned, "the bucket knows its settings")
-	require.Equal(t, "one", b.driver.Describe().Bucket)
-	a := b.put("k", "x")
+	bucket := service.bucket(t, "one", root)
+	require.True(t, bucket.driver.Describe().Versioned, "the bucket knows its settings")
+	require.Equal(t, "one", bucket.driver.Describe().Bucket)
+	a := bucket.put("k", "x")
 	require.NotEmpty(t, a.Version)
 
-	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
-	b.remove("k")
-	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty,
+	require.ErrorIs(t, service.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
+	bucket.remove("k")
+	require.ErrorIs(t, service.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty,
 		"it has a noncurrent version")
 
-	require.NoError(t, b.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
-	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty, "it has a delete marker")
-	require.NoError(t, b.driver.Delete(t.Context(),
-		&driver.DeleteRequest{Key: "k", Version: b.history(driver.ListRequest{})[0].Version}))
+	require.NoError(t, bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
+	require.ErrorIs(t, service.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty,
+		"it has a delete marker")
+	require.NoError(t, bucket.driver.Delete(t.Context(),
+		&driver.DeleteRequest{Key: "k", Version: bucket.listVersions(driver.ListRequest{})[0].Version}))
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "one", "empty", "directory"), 0o777))
 	windowsCannot(t, "an open bucket cannot be removed")
-	require.NoError(t, s.DeleteBucket(t.Context(), "one"))
+	require.NoError(t, service.DeleteBucket(t.Context(), "one"))
 	require.NoDirExists(t, filepath.Join(root, "one"))
 
 	entries, err := os.ReadDir(root)
 	require.NoError(t, err)
 	require.Empty(t, entries)
 
-	_, _, err = b.getErr("k")
+	_, _, err = bucket.getErr("k")
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	_, err = b.driver.Put(t.Context(), request("k", "x"))
+	_, err = bucket.driver.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
 // If a bucket turns versions on, drivers that are open keep them, too. Naming a version needs WithVersioning.
 func TestUpdateBucketVersioning(t *testing.T) {
-	s, root := newService(t)
-	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one"})
+	service, root := newService(t)
+	_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one"})
 	require.NoError(t, err)
-	b := s.bucket(t, "one", root)
+	b := service.bucket(t, "one", root)
 	bucket := engine.New(b.driver)
 	yes := true
-	_, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "one", Versioning: &yes})
+	_, err = service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "one", Versioning: &yes})
 	require.NoError(t, err)
 
 	_, err = bucket.Attrs(t.Context(), "k", storage.WithVersion("v"))
@@ -151,39 +152,39 @@ func TestUpdateBucketVersioning(t *testing.T) {
 		_, err = bucket.Upload(t.Context(), "k", strings.NewReader("x"))
 		require.NoError(t, err)
 	}
-	require.Len(t, b.history(driver.ListRequest{}), 2)
+	require.Len(t, b.listVersions(driver.ListRequest{}), 2)
 }
 
 // Calls for a missing bucket, or for a name that leads out of the service's directory, fail with BucketNotFound.
 func TestBucketsMissing(t *testing.T) {
-	s, root := newService(t)
+	service, root := newService(t)
 	require.NoError(t, os.Symlink(t.TempDir(), filepath.Join(root, "outside")))
 
 	for _, name := range []string{"none", "../x", ".hidden", "", "outside", "a/b"} {
-		_, err := s.BucketInfo(t.Context(), name)
+		_, err := service.BucketInfo(t.Context(), name)
 		require.ErrorIs(t, err, storage.BucketNotFound, name)
-		_, err = s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: name})
+		_, err = service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: name})
 		require.ErrorIs(t, err, storage.BucketNotFound, name)
-		require.ErrorIs(t, s.DeleteBucket(t.Context(), name), storage.BucketNotFound, name)
+		require.ErrorIs(t, service.DeleteBucket(t.Context(), name), storage.BucketNotFound, name)
 	}
 
-	b := s.bucket(t, "none", root)
-	_, err := b.driver.List(t.Context(), &driver.ListRequest{Limit: 1})
+	bucket := service.bucket(t, "none", root)
+	_, err := bucket.driver.List(t.Context(), &driver.ListRequest{Limit: 1})
 	require.ErrorIs(t, err, storage.BucketNotFound)
 
-	_, err = s.Credentials(t.Context(), "none")
+	_, err = service.Credentials(t.Context(), "none")
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
 func TestListBuckets(t *testing.T) {
-	s, root := newService(t)
+	service, root := newService(t)
 	for _, name := range []string{"b", "a", ".hidden", "c"} {
 		require.NoError(t, os.Mkdir(filepath.Join(root, name), 0o777))
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(root, "file"), nil, 0o666))
 
 	names := func(token string) (names []string) {
-		infos, next, err := s.ListBuckets(t.Context(), token)
+		infos, next, err := service.ListBuckets(t.Context(), token)
 		require.NoError(t, err)
 		require.Empty(t, next)
 		for _, info := range infos {
@@ -195,7 +196,7 @@ func TestListBuckets(t *testing.T) {
 	require.Equal(t, []string{"a", "b", "c"}, names(""))
 	require.Equal(t, []string{"c"}, names(bucketstore.Position{Key: "b"}.Token()))
 
-	_, _, err := s.ListBuckets(t.Context(), "???")
+	_, _, err := service.ListBuckets(t.Context(), "???")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 

@@ -18,11 +18,11 @@ import (
 )
 
 // inodes returns those of the files that parts of an upload share.
-func (s *subject) inodes(upload string) (all []uint64) {
-	names, err := filepath.Glob(filepath.Join(s.uploadDir(upload), sharedPrefix+"*"))
-	require.NoError(s.t, err)
+func (bucket *testBucket) inodes(upload string) (all []uint64) {
+	names, err := filepath.Glob(filepath.Join(bucket.uploadDir(upload), sharedPrefix+"*"))
+	require.NoError(bucket.t, err)
 	for _, path := range names {
-		all = append(all, inodeAt(s.t, path))
+		all = append(all, inodeAt(bucket.t, path))
 	}
 	return all
 }
@@ -34,22 +34,22 @@ func inodeAt(t testing.TB, path string) uint64 {
 }
 
 // completed makes an object of the parts. given reports whether its file is one that they shared.
-func (s *subject) completed(upload string, parts ...driver.Part) (content string, given bool) {
-	s.t.Helper()
-	inodes := s.inodes(upload)
+func (bucket *testBucket) completeUpload(upload string, parts ...driver.Part) (content string, given bool) {
+	bucket.t.Helper()
+	inodes := bucket.inodes(upload)
 
-	require.NoError(s.t, s.complete("k", upload, parts...))
-	require.Empty(s.t, s.uploads())
-	require.Empty(s.t, s.leftovers())
+	require.NoError(bucket.t, bucket.complete("k", upload, parts...))
+	require.Empty(bucket.t, bucket.uploads())
+	require.Empty(bucket.t, bucket.leftovers())
 
-	object := inodeAt(s.t, filepath.Join(s.root, "k"))
+	object := inodeAt(bucket.t, filepath.Join(bucket.root, "k"))
 	for _, ino := range inodes {
 		given = given || ino == object
 	}
-	return s.get("k"), given
+	return bucket.get("k"), given
 }
 
-func (s *subject) begun() string { return s.begin(&driver.PutRequest{Key: "k"}) }
+func (bucket *testBucket) beginUpload() string { return bucket.begin(&driver.PutRequest{Key: "k"}) }
 
 // If parts were written at their final offsets, CompleteParts does not copy them.
 func TestCompletePartsWithoutCopy(t *testing.T) {
@@ -108,19 +108,19 @@ func TestCompletePartsWithoutCopy(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := open(t)
-			upload := s.begun()
+			bucket := newTestBucket(t)
+			upload := bucket.beginUpload()
 			want := ""
 			var all, used []driver.Part
 			for _, p := range tt.sent {
-				all = append(all, s.part(upload, p.number, p.body))
+				all = append(all, bucket.part(upload, p.number, p.body))
 			}
 			for _, i := range tt.use {
 				used = append(used, all[i])
 				want += tt.sent[i].body
 			}
 
-			content, ok := s.completed(upload, used...)
+			content, ok := bucket.completeUpload(upload, used...)
 			require.Equal(t, want, content)
 			require.Equal(t, tt.copies, !ok)
 		})
@@ -129,12 +129,12 @@ func TestCompletePartsWithoutCopy(t *testing.T) {
 
 // CompleteParts refuses a part that has since been replaced.
 func TestCompletePartsReplacedPart(t *testing.T) {
-	s := open(t)
-	upload := s.begun()
-	old := s.part(upload, 1, "old")
-	replaced := s.part(upload, 1, "new")
-	require.ErrorIs(t, s.complete("k", upload, old), storage.InvalidArgument)
-	content, _ := s.completed(upload, replaced)
+	bucket := newTestBucket(t)
+	upload := bucket.beginUpload()
+	old := bucket.part(upload, 1, "old")
+	replaced := bucket.part(upload, 1, "new")
+	require.ErrorIs(t, bucket.complete("k", upload, old), storage.InvalidArgument)
+	content, _ := bucket.completeUpload(upload, replaced)
 	require.Equal(t, "new", content)
 }
 
@@ -147,14 +147,15 @@ func TestPutPartFailedSentAgain(t *testing.T) {
 		"grows late": io.MultiReader(strings.NewReader("xxx"), strings.NewReader("x")),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := open(t)
-			upload := s.begun()
-			third := s.part(upload, 3, "ccc")
+			bucket := newTestBucket(t)
+			upload := bucket.beginUpload()
+			third := bucket.part(upload, 3, "ccc")
 
-			_, err := s.driver.PutPart(t.Context(),
+			_, err := bucket.driver.PutPart(t.Context(),
 				&driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{body}, Size: 3})
 			require.Error(t, err)
-			content, ok := s.completed(upload, s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), third)
+			content, ok := bucket.completeUpload(upload, bucket.part(upload, 1, "aaa"),
+				bucket.part(upload, 2, "bbb"), third)
 			require.Equal(t, "aaabbbccc", content)
 			require.True(t, ok)
 		})
@@ -165,22 +166,22 @@ func TestPutPartFailedSentAgain(t *testing.T) {
 func TestCompletePartsFailedKeepsParts(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, disk.tweaks...)
-			s.put("k", "old")
-			upload := s.begun()
+			bucket := newTestBucket(t, disk.tweaks...)
+			bucket.put("k", "old")
+			upload := bucket.beginUpload()
 			parts := []driver.Part{
-				s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb"), s.part(upload, 3, "cccc"),
+				bucket.part(upload, 1, "aaa"), bucket.part(upload, 2, "bbb"), bucket.part(upload, 3, "cccc"),
 			}
 			r := &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
 
 			for range 2 {
-				_, err := s.driver.CompleteParts(t.Context(),
+				_, err := bucket.driver.CompleteParts(t.Context(),
 					&driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 				require.ErrorIs(t, err, storage.PreconditionFailed)
 			}
-			require.Equal(t, "old", s.get("k"))
+			require.Equal(t, "old", bucket.get("k"))
 
-			content, _ := s.completed(upload, append(parts, s.part(upload, 4, "d"))...)
+			content, _ := bucket.completeUpload(upload, append(parts, bucket.part(upload, 4, "d"))...)
 			require.Equal(t, "aaabbbccccd", content)
 		})
 	}
@@ -204,60 +205,60 @@ func (b *slowBody) Read(p []byte) (int, error) {
 // If CompleteParts makes the object while another part is being sent, that part fails, and the object stays as it
 // is.
 func TestPutPartDuringCompletion(t *testing.T) {
-	s := open(t)
-	upload := s.begun()
-	parts := []driver.Part{s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb")}
+	bucket := newTestBucket(t)
+	upload := bucket.beginUpload()
+	parts := []driver.Part{bucket.part(upload, 1, "aaa"), bucket.part(upload, 2, "bbb")}
 	body := &slowBody{make(chan struct{}), make(chan struct{}), strings.NewReader("ccc")}
 	started := body.begun
 	errc := make(chan error)
 	go func() {
-		_, err := s.driver.PutPart(t.Context(),
+		_, err := bucket.driver.PutPart(t.Context(),
 			&driver.PartRequest{Key: "k", Upload: upload, Number: 3, Body: readOnce{body}, Size: 3})
 		errc <- err
 	}()
 	<-started
 
-	content, ok := s.completed(upload, parts...)
+	content, ok := bucket.completeUpload(upload, parts...)
 	require.Equal(t, "aaabbb", content)
 	require.False(t, ok)
 	close(body.go_)
 	require.ErrorIs(t, <-errc, storage.InvalidArgument)
-	require.Equal(t, "aaabbb", s.get("k"))
+	require.Equal(t, "aaabbb", bucket.get("k"))
 }
 
 // If a process is killed at any moment of an upload, another process can continue it.
 func TestPartsAfterKill(t *testing.T) {
 	t.Run("while it sends a part", func(t *testing.T) {
-		s := open(t)
-		upload := s.begun()
-		first := s.part(upload, 1, "aaa")
-		require.NoError(t, os.WriteFile(filepath.Join(s.uploadDir(upload), slotName(2)), nil, 0o666))
-		content, _ := s.completed(upload, first, s.part(upload, 2, "bbb"))
+		bucket := newTestBucket(t)
+		upload := bucket.beginUpload()
+		first := bucket.part(upload, 1, "aaa")
+		require.NoError(t, os.WriteFile(filepath.Join(bucket.uploadDir(upload), slotName(2)), nil, 0o666))
+		content, _ := bucket.completeUpload(upload, first, bucket.part(upload, 2, "bbb"))
 		require.Equal(t, "aaabbb", content)
 	})
-	for name, plant := range map[string]func(s *subject, path string){
-		"after it gave the file away": func(*subject, string) {},
-		"while it exchanged files": func(s *subject, path string) {
-			s.write(path, "of an object that was replaced")
+	for name, plant := range map[string]func(bucket *testBucket, path string){
+		"after it gave the file away": func(*testBucket, string) {},
+		"while it exchanged files": func(bucket *testBucket, path string) {
+			bucket.write(path, "of an object that was replaced")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := open(t)
-			upload := s.begun()
-			first := s.part(upload, 1, "aaa")
-			dir := s.uploadDir(upload)
+			bucket := newTestBucket(t)
+			upload := bucket.beginUpload()
+			first := bucket.part(upload, 1, "aaa")
+			dir := bucket.uploadDir(upload)
 			shared, err := filepath.Glob(filepath.Join(dir, sharedPrefix+"*"))
 			require.NoError(t, err)
-			require.NoError(t, os.Rename(shared[0], filepath.Join(s.root, "k")))
-			relative, err := filepath.Rel(s.root, shared[0])
+			require.NoError(t, os.Rename(shared[0], filepath.Join(bucket.root, "k")))
+			relative, err := filepath.Rel(bucket.root, shared[0])
 			require.NoError(t, err)
-			plant(s, filepath.ToSlash(relative))
+			plant(bucket, filepath.ToSlash(relative))
 
-			second := s.part(upload, 2, "bbb")
-			require.ErrorIs(t, s.complete("k", upload, first, second), storage.InvalidArgument)
-			require.Equal(t, "aaa", s.get("k"))
+			second := bucket.part(upload, 2, "bbb")
+			require.ErrorIs(t, bucket.complete("k", upload, first, second), storage.InvalidArgument)
+			require.Equal(t, "aaa", bucket.get("k"))
 
-			content, _ := s.completed(upload, s.part(upload, 1, "AAA"), second)
+			content, _ := bucket.completeUpload(upload, bucket.part(upload, 1, "AAA"), second)
 			require.Equal(t, "AAAbbb", content)
 		})
 	}
@@ -265,16 +266,16 @@ func TestPartsAfterKill(t *testing.T) {
 
 // Parts that replace a private object have its mode.
 func TestPutPartMode(t *testing.T) {
-	s := open(t)
-	s.put("k", "old")
-	require.NoError(t, os.Chmod(filepath.Join(s.root, "k"), 0o600))
-	upload := s.begun()
-	part := s.part(upload, 1, "new")
+	bucket := newTestBucket(t)
+	bucket.put("k", "old")
+	require.NoError(t, os.Chmod(filepath.Join(bucket.root, "k"), 0o600))
+	upload := bucket.beginUpload()
+	part := bucket.part(upload, 1, "new")
 
-	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.uploadDir(upload), partName(1))))
-	content, _ := s.completed(upload, part)
+	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(bucket.uploadDir(upload), partName(1))))
+	content, _ := bucket.completeUpload(upload, part)
 	require.Equal(t, "new", content)
-	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.root, "k")))
+	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(bucket.root, "k")))
 }
 
 // If a process is killed after the shared file of an upload became the object, later parts do not change the
@@ -294,13 +295,13 @@ func TestPutPartAfterKill(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := open(t)
-			upload := s.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
-			s.part(upload, 1, "aaa")
-			s.part(upload, 2, "bbb")
-			shared, err := filepath.Glob(filepath.Join(s.uploadDir(upload), sharedPrefix+"*"))
+			bucket := newTestBucket(t)
+			upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
+			bucket.part(upload, 1, "aaa")
+			bucket.part(upload, 2, "bbb")
+			shared, err := filepath.Glob(filepath.Join(bucket.uploadDir(upload), sharedPrefix+"*"))
 			require.NoError(t, err)
-			object := filepath.Join(s.root, "k")
+			object := filepath.Join(bucket.root, "k")
 			tt.kill(t, shared[0], object)
 			texts := map[string]string{}
 			for _, path := range []string{shared[0], object} {
@@ -309,7 +310,7 @@ func TestPutPartAfterKill(t *testing.T) {
 				texts[path] = string(content)
 			}
 
-			s.part(upload, 3, "ccc")
+			bucket.part(upload, 3, "ccc")
 			for path, content := range texts {
 				current, err := os.ReadFile(path)
 				require.NoError(t, err)
@@ -318,8 +319,8 @@ func TestPutPartAfterKill(t *testing.T) {
 
 			fi, err := os.Stat(object)
 			require.NoError(t, err)
-			parts := s.listParts(upload, 0, 10).Parts
-			_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
+			parts := bucket.listParts(upload, 0, 10).Parts
+			_, err = bucket.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
 				Put:    &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}},
 				Upload: upload,
 				Parts:  parts,
@@ -329,26 +330,26 @@ func TestPutPartAfterKill(t *testing.T) {
 			current, err := os.Stat(object)
 			require.NoError(t, err)
 			require.Equal(t, fi.ModTime(), current.ModTime())
-			require.Equal(t, "aaabbb", s.get("k"))
+			require.Equal(t, "aaabbb", bucket.get("k"))
 		})
 	}
 }
 
 // ListParts still lists the parts whose shared file became the object, until the upload is removed.
 func TestListPartsOfCompletedUpload(t *testing.T) {
-	s := open(t)
-	upload := s.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
-	first := s.part(upload, 1, "aaa")
-	second := s.partWithSum(upload, 2, "bbb")
-	shared, err := filepath.Glob(filepath.Join(s.uploadDir(upload), sharedPrefix+"*"))
+	bucket := newTestBucket(t)
+	upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
+	first := bucket.part(upload, 1, "aaa")
+	second := bucket.partWithSum(upload, 2, "bbb")
+	shared, err := filepath.Glob(filepath.Join(bucket.uploadDir(upload), sharedPrefix+"*"))
 	require.NoError(t, err)
-	require.NoError(t, os.Rename(shared[0], filepath.Join(s.root, "k")))
+	require.NoError(t, os.Rename(shared[0], filepath.Join(bucket.root, "k")))
 
-	parts := s.listParts(upload, 0, 10).Parts
+	parts := bucket.listParts(upload, 0, 10).Parts
 	require.Equal(t, []driver.Part{first, second}, parts)
-	replaced := s.partWithSum(upload, 1, "AAA")
-	parts = s.listParts(upload, 0, 10).Parts
+	replaced := bucket.partWithSum(upload, 1, "AAA")
+	parts = bucket.listParts(upload, 0, 10).Parts
 	require.Equal(t, []driver.Part{replaced, second}, parts)
-	require.ErrorIs(t, s.complete("k", upload, parts...), storage.InvalidArgument)
-	require.Equal(t, "aaabbb", s.get("k"))
+	require.ErrorIs(t, bucket.complete("k", upload, parts...), storage.InvalidArgument)
+	require.Equal(t, "aaabbb", bucket.get("k"))
 }

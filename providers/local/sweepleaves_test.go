@@ -23,43 +23,43 @@ import (
 // A sweep keeps an upload in progress.
 func TestSweepKeepsUploadInProgress(t *testing.T) {
 	clock := atNoon()
-	s := open(t, clock.tweak)
-	upload := s.begin(&driver.PutRequest{Key: "dir/k"})
+	bucket := newTestBucket(t, clock.tweak)
+	upload := bucket.begin(&driver.PutRequest{Key: "dir/k"})
 	sweepLater := func() {
 		clock.pass(8 * day)
-		reopen(t, s.root, clock.tweak)
-		require.DirExists(t, s.uploadDir(upload))
+		reopenTestBucket(t, bucket.root, clock.tweak)
+		require.DirExists(t, bucket.uploadDir(upload))
 	}
-	part, err := s.partOf("dir/k", upload, io.MultiReader(strings.NewReader("x"), &atRead{sweepLater}))
+	part, err := bucket.partOf("dir/k", upload, io.MultiReader(strings.NewReader("x"), &atRead{sweepLater}))
 	require.NoError(t, err, "the part takes eight days")
 
 	finished := false
-	s.driver.live.Tree.OnOpen = func(path string) {
+	bucket.driver.live.Tree.OnOpen = func(path string) {
 		if path == "dir" && !finished { // the parts are joined, but the object is not yet in its place
 			finished = true
 			sweepLater()
 		}
 	}
-	require.NoError(t, s.complete("dir/k", upload, part), "the completion takes eight days")
+	require.NoError(t, bucket.complete("dir/k", upload, part), "the completion takes eight days")
 	require.True(t, finished)
-	require.Equal(t, "x", s.get("dir/k"))
-	require.Empty(t, s.uploads())
+	require.Equal(t, "x", bucket.get("dir/k"))
+	require.Empty(t, bucket.uploads())
 }
 
 // A sweep keeps an upload in progress in another process.
 func TestSweepKeepsUploadOfProcess(t *testing.T) {
-	s := open(t)
-	upload := s.begin(&driver.PutRequest{Key: "k"})
-	p := start(t, s.root, "sender", upload)
+	bucket := newTestBucket(t)
+	upload := bucket.begin(&driver.PutRequest{Key: "k"})
+	p := start(t, bucket.root, "sender", upload)
 	require.True(t, p.output.Scan())
 	require.Equal(t, "sending", p.output.Text())
 
 	laterClock := &setClock{time.Now().Add(8 * day)}
-	reopen(t, s.root, laterClock.tweak)
-	require.Len(t, s.uploads(), 1)
+	reopenTestBucket(t, bucket.root, laterClock.tweak)
+	require.Len(t, bucket.uploads(), 1)
 	tag := p.end(t)
-	require.NoError(t, s.complete("k", upload, driver.Part{Number: 1, Tag: tag}))
-	require.Equal(t, "sent", s.get("k"))
+	require.NoError(t, bucket.complete("k", upload, driver.Part{Number: 1, Tag: tag}))
+	require.Equal(t, "sent", bucket.get("k"))
 }
 
 // sendSlowly sends a part whose body ends when the test closes the input.
@@ -85,30 +85,30 @@ func (a *atRead) Read([]byte) (int, error) {
 // PutPart fails if a sweep has just removed its upload.
 func TestPutPartAfterSweep(t *testing.T) {
 	clock := atNoon()
-	s := open(t, clock.tweak)
-	upload := s.begin(&driver.PutRequest{Key: "k"})
+	bucket := newTestBucket(t, clock.tweak)
+	upload := bucket.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(8 * day)
-	s.driver.live.Tree.OnOpen = func(path string) {
+	bucket.driver.live.Tree.OnOpen = func(path string) {
 		if path == uploadPath(upload) { // the part is about to open the upload
-			s.driver.live.Tree.OnOpen = nil
-			reopen(t, s.root, clock.tweak)
+			bucket.driver.live.Tree.OnOpen = nil
+			reopenTestBucket(t, bucket.root, clock.tweak)
 		}
 	}
 
-	_, err := s.partOf("k", upload, strings.NewReader("x"))
+	_, err := bucket.partOf("k", upload, strings.NewReader("x"))
 	require.Equal(t, error(bucketstore.ErrUpload), err)
-	require.Empty(t, s.uploads())
+	require.Empty(t, bucket.uploads())
 }
 
 // If the key file of an upload is removed while the upload is open, CheckKey fails with ErrUpload. A PutPart that
 // waited for a sweep fails so.
 func TestPutPartWaitsForSweep(t *testing.T) {
 	wineCannot(t, lockedStays)
-	s := open(t)
-	upload := s.begin(&driver.PutRequest{Key: "k"})
-	live, err := s.driver.acquire(t.Context())
+	bucket := newTestBucket(t)
+	upload := bucket.begin(&driver.PutRequest{Key: "k"})
+	live, err := bucket.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer s.driver.release(live)
+	defer bucket.driver.release(live)
 	u, err := live.Uploads.Use(t.Context(), "k", upload)
 	require.NoError(t, err)
 	defer u.Close()
@@ -125,21 +125,21 @@ func TestSweepKeepsUnreadableUploads(t *testing.T) {
 	}
 	tests := []struct {
 		name  string
-		spoil func(t *testing.T, s *subject, dir string) (restore func())
+		spoil func(t *testing.T, bucket *testBucket, dir string) (restore func())
 	}{
-		{"a key file that may not be read", func(t *testing.T, _ *subject, dir string) func() {
+		{"a key file that may not be read", func(t *testing.T, _ *testBucket, dir string) func() {
 			return forbidAccess(t, filepath.Join(dir, uploadKeyName), 0)
 		}},
-		{"a key file that may not be locked", func(t *testing.T, _ *subject, dir string) func() {
+		{"a key file that may not be locked", func(t *testing.T, _ *testBucket, dir string) func() {
 			return forbidAccess(t, filepath.Join(dir, uploadKeyName), 0o400)
 		}},
-		{"a directory that may not be read", func(t *testing.T, _ *subject, dir string) func() {
+		{"a directory that may not be read", func(t *testing.T, _ *testBucket, dir string) func() {
 			return forbidAccess(t, dir, 0)
 		}},
-		{"a directory that may not be changed", func(t *testing.T, _ *subject, dir string) func() {
+		{"a directory that may not be changed", func(t *testing.T, _ *testBucket, dir string) func() {
 			return forbidAccess(t, dir, 0o500)
 		}},
-		{"a key file that another program has locked", func(t *testing.T, _ *subject, dir string) func() {
+		{"a key file that another program has locked", func(t *testing.T, _ *testBucket, dir string) func() {
 			f, err := os.OpenFile(filepath.Join(dir, uploadKeyName), os.O_RDWR, 0)
 			require.NoError(t, err)
 			require.NoError(t, osdir.TryLock(f))
@@ -151,22 +151,22 @@ func TestSweepKeepsUnreadableUploads(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			clock := atNoon()
-			s := open(t, clock.tweak)
-			upload := s.begin(&driver.PutRequest{Key: "k"})
-			part := s.part(upload, 1, "x")
+			bucket := newTestBucket(t, clock.tweak)
+			upload := bucket.begin(&driver.PutRequest{Key: "k"})
+			part := bucket.part(upload, 1, "x")
 			clock.pass(8 * day)
-			restore := tt.spoil(t, s, s.uploadDir(upload))
-			reopen(t, s.root, clock.tweak)
+			restore := tt.spoil(t, bucket, bucket.uploadDir(upload))
+			reopenTestBucket(t, bucket.root, clock.tweak)
 			restore()
-			require.NoError(t, s.complete("k", upload, part), "the upload is intact")
+			require.NoError(t, bucket.complete("k", upload, part), "the upload is intact")
 
-			upload = s.begin(&driver.PutRequest{Key: "k"})
-			restore = tt.spoil(t, s, s.uploadDir(upload))
+			upload = bucket.begin(&driver.PutRequest{Key: "k"})
+			restore = tt.spoil(t, bucket, bucket.uploadDir(upload))
 			clock.pass(8 * day)
-			reopen(t, s.root, clock.tweak)
+			reopenTestBucket(t, bucket.root, clock.tweak)
 			restore()
-			reopen(t, s.root, clock.tweak)
-			require.Empty(t, s.uploads(), "a later sweep removes it")
+			reopenTestBucket(t, bucket.root, clock.tweak)
+			require.Empty(t, bucket.uploads(), "a later sweep removes it")
 		})
 	}
 }
@@ -189,31 +189,31 @@ func TestUploadKeyFileUnreadable(t *testing.T) {
 	if runUnprivileged(t) {
 		return
 	}
-	s := open(t)
-	upload := s.begin(&driver.PutRequest{Key: "k"})
-	part := s.part(upload, 1, "x")
+	bucket := newTestBucket(t)
+	upload := bucket.begin(&driver.PutRequest{Key: "k"})
+	part := bucket.part(upload, 1, "x")
 
-	restore := forbidAccess(t, filepath.Join(s.uploadDir(upload), uploadKeyName), 0)
-	require.ErrorIs(t, s.complete("k", upload, part), storage.PermissionDenied)
-	require.ErrorIs(t, s.driver.AbortParts(t.Context(), "k", upload), storage.PermissionDenied)
+	restore := forbidAccess(t, filepath.Join(bucket.uploadDir(upload), uploadKeyName), 0)
+	require.ErrorIs(t, bucket.complete("k", upload, part), storage.PermissionDenied)
+	require.ErrorIs(t, bucket.driver.AbortParts(t.Context(), "k", upload), storage.PermissionDenied)
 
 	restore()
-	require.NoError(t, s.complete("k", upload, part))
+	require.NoError(t, bucket.complete("k", upload, part))
 }
 
 // A sweep removes an upload without a key file after an hour. A killed sweep or BeginParts leaves such uploads.
 func TestSweepUploadWithoutKeyFile(t *testing.T) {
-	s := open(t)
+	bucket := newTestBucket(t)
 	for name, age := range map[string]time.Duration{
 		strings.Repeat("a", 24): bucketdir.AbandonedAge + time.Minute,
 		strings.Repeat("b", 24): 0,
 	} {
-		s.write(uploadPath(name)+"/"+partName(1), "x")
+		bucket.write(uploadPath(name)+"/"+partName(1), "x")
 		when := time.Now().Add(-age)
-		require.NoError(t, os.Chtimes(s.uploadDir(name), when, when))
+		require.NoError(t, os.Chtimes(bucket.uploadDir(name), when, when))
 	}
-	reopen(t, s.root)
-	require.Equal(t, []string{s.uploadDir(strings.Repeat("b", 24))}, s.uploads())
+	reopenTestBucket(t, bucket.root)
+	require.Equal(t, []string{bucket.uploadDir(strings.Repeat("b", 24))}, bucket.uploads())
 }
 
 // A sweep only touches uploads.
@@ -229,14 +229,14 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 	name := strings.Repeat("a", 24)
 	tests := []struct {
 		name  string
-		plant func(t *testing.T, s *subject, uploads, outside string) (stays []string)
+		plant func(t *testing.T, bucket *testBucket, uploads, outside string) (stays []string)
 	}{
-		{"a file with the name of an upload", func(t *testing.T, _ *subject, uploads, _ string) []string {
+		{"a file with the name of an upload", func(t *testing.T, _ *testBucket, uploads, _ string) []string {
 			path := filepath.Join(uploads, name)
 			require.NoError(t, os.WriteFile(path, nil, 0o666))
 			return []string{path}
 		}},
-		{"a directory with another name", func(t *testing.T, _ *subject, uploads, _ string) []string {
+		{"a directory with another name", func(t *testing.T, _ *testBucket, uploads, _ string) []string {
 			upload(t, filepath.Join(uploads, "mine"))
 			upload(t, filepath.Join(uploads, strings.ToUpper(name)))
 			return []string{
@@ -244,30 +244,33 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 				filepath.Join(uploads, strings.ToUpper(name), partName(1)),
 			}
 		}},
-		{"a link to an upload outside", func(t *testing.T, _ *subject, uploads, outside string) []string {
+		{"a link to an upload outside", func(t *testing.T, _ *testBucket, uploads, outside string) []string {
 			upload(t, outside)
 			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(outside, filepath.Join(uploads, name)))
 			return []string{filepath.Join(outside, uploadKeyName), filepath.Join(outside, partName(1))}
 		}},
-		{"a link to objects", func(t *testing.T, s *subject, uploads, _ string) []string {
-			upload(t, filepath.Join(s.root, "dir"))
+		{"a link to objects", func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
+			upload(t, filepath.Join(bucket.root, "dir"))
 			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(filepath.Join("..", "..", "dir"), filepath.Join(uploads, name)))
 			return []string{
-				filepath.Join(s.root, "dir", uploadKeyName), filepath.Join(s.root, "dir", partName(1)),
+				filepath.Join(bucket.root, "dir", uploadKeyName), filepath.Join(bucket.root,
+					"dir", partName(1)),
 			}
 		}},
-		{"a key that is a link to an object", func(t *testing.T, s *subject, uploads, _ string) []string {
-			s.write("object", "k")
+		{"a key that is a link to an object", func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
+			bucket.write("object", "k")
 			upload(t, filepath.Join(uploads, name))
 			key := filepath.Join(uploads, name, uploadKeyName)
 			require.NoError(t, os.Remove(key))
 			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(filepath.Join("..", "..", "..", "object"), key))
-			return []string{key, filepath.Join(uploads, name, partName(1)), filepath.Join(s.root, "object")}
+			return []string{
+				key, filepath.Join(uploads, name, partName(1)), filepath.Join(bucket.root, "object"),
+			}
 		}},
-		{"a key that is a link to the outside", func(t *testing.T, _ *subject, uploads, outside string) []string {
+		{"a key that is a link to the outside", func(t *testing.T, _ *testBucket, uploads, outside string) []string {
 			upload(t, outside)
 			upload(t, filepath.Join(uploads, name))
 			key := filepath.Join(uploads, name, uploadKeyName)
@@ -278,12 +281,12 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 				key, filepath.Join(uploads, name, partName(1)), filepath.Join(outside, uploadKeyName),
 			}
 		}},
-		{"a key that is a directory", func(t *testing.T, _ *subject, uploads, _ string) []string {
+		{"a key that is a directory", func(t *testing.T, _ *testBucket, uploads, _ string) []string {
 			path := filepath.Join(uploads, name, uploadKeyName, "x")
 			require.NoError(t, os.MkdirAll(path, 0o777))
 			return []string{path}
 		}},
-		{"links and directories in an upload", func(t *testing.T, s *subject, uploads, outside string) []string {
+		{"links and directories in an upload", func(t *testing.T, bucket *testBucket, uploads, outside string) []string {
 			upload(t, outside)
 			dir := filepath.Join(uploads, name)
 			require.NoError(t, os.MkdirAll(filepath.Join(dir, "deep", "er"), 0o777))
@@ -291,12 +294,12 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 			wineCannot(t, noLinks)
 			require.NoError(t, os.Symlink(outside, filepath.Join(dir, "deep", "link")))
 
-			reopen(t, s.root, laterClock.tweak)
+			reopenTestBucket(t, bucket.root, laterClock.tweak)
 			require.NoDirExists(t, dir, "it is removed, with its links")
 			return []string{filepath.Join(outside, uploadKeyName), filepath.Join(outside, partName(1))}
 		}},
-		{"a link in place of the uploads", func(t *testing.T, s *subject, uploads, _ string) []string {
-			objects := filepath.Join(s.root, "objects")
+		{"a link in place of the uploads", func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
+			objects := filepath.Join(bucket.root, "objects")
 			upload(t, filepath.Join(objects, name))
 			require.NoError(t, os.Remove(uploads))
 			wineCannot(t, noLinks)
@@ -305,7 +308,7 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 				filepath.Join(objects, name, uploadKeyName), filepath.Join(objects, name, partName(1)),
 			}
 		}},
-		{"a file in place of the uploads", func(t *testing.T, _ *subject, uploads, _ string) []string {
+		{"a file in place of the uploads", func(t *testing.T, _ *testBucket, uploads, _ string) []string {
 			require.NoError(t, os.Remove(uploads))
 			require.NoError(t, os.WriteFile(uploads, nil, 0o666))
 			return []string{uploads}
@@ -313,13 +316,13 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := open(t)
+			bucket := newTestBucket(t)
 			outside := t.TempDir()
-			s.put("k", "x")
-			uploads := filepath.Join(s.root, bucketdir.UploadsPath)
+			bucket.put("k", "x")
+			uploads := filepath.Join(bucket.root, bucketdir.UploadsPath)
 			require.NoError(t, os.Mkdir(uploads, 0o777))
-			stays := tt.plant(t, s, uploads, outside)
-			reopen(t, s.root, laterClock.tweak)
+			stays := tt.plant(t, bucket, uploads, outside)
+			reopenTestBucket(t, bucket.root, laterClock.tweak)
 			for _, path := range stays {
 				_, err := os.Lstat(path)
 				require.NoError(t, err)
@@ -330,7 +333,7 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 
 // If a sweep of another driver removes the file with which a driver probes the disk, the probe still succeeds.
 func TestProbeOfDiskDuringSweep(t *testing.T) {
-	s := acquireStore(t, open(t).driver)
+	s := acquireStore(t, newTestBucket(t).driver)
 	require.NoError(t, s.Tree.Mkdirs(bucketdir.TmpPath))
 	done := make(chan struct{})
 	var swept sync.WaitGroup

@@ -29,17 +29,17 @@ func (c *setClock) pass(d time.Duration) { c.Time = c.Add(d) }
 
 func atNoon() *setClock { return &setClock{time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)} }
 
-func (s *subject) setLifecycle(rules ...storage.LifecycleRule) {
-	s.t.Helper()
-	live, err := s.driver.acquire(s.t.Context())
-	require.NoError(s.t, err)
-	defer s.driver.release(live)
-	require.NoError(s.t,
+func (bucket *testBucket) setLifecycle(rules ...storage.LifecycleRule) {
+	bucket.t.Helper()
+	live, err := bucket.driver.acquire(bucket.t.Context())
+	require.NoError(bucket.t, err)
+	defer bucket.driver.release(live)
+	require.NoError(bucket.t,
 		live.Settings.Save(context.Background(), bucketstore.BucketSettings{Lifecycle: rules}))
 }
 
-func (s *subject) partOf(key, upload string, body io.Reader) (driver.Part, error) {
-	return s.driver.PutPart(s.t.Context(),
+func (bucket *testBucket) partOf(key, upload string, body io.Reader) (driver.Part, error) {
+	return bucket.driver.PutPart(bucket.t.Context(),
 		&driver.PartRequest{Key: key, Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
 }
 
@@ -48,47 +48,47 @@ type readOnce struct{ io.Reader }
 
 func (readOnce) Seek(int64, int) (int64, error) { return 0, nil }
 
-func (s *subject) complete(key, upload string, parts ...driver.Part) error {
-	return second(s.driver.CompleteParts(s.t.Context(),
+func (bucket *testBucket) complete(key, upload string, parts ...driver.Part) error {
+	return errorOf(bucket.driver.CompleteParts(bucket.t.Context(),
 		&driver.CompleteRequest{Put: &driver.PutRequest{Key: key}, Upload: upload, Parts: parts}))
 }
 
-func (s *subject) uploadDir(upload string) string {
-	return filepath.Join(s.root, filepath.FromSlash(uploadPath(upload)))
+func (bucket *testBucket) uploadDir(upload string) string {
+	return filepath.Join(bucket.root, filepath.FromSlash(uploadPath(upload)))
 }
 
 // Abandoned uploads are discarded.
 func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 	for _, row := range staleuploadtest.Cases {
-		for when, sweep := range map[string]func(s *subject, c *setClock){
-			"when opening": func(s *subject, c *setClock) {
-				reopen(s.t, s.root, c.tweak)
+		for when, sweep := range map[string]func(bucket *testBucket, c *setClock){
+			"when opening": func(bucket *testBucket, c *setClock) {
+				reopenTestBucket(bucket.t, bucket.root, c.tweak)
 			},
-			"in BeginParts": func(s *subject, _ *setClock) {
-				require.NoError(s.t,
-					s.driver.AbortParts(s.t.Context(), "k", s.begin(&driver.PutRequest{Key: "k"})))
+			"in BeginParts": func(bucket *testBucket, _ *setClock) {
+				require.NoError(bucket.t,
+					bucket.driver.AbortParts(bucket.t.Context(), "k", bucket.begin(&driver.PutRequest{Key: "k"})))
 			},
 		} {
 			t.Run(row.Name+" "+when, func(t *testing.T) {
 				clock := atNoon()
-				s := open(t, clock.tweak)
-				s.setLifecycle(staleuploadtest.Rules...)
+				bucket := newTestBucket(t, clock.tweak)
+				bucket.setLifecycle(staleuploadtest.Rules...)
 				start := *clock
-				upload := s.begin(&driver.PutRequest{Key: row.Key})
+				upload := bucket.begin(&driver.PutRequest{Key: row.Key})
 				var parts []driver.Part
 				if row.Part != 0 {
 					clock.pass(row.Part)
-					part, err := s.partOf(row.Key, upload, strings.NewReader("x"))
+					part, err := bucket.partOf(row.Key, upload, strings.NewReader("x"))
 					require.NoError(t, err)
 					parts = append(parts, part)
 				}
 				*clock = start
 				clock.pass(row.Sweep)
-				sweep(s, clock)
+				sweep(bucket, clock)
 				if row.Discarded {
-					require.Empty(t, s.uploads())
+					require.Empty(t, bucket.uploads())
 				} else {
-					require.NoError(t, s.complete(row.Key, upload, parts...))
+					require.NoError(t, bucket.complete(row.Key, upload, parts...))
 				}
 			})
 		}
@@ -98,19 +98,19 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 // Calls with an upload that a sweep has removed fail as for an unknown upload.
 func TestSweepDiscardedUploadUnknown(t *testing.T) {
 	clock := atNoon()
-	s := open(t, clock.tweak)
-	upload := s.begin(&driver.PutRequest{Key: "k"})
-	part := s.part(upload, 1, "x")
+	bucket := newTestBucket(t, clock.tweak)
+	upload := bucket.begin(&driver.PutRequest{Key: "k"})
+	part := bucket.part(upload, 1, "x")
 	clock.pass(8 * day)
-	reopen(t, s.root, clock.tweak)
+	reopenTestBucket(t, bucket.root, clock.tweak)
 
-	_, err := s.partOf("k", upload, strings.NewReader("x"))
+	_, err := bucket.partOf("k", upload, strings.NewReader("x"))
 	require.Equal(t, error(bucketstore.ErrUpload), err)
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.Equal(t, error(bucketstore.ErrUpload), s.complete("k", upload, part))
-	require.NoError(t, s.driver.AbortParts(t.Context(), "k", upload))
-	require.Empty(t, s.uploads())
-	require.Empty(t, s.leftovers())
+	require.Equal(t, error(bucketstore.ErrUpload), bucket.complete("k", upload, part))
+	require.NoError(t, bucket.driver.AbortParts(t.Context(), "k", upload))
+	require.Empty(t, bucket.uploads())
+	require.Empty(t, bucket.leftovers())
 }
 
 // A haltingDriver cancels the upload at its second part.
@@ -132,62 +132,62 @@ func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (dri
 // If a sweep has removed the upload of a WithResume file, the upload starts again.
 func TestWithResumeOfDiscardedUpload(t *testing.T) {
 	clock := atNoon()
-	s := open(t, clock.tweak)
+	bucket := newTestBucket(t, clock.tweak)
 	ctx, cancel := context.WithCancel(t.Context())
-	b := engine.New(s.driver, driver.WithLayer(func(d driver.Driver) driver.Driver {
+	b := engine.New(bucket.driver, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return &haltingDriver{Driver: d, halt: cancel}
 	}))
 	journal := filepath.Join(t.TempDir(), "upload")
 
 	upload := func(ctx context.Context) error {
-		return second(b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"), storage.WithResume(journal),
+		return errorOf(b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"), storage.WithResume(journal),
 			storage.WithPartSize(4), storage.WithConcurrency(1)))
 	}
 	require.ErrorIs(t, upload(ctx), storage.Canceled)
 	require.FileExists(t, journal)
-	require.Len(t, s.uploads(), 1)
+	require.Len(t, bucket.uploads(), 1)
 
 	clock.pass(8 * day)
-	reopen(t, s.root, clock.tweak)
-	require.Empty(t, s.uploads())
+	reopenTestBucket(t, bucket.root, clock.tweak)
+	require.Empty(t, bucket.uploads())
 	require.NoError(t, upload(t.Context()))
-	require.Equal(t, "aaaabbbbc", s.get("k"))
+	require.Equal(t, "aaaabbbbc", bucket.get("k"))
 	require.NoFileExists(t, journal)
 }
 
 // An open bucket is swept once an hour.
 func TestSweepOnceAnHour(t *testing.T) {
 	clock := atNoon()
-	s := open(t, clock.tweak)
-	begin := func() string { return s.begin(&driver.PutRequest{Key: "k"}) }
+	bucket := newTestBucket(t, clock.tweak)
+	begin := func() string { return bucket.begin(&driver.PutRequest{Key: "k"}) }
 	first := begin()
 	clock.pass(30 * time.Minute)
 	second := begin()
 	clock.pass(7*day - 30*time.Minute)
 
 	begin()
-	require.NoDirExists(t, s.uploadDir(first))
+	require.NoDirExists(t, bucket.uploadDir(first))
 	clock.pass(30 * time.Minute)
 	begin()
-	require.DirExists(t, s.uploadDir(second), "the last sweep was half an hour ago")
+	require.DirExists(t, bucket.uploadDir(second), "the last sweep was half an hour ago")
 
 	clock.pass(30 * time.Minute)
 	begin()
-	require.NoDirExists(t, s.uploadDir(second))
+	require.NoDirExists(t, bucket.uploadDir(second))
 }
 
 // If the clock was ahead and is set back, the next sweep is not delayed.
 func TestSweepClockWasAhead(t *testing.T) {
 	clock := atNoon()
-	s := open(t, clock.tweak)
+	bucket := newTestBucket(t, clock.tweak)
 	clock.pass(100 * day)
-	require.NoError(t, s.driver.AbortParts(t.Context(), "k", s.begin(&driver.PutRequest{Key: "k"})))
+	require.NoError(t, bucket.driver.AbortParts(t.Context(), "k", bucket.begin(&driver.PutRequest{Key: "k"})))
 	clock.pass(-100 * day)
-	upload := s.begin(&driver.PutRequest{Key: "k"})
+	upload := bucket.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(7 * day)
 
-	s.begin(&driver.PutRequest{Key: "k"})
-	require.NoDirExists(t, s.uploadDir(upload))
+	bucket.begin(&driver.PutRequest{Key: "k"})
+	require.NoDirExists(t, bucket.uploadDir(upload))
 }
 
 // Uploads in a bucket of a service are swept.
@@ -215,38 +215,38 @@ func TestSweepBucketOfService(t *testing.T) {
 func TestSweepConcurrently(t *testing.T) {
 	wineCannot(t, lockedStays)
 	clock := atNoon()
-	s := open(t, clock.tweak)
+	bucket := newTestBucket(t, clock.tweak)
 	for range 50 {
-		upload := s.begin(&driver.PutRequest{Key: "k"})
-		s.part(upload, 1, "x")
+		upload := bucket.begin(&driver.PutRequest{Key: "k"})
+		bucket.part(upload, 1, "x")
 	}
 
 	clock.pass(6 * day)
-	upload := s.begin(&driver.PutRequest{Key: "k"})
-	part := s.part(upload, 1, "kept")
+	upload := bucket.begin(&driver.PutRequest{Key: "k"})
+	part := bucket.part(upload, 1, "kept")
 	clock.pass(2 * day)
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			reopen(t, s.root, clock.tweak)
+			reopenTestBucket(t, bucket.root, clock.tweak)
 		})
 	}
 	wg.Wait()
-	require.Equal(t, []string{s.uploadDir(upload)}, s.uploads())
-	require.NoError(t, s.complete("k", upload, part))
-	require.Equal(t, "kept", s.get("k"))
+	require.Equal(t, []string{bucket.uploadDir(upload)}, bucket.uploads())
+	require.NoError(t, bucket.complete("k", upload, part))
+	require.Equal(t, "kept", bucket.get("k"))
 }
 
 // If the settings cannot be read, a sweep removes uploads after a week.
 func TestSweepWithoutReadableSettings(t *testing.T) {
 	clock := atNoon()
-	s := open(t, clock.tweak)
-	s.begin(&driver.PutRequest{Key: "k"})
+	bucket := newTestBucket(t, clock.tweak)
+	bucket.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(6 * day)
-	upload := s.begin(&driver.PutRequest{Key: "k"})
-	s.write(bucketdir.SettingsPath, `{"lifecycle": [{"AbortUploadsAfterDays": 1}], "created": false}`)
+	upload := bucket.begin(&driver.PutRequest{Key: "k"})
+	bucket.write(bucketdir.SettingsPath, `{"lifecycle": [{"AbortUploadsAfterDays": 1}], "created": false}`)
 	clock.pass(day)
 
-	reopen(t, s.root, clock.tweak)
-	require.Equal(t, []string{s.uploadDir(upload)}, s.uploads())
+	reopenTestBucket(t, bucket.root, clock.tweak)
+	require.Equal(t, []string{bucket.uploadDir(upload)}, bucket.uploads())
 }

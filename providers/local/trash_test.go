@@ -19,10 +19,10 @@ import (
 )
 
 // createPublicBucket makes a bucket whose settings the tests can recognize.
-func (s *serviceDriver) createPublicBucket(t *testing.T, name string) {
+func (service *serviceDriver) createPublicBucket(t *testing.T, name string) {
 	t.Helper()
 	yes := true
-	_, err := s.CreateBucket(t.Context(),
+	_, err := service.CreateBucket(t.Context(),
 		&driver.BucketRequest{Name: name, PublicAccess: &yes, Versioning: new(bool)})
 	require.NoError(t, err)
 }
@@ -30,31 +30,31 @@ func (s *serviceDriver) createPublicBucket(t *testing.T, name string) {
 // If DeleteBucket runs during a write to the bucket, either the removal or the write succeeds.
 func TestDeleteBucketDuringWrite(t *testing.T) {
 	windowsCannot(t, openDirStays)
-	s, root := newService(t)
+	service, root := newService(t)
 	won := map[bool]int{}
 
 	for round := range 100 {
 		name := fmt.Sprint("bucket-", round)
-		s.createPublicBucket(t, name)
-		b := s.bucket(t, name, root)
+		service.createPublicBucket(t, name)
+		bucket := service.bucket(t, name, root)
 		if round%2 == 0 {
-			b.put("written", "before")
-			b.remove("written")
+			bucket.put("written", "before")
+			bucket.remove("written")
 		}
 		var writeErr, deleted error
 		var both sync.WaitGroup
 		both.Go(func() {
-			_, writeErr = b.driver.Put(t.Context(), request("some/key", "x"))
+			_, writeErr = bucket.driver.Put(t.Context(), request("some/key", "x"))
 		})
 		both.Go(func() {
-			deleted = s.DeleteBucket(t.Context(), name)
+			deleted = service.DeleteBucket(t.Context(), name)
 		})
 		both.Wait()
 		won[writeErr == nil]++
 		if writeErr == nil {
 			require.ErrorIs(t, deleted, storage.BucketNotEmpty)
-			require.Equal(t, "x", b.get("some/key"))
-			info, err := s.BucketInfo(t.Context(), name)
+			require.Equal(t, "x", bucket.get("some/key"))
+			info, err := service.BucketInfo(t.Context(), name)
 			require.NoError(t, err)
 			require.True(t, info.Public)
 			continue
@@ -66,16 +66,16 @@ func TestDeleteBucketDuringWrite(t *testing.T) {
 	}
 
 	t.Logf("written %d, deleted %d", won[true], won[false])
-	sweep(t, s)
+	sweep(t, service)
 	leftovers, err := filepath.Glob(filepath.Join(root, ".*"))
 	require.NoError(t, err)
 	require.Empty(t, leftovers)
 }
 
 // sweep completes deletions of processes that were killed.
-func sweep(t *testing.T, s *serviceDriver) {
+func sweep(t *testing.T, service *serviceDriver) {
 	t.Helper()
-	a, err := s.open()
+	a, err := service.open()
 	require.NoError(t, err)
 	defer a.closeRoot()
 	a.sweepTrash(t.Context())
@@ -93,9 +93,9 @@ func deleteBucket(root string) error {
 
 // If a process is killed during DeleteBucket, the bucket is removed later or stays whole.
 func TestDeleteBucketKilled(t *testing.T) {
-	s, root := newService(t)
+	service, root := newService(t)
 	for range 20 {
-		s.createPublicBucket(t, "bucket")
+		service.createPublicBucket(t, "bucket")
 		for i := range 20 { // so that the deletion takes longer
 			require.NoError(t, os.MkdirAll(filepath.Join(root, "bucket", fmt.Sprint(i), "empty"), 0o777))
 		}
@@ -107,10 +107,10 @@ func TestDeleteBucketKilled(t *testing.T) {
 		require.NoError(t, p.Process.Kill())
 		_ = p.Wait() // it was killed, or had ended before
 
-		info, err := s.BucketInfo(t.Context(), "bucket")
+		info, err := service.BucketInfo(t.Context(), "bucket")
 		if err == nil {
 			require.True(t, info.Public)
-			require.NoError(t, s.DeleteBucket(t.Context(), "bucket"))
+			require.NoError(t, service.DeleteBucket(t.Context(), "bucket"))
 		} else {
 			require.ErrorIs(t, err, storage.BucketNotFound)
 		}
@@ -121,7 +121,7 @@ func TestDeleteBucketKilled(t *testing.T) {
 			require.NoError(t, os.Chtimes(filepath.Join(root, e.Name()), old, old))
 		}
 
-		sweep(t, s)
+		sweep(t, service)
 		entries, err = os.ReadDir(root)
 		require.NoError(t, err)
 		require.Empty(t, entries)
@@ -134,7 +134,7 @@ func TestDeleteBucketInterrupted(t *testing.T) {
 	old := time.Now().Add(-2 * bucketdir.AbandonedAge)
 	tests := []struct {
 		name string
-		die  func(t *testing.T, s *serviceDriver, root string)
+		die  func(t *testing.T, service *serviceDriver, root string)
 		back bool // the bucket is moved back
 		left bool // the trash stays
 	}{
@@ -160,38 +160,38 @@ func TestDeleteBucketInterrupted(t *testing.T) {
 		},
 		{
 			name: "after the bucket was moved",
-			die: func(t *testing.T, s *serviceDriver, root string) {
-				s.createPublicBucket(t, "bucket")
+			die: func(t *testing.T, service *serviceDriver, root string) {
+				service.createPublicBucket(t, "bucket")
 				moveToTrash(t, root, held, "bucket")
 			},
 		},
-		{"after another process wrote into the moved bucket", func(t *testing.T, s *serviceDriver, root string) {
-			s.createPublicBucket(t, "bucket")
-			b := s.bucket(t, "bucket", root)
-			b.put("k", "x")
-			require.NoError(t, b.driver.Close()) // Windows does not move an open bucket
+		{"after another process wrote into the moved bucket", func(t *testing.T, service *serviceDriver, root string) {
+			service.createPublicBucket(t, "bucket")
+			bucket := service.bucket(t, "bucket", root)
+			bucket.put("k", "x")
+			require.NoError(t, bucket.driver.Close()) // Windows does not move an open bucket
 			moveToTrash(t, root, held, "bucket")
 		}, true, false},
 		{
 			name: "after the lock file was removed",
-			die: func(t *testing.T, s *serviceDriver, root string) {
-				s.createPublicBucket(t, "bucket")
+			die: func(t *testing.T, service *serviceDriver, root string) {
+				service.createPublicBucket(t, "bucket")
 				moveToTrash(t, root, held, "bucket")
 				require.NoError(t, os.Remove(filepath.Join(root, held, "bucket", bucketdir.LockPath)))
 			},
 		},
 		{
 			name: "after the settings were removed",
-			die: func(t *testing.T, s *serviceDriver, root string) {
-				s.createPublicBucket(t, "bucket")
+			die: func(t *testing.T, service *serviceDriver, root string) {
+				service.createPublicBucket(t, "bucket")
 				moveToTrash(t, root, held, "bucket")
 				require.NoError(t, os.RemoveAll(filepath.Join(root, held, "bucket", bucketdir.Reserved)))
 			},
 		},
 		{
 			name: "not interrupted: the process lives",
-			die: func(t *testing.T, s *serviceDriver, root string) {
-				s.createPublicBucket(t, "bucket")
+			die: func(t *testing.T, service *serviceDriver, root string) {
+				service.createPublicBucket(t, "bucket")
 				marker := moveToTrash(t, root, held, "bucket")
 				f, err := os.OpenFile(marker, os.O_RDWR, 0)
 				require.NoError(t, err)
@@ -203,8 +203,8 @@ func TestDeleteBucketInterrupted(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s, root := newService(t)
-			tt.die(t, s, root)
+			service, root := newService(t)
+			tt.die(t, service, root)
 			next, err := NewServiceDriver(root, Config{NoSync: true})
 			require.NoError(t, err)
 			defer func() {
@@ -241,30 +241,30 @@ func moveToTrash(t *testing.T, root, name string, buckets ...string) (marker str
 // Writing to a deleted bucket fails.
 func TestPutInDeletedBucket(t *testing.T) {
 	windowsCannot(t, openDirStays)
-	s, root := newService(t)
-	s.createPublicBucket(t, "bucket")
-	b := s.bucket(t, "bucket", root)
-	b.put("k", "x")
-	b.remove("k")
+	service, root := newService(t)
+	service.createPublicBucket(t, "bucket")
+	bucket := service.bucket(t, "bucket", root)
+	bucket.put("k", "x")
+	bucket.remove("k")
 	moveToTrash(t, root, trashPrefix+"0123456789abcdef01234567", "bucket")
 	moved := filepath.Join(root, trashPrefix+"0123456789abcdef01234567", "bucket")
 	require.NoError(t, os.Remove(filepath.Join(moved, bucketdir.LockPath)))
 
-	_, err := b.driver.Put(t.Context(), request("k", "x"))
+	_, err := bucket.driver.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	require.NoError(t, os.RemoveAll(filepath.Join(moved, bucketdir.Reserved)))
-	_, err = b.driver.Put(t.Context(), request("k", "x"))
+	_, err = bucket.driver.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
 // DeleteBucket removes a bucket with an empty directory of versions, which a process killed during a removal
 // leaves.
 func TestDeleteBucketWithEmptyVersions(t *testing.T) {
-	s, root := newService(t)
-	s.createPublicBucket(t, "bucket")
+	service, root := newService(t)
+	service.createPublicBucket(t, "bucket")
 	versions := filepath.Join(root, "bucket", bucketdir.VersionsPath, "dir", "k", bucketdir.VersionsName)
 	require.NoError(t, os.MkdirAll(versions, 0o777))
-	require.NoError(t, s.DeleteBucket(t.Context(), "bucket"))
+	require.NoError(t, service.DeleteBucket(t.Context(), "bucket"))
 	require.NoDirExists(t, filepath.Join(root, "bucket"))
 }
 
@@ -291,16 +291,16 @@ func TestDeleteBucketWithForeignFile(t *testing.T) {
 			if tt.name == "a broken link" {
 				wineCannot(t, noLinks)
 			}
-			s, root := newService(t)
-			s.createPublicBucket(t, "bucket")
+			service, root := newService(t)
+			service.createPublicBucket(t, "bucket")
 			require.NoError(t, tt.make(filepath.Join(root, "bucket")))
 
-			require.ErrorIs(t, s.DeleteBucket(t.Context(), "bucket"), storage.BucketNotEmpty)
+			require.ErrorIs(t, service.DeleteBucket(t.Context(), "bucket"), storage.BucketNotEmpty)
 			entries, err := os.ReadDir(root)
 			require.NoError(t, err)
 			require.Len(t, entries, 1)
 
-			info, err := s.BucketInfo(t.Context(), "bucket")
+			info, err := service.BucketInfo(t.Context(), "bucket")
 			require.NoError(t, err)
 			require.True(t, info.Public)
 		})

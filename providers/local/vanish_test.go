@@ -38,9 +38,9 @@ func (c *cleaner) Read([]byte) (int, error) {
 }
 
 // cleaned returns a request whose staged file vanishes while its body is read.
-func (s *subject) cleaned(t *testing.T, key string) *driver.PutRequest {
+func (bucket *testBucket) requestWhoseFileVanishes(t *testing.T, key string) *driver.PutRequest {
 	r := request(key, "")
-	staged := filepath.Join(s.root, bucketdir.TmpPath, "*", "*")
+	staged := filepath.Join(bucket.root, bucketdir.TmpPath, "*", "*")
 	r.Body = io.MultiReader(strings.NewReader("new"), &cleaner{t, []string{staged}})
 	return r
 }
@@ -56,8 +56,8 @@ func newShortContext(t *testing.T) context.Context {
 func TestPutStagedFileVanishes(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
-			s := open(t, disk.tweaks...)
-			oldAttrs := s.put("there", "old")
+			bucket := newTestBucket(t, disk.tweaks...)
+			oldAttrs := bucket.put("there", "old")
 
 			tests := []struct {
 				name, key string
@@ -72,34 +72,34 @@ func TestPutStagedFileVanishes(t *testing.T) {
 			}
 			for _, tt := range tests {
 				t.Run(tt.name, func(t *testing.T) {
-					r := s.cleaned(t, tt.key)
+					r := bucket.requestWhoseFileVanishes(t, tt.key)
 					r.Condition = tt.condition
-					_, err := s.driver.Put(newShortContext(t), r)
+					_, err := bucket.driver.Put(newShortContext(t), r)
 					require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 					require.ErrorContains(t, err, "temporary file of this write vanished")
 				})
 			}
-			require.Equal(t, []string{"there"}, s.all())
-			require.Equal(t, "old", s.get("there"))
-			require.Equal(t, oldAttrs, s.head("there"))
+			require.Equal(t, []string{"there"}, bucket.keys())
+			require.Equal(t, "old", bucket.get("there"))
+			require.Equal(t, oldAttrs, bucket.head("there"))
 
-			s.put("there/below", "fine")
-			require.Equal(t, "fine", s.get("there/below"))
+			bucket.put("there/below", "fine")
+			require.Equal(t, "fine", bucket.get("there/below"))
 		})
 	}
 }
 
 // A versioned write whose staged file vanishes fails.
 func TestPutVersionedStagedFileVanishes(t *testing.T) {
-	s := open(t, withVersions, withFrozenClock)
-	s.put("k", "old")
+	bucket := newTestBucket(t, withVersions, withFrozenClock)
+	bucket.put("k", "old")
 	ahead := time.Unix(1_900_000_000, 0) // so that the time of the new version must be set again
-	require.NoError(t, os.Chtimes(filepath.Join(s.root, "k"), ahead, ahead))
+	require.NoError(t, os.Chtimes(filepath.Join(bucket.root, "k"), ahead, ahead))
 
-	_, err := s.driver.Put(newShortContext(t), s.cleaned(t, "k"))
+	_, err := bucket.driver.Put(newShortContext(t), bucket.requestWhoseFileVanishes(t, "k"))
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "temporary file of this write vanished")
-	require.Equal(t, "old", s.get("k"))
+	require.Equal(t, "old", bucket.get("k"))
 }
 
 // An unseekable is the body of a part that can only be read once.
@@ -109,23 +109,23 @@ func (unseekable) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsuppor
 
 // A part whose staged file vanishes fails.
 func TestPutPartStagedFileVanishes(t *testing.T) {
-	s := open(t)
-	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
+	bucket := newTestBucket(t)
+	upload, err := bucket.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
 
-	_, err = s.driver.PutPart(newShortContext(t),
-		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{s.cleaned(t, "k").Body}})
+	_, err = bucket.driver.PutPart(newShortContext(t),
+		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{bucket.requestWhoseFileVanishes(t, "k").Body}})
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "temporary file of this write vanished")
 
-	_, err = s.driver.PutPart(newShortContext(t),
+	_, err = bucket.driver.PutPart(newShortContext(t),
 		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("part")})
 	require.NoError(t, err)
 }
 
 // An aborting body aborts the upload while its part is sent.
 type aborting struct {
-	s      *subject
+	s      *testBucket
 	upload string
 }
 
@@ -139,11 +139,11 @@ func (a *aborting) Read([]byte) (int, error) {
 // A part of an upload aborted meanwhile is refused.
 func TestPutPartAbortedMeanwhile(t *testing.T) {
 	wineCannot(t, lockedStays)
-	s := open(t)
-	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
+	bucket := newTestBucket(t)
+	upload, err := bucket.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
-	_, err = s.driver.PutPart(newShortContext(t),
-		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{&aborting{s, upload}}})
+	_, err = bucket.driver.PutPart(newShortContext(t),
+		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{&aborting{bucket, upload}}})
 	require.ErrorIs(t, err, bucketstore.ErrUpload)
 }
 
@@ -152,41 +152,42 @@ func TestRoundsAreLimited(t *testing.T) {
 	tests := []struct {
 		name   string
 		tweaks []tweak
-		at     func(s *subject) string     // meddle runs before this directory is opened
-		meddle func(s *subject, at string) // simulates another process
-		call   func(s *subject) error
+		at     func(bucket *testBucket) string     // meddle runs before this directory is opened
+		meddle func(bucket *testBucket, at string) // simulates another process
+		call   func(bucket *testBucket) error
 	}{
 		{
 			name: "a directory is removed each time that it was made",
-			at:   func(*subject) string { return "a" },
-			meddle: func(s *subject, path string) {
-				_ = os.Remove(filepath.Join(s.root, path))
+			at:   func(*testBucket) string { return "a" },
+			meddle: func(bucket *testBucket, path string) {
+				_ = os.Remove(filepath.Join(bucket.root, path))
 			},
-			call: func(s *subject) error {
-				return second(s.driver.Put(newShortContext(s.t.(*testing.T)), request("a/b", "x")))
+			call: func(bucket *testBucket) error {
+				return errorOf(bucket.driver.Put(newShortContext(bucket.t.(*testing.T)), request("a/b", "x")))
 			},
 		},
 		{
 			name:   "the directory of versions is removed each time that it was made",
 			tweaks: []tweak{withVersions},
-			at:     func(s *subject) string { return s.driver.live.Noncurrent.Dirs.Path("k") },
-			meddle: func(s *subject, path string) {
-				_ = os.Remove(filepath.Join(s.root, path))
+			at:     func(bucket *testBucket) string { return bucket.driver.live.Noncurrent.Dirs.Path("k") },
+			meddle: func(bucket *testBucket, path string) {
+				_ = os.Remove(filepath.Join(bucket.root, path))
 			},
-			call: func(s *subject) error {
-				return second(s.driver.Put(newShortContext(s.t.(*testing.T)), request("k", "x")))
+			call: func(bucket *testBucket) error {
+				return errorOf(bucket.driver.Put(newShortContext(bucket.t.(*testing.T)), request("k", "x")))
 			},
 		},
 		{
 			name: "a foreign object is replaced each time that it is opened",
-			at:   func(*subject) string { return "" },
-			meddle: func(s *subject, _ string) {
-				wineCannot(s.t, openStays)
-				s.write("foreign.new", time.Now().String())
-				_ = os.Rename(filepath.Join(s.root, "foreign.new"), filepath.Join(s.root, "foreign"))
+			at:   func(*testBucket) string { return "" },
+			meddle: func(bucket *testBucket, _ string) {
+				wineCannot(bucket.t, openStays)
+				bucket.write("foreign.new", time.Now().String())
+				_ = os.Rename(filepath.Join(bucket.root, "foreign.new"),
+					filepath.Join(bucket.root, "foreign"))
 			},
-			call: func(s *subject) error {
-				_, err := s.driver.Head(newShortContext(s.t.(*testing.T)),
+			call: func(bucket *testBucket) error {
+				_, err := bucket.driver.Head(newShortContext(bucket.t.(*testing.T)),
 					&driver.GetRequest{Key: "foreign", Length: -1})
 				return err
 			},
@@ -194,23 +195,23 @@ func TestRoundsAreLimited(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := open(t, tt.tweaks...)
-			s.put("k", "old")
-			target := tt.at(s)
+			bucket := newTestBucket(t, tt.tweaks...)
+			bucket.put("k", "old")
+			target := tt.at(bucket)
 			calls := 0
-			s.driver.live.Tree.OnOpen = func(path string) {
+			bucket.driver.live.Tree.OnOpen = func(path string) {
 				if path == target {
 					calls++
-					tt.meddle(s, target)
+					tt.meddle(bucket, target)
 				}
 			}
 
-			err := tt.call(s)
+			err := tt.call(bucket)
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 			require.Greater(t, calls, 10, "it must be tried again")
 
-			s.driver.live.Tree.OnOpen = nil
-			require.NoError(t, tt.call(s))
+			bucket.driver.live.Tree.OnOpen = nil
+			require.NoError(t, tt.call(bucket))
 		})
 	}
 }
@@ -228,22 +229,22 @@ func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := open(t, withSidecars)
+			bucket := newTestBucket(t, withSidecars)
 			key := strings.Repeat("n", 250)
 
-			l, ok := s.driver.live.Tree.Names().Locate(key)
+			l, ok := bucket.driver.live.Tree.Names().Locate(key)
 			require.True(t, ok)
 			require.NotEqual(t, l.Dir, l.AltDir)
 
 			calls := 0
-			s.driver.live.Tree.OnOpen = func(path string) {
-				if path == l.AltDir && calls < tt.times && os.Remove(filepath.Join(s.root, path)) == nil {
+			bucket.driver.live.Tree.OnOpen = func(path string) {
+				if path == l.AltDir && calls < tt.times && os.Remove(filepath.Join(bucket.root, path)) == nil {
 					calls++
 				}
 			}
 			r := request(key, "x")
 			r.Condition = storage.Condition{Absent: true}
-			_, err := s.driver.Put(newShortContext(t), r)
+			_, err := bucket.driver.Put(newShortContext(t), r)
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 
 			var e *storage.Error
@@ -252,8 +253,8 @@ func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 			}
 			require.Positive(t, calls)
 
-			s.driver.live.Tree.OnOpen = nil
-			require.Equal(t, "x", s.get(key))
+			bucket.driver.live.Tree.OnOpen = nil
+			require.Equal(t, "x", bucket.get(key))
 		})
 	}
 }
@@ -269,18 +270,18 @@ func TestPutMakesStagingDirectory(t *testing.T) {
 			if row.open {
 				windowsCannot(t, openDirStays)
 			}
-			s := open(t)
-			s.put("k", "old")
+			bucket := newTestBucket(t)
+			bucket.put("k", "old")
 			if !row.open {
-				require.NoError(t, s.driver.Close())
+				require.NoError(t, bucket.driver.Close())
 			}
-			require.NoError(t, os.RemoveAll(filepath.Join(s.root, bucketdir.TmpPath)))
+			require.NoError(t, os.RemoveAll(filepath.Join(bucket.root, bucketdir.TmpPath)))
 			if !row.open {
-				s = reopen(t, s.root)
+				bucket = reopenTestBucket(t, bucket.root)
 			}
 
-			s.put("k", "new")
-			require.Equal(t, "new", s.get("k"))
+			bucket.put("k", "new")
+			require.Equal(t, "new", bucket.get("k"))
 		})
 	}
 }
@@ -290,16 +291,16 @@ func TestPutMakesStagingDirectory(t *testing.T) {
 func TestFormatWrittenAgain(t *testing.T) {
 	for _, row := range []struct{ name, left string }{{"empty", ""}, {"zeros", "\x00\x00\x00"}} {
 		t.Run(row.name, func(t *testing.T) {
-			s := open(t)
-			s.put("k", "old")
-			path := filepath.Join(s.root, formatPath)
+			bucket := newTestBucket(t)
+			bucket.put("k", "old")
+			path := filepath.Join(bucket.root, formatPath)
 			was, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(path, []byte(row.left), 0o666))
 
-			s = reopen(t, s.root)
-			require.Equal(t, "old", s.get("k"))
-			s.put("k", "new")
+			bucket = reopenTestBucket(t, bucket.root)
+			require.Equal(t, "old", bucket.get("k"))
+			bucket.put("k", "new")
 			current, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.Equal(t, string(was), string(current))
@@ -312,23 +313,23 @@ func TestSidecarOfTwoNames(t *testing.T) {
 	windowsCannot(t, "the number of names of a file is unknown")
 	tests := []struct {
 		name   string
-		change func(s *subject)
+		change func(bucket *testBucket)
 	}{
-		{"a removal", func(s *subject) {
-			s.remove("one")
+		{"a removal", func(bucket *testBucket) {
+			bucket.remove("one")
 		}},
-		{"an overwrite", func(s *subject) {
-			s.put("one", "new")
+		{"an overwrite", func(bucket *testBucket) {
+			bucket.put("one", "new")
 		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := open(t, withoutXattrs)
-			_, err := s.driver.Put(t.Context(), described("one", "content"))
+			bucket := newTestBucket(t, withoutXattrs)
+			_, err := bucket.driver.Put(t.Context(), described("one", "content"))
 			require.NoError(t, err)
-			require.NoError(t, os.Link(filepath.Join(s.root, "one"), filepath.Join(s.root, "two")))
-			tt.change(s)
-			require.Equal(t, described("two", "").Properties, s.head("two").Properties)
+			require.NoError(t, os.Link(filepath.Join(bucket.root, "one"), filepath.Join(bucket.root, "two")))
+			tt.change(bucket)
+			require.Equal(t, described("two", "").Properties, bucket.head("two").Properties)
 		})
 	}
 }

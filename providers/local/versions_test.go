@@ -17,53 +17,53 @@ import (
 )
 
 // history returns all versions, page by page.
-func (s *subject) history(r driver.ListRequest) []storage.VersionEntry {
-	s.t.Helper()
+func (bucket *testBucket) listVersions(r driver.ListRequest) []storage.VersionEntry {
+	bucket.t.Helper()
 	if r.Limit == 0 {
 		r.Limit = 2
 	}
 	var all []storage.VersionEntry
 	for {
-		page, err := s.driver.ListVersions(s.t.Context(), &r)
-		require.NoError(s.t, err)
+		page, err := bucket.driver.ListVersions(bucket.t.Context(), &r)
+		require.NoError(bucket.t, err)
 		all = append(all, page.Entries...)
 		r.Token = page.Token
 		if r.Token == "" {
 			return all
 		}
-		require.Len(s.t, page.Entries, r.Limit)
+		require.Len(bucket.t, page.Entries, r.Limit)
 	}
 }
 
-func runOnVersioned(t *testing.T, each func(t *testing.T, s *subject)) {
+func runOnVersioned(t *testing.T, each func(t *testing.T, bucket *testBucket)) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
-			each(t, open(t, append(disk.tweaks, withVersions, withFrozenClock)...))
+			each(t, newTestBucket(t, append(disk.tweaks, withVersions, withFrozenClock)...))
 		})
 	}
 }
 
 // With versions, an overwrite keeps the old version.
 func TestVersionsKept(t *testing.T) {
-	runOnVersioned(t, func(t *testing.T, s *subject) {
-		require.True(t, s.driver.Describe().Versioned)
+	runOnVersioned(t, func(t *testing.T, bucket *testBucket) {
+		require.True(t, bucket.driver.Describe().Versioned)
 		var attrs []*storage.Attrs
 		for i := range 4 {
-			attrs = append(attrs, s.put("k", fmt.Sprint(i)))
+			attrs = append(attrs, bucket.put("k", fmt.Sprint(i)))
 		}
 
-		s.put("k/below", "x")
-		s.remove("k")
-		s.missing("k")
+		bucket.put("k/below", "x")
+		bucket.remove("k")
+		bucket.requireMissing("k")
 		for i, a := range attrs {
-			body, got, err := s.getVersion("k", a.Version)
+			body, got, err := bucket.getVersion("k", a.Version)
 			require.NoError(t, err)
 			require.Equal(t, fmt.Sprint(i), body)
 			require.Equal(t, a, got, "with its attributes and revision")
 		}
 
 		var order []string
-		for _, e := range s.history(driver.ListRequest{Prefix: "k"}) {
+		for _, e := range bucket.listVersions(driver.ListRequest{Prefix: "k"}) {
 			if e.Key == "k" {
 				require.False(t, e.Current)
 				require.Equal(t, len(order) == 0, e.IsDeleteMarker)
@@ -79,76 +79,77 @@ func TestVersionsKept(t *testing.T) {
 
 // Delete with a version removes that version permanently.
 func TestDeleteVersion(t *testing.T) {
-	runOnVersioned(t, func(t *testing.T, s *subject) {
-		one := s.put("k", "1")
-		two := s.put("k", "2")
-		three := s.put("k", "3")
+	runOnVersioned(t, func(t *testing.T, bucket *testBucket) {
+		one := bucket.put("k", "1")
+		two := bucket.put("k", "2")
+		three := bucket.put("k", "3")
 		removeVersion := func(a *storage.Attrs) {
 			t.Helper()
 			require.NoError(t,
-				s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
-			_, _, err := s.getVersion("k", a.Version)
+				bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
+			_, _, err := bucket.getVersion("k", a.Version)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		}
 
 		removeVersion(three)
-		require.Equal(t, two, s.head("k"), "the newest remaining version is current")
+		require.Equal(t, two, bucket.head("k"), "the newest remaining version is current")
 		removeVersion(one)
-		require.Equal(t, "2", s.get("k"))
+		require.Equal(t, "2", bucket.get("k"))
 
 		removeVersion(one)
 		removeVersion(two)
-		s.missing("k")
-		require.Empty(t, s.history(driver.ListRequest{}))
-		require.Empty(t, s.files())
+		bucket.requireMissing("k")
+		require.Empty(t, bucket.listVersions(driver.ListRequest{}))
+		require.Empty(t, bucket.files())
 	})
 }
 
 // A malformed version is InvalidArgument, and a missing one ObjectNotFound.
 func TestVersionMalformed(t *testing.T) {
-	runOnVersioned(t, func(t *testing.T, s *subject) {
-		a := s.put("k", "x")
+	runOnVersioned(t, func(t *testing.T, bucket *testBucket) {
+		a := bucket.put("k", "x")
 		for _, version := range []string{"x", "latest", "../k", a.Version + "0x", "G" + a.Version[1:]} {
-			_, _, err := s.getVersion("k", version)
+			_, _, err := bucket.getVersion("k", version)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorIs(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument)
+			require.ErrorIs(t, bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument)
 		}
 		absent := objectfile.VersionOf(osdir.Meta{Ino: 1, MTime: 1})
-		_, _, err := s.getVersion("k", absent)
+		_, _, err := bucket.getVersion("k", absent)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
-		require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: absent}))
-		require.Equal(t, "x", s.get("k"))
+		require.NoError(t,
+			bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: absent}))
+		require.Equal(t, "x", bucket.get("k"))
 	})
 }
 
 // Delete with a version compares its condition with that version.
 func TestDeleteVersionCondition(t *testing.T) {
-	s := open(t, withVersions)
-	old := s.put("k", "1")
-	current := s.put("k", "2")
+	bucket := newTestBucket(t, withVersions)
+	old := bucket.put("k", "1")
+	current := bucket.put("k", "2")
 	r := &driver.DeleteRequest{
 		Key:       "k",
 		Version:   old.Version,
 		Condition: storage.Condition{Revision: current.Revision},
 	}
-	require.ErrorIs(t, s.driver.Delete(t.Context(), r), storage.PreconditionFailed)
+	require.ErrorIs(t, bucket.driver.Delete(t.Context(), r), storage.PreconditionFailed)
 	r.Condition.Revision = old.Revision
-	require.NoError(t, s.driver.Delete(t.Context(), r))
+	require.NoError(t, bucket.driver.Delete(t.Context(), r))
 }
 
 // Versions are listed like objects.
 func TestListVersions(t *testing.T) {
-	runOnVersioned(t, func(t *testing.T, s *subject) {
+	runOnVersioned(t, func(t *testing.T, bucket *testBucket) {
 		for _, key := range []string{"a", "a-b", "a/b", "a/b/c", "a0", "b/c"} {
-			s.put(key, "1")
-			s.put(key, "2")
+			bucket.put(key, "1")
+			bucket.put(key, "2")
 		}
 
-		s.remove("a/b")
-		s.remove("b/c")
+		bucket.remove("a/b")
+		bucket.remove("b/c")
 		list := func(r driver.ListRequest) []string {
 			var result []string
-			for _, e := range s.history(r) {
+			for _, e := range bucket.listVersions(r) {
 				line := e.Key
 				if e.Current {
 					line += " current"
@@ -179,10 +180,10 @@ func TestListVersions(t *testing.T) {
 
 // Without versions, an overwrite keeps nothing.
 func TestListVersionsUnversioned(t *testing.T) {
-	s := open(t)
-	s.put("k", "1")
-	s.put("k", "2")
-	all := s.history(driver.ListRequest{})
+	bucket := newTestBucket(t)
+	bucket.put("k", "1")
+	bucket.put("k", "2")
+	all := bucket.listVersions(driver.ListRequest{})
 	require.Len(t, all, 1)
 	require.True(t, all[0].Current)
 	require.Empty(t, all[0].Version)
@@ -198,9 +199,9 @@ func TestDeleteLeavesMarkers(t *testing.T) {
 				d.bucket.Clock.Now = func() time.Time { return today }
 			}
 			tweaks := append(disk.tweaks, withVersions, withFlush, atToday)
-			s := open(t, tweaks...)
+			bucket := newTestBucket(t, tweaks...)
 			list := func() (lines []string) {
-				for _, e := range s.history(driver.ListRequest{}) {
+				for _, e := range bucket.listVersions(driver.ListRequest{}) {
 					line := fmt.Sprint(e.Modified.Day())
 					if e.IsDeleteMarker {
 						require.False(t, e.Current)
@@ -214,70 +215,71 @@ func TestDeleteLeavesMarkers(t *testing.T) {
 			}
 			removeVersion := func(version string) {
 				require.NoError(t,
-					s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "dir/k", Version: version}))
+					bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "dir/k", Version: version}))
 			}
-			one := s.put("dir/k", "1")
+			one := bucket.put("dir/k", "1")
 			today = day(2)
-			two := s.put("dir/k", "2")
+			two := bucket.put("dir/k", "2")
 			today = day(3)
 
-			s.remove("dir/k")
+			bucket.remove("dir/k")
 			require.Equal(t, []string{"removed 3", "2", "1"}, list())
 			today = day(4)
-			s.remove("dir/k")
+			bucket.remove("dir/k")
 			require.Equal(t, []string{"removed 4", "removed 3", "2", "1"}, list())
 
-			marker := s.history(driver.ListRequest{})[1].Version
-			_, _, err := s.getVersion("dir/k", marker)
+			marker := bucket.listVersions(driver.ListRequest{})[1].Version
+			_, _, err := bucket.getVersion("dir/k", marker)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 
-			three := s.put("dir/k", "3")
+			three := bucket.put("dir/k", "3")
 			require.Equal(t, []string{"4 current", "removed 4", "removed 3", "2", "1"}, list())
-			s = reopen(t, s.root, tweaks...)
+			bucket = reopenTestBucket(t, bucket.root, tweaks...)
 			removeVersion(marker)
 			require.Equal(t, []string{"4 current", "removed 4", "2", "1"}, list())
 
 			removeVersion(three.Version)
-			s.missing("dir/k")
+			bucket.requireMissing("dir/k")
 			require.Equal(t, []string{"removed 4", "2", "1"}, list(), "the marker is the newest")
 
 			removeVersion(two.Version)
-			marker = s.history(driver.ListRequest{})[0].Version
+			marker = bucket.listVersions(driver.ListRequest{})[0].Version
 			removeVersion(marker)
 			require.Equal(t, []string{"1 current"}, list(), "without its marker it is back")
-			require.Equal(t, one, s.head("dir/k"))
+			require.Equal(t, one, bucket.head("dir/k"))
 
-			s.remove("other") // was never there
+			bucket.remove("other") // was never there
 			removeVersion(one.Version)
 			require.Equal(t, []string{"removed 4"}, list())
 
-			require.NoError(t, s.driver.Delete(t.Context(),
-				&driver.DeleteRequest{Key: "other", Version: s.history(driver.ListRequest{})[0].Version}))
+			require.NoError(t, bucket.driver.Delete(t.Context(),
+				&driver.DeleteRequest{Key: "other", Version: bucket.listVersions(driver.ListRequest{})[0].Version}))
 			require.Empty(t, list())
-			leftovers, err := os.ReadDir(filepath.Join(s.root, filepath.FromSlash(bucketdir.VersionsPath)))
+			leftovers, err := os.ReadDir(filepath.Join(bucket.root,
+				filepath.FromSlash(bucketdir.VersionsPath)))
 			require.NoError(t, err)
 			require.Empty(t, leftovers, "no files are left")
-			require.NoDirExists(t, filepath.Join(s.root, "dir"))
+			require.NoDirExists(t, filepath.Join(bucket.root, "dir"))
 		})
 	}
 }
 
 // If Delete stops before it removes the current version, the object is unchanged, and its version is listed once.
 func TestDeleteInterrupted(t *testing.T) {
-	s := open(t, withVersions)
-	a := s.put("k", "1")
-	live, err := s.driver.acquire(t.Context())
+	bucket := newTestBucket(t, withVersions)
+	a := bucket.put("k", "1")
+	live, err := bucket.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer s.driver.release(live)
+	defer bucket.driver.release(live)
 	current := objectfile.ObjectFile{Dir: live.Tree.Top, Base: "k", Meta: mustStat(t, live, "k")}
 
 	require.NoError(t, live.Noncurrent.MarkRemoved(t.Context(), "k", current))
-	require.Len(t, s.history(driver.ListRequest{}), 1, "neither the version twice nor the marker")
-	require.Equal(t, "1", s.get("k"))
+	require.Len(t, bucket.listVersions(driver.ListRequest{}), 1, "neither the version twice nor the marker")
+	require.Equal(t, "1", bucket.get("k"))
 
-	require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
-	s.missing("k")
-	require.Empty(t, s.history(driver.ListRequest{}))
+	require.NoError(t, bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
+	bucket.requireMissing("k")
+	require.Empty(t, bucket.listVersions(driver.ListRequest{}))
 }
 
 func mustStat(t *testing.T, s *bucketstore.Store, base string) osdir.Meta {

@@ -19,11 +19,11 @@ import (
 func withSidecars(d *objectDriver) { d.bucket.Visible = true }
 
 // copySubject returns a copy of a bucket, as of a tool that only copies bytes and names.
-func copySubject(t *testing.T, src string) *subject {
+func copyTestBucket(t *testing.T, src string) *testBucket {
 	t.Helper()
 	dst := filepath.Join(t.TempDir(), "copy")
 	require.NoError(t, os.CopyFS(dst, os.DirFS(src)))
-	return reopen(t, dst)
+	return reopenTestBucket(t, dst)
 }
 
 func described(key, body string) *driver.PutRequest {
@@ -55,7 +55,7 @@ func visibleFiles(t *testing.T, root string) (found []string) {
 // If a user copies the directory, visible sidecars keep the attributes of the objects.
 func TestVisibleSidecarSurvivesCopy(t *testing.T) {
 	for _, options := range [][]tweak{{withSidecars}, {withSidecars, withStrictNames}, {withSidecars, withoutXattrs}} {
-		s := open(t, options...)
+		bucket := newTestBucket(t, options...)
 		keys := []string{
 			"images/photo.jpg",
 			"images",
@@ -66,12 +66,12 @@ func TestVisibleSidecarSurvivesCopy(t *testing.T) {
 			"a/b/c/d",
 		}
 		for _, key := range keys {
-			_, err := s.driver.Put(t.Context(), described(key, "content"))
+			_, err := bucket.driver.Put(t.Context(), described(key, "content"))
 			require.NoError(t, err)
 		}
 
-		require.Len(t, visibleFiles(t, s.root), len(keys))
-		c := copySubject(t, s.root)
+		require.Len(t, visibleFiles(t, bucket.root), len(keys))
+		c := copyTestBucket(t, bucket.root)
 		page, err := c.driver.List(t.Context(), &driver.ListRequest{Limit: 100})
 		require.NoError(t, err)
 		require.Len(t, page.Entries, len(keys))
@@ -86,13 +86,13 @@ func TestVisibleSidecarSurvivesCopy(t *testing.T) {
 	}
 }
 
-func (s *subject) isPublic(key string) (bool, error) {
-	live, err := s.driver.acquire(s.t.Context())
+func (bucket *testBucket) isPublic(key string) (bool, error) {
+	live, err := bucket.driver.acquire(bucket.t.Context())
 	if err != nil {
 		return false, err
 	}
-	defer s.driver.release(live)
-	f, a, err := live.Objects.OpenObject(s.t.Context(), key, "")
+	defer bucket.driver.release(live)
+	f, a, err := live.Objects.OpenObject(bucket.t.Context(), key, "")
 	if err != nil {
 		return false, err
 	}
@@ -105,16 +105,16 @@ func (s *subject) isPublic(key string) (bool, error) {
 func TestVisibleSidecarMatchesObject(t *testing.T) {
 	tests := []struct {
 		name   string
-		change func(t *testing.T, s *subject)
+		change func(t *testing.T, bucket *testBucket)
 		files  int
 		want   string // content type in a copy
 	}{
 		{
 			name: "after an overwrite",
-			change: func(t *testing.T, s *subject) {
+			change: func(t *testing.T, bucket *testBucket) {
 				r := described("dir/k", "contenu")
 				r.ContentType = "text/x-new"
-				_, err := s.driver.Put(t.Context(), r)
+				_, err := bucket.driver.Put(t.Context(), r)
 				require.NoError(t, err)
 			},
 			files: 1,
@@ -122,27 +122,28 @@ func TestVisibleSidecarMatchesObject(t *testing.T) {
 		},
 		{
 			name: "after an overwrite without the option",
-			change: func(t *testing.T, s *subject) {
-				_, err := reopen(t, s.root).driver.Put(t.Context(), request("dir/k", "contenu"))
+			change: func(t *testing.T, bucket *testBucket) {
+				_, err := reopenTestBucket(t, bucket.root).driver.Put(t.Context(),
+					request("dir/k", "contenu"))
 				require.NoError(t, err)
 			},
 			want: "",
 		},
 		{
 			name: "after an upload in parts",
-			change: func(t *testing.T, s *subject) {
+			change: func(t *testing.T, bucket *testBucket) {
 				r := described("dir/k", "")
 				r.ContentType = "text/x-new"
-				upload, err := s.driver.BeginParts(t.Context(), r)
+				upload, err := bucket.driver.BeginParts(t.Context(), r)
 				require.NoError(t, err)
-				part, err := s.driver.PutPart(t.Context(), &driver.PartRequest{
+				part, err := bucket.driver.PutPart(t.Context(), &driver.PartRequest{
 					Key:    r.Key,
 					Upload: upload,
 					Number: 1,
 					Body:   strings.NewReader("parts"),
 				})
 				require.NoError(t, err)
-				_, err = s.driver.CompleteParts(t.Context(),
+				_, err = bucket.driver.CompleteParts(t.Context(),
 					&driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}})
 				require.NoError(t, err)
 			},
@@ -151,11 +152,11 @@ func TestVisibleSidecarMatchesObject(t *testing.T) {
 		},
 		{
 			name: "after a write that failed",
-			change: func(t *testing.T, s *subject) {
+			change: func(t *testing.T, bucket *testBucket) {
 				r := described("dir/k", "contenu")
 				r.ContentType = "text/x-new"
 				r.Condition.Absent = true
-				_, err := s.driver.Put(t.Context(), r)
+				_, err := bucket.driver.Put(t.Context(), r)
 				require.ErrorIs(t, err, storage.PreconditionFailed)
 			},
 			files: 1,
@@ -163,17 +164,17 @@ func TestVisibleSidecarMatchesObject(t *testing.T) {
 		},
 		{
 			name: "after another program made the file longer",
-			change: func(t *testing.T, s *subject) {
+			change: func(t *testing.T, bucket *testBucket) {
 				require.NoError(t,
-					os.WriteFile(filepath.Join(s.root, "dir", "k"), []byte("longer than it was"), 0o666))
+					os.WriteFile(filepath.Join(bucket.root, "dir", "k"), []byte("longer than it was"), 0o666))
 			},
 			files: 1,
 			want:  "",
 		},
 		{
 			name: "with a malformed sidecar",
-			change: func(t *testing.T, s *subject) {
-				require.NoError(t, os.WriteFile(visibleFiles(t, s.root)[0], []byte("{"), 0o666))
+			change: func(t *testing.T, bucket *testBucket) {
+				require.NoError(t, os.WriteFile(visibleFiles(t, bucket.root)[0], []byte("{"), 0o666))
 			},
 			files: 1,
 			want:  "",
@@ -181,34 +182,34 @@ func TestVisibleSidecarMatchesObject(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := open(t, withSidecars)
-			_, err := s.driver.Put(t.Context(), described("dir/k", "content"))
+			bucket := newTestBucket(t, withSidecars)
+			_, err := bucket.driver.Put(t.Context(), described("dir/k", "content"))
 			require.NoError(t, err)
-			tt.change(t, s)
-			require.Len(t, visibleFiles(t, s.root), tt.files)
-			require.Equal(t, tt.want, copySubject(t, s.root).head("dir/k").ContentType)
+			tt.change(t, bucket)
+			require.Len(t, visibleFiles(t, bucket.root), tt.files)
+			require.Equal(t, tt.want, copyTestBucket(t, bucket.root).head("dir/k").ContentType)
 		})
 	}
 }
 
 // Removing an object removes its visible sidecar.
 func TestDeleteRemovesVisibleSidecar(t *testing.T) {
-	s := open(t, withSidecars)
-	s.put("dir/k", "x")
-	s.put("dir", "y")
-	s.remove("dir/k")
-	s.remove("dir")
-	require.Empty(t, visibleFiles(t, s.root))
-	require.NoDirExists(t, filepath.Join(s.root, "dir"))
+	bucket := newTestBucket(t, withSidecars)
+	bucket.put("dir/k", "x")
+	bucket.put("dir", "y")
+	bucket.remove("dir/k")
+	bucket.remove("dir")
+	require.Empty(t, visibleFiles(t, bucket.root))
+	require.NoDirExists(t, filepath.Join(bucket.root, "dir"))
 
-	s.driver.bucket.Versions.Store(true)
-	_, err := s.driver.Put(t.Context(), described("k", "old"))
+	bucket.driver.bucket.Versions.Store(true)
+	_, err := bucket.driver.Put(t.Context(), described("k", "old"))
 	require.NoError(t, err)
-	s.put("k", "new")
-	current := s.head("k")
+	bucket.put("k", "new")
+	current := bucket.head("k")
 	require.NoError(t,
-		s.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "k", Version: current.Version}))
-	require.Equal(t, "text/x-own", copySubject(t, s.root).head("k").ContentType,
+		bucket.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "k", Version: current.Version}))
+	require.Equal(t, "text/x-own", copyTestBucket(t, bucket.root).head("k").ContentType,
 		"the old version is current again")
 }
 
@@ -223,15 +224,15 @@ func TestVisibleSidecarAdopted(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			first := open(t, withSidecars)
+			first := newTestBucket(t, withSidecars)
 			for _, key := range []string{"k", "dir/k"} {
 				_, err := first.driver.Put(t.Context(), described(key, "content"))
 				require.NoError(t, err)
 			}
-			s := reopen(t, copySubject(t, first.root).root, tt.options...)
-			live, err := s.driver.acquire(t.Context())
+			bucket := reopenTestBucket(t, copyTestBucket(t, first.root).root, tt.options...)
+			live, err := bucket.driver.acquire(t.Context())
 			require.NoError(t, err)
-			defer s.driver.release(live)
+			defer bucket.driver.release(live)
 			l, _ := live.Tree.Names().Locate("k")
 			candidates := live.Objects.Candidates(l, live.Tree.Top)
 			defer candidates.Close()
@@ -240,13 +241,13 @@ func TestVisibleSidecarAdopted(t *testing.T) {
 			require.NoError(t, candidates.Adopt(t.Context(), old))
 			require.NoError(t, candidates.DropVisible(t.Context()))
 
-			require.Len(t, visibleFiles(t, s.root), 1)
-			require.Equal(t, described("k", "").Properties, s.head("k").Properties)
+			require.Len(t, visibleFiles(t, bucket.root), 1)
+			require.Equal(t, described("k", "").Properties, bucket.head("k").Properties)
 
-			s.driver.bucket.Versions.Store(true)
-			version := s.head("dir/k").Version
-			s.put("dir/k", "new")
-			_, a, err := s.getVersion("dir/k", version)
+			bucket.driver.bucket.Versions.Store(true)
+			version := bucket.head("dir/k").Version
+			bucket.put("dir/k", "new")
+			_, a, err := bucket.getVersion("dir/k", version)
 			require.NoError(t, err)
 			require.Equal(t, described("k", "").Properties, a.Properties)
 		})
@@ -255,12 +256,12 @@ func TestVisibleSidecarAdopted(t *testing.T) {
 
 // Move keeps attributes that come from the visible sidecar of a copied directory.
 func TestMoveKeepsAdoptedAttributes(t *testing.T) {
-	s := open(t, withSidecars)
+	bucket := newTestBucket(t, withSidecars)
 	r := described("from", "content")
 	r.PublicRead = false
-	_, err := s.driver.Put(t.Context(), r)
+	_, err := bucket.driver.Put(t.Context(), r)
 	require.NoError(t, err)
-	c := copySubject(t, s.root)
+	c := copyTestBucket(t, bucket.root)
 
 	_, err = storage.Move(t.Context(), engine.New(c.driver), "from", "to")
 	require.NoError(t, err)
@@ -282,18 +283,18 @@ func TestVisibleSidecarForeignRetention(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := open(t, withSidecars)
-			require.NoError(t, os.WriteFile(filepath.Join(s.root, "k"), []byte("text"), 0o666))
+			bucket := newTestBucket(t, withSidecars)
+			require.NoError(t, os.WriteFile(filepath.Join(bucket.root, "k"), []byte("text"), 0o666))
 			sidecar := `{"contentType":"image/png","metadata":{"m":"1"},"size":4,` + tt.text + `}`
-			path := filepath.Join(s.root, bucketdir.Reserved+string(bucketdir.MarkVisible)+"k")
+			path := filepath.Join(bucket.root, bucketdir.Reserved+string(bucketdir.MarkVisible)+"k")
 			require.NoError(t, os.WriteFile(path, []byte(sidecar), 0o666))
 			for _, adopted := range []bool{false, true} {
-				attrs, err := s.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+				attrs, err := bucket.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 				require.NoError(t, err)
 				require.Equal(t, tt.want, attrs.Retention, adopted)
 				require.Equal(t, "image/png", attrs.ContentType, adopted)
 				require.Equal(t, map[string]string{"m": "1"}, attrs.Metadata, adopted)
-				require.NoError(t, s.driver.SetTags(t.Context(),
+				require.NoError(t, bucket.driver.SetTags(t.Context(),
 					&driver.ChangeRequest{Key: "k", Tags: map[string]string{"k": "v"}}))
 			}
 		})
@@ -313,10 +314,10 @@ func TestSidecarSurvivesNewInodes(t *testing.T) {
 		"the number has the sidecar of another object": other,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := open(t, withoutXattrs, withCoarseTimes)
-			_, err := s.driver.Put(t.Context(), described("a/b", "content"))
+			bucket := newTestBucket(t, withoutXattrs, withCoarseTimes)
+			_, err := bucket.driver.Put(t.Context(), described("a/b", "content"))
 			require.NoError(t, err)
-			dir := filepath.Join(s.root, bucketdir.AttrsPath)
+			dir := filepath.Join(bucket.root, bucketdir.AttrsPath)
 
 			leftovers, err := os.ReadDir(dir)
 			require.NoError(t, err)
@@ -324,22 +325,22 @@ func TestSidecarSurvivesNewInodes(t *testing.T) {
 
 			require.NoError(t, os.Remove(filepath.Join(dir, leftovers[0].Name())))
 			if sidecar != nil {
-				info, err := os.Stat(filepath.Join(s.root, "a/b"))
+				info, err := os.Stat(filepath.Join(bucket.root, "a/b"))
 				require.NoError(t, err)
 				sidecar.Size, sidecar.MTime = info.Size(), info.ModTime().UnixNano()
 				require.NoError(t,
 					os.WriteFile(filepath.Join(dir, leftovers[0].Name()), sidecar.Encode(), 0o666))
 			}
-			s = reopen(t, s.root, withoutXattrs, withCoarseTimes)
-			require.Equal(t, described("a/b", "").Properties, s.head("a/b").Properties)
+			bucket = reopenTestBucket(t, bucket.root, withoutXattrs, withCoarseTimes)
+			require.Equal(t, described("a/b", "").Properties, bucket.head("a/b").Properties)
 
-			page, err := s.driver.List(t.Context(), &driver.ListRequest{Limit: 1})
+			page, err := bucket.driver.List(t.Context(), &driver.ListRequest{Limit: 1})
 			require.NoError(t, err)
-			require.Equal(t, s.head("a/b").Revision, page.Entries[0].Revision)
+			require.Equal(t, bucket.head("a/b").Revision, page.Entries[0].Revision)
 
-			s.setTags("a/b", map[string]string{"k": "v"})
-			require.Equal(t, described("a/b", "").Properties, s.head("a/b").Properties)
-			require.Equal(t, 1, s.head("a/b").TagCount)
+			bucket.setTags("a/b", map[string]string{"k": "v"})
+			require.Equal(t, described("a/b", "").Properties, bucket.head("a/b").Properties)
+			require.Equal(t, 1, bucket.head("a/b").TagCount)
 		})
 	}
 }

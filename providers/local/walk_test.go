@@ -36,14 +36,14 @@ func TestListFoldersAsWalk(t *testing.T) {
 	for _, tt := range tests {
 		for _, disk := range disks {
 			t.Run(tt.name+", "+disk.name, func(t *testing.T) {
-				s := open(t, disk.tweaks...)
-				s.write("g/"+tt.path, "x")
+				bucket := newTestBucket(t, disk.tweaks...)
+				bucket.write("g/"+tt.path, "x")
 				want := []string{}
 				if tt.shown {
 					want = append(want, "g/")
 				}
-				require.Len(t, s.all(), len(want))
-				require.ElementsMatch(t, want, s.list(driver.ListRequest{Delimiter: "/"}))
+				require.Len(t, bucket.keys(), len(want))
+				require.ElementsMatch(t, want, bucket.list(driver.ListRequest{Delimiter: "/"}))
 			})
 		}
 	}
@@ -51,18 +51,18 @@ func TestListFoldersAsWalk(t *testing.T) {
 
 // A bucket with noncurrent versions under long names is not empty.
 func TestDeleteBucketWithLongVersions(t *testing.T) {
-	s, root := newService(t)
+	service, root := newService(t)
 	yes := true
-	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one", Versioning: &yes})
+	_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one", Versioning: &yes})
 	require.NoError(t, err)
 
-	b := s.bucket(t, "one", root)
-	require.True(t, b.driver.Describe().Versioned)
+	bucket := service.bucket(t, "one", root)
+	require.True(t, bucket.driver.Describe().Versioned)
 	key := "g/" + strings.Repeat("x", 300)
-	b.put(key, "old")
-	b.remove(key)
-	require.Empty(t, b.all())
-	require.ErrorIs(t, s.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
+	bucket.put(key, "old")
+	bucket.remove(key)
+	require.Empty(t, bucket.keys())
+	require.ErrorIs(t, service.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
 }
 
 // A folder that may not be read still appears in the listing of its parent.
@@ -70,14 +70,14 @@ func TestListUnreadableFolder(t *testing.T) {
 	if runUnprivileged(t) {
 		return
 	}
-	s := open(t)
+	bucket := newTestBucket(t)
 	for _, path := range []string{"a", "lost+found/x", "z/y"} {
-		s.write(path, "x")
+		bucket.write(path, "x")
 	}
-	defer forbidAccess(t, filepath.Join(s.root, "lost+found"), 0)()
-	require.Equal(t, []string{"a", "lost+found/", "z/"}, s.list(driver.ListRequest{Delimiter: "/"}))
+	defer forbidAccess(t, filepath.Join(bucket.root, "lost+found"), 0)()
+	require.Equal(t, []string{"a", "lost+found/", "z/"}, bucket.list(driver.ListRequest{Delimiter: "/"}))
 	for _, r := range []driver.ListRequest{{Limit: 10}, {Prefix: "lost+found/", Delimiter: "/", Limit: 10}} {
-		_, err := s.driver.List(t.Context(), &r)
+		_, err := bucket.driver.List(t.Context(), &r)
 		require.ErrorIs(t, err, storage.PermissionDenied, r.Prefix)
 	}
 }
