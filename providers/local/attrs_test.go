@@ -28,50 +28,57 @@ func TestPutLongAttributes(t *testing.T) {
 	require.Equal(t, a, bucket.head("k"))
 }
 
-func TestSidecars(t *testing.T) {
-	sidecars := func(bucket *testBucket) int {
-		entries, err := os.ReadDir(bucket.root + "/" + bucketdir.AttrsPath)
-		require.NoError(t, err)
-		return len(entries)
+// countSidecars returns the number of hidden sidecars.
+func (bucket *testBucket) countSidecars() int {
+	bucket.t.Helper()
+	entries, err := os.ReadDir(filepath.Join(bucket.root, bucketdir.AttrsPath))
+	require.NoError(bucket.t, err)
+	return len(entries)
+}
+
+// A sidecar is removed with its object.
+func TestSidecarRemovedWithObject(t *testing.T) {
+	bucket := newTestBucket(t, withoutXattrs)
+	bucket.put("a", "x")
+	bucket.put("b", "x")
+	bucket.put("a", "y")
+	require.Equal(t, 2, bucket.countSidecars())
+
+	// "a" moves to its alternate name, and keeps its sidecar.
+	bucket.put("a/b", "z")
+	require.True(t, bucket.head("a").CRC32C.Known)
+
+	for _, key := range []string{"a", "b", "a/b"} {
+		bucket.remove(key)
 	}
-	t.Run("are removed with their objects", func(t *testing.T) {
-		bucket := newTestBucket(t, withoutXattrs)
-		bucket.put("a", "x")
-		bucket.put("b", "x")
+	require.Zero(t, bucket.countSidecars())
+}
 
-		bucket.put("a", "y")
-		require.Equal(t, 2, sidecars(bucket))
-		bucket.put("a/b", "z")
-		require.True(t, bucket.head("a").CRC32C.Known, "at the alternate name")
+// A sidecar is not used for a file that another program has edited.
+func TestSidecarOfEditedFile(t *testing.T) {
+	bucket := newTestBucket(t, withoutXattrs)
+	r := request("k", "old")
+	r.ContentType = "text/css"
+	_, err := bucket.driver.Put(t.Context(), r)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(bucket.root, "k"), []byte("by hand"), 0o666))
 
-		for _, key := range []string{"a", "b", "a/b"} {
-			bucket.remove(key)
-		}
-		require.Zero(t, sidecars(bucket))
-	})
-	t.Run("are not used for an edited file", func(t *testing.T) {
-		bucket := newTestBucket(t, withoutXattrs)
-		r := request("k", "old")
-		r.ContentType = "text/css"
-		_, err := bucket.driver.Put(t.Context(), r)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(bucket.root+"/k", []byte("by hand"), 0o666))
+	attrs := bucket.head("k")
+	require.Empty(t, attrs.ContentType, "the engine derives it from the key")
+	require.False(t, attrs.CRC32C.Known)
+}
 
-		a := bucket.head("k")
-		require.Empty(t, a.ContentType, "the engine derives it from the key")
-		require.False(t, a.CRC32C.Known)
-	})
-	t.Run("of a later form are refused", func(t *testing.T) {
-		bucket := newTestBucket(t, withoutXattrs)
-		bucket.put("k", "x")
+// A sidecar in the form of a later release is refused with Unsupported.
+func TestSidecarOfLaterForm(t *testing.T) {
+	bucket := newTestBucket(t, withoutXattrs)
+	bucket.put("k", "x")
+	sidecars, err := filepath.Glob(filepath.Join(bucket.root, bucketdir.AttrsPath, "*"))
+	require.NoError(t, err)
+	require.Len(t, sidecars, 1)
 
-		files, err := filepath.Glob(bucket.root + "/" + bucketdir.AttrsPath + "/*")
-		require.NoError(t, err)
-		require.Len(t, files, 1)
-
-		require.NoError(t, os.WriteFile(files[0], []byte{3, 0, 0}, 0o666))
-		_, err = bucket.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
-		require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
-		require.ErrorContains(t, err, "update this program")
-	})
+	const laterForm = 3
+	require.NoError(t, os.WriteFile(sidecars[0], []byte{laterForm, 0, 0}, 0o666))
+	_, err = bucket.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
+	require.ErrorContains(t, err, "update this program")
 }

@@ -46,6 +46,7 @@ func BenchmarkPut(b *testing.B) {
 	})
 }
 
+// BenchmarkGet compares Get with the minimum: open, stat and read.
 func BenchmarkGet(b *testing.B) {
 	bucket := newTestBucket(b)
 	bucket.put("dir/k", strings.Repeat("x", 1024))

@@ -13,52 +13,52 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// removeIf removes an object under a condition.
+func (bucket *testBucket) removeIf(key string, c storage.Condition) error {
+	return bucket.driver.Delete(context.Background(), &driver.DeleteRequest{Key: key, Condition: c})
+}
+
+// A call under a condition succeeds only if the object meets it.
 func TestConditions(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			bucket := newTestBucket(t, disk.tweaks...)
-			first, err := bucket.putIf("k", "1", storage.Condition{Absent: true})
+			absent := storage.Condition{Absent: true}
+			first, err := bucket.putIf("k", "1", absent)
 			require.NoError(t, err)
+			second := bucket.put("k", "2")
 			old := storage.Condition{Revision: first.Revision}
-			attrs := bucket.put("k", "2")
-			current := storage.Condition{Revision: attrs.Revision}
+			current := storage.Condition{Revision: second.Revision}
+			notOld := storage.Condition{NotRevision: first.Revision}
+			notCurrent := storage.Condition{NotRevision: second.Revision}
 
-			tests := []struct {
-				name string
-				err  error
-				want error
-			}{
-				{"create an existing object", errorOf(bucket.putIf("k", "x", storage.Condition{Absent: true})), storage.PreconditionFailed},
-				{"update another revision", errorOf(bucket.putIf("k", "x", old)), storage.PreconditionFailed},
-				{"update a missing object", errorOf(bucket.putIf("none", "x", old)), storage.PreconditionFailed},
-				{"remove another revision", bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Condition: old}), storage.PreconditionFailed},
-				{"remove a missing object", bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "none", Condition: old}), nil},
-				{"read another revision", bucket.headIf("k", old), storage.PreconditionFailed},
-				{"read this revision", bucket.headIf("k", current), nil},
-				{"read unless this revision", bucket.headIf("k", storage.Condition{NotRevision: attrs.Revision}), storage.NotModified},
-				{"read unless another revision", bucket.headIf("k", storage.Condition{NotRevision: first.Revision}), nil},
-				{"read a missing object", bucket.headIf("none", old), storage.ObjectNotFound},
-			}
-			for _, tt := range tests {
-				if tt.want == nil {
-					require.NoError(t, tt.err, tt.name)
-				} else {
-					require.ErrorIs(t, tt.err, tt.want, tt.name)
-				}
-			}
+			// Writes and removals that are refused change nothing.
+			require.ErrorIs(t, errorOf(bucket.putIf("k", "x", absent)), storage.PreconditionFailed)
+			require.ErrorIs(t, errorOf(bucket.putIf("k", "x", old)), storage.PreconditionFailed)
+			require.ErrorIs(t, errorOf(bucket.putIf("none", "x", old)), storage.PreconditionFailed)
+			require.ErrorIs(t, bucket.removeIf("k", old), storage.PreconditionFailed)
+			require.NoError(t, bucket.removeIf("none", old), "a missing object is removed already")
 			require.Equal(t, "2", bucket.get("k"))
 			require.Empty(t, bucket.leftovers())
 
+			// Reads.
+			require.ErrorIs(t, bucket.headIf("k", old), storage.PreconditionFailed)
+			require.NoError(t, bucket.headIf("k", current))
+			require.ErrorIs(t, bucket.headIf("k", notCurrent), storage.NotModified)
+			require.NoError(t, bucket.headIf("k", notOld))
+			require.ErrorIs(t, bucket.headIf("none", old), storage.ObjectNotFound)
+
+			// Writes and removals that are permitted.
 			updated, err := bucket.putIf("k", "3", current)
 			require.NoError(t, err)
 			require.Equal(t, updated, bucket.head("k"))
-			require.NoError(t, bucket.driver.Delete(t.Context(),
-				&driver.DeleteRequest{Key: "k", Condition: storage.Condition{Revision: updated.Revision}}))
+			require.NoError(t, bucket.removeIf("k", storage.Condition{Revision: updated.Revision}))
 			bucket.requireMissing("k")
 		})
 	}
 }
 
+// headIf reads the attributes of an object under a condition.
 func (bucket *testBucket) headIf(key string, c storage.Condition) error {
 	return errorOf(bucket.driver.Head(context.Background(),
 		&driver.GetRequest{Key: key, Length: -1, Condition: c}))

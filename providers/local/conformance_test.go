@@ -54,22 +54,26 @@ func TestFurtherConformanceWithoutSync(t *testing.T) {
 // A passingCore is a user's Core that changes nothing.
 type passingCore struct{ storage.Core }
 
+// A bucket with a user's Core passes the conformance suite.
 func TestFurtherConformanceThroughACore(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		b, err := storage.Wrap(serveDriver(t, openDriver(t, local.Config{NoSync: true}), opts...), func(c storage.Core) storage.Core { return passingCore{c} })
+		served := serveDriver(t, openDriver(t, local.Config{NoSync: true}), opts...)
+		bucket, err := storage.Wrap(served, func(c storage.Core) storage.Core { return passingCore{c} })
 		require.NoError(t, err)
-		return b
+		return bucket
 	}, excluded()...)
 }
 
+// The driver passes the conformance suite of drivers.
 func TestDriverConformance(t *testing.T) {
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		return openDriver(t, local.Config{NoSync: testing.Short()})
 	}, append(excluded(), storagetest.WithOpener(serveDriver))...)
 }
 
+// The Service passes the conformance suite of services.
 func TestServiceConformance(t *testing.T) {
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		s, err := local.NewService(t.TempDir(), local.Config{NoSync: true})

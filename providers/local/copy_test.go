@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Copy copies the bytes and takes the properties of its request, unless the source or the condition forbids it.
 func TestCopy(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -33,9 +34,9 @@ func TestCopy(t *testing.T) {
 			require.Equal(t, source.CRC32C, a.CRC32C)
 			require.NotEqual(t, source.Revision, a.Revision)
 
+			// A copy onto itself changes the revision, so that the old one is no longer a source.
 			_, err = bucket.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "from"})
-			require.NoError(t, err, "onto itself")
-
+			require.NoError(t, err)
 			_, err = bucket.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "x"})
 			require.ErrorIs(t, err, storage.Changed)
 			_, err = bucket.driver.Copy(t.Context(),
@@ -53,6 +54,7 @@ func TestCopy(t *testing.T) {
 	}
 }
 
+// Copy reads from a bucket in the same parent directory, and from no other one.
 func TestCopyBetweenBucketsOfOneParent(t *testing.T) {
 	parent := t.TempDir()
 	buckets := make([]*testBucket, 2)
@@ -82,6 +84,7 @@ func TestCopyBetweenBucketsOfOneParent(t *testing.T) {
 	require.Error(t, err)
 }
 
+// A copy of an old version onto its key makes it the current one.
 func TestCopyOfAVersionRestoresIt(t *testing.T) {
 	bucket := newTestBucket(t, withVersions)
 	old := bucket.put("k", "old")
@@ -106,6 +109,7 @@ func (bucket *testBucket) putTyped(key, body string) *storage.Attrs {
 	return a
 }
 
+// Move renames the file, so that its revision stays, unless the condition forbids it.
 func TestMove(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -193,11 +197,14 @@ func TestMoveRefused(t *testing.T) {
 			require.Equal(t, "x", bucket.get("from"))
 		})
 	}
+}
 
+// A bucket that keeps versions refuses Move.
+func TestMoveRefusedWithVersions(t *testing.T) {
 	bucket := newTestBucket(t, withVersions)
 	bucket.putTyped("from", "x")
 	_, err := bucket.driver.Move(t.Context(), &driver.MoveRequest{From: "from", Key: "to"})
-	require.Equal(t, storage.Unsupported, storage.CodeOf(err), "a bucket that keeps versions: %v", err)
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 }
 
 // If moves of the same keys run at the same time, none waits forever, although each takes the locks of two keys.
@@ -225,6 +232,7 @@ func TestMoveConcurrently(t *testing.T) {
 	require.Empty(t, bucket.leftovers())
 }
 
+// Compose joins its sources in their order, and may replace one of them.
 func TestCompose(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("a", "one ")

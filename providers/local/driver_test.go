@@ -230,6 +230,7 @@ func (bucket *testBucket) leftovers() []string {
 	return files
 }
 
+// An object has the bytes and the properties with which it was stored.
 func TestPutAndGet(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {

@@ -94,7 +94,10 @@ func TestGetBodyInterfaces(t *testing.T) {
 func TestGetMissing(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("dir/k", "x")
-	for _, key := range []string{"k", "dir", "dir/", "dir/k/", "dir/k/x", "dir//k", "/dir/k", "no/such", strings.Repeat("x", 1024), "nul\x00"} {
+	for _, key := range []string{
+		"k", "dir", "dir/", "dir/k/", "dir/k/x", "dir//k", "/dir/k", "no/such",
+		strings.Repeat("x", 1024), "nul\x00",
+	} {
 		bucket.requireMissing(key)
 		bucket.remove(key)
 	}

@@ -45,6 +45,7 @@ var nameRows = []struct {
 	{name: "control character", key: "a\x01b", plain: true},
 }
 
+// Each key has a path, and each path has its key. No name is longer than a disk permits.
 func TestNames(t *testing.T) {
 	for _, row := range nameRows {
 		t.Run(row.name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// part sends a part of an upload of "k".
 func (bucket *testBucket) part(upload string, number int, body string) driver.Part {
 	bucket.t.Helper()
 	p, err := bucket.driver.PutPart(bucket.t.Context(), &driver.PartRequest{
@@ -33,6 +34,7 @@ func (bucket *testBucket) begin(r *driver.PutRequest) string {
 	return upload
 }
 
+// uploads returns the directories of the open uploads.
 func (bucket *testBucket) uploads() []string {
 	names, err := filepath.Glob(filepath.Join(bucket.root, bucketdir.UploadsPath, "*"))
 	require.NoError(bucket.t, err)
@@ -49,27 +51,29 @@ func TestCompletePartsOnce(t *testing.T) {
 			for range 50 {
 				upload := bucket.begin(r)
 				parts := []driver.Part{bucket.part(upload, 1, "one"), bucket.part(upload, 2, "two")}
+
+				// Four calls complete the upload at once.
 				attrs := make([]*storage.Attrs, 4)
 				errs := make([]error, 4)
-				var wg sync.WaitGroup
+				var calls sync.WaitGroup
 				for i := range attrs {
-					wg.Go(func() {
+					calls.Go(func() {
 						attrs[i], errs[i] = bucket.driver.CompleteParts(t.Context(),
 							&driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 					})
 				}
-				wg.Wait()
-				objects := 0
+				calls.Wait()
 
+				objects := 0
 				for i := range attrs {
 					if errs[i] == nil {
 						objects++
 						require.Equal(t, attrs[i], bucket.head("k"))
 						continue
 					}
-					code := storage.CodeOf(errs[i]) // Unavailable if the first call removed what this one was joining
-					require.True(t,
-						code == storage.InvalidArgument || code == storage.Unavailable, "%v", errs[i])
+					// The Code is Unavailable if the first call removed what this one was joining.
+					codes := []storage.Code{storage.InvalidArgument, storage.Unavailable}
+					require.Contains(t, codes, storage.CodeOf(errs[i]), "%v", errs[i])
 				}
 				require.Equal(t, 1, objects)
 			}
@@ -79,6 +83,7 @@ func TestCompletePartsOnce(t *testing.T) {
 	}
 }
 
+// CompleteParts makes an object of parts that were sent at the same time, with the properties of the upload.
 func TestParts(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -89,25 +94,25 @@ func TestParts(t *testing.T) {
 				Properties: storage.Properties{ContentType: "text/plain"},
 			}
 			upload := bucket.begin(r)
-			parts := make([]driver.Part, 3)
+
+			// Three parts are sent at once. Part 2 replaces an earlier one.
 			bucket.part(upload, 2, "replaced")
-			var wg sync.WaitGroup
-			for i := range parts {
-				wg.Go(func() {
-					parts[i] = bucket.part(upload, i+1, strings.Repeat(string(rune('a'+i)), 5))
-				})
+			parts := make([]driver.Part, 3)
+			var group sync.WaitGroup
+			for i, text := range []string{"aaaaa", "bbbbb", "ccccc"} {
+				group.Go(func() { parts[i] = bucket.part(upload, i+1, text) })
 			}
-			wg.Wait()
+			group.Wait()
 			require.Empty(t, bucket.keys(), "an upload in progress is not listed")
-			crc := uint32(42)
-			r.CRC32C = storage.CRC32C{Sum: crc, Known: true}
-			a, err := bucket.driver.CompleteParts(t.Context(),
+
+			r.CRC32C = storage.CRC32C{Sum: 42, Known: true} // the driver stores it without a check
+			attrs, err := bucket.driver.CompleteParts(t.Context(),
 				&driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
 			require.NoError(t, err)
 			require.Equal(t, "aaaaabbbbbccccc", bucket.get("k"))
-			require.Equal(t, a, bucket.head("k"))
-			require.Equal(t, "text/plain", a.ContentType)
-			require.Equal(t, crc, a.CRC32C.Sum)
+			require.Equal(t, attrs, bucket.head("k"))
+			require.Equal(t, "text/plain", attrs.ContentType)
+			require.Equal(t, uint32(42), attrs.CRC32C.Sum)
 			require.Empty(t, bucket.uploads())
 			require.Empty(t, bucket.leftovers())
 		})

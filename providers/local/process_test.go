@@ -32,8 +32,20 @@ const (
 	diskVariable = "OMNIBUCKET_LOCAL_TEST_XATTR" // "none" means a disk without them
 )
 
-// play runs a role in another process, which communicates with the test by its output.
+// play runs a role in another process, which communicates with the test by its output. It returns the exit code.
 func play(role string) int {
+	if err := runRole(role, os.Getenv(rootVariable), os.Getenv(textVariable)); err != nil {
+		fmt.Println("error:", err)
+		return 1
+	}
+	return 0
+}
+
+// runRole opens the directory root and runs a role with text, which is a key or an upload.
+func runRole(role, root, text string) error {
+	if role == "deleter" {
+		return deleteBucket(root)
+	}
 	roles := map[string]func(d *objectDriver, text string) error{
 		"writer":     writeForEver,
 		"reader":     readForEver,
@@ -45,23 +57,12 @@ func play(role string) int {
 		"holder":     holdForEver,
 		"crowd":      crowd,
 	}
-	if role == "deleter" {
-		if err := deleteBucket(os.Getenv(rootVariable)); err != nil {
-			fmt.Println("error:", err)
-			return 1
-		}
-		return 0
-	}
-	d, err := newDriver(os.Getenv(rootVariable), Config{NoSync: true})
-	if err == nil {
-		d.bucket.NoXattr = os.Getenv(diskVariable) == "none"
-		err = roles[role](d, os.Getenv(textVariable))
-	}
+	d, err := newDriver(root, Config{NoSync: true})
 	if err != nil {
-		fmt.Println("error:", err)
-		return 1
+		return err
 	}
-	return 0
+	d.bucket.NoXattr = os.Getenv(diskVariable) == "none"
+	return roles[role](d, text)
 }
 
 // A process is another process with a role. It must end when its standard input is closed.
@@ -72,6 +73,7 @@ type process struct {
 	errors bytes.Buffer
 }
 
+// start starts a process with a role in the directory root.
 func start(t *testing.T, root, role, text string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(os.Args[0])}
@@ -81,9 +83,25 @@ func start(t *testing.T, root, role, text string) *process {
 	require.NoError(t, err)
 	output, err := p.StdoutPipe()
 	require.NoError(t, err)
-	p.input, p.output = input, bufio.NewScanner(output)
+	p.input = input
+	p.output = bufio.NewScanner(output)
 	require.NoError(t, p.Start())
 	return p
+}
+
+// requireLine requires that the next line of output is want.
+func (p *process) requireLine(t *testing.T, want string) {
+	t.Helper()
+	require.True(t, p.output.Scan())
+	require.Equal(t, want, p.output.Text())
+}
+
+// endCount makes the process finish, and requires that it prints a positive number.
+func (p *process) endCount(t *testing.T) {
+	t.Helper()
+	count, err := strconv.Atoi(p.end(t))
+	require.NoError(t, err)
+	require.Positive(t, count)
 }
 
 // end makes the process finish, and returns its last line of output.
@@ -127,17 +145,19 @@ func pattern(key string, number int) *driver.PutRequest {
 	return r
 }
 
+// checkPattern reads an object of pattern, and returns an error if its bytes and attributes are not of one write.
 func checkPattern(d *objectDriver, key string) error {
-	a, body, err := d.Get(context.Background(), &driver.GetRequest{Key: key, Length: -1})
+	attrs, body, err := d.Get(context.Background(), &driver.GetRequest{Key: key, Length: -1})
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	b, err := io.ReadAll(body)
+	got, err := io.ReadAll(body)
 	if err != nil {
 		return err
 	}
-	number, err := strconv.Atoi(a.Metadata["number"])
+
+	number, err := strconv.Atoi(attrs.Metadata["number"])
 	if err != nil {
 		return err
 	}
@@ -146,18 +166,22 @@ func checkPattern(d *objectDriver, key string) error {
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(b, content) {
-		return fmt.Errorf("object %d is torn: %d bytes of %d", number, len(b), len(content))
+
+	if !bytes.Equal(got, content) {
+		return fmt.Errorf("object %d is torn: %d bytes of %d", number, len(got), len(content))
 	}
-	if a.Size != int64(len(content)) || a.ContentType != want.ContentType || len(a.Metadata["padding"]) != number%700 {
+	hasSize := attrs.Size == int64(len(content))
+	hasPadding := len(attrs.Metadata["padding"]) == len(want.Metadata["padding"])
+	if !hasSize || !hasPadding || attrs.ContentType != want.ContentType {
 		return fmt.Errorf("object %d has the attributes of another", number)
 	}
-	if !a.CRC32C.Known || a.CRC32C.Sum != want.CRC32C.Sum {
+	if !attrs.CRC32C.Known || attrs.CRC32C.Sum != want.CRC32C.Sum {
 		return fmt.Errorf("object %d has no checksum, or another's", number)
 	}
 	return nil
 }
 
+// writeForEver writes objects of pattern until it is stopped, and prints their number.
 func writeForEver(d *objectDriver, key string) error {
 	stop := stopSignal()
 	n := 0
@@ -170,6 +194,7 @@ func writeForEver(d *objectDriver, key string) error {
 	return nil
 }
 
+// readForEver checks an object of pattern until it is stopped, and prints how often.
 func readForEver(d *objectDriver, key string) error {
 	stop := stopSignal()
 	n := 0
@@ -182,7 +207,8 @@ func readForEver(d *objectDriver, key string) error {
 	return nil
 }
 
-// createOnce prints "ready", so that all processes can begin at the same time.
+// createOnce prints "ready", so that all processes can begin at the same time. It then creates key, and prints
+// whether it has won.
 func createOnce(d *objectDriver, key string) error {
 	if _, err := d.acquire(context.Background()); err != nil {
 		return err
@@ -203,26 +229,29 @@ func createOnce(d *objectDriver, key string) error {
 	return nil
 }
 
-// addUp adds ten to a counter by compare and swap.
+// addUp adds ten to a counter by compare and swap. The counter is the number of bytes of the object.
 func addUp(d *objectDriver, key string) error {
 	for added := 0; added < 10; {
-		a, body, err := d.Get(context.Background(), &driver.GetRequest{Key: key, Length: -1})
+		attrs, body, err := d.Get(context.Background(), &driver.GetRequest{Key: key, Length: -1})
 		if err != nil {
 			return err
 		}
-		b, err := io.ReadAll(body)
+		content, err := io.ReadAll(body)
 		_ = body.Close()
 		if err != nil {
 			return err
 		}
-		r := request(key, string(b)+"+")
-		r.Condition.Revision = a.Revision
+
+		r := request(key, string(content)+"+")
+		r.Condition.Revision = attrs.Revision
 		_, err = d.Put(context.Background(), r)
-		if err == nil {
-			added++
-		} else if !errors.Is(err, storage.PreconditionFailed) {
+		if errors.Is(err, storage.PreconditionFailed) {
+			continue // another process was faster
+		}
+		if err != nil {
 			return err
 		}
+		added++
 	}
 	return nil
 }
@@ -281,20 +310,18 @@ func TestPutByProcessesNotTorn(t *testing.T) {
 					start(t, bucket.root, "reader", "dir/k"))
 			}
 
-			last := 3 * time.Second
+			// This process reads beside the others.
+			duration := 3 * time.Second
 			if testserver.Sample(true, testing.Short()) || bucket.driver.bucket.NoXattr {
-				last = time.Second
+				duration = time.Second
 			}
-			for deadline := time.Now().Add(last); time.Now().Before(deadline); {
+			for deadline := time.Now().Add(duration); time.Now().Before(deadline); {
 				require.NoError(t, checkPattern(bucket.driver, "dir/k"))
 			}
 
 			for _, p := range all {
-				n, err := strconv.Atoi(p.end(t))
-				require.NoError(t, err)
-				require.Positive(t, n)
+				p.endCount(t)
 			}
-
 			reopenTestBucket(t, bucket.root)
 			require.Empty(t, bucket.leftovers())
 		})
@@ -310,25 +337,24 @@ func TestPutIfAbsentByProcesses(t *testing.T) {
 	bucket := newTestBucket(t)
 	for round := range rounds {
 		key := fmt.Sprintf("new/%d", round)
-		all := make([]*process, 16)
-		for i := range all {
-			all[i] = start(t, bucket.root, "creator", key)
+		creators := make([]*process, 16)
+		for i := range creators {
+			creators[i] = start(t, bucket.root, "creator", key)
 		}
 
-		for _, p := range all {
-			require.True(t, p.output.Scan())
-			require.Equal(t, "ready", p.output.Text())
+		// All begin once all are ready.
+		for _, p := range creators {
+			p.requireLine(t, "ready")
 		}
-
-		for _, p := range all {
+		for _, p := range creators {
 			require.NoError(t, p.input.Close())
 		}
 
-		var winners []string
-		for _, p := range all {
+		var winners []string // their process ids
+		for _, p := range creators {
 			require.True(t, p.output.Scan())
-			if line, ok := strings.CutPrefix(p.output.Text(), "won "); ok {
-				winners = append(winners, line)
+			if pid, ok := strings.CutPrefix(p.output.Text(), "won "); ok {
+				winners = append(winners, pid)
 			} else {
 				require.Equal(t, "lost", p.output.Text())
 			}
@@ -338,7 +364,7 @@ func TestPutIfAbsentByProcesses(t *testing.T) {
 	}
 }
 
-// No process loses an update.
+// If several processes update one object by IfRevision, none of their updates is lost.
 func TestPutIfRevisionByProcesses(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("counter", "")
@@ -354,36 +380,39 @@ func TestPutIfRevisionByProcesses(t *testing.T) {
 
 // If a writer is killed, the object has its old or its new content, and a later sweep removes the writer's files.
 func TestPutKilled(t *testing.T) {
-	t.Run("plain", testKilledWriter)
+	t.Run("plain", func(t *testing.T) {
+		root := t.TempDir()
+		killWriters(t, root)
+		requireWholeVersions(t, root)
+	})
 	t.Run("without extended attributes", func(t *testing.T) {
 		t.Setenv(diskVariable, "none")
-		testKilledWriter(t)
+		root := t.TempDir()
+		killWriters(t, root, withoutXattrs)
+		requireWholeVersions(t, root, withoutXattrs)
 	})
 }
 
-func testKilledWriter(t *testing.T) {
+// killWriters starts and kills writers in the directory root, and checks the objects after each of them.
+func killWriters(t *testing.T, root string, tweaks ...tweak) {
+	t.Helper()
 	kills := 100
 	if testserver.Sample(true, testing.Short()) {
 		kills = 20
 	}
-	root := t.TempDir()
-	like := func(d *objectDriver) {
-		d.bucket.NoXattr = os.Getenv(diskVariable) == "none"
-	}
-	first := reopenTestBucket(t, root, like)
+	first := reopenTestBucket(t, root, tweaks...)
 	_, err := first.driver.Put(t.Context(), pattern("k", 0))
 	require.NoError(t, err)
 	require.NoError(t, first.driver.Close())
 
 	for range kills {
-		p := start(t, root, "overwriter", "")
-		require.True(t, p.output.Scan())
-		require.Equal(t, "ready", p.output.Text())
+		writer := start(t, root, "overwriter", "")
+		writer.requireLine(t, "ready")
 		time.Sleep(time.Duration(rand.IntN(4000)) * time.Microsecond) // this test needs a random time
-		require.NoError(t, p.Process.Kill())
-		require.Error(t, p.Wait())
+		require.NoError(t, writer.Process.Kill())
+		require.Error(t, writer.Wait())
 
-		bucket := reopenTestBucket(t, root, like)
+		bucket := reopenTestBucket(t, root, tweaks...)
 		require.NoError(t, checkPattern(bucket.driver, "k"))
 		for _, key := range bucket.keys() {
 			require.Contains(t, []string{"k", "k/below", "dir/x", "fresh"}, key)
@@ -392,23 +421,28 @@ func testKilledWriter(t *testing.T) {
 		require.Empty(t, bucket.leftovers())
 		require.NoError(t, bucket.driver.Close())
 	}
+}
 
-	bucket := reopenTestBucket(t, root, withVersions, like)
-	texts := map[string]bool{}
-	for _, e := range bucket.listVersions(driver.ListRequest{Limit: 1000}) {
-		require.False(t, texts[e.Key+e.Version], "each version must be listed once")
-		texts[e.Key+e.Version] = true
-		if e.IsDeleteMarker {
+// requireWholeVersions requires that each version is listed once and can be read, and that no staging directory of
+// a writer is left.
+func requireWholeVersions(t *testing.T, root string, tweaks ...tweak) {
+	t.Helper()
+	bucket := reopenTestBucket(t, root, append(tweaks, withVersions)...)
+	listed := map[string]bool{}
+	for _, entry := range bucket.listVersions(driver.ListRequest{Limit: 1000}) {
+		require.False(t, listed[entry.Key+entry.Version], "each version must be listed once")
+		listed[entry.Key+entry.Version] = true
+		if entry.IsDeleteMarker {
 			continue
 		}
-		body, a, err := bucket.getVersion(e.Key, e.Version)
+		body, attrs, err := bucket.getVersion(entry.Key, entry.Version)
 		require.NoError(t, err)
-		require.Len(t, body, int(e.Size))
-		require.True(t, a.CRC32C.Known)
+		require.Len(t, body, int(entry.Size))
+		require.True(t, attrs.CRC32C.Known)
 	}
-	require.NotEmpty(t, texts)
+	require.NotEmpty(t, listed)
 
 	leftovers, err := filepath.Glob(filepath.Join(root, bucketdir.TmpPath, "*"))
 	require.NoError(t, err)
-	require.Empty(t, leftovers, "staging directories of killed writers are removed, too")
+	require.Empty(t, leftovers)
 }

@@ -176,6 +176,7 @@ func TestBucketsMissing(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
+// ListBuckets lists the directories that can be buckets, from the position of a token on.
 func TestListBuckets(t *testing.T) {
 	service, root := newService(t)
 	for _, name := range []string{"b", "a", ".hidden", "c"} {
@@ -200,6 +201,7 @@ func TestListBuckets(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
+// An address has an absolute path, and parameters that set the Config.
 func TestAddresses(t *testing.T) {
 	tests := []struct {
 		address string

@@ -167,36 +167,46 @@ func TestSigningKeyDamaged(t *testing.T) {
 	}
 }
 
+// With Config.SigningKeys, the first key signs, and the directory gets no key file. Buckets of a Service sign with the
+// same keys.
 func TestSigningKeysOfConfig(t *testing.T) {
 	root := t.TempDir()
-	b := newSigningBucket(t, root, secret(1))
-	address := signDownload(t, b)
+	bucket := newSigningBucket(t, root, secret(1))
+	address := signDownload(t, bucket)
 	require.NoFileExists(t, secretFile(root))
-	require.NotEqual(t, address, signDownload(t, newSigningBucket(t, root, secret(2), secret(1))),
-		"the first key signs")
 
-	_, err := local.Open(root, local.Config{SigningKeys: local.SigningKeys{[]byte("TOPSECRET")}})
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.NotContains(t, err.Error(), "TOPSECRET")
-	_, err = local.NewService(root, local.Config{SigningKeys: local.SigningKeys{[]byte("TOPSECRET")}})
-	require.ErrorIs(t, err, storage.InvalidArgument)
+	rotated := newSigningBucket(t, root, secret(2), secret(1))
+	require.NotEqual(t, address, signDownload(t, rotated))
 
-	s, err := local.NewService(filepath.Dir(root),
+	service, err := local.NewService(filepath.Dir(root),
 		local.Config{Now: noon, SigningKeys: local.SigningKeys{secret(1)}}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	managed, err := s.Bucket(filepath.Base(root))
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+	managed, err := service.Bucket(filepath.Base(root))
 	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.NoError(t, storage.Close(managed))
-	})
-
+	t.Cleanup(func() { require.NoError(t, storage.Close(managed)) })
 	require.Equal(t, address, signDownload(t, managed))
+}
+
+// Open and NewService refuse a key that is too short, and do not show it.
+func TestSigningKeysOfConfigRefused(t *testing.T) {
+	config := local.Config{SigningKeys: local.SigningKeys{[]byte("TOPSECRET")}}
+	_, err := local.Open(t.TempDir(), config)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.NotContains(t, err.Error(), "TOPSECRET")
+
+	_, err = local.NewService(t.TempDir(), config)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.NotContains(t, err.Error(), "TOPSECRET")
+}
+
+// A Config shows no signing key as text. 53 is the byte of the key in hexadecimal form.
+func TestSigningKeysOfConfigAreRedacted(t *testing.T) {
+	config := local.Config{SigningKeys: local.SigningKeys{secret('S')}}
 	for _, format := range []string{"%v", "%+v", "%#v", "%x"} {
-		require.Contains(t,
-			fmt.Sprintf(format, local.Config{SigningKeys: local.SigningKeys{secret('S')}}), "REDACTED")
-		require.NotContains(t,
-			fmt.Sprintf(format, local.Config{SigningKeys: local.SigningKeys{secret('S')}}), "53")
+		text := fmt.Sprintf(format, config)
+		require.Contains(t, text, "REDACTED")
+		require.NotContains(t, text, "53")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/iotest"
@@ -17,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// inodes returns those of the files that parts of an upload share.
+// inodes returns the inode numbers of the files that parts of an upload share.
 func (bucket *testBucket) inodes(upload string) (all []uint64) {
 	names, err := filepath.Glob(filepath.Join(bucket.uploadDir(upload), sharedPrefix+"*"))
 	require.NoError(bucket.t, err)
@@ -33,8 +34,9 @@ func inodeAt(t testing.TB, path string) uint64 {
 	return fi.Sys().(*syscall.Stat_t).Ino
 }
 
-// completed makes an object of the parts. given reports whether its file is one that they shared.
-func (bucket *testBucket) completeUpload(upload string, parts ...driver.Part) (content string, given bool) {
+// completeUpload makes the object "k" of the parts, and returns its content. isShared reports whether its file is one
+// that the parts shared, so that none was copied.
+func (bucket *testBucket) completeUpload(upload string, parts ...driver.Part) (content string, isShared bool) {
 	bucket.t.Helper()
 	inodes := bucket.inodes(upload)
 
@@ -43,12 +45,13 @@ func (bucket *testBucket) completeUpload(upload string, parts ...driver.Part) (c
 	require.Empty(bucket.t, bucket.leftovers())
 
 	object := inodeAt(bucket.t, filepath.Join(bucket.root, "k"))
-	for _, ino := range inodes {
-		given = given || ino == object
+	for _, inode := range inodes {
+		isShared = isShared || inode == object
 	}
-	return bucket.get("k"), given
+	return bucket.get("k"), isShared
 }
 
+// beginUpload begins an upload of "k".
 func (bucket *testBucket) beginUpload() string { return bucket.begin(&driver.PutRequest{Key: "k"}) }
 
 // If parts were written at their final offsets, CompleteParts does not copy them.
@@ -120,9 +123,9 @@ func TestCompletePartsWithoutCopy(t *testing.T) {
 				want += tt.sent[i].body
 			}
 
-			content, ok := bucket.completeUpload(upload, used...)
+			content, isShared := bucket.completeUpload(upload, used...)
 			require.Equal(t, want, content)
-			require.Equal(t, tt.copies, !ok)
+			require.Equal(t, tt.copies, !isShared)
 		})
 	}
 }
@@ -154,10 +157,10 @@ func TestPutPartFailedSentAgain(t *testing.T) {
 			_, err := bucket.driver.PutPart(t.Context(),
 				&driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{body}, Size: 3})
 			require.Error(t, err)
-			content, ok := bucket.completeUpload(upload, bucket.part(upload, 1, "aaa"),
+			content, isShared := bucket.completeUpload(upload, bucket.part(upload, 1, "aaa"),
 				bucket.part(upload, 2, "bbb"), third)
 			require.Equal(t, "aaabbbccc", content)
-			require.True(t, ok)
+			require.True(t, isShared)
 		})
 	}
 }
@@ -187,19 +190,17 @@ func TestCompletePartsFailedKeepsParts(t *testing.T) {
 	}
 }
 
-// A slowBody is read when the test says so.
-type slowBody struct {
-	begun, go_ chan struct{}
-	from       io.Reader
+// A heldBody closes started at its first Read, and then waits until release is closed.
+type heldBody struct {
+	io.Reader
+	started, release chan struct{}
+	once             sync.Once
 }
 
-func (b *slowBody) Read(p []byte) (int, error) {
-	if b.begun != nil {
-		close(b.begun)
-		b.begun = nil
-		<-b.go_
-	}
-	return b.from.Read(p)
+func (b *heldBody) Read(p []byte) (int, error) {
+	b.once.Do(func() { close(b.started) })
+	<-b.release
+	return b.Reader.Read(p)
 }
 
 // If CompleteParts makes the object while another part is being sent, that part fails, and the object stays as it
@@ -208,52 +209,67 @@ func TestPutPartDuringCompletion(t *testing.T) {
 	bucket := newTestBucket(t)
 	upload := bucket.beginUpload()
 	parts := []driver.Part{bucket.part(upload, 1, "aaa"), bucket.part(upload, 2, "bbb")}
-	body := &slowBody{make(chan struct{}), make(chan struct{}), strings.NewReader("ccc")}
-	started := body.begun
-	errc := make(chan error)
+
+	// Part 3 is on its way.
+	body := &heldBody{
+		Reader:  strings.NewReader("ccc"),
+		started: make(chan struct{}),
+		release: make(chan struct{}),
+	}
+	late := make(chan error)
 	go func() {
 		_, err := bucket.driver.PutPart(t.Context(),
 			&driver.PartRequest{Key: "k", Upload: upload, Number: 3, Body: readOnce{body}, Size: 3})
-		errc <- err
+		late <- err
 	}()
-	<-started
+	<-body.started
 
-	content, ok := bucket.completeUpload(upload, parts...)
+	// The object is made of the other parts. It is a copy, because part 3 may still write to their file.
+	content, isShared := bucket.completeUpload(upload, parts...)
 	require.Equal(t, "aaabbb", content)
-	require.False(t, ok)
-	close(body.go_)
-	require.ErrorIs(t, <-errc, storage.InvalidArgument)
+	require.False(t, isShared)
+
+	close(body.release)
+	require.ErrorIs(t, <-late, storage.InvalidArgument)
 	require.Equal(t, "aaabbb", bucket.get("k"))
 }
 
-// If a process is killed at any moment of an upload, another process can continue it.
-func TestPartsAfterKill(t *testing.T) {
-	t.Run("while it sends a part", func(t *testing.T) {
-		bucket := newTestBucket(t)
-		upload := bucket.beginUpload()
-		first := bucket.part(upload, 1, "aaa")
-		require.NoError(t, os.WriteFile(filepath.Join(bucket.uploadDir(upload), slotName(2)), nil, 0o666))
-		content, _ := bucket.completeUpload(upload, first, bucket.part(upload, 2, "bbb"))
-		require.Equal(t, "aaabbb", content)
-	})
-	for name, plant := range map[string]func(bucket *testBucket, path string){
-		"after it gave the file away": func(*testBucket, string) {},
-		"while it exchanged files": func(bucket *testBucket, path string) {
-			bucket.write(path, "of an object that was replaced")
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
+// If a process is killed while it sends a part, another process can send that part again.
+func TestPutPartAfterKillDuringPart(t *testing.T) {
+	bucket := newTestBucket(t)
+	upload := bucket.beginUpload()
+	first := bucket.part(upload, 1, "aaa")
+
+	// The killed process has left the slot of part 2.
+	slot := filepath.Join(bucket.uploadDir(upload), slotName(2))
+	require.NoError(t, os.WriteFile(slot, nil, 0o666))
+
+	content, _ := bucket.completeUpload(upload, first, bucket.part(upload, 2, "bbb"))
+	require.Equal(t, "aaabbb", content)
+}
+
+// If a process is killed after the shared file of an upload became the object, another process can continue the
+// upload. It has to send the parts of that file again.
+func TestCompletePartsAfterKill(t *testing.T) {
+	tests := []struct {
+		name   string
+		shared string // what is at the path of the shared file then; "" if nothing is
+	}{
+		{name: "after it gave the file away"},
+		{name: "while it exchanged files", shared: "of an object that was replaced"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t)
 			upload := bucket.beginUpload()
 			first := bucket.part(upload, 1, "aaa")
-			dir := bucket.uploadDir(upload)
-			shared, err := filepath.Glob(filepath.Join(dir, sharedPrefix+"*"))
-			require.NoError(t, err)
-			require.NoError(t, os.Rename(shared[0], filepath.Join(bucket.root, "k")))
-			relative, err := filepath.Rel(bucket.root, shared[0])
-			require.NoError(t, err)
-			plant(bucket, filepath.ToSlash(relative))
+			shared := bucket.sharedFile(upload)
+			require.NoError(t, os.Rename(shared, filepath.Join(bucket.root, "k")))
+			if tt.shared != "" {
+				require.NoError(t, os.WriteFile(shared, []byte(tt.shared), 0o666))
+			}
 
+			// Part 1 is lost, and the object stays as it is.
 			second := bucket.part(upload, 2, "bbb")
 			require.ErrorIs(t, bucket.complete("k", upload, first, second), storage.InvalidArgument)
 			require.Equal(t, "aaa", bucket.get("k"))
@@ -262,6 +278,15 @@ func TestPartsAfterKill(t *testing.T) {
 			require.Equal(t, "AAAbbb", content)
 		})
 	}
+}
+
+// sharedFile returns the path of the file that the parts of an upload share.
+func (bucket *testBucket) sharedFile(upload string) string {
+	bucket.t.Helper()
+	paths, err := filepath.Glob(filepath.Join(bucket.uploadDir(upload), sharedPrefix+"*"))
+	require.NoError(bucket.t, err)
+	require.Len(bucket.t, paths, 1)
+	return paths[0]
 }
 
 // Parts that replace a private object have its mode.
@@ -278,58 +303,67 @@ func TestPutPartMode(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(bucket.root, "k")))
 }
 
+// linkShared leaves the files as a process does that is killed after it has linked the object.
+func linkShared(t *testing.T, shared, object string) {
+	t.Helper()
+	require.NoError(t, os.Link(shared, object))
+}
+
+// exchangeShared leaves the files as a process does that is killed after it has exchanged the shared file and the
+// object.
+func exchangeShared(t *testing.T, shared, object string) {
+	t.Helper()
+	require.NoError(t, os.Rename(shared, object))
+	require.NoError(t, os.WriteFile(shared, []byte("replaced"), 0o666))
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(content)
+}
+
 // If a process is killed after the shared file of an upload became the object, later parts do not change the
 // object.
 func TestPutPartAfterKill(t *testing.T) {
-	tests := map[string]struct {
-		kill   func(t *testing.T, shared, object string)
-		result storage.Code // of another attempt
+	tests := []struct {
+		name string
+		kill func(t *testing.T, shared, object string)
+		want storage.Code // of another completion
 	}{
-		"while it linked the file": {func(t *testing.T, shared, object string) {
-			require.NoError(t, os.Link(shared, object))
-		}, storage.PreconditionFailed},
-		"while it exchanged files": {func(t *testing.T, shared, object string) {
-			require.NoError(t, os.Rename(shared, object))
-			require.NoError(t, os.WriteFile(shared, []byte("replaced"), 0o666))
-		}, storage.InvalidArgument},
+		{name: "while it linked the file", kill: linkShared, want: storage.PreconditionFailed},
+		{name: "while it exchanged files", kill: exchangeShared, want: storage.InvalidArgument},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t)
 			upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 			bucket.part(upload, 1, "aaa")
 			bucket.part(upload, 2, "bbb")
-			shared, err := filepath.Glob(filepath.Join(bucket.uploadDir(upload), sharedPrefix+"*"))
-			require.NoError(t, err)
+			shared := bucket.sharedFile(upload)
 			object := filepath.Join(bucket.root, "k")
-			tt.kill(t, shared[0], object)
-			texts := map[string]string{}
-			for _, path := range []string{shared[0], object} {
-				content, err := os.ReadFile(path)
-				require.NoError(t, err)
-				texts[path] = string(content)
-			}
+			tt.kill(t, shared, object)
+			oldShared := readFile(t, shared)
+			oldObject := readFile(t, object)
 
+			// Another part changes neither file.
 			bucket.part(upload, 3, "ccc")
-			for path, content := range texts {
-				current, err := os.ReadFile(path)
-				require.NoError(t, err)
-				require.Equal(t, content, string(current))
-			}
+			require.Equal(t, oldShared, readFile(t, shared))
+			require.Equal(t, oldObject, readFile(t, object))
 
-			fi, err := os.Stat(object)
+			// Another completion does not write the object.
+			before, err := os.Stat(object)
 			require.NoError(t, err)
-			parts := bucket.listParts(upload, 0, 10).Parts
 			_, err = bucket.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
 				Put:    &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}},
 				Upload: upload,
-				Parts:  parts,
+				Parts:  bucket.listParts(upload, 0, 10).Parts,
 			})
-			require.ErrorIs(t, err, tt.result)
-
-			current, err := os.Stat(object)
+			require.ErrorIs(t, err, tt.want)
+			after, err := os.Stat(object)
 			require.NoError(t, err)
-			require.Equal(t, fi.ModTime(), current.ModTime())
+			require.Equal(t, before.ModTime(), after.ModTime())
 			require.Equal(t, "aaabbb", bucket.get("k"))
 		})
 	}
@@ -341,9 +375,7 @@ func TestListPartsOfCompletedUpload(t *testing.T) {
 	upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 	first := bucket.part(upload, 1, "aaa")
 	second := bucket.partWithSum(upload, 2, "bbb")
-	shared, err := filepath.Glob(filepath.Join(bucket.uploadDir(upload), sharedPrefix+"*"))
-	require.NoError(t, err)
-	require.NoError(t, os.Rename(shared[0], filepath.Join(bucket.root, "k")))
+	require.NoError(t, os.Rename(bucket.sharedFile(upload), filepath.Join(bucket.root, "k")))
 
 	parts := bucket.listParts(upload, 0, 10).Parts
 	require.Equal(t, []driver.Part{first, second}, parts)

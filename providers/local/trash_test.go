@@ -31,41 +31,40 @@ func (service *serviceDriver) createPublicBucket(t *testing.T, name string) {
 func TestDeleteBucketDuringWrite(t *testing.T) {
 	windowsCannot(t, openDirStays)
 	service, root := newService(t)
-	won := map[bool]int{}
+	written := 0
 
-	for round := range 100 {
+	const rounds = 100
+	for round := range rounds {
 		name := fmt.Sprint("bucket-", round)
 		service.createPublicBucket(t, name)
 		bucket := service.bucket(t, name, root)
-		if round%2 == 0 {
+		if round%2 == 0 { // in each second bucket something was written before
 			bucket.put("written", "before")
 			bucket.remove("written")
 		}
-		var writeErr, deleted error
+
+		// The write and the removal run at the same time.
+		var writeErr, deleteErr error
 		var both sync.WaitGroup
-		both.Go(func() {
-			_, writeErr = bucket.driver.Put(t.Context(), request("some/key", "x"))
-		})
-		both.Go(func() {
-			deleted = service.DeleteBucket(t.Context(), name)
-		})
+		both.Go(func() { _, writeErr = bucket.driver.Put(t.Context(), request("some/key", "x")) })
+		both.Go(func() { deleteErr = service.DeleteBucket(t.Context(), name) })
 		both.Wait()
-		won[writeErr == nil]++
-		if writeErr == nil {
-			require.ErrorIs(t, deleted, storage.BucketNotEmpty)
-			require.Equal(t, "x", bucket.get("some/key"))
-			info, err := service.BucketInfo(t.Context(), name)
-			require.NoError(t, err)
-			require.True(t, info.Public)
+
+		if writeErr != nil {
+			require.ErrorIs(t, writeErr, storage.BucketNotFound)
+			require.NoError(t, deleteErr)
+			require.NoDirExists(t, filepath.Join(root, name))
 			continue
 		}
-
-		require.ErrorIs(t, writeErr, storage.BucketNotFound)
-		require.NoError(t, deleted)
-		require.NoDirExists(t, filepath.Join(root, name))
+		written++
+		require.ErrorIs(t, deleteErr, storage.BucketNotEmpty)
+		require.Equal(t, "x", bucket.get("some/key"))
+		info, err := service.BucketInfo(t.Context(), name)
+		require.NoError(t, err)
+		require.True(t, info.Public)
 	}
+	t.Logf("written %d, deleted %d", written, rounds-written)
 
-	t.Logf("written %d, deleted %d", won[true], won[false])
 	sweep(t, service)
 	leftovers, err := filepath.Glob(filepath.Join(root, ".*"))
 	require.NoError(t, err)
@@ -102,8 +101,7 @@ func TestDeleteBucketKilled(t *testing.T) {
 
 		p := start(t, root, "deleter", "")
 		require.True(t, p.output.Scan())
-		timer := time.NewTimer(time.Duration(rand.IntN(4000)) * time.Microsecond)
-		<-timer.C
+		time.Sleep(time.Duration(rand.IntN(4000)) * time.Microsecond) // this test needs a random time
 		require.NoError(t, p.Process.Kill())
 		_ = p.Wait() // it was killed, or had ended before
 
@@ -114,13 +112,14 @@ func TestDeleteBucketKilled(t *testing.T) {
 		} else {
 			require.ErrorIs(t, err, storage.BucketNotFound)
 		}
+
+		// A sweep later than AbandonedAge also removes a trash without a marker.
 		entries, err := os.ReadDir(root)
 		require.NoError(t, err)
-		old := time.Now().Add(-2 * bucketdir.AbandonedAge) // for a trash without a marker
+		old := time.Now().Add(-2 * bucketdir.AbandonedAge)
 		for _, e := range entries {
 			require.NoError(t, os.Chtimes(filepath.Join(root, e.Name()), old, old))
 		}
-
 		sweep(t, service)
 		entries, err = os.ReadDir(root)
 		require.NoError(t, err)
@@ -165,13 +164,17 @@ func TestDeleteBucketInterrupted(t *testing.T) {
 				moveToTrash(t, root, held, "bucket")
 			},
 		},
-		{"after another process wrote into the moved bucket", func(t *testing.T, service *serviceDriver, root string) {
-			service.createPublicBucket(t, "bucket")
-			bucket := service.bucket(t, "bucket", root)
-			bucket.put("k", "x")
-			require.NoError(t, bucket.driver.Close()) // Windows does not move an open bucket
-			moveToTrash(t, root, held, "bucket")
-		}, true, false},
+		{
+			name: "after another process wrote into the moved bucket",
+			die: func(t *testing.T, service *serviceDriver, root string) {
+				service.createPublicBucket(t, "bucket")
+				bucket := service.bucket(t, "bucket", root)
+				bucket.put("k", "x")
+				require.NoError(t, bucket.driver.Close()) // Windows does not move an open bucket
+				moveToTrash(t, root, held, "bucket")
+			},
+			back: true,
+		},
 		{
 			name: "after the lock file was removed",
 			die: func(t *testing.T, service *serviceDriver, root string) {
@@ -226,6 +229,7 @@ func TestDeleteBucketInterrupted(t *testing.T) {
 	}
 }
 
+// moveToTrash moves buckets into a trash with a marker, as DeleteBucket does, and returns the path of the marker.
 func moveToTrash(t *testing.T, root, name string, buckets ...string) (marker string) {
 	t.Helper()
 	dir := filepath.Join(root, name)

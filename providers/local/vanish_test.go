@@ -37,7 +37,7 @@ func (c *cleaner) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// cleaned returns a request whose staged file vanishes while its body is read.
+// requestWhoseFileVanishes returns a request whose staged file vanishes while its body is read.
 func (bucket *testBucket) requestWhoseFileVanishes(t *testing.T, key string) *driver.PutRequest {
 	r := request(key, "")
 	staged := filepath.Join(bucket.root, bucketdir.TmpPath, "*", "*")
@@ -113,8 +113,9 @@ func TestPutPartStagedFileVanishes(t *testing.T) {
 	upload, err := bucket.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
 
+	body := unseekable{bucket.requestWhoseFileVanishes(t, "k").Body}
 	_, err = bucket.driver.PutPart(newShortContext(t),
-		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{bucket.requestWhoseFileVanishes(t, "k").Body}})
+		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body})
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "temporary file of this write vanished")
 
@@ -238,7 +239,10 @@ func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 
 			calls := 0
 			bucket.driver.live.Tree.OnOpen = func(path string) {
-				if path == l.AltDir && calls < tt.times && os.Remove(filepath.Join(bucket.root, path)) == nil {
+				if path != l.AltDir || calls == tt.times {
+					return
+				}
+				if os.Remove(filepath.Join(bucket.root, path)) == nil {
 					calls++
 				}
 			}
@@ -262,21 +266,25 @@ func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 // Writing makes a missing staging directory in a bucket without TmpPath. Tools that only copy files, or that
 // remove empty directories, leave such a bucket.
 func TestPutMakesStagingDirectory(t *testing.T) {
-	for _, row := range []struct {
+	tests := []struct {
 		name string
-		open bool
-	}{{"before the bucket is opened", false}, {"while the bucket is open", true}} {
-		t.Run(row.name, func(t *testing.T) {
-			if row.open {
+		open bool // whether the bucket is open when the directory is removed
+	}{
+		{name: "before the bucket is opened", open: false},
+		{name: "while the bucket is open", open: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.open {
 				windowsCannot(t, openDirStays)
 			}
 			bucket := newTestBucket(t)
 			bucket.put("k", "old")
-			if !row.open {
+			if !tt.open {
 				require.NoError(t, bucket.driver.Close())
 			}
 			require.NoError(t, os.RemoveAll(filepath.Join(bucket.root, bucketdir.TmpPath)))
-			if !row.open {
+			if !tt.open {
 				bucket = reopenTestBucket(t, bucket.root)
 			}
 
@@ -289,14 +297,18 @@ func TestPutMakesStagingDirectory(t *testing.T) {
 // A format lost in a power failure is written again. The file is empty or has zeros, as a new file may after a
 // power failure with Config.NoSync.
 func TestFormatWrittenAgain(t *testing.T) {
-	for _, row := range []struct{ name, left string }{{"empty", ""}, {"zeros", "\x00\x00\x00"}} {
-		t.Run(row.name, func(t *testing.T) {
+	tests := []struct{ name, left string }{
+		{name: "empty", left: ""},
+		{name: "zeros", left: "\x00\x00\x00"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t)
 			bucket.put("k", "old")
 			path := filepath.Join(bucket.root, formatPath)
 			was, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(path, []byte(row.left), 0o666))
+			require.NoError(t, os.WriteFile(path, []byte(tt.left), 0o666))
 
 			bucket = reopenTestBucket(t, bucket.root)
 			require.Equal(t, "old", bucket.get("k"))

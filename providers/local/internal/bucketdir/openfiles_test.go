@@ -10,7 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTurns(t *testing.T) {
+// newTurns divides the files that may be open by those of each call. Without a limit, or with many files, it
+// returns nil, which permits any number of calls.
+func TestNewTurns(t *testing.T) {
 	tests := []struct {
 		name        string
 		files, each uint64
@@ -33,44 +35,52 @@ func TestTurns(t *testing.T) {
 			require.Equal(t, tt.want, cap(turns.slots))
 		})
 	}
-	t.Run("a call waits for its turn, or for the end of its ctx", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			turns := newTurns(16, 4)
-			require.NoError(t, turns.Take(t.Context()))
-			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-			defer cancel()
+}
 
-			require.ErrorIs(t, turns.Take(ctx), storage.DeadlineExceeded)
-			time.AfterFunc(time.Hour, turns.End)
-			start := time.Now()
-			require.NoError(t, turns.Take(t.Context()))
-			require.Equal(t, time.Hour, time.Since(start))
-			turns.End()
-		})
+// Take waits for a turn, or for the end of ctx.
+func TestTurnsTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := newTurns(16, 4) // one call at a time
+		require.NoError(t, turns.Take(t.Context()))
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		require.ErrorIs(t, turns.Take(ctx), storage.DeadlineExceeded)
+
+		time.AfterFunc(time.Hour, turns.End)
+		start := time.Now()
+		require.NoError(t, turns.Take(t.Context()))
+		require.Equal(t, time.Hour, time.Since(start))
+		turns.End()
 	})
-	t.Run("a call with a body goes ahead if none has ended for a moment", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			turns := newTurns(8, 2)
-			ok, err := turns.TakeOrPass(t.Context())
-			require.NoError(t, err)
-			require.True(t, ok)
+}
 
-			start := time.Now()
-			passed, err := turns.TakeOrPass(t.Context())
-			require.NoError(t, err)
-			require.False(t, passed)
-			require.Equal(t, stalled, time.Since(start))
+// TakeOrPass lets a call with a body go ahead without a turn if no call has ended for a moment.
+func TestTurnsTakeOrPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := newTurns(8, 2) // one call at a time
+		taken, err := turns.TakeOrPass(t.Context())
+		require.NoError(t, err)
+		require.True(t, taken)
 
-			turns.EndIf(passed)
-			turns.EndIf(ok)
-			ok, err = turns.TakeOrPass(t.Context())
-			require.NoError(t, err)
-			require.True(t, ok)
+		// The second call waits, and then passes.
+		start := time.Now()
+		second, err := turns.TakeOrPass(t.Context())
+		require.NoError(t, err)
+		require.False(t, second)
+		require.Equal(t, stalled, time.Since(start))
 
-			ctx, cancel := context.WithTimeout(t.Context(), stalled/2)
-			defer cancel()
-			_, err = turns.TakeOrPass(ctx)
-			require.ErrorIs(t, err, storage.DeadlineExceeded)
-		})
+		// Once both have ended, there is a turn again.
+		turns.EndIf(second)
+		turns.EndIf(taken)
+		taken, err = turns.TakeOrPass(t.Context())
+		require.NoError(t, err)
+		require.True(t, taken)
+
+		// The wait ends with ctx.
+		ctx, cancel := context.WithTimeout(t.Context(), stalled/2)
+		defer cancel()
+		_, err = turns.TakeOrPass(ctx)
+		require.ErrorIs(t, err, storage.DeadlineExceeded)
 	})
 }

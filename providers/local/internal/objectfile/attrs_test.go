@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Attributes that were encoded are decoded to the same attributes.
 func TestAttrsRoundTrip(t *testing.T) {
 	crc := storage.CRC32C{Sum: 7, Known: true}
 	tests := []struct {
@@ -64,6 +65,7 @@ func TestAttrsRoundTrip(t *testing.T) {
 	}
 }
 
+// Bytes that can be decoded are encoded to bytes with the same attributes.
 func FuzzAttrs(f *testing.F) {
 	crc := storage.CRC32C{Sum: 7, Known: true}
 	f.Add((&Attrs{

@@ -32,6 +32,7 @@ func openTemp(t *testing.T) (path string, top *Dir) {
 	return path, top
 }
 
+// openSub opens the directory "sub".
 func openSub(t *testing.T, top *Dir) *Dir {
 	sub, err := Open(top.root, top, "sub")
 	require.NoError(t, err)
@@ -39,6 +40,7 @@ func openSub(t *testing.T, top *Dir) *Dir {
 	return sub
 }
 
+// listNames returns the sorted names of the entries of a directory.
 func listNames(t *testing.T, d *Dir) (found []string) {
 	require.NoError(t, d.Each(func(e Entry) bool {
 		found = append(found, e.Name)
@@ -206,6 +208,7 @@ func TestRenameAndLink(t *testing.T) {
 	require.NoError(t, sub.Sync())
 }
 
+// IsAt reports whether the directory is the one that is at a path now.
 func TestIsAt(t *testing.T) {
 	path, top := openTemp(t)
 	sub := openSub(t, top)
