@@ -12,12 +12,13 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// BenchmarkPut stores objects of 1 KiB and 1 MiB, with a known size and as streams.
 func BenchmarkPut(b *testing.B) {
 	for _, size := range []int{1 << 10, 1 << 20} {
 		content := bytes.Repeat([]byte("x"), size)
 		for name, declared := range map[string]int64{"known": int64(size), "stream": -1} {
 			b.Run(fmt.Sprintf("%d/%s", size, name), func(b *testing.B) {
-				d := fresh()
+				d := newDriver()
 				body := bytes.NewReader(content)
 				sum := uint32(1)
 				r := driver.PutRequest{
@@ -51,8 +52,9 @@ func BenchmarkMemcpy(b *testing.B) {
 
 var sink []byte
 
+// BenchmarkGet reads an object of 1 KiB.
 func BenchmarkGet(b *testing.B) {
-	d := fresh()
+	d := newDriver()
 	put(b, d, "k", string(bytes.Repeat([]byte("x"), 1<<10)))
 	r := driver.GetRequest{Key: "k", Length: -1}
 	b.ReportAllocs()
@@ -67,8 +69,9 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
+// BenchmarkHead reads attributes.
 func BenchmarkHead(b *testing.B) {
-	d := fresh()
+	d := newDriver()
 	put(b, d, "k", "content")
 	r := driver.GetRequest{Key: "k", Length: -1}
 	b.ReportAllocs()
@@ -81,7 +84,7 @@ func BenchmarkHead(b *testing.B) {
 
 // newFullDriver returns a bucket with n keys in one folder.
 func newFullDriver(b *testing.B, n int) driver.Driver {
-	d := fresh()
+	d := newDriver()
 	for i := range n {
 		put(b, d, fmt.Sprintf("folder/%07d", i), "")
 	}

@@ -2,6 +2,7 @@ package memstore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -15,61 +16,9 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-func TestConcurrentCalls(t *testing.T) {
-	d := versioned()
-	ctx := context.Background()
-	calls := []func(key string) error{
-		func(key string) error {
-			_, err := d.Put(ctx, putRequest(key, "content"))
-			return err
-		},
-		func(key string) error { return d.Delete(ctx, &driver.DeleteRequest{Key: key}) },
-		func(key string) error { return d.Delete(ctx, &driver.DeleteRequest{Key: key, Version: "memory:7"}) },
-		func(key string) error {
-			_, err := d.List(ctx, &driver.ListRequest{Limit: 3})
-			return err
-		},
-		func(key string) error {
-			_, err := d.ListVersions(ctx, &driver.ListRequest{Limit: 3})
-			return err
-		},
-		func(key string) error {
-			_, body, err := d.Get(ctx, &driver.GetRequest{Key: key, Length: -1})
-			if err == storage.ObjectNotFound {
-				return nil
-			}
-			if err == nil {
-				err = body.Close()
-			}
-			return err
-		},
-		func(key string) error {
-			_, err := d.Copy(ctx, &driver.CopyRequest{Source: d.Locate(key), Key: key + "/copy"})
-			if err == storage.ObjectNotFound {
-				return nil
-			}
-			return err
-		},
-		func(key string) error {
-			upload, err := d.BeginParts(ctx, putRequest(key, ""))
-			if err != nil {
-				return err
-			}
-			part, err := d.PutPart(ctx, &driver.PartRequest{
-				Key:    key,
-				Upload: upload,
-				Number: 1,
-				Body:   strings.NewReader("x"),
-				Size:   1,
-			})
-			if err != nil {
-				return err
-			}
-			_, err = d.CompleteParts(ctx,
-				&driver.CompleteRequest{Put: putRequest(key, ""), Upload: upload, Parts: []driver.Part{part}})
-			return err
-		},
-	}
+// callConcurrently makes a call for five keys, 200 times in each of its goroutines, and reports the errors.
+func callConcurrently(t *testing.T, calls ...func(key string) error) {
+	t.Helper()
 	var group sync.WaitGroup
 	for _, call := range calls {
 		group.Go(func() {
@@ -81,6 +30,73 @@ func TestConcurrentCalls(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// unlessMissing returns nil for ObjectNotFound, and any other error as it is.
+func unlessMissing(err error) error {
+	if errors.Is(err, storage.ObjectNotFound) {
+		return nil
+	}
+	return err
+}
+
+// readObject reads an object and closes it, unless it is missing.
+func readObject(d driver.Driver, key string) error {
+	_, body, err := d.Get(context.Background(), &driver.GetRequest{Key: key, Length: -1})
+	if err != nil {
+		return unlessMissing(err)
+	}
+	return body.Close()
+}
+
+// uploadInPart makes an object of one part.
+func uploadInPart(d driver.Driver, key string) error {
+	ctx := context.Background()
+	upload, err := d.BeginParts(ctx, putRequest(key, ""))
+	if err != nil {
+		return err
+	}
+	part, err := d.PutPart(ctx, &driver.PartRequest{
+		Key:    key,
+		Upload: upload,
+		Number: 1,
+		Body:   strings.NewReader("x"),
+		Size:   1,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = d.CompleteParts(ctx,
+		&driver.CompleteRequest{Put: putRequest(key, ""), Upload: upload, Parts: []driver.Part{part}})
+	return err
+}
+
+// Calls of all kinds may run at the same time.
+func TestConcurrentCalls(t *testing.T) {
+	d := newVersionedDriver()
+	ctx := context.Background()
+	callConcurrently(t,
+		func(key string) error {
+			_, err := d.Put(ctx, putRequest(key, "content"))
+			return err
+		},
+		func(key string) error { return d.Delete(ctx, &driver.DeleteRequest{Key: key}) },
+		func(key string) error { return d.Delete(ctx, &driver.DeleteRequest{Key: key, Version: "memory:7"}) },
+		func(string) error {
+			_, err := d.List(ctx, &driver.ListRequest{Limit: 3})
+			return err
+		},
+		func(string) error {
+			_, err := d.ListVersions(ctx, &driver.ListRequest{Limit: 3})
+			return err
+		},
+		func(key string) error { return readObject(d, key) },
+		func(key string) error {
+			_, err := d.Copy(ctx, &driver.CopyRequest{Source: d.Locate(key), Key: key + "/copy"})
+			return unlessMissing(err)
+		},
+		func(key string) error { return uploadInPart(d, key) },
+	)
 }
 
 // If the upload is aborted during CompleteParts, CompleteParts fails with ObjectNotFound and stores no object.
@@ -95,7 +111,7 @@ func TestAbortPartsDuringCompletion(t *testing.T) {
 		}
 		return time.Unix(0, 0)
 	}})
-	upload := begin(t, d, "k")
+	upload := beginUpload(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
 	duringCall = func() {
 		require.NoError(t, d.AbortParts(t.Context(), "k", upload))

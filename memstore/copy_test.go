@@ -13,7 +13,7 @@ import (
 
 // A copy keeps the properties of its source.
 func TestCopyKeepsProperties(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	sum := uint32(7)
 	r := putRequest("a", "content")
 	r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
@@ -50,9 +50,9 @@ func TestCopyBetweenBuckets(t *testing.T) {
 	require.Equal(t, "content", get(t, dst, "b", ""))
 	require.Equal(t, src.Locate("a").Account, dst.Locate("a").Account)
 
-	_, err = fresh().Copy(t.Context(), &driver.CopyRequest{Source: src.Locate("a"), Key: "b"})
+	_, err = newDriver().Copy(t.Context(), &driver.CopyRequest{Source: src.Locate("a"), Key: "b"})
 	require.ErrorIs(t, err, storage.Unsupported, "another account")
-	require.NotEqual(t, src.Locate("a").Account, fresh().Locate("a").Account)
+	require.NotEqual(t, src.Locate("a").Account, newDriver().Locate("a").Account)
 }
 
 // A copy of a changed or missing source fails.
@@ -70,7 +70,7 @@ func TestCopySourceChangedOrMissing(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := fresh()
+			d := newDriver()
 			put(t, d, "a", "content")
 			tt.source.Account = d.Locate("").Account
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: tt.source, Key: "b"})
@@ -87,7 +87,7 @@ func TestCopySourceChangedOrMissing(t *testing.T) {
 
 // Copy checks the condition on its destination.
 func TestCopyChecksConditionOnDestination(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	put(t, d, "a", "new")
 	old := put(t, d, "b", "old")
 
@@ -105,8 +105,9 @@ func TestCopyChecksConditionOnDestination(t *testing.T) {
 	require.Equal(t, "new", get(t, d, "b", ""))
 }
 
+// Compose joins its sources in their order, if its condition holds. A source may be the destination.
 func TestComposeJoinsInOrder(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	put(t, d, "a", "hello, ")
 	put(t, d, "b", "world")
 	attrs, err := d.Compose(t.Context(), &driver.ComposeRequest{

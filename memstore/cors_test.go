@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
+// The rules of Config.CORS decide about the preflight requests of browsers.
 func TestConfigSetsCORSRules(t *testing.T) {
 	rules := []storage.CORSRule{{Origins: []string{"https://app.example.com"}, Methods: []string{"PUT"}}}
 	d := memstore.NewDriver(memstore.Config{CORS: rules})

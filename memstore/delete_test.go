@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// Delete removes the object of its key, and no other one, if the condition holds.
 func TestDelete(t *testing.T) {
 	tests := map[string]struct {
 		request driver.DeleteRequest
@@ -24,7 +25,7 @@ func TestDelete(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := fresh()
+			d := newDriver()
 			put(t, d, "a", "1")
 			put(t, d, "a/b", "2")
 			put(t, d, "b", "3")
@@ -39,8 +40,9 @@ func TestDelete(t *testing.T) {
 	}
 }
 
+// DeleteBatch returns an error or nil for each request, in their order.
 func TestDeleteBatchReturnsAnErrorForEachRequest(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	put(t, d, "a", "1")
 	put(t, d, "b", "2")
 	put(t, d, "c", "3")

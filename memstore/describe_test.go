@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
+// Describe returns the limits of the driver, and the name of Config.Bucket or "memory".
 func TestDescribe(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{}).Describe()
 	require.Equal(t, "memory", d.Provider)
@@ -29,8 +30,8 @@ func TestDescribe(t *testing.T) {
 
 // Two buckets of New share no objects.
 func TestNewBucketsShareNothing(t *testing.T) {
-	a := fresh()
-	b := fresh()
+	a := newDriver()
+	b := newDriver()
 	put(t, a, "k", "")
 	require.Empty(t, listKeys(t, b))
 	require.NoError(t, a.Close())

@@ -11,8 +11,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// Get returns the bytes of each range, with the attributes of the whole object.
 func TestGetRanges(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	put(t, d, "ten", "0123456789")
 	put(t, d, "empty", "")
 	tests := map[string]struct {
@@ -69,8 +70,9 @@ func TestGetRanges(t *testing.T) {
 	}
 }
 
+// Head and Get compare their condition with the object.
 func TestReadConditions(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	put(t, d, "k", "old")
 	current := put(t, d, "k", "new").Revision
 	tests := map[string]struct {
@@ -105,7 +107,7 @@ func TestReadConditions(t *testing.T) {
 
 // A reader returns the object as it was when Get opened it, whatever is written later.
 func TestGetIsNotAffectedByLaterWrites(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	put(t, d, "k", "old content")
 	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
@@ -119,7 +121,7 @@ func TestGetIsNotAffectedByLaterWrites(t *testing.T) {
 
 // A body is an io.ReaderAt and an io.WriterTo.
 func TestGetBodyInterfaces(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	put(t, d, "k", "0123456789")
 	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Offset: 2, Length: 6})
 	require.NoError(t, err)
@@ -137,7 +139,7 @@ func TestGetBodyInterfaces(t *testing.T) {
 
 // A change of returned attributes has no effect on the object.
 func TestHeadReturnsOwnAttrs(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	sum := uint32(1)
 	r := putRequest("k", "content")
 	r.CRC32C = storage.CRC32C{Sum: sum, Known: true}

@@ -13,33 +13,81 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// A listing has the keys and prefixes that its request asks for, in byte order, in pages of each size.
 func TestList(t *testing.T) {
 	all := []string{"a", "a-b", "a/", "a/b", "a/c/d", "a0", "ab", "b//c", "bxxbxxb", "é", "\U0001F600"}
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		request driver.ListRequest
 		want    []string
 	}{
-		"everything, by bytes":                     {driver.ListRequest{}, all},
-		"a prefix anywhere in a segment":           {driver.ListRequest{Prefix: "a"}, all[:7]},
-		"a prefix without keys":                    {driver.ListRequest{Prefix: "c"}, nil},
-		"prefixes merged into the order":           {driver.ListRequest{Delimiter: "/"}, []string{"a", "a-b", "a/", "a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
-		"under a folder, its marker too":           {driver.ListRequest{Prefix: "a/", Delimiter: "/"}, []string{"a/", "a/b", "a/c/"}},
-		"an empty segment is a prefix":             {driver.ListRequest{Prefix: "b/", Delimiter: "/"}, []string{"b//"}},
-		"a delimiter of two bytes":                 {driver.ListRequest{Prefix: "b", Delimiter: "xx"}, []string{"b//c", "bxx"}},
-		"a delimiter later in the key":             {driver.ListRequest{Prefix: "bxx", Delimiter: "xx"}, []string{"bxxbxx"}},
-		"a delimiter that is part of a character":  {driver.ListRequest{Delimiter: "\xa9"}, []string{"a", "a-b", "a/", "a/b", "a/c/d", "a0", "ab", "b//c", "bxxbxxb", "\xc3\xa9", "\U0001F600"}},
-		"after a key":                              {driver.ListRequest{StartAfter: "a0"}, all[6:]},
-		"after a missing key":                      {driver.ListRequest{StartAfter: "a1"}, all[6:]},
-		"after a prefix":                           {driver.ListRequest{Delimiter: "/", StartAfter: "a/"}, []string{"a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
-		"after a key under a prefix":               {driver.ListRequest{Delimiter: "/", StartAfter: "a/b"}, []string{"a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"}},
-		"after a key before the prefix":            {driver.ListRequest{Prefix: "b", StartAfter: "a"}, []string{"b//c", "bxxbxxb"}},
-		"after a key after the prefix":             {driver.ListRequest{Prefix: "a", StartAfter: "c"}, nil},
-		"after everything":                         {driver.ListRequest{StartAfter: "\xff"}, nil},
-		"a prefix that is the end of all prefixes": {driver.ListRequest{Prefix: "\xff"}, nil},
+		{name: "everything, by bytes", want: all},
+		{name: "a prefix anywhere in a segment", request: driver.ListRequest{Prefix: "a"}, want: all[:7]},
+		{name: "a prefix without keys", request: driver.ListRequest{Prefix: "c"}, want: nil},
+		{
+			name:    "prefixes merged into the order",
+			request: driver.ListRequest{Delimiter: "/"},
+			want:    []string{"a", "a-b", "a/", "a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"},
+		},
+		{
+			name:    "under a folder, its marker too",
+			request: driver.ListRequest{Prefix: "a/", Delimiter: "/"},
+			want:    []string{"a/", "a/b", "a/c/"},
+		},
+		{
+			name:    "an empty segment is a prefix",
+			request: driver.ListRequest{Prefix: "b/", Delimiter: "/"},
+			want:    []string{"b//"},
+		},
+		{
+			name:    "a delimiter of two bytes",
+			request: driver.ListRequest{Prefix: "b", Delimiter: "xx"},
+			want:    []string{"b//c", "bxx"},
+		},
+		{
+			name:    "a delimiter later in the key",
+			request: driver.ListRequest{Prefix: "bxx", Delimiter: "xx"},
+			want:    []string{"bxxbxx"},
+		},
+		{
+			name:    "a delimiter that is part of a character",
+			request: driver.ListRequest{Delimiter: "\xa9"},
+			want: []string{
+				"a", "a-b", "a/", "a/b", "a/c/d", "a0", "ab", "b//c", "bxxbxxb", "\xc3\xa9", "\U0001F600",
+			},
+		},
+		{name: "after a key", request: driver.ListRequest{StartAfter: "a0"}, want: all[6:]},
+		{name: "after a missing key", request: driver.ListRequest{StartAfter: "a1"}, want: all[6:]},
+		{
+			name:    "after a prefix",
+			request: driver.ListRequest{Delimiter: "/", StartAfter: "a/"},
+			want:    []string{"a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"},
+		},
+		{
+			name:    "after a key under a prefix",
+			request: driver.ListRequest{Delimiter: "/", StartAfter: "a/b"},
+			want:    []string{"a0", "ab", "b/", "bxxbxxb", "é", "\U0001F600"},
+		},
+		{
+			name:    "after a key before the prefix",
+			request: driver.ListRequest{Prefix: "b", StartAfter: "a"},
+			want:    []string{"b//c", "bxxbxxb"},
+		},
+		{
+			name:    "after a key after the prefix",
+			request: driver.ListRequest{Prefix: "a", StartAfter: "c"},
+			want:    nil,
+		},
+		{name: "after everything", request: driver.ListRequest{StartAfter: "\xff"}, want: nil},
+		{
+			name:    "a prefix that is the end of all prefixes",
+			request: driver.ListRequest{Prefix: "\xff"},
+			want:    nil,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			d := fresh()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDriver()
 			for _, key := range all {
 				put(t, d, key, key)
 			}
@@ -73,7 +121,7 @@ func listPages(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) [
 
 // The entries of a listing describe their objects.
 func TestListDescribesObjects(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	a := put(t, d, "a", "content")
 	put(t, d, "b/c", "")
 	page, err := d.List(t.Context(), &driver.ListRequest{Delimiter: "/", Limit: 2})
@@ -87,7 +135,7 @@ func TestListDescribesObjects(t *testing.T) {
 
 // If the objects of a page are removed, the listing continues with the next page.
 func TestListContinuesAfterRemoval(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	for _, key := range []string{"a/1", "b", "c"} {
 		put(t, d, key, "")
 	}
@@ -103,7 +151,7 @@ func TestListContinuesAfterRemoval(t *testing.T) {
 
 // Malformed tokens of a listing are refused.
 func TestListRefusesMalformedTokens(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	put(t, d, "a/1", "")
 	put(t, d, "a/2", "")
 	page, err := d.List(t.Context(), &driver.ListRequest{Prefix: "a/", Limit: 1})
@@ -128,6 +176,7 @@ func TestListRefusesMalformedTokens(t *testing.T) {
 	}
 }
 
+// For random keys and requests, a listing has the entries of its definition.
 func TestListAgreesWithItsDefinition(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	word := func(limit int) string {
@@ -138,7 +187,7 @@ func TestListAgreesWithItsDefinition(t *testing.T) {
 		return string(b)
 	}
 	for range 300 {
-		d := fresh()
+		d := newDriver()
 		all := map[string]bool{}
 		for range random.IntN(40) {
 			key := "a" + word(6)
@@ -146,13 +195,13 @@ func TestListAgreesWithItsDefinition(t *testing.T) {
 			all[key] = true
 		}
 		r := driver.ListRequest{Prefix: word(2), StartAfter: word(4), Delimiter: word(2)}
-		require.Equal(t, defined(all, r), listPages(t, d, r, 1+random.IntN(5)), "%q %v", r, all)
+		require.Equal(t, listByDefinition(all, r), listPages(t, d, r, 1+random.IntN(5)), "%q %v", r, all)
 	}
 }
 
-// defined returns a listing by its definition: all keys, rolled up, sorted, without
+// listByDefinition returns a listing by its definition: all keys, rolled up, sorted, without
 // duplicates.
-func defined(all map[string]bool, r driver.ListRequest) []string {
+func listByDefinition(all map[string]bool, r driver.ListRequest) []string {
 	var names []string
 	for key := range all {
 		rest, ok := strings.CutPrefix(key, r.Prefix)
@@ -170,8 +219,9 @@ func defined(all map[string]bool, r driver.ListRequest) []string {
 	return slices.Compact(names)
 }
 
+// A listing does not show uploads in progress.
 func TestListNeverShowsUploads(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	for i := range 3 {
 		_, err := d.BeginParts(t.Context(), putRequest(fmt.Sprint("k", i), ""))
 		require.NoError(t, err)

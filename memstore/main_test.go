@@ -26,6 +26,7 @@ func put(t testing.TB, d driver.Driver, key, content string) *storage.Attrs {
 	return attrs
 }
 
+// putRequest returns a request that stores content with a known size.
 func putRequest(key, content string) *driver.PutRequest {
 	return &driver.PutRequest{Key: key, Body: strings.NewReader(content), Size: int64(len(content))}
 }
@@ -41,10 +42,12 @@ func get(t testing.TB, d driver.Driver, key, version string) string {
 	return string(data)
 }
 
+// head returns the attributes of an object.
 func head(d driver.Driver, key string) (*storage.Attrs, error) {
 	return d.Head(context.Background(), &driver.GetRequest{Key: key, Length: -1})
 }
 
+// remove removes an object, or a version.
 func remove(t testing.TB, d driver.Driver, key, version string) {
 	t.Helper()
 	require.NoError(t, d.Delete(context.Background(), &driver.DeleteRequest{Key: key, Version: version}))
@@ -66,11 +69,13 @@ func entryKeys(entries []storage.ListEntry) []string {
 	return keys
 }
 
-func fresh() driver.Driver { return memstore.NewDriver(memstore.Config{}) }
+// newDriver returns the driver of an empty bucket, and newVersionedDriver that of one with versions.
+func newDriver() driver.Driver { return memstore.NewDriver(memstore.Config{}) }
 
-func versioned() driver.Driver { return memstore.NewDriver(memstore.Config{Versioned: true}) }
+func newVersionedDriver() driver.Driver { return memstore.NewDriver(memstore.Config{Versioned: true}) }
 
-func ctxIn(state string) (context.Context, context.CancelFunc) {
+// newEndedContext returns a context that is "expired" or "canceled".
+func newEndedContext(state string) (context.Context, context.CancelFunc) {
 	if state == "expired" {
 		return context.WithDeadline(context.Background(), time.Unix(0, 0))
 	}
@@ -81,8 +86,8 @@ func ctxIn(state string) (context.Context, context.CancelFunc) {
 
 var errBroken = errors.New("the body broke")
 
-// broken returns a reader of content that then fails with err.
-func broken(content string, err error) io.Reader {
+// failingBody returns a reader of content that then fails with err.
+func failingBody(content string, err error) io.Reader {
 	return io.MultiReader(strings.NewReader(content), failing{err})
 }
 
@@ -90,13 +95,13 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// hooked calls atEnd once, at the end of the body.
-type hooked struct {
+// An endHookBody calls atEnd once, at the end of the body.
+type endHookBody struct {
 	io.Reader
 	atEnd func()
 }
 
-func (h *hooked) Read(p []byte) (int, error) {
+func (h *endHookBody) Read(p []byte) (int, error) {
 	n, err := h.Reader.Read(p)
 	if err == io.EOF && h.atEnd != nil {
 		h.atEnd()

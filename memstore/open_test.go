@@ -61,7 +61,14 @@ func TestOpenWithVersions(t *testing.T) {
 
 // storage.Open fails with InvalidArgument for these addresses.
 func TestOpenRefusesAddressesOfCore(t *testing.T) {
-	for _, address := range []string{"mem://user@name", "mem://name?create=true", "mem://name#part", "mem://", "mem://name/path", "mem://name:80"} {
+	for _, address := range []string{
+		"mem://user@name",
+		"mem://name?create=true",
+		"mem://name#part",
+		"mem://",
+		"mem://name/path",
+		"mem://name:80",
+	} {
 		_, err := storage.Open(t.Context(), address)
 		require.ErrorIs(t, err, storage.InvalidArgument, address)
 	}

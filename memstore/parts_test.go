@@ -11,13 +11,15 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-func begin(t *testing.T, d driver.Driver, key string) string {
+// beginUpload begins an upload in parts.
+func beginUpload(t *testing.T, d driver.Driver, key string) string {
 	t.Helper()
 	upload, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: key, Size: -1})
 	require.NoError(t, err)
 	return upload
 }
 
+// putPart stores a part of an upload.
 func putPart(t *testing.T, d driver.Driver, key, upload string, number int, content string) driver.Part {
 	t.Helper()
 	part, err := d.PutPart(t.Context(), &driver.PartRequest{
@@ -33,8 +35,8 @@ func putPart(t *testing.T, d driver.Driver, key, upload string, number int, cont
 
 // CompleteParts joins the parts to one object.
 func TestPartsBecomeObject(t *testing.T) {
-	d := fresh()
-	upload := begin(t, d, "k")
+	d := newDriver()
+	upload := beginUpload(t, d, "k")
 	second := putPart(t, d, "k", upload, 2, "world")
 	replaced := putPart(t, d, "k", upload, 1, "bye, ")
 	first := putPart(t, d, "k", upload, 1, "hello, ")
@@ -67,8 +69,8 @@ func TestPartsBecomeObject(t *testing.T) {
 
 // PutPart returns the checksum of its request.
 func TestPutPartReturnsChecksum(t *testing.T) {
-	d := fresh()
-	upload := begin(t, d, "k")
+	d := newDriver()
+	upload := beginUpload(t, d, "k")
 	r := &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Size: 1, Body: strings.NewReader("x")}
 	sum := uint32(7)
 	r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
@@ -78,9 +80,10 @@ func TestPutPartReturnsChecksum(t *testing.T) {
 	require.Equal(t, uint32(7), part.CRC32C.Sum)
 }
 
+// CompleteParts refuses an unknown upload, and a part that is not the one that the upload has.
 func TestCompletePartsRefuses(t *testing.T) {
-	d := fresh()
-	upload := begin(t, d, "k")
+	d := newDriver()
+	upload := beginUpload(t, d, "k")
 	replaced := putPart(t, d, "k", upload, 1, "a")
 	part := putPart(t, d, "k", upload, 1, "a")
 	other := part
@@ -119,9 +122,9 @@ func TestCompletePartsRefuses(t *testing.T) {
 
 // If the condition of CompleteParts is false, the upload remains.
 func TestCompletePartsConditionFails(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	old := put(t, d, "k", "old")
-	upload := begin(t, d, "k")
+	upload := beginUpload(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "new")
 
 	complete := func(c storage.Condition) error {
@@ -139,9 +142,10 @@ func TestCompletePartsConditionFails(t *testing.T) {
 	require.Equal(t, "new", get(t, d, "k", ""))
 }
 
+// AbortParts removes the upload of its key, and succeeds again if there is none.
 func TestAbortParts(t *testing.T) {
-	d := fresh()
-	upload := begin(t, d, "k")
+	d := newDriver()
+	upload := beginUpload(t, d, "k")
 	require.NoError(t, d.AbortParts(t.Context(), "j", upload), "another key's upload is not touched")
 	putPart(t, d, "k", upload, 1, "a")
 	require.NoError(t, d.AbortParts(t.Context(), "k", upload))
@@ -154,9 +158,9 @@ func TestAbortParts(t *testing.T) {
 
 // If the upload is aborted while PutPart reads its body, PutPart fails.
 func TestPutPartOfAbortedUpload(t *testing.T) {
-	d := fresh()
-	upload := begin(t, d, "k")
-	body := &seekable{&hooked{strings.NewReader("x"), func() {
+	d := newDriver()
+	upload := beginUpload(t, d, "k")
+	body := &seekable{&endHookBody{strings.NewReader("x"), func() {
 		require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 	}}}
 	_, err := d.PutPart(t.Context(),
@@ -166,15 +170,15 @@ func TestPutPartOfAbortedUpload(t *testing.T) {
 
 // If the body of a part fails, PutPart keeps the part that was stored under the same number before.
 func TestPutPartBodyBreaks(t *testing.T) {
-	d := fresh()
-	upload := begin(t, d, "k")
+	d := newDriver()
+	upload := beginUpload(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "good")
 
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{
 		Key:    "k",
 		Upload: upload,
 		Number: 1,
-		Body:   &seekable{&hooked{Reader: broken("b", errBroken)}},
+		Body:   &seekable{&endHookBody{Reader: failingBody("b", errBroken)}},
 		Size:   4,
 	})
 	require.ErrorIs(t, err, errBroken)

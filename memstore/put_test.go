@@ -18,10 +18,11 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
+// Head returns the attributes that Put has returned: the properties, the size, the checksum and the time.
 func TestPutKeepsAllProperties(t *testing.T) {
 	noon := time.Date(2026, 5, 1, 14, 0, 0, 123456789, time.FixedZone("CEST", 7200))
 	d := memstore.NewDriver(memstore.Config{Now: func() time.Time { return noon }})
-	sum := uint32(0x0badcafe)
+	const sum = 0x0badcafe
 	r := putRequest("a/b.txt", "content")
 	r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
 	r.Properties = storage.Properties{
@@ -35,15 +36,13 @@ func TestPutKeepsAllProperties(t *testing.T) {
 	}
 	attrs, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-	sum = 0 // the object must have a copy
-
 	headAttrs, err := head(d, "a/b.txt")
 	require.NoError(t, err)
 	require.Equal(t, attrs, headAttrs)
 	require.Equal(t, r.Properties, headAttrs.Properties)
 	require.Equal(t, "a/b.txt", headAttrs.Key)
 	require.Equal(t, int64(7), headAttrs.Size)
-	require.Equal(t, uint32(0x0badcafe), headAttrs.CRC32C.Sum)
+	require.Equal(t, uint32(sum), headAttrs.CRC32C.Sum)
 	require.Equal(t, noon.UTC(), headAttrs.Modified)
 	require.Equal(t, `"0badcafe-memory:1"`, headAttrs.ETag)
 	require.Equal(t, "memory:1", headAttrs.Revision)
@@ -54,11 +53,10 @@ func TestPutKeepsAllProperties(t *testing.T) {
 
 // Put stores a checksum that is set at the end of the body.
 func TestPutChecksumAtEnd(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	r := &driver.PutRequest{Key: "k", Size: -1}
-	r.Body = &hooked{strings.NewReader("content"), func() {
-		sum := uint32(42)
-		r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+	r.Body = &endHookBody{strings.NewReader("content"), func() {
+		r.CRC32C = storage.CRC32C{Sum: 42, Known: true}
 	}}
 	attrs, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
@@ -78,7 +76,7 @@ func TestPutBodiesOfEveryLength(t *testing.T) {
 		content := bytes.Repeat([]byte("0123456789abcde"), length/15+1)[:length]
 		for name, wrap := range wraps {
 			for _, size := range []int64{-1, int64(length)} {
-				d := fresh()
+				d := newDriver()
 				attrs, err := d.Put(t.Context(),
 					&driver.PutRequest{Key: "k", Body: wrap(bytes.NewReader(content)), Size: size})
 				require.NoError(t, err)
@@ -93,7 +91,7 @@ func TestPutBodiesOfEveryLength(t *testing.T) {
 // Streams share no memory.
 func TestPutStreamsShareNoMemory(t *testing.T) {
 	for _, length := range []int{1 << 10, 64 << 10, 128 << 10, 1 << 20} {
-		d := fresh()
+		d := newDriver()
 		for _, letter := range []string{"a", "b", "c"} {
 			_, err := d.Put(t.Context(), &driver.PutRequest{
 				Key:  letter,
@@ -102,7 +100,7 @@ func TestPutStreamsShareNoMemory(t *testing.T) {
 			})
 			require.NoError(t, err)
 			_, err = d.Put(t.Context(),
-				&driver.PutRequest{Key: "k", Body: broken(strings.Repeat("x", length), errBroken), Size: -1})
+				&driver.PutRequest{Key: "k", Body: failingBody(strings.Repeat("x", length), errBroken), Size: -1})
 			require.ErrorIs(t, err, errBroken)
 		}
 		for _, letter := range []string{"a", "b", "c"} {
@@ -112,44 +110,71 @@ func TestPutStreamsShareNoMemory(t *testing.T) {
 	}
 }
 
-// A failed Put keeps the old object.
-func TestPutFailsKeepsOldObject(t *testing.T) {
-	sized := func(body io.Reader, size int64) *driver.PutRequest {
-		return &driver.PutRequest{Key: "k", Body: body, Size: size}
-	}
-	guarded := func(c storage.Condition) *driver.PutRequest {
-		r := putRequest("k", "new")
-		r.Condition = c
-		return r
-	}
-	tests := map[string]struct {
-		request *driver.PutRequest
-		want    error
+// If the body of Put fails or has another size, Put keeps the old object.
+func TestPutBodyFailsKeepsOldObject(t *testing.T) {
+	chunk := strings.Repeat("x", 1024)
+	tests := []struct {
+		name string
+		body io.Reader
+		size int64 // -1 for a stream
+		want error
 	}{
-		"the body fails":                     {sized(broken("ne", errBroken), 3), errBroken},
-		"the body fails at its end":          {sized(broken("new", errBroken), 3), errBroken},
-		"a stream fails":                     {sized(broken("ne", errBroken), -1), errBroken},
-		"a stream fails at a chunk's end":    {sized(broken(strings.Repeat("x", 1024), errBroken), -1), errBroken},
-		"a stream ends unexpectedly":         {sized(broken("ne", io.ErrUnexpectedEOF), -1), io.ErrUnexpectedEOF},
-		"the body is shorter than its size":  {sized(strings.NewReader("ne"), 3), storage.BodyFailed},
-		"the body is longer than its size":   {sized(strings.NewReader("new!"), 3), storage.BodyFailed},
-		"the size is absurd":                 {sized(strings.NewReader("new"), 1<<62), storage.BodyFailed},
-		"IfAbsent, and there is one":         {guarded(storage.Condition{Absent: true}), storage.PreconditionFailed},
-		"IfRevision, and it differs":         {guarded(storage.Condition{Revision: "memory:7"}), storage.PreconditionFailed},
-		"IfRevision, malformed":              {guarded(storage.Condition{Revision: "x"}), storage.PreconditionFailed},
-		"IfRevision, in another spelling":    {guarded(storage.Condition{Revision: "memory:01"}), storage.PreconditionFailed},
-		"IfRevision, in the form of an ETag": {guarded(storage.Condition{Revision: `"00000000-memory:1"`}), storage.PreconditionFailed},
+		{name: "it fails", body: failingBody("ne", errBroken), size: 3, want: errBroken},
+		{name: "it fails at its end", body: failingBody("new", errBroken), size: 3, want: errBroken},
+		{name: "a stream fails", body: failingBody("ne", errBroken), size: -1, want: errBroken},
+		{name: "a stream fails at a chunk's end", body: failingBody(chunk, errBroken), size: -1, want: errBroken},
+		{
+			name: "a stream ends unexpectedly",
+			body: failingBody("ne", io.ErrUnexpectedEOF),
+			size: -1,
+			want: io.ErrUnexpectedEOF,
+		},
+		{name: "it is shorter than its size", body: strings.NewReader("ne"), size: 3, want: storage.BodyFailed},
+		{name: "it is longer than its size", body: strings.NewReader("new!"), size: 3, want: storage.BodyFailed},
+		{name: "the size is absurd", body: strings.NewReader("new"), size: 1 << 62, want: storage.BodyFailed},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			d := fresh()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDriver()
 			oldAttrs := put(t, d, "k", "old")
-
-			_, err := d.Put(t.Context(), tt.request)
+			_, err := d.Put(t.Context(), &driver.PutRequest{Key: "k", Body: tt.body, Size: tt.size})
 			require.ErrorIs(t, err, tt.want)
-			newAttrs, err := head(d, "k")
+
+			attrs, err := head(d, "k")
 			require.NoError(t, err)
-			require.Equal(t, oldAttrs, newAttrs)
+			require.Equal(t, oldAttrs, attrs)
+			require.Equal(t, "old", get(t, d, "k", ""))
+		})
+	}
+}
+
+// If the condition of Put does not hold, Put keeps the old object.
+func TestPutConditionFailsKeepsOldObject(t *testing.T) {
+	tests := []struct {
+		name      string
+		condition storage.Condition
+	}{
+		{name: "IfAbsent, and there is one", condition: storage.Condition{Absent: true}},
+		{name: "IfRevision, and it differs", condition: storage.Condition{Revision: "memory:7"}},
+		{name: "IfRevision, malformed", condition: storage.Condition{Revision: "x"}},
+		{name: "IfRevision, in another spelling", condition: storage.Condition{Revision: "memory:01"}},
+		{
+			name:      "IfRevision, in the form of an ETag",
+			condition: storage.Condition{Revision: `"00000000-memory:1"`},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDriver()
+			oldAttrs := put(t, d, "k", "old")
+			r := putRequest("k", "new")
+			r.Condition = tt.condition
+			_, err := d.Put(t.Context(), r)
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+
+			attrs, err := head(d, "k")
+			require.NoError(t, err)
+			require.Equal(t, oldAttrs, attrs)
 			require.Equal(t, "old", get(t, d, "k", ""))
 		})
 	}
@@ -157,7 +182,7 @@ func TestPutFailsKeepsOldObject(t *testing.T) {
 
 // Put compares its condition with the object that is there.
 func TestPutWithCondition(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	r := putRequest("k", "1")
 	r.Condition.Revision = "memory:1"
 	_, err := d.Put(t.Context(), r)
@@ -178,7 +203,7 @@ func TestPutWithCondition(t *testing.T) {
 
 // Put of equal content has a new revision.
 func TestPutOfEqualContentHasNewRevision(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	first := put(t, d, "k", "same")
 	second := put(t, d, "k", "same")
 	require.NotEqual(t, first.Revision, second.Revision)
@@ -187,11 +212,11 @@ func TestPutOfEqualContentHasNewRevision(t *testing.T) {
 
 // A body may read from the bucket to which Put writes it.
 func TestPutBodyReadsBucket(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	put(t, d, "k", "content")
 	_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
-	reading := &hooked{body, func() {
+	reading := &endHookBody{body, func() {
 		put(t, d, "other", "written while the body is read")
 		require.Len(t, listKeys(t, d), 2)
 	}}
@@ -203,7 +228,7 @@ func TestPutBodyReadsBucket(t *testing.T) {
 
 // If several writers create one object at the same time, exactly one of them succeeds.
 func TestPutIfAbsentByMany(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	var won atomic.Int32
 	var group sync.WaitGroup
 	for range 32 {
@@ -221,102 +246,95 @@ func TestPutIfAbsentByMany(t *testing.T) {
 
 // While an object is overwritten, each reader gets bytes and attributes of the same write.
 func TestGetBesideWrites(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	put(t, d, "k", "0")
 	var group sync.WaitGroup
 	for range 4 {
-		group.Go(func() {
-			for i := range 200 {
-				content := strings.Repeat("x", i)
-				r := putRequest("k", content)
-				r.ContentType = content
-				if _, err := d.Put(context.Background(), r); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-		group.Go(func() {
-			for range 200 {
-				attrs, body, err := d.Get(context.Background(), &driver.GetRequest{Key: "k", Length: -1})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				data, err := io.ReadAll(body)
-				if err != nil || attrs.ContentType != "" && attrs.ContentType != string(data) {
-					t.Errorf("%q described as %q, %v", data, attrs.ContentType, err)
-				}
-			}
-		})
+		group.Go(func() { writeWithMatchingType(t, d) })
+		group.Go(func() { readWithMatchingType(t, d) })
 	}
 	group.Wait()
 }
 
-// Calls of the driver fail if their ctx has ended.
-func TestDriverCallsAfterContextEnds(t *testing.T) {
-	for state, want := range map[string]error{"canceled": storage.Canceled, "expired": storage.DeadlineExceeded} {
-		t.Run(state, func(t *testing.T) {
-			d := fresh()
-			put(t, d, "k", "old")
-			upload, err := d.BeginParts(t.Context(), putRequest("k", ""))
-			require.NoError(t, err)
-			ctx, cancel := ctxIn(state)
-			defer cancel()
-			source := d.Locate("k")
+// writeWithMatchingType stores "k" again and again. Its content type is its content.
+func writeWithMatchingType(t *testing.T, d driver.Driver) {
+	for i := range 200 {
+		content := strings.Repeat("x", i)
+		r := putRequest("k", content)
+		r.ContentType = content
+		if _, err := d.Put(context.Background(), r); err != nil {
+			t.Error(err)
+		}
+	}
+}
 
-			calls := map[string]func() error{
-				"Put": func() error {
-					_, err := d.Put(ctx, putRequest("k", "new"))
-					return err
-				},
-				"Get": func() error {
-					_, _, err := d.Get(ctx, &driver.GetRequest{Key: "k", Length: -1})
-					return err
-				},
-				"Head": func() error {
-					_, err := d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1})
-					return err
-				},
-				"List": func() error {
-					_, err := d.List(ctx, &driver.ListRequest{Limit: 1})
-					return err
-				},
-				"Delete": func() error { return d.Delete(ctx, &driver.DeleteRequest{Key: "k"}) },
-				"BeginParts": func() error {
-					_, err := d.BeginParts(ctx, putRequest("k", ""))
-					return err
-				},
-				"PutPart": func() error {
-					_, err := d.PutPart(ctx,
-						&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
-					return err
-				},
-				"CompleteParts": func() error {
-					_, err := d.CompleteParts(ctx,
-						&driver.CompleteRequest{Put: putRequest("k", ""), Upload: upload})
-					return err
-				},
-				"AbortParts": func() error { return d.AbortParts(ctx, "k", upload) },
-				"DeleteBatch": func() error {
-					return d.DeleteBatch(ctx, []driver.DeleteRequest{{Key: "k"}})[0]
-				},
-				"Copy": func() error {
-					_, err := d.Copy(ctx, &driver.CopyRequest{Source: source, Key: "k"})
-					return err
-				},
-				"Compose": func() error {
-					_, err := d.Compose(ctx,
-						&driver.ComposeRequest{Sources: []driver.ObjectRef{source}, Key: "k"})
-					return err
-				},
-				"ListVersions": func() error {
-					_, err := d.ListVersions(ctx, &driver.ListRequest{Limit: 1})
-					return err
-				},
-			}
-			for name, call := range calls {
-				require.ErrorIs(t, call(), want, name)
-			}
+// readWithMatchingType reads "k" again and again, and checks that its content type is its content. The object that
+// was there first has no type.
+func readWithMatchingType(t *testing.T, d driver.Driver) {
+	for range 200 {
+		attrs, body, err := d.Get(context.Background(), &driver.GetRequest{Key: "k", Length: -1})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		data, err := io.ReadAll(body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if attrs.ContentType != "" && attrs.ContentType != string(data) {
+			t.Errorf("%q described as %q", data, attrs.ContentType)
+		}
+	}
+}
+
+// Calls of the driver fail if their ctx has ended, and change nothing.
+func TestDriverCallsAfterContextEnds(t *testing.T) {
+	tests := []struct {
+		state string
+		want  error
+	}{
+		{state: "canceled", want: storage.Canceled},
+		{state: "expired", want: storage.DeadlineExceeded},
+	}
+	for _, tt := range tests {
+		t.Run(tt.state, func(t *testing.T) {
+			d := newDriver()
+			put(t, d, "k", "old")
+			upload := beginUpload(t, d, "k")
+			source := d.Locate("k")
+			ctx, cancel := newEndedContext(tt.state)
+			defer cancel()
+
+			_, err := d.Put(ctx, putRequest("k", "new"))
+			require.ErrorIs(t, err, tt.want)
+			_, _, err = d.Get(ctx, &driver.GetRequest{Key: "k", Length: -1})
+			require.ErrorIs(t, err, tt.want)
+			_, err = d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1})
+			require.ErrorIs(t, err, tt.want)
+			_, err = d.List(ctx, &driver.ListRequest{Limit: 1})
+			require.ErrorIs(t, err, tt.want)
+			_, err = d.ListVersions(ctx, &driver.ListRequest{Limit: 1})
+			require.ErrorIs(t, err, tt.want)
+
+			require.ErrorIs(t, d.Delete(ctx, &driver.DeleteRequest{Key: "k"}), tt.want)
+			errs := d.DeleteBatch(ctx, []driver.DeleteRequest{{Key: "k"}})
+			require.ErrorIs(t, errs[0], tt.want)
+
+			_, err = d.BeginParts(ctx, putRequest("k", ""))
+			require.ErrorIs(t, err, tt.want)
+			_, err = d.PutPart(ctx,
+				&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
+			require.ErrorIs(t, err, tt.want)
+			_, err = d.CompleteParts(ctx, &driver.CompleteRequest{Put: putRequest("k", ""), Upload: upload})
+			require.ErrorIs(t, err, tt.want)
+			require.ErrorIs(t, d.AbortParts(ctx, "k", upload), tt.want)
+
+			_, err = d.Copy(ctx, &driver.CopyRequest{Source: source, Key: "k"})
+			require.ErrorIs(t, err, tt.want)
+			_, err = d.Compose(ctx, &driver.ComposeRequest{Sources: []driver.ObjectRef{source}, Key: "k"})
+			require.ErrorIs(t, err, tt.want)
+
 			require.Equal(t, "old", get(t, d, "k", ""))
 		})
 	}
@@ -326,9 +344,9 @@ func TestDriverCallsAfterContextEnds(t *testing.T) {
 func TestPutContextEndsWithBody(t *testing.T) {
 	for name, size := range map[string]int64{"known size": 3, "stream": -1} {
 		t.Run(name, func(t *testing.T) {
-			d := fresh()
+			d := newDriver()
 			ctx, cancel := context.WithCancel(t.Context())
-			body := &hooked{strings.NewReader("new"), cancel}
+			body := &endHookBody{strings.NewReader("new"), cancel}
 			_, err := d.Put(ctx, &driver.PutRequest{Key: "k", Body: body, Size: size})
 			require.ErrorIs(t, err, storage.Canceled)
 			require.Empty(t, listKeys(t, d))

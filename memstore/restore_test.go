@@ -13,7 +13,7 @@ import (
 )
 
 // archiving returns a bucket that archives the class COLD, and restores within six hours.
-func archiving(now *time.Time, opts ...storage.OpenOption) storage.Bucket {
+func newArchivingBucket(now *time.Time, opts ...storage.OpenOption) storage.Bucket {
 	return engine.New(memstore.NewDriver(memstore.Config{
 		Now:            func() time.Time { return *now },
 		ArchiveClasses: []string{"DEEP", "COLD"},
@@ -24,7 +24,7 @@ func archiving(now *time.Time, opts ...storage.OpenOption) storage.Bucket {
 // An archived object can be read after Restore.
 func TestRestoreArchivedObject(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0).UTC()
-	b := archiving(&now)
+	b := newArchivingBucket(&now)
 	_, err := b.Upload(t.Context(), "cold", strings.NewReader("text"), storage.WithStorageClass("COLD"),
 		storage.WithTags(map[string]string{"k": "v"}))
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestRestoreArchivedObject(t *testing.T) {
 // Only objects with a storage class in Config.ArchiveClasses are archived.
 func TestConfigArchiveClasses(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0).UTC()
-	b := archiving(&now)
+	b := newArchivingBucket(&now)
 	_, err := b.Upload(t.Context(), "warm", strings.NewReader("x"), storage.WithStorageClass("WARM"))
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "plain", strings.NewReader("x"))

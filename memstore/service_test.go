@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
+// createBucket creates a bucket, and returns its driver.
 func createBucket(t *testing.T, s driver.ServiceDriver, name string) driver.Driver {
 	t.Helper()
 	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: name})
@@ -21,7 +22,7 @@ func createBucket(t *testing.T, s driver.ServiceDriver, name string) driver.Driv
 	return d
 }
 
-func ref[T any](value T) *T { return &value }
+func pointerTo[T any](value T) *T { return &value }
 
 // CreateBucket sets all properties.
 func TestCreateBucketSetsProperties(t *testing.T) {
@@ -43,8 +44,8 @@ func TestCreateBucketSetsProperties(t *testing.T) {
 	info, err := s.CreateBucket(t.Context(), &driver.BucketRequest{
 		Name:         "b",
 		Region:       "here",
-		PublicAccess: ref(true),
-		Versioning:   ref(true),
+		PublicAccess: pointerTo(true),
+		Versioning:   pointerTo(true),
 		CORS:         &cors,
 		Lifecycle:    &lifecycle,
 	})
@@ -69,7 +70,7 @@ func TestUpdateBucketChangesOnlyRequested(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{
 		Name:         "b",
-		PublicAccess: ref(true),
+		PublicAccess: pointerTo(true),
 		CORS:         &[]storage.CORSRule{{}},
 		Lifecycle:    &[]storage.LifecycleRule{{}},
 	})
@@ -87,6 +88,7 @@ func TestUpdateBucketChangesOnlyRequested(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
+// CreateBucket fails with BucketExists for a name that exists, and changes nothing.
 func TestCreateBucketTwice(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	put(t, createBucket(t, s, "b"), "k", "content")
@@ -97,6 +99,7 @@ func TestCreateBucketTwice(t *testing.T) {
 	require.Empty(t, info.Region)
 }
 
+// DeleteBucket fails with BucketNotEmpty until all objects, versions and delete markers are removed.
 func TestDeleteBucket(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := createBucket(t, s, "b")
@@ -111,7 +114,7 @@ func TestDeleteBucket(t *testing.T) {
 	remove(t, d, "k", version)
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotEmpty, "it has a delete marker")
 	remove(t, d, "k", "memory:2")
-	begin(t, d, "k")
+	beginUpload(t, d, "k")
 	require.NoError(t, s.DeleteBucket(t.Context(), "b"), "an upload is not an object")
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "b"), storage.BucketNotFound)
 }
@@ -166,7 +169,7 @@ func TestPutIntoRemovedBucket(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := createBucket(t, s, "b")
 	r := putRequest("k", "content")
-	r.Body = &hooked{r.Body, func() {
+	r.Body = &endHookBody{r.Body, func() {
 		require.NoError(t, s.DeleteBucket(t.Context(), "b"))
 	}}
 	_, err := d.Put(t.Context(), r)
@@ -227,7 +230,7 @@ func TestCredentialsAreUnsupported(t *testing.T) {
 func TestServiceCallsAfterContextEnds(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	createBucket(t, s, "b")
-	ctx, cancel := ctxIn("canceled")
+	ctx, cancel := newEndedContext("canceled")
 	defer cancel()
 
 	_, err := s.CreateBucket(ctx, &driver.BucketRequest{Name: "c"})

@@ -20,6 +20,7 @@ import (
 
 const base = "https://files.example.com/b"
 
+// serveBucket returns a bucket that signs addresses, and what serves these.
 func serveBucket(t *testing.T, c memstore.Config) (storage.Bucket, signedurl.ServedBucket) {
 	t.Helper()
 	b := engine.New(memstore.NewDriver(c), storage.WithSigningBaseURL(base))
@@ -45,9 +46,9 @@ func TestSignedURLNeedsBase(t *testing.T) {
 	require.ErrorContains(t, err, "WithSigningBaseURL")
 	require.False(t, storage.Supports(b, storage.SignedURLs))
 
-	_, err = fresh().Sign(t.Context(), &driver.SignRequest{Method: "GET", Key: "a", TTL: time.Hour})
+	_, err = newDriver().Sign(t.Context(), &driver.SignRequest{Method: "GET", Key: "a", TTL: time.Hour})
 	require.ErrorIs(t, err, storage.Unsupported)
-	_, err = fresh().SignForm(t.Context(), &driver.SignRequest{Method: "POST", Key: "a", TTL: time.Hour})
+	_, err = newDriver().SignForm(t.Context(), &driver.SignRequest{Method: "POST", Key: "a", TTL: time.Hour})
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
@@ -156,7 +157,9 @@ func TestOriginReportsPublic(t *testing.T) {
 // The origin of a bucket is found below its layers, and not below other wrappers.
 func TestOriginOfLayers(t *testing.T) {
 	pass := driver.WithLayer(func(d driver.Driver) driver.Driver {
-		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error { return next(ctx) })
+		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
+			return next(ctx)
+		})
 	})
 	parent := memstore.New(storage.WithSigningBaseURL(base), pass)
 	_, ok := signedurl.OriginOf(parent)

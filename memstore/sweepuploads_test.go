@@ -18,15 +18,15 @@ import (
 
 const day = 24 * time.Hour
 
-// A setClock shows the time that was set. It calls at once, when the clock is read.
-type setClock struct {
+// A testClock shows the time that was set. It calls at once, when the clock is read next.
+type testClock struct {
 	now time.Time
 	at  func()
 }
 
-func atNoon() *setClock { return &setClock{now: time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)} }
+func newClock() *testClock { return &testClock{now: time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)} }
 
-func (c *setClock) Now() time.Time {
+func (c *testClock) Now() time.Time {
 	if run := c.at; run != nil {
 		c.at = nil
 		run()
@@ -34,14 +34,15 @@ func (c *setClock) Now() time.Time {
 	return c.now
 }
 
-func (c *setClock) pass(d time.Duration) { c.now = c.now.Add(d) }
+func (c *testClock) advance(d time.Duration) { c.now = c.now.Add(d) }
 
 // sweep begins an upload, which discards expired ones, and aborts it.
 func sweep(t *testing.T, d driver.Driver) {
 	t.Helper()
-	require.NoError(t, d.AbortParts(t.Context(), "sweep", begin(t, d, "sweep")))
+	require.NoError(t, d.AbortParts(t.Context(), "sweep", beginUpload(t, d, "sweep")))
 }
 
+// complete makes an object of parts.
 func complete(t *testing.T, d driver.Driver, key, upload string, parts ...driver.Part) error {
 	t.Helper()
 	_, err := d.CompleteParts(t.Context(),
@@ -53,7 +54,7 @@ func complete(t *testing.T, d driver.Driver, key, upload string, parts ...driver
 func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 	for _, row := range staleuploadtest.Cases {
 		t.Run(row.Name, func(t *testing.T) {
-			clock := atNoon()
+			clock := newClock()
 			s := memstore.NewServiceDriver(memstore.ServiceConfig{Now: clock.Now})
 			_, err := s.CreateBucket(t.Context(),
 				&driver.BucketRequest{Name: "b", Lifecycle: &staleuploadtest.Rules})
@@ -61,10 +62,10 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 			d, err := s.Driver("b")
 			require.NoError(t, err)
 			start := clock.now
-			upload := begin(t, d, row.Key)
+			upload := beginUpload(t, d, row.Key)
 			var parts []driver.Part
 			if row.Part != 0 {
-				clock.pass(row.Part)
+				clock.advance(row.Part)
 				parts = append(parts, putPart(t, d, row.Key, upload, 1, "x"))
 			}
 			clock.now = start.Add(row.Sweep)
@@ -81,11 +82,11 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 
 // Calls with an upload that a sweep has removed fail as for an unknown upload.
 func TestSweepForgetsDiscardedUpload(t *testing.T) {
-	clock := atNoon()
+	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
-	upload := begin(t, d, "k")
+	upload := beginUpload(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
-	clock.pass(7 * day)
+	clock.advance(7 * day)
 	sweep(t, d)
 
 	_, err := d.PutPart(t.Context(),
@@ -114,7 +115,7 @@ func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (dri
 
 // If a sweep has removed the upload of a WithResume file, the upload starts again.
 func TestSweepDiscardedUploadStartsOver(t *testing.T) {
-	clock := atNoon()
+	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	ctx, cancel := context.WithCancel(t.Context())
 	b := engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver {
@@ -130,7 +131,7 @@ func TestSweepDiscardedUploadStartsOver(t *testing.T) {
 	require.ErrorIs(t, upload(ctx), storage.Canceled)
 	require.FileExists(t, journal)
 
-	clock.pass(8 * day)
+	clock.advance(8 * day)
 	sweep(t, d)
 	require.NoError(t, upload(t.Context()))
 	require.Equal(t, "aaaabbbbc", get(t, d, "k", ""))
@@ -139,17 +140,17 @@ func TestSweepDiscardedUploadStartsOver(t *testing.T) {
 
 // Uploads are swept once an hour.
 func TestSweepOnceAnHour(t *testing.T) {
-	clock := atNoon()
+	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
-	begin(t, d, "k")
-	clock.pass(30 * time.Minute)
-	upload := begin(t, d, "k")
-	clock.pass(7*day - 30*time.Minute)
+	beginUpload(t, d, "k")
+	clock.advance(30 * time.Minute)
+	upload := beginUpload(t, d, "k")
+	clock.advance(7*day - 30*time.Minute)
 	sweep(t, d)
-	clock.pass(30 * time.Minute)
+	clock.advance(30 * time.Minute)
 	sweep(t, d)
 	part := putPart(t, d, "k", upload, 1, "the last sweep was half an hour ago")
-	clock.pass(7 * day)
+	clock.advance(7 * day)
 	sweep(t, d)
 
 	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.ObjectNotFound)
@@ -157,13 +158,13 @@ func TestSweepOnceAnHour(t *testing.T) {
 
 // If the clock was ahead and is set back, the next sweep is not delayed.
 func TestSweepAfterClockWasAhead(t *testing.T) {
-	clock := atNoon()
+	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
-	clock.pass(100 * day)
+	clock.advance(100 * day)
 	sweep(t, d)
-	clock.pass(-100 * day)
-	upload := begin(t, d, "k")
-	clock.pass(7 * day)
+	clock.advance(-100 * day)
+	upload := beginUpload(t, d, "k")
+	clock.advance(7 * day)
 	sweep(t, d)
 
 	require.ErrorIs(t, complete(t, d, "k", upload), storage.ObjectNotFound)
@@ -171,14 +172,14 @@ func TestSweepAfterClockWasAhead(t *testing.T) {
 
 // A sweep keeps an upload in progress.
 func TestSweepKeepsUploadInProgress(t *testing.T) {
-	clock := atNoon()
+	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
-	upload := begin(t, d, "k")
+	upload := beginUpload(t, d, "k")
 	advance := func() {
-		clock.pass(8 * day)
+		clock.advance(8 * day)
 		sweep(t, d)
 	}
-	body := &seekable{&hooked{strings.NewReader("x"), advance}}
+	body := &seekable{&endHookBody{strings.NewReader("x"), advance}}
 	part, err := d.PutPart(t.Context(),
 		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body, Size: 1})
 	require.NoError(t, err, "the part takes eight days")
@@ -191,17 +192,17 @@ func TestSweepKeepsUploadInProgress(t *testing.T) {
 
 // A sweep removes an upload whose calls have all failed.
 func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
-	clock := atNoon()
+	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	put(t, d, "k", "old")
-	upload := begin(t, d, "k")
+	upload := beginUpload(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
 
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{
 		Key:    "k",
 		Upload: upload,
 		Number: 2,
-		Body:   &seekable{&hooked{Reader: broken("b", errBroken)}},
+		Body:   &seekable{&endHookBody{Reader: failingBody("b", errBroken)}},
 		Size:   4,
 	})
 	require.ErrorIs(t, err, errBroken)
@@ -212,7 +213,7 @@ func TestSweepDiscardsUploadOfFailedCalls(t *testing.T) {
 	})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 
-	clock.pass(7 * day)
+	clock.advance(7 * day)
 	sweep(t, d)
 	require.ErrorIs(t, complete(t, d, "k", upload, part), storage.ObjectNotFound)
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// history returns all versions of the bucket, page by page, as "key:content". Current
+// listVersions returns all versions of the bucket, page by page, as "key:content". Current
 // objects are in brackets.
-func history(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []string {
+func listVersions(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []string {
 	t.Helper()
 	var names []string
 	r.Limit = limit
@@ -50,26 +50,27 @@ func history(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []s
 	}
 }
 
+// Overwrites and removals keep the old versions, and a copy of a version restores it.
 func TestVersionsAreKept(t *testing.T) {
-	d := versioned()
+	d := newVersionedDriver()
 	first := put(t, d, "k", "1")
 	put(t, d, "k", "2")
 	require.NotEmpty(t, first.Version)
 	require.Equal(t, "1", get(t, d, "k", first.Version))
-	require.Equal(t, []string{"[k:2]", "k:1"}, history(t, d, driver.ListRequest{}, 9))
+	require.Equal(t, []string{"[k:2]", "k:1"}, listVersions(t, d, driver.ListRequest{}, 9))
 
 	remove(t, d, "k", "")
 	_, err := head(d, "k")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Empty(t, listKeys(t, d))
-	require.Equal(t, []string{"k removed", "k:2", "k:1"}, history(t, d, driver.ListRequest{}, 9))
+	require.Equal(t, []string{"k removed", "k:2", "k:1"}, listVersions(t, d, driver.ListRequest{}, 9))
 
 	source := d.Locate("k")
 	source.Version = first.Version
 	_, err = d.Copy(t.Context(),
 		&driver.CopyRequest{Source: source, Key: "k", Condition: storage.Condition{Absent: true}})
 	require.NoError(t, err, "restored")
-	require.Equal(t, []string{"[k:1]", "k removed", "k:2", "k:1"}, history(t, d, driver.ListRequest{}, 9))
+	require.Equal(t, []string{"[k:1]", "k removed", "k:2", "k:1"}, listVersions(t, d, driver.ListRequest{}, 9))
 }
 
 // Delete with a version removes that version permanently.
@@ -95,7 +96,7 @@ func TestVersionsAreRemovedPermanently(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := versioned()
+			d := newVersionedDriver()
 			for _, content := range []string{"1", "2", "3"} {
 				require.Equal(t, "memory:"+content, put(t, d, "k", content).Version)
 			}
@@ -106,14 +107,14 @@ func TestVersionsAreRemovedPermanently(t *testing.T) {
 				}
 				remove(t, d, "k", version)
 			}
-			require.Equal(t, append(tt.left, "[kk:4]"), history(t, d, driver.ListRequest{}, 9))
+			require.Equal(t, append(tt.left, "[kk:4]"), listVersions(t, d, driver.ListRequest{}, 9))
 		})
 	}
 }
 
 // Calls with a malformed version are refused.
 func TestVersionsThatAreMalformed(t *testing.T) {
-	d := versioned()
+	d := newVersionedDriver()
 	put(t, d, "k", "1")
 
 	for _, version := range []string{
@@ -134,7 +135,7 @@ func TestVersionsThatAreMalformed(t *testing.T) {
 
 // A condition of a call with a version is compared with that version.
 func TestVersionsHaveConditions(t *testing.T) {
-	d := versioned()
+	d := newVersionedDriver()
 	put(t, d, "k", "1")
 	put(t, d, "k", "2")
 
@@ -152,8 +153,9 @@ func TestVersionsHaveConditions(t *testing.T) {
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }
 
+// Once versions are turned on, the object that was there before becomes a version, too.
 func TestVersionsAreTurnedOnLater(t *testing.T) {
-	d := fresh()
+	d := newDriver()
 	put(t, d, "gone", "1")
 	require.Empty(t, put(t, d, "k", "1").Version)
 	put(t, d, "gone", "2")
@@ -165,9 +167,10 @@ func TestVersionsAreTurnedOnLater(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, current.Revision, current.Version)
 	put(t, d, "k", "2")
-	require.Equal(t, []string{"[gone:2]", "[k:2]", "k:1"}, history(t, d, driver.ListRequest{}, 9))
+	require.Equal(t, []string{"[gone:2]", "[k:2]", "k:1"}, listVersions(t, d, driver.ListRequest{}, 9))
 }
 
+// Once versions are turned off again, the versions that were kept stay.
 func TestVersionsAreTurnedOffAgain(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	d := createBucket(t, s, "bucket")
@@ -195,7 +198,7 @@ func TestVersionsAreTurnedOffAgain(t *testing.T) {
 
 // ListVersions lists in pages.
 func TestListVersionsPages(t *testing.T) {
-	d := versioned()
+	d := newVersionedDriver()
 	put(t, d, "a", "1")
 	put(t, d, "a", "2")
 	put(t, d, "b/x", "3")
@@ -220,7 +223,7 @@ func TestListVersionsPages(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for limit := 1; limit < 9; limit++ {
-				require.Equal(t, tt.want, history(t, d, tt.request, limit), "in pages of %d", limit)
+				require.Equal(t, tt.want, listVersions(t, d, tt.request, limit), "in pages of %d", limit)
 			}
 		})
 	}
@@ -230,7 +233,7 @@ func TestListVersionsPages(t *testing.T) {
 func TestVersionsAgreeWithModel(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 100 {
-		d := versioned()
+		d := newVersionedDriver()
 		type version struct{ id, content string } // no content: a marker
 		model := map[string][]version{}           // by key, oldest first
 		for i := range 40 {
@@ -266,7 +269,7 @@ func TestVersionsAgreeWithModel(t *testing.T) {
 			}
 		}
 
-		require.Equal(t, want, history(t, d, driver.ListRequest{Prefix: "k"}, 1+random.IntN(5)))
+		require.Equal(t, want, listVersions(t, d, driver.ListRequest{Prefix: "k"}, 1+random.IntN(5)))
 	}
 }
 
