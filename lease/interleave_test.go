@@ -36,42 +36,42 @@ func TestExploredLease(t *testing.T) {
 				last := int64(0)
 
 				for _, name := range []string{"a", "b"} {
-					p := s.Process(name)
-					b := p.Bucket(store)
-					a := p.Go(name, func(ctx context.Context) error {
-						l, err := lease.Acquire(ctx, b, "lease", append(tt.opts, lease.WithTTL(ttl))...)
+					process := s.Process(name)
+					bucket := process.Bucket(store)
+					actor := process.Go(name, func(ctx context.Context) error {
+						held, err := lease.Acquire(ctx, bucket, "lease", append(tt.opts, lease.WithTTL(ttl))...)
 						if err != nil {
 							return err
 						}
 
-						for other, o := range leases {
-							require.Error(s, o.Context().Err(), "%s and %s hold it", name, other)
+						for other, otherLease := range leases {
+							require.Error(s, otherLease.Context().Err(), "%s and %s hold it", name, other)
 						}
 
 						if !tt.removes {
-							require.Greater(s, l.Token(), last)
+							require.Greater(s, held.Token(), last)
 						}
-						last = l.Token()
-						leases[name] = l
+						last = held.Token()
+						leases[name] = held
 						defer delete(leases, name)
-						_, err = b.Upload(l.Context(), "work", strings.NewReader(name))
-						return errors.Join(err, l.Release())
+						_, err = bucket.Upload(held.Context(), "work", strings.NewReader(name))
+						return errors.Join(err, held.Release())
 					})
 					s.Check(func() {
-						err := a.Err()
+						err := actor.Err()
 						// Release takes at most ten seconds.
 						finished := errors.Is(err, storage.Canceled) || errors.Is(err,
 							storage.DeadlineExceeded)
 						lost := errors.Is(err, storage.Changed) || errors.Is(err, storage.OutcomeUnknown)
-						require.True(s, err == nil || a.Died() || finished || lost, "%v", err)
+						require.True(s, err == nil || actor.Died() || finished || lost, "%v", err)
 					})
 				}
 
 				s.Check(func() {
 					laterBucket := store.Bucket()
-					l, err := lease.Acquire(s.Context(), laterBucket, "lease", lease.WithTTL(ttl))
+					held, err := lease.Acquire(s.Context(), laterBucket, "lease", lease.WithTTL(ttl))
 					require.NoError(s, err)
-					require.NoError(s, l.Release())
+					require.NoError(s, held.Release())
 				})
 			})
 		})

@@ -27,21 +27,31 @@ import (
 
 const key = "locks/a"
 
-// A process is the Core of a handle of a bucket that dies at a call, or stalls. Its later calls have no effect.
-type process struct {
+// A leaseProcess is the Core of a bucket that is opened by one process. It dies at a call, or stalls. A call of a dead
+// process has no effect.
+type leaseProcess struct {
 	storage.Core
-	bucket  storage.Bucket // the handle
+	bucket storage.Bucket // through this Core
+
+	dieAt       int  // the number of the call at which it dies; 0 for never
+	afterEffect bool // it dies after that call has taken effect
+	lost        bool // it does not die: only the response of that call is lost
+
 	mu      sync.Mutex
 	calls   int
-	dieAt   int  // the number of the call; 0: never
-	after   bool // it dies after that call has taken effect
-	lost    bool // only the response of that call is lost
 	dead    bool
 	stalled chan struct{} // calls wait until it is closed, or for the end of ctx
 }
 
-// of makes the handle, of b.
-func (p *process) of(t *testing.T, b storage.Bucket) *process {
+// newProcess returns a process that uses b and dies only by die.
+func newProcess(t *testing.T, b storage.Bucket) *leaseProcess {
+	t.Helper()
+	return (&leaseProcess{}).open(t, b)
+}
+
+// open lets the process use b.
+func (p *leaseProcess) open(t *testing.T, b storage.Bucket) *leaseProcess {
+	t.Helper()
 	p.bucket = wrapped.Bucket(t, b, func(c storage.Core) storage.Core {
 		p.Core = c
 		return p
@@ -51,14 +61,18 @@ func (p *process) of(t *testing.T, b storage.Bucket) *process {
 
 var errDead = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("connection reset")}
 
-func (p *process) call(ctx context.Context, do func() error) error {
+// call makes one call, unless the process is dead.
+func (p *leaseProcess) call(ctx context.Context, do func() error) error {
 	p.mu.Lock()
 	p.calls++
-	current := p.calls == p.dieAt
-	dead := p.dead
+	isLast := p.calls == p.dieAt
+	wasDead := p.dead
+	if isLast && !p.lost {
+		p.dead = true
+	}
 	stalled := p.stalled
-	p.dead = dead || current && !p.lost
 	p.mu.Unlock()
+
 	if stalled != nil {
 		select {
 		case <-stalled:
@@ -66,23 +80,27 @@ func (p *process) call(ctx context.Context, do func() error) error {
 			return &storage.Error{Code: storage.CodeOf(context.Cause(ctx)), Unknown: true, Err: ctx.Err()}
 		}
 	}
-	if dead || current && !p.after {
+	if wasDead {
 		return errDead
 	}
-	err := do()
-	if current {
-		return errDead
+	if !isLast {
+		return do()
 	}
-	return err
+	if p.afterEffect {
+		_ = do() // its response is lost
+	}
+	return errDead
 }
 
-func (p *process) die() {
+// die kills the process.
+func (p *leaseProcess) die() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dead = true
 }
 
-func (p *process) stall() (resume func()) {
+// stall lets the calls wait until resume is called.
+func (p *leaseProcess) stall() (resume func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	stalled := make(chan struct{})
@@ -92,7 +110,7 @@ func (p *process) stall() (resume func()) {
 	}
 }
 
-func (p *process) Upload(
+func (p *leaseProcess) Upload(
 	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
 ) (attrs *storage.Attrs, err error) {
 	err = p.call(ctx, func() error {
@@ -102,7 +120,7 @@ func (p *process) Upload(
 	return attrs, err
 }
 
-func (p *process) Download(ctx context.Context, key string, o *storage.DownloadOptions) (r *storage.Reader, err error) {
+func (p *leaseProcess) Download(ctx context.Context, key string, o *storage.DownloadOptions) (r *storage.Reader, err error) {
 	err = p.call(ctx, func() error {
 		r, err = p.Core.Download(ctx, key, o)
 		return err
@@ -110,55 +128,58 @@ func (p *process) Download(ctx context.Context, key string, o *storage.DownloadO
 	return r, err
 }
 
-func (p *process) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
+func (p *leaseProcess) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
 	return p.call(ctx, func() error { return p.Core.Remove(ctx, key, o) })
 }
 
-// A judge checks that no holder begins before the context of each earlier one has ended, and that
-// tokens grow.
-type judge struct {
-	t       *testing.T
-	real    bool // time is that of the machine, which may be too busy to run a timer
+// A holderChecker checks that no holder begins before the context of each earlier one has ended, and that tokens
+// grow.
+type holderChecker struct {
+	t        *testing.T
+	realTime bool // the machine may be too busy to end a context in time
+
 	mu      sync.Mutex
-	held    context.Context // of the last holder
+	last    context.Context // of the last holder
 	token   int64
 	holders int
 }
 
-func (j *judge) begins(l *lease.Lease) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if !j.real && j.held != nil && j.held.Err() == nil {
-		j.t.Error("two hold the lease")
+func (c *holderChecker) begin(l *lease.Lease) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.realTime && c.last != nil && c.last.Err() == nil {
+		c.t.Error("two hold the lease")
 	}
-	if l.Token() <= j.token {
-		j.t.Errorf("token %d after %d", l.Token(), j.token)
+	if l.Token() <= c.token {
+		c.t.Errorf("token %d after %d", l.Token(), c.token)
 	}
-	j.held, j.token = l.Context(), l.Token()
-	j.holders++
+	c.last = l.Context()
+	c.token = l.Token()
+	c.holders++
 }
 
-// stores opens a bucket. Each call of the result is another handle of it.
+// stores has a function for each kind of store that makes a bucket. Each call of its result opens that bucket again.
 var stores = []struct {
 	name string
 	open func(t *testing.T) func() storage.Bucket
 }{
 	{"memory", func(*testing.T) func() storage.Bucket {
-		b := memstore.New()
-		return func() storage.Bucket { return b }
+		bucket := memstore.New()
+		return func() storage.Bucket { return bucket }
 	}},
 	{"directory", func(t *testing.T) func() storage.Bucket {
 		dir := filepath.Join(t.TempDir(), "bucket")
 		return func() storage.Bucket {
-			b, err := local.Open(dir, local.Config{Create: true, NoSync: true})
+			bucket, err := local.Open(dir, local.Config{Create: true, NoSync: true})
 			require.NoError(t, err)
-			return b
+			return bucket
 		}
 	}},
 }
 
-func readText(t *testing.T, b storage.Bucket) string {
-	data, _, err := storage.ReadAll(context.WithoutCancel(t.Context()), b, key)
+// readText returns the content of the object of the lease, or "" without one.
+func readText(t *testing.T, bucket storage.Bucket) string {
+	data, _, err := storage.ReadAll(context.WithoutCancel(t.Context()), bucket, key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return ""
 	}
@@ -166,91 +187,100 @@ func readText(t *testing.T, b storage.Bucket) string {
 	return string(data)
 }
 
-// Processes release, die and stall at random while others wait.
+// Processes release, die and stall at random while others wait. There is one holder at a time.
 func TestLeaseHasOneHolder(t *testing.T) {
+	const workers, rounds = 6, 8
 	for _, store := range stores {
 		for seed := range uint64(3) {
 			t.Run(store.name, func(t *testing.T) {
 				open := store.open(t)
 				synctest.Test(t, func(t *testing.T) {
-					j := &judge{t: t}
-					var all sync.WaitGroup
-					for n := range uint64(6) {
-						random := rand.New(rand.NewPCG(seed, n))
-						all.Go(func() {
-							for range 8 {
-								p := new(process).of(t, open())
-								l, err := lease.Acquire(t.Context(), p.bucket, key,
-									lease.WithTTL(12*time.Second))
-								if err != nil {
-									t.Error(err)
-									return
-								}
-								j.begins(l)
-								switch random.IntN(4) {
-								case 0:
-									p.die()
-									<-l.Context().Done()
-								case 1:
-									resume := p.stall()
-									time.Sleep(time.Duration(random.IntN(30)) * time.Second)
-									resume()
-								default:
-									time.Sleep(time.Duration(random.IntN(30_000)) * time.Millisecond)
-								}
-								_ = l.Release()
+					checker := &holderChecker{t: t}
+					var group sync.WaitGroup
+					for worker := range uint64(workers) {
+						random := rand.New(rand.NewPCG(seed, worker))
+						group.Go(func() {
+							for range rounds {
+								holdAtRandom(t, newProcess(t, open()), checker, random)
 							}
 						})
 					}
-					all.Wait()
-					require.Equal(t, 48, j.holders)
+					group.Wait()
+					require.Equal(t, workers*rounds, checker.holders)
 				})
 			})
 		}
 	}
 }
 
+// holdAtRandom acquires the lease. It then dies, stalls for up to 30 seconds, or works as long, and releases it.
+func holdAtRandom(t *testing.T, process *leaseProcess, checker *holderChecker, random *rand.Rand) {
+	l, err := lease.Acquire(t.Context(), process.bucket, key, lease.WithTTL(12*time.Second))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	checker.begin(l)
+	switch random.IntN(4) {
+	case 0:
+		process.die()
+		<-l.Context().Done()
+	case 1:
+		resume := process.stall()
+		time.Sleep(time.Duration(random.IntN(30)) * time.Second)
+		resume()
+	default:
+		time.Sleep(time.Duration(random.IntN(30_000)) * time.Millisecond)
+	}
+	_ = l.Release() // it fails if the lease is lost
+}
+
 // If a process is killed at any of its calls, or a response is lost, another one acquires the lease within 66
 // seconds. Its token is greater, except with WithRemoval.
 func TestLeaseKilledAtEveryCall(t *testing.T) {
-	tests := []struct {
-		name string
-		opts []lease.Option
+	options := []struct {
+		name    string
+		opts    []lease.Option
+		removes bool
 	}{
-		{"plain", nil},
-		{"with an interval", []lease.Option{lease.WithInterval(time.Second)}},
-		{"with handover", []lease.Option{lease.WithHandover()}},
-		{"with removal", []lease.Option{lease.WithRemoval()}},
+		{name: "plain"},
+		{name: "with an interval", opts: []lease.Option{lease.WithInterval(time.Second)}},
+		{name: "with handover", opts: []lease.Option{lease.WithHandover()}},
+		{name: "with removal", opts: []lease.Option{lease.WithRemoval()}, removes: true},
 	}
-	for _, tt := range tests {
-		for _, kind := range []struct{ after, lost bool }{{}, {after: true}, {after: true, lost: true}, {lost: true}} {
-			t.Run(tt.name, func(t *testing.T) {
-				for n, killed := 1, true; killed; n++ {
+	deaths := []struct {
+		name              string
+		afterEffect, lost bool
+	}{
+		{name: "before the call"},
+		{name: "after the call", afterEffect: true},
+		{name: "the request is lost", lost: true},
+		{name: "the response is lost", afterEffect: true, lost: true},
+	}
+	for _, tt := range options {
+		for _, death := range deaths {
+			t.Run(tt.name+"/"+death.name, func(t *testing.T) {
+				for dieAt, reached := 1, true; reached; dieAt++ {
 					synctest.Test(t, func(t *testing.T) {
-						b := memstore.New()
-						p := (&process{dieAt: n, after: kind.after, lost: kind.lost}).of(t, b)
-						var token int64
-						l, err := lease.Acquire(t.Context(), p.bucket, key, tt.opts...)
-						if err == nil {
-							token = l.Token()
-							select {
-							case <-l.Context().Done():
-								require.ErrorIs(t, context.Cause(l.Context()), storage.Changed)
-							case <-time.After(50 * time.Second):
-							}
-							err = l.Release()
+						bucket := memstore.New()
+						process := &leaseProcess{
+							dieAt:       dieAt,
+							afterEffect: death.afterEffect,
+							lost:        death.lost,
 						}
-						killed = p.calls >= n
-						if !killed || kind.lost && token > 0 {
-							require.NoError(t, err, "call %d", n)
+						process.open(t, bucket)
+						token, err := holdUntilLost(t, process, tt.opts...)
+						reached = process.calls >= dieAt
+						if !reached || death.lost && token > 0 {
+							require.NoError(t, err, "call %d", dieAt)
 						}
+
+						// Another process acquires the lease.
 						start := time.Now()
-
-						next, err := lease.Acquire(t.Context(), b, key, tt.opts...)
+						next, err := lease.Acquire(t.Context(), bucket, key, tt.opts...)
 						require.NoError(t, err)
-						require.LessOrEqual(t, time.Since(start), 66*time.Second, "call %d", n)
-
-						if tt.name != "with removal" {
+						require.LessOrEqual(t, time.Since(start), 66*time.Second, "call %d", dieAt)
+						if !tt.removes {
 							require.Greater(t, next.Token(), token)
 						}
 						require.NoError(t, next.Release())
@@ -261,26 +291,44 @@ func TestLeaseKilledAtEveryCall(t *testing.T) {
 	}
 }
 
+// holdUntilLost holds the lease for 50 seconds or until it is lost. The token is 0 if it was not acquired.
+func holdUntilLost(t *testing.T, process *leaseProcess, opts ...lease.Option) (token int64, err error) {
+	t.Helper()
+	l, err := lease.Acquire(t.Context(), process.bucket, key, opts...)
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case <-l.Context().Done():
+		require.ErrorIs(t, context.Cause(l.Context()), storage.Changed)
+	case <-time.After(50 * time.Second):
+	}
+	return l.Token(), l.Release()
+}
+
 // If a holder stalls for too long, it loses its lease.
 func TestHoldStalledLosesTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := memstore.New()
-		p := new(process).of(t, b)
-		j := &judge{t: t}
+		bucket := memstore.New()
+		p := newProcess(t, bucket)
+		checker := &holderChecker{t: t}
 		stalled, err := lease.Acquire(t.Context(), p.bucket, key)
 		require.NoError(t, err)
-		j.begins(stalled)
-		resume := p.stall()
-		other, err := lease.Acquire(t.Context(), b, key)
-		require.NoError(t, err)
-		j.begins(other)
+		checker.begin(stalled)
 
+		// Another process acquires the lease while the holder stalls.
+		resume := p.stall()
+		other, err := lease.Acquire(t.Context(), bucket, key)
+		require.NoError(t, err)
+		checker.begin(other)
 		require.ErrorIs(t, context.Cause(stalled.Context()), storage.Changed)
+
+		// The former holder cannot release it.
 		resume()
-		textBefore := readText(t, b)
+		textBefore := readText(t, bucket)
 		require.ErrorIs(t, stalled.Release(), storage.Changed)
 		require.ErrorIs(t, stalled.Release(), storage.Changed, "again")
-		require.Equal(t, textBefore, readText(t, b), "it is the other's")
+		require.Equal(t, textBefore, readText(t, bucket), "it is the other's")
 		require.NoError(t, other.Release())
 	})
 }
@@ -289,23 +337,25 @@ func TestHoldStalledLosesTheLease(t *testing.T) {
 // its token when it wakes up.
 func TestTokenFencesAFormerHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := memstore.New()
+		bucket := memstore.New()
 		highest := int64(0)
 		write := func(token int64) bool {
 			highest = max(highest, token)
 			return token == highest
 		}
-		p := new(process).of(t, b)
+		p := newProcess(t, bucket)
+
+		// The first holder is paused, and another one writes.
 		paused, err := lease.Acquire(t.Context(), p.bucket, key)
 		require.NoError(t, err)
 		p.die()
-
-		require.NoError(t, lease.Hold(t.Context(), b, key, func(ctx context.Context) error {
+		require.NoError(t, lease.Hold(t.Context(), bucket, key, func(ctx context.Context) error {
 			require.True(t, write(lease.FromContext(ctx).Token()))
 			return nil
 		}))
+
 		require.False(t, write(paused.Token()))
-		_ = paused.Release()
+		_ = paused.Release() // ends its goroutine; the lease is lost
 	})
 }
 
@@ -315,23 +365,23 @@ func TestWithIntervalIgnoresClocks(t *testing.T) {
 	for name, years := range map[string]int{"a year behind": -1, "right": 0, "a year ahead": 1} {
 		t.Run("the store's clock is "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time {
+				bucket := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time {
 					return time.Now().AddDate(years, 0, 0)
 				}}))
 				start := time.Now()
-				first, err := lease.Acquire(t.Context(), b, key, lease.WithInterval(time.Hour))
+				first, err := lease.Acquire(t.Context(), bucket, key, lease.WithInterval(time.Hour))
 				require.NoError(t, err)
 				time.Sleep(10 * time.Minute)
 				require.NoError(t, first.Release())
 				time.Sleep(30 * time.Minute)
 
-				second, err := lease.Acquire(t.Context(), b, key, lease.WithInterval(time.Hour))
+				second, err := lease.Acquire(t.Context(), bucket, key, lease.WithInterval(time.Hour))
 				require.NoError(t, err)
 				require.Equal(t, time.Hour, time.Since(start))
 
 				waiting, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 				defer cancel()
-				_, err = lease.Acquire(waiting, b, key)
+				_, err = lease.Acquire(waiting, bucket, key)
 				require.ErrorIs(t, err, storage.DeadlineExceeded, "nobody takes it from a holder that lives")
 				require.NoError(t, second.Release())
 			})
@@ -342,23 +392,32 @@ func TestWithIntervalIgnoresClocks(t *testing.T) {
 // A store whose clock was set back delays a run by the interval at most, also if the process that waits is
 // replaced by another one again and again.
 func TestWithIntervalClockSetBack(t *testing.T) {
-	for name, lives := range map[string]time.Duration{"one process waits": 2 * time.Hour, "each process waits 25 minutes": 25 * time.Minute} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name  string
+		lives time.Duration // of each process that waits
+	}{
+		{name: "one process waits", lives: 2 * time.Hour},
+		{name: "each process waits 25 minutes", lives: 25 * time.Minute},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var shift time.Duration
-				b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time {
+				bucket := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time {
 					return time.Now().Add(shift)
 				}}))
 				run := func(ctx context.Context) error {
-					return lease.Hold(ctx, b, key, func(context.Context) error {
+					return lease.Hold(ctx, bucket, key, func(context.Context) error {
 						return nil
 					}, lease.WithInterval(time.Hour))
 				}
 				require.NoError(t, run(t.Context()))
+
+				// The clock is set back, and processes wait one after another.
 				shift = -1000 * time.Hour
 				start := time.Now()
 				for err := errors.New("not run yet"); err != nil && time.Since(start) < 24*time.Hour; {
-					ctx, cancel := context.WithTimeout(t.Context(), lives)
+					ctx, cancel := context.WithTimeout(t.Context(), tt.lives)
 					err = run(ctx)
 					cancel()
 				}
@@ -373,13 +432,13 @@ func TestWithIntervalClockSetBack(t *testing.T) {
 // wait for the interval.
 func TestWithIntervalAfterADeath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := memstore.New()
-		p := new(process).of(t, b)
+		bucket := memstore.New()
+		p := newProcess(t, bucket)
 		dead, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithInterval(time.Hour))
 		require.NoError(t, err)
 		p.die()
 		start := time.Now()
-		l, err := lease.Acquire(t.Context(), b, key, lease.WithInterval(time.Hour))
+		l, err := lease.Acquire(t.Context(), bucket, key, lease.WithInterval(time.Hour))
 		require.NoError(t, err)
 		require.Equal(t, time.Minute, time.Since(start))
 		require.NoError(t, l.Release())
@@ -387,9 +446,11 @@ func TestWithIntervalAfterADeath(t *testing.T) {
 	})
 }
 
+// If the process can no longer renew the lease, Hold ends the job after three quarters of the TTL, which is 45
+// seconds.
 func TestHoldEndsTheJobIfTheLeaseIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := new(process).of(t, memstore.New())
+		p := newProcess(t, memstore.New())
 		start := time.Now()
 		err := lease.Hold(t.Context(), p.bucket, key, func(ctx context.Context) error {
 			require.Equal(t, int64(1), lease.FromContext(ctx).Token())
@@ -407,7 +468,7 @@ func TestHoldEndsTheJobIfTheLeaseIsLost(t *testing.T) {
 // A job that returns the cause of its context does not make Hold return the same error twice.
 func TestHoldReturnsTheCauseOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := new(process).of(t, memstore.New())
+		p := newProcess(t, memstore.New())
 		var cause error
 		err := lease.Hold(t.Context(), p.bucket, key, func(ctx context.Context) error {
 			p.die()
@@ -420,15 +481,16 @@ func TestHoldReturnsTheCauseOnce(t *testing.T) {
 	})
 }
 
+// If ctx ends, Hold renews the lease until the job has returned.
 func TestHoldRenewsUntilTheJobHasReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := memstore.New()
-		j := &judge{t: t}
+		bucket := memstore.New()
+		checker := &holderChecker{t: t}
 		ctx, cancel := context.WithCancel(t.Context())
 		var jobs sync.WaitGroup
 		jobs.Go(func() {
-			err := lease.Hold(ctx, b, key, func(ctx context.Context) error {
-				j.begins(lease.FromContext(ctx))
+			err := lease.Hold(ctx, bucket, key, func(ctx context.Context) error {
+				checker.begin(lease.FromContext(ctx))
 				<-ctx.Done()
 				time.Sleep(time.Hour) // it cleans up
 				return ctx.Err()
@@ -437,44 +499,49 @@ func TestHoldRenewsUntilTheJobHasReturned(t *testing.T) {
 		})
 		time.Sleep(time.Second)
 		cancel()
-		l, err := lease.Acquire(t.Context(), b, key)
+		l, err := lease.Acquire(t.Context(), bucket, key)
 		require.NoError(t, err)
-		j.begins(l)
+		checker.begin(l)
 		require.NoError(t, l.Release())
 		jobs.Wait()
 	})
 }
 
+// If the job panics, Hold releases the lease.
 func TestHoldReleasesAfterAPanic(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 	require.PanicsWithValue(t, "job", func() {
-		_ = lease.Hold(t.Context(), b, key, func(context.Context) error {
+		_ = lease.Hold(t.Context(), bucket, key, func(context.Context) error {
 			panic("job")
 		})
 	})
-	require.NotContains(t, readText(t, b), "holder")
+	require.NotContains(t, readText(t, bucket), "holder")
 }
 
+// With WithHandover, a waiting process asks for the lease within five seconds, and Wanted tells the holder.
 func TestWithHandover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := memstore.New()
-		holder, err := lease.Acquire(t.Context(), b, key, lease.WithHandover())
+		bucket := memstore.New()
+		holder, err := lease.Acquire(t.Context(), bucket, key, lease.WithHandover())
 		require.NoError(t, err)
 		waiting, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 
-		_, err = lease.Acquire(waiting, b, key)
+		// A process without the option does not ask.
+		_, err = lease.Acquire(waiting, bucket, key)
 		require.ErrorIs(t, err, storage.DeadlineExceeded)
 		select {
 		case <-holder.Wanted():
 			t.Error("nobody has asked")
 		default:
 		}
+
+		// Three processes with the option do.
 		start := time.Now()
-		var all sync.WaitGroup
+		var others sync.WaitGroup
 		for range 3 {
-			all.Go(func() {
-				l, err := lease.Acquire(t.Context(), b, key, lease.WithHandover())
+			others.Go(func() {
+				l, err := lease.Acquire(t.Context(), bucket, key, lease.WithHandover())
 				require.NoError(t, err)
 				require.NoError(t, l.Release())
 			})
@@ -483,21 +550,21 @@ func TestWithHandover(t *testing.T) {
 		<-holder.Wanted()
 		require.LessOrEqual(t, time.Since(start), 5*time.Second)
 		require.NoError(t, holder.Release())
-		all.Wait()
+		others.Wait()
 	})
 }
 
 // If a process requests the handover of a lease, that does not renew the lease for its dead holder.
 func TestWithHandoverOfADeadHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := memstore.New()
-		p := new(process).of(t, b)
+		bucket := memstore.New()
+		p := newProcess(t, bucket)
 		dead, err := lease.Acquire(t.Context(), p.bucket, key)
 		require.NoError(t, err)
 		p.die()
 		start := time.Now()
 
-		l, err := lease.Acquire(t.Context(), b, key, lease.WithHandover())
+		l, err := lease.Acquire(t.Context(), bucket, key, lease.WithHandover())
 		require.NoError(t, err)
 		require.Equal(t, time.Minute, time.Since(start))
 
@@ -506,17 +573,25 @@ func TestWithHandoverOfADeadHolder(t *testing.T) {
 	})
 }
 
+// With WithRemoval, Release removes the object, so that each token is 1.
 func TestWithRemoval(t *testing.T) {
-	for name, lacking := range map[string]storage.Features{"conditionally": 0, "without a condition": storage.ConditionalRemove} {
-		t.Run(name, func(t *testing.T) {
-			b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: lacking})))
-			p := new(process).of(t, b)
+	tests := []struct {
+		name  string
+		lacks storage.Features
+	}{
+		{name: "conditionally"},
+		{name: "without a condition", lacks: storage.ConditionalRemove},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.lacks})))
+			p := newProcess(t, bucket)
 			for range 2 {
 				l, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithRemoval())
 				require.NoError(t, err)
 				require.Equal(t, int64(1), l.Token())
 				require.NoError(t, l.Release())
-				require.Empty(t, readText(t, b))
+				require.Empty(t, readText(t, bucket))
 			}
 			require.Equal(t, 4, p.calls, "two requests, if nobody else wants it")
 		})
@@ -526,33 +601,37 @@ func TestWithRemoval(t *testing.T) {
 // A request to remove the object must not arrive when another process may hold the lease.
 func TestWithRemovalSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
-		p := new(process).of(t, b)
+		limits := faults.Limits{Disable: storage.ConditionalRemove}
+		bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
+		p := newProcess(t, bucket)
 		l, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithRemoval(), lease.WithTTL(4*time.Second))
 		require.NoError(t, err)
+
+		// The holder releases just before the lease is lost, after 3 seconds, and its removal stalls.
 		resume := p.stall()
-		var released error
+		var releaseErr error
 		var group sync.WaitGroup
 		group.Go(func() {
-			time.Sleep(2900 * time.Millisecond) // just before it is lost
-			released = l.Release()
+			time.Sleep(2900 * time.Millisecond)
+			releaseErr = l.Release()
 		})
-		next, err := lease.Acquire(t.Context(), b, key, lease.WithRemoval())
+
+		// Another process holds the lease when the removal could arrive.
+		next, err := lease.Acquire(t.Context(), bucket, key, lease.WithRemoval())
 		require.NoError(t, err)
 		resume()
 		group.Wait()
-		rest := readText(t, b)
-
+		require.NotEmpty(t, readText(t, bucket))
 		require.NoError(t, next.Release())
-		require.NotEmpty(t, rest)
-		require.ErrorIs(t, released, storage.Changed)
+		require.ErrorIs(t, releaseErr, storage.Changed)
 	})
 }
 
+// Release keeps the object, so that tokens grow, and ends the context of the lease.
 func TestReleaseLeavesTheCounter(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 	for want := range int64(3) {
-		l, err := lease.Acquire(t.Context(), b, key)
+		l, err := lease.Acquire(t.Context(), bucket, key)
 		require.NoError(t, err)
 		require.Equal(t, want+1, l.Token())
 		require.NoError(t, l.Release())
@@ -560,29 +639,34 @@ func TestReleaseLeavesTheCounter(t *testing.T) {
 	}
 }
 
-// A lease in the form of an earlier release of package transfer, or of adapters/tus.
+// Acquire takes over a lease in the form of an earlier release of package transfer, or of adapters/tus.
 func TestAcquireFormsOfEarlierReleases(t *testing.T) {
 	tests := []struct {
-		name, text string
-		after      time.Duration
+		name string
+		text string
+		want time.Duration // until it is acquired
 	}{
-		{"held", `{"holder":"A","until":"2999-01-01T00:00:00Z","began":"2999-01-01T00:00:00Z","nonce":"N"}`, time.Minute},
-		{"free", `{"began":"1999-01-01T00:00:00Z","nonce":"N"}`, 0},
-		{"of tus", `{"Holder":"dead","Wanted":true,"Beat":3}`, time.Minute},
-		{"a TTL that no option sets", `{"holder":"A","ttl":1,"nonce":"N"}`, time.Second},
-		{"a TTL below zero", `{"holder":"A","ttl":-1,"nonce":"N"}`, time.Minute},
+		{
+			name: "held",
+			text: `{"holder":"A","until":"2999-01-01T00:00:00Z","began":"2999-01-01T00:00:00Z","nonce":"N"}`,
+			want: time.Minute,
+		},
+		{name: "free", text: `{"began":"1999-01-01T00:00:00Z","nonce":"N"}`, want: 0},
+		{name: "of tus", text: `{"Holder":"dead","Wanted":true,"Beat":3}`, want: time.Minute},
+		{name: "a TTL that no option sets", text: `{"holder":"A","ttl":1,"nonce":"N"}`, want: time.Second},
+		{name: "a TTL below zero", text: `{"holder":"A","ttl":-1,"nonce":"N"}`, want: time.Minute},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := memstore.New()
-				_, err := b.Upload(t.Context(), key, strings.NewReader(tt.text))
+				bucket := memstore.New()
+				_, err := bucket.Upload(t.Context(), key, strings.NewReader(tt.text))
 				require.NoError(t, err)
 				start := time.Now()
 
-				l, err := lease.Acquire(t.Context(), b, key)
+				l, err := lease.Acquire(t.Context(), bucket, key)
 				require.NoError(t, err)
-				require.Equal(t, tt.after, time.Since(start))
+				require.Equal(t, tt.want, time.Since(start))
 				require.Equal(t, int64(1), l.Token())
 				require.NoError(t, l.Release())
 			})
@@ -592,45 +676,55 @@ func TestAcquireFormsOfEarlierReleases(t *testing.T) {
 
 // An object that is not a lease is refused.
 func TestAcquireRefusesOtherObjects(t *testing.T) {
-	for _, foreign := range []string{`{"database":"x"}`, `{}`, `null`, `[]`, `text`, ``, `{"holder":"a","token":-1}`, `{"holder":"` + strings.Repeat("a", 1<<17) + `"}`} {
-		b := memstore.New()
-		_, err := b.Upload(t.Context(), key, strings.NewReader(foreign))
+	for _, content := range []string{
+		`{"database":"x"}`,
+		`{}`,
+		`null`,
+		`[]`,
+		`text`,
+		``,
+		`{"holder":"a","token":-1}`,
+		`{"holder":"` + strings.Repeat("a", 1<<17) + `"}`,
+	} {
+		bucket := memstore.New()
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader(content))
 		require.NoError(t, err)
 
-		err = lease.Check(t.Context(), b, key)
+		err = lease.Check(t.Context(), bucket, key)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.Equal(t, "Check", err.(*storage.Error).Op)
 
-		_, err = lease.Acquire(t.Context(), b, key)
+		_, err = lease.Acquire(t.Context(), bucket, key)
 		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.Equal(t, foreign, readText(t, b))
+		require.Equal(t, content, readText(t, bucket))
 	}
 }
 
 // If the object of a lease is replaced or removed, its holder has lost the lease.
 func TestHoldObjectReplacedOrRemoved(t *testing.T) {
-	for _, foreign := range []string{"", "text", `{"holder":"thief"}`} {
-		t.Run(foreign, func(t *testing.T) {
+	for _, content := range []string{"", "text", `{"holder":"thief"}`} {
+		t.Run(content, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := memstore.New()
-				l, err := lease.Acquire(t.Context(), b, key)
+				bucket := memstore.New()
+				l, err := lease.Acquire(t.Context(), bucket, key)
 				require.NoError(t, err)
-				if foreign == "" {
-					require.NoError(t, b.Remove(t.Context(), key))
+				if content == "" {
+					require.NoError(t, bucket.Remove(t.Context(), key))
 				} else {
-					_, err = b.Upload(t.Context(), key, strings.NewReader(foreign))
+					_, err = bucket.Upload(t.Context(), key, strings.NewReader(content))
 					require.NoError(t, err)
 				}
 				<-l.Context().Done()
 				require.ErrorIs(t, l.Release(), storage.Changed)
-				require.Equal(t, foreign, readText(t, b))
+				require.Equal(t, content, readText(t, bucket))
 			})
 		})
 	}
 }
 
+// Acquire, Hold and Check refuse arguments that are no bucket or out of range, and Check writes nothing.
 func TestAcquireArguments(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 	job := func(context.Context) error {
 		t.Error("it ran")
 		return nil
@@ -641,44 +735,46 @@ func TestAcquireArguments(t *testing.T) {
 		"TTL":       {lease.WithTTL(time.Second - 1)},
 		"interval":  {lease.WithInterval(-1)},
 	} {
-		err := lease.Check(t.Context(), b, key, opts...)
+		err := lease.Check(t.Context(), bucket, key, opts...)
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
 		require.Equal(t, "Check", err.(*storage.Error).Op, name)
-		require.ErrorIs(t, lease.Hold(t.Context(), b, key, job, opts...), storage.InvalidArgument, name)
+		require.ErrorIs(t, lease.Hold(t.Context(), bucket, key, job, opts...), storage.InvalidArgument, name)
 	}
-	require.ErrorIs(t, lease.Hold(t.Context(), b, key, nil), storage.InvalidArgument)
+	require.ErrorIs(t, lease.Hold(t.Context(), bucket, key, nil), storage.InvalidArgument)
 	require.ErrorIs(t, lease.Hold(t.Context(), nil, key, job), storage.InvalidArgument)
 
-	other := lease.Check(t.Context(), struct{ storage.Bucket }{b}, key)
+	other := lease.Check(t.Context(), struct{ storage.Bucket }{bucket}, key)
 	require.ErrorIs(t, other, storage.Unsupported)
 	require.ErrorContains(t, other, "needs a bucket of this library")
-	require.Empty(t, readText(t, b))
+	require.Empty(t, readText(t, bucket))
 
-	require.NoError(t, lease.Check(t.Context(), b, key))
-	require.Empty(t, readText(t, b), "nothing was written")
+	require.NoError(t, lease.Check(t.Context(), bucket, key))
+	require.Empty(t, readText(t, bucket), "nothing was written")
 	require.Nil(t, lease.FromContext(t.Context()))
 }
 
+// Acquire fails with Unsupported if the store lacks IfAbsent or IfRevision.
 func TestAcquireWithoutConditions(t *testing.T) {
 	for _, features := range []storage.Features{storage.ConditionalCreate, storage.ConditionalUpdate} {
 		inj := faults.New()
-		b := memstore.New(driver.WithLayer(inj.Layer()),
+		bucket := memstore.New(driver.WithLayer(inj.Layer()),
 			driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features})))
-		_, err := lease.Acquire(t.Context(), b, key)
+		_, err := lease.Acquire(t.Context(), bucket, key)
 		require.ErrorIs(t, err, storage.Unsupported)
 		require.Zero(t, inj.Count(faults.Any), "no request was made")
 	}
 }
 
+// A wait of Acquire ends with ctx.
 func TestAcquireEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := memstore.New()
-		l, err := lease.Acquire(t.Context(), b, key)
+		bucket := memstore.New()
+		l, err := lease.Acquire(t.Context(), bucket, key)
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 
-		_, err = lease.Acquire(ctx, b, key)
+		_, err = lease.Acquire(ctx, bucket, key)
 		require.ErrorIs(t, err, context.Canceled)
 		require.NoError(t, l.Release())
 	})
@@ -686,39 +782,40 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 
 // If ctx ends while Acquire writes, no lease without a holder remains.
 func TestAcquireThatEndsDuringItsWrite(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
-	canceled := wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return &canceling{c, cancel} })
+	canceled := wrapped.Bucket(t, bucket, func(c storage.Core) storage.Core { return &cancelingCore{c, cancel} })
 	_, err := lease.Acquire(ctx, canceled, key)
 	require.ErrorIs(t, err, context.Canceled)
-	require.NotContains(t, readText(t, b), "holder")
+	require.NotContains(t, readText(t, bucket), "holder")
 }
 
 // A canceling bucket cancels a ctx when a write has taken effect.
-type canceling struct {
+type cancelingCore struct {
 	storage.Core
 	cancel func()
 }
 
-func (b *canceling) Upload(
+func (bucket *cancelingCore) Upload(
 	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
-	attrs, err := b.Core.Upload(ctx, key, body, o)
-	if ctx.Err() == nil && err == nil {
-		b.cancel()
-		if ctx.Err() != nil {
-			return nil, &storage.Error{Code: storage.Canceled, Unknown: true, Err: ctx.Err()}
-		}
+	attrs, err := bucket.Core.Upload(ctx, key, body, o)
+	if err != nil || ctx.Err() != nil {
+		return attrs, err
 	}
-	return attrs, err
+	bucket.cancel() // ctx, or another one
+	if ctx.Err() != nil {
+		return nil, &storage.Error{Code: storage.Canceled, Unknown: true, Err: ctx.Err()}
+	}
+	return attrs, nil
 }
 
 // A waiter makes at most one read per twelfth of the TTL, and a holder four writes per TTL.
 func TestLeaseRequestsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := memstore.New()
-		holder := new(process).of(t, b)
-		waiter := new(process).of(t, b)
+		bucket := memstore.New()
+		holder := newProcess(t, bucket)
+		waiter := newProcess(t, bucket)
 		l, err := lease.Acquire(t.Context(), holder.bucket, key)
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -732,49 +829,53 @@ func TestLeaseRequestsAreBounded(t *testing.T) {
 	})
 }
 
-// A lease that was copied with its bucket, or restored from a snapshot, has no holder that renews it. Nobody takes it from
-// a holder that lives, and a process that waits gets it after a TTL.
-func TestAcquireLeaseOfAnotherPlaceOrTime(t *testing.T) {
-	t.Run("copied with its bucket while it is held", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			b := memstore.New()
-			dst := memstore.New()
-			l, err := lease.Acquire(t.Context(), b, key)
-			require.NoError(t, err)
-			_, err = storage.Copy(t.Context(), dst, key, b, key)
-			require.NoError(t, err)
-			start := time.Now()
+// If a lease is copied with its bucket while it is held, a process acquires the copy after a TTL. The original keeps
+// its holder.
+func TestAcquireLeaseCopiedWithItsBucket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bucket := memstore.New()
+		dst := memstore.New()
+		original, err := lease.Acquire(t.Context(), bucket, key)
+		require.NoError(t, err)
+		_, err = storage.Copy(t.Context(), dst, key, bucket, key)
+		require.NoError(t, err)
 
-			other, err := lease.Acquire(t.Context(), dst, key)
-			require.NoError(t, err)
-			require.Equal(t, time.Minute, time.Since(start))
+		start := time.Now()
+		copied, err := lease.Acquire(t.Context(), dst, key)
+		require.NoError(t, err)
+		require.Equal(t, time.Minute, time.Since(start))
 
-			require.NoError(t, other.Release())
-			require.NoError(t, l.Context().Err(), "the original has its holder")
-			require.NoError(t, l.Release())
-		})
+		require.NoError(t, copied.Release())
+		require.NoError(t, original.Context().Err())
+		require.NoError(t, original.Release())
 	})
-	t.Run("restored from a snapshot in which another one held it", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			b := memstore.New()
-			former, err := lease.Acquire(t.Context(), b, key)
-			require.NoError(t, err)
-			snapshot, _, err := storage.ReadAll(t.Context(), b, key)
-			require.NoError(t, err)
-			require.NoError(t, former.Release())
-			l, err := lease.Acquire(t.Context(), b, key)
-			require.NoError(t, err)
-			_, err = b.Upload(t.Context(), key, bytes.NewReader(snapshot))
-			require.NoError(t, err)
-			restored := time.Now()
+}
 
-			next, err := lease.Acquire(t.Context(), b, key)
-			require.NoError(t, err)
-			require.Equal(t, time.Minute, time.Since(restored))
-			require.ErrorIs(t, context.Cause(l.Context()), storage.Changed, "it has stopped before")
+// If a lease is restored from a snapshot in which another process held it, its holder loses it. A process acquires it
+// after a TTL.
+func TestAcquireLeaseRestoredFromSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// The snapshot has a former holder.
+		bucket := memstore.New()
+		former, err := lease.Acquire(t.Context(), bucket, key)
+		require.NoError(t, err)
+		snapshot, _, err := storage.ReadAll(t.Context(), bucket, key)
+		require.NoError(t, err)
+		require.NoError(t, former.Release())
 
-			require.NoError(t, next.Release())
-			require.ErrorIs(t, l.Release(), storage.Changed)
-		})
+		// It is restored while another process holds the lease.
+		holder, err := lease.Acquire(t.Context(), bucket, key)
+		require.NoError(t, err)
+		_, err = bucket.Upload(t.Context(), key, bytes.NewReader(snapshot))
+		require.NoError(t, err)
+
+		restored := time.Now()
+		next, err := lease.Acquire(t.Context(), bucket, key)
+		require.NoError(t, err)
+		require.Equal(t, time.Minute, time.Since(restored))
+		require.ErrorIs(t, context.Cause(holder.Context()), storage.Changed, "it has stopped before")
+
+		require.NoError(t, next.Release())
+		require.ErrorIs(t, holder.Release(), storage.Changed)
 	})
 }

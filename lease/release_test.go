@@ -24,11 +24,11 @@ func TestReleaseOfALostLeaseIsChanged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				failing := faults.New()
-				b := memstore.New(driver.WithLayer(failing.Layer()),
+				bucket := memstore.New(driver.WithLayer(failing.Layer()),
 					storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-				l, err := lease.Acquire(t.Context(), b, key)
+				held, err := lease.Acquire(t.Context(), bucket, key)
 				require.NoError(t, err)
-				_, err = b.Upload(t.Context(), key,
+				_, err = bucket.Upload(t.Context(), key,
 					strings.NewReader(`{"holder":"another","token":2,"nonce":"n"}`))
 				require.NoError(t, err)
 				failing.Set(rule)
@@ -36,7 +36,7 @@ func TestReleaseOfALostLeaseIsChanged(t *testing.T) {
 					time.Sleep(45 * time.Second) // the lease counts as lost after three quarters of its TTL
 				}
 
-				require.ErrorIs(t, l.Release(), storage.Changed)
+				require.ErrorIs(t, held.Release(), storage.Changed)
 			})
 		})
 	}

@@ -62,32 +62,32 @@ func TestLeaseHasOneHolderOnServers(t *testing.T) {
 	for _, server := range servers {
 		t.Run(server.name, func(t *testing.T) {
 			address := server.address(t)
-			j := &judge{t: t, real: true}
+			checker := &holderChecker{t: t, realTime: true}
 			var all sync.WaitGroup
-			for n := range 4 {
-				b, err := storage.Open(t.Context(), address)
+			for worker := range 4 {
+				bucket, err := storage.Open(t.Context(), address)
 				require.NoError(t, err)
-				t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+				t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 				all.Go(func() {
 					for i := range 4 {
-						p := new(process).of(t, b)
-						l, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithTTL(2*time.Second),
+						process := newProcess(t, bucket)
+						held, err := lease.Acquire(t.Context(), process.bucket, key, lease.WithTTL(2*time.Second),
 							lease.WithInterval(1))
 						if err != nil {
 							t.Error(err)
 							return
 						}
-						j.begins(l)
-						if n == i {
-							p.die()
-							<-l.Context().Done()
+						checker.begin(held)
+						if worker == i {
+							process.die()
+							<-held.Context().Done()
 						}
-						_ = l.Release()
+						_ = held.Release()
 					}
 				})
 			}
 			all.Wait()
-			require.Equal(t, 16, j.holders)
+			require.Equal(t, 16, checker.holders)
 		})
 	}
 }
