@@ -19,7 +19,7 @@ func TestTrimmedMarkOfACopiedLog(t *testing.T) {
 		"older entries came back": {"log/00000000000000000001", "log/00000000000000000002"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			log, b := newMemoryLog(t)
+			log, bucket := newMemoryLog(t)
 			for range 10 {
 				_, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("text"), nil })
 				require.NoError(t, err)
@@ -27,9 +27,9 @@ func TestTrimmedMarkOfACopiedLog(t *testing.T) {
 			require.NoError(t, log.Trim(t.Context(), 3))
 			require.NoError(t, log.Trim(t.Context(), 6)) // removes 1 to 3
 			dst := memstore.New()
-			for e, err := range b.List(t.Context()) {
+			for e, err := range bucket.List(t.Context()) {
 				require.NoError(t, err)
-				_, err = storage.Copy(t.Context(), dst, e.Key, b, e.Key)
+				_, err = storage.Copy(t.Context(), dst, e.Key, bucket, e.Key)
 				require.NoError(t, err)
 			}
 			for _, key := range back {
@@ -41,15 +41,15 @@ func TestTrimmedMarkOfACopiedLog(t *testing.T) {
 			require.NoError(t, other.Trim(t.Context(), 8))
 
 			require.Equal(t, []string{"07", "08", "09", "10", "ed"}, listEnds(t, dst))
-			require.Equal(t, []string{"04", "05", "06", "07", "08", "09", "10", "ed"}, listEnds(t, b))
+			require.Equal(t, []string{"04", "05", "06", "07", "08", "09", "10", "ed"}, listEnds(t, bucket))
 		})
 	}
 }
 
 // listEnds returns the last two characters of each key.
-func listEnds(t *testing.T, b storage.Bucket) (all []string) {
+func listEnds(t *testing.T, bucket storage.Bucket) (all []string) {
 	t.Helper()
-	for e, err := range b.List(t.Context()) {
+	for e, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
 		all = append(all, e.Key[len(e.Key)-2:])
 	}

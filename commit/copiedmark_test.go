@@ -19,14 +19,15 @@ const markKey = "log/trimmed"
 
 // newTrimmedTwice returns a bucket whose log had ten entries and has the last of them, with its mark.
 func newTrimmedTwice(t *testing.T, numbers ...int64) storage.Bucket {
-	log, b := newMemoryLog(t)
+	log, bucket := newMemoryLog(t)
 	appendText(t, log, "A", "B", "C", "D", "E", "F", "G", "H", "I", "J")
 	for _, number := range numbers {
 		require.NoError(t, log.Trim(t.Context(), number))
 	}
-	return b
+	return bucket
 }
 
+// copyKeys replaces objects of dst with those of src.
 func copyKeys(t *testing.T, dst, src storage.Bucket, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
@@ -50,18 +51,18 @@ func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			writer, b := newMemoryLog(t)
+			writer, bucket := newMemoryLog(t)
 			appendText(t, writer, "a", "b", "c", "d", "e")
-			copyKeys(t, b, newTrimmedTwice(t, tt.mark...), markKey)
-			keys := foldermarker.Keys(t, b)
+			copyKeys(t, bucket, newTrimmedTwice(t, tt.mark...), markKey)
+			keys := foldermarker.Keys(t, bucket)
 
-			for _, log := range []*commit.Log{writer, newLog(t, b)} {
+			for _, log := range []*commit.Log{writer, newLog(t, bucket)} {
 				err := log.Trim(t.Context(), tt.trim)
 				require.ErrorIs(t, err, storage.Changed)
 				require.ErrorContains(t, err, markKey)
-				require.Equal(t, keys, foldermarker.Keys(t, b))
+				require.Equal(t, keys, foldermarker.Keys(t, bucket))
 			}
-			data, _, err := storage.ReadAll(t.Context(), b, markKey)
+			data, _, err := storage.ReadAll(t.Context(), bucket, markKey)
 			require.NoError(t, err)
 			mark, _, err := storage.ReadAll(t.Context(), newTrimmedTwice(t, tt.mark...), markKey)
 			require.NoError(t, err)
@@ -71,9 +72,10 @@ func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 	}
 }
 
-func newLog(t *testing.T, b storage.Bucket) *commit.Log {
+// newLog returns the log in b.
+func newLog(t *testing.T, bucket storage.Bucket) *commit.Log {
 	t.Helper()
-	log, err := commit.New(b, "log/")
+	log, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
 	return log
 }
@@ -91,31 +93,31 @@ func TestTrimACopiedLog(t *testing.T) {
 // next call removes those that the listing lacked.
 func TestTrimRemovesOnlyWhatItsMarkSays(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
-	b := engine.New(d)
-	log := newLog(t, b)
+	bucket := engine.New(d)
+	log := newLog(t, bucket)
 	appendText(t, log, "a", "b", "c", "d", "e", "f")
 	require.NoError(t, log.Trim(t.Context(), 4))
-	_, err := b.Upload(t.Context(), entryKey(2)+".txt", strings.NewReader("of somebody else"))
+	_, err := bucket.Upload(t.Context(), entryKey(2)+".txt", strings.NewReader("of somebody else"))
 	require.NoError(t, err)
 	others := []string{entryKey(2) + ".txt", entryKey(5), entryKey(6), markKey}
 
-	late := engine.New(lagging{d, []string{entryKey(0), entryKey(1), entryKey(4), entryKey(5), entryKey(6), "log/x"}})
+	late := engine.New(fixedListing{d, []string{entryKey(0), entryKey(1), entryKey(4), entryKey(5), entryKey(6), "log/x"}})
 	require.NoError(t, newLog(t, late).Trim(t.Context(), 5))
-	require.Equal(t, append([]string{entryKey(2)}, others[:1]...), foldermarker.Keys(t, b)[:2])
-	require.Equal(t, append([]string{entryKey(3)}, others[1:]...), foldermarker.Keys(t, b)[2:])
-	require.NoError(t, newLog(t, b).Trim(t.Context(), 5))
-	require.Equal(t, others, foldermarker.Keys(t, b), "what the listing lacked is removed by the next call")
+	require.Equal(t, append([]string{entryKey(2)}, others[:1]...), foldermarker.Keys(t, bucket)[:2])
+	require.Equal(t, append([]string{entryKey(3)}, others[1:]...), foldermarker.Keys(t, bucket)[2:])
+	require.NoError(t, newLog(t, bucket).Trim(t.Context(), 5))
+	require.Equal(t, others, foldermarker.Keys(t, bucket), "what the listing lacked is removed by the next call")
 }
 
-// A lagging driver lists other keys than it has.
-type lagging struct {
+// A fixedListing driver lists other keys than it has.
+type fixedListing struct {
 	driver.Driver
 	keys []string
 }
 
-func (l lagging) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
+func (log fixedListing) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
 	page := &storage.Page{}
-	for _, key := range l.keys {
+	for _, key := range log.keys {
 		page.Entries = append(page.Entries, storage.ListEntry{Key: key})
 	}
 	return page, nil

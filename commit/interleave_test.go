@@ -22,97 +22,134 @@ func appending(name string, number *int64) func(ctx context.Context, l *commit.L
 	}
 }
 
-// Entries are appended once, without gaps, and a trimmed log keeps those that were not trimmed. A reader sees no gap.
-func TestExploredLog(t *testing.T) {
-	const given = 3
-	trim := func(ctx context.Context, l *commit.Log) error {
-		return errors.Join(l.Trim(ctx, 1), l.Trim(ctx, 2))
-	}
-	readLog := func(ctx context.Context, l *commit.Log) error {
-		next := int64(1)
-		for entry, err := range l.From(ctx, next) {
-			if errors.Is(err, storage.ObjectNotFound) {
-				return nil // the next entry was trimmed, or there is none
-			}
-			if err != nil {
-				return err
-			}
-			if entry.Number != next {
-				return fmt.Errorf("entry %d after %d", entry.Number, next-1)
-			}
-			next++
+func trimTwice(ctx context.Context, l *commit.Log) error {
+	return errors.Join(l.Trim(ctx, 1), l.Trim(ctx, 2))
+}
+
+// readAll reads the log from its first entry on, and fails if there is a gap.
+func readAll(ctx context.Context, l *commit.Log) error {
+	next := int64(1)
+	for entry, err := range l.From(ctx, next) {
+		if errors.Is(err, storage.ObjectNotFound) {
+			return nil // the next entry was trimmed, or there is none
 		}
-		return nil
+		if err != nil {
+			return err
+		}
+		if entry.Number != next {
+			return fmt.Errorf("entry %d after %d", entry.Number, next-1)
+		}
+		next++
 	}
-	for _, tt := range []struct {
+	return nil
+}
+
+func appendTo(s *interleave.Scene, log *commit.Log, text string) {
+	_, err := log.Append(s.Context(), func(int64) ([]byte, error) { return []byte(text), nil })
+	require.NoError(s, err)
+}
+
+// A logScene is a log with three entries in a scene.
+type logScene struct {
+	*interleave.Scene
+	store *interleave.Store
+}
+
+func newLogScene(s *interleave.Scene) *logScene {
+	scene := &logScene{s, s.Store("s")}
+	log := scene.open(scene.store.Bucket())
+	for range givenEntries {
+		appendTo(s, log, "given")
+	}
+	return scene
+}
+
+const givenEntries = 3
+
+func (s *logScene) open(b storage.Bucket) *commit.Log {
+	log, err := commit.New(b, "log/")
+	require.NoError(s, err)
+	return log
+}
+
+// run starts a process that works on the log.
+func (s *logScene) run(name string, work func(ctx context.Context, l *commit.Log) error) *interleave.Actor {
+	process := s.Process(name)
+	log := s.open(process.Bucket(s.store))
+	return process.Go(name, func(ctx context.Context) error { return work(ctx, log) })
+}
+
+// newEntries returns the numbers of the entries after the given ones by their texts, each of which must be there
+// once.
+func (s *logScene) newEntries() map[string]int64 {
+	log := s.open(s.store.Bucket())
+	last, err := log.Last(s.Context())
+	require.NoError(s, err)
+	numbers := map[string]int64{}
+	for number := int64(givenEntries + 1); number <= last; number++ {
+		entry, err := log.Read(s.Context(), number)
+		require.NoError(s, err)
+		require.Zero(s, numbers[string(entry.Data)], "appended twice")
+		numbers[string(entry.Data)] = number
+	}
+	return numbers
+}
+
+// checkWriter checks that a writer failed only as it may, and that its entry is stored if it succeeded, and is not
+// stored if it failed. number is what Append has returned, and stored where its entry is, or 0.
+func (s *logScene) checkWriter(writer *interleave.Actor, number, stored int64) {
+	err := writer.Err()
+	unknown := explored.Unknown(writer)
+	unanswered := writer.Unanswered() && errors.Is(err, storage.Unavailable)
+	require.True(s, err == nil || unknown || unanswered, "%v", err)
+
+	switch {
+	case unknown:
+		// Its entry may be stored, or not.
+	case err == nil:
+		require.Equal(s, number, stored)
+	default:
+		require.Zero(s, stored, "appended by a call that failed")
+	}
+}
+
+// Entries of two writers are appended once, without gaps.
+func TestExploredLogOfTwoWriters(t *testing.T) {
+	explored.Run(t, func(s *interleave.Scene) {
+		scene := newLogScene(s)
+		var first, second int64
+		a := scene.run("a", appending("a", &first))
+		b := scene.run("b", appending("b", &second))
+		s.Check(func() {
+			stored := scene.newEntries()
+			scene.checkWriter(a, first, stored["a"])
+			scene.checkWriter(b, second, stored["b"])
+			appendTo(s, scene.open(scene.store.Bucket()), "later")
+		})
+	})
+}
+
+// If a process trims or reads the log beside a writer, the log keeps the entries that were not trimmed, and the
+// reader sees no gap.
+func TestExploredLog(t *testing.T) {
+	tests := []struct {
 		name  string
-		other func(ctx context.Context, l *commit.Log) error // nil means another writer
+		other func(ctx context.Context, l *commit.Log) error
 	}{
-		{name: "append and append"},
-		{name: "append and trim", other: trim},
-		{name: "append and read", other: readLog},
-	} {
+		{name: "append and trim", other: trimTwice},
+		{name: "append and read", other: readAll},
+	}
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			explored.Run(t, func(s *interleave.Scene) {
-				store := s.Store("s")
-				open := func(b storage.Bucket) *commit.Log {
-					l, err := commit.New(b, "log/")
-					require.NoError(s, err)
-					return l
-				}
-				outside := open(store.Bucket())
-				for range given {
-					_, err := outside.Append(s.Context(), func(int64) ([]byte, error) {
-						return []byte("given"), nil
-					})
-					require.NoError(s, err)
-				}
-				run := func(name string, do func(ctx context.Context, l *commit.Log) error) *interleave.Actor {
-					p := s.Process(name)
-					l := open(p.Bucket(store))
-					return p.Go(name, func(ctx context.Context) error { return do(ctx, l) })
-				}
-				numbers := make([]int64, 2)
-				writers := []*interleave.Actor{run("a", appending("a", &numbers[0]))}
-				other := tt.other
-				if other == nil {
-					writers = append(writers, run("b", appending("b", &numbers[1])))
-				} else {
-					o := run("other", other)
-					s.Check(func() {
-						require.True(s, o.Died() || o.Err() == nil || o.Unanswered(), "%v", o.Err())
-					})
-				}
+				scene := newLogScene(s)
+				var number int64
+				writer := scene.run("a", appending("a", &number))
+				other := scene.run("other", tt.other)
 				s.Check(func() {
-					log := open(store.Bucket())
-					last, err := log.Last(s.Context())
-					require.NoError(s, err)
-					got := make(map[string]int64)
-
-					for number := int64(given + 1); number <= last; number++ {
-						entry, err := log.Read(s.Context(), number)
-						require.NoError(s, err)
-						require.Zero(s, got[string(entry.Data)], "appended twice")
-						got[string(entry.Data)] = number
-					}
-
-					for i, w := range writers {
-						unknown := explored.Unknown(w)
-						unanswered := w.Unanswered() && errors.Is(w.Err(), storage.Unavailable)
-						require.True(s, w.Err() == nil || unknown || unanswered, "%v", w.Err())
-						if unanswered && !unknown {
-							require.Zero(s, got[w.Name()], "appended by a call that failed")
-						}
-						if w.Err() == nil && !unknown {
-							require.Equal(s, numbers[i], got[w.Name()])
-						}
-					}
-
-					reopened := open(store.Bucket())
-					_, err = reopened.Append(s.Context(), func(int64) ([]byte, error) {
-						return []byte("later"), nil
-					})
-					require.NoError(s, err)
+					require.True(s, other.Died() || other.Err() == nil || other.Unanswered(), "%v", other.Err())
+					scene.checkWriter(writer, number, scene.newEntries()["a"])
+					appendTo(s, scene.open(scene.store.Bucket()), "later")
 				})
 			})
 		})

@@ -41,36 +41,39 @@ var stores = []store{
 	}},
 }
 
-// once makes one attempt of each request, so that the log itself has to find out what was stored.
-var once = storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+// withoutRetries makes one attempt of each request, so that the log itself has to find out what was stored.
+var withoutRetries = storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 
-func open(t *testing.T, address string, opts ...storage.OpenOption) (*commit.Log, storage.Bucket) {
+// openLog opens the bucket at an address, and the log in it.
+func openLog(t *testing.T, address string, opts ...storage.OpenOption) (*commit.Log, storage.Bucket) {
 	t.Helper()
-	b, err := storage.Open(t.Context(), address, opts...)
+	bucket, err := storage.Open(t.Context(), address, opts...)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = storage.Close(b) })
-	log, err := commit.New(b, "log/")
+	t.Cleanup(func() { _ = storage.Close(bucket) })
+	log, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
-	return log, b
+	return log, bucket
 }
 
+// newMemoryLog returns the log of a new bucket in memory, and the bucket.
 func newMemoryLog(t *testing.T) (*commit.Log, storage.Bucket) {
-	b := memstore.New()
-	log, err := commit.New(b, "log/")
+	bucket := memstore.New()
+	log, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
-	return log, b
+	return log, bucket
 }
 
-func appendText(t *testing.T, log *commit.Log, texts ...string) {
+// appendText appends an entry for each text.
+func appendText(t *testing.T, log *commit.Log, readTexts ...string) {
 	t.Helper()
-	for _, text := range texts {
+	for _, text := range readTexts {
 		_, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(text), nil })
 		require.NoError(t, err)
 	}
 }
 
-// texts returns the entries from a number on, and the error that ends them.
-func texts(ctx context.Context, log *commit.Log, start int64) (got []string, err error) {
+// readTexts returns the entries from a number on, and the error that ends them.
+func readTexts(ctx context.Context, log *commit.Log, start int64) (got []string, err error) {
 	for entry, failure := range log.From(ctx, start) {
 		if failure != nil {
 			return got, failure
@@ -85,7 +88,7 @@ func texts(ctx context.Context, log *commit.Log, start int64) (got []string, err
 
 // From yields the entries in their order, from any number on.
 func TestLogReadsInOrder(t *testing.T) {
-	log, b := newMemoryLog(t)
+	log, bucket := newMemoryLog(t)
 	last, err := log.Last(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, last)
@@ -96,12 +99,13 @@ func TestLogReadsInOrder(t *testing.T) {
 	}
 	appendText(t, log, want...)
 	for start := range int64(38) {
-		got, err := texts(t.Context(), log, start+1)
+		got, err := readTexts(t.Context(), log, start+1)
 		require.NoError(t, err)
 		require.Equal(t, want[start:], append([]string{}, got...))
 	}
 
-	other, err := commit.New(b, "log/") // knows no number
+	// A Log that knows no number finds the last one.
+	other, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
 	last, err = other.Last(t.Context())
 	require.NoError(t, err)
@@ -114,7 +118,7 @@ func TestLogReadsInOrder(t *testing.T) {
 
 	_, err = other.Read(t.Context(), 38)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	exists, err := b.Exists(t.Context(), "log/00000000000000000037")
+	exists, err := bucket.Exists(t.Context(), "log/00000000000000000037")
 	require.NoError(t, err)
 	require.True(t, exists)
 }
@@ -122,17 +126,18 @@ func TestLogReadsInOrder(t *testing.T) {
 // Last finds the last of 1,000 entries with at most 21 requests, none of which is a listing.
 func TestLastWithoutAListing(t *testing.T) {
 	counting := faults.New()
-	b := memstore.New(driver.WithLayer(counting.Layer()))
-	log, err := commit.New(b, "log/")
+	bucket := memstore.New(driver.WithLayer(counting.Layer()))
+	log, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
 	for n := range 1000 {
 		appendText(t, log, strconv.Itoa(n))
 	}
 
-	require.LessOrEqual(t, counting.Count(faults.Any), 3*1000+10,
-		"an append is a look at the entry before, a write and a look at the mark")
+	// An append is a look at the entry before, a write and a look at the mark.
+	require.LessOrEqual(t, counting.Count(faults.Any), 3*1000+10)
+
 	counting.Reset()
-	other, err := commit.New(b, "log/")
+	other, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
 	last, err := other.Last(t.Context())
 	require.NoError(t, err)
@@ -143,8 +148,8 @@ func TestLastWithoutAListing(t *testing.T) {
 
 // If another writer appends first, Append calls next again with the winner's entry, and appends after it.
 func TestAppendLoserSeesWhatWon(t *testing.T) {
-	log, b := newMemoryLog(t)
-	other, err := commit.New(b, "log/")
+	log, bucket := newMemoryLog(t)
+	other, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
 	appendText(t, log, "a")
 
@@ -160,7 +165,7 @@ func TestAppendLoserSeesWhatWon(t *testing.T) {
 	require.EqualValues(t, 4, number)
 	require.Equal(t, []int64{1, 3}, offsets)
 
-	got, err := texts(t.Context(), log, 1)
+	got, err := readTexts(t.Context(), log, 1)
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b", "c", "after 3"}, got)
 }
@@ -189,53 +194,77 @@ func TestAppendFails(t *testing.T) {
 	}
 }
 
-func TestArgumentsAreChecked(t *testing.T) {
-	log, b := newMemoryLog(t)
-	appendText(t, log, "a")
-	newBucket := func(f storage.Features) storage.Bucket {
-		return memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: f})))
-	}
-	_, noFolder := commit.New(b, "log")
-	_, noBucket := commit.New(nil, "log/")
-	_, other := commit.New(struct{ storage.Bucket }{b}, "log/")
-	_, noConditions := commit.New(newBucket(storage.ConditionalCreate), "log/")
-	_, noMetadata := commit.New(newBucket(storage.Metadata), "log/")
-	_, zero := log.Read(t.Context(), 0)
-	_, fromErr := texts(t.Context(), log, -1)
-	var follow error
-	for _, follow = range log.Follow(t.Context(), 1, 0) {
-	}
+// newBucketWithout returns a bucket in memory that lacks features.
+func newBucketWithout(features storage.Features) storage.Bucket {
+	return memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features})))
+}
 
-	tests := map[string]struct {
-		err  error
-		want storage.Code
+// New refuses a prefix that is no folder, and a bucket that cannot hold a log.
+func TestNewRefuses(t *testing.T) {
+	bucket := memstore.New()
+	tests := []struct {
+		name   string
+		bucket storage.Bucket
+		prefix string
+		want   storage.Code
 	}{
-		"a prefix that is no folder":  {noFolder, storage.InvalidArgument},
-		"no bucket":                   {noBucket, storage.InvalidArgument},
-		"a value of another type":     {other, storage.Unsupported},
-		"a store without IfAbsent":    {noConditions, storage.Unsupported},
-		"a store without metadata":    {noMetadata, storage.Unsupported},
-		"number 0":                    {zero, storage.InvalidArgument},
-		"a number below 0":            {fromErr, storage.InvalidArgument},
-		"no interval":                 {follow, storage.InvalidArgument},
-		"what nobody appended, trims": {log.Trim(t.Context(), 2), storage.InvalidArgument},
-		"nothing to trim":             {log.Trim(t.Context(), 0), storage.InvalidArgument},
+		{name: "a prefix that is no folder", bucket: bucket, prefix: "log", want: storage.InvalidArgument},
+		{name: "no bucket", bucket: nil, prefix: "log/", want: storage.InvalidArgument},
+		{
+			name:   "a value of another type",
+			bucket: struct{ storage.Bucket }{bucket},
+			prefix: "log/",
+			want:   storage.Unsupported,
+		},
+		{
+			name:   "a store without IfAbsent",
+			bucket: newBucketWithout(storage.ConditionalCreate),
+			prefix: "log/",
+			want:   storage.Unsupported,
+		},
+		{
+			name:   "a store without metadata",
+			bucket: newBucketWithout(storage.Metadata),
+			prefix: "log/",
+			want:   storage.Unsupported,
+		},
 	}
-	for name, tt := range tests {
-		require.Equal(t, tt.want, storage.CodeOf(tt.err), name)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := commit.New(tt.bucket, tt.prefix)
+			require.Equal(t, tt.want, storage.CodeOf(err))
+		})
 	}
+}
+
+// Methods of a Log refuse numbers and intervals that make no sense with InvalidArgument.
+func TestArgumentsAreChecked(t *testing.T) {
+	log, _ := newMemoryLog(t)
+	appendText(t, log, "a")
+
+	_, err := log.Read(t.Context(), 0)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = readTexts(t.Context(), log, -1)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorIs(t, log.Trim(t.Context(), 0), storage.InvalidArgument)
+	require.ErrorIs(t, log.Trim(t.Context(), 2), storage.InvalidArgument, "nobody has appended entry 2")
+
+	var followErr error
+	for _, followErr = range log.Follow(t.Context(), 1, 0) {
+	}
+	require.ErrorIs(t, followErr, storage.InvalidArgument, "an interval of 0")
 }
 
 // Entries up to the number given to Trim stay until its next call. Then Read of them fails with ObjectNotFound,
 // and their objects are removed.
 func TestTrimmedEntriesAreGone(t *testing.T) {
-	log, b := newMemoryLog(t)
-	_, err := b.Upload(t.Context(), "log/00000000000000000002.txt", strings.NewReader("of somebody else"))
+	log, bucket := newMemoryLog(t)
+	_, err := bucket.Upload(t.Context(), "log/00000000000000000002.txt", strings.NewReader("of somebody else"))
 	require.NoError(t, err)
 	appendText(t, log, "a", "b", "c")
 	require.NoError(t, log.Trim(t.Context(), 2))
 
-	got, err := texts(t.Context(), log, 1)
+	got, err := readTexts(t.Context(), log, 1)
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b", "c"}, got, "they stay until the next call")
 
@@ -249,22 +278,22 @@ func TestTrimmedEntriesAreGone(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.ErrorContains(t, err, "its first entry is 3")
 
-	_, err = texts(t.Context(), log, 1)
+	_, err = readTexts(t.Context(), log, 1)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	got, err = texts(t.Context(), log, 3)
+	got, err = readTexts(t.Context(), log, 3)
 	require.NoError(t, err)
 	require.Equal(t, []string{"c"}, got)
 
 	appendText(t, log, "d")
 	require.NoError(t, log.Trim(t.Context(), 4))
-	other, err := commit.New(b, "log/")
+	other, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
 	last, err := other.Last(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 4, last)
 
 	var leftovers []string
-	for entry, err := range b.List(t.Context()) {
+	for entry, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
 		leftovers = append(leftovers, entry.Key)
 	}
@@ -274,8 +303,8 @@ func TestTrimmedEntriesAreGone(t *testing.T) {
 
 // If others append and trim while a writer is paused in Append, Append calls next again with the new last entry.
 func TestAppendOfAPausedWriter(t *testing.T) {
-	paused, b := newMemoryLog(t)
-	other, err := commit.New(b, "log/")
+	paused, bucket := newMemoryLog(t)
+	other, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
 	appendText(t, paused, "a")
 
@@ -292,7 +321,7 @@ func TestAppendOfAPausedWriter(t *testing.T) {
 	require.Equal(t, []int64{1, 4}, offsets)
 	require.EqualValues(t, 5, number)
 
-	got, err := texts(t.Context(), other, 4)
+	got, err := readTexts(t.Context(), other, 4)
 	require.NoError(t, err)
 	require.Equal(t, []string{"d", "late"}, got)
 }
@@ -300,8 +329,8 @@ func TestAppendOfAPausedWriter(t *testing.T) {
 // If others trim the log twice while Append is paused, it fails with OutcomeUnknown. No reader sees the entry that
 // it wrote.
 func TestAppendOutcomeUnknown(t *testing.T) {
-	paused, b := newMemoryLog(t)
-	other, err := commit.New(b, "log/")
+	paused, bucket := newMemoryLog(t)
+	other, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
 	appendText(t, paused, "a")
 
@@ -316,12 +345,12 @@ func TestAppendOutcomeUnknown(t *testing.T) {
 	_, err = other.Read(t.Context(), 2)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	appendText(t, paused, "e") // what it knew is not relied on again
-	got, err := texts(t.Context(), other, 4)
+	got, err := readTexts(t.Context(), other, 4)
 	require.NoError(t, err)
 	require.Equal(t, []string{"d", "e"}, got)
 
 	require.NoError(t, other.Trim(t.Context(), 5))
-	stray, err := b.Exists(t.Context(), "log/00000000000000000002")
+	stray, err := bucket.Exists(t.Context(), "log/00000000000000000002")
 	require.NoError(t, err)
 	require.False(t, stray)
 }
@@ -329,52 +358,56 @@ func TestAppendOutcomeUnknown(t *testing.T) {
 // The response to Append's write is lost, others trim the entry, and a paused writer stores an object under its
 // number. Append then does not append the entry again.
 func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
-	for name, opts := range map[string][]storage.OpenOption{
-		"the log looks what is stored":           {once},
-		"a retry of the bucket is refused first": nil,
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name string
+		opts []storage.OpenOption
+	}{
+		{name: "the log looks what is stored", opts: []storage.OpenOption{withoutRetries}},
+		{name: "a retry of the bucket is refused first"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				testTrimBeforeLook(t, opts)
+				store := memstore.NewDriver(memstore.Config{})
+				direct := engine.New(store)
+				other, err := commit.New(direct, "log/")
+				require.NoError(t, err)
+
+				// After the first write, others append and trim, and then the response is lost.
+				lost := false
+				loseFirstWrite := func(ctx context.Context, call string, next func(context.Context) error) error {
+					err := next(ctx)
+					if call != "Put" || lost || err != nil {
+						return err
+					}
+					lost = true
+					appendText(t, other, "b", "c")
+					require.NoError(t, other.Trim(ctx, 1))
+					require.NoError(t, other.Trim(ctx, 2))
+					_, err = direct.Upload(ctx, "log/00000000000000000001", strings.NewReader("late"),
+						storage.IfAbsent())
+					require.NoError(t, err)
+					return errDead
+				}
+				bucket := engine.New(driver.Intercept(store, loseFirstWrite), tt.opts...)
+				log, err := commit.New(bucket, "log/")
+				require.NoError(t, err)
+
+				_, err = log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("a"), nil })
+				require.ErrorIs(t, err, storage.OutcomeUnknown)
+				got, err := readTexts(t.Context(), other, 2)
+				require.NoError(t, err)
+				require.Equal(t, []string{"b", "c"}, got)
 			})
 		})
 	}
 }
 
-func testTrimBeforeLook(t *testing.T, opts []storage.OpenOption) {
-	d := memstore.NewDriver(memstore.Config{})
-	b := engine.New(d)
-	other, err := commit.New(b, "log/")
-	require.NoError(t, err)
-	lost := false
-	bucket := engine.New(driver.Intercept(d, func(ctx context.Context, op string, next func(context.Context) error) error {
-		err := next(ctx)
-		if op != "Put" || lost || err != nil {
-			return err
-		}
-		lost = true
-		appendText(t, other, "b", "c")
-		require.NoError(t, other.Trim(ctx, 1))
-		require.NoError(t, other.Trim(ctx, 2))
-		_, err = b.Upload(ctx, "log/00000000000000000001", strings.NewReader("late"), storage.IfAbsent())
-		require.NoError(t, err)
-		return errDead
-	}), opts...)
-	log, err := commit.New(bucket, "log/")
-	require.NoError(t, err)
-
-	_, err = log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("a"), nil })
-	require.ErrorIs(t, err, storage.OutcomeUnknown)
-	got, err := texts(t.Context(), other, 2)
-	require.NoError(t, err)
-	require.Equal(t, []string{"b", "c"}, got)
-}
-
 // If others append and trim while a Log is not used, its next Append comes after the last entry.
 func TestAppendAfterIdling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		idle, b := newMemoryLog(t)
-		other, err := commit.New(b, "log/")
+		idle, bucket := newMemoryLog(t)
+		other, err := commit.New(bucket, "log/")
 		require.NoError(t, err)
 		appendText(t, idle, "a")
 		appendText(t, other, "b", "c", "d")
@@ -393,14 +426,14 @@ func TestAppendAfterIdling(t *testing.T) {
 
 // Trim also removes entries from a bucket that lists keys in any order.
 func TestTrimListsInAnyOrder(t *testing.T) {
-	b := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
-	log, err := commit.New(b, "log/")
+	bucket := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
+	log, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
 	appendText(t, log, "a", "b", "c", "d")
 	require.NoError(t, log.Trim(t.Context(), 3))
 	require.NoError(t, log.Trim(t.Context(), 4))
 	var leftovers []string
-	for entry, err := range b.List(t.Context(), storage.WithAnyOrder()) {
+	for entry, err := range bucket.List(t.Context(), storage.WithAnyOrder()) {
 		require.NoError(t, err)
 		leftovers = append(leftovers, entry.Key)
 	}
@@ -408,6 +441,8 @@ func TestTrimListsInAnyOrder(t *testing.T) {
 	require.ElementsMatch(t, []string{"log/00000000000000000004", "log/trimmed"}, leftovers)
 }
 
+// Follow yields the entries that are there, and each interval those that were appended. If the next one was trimmed,
+// it ends with ObjectNotFound.
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, _ := newMemoryLog(t)
@@ -443,6 +478,7 @@ func TestFollow(t *testing.T) {
 	})
 }
 
+// Follow ends with its ctx.
 func TestFollowEndsWithItsContext(t *testing.T) {
 	log, _ := newMemoryLog(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -453,28 +489,36 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 	require.Equal(t, storage.Canceled, storage.CodeOf(err))
 }
 
-// A process dies at a call of the driver: from then on none has an effect.
-type process struct {
-	mu    sync.Mutex
-	calls int
-	dieAt int
-	after bool // the call in which it dies has its effect
-	lost  bool // it does not die: only the response of that call is lost
+// A dyingProcess dies at a call of its driver. Its later calls have no effect.
+type dyingProcess struct {
+	mu          sync.Mutex
+	calls       int
+	dieAt       int  // the number of the call
+	afterEffect bool // it dies after that call has taken effect
+	lost        bool // it does not die: only the response of that call is lost
 }
 
 var errDead = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("connection reset")}
 
-func (p *process) layer(next driver.Driver) driver.Driver {
+// layer is a driver.Layer that ends the calls of a dead process.
+func (p *dyingProcess) layer(next driver.Driver) driver.Driver {
 	return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		p.mu.Lock()
 		p.calls++
-		current := p.calls == p.dieAt
-		dead := p.calls > p.dieAt && !p.lost
+		isLast := p.calls == p.dieAt
+		isDead := p.calls > p.dieAt && !p.lost
 		p.mu.Unlock()
-		if dead || current && !p.after {
+
+		if isDead {
 			return errDead
 		}
-		if err := next(ctx); err != nil || !current {
+		if !isLast {
+			return next(ctx)
+		}
+		if !p.afterEffect {
+			return errDead
+		}
+		if err := next(ctx); err != nil {
 			return err
 		}
 		return errDead
@@ -485,60 +529,68 @@ func (p *process) layer(next driver.Driver) driver.Driver {
 // processes can continue.
 func TestLogKilledAtEveryCall(t *testing.T) { testKillsAtEveryCall(t, stores, synctest.Test) }
 
-// testKillsAtEveryCall calls bubble for each row: a process that was killed waits between its attempts, which takes
-// no time in a bubble.
+// testKillsAtEveryCall runs each row by bubble, such as synctest.Test: a process that was killed waits between its
+// attempts, which takes no time in a bubble.
 func testKillsAtEveryCall(t *testing.T, stores []store, bubble func(*testing.T, func(*testing.T))) {
+	deaths := []struct {
+		name              string
+		afterEffect, lost bool
+	}{
+		{name: "before"},
+		{name: "after", afterEffect: true},
+		{name: "response lost", afterEffect: true, lost: true},
+	}
 	for _, store := range stores {
-		for _, row := range []struct {
-			name        string
-			after, lost bool
-		}{{"before", false, false}, {"after", true, false}, {"response lost", true, true}} {
-			t.Run(store.name+"/"+row.name, func(t *testing.T) {
+		for _, death := range deaths {
+			t.Run(store.name+"/"+death.name, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					testKill(t, store, row.after, row.lost)
+					for dieAt, reached := 1, true; reached; dieAt++ {
+						require.Less(t, dieAt, 40)
+						process := &dyingProcess{dieAt: dieAt, afterEffect: death.afterEffect, lost: death.lost}
+						reached = testKill(t, store, process)
+					}
 				})
 			})
 		}
 	}
 }
 
-// testKill ends a process at each of its calls, one after the other.
-func testKill(t *testing.T, store store, afterCall, lost bool) {
-	finished := false
-	for dieAt := 1; !finished; dieAt++ {
-		require.Less(t, dieAt, 40)
-		address := store.address(t)
-		fullLog, _ := open(t, address)
-		base, err := fullLog.Last(t.Context())
-		require.NoError(t, err)
-		p := &process{dieAt: dieAt, after: afterCall, lost: lost}
-		log, _ := open(t, address, once, driver.WithLayer(p.layer))
-		var told []string
-		unknown := map[string]bool{}
-		for _, text := range []string{"a", "b", "c"} {
-			number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(text), nil })
-			if err == nil {
-				told = append(told, fmt.Sprint(number-base, text))
-			} else if errors.Is(err, storage.OutcomeUnknown) {
-				unknown[text] = true
-			}
-			if lost {
-				require.NotErrorIs(t, err, storage.OutcomeUnknown, "call %d", dieAt)
-			}
-			if text == "b" {
-				_ = log.Trim(t.Context(), base+1)
-			}
-		}
+// testKill lets a process append three entries and trim, and checks the log afterwards. It reports whether the
+// process has reached the call at which it dies.
+func testKill(t *testing.T, store store, process *dyingProcess) (reached bool) {
+	t.Helper()
+	address := store.address(t)
+	fullLog, _ := openLog(t, address)
+	base, err := fullLog.Last(t.Context())
+	require.NoError(t, err)
 
-		p.mu.Lock()
-		finished = p.calls < dieAt
-		p.mu.Unlock()
-		requireRest(t, fullLog, base, told, unknown)
+	log, _ := openLog(t, address, withoutRetries, driver.WithLayer(process.layer))
+	var acknowledged []string // each with its number after base
+	unknown := map[string]bool{}
+	for _, text := range []string{"a", "b", "c"} {
+		number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(text), nil })
+		if err == nil {
+			acknowledged = append(acknowledged, fmt.Sprint(number-base, text))
+		} else if errors.Is(err, storage.OutcomeUnknown) {
+			unknown[text] = true
+		}
+		if process.lost {
+			require.NotErrorIs(t, err, storage.OutcomeUnknown, "call %d", process.dieAt)
+		}
+		if text == "b" {
+			_ = log.Trim(t.Context(), base+1) // it may fail, too
+		}
 	}
+
+	requireRest(t, fullLog, base, acknowledged, unknown)
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	return process.calls >= process.dieAt
 }
 
-// requireRest requires that the entries after base are those that were told, beside some that are unknown.
-func requireRest(t *testing.T, log *commit.Log, base int64, told []string, unknown map[string]bool) {
+// requireRest requires that the entries after base are those that were acknowledged, and some whose outcome is
+// unknown.
+func requireRest(t *testing.T, log *commit.Log, base int64, acknowledged []string, unknown map[string]bool) {
 	t.Helper()
 	appendText(t, log, "next")
 
@@ -546,25 +598,26 @@ func requireRest(t *testing.T, log *commit.Log, base int64, told []string, unkno
 	require.NoError(t, err)
 	require.LessOrEqual(t, trimmed, base)
 
-	got, err := texts(t.Context(), log, base+1)
+	got, err := readTexts(t.Context(), log, base+1)
 	require.NoError(t, err)
 	require.Equal(t, "next", got[len(got)-1])
 
-	counts := map[string]bool{}
+	stored := map[string]bool{} // each with its number after base
 	for i, text := range got[:len(got)-1] {
-		counts[fmt.Sprint(int64(i)+1, text)] = true
-		require.True(t, unknown[text] || contains(told, text),
+		stored[fmt.Sprint(int64(i)+1, text)] = true
+		require.True(t, unknown[text] || contains(acknowledged, text),
 			"%q is stored, and nobody was told: %v", text, got)
 	}
 
-	for _, entry := range told {
-		require.True(t, counts[entry], "%s is lost: %v", entry, got)
+	for _, entry := range acknowledged {
+		require.True(t, stored[entry], "%s is lost: %v", entry, got)
 	}
 	require.NoError(t, log.Trim(t.Context(), base+int64(len(got))))
 }
 
-func contains(told []string, text string) bool {
-	for _, entry := range told {
+// contains reports whether text was acknowledged, under any number.
+func contains(acknowledged []string, text string) bool {
+	for _, entry := range acknowledged {
 		if strings.HasSuffix(entry, text) {
 			return true
 		}
@@ -576,66 +629,68 @@ func contains(told []string, text string) bool {
 // explains all results.
 func TestLogIsLinearizable(t *testing.T) { testLinearizable(t, stores, 6) }
 
+// testLinearizable lets four processes call a log of each store at random, so many times.
 func testLinearizable(t *testing.T, stores []store, rounds uint64) {
 	for _, store := range stores {
 		for seed := range rounds {
 			t.Run(fmt.Sprint(store.name, seed), func(t *testing.T) {
 				address := store.address(t)
 				past := &history.History{}
-				var all sync.WaitGroup
+				var processes sync.WaitGroup
 				for n := range uint64(4) {
 					injector := faults.New(
 						faults.DropResponse(faults.Writes).Chance(0.3, 10*seed+n),
 						faults.Fail(faults.Any).Chance(0.1, 10*seed+n),
 					)
-					log, _ := open(t, address, once, driver.WithLayer(injector.Layer()))
+					log, _ := openLog(t, address, withoutRetries, driver.WithLayer(injector.Layer()))
 					random := rand.New(rand.NewPCG(seed, n))
-					all.Go(func() {
+					processes.Go(func() {
 						for i := range 5 {
 							past.Do(callAtRandom(t, log, random, fmt.Sprintf("%d.%d", n, i)))
 						}
 					})
 				}
-				all.Wait()
-				require.True(t, past.Explained(tale{}.state()), past)
+				processes.Wait()
+				require.True(t, past.Explained(logState{}.state()), past)
 			})
 		}
 	}
 }
 
-// A tale is a state of the log.
-type tale struct {
+// A logState is a state of the log, which history.KeyState holds as JSON.
+type logState struct {
 	Removed, Next int64
 	Entries       []string
 }
 
-func read(s history.KeyState) (told tale) {
-	if err := json.Unmarshal([]byte(s.Content), &told); err != nil {
+func decodeState(s history.KeyState) (state logState) {
+	if err := json.Unmarshal([]byte(s.Content), &state); err != nil {
 		panic(err)
 	}
-	return told
+	return state
 }
 
-func (told tale) state() history.KeyState {
-	text, err := json.Marshal(told)
+func (state logState) state() history.KeyState {
+	text, err := json.Marshal(state)
 	if err != nil {
 		panic(err)
 	}
 	return history.KeyState{Content: string(text)}
 }
 
-// only is the step of a call that changes nothing and that fits a state of the log.
-func only(fits func(tale) bool) history.Step {
+// unchangedIf is the step of a call that changes nothing and that fits a state of the log.
+func unchangedIf(fits func(logState) bool) history.Step {
 	return func(s history.KeyState) []history.KeyState {
-		if fits(read(s)) {
+		if fits(decodeState(s)) {
 			return []history.KeyState{s}
 		}
 		return nil
 	}
 }
 
-func anything(tale) bool { return true }
+func anyState(logState) bool { return true }
 
+// callAtRandom returns a random call, which records its result and its step.
 func callAtRandom(t *testing.T, log *commit.Log, random *rand.Rand, id string) history.Recorded {
 	switch random.IntN(6) {
 	case 0:
@@ -648,17 +703,18 @@ func callAtRandom(t *testing.T, log *commit.Log, random *rand.Rand, id string) h
 	return func() (string, history.Step) { return recordAppend(t, log, id) }
 }
 
+// recordAppend appends an entry.
 func recordAppend(t *testing.T, log *commit.Log, id string) (string, history.Step) {
 	number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(id), nil })
 	name := fmt.Sprintf("append %s: %d %v", id, number, err)
 	appended := func(s history.KeyState) history.KeyState {
-		told := read(s)
-		told.Entries = append(told.Entries, id)
-		return told.state()
+		state := decodeState(s)
+		state.Entries = append(state.Entries, id)
+		return state.state()
 	}
 	if err == nil {
 		return name, func(s history.KeyState) []history.KeyState {
-			if int64(len(read(s).Entries)) != number-1 {
+			if int64(len(decodeState(s).Entries)) != number-1 {
 				return nil
 			}
 			return []history.KeyState{appended(s)}
@@ -667,25 +723,27 @@ func recordAppend(t *testing.T, log *commit.Log, id string) (string, history.Ste
 	if errors.Is(err, storage.OutcomeUnknown) {
 		return name, func(s history.KeyState) []history.KeyState { return []history.KeyState{s, appended(s)} }
 	}
-	return name, only(anything)
+	return name, unchangedIf(anyState)
 }
 
+// recordLast asks for the last number.
 func recordLast(t *testing.T, log *commit.Log) (string, history.Step) {
 	last, err := log.Last(t.Context())
-	return fmt.Sprintf("last: %d %v", last, err), only(func(told tale) bool {
-		return err != nil || last == int64(len(told.Entries))
+	return fmt.Sprintf("last: %d %v", last, err), unchangedIf(func(state logState) bool {
+		return err != nil || last == int64(len(state.Entries))
 	})
 }
 
+// recordRead reads an entry.
 func recordRead(t *testing.T, log *commit.Log, number int64) (string, history.Step) {
 	entry, err := log.Read(t.Context(), number)
-	return fmt.Sprintf("read %d: %s %v", number, entry.Data, err), only(func(told tale) bool {
-		last := int64(len(told.Entries))
+	return fmt.Sprintf("read %d: %s %v", number, entry.Data, err), unchangedIf(func(state logState) bool {
+		last := int64(len(state.Entries))
 		if err == nil {
-			return number > told.Removed && number <= last && told.Entries[number-1] == string(entry.Data)
+			return number > state.Removed && number <= last && state.Entries[number-1] == string(entry.Data)
 		}
 		if storage.CodeOf(err) == storage.ObjectNotFound {
-			return number <= told.Removed || number > last
+			return number <= state.Removed || number > last
 		}
 		return true
 	})
@@ -695,16 +753,16 @@ func recordRead(t *testing.T, log *commit.Log, number int64) (string, history.St
 func recordTrim(t *testing.T, log *commit.Log) (string, history.Step) {
 	last, err := log.Last(t.Context())
 	if err != nil || last < 2 {
-		return "no trim", only(anything)
+		return "no trim", unchangedIf(anyState)
 	}
 	err = log.Trim(t.Context(), last-1)
 	return fmt.Sprintf("trim %d: %v", last-1, err), func(s history.KeyState) []history.KeyState {
-		told := read(s)
-		if last-1 > told.Next {
-			told.Removed = told.Next
-			told.Next = last - 1
+		state := decodeState(s)
+		if last-1 > state.Next {
+			state.Removed = state.Next
+			state.Next = last - 1
 		}
-		states := []history.KeyState{told.state()}
+		states := []history.KeyState{state.state()}
 		if err != nil {
 			states = append(states, s)
 		}

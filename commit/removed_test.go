@@ -14,31 +14,32 @@ import (
 	"github.com/omnibucket/storage/commit"
 )
 
+// entryKey returns the key of the object of an entry.
 func entryKey(number int) string { return fmt.Sprintf("log/%020d", number) }
 
 // If entries that a Log has seen are gone, its Append, Trim and Last fail with Changed. This happens after a
 // backup was restored, or by an expiry rule.
 func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 	ten := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
-	remove := func(t *testing.T, b storage.Bucket, start, end int) {
+	remove := func(t *testing.T, bucket storage.Bucket, start, end int) {
 		for number := start; number <= end; number++ {
-			require.NoError(t, b.Remove(t.Context(), entryKey(number)))
+			require.NoError(t, bucket.Remove(t.Context(), entryKey(number)))
 		}
 	}
 	tests := []struct {
 		name   string
-		happen func(t *testing.T, b storage.Bucket)
+		happen func(t *testing.T, bucket storage.Bucket)
 		text   string
 	}{
-		{"the last entries", func(t *testing.T, b storage.Bucket) {
-			remove(t, b, 6, 10)
+		{"the last entries", func(t *testing.T, bucket storage.Bucket) {
+			remove(t, bucket, 6, 10)
 		}, "entry 10 was in the log, and is gone"},
-		{"all entries", func(t *testing.T, b storage.Bucket) {
-			remove(t, b, 1, 10)
+		{"all entries", func(t *testing.T, bucket storage.Bucket) {
+			remove(t, bucket, 1, 10)
 		}, "entry 10 was in the log, and is gone"},
-		{"and others appended in their place", func(t *testing.T, b storage.Bucket) {
-			remove(t, b, 6, 10)
-			other, err := commit.New(b, "log/")
+		{"and others appended in their place", func(t *testing.T, bucket storage.Bucket) {
+			remove(t, bucket, 6, 10)
+			other, err := commit.New(bucket, "log/")
 			require.NoError(t, err)
 			appendText(t, other, "1", "2", "3", "4", "5", "6")
 		}, "entry 10 is another one than was in the log"},
@@ -47,9 +48,9 @@ func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 		for name, wait := range map[string]time.Duration{"at once": 0, "after an hour": time.Hour} {
 			t.Run(tt.name+", "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					log, b := newMemoryLog(t)
+					log, bucket := newMemoryLog(t)
 					appendText(t, log, ten...)
-					tt.happen(t, b)
+					tt.happen(t, bucket)
 					time.Sleep(wait)
 
 					for range 2 { // it does not forget
@@ -66,10 +67,10 @@ func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 					_, err := log.Last(t.Context())
 					require.ErrorIs(t, err, storage.Changed)
 
-					second, err := commit.New(b, "log/")
+					second, err := commit.New(bucket, "log/")
 					require.NoError(t, err)
 					appendText(t, second, "x")
-					got, err := texts(t.Context(), second, 1)
+					got, err := readTexts(t.Context(), second, 1)
 					require.NoError(t, err)
 					require.Equal(t, "x", got[len(got)-1], "a new Log takes the log as it is")
 				})
@@ -80,13 +81,13 @@ func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 
 // If an entry is replaced after a Log has read it, Append of that Log fails with Changed.
 func TestAppendNoticesThatAnEntryItHasReadWasReplaced(t *testing.T) {
-	writer, b := newMemoryLog(t)
+	writer, bucket := newMemoryLog(t)
 	appendText(t, writer, "a", "b")
-	log, err := commit.New(b, "log/")
+	log, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
-	_, err = texts(t.Context(), log, 1)
+	_, err = readTexts(t.Context(), log, 1)
 	require.NoError(t, err)
-	_, err = b.Upload(t.Context(), entryKey(2), strings.NewReader("another"))
+	_, err = bucket.Upload(t.Context(), entryKey(2), strings.NewReader("another"))
 	require.NoError(t, err)
 
 	_, err = log.Append(t.Context(), func(int64) ([]byte, error) { return nil, nil })
@@ -96,8 +97,8 @@ func TestAppendNoticesThatAnEntryItHasReadWasReplaced(t *testing.T) {
 // If others have trimmed the entry that a Log has seen last, its Append comes after the last entry, without an
 // error.
 func TestAppendAfterOthersHaveTrimmedWhatItHasSeen(t *testing.T) {
-	log, b := newMemoryLog(t)
-	other, err := commit.New(b, "log/")
+	log, bucket := newMemoryLog(t)
+	other, err := commit.New(bucket, "log/")
 	require.NoError(t, err)
 	appendText(t, log, "a")
 	appendText(t, other, "b", "c", "d")
@@ -114,14 +115,14 @@ func TestAppendAfterOthersHaveTrimmedWhatItHasSeen(t *testing.T) {
 
 // If ctx is canceled, Append fails with Canceled and stores nothing.
 func TestAppendCanceled(t *testing.T) {
-	log, b := newMemoryLog(t)
+	log, bucket := newMemoryLog(t)
 	appendText(t, log, "a")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 
 	_, err := log.Append(ctx, func(int64) ([]byte, error) { return []byte("b"), nil })
 	require.ErrorIs(t, err, storage.Canceled)
-	exists, err := b.Exists(t.Context(), entryKey(2))
+	exists, err := bucket.Exists(t.Context(), entryKey(2))
 	require.NoError(t, err)
 	require.False(t, exists)
 }

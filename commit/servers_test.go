@@ -43,10 +43,12 @@ var servers = []store{
 	}},
 }
 
+// TestLogKilledAtEveryCallOnServers is TestLogKilledAtEveryCall with servers.
 func TestLogKilledAtEveryCallOnServers(t *testing.T) {
 	testKillsAtEveryCall(t, servers, func(t *testing.T, row func(*testing.T)) {
 		row(t)
 	})
 }
 
+// TestLogIsLinearizableOnServers is TestLogIsLinearizable with servers.
 func TestLogIsLinearizableOnServers(t *testing.T) { testLinearizable(t, servers, 2) }
