@@ -8,6 +8,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// ContentDisposition has the name of a download, in a form that each browser understands.
 func TestDownloadNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"a.txt":             `attachment; filename="a.txt"; filename*=UTF-8''a.txt`,

@@ -143,6 +143,7 @@ func TestWriteTranslatesClientErrors(t *testing.T) {
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }
 
+// NetworkError gives an error of a request its Code, and says whether a retry may help.
 func TestNetworkError(t *testing.T) {
 	tests := map[string]struct {
 		err       error
@@ -167,6 +168,7 @@ func TestNetworkError(t *testing.T) {
 	}
 }
 
+// StatusError gives a response its Code, its status and the time of Retry-After.
 func TestStatusError(t *testing.T) {
 	e := StatusError(&http.Response{
 		StatusCode: 429,
@@ -203,6 +205,7 @@ func TestTransportEndsWaitForSilentServer(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
+// A transport trusts a server whose certificate is in TransportOptions.TLS.
 func TestTransportTrustsItsCertificates(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(server.Close)

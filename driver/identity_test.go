@@ -23,6 +23,7 @@ import (
 // A wrapper is a Core of a program.
 type wrapper struct{ storage.Core }
 
+// identityWith returns the StackIdentity of a bucket in a directory, below layers.
 func identityWith(t *testing.T, dir, bucket string, layers ...driver.Layer) string {
 	t.Helper()
 	d, err := local.NewDriver(filepath.Join(dir, bucket), local.Config{Create: true})

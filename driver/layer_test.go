@@ -31,9 +31,14 @@ func carries(t reflect.Type, visited map[reflect.Type]bool) bool {
 	}
 	visited[t] = true
 	switch t {
-	case reflect.TypeFor[io.Reader](), reflect.TypeFor[io.ReadCloser](), reflect.TypeFor[storage.CRC32C](),
-		reflect.TypeFor[driver.ObjectRef](), reflect.TypeFor[storage.SignedURL](), reflect.TypeFor[storage.SignedForm](),
-		reflect.TypeFor[storage.VendedCredentials](), reflect.TypeFor[storage.ListEntry]():
+	case reflect.TypeFor[io.Reader](),
+		reflect.TypeFor[io.ReadCloser](),
+		reflect.TypeFor[storage.CRC32C](),
+		reflect.TypeFor[driver.ObjectRef](),
+		reflect.TypeFor[storage.SignedURL](),
+		reflect.TypeFor[storage.SignedForm](),
+		reflect.TypeFor[storage.VendedCredentials](),
+		reflect.TypeFor[storage.ListEntry]():
 		return true
 	}
 	switch t.Kind() {
@@ -58,32 +63,51 @@ func TestLayerListIsComplete(t *testing.T) {
 		if m.Name == "Describe" || m.Name == "BeginParts" { // the request of BeginParts has no body
 			continue
 		}
-		bytesIn := false
-		for j := range m.Type.NumIn() {
-			bytesIn = bytesIn || carries(m.Type.In(j), map[reflect.Type]bool{})
-		}
-		for j := range m.Type.NumOut() {
-			bytesIn = bytesIn || carries(m.Type.Out(j), map[reflect.Type]bool{})
-		}
-		if bytesIn {
+		if signatureCarries(m.Type) {
 			want = append(want, m.Name)
 		}
 	}
 
-	file, err := parser.ParseFile(token.NewFileSet(), "layer.go", nil, parser.ParseComments)
-	require.NoError(t, err)
-	var comment string
-	for _, d := range file.Decls {
-		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.TYPE && g.Specs[0].(*ast.TypeSpec).Name.Name == "Layer" {
-			comment = strings.Join(strings.Fields(g.Doc.Text()), " ")
-		}
-	}
-	_, list, _ := strings.Cut(comment, "must override ")
+	// The comment says: "must override Put, Get and ...".
+	_, list, _ := strings.Cut(commentOfLayer(t), "must override ")
 	list, _, _ = strings.Cut(list, ".")
 	listed := regexp.MustCompile(`[A-Z]\w+`).FindAllString(list, -1)
 
 	slices.Sort(want)
 	require.Equal(t, want, listed)
+}
+
+// signatureCarries reports whether a parameter or a result of a method carries bytes of an object.
+func signatureCarries(method reflect.Type) bool {
+	for i := range method.NumIn() {
+		if carries(method.In(i), map[reflect.Type]bool{}) {
+			return true
+		}
+	}
+	for i := range method.NumOut() {
+		if carries(method.Out(i), map[reflect.Type]bool{}) {
+			return true
+		}
+	}
+	return false
+}
+
+// commentOfLayer returns the comment of the type Layer in one line.
+func commentOfLayer(t *testing.T) string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "layer.go", nil, parser.ParseComments)
+	require.NoError(t, err)
+	for _, decl := range file.Decls {
+		block, ok := decl.(*ast.GenDecl)
+		if !ok || block.Tok != token.TYPE {
+			continue
+		}
+		if spec := block.Specs[0].(*ast.TypeSpec); spec.Name.Name == "Layer" {
+			return strings.Join(strings.Fields(block.Doc.Text()), " ")
+		}
+	}
+	require.Fail(t, "layer.go has no type Layer")
+	return ""
 }
 
 // A flipping layer changes each stored byte. It overrides the methods in the comment of Layer that
