@@ -96,7 +96,8 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 		{
 			name: "Copy",
 			write: func(bucket storage.Bucket) error {
-				_, err := storage.Copy(t.Context(), bucket, "k", bucket, "k", storage.WithContentType("text/plain"))
+				_, err := storage.Copy(t.Context(), bucket, "k", bucket, "k",
+					storage.WithContentType("text/plain"))
 				return err
 			},
 			want: "new",

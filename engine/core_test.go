@@ -49,10 +49,14 @@ func TestCloseTwice(t *testing.T) {
 	for name, call := range map[string]func() error{
 		"Attrs":           func() error { return errorOf(bucket.Attrs(t.Context(), "p/k")) },
 		"Attrs of a view": func() error { return errorOf(view.Attrs(t.Context(), "k")) },
-		"Upload":          func() error { return errorOf(bucket.Upload(t.Context(), "k", strings.NewReader("x"))) },
-		"List":            func() error { return iterate(bucket.List(t.Context())) },
-		"Remove":          func() error { return bucket.Remove(t.Context(), "p/k") },
-		"Copy":            func() error { return errorOf(storage.Copy(t.Context(), bucket, "to", bucket, "p/k")) },
+		"Upload": func() error {
+			return errorOf(bucket.Upload(t.Context(), "k", strings.NewReader("x")))
+		},
+		"List":   func() error { return iterate(bucket.List(t.Context())) },
+		"Remove": func() error { return bucket.Remove(t.Context(), "p/k") },
+		"Copy": func() error {
+			return errorOf(storage.Copy(t.Context(), bucket, "to", bucket, "p/k"))
+		},
 		"BeginUpload":     func() error { return errorOf(storage.BeginUpload(t.Context(), bucket, "k")) },
 		"SignedUploadURL": func() error { return errorOf(bucket.SignedUploadURL(t.Context(), "k")) },
 		"PublicURL":       func() error { return errorOf(bucket.PublicURL("k")) },
@@ -95,7 +99,8 @@ func TestRevisionOfOtherStore(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.ErrorIs(t, errorOf(bucket.Attrs(t.Context(), "k", storage.IfRevision(tt.revision))), tt.want)
+			require.ErrorIs(t,
+				errorOf(bucket.Attrs(t.Context(), "k", storage.IfRevision(tt.revision))), tt.want)
 			require.ErrorIs(t,
 				errorOf(bucket.Attrs(t.Context(), "k", storage.IfRevisionNot(tt.revision))), tt.wantNot)
 		})

@@ -81,7 +81,8 @@ func TestDownloadKeepsToBufferLimit(t *testing.T) {
 		injector := faults.New(faults.SlowBody(40e6))
 		bucket := memstore.New(driver.WithLayer(injector.Layer()),
 			storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))
-		_, err := bucket.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 4<<20)))
+		_, err := bucket.Upload(t.Context(), "a",
+			strings.NewReader(strings.Repeat("0123456789abcdef", 4<<20)))
 		require.NoError(t, err)
 
 		// The first download holds the memory of the limit: it fetches ranges that nobody reads.
@@ -220,7 +221,8 @@ func TestDownloadRemembersConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		injector := faults.New(faults.SlowBody(40e6))
 		bucket := memstore.New(driver.WithLayer(injector.Layer()))
-		_, err := bucket.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 8<<20)))
+		_, err := bucket.Upload(t.Context(), "a",
+			strings.NewReader(strings.Repeat("0123456789abcdef", 8<<20)))
 		require.NoError(t, err)
 		download := func() time.Duration {
 			start := time.Now()

@@ -77,7 +77,8 @@ func TestWriteToAFileInPlace(t *testing.T) {
 func newObjectOf2MiB(t *testing.T) (storage.Bucket, *faults.Injector) {
 	t.Helper()
 	injector := faults.New()
-	bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	bucket := memstore.New(driver.WithLayer(injector.Layer()),
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 2<<20)))
 	require.NoError(t, err)
 	return bucket, injector

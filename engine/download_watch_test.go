@@ -106,8 +106,12 @@ func TestListEmptyPagesEnd(t *testing.T) {
 		token func(n int) string
 		pages int
 	}{
-		{"with a new token each", func(n int) string { return strings.Repeat("x", n) }, 100},
-		{"with one token", func(int) string { return "x" }, 2},
+		{
+			name:  "with a new token each",
+			token: func(n int) string { return strings.Repeat("x", n) },
+			pages: 100,
+		},
+		{name: "with one token", token: func(int) string { return "x" }, pages: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

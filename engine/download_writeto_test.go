@@ -97,8 +97,8 @@ var downloads = []struct {
 	opts []storage.DownloadOption
 	want string
 }{
-	{"the whole object", nil, digits},
-	{"a range", []storage.DownloadOption{storage.WithRange(1, -1)}, digits[1:]},
+	{name: "the whole object", opts: nil, want: digits},
+	{name: "a range", opts: []storage.DownloadOption{storage.WithRange(1, -1)}, want: digits[1:]},
 }
 
 // After a writer failed in WriteTo, the Reader continues with the next byte.

@@ -30,10 +30,18 @@ func TestCopySourceFailureIsKnown(t *testing.T) {
 		name string
 		call func() (*storage.Attrs, error)
 	}{
-		{"Copy", func() (*storage.Attrs, error) { return storage.Copy(t.Context(), bucket, "to", bucket, "k") }},
-		{"Compose", func() (*storage.Attrs, error) {
-			return storage.Compose(t.Context(), bucket, "to", []string{"k"})
-		}},
+		{
+			name: "Copy",
+			call: func() (*storage.Attrs, error) {
+				return storage.Copy(t.Context(), bucket, "to", bucket, "k")
+			},
+		},
+		{
+			name: "Compose",
+			call: func() (*storage.Attrs, error) {
+				return storage.Compose(t.Context(), bucket, "to", []string{"k"})
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

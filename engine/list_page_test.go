@@ -34,7 +34,9 @@ func (d *wholePages) List(ctx context.Context, r *driver.ListRequest) (*storage.
 
 // If a driver returns more entries than requested, ListPage cuts the page.
 func TestListPageTooLong(t *testing.T) {
-	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return &wholePages{next} }))
+	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return &wholePages{next}
+	}))
 	keys := []string{"a", "b", "c", "d", "e"}
 	for _, key := range keys {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader(""))
@@ -125,7 +127,8 @@ func TestListOutOfOrderHint(t *testing.T) {
 // 400 objects.
 func TestListPageOfUnorderedStore(t *testing.T) {
 	injector := faults.New()
-	bucket := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}), driver.WithLayer(injector.Layer()))
+	bucket := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}),
+		driver.WithLayer(injector.Layer()))
 	for i := range 200 {
 		for _, prefix := range []string{"folder/x", "folder/y"} {
 			_, err := bucket.Upload(t.Context(), fmt.Sprint(prefix, i), strings.NewReader(""))

@@ -186,16 +186,25 @@ func TestListRefusesUnorderedFolder(t *testing.T) {
 		order func(folder []storage.ListEntry)
 		keys  []string
 	}{
-		"the greatest object first":   {slices.Reverse[[]storage.ListEntry], []string{"a", "b"}},
-		"a folder after its names":    {slices.Reverse[[]storage.ListEntry], []string{"a/x", "b/x"}},
-		"a folder between two others": {slices.Reverse[[]storage.ListEntry], []string{"a/x", "a-", "b/x"}},
-		"the folder itself as its entry": {func(folder []storage.ListEntry) {
-			for i := range folder {
-				if folder[i].Key == "a/x" {
-					folder[i] = storage.ListEntry{Key: "a/", IsPrefix: true}
+		"the greatest object first": {order: slices.Reverse[[]storage.ListEntry], keys: []string{"a", "b"}},
+		"a folder after its names": {
+			order: slices.Reverse[[]storage.ListEntry],
+			keys:  []string{"a/x", "b/x"},
+		},
+		"a folder between two others": {
+			order: slices.Reverse[[]storage.ListEntry],
+			keys:  []string{"a/x", "a-", "b/x"},
+		},
+		"the folder itself as its entry": {
+			order: func(folder []storage.ListEntry) {
+				for i := range folder {
+					if folder[i].Key == "a/x" {
+						folder[i] = storage.ListEntry{Key: "a/", IsPrefix: true}
+					}
 				}
-			}
-		}, []string{"a/x"}},
+			},
+			keys: []string{"a/x"},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

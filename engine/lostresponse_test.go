@@ -254,12 +254,15 @@ func TestLostResponses(t *testing.T) {
 		name  string
 		lacks storage.Features
 	}{
-		{"memory", 0},
-		{"no ServerAppend", storage.ServerAppend},
-		{"no server", storage.ServerAppend | storage.ServerCopy | storage.ServerCompose | storage.ServerMove},
-		{"no Metadata", storage.Metadata},
-		{"no UniqueRevisions", storage.UniqueRevisions},
-		{"no ConditionalRemove", storage.ConditionalRemove | storage.ServerMove},
+		{name: "memory", lacks: 0},
+		{name: "no ServerAppend", lacks: storage.ServerAppend},
+		{
+			name:  "no server",
+			lacks: storage.ServerAppend | storage.ServerCopy | storage.ServerCompose | storage.ServerMove,
+		},
+		{name: "no Metadata", lacks: storage.Metadata},
+		{name: "no UniqueRevisions", lacks: storage.UniqueRevisions},
+		{name: "no ConditionalRemove", lacks: storage.ConditionalRemove | storage.ServerMove},
 	}
 	refusal := &storage.Error{
 		Code:      storage.Unavailable,

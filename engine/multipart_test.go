@@ -389,7 +389,8 @@ func TestCompleteChecksumNeedsThoseOfParts(t *testing.T) {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html.
 func TestCompleteConflictNeedsNewUpload(t *testing.T) {
 	injector := faults.New()
-	bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: 1}))
+	bucket := memstore.New(driver.WithLayer(injector.Layer()),
+		storage.WithRetry(storage.RetryPolicy{MaxDelay: 1}))
 	upload := beginUpload(t, bucket, storage.IfAbsent())
 	_, err := upload.PutPart(t.Context(), 1, strings.NewReader("text"))
 	require.NoError(t, err)
@@ -509,7 +510,8 @@ func TestCompleteCannotLookup(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			injector := faults.New(faults.DropResponse(faults.CompleteParts), faults.Fail(faults.Head).First(2))
+			injector := faults.New(faults.DropResponse(faults.CompleteParts),
+				faults.Fail(faults.Head).First(2))
 			bucket := memstore.New(driver.WithLayer(injector.Layer()),
 				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			upload := beginUpload(t, bucket, tt.opts...)

@@ -204,7 +204,8 @@ func TestNativeOptionOfReconcile(t *testing.T) {
 	injector := faults.New(faults.DropResponse(faults.Put))
 	bucket, recorder := openWithNativeRecorder(driver.WithLayer(injector.Layer()),
 		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("text"), storage.IfAbsent(), withSecret("own"))
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("text"), storage.IfAbsent(),
+		withSecret("own"))
 	require.NoError(t, err)
 	require.Equal(t, []any{secretOption{"own"}}, recorder.natives["Head"])
 }

@@ -70,46 +70,79 @@ func TestPanicReachesCaller(t *testing.T) {
 		name, method string
 		do           func(ctx context.Context, bucket storage.Bucket, dir string)
 	}{
-		{"of parallel ranges", "Get", func(ctx context.Context, bucket storage.Bucket, _ string) {
-			_, _, _ = storage.ReadAll(ctx, bucket, "k", storage.WithConcurrency(3))
-		}},
-		{"of a file's ranges", "Get", func(ctx context.Context, bucket storage.Bucket, dir string) {
-			_, _ = storage.DownloadFile(ctx, bucket, "k", filepath.Join(dir, "to"), storage.WithConcurrency(3))
-		}},
-		{"of progress", "", func(ctx context.Context, bucket storage.Bucket, dir string) {
-			progress := storage.WithProgress(func(int64, int64) {
-				panic(errThrown)
-			})
-			_, _ = storage.DownloadFile(ctx, bucket, "k", filepath.Join(dir, "to"),
-				storage.WithConcurrency(3), progress)
-		}},
-		{"of Compose's sources", "Head", func(ctx context.Context, bucket storage.Bucket, _ string) {
-			_, _ = storage.Compose(ctx, bucket, "to", []string{"k", "k"})
-		}},
-		{"of removals", "Delete", func(ctx context.Context, bucket storage.Bucket, _ string) {
-			_, _ = storage.RemoveAll(ctx, bucket, slices.Values(slices.Repeat([]string{"k"}, 100)))
-		}},
-		{"of the next page", "List", func(ctx context.Context, bucket storage.Bucket, _ string) {
-			for _, err := range bucket.List(ctx, storage.WithPageSize(3)) {
-				_ = err // only the panic counts
-			}
-		}},
-		{"of the next page, after the loop", "List", func(ctx context.Context, bucket storage.Bucket, _ string) {
-			// The loop ends with the first page, while the next one is requested.
-			count := 0
-			for _, err := range bucket.List(ctx, storage.WithPageSize(3)) {
-				count++
-				if count == 3 || err != nil {
-					break
+		{
+			name:   "of parallel ranges",
+			method: "Get",
+			do: func(ctx context.Context, bucket storage.Bucket, _ string) {
+				_, _, _ = storage.ReadAll(ctx, bucket, "k", storage.WithConcurrency(3))
+			},
+		},
+		{
+			name:   "of a file's ranges",
+			method: "Get",
+			do: func(ctx context.Context, bucket storage.Bucket, dir string) {
+				_, _ = storage.DownloadFile(ctx, bucket, "k", filepath.Join(dir, "to"),
+					storage.WithConcurrency(3))
+			},
+		},
+		{
+			name:   "of progress",
+			method: "",
+			do: func(ctx context.Context, bucket storage.Bucket, dir string) {
+				progress := storage.WithProgress(func(int64, int64) {
+					panic(errThrown)
+				})
+				_, _ = storage.DownloadFile(ctx, bucket, "k", filepath.Join(dir, "to"),
+					storage.WithConcurrency(3), progress)
+			},
+		},
+		{
+			name:   "of Compose's sources",
+			method: "Head",
+			do: func(ctx context.Context, bucket storage.Bucket, _ string) {
+				_, _ = storage.Compose(ctx, bucket, "to", []string{"k", "k"})
+			},
+		},
+		{
+			name:   "of removals",
+			method: "Delete",
+			do: func(ctx context.Context, bucket storage.Bucket, _ string) {
+				_, _ = storage.RemoveAll(ctx, bucket, slices.Values(slices.Repeat([]string{"k"}, 100)))
+			},
+		},
+		{
+			name:   "of the next page",
+			method: "List",
+			do: func(ctx context.Context, bucket storage.Bucket, _ string) {
+				for _, err := range bucket.List(ctx, storage.WithPageSize(3)) {
+					_ = err // only the panic counts
 				}
-			}
-		}},
-		{"of a Writer's upload", "Put", func(ctx context.Context, bucket storage.Bucket, _ string) {
-			writer := storage.NewWriter(ctx, bucket, "thrown")
-			defer writer.Close()
-			_, _ = io.WriteString(writer, "text")
-			_, _ = writer.Commit()
-		}},
+			},
+		},
+		{
+			name:   "of the next page, after the loop",
+			method: "List",
+			do: func(ctx context.Context, bucket storage.Bucket, _ string) {
+				// The loop ends with the first page, while the next one is requested.
+				count := 0
+				for _, err := range bucket.List(ctx, storage.WithPageSize(3)) {
+					count++
+					if count == 3 || err != nil {
+						break
+					}
+				}
+			},
+		},
+		{
+			name:   "of a Writer's upload",
+			method: "Put",
+			do: func(ctx context.Context, bucket storage.Bucket, _ string) {
+				writer := storage.NewWriter(ctx, bucket, "thrown")
+				defer writer.Close()
+				_, _ = io.WriteString(writer, "text")
+				_, _ = writer.Commit()
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -139,7 +139,8 @@ func TestSignedFormBounds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f, err := storage.SignedUploadForm(t.Context(), bucket, "k.txt", tt.minSize, tt.maxSize, tt.opts...)
+			f, err := storage.SignedUploadForm(t.Context(), bucket, "k.txt", tt.minSize,
+				tt.maxSize, tt.opts...)
 			if tt.says == "" {
 				require.NoError(t, err)
 				require.Contains(t, f.URL, "https://files.example.com")

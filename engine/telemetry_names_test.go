@@ -158,7 +158,8 @@ var spanCalls = map[string]spanCall{
 		return nil
 	}},
 	"PutSignedPart": {"PutPart", func(ctx context.Context, fixture *telemetryFixture) error {
-		return expectCode(errorOf(storage.PutSignedPart(ctx, fixture.bucket, "a", "none", 1, body())), storage.ObjectNotFound)
+		return expectCode(errorOf(storage.PutSignedPart(ctx, fixture.bucket, "a", "none", 1, body())),
+			storage.ObjectNotFound)
 	}},
 	"ListUploads": {"", func(ctx context.Context, fixture *telemetryFixture) error {
 		return iterate(storage.ListUploads(ctx, fixture.bucket))
@@ -180,7 +181,8 @@ var spanCalls = map[string]spanCall{
 		big := bytes.NewReader(make([]byte, 8<<20))
 		err := errorOf(fixture.bucket.Upload(killed, "a", big, storage.WithPartSize(1<<20), storage.WithConcurrency(1),
 			storage.WithResume(fixture.path), stop))
-		return errors.Join(expectCode(err, storage.Canceled), storage.AbandonUpload(ctx, fixture.bucket, fixture.path))
+		return errors.Join(expectCode(err, storage.Canceled),
+			storage.AbandonUpload(ctx, fixture.bucket, fixture.path))
 	}},
 
 	"Compose": {"", func(ctx context.Context, fixture *telemetryFixture) error {
@@ -196,7 +198,8 @@ var spanCalls = map[string]spanCall{
 		return errorOf(storage.DownloadFile(ctx, fixture.bucket, "k", fixture.path))
 	}},
 	"UploadFile": {"Upload", func(ctx context.Context, fixture *telemetryFixture) error {
-		return errors.Join(os.WriteFile(fixture.path, nil, 0o600), errorOf(storage.UploadFile(ctx, fixture.bucket, "a", fixture.path)))
+		return errors.Join(os.WriteFile(fixture.path, nil, 0o600),
+			errorOf(storage.UploadFile(ctx, fixture.bucket, "a", fixture.path)))
 	}},
 	"FS": {"Download", func(ctx context.Context, fixture *telemetryFixture) error {
 		return errorOf(fs.ReadFile(storage.FS(ctx, fixture.bucket), "k"))

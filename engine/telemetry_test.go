@@ -189,13 +189,13 @@ func TestSpanAndMetricOfFailure(t *testing.T) {
 		status  codes.Code
 		kind    string
 	}{
-		{storage.PermissionDenied, codes.Error, "permission_denied"},
-		{storage.BucketNotFound, codes.Error, "bucket_not_found"},
-		{storage.DeadlineExceeded, codes.Error, "deadline_exceeded"},
-		{storage.ObjectNotFound, codes.Unset, "object_not_found"},
-		{storage.PreconditionFailed, codes.Unset, "precondition_failed"},
-		{storage.NotModified, codes.Unset, "not_modified"},
-		{storage.Canceled, codes.Unset, "canceled"},
+		{failure: storage.PermissionDenied, status: codes.Error, kind: "permission_denied"},
+		{failure: storage.BucketNotFound, status: codes.Error, kind: "bucket_not_found"},
+		{failure: storage.DeadlineExceeded, status: codes.Error, kind: "deadline_exceeded"},
+		{failure: storage.ObjectNotFound, status: codes.Unset, kind: "object_not_found"},
+		{failure: storage.PreconditionFailed, status: codes.Unset, kind: "precondition_failed"},
+		{failure: storage.NotModified, status: codes.Unset, kind: "not_modified"},
+		{failure: storage.Canceled, status: codes.Unset, kind: "canceled"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.kind, func(t *testing.T) {
@@ -299,7 +299,8 @@ func TestSpanOfAttemptsAndParts(t *testing.T) {
 	var names []string
 	for _, span := range recorded.spans {
 		require.True(t, span.ended, span.name)
-		names = append(names, strings.TrimSpace(span.name+" "+span.has("omnibucket.part")+" "+span.has("error.type")))
+		names = append(names,
+			strings.TrimSpace(span.name+" "+span.has("omnibucket.part")+" "+span.has("error.type")))
 	}
 	require.Equal(t, []string{
 		"storage.Upload", "storage.driver.BeginParts", "storage.driver.PutPart 1", "storage.driver.PutPart 2 unavailable",

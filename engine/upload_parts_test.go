@@ -58,7 +58,8 @@ func TestUploadStreamTooLongForPut(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			injected := faults.New()
 			limits := faults.Limits{MaxPutSize: most, MinPartSize: part}
-			bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()))
+			bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)),
+				driver.WithLayer(injected.Layer()))
 			body := bytes.Repeat([]byte("x"), tt.bytes)
 
 			_, err := bucket.Upload(t.Context(), "k", struct{ io.Reader }{bytes.NewReader(body)}, tt.opts...)
@@ -81,8 +82,16 @@ func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
 		refusal storage.Error
 		want    storage.Code
 	}{
-		{"the store's", storage.Error{Code: storage.PreconditionFailed}, storage.PreconditionFailed},
-		{"perhaps a gateway's", storage.Error{Code: storage.PreconditionFailed, Unknown: true}, storage.Unavailable},
+		{
+			name:    "the store's",
+			refusal: storage.Error{Code: storage.PreconditionFailed},
+			want:    storage.PreconditionFailed,
+		},
+		{
+			name:    "perhaps a gateway's",
+			refusal: storage.Error{Code: storage.PreconditionFailed, Unknown: true},
+			want:    storage.Unavailable,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,7 +102,8 @@ func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
 			bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()),
 				storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}))
 
-			_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)), storage.IfAbsent())
+			_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)),
+				storage.IfAbsent())
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			require.Equal(t, 2, injected.Count(faults.BeginParts))

@@ -128,7 +128,8 @@ func TestUploadWithResumeOfOtherUpload(t *testing.T) {
 			require.NoError(t, os.WriteFile(fixture.path, file, 0o600))
 			_, err = fixture.upload(t, fixture.bucket, tt.first)
 			require.NoError(t, err)
-			require.Zero(t, fixture.faults.Count(faults.PutPart), "it is resumed with its parts: %v", fixture.faults)
+			require.Zero(t, fixture.faults.Count(faults.PutPart), "it is resumed with its parts: %v",
+				fixture.faults)
 			require.Empty(t, fixture.open(t))
 		})
 	}
@@ -153,14 +154,16 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 		{
 			name: "of an upload of the prefix",
 			call: func(t *testing.T, fixture *resumeFixture) error {
-				return storage.AbandonUpload(t.Context(), storage.Prefixed(fixture.bucket, "a/"), fixture.path)
+				return storage.AbandonUpload(t.Context(),
+					storage.Prefixed(fixture.bucket, "a/"), fixture.path)
 			},
 			want: "",
 		},
 		{
 			name: "of an upload outside of the prefix",
 			call: func(t *testing.T, fixture *resumeFixture) error {
-				return storage.AbandonUpload(t.Context(), storage.Prefixed(fixture.bucket, "b/"), fixture.path)
+				return storage.AbandonUpload(t.Context(),
+					storage.Prefixed(fixture.bucket, "b/"), fixture.path)
 			},
 			want: storage.InvalidArgument,
 			open: []string{"a/k"},
@@ -417,10 +420,16 @@ func TestWithResumeRefusesOtherFile(t *testing.T) {
 		write func(path string) error
 		want  storage.Code
 	}{
-		"a letter": {func(path string) error {
-			return os.WriteFile(path, []byte("a letter\n"), 0o600)
-		}, storage.InvalidArgument},
-		"a directory": {func(path string) error { return os.Mkdir(path, 0o700) }, storage.InvalidArgument},
+		"a letter": {
+			write: func(path string) error {
+				return os.WriteFile(path, []byte("a letter\n"), 0o600)
+			},
+			want: storage.InvalidArgument,
+		},
+		"a directory": {
+			write: func(path string) error { return os.Mkdir(path, 0o700) },
+			want:  storage.InvalidArgument,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
