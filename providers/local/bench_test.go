@@ -90,7 +90,10 @@ func BenchmarkList(b *testing.B) {
 	for _, shape := range []struct {
 		name        string
 		dirs, files int
-	}{{"one directory", 1, 100_000}, {"1,000 directories", 1000, 100}} {
+	}{
+		{name: "one directory", dirs: 1, files: 100_000},
+		{name: "1,000 directories", dirs: 1000, files: 100},
+	} {
 		root := b.TempDir()
 		for d := range shape.dirs {
 			dir := filepath.Join(root, fmt.Sprintf("d%04d", d))

@@ -22,11 +22,11 @@ func TestListCanceled(t *testing.T) {
 		path      string // of the i-th file, or directory if it ends in a slash
 		delimiter string
 	}{
-		{"a large directory", "%04d", ""},
-		{"directories without files", "%04d/", ""},
-		{"directories without files, with a delimiter", "%04d/", "/"},
-		{"one folder of directories without files", "a/%04d/", "/"},
-		{"many files of one common prefix", "a-%04d", "-"},
+		{name: "a large directory", path: "%04d", delimiter: ""},
+		{name: "directories without files", path: "%04d/", delimiter: ""},
+		{name: "directories without files, with a delimiter", path: "%04d/", delimiter: "/"},
+		{name: "one folder of directories without files", path: "a/%04d/", delimiter: "/"},
+		{name: "many files of one common prefix", path: "a-%04d", delimiter: "-"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

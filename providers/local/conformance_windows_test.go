@@ -31,9 +31,9 @@ func excludedOfService() []storagetest.Option {
 
 // onWine has the cases that pass on Windows but not on Wine, by a part of their names.
 var onWine = []struct{ cases, reason string }{
-	{"254 segments", "walking so many directories takes minutes"},
-	{"in many segments", "walking so many directories takes minutes"},
-	{"a file system with the longest key", "walking so many directories takes minutes"},
-	{"a copy onto itself", "an open file cannot be replaced"},
-	{"readers see whole objects while a writer overwrites", "an open file cannot be replaced"},
+	{cases: "254 segments", reason: "walking so many directories takes minutes"},
+	{cases: "in many segments", reason: "walking so many directories takes minutes"},
+	{cases: "a file system with the longest key", reason: "walking so many directories takes minutes"},
+	{cases: "a copy onto itself", reason: "an open file cannot be replaced"},
+	{cases: "readers see whole objects while a writer overwrites", reason: "an open file cannot be replaced"},
 }

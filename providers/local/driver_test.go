@@ -270,12 +270,12 @@ var disks = []struct {
 	name   string
 	tweaks []tweak
 }{
-	{"plain", nil},
-	{"flushed", []tweak{withFlush}},
-	{"without extended attributes", []tweak{withoutXattrs}},
-	{"coarse times", []tweak{withCoarseTimes}},
-	{"strict names", []tweak{withStrictNames}},
-	{"everything bad", []tweak{withoutXattrs, withCoarseTimes, withStrictNames}},
+	{name: "plain", tweaks: nil},
+	{name: "flushed", tweaks: []tweak{withFlush}},
+	{name: "without extended attributes", tweaks: []tweak{withoutXattrs}},
+	{name: "coarse times", tweaks: []tweak{withCoarseTimes}},
+	{name: "strict names", tweaks: []tweak{withStrictNames}},
+	{name: "everything bad", tweaks: []tweak{withoutXattrs, withCoarseTimes, withStrictNames}},
 }
 
 // Put stores an object as a file whose path is its key.

@@ -38,10 +38,10 @@ func TestLockExcludes(t *testing.T) {
 		name          string
 		first, second func(context.Context, *bucketstore.Store) (func(), error)
 	}{
-		{"a key excludes itself", key("a"), key("a")},
-		{"all keys exclude a key", all, key("a")},
-		{"a key excludes all keys", key("a"), all},
-		{"all keys exclude all keys", all, all},
+		{name: "a key excludes itself", first: key("a"), second: key("a")},
+		{name: "all keys exclude a key", first: all, second: key("a")},
+		{name: "a key excludes all keys", first: key("a"), second: all},
+		{name: "all keys exclude all keys", first: all, second: all},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -168,19 +168,51 @@ func TestListOpensOnlyNeeded(t *testing.T) {
 		r    driver.ListRequest
 		want []string
 	}{
-		{"everything: each directory once", driver.ListRequest{Limit: 100}, []string{"", "a", "a/deep", "b", "b/deep", "c", "c/deep"}},
-		{"a prefix: only directories under it", driver.ListRequest{Prefix: "b/", Limit: 100}, []string{"b", "b/deep"}},
-		{"a prefix within a name", driver.ListRequest{Prefix: "b/d", Limit: 100}, []string{"b", "b/deep"}},
-		{"a prefix without keys", driver.ListRequest{Prefix: "b/x", Limit: 100}, []string{"b"}},
-		{"a start: only directories after it", driver.ListRequest{StartAfter: "b/deep/1", Limit: 100}, []string{"", "b", "b/deep", "c", "c/deep"}},
-		{"a start after a directory", driver.ListRequest{StartAfter: "b0", Limit: 100}, []string{"", "c", "c/deep"}},
 		{
-			"a token: only its path",
-			driver.ListRequest{Token: bucketstore.Position{Key: "c/deep/1"}.Token(), Limit: 100},
-			[]string{"", "c", "c/deep"},
+			name: "everything: each directory once",
+			r:    driver.ListRequest{Limit: 100},
+			want: []string{"", "a", "a/deep", "b", "b/deep", "c", "c/deep"},
 		},
-		{"a page: only directories that fill it", driver.ListRequest{Limit: 1}, []string{"", "a"}},
-		{"a delimiter: each directory once", driver.ListRequest{Delimiter: "/", Limit: 100}, []string{"", "a", "b", "c"}},
+		{
+			name: "a prefix: only directories under it",
+			r:    driver.ListRequest{Prefix: "b/", Limit: 100},
+			want: []string{"b", "b/deep"},
+		},
+		{
+			name: "a prefix within a name",
+			r:    driver.ListRequest{Prefix: "b/d", Limit: 100},
+			want: []string{"b", "b/deep"},
+		},
+		{
+			name: "a prefix without keys",
+			r:    driver.ListRequest{Prefix: "b/x", Limit: 100},
+			want: []string{"b"},
+		},
+		{
+			name: "a start: only directories after it",
+			r:    driver.ListRequest{StartAfter: "b/deep/1", Limit: 100},
+			want: []string{"", "b", "b/deep", "c", "c/deep"},
+		},
+		{
+			name: "a start after a directory",
+			r:    driver.ListRequest{StartAfter: "b0", Limit: 100},
+			want: []string{"", "c", "c/deep"},
+		},
+		{
+			name: "a token: only its path",
+			r:    driver.ListRequest{Token: bucketstore.Position{Key: "c/deep/1"}.Token(), Limit: 100},
+			want: []string{"", "c", "c/deep"},
+		},
+		{
+			name: "a page: only directories that fill it",
+			r:    driver.ListRequest{Limit: 1},
+			want: []string{"", "a"},
+		},
+		{
+			name: "a delimiter: each directory once",
+			r:    driver.ListRequest{Delimiter: "/", Limit: 100},
+			want: []string{"", "a", "b", "c"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -216,18 +248,18 @@ func TestListTokens(t *testing.T) {
 		r    driver.ListRequest
 		ok   bool
 	}{
-		{"a key's", driver.ListRequest{Token: key("a/b")}, true},
-		{"a prefix's", driver.ListRequest{Token: prefix("a/"), Delimiter: "/"}, true},
-		{"of a missing key", driver.ListRequest{Token: key("zzz")}, true},
-		{"not base64", driver.ListRequest{Token: "???"}, false},
-		{"empty", driver.ListRequest{Token: "aw"}, false},
-		{"another prefix", driver.ListRequest{Token: key("a/b"), Prefix: "b"}, false},
-		{"another delimiter", driver.ListRequest{Token: key("a/b"), Delimiter: "/"}, false},
-		{"a prefix's without its delimiter", driver.ListRequest{Token: prefix("a/")}, false},
+		{name: "a key's", r: driver.ListRequest{Token: key("a/b")}, ok: true},
+		{name: "a prefix's", r: driver.ListRequest{Token: prefix("a/"), Delimiter: "/"}, ok: true},
+		{name: "of a missing key", r: driver.ListRequest{Token: key("zzz")}, ok: true},
+		{name: "not base64", r: driver.ListRequest{Token: "???"}, ok: false},
+		{name: "empty", r: driver.ListRequest{Token: "aw"}, ok: false},
+		{name: "another prefix", r: driver.ListRequest{Token: key("a/b"), Prefix: "b"}, ok: false},
+		{name: "another delimiter", r: driver.ListRequest{Token: key("a/b"), Delimiter: "/"}, ok: false},
+		{name: "a prefix's without its delimiter", r: driver.ListRequest{Token: prefix("a/")}, ok: false},
 		{
-			"a version's, malformed",
-			driver.ListRequest{Token: bucketstore.Position{Key: "a", Version: "x"}.Token()},
-			false,
+			name: "a version's, malformed",
+			r:    driver.ListRequest{Token: bucketstore.Position{Key: "a", Version: "x"}.Token()},
+			ok:   false,
 		},
 	}
 	for _, tt := range tests {

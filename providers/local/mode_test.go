@@ -134,24 +134,30 @@ func TestModeOfAnotherUser(t *testing.T) {
 			name string
 			do   func(bucket *testBucket)
 		}{
-			{"put", func(bucket *testBucket) {
-				bucket.put("f", "new")
-			}},
-			{"parts", func(bucket *testBucket) {
-				upload, err := bucket.driver.BeginParts(t.Context(), request("f", ""))
-				require.NoError(t, err)
-				part, err := bucket.driver.PutPart(t.Context(),
-					&driver.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
-				require.NoError(t, err)
-				require.Equal(t, os.FileMode(0o600),
-					modeOf(t, filepath.Join(bucket.root, uploadPath(upload), partName(1))))
-				_, err = bucket.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
-					Put:    request("f", ""),
-					Upload: upload,
-					Parts:  []driver.Part{part},
-				})
-				require.NoError(t, err)
-			}},
+			{
+				name: "put",
+				do: func(bucket *testBucket) {
+					bucket.put("f", "new")
+				},
+			},
+			{
+				name: "parts",
+				do: func(bucket *testBucket) {
+					upload, err := bucket.driver.BeginParts(t.Context(), request("f", ""))
+					require.NoError(t, err)
+					part, err := bucket.driver.PutPart(t.Context(),
+						&driver.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
+					require.NoError(t, err)
+					require.Equal(t, os.FileMode(0o600),
+						modeOf(t, filepath.Join(bucket.root, uploadPath(upload), partName(1))))
+					_, err = bucket.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
+						Put:    request("f", ""),
+						Upload: upload,
+						Parts:  []driver.Part{part},
+					})
+					require.NoError(t, err)
+				},
+			},
 		}
 		for _, tt := range tests {
 			t.Run(planted.String()+"/"+tt.name, func(t *testing.T) {

@@ -166,16 +166,16 @@ func TestNamesOfObjectAndDirectory(t *testing.T) {
 		name string
 		keys []string
 	}{
-		{"object first", []string{"a", "a/b"}},
-		{"directory first", []string{"a/b", "a"}},
-		{"three levels", []string{"a", "a/b", "a/b/c"}},
-		{"three levels, in reverse", []string{"a/b/c", "a/b", "a"}},
-		{"a long name", []string{long, long + "/x"}},
-		{"a long name, in reverse", []string{long + "/x", long}},
-		{"an escaped name", []string{".omnibucket", ".omnibucket/x"}},
-		{"an escaped name, in reverse", []string{".omnibucket/x", ".omnibucket"}},
-		{"a chunked name", []string{long + long, long + long + "/x"}},
-		{"a chunked name, in reverse", []string{long + long + "/x", long + long}},
+		{name: "object first", keys: []string{"a", "a/b"}},
+		{name: "directory first", keys: []string{"a/b", "a"}},
+		{name: "three levels", keys: []string{"a", "a/b", "a/b/c"}},
+		{name: "three levels, in reverse", keys: []string{"a/b/c", "a/b", "a"}},
+		{name: "a long name", keys: []string{long, long + "/x"}},
+		{name: "a long name, in reverse", keys: []string{long + "/x", long}},
+		{name: "an escaped name", keys: []string{".omnibucket", ".omnibucket/x"}},
+		{name: "an escaped name, in reverse", keys: []string{".omnibucket/x", ".omnibucket"}},
+		{name: "a chunked name", keys: []string{long + long, long + long + "/x"}},
+		{name: "a chunked name, in reverse", keys: []string{long + long + "/x", long + long}},
 	}
 	for _, tt := range tests {
 		for _, disk := range disks {

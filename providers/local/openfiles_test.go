@@ -31,9 +31,9 @@ func TestOpenFilesManyCalls(t *testing.T) {
 	// If the rest of the program has more than half of the files, bodies that make calls could hold
 	// all others: see the comment at the start of bucketdir/openfiles.go. So that row has few of them.
 	tests := map[string]struct{ limit, held, callingBodies int }{
-		"a limit of 256": {256, 0, 100},
-		"a limit of 64":  {64, 0, 100},
-		"a limit of 256, of which others have 220": {256, 220, 5},
+		"a limit of 256": {limit: 256, held: 0, callingBodies: 100},
+		"a limit of 64":  {limit: 64, held: 0, callingBodies: 100},
+		"a limit of 256, of which others have 220": {limit: 256, held: 220, callingBodies: 5},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -74,42 +74,63 @@ func crowd(d *objectDriver, numbers string) error {
 		name string
 		do   func(i int) error
 	}{
-		{"Upload", func(i int) error { return onlyErr(b.Upload(ctx, key(i), bytes.NewReader(content))) }},
-		{"Upload of a stream", func(i int) error {
-			return onlyErr(b.Upload(ctx, key(i), io.MultiReader(bytes.NewReader(content))))
-		}},
-		{"Upload of a body that makes calls", func(i int) error {
-			if i >= callingBodies {
-				return nil
-			}
-			return onlyErr(b.Upload(ctx, "outer/"+key(i), &callingBody{func() error {
+		{
+			name: "Upload",
+			do:   func(i int) error { return onlyErr(b.Upload(ctx, key(i), bytes.NewReader(content))) },
+		},
+		{
+			name: "Upload of a stream",
+			do: func(i int) error {
+				return onlyErr(b.Upload(ctx, key(i), io.MultiReader(bytes.NewReader(content))))
+			},
+		},
+		{
+			name: "Upload of a body that makes calls",
+			do: func(i int) error {
+				if i >= callingBodies {
+					return nil
+				}
+				return onlyErr(b.Upload(ctx, "outer/"+key(i), &callingBody{func() error {
+					_, _, err := storage.ReadAll(ctx, b, key(i))
+					return errors.Join(err, onlyErr(b.Upload(ctx, "inner/"+key(i), bytes.NewReader(content))))
+				}, bytes.NewReader(content)}))
+			},
+		},
+		{
+			name: "ReadAll",
+			do: func(i int) error {
 				_, _, err := storage.ReadAll(ctx, b, key(i))
-				return errors.Join(err, onlyErr(b.Upload(ctx, "inner/"+key(i), bytes.NewReader(content))))
-			}, bytes.NewReader(content)}))
-		}},
-		{"ReadAll", func(i int) error {
-			_, _, err := storage.ReadAll(ctx, b, key(i))
-			return err
-		}},
-		{"Attrs", func(i int) error { return onlyErr(b.Attrs(ctx, key(i))) }},
-		{"List", func(i int) error {
-			for _, err := range b.List(ctx, storage.WithPrefix(fmt.Sprintf("d%d/", i%10)), storage.WithLimit(20)) {
-				if err != nil {
-					return err
+				return err
+			},
+		},
+		{name: "Attrs", do: func(i int) error { return onlyErr(b.Attrs(ctx, key(i))) }},
+		{
+			name: "List",
+			do: func(i int) error {
+				for _, err := range b.List(ctx, storage.WithPrefix(fmt.Sprintf("d%d/", i%10)), storage.WithLimit(20)) {
+					if err != nil {
+						return err
+					}
 				}
-			}
-			return nil
-		}},
-		{"ListUploads", func(i int) error {
-			for _, err := range storage.ListUploads(ctx, b, storage.WithPrefix(fmt.Sprintf("d%d/", i%10))) {
-				if err != nil {
-					return err
+				return nil
+			},
+		},
+		{
+			name: "ListUploads",
+			do: func(i int) error {
+				for _, err := range storage.ListUploads(ctx, b, storage.WithPrefix(fmt.Sprintf("d%d/", i%10))) {
+					if err != nil {
+						return err
+					}
 				}
-			}
-			return nil
-		}},
-		{"Copy", func(i int) error { return onlyErr(storage.Copy(ctx, b, "copy/"+key(i), b, key(i))) }},
-		{"Remove", func(i int) error { return b.Remove(ctx, key(i)) }},
+				return nil
+			},
+		},
+		{
+			name: "Copy",
+			do:   func(i int) error { return onlyErr(storage.Copy(ctx, b, "copy/"+key(i), b, key(i))) },
+		},
+		{name: "Remove", do: func(i int) error { return b.Remove(ctx, key(i)) }},
 	}
 	for _, tt := range tests {
 		errs := make([]error, n)

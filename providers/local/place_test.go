@@ -22,16 +22,22 @@ var replacements = []struct {
 	name string
 	do   func(t *testing.T, path string)
 }{
-	{"removed and made again", func(t *testing.T, path string) {
-		require.NoError(t, os.RemoveAll(path))
-		require.NoError(t, os.Mkdir(path, 0o777))
-	}},
-	{"moved away, and a backup moved here", func(t *testing.T, path string) {
-		restored := path + "-restored"
-		require.NoError(t, os.Mkdir(restored, 0o777))
-		require.NoError(t, os.Rename(path, path+"-old"))
-		require.NoError(t, os.Rename(restored, path))
-	}},
+	{
+		name: "removed and made again",
+		do: func(t *testing.T, path string) {
+			require.NoError(t, os.RemoveAll(path))
+			require.NoError(t, os.Mkdir(path, 0o777))
+		},
+	},
+	{
+		name: "moved away, and a backup moved here",
+		do: func(t *testing.T, path string) {
+			restored := path + "-restored"
+			require.NoError(t, os.Mkdir(restored, 0o777))
+			require.NoError(t, os.Rename(path, path+"-old"))
+			require.NoError(t, os.Rename(restored, path))
+		},
+	},
 }
 
 // If the directory of an open bucket is replaced, calls use the directory that is at its path now.
@@ -75,8 +81,8 @@ func TestPathOfReplacedBucket(t *testing.T) {
 func TestPathThroughLink(t *testing.T) {
 	windowsCannot(t, noLinks)
 	tests := []struct{ name, target, below string }{
-		{"the bucket is a link", "data", ""},
-		{"a directory above it is a link", "", "data"},
+		{name: "the bucket is a link", target: "data", below: ""},
+		{name: "a directory above it is a link", target: "", below: "data"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -120,14 +126,20 @@ func TestPathOfReplacedService(t *testing.T) {
 		name    string
 		replace func(t *testing.T, dir string)
 	}{
-		{"a link leads to another directory", func(t *testing.T, dir string) {
-			require.NoError(t, os.Remove(filepath.Join(dir, "link")))
-			require.NoError(t, os.Symlink(filepath.Join(dir, "two"), filepath.Join(dir, "link")))
-		}},
-		{"the directory was replaced", func(t *testing.T, dir string) {
-			require.NoError(t, os.Rename(filepath.Join(dir, "one"), filepath.Join(dir, "old")))
-			require.NoError(t, os.Rename(filepath.Join(dir, "two"), filepath.Join(dir, "one")))
-		}},
+		{
+			name: "a link leads to another directory",
+			replace: func(t *testing.T, dir string) {
+				require.NoError(t, os.Remove(filepath.Join(dir, "link")))
+				require.NoError(t, os.Symlink(filepath.Join(dir, "two"), filepath.Join(dir, "link")))
+			},
+		},
+		{
+			name: "the directory was replaced",
+			replace: func(t *testing.T, dir string) {
+				require.NoError(t, os.Rename(filepath.Join(dir, "one"), filepath.Join(dir, "old")))
+				require.NoError(t, os.Rename(filepath.Join(dir, "two"), filepath.Join(dir, "one")))
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -127,26 +127,41 @@ func TestSweepKeepsUnreadableUploads(t *testing.T) {
 		name  string
 		spoil func(t *testing.T, bucket *testBucket, dir string) (restore func())
 	}{
-		{"a key file that may not be read", func(t *testing.T, _ *testBucket, dir string) func() {
-			return forbidAccess(t, filepath.Join(dir, uploadKeyName), 0)
-		}},
-		{"a key file that may not be locked", func(t *testing.T, _ *testBucket, dir string) func() {
-			return forbidAccess(t, filepath.Join(dir, uploadKeyName), 0o400)
-		}},
-		{"a directory that may not be read", func(t *testing.T, _ *testBucket, dir string) func() {
-			return forbidAccess(t, dir, 0)
-		}},
-		{"a directory that may not be changed", func(t *testing.T, _ *testBucket, dir string) func() {
-			return forbidAccess(t, dir, 0o500)
-		}},
-		{"a key file that another program has locked", func(t *testing.T, _ *testBucket, dir string) func() {
-			f, err := os.OpenFile(filepath.Join(dir, uploadKeyName), os.O_RDWR, 0)
-			require.NoError(t, err)
-			require.NoError(t, osdir.TryLock(f))
-			return func() {
-				require.NoError(t, f.Close())
-			}
-		}},
+		{
+			name: "a key file that may not be read",
+			spoil: func(t *testing.T, _ *testBucket, dir string) func() {
+				return forbidAccess(t, filepath.Join(dir, uploadKeyName), 0)
+			},
+		},
+		{
+			name: "a key file that may not be locked",
+			spoil: func(t *testing.T, _ *testBucket, dir string) func() {
+				return forbidAccess(t, filepath.Join(dir, uploadKeyName), 0o400)
+			},
+		},
+		{
+			name: "a directory that may not be read",
+			spoil: func(t *testing.T, _ *testBucket, dir string) func() {
+				return forbidAccess(t, dir, 0)
+			},
+		},
+		{
+			name: "a directory that may not be changed",
+			spoil: func(t *testing.T, _ *testBucket, dir string) func() {
+				return forbidAccess(t, dir, 0o500)
+			},
+		},
+		{
+			name: "a key file that another program has locked",
+			spoil: func(t *testing.T, _ *testBucket, dir string) func() {
+				f, err := os.OpenFile(filepath.Join(dir, uploadKeyName), os.O_RDWR, 0)
+				require.NoError(t, err)
+				require.NoError(t, osdir.TryLock(f))
+				return func() {
+					require.NoError(t, f.Close())
+				}
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -231,88 +246,118 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 		name  string
 		plant func(t *testing.T, bucket *testBucket, uploads, outside string) (stays []string)
 	}{
-		{"a file with the name of an upload", func(t *testing.T, _ *testBucket, uploads, _ string) []string {
-			path := filepath.Join(uploads, name)
-			require.NoError(t, os.WriteFile(path, nil, 0o666))
-			return []string{path}
-		}},
-		{"a directory with another name", func(t *testing.T, _ *testBucket, uploads, _ string) []string {
-			upload(t, filepath.Join(uploads, "mine"))
-			upload(t, filepath.Join(uploads, strings.ToUpper(name)))
-			return []string{
-				filepath.Join(uploads, "mine", partName(1)),
-				filepath.Join(uploads, strings.ToUpper(name), partName(1)),
-			}
-		}},
-		{"a link to an upload outside", func(t *testing.T, _ *testBucket, uploads, outside string) []string {
-			upload(t, outside)
-			wineCannot(t, noLinks)
-			require.NoError(t, os.Symlink(outside, filepath.Join(uploads, name)))
-			return []string{filepath.Join(outside, uploadKeyName), filepath.Join(outside, partName(1))}
-		}},
-		{"a link to objects", func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
-			upload(t, filepath.Join(bucket.root, "dir"))
-			wineCannot(t, noLinks)
-			require.NoError(t, os.Symlink(filepath.Join("..", "..", "dir"), filepath.Join(uploads, name)))
-			return []string{
-				filepath.Join(bucket.root, "dir", uploadKeyName), filepath.Join(bucket.root,
-					"dir", partName(1)),
-			}
-		}},
-		{"a key that is a link to an object", func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
-			bucket.write("object", "k")
-			upload(t, filepath.Join(uploads, name))
-			key := filepath.Join(uploads, name, uploadKeyName)
-			require.NoError(t, os.Remove(key))
-			wineCannot(t, noLinks)
-			require.NoError(t, os.Symlink(filepath.Join("..", "..", "..", "object"), key))
-			return []string{
-				key, filepath.Join(uploads, name, partName(1)), filepath.Join(bucket.root, "object"),
-			}
-		}},
-		{"a key that is a link to the outside", func(t *testing.T, _ *testBucket, uploads, outside string) []string {
-			upload(t, outside)
-			upload(t, filepath.Join(uploads, name))
-			key := filepath.Join(uploads, name, uploadKeyName)
-			require.NoError(t, os.Remove(key))
-			wineCannot(t, noLinks)
-			require.NoError(t, os.Symlink(filepath.Join(outside, uploadKeyName), key))
-			return []string{
-				key, filepath.Join(uploads, name, partName(1)), filepath.Join(outside, uploadKeyName),
-			}
-		}},
-		{"a key that is a directory", func(t *testing.T, _ *testBucket, uploads, _ string) []string {
-			path := filepath.Join(uploads, name, uploadKeyName, "x")
-			require.NoError(t, os.MkdirAll(path, 0o777))
-			return []string{path}
-		}},
-		{"links and directories in an upload", func(t *testing.T, bucket *testBucket, uploads, outside string) []string {
-			upload(t, outside)
-			dir := filepath.Join(uploads, name)
-			require.NoError(t, os.MkdirAll(filepath.Join(dir, "deep", "er"), 0o777))
-			upload(t, dir)
-			wineCannot(t, noLinks)
-			require.NoError(t, os.Symlink(outside, filepath.Join(dir, "deep", "link")))
+		{
+			name: "a file with the name of an upload",
+			plant: func(t *testing.T, _ *testBucket, uploads, _ string) []string {
+				path := filepath.Join(uploads, name)
+				require.NoError(t, os.WriteFile(path, nil, 0o666))
+				return []string{path}
+			},
+		},
+		{
+			name: "a directory with another name",
+			plant: func(t *testing.T, _ *testBucket, uploads, _ string) []string {
+				upload(t, filepath.Join(uploads, "mine"))
+				upload(t, filepath.Join(uploads, strings.ToUpper(name)))
+				return []string{
+					filepath.Join(uploads, "mine", partName(1)),
+					filepath.Join(uploads, strings.ToUpper(name), partName(1)),
+				}
+			},
+		},
+		{
+			name: "a link to an upload outside",
+			plant: func(t *testing.T, _ *testBucket, uploads, outside string) []string {
+				upload(t, outside)
+				wineCannot(t, noLinks)
+				require.NoError(t, os.Symlink(outside, filepath.Join(uploads, name)))
+				return []string{filepath.Join(outside, uploadKeyName), filepath.Join(outside, partName(1))}
+			},
+		},
+		{
+			name: "a link to objects",
+			plant: func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
+				upload(t, filepath.Join(bucket.root, "dir"))
+				wineCannot(t, noLinks)
+				require.NoError(t, os.Symlink(filepath.Join("..", "..", "dir"), filepath.Join(uploads, name)))
+				return []string{
+					filepath.Join(bucket.root, "dir", uploadKeyName), filepath.Join(bucket.root,
+						"dir", partName(1)),
+				}
+			},
+		},
+		{
+			name: "a key that is a link to an object",
+			plant: func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
+				bucket.write("object", "k")
+				upload(t, filepath.Join(uploads, name))
+				key := filepath.Join(uploads, name, uploadKeyName)
+				require.NoError(t, os.Remove(key))
+				wineCannot(t, noLinks)
+				require.NoError(t, os.Symlink(filepath.Join("..", "..", "..", "object"), key))
+				return []string{
+					key, filepath.Join(uploads, name, partName(1)), filepath.Join(bucket.root, "object"),
+				}
+			},
+		},
+		{
+			name: "a key that is a link to the outside",
+			plant: func(t *testing.T, _ *testBucket, uploads, outside string) []string {
+				upload(t, outside)
+				upload(t, filepath.Join(uploads, name))
+				key := filepath.Join(uploads, name, uploadKeyName)
+				require.NoError(t, os.Remove(key))
+				wineCannot(t, noLinks)
+				require.NoError(t, os.Symlink(filepath.Join(outside, uploadKeyName), key))
+				return []string{
+					key, filepath.Join(uploads, name, partName(1)), filepath.Join(outside, uploadKeyName),
+				}
+			},
+		},
+		{
+			name: "a key that is a directory",
+			plant: func(t *testing.T, _ *testBucket, uploads, _ string) []string {
+				path := filepath.Join(uploads, name, uploadKeyName, "x")
+				require.NoError(t, os.MkdirAll(path, 0o777))
+				return []string{path}
+			},
+		},
+		{
+			name: "links and directories in an upload",
+			plant: func(t *testing.T, bucket *testBucket, uploads, outside string) []string {
+				upload(t, outside)
+				dir := filepath.Join(uploads, name)
+				require.NoError(t, os.MkdirAll(filepath.Join(dir, "deep", "er"), 0o777))
+				upload(t, dir)
+				wineCannot(t, noLinks)
+				require.NoError(t, os.Symlink(outside, filepath.Join(dir, "deep", "link")))
 
-			reopenTestBucket(t, bucket.root, laterClock.tweak)
-			require.NoDirExists(t, dir, "it is removed, with its links")
-			return []string{filepath.Join(outside, uploadKeyName), filepath.Join(outside, partName(1))}
-		}},
-		{"a link in place of the uploads", func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
-			objects := filepath.Join(bucket.root, "objects")
-			upload(t, filepath.Join(objects, name))
-			require.NoError(t, os.Remove(uploads))
-			wineCannot(t, noLinks)
-			require.NoError(t, os.Symlink(filepath.Join("..", "objects"), uploads))
-			return []string{
-				filepath.Join(objects, name, uploadKeyName), filepath.Join(objects, name, partName(1)),
-			}
-		}},
-		{"a file in place of the uploads", func(t *testing.T, _ *testBucket, uploads, _ string) []string {
-			require.NoError(t, os.Remove(uploads))
-			require.NoError(t, os.WriteFile(uploads, nil, 0o666))
-			return []string{uploads}
-		}},
+				reopenTestBucket(t, bucket.root, laterClock.tweak)
+				require.NoDirExists(t, dir, "it is removed, with its links")
+				return []string{filepath.Join(outside, uploadKeyName), filepath.Join(outside, partName(1))}
+			},
+		},
+		{
+			name: "a link in place of the uploads",
+			plant: func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
+				objects := filepath.Join(bucket.root, "objects")
+				upload(t, filepath.Join(objects, name))
+				require.NoError(t, os.Remove(uploads))
+				wineCannot(t, noLinks)
+				require.NoError(t, os.Symlink(filepath.Join("..", "objects"), uploads))
+				return []string{
+					filepath.Join(objects, name, uploadKeyName), filepath.Join(objects, name, partName(1)),
+				}
+			},
+		},
+		{
+			name: "a file in place of the uploads",
+			plant: func(t *testing.T, _ *testBucket, uploads, _ string) []string {
+				require.NoError(t, os.Remove(uploads))
+				require.NoError(t, os.WriteFile(uploads, nil, 0o666))
+				return []string{uploads}
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -279,16 +279,22 @@ func TestDeleteBucketWithForeignFile(t *testing.T) {
 		name string
 		make func(path string) error
 	}{
-		{"a name that is not a key", func(path string) error {
-			return os.WriteFile(path+"/"+bucketdir.Reserved+"-notes", []byte("x"), 0o666)
-		}},
-		{"a broken link", func(path string) error { return os.Symlink("nowhere", path+"/link") }},
-		{"in a directory", func(path string) error {
-			return errors.Join(
-				os.Mkdir(path+"/dir", 0o777),
-				os.WriteFile(path+"/dir/"+bucketdir.Reserved+"-notes", []byte("x"), 0o666),
-			)
-		}},
+		{
+			name: "a name that is not a key",
+			make: func(path string) error {
+				return os.WriteFile(path+"/"+bucketdir.Reserved+"-notes", []byte("x"), 0o666)
+			},
+		},
+		{name: "a broken link", make: func(path string) error { return os.Symlink("nowhere", path+"/link") }},
+		{
+			name: "in a directory",
+			make: func(path string) error {
+				return errors.Join(
+					os.Mkdir(path+"/dir", 0o777),
+					os.WriteFile(path+"/dir/"+bucketdir.Reserved+"-notes", []byte("x"), 0o666),
+				)
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -63,12 +63,16 @@ func TestPutStagedFileVanishes(t *testing.T) {
 				name, key string
 				condition storage.Condition
 			}{
-				{"new object", "new", storage.Condition{}},
-				{"in a new directory", "a/b/c", storage.Condition{}},
-				{"below an object", "there/below", storage.Condition{}},
-				{"over an object", "there", storage.Condition{}},
-				{"if absent", "new", storage.Condition{Absent: true}},
-				{"if unchanged", "there", storage.Condition{Revision: oldAttrs.Revision}},
+				{name: "new object", key: "new", condition: storage.Condition{}},
+				{name: "in a new directory", key: "a/b/c", condition: storage.Condition{}},
+				{name: "below an object", key: "there/below", condition: storage.Condition{}},
+				{name: "over an object", key: "there", condition: storage.Condition{}},
+				{name: "if absent", key: "new", condition: storage.Condition{Absent: true}},
+				{
+					name:      "if unchanged",
+					key:       "there",
+					condition: storage.Condition{Revision: oldAttrs.Revision},
+				},
 			}
 			for _, tt := range tests {
 				t.Run(tt.name, func(t *testing.T) {
@@ -225,8 +229,8 @@ func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 		times int
 		want  storage.Code
 	}{
-		{"removed once", 1, ""},
-		{"removed each time that it is opened", 1 << 20, storage.Unavailable},
+		{name: "removed once", times: 1, want: ""},
+		{name: "removed each time that it is opened", times: 1 << 20, want: storage.Unavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -327,12 +331,18 @@ func TestSidecarOfTwoNames(t *testing.T) {
 		name   string
 		change func(bucket *testBucket)
 	}{
-		{"a removal", func(bucket *testBucket) {
-			bucket.remove("one")
-		}},
-		{"an overwrite", func(bucket *testBucket) {
-			bucket.put("one", "new")
-		}},
+		{
+			name: "a removal",
+			change: func(bucket *testBucket) {
+				bucket.remove("one")
+			},
+		},
+		{
+			name: "an overwrite",
+			change: func(bucket *testBucket) {
+				bucket.put("one", "new")
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -220,7 +220,9 @@ func TestVisibleSidecarAdopted(t *testing.T) {
 		name    string
 		options []tweak
 	}{
-		{"plain", nil}, {"flushed", []tweak{withFlush}}, {"without extended attributes", []tweak{withoutXattrs}},
+		{name: "plain", options: nil},
+		{name: "flushed", options: []tweak{withFlush}},
+		{name: "without extended attributes", options: []tweak{withoutXattrs}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -275,11 +277,20 @@ func TestVisibleSidecarForeignRetention(t *testing.T) {
 		text string
 		want storage.Retention
 	}{
-		"an unknown mode":      {`"retentionMode":"forever","retainUntil":"2099-01-01T00:00:00Z"`, storage.Retention{}},
-		"a time without mode":  {`"retainUntil":"2099-01-01T00:00:00Z"`, storage.Retention{}},
-		"a mode without time":  {`"retentionMode":"compliance"`, storage.Retention{}},
-		"a part of a second":   {`"retentionMode":"compliance","retainUntil":"2099-01-01T00:00:00.5Z"`, storage.Retention{Mode: storage.Compliance, Until: end}},
-		"in another time zone": {`"retentionMode":"governance","retainUntil":"2099-01-01T02:00:01+02:00"`, storage.Retention{Mode: storage.Governance, Until: end}},
+		"an unknown mode": {
+			text: `"retentionMode":"forever","retainUntil":"2099-01-01T00:00:00Z"`,
+			want: storage.Retention{},
+		},
+		"a time without mode": {text: `"retainUntil":"2099-01-01T00:00:00Z"`, want: storage.Retention{}},
+		"a mode without time": {text: `"retentionMode":"compliance"`, want: storage.Retention{}},
+		"a part of a second": {
+			text: `"retentionMode":"compliance","retainUntil":"2099-01-01T00:00:00.5Z"`,
+			want: storage.Retention{Mode: storage.Compliance, Until: end},
+		},
+		"in another time zone": {
+			text: `"retentionMode":"governance","retainUntil":"2099-01-01T02:00:01+02:00"`,
+			want: storage.Retention{Mode: storage.Governance, Until: end},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

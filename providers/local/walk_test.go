@@ -18,20 +18,20 @@ func TestListFoldersAsWalk(t *testing.T) {
 		name, path string
 		shown      bool
 	}{
-		{"a plain name", "file", true},
-		{"an escaped name", ".omnibucket%.omnibucketed", true},
-		{"an alternate name", ".omnibucket=file", true},
-		{"a long name", long(300), true},
-		{"a name of three chunks", long(700), true},
-		{"a folder with a long name", long(256) + "/file", true},
-		{"a folder with a long name and a plain name in it", long(300) + "/file", true},
-		{"a folder with a name of three chunks", long(700) + "/file", true},
-		{"long folders in long folders", long(300) + "/" + long(300) + "/file", true},
-		{"only a reserved name", ".omnibucketed", false},
-		{"a malformed escaped name", ".omnibucket%%zz", false},
-		{"a plain name among the chunks of a long one", long(300) + "/../file", false},
-		{"a folder with an alternate name", ".omnibucket=folder/file", false},
-		{"a chunk of the wrong length", ".omnibucket+short/.omnibucket%x/file", false},
+		{name: "a plain name", path: "file", shown: true},
+		{name: "an escaped name", path: ".omnibucket%.omnibucketed", shown: true},
+		{name: "an alternate name", path: ".omnibucket=file", shown: true},
+		{name: "a long name", path: long(300), shown: true},
+		{name: "a name of three chunks", path: long(700), shown: true},
+		{name: "a folder with a long name", path: long(256) + "/file", shown: true},
+		{name: "a folder with a long name and a plain name in it", path: long(300) + "/file", shown: true},
+		{name: "a folder with a name of three chunks", path: long(700) + "/file", shown: true},
+		{name: "long folders in long folders", path: long(300) + "/" + long(300) + "/file", shown: true},
+		{name: "only a reserved name", path: ".omnibucketed", shown: false},
+		{name: "a malformed escaped name", path: ".omnibucket%%zz", shown: false},
+		{name: "a plain name among the chunks of a long one", path: long(300) + "/../file", shown: false},
+		{name: "a folder with an alternate name", path: ".omnibucket=folder/file", shown: false},
+		{name: "a chunk of the wrong length", path: ".omnibucket+short/.omnibucket%x/file", shown: false},
 	}
 	for _, tt := range tests {
 		for _, disk := range disks {

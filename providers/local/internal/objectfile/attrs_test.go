@@ -18,43 +18,52 @@ func TestAttrsRoundTrip(t *testing.T) {
 		name  string
 		attrs Attrs
 	}{
-		{"nothing", Attrs{}},
-		{"size and time", Attrs{Size: 1 << 40, MTime: 1_700_000_000_123_456_789}},
-		{"before 1970", Attrs{MTime: math.MinInt64}},
-		{"checksum", Attrs{CRC32C: crc}},
-		{"public", Attrs{PublicRead: true}},
-		{"type", Attrs{Properties: storage.Properties{ContentType: "text/plain"}}},
-		{"the last property", Attrs{Properties: storage.Properties{StorageClass: "COLD"}}},
-		{"revision", Attrs{Unique: "0123"}},
-		{"tags", Attrs{Tags: map[string]string{"k": "v", "empty": ""}}},
-		{"retention", Attrs{Retention: storage.Retention{
-			Mode:  storage.Governance,
-			Until: time.Unix(1_900_000_000, 0).UTC(),
-		}}},
-		{"legal hold", Attrs{LegalHold: true}},
-		{"only metadata", Attrs{Properties: storage.Properties{Metadata: map[string]string{"a": "", "b": "ü"}}}},
-		{"everything", Attrs{
-			Properties: storage.Properties{
-				ContentType:        "1",
-				ContentEncoding:    "2",
-				ContentDisposition: "3",
-				ContentLanguage:    "4",
-				CacheControl:       "5",
-				StorageClass:       "6",
-				Metadata:           map[string]string{"k": strings.Repeat("v", 2000)},
+		{name: "nothing", attrs: Attrs{}},
+		{name: "size and time", attrs: Attrs{Size: 1 << 40, MTime: 1_700_000_000_123_456_789}},
+		{name: "before 1970", attrs: Attrs{MTime: math.MinInt64}},
+		{name: "checksum", attrs: Attrs{CRC32C: crc}},
+		{name: "public", attrs: Attrs{PublicRead: true}},
+		{name: "type", attrs: Attrs{Properties: storage.Properties{ContentType: "text/plain"}}},
+		{name: "the last property", attrs: Attrs{Properties: storage.Properties{StorageClass: "COLD"}}},
+		{name: "revision", attrs: Attrs{Unique: "0123"}},
+		{name: "tags", attrs: Attrs{Tags: map[string]string{"k": "v", "empty": ""}}},
+		{
+			name: "retention",
+			attrs: Attrs{Retention: storage.Retention{
+				Mode:  storage.Governance,
+				Until: time.Unix(1_900_000_000, 0).UTC(),
+			}},
+		},
+		{name: "legal hold", attrs: Attrs{LegalHold: true}},
+		{
+			name:  "only metadata",
+			attrs: Attrs{Properties: storage.Properties{Metadata: map[string]string{"a": "", "b": "ü"}}},
+		},
+		{
+			name: "everything",
+			attrs: Attrs{
+				Properties: storage.Properties{
+					ContentType:        "1",
+					ContentEncoding:    "2",
+					ContentDisposition: "3",
+					ContentLanguage:    "4",
+					CacheControl:       "5",
+					StorageClass:       "6",
+					Metadata:           map[string]string{"k": strings.Repeat("v", 2000)},
+				},
+				CRC32C:     crc,
+				PublicRead: true,
+				Size:       1,
+				MTime:      2,
+				Unique:     "u",
+				Tags:       map[string]string{"t": "1"},
+				LegalHold:  true,
+				Retention: storage.Retention{
+					Mode:  storage.Compliance,
+					Until: time.Unix(253_402_300_799, 0).UTC(),
+				},
 			},
-			CRC32C:     crc,
-			PublicRead: true,
-			Size:       1,
-			MTime:      2,
-			Unique:     "u",
-			Tags:       map[string]string{"t": "1"},
-			LegalHold:  true,
-			Retention: storage.Retention{
-				Mode:  storage.Compliance,
-				Until: time.Unix(253_402_300_799, 0).UTC(),
-			},
-		}},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,10 +128,15 @@ func TestAttrsOfStoredFormsStay(t *testing.T) {
 		name, stored string
 		attrs        Attrs
 	}{
-		{"form 1", "0103080900000000000000070000000131013201330134013501360175016b0176", attrs},
 		{
-			"form 2, with tags and locks",
-			"02370809000000000000000700000080ccfd930e01017401310131013201330134013501360175016b0176", locked,
+			name:   "form 1",
+			stored: "0103080900000000000000070000000131013201330134013501360175016b0176",
+			attrs:  attrs,
+		},
+		{
+			name:   "form 2, with tags and locks",
+			stored: "02370809000000000000000700000080ccfd930e01017401310131013201330134013501360175016b0176",
+			attrs:  locked,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

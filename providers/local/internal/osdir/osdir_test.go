@@ -83,9 +83,9 @@ func TestEachSeesReplacedName(t *testing.T) {
 // A path is split into a directory and a name, and joined again.
 func TestSplitAndJoin(t *testing.T) {
 	tests := []struct{ path, dir, base string }{
-		{"a", "", "a"},
-		{"a/b", "a", "b"},
-		{"a/b/c", "a/b", "c"},
+		{path: "a", dir: "", base: "a"},
+		{path: "a/b", dir: "a", base: "b"},
+		{path: "a/b/c", dir: "a/b", base: "c"},
 	}
 	for _, tt := range tests {
 		dir, base := Split(tt.path)
@@ -149,8 +149,8 @@ func TestIsNotExistAndIsNoFile(t *testing.T) {
 		name             string
 		notExist, noFile bool
 	}{
-		{"missing", true, true},
-		{strings.Repeat("n", 300), false, true},
+		{name: "missing", notExist: true, noFile: true},
+		{name: strings.Repeat("n", 300), notExist: false, noFile: true},
 	}
 	for _, tt := range tests {
 		_, err := top.Stat(tt.name)
