@@ -64,18 +64,18 @@ func TestOpenRefusesAddresses(t *testing.T) {
 		open    func(context.Context, *url.URL) error
 		address string
 	}{
-		"a bucket without a name":    {bucket, "mem://"},
-		"a name after the colon":     {bucket, "mem:name"},
-		"a name as a path":           {bucket, "mem:///name"},
-		"a path":                     {bucket, "mem://name/prefix"},
-		"a slash":                    {bucket, "mem://name/"},
-		"a user":                     {bucket, "mem://user@name"},
-		"a port":                     {bucket, "mem://name:80"},
-		"an empty port":              {bucket, "mem://name:"},
-		"an account with a name":     {account, "mem://name"},
-		"an account with a path":     {account, "mem:///x"},
-		"an account with a port":     {account, "mem://:80"},
-		"an account without slashes": {account, "mem:x"},
+		"a bucket without a name":    {open: bucket, address: "mem://"},
+		"a name after the colon":     {open: bucket, address: "mem:name"},
+		"a name as a path":           {open: bucket, address: "mem:///name"},
+		"a path":                     {open: bucket, address: "mem://name/prefix"},
+		"a slash":                    {open: bucket, address: "mem://name/"},
+		"a user":                     {open: bucket, address: "mem://user@name"},
+		"a port":                     {open: bucket, address: "mem://name:80"},
+		"an empty port":              {open: bucket, address: "mem://name:"},
+		"an account with a name":     {open: account, address: "mem://name"},
+		"an account with a path":     {open: account, address: "mem:///x"},
+		"an account with a port":     {open: account, address: "mem://:80"},
+		"an account without slashes": {open: account, address: "mem:x"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

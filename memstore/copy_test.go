@@ -61,12 +61,27 @@ func TestCopySourceChangedOrMissing(t *testing.T) {
 		source driver.ObjectRef
 		want   error
 	}{
-		"gone":                 {driver.ObjectRef{Bucket: "memory", Key: "none"}, storage.ObjectNotFound},
-		"removed after a stat": {driver.ObjectRef{Bucket: "memory", Key: "none", Revision: "memory:1"}, storage.Changed},
-		"changed after a stat": {driver.ObjectRef{Bucket: "memory", Key: "a", Revision: "memory:9"}, storage.Changed},
-		"a missing bucket":     {driver.ObjectRef{Bucket: "other", Key: "a"}, storage.BucketNotFound},
-		"a missing version":    {driver.ObjectRef{Bucket: "memory", Key: "a", Version: "memory:9"}, storage.ObjectNotFound},
-		"a malformed version":  {driver.ObjectRef{Bucket: "memory", Key: "a", Version: "x"}, storage.InvalidArgument},
+		"gone": {source: driver.ObjectRef{Bucket: "memory", Key: "none"}, want: storage.ObjectNotFound},
+		"removed after a stat": {
+			source: driver.ObjectRef{Bucket: "memory", Key: "none", Revision: "memory:1"},
+			want:   storage.Changed,
+		},
+		"changed after a stat": {
+			source: driver.ObjectRef{Bucket: "memory", Key: "a", Revision: "memory:9"},
+			want:   storage.Changed,
+		},
+		"a missing bucket": {
+			source: driver.ObjectRef{Bucket: "other", Key: "a"},
+			want:   storage.BucketNotFound,
+		},
+		"a missing version": {
+			source: driver.ObjectRef{Bucket: "memory", Key: "a", Version: "memory:9"},
+			want:   storage.ObjectNotFound,
+		},
+		"a malformed version": {
+			source: driver.ObjectRef{Bucket: "memory", Key: "a", Version: "x"},
+			want:   storage.InvalidArgument,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -16,12 +16,36 @@ func TestDelete(t *testing.T) {
 		want    error
 		left    []string
 	}{
-		"an existing object":    {driver.DeleteRequest{Key: "a"}, nil, []string{"a/b", "b"}},
-		"a missing object":      {driver.DeleteRequest{Key: "c"}, nil, []string{"a", "a/b", "b"}},
-		"IfRevision, the same":  {driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:1"}}, nil, []string{"a/b", "b"}},
-		"IfRevision, another":   {driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:2"}}, storage.PreconditionFailed, []string{"a", "a/b", "b"}},
-		"IfRevision, no object": {driver.DeleteRequest{Key: "c", Condition: storage.Condition{Revision: "memory:2"}}, nil, []string{"a", "a/b", "b"}},
-		"a malformed version":   {driver.DeleteRequest{Key: "a", Version: "null"}, storage.InvalidArgument, []string{"a", "a/b", "b"}},
+		"an existing object": {
+			request: driver.DeleteRequest{Key: "a"},
+			want:    nil,
+			left:    []string{"a/b", "b"},
+		},
+		"a missing object": {
+			request: driver.DeleteRequest{Key: "c"},
+			want:    nil,
+			left:    []string{"a", "a/b", "b"},
+		},
+		"IfRevision, the same": {
+			request: driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:1"}},
+			want:    nil,
+			left:    []string{"a/b", "b"},
+		},
+		"IfRevision, another": {
+			request: driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:2"}},
+			want:    storage.PreconditionFailed,
+			left:    []string{"a", "a/b", "b"},
+		},
+		"IfRevision, no object": {
+			request: driver.DeleteRequest{Key: "c", Condition: storage.Condition{Revision: "memory:2"}},
+			want:    nil,
+			left:    []string{"a", "a/b", "b"},
+		},
+		"a malformed version": {
+			request: driver.DeleteRequest{Key: "a", Version: "null"},
+			want:    storage.InvalidArgument,
+			left:    []string{"a", "a/b", "b"},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -80,14 +80,38 @@ func TestReadConditions(t *testing.T) {
 		condition storage.Condition
 		want      error
 	}{
-		"IfRevision, the same":     {"k", storage.Condition{Revision: current}, nil},
-		"IfRevision, another":      {"k", storage.Condition{Revision: "memory:1"}, storage.PreconditionFailed},
-		"IfRevisionNot, the same":  {"k", storage.Condition{NotRevision: current}, storage.NotModified},
-		"IfRevisionNot, another":   {"k", storage.Condition{NotRevision: "memory:1"}, nil},
-		"IfRevision, no object":    {"none", storage.Condition{Revision: current}, storage.ObjectNotFound},
-		"IfRevisionNot, no object": {"none", storage.Condition{NotRevision: current}, storage.ObjectNotFound},
-		"no condition, no object":  {"none", storage.Condition{}, storage.ObjectNotFound},
-		"an empty key":             {"", storage.Condition{}, storage.ObjectNotFound},
+		"IfRevision, the same": {key: "k", condition: storage.Condition{Revision: current}, want: nil},
+		"IfRevision, another": {
+			key:       "k",
+			condition: storage.Condition{Revision: "memory:1"},
+			want:      storage.PreconditionFailed,
+		},
+		"IfRevisionNot, the same": {
+			key:       "k",
+			condition: storage.Condition{NotRevision: current},
+			want:      storage.NotModified,
+		},
+		"IfRevisionNot, another": {
+			key:       "k",
+			condition: storage.Condition{NotRevision: "memory:1"},
+			want:      nil,
+		},
+		"IfRevision, no object": {
+			key:       "none",
+			condition: storage.Condition{Revision: current},
+			want:      storage.ObjectNotFound,
+		},
+		"IfRevisionNot, no object": {
+			key:       "none",
+			condition: storage.Condition{NotRevision: current},
+			want:      storage.ObjectNotFound,
+		},
+		"no condition, no object": {
+			key:       "none",
+			condition: storage.Condition{},
+			want:      storage.ObjectNotFound,
+		},
+		"an empty key": {key: "", condition: storage.Condition{}, want: storage.ObjectNotFound},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -122,15 +122,30 @@ func TestPutBodyFailsKeepsOldObject(t *testing.T) {
 		{name: "it fails", body: failingBody("ne", errBroken), size: 3, want: errBroken},
 		{name: "it fails at its end", body: failingBody("new", errBroken), size: 3, want: errBroken},
 		{name: "a stream fails", body: failingBody("ne", errBroken), size: -1, want: errBroken},
-		{name: "a stream fails at a chunk's end", body: failingBody(chunk, errBroken), size: -1, want: errBroken},
+		{
+			name: "a stream fails at a chunk's end",
+			body: failingBody(chunk, errBroken),
+			size: -1,
+			want: errBroken,
+		},
 		{
 			name: "a stream ends unexpectedly",
 			body: failingBody("ne", io.ErrUnexpectedEOF),
 			size: -1,
 			want: io.ErrUnexpectedEOF,
 		},
-		{name: "it is shorter than its size", body: strings.NewReader("ne"), size: 3, want: storage.BodyFailed},
-		{name: "it is longer than its size", body: strings.NewReader("new!"), size: 3, want: storage.BodyFailed},
+		{
+			name: "it is shorter than its size",
+			body: strings.NewReader("ne"),
+			size: 3,
+			want: storage.BodyFailed,
+		},
+		{
+			name: "it is longer than its size",
+			body: strings.NewReader("new!"),
+			size: 3,
+			want: storage.BodyFailed,
+		},
 		{name: "the size is absurd", body: strings.NewReader("new"), size: 1 << 62, want: storage.BodyFailed},
 	}
 	for _, tt := range tests {

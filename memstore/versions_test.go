@@ -70,7 +70,8 @@ func TestVersionsAreKept(t *testing.T) {
 	_, err = d.Copy(t.Context(),
 		&driver.CopyRequest{Source: source, Key: "k", Condition: storage.Condition{Absent: true}})
 	require.NoError(t, err, "restored")
-	require.Equal(t, []string{"[k:1]", "k removed", "k:2", "k:1"}, listVersions(t, d, driver.ListRequest{}, 9))
+	require.Equal(t, []string{"[k:1]", "k removed", "k:2", "k:1"},
+		listVersions(t, d, driver.ListRequest{}, 9))
 }
 
 // Delete with a version removes that version permanently.
@@ -78,21 +79,36 @@ func TestVersionsAreRemovedPermanently(t *testing.T) {
 	tests := map[string]struct {
 		remove, left []string
 	}{
-		"the current one, which the newest noncurrent one replaces": {[]string{"3"}, []string{"[k:2]", "k:1"}},
-		"a noncurrent one":                    {[]string{"2"}, []string{"[k:3]", "k:1"}},
-		"the oldest":                          {[]string{"1"}, []string{"[k:3]", "k:2"}},
-		"all, the current one first":          {[]string{"3", "2", "1"}, nil},
-		"all, the current one last":           {[]string{"1", "2", "3"}, nil},
-		"a missing one":                       {[]string{"9"}, []string{"[k:3]", "k:2", "k:1"}},
-		"twice":                               {[]string{"3", "3"}, []string{"[k:2]", "k:1"}},
-		"the newest after a removal":          {[]string{"", "3"}, []string{"k removed", "k:2", "k:1"}},
-		"a marker":                            {[]string{"", "5"}, []string{"[k:3]", "k:2", "k:1"}},
-		"a marker below another":              {[]string{"", "", "5"}, []string{"k removed", "k:3", "k:2", "k:1"}},
-		"both markers":                        {[]string{"", "", "6", "5"}, []string{"[k:3]", "k:2", "k:1"}},
-		"a marker and what it hides":          {[]string{"", "3", "5"}, []string{"[k:2]", "k:1"}},
-		"all but the marker":                  {[]string{"", "3", "2", "1"}, []string{"k removed"}},
-		"another key's":                       {[]string{"4"}, []string{"[k:3]", "k:2", "k:1"}},
-		"one after its neighbour was removed": {[]string{"2", "3"}, []string{"[k:1]"}},
+		"the current one, which the newest noncurrent one replaces": {
+			remove: []string{"3"},
+			left:   []string{"[k:2]", "k:1"},
+		},
+		"a noncurrent one":           {remove: []string{"2"}, left: []string{"[k:3]", "k:1"}},
+		"the oldest":                 {remove: []string{"1"}, left: []string{"[k:3]", "k:2"}},
+		"all, the current one first": {remove: []string{"3", "2", "1"}, left: nil},
+		"all, the current one last":  {remove: []string{"1", "2", "3"}, left: nil},
+		"a missing one":              {remove: []string{"9"}, left: []string{"[k:3]", "k:2", "k:1"}},
+		"twice":                      {remove: []string{"3", "3"}, left: []string{"[k:2]", "k:1"}},
+		"the newest after a removal": {remove: []string{"", "3"}, left: []string{"k removed", "k:2", "k:1"}},
+		"a marker":                   {remove: []string{"", "5"}, left: []string{"[k:3]", "k:2", "k:1"}},
+		"a marker below another": {
+			remove: []string{"", "", "5"},
+			left:   []string{"k removed", "k:3", "k:2", "k:1"},
+		},
+		"both markers": {
+			remove: []string{"", "", "6", "5"},
+			left:   []string{"[k:3]", "k:2", "k:1"},
+		},
+		"a marker and what it hides": {
+			remove: []string{"", "3", "5"},
+			left:   []string{"[k:2]", "k:1"},
+		},
+		"all but the marker": {
+			remove: []string{"", "3", "2", "1"},
+			left:   []string{"k removed"},
+		},
+		"another key's":                       {remove: []string{"4"}, left: []string{"[k:3]", "k:2", "k:1"}},
+		"one after its neighbour was removed": {remove: []string{"2", "3"}, left: []string{"[k:1]"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -212,13 +228,31 @@ func TestListVersionsPages(t *testing.T) {
 		request driver.ListRequest
 		want    []string
 	}{
-		"everything":        {driver.ListRequest{}, []string{"[a:2]", "a:1", "[b/x:4]", "b/x:3", "[b/y:5]", "c removed", "c:6", "[c/d:7]"}},
-		"a prefix":          {driver.ListRequest{Prefix: "b/"}, []string{"[b/x:4]", "b/x:3", "[b/y:5]"}},
-		"after a key":       {driver.ListRequest{StartAfter: "a"}, []string{"[b/x:4]", "b/x:3", "[b/y:5]", "c removed", "c:6", "[c/d:7]"}},
-		"a delimiter":       {driver.ListRequest{Delimiter: "/"}, []string{"[a:2]", "a:1", "b/", "c removed", "c:6", "c/"}},
-		"after a prefix":    {driver.ListRequest{Delimiter: "/", StartAfter: "b/"}, []string{"c removed", "c:6", "c/"}},
-		"a key as a prefix": {driver.ListRequest{Prefix: "c"}, []string{"c removed", "c:6", "[c/d:7]"}},
-		"nothing":           {driver.ListRequest{Prefix: "d"}, nil},
+		"everything": {
+			request: driver.ListRequest{},
+			want:    []string{"[a:2]", "a:1", "[b/x:4]", "b/x:3", "[b/y:5]", "c removed", "c:6", "[c/d:7]"},
+		},
+		"a prefix": {
+			request: driver.ListRequest{Prefix: "b/"},
+			want:    []string{"[b/x:4]", "b/x:3", "[b/y:5]"},
+		},
+		"after a key": {
+			request: driver.ListRequest{StartAfter: "a"},
+			want:    []string{"[b/x:4]", "b/x:3", "[b/y:5]", "c removed", "c:6", "[c/d:7]"},
+		},
+		"a delimiter": {
+			request: driver.ListRequest{Delimiter: "/"},
+			want:    []string{"[a:2]", "a:1", "b/", "c removed", "c:6", "c/"},
+		},
+		"after a prefix": {
+			request: driver.ListRequest{Delimiter: "/", StartAfter: "b/"},
+			want:    []string{"c removed", "c:6", "c/"},
+		},
+		"a key as a prefix": {
+			request: driver.ListRequest{Prefix: "c"},
+			want:    []string{"c removed", "c:6", "[c/d:7]"},
+		},
+		"nothing": {request: driver.ListRequest{Prefix: "d"}, want: nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
