@@ -119,8 +119,8 @@ var errRefused = errors.New("refused")
 // If WithBackup cannot save a file, the job does not replace that file.
 func TestWithBackupFails(t *testing.T) {
 	tests := map[string]struct{ saved, key string }{
-		"the backup has a directory of its name": {"a/b", "a"},
-		"the backup has a file in its path":      {"a", "a/b"},
+		"the backup has a directory of its name": {saved: "a/b", key: "a"},
+		"the backup has a file in its path":      {saved: "a", key: "a/b"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -157,10 +157,10 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 		return transfer.Bucket(b), func() map[string]string { return contents(t, b) }
 	}
 	tests := map[string]struct{ dst, backup bool }{
-		"directory to directory": {false, false},
-		"directory to bucket":    {false, true},
-		"bucket to directory":    {true, false},
-		"bucket to bucket":       {true, true},
+		"directory to directory": {dst: false, backup: false},
+		"directory to bucket":    {dst: false, backup: true},
+		"bucket to directory":    {dst: true, backup: false},
+		"bucket to bucket":       {dst: true, backup: true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

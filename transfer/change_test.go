@@ -33,22 +33,38 @@ func TestUploadFileChanges(t *testing.T) {
 		before string
 		change func(t *testing.T, path string)
 	}{
-		{"grows", text, func(t *testing.T, path string) {
-			appendTo(t, path, "more")
-		}},
-		{"shrinks", text, func(t *testing.T, path string) {
-			require.NoError(t, os.Truncate(path, 1000))
-		}},
-		{"is emptied", text, func(t *testing.T, path string) {
-			require.NoError(t, os.Truncate(path, 0))
-		}},
-		{"is rewritten in place", text, func(t *testing.T, path string) {
-			f, err := os.OpenFile(path, os.O_WRONLY, 0)
-			require.NoError(t, err)
-			_, err = f.WriteAt([]byte("other"), 200_000)
-			require.NoError(t, err)
-			require.NoError(t, f.Close())
-		}},
+		{
+			name:   "grows",
+			before: text,
+			change: func(t *testing.T, path string) {
+				appendTo(t, path, "more")
+			},
+		},
+		{
+			name:   "shrinks",
+			before: text,
+			change: func(t *testing.T, path string) {
+				require.NoError(t, os.Truncate(path, 1000))
+			},
+		},
+		{
+			name:   "is emptied",
+			before: text,
+			change: func(t *testing.T, path string) {
+				require.NoError(t, os.Truncate(path, 0))
+			},
+		},
+		{
+			name:   "is rewritten in place",
+			before: text,
+			change: func(t *testing.T, path string) {
+				f, err := os.OpenFile(path, os.O_WRONLY, 0)
+				require.NoError(t, err)
+				_, err = f.WriteAt([]byte("other"), 200_000)
+				require.NoError(t, err)
+				require.NoError(t, f.Close())
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

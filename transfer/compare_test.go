@@ -23,13 +23,25 @@ func TestCompare(t *testing.T) {
 				opts []transfer.Option
 				want map[string]transfer.DifferenceKind
 			}{
-				{"by checksum", []transfer.Option{transfer.WithChecksum()}, map[string]transfer.DifferenceKind{
-					"b": transfer.Different,
-					"c": transfer.Different,
-					"d": transfer.OnlyFirst,
-					"e": transfer.OnlySecond,
-				}},
-				{"by size", []transfer.Option{transfer.WithSizeOnly()}, map[string]transfer.DifferenceKind{"c": transfer.Different, "d": transfer.OnlyFirst, "e": transfer.OnlySecond}},
+				{
+					name: "by checksum",
+					opts: []transfer.Option{transfer.WithChecksum()},
+					want: map[string]transfer.DifferenceKind{
+						"b": transfer.Different,
+						"c": transfer.Different,
+						"d": transfer.OnlyFirst,
+						"e": transfer.OnlySecond,
+					},
+				},
+				{
+					name: "by size",
+					opts: []transfer.Option{transfer.WithSizeOnly()},
+					want: map[string]transfer.DifferenceKind{
+						"c": transfer.Different,
+						"d": transfer.OnlyFirst,
+						"e": transfer.OnlySecond,
+					},
+				},
 			}
 			for _, tt := range tests {
 				t.Run(tt.name, func(t *testing.T) {

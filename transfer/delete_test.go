@@ -238,7 +238,10 @@ func TestWithDeleteListingFails(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		of   string
-	}{{"of the source", "source"}, {"of the destination", "destination"}} {
+	}{
+		{name: "of the source", of: "source"},
+		{name: "of the destination", of: "destination"},
+	} {
 		t.Run(row.name, func(t *testing.T) {
 			// The second page fails permanently.
 			inj := faults.New()
@@ -383,8 +386,16 @@ func TestWithDeleteFailuresOfACore(t *testing.T) {
 		err  error
 		code storage.Code
 	}{
-		{"an error of the key", &storage.Error{Code: storage.Locked, Key: "b"}, storage.Locked},
-		{"an error within another one", fmt.Errorf("held: %w", &storage.Error{Code: storage.PermissionDenied, Key: "b"}), storage.PermissionDenied},
+		{
+			name: "an error of the key",
+			err:  &storage.Error{Code: storage.Locked, Key: "b"},
+			code: storage.Locked,
+		},
+		{
+			name: "an error within another one",
+			err:  fmt.Errorf("held: %w", &storage.Error{Code: storage.PermissionDenied, Key: "b"}),
+			code: storage.PermissionDenied,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

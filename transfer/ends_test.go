@@ -81,14 +81,23 @@ func TestJobDestinationRefusesWrites(t *testing.T) {
 		name string
 		src  func(d driver.Driver) transfer.Source
 	}{
-		{"the source can be written to", func(d driver.Driver) transfer.Source { return engine.New(d) }},
-		{"the source can only be read", func(d driver.Driver) transfer.Source {
-			return storage.Ref[transfer.Source](engine.New(d))
-		}},
-		{"the source does not answer", func(d driver.Driver) transfer.Source {
-			failing := faults.New(faults.Fail(faults.Put).WithError(storage.Unsupported))
-			return engine.New(d, driver.WithLayer(failing.Layer()))
-		}},
+		{
+			name: "the source can be written to",
+			src:  func(d driver.Driver) transfer.Source { return engine.New(d) },
+		},
+		{
+			name: "the source can only be read",
+			src: func(d driver.Driver) transfer.Source {
+				return storage.Ref[transfer.Source](engine.New(d))
+			},
+		},
+		{
+			name: "the source does not answer",
+			src: func(d driver.Driver) transfer.Source {
+				failing := faults.New(faults.Fail(faults.Put).WithError(storage.Unsupported))
+				return engine.New(d, driver.WithLayer(failing.Layer()))
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

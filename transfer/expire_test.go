@@ -30,7 +30,11 @@ func newAgedBucket(t *testing.T, make func(now func() time.Time) storage.Bucket)
 	for _, age := range []struct { // a clock only goes forward
 		days int
 		name string
-	}{{100, "ancient"}, {10, "old"}, {1, "new"}} {
+	}{
+		{days: 100, name: "ancient"},
+		{days: 10, name: "old"},
+		{days: 1, name: "new"},
+	} {
 		clock = start.AddDate(0, 0, -age.days)
 		for _, prefix := range []string{"temp/", "temporary/"} {
 			_, err := b.Upload(t.Context(), prefix+age.name, file("12345"))
@@ -332,11 +336,11 @@ func TestExpireAgeInDaysIsLimited(t *testing.T) {
 		name       string
 		days, want int
 	}{
-		{"the longest", longest, longest},
-		{"one more", longest + 1, longest},
-		{"as many as overflow to minutes", 213_504, longest},
-		{"the largest number", math.MaxInt32, longest},
-		{"the largest number of this machine", math.MaxInt, longest},
+		{name: "the longest", days: longest, want: longest},
+		{name: "one more", days: longest + 1, want: longest},
+		{name: "as many as overflow to minutes", days: 213_504, want: longest},
+		{name: "the largest number", days: math.MaxInt32, want: longest},
+		{name: "the largest number of this machine", days: math.MaxInt, want: longest},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

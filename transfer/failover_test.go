@@ -21,9 +21,9 @@ func TestReportOfAFailover(t *testing.T) {
 		rule faults.Rule
 		want bool
 	}{
-		{"the primary responds", faults.Delay(faults.Get, 0), false},
-		{"the listing fails over", faults.Fail(faults.List), true},
-		{"a read fails over", faults.Fail(faults.Get | faults.Head), true},
+		{name: "the primary responds", rule: faults.Delay(faults.Get, 0), want: false},
+		{name: "the listing fails over", rule: faults.Fail(faults.List), want: true},
+		{name: "a read fails over", rule: faults.Fail(faults.Get | faults.Head), want: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

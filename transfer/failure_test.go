@@ -267,7 +267,10 @@ func TestReportBytes(t *testing.T) {
 	for _, row := range []struct {
 		name string
 		dst  transfer.End
-	}{{"in a bucket", transfer.Bucket(memstore.New())}, {"in a directory", transfer.Dir(t.TempDir())}} {
+	}{
+		{name: "in a bucket", dst: transfer.Bucket(memstore.New())},
+		{name: "in a directory", dst: transfer.Dir(t.TempDir())},
+	} {
 		t.Run(row.name, func(t *testing.T) {
 			dir := newTree(t, map[string]string{"a": "12345", "log": "12345"})
 			var last transfer.Progress

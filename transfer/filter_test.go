@@ -228,10 +228,32 @@ func TestWithDeleteKeepsUnselectedFiles(t *testing.T) {
 		opts []transfer.Option
 		want map[string]string
 	}{
-		{"large files", []transfer.Option{transfer.WithMaxSize(5)}, map[string]string{"small": "x", "large": "older", "grown": "x", "gone-large": "xxxxxxxxxx"}},
-		{"small files", []transfer.Option{transfer.WithMinSize(5)}, map[string]string{"large": "xxxxxxxxxx", "grown": "xxxxxxxxxx", "gone-small": "x"}},
-		{"old files", []transfer.Option{transfer.WithModifiedAfter(tuesday)}, map[string]string{"large": "xxxxxxxxxx", "grown": "xxxxxxxxxx"}},
-		{"new files", []transfer.Option{transfer.WithModifiedBefore(tuesday)}, map[string]string{"small": "x", "large": "older", "grown": "x", "gone-small": "x", "gone-large": "xxxxxxxxxx"}},
+		{
+			name: "large files",
+			opts: []transfer.Option{transfer.WithMaxSize(5)},
+			want: map[string]string{"small": "x", "large": "older", "grown": "x", "gone-large": "xxxxxxxxxx"},
+		},
+		{
+			name: "small files",
+			opts: []transfer.Option{transfer.WithMinSize(5)},
+			want: map[string]string{"large": "xxxxxxxxxx", "grown": "xxxxxxxxxx", "gone-small": "x"},
+		},
+		{
+			name: "old files",
+			opts: []transfer.Option{transfer.WithModifiedAfter(tuesday)},
+			want: map[string]string{"large": "xxxxxxxxxx", "grown": "xxxxxxxxxx"},
+		},
+		{
+			name: "new files",
+			opts: []transfer.Option{transfer.WithModifiedBefore(tuesday)},
+			want: map[string]string{
+				"small":      "x",
+				"large":      "older",
+				"grown":      "x",
+				"gone-small": "x",
+				"gone-large": "xxxxxxxxxx",
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -122,8 +122,8 @@ func TestJobDestinationDirectoryHasManyFiles(t *testing.T) {
 		name string
 		src  transfer.End
 	}{
-		{"of a bucket", transfer.Bucket(newFilledBucket(t, []string{"zzz"}))},
-		{"of a directory", transfer.Dir(newTree(t, map[string]string{"zzz": "longer"}))},
+		{name: "of a bucket", src: transfer.Bucket(newFilledBucket(t, []string{"zzz"}))},
+		{name: "of a directory", src: transfer.Dir(newTree(t, map[string]string{"zzz": "longer"}))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -22,52 +22,85 @@ func TestJobLeavesOutItsLease(t *testing.T) {
 		name string
 		do   func(ctx context.Context, b storage.Bucket, dir string) error
 	}{
-		{"sync with delete", func(ctx context.Context, b storage.Bucket, dir string) error {
-			_, err := transfer.Sync(ctx, transfer.Bucket(b), transfer.Dir(dir), transfer.WithDelete())
-			return err
-		}},
-		{"sync with delete below a prefix", func(ctx context.Context, b storage.Bucket, dir string) error {
-			_, err := transfer.Sync(ctx, transfer.Bucket(storage.Prefixed(b, "jobs/")),
-				transfer.Dir(filepath.Join(dir, "jobs")), transfer.WithDelete())
-			return err
-		}},
-		{"a source with a file of its name", func(ctx context.Context, b storage.Bucket, dir string) error {
-			_, err := transfer.Upload(ctx, b, dir, transfer.WithChecksum())
-			return err
-		}},
-		{"a download", func(ctx context.Context, b storage.Bucket, dir string) error {
-			_, err := transfer.Download(ctx, b, dir)
-			return err
-		}},
-		{"a move", func(ctx context.Context, b storage.Bucket, dir string) error {
-			_, err := transfer.Sync(ctx, transfer.Dir(dir), transfer.Bucket(b), transfer.WithMove())
-			return err
-		}},
-		{"a backup", func(ctx context.Context, b storage.Bucket, dir string) error {
-			_, err := transfer.Sync(ctx, transfer.Dir(dir), transfer.Dir(t.TempDir()), transfer.WithDelete(),
-				transfer.WithEmptySource(), transfer.WithBackup(transfer.Bucket(b)))
-			return err
-		}},
-		{"expiry", func(ctx context.Context, b storage.Bucket, _ string) error {
-			_, err := transfer.Expire(ctx, b, everything, inAYear)
-			return err
-		}},
-		{"expiry below a prefix", func(ctx context.Context, b storage.Bucket, _ string) error {
-			_, err := transfer.Expire(ctx, storage.Prefixed(b, "jobs/"), everything, inAYear)
-			return err
-		}},
-		{"a restore", func(ctx context.Context, b storage.Bucket, _ string) error {
-			_, err := transfer.RestoreAt(ctx, b, time.Now().AddDate(-1, 0, 0), transfer.WithDelete())
-			return err
-		}},
-		{"a removal of everything", func(ctx context.Context, b storage.Bucket, _ string) error {
-			_, err := storage.RemoveMatching(ctx, b, nil)
-			return err
-		}},
-		{"a removal below a prefix", func(ctx context.Context, b storage.Bucket, _ string) error {
-			_, err := storage.RemoveMatching(ctx, storage.Prefixed(b, "jobs/"), nil)
-			return err
-		}},
+		{
+			name: "sync with delete",
+			do: func(ctx context.Context, b storage.Bucket, dir string) error {
+				_, err := transfer.Sync(ctx, transfer.Bucket(b), transfer.Dir(dir), transfer.WithDelete())
+				return err
+			},
+		},
+		{
+			name: "sync with delete below a prefix",
+			do: func(ctx context.Context, b storage.Bucket, dir string) error {
+				_, err := transfer.Sync(ctx, transfer.Bucket(storage.Prefixed(b, "jobs/")),
+					transfer.Dir(filepath.Join(dir, "jobs")), transfer.WithDelete())
+				return err
+			},
+		},
+		{
+			name: "a source with a file of its name",
+			do: func(ctx context.Context, b storage.Bucket, dir string) error {
+				_, err := transfer.Upload(ctx, b, dir, transfer.WithChecksum())
+				return err
+			},
+		},
+		{
+			name: "a download",
+			do: func(ctx context.Context, b storage.Bucket, dir string) error {
+				_, err := transfer.Download(ctx, b, dir)
+				return err
+			},
+		},
+		{
+			name: "a move",
+			do: func(ctx context.Context, b storage.Bucket, dir string) error {
+				_, err := transfer.Sync(ctx, transfer.Dir(dir), transfer.Bucket(b), transfer.WithMove())
+				return err
+			},
+		},
+		{
+			name: "a backup",
+			do: func(ctx context.Context, b storage.Bucket, dir string) error {
+				_, err := transfer.Sync(ctx, transfer.Dir(dir), transfer.Dir(t.TempDir()), transfer.WithDelete(),
+					transfer.WithEmptySource(), transfer.WithBackup(transfer.Bucket(b)))
+				return err
+			},
+		},
+		{
+			name: "expiry",
+			do: func(ctx context.Context, b storage.Bucket, _ string) error {
+				_, err := transfer.Expire(ctx, b, everything, inAYear)
+				return err
+			},
+		},
+		{
+			name: "expiry below a prefix",
+			do: func(ctx context.Context, b storage.Bucket, _ string) error {
+				_, err := transfer.Expire(ctx, storage.Prefixed(b, "jobs/"), everything, inAYear)
+				return err
+			},
+		},
+		{
+			name: "a restore",
+			do: func(ctx context.Context, b storage.Bucket, _ string) error {
+				_, err := transfer.RestoreAt(ctx, b, time.Now().AddDate(-1, 0, 0), transfer.WithDelete())
+				return err
+			},
+		},
+		{
+			name: "a removal of everything",
+			do: func(ctx context.Context, b storage.Bucket, _ string) error {
+				_, err := storage.RemoveMatching(ctx, b, nil)
+				return err
+			},
+		},
+		{
+			name: "a removal below a prefix",
+			do: func(ctx context.Context, b storage.Bucket, _ string) error {
+				_, err := storage.RemoveMatching(ctx, storage.Prefixed(b, "jobs/"), nil)
+				return err
+			},
+		},
 	}
 	for _, tt := range tests {
 		for name, b := range newVersionedStores(t) {

@@ -256,17 +256,29 @@ func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 		profile string // one without conditions asks for the attributes before
 		job     func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error)
 	}{
-		{"remove", "aws", func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
-			return transfer.Remove(ctx, b, append(opts, transfer.WithPrefix("old/"))...)
-		}},
-		{"remove without conditions", "ceph", func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
-			return transfer.Remove(ctx, b, append(opts, transfer.WithPrefix("old/"))...)
-		}},
-		{"expire", "aws", func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
-			opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
-			return transfer.Expire(ctx, b, []transfer.ExpireRule{{Prefix: "old/", Age: day}},
-				append(opts, opt)...)
-		}},
+		{
+			name:    "remove",
+			profile: "aws",
+			job: func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
+				return transfer.Remove(ctx, b, append(opts, transfer.WithPrefix("old/"))...)
+			},
+		},
+		{
+			name:    "remove without conditions",
+			profile: "ceph",
+			job: func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
+				return transfer.Remove(ctx, b, append(opts, transfer.WithPrefix("old/"))...)
+			},
+		},
+		{
+			name:    "expire",
+			profile: "aws",
+			job: func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
+				opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+				return transfer.Expire(ctx, b, []transfer.ExpireRule{{Prefix: "old/", Age: day}},
+					append(opts, opt)...)
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -379,29 +391,44 @@ func TestInventoryDoesNotFit(t *testing.T) {
 		name string
 		run  func() error
 	}{
-		{"another source", func() error {
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(other),
-				transfer.WithInventory(i))
-			return err
-		}},
-		{"a directory", func() error {
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Dir(t.TempDir()),
-				transfer.WithInventory(i))
-			return err
-		}},
-		{"a part of its bucket", func() error {
-			_, err := transfer.Remove(t.Context(), storage.Prefixed(b, "a/"), transfer.WithInventory(i))
-			return err
-		}},
-		{"WithDelete", func() error {
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Bucket(b),
-				transfer.WithInventory(i), transfer.WithDelete())
-			return err
-		}},
-		{"nil", func() error {
-			_, err := transfer.Remove(t.Context(), b, transfer.WithInventory(nil))
-			return err
-		}},
+		{
+			name: "another source",
+			run: func() error {
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(other),
+					transfer.WithInventory(i))
+				return err
+			},
+		},
+		{
+			name: "a directory",
+			run: func() error {
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Dir(t.TempDir()),
+					transfer.WithInventory(i))
+				return err
+			},
+		},
+		{
+			name: "a part of its bucket",
+			run: func() error {
+				_, err := transfer.Remove(t.Context(), storage.Prefixed(b, "a/"), transfer.WithInventory(i))
+				return err
+			},
+		},
+		{
+			name: "WithDelete",
+			run: func() error {
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Bucket(b),
+					transfer.WithInventory(i), transfer.WithDelete())
+				return err
+			},
+		},
+		{
+			name: "nil",
+			run: func() error {
+				_, err := transfer.Remove(t.Context(), b, transfer.WithInventory(nil))
+				return err
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -855,10 +882,13 @@ func TestInventoryOfAzure(t *testing.T) {
 	require.ErrorContains(t, err, "must be that of blobs")
 
 	tests := []struct{ endpoint, want string }{
-		{"https://acme-secondary.blob.core.windows.net", ""},
-		{"https://acme.z13.blob.storage.azure.net", ""},
-		{"https://blobs.example.com", ""},
-		{"https://other.blob.core.windows.net", `must be that of account "acme", and is that of "other"`},
+		{endpoint: "https://acme-secondary.blob.core.windows.net", want: ""},
+		{endpoint: "https://acme.z13.blob.storage.azure.net", want: ""},
+		{endpoint: "https://blobs.example.com", want: ""},
+		{
+			endpoint: "https://other.blob.core.windows.net",
+			want:     `must be that of account "acme", and is that of "other"`,
+		},
 	}
 	for _, tt := range tests {
 		endpoint = tt.endpoint

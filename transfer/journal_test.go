@@ -134,45 +134,63 @@ func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 		make func(t *testing.T, state storage.Bucket, repeat func()) storage.Bucket
 		old  bool // the job continues
 	}{
-		{"the journal of the interrupted job",
-			func(_ *testing.T, state storage.Bucket, _ func()) storage.Bucket { return state }, true},
-		{"brought back by Undelete after the job had ended",
-			func(t *testing.T, state storage.Bucket, repeat func()) storage.Bucket {
+		{
+			name: "the journal of the interrupted job",
+			make: func(_ *testing.T, state storage.Bucket, _ func()) storage.Bucket { return state },
+			old:  true,
+		},
+		{
+			name: "brought back by Undelete after the job had ended",
+			make: func(t *testing.T, state storage.Bucket, repeat func()) storage.Bucket {
 				repeat()
 				report, err := transfer.Undelete(t.Context(), state)
 				require.NoError(t, err)
 				require.EqualValues(t, 1, report.Transferred)
 				return state
-			}, false},
-		{"copied with its bucket", func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
-			dst := memstore.New()
-			_, err := storage.Copy(t.Context(), dst, key, state, key)
-			require.NoError(t, err)
-			return dst
-		}, false},
-		{"restored from a snapshot of an hour ago", func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
-			text, _, err := storage.ReadAll(t.Context(), state, key)
-			require.NoError(t, err)
-			var fields map[string]any
-			require.NoError(t, json.Unmarshal(text, &fields))
-			fields["written"] = time.Now().Add(-time.Hour)
-			text, err = json.Marshal(fields)
-			require.NoError(t, err)
-			put(t, state, key, string(text))
-			return state
-		}, false},
-		{"written by an earlier version", func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
-			text, _, err := storage.ReadAll(t.Context(), state, key)
-			require.NoError(t, err)
-			var fields map[string]any
-			require.NoError(t, json.Unmarshal(text, &fields))
-			delete(fields, "written")
-			delete(fields, "place")
-			text, err = json.Marshal(fields)
-			require.NoError(t, err)
-			put(t, state, key, string(text))
-			return state
-		}, true},
+			},
+			old: false,
+		},
+		{
+			name: "copied with its bucket",
+			make: func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
+				dst := memstore.New()
+				_, err := storage.Copy(t.Context(), dst, key, state, key)
+				require.NoError(t, err)
+				return dst
+			},
+			old: false,
+		},
+		{
+			name: "restored from a snapshot of an hour ago",
+			make: func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
+				text, _, err := storage.ReadAll(t.Context(), state, key)
+				require.NoError(t, err)
+				var fields map[string]any
+				require.NoError(t, json.Unmarshal(text, &fields))
+				fields["written"] = time.Now().Add(-time.Hour)
+				text, err = json.Marshal(fields)
+				require.NoError(t, err)
+				put(t, state, key, string(text))
+				return state
+			},
+			old: false,
+		},
+		{
+			name: "written by an earlier version",
+			make: func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
+				text, _, err := storage.ReadAll(t.Context(), state, key)
+				require.NoError(t, err)
+				var fields map[string]any
+				require.NoError(t, json.Unmarshal(text, &fields))
+				delete(fields, "written")
+				delete(fields, "place")
+				text, err = json.Marshal(fields)
+				require.NoError(t, err)
+				put(t, state, key, string(text))
+				return state
+			},
+			old: true,
+		},
 	}
 	for _, tt := range tests {
 		for kind, state := range newVersionedStores(t) {

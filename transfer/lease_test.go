@@ -162,23 +162,47 @@ func TestEveryIgnoresClocksOfHosts(t *testing.T) {
 		record func(now time.Time) string
 		runs   time.Duration // after which the job runs
 	}{
-		{"started in years", func(now time.Time) string {
-			return stamp("began", now.AddDate(4, 0, 0))
-		}, interval},
-		{"started half an hour ago", func(now time.Time) string {
-			return stamp("began", now.Add(-interval/2))
-		}, interval / 2},
-		{"started years ago", func(now time.Time) string { return stamp("began", now.AddDate(-4, 0, 0)) }, 0},
-		{"held for years", func(now time.Time) string {
-			return `"holder":"another",` + stamp("until", now.AddDate(4, 0, 0))
-		}, time.Minute},
-		{"held until years ago", func(now time.Time) string {
-			return `"holder":"another",` + stamp("until", now.AddDate(-4, 0, 0))
-		}, time.Minute},
-		{"held, and started in years", func(now time.Time) string {
-			return `"holder":"another",` + stamp("until", now.Add(time.Minute)) + `,` + stamp("began",
-				now.AddDate(4, 0, 0))
-		}, time.Minute},
+		{
+			name: "started in years",
+			record: func(now time.Time) string {
+				return stamp("began", now.AddDate(4, 0, 0))
+			},
+			runs: interval,
+		},
+		{
+			name: "started half an hour ago",
+			record: func(now time.Time) string {
+				return stamp("began", now.Add(-interval/2))
+			},
+			runs: interval / 2,
+		},
+		{
+			name:   "started years ago",
+			record: func(now time.Time) string { return stamp("began", now.AddDate(-4, 0, 0)) },
+			runs:   0,
+		},
+		{
+			name: "held for years",
+			record: func(now time.Time) string {
+				return `"holder":"another",` + stamp("until", now.AddDate(4, 0, 0))
+			},
+			runs: time.Minute,
+		},
+		{
+			name: "held until years ago",
+			record: func(now time.Time) string {
+				return `"holder":"another",` + stamp("until", now.AddDate(-4, 0, 0))
+			},
+			runs: time.Minute,
+		},
+		{
+			name: "held, and started in years",
+			record: func(now time.Time) string {
+				return `"holder":"another",` + stamp("until", now.Add(time.Minute)) + `,` + stamp("began",
+					now.AddDate(4, 0, 0))
+			},
+			runs: time.Minute,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

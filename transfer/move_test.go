@@ -298,10 +298,13 @@ func TestMoveWithinABucketIsOneStep(t *testing.T) {
 		opts  []transfer.Option
 		calls []string
 	}{
-		"as they are": {nil, []string{"Move", "Move", "Move"}},
-		"with a rule": {[]transfer.Option{transfer.WithRule(func(string) []storage.WriteOption {
-			return nil
-		})}, []string{"Copy", "Copy", "Copy", "Delete", "Delete", "Delete"}},
+		"as they are": {opts: nil, calls: []string{"Move", "Move", "Move"}},
+		"with a rule": {
+			opts: []transfer.Option{transfer.WithRule(func(string) []storage.WriteOption {
+				return nil
+			})},
+			calls: []string{"Copy", "Copy", "Copy", "Delete", "Delete", "Delete"},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -380,18 +383,30 @@ func TestMoveRecoversTheNameOfAFile(t *testing.T) {
 		run  func(dir string) error
 		want []string
 	}{
-		{"a job that only reads the directory", func(dir string) error {
-			_, err := transfer.Upload(t.Context(), memstore.New(), dir)
-			return err
-		}, []string{aside}},
-		{"a job into the directory", func(dir string) error {
-			_, err := transfer.Download(t.Context(), memstore.New(), dir)
-			return err
-		}, []string{"k"}},
-		{"a move from the directory", func(dir string) error {
-			_, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithMove())
-			return err
-		}, nil},
+		{
+			name: "a job that only reads the directory",
+			run: func(dir string) error {
+				_, err := transfer.Upload(t.Context(), memstore.New(), dir)
+				return err
+			},
+			want: []string{aside},
+		},
+		{
+			name: "a job into the directory",
+			run: func(dir string) error {
+				_, err := transfer.Download(t.Context(), memstore.New(), dir)
+				return err
+			},
+			want: []string{"k"},
+		},
+		{
+			name: "a move from the directory",
+			run: func(dir string) error {
+				_, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithMove())
+				return err
+			},
+			want: nil,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

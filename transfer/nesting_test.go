@@ -127,12 +127,12 @@ func requireKept(t *testing.T, result map[string]string, buckets ...storage.Buck
 // file.
 func TestWithBackupNestedInAnEnd(t *testing.T) {
 	tests := map[string]struct{ dst, src, backup string }{
-		"in the source":              {"dst", "src", "src in/"},
-		"around the source":          {"dst", "src in/", "src"},
-		"in the destination":         {"dst", "src", "dst in/"},
-		"around the destination":     {"dst in/", "src", "dst"},
-		"deep in the source":         {"dst", "src", "src in/in/in/"},
-		"around a source deep in it": {"dst", "src in/in/", "src"},
+		"in the source":              {dst: "dst", src: "src", backup: "src in/"},
+		"around the source":          {dst: "dst", src: "src in/", backup: "src"},
+		"in the destination":         {dst: "dst", src: "src", backup: "dst in/"},
+		"around the destination":     {dst: "dst in/", src: "src", backup: "dst"},
+		"deep in the source":         {dst: "dst", src: "src", backup: "src in/in/in/"},
+		"around a source deep in it": {dst: "dst", src: "src in/in/", backup: "src"},
 	}
 	for name, tt := range tests {
 		for _, extra := range []int{0, 1500} {
@@ -174,8 +174,8 @@ func TestJobLooksForNestedEndsRarely(t *testing.T) {
 		opts     []transfer.Option
 		lists    int // of the source
 	}{
-		"nothing is replaced": {false, nil, 2},
-		"a file is replaced":  {true, nil, 3},
+		"nothing is replaced": {replaced: false, opts: nil, lists: 2},
+		"a file is replaced":  {replaced: true, opts: nil, lists: 3},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -228,8 +228,8 @@ func TestJobRefusesANestedEndAmongMany(t *testing.T) {
 		readOnly bool
 		want     storage.Code
 	}{
-		"one file at the source answers for all folders": {false, storage.InvalidArgument},
-		"a source that is only read":                     {true, storage.Unsupported},
+		"one file at the source answers for all folders": {readOnly: false, want: storage.InvalidArgument},
+		"a source that is only read":                     {readOnly: true, want: storage.Unsupported},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -237,9 +237,9 @@ func TestMoveInOppositeDirections(t *testing.T) {
 func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
 	const moments = 28
 	tests := map[string]struct{ dir, bucket bool }{
-		"the directory has it": {true, false},
-		"the bucket has it":    {false, true},
-		"both":                 {true, true},
+		"the directory has it": {dir: true, bucket: false},
+		"the bucket has it":    {dir: false, bucket: true},
+		"both":                 {dir: true, bucket: true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

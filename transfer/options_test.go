@@ -26,37 +26,154 @@ func TestPatterns(t *testing.T) {
 		opts []transfer.Option
 		want []string
 	}{
-		{"all", nil, keysOf(files)},
-		{"without a slash, at any depth", []transfer.Option{transfer.WithInclude("*.jpg")}, []string{"a.jpg", "2026/b.jpg", "2026/x/c.jpg"}},
-		{"and the same with two asterisks", []transfer.Option{transfer.WithInclude("**/*.jpg")}, []string{"a.jpg", "2026/b.jpg", "2026/x/c.jpg"}},
-		{"with a slash at its start, at the top", []transfer.Option{transfer.WithInclude("/*.jpg")}, []string{"a.jpg"}},
-		{"with a slash in it, from the top", []transfer.Option{transfer.WithInclude("2026/*.jpg", "x/*.jpg")}, []string{"2026/b.jpg"}},
-		{"and with one at its start too", []transfer.Option{transfer.WithInclude("/2026/*.jpg")}, []string{"2026/b.jpg"}},
-		{"a tree", []transfer.Option{transfer.WithInclude("2026/**")}, []string{"2026/b.jpg", "2026/x/c.jpg"}},
-		{"several", []transfer.Option{transfer.WithInclude("2026/**"), transfer.WithInclude("*.txt")}, []string{"2026/b.jpg", "2026/x/c.jpg", "a.txt"}},
-		{"a tree, by its name", []transfer.Option{transfer.WithInclude("2026/")}, []string{"2026/b.jpg", "2026/x/c.jpg"}},
-		{"trees of a name, at any depth", []transfer.Option{transfer.WithInclude("build/", "x/")}, []string{"2026/x/c.jpg", "sub/build/deep/b"}},
-		{"a tree at the top", []transfer.Option{transfer.WithInclude("/build/", "/2026/")}, []string{"2026/b.jpg", "2026/x/c.jpg"}},
-		{"a name matches files only", []transfer.Option{transfer.WithInclude("2026", "build", "HEAD")}, []string{"build", "sub/.git/HEAD"}},
-		{"names at the top", []transfer.Option{transfer.WithInclude("/2026", "/*")}, []string{"a.jpg", "a.txt", "build"}},
-		{"excluded, at any depth", []transfer.Option{transfer.WithExclude("*.jpg", "*.js", ".git")}, []string{"a.txt", "build", "sub/build/deep/b"}},
-		{"excluded, at the top", []transfer.Option{transfer.WithExclude("/*.jpg", "/.git", "/build", "/sub/build")}, []string{"a.txt", "2026/b.jpg", "2026/x/c.jpg", "sub/.git/HEAD", "node_modules/m/i.js"}},
-		{"excluded", []transfer.Option{transfer.WithExclude("**/.git/**", "node_modules/**", "sub/**")}, []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", "build"}},
-		{"a directory is excluded by its name", []transfer.Option{transfer.WithExclude("2026", ".git", "sub", "node_modules")}, []string{"a.jpg", "a.txt", "build"}},
-		{"and with a slash", []transfer.Option{transfer.WithExclude("2026/", ".git/", "sub/", "node_modules/")}, []string{"a.jpg", "a.txt", "build"}},
-		{"and at any depth", []transfer.Option{transfer.WithExclude("m/", "deep/", ".git/")}, []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", "build"}},
-		{"and at the top", []transfer.Option{transfer.WithExclude("/.git/", "/m/", "/2026/")}, []string{"a.jpg", "a.txt", "sub/.git/HEAD", "node_modules/m/i.js", "build", "sub/build/deep/b"}},
-		{"at any depth", []transfer.Option{transfer.WithExclude("**/.git", "**/*_modules/", "**/build", "2026")}, []string{"a.jpg", "a.txt"}},
-		{"the content of directories of a name, but no file", []transfer.Option{transfer.WithInclude("/*", "sub/**"), transfer.WithExclude("**/build/**", "build/", "**/.git/")}, []string{"a.jpg", "a.txt", "build"}},
-		{"the content of any directory, by a slash", []transfer.Option{transfer.WithExclude("**/")}, []string{"a.jpg", "a.txt", "build"}},
-		{"and with one asterisk", []transfer.Option{transfer.WithExclude("*/")}, []string{"a.jpg", "a.txt", "build"}},
-		{"the content of the directories of a tree", []transfer.Option{transfer.WithInclude("2026/**"), transfer.WithExclude("2026/**/")}, []string{"2026/b.jpg"}},
-		{"only the content of directories", []transfer.Option{transfer.WithInclude("**/"), transfer.WithExclude("sub", ".git")}, []string{"2026/b.jpg", "2026/x/c.jpg", "node_modules/m/i.js"}},
-		{"WithExclude overrides WithInclude", []transfer.Option{transfer.WithInclude("**/*.jpg"), transfer.WithExclude("2026/x/*")}, []string{"a.jpg", "2026/b.jpg"}},
-		{"all", []transfer.Option{transfer.WithExclude("**")}, []string{}},
-		{"and with one asterisk", []transfer.Option{transfer.WithExclude("*")}, []string{}},
-		{"a class and alternatives", []transfer.Option{transfer.WithInclude("/[a-c].{txt,jpg}")}, []string{"a.jpg", "a.txt"}},
-		{"of names at any depth", []transfer.Option{transfer.WithInclude("[ac].{txt,jpg}")}, []string{"a.jpg", "a.txt", "2026/x/c.jpg"}},
+		{name: "all", opts: nil, want: keysOf(files)},
+		{
+			name: "without a slash, at any depth",
+			opts: []transfer.Option{transfer.WithInclude("*.jpg")},
+			want: []string{"a.jpg", "2026/b.jpg", "2026/x/c.jpg"},
+		},
+		{
+			name: "and the same with two asterisks",
+			opts: []transfer.Option{transfer.WithInclude("**/*.jpg")},
+			want: []string{"a.jpg", "2026/b.jpg", "2026/x/c.jpg"},
+		},
+		{
+			name: "with a slash at its start, at the top",
+			opts: []transfer.Option{transfer.WithInclude("/*.jpg")},
+			want: []string{"a.jpg"},
+		},
+		{
+			name: "with a slash in it, from the top",
+			opts: []transfer.Option{transfer.WithInclude("2026/*.jpg", "x/*.jpg")},
+			want: []string{"2026/b.jpg"},
+		},
+		{
+			name: "and with one at its start too",
+			opts: []transfer.Option{transfer.WithInclude("/2026/*.jpg")},
+			want: []string{"2026/b.jpg"},
+		},
+		{
+			name: "a tree",
+			opts: []transfer.Option{transfer.WithInclude("2026/**")},
+			want: []string{"2026/b.jpg", "2026/x/c.jpg"},
+		},
+		{
+			name: "several",
+			opts: []transfer.Option{transfer.WithInclude("2026/**"), transfer.WithInclude("*.txt")},
+			want: []string{"2026/b.jpg", "2026/x/c.jpg", "a.txt"},
+		},
+		{
+			name: "a tree, by its name",
+			opts: []transfer.Option{transfer.WithInclude("2026/")},
+			want: []string{"2026/b.jpg", "2026/x/c.jpg"},
+		},
+		{
+			name: "trees of a name, at any depth",
+			opts: []transfer.Option{transfer.WithInclude("build/", "x/")},
+			want: []string{"2026/x/c.jpg", "sub/build/deep/b"},
+		},
+		{
+			name: "a tree at the top",
+			opts: []transfer.Option{transfer.WithInclude("/build/", "/2026/")},
+			want: []string{"2026/b.jpg", "2026/x/c.jpg"},
+		},
+		{
+			name: "a name matches files only",
+			opts: []transfer.Option{transfer.WithInclude("2026", "build", "HEAD")},
+			want: []string{"build", "sub/.git/HEAD"},
+		},
+		{
+			name: "names at the top",
+			opts: []transfer.Option{transfer.WithInclude("/2026", "/*")},
+			want: []string{"a.jpg", "a.txt", "build"},
+		},
+		{
+			name: "excluded, at any depth",
+			opts: []transfer.Option{transfer.WithExclude("*.jpg", "*.js", ".git")},
+			want: []string{"a.txt", "build", "sub/build/deep/b"},
+		},
+		{
+			name: "excluded, at the top",
+			opts: []transfer.Option{transfer.WithExclude("/*.jpg", "/.git", "/build", "/sub/build")},
+			want: []string{"a.txt", "2026/b.jpg", "2026/x/c.jpg", "sub/.git/HEAD", "node_modules/m/i.js"},
+		},
+		{
+			name: "excluded",
+			opts: []transfer.Option{transfer.WithExclude("**/.git/**", "node_modules/**", "sub/**")},
+			want: []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", "build"},
+		},
+		{
+			name: "a directory is excluded by its name",
+			opts: []transfer.Option{transfer.WithExclude("2026", ".git", "sub", "node_modules")},
+			want: []string{"a.jpg", "a.txt", "build"},
+		},
+		{
+			name: "and with a slash",
+			opts: []transfer.Option{transfer.WithExclude("2026/", ".git/", "sub/", "node_modules/")},
+			want: []string{"a.jpg", "a.txt", "build"},
+		},
+		{
+			name: "and at any depth",
+			opts: []transfer.Option{transfer.WithExclude("m/", "deep/", ".git/")},
+			want: []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", "build"},
+		},
+		{
+			name: "and at the top",
+			opts: []transfer.Option{transfer.WithExclude("/.git/", "/m/", "/2026/")},
+			want: []string{
+				"a.jpg", "a.txt", "sub/.git/HEAD", "node_modules/m/i.js", "build", "sub/build/deep/b",
+			},
+		},
+		{
+			name: "at any depth",
+			opts: []transfer.Option{transfer.WithExclude("**/.git", "**/*_modules/", "**/build", "2026")},
+			want: []string{"a.jpg", "a.txt"},
+		},
+		{
+			name: "the content of directories of a name, but no file",
+			opts: []transfer.Option{
+				transfer.WithInclude("/*", "sub/**"),
+				transfer.WithExclude("**/build/**", "build/", "**/.git/"),
+			},
+			want: []string{"a.jpg", "a.txt", "build"},
+		},
+		{
+			name: "the content of any directory, by a slash",
+			opts: []transfer.Option{transfer.WithExclude("**/")},
+			want: []string{"a.jpg", "a.txt", "build"},
+		},
+		{
+			name: "and with one asterisk",
+			opts: []transfer.Option{transfer.WithExclude("*/")},
+			want: []string{"a.jpg", "a.txt", "build"},
+		},
+		{
+			name: "the content of the directories of a tree",
+			opts: []transfer.Option{transfer.WithInclude("2026/**"), transfer.WithExclude("2026/**/")},
+			want: []string{"2026/b.jpg"},
+		},
+		{
+			name: "only the content of directories",
+			opts: []transfer.Option{transfer.WithInclude("**/"), transfer.WithExclude("sub", ".git")},
+			want: []string{"2026/b.jpg", "2026/x/c.jpg", "node_modules/m/i.js"},
+		},
+		{
+			name: "WithExclude overrides WithInclude",
+			opts: []transfer.Option{transfer.WithInclude("**/*.jpg"), transfer.WithExclude("2026/x/*")},
+			want: []string{"a.jpg", "2026/b.jpg"},
+		},
+		{name: "all", opts: []transfer.Option{transfer.WithExclude("**")}, want: []string{}},
+		{name: "and with one asterisk", opts: []transfer.Option{transfer.WithExclude("*")}, want: []string{}},
+		{
+			name: "a class and alternatives",
+			opts: []transfer.Option{transfer.WithInclude("/[a-c].{txt,jpg}")},
+			want: []string{"a.jpg", "a.txt"},
+		},
+		{
+			name: "of names at any depth",
+			opts: []transfer.Option{transfer.WithInclude("[ac].{txt,jpg}")},
+			want: []string{"a.jpg", "a.txt", "2026/x/c.jpg"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -52,8 +52,8 @@ func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 		name, profile string
 		code          storage.Code
 	}{
-		{"listed folder by folder", "seaweedfs", ""},
-		{"with a profile that lists in order", "unknown", storage.Unsupported},
+		{name: "listed folder by folder", profile: "seaweedfs", code: ""},
+		{name: "with a profile that lists in order", profile: "unknown", code: storage.Unsupported},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -155,8 +155,8 @@ func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 		name          string
 		keys, markers int
 	}{
-		{"many keys with few markers", 900, 2},
-		{"keys with more markers than a batch", 3, 1200},
+		{name: "many keys with few markers", keys: 900, markers: 2},
+		{name: "keys with more markers than a batch", keys: 3, markers: 1200},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -146,8 +146,10 @@ func TestWithMissingOnly(t *testing.T) {
 	for _, extra := range [][]transfer.Option{nil, {transfer.WithChecksum()}, {transfer.WithDryRun()}} {
 		opts := append(extra, transfer.WithMissingOnly())
 		tests := []struct{ dst, src transfer.End }{
-			{transfer.Bucket(fill(result)), transfer.Dir(newTree(t, files))}, {transfer.Bucket(fill(result)), transfer.Bucket(fill(files))},
-			{transfer.Dir(newTree(t, result)), transfer.Bucket(fill(files))}, {transfer.Dir(newTree(t, result)), transfer.Dir(newTree(t, files))},
+			{dst: transfer.Bucket(fill(result)), src: transfer.Dir(newTree(t, files))},
+			{dst: transfer.Bucket(fill(result)), src: transfer.Bucket(fill(files))},
+			{dst: transfer.Dir(newTree(t, result)), src: transfer.Bucket(fill(files))},
+			{dst: transfer.Dir(newTree(t, result)), src: transfer.Dir(newTree(t, files))},
 		}
 		for _, tt := range tests {
 			report, err := transfer.Sync(t.Context(), tt.dst, tt.src, opts...)
@@ -275,20 +277,36 @@ func TestDownloadCompares(t *testing.T) {
 		change      func(t *testing.T, dir string, b storage.Bucket)
 		transferred bool
 	}{
-		{"nothing", func(*testing.T, string, storage.Bucket) {}, false},
-		{"the file was edited", func(t *testing.T, dir string, _ storage.Bucket) {
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("edited"), 0o644))
-		}, true},
-		{"the file was touched", func(t *testing.T, dir string, _ storage.Bucket) {
-			require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now()))
-		}, false},
-		{"the object was replaced by one of the same size", func(t *testing.T, _ string, b storage.Bucket) {
-			_, err := b.Upload(t.Context(), "a.txt", file("after."))
-			require.NoError(t, err)
-		}, true},
-		{"the file was removed", func(t *testing.T, dir string, _ storage.Bucket) {
-			require.NoError(t, os.Remove(filepath.Join(dir, "a.txt")))
-		}, true},
+		{name: "nothing", change: func(*testing.T, string, storage.Bucket) {}, transferred: false},
+		{
+			name: "the file was edited",
+			change: func(t *testing.T, dir string, _ storage.Bucket) {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("edited"), 0o644))
+			},
+			transferred: true,
+		},
+		{
+			name: "the file was touched",
+			change: func(t *testing.T, dir string, _ storage.Bucket) {
+				require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now()))
+			},
+			transferred: false,
+		},
+		{
+			name: "the object was replaced by one of the same size",
+			change: func(t *testing.T, _ string, b storage.Bucket) {
+				_, err := b.Upload(t.Context(), "a.txt", file("after."))
+				require.NoError(t, err)
+			},
+			transferred: true,
+		},
+		{
+			name: "the file was removed",
+			change: func(t *testing.T, dir string, _ storage.Bucket) {
+				require.NoError(t, os.Remove(filepath.Join(dir, "a.txt")))
+			},
+			transferred: true,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -31,19 +31,28 @@ var servers = []struct {
 	name    string
 	address func(t *testing.T, endpoint string) (scheme, query string)
 }{
-	{"MINIO", func(t *testing.T, endpoint string) (string, string) {
-		t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
-		t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
-		return "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}}.Encode()
-	}},
-	{"GCS", func(_ *testing.T, endpoint string) (string, string) {
-		return "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {endpoint}}.Encode()
-	}},
-	{"AZURITE", func(t *testing.T, endpoint string) (string, string) {
-		t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
-		t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
-		return "azblob", url.Values{"account": {os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")}, "endpoint": {endpoint}}.Encode()
-	}},
+	{
+		name: "MINIO",
+		address: func(t *testing.T, endpoint string) (string, string) {
+			t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
+			t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
+			return "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}}.Encode()
+		},
+	},
+	{
+		name: "GCS",
+		address: func(_ *testing.T, endpoint string) (string, string) {
+			return "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {endpoint}}.Encode()
+		},
+	},
+	{
+		name: "AZURITE",
+		address: func(t *testing.T, endpoint string) (string, string) {
+			t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
+			t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
+			return "azblob", url.Values{"account": {os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")}, "endpoint": {endpoint}}.Encode()
+		},
+	},
 }
 
 // serverStops returns a bucket on each running server.

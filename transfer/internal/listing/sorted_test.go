@@ -60,9 +60,9 @@ func filesIn(t *testing.T, dir string) (files []string) {
 
 func TestSortedYieldsEachKeyOnceInOrder(t *testing.T) {
 	tests := map[string]struct{ entries, memory int }{
-		"nothing":   {0, 1},
-		"in memory": {100, Memory},
-		"on disk":   {2000, 10_000},
+		"nothing":   {entries: 0, memory: 1},
+		"in memory": {entries: 100, memory: Memory},
+		"on disk":   {entries: 2000, memory: 10_000},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -97,9 +97,9 @@ func TestSortedLeavesNoFiles(t *testing.T) {
 		list iter.Seq2[storage.ListEntry, error]
 		want error
 	}{
-		"after an error of the listing": {t.Context(), failing, failure},
-		"if the caller leaves the loop": {t.Context(), inMapOrder(1000), nil},
-		"if ctx is done":                {canceled, inMapOrder(1000), context.Canceled},
+		"after an error of the listing": {ctx: t.Context(), list: failing, want: failure},
+		"if the caller leaves the loop": {ctx: t.Context(), list: inMapOrder(1000), want: nil},
+		"if ctx is done":                {ctx: canceled, list: inMapOrder(1000), want: context.Canceled},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
