@@ -150,13 +150,21 @@ func TestNetworkError(t *testing.T) {
 		code      storage.Code
 		retryable bool
 	}{
-		"canceled":                {context.Canceled, storage.Canceled, false},
-		"a deadline":              {context.DeadlineExceeded, storage.DeadlineExceeded, false},
-		"an unknown host":         {&net.DNSError{IsNotFound: true}, storage.Unavailable, true},
-		"an untrusted server":     {&tls.CertificateVerificationError{}, storage.Internal, false},
-		"a body that was cut off": {io.ErrUnexpectedEOF, storage.Unavailable, true},
-		"an error of the driver":  {storage.Unauthenticated, storage.Unauthenticated, false},
-		"any other error":         {errors.New("boom"), storage.Internal, false},
+		"canceled":        {err: context.Canceled, code: storage.Canceled, retryable: false},
+		"a deadline":      {err: context.DeadlineExceeded, code: storage.DeadlineExceeded, retryable: false},
+		"an unknown host": {err: &net.DNSError{IsNotFound: true}, code: storage.Unavailable, retryable: true},
+		"an untrusted server": {
+			err:       &tls.CertificateVerificationError{},
+			code:      storage.Internal,
+			retryable: false,
+		},
+		"a body that was cut off": {err: io.ErrUnexpectedEOF, code: storage.Unavailable, retryable: true},
+		"an error of the driver": {
+			err:       storage.Unauthenticated,
+			code:      storage.Unauthenticated,
+			retryable: false,
+		},
+		"any other error": {err: errors.New("boom"), code: storage.Internal, retryable: false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
