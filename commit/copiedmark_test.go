@@ -44,10 +44,10 @@ func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 		mark []int64 // the calls of Trim in the other log
 		trim int64
 	}{
-		{"it names an entry after the last one", []int64{6, 8}, 5},
-		{"it names an entry that is another one here", []int64{2, 3}, 5},
-		{"to remove the rest", []int64{2, 3}, 1},
-		{"one call before the first removal", []int64{3}, 5},
+		{name: "it names an entry after the last one", mark: []int64{6, 8}, trim: 5},
+		{name: "it names an entry that is another one here", mark: []int64{2, 3}, trim: 5},
+		{name: "to remove the rest", mark: []int64{2, 3}, trim: 1},
+		{name: "one call before the first removal", mark: []int64{3}, trim: 5},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -106,7 +106,8 @@ func TestTrimRemovesOnlyWhatItsMarkSays(t *testing.T) {
 	require.Equal(t, append([]string{entryKey(2)}, others[:1]...), foldermarker.Keys(t, bucket)[:2])
 	require.Equal(t, append([]string{entryKey(3)}, others[1:]...), foldermarker.Keys(t, bucket)[2:])
 	require.NoError(t, newLog(t, bucket).Trim(t.Context(), 5))
-	require.Equal(t, others, foldermarker.Keys(t, bucket), "what the listing lacked is removed by the next call")
+	require.Equal(t, others, foldermarker.Keys(t, bucket),
+		"what the listing lacked is removed by the next call")
 }
 
 // A fixedListing driver lists other keys than it has.

@@ -147,7 +147,8 @@ func TestExploredLog(t *testing.T) {
 				writer := scene.run("a", appending("a", &number))
 				other := scene.run("other", tt.other)
 				s.Check(func() {
-					require.True(s, other.Died() || other.Err() == nil || other.Unanswered(), "%v", other.Err())
+					require.True(s, other.Died() || other.Err() == nil || other.Unanswered(),
+						"%v", other.Err())
 					scene.checkWriter(writer, number, scene.newEntries()["a"])
 					appendTo(s, scene.open(scene.store.Bucket()), "later")
 				})

@@ -177,10 +177,13 @@ func TestAppendFails(t *testing.T) {
 		next func(int64) ([]byte, error)
 		want error
 	}{
-		"if next fails": {func(int64) ([]byte, error) { return nil, conflict }, conflict},
-		"if the entry is too big": {func(int64) ([]byte, error) {
-			return make([]byte, commit.MaxEntry+1), nil
-		}, storage.TooLarge},
+		"if next fails": {next: func(int64) ([]byte, error) { return nil, conflict }, want: conflict},
+		"if the entry is too big": {
+			next: func(int64) ([]byte, error) {
+				return make([]byte, commit.MaxEntry+1), nil
+			},
+			want: storage.TooLarge,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -259,7 +262,8 @@ func TestArgumentsAreChecked(t *testing.T) {
 // and their objects are removed.
 func TestTrimmedEntriesAreGone(t *testing.T) {
 	log, bucket := newMemoryLog(t)
-	_, err := bucket.Upload(t.Context(), "log/00000000000000000002.txt", strings.NewReader("of somebody else"))
+	_, err := bucket.Upload(t.Context(), "log/00000000000000000002.txt",
+		strings.NewReader("of somebody else"))
 	require.NoError(t, err)
 	appendText(t, log, "a", "b", "c")
 	require.NoError(t, log.Trim(t.Context(), 2))
@@ -546,7 +550,11 @@ func testKillsAtEveryCall(t *testing.T, stores []store, bubble func(*testing.T, 
 				bubble(t, func(t *testing.T) {
 					for dieAt, reached := 1, true; reached; dieAt++ {
 						require.Less(t, dieAt, 40)
-						process := &dyingProcess{dieAt: dieAt, afterEffect: death.afterEffect, lost: death.lost}
+						process := &dyingProcess{
+							dieAt:       dieAt,
+							afterEffect: death.afterEffect,
+							lost:        death.lost,
+						}
 						reached = testKill(t, store, process)
 					}
 				})

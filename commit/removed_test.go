@@ -31,18 +31,30 @@ func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 		happen func(t *testing.T, bucket storage.Bucket)
 		text   string
 	}{
-		{"the last entries", func(t *testing.T, bucket storage.Bucket) {
-			remove(t, bucket, 6, 10)
-		}, "entry 10 was in the log, and is gone"},
-		{"all entries", func(t *testing.T, bucket storage.Bucket) {
-			remove(t, bucket, 1, 10)
-		}, "entry 10 was in the log, and is gone"},
-		{"and others appended in their place", func(t *testing.T, bucket storage.Bucket) {
-			remove(t, bucket, 6, 10)
-			other, err := commit.New(bucket, "log/")
-			require.NoError(t, err)
-			appendText(t, other, "1", "2", "3", "4", "5", "6")
-		}, "entry 10 is another one than was in the log"},
+		{
+			name: "the last entries",
+			happen: func(t *testing.T, bucket storage.Bucket) {
+				remove(t, bucket, 6, 10)
+			},
+			text: "entry 10 was in the log, and is gone",
+		},
+		{
+			name: "all entries",
+			happen: func(t *testing.T, bucket storage.Bucket) {
+				remove(t, bucket, 1, 10)
+			},
+			text: "entry 10 was in the log, and is gone",
+		},
+		{
+			name: "and others appended in their place",
+			happen: func(t *testing.T, bucket storage.Bucket) {
+				remove(t, bucket, 6, 10)
+				other, err := commit.New(bucket, "log/")
+				require.NoError(t, err)
+				appendText(t, other, "1", "2", "3", "4", "5", "6")
+			},
+			text: "entry 10 is another one than was in the log",
+		},
 	}
 	for _, tt := range tests {
 		for name, wait := range map[string]time.Duration{"at once": 0, "after an hour": time.Hour} {
