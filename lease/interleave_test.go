@@ -39,7 +39,8 @@ func TestExploredLease(t *testing.T) {
 					process := s.Process(name)
 					bucket := process.Bucket(store)
 					actor := process.Go(name, func(ctx context.Context) error {
-						held, err := lease.Acquire(ctx, bucket, "lease", append(tt.opts, lease.WithTTL(ttl))...)
+						held, err := lease.Acquire(ctx, bucket, "lease",
+							append(tt.opts, lease.WithTTL(ttl))...)
 						if err != nil {
 							return err
 						}

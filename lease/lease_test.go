@@ -163,18 +163,24 @@ var stores = []struct {
 	name string
 	open func(t *testing.T) func() storage.Bucket
 }{
-	{"memory", func(*testing.T) func() storage.Bucket {
-		bucket := memstore.New()
-		return func() storage.Bucket { return bucket }
-	}},
-	{"directory", func(t *testing.T) func() storage.Bucket {
-		dir := filepath.Join(t.TempDir(), "bucket")
-		return func() storage.Bucket {
-			bucket, err := local.Open(dir, local.Config{Create: true, NoSync: true})
-			require.NoError(t, err)
-			return bucket
-		}
-	}},
+	{
+		name: "memory",
+		open: func(*testing.T) func() storage.Bucket {
+			bucket := memstore.New()
+			return func() storage.Bucket { return bucket }
+		},
+	},
+	{
+		name: "directory",
+		open: func(t *testing.T) func() storage.Bucket {
+			dir := filepath.Join(t.TempDir(), "bucket")
+			return func() storage.Bucket {
+				bucket, err := local.Open(dir, local.Config{Create: true, NoSync: true})
+				require.NoError(t, err)
+				return bucket
+			}
+		},
+	},
 }
 
 // readText returns the content of the object of the lease, or "" without one.
@@ -784,7 +790,9 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 func TestAcquireThatEndsDuringItsWrite(t *testing.T) {
 	bucket := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
-	canceled := wrapped.Bucket(t, bucket, func(c storage.Core) storage.Core { return &cancelingCore{c, cancel} })
+	canceled := wrapped.Bucket(t, bucket, func(c storage.Core) storage.Core {
+		return &cancelingCore{c, cancel}
+	})
 	_, err := lease.Acquire(ctx, canceled, key)
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotContains(t, readText(t, bucket), "holder")

@@ -38,22 +38,28 @@ var servers = []struct {
 	name    string
 	address func(t *testing.T) string
 }{
-	{"minio", s3Address("minio", "OMNIBUCKET_TEST_MINIO")},
-	{"versitygw", s3Address("versitygw", "OMNIBUCKET_TEST_VERSITYGW")},
-	{"gcs", func(t *testing.T) string {
-		return freshbucket.Address(t, "gs", url.Values{
-			"anonymous": {"true"},
-			"project":   {"project"},
-			"endpoint":  {testserver.Need(t, "OMNIBUCKET_TEST_GCS")},
-		})
-	}},
-	{"azurite", func(t *testing.T) string {
-		endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
-		account := os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")
-		t.Setenv("AZURE_STORAGE_ACCOUNT", account)
-		t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
-		return freshbucket.Address(t, "azblob", url.Values{"account": {account}, "endpoint": {endpoint}})
-	}},
+	{name: "minio", address: s3Address("minio", "OMNIBUCKET_TEST_MINIO")},
+	{name: "versitygw", address: s3Address("versitygw", "OMNIBUCKET_TEST_VERSITYGW")},
+	{
+		name: "gcs",
+		address: func(t *testing.T) string {
+			return freshbucket.Address(t, "gs", url.Values{
+				"anonymous": {"true"},
+				"project":   {"project"},
+				"endpoint":  {testserver.Need(t, "OMNIBUCKET_TEST_GCS")},
+			})
+		},
+	},
+	{
+		name: "azurite",
+		address: func(t *testing.T) string {
+			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
+			account := os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")
+			t.Setenv("AZURE_STORAGE_ACCOUNT", account)
+			t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
+			return freshbucket.Address(t, "azblob", url.Values{"account": {account}, "endpoint": {endpoint}})
+		},
+	},
 }
 
 // Processes acquire the lease again and again, and some die. No token comes twice, however slow the
