@@ -75,13 +75,25 @@ func TestOpenWithPrefix(t *testing.T) {
 // A bad prefix in an address is refused before anything is opened.
 func TestOpenRefusesBadPrefix(t *testing.T) {
 	tests := map[string]struct{ query, says string }{
-		"no slash at its end":      {"prefix=users", `parameter prefix must consist of whole segments and end in "/"`},
-		"empty":                    {"prefix=", "prefix must not be empty (leave it out to open the whole bucket)"},
-		"only a slash":             {"prefix=/", "parameter prefix must consist of valid segments"},
-		"a slash at its beginning": {"prefix=/users/", "parameter prefix must consist of valid segments"},
-		"two dots":                 {"prefix=a/../b/", "parameter prefix must consist of valid segments"},
-		"a control character":      {"prefix=a%00/", "parameter prefix must consist of valid segments"},
-		"twice":                    {"prefix=a/&prefix=b/", `has parameter "prefix" more than once`},
+		"no slash at its end": {
+			query: "prefix=users",
+			says:  `parameter prefix must consist of whole segments and end in "/"`,
+		},
+		"empty": {
+			query: "prefix=",
+			says:  "prefix must not be empty (leave it out to open the whole bucket)",
+		},
+		"only a slash": {query: "prefix=/", says: "parameter prefix must consist of valid segments"},
+		"a slash at its beginning": {
+			query: "prefix=/users/",
+			says:  "parameter prefix must consist of valid segments",
+		},
+		"two dots": {query: "prefix=a/../b/", says: "parameter prefix must consist of valid segments"},
+		"a control character": {
+			query: "prefix=a%00/",
+			says:  "parameter prefix must consist of valid segments",
+		},
+		"twice": {query: "prefix=a/&prefix=b/", says: `has parameter "prefix" more than once`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

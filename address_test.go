@@ -22,23 +22,27 @@ func init() {
 // Open fails with InvalidArgument for an address that it cannot use, says why, and shows no credentials.
 func TestOpenRefusesBadAddresses(t *testing.T) {
 	tests := map[string]struct{ address, says string }{
-		"not a URL":      {"mem://%zz", "must be a URL"},
-		"unknown scheme": {"ftp://host/x", "(import the package that registers the scheme)"},
+		"not a URL":      {address: "mem://%zz", says: "must be a URL"},
+		"unknown scheme": {address: "ftp://host/x", says: "(import the package that registers the scheme)"},
 		"missing import": {
-			"azblob://x", `(import _ "github.com/omnibucket/storage/providers/azure", which registers the scheme)`,
+			address: "azblob://x",
+			says:    `(import _ "github.com/omnibucket/storage/providers/azure", which registers the scheme)`,
 		},
-		"no scheme": {"some/path", "known are: "},
+		"no scheme": {address: "some/path", says: "known are: "},
 		"unknown parameter": {
-			"mem://x?colour=red",
-			`has parameter "colour"; known to mem are: object_lock, part_size, prefix, public, ` +
+			address: "mem://x?colour=red",
+			says: `has parameter "colour"; known to mem are: object_lock, part_size, prefix, public, ` +
 				`public_base_url, signing_base_url, versions`,
 		},
-		"repeated parameter": {"mem://x?public=true&public=true", "more than once"},
-		"credentials":        {"mem://user:SECRET@x", "must not hold credentials"},
-		"fragment":           {"mem://x#y", "must not have a fragment"},
-		"neither true nor":   {"mem://x?public=yes", "neither true nor false"},
-		"bad query":          {"mem://x?a=%zz", "query"},
-		"bad base address":   {"mem://x?public_base_url=cdn.example.com", "WithPublicBaseURL must be an http or https address"},
+		"repeated parameter": {address: "mem://x?public=true&public=true", says: "more than once"},
+		"credentials":        {address: "mem://user:SECRET@x", says: "must not hold credentials"},
+		"fragment":           {address: "mem://x#y", says: "must not have a fragment"},
+		"neither true nor":   {address: "mem://x?public=yes", says: "neither true nor false"},
+		"bad query":          {address: "mem://x?a=%zz", says: "query"},
+		"bad base address": {
+			address: "mem://x?public_base_url=cdn.example.com",
+			says:    "WithPublicBaseURL must be an http or https address",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -121,10 +121,10 @@ func TestWrapRefusesPartsOfBuckets(t *testing.T) {
 		of   storage.Bucket
 		wrap func(storage.Core) storage.Core
 	}{
-		"a part":            {storage.Prefixed(bucket, "p/"), pass},
-		"a reference":       {storage.Ref[storage.Downloader](bucket).(storage.Bucket), pass},
-		"no Core":           {bucket, func(storage.Core) storage.Core { return nil }},
-		"a part of no Core": {storage.Prefixed(storage.NewBucket(nil), "p/"), pass},
+		"a part":            {of: storage.Prefixed(bucket, "p/"), wrap: pass},
+		"a reference":       {of: storage.Ref[storage.Downloader](bucket).(storage.Bucket), wrap: pass},
+		"no Core":           {of: bucket, wrap: func(storage.Core) storage.Core { return nil }},
+		"a part of no Core": {of: storage.Prefixed(storage.NewBucket(nil), "p/"), wrap: pass},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -181,7 +181,9 @@ func (w *readCountingCore) Download(ctx context.Context, key string, o *storage.
 // If the source of Copy has a Core, Copy reads it with that Core's Download.
 func TestCopyReadsThroughCore(t *testing.T) {
 	reads := 0
-	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &readCountingCore{c, &reads} })
+	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
+		return &readCountingCore{c, &reads}
+	})
 	require.NoError(t, err)
 	_, err = bucket.Upload(t.Context(), "p/k", strings.NewReader("text"))
 	require.NoError(t, err)
@@ -201,38 +203,73 @@ var wholeBucketCalls = []struct {
 	name string
 	call func(ctx context.Context, bucket storage.Bucket) error
 }{
-	{"Versions", func(ctx context.Context, bucket storage.Bucket) error {
-		return firstError(storage.Versions(ctx, bucket))
-	}},
-	{"Tags", func(ctx context.Context, bucket storage.Bucket) error {
-		_, err := storage.Tags(ctx, bucket, "k")
-		return err
-	}},
-	{"SetTags", func(ctx context.Context, bucket storage.Bucket) error {
-		return storage.SetTags(ctx, bucket, "k", nil)
-	}},
-	{"SetRetention", func(ctx context.Context, bucket storage.Bucket) error {
-		return storage.SetRetention(ctx, bucket, "k", storage.Retention{})
-	}},
-	{"SetLegalHold", func(ctx context.Context, bucket storage.Bucket) error {
-		return storage.SetLegalHold(ctx, bucket, "k", false)
-	}},
-	{"Restore", func(ctx context.Context, bucket storage.Bucket) error { return storage.Restore(ctx, bucket, "k") }},
-	{"SignedUploadForm", func(ctx context.Context, bucket storage.Bucket) error {
-		_, err := storage.SignedUploadForm(ctx, bucket, "k", 0, 1)
-		return err
-	}},
-	{"BeginUpload", func(ctx context.Context, bucket storage.Bucket) error {
-		_, err := storage.BeginUpload(ctx, bucket, "k")
-		return err
-	}},
-	{"ListUploads", func(ctx context.Context, bucket storage.Bucket) error {
-		return firstError(storage.ListUploads(ctx, bucket))
-	}},
-	{"AbortUpload", func(ctx context.Context, bucket storage.Bucket) error {
-		return storage.AbortUpload(ctx, bucket, storage.UploadEntry{Key: "k", Upload: "none"})
-	}},
-	{"Close", func(_ context.Context, bucket storage.Bucket) error { return storage.Close(bucket) }},
+	{
+		name: "Versions",
+		call: func(ctx context.Context, bucket storage.Bucket) error {
+			return firstError(storage.Versions(ctx, bucket))
+		},
+	},
+	{
+		name: "Tags",
+		call: func(ctx context.Context, bucket storage.Bucket) error {
+			_, err := storage.Tags(ctx, bucket, "k")
+			return err
+		},
+	},
+	{
+		name: "SetTags",
+		call: func(ctx context.Context, bucket storage.Bucket) error {
+			return storage.SetTags(ctx, bucket, "k", nil)
+		},
+	},
+	{
+		name: "SetRetention",
+		call: func(ctx context.Context, bucket storage.Bucket) error {
+			return storage.SetRetention(ctx, bucket, "k", storage.Retention{})
+		},
+	},
+	{
+		name: "SetLegalHold",
+		call: func(ctx context.Context, bucket storage.Bucket) error {
+			return storage.SetLegalHold(ctx, bucket, "k", false)
+		},
+	},
+	{
+		name: "Restore",
+		call: func(ctx context.Context, bucket storage.Bucket) error {
+			return storage.Restore(ctx, bucket, "k")
+		},
+	},
+	{
+		name: "SignedUploadForm",
+		call: func(ctx context.Context, bucket storage.Bucket) error {
+			_, err := storage.SignedUploadForm(ctx, bucket, "k", 0, 1)
+			return err
+		},
+	},
+	{
+		name: "BeginUpload",
+		call: func(ctx context.Context, bucket storage.Bucket) error {
+			_, err := storage.BeginUpload(ctx, bucket, "k")
+			return err
+		},
+	},
+	{
+		name: "ListUploads",
+		call: func(ctx context.Context, bucket storage.Bucket) error {
+			return firstError(storage.ListUploads(ctx, bucket))
+		},
+	},
+	{
+		name: "AbortUpload",
+		call: func(ctx context.Context, bucket storage.Bucket) error {
+			return storage.AbortUpload(ctx, bucket, storage.UploadEntry{Key: "k", Upload: "none"})
+		},
+	},
+	{
+		name: "Close",
+		call: func(_ context.Context, bucket storage.Bucket) error { return storage.Close(bucket) },
+	},
 }
 
 // firstError returns the error of a listing.
@@ -579,22 +616,23 @@ func silentCalls(ctx context.Context, bucket storage.Bucket) map[string]error {
 	body := func() io.Reader { return strings.NewReader("x") }
 	part := storage.UploadEntry{Key: "k", Upload: "u"}
 	return map[string]error{
-		"Upload":               lastError(bucket.Upload(ctx, "k", body())),
-		"Download":             lastError(bucket.Download(ctx, "k")),
-		"Attrs":                lastError(bucket.Attrs(ctx, "k")),
-		"List":                 firstError(bucket.List(ctx)),
-		"ListPage":             lastError(storage.ListPage(ctx, bucket, "")),
-		"Versions":             firstError(storage.Versions(ctx, bucket)),
-		"Copy":                 lastError(storage.Copy(ctx, bucket, "k", memstore.New(), "k")),
-		"Copy of itself":       lastError(storage.Copy(ctx, bucket, "k", bucket, "k")),
-		"Compose":              lastError(storage.Compose(ctx, bucket, "k", []string{"k"})),
-		"Move":                 lastError(storage.Move(ctx, bucket, "k", "to")),
-		"Append":               lastError(storage.Append(ctx, bucket, "k", []byte("x"))),
-		"SignedUploadURL":      lastError(bucket.SignedUploadURL(ctx, "k")),
-		"SignedDownloadURL":    lastError(bucket.SignedDownloadURL(ctx, "k")),
-		"SignedRemoveURL":      lastError(storage.SignedRemoveURL(ctx, bucket, "k")),
-		"SignedUploadForm":     lastError(storage.SignedUploadForm(ctx, bucket, "k", 0, 1)),
-		"Vend":                 lastError(storage.Vend(ctx, bucket, "", storage.Rights{Read: true}, time.Hour)),
+		"Upload":            lastError(bucket.Upload(ctx, "k", body())),
+		"Download":          lastError(bucket.Download(ctx, "k")),
+		"Attrs":             lastError(bucket.Attrs(ctx, "k")),
+		"List":              firstError(bucket.List(ctx)),
+		"ListPage":          lastError(storage.ListPage(ctx, bucket, "")),
+		"Versions":          firstError(storage.Versions(ctx, bucket)),
+		"Copy":              lastError(storage.Copy(ctx, bucket, "k", memstore.New(), "k")),
+		"Copy of itself":    lastError(storage.Copy(ctx, bucket, "k", bucket, "k")),
+		"Compose":           lastError(storage.Compose(ctx, bucket, "k", []string{"k"})),
+		"Move":              lastError(storage.Move(ctx, bucket, "k", "to")),
+		"Append":            lastError(storage.Append(ctx, bucket, "k", []byte("x"))),
+		"SignedUploadURL":   lastError(bucket.SignedUploadURL(ctx, "k")),
+		"SignedDownloadURL": lastError(bucket.SignedDownloadURL(ctx, "k")),
+		"SignedRemoveURL":   lastError(storage.SignedRemoveURL(ctx, bucket, "k")),
+		"SignedUploadForm":  lastError(storage.SignedUploadForm(ctx, bucket, "k", 0, 1)),
+		"Vend": lastError(storage.Vend(ctx, bucket, "",
+			storage.Rights{Read: true}, time.Hour)),
 		"BeginUpload":          lastError(storage.BeginUpload(ctx, bucket, "k")),
 		"ContinueUpload":       lastError(storage.ContinueUpload(ctx, bucket, "token")),
 		"ContinueListedUpload": lastError(storage.ContinueListedUpload(ctx, bucket, part)),
@@ -621,7 +659,9 @@ func (k fixedAttrsCore) Download(context.Context, string, *storage.DownloadOptio
 func TestPrefixedAttrsHaveKeyOfCall(t *testing.T) {
 	for _, key := range []string{"p/p/k", "outside/secret"} {
 		attrs := &storage.Attrs{Key: key}
-		bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return fixedAttrsCore{c, attrs} })
+		bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
+			return fixedAttrsCore{c, attrs}
+		})
 		require.NoError(t, err)
 		view := storage.Prefixed(bucket, "p/")
 
@@ -699,7 +739,9 @@ func (c streamingCore) CopyFrom(
 
 // If a Core's CopyFrom cannot append bytes, Append fails instead of returning nil.
 func TestAppendThroughCoreThatCopies(t *testing.T) {
-	bucket, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core { return streamingCore{c} })
+	bucket, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core {
+		return streamingCore{c}
+	})
 	require.NoError(t, err)
 
 	_, err = storage.Append(t.Context(), bucket, "k", []byte("more"))

@@ -111,7 +111,9 @@ func (watched *watchedBucket) effects() (all storage.Effects) {
 
 // watchedStores has a function for each store that opens a bucket with the options of a watchedBucket.
 var watchedStores = map[string]func(t *testing.T, watched *watchedBucket) storage.Bucket{
-	"memory": func(_ *testing.T, watched *watchedBucket) storage.Bucket { return memstore.New(watched.options()...) },
+	"memory": func(_ *testing.T, watched *watchedBucket) storage.Bucket {
+		return memstore.New(watched.options()...)
+	},
 	"directory": func(t *testing.T, watched *watchedBucket) storage.Bucket {
 		b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, watched.options()...)
 		require.NoError(t, err)
@@ -164,180 +166,369 @@ var watchedCalls = []struct {
 	effects storage.Effects
 	call    func(ctx context.Context, b storage.Bucket, watched *watchedBucket) error
 }{
-	{"Bucket.Upload", write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(b.Upload(ctx, "n", strings.NewReader("x")))
-	}},
-	{"Bucket.Download", read, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		r, err := b.Download(ctx, "a")
-		if err != nil {
+	{
+		name:    "Bucket.Upload",
+		effects: write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(b.Upload(ctx, "n", strings.NewReader("x")))
+		},
+	},
+	{
+		name:    "Bucket.Download",
+		effects: read,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			r, err := b.Download(ctx, "a")
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(io.Discard, r)
+			return errors.Join(err, r.Close())
+		},
+	},
+	{
+		name:    "Bucket.List",
+		effects: list,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return eachError(b.List(ctx))
+		},
+	},
+	{
+		name:    "Bucket.Attrs",
+		effects: describe,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(b.Attrs(ctx, "a"))
+		},
+	},
+	{
+		name:    "Bucket.Exists",
+		effects: describe,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(b.Exists(ctx, "a"))
+		},
+	},
+	{
+		name:    "Bucket.Remove",
+		effects: remove,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return b.Remove(ctx, "a")
+		},
+	},
+	{
+		name:    "Bucket.SignedUploadURL",
+		effects: sign | write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(b.SignedUploadURL(ctx, "a"))
+		},
+	},
+	{
+		name:    "Bucket.SignedDownloadURL",
+		effects: sign | read,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(b.SignedDownloadURL(ctx, "a"))
+		},
+	},
+	{
+		name:    "Bucket.PublicURL",
+		effects: sign | read,
+		call: func(_ context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(b.PublicURL("a"))
+		},
+	},
+	{
+		name:    "ReadAll",
+		effects: read,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			_, _, err := storage.ReadAll(ctx, b, "a")
 			return err
-		}
-		_, err = io.Copy(io.Discard, r)
-		return errors.Join(err, r.Close())
-	}},
-	{"Bucket.List", list, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return eachError(b.List(ctx))
-	}},
-	{"Bucket.Attrs", describe, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(b.Attrs(ctx, "a"))
-	}},
-	{"Bucket.Exists", describe, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(b.Exists(ctx, "a"))
-	}},
-	{"Bucket.Remove", remove, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return b.Remove(ctx, "a")
-	}},
-	{"Bucket.SignedUploadURL", sign | write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(b.SignedUploadURL(ctx, "a"))
-	}},
-	{"Bucket.SignedDownloadURL", sign | read, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(b.SignedDownloadURL(ctx, "a"))
-	}},
-	{"Bucket.PublicURL", sign | read, func(_ context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(b.PublicURL("a"))
-	}},
-	{"ReadAll", read, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		_, _, err := storage.ReadAll(ctx, b, "a")
-		return err
-	}},
-	{"ReadRanges", read, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		_, _, err := storage.ReadRanges(ctx, b, "a",
-			[]storage.Range{{Offset: 0, Length: 1}, {Offset: 2, Length: 1}})
-		return err
-	}},
-	{"NewReaderAt", read | describe, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		r, err := storage.NewReaderAt(ctx, b, "a")
-		if err != nil {
+		},
+	},
+	{
+		name:    "ReadRanges",
+		effects: read,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			_, _, err := storage.ReadRanges(ctx, b, "a",
+				[]storage.Range{{Offset: 0, Length: 1}, {Offset: 2, Length: 1}})
 			return err
-		}
-		defer r.Close()
-		_, err = r.ReadAt(make([]byte, 1), 1)
-		return err
-	}},
-	{"DownloadFile", read, func(ctx context.Context, b storage.Bucket, watched *watchedBucket) error {
-		return lastError(storage.DownloadFile(ctx, b, "a", filepath.Join(watched.dir, "downloaded")))
-	}},
-	{"FS", read | list | describe, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		dir := storage.FS(ctx, b)
-		_, readErr := fs.ReadFile(dir, "a")
-		_, stat := fs.Stat(dir, "a")
-		_, listed := fs.ReadDir(dir, ".")
-		return errors.Join(readErr, stat, listed)
-	}},
-	{"NewWriter", write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		watched := storage.NewWriter(ctx, b, "n")
-		_, _ = io.WriteString(watched, "x")
-		return lastError(watched.Commit())
-	}},
-	{"UploadFile", write, func(ctx context.Context, b storage.Bucket, watched *watchedBucket) error {
-		name := filepath.Join(watched.dir, "uploaded")
-		if err := os.WriteFile(name, []byte("x"), 0o600); err != nil {
+		},
+	},
+	{
+		name:    "NewReaderAt",
+		effects: read | describe,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			r, err := storage.NewReaderAt(ctx, b, "a")
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			_, err = r.ReadAt(make([]byte, 1), 1)
 			return err
-		}
-		return lastError(storage.UploadFile(ctx, b, "n", name))
-	}},
-	{"Append", read | write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(storage.Append(ctx, b, "a", []byte("x")))
-	}},
-	{"Update", read | write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		change := func([]byte, *storage.Attrs) ([]byte, error) { return []byte("y"), nil }
-		return lastError(storage.Update(ctx, b, "a", change))
-	}},
-	{"Copy", read | write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(storage.Copy(ctx, b, "n", b, "a"))
-	}},
-	{"Compose", read | write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(storage.Compose(ctx, b, "n", []string{"a", "b"}))
-	}},
-	{"Move", read | write | remove, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(storage.Move(ctx, b, "a", "n"))
-	}},
-	{"RemoveAll", remove, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"})))
-	}},
-	{"RemoveVersions", remove, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		version := storage.VersionEntry{ListEntry: storage.ListEntry{Key: "a"}, Version: "1"}
-		return lastError(storage.RemoveVersions(ctx, b, slices.Values([]storage.VersionEntry{version})))
-	}},
-	{"RemoveMatching", list | remove, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(storage.RemoveMatching(ctx, b, func(storage.ListEntry) bool { return true }))
-	}},
-	{"ListPage", list, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(storage.ListPage(ctx, b, ""))
-	}},
-	{"Versions", list, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return eachError(storage.Versions(ctx, b))
-	}},
-	{"ListUploads", list, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return eachError(storage.ListUploads(ctx, b))
-	}},
-	{"Tags", describe, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(storage.Tags(ctx, b, "a"))
-	}},
-	{"SetTags", write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return storage.SetTags(ctx, b, "a", map[string]string{"k": "v"})
-	}},
-	{"SetRetention", write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return storage.SetRetention(ctx, b, "a", storage.Retention{})
-	}},
-	{"SetLegalHold", write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return storage.SetLegalHold(ctx, b, "a", false)
-	}},
-	{"Restore", write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return storage.Restore(ctx, b, "a")
-	}},
-	{"SignedRemoveURL", sign | remove, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(storage.SignedRemoveURL(ctx, b, "a"))
-	}},
-	{"SignedUploadForm", sign | write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(storage.SignedUploadForm(ctx, b, "a", 0, 1))
-	}},
-	{"Vend", vend | read | describe | remove, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(storage.Vend(ctx, b, "p/", storage.Rights{Read: true, Remove: true}, time.Hour))
-	}},
-	{"As", vend | read | write | remove | list | describe, func(_ context.Context, b storage.Bucket, _ *watchedBucket) error {
-		if _, ok := storage.As[any](b); !ok {
-			return storage.PermissionDenied
-		}
-		return nil
-	}},
-	{"BeginUpload", write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(storage.BeginUpload(ctx, b, "n"))
-	}},
-	{"ContinueUpload", write, func(ctx context.Context, b storage.Bucket, watched *watchedBucket) error {
-		token := "none"
-		if watched.upload != nil {
-			token = watched.upload.Token()
-		}
-		return lastError(storage.ContinueUpload(ctx, b, token))
-	}},
-	{"ContinueListedUpload", write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(storage.ContinueListedUpload(ctx, b, storage.UploadEntry{Key: "u", Upload: "none"}))
-	}},
-	{"AbortUpload", write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return storage.AbortUpload(ctx, b, storage.UploadEntry{Key: "u", Upload: "none"})
-	}},
-	{"AbandonUpload", write, func(ctx context.Context, b storage.Bucket, watched *watchedBucket) error {
-		return storage.AbandonUpload(ctx, b, filepath.Join(watched.dir, "none"))
-	}},
-	{"PutSignedPart", write, func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
-		return lastError(storage.PutSignedPart(ctx, b, "u", "none", 1, strings.NewReader("x")))
-	}},
-	{"MultipartUpload.PutPart", write, ofUpload(func(ctx context.Context, u storage.MultipartUpload) error {
-		return lastError(u.PutPart(ctx, 2, strings.NewReader("x")))
-	})},
-	{"MultipartUpload.SignPart", sign | write, ofUpload(func(ctx context.Context, u storage.MultipartUpload) error {
-		return lastError(u.SignPart(ctx, 2))
-	})},
-	{"MultipartUpload.Parts", describe, ofUpload(func(ctx context.Context, u storage.MultipartUpload) error {
-		return lastError(u.Parts(ctx))
-	})},
-	{"MultipartUpload.Complete", write, ofUpload(func(ctx context.Context, u storage.MultipartUpload) error {
-		return lastError(u.Complete(ctx))
-	})},
-	{"MultipartUpload.Abort", write, ofUpload(func(ctx context.Context, u storage.MultipartUpload) error {
-		return u.Abort(ctx)
-	})},
+		},
+	},
+	{
+		name:    "DownloadFile",
+		effects: read,
+		call: func(ctx context.Context, b storage.Bucket, watched *watchedBucket) error {
+			return lastError(storage.DownloadFile(ctx, b, "a", filepath.Join(watched.dir, "downloaded")))
+		},
+	},
+	{
+		name:    "FS",
+		effects: read | list | describe,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			dir := storage.FS(ctx, b)
+			_, readErr := fs.ReadFile(dir, "a")
+			_, stat := fs.Stat(dir, "a")
+			_, listed := fs.ReadDir(dir, ".")
+			return errors.Join(readErr, stat, listed)
+		},
+	},
+	{
+		name:    "NewWriter",
+		effects: write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			watched := storage.NewWriter(ctx, b, "n")
+			_, _ = io.WriteString(watched, "x")
+			return lastError(watched.Commit())
+		},
+	},
+	{
+		name:    "UploadFile",
+		effects: write,
+		call: func(ctx context.Context, b storage.Bucket, watched *watchedBucket) error {
+			name := filepath.Join(watched.dir, "uploaded")
+			if err := os.WriteFile(name, []byte("x"), 0o600); err != nil {
+				return err
+			}
+			return lastError(storage.UploadFile(ctx, b, "n", name))
+		},
+	},
+	{
+		name:    "Append",
+		effects: read | write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(storage.Append(ctx, b, "a", []byte("x")))
+		},
+	},
+	{
+		name:    "Update",
+		effects: read | write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			change := func([]byte, *storage.Attrs) ([]byte, error) { return []byte("y"), nil }
+			return lastError(storage.Update(ctx, b, "a", change))
+		},
+	},
+	{
+		name:    "Copy",
+		effects: read | write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(storage.Copy(ctx, b, "n", b, "a"))
+		},
+	},
+	{
+		name:    "Compose",
+		effects: read | write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(storage.Compose(ctx, b, "n", []string{"a", "b"}))
+		},
+	},
+	{
+		name:    "Move",
+		effects: read | write | remove,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(storage.Move(ctx, b, "a", "n"))
+		},
+	},
+	{
+		name:    "RemoveAll",
+		effects: remove,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"})))
+		},
+	},
+	{
+		name:    "RemoveVersions",
+		effects: remove,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			version := storage.VersionEntry{ListEntry: storage.ListEntry{Key: "a"}, Version: "1"}
+			return lastError(storage.RemoveVersions(ctx, b, slices.Values([]storage.VersionEntry{version})))
+		},
+	},
+	{
+		name:    "RemoveMatching",
+		effects: list | remove,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(storage.RemoveMatching(ctx, b, func(storage.ListEntry) bool { return true }))
+		},
+	},
+	{
+		name:    "ListPage",
+		effects: list,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(storage.ListPage(ctx, b, ""))
+		},
+	},
+	{
+		name:    "Versions",
+		effects: list,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return eachError(storage.Versions(ctx, b))
+		},
+	},
+	{
+		name:    "ListUploads",
+		effects: list,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return eachError(storage.ListUploads(ctx, b))
+		},
+	},
+	{
+		name:    "Tags",
+		effects: describe,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(storage.Tags(ctx, b, "a"))
+		},
+	},
+	{
+		name:    "SetTags",
+		effects: write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return storage.SetTags(ctx, b, "a", map[string]string{"k": "v"})
+		},
+	},
+	{
+		name:    "SetRetention",
+		effects: write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return storage.SetRetention(ctx, b, "a", storage.Retention{})
+		},
+	},
+	{
+		name:    "SetLegalHold",
+		effects: write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return storage.SetLegalHold(ctx, b, "a", false)
+		},
+	},
+	{
+		name:    "Restore",
+		effects: write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return storage.Restore(ctx, b, "a")
+		},
+	},
+	{
+		name:    "SignedRemoveURL",
+		effects: sign | remove,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(storage.SignedRemoveURL(ctx, b, "a"))
+		},
+	},
+	{
+		name:    "SignedUploadForm",
+		effects: sign | write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(storage.SignedUploadForm(ctx, b, "a", 0, 1))
+		},
+	},
+	{
+		name:    "Vend",
+		effects: vend | read | describe | remove,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(storage.Vend(ctx, b, "p/", storage.Rights{Read: true, Remove: true}, time.Hour))
+		},
+	},
+	{
+		name:    "As",
+		effects: vend | read | write | remove | list | describe,
+		call: func(_ context.Context, b storage.Bucket, _ *watchedBucket) error {
+			if _, ok := storage.As[any](b); !ok {
+				return storage.PermissionDenied
+			}
+			return nil
+		},
+	},
+	{
+		name:    "BeginUpload",
+		effects: write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(storage.BeginUpload(ctx, b, "n"))
+		},
+	},
+	{
+		name:    "ContinueUpload",
+		effects: write,
+		call: func(ctx context.Context, b storage.Bucket, watched *watchedBucket) error {
+			token := "none"
+			if watched.upload != nil {
+				token = watched.upload.Token()
+			}
+			return lastError(storage.ContinueUpload(ctx, b, token))
+		},
+	},
+	{
+		name:    "ContinueListedUpload",
+		effects: write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(storage.ContinueListedUpload(ctx, b,
+				storage.UploadEntry{Key: "u", Upload: "none"}))
+		},
+	},
+	{
+		name:    "AbortUpload",
+		effects: write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return storage.AbortUpload(ctx, b, storage.UploadEntry{Key: "u", Upload: "none"})
+		},
+	},
+	{
+		name:    "AbandonUpload",
+		effects: write,
+		call: func(ctx context.Context, b storage.Bucket, watched *watchedBucket) error {
+			return storage.AbandonUpload(ctx, b, filepath.Join(watched.dir, "none"))
+		},
+	},
+	{
+		name:    "PutSignedPart",
+		effects: write,
+		call: func(ctx context.Context, b storage.Bucket, _ *watchedBucket) error {
+			return lastError(storage.PutSignedPart(ctx, b, "u", "none", 1, strings.NewReader("x")))
+		},
+	},
+	{
+		name:    "MultipartUpload.PutPart",
+		effects: write,
+		call: ofUpload(func(ctx context.Context, u storage.MultipartUpload) error {
+			return lastError(u.PutPart(ctx, 2, strings.NewReader("x")))
+		}),
+	},
+	{
+		name:    "MultipartUpload.SignPart",
+		effects: sign | write,
+		call: ofUpload(func(ctx context.Context, u storage.MultipartUpload) error {
+			return lastError(u.SignPart(ctx, 2))
+		}),
+	},
+	{
+		name:    "MultipartUpload.Parts",
+		effects: describe,
+		call: ofUpload(func(ctx context.Context, u storage.MultipartUpload) error {
+			return lastError(u.Parts(ctx))
+		}),
+	},
+	{
+		name:    "MultipartUpload.Complete",
+		effects: write,
+		call: ofUpload(func(ctx context.Context, u storage.MultipartUpload) error {
+			return lastError(u.Complete(ctx))
+		}),
+	},
+	{
+		name:    "MultipartUpload.Abort",
+		effects: write,
+		call: ofUpload(func(ctx context.Context, u storage.MultipartUpload) error {
+			return u.Abort(ctx)
+		}),
+	},
 }
 
 var errNoUpload = errors.New("the store has no open uploads")
@@ -470,7 +661,8 @@ func (watched *watchedBucket) requireAttributed(t *testing.T) {
 		if request.op.Name == "Move" || request.op.Name == "DeleteBucket" {
 			continue
 		}
-		require.Zero(t, requestEffects[request.call]&watched.denied, "%s of %s", request.call, request.op.Name)
+		require.Zero(t, requestEffects[request.call]&watched.denied, "%s of %s", request.call,
+			request.op.Name)
 	}
 }
 
@@ -576,24 +768,41 @@ var serviceCalls = map[string]struct {
 	effects storage.Effects
 	call    func(ctx context.Context, s storage.Service) error
 }{
-	"CreateBucket": {storage.EffectAdminister, func(ctx context.Context, s storage.Service) error {
-		return lastError(s.CreateBucket(ctx, "new"))
-	}},
-	"BucketInfo": {storage.EffectAdminister | describe, func(ctx context.Context, s storage.Service) error {
-		return lastError(s.BucketInfo(ctx, "old"))
-	}},
-	"UpdateBucket": {storage.EffectAdminister, func(ctx context.Context, s storage.Service) error {
-		return lastError(s.UpdateBucket(ctx, "old", storage.WithCORS()))
-	}},
-	"Buckets": {storage.EffectAdminister | list, func(ctx context.Context, s storage.Service) error {
-		return eachError(s.Buckets(ctx))
-	}},
-	"DeleteBucket": {storage.EffectAdminister | remove, func(ctx context.Context, s storage.Service) error {
-		return s.DeleteBucket(ctx, "old")
-	}},
+	"CreateBucket": {
+		effects: storage.EffectAdminister,
+		call: func(ctx context.Context, s storage.Service) error {
+			return lastError(s.CreateBucket(ctx, "new"))
+		},
+	},
+	"BucketInfo": {
+		effects: storage.EffectAdminister | describe,
+		call: func(ctx context.Context, s storage.Service) error {
+			return lastError(s.BucketInfo(ctx, "old"))
+		},
+	},
+	"UpdateBucket": {
+		effects: storage.EffectAdminister,
+		call: func(ctx context.Context, s storage.Service) error {
+			return lastError(s.UpdateBucket(ctx, "old", storage.WithCORS()))
+		},
+	},
+	"Buckets": {
+		effects: storage.EffectAdminister | list,
+		call: func(ctx context.Context, s storage.Service) error {
+			return eachError(s.Buckets(ctx))
+		},
+	},
+	"DeleteBucket": {
+		effects: storage.EffectAdminister | remove,
+		call: func(ctx context.Context, s storage.Service) error {
+			return s.DeleteBucket(ctx, "old")
+		},
+	},
 	"Credentials": {
-		storage.EffectAdminister | vend | read | write | remove | list | describe,
-		func(ctx context.Context, s storage.Service) error { return lastError(s.Credentials(ctx, "old")) },
+		effects: storage.EffectAdminister | vend | read | write | remove | list | describe,
+		call: func(ctx context.Context, s storage.Service) error {
+			return lastError(s.Credentials(ctx, "old"))
+		},
 	},
 }
 

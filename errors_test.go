@@ -51,13 +51,16 @@ func TestCodeOf(t *testing.T) {
 		err  error
 		want storage.Code
 	}{
-		"nil":            {nil, ""},
-		"bare":           {storage.TooLarge, storage.TooLarge},
-		"error":          {inner, storage.Locked},
-		"wrapped":        {fmt.Errorf("x: %w", inner), storage.Locked},
-		"joined":         {errors.Join(io.EOF, inner, storage.TooLarge), storage.Locked},
-		"outermost wins": {&storage.Error{Code: storage.BodyFailed, Err: inner}, storage.BodyFailed},
-		"somebody's":     {io.EOF, storage.Internal},
+		"nil":     {err: nil, want: ""},
+		"bare":    {err: storage.TooLarge, want: storage.TooLarge},
+		"error":   {err: inner, want: storage.Locked},
+		"wrapped": {err: fmt.Errorf("x: %w", inner), want: storage.Locked},
+		"joined":  {err: errors.Join(io.EOF, inner, storage.TooLarge), want: storage.Locked},
+		"outermost wins": {
+			err:  &storage.Error{Code: storage.BodyFailed, Err: inner},
+			want: storage.BodyFailed,
+		},
+		"somebody's": {err: io.EOF, want: storage.Internal},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -169,12 +172,12 @@ func TestIsTemporary(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{"no error", nil, false},
-		{"an error that may pass", busy, true},
-		{"the same with context", fmt.Errorf("backup: %w", busy), true},
-		{"the same among others", errors.Join(errors.New("other"), busy), true},
-		{"an error that stays", &storage.Error{Code: storage.PermissionDenied}, false},
-		{"an error of another package", io.ErrUnexpectedEOF, false},
+		{name: "no error", err: nil, want: false},
+		{name: "an error that may pass", err: busy, want: true},
+		{name: "the same with context", err: fmt.Errorf("backup: %w", busy), want: true},
+		{name: "the same among others", err: errors.Join(errors.New("other"), busy), want: true},
+		{name: "an error that stays", err: &storage.Error{Code: storage.PermissionDenied}, want: false},
+		{name: "an error of another package", err: io.ErrUnexpectedEOF, want: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

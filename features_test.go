@@ -75,17 +75,34 @@ func TestRequireNamesMissingFeatures(t *testing.T) {
 		features storage.Features
 		says     string // "" if the store has all of them
 	}{
-		"none":            {b, 0, ""},
-		"all there":       {b, storage.ConditionalUpdate | storage.Metadata, ""},
-		"two of three":    {b, conditions, "memory does not support ConditionalCreate, ConditionalRemove here"},
-		"a permission":    {storage.Ref[storage.Remover](b), conditions, "ConditionalCreate, ConditionalRemove here"},
-		"a folder":        {storage.Prefixed(b, "a/"), conditions, "ConditionalCreate, ConditionalRemove here"},
-		"a driver's":      {lacking(driver.StreamingPut), driver.StreamingPut, "does not support StreamingPut here"},
-		"without a base":  {b, storage.SignedURLs, "SignedURLs here (" + base + ")"},
-		"without version": {b, storage.Versioning, "Versioning here (" + versions + ")"},
+		"none":      {b: b, features: 0, says: ""},
+		"all there": {b: b, features: storage.ConditionalUpdate | storage.Metadata, says: ""},
+		"two of three": {
+			b:        b,
+			features: conditions,
+			says:     "memory does not support ConditionalCreate, ConditionalRemove here",
+		},
+		"a permission": {
+			b:        storage.Ref[storage.Remover](b),
+			features: conditions,
+			says:     "ConditionalCreate, ConditionalRemove here",
+		},
+		"a folder": {
+			b:        storage.Prefixed(b, "a/"),
+			features: conditions,
+			says:     "ConditionalCreate, ConditionalRemove here",
+		},
+		"a driver's": {
+			b:        lacking(driver.StreamingPut),
+			features: driver.StreamingPut,
+			says:     "does not support StreamingPut here",
+		},
+		"without a base":  {b: b, features: storage.SignedURLs, says: "SignedURLs here (" + base + ")"},
+		"without version": {b: b, features: storage.Versioning, says: "Versioning here (" + versions + ")"},
 		"two hints": {
-			b, storage.Versioning | storage.SignedURLs | storage.SignedSize,
-			"Versioning, SignedURLs, SignedSize here (" + versions + "; " + base + ")",
+			b:        b,
+			features: storage.Versioning | storage.SignedURLs | storage.SignedSize,
+			says:     "Versioning, SignedURLs, SignedSize here (" + versions + "; " + base + ")",
 		},
 	}
 	for name, tt := range tests {
@@ -144,9 +161,9 @@ func TestRequireReportsPermanentFailure(t *testing.T) {
 		b    storage.Bucket
 		code storage.Code
 	}{
-		"bad prefix":  {storage.Prefixed(memstore.New(), "a"), storage.InvalidArgument},
-		"no Core":     {storage.NewBucket(nil), storage.InvalidArgument},
-		"foreign Ref": {storage.Ref[storage.Bucket](own{}), storage.Unsupported},
+		"bad prefix":  {b: storage.Prefixed(memstore.New(), "a"), code: storage.InvalidArgument},
+		"no Core":     {b: storage.NewBucket(nil), code: storage.InvalidArgument},
+		"foreign Ref": {b: storage.Ref[storage.Bucket](own{}), code: storage.Unsupported},
 	}
 	for name, tt := range tests {
 		err := storage.Require(tt.b, storage.Metadata)

@@ -24,14 +24,20 @@ func TestDownloadFileReplacesOnlyFiles(t *testing.T) {
 		make func(t *testing.T, path string)
 		kind os.FileMode
 	}{
-		"a directory": {func(t *testing.T, path string) {
-			require.NoError(t, os.Mkdir(path, 0o755))
-		}, os.ModeDir},
-		"a socket": {func(t *testing.T, path string) {
-			l, err := net.Listen("unix", path)
-			require.NoError(t, err)
-			t.Cleanup(func() { _ = l.Close() })
-		}, os.ModeSocket},
+		"a directory": {
+			make: func(t *testing.T, path string) {
+				require.NoError(t, os.Mkdir(path, 0o755))
+			},
+			kind: os.ModeDir,
+		},
+		"a socket": {
+			make: func(t *testing.T, path string) {
+				l, err := net.Listen("unix", path)
+				require.NoError(t, err)
+				t.Cleanup(func() { _ = l.Close() })
+			},
+			kind: os.ModeSocket,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -76,10 +82,10 @@ func TestDownloadFileNamesMissingDirectory(t *testing.T) {
 		dir     string
 		missing bool
 	}{
-		"a directory":                   {"none/x", "none", true},
-		"one of several":                {"none/deep/x", "none/deep", true},
-		"a file in place of one":        {"file/x", "file", false},
-		"a file in place of one, above": {"file/deep/x", "file/deep", false},
+		"a directory":                   {path: "none/x", dir: "none", missing: true},
+		"one of several":                {path: "none/deep/x", dir: "none/deep", missing: true},
+		"a file in place of one":        {path: "file/x", dir: "file", missing: false},
+		"a file in place of one, above": {path: "file/deep/x", dir: "file/deep", missing: false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -46,51 +46,75 @@ var readers = []struct {
 	name string
 	read func(ctx context.Context, b storage.Bucket, path string) error
 }{
-	{"Read", func(ctx context.Context, b storage.Bucket, _ string) error {
-		r, err := b.Download(ctx, "k")
-		if err != nil {
+	{
+		name: "Read",
+		read: func(ctx context.Context, b storage.Bucket, _ string) error {
+			r, err := b.Download(ctx, "k")
+			if err != nil {
+				return err
+			}
+			_, err = io.ReadAll(struct{ io.Reader }{r})
 			return err
-		}
-		_, err = io.ReadAll(struct{ io.Reader }{r})
-		return err
-	}},
-	{"WriteTo", func(ctx context.Context, b storage.Bucket, _ string) error {
-		r, err := b.Download(ctx, "k")
-		if err != nil {
+		},
+	},
+	{
+		name: "WriteTo",
+		read: func(ctx context.Context, b storage.Bucket, _ string) error {
+			r, err := b.Download(ctx, "k")
+			if err != nil {
+				return err
+			}
+			_, err = r.WriteTo(io.Discard)
 			return err
-		}
-		_, err = r.WriteTo(io.Discard)
-		return err
-	}},
-	{"ReadAll", func(ctx context.Context, b storage.Bucket, _ string) error {
-		_, _, err := storage.ReadAll(ctx, b, "k")
-		return err
-	}},
-	{"DownloadFile", func(ctx context.Context, b storage.Bucket, path string) error {
-		_, err := storage.DownloadFile(ctx, b, "k", path)
-		return err
-	}},
-	{"Copy", func(ctx context.Context, b storage.Bucket, _ string) error {
-		_, err := storage.Copy(ctx, memstore.New(), "k", b, "k")
-		return err
-	}},
-	{"ReaderAt", func(ctx context.Context, b storage.Bucket, _ string) error {
-		r, err := storage.NewReaderAt(ctx, b, "k")
-		if err != nil {
+		},
+	},
+	{
+		name: "ReadAll",
+		read: func(ctx context.Context, b storage.Bucket, _ string) error {
+			_, _, err := storage.ReadAll(ctx, b, "k")
 			return err
-		}
-		defer r.Close()
-		_, err = io.ReadAll(r)
-		return err
-	}},
-	{"ReadRanges", func(ctx context.Context, b storage.Bucket, _ string) error {
-		_, _, err := storage.ReadRanges(ctx, b, "k", []storage.Range{{Offset: 0, Length: 10}})
-		return err
-	}},
-	{"ReadFile of FS", func(ctx context.Context, b storage.Bucket, _ string) error {
-		_, err := storage.FS(ctx, b).(interface{ ReadFile(string) ([]byte, error) }).ReadFile("k")
-		return err
-	}},
+		},
+	},
+	{
+		name: "DownloadFile",
+		read: func(ctx context.Context, b storage.Bucket, path string) error {
+			_, err := storage.DownloadFile(ctx, b, "k", path)
+			return err
+		},
+	},
+	{
+		name: "Copy",
+		read: func(ctx context.Context, b storage.Bucket, _ string) error {
+			_, err := storage.Copy(ctx, memstore.New(), "k", b, "k")
+			return err
+		},
+	},
+	{
+		name: "ReaderAt",
+		read: func(ctx context.Context, b storage.Bucket, _ string) error {
+			r, err := storage.NewReaderAt(ctx, b, "k")
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			_, err = io.ReadAll(r)
+			return err
+		},
+	},
+	{
+		name: "ReadRanges",
+		read: func(ctx context.Context, b storage.Bucket, _ string) error {
+			_, _, err := storage.ReadRanges(ctx, b, "k", []storage.Range{{Offset: 0, Length: 10}})
+			return err
+		},
+	},
+	{
+		name: "ReadFile of FS",
+		read: func(ctx context.Context, b storage.Bucket, _ string) error {
+			_, err := storage.FS(ctx, b).(interface{ ReadFile(string) ([]byte, error) }).ReadFile("k")
+			return err
+		},
+	},
 }
 
 // A Reader also checks the number of bytes if the bucket is a type of the user.
@@ -177,13 +201,37 @@ func TestCopySourceFails(t *testing.T) {
 		src  failingSource
 		want storage.Code
 	}{
-		{"opening: a condition", failingSource{opening: coded(storage.PreconditionFailed)}, storage.Changed},
-		{"opening: nothing there", failingSource{opening: coded(storage.ObjectNotFound)}, storage.ObjectNotFound},
-		{"reading: a condition", failingSource{reading: coded(storage.PreconditionFailed)}, storage.Changed},
-		{"reading: nothing there", failingSource{reading: coded(storage.ObjectNotFound)}, storage.Changed},
-		{"reading: changed", failingSource{reading: coded(storage.Changed)}, storage.Changed},
-		{"reading: out of reach", failingSource{reading: coded(storage.Unavailable)}, storage.BodyFailed},
-		{"reading: its own", failingSource{reading: mine}, storage.BodyFailed},
+		{
+			name: "opening: a condition",
+			src:  failingSource{opening: coded(storage.PreconditionFailed)},
+			want: storage.Changed,
+		},
+		{
+			name: "opening: nothing there",
+			src:  failingSource{opening: coded(storage.ObjectNotFound)},
+			want: storage.ObjectNotFound,
+		},
+		{
+			name: "reading: a condition",
+			src:  failingSource{reading: coded(storage.PreconditionFailed)},
+			want: storage.Changed,
+		},
+		{
+			name: "reading: nothing there",
+			src:  failingSource{reading: coded(storage.ObjectNotFound)},
+			want: storage.Changed,
+		},
+		{
+			name: "reading: changed",
+			src:  failingSource{reading: coded(storage.Changed)},
+			want: storage.Changed,
+		},
+		{
+			name: "reading: out of reach",
+			src:  failingSource{reading: coded(storage.Unavailable)},
+			want: storage.BodyFailed,
+		},
+		{name: "reading: its own", src: failingSource{reading: mine}, want: storage.BodyFailed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -30,11 +30,11 @@ func TestFSReadDirTakesOneListing(t *testing.T) {
 		err      error
 		requests int
 	}{
-		".":    {[]string{"a"}, nil, 1},
-		"a":    {[]string{"b", "d"}, nil, 1},
-		"a/b":  {[]string{"c"}, nil, 1},
-		"none": {nil, fs.ErrNotExist, 3},
-		"../a": {nil, fs.ErrInvalid, 0},
+		".":    {names: []string{"a"}, err: nil, requests: 1},
+		"a":    {names: []string{"b", "d"}, err: nil, requests: 1},
+		"a/b":  {names: []string{"c"}, err: nil, requests: 1},
+		"none": {names: nil, err: fs.ErrNotExist, requests: 3},
+		"../a": {names: nil, err: fs.ErrInvalid, requests: 0},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

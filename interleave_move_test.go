@@ -107,7 +107,9 @@ func TestExploredMoveBesideOperation(t *testing.T) {
 
 				mover := s.Process("moves")
 				moverBucket := mover.Bucket(store)
-				mover.Go("moves", func(ctx context.Context) error { return moving("from", "to")(ctx, moverBucket) })
+				mover.Go("moves", func(ctx context.Context) error {
+					return moving("from", "to")(ctx, moverBucket)
+				})
 
 				process := s.Process("other")
 				bucket := process.Bucket(store)

@@ -34,7 +34,7 @@ func TestErrorLogValue(t *testing.T) {
 		want string
 	}{
 		"the whole error": {
-			&storage.Error{
+			err: &storage.Error{
 				Code:       storage.RateLimited,
 				Op:         "Upload",
 				Provider:   "s3",
@@ -48,12 +48,18 @@ func TestErrorLogValue(t *testing.T) {
 				Hint:       "slow down",
 				Err:        errors.New("busy"),
 			},
-			`{"value":{"code":"rate limited","op":"Upload","provider":"s3","bucket":"photos","key":"a","status":503,"request_id":"R1","retryable":true,"retry_after":1000000000,"unknown":true,"hint":"slow down","cause":"busy"}}`,
+			want: `{"value":{"code":"rate limited","op":"Upload","provider":"s3","bucket":"photos","key":"a","status":503,"request_id":"R1","retryable":true,"retry_after":1000000000,"unknown":true,"hint":"slow down","cause":"busy"}}`,
 		},
-		"only a code":       {&storage.Error{Code: storage.Internal}, `{"value":{"code":"internal"}}`},
-		"a signed address":  {&storage.Error{Code: storage.Internal, Err: errors.New("GET https://h/k?sig=SECRET")}, `{"value":{"code":"internal","cause":"GET https://h/k?REDACTED"}}`},
-		"no error":          {nil, `{"value":null}`},
-		"a key without end": {&storage.Error{Code: storage.InvalidArgument, Key: strings.Repeat("k", 2000)}, `{"value":{"code":"invalid argument","key":"` + strings.Repeat("k", 1024) + `"}}`},
+		"only a code": {err: &storage.Error{Code: storage.Internal}, want: `{"value":{"code":"internal"}}`},
+		"a signed address": {
+			err:  &storage.Error{Code: storage.Internal, Err: errors.New("GET https://h/k?sig=SECRET")},
+			want: `{"value":{"code":"internal","cause":"GET https://h/k?REDACTED"}}`,
+		},
+		"no error": {err: nil, want: `{"value":null}`},
+		"a key without end": {
+			err:  &storage.Error{Code: storage.InvalidArgument, Key: strings.Repeat("k", 2000)},
+			want: `{"value":{"code":"invalid argument","key":"` + strings.Repeat("k", 1024) + `"}}`,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

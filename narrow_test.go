@@ -370,7 +370,9 @@ func TestCopySourceReachesNothingOutside(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for narrowing, open := range narrowedBuckets {
 		walk := newReachWalk(t, open(t), narrowing, "CopySource")
-		dst, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &exposing{c, walk} })
+		dst, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
+			return &exposing{c, walk}
+		})
 		require.NoError(t, err)
 		_, _ = storage.Copy(t.Context(), dst, "x", walk.narrow, "a") // a reference that does not read refuses
 	}

@@ -27,19 +27,19 @@ func TestWithNativeIsVisibleToOtherTypes(t *testing.T) {
 		err    error
 		native *[]storage.NativeValue
 	}{
-		{"Upload", upload.Apply(one, two), &upload.Native},
-		{"BeginUpload", multipart.ApplyMultipart(one, two), &multipart.Native},
-		{"Download", download.Apply(one, two), &download.Native},
-		{"Attrs", attrs.ApplyAttrs(one, two), &attrs.Native},
-		{"Remove", remove.Apply(one, two), &remove.Native},
-		{"Copy", copied.Apply(one, two), &copied.Native},
-		{"Move", moved.ApplyMove("a", "b", one, two), &moved.Native},
-		{"Compose", composed.ApplyCompose([]string{"a"}, one, two), &composed.Native},
-		{"SignedUploadURL", signed.ApplyUpload(one, two), &signed.Native},
-		{"SignedDownloadURL", link.ApplyDownload(one, two), &link.Native},
-		{"SetTags", change.Apply(one, two), &change.Native},
-		{"SetRetention", retention.ApplyRetention(one, two), &retention.Native},
-		{"Restore", restore.ApplyRestore(one, two), &restore.Native},
+		{name: "Upload", err: upload.Apply(one, two), native: &upload.Native},
+		{name: "BeginUpload", err: multipart.ApplyMultipart(one, two), native: &multipart.Native},
+		{name: "Download", err: download.Apply(one, two), native: &download.Native},
+		{name: "Attrs", err: attrs.ApplyAttrs(one, two), native: &attrs.Native},
+		{name: "Remove", err: remove.Apply(one, two), native: &remove.Native},
+		{name: "Copy", err: copied.Apply(one, two), native: &copied.Native},
+		{name: "Move", err: moved.ApplyMove("a", "b", one, two), native: &moved.Native},
+		{name: "Compose", err: composed.ApplyCompose([]string{"a"}, one, two), native: &composed.Native},
+		{name: "SignedUploadURL", err: signed.ApplyUpload(one, two), native: &signed.Native},
+		{name: "SignedDownloadURL", err: link.ApplyDownload(one, two), native: &link.Native},
+		{name: "SetTags", err: change.Apply(one, two), native: &change.Native},
+		{name: "SetRetention", err: retention.ApplyRetention(one, two), native: &retention.Native},
+		{name: "Restore", err: restore.ApplyRestore(one, two), native: &restore.Native},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -42,24 +42,32 @@ func TestOverlap(t *testing.T) {
 		a, b any
 		want bool
 	}{
-		"a bucket and itself":               {b, b, true},
-		"the same, opened twice":            {b, open("photos"), true},
-		"a narrowed one":                    {b, storage.Ref[storage.Lister](b), true},
-		"a part":                            {b, storage.Prefixed(b, "2026/"), true},
-		"a part of a part":                  {storage.Prefixed(b, "2026/"), storage.Prefixed(storage.Prefixed(b, "2026/"), "11/"), true},
-		"parts beside each other":           {storage.Prefixed(b, "2026/"), storage.Prefixed(b, "2025/"), false},
-		"another bucket":                    {b, open("videos"), false},
-		"another account's of that name":    {b, memstore.New(), false},
-		"a type of a user's":                {wrapper, wrapper, true},
-		"a Core that embeds":                {b, audited, true},
-		"a Core of another place":           {apart, apart, true},
-		"a part of that":                    {apart, storage.Prefixed(apart, "2026/"), true},
-		"another of that type":              {wrapper, embedding{open("videos")}, false},
-		"types that do not compare":         {unlike{Bucket: b}, unlike{Bucket: b}, false},
-		"nothing":                           {nil, nil, false},
-		"not a bucket":                      {b, 42, false},
-		"equal values that are not buckets": {1, 1, false},
-		"equal texts":                       {"photos", "photos", false},
+		"a bucket and itself":    {a: b, b: b, want: true},
+		"the same, opened twice": {a: b, b: open("photos"), want: true},
+		"a narrowed one":         {a: b, b: storage.Ref[storage.Lister](b), want: true},
+		"a part":                 {a: b, b: storage.Prefixed(b, "2026/"), want: true},
+		"a part of a part": {
+			a:    storage.Prefixed(b, "2026/"),
+			b:    storage.Prefixed(storage.Prefixed(b, "2026/"), "11/"),
+			want: true,
+		},
+		"parts beside each other": {
+			a:    storage.Prefixed(b, "2026/"),
+			b:    storage.Prefixed(b, "2025/"),
+			want: false,
+		},
+		"another bucket":                    {a: b, b: open("videos"), want: false},
+		"another account's of that name":    {a: b, b: memstore.New(), want: false},
+		"a type of a user's":                {a: wrapper, b: wrapper, want: true},
+		"a Core that embeds":                {a: b, b: audited, want: true},
+		"a Core of another place":           {a: apart, b: apart, want: true},
+		"a part of that":                    {a: apart, b: storage.Prefixed(apart, "2026/"), want: true},
+		"another of that type":              {a: wrapper, b: embedding{open("videos")}, want: false},
+		"types that do not compare":         {a: unlike{Bucket: b}, b: unlike{Bucket: b}, want: false},
+		"nothing":                           {a: nil, b: nil, want: false},
+		"not a bucket":                      {a: b, b: 42, want: false},
+		"equal values that are not buckets": {a: 1, b: 1, want: false},
+		"equal texts":                       {a: "photos", b: "photos", want: false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -97,19 +105,39 @@ func TestOverlapOfLocalBuckets(t *testing.T) {
 		a, b storage.Bucket
 		want bool
 	}{
-		"one in the other":                      {site, open("site/public"), true},
-		"one deep in the other":                 {site, open("site/public/deep"), true},
-		"through a symbolic link":               {site, open("link/deep"), true},
-		"through ..":                            {site, open("other/../site/public"), true},
-		"one of a service":                      {site, managed, true},
-		"one of a service, opened on its own":   {open("site/public"), managed, true},
-		"a part that the other lies in":         {storage.Prefixed(site, "public/"), open("site/public/deep"), true},
-		"a part in the other":                   {storage.Prefixed(site, "public/deep/"), open("site/public"), true},
-		"a part that is not there yet":          {storage.Prefixed(site, "public/new/"), open("site/public"), true},
-		"a part through a link in the bucket":   {storage.Prefixed(site, "alias/"), storage.Prefixed(site, "public/deep/"), true},
-		"a part beside the other":               {storage.Prefixed(site, "private/"), open("site/public"), false},
-		"beside each other":                     {open("other"), site, false},
-		"a service's, beside another directory": {open("other"), managed, false},
+		"one in the other":                    {a: site, b: open("site/public"), want: true},
+		"one deep in the other":               {a: site, b: open("site/public/deep"), want: true},
+		"through a symbolic link":             {a: site, b: open("link/deep"), want: true},
+		"through ..":                          {a: site, b: open("other/../site/public"), want: true},
+		"one of a service":                    {a: site, b: managed, want: true},
+		"one of a service, opened on its own": {a: open("site/public"), b: managed, want: true},
+		"a part that the other lies in": {
+			a:    storage.Prefixed(site, "public/"),
+			b:    open("site/public/deep"),
+			want: true,
+		},
+		"a part in the other": {
+			a:    storage.Prefixed(site, "public/deep/"),
+			b:    open("site/public"),
+			want: true,
+		},
+		"a part that is not there yet": {
+			a:    storage.Prefixed(site, "public/new/"),
+			b:    open("site/public"),
+			want: true,
+		},
+		"a part through a link in the bucket": {
+			a:    storage.Prefixed(site, "alias/"),
+			b:    storage.Prefixed(site, "public/deep/"),
+			want: true,
+		},
+		"a part beside the other": {
+			a:    storage.Prefixed(site, "private/"),
+			b:    open("site/public"),
+			want: false,
+		},
+		"beside each other":                     {a: open("other"), b: site, want: false},
+		"a service's, beside another directory": {a: open("other"), b: managed, want: false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -128,17 +156,37 @@ func TestOverlapOfDistinctBuckets(t *testing.T) {
 		a, b any
 		want bool
 	}{
-		"two folders":                        {storage.Prefixed(b, "2026/"), storage.Prefixed(b, "2025/"), true},
-		"one folder":                         {storage.Prefixed(b, "2026/"), storage.Prefixed(b, "2026/"), false},
-		"a folder of a folder":               {storage.Prefixed(b, "2026/"), storage.Prefixed(b, "2026/11/"), false},
-		"a folder and its bucket":            {b, storage.Prefixed(b, "2026/"), false},
-		"folders of two buckets":             {storage.Prefixed(b, "2026/"), storage.Prefixed(memstore.New(), "2025/"), true},
-		"two buckets in memory":              {b, memstore.New(), true},
-		"a bucket in memory and a directory": {b, serving.Directory(t.TempDir()), true},
-		"two directories":                    {serving.Directory(t.TempDir()), serving.Directory(t.TempDir()), true},
-		"folders of two addresses, unknown":  {storage.Prefixed(b, "2026/"), storage.Prefixed(bucket, "2025/"), false},
-		"folders of a Core of a user's own":  {storage.Prefixed(bucket, "2026/"), storage.Prefixed(bucket, "2025/"), true},
-		"a folder and what is not a bucket":  {storage.Prefixed(b, "2026/"), 42, false},
+		"two folders": {a: storage.Prefixed(b, "2026/"), b: storage.Prefixed(b, "2025/"), want: true},
+		"one folder":  {a: storage.Prefixed(b, "2026/"), b: storage.Prefixed(b, "2026/"), want: false},
+		"a folder of a folder": {
+			a:    storage.Prefixed(b, "2026/"),
+			b:    storage.Prefixed(b, "2026/11/"),
+			want: false,
+		},
+		"a folder and its bucket": {a: b, b: storage.Prefixed(b, "2026/"), want: false},
+		"folders of two buckets": {
+			a:    storage.Prefixed(b, "2026/"),
+			b:    storage.Prefixed(memstore.New(), "2025/"),
+			want: true,
+		},
+		"two buckets in memory":              {a: b, b: memstore.New(), want: true},
+		"a bucket in memory and a directory": {a: b, b: serving.Directory(t.TempDir()), want: true},
+		"two directories": {
+			a:    serving.Directory(t.TempDir()),
+			b:    serving.Directory(t.TempDir()),
+			want: true,
+		},
+		"folders of two addresses, unknown": {
+			a:    storage.Prefixed(b, "2026/"),
+			b:    storage.Prefixed(bucket, "2025/"),
+			want: false,
+		},
+		"folders of a Core of a user's own": {
+			a:    storage.Prefixed(bucket, "2026/"),
+			b:    storage.Prefixed(bucket, "2025/"),
+			want: true,
+		},
+		"a folder and what is not a bucket": {a: storage.Prefixed(b, "2026/"), b: 42, want: false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -53,7 +53,8 @@ func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, gap := range []int64{0, 100} {
-			data, _, err := storage.ReadRanges(t.Context(), bucket, "k", ranges, tt.opt, storage.WithMaxGap(gap))
+			data, _, err := storage.ReadRanges(t.Context(), bucket, "k", ranges, tt.opt,
+				storage.WithMaxGap(gap))
 			var got []string
 			for _, text := range data {
 				got = append(got, string(text))
@@ -249,7 +250,9 @@ func TestReadAtFindsChangeWithoutRevisions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return unrevised{d} }))
+			bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+				return unrevised{d}
+			}))
 			_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", size)))
 			require.NoError(t, err)
 

@@ -47,9 +47,12 @@ func TestUpdateNamesTheMissingCondition(t *testing.T) {
 		missing storage.Features
 		want    string
 	}{
-		"conditional create": {storage.ConditionalCreate, "IfAbsent"},
-		"conditional update": {storage.ConditionalUpdate, "IfRevision"},
-		"both":               {storage.ConditionalCreate | storage.ConditionalUpdate, "IfAbsent"},
+		"conditional create": {missing: storage.ConditionalCreate, want: "IfAbsent"},
+		"conditional update": {missing: storage.ConditionalUpdate, want: "IfRevision"},
+		"both": {
+			missing: storage.ConditionalCreate | storage.ConditionalUpdate,
+			want:    "IfAbsent",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
