@@ -107,7 +107,10 @@ func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 		for room := range tt.want {
 			writer := &fullWriter{room: room}
 			socket := &fullSocket{fullWriter{room: room}}
-			for dst, took := range map[io.Writer]*strings.Builder{writer: &writer.took, socket: &socket.to.took} {
+			for dst, took := range map[io.Writer]*strings.Builder{
+				writer: &writer.took,
+				socket: &socket.to.took,
+			} {
 				reader, err := newDigitsBucket(t, nil).Download(t.Context(), "k", tt.opts...)
 				require.NoError(t, err)
 

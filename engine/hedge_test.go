@@ -523,10 +523,11 @@ func TestHedgeCountsAsRequest(t *testing.T) {
 func TestHedgeWaitSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &instantStore{}
-		bucket := memstore.New(storage.WithHedgedReads(), driver.WithLayer(func(d driver.Driver) driver.Driver {
-			store.remote = remote{d}
-			return store
-		}))
+		bucket := memstore.New(storage.WithHedgedReads(),
+			driver.WithLayer(func(d driver.Driver) driver.Driver {
+				store.remote = remote{d}
+				return store
+			}))
 		_, err := bucket.Upload(t.Context(), "k", strings.NewReader("content"))
 		require.NoError(t, err)
 		learnLatency(t, bucket, reads["Attrs"])

@@ -238,7 +238,9 @@ func TestMetricsCarryNoKeys(t *testing.T) {
 	bucket, recorded := newRecordedBucket(t)
 	_, err := bucket.Upload(t.Context(), "private-name", strings.NewReader("body"))
 	require.NoError(t, err)
-	for _, name := range []string{"omnibucket.operation.duration", "omnibucket.operation.bytes", "omnibucket.operation.requests"} {
+	for _, name := range []string{
+		"omnibucket.operation.duration", "omnibucket.operation.bytes", "omnibucket.operation.requests",
+	} {
 		require.Len(t, recorded.metrics[name], 1, name)
 		for _, kv := range recorded.metrics[name][0].ToSlice() {
 			require.NotContains(t, kv.Value.String(), "private-name")
@@ -303,7 +305,8 @@ func TestSpanOfAttemptsAndParts(t *testing.T) {
 			strings.TrimSpace(span.name+" "+span.has("omnibucket.part")+" "+span.has("error.type")))
 	}
 	require.Equal(t, []string{
-		"storage.Upload", "storage.driver.BeginParts", "storage.driver.PutPart 1", "storage.driver.PutPart 2 unavailable",
+		"storage.Upload", "storage.driver.BeginParts", "storage.driver.PutPart 1",
+		"storage.driver.PutPart 2 unavailable",
 		"storage.driver.PutPart 2", "storage.driver.PutPart 3", "storage.driver.CompleteParts",
 	}, names)
 }
