@@ -23,9 +23,10 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 	}
 	reopen := func(t *testing.T, _ storage.Bucket) storage.Bucket { return open(t) }
 
-	differential.Run(t, differential.Config{Versions: true, Locks: true, Change: reopen}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		dir = filepath.Join(t.TempDir(), "b")
-		given = opts
-		return open(t)
-	})
+	differential.Run(t, differential.Config{Versions: true, Locks: true, Change: reopen},
+		func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+			dir = filepath.Join(t.TempDir(), "b")
+			given = opts
+			return open(t)
+		})
 }

@@ -192,22 +192,23 @@ func (bucket *testBucket) keys() []string { return bucket.list(driver.ListReques
 func (bucket *testBucket) files() []string {
 	bucket.t.Helper()
 	files := []string{}
-	require.NoError(bucket.t, filepath.WalkDir(bucket.root, func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name, _ := filepath.Rel(bucket.root, path)
-		if name == bucketdir.Reserved {
-			return filepath.SkipDir
-		}
-		if name != "." {
-			if e.IsDir() {
-				name += "/"
+	require.NoError(bucket.t,
+		filepath.WalkDir(bucket.root, func(path string, e fs.DirEntry, err error) error {
+			if err != nil {
+				return err
 			}
-			files = append(files, filepath.ToSlash(name))
-		}
-		return nil
-	}))
+			name, _ := filepath.Rel(bucket.root, path)
+			if name == bucketdir.Reserved {
+				return filepath.SkipDir
+			}
+			if name != "." {
+				if e.IsDir() {
+					name += "/"
+				}
+				files = append(files, filepath.ToSlash(name))
+			}
+			return nil
+		}))
 	return files
 }
 

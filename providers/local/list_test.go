@@ -61,7 +61,16 @@ func expected(keys []string, r driver.ListRequest) []string {
 // A listing has the same entries in pages of each size.
 func TestListPages(t *testing.T) {
 	var keys []string
-	for _, dir := range []string{"", "a/", "a/b/", "b-1/", "b-2/", "b/", "c/d/e/", strings.Repeat("l", 300) + "/"} {
+	for _, dir := range []string{
+		"",
+		"a/",
+		"a/b/",
+		"b-1/",
+		"b-2/",
+		"b/",
+		"c/d/e/",
+		strings.Repeat("l", 300) + "/",
+	} {
 		for _, name := range []string{"x", "y-1", "y-2", "b", "a", "é"} {
 			keys = append(keys, dir+name)
 		}
@@ -281,7 +290,14 @@ func TestListForeignNames(t *testing.T) {
 	if runtime.GOOS != "windows" { // names on Windows are UTF-16
 		bucket.write("\xff", "x")
 	}
-	for _, name := range []string{".omnibucket%", ".omnibucket%a", ".omnibucket=%41", ".omnibucket+short/.omnibucket%x", ".omnibucketx", ".OMNIBUCKET%x"} {
+	for _, name := range []string{
+		".omnibucket%",
+		".omnibucket%a",
+		".omnibucket=%41",
+		".omnibucket+short/.omnibucket%x",
+		".omnibucketx",
+		".OMNIBUCKET%x",
+	} {
 		bucket.write(name, "x")
 	}
 	bucket.write(strings.Repeat(strings.Repeat("d", 250)+"/", 4)+strings.Repeat("e", 200),
@@ -366,7 +382,8 @@ func TestListSymbolicLinks(t *testing.T) {
 // List returns keys that another driver of this directory wrote, even if the disk cannot have them as names.
 func TestListHostileKeys(t *testing.T) {
 	pieces := []string{
-		"a", "A", "b", "0", "-", " ", "!", "%", "/a", "/b", "/a/", ".", "\n", "\x01", "\x7f", "\\", "~", "^", "=", "+",
+		"a", "A", "b", "0", "-", " ", "!", "%", "/a", "/b", "/a/", ".", "\n", "\x01", "\x7f", "\\",
+		"~", "^", "=", "+",
 		"é", "\uffff", bucketdir.Reserved, bucketdir.Reserved + "%", "%0a", "^a",
 	}
 	random := rand.New(rand.NewPCG(1, 2))

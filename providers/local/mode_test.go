@@ -129,7 +129,12 @@ func TestModeOfAnotherUser(t *testing.T) {
 		t.Skip("only root can give a file to another user")
 	}
 	const nobody = 65534
-	for planted, want := range map[os.FileMode]os.FileMode{0o666: 0o640, 0o777: 0o640, 0o640: 0o640, 0o600: 0o600} {
+	for planted, want := range map[os.FileMode]os.FileMode{
+		0o666: 0o640,
+		0o777: 0o640,
+		0o640: 0o640,
+		0o600: 0o600,
+	} {
 		tests := []struct {
 			name string
 			do   func(bucket *testBucket)

@@ -234,7 +234,13 @@ func TestOriginPublic(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "hidden", strings.NewReader("x"))
 	require.NoError(t, err)
-	for key, want := range map[string]string{"shown": attrs.Revision, "hidden": "", "missing": "", "../shown": "", ".omnibucket/signing.key": ""} {
+	for key, want := range map[string]string{
+		"shown":                   attrs.Revision,
+		"hidden":                  "",
+		"missing":                 "",
+		"../shown":                "",
+		".omnibucket/signing.key": "",
+	} {
 		revision, err := o.PublicRevision(t.Context(), key)
 		require.NoError(t, err, key)
 		require.Equal(t, want, revision, key)

@@ -163,7 +163,8 @@ func TestListVersions(t *testing.T) {
 			return result
 		}
 		all := []string{
-			"a current", "a", "a-b current", "a-b", "a/b removed", "a/b", "a/b", "a/b/c current", "a/b/c", "a0 current", "a0",
+			"a current", "a", "a-b current", "a-b", "a/b removed", "a/b", "a/b", "a/b/c current",
+			"a/b/c", "a0 current", "a0",
 			"b/c removed", "b/c", "b/c",
 		}
 

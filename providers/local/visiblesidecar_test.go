@@ -54,7 +54,11 @@ func visibleFiles(t *testing.T, root string) (found []string) {
 
 // If a user copies the directory, visible sidecars keep the attributes of the objects.
 func TestVisibleSidecarSurvivesCopy(t *testing.T) {
-	for _, options := range [][]tweak{{withSidecars}, {withSidecars, withStrictNames}, {withSidecars, withoutXattrs}} {
+	for _, options := range [][]tweak{
+		{withSidecars},
+		{withSidecars, withStrictNames},
+		{withSidecars, withoutXattrs},
+	} {
 		bucket := newTestBucket(t, options...)
 		keys := []string{
 			"images/photo.jpg",
