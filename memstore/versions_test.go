@@ -134,7 +134,8 @@ func TestVersionsThatAreMalformed(t *testing.T) {
 	put(t, d, "k", "1")
 
 	for _, version := range []string{
-		"null", "1", "s3:1", "memory:", "memory:0", "memory:01", "memory:+1", "memory:-1", "memory: 1", "memory:1 ", "memory:0x1",
+		"null", "1", "s3:1", "memory:", "memory:0", "memory:01", "memory:+1", "memory:-1",
+		"memory: 1", "memory:1 ", "memory:0x1",
 		"memory:1_0", "memory:18446744073709551616", `"00000000-memory:1"`,
 	} {
 		_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: version, Length: -1})
