@@ -11,7 +11,12 @@ import (
 )
 
 func TestCompare(t *testing.T) {
-	for _, kinds := range [][2]string{{"directory", "directory"}, {"directory", "bucket"}, {"bucket", "directory"}, {"bucket", "bucket"}} {
+	for _, kinds := range [][2]string{
+		{"directory", "directory"},
+		{"directory", "bucket"},
+		{"bucket", "directory"},
+		{"bucket", "bucket"},
+	} {
 		t.Run(kinds[0]+" with "+kinds[1], func(t *testing.T) {
 			first, _ := newFilledEnd(t, kinds[0],
 				map[string]string{"a": "same", "b": "one", "c": "grown", "d": "only", "x.tmp": "1"})

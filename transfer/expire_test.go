@@ -276,16 +276,17 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 // failed.
 func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}), driver.WithLayer(func(d driver.Driver) driver.Driver {
-		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-			if call != "Delete" && call != "DeleteBatch" {
-				return next(ctx)
-			}
-			cancel()
-			<-ctx.Done()
-			return ctx.Err()
-		})
-	}))
+	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}),
+		driver.WithLayer(func(d driver.Driver) driver.Driver {
+			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+				if call != "Delete" && call != "DeleteBatch" {
+					return next(ctx)
+				}
+				cancel()
+				<-ctx.Done()
+				return ctx.Err()
+			})
+		}))
 	for _, text := range []string{"first", "second"} {
 		_, err := b.Upload(t.Context(), "k", file(text))
 		require.NoError(t, err)

@@ -136,7 +136,10 @@ func TestExpireOfUploadsReportsFailures(t *testing.T) {
 
 func TestExpireRefusesRulesForUploadsThatCannotHold(t *testing.T) {
 	b := newBucketWithUploads(t)
-	for _, rule := range []transfer.ExpireRule{{UploadsAge: -1}, {UploadsAge: day, Tags: map[string]string{"a": "b"}}} {
+	for _, rule := range []transfer.ExpireRule{
+		{UploadsAge: -1},
+		{UploadsAge: day, Tags: map[string]string{"a": "b"}},
+	} {
 		_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{rule}, atStart())
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}

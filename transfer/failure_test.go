@@ -43,12 +43,13 @@ func TestJobContinuesAfterFailures(t *testing.T) {
 	src := newFilledBucket(t, keysN(20))
 
 	var failures []string
-	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1), transfer.WithChanges(func(c transfer.Change) {
-		if c.Action == transfer.Failed {
-			failures = append(failures, c.Key)
-			require.Error(t, c.Err)
-		}
-	}))
+	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1),
+		transfer.WithChanges(func(c transfer.Change) {
+			if c.Action == transfer.Failed {
+				failures = append(failures, c.Key)
+				require.Error(t, c.Err)
+			}
+		}))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, []string{"00003", "00007"}, failures)
@@ -127,9 +128,10 @@ func TestWithDeleteCtxIsDone(t *testing.T) {
 	src := newFilledBucket(t, []string{"a", "b"})
 	dst := newFilledBucket(t, []string{"spare"})
 	ctx, cancel := context.WithCancel(t.Context())
-	report, err := transfer.Copy(ctx, dst, src, transfer.WithDelete(), transfer.WithChanges(func(c transfer.Change) {
-		cancel()
-	}))
+	report, err := transfer.Copy(ctx, dst, src, transfer.WithDelete(),
+		transfer.WithChanges(func(c transfer.Change) {
+			cancel()
+		}))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Zero(t, report.Deleted)
 	require.Contains(t, contents(t, dst), "spare")
@@ -199,11 +201,12 @@ func TestProgress(t *testing.T) {
 		var telling sync.Mutex
 		start := time.Now()
 
-		_, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(2), transfer.WithProgress(func(p transfer.Progress) {
-			require.True(t, telling.TryLock(), "calls do not overlap")
-			defer telling.Unlock()
-			events = append(events, p)
-		}))
+		_, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(2),
+			transfer.WithProgress(func(p transfer.Progress) {
+				require.True(t, telling.TryLock(), "calls do not overlap")
+				defer telling.Unlock()
+				events = append(events, p)
+			}))
 		require.ErrorIs(t, err, storage.Locked)
 
 		took := time.Since(start)

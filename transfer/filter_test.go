@@ -217,7 +217,12 @@ func TestWithDeleteKeepsUnselectedFiles(t *testing.T) {
 	}
 	fill := func() storage.Bucket {
 		b := memstore.New()
-		for key, text := range map[string]string{"large": "older", "grown": "x", "gone-small": "x", "gone-large": "xxxxxxxxxx"} {
+		for key, text := range map[string]string{
+			"large":      "older",
+			"grown":      "x",
+			"gone-small": "x",
+			"gone-large": "xxxxxxxxxx",
+		} {
 			_, err := b.Upload(t.Context(), key, file(text))
 			require.NoError(t, err)
 		}

@@ -40,9 +40,10 @@ func TestInventoryShardsAreOfEqualSize(t *testing.T) {
 	var all []string
 	for shard := range shards {
 		var keys []string
-		_, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(memstore.New()), func(d transfer.Difference) {
-			keys = append(keys, d.Key)
-		}, transfer.WithInventory(i), transfer.WithShard(shard, shards))
+		_, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(memstore.New()),
+			func(d transfer.Difference) {
+				keys = append(keys, d.Key)
+			}, transfer.WithInventory(i), transfer.WithShard(shard, shards))
 		require.NoError(t, err)
 		slices.Sort(keys)
 		require.InDelta(t, n/shards, len(keys), float64(n)/shards/10, "within 10 %")

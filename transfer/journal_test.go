@@ -37,20 +37,22 @@ func TestWithJournalContinues(t *testing.T) {
 			defer cancel()
 			n := 0
 
-			first, err := transfer.Sync(ctx, transfer.Bucket(b), src, transfer.WithJournal(state, "j"), transfer.WithConcurrency(1), transfer.WithChanges(func(transfer.Change) {
-				n++
-				if n == 25 {
-					cancel()
-				}
-			}))
+			first, err := transfer.Sync(ctx, transfer.Bucket(b), src, transfer.WithJournal(state, "j"),
+				transfer.WithConcurrency(1), transfer.WithChanges(func(transfer.Change) {
+					n++
+					if n == 25 {
+						cancel()
+					}
+				}))
 			require.ErrorIs(t, err, storage.Canceled)
 			require.GreaterOrEqual(t, first.Transferred, int64(25))
 			require.Less(t, first.Transferred, int64(files))
 
 			copies := map[string]bool{}
-			second, err := transfer.Sync(t.Context(), transfer.Bucket(b), src, transfer.WithJournal(state, "j"), transfer.WithChanges(func(c transfer.Change) {
-				copies[c.Key] = true
-			}))
+			second, err := transfer.Sync(t.Context(), transfer.Bucket(b), src,
+				transfer.WithJournal(state, "j"), transfer.WithChanges(func(c transfer.Change) {
+					copies[c.Key] = true
+				}))
 			require.NoError(t, err)
 			require.EqualValues(t, files, second.Transferred+second.Skipped, "the report adds up")
 			require.EqualValues(t, 5*files, second.Bytes+5*second.Skipped)
@@ -112,7 +114,12 @@ func TestWithJournalOutsideTheEnds(t *testing.T) {
 		return err
 	}
 
-	for name, bucket := range map[string]storage.Bucket{"out/j": b, "in/j": src, "j": storage.Prefixed(b, "out/x/"), "x/j": storage.Prefixed(src, "in/")} {
+	for name, bucket := range map[string]storage.Bucket{
+		"out/j": b,
+		"in/j":  src,
+		"j":     storage.Prefixed(b, "out/x/"),
+		"x/j":   storage.Prefixed(src, "in/"),
+	} {
 		require.ErrorContains(t, job(bucket, name),
 			"WithJournal must not keep its object in the source or destination", name)
 	}

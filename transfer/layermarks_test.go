@@ -55,7 +55,9 @@ func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 		for _, b := range newKeepingStores(t) {
 			t.Run(fmt.Sprintf("%s, keep old %t", b.name, keepOld), func(t *testing.T) {
 				old := memstore.New()
-				for _, key := range []string{"moved", "removed before it moved", "removed after it moved", "written"} {
+				for _, key := range []string{
+					"moved", "removed before it moved", "removed after it moved", "written",
+				} {
 					put(t, old, key, "old "+key)
 				}
 				layer, err := overlay.New(old, overlay.Config{KeepOld: keepOld})

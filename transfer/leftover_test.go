@@ -34,7 +34,11 @@ func TestJobLeavesOutQuestions(t *testing.T) {
 
 	for dstName, makeDst := range newEnds {
 		for srcName, makeSrc := range newEnds {
-			for job, opts := range map[string][]transfer.Option{"copy": nil, "delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}} {
+			for job, opts := range map[string][]transfer.Option{
+				"copy":   nil,
+				"delete": {transfer.WithDelete()},
+				"move":   {transfer.WithMove()},
+			} {
 				t.Run(job+"/"+dstName+" from "+srcName, func(t *testing.T) {
 					dst, inDst := makeDst(t, map[string]string{other: evidence.Text})
 					src, _ := makeSrc(t, map[string]string{

@@ -166,7 +166,12 @@ func TestReportFailuresArePrintable(t *testing.T) {
 	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks())
 	require.Error(t, err)
 	require.Len(t, report.Failures, 2)
-	for _, text := range []string{report.String(), err.Error(), report.Failures[0].Err.Error(), report.Failures[1].Err.Error()} {
+	for _, text := range []string{
+		report.String(),
+		err.Error(),
+		report.Failures[0].Err.Error(),
+		report.Failures[1].Err.Error(),
+	} {
 		require.NotContains(t, text, "\x1b")
 		require.NotContains(t, text, "\x07")
 	}

@@ -48,11 +48,19 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 			_, err := memory.Upload(t.Context(), "untagged", strings.NewReader("x"))
 			require.NoError(t, err)
 
-			for _, pair := range [][2]storage.Bucket{{directory, memory}, {same, directory}, {storage.Prefixed(memory, "copy/"), directory}} {
+			for _, pair := range [][2]storage.Bucket{
+				{directory, memory},
+				{same, directory},
+				{storage.Prefixed(memory, "copy/"), directory},
+			} {
 				_, err := transfer.Sync(t.Context(), transfer.Bucket(pair[0]), transfer.Bucket(pair[1]),
 					append(opts, transfer.WithExclude("copy/"))...)
 				require.NoError(t, err)
-				for key, want := range map[string]map[string]string{"short": tags, "long": tags, "untagged": {}} {
+				for key, want := range map[string]map[string]string{
+					"short":    tags,
+					"long":     tags,
+					"untagged": {},
+				} {
 					got, err := storage.Tags(t.Context(), pair[0], key)
 					require.NoError(t, err)
 					require.True(t, maps.Equal(want, got), "%s: %v", key, got)
@@ -64,9 +72,10 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 		memory, directory := newLockingBuckets(t)
 		_, err := memory.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithTags(tags))
 		require.NoError(t, err)
-		_, err = transfer.Copy(t.Context(), directory, memory, transfer.WithRule(func(string) []storage.WriteOption {
-			return []storage.WriteOption{storage.WithTags(map[string]string{"own": "1"})}
-		}))
+		_, err = transfer.Copy(t.Context(), directory, memory,
+			transfer.WithRule(func(string) []storage.WriteOption {
+				return []storage.WriteOption{storage.WithTags(map[string]string{"own": "1"})}
+			}))
 		require.NoError(t, err)
 
 		got, err := storage.Tags(t.Context(), directory, "k")
@@ -106,9 +115,10 @@ func TestWithLocks(t *testing.T) {
 
 	newTime := retainUntil.Add(time.Hour)
 	ruled := storage.Prefixed(directory, "ruled/")
-	_, err = transfer.Copy(t.Context(), ruled, memory, transfer.WithLocks(), transfer.WithRule(func(string) []storage.WriteOption {
-		return []storage.WriteOption{storage.WithRetention(newTime, storage.Governance)}
-	}))
+	_, err = transfer.Copy(t.Context(), ruled, memory, transfer.WithLocks(),
+		transfer.WithRule(func(string) []storage.WriteOption {
+			return []storage.WriteOption{storage.WithRetention(newTime, storage.Governance)}
+		}))
 	require.NoError(t, err)
 	require.Equal(t, storage.Retention{Mode: storage.Governance, Until: newTime},
 		attrs(ruled, "retained").Retention)
@@ -194,7 +204,12 @@ func TestExpireSelectsByTags(t *testing.T) {
 	for name, b := range map[string]storage.Bucket{"memory": memory, "directory": directory} {
 		t.Run(name, func(t *testing.T) {
 			fill := func() {
-				for key, tags := range map[string]map[string]string{"temp": temp, "both": both, "none": nil, "other": {"class": "kept"}} {
+				for key, tags := range map[string]map[string]string{
+					"temp":  temp,
+					"both":  both,
+					"none":  nil,
+					"other": {"class": "kept"},
+				} {
 					_, err := b.Upload(t.Context(), key, strings.NewReader("x"), storage.WithTags(tags))
 					require.NoError(t, err)
 				}
@@ -211,9 +226,10 @@ func TestExpireSelectsByTags(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, int64(2), dry.Deleted, "no object is counted twice")
 
-			_, err = transfer.Expire(t.Context(), b, rules[:1], opt, transfer.WithChanges(func(c transfer.Change) {
-				removals = append(removals, c.Key)
-			}))
+			_, err = transfer.Expire(t.Context(), b, rules[:1], opt,
+				transfer.WithChanges(func(c transfer.Change) {
+					removals = append(removals, c.Key)
+				}))
 			require.NoError(t, err)
 			require.Equal(t, []string{"both"}, removals)
 

@@ -104,7 +104,10 @@ func TestMoveLeavesNoEmptyDirectories(t *testing.T) {
 func TestMoveNeverLosesAnObject(t *testing.T) {
 	for nth := 1; nth <= 12; nth++ {
 		for _, call := range []faults.Calls{faults.Get, faults.Put, faults.Copy, faults.Delete, faults.Head} {
-			for _, rule := range []faults.Rule{faults.Fail(call).Nth(nth), faults.DropResponse(call).Nth(nth)} {
+			for _, rule := range []faults.Rule{
+				faults.Fail(call).Nth(nth),
+				faults.DropResponse(call).Nth(nth),
+			} {
 				inj := faults.New(rule)
 				b := memstore.New(driver.WithLayer(inj.Layer()),
 					storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

@@ -49,7 +49,8 @@ func newEvilSource(t *testing.T, keys ...string) storage.Bucket {
 func TestDownloadStaysInItsDirectory(t *testing.T) {
 	for _, key := range []string{
 		"../out", "..", ".", "/etc/out", "a/../../out", "a//b", "./a", "a/", "a/.", "nul\x00",
-		".omnibucket/signing.key", ".omnibucket", ".OmniBucket/x", "buckets/one/.omnibucket/signing.key", "a/.omnibucket-0123456789abcdef",
+		".omnibucket/signing.key", ".omnibucket", ".OmniBucket/x",
+		"buckets/one/.omnibucket/signing.key", "a/.omnibucket-0123456789abcdef",
 	} {
 		t.Run(key, func(t *testing.T) {
 			above := t.TempDir()
@@ -259,16 +260,17 @@ func TestUploadSkipsTemporaryFiles(t *testing.T) {
 	put(t, b, "x", "text")
 	jobs := 0
 
-	_, err := storage.DownloadFile(t.Context(), b, "x", filepath.Join(dir, "x"), storage.WithProgress(func(int64, int64) {
-		jobs++
-		report, err := transfer.Upload(t.Context(), other, dir)
-		require.NoError(t, err)
-		require.Zero(t, report.Transferred)
-		report, err = transfer.Download(t.Context(), other, dir, transfer.WithDelete(),
-			transfer.WithEmptySource())
-		require.NoError(t, err)
-		require.Zero(t, report.Deleted)
-	}))
+	_, err := storage.DownloadFile(t.Context(), b, "x", filepath.Join(dir, "x"),
+		storage.WithProgress(func(int64, int64) {
+			jobs++
+			report, err := transfer.Upload(t.Context(), other, dir)
+			require.NoError(t, err)
+			require.Zero(t, report.Transferred)
+			report, err = transfer.Download(t.Context(), other, dir, transfer.WithDelete(),
+				transfer.WithEmptySource())
+			require.NoError(t, err)
+			require.Zero(t, report.Deleted)
+		}))
 	require.NoError(t, err)
 	require.Positive(t, jobs)
 }

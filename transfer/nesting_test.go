@@ -77,7 +77,10 @@ func TestJobRefusesANestedEnd(t *testing.T) {
 		},
 	}
 	for name, tt := range tests {
-		for job, opts := range map[string][]transfer.Option{"delete": {transfer.WithDelete(), transfer.WithEmptySource()}, "move": {transfer.WithMove()}} {
+		for job, opts := range map[string][]transfer.Option{
+			"delete": {transfer.WithDelete(), transfer.WithEmptySource()},
+			"move":   {transfer.WithMove()},
+		} {
 			t.Run(name+"/"+job, func(t *testing.T) {
 				parent := memstore.New()
 				for _, key := range tt.keys {
@@ -136,7 +139,11 @@ func TestWithBackupNestedInAnEnd(t *testing.T) {
 	}
 	for name, tt := range tests {
 		for _, extra := range []int{0, 1500} {
-			for job, opts := range map[string][]transfer.Option{"copy": {transfer.WithChecksum()}, "delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}} {
+			for job, opts := range map[string][]transfer.Option{
+				"copy":   {transfer.WithChecksum()},
+				"delete": {transfer.WithDelete()},
+				"move":   {transfer.WithMove()},
+			} {
 				t.Run(fmt.Sprintf("%s, with %d files more/%s", name, extra, job), func(t *testing.T) {
 					stores := map[string]storage.Bucket{"dst": memstore.New(), "src": memstore.New()}
 					for store, b := range stores {

@@ -17,7 +17,17 @@ import (
 
 func TestPatterns(t *testing.T) {
 	files := map[string]string{}
-	for _, key := range []string{"a.jpg", "a.txt", "2026/b.jpg", "2026/x/c.jpg", ".git/config", "sub/.git/HEAD", "node_modules/m/i.js", "build", "sub/build/deep/b"} {
+	for _, key := range []string{
+		"a.jpg",
+		"a.txt",
+		"2026/b.jpg",
+		"2026/x/c.jpg",
+		".git/config",
+		"sub/.git/HEAD",
+		"node_modules/m/i.js",
+		"build",
+		"sub/build/deep/b",
+	} {
 		files[key] = key
 	}
 	dir := newTree(t, files)
@@ -223,9 +233,10 @@ func TestCopyByTheStore(t *testing.T) {
 	gets := recorder.count("Get")
 
 	var last transfer.Progress
-	report, err := transfer.Copy(t.Context(), pair[1], pair[0], transfer.WithProgress(func(p transfer.Progress) {
-		last = p
-	}))
+	report, err := transfer.Copy(t.Context(), pair[1], pair[0],
+		transfer.WithProgress(func(p transfer.Progress) {
+			last = p
+		}))
 	require.NoError(t, err)
 	require.Equal(t, 2, recorder.count("Copy"))
 	require.Equal(t, puts, recorder.count("Put"))
@@ -392,12 +403,13 @@ func TestWithRule(t *testing.T) {
 func TestWithRuleInvalid(t *testing.T) {
 	dir := newTree(t, map[string]string{"a": "x", "b": "y"})
 	b := memstore.New()
-	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithRule(func(key string) []storage.WriteOption {
-		if key == "a" {
-			return []storage.WriteOption{storage.WithContentType("nonsense")}
-		}
-		return nil
-	}))
+	report, err := transfer.Upload(t.Context(), b, dir,
+		transfer.WithRule(func(key string) []storage.WriteOption {
+			if key == "a" {
+				return []storage.WriteOption{storage.WithContentType("nonsense")}
+			}
+			return nil
+		}))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Equal(t, int64(1), report.Failed)
 	require.Equal(t, int64(1), report.Transferred)

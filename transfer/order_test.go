@@ -126,7 +126,9 @@ func TestWithJournalInTreeOrder(t *testing.T) {
 		t.Run(profile, func(t *testing.T) {
 			b := newServerBucket(t,
 				folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}}), profile)
-			for _, key := range []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"} {
+			for _, key := range []string{
+				"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z",
+			} {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 				require.NoError(t, err)
 			}

@@ -315,7 +315,11 @@ func TestEndsOnThisMachine(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			top := t.TempDir()
-			for path, text := range map[string]string{"site/notes.txt": "keep", "site/public/index.html": "one", "other/x": ""} {
+			for path, text := range map[string]string{
+				"site/notes.txt":         "keep",
+				"site/public/index.html": "one",
+				"other/x":                "",
+			} {
 				path = filepath.Join(top, filepath.FromSlash(path))
 				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 				require.NoError(t, os.WriteFile(path, []byte(text), 0o644))

@@ -34,9 +34,10 @@ func newSoftDeleteStores(t *testing.T, opts ...storage.OpenOption) map[string]st
 func undelete(t *testing.T, b storage.Bucket, opts ...transfer.Option) (map[string]transfer.Action, *transfer.Report, error) {
 	t.Helper()
 	actions := map[string]transfer.Action{}
-	report, err := transfer.Undelete(t.Context(), b, append(opts, transfer.WithChanges(func(c transfer.Change) {
-		actions[c.Key] = c.Action
-	}))...)
+	report, err := transfer.Undelete(t.Context(), b,
+		append(opts, transfer.WithChanges(func(c transfer.Change) {
+			actions[c.Key] = c.Action
+		}))...)
 	return actions, report, err
 }
 
@@ -93,9 +94,10 @@ func TestUndeleteTellsWhatItDidWithEachObject(t *testing.T) {
 			waitForLaterTime(t, when, b)
 			put(t, b, "stays", "later")
 			var changes []transfer.Change
-			_, err = transfer.RestoreAt(t.Context(), b, when, transfer.WithInclude("stays"), transfer.WithChanges(func(c transfer.Change) {
-				changes = append(changes, c)
-			}))
+			_, err = transfer.RestoreAt(t.Context(), b, when, transfer.WithInclude("stays"),
+				transfer.WithChanges(func(c transfer.Change) {
+					changes = append(changes, c)
+				}))
 			require.NoError(t, err)
 			require.Equal(t, []transfer.Change{{Action: transfer.VersionCopied, Key: "stays", Bytes: 5, Replaced: true}}, changes)
 		})

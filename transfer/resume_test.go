@@ -202,7 +202,11 @@ func TestWithResumeAbandonsUploads(t *testing.T) {
 func TestWithResumeInvalidDirectory(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file": "x"})
-	for name, badDir := range map[string]string{"none": "", "a file": filepath.Join(dir, "file"), "below a file": filepath.Join(dir, "file", "kept")} {
+	for name, badDir := range map[string]string{
+		"none":         "",
+		"a file":       filepath.Join(dir, "file"),
+		"below a file": filepath.Join(dir, "file", "kept"),
+	} {
 		report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithResume(badDir))
 		require.Error(t, err, name)
 		require.NotEmpty(t, storage.CodeOf(err), name)

@@ -197,7 +197,10 @@ func TestEveryReleasesItsLease(t *testing.T) {
 
 // If the bucket has no conditional writes, Every fails with Unsupported before it runs the job.
 func TestEveryBucketWithoutConditions(t *testing.T) {
-	for name, features := range map[string]storage.Features{"create": storage.ConditionalCreate, "update": storage.ConditionalUpdate} {
+	for name, features := range map[string]storage.Features{
+		"create": storage.ConditionalCreate,
+		"update": storage.ConditionalUpdate,
+	} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 				return without{d, features}

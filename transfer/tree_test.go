@@ -94,8 +94,10 @@ type hostileTree struct {
 
 // strange are valid names that some program misinterprets.
 var strange = []string{
-	"a b", "a+b", "a%2Fb", "a%b", "q?x=1", "h#x", "é", "e\u0301", "日本語", "🎉", "-rf", "--", "$(id)", "`id`", "it's", `say "hi"`,
-	"a,b;c", "[x]", "{x}", "*", "~", ".hidden", "..x", "x..y", "&amp;", "<tag>", "CON", "trailing space ", " leading", "|", ":", "=", "@",
+	"a b", "a+b", "a%2Fb", "a%b", "q?x=1", "h#x", "é", "e\u0301", "日本語", "🎉", "-rf", "--", "$(id)",
+	"`id`", "it's", `say "hi"`,
+	"a,b;c", "[x]", "{x}", "*", "~", ".hidden", "..x", "x..y", "&amp;", "<tag>", "CON",
+	"trailing space ", " leading", "|", ":", "=", "@",
 	strings.Repeat("n", 200),
 }
 
