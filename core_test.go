@@ -600,7 +600,10 @@ func TestSilentCoreHasEachMethod(t *testing.T) {
 func TestCoreReturnsNeitherResultNorError(t *testing.T) {
 	bucket, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core { return silentCore{c} })
 	require.NoError(t, err)
-	for name, target := range map[string]storage.Bucket{"whole": bucket, "view": storage.Prefixed(bucket, "p/")} {
+	for name, target := range map[string]storage.Bucket{
+		"whole": bucket,
+		"view":  storage.Prefixed(bucket, "p/"),
+	} {
 		for call, err := range silentCalls(t.Context(), target) {
 			storageErr, ok := errors.AsType[*storage.Error](err)
 			require.True(t, ok, "%s through %s: %v", call, name, err)

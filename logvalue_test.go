@@ -17,12 +17,13 @@ import (
 func logged(t *testing.T, value any) string {
 	t.Helper()
 	var buf bytes.Buffer
-	logger := slog.New(slog.NewJSONHandler(&buf, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-		if len(groups) == 0 && a.Key != "value" {
-			return slog.Attr{} // time, level and message
-		}
-		return a
-	}}))
+	logger := slog.New(slog.NewJSONHandler(&buf,
+		&slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key != "value" {
+				return slog.Attr{} // time, level and message
+			}
+			return a
+		}}))
 	logger.Info("", "value", value)
 	return strings.TrimSpace(buf.String())
 }
