@@ -24,6 +24,7 @@ func readTexts(t *testing.T, dir string) map[string]string {
 	return contents(t, b)
 }
 
+// If there are more files to remove than WithMaxDelete permits, the job removes none.
 func TestWithMaxDeleteRemovesNothingIfThereIsMoreToRemove(t *testing.T) {
 	src := t.TempDir()
 	dst := t.TempDir()
@@ -50,6 +51,7 @@ func TestWithMaxDeleteRemovesNothingIfThereIsMoreToRemove(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
+// The function of WithBeforeDelete is called before the first removal, and can forbid all of them.
 func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -141,6 +143,7 @@ func TestWithBackupFails(t *testing.T) {
 	}
 }
 
+// WithBackup keeps what the job replaces and removes.
 func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 	old := map[string]string{"same": "same", "changed": "old", "dir/removed": "gone"}
 	newEnd := func(t *testing.T, inBucket bool, name string, files map[string]string) (transfer.End, func() map[string]string) {
@@ -215,6 +218,7 @@ func TestWithBackupBelowAFile(t *testing.T) {
 	}
 }
 
+// A backup must not lie in the source or the destination.
 func TestWithBackupMustNotOverlap(t *testing.T) {
 	src := t.TempDir()
 	dst := t.TempDir()

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
+// Compare counts the files that are the same, different, and at one end only.
 func TestCompare(t *testing.T) {
 	for _, kinds := range [][2]string{
 		{"directory", "directory"},

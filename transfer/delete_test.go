@@ -51,6 +51,7 @@ func TestWithDeleteFileIsBack(t *testing.T) {
 
 var spare = []string{"extra", "keep", "keep-not", "kept.tmp", "x/deep/er", "zz"}
 
+// WithDelete removes the selected files that the source lacks.
 func TestWithDelete(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -45,6 +45,7 @@ func newAgedBucket(t *testing.T, make func(now func() time.Time) storage.Bucket)
 	return b
 }
 
+// inMemory opens a bucket in memory with a clock.
 func inMemory(now func() time.Time) storage.Bucket {
 	return engine.New(memstore.NewDriver(memstore.Config{Now: now}))
 }
@@ -53,6 +54,7 @@ func atStart() transfer.Option { return transfer.WithNow(func() time.Time { retu
 
 const day = 24 * time.Hour
 
+// Expire removes the objects that are older than the age of a rule for their prefix.
 func TestExpire(t *testing.T) {
 	all := []string{
 		"temp/ancient", "temp/new", "temp/old", "temporary/ancient", "temporary/new", "temporary/old",
@@ -126,6 +128,7 @@ func TestExpire(t *testing.T) {
 	}
 }
 
+// Expire removes objects in batches of a thousand.
 func TestExpireRemovesInBatches(t *testing.T) {
 	var recorder calls
 	b := newFilledBucket(t, keysN(2500), recorder.layer())
@@ -137,6 +140,7 @@ func TestExpireRemovesInBatches(t *testing.T) {
 	require.Zero(t, recorder.count("Delete"))
 }
 
+// Expire refuses a rule without an age, or with a negative one, before it removes anything.
 func TestExpireRefusesRulesWithoutAnAge(t *testing.T) {
 	b := newFilledBucket(t, []string{"a"})
 	for _, rule := range []transfer.ExpireRule{{}, {Age: -time.Second}, {OldVersionsAge: -1}} {

@@ -46,6 +46,7 @@ func openUploads(t *testing.T, b storage.Bucket) []string {
 	return keys
 }
 
+// Expire aborts the open uploads that are older than the age of a rule for their prefix.
 func TestExpireAbortsOldUploads(t *testing.T) {
 	all := []string{"incoming/new", "incoming/old", "other/new", "other/old"}
 	tests := []struct {
@@ -105,6 +106,7 @@ func TestExpireAbortsOldUploads(t *testing.T) {
 	}
 }
 
+// Expire of a prefixed bucket aborts only the uploads below its prefix.
 func TestExpireOfAPrefixedBucketAbortsOnlyItsUploads(t *testing.T) {
 	b := newBucketWithUploads(t)
 	report, err := transfer.Expire(t.Context(), storage.Prefixed(b, "incoming/"),
@@ -115,6 +117,7 @@ func TestExpireOfAPrefixedBucketAbortsOnlyItsUploads(t *testing.T) {
 	require.Equal(t, []string{"other/new", "other/old"}, openUploads(t, b))
 }
 
+// Expire counts the uploads that it cannot abort as failed.
 func TestExpireOfUploadsReportsFailures(t *testing.T) {
 	old := []transfer.ExpireRule{{UploadsAge: 2 * day}}
 	inj := faults.New(faults.Fail(faults.AbortParts).WithError(storage.PermissionDenied).Nth(1))
@@ -134,6 +137,7 @@ func TestExpireOfUploadsReportsFailures(t *testing.T) {
 	require.ErrorIs(t, err, storage.Canceled)
 }
 
+// Expire refuses a rule for uploads with a negative age or with tags, which uploads do not have.
 func TestExpireRefusesRulesForUploadsThatCannotHold(t *testing.T) {
 	b := newBucketWithUploads(t)
 	for _, rule := range []transfer.ExpireRule{

@@ -190,6 +190,7 @@ func (p partly) Describe() driver.Description {
 	return d
 }
 
+// The function of WithProgress is called about ten times a second with numbers that never decrease, and at the end.
 func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const files = 200
@@ -298,6 +299,7 @@ func TestReportBytes(t *testing.T) {
 	}
 }
 
+// A job without files has a report of zeros.
 func TestReportOfNothing(t *testing.T) {
 	report, err := transfer.Copy(t.Context(), memstore.New(), memstore.New())
 	require.NoError(t, err)

@@ -20,6 +20,7 @@ var (
 	tuesday = monday.AddDate(0, 0, 1)
 )
 
+// A filter selects an entry only if all of its options do.
 func TestFilter(t *testing.T) {
 	entry := func(key string, size int64, modified time.Time) storage.ListEntry {
 		return storage.ListEntry{Key: key, Size: size, Modified: modified}

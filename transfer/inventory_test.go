@@ -36,11 +36,13 @@ const manifestKey = "inventory/photos/daily/2026-01-02T00-00Z/manifest.json"
 
 var taken = time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 
+// sumOf returns the MD5 checksum of content in hexadecimal form.
 func sumOf(content []byte) string {
 	sum := md5.Sum(content)
 	return hex.EncodeToString(sum[:])
 }
 
+// compressed returns content in the gzip format.
 func compressed(content []byte) []byte {
 	var buf bytes.Buffer
 	w := gzip.NewWriter(&buf)
@@ -145,6 +147,7 @@ func newInventoriedBucket(t *testing.T, keys ...string) (storage.Bucket, *transf
 	return b, openInventory(t, b, reports)
 }
 
+// openInventory opens the inventory of b that a report has written.
 func openInventory(t *testing.T, b storage.Bucket, reports storage.Downloader) *transfer.Inventory {
 	t.Helper()
 	i, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, nil)
@@ -152,6 +155,7 @@ func openInventory(t *testing.T, b storage.Bucket, reports storage.Downloader) *
 	return i
 }
 
+// collectEntries returns the entries of a listing.
 func collectEntries(t *testing.T, list iter.Seq2[storage.ListEntry, error]) []storage.ListEntry {
 	t.Helper()
 	var all []storage.ListEntry
@@ -209,6 +213,7 @@ func (b refusing) CopyFrom(
 	return b.Core.CopyFrom(ctx, key, src, o)
 }
 
+// Sync with an inventory copies the objects that it lists, and counts those that have changed since.
 func TestSyncFromAnInventory(t *testing.T) {
 	b, i := newInventoriedBucket(t, "same", "changed", "gone", "new/1", "new/2")
 	dst := memstore.New()
@@ -236,6 +241,7 @@ func TestSyncFromAnInventory(t *testing.T) {
 	require.ElementsMatch(t, []string{"same", "new/1", "new/2"}, keysOf(contents(t, dst)))
 }
 
+// Compare reads the first end from its inventory.
 func TestCompareWithAnInventory(t *testing.T) {
 	b, i := newInventoriedBucket(t, "a", "b", "c")
 	dst := memstore.New()
@@ -438,6 +444,7 @@ func TestInventoryDoesNotFit(t *testing.T) {
 	}
 }
 
+// An inventory that is damaged, or not that of the bucket, is refused, and no temporary file is left.
 func TestInventoryHostile(t *testing.T) {
 	b := newServerBucket(t, s3server.Config{}, "aws")
 	put(t, b, "a", "a")
@@ -772,10 +779,12 @@ func (c cloud) Describe() driver.Description {
 	return d
 }
 
+// inCloud returns the bucket "photos" of a provider, which is in memory.
 func inCloud(provider string) storage.Bucket {
 	return memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return cloud{d, provider} }))
 }
 
+// OpenInventory reads the reports of Google, whose generations are the revisions.
 func TestInventoryOfGoogle(t *testing.T) {
 	const at = "projects/reports/4bd1_2026-01-02T00:00_manifest.json"
 	b := inCloud("gcs")
@@ -838,6 +847,7 @@ func TestInventoryOfGoogle(t *testing.T) {
 	})
 }
 
+// OpenInventory reads the reports of Azure, and leaves out folders, snapshots, removed blobs and other containers.
 func TestInventoryOfAzure(t *testing.T) {
 	const at = "2026/01/02/00-00-00/rule/rule-manifest.json"
 	b := inCloud("azure")

@@ -55,6 +55,7 @@ func TestInventoryShardsAreOfEqualSize(t *testing.T) {
 	require.Len(t, all, n)
 }
 
+// If an inventory has fewer objects than shards, each object is in one shard.
 func TestInventoryMoreShardsThanObjects(t *testing.T) {
 	for n := range 4 {
 		b, i := newGeneratedInventory(t, n)

@@ -28,6 +28,7 @@ func newLockingBuckets(t *testing.T) (memory, directory storage.Bucket) {
 	return memstore.New(storage.WithObjectLock()), directory
 }
 
+// A job between two buckets keeps the tags of objects.
 func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 	tags := map[string]string{"team": "blue", "two words": "a value"}
 	body := strings.Repeat("x", 6<<20) // long enough for parts and WithResume

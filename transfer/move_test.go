@@ -49,6 +49,7 @@ func endAhead(
 	return transfer.Bucket(b), func() []string { return keysOf(contents(t, b)) }
 }
 
+// A move removes a file from the source once the destination has it.
 func TestMove(t *testing.T) {
 	for _, srcKind := range []string{"directory", "bucket"} {
 		for _, dstKind := range []string{"directory", "bucket"} {
@@ -89,6 +90,7 @@ func TestMoveRemovesAllNamesOfAFile(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "one", "b": "one"}, contents(t, b))
 }
 
+// A move removes the directories that it empties.
 func TestMoveLeavesNoEmptyDirectories(t *testing.T) {
 	dir := newTree(t, moved)
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Dir(dir),
@@ -216,6 +218,7 @@ func TestMoveRemovalFails(t *testing.T) {
 	require.Empty(t, contents(t, src), "the journal has not noted it as done")
 }
 
+// A move refuses options and ends with which it could lose files.
 func TestMoveRefuses(t *testing.T) {
 	src := memstore.New()
 	dst := memstore.New()

@@ -176,6 +176,7 @@ func TestDownloadErrorHidesTemporaryFile(t *testing.T) {
 	require.NotContains(t, err.Error(), ".omnibucket-")
 }
 
+// Download counts the marker of a folder as ignored.
 func TestFolderMarkersAreSkipped(t *testing.T) {
 	// Our buckets never write one, but consoles do.
 	src := newMarkerBucket(t)
@@ -275,6 +276,8 @@ func TestUploadSkipsTemporaryFiles(t *testing.T) {
 	require.Positive(t, jobs)
 }
 
+// Without WithLinks, Upload ignores symbolic links. With it, Upload follows those that stay in the directory, and
+// counts the others as failed.
 func TestWithLinks(t *testing.T) {
 	outside := newTree(t, map[string]string{"secret": "x"})
 	dir := newTree(t, map[string]string{"a/file": "text", "z": "last"})

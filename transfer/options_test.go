@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
+// WithInclude and WithExclude select files by their patterns, at any depth or at the top.
 func TestPatterns(t *testing.T) {
 	files := map[string]string{}
 	for _, key := range []string{
@@ -361,6 +362,7 @@ func TestJobRefusesInvalidArguments(t *testing.T) {
 	}
 }
 
+// The function of WithRule returns the options with which a file is written.
 func TestWithRule(t *testing.T) {
 	dir := newTree(t, map[string]string{"a.html": "x", "b.css": "y"})
 	rule := transfer.WithRule(func(key string) []storage.WriteOption {

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
+// A job refuses two ends that overlap in one bucket.
 func TestEndsInOneBucket(t *testing.T) {
 	tests := map[string]struct {
 		dst, src string

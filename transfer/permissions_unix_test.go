@@ -40,6 +40,7 @@ func chmod(t *testing.T, dir string, modes map[string]fs.FileMode) {
 	}
 }
 
+// A job between two directories keeps the permissions of files and directories.
 func TestPermissionsBetweenDirectories(t *testing.T) {
 	withUmask(t, 0o022)
 	src := newTree(t, map[string]string{
@@ -72,6 +73,7 @@ func TestPermissionsBetweenDirectories(t *testing.T) {
 	}, modes(t, dst, "run.sh", "id_rsa", "shared", "root", "private", "private/key", "read only", "read only/x"))
 }
 
+// A download gives files the permissions that an upload has stored.
 func TestPermissionsOfADownload(t *testing.T) {
 	withUmask(t, 0o027)
 	b := memstore.New()

@@ -50,6 +50,7 @@ func put(t *testing.T, b storage.Uploader, key, text string) time.Time {
 	return attrs.Modified
 }
 
+// Undelete brings back the objects that were removed, and no others.
 func TestUndelete(t *testing.T) {
 	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
@@ -85,6 +86,7 @@ func TestUndelete(t *testing.T) {
 	}
 }
 
+// RestoreAt brings a bucket back to its state at a time.
 func TestRestoreAt(t *testing.T) {
 	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
@@ -138,6 +140,7 @@ func requireTexts(t *testing.T, b storage.Bucket, want map[string]string) {
 	require.Equal(t, want, got)
 }
 
+// Undelete fails with Unsupported if the bucket keeps nothing, and RestoreAt ends with ctx.
 func TestPointInTimeNeedsVersions(t *testing.T) {
 	keepsNothing := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.SoftDelete})))
 	_, err := transfer.Undelete(t.Context(), keepsNothing)
@@ -150,6 +153,7 @@ func TestPointInTimeNeedsVersions(t *testing.T) {
 	}
 }
 
+// If delete markers cannot be removed, Undelete counts each of their keys as failed, once.
 func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 	tests := []struct {
 		name          string

@@ -41,6 +41,7 @@ func undelete(t *testing.T, b storage.Bucket, opts ...transfer.Option) (map[stri
 	return actions, report, err
 }
 
+// Undelete restores objects that were removed without a delete marker, while the store keeps them.
 func TestUndeleteRestoresWhatWasRemovedForGood(t *testing.T) {
 	for name, b := range newSoftDeleteStores(t) {
 		t.Run(name, func(t *testing.T) {
@@ -78,6 +79,7 @@ func TestUndeleteRestoresWhatWasRemovedForGood(t *testing.T) {
 	}
 }
 
+// Undelete reports a change for each object.
 func TestUndeleteTellsWhatItDidWithEachObject(t *testing.T) {
 	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
@@ -134,6 +136,7 @@ func TestUndeleteContinuesAfterAFault(t *testing.T) {
 	}
 }
 
+// Undelete does not restore the objects with which jobs have compared two buckets.
 func TestUndeleteLeavesTheQuestionsOfJobs(t *testing.T) {
 	for name, b := range newSoftDeleteStores(t) {
 		t.Run(name, func(t *testing.T) {

@@ -66,6 +66,7 @@ func (h *halfDownload) requireComplete(t *testing.T, text string) {
 	require.Empty(t, hiddenFiles(t, h.dir))
 }
 
+// A download that was interrupted continues at the bytes that it has.
 func TestDownloadInterrupted(t *testing.T) {
 	testserver.Slow(t)
 	resume := transfer.WithResume(t.TempDir())

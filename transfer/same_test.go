@@ -271,6 +271,8 @@ func TestUploadForeignObject(t *testing.T) {
 	require.Equal(t, int64(1), report.Skipped)
 }
 
+// Download stores a.txt. Then the file or the object changes, and each row says whether the next Download transfers
+// it.
 func TestDownloadCompares(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -348,6 +350,7 @@ func TestDownloadHashesATouchedFileOnce(t *testing.T) {
 	}
 }
 
+// Copy copies a.txt. Then the source changes, and each row says whether the next Copy transfers it.
 func TestCopyCompares(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	tests := []struct {

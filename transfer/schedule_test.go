@@ -24,6 +24,7 @@ const leaseKey = "jobs/clean-up.lease"
 
 // These tests run in a bubble, in which time passes when all goroutines wait.
 
+// Without jitter, Every runs the job immediately, and then at each interval.
 func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Minute)
@@ -264,6 +265,7 @@ func TestEveryFailsToAcquireItsLease(t *testing.T) {
 	})
 }
 
+// Every refuses intervals and jobs that make no sense.
 func TestEveryRefusesInvalidArguments(t *testing.T) {
 	job := func(context.Context) error { return nil }
 	require.ErrorIs(t, transfer.Every(t.Context(), 0, job), storage.InvalidArgument)

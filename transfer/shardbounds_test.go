@@ -43,6 +43,7 @@ func shardOf(i int, bounds []string) []transfer.Option {
 	return []transfer.Option{transfer.WithShard(i, len(bounds)+1), transfer.WithShardBounds(bounds...)}
 }
 
+// The bounds of ShardBounds divide the keys into shards of nearly equal size.
 func TestShardBoundsMakeShardsOfNearlyEqualSize(t *testing.T) {
 	const n, shards = 640_000, 64
 	bounds, err := transfer.ShardBounds(t.Context(), manyKeys(n), shards)
@@ -187,6 +188,7 @@ func TestWithShardBoundsListInAnyOrder(t *testing.T) {
 	require.EqualValues(t, []int64{100, 100}, []int64{n, removals})
 }
 
+// If there are fewer keys than shards, some shards have none.
 func TestShardBoundsOfFewKeys(t *testing.T) {
 	for n := range 4 {
 		bounds, err := transfer.ShardBounds(t.Context(), manyKeys(n), 5)
@@ -208,6 +210,7 @@ func TestShardBoundsOfFewKeys(t *testing.T) {
 	}
 }
 
+// ShardBounds refuses a number of shards that makes no sense, and a bucket that it cannot list.
 func TestShardBoundsRefused(t *testing.T) {
 	for name, opts := range map[string][]transfer.Option{
 		"not in order":     {transfer.WithShard(0, 3), transfer.WithShardBounds("b", "a")},

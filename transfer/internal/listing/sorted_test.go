@@ -58,6 +58,7 @@ func filesIn(t *testing.T, dir string) (files []string) {
 	return files
 }
 
+// A sorted listing yields each key once, in order.
 func TestSortedYieldsEachKeyOnceInOrder(t *testing.T) {
 	tests := map[string]struct{ entries, memory int }{
 		"nothing":   {entries: 0, memory: 1},
@@ -79,6 +80,7 @@ func TestSortedYieldsEachKeyOnceInOrder(t *testing.T) {
 	}
 }
 
+// A sorted listing removes its temporary files, however it ends.
 func TestSortedLeavesNoFiles(t *testing.T) {
 	failure := errors.New("the listing failed")
 	failing := func(yield func(storage.ListEntry, error) bool) {
