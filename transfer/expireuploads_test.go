@@ -22,10 +22,17 @@ func newBucketWithUploads(t *testing.T, opts ...storage.OpenOption) storage.Buck
 	t.Helper()
 	clock := start
 	b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time { return clock }}), opts...)
-	for _, days := range []int{3, 1} {
-		clock = start.AddDate(0, 0, -days)
+	uploads := []struct {
+		name string
+		days int // its age
+	}{
+		{name: "old", days: 3},
+		{name: "new", days: 1},
+	}
+	for _, upload := range uploads {
+		clock = start.AddDate(0, 0, -upload.days)
 		for _, prefix := range []string{"incoming/", "other/"} {
-			u, err := storage.BeginUpload(t.Context(), b, prefix+[]string{"", "new", "", "old"}[days])
+			u, err := storage.BeginUpload(t.Context(), b, prefix+upload.name)
 			require.NoError(t, err)
 			_, err = u.PutPart(t.Context(), 1, strings.NewReader("part"))
 			require.NoError(t, err)
@@ -35,6 +42,7 @@ func newBucketWithUploads(t *testing.T, opts ...storage.OpenOption) storage.Buck
 	return b
 }
 
+// openUploads returns the sorted keys of the open uploads.
 func openUploads(t *testing.T, b storage.Bucket) []string {
 	t.Helper()
 	var keys []string
@@ -117,7 +125,7 @@ func TestExpireOfAPrefixedBucketAbortsOnlyItsUploads(t *testing.T) {
 	require.Equal(t, []string{"other/new", "other/old"}, openUploads(t, b))
 }
 
-// Expire counts the uploads that it cannot abort as failed.
+// Expire counts the uploads that it cannot abort as failed. It fails if it cannot list them, or if ctx has ended.
 func TestExpireOfUploadsReportsFailures(t *testing.T) {
 	old := []transfer.ExpireRule{{UploadsAge: 2 * day}}
 	inj := faults.New(faults.Fail(faults.AbortParts).WithError(storage.PermissionDenied).Nth(1))

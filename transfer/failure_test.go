@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,47 +136,69 @@ func TestWithDeleteCtxIsDone(t *testing.T) {
 	require.Contains(t, contents(t, dst), "spare")
 }
 
+// A concurrencyMeter measures how many requests that store bytes run at once. The first one waits for a second one,
+// however fast the machine is, unless there can be only one.
+type concurrencyMeter struct {
+	onlyOne bool
+	paired  chan struct{} // closed by the second request that runs at once
+
+	mu      sync.Mutex
+	current int
+	peak    int
+}
+
+func (m *concurrencyMeter) layer(d driver.Driver) driver.Driver {
+	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+		if call != "Put" && call != "PutPart" {
+			return next(ctx)
+		}
+		m.begin()
+		defer m.end()
+		if !m.onlyOne {
+			<-m.paired
+		}
+		return next(ctx)
+	})
+}
+
+func (m *concurrencyMeter) begin() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.current++
+	if m.current == 2 && m.peak < 2 {
+		close(m.paired)
+	}
+	m.peak = max(m.peak, m.current)
+}
+
+func (m *concurrencyMeter) end() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.current--
+}
+
 // WithConcurrency limits the sum of the requests for files and for parts.
 func TestWithConcurrencyLimitsFilesAndParts(t *testing.T) {
 	testserver.Slow(t)
-	for _, n := range []int{1, 3, 16} {
-		var current, peak atomic.Int64
-		var once sync.Once
-		met := make(chan struct{}) // the first request waits for a second one, whatever the machine's speed
-		busy := func(d driver.Driver) driver.Driver {
-			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-				if call == "Put" || call == "PutPart" {
-					offset := current.Add(1)
-					defer current.Add(-1)
-					for highest := peak.Load(); offset > highest && !peak.CompareAndSwap(highest, offset); highest = peak.Load() {
-					}
-					if offset == 2 || n == 1 {
-						once.Do(func() {
-							close(met)
-						})
-					}
-					<-met
-				}
-				return next(ctx)
-			})
-		}
-		h := &hostileTree{dir: t.TempDir()}
-		h.plantLarge(t, "large-1", 40<<20)
-		h.plantLarge(t, "large-2", 40<<20)
-		for _, key := range keysN(50) {
-			h.plantFile(t, key, key)
-		}
+	for _, concurrency := range []int{1, 3, 16} {
+		t.Run(fmt.Sprint(concurrency), func(t *testing.T) {
+			tree := &hostileTree{dir: t.TempDir()}
+			tree.plantLarge(t, "large-1", 40<<20)
+			tree.plantLarge(t, "large-2", 40<<20)
+			for _, key := range keysN(50) {
+				tree.plantFile(t, key, key)
+			}
 
-		inParts := func(d driver.Driver) driver.Driver { return partly{d} }
-		b := memstore.New(driver.WithLayer(inParts), driver.WithLayer(busy))
-
-		_, err := transfer.Upload(t.Context(), b, h.dir, transfer.WithConcurrency(n))
-		require.NoError(t, err)
-		require.LessOrEqual(t, peak.Load(), int64(n))
-
-		if n > 1 {
-			require.Greater(t, peak.Load(), int64(1))
-		}
+			meter := &concurrencyMeter{onlyOne: concurrency == 1, paired: make(chan struct{})}
+			inParts := driver.WithLayer(func(d driver.Driver) driver.Driver { return partly{d} })
+			bucket := memstore.New(inParts, driver.WithLayer(meter.layer))
+			_, err := transfer.Upload(t.Context(), bucket, tree.dir, transfer.WithConcurrency(concurrency))
+			require.NoError(t, err)
+			require.LessOrEqual(t, meter.peak, concurrency)
+			if concurrency > 1 {
+				require.Greater(t, meter.peak, 1)
+			}
+		})
 	}
 }
 
@@ -199,13 +220,13 @@ func TestProgress(t *testing.T) {
 			faults.Delay(faults.Put, 50*time.Millisecond))
 		dst := memstore.New(driver.WithLayer(inj.Layer()))
 		var events []transfer.Progress
-		var telling sync.Mutex
+		var calling sync.Mutex // held during a call
 		start := time.Now()
 
 		_, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(2),
 			transfer.WithProgress(func(p transfer.Progress) {
-				require.True(t, telling.TryLock(), "calls do not overlap")
-				defer telling.Unlock()
+				require.True(t, calling.TryLock(), "calls do not overlap")
+				defer calling.Unlock()
 				events = append(events, p)
 			}))
 		require.ErrorIs(t, err, storage.Locked)
@@ -268,19 +289,19 @@ func TestFailureIsAnErrorOfStorage(t *testing.T) {
 // The bytes of a report are the stored bytes. A file that has grown since the job listed its directory counts with
 // its stored size.
 func TestReportBytes(t *testing.T) {
-	for _, row := range []struct {
+	for _, tt := range []struct {
 		name string
 		dst  transfer.End
 	}{
 		{name: "in a bucket", dst: transfer.Bucket(memstore.New())},
 		{name: "in a directory", dst: transfer.Dir(t.TempDir())},
 	} {
-		t.Run(row.name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			dir := newTree(t, map[string]string{"a": "12345", "log": "12345"})
 			var last transfer.Progress
 			sizes := map[string]int64{}
 
-			report, err := transfer.Sync(t.Context(), row.dst, transfer.Dir(dir), transfer.WithConcurrency(1),
+			report, err := transfer.Sync(t.Context(), tt.dst, transfer.Dir(dir), transfer.WithConcurrency(1),
 				transfer.WithProgress(func(p transfer.Progress) {
 					require.LessOrEqual(t, p.Bytes, p.TotalBytes)
 					last = p

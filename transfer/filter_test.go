@@ -22,173 +22,190 @@ var (
 
 // A filter selects an entry only if all of its options do.
 func TestFilter(t *testing.T) {
-	entry := func(key string, size int64, modified time.Time) storage.ListEntry {
+	newEntry := func(key string, size int64, modified time.Time) storage.ListEntry {
 		return storage.ListEntry{Key: key, Size: size, Modified: modified}
 	}
 	tests := []struct {
-		name string
-		opts []transfer.Option
-		is   storage.ListEntry
-		want bool
+		name  string
+		opts  []transfer.Option
+		entry storage.ListEntry
+		want  bool
 	}{
-		{name: "nothing is set", is: entry("a", 0, time.Time{}), want: true},
+		{name: "nothing is set", entry: newEntry("a", 0, time.Time{}), want: true},
 		{
-			name: "the smallest size",
-			opts: []transfer.Option{transfer.WithMinSize(3)},
-			is:   entry("a", 3, monday),
-			want: true,
+			name:  "the smallest size",
+			opts:  []transfer.Option{transfer.WithMinSize(3)},
+			entry: newEntry("a", 3, monday),
+			want:  true,
 		},
 		{
-			name: "a smaller size",
-			opts: []transfer.Option{transfer.WithMinSize(3)},
-			is:   entry("a", 2, monday),
-			want: false,
+			name:  "a smaller size",
+			opts:  []transfer.Option{transfer.WithMinSize(3)},
+			entry: newEntry("a", 2, monday),
+			want:  false,
 		},
 		{
-			name: "the largest size",
-			opts: []transfer.Option{transfer.WithMaxSize(3)},
-			is:   entry("a", 3, monday),
-			want: true,
+			name:  "the largest size",
+			opts:  []transfer.Option{transfer.WithMaxSize(3)},
+			entry: newEntry("a", 3, monday),
+			want:  true,
 		},
 		{
-			name: "a larger size",
-			opts: []transfer.Option{transfer.WithMaxSize(3)},
-			is:   entry("a", 4, monday),
-			want: false,
+			name:  "a larger size",
+			opts:  []transfer.Option{transfer.WithMaxSize(3)},
+			entry: newEntry("a", 4, monday),
+			want:  false,
 		},
 		{
-			name: "only empty files",
-			opts: []transfer.Option{transfer.WithMaxSize(0)},
-			is:   entry("a", 1, monday),
-			want: false,
+			name:  "only empty files",
+			opts:  []transfer.Option{transfer.WithMaxSize(0)},
+			entry: newEntry("a", 1, monday),
+			want:  false,
 		},
 		{
-			name: "the first time",
-			opts: []transfer.Option{transfer.WithModifiedAfter(monday)},
-			is:   entry("a", 1, monday),
-			want: true,
+			name:  "the first time",
+			opts:  []transfer.Option{transfer.WithModifiedAfter(monday)},
+			entry: newEntry("a", 1, monday),
+			want:  true,
 		},
 		{
-			name: "an earlier time",
-			opts: []transfer.Option{transfer.WithModifiedAfter(tuesday)},
-			is:   entry("a", 1, monday),
-			want: false,
+			name:  "an earlier time",
+			opts:  []transfer.Option{transfer.WithModifiedAfter(tuesday)},
+			entry: newEntry("a", 1, monday),
+			want:  false,
 		},
 		{
-			name: "an unknown time is not after another",
-			opts: []transfer.Option{transfer.WithModifiedAfter(monday)},
-			is:   entry("a", 1, time.Time{}),
-			want: false,
+			name:  "an unknown time is not after another",
+			opts:  []transfer.Option{transfer.WithModifiedAfter(monday)},
+			entry: newEntry("a", 1, time.Time{}),
+			want:  false,
 		},
 		{
-			name: "a time before",
-			opts: []transfer.Option{transfer.WithModifiedBefore(tuesday)},
-			is:   entry("a", 1, monday),
-			want: true,
+			name:  "a time before",
+			opts:  []transfer.Option{transfer.WithModifiedBefore(tuesday)},
+			entry: newEntry("a", 1, monday),
+			want:  true,
 		},
 		{
-			name: "the end of the times",
-			opts: []transfer.Option{transfer.WithModifiedBefore(monday)},
-			is:   entry("a", 1, monday),
-			want: false,
+			name:  "the end of the times",
+			opts:  []transfer.Option{transfer.WithModifiedBefore(monday)},
+			entry: newEntry("a", 1, monday),
+			want:  false,
 		},
 		{
-			name: "an unknown time is not before another",
-			opts: []transfer.Option{transfer.WithModifiedBefore(monday)},
-			is:   entry("a", 1, time.Time{}),
-			want: false,
+			name:  "an unknown time is not before another",
+			opts:  []transfer.Option{transfer.WithModifiedBefore(monday)},
+			entry: newEntry("a", 1, time.Time{}),
+			want:  false,
 		},
 		{
-			name: "a pattern",
-			opts: []transfer.Option{transfer.WithInclude("*.jpg")},
-			is:   entry("x/a.jpg", 1, monday),
-			want: true,
+			name:  "a pattern",
+			opts:  []transfer.Option{transfer.WithInclude("*.jpg")},
+			entry: newEntry("x/a.jpg", 1, monday),
+			want:  true,
 		},
 		{
 			name: "a key",
 			opts: []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithKeys(func(key string) bool {
 				return key == "a.jpg"
 			})},
-			is:   entry("a.jpg", 1, monday),
-			want: true,
+			entry: newEntry("a.jpg", 1, monday),
+			want:  true,
 		},
 		{
 			name: "another key",
 			opts: []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithKeys(func(key string) bool {
 				return key == "a.png"
 			})},
-			is:   entry("a.png", 1, monday),
-			want: false,
+			entry: newEntry("a.png", 1, monday),
+			want:  false,
 		},
 		{
-			name: "the prefix",
-			opts: []transfer.Option{transfer.WithPrefix("x/a")},
-			is:   entry("x/ab.jpg", 1, monday),
-			want: true,
+			name:  "the prefix",
+			opts:  []transfer.Option{transfer.WithPrefix("x/a")},
+			entry: newEntry("x/ab.jpg", 1, monday),
+			want:  true,
 		},
 		{
-			name: "another prefix",
-			opts: []transfer.Option{transfer.WithPrefix("x/a")},
-			is:   entry("x/b.jpg", 1, monday),
-			want: false,
+			name:  "another prefix",
+			opts:  []transfer.Option{transfer.WithPrefix("x/a")},
+			entry: newEntry("x/b.jpg", 1, monday),
+			want:  false,
 		},
 		{
-			name: "a folder of the prefix",
-			opts: []transfer.Option{transfer.WithPrefix("x/a")},
-			is:   storage.ListEntry{Key: "x/", IsPrefix: true},
-			want: true,
+			name:  "a folder of the prefix",
+			opts:  []transfer.Option{transfer.WithPrefix("x/a")},
+			entry: storage.ListEntry{Key: "x/", IsPrefix: true},
+			want:  true,
 		},
 		{
-			name: "a folder that begins with the prefix",
-			opts: []transfer.Option{transfer.WithPrefix("x/a")},
-			is:   storage.ListEntry{Key: "x/ab/", IsPrefix: true},
-			want: true,
+			name:  "a folder that begins with the prefix",
+			opts:  []transfer.Option{transfer.WithPrefix("x/a")},
+			entry: storage.ListEntry{Key: "x/ab/", IsPrefix: true},
+			want:  true,
 		},
 		{
-			name: "a folder beside the prefix",
-			opts: []transfer.Option{transfer.WithPrefix("x/a")},
-			is:   storage.ListEntry{Key: "xx/", IsPrefix: true},
-			want: false,
+			name:  "a folder beside the prefix",
+			opts:  []transfer.Option{transfer.WithPrefix("x/a")},
+			entry: storage.ListEntry{Key: "xx/", IsPrefix: true},
+			want:  false,
 		},
 		{
-			name: "an excluded directory",
-			opts: []transfer.Option{transfer.WithExclude("x/")},
-			is:   entry("x/a.jpg", 1, monday),
-			want: false,
+			name:  "an excluded directory",
+			opts:  []transfer.Option{transfer.WithExclude("x/")},
+			entry: newEntry("x/a.jpg", 1, monday),
+			want:  false,
 		},
 		{
 			name: "everything at once",
 			opts: []transfer.Option{
 				transfer.WithInclude("*.jpg"), transfer.WithMinSize(1), transfer.WithModifiedAfter(monday),
 			},
-			is:   entry("a.jpg", 0, tuesday),
-			want: false,
+			entry: newEntry("a.jpg", 0, tuesday),
+			want:  false,
 		},
 		{
-			name: "a prefix that may have files",
-			opts: []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithMinSize(9)},
-			is:   storage.ListEntry{Key: "x/", IsPrefix: true},
-			want: true,
+			name:  "a prefix that may have files",
+			opts:  []transfer.Option{transfer.WithInclude("*.jpg"), transfer.WithMinSize(9)},
+			entry: storage.ListEntry{Key: "x/", IsPrefix: true},
+			want:  true,
 		},
 		{
-			name: "a prefix that is excluded",
-			opts: []transfer.Option{transfer.WithExclude("x")},
-			is:   storage.ListEntry{Key: "x/", IsPrefix: true},
-			want: false,
+			name:  "a prefix that is excluded",
+			opts:  []transfer.Option{transfer.WithExclude("x")},
+			entry: storage.ListEntry{Key: "x/", IsPrefix: true},
+			want:  false,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			filter, err := transfer.NewFilter(tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, tt.want, filter.Selects(tt.is))
+			require.Equal(t, tt.want, filter.Selects(tt.entry))
 		})
 	}
-	for _, bad := range []transfer.Option{
-		transfer.WithMinSize(-1), transfer.WithKeys(nil), transfer.WithNow(nil), transfer.WithMaxSize(-1), transfer.WithShard(0, 0), transfer.WithShard(2, 2), transfer.WithShard(-1, 2), transfer.WithInclude("["),
-	} {
-		_, err := transfer.NewFilter(bad)
-		require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+// NewFilter refuses an option with a value that makes no sense.
+func TestNewFilterRefuses(t *testing.T) {
+	tests := []struct {
+		name string
+		opt  transfer.Option
+	}{
+		{name: "a negative smallest size", opt: transfer.WithMinSize(-1)},
+		{name: "a negative largest size", opt: transfer.WithMaxSize(-1)},
+		{name: "no function for keys", opt: transfer.WithKeys(nil)},
+		{name: "no clock", opt: transfer.WithNow(nil)},
+		{name: "no shards", opt: transfer.WithShard(0, 0)},
+		{name: "a shard after the last one", opt: transfer.WithShard(2, 2)},
+		{name: "a negative shard", opt: transfer.WithShard(-1, 2)},
+		{name: "a malformed pattern", opt: transfer.WithInclude("[")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := transfer.NewFilter(tt.opt)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
 }
 
@@ -287,16 +304,18 @@ func TestWithShardAddsUp(t *testing.T) {
 	}
 	dir := newTree(t, files)
 	require.NoError(t, os.Symlink("0", filepath.Join(dir, "link")))
-	fill := func() storage.Bucket {
+	newDestination := func() storage.Bucket {
 		return newFilledBucket(t, []string{"gone/1", "gone/2", "gone/3", "gone/4", "0/0"})
 	}
-	parent := fill()
 
-	want, err := transfer.Upload(t.Context(), parent, dir, transfer.WithDelete())
+	// One job without shards.
+	whole := newDestination()
+	want, err := transfer.Upload(t.Context(), whole, dir, transfer.WithDelete())
 	require.NoError(t, err)
 	require.EqualValues(t, 4, want.Deleted)
 
-	parts := fill()
+	// A job for each shard.
+	parts := newDestination()
 	var sum transfer.Report
 	for i := range shards {
 		report, err := transfer.Upload(t.Context(), parts, dir, transfer.WithDelete(),
@@ -312,7 +331,7 @@ func TestWithShardAddsUp(t *testing.T) {
 	}
 	require.Equal(t, [5]int64{want.Transferred, want.Skipped, want.Ignored, want.Deleted, want.Bytes},
 		[5]int64{sum.Transferred, sum.Skipped, sum.Ignored, sum.Deleted, sum.Bytes})
-	require.ElementsMatch(t, keysOf(contents(t, parent)), keysOf(contents(t, parts)))
+	require.ElementsMatch(t, keysOf(contents(t, whole)), keysOf(contents(t, parts)))
 
 	// A shard in which the source has no file is no empty source.
 	one := newTree(t, map[string]string{"a": "a"})

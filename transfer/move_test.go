@@ -110,81 +110,81 @@ func TestMoveNeverLosesAnObject(t *testing.T) {
 				faults.Fail(call).Nth(nth),
 				faults.DropResponse(call).Nth(nth),
 			} {
-				inj := faults.New(rule)
-				b := memstore.New(driver.WithLayer(inj.Layer()),
+				injector := faults.New(rule)
+				dst := memstore.New(driver.WithLayer(injector.Layer()),
 					storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-				clean := memstore.New()
+				src := memstore.New()
 				for key, text := range moved {
-					_, err := clean.Upload(t.Context(), key, file(text))
-					require.NoError(t, err)
+					put(t, src, key, text)
 				}
 
+				// Each second job is canceled when it has moved a file.
 				ctx, cancel := context.WithCancel(t.Context())
-				cut := transfer.WithChanges(func(transfer.Change) {
+				cancelEachSecond := transfer.WithChanges(func(transfer.Change) {
 					if nth%2 == 0 {
 						cancel()
 					}
 				})
-				_, _ = transfer.Sync(ctx, transfer.Bucket(b), transfer.Bucket(clean), transfer.WithMove(),
-					transfer.WithConcurrency(1), cut)
+				_, _ = transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove(),
+					transfer.WithConcurrency(1), cancelEachSecond)
 				cancel()
 
+				injector.Set()
 				for key, text := range moved {
-					exists := false
-					for _, end := range []storage.Bucket{b, b, clean} { // the first read may be the one that fails
-						got, _, err := storage.ReadAll(t.Context(), end, key)
-						exists = exists || err == nil && string(got) == text
-					}
-					require.True(t, exists, key)
+					require.True(t, hasText(t, dst, key, text) || hasText(t, src, key, text), key)
 				}
 			}
 		}
 	}
 }
 
-// If a file of the source is written while it is moved, the move keeps it at the source.
-func TestMoveKeepsASourceThatChanges(t *testing.T) {
-	change := func(rewrite func()) storage.OpenOption {
-		return driver.WithLayer(func(d driver.Driver) driver.Driver {
-			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-				err := next(ctx)
-				if call == "Put" {
-					rewrite()
-				}
-				return err
-			})
-		})
+// hasText reports whether b has an object with this text.
+func hasText(t *testing.T, b storage.Bucket, key, text string) bool {
+	t.Helper()
+	got, _, err := storage.ReadAll(t.Context(), b, key)
+	return err == nil && string(got) == text
+}
+
+// newBucketWithPutHook returns a bucket that calls afterPut after each Put.
+func newBucketWithPutHook(afterPut func()) storage.Bucket {
+	callAfterPut := func(ctx context.Context, call string, next func(context.Context) error) error {
+		err := next(ctx)
+		if call == "Put" {
+			afterPut()
+		}
+		return err
 	}
-	t.Run("directory", func(t *testing.T) {
-		dir := newTree(t, map[string]string{"a": "one"})
-		dst := memstore.New(change(func() {
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("newer"), 0o644))
-		}))
+	return memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, callAfterPut)
+	}))
+}
 
-		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Dir(dir),
-			transfer.WithMove())
-		require.Error(t, err)
-		require.Equal(t, []int64{1, 1}, []int64{report.Transferred, report.Failed})
-
-		text, err := os.ReadFile(filepath.Join(dir, "a"))
-		require.NoError(t, err)
-		require.Equal(t, "newer", string(text))
+// If a file of the source is written while it is moved, the move keeps it at the source.
+func TestMoveKeepsAFileThatChanges(t *testing.T) {
+	dir := newTree(t, map[string]string{"a": "one"})
+	dst := newBucketWithPutHook(func() {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("newer"), 0o644))
 	})
-	t.Run("bucket", func(t *testing.T) {
-		src := memstore.New()
-		_, err := src.Upload(t.Context(), "a", file("one"))
-		require.NoError(t, err)
-		dst := memstore.New(change(func() {
-			_, err := src.Upload(t.Context(), "a", file("newer"))
-			require.NoError(t, err)
-		}))
 
-		_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove())
-		require.ErrorIs(t, err, storage.Changed)
-		text, _, err := storage.ReadAll(t.Context(), src, "a")
-		require.NoError(t, err)
-		require.Equal(t, "newer", string(text))
-	})
+	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Dir(dir), transfer.WithMove())
+	require.Error(t, err)
+	require.EqualValues(t, 1, report.Transferred)
+	require.EqualValues(t, 1, report.Failed)
+
+	text, err := os.ReadFile(filepath.Join(dir, "a"))
+	require.NoError(t, err)
+	require.Equal(t, "newer", string(text))
+}
+
+// If an object of the source is written while it is moved, the move keeps it at the source.
+func TestMoveKeepsAnObjectThatChanges(t *testing.T) {
+	src := memstore.New()
+	put(t, src, "a", "one")
+	dst := newBucketWithPutHook(func() { put(t, src, "a", "newer") })
+
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove())
+	require.ErrorIs(t, err, storage.Changed)
+	require.Equal(t, map[string]string{"a": "newer"}, contents(t, src))
 }
 
 // If a move has copied a file but cannot remove it, the report counts it as transferred and as failed. The next
@@ -197,9 +197,11 @@ func TestMoveRemovalFails(t *testing.T) {
 	_, err := src.Upload(t.Context(), "a", file("one"))
 	require.NoError(t, err)
 
+	// The first job copies the object, and fails to remove it.
 	var changes []transfer.Action
 	var last transfer.Progress
-	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove(), transfer.WithJournal(journal, "journal"),
+	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
+		transfer.WithMove(), transfer.WithJournal(journal, "journal"),
 		transfer.WithChanges(func(c transfer.Change) {
 			changes = append(changes, c.Action)
 		}),
@@ -211,6 +213,7 @@ func TestMoveRemovalFails(t *testing.T) {
 	require.Equal(t, []transfer.Action{transfer.Transferred, transfer.Failed}, changes)
 	require.Equal(t, []int64{1, 1}, []int64{last.Files, last.TotalFiles})
 
+	// The next job removes it.
 	inj.Set()
 	_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove(),
 		transfer.WithJournal(journal, "journal"))
@@ -224,7 +227,9 @@ func TestMoveRefuses(t *testing.T) {
 	dst := memstore.New()
 
 	for _, opts := range [][]transfer.Option{
-		{transfer.WithMove(), transfer.WithDelete()}, {transfer.WithMove(), transfer.WithSizeOnly()}, {transfer.WithChecksum(), transfer.WithSizeOnly()},
+		{transfer.WithMove(), transfer.WithDelete()},
+		{transfer.WithMove(), transfer.WithSizeOnly()},
+		{transfer.WithChecksum(), transfer.WithSizeOnly()},
 	} {
 		_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
 		require.ErrorIs(t, err, storage.InvalidArgument)
@@ -247,24 +252,25 @@ func TestMoveRefuses(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, "excluded", "file"))
 }
 
-// hasty is a store whose objects are all written in one moment, with the ETag of their content.
-type hasty struct{ driver.Driver }
+// oneMoment is a store whose objects are all written in one moment, with the ETag of their content.
+type oneMoment struct{ driver.Driver }
 
-func (d hasty) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+func (d oneMoment) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
-	if err == nil {
-		for i := range page.Entries {
-			page.Entries[i].ETag = "content"
-			page.Entries[i].Modified = time.Unix(1_800_000_000, 0)
-		}
+	if err != nil {
+		return nil, err
 	}
-	return page, err
+	for i := range page.Entries {
+		page.Entries[i].ETag = "content"
+		page.Entries[i].Modified = time.Unix(1_800_000_000, 0)
+	}
+	return page, nil
 }
 
 // If a move is killed after it copied an object, the next move removes the source, even if both objects have the
 // same time.
 func TestMoveContinuesAfterACopy(t *testing.T) {
-	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return hasty{d} }))
+	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return oneMoment{d} }))
 	for _, key := range []string{"from/a", "to/a"} {
 		_, err := b.Upload(t.Context(), key, file("text"))
 		require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A job refuses two ends that overlap in one bucket.
+// A job refuses two ends that overlap in one bucket, unless the overlap is excluded.
 func TestEndsInOneBucket(t *testing.T) {
 	tests := map[string]struct {
 		dst, src string

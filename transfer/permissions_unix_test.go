@@ -40,7 +40,8 @@ func chmod(t *testing.T, dir string, modes map[string]fs.FileMode) {
 	}
 }
 
-// A job between two directories keeps the permissions of files and directories.
+// A job between two directories keeps the permissions of files and directories, without the bits of the umask and
+// without setuid.
 func TestPermissionsBetweenDirectories(t *testing.T) {
 	withUmask(t, 0o022)
 	src := newTree(t, map[string]string{
@@ -68,12 +69,20 @@ func TestPermissionsBetweenDirectories(t *testing.T) {
 	_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src))
 	require.NoError(t, err)
 
-	require.Equal(t, map[string]fs.FileMode{
-		"run.sh": 0o755, "id_rsa": 0o600, "shared": 0o644, "root": 0o755, "private": 0o700, "private/key": 0o644, "read only": 0o755, "read only/x": 0o444,
-	}, modes(t, dst, "run.sh", "id_rsa", "shared", "root", "private", "private/key", "read only", "read only/x"))
+	want := map[string]fs.FileMode{
+		"run.sh":      0o755,
+		"id_rsa":      0o600,
+		"shared":      0o644,
+		"root":        0o755,
+		"private":     0o700,
+		"private/key": 0o644,
+		"read only":   0o755,
+		"read only/x": 0o444,
+	}
+	require.Equal(t, want, modes(t, dst, keysOf(want)...))
 }
 
-// A download gives files the permissions that an upload has stored.
+// A download gives new files the permissions that the umask leaves. A file that it replaces keeps its own.
 func TestPermissionsOfADownload(t *testing.T) {
 	withUmask(t, 0o027)
 	b := memstore.New()

@@ -43,6 +43,7 @@ func newVersionedStores(t *testing.T) map[string]storage.Bucket {
 	return map[string]storage.Bucket{"memory": memory, "directory": directory}
 }
 
+// put stores an object, and returns its time.
 func put(t *testing.T, b storage.Uploader, key, text string) time.Time {
 	t.Helper()
 	attrs, err := b.Upload(t.Context(), key, file(text))
@@ -86,7 +87,7 @@ func TestUndelete(t *testing.T) {
 	}
 }
 
-// RestoreAt brings a bucket back to its state at a time.
+// RestoreAt brings objects back to their state at a time. With WithDelete, it also removes those that were not there.
 func TestRestoreAt(t *testing.T) {
 	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
@@ -125,6 +126,7 @@ func waitForLaterTime(t *testing.T, than time.Time, b storage.Uploader) {
 	}
 }
 
+// requireTexts requires that the bucket has these objects, beside the one of waitForLaterTime.
 func requireTexts(t *testing.T, b storage.Bucket, want map[string]string) {
 	t.Helper()
 	got := map[string]string{}

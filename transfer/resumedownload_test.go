@@ -66,7 +66,8 @@ func (h *halfDownload) requireComplete(t *testing.T, text string) {
 	require.Empty(t, hiddenFiles(t, h.dir))
 }
 
-// A download that was interrupted continues at the bytes that it has.
+// With WithResume, a download that was interrupted leaves its bytes, and the next one continues there, unless the
+// object is another one.
 func TestDownloadInterrupted(t *testing.T) {
 	testserver.Slow(t)
 	resume := transfer.WithResume(t.TempDir())

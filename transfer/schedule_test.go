@@ -265,7 +265,7 @@ func TestEveryFailsToAcquireItsLease(t *testing.T) {
 	})
 }
 
-// Every refuses intervals and jobs that make no sense.
+// Every refuses an interval, a job or an option that makes no sense.
 func TestEveryRefusesInvalidArguments(t *testing.T) {
 	job := func(context.Context) error { return nil }
 	require.ErrorIs(t, transfer.Every(t.Context(), 0, job), storage.InvalidArgument)

@@ -188,7 +188,7 @@ func TestWithShardBoundsListInAnyOrder(t *testing.T) {
 	require.EqualValues(t, []int64{100, 100}, []int64{n, removals})
 }
 
-// If there are fewer keys than shards, some shards have none.
+// If there are fewer keys than shards, each key is still in one shard.
 func TestShardBoundsOfFewKeys(t *testing.T) {
 	for n := range 4 {
 		bounds, err := transfer.ShardBounds(t.Context(), manyKeys(n), 5)
@@ -210,7 +210,7 @@ func TestShardBoundsOfFewKeys(t *testing.T) {
 	}
 }
 
-// ShardBounds refuses a number of shards that makes no sense, and a bucket that it cannot list.
+// NewFilter refuses bounds that do not fit WithShard. ShardBounds refuses a number of 0 shards, and nil.
 func TestShardBoundsRefused(t *testing.T) {
 	for name, opts := range map[string][]transfer.Option{
 		"not in order":     {transfer.WithShard(0, 3), transfer.WithShardBounds("b", "a")},
