@@ -60,7 +60,7 @@ func table(rows [][]string) []byte {
 }
 
 // A report is an inventory of S3 that a test changes before it is written.
-type report struct {
+type s3Report struct {
 	schema   string
 	rows     [][]string
 	files    [][]byte // instead of rows
@@ -69,7 +69,7 @@ type report struct {
 }
 
 // write stores the inventory, with one file for each file or two for the rows.
-func (r *report) write(t *testing.T, dst storage.Uploader) {
+func (r *s3Report) write(t *testing.T, dst storage.Uploader) {
 	t.Helper()
 	if r.files == nil {
 		half := len(r.rows) / 2
@@ -105,10 +105,10 @@ func (r *report) write(t *testing.T, dst storage.Uploader) {
 const schema = "Bucket, Key, Size, LastModifiedDate, ETag, StorageClass"
 
 // newReport returns the inventory of a bucket, in the opposite order of keys.
-func newReport(t *testing.T, b storage.Lister) *report {
+func newReport(t *testing.T, bucket storage.Lister) *s3Report {
 	t.Helper()
-	r := &report{schema: schema}
-	for e, err := range b.List(t.Context()) {
+	r := &s3Report{schema: schema}
+	for e, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
 		r.rows = append([][]string{{"photos", url.QueryEscape(e.Key), fmt.Sprint(e.Size), e.Modified.Format(time.RFC3339Nano), strings.Trim(e.ETag, `"`), "STANDARD"}}, r.rows...)
 	}
@@ -116,11 +116,11 @@ func newReport(t *testing.T, b storage.Lister) *report {
 }
 
 // newVersionReport returns the inventory of all versions of a bucket.
-func newVersionReport(t *testing.T, b storage.Lister) *report {
+func newVersionReport(t *testing.T, bucket storage.Lister) *s3Report {
 	t.Helper()
-	r := &report{schema: "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag"}
+	r := &s3Report{schema: "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag"}
 	last := ""
-	for v, err := range storage.Versions(t.Context(), b) {
+	for v, err := range storage.Versions(t.Context(), bucket) {
 		require.NoError(t, err)
 		size := fmt.Sprint(v.Size)
 		if v.IsDeleteMarker {
@@ -138,21 +138,21 @@ func newVersionReport(t *testing.T, b storage.Lister) *report {
 // newInventoriedBucket returns a bucket of S3 with keys, whose content is their name, and its inventory.
 func newInventoriedBucket(t *testing.T, keys ...string) (storage.Bucket, *transfer.Inventory) {
 	t.Helper()
-	b := newServerBucket(t, s3server.Config{}, "aws")
+	bucket := newServerBucket(t, s3server.Config{}, "aws")
 	for _, key := range keys {
-		put(t, b, key, key)
+		put(t, bucket, key, key)
 	}
 	reports := memstore.New()
-	newReport(t, b).write(t, reports)
-	return b, openInventory(t, b, reports)
+	newReport(t, bucket).write(t, reports)
+	return bucket, openInventory(t, bucket, reports)
 }
 
 // openInventory opens the inventory of b that a report has written.
-func openInventory(t *testing.T, b storage.Bucket, reports storage.Downloader) *transfer.Inventory {
+func openInventory(t *testing.T, bucket storage.Bucket, reports storage.Downloader) *transfer.Inventory {
 	t.Helper()
-	i, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, nil)
+	inventory, err := transfer.OpenInventory(t.Context(), bucket, reports, manifestKey, nil)
 	require.NoError(t, err)
-	return i
+	return inventory
 }
 
 // collectEntries returns the entries of a listing.
@@ -168,34 +168,34 @@ func collectEntries(t *testing.T, list iter.Seq2[storage.ListEntry, error]) []st
 
 // An inventory lists the same objects as the bucket.
 func TestInventoryListsAsTheBucket(t *testing.T) {
-	b, i := newInventoriedBucket(t, "a b+c/ä%.jpg", "z", "2026/1.jpg", "2026/2.jpg", "2025/1.jpg")
-	require.Equal(t, taken, i.Taken)
-	require.Equal(t, "photos", i.Bucket)
-	require.Equal(t, collectEntries(t, b.List(t.Context())), collectEntries(t, i.List(t.Context())))
-	require.Equal(t, collectEntries(t, b.List(t.Context(), storage.WithPrefix("2026/"))),
-		collectEntries(t, i.List(t.Context(), storage.WithPrefix("2026/"))))
-	require.Equal(t, collectEntries(t, b.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))), collectEntries(t, i.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))))
+	bucket, inventory := newInventoriedBucket(t, "a b+c/ä%.jpg", "z", "2026/1.jpg", "2026/2.jpg", "2025/1.jpg")
+	require.Equal(t, taken, inventory.Taken)
+	require.Equal(t, "photos", inventory.Bucket)
+	require.Equal(t, collectEntries(t, bucket.List(t.Context())), collectEntries(t, inventory.List(t.Context())))
+	require.Equal(t, collectEntries(t, bucket.List(t.Context(), storage.WithPrefix("2026/"))),
+		collectEntries(t, inventory.List(t.Context(), storage.WithPrefix("2026/"))))
+	require.Equal(t, collectEntries(t, bucket.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))), collectEntries(t, inventory.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))))
 }
 
 // If an inventory covers only a prefix of a bucket, it lists the keys of that prefix.
 func TestInventoryOfAPartOfABucket(t *testing.T) {
-	b := newServerBucket(t, s3server.Config{}, "aws")
-	put(t, b, "2026/1.jpg", "")
-	put(t, b, "2025/1.jpg", "")
+	bucket := newServerBucket(t, s3server.Config{}, "aws")
+	put(t, bucket, "2026/1.jpg", "")
+	put(t, bucket, "2025/1.jpg", "")
 	reports := memstore.New()
-	newReport(t, b).write(t, reports)
-	part := storage.Prefixed(b, "2026/")
+	newReport(t, bucket).write(t, reports)
+	part := storage.Prefixed(bucket, "2026/")
 	require.Equal(t, collectEntries(t, part.List(t.Context())),
 		collectEntries(t, openInventory(t, part, reports).List(t.Context())))
 }
 
 // A refusing bucket takes no object with this key.
-type refusing struct {
+type keyRefusingCore struct {
 	storage.Core
 	key string
 }
 
-func (b refusing) Upload(
+func (b keyRefusingCore) Upload(
 	ctx context.Context, key string, r io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
 	if key == b.key {
@@ -204,7 +204,7 @@ func (b refusing) Upload(
 	return b.Core.Upload(ctx, key, r, o)
 }
 
-func (b refusing) CopyFrom(
+func (b keyRefusingCore) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
 ) (*storage.Attrs, error) {
 	if key == b.key {
@@ -215,22 +215,22 @@ func (b refusing) CopyFrom(
 
 // Sync with an inventory copies the objects that it lists, and counts those that have changed since.
 func TestSyncFromAnInventory(t *testing.T) {
-	b, i := newInventoriedBucket(t, "same", "changed", "gone", "new/1", "new/2")
+	bucket, inventory := newInventoriedBucket(t, "same", "changed", "gone", "new/1", "new/2")
 	dst := memstore.New()
 	put(t, dst, "same", "same")
-	put(t, b, "changed", "Changed")
-	require.NoError(t, b.Remove(t.Context(), "gone"))
-	put(t, b, "later", "later")
+	put(t, bucket, "changed", "Changed")
+	require.NoError(t, bucket.Remove(t.Context(), "gone"))
+	put(t, bucket, "later", "later")
 	opts := []transfer.Option{
-		transfer.WithInventory(i),
+		transfer.WithInventory(inventory),
 		transfer.WithSizeOnly(),
 		transfer.WithConcurrency(1),
 		transfer.WithJournal(memstore.New(), "journal"),
 	}
 
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return refusing{c, "new/2"} })), transfer.Bucket(b), opts...)
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return keyRefusingCore{c, "new/2"} })), transfer.Bucket(bucket), opts...)
 	require.ErrorIs(t, err, storage.PermissionDenied)
-	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(b), opts...)
+	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(bucket), opts...)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, report.Transferred)
 	require.EqualValues(t, 1, report.Skipped)
@@ -243,16 +243,16 @@ func TestSyncFromAnInventory(t *testing.T) {
 
 // Compare reads the first end from its inventory.
 func TestCompareWithAnInventory(t *testing.T) {
-	b, i := newInventoriedBucket(t, "a", "b", "c")
+	bucket, inventory := newInventoriedBucket(t, "a", "b", "c")
 	dst := memstore.New()
 	put(t, dst, "a", "a")
 	put(t, dst, "b", "other")
 	put(t, dst, "d", "")
 
-	c, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Bucket(dst), nil,
-		transfer.WithInventory(i), transfer.WithSizeOnly())
+	comparison, err := transfer.Compare(t.Context(), transfer.Bucket(bucket), transfer.Bucket(dst), nil,
+		transfer.WithInventory(inventory), transfer.WithSizeOnly())
 	require.NoError(t, err)
-	require.Equal(t, [4]int64{1, 1, 1, 1}, [4]int64{c.Same, c.Different, c.OnlyFirst, c.OnlySecond})
+	require.Equal(t, [4]int64{1, 1, 1, 1}, [4]int64{comparison.Same, comparison.Different, comparison.OnlyFirst, comparison.OnlySecond})
 }
 
 // If an object has changed since its inventory was made, Remove by that inventory keeps it.
@@ -260,28 +260,28 @@ func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 	tests := []struct {
 		name    string
 		profile string // one without conditions asks for the attributes before
-		job     func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error)
+		job     func(ctx context.Context, bucket storage.Bucket, opts ...transfer.Option) (*transfer.Report, error)
 	}{
 		{
 			name:    "remove",
 			profile: "aws",
-			job: func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
-				return transfer.Remove(ctx, b, append(opts, transfer.WithPrefix("old/"))...)
+			job: func(ctx context.Context, bucket storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
+				return transfer.Remove(ctx, bucket, append(opts, transfer.WithPrefix("old/"))...)
 			},
 		},
 		{
 			name:    "remove without conditions",
 			profile: "ceph",
-			job: func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
-				return transfer.Remove(ctx, b, append(opts, transfer.WithPrefix("old/"))...)
+			job: func(ctx context.Context, bucket storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
+				return transfer.Remove(ctx, bucket, append(opts, transfer.WithPrefix("old/"))...)
 			},
 		},
 		{
 			name:    "expire",
 			profile: "aws",
-			job: func(ctx context.Context, b storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
+			job: func(ctx context.Context, bucket storage.Bucket, opts ...transfer.Option) (*transfer.Report, error) {
 				opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
-				return transfer.Expire(ctx, b, []transfer.ExpireRule{{Prefix: "old/", Age: day}},
+				return transfer.Expire(ctx, bucket, []transfer.ExpireRule{{Prefix: "old/", Age: day}},
 					append(opts, opt)...)
 			},
 		},
@@ -289,32 +289,32 @@ func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var offset atomic.Int64
-			b := newServerBucket(t, s3server.Config{Now: func() time.Time {
+			bucket := newServerBucket(t, s3server.Config{Now: func() time.Time {
 				return time.Now().Add(time.Duration(offset.Load()))
 			}}, tt.profile)
 			for _, key := range []string{"old/1", "old/2", "old/again", "old/changed", "old/gone", "new"} {
-				put(t, b, key, key)
+				put(t, bucket, key, key)
 			}
 			reports := memstore.New()
-			newReport(t, b).write(t, reports)
-			i := openInventory(t, b, reports)
+			newReport(t, bucket).write(t, reports)
+			inventory := openInventory(t, bucket, reports)
 			offset.Store(int64(time.Minute))
-			put(t, b, "old/changed", "old/Changed")
-			put(t, b, "old/again", "old/again") // whose revision is the same
-			require.NoError(t, b.Remove(t.Context(), "old/gone"))
-			put(t, b, "old/later", "")
+			put(t, bucket, "old/changed", "old/Changed")
+			put(t, bucket, "old/again", "old/again") // whose revision is the same
+			require.NoError(t, bucket.Remove(t.Context(), "old/gone"))
+			put(t, bucket, "old/later", "")
 
-			report, err := tt.job(t.Context(), b, transfer.WithInventory(i), transfer.WithDryRun())
+			report, err := tt.job(t.Context(), bucket, transfer.WithInventory(inventory), transfer.WithDryRun())
 			require.NoError(t, err)
 			require.EqualValues(t, 5, report.Deleted)
 
-			report, err = tt.job(t.Context(), b, transfer.WithInventory(i))
+			report, err = tt.job(t.Context(), bucket, transfer.WithInventory(inventory))
 			require.NoError(t, err)
 			require.EqualValues(t, 3, report.Deleted,
 				"the missing object counts as removed, as it does without an inventory")
 			require.EqualValues(t, 2, report.Changed)
 			require.ElementsMatch(t, []string{"old/again", "old/changed", "old/later", "new"},
-				keysOf(contents(t, b)))
+				keysOf(contents(t, bucket)))
 		})
 	}
 }
@@ -350,48 +350,48 @@ func newUnversionedBucket(t *testing.T, config s3server.Config) (storage.Service
 	_, err = account.CreateBucket(t.Context(), "photos")
 	require.NoError(t, err)
 	c.Bucket = "photos"
-	b, err := s3.Open(t.Context(), c, storage.WithVersioning(true))
+	bucket, err := s3.Open(t.Context(), c, storage.WithVersioning(true))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	return account, b
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	return account, bucket
 }
 
 // newVersionedInventory returns a bucket with versions, and the report of all of them.
 func newVersionedInventory(t *testing.T) (storage.Bucket, *transfer.Inventory) {
 	t.Helper()
-	account, b := newUnversionedBucket(t, s3server.Config{})
+	account, bucket := newUnversionedBucket(t, s3server.Config{})
 	_, err := account.UpdateBucket(t.Context(), "photos", storage.WithVersioning(true))
 	require.NoError(t, err)
 	for _, content := range []string{"1", "2", "3"} {
-		put(t, b, "a", content)
-		put(t, b, "b", content)
+		put(t, bucket, "a", content)
+		put(t, bucket, "b", content)
 	}
-	require.NoError(t, b.Remove(t.Context(), "b"))
+	require.NoError(t, bucket.Remove(t.Context(), "b"))
 	reports := memstore.New()
-	newVersionReport(t, b).write(t, reports)
-	return b, openInventory(t, b, reports)
+	newVersionReport(t, bucket).write(t, reports)
+	return bucket, openInventory(t, bucket, reports)
 }
 
 // Expire removes the old versions that an inventory lists.
 func TestExpireByInventory(t *testing.T) {
-	b, i := newVersionedInventory(t)
-	require.Equal(t, collectEntries(t, b.List(t.Context())), collectEntries(t, i.List(t.Context())))
+	bucket, inventory := newVersionedInventory(t)
+	require.Equal(t, collectEntries(t, bucket.List(t.Context())), collectEntries(t, inventory.List(t.Context())))
 
 	// "b" is brought back: its newest version is current again
-	_, err := transfer.Undelete(t.Context(), b)
+	_, err := transfer.Undelete(t.Context(), bucket)
 	require.NoError(t, err)
 	opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
-	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: day}}, opt,
-		transfer.WithInventory(i))
+	report, err := transfer.Expire(t.Context(), bucket, []transfer.ExpireRule{{OldVersionsAge: day}}, opt,
+		transfer.WithInventory(inventory))
 	require.NoError(t, err)
 	require.EqualValues(t, 4, report.Deleted)
 	require.EqualValues(t, 1, report.Changed)
-	require.Equal(t, map[string]string{"a": "3", "b": "3"}, contents(t, b))
+	require.Equal(t, map[string]string{"a": "3", "b": "3"}, contents(t, bucket))
 }
 
 // Jobs refuse an inventory that does not match their bucket or options.
 func TestInventoryDoesNotFit(t *testing.T) {
-	b, i := newInventoriedBucket(t, "a")
+	bucket, inventory := newInventoriedBucket(t, "a")
 	other := memstore.New()
 	tests := []struct {
 		name string
@@ -401,7 +401,7 @@ func TestInventoryDoesNotFit(t *testing.T) {
 			name: "another source",
 			run: func() error {
 				_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(other),
-					transfer.WithInventory(i))
+					transfer.WithInventory(inventory))
 				return err
 			},
 		},
@@ -409,29 +409,29 @@ func TestInventoryDoesNotFit(t *testing.T) {
 			name: "a directory",
 			run: func() error {
 				_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Dir(t.TempDir()),
-					transfer.WithInventory(i))
+					transfer.WithInventory(inventory))
 				return err
 			},
 		},
 		{
 			name: "a part of its bucket",
 			run: func() error {
-				_, err := transfer.Remove(t.Context(), storage.Prefixed(b, "a/"), transfer.WithInventory(i))
+				_, err := transfer.Remove(t.Context(), storage.Prefixed(bucket, "a/"), transfer.WithInventory(inventory))
 				return err
 			},
 		},
 		{
 			name: "WithDelete",
 			run: func() error {
-				_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Bucket(b),
-					transfer.WithInventory(i), transfer.WithDelete())
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Bucket(bucket),
+					transfer.WithInventory(inventory), transfer.WithDelete())
 				return err
 			},
 		},
 		{
 			name: "nil",
 			run: func() error {
-				_, err := transfer.Remove(t.Context(), b, transfer.WithInventory(nil))
+				_, err := transfer.Remove(t.Context(), bucket, transfer.WithInventory(nil))
 				return err
 			},
 		},
@@ -439,26 +439,26 @@ func TestInventoryDoesNotFit(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			require.ErrorIs(t, tt.run(), storage.InvalidArgument)
-			require.Equal(t, map[string]string{"a": "a"}, contents(t, b))
+			require.Equal(t, map[string]string{"a": "a"}, contents(t, bucket))
 		})
 	}
 }
 
 // An inventory that is damaged, or not that of the bucket, is refused, and no temporary file is left.
 func TestInventoryHostile(t *testing.T) {
-	b := newServerBucket(t, s3server.Config{}, "aws")
-	put(t, b, "a", "a")
-	put(t, b, "b", "b")
+	bucket := newServerBucket(t, s3server.Config{}, "aws")
+	put(t, bucket, "a", "a")
+	put(t, bucket, "b", "b")
 	tests := []struct {
 		name   string
-		change func(r *report)
+		change func(r *s3Report)
 		code   storage.Code
 		says   string
 		open   bool // OpenInventory reports it
 	}{
 		{
 			name: "ORC",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.manifest = map[string]any{"fileFormat": "ORC"}
 			},
 			code: storage.Unsupported,
@@ -467,7 +467,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "Parquet without its module",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.manifest = map[string]any{"fileFormat": "Parquet"}
 			},
 			code: storage.Unsupported,
@@ -476,7 +476,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "another format",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.manifest = map[string]any{"fileFormat": "XML"}
 			},
 			code: storage.InvalidArgument,
@@ -485,7 +485,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "another bucket",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.manifest = map[string]any{"sourceBucket": "videos"}
 			},
 			code: storage.InvalidArgument,
@@ -494,7 +494,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "no provider's manifest",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.manifest = map[string]any{"sourceBucket": ""}
 			},
 			code: storage.InvalidArgument,
@@ -503,7 +503,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "manifest of another type",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.manifest = map[string]any{"files": 5}
 			},
 			code: storage.InvalidArgument,
@@ -512,7 +512,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "no time",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.manifest = map[string]any{"creationTimestamp": ""}
 			},
 			code: storage.InvalidArgument,
@@ -521,7 +521,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "a changed manifest",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.checksum = sumOf(nil)
 			},
 			code: storage.ChecksumMismatch,
@@ -530,7 +530,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "no column of sizes",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.schema = "Bucket, Key, LastModifiedDate"
 			},
 			code: storage.InvalidArgument,
@@ -539,7 +539,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "a file without a checksum",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.manifest = map[string]any{"files": []map[string]any{{"key": "x", "size": 5}}}
 			},
 			code: storage.InvalidArgument,
@@ -548,7 +548,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "a missing file",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.manifest = map[string]any{"files": []map[string]any{{"key": "x", "size": 5, "MD5checksum": "x"}}}
 			},
 			code: storage.ObjectNotFound,
@@ -556,7 +556,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "a truncated file",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": 5_000, "MD5checksum": "x"}}}
 			},
 			code: storage.ChecksumMismatch,
@@ -564,7 +564,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "a damaged file",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.files = [][]byte{compressed(table(r.rows))}
 				r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": len(r.files[0]), "MD5checksum": sumOf(nil)}}}
 			},
@@ -573,7 +573,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "gzip that ends early",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.files = [][]byte{compressed(table(r.rows))[:60]}
 			},
 			code: storage.InvalidArgument,
@@ -581,7 +581,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "a row of another bucket",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.rows[1][0] = "videos"
 			},
 			code: storage.InvalidArgument,
@@ -589,7 +589,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "a row with too few columns",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.rows[1] = r.rows[1][:3]
 			},
 			code: storage.InvalidArgument,
@@ -597,7 +597,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "a size that is none",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.rows[1][2] = "-1"
 			},
 			code: storage.InvalidArgument,
@@ -605,7 +605,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "a time that is none",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.rows[1][3] = "yesterday"
 			},
 			code: storage.InvalidArgument,
@@ -613,7 +613,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "a key that is not encoded",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.rows[1][1] = "%zz"
 			},
 			code: storage.InvalidArgument,
@@ -621,7 +621,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "no key",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.rows[1][1] = ""
 			},
 			code: storage.InvalidArgument,
@@ -629,7 +629,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "a bomb",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.files = [][]byte{compressed(append([]byte(`"`), bytes.Repeat([]byte("x"), 64<<20)...))}
 			},
 			code: storage.InvalidArgument,
@@ -637,7 +637,7 @@ func TestInventoryHostile(t *testing.T) {
 		},
 		{
 			name: "a quotation mark that is not closed",
-			change: func(r *report) {
+			change: func(r *s3Report) {
 				r.files = [][]byte{compressed([]byte(`"photos,a`))}
 			},
 			code: storage.InvalidArgument,
@@ -649,14 +649,14 @@ func TestInventoryHostile(t *testing.T) {
 			dir := t.TempDir()
 			t.Setenv("TMPDIR", dir)
 			reports := memstore.New()
-			r := newReport(t, b)
+			r := newReport(t, bucket)
 			tt.change(r)
 			r.write(t, reports)
-			i, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, nil)
+			inventory, err := transfer.OpenInventory(t.Context(), bucket, reports, manifestKey, nil)
 			if !tt.open {
 				require.NoError(t, err)
-				_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b),
-					transfer.WithInventory(i))
+				_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(bucket),
+					transfer.WithInventory(inventory))
 			}
 
 			require.ErrorIs(t, err, tt.code)
@@ -669,19 +669,19 @@ func TestInventoryHostile(t *testing.T) {
 }
 
 // A metered driver counts the bytes that were read.
-type metered struct {
+type meteredDriver struct {
 	driver.Driver
 	read int
 }
 
-func (m *metered) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (m *meteredDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := m.Driver.Get(ctx, r)
 	return attrs, meteredBody{body, m}, err
 }
 
 type meteredBody struct {
 	io.ReadCloser
-	dst *metered
+	dst *meteredDriver
 }
 
 func (b meteredBody) Read(p []byte) (int, error) {
@@ -708,12 +708,12 @@ func (d busyStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 
 // If reading an inventory fails, the job returns the error of the inventory's store.
 func TestInventoryReadFails(t *testing.T) {
-	b := newServerBucket(t, s3server.Config{}, "aws")
+	bucket := newServerBucket(t, s3server.Config{}, "aws")
 	reports := engine.New(busyStore{memstore.NewDriver(memstore.Config{})},
 		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-	(&report{schema: schema, files: [][]byte{[]byte("photos,a")}}).write(t, reports)
+	(&s3Report{schema: schema, files: [][]byte{[]byte("photos,a")}}).write(t, reports)
 
-	_, err := transfer.Remove(t.Context(), b, transfer.WithInventory(openInventory(t, b, reports)))
+	_, err := transfer.Remove(t.Context(), bucket, transfer.WithInventory(openInventory(t, bucket, reports)))
 	require.ErrorIs(t, err, storage.Unavailable)
 	e, _ := errors.AsType[*storage.Error](err)
 	require.Equal(t, "OpenInventory", e.Op)
@@ -723,15 +723,15 @@ func TestInventoryReadFails(t *testing.T) {
 
 // If a file of an inventory is larger than its manifest says, the job stops reading it before it fills the disk.
 func TestInventoryFileTooLarge(t *testing.T) {
-	b := newServerBucket(t, s3server.Config{}, "aws")
-	disk := &metered{Driver: memstore.NewDriver(memstore.Config{})}
+	bucket := newServerBucket(t, s3server.Config{}, "aws")
+	disk := &meteredDriver{Driver: memstore.NewDriver(memstore.Config{})}
 	reports := engine.New(disk)
-	r := &report{schema: schema, files: [][]byte{make([]byte, 8<<20)}}
+	r := &s3Report{schema: schema, files: [][]byte{make([]byte, 8<<20)}}
 	r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": 5, "MD5checksum": "x"}}}
 	r.write(t, reports)
-	i := openInventory(t, b, reports)
+	inventory := openInventory(t, bucket, reports)
 
-	_, err := transfer.Remove(t.Context(), b, transfer.WithInventory(i))
+	_, err := transfer.Remove(t.Context(), bucket, transfer.WithInventory(inventory))
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	require.Less(t, disk.read, 2<<20)
 }
@@ -739,7 +739,7 @@ func TestInventoryFileTooLarge(t *testing.T) {
 // An inventory of another provider is refused.
 func TestInventoryOfAnotherProvider(t *testing.T) {
 	reports := memstore.New()
-	(&report{schema: schema}).write(t, reports)
+	(&s3Report{schema: schema}).write(t, reports)
 
 	_, err := transfer.OpenInventory(t.Context(), inCloud("gcs"), reports, manifestKey, nil)
 	require.ErrorContains(t, err, "must be that of a bucket of gcs, and is that of one of s3")
@@ -753,24 +753,24 @@ func TestInventoryOfAnotherProvider(t *testing.T) {
 
 // An inventory without a checksum is not complete.
 func TestInventoryWithoutChecksum(t *testing.T) {
-	b := newServerBucket(t, s3server.Config{}, "aws")
+	bucket := newServerBucket(t, s3server.Config{}, "aws")
 	reports := memstore.New()
-	newReport(t, b).write(t, reports)
+	newReport(t, bucket).write(t, reports)
 	require.NoError(t, reports.Remove(t.Context(), strings.TrimSuffix(manifestKey, "json")+"checksum"))
 
-	_, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, nil)
+	_, err := transfer.OpenInventory(t.Context(), bucket, reports, manifestKey, nil)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	_, err = transfer.OpenInventory(t.Context(), b, memstore.New(), manifestKey, nil)
+	_, err = transfer.OpenInventory(t.Context(), bucket, memstore.New(), manifestKey, nil)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
 // A cloud is memory with the name of another provider's bucket.
-type cloud struct {
+type renamedDriver struct {
 	driver.Driver
 	provider string
 }
 
-func (c cloud) Describe() driver.Description {
+func (c renamedDriver) Describe() driver.Description {
 	d := c.Driver.Describe()
 	d.Provider = c.provider
 	d.Bucket = "photos"
@@ -781,19 +781,19 @@ func (c cloud) Describe() driver.Description {
 
 // inCloud returns the bucket "photos" of a provider, which is in memory.
 func inCloud(provider string) storage.Bucket {
-	return memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return cloud{d, provider} }))
+	return memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return renamedDriver{d, provider} }))
 }
 
 // OpenInventory reads the reports of Google, whose generations are the revisions.
 func TestInventoryOfGoogle(t *testing.T) {
 	const at = "projects/reports/4bd1_2026-01-02T00:00_manifest.json"
-	b := inCloud("gcs")
+	bucket := inCloud("gcs")
 	for _, key := range []string{"a,\"b\"", "c", "d+e"} {
-		put(t, b, key, key)
+		put(t, bucket, key, key)
 	}
 
 	rows := [][]string{{"bucket", "name", "size", "timeCreated", "generation", "timeDeleted"}}
-	for _, e := range collectEntries(t, b.List(t.Context())) {
+	for _, e := range collectEntries(t, bucket.List(t.Context())) {
 		_, generation, _ := strings.Cut(e.Revision, ":")
 		rows = append(rows, []string{"photos", e.Key, fmt.Sprint(e.Size), e.Modified.UTC().Format(time.RFC3339Nano), generation, ""})
 	}
@@ -811,46 +811,46 @@ func TestInventoryOfGoogle(t *testing.T) {
 		"without a header": write(t, `{"delimiter": ",", "header_required": false}`, 4, rows[1:]),
 	} {
 		t.Run(name, func(t *testing.T) {
-			i, err := transfer.OpenInventory(t.Context(), b, reports, at, nil)
+			inventory, err := transfer.OpenInventory(t.Context(), bucket, reports, at, nil)
 			require.NoError(t, err)
-			require.Equal(t, taken, i.Taken)
+			require.Equal(t, taken, inventory.Taken)
 			var keys, revisions []string
-			for _, e := range collectEntries(t, i.List(t.Context())) {
+			for _, e := range collectEntries(t, inventory.List(t.Context())) {
 				keys = append(keys, e.Key)
 				revisions = append(revisions, e.Revision)
 			}
 			require.Equal(t, []string{"a,\"b\"", "c", "d+e"}, keys)
-			for n, e := range collectEntries(t, b.List(t.Context())) {
+			for n, e := range collectEntries(t, bucket.List(t.Context())) {
 				require.Equal(t, e.Revision, revisions[n])
 			}
 		})
 	}
 
 	t.Run("rows are missing", func(t *testing.T) {
-		i, err := transfer.OpenInventory(t.Context(), b, write(t, `{}`, 5, rows), at, nil)
+		inventory, err := transfer.OpenInventory(t.Context(), bucket, write(t, `{}`, 5, rows), at, nil)
 		require.NoError(t, err)
-		_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b),
-			transfer.WithInventory(i))
+		_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(bucket),
+			transfer.WithInventory(inventory))
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
 	})
 
 	t.Run("jobs use the generation", func(t *testing.T) {
-		i, err := transfer.OpenInventory(t.Context(), b, write(t, `{}`, 4, rows), at, nil)
+		inventory, err := transfer.OpenInventory(t.Context(), bucket, write(t, `{}`, 4, rows), at, nil)
 		require.NoError(t, err)
-		put(t, b, "c", "C")
+		put(t, bucket, "c", "C")
 
-		report, err := transfer.Remove(t.Context(), b, transfer.WithInventory(i))
+		report, err := transfer.Remove(t.Context(), bucket, transfer.WithInventory(inventory))
 		require.NoError(t, err)
 		require.EqualValues(t, 2, report.Deleted)
 		require.EqualValues(t, 1, report.Changed)
-		require.Equal(t, map[string]string{"c": "C"}, contents(t, b))
+		require.Equal(t, map[string]string{"c": "C"}, contents(t, bucket))
 	})
 }
 
 // OpenInventory reads the reports of Azure, and leaves out folders, snapshots, removed blobs and other containers.
 func TestInventoryOfAzure(t *testing.T) {
 	const at = "2026/01/02/00-00-00/rule/rule-manifest.json"
-	b := inCloud("azure")
+	bucket := inCloud("azure")
 	content := table([][]string{
 		{"Name", "Creation-Time", "Content-Length", "Last-Modified", "Etag", "Snapshot", "Deleted", "hdi_isfolder"},
 		{"photos/b", "", "2", "2026-01-01T00:00:00.0000000Z", "0x8D1", "", "false", ""},
@@ -874,9 +874,9 @@ func TestInventoryOfAzure(t *testing.T) {
 		return reports
 	}
 
-	i, err := transfer.OpenInventory(t.Context(), b, write(t, "Succeeded", "blob"), at, nil)
+	inventory, err := transfer.OpenInventory(t.Context(), bucket, write(t, "Succeeded", "blob"), at, nil)
 	require.NoError(t, err)
-	require.Equal(t, taken, i.Taken)
+	require.Equal(t, taken, inventory.Taken)
 
 	when := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	require.Equal(t, []storage.ListEntry{
@@ -884,11 +884,11 @@ func TestInventoryOfAzure(t *testing.T) {
 		{Key: "a/c", Size: 1, ETag: `"0x8D2"`, Revision: `azure:"0x8D2"`, Modified: when},
 		{Key: "b", Size: 2, ETag: `"0x8D1"`, Revision: `azure:"0x8D1"`, Modified: when},
 		{Key: "z", Size: 3, ETag: `"0x8D8"`, Revision: `azure:"0x8D8"`, Modified: when},
-	}, collectEntries(t, i.List(t.Context())))
+	}, collectEntries(t, inventory.List(t.Context())))
 
-	_, err = transfer.OpenInventory(t.Context(), b, write(t, "Pending", "blob"), at, nil)
+	_, err = transfer.OpenInventory(t.Context(), bucket, write(t, "Pending", "blob"), at, nil)
 	require.ErrorContains(t, err, `"Pending"`)
-	_, err = transfer.OpenInventory(t.Context(), b, write(t, "Succeeded", "container"), at, nil)
+	_, err = transfer.OpenInventory(t.Context(), bucket, write(t, "Succeeded", "container"), at, nil)
 	require.ErrorContains(t, err, "must be that of blobs")
 
 	tests := []struct{ endpoint, want string }{
@@ -902,7 +902,7 @@ func TestInventoryOfAzure(t *testing.T) {
 	}
 	for _, tt := range tests {
 		endpoint = tt.endpoint
-		_, err = transfer.OpenInventory(t.Context(), b, write(t, "Succeeded", "blob"), at, nil)
+		_, err = transfer.OpenInventory(t.Context(), bucket, write(t, "Succeeded", "blob"), at, nil)
 		if tt.want == "" {
 			require.NoError(t, err, tt.endpoint)
 			continue
@@ -914,9 +914,9 @@ func TestInventoryOfAzure(t *testing.T) {
 
 // A table reader reads other formats.
 func TestTableReaderReadsOtherFormats(t *testing.T) {
-	b := newServerBucket(t, s3server.Config{}, "aws")
-	put(t, b, "a+b", "a")
-	r := newReport(t, b)
+	bucket := newServerBucket(t, s3server.Config{}, "aws")
+	put(t, bucket, "a+b", "a")
+	r := newReport(t, bucket)
 	r.files = [][]byte{[]byte("columns")}
 	r.manifest = map[string]any{"fileFormat": "Parquet", "fileSchema": "message s3.inventory {}"}
 	reports := memstore.New()
@@ -932,18 +932,18 @@ func TestTableReaderReadsOtherFormats(t *testing.T) {
 			yield(row, nil)
 		}
 	}
-	i, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, reader)
+	inventory, err := transfer.OpenInventory(t.Context(), bucket, reports, manifestKey, reader)
 	require.NoError(t, err)
 
-	require.Equal(t, "a+b", collectEntries(t, i.List(t.Context()))[0].Key, "only CSV has encoded keys")
+	require.Equal(t, "a+b", collectEntries(t, inventory.List(t.Context()))[0].Key, "only CSV has encoded keys")
 	short := func(context.Context, io.ReaderAt, int64, []string) iter.Seq2[[]string, error] {
 		return func(yield func([]string, error) bool) {
 			yield([]string{"photos", "a+b"}, nil)
 		}
 	}
-	i, err = transfer.OpenInventory(t.Context(), b, reports, manifestKey, short)
+	inventory, err = transfer.OpenInventory(t.Context(), bucket, reports, manifestKey, short)
 	require.NoError(t, err)
-	_, err = transfer.Remove(t.Context(), b, transfer.WithInventory(i))
+	_, err = transfer.Remove(t.Context(), bucket, transfer.WithInventory(inventory))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "TableReader must yield a value for each column")
 }
