@@ -49,6 +49,7 @@ func TestWithDeleteFileIsBack(t *testing.T) {
 	require.ElementsMatch(t, []string{"new", "saved"}, keysOf(contents(t, b)))
 }
 
+// spare has the keys of a destination whose source has only "keep".
 var spare = []string{"extra", "keep", "keep-not", "kept.tmp", "x/deep/er", "zz"}
 
 // WithDelete removes the selected files that the source lacks.
@@ -234,58 +235,46 @@ func TestWithDeleteEmptySource(t *testing.T) {
 	}
 }
 
-// If a listing fails, WithDelete deletes nothing.
-func TestWithDeleteListingFails(t *testing.T) {
-	for _, row := range []struct {
-		name string
-		of   string
-	}{
-		{name: "of the source", of: "source"},
-		{name: "of the destination", of: "destination"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			// The second page fails permanently.
-			inj := faults.New()
-			failing := []storage.OpenOption{
-				driver.WithLayer(inj.Layer()),
-				driver.WithLayer(pagesOf(2)),
-				storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
-			}
-			var src, dst storage.Bucket
-			if row.of == "source" {
-				src = newFilledBucket(t, []string{"b", "c", "m", "n", "o"}, failing...)
-				dst = newFilledBucket(t, []string{"a", "b", "c", "z"})
-			} else {
-				src = newFilledBucket(t, []string{"b", "c", "y"})
-				dst = newFilledBucket(t, []string{"a", "b", "c", "z"}, failing...)
-			}
-			inj.Set(faults.Fail(faults.List).Nth(2))
-			filesBefore := contentsOf(t, dst, row.of == "destination", inj)
-			inj.Set(faults.Fail(faults.List).Nth(2))
-
-			report, err := transfer.Copy(t.Context(), dst, src, transfer.WithDelete())
-			require.ErrorIs(t, err, storage.Unavailable)
-			require.Zero(t, report.Deleted)
-
-			inj.Set()
-			filesAfter := contents(t, dst)
-			for key := range filesBefore {
-				require.Contains(t, filesAfter, key)
-			}
-		})
-	}
+// newSecondPageFails returns the options of a bucket whose listings have pages of two entries. The second page fails
+// once the returned injector is armed.
+func newSecondPageFails() (opts []storage.OpenOption, injector *faults.Injector) {
+	injector = faults.New()
+	return []storage.OpenOption{
+		driver.WithLayer(injector.Layer()),
+		driver.WithLayer(pagesOf(2)),
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+	}, injector
 }
 
-// contentsOf returns contents without the faults, which it removes.
-func contentsOf(t *testing.T, b storage.Bucket, faulty bool, inj *faults.Injector) map[string]string {
-	t.Helper()
-	if faulty {
-		inj.Set()
-	}
-	return contents(t, b)
+// If the listing of the source fails, WithDelete deletes nothing.
+func TestWithDeleteListingOfSourceFails(t *testing.T) {
+	failing, injector := newSecondPageFails()
+	src := newFilledBucket(t, []string{"b", "c", "m", "n", "o"}, failing...)
+	dst := newFilledBucket(t, []string{"a", "b", "c", "z"})
+
+	injector.Set(faults.Fail(faults.List).Nth(2))
+	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithDelete())
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.Zero(t, report.Deleted)
+	require.Subset(t, keysOf(contents(t, dst)), []string{"a", "b", "c", "z"})
 }
 
-// pagesOf returns pages of n entries.
+// If the listing of the destination fails, WithDelete deletes nothing.
+func TestWithDeleteListingOfDestinationFails(t *testing.T) {
+	failing, injector := newSecondPageFails()
+	src := newFilledBucket(t, []string{"b", "c", "y"})
+	dst := newFilledBucket(t, []string{"a", "b", "c", "z"}, failing...)
+
+	injector.Set(faults.Fail(faults.List).Nth(2))
+	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithDelete())
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.Zero(t, report.Deleted)
+
+	injector.Set()
+	require.Subset(t, keysOf(contents(t, dst)), []string{"a", "b", "c", "z"})
+}
+
+// pagesOf returns a layer whose listings have pages of n entries.
 func pagesOf(n int) driver.Layer {
 	return func(d driver.Driver) driver.Driver { return &smallPages{d, n} }
 }
@@ -305,7 +294,7 @@ func (s *smallPages) Describe() driver.Description {
 func TestWithDeleteListingOutOfOrder(t *testing.T) {
 	for _, keys := range [][]string{{"b", "a"}, {"a", "c", "b"}, {"a", "a"}} {
 		dst := newFilledBucket(t, []string{"a", "b", "c", "z"})
-		report, err := transfer.Copy(t.Context(), dst, newEvilSource(t, keys...), transfer.WithDelete())
+		report, err := transfer.Copy(t.Context(), dst, newHostileSource(t, keys...), transfer.WithDelete())
 		require.ErrorContains(t, err, "not in the order of keys")
 		require.Zero(t, report.Deleted)
 		require.Len(t, contents(t, dst), 4)
@@ -326,7 +315,7 @@ func TestWithDeleteUnlistableDirectory(t *testing.T) {
 // Failed deletions are counted.
 func TestWithDeleteFailuresAreCounted(t *testing.T) {
 	b := newFilledBucket(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver {
-		return locking{d, "b"}
+		return lockingDriver{d, "b"}
 	}))
 	report, err := transfer.Upload(t.Context(), b, t.TempDir(), transfer.WithDelete(),
 		transfer.WithEmptySource())
@@ -337,13 +326,13 @@ func TestWithDeleteFailuresAreCounted(t *testing.T) {
 	require.Equal(t, int64(2), report.DeletedBytes)
 }
 
-// locking keeps one key locked.
-type locking struct {
+// A lockingDriver keeps one key locked.
+type lockingDriver struct {
 	driver.Driver
 	key string
 }
 
-func (l locking) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
+func (l lockingDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	for i := range r {
 		if r[i].Key == l.key {
@@ -363,20 +352,20 @@ func keysOf[V any](m map[string]V) []string {
 	return keys
 }
 
-// A holding bucket does not remove one key.
-type holding struct {
+// A holdingCore does not remove the key "b".
+type holdingCore struct {
 	storage.Core
 	err error
 }
 
-func (h holding) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
+func (h holdingCore) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
 	if key == "b" {
 		return h.err
 	}
 	return h.Core.Remove(ctx, key, o)
 }
 
-func (h holding) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, error) {
+func (h holdingCore) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, error) {
 	return wrapped.RemoveEach(ctx, h, keys)
 }
 
@@ -401,7 +390,9 @@ func TestWithDeleteFailuresOfACore(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dst := newFilledBucket(t, []string{"a", "b", "c"})
-			report, err := transfer.Copy(t.Context(), wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return holding{c, tt.err} }), newFilledBucket(t, []string{"keep"}), transfer.WithDelete())
+			holding := wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return holdingCore{c, tt.err} })
+			src := newFilledBucket(t, []string{"keep"})
+			report, err := transfer.Copy(t.Context(), holding, src, transfer.WithDelete())
 			require.ErrorIs(t, err, tt.err)
 			require.Equal(t, int64(2), report.Deleted)
 			require.Len(t, report.Failures, 1)
@@ -412,21 +403,21 @@ func TestWithDeleteFailuresOfACore(t *testing.T) {
 	}
 }
 
-// A stopping bucket cancels a job at one of its removals.
-type stopping struct {
+// A cancelingCore cancels a job at one of its removals.
+type cancelingCore struct {
 	storage.Core
 	left   *atomic.Int64
 	cancel context.CancelFunc
 }
 
-func (s stopping) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
+func (s cancelingCore) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
 	if s.left.Add(-1) == 0 {
 		s.cancel()
 	}
 	return s.Core.Remove(ctx, key, o)
 }
 
-func (s stopping) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, error) {
+func (s cancelingCore) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, error) {
 	return wrapped.RemoveEach(ctx, s, keys)
 }
 
@@ -445,7 +436,7 @@ func TestRemoveCanceled(t *testing.T) {
 			remaining.Store(count)
 
 			report, err := transfer.Remove(ctx, wrapped.Bucket(t, b, func(c storage.Core) storage.Core {
-				return stopping{c, remaining, cancel}
+				return cancelingCore{c, remaining, cancel}
 			}))
 			require.ErrorIs(t, err, storage.Canceled)
 			require.Zero(t, report.Failed)

@@ -27,7 +27,7 @@ func newAgedBucket(t *testing.T, make func(now func() time.Time) storage.Bucket)
 	t.Helper()
 	clock := start
 	b := make(func() time.Time { return clock })
-	for _, age := range []struct { // a clock only goes forward
+	for _, age := range []struct { // oldest first: a clock only goes forward
 		days int
 		name string
 	}{
@@ -153,7 +153,7 @@ func TestExpireRefusesRulesWithoutAnAge(t *testing.T) {
 func TestExpireContinuesAfterFailuresButNotAfterAFailedListing(t *testing.T) {
 	opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
 	b := newFilledBucket(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver {
-		return locking{d, "b"}
+		return lockingDriver{d, "b"}
 	}))
 	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}}, opt)
 	require.ErrorIs(t, err, storage.Locked)
@@ -258,7 +258,9 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 			require.NoError(t, b.Remove(t.Context(), "k"))
 
 			expire := func(when time.Time) int64 {
-				report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: 7 * day}}, transfer.WithNow(func() time.Time { return when }))
+				rules := []transfer.ExpireRule{{OldVersionsAge: 7 * day}}
+				report, err := transfer.Expire(t.Context(), b, rules,
+					transfer.WithNow(func() time.Time { return when }))
 				require.NoError(t, err)
 				return report.Deleted
 			}
@@ -296,7 +298,8 @@ func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	report, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: day}}, transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) }))
+	inTwoDays := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+	report, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: day}}, inTwoDays)
 	require.ErrorIs(t, err, storage.Canceled)
 	require.Zero(t, report.Deleted)
 	require.Zero(t, report.Failed)
@@ -349,8 +352,14 @@ func TestExpireAgeInDaysIsLimited(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, []transfer.ExpireRule{{Prefix: "a", Age: time.Duration(tt.want) * day, OldVersionsAge: time.Duration(tt.want) * day}},
-				transfer.ExpireRules(storage.LifecycleRule{Prefix: "a", ExpireAfterDays: tt.days, ExpireOldVersionsAfterDays: tt.days}))
+			rules := transfer.ExpireRules(storage.LifecycleRule{
+				Prefix:                     "a",
+				ExpireAfterDays:            tt.days,
+				ExpireOldVersionsAfterDays: tt.days,
+			})
+			age := time.Duration(tt.want) * day
+			require.Equal(t, []transfer.ExpireRule{{Prefix: "a", Age: age, OldVersionsAge: age}}, rules)
+
 			b := newAgedBucket(t, func(now func() time.Time) storage.Bucket {
 				service := memstore.NewService(memstore.ServiceConfig{Now: now})
 				_, err := service.CreateBucket(t.Context(), "bucket")

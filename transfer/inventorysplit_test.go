@@ -17,7 +17,7 @@ import (
 // quarters are in one folder.
 func newGeneratedInventory(t *testing.T, n int) (storage.Bucket, *transfer.Inventory) {
 	t.Helper()
-	r := &report{schema: "Bucket, Key, Size, LastModifiedDate"}
+	r := &s3Report{schema: "Bucket, Key, Size, LastModifiedDate"}
 	for k := range n {
 		key := fmt.Sprintf("%07d", k*7919%n)
 		if k%4 > 0 {

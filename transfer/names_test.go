@@ -18,13 +18,13 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// evil is a source that may list any key.
-type evil struct {
+// A hostileCore lists any keys, even those that lead out of a directory.
+type hostileCore struct {
 	storage.Core
 	keys []string // ascending
 }
 
-func (e evil) List(context.Context, *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+func (e hostileCore) List(context.Context, *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for _, key := range e.keys {
 			if !yield(storage.ListEntry{Key: key, Size: 4, Modified: time.Now(), Revision: "r"}, nil) {
@@ -34,15 +34,16 @@ func (e evil) List(context.Context, *storage.ListOptions) iter.Seq2[storage.List
 	}
 }
 
-func (e evil) Source(key string) storage.CopySource { return storage.NewCopySource(e, key) }
+func (e hostileCore) Source(key string) storage.CopySource { return storage.NewCopySource(e, key) }
 
-func (e evil) Download(_ context.Context, key string, _ *storage.DownloadOptions) (*storage.Reader, error) {
-	return storage.NewReader(&storage.Attrs{Key: key, Size: 4, Revision: "r"}, 0, 4, io.NopCloser(file("evil"))), nil
+func (e hostileCore) Download(_ context.Context, key string, _ *storage.DownloadOptions) (*storage.Reader, error) {
+	attrs := &storage.Attrs{Key: key, Size: 4, Revision: "r"}
+	return storage.NewReader(attrs, 0, 4, io.NopCloser(file("evil"))), nil
 }
 
-// newEvilSource returns a source with these keys, which are ascending.
-func newEvilSource(t *testing.T, keys ...string) storage.Bucket {
-	return wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return evil{c, keys} })
+// newHostileSource returns a source with these keys, which are ascending.
+func newHostileSource(t *testing.T, keys ...string) storage.Bucket {
+	return wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return hostileCore{c, keys} })
 }
 
 // No key leads out of the directory.
@@ -55,7 +56,7 @@ func TestDownloadStaysInItsDirectory(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			above := t.TempDir()
 			dir := filepath.Join(above, "in", "dir")
-			report, err := transfer.Download(t.Context(), newEvilSource(t, key), dir)
+			report, err := transfer.Download(t.Context(), newHostileSource(t, key), dir)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.Equal(t, int64(1), report.Failed)
 			require.Equal(t, key, report.Failures[0].Key)
@@ -147,12 +148,15 @@ func TestDownloadErrorNamesTheObstacle(t *testing.T) {
 func TestDownloadKeepsAFileOfAnotherJob(t *testing.T) {
 	dir := t.TempDir()
 	other := filepath.Join(dir, "b")
-	b := memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-		if op.Name == "Download" && op.Key == "a" { // after the directory was listed
+
+	// Another job creates "b" after the directory was listed.
+	hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		if op.Name == "Download" && op.Key == "a" {
 			require.NoError(t, os.WriteFile(other, []byte("theirs"), 0o600))
 		}
 		return ctx, nil, nil
-	}))
+	}
+	b := memstore.New(storage.WithHook(hook))
 	for _, key := range []string{"a", "b"} {
 		_, err := b.Upload(t.Context(), key, file("ours"))
 		require.NoError(t, err)
@@ -170,7 +174,7 @@ func TestDownloadKeepsAFileOfAnotherJob(t *testing.T) {
 // An error does not name the temporary file.
 func TestDownloadErrorHidesTemporaryFile(t *testing.T) {
 	long := strings.Repeat("x", 300)
-	_, err := transfer.Download(t.Context(), newEvilSource(t, long), t.TempDir())
+	_, err := transfer.Download(t.Context(), newHostileSource(t, long), t.TempDir())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, `file name too long`)
 	require.NotContains(t, err.Error(), ".omnibucket-")
@@ -190,14 +194,15 @@ func TestFolderMarkersAreSkipped(t *testing.T) {
 	require.Equal(t, int64(1), report.Transferred)
 }
 
-type markers struct{ storage.Core }
+// A markerCore lists the marker of a folder before all objects.
+type markerCore struct{ storage.Core }
 
 // newMarkerBucket returns a bucket that lists the marker of a folder before its objects.
 func newMarkerBucket(t *testing.T) storage.Bucket {
-	return wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return markers{c} })
+	return wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return markerCore{c} })
 }
 
-func (m markers) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+func (m markerCore) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		if !yield(storage.ListEntry{Key: "folder/", Modified: time.Now()}, nil) {
 			return
@@ -294,12 +299,14 @@ func TestWithLinks(t *testing.T) {
 		require.NoError(t, os.Symlink(target, filepath.Join(dir, link)))
 	}
 
+	// Without the option, links are ignored.
 	b := memstore.New()
 	report, err := transfer.Upload(t.Context(), b, dir)
 	require.NoError(t, err)
 	require.Equal(t, int64(8), report.Ignored)
 	require.Equal(t, map[string]string{"a/file": "text", "z": "last"}, contents(t, b))
 
+	// With it, those that lead nowhere, out of the directory or in a circle fail.
 	report, err = transfer.Upload(t.Context(), b, dir, transfer.WithLinks())
 	require.Error(t, err)
 	require.Equal(t, map[string]string{
@@ -328,12 +335,13 @@ type short struct{ storage.Core }
 func (s short) Source(key string) storage.CopySource { return storage.NewCopySource(s, key) }
 
 func (s short) Download(_ context.Context, key string, _ *storage.DownloadOptions) (*storage.Reader, error) {
-	return storage.NewReader(&storage.Attrs{Key: key, Size: 4, Revision: "r"}, 0, 4, io.NopCloser(file("evi"))), nil
+	attrs := &storage.Attrs{Key: key, Size: 4, Revision: "r"}
+	return storage.NewReader(attrs, 0, 4, io.NopCloser(file("evi"))), nil
 }
 
 // If the body of an object ends early, Download creates no file.
 func TestDownloadBodyEndsEarly(t *testing.T) {
-	src := wrapped.Bucket(t, newEvilSource(t, "a"), func(c storage.Core) storage.Core { return short{c} })
+	src := wrapped.Bucket(t, newHostileSource(t, "a"), func(c storage.Core) storage.Core { return short{c} })
 	dir := t.TempDir()
 	_, err := transfer.Download(t.Context(), src, dir)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -356,7 +364,7 @@ func (throwing) Download(context.Context, string, *storage.DownloadOptions) (*st
 
 // If the Core of a source panics, the panic reaches the caller of Download or Copy.
 func TestJobPanicReachesTheCaller(t *testing.T) {
-	src := wrapped.Bucket(t, newEvilSource(t, "a", "b"), func(c storage.Core) storage.Core {
+	src := wrapped.Bucket(t, newHostileSource(t, "a", "b"), func(c storage.Core) storage.Core {
 		return throwing{c}
 	})
 	require.PanicsWithValue(t, "thrown", func() {

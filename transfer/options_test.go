@@ -459,7 +459,7 @@ func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "folder"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o644))
 	require.NoError(t, os.Symlink("folder", filepath.Join(dir, "link")))
-	src := newEvilSource(t, "../out", ".omnibucket/x", "a//b", "deep/er/new", "file", "file/below/it",
+	src := newHostileSource(t, "../out", ".omnibucket/x", "a//b", "deep/er/new", "file", "file/below/it",
 		"folder", "link", "link/x", "new")
 
 	dry, err := transfer.Download(t.Context(), src, dir, transfer.WithDryRun())
