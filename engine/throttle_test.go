@@ -342,12 +342,14 @@ func TestThrottleWaitEndsWithContext(t *testing.T) {
 	}
 }
 
+// withDeadlineAfter returns a function that makes a context with a deadline.
 func withDeadlineAfter(d time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
 	return func(parent context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(parent, d)
 	}
 }
 
+// withCancelAfter returns a function that makes a context that is canceled after d.
 func withCancelAfter(d time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
 	return func(parent context.Context) (context.Context, context.CancelFunc) {
 		ctx, cancel := context.WithCancel(parent)

@@ -23,6 +23,7 @@ type resumeFixture struct {
 	path   string // of the resume file
 }
 
+// newResumeFixture returns a fixture for a body of 25 bytes, whose parts have ten.
 func newResumeFixture(t *testing.T) *resumeFixture {
 	t.Helper()
 	fixture := &resumeFixture{
