@@ -126,6 +126,7 @@ func stopSignal() <-chan struct{} {
 	return done
 }
 
+// stopped reports whether done is closed.
 func stopped(done <-chan struct{}) bool {
 	select {
 	case <-done:

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// newService returns a service whose clock stands still, and its directory.
 func newService(t *testing.T) (*serviceDriver, string) {
 	t.Helper()
 	root := t.TempDir()

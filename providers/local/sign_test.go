@@ -48,6 +48,7 @@ func originOf(t *testing.T, b storage.Bucket) signedurl.ServedBucket {
 	return o
 }
 
+// signDownload returns a signed address of "a".
 func signDownload(t *testing.T, b storage.Bucket) string {
 	t.Helper()
 	signedURL, err := b.SignedDownloadURL(t.Context(), "a")

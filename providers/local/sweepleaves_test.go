@@ -186,6 +186,7 @@ func TestSweepKeepsUnreadableUploads(t *testing.T) {
 	}
 }
 
+// forbidAccess gives a path another mode until restore is called.
 func forbidAccess(t *testing.T, path string, mode os.FileMode) (restore func()) {
 	t.Helper()
 	if runtime.GOOS == "windows" {

@@ -35,6 +35,7 @@ func (bucket *testBucket) listVersions(r driver.ListRequest) []storage.VersionEn
 	}
 }
 
+// runOnVersioned runs a test with a versioned bucket on each kind of disk, with a clock that stands still.
 func runOnVersioned(t *testing.T, each func(t *testing.T, bucket *testBucket)) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {

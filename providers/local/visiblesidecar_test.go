@@ -26,6 +26,7 @@ func copyTestBucket(t *testing.T, src string) *testBucket {
 	return reopenTestBucket(t, dst)
 }
 
+// described returns a request for an object with all properties.
 func described(key, body string) *driver.PutRequest {
 	r := request(key, body)
 	r.Properties = storage.Properties{
@@ -41,6 +42,7 @@ func described(key, body string) *driver.PutRequest {
 	return r
 }
 
+// visibleFiles returns the paths of the visible sidecars.
 func visibleFiles(t *testing.T, root string) (found []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
