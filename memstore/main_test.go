@@ -61,6 +61,7 @@ func listKeys(t testing.TB, d driver.Driver) []string {
 	return entryKeys(page.Entries)
 }
 
+// entryKeys returns the keys of entries.
 func entryKeys(entries []storage.ListEntry) []string {
 	var keys []string
 	for _, e := range entries {
