@@ -24,6 +24,7 @@ func emptyTempDir(t *testing.T) string {
 	return dir
 }
 
+// namesIn returns the paths of all files and directories below dir.
 func namesIn(t *testing.T, dir string) (files []string) {
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && path != dir {

@@ -123,6 +123,7 @@ func TestWithCacheUpload(t *testing.T) {
 	}
 }
 
+// cacheFiles returns the paths of the files of a cache, of which there is at least one.
 func cacheFiles(t *testing.T, cache string) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(cache, "*.same"))

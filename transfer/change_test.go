@@ -139,6 +139,7 @@ func TestUploadPipeInPlaceOfAFile(t *testing.T) {
 	require.Equal(t, int64(1), report.Failed)
 }
 
+// appendTo appends text to a file.
 func appendTo(t *testing.T, path, text string) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)

@@ -344,6 +344,7 @@ func (l lockingDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	return errs
 }
 
+// keysOf returns the keys of a map, in any order.
 func keysOf[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for key := range m {

@@ -29,6 +29,7 @@ type keeping struct {
 	with  func(driver.Layer) storage.Bucket
 }
 
+// newKeepingStores returns a bucket in memory and one in a directory, each with versions and with soft delete.
 func newKeepingStores(t *testing.T) (all []keeping) {
 	t.Helper()
 	for way, opt := range map[string]storage.OpenOption{"versions": storage.WithVersioning(true),

@@ -63,6 +63,7 @@ func TestJobLeavesOutQuestions(t *testing.T) {
 	})
 }
 
+// filesBelow returns the texts of the files in a directory by their paths.
 func filesBelow(t *testing.T, dir string) map[string]string {
 	files := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {

@@ -278,6 +278,7 @@ func (u untagged) Describe() driver.Description {
 	return d
 }
 
+// remainingKeys returns the keys of a bucket, in order.
 func remainingKeys(t *testing.T, b storage.Bucket) (keys []string) {
 	t.Helper()
 	for e, err := range b.List(t.Context()) {

@@ -22,6 +22,7 @@ func withUmask(t *testing.T, mask int) {
 	t.Cleanup(func() { syscall.Umask(was) })
 }
 
+// modes returns the modes of files in a directory by their paths.
 func modes(t *testing.T, dir string, paths ...string) map[string]fs.FileMode {
 	t.Helper()
 	all := map[string]fs.FileMode{}

@@ -37,6 +37,7 @@ func (r resumedJob) tree() string   { return filepath.Join(string(r), "tree") }
 func (r resumedJob) kept() string   { return filepath.Join(string(r), "kept") }
 func (r resumedJob) server() string { return filepath.Join(string(r), "server") }
 
+// runResumed is the job of a process that is killed: it uploads a tree with WithResume.
 func runResumed(dir string) error {
 	r := resumedJob(dir)
 	endpoint, err := os.ReadFile(r.server())

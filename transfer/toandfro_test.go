@@ -197,6 +197,7 @@ type mover struct {
 	process *exec.Cmd
 }
 
+// newMover starts a process that moves files from src to dst again and again, and kills it at the end of the test.
 func newMover(t *testing.T, src, dst string) *mover {
 	t.Helper()
 	m := &mover{t: t, job: filepath.Join(t.TempDir(), "job")}

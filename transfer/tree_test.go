@@ -175,6 +175,7 @@ func (h *hostileTree) plantLarge(t *testing.T, key string, size int64) {
 	h.bytes += size
 }
 
+// randomText returns size random bytes.
 func randomText(seed *rand.Rand, size int) string {
 	data := make([]byte, size)
 	for i := range data {

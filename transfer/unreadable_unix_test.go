@@ -34,6 +34,8 @@ func runUnprivilegedBucket(dir string) error {
 	return syncUnprivileged(transfer.Bucket(b))
 }
 
+// syncUnprivileged is the job of a process without privileges: it syncs src to a bucket with two objects, and prints
+// what failed and what is stored.
 func syncUnprivileged(src transfer.End) error {
 	b := memstore.New()
 	for _, key := range []string{"half/in/x", "spare"} {

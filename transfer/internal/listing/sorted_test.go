@@ -48,6 +48,7 @@ func temporaryFiles(t *testing.T) string {
 	return dir
 }
 
+// filesIn returns the paths of all files and directories below dir.
 func filesIn(t *testing.T, dir string) (files []string) {
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && path != dir {
