@@ -114,6 +114,7 @@ func commentOfLayer(t *testing.T) string {
 // its Describe does not make impossible.
 type flipping struct{ driver.Driver }
 
+// flipped returns the bytes with each bit inverted.
 func flipped(b []byte) []byte {
 	data := make([]byte, len(b))
 	for i := range b {
