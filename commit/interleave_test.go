@@ -55,6 +55,7 @@ type logScene struct {
 	store *interleave.Store
 }
 
+// newLogScene appends the given entries to the log of a new store.
 func newLogScene(s *interleave.Scene) *logScene {
 	scene := &logScene{s, s.Store("s")}
 	log := scene.open(scene.store.Bucket())
