@@ -20,6 +20,7 @@ import (
 	"github.com/omnibucket/storage/lease"
 )
 
+// s3Address returns a function that makes a bucket on a server of S3, and returns its address.
 func s3Address(profile, variable string) func(t *testing.T) string {
 	return func(t *testing.T) string {
 		endpoint := testserver.Need(t, variable)
