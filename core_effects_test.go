@@ -24,6 +24,7 @@ import (
 // coreEffects has each method of Core, and the effects that a Core sees by it.
 var coreEffects = effectsOfCore()
 
+// effectsOfCore returns the value of coreEffects.
 func effectsOfCore() map[string]effect.Set {
 	all := map[string]effect.Set{}
 	methods := reflect.TypeFor[storage.Core]()

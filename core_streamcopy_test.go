@@ -22,6 +22,7 @@ func (s streaming) CopyFrom(
 	return storage.StreamCopy(ctx, s, key, src, o)
 }
 
+// newStreamingBucket returns a bucket with a streaming Core that has the object "a".
 func newStreamingBucket(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b, err := storage.Wrap(memstore.New(opts...), func(c storage.Core) storage.Core { return streaming{c} })
