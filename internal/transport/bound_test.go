@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
+// A noWatch does not watch whether content is read.
 type noWatch struct{}
 
 func (noWatch) Pause() {}
@@ -31,33 +32,59 @@ func TestBoundOfBodies(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	operation := func(ctx context.Context) context.Context { return serving.WithCall(ctx, &serving.Call{}) }
-	for _, row := range []struct {
-		name, path string
-		ctx        context.Context
-		read       int64
-		fails      bool
+
+	// The server sends 2 MiB more than a document may have.
+	const sent = Document + 2<<20
+	operation := serving.WithCall(t.Context(), &serving.Call{})
+	tests := []struct {
+		name    string
+		path    string
+		ctx     context.Context
+		size    int64 // of what the client reads
+		tooLong bool
 	}{
-		{name: "the body of an error", path: "/failed", ctx: operation(t.Context()), read: ErrorBody},
-		{name: "a document", path: "/", ctx: operation(t.Context()), read: Document, fails: true},
-		{name: "the content of an object", path: "/", ctx: serving.WithContent(operation(t.Context()), noWatch{}), read: Document + 2<<20},
-		{name: "a request that is not the engine's", path: "/", ctx: t.Context(), read: Document + 2<<20},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			r, err := http.NewRequestWithContext(row.ctx, http.MethodGet, server.URL+row.path, nil)
+		{
+			name: "the body of an error",
+			path: "/failed",
+			ctx:  operation,
+			size: ErrorBody,
+		},
+		{
+			name:    "a document",
+			path:    "/",
+			ctx:     operation,
+			size:    Document,
+			tooLong: true,
+		},
+		{
+			name: "the content of an object",
+			path: "/",
+			ctx:  serving.WithContent(operation, noWatch{}),
+			size: sent,
+		},
+		{
+			name: "a request that is not the engine's",
+			path: "/",
+			ctx:  t.Context(),
+			size: sent,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			req, err := http.NewRequestWithContext(tt.ctx, http.MethodGet, server.URL+tt.path, nil)
 			require.NoError(t, err)
-			response, err := New(Options{}).RoundTrip(r)
+			response, err := New(Options{}).RoundTrip(req)
 			require.NoError(t, err)
-			n, err := io.Copy(io.Discard, response.Body)
+
+			size, err := io.Copy(io.Discard, response.Body)
 			require.NoError(t, response.Body.Close())
-			if row.fails {
+			if tt.tooLong {
 				require.ErrorIs(t, err, ErrTooLong)
-				require.LessOrEqual(t, n, row.read)
+				require.LessOrEqual(t, size, tt.size)
 				return
 			}
 			require.NoError(t, err)
-
-			require.Equal(t, row.read, n)
+			require.Equal(t, tt.size, size)
 		})
 	}
 }
@@ -85,7 +112,8 @@ func TestResponseToAHeadHasNoBody(t *testing.T) {
 	for name, tr := range map[string]*Transport{"as it is": tr, "wrapped": Over(wrapping{tr})} {
 		for _, path := range []string{"/", "/failed"} {
 			t.Run(name+path, func(t *testing.T) {
-				r := request(t, serving.WithCall(t.Context(), &serving.Call{}), http.MethodHead, server.URL+path, nil)
+				r := request(t, serving.WithCall(t.Context(), &serving.Call{}), http.MethodHead,
+					server.URL+path, nil)
 				response, err := tr.RoundTrip(r)
 				require.NoError(t, err)
 				require.EqualValues(t, length, response.ContentLength)
@@ -100,26 +128,29 @@ func TestBoundOfHeads(t *testing.T) {
 	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Amz-Meta-Long", strings.Repeat("x", int(r.ContentLength)))
 	})
-	for _, row := range []struct {
-		name  string
-		bytes int
-		fails bool
+	tests := []struct {
+		name    string
+		size    int
+		tooLong bool
 	}{
-		{"longer than those of stores", 256 << 10, false},
-		{"too long", 2 << 20, true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			response, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, server.URL, strings.NewReader(strings.Repeat("x", row.bytes))))
-			require.Equal(t, row.fails, err != nil, err)
-			if row.fails {
+		{name: "longer than those of stores", size: 256 << 10, tooLong: false},
+		{name: "too long", size: 2 << 20, tooLong: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			body := strings.NewReader(strings.Repeat("x", tt.size))
+			response, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, server.URL, body))
+			if tt.tooLong {
 				require.ErrorContains(t, err, "response headers exceeded")
 				return
 			}
+			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
 		})
 	}
 }
 
+// If a response has another number of bytes than its Content-Range says, the request fails.
 func TestBoundOfARange(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Range", "bytes 2-4/10")
@@ -128,13 +159,15 @@ func TestBoundOfARange(t *testing.T) {
 	}))
 	defer server.Close()
 	for body, fails := range map[string]bool{"234": false, "2345": true} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/?body="+body, nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/?body="+body, nil)
 		require.NoError(t, err)
-		response, err := New(Options{}).RoundTrip(r)
-		require.Equal(t, fails, err != nil, body)
-		if err == nil {
-			require.NoError(t, response.Body.Close())
+		response, err := New(Options{}).RoundTrip(req)
+		if fails {
+			require.Error(t, err, body)
+			continue
 		}
+		require.NoError(t, err, body)
+		require.NoError(t, response.Body.Close())
 	}
 }
 
@@ -170,7 +203,10 @@ func TestMaskSecretsOfTheRequest(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
 
-			for _, secret := range []string{token, mac, "customer's key", "0123456789", "signature%3D", "signature=", "the+source"} {
+			secrets := []string{
+				token, mac, "customer's key", "0123456789", "signature%3D", "signature=", "the+source",
+			}
+			for _, secret := range secrets {
 				require.NotContains(t, string(text), secret)
 			}
 
@@ -187,14 +223,15 @@ func TestMaskSecretsOfTheRequest(t *testing.T) {
 // because an error may be about one of them.
 func TestMaskSignatureOfAmazon(t *testing.T) {
 	const signature = "9aef0123456789abcdef"
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
+	const unsigned = "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20261125/eu-west-1/s3/aws4_request, " +
+		"SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature="
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
 	require.NoError(t, err)
-	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20261125/eu-west-1/s3/aws4_request, "+
-		"SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature="+signature)
-	text := maskString("x-amz-date is too old; "+r.Header.Get("Authorization"), secretsOf(r))
+	req.Header.Set("Authorization", unsigned+signature)
+
+	text := maskString("x-amz-date is too old; "+req.Header.Get("Authorization"), secretsOf(req))
 	require.NotContains(t, text, signature)
-	require.Contains(t, text, "x-amz-date is too old; AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20261125/eu-west-1/s3/aws4_request, "+
-		"SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=*")
+	require.Contains(t, text, "x-amz-date is too old; "+unsigned+"*")
 }
 
 // If a response repeats only the signature of an Authorization header, it is masked, whatever the scheme is.
@@ -211,9 +248,21 @@ func TestMaskSpellings(t *testing.T) {
 	tests := []struct{ name, text, masked string }{
 		{name: "as it is", text: "token " + token + ".", masked: "token **********************."},
 		{name: "twice", text: token + token, masked: strings.Repeat("*", 44)},
-		{name: "in a URL", text: "?t=a%2Ftoken%2Bof%3Dthe%26session&u", masked: "?t=" + strings.Repeat("*", 30) + "&u"},
-		{name: "in a URL, in lower case", text: "a%2ftoken%2bof%3dthe%26session", masked: strings.Repeat("*", 30)},
-		{name: "in hexadecimal digits", text: fmt.Sprintf("<% x>", token), masked: "<" + strings.Repeat("*", 65) + ">"},
+		{
+			name:   "in a URL",
+			text:   "?t=a%2Ftoken%2Bof%3Dthe%26session&u",
+			masked: "?t=" + strings.Repeat("*", 30) + "&u",
+		},
+		{
+			name:   "in a URL, in lower case",
+			text:   "a%2ftoken%2bof%3dthe%26session",
+			masked: strings.Repeat("*", 30),
+		},
+		{
+			name:   "in hexadecimal digits",
+			text:   fmt.Sprintf("<% x>", token),
+			masked: "<" + strings.Repeat("*", 65) + ">",
+		},
 		{name: "another text", text: "a/token of another %zz", masked: "a/token of another %zz"},
 	}
 	for _, tt := range tests {

@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage/internal/localfile"
 )
 
+// The transport opens at most half as many connections to a host as the process may open files.
 func TestConnectionsAreHalfOfTheOpenFiles(t *testing.T) {
 	files, ok := localfile.OpenLimit()
 	if !ok {
@@ -33,15 +34,18 @@ func TestConnectionsAreWaitedFor(t *testing.T) {
 		var open, peak atomic.Int64
 		tr := onPipes(t, func(w http.ResponseWriter, _ *http.Request, _ <-chan struct{}) {
 			now := open.Add(1)
-			for n := peak.Load(); now > n && !peak.CompareAndSwap(n, now); {
-				n = peak.Load()
+			for highest := peak.Load(); now > highest && !peak.CompareAndSwap(highest, now); {
+				highest = peak.Load()
 			}
 			time.Sleep(time.Second)
 			open.Add(-1)
 			w.WriteHeader(http.StatusNoContent)
 		})
 		tr.base.(*http.Transport).MaxConnsPerHost = limit
-		failures := make([]error, requests)
+
+		// All requests begin at once. The server takes a second for each, so that the last one waits for
+		// two minutes: 1,000 requests over 8 connections.
+		errs := make([]error, requests)
 		var all sync.WaitGroup
 		for i := range requests {
 			all.Go(func() {
@@ -49,11 +53,12 @@ func TestConnectionsAreWaitedFor(t *testing.T) {
 				if err == nil {
 					err = response.Body.Close()
 				}
-				failures[i] = err
+				errs[i] = err
 			})
 		}
 		all.Wait()
-		for _, err := range failures {
+
+		for _, err := range errs {
 			require.NoError(t, err, "waiting for two minutes is no stall")
 		}
 

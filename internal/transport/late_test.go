@@ -14,16 +14,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// onWire is a transport whose one connection serve has the other end of. given
-// settles whether the transport is one that somebody gave.
-func onWire(t *testing.T, ownClient bool, serve func(net.Conn)) *Transport {
+// onWire returns a transport for one connection, whose other end serve gets. If ownTransport is true, it is
+// one over an http.Transport of the caller.
+func onWire(t *testing.T, ownTransport bool, serve func(net.Conn)) *Transport {
 	dial := func(context.Context, string, string) (net.Conn, error) {
 		client, peer := net.Pipe()
 		t.Cleanup(func() { _ = peer.Close() })
 		go serve(peer)
 		return client, nil
 	}
-	if !ownClient {
+	if !ownTransport {
 		return New(Options{DialContext: dial})
 	}
 	base := &http.Transport{DialContext: dial}
@@ -54,19 +54,21 @@ func TestStallOfAnEarlyAnswer(t *testing.T) {
 	})
 }
 
+// If the server accepts a connection but never answers the TLS handshake, the request fails and counts as not
+// sent.
 func TestStallOfAHandshake(t *testing.T) {
 	tests := []struct {
 		name  string
-		given bool
+		own   bool
 		takes time.Duration
 	}{
-		{"by our transport", false, dialTimeout},
-		{"by one that was given", true, DefaultStall},
+		{name: "by the library's transport", own: false, takes: dialTimeout},
+		{name: "by a transport of the caller", own: true, takes: DefaultStall},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tr := onWire(t, tt.given, func(c net.Conn) {
+				tr := onWire(t, tt.own, func(c net.Conn) {
 					_, _ = io.Copy(io.Discard, c)
 				})
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)

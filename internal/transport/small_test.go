@@ -15,26 +15,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// writes counts the system calls in which a connection sends.
-type writes struct {
+// A countingConn counts the system calls in which the connection sends.
+type countingConn struct {
 	net.Conn
 	count *atomic.Int32
 }
 
-func (w writes) Write(p []byte) (int, error) {
-	w.count.Add(1)
-	return w.Conn.Write(p)
+func (c countingConn) Write(p []byte) (int, error) {
+	c.count.Add(1)
+	return c.Conn.Write(p)
 }
 
+// The transport sends a small body together with the headers, in one system call.
 func TestSmallBodyLeavesWithItsHead(t *testing.T) {
 	tests := []struct {
 		name   string
-		bytes  int
+		size   int
 		writes int32
 	}{
-		{"one byte", 1, 1},
-		{"the largest", smallBody, 1},
-		{"a larger one is read later", smallBody + 1, 2},
+		{name: "one byte", size: 1, writes: 1},
+		{name: "the largest", size: smallBody, writes: 1},
+		{name: "a larger one is read later", size: smallBody + 1, writes: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -44,21 +45,23 @@ func TestSmallBodyLeavesWithItsHead(t *testing.T) {
 			}))
 			t.Cleanup(server.Close)
 			var count atomic.Int32
-			tr := New(Options{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 				conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-				return writes{conn, &count}, err
-			}})
+				return countingConn{conn, &count}, err
+			}
+			tr := New(Options{DialContext: dial})
 			t.Cleanup(tr.CloseIdleConnections)
-			body := strings.Repeat("x", tt.bytes)
 
-			// As an SDK hands it over: nobody knows what is within.
-			r := request(t, t.Context(), http.MethodPut, server.URL, struct{ io.Reader }{strings.NewReader(body)})
-			r.ContentLength = int64(tt.bytes)
-			response, err := tr.RoundTrip(r)
+			// As an SDK does, the caller hides the type of the body's reader from net/http.
+			body := strings.Repeat("x", tt.size)
+			req := request(t, t.Context(), http.MethodPut, server.URL,
+				struct{ io.Reader }{strings.NewReader(body)})
+			req.ContentLength = int64(tt.size)
+			response, err := tr.RoundTrip(req)
 			require.NoError(t, err)
+
 			got, err := io.ReadAll(response.Body)
 			require.NoError(t, err)
-
 			require.NoError(t, response.Body.Close())
 			require.True(t, body == string(got), "%d bytes of %d", len(got), len(body))
 			require.Equal(t, tt.writes, count.Load())
@@ -66,17 +69,18 @@ func TestSmallBodyLeavesWithItsHead(t *testing.T) {
 	}
 }
 
-// closing is a body that knows whether it was closed.
-type closing struct {
+// A countingCloser counts how often it is closed.
+type countingCloser struct {
 	io.Reader
 	closed atomic.Int32
 }
 
-func (c *closing) Close() error {
+func (c *countingCloser) Close() error {
 	c.closed.Add(1)
 	return nil
 }
 
+// If a small body fails or is not as long as the request says, the request fails and nothing is sent.
 func TestSmallBodyThatIsNotWhatWasSaid(t *testing.T) {
 	broken := errors.New("the disk is gone")
 	tests := []struct {
@@ -89,8 +93,16 @@ func TestSmallBodyThatIsNotWhatWasSaid(t *testing.T) {
 		{name: "empty", body: strings.NewReader(""), says: "not of 5 bytes"},
 		{name: "longer", body: strings.NewReader("hello!"), says: "not of 5 bytes"},
 		{name: "failing", body: io.MultiReader(strings.NewReader("he"), failing{broken}), is: broken},
-		{name: "failing where it ends", body: io.MultiReader(strings.NewReader("hello"), failing{broken}), is: broken},
-		{name: "failing with what an end looks like", body: failing{io.ErrUnexpectedEOF}, is: io.ErrUnexpectedEOF},
+		{
+			name: "failing where it ends",
+			body: io.MultiReader(strings.NewReader("hello"), failing{broken}),
+			is:   broken,
+		},
+		{
+			name: "failing with what an end looks like",
+			body: failing{io.ErrUnexpectedEOF},
+			is:   io.ErrUnexpectedEOF,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,7 +110,7 @@ func TestSmallBodyThatIsNotWhatWasSaid(t *testing.T) {
 			tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {
 				called = true
 			})
-			body := &closing{Reader: tt.body}
+			body := &countingCloser{Reader: tt.body}
 			r := request(t, t.Context(), http.MethodPut, server.URL, body)
 			r.ContentLength = 5
 
@@ -119,6 +131,7 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
+// If ctx ends while a Read of a small body blocks on a pipe, the request returns all the same.
 func TestSmallBodyThatNeverComesIsReleased(t *testing.T) {
 	tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)

@@ -16,9 +16,11 @@ import (
 // The tests here run on synctest's clock: a stall of 30 s takes no time. Their
 // connections are pipes without any buffer.
 
-// onPipes serves h; gone is closed when the test ends, for handlers that fall
-// silent.
-func onPipes(t *testing.T, h func(w http.ResponseWriter, r *http.Request, closed <-chan struct{})) *Transport {
+// onPipes returns a transport whose connections lead to a server with h. The channel closed is closed at the end
+// of the test: a handler that must not respond waits for it.
+func onPipes(
+	t *testing.T, h func(w http.ResponseWriter, r *http.Request, closed <-chan struct{}),
+) *Transport {
 	conns := make(chan net.Conn)
 	closed := make(chan struct{})
 	listener := &pipeListener{conns: conns, closed: make(chan struct{})}
@@ -61,7 +63,7 @@ func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 const anywhere = "http://store.invalid/key"
 
-// slowly delivers one byte a Read and takes its time for each.
+// A slowly is a body of so many bytes. Each Read delivers one of them, after a pause.
 type slowly struct {
 	bytes int
 	pause time.Duration
@@ -77,6 +79,8 @@ func (r *slowly) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
+// If the server stops in the middle of a response, reading the body fails with ErrStalled after DefaultStall.
+// What came before is delivered.
 func TestStallOfAnAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onPipes(t, func(w http.ResponseWriter, r *http.Request, closed <-chan struct{}) {
@@ -93,6 +97,7 @@ func TestStallOfAnAnswer(t *testing.T) {
 		require.ErrorIs(t, err, ErrStalled)
 		require.Equal(t, DefaultStall, time.Since(start))
 
+		// The error is temporary and a timeout, so that SDKs try again.
 		var temporary interface{ Temporary() bool }
 		require.ErrorAs(t, err, &temporary)
 		require.True(t, temporary.Temporary())
@@ -104,6 +109,7 @@ func TestStallOfAnAnswer(t *testing.T) {
 	})
 }
 
+// A slow server, a slow reader of the response and a slow body of the request do not count as stalled.
 func TestStallIsNone(t *testing.T) {
 	const nearly, long = DefaultStall - time.Second, 10 * DefaultStall
 	tests := []struct {
@@ -154,17 +160,20 @@ func TestStallOfARequest(t *testing.T) {
 			<-closed
 		})
 		start := time.Now()
-		_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, strings.NewReader(strings.Repeat("x", 1<<20))))
+		_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere,
+			strings.NewReader(strings.Repeat("x", 1<<20))))
 		require.ErrorIs(t, err, ErrStalled)
 		require.False(t, Sent(err), "the body did not leave")
 		require.Equal(t, sendPatience*DefaultStall, time.Since(start))
 	})
 }
 
+// If the server reads a request but does not respond, the request fails with ErrStalled after DefaultAnswer,
+// and counts as sent.
 func TestStallWithoutAnswer(t *testing.T) {
 	tests := []struct{ name, method, body string }{
-		{"without a body", http.MethodDelete, ""},
-		{"with a body", http.MethodPut, "hello"},
+		{name: "without a body", method: http.MethodDelete, body: ""},
+		{name: "with a body", method: http.MethodPut, body: "hello"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -186,14 +195,15 @@ func TestStallWithoutAnswer(t *testing.T) {
 	}
 }
 
+// WithAnswer sets how long the server may take for its response.
 func TestStallAnswerMayTakeLonger(t *testing.T) {
 	tests := []struct {
 		name  string
 		takes time.Duration
 		err   error
 	}{
-		{"than usual", 9 * time.Minute, nil},
-		{"but not for ever", 11 * time.Minute, ErrStalled},
+		{name: "than usual", takes: 9 * time.Minute, err: nil},
+		{name: "but not for ever", takes: 11 * time.Minute, err: ErrStalled},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -206,7 +216,8 @@ func TestStallAnswerMayTakeLonger(t *testing.T) {
 					}
 				})
 				ctx := WithAnswer(t.Context(), 10*time.Minute)
-				response, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere, strings.NewReader("copy")))
+				response, err := tr.RoundTrip(request(t, ctx, http.MethodPut, anywhere,
+					strings.NewReader("copy")))
 				require.ErrorIs(t, err, tt.err)
 				if tt.err == nil {
 					require.NoError(t, response.Body.Close())
@@ -232,6 +243,8 @@ func TestStallIsNoCancel(t *testing.T) {
 	})
 }
 
+// If ctx ends during a Read of the request's body, the request returns only after that Read, and no other
+// Read begins.
 func TestReadUnderWayIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
@@ -251,6 +264,7 @@ func TestReadUnderWayIsWaitedFor(t *testing.T) {
 	})
 }
 
+// If ctx ends while a Read of the request's body blocks on a pipe, the request returns all the same.
 func TestPipeBodyIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onPipes(t, func(_ http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
@@ -264,6 +278,8 @@ func TestPipeBodyIsReleased(t *testing.T) {
 	})
 }
 
+// If the server responds before it has read the request, nobody reads the request's body after the response
+// is closed.
 func TestEarlyAnswerLetsGoOfTheBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onPipes(t, func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {

@@ -20,6 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// request returns a request that is sent under ctx.
 func request(t *testing.T, ctx context.Context, method, address string, body io.Reader) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, method, address, body)
@@ -27,7 +28,7 @@ func request(t *testing.T, ctx context.Context, method, address string, body io.
 	return r
 }
 
-// onSocket serves h on a real socket.
+// onSocket returns a transport and a server with h that listens on a real socket.
 func onSocket(t *testing.T, h http.HandlerFunc) (*Transport, *httptest.Server) {
 	server := httptest.NewServer(h)
 	tr := New(Options{})
@@ -38,6 +39,7 @@ func onSocket(t *testing.T, h http.HandlerFunc) (*Transport, *httptest.Server) {
 	return tr, server
 }
 
+// The server gets the body of a request as it is, and the client gets the body of the response as it is.
 func TestExchange(t *testing.T) {
 	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
 		require.Empty(t, r.Header.Get("Accept-Encoding"), "nothing may decompress stored bytes")
@@ -45,13 +47,18 @@ func TestExchange(t *testing.T) {
 		_, _ = w.Write(body)
 	})
 	tests := []struct{ name, method, body string }{
-		{"without a body", http.MethodGet, ""},
-		{"with a body", http.MethodPut, "hello"},
-		{"with a body larger than the buffers", http.MethodPut, strings.Repeat("x", 1<<20)},
+		{name: "without a body", method: http.MethodGet, body: ""},
+		{name: "with a body", method: http.MethodPut, body: "hello"},
+		{
+			name:   "with a body larger than the buffers",
+			method: http.MethodPut,
+			body:   strings.Repeat("x", 1<<20),
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			response, err := tr.RoundTrip(request(t, t.Context(), tt.method, server.URL, strings.NewReader(tt.body)))
+			response, err := tr.RoundTrip(request(t, t.Context(), tt.method, server.URL,
+				strings.NewReader(tt.body)))
 			require.NoError(t, err)
 			got, err := io.ReadAll(response.Body)
 			require.NoError(t, err)
@@ -62,6 +69,7 @@ func TestExchange(t *testing.T) {
 	}
 }
 
+// If a response has no body, the caller need not close it.
 func TestAnswerWithoutBodyNeedsNoClose(t *testing.T) {
 	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
@@ -71,6 +79,7 @@ func TestAnswerWithoutBodyNeedsNoClose(t *testing.T) {
 	require.Equal(t, http.NoBody, response.Body)
 }
 
+// Requests reuse the connections of earlier requests.
 func TestConnectionsAreReused(t *testing.T) {
 	var count atomic.Int32
 	const parallel = 32
@@ -90,6 +99,8 @@ func TestConnectionsAreReused(t *testing.T) {
 		tr.CloseIdleConnections()
 		server.Close()
 	})
+
+	// Two rounds of parallel requests. Within a round, no request ends before all have arrived.
 	for range 2 {
 		arrived.Add(parallel)
 		var group sync.WaitGroup
@@ -107,6 +118,7 @@ func TestConnectionsAreReused(t *testing.T) {
 	require.EqualValues(t, parallel, count.Load(), "the second round uses the connections of the first")
 }
 
+// Requests use HTTP/1.1, also if the server offers HTTP/2.
 func TestBulkGoesOverHTTP1(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Proto)
@@ -129,7 +141,7 @@ func TestBulkGoesOverHTTP1(t *testing.T) {
 	require.Equal(t, "HTTP/1.1", string(proto))
 }
 
-// reset ends the connection with an RST, no answer sent.
+// reset ends the connection with an RST, so that the client gets no response.
 func reset(t *testing.T, w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	require.NoError(t, err)
@@ -137,6 +149,8 @@ func reset(t *testing.T, w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
+// If the connection is reset after the server has read the whole request, the request counts as sent: the
+// server may have acted on it.
 func TestResetAfterTheRequest(t *testing.T) {
 	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -152,13 +166,16 @@ func TestResetAfterTheRequest(t *testing.T) {
 	require.Equal(t, 1, counter.Unanswered())
 }
 
+// If the connection is reset while the body is sent, the request does not count as sent.
 func TestResetWithinTheRequest(t *testing.T) {
 	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
 		reset(t, w)
 	})
 	ctx, counter := CountRequests(t.Context())
 	body, feed := io.Pipe()
-	go func() { // a body that has no end before the connection has one
+
+	// The body goes on until the connection ends.
+	go func() {
 		for {
 			if _, err := feed.Write(make([]byte, 64<<10)); err != nil {
 				return
@@ -173,6 +190,7 @@ func TestResetWithinTheRequest(t *testing.T) {
 	require.Zero(t, counter.Unanswered())
 }
 
+// If the connection ends within a response, reading the body fails with io.ErrUnexpectedEOF.
 func TestCutAnswer(t *testing.T) {
 	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
@@ -190,14 +208,19 @@ func TestCutAnswer(t *testing.T) {
 	require.Zero(t, counter.Unanswered(), "its head came: it was answered")
 }
 
+// If there is no connection, the request fails with the error of DialContext, and counts as not sent.
 func TestConnectionFails(t *testing.T) {
 	refusal := errors.New("refused")
-	tr := New(Options{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, refusal }})
-	_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, "http://store.invalid/", strings.NewReader("x")))
+	tr := New(Options{
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, refusal },
+	})
+	_, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, "http://store.invalid/",
+		strings.NewReader("x")))
 	require.ErrorIs(t, err, refusal)
 	require.False(t, Sent(err))
 }
 
+// If the body of a request fails, the request fails with the body's error, and counts as not sent.
 func TestFailingBody(t *testing.T) {
 	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -213,6 +236,8 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
+// A counter counts the requests under its own context, but not those under a context with a counter further
+// in.
 func TestCountRequests(t *testing.T) {
 	tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {})
 	outer, outerCount := CountRequests(t.Context())
@@ -226,6 +251,7 @@ func TestCountRequests(t *testing.T) {
 	require.Equal(t, 2, innerCount.Requests())
 }
 
+// Sent recognizes the transport's errors when http.Client has wrapped them.
 func TestErrorsThroughTheClient(t *testing.T) {
 	tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
 		reset(t, w)
@@ -243,8 +269,8 @@ func TestReplayOnAnotherConnection(t *testing.T) {
 		cuts int // of the attempts after the first request
 		sent bool
 	}{
-		{"that is answered", 1, false},
-		{"that is lost too", 2, true},
+		{name: "that is answered", cuts: 1, sent: false},
+		{name: "that is lost too", cuts: 2, sent: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -261,7 +287,8 @@ func TestReplayOnAnotherConnection(t *testing.T) {
 				_, _ = w.Write(body)
 			})
 			get := func() (string, error) {
-				response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, server.URL, strings.NewReader("hello")))
+				response, err := tr.RoundTrip(request(t, t.Context(), http.MethodGet, server.URL,
+					strings.NewReader("hello")))
 				if err != nil {
 					return "", err
 				}
@@ -269,6 +296,8 @@ func TestReplayOnAnotherConnection(t *testing.T) {
 				require.NoError(t, response.Body.Close())
 				return string(body), err
 			}
+
+			// The first request leaves a connection for the second one.
 			_, err := get()
 			require.NoError(t, err)
 
@@ -283,6 +312,7 @@ func TestReplayOnAnotherConnection(t *testing.T) {
 	}
 }
 
+// Send uses the context that it gets, instead of the context of the request.
 func TestSendIsUnderItsOwnContext(t *testing.T) {
 	tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {})
 	ctx, cancel := context.WithCancel(t.Context())
