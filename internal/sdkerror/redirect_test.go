@@ -10,16 +10,29 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// The hint of a redirect names the host that it leads to.
 func TestRedirect(t *testing.T) {
 	const plain = "the endpoint redirects: check endpoint="
 	tests := []struct{ name, location, hint string }{
-		{"to https", "https://store.example.com/photos/a?sig=secret", "the endpoint redirects to https://store.example.com: check endpoint="},
-		{"to another port", "http://10.0.0.1:9000/", "the endpoint redirects to http://10.0.0.1:9000: check endpoint="},
-		{"with a password", "https://me:secret@login.example.com/", "the endpoint redirects to https://login.example.com: check endpoint="},
-		{"on the same host", "/login?back=/photos", plain},
-		{"nowhere", "", plain},
-		{"to no address", "https://%zz", plain},
-		{"to an endless host", "https://" + strings.Repeat("x", 300), plain},
+		{
+			name:     "to https",
+			location: "https://store.example.com/photos/a?sig=secret",
+			hint:     "the endpoint redirects to https://store.example.com: check endpoint=",
+		},
+		{
+			name:     "to another port",
+			location: "http://10.0.0.1:9000/",
+			hint:     "the endpoint redirects to http://10.0.0.1:9000: check endpoint=",
+		},
+		{
+			name:     "with a password",
+			location: "https://me:secret@login.example.com/",
+			hint:     "the endpoint redirects to https://login.example.com: check endpoint=",
+		},
+		{name: "on the same host", location: "/login?back=/photos", hint: plain},
+		{name: "nowhere", location: "", hint: plain},
+		{name: "to no address", location: "https://%zz", hint: plain},
+		{name: "to an endless host", location: "https://" + strings.Repeat("x", 300), hint: plain},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -35,34 +35,48 @@ func newTranslator() *Translator {
 			}
 			return &storage.Error{Code: CodeFromStatus(response.status), Status: response.status, Err: err}
 		},
-		WithoutResponse: func(err error) *storage.Error { return &storage.Error{Code: storage.Unavailable, Err: err} },
-		MaybeSent:       func(err error) bool { return errors.Is(err, errSent) },
-		MaybeApplied:    MaybeApplied,
+		WithoutResponse: func(err error) *storage.Error {
+			return &storage.Error{
+				Code: storage.Unavailable,
+				Err:  err,
+			}
+		},
+		MaybeSent:    func(err error) bool { return errors.Is(err, errSent) },
+		MaybeApplied: MaybeApplied,
 	}
 }
 
+// The outcome of a failed write is unknown if the server may have executed it.
 func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
 	tests := []struct {
 		name string
 		err  error
 		want bool
 	}{
-		{"500", responseError{500}, true},
-		{"502", responseError{502}, true},
-		{"504", responseError{504}, true},
-		{"200 whose body was cut off", responseError{200}, true},
-		{"503 is a refusal", responseError{503}, false},
-		{"499, the client seemed gone", responseError{499}, true},
-		{"501 is a refusal", responseError{501}, false},
-		{"507, of a gateway's disk", responseError{507}, true},
-		{"520, of a gateway", responseError{520}, true},
-		{"412", responseError{412}, false},
-		{"sent whole, through our transport", &transport.Error{Sent: true, Err: errSent}, true},
-		{"sent through another transport", errSent, true},
-		{"no connection", &net.OpError{Op: "dial", Err: errSent}, false},
-		{"not from an HTTP client", errors.New("no such key file"), false},
-		{"from the body or the credentials", &storage.Error{Code: storage.BodyFailed, Err: errSent}, false},
-		{"Unknown already", &storage.Error{Code: storage.Unavailable, Unknown: true}, true},
+		{name: "500", err: responseError{500}, want: true},
+		{name: "502", err: responseError{502}, want: true},
+		{name: "504", err: responseError{504}, want: true},
+		{name: "200 whose body was cut off", err: responseError{200}, want: true},
+		{name: "503 is a refusal", err: responseError{503}, want: false},
+		{name: "499, the client seemed gone", err: responseError{499}, want: true},
+		{name: "501 is a refusal", err: responseError{501}, want: false},
+		{name: "507, of a gateway's disk", err: responseError{507}, want: true},
+		{name: "520, of a gateway", err: responseError{520}, want: true},
+		{name: "412", err: responseError{412}, want: false},
+		{
+			name: "sent whole, through our transport",
+			err:  &transport.Error{Sent: true, Err: errSent},
+			want: true,
+		},
+		{name: "sent through another transport", err: errSent, want: true},
+		{name: "no connection", err: &net.OpError{Op: "dial", Err: errSent}, want: false},
+		{name: "not from an HTTP client", err: errors.New("no such key file"), want: false},
+		{
+			name: "from the body or the credentials",
+			err:  &storage.Error{Code: storage.BodyFailed, Err: errSent},
+			want: false,
+		},
+		{name: "Unknown already", err: &storage.Error{Code: storage.Unavailable, Unknown: true}, want: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -72,6 +86,7 @@ func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
 	}
 }
 
+// If an SDK hides the transport's error, Write still knows from the transport whether the request was sent.
 func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -93,9 +108,11 @@ func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 		return errSent // an SDK may hide the transport's error
 	}
 
-	err := newTranslator().Write(t.Context(), func(ctx context.Context) error { return send(ctx, server.URL) })
+	err := newTranslator().Write(t.Context(),
+		func(ctx context.Context) error { return send(ctx, server.URL) })
 	require.ErrorIs(t, err, storage.OutcomeUnknown, "it was sent and got no response")
-	err = newTranslator().Write(t.Context(), func(ctx context.Context) error { return send(ctx, "http://127.0.0.1:1") })
+	err = newTranslator().Write(t.Context(),
+		func(ctx context.Context) error { return send(ctx, "http://127.0.0.1:1") })
 	require.NotErrorIs(t, err, storage.OutcomeUnknown, "no server listens there")
 }
 
@@ -117,6 +134,7 @@ func TestWriteResponseDropped(t *testing.T) {
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }
 
+// An error that is a storage.Error already is not translated again.
 func TestTranslateKeepsStorageErrors(t *testing.T) {
 	e := &storage.Error{Code: storage.Unauthenticated, Hint: "log in"}
 	require.NoError(t, newTranslator().Read(nil))
@@ -127,32 +145,75 @@ func TestTranslateKeepsStorageErrors(t *testing.T) {
 	require.Equal(t, storage.PreconditionFailed, newTranslator().AsError(responseError{412}).Code)
 }
 
+// WithHint returns a copy of the error with another hint.
 func TestWithHint(t *testing.T) {
 	first := &storage.Error{Code: storage.PermissionDenied, Hint: "first"}
-	require.Equal(t, &storage.Error{Code: storage.PermissionDenied, Hint: "second"}, WithHint(first, "second"))
+	require.Equal(t, &storage.Error{
+		Code: storage.PermissionDenied,
+		Hint: "second",
+	}, WithHint(first, "second"))
 	require.Equal(t, "first", first.Hint, "the original may be shared")
 	require.NoError(t, WithHint(nil, "second"))
 	require.Equal(t, errSent, WithHint(errSent, "second"))
 }
 
+// If there is no response, WithoutResponse finds the code and the hint from the error of the network.
 func TestWithoutResponseOnTheNetwork(t *testing.T) {
 	tests := []struct {
 		name string
 		err  error
 		want storage.Error
 	}{
-		{"a certificate", &tls.CertificateVerificationError{}, storage.Error{Code: storage.Internal, Hint: "the server's certificate is not trusted or is for another host"}},
-		{"no such host", &net.DNSError{IsNotFound: true}, storage.Error{Code: storage.Unavailable, Retryable: true, Hint: "no such host: check the endpoint, the region and the account's name"}},
-		{"an unreachable name server", &net.DNSError{}, storage.Error{Code: storage.Unavailable, Retryable: true}},
-		{"canceled", &transport.Error{Err: context.Canceled}, storage.Error{Code: storage.Canceled}},
-		{"a deadline", context.DeadlineExceeded, storage.Error{Code: storage.DeadlineExceeded}},
-		{"a silent peer", &transport.Error{Err: errors.Join(transport.ErrStalled, context.Canceled)}, storage.Error{Code: storage.Unavailable, Retryable: true}},
-		{"too many open files", &transport.Error{Err: &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}}, storage.Error{
+		{
+			name: "a certificate",
+			err:  &tls.CertificateVerificationError{},
+			want: storage.Error{
+				Code: storage.Internal,
+				Hint: "the server's certificate is not trusted or is for another host",
+			},
+		},
+		{
+			name: "no such host",
+			err:  &net.DNSError{IsNotFound: true},
+			want: storage.Error{
+				Code:      storage.Unavailable,
+				Retryable: true,
+				Hint:      "no such host: check the endpoint, the region and the account's name",
+			},
+		},
+		{
+			name: "an unreachable name server",
+			err:  &net.DNSError{},
+			want: storage.Error{Code: storage.Unavailable, Retryable: true},
+		},
+		{
+			name: "canceled",
+			err:  &transport.Error{Err: context.Canceled},
+			want: storage.Error{Code: storage.Canceled},
+		},
+		{
+			name: "a deadline",
+			err:  context.DeadlineExceeded,
+			want: storage.Error{Code: storage.DeadlineExceeded},
+		},
+		{
+			name: "a silent peer",
+			err:  &transport.Error{Err: errors.Join(transport.ErrStalled, context.Canceled)},
+			want: storage.Error{Code: storage.Unavailable, Retryable: true},
+		},
+		{name: "too many open files", err: &transport.Error{Err: &net.OpError{
+			Op:  "dial",
+			Err: os.NewSyscallError("socket", syscall.EMFILE),
+		}}, want: storage.Error{
 			Code:      storage.RateLimited,
 			Retryable: true,
 			Hint:      "raise the limit of open files (ulimit -n), or make fewer calls at once",
 		}},
-		{"a dropped connection", &net.OpError{Op: "read", Err: errSent}, storage.Error{Code: storage.Unavailable, Retryable: true}},
+		{
+			name: "a dropped connection",
+			err:  &net.OpError{Op: "read", Err: errSent},
+			want: storage.Error{Code: storage.Unavailable, Retryable: true},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -162,38 +223,78 @@ func TestWithoutResponseOnTheNetwork(t *testing.T) {
 	}
 }
 
+// An error that is none of the network counts as Unavailable if the request was sent, and as Internal
+// otherwise.
 func TestWithoutResponse(t *testing.T) {
 	boom := errors.New("boom")
 	require.Equal(t, storage.Canceled, WithoutResponse(context.Canceled, true).Code)
-	require.Equal(t, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: boom}, WithoutResponse(boom, true))
+	require.Equal(t, &storage.Error{
+		Code:      storage.Unavailable,
+		Retryable: true,
+		Err:       boom,
+	}, WithoutResponse(boom, true))
 	require.Equal(t, &storage.Error{Code: storage.Internal, Err: boom}, WithoutResponse(boom, false))
 }
 
+// If a response says that an object is missing, NotFound finds out by the error of the bucket whether it is
+// the bucket that is missing.
 func TestNotFound(t *testing.T) {
 	tests := []struct {
 		name      string
 		bucketErr error
 		want      storage.Error
 	}{
-		{"the bucket exists", nil, storage.Error{Code: storage.ObjectNotFound, Status: 404}},
-		{"the bucket does not exist", &storage.Error{Status: 404}, storage.Error{Code: storage.BucketNotFound, Status: 404, Hint: "hint"}},
-		{"no permission to see the bucket", &storage.Error{Status: 403}, storage.Error{Code: storage.ObjectNotFound, Status: 404}},
-		{"nothing is known", &storage.Error{Code: storage.Canceled}, storage.Error{Code: storage.Canceled}},
-		{"the bucket is unavailable", &storage.Error{Code: storage.Unavailable, Status: 503, Retryable: true}, storage.Error{Code: storage.Unavailable, Status: 503, Retryable: true}},
+		{
+			name:      "the bucket exists",
+			bucketErr: nil,
+			want:      storage.Error{Code: storage.ObjectNotFound, Status: 404},
+		},
+		{
+			name:      "the bucket does not exist",
+			bucketErr: &storage.Error{Status: 404},
+			want:      storage.Error{Code: storage.BucketNotFound, Status: 404, Hint: "hint"},
+		},
+		{
+			name:      "no permission to see the bucket",
+			bucketErr: &storage.Error{Status: 403},
+			want:      storage.Error{Code: storage.ObjectNotFound, Status: 404},
+		},
+		{
+			name:      "nothing is known",
+			bucketErr: &storage.Error{Code: storage.Canceled},
+			want:      storage.Error{Code: storage.Canceled},
+		},
+		{
+			name:      "the bucket is unavailable",
+			bucketErr: &storage.Error{Code: storage.Unavailable, Status: 503, Retryable: true},
+			want:      storage.Error{Code: storage.Unavailable, Status: 503, Retryable: true},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, &tt.want, NotFound(&storage.Error{Code: storage.ObjectNotFound, Status: 404}, tt.bucketErr, "hint"))
+			require.Equal(t, &tt.want, NotFound(&storage.Error{
+				Code:   storage.ObjectNotFound,
+				Status: 404,
+			}, tt.bucketErr, "hint"))
 		})
 	}
 }
 
+// If a listing fails with ObjectNotFound, its bucket is missing.
 func TestFromListing(t *testing.T) {
-	require.Equal(t, &storage.Error{Code: storage.BucketNotFound, Hint: "hint"}, FromListing(&storage.Error{Code: storage.ObjectNotFound}, "hint"))
-	require.Equal(t, &storage.Error{Code: storage.BucketNotFound, Hint: "its own"}, FromListing(&storage.Error{Code: storage.BucketNotFound, Hint: "its own"}, "hint"))
-	require.Equal(t, &storage.Error{Code: storage.PermissionDenied}, FromListing(&storage.Error{Code: storage.PermissionDenied}, "hint"))
+	require.Equal(t, &storage.Error{
+		Code: storage.BucketNotFound,
+		Hint: "hint",
+	}, FromListing(&storage.Error{Code: storage.ObjectNotFound}, "hint"))
+	require.Equal(t, &storage.Error{
+		Code: storage.BucketNotFound,
+		Hint: "its own",
+	}, FromListing(&storage.Error{Code: storage.BucketNotFound, Hint: "its own"}, "hint"))
+	require.Equal(t, &storage.Error{Code: storage.PermissionDenied},
+		FromListing(&storage.Error{Code: storage.PermissionDenied}, "hint"))
 }
 
+// CodeFromStatus returns what a status means if the response has no code that is known.
 func TestCodeFromStatus(t *testing.T) {
 	for status, want := range map[int]storage.Code{
 		200: storage.Unavailable,
