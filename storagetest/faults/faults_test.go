@@ -17,12 +17,12 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// shelf is a small driver to try faults on.
+// A shelf is a driver that keeps objects in a map. Only the methods that the tests call are implemented.
 type shelf struct {
 	driver.Driver // nil, because only overridden methods are called
 	mu            sync.Mutex
 	objects       map[string][]byte
-	closed        int
+	closed        int // number of bodies of Get that were closed
 }
 
 func newShelf() *shelf { return &shelf{objects: map[string][]byte{}} }
@@ -102,11 +102,17 @@ func (b *shelfBody) Close() error {
 	return nil
 }
 
+// put stores an object by d.
 func put(d driver.Driver, key, body string) error {
-	_, err := d.Put(context.Background(), &driver.PutRequest{Key: key, Body: strings.NewReader(body), Size: int64(len(body))})
+	_, err := d.Put(context.Background(), &driver.PutRequest{
+		Key:  key,
+		Body: strings.NewReader(body),
+		Size: int64(len(body)),
+	})
 	return err
 }
 
+// open returns the body of an object.
 func open(t *testing.T, d driver.Driver, key string) io.ReadCloser {
 	t.Helper()
 	_, body, err := d.Get(context.Background(), &driver.GetRequest{Key: key, Length: -1})
@@ -114,6 +120,8 @@ func open(t *testing.T, d driver.Driver, key string) io.ReadCloser {
 	return body
 }
 
+// A call that Fail hits does not reach the driver. Its error is Unavailable, may be retried, and names the
+// rule.
 func TestFailDoesNothing(t *testing.T) {
 	s := newShelf()
 	inj := faults.New(faults.Fail(faults.Put))
@@ -131,40 +139,47 @@ func TestFailDoesNothing(t *testing.T) {
 	require.Equal(t, "Fail(Put)", injected.Rule)
 }
 
+// A call that DropResponse hits reaches the driver. Only its result is lost, so that the outcome of a write
+// is unknown.
 func TestDropResponseHasDoneTheWork(t *testing.T) {
 	s := newShelf()
 	inj := faults.New(faults.DropResponse(faults.Put | faults.Get | faults.DeleteBatch))
 	d := inj.Layer()(s)
 	body := strings.NewReader("whole")
 
+	// A write: the object is stored.
 	_, err := d.Put(context.Background(), &driver.PutRequest{Key: "a", Body: body, Size: 5})
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.Zero(t, body.Len(), "the inner call must read the body to its end")
 	require.True(t, s.has("a"))
 
+	// A read: its body is closed.
 	_, _, err = d.Get(context.Background(), &driver.GetRequest{Key: "a"})
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown, "a read has no unknown outcome")
 	require.Equal(t, 1, s.closed, "the dropped body must be closed")
 	require.Zero(t, inj.OpenBodies())
 
+	// A batch: each of its deletions has an unknown outcome.
 	errs := d.DeleteBatch(context.Background(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}})
 	require.Len(t, errs, 2)
 	require.ErrorIs(t, errs[1], storage.OutcomeUnknown)
 	require.False(t, s.has("a"))
 }
 
+// If the driver itself fails, DropResponse returns the driver's error.
 func TestDropResponseKeepsARealError(t *testing.T) {
 	d := faults.New(faults.DropResponse(faults.Get)).Layer()(newShelf())
 	_, _, err := d.Get(context.Background(), &driver.GetRequest{Key: "missing"})
 	require.Equal(t, storage.ObjectNotFound, err)
 }
 
+// Nth, First, Every, Chance and ForKey select the calls that a rule hits.
 func TestWhen(t *testing.T) {
 	tests := map[string]struct {
 		rule faults.Rule
-		hits string // one letter for each of ten calls
+		hits string // as hitsOf returns them
 	}{
 		"always":         {faults.Fail(faults.Put), "xxxxxxxxxx"},
 		"nth":            {faults.Fail(faults.Put).Nth(3), "..x......."},
@@ -178,30 +193,32 @@ func TestWhen(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, tt.hits, pattern(tt.rule))
+			require.Equal(t, tt.hits, hitsOf(tt.rule))
 		})
 	}
 }
 
+// Chance hits the same calls if its seed is the same.
 func TestChanceIsReplayable(t *testing.T) {
-	seven := pattern(faults.Fail(faults.Any).Chance(0.5, 7))
-	require.Equal(t, seven, pattern(faults.Fail(faults.Any).Chance(0.5, 7)))
-	require.NotEqual(t, seven, pattern(faults.Fail(faults.Any).Chance(0.5, 8)))
-	require.Contains(t, seven, "x")
-	require.Contains(t, seven, ".")
+	withSeed7 := hitsOf(faults.Fail(faults.Any).Chance(0.5, 7))
+	require.Equal(t, withSeed7, hitsOf(faults.Fail(faults.Any).Chance(0.5, 7)))
+	require.NotEqual(t, withSeed7, hitsOf(faults.Fail(faults.Any).Chance(0.5, 8)))
+	require.Contains(t, withSeed7, "x")
+	require.Contains(t, withSeed7, ".")
 }
 
-func pattern(rule faults.Rule) string {
+// hitsOf makes ten calls of Put and returns one letter for each: x if the rule hit it, and a dot otherwise.
+func hitsOf(rule faults.Rule) string {
 	d := faults.New(rule).Layer()(newShelf())
-	var b strings.Builder
+	var hits strings.Builder
 	for range 10 {
 		if put(d, "a", "x") != nil {
-			b.WriteByte('x')
+			hits.WriteByte('x')
 		} else {
-			b.WriteByte('.')
+			hits.WriteByte('.')
 		}
 	}
-	return b.String()
+	return hits.String()
 }
 
 // If several rules match a call, the first one applies.
@@ -215,6 +232,7 @@ func TestRulesFirstThatHitsCounts(t *testing.T) {
 	require.Equal(t, storage.Locked, put(d, "a", ""), "rules after one that applies must keep counting")
 }
 
+// Cut ends the body of a download after so many bytes with an error.
 func TestCutOfADownload(t *testing.T) {
 	s := newShelf()
 	require.NoError(t, put(s, "a", "hello"))
@@ -223,11 +241,11 @@ func TestCutOfADownload(t *testing.T) {
 		want string
 		err  error
 	}{
-		"in the middle": {faults.Cut(faults.Get, 3), "hel", io.ErrUnexpectedEOF},
-		"at once":       {faults.Cut(faults.Get, 0), "", io.ErrUnexpectedEOF},
-		"past the end":  {faults.Cut(faults.Get, 6), "hello", nil},
+		"in the middle": {rule: faults.Cut(faults.Get, 3), want: "hel", err: io.ErrUnexpectedEOF},
+		"at once":       {rule: faults.Cut(faults.Get, 0), want: "", err: io.ErrUnexpectedEOF},
+		"past the end":  {rule: faults.Cut(faults.Get, 6), want: "hello", err: nil},
 		"as a short body that looks complete": {
-			faults.Cut(faults.Get, 3).WithError(io.EOF), "hel", nil,
+			rule: faults.Cut(faults.Get, 3).WithError(io.EOF), want: "hel", err: nil,
 		},
 	}
 	for name, tt := range tests {
@@ -241,27 +259,38 @@ func TestCutOfADownload(t *testing.T) {
 	}
 }
 
+// Cut of an upload reads only part of the body, and fails without calling the driver.
 func TestCutOfAnUpload(t *testing.T) {
 	s := newShelf()
 	body := strings.NewReader("hello")
-	_, err := faults.New(faults.Cut(faults.Put, 2)).Layer()(s).Put(context.Background(), &driver.PutRequest{Key: "a", Body: body, Size: 5})
+	d := faults.New(faults.Cut(faults.Put, 2)).Layer()(s)
+
+	_, err := d.Put(context.Background(), &driver.PutRequest{Key: "a", Body: body, Size: 5})
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 	require.Equal(t, 3, body.Len())
 	require.False(t, s.has("a"))
 }
 
+// If the body of an upload fails before the cut, the call fails with the body's error.
 func TestCutOfAnUploadKeepsTheBodysError(t *testing.T) {
-	boom := errors.New("boom")
-	_, err := faults.New(faults.Cut(faults.Put, 2)).Layer()(newShelf()).Put(context.Background(),
-		&driver.PutRequest{Key: "a", Body: io.MultiReader(strings.NewReader("h"), failing{boom}), Size: -1})
-	require.ErrorIs(t, err, boom)
+	bodyErr := errors.New("the body failed")
+	d := faults.New(faults.Cut(faults.Put, 2)).Layer()(newShelf())
+
+	_, err := d.Put(context.Background(), &driver.PutRequest{
+		Key:  "a",
+		Body: io.MultiReader(strings.NewReader("h"), failing{bodyErr}),
+		Size: -1,
+	})
+	require.ErrorIs(t, err, bodyErr)
 }
 
+// A failing reader fails at each Read.
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
+// A call that Stall hits returns when its context ends.
 func TestStall(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -270,6 +299,7 @@ func TestStall(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
+// A Read that StallBody blocks ends when another goroutine closes the body.
 func TestStallBodyEndsWithClose(t *testing.T) {
 	s := newShelf()
 	require.NoError(t, put(s, "a", "hello"))
@@ -278,18 +308,21 @@ func TestStallBodyEndsWithClose(t *testing.T) {
 	head := make([]byte, 2)
 	_, err := io.ReadFull(body, head)
 	require.NoError(t, err)
-	errc := make(chan error)
+
+	// The third byte never comes.
+	readErr := make(chan error)
 	go func() {
 		_, err := body.Read(make([]byte, 1))
-		errc <- err
+		readErr <- err
 	}()
 
 	require.NoError(t, body.Close())
-	require.Error(t, <-errc)
+	require.Error(t, <-readErr)
 	require.NoError(t, body.Close(), "a second Close must change nothing")
 	require.Zero(t, inj.OpenBodies())
 }
 
+// A Read that StallBody blocks ends when the context of Get ends.
 func TestStallBodyEndsWithContext(t *testing.T) {
 	s := newShelf()
 	require.NoError(t, put(s, "a", "hello"))
@@ -302,6 +335,7 @@ func TestStallBodyEndsWithContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
+// Delay waits by the function of SetSleep. If the wait fails, the driver is not called.
 func TestDelayWaitsByTheInjectedClock(t *testing.T) {
 	var delay time.Duration
 	inj := faults.New(faults.Delay(faults.Put, time.Hour))
@@ -319,6 +353,7 @@ func TestDelayWaitsByTheInjectedClock(t *testing.T) {
 	require.False(t, s.has("b"))
 }
 
+// Corrupt inverts the lowest bit of one byte of a body.
 func TestCorrupt(t *testing.T) {
 	s := newShelf()
 	require.NoError(t, put(faults.New(faults.Corrupt(faults.Put, 1)).Layer()(s), "a", "hello"))
@@ -331,14 +366,18 @@ func TestCorrupt(t *testing.T) {
 	require.NoError(t, body.Close())
 }
 
+// Corrupt does not leave its own body in the caller's request.
 func TestCorruptGivesTheCallersBodyBack(t *testing.T) {
 	body := strings.NewReader("hello")
-	r := &driver.PutRequest{Key: "a", Body: body, Size: 5}
-	_, err := faults.New(faults.Corrupt(faults.Put, 0)).Layer()(newShelf()).Put(context.Background(), r)
+	req := &driver.PutRequest{Key: "a", Body: body, Size: 5}
+	d := faults.New(faults.Corrupt(faults.Put, 0)).Layer()(newShelf())
+
+	_, err := d.Put(context.Background(), req)
 	require.NoError(t, err)
-	require.Same(t, body, r.Body)
+	require.Same(t, body, req.Body)
 }
 
+// The injector records the calls, the rules that hit them, and the bodies that are open.
 func TestRecord(t *testing.T) {
 	s := newShelf()
 	inj := faults.New(faults.Fail(faults.Put).Nth(2).WithName("second put"))
@@ -347,6 +386,8 @@ func TestRecord(t *testing.T) {
 	require.NoError(t, put(d, "a", "x"))
 	require.Error(t, put(d, "b", "x"))
 	body := open(t, d, "a")
+
+	// Three calls, one of them hit, and one open body.
 	require.Equal(t, []faults.Event{
 		{N: 1, Call: "Put", Key: "a"},
 		{N: 2, Call: "Put", Key: "b", Fault: "second put"},
@@ -366,25 +407,30 @@ func TestRecord(t *testing.T) {
 		``,
 	}, "\n"), inj.String())
 
+	// A body that is closed twice counts once.
 	require.NoError(t, body.Close())
 	require.NoError(t, body.Close())
 	require.Zero(t, inj.OpenBodies())
 
+	// Reset forgets all calls.
 	inj.Reset()
 	require.Empty(t, inj.Events())
 	require.Zero(t, inj.Count(faults.Any))
 }
 
+// The injector keeps only the last 8192 events, but counts all calls.
 func TestRecordIsBounded(t *testing.T) {
+	const calls, maxEvents = 9000, 8192
 	inj := faults.New()
 	d := inj.Layer()(newShelf())
-	for range 9000 {
+	for range calls {
 		require.NoError(t, put(d, "a", ""))
 	}
+
 	events := inj.Events()
-	require.Less(t, len(events), 8193)
-	require.Equal(t, 9000, events[len(events)-1].N)
-	require.Equal(t, 9000, inj.Count(faults.Put))
+	require.LessOrEqual(t, len(events), maxEvents)
+	require.Equal(t, calls, events[len(events)-1].N)
+	require.Equal(t, calls, inj.Count(faults.Put))
 }
 
 // If no rule matches, a body still implements io.WriterTo.
@@ -397,6 +443,7 @@ func TestBodyKeepsItsWriteTo(t *testing.T) {
 	require.Equal(t, 1, s.closed)
 }
 
+// Set replaces the rules, and their counts begin anew.
 func TestSetArmsAgain(t *testing.T) {
 	inj := faults.New()
 	d := inj.Layer()(newShelf())
@@ -407,7 +454,9 @@ func TestSetArmsAgain(t *testing.T) {
 	require.NoError(t, put(d, "a", ""))
 }
 
+// String of a rule names its calls and its conditions.
 func TestRuleNames(t *testing.T) {
+	const several = faults.Head | faults.List | faults.Delete | faults.BeginParts | faults.ListVersions
 	for want, rule := range map[string]faults.Rule{
 		"Fail(Put|PutPart) call 2":                       faults.Fail(faults.Put | faults.PutPart).Nth(2),
 		"DropResponse(Writes) every 3 calls":             faults.DropResponse(faults.Writes).Every(3),
@@ -418,7 +467,7 @@ func TestRuleNames(t *testing.T) {
 		"Corrupt(Get, 0)":                                faults.Corrupt(faults.Get, 0),
 		"Fail(Signs)":                                    faults.Fail(faults.Signs),
 		"mine":                                           faults.Fail(faults.Any).WithName("mine"),
-		"Fail(Head|List|Delete|BeginParts|ListVersions)": faults.Fail(faults.Head | faults.List | faults.Delete | faults.BeginParts | faults.ListVersions),
+		"Fail(Head|List|Delete|BeginParts|ListVersions)": faults.Fail(several),
 	} {
 		require.Equal(t, want, rule.String())
 	}

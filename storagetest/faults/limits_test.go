@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
+// Describe of a limited driver returns the limits.
 func TestLimitsAreDeclared(t *testing.T) {
 	d := faults.WithLimits(faults.Limits{
 		Disable:     driver.StreamingPut,
@@ -29,14 +30,28 @@ func TestLimitsAreDeclared(t *testing.T) {
 	require.Equal(t, []int{4, 0, 6}, []int{d.MaxParts, d.MaxBatch, d.MaxPage})
 }
 
+// Limits do not widen those of the driver below.
 func TestLimitsOnlyNarrow(t *testing.T) {
-	inner := faults.WithLimits(faults.Limits{MaxPutSize: 10, MinPartSize: 10, MaxParts: 10, MaxBatch: -1, MaxPage: 10})
-	wide := faults.WithLimits(faults.Limits{MaxPutSize: 20, MinPartSize: 5, MaxParts: 20, MaxBatch: 5, MaxPage: 20})
+	inner := faults.WithLimits(faults.Limits{
+		MaxPutSize:  10,
+		MinPartSize: 10,
+		MaxParts:    10,
+		MaxBatch:    -1,
+		MaxPage:     10,
+	})
+	wide := faults.WithLimits(faults.Limits{
+		MaxPutSize:  20,
+		MinPartSize: 5,
+		MaxParts:    20,
+		MaxBatch:    5,
+		MaxPage:     20,
+	})
 	d := wide(inner(newShelf())).Describe()
 	require.Equal(t, []int64{10, 10}, []int64{d.MaxPutSize, d.MinPartSize})
 	require.Equal(t, []int{10, 0, 10}, []int{d.MaxParts, d.MaxBatch, d.MaxPage})
 }
 
+// The zero Limits change nothing.
 func TestLimitsOfZeroLeaveTheDriversOwn(t *testing.T) {
 	s := newShelf()
 	d := faults.WithLimits(faults.Limits{})(s)
@@ -44,19 +59,15 @@ func TestLimitsOfZeroLeaveTheDriversOwn(t *testing.T) {
 	require.NoError(t, put(d, "a", "x"))
 }
 
+// A call that exceeds the limits of a driver fails, because the engine must not make it.
 func TestLimitsHoldTheCoreToThem(t *testing.T) {
 	ctx := context.Background()
 	crc := storage.CRC32C{Sum: 0, Known: true}
-	parts := func(sizes ...int64) *driver.CompleteRequest {
-		r := &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a"}}
-		for i, size := range sizes {
-			r.Parts = append(r.Parts, driver.Part{Number: i + 1, Size: size})
-		}
-		return r
-	}
-	putOf := func(r driver.PutRequest) func(driver.Driver) error {
+
+	// Each of these functions returns a call of the driver.
+	put := func(req driver.PutRequest) func(driver.Driver) error {
 		return func(d driver.Driver) error {
-			_, err := d.Put(ctx, &r)
+			_, err := d.Put(ctx, &req)
 			return err
 		}
 	}
@@ -67,10 +78,28 @@ func TestLimitsHoldTheCoreToThem(t *testing.T) {
 		}
 	}
 	complete := func(sizes ...int64) func(driver.Driver) error {
+		req := &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a"}}
+		for i, size := range sizes {
+			req.Parts = append(req.Parts, driver.Part{Number: i + 1, Size: size})
+		}
 		return func(d driver.Driver) error {
-			_, err := d.CompleteParts(ctx, parts(sizes...))
+			_, err := d.CompleteParts(ctx, req)
 			return err
 		}
+	}
+	listThree := func(d driver.Driver) error {
+		_, err := d.List(ctx, &driver.ListRequest{Limit: 3})
+		return err
+	}
+	deleteTwo := func(d driver.Driver) error {
+		return d.DeleteBatch(ctx, make([]driver.DeleteRequest, 2))[1]
+	}
+	serverCopy := func(d driver.Driver) error {
+		_, err := d.Copy(ctx, &driver.CopyRequest{})
+		return err
+	}
+	deleteRevision := func(d driver.Driver) error {
+		return d.Delete(ctx, &driver.DeleteRequest{Condition: storage.Condition{Revision: "1"}})
 	}
 
 	tests := map[string]struct {
@@ -78,36 +107,102 @@ func TestLimitsHoldTheCoreToThem(t *testing.T) {
 		call   func(driver.Driver) error
 		ok     bool
 	}{
-		"a put within":               {faults.Limits{MaxPutSize: 2}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), true},
-		"a put too large":            {faults.Limits{MaxPutSize: 1}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
-		"a stream":                   {faults.Limits{Disable: driver.StreamingPut}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: -1, CRC32C: crc}), false},
-		"a body without Seek":        {faults.Limits{}, putOf(driver.PutRequest{Key: "a", Body: io.MultiReader(), Size: 0}), false},
-		"no checksum":                {faults.Limits{Disable: driver.StreamingPut}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}), false},
-		"a refused condition":        {faults.Limits{Disable: storage.ConditionalCreate}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader(""), Condition: storage.Condition{Absent: true}}), false},
-		"a refused class":            {faults.Limits{}, putOf(driver.PutRequest{Key: "a", Body: strings.NewReader(""), Properties: storage.Properties{StorageClass: "COLD"}}), false},
-		"a part within":              {faults.Limits{MaxPartSize: 2, MaxParts: 2}, part(2, 2), true},
-		"a part too large":           {faults.Limits{MaxPartSize: 2}, part(1, 3), false},
-		"one part too many":          {faults.Limits{MaxParts: 2}, part(3, 1), false},
-		"part 0":                     {faults.Limits{}, part(0, 1), false},
-		"parts within":               {faults.Limits{MinPartSize: 2}, complete(2, 3, 1), true},
-		"parts too small":            {faults.Limits{MinPartSize: 2}, complete(2, 1, 1), false},
-		"equal parts":                {faults.Limits{EqualParts: true}, complete(2, 2, 1), true},
-		"parts that differ":          {faults.Limits{EqualParts: true}, complete(2, 3, 1), false},
-		"a last part that is larger": {faults.Limits{EqualParts: true}, complete(2, 2, 3), false},
-		"a page too large": {faults.Limits{MaxPage: 2}, func(d driver.Driver) error {
-			_, err := d.List(ctx, &driver.ListRequest{Limit: 3})
-			return err
-		}, false},
-		"a batch too large": {faults.Limits{MaxBatch: 1}, func(d driver.Driver) error {
-			return d.DeleteBatch(ctx, make([]driver.DeleteRequest, 2))[1]
-		}, false},
-		"a server copy": {faults.Limits{Disable: storage.ServerCopy}, func(d driver.Driver) error {
-			_, err := d.Copy(ctx, &driver.CopyRequest{})
-			return err
-		}, false},
-		"a conditional delete": {faults.Limits{Disable: storage.ConditionalRemove}, func(d driver.Driver) error {
-			return d.Delete(ctx, &driver.DeleteRequest{Condition: storage.Condition{Revision: "1"}})
-		}, false},
+		"a put within": {
+			bounds: faults.Limits{MaxPutSize: 2},
+			call:   put(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}),
+			ok:     true,
+		},
+		"a put too large": {
+			bounds: faults.Limits{MaxPutSize: 1},
+			call:   put(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}),
+			ok:     false,
+		},
+		"a stream": {
+			bounds: faults.Limits{Disable: driver.StreamingPut},
+			call:   put(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: -1, CRC32C: crc}),
+			ok:     false,
+		},
+		"a body without Seek": {
+			bounds: faults.Limits{},
+			call:   put(driver.PutRequest{Key: "a", Body: io.MultiReader(), Size: 0}),
+			ok:     false,
+		},
+		"no checksum": {
+			bounds: faults.Limits{Disable: driver.StreamingPut},
+			call:   put(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}),
+			ok:     false,
+		},
+		"a refused condition": {
+			bounds: faults.Limits{Disable: storage.ConditionalCreate},
+			call: put(driver.PutRequest{
+				Key:       "a",
+				Body:      strings.NewReader(""),
+				Condition: storage.Condition{Absent: true},
+			}),
+			ok: false,
+		},
+		"a refused class": {
+			bounds: faults.Limits{},
+			call: put(driver.PutRequest{
+				Key:        "a",
+				Body:       strings.NewReader(""),
+				Properties: storage.Properties{StorageClass: "COLD"},
+			}),
+			ok: false,
+		},
+		"a part within": {
+			bounds: faults.Limits{MaxPartSize: 2, MaxParts: 2},
+			call:   part(2, 2),
+			ok:     true,
+		},
+		"a part too large":  {bounds: faults.Limits{MaxPartSize: 2}, call: part(1, 3), ok: false},
+		"one part too many": {bounds: faults.Limits{MaxParts: 2}, call: part(3, 1), ok: false},
+		"part 0":            {bounds: faults.Limits{}, call: part(0, 1), ok: false},
+		"parts within": {
+			bounds: faults.Limits{MinPartSize: 2},
+			call:   complete(2, 3, 1),
+			ok:     true,
+		},
+		"parts too small": {
+			bounds: faults.Limits{MinPartSize: 2},
+			call:   complete(2, 1, 1),
+			ok:     false,
+		},
+		"equal parts": {
+			bounds: faults.Limits{EqualParts: true},
+			call:   complete(2, 2, 1),
+			ok:     true,
+		},
+		"parts that differ": {
+			bounds: faults.Limits{EqualParts: true},
+			call:   complete(2, 3, 1),
+			ok:     false,
+		},
+		"a last part that is larger": {
+			bounds: faults.Limits{EqualParts: true},
+			call:   complete(2, 2, 3),
+			ok:     false,
+		},
+		"a page too large": {
+			bounds: faults.Limits{MaxPage: 2},
+			call:   listThree,
+			ok:     false,
+		},
+		"a batch too large": {
+			bounds: faults.Limits{MaxBatch: 1},
+			call:   deleteTwo,
+			ok:     false,
+		},
+		"a server copy": {
+			bounds: faults.Limits{Disable: storage.ServerCopy},
+			call:   serverCopy,
+			ok:     false,
+		},
+		"a conditional delete": {
+			bounds: faults.Limits{Disable: storage.ConditionalRemove},
+			call:   deleteRevision,
+			ok:     false,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
