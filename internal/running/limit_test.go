@@ -11,46 +11,49 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const unit = 1 << 20
+// requestBytes is the size of each request.
+const requestBytes = 1 << 20
 
-// A network moves bytes at a rate of each request, and of all together.
+// A network moves bytes on the clock of synctest. It has a rate for each request, and one for all together.
 type network struct {
 	each, all float64 // bytes a second
 	latency   time.Duration
-	running   atomic.Int64
-	most      atomic.Int64
+	running   atomic.Int64 // requests in progress
+	peak      atomic.Int64 // the highest number of them
 }
 
-// run makes n requests of one unit each, as many at once as the limit allows.
-func (w *network) run(l *Limit, n int) {
+// run makes so many requests, as many at once as the limit allows.
+func (n *network) run(limit *Limit, requests int) {
 	var group sync.WaitGroup
-	for range n {
-		if l.Acquire(context.Background()) != nil {
+	for range requests {
+		if limit.Acquire(context.Background()) != nil {
 			return
 		}
 		group.Go(func() {
-			defer l.Release()
-			now := w.running.Add(1)
-			w.most.Store(max(w.most.Load(), now))
-			w.move()
-			w.running.Add(-1)
-			l.Moved(unit)
-			l.Ended()
+			defer limit.Release()
+			now := n.running.Add(1)
+			n.peak.Store(max(n.peak.Load(), now))
+			n.move()
+			n.running.Add(-1)
+			limit.Moved(requestBytes)
+			limit.Ended()
 		})
 	}
 	group.Wait()
 }
 
-func (w *network) move() {
-	time.Sleep(w.latency)
-	const step = unit / 64
-	for range 64 {
-		rate := min(w.each, w.all/float64(w.running.Load()))
-		time.Sleep(time.Duration(step / rate * float64(time.Second)))
+// move takes the time of one request. It moves the bytes in small steps, because the rate depends on how many
+// requests are in progress.
+func (n *network) move() {
+	time.Sleep(n.latency)
+	const steps = 64
+	for range steps {
+		rate := min(n.each, n.all/float64(n.running.Load()))
+		time.Sleep(time.Duration(requestBytes / steps / rate * float64(time.Second)))
 	}
 }
 
-// Growing finds the number of requests that fills the network, from 2 to 16.
+// GrowingLimit finds the number of requests that fills the network, from 2 to 16.
 func TestGrowingFollowsTheNetwork(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -67,8 +70,8 @@ func TestGrowingFollowsTheNetwork(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := GrowingLimit(4, 16, min(tt.each, tt.all))
-				w := &network{each: tt.each, all: tt.all, latency: time.Millisecond}
-				w.run(l, 120)
+				net := &network{each: tt.each, all: tt.all, latency: time.Millisecond}
+				net.run(l, 120)
 				require.GreaterOrEqual(t, l.Current(), tt.least)
 				require.LessOrEqual(t, l.Current(), tt.most)
 			})
@@ -80,21 +83,21 @@ func TestGrowingFollowsTheNetwork(t *testing.T) {
 func TestFixed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := FixedLimit(3)
-		w := &network{each: 50e6, all: 1e12}
-		w.run(l, 100)
+		net := &network{each: 50e6, all: 1e12}
+		net.run(l, 100)
 		require.Equal(t, 3, l.Current())
-		require.EqualValues(t, 3, w.most.Load())
+		require.EqualValues(t, 3, net.peak.Load())
 	})
 }
 
-// The number of requests of Growing never exceeds its maximum.
+// The number of requests of GrowingLimit never exceeds its maximum.
 func TestGrowingNeverExceedsTheMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := GrowingLimit(5, 12, 0)
-		w := &network{each: 50e6, all: 1e12}
-		w.run(l, 300)
+		net := &network{each: 50e6, all: 1e12}
+		net.run(l, 300)
 		require.Equal(t, 12, l.Current())
-		require.EqualValues(t, 12, w.most.Load())
+		require.EqualValues(t, 12, net.peak.Load())
 	})
 }
 
@@ -106,7 +109,7 @@ func TestGrowingOnlyWhileSomebodyWaits(t *testing.T) {
 		for range 50 {
 			require.NoError(t, l.Acquire(t.Context()))
 			time.Sleep(time.Millisecond)
-			l.Moved(unit)
+			l.Moved(requestBytes)
 			l.Ended()
 			l.Release()
 		}
@@ -118,17 +121,18 @@ func TestGrowingOnlyWhileSomebodyWaits(t *testing.T) {
 func TestGrowingTriesMoreAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := GrowingLimit(4, 16, 0)
-		w := &network{each: 50e6, all: 50e6}
+		net := &network{each: 50e6, all: 50e6}
 
-		w.run(l, 60)
+		net.run(l, 60)
 		require.Equal(t, 4, l.Current())
-		w.all = 1e12
+		net.all = 1e12
 		time.Sleep(tryAgain)
-		w.run(l, 100)
+		net.run(l, 100)
 		require.Equal(t, 16, l.Current())
 	})
 }
 
+// Acquire fails if its context ends before a slot is free.
 func TestAcquireEndsWithItsContext(t *testing.T) {
 	l := FixedLimit(1)
 	require.NoError(t, l.Acquire(t.Context()))
@@ -146,13 +150,15 @@ func TestReleaseAfterShrinking(t *testing.T) {
 	for range 4 {
 		require.NoError(t, l.Acquire(t.Context()))
 	}
+
+	// Two of the four slots are left, and both are in use.
 	l.set(2)
 	l.Release()
 	l.Release()
 	canceled, cancel := context.WithCancel(t.Context())
-
 	cancel()
 	require.Error(t, l.Acquire(canceled))
+
 	l.Release()
 	require.NoError(t, l.Acquire(t.Context()))
 }
@@ -161,13 +167,13 @@ func TestReleaseAfterShrinking(t *testing.T) {
 func TestRefusedLeavesOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := GrowingLimit(4, 16, 0)
-		w := &network{each: 50e6, all: 1e12}
-		w.run(l, 30)
+		net := &network{each: 50e6, all: 1e12}
+		net.run(l, 30)
 		l.Refused()
-		w.most.Store(0)
+		net.peak.Store(0)
 
-		w.run(l, 30)
+		net.run(l, 30)
 		require.Equal(t, 1, l.Current())
-		require.EqualValues(t, 1, w.most.Load())
+		require.EqualValues(t, 1, net.peak.Load())
 	})
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// transfer makes n requests on the network, with a Limit that begins with what m remembers. It
-// returns with how many requests the transfer began.
-func (w *network) transfer(m *Memory, n int) (initial int) {
-	initial = m.Begin(4)
-	l := GrowingLimit(initial, 16, min(w.each, w.all/float64(w.running.Load()+1)))
-	w.run(l, n)
-	m.End(l)
+// transfer makes so many requests, with a Limit that begins with what the memory remembers. It returns how many
+// requests at once the transfer began with.
+func (n *network) transfer(memory *Memory, requests int) int {
+	initial := memory.Begin(4)
+	limit := GrowingLimit(initial, 16, min(n.each, n.all/float64(n.running.Load()+1)))
+	n.run(limit, requests)
+	memory.End(limit)
 	return initial
 }
 
@@ -27,20 +27,41 @@ func TestMemoryBegin(t *testing.T) {
 		pause     time.Duration
 		want      int // requests with which the second transfer begins
 	}{
-		{name: "each request has its own rate", each: 50e6, all: 1e12, requests: 120, pause: time.Minute, want: 16},
-		{name: "eight requests fill the link", each: 50e6, all: 400e6, requests: 120, pause: time.Minute, want: 8},
-		{name: "one request fills the link", each: 50e6, all: 50e6, requests: 120, pause: time.Minute, want: 4},
+		{
+			name:     "each request has its own rate",
+			each:     50e6,
+			all:      1e12,
+			requests: 120,
+			pause:    time.Minute,
+			want:     16,
+		},
+		{
+			name:     "eight requests fill the link",
+			each:     50e6,
+			all:      400e6,
+			requests: 120,
+			pause:    time.Minute,
+			want:     8,
+		},
+		{
+			name:     "one request fills the link",
+			each:     50e6,
+			all:      50e6,
+			requests: 120,
+			pause:    time.Minute,
+			want:     4,
+		},
 		{name: "a short transfer", each: 50e6, all: 1e12, requests: 3, pause: time.Minute, want: 4},
 		{name: "after six minutes", each: 50e6, all: 1e12, requests: 120, pause: 6 * time.Minute, want: 4},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := &network{each: tt.each, all: tt.all, latency: time.Millisecond}
+				net := &network{each: tt.each, all: tt.all, latency: time.Millisecond}
 				m := &Memory{}
-				require.Equal(t, 4, w.transfer(m, tt.requests))
+				require.Equal(t, 4, net.transfer(m, tt.requests))
 				time.Sleep(tt.pause)
-				require.Equal(t, tt.want, w.transfer(m, tt.requests))
+				require.Equal(t, tt.want, net.transfer(m, tt.requests))
 			})
 		})
 	}
@@ -49,13 +70,13 @@ func TestMemoryBegin(t *testing.T) {
 // If the link has become slower, the next transfers begin with fewer requests.
 func TestMemoryOfSlowerLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &network{each: 50e6, all: 1e12, latency: time.Millisecond}
+		net := &network{each: 50e6, all: 1e12, latency: time.Millisecond}
 		m := &Memory{}
-		w.transfer(m, 120)
-		w.all = 50e6
-		require.Equal(t, 16, w.transfer(m, 120))
-		require.Equal(t, 8, w.transfer(m, 120))
-		require.Equal(t, 4, w.transfer(m, 120))
+		net.transfer(m, 120)
+		net.all = 50e6
+		require.Equal(t, 16, net.transfer(m, 120))
+		require.Equal(t, 8, net.transfer(m, 120))
+		require.Equal(t, 4, net.transfer(m, 120))
 	})
 }
 
@@ -64,29 +85,29 @@ func TestMemoryOfSlowerLink(t *testing.T) {
 // minutes, also if there were transfers all the time.
 func TestMemoryEndsWhileInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &network{each: 200e6, all: 1e12, latency: time.Millisecond}
+		net := &network{each: 200e6, all: 1e12, latency: time.Millisecond}
 		m := &Memory{}
-		w.transfer(m, 120)
-		w.all = 200e6
-		w.running.Add(5) // of other programs
+		net.transfer(m, 120)
+		net.all = 200e6
+		net.running.Add(5) // of other programs
 
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, 16, w.transfer(m, 120))
+		require.Equal(t, 16, net.transfer(m, 120))
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, 16, w.transfer(m, 120))
+		require.Equal(t, 16, net.transfer(m, 120))
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, 4, w.transfer(m, 120))
+		require.Equal(t, 4, net.transfer(m, 120))
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, 4, w.transfer(m, 120))
+		require.Equal(t, 4, net.transfer(m, 120))
 	})
 }
 
 // Transfers at the same time share the number of requests.
 func TestMemoryOfParallelTransfers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &network{each: 50e6, all: 1e12, latency: time.Millisecond}
+		net := &network{each: 50e6, all: 1e12, latency: time.Millisecond}
 		m := &Memory{}
-		w.transfer(m, 120)
+		net.transfer(m, 120)
 		require.Equal(t, 16, m.Begin(4))
 		require.Equal(t, 8, m.Begin(4))
 		require.Equal(t, 5, m.Begin(4))
@@ -97,9 +118,9 @@ func TestMemoryOfParallelTransfers(t *testing.T) {
 // After a server has refused connections, the next transfer begins with the initial number.
 func TestMemoryAfterRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &network{each: 50e6, all: 1e12, latency: time.Millisecond}
+		net := &network{each: 50e6, all: 1e12, latency: time.Millisecond}
 		m := &Memory{}
-		w.transfer(m, 120)
+		net.transfer(m, 120)
 		l := GrowingLimit(m.Begin(4), 16, 50e6)
 		l.Refused()
 		m.End(l)

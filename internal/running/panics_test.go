@@ -11,35 +11,37 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// If a function of a Group panics, the group calls its second function, and Wait panics with the same value.
 func TestWaitRaisesThePanicOfAFunction(t *testing.T) {
 	tests := []struct {
 		name  string
 		value any
 	}{
-		{"a text", "boom"},
-		{"an error", errors.New("boom")},
+		{name: "a text", value: "boom"},
+		{name: "an error", value: errors.New("boom")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var g Group
-			returned, broken := false, false
-			g.Go(func() {
+			var group Group
+			returned, notified := false, false
+			group.Go(func() {
 				returned = true
 			}, nil)
-
-			g.Go(func() {
+			group.Go(func() {
 				panic(tt.value)
 			}, func() {
-				broken = true
+				notified = true
 			})
-			require.PanicsWithValue(t, tt.value, g.Wait)
+
+			require.PanicsWithValue(t, tt.value, group.Wait)
 			require.True(t, returned)
-			require.True(t, broken)
-			require.NotPanics(t, g.Wait, "a panic is raised once")
+			require.True(t, notified)
+			require.NotPanics(t, group.Wait, "a panic is raised once")
 		})
 	}
 }
 
+// If a function panics with nil, Wait panics, too.
 func TestWaitRaisesANilPanic(t *testing.T) {
 	var g Group
 	g.Go(func() {
@@ -55,18 +57,22 @@ func TestWaitEndsWithGoexit(t *testing.T) {
 	g.Go(runtime.Goexit, func() {
 		broken = true
 	})
-	reached := make(chan bool, 1)
+
+	// Only a return or a panic of Wait sets these. After Goexit, the deferred functions run, and recover
+	// returns nil.
+	returned, panicked := false, false
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer func() {
-			reached <- recover() != nil
+			panicked = recover() != nil
 		}()
 		g.Wait()
-		reached <- true
+		returned = true
 	}()
 
 	<-done
-	require.False(t, <-reached)
+	require.False(t, returned)
+	require.False(t, panicked)
 	require.True(t, broken)
 }

@@ -13,6 +13,7 @@ import (
 
 var errBroken = errors.New("broken")
 
+// Each calls do for each index, and never more calls at once than the limit.
 func TestEachCallsAllAndHonoursTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var flags [20]atomic.Bool
@@ -39,6 +40,7 @@ func TestEachCallsAllAndHonoursTheLimit(t *testing.T) {
 // pause lets the other goroutines of the bubble run. The bubble has a clock of its own.
 func pause() { time.Sleep(time.Second) }
 
+// If a call fails, Each cancels the others, makes no further calls, and returns the first error.
 func TestEachStopsAtTheFirstFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var starts, finishes atomic.Int64
@@ -57,6 +59,7 @@ func TestEachStopsAtTheFirstFailure(t *testing.T) {
 	})
 }
 
+// If ctx has ended before the first call, Each returns the cause of that.
 func TestEachReturnsTheCauseOfAContextThatEnded(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errBroken)
@@ -64,12 +67,15 @@ func TestEachReturnsTheCauseOfAContextThatEnded(t *testing.T) {
 	require.Equal(t, errBroken, err)
 }
 
+// If the sequence of items fails, Stream returns its error after the calls in progress. It does not cancel
+// them.
 func TestStreamWaitsForItsCallsWhenTheItemsFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var count atomic.Int64
-		err := Stream(t.Context(), func(yield func(int, error) bool) {
+		items := func(yield func(int, error) bool) {
 			_ = yield(1, nil) && yield(2, nil) && yield(0, errBroken)
-		}, 5, func(ctx context.Context, _ int) error {
+		}
+		err := Stream(t.Context(), items, 5, func(ctx context.Context, _ int) error {
 			pause()
 			count.Add(1)
 			return ctx.Err()
@@ -79,38 +85,42 @@ func TestStreamWaitsForItsCallsWhenTheItemsFail(t *testing.T) {
 	})
 }
 
+// After a call has failed, Stream takes no further item.
 func TestStreamTakesNoItemAfterAFailure(t *testing.T) {
-	count := 0
-	err := Stream(t.Context(), func(yield func(int, error) bool) {
-		for count = range 100 {
-			if !yield(count, nil) {
+	last := 0
+	items := func(yield func(int, error) bool) {
+		for last = range 100 {
+			if !yield(last, nil) {
 				return
 			}
 		}
-	}, 1, func(context.Context, int) error { return errBroken })
+	}
+	err := Stream(t.Context(), items, 1, func(context.Context, int) error { return errBroken })
 	require.Equal(t, errBroken, err)
-	require.LessOrEqual(t, count, 1)
+	require.LessOrEqual(t, last, 1)
 }
 
 // If the items of Stream panic, Stream cancels the calls in progress, and the panic reaches its caller.
 func TestStreamPanicOfTheItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var iterEnd atomic.Bool
+		items := func(yield func(int, error) bool) {
+			yield(1, nil)
+			pause()
+			panic("items")
+		}
+		var canceled atomic.Bool
 		require.PanicsWithValue(t, "items", func() {
-			_ = Stream(t.Context(), func(yield func(int, error) bool) {
-				yield(1, nil)
-				pause()
-				panic("items")
-			}, 2, func(ctx context.Context, _ int) error {
+			_ = Stream(t.Context(), items, 2, func(ctx context.Context, _ int) error {
 				<-ctx.Done()
-				iterEnd.Store(true)
+				canceled.Store(true)
 				return nil
 			})
 		})
-		require.True(t, iterEnd.Load())
+		require.True(t, canceled.Load())
 	})
 }
 
+// All makes all calls and returns the error of each one.
 func TestAllReturnsTheErrorOfEachCall(t *testing.T) {
 	errs := All(5, 2, func(i int) error {
 		if i == 3 {
