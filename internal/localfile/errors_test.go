@@ -20,11 +20,27 @@ func TestErrorsNameTheFinalFile(t *testing.T) {
 		err         error
 		named, hint string
 	}{
-		"a full disk":              {&fs.PathError{Op: "write", Path: temp, Err: syscall.ENOSPC}, "write dir/file: " + syscall.ENOSPC.Error(), "free some space: the disk is full"},
-		"a quota":                  {fmt.Errorf("copy: %w", &fs.PathError{Op: "write", Path: temp, Err: syscall.EDQUOT}), "write dir/file: " + syscall.EDQUOT.Error(), "raise the disk quota: it is used up"},
-		"a rename":                 {&os.LinkError{Op: "rename", Old: temp, New: "dir/file", Err: other}, "rename dir/file: another", ""},
-		"an error of another file": {&fs.PathError{Op: "read", Path: "source", Err: other}, "read source: another", ""},
-		"another error":            {other, "another", ""},
+		"a full disk": {
+			err:   &fs.PathError{Op: "write", Path: temp, Err: syscall.ENOSPC},
+			named: "write dir/file: " + syscall.ENOSPC.Error(),
+			hint:  "free some space: the disk is full",
+		},
+		"a quota": {
+			err:   fmt.Errorf("copy: %w", &fs.PathError{Op: "write", Path: temp, Err: syscall.EDQUOT}),
+			named: "write dir/file: " + syscall.EDQUOT.Error(),
+			hint:  "raise the disk quota: it is used up",
+		},
+		"a rename": {
+			err:   &os.LinkError{Op: "rename", Old: temp, New: "dir/file", Err: other},
+			named: "rename dir/file: another",
+			hint:  "",
+		},
+		"an error of another file": {
+			err:   &fs.PathError{Op: "read", Path: "source", Err: other},
+			named: "read source: another",
+			hint:  "",
+		},
+		"another error": {err: other, named: "another", hint: ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -13,14 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func unchanged(fs.FileInfo) bool { return true }
-
-// A dir is a directory of a test.
+// A dir is a directory of a test, with a directory sub in it.
 type dir struct {
 	t    *testing.T
 	root *os.Root
 }
 
+// newDir returns an empty directory.
 func newDir(t *testing.T) dir {
 	t.Helper()
 	root, err := os.OpenRoot(t.TempDir())
@@ -52,6 +51,8 @@ func (d dir) files() map[string]string {
 	return files
 }
 
+// RemoveUnchanged removes a file only if it is still the one that the caller has looked at. Otherwise it
+// fails with ErrReplaced, and the other file keeps its name.
 func TestRemoveUnchanged(t *testing.T) {
 	long := strings.Repeat("n", 255)
 	tests := []struct {
@@ -60,8 +61,18 @@ func TestRemoveUnchanged(t *testing.T) {
 		want       map[string]string
 		err        error
 	}{
-		{name: "the same file", file: "k", same: func(dir, fs.FileInfo) bool { return true }, want: map[string]string{}},
-		{name: "a long name", file: long, same: func(dir, fs.FileInfo) bool { return true }, want: map[string]string{}},
+		{
+			name: "the same file",
+			file: "k",
+			same: func(dir, fs.FileInfo) bool { return true },
+			want: map[string]string{},
+		},
+		{
+			name: "a long name",
+			file: long,
+			same: func(dir, fs.FileInfo) bool { return true },
+			want: map[string]string{},
+		},
 		{
 			name: "the caller sees another file",
 			file: "k",
@@ -113,12 +124,18 @@ func TestRemoveUnchanged(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDir(t)
 			d.replace("sub/"+tt.file, "one")
-			err := RemoveUnchanged(d.root, "sub/"+tt.file, func(info fs.FileInfo) bool { return tt.same(d, info) })
+			err := RemoveUnchanged(d.root, "sub/"+tt.file,
+				func(info fs.FileInfo) bool { return tt.same(d, info) })
 			require.ErrorIs(t, err, tt.err)
 			require.Equal(t, tt.want, d.files())
 		})
 	}
-	require.NoError(t, RemoveUnchanged(newDir(t).root, "sub/missing", unchanged))
+}
+
+// RemoveUnchanged returns no error for a file that does not exist.
+func TestRemoveUnchangedMissingFile(t *testing.T) {
+	same := func(fs.FileInfo) bool { return true }
+	require.NoError(t, RemoveUnchanged(newDir(t).root, "sub/missing", same))
 }
 
 // If a killed process left a file under its private name, RecoverAside removes it if it is the file to remove. Any
@@ -181,15 +198,17 @@ func TestRecoverAside(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.restored, restored)
 
-			var result []string
+			// The first of the files that are kept has the name.
+			var texts []string
 			for _, text := range d.files() {
-				result = append(result, text)
+				texts = append(texts, text)
 			}
-			require.ElementsMatch(t, tt.kept, result)
-
+			require.ElementsMatch(t, tt.kept, texts)
 			if len(tt.kept) > 0 {
 				require.Equal(t, tt.kept[0], d.files()["k"])
 			}
+
+			// A second call changes nothing.
 			restored, err = RecoverAside(d.root, aside)
 			require.NoError(t, err)
 			require.False(t, restored)
@@ -281,12 +300,13 @@ func TestRemoveUnchangedTwice(t *testing.T) {
 	require.Equal(t, map[string]string{path.Base(first): "one", "k": "two"}, d.files())
 }
 
+// IsAside recognizes the private names of files that are to be removed.
 func TestIsAside(t *testing.T) {
 	tests := []struct {
 		name string
 		want bool
 	}{
-		{asidePrefix + "0123456789abcdef-k", true}, // of an older version
+		{asidePrefix + "0123456789abcdef-k", true}, // of an earlier version
 		{asidePrefix + "0123456789abcdef01234567-k", true},
 		{asidePrefix + "0123456789abcdef01234567-k-k", true},
 		{asidePrefix + "0123456789abcdef0123-k", false},

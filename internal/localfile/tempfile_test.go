@@ -16,7 +16,7 @@ func TestCloseTempLeavesNoFile(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	t.Setenv("TMP", dir) // Windows
-	empty := func() {
+	requireEmpty := func() {
 		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)
 		require.Empty(t, entries)
@@ -24,7 +24,7 @@ func TestCloseTempLeavesNoFile(t *testing.T) {
 	f, err := localfile.CreateTemp("test-*")
 	require.NoError(t, err)
 	if runtime.GOOS != "windows" {
-		empty() // also if the process is killed now
+		requireEmpty() // so nothing remains if the process is killed now
 	}
 	_, err = f.WriteString("hello")
 	require.NoError(t, err)
@@ -36,10 +36,11 @@ func TestCloseTempLeavesNoFile(t *testing.T) {
 	require.Equal(t, "hello", string(text))
 
 	require.NoError(t, localfile.CloseTemp(f))
-	empty()
+	requireEmpty()
 	require.ErrorIs(t, localfile.CloseTemp(f), os.ErrClosed)
 }
 
+// If the directory for temporary files is missing, CreateTemp fails with os.ErrNotExist.
 func TestCreateTempFailsWithoutADirectory(t *testing.T) {
 	t.Setenv("TMPDIR", "/does-not-exist")
 	t.Setenv("TMP", "/does-not-exist") // Windows
