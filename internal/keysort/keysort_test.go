@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// list returns the records as texts.
+// list returns each record that s yields as key=value.
 func list(t *testing.T, s *Sorter) []string {
 	t.Helper()
 	var all []string
@@ -32,12 +32,32 @@ func TestSortedByKeyThenValue(t *testing.T) {
 		records [][2]string
 		want    []string
 	}{
-		{"no records", nil, nil},
-		{"by bytes", [][2]string{{"b", ""}, {"\xff", ""}, {"a/b", ""}, {"a", ""}, {"ä", ""}, {"B", ""}}, []string{"B=", "a=", "a/b=", "b=", "ä=", "\xff="}},
-		{"equal keys by value", [][2]string{{"a", "2"}, {"b", "1"}, {"a", "10"}, {"a", "1"}}, []string{"a=1", "a=10", "a=2", "b=1"}},
-		{"equal records are kept", [][2]string{{"a", "1"}, {"a", "1"}}, []string{"a=1", "a=1"}},
-		{"empty keys and zero bytes", [][2]string{{"\x00", "x"}, {"", "\x00"}, {"\x00\x00", ""}}, []string{"=\x00", "\x00=x", "\x00\x00="}},
-		{"a key that begins with another", [][2]string{{"aa", "b"}, {"a", "ab"}}, []string{"a=ab", "aa=b"}},
+		{name: "no records", records: nil, want: nil},
+		{
+			name:    "by bytes",
+			records: [][2]string{{"b", ""}, {"\xff", ""}, {"a/b", ""}, {"a", ""}, {"ä", ""}, {"B", ""}},
+			want:    []string{"B=", "a=", "a/b=", "b=", "ä=", "\xff="},
+		},
+		{
+			name:    "equal keys by value",
+			records: [][2]string{{"a", "2"}, {"b", "1"}, {"a", "10"}, {"a", "1"}},
+			want:    []string{"a=1", "a=10", "a=2", "b=1"},
+		},
+		{
+			name:    "equal records are kept",
+			records: [][2]string{{"a", "1"}, {"a", "1"}},
+			want:    []string{"a=1", "a=1"},
+		},
+		{
+			name:    "empty keys and zero bytes",
+			records: [][2]string{{"\x00", "x"}, {"", "\x00"}, {"\x00\x00", ""}},
+			want:    []string{"=\x00", "\x00=x", "\x00\x00="},
+		},
+		{
+			name:    "a key that begins with another",
+			records: [][2]string{{"aa", "b"}, {"a", "ab"}},
+			want:    []string{"a=ab", "aa=b"},
+		},
 	}
 	for _, row := range rows {
 		for _, memory := range []int{1, 100, 1 << 20} {
@@ -119,12 +139,13 @@ func TestSortedRecordsLargerThanMemory(t *testing.T) {
 	require.Equal(t, []string{"a=" + large, "b=" + large}, list(t, s))
 }
 
+// Add and Sorted need little memory, however many records there are.
 func TestMemoryStaysBounded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("sorts many records")
 	}
 	t.Setenv("TMPDIR", t.TempDir())
-	const records = 100_000 // 4 MB
+	const records = 100_000 // of 40 bytes, and memory for 256 KiB of them
 	s := New(256 << 10)
 	defer func() {
 		require.NoError(t, s.Close())
@@ -132,60 +153,69 @@ func TestMemoryStaysBounded(t *testing.T) {
 	key := make([]byte, 20)
 	value := make([]byte, 20)
 	random := rand.New(rand.NewPCG(1, 2))
-	var maximum uint64
-	measure := func(i int) {
-		if i%10_000 == 0 {
-			var m runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&m)
-			maximum = max(maximum, m.HeapAlloc)
-		}
+	var peak uint64
+	measureHeap := func() {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		peak = max(peak, stats.HeapAlloc)
 	}
-	measure(0)
-	oldMaximum := maximum
+	measureHeap()
+	heapBefore := peak
+
+	// Add all records. The heap is measured once in 10,000 records.
 	for i := range records {
 		binary.BigEndian.PutUint64(key, random.Uint64())
 		require.NoError(t, s.Add(t.Context(), key, value))
-		measure(i)
+		if i%10_000 == 0 {
+			measureHeap()
+		}
 	}
 
-	n := 0
+	// Read them all.
+	count := 0
 	for r, err := range s.Sorted(t.Context()) {
 		require.NoError(t, err)
 		require.Len(t, r.Key, 20)
-		n++
-		measure(n)
+		count++
+		if count%10_000 == 0 {
+			measureHeap()
+		}
 	}
-	require.Equal(t, records, n)
-	require.Less(t, maximum-oldMaximum, uint64(1<<20))
+
+	require.Equal(t, records, count)
+	require.Less(t, peak-heapBefore, uint64(1<<20))
 }
 
+// Close removes the files of the runs, whatever was done before.
 func TestCloseLeavesNoFile(t *testing.T) {
-	rows := []struct {
+	listAll := func(t *testing.T, s *Sorter) { list(t, s) }
+	listFirst := func(t *testing.T, s *Sorter) {
+		for _, err := range s.Sorted(t.Context()) {
+			require.NoError(t, err)
+			return
+		}
+	}
+	listCanceled := func(t *testing.T, s *Sorter) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, err := range s.Sorted(ctx) {
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		require.Error(t, s.Add(ctx, nil, nil))
+	}
+
+	tests := []struct {
 		name string
 		use  func(t *testing.T, s *Sorter)
 	}{
-		{"after runs", func(*testing.T, *Sorter) {}},
-		{"after a whole listing", func(t *testing.T, s *Sorter) {
-			list(t, s)
-		}},
-		{"after a part of a listing", func(t *testing.T, s *Sorter) {
-			for _, err := range s.Sorted(t.Context()) {
-				require.NoError(t, err)
-				return
-			}
-		}},
-		{"after cancellation", func(t *testing.T, s *Sorter) {
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			for _, err := range s.Sorted(ctx) {
-				require.ErrorIs(t, err, context.Canceled)
-			}
-			require.Error(t, s.Add(ctx, nil, nil))
-		}},
+		{name: "after runs", use: func(*testing.T, *Sorter) {}},
+		{name: "after a whole listing", use: listAll},
+		{name: "after a part of a listing", use: listFirst},
+		{name: "after cancellation", use: listCanceled},
 	}
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			t.Setenv("TMPDIR", dir)
 			t.Setenv("TMP", dir) // Windows
@@ -193,7 +223,8 @@ func TestCloseLeavesNoFile(t *testing.T) {
 			for i := range 1000 {
 				require.NoError(t, s.Add(t.Context(), fmt.Append(nil, i), make([]byte, 20)))
 			}
-			row.use(t, s)
+			tt.use(t, s)
+
 			require.NoError(t, s.Close())
 			require.NoError(t, s.Close(), "Close is idempotent")
 
@@ -204,6 +235,7 @@ func TestCloseLeavesNoFile(t *testing.T) {
 	}
 }
 
+// If the memory is full and ctx has ended, Add fails with the error of ctx.
 func TestAddFailsWhenContextIsDone(t *testing.T) {
 	s := New(1)
 	defer func() {
@@ -226,7 +258,7 @@ func TestSortedAfterAnInterruption(t *testing.T) {
 
 			var want []string
 			for i := range 5000 {
-				key := fmt.Sprintf("%05d", i*7919%5000)
+				key := fmt.Sprintf("%05d", i*7919%5000) // each number below 5000, in a scattered order
 				want = append(want, key+"="+key)
 				ctx := t.Context()
 				if i%97 == 0 {
@@ -247,7 +279,7 @@ func TestSortedAfterAnInterruption(t *testing.T) {
 	}
 }
 
-// interrupted is done once Err was called so often.
+// An interrupted context is done after so many calls of Err.
 type interrupted struct {
 	context.Context
 	after int
@@ -271,6 +303,7 @@ func TestSortedReportsFailuresOfTheDisk(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// After Sorted, no record can be added.
 func TestAddAfterSortedFails(t *testing.T) {
 	s := New(1)
 	require.Empty(t, list(t, s))
@@ -278,6 +311,7 @@ func TestAddAfterSortedFails(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// BenchmarkSort adds records and reads them all, sorted.
 func BenchmarkSort(b *testing.B) {
 	s := New(64 << 20)
 	defer s.Close()
