@@ -20,15 +20,14 @@ const mib = 1 << 20
 // A request is one call of Fetch.
 type request struct{ offset, length int64 }
 
-// A generated object has size bytes. Its fetch waits for held, if that is set, and keeps the
-// requests.
+// A generated object has content that numbers generates. Its fetch records the requests.
 type generated struct {
 	size int64
-	held chan struct{}
+	held chan struct{} // if it is not nil, fetch waits until it is closed
 
 	mu       sync.Mutex
 	requests []request
-	broken   any // fetch panics with it
+	broken   any // if it is not nil, fetch panics with it
 }
 
 func (g *generated) fetch(ctx context.Context, offset, length int64, consume func(io.Reader) error) error {
@@ -49,7 +48,8 @@ func (g *generated) fetch(ctx context.Context, offset, length int64, consume fun
 	return consume(io.NewSectionReader(numbers{}, offset, length))
 }
 
-// numbers has at each offset a byte of its own.
+// numbers is a file of any size. The byte at an offset is the offset modulo 251, a prime, so that no two blocks
+// are equal.
 type numbers struct{}
 
 func (numbers) ReadAt(p []byte, off int64) (int, error) {
@@ -59,15 +59,22 @@ func (numbers) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// open returns a cache of g with blocks of size bytes, which keeps up to most bytes.
-func open(t *testing.T, g *generated, m *buffer.Limit, size, limit int64) *Cache {
+// open returns a cache of the object that keeps up to maxBytes, in blocks of blockSize.
+func open(t *testing.T, object *generated, memory *buffer.Limit, blockSize, maxBytes int64) *Cache {
 	t.Helper()
 	c := &Cache{}
-	c.Init(t.Context(), Config{Fetch: g.fetch, Size: g.size, BlockSize: size, Max: limit, Limit: m})
+	c.Init(t.Context(), Config{
+		Fetch:     object.fetch,
+		Size:      object.size,
+		BlockSize: blockSize,
+		Max:       maxBytes,
+		Limit:     memory,
+	})
 	t.Cleanup(c.Close)
 	return c
 }
 
+// readAt reads from the cache and requires the bytes of numbers.
 func readAt(t *testing.T, c *Cache, offset, length int64) {
 	t.Helper()
 	got := make([]byte, length)
@@ -135,6 +142,7 @@ func TestCacheLastBlockIsNotTiny(t *testing.T) {
 	require.Equal(t, []request{{990, 13}}, g.requests)
 }
 
+// A sequential reader reads ahead more and more, but never more than fits in the cache.
 func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &generated{size: 10_000}
@@ -144,9 +152,9 @@ func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
 			synctest.Wait()
 		}
 
+		// The reader has read 1000 bytes, in pieces of 5.
 		var lengths []int64
 		next := int64(0)
-
 		for _, one := range g.requests {
 			require.Equal(t, next, one.offset, "nothing is requested twice, or left out")
 			next += one.length
@@ -163,12 +171,14 @@ func TestReadAheadOfOthersIsNotEvicted(t *testing.T) {
 		g := &generated{size: 100_000}
 		r := open(t, g, &buffer.Limit{Max: mib}, 10, 40*(10+blockOverhead))
 		for offset := int64(0); offset < 1000; offset += 5 {
-			for reader := range int64(8) { // together they would read ahead more than the cache holds
+			// Together, the eight readers would read ahead more than the cache holds.
+			for reader := range int64(8) {
 				readAt(t, r, reader*10_000+offset, 5)
 				synctest.Wait()
 			}
 		}
 
+		// They have read 8000 bytes.
 		requested := int64(0)
 		for _, one := range g.requests {
 			requested += one.length
@@ -199,11 +209,36 @@ func TestReadAheadExpectsScansOfOneLength(t *testing.T) {
 		length   int64     // of the last scans
 		requests []request // of the last scans
 	}{
-		{name: "one after the other", begins: [][]int64{{0}, {1000}, {2000}}, length: scan, requests: []request{{2000, scan}}},
-		{name: "two at once before it", begins: [][]int64{{0, 1000}, {2000}}, length: scan, requests: []request{{2000, scan}}},
-		{name: "a longer one", begins: [][]int64{{0}, {1000}, {2000}}, length: scan + 10, requests: []request{{2000, scan}, {2000 + scan, 2 * scan}}},
-		{name: "after one of them", begins: [][]int64{{0}, {1000}}, length: 10, requests: []request{{1000, 10}}},
-		{name: "after single reads", begins: [][]int64{{0}, {1000}, {5000, 5100}, {2000}}, length: 5, requests: []request{{2000, 10}}},
+		{
+			name:     "one after the other",
+			begins:   [][]int64{{0}, {1000}, {2000}},
+			length:   scan,
+			requests: []request{{2000, scan}},
+		},
+		{
+			name:     "two at once before it",
+			begins:   [][]int64{{0, 1000}, {2000}},
+			length:   scan,
+			requests: []request{{2000, scan}},
+		},
+		{
+			name:     "a longer one",
+			begins:   [][]int64{{0}, {1000}, {2000}},
+			length:   scan + 10,
+			requests: []request{{2000, scan}, {2000 + scan, 2 * scan}},
+		},
+		{
+			name:     "after one of them",
+			begins:   [][]int64{{0}, {1000}},
+			length:   10,
+			requests: []request{{1000, 10}},
+		},
+		{
+			name:     "after single reads",
+			begins:   [][]int64{{0}, {1000}, {5000, 5100}, {2000}},
+			length:   5,
+			requests: []request{{2000, 10}},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -241,22 +276,27 @@ func TestCacheEvictsForTransfers(t *testing.T) {
 		g := &generated{size: 10 * mib}
 		readers = append(readers, open(t, g, m, 64<<10-blockOverhead, 8*mib))
 	}
+
+	// Two readers fill the memory with eight blocks each.
 	for i := range int64(8) {
 		readAt(t, readers[0], i*mib, 10)
 		readAt(t, readers[1], i*mib, 10)
 	}
-
 	require.Equal(t, int64(mib), m.Used())
+
+	// A transfer takes half of it.
 	_, overLimit, err := m.Acquire(t.Context(), nil, mib/2, mib/2)
 	require.NoError(t, err)
 	require.False(t, overLimit)
 	require.Equal(t, int64(mib), m.Used())
 	require.Len(t, readers[0].blocks, 4, "each has lost its older half")
 	require.Len(t, readers[1].blocks, 4)
-	require.True(t, m.Try(mib/2))
 
-	readAt(t, readers[0], 0, 10) // without memory, it is read directly
+	// When transfers have all of it, a read does without the cache.
+	require.True(t, m.Try(mib/2))
+	readAt(t, readers[0], 0, 10)
 	require.Equal(t, int64(mib), m.Used())
+
 	m.Release(mib)
 	require.Zero(t, m.Used())
 }
@@ -268,12 +308,15 @@ func TestCacheGivesABlockToATransfer(t *testing.T) {
 		g := &generated{size: mib - blockOverhead, held: make(chan struct{})}
 		r := open(t, g, m, mib, 8*mib)
 		var group sync.WaitGroup
+
+		// A read takes all memory for its block, and waits for the bytes.
 		group.Go(func() {
 			readAt(t, r, 0, 10)
 		})
-
 		synctest.Wait()
 		require.Equal(t, int64(mib), m.Used())
+
+		// A transfer waits for memory.
 		granted := false
 		group.Go(func() {
 			_, overLimit, err := m.Acquire(t.Context(), nil, mib/2, mib/2)
@@ -282,6 +325,7 @@ func TestCacheGivesABlockToATransfer(t *testing.T) {
 		synctest.Wait()
 		require.False(t, granted)
 
+		// The block arrives.
 		close(g.held)
 		group.Wait()
 		require.True(t, granted)
@@ -307,18 +351,23 @@ func TestCacheOfManyReaders(t *testing.T) {
 			r := readers[i%2]
 			offset := int64(0)
 			for range 150 {
+				// The next bytes, or one read in four at another offset.
 				length := 1 + random.Int64N(1<<(3+random.IntN(16)))
 				offset += length
 				if random.IntN(4) == 0 || offset+length > r.Size {
 					offset = random.Int64N(r.Size - length)
 				}
+
 				got := make([]byte, length)
 				want := make([]byte, length)
 				_, _ = numbers{}.ReadAt(want, offset)
-				if _, err := r.ReadAt(context.Background(), got, offset); err != nil || string(got) != string(want) {
+				_, err := r.ReadAt(context.Background(), got, offset)
+				if err != nil || string(got) != string(want) {
 					t.Errorf("%d bytes at %d: %v", length, offset, err)
 				}
-				if random.IntN(8) == 0 && m.Try(mib/2) { // a transfer
+
+				// Now and then, a transfer takes half of the memory.
+				if random.IntN(8) == 0 && m.Try(mib/2) {
 					m.Release(mib / 2)
 				}
 			}

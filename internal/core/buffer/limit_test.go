@@ -15,11 +15,14 @@ import (
 
 const mib = 1 << 20
 
+// Callers that wait for memory get it in the order of their calls.
 func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &Limit{Max: 2 * mib}
-		require.False(t, granted(t, m, 2*mib))
-		m.AddInFlight(1) // on its way to the store: waiting will end
+		require.False(t, acquire(t, m, 2*mib))
+		m.AddInFlight(1) // a part is on its way to the store, so that callers wait
+
+		// Two callers wait for memory.
 		var order []int
 		var group sync.WaitGroup
 		for i := range 2 {
@@ -34,6 +37,8 @@ func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 
 		time.Sleep(time.Hour)
 		require.Empty(t, order, "nobody is granted anything over the limit while something moves")
+
+		// The part has arrived, and its memory is released in two steps.
 		m.AddInFlight(-1)
 		m.Release(mib)
 		synctest.Wait()
@@ -43,22 +48,25 @@ func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 	})
 }
 
+// If nothing is on its way to the store, memory is granted over the limit: only the caller itself could
+// release some.
 func TestMemoryDoesNotWaitForTheCallerOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &Limit{Max: 2 * mib}
-		granted(t, m, 2*mib) // held by writers that only this goroutine fills
+		acquire(t, m, 2*mib) // for writers that only this goroutine fills
 		for range 40 {
-			require.True(t, granted(t, m, mib), "over the limit, and counted")
+			require.True(t, acquire(t, m, mib), "over the limit, and counted")
 		}
-		m.Release(42 * mib)
-		require.False(t, granted(t, m, mib))
+		m.Release((2 + 40) * mib)
+		require.False(t, acquire(t, m, mib))
 	})
 }
 
+// If the context of a caller ends while it waits, no memory is kept for it.
 func TestMemoryForgetsAWaiterWhoseContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &Limit{Max: mib}
-		granted(t, m, mib)
+		acquire(t, m, mib)
 		m.AddInFlight(1)
 		ctx, cancel := context.WithCancel(t.Context())
 		var err error
@@ -78,19 +86,21 @@ func TestMemoryForgetsAWaiterWhoseContextEnds(t *testing.T) {
 	})
 }
 
+// A request for more than the limit is granted if nothing is in use.
 func TestMemoryGrantsARequestLargerThanItself(t *testing.T) {
 	m := &Limit{Max: mib}
-	require.True(t, granted(t, m, 8*mib))
+	require.True(t, acquire(t, m, 8*mib))
 }
 
-func granted(t *testing.T, m *Limit, bytes int64) (over bool) {
+// acquire acquires memory, and returns whether it was granted over the limit.
+func acquire(t *testing.T, m *Limit, bytes int64) (overLimit bool) {
 	t.Helper()
-	_, over, err := m.Acquire(t.Context(), nil, bytes, bytes)
+	_, overLimit, err := m.Acquire(t.Context(), nil, bytes, bytes)
 	require.NoError(t, err)
-	return over
+	return overLimit
 }
 
-// zeros lets other streams run after each chunk.
+// zeros is a body of any length. Each Read lets other streams run.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
@@ -158,7 +168,7 @@ func TestMemoryOfBeginningsTakesNoPause(t *testing.T) {
 	})
 }
 
-// A sourceThatStalls delivers some bytes, and no more until the channel is closed.
+// A sourceThatStalls delivers some bytes, and then blocks until the channel end is closed.
 type sourceThatStalls struct {
 	left int
 	end  <-chan struct{}
@@ -192,14 +202,15 @@ func TestMemoryOfStalledSources(t *testing.T) {
 			})
 		}
 
+		// All sources have stalled. None of them waits for memory.
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Empty(t, m.waiting)
 		require.LessOrEqual(t, m.used, int64(limit+sources*(sent+secondChunk)))
 
+		// Another stream still gets its memory soon.
 		start := time.Now()
 		b := New(m, new(atomic.Int32))
-
 		require.NoError(t, b.Fill(t.Context(), zeros{}, 5*mib))
 		require.Less(t, time.Since(start), 2*stallAfter)
 		require.EqualValues(t, 5*mib, b.Size())
@@ -220,8 +231,8 @@ type cachedThing struct {
 func (c *cachedThing) Memory() int64 { return c.bytes }
 func (c *cachedThing) Evicted()      { c.evicted++ }
 
-// keep caches memory, if there is some.
-func keep(m *Limit, c *cachedThing) bool {
+// keepCached takes memory for c, and returns whether there was enough.
+func keepCached(m *Limit, c *cachedThing) bool {
 	m.Lock()
 	defer m.Unlock()
 	if !m.Take(c.bytes) {
@@ -235,11 +246,12 @@ func keep(m *Limit, c *cachedThing) bool {
 // as free.
 func TestMemoryCachedGivesWay(t *testing.T) {
 	m := &Limit{Max: mib}
-	things := make([]cachedThing, 16)
 
+	// Sixteen cached things fill the memory.
+	things := make([]cachedThing, 16)
 	for i := range things {
 		things[i].bytes = mib / 16
-		require.True(t, keep(m, &things[i]))
+		require.True(t, keepCached(m, &things[i]))
 	}
 	require.Equal(t, int64(mib), m.Used())
 	require.Equal(t, int64(mib/2), m.Reserve(mib), "all of it can be evicted")
@@ -257,12 +269,12 @@ func TestMemoryCachedGivesWay(t *testing.T) {
 func TestMemoryCachedEvictsNone(t *testing.T) {
 	m := &Limit{Max: mib}
 	small := &cachedThing{bytes: 64 << 10}
-	require.True(t, keep(m, small))
-	require.False(t, keep(m, &cachedThing{bytes: 2 * mib}))
+	require.True(t, keepCached(m, small))
+	require.False(t, keepCached(m, &cachedThing{bytes: 2 * mib}))
 	require.True(t, m.Try(mib-64<<10)) // a transfer
-	require.True(t, keep(m, &cachedThing{bytes: 64 << 10}))
+	require.True(t, keepCached(m, &cachedThing{bytes: 64 << 10}))
 	require.Equal(t, 1, small.evicted)
-	require.False(t, keep(m, &cachedThing{bytes: 64<<10 + 1}))
+	require.False(t, keepCached(m, &cachedThing{bytes: 64<<10 + 1}))
 }
 
 // If memory is granted over the limit, the counter given to New grows.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// A plan joins ranges with a small gap between them into one run, and copies bytes that several ranges have.
 func TestPlanOfRanges(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -18,12 +19,42 @@ func TestPlanOfRanges(t *testing.T) {
 	}{
 		{name: "nothing", gap: 10, limit: 100},
 		{name: "no bytes", spans: []Span{{5, 5}, {1000, 1000}, {0, 0}}, gap: 10, limit: 100},
-		{name: "a gap as wide as allowed", spans: []Span{{20, 30}, {0, 10}}, gap: 10, limit: 100, runs: []Span{{0, 30}}},
-		{name: "a wider gap", spans: []Span{{21, 31}, {0, 10}}, gap: 10, limit: 100, runs: []Span{{0, 10}, {21, 31}}},
+		{
+			name:  "a gap as wide as allowed",
+			spans: []Span{{20, 30}, {0, 10}},
+			gap:   10,
+			limit: 100,
+			runs:  []Span{{0, 30}},
+		},
+		{
+			name:  "a wider gap",
+			spans: []Span{{21, 31}, {0, 10}},
+			gap:   10,
+			limit: 100,
+			runs:  []Span{{0, 10}, {21, 31}},
+		},
 		{name: "touching", spans: []Span{{0, 10}, {10, 20}}, limit: 100, runs: []Span{{0, 20}}},
-		{name: "overlapping", spans: []Span{{0, 10}, {5, 15}, {7, 9}, {5, 15}}, limit: 100, runs: []Span{{0, 15}}, copies: 3},
-		{name: "one within another", spans: []Span{{0, 100}, {10, 20}, {90, 110}}, limit: 1000, runs: []Span{{0, 110}}, copies: 2},
-		{name: "longer than a request", spans: []Span{{0, 250}}, gap: 10, limit: 100, runs: []Span{{0, 100}, {100, 200}, {200, 250}}},
+		{
+			name:   "overlapping",
+			spans:  []Span{{0, 10}, {5, 15}, {7, 9}, {5, 15}},
+			limit:  100,
+			runs:   []Span{{0, 15}},
+			copies: 3,
+		},
+		{
+			name:   "one within another",
+			spans:  []Span{{0, 100}, {10, 20}, {90, 110}},
+			limit:  1000,
+			runs:   []Span{{0, 110}},
+			copies: 2,
+		},
+		{
+			name:  "longer than a request",
+			spans: []Span{{0, 250}},
+			gap:   10,
+			limit: 100,
+			runs:  []Span{{0, 100}, {100, 200}, {200, 250}},
+		},
 		{
 			name:  "together longer than a request",
 			spans: []Span{{0, 60}, {60, 120}, {125, 135}},
@@ -31,7 +62,12 @@ func TestPlanOfRanges(t *testing.T) {
 			limit: 100,
 			runs:  []Span{{0, 60}, {60, 135}},
 		},
-		{name: "to an end that any object may claim", spans: []Span{{0, math.MaxInt64}}, limit: math.MaxInt64, runs: []Span{{0, math.MaxInt64}}},
+		{
+			name:  "to an end that any object may claim",
+			spans: []Span{{0, math.MaxInt64}},
+			limit: math.MaxInt64,
+			runs:  []Span{{0, math.MaxInt64}},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -50,15 +86,17 @@ func TestPlanOfRanges(t *testing.T) {
 func TestPlanOfRandomRanges(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
+		// Up to seven ranges of an object of 100 bytes.
 		spans := make([]Span, random.IntN(8))
 		for i := range spans {
 			offset := random.Int64N(101)
 			spans[i] = Span{offset, offset + random.Int64N(101-offset)}
 		}
-
 		gap := random.Int64N(20)
 		limit := 1 + random.Int64N(60)
 		p := New(spans, gap, limit)
+
+		// filled counts how often each byte of each range is filled.
 		filled := make([][]int, len(spans))
 		for i, s := range spans {
 			filled[i] = make([]int, s.End-s.Offset)
@@ -68,24 +106,26 @@ func TestPlanOfRandomRanges(t *testing.T) {
 				filled[part.Span][offset-spans[part.Span].Offset]++
 			}
 		}
-		last := int64(-1)
-		bytes := int64(0)
 
+		// Read the runs.
+		lastEnd := int64(0)
+		bytes := int64(0)
 		for run := range p.Runs {
-			require.Greater(t, run.Offset, last-1, "runs ascend without overlap")
+			require.GreaterOrEqual(t, run.Offset, lastEnd, "runs ascend without overlap")
 			require.LessOrEqual(t, run.End-run.Offset, limit)
-			for offset, i := run.Offset, 0; i < len(run.Parts); i++ {
-				part := run.Parts[i]
+			offset := run.Offset
+			for _, part := range run.Parts {
 				require.GreaterOrEqual(t, part.Offset, offset)
 				require.LessOrEqual(t, part.Offset-offset, gap)
 				fill(part)
 				offset = part.End
 				bytes += part.End - part.Offset
 			}
-			last = run.End
+			lastEnd = run.End
 		}
 		require.Equal(t, p.Bytes, bytes)
 
+		// Copy what other ranges have already.
 		for _, c := range p.Copies {
 			span := spans[c.From]
 			require.LessOrEqual(t, span.Offset, c.To.Offset)
@@ -96,9 +136,9 @@ func TestPlanOfRandomRanges(t *testing.T) {
 			fill(c.To)
 		}
 
-		for i := range filled {
-			for _, n := range filled[i] {
-				require.Equal(t, 1, n)
+		for _, counts := range filled {
+			for _, count := range counts {
+				require.Equal(t, 1, count)
 			}
 		}
 	}
