@@ -21,7 +21,7 @@ import (
 func TestRefuseWithALimitReached(t *testing.T) {
 	responding := make(chan struct{})
 	requestSent := make(chan struct{})
-	server := httptest.NewServer(http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		webserver.Refuse(r.Context(), w, r.Body, 4<<20, func() {
 			close(responding)
 			<-requestSent
@@ -30,11 +30,15 @@ func TestRefuseWithALimitReached(t *testing.T) {
 			}
 			w.WriteHeader(http.StatusUnauthorized)
 		})
-	}), 10))
+	})
+	server := httptest.NewServer(http.MaxBytesHandler(handler, 10))
 	defer server.Close()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()
+
+	// The client sends 5 of 100 bytes. When the handler responds, the client sends the rest, which is over
+	// the limit of 10.
 	_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n12345")
 	require.NoError(t, err)
 	<-responding
@@ -56,17 +60,19 @@ func TestRefuseToAChunkedClient(t *testing.T) {
 		})
 	}))
 	defer server.Close()
-	pipe, body := io.Pipe()
+
+	// The client sends for half a second.
+	body, feed := io.Pipe()
 	go func() {
 		for range 50 {
-			_, _ = body.Write(make([]byte, 32<<10))
+			_, _ = feed.Write(make([]byte, 32<<10))
 			time.Sleep(10 * time.Millisecond)
 		}
-		_ = body.Close()
+		_ = feed.Close()
 	}()
-	response, err := server.Client().Post(server.URL, "text/plain", pipe)
-	require.NoError(t, err)
 
+	response, err := server.Client().Post(server.URL, "text/plain", body)
+	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
 	require.False(t, response.Close, "the body was read to its end")
@@ -87,6 +93,8 @@ func TestRefuseBeforeALongBody(t *testing.T) {
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()
+
+	// The client sends the body after the server has responded.
 	_, err = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", size)
 	require.NoError(t, err)
 	<-responded

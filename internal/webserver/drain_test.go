@@ -17,49 +17,71 @@ import (
 	"github.com/omnibucket/storage/internal/webserver"
 )
 
-// A slowBody returns one byte in 5 seconds, and never ends. It is also the response, whose connection
-// has a deadline.
+// A slowBody is a body that returns one byte in 5 seconds, and never ends. It is also the ResponseWriter of its
+// connection, so that SetReadDeadline can end a Read.
 type slowBody struct {
 	*httptest.ResponseRecorder
-	moved chan struct{} // the deadline
+	expired chan struct{} // gets a value for each deadline that has passed
 }
 
 func (b *slowBody) Read([]byte) (int, error) {
 	select {
 	case <-time.After(5 * time.Second):
 		return 1, nil
-	case <-b.moved:
+	case <-b.expired:
 		return 0, os.ErrDeadlineExceeded
 	}
 }
 
 func (b *slowBody) SetReadDeadline(end time.Time) error {
 	if !end.After(time.Now()) {
-		b.moved <- struct{}{}
+		b.expired <- struct{}{}
 	}
 	return nil
 }
 
+// Refuse reads the rest of the request's body, for a limited number of bytes and a limited time, so that the
+// client can read the response. If bytes remain, it closes the connection.
 func TestRefuse(t *testing.T) {
-	slow := func() *slowBody {
-		return &slowBody{ResponseRecorder: httptest.NewRecorder(), moved: make(chan struct{})}
-	}
 	tests := map[string]struct {
-		body     io.Reader     // nil: slow
-		after    time.Duration // until the response
-		takes    time.Duration
-		closes   bool
-		hidden   bool
+		body     io.Reader     // nil: a slowBody
+		after    time.Duration // time until the response
+		takes    time.Duration // time until Refuse returns
+		closes   bool          // the connection
+		hidden   bool          // a middleware hides SetReadDeadline
 		canceled bool
 	}{
-		"a short body is read to its end":                                {body: strings.NewReader("text")},
-		"a long body is cut off":                                         {body: strings.NewReader(strings.Repeat("x", 100)), closes: true},
-		"a body that fails is cut off":                                   {body: iotest.ErrReader(io.ErrUnexpectedEOF), closes: true},
-		"a body whose Read a deadline has ended stays open, for a while": {body: iotest.ErrReader(os.ErrDeadlineExceeded), takes: 500 * time.Millisecond, closes: true},
-		"a slow body is read after the response, for a while":            {after: 200 * time.Millisecond, takes: 30 * time.Second, closes: true},
-		"a slow body is not read any more if the context is done":        {closes: true, canceled: true},
-		"a slow body comes first if a middleware hides the deadline":     {after: 30 * time.Second, takes: 30 * time.Second, closes: true, hidden: true},
-		"not if the context is done":                                     {closes: true, hidden: true, canceled: true},
+		"a short body is read to its end": {body: strings.NewReader("text")},
+		"a long body is cut off": {
+			body:   strings.NewReader(strings.Repeat("x", 100)),
+			closes: true,
+		},
+		"a body that fails is cut off": {
+			body:   iotest.ErrReader(io.ErrUnexpectedEOF),
+			closes: true,
+		},
+		"a body whose Read a deadline has ended stays open, for a while": {
+			body:   iotest.ErrReader(os.ErrDeadlineExceeded),
+			takes:  500 * time.Millisecond,
+			closes: true,
+		},
+		"a slow body is read after the response, for a while": {
+			after:  200 * time.Millisecond,
+			takes:  30 * time.Second,
+			closes: true,
+		},
+		"a slow body is not read any more if the context is done": {closes: true, canceled: true},
+		"a slow body comes first if a middleware hides the deadline": {
+			after:  30 * time.Second,
+			takes:  30 * time.Second,
+			closes: true,
+			hidden: true,
+		},
+		"not if the context is done": {
+			closes:   true,
+			hidden:   true,
+			canceled: true,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -69,26 +91,29 @@ func TestRefuse(t *testing.T) {
 				if tt.canceled {
 					cancel()
 				}
-				wire := slow()
-				start := time.Now()
-				delay := time.Duration(-1)
-				w := http.ResponseWriter(wire)
+				slow := &slowBody{
+					ResponseRecorder: httptest.NewRecorder(),
+					expired:          make(chan struct{}),
+				}
 				body := tt.body
 				if body == nil {
-					body = wire
+					body = slow
 				}
+				w := http.ResponseWriter(slow)
 				if tt.hidden {
-					w = wire.ResponseRecorder
+					w = slow.ResponseRecorder
 				}
 
+				start := time.Now()
+				delay := time.Duration(-1)
 				webserver.Refuse(ctx, w, body, 10, func() {
 					delay = time.Since(start)
 					w.WriteHeader(http.StatusUnauthorized)
 				})
 				require.Equal(t, tt.after, delay)
 				require.Equal(t, tt.takes, time.Since(start))
-				require.Equal(t, tt.closes, wire.Result().Header.Get("Connection") == "close")
-				require.Equal(t, http.StatusUnauthorized, wire.Code)
+				require.Equal(t, tt.closes, slow.Result().Header.Get("Connection") == "close")
+				require.Equal(t, http.StatusUnauthorized, slow.Code)
 
 				if tt.hidden {
 					time.Sleep(time.Minute) // the last Read is not ended

@@ -10,7 +10,10 @@ import (
 // If a server listens on all addresses, ReachableAddress returns localhost with its port.
 func TestReachableAddress(t *testing.T) {
 	tests := []struct{ listening, want string }{
-		{"127.0.0.1:80", "127.0.0.1:80"}, {"[::1]:80", "[::1]:80"}, {"[::]:80", "localhost:80"}, {"0.0.0.0:80", "localhost:80"},
+		{listening: "127.0.0.1:80", want: "127.0.0.1:80"},
+		{listening: "[::1]:80", want: "[::1]:80"},
+		{listening: "[::]:80", want: "localhost:80"},
+		{listening: "0.0.0.0:80", want: "localhost:80"},
 	}
 	for _, tt := range tests {
 		address, err := net.ResolveTCPAddr("tcp", tt.listening)

@@ -22,8 +22,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// form is a form with one file.
-func form(t *testing.T) (body io.Reader, contentType string) {
+// newForm returns the body of a form with one file, and its content type.
+func newForm(t *testing.T) (body io.Reader, contentType string) {
 	t.Helper()
 	var text strings.Builder
 	w := multipart.NewWriter(&text)
@@ -35,54 +35,78 @@ func form(t *testing.T) (body io.Reader, contentType string) {
 	return strings.NewReader(text.String()), w.FormDataContentType()
 }
 
+// authorizeAlice authorizes each request as that of one user.
+func authorizeAlice(*http.Request) (uploads.User, error) { return uploads.User{ID: "alice"}, nil }
+
+// newFormUpload returns a handler of uploads and an upload by a form.
+func newFormUpload(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
+	t.Helper()
+	h, err := uploads.New(b, uploads.Config{
+		Rules:     rules.Rules{Types: []string{"text/plain"}},
+		Authorize: authorizeAlice,
+	})
+	require.NoError(t, err)
+	body, contentType := newForm(t)
+	r := httptest.NewRequest("POST", "/", body)
+	r.Header.Set("Content-Type", contentType)
+	return h, r
+}
+
+// newFilesRequest returns a handler of files and a request for one.
+func newFilesRequest(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
+	t.Helper()
+	s, err := uploads.New(b, uploads.Config{Records: uploads.BucketRecords(b)})
+	require.NoError(t, err)
+	h, err := filesapi.New(s, filesapi.Config{Authorize: authorizeAlice})
+	require.NoError(t, err)
+	return h, httptest.NewRequest("GET", "/files/"+uploads.NewID(time.Now()), nil)
+}
+
+// newTusUpload returns a handler of uploads and the creation of an upload by tus.
+func newTusUpload(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
+	t.Helper()
+	h, err := uploads.New(b, uploads.Config{
+		Authorize: authorizeAlice,
+		Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
+			return &uploads.Target{Key: "a"}, nil
+		},
+	})
+	require.NoError(t, err)
+	r := httptest.NewRequest("POST", "/tus/", nil)
+	r.Header.Set("Tus-Resumable", "1.0.0")
+	r.Header.Set("Upload-Length", "3")
+	return h, r
+}
+
+// newFileRequest returns a file server and a request for a file.
+func newFileRequest(_ *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
+	return serve.FileServer(b), httptest.NewRequest("GET", "/a", nil)
+}
+
 // If a store is busy, every handler returns its Retry-After header.
 func TestRetryAfterIsTheSameInEveryHandler(t *testing.T) {
-	user := func(*http.Request) (uploads.User, error) { return uploads.User{ID: "alice"}, nil }
+	busyErr := &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second}
+	busy := func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(context.Context, string, func(context.Context) error) error {
+			return busyErr
+		})
+	}
+	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+
 	tests := []struct {
 		name   string
-		status int
 		open   func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request)
+		status int
 	}{
-		{"uploads", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
-			s, err := uploads.New(b, uploads.Config{Rules: rules.Rules{Types: []string{"text/plain"}}, Authorize: user})
-			require.NoError(t, err)
-			body, contentType := form(t)
-			r := httptest.NewRequest("POST", "/", body)
-			r.Header.Set("Content-Type", contentType)
-			return s, r
-		}},
-		{"files", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
-			s, err := uploads.New(b, uploads.Config{Records: uploads.BucketRecords(b)})
-			require.NoError(t, err)
-			h, err := filesapi.New(s, filesapi.Config{Authorize: user})
-			require.NoError(t, err)
-			return h, httptest.NewRequest("GET", "/files/"+uploads.NewID(time.Now()), nil)
-		}},
-		{"uploads by tus", http.StatusServiceUnavailable, func(t *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
-			h, err := uploads.New(b, uploads.Config{
-				Authorize: user,
-				Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
-					return &uploads.Target{Key: "a"}, nil
-				},
-			})
-			require.NoError(t, err)
-			r := httptest.NewRequest("POST", "/tus/", nil)
-			r.Header.Set("Tus-Resumable", "1.0.0")
-			r.Header.Set("Upload-Length", "3")
-			return h, r
-		}},
-		{"serve", http.StatusTooManyRequests, func(_ *testing.T, b storage.Bucket) (http.Handler, *http.Request) {
-			return serve.FileServer(b), httptest.NewRequest("GET", "/a", nil)
-		}},
+		{name: "uploads", open: newFormUpload, status: http.StatusServiceUnavailable},
+		{name: "files", open: newFilesRequest, status: http.StatusServiceUnavailable},
+		{name: "uploads by tus", open: newTusUpload, status: http.StatusServiceUnavailable},
+		{name: "serve", open: newFileRequest, status: http.StatusTooManyRequests},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			busy := func(next driver.Driver) driver.Driver {
-				return driver.Intercept(next, func(context.Context, string, func(context.Context) error) error {
-					return &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second}
-				})
-			}
-			h, r := tt.open(t, engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(busy), storage.WithRetry(storage.RetryPolicy{Attempts: 1})))
+			bucket := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(busy), once)
+			h, r := tt.open(t, bucket)
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
 			require.Equal(t, tt.status, w.Code, w.Body)
