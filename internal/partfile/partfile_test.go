@@ -18,7 +18,7 @@ import (
 
 const size = 40 << 20
 
-// content returns a recognizable body.
+// content returns a body in which the bytes change with their offset.
 func content() []byte {
 	body := make([]byte, size)
 	for i := range body {
@@ -27,27 +27,31 @@ func content() []byte {
 	return body
 }
 
+// object returns the object of a body.
 func object(body []byte) partfile.Object {
 	sum := crc32c.Sum(body)
 	return partfile.Object{Source: "s3\n\nphotos\nkey", Revision: "1", Size: int64(len(body)), CRC32C: &sum}
 }
 
-// leavePartFile writes the first bytes of body as a process that dies.
-func leavePartFile(t *testing.T, target string, body []byte, n int64) {
+// leavePartFile writes the first bytes of body as a process that dies before the rest.
+func leavePartFile(t *testing.T, target string, body []byte, written int64) {
 	t.Helper()
 	f, err := partfile.Create(partfile.System{}, target, 0o644)
 	require.NoError(t, err)
 	require.NoError(t, f.Record(object(body), true))
+
+	// As with two connections, the second half of two mebibytes comes before the first.
 	const half = 1 << 20
-	for offset := int64(0); offset < n; offset += 2 * half { // as two connections would
-		for _, off := range []int64{offset + half, offset} {
-			_, err := f.WriteAt(body[off:min(off+half, n)], off)
+	for start := int64(0); start < written; start += 2 * half {
+		for _, offset := range []int64{start + half, start} {
+			_, err := f.WriteAt(body[offset:min(offset+half, written)], offset)
 			require.NoError(t, err)
 		}
 	}
 	f.Keep() // closes the lock, as the end of a process
 }
 
+// A part is the response with a part of the body.
 type part struct{ io.Reader }
 
 func (p part) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, p.Reader) }
@@ -63,6 +67,7 @@ func fill(t *testing.T, f *partfile.File, body []byte) (got int64) {
 	return got
 }
 
+// listNames returns the names of the files in dir, in alphabetical order.
 func listNames(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -75,28 +80,52 @@ func listNames(t *testing.T, dir string) (names []string) {
 
 // Find returns a partial file of the same object, so that the download continues.
 func TestFindContinuesAFile(t *testing.T) {
+	loseBytes := func(t *testing.T, data, _ string) {
+		f, err := os.OpenFile(data, os.O_RDWR, 0)
+		require.NoError(t, err)
+		_, err = f.WriteAt(make([]byte, 100), 5<<20)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	}
+	loseEnd := func(t *testing.T, data, _ string) {
+		require.NoError(t, os.Truncate(data, 10<<20))
+	}
+	tearLine := func(t *testing.T, _, mark string) {
+		info, err := os.Stat(mark)
+		require.NoError(t, err)
+		require.NoError(t, os.Truncate(mark, info.Size()-3))
+	}
+
 	tests := map[string]struct {
 		written int64
 		damage  func(t *testing.T, data, mark string)
-		fetched int64 // at most
+		fetched int64 // at most, of the 40 MiB of the object
 	}{
-		"half of it": {20 << 20, nil, 20 << 20},
-		"all of it":  {size, nil, 8 << 20},
-		"bytes that a power failure has lost": {20 << 20, func(t *testing.T, data, _ string) {
-			f, err := os.OpenFile(data, os.O_RDWR, 0)
-			require.NoError(t, err)
-			_, err = f.WriteAt(make([]byte, 100), 5<<20)
-			require.NoError(t, err)
-			require.NoError(t, f.Close())
-		}, 28 << 20},
-		"an end that was lost": {20 << 20, func(t *testing.T, data, _ string) {
-			require.NoError(t, os.Truncate(data, 10<<20))
-		}, 34 << 20},
-		"a torn line": {20 << 20, func(t *testing.T, _, mark string) {
-			info, err := os.Stat(mark)
-			require.NoError(t, err)
-			require.NoError(t, os.Truncate(mark, info.Size()-3))
-		}, 28 << 20},
+		"half of it": {
+			written: 20 << 20,
+			damage:  nil,
+			fetched: 20 << 20,
+		},
+		"all of it": {
+			written: size,
+			damage:  nil,
+			fetched: 8 << 20,
+		},
+		"bytes that a power failure has lost": {
+			written: 20 << 20,
+			damage:  loseBytes,
+			fetched: 28 << 20,
+		},
+		"an end that was lost": {
+			written: 20 << 20,
+			damage:  loseEnd,
+			fetched: 34 << 20,
+		},
+		"a torn line": {
+			written: 20 << 20,
+			damage:  tearLine,
+			fetched: 28 << 20,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -105,11 +134,14 @@ func TestFindContinuesAFile(t *testing.T) {
 			target := filepath.Join(dir, "target")
 			leavePartFile(t, target, body, tt.written)
 
-			leftovers := listNames(t, dir)
-			require.Len(t, leftovers, 2)
+			// A mark and the data are there.
+			names := listNames(t, dir)
+			require.Len(t, names, 2)
+			mark, data := filepath.Join(dir, names[0]), filepath.Join(dir, names[1])
 			if tt.damage != nil {
-				tt.damage(t, filepath.Join(dir, leftovers[1]), filepath.Join(dir, leftovers[0]))
+				tt.damage(t, data, mark)
 			}
+
 			f := partfile.Find(partfile.System{}, target, object(body).Source)
 			require.NotNil(t, f)
 			require.LessOrEqual(t, fill(t, f, body), tt.fetched)
@@ -194,6 +226,8 @@ func sweepAll(t *testing.T, dir string, keep bool) {
 	}
 }
 
+// Sweep removes the files of processes that have died, and leaves those of living processes and of other
+// programs.
 func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "a", "b"), 0o755))
@@ -206,17 +240,20 @@ func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 	foreign := filepath.Join(dir, "a", "b", ".omnibucket-0123456789abcdef-1")
 	require.NoError(t, os.WriteFile(foreign, []byte("another's"), 0o644))
 	leavePartFile(t, filepath.Join(dir, "a", "large"), content(), 20<<20)
+
+	// While the job lives, its three files stay.
 	sweepAll(t, dir, false)
+	require.Len(t, listNames(t, filepath.Join(dir, "a", "b")), 4)
 
-	require.Len(t, listNames(t, filepath.Join(dir, "a", "b")), 4, "the job lives")
-
+	// The mark stays as a killed process leaves it.
 	mark := filepath.Join(dir, listNames(t, dir)[0])
 	text, err := os.ReadFile(mark)
 	require.NoError(t, err)
-
 	job.Close()
 	require.NoFileExists(t, mark)
-	require.NoError(t, os.WriteFile(mark, text, 0o600)) // as a killed process leaves it
+	require.NoError(t, os.WriteFile(mark, text, 0o600))
+
+	// Now the files of the job are removed.
 	sweepAll(t, dir, true)
 	require.Equal(t, []string{filepath.Base(foreign)}, listNames(t, filepath.Join(dir, "a", "b")))
 	require.NoFileExists(t, mark)

@@ -15,11 +15,13 @@ import (
 // storedFiles are files that a killed process of the commit 3595d2a5 left: a part of the file k with its mark, and a
 // small file of a job with the mark of the job. See docs/maintainers/stored-forms.md.
 var storedFiles = map[string]string{
-	".omnibucket-8254c329a92850f6": `{"omnibucket temporary files":1,"Name":".omnibucket-8254c329a92850f6","Target":"k",` +
+	".omnibucket-8254c329a92850f6": `{"omnibucket temporary files":1,` +
+		`"Name":".omnibucket-8254c329a92850f6","Target":"k",` +
 		`"Source":"s3\n\nphotos\nkey","Revision":"1","Size":9,"CRC32C":2850421600}` + "\n" +
 		`{"Offset":0,"Length":4,"CRC32C":793975265}` + "\n",
 	".omnibucket-8254c329a92850f6-0": "text",
-	".omnibucket-e4e01803ecf06625":   `{"omnibucket temporary files":1,"Name":".omnibucket-e4e01803ecf06625"}` + "\n",
+	".omnibucket-e4e01803ecf06625": `{"omnibucket temporary files":1,` +
+		`"Name":".omnibucket-e4e01803ecf06625"}` + "\n",
 	".omnibucket-e4e01803ecf06625-1": "",
 }
 
