@@ -8,12 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Errors returns the errors that errors.Join has joined.
 func TestErrors(t *testing.T) {
-	a := errors.New("a")
-	b := errors.New("b")
-	wrapped := fmt.Errorf("c: %w", a)
+	first := errors.New("first")
+	second := errors.New("second")
+	wrapped := fmt.Errorf("wrapped: %w", first)
 	require.Nil(t, Errors(nil))
-	require.Equal(t, []error{a}, Errors(a))
+	require.Equal(t, []error{first}, Errors(first))
 	require.Equal(t, []error{wrapped}, Errors(wrapped))
-	require.Equal(t, []error{a, b}, Errors(errors.Join(a, nil, b)))
+	require.Equal(t, []error{first, second}, Errors(errors.Join(first, nil, second)))
 }

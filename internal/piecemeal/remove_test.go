@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A remover is a Core that returns what a test says.
+// A remover is a Core whose removals return what a test says.
 type remover struct {
 	storage.Core
 	removed int
@@ -27,37 +27,73 @@ func (r *remover) RemoveVersions(_ context.Context, versions iter.Seq[storage.Ve
 	return r.removed, r.err
 }
 
-func TestOf(t *testing.T) {
-	locked := func(key, version string) error {
-		return &storage.Error{Code: storage.Locked, Key: key, Version: version}
-	}
-	one := locked("a", "1")
-	another := locked("b", "1")
-	end := error(&storage.Error{Code: storage.Canceled, Err: context.Canceled})
+// newLocked returns the error of a version that is locked.
+func newLocked(key, version string) error {
+	return &storage.Error{Code: storage.Locked, Key: key, Version: version}
+}
 
-	for name, row := range map[string]struct {
+// newEntry returns the entry of a version.
+func newEntry(key, version string) storage.VersionEntry {
+	return storage.VersionEntry{ListEntry: storage.ListEntry{Key: key}, Version: version}
+}
+
+// Remove of versions returns the error of each version, and also what ended the removals early.
+func TestRemoveVersions(t *testing.T) {
+	lockedA1 := newLocked("a", "1")
+	lockedB1 := newLocked("b", "1")
+	lockedA2 := newLocked("a", "2")
+	canceled := error(&storage.Error{Code: storage.Canceled, Err: context.Canceled})
+
+	tests := map[string]struct {
 		removed  int
-		failures []error
-		errs     []error
+		failures []error // that the bucket returns, joined
+		errs     []error // of a in version 1, b in version 1, a in version 2
 	}{
-		"all are removed":                      {3, nil, []error{nil, nil, nil}},
-		"none is":                              {0, []error{one, another, locked("a", "2")}, []error{one, another, locked("a", "2")}},
-		"a version is not one of its key":      {2, []error{locked("a", "2")}, []error{nil, nil, locked("a", "2")}},
-		"what was not tried has what ended it": {1, []error{one, end}, []error{one, nil, end}},
-		"nothing was tried":                    {0, []error{end}, []error{end, end, end}},
-	} {
+		"all are removed": {
+			removed:  3,
+			failures: nil,
+			errs:     []error{nil, nil, nil},
+		},
+		"none is": {
+			removed:  0,
+			failures: []error{lockedA1, lockedB1, lockedA2},
+			errs:     []error{lockedA1, lockedB1, lockedA2},
+		},
+		"a version is not one of its key": {
+			removed:  2,
+			failures: []error{lockedA2},
+			errs:     []error{nil, nil, lockedA2},
+		},
+		"what was not tried has what ended it": {
+			removed:  1,
+			failures: []error{lockedA1, canceled},
+			errs:     []error{lockedA1, nil, canceled},
+		},
+		"nothing was tried": {
+			removed:  0,
+			failures: []error{canceled},
+			errs:     []error{canceled, canceled, canceled},
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			var group []storage.VersionEntry
-			for _, v := range [][2]string{{"a", "1"}, {"b", "1"}, {"a", "2"}} {
-				group = append(group, storage.VersionEntry{ListEntry: storage.ListEntry{Key: v[0]}, Version: v[1]})
-			}
-			errs, early := Remove(t.Context(), storage.NewBucket(&remover{removed: row.removed, err: errors.Join(row.failures...)}), group, true)
-			require.Equal(t, row.errs, errs)
-			require.Equal(t, slices.Contains(row.failures, end), early != nil)
+			bucket := storage.NewBucket(&remover{removed: tt.removed, err: errors.Join(tt.failures...)})
+			group := []storage.VersionEntry{newEntry("a", "1"), newEntry("b", "1"), newEntry("a", "2")}
+
+			errs, early := Remove(t.Context(), bucket, group, true)
+			require.Equal(t, tt.errs, errs)
+			require.Equal(t, slices.Contains(tt.failures, canceled), early != nil)
 		})
 	}
+}
 
-	errs, early := Remove(t.Context(), storage.NewBucket(&remover{removed: 1, err: locked("b", "")}), []storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "a"}}, {ListEntry: storage.ListEntry{Key: "b"}}}, false)
-	require.Equal(t, []error{nil, locked("b", "")}, errs)
+// Remove of objects returns the error of each key.
+func TestRemoveObjects(t *testing.T) {
+	lockedB := newLocked("b", "")
+	bucket := storage.NewBucket(&remover{removed: 1, err: lockedB})
+	group := []storage.VersionEntry{newEntry("a", ""), newEntry("b", "")}
+
+	errs, early := Remove(t.Context(), bucket, group, false)
+	require.Equal(t, []error{nil, lockedB}, errs)
 	require.NoError(t, early)
 }
