@@ -17,10 +17,13 @@ import (
 
 var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
+// base is the address below which the signed URLs lie.
 const base = "https://files.example.com/b/"
 
+// secret returns a secret that consists of one byte.
 func secret(fill byte) []byte { return bytes.Repeat([]byte{fill}, signedurl.MinSecret) }
 
+// newKeys returns signing keys with these secrets. The first one signs.
 func newKeys(t testing.TB, secrets ...[]byte) signedurl.Keys {
 	t.Helper()
 	k, err := signedurl.NewKeys(secrets)
@@ -28,8 +31,9 @@ func newKeys(t testing.TB, secrets ...[]byte) signedurl.Keys {
 	return k
 }
 
+// upload returns a request to sign an upload with all options.
 func upload() *driver.SignRequest {
-	crc := uint32(0xE3069283)
+	const crc = 0xE3069283 // of "123456789"
 	r := &driver.SignRequest{
 		Method:    http.MethodPut,
 		Key:       "a/b c",
@@ -48,6 +52,7 @@ func upload() *driver.SignRequest {
 	return r
 }
 
+// download returns a request to sign a download with all options.
 func download() *driver.SignRequest {
 	return &driver.SignRequest{
 		Method:       http.MethodGet,
@@ -68,6 +73,7 @@ type request struct {
 	header                     http.Header
 }
 
+// signedRequest signs req, and returns what a client sends with it.
 func signedRequest(t testing.TB, k signedurl.Keys, r *driver.SignRequest) *request {
 	t.Helper()
 	u, err := signedurl.SignURL(k, "bucket", r, noon)
@@ -78,15 +84,18 @@ func signedRequest(t testing.TB, k signedurl.Keys, r *driver.SignRequest) *reque
 	return &request{"bucket", u.Method, r.Key, query, u.Header}
 }
 
+// verify verifies the request as a server does.
 func (r *request) verify(k signedurl.Keys, now time.Time) (*signedurl.Grant, signedurl.Status) {
 	return signedurl.VerifyURL(k, r.bucket, r.method, r.key, r.query, r.header, now)
 }
 
+// signature returns the last parameter of the query.
 func (r *request) signature() string {
 	_, signature, _ := strings.Cut(r.query, "&ob-signature=")
 	return signature
 }
 
+// replace replaces a text in the query.
 func (r *request) replace(old, new string) { r.query = strings.Replace(r.query, old, new, 1) }
 
 // form returns the fields of a signed form.
@@ -98,6 +107,7 @@ func form(t testing.TB, k signedurl.Keys, r *driver.SignRequest) map[string]stri
 	return f.Fields
 }
 
+// formRequest returns a request to sign a form.
 func formRequest() *driver.SignRequest {
 	r := upload()
 	r.Method = http.MethodPost

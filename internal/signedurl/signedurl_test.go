@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
@@ -95,17 +96,29 @@ func TestSignPart(t *testing.T) {
 		Attributes: g.Attributes,
 	}, g)
 
-	for _, altered := range []string{
-		strings.Replace(query, "ob-part=7", "ob-part=8", 1), strings.Replace(query, "ob-part=7&", "", 1),
-		strings.Replace(query, "ob-upload=u%261", "ob-upload=u", 1), "ob-part=8&" + query,
-	} {
+	alteredQueries := []string{
+		strings.Replace(query, "ob-part=7", "ob-part=8", 1),
+		strings.Replace(query, "ob-part=7&", "", 1),
+		strings.Replace(query, "ob-upload=u%261", "ob-upload=u", 1),
+		"ob-part=8&" + query,
+	}
+	for _, altered := range alteredQueries {
 		require.NotEqual(t, query, altered)
 		_, status := signedurl.VerifyURL(k, "bucket", http.MethodPut, "a/b c", altered, nil, noon)
 		require.Equal(t, signedurl.Invalid, status, altered)
 	}
+}
 
-	for _, r := range []driver.SignPartRequest{{Upload: "u", Number: 1}, {BaseURL: base, Number: 1}, {BaseURL: base, Upload: "u"}} {
-		_, err := signedurl.SignPart(k, "bucket", &r, noon)
+// If a request has no base URL, no upload or no part number, SignPart fails with Unsupported.
+func TestSignPartUnsupported(t *testing.T) {
+	k := newKeys(t, secret(1))
+	requests := []driver.SignPartRequest{
+		{Upload: "u", Number: 1},
+		{BaseURL: base, Number: 1},
+		{BaseURL: base, Upload: "u"},
+	}
+	for _, req := range requests {
+		_, err := signedurl.SignPart(k, "bucket", &req, noon)
 		require.ErrorIs(t, err, storage.Unsupported)
 	}
 }
@@ -181,16 +194,10 @@ func TestVerifyURLAltered(t *testing.T) {
 			r.query += "%3D"
 		}},
 		{"a signature in hexadecimal", func(r *request) {
-			raw, err := base64.RawURLEncoding.DecodeString(r.signature())
-			require.NoError(t, err)
+			raw, _ := base64.RawURLEncoding.DecodeString(r.signature())
 			r.replace(r.signature(), fmt.Sprintf("%x", raw))
 		}},
-		{"a signature whose last bits differ", func(r *request) { // the text differs but decodes to the same bytes
-			s := r.signature()
-			alphabet := "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-			last := alphabet[strings.IndexByte(alphabet, s[len(s)-1])^1]
-			r.query = r.query[:len(r.query)-1] + string(last)
-		}},
+		{"a signature whose last bits differ", alterUnusedBits},
 		{"a signature of zeros", func(r *request) {
 			r.replace(r.signature(), strings.Repeat("A", 43))
 		}},
@@ -287,14 +294,21 @@ func TestVerifyURLAltered(t *testing.T) {
 	}
 }
 
+// swapCase returns a lower-case letter in upper case, and the other way round.
 func swapCase(r rune) rune {
-	if r >= 'a' && r <= 'z' {
-		return r - 'a' + 'A'
+	if unicode.IsLower(r) {
+		return unicode.ToUpper(r)
 	}
-	if r >= 'A' && r <= 'Z' {
-		return r - 'A' + 'a'
-	}
-	return r
+	return unicode.ToLower(r)
+}
+
+// alterUnusedBits changes the last character of the signature so that it still decodes to the same bytes: Base64
+// leaves the last bits of that character unused.
+func alterUnusedBits(r *request) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	end := len(r.query) - 1
+	last := strings.IndexByte(alphabet, r.query[end])
+	r.query = r.query[:end] + string(alphabet[last^1])
 }
 
 // If the time of a signed URL is over, VerifyURL returns Expired. If it was signed far in the future, VerifyURL
@@ -333,11 +347,11 @@ func TestKeysRotated(t *testing.T) {
 		signs, checks signedurl.Keys
 		want          signedurl.Status
 	}{
-		"the first signs":         {both, newer, signedurl.Valid},
-		"the others do not sign":  {both, older, signedurl.Invalid},
-		"an older one verifies":   {older, both, signedurl.Valid},
-		"a removed one does not":  {older, newer, signedurl.Invalid},
-		"no key verifies nothing": {older, signedurl.Keys{}, signedurl.Invalid},
+		"the first signs":         {signs: both, checks: newer, want: signedurl.Valid},
+		"the others do not sign":  {signs: both, checks: older, want: signedurl.Invalid},
+		"an older one verifies":   {signs: older, checks: both, want: signedurl.Valid},
+		"a removed one does not":  {signs: older, checks: newer, want: signedurl.Invalid},
+		"no key verifies nothing": {signs: older, checks: signedurl.Keys{}, want: signedurl.Invalid},
 	}
 	for name, tt := range tests {
 		_, status := signedRequest(t, tt.signs, upload()).verify(tt.checks, noon)
@@ -389,28 +403,36 @@ func TestSignForm(t *testing.T) {
 func TestVerifyFormAltered(t *testing.T) {
 	k := newKeys(t, secret(1))
 	good := form(t, k, formRequest())
-	invalid := func(name string, fields map[string]string) {
+	requireInvalid := func(name string, fields map[string]string) {
 		_, status := signedurl.VerifyForm(k, "bucket", fields, noon)
 		require.Equal(t, signedurl.Invalid, status, name)
 	}
+
+	// Each field in turn has another value, is missing, or is empty.
 	for name := range good {
 		altered := maps.Clone(good)
 		altered[name] += "0"
-		invalid("another "+name, altered)
+		requireInvalid("another "+name, altered)
+
 		delete(altered, name)
-		invalid("no "+name, altered)
-		altered = maps.Clone(good)
+		requireInvalid("no "+name, altered)
+
 		altered[name] = ""
-		invalid("an empty "+name, altered)
+		requireInvalid("an empty "+name, altered)
 	}
+
+	// The form has a field more.
 	added := maps.Clone(good)
 	added["content-encoding"] = "gzip"
-	invalid("an additional field", added)
+	requireInvalid("an additional field", added)
+
+	// Name and value of a field have the same letters in sequence, but another boundary.
 	moved := maps.Clone(good)
 	delete(moved, "content-type")
-	moved["content-typ"] = "e" + good["content-type"] // the same letters in sequence
-	invalid("a moved boundary between two parts", moved)
-	invalid("nothing", nil)
+	moved["content-typ"] = "e" + good["content-type"]
+	requireInvalid("a moved boundary between two parts", moved)
+
+	requireInvalid("nothing", nil)
 }
 
 // If a request for a form has no size bounds, SignForm fails with Unsupported. SignURL does not sign a request for
