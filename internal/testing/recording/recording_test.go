@@ -32,27 +32,32 @@ type message struct {
 	document    string
 }
 
-func (m *message) with(text string) message {
-	replace := func(in string) string { return strings.ReplaceAll(in, "SECRET", text) }
-	replaceAll := func(header http.Header) http.Header {
-		result := http.Header{}
-		for name, values := range header {
-			for _, value := range values {
-				result.Add(name, replace(value))
-			}
-		}
-		return result
-	}
+// with returns the message with the secret in each place of "SECRET".
+func (m *message) with(secret string) message {
 	result := *m
-	result.url = replace(m.url)
-	result.header, result.received = replaceAll(m.header), replaceAll(m.received)
-	result.body, result.document = replace(m.body), replace(m.document)
+	result.url = strings.ReplaceAll(m.url, "SECRET", secret)
+	result.header = headerWith(m.header, secret)
+	result.body = strings.ReplaceAll(m.body, "SECRET", secret)
+	result.received = headerWith(m.received, secret)
+	result.document = strings.ReplaceAll(m.document, "SECRET", secret)
 	return result
 }
 
-type answering func(r *http.Request) *http.Response
+// headerWith returns a header with the secret in each place of "SECRET".
+func headerWith(header http.Header, secret string) http.Header {
+	result := http.Header{}
+	for name, values := range header {
+		for _, value := range values {
+			result.Add(name, strings.ReplaceAll(value, "SECRET", secret))
+		}
+	}
+	return result
+}
 
-func (f answering) RoundTrip(r *http.Request) (*http.Response, error) {
+// A responder is a RoundTripper that reads the request's body and returns its own response.
+type responder func(r *http.Request) *http.Response
+
+func (f responder) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body == nil {
 		return f(r), nil
 	}
@@ -69,7 +74,7 @@ func send(t *testing.T, r *recording.Recorder, m message) {
 	if m.status == 0 {
 		m.status = http.StatusOK
 	}
-	transport := r.Transport(answering(func(req *http.Request) *http.Response {
+	transport := r.Transport(responder(func(req *http.Request) *http.Response {
 		return &http.Response{
 			StatusCode:    m.status,
 			Request:       req,
@@ -100,25 +105,77 @@ const (
 
 // hidingPlaces have a secret that nothing else tells, so it must be replaced.
 var hidingPlaces = []struct {
-	name, cloud string
-	message     message
+	name    string
+	cloud   string // scheme of the provider's addresses
+	message message
 }{
 	{
-		name:    "a key id in an authorization",
-		cloud:   "s3",
-		message: message{url: amazonObject, header: http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=SECRET/20260101/eu-west-1/s3, Signature=00112233"}}},
+		name:  "a key id in an authorization",
+		cloud: "s3",
+		message: message{
+			url: amazonObject,
+			header: http.Header{"Authorization": {
+				"AWS4-HMAC-SHA256 Credential=SECRET/20260101/eu-west-1/s3, Signature=00112233",
+			}},
+		},
 	},
 	{
-		name:    "a signature in an authorization",
-		cloud:   "s3",
-		message: message{url: minioObject, header: http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/s3, Signature=SECRET"}}},
+		name:  "a signature in an authorization",
+		cloud: "s3",
+		message: message{
+			url: minioObject,
+			header: http.Header{"Authorization": {
+				"AWS4-HMAC-SHA256 Credential=AKID/20260101/eu-west-1/s3, Signature=SECRET",
+			}},
+		},
 	},
-	{name: "an authorization in two headers", cloud: "s3", message: message{url: amazonObject, header: http.Header{"Authorization": {"AWS4-HMAC-SHA256", "Credential=SECRET/20260101/eu-west-1/s3"}}}},
-	{name: "a session token", cloud: "s3", message: message{url: amazonObject, header: http.Header{"X-Amz-Security-Token": {"SECRET"}}}},
-	{name: "a customer's key", cloud: "s3", message: message{url: amazonObject, header: http.Header{"X-Amz-Server-Side-Encryption-Customer-Key": {"SECRET"}}}},
-	{name: "the hash of a customer's key in a response", cloud: "s3", message: message{url: amazonObject, received: http.Header{"X-Amz-Server-Side-Encryption-Customer-Key-Md5": {"SECRET"}}}},
-	{name: "the id of a KMS key", cloud: "s3", message: message{url: amazonObject, received: http.Header{"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id": {"SECRET"}}}},
-	{name: "a signed URL", cloud: "s3", message: message{url: amazonObject + "?X-Amz-Signature=SECRET&X-Amz-Credential=SECRET%2F20260101&X-Amz-Security-Token=SECRET"}},
+	{
+		name:  "an authorization in two headers",
+		cloud: "s3",
+		message: message{
+			url: amazonObject,
+			header: http.Header{"Authorization": {
+				"AWS4-HMAC-SHA256", "Credential=SECRET/20260101/eu-west-1/s3",
+			}},
+		},
+	},
+	{
+		name:    "a session token",
+		cloud:   "s3",
+		message: message{url: amazonObject, header: http.Header{"X-Amz-Security-Token": {"SECRET"}}},
+	},
+	{
+		name:  "a customer's key",
+		cloud: "s3",
+		message: message{
+			url:    amazonObject,
+			header: http.Header{"X-Amz-Server-Side-Encryption-Customer-Key": {"SECRET"}},
+		},
+	},
+	{
+		name:  "the hash of a customer's key in a response",
+		cloud: "s3",
+		message: message{
+			url:      amazonObject,
+			received: http.Header{"X-Amz-Server-Side-Encryption-Customer-Key-Md5": {"SECRET"}},
+		},
+	},
+	{
+		name:  "the id of a KMS key",
+		cloud: "s3",
+		message: message{
+			url:      amazonObject,
+			received: http.Header{"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id": {"SECRET"}},
+		},
+	},
+	{
+		name:  "a signed URL",
+		cloud: "s3",
+		message: message{
+			url: amazonObject + "?X-Amz-Signature=SECRET&X-Amz-Credential=SECRET%2F20260101" +
+				"&X-Amz-Security-Token=SECRET",
+		},
+	},
 	{
 		name:  "chunks with signatures",
 		cloud: "s3",
@@ -126,7 +183,10 @@ var hidingPlaces = []struct {
 			method: "PUT",
 			url:    amazonObject,
 			header: http.Header{"X-Amz-Content-Sha256": {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"}},
-			body:   "5;chunk-signature=48696464656e265365637265742f6f66\r\nhello\r\n0;chunk-signature=48696464656e265365637265742f6f66\r\nx-amz-trailer-signature:48696464656e265365637265742f6f66\r\n\r\n",
+			// The hexadecimal digits are the beginning of the secret.
+			body: "5;chunk-signature=48696464656e265365637265742f6f66\r\nhello\r\n" +
+				"0;chunk-signature=48696464656e265365637265742f6f66\r\n" +
+				"x-amz-trailer-signature:48696464656e265365637265742f6f66\r\n\r\n",
 		},
 	},
 	{
@@ -143,76 +203,154 @@ var hidingPlaces = []struct {
 		name:  "what was signed, in an error",
 		cloud: "s3",
 		message: message{
-			url:      amazonObject,
-			status:   403,
-			document: `<?xml version="1.0"?><Error><Code>SignatureDoesNotMatch</Code><Message>no</Message><AWSAccessKeyId>SECRET</AWSAccessKeyId><StringToSign>AWS4 SECRET</StringToSign><CanonicalRequest><![CDATA[GET /?x=SECRET]]></CanonicalRequest></Error>`,
+			url:    amazonObject,
+			status: 403,
+			document: `<?xml version="1.0"?><Error><Code>SignatureDoesNotMatch</Code><Message>no</Message>` +
+				`<AWSAccessKeyId>SECRET</AWSAccessKeyId><StringToSign>AWS4 SECRET</StringToSign>` +
+				`<CanonicalRequest><![CDATA[GET /?x=SECRET]]></CanonicalRequest></Error>`,
 		},
 	},
 	{
-		name:    "an unknown element with attributes",
-		cloud:   "s3",
-		message: message{url: amazonObject, status: 400, document: `<Error xmlns="http://s3"><Code>X</Code><!-- SECRET --><s:New xmlns:s="u" of="SECRET"> SECRET </s:New></Error>`},
+		name:  "an unknown element with attributes",
+		cloud: "s3",
+		message: message{
+			url:    amazonObject,
+			status: 400,
+			document: `<Error xmlns="http://s3"><Code>X</Code><!-- SECRET -->` +
+				`<s:New xmlns:s="u" of="SECRET"> SECRET </s:New></Error>`,
+		},
 	},
 	{
 		name:  "an owner",
 		cloud: "s3",
 		message: message{
-			url:      minioObject + "?list-type=2",
-			document: `<ListBucketResult><Contents><Key>a</Key><Owner><ID>SECRET</ID><DisplayName>SECRET</DisplayName></Owner></Contents></ListBucketResult>`,
+			url: minioObject + "?list-type=2",
+			document: `<ListBucketResult><Contents><Key>a</Key><Owner><ID>SECRET</ID>` +
+				`<DisplayName>SECRET</DisplayName></Owner></Contents></ListBucketResult>`,
 		},
 	},
 	{
 		name:  "credentials in a document",
 		cloud: "s3",
 		message: message{
-			method:   "POST",
-			url:      minioObject,
-			document: `<AssumeRoleResponse><AssumeRoleResult><Credentials><SecretAccessKey>SECRET</SecretAccessKey><SessionToken>SECRET</SessionToken></Credentials><AssumedRoleUser><Arn>SECRET</Arn></AssumedRoleUser></AssumeRoleResult></AssumeRoleResponse>`,
+			method: "POST",
+			url:    minioObject,
+			document: `<AssumeRoleResponse><AssumeRoleResult><Credentials>` +
+				`<SecretAccessKey>SECRET</SecretAccessKey><SessionToken>SECRET</SessionToken></Credentials>` +
+				`<AssumedRoleUser><Arn>SECRET</Arn></AssumedRoleUser></AssumeRoleResult></AssumeRoleResponse>`,
 		},
 	},
 	{
-		name:    "an account in a message",
+		name:  "an account in a message",
+		cloud: "s3",
+		message: message{
+			url:    amazonObject,
+			status: 403,
+			document: `<Error><Code>AccessDenied</Code>` +
+				`<Message>User: arn:aws:iam::471147114711:user/SECRET is not authorized</Message></Error>`,
+		},
+	},
+	{
+		name:    "a cookie",
 		cloud:   "s3",
-		message: message{url: amazonObject, status: 403, document: `<Error><Code>AccessDenied</Code><Message>User: arn:aws:iam::471147114711:user/SECRET is not authorized</Message></Error>`},
+		message: message{url: amazonObject, received: http.Header{"Set-Cookie": {"SECRET"}}},
 	},
-	{name: "a cookie", cloud: "s3", message: message{url: amazonObject, received: http.Header{"Set-Cookie": {"SECRET"}}}},
 
-	{name: "an OAuth token", cloud: "gs", message: message{url: googleObject, header: http.Header{"Authorization": {"Bearer SECRET"}}}},
 	{
-		name:    "an HMAC key",
+		name:    "an OAuth token",
 		cloud:   "gs",
-		message: message{url: googleXML, header: http.Header{"Authorization": {"GOOG4-HMAC-SHA256 Credential=SECRET/20260101/auto/storage/goog4_request, Signature=00112233"}}},
+		message: message{url: googleObject, header: http.Header{"Authorization": {"Bearer SECRET"}}},
 	},
-	{name: "a signed URL of Google", cloud: "gs", message: message{url: googleXML + "?X-Goog-Signature=SECRET&X-Goog-Credential=SECRET&GoogleAccessId=SECRET"}},
-	{name: "a project to bill", cloud: "gs", message: message{url: googleObject + "?userProject=SECRET", header: http.Header{"X-Goog-User-Project": {"SECRET"}}}},
-	{name: "a key for an object", cloud: "gs", message: message{url: googleObject, header: http.Header{"X-Goog-Encryption-Key": {"SECRET"}, "X-Goog-Copy-Source-Encryption-Key": {"SECRET"}}}},
 	{
-		name:    "the address of a session",
-		cloud:   "gs",
-		message: message{method: "POST", url: googleUpload, received: http.Header{"Location": {googleUpload + "&upload_id=SECRET"}, "X-Guploader-Uploadid": {"SECRET"}}},
+		name:  "an HMAC key",
+		cloud: "gs",
+		message: message{
+			url: googleXML,
+			header: http.Header{"Authorization": {
+				"GOOG4-HMAC-SHA256 Credential=SECRET/20260101/auto/storage/goog4_request, Signature=00112233",
+			}},
+		},
 	},
-	{name: "a request to a session", cloud: "gs", message: message{method: "PUT", url: googleUpload + "&upload_id=SECRET", body: "x"}},
+	{
+		name:  "a signed URL of Google",
+		cloud: "gs",
+		message: message{
+			url: googleXML + "?X-Goog-Signature=SECRET&X-Goog-Credential=SECRET&GoogleAccessId=SECRET",
+		},
+	},
+	{
+		name:  "a project to bill",
+		cloud: "gs",
+		message: message{
+			url:    googleObject + "?userProject=SECRET",
+			header: http.Header{"X-Goog-User-Project": {"SECRET"}},
+		},
+	},
+	{
+		name:  "a key for an object",
+		cloud: "gs",
+		message: message{
+			url: googleObject,
+			header: http.Header{
+				"X-Goog-Encryption-Key":             {"SECRET"},
+				"X-Goog-Copy-Source-Encryption-Key": {"SECRET"},
+			},
+		},
+	},
+	{
+		name:  "the address of a session",
+		cloud: "gs",
+		message: message{
+			method: "POST",
+			url:    googleUpload,
+			received: http.Header{
+				"Location":             {googleUpload + "&upload_id=SECRET"},
+				"X-Guploader-Uploadid": {"SECRET"},
+			},
+		},
+	},
+	{
+		name:    "a request to a session",
+		cloud:   "gs",
+		message: message{method: "PUT", url: googleUpload + "&upload_id=SECRET", body: "x"},
+	},
 	{
 		name:  "fields of an object",
 		cloud: "gs",
 		message: message{
-			url:      googleObject,
-			document: `{"kind":"storage#object","name":"a","bucket":"` + testBucket + `","selfLink":"SECRET","owner":{"entity":"user-SECRET"},"projectNumber":4711471147114711,"customerEncryption":{"keySha256":"SECRET"},"new":{"field":"SECRET"}}`,
+			url: googleObject,
+			document: `{"kind":"storage#object","name":"a","bucket":"` + testBucket + `",` +
+				`"selfLink":"SECRET","owner":{"entity":"user-SECRET"},"projectNumber":4711471147114711,` +
+				`"customerEncryption":{"keySha256":"SECRET"},"new":{"field":"SECRET"}}`,
 		},
 	},
 	{
-		name:    "a resource with the headers of a read",
-		cloud:   "gs",
-		message: message{url: googleObject + "?alt=json", received: http.Header{"X-Goog-Generation": {"1"}}, document: `{"kind":"storage#object","mediaLink":"SECRET"}`},
+		name:  "a resource with the headers of a read",
+		cloud: "gs",
+		message: message{
+			url:      googleObject + "?alt=json",
+			received: http.Header{"X-Goog-Generation": {"1"}},
+			document: `{"kind":"storage#object","mediaLink":"SECRET"}`,
+		},
 	},
-	{name: "members of a policy", cloud: "gs", message: message{url: googleObject, document: `{"kind":"storage#policy","bindings":[{"role":"roles/x","members":["allUsers","user:SECRET"]}]}`}},
+	{
+		name:  "members of a policy",
+		cloud: "gs",
+		message: message{
+			url: googleObject,
+			document: `{"kind":"storage#policy",` +
+				`"bindings":[{"role":"roles/x","members":["allUsers","user:SECRET"]}]}`,
+		},
+	},
 	{
 		name:  "an address in a message of Google",
 		cloud: "gs",
 		message: message{
-			url:      googleObject,
-			status:   403,
-			document: `{"error":{"code":403,"message":"robot@SECRET.iam.gserviceaccount.com does not have storage.objects.get access","errors":[{"debugInfo":"SECRET","message":"no","reason":"forbidden"}]}}`,
+			url:    googleObject,
+			status: 403,
+			document: `{"error":{"code":403,` +
+				`"message":"robot@SECRET.iam.gserviceaccount.com does not have storage.objects.get access",` +
+				`"errors":[{"debugInfo":"SECRET","message":"no","reason":"forbidden"}]}}`,
 		},
 	},
 	{
@@ -222,40 +360,85 @@ var hidingPlaces = []struct {
 			method: "POST",
 			url:    googleXML,
 			header: http.Header{"Content-Type": {"multipart/mixed; boundary=x"}},
-			body:   "--x\r\nContent-Type: application/http\r\n\r\nDELETE /b HTTP/1.1\r\nAuthorization: Bearer SECRET\r\n\r\n--x--\r\n",
+			body: "--x\r\nContent-Type: application/http\r\n\r\n" +
+				"DELETE /b HTTP/1.1\r\nAuthorization: Bearer SECRET\r\n\r\n--x--\r\n",
 		},
 	},
 
-	{name: "a shared access signature", cloud: "azblob", message: message{url: azureObject + "?sv=2024-11-04&sig=SECRET&skoid=SECRET"}},
 	{
-		name:    "a signature in the address of a source",
+		name:    "a shared access signature",
 		cloud:   "azblob",
-		message: message{method: "PUT", url: azurite, header: http.Header{"X-Ms-Copy-Source": {"https://acc0untname.blob.core.windows.net/" + testBucket + "/b?sig=SECRET"}}},
+		message: message{url: azureObject + "?sv=2024-11-04&sig=SECRET&skoid=SECRET"},
 	},
-	{name: "an authorization of a source", cloud: "azblob", message: message{method: "PUT", url: azureObject, header: http.Header{"X-Ms-Copy-Source-Authorization": {"Bearer SECRET"}}}},
-	{name: "a shared key", cloud: "azblob", message: message{url: azurite, header: http.Header{"Authorization": {"SharedKey acc0untname:SECRET"}}}},
-	{name: "a token", cloud: "azblob", message: message{url: azureObject, header: http.Header{"Authorization": {"Bearer SECRET"}}}},
-	{name: "a key of a blob", cloud: "azblob", message: message{url: azureObject, header: http.Header{"X-Ms-Encryption-Key": {"SECRET"}, "X-Ms-Encryption-Key-Sha256": {"SECRET"}}}},
 	{
-		name:    "a user's delegation key",
+		name:  "a signature in the address of a source",
+		cloud: "azblob",
+		message: message{
+			method: "PUT",
+			url:    azurite,
+			header: http.Header{"X-Ms-Copy-Source": {
+				"https://acc0untname.blob.core.windows.net/" + testBucket + "/b?sig=SECRET",
+			}},
+		},
+	},
+	{
+		name:  "an authorization of a source",
+		cloud: "azblob",
+		message: message{
+			method: "PUT",
+			url:    azureObject,
+			header: http.Header{"X-Ms-Copy-Source-Authorization": {"Bearer SECRET"}},
+		},
+	},
+	{
+		name:  "a shared key",
+		cloud: "azblob",
+		message: message{
+			url:    azurite,
+			header: http.Header{"Authorization": {"SharedKey acc0untname:SECRET"}},
+		},
+	},
+	{
+		name:    "a token",
 		cloud:   "azblob",
-		message: message{method: "POST", url: azureObject + "?restype=service&comp=userdelegationkey", document: `<UserDelegationKey><SignedOid>SECRET</SignedOid><Value>SECRET</Value></UserDelegationKey>`},
+		message: message{url: azureObject, header: http.Header{"Authorization": {"Bearer SECRET"}}},
+	},
+	{
+		name:  "a key of a blob",
+		cloud: "azblob",
+		message: message{
+			url:    azureObject,
+			header: http.Header{"X-Ms-Encryption-Key": {"SECRET"}, "X-Ms-Encryption-Key-Sha256": {"SECRET"}},
+		},
+	},
+	{
+		name:  "a user's delegation key",
+		cloud: "azblob",
+		message: message{
+			method: "POST",
+			url:    azureObject + "?restype=service&comp=userdelegationkey",
+			document: `<UserDelegationKey><SignedOid>SECRET</SignedOid>` +
+				`<Value>SECRET</Value></UserDelegationKey>`,
+		},
 	},
 	{
 		name:  "a listing with the address of the service",
 		cloud: "azblob",
 		message: message{
-			url:      azurite + "?comp=list",
-			document: "\ufeff" + `<?xml version="1.0"?><EnumerationResults ServiceEndpoint="https://SECRET/" ContainerName="` + testBucket + `"><Blobs><Blob><Name>a</Name></Blob></Blobs></EnumerationResults>`,
+			url: azurite + "?comp=list",
+			document: "\ufeff" + `<?xml version="1.0"?><EnumerationResults ServiceEndpoint="https://SECRET/" ` +
+				`ContainerName="` + testBucket + `"><Blobs><Blob><Name>a</Name></Blob></Blobs>` +
+				`</EnumerationResults>`,
 		},
 	},
 	{
 		name:  "the details of an authentication",
 		cloud: "azblob",
 		message: message{
-			url:      azureObject,
-			status:   403,
-			document: `<Error><Code>AuthenticationFailed</Code><Message>no</Message><AuthenticationErrorDetail>The string to sign was 'SECRET'</AuthenticationErrorDetail></Error>`,
+			url:    azureObject,
+			status: 403,
+			document: `<Error><Code>AuthenticationFailed</Code><Message>no</Message>` +
+				`<AuthenticationErrorDetail>The string to sign was 'SECRET'</AuthenticationErrorDetail></Error>`,
 		},
 	},
 	{
@@ -265,7 +448,8 @@ var hidingPlaces = []struct {
 			method: "POST",
 			url:    azureObject + "?comp=batch",
 			header: http.Header{"Content-Type": {"multipart/mixed; boundary=x"}},
-			body:   "--x\r\n\r\nDELETE /b HTTP/1.1\r\nAuthorization: SharedKey acc0untname:SECRET\r\n\r\n--x--\r\n",
+			body: "--x\r\n\r\nDELETE /b HTTP/1.1\r\n" +
+				"Authorization: SharedKey acc0untname:SECRET\r\n\r\n--x--\r\n",
 		},
 	},
 }
@@ -274,39 +458,52 @@ var hidingPlaces = []struct {
 func secretForms() []string {
 	escaped := url.QueryEscape(testSecret)
 	return []string{
-		testSecret, escaped, url.PathEscape(testSecret), hex.EncodeToString([]byte(testSecret)),
-		base64.StdEncoding.EncodeToString([]byte(testSecret)), `Hidden\u0026Secret`, "Hidden&amp;Secret", "Hidden",
+		testSecret,
+		escaped,
+		url.PathEscape(testSecret),
+		hex.EncodeToString([]byte(testSecret)),
+		base64.StdEncoding.EncodeToString([]byte(testSecret)),
+		`Hidden\u0026Secret`,
+		"Hidden&amp;Secret",
+		"Hidden",
 	}
 }
 
+// encodedFor returns the secret in the encoding of its place in the message.
+func encodedFor(name string, m message) string {
+	if strings.Contains(name, "message") {
+		return "Hidden-Secret"
+	}
+	if strings.Contains(m.document, "<") {
+		return strings.ReplaceAll(testSecret, "&", "&amp;")
+	}
+	if strings.Contains(m.url, "SECRET") || strings.Contains(m.header.Get("X-Ms-Copy-Source"), "SECRET") {
+		return url.QueryEscape(testSecret)
+	}
+	return testSecret
+}
+
+// The recorder replaces secrets, and the names of accounts, buckets and hosts, so that nobody finds them in
+// the file.
 func TestRecordingsReplaceWhatTells(t *testing.T) {
 	for _, tt := range hidingPlaces {
 		t.Run(tt.cloud+" "+tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			r := recording.New(dir, tt.cloud+"://", nil)
 			require.NoError(t, r.Begin())
-			text := testSecret
-			if strings.Contains(tt.message.url, "SECRET") || strings.Contains(tt.message.header.Get("X-Ms-Copy-Source"), "SECRET") {
-				text = url.QueryEscape(testSecret)
-			}
-			if strings.Contains(tt.message.document, "<") {
-				text = strings.ReplaceAll(testSecret, "&", "&amp;")
-			}
-			if strings.Contains(tt.name, "message") {
-				text = "Hidden-Secret"
-			}
-			send(t, r, tt.message.with(text))
+			send(t, r, tt.message.with(encodedFor(tt.name, tt.message)))
 
 			count, remaining, err := r.Write()
 			require.NoError(t, err)
 			require.Equal(t, 1, count, "the secret is replaced, so that the exchange can be recorded")
 			require.Zero(t, remaining)
-
 			require.Len(t, recorded.ReadFolder(t, recorded.Amazon, dir).Exchanges, 1)
-			recordedText := recorded.Text(t, dir)
-			forms := append(secretForms(), "omnibucket-certify-", "acc0untname", "127.0.0.1", "4711", "48696464")
-			for _, form := range forms {
-				require.NotContains(t, recordedText, form)
+
+			text := recorded.Text(t, dir)
+			hidden := append(secretForms(), "omnibucket-certify-", "acc0untname", "127.0.0.1", "4711",
+				"48696464")
+			for _, word := range hidden {
+				require.NotContains(t, text, word)
 			}
 		})
 	}
@@ -330,9 +527,10 @@ func TestRecordingsLackExchangesWithKnownSecrets(t *testing.T) {
 		"in a document without its ends": `<Error><Code>` + testSecret,
 	}
 	environ := map[string][]string{
-		"s3":     {"AWS_SECRET_ACCESS_KEY=" + testSecret, "AWS_RETRY_MODE=standard"},
-		"gs":     {"GOOGLE_APPLICATION_CREDENTIALS=" + credentialsFile(t)},
-		"azblob": {"AZURE_STORAGE_CONNECTION_STRING=AccountName=acc0untname;AccountKey=" + testSecret + ";EndpointSuffix=core.windows.net"},
+		"s3": {"AWS_SECRET_ACCESS_KEY=" + testSecret, "AWS_RETRY_MODE=standard"},
+		"gs": {"GOOGLE_APPLICATION_CREDENTIALS=" + credentialsFile(t)},
+		"azblob": {"AZURE_STORAGE_CONNECTION_STRING=AccountName=acc0untname;AccountKey=" + testSecret +
+			";EndpointSuffix=core.windows.net"},
 	}
 	objects := map[string]string{"s3": amazonObject, "gs": googleXML, "azblob": azureObject}
 
@@ -342,8 +540,16 @@ func TestRecordingsLackExchangesWithKnownSecrets(t *testing.T) {
 				dir := t.TempDir()
 				r := recording.New(dir, cloud+"://", environ[cloud])
 				send(t, r, message{method: "PUT", url: object, body: content})
-				send(t, r, message{url: object, document: content, received: http.Header{"Accept-Ranges": {"bytes"}}})
-				send(t, r, message{url: object, document: "standard", received: http.Header{"X-Amz-Meta-A": {content}}})
+				send(t, r, message{
+					url:      object,
+					document: content,
+					received: http.Header{"Accept-Ranges": {"bytes"}},
+				})
+				send(t, r, message{
+					url:      object,
+					document: "standard",
+					received: http.Header{"X-Amz-Meta-A": {content}},
+				})
 				send(t, r, message{url: object, document: "standard"})
 
 				count, remaining, err := r.Write()
@@ -369,18 +575,42 @@ func credentialsFile(t *testing.T) string {
 func TestRecordingsLackASecretThatIsKnownLater(t *testing.T) {
 	escaped := url.QueryEscape(testSecret)
 	tests := map[string]message{
-		"a token":                        {url: googleObject, header: http.Header{"Authorization": {"Bearer " + testSecret}}},
-		"a token in lower case":          {url: googleObject, header: http.Header{"Authorization": {"bearer " + testSecret}}},
-		"a token for a source":           {url: azureObject, header: http.Header{"X-Ms-Copy-Source-Authorization": {"Bearer " + testSecret}}},
-		"a credential in lower case":     {url: googleXML, header: http.Header{"Authorization": {"GOOG4-HMAC-SHA256 credential=Hidden&Secret/20260101, signature=00112233"}}},
-		"a cookie":                       {url: googleXML, header: http.Header{"Cookie": {"first=1; second=" + testSecret}}},
+		"a token": {
+			url:    googleObject,
+			header: http.Header{"Authorization": {"Bearer " + testSecret}},
+		},
+		"a token in lower case": {
+			url:    googleObject,
+			header: http.Header{"Authorization": {"bearer " + testSecret}},
+		},
+		"a token for a source": {
+			url:    azureObject,
+			header: http.Header{"X-Ms-Copy-Source-Authorization": {"Bearer " + testSecret}},
+		},
+		"a credential in lower case": {
+			url:    googleXML,
+			header: http.Header{"Authorization": {"GOOG4-HMAC-SHA256 credential=Hidden&Secret/20260101, signature=00112233"}},
+		},
+		"a cookie": {
+			url:    googleXML,
+			header: http.Header{"Cookie": {"first=1; second=" + testSecret}},
+		},
 		"a token in a URL":               {url: googleObject + "?access_token=" + escaped},
 		"a signature in lower case":      {url: amazonObject + "?x-amz-signature=" + escaped},
 		"a signature in capital letters": {url: azureObject + "?SIG=" + escaped},
 		"the second signature":           {url: azureObject + "?sig=first-one&sig=" + escaped},
-		"a signature in a header":        {url: azureObject, header: http.Header{"X-Ms-Copy-Source": {"https://h/%zz?a=b;c&sig=" + escaped}}},
-		"a password in a header":         {url: azureObject, header: http.Header{"Referer": {"https://name:" + escaped + "@h/"}}},
-		"a session in a response":        {url: googleUpload, received: http.Header{"X-Goog-Upload-Url": {googleUpload + "&upload_id=" + escaped}}},
+		"a signature in a header": {
+			url:    azureObject,
+			header: http.Header{"X-Ms-Copy-Source": {"https://h/%zz?a=b;c&sig=" + escaped}},
+		},
+		"a password in a header": {
+			url:    azureObject,
+			header: http.Header{"Referer": {"https://name:" + escaped + "@h/"}},
+		},
+		"a session in a response": {
+			url:      googleUpload,
+			received: http.Header{"X-Goog-Upload-Url": {googleUpload + "&upload_id=" + escaped}},
+		},
 	}
 	for name, msg := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -400,7 +630,11 @@ func TestRecordingsKeepContent(t *testing.T) {
 	for _, content := range []string{`{"new": 1}`, "<a>b</a>", "[", "<", "hello"} {
 		dir := t.TempDir()
 		r := recording.New(dir, "s3://", nil)
-		send(t, r, message{url: amazonObject, document: content, received: http.Header{"Accept-Ranges": {"bytes"}}})
+		send(t, r, message{
+			url:      amazonObject,
+			document: content,
+			received: http.Header{"Accept-Ranges": {"bytes"}},
+		})
 
 		_, remaining, err := r.Write()
 		require.NoError(t, err)
@@ -411,9 +645,11 @@ func TestRecordingsKeepContent(t *testing.T) {
 	}
 }
 
+// Begin refuses a folder that has files already.
 func TestRecordingsAreOfOneRun(t *testing.T) {
 	parent := t.TempDir()
-	require.ErrorIs(t, recording.New(filepath.Join(parent, "missing", "dir"), "s3://", nil).Begin(), os.ErrNotExist)
+	require.ErrorIs(t, recording.New(filepath.Join(parent, "missing", "dir"), "s3://", nil).Begin(),
+		os.ErrNotExist)
 
 	dir := filepath.Join(parent, "dir")
 	require.NoError(t, recording.New(dir, "s3://", nil).Begin())
@@ -468,8 +704,12 @@ func TestRecordingsKeepTheFormOfValues(t *testing.T) {
 	dir := t.TempDir()
 	r := recording.New(dir, "gs://", nil)
 	send(t, r, message{
-		url:      googleObject,
-		received: http.Header{"X-New-Time": {"Mon, 30 Nov 2026 16:00:00 GMT"}, "X-New-Flag": {"true"}, "X-New-Count": {"12"}},
+		url: googleObject,
+		received: http.Header{
+			"X-New-Time":  {"Mon, 30 Nov 2026 16:00:00 GMT"},
+			"X-New-Flag":  {"true"},
+			"X-New-Count": {"12"},
+		},
 		document: `{"kind":"storage#bucket","projectNumber":"123456789012","new":{"at":"2026-11-30T16:00:00Z","is":true,"n":5}}`,
 	})
 	_, _, err := r.Write()
