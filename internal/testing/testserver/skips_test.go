@@ -109,29 +109,37 @@ const root = "../../.."
 // Each call of Skip in the repository's tests is in the list skipped. For a missing server or program, tests call
 // Need, Offered or Program instead.
 func TestSkipsAreListed(t *testing.T) {
-	var want, names []string
-	for _, calls := range skipped {
-		want = append(want, calls...)
+	var want, calls []string
+	for _, listed := range skipped {
+		want = append(want, listed...)
 	}
 	for path, file := range testFiles(t) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
-			if !ok {
+			if !ok || !isSkip(t, call) {
 				return true
 			}
-			method, ok := call.Fun.(*ast.SelectorExpr)
-			if !ok || !slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, method.Sel.Name) || source(t, method.X) == "storagetest" {
-				return true
-			}
-			said := ""
+			reason := ""
 			if len(call.Args) > 0 {
-				said = source(t, call.Args[0])
+				reason = source(t, call.Args[0])
 			}
-			names = append(names, path+": "+said)
+			calls = append(calls, path+": "+reason)
 			return true
 		})
 	}
-	require.ElementsMatch(t, want, names, "add the call to the table, with the reason why a run with all servers and programs may skip the test; for want of one, call Need, Offered or Program")
+	require.ElementsMatch(t, want, calls,
+		"add the call to the table, with the reason why a run with all servers and programs may skip the test; "+
+			"for want of one, call Need, Offered or Program")
+}
+
+// isSkip reports whether a call is one of t.Skip, t.Skipf or t.SkipNow.
+func isSkip(t *testing.T, call *ast.CallExpr) bool {
+	t.Helper()
+	method, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok || source(t, method.X) == "storagetest" {
+		return false
+	}
+	return slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, method.Sel.Name)
 }
 
 // No test outside of this package reads the address of a server from the environment. There, a missing address
@@ -143,9 +151,12 @@ func TestAddressesAreReadHereOnly(t *testing.T) {
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
-			if ok && len(call.Args) == 1 && slices.Contains([]string{"os.Getenv", "os.LookupEnv"}, source(t, call.Fun)) {
-				said := source(t, call.Args[0])
-				require.False(t, isAddress(said), "%s reads %s: call testserver.Need", path, said)
+			if !ok || len(call.Args) != 1 {
+				return true
+			}
+			if slices.Contains([]string{"os.Getenv", "os.LookupEnv"}, source(t, call.Fun)) {
+				variable := source(t, call.Args[0])
+				require.False(t, isAddress(variable), "%s reads %s: call testserver.Need", path, variable)
 			}
 			return true
 		})
@@ -167,30 +178,49 @@ func isAddress(expression string) bool {
 func testFiles(t *testing.T) map[string]*ast.File {
 	t.Helper()
 	files := map[string]*ast.File{}
-
-	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && path != root && (entry.Name() == "node_modules" || entry.Name() == "testdata" || strings.HasPrefix(entry.Name(), ".")) {
+		if path != root && isSkippedFolder(entry) {
 			return fs.SkipDir
 		}
-		short, err := filepath.Rel(root, path)
+		name, err := filepath.Rel(root, path)
 		if err != nil {
 			return err
 		}
-		short = filepath.ToSlash(short)
-		forTests := strings.HasSuffix(short, "_test.go") || strings.HasSuffix(short, ".go") && (strings.HasPrefix(short, "internal/testing/") || strings.HasPrefix(short, "storagetest/"))
-		if !forTests {
+		name = filepath.ToSlash(name)
+		if !isForTests(name) {
 			return nil
 		}
-		files[short], err = parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		files[name], err = parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 		return err
-	}))
+	})
+	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	return files
 }
 
+// isSkippedFolder reports whether an entry is a folder whose files are not read.
+func isSkippedFolder(entry fs.DirEntry) bool {
+	if !entry.IsDir() {
+		return false
+	}
+	name := entry.Name()
+	return name == "node_modules" || name == "testdata" || strings.HasPrefix(name, ".")
+}
+
+// isForTests reports whether a file is a test, or belongs to a package for tests.
+func isForTests(name string) bool {
+	if !strings.HasSuffix(name, ".go") {
+		return false
+	}
+	return strings.HasSuffix(name, "_test.go") ||
+		strings.HasPrefix(name, "internal/testing/") ||
+		strings.HasPrefix(name, "storagetest/")
+}
+
+// source returns the text of an expression.
 func source(t *testing.T, n ast.Node) string {
 	t.Helper()
 	var text strings.Builder

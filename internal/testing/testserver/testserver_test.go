@@ -8,11 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Need returns the address of a server that the environment names.
 func TestNeedReturnsTheVariable(t *testing.T) {
 	t.Setenv("OMNIBUCKET_TEST_MINIO", "http://127.0.0.1:40123")
 	require.Equal(t, "http://127.0.0.1:40123", Need(t, "OMNIBUCKET_TEST_MINIO"))
 }
 
+// Program returns the path of a program that is installed.
 func TestProgramReturnsThePath(t *testing.T) {
 	path, err := exec.LookPath("go")
 	require.NoError(t, err)
@@ -30,30 +32,40 @@ func TestCommandNamesThePackage(t *testing.T) {
 
 // Without a server or program, a test is skipped, unless the environment requires all of them.
 func TestNeedSkipsOrFails(t *testing.T) {
-	if what := os.Getenv("OMNIBUCKET_TESTSERVER_CHILD"); what == "server" {
+	// In the child process, these calls end the test.
+	switch os.Getenv("OMNIBUCKET_TESTSERVER_CHILD") {
+	case "server":
 		Need(t, "OMNIBUCKET_TEST_MINIO")
-	} else if what == "one of the servers" {
+	case "one of the servers":
 		require.Empty(t, Offered(t, "OMNIBUCKET_TEST_MINIO"))
 		Need(t, "OMNIBUCKET_TEST_MINIO")
-	} else if what == "program" {
+	case "program":
 		Program(t, "no-such-program")
 	}
-	tests := []struct{ what, says string }{
-		{"one of the servers", "go run -C tools/testservers . -- go test -C internal/testing/testserver -tags omnibucket_sdks ."},
-		{"server", "go run -C tools/testservers . -- go test -C internal/testing/testserver -tags omnibucket_sdks ."},
-		{"program", "no-such-program is missing: install it"},
-	}
-	for _, tt := range tests {
-		for required, result := range map[string]string{"": "--- SKIP: ", "1": "--- FAIL: "} {
-			program, err := os.Executable()
-			require.NoError(t, err)
-			child := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", "^"+t.Name()+"$")
-			child.Env = append(os.Environ(), "OMNIBUCKET_TESTSERVER_CHILD="+tt.what, "OMNIBUCKET_TEST_MINIO=", Required+"="+required)
 
-			said, err := child.CombinedOutput()
-			require.Equal(t, required == "", err == nil, string(said))
-			require.Contains(t, string(said), result+t.Name())
-			require.Contains(t, string(said), tt.says)
+	const startServers = "go run -C tools/testservers . -- " +
+		"go test -C internal/testing/testserver -tags omnibucket_sdks ."
+	hints := map[string]string{
+		"one of the servers": startServers,
+		"server":             startServers,
+		"program":            "no-such-program is missing: install it",
+	}
+	program, err := os.Executable()
+	require.NoError(t, err)
+	for missing, hint := range hints {
+		for required, result := range map[string]string{"": "--- SKIP: ", "1": "--- FAIL: "} {
+			child := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", "^"+t.Name()+"$")
+			child.Env = append(os.Environ(), "OMNIBUCKET_TESTSERVER_CHILD="+missing,
+				"OMNIBUCKET_TEST_MINIO=", Required+"="+required)
+
+			output, err := child.CombinedOutput()
+			if required == "" {
+				require.NoError(t, err, string(output))
+			} else {
+				require.Error(t, err, string(output))
+			}
+			require.Contains(t, string(output), result+t.Name())
+			require.Contains(t, string(output), hint)
 		}
 	}
 }
