@@ -27,7 +27,7 @@ import (
 // requiredVariable, if set, makes the test fail if this machine cannot run it.
 const requiredVariable = "OMNIBUCKET_POWERCUT"
 
-// cannot skips the test, or fails it if it is required.
+// cannot skips the test with a reason, or fails it if it is required.
 func cannot(t *testing.T, format string, arguments ...any) {
 	t.Helper()
 	reason := fmt.Sprintf("this machine cannot cut the power of a disk: "+format, arguments...)
@@ -65,11 +65,16 @@ func newDisk(t *testing.T, kind, size, options string) *disk {
 		}
 	}
 	dir := t.TempDir()
-	d := &disk{path: filepath.Join(dir, "disk"), image: filepath.Join(dir, "image"), options: "loop" + options}
+	d := &disk{
+		path:    filepath.Join(dir, "disk"),
+		image:   filepath.Join(dir, "image"),
+		options: "loop" + options,
+	}
 	require.NoError(t, os.Mkdir(d.path, 0o777))
 	run(t, "truncate", "-s", size, d.image)
 	run(t, "mkfs."+kind, "-q", d.image)
-	if output, err := exec.Command("mount", "-t", kind, "-o", d.options, d.image, d.path).CombinedOutput(); err != nil {
+	output, err := exec.Command("mount", "-t", kind, "-o", d.options, d.image, d.path).CombinedOutput()
+	if err != nil {
 		cannot(t, "mount: %s", output)
 	}
 	t.Cleanup(func() { run(t, "umount", d.path) })
@@ -93,6 +98,7 @@ func (d *disk) cut(t *testing.T) string {
 	return path
 }
 
+// run runs a program that must succeed.
 func run(t *testing.T, name string, arguments ...string) {
 	t.Helper()
 	output, err := exec.Command(name, arguments...).CombinedOutput()
@@ -102,15 +108,18 @@ func run(t *testing.T, name string, arguments ...string) {
 // content is too large for any file system to store a part of it beside the name.
 var content = bytes.Repeat([]byte("0123456789abcdef"), 20_000)
 
-// A step calls do on a disk, after before was called and its data flushed. holds checks the
-// disk after a power cut.
+// A step is one call whose effect must survive a power cut. Its functions get the directory of a disk.
 type step struct {
-	name   string
+	name string
+	// before prepares the disk. Its data is flushed.
 	before func(t *testing.T, root string)
-	do     func(t *testing.T, root string)
-	holds  func(t *testing.T, root string)
+	// do makes the call.
+	do func(t *testing.T, root string)
+	// holds checks a disk as it is after a power cut.
+	holds func(t *testing.T, root string)
 }
 
+// source returns a bucket with two objects.
 func source(t *testing.T) storage.Bucket {
 	b := memstore.New()
 	for _, key := range []string{"one", "deep/er/two"} {
@@ -120,6 +129,7 @@ func source(t *testing.T) storage.Bucket {
 	return b
 }
 
+// bucket opens the bucket on a disk.
 func bucket(t *testing.T, root string, c local.Config) storage.Bucket {
 	c.Create = true
 	b, err := local.Open(filepath.Join(root, "made", "bucket"), c)
@@ -128,6 +138,7 @@ func bucket(t *testing.T, root string, c local.Config) storage.Bucket {
 	return b
 }
 
+// service opens the account on a disk.
 func service(t *testing.T, root string) storage.Service {
 	s, err := local.NewService(filepath.Join(root, "made", "service"), local.Config{Create: true})
 	require.NoError(t, err)
@@ -135,6 +146,7 @@ func service(t *testing.T, root string) storage.Service {
 	return s
 }
 
+// old returns a step's function that writes a file with other content.
 func old(path ...string) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		file := filepath.Join(append([]string{root}, path...)...)
@@ -143,6 +155,7 @@ func old(path ...string) func(*testing.T, string) {
 	}
 }
 
+// whole returns a step's function that requires the whole content in a file.
 func whole(path ...string) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		got, err := os.ReadFile(filepath.Join(append([]string{root}, path...)...))
@@ -151,13 +164,16 @@ func whole(path ...string) func(*testing.T, string) {
 	}
 }
 
+// put returns a step's function that uploads an object.
 func put(key string, c local.Config) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
-		_, err := bucket(t, root, c).Upload(t.Context(), key, bytes.NewReader(content), storage.WithContentType("text/x-kept"))
+		b := bucket(t, root, c)
+		_, err := b.Upload(t.Context(), key, bytes.NewReader(content), storage.WithContentType("text/x-kept"))
 		require.NoError(t, err)
 	}
 }
 
+// stored returns a step's function that requires an object with its content and its properties.
 func stored(key string, c local.Config) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		got, attrs, err := storage.ReadAll(t.Context(), bucket(t, root, c), key)
@@ -167,6 +183,7 @@ func stored(key string, c local.Config) func(*testing.T, string) {
 	}
 }
 
+// removed returns a step's function that requires that there is no such object.
 func removed(key string) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		exists, err := bucket(t, root, local.Config{}).Exists(t.Context(), key)
@@ -175,19 +192,22 @@ func removed(key string) func(*testing.T, string) {
 	}
 }
 
+// remove returns a step's function that removes an object.
 func remove(key string) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		require.NoError(t, bucket(t, root, local.Config{}).Remove(t.Context(), key))
 	}
 }
 
-// setTags sets n tags. With 9, they are longer than a block, which ext4 gives to them.
+// setTags returns a step's function that sets so many tags on the object a. Nine tags are longer than the
+// block that ext4 gives to them.
 func setTags(n int, c local.Config) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		require.NoError(t, storage.SetTags(t.Context(), bucket(t, root, c), "a", someTags(n)))
 	}
 }
 
+// someTags returns so many tags, of the maximum length each.
 func someTags(n int) map[string]string {
 	tags := map[string]string{}
 	for i := range n {
@@ -196,6 +216,7 @@ func someTags(n int) map[string]string {
 	return tags
 }
 
+// tagged returns a step's function that requires so many tags on the object a.
 func tagged(n int) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		stored("a", local.Config{})(t, root)
@@ -205,11 +226,13 @@ func tagged(n int) func(*testing.T, string) {
 	}
 }
 
+// download downloads an object to a file.
 func download(t *testing.T, root string) {
 	_, err := storage.DownloadFile(t.Context(), source(t), "one", filepath.Join(root, "one"))
 	require.NoError(t, err)
 }
 
+// createBucket returns a step's function that creates a bucket.
 func createBucket(public bool) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		_, err := service(t, root).CreateBucket(t.Context(), "photos", storage.WithPublicAccess(public))
@@ -217,6 +240,7 @@ func createBucket(public bool) func(*testing.T, string) {
 	}
 }
 
+// isPublic returns a step's function that requires a setting of the bucket.
 func isPublic(public bool) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		info, err := service(t, root).BucketInfo(t.Context(), "photos")
@@ -225,22 +249,23 @@ func isPublic(public bool) func(*testing.T, string) {
 	}
 }
 
-// paused returns when job calls pause. The job stays there until the test ends.
+// paused starts a job and returns when the job calls pause. The job stays there until the test ends.
 func paused(t *testing.T, job func(pause func())) {
-	reached := make(chan struct{})
-	exited := make(chan struct{})
-	done := make(chan struct{})
+	reached := make(chan struct{}) // closed when the job pauses
+	ended := make(chan struct{})   // closed when the test ends
+	done := make(chan struct{})    // closed when the job returns
 	go func() {
 		defer close(done)
 		job(sync.OnceFunc(func() {
 			close(reached)
-			<-exited
+			<-ended
 		}))
 	}()
 	t.Cleanup(func() {
-		close(exited)
+		close(ended)
 		<-done
 	})
+
 	select {
 	case <-reached:
 	case <-done:
@@ -257,7 +282,7 @@ type pausing struct {
 	removal, progress func()
 }
 
-// with returns b with the Core.
+// with returns b with the Core between the caller and the bucket.
 func (p pausing) with(t *testing.T, b storage.Bucket) storage.Bucket {
 	return wrapped.Bucket(t, b, func(c storage.Core) storage.Core {
 		p.Core = c
@@ -286,6 +311,7 @@ func (p pausing) Upload(
 	return p.Core.Upload(ctx, key, bytes.NewReader(text), o)
 }
 
+// steps returns all calls that promise to survive a power cut. The program is the command omnibucket.
 func steps(program string) []step {
 	command := func(arguments ...string) func(*testing.T, string) {
 		return func(t *testing.T, root string) {
@@ -323,7 +349,8 @@ func steps(program string) []step {
 				old("made", "tree", "deep", "er", "two")(t, root)
 			},
 			do: func(t *testing.T, root string) {
-				_, err := transfer.Sync(t.Context(), transfer.Dir(filepath.Join(root, "made", "tree")), transfer.Bucket(source(t)), transfer.WithDelete())
+				_, err := transfer.Sync(t.Context(), transfer.Dir(filepath.Join(root, "made", "tree")),
+					transfer.Bucket(source(t)), transfer.WithDelete())
 				require.NoError(t, err)
 			},
 			holds: func(t *testing.T, root string) {
@@ -334,8 +361,10 @@ func steps(program string) []step {
 			name: "transfer.Sync saves what it removes",
 			do: func(t *testing.T, root string) {
 				paused(t, func(pause func()) {
-					_, _ = transfer.Sync(t.Context(), transfer.Bucket(pausing{removal: pause}.with(t, source(t))), transfer.Bucket(memstore.New()),
-						transfer.WithDelete(), transfer.WithEmptySource(), transfer.WithBackup(transfer.Dir(filepath.Join(root, "saved"))))
+					dst := pausing{removal: pause}.with(t, source(t))
+					_, _ = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(memstore.New()),
+						transfer.WithDelete(), transfer.WithEmptySource(),
+						transfer.WithBackup(transfer.Dir(filepath.Join(root, "saved"))))
 				})
 			},
 			holds: whole("saved", "one"),
@@ -345,25 +374,50 @@ func steps(program string) []step {
 			do: func(t *testing.T, root string) {
 				paused(t, func(pause func()) {
 					b := source(t)
-					_, err := b.Upload(t.Context(), "one/below", strings.NewReader("a file is in the way, so that the journal stays"))
+					_, err := b.Upload(t.Context(), "one/below",
+						strings.NewReader("a file is in the way, so that the journal stays"))
 					require.NoError(t, err)
-					_, _ = transfer.Download(t.Context(), b, filepath.Join(root, "tree"), transfer.WithJournal(pausing{progress: pause}.with(t, memstore.New()), "journal"))
+					_, _ = transfer.Download(t.Context(), b, filepath.Join(root, "tree"),
+						transfer.WithJournal(pausing{progress: pause}.with(t, memstore.New()), "journal"))
 				})
 			},
 			holds: whole("tree", "one"),
 		},
-		{name: "omnibucket cp", before: old("one"), do: command("cp", "file://"+served+"#one", "one"), holds: whole("one")},
-		{name: "omnibucket cp -r", do: command("cp", "-r", "file://"+served, "tree"), holds: whole("tree", "deep", "er", "two")},
-		{name: "omnibucket sync", do: command("sync", "file://"+served, "tree"), holds: whole("tree", "deep", "er", "two")},
+		{
+			name:   "omnibucket cp",
+			before: old("one"),
+			do:     command("cp", "file://"+served+"#one", "one"),
+			holds:  whole("one"),
+		},
+		{
+			name:  "omnibucket cp -r",
+			do:    command("cp", "-r", "file://"+served, "tree"),
+			holds: whole("tree", "deep", "er", "two"),
+		},
+		{
+			name:  "omnibucket sync",
+			do:    command("sync", "file://"+served, "tree"),
+			holds: whole("tree", "deep", "er", "two"),
+		},
 		{name: "Upload", do: put("a/b/c", local.Config{}), holds: stored("a/b/c", local.Config{})},
-		{name: "Upload over an object", before: put("a", local.Config{}), do: put("a", local.Config{}), holds: stored("a", local.Config{})},
+		{
+			name:   "Upload over an object",
+			before: put("a", local.Config{}),
+			do:     put("a", local.Config{}),
+			holds:  stored("a", local.Config{}),
+		},
 		{
 			name:   "Upload with the name of a directory",
 			before: put("a/b", local.Config{}),
 			do:     put("a", local.Config{}),
 			holds:  stored("a", local.Config{}),
 		},
-		{name: "Upload below an object", before: put("a", local.Config{}), do: put("a/b", local.Config{}), holds: stored("a", local.Config{})},
+		{
+			name:   "Upload below an object",
+			before: put("a", local.Config{}),
+			do:     put("a/b", local.Config{}),
+			holds:  stored("a", local.Config{}),
+		},
 		{
 			name:   "Upload with a sidecar",
 			before: put("a", local.Config{}),
@@ -430,7 +484,8 @@ func steps(program string) []step {
 			name:   "WithObjectLock and SetLegalHold",
 			before: put("a", local.Config{NoSync: true}),
 			do: func(t *testing.T, root string) {
-				b, err := local.Open(filepath.Join(root, "made", "bucket"), local.Config{}, storage.WithObjectLock())
+				b, err := local.Open(filepath.Join(root, "made", "bucket"), local.Config{},
+					storage.WithObjectLock())
 				require.NoError(t, err)
 				require.NoError(t, storage.SetLegalHold(t.Context(), b, "a", true))
 				require.NoError(t, storage.Close(b))
@@ -439,7 +494,8 @@ func steps(program string) []step {
 				b := bucket(t, root, local.Config{})
 				attrs, err := b.Attrs(t.Context(), "a")
 				require.NoError(t, err)
-				require.ErrorIs(t, b.Remove(t.Context(), "a", storage.WithVersion(attrs.Version)), storage.Locked)
+				require.ErrorIs(t, b.Remove(t.Context(), "a", storage.WithVersion(attrs.Version)),
+					storage.Locked)
 			},
 		},
 		{
@@ -464,7 +520,8 @@ func steps(program string) []step {
 			name:   "UpdateBucket",
 			before: createBucket(true),
 			do: func(t *testing.T, root string) {
-				_, err := service(t, root).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(false))
+				s := service(t, root)
+				_, err := s.UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(false))
 				require.NoError(t, err)
 			},
 			holds: isPublic(false),
@@ -498,7 +555,8 @@ func buildProgram(t *testing.T) string {
 	return program
 }
 
-// TestPowerCut copies the image of a disk when a call returns, and checks the copy.
+// When a call has returned, its effect survives a power cut. The test copies the image of the disk when the call
+// returns, and checks the copy.
 func TestPowerCut(t *testing.T) {
 	if os.Getenv(requiredVariable) == "" {
 		testserver.Further(t) // it builds the command
@@ -506,8 +564,8 @@ func TestPowerCut(t *testing.T) {
 	requireLoop(t)
 	program := buildProgram(t)
 	tests := []struct{ kind, size, options string }{
-		{"ext4", "64M", ",commit=300"},
-		{"xfs", "300M", ",nouuid"},
+		{kind: "ext4", size: "64M", options: ",commit=300"},
+		{kind: "xfs", size: "300M", options: ",nouuid"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.kind, func(t *testing.T) {
@@ -527,6 +585,7 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
+// empty removes all files of a disk.
 func empty(t *testing.T, root string) {
 	entries, err := os.ReadDir(root)
 	require.NoError(t, err)
