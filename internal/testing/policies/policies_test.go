@@ -39,7 +39,7 @@ type smallProgram struct {
 	// have tags, except those of a directory.
 	before, after map[string][]string
 	old           string // bucket whose objects were stored two hours ago; "" if there is none
-	run           func(ctx context.Context, t *testing.T, at addresses) error
+	run           func(ctx context.Context, t *testing.T, urls addresses) error
 }
 
 // The addresses of a run have functions that return the address of a bucket. In some runs, the
@@ -81,8 +81,11 @@ var smallPrograms = []smallProgram{
 	{
 		name:    "mirror",
 		buckets: []string{"source", "mirror"},
-		before:  map[string][]string{"source": {"both.txt", "new.txt"}, "mirror": {"both.txt", "surplus.txt"}},
-		after:   map[string][]string{"source": {"both.txt", "new.txt"}, "mirror": {"both.txt", "new.txt"}},
+		before: map[string][]string{
+			"source": {"both.txt", "new.txt"},
+			"mirror": {"both.txt", "surplus.txt"},
+		},
+		after: map[string][]string{"source": {"both.txt", "new.txt"}, "mirror": {"both.txt", "new.txt"}},
 		run: func(ctx context.Context, _ *testing.T, urls addresses) error {
 			return policies.Mirror(ctx, urls.src("source"), urls.dst("mirror"))
 		},
@@ -172,10 +175,12 @@ func (s *policyServer) client(c aws.Credentials) *awss3.Client {
 		Region:       s.query.Get("region"),
 		BaseEndpoint: &s.endpoint,
 		UsePathStyle: true,
-		Credentials:  credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken),
+		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey,
+			c.SessionToken),
 	})
 }
 
+// ourServer starts the S3 server of this repository.
 func ourServer(t *testing.T) *policyServer {
 	var ago atomic.Int64
 	server, err := s3server.Start(s3server.Config{
@@ -187,7 +192,8 @@ func ourServer(t *testing.T) *policyServer {
 	putOld := func(t *testing.T, bucket, key, content string) {
 		ago.Store(int64(2 * time.Hour))
 		defer ago.Store(0)
-		_, err := server.Bucket(bucket).Upload(t.Context(), key, strings.NewReader(content), storage.WithTags(someTags))
+		_, err := server.Bucket(bucket).Upload(t.Context(), key, strings.NewReader(content),
+			storage.WithTags(someTags))
 		require.NoError(t, err)
 	}
 	return &policyServer{
@@ -195,11 +201,16 @@ func ourServer(t *testing.T) *policyServer {
 		key:      s3server.DefaultAccessKeyID,
 		secret:   s3server.DefaultSecretKey,
 		provider: "aws",
-		query:    url.Values{"path_style": {"true"}, "profile": {"omnibucket"}, "region": {s3server.DefaultRegion}},
-		putOld:   putOld,
+		query: url.Values{
+			"path_style": {"true"},
+			"profile":    {"omnibucket"},
+			"region":     {s3server.DefaultRegion},
+		},
+		putOld: putOld,
 	}
 }
 
+// minio returns the MinIO server of the tests.
 func minio(t *testing.T) *policyServer {
 	s := &policyServer{
 		endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"),
@@ -228,11 +239,13 @@ func minio(t *testing.T) *policyServer {
 
 // Each of five programs works with exactly the policies that the analyzer prints for it, and fails
 // without any one of their actions that is not marked.
-func TestProgramsWorkWithTheirPolicies(t *testing.T) { everyActionCounts(t, ourServer(t)) }
+func TestProgramsWorkWithTheirPolicies(t *testing.T) { testEachAction(t, ourServer(t)) }
 
-func TestProgramsWorkWithTheirPoliciesOnMinIO(t *testing.T) { everyActionCounts(t, minio(t)) }
+// The policies are also right for MinIO.
+func TestProgramsWorkWithTheirPoliciesOnMinIO(t *testing.T) { testEachAction(t, minio(t)) }
 
-func everyActionCounts(t *testing.T, s *policyServer) {
+// testEachAction runs each program with its policy, and then without each action of the policy in turn.
+func testEachAction(t *testing.T, s *policyServer) {
 	printed := s.printedPolicies(t)
 	owner := s.service(t)
 	for i := range smallPrograms {
@@ -265,27 +278,38 @@ func everyActionCounts(t *testing.T, s *policyServer) {
 func create(t *testing.T, owner storage.Service, bucket string, opts ...storage.BucketOption) {
 	t.Helper()
 	_, err := owner.CreateBucket(t.Context(), bucket, opts...)
-	if storage.CodeOf(err) != storage.BucketExists { // a test was killed
+	if storage.CodeOf(err) != storage.BucketExists { // as a test that was killed leaves it
 		require.NoError(t, err)
 	}
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		b, err := owner.Bucket(bucket)
+	t.Cleanup(func() { removeBucket(t, owner, bucket) })
+}
+
+// removeBucket removes a bucket with all versions and delete markers in it.
+func removeBucket(t *testing.T, owner storage.Service, bucket string) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	b, err := owner.Bucket(bucket)
+	require.NoError(t, err)
+	client, ok := storage.As[*awss3.Client](b)
+	require.True(t, ok)
+	remove := func(key, version *string) {
+		_, err := client.DeleteObject(ctx, &awss3.DeleteObjectInput{
+			Bucket:    &bucket,
+			Key:       key,
+			VersionId: version,
+		})
 		require.NoError(t, err)
-		client, ok := storage.As[*awss3.Client](b)
-		require.True(t, ok)
-		all, err := client.ListObjectVersions(ctx, &awss3.ListObjectVersionsInput{Bucket: &bucket})
-		require.NoError(t, err)
-		for _, v := range all.Versions {
-			_, err := client.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &bucket, Key: v.Key, VersionId: v.VersionId})
-			require.NoError(t, err)
-		}
-		for _, v := range all.DeleteMarkers {
-			_, err := client.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &bucket, Key: v.Key, VersionId: v.VersionId})
-			require.NoError(t, err)
-		}
-		require.NoError(t, owner.DeleteBucket(ctx, bucket))
-	})
+	}
+
+	all, err := client.ListObjectVersions(ctx, &awss3.ListObjectVersionsInput{Bucket: &bucket})
+	require.NoError(t, err)
+	for _, v := range all.Versions {
+		remove(v.Key, v.VersionId)
+	}
+	for _, marker := range all.DeleteMarkers {
+		remove(marker.Key, marker.VersionId)
+	}
+	require.NoError(t, owner.DeleteBucket(ctx, bucket))
 }
 
 // run runs the program with a session that has the policy. If the program uses two buckets, it
@@ -293,15 +317,21 @@ func create(t *testing.T, owner storage.Service, bucket string, opts ...storage.
 func (s *policyServer) run(t *testing.T, owner storage.Service, p *smallProgram, policy printedPolicy) error {
 	t.Helper()
 	if len(policy.Statement) == 0 { // no server accepts an empty policy
-		nothing := printedStatement{Effect: "Allow", Action: []string{"s3:GetObject"}, Resource: "arn:aws:s3:::none/*"}
+		nothing := printedStatement{
+			Effect:   "Allow",
+			Action:   []string{"s3:GetObject"},
+			Resource: "arn:aws:s3:::none/*",
+		}
 		policy.Statement = []printedStatement{nothing}
 	}
 	text, err := json.Marshal(policy)
 	require.NoError(t, err)
-	c := s.session(t, string(text))
-	t.Setenv("AWS_ACCESS_KEY_ID", c.AccessKeyID)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", c.SecretAccessKey)
-	t.Setenv("AWS_SESSION_TOKEN", c.SessionToken)
+
+	// The program finds the credentials of the session in its environment.
+	session := s.session(t, string(text))
+	t.Setenv("AWS_ACCESS_KEY_ID", session.AccessKeyID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", session.SecretAccessKey)
+	t.Setenv("AWS_SESSION_TOKEN", session.SessionToken)
 
 	near := s.addresses(p, s.endpoint)
 	all := []addresses{{near, near}}
@@ -331,7 +361,8 @@ func (s *policyServer) fill(t *testing.T, owner storage.Service, p *smallProgram
 				s.putOld(t, bucketOf(p, name), key, contentOf(name, key))
 				continue
 			}
-			_, err := b.Upload(t.Context(), key, strings.NewReader(contentOf(name, key)), storage.WithTags(someTags))
+			_, err := b.Upload(t.Context(), key, strings.NewReader(contentOf(name, key)),
+				storage.WithTags(someTags))
 			require.NoError(t, err)
 		}
 	}
@@ -367,6 +398,7 @@ type printedPolicy struct {
 	Statement []printedStatement
 }
 
+// A printedStatement is one statement of a policy.
 type printedStatement struct {
 	Effect    string
 	Action    []string
@@ -378,9 +410,10 @@ type printedStatement struct {
 // without returns a copy of the policy whose i-th statement does not allow the action.
 func (p printedPolicy) without(i int, action string) printedPolicy {
 	p.Statement = slices.Clone(p.Statement)
-	s := &p.Statement[i]
-	s.Action = slices.DeleteFunc(slices.Clone(s.Action), func(a string) bool { return a == action })
-	if len(s.Action) == 0 {
+	statement := &p.Statement[i]
+	isAction := func(other string) bool { return other == action }
+	statement.Action = slices.DeleteFunc(slices.Clone(statement.Action), isAction)
+	if len(statement.Action) == 0 {
 		p.Statement = slices.Delete(p.Statement, i, i+1)
 	}
 	return p
