@@ -59,7 +59,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A side is one process of a pair. It makes one operation for each object of the round.
+// A side is the operation that one process of a pair makes for each object of the round. It gets the number of the
+// object.
 type side func(ctx context.Context, p *place, i int) error
 
 // A pair is two operations that meet.
@@ -79,6 +80,7 @@ type progress struct {
 	ended map[int]string // the code of the error, or ""
 }
 
+// succeeded reports whether an operation has ended without an error.
 func (d progress) succeeded(i int) bool {
 	code, ok := d.ended[i]
 	return ok && code == ""
@@ -94,18 +96,21 @@ func (d progress) mayHave(i int) bool {
 type place struct {
 	storage.Bucket
 	address string
-	prefix  string
-	side    int
+	prefix  string         // of the keys of the round
+	side    int            // index of the process in its pair
 	opened  map[string]any // what a side keeps from one operation to the next one
 }
 
+// key returns the key of the i-th object with a name.
 func (p *place) key(name string, i int) string { return fmt.Sprintf("%s%s%d", p.prefix, name, i) }
 
+// put stores an object.
 func (p *place) put(ctx context.Context, key, text string) error {
 	_, err := p.Upload(ctx, key, strings.NewReader(text))
 	return err
 }
 
+// text returns the content of an object, or "" if there is none.
 func (p *place) text(t *testing.T, b storage.Bucket, key string) string {
 	data, _, err := storage.ReadAll(t.Context(), b, key)
 	if errors.Is(err, storage.ObjectNotFound) {
@@ -117,7 +122,8 @@ func (p *place) text(t *testing.T, b storage.Bucket, key string) string {
 
 // mirrored returns the bucket as a mirror whose second store is the directory beside it.
 func (p *place) mirrored(ctx context.Context) (b, second storage.Bucket, err error) {
-	if second, err = storage.Open(ctx, strings.Replace(p.address, "?", "-second?", 1)); err != nil {
+	second, err = storage.Open(ctx, strings.Replace(p.address, "?", "-second?", 1))
+	if err != nil {
 		return nil, nil, err
 	}
 	layer, err := mirror.New(second, mirror.Config{})
@@ -156,8 +162,10 @@ func (p *place) serviceLater(t *testing.T, by time.Duration) *uploads.Service {
 	return s
 }
 
+// user returns the user of the round.
 func (p *place) user() uploads.User { return uploads.User{ID: strings.TrimSuffix(p.prefix, "/")} }
 
+// serviceOf returns a service of uploads over b, with a clock.
 func (p *place) serviceOf(b storage.Bucket, now func() time.Time) (*uploads.Service, error) {
 	return uploads.New(b, uploads.Config{
 		Rules:     rules.Any(1 << 20),
@@ -172,9 +180,9 @@ func (p *place) serviceOf(b storage.Bucket, now func() time.Time) (*uploads.Serv
 	})
 }
 
-// isCounted requires that nothing is stored that is not counted or reserved, and that nothing is counted that is not
-// stored. It returns the number of files.
-func (p *place) isCounted(t *testing.T, s *uploads.Service, finished int64) int64 {
+// requireCounted requires that nothing is stored that is not counted or reserved, and that nothing is counted that is
+// not stored. It returns the number of files.
+func (p *place) requireCounted(t *testing.T, s *uploads.Service, finished int64) int64 {
 	t.Helper()
 	var files, size int64
 	for entry, err := range p.List(t.Context(), storage.WithPrefix(p.prefix)) {
@@ -211,6 +219,7 @@ func prepareObjects(t *testing.T, p *place) {
 	}
 }
 
+// prepareMirror stores the same objects through the mirror.
 func prepareMirror(t *testing.T, p *place) {
 	b, second, err := p.mirrored(t.Context())
 	require.NoError(t, err)
@@ -223,6 +232,7 @@ func prepareMirror(t *testing.T, p *place) {
 	}
 }
 
+// prepareTickets signs a ticket for each number of the round, and uploads its file.
 func prepareTickets(t *testing.T, p *place) {
 	s, err := p.service()
 	require.NoError(t, err)
@@ -245,16 +255,19 @@ func prepareTickets(t *testing.T, p *place) {
 	require.NoError(t, p.put(t.Context(), "tokens/"+p.prefix+"list", strings.Join(tokens, "\n")))
 }
 
-func uploading(ctx context.Context, p *place, i int) error { return p.put(ctx, p.key("k", i), "new") }
+// uploadNew replaces an object.
+func uploadNew(ctx context.Context, p *place, i int) error { return p.put(ctx, p.key("k", i), "new") }
 
-func moving(src, dst string) side {
+// moveFrom returns a side that moves an object from one name to another.
+func moveFrom(src, dst string) side {
 	return func(ctx context.Context, p *place, i int) error {
 		_, err := storage.Move(ctx, p.Bucket, p.key(src, i), p.key(dst, i))
 		return err
 	}
 }
 
-func appendingEntry(ctx context.Context, p *place, i int) error {
+// appendEntry appends an entry with the number of the side and that of the operation to the log.
+func appendEntry(ctx context.Context, p *place, i int) error {
 	l, err := p.log()
 	if err != nil {
 		return err
@@ -263,10 +276,11 @@ func appendingEntry(ctx context.Context, p *place, i int) error {
 	return err
 }
 
-// keptEntries is the number of entries that trimming leaves.
+// keptEntries is the number of entries that trimLog leaves.
 const keptEntries = 5
 
-func trimming(ctx context.Context, p *place, _ int) error {
+// trimLog removes the entries of the log except the last ones.
+func trimLog(ctx context.Context, p *place, _ int) error {
 	l, err := p.log()
 	if err != nil {
 		return err
@@ -278,20 +292,25 @@ func trimming(ctx context.Context, p *place, _ int) error {
 	return l.Trim(ctx, last-keptEntries)
 }
 
-// holding acquires a lease, and makes a file that nobody else may have at that time. The file names the process, so that
-// the next holder knows whether that has been killed.
-func holding(ctx context.Context, p *place, _ int) error {
-	l, err := lease.Acquire(ctx, p.Bucket, p.prefix+"lease", lease.WithTTL(heldFor), lease.WithInterval(20*time.Millisecond))
+// holdLease acquires a lease, and makes a file that nobody else may have at that time. The file names the process, so
+// that the next holder knows whether that has been killed.
+func holdLease(ctx context.Context, p *place, _ int) error {
+	l, err := lease.Acquire(ctx, p.Bucket, p.prefix+"lease", lease.WithTTL(heldFor),
+		lease.WithInterval(20*time.Millisecond))
 	if err != nil {
 		return err
 	}
+
+	// A file that is there belongs to a holder that was killed. If its process still runs, two hold the lease.
 	name := filepath.Join(os.Getenv(heldVariable), strings.ReplaceAll(p.prefix, "/", "-")+"held")
 	if text, err := os.ReadFile(name); err == nil {
-		pid, _ := strconv.Atoi(string(text))
-		if pid > 0 && syscall.Kill(pid, 0) == nil && l.Context().Err() == nil {
+		pid, _ := strconv.Atoi(string(text)) // 0 if the holder was killed before it wrote its number
+		isRunning := pid > 0 && syscall.Kill(pid, 0) == nil
+		if isRunning && l.Context().Err() == nil {
 			return fmt.Errorf("process %d and %d hold the lease", pid, os.Getpid())
 		}
 	}
+
 	if err := os.WriteFile(name, []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
 		return err
 	}
@@ -301,7 +320,8 @@ func holding(ctx context.Context, p *place, _ int) error {
 	return l.Release()
 }
 
-func finishing(ctx context.Context, p *place, i int) error {
+// finishUpload finishes the upload of a ticket.
+func finishUpload(ctx context.Context, p *place, i int) error {
 	s, err := p.service()
 	if err != nil {
 		return err
@@ -314,7 +334,8 @@ func finishing(ctx context.Context, p *place, i int) error {
 	return err
 }
 
-func canceling(ctx context.Context, p *place, i int) error {
+// cancelUpload cancels the upload of a ticket.
+func cancelUpload(ctx context.Context, p *place, i int) error {
 	s, err := p.service()
 	if err != nil {
 		return err
@@ -326,8 +347,8 @@ func canceling(ctx context.Context, p *place, i int) error {
 	return s.Cancel(ctx, tokens[i], p.user())
 }
 
-// ofMirror calls a function with the mirror.
-func ofMirror(do func(ctx context.Context, p *place, b storage.Bucket, i int) error) side {
+// withMirror returns a side that calls do with the mirror.
+func withMirror(do func(ctx context.Context, p *place, b storage.Bucket, i int) error) side {
 	return func(ctx context.Context, p *place, i int) error {
 		b, ok := p.opened["mirror"].(storage.Bucket)
 		if !ok {
@@ -350,7 +371,7 @@ var pairs = []pair{
 	{
 		name: "upload and remove",
 		sides: [2]side{
-			uploading,
+			uploadNew,
 			func(ctx context.Context, p *place, i int) error { return p.Remove(ctx, p.key("k", i)) },
 		},
 		prepare: prepareObjects,
@@ -372,7 +393,7 @@ var pairs = []pair{
 	},
 	{
 		name:    "move and move back",
-		sides:   [2]side{moving("k", "l"), moving("l", "k")},
+		sides:   [2]side{moveFrom("k", "l"), moveFrom("l", "k")},
 		prepare: prepareObjects,
 		check: func(t *testing.T, p *place, _ [2]progress) {
 			for i := range keys {
@@ -390,7 +411,7 @@ var pairs = []pair{
 				_, err := storage.Append(ctx, p.Bucket, p.key("k", i), []byte("+"))
 				return err
 			},
-			uploading,
+			uploadNew,
 		},
 		prepare: prepareObjects,
 		check: func(t *testing.T, p *place, did [2]progress) {
@@ -408,7 +429,7 @@ var pairs = []pair{
 	},
 	{
 		name:  "append to a log and append",
-		sides: [2]side{appendingEntry, appendingEntry},
+		sides: [2]side{appendEntry, appendEntry},
 		check: func(t *testing.T, p *place, did [2]progress) {
 			l, err := p.log()
 			require.NoError(t, err)
@@ -426,15 +447,19 @@ var pairs = []pair{
 			for which, d := range did {
 				for i := range keys {
 					name := fmt.Sprint(which, "-", i)
-					require.True(t, values[name] || !d.succeeded(i), "%s is lost", name)
-					require.True(t, !values[name] || d.mayHave(i), "%s was not appended", name)
+					if d.succeeded(i) {
+						require.True(t, values[name], "%s is lost", name)
+					}
+					if values[name] {
+						require.True(t, d.mayHave(i), "%s was not appended", name)
+					}
 				}
 			}
 		},
 	},
 	{
 		name:  "append to a log and trim",
-		sides: [2]side{appendingEntry, trimming},
+		sides: [2]side{appendEntry, trimLog},
 		check: func(t *testing.T, p *place, did [2]progress) {
 			l, err := p.log()
 			require.NoError(t, err)
@@ -457,7 +482,7 @@ var pairs = []pair{
 	},
 	{
 		name:  "hold a lease and hold it",
-		sides: [2]side{holding, holding},
+		sides: [2]side{holdLease, holdLease},
 		check: func(t *testing.T, p *place, did [2]progress) {
 			for _, d := range did {
 				for i, code := range d.ended {
@@ -468,35 +493,43 @@ var pairs = []pair{
 	},
 	{
 		name:    "finish and cancel",
-		sides:   [2]side{finishing, canceling},
+		sides:   [2]side{finishUpload, cancelUpload},
 		prepare: prepareTickets,
 		check: func(t *testing.T, p *place, did [2]progress) {
 			finished := int64(0)
 			for i := range keys {
-				require.False(t, did[0].succeeded(i) && did[1].succeeded(i), "ticket %d is finished and canceled", i)
+				require.False(t, did[0].succeeded(i) && did[1].succeeded(i),
+					"ticket %d is finished and canceled", i)
 				if did[0].succeeded(i) {
 					finished++
 				}
 			}
 			s, err := p.service()
 			require.NoError(t, err)
-			p.isCounted(t, s, finished)
-			// Tickets that have neither ended nor expired keep their room, and what a killed process has stored is in it.
+			p.requireCounted(t, s, finished)
+
+			// Tickets that have neither ended nor expired keep their room, and what a killed process has stored
+			// is in it.
 			_, err = s.Sweep(t.Context())
 			require.NoError(t, err)
-			p.isCounted(t, s, finished)
+			p.requireCounted(t, s, finished)
+
+			// The client repeats half of the calls.
 			tokens, err := p.tokens(t.Context())
 			require.NoError(t, err)
-			for i := range keys / 2 { // the client repeats some calls
+			for i := range keys / 2 {
 				_, err := s.Finish(t.Context(), tokens[i], p.user())
-				require.True(t, err == nil || !did[0].succeeded(i), "ticket %d was finished: %v", i, err)
+				if did[0].succeeded(i) {
+					require.NoError(t, err, "ticket %d was finished", i)
+				}
 			}
-			files := p.isCounted(t, s, finished)
+			files := p.requireCounted(t, s, finished)
+
 			// After the end of all tickets, one Sweep makes the count exact.
 			laterService := p.serviceLater(t, 200*time.Hour)
 			_, err = laterService.Sweep(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, files, p.isCounted(t, laterService, finished))
+			require.Equal(t, files, p.requireCounted(t, laterService, finished))
 			usage, err := laterService.Usage(t.Context(), p.user().ID)
 			require.NoError(t, err)
 			require.Zero(t, usage.ReservedFiles)
@@ -507,14 +540,14 @@ var pairs = []pair{
 	{
 		name: "write to a mirror and repair it",
 		sides: [2]side{
-			ofMirror(func(ctx context.Context, p *place, b storage.Bucket, i int) error {
+			withMirror(func(ctx context.Context, p *place, b storage.Bucket, i int) error {
 				if i%3 == 2 {
 					return b.Remove(ctx, p.key("k", i))
 				}
 				_, err := b.Upload(ctx, p.key("k", i), strings.NewReader("new"))
 				return err
 			}),
-			ofMirror(func(ctx context.Context, _ *place, b storage.Bucket, _ int) error {
+			withMirror(func(ctx context.Context, _ *place, b storage.Bucket, _ int) error {
 				_, err := mirror.Repair(ctx, b)
 				return err
 			}),
@@ -582,6 +615,7 @@ func codeOf(err error) string {
 	return string(storage.CodeOf(err))
 }
 
+// openPlace opens the store of a round. If the S3 driver refuses the option for signed URLs, it opens without it.
 func openPlace(ctx context.Context, address, prefix string) (*place, error) {
 	b, err := storage.Open(ctx, address, storage.WithSigningBaseURL("http://store.invalid"))
 	if err != nil && strings.HasPrefix(address, "s3:") {
@@ -611,7 +645,8 @@ func TestPairsOfKilledProcesses(t *testing.T) {
 					name, value, _ := strings.Cut(text, "=")
 					t.Setenv(name, value)
 				}
-				runPair(t, number, "s3://pairs?path_style=true&region=us-east-1&profile=omnibucket&endpoint="+server.URL)
+				runPair(t, number,
+					"s3://pairs?path_style=true&region=us-east-1&profile=omnibucket&endpoint="+server.URL)
 			})
 		})
 	}
@@ -635,11 +670,12 @@ func runPair(t *testing.T, number int, address string) {
 		if pair.prepare != nil {
 			pair.prepare(t, p)
 		}
+
+		// Both processes run at once, until they end or are killed.
 		var children [2]*child
 		for which := range children {
 			children[which] = startChild(t, fmt.Sprint(number, " ", which, " ", p.prefix, " ", address))
 		}
-
 		var did [2]progress
 		for which, c := range children {
 			<-c.ended
@@ -666,6 +702,7 @@ type child struct {
 	err    error
 }
 
+// startChild starts this program as a process of a pair.
 func startChild(t *testing.T, arg string) *child {
 	t.Helper()
 	c := &child{cmd: exec.CommandContext(t.Context(), os.Args[0]), ended: make(chan struct{})}
@@ -684,7 +721,7 @@ func startChild(t *testing.T, arg string) *child {
 
 // follow reads what the process prints. It kills the process after a random line, or lets it end.
 func (c *child) follow(r io.Reader) error {
-	last := rand.IntN(3 * keys)
+	last := rand.IntN(3 * keys) // a process prints 2 * keys lines, so that one in three ends by itself
 	lines := 0
 	for scanner := bufio.NewScanner(r); scanner.Scan(); lines++ {
 		what, rest, _ := strings.Cut(scanner.Text(), " ")
