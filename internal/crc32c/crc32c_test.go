@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Join returns the checksum of two parts together.
 func TestJoinReturnsTheChecksumOfTheWhole(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	data := make([]byte, 5000)
@@ -16,9 +17,9 @@ func TestJoinReturnsTheChecksumOfTheWhole(t *testing.T) {
 	}
 	want := Sum(data)
 	for _, cut := range []int{0, 1, 7, 8, 9, 2500, 4095, 4999, 5000} {
-		a := Sum(data[:cut])
-		b := Sum(data[cut:])
-		require.Equal(t, want, Join(a, b, int64(len(data)-cut)), "cut at %d", cut)
+		first := Sum(data[:cut])
+		second := Sum(data[cut:])
+		require.Equal(t, want, Join(first, second, int64(len(data)-cut)), "cut at %d", cut)
 	}
 }
 
@@ -33,11 +34,15 @@ func TestTextOfItsBytes(t *testing.T) {
 	}))
 }
 
+// Encode and Decode convert a checksum to its text and back.
 func TestText(t *testing.T) {
-	require.Equal(t, "4waSgw==", Encode(0xE3069283)) // of "123456789"
-	sum, ok := Decode("4waSgw==")
+	const sum, encoded = uint32(0xE3069283), "4waSgw==" // of "123456789"
+	require.Equal(t, encoded, Encode(sum))
+
+	decoded, ok := Decode(encoded)
 	require.True(t, ok)
-	require.Equal(t, uint32(0xE3069283), sum)
+	require.Equal(t, sum, decoded)
+
 	for _, text := range []string{"", "4waSg", "4waSgwA=", "not base64!"} {
 		_, ok := Decode(text)
 		require.False(t, ok, text)

@@ -13,16 +13,50 @@ import (
 // If a directory is mounted at a second path, Below, Apart and Meetings treat both paths as one directory.
 func TestMountsOfOneFileSystem(t *testing.T) {
 	tests := []struct {
-		name, from, at string // a mount of one path of the top at another one
-		inner, outer   string
-		below          string // the prefix, or "-" if inner does not lie in outer
-		apart          bool
-		meets          bool
+		name  string
+		from  string // the directory that is mounted
+		at    string // where it is mounted
+		inner string
+		outer string
+		below string // the prefix of inner in outer, or "-" if it does not lie there
+		apart bool
+		meets bool
 	}{
-		{name: "of an end in the other", from: "data", at: "outer/z", inner: "data", outer: "outer", below: "z/", meets: true},
-		{name: "of a directory above an end", from: "above", at: "outer/z", inner: "above/data", outer: "outer", below: "z/data/", meets: true},
-		{name: "of an end at the other's path", from: "data", at: "outer", inner: "data", outer: "outer", meets: true},
-		{name: "at a path with a space", from: "data", at: "outer/a b", inner: "data", outer: "outer", below: "a b/", meets: true},
+		{
+			name:  "of an end in the other",
+			from:  "data",
+			at:    "outer/z",
+			inner: "data",
+			outer: "outer",
+			below: "z/",
+			meets: true,
+		},
+		{
+			name:  "of a directory above an end",
+			from:  "above",
+			at:    "outer/z",
+			inner: "above/data",
+			outer: "outer",
+			below: "z/data/",
+			meets: true,
+		},
+		{
+			name:  "of an end at the other's path",
+			from:  "data",
+			at:    "outer",
+			inner: "data",
+			outer: "outer",
+			meets: true,
+		},
+		{
+			name:  "at a path with a space",
+			from:  "data",
+			at:    "outer/a b",
+			inner: "data",
+			outer: "outer",
+			below: "a b/",
+			meets: true,
+		},
 		{
 			name:  "at a path that is not there yet",
 			from:  "above",
@@ -32,9 +66,33 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 			below: "z/new/data/",
 			meets: true,
 		},
-		{name: "of a part of an end", from: "data/part", at: "outer/z", inner: "data", outer: "outer", below: "-", meets: true},
-		{name: "of another directory", from: "third", at: "outer/z", inner: "data", outer: "outer", below: "-", apart: true},
-		{name: "elsewhere", from: "third", at: "fourth", inner: "data", outer: "outer", below: "-", apart: true},
+		{
+			name:  "of a part of an end",
+			from:  "data/part",
+			at:    "outer/z",
+			inner: "data",
+			outer: "outer",
+			below: "-",
+			meets: true,
+		},
+		{
+			name:  "of another directory",
+			from:  "third",
+			at:    "outer/z",
+			inner: "data",
+			outer: "outer",
+			below: "-",
+			apart: true,
+		},
+		{
+			name:  "elsewhere",
+			from:  "third",
+			at:    "fourth",
+			inner: "data",
+			outer: "outer",
+			below: "-",
+			apart: true,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -43,16 +101,17 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 				require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o777))
 			}
 			bindmount.Make(t, filepath.Join(top, tt.from), filepath.Join(top, tt.at))
-			places := func(dir string) []Place { return []Place{{Directory: filepath.Join(top, dir), Direct: true}} }
+			inner := []Place{{Directory: filepath.Join(top, tt.inner), Direct: true}}
+			outer := []Place{{Directory: filepath.Join(top, tt.outer), Direct: true}}
 
-			prefix, ok := Below(places(tt.inner), places(tt.outer))
+			prefix, ok := Below(inner, outer)
 			require.Equal(t, tt.below != "-", ok)
 			if ok {
 				require.Equal(t, tt.below, prefix)
 			}
-			require.Equal(t, tt.apart, Apart(places(tt.inner), places(tt.outer)))
-			require.Equal(t, tt.apart, Apart(places(tt.outer), places(tt.inner)))
-			require.Equal(t, tt.meets, len(Meetings(places(tt.inner), places(tt.outer))) > 0)
+			require.Equal(t, tt.apart, Apart(inner, outer))
+			require.Equal(t, tt.apart, Apart(outer, inner))
+			require.Equal(t, tt.meets, len(Meetings(inner, outer)) > 0)
 		})
 	}
 }
@@ -92,5 +151,6 @@ func TestMountsOfOtherFileSystems(t *testing.T) {
 	data := t.TempDir()
 	outer := t.TempDir()
 	bindmount.Make(t, "/proc", filepath.Join(outer, "z"))
-	require.False(t, Apart([]Place{{Directory: data, Direct: true}}, []Place{{Directory: outer, Direct: true}}))
+	places := func(dir string) []Place { return []Place{{Directory: dir, Direct: true}} }
+	require.False(t, Apart(places(data), places(outer)))
 }

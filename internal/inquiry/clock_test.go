@@ -13,11 +13,12 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A busy bucket returns no time of a write, as S3 does, and another program removes the first objects.
+// A busy bucket returns no time of a write, as S3 does. Another program removes the first objects as soon as they
+// are written.
 type busy struct {
 	storage.Core
-	removals int
-	modified time.Time
+	removals int       // how many objects are still to be removed
+	modified time.Time // of the last object that was written
 }
 
 func (b *busy) Upload(
@@ -36,15 +37,17 @@ func (b *busy) Upload(
 	return attrs, nil
 }
 
+// Now writes an object and returns the time of that. If another program removes the object, Now tries again a
+// few times.
 func TestNowIsTheTimeOfItsObject(t *testing.T) {
 	tests := []struct {
 		name     string
 		removals int
 		code     storage.Code
 	}{
-		{"which stays", 0, ""},
-		{"which others remove", 3, ""},
-		{"which others always remove", 1000, storage.ObjectNotFound},
+		{name: "it stays", removals: 0, code: ""},
+		{name: "three objects are removed", removals: 3, code: ""},
+		{name: "each object is removed", removals: 1000, code: storage.ObjectNotFound},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Decode returns the metadata that Encode got.
 func TestMetadataSurvivesItsCoding(t *testing.T) {
 	values := map[string]string{"a": "plain", "b": "é"}
 	tests := []struct {
@@ -16,8 +17,17 @@ func TestMetadataSurvivesItsCoding(t *testing.T) {
 		stored  map[string]string
 	}{
 		{name: "as it is", coding: Coding{}, stored: values},
-		{name: "with a write id", coding: Coding{}, writeID: "1", stored: map[string]string{"a": "plain", "b": "é", WriteIDName: "1"}},
-		{name: "as ASCII", coding: Coding{ASCII: true}, stored: map[string]string{"a": "plain", "b": "=?utf-8?b?w6k=?="}},
+		{
+			name:    "with a write id",
+			coding:  Coding{},
+			writeID: "1",
+			stored:  map[string]string{"a": "plain", "b": "é", WriteIDName: "1"},
+		},
+		{
+			name:   "as ASCII",
+			coding: Coding{ASCII: true},
+			stored: map[string]string{"a": "plain", "b": "=?utf-8?b?w6k=?="},
+		},
 	}
 	for _, tt := range tests {
 		encoded := tt.coding.Encode(values, tt.writeID)
@@ -46,10 +56,14 @@ func TestWriteIDByItsOldNames(t *testing.T) {
 
 // Decode changes only ASCII letters of names to lower case.
 func TestMetadataFoldsOnlyASCII(t *testing.T) {
-	require.Equal(t, map[string]string{"\u212aey": "theirs", "key": "v"},
-		Coding{}.Decode(t.Context(), map[string]string{"\u212Aey": "theirs", "KEY": "v"}), "a name of another tool does not hide ours")
+	const kelvin = "\u212A" // whose lower case is the letter k
+	stored := map[string]string{kelvin + "ey": "theirs", "KEY": "v"}
+	require.Equal(t, map[string]string{kelvin + "ey": "theirs", "key": "v"},
+		Coding{}.Decode(t.Context(), stored), "a name of another tool does not hide ours")
 }
 
+// A name of metadata is 1 to 64 lower-case letters, digits, hyphens and underscores, and begins with a
+// letter.
 func TestMetadataNames(t *testing.T) {
 	for name, valid := range map[string]bool{
 		"a":                     true,

@@ -8,11 +8,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// An encoded value is ASCII, and decodes to the value.
 func TestMetadataValuesSurviveTheirEncoding(t *testing.T) {
-	for _, value := range []string{
-		"", "plain", "a b", "é", "日本語のとても長い値" + strings.Repeat("é", 200), "=?utf-8?q?not_mine?=", "=?", "a =? b", "é =?utf-8?q?x?= é", "\u200b", "=?\u200b",
-		"tab is no\u00a0space", "emoji 🎉",
-	} {
+	values := []string{
+		"",
+		"plain",
+		"a b",
+		"é",
+		"日本語のとても長い値" + strings.Repeat("é", 200),
+		"=?utf-8?q?not_mine?=",
+		"=?",
+		"a =? b",
+		"é =?utf-8?q?x?= é",
+		"\u200b",
+		"=?\u200b",
+		"tab is no\u00a0space",
+		"emoji 🎉",
+	}
+	for _, value := range values {
 		t.Run(value, func(t *testing.T) {
 			encoded := EncodeValue(value)
 			for _, c := range []byte(encoded) {
@@ -23,13 +36,17 @@ func TestMetadataValuesSurviveTheirEncoding(t *testing.T) {
 	}
 }
 
+// FuzzMetadataValue encodes and decodes any value that metadata may have.
 func FuzzMetadataValue(f *testing.F) {
 	for _, seed := range []string{"", "a", "é", "=?utf-8?b?eA==?=", "=?x", "\u200b"} {
 		f.Add(seed)
 	}
-	control := func(r rune) bool { return r < 0x20 || r == 0x7F }
+	isControl := func(r rune) bool { return r < 0x20 || r == 0x7F }
 	f.Fuzz(func(t *testing.T, value string) {
-		if !utf8.ValidString(value) || strings.ContainsFunc(value, control) || strings.TrimSpace(value) != value {
+		valid := utf8.ValidString(value) &&
+			!strings.ContainsFunc(value, isControl) &&
+			strings.TrimSpace(value) == value
+		if !valid {
 			t.Skip("refused before it is encoded")
 		}
 		require.Equal(t, value, decodeValue(EncodeValue(value)))

@@ -13,21 +13,22 @@ func TestHidesUnlessNamed(t *testing.T) {
 		key, prefix string
 		hidden      bool
 	}{
-		{".omnibucket-mirror/pair", "", true},
-		{".omnibucket-mirror/", "", true},
-		{".omnibucket-mirror-clock", "", true},
-		{".omnibucket-overlay/a", ".o", true},
-		{".omnibucket-mirror/pair", ".omnibucket-mirror/", false},
-		{"a/.omnibucket-mirror/pair", "", false},
-		{".omnibucket-mirror", "", false},
-		{".omnibucket-x/pair", "", false},
-		{"a", "", false},
+		{key: ".omnibucket-mirror/pair", prefix: "", hidden: true},
+		{key: ".omnibucket-mirror/", prefix: "", hidden: true},
+		{key: ".omnibucket-mirror-clock", prefix: "", hidden: true},
+		{key: ".omnibucket-overlay/a", prefix: ".o", hidden: true},
+		{key: ".omnibucket-mirror/pair", prefix: ".omnibucket-mirror/", hidden: false},
+		{key: "a/.omnibucket-mirror/pair", prefix: "", hidden: false},
+		{key: ".omnibucket-mirror", prefix: "", hidden: false},
+		{key: ".omnibucket-x/pair", prefix: "", hidden: false},
+		{key: "a", prefix: "", hidden: false},
 	}
 	for _, tt := range tests {
 		require.Equal(t, tt.hidden, Hides(tt.key, tt.prefix), tt)
 	}
 }
 
+// Each marker of the overlay layer has a size that depends on its key, and random content.
 func TestMarkerSize(t *testing.T) {
 	sizes := map[int64]bool{}
 	for _, key := range []string{"", "a", "b", "a/b", strings.Repeat("k", 1024)} {

@@ -9,6 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// SameProperties compares all properties except the storage class, and SameHeaders also leaves out the
+// metadata.
 func TestSameComparesAllButTheStorageClass(t *testing.T) {
 	properties := reflect.TypeFor[storage.Properties]()
 	for i := range properties.NumField() {
@@ -26,5 +28,6 @@ func TestSameComparesAllButTheStorageClass(t *testing.T) {
 			require.True(t, SameProperties(&a, &a))
 		})
 	}
-	require.True(t, SameProperties(&storage.Properties{Metadata: map[string]string{}}, &storage.Properties{}), "no metadata")
+	empty := &storage.Properties{Metadata: map[string]string{}}
+	require.True(t, SameProperties(empty, &storage.Properties{}), "no metadata")
 }

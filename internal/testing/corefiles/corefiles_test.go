@@ -16,11 +16,18 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
+// testdata/files.txt has the files of the library that each of the simplest calls runs. If a change lets a
+// call run more files, the test fails.
 func TestFilesOf(t *testing.T) {
 	testserver.Further(t) // it compiles all drivers again, with counters
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "corefiles")
-	run(t, nil, "go", "build", "-cover", "-covermode=atomic", "-coverpkg=github.com/omnibucket/storage,github.com/omnibucket/storage/engine,github.com/omnibucket/storage/internal/testing/corefiles", "-o", binary, ".")
+	const module = "github.com/omnibucket/storage"
+	packages := []string{module, module + "/engine", module + "/internal/testing/corefiles"}
+	run(t, nil, "go", "build", "-cover", "-covermode=atomic", "-coverpkg="+strings.Join(packages, ","),
+		"-o", binary, ".")
+
+	// The program makes one call in each process, and counts the statements that run.
 	var output strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(callsByName)) {
 		counters := t.TempDir()
@@ -38,20 +45,25 @@ func TestFilesOf(t *testing.T) {
 
 	want, err := os.ReadFile(golden)
 	require.NoError(t, err)
-	require.Equal(t, string(want), output.String(), `"UPDATE=1 go test ./internal/testing/corefiles" writes the list`)
+	require.Equal(t, string(want), output.String(),
+		`"UPDATE=1 go test ./internal/testing/corefiles" writes the list`)
 }
 
+// run runs a program with further variables in its environment.
 func run(t *testing.T, env []string, name string, args ...string) {
 	t.Helper()
-	c := exec.Command(name, args...)
-	c.Env = append(os.Environ(), env...)
-	data, err := c.CombinedOutput()
-	require.NoError(t, err, "%s", data)
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", output)
 }
 
-// covered is a line of a profile: file, from, to, statements, count.
-var covered = regexp.MustCompile(`(?m)^github\.com/omnibucket/storage/((?:engine/)?[a-z0-9_]+\.go):\S+ \d+ ([1-9]\d*)$`)
+// covered matches a line of a profile whose count is not 0. The line has the file, the range of the statements,
+// their number and the count.
+var covered = regexp.MustCompile(`(?m)^github\.com/omnibucket/storage/` +
+	`((?:engine/)?[a-z0-9_]+\.go):\S+ \d+ ([1-9]\d*)$`)
 
+// filesOf returns the files with a statement that has run.
 func filesOf(t *testing.T, profile string) []string {
 	text, err := os.ReadFile(profile)
 	require.NoError(t, err)

@@ -32,7 +32,8 @@ var own = map[string]string{
 	"providers/local": "trash",
 	"providers/s3":    "addressing encryption httpclient objectapi probed profile profiles regions vendprobe",
 	"providers/gcs":   "addition composite folder generation iam media repeat request signer signer_iam signer_key sigv4",
-	"providers/azure": "batch chain components components_remove components_stream connection container delegation named options order sas",
+	"providers/azure": "batch chain components components_remove components_stream connection container " +
+		"delegation named options order sas",
 }
 
 // methods has the file of each method of a driver.Driver or driver.ServiceDriver.
@@ -64,7 +65,8 @@ func TestDriverFilesOfOneSubject(t *testing.T) {
 					}
 				}
 			}
-			require.Equal(t, strings.Fields(names), special, "add a new file to own, or to shared if another driver has its subject")
+			require.Equal(t, strings.Fields(names), special,
+				"add a new file to own, or to shared if another driver has its subject")
 		})
 	}
 }
@@ -102,16 +104,20 @@ func methodsIn(t *testing.T, file string) (names []string) {
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, text, parser.SkipObjectResolution)
 	require.NoError(t, err)
 	for _, declared := range parsed.Decls {
-		f, is := declared.(*ast.FuncDecl)
-		if !is || f.Recv == nil {
+		function, ok := declared.(*ast.FuncDecl)
+		if !ok || function.Recv == nil {
 			continue
 		}
-		pointer, is := f.Recv.List[0].Type.(*ast.StarExpr)
-		if !is {
+		pointer, ok := function.Recv.List[0].Type.(*ast.StarExpr)
+		if !ok {
 			continue
 		}
-		if receiver, is := pointer.X.(*ast.Ident); is && (receiver.Name == "driver" || receiver.Name == "serviceDriver") {
-			names = append(names, f.Name.Name)
+		receiver, ok := pointer.X.(*ast.Ident)
+		if !ok {
+			continue
+		}
+		if receiver.Name == "driver" || receiver.Name == "serviceDriver" {
+			names = append(names, function.Name.Name)
 		}
 	}
 	return names

@@ -28,6 +28,7 @@ import (
 
 const secret = "omnibucket-secret-of-a-test"
 
+// If a program prints or logs a configuration, credentials or a server, no secret is in the output.
 func TestConfigurationsAndCredentialsShowNoSecret(t *testing.T) {
 	files, err := uploads.New(memstore.New(), uploads.Config{
 		TokenKey:  []byte(secret),
@@ -46,19 +47,69 @@ func TestConfigurationsAndCredentialsShowNoSecret(t *testing.T) {
 		value any
 		shows string
 	}{
-		{"s3.Config", s3.Config{Bucket: "shown", SecretKey: secret, SessionToken: secret, AWS: &aws.Config{AppID: secret}}, "{Bucket:shown SecretKey:REDACTED SessionToken:REDACTED AWS:*aws.Config}"},
-		{"a pointer to it", &s3.Config{Bucket: "shown", SecretKey: secret}, "{Bucket:shown SecretKey:REDACTED}"},
-		{"s3.PrefixCredentials", s3.PrefixCredentials{AccessKeyID: "shown", SecretKey: secret, SessionToken: secret}, "{AccessKeyID:shown SecretKey:REDACTED SessionToken:REDACTED}"},
-		{"gcs.Config", gcs.Config{Bucket: "shown", CredentialsJSON: []byte(secret), SigningKey: []byte(secret)}, "{Bucket:shown CredentialsJSON:REDACTED SigningKey:REDACTED}"},
-		{"gcs.PrefixCredentials", gcs.PrefixCredentials{Prefix: "shown", AccessToken: secret}, "{Prefix:shown AccessToken:REDACTED}"},
-		{"azure.Config", azure.Config{Account: "shown", Key: secret, SASToken: secret, ConnectionString: secret}, "{Account:shown Key:REDACTED SASToken:REDACTED ConnectionString:REDACTED}"},
-		{"azure.PrefixCredentials", azure.PrefixCredentials{Prefix: "shown", SASToken: secret}, "{Prefix:shown SASToken:REDACTED}"},
-		{"local.Config", local.Config{SigningKeys: local.SigningKeys{[]byte(secret)}}, "REDACTED"},
-		{"memstore.Config", memstore.Config{SigningKeys: memstore.SigningKeys{[]byte(secret)}}, "REDACTED"},
-		{"s3server.Config", server, "{Credentials:[{AccessKeyID:shown SecretKey:REDACTED SessionToken:REDACTED}] Region:shown WebhookURL:REDACTED AdminToken:REDACTED TLS:*tls.Config}"},
-		{"s3server.Handler", s3server.New(server), ""},
-		{"uploads.Config", uploads.Config{Prefix: "shown", TokenKey: []byte(secret)}, "{Prefix:shown TokenKey:REDACTED}"},
-		{"uploads.Service", files, ""},
+		{
+			name: "s3.Config",
+			value: s3.Config{
+				Bucket:       "shown",
+				SecretKey:    secret,
+				SessionToken: secret,
+				AWS:          &aws.Config{AppID: secret},
+			},
+			shows: "{Bucket:shown SecretKey:REDACTED SessionToken:REDACTED AWS:*aws.Config}",
+		},
+		{
+			name:  "a pointer to it",
+			value: &s3.Config{Bucket: "shown", SecretKey: secret},
+			shows: "{Bucket:shown SecretKey:REDACTED}",
+		},
+		{
+			name:  "s3.PrefixCredentials",
+			value: s3.PrefixCredentials{AccessKeyID: "shown", SecretKey: secret, SessionToken: secret},
+			shows: "{AccessKeyID:shown SecretKey:REDACTED SessionToken:REDACTED}",
+		},
+		{
+			name:  "gcs.Config",
+			value: gcs.Config{Bucket: "shown", CredentialsJSON: []byte(secret), SigningKey: []byte(secret)},
+			shows: "{Bucket:shown CredentialsJSON:REDACTED SigningKey:REDACTED}",
+		},
+		{
+			name:  "gcs.PrefixCredentials",
+			value: gcs.PrefixCredentials{Prefix: "shown", AccessToken: secret},
+			shows: "{Prefix:shown AccessToken:REDACTED}",
+		},
+		{
+			name:  "azure.Config",
+			value: azure.Config{Account: "shown", Key: secret, SASToken: secret, ConnectionString: secret},
+			shows: "{Account:shown Key:REDACTED SASToken:REDACTED ConnectionString:REDACTED}",
+		},
+		{
+			name:  "azure.PrefixCredentials",
+			value: azure.PrefixCredentials{Prefix: "shown", SASToken: secret},
+			shows: "{Prefix:shown SASToken:REDACTED}",
+		},
+		{
+			name:  "local.Config",
+			value: local.Config{SigningKeys: local.SigningKeys{[]byte(secret)}},
+			shows: "REDACTED",
+		},
+		{
+			name:  "memstore.Config",
+			value: memstore.Config{SigningKeys: memstore.SigningKeys{[]byte(secret)}},
+			shows: "REDACTED",
+		},
+		{
+			name:  "s3server.Config",
+			value: server,
+			shows: "{Credentials:[{AccessKeyID:shown SecretKey:REDACTED SessionToken:REDACTED}] " +
+				"Region:shown WebhookURL:REDACTED AdminToken:REDACTED TLS:*tls.Config}",
+		},
+		{name: "s3server.Handler", value: s3server.New(server), shows: ""},
+		{
+			name:  "uploads.Config",
+			value: uploads.Config{Prefix: "shown", TokenKey: []byte(secret)},
+			shows: "{Prefix:shown TokenKey:REDACTED}",
+		},
+		{name: "uploads.Service", value: files, shows: ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -7,15 +7,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// place sets TMPDIR to the directory in memory, unless TMPDIR is set already or the directory does not suit.
 func TestPlace(t *testing.T) {
 	tests := map[string]struct {
 		before string
 		suits  bool
 		want   string
 	}{
-		"in memory":              {"", true, "/memory"},
-		"without enough memory":  {"", false, ""},
-		"where the command says": {"/somewhere", true, "/somewhere"},
+		"in memory":              {before: "", suits: true, want: "/memory"},
+		"without enough memory":  {before: "", suits: false, want: ""},
+		"where the command says": {before: "/somewhere", suits: true, want: "/somewhere"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -42,27 +42,40 @@ func TestParseRefusesMalformedFiles(t *testing.T) {
 	}
 }
 
+// Each exchange gets a kind, whatever its method and its path are.
 func TestClassifyTakesAnyAddress(t *testing.T) {
+	paths := []string{
+		"",
+		"/",
+		"//",
+		"/%2e%2e/..",
+		"/storage/v1/b",
+		"/storage/v1/b/",
+		"/storage/v1/b/x/o/y/rewriteTo/b/z/o",
+		"/upload/storage/v1/b/",
+		"/storage/v1/b/a/b/c/d/e/f/g/h/i/j",
+		"/?comp=list",
+	}
 	for _, provider := range []Provider{Amazon, Google, Azure} {
-		for _, path := range []string{
-			"", "/", "//", "/%2e%2e/..", "/storage/v1/b", "/storage/v1/b/", "/storage/v1/b/x/o/y/rewriteTo/b/z/o",
-			"/upload/storage/v1/b/", "/storage/v1/b/a/b/c/d/e/f/g/h/i/j", "/?comp=list",
-		} {
+		for _, path := range paths {
 			for _, method := range []string{"GET", "PUT", "POST", "DELETE", "HEAD", "X"} {
 				text := strings.Replace(goodEntry, "/a\"", path+`"`, 1)
 				text = strings.Replace(text, "GET", method, 1)
 				exchanges, err := parse([]byte(`{"Entries": [`+text+`]}`), provider, "file")
 				require.NoError(t, err)
 				require.NotEmpty(t, exchanges[0].Kind)
-				exchanges[0].Expected()
+				exchanges[0].Expected() // does not panic
 			}
 		}
 	}
 }
 
+// A file that is too large and a symbolic link are not read.
 func TestReadFileRefusesOtherFiles(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.Truncate(create(t, filepath.Join(dir, "huge.replay")), maxFile+1))
+	huge := filepath.Join(dir, "huge.replay")
+	require.NoError(t, os.WriteFile(huge, nil, 0o600))
+	require.NoError(t, os.Truncate(huge, maxFile+1))
 	if runtime.GOOS != "windows" {
 		require.NoError(t, os.Symlink("huge.replay", filepath.Join(dir, "link.replay")))
 	}
@@ -75,19 +88,18 @@ func TestReadFileRefusesOtherFiles(t *testing.T) {
 	}
 }
 
-func create(t *testing.T, path string) string {
-	t.Helper()
-	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	return path
-}
-
 // ReadFolder counts recordings of gRPC and does not read them.
 func TestReadFolderCountsGRPC(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.replay"), []byte("RPCReplay\x00"), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "b.replay"), []byte(`{"Entries": [`+goodEntry+`]}`), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "c.txt"), []byte("{"), 0o600))
-	r := ReadFolder(t, Amazon, dir)
-	require.Equal(t, 1, r.Binary)
-	require.Len(t, r.Exchanges, 1)
+	for name, text := range map[string]string{
+		"a.replay": "RPCReplay\x00",
+		"b.replay": `{"Entries": [` + goodEntry + `]}`,
+		"c.txt":    "{",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+
+	folder := ReadFolder(t, Amazon, dir)
+	require.Equal(t, 1, folder.Binary)
+	require.Len(t, folder.Exchanges, 1)
 }

@@ -9,21 +9,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// The page has a table of the features, one of the counts, and what was not proved. It is the same each time.
 func TestRender(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"s3.json":             `{"name":"s3","kind":"bucket","features":["StreamingPut"],"passed":5,"without":{"b":"x|y","d":"why","a":"why"}}`,
-		"memory-driver.json":  `{"name":"memory","kind":"driver","features":["Versioning","StreamingPut"],"passed":7,"refused":["c"]}`,
+		"s3.json": `{"name":"s3","kind":"bucket","features":["StreamingPut"],"passed":5,
+			"without":{"b":"x|y","d":"why","a":"why"}}`,
+		"memory-driver.json": `{"name":"memory","kind":"driver","features":["Versioning","StreamingPut"],
+			"passed":7,"refused":["c"]}`,
 		"memory.json":         `{"name":"memory","kind":"bucket","passed":1}`,
 		"memory-service.json": `{"name":"memory","kind":"service","passed":3}`,
-		"recording-a.json":    `{"kind":"recording","provider":"A","name":"m v1","first":"2019-05","last":"2019-05","exchanges":6,"right":4,"binary":2,"tallies":[{"kind":"a read","exchanges":4,"right":4},{"kind":"a write","exchanges":2,"right":0,"unplayed":{"why":2}}]}`,
+		"recording-a.json": `{"kind":"recording","provider":"A","name":"m v1","first":"2019-05",
+			"last":"2019-05","exchanges":6,"right":4,"binary":2,
+			"tallies":[{"kind":"a read","exchanges":4,"right":4},
+				{"kind":"a write","exchanges":2,"right":0,"unplayed":{"why":2}}]}`,
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 
 	var first, second bytes.Buffer
 	require.NoError(t, run(dir, &first))
-
 	require.NoError(t, run(dir, &second))
 	require.Equal(t, first.String(), second.String())
 	for _, line := range []string{
@@ -38,10 +43,11 @@ func TestRender(t *testing.T) {
 		"| A, m v1 | why | a write (2) |",
 		"| A, m v1 | gRPC, which the driver does not speak | 2 files |",
 	} {
-		require.Contains(t, first.String(), line+"")
+		require.Contains(t, first.String(), line)
 	}
 }
 
+// A folder without results is an error, and so is a file that is no JSON.
 func TestRenderNothing(t *testing.T) {
 	require.Error(t, run(t.TempDir(), &bytes.Buffer{}))
 	dir := t.TempDir()
