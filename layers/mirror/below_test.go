@@ -16,6 +16,10 @@ import (
 const (
 	countsCalls = "it counts the calls of the primary: a write has a note and a copy"
 	hitsANote   = "the fault is meant for the call that writes the object, and hits its note"
+
+	needsPrimary = "after a failure the second store answers, and the source is removed only by a revision " +
+		"of the primary"
+	hasNoBatch = "the fault is meant for a batch, and a mirror has none"
 )
 
 // The conformance suite passes while requests to the primary of a mirror fail.
@@ -24,7 +28,8 @@ func TestFurtherConformanceWithFaultsOfThePrimary(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		layer := newLayer(t, memstore.New(), mirror.Config{})
-		return engine.New(memstore.NewDriver(memstore.Config{}), slices.Insert(opts, min(2, len(opts)-1), driver.WithLayer(layer))...)
+		return engine.New(memstore.NewDriver(memstore.Config{}),
+			slices.Insert(opts, min(2, len(opts)-1), driver.WithLayer(layer))...)
 	}, skips(map[string]string{
 		"a body too long for Put is sent in parts":                               countsCalls,
 		"a bucket has a default part size":                                       countsCalls,
@@ -35,11 +40,12 @@ func TestFurtherConformanceWithFaultsOfThePrimary(t *testing.T) {
 		"an update whose outcome is unknown is not repeated":                     hitsANote,
 		"without metadata a lost response stays unknown":                         hitsANote,
 		"an append whose response was lost never adds its bytes twice, streamed": hitsANote,
-		"a fault at every call of a move by a copy, retried":                     "after a failure the second store answers, and the source is removed only by a revision of the primary",
-		"RemoveAll continues after failures":                                     "the fault is meant for a batch, and a mirror has none",
+		"a fault at every call of a move by a copy, retried":                     needsPrimary,
+		"RemoveAll continues after failures":                                     hasNoBatch,
 	})...)
 }
 
+// skips returns options that leave out cases, by their names and reasons.
 func skips(names map[string]string) (opts []storagetest.Option) {
 	for name, reason := range names {
 		opts = append(opts, storagetest.Skip(name, reason))

@@ -22,29 +22,34 @@ import (
 
 // If writes happen between any two calls of RepairAll, it still knows which store is right.
 func TestRepairAllBesideWrites(t *testing.T) {
-	const most = 24 // calls of one RepairAll
-	for first := int64(1); first <= most; first++ {
-		for last := first + 1; last <= most+1; last++ {
-			repairBesideWrites(t, first, last)
+	const maxCalls = 24 // of one RepairAll
+	for first := int64(1); first <= maxCalls; first++ {
+		for second := first + 1; second <= maxCalls+1; second++ {
+			repairBesideWrites(t, first, second)
 		}
 	}
 }
 
-// repairBesideWrites calls RepairAll, and writes an object before the calls of the stores with these numbers.
-func repairBesideWrites(t *testing.T, first, last int64) {
+// repairBesideWrites calls RepairAll, and writes an object before the two calls of the stores with these numbers.
+func repairBesideWrites(t *testing.T, firstCall, secondCall int64) {
 	var calls atomic.Int64
-	var write func(n int64)
+	var write func(call int64) // nil if no write is to be made
 	counted := func(d driver.Driver) driver.Driver {
-		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
-			if n := calls.Add(1); write != nil && (n == first || n == last) {
-				during := write
+		return driver.Intercept(d,
+			func(ctx context.Context, _ string, next func(context.Context) error) error {
+				call := calls.Add(1)
+				if write == nil || call != firstCall && call != secondCall {
+					return next(ctx)
+				}
+
+				// The calls of the write itself neither count nor write again.
+				do := write
 				write = nil
-				during(n)
-				calls.Store(n)
-				write = during
-			}
-			return next(ctx)
-		})
+				do(call)
+				calls.Store(call)
+				write = do
+				return next(ctx)
+			})
 	}
 	second := counted(memstore.NewDriver(memstore.Config{}))
 	layer, err := mirror.New(engine.New(second), mirror.Config{})
@@ -59,21 +64,21 @@ func repairBesideWrites(t *testing.T, first, last int64) {
 	_, err = mirror.RepairAll(t.Context(), b)
 	require.NoError(t, err)
 
-	write = func(n int64) {
-		put(strconv.FormatInt(n, 10))
+	write = func(call int64) {
+		put(strconv.FormatInt(call, 10))
 	}
 	calls.Store(0)
 	_, err = mirror.RepairAll(t.Context(), b)
 	write = nil
-	require.NoError(t, err, "writes before the calls %d and %d", first, last)
+	require.NoError(t, err, "writes before the calls %d and %d", firstCall, secondCall)
+
 	var texts []string
 	for _, d := range []driver.Driver{primary, second} {
 		data, _, err := storage.ReadAll(t.Context(), engine.New(d), "k")
 		require.NoError(t, err)
 		texts = append(texts, string(data))
 	}
-
-	require.Equal(t, texts[0], texts[1], "writes before the calls %d and %d", first, last)
+	require.Equal(t, texts[0], texts[1], "writes before the calls %d and %d", firstCall, secondCall)
 }
 
 // A file that mv or cp -a puts into the second store keeps its old time. RepairAll does not remove such a file.

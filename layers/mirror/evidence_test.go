@@ -22,6 +22,7 @@ var kindsOfStores = map[string]func(t *testing.T) driver.Driver{
 	"directory": newDirectory,
 }
 
+// newMirror returns a mirror of two stores.
 func newMirror(t *testing.T, primary driver.Driver, second storage.Bucket) storage.Bucket {
 	return engine.New(primary, driver.WithLayer(newLayer(t, second, mirror.Config{})))
 }
@@ -53,6 +54,7 @@ func copyRaw(t *testing.T, dst, src storage.Bucket, limit int, opts ...storage.L
 	}
 }
 
+// removeAll removes all objects of a bucket.
 func removeAll(t *testing.T, b storage.Bucket) {
 	t.Helper()
 	_, err := storage.RemoveMatching(t.Context(), b, nil)
@@ -63,7 +65,8 @@ func removeAll(t *testing.T, b storage.Bucket) {
 func waitForLaterTime(t *testing.T) {
 	t.Helper()
 	start := time.Now()
-	require.Eventually(t, func() bool { return time.Since(start) > 10*time.Millisecond }, time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return time.Since(start) > 10*time.Millisecond }, time.Second,
+		time.Millisecond)
 }
 
 // newFilledMirror returns a mirror of 10 objects that RepairAll has made equal.
@@ -163,6 +166,7 @@ func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
 	}
 }
 
+// changePastTheLayer removes an object of the primary and replaces another, as a program without the layer.
 func changePastTheLayer(t *testing.T, primary storage.Bucket) {
 	require.NoError(t, primary.Remove(t.Context(), "old/1"))
 	put(t, primary, "old/2", "changed past the layer")
@@ -190,40 +194,46 @@ func TestRepairAllDryRun(t *testing.T) {
 		put(t, engine.New(primary), mirror.NotesPrefix+"a-note", `{"key":"old/3"}`)
 
 		for _, opts := range [][]mirror.RepairOption{nil, {mirror.WithPrimaryRight()}} {
-			stores := func() map[string]string {
+			contentsOfBoth := func() map[string]string {
 				all := contentsOf(t, engine.New(primary))
 				for key, text := range contentsOf(t, engine.New(second)) {
 					all["second "+key] = text
 				}
 				return all
 			}
-			run := func(opts ...mirror.RepairOption) (mirror.Report, map[string]mirror.Action, error) {
-				told := map[string]mirror.Action{}
-				report, err := mirror.RepairAll(t.Context(), b,
-					append(opts, mirror.WithDifferences(func(d mirror.Difference) {
-						told[d.Key] = d.Action
-					}))...)
-				return report, told, err
+			repairAll := func(opts ...mirror.RepairOption) (mirror.Report, map[string]mirror.Action, error) {
+				actions := map[string]mirror.Action{}
+				record := mirror.WithDifferences(func(d mirror.Difference) {
+					actions[d.Key] = d.Action
+				})
+				report, err := mirror.RepairAll(t.Context(), b, append(opts, record)...)
+				return report, actions, err
 			}
-			contentBefore := stores()
 
-			dry, toldDry, failure := run(append(opts, mirror.WithDryRun())...)
-			require.Equal(t, contentBefore, stores(), "a dry run changes nothing")
-			real, told, err := run(opts...)
-			require.Equal(t, storage.CodeOf(failure), storage.CodeOf(err))
-			require.Equal(t, dry, real)
-			require.Equal(t, toldDry, told)
+			// The dry run changes nothing.
+			before := contentsOfBoth()
+			dryReport, dryActions, dryErr := repairAll(append(opts, mirror.WithDryRun())...)
+			require.Equal(t, before, contentsOfBoth())
+
+			// The run has the same results.
+			report, actions, err := repairAll(opts...)
+			require.Equal(t, storage.CodeOf(dryErr), storage.CodeOf(err))
+			require.Equal(t, dryReport, report)
+			require.Equal(t, dryActions, actions)
 
 			if opts == nil {
-				require.Equal(t, mirror.Report{Repaired: 1, Undecided: 1}, real)
-				require.Equal(t, map[string]mirror.Action{"more": mirror.Copied, "stray": mirror.Undecided}, told)
+				require.Equal(t, mirror.Report{Repaired: 1, Undecided: 1}, report)
+				require.Equal(t, map[string]mirror.Action{
+					"more":  mirror.Copied,
+					"stray": mirror.Undecided,
+				}, actions)
 			} else {
-				require.Equal(t, mirror.Report{Repaired: 4, Recent: 1, Removed: 2}, real)
+				require.Equal(t, mirror.Report{Repaired: 4, Recent: 1, Removed: 2}, report)
 				require.Equal(t, map[string]mirror.Action{
 					"old/1": mirror.Removed,
 					"old/2": mirror.Replaced,
 					"stray": mirror.Removed,
-				}, told)
+				}, actions)
 			}
 		}
 		require.Equal(t, contentsOf(t, engine.New(primary)), contentsOf(t, engine.New(second)))
@@ -247,10 +257,12 @@ func TestRepairCopiedNote(t *testing.T) {
 	second := memstore.NewDriver(memstore.Config{})
 	b := engine.New(primary, driver.WithLayer(newLayer(t, engine.New(second), mirror.Config{})),
 		storage.WithSigningBaseURL("http://127.0.0.1/"))
-	_, err := b.SignedUploadURL(t.Context(), "a") // leaves a note
-	require.NoError(t, err)
-	_, err = b.SignedUploadURL(t.Context(), "b")
-	require.NoError(t, err)
+
+	// A signed upload leaves a note in the primary. A copy of the primary has the notes, too.
+	for _, key := range []string{"a", "b"} {
+		_, err := b.SignedUploadURL(t.Context(), key)
+		require.NoError(t, err)
+	}
 	duplicate := memstore.NewDriver(memstore.Config{})
 	copyRaw(t, engine.New(duplicate), engine.New(primary), 0)
 	put(t, engine.New(duplicate), "b", "older")
@@ -275,18 +287,21 @@ func TestRepairAllEarlierVersion(t *testing.T) {
 	for _, d := range []driver.Driver{primary, second} {
 		put(t, engine.New(d), pair, "OLDTEXTOFBOTHSTORES")
 	}
-	put(t, engine.New(second), "b", "only there")
 
+	// The stores differ.
+	put(t, engine.New(second), "b", "only there")
 	_, err := mirror.RepairAll(t.Context(), b)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Len(t, contentsOf(t, engine.New(second)), 2)
 
+	// The stores are equal, and lose their old mark.
 	require.NoError(t, engine.New(second).Remove(t.Context(), "b"))
 	_, err = mirror.RepairAll(t.Context(), b)
 	require.NoError(t, err)
 	_, err = engine.New(second).Attrs(t.Context(), pair)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 
+	// By the new mark, RepairAll decides about later changes.
 	waitForLaterTime(t)
 	require.NoError(t, engine.New(primary).Remove(t.Context(), "a"))
 	put(t, b, "c", "text")
@@ -297,28 +312,27 @@ func TestRepairAllEarlierVersion(t *testing.T) {
 
 // If the second store belongs to another mirror, RepairAll fails and keeps its objects.
 func TestRepairAllSecondOfOtherMirror(t *testing.T) {
-	one := open2(t)
-	two := open2(t)
-	newFilledMirror(t, one[0], one[1])
-	b := newFilledMirror(t, two[0], two[1])
+	newDriver := func() driver.Driver { return memstore.NewDriver(memstore.Config{}) }
+	otherSecond := newDriver()
+	newFilledMirror(t, newDriver(), otherSecond)
+	second := newDriver()
+	b := newFilledMirror(t, newDriver(), second)
 	waitForLaterTime(t)
-	removeAll(t, engine.New(two[1])) // the disk of the other mirror is mounted in its place
-	for key, text := range contentsOf(t, engine.New(one[1])) {
-		put(t, engine.New(two[1]), "one/"+key, text)
+
+	// The disk of the other mirror is mounted in place of the second store.
+	removeAll(t, engine.New(second))
+	for key, text := range contentsOf(t, engine.New(otherSecond)) {
+		put(t, engine.New(second), "one/"+key, text)
 	}
 
-	contentBefore := contentsOf(t, engine.New(two[1]))
+	before := contentsOf(t, engine.New(second))
 	_, err := mirror.RepairAll(t.Context(), b)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 
-	contentAfter := contentsOf(t, engine.New(two[1]))
-	for key, text := range contentBefore {
-		require.Equal(t, text, contentAfter[key])
+	after := contentsOf(t, engine.New(second))
+	for key, text := range before {
+		require.Equal(t, text, after[key])
 	}
-}
-
-func open2(*testing.T) [2]driver.Driver {
-	return [2]driver.Driver{memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})}
 }
 
 // If the second store is opened without the layer, it lists only objects of the user, also after RepairAll.

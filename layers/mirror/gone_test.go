@@ -24,20 +24,21 @@ import (
 type scene struct {
 	t       *testing.T
 	stores  map[string]driver.Driver // by name
-	down    map[string]*atomic.Bool
-	objects map[string]string
-	kill    *killer // of the command that runs; or nil
-	reached bool    // the last one was killed
+	down    map[string]*atomic.Bool  // whether a store fails all calls, by name
+	objects map[string]string        // what callers have stored
+	kill    *killer                  // of the command that runs; or nil
+	reached bool                     // the last command made so many calls that it was killed
 }
 
 // A killer fails the calls of a command from one on, as if its process had been killed there, or ends its context.
 type killer struct {
-	from   int64
-	taken  bool // the call has its effect
-	cancel context.CancelFunc
+	from   int64              // number of the first call that fails
+	taken  bool               // that call has its effect
+	cancel context.CancelFunc // if it is not nil, it is called in place of a failure
 	calls  atomic.Int64
 }
 
+// call makes a call of a store, unless the command is dead.
 func (k *killer) call(ctx context.Context, next func(context.Context) error) error {
 	n := k.calls.Add(1)
 	switch {
@@ -52,8 +53,14 @@ func (k *killer) call(ctx context.Context, next func(context.Context) error) err
 	return errKilled
 }
 
+// newScene returns a scene whose first two stores are a mirror of four objects.
 func newScene(t *testing.T, open func(*testing.T) driver.Driver) *scene {
-	s := &scene{t: t, stores: map[string]driver.Driver{}, down: map[string]*atomic.Bool{}, objects: map[string]string{}}
+	s := &scene{
+		t:       t,
+		stores:  map[string]driver.Driver{},
+		down:    map[string]*atomic.Bool{},
+		objects: map[string]string{},
+	}
 	for _, name := range []string{"first", "second", "third"} {
 		s.stores[name] = open(t)
 		s.down[name] = new(atomic.Bool)
@@ -74,48 +81,53 @@ func (s *scene) open(primary, second string) storage.Bucket {
 		down := s.down[name]
 		kill := s.kill
 		return driver.WithLayer(func(d driver.Driver) driver.Driver {
-			return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
-				if down.Load() {
-					return &storage.Error{Code: storage.Unavailable, Err: errors.New("the store is gone")}
-				}
-				if kill != nil {
-					return kill.call(ctx, next)
-				}
-				return next(ctx)
-			})
+			return driver.Intercept(d,
+				func(ctx context.Context, _ string, next func(context.Context) error) error {
+					if down.Load() {
+						return &storage.Error{Code: storage.Unavailable, Err: errors.New("the store is gone")}
+					}
+					if kill != nil {
+						return kill.call(ctx, next)
+					}
+					return next(ctx)
+				})
 		})
 	}
 	other := engine.New(s.stores[second], layer(second), noRetry)
-	return engine.New(s.stores[primary], layer(primary), driver.WithLayer(newLayer(s.t, other, mirror.Config{})), noRetry)
+	return engine.New(s.stores[primary], layer(primary),
+		driver.WithLayer(newLayer(s.t, other, mirror.Config{})), noRetry)
 }
 
+// put stores an object as a caller.
 func (s *scene) put(b storage.Bucket, key, text string) {
 	put(s.t, b, key, text)
 	s.objects[key] = text
 }
 
+// remove removes an object as a caller.
 func (s *scene) remove(b storage.Bucket, key string) {
 	require.NoError(s.t, b.Remove(s.t.Context(), key))
 	delete(s.objects, key)
 }
 
-// requireSafe requires each object to be in a store that is not lost.
-func (s *scene) requireSafe(text string, lost ...string) {
+// requireSafe requires that each object is in a store other than the lost one, which is "" if none is lost.
+func (s *scene) requireSafe(text, lost string) {
 	s.t.Helper()
-	versions := map[string]bool{}
+	stored := map[string]bool{}
 	for name, d := range s.stores {
-		if len(lost) > 0 && name == lost[0] {
+		if name == lost {
 			continue
 		}
-		for key, is := range contentsOf(s.t, engine.New(d)) {
-			versions[key+" "+is] = true
+		for key, content := range contentsOf(s.t, engine.New(d)) {
+			stored[key+" "+content] = true
 		}
 	}
-	for key, is := range s.objects {
-		require.True(s.t, versions[key+" "+is], "%s: %q is lost", text, key)
+	for key, content := range s.objects {
+		require.True(s.t, stored[key+" "+content], "%s: %q is lost", text, key)
 	}
 }
 
+// requireIn requires that these stores have all objects, and no others.
 func (s *scene) requireIn(names ...string) {
 	s.t.Helper()
 	for _, name := range names {
@@ -129,8 +141,10 @@ type step struct {
 	happens func(s *scene)
 }
 
+// happens returns a step that happens between two commands.
 func happens(do func(s *scene)) step { return step{happens: do} }
 
+// repairAll returns the command that calls RepairAll.
 func repairAll(primary, second string, opts ...mirror.RepairOption) step {
 	return step{command: func(s *scene, ctx context.Context) error {
 		_, err := mirror.RepairAll(ctx, s.open(primary, second), opts...)
@@ -138,6 +152,7 @@ func repairAll(primary, second string, opts ...mirror.RepairOption) step {
 	}}
 }
 
+// repair returns the command that calls Repair.
 func repair(primary, second string) step {
 	return step{command: func(s *scene, ctx context.Context) error {
 		_, err := mirror.Repair(ctx, s.open(primary, second))
@@ -145,7 +160,7 @@ func repair(primary, second string) step {
 	}}
 }
 
-// busy is what callers do with a mirror: they store, replace and remove.
+// busy returns a step in which callers store, replace and remove objects of a mirror.
 func busy(primary, second, word string) step {
 	return happens(func(s *scene) {
 		b := s.open(primary, second)
@@ -159,12 +174,14 @@ func busy(primary, second, word string) step {
 	})
 }
 
+// goes returns a step in which a store begins to fail.
 func goes(name string) step {
 	return happens(func(s *scene) {
 		s.down[name].Store(true)
 	})
 }
 
+// comes returns a step in which a store is back.
 func comes(name string) step {
 	return happens(func(s *scene) {
 		s.down[name].Store(false)
@@ -185,8 +202,10 @@ func TestMirrorStoreIsGone(t *testing.T) {
 			name: "the primary is lost",
 			lost: "first",
 			steps: []step{
-				busy("first", "second", "before"), goes("first"),
-				busy("second", "third", "with the roles swapped"), repairAll("second", "third"),
+				busy("first", "second", "before"),
+				goes("first"),
+				busy("second", "third", "with the roles swapped"),
+				repairAll("second", "third"),
 				busy("second", "third", "afterwards"),
 			},
 			equal: []string{"second", "third"},
@@ -195,9 +214,12 @@ func TestMirrorStoreIsGone(t *testing.T) {
 			name: "the primary is lost, and the new store becomes the primary",
 			lost: "first",
 			steps: []step{
-				busy("first", "second", "before"), goes("first"),
-				repairAll("second", "third"), busy("second", "third", "with the roles swapped"),
-				repairAll("third", "second"), busy("third", "second", "afterwards"),
+				busy("first", "second", "before"),
+				goes("first"),
+				repairAll("second", "third"),
+				busy("second", "third", "with the roles swapped"),
+				repairAll("third", "second"),
+				busy("third", "second", "afterwards"),
 			},
 			equal: []string{"second", "third"},
 		},
@@ -205,15 +227,21 @@ func TestMirrorStoreIsGone(t *testing.T) {
 			name: "the second store is lost",
 			lost: "second",
 			steps: []step{
-				goes("second"), busy("first", "second", "while it is gone"),
-				busy("first", "third", "with a new one"), repairAll("first", "third"), busy("first", "third", "afterwards"),
+				goes("second"),
+				busy("first", "second", "while it is gone"),
+				busy("first", "third", "with a new one"),
+				repairAll("first", "third"),
+				busy("first", "third", "afterwards"),
 			},
 			equal: []string{"first", "third"},
 		},
 		{
 			name: "the second store is gone for an hour",
 			steps: []step{
-				goes("second"), busy("first", "second", "while it is gone"), comes("second"), repair("first", "second"),
+				goes("second"),
+				busy("first", "second", "while it is gone"),
+				comes("second"),
+				repair("first", "second"),
 				busy("first", "second", "afterwards"),
 			},
 			equal: []string{"first", "second"},
@@ -221,12 +249,17 @@ func TestMirrorStoreIsGone(t *testing.T) {
 		{
 			name: "both are gone for an hour",
 			steps: []step{
-				goes("second"), busy("first", "second", "while one is gone"), goes("first"),
+				goes("second"),
+				busy("first", "second", "while one is gone"),
+				goes("first"),
 				happens(func(s *scene) {
 					_, err := s.open("first", "second").Upload(s.t.Context(), "never", nil)
 					require.Error(s.t, err)
 				}),
-				comes("first"), busy("first", "second", "while one is back"), comes("second"), repair("first", "second"),
+				comes("first"),
+				busy("first", "second", "while one is back"),
+				comes("second"),
+				repair("first", "second"),
 				repairAll("first", "second"),
 			},
 			equal: []string{"first", "second"},
@@ -234,9 +267,15 @@ func TestMirrorStoreIsGone(t *testing.T) {
 		{
 			name: "the primary is gone for an hour",
 			steps: []step{
-				goes("second"), busy("first", "second", "only in the primary"), comes("second"), goes("first"),
-				busy("second", "first", "with the roles swapped"), comes("first"), repairAll("second", "first"),
-				busy("second", "first", "with both"), repairAll("first", "second"),
+				goes("second"),
+				busy("first", "second", "only in the primary"),
+				comes("second"),
+				goes("first"),
+				busy("second", "first", "with the roles swapped"),
+				comes("first"),
+				repairAll("second", "first"),
+				busy("second", "first", "with both"),
+				repairAll("first", "second"),
 				busy("first", "second", "swapped again"),
 			},
 			equal: []string{"first", "second"},
@@ -258,8 +297,10 @@ func TestMirrorStoreIsGone(t *testing.T) {
 					_, err := mirror.RepairAll(s.t.Context(), s.open("first", "second"))
 					require.ErrorIs(s.t, err, storage.PreconditionFailed)
 				}),
-				repairAll("second", "first", mirror.WithPrimaryRight()), busy("second", "first", "with the roles swapped"),
-				repairAll("first", "second"), busy("first", "second", "swapped again"),
+				repairAll("second", "first", mirror.WithPrimaryRight()),
+				busy("second", "first", "with the roles swapped"),
+				repairAll("first", "second"),
+				busy("first", "second", "swapped again"),
 			},
 			equal: []string{"first", "second"},
 		},
@@ -273,26 +314,19 @@ func TestMirrorStoreIsGone(t *testing.T) {
 			for _, way := range ways {
 				t.Run(fmt.Sprintf("%s, %s, %s", tt.name, kind, way), func(t *testing.T) {
 					for i, step := range tt.steps {
-						for start := int64(1); step.command != nil; start++ {
+						if step.command == nil {
+							continue
+						}
+						for call := int64(1); ; call++ {
 							s := newScene(t, open)
-							for n, each := range tt.steps {
-								switch {
-								case each.happens != nil:
-									each.happens(s)
-								case n == i:
-									s.interrupt(each, start, way, tt.lost)
-								default:
-									require.NoError(t, each.command(s, t.Context()))
-								}
-							}
-
+							s.play(tt.steps, i, call, way, tt.lost)
 							s.requireIn(tt.equal...)
 							if !s.reached {
-								require.Greater(t, start, int64(5), "some calls were tried")
+								require.Greater(t, call, int64(5), "some calls were tried")
 								break
 							}
-							if start > 12 { // the calls of each object repeat
-								start += 6
+							if call > 12 { // the calls of each object repeat
+								call += 6
 							}
 						}
 					}
@@ -302,24 +336,41 @@ func TestMirrorStoreIsGone(t *testing.T) {
 	}
 }
 
+// play makes all steps of a procedure, and interrupts one of its commands at a call.
+func (s *scene) play(steps []step, interrupted int, call int64, way, lost string) {
+	s.t.Helper()
+	for i, step := range steps {
+		switch {
+		case step.happens != nil:
+			step.happens(s)
+		case i == interrupted:
+			s.interrupt(step, call, way, lost)
+		default:
+			require.NoError(s.t, step.command(s, s.t.Context()))
+		}
+	}
+}
+
 // interrupt runs a command, kills it at a call, and repeats it.
-func (s *scene) interrupt(each step, start int64, way, lost string) {
+func (s *scene) interrupt(step step, call int64, way, lost string) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	defer cancel()
-	s.kill = &killer{from: start, taken: way == "killed after the call"}
+	kill := &killer{from: call, taken: way == "killed after the call"}
 	if way == "canceled" {
-		s.kill.cancel = cancel
+		kill.cancel = cancel
 	}
-	objects := maps.Clone(s.objects)
-	err := each.command(s, ctx)
-	killed := s.kill
 
+	// The command is killed.
+	s.kill = kill
+	objects := maps.Clone(s.objects)
+	err := step.command(s, ctx)
 	s.kill = nil
 	require.Equal(s.t, objects, s.objects)
-	text := fmt.Sprintf("%s at call %d: %v", way, start, err)
+	text := fmt.Sprintf("%s at call %d: %v", way, call, err)
 	s.requireSafe(text, lost)
 
-	require.NoError(s.t, each.command(s, s.t.Context()), text)
+	// The same command again succeeds.
+	require.NoError(s.t, step.command(s, s.t.Context()), text)
 	s.requireSafe("repeated after "+text, lost)
-	s.reached = killed.calls.Load() >= start
+	s.reached = kill.calls.Load() >= call
 }

@@ -20,6 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// newLayer returns the layer of a mirror with this second store.
 func newLayer(t *testing.T, second storage.Bucket, c mirror.Config) driver.Layer {
 	t.Helper()
 	layer, err := mirror.New(second, c)
@@ -27,6 +28,7 @@ func newLayer(t *testing.T, second storage.Bucket, c mirror.Config) driver.Layer
 	return layer
 }
 
+// newDirectory returns a driver of an empty directory.
 func newDirectory(t *testing.T) driver.Driver {
 	t.Helper()
 	d, err := local.NewDriver(t.TempDir(), local.Config{NoSync: true})
@@ -34,6 +36,7 @@ func newDirectory(t *testing.T) driver.Driver {
 	return d
 }
 
+// put stores an object.
 func put(t *testing.T, b storage.Bucket, key, text string, opts ...storage.UploadOption) *storage.Attrs {
 	t.Helper()
 	attrs, err := b.Upload(t.Context(), key, strings.NewReader(text), opts...)
@@ -57,6 +60,7 @@ func contentsOf(t *testing.T, b storage.Bucket) map[string]string {
 	return all
 }
 
+// The conformance suite passes for a mirror of two stores in memory.
 func TestConformance(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
@@ -64,14 +68,18 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+// The conformance suite passes for a mirror with Config.Sync.
 func TestFurtherConformanceWithSync(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
-	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+	newDriver := func(t *testing.T) driver.Driver {
 		return newLayer(t, memstore.New(), mirror.Config{Sync: true})(memstore.NewDriver(memstore.Config{}))
-	}, storagetest.Skip("a body that is damaged in transit is not stored", "the copy finds the damage in the primary: OutcomeUnknown"))
+	}
+	storagetest.RunDriver(t, newDriver, storagetest.Skip("a body that is damaged in transit is not stored",
+		"the copy finds the damage in the primary: OutcomeUnknown"))
 }
 
+// The conformance suite passes if the primary is a directory.
 func TestFurtherConformanceOfADirectoryBesideMemory(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
@@ -80,6 +88,7 @@ func TestFurtherConformanceOfADirectoryBesideMemory(t *testing.T) {
 	})
 }
 
+// The conformance suite passes if the second store is a directory.
 func TestFurtherConformanceOfMemoryBesideADirectory(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")

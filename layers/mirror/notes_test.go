@@ -18,8 +18,8 @@ import (
 
 // gone returns the bucket of a store that does not answer.
 func gone(d driver.Driver) storage.Bucket {
-	return engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver { return (&dying{from: 1}).layer(d) }),
-		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	dead := &dying{from: 1}
+	return engine.New(d, driver.WithLayer(dead.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 }
 
 // If a snapshot of the primary is restored, it has notes of writes that were in progress then. RepairAll does not
@@ -34,6 +34,7 @@ func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(time.Second)
 
+		// A snapshot is made while the second store is gone, so that it has notes.
 		down := newMirror(t, primary, gone(second))
 		put(t, down, "a", "of the snapshot")
 		require.NoError(t, down.Remove(t.Context(), "b"))
@@ -42,11 +43,14 @@ func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 		_, err = mirror.Repair(t.Context(), b)
 		require.NoError(t, err)
 
+		// Later writes reach both stores, and the notes end.
 		time.Sleep(2 * time.Hour)
 		put(t, b, "a", "written since")
 		put(t, b, "b", "written since")
-		_, err = mirror.Repair(t.Context(), b) // ends the notes
+		_, err = mirror.Repair(t.Context(), b)
 		require.NoError(t, err)
+
+		// Then the snapshot is restored.
 		want := contentsOf(t, engine.New(second))
 		for _, key := range []string{"a", "b"} {
 			require.NoError(t, engine.New(primary).Remove(t.Context(), key))
@@ -80,7 +84,8 @@ func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 		require.EqualValues(t, 1, report.Undecided)
 		require.Equal(t, "written last", contentsOf(t, engine.New(second))["old/1"])
 
-		_, err = mirror.RepairAll(t.Context(), newMirror(t, second, engine.New(primary)), mirror.WithPrimaryRight())
+		_, err = mirror.RepairAll(t.Context(), newMirror(t, second, engine.New(primary)),
+			mirror.WithPrimaryRight())
 		require.NoError(t, err)
 		_, err = mirror.RepairAll(t.Context(), b)
 		require.NoError(t, err)
@@ -102,31 +107,36 @@ func TestNotesOfTwoSwapsKeepRemoval(t *testing.T) {
 	})
 }
 
-// A putting driver calls do before the first Put of a key.
-type putting struct {
+// A hookedDriver calls a function before the first Put of a key.
+type hookedDriver struct {
 	driver.Driver
-	key   string
-	do    func()
-	calls *atomic.Int64
+	key       string
+	beforePut func()
+	calls     atomic.Int64
 }
 
-func (p putting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	if r.Key == p.key && p.calls.Add(1) == 1 {
-		p.do()
+func (d *hookedDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	if r.Key == d.key && d.calls.Add(1) == 1 {
+		d.beforePut()
 	}
-	return p.Driver.Put(ctx, r)
+	return d.Driver.Put(ctx, r)
 }
 
 // If RepairAll runs with swapped roles by mistake, it keeps the notes of concurrent writes. So a later RepairAll
 // removes none of these writes.
 func TestNotesDuringRepairAllStay(t *testing.T) {
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
-		during := putting{primary, mirror.NotesPrefix + "clock", func() {
-			put(t, newMirror(t, second, gone(primary)), "a", "precious")
-			waitForLaterTime(t)
-		}, new(atomic.Int64)}
-		_, err := mirror.RepairAll(t.Context(), newMirror(t, during, engine.New(second)))
+		hooked := &hookedDriver{
+			Driver: primary,
+			key:    mirror.NotesPrefix + "clock",
+			beforePut: func() {
+				put(t, newMirror(t, second, gone(primary)), "a", "precious")
+				waitForLaterTime(t)
+			},
+		}
+		_, err := mirror.RepairAll(t.Context(), newMirror(t, hooked, engine.New(second)))
 		require.NoError(t, err)
+
 		waitForLaterTime(t)
 		_, err = mirror.RepairAll(t.Context(), b)
 		require.NoError(t, err)

@@ -26,28 +26,32 @@ func TestGetWhilePrimaryIsDown(t *testing.T) {
 				p := newPair(t, mirror.Config{})
 				ctx := t.Context()
 				b := p.mirror
-				attrs := put(t, b, "a", "0123456789", storage.WithMetadata(map[string]string{"is": "é"}), storage.WithTags(map[string]string{"t": "1"}))
+				attrs := put(t, b, "a", "0123456789",
+					storage.WithMetadata(map[string]string{"is": "é"}),
+					storage.WithTags(map[string]string{"t": "1"}))
 				require.False(t, mirror.FailedOver(attrs))
 				calls := p.inPrimary.Count(faults.Any)
 				p.inPrimary.Set(kind(faults.Any))
 
+				// Content, attributes and tags come from the second store.
 				data, got, err := storage.ReadAll(ctx, b, "a")
 				require.NoError(t, err)
 				require.Equal(t, "0123456789", string(data))
 				require.True(t, mirror.FailedOver(got))
 				require.Equal(t, "é", got.Metadata["is"])
 
+				// A condition may name a revision of either store.
 				head, err := b.Attrs(ctx, "a", storage.IfRevision(got.Revision))
 				require.NoError(t, err, "a revision of the second store")
 				require.True(t, mirror.FailedOver(head))
-
-				data, got, err = storage.ReadAll(ctx, b, "a", storage.IfRevision(attrs.Revision), storage.WithRange(2, 3))
+				data, got, err = storage.ReadAll(ctx, b, "a", storage.IfRevision(attrs.Revision),
+					storage.WithRange(2, 3))
 				require.NoError(t, err, "a revision of the primary that the second store has")
 				require.Equal(t, "234", string(data))
 				require.Equal(t, attrs.Revision, got.Revision)
-
 				_, err = b.Attrs(ctx, "a", storage.IfRevisionNot(attrs.Revision))
 				require.ErrorIs(t, err, storage.NotModified)
+
 				tags, err := storage.Tags(ctx, b, "a")
 				require.NoError(t, err)
 				require.Equal(t, map[string]string{"t": "1"}, tags)
@@ -64,14 +68,17 @@ func TestGetMissingInSecondStore(t *testing.T) {
 		p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		ctx := t.Context()
 		b := p.mirror
+
+		// The second store has an older object, and lacks another one.
 		first := put(t, b, "a", "first")
 		p.inSecond.Set(faults.Fail(faults.Writes))
 		second := put(t, b, "a", "second")
 		put(t, b, "b", "only in the primary")
 		p.inSecond.Set()
 		time.Sleep(time.Minute) // until the circuit tries the second store again
-		p.inPrimary.Set(faults.Fail(faults.Any))
 
+		// While the primary is down, reads return what the second store has.
+		p.inPrimary.Set(faults.Fail(faults.Any))
 		_, err := b.Attrs(ctx, "b")
 		require.ErrorIs(t, err, storage.Unavailable)
 		require.NotErrorIs(t, err, storage.ObjectNotFound)
@@ -83,20 +90,22 @@ func TestGetMissingInSecondStore(t *testing.T) {
 		require.Equal(t, "first", string(data))
 		require.NotEqual(t, first.Revision, older.Revision)
 
+		// When it is back, writes with a revision of the second store fail.
 		p.inPrimary.Set()
 		time.Sleep(time.Minute)
-
 		_, err = b.Upload(ctx, "a", strings.NewReader("x"), storage.IfRevision(older.Revision))
-		require.ErrorIs(t, err, storage.PreconditionFailed, "a revision of the second store is none of the primary")
+		require.ErrorIs(t, err, storage.PreconditionFailed,
+			"a revision of the second store is none of the primary")
 		uploads := p.inPrimary.Count(faults.BeginParts)
 		for _, key := range []string{"a", "missing"} {
-			_, err = b.Upload(ctx, key, strings.NewReader("xy"), storage.WithPartSize(1), storage.IfRevision(older.Revision))
+			_, err = b.Upload(ctx, key, strings.NewReader("xy"), storage.WithPartSize(1),
+				storage.IfRevision(older.Revision))
 			require.ErrorIs(t, err, storage.PreconditionFailed, "an upload in parts to %s", key)
 		}
 		require.Equal(t, uploads, p.inPrimary.Count(faults.BeginParts), "no part is sent")
 		require.ErrorIs(t, b.Remove(ctx, "a", storage.IfRevision(older.Revision)), storage.PreconditionFailed)
-
 		require.NoError(t, b.Remove(ctx, "missing", storage.IfRevision(older.Revision)))
+
 		data, _, err = storage.ReadAll(ctx, b, "a", storage.IfRevisionNot(older.Revision))
 		require.NoError(t, err)
 		require.Equal(t, "second", string(data))
@@ -115,10 +124,10 @@ func TestGetContinuesInSecondStore(t *testing.T) {
 		half := make([]byte, 5000)
 		_, err = io.ReadFull(reader, half)
 		require.NoError(t, err)
+
 		p.inPrimary.Set(faults.Fail(faults.Any))
 		rest, err := io.ReadAll(reader)
 		require.NoError(t, err)
-
 		require.NoError(t, reader.Close())
 		require.Equal(t, text, string(half)+string(rest))
 	})
@@ -126,44 +135,57 @@ func TestGetContinuesInSecondStore(t *testing.T) {
 
 // If each page of a listing comes from another store than the page before, the pages form one complete listing.
 func TestListContinuesInOtherStore(t *testing.T) {
-	for _, opts := range [][]storage.ListOption{{}, {storage.WithDelimiter("/")}, {storage.WithPrefix("f/")}, {storage.WithDelimiter("-")}} {
+	listings := [][]storage.ListOption{
+		{},
+		{storage.WithDelimiter("/")},
+		{storage.WithPrefix("f/")},
+		{storage.WithDelimiter("-")},
+	}
+	for _, opts := range listings {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPair(t, mirror.Config{Probe: time.Nanosecond})
 			for n := range 30 {
 				put(t, p.mirror, fmt.Sprintf("f/%02d/x", n), "x")
 				put(t, p.mirror, fmt.Sprintf("g%02d", n), "x")
 			}
-			p.inSecond.Set(faults.Fail(faults.Writes)) // some notes, which no page shows
+
+			// Writes that the second store misses leave notes in the primary, which no page shows.
+			p.inSecond.Set(faults.Fail(faults.Writes))
 			for n := range 30 {
 				put(t, p.mirror, fmt.Sprintf("g%02d", n), "y")
 				time.Sleep(time.Second)
 			}
 			p.inSecond.Set()
-			keysOf := func(b storage.Bucket, turn func(page int)) (keys []string) {
+
+			// list calls beforePage before it reads each page.
+			list := func(b storage.Bucket, beforePage func(number int)) (keys []string) {
 				token := ""
-				for page := 0; ; page++ {
-					turn(page)
-					got, err := storage.ListPage(t.Context(), b, token, append(opts, storage.WithPageSize(7))...)
+				for number := 0; ; number++ {
+					beforePage(number)
+					page, err := storage.ListPage(t.Context(), b, token,
+						append(opts, storage.WithPageSize(7))...)
 					require.NoError(t, err)
-					for _, e := range got.Entries {
+					for _, e := range page.Entries {
 						keys = append(keys, fmt.Sprint(e.Key, e.IsPrefix))
 					}
 					time.Sleep(time.Second)
-					token = got.Token
+					token = page.Token
 					if token == "" {
 						return keys
 					}
 				}
 			}
-
-			want := keysOf(p.second, func(int) {})
-			require.Equal(t, want, keysOf(p.mirror, func(int) {}))
-			require.Equal(t, want, keysOf(p.mirror, func(page int) {
+			nothing := func(int) {}
+			failOddPages := func(number int) {
 				p.inPrimary.Set()
-				if page%2 == 1 {
+				if number%2 == 1 {
 					p.inPrimary.Set(faults.Fail(faults.Any))
 				}
-			}))
+			}
+
+			want := list(p.second, nothing)
+			require.Equal(t, want, list(p.mirror, nothing))
+			require.Equal(t, want, list(p.mirror, failOddPages))
 		})
 	}
 }
@@ -184,6 +206,7 @@ func TestCircuitOfSecondStore(t *testing.T) {
 			}
 		}
 
+		// Write 0 waits, and so does write 25: a minute has passed before it.
 		for n, wait := range waits {
 			want := time.Duration(0)
 			if n == 0 || n == 25 {
@@ -192,6 +215,7 @@ func TestCircuitOfSecondStore(t *testing.T) {
 			require.Equal(t, want, wait, n)
 		}
 
+		// When the store is back, it gets the next write, and Repair copies the others.
 		p.inSecond.Set()
 		time.Sleep(time.Minute)
 		put(t, p.mirror, "a", "x")
@@ -223,19 +247,15 @@ func TestCircuitOfStalledPrimary(t *testing.T) {
 
 // If three reads reach their deadlines before Config.Stall, later reads use the second store.
 func TestCircuitOpensByDeadlines(t *testing.T) {
-	within := func(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
-		ctx, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
-		return do(ctx)
-	}
+	const calls = 20
 	tests := map[string]struct {
-		limit time.Duration // of a call
-		calls int           // that fail until one uses the second store; 0: all do
+		timeout  time.Duration // of each call; 0: the caller cancels it after a second
+		failures int           // of the calls
 	}{
-		"a deadline before Config.Stall":             {limit: time.Second, calls: 3},
-		"a deadline after it: the call fails over":   {limit: time.Minute, calls: 0},
-		"no time to respond":                         {limit: time.Millisecond, calls: 20},
-		"callers that give up, which is no deadline": {limit: 0, calls: 20},
+		"a deadline before Config.Stall":             {timeout: time.Second, failures: 3},
+		"a deadline after it: the call fails over":   {timeout: time.Minute, failures: 0},
+		"no time to respond":                         {timeout: time.Millisecond, failures: calls},
+		"callers that give up, which is no deadline": {timeout: 0, failures: calls},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -243,28 +263,24 @@ func TestCircuitOpensByDeadlines(t *testing.T) {
 				p := newPair(t, mirror.Config{Stall: 5 * time.Second, Probe: time.Minute})
 				put(t, p.mirror, "a", "text")
 				p.inPrimary.Set(faults.Stall(faults.Any))
-				readKey := func(ctx context.Context) error {
-					_, got, err := storage.ReadAll(ctx, p.mirror, "a")
-					require.True(t, err != nil || mirror.FailedOver(got))
-					return err
-				}
 				failures := 0
-				for range 20 {
-					var err error
-					if tt.limit > 0 {
-						err = within(t.Context(), tt.limit, readKey)
-					} else {
-						ctx, cancel := context.WithCancel(t.Context())
+				for range calls {
+					ctx, cancel := context.WithTimeout(t.Context(), tt.timeout)
+					if tt.timeout == 0 {
+						ctx, cancel = context.WithCancel(t.Context())
 						time.AfterFunc(time.Second, cancel)
-						err = readKey(ctx)
-						cancel()
 					}
+					_, attrs, err := storage.ReadAll(ctx, p.mirror, "a")
+					cancel()
 					if err != nil {
 						failures++
+						continue
 					}
+					require.True(t, mirror.FailedOver(attrs))
 				}
+				require.Equal(t, tt.failures, failures)
 
-				require.Equal(t, tt.calls, failures)
+				// When the primary is back, reads use it again.
 				p.inPrimary.Set()
 				time.Sleep(time.Minute)
 				attrs, err := p.mirror.Attrs(t.Context(), "a")
@@ -347,6 +363,8 @@ func TestSyncWaitsForBothStores(t *testing.T) {
 	}
 }
 
+// Notes of the layer are not objects: they cannot be written, listings do not show them, and listings do not
+// read thousands of them.
 func TestNotesAreHidden(t *testing.T) {
 	p := newPair(t, mirror.Config{})
 	_, err := p.mirror.Upload(t.Context(), mirror.NotesPrefix+"x", strings.NewReader("x"))
@@ -385,16 +403,18 @@ func TestNewNeedsConditionsOfSecondStore(t *testing.T) {
 	_, err = mirror.New(struct{ storage.Bucket }{memstore.New()}, mirror.Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument, "a type of the user's own may drop the name of a copy")
 
-	weak := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return lacking{d, storage.ConditionalUpdate} }))
+	weak := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return lacking{d, storage.ConditionalUpdate}
+	}))
 	b := memstore.New(driver.WithLayer(newLayer(t, weak, mirror.Config{})))
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// lacking is a driver without features.
+// A lacking driver lacks some features.
 type lacking struct {
 	driver.Driver
-	features storage.Features
+	features storage.Features // that it lacks
 }
 
 func (l lacking) Describe() driver.Description {
@@ -406,29 +426,37 @@ func (l lacking) Describe() driver.Description {
 // A copy within the bucket never reads the second store, which may still have a removed object. The primary fails
 // once.
 func TestCopyReadsPrimary(t *testing.T) {
-	for name, call := range map[string]func(t *testing.T, b storage.Bucket) error{
-		"Copy": func(t *testing.T, b storage.Bucket) error {
-			_, err := storage.Copy(t.Context(), b, "to", b, "a")
-			return err
-		},
-		"Move": func(t *testing.T, b storage.Bucket) error {
-			_, err := storage.Move(t.Context(), b, "a", "to")
-			return err
-		},
-		"Compose": func(t *testing.T, b storage.Bucket) error {
-			_, err := storage.Compose(t.Context(), b, "to", []string{"a", "a"})
-			return err
-		},
-	} {
+	copyObject := func(ctx context.Context, b storage.Bucket) error {
+		_, err := storage.Copy(ctx, b, "to", b, "a")
+		return err
+	}
+	moveObject := func(ctx context.Context, b storage.Bucket) error {
+		_, err := storage.Move(ctx, b, "a", "to")
+		return err
+	}
+	composeObject := func(ctx context.Context, b storage.Bucket) error {
+		_, err := storage.Compose(ctx, b, "to", []string{"a", "a"})
+		return err
+	}
+
+	tests := map[string]func(ctx context.Context, b storage.Bucket) error{
+		"Copy":    copyObject,
+		"Move":    moveObject,
+		"Compose": composeObject,
+	}
+	for name, call := range tests {
 		t.Run(name, func(t *testing.T) {
-			p := newPair(t, mirror.Config{Probe: time.Nanosecond}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+			p := newPair(t, mirror.Config{Probe: time.Nanosecond}, once)
+
+			// The second store still has an object that the primary has removed.
 			put(t, p.mirror, "a", "removed")
 			p.inSecond.Set(faults.Fail(faults.Writes))
 			require.NoError(t, p.mirror.Remove(t.Context(), "a"))
 			p.inSecond.Set()
 			p.inPrimary.Set(faults.Fail(faults.Reads).First(1))
 
-			require.Error(t, call(t, p.mirror))
+			require.Error(t, call(t.Context(), p.mirror))
 			p.inPrimary.Set()
 			require.Empty(t, contentsOf(t, p.mirror))
 		})

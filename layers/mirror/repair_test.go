@@ -26,19 +26,27 @@ import (
 
 // A pair is a mirror of two stores in memory, whose calls can fail.
 type pair struct {
-	mirror          storage.Bucket
-	primary, second storage.Bucket // without faults and layer
-	inPrimary       *faults.Injector
-	inSecond        *faults.Injector
+	mirror    storage.Bucket
+	primary   storage.Bucket // without faults and without the layer
+	second    storage.Bucket // likewise
+	inPrimary *faults.Injector
+	inSecond  *faults.Injector
 }
 
+// newPair returns a pair without faults. The options open both stores and the mirror.
 func newPair(t *testing.T, c mirror.Config, opts ...storage.OpenOption) *pair {
 	t.Helper()
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
-	p := &pair{primary: engine.New(primary), second: engine.New(second), inPrimary: faults.New(), inSecond: faults.New()}
+	p := &pair{
+		primary:   engine.New(primary),
+		second:    engine.New(second),
+		inPrimary: faults.New(),
+		inSecond:  faults.New(),
+	}
 	failing := engine.New(second, append(opts, driver.WithLayer(p.inSecond.Layer()))...)
-	p.mirror = engine.New(primary, append(opts, driver.WithLayer(p.inPrimary.Layer()), driver.WithLayer(newLayer(t, failing, c)))...)
+	p.mirror = engine.New(primary,
+		append(opts, driver.WithLayer(p.inPrimary.Layer()), driver.WithLayer(newLayer(t, failing, c)))...)
 	return p
 }
 
@@ -65,7 +73,8 @@ func (p *pair) requireEqual(t *testing.T, text string) map[string]string {
 	return objects
 }
 
-// repair repairs without faults, also notes that are an hour old.
+// repair ends all faults and calls Repair twice, the second time when all notes are old enough to end. It returns the
+// objects, which are then the same in both stores.
 func (p *pair) repair(t *testing.T, text string) map[string]string {
 	t.Helper()
 	p.inPrimary.Set()
@@ -84,12 +93,15 @@ func (p *pair) repair(t *testing.T, text string) map[string]string {
 	return objects
 }
 
+// A write is one call that changes the object "a".
 type write struct {
-	name          string
-	do            func(ctx context.Context, b storage.Bucket) error
-	before, after map[string]string
+	name   string
+	do     func(ctx context.Context, b storage.Bucket) error
+	before map[string]string // objects before the call
+	after  map[string]string // objects if the call succeeds
 }
 
+// writes returns all kinds of writes.
 func writes() []write {
 	upload := func(text string, opts ...storage.UploadOption) func(context.Context, storage.Bucket) error {
 		return func(ctx context.Context, b storage.Bucket) error {
@@ -102,9 +114,24 @@ func writes() []write {
 	return []write{
 		{name: "an upload", do: upload("new content"), after: two},
 		{name: "an upload that creates", do: upload("new content", storage.IfAbsent()), after: two},
-		{name: "an upload that replaces", do: upload("new content", storage.WithMetadata(map[string]string{"is": "new"})), before: one, after: two},
-		{name: "an upload in parts", do: upload("new content", storage.WithPartSize(4), storage.WithConcurrency(1)), before: one, after: two},
-		{name: "an upload with tags", do: upload("new content", storage.WithTags(map[string]string{"is": "new"})), before: one, after: two},
+		{
+			name:   "an upload that replaces",
+			do:     upload("new content", storage.WithMetadata(map[string]string{"is": "new"})),
+			before: one,
+			after:  two,
+		},
+		{
+			name:   "an upload in parts",
+			do:     upload("new content", storage.WithPartSize(4), storage.WithConcurrency(1)),
+			before: one,
+			after:  two,
+		},
+		{
+			name:   "an upload with tags",
+			do:     upload("new content", storage.WithTags(map[string]string{"is": "new"})),
+			before: one,
+			after:  two,
+		},
 		{
 			name:   "a removal",
 			do:     func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
@@ -122,7 +149,8 @@ func writes() []write {
 		{
 			name: "an update",
 			do: func(ctx context.Context, b storage.Bucket) error {
-				_, err := storage.Update(ctx, b, "a", func([]byte, *storage.Attrs) ([]byte, error) { return []byte("new content"), nil })
+				_, err := storage.Update(ctx, b, "a",
+					func([]byte, *storage.Attrs) ([]byte, error) { return []byte("new content"), nil })
 				return err
 			},
 			before: one,
@@ -131,11 +159,11 @@ func writes() []write {
 	}
 }
 
-// A dying layer fails all calls from one on, as if the process had been killed. With taken, that call
-// has its effect.
+// A dying layer fails all calls from one on, as if the process had been killed there.
 type dying struct {
-	from, calls int
-	taken       bool
+	from  int  // number of the first call that fails
+	taken bool // that call has its effect
+	calls int
 }
 
 var errKilled = errors.New("killed")
@@ -156,32 +184,42 @@ func (k *dying) layer(d driver.Driver) driver.Driver {
 // If a process is killed at any call of a write, the primary has the old object or the new one. Repair then makes
 // the stores equal, even if it is killed and repeated.
 func TestRepairAfterKill(t *testing.T) {
-	repairing := write{"a repair", func(ctx context.Context, b storage.Bucket) error {
-		_, err := mirror.Repair(ctx, b)
-		return err
-	}, map[string]string{"a": "old"}, map[string]string{"a": "old"}}
+	repairing := write{
+		name: "a repair",
+		do: func(ctx context.Context, b storage.Bucket) error {
+			_, err := mirror.Repair(ctx, b)
+			return err
+		},
+		before: map[string]string{"a": "old"},
+		after:  map[string]string{"a": "old"},
+	}
 	for _, w := range append(writes(), repairing) {
-		for _, applied := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, taken %v", w.name, applied), func(t *testing.T) {
+		for _, taken := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, taken %v", w.name, taken), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					for start := 1; ; start++ {
-						if !killAt(t, w, start, applied) {
-							require.Greater(t, start, 3, "some calls were tried")
-							break
-						}
+					call := 1
+					for killAt(t, w, call, taken) {
+						call++
 					}
+					require.Greater(t, call, 3, "some calls were tried")
 				})
 			})
 		}
 	}
 }
 
-// killAt reports whether w made that many calls.
-func killAt(t *testing.T, w write, start int, applied bool) bool {
+// killAt makes a write in a process that is killed at a call of a store, and repairs. It reports whether the write
+// made that many calls.
+func killAt(t *testing.T, w write, call int, taken bool) bool {
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
-	p := &pair{primary: engine.New(primary), second: engine.New(second), inPrimary: faults.New(), inSecond: faults.New()}
+	p := &pair{
+		primary:   engine.New(primary),
+		second:    engine.New(second),
+		inPrimary: faults.New(),
+		inSecond:  faults.New(),
+	}
 	p.mirror = engine.New(primary, driver.WithLayer(newLayer(t, p.second, mirror.Config{})))
 	for key, text := range w.before {
 		put(t, p.mirror, key, text)
@@ -192,66 +230,45 @@ func killAt(t *testing.T, w write, start int, applied bool) bool {
 		put(t, p.primary, mirror.NotesPrefix+"1", `{"key":"a"}`)
 		time.Sleep(2 * time.Hour)
 	}
-	kill := &dying{from: start, taken: applied}
+
+	kill := &dying{from: call, taken: taken}
 	dead := engine.New(second, driver.WithLayer(kill.layer), noRetry)
-	b := engine.New(primary, driver.WithLayer(kill.layer), driver.WithLayer(newLayer(t, dead, mirror.Config{})), noRetry)
+	b := engine.New(primary, driver.WithLayer(kill.layer),
+		driver.WithLayer(newLayer(t, dead, mirror.Config{})), noRetry)
 	err := w.do(t.Context(), b)
-	text := fmt.Sprintf("killed at call %d", start)
-	if kill.calls < start {
+	if kill.calls < call {
 		require.NoError(t, err)
 	}
 
+	text := fmt.Sprintf("killed at call %d", call)
 	objects := p.repair(t, text)
 	require.True(t, maps.Equal(objects, w.before) || maps.Equal(objects, w.after), "%s: %v", text, objects)
 	if err == nil {
 		require.Equal(t, w.after, objects, text)
 	}
-	return kill.calls >= start
+	return kill.calls >= call
 }
 
 // If a request fails, stalls or loses its response, the write succeeds, has no effect or reports an unknown
 // outcome. Repair then makes both stores equal.
 func TestRepairAfterFaultAtEachCall(t *testing.T) {
+	rules := map[string]func(faults.Calls) faults.Rule{
+		"a failure":       faults.Fail,
+		"a lost response": faults.DropResponse,
+		"a stall":         faults.Stall,
+	}
 	for _, w := range writes() {
-		for store, injectorOf := range map[string]func(*pair) *faults.Injector{
-			"the primary":      func(p *pair) *faults.Injector { return p.inPrimary },
-			"the second store": func(p *pair) *faults.Injector { return p.inSecond },
-		} {
-			for _, kind := range []func(faults.Calls) faults.Rule{faults.Fail, faults.DropResponse, faults.Stall} {
+		for _, inSecond := range []bool{false, true} {
+			for fault, rule := range rules {
 				for _, attempts := range []int{1, 5} {
-					t.Run(fmt.Sprintf("%s, %v of %s, %d attempts", w.name, kind(faults.Any), store, attempts), func(t *testing.T) {
+					name := fmt.Sprintf("%s, %s, second store %v, %d attempts", w.name, fault, inSecond, attempts)
+					t.Run(name, func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
-							for n := 1; ; n++ {
-								p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: attempts}))
-								for key, text := range w.before {
-									put(t, p.mirror, key, text)
-								}
-								injectorOf(p).Reset()
-								injectorOf(p).Set(kind(faults.Any).Nth(n))
-								ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a write to a store that is stalled has no other end
-								err := w.do(ctx, p.mirror)
-								cancel()
-								hit := len(injectorOf(p).Hits()) > 0
-								text := fmt.Sprintf("call %d: %v", n, err)
-								objects := p.repair(t, text)
-
-								switch {
-								case err == nil:
-									require.Equal(t, w.after, objects, text)
-								case errors.Is(err, storage.OutcomeUnknown) || storage.CodeOf(err) == storage.DeadlineExceeded:
-									require.True(t, maps.Equal(objects, w.before) || maps.Equal(objects, w.after), "%s: %v", text, objects)
-								default:
-									require.True(t, maps.Equal(objects, w.before), "%s: %v", text, objects)
-								}
-
-								if attempts > 1 && kind(faults.Any).String() != faults.Stall(faults.Any).String() {
-									require.NoError(t, err, text)
-								}
-								if !hit {
-									require.Greater(t, n, 2, "some calls were tried")
-									break
-								}
+							call := 1
+							for failAt(t, w, inSecond, rule(faults.Any).Nth(call), attempts) {
+								call++
 							}
+							require.Greater(t, call, 2, "some calls were tried")
 						})
 					})
 				}
@@ -260,33 +277,90 @@ func TestRepairAfterFaultAtEachCall(t *testing.T) {
 	}
 }
 
+// failAt makes a write while a rule holds in one of the stores, and repairs. It reports whether the rule hit a call.
+func failAt(t *testing.T, w write, inSecond bool, rule faults.Rule, attempts int) bool {
+	p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: attempts}))
+	for key, text := range w.before {
+		put(t, p.mirror, key, text)
+	}
+	injector := p.inPrimary
+	if inSecond {
+		injector = p.inSecond
+	}
+	injector.Reset()
+	injector.Set(rule)
+
+	// A write to a store that stalls ends only with its context.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	err := w.do(ctx, p.mirror)
+	cancel()
+	hit := len(injector.Hits()) > 0
+	text := fmt.Sprintf("%v: %v", rule, err)
+	objects := p.repair(t, text)
+
+	switch {
+	case err == nil:
+		require.Equal(t, w.after, objects, text)
+	case isUnknown(err):
+		require.True(t, maps.Equal(objects, w.before) || maps.Equal(objects, w.after), "%s: %v", text, objects)
+	default:
+		require.True(t, maps.Equal(objects, w.before), "%s: %v", text, objects)
+	}
+
+	// With several attempts, only a stall can make a write fail.
+	if attempts > 1 && !strings.HasPrefix(rule.String(), "Stall") {
+		require.NoError(t, err, text)
+	}
+	return hit
+}
+
+// isUnknown reports whether a write that failed may have had its effect.
+func isUnknown(err error) bool {
+	return errors.Is(err, storage.OutcomeUnknown) || errors.Is(err, context.DeadlineExceeded)
+}
+
 // Writers write, count and remove for a minute in which each store fails, stalls and loses responses. No write
 // that succeeded is lost, and Repair makes both stores equal.
 func TestRepairAfterMinuteOfFailures(t *testing.T) {
 	for _, seed := range testserver.Sample([]uint64{1}, []uint64{1, 2, 3}) {
 		synctest.Test(t, func(t *testing.T) {
-			p := newPair(t, mirror.Config{Stall: time.Second, Probe: 2 * time.Second}, storage.WithRetry(storage.RetryPolicy{Attempts: 3}))
+			config := mirror.Config{Stall: time.Second, Probe: 2 * time.Second}
+			p := newPair(t, config, storage.WithRetry(storage.RetryPolicy{Attempts: 3}))
 			const writers = 20
-			var sums [4]struct{ sure, unknown atomic.Int64 }
-			texts := make([][]string, writers) // what each writer's object may be; "" is gone
+			var sums [4]struct{ sure, unknown atomic.Int64 } // additions to each sum
+			texts := make([][]string, writers)               // what each writer's object may be; "" is gone
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
+
+			// Each writer writes its own object, and adds to a sum that it shares with others.
 			var all sync.WaitGroup
-			for w := range writers {
-				texts[w] = []string{""}
+			for writer := range writers {
+				texts[writer] = []string{""}
 				all.Go(func() {
 					for round := 0; ctx.Err() == nil; round++ {
-						texts[w] = writeOwn(ctx, p.mirror, w, round, texts[w])
-						n := (w + round) % len(sums)
-						err := count(ctx, p.mirror, n)
+						texts[writer] = writeOwn(ctx, p.mirror, writer, round, texts[writer])
+						sum := (writer + round) % len(sums)
+						err := addOne(ctx, p.mirror, sum)
 						if err == nil {
-							sums[n].sure.Add(1)
-						} else if errors.Is(err, storage.OutcomeUnknown) || errors.Is(err, context.DeadlineExceeded) {
-							sums[n].unknown.Add(1)
+							sums[sum].sure.Add(1)
+						} else if isUnknown(err) {
+							sums[sum].unknown.Add(1)
 						}
-						time.Sleep(time.Duration(150+w) * time.Millisecond)
+						time.Sleep(time.Duration(150+writer) * time.Millisecond)
 					}
 				})
+			}
+
+			// Every three seconds, a store gets another fault. In one turn of four, that is the second store.
+			rules := [][]faults.Rule{
+				{faults.Fail(faults.Any)},
+				{faults.DropResponse(faults.Writes)},
+				{faults.Stall(faults.Any)},
+				{
+					faults.Fail(faults.Any).Chance(0.3, seed),
+					faults.DropResponse(faults.Any).Chance(0.3, seed),
+				},
+				nil,
 			}
 			for turn := 0; ctx.Err() == nil; turn++ {
 				broken := p.inPrimary
@@ -295,64 +369,61 @@ func TestRepairAfterMinuteOfFailures(t *testing.T) {
 					broken, sound = sound, broken
 				}
 				sound.Set()
-				rules := [][]faults.Rule{
-					{faults.Fail(faults.Any)}, {faults.DropResponse(faults.Writes)}, {faults.Stall(faults.Any)},
-					{faults.Fail(faults.Any).Chance(0.3, seed), faults.DropResponse(faults.Any).Chance(0.3, seed)}, nil,
-				}
 				broken.Set(rules[(turn+int(seed))%len(rules)]...)
 				time.Sleep(3 * time.Second)
 			}
 			all.Wait()
+
 			time.Sleep(time.Minute)
 			objects := p.repair(t, fmt.Sprint("seed ", seed))
-			writes := 0
-
-			for w := range writers {
-				require.Contains(t, texts[w], objects[fmt.Sprintf("own/%d", w)], "seed %d", seed)
-				writes += len(texts[w])
+			for writer := range writers {
+				require.Contains(t, texts[writer], objects[fmt.Sprintf("own/%d", writer)], "seed %d", seed)
 			}
-
-			for n := range sums {
-				number, _ := strconv.ParseInt(objects[fmt.Sprintf("sum/%d", n)], 10, 64)
-				count := sums[n].sure.Load()
-				unknown := sums[n].unknown.Load()
-				require.GreaterOrEqual(t, number, count, "seed %d", seed)
-				require.LessOrEqual(t, number, count+unknown, "seed %d", seed)
-				require.Greater(t, count, int64(20), "some writes succeeded")
+			for i := range sums {
+				sum, _ := strconv.ParseInt(objects[fmt.Sprintf("sum/%d", i)], 10, 64)
+				sure := sums[i].sure.Load()
+				unknown := sums[i].unknown.Load()
+				require.GreaterOrEqual(t, sum, sure, "seed %d", seed)
+				require.LessOrEqual(t, sum, sure+unknown, "seed %d", seed)
+				require.Greater(t, sure, int64(20), "some writes succeeded")
 			}
 		})
 	}
 }
 
-// writeOwn writes or removes the object of one writer, and returns what it may be now.
-func writeOwn(ctx context.Context, b storage.Bucket, w, round int, may []string) []string {
+// writeOwn writes the object of one writer, or removes it in one round of five. It gets the texts that the object may
+// have had before, and returns those that it may have now.
+func writeOwn(ctx context.Context, b storage.Bucket, writer, round int, texts []string) []string {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	key := fmt.Sprintf("own/%d", w)
-	text := fmt.Sprint(w, " ", round)
+	key := fmt.Sprintf("own/%d", writer)
+	text := fmt.Sprint(writer, " ", round)
 	var err error
 	if round%5 == 4 {
 		text = ""
 		err = b.Remove(ctx, key)
 	} else {
-		_, err = b.Upload(ctx, key, strings.NewReader(text), storage.WithMetadata(map[string]string{"round": fmt.Sprint(round)}))
+		metadata := map[string]string{"round": fmt.Sprint(round)}
+		_, err = b.Upload(ctx, key, strings.NewReader(text), storage.WithMetadata(metadata))
 	}
 	if err == nil {
 		return []string{text}
 	}
-	if errors.Is(err, storage.OutcomeUnknown) || errors.Is(err, context.DeadlineExceeded) {
-		return append(may, text)
+	if isUnknown(err) {
+		return append(texts, text)
 	}
-	return may
+	return texts
 }
 
-func count(ctx context.Context, b storage.Bucket, n int) error {
+// addOne adds one to the number in an object.
+func addOne(ctx context.Context, b storage.Bucket, sum int) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	_, err := storage.Update(ctx, b, fmt.Sprintf("sum/%d", n), func(was []byte, _ *storage.Attrs) ([]byte, error) {
-		number, _ := strconv.Atoi(string(was))
+	add := func(old []byte, _ *storage.Attrs) ([]byte, error) {
+		number, _ := strconv.Atoi(string(old)) // 0 if there is no object yet
 		return []byte(strconv.Itoa(number + 1)), nil
-	})
+	}
+	_, err := storage.Update(ctx, b, fmt.Sprintf("sum/%d", sum), add)
 	return err
 }
 
@@ -360,19 +431,21 @@ func count(ctx context.Context, b storage.Bucket, n int) error {
 func TestWritersOfOneKeyLeaveStoresEqual(t *testing.T) {
 	p := newPair(t, mirror.Config{})
 	var all sync.WaitGroup
-	for w := range 16 {
+	for writer := range 16 {
 		all.Go(func() {
 			for round := range 50 {
 				key := fmt.Sprint(round % 3)
 				ctx := t.Context()
 				var err error
-				switch (w + round) % 4 {
+				switch (writer + round) % 4 {
 				case 0:
 					err = p.mirror.Remove(ctx, key)
 				case 1:
-					err = storage.SetTags(ctx, p.mirror, key, map[string]string{"of": fmt.Sprint(w)})
+					err = storage.SetTags(ctx, p.mirror, key, map[string]string{"of": fmt.Sprint(writer)})
 				default:
-					_, err = p.mirror.Upload(ctx, key, strings.NewReader(fmt.Sprint(w, round)), storage.WithTags(map[string]string{"w": fmt.Sprint(w)}))
+					text := strings.NewReader(fmt.Sprint(writer, round))
+					tags := map[string]string{"w": fmt.Sprint(writer)}
+					_, err = p.mirror.Upload(ctx, key, text, storage.WithTags(tags))
 				}
 				if err != nil && !errors.Is(err, storage.ObjectNotFound) {
 					t.Error(err)
@@ -381,21 +454,24 @@ func TestWritersOfOneKeyLeaveStoresEqual(t *testing.T) {
 		})
 	}
 	all.Wait()
+
 	state, err := mirror.Status(t.Context(), p.mirror)
 	require.NoError(t, err)
-	if state.Notes > 0 { // a writer has met others too often
+	if state.Notes > 0 { // a writer has met others so often that it left its key to Repair
 		_, err = mirror.Repair(t.Context(), p.mirror)
 		require.NoError(t, err)
 	}
-
 	p.requireEqual(t, "")
 }
 
+// RepairAll makes the second store equal to the primary. It removes and replaces objects only if it knows that the
+// stores were equal once, or if the caller says that the primary is right.
 func TestRepairAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{})
 		put(t, p.second, "gone", "the primary does not have it")
 
+		// The stores were never equal.
 		_, err := mirror.RepairAll(t.Context(), p.mirror)
 		require.ErrorIs(t, err, storage.ObjectNotFound, "an empty primary empties nothing")
 		require.Len(t, contentsOf(t, p.second), 1)
@@ -405,24 +481,28 @@ func TestRepairAll(t *testing.T) {
 		require.ErrorIs(t, err, storage.PreconditionFailed, "a primary that may be a new one removes nothing")
 		require.Len(t, contentsOf(t, p.second), 2)
 
+		// Without the surplus object, they become equal.
 		require.NoError(t, p.second.Remove(t.Context(), "gone"))
 		_, err = mirror.RepairAll(t.Context(), p.mirror)
 		require.NoError(t, err)
 		require.NoError(t, p.primary.Remove(t.Context(), "other"))
 
+		// Programs without the layer change both stores.
 		put(t, p.second, "gone", "the primary does not have it")
 		for n := range 40 {
 			put(t, p.primary, fmt.Sprint("k", n), fmt.Sprint("old ", n))
 		}
-
 		put(t, p.second, "k1", "different")
 		put(t, p.second, "z", "after all others")
 		put(t, p.mirror, "m", "by the layer")
 
+		// RepairAll copies the 39 objects that only the primary has. It does not decide about k1, gone and z.
 		report, err := mirror.RepairAll(t.Context(), p.mirror)
-		require.ErrorIs(t, err, storage.PreconditionFailed, "nobody knows what was written past the layer since")
+		require.ErrorIs(t, err, storage.PreconditionFailed,
+			"nobody knows what was written past the layer since")
 		require.Equal(t, mirror.Report{Repaired: 39, Undecided: 3}, report)
 
+		// The caller decides for the primary.
 		report, err = mirror.RepairAll(t.Context(), p.mirror, mirror.WithPrimaryRight())
 		require.NoError(t, err)
 		require.Equal(t, mirror.Report{Repaired: 4, Removed: 3}, report)
@@ -442,8 +522,8 @@ func TestRepairAll(t *testing.T) {
 // of removing the objects of the second store.
 func TestRepairAllRefusesOtherPrimary(t *testing.T) {
 	tests := []struct {
-		name  string
-		first func(t *testing.T, b storage.Bucket)
+		name string
+		fill func(t *testing.T, b storage.Bucket) // fills the second store by the mirror
 	}{
 		{"a store that was filled by writes", func(t *testing.T, b storage.Bucket) {
 			for n := range 10 {
@@ -458,30 +538,29 @@ func TestRepairAllRefusesOtherPrimary(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			lost := memstore.NewDriver(memstore.Config{})
-			latter := memstore.NewDriver(memstore.Config{})
+			survivor := memstore.NewDriver(memstore.Config{})
 			empty := memstore.NewDriver(memstore.Config{})
-			second := engine.New(latter)
-			open := func(d driver.Driver, other storage.Bucket) storage.Bucket {
-				return engine.New(d, driver.WithLayer(newLayer(t, other, mirror.Config{})))
-			}
-			put(t, engine.New(lost), "past the layer", "precious")
-			tt.first(t, open(lost, second))
-			contentBefore := contentsOf(t, second)
-			put(t, open(empty, second), "new", "the only one")
+			second := engine.New(survivor)
 
+			// The mirror has objects when its primary is lost.
+			put(t, engine.New(lost), "past the layer", "precious")
+			tt.fill(t, newMirror(t, lost, second))
+			want := contentsOf(t, second)
+
+			// An empty store takes the place of the primary.
+			put(t, newMirror(t, empty, second), "new", "the only one")
+			want["new"] = "the only one"
 			for range 2 {
-				_, err := mirror.RepairAll(t.Context(), open(empty, second))
+				_, err := mirror.RepairAll(t.Context(), newMirror(t, empty, second))
 				require.ErrorIs(t, err, storage.PreconditionFailed)
 			}
+			require.Equal(t, want, contentsOf(t, second))
 
-			contentBefore["new"] = "the only one"
-			require.Equal(t, contentBefore, contentsOf(t, second))
-
-			swapped := open(latter, engine.New(empty))
-			_, err := mirror.RepairAll(t.Context(), swapped)
-			require.NoError(t, err, "with swapped roles")
-			require.Equal(t, contentBefore, contentsOf(t, engine.New(empty)))
-			_, err = mirror.RepairAll(t.Context(), open(empty, second))
+			// With swapped roles, RepairAll fills it.
+			_, err := mirror.RepairAll(t.Context(), newMirror(t, survivor, engine.New(empty)))
+			require.NoError(t, err)
+			require.Equal(t, want, contentsOf(t, engine.New(empty)))
+			_, err = mirror.RepairAll(t.Context(), newMirror(t, empty, second))
 			require.NoError(t, err, "it has everything now")
 		})
 	}
@@ -498,15 +577,21 @@ func TestRepairKeepsRecentNote(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, mirror.State{Notes: 1, SecondDown: true}, state)
 
+		// The first Repair keeps the note, one after an hour removes it, and the next one finds none.
 		p.inSecond.Set()
-		for _, row := range []struct {
-			after time.Duration
-			want  mirror.Report
-		}{{0, mirror.Report{Repaired: 1, Recent: 1}}, {time.Hour, mirror.Report{Repaired: 1}}, {0, mirror.Report{}}} {
-			time.Sleep(row.after)
+		repairs := []struct {
+			wait time.Duration // before Repair
+			want mirror.Report
+		}{
+			{wait: 0, want: mirror.Report{Repaired: 1, Recent: 1}},
+			{wait: time.Hour, want: mirror.Report{Repaired: 1}},
+			{wait: 0, want: mirror.Report{}},
+		}
+		for _, r := range repairs {
+			time.Sleep(r.wait)
 			report, err := mirror.Repair(t.Context(), p.mirror)
 			require.NoError(t, err)
-			require.Equal(t, row.want, report)
+			require.Equal(t, r.want, report)
 			p.requireEqual(t, "")
 		}
 	})

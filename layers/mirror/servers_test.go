@@ -133,12 +133,16 @@ func (p *deafProxy) pass(client net.Conn, target string) {
 
 // If the network loses all responses of one store, no successful write is lost.
 func TestRepairAfterOneWayNetwork(t *testing.T) {
-	patience := storage.WithRetry(storage.RetryPolicy{Attempts: 2, Stall: 300 * time.Millisecond, MaxDelay: 10 * time.Millisecond})
+	patience := storage.WithRetry(storage.RetryPolicy{
+		Attempts: 2,
+		Stall:    300 * time.Millisecond,
+		MaxDelay: 10 * time.Millisecond,
+	})
 	client := testserver.Client()
 	for _, row := range []struct {
 		name                  string
 		deafPrimary, deafElse bool
-	}{{"the primary", true, false}, {"the second store", false, true}} {
+	}{{name: "the primary", deafPrimary: true, deafElse: false}, {name: "the second store", deafPrimary: false, deafElse: true}} {
 		t.Run(row.name, func(t *testing.T) {
 			first := minio.Config(t)
 			azurite := azuriteConfig(t)
@@ -148,7 +152,8 @@ func TestRepairAfterOneWayNetwork(t *testing.T) {
 			require.NoError(t, err)
 			azuriteService, err := azure.NewService(t.Context(), azurite)
 			require.NoError(t, err)
-			first.Bucket, azurite.Bucket = freshbucket.Create(t, minioService), freshbucket.Create(t, azuriteService)
+			first.Bucket, azurite.Bucket = freshbucket.Create(t,
+				minioService), freshbucket.Create(t, azuriteService)
 			plainFirst, err := s3.Open(t.Context(), first)
 			require.NoError(t, err)
 			plainSecond, err := azure.Open(t.Context(), azurite)
@@ -159,7 +164,10 @@ func TestRepairAfterOneWayNetwork(t *testing.T) {
 			azurite.Endpoint = proxyEndpoint(t, &toAzurite, azurite.Endpoint)
 			second, err := azure.Open(t.Context(), azurite, patience)
 			require.NoError(t, err)
-			b, err := s3.Open(t.Context(), first, driver.WithLayer(newLayer(t, second, mirror.Config{Stall: 500 * time.Millisecond, Probe: 200 * time.Millisecond})), patience)
+			b, err := s3.Open(t.Context(), first, driver.WithLayer(newLayer(t, second, mirror.Config{
+				Stall: 500 * time.Millisecond,
+				Probe: 200 * time.Millisecond,
+			})), patience)
 			require.NoError(t, err)
 
 			wrote := map[string]string{}

@@ -30,29 +30,36 @@ func TestSwapLosesNoWrite(t *testing.T) {
 			patience := storage.WithRetry(storage.RetryPolicy{Attempts: 3})
 			mirrorOf := func(first, second driver.Driver, inFirst, inSecond *faults.Injector) storage.Bucket {
 				other := engine.New(second, patience, driver.WithLayer(inSecond.Layer()))
-				layer := newLayer(t, other, mirror.Config{Sync: inFirst == ofFormer, Stall: time.Second, Probe: 2 * time.Second})
+				layer := newLayer(t, other, mirror.Config{
+					Sync:  inFirst == ofFormer,
+					Stall: time.Second,
+					Probe: 2 * time.Second,
+				})
 				return engine.New(first, patience, driver.WithLayer(inFirst.Layer()), driver.WithLayer(layer))
 			}
 			texts := make([][]string, writers) // what each writer's object may be; "" is gone
-			for w := range texts {
-				texts[w] = []string{""}
+			for writer := range texts {
+				texts[writer] = []string{""}
 			}
+
+			// write lets one writer in each step write for 30 seconds, and calls during meanwhile. The rounds
+			// of a writer begin with firstRound.
 			succeeded := 0
-			write := func(b storage.Bucket, start, step int, during func()) {
+			write := func(b storage.Bucket, firstRound, step int, during func()) {
 				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 				defer cancel()
 				var all sync.WaitGroup
 				var mu sync.Mutex
-				for w := 0; w < writers; w += step {
+				for writer := 0; writer < writers; writer += step {
 					all.Go(func() {
-						for round := start; ctx.Err() == nil; round++ {
-							texts[w] = writeOwn(ctx, b, w, round, texts[w])
+						for round := firstRound; ctx.Err() == nil; round++ {
+							texts[writer] = writeOwn(ctx, b, writer, round, texts[writer])
 							mu.Lock()
-							if len(texts[w]) == 1 {
+							if len(texts[writer]) == 1 {
 								succeeded++
 							}
 							mu.Unlock()
-							time.Sleep(time.Duration(150+w) * time.Millisecond)
+							time.Sleep(time.Duration(150+writer) * time.Millisecond)
 						}
 					})
 				}
@@ -60,25 +67,32 @@ func TestSwapLosesNoWrite(t *testing.T) {
 				all.Wait()
 			}
 
+			// Programs write while the primary breaks, until it is gone.
 			ofBoth := mirrorOf(former, latter, ofFormer, faults.New())
 			_, err := mirror.RepairAll(t.Context(), ofBoth)
 			require.NoError(t, err)
 			write(ofBoth, 0, 1, func() {
-				for _, rules := range [][]faults.Rule{
-					{faults.DropResponse(faults.Any).Chance(0.3, seed)}, {faults.Fail(faults.Any).Chance(0.3, seed)},
-					{faults.Stall(faults.Any).Chance(0.1, seed)}, {faults.Fail(faults.Get)}, {faults.Fail(faults.Any)},
-				} {
-					ofFormer.Set(rules...)
+				rules := []faults.Rule{
+					faults.DropResponse(faults.Any).Chance(0.3, seed),
+					faults.Fail(faults.Any).Chance(0.3, seed),
+					faults.Stall(faults.Any).Chance(0.1, seed),
+					faults.Fail(faults.Get),
+					faults.Fail(faults.Any),
+				}
+				for _, rule := range rules {
+					ofFormer.Set(rule)
 					time.Sleep(6 * time.Second)
 				}
 			})
-
 			writes := succeeded
 			require.Greater(t, writes, writers, "some writes succeeded")
+
+			// Half of them write with swapped roles. The objects of the others stay as they were.
 			swapped := mirrorOf(latter, former, faults.New(), ofFormer)
-			write(swapped, 1000, 2, func() {}) // the objects of the others stay as they were
+			write(swapped, 1000, 2, func() {})
 			require.Greater(t, succeeded, writes+writers, "some writes succeeded")
 
+			// The first store is back.
 			ofFormer.Set()
 			time.Sleep(2 * time.Hour)
 			_, err = mirror.RepairAll(t.Context(), swapped)
@@ -90,8 +104,8 @@ func TestSwapLosesNoWrite(t *testing.T) {
 
 			objects := contentsOf(t, engine.New(latter))
 			require.Equal(t, objects, contentsOf(t, engine.New(former)), "seed %d", seed)
-			for w := range writers {
-				require.Contains(t, texts[w], objects[fmt.Sprintf("own/%d", w)], "seed %d", seed)
+			for writer := range writers {
+				require.Contains(t, texts[writer], objects[fmt.Sprintf("own/%d", writer)], "seed %d", seed)
 			}
 		})
 	}
