@@ -27,6 +27,7 @@ type demoting struct {
 	writes   *sync.RWMutex
 }
 
+// demote moves the object of a write to the old store, and returns its attributes there.
 func (d *demoting) demote(ctx context.Context, attrs *storage.Attrs, key string) (*storage.Attrs, error) {
 	ctx = context.WithoutCancel(ctx)
 	d.writes.Lock()
@@ -57,7 +58,9 @@ func tombstoneOf(key string) string {
 }
 
 // write makes a write, and then moves its object.
-func (d *demoting) write(ctx context.Context, key string, do func() (*storage.Attrs, error)) (*storage.Attrs, error) {
+func (d *demoting) write(
+	ctx context.Context, key string, do func() (*storage.Attrs, error),
+) (*storage.Attrs, error) {
 	d.writes.RLock()
 	attrs, err := do()
 	d.writes.RUnlock()
@@ -81,9 +84,9 @@ func (d *demoting) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	return d.Driver.Delete(ctx, r)
 }
 
-// moved are the cases about what the engine keeps of a write: the id by which it is found after a lost
+// casesOfWrites are the cases about what the engine keeps of a write: the id by which it is found after a lost
 // response, and the object of an upload. The test has moved the object away from it.
-var moved = []string{
+var casesOfWrites = []string{
 	"Complete is idempotent",
 	"a body that is damaged in transit is not stored",
 	"a completion beside writes and removals",
@@ -123,7 +126,7 @@ func TestFurtherConformanceOfTheOldStore(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	var opts []storagetest.Option
-	for _, name := range moved {
+	for _, name := range casesOfWrites {
 		opts = append(opts, storagetest.Skip(name, "the test moves what was written"))
 	}
 
@@ -131,7 +134,8 @@ func TestFurtherConformanceOfTheOldStore(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			opts := opts
 			if m.keepOld {
-				opts = append(slices.Clone(opts), storagetest.Skip("tags change without a write", "the object is copied first"))
+				opts = append(slices.Clone(opts),
+					storagetest.Skip("tags change without a write", "the object is copied first"))
 			}
 			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 				old := memstore.New()

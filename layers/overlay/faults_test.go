@@ -27,12 +27,16 @@ import (
 func TestFurtherConformanceWhileTheOldStoreFails(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
-	for name, rule := range map[string]faults.Rule{"fails": faults.Fail(faults.Any).Every(17), "loses responses": faults.DropResponse(faults.Any).Every(17)} {
+	for name, rule := range map[string]faults.Rule{
+		"fails":           faults.Fail(faults.Any).Every(17),
+		"loses responses": faults.DropResponse(faults.Any).Every(17),
+	} {
 		for _, keepOld := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, KeepOld %v", name, keepOld), func(t *testing.T) {
 				storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 					old := memstore.New(driver.WithLayer(faults.New(rule).Layer()), soon)
-					return newLayer(t, old, overlay.Config{KeepOld: keepOld})(memstore.NewDriver(memstore.Config{}))
+					layer := newLayer(t, old, overlay.Config{KeepOld: keepOld})
+					return layer(memstore.NewDriver(memstore.Config{}))
 				})
 			})
 		}
@@ -41,17 +45,25 @@ func TestFurtherConformanceWhileTheOldStoreFails(t *testing.T) {
 
 // If any one request fails or loses its response, the operation still succeeds, and has its effect once.
 func TestRequestFailureIsRepeated(t *testing.T) {
+	rules := map[string]func(faults.Calls) faults.Rule{
+		"fails":              faults.Fail,
+		"loses its response": faults.DropResponse,
+	}
 	for _, m := range testserver.Sample(modes[:1], modes) {
 		for _, a := range actions {
 			if a.needs&m.lacks != 0 {
 				continue
 			}
 			for _, s := range starts {
-				for kindName, rule := range map[string]func(faults.Calls) faults.Rule{"fails": faults.Fail, "loses its response": faults.DropResponse} {
+				for fault, rule := range rules {
 					for store, inOld := range map[string]bool{"old": true, "new": false} {
-						name := fmt.Sprintf("%s, %s%s: a request of the %s store %s", a.name, s.name, m.name, store, kindName)
+						name := fmt.Sprintf("%s, %s%s: a request of the %s store %s", a.name, s.name,
+							m.name, store, fault)
 						synctest.Test(t, func(t *testing.T) {
-							eachRequest(t, name, s, m, a, rule, inOld)
+							request := 1
+							for failRequest(t, name, s, m, a, rule(faults.Any).Nth(request), inOld) {
+								request++
+							}
 						})
 					}
 				}
@@ -60,29 +72,34 @@ func TestRequestFailureIsRepeated(t *testing.T) {
 	}
 }
 
-func eachRequest(t *testing.T, name string, s start, m mode, a action, rule func(faults.Calls) faults.Rule, inOld bool) {
-	for n, hit := 1, true; hit; n++ {
-		w, had := newWorld(t, s, m)
-		injector := faults.New(rule(faults.Any).Nth(n))
-		ofOld := []storage.OpenOption{driver.WithLayer(w.layer), soon}
-		ofNew := []storage.OpenOption{driver.WithLayer(w.layer), soon}
-		if inOld {
-			ofOld = append(ofOld, driver.WithLayer(injector.Layer()))
-		} else {
-			ofNew = append(ofNew, driver.WithLayer(injector.Layer()))
-		}
-		old := engine.New(w.oldDriver, ofOld...)
-		w.bucket = engine.New(w.newDriver, append(ofNew, driver.WithLayer(newLayer(t, old, m.config(false))))...)
-		w.copying = engine.New(w.newDriver, append(ofNew, driver.WithLayer(newLayer(t, old, m.config(true))))...)
-		w.run(t, a, &hold{})
-		hit = len(injector.Hits()) > 0
-		injector.Set()
-		if unknown := strings.Contains(w.history[0].result, "outcome unknown"); unknown {
-			w.history[0].result = "killed"
-			require.NotContains(t, []string{"put", "create", "remove"}, a.name, name)
-		}
-		w.judge(t, had, fmt.Sprintf("%s, request %d", name, n))
+// failRequest makes an action while a rule holds in one of the stores. It reports whether the rule hit a request.
+func failRequest(t *testing.T, name string, s start, m mode, a action, rule faults.Rule, inOld bool) bool {
+	w, had := newWorld(t, s, m)
+	injector := faults.New(rule)
+	oldOpts := []storage.OpenOption{driver.WithLayer(w.layer), soon}
+	newOpts := []storage.OpenOption{driver.WithLayer(w.layer), soon}
+	if inOld {
+		oldOpts = append(oldOpts, driver.WithLayer(injector.Layer()))
+	} else {
+		newOpts = append(newOpts, driver.WithLayer(injector.Layer()))
 	}
+	old := engine.New(w.oldDriver, oldOpts...)
+	w.bucket = engine.New(w.newDriver,
+		append(newOpts, driver.WithLayer(newLayer(t, old, m.config(false))))...)
+	w.copying = engine.New(w.newDriver,
+		append(newOpts, driver.WithLayer(newLayer(t, old, m.config(true))))...)
+
+	w.run(t, a, &hold{})
+	hit := len(injector.Hits()) > 0
+	injector.Set()
+
+	// An action with an unknown outcome counts like one of a process that was killed.
+	if strings.Contains(w.history[0].result, "outcome unknown") {
+		w.history[0].result = "killed"
+		require.NotContains(t, []string{"put", "create", "remove"}, a.name, name)
+	}
+	w.judge(t, had, fmt.Sprintf("%s, %v", name, rule))
+	return hit
 }
 
 // If CopyOnRead cannot copy an object, the read still succeeds.
@@ -90,7 +107,8 @@ func TestReadNeedsNoCopy(t *testing.T) {
 	old := memstore.New()
 	put(t, old, "a", "text")
 	injector := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
-	b := memstore.New(driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true})))
+	layer := newLayer(t, old, overlay.Config{CopyOnRead: true})
+	b := memstore.New(driver.WithLayer(injector.Layer()), driver.WithLayer(layer))
 	data, _, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
@@ -101,9 +119,9 @@ func TestReadNeedsNoCopy(t *testing.T) {
 func TestRemoveFails(t *testing.T) {
 	tests := []struct {
 		err     error
-		there   bool
-		unknown bool
-		stays   bool // the marker: the new store does not remove it
+		there   bool // readers still see the object
+		unknown bool // the outcome of the removal
+		stays   bool // the marker, because the new store does not remove it
 	}{
 		{err: storage.PermissionDenied, there: true},
 		{err: storage.Locked, there: true},
@@ -112,16 +130,17 @@ func TestRemoveFails(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.err.Error(), func(t *testing.T) {
-			injector := faults.New()
-			ofNew := faults.New()
+			inOld := faults.New()
+			inNew := faults.New()
 			if tt.stays {
-				ofNew.Set(faults.Fail(faults.Delete).WithError(tt.err))
+				inNew.Set(faults.Fail(faults.Delete).WithError(tt.err))
 			}
-			old := memstore.New(driver.WithLayer(injector.Layer()))
+			old := memstore.New(driver.WithLayer(inOld.Layer()))
 			put(t, old, "a", "text")
-			b := memstore.New(driver.WithLayer(ofNew.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{})))
-			injector.Set(faults.Fail(faults.Delete).WithError(tt.err))
+			b := memstore.New(driver.WithLayer(inNew.Layer()),
+				driver.WithLayer(newLayer(t, old, overlay.Config{})))
 
+			inOld.Set(faults.Fail(faults.Delete).WithError(tt.err))
 			err := b.Remove(t.Context(), "a")
 			require.ErrorIs(t, err, tt.err)
 			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown))
@@ -130,8 +149,9 @@ func TestRemoveFails(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.there, exists)
 
-			injector.Set()
-			ofNew.Set()
+			// When the stores work again, Finish leaves the object as readers have seen it.
+			inOld.Set()
+			inNew.Set()
 			_, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 			require.NoError(t, err)
 			exists, err = b.Exists(t.Context(), "a")
@@ -148,7 +168,8 @@ func TestTagsOfOldStoreChange(t *testing.T) {
 	put(t, old, "a", "text")
 	injector := faults.New(faults.Fail(faults.Head).Nth(2))
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-	b := memstore.New(noRetry, driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{})))
+	b := memstore.New(noRetry, driver.WithLayer(injector.Layer()),
+		driver.WithLayer(newLayer(t, old, overlay.Config{})))
 
 	tags := map[string]string{"t": "1"}
 	require.ErrorIs(t, storage.SetTags(t.Context(), b, "a", tags), storage.OutcomeUnknown)
@@ -160,14 +181,16 @@ func TestTagsOfOldStoreChange(t *testing.T) {
 // Finish retries temporary failures, reports the others, and copies nothing twice.
 func TestFinishContinuesAfterFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		injector := faults.New(faults.Fail(faults.Put|faults.Head).Every(11), faults.Fail(faults.Put).ForKey("refused").WithError(storage.PermissionDenied))
+		injector := faults.New(faults.Fail(faults.Put|faults.Head).Every(11),
+			faults.Fail(faults.Put).ForKey("refused").WithError(storage.PermissionDenied))
 		d := memstore.NewDriver(memstore.Config{})
 		old := memstore.New()
 		for n := range 100 {
 			put(t, old, fmt.Sprintf("%03d", n), textOf(fmt.Sprint(n)))
 		}
 		put(t, old, "refused", "text")
-		b := engine.New(d, driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{})))
+		b := engine.New(d, driver.WithLayer(injector.Layer()),
+			driver.WithLayer(newLayer(t, old, overlay.Config{})))
 
 		var last overlay.Report
 		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{
@@ -243,7 +266,8 @@ func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 			attrs, err := b.Attrs(t.Context(), "a")
 			require.NoError(t, err)
 			inPrimary.Set(faults.Fail(faults.Put).ForKey("a").Nth(2).WithError(storage.PermissionDenied))
-			_, err = b.Upload(t.Context(), "a", strings.NewReader("refused"), storage.IfRevision(attrs.Revision))
+			_, err = b.Upload(t.Context(), "a", strings.NewReader("refused"),
+				storage.IfRevision(attrs.Revision))
 			require.ErrorIs(t, err, storage.PermissionDenied)
 		}},
 	}
@@ -256,17 +280,22 @@ func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 				inOld := faults.New()
 				old := memstore.New(driver.WithLayer(inOld.Layer()), noRetry)
 				put(t, old, "a", "old")
-				mirrored, err := mirror.New(memstore.New(driver.WithLayer(inSecond.Layer()), noRetry), mirror.Config{})
+				mirrored, err := mirror.New(memstore.New(driver.WithLayer(inSecond.Layer()), noRetry),
+					mirror.Config{})
 				require.NoError(t, err)
-				b := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored), driver.WithLayer(newLayer(t, old, overlay.Config{})), noRetry)
+				b := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored),
+					driver.WithLayer(newLayer(t, old, overlay.Config{})), noRetry)
+
+				// Both stores of the mirror get a marker. Only the primary gets the new object.
 				tt.leave(t, b, inPrimary, inOld)
 				inPrimary.Set()
 				inSecond.Set(faults.Fail(faults.Any))
 				put(t, b, "a", "new")
 				inSecond.Set()
+
+				// The primary fails, so that the mirror reads the marker.
 				time.Sleep(time.Minute) // until the circuit tries the second store again
 				inPrimary.Set(faults.Fail(faults.Any))
-
 				_, _, err = storage.ReadAll(t.Context(), b, "a")
 				require.ErrorIs(t, err, storage.Unavailable)
 				_, err = b.Attrs(t.Context(), "a")
@@ -280,18 +309,24 @@ func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 // outdated.
 func TestCopyOfMirrorReadsPrimary(t *testing.T) {
 	testserver.Slow(t)
+	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	for call := range 12 {
 		inPrimary := faults.New()
 		inSecond := faults.New()
-		mirrored, err := mirror.New(memstore.New(driver.WithLayer(inSecond.Layer())), mirror.Config{Probe: time.Nanosecond})
+		second := memstore.New(driver.WithLayer(inSecond.Layer()))
+		mirrored, err := mirror.New(second, mirror.Config{Probe: time.Nanosecond})
 		require.NoError(t, err)
-		old := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		old := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored), noRetry)
+
+		// The second store has an older object.
 		put(t, old, "a", "former")
 		inSecond.Set(faults.Fail(faults.Writes))
 		put(t, old, "a", "last")
 		inSecond.Set()
+
+		// One read of the primary fails. Finish may fail with it.
 		inPrimary.Set(faults.Fail(faults.Reads).Nth(call))
-		b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})), noRetry)
 		_, _ = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 		inPrimary.Set()
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +34,7 @@ func contentsOf(t *testing.T, b storage.Bucket) map[string]string {
 	return all
 }
 
+// put stores an object.
 func put(t *testing.T, b storage.Bucket, key, text string) *storage.Attrs {
 	t.Helper()
 	attrs, err := b.Upload(t.Context(), key, strings.NewReader(text))
@@ -57,38 +57,29 @@ func TestFinishBesideWrites(t *testing.T) {
 				put(t, old, fmt.Sprintf("removed/%02d", n), "old")
 				put(t, old, fmt.Sprintf("still/%02d", n), "old")
 			}
-			values := contentsOf(t, old)
+			oldContents := contentsOf(t, old)
+
+			// Each round of a writer works on the objects of one number, and reads another one.
 			var counts [keys]atomic.Int64
 			var all sync.WaitGroup
-			for w := range writers {
+			for writer := range writers {
 				all.Go(func() {
 					for round := range rounds {
-						n := (round*7 + w) % keys
-						_, err := storage.Update(t.Context(), b, fmt.Sprintf("count/%02d", n), func(was []byte, _ *storage.Attrs) ([]byte, error) {
-							number, err := strconv.Atoi(string(was))
-							return []byte(strconv.Itoa(number + 1)), err
-						})
-						if err != nil {
+						n := (round*7 + writer) % keys
+						if err := changeObjects(t.Context(), b, n); err != nil {
 							t.Error(err)
 							return
 						}
 						counts[n].Add(1)
-						key := fmt.Sprintf("removed/%02d", n)
-						if err := b.Remove(t.Context(), key); err != nil {
-							t.Error(err)
-						}
-						if exists, err := b.Exists(t.Context(), key); exists || err != nil {
-							t.Error(key, "is there again", err)
-						}
-						if _, err := b.Upload(t.Context(), fmt.Sprintf("still/%02d", n), strings.NewReader("x"), storage.IfAbsent()); !errors.Is(err, storage.PreconditionFailed) {
-							t.Error("both stores were thought to lack an object", err)
-						}
-						if _, _, err := storage.ReadAll(t.Context(), b, fmt.Sprintf("still/%02d", (n+round)%keys)); err != nil {
+						other := fmt.Sprintf("still/%02d", (n+round)%keys)
+						if _, _, err := storage.ReadAll(t.Context(), b, other); err != nil {
 							t.Error(err)
 						}
 					}
 				})
 			}
+
+			// Meanwhile, three jobs move the objects.
 			for range 3 {
 				all.Go(func() {
 					if _, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{}); err != nil {
@@ -97,13 +88,13 @@ func TestFinishBesideWrites(t *testing.T) {
 				})
 			}
 			all.Wait()
+
+			// One Finish more leaves nothing in the old store.
 			report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 			require.NoError(t, err)
-
 			markers, err := overlay.RemoveMarkers(t.Context(), b)
 			require.NoError(t, err)
 			require.Equal(t, report.Markers, markers)
-
 			if features == 0 {
 				require.Zero(t, markers)
 			}
@@ -123,17 +114,47 @@ func TestFinishBesideWrites(t *testing.T) {
 				report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 				require.NoError(t, err)
 				require.Zero(t, report.Tombstones)
-				require.Equal(t, values, contentsOf(t, old), "the way back")
+				require.Equal(t, oldContents, contentsOf(t, old), "the way back")
 			}
 			require.Equal(t, want, contentsOf(t, engine.New(d)), "only the new store is needed")
 		})
 	}
 }
 
-// lacking is a driver without features.
+// changeObjects adds one to the number in an object, removes another one, and fails to create a third one, which
+// exists.
+func changeObjects(ctx context.Context, b storage.Bucket, n int) error {
+	add := func(old []byte, _ *storage.Attrs) ([]byte, error) {
+		number, err := strconv.Atoi(string(old))
+		return []byte(strconv.Itoa(number + 1)), err
+	}
+	if _, err := storage.Update(ctx, b, fmt.Sprintf("count/%02d", n), add); err != nil {
+		return err
+	}
+
+	removed := fmt.Sprintf("removed/%02d", n)
+	if err := b.Remove(ctx, removed); err != nil {
+		return err
+	}
+	exists, err := b.Exists(ctx, removed)
+	if err != nil {
+		return err
+	}
+	if exists {
+		return fmt.Errorf("%s is there again", removed)
+	}
+
+	_, err = b.Upload(ctx, fmt.Sprintf("still/%02d", n), strings.NewReader("x"), storage.IfAbsent())
+	if !errors.Is(err, storage.PreconditionFailed) {
+		return fmt.Errorf("both stores were thought to lack an object: %w", err)
+	}
+	return nil
+}
+
+// A lacking driver lacks some features.
 type lacking struct {
 	driver.Driver
-	features storage.Features
+	features storage.Features // that it lacks
 }
 
 func (l lacking) Describe() driver.Description {
@@ -142,11 +163,11 @@ func (l lacking) Describe() driver.Description {
 	return desc
 }
 
-// A dying layer fails all calls from one on, as if the process had been killed. With taken, that call
-// has its effect.
+// A dying layer fails all calls from one on, as if the process had been killed there.
 type dying struct {
-	from, calls int
-	taken       bool
+	from  int  // number of the first call that fails
+	taken bool // that call has its effect
+	calls int
 }
 
 var errKilled = errors.New("killed")
@@ -171,7 +192,8 @@ func TestFinishInterrupted(t *testing.T) {
 	for n := range 100 {
 		put(t, old, fmt.Sprint(n), "old")
 	}
-	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(newLayer(t, old, overlay.Config{})))
+	b := engine.New(memstore.NewDriver(memstore.Config{}),
+		driver.WithLayer(newLayer(t, old, overlay.Config{})))
 	ctx, cancel := context.WithCancelCause(t.Context())
 
 	report, err := overlay.Finish(ctx, b, overlay.FinishConfig{Progress: func(overlay.Report) {
@@ -190,89 +212,82 @@ func TestFinishInterrupted(t *testing.T) {
 // A killedCall is a call of a process that is killed.
 type killedCall struct {
 	name  string
-	inNew string // what the new store has, too, or ""
+	inNew string // content in the new store, or "" if only the old store has the object
 	do    func(ctx context.Context, b storage.Bucket) error
-	may   []string // what the object may be afterwards; "" is gone
+	texts []string // contents that the object may have afterwards; "" is gone
 }
 
 // If a process is killed during an operation, the object is as before the operation or as after it.
 func TestKilledProcessLeavesOneOfTwoStates(t *testing.T) {
-	for _, row := range []killedCall{
-		{
-			name: "removing an object of the old store",
-			do:   func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
-			may:  []string{"old", ""},
-		},
-		{
-			name:  "removing an object of both",
-			inNew: "new",
-			do:    func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
-			may:   []string{"new", ""},
-		},
-		{
-			name: "moving",
-			do: func(ctx context.Context, b storage.Bucket) error {
-				_, err := overlay.Finish(ctx, b, overlay.FinishConfig{})
-				return err
-			},
-			may: []string{"old"},
-		},
-		{
-			name: "replacing an object of the old store",
-			do: func(ctx context.Context, b storage.Bucket) error {
-				_, err := b.Upload(ctx, "a", strings.NewReader("newer"))
-				return err
-			},
-			may: []string{"old", "newer"},
-		},
-	} {
-		for _, m := range []struct{ taken, keepOld bool }{{}, {taken: true}, {keepOld: true}, {taken: true, keepOld: true}} {
-			t.Run(fmt.Sprintf("%s, taken %v, KeepOld %v", row.name, m.taken, m.keepOld), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					row.atEachRequest(t, m.taken, m.keepOld)
+	remove := func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }
+	finish := func(ctx context.Context, b storage.Bucket) error {
+		_, err := overlay.Finish(ctx, b, overlay.FinishConfig{})
+		return err
+	}
+	replace := func(ctx context.Context, b storage.Bucket) error {
+		_, err := b.Upload(ctx, "a", strings.NewReader("newer"))
+		return err
+	}
+
+	tests := []killedCall{
+		{name: "removing an object of the old store", do: remove, texts: []string{"old", ""}},
+		{name: "removing an object of both", inNew: "new", do: remove, texts: []string{"new", ""}},
+		{name: "moving", do: finish, texts: []string{"old"}},
+		{name: "replacing an object of the old store", do: replace, texts: []string{"old", "newer"}},
+	}
+	for _, tt := range tests {
+		for _, taken := range []bool{false, true} {
+			for _, keepOld := range []bool{false, true} {
+				name := fmt.Sprintf("%s, taken %v, KeepOld %v", tt.name, taken, keepOld)
+				t.Run(name, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						request := 1
+						for tt.killAt(t, request, taken, keepOld) {
+							request++
+						}
+						require.Greater(t, request, 1, "some requests were tried")
+					})
 				})
-			})
+			}
 		}
 	}
 }
 
-// atEachRequest kills the process at its first request, at its second, and so on.
-func (k killedCall) atEachRequest(t *testing.T, applied, keepOld bool) {
+// killAt makes the call in a process that is killed at a request, and requires that the object is in one of its
+// states. It reports whether the call made that many requests.
+func (k killedCall) killAt(t *testing.T, request int, taken, keepOld bool) bool {
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	config := overlay.Config{KeepOld: keepOld}
-	for start := 1; ; start++ {
-		oldDriver := memstore.NewDriver(memstore.Config{})
-		newDriver := memstore.NewDriver(memstore.Config{})
-		put(t, engine.New(oldDriver), "a", "old")
-		if k.inNew != "" {
-			put(t, engine.New(newDriver), "a", k.inNew)
-		}
-		kill := &dying{from: start, taken: applied}
-		dyingOld := engine.New(oldDriver, driver.WithLayer(kill.layer), noRetry)
-		b := engine.New(newDriver, driver.WithLayer(kill.layer), driver.WithLayer(newLayer(t, dyingOld, config)), noRetry)
-		err := k.do(t.Context(), b)
-		if kill.calls < start {
-			require.NoError(t, err)
-			require.Greater(t, start, 1, "some calls were tried")
-			break
-		}
-
-		reopened := engine.New(newDriver, driver.WithLayer(newLayer(t, engine.New(oldDriver), config)))
-		got := contentsOf(t, reopened)
-		require.Contains(t, k.may, got["a"], "killed at call %d", start)
-
-		_, err = overlay.Finish(t.Context(), reopened, overlay.FinishConfig{})
-		require.NoError(t, err)
-		require.Equal(t, got, contentsOf(t, reopened))
-
-		if keepOld {
-			_, err = overlay.Finish(t.Context(), reopened, overlay.FinishConfig{RemoveTombstones: true})
-			require.NoError(t, err)
-			require.Equal(t, map[string]string{"a": "old"}, contentsOf(t, engine.New(oldDriver)))
-		}
-		for key, text := range contentsOf(t, engine.New(newDriver)) {
-			require.Equal(t, got[key], text, "the new store")
-		}
-		require.Len(t, maps.Clone(got), len(contentsOf(t, engine.New(newDriver))), "killed at call %d", start)
+	oldDriver := memstore.NewDriver(memstore.Config{})
+	newDriver := memstore.NewDriver(memstore.Config{})
+	put(t, engine.New(oldDriver), "a", "old")
+	if k.inNew != "" {
+		put(t, engine.New(newDriver), "a", k.inNew)
 	}
+
+	kill := &dying{from: request, taken: taken}
+	dyingOld := engine.New(oldDriver, driver.WithLayer(kill.layer), noRetry)
+	b := engine.New(newDriver, driver.WithLayer(kill.layer),
+		driver.WithLayer(newLayer(t, dyingOld, config)), noRetry)
+	err := k.do(t.Context(), b)
+	if kill.calls < request {
+		require.NoError(t, err)
+		return false
+	}
+
+	// Another process sees one of the states, and Finish does not change it.
+	reopened := engine.New(newDriver, driver.WithLayer(newLayer(t, engine.New(oldDriver), config)))
+	got := contentsOf(t, reopened)
+	require.Contains(t, k.texts, got["a"], "killed at request %d", request)
+	_, err = overlay.Finish(t.Context(), reopened, overlay.FinishConfig{})
+	require.NoError(t, err)
+	require.Equal(t, got, contentsOf(t, reopened))
+
+	if keepOld {
+		_, err = overlay.Finish(t.Context(), reopened, overlay.FinishConfig{RemoveTombstones: true})
+		require.NoError(t, err)
+		require.Equal(t, map[string]string{"a": "old"}, contentsOf(t, engine.New(oldDriver)))
+	}
+	require.Equal(t, got, contentsOf(t, engine.New(newDriver)), "killed at request %d", request)
+	return true
 }

@@ -38,12 +38,14 @@ type object struct {
 	given bool   // nobody has written it since the operations began
 }
 
-// An action is an operation on the key, and what one store would answer.
+// An action is an operation on the key.
 type action struct {
-	name  string
-	do    func(ctx context.Context, w *world, text string) string
-	apply func(was object, text string) (object, string)
-	// moves is set if it may move the object, so that its revision is another one.
+	name string
+	// do makes the operation, and returns its result as a text.
+	do func(ctx context.Context, w *world, text string) string
+	// apply returns the object after the operation and the result, as one store would have them.
+	apply func(before object, text string) (object, string)
+	// moves is set if the operation may move the object, so that its revision is another one.
 	moves bool
 	needs storage.Features
 }
@@ -84,8 +86,10 @@ var actions = []action{
 		},
 	},
 	{
-		name:  "remove",
-		do:    func(ctx context.Context, w *world, _ string) string { return answer("ok", w.bucket.Remove(ctx, key)) },
+		name: "remove",
+		do: func(ctx context.Context, w *world, _ string) string {
+			return answer("ok", w.bucket.Remove(ctx, key))
+		},
 		apply: func(object, string) (object, string) { return object{}, "ok" },
 		moves: true,
 	},
@@ -104,7 +108,12 @@ var actions = []action{
 		needs: storage.ConditionalRemove,
 	},
 	{name: "read", do: reading(func(w *world) storage.Bucket { return w.bucket }), apply: shows},
-	{name: "read and copy", do: reading(func(w *world) storage.Bucket { return w.copying }), apply: shows, moves: true},
+	{
+		name:  "read and copy",
+		do:    reading(func(w *world) storage.Bucket { return w.copying }),
+		apply: shows,
+		moves: true,
+	},
 	{
 		name: "read a range",
 		do:   readRange,
@@ -139,7 +148,9 @@ var actions = []action{
 	{
 		name: "set tags",
 		do: func(ctx context.Context, w *world, text string) string {
-			return answer("ok", storage.SetTags(ctx, w.bucket, key, map[string]string{"t": strings.TrimRight(text, ".")}))
+			return answer("ok", storage.SetTags(ctx, w.bucket, key, map[string]string{
+				"t": strings.TrimRight(text, "."),
+			}))
 		},
 		apply: func(was object, text string) (object, string) {
 			if was.text == "" {
@@ -161,6 +172,7 @@ var actions = []action{
 	},
 }
 
+// shows applies an operation whose result is the content of the object.
 func shows(was object, _ string) (object, string) {
 	if was.text == "" {
 		return was, "none"
@@ -168,6 +180,7 @@ func shows(was object, _ string) (object, string) {
 	return was, was.text
 }
 
+// showsSize applies an operation whose result is the size of the object.
 func showsSize(was object, _ string) (object, string) {
 	if was.text == "" {
 		return was, "none"
@@ -192,6 +205,7 @@ func answer(result string, err error) string {
 	return result
 }
 
+// reading returns an operation that reads the object from a bucket of the world.
 func reading(bucketOf func(w *world) storage.Bucket) func(context.Context, *world, string) string {
 	return func(ctx context.Context, w *world, _ string) string {
 		r, err := bucketOf(w).Download(ctx, key)
@@ -203,6 +217,7 @@ func reading(bucketOf func(w *world) storage.Bucket) func(context.Context, *worl
 	}
 }
 
+// readRange reads three bytes of the object.
 func readRange(ctx context.Context, w *world, _ string) string {
 	r, err := w.bucket.Download(ctx, key, storage.WithRange(1, 3))
 	if err != nil {
@@ -212,6 +227,7 @@ func readRange(ctx context.Context, w *world, _ string) string {
 	return answer(string(data), errors.Join(err, r.Close()))
 }
 
+// attributes reads the attributes of the object.
 func attributes(ctx context.Context, w *world, _ string) string {
 	attrs, err := w.bucket.Attrs(ctx, key)
 	if err != nil {
@@ -220,7 +236,10 @@ func attributes(ctx context.Context, w *world, _ string) string {
 	return fmt.Sprint(attrs.Size)
 }
 
-func listing(list func(context.Context, *world) (*storage.Page, error)) func(context.Context, *world, string) string {
+// listing returns an operation that looks for the object in a page of a listing.
+func listing(
+	list func(context.Context, *world) (*storage.Page, error),
+) func(context.Context, *world, string) string {
 	return func(ctx context.Context, w *world, _ string) string {
 		page, err := list(ctx, w)
 		if err != nil {
@@ -239,28 +258,36 @@ func listing(list func(context.Context, *world) (*storage.Page, error)) func(con
 // A world is two stores in memory with the overlay, in which one operation is held at a call of a
 // store while another one runs.
 type world struct {
-	oldDriver, newDriver driver.Driver
-	bucket, copying      storage.Bucket
-	revision             string
-	clock                int
-	history              []event
-	mode                 mode
-	given                map[string]string // what the old store had at first
+	oldDriver driver.Driver
+	newDriver driver.Driver
+	bucket    storage.Bucket    // the overlay
+	copying   storage.Bucket    // the overlay with CopyOnRead
+	revision  string            // of the object at first
+	clock     int               // counts the beginnings and ends of operations
+	history   []event           // all operations so far
+	mode      mode              // how the world was set up
+	given     map[string]string // contents of the old store at first
 }
 
 // A mode is how a world is set up.
 type mode struct {
 	name    string
-	lacks   storage.Features
+	lacks   storage.Features // of the new store
 	keepOld bool
 }
 
 var modes = []mode{
-	{}, {name: ", without removals by condition", lacks: storage.ConditionalRemove},
+	{},
+	{name: ", without removals by condition", lacks: storage.ConditionalRemove},
 	{name: ", keeping the old store", keepOld: true},
-	{name: ", keeping the old store, without removals by condition", lacks: storage.ConditionalRemove, keepOld: true},
+	{
+		name:    ", keeping the old store, without removals by condition",
+		lacks:   storage.ConditionalRemove,
+		keepOld: true,
+	},
 }
 
+// config returns the configuration of the layer in this mode.
 func (m mode) config(copyOnRead bool) overlay.Config {
 	return overlay.Config{CopyOnRead: copyOnRead, KeepOld: m.keepOld}
 }
@@ -284,30 +311,31 @@ type hold struct {
 	calls  atomic.Int64 // so far
 }
 
-type holdName struct{}
+// holdKey is the key of the hold in the context of an operation.
+type holdKey struct{}
 
-// layer lets the hold of a call's operation happen.
+// layer lets the hold of each operation happen at its call of a store.
 func (w *world) layer(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
-		h, ok := ctx.Value(holdName{}).(*hold)
+		h, ok := ctx.Value(holdKey{}).(*hold)
 		if !ok {
 			return next(ctx)
 		}
-		n := int(h.calls.Add(1))
-		if n == h.at && h.then != nil {
+		call := int(h.calls.Add(1))
+		if call == h.at && h.then != nil {
 			h.then()
 		}
-		if !h.killed || n < h.at {
+		if !h.killed || call < h.at {
 			return next(ctx)
 		}
-		if n == h.at && h.taken {
-			_ = next(ctx)
+		if call == h.at && h.taken {
+			_ = next(ctx) // the process is dead, and does not see the error
 		}
 		return errKilled
 	})
 }
 
-// markerSize is that of the marker of key.
+// markerSize is the size of the marker of key, which depends on the key.
 var markerSize = int(72 + crc32.Checksum([]byte(key), crc32.MakeTable(crc32.Castagnoli))%1024)
 
 // textOf returns a text that has the size of a marker, and is never one.
@@ -331,8 +359,10 @@ var starts = []start{
 	{name: "in none, with a marker of a removal", marker: "removed"},
 }
 
+// soon lets an operation try again at once.
 var soon = storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Microsecond})
 
+// newWorld returns a world, and the object that a single store would have.
 func newWorld(t *testing.T, s start, m mode) (*world, object) {
 	t.Helper()
 	w := &world{
@@ -344,9 +374,14 @@ func newWorld(t *testing.T, s start, m mode) (*world, object) {
 		old := engine.New(w.oldDriver, driver.WithLayer(w.layer), soon)
 		return engine.New(w.newDriver, driver.WithLayer(w.layer), driver.WithLayer(newLayer(t, old, c)), soon)
 	}
+
+	// If there is no object at first, the operations get the revision of one that is gone.
 	removedAttrs := put(t, engine.New(w.newDriver), key, "gone")
 	require.NoError(t, engine.New(w.newDriver).Remove(t.Context(), key))
-	w.bucket, w.copying = open(m.config(false)), open(m.config(true))
+
+	// The stores get the objects and the marker of the start.
+	w.bucket = open(m.config(false))
+	w.copying = open(m.config(true))
 	had := object{given: true}
 	if s.inOld {
 		had.text = textOf("old")
@@ -365,6 +400,7 @@ func newWorld(t *testing.T, s start, m mode) (*world, object) {
 		})
 		require.NoError(t, err)
 	}
+
 	w.given = contentsOf(t, engine.New(w.oldDriver))
 	attrs, err := w.bucket.Attrs(t.Context(), key)
 	if errors.Is(err, storage.ObjectNotFound) {
@@ -377,6 +413,7 @@ func newWorld(t *testing.T, s start, m mode) (*world, object) {
 	return w, had
 }
 
+// find returns the action with a name.
 func find(name string) action {
 	return actions[slices.IndexFunc(actions, func(a action) bool { return a.name == name })]
 }
@@ -387,7 +424,7 @@ func (w *world) run(t *testing.T, a action, h *hold) (held bool) {
 	e := event{action: a, text: textOf(fmt.Sprint(a.name, " ", n)), begin: w.clock}
 	w.history = append(w.history, e)
 	w.clock++
-	e.result = a.do(context.WithValue(t.Context(), holdName{}, h), w, e.text)
+	e.result = a.do(context.WithValue(t.Context(), holdKey{}, h), w, e.text)
 	e.end = w.clock
 	w.clock++
 	w.history[n] = e
@@ -400,17 +437,17 @@ func linearizable(had object, open []event) bool {
 	if len(open) == 0 {
 		return true
 	}
-	first := slices.MinFunc(open, func(a, b event) int { return a.end - b.end }).end
+	firstEnd := slices.MinFunc(open, func(a, b event) int { return a.end - b.end }).end
 	for i, e := range open {
-		if e.begin > first {
-			continue // another one ended before
+		if e.begin > firstEnd {
+			continue // another one ended before, so that this one cannot be the first
 		}
 		rest := slices.Delete(slices.Clone(open), i, i+1)
-		current, want := e.action.apply(had, e.text)
+		after, want := e.action.apply(had, e.text)
 		switch {
-		case e.result == want && linearizable(current, rest):
+		case e.result == want && linearizable(after, rest):
 			return true
-		case e.result == "killed" && (linearizable(current, rest) || linearizable(had, rest)):
+		case e.result == "killed" && (linearizable(after, rest) || linearizable(had, rest)):
 			return true
 		case e.maySeem(want) && linearizable(had, rest):
 			return true
@@ -439,17 +476,19 @@ func (w *world) judge(t *testing.T, had object, story string) {
 	reader := find("read")
 	list := find("list")
 	sizes := find("attributes")
+
+	// Readers see the object before and after Finish.
 	w.run(t, reader, &hold{})
 	w.run(t, list, &hold{})
 	w.run(t, find("finish"), &hold{})
 	w.run(t, reader, &hold{})
 	w.run(t, sizes, &hold{})
 	w.run(t, find("tags"), &hold{})
-
 	remaining, err := overlay.Left(t.Context(), w.bucket)
 	require.NoError(t, err)
 	require.Zero(t, remaining, story)
 
+	// The layer's own objects are removed, and the old store is as it was if it is kept.
 	_, err = overlay.RemoveMarkers(t.Context(), w.bucket)
 	require.NoError(t, err)
 	if w.mode.keepOld {
@@ -461,18 +500,24 @@ func (w *world) judge(t *testing.T, had object, story string) {
 			require.Equal(t, key, e.Key, story)
 		}
 	}
+
+	// Readers see the same without the layer.
 	w.bucket = engine.New(w.newDriver)
 	w.run(t, reader, &hold{})
 	w.run(t, list, &hold{})
+
+	// All results must be those of some order of the operations.
 	for i := range w.history {
 		e := &w.history[i]
-		e.moved = slices.ContainsFunc(w.history, func(o event) bool { return o.action.moves && o.begin < e.end && e.begin < o.end })
-		e.torn = slices.ContainsFunc(w.history, func(o event) bool { return o.action.name == "set tags" && o.result != "ok" })
+		e.moved = slices.ContainsFunc(w.history,
+			func(o event) bool { return o.action.moves && o.begin < e.end && e.begin < o.end })
+		e.torn = slices.ContainsFunc(w.history,
+			func(o event) bool { return o.action.name == "set tags" && o.result != "ok" })
 	}
-
 	if !linearizable(had, w.history) {
 		for _, e := range w.history {
-			story += fmt.Sprintf("\n%2d to %2d: %s: %s", e.begin, e.end, e.action.name, strings.TrimRight(e.result, "."))
+			story += fmt.Sprintf("\n%2d to %2d: %s: %s", e.begin, e.end, e.action.name,
+				strings.TrimRight(e.result, "."))
 		}
 		t.Fatalf("%s: no order of one store: had %+v", story, had)
 	}
@@ -511,7 +556,8 @@ func TestOperationsBesideEachOther(t *testing.T) {
 				t.Parallel()
 				d := draw{rand.New(rand.NewPCG(uint64(seed), uint64(i))), every}
 				synctest.Test(t, func(t *testing.T) {
-					possible := slices.DeleteFunc(slices.Clone(actions), func(a action) bool { return a.needs&m.lacks != 0 })
+					possible := slices.DeleteFunc(slices.Clone(actions),
+						func(a action) bool { return a.needs&m.lacks != 0 })
 					for _, outer := range possible {
 						for _, inner := range possible {
 							if d.one() {
@@ -525,6 +571,7 @@ func TestOperationsBesideEachOther(t *testing.T) {
 	}
 }
 
+// intFromEnv returns the number in a variable of the environment, or another one if the variable is not set.
 func intFromEnv(t *testing.T, variable string, otherwise int) int {
 	if text := os.Getenv(variable); text != "" {
 		n, err := strconv.Atoi(text)
@@ -540,26 +587,31 @@ type draw struct {
 	every  int
 }
 
+// one reports whether a case is taken.
 func (d draw) one() bool { return d.random.IntN(d.every) == 0 }
 
+// exploreInterleaved runs the inner action before each call of the outer one. It runs the inner one as a whole, and
+// then lets something happen to it at each of its own calls.
 func exploreInterleaved(t *testing.T, s start, m mode, outer, inner action, possible []action, d draw) {
 	reader := find("read")
-	for index, reached := 1, true; reached; index++ {
-		for innerAt, hasMore := 0, true; hasMore && reached; innerAt++ {
-			for i, kind := range kinds(innerAt, possible) {
+	for outerCall, reached := 1, true; reached; outerCall++ {
+		for innerCall, hasMore := 0, true; hasMore && reached; innerCall++ {
+			for i, kind := range kinds(innerCall, possible) {
 				if i > 0 && !d.one() {
 					continue
 				}
 				w, had := newWorld(t, s, m)
 				hasMore = false
 				reached = w.run(t, outer, &hold{
-					at: index,
+					at: outerCall,
 					then: func() {
-						hasMore = w.run(t, inner, kind.hold(t, w, innerAt)) || innerAt == 0
+						hasMore = w.run(t, inner, kind.hold(t, w, innerCall)) || innerCall == 0
 						w.run(t, reader, &hold{})
 					},
 				})
-				w.judge(t, had, fmt.Sprintf("%s at call %d: %s at call %d: %s", outer.name, index, inner.name, innerAt, kind.name))
+				story := fmt.Sprintf("%s at call %d: %s at call %d: %s",
+					outer.name, outerCall, inner.name, innerCall, kind.name)
+				w.judge(t, had, story)
 				if !reached || !hasMore {
 					break
 				}
@@ -568,13 +620,15 @@ func exploreInterleaved(t *testing.T, s start, m mode, outer, inner action, poss
 	}
 }
 
-// A kind is what happens to the inner operation.
+// A kind is what happens to the inner operation at one of its calls.
 type kind struct {
-	name          string
-	killed, taken bool
-	third         *action
+	name   string
+	killed bool    // its process is killed there
+	taken  bool    // that call has its effect
+	third  *action // runs before that call, or nil
 }
 
+// kinds returns what may happen to the inner operation at its i-th call. With 0, it is not held.
 func kinds(i int, possible []action) []kind {
 	if i == 0 {
 		return []kind{{name: "whole"}}
@@ -587,6 +641,7 @@ func kinds(i int, possible []action) []kind {
 	return all
 }
 
+// hold returns the hold of the inner operation at its i-th call.
 func (k kind) hold(t *testing.T, w *world, i int) *hold {
 	h := &hold{at: i, killed: k.killed, taken: k.taken}
 	if k.third != nil {

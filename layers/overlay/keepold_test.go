@@ -23,9 +23,11 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 		put(t, old, fmt.Sprint(n), fmt.Sprint("old ", n))
 	}
 	require.NoError(t, storage.SetTags(t.Context(), old, "1", map[string]string{"is": "old"}))
-	values := contentsOf(t, old)
+	oldContents := contentsOf(t, old)
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
+
+	// Objects of the old store are removed, changed, moved and copied.
 	require.NoError(t, b.Remove(t.Context(), "0"))
 	require.NoError(t, storage.SetTags(t.Context(), b, "1", map[string]string{"is": "new"}))
 	put(t, b, "2", "new")
@@ -42,28 +44,38 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 	_, err = b.Upload(t.Context(), "0", strings.NewReader("created"), storage.IfAbsent())
 	require.NoError(t, err)
 
-	want := map[string]string{"0": "created", "1": "old 1", "moved": "old 4", "copied": "old 5", "5": "old 5", "6": "old 6", "7": "old 7"}
+	want := map[string]string{
+		"0":      "created",
+		"1":      "old 1",
+		"moved":  "old 4",
+		"copied": "old 5",
+		"5":      "old 5",
+		"6":      "old 6",
+		"7":      "old 7",
+	}
 	require.Equal(t, want, contentsOf(t, b))
 	remaining, err := overlay.Left(t.Context(), b)
 	require.NoError(t, err)
 	require.EqualValues(t, 3, remaining, "5, 6 and 7")
 
+	// Finish copies the rest. Now processes without the layer can read all objects, beside those that have it.
 	report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 	require.NoError(t, err)
 	require.Equal(t, overlay.Report{Copied: 3, Bytes: 15, Tombstones: 4}, report)
 	require.Equal(t, want, contentsOf(t, b))
-
-	for key, text := range want { // processes without the layer, beside those that have it
+	for key, text := range want {
 		data, _, err := storage.ReadAll(t.Context(), engine.New(d), key)
 		require.NoError(t, err, key)
 		require.Equal(t, text, string(data))
 	}
-	require.Equal(t, values, contentsOf(t, old))
 
+	// The old store is as it was.
+	require.Equal(t, oldContents, contentsOf(t, old))
 	tags, err := storage.Tags(t.Context(), old, "1")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"is": "old"}, tags)
 
+	// At last, the tombstones are removed, and the new store is on its own.
 	report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 	require.NoError(t, err)
 	require.Equal(t, overlay.Report{}, report)
@@ -80,7 +92,8 @@ func TestTombstonesStayUntilAllHasMoved(t *testing.T) {
 	put(t, old, "gone", "text")
 	put(t, old, "left", "text")
 	injector := faults.New()
-	b := engine.New(d, driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
+	layer := newLayer(t, old, overlay.Config{KeepOld: true})
+	b := engine.New(d, driver.WithLayer(injector.Layer()), driver.WithLayer(layer))
 	require.NoError(t, b.Remove(t.Context(), "gone"))
 	injector.Set(faults.Fail(faults.Put).ForKey("left").WithError(storage.PermissionDenied))
 
@@ -89,11 +102,14 @@ func TestTombstonesStayUntilAllHasMoved(t *testing.T) {
 	require.Equal(t, map[string]string{"left": "text"}, contentsOf(t, b))
 }
 
+// Tombstones are not objects: they cannot be written or read, listings do not show them, and listings do not
+// read thousands of them.
 func TestTombstonesAreHidden(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	old := memstore.New()
 	injector := faults.New()
-	b := engine.New(d, driver.WithLayer(injector.Layer()), driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
+	layer := newLayer(t, old, overlay.Config{KeepOld: true})
+	b := engine.New(d, driver.WithLayer(injector.Layer()), driver.WithLayer(layer))
 	for n := range 3000 {
 		key := fmt.Sprintf("folder/%06d", n)
 		put(t, old, key, "x")
@@ -101,73 +117,94 @@ func TestTombstonesAreHidden(t *testing.T) {
 	}
 	put(t, b, "a", "x")
 	put(t, b, ".a", "x")
-	reserved := overlay.TombstonesPrefix + "folder/000001"
 
+	// The new store has a tombstone.
+	reserved := overlay.TombstonesPrefix + "folder/000001"
 	exists, err := engine.New(d).Exists(t.Context(), reserved)
 	require.NoError(t, err)
 	require.True(t, exists)
 
+	// Callers can neither write nor read it.
 	_, err = b.Upload(t.Context(), reserved, strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = b.Upload(t.Context(), reserved, strings.NewReader("xy"), storage.WithPartSize(1))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorIs(t, b.Remove(t.Context(), reserved), storage.InvalidArgument)
-
 	_, err = b.Attrs(t.Context(), reserved)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	_, _, err = storage.ReadAll(t.Context(), b, reserved)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 
+	// Listings leave the tombstones and the removed objects out.
 	injector.Reset()
 	require.Equal(t, map[string]string{"a": "x", ".a": "x"}, contentsOf(t, b))
 	require.LessOrEqual(t, injector.Count(faults.List), 14, "a listing passes over them")
-	for delimiter, want := range map[string]string{"/": "[.a false 1 a false 1]", "b": "[.a false 1 a false 1]", "a": "[.a true 0 a true 0]"} {
-		require.Equal(t, want, fmt.Sprint(listKeys(t, b, "", []storage.ListOption{storage.WithDelimiter(delimiter)})), delimiter)
+	for delimiter, want := range map[string]string{
+		"/": "[.a false 1 a false 1]",
+		"b": "[.a false 1 a false 1]",
+		"a": "[.a true 0 a true 0]",
+	} {
+		require.Equal(t, want,
+			fmt.Sprint(listKeys(t, b, "", []storage.ListOption{storage.WithDelimiter(delimiter)})), delimiter)
 	}
 }
 
 // A listing shows no removed objects, and no folders whose objects were all removed.
 func TestTombstonesInListing(t *testing.T) {
-	names := []string{"a", "a/", "a/b", "a/b/c", "a-b", "a0", "b/c", "b/d", "c/", "c/é", "ü", "z/z/z", "z/z", ".n", ".o"}
+	names := []string{
+		"a", "a/", "a/b", "a/b/c", "a-b", "a0", "b/c", "b/d", "c/", "c/é", "ü", "z/z/z", "z/z",
+		".n", ".o",
+	}
+	listings := [][]storage.ListOption{
+		{},
+		{storage.WithDelimiter("/")},
+		{storage.WithPrefix("a")},
+		{storage.WithPrefix("a/"), storage.WithDelimiter("/")},
+		{storage.WithDelimiter("b")},
+		{storage.WithPrefix("."), storage.WithDelimiter("n")},
+	}
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 2))
-		one := memstore.New()
+		randomKey := func() string { return names[random.IntN(len(names))] + fmt.Sprint(random.IntN(3)) }
+		model := memstore.New() // a single store, which gets the same calls
 		old := memstore.New()
 		d := memstore.NewDriver(memstore.Config{})
 		b := engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
+
+		// The old store has some objects. Some of them are replaced and removed.
 		for range 40 {
-			key := names[random.IntN(len(names))] + fmt.Sprint(random.IntN(3))
+			key := randomKey()
 			put(t, old, key, "any")
-			put(t, one, key, "any")
+			put(t, model, key, "any")
 		}
-		values := contentsOf(t, old)
+		oldContents := contentsOf(t, old)
 		for range 60 {
-			key := names[random.IntN(len(names))] + fmt.Sprint(random.IntN(3))
+			key := randomKey()
 			if random.IntN(3) == 0 {
 				put(t, b, key, "new")
-				put(t, one, key, "new")
+				put(t, model, key, "new")
 				continue
 			}
 			require.NoError(t, b.Remove(t.Context(), key))
-			require.NoError(t, one.Remove(t.Context(), key))
+			require.NoError(t, model.Remove(t.Context(), key))
 		}
 
-		for _, opts := range [][]storage.ListOption{
-			{}, {storage.WithDelimiter("/")}, {storage.WithPrefix("a")}, {storage.WithPrefix("a/"), storage.WithDelimiter("/")},
-			{storage.WithDelimiter("b")}, {storage.WithPrefix("."), storage.WithDelimiter("n")},
-		} {
+		// All listings are those of a single store.
+		for _, opts := range listings {
 			opts = append(opts, storage.WithPageSize(1+random.IntN(5)))
 			for _, start := range []string{"", "a/b1", "b/"} {
-				require.Equal(t, listKeys(t, one, start, opts), listKeys(t, b, start, opts), "seed %d, %v after %q", seed, opts, start)
+				require.Equal(t, listKeys(t, model, start, opts), listKeys(t, b, start, opts),
+					"seed %d, %v after %q", seed, opts, start)
 			}
 		}
 
-		want := contentsOf(t, one)
+		// And so are the contents, also after Finish.
+		want := contentsOf(t, model)
 		require.Equal(t, want, contentsOf(t, b))
 		_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 		require.NoError(t, err)
 		require.Equal(t, want, contentsOf(t, engine.New(d)))
-		require.Equal(t, values, contentsOf(t, old))
+		require.Equal(t, oldContents, contentsOf(t, old))
 	}
 }
 
@@ -177,15 +214,28 @@ func TestTombstoneOfEachKey(t *testing.T) {
 	oldDriver := memstore.NewDriver(memstore.Config{})
 	old := engine.New(oldDriver)
 	segments := strings.Repeat("s/", 253)
-	odd := []string{"f/", "g/h/", "a//b", "x\\y", strings.Repeat("x", 1020), "y" + strings.Repeat("é", 505), segments + "1"}
+	odd := []string{
+		"f/",
+		"g/h/",
+		"a//b",
+		"x\\y",
+		strings.Repeat("x", 1020),
+		"y" + strings.Repeat("é", 505),
+		segments + "1",
+	}
 	for _, key := range append(odd, segments+"2") {
-		_, err := oldDriver.Put(t.Context(), &driver.PutRequest{Key: key, Body: strings.NewReader("text"), Size: 4})
+		_, err := oldDriver.Put(t.Context(), &driver.PutRequest{
+			Key:  key,
+			Body: strings.NewReader("text"),
+			Size: 4,
+		})
 		require.NoError(t, err)
 	}
 
-	values := contentsOf(t, old)
+	oldContents := contentsOf(t, old)
 	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
 
+	// Each removal takes one key more out of the listing.
 	for i, key := range odd {
 		require.Len(t, contentsOf(t, b), len(odd)+1-i)
 		require.NoError(t, b.Remove(t.Context(), key))
@@ -193,12 +243,13 @@ func TestTombstoneOfEachKey(t *testing.T) {
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}
 	require.Equal(t, map[string]string{segments + "2": "text"}, contentsOf(t, b))
-	require.Equal(t, []string{"s/ true 0"}, listKeys(t, b, "", []storage.ListOption{storage.WithDelimiter("/")}))
+	require.Equal(t, []string{"s/ true 0"},
+		listKeys(t, b, "", []storage.ListOption{storage.WithDelimiter("/")}))
 	require.Len(t, listKeys(t, b, segments+"0", nil), 1, "a start of which the tombstone's name is too long")
 	require.Empty(t, listKeys(t, b, segments+"2", nil))
 
 	report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 	require.NoError(t, err)
 	require.Equal(t, overlay.Report{Copied: 1, Bytes: 4}, report)
-	require.Equal(t, values, contentsOf(t, old))
+	require.Equal(t, oldContents, contentsOf(t, old))
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// openDirectories opens a new and an old store in a directory.
-func openDirectories(t *testing.T, dir string, keepOld bool) (both, alone, old storage.Bucket) {
+// openDirectories opens a new and an old store in a directory: both as an overlay, and each of them alone.
+func openDirectories(t *testing.T, dir string, keepOld bool) (both, newStore, oldStore storage.Bucket) {
 	t.Helper()
 	open := func(name string, opts ...storage.OpenOption) storage.Bucket {
 		b, err := local.Open(dir+"/"+name, local.Config{Create: true}, opts...)
@@ -30,8 +30,9 @@ func openDirectories(t *testing.T, dir string, keepOld bool) (both, alone, old s
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		return b
 	}
-	old = open("old")
-	return open("new", driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: keepOld}))), open("new"), old
+	oldStore = open("old")
+	both = open("new", driver.WithLayer(newLayer(t, oldStore, overlay.Config{KeepOld: keepOld})))
+	return both, open("new"), oldStore
 }
 
 // If Finish is killed and repeated until it succeeds, beside a second Finish and other writers, no object is lost.
@@ -52,53 +53,48 @@ func TestFinishKilledLosesNothing(t *testing.T) {
 	})
 }
 
+// testKillsWhileFinishing runs Finish in two processes at a time, which are killed until they succeed, while this
+// process changes objects. The environment is nil, or lets the processes keep the old store.
 func testKillsWhileFinishing(t *testing.T, environment []string) {
 	const objects = 300
 	dir := t.TempDir()
-	both, alone, old := openDirectories(t, dir, environment != nil)
+	both, newStore, oldStore := openDirectories(t, dir, environment != nil)
 	want := map[string]string{}
 	for n := range objects {
-		want[fmt.Sprintf("%03d", n)] = textOf(fmt.Sprint("old ", n))
-		put(t, old, fmt.Sprintf("%03d", n), want[fmt.Sprintf("%03d", n)])
+		key := fmt.Sprintf("%03d", n)
+		want[key] = textOf(fmt.Sprint("old ", n))
+		put(t, oldStore, key, want[key])
 	}
-	values := contentsOf(t, old)
-	kills := 0
+	oldContents := contentsOf(t, oldStore)
+
+	// Each process gets more time than the one before, so that the test ends on a slow machine.
 	patience := 20 * time.Millisecond
-	var moved sync.WaitGroup
+	processes := 0
 	var mu sync.Mutex
+	nextPatience := func() time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		processes++
+		patience += patience / 16
+		return patience + rand.N(patience)
+	}
+	var finishing sync.WaitGroup
 	for range 2 {
-		moved.Go(func() {
+		finishing.Go(func() {
 			for finished := false; !finished && !t.Failed(); {
-				child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestFinishKilledLosesNothing$", "-test.timeout", "1m")
-				child.Env = append(append(os.Environ(), environment...), "OMNIBUCKET_OVERLAY_FINISH="+dir)
-				var buf bytes.Buffer
-				child.Stdout = &buf
-				child.Stderr = &buf
-				if err := child.Start(); err != nil {
+				var err error
+				finished, err = finishInProcess(t, dir, environment, nextPatience())
+				if err != nil {
 					t.Error(err)
-					return
 				}
-				mu.Lock()
-				kill := time.AfterFunc(patience+rand.N(patience), func() {
-					_ = child.Process.Kill()
-				})
-				patience += patience / 16 // so that the test ends on a slow machine
-				mu.Unlock()
-				err := child.Wait()
-				finished = err == nil
-				if killed := !kill.Stop(); err != nil && !killed {
-					t.Errorf("%v: %s", err, &buf)
-				}
-				mu.Lock()
-				kills++
-				mu.Unlock()
 			}
 		})
 	}
 
+	// Objects change until both have finished.
 	done := make(chan struct{})
 	go func() {
-		moved.Wait()
+		finishing.Wait()
 		close(done)
 	}()
 	for running := true; running; {
@@ -109,26 +105,53 @@ func testKillsWhileFinishing(t *testing.T, environment []string) {
 		}
 		changeOne(t, both, want, fmt.Sprintf("%03d", rand.IntN(objects)))
 	}
+	t.Log(processes, "processes")
 
-	t.Log(kills, "processes")
 	report, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{})
 	require.NoError(t, err)
 	require.Zero(t, report.Left+report.Markers)
 	require.Equal(t, want, contentsOf(t, both))
 
 	if environment != nil {
-		require.Equal(t, values, contentsOf(t, old), "the way back")
+		require.Equal(t, oldContents, contentsOf(t, oldStore), "the way back")
 		_, err = overlay.Finish(t.Context(), both, overlay.FinishConfig{RemoveTombstones: true})
 		require.NoError(t, err)
 	}
-	require.Equal(t, want, contentsOf(t, alone), "only the new store is needed")
+	require.Equal(t, want, contentsOf(t, newStore), "only the new store is needed")
+}
+
+// finishInProcess runs Finish in a process that is killed after some time. It reports whether Finish has succeeded
+// before. The process must not fail by itself.
+func finishInProcess(
+	t *testing.T, dir string, environment []string, patience time.Duration,
+) (finished bool, err error) {
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run",
+		"^TestFinishKilledLosesNothing$", "-test.timeout", "1m")
+	child.Env = append(append(os.Environ(), environment...), "OMNIBUCKET_OVERLAY_FINISH="+dir)
+	var output bytes.Buffer
+	child.Stdout = &output
+	child.Stderr = &output
+	if err := child.Start(); err != nil {
+		return false, err
+	}
+	kill := time.AfterFunc(patience, func() {
+		_ = child.Process.Kill()
+	})
+	err = child.Wait()
+	if err == nil {
+		return true, nil
+	}
+	if killed := !kill.Stop(); killed {
+		return false, nil
+	}
+	return false, fmt.Errorf("%w: %s", err, &output)
 }
 
 // changeOne writes, removes or reads an object of which nobody else writes.
 func changeOne(t *testing.T, b storage.Bucket, want map[string]string, key string) {
 	t.Helper()
 	text := textOf(fmt.Sprint("newer ", rand.Uint32()))
-	was, exists := want[key]
+	current, exists := want[key]
 	switch rand.IntN(5) {
 	case 0:
 		require.NoError(t, b.Remove(t.Context(), key))
@@ -141,15 +164,16 @@ func changeOne(t *testing.T, b storage.Bucket, want map[string]string, key strin
 			want[key] = text
 		}
 	case 2:
-		_, err := storage.Update(t.Context(), b, key, func(data []byte, attrs *storage.Attrs) ([]byte, error) {
-			require.Equal(t, was, string(data))
+		replace := func(data []byte, _ *storage.Attrs) ([]byte, error) {
+			require.Equal(t, current, string(data))
 			return []byte(text), nil
-		})
+		}
+		_, err := storage.Update(t.Context(), b, key, replace)
 		require.NoError(t, err)
 		want[key] = text
 	default:
 		data, _, err := storage.ReadAll(t.Context(), b, key)
 		require.Equal(t, exists, err == nil, "%v: %v", key, err)
-		require.Equal(t, was, string(data), key)
+		require.Equal(t, current, string(data), key)
 	}
 }

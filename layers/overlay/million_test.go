@@ -19,6 +19,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/running"
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/memstore"
@@ -34,11 +35,13 @@ const (
 // While many small objects move and 20 programs replace, remove and create some, no object is lost.
 func TestManyObjectsMove(t *testing.T) {
 	objects := intFromEnv(t, moveObjects, 2_000)
-	alone, old, both := openForMany(t)
+	newStore, oldStore, both := openForMany(t)
 	require.NoError(t, running.Each(t.Context(), objects, 8, func(ctx context.Context, n int) error {
-		_, err := old.Upload(ctx, name(n), strings.NewReader("old "+name(n)))
+		_, err := oldStore.Upload(ctx, name(n), strings.NewReader("old "+name(n)))
 		return err
 	}))
+
+	// 20 programs write objects of their own until Finish has ended.
 	writers := make([]*ownWriter, 20)
 	var all sync.WaitGroup
 	var stop atomic.Bool
@@ -56,39 +59,41 @@ func TestManyObjectsMove(t *testing.T) {
 	}
 
 	heapBefore := heap()
-	peak := watchHeap()
+	endWatch := watchHeap()
 	start := time.Now()
 	report, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{})
-	took := time.Since(start)
-	maximum := peak()
+	finishTime := time.Since(start).Round(time.Millisecond)
+	heapPeak := endWatch()
 	stop.Store(true)
-
 	all.Wait()
 	require.NoError(t, err)
 	require.Zero(t, report.Left+report.Markers)
 
-	restart := time.Now()
+	start = time.Now()
 	remaining, err := overlay.Left(t.Context(), both)
 	require.NoError(t, err)
 	require.Zero(t, remaining)
-	looked := time.Since(restart)
+	leftTime := time.Since(start).Round(time.Millisecond)
 
-	writes := requireAll(t, alone, objects, writers)
+	writes := requireAll(t, newStore, objects, writers)
 	runtime.GC()
-	t.Logf("%d objects: %d copied in %v beside %d writes; Left took %v; heap: %d MiB before, at most %d, %d after",
-		objects, report.Copied, took.Round(time.Millisecond), writes, looked.Round(time.Millisecond), heapBefore>>20, maximum>>20, heap()>>20)
+	t.Logf("%d objects: %d copied in %v beside %d writes; Left took %v", objects, report.Copied, finishTime,
+		writes, leftTime)
+	t.Logf("heap: %d MiB before, at most %d, %d after", heapBefore>>20, heapPeak>>20, heap()>>20)
 }
 
+// name returns the key of the n-th object.
 func name(n int) string { return fmt.Sprintf("%03d/%07d", n%1000, n) }
 
-func openForMany(t *testing.T) (alone, old, both storage.Bucket) {
+// openForMany opens a new and an old store, and both as an overlay.
+func openForMany(t *testing.T) (newStore, oldStore, both storage.Bucket) {
 	t.Helper()
 	dir := os.Getenv(moveDir)
 	if dir == "" {
 		old := memstore.New()
 		d := memstore.NewDriver(memstore.Config{})
-		layer := func(driver.Driver) driver.Driver { return d }
-		return memstore.New(driver.WithLayer(layer)), old, memstore.New(driver.WithLayer(layer), driver.WithLayer(newLayer(t, old, overlay.Config{})))
+		both = engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{})))
+		return engine.New(d), old, both
 	}
 	open := func(name string, opts ...storage.OpenOption) storage.Bucket {
 		b, err := local.Open(dir+"/"+name, local.Config{Create: true, NoSync: true}, opts...)
@@ -96,22 +101,26 @@ func openForMany(t *testing.T) (alone, old, both storage.Bucket) {
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		return b
 	}
-	old = open("old")
-	return open("new"), old, open("new", driver.WithLayer(newLayer(t, old, overlay.Config{})))
+	oldStore = open("old")
+	both = open("new", driver.WithLayer(newLayer(t, oldStore, overlay.Config{})))
+	return open("new"), oldStore, both
 }
 
-// An ownWriter writes objects that no other one writes.
+// An ownWriter writes each step-th object, beginning with the first, so that no other one writes these.
 type ownWriter struct {
-	first, step, objects int
-	written              map[int]string // "" if it was removed
-	writes               int
+	first   int
+	step    int
+	objects int            // number of all objects
+	written map[int]string // what it has written, by number; "" if it has removed the object
+	writes  int
 }
 
+// write removes, creates, replaces or reads one of its objects.
 func (w *ownWriter) write(ctx context.Context, b storage.Bucket) error {
 	n := w.first + w.step*rand.IntN((w.objects-w.first+w.step-1)/w.step)
-	was, ok := w.written[n]
+	current, ok := w.written[n]
 	if !ok {
-		was = "old " + name(n)
+		current = "old " + name(n)
 	}
 	w.writes++
 	text := "newer " + strconv.Itoa(w.writes)
@@ -121,8 +130,8 @@ func (w *ownWriter) write(ctx context.Context, b storage.Bucket) error {
 		return b.Remove(ctx, name(n))
 	case 1:
 		_, err := b.Upload(ctx, name(n), strings.NewReader(text), storage.IfAbsent())
-		if (err == nil) != (was == "") {
-			return fmt.Errorf("%s was %q, and creating it: %w", name(n), was, err)
+		if (err == nil) != (current == "") {
+			return fmt.Errorf("%s was %q, and creating it: %w", name(n), current, err)
 		}
 		if err == nil {
 			w.written[n] = text
@@ -137,8 +146,8 @@ func (w *ownWriter) write(ctx context.Context, b storage.Bucket) error {
 	if err != nil && !errors.Is(err, storage.ObjectNotFound) {
 		return err
 	}
-	if string(data) != was {
-		return fmt.Errorf("%s is %q, and must be %q", name(n), data, was)
+	if string(data) != current {
+		return fmt.Errorf("%s is %q, and must be %q", name(n), data, current)
 	}
 	return nil
 }
@@ -168,22 +177,23 @@ func requireAll(t *testing.T, b storage.Bucket, objects int, writers []*ownWrite
 		}
 		return err
 	}))
-	listed := 0
-	for _, err := range b.List(t.Context()) {
-		require.NoError(t, err)
-		listed++
-	}
 
+	// A listing has all objects that were not removed.
 	for _, text := range want {
 		if text == "" {
 			objects--
 		}
 	}
-
+	listed := 0
+	for _, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		listed++
+	}
 	require.Equal(t, objects, listed)
 	return writes
 }
 
+// heap returns how many bytes of the heap are in use.
 func heap() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)

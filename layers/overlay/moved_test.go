@@ -53,20 +53,23 @@ func TestRevisionHoldsAfterMove(t *testing.T) {
 	} {
 		for use, try := range uses {
 			t.Run(use+" "+name, func(t *testing.T) {
-				open := func() (storage.Bucket, string) {
+				// openMoved returns an overlay whose object has moved, and the revision from before.
+				openMoved := func() (storage.Bucket, string) {
 					old := memstore.New()
-					b := memstore.New(storage.WithSigningBaseURL("http://localhost/"), driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true, KeepOld: true})))
+					layer := newLayer(t, old, overlay.Config{CopyOnRead: true, KeepOld: true})
+					b := memstore.New(storage.WithSigningBaseURL("http://localhost/"), driver.WithLayer(layer))
 					put(t, old, "k", "old")
 					attrs, err := b.Attrs(t.Context(), "k")
 					require.NoError(t, err)
 					require.NoError(t, move(t, b))
 					return b, attrs.Revision
 				}
-				b, revision := open()
-				require.NoError(t, try(t, b, revision))
-				b, revision = open()
-				put(t, b, "k", "of another writer")
 
+				b, revision := openMoved()
+				require.NoError(t, try(t, b, revision))
+
+				b, revision = openMoved()
+				put(t, b, "k", "of another writer")
 				require.ErrorIs(t, try(t, b, revision), storage.PreconditionFailed)
 			})
 		}

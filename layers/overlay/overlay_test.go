@@ -22,6 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// newLayer returns the layer of an overlay with this old store.
 func newLayer(t *testing.T, old storage.Bucket, c overlay.Config) driver.Layer {
 	t.Helper()
 	layer, err := overlay.New(old, c)
@@ -29,6 +30,7 @@ func newLayer(t *testing.T, old storage.Bucket, c overlay.Config) driver.Layer {
 	return layer
 }
 
+// The conformance suite passes for an overlay of two stores in memory.
 func TestConformance(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
@@ -36,14 +38,17 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+// The conformance suite passes for an overlay with Config.KeepOld.
 func TestFurtherConformanceWithKeepOld(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		return newLayer(t, memstore.New(), overlay.Config{KeepOld: true})(memstore.NewDriver(memstore.Config{}))
+		return newLayer(t, memstore.New(),
+			overlay.Config{KeepOld: true})(memstore.NewDriver(memstore.Config{}))
 	})
 }
 
+// The conformance suite passes for an overlay of two directories.
 func TestFurtherConformanceOverADirectory(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
@@ -83,7 +88,8 @@ func TestKeysThatOldStoreRefuses(t *testing.T) {
 // If the old store lacks stored checksums, object tags or leading slashes, Supports returns false for that
 // feature.
 func TestFeaturesOfBothStores(t *testing.T) {
-	for _, feature := range []storage.Features{storage.StoredChecksums, storage.ObjectTags, storage.LeadingSlashes} {
+	features := []storage.Features{storage.StoredChecksums, storage.ObjectTags, storage.LeadingSlashes}
+	for _, feature := range features {
 		old := engine.New(lacking{memstore.NewDriver(memstore.Config{}), feature})
 		b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
 		require.False(t, storage.Supports(b, feature))
@@ -106,12 +112,23 @@ func TestNewRefusesOneStoreTwice(t *testing.T) {
 		old  storage.Bucket
 		code storage.Code
 	}{
-		{"the same directory", engine.New(open(dir)), storage.InvalidArgument},
-		{"a folder of it", engine.New(open(filepath.Join(dir, "folder"))), storage.InvalidArgument},
-		{"the directory around it", engine.New(open(filepath.Dir(dir))), storage.InvalidArgument},
-		{"the same directory as a folder of another bucket",
-			storage.Prefixed(engine.New(open(filepath.Dir(dir))), filepath.Base(dir)+"/"), storage.InvalidArgument},
-		{"another directory", engine.New(open(t.TempDir())), ""},
+		{name: "the same directory", old: engine.New(open(dir)), code: storage.InvalidArgument},
+		{
+			name: "a folder of it",
+			old:  engine.New(open(filepath.Join(dir, "folder"))),
+			code: storage.InvalidArgument,
+		},
+		{
+			name: "the directory around it",
+			old:  engine.New(open(filepath.Dir(dir))),
+			code: storage.InvalidArgument,
+		},
+		{
+			name: "the same directory as a folder of another bucket",
+			old:  storage.Prefixed(engine.New(open(filepath.Dir(dir))), filepath.Base(dir)+"/"),
+			code: storage.InvalidArgument,
+		},
+		{name: "another directory", old: engine.New(open(t.TempDir())), code: ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

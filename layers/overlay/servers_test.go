@@ -31,19 +31,27 @@ import (
 // setCredentials sets those of all servers, by name.
 func setCredentials(t *testing.T) {
 	t.Helper()
-	for _, server := range []struct{ name, variable string }{{"MINIO", "OMNIBUCKET_TEST_MINIO"}, {"VERSITYGW", "OMNIBUCKET_TEST_VERSITYGW"}} {
-		testserver.Need(t, server.variable)
-		t.Setenv(server.name+"_AWS_ACCESS_KEY_ID", os.Getenv(server.variable+"_KEY"))
-		t.Setenv(server.name+"_AWS_SECRET_ACCESS_KEY", os.Getenv(server.variable+"_SECRET"))
+	for _, name := range []string{"MINIO", "VERSITYGW"} {
+		variable := "OMNIBUCKET_TEST_" + name
+		testserver.Need(t, variable)
+		t.Setenv(name+"_AWS_ACCESS_KEY_ID", os.Getenv(variable+"_KEY"))
+		t.Setenv(name+"_AWS_SECRET_ACCESS_KEY", os.Getenv(variable+"_SECRET"))
 	}
 	testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 	t.Setenv("AZURITE_AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
 	t.Setenv("AZURITE_AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
 }
 
+// s3Address returns a function that returns the address of a new bucket on an S3 server.
 func s3Address(name, variable string) func(t *testing.T) string {
 	return func(t *testing.T) string {
-		return freshbucket.Address(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {name}, "credentials": {name}, "endpoint": {testserver.Need(t, variable)}})
+		return freshbucket.Address(t, "s3", url.Values{
+			"region":      {"us-east-1"},
+			"path_style":  {"true"},
+			"profile":     {name},
+			"credentials": {name},
+			"endpoint":    {testserver.Need(t, variable)},
+		})
 	}
 }
 
@@ -54,15 +62,23 @@ var servers = []struct {
 }{
 	{"minio", s3Address("minio", "OMNIBUCKET_TEST_MINIO")},
 	{"azurite", func(t *testing.T) string {
-		return freshbucket.Address(t, "azblob", url.Values{"credentials": {"azurite"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")}})
+		return freshbucket.Address(t, "azblob", url.Values{
+			"credentials": {"azurite"},
+			"endpoint":    {testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")},
+		})
 	}},
 	{"gcs", func(t *testing.T) string {
-		return freshbucket.Address(t, "gs", url.Values{"anonymous": {"true"}, "project": {"project"}, "endpoint": {testserver.Need(t, "OMNIBUCKET_TEST_GCS")}})
+		return freshbucket.Address(t, "gs", url.Values{
+			"anonymous": {"true"},
+			"project":   {"project"},
+			"endpoint":  {testserver.Need(t, "OMNIBUCKET_TEST_GCS")},
+		})
 	}},
 	{"versitygw", s3Address("versitygw", "OMNIBUCKET_TEST_VERSITYGW")},
 	{"a directory again", func(t *testing.T) string { return "file://" + filepath.ToSlash(t.TempDir()) }},
 }
 
+// open opens a bucket by its address.
 func open(t *testing.T, address string, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b, err := storage.Open(t.Context(), address, opts...)
@@ -86,11 +102,13 @@ func TestOverlayMovesBetweenServers(t *testing.T) {
 	for _, server := range servers {
 		address := server.address(t)
 		b := open(t, address, driver.WithLayer(newLayer(t, src, overlay.Config{CopyOnRead: true})))
+
+		// Four writers and two jobs work at once.
 		var all sync.WaitGroup
-		for w := range 4 {
+		for writer := range 4 {
 			all.Go(func() {
 				for round := range keys {
-					n := (round + 3*w) % keys
+					n := (round + 3*writer) % keys
 					if err := write(t, b, n); err != nil {
 						t.Error(server.name, err)
 						return
@@ -129,7 +147,7 @@ func TestOverlayMovesBetweenServers(t *testing.T) {
 	}
 }
 
-// The suite with real servers as the new store and as the old one.
+// The conformance suite passes with real servers as the new store and as the old one.
 func TestFurtherConformanceOverServers(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
@@ -166,7 +184,8 @@ func write(t *testing.T, b storage.Bucket, n int) error {
 	if err != nil {
 		return err
 	}
-	if _, err := b.Upload(t.Context(), key, strings.NewReader("x"), storage.IfAbsent()); !errors.Is(err, storage.PreconditionFailed) {
+	_, err = b.Upload(t.Context(), key, strings.NewReader("x"), storage.IfAbsent())
+	if !errors.Is(err, storage.PreconditionFailed) {
 		return fmt.Errorf("creating %s: %w", key, err)
 	}
 	removedKey := fmt.Sprintf("removed/%02d", n)
