@@ -33,11 +33,13 @@ func writeHashedFiles(t *testing.T, dir string, n int, content func(number int) 
 	return paths
 }
 
+// former returns a block as former releases wrote it.
 func former(number int) []byte {
 	data := fmt.Appendf(nil, "block %d", number)
 	return append(binary.BigEndian.AppendUint32(nil, crc32c.Sum(data)), data...)
 }
 
+// theirs returns a file of another program.
 func theirs(number int) []byte {
 	return fmt.Appendf(nil, "a pack of another program, number %d", number)
 }
@@ -45,21 +47,24 @@ func theirs(number int) []byte {
 // MaxBytes removes no files of other programs, even if they look like blocks.
 func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 	dir := t.TempDir()
+
+	// Another program has 20 files, an old temporary file and an empty folder.
 	paths := writeHashedFiles(t, dir, 20, theirs)
-	paths = append(paths, filepath.Join(dir, "ab", "tmp-0"))
+	temporary := filepath.Join(dir, "ab", "tmp-0")
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "ab"), 0o700))
-	require.NoError(t, os.WriteFile(paths[20], nil, 0o600))
+	require.NoError(t, os.WriteFile(temporary, nil, 0o600))
 	old := time.Now().Add(-2 * tempAge)
-	require.NoError(t, os.Chtimes(paths[20], old, old))
+	require.NoError(t, os.Chtimes(temporary, old, old))
 	empty := filepath.Join(dir, "cd")
 	require.NoError(t, os.Mkdir(empty, 0o700))
+
 	f := newFixtureIn(t, dir, Config{MaxBytes: 10 * blockBytes}, memstore.NewDriver(memstore.Config{}))
 	a := f.put(t, "a", 50*blockBytes, 0)
 	f.get(t, a, 0, -1)
 
 	require.NotEmpty(t, f.files(t))
 	require.LessOrEqual(t, len(f.files(t)), 10)
-	for _, path := range paths {
+	for _, path := range append(paths, temporary) {
 		require.FileExists(t, path)
 	}
 	require.DirExists(t, empty)
@@ -68,25 +73,27 @@ func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 // Open removes blocks of former releases.
 func TestOpenRemovesOldBlocks(t *testing.T) {
 	dir := t.TempDir()
+
+	// Two of the files are no blocks: one of another program, and a block without content.
+	const foreign, contentless = 3, 4
 	paths := writeHashedFiles(t, dir, 30, func(number int) []byte {
 		switch number {
-		case 3:
+		case foreign:
 			return theirs(number)
-		case 4:
-			return make([]byte, headerBytes) // the checksum of nothing
+		case contentless:
+			return make([]byte, headerBytes)
 		}
 		return former(number)
 	})
 	newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 
 	for number, path := range paths {
-		if number == 3 || number == 4 {
+		if number == foreign || number == contentless {
 			require.FileExists(t, path)
 			continue
 		}
 		require.NoFileExists(t, path)
 	}
-
 	folders, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, folders, 3, "of the two files, and of the blocks")
@@ -118,14 +125,34 @@ func TestOpenNeedsMarkInFolder(t *testing.T) {
 		files map[string]string // in the folder
 		code  storage.Code
 	}{
-		"a folder that a killed process made": {map[string]string{}, ""},
-		"a mark that a killed process began":  {map[string]string{"tmp-x": "Sig"}, ""},
-		"the mark":                            {map[string]string{markName: mark, "ab/x": "x"}, ""},
-		"files without a mark":                {map[string]string{"ab/x": "x"}, storage.InvalidArgument},
-		"the mark of another program's cache": {map[string]string{markName: "Signature: 8a477f597d28d172789f06886806bc55\n"}, storage.InvalidArgument},
-		"a mark that was changed": {map[string]string{markName: mark + "\n", "ab/x": "x"},
-			storage.InvalidArgument},
-		"a temporary file beside another's one": {map[string]string{"tmp-x": "", "x": ""}, storage.InvalidArgument},
+		"a folder that a killed process made": {
+			files: map[string]string{},
+			code:  "",
+		},
+		"a mark that a killed process began": {
+			files: map[string]string{"tmp-x": "Sig"},
+			code:  "",
+		},
+		"the mark": {
+			files: map[string]string{markName: mark, "ab/x": "x"},
+			code:  "",
+		},
+		"files without a mark": {
+			files: map[string]string{"ab/x": "x"},
+			code:  storage.InvalidArgument,
+		},
+		"the mark of another program's cache": {
+			files: map[string]string{markName: "Signature: 8a477f597d28d172789f06886806bc55\n"},
+			code:  storage.InvalidArgument,
+		},
+		"a mark that was changed": {
+			files: map[string]string{markName: mark + "\n", "ab/x": "x"},
+			code:  storage.InvalidArgument,
+		},
+		"a temporary file beside another's one": {
+			files: map[string]string{"tmp-x": "", "x": ""},
+			code:  storage.InvalidArgument,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -139,12 +166,13 @@ func TestOpenNeedsMarkInFolder(t *testing.T) {
 
 			cache, err := Open(dir, Config{})
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			if err == nil {
-				require.NoError(t, cache.Close())
-				text, err := os.ReadFile(filepath.Join(blocks, markName))
-				require.NoError(t, err)
-				require.Equal(t, mark, string(text))
+			if err != nil {
+				return
 			}
+			require.NoError(t, cache.Close())
+			text, err := os.ReadFile(filepath.Join(blocks, markName))
+			require.NoError(t, err)
+			require.Equal(t, mark, string(text))
 		})
 	}
 }
@@ -155,14 +183,14 @@ func TestOpenRefusesCacheInBucket(t *testing.T) {
 		bucket, cache string
 		refused       bool
 	}{
-		"beside each other":            {"data", "cache", false},
-		"one name begins the other":    {"data", "data-cache", false},
-		"the cache in the bucket":      {"data", "data/c", true},
-		"by a link":                    {"data", "link/c", true},
-		"the bucket, by a link":        {"link", "data/c", true},
-		"the cache is the bucket":      {"data", "data", true},
-		"the bucket in the cache":      {"data/photos", "data", true},
-		"the bucket deeper, by a link": {"link/a/b", "data", true},
+		"beside each other":            {bucket: "data", cache: "cache", refused: false},
+		"one name begins the other":    {bucket: "data", cache: "data-cache", refused: false},
+		"the cache in the bucket":      {bucket: "data", cache: "data/c", refused: true},
+		"by a link":                    {bucket: "data", cache: "link/c", refused: true},
+		"the bucket, by a link":        {bucket: "link", cache: "data/c", refused: true},
+		"the cache is the bucket":      {bucket: "data", cache: "data", refused: true},
+		"the bucket in the cache":      {bucket: "data/photos", cache: "data", refused: true},
+		"the bucket deeper, by a link": {bucket: "link/a/b", cache: "data", refused: true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

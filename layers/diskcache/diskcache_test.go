@@ -56,6 +56,7 @@ func TestGetPinnedFromDisk(t *testing.T) {
 	}
 }
 
+// span returns the range of bytes that an offset and a length select.
 func span(size, offset, length int64) (from, to int64) {
 	if offset < 0 {
 		return size + offset, size
@@ -104,10 +105,25 @@ func TestGetUnpinnedFromDisk(t *testing.T) {
 		gets, heads int // of the second read
 	}{
 		{name: "the whole object", size: 10_123, heads: 1},
-		{name: "a range", size: 10_123, opts: []storage.DownloadOption{storage.WithRange(1500, 3000)}, heads: 1},
-		{name: "the last bytes", size: 10_123, opts: []storage.DownloadOption{storage.WithRange(-1234, -1)}, heads: 1},
+		{
+			name:  "a range",
+			size:  10_123,
+			opts:  []storage.DownloadOption{storage.WithRange(1500, 3000)},
+			heads: 1,
+		},
+		{
+			name:  "the last bytes",
+			size:  10_123,
+			opts:  []storage.DownloadOption{storage.WithRange(-1234, -1)},
+			heads: 1,
+		},
 		{name: "an empty object", heads: 1},
-		{name: "nothing after the end", size: 10_123, opts: []storage.DownloadOption{storage.WithRange(10_123, -1)}, heads: 1},
+		{
+			name:  "nothing after the end",
+			size:  10_123,
+			opts:  []storage.DownloadOption{storage.WithRange(10_123, -1)},
+			heads: 1,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -123,7 +139,8 @@ func TestGetUnpinnedFromDisk(t *testing.T) {
 
 			first := readText()
 			require.Equal(t, first, readText())
-			require.Equal(t, [2]int{tt.gets, tt.heads}, [2]int{f.store.Count(faults.Get), f.store.Count(faults.Head)})
+			require.Equal(t, [2]int{tt.gets, tt.heads},
+				[2]int{f.store.Count(faults.Get), f.store.Count(faults.Head)})
 
 			f.put(t, "a", tt.size, 7)
 			require.Equal(t, first == "", first == readText(), "it was replaced")
@@ -134,13 +151,17 @@ func TestGetUnpinnedFromDisk(t *testing.T) {
 	}
 }
 
-// Each Head is followed by another writer.
+// A racing driver replaces an object after each Head, as another writer does.
 type racing struct{ driver.Driver }
 
 func (r racing) Head(ctx context.Context, get *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := r.Driver.Head(ctx, get)
 	if err == nil {
-		_, err = r.Put(ctx, &driver.PutRequest{Key: get.Key, Body: strings.NewReader(content(3000, 7)), Size: 3000})
+		_, err = r.Put(ctx, &driver.PutRequest{
+			Key:  get.Key,
+			Body: strings.NewReader(content(3000, 7)),
+			Size: 3000,
+		})
 	}
 	return attrs, err
 }
@@ -156,17 +177,39 @@ func TestGetUnpinnedOfReplacedObject(t *testing.T) {
 	}{
 		{name: "the whole object", size: 3000},
 		{name: "that is trusted", size: 3000, trustFor: time.Hour},
-		{name: "a range", size: 3000, trustFor: time.Hour, opts: []storage.DownloadOption{storage.WithRange(1500, -1)}, from: 1500},
-		{name: "the last bytes", size: 3000, opts: []storage.DownloadOption{storage.WithRange(-1234, -1)}, from: 1766},
-		{name: "the last bytes of a smaller one", size: 10, opts: []storage.DownloadOption{storage.WithRange(-1234, -1)}, from: 1766},
-		{name: "past the end of a smaller one", size: 10, opts: []storage.DownloadOption{storage.WithRange(1500, -1)}, from: 1500},
+		{
+			name:     "a range",
+			size:     3000,
+			trustFor: time.Hour,
+			opts:     []storage.DownloadOption{storage.WithRange(1500, -1)},
+			from:     1500,
+		},
+		{
+			name: "the last bytes",
+			size: 3000,
+			opts: []storage.DownloadOption{storage.WithRange(-1234, -1)},
+			from: 1766,
+		},
+		{
+			name: "the last bytes of a smaller one",
+			size: 10,
+			opts: []storage.DownloadOption{storage.WithRange(-1234, -1)},
+			from: 1766,
+		},
+		{
+			name: "past the end of a smaller one",
+			size: 10,
+			opts: []storage.DownloadOption{storage.WithRange(1500, -1)},
+			from: 1500,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cache, err := Open(t.TempDir(), Config{Unpinned: true, BlockBytes: 1000, TrustFor: tt.trustFor})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, cache.Close()) })
-			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return racing{next} }), driver.WithLayer(cache.Layer()))
+			race := func(next driver.Driver) driver.Driver { return racing{next} }
+			b := memstore.New(driver.WithLayer(race), driver.WithLayer(cache.Layer()))
 			_, err = b.Upload(t.Context(), "a", strings.NewReader(content(tt.size, 0)))
 			require.NoError(t, err)
 			for range 2 {
@@ -178,10 +221,10 @@ func TestGetUnpinnedOfReplacedObject(t *testing.T) {
 	}
 }
 
-// Its answers are its own.
-type answering struct{ driver.Driver }
+// A nativeDriver returns native attributes.
+type nativeDriver struct{ driver.Driver }
 
-func (a answering) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+func (a nativeDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := a.Driver.Get(ctx, r)
 	if err == nil && r.NativeAttrs {
 		attrs.Native = "an answer"
@@ -196,11 +239,13 @@ func TestGetNativeAttrs(t *testing.T) {
 			cache, err := Open(t.TempDir(), Config{Unpinned: unpinned})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, cache.Close()) })
-			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return answering{next} }), driver.WithLayer(cache.Layer()))
+			native := func(next driver.Driver) driver.Driver { return nativeDriver{next} }
+			b := memstore.New(driver.WithLayer(native), driver.WithLayer(cache.Layer()))
 			a, err := b.Upload(t.Context(), "a", strings.NewReader(content(3000, 0)))
 			require.NoError(t, err)
 			for _, opts := range [][]storage.DownloadOption{{storage.IfRevision(a.Revision)}, nil} {
-				_, attrs, err := storage.ReadAll(t.Context(), b, "a", append(opts, storage.WithNativeAttrs())...)
+				_, attrs, err := storage.ReadAll(t.Context(), b, "a",
+					append(opts, storage.WithNativeAttrs())...)
 				require.NoError(t, err)
 				require.Equal(t, "an answer", attrs.Native)
 			}
@@ -218,21 +263,27 @@ func TestGetPinnedVersionFromDisk(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, cache.Close()) })
 			store := faults.New()
 			sameRevision := func(next driver.Driver) driver.Driver { return oneRevision{next} }
-			layers := []storage.OpenOption{driver.WithLayer(sameRevision), driver.WithLayer(store.Layer()), driver.WithLayer(cache.Layer())}
+			layers := []storage.OpenOption{
+				driver.WithLayer(sameRevision), driver.WithLayer(store.Layer()),
+				driver.WithLayer(cache.Layer()),
+			}
 			b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}), layers...)
 			var versions []string
 			for _, kind := range []string{"text/plain", "text/html"} {
-				a, err := b.Upload(t.Context(), "a", strings.NewReader(content(3000, 0)), storage.WithContentType(kind))
+				a, err := b.Upload(t.Context(), "a", strings.NewReader(content(3000, 0)),
+					storage.WithContentType(kind))
 				require.NoError(t, err)
 				versions = append(versions, a.Version)
 			}
 
 			for range 2 {
 				for i, kind := range []string{"text/plain", "text/html"} {
-					got, attrs, err := storage.ReadAll(t.Context(), b, "a", storage.WithVersion(versions[i]), storage.IfRevision("memory:1"))
+					got, attrs, err := storage.ReadAll(t.Context(), b, "a",
+						storage.WithVersion(versions[i]), storage.IfRevision("memory:1"))
 					require.NoError(t, err)
 					require.Equal(t, content(3000, 0), string(got))
-					require.Equal(t, [2]string{versions[i], kind}, [2]string{attrs.Version, attrs.ContentType})
+					require.Equal(t, [2]string{versions[i], kind},
+						[2]string{attrs.Version, attrs.ContentType})
 				}
 			}
 			require.Equal(t, 1, store.Count(faults.Get))
@@ -240,7 +291,7 @@ func TestGetPinnedVersionFromDisk(t *testing.T) {
 	}
 }
 
-// All that it has is of one revision.
+// A oneRevision driver returns the same revision for all objects and versions.
 type oneRevision struct{ driver.Driver }
 
 func (o oneRevision) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
@@ -294,12 +345,14 @@ func (c careless) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 
 // If a store ignores conditions and returns another revision, the cache does not keep it.
 func TestGetKeepsNoOtherRevision(t *testing.T) {
-	f := newFixtureIn(t, filepath.Join(t.TempDir(), "cache"), Config{}, careless{memstore.NewDriver(memstore.Config{})})
+	f := newFixtureIn(t, filepath.Join(t.TempDir(), "cache"), Config{},
+		careless{memstore.NewDriver(memstore.Config{})})
 	old := f.put(t, "a", 3000, 0)
 	f.get(t, old, 0, 1000)
 	f.put(t, "a", 3000, 7)
 	for _, offset := range []int64{0, 1000} { // a block that is in the cache, and one that is not
-		_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision), storage.WithRange(offset, 1000))
+		_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision),
+			storage.WithRange(offset, 1000))
 		require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
 	}
 	require.Len(t, f.files(t), 1)
@@ -324,21 +377,30 @@ func TestTrustForEnds(t *testing.T) {
 
 // Damaged blocks are fetched again.
 func TestGetRefetchesDamagedBlocks(t *testing.T) {
-	for name, damage := range map[string]func(path string) error{
-		"a byte is flipped": func(path string) error {
-			data, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			data[len(data)/2] ^= 1
-			return os.WriteFile(path, data, 0o600)
-		},
-		"empty, as after a power failure": func(path string) error { return os.Truncate(path, 0) },
-		"cut":                             func(path string) error { return os.Truncate(path, 500) },
-		"zeros":                           func(path string) error { return os.WriteFile(path, make([]byte, 1004), 0o600) },
-		"longer":                          func(path string) error { return os.Truncate(path, 5000) },
+	flipByte := func(path string) error {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		data[len(data)/2] ^= 1
+		return os.WriteFile(path, data, 0o600)
+	}
+	truncateTo := func(size int64) func(path string) error {
+		return func(path string) error { return os.Truncate(path, size) }
+	}
+	writeZeros := func(path string) error {
+		return os.WriteFile(path, make([]byte, blockBytes+headerBytes), 0o600)
+	}
+
+	tests := map[string]func(path string) error{
+		"a byte is flipped":               flipByte,
+		"empty, as after a power failure": truncateTo(0),
+		"cut":                             truncateTo(500),
+		"zeros":                           writeZeros,
+		"longer":                          truncateTo(5000),
 		"removed":                         os.Remove,
-	} {
+	}
+	for name, damage := range tests {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, Config{})
 			a := f.put(t, "a", 3000, 0)
@@ -357,15 +419,18 @@ func TestGetRefetchesDamagedBlocks(t *testing.T) {
 
 // The least recently used blocks are removed first.
 func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
-	const most = 40 * (blockBytes + headerBytes)
-	f := newFixture(t, Config{MaxBytes: most})
+	const maxBytes = 40 * (blockBytes + headerBytes)
+	f := newFixture(t, Config{MaxBytes: maxBytes})
 	a := f.put(t, "a", 200*blockBytes, 0)
 	now := time.Now()
 	f.time = now.Add(24 * time.Hour)
+
+	// readBlock returns how many Gets reach the store. It also gives new files the time of the fixture, because
+	// the system's clock is too coarse to order them.
 	readBlock := func(block int64) (gets int) {
 		f.time = f.time.Add(2 * touchAfter)
 		_, gets, _ = f.get(t, a, block*blockBytes, 1)
-		for _, path := range f.files(t) { // the system's clock is too coarse to order them
+		for _, path := range f.files(t) {
 			if info, err := os.Stat(path); err == nil && info.ModTime().Before(now.Add(time.Hour)) {
 				require.NoError(t, os.Chtimes(path, f.time, f.time))
 			}
@@ -373,14 +438,16 @@ func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
 		return gets
 	}
 
+	// The cache keeps the last of 200 blocks, and no more are removed than necessary.
 	for block := range int64(200) {
 		require.Equal(t, 1, readBlock(block))
-		require.LessOrEqual(t, f.bytes(t), int64(most))
+		require.LessOrEqual(t, f.bytes(t), int64(maxBytes))
 	}
-	require.GreaterOrEqual(t, f.bytes(t), int64(most)*7/8, "no more are removed than necessary")
+	require.GreaterOrEqual(t, f.bytes(t), int64(maxBytes)*7/8)
 	require.Zero(t, readBlock(199))
-	require.Zero(t, readBlock(170), "it is old, but now it is used")
 
+	// A block that is old, but was used just now, outlives the one after it.
+	require.Zero(t, readBlock(170))
 	for block := range int64(25) {
 		require.Equal(t, 1, readBlock(block))
 	}
@@ -388,6 +455,7 @@ func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
 	require.Equal(t, 1, readBlock(171))
 }
 
+// bytes returns the size of all blocks on the disk.
 func (f *fixture) bytes(t *testing.T) (total int64) {
 	for _, path := range f.files(t) {
 		info, err := os.Stat(path)
@@ -419,13 +487,16 @@ func TestOpenByProcesses(t *testing.T) {
 	}
 	a := processes[0].put(t, "a", 100*blockBytes, 0)
 	want := content(100*blockBytes, 0)
+
+	// Two readers in each process read scattered ranges.
 	var all sync.WaitGroup
 	for n, p := range processes {
 		for worker := range 2 {
 			all.Go(func() {
 				for i := range testserver.Sample(int64(50), 150) {
 					offset := (i*7 + int64(n*worker)*13) % 97 * blockBytes
-					data, _, err := storage.ReadAll(t.Context(), p, "a", storage.IfRevision(a.Revision), storage.WithRange(offset, 2500))
+					data, _, err := storage.ReadAll(t.Context(), p, "a", storage.IfRevision(a.Revision),
+						storage.WithRange(offset, 2500))
 					if err != nil || string(data) != want[offset:offset+2500] {
 						t.Errorf("%d bytes at %d: %v", len(data), offset, err)
 					}
@@ -434,7 +505,6 @@ func TestOpenByProcesses(t *testing.T) {
 		}
 	}
 	all.Wait()
-
 	for _, path := range processes[0].files(t) {
 		require.NotContains(t, filepath.Base(path), tempPrefix)
 	}
@@ -444,7 +514,7 @@ func TestOpenByProcesses(t *testing.T) {
 	require.LessOrEqual(t, gets+reads, 1, "one has fetched it for both")
 }
 
-// shared is one store of several buckets: closing a bucket leaves it open.
+// A shared driver is one store of several buckets: closing a bucket leaves it open.
 type shared struct{ driver.Driver }
 
 func (shared) Close() error { return nil }
@@ -455,8 +525,9 @@ func TestBlockNamesAreApart(t *testing.T) {
 	one := newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 	names := map[string]bool{}
 
+	keys := []string{"k", "../../etc/passwd", "/abs", "a\x00b", strings.Repeat("k", 1024), "r"}
 	for _, bucket := range []string{"x", "xk", ""} {
-		for _, key := range []string{"k", "../../etc/passwd", "/abs", "a\x00b", strings.Repeat("k", 1024), "r"} {
+		for _, key := range keys {
 			for _, revision := range []string{"r", "kr", "../r"} {
 				for number := range int64(2) {
 					name := blockName(bucket, object{bucket, key, "", revision}, 64, number)
@@ -502,24 +573,25 @@ func TestOpenFilesAreForOwnerOnly(t *testing.T) {
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 }
 
+// Open fails with InvalidArgument for a bad configuration, and with Internal if the directory cannot be made.
 func TestOpenRefusesBadArguments(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	tests := map[string]struct {
-		dir  string
-		c    Config
-		code storage.Code
+		dir    string
+		config Config
+		code   storage.Code
 	}{
-		"no directory":    {"", Config{}, storage.InvalidArgument},
-		"fewer bytes":     {t.TempDir(), Config{MaxBytes: -1}, storage.InvalidArgument},
-		"small blocks":    {t.TempDir(), Config{BlockBytes: -1}, storage.InvalidArgument},
-		"huge blocks":     {t.TempDir(), Config{BlockBytes: 1 << 40}, storage.InvalidArgument},
-		"the past":        {t.TempDir(), Config{TrustFor: -1}, storage.InvalidArgument},
-		"a file":          {file, Config{}, storage.Internal},
-		"below that file": {filepath.Join(file, "x"), Config{}, storage.Internal},
+		"no directory":    {dir: "", config: Config{}, code: storage.InvalidArgument},
+		"fewer bytes":     {dir: t.TempDir(), config: Config{MaxBytes: -1}, code: storage.InvalidArgument},
+		"small blocks":    {dir: t.TempDir(), config: Config{BlockBytes: -1}, code: storage.InvalidArgument},
+		"huge blocks":     {dir: t.TempDir(), config: Config{BlockBytes: 1 << 40}, code: storage.InvalidArgument},
+		"the past":        {dir: t.TempDir(), config: Config{TrustFor: -1}, code: storage.InvalidArgument},
+		"a file":          {dir: file, config: Config{}, code: storage.Internal},
+		"below that file": {dir: filepath.Join(file, "x"), config: Config{}, code: storage.Internal},
 	}
 	for name, tt := range tests {
-		_, err := Open(tt.dir, tt.c)
+		_, err := Open(tt.dir, tt.config)
 		require.Equal(t, tt.code, storage.CodeOf(err), "%s: %v", name, err)
 	}
 }
@@ -530,7 +602,12 @@ func TestOpenRemovesRemainsOfKilledProcess(t *testing.T) {
 	newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 	blocks := filepath.Join(dir, blocksFolder)
 	require.NoError(t, os.MkdirAll(filepath.Join(blocks, "ab"), 0o700))
-	for name, age := range map[string]time.Duration{"ab/tmp-old": 2 * tempAge, "ab/tmp-new": 0, "ab/notes.txt": 2 * tempAge, "notes.txt": 2 * tempAge} {
+	for name, age := range map[string]time.Duration{
+		"ab/tmp-old":   2 * tempAge,
+		"ab/tmp-new":   0,
+		"ab/notes.txt": 2 * tempAge,
+		"notes.txt":    2 * tempAge,
+	} {
 		path := filepath.Join(blocks, name)
 		require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
 		require.NoError(t, os.Chtimes(path, time.Time{}, time.Now().Add(-age)))
@@ -539,7 +616,8 @@ func TestOpenRemovesRemainsOfKilledProcess(t *testing.T) {
 	f := newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 	var leftovers []string
 	for _, path := range f.files(t) {
-		leftovers = append(leftovers, strings.TrimPrefix(filepath.ToSlash(path), filepath.ToSlash(blocks)+"/"))
+		leftovers = append(leftovers,
+			strings.TrimPrefix(filepath.ToSlash(path), filepath.ToSlash(blocks)+"/"))
 	}
 
 	require.Equal(t, []string{"ab/notes.txt", "ab/tmp-new", "notes.txt"}, leftovers)
@@ -590,7 +668,11 @@ func TestDescribeDuringReads(t *testing.T) {
 		_ = d.Describe()
 	})
 
-	_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: storage.Condition{Revision: a.Revision}})
+	_, _, err := d.Get(t.Context(), &driver.GetRequest{
+		Key:       "a",
+		Length:    -1,
+		Condition: storage.Condition{Revision: a.Revision},
+	})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	group.Wait()
 }
@@ -651,7 +733,7 @@ func TestDescribeConcurrently(t *testing.T) {
 	group.Wait()
 }
 
-// A store that forbids reads, as it does for other credentials.
+// A forbidding driver forbids reads, as a store does for other credentials.
 type forbidding struct{ driver.Driver }
 
 func (forbidding) Close() error { return nil }
@@ -696,17 +778,26 @@ func TestMaxBytesOnFullDisk(t *testing.T) {
 	now := time.Now()
 	f.cache.now = func() time.Time { return now }
 
-	for _, row := range []struct {
-		after time.Duration
-		err   error
-		left  int // of 32 blocks: a sixteenth gives way, and one for the block to come
-	}{{0, syscall.ENOSPC, 29}, {fullPause / 2, syscall.ENOSPC, 29}, {fullPause, nil, 29}, {0, syscall.EDQUOT, 26}, {fullPause, syscall.EIO, 26}} {
-		now = now.Add(row.after)
-		full := f.cache.endWrite(0, &fs.PathError{Err: row.err})
-		require.Equal(t, row.left < len(f.files(t)), full, "%v", row.err)
+	// If the disk is full, a sixteenth of the blocks gives way, and one more for the block to come. Then the
+	// cache removes none for a while.
+	writes := []struct {
+		wait time.Duration // before the write
+		err  error
+		left int // of 32 blocks
+	}{
+		{wait: 0, err: syscall.ENOSPC, left: 29},
+		{wait: fullPause / 2, err: syscall.ENOSPC, left: 29},
+		{wait: fullPause, err: nil, left: 29},
+		{wait: 0, err: syscall.EDQUOT, left: 26},
+		{wait: fullPause, err: syscall.EIO, left: 26},
+	}
+	for _, write := range writes {
+		now = now.Add(write.wait)
+		full := f.cache.endWrite(0, &fs.PathError{Err: write.err})
+		require.Equal(t, write.left < len(f.files(t)), full, "%v", write.err)
 		require.True(t, f.cache.makeRoom(blockBytes))
 		f.cache.endWrite(blockBytes, nil)
-		require.Len(t, f.files(t), row.left, "%v", row.err)
+		require.Len(t, f.files(t), write.left, "%v", write.err)
 	}
 }
 

@@ -26,15 +26,17 @@ const blockBytes = 1000
 type fixture struct {
 	storage.Bucket
 	cache *Cache
-	dir   string
-	store *faults.Injector
-	time  time.Time
+	dir   string           // of the cache
+	store *faults.Injector // counts the calls
+	time  time.Time        // on the cache's clock
 }
 
+// newFixture returns a bucket in memory with a cache in a new directory.
 func newFixture(t *testing.T, c Config) *fixture {
 	return newFixtureIn(t, filepath.Join(t.TempDir(), "cache"), c, memstore.NewDriver(memstore.Config{}))
 }
 
+// newFixtureIn returns a bucket over d with a cache in dir.
 func newFixtureIn(t *testing.T, dir string, c Config, d driver.Driver) *fixture {
 	t.Helper()
 	c.BlockBytes = blockBytes
@@ -51,16 +53,17 @@ func newFixtureIn(t *testing.T, dir string, c Config, d driver.Driver) *fixture 
 	return f
 }
 
-// put stores n bytes, each of which is that of its offset plus shift.
-func (f *fixture) put(t *testing.T, key string, n, shift int) *storage.Attrs {
+// put stores an object of a size. See content.
+func (f *fixture) put(t *testing.T, key string, size, shift int) *storage.Attrs {
 	t.Helper()
-	attrs, err := f.Upload(t.Context(), key, strings.NewReader(content(n, shift)))
+	attrs, err := f.Upload(t.Context(), key, strings.NewReader(content(size, shift)))
 	require.NoError(t, err)
 	return attrs
 }
 
-func content(n, shift int) string {
-	data := make([]byte, n)
+// content returns so many bytes. Each is its offset plus shift, modulo 251, so that no two blocks are equal.
+func content(size, shift int) string {
+	data := make([]byte, size)
 	for i := range data {
 		data[i] = byte((i + shift) % 251)
 	}
@@ -68,7 +71,9 @@ func content(n, shift int) string {
 }
 
 // get reads a range of a revision, and returns how many Gets and Heads reach the store.
-func (f *fixture) get(t *testing.T, a *storage.Attrs, offset, length int64, opts ...storage.DownloadOption) (text string, gets, heads int) {
+func (f *fixture) get(
+	t *testing.T, a *storage.Attrs, offset, length int64, opts ...storage.DownloadOption,
+) (text string, gets, heads int) {
 	t.Helper()
 	gets = f.store.Count(faults.Get)
 	heads = f.store.Count(faults.Head)
