@@ -37,11 +37,13 @@ func (k boundKeys) Wrap(ctx context.Context, dataKey []byte, obj encrypt.Object)
 
 func (k boundKeys) Unwrap(ctx context.Context, stanzas []*age.Stanza, obj encrypt.Object) ([]byte, error) {
 	if last := stanzas[len(stanzas)-1]; string(last.Body) != obj.Bucket+"/"+obj.Key {
-		return nil, fmt.Errorf("the data key is of %q, not of %q: %w", last.Body, obj.Key, errors.ErrUnsupported)
+		return nil, fmt.Errorf("the data key is of %q, not of %q: %w", last.Body, obj.Key,
+			errors.ErrUnsupported)
 	}
 	return k.Keys.Unwrap(ctx, stanzas, obj)
 }
 
+// newKeys returns new keys of age.
 func newKeys(t testing.TB) encrypt.Keys {
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
@@ -50,12 +52,14 @@ func newKeys(t testing.TB) encrypt.Keys {
 	return keys
 }
 
+// newLayer returns a layer with these keys.
 func newLayer(t testing.TB, keys encrypt.Keys) driver.Layer {
 	layer, err := encrypt.New(encrypt.Config{Keys: keys})
 	require.NoError(t, err)
 	return layer
 }
 
+// The conformance suite passes for an encrypted bucket in memory.
 func TestConformanceOverMemory(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for layers
 	layer := newLayer(t, boundKeys{newKeys(t)})
@@ -64,6 +68,7 @@ func TestConformanceOverMemory(t *testing.T) {
 	})
 }
 
+// The conformance suite passes for an encrypted directory.
 func TestConformanceOverADirectory(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	layer := newLayer(t, newKeys(t))
@@ -101,13 +106,19 @@ func TestConformanceWithFaultsBelowTheLayer(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	layer, err := encrypt.New(encrypt.Config{Keys: newKeys(t), AllowPlain: true})
 	require.NoError(t, err)
-	storagetest.Run(t, func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		return engine.New(memstore.NewDriver(memstore.Config{}), slices.Insert(opts, min(2, len(opts)-1), driver.WithLayer(layer))...)
-	},
-		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum of the sender; TestGetRefusesDamage reads what was damaged"),
-		storagetest.Skip("a read in progress ends with ctx", "it waits for the first bytes of a chunk that is not complete, and none is delivered unauthenticated"))
+	open := func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		return engine.New(memstore.NewDriver(memstore.Config{}),
+			slices.Insert(opts, min(2, len(opts)-1), driver.WithLayer(layer))...)
+	}
+	storagetest.Run(t, open,
+		storagetest.Skip("a body that is damaged in transit is not stored",
+			"memory trusts the checksum of the sender; TestGetRefusesDamage reads what was damaged"),
+		storagetest.Skip("a read in progress ends with ctx",
+			"it waits for the first bytes of a chunk that is not complete, and none is delivered "+
+				"unauthenticated"))
 }
 
+// The conformance suite passes for an encrypted bucket of MinIO.
 func TestConformanceOverMinIO(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	config := minio.Config(t)
@@ -120,34 +131,47 @@ func TestConformanceOverMinIO(t *testing.T) {
 		return func(t *testing.T, openOpts ...storage.OpenOption) storage.Bucket {
 			c := config
 			c.Bucket = freshbucket.Create(t, service, opts...)
-			b, err := s3.Open(t.Context(), c, append([]storage.OpenOption{driver.WithLayer(layer)}, openOpts...)...)
+			b, err := s3.Open(t.Context(), c,
+				append([]storage.OpenOption{driver.WithLayer(layer)}, openOpts...)...)
 			require.NoError(t, err)
 			return b
 		}
 	}
-	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+	newDriver := func(t *testing.T) driver.Driver {
 		c := config
 		c.Bucket = freshbucket.Create(t, service)
 		d, err := s3.NewDriver(t.Context(), c)
 		require.NoError(t, err)
 		return layer(d)
-	}, append(suite(minio.Skipped), storagetest.WithVersionedOpen(openWith(storage.WithVersioning(true))), storagetest.WithLockingOpen(openWith(storage.WithObjectLock())))...)
+	}
+	opts := append(suite(minio.Skipped),
+		storagetest.WithVersionedOpen(openWith(storage.WithVersioning(true))),
+		storagetest.WithLockingOpen(openWith(storage.WithObjectLock())))
+	storagetest.RunDriver(t, newDriver, opts...)
 }
 
+// The conformance suite passes for an encrypted container of Azurite.
 func TestConformanceOverAzurite(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
-	service, err := azure.NewService(t.Context(), azure.Config{Endpoint: endpoint, HTTPClient: testserver.Client()})
+	service, err := azure.NewService(t.Context(), azure.Config{
+		Endpoint:   endpoint,
+		HTTPClient: testserver.Client(),
+	})
 	require.NoError(t, err)
 	layer := newLayer(t, newKeys(t))
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		d, err := azure.NewDriver(t.Context(), azure.Config{Bucket: freshbucket.Create(t, service), Endpoint: endpoint})
+		d, err := azure.NewDriver(t.Context(), azure.Config{
+			Bucket:   freshbucket.Create(t, service),
+			Endpoint: endpoint,
+		})
 		require.NoError(t, err)
 		return layer(d)
 	}, suite(azurite.Skipped)...)
 }
 
+// The conformance suite passes with keys of each key management service.
 func TestConformanceWithKeysOfServices(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
@@ -155,7 +179,8 @@ func TestConformanceWithKeysOfServices(t *testing.T) {
 		layer := newLayer(t, k.keys(t, 1))
 		skips := map[string]string{}
 		if k.wrap == "wrapkey" {
-			skips["metadata that a provider cannot hold is refused"] = "it stores 1.5 KiB of metadata, and a header with an RSA key leaves less"
+			skips["metadata that a provider cannot hold is refused"] =
+				"it stores 1.5 KiB of metadata, and a header with an RSA key leaves less"
 		}
 		storagetest.RunDriver(t, func(*testing.T) driver.Driver {
 			return layer(memstore.NewDriver(memstore.Config{}))
@@ -163,6 +188,7 @@ func TestConformanceWithKeysOfServices(t *testing.T) {
 	})
 }
 
+// suite returns options that leave out cases, by their names and reasons.
 func suite(skipped map[string]string) (opts []storagetest.Option) {
 	for name, reason := range skipped {
 		opts = append(opts, storagetest.Skip(name, reason))

@@ -22,6 +22,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
+// Rewrap encrypts the data key of an object for other keys. It reads and writes no content.
 func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
 	older, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
@@ -32,25 +33,34 @@ func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
 		require.NoError(t, err)
 		return keys
 	}
+
+	// An object is encrypted for the older key.
 	s := newStore()
 	content := text(2*chunk + 3)
 	oldAttrs := mustUpload(t, s.open(t, parse(older.String())), "a", content,
-		storage.WithContentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "v"}), storage.WithTags(map[string]string{"t": "u"}))
-	was := s.get(t, "a")
+		storage.WithContentType("text/x-test"),
+		storage.WithMetadata(map[string]string{"k": "v"}),
+		storage.WithTags(map[string]string{"t": "u"}))
+	before := s.get(t, "a")
 
+	// Rewrap by somebody who has both keys encrypts it for the newer one.
 	calls := faults.New()
-	b := engine.New(s.Driver, driver.WithLayer(calls.Layer()), driver.WithLayer(newLayer(t, parse(newer.String()+"\n"+older.String()))))
-
+	b := engine.New(s.Driver, driver.WithLayer(calls.Layer()),
+		driver.WithLayer(newLayer(t, parse(newer.String()+"\n"+older.String()))))
 	attrs, err := encrypt.Rewrap(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Zero(t, calls.Count(faults.Get|faults.Put|faults.PutPart), "no bytes move: %v", calls)
 	require.NotEqual(t, oldAttrs.Revision, attrs.Revision)
 
-	current := s.get(t, "a")
-	require.Equal(t, was.body, current.body)
-	require.NotEqual(t, was.header(), current.header())
+	after := s.get(t, "a")
+	require.Equal(t, before.body, after.body)
+	require.NotEqual(t, before.header(), after.header())
 
-	for name, keys := range map[string]encrypt.Keys{"newer": parse(newer.String()), "both": parse(older.String() + "\n" + newer.String())} {
+	// The newer key reads it, with all its properties. The older one does not.
+	for name, keys := range map[string]encrypt.Keys{
+		"newer": parse(newer.String()),
+		"both":  parse(older.String() + "\n" + newer.String()),
+	} {
 		got, attrs, err := storage.ReadAll(t.Context(), s.open(t, keys), "a")
 		require.NoError(t, err, name)
 		require.Equal(t, content, string(got), name)
@@ -64,39 +74,43 @@ func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
 	require.ErrorIs(t, err, storage.PermissionDenied)
 }
 
+// If another client replaces the object during Rewrap, Rewrap fails and the newer object stays.
 func TestRewrapReplacesNoNewerObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
 	b := s.open(t, keys)
 	mustUpload(t, b, "a", "old")
-	racing := engine.New(&overtaken{
-		Driver: s.Driver,
-		before: func() {
-			mustUpload(t, b, "a", "newer")
-		},
-	}, driver.WithLayer(newLayer(t, keys)))
+	replaceFirst := func() {
+		mustUpload(t, b, "a", "newer")
+	}
+	racing := engine.New(&overtaken{Driver: s.Driver, beforeCopy: replaceFirst},
+		driver.WithLayer(newLayer(t, keys)))
 
 	_, err := encrypt.Rewrap(t.Context(), racing, "a")
-	require.Contains(t, []storage.Code{storage.PreconditionFailed, storage.Changed}, storage.CodeOf(err), "%v", err)
+	require.Contains(t, []storage.Code{storage.PreconditionFailed, storage.Changed}, storage.CodeOf(err),
+		"%v", err)
 	got, _, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Equal(t, "newer", string(got))
 }
 
-// overtaken lets another client write before a copy.
+// An overtaken driver calls a function before each copy, so that another client can write.
 type overtaken struct {
 	driver.Driver
-	before func()
+	beforeCopy func()
 }
 
 func (d *overtaken) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	d.before()
+	d.beforeCopy()
 	return d.Driver.Copy(ctx, r)
 }
 
+// Rewrap is unsupported if the store cannot copy, or cannot replace a revision.
 func TestRewrapNeedsCopiesInTheStoreWithConditions(t *testing.T) {
 	for _, lacks := range []storage.Features{storage.ServerCopy, storage.ConditionalUpdate} {
-		b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: lacks})), driver.WithLayer(newLayer(t, newKeys(t))))
+		b := engine.New(memstore.NewDriver(memstore.Config{}),
+			driver.WithLayer(faults.WithLimits(faults.Limits{Disable: lacks})),
+			driver.WithLayer(newLayer(t, newKeys(t))))
 		mustUpload(t, b, "a", "x")
 		_, err := encrypt.Rewrap(t.Context(), b, "a")
 		require.ErrorIs(t, err, storage.Unsupported)
@@ -105,7 +119,9 @@ func TestRewrapNeedsCopiesInTheStoreWithConditions(t *testing.T) {
 
 // A store without metadata is unsupported.
 func TestLayerNeedsMetadata(t *testing.T) {
-	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.Metadata})), driver.WithLayer(newLayer(t, newKeys(t))))
+	b := engine.New(memstore.NewDriver(memstore.Config{}),
+		driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.Metadata})),
+		driver.WithLayer(newLayer(t, newKeys(t))))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.Unsupported)
 }
@@ -115,15 +131,15 @@ func TestLayerNeedsMetadata(t *testing.T) {
 func TestCopyBetweenBuckets(t *testing.T) {
 	content := text(chunk + 1)
 	tests := map[string]struct {
-		from, to func(one, other driver.Layer) []storage.OpenOption
-		moves    bool
+		from, to string // the layer of each bucket
+		moves    bool   // the bytes are read and written
 		encrypts bool
 	}{
-		"one layer":         {from: first, to: first, encrypts: true},
-		"two layers":        {from: first, to: second, moves: true, encrypts: true},
-		"from plain":        {from: none, to: first, moves: true, encrypts: true},
-		"to plain":          {from: first, to: none, moves: true},
-		"plain, as without": {from: none, to: none},
+		"one layer":         {from: "first", to: "first", encrypts: true},
+		"two layers":        {from: "first", to: "second", moves: true, encrypts: true},
+		"from plain":        {from: "none", to: "first", moves: true, encrypts: true},
+		"to plain":          {from: "first", to: "none", moves: true},
+		"plain, as without": {from: "none", to: "none"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -134,16 +150,19 @@ func TestCopyBetweenBuckets(t *testing.T) {
 			}
 
 			keys := boundKeys{newKeys(t)}
-			one := newLayer(t, keys)
-			other := newLayer(t, keys)
+			layers := map[string]driver.Layer{
+				"first":  newLayer(t, keys),
+				"second": newLayer(t, keys),
+				"none":   func(d driver.Driver) driver.Driver { return d },
+			}
 			calls := faults.New()
-			open := func(bucket string, opts []storage.OpenOption) storage.Bucket {
+			open := func(bucket, layer string) storage.Bucket {
 				d, err := service.Driver(bucket)
 				require.NoError(t, err)
-				return engine.New(d, append([]storage.OpenOption{driver.WithLayer(calls.Layer())}, opts...)...)
+				return engine.New(d, driver.WithLayer(calls.Layer()), driver.WithLayer(layers[layer]))
 			}
-			src := open("from", tt.from(one, other))
-			dst := open("to", tt.to(one, other))
+			src := open("from", tt.from)
+			dst := open("to", tt.to)
 			mustUpload(t, src, "a", content)
 			calls.Reset()
 
@@ -155,21 +174,11 @@ func TestCopyBetweenBuckets(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, content, string(got))
 
-			raw, _, err := storage.ReadAll(t.Context(), open("to", nil), "b")
+			raw, _, err := storage.ReadAll(t.Context(), open("to", "none"), "b")
 			require.NoError(t, err)
 			require.Equal(t, tt.encrypts, string(raw) != content)
 		})
 	}
-}
-
-func none(_, _ driver.Layer) []storage.OpenOption { return nil }
-
-func first(one, _ driver.Layer) []storage.OpenOption {
-	return []storage.OpenOption{driver.WithLayer(one)}
-}
-
-func second(_, other driver.Layer) []storage.OpenOption {
-	return []storage.OpenOption{driver.WithLayer(other)}
 }
 
 // A range costs at most one chunk more at each end, and nothing is decrypted to learn a size.
@@ -181,25 +190,38 @@ func TestRangeReadsOnlyItsChunks(t *testing.T) {
 	b := engine.New(counted, driver.WithLayer(newLayer(t, keys)))
 	mustUpload(t, b, "a", content)
 
-	tests := []struct{ from, length int64 }{
-		{0, 1}, {chunk - 1, 2}, {chunk, chunk}, {3*chunk + 7, 2 * chunk}, {10 * chunk, -1}, {10*chunk + 4, 1}, {-1, -1}, {-chunk, -1}, {-11 * chunk, -1}, {5, -1},
+	ranges := []storage.Range{
+		{Offset: 0, Length: 1},
+		{Offset: chunk - 1, Length: 2},
+		{Offset: chunk, Length: chunk},
+		{Offset: 3*chunk + 7, Length: 2 * chunk},
+		{Offset: 10 * chunk, Length: -1},
+		{Offset: 10*chunk + 4, Length: 1},
+		{Offset: -1, Length: -1},
+		{Offset: -chunk, Length: -1},
+		{Offset: -11 * chunk, Length: -1},
+		{Offset: 5, Length: -1},
 	}
-	for _, tt := range tests {
+	for _, r := range ranges {
 		counted.bytes = 0
-		got, attrs, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(tt.from, tt.length))
+		got, attrs, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(r.Offset, r.Length))
 		require.NoError(t, err)
-		start := tt.from
+
+		start := r.Offset
 		if start < 0 {
 			start = max(0, int64(len(content))+start)
 		}
 		end := int64(len(content))
-		if tt.length >= 0 {
-			end = start + tt.length
+		if r.Length >= 0 {
+			end = start + r.Length
 		}
-
-		require.True(t, content[start:end] == string(got), "%+v", tt)
+		require.True(t, content[start:end] == string(got), "%+v", r)
 		require.Equal(t, int64(len(content)), attrs.Size)
-		require.LessOrEqual(t, counted.bytes, end-start+2*sealedChunk+(end-start)/chunk*16, "%+v", tt)
+
+		// Each chunk has a tag of 16 bytes.
+		const tag = sealedChunk - chunk
+		most := end - start + (end-start)/chunk*tag + 2*sealedChunk
+		require.LessOrEqual(t, counted.bytes, most, "%+v", r)
 	}
 }
 
@@ -229,12 +251,17 @@ func (c *readCounter) Write(p []byte) (int, error) {
 // plain text.
 func TestLayerWithDiskCache(t *testing.T) {
 	secret := strings.Repeat("secret", 50_000)
-	for name, encryptedOnDisk := range map[string]bool{"diskcache, then encrypt": true, "encrypt, then diskcache": false} {
+	for name, encryptedOnDisk := range map[string]bool{
+		"diskcache, then encrypt": true,
+		"encrypt, then diskcache": false,
+	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir() + "/cache"
 			cache, err := diskcache.Open(dir, diskcache.Config{})
 			require.NoError(t, err)
-			layers := []storage.OpenOption{driver.WithLayer(cache.Layer()), driver.WithLayer(newLayer(t, newKeys(t)))}
+			layers := []storage.OpenOption{
+				driver.WithLayer(cache.Layer()), driver.WithLayer(newLayer(t, newKeys(t))),
+			}
 			if !encryptedOnDisk {
 				slices.Reverse(layers)
 			}
@@ -242,24 +269,25 @@ func TestLayerWithDiskCache(t *testing.T) {
 			attrs := mustUpload(t, b, "a", secret)
 
 			for range 2 {
-				got, _, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision), storage.WithRange(70_000, 200_000))
+				got, _, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision),
+					storage.WithRange(70_000, 200_000))
 				require.NoError(t, err)
 				require.Equal(t, secret[70_000:270_000], string(got))
 			}
 
+			// Only a cache above the layer has plain text in its files.
 			require.NoError(t, cache.Close())
-			files, plainFiles := 0, false
+			var files strings.Builder
 			require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 				if err != nil || entry.IsDir() {
 					return err
 				}
 				data, err := os.ReadFile(path)
-				files++
-				plainFiles = plainFiles || strings.Contains(string(data), "secret")
+				files.Write(data)
 				return err
 			}))
-			require.NotZero(t, files)
-			require.Equal(t, encryptedOnDisk, !plainFiles)
+			require.NotZero(t, files.Len())
+			require.Equal(t, encryptedOnDisk, !strings.Contains(files.String(), "secret"))
 		})
 	}
 }

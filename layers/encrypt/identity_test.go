@@ -46,14 +46,14 @@ func TestStackIdentityHasKeys(t *testing.T) {
 		config encrypt.Config
 		same   bool
 	}{
-		{"the same keys", keys(mine), true},
-		{"the same keys from a file", encrypt.Config{Keys: parsed}, true},
-		{"another identity", keys(other), false},
-		{"a further identity", keys(mine, quantum), false},
-		{"keys that only encrypt", keys(), false},
-		{"plain objects, too", encrypt.Config{Keys: parsed, AllowPlain: true}, false},
-		{"joined keys", joined(parsed), false},
-		{"keys of another type", encrypt.Config{Keys: boundKeys{}}, false},
+		{name: "the same keys", config: keys(mine), same: true},
+		{name: "the same keys from a file", config: encrypt.Config{Keys: parsed}, same: true},
+		{name: "another identity", config: keys(other), same: false},
+		{name: "a further identity", config: keys(mine, quantum), same: false},
+		{name: "keys that only encrypt", config: keys(), same: false},
+		{name: "plain objects, too", config: encrypt.Config{Keys: parsed, AllowPlain: true}, same: false},
+		{name: "joined keys", config: joined(parsed), same: false},
+		{name: "keys of another type", config: encrypt.Config{Keys: boundKeys{}}, same: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -73,7 +73,9 @@ func TestDiskCacheAboveAndBelowShareNoBlock(t *testing.T) {
 	other, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	encrypted := func(id *age.X25519Identity) driver.Layer {
-		return layerOf(t, encrypt.Config{Keys: encrypt.NewKeys([]age.Recipient{mine.Recipient()}, []age.Identity{id})})
+		return layerOf(t, encrypt.Config{
+			Keys: encrypt.NewKeys([]age.Recipient{mine.Recipient()}, []age.Identity{id}),
+		})
 	}
 	readText := func(b storage.Bucket) (string, error) {
 		got, _, err := storage.ReadAll(context.Background(), b, "a")
@@ -106,8 +108,12 @@ func TestDiskCacheAboveAndBelowShareNoBlock(t *testing.T) {
 		{
 			name:   "a location with another key",
 			before: func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(mine), cache} },
-			after:  func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(other), cache} },
-			want:   "refused",
+			after: func(cache driver.Layer) []driver.Layer {
+				return []driver.Layer{
+					encrypted(other), cache,
+				}
+			},
+			want: "refused",
 		},
 	}
 	for _, tt := range tests {

@@ -33,14 +33,16 @@ import (
 
 // A kmsKind is one of the services, and how its keys are opened.
 type kmsKind struct {
-	start        func(t testing.TB) *kmsserver.Server
-	wrap, unwrap string             // its operations
-	key          func(n int) string // the name of a key at the server
-	stanza       string             // the type
-	open         func(s *kmsserver.Server, key, bucket, secret string) (encrypt.Keys, error)
-	secret       string // the right one
+	start  func(t testing.TB) *kmsserver.Server
+	wrap   string             // name of its operation that wraps a data key
+	unwrap string             // name of its operation that unwraps a data key
+	key    func(n int) string // returns the name of the n-th key at the server
+	stanza string             // type of its stanzas in a header
+	open   func(s *kmsserver.Server, key, bucket, secret string) (encrypt.Keys, error)
+	secret string // that the server accepts
 }
 
+// newKMSKinds returns all services, by their names.
 func newKMSKinds(t testing.TB) map[string]kmsKind {
 	return map[string]kmsKind{
 		"AWS": {
@@ -49,7 +51,9 @@ func newKMSKinds(t testing.TB) map[string]kmsKind {
 			unwrap: "Decrypt",
 			stanza: "github.com/omnibucket/awskms",
 			secret: kmsserver.SecretKey,
-			key:    func(n int) string { return fmt.Sprintf("arn:aws:kms:eu-west-1:111122223333:key/key-%d", n) },
+			key: func(n int) string {
+				return fmt.Sprintf("arn:aws:kms:eu-west-1:111122223333:key/key-%d", n)
+			},
 			open: func(s *kmsserver.Server, key, bucket, secret string) (encrypt.Keys, error) {
 				return awskms.New(t.Context(), awskms.Config{Key: key, Bucket: bucket, AWS: &aws.Config{
 					Region:       "us-east-1",
@@ -70,11 +74,13 @@ func newKMSKinds(t testing.TB) map[string]kmsKind {
 			},
 			open: func(s *kmsserver.Server, key, bucket, secret string) (encrypt.Keys, error) {
 				return googlekms.New(t.Context(), googlekms.Config{
-					Key:         key,
-					Bucket:      bucket,
-					Endpoint:    s.URL,
-					HTTPClient:  testserver.Client(),
-					Credentials: auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: kmsserver.Credential{Value: secret}}),
+					Key:        key,
+					Bucket:     bucket,
+					Endpoint:   s.URL,
+					HTTPClient: testserver.Client(),
+					Credentials: auth.NewCredentials(&auth.CredentialsOptions{
+						TokenProvider: kmsserver.Credential{Value: secret},
+					}),
 				})
 			},
 		},
@@ -115,12 +121,14 @@ func runOnServices(t *testing.T, test func(t *testing.T, k kmsTest)) {
 	}
 }
 
+// keys opens the n-th key of the server.
 func (k kmsTest) keys(t testing.TB, n int) encrypt.Keys {
 	keys, err := k.open(k.server, k.key(n), "", k.secret)
 	require.NoError(t, err)
 	return keys
 }
 
+// once opens a bucket that makes each request once.
 func once(d driver.Driver, layer driver.Layer) storage.Bucket {
 	return engine.New(d, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 }
@@ -137,37 +145,41 @@ func TestKMSWrapsKey(t *testing.T) {
 		content := text(5*chunk + 1)
 		b := s.open(t, joined)
 
+		// An upload wraps one key.
 		mustUpload(t, b, "a", content)
 		require.Equal(t, 1, k.server.Count(k.wrap))
 		require.Zero(t, k.server.Count(k.unwrap))
 
-		b = s.open(t, joined) // it remembers nothing
+		// Another process remembers nothing. It needs no key for attributes.
+		b = s.open(t, joined)
 		_, err = b.Attrs(t.Context(), "a")
 		require.NoError(t, err)
 		for _, err := range b.List(t.Context()) {
 			require.NoError(t, err)
 		}
 
-		require.Zero(t, k.server.Count(k.unwrap), "attributes need no key")
+		require.Zero(t, k.server.Count(k.unwrap))
+
+		// It unwraps the key of the object once, for all its reads.
 		got, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
 		require.Equal(t, content, string(got))
-
 		got, _, err = storage.ReadAll(t.Context(), b, "a", storage.WithRange(chunk, 5))
 		require.NoError(t, err)
 		require.Equal(t, content[chunk:chunk+5], string(got))
-		require.Equal(t, 1, k.server.Count(k.unwrap), "one for each object")
+		require.Equal(t, 1, k.server.Count(k.unwrap))
 		require.Equal(t, 1, k.server.Count(k.wrap))
 
 		object := s.get(t, "a")
 		require.Contains(t, object.header(), "-> "+k.stanza+" ")
 		require.NotContains(t, object.header(), "111122223333", "the header does not tell the account")
 
+		// The emergency key decrypts the object without the service.
 		r, err := age.Decrypt(bytes.NewReader(ageFile(t, object)), offline)
 		require.NoError(t, err)
 		got, err = io.ReadAll(r)
 		require.NoError(t, err)
-		require.Equal(t, content, string(got), "without the service")
+		require.Equal(t, content, string(got))
 	})
 }
 
@@ -180,38 +192,42 @@ func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 		k.server.SetState(k.key(1), "disabled")
 		for state, want := range map[string]storage.Code{"disabled": storage.PermissionDenied, "": ""} {
 			k.server.SetState(k.key(1), state)
-			first := make(chan struct{})
-			going := make(chan struct{})
+
+			// The server holds the first request until respond is closed.
+			arrived := make(chan struct{})
+			respond := make(chan struct{})
 			k.server.Answer(func(http.ResponseWriter, *http.Request, string) bool {
 				select {
-				case <-first:
+				case <-arrived:
 				default:
-					close(first)
-					<-going
+					close(arrived)
+					<-respond
 				}
 				return false
 			})
 			b := once(s, newLayer(t, k.keys(t, 1)))
 			unwraps := k.server.Count(k.unwrap)
-			failures := make(chan error, 8)
-			readKey := func(ctx context.Context) {
+			errs := make(chan error, 8)
+			read := func(ctx context.Context) {
 				_, _, err := storage.ReadAll(ctx, b, "a")
-				failures <- err
+				errs <- err
 			}
-			go readKey(t.Context())
-			<-first
+
+			// While the first read waits for the key, another one is canceled.
+			go read(t.Context())
+			<-arrived
 			canceled, cancel := context.WithCancel(t.Context())
 			cancel()
+			read(canceled)
+			require.ErrorIs(t, <-errs, storage.Canceled)
 
-			readKey(canceled)
-			require.ErrorIs(t, <-failures, storage.Canceled)
+			// Seven more reads share the request of the first one.
 			for range 7 {
-				go readKey(t.Context())
+				go read(t.Context())
 			}
-
-			close(going)
+			close(respond)
 			for range 8 {
-				require.Equal(t, want, storage.CodeOf(<-failures))
+				require.Equal(t, want, storage.CodeOf(<-errs))
 			}
 
 			if want == "" {
@@ -246,6 +262,7 @@ func TestKMSWithEmergencyKey(t *testing.T) {
 	})
 }
 
+// Rewrap encrypts the data key of an object for another key of the service. It reads and writes no content.
 func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		older := k.keys(t, 1)
@@ -296,7 +313,9 @@ func TestKMSRotatesVersions(t *testing.T) {
 }
 
 // hostileKeys are names that JSON, URLs and separators could confuse.
-var hostileKeys = []string{"a", "a\x01b", "ä/ö", "\"}{\u2028<&>", "a b+c%00", strings.Repeat("x", 1024), "😀", "a|b"}
+var hostileKeys = []string{
+	"a", "a\x01b", "ä/ö", "\"}{\u2028<&>", "a b+c%00", strings.Repeat("x", 1024), "😀", "a|b",
+}
 
 // Unwrap fails with ChecksumMismatch if the object has another key or bucket than in Wrap.
 func TestKMSBindsName(t *testing.T) {
@@ -352,33 +371,39 @@ func TestKMSReplicaOfBucket(t *testing.T) {
 // Attacks with headers of a service fail.
 func TestKMSAttacksOnHeader(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
+		// A header is the version, the stanzas, "---" and the proof. Its lines end with "|".
+		withStanzas := func(victim, other stored) string {
+			stanzas, _, _ := strings.Cut(other.header(), "---")
+			_, proof, _ := strings.Cut(victim.header(), "---")
+			return stanzas + "---" + proof
+		}
+		withStanzasFirst := func(victim, other stored) string {
+			head, _, _ := strings.Cut(other.header(), "---")
+			_, stanza, _ := strings.Cut(head, "|")
+			version, rest, _ := strings.Cut(victim.header(), "|")
+			return version + "|" + stanza + rest
+		}
+		withChangedStanza := func(victim, _ stored) string {
+			lines := strings.Split(victim.header(), "|")
+			letter := "A"
+			if lines[2][0] == 'A' {
+				letter = "B"
+			}
+			lines[2] = letter + lines[2][1:]
+			return strings.Join(lines, "|")
+		}
+		otherHeader := func(_, other stored) string { return other.header() }
+
 		tests := []struct {
-			name string
-			do   func(victim, other stored) stored
+			name   string
+			header func(victim, other stored) string
+			body   bool // the attacker also replaces the body by that of the other object
 		}{
-			{"the header of another object", func(v, other stored) stored {
-				v.metadata = other.metadata
-				return v
-			}},
-			{"another object as a whole", func(_, other stored) stored { return other }},
-			{"the stanza of another object", func(v, other stored) stored {
-				lines := strings.Split(v.header(), "---")
-				theirs := strings.Split(other.header(), "---")
-				v.metadata = map[string]string{headerName: theirs[0] + "---" + lines[1]}
-				return v
-			}},
-			{"the stanza of another object first", func(v, other stored) stored {
-				_, stanza, _ := strings.Cut(strings.Split(other.header(), "---")[0], "|")
-				version, rest, _ := strings.Cut(v.header(), "|")
-				v.metadata = map[string]string{headerName: version + "|" + stanza + rest}
-				return v
-			}},
-			{"a bit of the stanza", func(v, _ stored) stored {
-				lines := strings.Split(v.header(), "|")
-				lines[2] = map[bool]string{true: "B", false: "A"}[lines[2][0] == 'A'] + lines[2][1:]
-				v.metadata = map[string]string{headerName: strings.Join(lines, "|")}
-				return v
-			}},
+			{name: "the header of another object", header: otherHeader},
+			{name: "another object as a whole", header: otherHeader, body: true},
+			{name: "the stanza of another object", header: withStanzas},
+			{name: "the stanza of another object first", header: withStanzasFirst},
+			{name: "a bit of the stanza", header: withChangedStanza},
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
@@ -386,9 +411,16 @@ func TestKMSAttacksOnHeader(t *testing.T) {
 				b := s.open(t, k.keys(t, 1))
 				mustUpload(t, b, "victim", "victim")
 				mustUpload(t, b, "other", "others")
-				s.put(t, "victim", tt.do(s.get(t, "victim"), s.get(t, "other")))
-				unwraps := k.server.Count(k.unwrap)
 
+				victim := s.get(t, "victim")
+				other := s.get(t, "other")
+				victim.metadata = map[string]string{headerName: tt.header(victim, other)}
+				if tt.body {
+					victim.body = other.body
+				}
+				s.put(t, "victim", victim)
+
+				unwraps := k.server.Count(k.unwrap)
 				_, _, err := storage.ReadAll(t.Context(), once(s, newLayer(t, k.keys(t, 1))), "victim")
 				require.ErrorIs(t, err, storage.ChecksumMismatch)
 				require.LessOrEqual(t, k.server.Count(k.unwrap)-unwraps, 1)
@@ -402,7 +434,11 @@ func TestKMSErrors(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
 		mustUpload(t, s.open(t, k.keys(t, 1)), "a", "text")
-		codes := map[string]storage.Code{"AWS": storage.PermissionDenied, "Google": storage.PermissionDenied, "Azure": storage.InvalidArgument}
+		codes := map[string]storage.Code{
+			"AWS":    storage.PermissionDenied,
+			"Google": storage.PermissionDenied,
+			"Azure":  storage.InvalidArgument,
+		}
 
 		for state, want := range map[string]storage.Code{
 			"denied":   storage.PermissionDenied,
@@ -413,38 +449,57 @@ func TestKMSErrors(t *testing.T) {
 			k.requireBoth(t, s, k.keys(t, 1), want, false)
 		}
 
+		// The credentials are wrong.
 		k.server.SetState(k.key(1), "")
 		wrongKeys, err := k.open(k.server, k.key(1), "", "hunter2")
 		require.NoError(t, err)
 		k.requireBoth(t, s, wrongKeys, storage.Unauthenticated, false)
 
-		missingKeys := k.keys(t, 3)
-		_, err = once(newStore(), newLayer(t, missingKeys)).Upload(t.Context(), "a", strings.NewReader("text"))
+		// The key does not exist.
+		b := once(newStore(), newLayer(t, k.keys(t, 3)))
+		_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.Contains(t, err.Error(), "check the name of the key")
 
+		// The server responds with these statuses and documents.
+		throttled := storage.Unavailable
+		if k.wrap == "Encrypt" { // only AWS has this type of an error
+			throttled = storage.RateLimited
+		}
 		tests := []struct {
 			status int
 			body   any
 			want   storage.Code
 		}{
-			{http.StatusServiceUnavailable, map[string]any{}, storage.Unavailable},
-			{http.StatusInternalServerError, "<html>", storage.Unavailable},
-			{http.StatusNotFound, "<html>", storage.Unavailable},
-			{http.StatusFound, "<html>", storage.Unavailable},
-			{http.StatusOK, "<html>", storage.Unavailable},
-			{http.StatusOK, map[string]any{}, storage.Unavailable},
-			{http.StatusOK, strings.Repeat("x", 17<<20), storage.Unavailable},
-			{http.StatusTooManyRequests, map[string]any{}, storage.RateLimited},
-			{http.StatusBadRequest, map[string]string{"__type": "ThrottlingException"}, map[bool]storage.Code{true: storage.RateLimited, false: storage.Unavailable}[k.wrap == "Encrypt"]},
-			{http.StatusConflict, map[string]any{"__type": "x", "error": map[string]string{"code": "x", "status": "x"}}, storage.Internal},
-			{http.StatusPreconditionFailed, map[string]any{"__type": "x", "error": map[string]string{"code": "x", "status": "x"}}, storage.Internal},
+			{status: http.StatusServiceUnavailable, body: map[string]any{}, want: storage.Unavailable},
+			{status: http.StatusInternalServerError, body: "<html>", want: storage.Unavailable},
+			{status: http.StatusNotFound, body: "<html>", want: storage.Unavailable},
+			{status: http.StatusFound, body: "<html>", want: storage.Unavailable},
+			{status: http.StatusOK, body: "<html>", want: storage.Unavailable},
+			{status: http.StatusOK, body: map[string]any{}, want: storage.Unavailable},
+			{status: http.StatusOK, body: strings.Repeat("x", 17<<20), want: storage.Unavailable},
+			{status: http.StatusTooManyRequests, body: map[string]any{}, want: storage.RateLimited},
+			{
+				status: http.StatusBadRequest,
+				body:   map[string]string{"__type": "ThrottlingException"},
+				want:   throttled,
+			},
+			{
+				status: http.StatusConflict,
+				body:   map[string]any{"__type": "x", "error": map[string]string{"code": "x", "status": "x"}},
+				want:   storage.Internal,
+			},
+			{
+				status: http.StatusPreconditionFailed,
+				body:   map[string]any{"__type": "x", "error": map[string]string{"code": "x", "status": "x"}},
+				want:   storage.Internal,
+			},
 		}
 		for _, tt := range tests {
 			t.Run(fmt.Sprint(tt.status, " ", fmt.Sprintf("%.20v", tt.body)), func(t *testing.T) {
-				k := k
 				k.server.Refuse(t, tt.status, tt.body)
-				k.requireBoth(t, s, k.keys(t, 1), tt.want, tt.want == storage.Unavailable || tt.want == storage.RateLimited)
+				retryable := tt.want == storage.Unavailable || tt.want == storage.RateLimited
+				k.requireBoth(t, s, k.keys(t, 1), tt.want, retryable)
 			})
 		}
 	})
@@ -455,9 +510,8 @@ func (k kmsTest) requireBoth(t *testing.T, s store, keys encrypt.Keys, want stor
 	t.Helper()
 	b := once(s, newLayer(t, keys))
 	_, _, readErr := storage.ReadAll(t.Context(), b, "a")
-	_, write := b.Upload(t.Context(), "b", strings.NewReader("text"))
-
-	for name, err := range map[string]error{"read": readErr, "write": write} {
+	_, writeErr := b.Upload(t.Context(), "b", strings.NewReader("text"))
+	for name, err := range map[string]error{"read": readErr, "write": writeErr} {
 		e := &storage.Error{}
 		require.ErrorAs(t, err, &e, name)
 		require.Equal(t, want, storage.CodeOf(err), "%s: %v", name, err)
@@ -485,11 +539,15 @@ func TestKMSThrottledIsRetried(t *testing.T) {
 				return false
 			}
 			refusals++
-			kmsserver.WriteJSON(w, http.StatusTooManyRequests, map[string]any{"__type": "ThrottlingException", "error": map[string]string{"code": "Throttled", "status": "RESOURCE_EXHAUSTED"}})
+			kmsserver.WriteJSON(w, http.StatusTooManyRequests, map[string]any{
+				"__type": "ThrottlingException",
+				"error":  map[string]string{"code": "Throttled", "status": "RESOURCE_EXHAUSTED"},
+			})
 			return true
 		})
 		s := newStore()
-		b := engine.New(s, driver.WithLayer(newLayer(t, k.keys(t, 1))), storage.WithRetry(storage.RetryPolicy{Attempts: 3, MaxDelay: time.Millisecond}))
+		b := engine.New(s, driver.WithLayer(newLayer(t, k.keys(t, 1))),
+			storage.WithRetry(storage.RetryPolicy{Attempts: 3, MaxDelay: time.Millisecond}))
 
 		mustUpload(t, b, "a", "text")
 		require.Equal(t, 3, k.server.Count(k.wrap))
@@ -502,7 +560,9 @@ func TestKMSThrottledIsRetried(t *testing.T) {
 // If an error of a service quotes the request, the returned error does not show the data key.
 func TestKMSErrorsShowNoDataKey(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		for _, status := range []int{http.StatusBadRequest, http.StatusForbidden, http.StatusInternalServerError} {
+		statuses := []int{http.StatusBadRequest, http.StatusForbidden, http.StatusInternalServerError}
+		for _, status := range statuses {
+			// The service quotes the body and the headers of the request.
 			var quoted, signature string
 			k.server.Answer(func(w http.ResponseWriter, r *http.Request, _ string) bool {
 				body, _ := io.ReadAll(r.Body)
@@ -516,17 +576,25 @@ func TestKMSErrorsShowNoDataKey(t *testing.T) {
 				kmsserver.WriteJSON(w, status, map[string]any{
 					"__type":  "AccessDeniedException",
 					"message": quoted,
-					"error":   map[string]any{"code": "Forbidden", "status": "PERMISSION_DENIED", "message": quoted},
+					"error": map[string]any{
+						"code":    "Forbidden",
+						"status":  "PERMISSION_DENIED",
+						"message": quoted,
+					},
 				})
 				return true
 			})
-			keys := k.keys(t, 1)
 
-			_, err := keys.Wrap(t.Context(), []byte("0123456789abcdef"), encrypt.Object{Bucket: "b", Key: "a"})
+			dataKey := "0123456789abcdef"
+			_, err := k.keys(t, 1).Wrap(t.Context(), []byte(dataKey), encrypt.Object{Bucket: "b", Key: "a"})
 			require.Error(t, err)
+
+			// No error in the chain shows a secret.
+			inBase64 := "MDEyMzQ1Njc4OWFiY2RlZ"
+			secrets := []string{dataKey, inBase64, k.secret, cmp.Or(signature, k.secret)}
 			for ; err != nil; err = unwrapped(err) {
 				text := fmt.Sprintf("%v %+v", err, err)
-				for _, secret := range []string{"MDEyMzQ1Njc4OWFiY2RlZ", "0123456789abcdef", k.secret, cmp.Or(signature, k.secret)} {
+				for _, secret := range secrets {
 					require.NotContains(t, text, secret)
 				}
 			}
@@ -546,7 +614,13 @@ func TestKMSRedirectIsNotFollowed(t *testing.T) {
 		stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 		require.NoError(t, err)
 
-		for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		statuses := []int{
+			http.StatusMovedPermanently,
+			http.StatusFound,
+			http.StatusTemporaryRedirect,
+			http.StatusPermanentRedirect,
+		}
+		for _, status := range statuses {
 			k.server.Answer(func(w http.ResponseWriter, r *http.Request, _ string) bool {
 				http.Redirect(w, r, other.URL+"/elsewhere", status)
 				return true
@@ -567,29 +641,35 @@ func TestKMSEndlessResponseIsNotRead(t *testing.T) {
 		keys := k.keys(t, 1)
 		stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 		require.NoError(t, err)
-		const most = 64 << 20 // of which many are in buffers on the way
-		results := make(chan int, 2)
+
+		// The server sends spaces until the client hangs up. Many of them are in buffers on the way.
+		const most = 64 << 20
+		sent := make(chan int, 2)
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, _ string) bool {
 			w.Header().Set("Content-Type", "application/json")
 			spaces := bytes.Repeat([]byte(" "), 64<<10)
 			n := 0
-			for err := error(nil); err == nil && n < most; n += len(spaces) {
-				_, err = w.Write(spaces)
+			for n < most {
+				if _, err := w.Write(spaces); err != nil {
+					break
+				}
+				n += len(spaces)
 			}
-			results <- n
+			sent <- n
 			return true
 		})
 
 		_, err = keys.Wrap(t.Context(), dataKey, ofObject)
 		require.ErrorIs(t, err, storage.Unavailable)
-		require.Less(t, <-results, most)
+		require.Less(t, <-sent, most)
 
 		_, err = keys.Unwrap(t.Context(), stanzas, ofObject)
 		require.ErrorIs(t, err, storage.Unavailable)
-		require.Less(t, <-results, most)
+		require.Less(t, <-sent, most)
 	})
 }
 
+// unwrapped returns the error that err wraps, or nil.
 func unwrapped(err error) error {
 	inner, ok := err.(interface{ Unwrap() error })
 	if !ok {
@@ -630,11 +710,20 @@ func TestKMSReturnsOtherDataKey(t *testing.T) {
 			wraps++
 			switch operation {
 			case "Decrypt":
-				kmsserver.WriteJSON(w, http.StatusOK, map[string]any{"KeyId": k.key(1), "Plaintext": []byte("0123456789abcdef")})
+				kmsserver.WriteJSON(w, http.StatusOK, map[string]any{
+					"KeyId":     k.key(1),
+					"Plaintext": []byte("0123456789abcdef"),
+				})
 			case "decrypt": // with its checksum
-				kmsserver.WriteJSON(w, http.StatusOK, map[string]any{"plaintext": []byte("0123456789abcdef"), "plaintextCrc32c": fmt.Sprint(crcOf("0123456789abcdef"))})
+				kmsserver.WriteJSON(w, http.StatusOK, map[string]any{
+					"plaintext":       []byte("0123456789abcdef"),
+					"plaintextCrc32c": fmt.Sprint(crcOf("0123456789abcdef")),
+				})
 			case "unwrapkey":
-				kmsserver.WriteJSON(w, http.StatusOK, map[string]any{"kid": kmsserver.Vault + "/keys/key-1/1", "value": "MDEyMzQ1Njc4OWFiY2RlZg"})
+				kmsserver.WriteJSON(w, http.StatusOK, map[string]any{
+					"kid":   kmsserver.Vault + "/keys/key-1/1",
+					"value": "MDEyMzQ1Njc4OWFiY2RlZg",
+				})
 			default:
 				return false
 			}
@@ -647,7 +736,7 @@ func TestKMSReturnsOtherDataKey(t *testing.T) {
 	})
 }
 
-// The data key of a caller of its own may be empty.
+// If a caller wraps an empty data key, an error masks nothing.
 func TestKMSErrorsWithoutDataKey(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		k.server.SetState(k.key(1), "denied")
@@ -672,7 +761,8 @@ func TestPassphraseMustBeAlone(t *testing.T) {
 		"a passphrase beside a key":         {keysOf(passphrase), keysOf(x.Recipient())},
 		"a hybrid key beside an X25519 one": {keysOf(hybrid.Recipient()), keysOf(x.Recipient())},
 	} {
-		_, err = newStore().open(t, encrypt.JoinKeys(wrap, nil)).Upload(t.Context(), "a", strings.NewReader("text"))
+		b := newStore().open(t, encrypt.JoinKeys(wrap, nil))
+		_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
 	}
 }

@@ -19,35 +19,28 @@ import (
 // A dropper loses the connection in the first attempt of part 2, and keeps what the store could have read.
 type dropper struct {
 	driver.Driver
-	after    int64 // bytes of the part
-	dropped  func()
-	attempts int
-	seen     map[string]string // by upload, part and chunk
-	reused   string            // a place that has had two contents
+	after    int64             // bytes of the part that the store reads before
+	onDrop   func()            // called at that moment; nil afterwards
+	attempts int               // calls of PutPart
+	sealed   map[string]string // encrypted chunks, by upload, part and offset
+	reused   string            // a place of which the store has read two different chunks
 }
 
 func (d *dropper) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	var data []byte
-	var err error
 	d.attempts++
-	if r.Number == 2 && d.dropped != nil {
-		data, err = io.ReadAll(io.LimitReader(r.Body, d.after))
-		d.dropped()
-		d.dropped = nil
+	if r.Number == 2 && d.onDrop != nil {
+		data, err := io.ReadAll(io.LimitReader(r.Body, d.after))
+		d.record(r, data)
+		d.onDrop()
+		d.onDrop = nil
 		if err == nil {
 			err = &storage.Error{Code: storage.Unavailable, Retryable: true}
 		}
-	} else {
-		data, err = io.ReadAll(r.Body)
+		return driver.Part{}, err
 	}
-	for i := 0; i < len(data); i += sealedChunk {
-		place := fmt.Sprint(r.Upload, r.Number, i)
-		sealed := string(data[i:min(i+sealedChunk, len(data))])
-		if body, retry := d.seen[place]; retry && len(body) == len(sealed) && body != sealed {
-			d.reused = place
-		}
-		d.seen[place] = sealed
-	}
+
+	data, err := io.ReadAll(r.Body)
+	d.record(r, data)
 	if err != nil {
 		return driver.Part{}, err
 	}
@@ -56,46 +49,80 @@ func (d *dropper) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	return d.Driver.PutPart(ctx, &req)
 }
 
+// record keeps the chunks of a part, and notes a place that had another chunk before.
+func (d *dropper) record(r *driver.PartRequest, data []byte) {
+	for offset := 0; offset < len(data); offset += sealedChunk {
+		place := fmt.Sprint(r.Upload, r.Number, offset)
+		chunk := string(data[offset:min(offset+sealedChunk, len(data))])
+		earlier, exists := d.sealed[place]
+		if exists && len(earlier) == len(chunk) && earlier != chunk {
+			d.reused = place
+		}
+		d.sealed[place] = chunk
+	}
+}
+
 // If a part is sent twice, both have the same encrypted bytes. If the file changed in between, the store must not
 // see both encrypted with one nonce.
 func TestPutPartAgainHasSameBytes(t *testing.T) {
 	const part, size = 4 * chunk, 9*chunk + 5
 	tests := map[string]struct {
-		after, change int64 // bytes
-		code          storage.Code
+		after  int64 // bytes of part 2 that are sent before the connection is lost
+		change int64 // offset of a byte that changes then; -1: none
+		code   storage.Code
 	}{
-		"the body has not changed":                {2 * sealedChunk, -1, ""},
-		"what was sent has changed":               {2 * sealedChunk, part + 10, storage.BodyFailed},
-		"the last chunk that was sent":            {2 * sealedChunk, part + 2*chunk - 1, storage.BodyFailed},
-		"a chunk that was sent in part":           {sealedChunk + 10, part + chunk + 100, storage.BodyFailed},
-		"all of it was sent":                      {5 * sealedChunk, part + 3*chunk, storage.BodyFailed},
-		"what was not sent has changed":           {2 * sealedChunk, part + 3*chunk, ""},
-		"another part that was not sent":          {2 * sealedChunk, 2*part + chunk, ""},
-		"nothing was sent":                        {0, part, ""},
-		"another part that the store has already": {2 * sealedChunk, 0, ""},
+		"the body has not changed": {after: 2 * sealedChunk, change: -1, code: ""},
+		"what was sent has changed": {
+			after:  2 * sealedChunk,
+			change: part + 10,
+			code:   storage.BodyFailed,
+		},
+		"the last chunk that was sent": {
+			after:  2 * sealedChunk,
+			change: part + 2*chunk - 1,
+			code:   storage.BodyFailed,
+		},
+		"a chunk that was sent in part": {
+			after:  sealedChunk + 10,
+			change: part + chunk + 100,
+			code:   storage.BodyFailed,
+		},
+		"all of it was sent": {
+			after:  5 * sealedChunk,
+			change: part + 3*chunk,
+			code:   storage.BodyFailed,
+		},
+		"what was not sent has changed":           {after: 2 * sealedChunk, change: part + 3*chunk, code: ""},
+		"another part that was not sent":          {after: 2 * sealedChunk, change: 2*part + chunk, code: ""},
+		"nothing was sent":                        {after: 0, change: part, code: ""},
+		"another part that the store has already": {after: 2 * sealedChunk, change: 0, code: ""},
 	}
 	for name, tt := range tests {
-		for _, below := range []struct {
-			name     string
-			disabled storage.Features
-		}{{"sends at once", 0}, {"wants checksums first", driver.StreamingPut}} {
-			t.Run(name+", the store "+below.name, func(t *testing.T) {
+		for below, disabled := range map[string]storage.Features{
+			"sends at once":         0,
+			"wants checksums first": driver.StreamingPut,
+		} {
+			t.Run(name+", the store "+below, func(t *testing.T) {
 				s := newStore()
 				content := []byte(text(size))
+				change := func() {
+					if tt.change >= 0 {
+						content[tt.change] ^= 1
+					}
+				}
 				d := &dropper{
 					Driver: s.Driver,
 					after:  tt.after,
-					seen:   map[string]string{},
-					dropped: func() {
-						if tt.change >= 0 {
-							content[tt.change] ^= 1
-						}
-					},
+					onDrop: change,
+					sealed: map[string]string{},
 				}
-				b := engine.New(d, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: below.disabled})), driver.WithLayer(newLayer(t, newKeys(t))),
+				b := engine.New(d,
+					driver.WithLayer(faults.WithLimits(faults.Limits{Disable: disabled})),
+					driver.WithLayer(newLayer(t, newKeys(t))),
 					storage.WithRetry(storage.RetryPolicy{Attempts: 5, MaxDelay: time.Millisecond}))
 
-				_, err := b.Upload(t.Context(), "a", bytes.NewReader(content), storage.WithPartSize(part), storage.WithConcurrency(1))
+				_, err := b.Upload(t.Context(), "a", bytes.NewReader(content),
+					storage.WithPartSize(part), storage.WithConcurrency(1))
 				require.Empty(t, d.reused, "one key has encrypted two bodies")
 				require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 
