@@ -22,51 +22,61 @@ func newCloudCDN(t *testing.T, base string, expiry int64) *cdn.CloudCDNSigner {
 	return s
 }
 
+// A signed URL of Cloud CDN is that of Google's documentation.
 func TestCloudCDNURLsAreThoseOfGooglesExamples(t *testing.T) {
-	signedURL, err := newCloudCDN(t, "http://35.186.234.33", 1558131350).SignedDownloadURL(t.Context(), "index.html")
+	const expires = 1558131350
+	signer := newCloudCDN(t, "http://35.186.234.33", expires)
+	signedURL, err := signer.SignedDownloadURL(t.Context(), "index.html")
 	require.NoError(t, err)
-	require.Equal(
-		t,
-		"http://35.186.234.33/index.html?Expires=1558131350&KeyName=my-key&Signature=fm6JZSmKNsB5sys8VGr-JE4LiiE=",
-		signedURL.URL,
-	)
-	require.Equal(t, time.Unix(1558131350, 0).UTC(), signedURL.ExpiresAt)
+	require.Equal(t, "http://35.186.234.33/index.html?Expires=1558131350&KeyName=my-key"+
+		"&Signature=fm6JZSmKNsB5sys8VGr-JE4LiiE=", signedURL.URL)
+	require.Equal(t, time.Unix(expires, 0).UTC(), signedURL.ExpiresAt)
 }
 
+// URLs and cookies for a prefix are those of Google's documentation.
 func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {
 	tests := []struct {
-		name, base, prefix, key string
-		until                   int64
-		url, cookie             string
+		name    string
+		base    string
+		prefix  string
+		key     string
+		expires int64
+		url     string // of the key, or "" if the documentation has none
+		cookie  string // or "" if the documentation has none
 	}{
 		{
-			name:   "a prefix",
-			base:   "https://media.example.com/",
-			prefix: "segments/",
-			key:    "segments/1.ts",
-			until:  1558131350,
-			url:    "https://media.example.com/segments/1.ts?URLPrefix=aHR0cHM6Ly9tZWRpYS5leGFtcGxlLmNvbS9zZWdtZW50cy8=&Expires=1558131350&KeyName=my-key&Signature=HWE5tBTZgnYVoZzVLG7BtRnOsgk=",
-			cookie: "URLPrefix=aHR0cHM6Ly9tZWRpYS5leGFtcGxlLmNvbS9zZWdtZW50cy8=:Expires=1558131350:KeyName=my-key:Signature=_qwhz38bxCKdiDqENLIx4ujrw-U=",
+			name:    "a prefix",
+			base:    "https://media.example.com/",
+			prefix:  "segments/",
+			key:     "segments/1.ts",
+			expires: 1558131350,
+			url: "https://media.example.com/segments/1.ts?" +
+				"URLPrefix=aHR0cHM6Ly9tZWRpYS5leGFtcGxlLmNvbS9zZWdtZW50cy8=&Expires=1558131350" +
+				"&KeyName=my-key&Signature=HWE5tBTZgnYVoZzVLG7BtRnOsgk=",
+			cookie: "URLPrefix=aHR0cHM6Ly9tZWRpYS5leGFtcGxlLmNvbS9zZWdtZW50cy8=:Expires=1558131350:" +
+				"KeyName=my-key:Signature=_qwhz38bxCKdiDqENLIx4ujrw-U=",
 		},
 		{
-			name:   "a prefix of two segments",
-			base:   "https://video.example.com/manifests/",
-			prefix: "123/",
-			key:    "123/a",
-			until:  1558131350,
-			cookie: "URLPrefix=aHR0cHM6Ly92aWRlby5leGFtcGxlLmNvbS9tYW5pZmVzdHMvMTIzLw==:Expires=1558131350:KeyName=my-key:Signature=0ZSSGg0VdRH29siXG8wiPTV5LOE=",
+			name:    "a prefix of two segments",
+			base:    "https://video.example.com/manifests/",
+			prefix:  "123/",
+			key:     "123/a",
+			expires: 1558131350,
+			cookie: "URLPrefix=aHR0cHM6Ly92aWRlby5leGFtcGxlLmNvbS9tYW5pZmVzdHMvMTIzLw==:" +
+				"Expires=1558131350:KeyName=my-key:Signature=0ZSSGg0VdRH29siXG8wiPTV5LOE=",
 		},
 		{
-			name:  "all objects",
-			base:  "https://www.google.com",
-			key:   "a",
-			until: 1549751401,
-			url:   "https://www.google.com/a?URLPrefix=aHR0cHM6Ly93d3cuZ29vZ2xlLmNvbS8=&Expires=1549751401&KeyName=my-key&Signature=o0zZ77jb7BgtGRPQEaXmX3cCLh8=",
+			name:    "all objects",
+			base:    "https://www.google.com",
+			key:     "a",
+			expires: 1549751401,
+			url: "https://www.google.com/a?URLPrefix=aHR0cHM6Ly93d3cuZ29vZ2xlLmNvbS8=" +
+				"&Expires=1549751401&KeyName=my-key&Signature=o0zZ77jb7BgtGRPQEaXmX3cCLh8=",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			granted, err := newCloudCDN(t, tt.base, tt.until).SignPrefix(tt.prefix)
+			granted, err := newCloudCDN(t, tt.base, tt.expires).SignPrefix(tt.prefix)
 			require.NoError(t, err)
 			if tt.url != "" {
 				address, err := granted.URL(tt.key)
@@ -84,30 +94,31 @@ func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {
 	}
 }
 
+// An incomplete or invalid configuration is refused, and the error does not show the key.
 func TestCloudCDNConfigurationsAreChecked(t *testing.T) {
 	tests := []struct {
 		name, says string
 		change     func(*cdn.CloudCDNConfig)
 	}{
-		{"no address", "BaseURL", func(c *cdn.CloudCDNConfig) {
+		{name: "no address", says: "BaseURL", change: func(c *cdn.CloudCDNConfig) {
 			c.BaseURL = ""
 		}},
-		{"no name", "KeyName", func(c *cdn.CloudCDNConfig) {
+		{name: "no name", says: "KeyName", change: func(c *cdn.CloudCDNConfig) {
 			c.KeyName = ""
 		}},
-		{"a name that ends the cookie's field", "KeyName", func(c *cdn.CloudCDNConfig) {
+		{name: "a name that ends the cookie's field", says: "KeyName", change: func(c *cdn.CloudCDNConfig) {
 			c.KeyName = "a:b"
 		}},
-		{"a name with a dot", "KeyName", func(c *cdn.CloudCDNConfig) {
+		{name: "a name with a dot", says: "KeyName", change: func(c *cdn.CloudCDNConfig) {
 			c.KeyName = "a.b"
 		}},
-		{"a key that is no base64", "Key", func(c *cdn.CloudCDNConfig) {
+		{name: "a key that is no base64", says: "Key", change: func(c *cdn.CloudCDNConfig) {
 			c.Key = "secret!"
 		}},
-		{"a key of another length", "Key", func(c *cdn.CloudCDNConfig) {
+		{name: "a key of another length", says: "Key", change: func(c *cdn.CloudCDNConfig) {
 			c.Key = "c2VjcmV0"
 		}},
-		{"a foreign domain", "CookieDomain", func(c *cdn.CloudCDNConfig) {
+		{name: "a foreign domain", says: "CookieDomain", change: func(c *cdn.CloudCDNConfig) {
 			c.CookieDomain = "example.org"
 		}},
 	}

@@ -64,9 +64,11 @@ func opensslSignature(t *testing.T, name, hash string) (policy, signature string
 }
 
 func cloudFrontBase64(text string) string {
-	return strings.NewReplacer("+", "-", "=", "_", "/", "~").Replace(base64.StdEncoding.EncodeToString([]byte(text)))
+	return strings.NewReplacer("+", "-", "=", "_", "/",
+		"~").Replace(base64.StdEncoding.EncodeToString([]byte(text)))
 }
 
+// A signed URL of CloudFront has the signature that OpenSSL makes of its policy.
 func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
 	addresses := func(c *cdn.CloudFrontConfig) {
 		c.Addresses = netip.MustParsePrefix("192.0.2.0/24")
@@ -117,6 +119,7 @@ func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
 	}
 }
 
+// URLs and cookies for a prefix have the signature that OpenSSL makes of their policy.
 func TestCloudFrontPrefixes(t *testing.T) {
 	s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
 		c.SHA256 = true
@@ -146,6 +149,7 @@ func TestCloudFrontPrefixes(t *testing.T) {
 	}, cookies)
 }
 
+// A signer with an ECDSA key makes the same URL each time, and its signature is valid.
 func TestCloudFrontTakesECDSA(t *testing.T) {
 	for _, sha := range []bool{false, true} {
 		s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
@@ -186,61 +190,62 @@ func signatureOf(t *testing.T, address string) []byte {
 	return signature
 }
 
+// An incomplete or invalid configuration is refused, and the error does not show the key.
 func TestCloudFrontConfigurationsAreChecked(t *testing.T) {
 	small := []byte("-----BEGIN RSA PRIVATE KEY-----\nc2VjcmV0\n-----END RSA PRIVATE KEY-----\n")
 	tests := []struct {
 		name, says string
 		change     func(*cdn.CloudFrontConfig)
 	}{
-		{"no address", "BaseURL", func(c *cdn.CloudFrontConfig) {
+		{name: "no address", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = ""
 		}},
-		{"no host", "BaseURL", func(c *cdn.CloudFrontConfig) {
+		{name: "no host", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = "https:///a"
 		}},
-		{"another scheme", "BaseURL", func(c *cdn.CloudFrontConfig) {
+		{name: "another scheme", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = "ftp://cdn.example.com"
 		}},
-		{"a query", "BaseURL", func(c *cdn.CloudFrontConfig) {
+		{name: "a query", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = "https://cdn.example.com/?a"
 		}},
-		{"a user", "BaseURL", func(c *cdn.CloudFrontConfig) {
+		{name: "a user", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = "https://user:secret@cdn.example.com/"
 		}},
-		{"a wildcard as host", "BaseURL", func(c *cdn.CloudFrontConfig) {
+		{name: "a wildcard as host", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = "https://*.example.com/"
 		}},
-		{"a wildcard as path", "BaseURL", func(c *cdn.CloudFrontConfig) {
+		{name: "a wildcard as path", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = "https://cdn.example.com/*/"
 		}},
-		{"a quote", "BaseURL", func(c *cdn.CloudFrontConfig) {
+		{name: "a quote", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = `https://cdn.example.com/"`
 		}},
 		{
-			"a path that climbs", "BaseURL",
-			func(c *cdn.CloudFrontConfig) {
+			name: "a path that climbs", says: "BaseURL",
+			change: func(c *cdn.CloudFrontConfig) {
 				c.BaseURL = "https://cdn.example.com/a/%2e%2e/"
 			},
 		},
-		{"no id", "KeyPairID", func(c *cdn.CloudFrontConfig) {
+		{name: "no id", says: "KeyPairID", change: func(c *cdn.CloudFrontConfig) {
 			c.KeyPairID = ""
 		}},
-		{"an id with a parameter", "KeyPairID", func(c *cdn.CloudFrontConfig) {
+		{name: "an id with a parameter", says: "KeyPairID", change: func(c *cdn.CloudFrontConfig) {
 			c.KeyPairID = "K&Policy="
 		}},
-		{"no key", "PrivateKey", func(c *cdn.CloudFrontConfig) {
+		{name: "no key", says: "PrivateKey", change: func(c *cdn.CloudFrontConfig) {
 			c.PrivateKey = nil
 		}},
-		{"a key that is none", "PrivateKey", func(c *cdn.CloudFrontConfig) {
+		{name: "a key that is none", says: "PrivateKey", change: func(c *cdn.CloudFrontConfig) {
 			c.PrivateKey = small
 		}},
-		{"IPv6", "Addresses", func(c *cdn.CloudFrontConfig) {
+		{name: "IPv6", says: "Addresses", change: func(c *cdn.CloudFrontConfig) {
 			c.Addresses = netip.MustParsePrefix("2001:db8::/32")
 		}},
-		{"a foreign domain", "CookieDomain", func(c *cdn.CloudFrontConfig) {
+		{name: "a foreign domain", says: "CookieDomain", change: func(c *cdn.CloudFrontConfig) {
 			c.CookieDomain = "example.com"
 		}},
-		{"the end of a name", "CookieDomain", func(c *cdn.CloudFrontConfig) {
+		{name: "the end of a name", says: "CookieDomain", change: func(c *cdn.CloudFrontConfig) {
 			c.CookieDomain = "loudfront.net"
 		}},
 	}

@@ -103,95 +103,109 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 		do   func(ctx context.Context, b storage.Bucket) error
 		want []string
 	}{
-		{"Upload", func(ctx context.Context, b storage.Bucket) error {
+		{name: "Upload", do: func(ctx context.Context, b storage.Bucket) error {
 			return none(b.Upload(ctx, "new", strings.NewReader("x")))
-		}, []string{"new"}},
-		{"Writer", func(ctx context.Context, b storage.Bucket) error {
+		}, want: []string{"new"}},
+		{name: "Writer", do: func(ctx context.Context, b storage.Bucket) error {
 			return none(storage.NewWriter(ctx, b, "new").Commit())
-		}, []string{"new"}},
-		{"an upload in parts", func(ctx context.Context, b storage.Bucket) error {
+		}, want: []string{"new"}},
+		{name: "an upload in parts", do: func(ctx context.Context, b storage.Bucket) error {
 			body := io.LimitReader(strings.NewReader(strings.Repeat("x", 3<<20)), 3<<20)
 			return none(b.Upload(ctx, "new", body, storage.WithPartSize(1<<20)))
-		}, []string{"new"}},
+		}, want: []string{"new"}},
 		{
-			"Copy",
-			func(ctx context.Context, b storage.Bucket) error { return none(storage.Copy(ctx, b, "new", b, "a")) },
-			[]string{"new"},
+			name: "Copy",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return none(storage.Copy(ctx, b, "new", b, "a"))
+			},
+			want: []string{"new"},
 		},
-		{"new properties", func(ctx context.Context, b storage.Bucket) error {
+		{name: "new properties", do: func(ctx context.Context, b storage.Bucket) error {
 			return none(storage.Copy(ctx, b, "a", b, "a", storage.WithCacheControl("no-cache")))
-		}, []string{"a"}},
+		}, want: []string{"a"}},
 		{
-			"Move", func(ctx context.Context, b storage.Bucket) error { return none(storage.Move(ctx, b, "a", "new")) },
-			[]string{"a", "new"},
+			name: "Move", do: func(ctx context.Context, b storage.Bucket) error {
+				return none(storage.Move(ctx, b, "a", "new"))
+			},
+			want: []string{"a", "new"},
 		},
-		{"Move by copy", func(ctx context.Context, b storage.Bucket) error {
+		{name: "Move by copy", do: func(ctx context.Context, b storage.Bucket) error {
 			return none(storage.Move(ctx, b, "a", "new", storage.WithCacheControl("no-cache")))
-		}, []string{"a", "new"}},
-		{"Compose", func(ctx context.Context, b storage.Bucket) error {
+		}, want: []string{"a", "new"}},
+		{name: "Compose", do: func(ctx context.Context, b storage.Bucket) error {
 			return none(storage.Compose(ctx, b, "new", []string{"a", "b"}))
-		}, []string{"new"}},
-		{"Append", func(ctx context.Context, b storage.Bucket) error {
+		}, want: []string{"new"}},
+		{name: "Append", do: func(ctx context.Context, b storage.Bucket) error {
 			return none(storage.Append(ctx, b, "a", []byte("x")))
-		}, []string{"a"}},
-		{"Update", func(ctx context.Context, b storage.Bucket) error {
+		}, want: []string{"a"}},
+		{name: "Update", do: func(ctx context.Context, b storage.Bucket) error {
 			change := func([]byte, *storage.Attrs) ([]byte, error) { return []byte("x"), nil }
 			return none(storage.Update(ctx, b, "a", change))
-		}, []string{"a"}},
-		{"Remove", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, []string{"a"}},
+		}, want: []string{"a"}},
 		{
-			"Remove of nothing", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "none") },
-			[]string{"none"},
+			name: "Remove",
+			do:   func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
+			want: []string{"a"},
 		},
-		{"RemoveAll", func(ctx context.Context, b storage.Bucket) error {
+		{
+			name: "Remove of nothing", do: func(ctx context.Context, b storage.Bucket) error {
+				return b.Remove(ctx, "none")
+			},
+			want: []string{"none"},
+		},
+		{name: "RemoveAll", do: func(ctx context.Context, b storage.Bucket) error {
 			return none(storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"})))
-		}, []string{"a", "b"}},
-		{"RemoveMatching", func(ctx context.Context, b storage.Bucket) error {
+		}, want: []string{"a", "b"}},
+		{name: "RemoveMatching", do: func(ctx context.Context, b storage.Bucket) error {
 			return none(storage.RemoveMatching(ctx, b, nil))
-		}, []string{"a", "b"}},
-		{"the end of an open upload", func(ctx context.Context, b storage.Bucket) error {
+		}, want: []string{"a", "b"}},
+		{name: "the end of an open upload", do: func(ctx context.Context, b storage.Bucket) error {
 			u, err := storage.BeginUpload(ctx, b, "new")
 			if err != nil {
 				return err
 			}
 			return errors.Join(none(u.PutPart(ctx, 1, strings.NewReader("x"))), none(u.Complete(ctx)))
-		}, []string{"new"}},
-		{"an open upload that is dropped", func(ctx context.Context, b storage.Bucket) error {
+		}, want: []string{"new"}},
+		{name: "an open upload that is dropped", do: func(ctx context.Context, b storage.Bucket) error {
 			u, err := storage.BeginUpload(ctx, b, "new")
 			if err != nil {
 				return err
 			}
 			return errors.Join(none(u.PutPart(ctx, 1, strings.NewReader("x"))), u.Abort(ctx))
-		}, nil},
-		{"RemoveVersions", func(ctx context.Context, b storage.Bucket) error {
+		}, want: nil},
+		{name: "RemoveVersions", do: func(ctx context.Context, b storage.Bucket) error {
 			versions, err := versionsOf(ctx, b, "a")
 			return errors.Join(err, none(storage.RemoveVersions(ctx, b, slices.Values(versions))))
-		}, []string{"a"}},
-		{"Remove of a version", func(ctx context.Context, b storage.Bucket) error {
+		}, want: []string{"a"}},
+		{name: "Remove of a version", do: func(ctx context.Context, b storage.Bucket) error {
 			versions, err := versionsOf(ctx, b, "a")
 			return errors.Join(err, b.Remove(ctx, "a", storage.WithVersion(versions[0].Version)))
-		}, []string{"a"}},
-		{"a version made current", func(ctx context.Context, b storage.Bucket) error {
+		}, want: []string{"a"}},
+		{name: "a version made current", do: func(ctx context.Context, b storage.Bucket) error {
 			versions, err := versionsOf(ctx, b, "a")
-			return errors.Join(err, none(storage.Copy(ctx, b, "a", b, "a", storage.WithVersion(versions[0].Version))))
-		}, []string{"a"}},
+			return errors.Join(err,
+				none(storage.Copy(ctx, b, "a", b, "a", storage.WithVersion(versions[0].Version))))
+		}, want: []string{"a"}},
 		{
-			"Restore", func(ctx context.Context, b storage.Bucket) error { return storage.Restore(ctx, b, "a") },
-			[]string{"a"},
+			name: "Restore", do: func(ctx context.Context, b storage.Bucket) error {
+				return storage.Restore(ctx, b, "a")
+			},
+			want: []string{"a"},
 		},
-		{"a view of a folder", func(ctx context.Context, b storage.Bucket) error {
+		{name: "a view of a folder", do: func(ctx context.Context, b storage.Bucket) error {
 			return none(storage.Prefixed(b, "folder/").Upload(ctx, "c d", strings.NewReader("x")))
-		}, []string{"folder/c%20d"}},
-		{"reads", func(ctx context.Context, b storage.Bucket) error {
+		}, want: []string{"folder/c%20d"}},
+		{name: "reads", do: func(ctx context.Context, b storage.Bucket) error {
 			_, _, err := storage.ReadAll(ctx, b, "a")
 			for _, failure := range b.List(ctx) {
 				err = errors.Join(err, failure)
 			}
-			return errors.Join(err, none(b.Attrs(ctx, "a")), none(b.Exists(ctx, "a")), none(storage.Tags(ctx, b, "a")))
-		}, nil},
-		{"tags", func(ctx context.Context, b storage.Bucket) error {
+			return errors.Join(err, none(b.Attrs(ctx, "a")), none(b.Exists(ctx, "a")),
+				none(storage.Tags(ctx, b, "a")))
+		}, want: nil},
+		{name: "tags", do: func(ctx context.Context, b storage.Bucket) error {
 			return storage.SetTags(ctx, b, "a", map[string]string{"k": "v"})
-		}, nil},
+		}, want: nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -219,6 +233,8 @@ func TestPurgeHookPurgesAfterTheWrite(t *testing.T) {
 	require.Empty(t, *failures)
 }
 
+// The hook purges an object after each write that succeeded or may have done so, and not after one that
+// failed.
 func TestPurgeHookOutcomes(t *testing.T) {
 	upload := func(ctx context.Context, b storage.Bucket) error {
 		return none(b.Upload(ctx, "a", strings.NewReader("new")))
@@ -246,7 +262,12 @@ func TestPurgeHookOutcomes(t *testing.T) {
 			},
 			code: storage.PreconditionFailed,
 		},
-		{name: "a retry", rules: []faults.Rule{faults.Fail(faults.Put).Nth(1)}, do: upload, want: []string{"a"}},
+		{
+			name:  "a retry",
+			rules: []faults.Rule{faults.Fail(faults.Put).Nth(1)},
+			do:    upload,
+			want:  []string{"a"},
+		},
 		{
 			name:  "a lost response that was reconciled",
 			rules: []faults.Rule{faults.DropResponse(faults.Put).Nth(1)},
@@ -275,10 +296,17 @@ func TestPurgeHookOutcomes(t *testing.T) {
 			r := &recorder{}
 			injected := faults.New(tt.rules...)
 			inner := memstore.NewDriver(memstore.Config{})
-			b, failures := newPurgedBucket(t, r, storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}),
+			b, failures := newPurgedBucket(t, r, storage.WithRetry(storage.RetryPolicy{
+				Attempts: 2,
+				MaxDelay: 1,
+			}),
 				driver.WithLayer(func(driver.Driver) driver.Driver { return injected.Layer()(inner) }))
 			for _, key := range []string{"a", "b"} {
-				_, err := inner.Put(t.Context(), &driver.PutRequest{Key: key, Body: strings.NewReader(key), Size: 1})
+				_, err := inner.Put(t.Context(), &driver.PutRequest{
+					Key:  key,
+					Body: strings.NewReader(key),
+					Size: 1,
+				})
 				require.NoError(t, err)
 			}
 
@@ -332,7 +360,8 @@ func TestPurgeHookOutlivesTheContext(t *testing.T) {
 		}
 		return ctx.Err()
 	}}
-	b, failures := newPurgedBucket(t, r, driver.WithLayer(func(d driver.Driver) driver.Driver { return ending{d, cancel} }))
+	b, failures := newPurgedBucket(t, r,
+		driver.WithLayer(func(d driver.Driver) driver.Driver { return ending{d, cancel} }))
 
 	_, _ = b.Upload(ctx, "a", strings.NewReader("x"))
 	require.Error(t, ctx.Err())
@@ -353,7 +382,12 @@ func TestPurgeHookRepeats(t *testing.T) {
 		{name: "a success", calls: 1},
 		{name: "out of reach once", errs: []error{busy(storage.Unavailable)}, calls: 2},
 		{name: "busy four times", errs: slices.Repeat([]error{busy(storage.RateLimited)}, 4), calls: 5},
-		{name: "busy for too long", errs: slices.Repeat([]error{busy(storage.RateLimited)}, 9), calls: 5, failures: 1},
+		{
+			name:     "busy for too long",
+			errs:     slices.Repeat([]error{busy(storage.RateLimited)}, 9),
+			calls:    5,
+			failures: 1,
+		},
 		{name: "a bare code", errs: []error{storage.Unavailable}, calls: 2},
 		{name: "an error that does not pass", errs: []error{storage.InvalidArgument}, calls: 1, failures: 1},
 		{name: "an error of a user's own", errs: []error{errors.New("broken")}, calls: 1, failures: 1},
@@ -391,7 +425,8 @@ func TestPurgeHookIsBoundedInTime(t *testing.T) {
 		require.Len(t, r.calls, 1)
 		require.Len(t, *failures, 1)
 		require.ErrorIs(t, (*failures)[0].err, storage.DeadlineExceeded)
-		require.NotContains(t, (*failures)[0].err.Error(), "OnError", "the time of OnError is not that of the purge")
+		require.NotContains(t, (*failures)[0].err.Error(), "OnError",
+			"the time of OnError is not that of the purge")
 
 		start := time.Now()
 		_, err := storage.RemoveAll(t.Context(), b, manyKeys(250))
@@ -452,30 +487,35 @@ func TestPurgerMayChangeItsArgument(t *testing.T) {
 	require.Equal(t, []string{site + "a"}, (*failures)[0].urls)
 }
 
+// An incomplete or invalid configuration is refused.
 func TestPurgeConfigurationsAreChecked(t *testing.T) {
 	tests := []struct {
 		name, says string
 		change     func(*cdn.PurgeConfig)
 	}{
-		{"no address", "BaseURL", func(c *cdn.PurgeConfig) {
+		{name: "no address", says: "BaseURL", change: func(c *cdn.PurgeConfig) {
 			c.BaseURL = ""
 		}},
-		{"no purger", "Purger", func(c *cdn.PurgeConfig) {
+		{name: "no purger", says: "Purger", change: func(c *cdn.PurgeConfig) {
 			c.Purger = nil
 		}},
-		{"failures would be silent", "OnError", func(c *cdn.PurgeConfig) {
+		{name: "failures would be silent", says: "OnError", change: func(c *cdn.PurgeConfig) {
 			c.OnError = nil
 		}},
-		{"no time", "Timeout", func(c *cdn.PurgeConfig) {
+		{name: "no time", says: "Timeout", change: func(c *cdn.PurgeConfig) {
 			c.Timeout = 1
 		}},
-		{"negative time", "Timeout", func(c *cdn.PurgeConfig) {
+		{name: "negative time", says: "Timeout", change: func(c *cdn.PurgeConfig) {
 			c.Timeout = -time.Second
 		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := cdn.PurgeConfig{Purger: &recorder{}, BaseURL: site, OnError: func(context.Context, []string, error) {}}
+			c := cdn.PurgeConfig{
+				Purger:  &recorder{},
+				BaseURL: site,
+				OnError: func(context.Context, []string, error) {},
+			}
 			tt.change(&c)
 			_, err := cdn.NewPurgeHook(c)
 			require.ErrorIs(t, err, storage.InvalidArgument)

@@ -88,9 +88,14 @@ var purgers = map[string]struct {
 	}},
 }
 
+// A purger sends the request of its API's documentation.
 func TestPurgersOnTheWire(t *testing.T) {
 	tests := []struct {
-		name, line, header, value, body string
+		name   string
+		line   string // method, host and path
+		header string // name of the header with the token
+		value  string // of that header
+		body   string
 	}{
 		{
 			name:   "cloudflare",
@@ -99,8 +104,18 @@ func TestPurgersOnTheWire(t *testing.T) {
 			value:  "Bearer " + token,
 			body:   `{"files":["https://cdn.example.com/a%20b%3F"]}`,
 		},
-		{name: "fastly", line: "POST api.fastly.com /purge/cdn.example.com/a%20b%3F", header: "Fastly-Key", value: token},
-		{name: "bunny", line: "POST api.bunny.net /purge?url=https%3A%2F%2Fcdn.example.com%2Fa%2520b%253F", header: "Accesskey", value: token},
+		{
+			name:   "fastly",
+			line:   "POST api.fastly.com /purge/cdn.example.com/a%20b%3F",
+			header: "Fastly-Key",
+			value:  token,
+		},
+		{
+			name:   "bunny",
+			line:   "POST api.bunny.net /purge?url=https%3A%2F%2Fcdn.example.com%2Fa%2520b%253F",
+			header: "Accesskey",
+			value:  token,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -121,6 +136,7 @@ func TestPurgersOnTheWire(t *testing.T) {
 	}
 }
 
+// With Soft, the purger of Fastly asks for a soft purge.
 func TestFastlySoftPurge(t *testing.T) {
 	w := newWire(t, responding(http.StatusOK, purgers["fastly"].success))
 	p, err := cdn.NewFastlyPurger(cdn.FastlyConfig{Token: token, Soft: true, HTTPClient: w.client()})
@@ -129,6 +145,7 @@ func TestFastlySoftPurge(t *testing.T) {
 	require.Equal(t, "1", w.headers[0].Get("Fastly-Soft-Purge"))
 }
 
+// The purger of Cloudflare sends at most 100 URLs in a request.
 func TestCloudflareTakesAHundredURLsInARequest(t *testing.T) {
 	w := newWire(t, responding(http.StatusOK, purgers["cloudflare"].success))
 	p, err := purgers["cloudflare"].open(w.client())
@@ -164,6 +181,7 @@ func TestPurgersTakeOneURLInARequest(t *testing.T) {
 	}
 }
 
+// If an API fails or responds with nonsense, Purge fails with a code, and the error does not show the token.
 func TestPurgersBrokenAPI(t *testing.T) {
 	redirect := func(w http.ResponseWriter, r *http.Request) {
 		if r.Host == "evil.example" {
@@ -194,24 +212,46 @@ func TestPurgersBrokenAPI(t *testing.T) {
 		without   string // a purger that takes such a response
 	}{
 		{name: "a server error", respond: responding(500, "{}"), want: storage.Unavailable, temporary: true},
-		{name: "a gateway's error of a megabyte, with the token", respond: huge, want: storage.Unavailable, temporary: true},
+		{
+			name:      "a gateway's error of a megabyte, with the token",
+			respond:   huge,
+			want:      storage.Unavailable,
+			temporary: true,
+		},
 		{name: "too many requests", respond: limited, want: storage.RateLimited, temporary: true},
 		{
 			name:    "a wrong token, which the response repeats",
 			respond: responding(401, `{"errors":[{"message":"`+token+`"}]}`),
 			want:    storage.Unauthenticated,
 		},
-		{name: "a token without the permission", respond: responding(403, token), want: storage.PermissionDenied},
+		{
+			name:    "a token without the permission",
+			respond: responding(403, token),
+			want:    storage.PermissionDenied,
+		},
 		{name: "no such zone", respond: responding(404, ""), want: storage.InvalidArgument},
 		{name: "a redirect to another host", respond: redirect, want: storage.InvalidArgument},
 		{
-			name:    "a success that reports a failure",
-			respond: responding(200, `{"success":false,"status":"error","errors":[{"code":1012,"message":"`+token+`"}]}`),
+			name: "a success that reports a failure",
+			respond: responding(200,
+				`{"success":false,"status":"error","errors":[{"code":1012,"message":"`+token+`"}]}`),
 			want:    storage.Internal,
 			without: "bunny",
 		},
-		{name: "a page in place of JSON", respond: responding(200, "<html>"+token), want: storage.Unavailable, temporary: true, without: "bunny"},
-		{name: "a success of a megabyte", respond: endless, want: storage.Unavailable, temporary: true, without: "bunny"},
+		{
+			name:      "a page in place of JSON",
+			respond:   responding(200, "<html>"+token),
+			want:      storage.Unavailable,
+			temporary: true,
+			without:   "bunny",
+		},
+		{
+			name:      "a success of a megabyte",
+			respond:   endless,
+			want:      storage.Unavailable,
+			temporary: true,
+			without:   "bunny",
+		},
 		{name: "an empty success", respond: responding(200, "{}"), want: storage.Internal, without: "bunny"},
 	}
 	for _, tt := range tests {
@@ -222,7 +262,9 @@ func TestPurgersBrokenAPI(t *testing.T) {
 			t.Run(tt.name+"/"+name, func(t *testing.T) {
 				w := newWire(t, tt.respond)
 				client := w.client()
-				client.CheckRedirect = func(*http.Request, []*http.Request) error { return nil } // follows all
+				client.CheckRedirect = func(*http.Request, []*http.Request) error {
+					return nil
+				} // follows all
 				p, err := purger.open(client)
 				require.NoError(t, err)
 
@@ -274,7 +316,11 @@ func TestPurgersAPIHangs(t *testing.T) {
 		{
 			name: "no body",
 			hangs: func(r *http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: http.StatusOK, Body: hangingBody{r.Context()}, Request: r}, nil
+				return &http.Response{
+					StatusCode: http.StatusOK,
+					Body:       hangingBody{r.Context()},
+					Request:    r,
+				}, nil
 			},
 		},
 	}
@@ -296,6 +342,7 @@ func TestPurgersAPIHangs(t *testing.T) {
 	}
 }
 
+// If ctx ends while an API does not respond, Purge fails with context.Canceled.
 func TestPurgersCanceled(t *testing.T) {
 	for name, purger := range purgers {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -316,36 +363,52 @@ func TestPurgersCheckURLs(t *testing.T) {
 		p, err := purger.open(w.client())
 		require.NoError(t, err)
 		for _, address := range []string{"", "a", "/a", "ftp://cdn.example.com/a", "https:///a", "https://u:p@cdn.example.com/", "https://cdn.example.com/#a", "https://cdn.example.com/\n"} {
-			require.ErrorIs(t, p.Purge(t.Context(), []string{address}), storage.InvalidArgument, "%s %q", name, address)
+			require.ErrorIs(t, p.Purge(t.Context(), []string{address}), storage.InvalidArgument, "%s %q",
+				name, address)
 		}
 		require.Empty(t, w.lines)
 	}
 }
 
+// An incomplete or invalid configuration is refused, and the error does not show the token.
 func TestPurgerConfigurationsAreChecked(t *testing.T) {
 	tests := []struct {
 		name, says string
 		open       func() (cdn.Purger, error)
 	}{
 		{
-			"no zone", "ZoneID",
-			func() (cdn.Purger, error) { return cdn.NewCloudflarePurger(cdn.CloudflareConfig{Token: token}) },
+			name: "no zone",
+			says: "ZoneID",
+			open: func() (cdn.Purger, error) {
+				return cdn.NewCloudflarePurger(cdn.CloudflareConfig{Token: token})
+			},
 		},
-		{"a zone that is a path", "ZoneID", func() (cdn.Purger, error) {
+		{name: "a zone that is a path", says: "ZoneID", open: func() (cdn.Purger, error) {
 			return cdn.NewCloudflarePurger(cdn.CloudflareConfig{ZoneID: "../user", Token: token})
 		}},
 		{
-			"no token of Cloudflare", "Token",
-			func() (cdn.Purger, error) { return cdn.NewCloudflarePurger(cdn.CloudflareConfig{ZoneID: "z"}) },
+			name: "no token of Cloudflare",
+			says: "Token",
+			open: func() (cdn.Purger, error) {
+				return cdn.NewCloudflarePurger(cdn.CloudflareConfig{ZoneID: "z"})
+			},
 		},
 		{
-			"a token with a line", "Token",
-			func() (cdn.Purger, error) { return cdn.NewFastlyPurger(cdn.FastlyConfig{Token: token + "\n"}) },
+			name: "a token with a line",
+			says: "Token",
+			open: func() (cdn.Purger, error) {
+				return cdn.NewFastlyPurger(cdn.FastlyConfig{Token: token + "\n"})
+			},
 		},
-		{"no token of Fastly", "Token", func() (cdn.Purger, error) { return cdn.NewFastlyPurger(cdn.FastlyConfig{}) }},
 		{
-			"no key of Bunny", "AccessKey",
-			func() (cdn.Purger, error) { return cdn.NewBunnyPurger(cdn.BunnyPurgeConfig{}) },
+			name: "no token of Fastly",
+			says: "Token",
+			open: func() (cdn.Purger, error) { return cdn.NewFastlyPurger(cdn.FastlyConfig{}) },
+		},
+		{
+			name: "no key of Bunny",
+			says: "AccessKey",
+			open: func() (cdn.Purger, error) { return cdn.NewBunnyPurger(cdn.BunnyPurgeConfig{}) },
 		},
 	}
 	for _, tt := range tests {

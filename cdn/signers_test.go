@@ -70,6 +70,7 @@ func TestSignersRefuseWhatIsNotEnforced(t *testing.T) {
 	}
 }
 
+// With WithStableFor, a URL stays the same for that time, so that caches can keep it.
 func TestSignersStableURLs(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := []storage.SignedDownloadOption{storage.WithStableFor(time.Hour), storage.WithTTL(time.Minute)}
@@ -91,6 +92,7 @@ func TestSignersStableURLs(t *testing.T) {
 	}
 }
 
+// With ForwardsQuery, a signed URL of CloudFront has the parameters for S3. Other options are refused.
 func TestCloudFrontForwardsParametersOfS3(t *testing.T) {
 	s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
 		c.ForwardsQuery = true
@@ -111,12 +113,12 @@ func TestCloudFrontForwardsParametersOfS3(t *testing.T) {
 	require.Contains(t, u.Query().Get("response-content-disposition"), "attachment")
 	require.NotContains(t, signedURL.URL, "*", "no wildcard is signed")
 
-	for _, row := range []struct {
-		name string
-		opt  storage.SignedDownloadOption
-	}{{"HEAD", storage.WithMethod(http.MethodHead)}, {"a native option", storage.WithNative("s3", 1)}} {
-		_, err := s.SignedDownloadURL(t.Context(), "a.jpg", row.opt)
-		require.ErrorIs(t, err, storage.Unsupported, row.name)
+	for name, opt := range map[string]storage.SignedDownloadOption{
+		"HEAD":            storage.WithMethod(http.MethodHead),
+		"a native option": storage.WithNative("s3", 1),
+	} {
+		_, err := s.SignedDownloadURL(t.Context(), "a.jpg", opt)
+		require.ErrorIs(t, err, storage.Unsupported, name)
 	}
 }
 
@@ -132,6 +134,7 @@ func TestCloudFrontSignsNoQueryInACustomPolicy(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A key cannot change the meaning of its URL: it is escaped, or refused.
 func TestSignersHostileKeys(t *testing.T) {
 	for name, s := range newSigners(t) {
 		tests := []struct {
@@ -223,6 +226,7 @@ func TestSignPrefixCookies(t *testing.T) {
 	}
 }
 
+// A URL expires at a whole second, never earlier than asked for.
 func TestExpiry(t *testing.T) {
 	tests := []struct {
 		name string
@@ -269,6 +273,7 @@ func TestSignersCtxIsDone(t *testing.T) {
 	}
 }
 
+// If a program prints or logs a signer, a purger or a configuration, no key is in the output.
 func TestSignersAndConfigurationsShowNoKey(t *testing.T) {
 	pem := testFile(t, "cloudfront-rsa.pem")
 	values := map[string]any{
