@@ -25,13 +25,16 @@ func behind(layer driver.Layer) storagetest.Open {
 	}
 }
 
+// The suite passes for the driver in memory.
 func TestRunDriverOnMemory(t *testing.T) {
 	requireUnlisted(t)
 	storagetest.RunDriver(t, func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) })
 }
 
+// The suite of accounts passes for the account in memory.
 func TestRunServiceOnMemory(t *testing.T) {
-	storagetest.RunService(t, func(*testing.T) storage.Service { return memstore.NewService(memstore.ServiceConfig{}) })
+	storagetest.RunService(t,
+		func(*testing.T) storage.Service { return memstore.NewService(memstore.ServiceConfig{}) })
 }
 
 // requireUnlisted keeps stores that exist only in tests out of the support table.
@@ -41,7 +44,11 @@ func requireUnlisted(t *testing.T) { t.Setenv("OMNIBUCKET_SUPPORT", "") }
 func TestFurtherRunOnAWeakStore(t *testing.T) {
 	testserver.Further(t)
 	requireUnlisted(t)
-	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{Disable: ^storage.OrderedListing, MaxPutSize: 8 << 20, MaxBatch: -1})),
+	storagetest.Run(t, behind(faults.WithLimits(faults.Limits{
+		Disable:    ^storage.OrderedListing,
+		MaxPutSize: 8 << 20,
+		MaxBatch:   -1,
+	})),
 		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 
@@ -95,17 +102,25 @@ func (d *awkward) Describe() driver.Description {
 	return desc
 }
 
+// The suite passes for a store in memory that keeps versions.
 func TestFurtherRunOnAStoreThatKeepsVersions(t *testing.T) {
 	testserver.Further(t)
 	requireUnlisted(t)
-	storagetest.RunDriver(t, func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{Versioned: true}) })
+	storagetest.RunDriver(t,
+		func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{Versioned: true}) })
 }
 
+// The result of the suite lists the cases that were left out, with their reasons.
 func TestSkippedCasesAreListed(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("OMNIBUCKET_SUPPORT", dir)
-	opts := []storagetest.Option{storagetest.WithName("Some (store)"), storagetest.Skip("ranges", "an example")}
-	leftovers := map[string]string{"ranges": "an example"}
+	opts := []storagetest.Option{
+		storagetest.WithName("Some (store)"),
+		storagetest.Skip("ranges", "an example"),
+	}
+
+	// Only the other cases of rule R3 run.
+	skipped := map[string]string{"ranges": "an example"}
 	passed := 0
 	for _, c := range storagetest.Cases() {
 		switch {
@@ -113,8 +128,8 @@ func TestSkippedCasesAreListed(t *testing.T) {
 		case c.Rule == "R3":
 			passed++
 		default:
-			leftovers[c.Name] = "of another rule"
-			opts = append(opts, storagetest.Skip(c.Name, leftovers[c.Name]))
+			skipped[c.Name] = "of another rule"
+			opts = append(opts, storagetest.Skip(c.Name, skipped[c.Name]))
 		}
 	}
 	storagetest.Run(t, newMemory, opts...)
@@ -123,7 +138,7 @@ func TestSkippedCasesAreListed(t *testing.T) {
 
 	var support storagetest.Support
 	require.NoError(t, json.Unmarshal(data, &support))
-	require.Equal(t, leftovers, support.Without)
+	require.Equal(t, skipped, support.Without)
 	require.Positive(t, passed)
 	require.Equal(t, passed, support.Passed)
 	require.Equal(t, "memory", support.Provider)
