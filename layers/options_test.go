@@ -64,16 +64,22 @@ func TestLayersKeepOptionsOfStore(t *testing.T) {
 		kept   func(t *testing.T, b storage.Bucket) int // of two objects, one replaced, one removed
 		want   int
 	}{
-		"versions": {storage.WithVersioning(true), func(t *testing.T, b storage.Bucket) int { return count(t, b) }, 2},
-		"what is removed": {storage.WithSoftDelete(time.Hour), func(t *testing.T, b storage.Bucket) int {
+		"versions": {
+			option: storage.WithVersioning(true),
+			kept:   func(t *testing.T, b storage.Bucket) int { return count(t, b) },
+			want:   2,
+		},
+		"what is removed": {option: storage.WithSoftDelete(time.Hour), kept: func(
+			t *testing.T, b storage.Bucket,
+		) int {
 			return count(t, b, storage.WithSoftDeleted())
-		}, 2},
-		"locks": {storage.WithObjectLock(), func(t *testing.T, b storage.Bucket) int {
+		}, want: 2},
+		"locks": {option: storage.WithObjectLock(), kept: func(t *testing.T, b storage.Bucket) int {
 			_, err := b.Upload(t.Context(), "locked", strings.NewReader("x"))
 			require.NoError(t, err)
 			require.NoError(t, storage.SetLegalHold(t.Context(), b, "locked", true))
 			return count(t, b)
-		}, 2},
+		}, want: 2},
 	}
 	for name, tt := range tests {
 		for store, newStore := range stores {

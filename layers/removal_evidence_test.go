@@ -71,7 +71,8 @@ func TestBackupHasNoFoldersYet(t *testing.T) {
 			for _, key := range []string{"index.html", "old/index.html"} {
 				for _, dir := range []string{src, dst} {
 					require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, key)), 0o777))
-					require.NoError(t, os.WriteFile(filepath.Join(dir, key), []byte(filepath.Base(dir)), 0o666))
+					require.NoError(t,
+						os.WriteFile(filepath.Join(dir, key), []byte(filepath.Base(dir)), 0o666))
 				}
 				if to != nil {
 					_, err := to.Upload(t.Context(), key, strings.NewReader("old text"))
@@ -120,10 +121,22 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 		lost  string // by the primary
 		job   transfer.Option
 	}{
-		"a write is missed":       {[]faults.Rule{faults.Fail(faults.Put).Nth(1)}, "", transfer.WithMove()},
-		"a look is missed":        {[]faults.Rule{faults.Fail(faults.Head).Nth(1)}, "", transfer.WithMove()},
-		"it is down":              {[]faults.Rule{faults.Fail(faults.Any)}, "", transfer.WithMove()},
-		"the primary lost a file": {nil, "b", transfer.WithDelete()},
+		"a write is missed": {
+			fault: []faults.Rule{faults.Fail(faults.Put).Nth(1)},
+			lost:  "",
+			job:   transfer.WithMove(),
+		},
+		"a look is missed": {
+			fault: []faults.Rule{faults.Fail(faults.Head).Nth(1)},
+			lost:  "",
+			job:   transfer.WithMove(),
+		},
+		"it is down": {
+			fault: []faults.Rule{faults.Fail(faults.Any)},
+			lost:  "",
+			job:   transfer.WithMove(),
+		},
+		"the primary lost a file": {fault: nil, lost: "b", job: transfer.WithDelete()},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -165,8 +178,9 @@ func TestQuestionNeedsNoMoreThanJob(t *testing.T) {
 	tests := map[string]struct{ source, destination []faults.Rule }{
 		"the source is on a disk that is only read": {source: refuses(faults.Put, errOf(syscall.EROFS))},
 		"the source is full":                        {source: refuses(faults.Put, errOf(syscall.ENOSPC))},
-		"nothing may be removed from an archive":    {destination: refuses(faults.Delete, storage.PermissionDenied)},
-		"an archive is locked":                      {destination: refuses(faults.Delete, storage.Locked)},
+		"nothing may be removed from an archive": {destination: refuses(faults.Delete,
+			storage.PermissionDenied)},
+		"an archive is locked": {destination: refuses(faults.Delete, storage.Locked)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -177,7 +191,8 @@ func TestQuestionNeedsNoMoreThanJob(t *testing.T) {
 			src := w.bucket("first", faults.New(tt.source...).Layer())
 			dst := w.bucket("second", faults.New(tt.destination...).Layer())
 
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(wrapped.Unknown(t, src)), transfer.WithMove())
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)),
+				transfer.Bucket(wrapped.Unknown(t, src)), transfer.WithMove())
 			require.NoError(t, err)
 			require.Empty(t, w.contents(w.bucket("first")))
 		})
@@ -192,7 +207,8 @@ func TestQuestionLeavesNoObject(t *testing.T) {
 	w := newWorld(t, "memory")
 	w.store("first", "a", "a")
 	dst := w.bucket("second", faults.New(faults.DropResponse(faults.Put).Nth(1)).Layer())
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(w.bucket("first")), transfer.WithMove())
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)),
+		transfer.Bucket(w.bucket("first")), transfer.WithMove())
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.Empty(t, w.contents(w.bucket("second")))
 }
@@ -279,8 +295,12 @@ func prefixed(b storage.Bucket, prefix string) storage.Bucket {
 func TestServedLayerAndSecondStoreAreOnePlace(t *testing.T) {
 	keys := []string{"a/f1", "a/f2", "f1", "a/a/f1"}
 	layers := map[string]func(other storage.Bucket) (driver.Layer, error){
-		"overlay": func(other storage.Bucket) (driver.Layer, error) { return overlay.New(other, overlay.Config{}) },
-		"mirror":  func(other storage.Bucket) (driver.Layer, error) { return mirror.New(other, mirror.Config{}) },
+		"overlay": func(other storage.Bucket) (driver.Layer, error) {
+			return overlay.New(other, overlay.Config{})
+		},
+		"mirror": func(other storage.Bucket) (driver.Layer, error) {
+			return mirror.New(other, mirror.Config{})
+		},
 	}
 	tests := map[string]struct{ dst, src string }{
 		"the same folder":       {"a/", "a/"},
@@ -346,12 +366,13 @@ func (s server) Remove(_ context.Context, key string, o *storage.RemoveOptions) 
 func TestQuestionOnlyInNewStoreIsRemoved(t *testing.T) {
 	fresh := memstore.NewDriver(memstore.Config{})
 	old := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-			if call == "Delete" || call == "Put" {
-				return storage.PermissionDenied
-			}
-			return next(ctx)
-		})
+		return driver.Intercept(d,
+			func(ctx context.Context, call string, next func(context.Context) error) error {
+				if call == "Delete" || call == "Put" {
+					return storage.PermissionDenied
+				}
+				return next(ctx)
+			})
 	}))
 	layer, err := overlay.New(old, overlay.Config{})
 	require.NoError(t, err)

@@ -20,7 +20,8 @@ import (
 func TestParse(t *testing.T) {
 	monday := time.Date(2026, 11, 16, 0, 0, 0, 0, time.UTC)
 	clock := func(days, hour, minute int) time.Time {
-		return monday.AddDate(0, 0, days).Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
+		return monday.AddDate(0, 0,
+			days).Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
 	}
 	const day, week = "08:00,512K 19:00,10M:1M 23:00,off", "Mon-08:00,1M 12:00,2M fri-12:00,3M Saturday-00:00,off"
 
@@ -30,22 +31,72 @@ func TestParse(t *testing.T) {
 		want       limit.Rates
 	}{
 		{name: "a rate", text: "10M", when: monday, want: limit.Rates{Upload: 10 << 20, Download: 10 << 20}},
-		{name: "a fraction in lower case", text: "1.5k", when: monday, want: limit.Rates{Upload: 1536, Download: 1536}},
-		{name: "a rate without a unit", text: "100", when: monday, want: limit.Rates{Upload: 100 << 10, Download: 100 << 10}},
+		{
+			name: "a fraction in lower case",
+			text: "1.5k",
+			when: monday,
+			want: limit.Rates{Upload: 1536, Download: 1536},
+		},
+		{
+			name: "a rate without a unit",
+			text: "100",
+			when: monday,
+			want: limit.Rates{Upload: 100 << 10, Download: 100 << 10},
+		},
 		{name: "bytes", text: "100B", when: monday, want: limit.Rates{Upload: 100, Download: 100}},
-		{name: "a unit in full", text: "1GiB", when: monday, want: limit.Rates{Upload: 1 << 30, Download: 1 << 30}},
+		{
+			name: "a unit in full",
+			text: "1GiB",
+			when: monday,
+			want: limit.Rates{Upload: 1 << 30, Download: 1 << 30},
+		},
 		{name: "both directions", text: "10M:off", when: monday, want: limit.Rates{Upload: 10 << 20}},
 		{name: "off", text: "off", when: monday, want: limit.Rates{}},
 		{name: "zero", text: "0", when: monday, want: limit.Rates{}},
 		{name: "before the first slot of a day", text: day, when: clock(2, 7, 59), want: limit.Rates{}},
-		{name: "the start of a slot", text: day, when: clock(2, 8, 0), want: limit.Rates{Upload: 512 << 10, Download: 512 << 10}},
-		{name: "the end of a slot", text: day, when: clock(2, 18, 59), want: limit.Rates{Upload: 512 << 10, Download: 512 << 10}},
-		{name: "the next slot", text: day, when: clock(2, 19, 0), want: limit.Rates{Upload: 10 << 20, Download: 1 << 20}},
-		{name: "a slot of Monday", text: week, when: clock(0, 9, 0), want: limit.Rates{Upload: 1 << 20, Download: 1 << 20}},
-		{name: "a slot of each day", text: week, when: clock(1, 9, 0), want: limit.Rates{Upload: 2 << 20, Download: 2 << 20}},
-		{name: "a day in place of each day", text: week, when: clock(4, 13, 0), want: limit.Rates{Upload: 3 << 20, Download: 3 << 20}},
+		{
+			name: "the start of a slot",
+			text: day,
+			when: clock(2, 8, 0),
+			want: limit.Rates{Upload: 512 << 10, Download: 512 << 10},
+		},
+		{
+			name: "the end of a slot",
+			text: day,
+			when: clock(2, 18, 59),
+			want: limit.Rates{Upload: 512 << 10, Download: 512 << 10},
+		},
+		{
+			name: "the next slot",
+			text: day,
+			when: clock(2, 19, 0),
+			want: limit.Rates{Upload: 10 << 20, Download: 1 << 20},
+		},
+		{
+			name: "a slot of Monday",
+			text: week,
+			when: clock(0, 9, 0),
+			want: limit.Rates{Upload: 1 << 20, Download: 1 << 20},
+		},
+		{
+			name: "a slot of each day",
+			text: week,
+			when: clock(1, 9, 0),
+			want: limit.Rates{Upload: 2 << 20, Download: 2 << 20},
+		},
+		{
+			name: "a day in place of each day",
+			text: week,
+			when: clock(4, 13, 0),
+			want: limit.Rates{Upload: 3 << 20, Download: 3 << 20},
+		},
 		{name: "the weekend", text: week, when: clock(5, 3, 0), want: limit.Rates{}},
-		{name: "the week before", text: "Sat-00:00,1M", when: clock(0, 0, 0), want: limit.Rates{Upload: 1 << 20, Download: 1 << 20}},
+		{
+			name: "the week before",
+			text: "Sat-00:00,1M",
+			when: clock(0, 0, 0),
+			want: limit.Rates{Upload: 1 << 20, Download: 1 << 20},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -59,9 +110,15 @@ func TestParse(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	tests := []struct{ text, says string }{
-		{"", "must not be empty"}, {"fast", "must have rates"}, {"10X", "must have rates"}, {"-1M", "from 1 byte"}, {"0.1B", "from 1 byte"},
-		{"NaN", "must have rates"}, {"10M:", "must have rates"}, {"08:00,", "must have rates"}, {"08:00,1M 9", "must have the form"},
-		{"24:00,1M", "must have times"}, {"08:0,1M", "must have times"}, {"8,1M", "must have times"}, {"Foo-08:00,1M", "must name days"},
+		{
+			"", "must not be empty",
+		}, {"fast", "must have rates"}, {"10X", "must have rates"}, {"-1M", "from 1 byte"}, {"0.1B", "from 1 byte"},
+		{
+			"NaN", "must have rates",
+		}, {"10M:", "must have rates"}, {"08:00,", "must have rates"}, {"08:00,1M 9", "must have the form"},
+		{
+			"24:00,1M", "must have times",
+		}, {"08:0,1M", "must have times"}, {"8,1M", "must have times"}, {"Foo-08:00,1M", "must name days"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.text, func(t *testing.T) {
@@ -91,7 +148,9 @@ func measure(t *testing.T, do func() error) time.Duration {
 func TestLimitHoldsForTransfers(t *testing.T) {
 	const rate, size = 1 << 20, 10 << 20
 	synctest.Test(t, func(t *testing.T) {
-		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: rate, Download: 2 * rate})})
+		layer := newLayer(t, limit.Config{
+			Bytes: limit.Constant(limit.Rates{Upload: rate, Download: 2 * rate}),
+		})
 		b := memstore.New(driver.WithLayer(layer))
 		data := bytes.Repeat([]byte("0123456789abcdef"), size/16)
 		tests := []struct {
@@ -99,24 +158,24 @@ func TestLimitHoldsForTransfers(t *testing.T) {
 			want time.Duration
 			do   func() error
 		}{
-			{"an upload", 10 * time.Second, func() error {
+			{name: "an upload", want: 10 * time.Second, do: func() error {
 				_, err := b.Upload(t.Context(), "a", bytes.NewReader(data))
 				return err
 			}},
-			{"a stream of unknown length", 10 * time.Second, func() error {
+			{name: "a stream of unknown length", want: 10 * time.Second, do: func() error {
 				_, err := b.Upload(t.Context(), "b", io.MultiReader(bytes.NewReader(data)))
 				return err
 			}},
-			{"a download", 5 * time.Second, func() error {
+			{name: "a download", want: 5 * time.Second, do: func() error {
 				got, _, err := storage.ReadAll(t.Context(), b, "a")
 				require.Equal(t, data, got)
 				return err
 			}},
-			{"an append inside the store", 10 * time.Second, func() error {
+			{name: "an append inside the store", want: 10 * time.Second, do: func() error {
 				_, err := storage.Append(t.Context(), b, "b", data)
 				return err
 			}},
-			{"a copy inside the store", 0, func() error {
+			{name: "a copy inside the store", want: 0, do: func() error {
 				_, err := storage.Copy(t.Context(), b, "c", b, "a")
 				return err
 			}},
@@ -132,14 +191,17 @@ func TestLimitCountsStreamedAppendOnce(t *testing.T) {
 	const rate, size = 1 << 20, 10 << 20
 	synctest.Test(t, func(t *testing.T) {
 		noCompose := func(d driver.Driver) driver.Driver {
-			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-				if call == "Compose" {
-					return storage.Unsupported
-				}
-				return next(ctx)
-			})
+			return driver.Intercept(d,
+				func(ctx context.Context, call string, next func(context.Context) error) error {
+					if call == "Compose" {
+						return storage.Unsupported
+					}
+					return next(ctx)
+				})
 		}
-		b := memstore.New(driver.WithLayer(noCompose), driver.WithLayer(newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: rate})})))
+		b := memstore.New(driver.WithLayer(noCompose), driver.WithLayer(newLayer(t, limit.Config{
+			Bytes: limit.Constant(limit.Rates{Upload: rate}),
+		})))
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 		require.NoError(t, err)
 
@@ -178,7 +240,10 @@ func TestLimitTimetable(t *testing.T) {
 		require.NoError(t, err)
 		start := time.Now()
 		eight := time.Date(2026, 11, 16, 8, 0, 30, 0, time.UTC)
-		layer := newLayer(t, limit.Config{Bytes: timetable, Now: func() time.Time { return eight.Add(time.Since(start)) }})
+		layer := newLayer(t, limit.Config{
+			Bytes: timetable,
+			Now:   func() time.Time { return eight.Add(time.Since(start)) },
+		})
 		b := memstore.New(driver.WithLayer(layer))
 
 		_, err = b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 100<<20)))
@@ -207,7 +272,11 @@ func TestLimitCloseEndsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Download: 1})})
 		d := layer(memstore.NewDriver(memstore.Config{}))
-		_, err := d.Put(t.Context(), &driver.PutRequest{Key: "a", Body: strings.NewReader("0123456789"), Size: 10})
+		_, err := d.Put(t.Context(), &driver.PutRequest{
+			Key:  "a",
+			Body: strings.NewReader("0123456789"),
+			Size: 10,
+		})
 		require.NoError(t, err)
 		_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 		require.NoError(t, err)

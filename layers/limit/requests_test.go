@@ -21,27 +21,29 @@ import (
 func TestRequestsKeepToLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const count = 40
-		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Reads: 20, Writes: 10, Lists: 5}})))
+		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{
+			Requests: limit.Requests{Reads: 20, Writes: 10, Lists: 5},
+		})))
 		tests := []struct {
 			name string
 			want time.Duration
 			do   func() error
 		}{
-			{"writes", count / 10 * time.Second, func() error {
+			{name: "writes", want: count / 10 * time.Second, do: func() error {
 				_, err := b.Upload(t.Context(), "a", strings.NewReader("a"))
 				return err
 			}},
-			{"reads", count / 20 * time.Second, func() error {
+			{name: "reads", want: count / 20 * time.Second, do: func() error {
 				_, err := b.Attrs(t.Context(), "a")
 				return err
 			}},
-			{"lists", count / 5 * time.Second, func() error {
+			{name: "lists", want: count / 5 * time.Second, do: func() error {
 				for _, err := range b.List(t.Context()) {
 					return err
 				}
 				return nil
 			}},
-			{"signatures", 0, func() error {
+			{name: "signatures", want: 0, do: func() error {
 				_, err := b.SignedDownloadURL(t.Context(), "a")
 				if storage.CodeOf(err) == storage.Unsupported { // memory signs only with a key
 					return nil
@@ -68,7 +70,8 @@ func TestRequestsCountParts(t *testing.T) {
 		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Writes: 1}})))
 		const parts = 4
 		require.GreaterOrEqual(t, measure(t, func() error {
-			_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, parts*8<<20)), storage.WithPartSize(8<<20))
+			_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, parts*8<<20)),
+				storage.WithPartSize(8<<20))
 			return err
 		}), parts*time.Second)
 	})

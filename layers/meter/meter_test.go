@@ -53,61 +53,70 @@ func TestCountsOfOperations(t *testing.T) {
 		do   func(b storage.Bucket) error
 		want meter.Counts
 	}{
-		{"an upload", func(b storage.Bucket) error { return put(b, "new") }, meter.Counts{Writes: 1, Sent: 100}},
-		{"an append", func(b storage.Bucket) error {
+		{
+			name: "an upload",
+			do:   func(b storage.Bucket) error { return put(b, "new") },
+			want: meter.Counts{Writes: 1, Sent: 100},
+		},
+		{name: "an append", do: func(b storage.Bucket) error {
 			_, err := storage.Append(ctx, b, "a", []byte("more"))
 			return err
-		}, meter.Counts{Reads: 1, Writes: 1, Sent: 4}},
-		{"a part that is a stream", func(b storage.Bucket) error {
+		}, want: meter.Counts{Reads: 1, Writes: 1, Sent: 4}},
+		{name: "a part that is a stream", do: func(b storage.Bucket) error {
 			u, err := storage.BeginUpload(ctx, b, "parts")
 			if err == nil {
-				_, err = u.PutPart(ctx, 1, io.LimitReader(strings.NewReader(strings.Repeat(text, 100_000)), 10_000_000))
+				_, err = u.PutPart(ctx, 1,
+					io.LimitReader(strings.NewReader(strings.Repeat(text, 100_000)), 10_000_000))
 			}
 			return err
-		}, meter.Counts{Writes: 2, Sent: 10_000_000}},
-		{"an upload that is refused", func(b storage.Bucket) error {
+		}, want: meter.Counts{Writes: 2, Sent: 10_000_000}},
+		{name: "an upload that is refused", do: func(b storage.Bucket) error {
 			require.ErrorIs(t, put(b, "a", storage.IfAbsent()), storage.PreconditionFailed)
 			return nil
-		}, meter.Counts{Writes: 1}},
-		{"a download of which a part is read", func(b storage.Bucket) error {
+		}, want: meter.Counts{Writes: 1}},
+		{name: "a download of which a part is read", do: func(b storage.Bucket) error {
 			r, err := b.Download(ctx, "a")
 			if err == nil {
 				_, err = io.CopyN(io.Discard, r, 10)
 				_ = r.Close()
 			}
 			return err
-		}, meter.Counts{Reads: 1, Received: 10}},
-		{"attributes", func(b storage.Bucket) error {
+		}, want: meter.Counts{Reads: 1, Received: 10}},
+		{name: "attributes", do: func(b storage.Bucket) error {
 			_, err := b.Attrs(ctx, "a")
 			return err
-		}, meter.Counts{Reads: 1}},
-		{"a missing object", func(b storage.Bucket) error {
+		}, want: meter.Counts{Reads: 1}},
+		{name: "a missing object", do: func(b storage.Bucket) error {
 			_, err := b.Attrs(ctx, "none")
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 			return nil
-		}, meter.Counts{Reads: 1}},
-		{"a listing", func(b storage.Bucket) error {
+		}, want: meter.Counts{Reads: 1}},
+		{name: "a listing", do: func(b storage.Bucket) error {
 			for _, err := range b.List(ctx) {
 				if err != nil {
 					return err
 				}
 			}
 			return nil
-		}, meter.Counts{Lists: 1}},
-		{"a removal", func(b storage.Bucket) error { return b.Remove(ctx, "a") }, meter.Counts{Removals: 1}},
-		{"a removal of many", func(b storage.Bucket) error {
+		}, want: meter.Counts{Lists: 1}},
+		{
+			name: "a removal",
+			do:   func(b storage.Bucket) error { return b.Remove(ctx, "a") },
+			want: meter.Counts{Removals: 1},
+		},
+		{name: "a removal of many", do: func(b storage.Bucket) error {
 			_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "c"}))
 			return err
-		}, meter.Counts{Removals: 1}},
-		{"a copy inside the store", func(b storage.Bucket) error {
+		}, want: meter.Counts{Removals: 1}},
+		{name: "a copy inside the store", do: func(b storage.Bucket) error {
 			_, err := storage.Copy(ctx, b, "copy", b, "a")
 			return err
-		}, meter.Counts{Reads: 1, Writes: 1}},
-		{"a signed address", func(b storage.Bucket) error {
+		}, want: meter.Counts{Reads: 1, Writes: 1}},
+		{name: "a signed address", do: func(b storage.Bucket) error {
 			_, err := b.SignedDownloadURL(ctx, "a")
 			require.ErrorIs(t, err, storage.Unsupported)
 			return nil
-		}, meter.Counts{}},
+		}, want: meter.Counts{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -133,7 +142,8 @@ func TestCountsOfOperations(t *testing.T) {
 // Each attempt counts as a request, because the provider bills it. Only the bytes of the successful attempt count.
 func TestCountsOfAttempts(t *testing.T) {
 	m := meter.New()
-	b := memstore.New(driver.WithLayer(faults.New(faults.Fail(faults.Put).Nth(1)).Layer()), driver.WithLayer(m.Layer()))
+	b := memstore.New(driver.WithLayer(faults.New(faults.Fail(faults.Put).Nth(1)).Layer()),
+		driver.WithLayer(m.Layer()))
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)
 	require.Equal(t, meter.Counts{Writes: 2, Sent: 4}, m.Counts())

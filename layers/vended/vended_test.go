@@ -35,7 +35,9 @@ func storeOf(t *testing.T, d driver.Driver, c *clock) vendedtest.Store {
 	return vendedtest.Store{
 		Program: program,
 		Advance: c.advance,
-		Client:  func(_ *testing.T, ask ask) storage.Bucket { return engine.New(d, driver.WithLayer(vended.New(ask))) },
+		Client: func(_ *testing.T, ask ask) storage.Bucket {
+			return engine.New(d, driver.WithLayer(vended.New(ask)))
+		},
 	}
 }
 
@@ -88,20 +90,24 @@ func TestCredentialsFunctionFails(t *testing.T) {
 		ask  ask
 		want storage.Code
 	}{
-		{"no function", nil, storage.InvalidArgument},
-		{"an error", func(context.Context, string) (*storage.VendedCredentials, error) {
+		{name: "no function", ask: nil, want: storage.InvalidArgument},
+		{name: "an error", ask: func(context.Context, string) (*storage.VendedCredentials, error) {
 			return nil, errors.New("the catalog is gone")
-		}, storage.Unauthenticated},
-		{"an error with a code", func(context.Context, string) (*storage.VendedCredentials, error) {
+		}, want: storage.Unauthenticated},
+		{name: "an error with a code", ask: func(
+			context.Context, string,
+		) (*storage.VendedCredentials, error) {
 			return nil, &storage.Error{Code: storage.PermissionDenied}
-		}, storage.PermissionDenied},
+		}, want: storage.PermissionDenied},
 		{
-			"nothing", func(context.Context, string) (*storage.VendedCredentials, error) { return nil, nil },
-			storage.Unauthenticated,
+			name: "nothing", ask: func(context.Context, string) (*storage.VendedCredentials, error) {
+				return nil, nil
+			},
+			want: storage.Unauthenticated,
 		},
-		{"no token", func(context.Context, string) (*storage.VendedCredentials, error) {
+		{name: "no token", ask: func(context.Context, string) (*storage.VendedCredentials, error) {
 			return &storage.VendedCredentials{}, nil
-		}, storage.Unauthenticated},
+		}, want: storage.Unauthenticated},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
