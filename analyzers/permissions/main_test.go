@@ -45,7 +45,8 @@ func writeModule(dir string) error {
 	}
 	mod, modErr := os.ReadFile(filepath.Join(library, "go.mod"))
 	sum, sumErr := os.ReadFile(filepath.Join(library, "go.sum"))
-	text := strings.Replace(string(mod), "module github.com/omnibucket/storage\n", "module example.com/programs\n", 1) +
+	text := strings.Replace(string(mod), "module github.com/omnibucket/storage\n",
+		"module example.com/programs\n", 1) +
 		"\nrequire github.com/omnibucket/storage v0.0.0\n\nreplace github.com/omnibucket/storage => " +
 		strconv.Quote(library) + "\n"
 	return errors.Join(
@@ -110,6 +111,7 @@ func TestProgramsOfALibrary(t *testing.T) {
 	golden(t, filepath.Join("testdata", "library", "want.txt"), stdout)
 }
 
+// The flag -tags selects the files of the program.
 func TestBuildTagsSelectFiles(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-tags", "extra", "./programs/tagged")
 	require.Zero(t, status, stderr)
@@ -117,21 +119,38 @@ func TestBuildTagsSelectFiles(t *testing.T) {
 	require.NotContains(t, stdout, "download")
 }
 
+// A program that cannot be analyzed, and a bad argument, end with an error and no output.
 func TestErrors(t *testing.T) {
 	tests := []struct {
 		name string
 		args []string
 		want string
 	}{
-		{"a program that does not compile", []string{"./broken"}, "undefined: storage.Missing"},
-		{"no such package", []string{"./missing"}, "missing"},
-		{"a program without the library", []string{"./without"}, "imports github.com/omnibucket/storage"},
-		{"no such provider", []string{"-policy", "ibm", "./programs/refs"}, "-policy must be one of"},
 		{
-			"an address that is none", []string{"-bucket", "x", "./programs/refs"},
-			"must be the name of an unknown bucket",
+			name: "a program that does not compile",
+			args: []string{"./broken"},
+			want: "undefined: storage.Missing",
 		},
-		{"no such file", []string{"-check", "missing.txt", "./programs/refs"}, "missing.txt"},
+		{name: "no such package", args: []string{"./missing"}, want: "missing"},
+		{
+			name: "a program without the library",
+			args: []string{"./without"},
+			want: "imports github.com/omnibucket/storage",
+		},
+		{
+			name: "no such provider",
+			args: []string{"-policy", "ibm", "./programs/refs"},
+			want: "-policy must be one of",
+		},
+		{
+			name: "an address that is none", args: []string{"-bucket", "x", "./programs/refs"},
+			want: "must be the name of an unknown bucket",
+		},
+		{
+			name: "no such file",
+			args: []string{"-check", "missing.txt", "./programs/refs"},
+			want: "missing.txt",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -143,16 +162,22 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// The analyzer prints a policy for each provider, and names what no policy covers.
 func TestPolicies(t *testing.T) {
 	for _, provider := range []string{"aws", "minio", "google", "azure"} {
 		t.Run(provider, func(t *testing.T) {
-			scheme := map[string]string{"google": "gs", "azure": "azblob"}[provider]
-			if scheme == "" {
-				scheme = "s3"
+			scheme := "s3"
+			switch provider {
+			case "google":
+				scheme = "gs"
+			case "azure":
+				scheme = "azblob"
 			}
-			stdout, stderr, status := analyze(t, "-policy", provider,
-				"-bucket", "locations.Open in main.main="+scheme+"://photos?prefix=users/", "./programs/named")
-			require.Equal(t, statusFound, status) // the location is unknown without its configuration
+			bucket := "locations.Open in main.main=" + scheme + "://photos?prefix=users/"
+			stdout, stderr, status := analyze(t, "-policy", provider, "-bucket", bucket, "./programs/named")
+
+			// Without its configuration, the location is unknown.
+			require.Equal(t, statusFound, status)
 			require.Contains(t, stderr, "no policy has download on location photos")
 			golden(t, filepath.Join("testdata", "policy-"+provider+".txt"), stdout)
 		})
@@ -178,9 +203,11 @@ func TestPoliciesOfPrograms(t *testing.T) {
 				args = append(args, "-bucket", name+"=s3://policies-"+bucket)
 			}
 			library := filepath.Join("..", "..")
-			stdout, stderr, status := analyzeIn(t, library, append(args, "./internal/testing/policies/...")...)
+			stdout, stderr, status := analyzeIn(t, library,
+				append(args, "./internal/testing/policies/...")...)
 			require.Zero(t, status, stderr)
-			golden(t, filepath.Join(library, "internal", "testing", "policies", "testdata", provider+".txt"), stdout)
+			golden(t,
+				filepath.Join(library, "internal", "testing", "policies", "testdata", provider+".txt"), stdout)
 		})
 	}
 }
@@ -196,7 +223,8 @@ func TestPolicyTellsWhatItLeavesOut(t *testing.T) {
 
 // With -mermaid, the analyzer prints a diagram of programs and buckets.
 func TestMermaidHasProgramsAndBuckets(t *testing.T) {
-	stdout, stderr, status := analyze(t, "-mermaid", "./programs/refs", "./programs/copies", "./programs/named")
+	stdout, stderr, status := analyze(t, "-mermaid", "./programs/refs", "./programs/copies",
+		"./programs/named")
 	require.Zero(t, status, stderr)
 	golden(t, filepath.Join("testdata", "mermaid.txt"), stdout)
 }
@@ -255,6 +283,7 @@ func TestCheckFileIsWrong(t *testing.T) {
 	}
 }
 
+// A program whose modules are vendored has the same result.
 func TestVendoredModules(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
@@ -271,7 +300,8 @@ func TestVendoredModules(t *testing.T) {
 	require.Zero(t, status, stderr)
 	want, err := os.ReadFile(filepath.Join("testdata", "programs", "layers", "want.txt"))
 	require.NoError(t, err)
-	require.Equal(t, "programs\n"+strings.ReplaceAll(string(want), "programs/layers/main.go", "main.go"), stdout)
+	require.Equal(t, "programs\n"+strings.ReplaceAll(string(want), "programs/layers/main.go", "main.go"),
+		stdout)
 }
 
 // If MinIO lacks an operation that the program can do without, a note says so. MinIO cannot limit listings, and
@@ -279,7 +309,8 @@ func TestVendoredModules(t *testing.T) {
 func TestPoliciesLeaveOutWhatTheProviderLacks(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-policy", "minio", "./programs/deletes")
 	require.Equal(t, statusError, status, stderr)
-	require.Contains(t, stderr, "note: minio lacks remove-if-revision, and the program on s3://mirrored does without\n")
+	require.Contains(t, stderr,
+		"note: minio lacks remove-if-revision, and the program on s3://mirrored does without\n")
 	require.Contains(t, stderr, "s3://no: ")
 	require.Contains(t, stderr, "no policy has list on s3://photos/users/\n")
 	require.Contains(t, stdout, "policy of s3://mirrored.")
