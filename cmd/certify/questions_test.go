@@ -42,7 +42,8 @@ func TestQuestionsOfThePage(t *testing.T) {
 		require.NotEmpty(t, q.cost, q.id)
 		require.NotEmpty(t, q.answers, q.id)
 	}
-	require.Equal(t, want, listed, "write these lines into docs/maintainers/questions.md:\n%s", strings.Join(want, "\n"))
+	require.Equal(t, want, listed, "write these lines into docs/maintainers/questions.md:\n%s",
+		strings.Join(want, "\n"))
 }
 
 // ask runs the program for the questions, and returns the answers by id.
@@ -85,7 +86,13 @@ var serverAnswers = map[string]map[string]string{
 	"minio": {
 		"s3-part-copy-condition": "enforced", "s3-versions-at-once": "all kept", "s3-signed-forms": "enforced", "s3-public-bucket": "yes",
 	},
-	"azurite": {"azure-copy-source": "the service reads its sources", "azure-tier": "none: the account has it", "azure-block-ids": "no", "azure-leftover-blocks": "no", "azure-uncommitted-create": "no"},
+	"azurite": {
+		"azure-copy-source":        "the service reads its sources",
+		"azure-tier":               "none: the account has it",
+		"azure-block-ids":          "no",
+		"azure-leftover-blocks":    "no",
+		"azure-uncommitted-create": "no",
+	},
 }
 
 // Servers answer.
@@ -116,16 +123,19 @@ func TestQuestionsToOurServer(t *testing.T) {
 	for id, want := range map[string]answer{
 		"s3-part-copy-condition": {Answer: "enforced"},
 		"s3-customer-keys":       {Open: "a customer's key must not be sent without TLS"},
-		"s3-signed-forms":        {Answer: "enforced", Detail: "status 204, and 400 for a body that is too long"},
-		"s3-versions-at-once":    {Answer: "all kept", Detail: "15 of 15"},
-		"s3-settings-at-once":    {Answer: "yes"},
-		"s3-public-bucket":       {Answer: "yes", Detail: "status 200"},
-		"s3-head-with-kms":       {Open: "the credentials may decrypt"},
-		"s3-removed-block":       {Answer: "at most 5 seconds", Detail: answers["s3-removed-block"].Detail},
-		"s3-policy-status":       {Open: "the account has no block: the object can be read"},
-		"s3-form-dollar":         {Answer: "yes", Detail: "status 204"},
-		"s3-bare-503":            {Open: "it cannot be provoked for so little"},
-		"gcs-public-cache":       {Open: "it is about gcs"},
+		"s3-signed-forms": {
+			Answer: "enforced",
+			Detail: "status 204, and 400 for a body that is too long",
+		},
+		"s3-versions-at-once": {Answer: "all kept", Detail: "15 of 15"},
+		"s3-settings-at-once": {Answer: "yes"},
+		"s3-public-bucket":    {Answer: "yes", Detail: "status 200"},
+		"s3-head-with-kms":    {Open: "the credentials may decrypt"},
+		"s3-removed-block":    {Answer: "at most 5 seconds", Detail: answers["s3-removed-block"].Detail},
+		"s3-policy-status":    {Open: "the account has no block: the object can be read"},
+		"s3-form-dollar":      {Answer: "yes", Detail: "status 204"},
+		"s3-bare-503":         {Open: "it cannot be provoked for so little"},
+		"gcs-public-cache":    {Open: "it is about gcs"},
 	} {
 		want.ID = id
 		require.Equal(t, want, answers[id], "%s", said)
@@ -158,7 +168,11 @@ func TestQuestionCleansUp(t *testing.T) {
 		want answer
 		err  string
 	}{
-		{name: "it has an answer", ask: func(context.Context, *inquiry) (string, error) { return "yes", nil }, want: answer{Answer: "yes"}},
+		{
+			name: "it has an answer",
+			ask:  func(context.Context, *inquiry) (string, error) { return "yes", nil },
+			want: answer{Answer: "yes"},
+		},
 		{
 			name: "it is not for this account",
 			ask:  func(context.Context, *inquiry) (string, error) { return "", notHere("why") },
@@ -209,7 +223,11 @@ func TestQuestionCleansUp(t *testing.T) {
 			c := &certification{name: "omnibucket-certify-test"}
 			driver := memstore.NewServiceDriver(memstore.ServiceConfig{})
 			c.driver = driver
-			c.service = engine.NewService(&account{ServiceDriver: driver, made: &c.made, interrupted: &c.interrupted})
+			c.service = engine.NewService(&account{
+				ServiceDriver: driver,
+				made:          &c.made,
+				interrupted:   &c.interrupted,
+			})
 			t.Cleanup(func() { require.NoError(t, c.service.Close()) })
 			got, err := c.inquire(t.Context(), question{
 				id:      "q",
@@ -242,20 +260,41 @@ func TestQuestionAboutRetainedVersions(t *testing.T) {
 		settings  []storage.BucketOption
 		want      answer
 	}{
-		"a container with it":    {"mine", []storage.BucketOption{storage.WithObjectLock()}, answer{Answer: "yes"}},
-		"a container without it": {"mine", nil, answer{Open: "the container has no version-level immutability"}},
-		"no container":           {"", nil, answer{Open: "-immutable names no container"}},
+		"a container with it": {
+			container: "mine",
+			settings:  []storage.BucketOption{storage.WithObjectLock()},
+			want:      answer{Answer: "yes"},
+		},
+		"a container without it": {
+			container: "mine",
+			settings:  nil,
+			want:      answer{Open: "the container has no version-level immutability"},
+		},
+		"no container": {
+			container: "",
+			settings:  nil,
+			want:      answer{Open: "-immutable names no container"},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			driver := memstore.NewServiceDriver(memstore.ServiceConfig{})
-			c := &certification{name: "omnibucket-certify-test", driver: driver, settings: settings{immutable: tt.container}}
-			c.service = engine.NewService(&account{ServiceDriver: driver, made: &c.made, interrupted: &c.interrupted})
+			c := &certification{
+				name:     "omnibucket-certify-test",
+				driver:   driver,
+				settings: settings{immutable: tt.container},
+			}
+			c.service = engine.NewService(&account{
+				ServiceDriver: driver,
+				made:          &c.made,
+				interrupted:   &c.interrupted,
+			})
 			t.Cleanup(func() { require.NoError(t, c.service.Close()) })
 			_, err := c.service.CreateBucket(t.Context(), "mine", tt.settings...)
 			require.NoError(t, err)
 
-			index := slices.IndexFunc(questions, func(q question) bool { return q.id == "azure-version-immutability" })
+			index := slices.IndexFunc(questions,
+				func(q question) bool { return q.id == "azure-version-immutability" })
 			require.True(t, questions[index].locks)
 			tt.want.ID = questions[index].id
 			got, err := c.inquire(t.Context(), questions[index])
