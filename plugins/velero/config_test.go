@@ -22,29 +22,132 @@ func TestInitErrors(t *testing.T) {
 		config map[string]string
 		want   string
 	}{
-		{"no address", nil, "config key bucketURL must be the address of a bucket"},
-		{"a path", map[string]string{"bucketURL": "/srv/backups"}, "config key bucketURL must be the address of a bucket"},
-		{"a scheme that is unknown", map[string]string{"bucketURL": "ftp://backups"}, "config key bucketURL: "},
-		{"an account", map[string]string{"bucketURL": "s3://"}, `config key bucket must be ""`},
-		{"a key that is unknown", map[string]string{"bucketURL": "mem://backups", "s3Url": "x"}, "config key s3Url: "},
-		{"a key in the wrong case", map[string]string{"bucketUrl": "mem://backups"}, "config key bucketURL must be"},
-		{"a parameter of another scheme", map[string]string{"bucketURL": "gs://backups", "region": "x"}, "config key region: "},
-		{"a parameter twice", map[string]string{"bucketURL": "s3://backups?region=a", "region": "b"}, "config key bucketURL: "},
-		{"another bucket", map[string]string{"bucketURL": "mem://others"}, `config key bucket must be "others"`},
-		{"a timeout without a unit", map[string]string{"bucketURL": "mem://backups", "timeout": "60"}, "config key timeout must be a duration"},
-		{"a short timeout", map[string]string{"bucketURL": "mem://backups", "timeout": "1ms"}, "config key timeout must be a duration"},
-		{"an address beside a configuration", map[string]string{"bucketURL": "mem://backups", "configuration": ""}, "config key configuration must not be set"},
-		{"a name that is unknown", map[string]string{"bucketURL": "offsite", "configuration": "locations: {backups: 'mem://backups'}"}, "known are: backups"},
-		{"a configuration that is wrong", map[string]string{"bucketURL": "offsite", "configuration": "locations: ["}, "configuration: "},
-		{"a name without a configuration", map[string]string{"bucketURL": "offsite"}, "OMNIBUCKET_CONFIG"},
-		{"a parameter beside a name", map[string]string{"bucketURL": "b", "configuration": "locations: {b: 'mem://backups'}", "public": "true"}, "config key public must not be set"},
-		{"credentials beside a name", map[string]string{"bucketURL": "b", "configuration": "locations: {b: 'mem://backups'}", "credentials": "x"}, "config key credentials must not be set"},
-		{"no certificate", map[string]string{"bucketURL": "mem://backups", "caCert": "x"}, "config key caCert must have a certificate"},
-		{"credentials for memory", map[string]string{"bucketURL": "mem://backups", "credentialsFile": empty}, "config key credentialsFile must not be set"},
-		{"no file of credentials", map[string]string{"bucketURL": "s3://backups", "credentialsFile": empty + "x"}, "config key credentialsFile: "},
-		{"a file without keys for S3", map[string]string{"bucketURL": "s3://backups", "credentialsFile": empty}, "config key credentialsFile: "},
-		{"a file without a key for Azure", map[string]string{"bucketURL": "azblob://backups?account=a", "credentialsFile": empty}, "config key credentialsFile must have lines"},
-		{"two credentials for Google", map[string]string{"bucketURL": "gs://backups", "credentialsFile": empty, "credentials": "x"}, "config key credentials must not be set"},
+		{name: "no address", config: nil, want: "config key bucketURL must be the address of a bucket"},
+		{
+			name:   "a path",
+			config: map[string]string{"bucketURL": "/srv/backups"},
+			want:   "config key bucketURL must be the address of a bucket",
+		},
+		{
+			name:   "a scheme that is unknown",
+			config: map[string]string{"bucketURL": "ftp://backups"},
+			want:   "config key bucketURL: ",
+		},
+		{
+			name:   "an account",
+			config: map[string]string{"bucketURL": "s3://"},
+			want:   `config key bucket must be ""`,
+		},
+		{
+			name:   "a key that is unknown",
+			config: map[string]string{"bucketURL": "mem://backups", "s3Url": "x"},
+			want:   "config key s3Url: ",
+		},
+		{
+			name:   "a key in the wrong case",
+			config: map[string]string{"bucketUrl": "mem://backups"},
+			want:   "config key bucketURL must be",
+		},
+		{
+			name:   "a parameter of another scheme",
+			config: map[string]string{"bucketURL": "gs://backups", "region": "x"},
+			want:   "config key region: ",
+		},
+		{
+			name:   "a parameter twice",
+			config: map[string]string{"bucketURL": "s3://backups?region=a", "region": "b"},
+			want:   "config key bucketURL: ",
+		},
+		{
+			name:   "another bucket",
+			config: map[string]string{"bucketURL": "mem://others"},
+			want:   `config key bucket must be "others"`,
+		},
+		{
+			name:   "a timeout without a unit",
+			config: map[string]string{"bucketURL": "mem://backups", "timeout": "60"},
+			want:   "config key timeout must be a duration",
+		},
+		{
+			name:   "a short timeout",
+			config: map[string]string{"bucketURL": "mem://backups", "timeout": "1ms"},
+			want:   "config key timeout must be a duration",
+		},
+		{
+			name:   "an address beside a configuration",
+			config: map[string]string{"bucketURL": "mem://backups", "configuration": ""},
+			want:   "config key configuration must not be set",
+		},
+		{
+			name: "a name that is unknown",
+			config: map[string]string{
+				"bucketURL":     "offsite",
+				"configuration": "locations: {backups: 'mem://backups'}",
+			},
+			want: "known are: backups",
+		},
+		{
+			name:   "a configuration that is wrong",
+			config: map[string]string{"bucketURL": "offsite", "configuration": "locations: ["},
+			want:   "configuration: ",
+		},
+		{
+			name:   "a name without a configuration",
+			config: map[string]string{"bucketURL": "offsite"},
+			want:   "OMNIBUCKET_CONFIG",
+		},
+		{
+			name: "a parameter beside a name",
+			config: map[string]string{
+				"bucketURL":     "b",
+				"configuration": "locations: {b: 'mem://backups'}",
+				"public":        "true",
+			},
+			want: "config key public must not be set",
+		},
+		{
+			name: "credentials beside a name",
+			config: map[string]string{
+				"bucketURL":     "b",
+				"configuration": "locations: {b: 'mem://backups'}",
+				"credentials":   "x",
+			},
+			want: "config key credentials must not be set",
+		},
+		{
+			name:   "no certificate",
+			config: map[string]string{"bucketURL": "mem://backups", "caCert": "x"},
+			want:   "config key caCert must have a certificate",
+		},
+		{
+			name:   "credentials for memory",
+			config: map[string]string{"bucketURL": "mem://backups", "credentialsFile": empty},
+			want:   "config key credentialsFile must not be set",
+		},
+		{
+			name:   "no file of credentials",
+			config: map[string]string{"bucketURL": "s3://backups", "credentialsFile": empty + "x"},
+			want:   "config key credentialsFile: ",
+		},
+		{
+			name:   "a file without keys for S3",
+			config: map[string]string{"bucketURL": "s3://backups", "credentialsFile": empty},
+			want:   "config key credentialsFile: ",
+		},
+		{
+			name:   "a file without a key for Azure",
+			config: map[string]string{"bucketURL": "azblob://backups?account=a", "credentialsFile": empty},
+			want:   "config key credentialsFile must have lines",
+		},
+		{
+			name: "two credentials for Google",
+			config: map[string]string{
+				"bucketURL":       "gs://backups",
+				"credentialsFile": empty,
+				"credentials":     "x",
+			},
+			want: "config key credentials must not be set",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			config := map[string]string{"bucket": "backups", "prefix": ""}

@@ -48,7 +48,10 @@ var stores = []struct {
 		name: "directory",
 		place: func(t *testing.T) place {
 			dir := filepath.ToSlash(t.TempDir())
-			return place{bucket: "backups", config: map[string]string{"bucketURL": "file://" + dir + "/backups?create=true"}}
+			return place{
+				bucket: "backups",
+				config: map[string]string{"bucketURL": "file://" + dir + "/backups?create=true"},
+			}
 		},
 		unsigned: "WithSigningBaseURL",
 	},
@@ -64,7 +67,11 @@ var stores = []struct {
 			c := minio.Config(t)
 			t.Setenv("AWS_ACCESS_KEY_ID", c.AccessKeyID)
 			t.Setenv("AWS_SECRET_ACCESS_KEY", c.SecretKey)
-			return placeAt(t, "s3", url.Values{"region": {c.Region}, "endpoint": {c.Endpoint}, "profile": {"minio"}})
+			return placeAt(t, "s3", url.Values{
+				"region":   {c.Region},
+				"endpoint": {c.Endpoint},
+				"profile":  {"minio"},
+			})
 		},
 	},
 	{
@@ -314,7 +321,10 @@ func TestObjectStore(t *testing.T) {
 // memory returns Velero's end of the plugin with a bucket in memory.
 func memory(t *testing.T) remoteStore {
 	t.Helper()
-	s, err := newHost(t).store(place{bucket: "backups", config: map[string]string{"bucketURL": "mem://backups"}})
+	s, err := newHost(t).store(place{
+		bucket: "backups",
+		config: map[string]string{"bucketURL": "mem://backups"},
+	})
 	require.NoError(t, err)
 	return s
 }
@@ -455,7 +465,9 @@ func TestStoreHangs(t *testing.T) {
 		do   func() error
 	}{
 		{"list", backups.IsValid},
-		{"put", func() error { return backups.PutBackupContents("weekly", bytes.NewReader(randomBytes(20<<20))) }},
+		{"put", func() error {
+			return backups.PutBackupContents("weekly", bytes.NewReader(randomBytes(20<<20)))
+		}},
 		{"get", func() error { _, err := backups.GetBackupMetadata("nightly"); return err }},
 		{"exists", func() error { _, err := backups.GetPodVolumeBackups("nightly"); return err }},
 		{"delete", func() error { return backups.DeleteBackup("nightly") }},
@@ -493,7 +505,8 @@ func TestStoreIsDown(t *testing.T) {
 	require.NoError(t, err, "opening makes no request")
 
 	require.ErrorContains(t, backups.IsValid(), "connection refused")
-	require.ErrorContains(t, backups.PutBackupContents("nightly", strings.NewReader("x")), "connection refused")
+	require.ErrorContains(t, backups.PutBackupContents("nightly", strings.NewReader("x")),
+		"connection refused")
 }
 
 // Neither the log of Velero and the plugin nor an error has a secret.
