@@ -35,9 +35,12 @@ const ownTests = "^(TestRead0|TestOpenFile|TestCreate|TestRename|TestRemove|Test
 func TestAferosOwnTests(t *testing.T) {
 	judge := owntests.Copy(t, "github.com/spf13/afero")
 	judge.Add(t, "testdata/omnibucket_test.go.txt", "omnibucket_test.go")
-	judge.Run(t, "github.com/spf13/afero", "OMNIBUCKET_AFERO", strings.Count(ownTests, "|")+1, "-test.run", ownTests)
+	judge.Run(t, "github.com/spf13/afero", "OMNIBUCKET_AFERO", strings.Count(ownTests, "|")+1,
+		"-test.run", ownTests)
 }
 
+// Files are written, read, listed, renamed and removed as on a disk. Each case uses the files of the one
+// before.
 func TestFs(t *testing.T) {
 	b := memstore.New()
 	files := New(t.Context(), b)
@@ -90,7 +93,8 @@ func TestFs(t *testing.T) {
 			for _, name := range []string{"a/b.txt", "a/new.txt"} {
 				f, err := files.Create(name)
 				require.NoError(t, err)
-				_, err = io.Copy(f, io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+				_, err = io.Copy(f,
+					io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF)))
 				require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 				require.ErrorIs(t, f.Close(), io.ErrUnexpectedEOF)
 			}
@@ -244,6 +248,8 @@ func TestWriteFailsStoresNothing(t *testing.T) {
 	require.Equal(t, "old", string(text))
 }
 
+// A file that is open for reading has one revision: if the object is replaced or removed, reads fail with
+// Changed.
 func TestOpenForReading(t *testing.T) {
 	b := memstore.New()
 	files := New(t.Context(), b)
@@ -278,7 +284,9 @@ func TestOpenForReading(t *testing.T) {
 // io.Copy from the middle of a file copies the rest of it.
 func TestWriteToCopiesTheRest(t *testing.T) {
 	var requests atomic.Int32
-	b := memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	b := memstore.New(storage.WithHook(func(
+		ctx context.Context, op storage.Operation,
+	) (context.Context, func(storage.Outcome), error) {
 		requests.Add(1)
 		return ctx, nil, nil
 	}))
@@ -307,18 +315,24 @@ func TestWriteToCopiesTheRest(t *testing.T) {
 	require.NoError(t, f.Close())
 }
 
+// A name is cleaned like a path, and cannot leave the bucket. Names that cannot be keys are refused.
 func TestHostileNames(t *testing.T) {
 	b := memstore.New()
 	files := New(t.Context(), b)
 	for name, key := range map[string]string{
-		"../../etc/passwd": "etc/passwd", "/a/./b/../c": "a/c", "a//b": "a/b", "%2e%2e/x": "%2e%2e/x", "- $(x)": "- $(x)",
+		"../../etc/passwd": "etc/passwd",
+		"/a/./b/../c":      "a/c",
+		"a//b":             "a/b",
+		"%2e%2e/x":         "%2e%2e/x",
+		"- $(x)":           "- $(x)",
 	} {
 		require.NoError(t, afero.WriteFile(files, name, []byte("text"), 0), name)
 		exists, err := b.Exists(t.Context(), key)
 		require.NoError(t, err)
 		require.True(t, exists, name)
 	}
-	for _, name := range []string{"a\x00b", "a\nb", "a\xffb", "dir/" + Marker, strings.Repeat("x", 1025), "..."} {
+	refused := []string{"a\x00b", "a\nb", "a\xffb", "dir/" + Marker, strings.Repeat("x", 1025), "..."}
+	for _, name := range refused {
 		_, err := files.Create(name)
 		require.ErrorIs(t, err, fs.ErrInvalid, "%q", name)
 	}
@@ -491,7 +505,9 @@ func TestAppendKeepsPropertiesAndMetadata(t *testing.T) {
 // If another tool stored an object with attributes that this library would refuse, an append to it succeeds.
 func TestAppendToAnObjectOfAnotherTool(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherTool{next} }))
-	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithMetadata(map[string]string{"odd": "true"}))
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithMetadata(map[string]string{
+		"odd": "true",
+	}))
 	require.NoError(t, err)
 
 	attrs, err := b.Attrs(t.Context(), "a")
@@ -526,8 +542,13 @@ func TestWriteRefusedKeepsTheFile(t *testing.T) {
 		flag int
 		call func(afero.File) error
 	}{
-		"WriteAt before the beginning":  {os.O_RDWR, func(f afero.File) error { return onlyError(f.WriteAt([]byte("x"), -1)) }},
-		"WriteAt of O_APPEND":           {os.O_RDWR | os.O_APPEND, func(f afero.File) error { return onlyError(f.WriteAt([]byte("x"), 0)) }},
+		"WriteAt before the beginning": {
+			os.O_RDWR, func(f afero.File) error { return onlyError(f.WriteAt([]byte("x"), -1)) },
+		},
+		"WriteAt of O_APPEND": {
+			os.O_RDWR | os.O_APPEND,
+			func(f afero.File) error { return onlyError(f.WriteAt([]byte("x"), 0)) },
+		},
 		"Truncate to less than nothing": {os.O_RDWR, func(f afero.File) error { return f.Truncate(-1) }},
 	}
 	for name, tt := range tests {
@@ -551,6 +572,7 @@ func TestWriteRefusedKeepsTheFile(t *testing.T) {
 	}
 }
 
+// An error of a call names the file, not the temporary file with its content.
 func TestErrorsNameTheFileAndNotItsTemporaryFile(t *testing.T) {
 	fsys := New(t.Context(), memstore.New())
 	f, err := fsys.Create("folder/a")
@@ -562,7 +584,13 @@ func TestErrorsNameTheFileAndNotItsTemporaryFile(t *testing.T) {
 	_, lateErr := f.Read(make([]byte, 1))
 	_, statErr := f.Stat()
 
-	for call, err := range map[string]error{"Seek": seekErr, "ReadAt": readErr, "Write": writeErr, "Read": lateErr, "Stat": statErr} {
+	for call, err := range map[string]error{
+		"Seek":   seekErr,
+		"ReadAt": readErr,
+		"Write":  writeErr,
+		"Read":   lateErr,
+		"Stat":   statErr,
+	} {
 		pathErr, ok := errors.AsType[*fs.PathError](err)
 		require.True(t, ok, "%s: %v", call, err)
 		require.Equal(t, "folder/a", pathErr.Path, call)
@@ -579,11 +607,30 @@ func TestOpenFileFlags(t *testing.T) {
 		read string
 		want error // of a write; nil if it succeeds
 	}{
-		"O_APPEND reads from the beginning":         {path: "a", flag: os.O_RDWR | os.O_APPEND, read: "text", want: nil},
-		"O_CREATE alone does not write":             {path: "new", flag: os.O_CREATE, want: fs.ErrPermission},
-		"O_CREATE alone does not write what exists": {path: "a", flag: os.O_CREATE, read: "text", want: fs.ErrPermission},
-		"O_APPEND alone does not write":             {path: "a", flag: os.O_APPEND, read: "text", want: fs.ErrPermission},
-		"O_APPEND alone opens a directory":          {path: "folder", flag: os.O_APPEND, want: syscall.EISDIR},
+		"O_APPEND reads from the beginning": {
+			path: "a",
+			flag: os.O_RDWR | os.O_APPEND,
+			read: "text",
+			want: nil,
+		},
+		"O_CREATE alone does not write": {path: "new", flag: os.O_CREATE, want: fs.ErrPermission},
+		"O_CREATE alone does not write what exists": {
+			path: "a",
+			flag: os.O_CREATE,
+			read: "text",
+			want: fs.ErrPermission,
+		},
+		"O_APPEND alone does not write": {
+			path: "a",
+			flag: os.O_APPEND,
+			read: "text",
+			want: fs.ErrPermission,
+		},
+		"O_APPEND alone opens a directory": {
+			path: "folder",
+			flag: os.O_APPEND,
+			want: syscall.EISDIR,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -609,6 +656,7 @@ func TestOpenFileFlags(t *testing.T) {
 	}
 }
 
+// Sync of a closed file fails with fs.ErrClosed.
 func TestSyncAfterCloseFails(t *testing.T) {
 	fsys := New(t.Context(), memstore.New())
 	for _, open := range []func(string) (afero.File, error){fsys.Create, fsys.Open} {
