@@ -39,7 +39,10 @@ import (
 func TestConformance(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) (bucket, emptyBucket storage.Bucket){
 		"memory": func(t *testing.T) (storage.Bucket, storage.Bucket) {
-			return serveBucket(t, func(base string) (storage.Bucket, error) { return memstore.New(storage.WithSigningBaseURL(base)), nil }), nil
+			open := func(base string) (storage.Bucket, error) {
+				return memstore.New(storage.WithSigningBaseURL(base)), nil
+			}
+			return serveBucket(t, open), nil
 		},
 		"local": func(t *testing.T) (storage.Bucket, storage.Bucket) {
 			dir := t.TempDir()
@@ -47,7 +50,10 @@ func TestConformance(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, os.RemoveAll(filepath.Join(dir, "missing")))
 			return serveBucket(t, func(base string) (storage.Bucket, error) {
-				return local.Open(filepath.Join(dir, "bucket"), local.Config{Create: true, NoSync: true}, storage.WithSigningBaseURL(base))
+				return local.Open(filepath.Join(dir, "bucket"), local.Config{
+					Create: true,
+					NoSync: true,
+				}, storage.WithSigningBaseURL(base))
 			}), emptyBucket
 		},
 		"minio": openMinIO,
@@ -153,7 +159,8 @@ func (asTest) BeforeSign(as func(any) bool) error {
 
 func (asTest) AttributesCheck(a *blob.Attributes) error {
 	var attrs *storage.Attrs
-	return want(a.As(&attrs) && attrs.Revision != "" && a.CacheControl == "max-age=7", "the Attrs, with the option of BeforeWrite")
+	return want(a.As(&attrs) && attrs.Revision != "" && a.CacheControl == "max-age=7",
+		"the Attrs, with the option of BeforeWrite")
 }
 
 func (asTest) ReaderCheck(r *blob.Reader) error {
@@ -217,6 +224,7 @@ func TestAsGivesTheProvidersOwnClient(t *testing.T) {
 	}
 }
 
+// ErrorAs returns the error of the provider's SDK and the library's own error.
 func TestErrorAsGivesTheErrorOfTheSDK(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
@@ -247,6 +255,7 @@ func TestErrorAsGivesTheErrorOfTheSDK(t *testing.T) {
 	require.False(t, b.ErrorAs(err, &text))
 }
 
+// blob.OpenBucket opens a bucket by an address with the scheme omnibucket.
 func TestOpenByAddress(t *testing.T) {
 	tests := map[string]struct{ address, key string }{
 		"memory":      {"omnibucket://mem/gocloud-address", ""},
@@ -291,6 +300,7 @@ func TestEscapedKeys(t *testing.T) {
 	}
 }
 
+// FuzzKeys escapes any key, and requires that it unescapes to the key.
 func FuzzKeys(f *testing.F) {
 	for _, seed := range []string{"a//b/", "___0x2f__", "__0x2f_\t_0x5f__", "..", "_\x7f0x2f__"} {
 		f.Add(seed)
@@ -365,8 +375,14 @@ func TestListPagedFolderMark(t *testing.T) {
 	for _, key := range []string{"dir/", "dir/a", "other"} {
 		require.NoError(t, b.WriteAll(t.Context(), key, nil, nil))
 	}
-	for prefix, want := range map[string][]string{"": {"dir/ true", "other false"}, "dir/": {"dir/ false", "dir/a false"}} {
-		page, _, err := b.ListPage(t.Context(), blob.FirstPageToken, 10, &blob.ListOptions{Prefix: prefix, Delimiter: "/"})
+	for prefix, want := range map[string][]string{
+		"":     {"dir/ true", "other false"},
+		"dir/": {"dir/ false", "dir/a false"},
+	} {
+		page, _, err := b.ListPage(t.Context(), blob.FirstPageToken, 10, &blob.ListOptions{
+			Prefix:    prefix,
+			Delimiter: "/",
+		})
 		require.NoError(t, err)
 		var listed []string
 		for _, entry := range page {
@@ -380,7 +396,9 @@ func TestListPagedFolderMark(t *testing.T) {
 func TestObjectsOfOtherPrograms(t *testing.T) {
 	bucket := memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver { return otherProgram{next} }))
 	for _, key := range []string{"dir!", "a!!b"} {
-		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"), storage.WithMetadata(map[string]string{"note": "100%25 of%20it"}))
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"), storage.WithMetadata(map[string]string{
+			"note": "100%25 of%20it",
+		}))
 		require.NoError(t, err)
 	}
 	b := OpenBucket(bucket)
@@ -407,7 +425,8 @@ func TestDeleteRemovesForeignObjectToo(t *testing.T) {
 	b := OpenBucket(bucket)
 	for _, key := range []string{"dir/", "a//b", "tab\t", "zero\x00"} {
 		_, err := bucket.Upload(t.Context(), strings.ReplaceAll(key, "/", "!"), strings.NewReader("old"))
-		require.Equal(t, strings.HasSuffix(key, "/") || strings.Contains(key, "//"), err == nil, "%q: %v", key, err)
+		require.Equal(t, strings.HasSuffix(key, "/") || strings.Contains(key, "//"), err == nil,
+			"%q: %v", key, err)
 		require.NoError(t, b.WriteAll(t.Context(), key, []byte("new"), nil))
 		require.NoError(t, b.Delete(t.Context(), key))
 		exists, err := b.Exists(t.Context(), key)
@@ -418,7 +437,12 @@ func TestDeleteRemovesForeignObjectToo(t *testing.T) {
 
 // A key that looks like the escaped form of another key names its own object.
 func TestEscapedKeyIsAnotherOne(t *testing.T) {
-	for key, other := range map[string]string{"a//b": "a/__0x2f__b", "/": "__0x2f__", "dir/": "dir/__0x__", "tab\t": "tab__0x9__"} {
+	for key, other := range map[string]string{
+		"a//b":  "a/__0x2f__b",
+		"/":     "__0x2f__",
+		"dir/":  "dir/__0x__",
+		"tab\t": "tab__0x9__",
+	} {
 		t.Run(key, func(t *testing.T) {
 			b := OpenBucket(memstore.New())
 			require.NoError(t, b.WriteAll(t.Context(), key, []byte("text"), nil))
@@ -504,6 +528,7 @@ func TestWriters(t *testing.T) {
 	require.Equal(t, strings.Repeat(string(text[:1]), 10), string(text), "one of the writers, whole")
 }
 
+// If the content does not have the MD5 of WriterOptions, Close fails and nothing is stored.
 func TestContentMD5IsVerified(t *testing.T) {
 	bucket := memstore.New()
 	b := OpenBucket(bucket)
@@ -536,8 +561,12 @@ func TestWritersOfStoresThatTakeLess(t *testing.T) {
 	} {
 		for _, size := range []int{1, 5 << 20, 5<<20 + 1, 10_000_000} {
 			t.Run(name+" "+strconv.Itoa(size), func(t *testing.T) {
-				b := OpenBucket(memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver { return otherParts{next, change} })))
-				require.NoError(t, b.WriteAll(t.Context(), "a", content, &blob.WriterOptions{BufferSize: size, MaxConcurrency: 2}))
+				layer := func(next omnidriver.Driver) omnidriver.Driver { return otherParts{next, change} }
+				b := OpenBucket(memstore.New(omnidriver.WithLayer(layer)))
+				require.NoError(t, b.WriteAll(t.Context(), "a", content, &blob.WriterOptions{
+					BufferSize:     size,
+					MaxConcurrency: 2,
+				}))
 				text, err := b.ReadAll(t.Context(), "a")
 				require.NoError(t, err)
 				require.Equal(t, content, text)
@@ -558,21 +587,29 @@ func (d otherParts) Describe() omnidriver.Description {
 	return desc
 }
 
+// Errors have the codes of gocloud.
 func TestCodes(t *testing.T) {
 	b := OpenBucket(memstore.New())
 	_, err := b.ReadAll(t.Context(), "none")
 	require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
 	require.NoError(t, b.WriteAll(t.Context(), "a", nil, nil))
-	require.Equal(t, gcerrors.FailedPrecondition, gcerrors.Code(b.WriteAll(t.Context(), "a", nil, &blob.WriterOptions{IfNotExist: true})))
+	err = b.WriteAll(t.Context(), "a", nil, &blob.WriterOptions{IfNotExist: true})
+	require.Equal(t, gcerrors.FailedPrecondition, gcerrors.Code(err))
 	_, err = b.SignedURL(t.Context(), "a", nil)
-	require.Equal(t, gcerrors.Unimplemented, gcerrors.Code(err), "a bucket in memory without a handler signs nothing")
+	require.Equal(t, gcerrors.Unimplemented, gcerrors.Code(err),
+		"a bucket in memory without a handler signs nothing")
 }
 
 // If the bucket has no signing base URL, the error of SignedURL names WithSigningBaseURL, whatever is to be
 // signed.
 func TestSignedURLWithoutAHandler(t *testing.T) {
 	b := OpenBucket(memstore.New())
-	for _, o := range []*blob.SignedURLOptions{{}, {Method: http.MethodPut}, {Method: http.MethodPut, ContentType: "image/png"}} {
+	options := []*blob.SignedURLOptions{
+		{},
+		{Method: http.MethodPut},
+		{Method: http.MethodPut, ContentType: "image/png"},
+	}
+	for _, o := range options {
 		_, err := b.SignedURL(t.Context(), "a", o)
 		require.ErrorContains(t, err, "WithSigningBaseURL", "%+v", o)
 	}
@@ -590,7 +627,10 @@ func TestWriterFailsLeavesTheOldObject(t *testing.T) {
 	err := b.Upload(t.Context(), "a", half(), &blob.WriterOptions{ContentType: "text/plain"})
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	sum := md5.Sum([]byte("half and whole"))
-	require.Error(t, b.Upload(t.Context(), "a", strings.NewReader("half"), &blob.WriterOptions{ContentType: "text/plain", ContentMD5: sum[:]}))
+	require.Error(t, b.Upload(t.Context(), "a", strings.NewReader("half"), &blob.WriterOptions{
+		ContentType: "text/plain",
+		ContentMD5:  sum[:],
+	}))
 
 	text, _, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
