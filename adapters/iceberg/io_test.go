@@ -25,7 +25,8 @@ import (
 
 // The account that made a bucket on MinIO has idle connections.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
 
 // All optional interfaces of iceberg-go's package io.
@@ -41,6 +42,7 @@ var _ interface {
 	iceio.WriteFileIO
 } = (*IO)(nil)
 
+// Files are written, read and removed by their locations. Each case is independent of the others.
 func TestIO(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
 		o := New(t.Context(), b, "s3://lake/")
@@ -167,7 +169,8 @@ func TestIO(t *testing.T) {
 				info, err := o.Stat("s3://lake/d/e")
 				require.NoError(t, err)
 				require.True(t, info.IsDir())
-				require.Equal(t, []string{"s3://lake/d", "s3://lake/d/e", "s3://lake/d/f"}, walk(t, o, "s3://lake/d"))
+				require.Equal(t, []string{"s3://lake/d", "s3://lake/d/e", "s3://lake/d/f"},
+					walk(t, o, "s3://lake/d"))
 				require.Equal(t, []string{"d", "d/e", "d/f"}, walk(t, o, "d"))
 				require.Equal(t, walk(t, o, "s3://lake/")[1:], walk(t, o, "s3://lake")[1:])
 				require.ErrorIs(t, o.Remove("s3://lake/d"), syscall.ENOTEMPTY)
@@ -180,7 +183,8 @@ func TestIO(t *testing.T) {
 			}},
 			{"files are deleted together", func(t *testing.T) {
 				require.NoError(t, o.WriteFile("s3://lake/x", nil))
-				deleted, err := o.DeleteFiles(t.Context(), []string{"s3://lake/x", "s3://lake/none", "s3://other/y"})
+				deleted, err := o.DeleteFiles(t.Context(),
+					[]string{"s3://lake/x", "s3://lake/none", "s3://other/y"})
 				require.Equal(t, []string{"s3://lake/x", "s3://lake/none"}, deleted)
 				require.ErrorIs(t, err, fs.ErrInvalid)
 				deleted, err = o.DeleteFiles(t.Context(), nil)
@@ -207,7 +211,8 @@ func walk(t *testing.T, o *IO, location string) (all []string) {
 func TestDeleteFilesFailure(t *testing.T) {
 	injector := faults.New(faults.Fail(faults.Delete).ForKey("b").WithError(storage.PermissionDenied))
 	single := faults.WithLimits(faults.Limits{MaxBatch: -1})
-	o := New(t.Context(), memstore.New(driver.WithLayer(injector.Layer()), driver.WithLayer(single)), "s3://lake")
+	o := New(t.Context(), memstore.New(driver.WithLayer(injector.Layer()), driver.WithLayer(single)),
+		"s3://lake")
 	deleted, err := o.DeleteFiles(t.Context(), []string{"s3://lake/a", "s3://lake/b", "s3://lake/c"})
 	require.Equal(t, []string{"s3://lake/a", "s3://lake/c"}, deleted)
 	require.ErrorIs(t, err, fs.ErrPermission)
@@ -257,7 +262,9 @@ func TestRenameKeepsAConcurrentWrite(t *testing.T) {
 	injector := faults.New(faults.Delay(faults.Delete, 1))
 	withoutMove := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerMove}))
 	o := New(t.Context(), memstore.New(withoutMove, driver.WithLayer(injector.Layer())), "s3://lake")
-	injector.SetSleep(func(context.Context, time.Duration) error { return o.WriteFile("s3://lake/a", []byte("new")) })
+	injector.SetSleep(func(context.Context, time.Duration) error {
+		return o.WriteFile("s3://lake/a", []byte("new"))
+	})
 
 	require.NoError(t, o.WriteFile("s3://lake/a", []byte("old")))
 	require.ErrorIs(t, o.Rename("s3://lake/a", "s3://lake/b"), storage.Changed)
@@ -273,7 +280,9 @@ func TestRenameKeepsAConcurrentWrite(t *testing.T) {
 // Each call makes few requests to the store.
 func TestIORequests(t *testing.T) {
 	var requests atomic.Int64
-	hook := storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
+	hook := storage.WithHook(func(
+		ctx context.Context, _ storage.Operation,
+	) (context.Context, func(storage.Outcome), error) {
 		return ctx, func(outcome storage.Outcome) {
 			requests.Add(int64(outcome.Requests))
 		}, nil
@@ -298,27 +307,27 @@ func TestIORequests(t *testing.T) {
 			want int64
 			run  func(t *testing.T)
 		}{
-			{"reading a manifest", 1, func(t *testing.T) {
+			{name: "reading a manifest", want: 1, run: func(t *testing.T) {
 				readAll(t, "m/a.avro")
 			}},
-			{"reading a data file from start to end", 2, func(t *testing.T) {
+			{name: "reading a data file from start to end", want: 2, run: func(t *testing.T) {
 				readAll(t, "m/a.parquet")
 			}},
-			{"opening a manifest", 1, func(t *testing.T) {
+			{name: "opening a manifest", want: 1, run: func(t *testing.T) {
 				f, err := o.Open("m/a.avro")
 				require.NoError(t, err)
 				require.NoError(t, f.Close())
 			}},
-			{"describing a file", 1, func(t *testing.T) {
+			{name: "describing a file", want: 1, run: func(t *testing.T) {
 				info, err := o.Stat("m/a.parquet")
 				require.NoError(t, err)
 				require.Equal(t, "a.parquet", info.Name())
 				require.Equal(t, int64(len(content)), info.Size())
 			}},
-			{"walking a directory", 2, func(t *testing.T) {
+			{name: "walking a directory", want: 2, run: func(t *testing.T) {
 				require.Len(t, walk(t, o, "m"), 3)
 			}},
-			{"removing a file", 2, func(t *testing.T) {
+			{name: "removing a file", want: 2, run: func(t *testing.T) {
 				require.NoError(t, o.Remove("m/a.parquet"))
 			}},
 		}
