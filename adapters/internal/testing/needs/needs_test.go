@@ -28,7 +28,9 @@ import (
 )
 
 // send makes a request of a handler, and returns the response or the error of a failed one.
-func send(h http.Handler, failure *error, method, target, body string, header ...string) (*httptest.ResponseRecorder, error) {
+func send(
+	h http.Handler, failure *error, method, target, body string, header ...string,
+) (*httptest.ResponseRecorder, error) {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
@@ -47,7 +49,9 @@ func tus(target uploads.Target, c uploads.Config) Begin {
 	return func(_ *testing.T, b storage.Bucket) (func() error, error) {
 		var failure error
 		c.Authorize = func(*http.Request) (uploads.User, error) { return uploads.User{ID: "alice"}, nil }
-		c.Begin = func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) { return &target, nil }
+		c.Begin = func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
+			return &target, nil
+		}
 		c.OnError = func(_ *http.Request, err error) {
 			failure = err
 		}
@@ -77,7 +81,10 @@ func upload(c uploads.Config) Begin {
 			return nil, err
 		}
 		return func() error {
-			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("some text\n"), Name: "a.txt"})
+			_, err := s.Store(t.Context(), uploads.Upload{
+				Body: strings.NewReader("some text\n"),
+				Name: "a.txt",
+			})
 			return err
 		}, nil
 	}
@@ -85,7 +92,10 @@ func upload(c uploads.Config) Begin {
 
 // sign sends a file straight to the store.
 func sign(t *testing.T, b storage.Bucket) (func() error, error) {
-	s, err := uploads.New(b, uploads.Config{Unguarded: true, Rules: rules.Rules{Types: []string{"text/plain"}}})
+	s, err := uploads.New(b, uploads.Config{
+		Unguarded: true,
+		Rules:     rules.Rules{Types: []string{"text/plain"}},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -109,12 +119,20 @@ func sign(t *testing.T, b storage.Bucket) (func() error, error) {
 
 // store keeps a file with its record.
 func store(t *testing.T, b storage.Bucket) (func() error, error) {
-	s, err := uploads.New(b, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(b), Unguarded: true})
+	s, err := uploads.New(b, uploads.Config{
+		Rules:     rules.Any(0),
+		Records:   uploads.BucketRecords(b),
+		Unguarded: true,
+	})
 	if err != nil {
 		return nil, err
 	}
 	return func() error {
-		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("abc"), Name: "a.txt", Target: &uploads.Target{ContentType: "text/plain"}})
+		_, err := s.Store(t.Context(), uploads.Upload{
+			Body:   strings.NewReader("abc"),
+			Name:   "a.txt",
+			Target: &uploads.Target{ContentType: "text/plain"},
+		})
 		return err
 	}, nil
 }
@@ -173,7 +191,11 @@ func present(t *testing.T, b storage.Bucket) (func() error, error) {
 
 // uploadPart uploads a file in parts, with its record elsewhere.
 func uploadPart(t *testing.T, b storage.Bucket) (func() error, error) {
-	s, err := uploads.New(b, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(memstore.New()), Unguarded: true})
+	s, err := uploads.New(b, uploads.Config{
+		Rules:     rules.Any(0),
+		Records:   uploads.BucketRecords(memstore.New()),
+		Unguarded: true,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +265,8 @@ func restoreAt(t *testing.T, b storage.Bucket) (func() error, error) {
 func syncs(t *testing.T, b storage.Bucket) (func() error, error) {
 	return func() error {
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("abc"))
-		_, across := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b), transfer.WithDelete())
+		_, across := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b),
+			transfer.WithDelete())
 		_, removeErr := storage.RemoveMatching(t.Context(), b, nil)
 		return errors.Join(err, across, removeErr)
 	}, nil
@@ -255,7 +278,8 @@ func cached(t *testing.T, lacking driver.Layer) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(lacking), driver.WithLayer(cache.Layer()))
+	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(lacking),
+		driver.WithLayer(cache.Layer()))
 	return func() error {
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("abc"))
 		for range 2 {
@@ -270,18 +294,21 @@ func cached(t *testing.T, lacking driver.Layer) (func() error, error) {
 	}, nil
 }
 
+// A layer needs only the features that it asks for.
 func TestLayersAskForTheirFeatures(t *testing.T) {
 	CheckDriver(t, "diskcache.Cache.Layer", cached)
 }
 
+// Handlers and jobs fail with Unsupported before they have read or written a byte, if the bucket lacks a
+// feature that they need.
 func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 	config := uploads.Config{States: uploads.BucketStates(memstore.New()), Unguarded: true}
 	file := uploads.Target{Key: "a", Overwrite: true}
-	tagged := file
-	described := file
-	typed := file
+	tagged := uploads.Target{Key: "a", Overwrite: true}
 	tagged.Tags = map[string]string{"a": "b"}
+	described := uploads.Target{Key: "a", Overwrite: true}
 	described.Metadata = map[string]string{"a": "b"}
+	typed := uploads.Target{Key: "a", Overwrite: true}
 	typed.ContentType = "text/plain"
 
 	tests := []struct {
@@ -306,7 +333,10 @@ func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 		{"transfer.Sync", syncs},
 		{"transfer.Undelete", undelete},
 		{"transfer.RestoreAt", restoreAt},
-		{"transfer.Expire with Tags", expire(transfer.ExpireRule{Age: time.Hour, Tags: map[string]string{"a": "b"}})},
+		{"transfer.Expire with Tags", expire(transfer.ExpireRule{
+			Age:  time.Hour,
+			Tags: map[string]string{"a": "b"},
+		})},
 		{"transfer.Expire with UploadsAge", expire(transfer.ExpireRule{UploadsAge: time.Hour})},
 		{"transfer.Every with WithLease", lease},
 		{"serve.FileServer", present},
