@@ -46,31 +46,48 @@ func TestAcceptance(t *testing.T) {
 	}
 }
 
+// Iter lists folders or all objects, and their times if the caller asks for them.
 func TestIterTimes(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	require.Equal(t, thanos.ObjProvider("OMNIBUCKET"), b.Provider())
-	require.NoError(t, b.Upload(t.Context(), "a/b", strings.NewReader("text"), thanos.WithContentType("text/x-test")))
-	for name, row := range map[string]struct {
+	err := b.Upload(t.Context(), "a/b", strings.NewReader("text"), thanos.WithContentType("text/x-test"))
+	require.NoError(t, err)
+
+	tests := map[string]struct {
 		options []thanos.IterOption
 		want    []string
-		timed   bool
+		timed   bool // entries have their times
 	}{
-		"a folder":           {nil, []string{"a/"}, false},
-		"below, with times":  {[]thanos.IterOption{thanos.WithRecursiveIter(), thanos.WithUpdatedAt()}, []string{"a/b"}, true},
-		"below, as they are": {[]thanos.IterOption{thanos.WithRecursiveIter()}, []string{"a/b"}, false},
-	} {
+		"a folder": {
+			options: nil,
+			want:    []string{"a/"},
+			timed:   false,
+		},
+		"below, with times": {
+			options: []thanos.IterOption{thanos.WithRecursiveIter(), thanos.WithUpdatedAt()},
+			want:    []string{"a/b"},
+			timed:   true,
+		},
+		"below, as they are": {
+			options: []thanos.IterOption{thanos.WithRecursiveIter()},
+			want:    []string{"a/b"},
+			timed:   false,
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var names []string
-			require.NoError(t, b.IterWithAttributes(t.Context(), "", func(a thanos.IterObjectAttributes) error {
-				names = append(names, a.Name)
-				modified, ok := a.LastModified()
-				require.Equal(t, row.timed, ok)
+			visit := func(attrs thanos.IterObjectAttributes) error {
+				names = append(names, attrs.Name)
+				modified, ok := attrs.LastModified()
+				require.Equal(t, tt.timed, ok)
 				if ok {
 					require.WithinDuration(t, time.Now(), modified, time.Minute)
 				}
 				return nil
-			}, row.options...))
-			require.Equal(t, row.want, names)
+			}
+			require.NoError(t, b.IterWithAttributes(t.Context(), "", visit, tt.options...))
+			require.Equal(t, tt.want, names)
 		})
 	}
 }
@@ -99,15 +116,18 @@ func TestBucketFailuresChangeNothing(t *testing.T) {
 		return stopped
 	}), stopped)
 	require.Equal(t, 1, count, "the first error ends the listing")
-	require.NoError(t, b.Iter(t.Context(), "/", func(name string) error { return errors.New(name) }), "no object is below the root's slash")
+	require.NoError(t, b.Iter(t.Context(), "/", func(name string) error { return errors.New(name) }),
+		"no object is below the root's slash")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, b.Iter(ctx, "a", func(string) error { return nil }), context.Canceled)
 	require.ErrorIs(t, b.Upload(ctx, "a/1", strings.NewReader("new")), context.Canceled)
-	require.ErrorIs(t, b.Upload(t.Context(), "a/1", iotest.ErrReader(io.ErrUnexpectedEOF)), io.ErrUnexpectedEOF)
+	require.ErrorIs(t, b.Upload(t.Context(), "a/1", iotest.ErrReader(io.ErrUnexpectedEOF)),
+		io.ErrUnexpectedEOF)
 	for _, name := range []string{"a//b", "dir/", "../a", "", "tab\t"} {
-		require.ErrorIs(t, b.Upload(t.Context(), name, strings.NewReader("x")), storage.InvalidArgument, "%q", name)
+		require.ErrorIs(t, b.Upload(t.Context(), name, strings.NewReader("x")), storage.InvalidArgument,
+			"%q", name)
 	}
 
 	r, err := b.GetRange(t.Context(), "a/1", 1, 2)

@@ -39,6 +39,7 @@ func TestSupportedConditions(t *testing.T) {
 	})
 }
 
+// An upload succeeds only if its condition holds. IsConditionNotMetErr recognizes the failure.
 func TestUploadConditions(t *testing.T) {
 	for store, open := range stores {
 		t.Run(store, func(t *testing.T) {
@@ -61,14 +62,46 @@ func TestUploadConditions(t *testing.T) {
 				option  thanos.ObjectUploadOption
 				refused bool
 			}{
-				"absent, and must be":              {"absent", thanos.WithIfNotExists(), false},
-				"there, and must be absent":        {"changed", thanos.WithIfNotExists(), true},
-				"the version that is there":        {"there", thanos.WithIfMatch(versions["there"]), false},
-				"a version before the last change": {"changed", thanos.WithIfMatch(versions["changed"]), true},
-				"a version of a removed object":    {"removed", thanos.WithIfMatch(versions["removed"]), true},
-				"an ETag that no store makes":      {"changed", thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.ETag, Value: "none"}), true},
-				"a generation":                     {"changed", thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.Generation, Value: "1"}), true},
-				"an empty version":                 {"changed", thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.ETag}), true},
+				"absent, and must be": {
+					key:     "absent",
+					option:  thanos.WithIfNotExists(),
+					refused: false,
+				},
+				"there, and must be absent": {
+					key:     "changed",
+					option:  thanos.WithIfNotExists(),
+					refused: true,
+				},
+				"the version that is there": {
+					key:     "there",
+					option:  thanos.WithIfMatch(versions["there"]),
+					refused: false,
+				},
+				"a version before the last change": {
+					key:     "changed",
+					option:  thanos.WithIfMatch(versions["changed"]),
+					refused: true,
+				},
+				"a version of a removed object": {
+					key:     "removed",
+					option:  thanos.WithIfMatch(versions["removed"]),
+					refused: true,
+				},
+				"an ETag that no store makes": {
+					key:     "changed",
+					option:  thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.ETag, Value: "none"}),
+					refused: true,
+				},
+				"a generation": {
+					key:     "changed",
+					option:  thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.Generation, Value: "1"}),
+					refused: true,
+				},
+				"an empty version": {
+					key:     "changed",
+					option:  thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.ETag}),
+					refused: true,
+				},
 			} {
 				t.Run(name, func(t *testing.T) {
 					err := b.Upload(t.Context(), row.key, strings.NewReader(name), row.option)
@@ -97,7 +130,8 @@ func TestUploadIfNotExistsHasOneWinner(t *testing.T) {
 			var wg sync.WaitGroup
 			for i := range errs {
 				wg.Go(func() {
-					errs[i] = b.Upload(t.Context(), "lock", strings.NewReader(strings.Repeat("x", i)), thanos.WithIfNotExists())
+					errs[i] = b.Upload(t.Context(), "lock", strings.NewReader(strings.Repeat("x", i)),
+						thanos.WithIfNotExists())
 				})
 			}
 			wg.Wait()
@@ -117,24 +151,39 @@ func TestUploadIfNotExistsHasOneWinner(t *testing.T) {
 	}
 }
 
+// Options that contradict each other, or that no store supports, are refused.
 func TestUploadInvalidOptions(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	version := &thanos.ObjectVersion{Type: thanos.ETag, Value: "1"}
-	for name, row := range map[string]struct {
+	tests := map[string]struct {
 		options []thanos.ObjectUploadOption
 		want    error
 	}{
-		"no version":         {[]thanos.ObjectUploadOption{thanos.WithIfMatch(nil)}, thanos.ErrUploadOptionInvalid},
-		"two conditions":     {[]thanos.ObjectUploadOption{thanos.WithIfNotExists(), thanos.WithIfMatch(version)}, thanos.ErrUploadOptionInvalid},
-		"other than version": {[]thanos.ObjectUploadOption{thanos.WithIfNotMatch(version)}, thanos.ErrUploadOptionNotSupported},
-	} {
+		"no version": {
+			options: []thanos.ObjectUploadOption{thanos.WithIfMatch(nil)},
+			want:    thanos.ErrUploadOptionInvalid,
+		},
+		"two conditions": {
+			options: []thanos.ObjectUploadOption{thanos.WithIfNotExists(), thanos.WithIfMatch(version)},
+			want:    thanos.ErrUploadOptionInvalid,
+		},
+		"other than version": {
+			options: []thanos.ObjectUploadOption{thanos.WithIfNotMatch(version)},
+			want:    thanos.ErrUploadOptionNotSupported,
+		},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := b.Upload(t.Context(), "a", strings.NewReader("text"), row.options...)
-			require.ErrorIs(t, err, row.want)
+			err := b.Upload(t.Context(), "a", strings.NewReader("text"), tt.options...)
+			require.ErrorIs(t, err, tt.want)
 			require.False(t, b.IsConditionNotMetErr(err))
 		})
 	}
-	require.NoError(t, b.Upload(t.Context(), "a", strings.NewReader("text"), thanos.WithIfNotExists(), thanos.WithContentType("text/x-test")))
+
+	// A condition and a content type do not contradict each other.
+	err := b.Upload(t.Context(), "a", strings.NewReader("text"), thanos.WithIfNotExists(),
+		thanos.WithContentType("text/x-test"))
+	require.NoError(t, err)
 }
 
 func read(t *testing.T, b thanos.Bucket, name string) string {
