@@ -25,7 +25,10 @@ import (
 var stores = map[string]func(t *testing.T, opts ...storage.OpenOption) storage.Bucket{
 	"memory": func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) },
 	"local": func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true}, opts...)
+		b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{
+			Create: true,
+			NoSync: true,
+		}, opts...)
 		require.NoError(t, err)
 		return b
 	},
@@ -44,17 +47,24 @@ func newDriver(t *testing.T, b storage.ReadWriter) converter.StorageDriver {
 }
 
 func payload(text string) *common.Payload {
-	return &common.Payload{Metadata: map[string][]byte{"encoding": []byte("json/plain"), "a": []byte("b")}, Data: []byte(text)}
+	return &common.Payload{
+		Metadata: map[string][]byte{"encoding": []byte("json/plain"), "a": []byte("b")},
+		Data:     []byte(text),
+	}
 }
 
-func store(t *testing.T, d converter.StorageDriver, payloads ...*common.Payload) []converter.StorageDriverClaim {
+func store(
+	t *testing.T, d converter.StorageDriver, payloads ...*common.Payload,
+) []converter.StorageDriverClaim {
 	t.Helper()
 	claims, err := d.Store(converter.StorageDriverStoreContext{Context: t.Context()}, payloads)
 	require.NoError(t, err)
 	return claims
 }
 
-func retrieve(t *testing.T, d converter.StorageDriver, claims ...converter.StorageDriverClaim) ([]*common.Payload, error) {
+func retrieve(
+	t *testing.T, d converter.StorageDriver, claims ...converter.StorageDriverClaim,
+) ([]*common.Payload, error) {
 	t.Helper()
 	return d.Retrieve(converter.StorageDriverRetrieveContext{Context: t.Context()}, claims)
 }
@@ -64,12 +74,15 @@ func TestStoreAndRetrieve(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			var requests atomic.Int64
-			b := open(t, storage.WithHook(func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
+			b := open(t, storage.WithHook(func(
+				context.Context, storage.Operation,
+			) (context.Context, func(storage.Outcome), error) {
 				return nil, func(outcome storage.Outcome) {
 					requests.Add(int64(outcome.Requests))
 				}, nil
 			}))
-			want := []*common.Payload{payload("one"), payload(strings.Repeat("two", 3<<20)), {}, payload("one")}
+			want := []*common.Payload{payload("one"), payload(strings.Repeat("two",
+				3<<20)), {}, payload("one")}
 
 			claims := store(t, newDriver(t, b), want...)
 			require.EqualValues(t, len(want), requests.Swap(0), "one request for each, without a look")
@@ -94,6 +107,7 @@ func TestStoreAndRetrieve(t *testing.T) {
 	}
 }
 
+// Retrieve fails if a claim is malformed, or if its object is missing or has other bytes.
 func TestRetrieveFails(t *testing.T) {
 	b := memstore.New()
 	d := newDriver(t, b)
@@ -106,12 +120,30 @@ func TestRetrieveFails(t *testing.T) {
 		claim map[string]string
 		code  storage.Code
 	}{
-		"other bytes":     {damaged.ClaimData, storage.ChecksumMismatch},
-		"no object":       {map[string]string{"key": "v0/none", "hash_algorithm": "sha256"}, storage.ObjectNotFound},
-		"another hash":    {map[string]string{"key": good.ClaimData["key"], "hash_algorithm": "md5"}, storage.InvalidArgument},
-		"an empty claim":  {nil, storage.InvalidArgument},
-		"no key":          {map[string]string{"hash_algorithm": "sha256"}, storage.InvalidArgument},
-		"no hash to find": {map[string]string{"key": good.ClaimData["key"], "hash_algorithm": "sha256"}, storage.ChecksumMismatch},
+		"other bytes": {
+			claim: damaged.ClaimData,
+			code:  storage.ChecksumMismatch,
+		},
+		"no object": {
+			claim: map[string]string{"key": "v0/none", "hash_algorithm": "sha256"},
+			code:  storage.ObjectNotFound,
+		},
+		"another hash": {
+			claim: map[string]string{"key": good.ClaimData["key"], "hash_algorithm": "md5"},
+			code:  storage.InvalidArgument,
+		},
+		"an empty claim": {
+			claim: nil,
+			code:  storage.InvalidArgument,
+		},
+		"no key": {
+			claim: map[string]string{"hash_algorithm": "sha256"},
+			code:  storage.InvalidArgument,
+		},
+		"no hash to find": {
+			claim: map[string]string{"key": good.ClaimData["key"], "hash_algorithm": "sha256"},
+			code:  storage.ChecksumMismatch,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -137,13 +169,20 @@ func (l *limiter[T]) Permit(_ context.Context, _ T, f func() error) error {
 func TestLimiterOfTheSDKIsAsked(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	two := []*common.Payload{payload("one"), payload("two")}
-	_, err := d.Store(converter.StorageDriverStoreContext{Context: t.Context(), Limiter: &limiter[*common.Payload]{}}, two)
+	_, err := d.Store(converter.StorageDriverStoreContext{
+		Context: t.Context(),
+		Limiter: &limiter[*common.Payload]{},
+	}, two)
 	require.ErrorIs(t, err, errLimited)
 	claims := store(t, d, two...)
-	_, err = d.Retrieve(converter.StorageDriverRetrieveContext{Context: t.Context(), Limiter: &limiter[converter.StorageDriverClaim]{}}, claims)
+	_, err = d.Retrieve(converter.StorageDriverRetrieveContext{
+		Context: t.Context(),
+		Limiter: &limiter[converter.StorageDriverClaim]{},
+	}, claims)
 	require.ErrorIs(t, err, errLimited)
 }
 
+// The driver has the name of its configuration, and its own type.
 func TestNames(t *testing.T) {
 	for want, c := range map[string]Config{"omnibucket": {}, "aws.s3driver": {Name: "aws.s3driver"}} {
 		d, err := New(memstore.New(), c)
@@ -162,7 +201,10 @@ func ExampleNew() {
 		panic(err)
 	}
 	// options := client.Options{ExternalStorage: external}
-	external := converter.ExternalStorage{Drivers: []converter.StorageDriver{d}, PayloadSizeThreshold: 64 << 10}
+	external := converter.ExternalStorage{
+		Drivers:              []converter.StorageDriver{d},
+		PayloadSizeThreshold: 64 << 10,
+	}
 	fmt.Println(external.Drivers[0].Name())
 	// Output:
 	// omnibucket
