@@ -23,14 +23,18 @@ const endToEndTests = "^(TestSuccessfulUpload|TestUnexpectedNetworkClose|TestUne
 // endToEndDifferences are what tusd's tests expect and tus does not say.
 var endToEndDifferences = []struct{ file, tusd, ours string }{
 	// Clients repeat a request after 423, and do not after 400.
-	{"e2e_test.go", "patchRes.StatusCode != http.StatusBadRequest", "patchRes.StatusCode != http.StatusLocked"},
+	{
+		file: "e2e_test.go",
+		tusd: "patchRes.StatusCode != http.StatusBadRequest",
+		ours: "patchRes.StatusCode != http.StatusLocked",
+	},
 	// The codes of errors.
-	{"e2e_test.go", `"ERR_UPLOAD_INTERRUPTED"`, `"locked"`},
-	{"e2e_test.go", `"ERR_UPLOAD_SIZE_EXCEEDED"`, `"too_large"`},
-	{"e2e_unix_test.go", `"ERR_SERVER_SHUTDOWN"`, `"interrupted"`},
+	{file: "e2e_test.go", tusd: `"ERR_UPLOAD_INTERRUPTED"`, ours: `"locked"`},
+	{file: "e2e_test.go", tusd: `"ERR_UPLOAD_SIZE_EXCEEDED"`, ours: `"too_large"`},
+	{file: "e2e_unix_test.go", tusd: `"ERR_SERVER_SHUTDOWN"`, ours: `"interrupted"`},
 	// Tusd completes a file with the first bytes of a client that sends more than it announced.
 	// Resumable makes no file of them.
-	{"e2e_test.go", "if offset != uploadLength {", "if offset >= uploadLength {"},
+	{file: "e2e_test.go", tusd: "if offset != uploadLength {", ours: "if offset >= uploadLength {"},
 }
 
 // Tusd's end-to-end tests, with a client whose network fails, pass on package uploads over each store. They
@@ -56,10 +60,12 @@ func TestTusdsEndToEndTestsOfResumable(t *testing.T) {
 		t.Run(store.name, func(t *testing.T) {
 			address := store.address(t)
 			c := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", endToEndTests)
-			c.Dir, c.Env = judge.Dir, append(os.Environ(), "TUSD_BINARY="+executable, serveVariable+"="+address)
+			c.Dir, c.Env = judge.Dir, append(os.Environ(), "TUSD_BINARY="+executable,
+				serveVariable+"="+address)
 			output, err := c.CombinedOutput()
 			require.NoError(t, err, "%s", output)
-			require.Equal(t, strings.Count(endToEndTests, "|")+1, strings.Count(string(output), "\n--- PASS"), "%s", output)
+			require.Equal(t, strings.Count(endToEndTests, "|")+1,
+				strings.Count(string(output), "\n--- PASS"), "%s", output)
 		})
 	}
 }

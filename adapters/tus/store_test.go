@@ -35,13 +35,13 @@ var stores = []struct {
 	part int64
 	open func(t *testing.T) storage.Bucket
 }{
-	{"memory", 1 << 10, func(*testing.T) storage.Bucket { return memstore.New() }},
-	{"local", 1 << 10, func(t *testing.T) storage.Bucket {
+	{name: "memory", part: 1 << 10, open: func(*testing.T) storage.Bucket { return memstore.New() }},
+	{name: "local", part: 1 << 10, open: func(t *testing.T) storage.Bucket {
 		b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true})
 		require.NoError(t, err)
 		return b
 	}},
-	{"minio", 5 << 20, func(t *testing.T) storage.Bucket {
+	{name: "minio", part: 5 << 20, open: func(t *testing.T) storage.Bucket {
 		b, err := s3.Open(t.Context(), minioserver.NewBucket(t))
 		require.NoError(t, err)
 		return b
@@ -112,7 +112,8 @@ func (s server) send(url string, content []byte, chunk int, headers ...string) {
 	s.t.Helper()
 	for i := 0; i < len(content); i += chunk {
 		piece := content[i:min(i+chunk, len(content))]
-		s.do(http.MethodPatch, url, bytes.NewReader(piece), http.StatusNoContent, append([]string{"Upload-Offset", strconv.Itoa(i)}, headers...)...)
+		s.do(http.MethodPatch, url, bytes.NewReader(piece), http.StatusNoContent,
+			append([]string{"Upload-Offset", strconv.Itoa(i)}, headers...)...)
 	}
 }
 
@@ -139,23 +140,30 @@ func random(size int64) []byte {
 	return content
 }
 
+// Clients upload files of any size, in chunks of any size, and download and remove them.
 func TestUploads(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
 			s := serve(t, store.open(t), store.part)
+			odd := 2*store.part + 7
 			tests := []struct {
 				name        string
 				size, chunk int64
 			}{
-				{"empty", 0, 1}, {"small", 100, 100}, {"small, in chunks", 100, 33},
-				{"one part", store.part, store.part}, {"parts in one chunk", 2*store.part + 7, 2*store.part + 7},
-				{"parts in odd chunks", 2*store.part + 7, store.part*3/4 + 1}, {"whole parts", 2 * store.part, store.part},
+				{name: "empty", size: 0, chunk: 1},
+				{name: "small", size: 100, chunk: 100},
+				{name: "small, in chunks", size: 100, chunk: 33},
+				{name: "one part", size: store.part, chunk: store.part},
+				{name: "parts in one chunk", size: odd, chunk: odd},
+				{name: "parts in odd chunks", size: odd, chunk: store.part*3/4 + 1},
+				{name: "whole parts", size: 2 * store.part, chunk: store.part},
 			}
 			for _, tt := range tests {
 				t.Run(tt.name, func(t *testing.T) {
 					s.t = t
 					content := random(tt.size)
-					url := s.create("Upload-Length", strconv.Itoa(len(content)), "Upload-Metadata", "filetype "+base64.StdEncoding.EncodeToString([]byte("image/png")))
+					url := s.create("Upload-Length", strconv.Itoa(len(content)), "Upload-Metadata",
+						"filetype "+base64.StdEncoding.EncodeToString([]byte("image/png")))
 
 					s.send(url, content, int(tt.chunk))
 					require.Equal(t, len(content), s.offset(url))
@@ -183,7 +191,8 @@ func TestDeclareLength(t *testing.T) {
 				content := random(size)
 				url := s.create("Upload-Defer-Length", "1")
 				s.send(url, content, int(size))
-				s.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset", strconv.Itoa(len(content)), "Upload-Length", strconv.Itoa(len(content)))
+				s.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset",
+					strconv.Itoa(len(content)), "Upload-Length", strconv.Itoa(len(content)))
 				require.True(t, bytes.Equal(content, s.content(url)))
 			}
 		})
@@ -220,7 +229,8 @@ func TestWriteChunkBodyFails(t *testing.T) {
 	info, err := u.GetInfo(t.Context())
 	require.NoError(t, err)
 
-	n, err := u.WriteChunk(t.Context(), 0, io.MultiReader(strings.NewReader("twenty-three characters"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	n, err := u.WriteChunk(t.Context(), 0,
+		io.MultiReader(strings.NewReader("twenty-three characters"), iotest.ErrReader(io.ErrUnexpectedEOF)))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Equal(t, int64(23), n)
 
@@ -328,7 +338,8 @@ func TestGetInfoFinishFails(t *testing.T) {
 	content := random(10)
 	url := s.create("Upload-Length", "10")
 	injector.Set(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied))
-	s.do(http.MethodPatch, url, bytes.NewReader(content), http.StatusInternalServerError, "Upload-Offset", "0")
+	s.do(http.MethodPatch, url, bytes.NewReader(content), http.StatusInternalServerError,
+		"Upload-Offset", "0")
 	s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
 
 	injector.Set()
@@ -337,7 +348,8 @@ func TestGetInfoFinishFails(t *testing.T) {
 
 	url = s.create("Upload-Length", "10")
 	injector.Set(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied))
-	s.do(http.MethodPatch, url, bytes.NewReader(content), http.StatusInternalServerError, "Upload-Offset", "0")
+	s.do(http.MethodPatch, url, bytes.NewReader(content), http.StatusInternalServerError,
+		"Upload-Offset", "0")
 	s.do(http.MethodDelete, url, nil, http.StatusNoContent)
 	s.do(http.MethodHead, url, nil, http.StatusNotFound)
 }
@@ -349,12 +361,28 @@ func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 		sent int64
 		make func(t *testing.T, u handler.Upload) error
 	}{
-		"in parts":                         {handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "other/a"}}, 10, finish},
-		"in parts, a made-up ID":           {handler.FileInfo{Size: 10}, 10, finish},
-		"in a part, a made-up ID":          {handler.FileInfo{Size: 3}, 0, writeThree},
-		"in a part, at the key of a hook":  {handler.FileInfo{ID: "a", Size: 3, Storage: map[string]string{"Key": "other/a"}}, 0, writeThree},
-		"in a part, with the ID of a hook": {handler.FileInfo{ID: "a", Size: 3}, 0, writeThree},
-		"joined, at the key of a hook": {handler.FileInfo{ID: "a", IsFinal: true, Storage: map[string]string{"Key": "other/a"}}, 0, func(t *testing.T, u handler.Upload) error {
+		"in parts": {
+			info: handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "other/a"}},
+			sent: 10,
+			make: finish,
+		},
+		"in parts, a made-up ID":  {info: handler.FileInfo{Size: 10}, sent: 10, make: finish},
+		"in a part, a made-up ID": {info: handler.FileInfo{Size: 3}, sent: 0, make: writeThree},
+		"in a part, at the key of a hook": {
+			info: handler.FileInfo{ID: "a", Size: 3, Storage: map[string]string{"Key": "other/a"}},
+			sent: 0,
+			make: writeThree,
+		},
+		"in a part, with the ID of a hook": {
+			info: handler.FileInfo{ID: "a", Size: 3},
+			sent: 0,
+			make: writeThree,
+		},
+		"joined, at the key of a hook": {info: handler.FileInfo{
+			ID:      "a",
+			IsFinal: true,
+			Storage: map[string]string{"Key": "other/a"},
+		}, sent: 0, make: func(t *testing.T, u handler.Upload) error {
 			piece, err := u.(*upload).store.NewUpload(t.Context(), handler.FileInfo{Size: 3})
 			require.NoError(t, err)
 			require.NoError(t, writeThree(t, piece))
@@ -362,7 +390,11 @@ func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 			require.NoError(t, piece.(*upload).Terminate(t.Context()))
 			return failure
 		}},
-		"empty, at the key of a hook": {handler.FileInfo{ID: "a", Storage: map[string]string{"Key": "other/a"}}, 0, finish},
+		"empty, at the key of a hook": {
+			info: handler.FileInfo{ID: "a", Storage: map[string]string{"Key": "other/a"}},
+			sent: 0,
+			make: finish,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -424,7 +456,10 @@ func TestTerminateKeepsAnObjectThatWasReplaced(t *testing.T) {
 func TestObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
 	b := memstore.New()
 	store, err := New(b, Config{Options: func(handler.FileInfo) []storage.WriteOption {
-		return []storage.WriteOption{storage.WithMetadata(map[string]string{"owner": "alice"}), storage.WithContentType("text/plain")}
+		return []storage.WriteOption{
+			storage.WithMetadata(map[string]string{"owner": "alice"}),
+			storage.WithContentType("text/plain"),
+		}
 	}})
 	require.NoError(t, err)
 	for _, id := range []string{"a", ""} {
@@ -445,10 +480,26 @@ func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 		basePart int64
 		sent     int64
 	}{
-		"the ID of a hook":           {handler.FileInfo{ID: "kept", Size: 10}, basePart, 5},
-		"the key of a hook":          {handler.FileInfo{Size: 10, Storage: map[string]string{"Key": "kept"}}, basePart, 5},
-		"in parts, before all bytes": {handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "kept"}}, 4, 5},
-		"in parts, after all bytes":  {handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "kept"}}, 4, 10},
+		"the ID of a hook": {
+			info:     handler.FileInfo{ID: "kept", Size: 10},
+			basePart: basePart,
+			sent:     5,
+		},
+		"the key of a hook": {
+			info:     handler.FileInfo{Size: 10, Storage: map[string]string{"Key": "kept"}},
+			basePart: basePart,
+			sent:     5,
+		},
+		"in parts, before all bytes": {
+			info:     handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "kept"}},
+			basePart: 4,
+			sent:     5,
+		},
+		"in parts, after all bytes": {
+			info:     handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "kept"}},
+			basePart: 4,
+			sent:     10,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -506,7 +557,9 @@ func TestTailWithoutAStateIsReplaced(t *testing.T) {
 	require.NoError(t, err)
 	u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: 10})
 	require.NoError(t, err)
-	_, err = store.bucket.Upload(t.Context(), "a.part", strings.NewReader("01"), storage.WithMetadata(map[string]string{"part": "1"}))
+	_, err = store.bucket.Upload(t.Context(), "a.part", strings.NewReader("01"), storage.WithMetadata(map[string]string{
+		"part": "1",
+	}))
 	require.NoError(t, err)
 	_, err = u.WriteChunk(t.Context(), 0, strings.NewReader("012345"))
 	require.NoError(t, err)
@@ -518,6 +571,7 @@ func TestTailWithoutAStateIsReplaced(t *testing.T) {
 	require.Equal(t, "0123456789", string(text))
 }
 
+// The upload is stored under the key that a hook of tusd names, with the options of Config.Options.
 func TestKeys(t *testing.T) {
 	b := memstore.New()
 	store, err := New(b, Config{Options: func(handler.FileInfo) []storage.WriteOption {
@@ -576,7 +630,11 @@ func TestGetUploadStoreRefuses(t *testing.T) {
 				injector := faults.New()
 				s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
 				url := s.create("Upload-Length", "4")
-				injector.Set(faults.Fail(calls).WithError(&storage.Error{Code: storage.InvalidArgument, Status: http.StatusBadRequest, Hint: text}))
+				injector.Set(faults.Fail(calls).WithError(&storage.Error{
+					Code:   storage.InvalidArgument,
+					Status: http.StatusBadRequest,
+					Hint:   text,
+				}))
 				s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
 			})
 		}
@@ -587,7 +645,10 @@ func TestGetUploadStoreRefuses(t *testing.T) {
 func TestGetUploadStoreRefusesID(t *testing.T) {
 	for name, key := range map[string]string{"the lock": "odd.lock", "the state": "odd.info"} {
 		t.Run(name, func(t *testing.T) {
-			injector := faults.New(faults.Fail(faults.Put | faults.Get).ForKey(key).WithError(&storage.Error{Code: storage.InvalidArgument, Hint: "use another key"}))
+			injector := faults.New(faults.Fail(faults.Put | faults.Get).ForKey(key).WithError(&storage.Error{
+				Code: storage.InvalidArgument,
+				Hint: "use another key",
+			}))
 			s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
 			s.do(http.MethodHead, s.url+"odd", nil, http.StatusNotFound)
 			require.Empty(t, s.keys())
@@ -599,7 +660,8 @@ func TestGetUploadStoreRefusesID(t *testing.T) {
 func TestLockReplacedByAnObject(t *testing.T) {
 	s := serve(t, memstore.New(), 1<<10)
 	url := s.create("Upload-Length", "4")
-	_, err := s.bucket.Upload(t.Context(), url[strings.LastIndex(url, "/")+1:]+".lock", strings.NewReader("text"))
+	_, err := s.bucket.Upload(t.Context(), url[strings.LastIndex(url, "/")+1:]+".lock",
+		strings.NewReader("text"))
 	require.NoError(t, err)
 	s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
 }
@@ -624,7 +686,8 @@ func TestContentTypeOfAClient(t *testing.T) {
 		for size, length := range map[string]int64{"empty": 0, "small": 10, "in parts": 5000} {
 			t.Run(name+", "+size, func(t *testing.T) {
 				s := serve(t, memstore.New(), 1<<10)
-				url := s.create("Upload-Length", strconv.FormatInt(length, 10), "Upload-Metadata", "filetype "+base64.StdEncoding.EncodeToString([]byte(tt.given)))
+				url := s.create("Upload-Length", strconv.FormatInt(length, 10), "Upload-Metadata",
+					"filetype "+base64.StdEncoding.EncodeToString([]byte(tt.given)))
 				content := random(length)
 				s.send(url, content, 3000)
 
@@ -642,7 +705,12 @@ func TestContentTypeOfAClient(t *testing.T) {
 
 // If a server dies after any of its writes, Terminate leaves no object and no open multipart upload.
 func TestTerminateAfterADeadServer(t *testing.T) {
-	for name, size := range map[string]int64{"empty": 0, "small": 10, "in whole parts": 4096, "in parts": 5000} {
+	for name, size := range map[string]int64{
+		"empty":          0,
+		"small":          10,
+		"in whole parts": 4096,
+		"in parts":       5000,
+	} {
 		for begin, header := range map[string][]string{
 			"":                          {"Upload-Length", strconv.FormatInt(size, 10)},
 			", and the length is later": {"Upload-Defer-Length", "1"},
@@ -653,9 +721,14 @@ func TestTerminateAfterADeadServer(t *testing.T) {
 					s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
 					url := s.create(header...)
 					injector.Set(faults.DropResponse(faults.Writes).Nth(n).WithError(storage.PermissionDenied))
-					request, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, url, bytes.NewReader(random(size)))
+					request, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, url,
+						bytes.NewReader(random(size)))
 					require.NoError(t, err)
-					request.Header = http.Header{"Tus-Resumable": {"1.0.0"}, "Content-Type": {"application/offset+octet-stream"}, "Upload-Offset": {"0"}}
+					request.Header = http.Header{
+						"Tus-Resumable": {"1.0.0"},
+						"Content-Type":  {"application/offset+octet-stream"},
+						"Upload-Offset": {"0"},
+					}
 					if header[0] != "Upload-Length" {
 						request.Header.Set("Upload-Length", strconv.FormatInt(size, 10))
 					}
@@ -688,7 +761,9 @@ func TestWriteChunkPartFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			injector := faults.New()
-			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
+				Attempts: 1,
+			}))
 			store, err := New(b, Config{})
 			require.NoError(t, err)
 			store.basePart = 1
@@ -732,7 +807,9 @@ func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			injector := faults.New(faults.DropResponse(faults.BeginParts).Nth(1))
-			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: tt.attempts}))
+			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
+				Attempts: tt.attempts,
+			}))
 			s := serve(t, b, 4)
 			url := s.do(http.MethodPost, s.url, nil, tt.want, "Upload-Length", "10").Header.Get("Location")
 			if tt.want == http.StatusCreated {
@@ -759,9 +836,14 @@ func TestNewUploadTooLong(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			limits := faults.WithLimits(faults.Limits{MinPartSize: 1 << 10, MaxPartSize: 4 << 10, MaxParts: 3})
+			limits := faults.WithLimits(faults.Limits{
+				MinPartSize: 1 << 10,
+				MaxPartSize: 4 << 10,
+				MaxParts:    3,
+			})
 			s := serve(t, memstore.New(driver.WithLayer(limits)), 1<<10)
-			location := s.do(http.MethodPost, s.url, nil, tt.want, "Upload-Length", tt.length).Header.Get("Location")
+			location := s.do(http.MethodPost, s.url, nil, tt.want, "Upload-Length",
+				tt.length).Header.Get("Location")
 			if tt.want == http.StatusCreated {
 				content := random(12288)
 				s.send(location, content, 5000)
@@ -790,7 +872,8 @@ func TestWriteChunkTooManyParts(t *testing.T) {
 		http.StatusRequestEntityTooLarge, "Upload-Offset", strconv.Itoa(len(content)))
 	require.Equal(t, len(content), s.offset(url))
 
-	s.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset", strconv.Itoa(len(content)), "Upload-Length", strconv.Itoa(len(content)))
+	s.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset", strconv.Itoa(len(content)),
+		"Upload-Length", strconv.Itoa(len(content)))
 	require.True(t, bytes.Equal(content, s.content(url)))
 }
 
@@ -804,7 +887,11 @@ func TestNewRefusesBuckets(t *testing.T) {
 		"metadata, which tails have": storage.Metadata,
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err = New(memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return without{d, features} })), Config{})
+			_, err = New(memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+				return without{
+					d, features,
+				}
+			})), Config{})
 			require.ErrorIs(t, err, storage.Unsupported)
 		})
 	}
@@ -825,6 +912,7 @@ func (d without) Describe() driver.Description {
 // quick returns a locker that looks often.
 func quick(b storage.ReadWriter) *Locker { return &Locker{bucket: b, ttl: time.Second} }
 
+// A lock that another request holds is waited for. The holder is told to release it.
 func TestLocks(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
@@ -833,24 +921,26 @@ func TestLocks(t *testing.T) {
 			require.NoError(t, err)
 			two, err := quick(b).NewLock("a")
 			require.NoError(t, err)
-			requests := make(chan struct{})
-			require.NoError(t, one.Lock(t.Context(), func() {
-				close(requests)
-			}))
 
+			// The first request holds the lock, and is asked to release it.
+			asked := make(chan struct{})
+			require.NoError(t, one.Lock(t.Context(), func() {
+				close(asked)
+			}))
 			waiting, cancel := context.WithCancel(t.Context())
 			go func() {
-				<-requests // the holder knows that another request waits
+				<-asked
 				cancel()
 			}()
 			require.ErrorIs(t, two.Lock(waiting, func() {}), handler.ErrLockTimeout)
 
-			got := make(chan error)
+			// When it releases the lock, the second request gets it.
+			locked := make(chan error)
 			go func() {
-				got <- two.Lock(t.Context(), func() {})
+				locked <- two.Lock(t.Context(), func() {})
 			}()
 			require.NoError(t, one.Unlock())
-			require.NoError(t, <-got)
+			require.NoError(t, <-locked)
 			require.NoError(t, two.Unlock())
 
 			exists, err := b.Exists(t.Context(), "a.lock")
@@ -863,7 +953,9 @@ func TestLocks(t *testing.T) {
 // Lock and Unlock make one request each if nobody else wants the lock.
 func TestLockRequests(t *testing.T) {
 	var requests atomic.Int64
-	b := memstore.New(storage.WithHook(func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
+	b := memstore.New(storage.WithHook(func(
+		ctx context.Context, _ storage.Operation,
+	) (context.Context, func(storage.Outcome), error) {
 		return ctx, func(outcome storage.Outcome) {
 			requests.Add(int64(outcome.Requests))
 		}, nil
@@ -897,7 +989,8 @@ func TestUnlockWhenAsked(t *testing.T) {
 func TestLockOfADeadHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
-		_, err := b.Upload(t.Context(), "a.lock", strings.NewReader(`{"Holder":"dead"}`)) // of an earlier release
+		_, err := b.Upload(t.Context(), "a.lock",
+			strings.NewReader(`{"Holder":"dead"}`)) // of an earlier release
 		require.NoError(t, err)
 		l, err := newLocker(b).NewLock("a")
 		require.NoError(t, err)
