@@ -24,6 +24,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
+// store puts an object into a store.
 func (w *world) store(name, key, text string) {
 	_, err := w.bucket(name).Upload(w.t.Context(), key, strings.NewReader(text))
 	require.NoError(w.t, err)

@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
+// layerOf returns a layer with a configuration.
 func layerOf(t *testing.T, c encrypt.Config) driver.Layer {
 	t.Helper()
 	layer, err := encrypt.New(c)

@@ -129,6 +129,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// newLayer returns a layer with a configuration.
 func newLayer(t *testing.T, c limit.Config) driver.Layer {
 	t.Helper()
 	layer, err := limit.New(c)

@@ -22,11 +22,13 @@ type ask = func(ctx context.Context, key string) (*storage.VendedCredentials, er
 // A clock is moved by a test only.
 type clock struct{ now time.Time }
 
+// newClock returns a clock that stands still.
 func newClock() *clock { return &clock{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
 
 func (c *clock) time() time.Time         { return c.now }
 func (c *clock) advance(d time.Duration) { c.now = c.now.Add(d) }
 
+// storeOf returns what the suite of vended credentials needs.
 func storeOf(t *testing.T, d driver.Driver, c *clock) vendedtest.Store {
 	program := engine.New(d)
 	t.Cleanup(func() {
