@@ -14,6 +14,7 @@ import (
 // (https://github.com/GoogleCloudPlatform/golang-samples/tree/main/cdn), from which the signatures here come, too.
 const googleKey = "nZtRohdNF9m3cKM24IcK4w=="
 
+// newCloudCDN returns a signer whose URLs expire at a time.
 func newCloudCDN(t *testing.T, base string, expiry int64) *cdn.CloudCDNSigner {
 	t.Helper()
 	s, err := cdn.NewCloudCDNSigner(cdn.CloudCDNConfig{BaseURL: base, KeyName: "my-key", Key: googleKey})

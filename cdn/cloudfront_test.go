@@ -27,6 +27,7 @@ const distribution = "https://d111111abcdef8.cloudfront.net/"
 // asked is a time, at which a signature for an hour ends at 1767290400.
 var asked = time.Unix(1767290400, 0).Add(-time.Hour)
 
+// testFile returns the content of a file in testdata.
 func testFile(t *testing.T, name string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name))
@@ -34,6 +35,7 @@ func testFile(t *testing.T, name string) []byte {
 	return text
 }
 
+// newCloudFront returns a signer whose configuration the test may change.
 func newCloudFront(t *testing.T, change func(*cdn.CloudFrontConfig)) *cdn.CloudFrontSigner {
 	t.Helper()
 	c := cdn.CloudFrontConfig{
@@ -63,6 +65,7 @@ func opensslSignature(t *testing.T, name, hash string) (policy, signature string
 	return "", ""
 }
 
+// cloudFrontBase64 returns a text in the Base64 of CloudFront, which has other characters than the standard.
 func cloudFrontBase64(text string) string {
 	return strings.NewReplacer("+", "-", "=", "_", "/",
 		"~").Replace(base64.StdEncoding.EncodeToString([]byte(text)))
@@ -173,6 +176,7 @@ func TestCloudFrontTakesECDSA(t *testing.T) {
 	}
 }
 
+// ecPublicKey returns the public key of the ECDSA key in testdata.
 func ecPublicKey(t *testing.T) *ecdsa.PublicKey {
 	_, rest := pem.Decode(testFile(t, "cloudfront-ec.pem"))
 	block, _ := pem.Decode(rest)
@@ -181,6 +185,7 @@ func ecPublicKey(t *testing.T) *ecdsa.PublicKey {
 	return &key.PublicKey
 }
 
+// signatureOf returns the signature in a URL.
 func signatureOf(t *testing.T, address string) []byte {
 	u, err := url.Parse(address)
 	require.NoError(t, err)

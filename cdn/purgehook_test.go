@@ -76,6 +76,7 @@ func newPurgedBucket(t *testing.T, r *recorder, opts ...storage.OpenOption) (sto
 	return b, failures
 }
 
+// put stores an object under each key.
 func put(t *testing.T, b storage.Uploader, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
@@ -84,6 +85,7 @@ func put(t *testing.T, b storage.Uploader, keys ...string) {
 	}
 }
 
+// none drops the result of a call and returns its error.
 func none[T any](_ T, err error) error { return err }
 
 // Each operation purges its keys.
@@ -446,6 +448,7 @@ func TestPurgeHookIsBoundedInTime(t *testing.T) {
 	})
 }
 
+// manyKeys returns so many keys.
 func manyKeys(n int) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		for i := 0; i < n && yield(fmt.Sprintf("%03d", i)); i++ {

@@ -33,6 +33,7 @@ type wire struct {
 	bodies  []string
 }
 
+// newWire returns an API that records the requests of a purger.
 func newWire(t *testing.T, respond http.HandlerFunc) *wire {
 	t.Helper()
 	w := &wire{}
@@ -52,6 +53,7 @@ func newWire(t *testing.T, respond http.HandlerFunc) *wire {
 	return w
 }
 
+// client returns a client whose requests reach the API, whatever their host is.
 func (w *wire) client() *http.Client {
 	transport := w.server.Client().Transport.(*http.Transport).Clone()
 	transport.TLSClientConfig.ServerName = "example.com" // which the certificate of httptest names
@@ -61,6 +63,7 @@ func (w *wire) client() *http.Client {
 	return &http.Client{Transport: transport}
 }
 
+// responding returns an API that responds with a status and a body.
 func responding(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
@@ -160,6 +163,7 @@ func TestCloudflareTakesAHundredURLsInARequest(t *testing.T) {
 	require.Equal(t, []int{100, 100, 1}, sizes)
 }
 
+// manyURLs returns so many URLs.
 func manyURLs(n int) []string {
 	urls := make([]string, n)
 	for i := range urls {

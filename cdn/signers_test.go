@@ -28,6 +28,7 @@ type signer interface {
 
 const site = "https://cdn.example.com/files/"
 
+// newSigners returns a signer of each CDN, by names.
 func newSigners(t *testing.T) map[string]signer {
 	t.Helper()
 	google, err := cdn.NewCloudCDNSigner(cdn.CloudCDNConfig{BaseURL: site, KeyName: "my-key", Key: googleKey})
