@@ -39,6 +39,7 @@ var stores = map[string]func(t *testing.T, opts ...storage.OpenOption) storage.B
 	},
 }
 
+// newDriver returns a driver of the bucket.
 func newDriver(t *testing.T, b storage.ReadWriter) converter.StorageDriver {
 	t.Helper()
 	d, err := New(b, Config{})
@@ -46,6 +47,7 @@ func newDriver(t *testing.T, b storage.ReadWriter) converter.StorageDriver {
 	return d
 }
 
+// payload returns a payload with a text.
 func payload(text string) *common.Payload {
 	return &common.Payload{
 		Metadata: map[string][]byte{"encoding": []byte("json/plain"), "a": []byte("b")},
@@ -53,6 +55,7 @@ func payload(text string) *common.Payload {
 	}
 }
 
+// store stores payloads, and returns their claims.
 func store(
 	t *testing.T, d converter.StorageDriver, payloads ...*common.Payload,
 ) []converter.StorageDriverClaim {
@@ -62,6 +65,7 @@ func store(
 	return claims
 }
 
+// retrieve returns the payloads of claims.
 func retrieve(
 	t *testing.T, d converter.StorageDriver, claims ...converter.StorageDriverClaim,
 ) ([]*common.Payload, error) {

@@ -95,11 +95,13 @@ func (s server) do(method, url string, body io.Reader, want int, headers ...stri
 	return response
 }
 
+// create creates an upload with these headers, and returns its URL.
 func (s server) create(headers ...string) (url string) {
 	s.t.Helper()
 	return s.do(http.MethodPost, s.url, nil, http.StatusCreated, headers...).Header.Get("Location")
 }
 
+// offset returns the offset of an upload.
 func (s server) offset(url string) int {
 	s.t.Helper()
 	offset, err := strconv.Atoi(s.do(http.MethodHead, url, nil, http.StatusOK).Header.Get("Upload-Offset"))
@@ -125,6 +127,7 @@ func (s server) content(url string) []byte {
 	return text
 }
 
+// keys returns the keys of the bucket.
 func (s server) keys() (keys []string) {
 	s.t.Helper()
 	for entry, err := range s.bucket.List(s.t.Context()) {
@@ -134,6 +137,7 @@ func (s server) keys() (keys []string) {
 	return keys
 }
 
+// random returns so many random bytes.
 func random(size int64) []byte {
 	content := make([]byte, size)
 	_, _ = rand.Read(content)
@@ -424,6 +428,7 @@ func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 	}
 }
 
+// finish finishes an upload.
 func finish(t *testing.T, u handler.Upload) error { return u.FinishUpload(t.Context()) }
 
 func writeThree(t *testing.T, u handler.Upload) error {
