@@ -35,7 +35,7 @@ func TestBoundOfBodies(t *testing.T) {
 
 	// The server sends 2 MiB more than a document may have.
 	const sent = Document + 2<<20
-	operation := serving.WithCall(t.Context(), &serving.Call{})
+	newOperation := func() context.Context { return serving.WithCall(t.Context(), &serving.Call{}) }
 	tests := []struct {
 		name    string
 		path    string
@@ -46,20 +46,20 @@ func TestBoundOfBodies(t *testing.T) {
 		{
 			name: "the body of an error",
 			path: "/failed",
-			ctx:  operation,
+			ctx:  newOperation(),
 			size: ErrorBody,
 		},
 		{
 			name:    "a document",
 			path:    "/",
-			ctx:     operation,
+			ctx:     newOperation(),
 			size:    Document,
 			tooLong: true,
 		},
 		{
 			name: "the content of an object",
 			path: "/",
-			ctx:  serving.WithContent(operation, noWatch{}),
+			ctx:  serving.WithContent(newOperation(), noWatch{}),
 			size: sent,
 		},
 		{
