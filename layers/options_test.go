@@ -50,36 +50,48 @@ func TestLayersKeepOptionsOfStore(t *testing.T) {
 		"limit":     func(t *testing.T) driver.Layer { return newLimit(t, limit.Config{}) },
 		"meter":     func(*testing.T) driver.Layer { return meter.New().Layer() },
 	}
-	count := func(t *testing.T, b storage.Bucket, opts ...storage.ListOption) (n int) {
+
+	// These return how many versions of the object a the store has kept: one was replaced, and one removed.
+	countVersions := func(t *testing.T, b storage.Bucket, opts ...storage.ListOption) (versions int) {
 		for entry, err := range storage.Versions(t.Context(), b, opts...) {
 			require.NoError(t, err)
 			if entry.Key == "a" && !entry.IsDeleteMarker {
-				n++
+				versions++
 			}
 		}
-		return n
+		return versions
 	}
+	countKept := func(t *testing.T, b storage.Bucket) int { return countVersions(t, b) }
+	countSoftDeleted := func(t *testing.T, b storage.Bucket) int {
+		return countVersions(t, b, storage.WithSoftDeleted())
+	}
+	countBesideLock := func(t *testing.T, b storage.Bucket) int {
+		_, err := b.Upload(t.Context(), "locked", strings.NewReader("x"))
+		require.NoError(t, err)
+		require.NoError(t, storage.SetLegalHold(t.Context(), b, "locked", true))
+		return countVersions(t, b)
+	}
+
 	tests := map[string]struct {
 		option storage.OpenOption
-		kept   func(t *testing.T, b storage.Bucket) int // of two objects, one replaced, one removed
+		count  func(t *testing.T, b storage.Bucket) int
 		want   int
 	}{
 		"versions": {
 			option: storage.WithVersioning(true),
-			kept:   func(t *testing.T, b storage.Bucket) int { return count(t, b) },
+			count:  countKept,
 			want:   2,
 		},
-		"what is removed": {option: storage.WithSoftDelete(time.Hour), kept: func(
-			t *testing.T, b storage.Bucket,
-		) int {
-			return count(t, b, storage.WithSoftDeleted())
-		}, want: 2},
-		"locks": {option: storage.WithObjectLock(), kept: func(t *testing.T, b storage.Bucket) int {
-			_, err := b.Upload(t.Context(), "locked", strings.NewReader("x"))
-			require.NoError(t, err)
-			require.NoError(t, storage.SetLegalHold(t.Context(), b, "locked", true))
-			return count(t, b)
-		}, want: 2},
+		"what is removed": {
+			option: storage.WithSoftDelete(time.Hour),
+			count:  countSoftDeleted,
+			want:   2,
+		},
+		"locks": {
+			option: storage.WithObjectLock(),
+			count:  countBesideLock,
+			want:   2,
+		},
 	}
 	for name, tt := range tests {
 		for store, newStore := range stores {
@@ -92,7 +104,7 @@ func TestLayersKeepOptionsOfStore(t *testing.T) {
 						require.NoError(t, err)
 					}
 					require.NoError(t, b.Remove(t.Context(), "a"))
-					require.Equal(t, tt.want, tt.kept(t, open(storage.WithVersioning(true))))
+					require.Equal(t, tt.want, tt.count(t, open(storage.WithVersioning(true))))
 				})
 			}
 		}

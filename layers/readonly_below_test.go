@@ -18,35 +18,36 @@ import (
 // If the readonly layer is anywhere in the chain, neither of the two stores changes.
 func TestReadonlyBucketChangesNoStore(t *testing.T) {
 	refusing := readonly.New(readonly.Config{})
-	for name, layers := range map[string]func(other storage.Bucket) []driver.Layer{
+	overlayOn := func(other storage.Bucket) driver.Layer {
+		layer, err := overlay.New(other, overlay.Config{})
+		require.NoError(t, err)
+		return layer
+	}
+	mirrorOn := func(other storage.Bucket) driver.Layer {
+		layer, err := mirror.New(other, mirror.Config{})
+		require.NoError(t, err)
+		return layer
+	}
+
+	// Each row returns layers, from the lowest to the highest.
+	tests := map[string]func(other storage.Bucket) []driver.Layer{
 		"below an overlay": func(other storage.Bucket) []driver.Layer {
-			layer, err := overlay.New(other, overlay.Config{})
-			require.NoError(t, err)
-			return []driver.Layer{refusing, layer}
+			return []driver.Layer{refusing, overlayOn(other)}
 		},
 		"above an overlay": func(other storage.Bucket) []driver.Layer {
-			layer, err := overlay.New(other, overlay.Config{})
-			require.NoError(t, err)
-			return []driver.Layer{layer, refusing}
+			return []driver.Layer{overlayOn(other), refusing}
 		},
 		"below a mirror": func(other storage.Bucket) []driver.Layer {
-			layer, err := mirror.New(other, mirror.Config{})
-			require.NoError(t, err)
-			return []driver.Layer{refusing, layer}
+			return []driver.Layer{refusing, mirrorOn(other)}
 		},
 		"above a mirror": func(other storage.Bucket) []driver.Layer {
-			layer, err := mirror.New(other, mirror.Config{})
-			require.NoError(t, err)
-			return []driver.Layer{layer, refusing}
+			return []driver.Layer{mirrorOn(other), refusing}
 		},
 		"below a mirror, below an overlay": func(other storage.Bucket) []driver.Layer {
-			mirrored, err := mirror.New(memstore.New(), mirror.Config{})
-			require.NoError(t, err)
-			layer, err := overlay.New(other, overlay.Config{})
-			require.NoError(t, err)
-			return []driver.Layer{refusing, mirrored, layer}
+			return []driver.Layer{refusing, mirrorOn(memstore.New()), overlayOn(other)}
 		},
-	} {
+	}
+	for name, layers := range tests {
 		t.Run(name, func(t *testing.T) {
 			store := memstore.NewDriver(memstore.Config{})
 			other := memstore.New()
@@ -56,6 +57,7 @@ func TestReadonlyBucketChangesNoStore(t *testing.T) {
 			}
 			_, err := other.Upload(t.Context(), "old", strings.NewReader("text"))
 			require.NoError(t, err)
+
 			d := store
 			for _, layer := range layers(other) {
 				d = layer(d)

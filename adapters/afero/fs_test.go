@@ -49,104 +49,105 @@ func TestFs(t *testing.T) {
 		require.NoError(t, err)
 		return string(text)
 	}
-	tests := []struct {
-		name string
-		run  func(t *testing.T)
-	}{
-		{"a write appears at Close, whole", func(t *testing.T) {
-			f, err := files.Create("/a/b.txt")
-			require.NoError(t, err)
 
-			_, err = f.WriteString("text")
-			require.NoError(t, err)
-			require.Empty(t, content("a/b.txt"))
+	t.Run("a write appears at Close, whole", func(t *testing.T) {
+		f, err := files.Create("/a/b.txt")
+		require.NoError(t, err)
 
-			require.NoError(t, f.Close())
-			require.Equal(t, "text", content("a/b.txt"))
-			require.ErrorIs(t, f.Close(), fs.ErrClosed)
-		}},
-		{"an append keeps what was there", func(t *testing.T) {
-			f, err := files.OpenFile("a/b.txt", os.O_WRONLY|os.O_APPEND, 0)
-			require.NoError(t, err)
-			_, err = io.Copy(f, strings.NewReader(" and more"))
-			require.NoError(t, err)
-			require.NoError(t, f.Close())
-			require.Equal(t, "text and more", content("a/b.txt"))
-		}},
-		{"WriteAt and Truncate change a part", func(t *testing.T) {
-			f, err := files.OpenFile("a/b.txt", os.O_RDWR, 0)
-			require.NoError(t, err)
-			_, err = f.WriteAt([]byte("TE"), 0)
-			require.NoError(t, err)
-			require.NoError(t, f.Truncate(8))
+		_, err = f.WriteString("text")
+		require.NoError(t, err)
+		require.Empty(t, content("a/b.txt"))
 
-			require.NoError(t, f.Sync())
-			require.Equal(t, "TExt and", content("a/b.txt"))
-			require.NoError(t, f.Close())
-			require.Equal(t, "TExt and", content("a/b.txt"))
-		}},
-		{"O_EXCL refuses a file that is there", func(t *testing.T) {
-			_, err := files.OpenFile("a/b.txt", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0)
-			require.ErrorIs(t, err, fs.ErrExist)
-		}},
-		{"a copy that fails stores nothing", func(t *testing.T) {
-			for _, name := range []string{"a/b.txt", "a/new.txt"} {
-				f, err := files.Create(name)
-				require.NoError(t, err)
-				_, err = io.Copy(f,
-					io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF)))
-				require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-				require.ErrorIs(t, f.Close(), io.ErrUnexpectedEOF)
-			}
-			require.Equal(t, "TExt and", content("a/b.txt"))
-			exists, err := b.Exists(t.Context(), "a/new.txt")
-			require.NoError(t, err)
-			require.False(t, exists)
-		}},
-		{"a folder is renamed with all that is in it", func(t *testing.T) {
-			require.NoError(t, afero.WriteFile(files, "a/c/d", []byte("d"), 0))
-			require.NoError(t, files.Rename("a", "z"))
-			require.Equal(t, "d", content("z/c/d"))
-			exists, err := afero.Exists(files, "a")
-			require.NoError(t, err)
-			require.False(t, exists)
-			require.ErrorIs(t, files.Rename("z", "z/c/e"), fs.ErrInvalid)
-		}},
-		{"a directory is empty, then not, then gone", func(t *testing.T) {
-			require.NoError(t, files.Mkdir("empty", 0))
-			require.ErrorIs(t, files.Mkdir("empty", 0), fs.ErrExist)
-			empty, err := afero.IsEmpty(files, "empty")
-			require.NoError(t, err)
-			require.True(t, empty)
+		require.NoError(t, f.Close())
+		require.Equal(t, "text", content("a/b.txt"))
+		require.ErrorIs(t, f.Close(), fs.ErrClosed)
+	})
 
-			require.NoError(t, files.Remove("empty"))
-			require.ErrorIs(t, files.Remove("empty"), fs.ErrNotExist)
-			require.Error(t, files.Remove("z"), "it is not empty")
-			require.ErrorIs(t, files.MkdirAll("z/b.txt/c", 0), syscall.ENOTDIR)
-		}},
-		{"what a store cannot do is told", func(t *testing.T) {
-			require.ErrorIs(t, files.Chmod("z/b.txt", 0o600), errors.ErrUnsupported)
-			_, err := files.Open("none")
-			require.ErrorIs(t, err, fs.ErrNotExist)
+	t.Run("an append keeps what was there", func(t *testing.T) {
+		f, err := files.OpenFile("a/b.txt", os.O_WRONLY|os.O_APPEND, 0)
+		require.NoError(t, err)
+		_, err = io.Copy(f, strings.NewReader(" and more"))
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		require.Equal(t, "text and more", content("a/b.txt"))
+	})
 
-			_, err = files.Create("a\x00b")
-			require.ErrorIs(t, err, fs.ErrInvalid)
-			f, err := files.Open("z/b.txt")
+	t.Run("WriteAt and Truncate change a part", func(t *testing.T) {
+		f, err := files.OpenFile("a/b.txt", os.O_RDWR, 0)
+		require.NoError(t, err)
+		_, err = f.WriteAt([]byte("TE"), 0)
+		require.NoError(t, err)
+		require.NoError(t, f.Truncate(8))
+
+		require.NoError(t, f.Sync())
+		require.Equal(t, "TExt and", content("a/b.txt"))
+		require.NoError(t, f.Close())
+		require.Equal(t, "TExt and", content("a/b.txt"))
+	})
+
+	t.Run("O_EXCL refuses a file that is there", func(t *testing.T) {
+		_, err := files.OpenFile("a/b.txt", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0)
+		require.ErrorIs(t, err, fs.ErrExist)
+	})
+
+	t.Run("a copy that fails stores nothing", func(t *testing.T) {
+		for _, name := range []string{"a/b.txt", "a/new.txt"} {
+			f, err := files.Create(name)
 			require.NoError(t, err)
-			_, err = f.WriteString("x")
-			require.ErrorIs(t, err, fs.ErrPermission)
-			require.NoError(t, f.Close())
-		}},
-		{"everything is removed", func(t *testing.T) {
-			require.NoError(t, files.RemoveAll("/"))
-			entries, err := afero.ReadDir(files, "/")
-			require.NoError(t, err)
-			require.Empty(t, entries)
-		}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, tt.run)
-	}
+			_, err = io.Copy(f,
+				io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			require.ErrorIs(t, f.Close(), io.ErrUnexpectedEOF)
+		}
+		require.Equal(t, "TExt and", content("a/b.txt"))
+		exists, err := b.Exists(t.Context(), "a/new.txt")
+		require.NoError(t, err)
+		require.False(t, exists)
+	})
+
+	t.Run("a folder is renamed with all that is in it", func(t *testing.T) {
+		require.NoError(t, afero.WriteFile(files, "a/c/d", []byte("d"), 0))
+		require.NoError(t, files.Rename("a", "z"))
+		require.Equal(t, "d", content("z/c/d"))
+		exists, err := afero.Exists(files, "a")
+		require.NoError(t, err)
+		require.False(t, exists)
+		require.ErrorIs(t, files.Rename("z", "z/c/e"), fs.ErrInvalid)
+	})
+
+	t.Run("a directory is empty, then not, then gone", func(t *testing.T) {
+		require.NoError(t, files.Mkdir("empty", 0))
+		require.ErrorIs(t, files.Mkdir("empty", 0), fs.ErrExist)
+		empty, err := afero.IsEmpty(files, "empty")
+		require.NoError(t, err)
+		require.True(t, empty)
+
+		require.NoError(t, files.Remove("empty"))
+		require.ErrorIs(t, files.Remove("empty"), fs.ErrNotExist)
+		require.Error(t, files.Remove("z"), "it is not empty")
+		require.ErrorIs(t, files.MkdirAll("z/b.txt/c", 0), syscall.ENOTDIR)
+	})
+
+	t.Run("what a store cannot do is told", func(t *testing.T) {
+		require.ErrorIs(t, files.Chmod("z/b.txt", 0o600), errors.ErrUnsupported)
+		_, err := files.Open("none")
+		require.ErrorIs(t, err, fs.ErrNotExist)
+
+		_, err = files.Create("a\x00b")
+		require.ErrorIs(t, err, fs.ErrInvalid)
+		f, err := files.Open("z/b.txt")
+		require.NoError(t, err)
+		_, err = f.WriteString("x")
+		require.ErrorIs(t, err, fs.ErrPermission)
+		require.NoError(t, f.Close())
+	})
+
+	t.Run("everything is removed", func(t *testing.T) {
+		require.NoError(t, files.RemoveAll("/"))
+		entries, err := afero.ReadDir(files, "/")
+		require.NoError(t, err)
+		require.Empty(t, entries)
+	})
 }
 
 // Rename replaces what package os would replace, and refuses the rest.

@@ -42,7 +42,7 @@ var _ interface {
 	iceio.WriteFileIO
 } = (*IO)(nil)
 
-// Files are written, read and removed by their locations. Each case is independent of the others.
+// Files are written, read, moved and removed by their locations. Each case uses the files of those before.
 func TestIO(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
 		o := New(t.Context(), b, "s3://lake/")
@@ -51,150 +51,151 @@ func TestIO(t *testing.T) {
 			require.NoError(t, err)
 			return string(text)
 		}
-		tests := []struct {
-			name string
-			run  func(t *testing.T)
-		}{
-			{"a file appears at Close, whole", func(t *testing.T) {
-				w, err := o.Create("s3://lake/a/b c%20d#?.txt")
-				require.NoError(t, err)
-				_, err = w.Write([]byte("some "))
-				require.NoError(t, err)
-				_, err = w.ReadFrom(strings.NewReader("text"))
-				require.NoError(t, err)
 
-				_, err = o.ReadFile("s3://lake/a/b c%20d#?.txt")
-				require.ErrorIs(t, err, fs.ErrNotExist)
-				require.NoError(t, w.Close())
-				require.NoError(t, w.Close())
-				require.Equal(t, "some text", content("a/b c%20d#?.txt"), "a key is a location, too")
+		t.Run("a file appears at Close, whole", func(t *testing.T) {
+			w, err := o.Create("s3://lake/a/b c%20d#?.txt")
+			require.NoError(t, err)
+			_, err = w.Write([]byte("some "))
+			require.NoError(t, err)
+			_, err = w.ReadFrom(strings.NewReader("text"))
+			require.NoError(t, err)
 
-				_, err = b.Attrs(t.Context(), "a/b c%20d#?.txt")
-				require.NoError(t, err)
-			}},
-			{"a writer whose reader failed stores nothing", func(t *testing.T) {
-				w, err := o.Create("s3://lake/half")
-				require.NoError(t, err)
-				broken := errors.New("broken")
+			_, err = o.ReadFile("s3://lake/a/b c%20d#?.txt")
+			require.ErrorIs(t, err, fs.ErrNotExist)
+			require.NoError(t, w.Close())
+			require.NoError(t, w.Close())
+			require.Equal(t, "some text", content("a/b c%20d#?.txt"), "a key is a location, too")
 
-				_, err = w.ReadFrom(io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)))
-				require.ErrorIs(t, err, broken)
-				require.ErrorIs(t, w.Close(), storage.BodyFailed)
+			_, err = b.Attrs(t.Context(), "a/b c%20d#?.txt")
+			require.NoError(t, err)
+		})
 
-				_, err = o.Stat("s3://lake/half")
-				require.ErrorIs(t, err, fs.ErrNotExist)
-			}},
-			{"an open file reads, seeks and tells its size", func(t *testing.T) {
-				require.NoError(t, o.WriteFile("s3://lake/n", []byte("0123456789")))
-				f, err := o.Open("s3://lake/n")
-				require.NoError(t, err)
+		t.Run("a writer whose reader failed stores nothing", func(t *testing.T) {
+			w, err := o.Create("s3://lake/half")
+			require.NoError(t, err)
+			broken := errors.New("broken")
 
-				info, err := f.Stat()
-				require.NoError(t, err)
-				require.Equal(t, int64(10), info.Size())
-				require.Equal(t, "n", info.Name())
+			_, err = w.ReadFrom(io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)))
+			require.ErrorIs(t, err, broken)
+			require.ErrorIs(t, w.Close(), storage.BodyFailed)
 
-				p := make([]byte, 4)
-				_, err = f.ReadAt(p, 3)
-				require.NoError(t, err)
-				require.Equal(t, "3456", string(p))
+			_, err = o.Stat("s3://lake/half")
+			require.ErrorIs(t, err, fs.ErrNotExist)
+		})
 
-				_, err = f.Seek(-2, io.SeekEnd)
-				require.NoError(t, err)
-				rest, err := io.ReadAll(f)
-				require.NoError(t, err)
-				require.Equal(t, "89", string(rest))
-				require.NoError(t, f.Close())
-			}},
-			{"a file that is replaced while it is open is an error", func(t *testing.T) {
-				f, err := o.Open("s3://lake/n")
-				require.NoError(t, err)
-				require.NoError(t, o.WriteFile("s3://lake/n", []byte("abcdefghij")))
-				_, err = f.ReadAt(make([]byte, 4), 3)
-				require.ErrorIs(t, err, storage.Changed)
-				require.NoError(t, f.Close())
-			}},
-			{"errors are those of io/fs", func(t *testing.T) {
-				var e *fs.PathError
-				_, err := o.Open("s3://lake/none")
-				require.ErrorIs(t, err, fs.ErrNotExist)
-				require.ErrorAs(t, err, &e)
-				require.Equal(t, "s3://lake/none", e.Path)
+		t.Run("an open file reads, seeks and tells its size", func(t *testing.T) {
+			require.NoError(t, o.WriteFile("s3://lake/n", []byte("0123456789")))
+			f, err := o.Open("s3://lake/n")
+			require.NoError(t, err)
 
-				for _, location := range []string{"s3://other/n", "s3://lakes/n", "gs://lake/n"} {
-					_, err = o.Open(location)
-					require.ErrorIs(t, err, fs.ErrInvalid, location)
-					require.ErrorIs(t, o.WriteFile(location, nil), storage.InvalidArgument)
-				}
+			info, err := f.Stat()
+			require.NoError(t, err)
+			require.Equal(t, int64(10), info.Size())
+			require.Equal(t, "n", info.Name())
 
-				w, err := o.Create("s3://lake/a\x00b")
-				require.NoError(t, err)
-				require.ErrorIs(t, w.Close(), fs.ErrInvalid)
-			}},
-			{"a move replaces or refuses", func(t *testing.T) {
-				require.NoError(t, o.WriteFile("s3://lake/from", []byte("new")))
-				require.ErrorIs(t, o.RenameNoReplace("s3://lake/from", "s3://lake/n"), fs.ErrExist)
-				require.NoError(t, o.Rename("s3://lake/from", "s3://lake/n"))
-				require.Equal(t, "new", content("s3://lake/n"))
-				require.ErrorIs(t, o.Rename("s3://lake/from", "s3://lake/n"), fs.ErrNotExist)
+			p := make([]byte, 4)
+			_, err = f.ReadAt(p, 3)
+			require.NoError(t, err)
+			require.Equal(t, "3456", string(p))
 
-				require.NoError(t, o.RenameNoReplace("s3://lake/n", "s3://lake/m"))
-				require.NoError(t, o.Rename("s3://lake/m", "s3://lake/m"))
-				require.Equal(t, "new", content("s3://lake/m"))
-				require.ErrorIs(t, o.Remove("s3://lake/n"), fs.ErrNotExist)
-			}},
-			{"of several moves to one name one wins", func(t *testing.T) {
-				var all sync.WaitGroup
-				var won atomic.Int32
-				for _, name := range []string{"1", "2", "3", "4"} {
-					require.NoError(t, o.WriteFile("s3://lake/claim/"+name, []byte(name)))
-					all.Go(func() {
-						err := o.RenameNoReplace("s3://lake/claim/"+name, "s3://lake/claimed")
-						if err == nil {
-							won.Add(1)
-						} else if !errors.Is(err, fs.ErrExist) {
-							t.Errorf("%s: %v", name, err)
-						}
-					})
-				}
-				all.Wait()
-				require.Equal(t, int32(1), won.Load())
-			}},
-			{"a directory is made, walked, refused and removed", func(t *testing.T) {
-				require.NoError(t, o.MkdirAll("s3://lake/d/e"))
-				require.NoError(t, o.MkdirAll("s3://lake/d/e/"))
-				require.ErrorIs(t, o.MkdirAll("s3://lake/m"), syscall.ENOTDIR)
+			_, err = f.Seek(-2, io.SeekEnd)
+			require.NoError(t, err)
+			rest, err := io.ReadAll(f)
+			require.NoError(t, err)
+			require.Equal(t, "89", string(rest))
+			require.NoError(t, f.Close())
+		})
 
-				require.NoError(t, o.WriteFile("s3://lake/d/f", nil))
-				info, err := o.Stat("s3://lake/d/e")
-				require.NoError(t, err)
-				require.True(t, info.IsDir())
-				require.Equal(t, []string{"s3://lake/d", "s3://lake/d/e", "s3://lake/d/f"},
-					walk(t, o, "s3://lake/d"))
-				require.Equal(t, []string{"d", "d/e", "d/f"}, walk(t, o, "d"))
-				require.Equal(t, walk(t, o, "s3://lake/")[1:], walk(t, o, "s3://lake")[1:])
-				require.ErrorIs(t, o.Remove("s3://lake/d"), syscall.ENOTEMPTY)
+		t.Run("a file that is replaced while it is open is an error", func(t *testing.T) {
+			f, err := o.Open("s3://lake/n")
+			require.NoError(t, err)
+			require.NoError(t, o.WriteFile("s3://lake/n", []byte("abcdefghij")))
+			_, err = f.ReadAt(make([]byte, 4), 3)
+			require.ErrorIs(t, err, storage.Changed)
+			require.NoError(t, f.Close())
+		})
 
-				require.NoError(t, o.Remove("s3://lake/d/e"))
-				require.ErrorIs(t, o.Remove("s3://lake/d/e"), fs.ErrNotExist)
-				require.NoError(t, o.RemoveAll("s3://lake/d"))
-				require.NoError(t, o.RemoveAll("s3://lake/d"))
-				require.ErrorIs(t, o.RemoveAll("s3://lake/"), fs.ErrInvalid)
-			}},
-			{"files are deleted together", func(t *testing.T) {
-				require.NoError(t, o.WriteFile("s3://lake/x", nil))
-				deleted, err := o.DeleteFiles(t.Context(),
-					[]string{"s3://lake/x", "s3://lake/none", "s3://other/y"})
-				require.Equal(t, []string{"s3://lake/x", "s3://lake/none"}, deleted)
-				require.ErrorIs(t, err, fs.ErrInvalid)
-				deleted, err = o.DeleteFiles(t.Context(), nil)
-				require.Empty(t, deleted)
-				require.NoError(t, err)
-			}},
-		}
-		for _, tt := range tests {
-			t.Run(tt.name, tt.run)
-		}
+		t.Run("errors are those of io/fs", func(t *testing.T) {
+			var e *fs.PathError
+			_, err := o.Open("s3://lake/none")
+			require.ErrorIs(t, err, fs.ErrNotExist)
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, "s3://lake/none", e.Path)
+
+			for _, location := range []string{"s3://other/n", "s3://lakes/n", "gs://lake/n"} {
+				_, err = o.Open(location)
+				require.ErrorIs(t, err, fs.ErrInvalid, location)
+				require.ErrorIs(t, o.WriteFile(location, nil), storage.InvalidArgument)
+			}
+
+			w, err := o.Create("s3://lake/a\x00b")
+			require.NoError(t, err)
+			require.ErrorIs(t, w.Close(), fs.ErrInvalid)
+		})
+
+		t.Run("a move replaces or refuses", func(t *testing.T) {
+			require.NoError(t, o.WriteFile("s3://lake/from", []byte("new")))
+			require.ErrorIs(t, o.RenameNoReplace("s3://lake/from", "s3://lake/n"), fs.ErrExist)
+			require.NoError(t, o.Rename("s3://lake/from", "s3://lake/n"))
+			require.Equal(t, "new", content("s3://lake/n"))
+			require.ErrorIs(t, o.Rename("s3://lake/from", "s3://lake/n"), fs.ErrNotExist)
+
+			require.NoError(t, o.RenameNoReplace("s3://lake/n", "s3://lake/m"))
+			require.NoError(t, o.Rename("s3://lake/m", "s3://lake/m"))
+			require.Equal(t, "new", content("s3://lake/m"))
+			require.ErrorIs(t, o.Remove("s3://lake/n"), fs.ErrNotExist)
+		})
+
+		t.Run("of several moves to one name one wins", func(t *testing.T) {
+			var all sync.WaitGroup
+			var won atomic.Int32
+			for _, name := range []string{"1", "2", "3", "4"} {
+				require.NoError(t, o.WriteFile("s3://lake/claim/"+name, []byte(name)))
+				all.Go(func() {
+					err := o.RenameNoReplace("s3://lake/claim/"+name, "s3://lake/claimed")
+					if err == nil {
+						won.Add(1)
+					} else if !errors.Is(err, fs.ErrExist) {
+						t.Errorf("%s: %v", name, err)
+					}
+				})
+			}
+			all.Wait()
+			require.Equal(t, int32(1), won.Load())
+		})
+
+		t.Run("a directory is made, walked, refused and removed", func(t *testing.T) {
+			require.NoError(t, o.MkdirAll("s3://lake/d/e"))
+			require.NoError(t, o.MkdirAll("s3://lake/d/e/"))
+			require.ErrorIs(t, o.MkdirAll("s3://lake/m"), syscall.ENOTDIR)
+
+			require.NoError(t, o.WriteFile("s3://lake/d/f", nil))
+			info, err := o.Stat("s3://lake/d/e")
+			require.NoError(t, err)
+			require.True(t, info.IsDir())
+			require.Equal(t, []string{"s3://lake/d", "s3://lake/d/e", "s3://lake/d/f"},
+				walk(t, o, "s3://lake/d"))
+			require.Equal(t, []string{"d", "d/e", "d/f"}, walk(t, o, "d"))
+			require.Equal(t, walk(t, o, "s3://lake/")[1:], walk(t, o, "s3://lake")[1:])
+			require.ErrorIs(t, o.Remove("s3://lake/d"), syscall.ENOTEMPTY)
+
+			require.NoError(t, o.Remove("s3://lake/d/e"))
+			require.ErrorIs(t, o.Remove("s3://lake/d/e"), fs.ErrNotExist)
+			require.NoError(t, o.RemoveAll("s3://lake/d"))
+			require.NoError(t, o.RemoveAll("s3://lake/d"))
+			require.ErrorIs(t, o.RemoveAll("s3://lake/"), fs.ErrInvalid)
+		})
+
+		t.Run("files are deleted together", func(t *testing.T) {
+			require.NoError(t, o.WriteFile("s3://lake/x", nil))
+			deleted, err := o.DeleteFiles(t.Context(),
+				[]string{"s3://lake/x", "s3://lake/none", "s3://other/y"})
+			require.Equal(t, []string{"s3://lake/x", "s3://lake/none"}, deleted)
+			require.ErrorIs(t, err, fs.ErrInvalid)
+			deleted, err = o.DeleteFiles(t.Context(), nil)
+			require.Empty(t, deleted)
+			require.NoError(t, err)
+		})
 	})
 }
 

@@ -48,6 +48,8 @@ func TestCountsOfOperations(t *testing.T) {
 		_, err := b.Upload(ctx, key, strings.NewReader(text), opts...)
 		return err
 	}
+
+	// Each row makes one call of a bucket that has the object a.
 	tests := []struct {
 		name string
 		do   func(b storage.Bucket) error
@@ -123,17 +125,17 @@ func TestCountsOfOperations(t *testing.T) {
 			m := meter.New()
 			b := engine.New(cloud{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(m.Layer()))
 			require.NoError(t, put(b, "a"))
-			oldCounts := m.Counts()
-			require.NoError(t, tt.do(b))
 
-			current := m.Counts()
+			before := m.Counts()
+			require.NoError(t, tt.do(b))
+			after := m.Counts()
 			require.Equal(t, tt.want, meter.Counts{
-				Reads:    current.Reads - oldCounts.Reads,
-				Writes:   current.Writes - oldCounts.Writes,
-				Lists:    current.Lists - oldCounts.Lists,
-				Removals: current.Removals - oldCounts.Removals,
-				Sent:     current.Sent - oldCounts.Sent,
-				Received: current.Received - oldCounts.Received,
+				Reads:    after.Reads - before.Reads,
+				Writes:   after.Writes - before.Writes,
+				Lists:    after.Lists - before.Lists,
+				Removals: after.Removals - before.Removals,
+				Sent:     after.Sent - before.Sent,
+				Received: after.Received - before.Received,
 			})
 		})
 	}
