@@ -15,7 +15,7 @@ import (
 // character has no special meaning in any shell.
 func isPlain(r rune) bool {
 	switch {
-	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+	case 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9':
 		return true
 	case r < utf8.RuneSelf:
 		return strings.ContainsRune("-_./:@%+,=", r)

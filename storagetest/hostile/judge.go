@@ -153,13 +153,13 @@ func (l *secretList) add(value string) {
 // addHeader adds the secrets of a header, whose name is in lower case.
 func (l *secretList) addHeader(name, value string) {
 	switch {
-	case strings.Contains(name, "authorization"), strings.Contains(name, "cookie"):
+	case strings.Contains(name, "authorization") || strings.Contains(name, "cookie"):
 		l.addCredential(value)
-	case strings.Contains(name, "security-token"), strings.Contains(name, "session-token"):
+	case strings.Contains(name, "security-token") || strings.Contains(name, "session-token"):
 		l.add(value)
-	case strings.HasSuffix(name, "-md5"), strings.HasSuffix(name, "-sha256"):
+	case strings.HasSuffix(name, "-md5") || strings.HasSuffix(name, "-sha256"):
 		// These are checksums, also those of keys, and no secrets.
-	case strings.Contains(name, "customer-key"), strings.Contains(name, "encryption-key"):
+	case strings.Contains(name, "customer-key") || strings.Contains(name, "encryption-key"):
 		l.add(value)
 	}
 }

@@ -107,7 +107,7 @@ func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 	}
 	isUnknown := path.version != "" && path.version != version(number)
 	switch {
-	case state == "missing", state == "deleted", isUnknown:
+	case state == "missing" || state == "deleted" || isUnknown:
 		RefuseAzure(w, http.StatusNotFound, "KeyNotFound", "")
 		return
 	case state == "disabled":

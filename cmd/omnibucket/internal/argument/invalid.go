@@ -21,7 +21,7 @@ func OfPath(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		pathErr.Code = storage.PermissionDenied
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
 		pathErr.Code = storage.ObjectNotFound
 		if IsBucketName(path) {
 			pathErr.Hint = "write a bucket with its store, such as s3://" + path +

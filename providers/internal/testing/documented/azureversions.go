@@ -277,7 +277,7 @@ func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *az
 	case noncurrent == nil:
 		answer := azureRefusal("BlobNotFound", http.StatusNotFound, "The specified blob does not exist.", azureBlobs)
 		answer.send(w, r)
-	case r.Method == http.MethodDelete, isTags && r.Method == http.MethodPut:
+	case r.Method == http.MethodDelete || isTags && r.Method == http.MethodPut:
 		a.changeVersion(w, r, h, id)
 	case isTags:
 		w.Header().Set("Content-Type", "application/xml")

@@ -113,7 +113,7 @@ func unsupportedByR2(r *http.Request) string {
 	switch {
 	case copies && query.Has("partNumber"): // cloudflare/cloudflare-docs#32458
 		prefixes = append(slices.Clone(prefixes), "X-Amz-Copy-Source-If-")
-	case copies, r.Method == http.MethodDelete:
+	case copies || r.Method == http.MethodDelete:
 		// R2 has no conditions If-* for these requests. For copies, it has cf-copy-destination-if-*
 		// instead.
 		prefixes = append(slices.Clone(prefixes), "If-")

@@ -187,7 +187,7 @@ func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
 		return []string{"storage.buckets.getIamPolicy"}, nil
 	case path[1] == "iam" && x.Method == "PUT":
 		return []string{"storage.buckets.setIamPolicy"}, nil
-	case path[1] == "storageLayout", isListing:
+	case path[1] == "storageLayout" || isListing:
 		return []string{"storage.objects.list"}, nil
 	default:
 		return a.object(x, path[0], strings.Join(path[2:], "/"), object)

@@ -69,7 +69,7 @@ func (o *Objects) makeParent(ctx context.Context, key string) error {
 	switch {
 	case err == nil && m.Kind == osdir.KindDir:
 		return o.tree.CheckSpelling(osdir.Join(l.Dir, l.Base))
-	case err == nil, osdir.LeadsOutside(err):
+	case err == nil || osdir.LeadsOutside(err):
 		return bucketdir.AgainIfGone(o.moveFileAside(ctx, key, parent, l))
 	case osdir.IsNotExist(err):
 		return bucketdir.AgainIfGone(o.tree.MkdirIn(parent, l.Base))

@@ -292,7 +292,8 @@ func (u *Uploads) layoutFor(ctx context.Context, dst *osdir.Dir, r *driver.PartR
 		// The slot would begin more than maxHole bytes after the start of the new file.
 		return layout{}, false
 	}
-	if l, ok = u.createLayout(ctx, dst, r.Size, !exists); ok {
+	l, ok = u.createLayout(ctx, dst, r.Size, !exists)
+	if ok {
 		return l, true
 	}
 	// Another writer may have created a layout meanwhile.
