@@ -227,7 +227,8 @@ func TestCloudFrontConfigurationsAreChecked(t *testing.T) {
 			c.BaseURL = `https://cdn.example.com/"`
 		}},
 		{
-			name: "a path that climbs", says: "BaseURL",
+			name: "a path that climbs",
+			says: "BaseURL",
 			change: func(c *cdn.CloudFrontConfig) {
 				c.BaseURL = "https://cdn.example.com/a/%2e%2e/"
 			},

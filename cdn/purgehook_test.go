@@ -126,7 +126,8 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 			return none(storage.Copy(ctx, b, "a", b, "a", storage.WithCacheControl("no-cache")))
 		}, want: []string{"a"}},
 		{
-			name: "Move", do: func(ctx context.Context, b storage.Bucket) error {
+			name: "Move",
+			do: func(ctx context.Context, b storage.Bucket) error {
 				return none(storage.Move(ctx, b, "a", "new"))
 			},
 			want: []string{"a", "new"},
@@ -150,7 +151,8 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 			want: []string{"a"},
 		},
 		{
-			name: "Remove of nothing", do: func(ctx context.Context, b storage.Bucket) error {
+			name: "Remove of nothing",
+			do: func(ctx context.Context, b storage.Bucket) error {
 				return b.Remove(ctx, "none")
 			},
 			want: []string{"none"},
@@ -189,7 +191,8 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 				none(storage.Copy(ctx, b, "a", b, "a", storage.WithVersion(versions[0].Version))))
 		}, want: []string{"a"}},
 		{
-			name: "Restore", do: func(ctx context.Context, b storage.Bucket) error {
+			name: "Restore",
+			do: func(ctx context.Context, b storage.Bucket) error {
 				return storage.Restore(ctx, b, "a")
 			},
 			want: []string{"a"},

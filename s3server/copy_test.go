@@ -75,44 +75,92 @@ func TestConditionsOfCopy(t *testing.T) {
 		status int
 		code   string
 	}{
-		"source, the same": {change: func(input *s3.CopyObjectInput, etag string) {
-			input.CopySourceIfMatch = &etag
-		}, status: 0, code: ""},
-		"source, another": {change: func(input *s3.CopyObjectInput, _ string) {
-			input.CopySourceIfMatch = aws.String(`"x"`)
-		}, status: 412, code: "PreconditionFailed"},
-		"source, unless the same": {change: func(input *s3.CopyObjectInput, etag string) {
-			input.CopySourceIfNoneMatch = &etag
-		}, status: 412, code: "PreconditionFailed"},
-		"source, missing": {change: func(input *s3.CopyObjectInput, _ string) {
-			input.CopySource = aws.String(bucket + "/none")
-		}, status: 404, code: "NoSuchKey"},
-		"source's bucket, missing": {change: func(input *s3.CopyObjectInput, _ string) {
-			input.CopySource = aws.String("none/from")
-		}, status: 404, code: "NoSuchBucket"},
-		"source without a key": {change: func(input *s3.CopyObjectInput, _ string) {
-			input.CopySource = aws.String(bucket)
-		}, status: 400, code: "InvalidArgument"},
-		"create, present": {change: func(input *s3.CopyObjectInput, _ string) {
-			input.IfNoneMatch = aws.String("*")
-		}, status: 412, code: "PreconditionFailed"},
-		"create, absent": {change: func(input *s3.CopyObjectInput, _ string) {
-			input.IfNoneMatch = aws.String("*")
-			input.Key = aws.String("new")
-		}, status: 0, code: ""},
-		"update, another": {change: func(input *s3.CopyObjectInput, etag string) {
-			input.IfMatch = &etag
-		}, status: 412, code: "PreconditionFailed"},
-		"update, absent": {change: func(input *s3.CopyObjectInput, etag string) {
-			input.IfMatch = &etag
-			input.Key = aws.String("new")
-		}, status: 404, code: "NoSuchKey"},
-		"an access list": {change: func(input *s3.CopyObjectInput, _ string) {
-			input.ACL = types.ObjectCannedACLPublicRead
-		}, status: 400, code: "AccessControlListNotSupported"},
-		"larger than one copy may be": {change: func(input *s3.CopyObjectInput, _ string) {
-			input.CopySource = aws.String(bucket + "/large")
-		}, status: 400, code: "InvalidRequest"},
+		"source, the same": {
+			change: func(input *s3.CopyObjectInput, etag string) {
+				input.CopySourceIfMatch = &etag
+			},
+			status: 0,
+			code:   "",
+		},
+		"source, another": {
+			change: func(input *s3.CopyObjectInput, _ string) {
+				input.CopySourceIfMatch = aws.String(`"x"`)
+			},
+			status: 412,
+			code:   "PreconditionFailed",
+		},
+		"source, unless the same": {
+			change: func(input *s3.CopyObjectInput, etag string) {
+				input.CopySourceIfNoneMatch = &etag
+			},
+			status: 412,
+			code:   "PreconditionFailed",
+		},
+		"source, missing": {
+			change: func(input *s3.CopyObjectInput, _ string) {
+				input.CopySource = aws.String(bucket + "/none")
+			},
+			status: 404,
+			code:   "NoSuchKey",
+		},
+		"source's bucket, missing": {
+			change: func(input *s3.CopyObjectInput, _ string) {
+				input.CopySource = aws.String("none/from")
+			},
+			status: 404,
+			code:   "NoSuchBucket",
+		},
+		"source without a key": {
+			change: func(input *s3.CopyObjectInput, _ string) {
+				input.CopySource = aws.String(bucket)
+			},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"create, present": {
+			change: func(input *s3.CopyObjectInput, _ string) {
+				input.IfNoneMatch = aws.String("*")
+			},
+			status: 412,
+			code:   "PreconditionFailed",
+		},
+		"create, absent": {
+			change: func(input *s3.CopyObjectInput, _ string) {
+				input.IfNoneMatch = aws.String("*")
+				input.Key = aws.String("new")
+			},
+			status: 0,
+			code:   "",
+		},
+		"update, another": {
+			change: func(input *s3.CopyObjectInput, etag string) {
+				input.IfMatch = &etag
+			},
+			status: 412,
+			code:   "PreconditionFailed",
+		},
+		"update, absent": {
+			change: func(input *s3.CopyObjectInput, etag string) {
+				input.IfMatch = &etag
+				input.Key = aws.String("new")
+			},
+			status: 404,
+			code:   "NoSuchKey",
+		},
+		"an access list": {
+			change: func(input *s3.CopyObjectInput, _ string) {
+				input.ACL = types.ObjectCannedACLPublicRead
+			},
+			status: 400,
+			code:   "AccessControlListNotSupported",
+		},
+		"larger than one copy may be": {
+			change: func(input *s3.CopyObjectInput, _ string) {
+				input.CopySource = aws.String(bucket + "/large")
+			},
+			status: 400,
+			code:   "InvalidRequest",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -129,76 +129,168 @@ func TestCompleteRefuses(t *testing.T) {
 		code   string
 	}{
 		"nothing": {change: func(*s3.CompleteMultipartUploadInput) {}, status: 0, code: ""},
-		"no parts": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.MultipartUpload.Parts = nil
-		}, status: 400, code: "MalformedXML"},
-		"no body": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.MultipartUpload = nil
-		}, status: 400, code: "InvalidRequest"},
-		"a part without a tag": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.MultipartUpload.Parts[0].ETag = nil
-		}, status: 400, code: "MalformedXML"},
-		"a part without a number": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.MultipartUpload.Parts[0].PartNumber = nil
-		}, status: 400, code: "MalformedXML"},
-		"a part with the number 0": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.MultipartUpload.Parts[0].PartNumber = aws.Int32(0)
-		}, status: 400, code: "InvalidArgument"},
-		"a part with a negative number": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.MultipartUpload.Parts[1].PartNumber = aws.Int32(-1)
-		}, status: 400, code: "InvalidArgument"},
-		"order": {change: func(input *s3.CompleteMultipartUploadInput) {
-			p := input.MultipartUpload.Parts
-			p[0], p[1] = p[1], p[0]
-		}, status: 400, code: "InvalidPartOrder"},
-		"twice": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.MultipartUpload.Parts[1] = input.MultipartUpload.Parts[0]
-		}, status: 400, code: "InvalidPartOrder"},
-		"a missing part": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.MultipartUpload.Parts[1].PartNumber = aws.Int32(9)
-		}, status: 400, code: "InvalidPart"},
-		"another tag": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.MultipartUpload.Parts[0].ETag = aws.String(`"x"`)
-		}, status: 400, code: "InvalidPart"},
-		"a part's checksum": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.MultipartUpload.Parts[0].ChecksumCRC32C = aws.String("AAAAAA==")
-		}, status: 400, code: "InvalidPart"},
-		"a small part before the last": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.MultipartUpload.Parts = append(input.MultipartUpload.Parts, third)
-		}, status: 400, code: "EntityTooSmall"},
-		"the size": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.MpuObjectSize = aws.Int64(17)
-		}, status: 400, code: "InvalidRequest"},
-		"the right size": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.MpuObjectSize = aws.Int64(18)
-		}, status: 0, code: ""},
-		"the checksum": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.ChecksumCRC32C = aws.String("AAAAAA==")
-		}, status: 400, code: "BadDigest"},
-		"the right checksum": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.ChecksumCRC32C = aws.String(crc32c("0123456789the last"))
-		}, status: 0, code: ""},
-		"another kind": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.ChecksumCRC32 = aws.String("AAAAAA==")
-		}, status: 400, code: "BadDigest"},
-		"another checksum type": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.ChecksumType = types.ChecksumTypeComposite
-		}, status: 400, code: "BadDigest"},
-		"an object is there": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.IfNoneMatch = aws.String("*")
-		}, status: 412, code: "PreconditionFailed"},
-		"another object": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.IfMatch = aws.String(`"x"`)
-		}, status: 412, code: "PreconditionFailed"},
-		"any object": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.IfMatch = aws.String("*")
-		}, status: 0, code: ""},
-		"another upload": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.UploadId = aws.String("x")
-		}, status: 404, code: "NoSuchUpload"},
-		"another key": {change: func(input *s3.CompleteMultipartUploadInput) {
-			input.Key = aws.String("other")
-		}, status: 404, code: "NoSuchUpload"},
+		"no parts": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.MultipartUpload.Parts = nil
+			},
+			status: 400,
+			code:   "MalformedXML",
+		},
+		"no body": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.MultipartUpload = nil
+			},
+			status: 400,
+			code:   "InvalidRequest",
+		},
+		"a part without a tag": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.MultipartUpload.Parts[0].ETag = nil
+			},
+			status: 400,
+			code:   "MalformedXML",
+		},
+		"a part without a number": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.MultipartUpload.Parts[0].PartNumber = nil
+			},
+			status: 400,
+			code:   "MalformedXML",
+		},
+		"a part with the number 0": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.MultipartUpload.Parts[0].PartNumber = aws.Int32(0)
+			},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"a part with a negative number": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.MultipartUpload.Parts[1].PartNumber = aws.Int32(-1)
+			},
+			status: 400,
+			code:   "InvalidArgument",
+		},
+		"order": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				p := input.MultipartUpload.Parts
+				p[0], p[1] = p[1], p[0]
+			},
+			status: 400,
+			code:   "InvalidPartOrder",
+		},
+		"twice": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.MultipartUpload.Parts[1] = input.MultipartUpload.Parts[0]
+			},
+			status: 400,
+			code:   "InvalidPartOrder",
+		},
+		"a missing part": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.MultipartUpload.Parts[1].PartNumber = aws.Int32(9)
+			},
+			status: 400,
+			code:   "InvalidPart",
+		},
+		"another tag": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.MultipartUpload.Parts[0].ETag = aws.String(`"x"`)
+			},
+			status: 400,
+			code:   "InvalidPart",
+		},
+		"a part's checksum": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.MultipartUpload.Parts[0].ChecksumCRC32C = aws.String("AAAAAA==")
+			},
+			status: 400,
+			code:   "InvalidPart",
+		},
+		"a small part before the last": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.MultipartUpload.Parts = append(input.MultipartUpload.Parts, third)
+			},
+			status: 400,
+			code:   "EntityTooSmall",
+		},
+		"the size": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.MpuObjectSize = aws.Int64(17)
+			},
+			status: 400,
+			code:   "InvalidRequest",
+		},
+		"the right size": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.MpuObjectSize = aws.Int64(18)
+			},
+			status: 0,
+			code:   "",
+		},
+		"the checksum": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.ChecksumCRC32C = aws.String("AAAAAA==")
+			},
+			status: 400,
+			code:   "BadDigest",
+		},
+		"the right checksum": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.ChecksumCRC32C = aws.String(crc32c("0123456789the last"))
+			},
+			status: 0,
+			code:   "",
+		},
+		"another kind": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.ChecksumCRC32 = aws.String("AAAAAA==")
+			},
+			status: 400,
+			code:   "BadDigest",
+		},
+		"another checksum type": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.ChecksumType = types.ChecksumTypeComposite
+			},
+			status: 400,
+			code:   "BadDigest",
+		},
+		"an object is there": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.IfNoneMatch = aws.String("*")
+			},
+			status: 412,
+			code:   "PreconditionFailed",
+		},
+		"another object": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.IfMatch = aws.String(`"x"`)
+			},
+			status: 412,
+			code:   "PreconditionFailed",
+		},
+		"any object": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.IfMatch = aws.String("*")
+			},
+			status: 0,
+			code:   "",
+		},
+		"another upload": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.UploadId = aws.String("x")
+			},
+			status: 404,
+			code:   "NoSuchUpload",
+		},
+		"another key": {
+			change: func(input *s3.CompleteMultipartUploadInput) {
+				input.Key = aws.String("other")
+			},
+			status: 404,
+			code:   "NoSuchUpload",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -282,48 +282,65 @@ func TestSessionAltered(t *testing.T) {
 		"another secret": {
 			change: func(c *types.Credentials) {
 				c.SecretAccessKey = another.SecretAccessKey
-			}, status: 403, code: "SignatureDoesNotMatch",
+			},
+			status: 403,
+			code:   "SignatureDoesNotMatch",
 		},
 		"another key": {
 			change: func(c *types.Credentials) {
 				c.AccessKeyId = another.AccessKeyId
-			}, status: 400, code: "InvalidToken",
+			},
+			status: 400,
+			code:   "InvalidToken",
 		},
 		"another token": {
 			change: func(c *types.Credentials) {
 				c.SessionToken = another.SessionToken
-			}, status: 400, code: "InvalidToken",
+			},
+			status: 400,
+			code:   "InvalidToken",
 		},
 		"no token": {
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String("")
-			}, status: 403, code: "InvalidAccessKeyId",
+			},
+			status: 403,
+			code:   "InvalidAccessKeyId",
 		},
 		"a token without signature": {
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String(content + ".")
-			}, status: 400, code: "InvalidToken",
+			},
+			status: 400,
+			code:   "InvalidToken",
 		},
 		"a token of another content": {
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String("e30." + signature)
-			}, status: 400, code: "InvalidToken",
+			},
+			status: 400,
+			code:   "InvalidToken",
 		},
 		"a token without its policy": {
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String(dropPolicy(t, content) + "." + signature)
 			},
-			status: 400, code: "InvalidToken",
+			status: 400,
+			code:   "InvalidToken",
 		},
 		"a text": {
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String("text")
-			}, status: 400, code: "InvalidToken",
+			},
+			status: 400,
+			code:   "InvalidToken",
 		},
 		"the key of its caller": {
 			change: func(c *types.Credentials) {
 				c.AccessKeyId = aws.String(twoAccounts[0].AccessKeyID)
-			}, status: 400, code: "InvalidToken",
+			},
+			status: 400,
+			code:   "InvalidToken",
 		},
 	}
 	for name, tt := range tests {

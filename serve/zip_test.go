@@ -368,7 +368,8 @@ func TestZipNamesAreSafe(t *testing.T) {
 		},
 		{name: "hidden", keys: []string{".profile"}, want: []string{".profile"}},
 		{
-			name: "an accent in two encodings", keys: []string{"\u00fc.txt", "u\u0308.txt"},
+			name: "an accent in two encodings",
+			keys: []string{"\u00fc.txt", "u\u0308.txt"},
 			want: []string{"\u00fc.txt", "u\u0308 (2).txt"},
 		},
 		{name: "a long name", keys: []string{long}, want: []string{long[:240]}},

@@ -382,18 +382,22 @@ func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 			sent: 0,
 			make: writeThree,
 		},
-		"joined, at the key of a hook": {info: handler.FileInfo{
-			ID:      "a",
-			IsFinal: true,
-			Storage: map[string]string{"Key": "other/a"},
-		}, sent: 0, make: func(t *testing.T, u handler.Upload) error {
-			piece, err := u.(*upload).store.NewUpload(t.Context(), handler.FileInfo{Size: 3})
-			require.NoError(t, err)
-			require.NoError(t, writeThree(t, piece))
-			failure := u.(*upload).ConcatUploads(t.Context(), []handler.Upload{piece})
-			require.NoError(t, piece.(*upload).Terminate(t.Context()))
-			return failure
-		}},
+		"joined, at the key of a hook": {
+			info: handler.FileInfo{
+				ID:      "a",
+				IsFinal: true,
+				Storage: map[string]string{"Key": "other/a"},
+			},
+			sent: 0,
+			make: func(t *testing.T, u handler.Upload) error {
+				piece, err := u.(*upload).store.NewUpload(t.Context(), handler.FileInfo{Size: 3})
+				require.NoError(t, err)
+				require.NoError(t, writeThree(t, piece))
+				failure := u.(*upload).ConcatUploads(t.Context(), []handler.Upload{piece})
+				require.NoError(t, piece.(*upload).Terminate(t.Context()))
+				return failure
+			},
+		},
 		"empty, at the key of a hook": {
 			info: handler.FileInfo{ID: "a", Storage: map[string]string{"Key": "other/a"}},
 			sent: 0,

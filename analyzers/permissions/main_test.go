@@ -143,7 +143,8 @@ func TestErrors(t *testing.T) {
 			want: "-policy must be one of",
 		},
 		{
-			name: "an address that is none", args: []string{"-bucket", "x", "./programs/refs"},
+			name: "an address that is none",
+			args: []string{"-bucket", "x", "./programs/refs"},
 			want: "must be the name of an unknown bucket",
 		},
 		{

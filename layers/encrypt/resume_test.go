@@ -41,7 +41,7 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 				failing := engine.New(&recorder{
 					Driver: s.Driver,
 					failAt: 3,
-					seen:   func(*driver.PartRequest, string) {},
+					record: func(*driver.PartRequest, string) {},
 				}, tt.before...)
 				_, err := failing.Upload(t.Context(), "a", body(content), opts...)
 				require.ErrorIs(t, err, storage.PermissionDenied)

@@ -102,7 +102,8 @@ func TestCredentialsFunctionFails(t *testing.T) {
 			return nil, &storage.Error{Code: storage.PermissionDenied}
 		}, want: storage.PermissionDenied},
 		{
-			name: "nothing", ask: func(context.Context, string) (*storage.VendedCredentials, error) {
+			name: "nothing",
+			ask: func(context.Context, string) (*storage.VendedCredentials, error) {
 				return nil, nil
 			},
 			want: storage.Unauthenticated,

@@ -468,7 +468,7 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 			requests = append(requests, r.Method+r.Header.Get("X-Amz-Checksum-Mode"))
 			status := http.StatusOK
 			switch {
-			case withChecksum, strings.HasSuffix(r.URL.Path, "secret"):
+			case withChecksum || strings.HasSuffix(r.URL.Path, "secret"):
 				status = http.StatusForbidden
 			case strings.HasSuffix(r.URL.Path, "busy") && len(requests) == 2:
 				status = http.StatusServiceUnavailable

@@ -245,7 +245,9 @@ func TestCutOfADownload(t *testing.T) {
 		"at once":       {rule: faults.Cut(faults.Get, 0), want: "", err: io.ErrUnexpectedEOF},
 		"past the end":  {rule: faults.Cut(faults.Get, 6), want: "hello", err: nil},
 		"as a short body that looks complete": {
-			rule: faults.Cut(faults.Get, 3).WithError(io.EOF), want: "hel", err: nil,
+			rule: faults.Cut(faults.Get, 3).WithError(io.EOF),
+			want: "hel",
+			err:  nil,
 		},
 	}
 	for name, tt := range tests {
