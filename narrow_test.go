@@ -142,7 +142,7 @@ type reachWalk struct {
 // outside is a key outside of the narrowed part. Its object has the text "secret".
 const outside = "outside"
 
-// visit checks v and everything that can be reached from it. Of each type it visits one value.
+// visit checks v and everything that can be reached from it. It visits one value of each type.
 func (walk *reachWalk) visit(v reflect.Value) {
 	for v.IsValid() && v.Kind() == reflect.Interface {
 		v = v.Elem()

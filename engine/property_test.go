@@ -42,7 +42,7 @@ func TestMetadataErrorNamesEncodingFunction(t *testing.T) {
 	}
 }
 
-// Metadata keys become lower case. Of two keys that become the same, the one in lower case wins. Without one, the
+// Metadata keys become lower case. If two keys become the same, the one in lower case wins. Without one, the
 // metadata is refused.
 func TestMetadataIsFolded(t *testing.T) {
 	folded, e := foldMetadata(map[string]string{"Color": "red", "color": "blue", "Size": "1"})

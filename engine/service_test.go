@@ -34,7 +34,7 @@ func (d hidingFirst) List(ctx context.Context, r *driver.ListRequest) (*storage.
 	return d.Driver.List(ctx, &driver.ListRequest{Limit: r.Limit})
 }
 
-// DeleteBucket finds an object behind a first page that is empty, and fails with BucketNotEmpty.
+// DeleteBucket finds an object after a first page that is empty, and fails with BucketNotEmpty.
 func TestDeleteBucketReadsPastEmptyPages(t *testing.T) {
 	service := engine.NewService(hidingService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
 	_, err := service.CreateBucket(t.Context(), "photos")

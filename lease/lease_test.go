@@ -728,7 +728,7 @@ func TestHoldObjectReplacedOrRemoved(t *testing.T) {
 	}
 }
 
-// Acquire, Hold and Check refuse arguments that are no bucket or out of range, and Check writes nothing.
+// Acquire, Hold and Check refuse a missing bucket and arguments out of range, and Check writes nothing.
 func TestAcquireArguments(t *testing.T) {
 	bucket := memstore.New()
 	job := func(context.Context) error {

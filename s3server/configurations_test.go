@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// md5Of returns the MD5 of a text as Content-MD5 has it.
+// md5Of returns the MD5 of a text in the form of Content-MD5.
 func md5Of(text string) string {
 	sum := md5.Sum([]byte(text))
 	return base64.StdEncoding.EncodeToString(sum[:])

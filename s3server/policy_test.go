@@ -68,7 +68,7 @@ func (s *store) sendAs(
 	return response, string(data)
 }
 
-// Who signs a request: indexes of twoAccounts, or nobody.
+// The signers of a request are indexes of twoAccounts, or nobody.
 const (
 	mine   = 0
 	others = 1

@@ -426,7 +426,7 @@ func writeOperations() []operation {
 	}
 }
 
-// readOperations returns the operations that only read. What they read must not change with a fault.
+// readOperations returns the operations that only read. A fault must not change the data that they read.
 func readOperations() []operation {
 	content := func(t *T, b storage.Bucket) any {
 		t.put(b, "a", body(5000, 1))

@@ -102,7 +102,7 @@ func (e *expiry) compareListed(ctx context.Context, group []expiring, errs []err
 	found := 0
 	old := make([]bool, len(group))
 
-	// A listing with a prefix may go on with longer keys.
+	// A listing with a prefix may continue with longer keys.
 	versions := func(yield func(storage.VersionEntry, error) bool) {
 		for v, err := range storage.Versions(ctx, e.bucket, storage.WithPrefix(key)) {
 			if err == nil {

@@ -120,7 +120,7 @@ func sendFilmByDraft(s *sessionSite, data []byte) *answer {
 }
 
 func sendFilmByDraftWithoutLength(s *sessionSite, data []byte) *answer {
-	// Of a MultiReader, the client of net/http does not know the length.
+	// The client of net/http does not know the length of a MultiReader.
 	return s.draft("POST", "/tus/", io.MultiReader(bytes.NewReader(data)), filmHeaders...)
 }
 

@@ -371,7 +371,7 @@ func TestKilledServerWithFastClock(t *testing.T) {
 	}
 }
 
-// runUntilKilled begins a journey at one process, goes on at a process that is killed, and ends it at the first one. It
+// runUntilKilled begins a journey at one process, continues it at a process that is killed, and ends it at the first one. It
 // reports whether the process was killed before it had done everything.
 func runUntilKilled(t *testing.T, drv driver.Driver, j journey, killer *processKiller) bool {
 	t.Helper()

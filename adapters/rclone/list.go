@@ -54,7 +54,7 @@ func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 // the same name.
 func compare(a, b string) int {
 	byName := strings.Compare(strings.TrimSuffix(a, "/"), strings.TrimSuffix(b, "/"))
-	// Of two equal names, the key of the folder is longer, by its slash.
+	// If the names are equal, the key of the folder is longer by its slash.
 	return cmp.Or(byName, cmp.Compare(len(a), len(b)))
 }
 

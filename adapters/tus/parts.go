@@ -293,7 +293,7 @@ func (b *buffer) fill(r io.Reader, size int64) (int64, error) {
 // reader returns a reader of all bytes in b.
 func (b *buffer) reader() *io.SectionReader { return io.NewSectionReader(b.file, 0, b.n) }
 
-// empty removes all bytes, so that fill begins anew.
+// empty removes all bytes, so that fill starts over.
 func (b *buffer) empty() error {
 	b.n = 0
 	_, err := b.file.Seek(0, io.SeekStart)

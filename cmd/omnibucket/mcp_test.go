@@ -343,7 +343,7 @@ func TestMcpLinksOfEncryptedLocation(t *testing.T) {
 	require.Contains(t, stderr, "leave link out of --allow")
 }
 
-// mcp refuses flags that mean nothing or do not fit together, and locations that are no bucket.
+// mcp refuses flags that mean nothing or do not fit together, and locations without a bucket.
 func TestMcpFlags(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)

@@ -108,7 +108,7 @@ func TestSyncWatchCopiesEachChange(t *testing.T) {
 	require.Equal(t, "a\nother/b\n", newShell(t).ok("find", bucket))
 }
 
-// If a file cannot be stored, sync --watch goes on with the next change. It ends if its directory is removed.
+// If a file cannot be stored, sync --watch continues with the next change. It ends if its directory is removed.
 func TestSyncWatchSyncsAfterAFailureAgain(t *testing.T) {
 	dir := t.TempDir()
 	bucket := newDirectoryAddress(t)

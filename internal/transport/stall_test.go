@@ -80,7 +80,7 @@ func (r *slowly) Read(p []byte) (int, error) {
 }
 
 // If the server stops in the middle of a response, reading the body fails with ErrStalled after DefaultStall.
-// What came before is delivered.
+// The bytes that came before are delivered.
 func TestStallOfAnAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := onPipes(t, func(w http.ResponseWriter, r *http.Request, closed <-chan struct{}) {

@@ -39,7 +39,7 @@ func (s store) open(t testing.TB, keys encrypt.Keys) storage.Bucket {
 	return engine.New(s.Driver, driver.WithLayer(newLayer(t, keys)))
 }
 
-// A stored object is an object as the store has it.
+// A stored object is an object in the form in which the store keeps it.
 type stored struct {
 	body     []byte
 	metadata map[string]string
@@ -58,7 +58,7 @@ func (o *stored) takeHeaderLines(other stored, indexes ...int) {
 	o.metadata = map[string]string{headerName: strings.Join(lines, "|")}
 }
 
-// get returns an object as the store has it.
+// get returns an object in the form in which the store keeps it.
 func (s store) get(t testing.TB, key string) stored {
 	attrs, body, err := s.Get(t.Context(), &driver.GetRequest{Key: key, Length: -1})
 	require.NoError(t, err)

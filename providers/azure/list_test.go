@@ -27,13 +27,13 @@ func listing(marker string, entries ...string) reply {
 	}
 }
 
-// blobEntry returns a blob of 5 bytes as a listing has it. The further elements come last.
+// blobEntry returns the element of a listing for a blob of 5 bytes. The further elements come last.
 func blobEntry(name string, extra ...string) string {
 	return `<Blob><Name>` + name + `</Name><Properties><Last-Modified>` + lastModified + `</Last-Modified><Etag>0x8DE1F3A5B6C7D80</Etag>` +
 		`<Content-Length>5</Content-Length><BlobType>BlockBlob</BlobType></Properties>` + strings.Join(extra, "") + `</Blob>`
 }
 
-// prefixEntry returns a common prefix as a listing has it.
+// prefixEntry returns the element of a listing for a common prefix.
 func prefixEntry(name string) string {
 	return `<BlobPrefix><Name>` + name + `</Name></BlobPrefix>`
 }

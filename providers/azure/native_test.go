@@ -370,7 +370,7 @@ func TestNativeOptionsInvalid(t *testing.T) {
 	}
 }
 
-// An encryption scope that is no name of Azure's fails without a request, such as a key of another provider.
+// An encryption scope with an invalid name fails without a request, such as a key of another provider.
 func TestWithEncryptionScopeInvalid(t *testing.T) {
 	tests := []struct{ name, scope string }{
 		{name: "a key of Amazon", scope: "arn:aws:kms:eu-west-1:1:key/2"},

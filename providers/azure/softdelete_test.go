@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// deletedBlobEntry returns a soft-deleted blob as a listing has it. The further elements come first. Azurite has no
+// deletedBlobEntry returns the element of a listing for a soft-deleted blob. The further elements come first. Azurite has no
 // soft delete, so that these tests pin the requests.
 // https://learn.microsoft.com/rest/api/storageservices/list-blobs
 func deletedBlobEntry(name string, extra ...string) string {

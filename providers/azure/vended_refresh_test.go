@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// openVendedBucket opens a container of a [blockCopyServer], with credentials of the vendor.
+// openVendedBucket opens a container of a blockCopyServer, with credentials of the vendor.
 func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration) storage.Bucket {
 	server := &blockCopyServer{t: t, vendor: vendor, work: work}
 	d, err := NewDriver(t.Context(), Config{

@@ -255,7 +255,7 @@ func TestSignPartWithoutHeaders(t *testing.T) {
 	require.Empty(t, signedURL.Header)
 }
 
-// SignPart and ListParts refuse a name that is no upload's.
+// SignPart and ListParts refuse a name that does not belong to an upload.
 func TestOpenUploadNames(t *testing.T) {
 	d := openDriver(t, startRuleServer(t))
 	for _, upload := range []string{"", "/upload/x", "../../z"} {

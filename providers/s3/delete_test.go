@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Delete sends one DELETE, and treats a missing object as removed. Its error tells whether the server
+// Delete sends one DELETE, and treats a missing object as removed. Its error says whether the server
 // may have removed the object.
 // A gateway's error page leaves that unknown.
 func TestDelete(t *testing.T) {

@@ -596,7 +596,7 @@ func TestConfigChecksItsEncryption(t *testing.T) {
 			want:    storage.InvalidArgument,
 		},
 		{
-			name:    "a KMS key that is no name",
+			name:    "a KMS key with a space",
 			config:  Config{KMSKey: "a b"},
 			profile: "aws",
 			want:    storage.InvalidArgument,

@@ -45,7 +45,7 @@ func (r customResolver) ResolveEndpoint(
 }
 
 // The profile and the region follow from the endpoint that a resolver of the configuration returns.
-// What an unknown server enforces is not declared.
+// For an unknown server, no condition is declared as enforced.
 func TestEndpointResolverSelectsProfile(t *testing.T) {
 	elsewhere := awss3.New(awss3.Options{
 		Region:             "eu-north-1",

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Each response of S3 becomes an error with the right code and hint. The error tells whether and when
+// Each response of S3 becomes an error with the right code and hint. The error says whether and when
 // a retry makes sense, and contains the error of the SDK.
 func TestErrorCodes(t *testing.T) {
 	tests := []struct {

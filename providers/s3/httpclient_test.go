@@ -214,7 +214,7 @@ func TestTLSOfAConfiguration(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The hint of a certificate error tells whether the authority is unknown or the certificate is for
+// The hint of a certificate error says whether the authority is unknown or the certificate is for
 // another host.
 func TestCertificateErrorsHaveAHint(t *testing.T) {
 	server := wiretest.NewTLSServer(t, stored)

@@ -143,7 +143,7 @@ func TestPutRequest(t *testing.T) {
 	}
 }
 
-// The error of Put tells whether its condition failed, whether a retry makes sense, and whether the
+// The error of Put says whether its condition failed, whether a retry makes sense, and whether the
 // object may have been stored.
 func TestPutResponse(t *testing.T) {
 	tests := []struct {

@@ -132,7 +132,7 @@ func TestRestoreMissing(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-// RestoreState reads the header that tells whether a restored copy exists or is being made. It ignores
+// RestoreState reads the header that says whether a restored copy exists or is being made. It ignores
 // malformed values.
 func TestRestoreState(t *testing.T) {
 	for value, want := range map[string]storage.RestoreState{

@@ -445,7 +445,7 @@ func TestBodyKeepsItsWriteTo(t *testing.T) {
 	require.Equal(t, 1, s.closed)
 }
 
-// Set replaces the rules, and their counts begin anew.
+// Set replaces the rules, and their counts start over.
 func TestSetArmsAgain(t *testing.T) {
 	inj := faults.New()
 	d := inj.Layer()(newShelf())

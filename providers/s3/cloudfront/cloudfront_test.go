@@ -193,7 +193,7 @@ func TestPurgePaths(t *testing.T) {
 	}
 }
 
-// The error of Purge has the code of the failure, tells whether it is temporary, and contains no secret.
+// The error of Purge has the code of the failure, says whether it is temporary, and contains no secret.
 func TestPurgeFailures(t *testing.T) {
 	refusal := func(code string) string {
 		return `<ErrorResponse xmlns="http://cloudfront.amazonaws.com/doc/2020-05-31/"><Error>` +

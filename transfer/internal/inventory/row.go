@@ -90,7 +90,7 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 	return v, false, nil
 }
 
-// rowKey returns the key of the object in a row. skip is true for rows that are no objects of the
+// rowKey returns the key of the object in a row. skip is true for rows without an object of the
 // bucket.
 func (i *Inventory) rowKey(row []string) (key string, skip bool, err error) {
 	key = row[keyColumn]

@@ -145,7 +145,7 @@ func (v *azureVersion) document(key string) string {
 	)
 }
 
-// escapeXML returns a text as XML has it between two tags.
+// escapeXML returns a text in the form in which XML has it between two tags.
 func escapeXML(text string) string {
 	var b strings.Builder
 	_ = xml.EscapeText(&b, []byte(text)) // a strings.Builder does not fail
