@@ -421,7 +421,7 @@ func writerCommits(t *T) {
 		// The object is there after Commit. A second Commit returns the same attributes.
 		w := storage.NewWriter(t.Context(), b, "a", t.contentType("text/x-test"))
 		for chunk := range slices.Chunk([]byte(text), 700) {
-			n, err := io.WriteString(w, string(chunk))
+			n, err := w.Write(chunk)
 			require.NoError(t, err)
 			require.Equal(t, len(chunk), n)
 		}
