@@ -27,8 +27,8 @@ func newService(t *testing.T) (*serviceDriver, string) {
 	return service.(*serviceDriver), root
 }
 
-func (service *serviceDriver) bucket(t *testing.T, name, root string) *testBucket {
-	d, err := service.Driver(name)
+func (s *serviceDriver) bucket(t *testing.T, name, root string) *testBucket {
+	d, err := s.Driver(name)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return &testBucket{d.(*objectDriver), t, filepath.Join(root, name)}

@@ -19,10 +19,10 @@ import (
 )
 
 // createPublicBucket makes a bucket whose settings the tests can recognize.
-func (service *serviceDriver) createPublicBucket(t *testing.T, name string) {
+func (s *serviceDriver) createPublicBucket(t *testing.T, name string) {
 	t.Helper()
 	yes := true
-	_, err := service.CreateBucket(t.Context(),
+	_, err := s.CreateBucket(t.Context(),
 		&driver.BucketRequest{Name: name, PublicAccess: &yes, Versioning: new(bool)})
 	require.NoError(t, err)
 }
