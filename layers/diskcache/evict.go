@@ -35,26 +35,24 @@ type keptBlock struct {
 // used blocks if this process has written much since its last scan, or if the disk is full. Other
 // processes may remove blocks at the same time.
 func (c *Cache) makeRoom(bytes int64) bool {
-	if !c.beginWrite(bytes) {
-		return false
-	}
-	if c.isScanDue() {
+	fits, isScanDue := c.beginWrite(bytes)
+	if isScanDue {
 		c.removeOldest(bytes)
 	}
-	return true
+	return fits
 }
 
-// beginWrite adds to the number of bytes that are being written. It returns false if all writes
-// in progress together would exceed MaxBytes.
-func (c *Cache) beginWrite(bytes int64) bool {
+// beginWrite adds to the number of bytes that are being written. fits is false if all writes in
+// progress together would exceed MaxBytes. isScanDue reports whether blocks may have to be removed.
+func (c *Cache) beginWrite(bytes int64) (fits, isScanDue bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
 	if c.writing+bytes > c.config.MaxBytes {
-		return false
+		return false, false
 	}
 	c.writing += bytes
 	c.unscanned += bytes
-	return true
+	return true, c.full || c.unscanned > c.config.MaxBytes/scanShare
 }
 
 // startScan begins a scan if one is due. room is the number of bytes for which the scan must make
@@ -113,13 +111,6 @@ func (c *Cache) endWrite(bytes int64, err error) (isFull bool) {
 		c.fullAt = c.now()
 	}
 	return c.full
-}
-
-// isScanDue reports whether blocks may have to be removed.
-func (c *Cache) isScanDue() bool {
-	c.counting.Lock()
-	defer c.counting.Unlock()
-	return c.full || c.unscanned > c.config.MaxBytes/scanShare
 }
 
 // scan returns all blocks and the sum of their bytes. It removes temporary files that killed
