@@ -158,8 +158,8 @@ func (d *objectDriver) checkHeader(ctx context.Context, key, header string) erro
 		return nil
 	}
 	_, err := unwrapWith(ctx, check.keys, Object{d.desc.Bucket, key}, header)
-	if errors.Is(err, errOtherKeys) {
-		check.isOther = true
+	check.isOther = errors.Is(err, errOtherKeys) // of the last attempt, if the request is retried
+	if check.isOther {
 		return nil
 	}
 	return err
