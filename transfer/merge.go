@@ -152,8 +152,7 @@ func onlyInDestination(src, dst *cursor) bool {
 // entries directly before this one; the result is the number including this one. If count reaches
 // relistAfter, skipExtraneous lists the destination again from shortly before key, and returns 0.
 func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, count int) int {
-	mayRelist := !j.settings.remove && !j.places.MayNest() && j.dst.StartsAnywhere()
-	if count >= relistAfter && mayRelist {
+	if count >= relistAfter && j.mayRelist() {
 		if start := predecessor(key); start > dst.entry.Key {
 			dst.stop()
 			dst.open(j.dst.Entries(ctx, &j.settings.files, start), start)
@@ -162,6 +161,11 @@ func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, count
 	}
 	dst.step()
 	return count + 1
+}
+
+// mayRelist reports whether a new listing of the destination can skip entries that only it has.
+func (j *job) mayRelist() bool {
+	return !j.settings.remove && !j.places.MayNest() && j.dst.StartsAnywhere()
 }
 
 // passesOver reports whether the job leaves out a file because of its shard, size or time. A file
@@ -200,8 +204,7 @@ func (j *job) destinationOnly(ctx context.Context, dst ends.Entry, unknown *path
 		return nil
 	}
 
-	removable := dst.Kind == ends.Regular && !hidden && !j.passesOver(dst)
-	if !removable || !j.settings.remove {
+	if !j.settings.remove || dst.Kind != ends.Regular || hidden || j.passesOver(dst) {
 		return nil
 	}
 	if j.comparing {
