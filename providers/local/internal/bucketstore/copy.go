@@ -102,7 +102,11 @@ func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdi
 		return argument.Invalid("key", "must not have an empty segment", "")
 	}
 
-	err := o.moveFile(ctx, r, src, dst, meta)
+	target, err := o.makeDirs(ctx, r.Key, dst)
+	if err != nil {
+		return err
+	}
+	err = o.moveFile(ctx, r, src, dst, target, meta)
 	// Remove the directories that are empty now.
 	o.tree.Prune(ctx, src.Dir, "")
 	if err != nil {
@@ -111,15 +115,11 @@ func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdi
 	return err
 }
 
-// moveFile opens the directories of both keys, and renames the file. It closes the directories before
-// it returns, because Windows does not remove an open directory.
+// moveFile renames the file into the directory target, which is that of dst. It closes the
+// directories before it returns, because Windows does not remove an open directory.
 func (o *Objects) moveFile(
-	ctx context.Context, r *driver.MoveRequest, src, dst bucketdir.Location, meta osdir.Meta,
+	ctx context.Context, r *driver.MoveRequest, src, dst bucketdir.Location, target *osdir.Dir, meta osdir.Meta,
 ) error {
-	target, err := o.makeDirs(ctx, r.Key, dst)
-	if err != nil {
-		return err
-	}
 	defer o.tree.CloseDir(target)
 
 	source, err := o.tree.Open(src.Dir)

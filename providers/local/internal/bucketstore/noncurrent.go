@@ -181,6 +181,7 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 	}
 	versions, err := n.noncurrentVersions(key, current)
 	if err != nil {
+		n.tree.Prune(ctx, path, bucketdir.VersionsPath)
 		return false, err
 	}
 	if len(versions) == 0 || objectfile.IsMarker(versions[0]) {

@@ -107,8 +107,12 @@ func (u *Uploads) describePart(
 	lastTag := ""
 	err = bucketdir.Retry(ctx, func() (err error) {
 		part, ok, err = u.findPart(src, upload, number)
-		if err != nil || !ok || part.CRC32C.Known {
+		if err != nil {
+			lastTag = ""
 			return err
+		}
+		if !ok || part.CRC32C.Known {
+			return nil
 		}
 		if part.Tag == lastTag {
 			// No other part has replaced it: CompleteParts has renamed its file.
@@ -216,11 +220,14 @@ func (u *Uploads) describeUpload(name string) (entry storage.UploadEntry, ok boo
 	}
 	defer u.tree.CloseDir(d)
 	f, err := d.Open(uploadKeyName)
-	if err != nil || f.Meta.Kind != osdir.KindFile {
+	if err != nil {
 		return storage.UploadEntry{}, false
 	}
 	file := f.OSFile(uploadKeyName)
 	defer file.Close()
+	if f.Meta.Kind != osdir.KindFile {
+		return storage.UploadEntry{}, false
+	}
 	key, err := readKey(file)
 	return storage.UploadEntry{Key: string(key), Upload: name, Begun: f.Meta.Time()}, err == nil
 }
