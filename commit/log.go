@@ -126,13 +126,13 @@ func (l *Log) forget() {
 func (l *Log) checkKnown(ctx context.Context, last *known) (exists bool, err error) {
 	var problem string
 	attrs, err := l.bucket.Attrs(ctx, l.key(last.number))
-	switch storage.CodeOf(err) {
-	case "": // no error
+	switch {
+	case err == nil:
 		if last.id == "" || last.id == attrs.Metadata[idName] {
 			return true, nil
 		}
 		problem = "entry %d is another one than was in the log"
-	case storage.ObjectNotFound:
+	case storage.CodeOf(err) == storage.ObjectNotFound:
 		problem = "entry %d was in the log, and is gone"
 	default:
 		return false, err
