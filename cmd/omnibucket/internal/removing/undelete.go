@@ -45,18 +45,15 @@ and --json, prints what it did with each object; with --dry-run, prints what wou
 func undelete(
 	ctx context.Context, p *program.Program, filter *program.FilterFlags, literal bool, text string,
 ) error {
-	opts, err := filter.Options()
-	if err != nil {
-		return err
-	}
 	job := versionsJob{
+		filter:      filter,
 		literal:     literal,
 		substitutes: storage.SoftDelete,
 		run: func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
 			return transfer.Undelete(ctx, b, opts...)
 		},
 	}
-	return job.start(ctx, p, text, opts)
+	return job.start(ctx, p, text)
 }
 
 // restoreFlags are the flags of restore.
@@ -135,20 +132,17 @@ func (f *restoreFlags) restoreAt(ctx context.Context, p *program.Program, args [
 	if err != nil {
 		return err
 	}
-	opts, err := f.filter.Options()
-	if err != nil {
-		return err
-	}
-	if f.remove {
-		opts = append(opts, transfer.WithDelete())
-	}
 	job := versionsJob{
+		filter:  &f.filter,
 		literal: f.literal,
 		run: func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error) {
 			return transfer.RestoreAt(ctx, b, at, opts...)
 		},
 	}
-	return job.start(ctx, p, args[0], opts)
+	if f.remove {
+		job.opts = append(job.opts, transfer.WithDelete())
+	}
+	return job.start(ctx, p, args[0])
 }
 
 // unarchive requests the restoration of archived objects.
@@ -186,19 +180,26 @@ func (f *restoreFlags) unarchive(ctx context.Context, p *program.Program, args [
 
 // A versionsJob is a job on the versions of the objects that an argument names.
 type versionsJob struct {
+	filter  *program.FilterFlags
 	literal bool
 	// substitutes are features that the job can use in place of versions, such as soft delete.
 	substitutes storage.Features
+	opts        []transfer.Option // for the job, after those of the filter
 	run         func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error)
 }
 
 // start runs the job on what an argument names. It fails if the bucket has neither versions nor the
 // substitutes. It also fails if nothing was changed because there are no versions.
-func (j *versionsJob) start(ctx context.Context, p *program.Program, text string, opts []transfer.Option) error {
+func (j *versionsJob) start(ctx context.Context, p *program.Program, text string) error {
 	l, err := p.Stores.LocateExisting(text)
 	if err != nil {
 		return err
 	}
+	opts, err := j.filter.Options()
+	if err != nil {
+		return err
+	}
+	opts = append(opts, j.opts...)
 	scope, err := newVersionScope(ctx, p, program.WithVersions(l), j.literal)
 	if err != nil {
 		return err
