@@ -225,7 +225,7 @@ func floods() []fault {
 			instead: true,
 			fails:   true,
 			respond: func(x *exchange) {
-				if x.beginBody("HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\n"+
+				if x.beginAnyBody("HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\n"+
 					"Content-Length: 1073741824\r\n\r\n", "<Error><Code>AccessDenied</Code><Message>") {
 					x.fill()
 				}
@@ -236,7 +236,7 @@ func floods() []fault {
 			instead: true,
 			fails:   true,
 			respond: func(x *exchange) {
-				if x.beginBody("HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n",
+				if x.beginAnyBody("HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n",
 					`{"error":{"code":403,"message":"`) {
 					x.fill()
 				}
@@ -249,7 +249,7 @@ func floods() []fault {
 			stall:     stallTime,
 			firstOnly: true,
 			respond: func(x *exchange) {
-				if x.beginBody("HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\n"+
+				if x.beginAnyBody("HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\n"+
 					"Content-Length: 9000\r\n\r\n", "<Error><Code>InvalidRequest</Code><Message>") {
 					x.trickle()
 				}
@@ -279,6 +279,12 @@ func (x *exchange) beginBody(head, start string) bool {
 		return false
 	}
 	return x.write([]byte(head + start))
+}
+
+// beginAnyBody is like beginBody. After HEAD, it also sends the first bytes of the body, which HTTP
+// does not permit.
+func (x *exchange) beginAnyBody(head, start string) bool {
+	return x.write([]byte(head+start)) && x.request.Method != http.MethodHead
 }
 
 // readsDocument reports whether the operation reads a document that may be long.
