@@ -78,8 +78,8 @@ type Core interface {
 	SignedRemoveURL(ctx context.Context, key string, o *SignOptions) (*SignedURL, error)
 	SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, o *SignOptions) (*SignedForm, error)
 	PublicURL(key string) (string, error)
-	// Vend implements the function with this name. The methods of the Core do not see what clients do with
-	// the credentials. If they must see every access, Vend must return Unsupported.
+	// Vend implements the function [Vend]. Clients use the credentials directly at the store, so the methods of the
+	// Core do not see these accesses. If the methods must see every access, Vend must return Unsupported.
 	Vend(ctx context.Context, prefix string, rights Rights, ttl time.Duration) (*VendedCredentials, error)
 
 	BeginUpload(ctx context.Context, key string, o *UploadOptions) (MultipartUpload, error)

@@ -7,12 +7,12 @@ import (
 	"github.com/omnibucket/storage/internal/core/effect"
 )
 
-// Effects say what an operation does to a bucket. A [Hook] gets those of each operation, so that it
-// needs no list of names. An operation by which somebody else gets access has the effects of that
-// access, too: those of SignedRemoveURL are EffectSign and EffectRemove.
+// Effects say what an operation does to a bucket. A [Hook] gets the effects of each operation, so
+// it needs no list of the names of operations. If an operation gives somebody else access, it also
+// has the effects of that access. For example, SignedRemoveURL has EffectSign and EffectRemove.
 type Effects uint16
 
-// The effects. The page docs/hooks.md lists those of each operation.
+// The effects. The page docs/hooks.md lists the effects of each operation.
 const (
 	EffectRead       = Effects(effect.Read)       // reads the content of an object
 	EffectWrite      = Effects(effect.Write)      // stores an object or a part, or changes tags, locks or archive state

@@ -89,9 +89,9 @@ func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
 	return nil
 }
 
-// Versions yields the kept versions under a prefix, in the order of keys, and those of one key from
-// the newest to the oldest. Its options are [WithPrefix], [WithLimit], [WithPageSize] and
-// [WithSoftDeleted].
+// Versions yields the kept versions under a prefix, in the order of keys. It yields the versions of
+// one key from the newest to the oldest. Its options are [WithPrefix], [WithLimit], [WithPageSize]
+// and [WithSoftDeleted].
 func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[VersionEntry, error] {
 	return listWith(ctx, b, "Versions", opts,
 		func(c Core, o *ListOptions) iter.Seq2[VersionEntry, error] { return c.Versions(ctx, o) },

@@ -15,7 +15,7 @@ import (
 type MultipartUpload interface {
 	// Key returns the key of the object.
 	Key() string
-	// String returns the key, and nothing secret.
+	// String returns the key of the object. The text has no secret.
 	String() string
 	// Token returns the text that another process needs for [ContinueUpload], which never changes. It has
 	// about 400 letters, digits, "-" and "_", and more if there is metadata. It contains no secret. But a

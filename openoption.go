@@ -16,8 +16,8 @@ import (
 )
 
 // An OpenOption fits functions that open a bucket or an account: a [SettingOption],
-// driver.WithLayer or one below. If an option is invalid, every call on the bucket or account
-// fails.
+// driver.WithLayer or the result of a function that returns an OpenOption, such as [WithRetry]. If
+// an option is invalid, every call on the bucket or account fails.
 type OpenOption interface{ ApplyOpen(*OpenOptions) }
 
 // OpenOptions are the options with which a bucket or account is opened. Zero means the default.

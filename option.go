@@ -5,7 +5,7 @@ package storage
 // The compiler refuses an option that does not fit the operation.
 type (
 	// An UploadOption fits Upload and functions that build on it: a [WriteOption], [SizeOption],
-	// [TransferOption], [IfRevision], [WithPartSize] or [WithResume].
+	// [TransferOption], [IfRevision], [WithPartSize], [WithResume] or [WithWriteID].
 	UploadOption interface{ applyUpload(*UploadOptions) }
 	// A MultipartOption fits [BeginUpload] and functions that continue such an upload: a [WriteOption],
 	// [SizeOption], [IfRevision], [WithMaxSize] or [WithUncheckedParts].
@@ -16,11 +16,11 @@ type (
 	SignedPartOption interface{ applySignedPart(*PartOptions) }
 	// A CompleteOption fits Complete. It is [WithParts], [WithSize] or [WithCRC32C].
 	CompleteOption interface{ applyComplete(*CompleteOptions) }
-	// A DownloadOption fits Download: a [ReadOption], a [TransferOption] or one below.
+	// A DownloadOption fits Download: a [ReadOption], a [TransferOption], [WithRange], [WithMaxGap] or [WithNoSync].
 	DownloadOption interface{ applyDownload(*DownloadOptions) }
-	// An AttrsOption fits Attrs and Exists. It is a [ReadOption].
+	// An AttrsOption fits Attrs and Exists. It is a [ReadOption] or [WithWriteID].
 	AttrsOption interface{ applyAttrs(*DownloadOptions) }
-	// A ReaderAtOption fits [NewReaderAt]: a [ReadOption] or one below.
+	// A ReaderAtOption fits [NewReaderAt]: a [ReadOption], [WithBlockSize] or [WithBlockCache].
 	ReaderAtOption interface{ applyReaderAt(*readerAtRequest) }
 	// A ListOption fits List and functions that build on it.
 	ListOption interface{ applyList(*ListOptions) }
@@ -28,23 +28,27 @@ type (
 	// [WithGovernanceBypass] or [WithNative].
 	RemoveOption interface{ applyRemove(*RemoveOptions) }
 	// A CopyOption fits [Copy], [Compose], [Move] and [Append]: a [WriteOption], [TransferOption],
-	// [IfRevision], [WithVersion], [WithResume] or one below.
+	// [IfRevision], [WithVersion], [WithResume], [WithWriteID] or the result of a function that
+	// returns a CopyOption.
 	CopyOption interface{ applyCopy(*CopyOptions) }
 	// A SignedUploadOption fits SignedUploadURL and [SignedUploadForm]. It is a [WriteOption], a [SizeOption] or [WithTTL].
 	SignedUploadOption interface{ applySignedUpload(*SignOptions) }
-	// A SignedDownloadOption fits SignedDownloadURL: [WithTTL], [WithVersion], [WithNative] or one below.
+	// A SignedDownloadOption fits SignedDownloadURL: [WithTTL], [WithVersion], [WithNative] or the result of a
+	// function that returns a SignedDownloadOption.
 	SignedDownloadOption interface{ applySignedDownload(*SignOptions) }
 	// A SignedRemoveOption fits [SignedRemoveURL]. It is [WithTTL], [WithVersion] or [WithNative].
 	SignedRemoveOption interface{ applySignedRemove(*SignOptions) }
 	// A SetOption fits [SetTags] and [SetLegalHold]. It is [WithVersion] or [WithNative].
 	SetOption interface{ applySet(*ChangeOptions) }
-	// A RestoreOption fits [Restore]: [WithVersion], [WithNative], [WithSoftDeleted] or one below.
+	// A RestoreOption fits [Restore]: [WithVersion], [WithNative], [WithSoftDeleted], [WithRestoreDays] or
+	// [WithRestoreTier].
 	RestoreOption interface{ applyRestore(*ChangeOptions) }
 )
 
 // The option types below fit several operations. Each of them combines several of the types above.
 type (
-	// A WriteOption fits all ways to write: [WithNative] or one below.
+	// A WriteOption fits all ways to write: [WithNative] or the result of a function that returns a
+	// WriteOption, such as [WithMetadata].
 	WriteOption interface {
 		UploadOption
 		MultipartOption
@@ -59,7 +63,8 @@ type (
 		CopyOption // compares the revision of the destination
 		RemoveOption
 	}
-	// A ReadOption fits all ways to read: [WithVersion], [IfRevision], [WithNative] or one below.
+	// A ReadOption fits all ways to read: [WithVersion], [IfRevision], [IfRevisionNot], [WithNative] or
+	// [WithNativeAttrs].
 	ReadOption interface {
 		DownloadOption
 		AttrsOption

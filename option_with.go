@@ -414,7 +414,8 @@ func WithLimit(n int) ListOption {
 	})
 }
 
-// WithPageSize sets the entries in one request, up to the provider's maximum.
+// WithPageSize sets how many entries the listing gets with one request. If n is above the
+// provider's maximum, the maximum applies.
 func WithPageSize(n int) ListOption {
 	return listOption(func(r *ListOptions) {
 		atLeast(&r.err, "WithPageSize", n, 1)

@@ -12,8 +12,9 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 )
 
-// A Service manages the buckets of one account. It is safe for concurrent use. This adds a
-// lifecycle rule and a CORS rule to those of a bucket. [WithLifecycle] says which rules are lost:
+// A Service manages the buckets of one account. It is safe for concurrent use. This example adds a
+// lifecycle rule and a CORS rule to the rules of a bucket. [WithLifecycle] says which rules are
+// lost:
 //
 //	info, err := service.BucketInfo(ctx, "photos")
 //	if err != nil {
@@ -51,7 +52,8 @@ type Service interface {
 	Close() error
 }
 
-// A BucketOption is a [SettingOption] or one below.
+// A BucketOption fits [Service.CreateBucket] and [Service.UpdateBucket]: a [SettingOption], [WithRegion],
+// [WithDefaultRetention], [WithCORS] or [WithLifecycle].
 type BucketOption interface{ applyBucket(*BucketOptions) }
 
 type bucketOption func(*BucketOptions)
@@ -240,7 +242,7 @@ func WithDefaultRetention(mode RetentionMode, days int) BucketOption {
 	})
 }
 
-// WithCORS replaces all CORS rules of the bucket. To add a rule, also give those of
+// WithCORS replaces all CORS rules of the bucket. To add a rule, also give the rules of
 // [Service.BucketInfo]. Without an argument, it removes them.
 func WithCORS(rules ...CORSRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
@@ -256,9 +258,10 @@ func WithCORS(rules ...CORSRule) BucketOption {
 	})
 }
 
-// WithLifecycle replaces all lifecycle rules of the bucket. Without an argument, it removes them. To
-// add a rule, give those of BucketInfo, too. BucketInfo has no rules that a LifecycleRule cannot
-// express, such as disabled rules and rules with sizes or dates, so these are removed.
+// WithLifecycle replaces all lifecycle rules of the bucket. Without an argument, it removes them.
+// To add a rule, also give the rules of [Service.BucketInfo]. A [LifecycleRule] cannot express some
+// rules, such as disabled rules and rules with sizes or dates. BucketInfo leaves out these rules,
+// so WithLifecycle removes them.
 func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
 		clone := append([]LifecycleRule{}, rules...)

@@ -14,8 +14,9 @@ import (
 // user's own has these features.
 const ordinary = Metadata | ContentProperties | KeysBesideFolders | LongSegments | OrderedListing
 
-// Supports is like [Require], but returns false in place of an error. A type of your own counts as
-// having Metadata, ContentProperties, KeysBesideFolders, LongSegments and OrderedListing.
+// Supports is like [Require], but returns false in place of an error. If b is a type of your own,
+// and not a result of this library, it counts as having Metadata, ContentProperties,
+// KeysBesideFolders, LongSegments and OrderedListing.
 func Supports(b any, features Features) bool {
 	if f, ok := b.(*front); ok {
 		return f.core != nil && f.core.Supports(features)

@@ -27,9 +27,9 @@ type bunnyPurger struct {
 
 // NewBunnyPurger returns a [Purger] that sends one request for each URL
 // (https://docs.bunny.net/reference/purgepublic_indexpost), and at most 8 requests at the same
-// time. If a URL ends in "/", Bunny also purges everything below it. If the key is refused, Purge
-// fails with Unauthenticated or PermissionDenied. If there are too many requests, it fails with
-// RateLimited. If a field of c is not valid, NewBunnyPurger fails with InvalidArgument.
+// time. If a URL ends in "/", Bunny also purges everything below it. If bunny.net refuses the API
+// key, Purge fails with Unauthenticated or PermissionDenied. If there are too many requests, it
+// fails with RateLimited. If a field of c is not valid, NewBunnyPurger fails with InvalidArgument.
 func NewBunnyPurger(c BunnyPurgeConfig) (Purger, error) {
 	if !validToken(c.AccessKey) {
 		return nil, invalidToken("Config.AccessKey")

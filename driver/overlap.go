@@ -10,7 +10,7 @@ import (
 // A Place is where objects are. See [Description].Places. Its fields:
 //
 //   - Account any: a comparable value; nil means unknown. If one credential reaches two places,
-//     their values are equal.
+//     their Accounts are equal.
 //   - Bucket, Prefix string: the prefix is "" or ends in a slash
 //   - Directory string: the local directory that holds the bucket; "" if there is none
 //   - Direct bool: true if no server stands between the driver and the objects

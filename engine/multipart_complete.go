@@ -80,8 +80,8 @@ func (c *completion) joinListed(ctx context.Context, listed []driver.Part) (*sto
 	return c.join(ctx, req)
 }
 
-// choose returns the parts of the object: those of WithParts, or all that the store has. It fails
-// if a part is missing.
+// choose returns the parts of the object: the parts in WithParts, or all parts that the store has.
+// It fails if a part is missing.
 func (c *completion) choose(listed []driver.Part) ([]driver.Part, *storage.Error) {
 	if c.options.Parts == nil {
 		for i, part := range listed {

@@ -25,7 +25,7 @@ type operation struct {
 	name        string
 	key         string
 	keys        []string
-	effects     effect.Set            // 0 means those of the name
+	effects     effect.Set            // 0 means the effects of the operation with this name
 	outer       *operation            // operation that this one is a part of, or nil
 	finishHooks func(storage.Outcome) // calls the hooks that wait for the end; nil if there are none
 	report      telemetry.Call

@@ -83,8 +83,8 @@ func askBucket[T any](
 	return run(ctx, o, e, func(ctx context.Context) (T, *storage.Error) { return request(ctx, o, do) })
 }
 
-// do runs an operation on a bucket. The operation returns no result. The parameters are those of
-// the function askBucket.
+// do runs an operation on a bucket. The operation returns no result. See the function askBucket for
+// the parameters.
 func (s *service) do(
 	ctx context.Context, op, name string, argErr *storage.Error, do func(ctx context.Context) error,
 ) error {
@@ -169,8 +169,8 @@ func (s *service) keepsVersions(name string, keeps bool) {
 	}
 }
 
-// info runs an operation that returns the settings of a bucket. The parameters are those of the
-// function askBucket.
+// info runs an operation that returns the settings of a bucket. See the function askBucket for the
+// parameters.
 func (s *service) info(
 	ctx context.Context, op, name string, argErr *storage.Error,
 	do func(ctx context.Context) (*storage.BucketInfo, error),

@@ -157,8 +157,8 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 	return nil
 }
 
-// isRequest reports whether a fingerprint in a journal is that of this call, in one of the forms in
-// which it was ever stored.
+// isRequest reports whether a fingerprint in a journal identifies this call. The fingerprint may
+// have the present form, or the form of an earlier version.
 func (w *write) isRequest(fingerprint string) bool {
 	return fingerprint == w.fingerprint() || fingerprint == w.formerFingerprint()
 }
@@ -177,8 +177,8 @@ func (w *write) fingerprint() string {
 	return w.hashOf(w.properties(), controls)
 }
 
-// formerFingerprint returns the fingerprint in the first stored form. The names of its JSON are
-// those of the fields.
+// formerFingerprint returns the fingerprint in the first stored form. The names in its JSON are the
+// names of the Go fields.
 func (w *write) formerFingerprint() string {
 	type formerProperties struct {
 		ContentType, ContentEncoding, ContentDisposition, ContentLanguage, CacheControl string

@@ -51,8 +51,8 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 	})
 }
 
-// page requests the page with this token, and yields its entries. The results are those of the
-// function that eachPage calls.
+// page requests the page with this token, and yields its entries. It has the results that eachPage
+// needs from its function.
 func (w *versionWalk) page(ctx context.Context, token string) (next, last string, e *storage.Error) {
 	l := w.listing
 	l.req.Token = token

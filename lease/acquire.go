@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
-// A waiter watches the object of the lease until it acquires the lease. Its times are those of the
+// A waiter watches the object of the lease until it acquires the lease. Its times are by the
 // monotonic clock of this process.
 type waiter struct {
 	lease        *Lease

@@ -149,8 +149,9 @@ func (c *Config) Find(name string) (l Location, known bool) {
 
 // Address returns the address of a location. If the environment has an address for the location,
 // Address returns that. Otherwise it returns the address in the configuration, with the parameters.
-// The result may end in a folder, which [storage.Open] does not accept. If the location has no
-// address, Address fails with InvalidArgument.
+// The result may end in a folder. [storage.Open] does not accept such an address, but [Config.Open]
+// accepts the name of such a location. If the location has no address, Address fails with
+// InvalidArgument.
 func (c *Config) Address(name string) (string, error) {
 	l, err := c.find(name)
 	if err != nil {

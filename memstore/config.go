@@ -89,8 +89,8 @@ type ServiceConfig struct {
 	Now func() time.Time
 	// SigningKeys sign URLs and forms. If it is nil, the account has a random key of its own.
 	SigningKeys SigningKeys
-	// ArchiveClasses and RestoreTime are like those of [Config]. They apply to all buckets of the
-	// account.
+	// ArchiveClasses and RestoreTime are like the fields of [Config]. They apply to all buckets of
+	// the account.
 	ArchiveClasses []string
 	RestoreTime    time.Duration
 }

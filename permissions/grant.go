@@ -98,8 +98,8 @@ var afterFailures = map[Operation]Operation{
 // OnlyAfterFailures returns those permissions of the operations that a program only needs after a
 // request has failed, sorted. An example is the permission to abort a multipart upload. Without
 // them, the program does the same until a request fails. It then leaves parts behind, or fails with
-// OutcomeUnknown. The names are those of [Operation.Needs]. If the operations or the provider are not
-// valid, the result is empty.
+// OutcomeUnknown. It returns names as [Operation.Needs] does. If the operations or the provider are
+// not valid, the result is empty.
 func (g Grant) OnlyAfterFailures(p Provider) []string {
 	var always, afterFailure []string
 	for _, o := range g.Operations {

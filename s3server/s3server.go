@@ -331,7 +331,7 @@ func New(c Config) *Handler {
 	return h
 }
 
-// createBuckets creates those of Config.Buckets that do not exist.
+// createBuckets creates each bucket of Config.Buckets that does not exist.
 func (h *Handler) createBuckets() error {
 	account := h.config.Credentials[0].Account
 	for _, name := range h.config.Buckets {

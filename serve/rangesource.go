@@ -13,7 +13,7 @@ import (
 // the store determines the revision. If a later response has another revision, the source fails
 // with Changed.
 type source struct {
-	// ctx is that of the HTTP request. A source is used only during that request.
+	// ctx is the context of the HTTP request. A source is used only during that request.
 	ctx    context.Context
 	bucket storage.Downloader
 	key    string
@@ -44,8 +44,8 @@ func openSource(
 	return s, nil
 }
 
-// download makes a request to the store, and keeps the reader of the response. opts are in addition
-// to those of the source.
+// download makes a request to the store, and keeps the reader of the response. It adds opts to the
+// options of the source.
 func (s *source) download(opts ...storage.DownloadOption) error {
 	all := append(slices.Clone(s.opts), opts...)
 	reader, err := s.bucket.Download(s.ctx, s.key, all...)

@@ -11,7 +11,7 @@ import (
 )
 
 // statusOf returns the HTTP status for an error. If the store refuses the credentials, or the
-// bucket is missing, the status is that of a server error, because the client cannot fix it.
+// bucket is missing, the status is 500, because the client cannot fix the error.
 func statusOf(err error) int {
 	switch storage.CodeOf(err) {
 	case storage.ObjectNotFound:

@@ -265,8 +265,9 @@ func requireShown(t *T, d driver.Driver, content string) {
 	require.Equal(t, head.Revision, page.Entries[0].Revision, "List and Head must return the same Revision")
 }
 
-// putRequest returns a request that stores content under key. The checksum is that of content if
-// content is a *strings.Reader. Any other content must fail, so its checksum does not matter.
+// putRequest returns a request that stores content under key. If content is a *strings.Reader, the
+// request has the checksum of content. Any other content must fail, so its checksum does not
+// matter.
 func putRequest(key string, content io.ReadSeeker, size int64) *driver.PutRequest {
 	var crc uint32
 	if text, ok := content.(*strings.Reader); ok {

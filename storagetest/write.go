@@ -476,7 +476,7 @@ func writeReturnsAttrs(t *T) {
 		require.NotEmpty(t, returned.ETag, "a write must return an ETag")
 		require.NotEmpty(t, returned.Revision, "a write must return a Revision")
 
-		// The rest is what a read returns afterwards.
+		// A later read must return the same attributes.
 		attrs := t.attrs(b, "a.png")
 		require.Equal(t, attrs.Properties, returned.Properties, path.name)
 		require.Equal(t, attrs.ETag, returned.ETag, path.name)

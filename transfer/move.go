@@ -40,14 +40,15 @@ import (
 // Report. If both ends list an object with the same ETag and time, they may be one bucket under two
 // addresses. Such an object stays, and fails with InvalidArgument.
 //
-// If the source is a directory, the job also removes folders that become empty. It renames each file
-// before it removes it, and gives it its name back if it is another file. If that name is taken by
-// then, the file gets the name with .kept- and digits at its end. A killed job may leave empty
-// folders, and a file whose name begins with .omnibucket-removed-. The next job with WithMove from
-// the directory, or any job into it, removes that file or gives it its name back. The job fails with InvalidArgument if files cannot be removed from the
-// source. It also fails with InvalidArgument if WithMove is combined with [WithDelete] or
-// [WithSizeOnly]. If the source is a directory, WithMove cannot be combined with [WithLinks],
-// either.
+// If the source is a directory, the job also removes folders that become empty. Before it removes a
+// file, it renames the file and compares the renamed file with the listed one. If they differ, the
+// job renames the file back. If the old name is taken by then, the job adds .kept- and digits to
+// the name. A killed job may leave empty folders, and a file whose name begins with
+// .omnibucket-removed-. The next job with WithMove from the directory, or any job into the
+// directory, removes such a file or renames it back. The job fails with InvalidArgument if files
+// cannot be removed from the source. It also fails with InvalidArgument if WithMove is combined
+// with [WithDelete] or [WithSizeOnly]. If the source is a directory, WithMove cannot be combined
+// with [WithLinks], either.
 func WithMove() Option {
 	return option(func(s *settings) {
 		s.move = true

@@ -451,7 +451,8 @@ type requirement struct {
 // content of a file.
 func (c *Config) requirements(bucket storage.Bucket, looksAtContent bool) []requirement {
 	records, recordsInBucket := c.Records.(bucketRecords)
-	// The service then detects no types, and the application chooses them, or serves no users over HTTP.
+	// If Rules do not look at the content, the service detects no types. The bucket need not keep types if the
+	// application chooses them by Begin, or serves no users over HTTP.
 	choosesTypes := !looksAtContent && (c.Begin != nil || c.Authorize == nil)
 	return []requirement{
 		{

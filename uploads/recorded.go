@@ -50,8 +50,8 @@ func downloadError(err error) error {
 
 // Remove removes the record of a file, and then its bytes. If f has no Key, Remove finds the bytes
 // by the ID. That also removes bytes that an interrupted call has left without a record. If the
-// file does not exist, Remove returns nil. If f expires, a transaction may have made the file
-// permanent after f was read. In that case, Remove fails with an error that wraps
+// file does not exist, Remove returns nil. If f.Expires is set, a transaction may have made the
+// file permanent after f was read. In that case, Remove fails with an error that wraps
 // [storage.PreconditionFailed].
 func (s *Service) Remove(ctx context.Context, f *File) error {
 	if !timeid.Valid(f.ID) || s.setup.config.Records == nil {

@@ -110,8 +110,8 @@ type reckoning struct {
 	doubtful bool
 }
 
-// countFiles sets the count of a ledger to the files of the user, except those of pending uploads and
-// those that are being removed, which are part of their entries.
+// countFiles sets the count of a ledger to the files of the user. It leaves out the files of
+// pending uploads, and the files that are being removed, because their entries have them.
 //
 // The count is doubtful if countFiles counts a file of a dead entry: it then decides the count for the
 // call that made the entry. A call that found the entry before may still remove the file, and subtract

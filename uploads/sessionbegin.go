@@ -182,9 +182,10 @@ func (k *keeper) drawRandom(s *session.Session) error {
 	return nil
 }
 
-// drawKey sets the key of a file in pieces. Each call that is about to make the file calls drawKey.
-// If the file is stored already, or if the bucket has IfAbsent, drawKey keeps the key of an earlier
-// call. Otherwise it makes a new key, so that a slow earlier call cannot overwrite the new object.
+// drawKey sets the key of a file that is uploaded in pieces. Each call that is about to make the
+// file calls drawKey. If the file is stored already, or if the bucket has IfAbsent, drawKey keeps
+// the key of an earlier call. Otherwise it makes a new key, so that a slow earlier call cannot
+// overwrite the new object.
 //
 // The lifetime of a file begins when drawKey makes its key. If half of the lifetime has passed,
 // drawKey makes a new key in any case. With the old key, the file would expire too soon.

@@ -76,7 +76,7 @@ type sessionEnd struct {
 	gone bool
 }
 
-// finishClaimed does the steps at the end of an upload.
+// finishClaimed ends the upload of a claimed session. The file ending.go lists the steps.
 func (k *keeper) finishClaimed(ctx context.Context, s *session.Session, make session.Maker) (*session.Session, error) {
 	e := &sessionEnd{keeper: k, s: s, make: make, file: fileOf(s)}
 	if err := e.begin(ctx); err != nil {

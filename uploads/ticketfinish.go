@@ -12,8 +12,8 @@ import (
 )
 
 // Finish checks a file that was sent with a ticket, and copies it to its final key. token is the
-// Token of the ticket. user must be the user of [Service.Sign]. Determine the user from the
-// request's session again, and never from data that the client sends.
+// Token of the ticket. user must be the user for whom [Service.Sign] made the ticket. Determine the
+// user again, from the session of this request and never from data that the client sends.
 //
 // If the file breaks a rule, Finish removes it and returns the reason. If the file has not arrived,
 // Finish fails with NotUploaded.
@@ -35,9 +35,9 @@ import (
 //     killed, the copy is larger than its reservation, until Finish is called again or Sweep removes
 //     or counts it.
 //
-// If a file breaks a rule, the client may send another one. In a store without
-// [storage.ConditionalRemove], a call that refuses the first file may then remove the second one, if
-// that arrives in the moment of the removal.
+// If a file breaks a rule, the client may send another one. Then Finish may remove the second file
+// instead of the refused one. This can happen only if the store lacks [storage.ConditionalRemove],
+// and the second file arrives just before the removal.
 //
 // The copy has the attributes that any other file has. Attributes that the sender has set are
 // ignored.
@@ -115,8 +115,8 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *refusal.Error) {
 	return t.copyFile(ctx, verdict)
 }
 
-// copyFile copies the file that was sent to its final key, and checks the copy. verdict is that of
-// the file that was sent.
+// copyFile copies the file that was sent to its final key, and checks the copy. verdict is the
+// verdict about the file that was sent.
 func (t *ticketOp) copyFile(ctx context.Context, verdict *rules.Verdict) (*File, *refusal.Error) {
 	bucket := t.setup.bucket
 	key := t.finalKey(verdict.Extension)

@@ -57,7 +57,7 @@ func init() {
 // defaultTimeout is how long a module waits for the store if the configuration does not say it.
 const defaultTimeout = 10 * time.Second
 
-// A Location says where the objects of a module are.
+// A Location says where the objects of a [Storage] or [FileSystem] are.
 type Location struct {
 	// Address is the address of a bucket, which may end in a folder, such as
 	// s3://photos/production?region=eu-west-1, or the name of a location in the configuration file

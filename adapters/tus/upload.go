@@ -320,7 +320,8 @@ func optionsOf[O any](u *upload) []O {
 	metadata := map[string]string{markName: u.state.Mark}
 	var applied storage.UploadOptions
 	for _, option := range configured {
-		// The call that receives an invalid option fails.
+		// Ignore the error: opts has the same options, and the call that receives opts fails if an
+		// option is invalid.
 		_ = applied.Apply(option)
 	}
 	maps.Copy(metadata, applied.Metadata)

@@ -22,7 +22,8 @@ const module = "github.com/omnibucket/storage"
 // columns is the width of a line on which a broken call would fit. A tab has 4 columns.
 const columns = 120
 
-// Analyzer reports idioms that peers of this module do not have. It reports nothing in other modules.
+// Analyzer reports the statements and line breaks that the comment of this package describes. It
+// reports nothing in other modules.
 var Analyzer = &analysis.Analyzer{
 	Name: "idioms",
 	Doc:  "report statements that Go programmers do not write",

@@ -33,7 +33,8 @@ var allowed = map[string]string{
 		"process removes it",
 }
 
-// Analyzer reports a call that takes a context while a lock is held, in the same function.
+// Analyzer reports a call that takes a context if the calling function holds a lock. It finds only
+// locks that the same function has locked.
 var Analyzer = &analysis.Analyzer{
 	Name: "lockheld",
 	Doc:  "report requests during which a lock of package sync is held",

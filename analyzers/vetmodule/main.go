@@ -1,6 +1,7 @@
-// Vetmodule runs the analyzers of "make vet": those of a plain "go vet", and ours. Normally
-// "go vet -vettool" runs it, and caches the results. It can also be run with packages as arguments,
-// because "go vet" fails if it cannot type-check a dependency, such as those of iceberg-go.
+// Vetmodule runs the analyzers of "make vet": the analyzers of a plain "go vet", and the analyzers
+// of this module. Normally "go vet -vettool" runs it, and caches the results. It can also be run
+// with packages as arguments, because "go vet" fails if it cannot type-check a dependency, such as
+// a dependency of iceberg-go.
 package main
 
 import (

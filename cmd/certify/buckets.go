@@ -142,7 +142,8 @@ func (c *certification) erase(ctx context.Context, name string) error {
 	}
 	err = c.service.DeleteBucket(ctx, name)
 	if storage.CodeOf(err) == storage.BucketNotFound {
-		// The bucket is gone, even if the account did not note its deletion.
+		// The service lists the bucket before it calls DeleteBucket of the account. If the bucket
+		// is gone, the listing fails, and the ledger still has the name.
 		c.made.remove(name)
 		return nil
 	}

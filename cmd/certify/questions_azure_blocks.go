@@ -99,7 +99,8 @@ func askUncommittedCreate(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", err
 }
 
-// askPartVersions asks whether a container with versions keeps those of the parts of an open upload.
+// askPartVersions asks whether a container with versions also keeps versions of the parts of an
+// open upload.
 func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 	_, err := i.bucket(ctx)
 	if err != nil {

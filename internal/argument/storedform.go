@@ -14,7 +14,7 @@ const formField = `"form"`
 
 // CheckForm returns an error with the code Unsupported if the JSON document text has a form whose number is
 // greater than newest, the last form that the caller reads. A document without a number, and a text
-// that is not JSON, are left to the caller. The parameters op and key are those of the error.
+// that is not JSON, are left to the caller. The error has op and key.
 func CheckForm(op, key string, text []byte, newest int) error {
 	if !bytes.Contains(text, []byte(formField)) {
 		return nil

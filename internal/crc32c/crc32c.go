@@ -1,5 +1,5 @@
-// Package crc32c computes CRC32C (Castagnoli) checksums, and joins the checksums of parts. A [CRC] joins those of other
-// cyclic redundancy checks (CRCs).
+// Package crc32c computes CRC32C (Castagnoli) checksums, and joins the checksums of parts. A [CRC] joins the checksums
+// of other cyclic redundancy checks (CRCs).
 package crc32c
 
 import (

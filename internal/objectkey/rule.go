@@ -1,5 +1,5 @@
-// Package objectkey has the rules of the keys of objects: which keys every provider can store, which are those of
-// folders, and which are those that layers use themselves. It also has the prefixes of listings.
+// Package objectkey has the rules of the keys of objects: which keys every provider can store, which keys are for
+// folders, and which keys layers use themselves. It also has the prefixes of listings.
 //
 // Consoles and rclone store markers for folders: objects, mostly empty, whose keys end in "/". The engine refuses to
 // write any other object with such a key (rule K1). A layer may copy them.

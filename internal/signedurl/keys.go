@@ -59,7 +59,8 @@ func NewKeys(secrets Secrets) (Keys, error) {
 			}
 		}
 		secret = slices.Clone(secret)
-		// A printed key shows no secret.
+		// Only this closure holds the secret. A printed key shows the address of the closure, and
+		// not the secret.
 		next := key{mac: func() hash.Hash { return hmac.New(sha256.New, secret) }}
 		next.id = hex.EncodeToString(next.sum("omnibucket key id")[:8])
 		k.all = append(k.all, next)

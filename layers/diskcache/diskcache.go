@@ -5,8 +5,8 @@
 //	cache, err := diskcache.Open("/var/cache/tables", diskcache.Config{MaxBytes: 10 << 30})
 //	bucket, err := storage.Open(ctx, "s3://tables?region=eu-west-1", driver.WithLayer(cache.Layer()))
 //
-// The cache serves reads that are pinned to a revision: those of [storage.ReaderAt], all requests
-// of [storage.ReadRanges] except the first, and downloads with [storage.IfRevision]. With
+// The cache serves reads that are pinned to a revision: all requests of [storage.ReaderAt], all
+// requests of [storage.ReadRanges] except the first, and downloads with [storage.IfRevision]. With
 // [Config.Unpinned], it also serves other reads without a condition or a version. All other calls
 // go to the store unchanged, and so do reads with [storage.WithNativeAttrs]. A block belongs to one
 // revision, so that it is never stale. Objects without a revision are never cached. In a local
@@ -55,9 +55,9 @@ type Config struct {
 	// content. A confirmation is valid only for the bucket that received it, because another bucket
 	// may have other credentials.
 	TrustFor time.Duration
-	// Unpinned makes the cache also serve reads that name no revision, such as those of programs
-	// that use S3 or HTTP. Each such read first makes a request for the current revision, even
-	// within TrustFor. If the cache lacks the bytes, a second request reads them.
+	// Unpinned makes the cache also serve reads that name no revision. For example, programs that
+	// use S3 or HTTP make such reads. Each such read first makes a request for the current
+	// revision, even within TrustFor. If the cache lacks the bytes, a second request reads them.
 	Unpinned bool
 }
 

@@ -9,20 +9,20 @@
 // header of age contains the data key, encrypted for your keys. It is in the object's metadata. The
 // payload of age is the content of the object: chunks of 64 KiB, each with a tag of 16 bytes.
 // Ranges, parts in parallel, resumed uploads, conditions and listings therefore work as without the
-// layer. Sizes are those of the plain bytes. [Rewrap] encrypts an object for other keys without
+// layer. A size is the number of plain bytes. [Rewrap] encrypts an object for other keys without
 // moving its bytes.
 //
 // # What the store can still do
 //
 // The store sees keys (names), sizes, times, content types and your metadata, which are not
 // encrypted and not authenticated. It cannot read, change or truncate the bytes of an object, nor
-// exchange them for those of another object or of an older version. A read of such bytes fails with
-// ChecksumMismatch. With keys of age, the store can exchange objects that have the same name in two
-// buckets. To prevent this, use different age keys for each bucket. The store can hide an object,
-// or return an older version as a whole. To detect an older version, keep the revision and read
-// with [storage.IfRevision]. A range is checked chunk by chunk. If the range does not contain the
-// last chunk, that chunk is read first, but only once as long as the bucket remembers the object.
-// An object that was truncated is refused.
+// exchange them for the bytes of another object or of an older version. A read of such bytes fails
+// with ChecksumMismatch. With keys of age, the store can exchange objects that have the same name
+// in two buckets. To prevent this, use different age keys for each bucket. The store can hide an
+// object, or return an older version as a whole. To detect an older version, keep the revision and
+// read with [storage.IfRevision]. A range is checked chunk by chunk. If the range does not contain
+// the last chunk, that chunk is read first, but only once as long as the bucket remembers the
+// object. An object that was truncated is refused.
 //
 // Someone who knows a public key (a recipient) can make an object that your identity opens, as with
 // every file for an age recipient. Keep recipients out of the store, or use [Keys] of a key

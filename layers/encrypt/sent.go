@@ -7,9 +7,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// bodyChanged returns the error for a part whose bytes differ from those of an earlier attempt. The
-// part must not be sent, because its chunks would have the same key and nonces as the old chunks. A
-// store with the old and the new chunks could compute how the plain bytes differ.
+// bodyChanged returns the error for a part whose bytes differ from the bytes of an earlier attempt.
+// The part must not be sent, because its chunks would have the same key and nonces as the old
+// chunks. A store with the old and the new chunks could compute how the plain bytes differ.
 func bodyChanged() error {
 	return &storage.Error{
 		Code: storage.BodyFailed,

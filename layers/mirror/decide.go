@@ -98,7 +98,8 @@ func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, e
 		return true, nil
 	}
 	if c.byNote(key, secondAttrs) {
-		// Later, repairNotes makes both stores equal.
+		// The primary is right, and repairNotes makes both stores equal later. A dry run does not
+		// call repairNotes, so this counts the object that it would remove.
 		if c.dryRun && primaryAttrs == nil {
 			c.job.removed.Add(1)
 		}

@@ -16,7 +16,8 @@ import (
 
 const (
 	// markKey is the key of the primary's mark. The mark proves that both stores were once equal.
-	// An earlier version of this package wrote equal objects with this key to both stores.
+	// An earlier version of this package stored another text under this key, in both stores. That
+	// text is no valid mark.
 	markKey = NotesPrefix + "pair"
 	// secondClockKey is the key of a temporary object in the second store. The object exists only
 	// while the clock of the second store is read.

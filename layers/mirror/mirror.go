@@ -40,9 +40,9 @@
 // # What is Unsupported
 //
 // Versions, locks, Restore and options of one provider are Unsupported, because they have no
-// equivalent in another store. Copies move through the program, and so does Compose. Storage classes and public
-// access are those of the primary only. [Repair] copies the result of a signed upload, because
-// signing leaves a note. [RepairAll] also copies all other writes that bypass the layer.
+// equivalent in another store. Copies move through the program, and so does Compose. The layer sets storage classes and
+// public access only in the primary. [Repair] copies the result of a signed upload, because signing leaves a note.
+// [RepairAll] also copies all other writes that bypass the layer.
 package mirror
 
 import (

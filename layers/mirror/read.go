@@ -126,8 +126,8 @@ func (s *stores) condition(
 	return nil, "", storage.NotModified
 }
 
-// findCopy returns the second store's object if it is a copy of a revision of the primary. Otherwise it fails with
-// ObjectNotFound.
+// findCopy returns the second store's object if it is a copy of the primary's object with the given revision. Otherwise
+// it fails with ObjectNotFound.
 func (s *stores) findCopy(ctx context.Context, key, revision string) (*storage.Attrs, error) {
 	id := otherstore.CopyID(s.second.Public(revision))
 	return s.second.Bucket.Attrs(ctx, key, storage.WithWriteID(id))

@@ -58,7 +58,7 @@ type FinishConfig struct {
 // all reads then find their object in the new store. Next, open the bucket with [Config.NewOnly] in
 // all processes. When all processes have NewOnly, open the bucket without the layer. The old store
 // keeps its objects. With [Config.KeepOld], it also keeps the removed objects. The copies are
-// private, even those of public objects.
+// private, even if the objects are public.
 //
 // If another process is copying an object, Finish tries again after one second, two seconds, four
 // seconds and so on. It then copies the object itself, because that process may have been killed.

@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// An emptyDriver takes the place of the old store's driver if [Config.NewOnly] is set. Its
-// description is that of the new store. All its reads and listings find no objects.
+// An emptyDriver takes the place of the old store's driver if [Config.NewOnly] is set. It returns
+// the description of the new store. Its reads and listings find no objects.
 type emptyDriver struct{ driver.Driver }
 
 func (emptyDriver) List(_ context.Context, r *driver.ListRequest) (*storage.Page, error) {

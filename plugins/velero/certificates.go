@@ -40,8 +40,9 @@ var trusted struct {
 	certificates string
 }
 
-// addCertificates adds certificates to those of the system, and also those of AWS_CA_BUNDLE, which would replace the
-// system's for S3. It leaves no file behind, because Velero starts a process each minute.
+// addCertificates adds certificates to the certificates of the system. It also adds the certificates of AWS_CA_BUNDLE,
+// which would otherwise replace the system's for S3. It leaves no file behind, because Velero starts a process each
+// minute.
 func addCertificates(certificates string) (err error) {
 	if bundle := os.Getenv("AWS_CA_BUNDLE"); bundle != "" {
 		text, err := os.ReadFile(bundle)

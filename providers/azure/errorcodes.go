@@ -159,7 +159,8 @@ func specialHint(code string, document errorDocument, response *http.Response) s
 // unknown, of the status.
 func meaningOf(code string, status int) sdkerror.Meaning {
 	if status == http.StatusNotModified {
-		// Ignore the code ConditionNotMet, which a 412 also has.
+		// Ignore the code: it is ConditionNotMet, which otherwise means PreconditionFailed, because
+		// responses with status 412 have it, too.
 		code = ""
 	}
 	return errorMeanings.Lookup(code, status)

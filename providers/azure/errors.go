@@ -78,7 +78,8 @@ func errorFromResponse(err error) *storage.Error {
 	e.RetryAfter = retryAfter(header)
 
 	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices {
-		// The service never sends this success status.
+		// The service never sends this success status in response to the request. So another server
+		// has responded.
 		e.Hint = sdkerror.PageHint
 	}
 	return e

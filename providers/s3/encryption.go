@@ -23,8 +23,8 @@ func WithKMSKey(id string) storage.WriteOption {
 // pairs, and CloudTrail shows them. They are not secret. A copy does not keep the pairs of its
 // source. Without [WithKMSKey] and Config.KMSKey, the key is the account's own, aws/s3.
 //
-// If context is empty, the operation fails with InvalidArgument. All other errors are those of
-// WithKMSKey.
+// If context is empty, the operation fails with InvalidArgument. It can also fail with each error
+// of WithKMSKey.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context
 func WithKMSContext(context map[string]string) storage.WriteOption {
 	return storage.WithNative(provider, &option.KMSKey{Argument: "WithKMSContext", Context: maps.Clone(context)})

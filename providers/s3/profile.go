@@ -54,11 +54,11 @@ type Profile struct {
 	OrderedListing bool
 	SlashDelimiter bool // the server lists only with the delimiter "/"; for any other, the engine lists all keys
 	TokenAfterLast bool // if the last page of a listing is full, it names a next page, which is empty
-	// SlowTokens says that continuation tokens are slow at first, because the server must prepare
-	// the listing. MinIO is such a server. The driver requests the first pages without a token.
-	// Instead, each request has the last key of the page before. After a key in a folder, the
-	// server may leave out entries, unless it has prepared the page. If the page is not prepared,
-	// the driver lists its entries folder by folder.
+	// SlowTokens says that the server responds slowly to the first continuation token, because it
+	// first fills a cache with the listing. MinIO is such a server. So the driver requests the
+	// first pages without a token: each request has the last key of the page before. If that key is
+	// in a folder, the server may leave out entries of a page that is not in its cache. The driver
+	// then lists the entries folder by folder.
 	SlowTokens bool
 
 	NoSigning      bool // the server refuses signed URLs and forms

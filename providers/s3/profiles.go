@@ -375,8 +375,8 @@ var profiles = []Profile{
 		// (s3_s3_compliancy, November 2024). The table of operations has no CopyObject, no policies
 		// and, outside of Local Zones, no forms. Its conditions of writes are as new as June 2026,
 		// and s3probe must confirm them. Object locks need a checksum of the body, and no document
-		// says which one the server checks. The hosts are those of regions: Local Zones have other
-		// operations.
+		// says which one the server checks. The hosts belong to regions, and not to Local Zones,
+		// which have other operations.
 		Name:           "ovh",
 		isUnsorted:     true,
 		Batch:          BatchMD5,

@@ -157,7 +157,7 @@ func (h *Handler) archive(r *http.Request) (any, error) {
 }
 
 // readEntries returns the entries of objects, whose keys begin with prefix. The keys of the entries
-// lack it, as those of b do.
+// do not have the prefix. b takes keys without the prefix, too.
 func readEntries(
 	ctx context.Context, b storage.AttrsReader, prefix string, keys []string,
 ) ([]storage.ListEntry, error) {

@@ -33,7 +33,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A Page is an additional tab, which the program's own script shows.
+// A Page is an additional tab of the web page. A script of the program ([Config].Script) shows it.
 type Page struct {
 	Name  string `json:"name"`  // part of the tab's address, in small ASCII letters
 	Title string `json:"title"` // label of the tab

@@ -11,7 +11,7 @@ import (
 
 // A Source provides the buckets that the page shows. [One] and [Account] return sources.
 type Source interface {
-	// Buckets yields the buckets for the page's list of buckets.
+	// Buckets yields the buckets that the web page lists.
 	Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, error]
 	// Bucket returns the bucket with this name. The BucketInfo needs only the Name and, if the
 	// bucket keeps removed objects for some time, SoftDelete. The page calls Bucket for each

@@ -54,7 +54,7 @@ func (s *memoryStates) SetState(ctx context.Context, key string, text []byte, re
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	// The revision "" is that of a new state.
+	// A new state has the revision "".
 	if s.states[key].revision != revision {
 		return "", storage.PreconditionFailed
 	}

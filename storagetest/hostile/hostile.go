@@ -2,9 +2,9 @@
 // the server sends a login page in place of a result, a body without an end, empty pages forever,
 // or a message that quotes the request.
 //
-// [Run] puts a proxy before a true server of the store. For each fault and each operation, the
-// proxy first breaks the responses to all requests of the operation. It then breaks the responses
-// from the second request on, and so on.
+// [Run] puts a proxy in front of a server that works correctly. For each fault and each operation,
+// the proxy first breaks the responses to all requests of the operation. It then breaks the
+// responses from the second request on, and so on.
 //
 // If an operation succeeds, its result must be true. If it fails, it must have changed nothing, or
 // its error must say that the outcome is unknown. Every operation must end soon. It must read no
@@ -34,7 +34,7 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// A Store is a driver and a true server of its protocol.
+// A Store says how to open a driver, and has a server that responds correctly to its requests.
 type Store struct {
 	// Server serves the store's protocol for a bucket, which is empty at first. It may be a
 	// proxy of a server in another process.

@@ -158,7 +158,7 @@ func (l *secretList) addHeader(name, value string) {
 	case strings.Contains(name, "security-token") || strings.Contains(name, "session-token"):
 		l.add(value)
 	case strings.HasSuffix(name, "-md5") || strings.HasSuffix(name, "-sha256"):
-		// These are checksums, also those of keys, and no secrets.
+		// These are checksums, for example of a key, and no secrets.
 	case strings.Contains(name, "customer-key") || strings.Contains(name, "encryption-key"):
 		l.add(value)
 	}

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A server is a proxy that passes requests to the true server. Once begin is called, it breaks
+// A server is a proxy that passes requests to Store.Server. Once begin is called, it breaks
 // responses.
 type server struct {
 	*httptest.Server
@@ -222,7 +222,7 @@ type recorded struct {
 	body   bytes.Buffer
 }
 
-// record passes a request to the true server, and returns the recorded response.
+// record passes a request to truth, and returns the recorded response.
 func record(truth http.Handler, w http.ResponseWriter, r *http.Request) *recorded {
 	rec := &recorded{writer: w, header: http.Header{}}
 	truth.ServeHTTP(rec, r)

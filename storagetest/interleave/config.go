@@ -9,7 +9,8 @@ type Config struct {
 	// Weaknesses are the kinds of stores. The scene is explored on each of them. The default is
 	// [Weaknesses].
 	Weaknesses []Weakness
-	// Budgets are explored one after the other. The default is [Budgets].
+	// Budgets bound the schedules. The scene is explored with one Budget after the other. The
+	// default is the result of [Budgets].
 	Budgets []Budget
 	// Random is the number of additional schedules that are drawn at random, without a limit for
 	// interruptions. The same number draws the same schedules. Of everything else, such as losses and deaths,

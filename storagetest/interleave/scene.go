@@ -60,7 +60,7 @@ func (s *Scene) Cleanup(do func()) { s.cleanups = append(s.cleanups, do) }
 // while no process has a request.
 func (s *Scene) Tick(d time.Duration) { s.schedule.tick = d }
 
-// A Store is a bucket in memory that several processes use.
+// A Store is a bucket in memory. Each [Process] of the scene can open it.
 type Store struct {
 	name   string
 	driver driver.Driver
@@ -71,9 +71,9 @@ type Store struct {
 // exploration lack. The name appears in the schedule that a failure prints.
 func (s *Scene) Store(name string) *Store { return s.StoreWith(name, memstore.Config{}) }
 
-// StoreWith is like Store, but configures the memory. If c.Now is nil, the clock of the store is that of the
-// bubble, and each request takes a millisecond by it. A layer changes the store for all processes; the first
-// layer is next to the memory.
+// StoreWith is like Store, but configures the memory. If c.Now is nil, the store has the simulated clock of the scene.
+// Each request takes a millisecond by this clock. All processes use the store through the layers. The first layer is
+// innermost.
 func (s *Scene) StoreWith(name string, c memstore.Config, layers ...driver.Layer) *Store {
 	if c.Now == nil {
 		c.Now = s.schedule.storeTime
@@ -141,9 +141,9 @@ func (p *Process) Driver(store *Store) driver.Driver {
 	return &processDriver{Driver: store.driver, process: p, store: store}
 }
 
-// Layer returns a layer for a driver that is not of a [Store], such as those of a [driver.ServiceDriver] in memory. The
-// requests of this process to that driver wait until the schedule lets them take effect. Drivers with the same name are
-// taken for the same store.
+// Layer returns a layer for a driver that does not come from a [Store]. For example, a [driver.ServiceDriver] in memory
+// has such drivers. The requests of this process to that driver wait until the schedule lets them take effect. Drivers
+// with the same name are taken for the same store.
 func (p *Process) Layer(name string) driver.Layer {
 	store := p.scene.layered[name]
 	if store == nil {

@@ -323,7 +323,8 @@ func (s *schedule) allEnded() bool {
 func (s *schedule) waiting() []*waiting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Goroutines of one actor may arrive in any order, so the order is that of their texts.
+	// Goroutines of one actor may arrive in any order, so the texts of their requests decide the
+	// order.
 	slices.SortStableFunc(s.parked, func(a, b *waiting) int {
 		if a.batch != b.batch {
 			return a.batch - b.batch
@@ -342,7 +343,8 @@ func (s *schedule) waiting() []*waiting {
 	return requests
 }
 
-// rank orders actors: the current one, those of the scene, and background requests.
+// rank orders actors: first the current actor, then the actors of the scene, and then background
+// requests.
 func (s *schedule) rank(a *Actor) int {
 	if a == s.current {
 		return -1

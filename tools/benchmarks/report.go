@@ -194,8 +194,8 @@ func recordOf(c benchCase, results []*result, now time.Time) record.Case {
 	return k
 }
 
-// peers lists the modules whose versions are recorded with the results. A path that ends in a slash
-// includes all modules below it.
+// peers lists the modules with which this library is compared. Their versions are recorded with the
+// results. A path that ends in a slash includes all modules below it.
 var peers = []string{
 	"gocloud.dev", "github.com/apache/iceberg-go", "github.com/thanos-io/objstore", "github.com/tus/tusd/v2", "modernc.org/sqlite", "github.com/minio/minio-go/v7", "github.com/aws/aws-sdk-go-v2/",
 	"cloud.google.com/go/storage", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob",

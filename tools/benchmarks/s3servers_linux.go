@@ -43,9 +43,9 @@ func serverNames() []string {
 }
 
 // s3ServerCases returns the cases that compare s3server/cmd/s3server with MinIO and versitygw. The
-// client is s5cmd. Each row has its own server process, and the CPU time and memory of a row are
-// those of its server. If s5cmd or MinIO is missing, there are no cases. The flag -large sets the
-// size of the large file:
+// client is s5cmd. Each row has its own server process, and shows the CPU time and memory of that
+// process. If s5cmd or MinIO is missing, there are no cases. The flag -large sets the size of the
+// large file:
 //
 //	OMNIBUCKET_S5CMD=~/go/bin/s5cmd OMNIBUCKET_MINIO=… OMNIBUCKET_VERSITYGW=… go run . -run s3server -files 2000 -large 200
 func s3ServerCases() []benchCase {

@@ -84,7 +84,7 @@ func (t task) makeBuckets(ctx context.Context, buckets ...string) (*minio.Client
 	return client, nil
 }
 
-// kopia runs those of kopia's tests whose names match a pattern.
+// kopia runs the tests of kopia whose names match a pattern.
 func (t task) kopia(ctx context.Context, tests string, env ...string) ([]result, error) {
 	var buf bytes.Buffer
 	if err := t.command(ctx, t.dir, env, &buf, t.prepared, "-test.v", "-test.timeout", testTimeout, "-test.run", tests); err != nil {

@@ -203,8 +203,8 @@ func (u *largeUpload) isChanged(part int, sum uint32) bool {
 	return true
 }
 
-// noteArrived records that the server has a part. record is that of the whole file, or nil if other
-// parts are missing.
+// noteArrived records that the server has a part. If all parts have arrived, record is the record
+// of the file. Otherwise record is nil.
 func (u *largeUpload) noteArrived(part int, sum uint32, record *filesapi.Record) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

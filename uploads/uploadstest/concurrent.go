@@ -37,7 +37,7 @@ func race(do func(i int)) {
 }
 
 // oneCreator tests that exactly one of several calls of Create with the same ID succeeds, and that
-// the record is that of the call that succeeded.
+// this call has made the record.
 func oneCreator(t *testing.T, r uploads.Records) {
 	id := uploads.NewID(day)
 	var winners atomic.Int64

@@ -221,7 +221,7 @@ func stateIdle(t *testing.T, s uploads.States) {
 }
 
 // oneStateCreator tests that exactly one of several calls that create a state succeeds, and that
-// the state is that of the call that succeeded.
+// this call has made the state.
 func oneStateCreator(t *testing.T, s uploads.States) {
 	revisions := make([]string, racers)
 	errs := make([]error, racers)

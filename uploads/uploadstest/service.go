@@ -150,8 +150,8 @@ func emptyFile(t *testing.T, s *uploads.Service) {
 	require.Empty(t, content(t, s, put(t, s, "", nil).ID))
 }
 
-// streamedFile tests that the content may be a stream of unknown size. The type of the file is that of
-// its first bytes.
+// streamedFile tests that the content may be a stream of unknown size. The first bytes determine
+// the type of the file.
 func streamedFile(t *testing.T, s *uploads.Service) {
 	want := strings.Repeat("text ", 60_000)
 	f, err := s.Store(

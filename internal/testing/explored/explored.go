@@ -35,7 +35,8 @@ func RunOnSome(t *testing.T, scene func(s *interleave.Scene)) {
 	interleave.Run(t, onSome(Config()), scene)
 }
 
-// RunBudgets is like RunOnSome, with these budgets. With [All], those of [Config] follow.
+// RunBudgets is like RunOnSome, with these budgets. If [All] returns true, the budgets of [Config]
+// follow.
 func RunBudgets(t *testing.T, budgets []interleave.Budget, scene func(s *interleave.Scene)) {
 	t.Helper()
 	c := onSome(Config())

@@ -30,7 +30,7 @@ type pastCall struct {
 // impossible in the received state, the function returns no state.
 type Step func(KeyState) []KeyState
 
-// A KeyState is a state that the key may have.
+// A KeyState is the state of the key at one moment.
 type KeyState struct {
 	Content   string // content of the object; "" means that no object exists
 	completed bool   // true if the upload was completed

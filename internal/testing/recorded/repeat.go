@@ -124,7 +124,7 @@ func readAll(t *testing.T, resp *http.Response) *Response {
 type comparison struct {
 	standIn *StandIn
 	written map[string]bool   // by bucket and key
-	own     map[string]string // the stand-in's tokens, generations and entity tags, by those of the provider
+	own     map[string]string // maps tokens, generations and entity tags of the provider to the stand-in's
 }
 
 // unrepeatable returns why a request cannot have the same response again, or "".
@@ -291,7 +291,7 @@ func (c *comparison) differences(x *Exchange, resp *Response) []string {
 	return append(all, c.fieldDifferences(what, fields(x.Response.Body), fields(resp.Body))...)
 }
 
-// headerDifferences returns the differences between two headers, except those of the connection.
+// headerDifferences returns the differences between two headers, without the fields in ignored.
 func (c *comparison) headerDifferences(what string, want, got http.Header) []string {
 	var all []string
 	for name, values := range want {

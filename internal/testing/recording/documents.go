@@ -54,7 +54,7 @@ var messages = words("Details Message Reason message")
 var telling = regexp.MustCompile(`(?i)[\w.+%-]+@[\w-]+(\.[\w-]+)+|\barn:[^\s"'<>]+|\b\d{12}\b` +
 	`|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\bprojects?[ /:]+['"]?[\w:.-]+`)
 
-// harmless are values that are kept wherever they are: those of public access.
+// harmless has values that stand for public access. They are kept in any place of a document.
 var harmless = []string{"*", "allUsers", "allAuthenticatedUsers"}
 
 func words(text string) map[string]bool {

@@ -56,7 +56,7 @@ type scrubber struct {
 	buckets map[string]string // replacements by name
 }
 
-// newScrubber returns a scrubber that knows the values in the address, and those of the environment
+// newScrubber returns a scrubber that knows the values in the address and in the environment
 // variables of the clouds.
 func newScrubber(address string, environ []string) *scrubber {
 	s := &scrubber{secrets: secrets{}, isKnown: map[string]bool{}, buckets: map[string]string{}}
@@ -72,7 +72,7 @@ func newScrubber(address string, environ []string) *scrubber {
 var harmlessSettings = words("region profile path_style hierarchical_namespace api_version create endpoint")
 
 // knowAddress adds what the address of the account tells: its user, its settings, and its endpoint.
-// The hosts of Amazon and Google are no secrets, and those of Azure have the account in them.
+// A host of Amazon or Google is not secret. A host of Azure contains the name of the account.
 func (s *scrubber) knowAddress(u *url.URL) {
 	query := u.Query()
 	for name, values := range query {

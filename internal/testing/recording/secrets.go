@@ -73,8 +73,8 @@ func (s *scrubber) know(values ...string) {
 	}
 }
 
-// knowAll adds a value of a setting and the secrets in it: the password of a URL, the values of a
-// query, such as a shared access signature, and those of a connection string.
+// knowAll adds the value of a setting and the secrets in it. They are the password of a URL, and
+// the values in a query or a connection string. A shared access signature is such a query.
 func (s *scrubber) knowAll(value string) {
 	s.know(value)
 	for _, field := range strings.FieldsFunc(value, func(r rune) bool { return r == ';' }) {
@@ -286,9 +286,9 @@ func texts(x *Exchange) []string {
 // escaped matches an escape of a URL, in either case of its digits.
 var escaped = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
-// readings returns a text as it is and without its escapes: those of URLs, which may be escaped
-// twice, of XML, and of JSON. All are in lower case. The alphabet of Base64 is that without - and _,
-// except in the first.
+// readings returns a text as it is, and without the escapes of URLs, XML and JSON. A URL may be
+// escaped twice. One reading has + and / of Base64 in place of - and _. All readings are in lower
+// case.
 func readings(text string) []string {
 	if len(text) < minSecret {
 		return nil

@@ -319,9 +319,9 @@ func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
 	return &clone
 }
 
-// contextOf returns the context of a read of the other store. The other store may be a mirror. If a
-// write depends on the read, the mirror must not use its second store, which may have an older
-// object.
+// contextOf returns the context for a read of the other store. In this context, attributes have the
+// metadata of layers. If a write depends on the read, the context also forbids a failover. The
+// other store may be a mirror, whose second store may have an older object.
 func contextOf(ctx context.Context, r *driver.GetRequest) context.Context {
 	if r.Auxiliary {
 		ctx = driver.WithoutFailover(ctx)

@@ -245,7 +245,7 @@ func (s *Store) ListVersions(
 	return page.hasMore, err
 }
 
-// showRest shows the remaining versions of one key. The given position is that of the last version that
+// showRest shows the remaining versions of one key. pos is the position of the last version that
 // was shown before.
 func (l *driverListing) showRest(ctx context.Context, pos state.VersionPosition) error {
 	// A local bucket lists the newest version of a key first, and a newer version has a greater id.

@@ -130,8 +130,9 @@ func completeResultOf(r *request.Request, v *state.Version) completed.Result {
 	}
 }
 
-// readCompletion reads the document and the headers of CompleteMultipartUpload. A checksum in the
-// headers is that of the object. In other requests, a checksum in the headers is that of the body.
+// readCompletion reads the document and the headers of CompleteMultipartUpload. In this request, a
+// checksum in the headers is the checksum of the object. In other requests, it is the checksum of
+// the body.
 func readCompletion(r *request.Request) (*completion, error) {
 	c := &completion{size: -1, checksumType: r.HTTP.Header.Get("X-Amz-Checksum-Type")}
 	var err error

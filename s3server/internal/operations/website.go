@@ -93,7 +93,8 @@ func follow(r *request.Request, rule *website.RoutingRule, key string) error {
 	return redirect(r, code, rule.Redirect.Protocol, rule.Redirect.HostName, rule.Target(key))
 }
 
-// redirect responds with a redirect to a key. If protocol or host is "", it is that of the request.
+// redirect responds with a redirect to a key. If protocol or host is "", redirect takes it from the
+// request.
 func redirect(r *request.Request, code int, protocol, host, key string) error {
 	r.Writer.Header().Set("Location", cmp.Or(protocol, request.Scheme(r))+"://"+cmp.Or(host, r.HTTP.Host)+encodePath(key))
 	return r.Done(code)

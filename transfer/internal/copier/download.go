@@ -72,7 +72,7 @@ func fileTime(attrs *storage.Attrs, src ends.Entry) time.Time {
 		return t
 	}
 	if attrs.Revision == src.Revision {
-		// In a listing, some stores return this time more precisely.
+		// src comes from a listing, in which some stores return the time more precisely.
 		return src.Modified
 	}
 	return attrs.Modified

@@ -371,7 +371,7 @@ type Removal struct {
 	User, Key, ID string
 	Joined        bool // true if another call began it
 	// Uncounted is true if the file is not counted yet, because its upload has not ended. Its
-	// removal then changes no count, and need not be ended.
+	// removal then changes no count and has no entry, so the caller need not call EndRemoval.
 	Uncounted bool
 }
 

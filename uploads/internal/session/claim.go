@@ -21,7 +21,7 @@ const (
 // Claim reserves the session for the call with the ID callID. No other call can then make the
 // object at the same time. The function draw chooses the key of a file in pieces.
 func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func(*Session) error) (*Session, error) {
-	// Update may pass another state to the function. These values are those of this call.
+	// Update may pass another state to the function, so keep the values of this call.
 	own := *s
 	isWhole := s.Tus != nil && s.Tus.Whole
 	return st.Update(ctx, s, func(s *Session) (bool, error) {

@@ -111,7 +111,7 @@ type Session struct {
 	Overdue string `json:"-"`
 }
 
-// mayEnter reports whether a session may be saved with its phase.
+// mayEnter reports whether the phase of the session may follow the phase in the stored state.
 func (s *Session) mayEnter() bool {
 	return s.Phase == s.was || slices.Contains(nextPhases[s.was], s.Phase)
 }

@@ -39,7 +39,7 @@ func Newest(t time.Time, random [Random]byte) string {
 }
 
 // Floor returns the lowest text for the time t. It sorts after the identifiers of all earlier
-// times, and before those of t and of later times.
+// times, and before the identifiers of t and of later times.
 func Floor(t time.Time) string {
 	var raw [timeBytes + Random]byte
 	putTime(raw[:], t.Add(time.Millisecond-1).Truncate(time.Millisecond))

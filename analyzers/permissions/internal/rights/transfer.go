@@ -6,7 +6,8 @@ import "golang.org/x/tools/go/ssa"
 // of package transfer could not find out which operations belong to which option.
 var (
 	stored = append(names("download", "download-missing", "upload-if-revision"), put...)
-	// put has the operations that store files without a look at those of the destination.
+	// put has the operations of a job that stores files, and does not look at the files of the
+	// destination.
 	put = names(
 		"list", "upload", "upload-over", "upload-if-absent", "upload-if-absent-lost", "upload-parts",
 		"upload-parts-failed",
@@ -32,7 +33,7 @@ var (
 	// among these operations, because it would permit the job to erase the history of other objects.
 	// The tags of objects are read only from the source, or by WithBackup. A job with WithMove looks
 	// at an object of its destination only if the object is an hour newer, which is so if an earlier
-	// job was interrupted. The right to do so is that of upload-if-absent-lost.
+	// job was interrupted. The operation upload-if-absent-lost has the right to do so.
 	transferTo = &family{
 		plain:   append(names("copy", "copy-with-properties"), stored...),
 		always:  append(names("upload-with-tags", "remove"), put...),

@@ -40,8 +40,9 @@ not decrypt. With --dry-run, that lists what is still encrypted for them.`,
 	return c
 }
 
-// rewrap encrypts the data key of an object again, or with recursive those of a folder. If former is
-// not "", it names a file with the only identities whose objects are rewrapped.
+// rewrap encrypts the data key of an object again. If recursive is true, it does so for all objects
+// of a folder. If former is not "", it names a file with the only identities whose objects are
+// rewrapped.
 func rewrap(ctx context.Context, p *program.Program, text string, recursive bool, former string) error {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {

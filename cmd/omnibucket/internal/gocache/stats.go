@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 )
 
-// stats are the numbers of a process.
+// stats counts what this process has done, for the flag --stats.
 type stats struct {
 	gets, localHits, remoteHits           atomic.Int64
 	puts, putBytes                        atomic.Int64

@@ -170,7 +170,7 @@ func (f *FilterFlags) patternOptions() ([]transfer.Option, error) {
 	return opts, nil
 }
 
-// withPatternsOf returns patterns, and after them those of the files that a flag names.
+// withPatternsOf returns patterns, followed by the patterns in the files that a flag names.
 func withPatternsOf(patterns []string, flag string, files []string) ([]string, error) {
 	all := slices.Clone(patterns)
 	for _, path := range files {

@@ -40,7 +40,7 @@ func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 }
 
 // fileRange returns the range of a file that a request asks for. The file consists of the header in
-// the attributes, and the body. fileRange changes the attributes to those of the file.
+// the attributes, and the body. fileRange changes the attributes, so that they describe the file.
 func fileRange(attrs *storage.Attrs, body io.Reader, r *driver.GetRequest) (io.Reader, error) {
 	header, err := encrypt.Header(attrs.Metadata)
 	if err != nil {

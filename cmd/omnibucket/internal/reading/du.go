@@ -80,8 +80,8 @@ func du(ctx context.Context, p *program.Program, f *duFlags, args []string) erro
 	})
 }
 
-// duRoot prints the size of each folder after those of its subfolders. If the store lists in order,
-// it prints a folder as soon as a key outside of the folder follows. Otherwise it prints all
+// duRoot prints the size of each folder, after the sizes of its subfolders. If the store lists in
+// order, it prints a folder as soon as a key outside of the folder follows. Otherwise it prints all
 // folders at the end.
 func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk, r program.Root) error {
 	folders := newFolderUsages(r.Name(), f.depth)

@@ -24,8 +24,8 @@ func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, src *Objects)
 	return o.copyFile(ctx, r.Key, source, old, a, r.Condition)
 }
 
-// copyFile creates an object with the bytes of the source. a has the attributes of
-// the new object, and old has those of the source.
+// copyFile creates an object with the bytes of the source. a has the attributes of the new object,
+// and old has the attributes of the source.
 func (o *Objects) copyFile(
 	ctx context.Context, key string, source *osdir.File, old *objectfile.Attrs, a objectfile.Attrs, c storage.Condition,
 ) (*storage.Attrs, error) {

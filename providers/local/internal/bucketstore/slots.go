@@ -118,7 +118,7 @@ func (u *Uploads) putInSlot(
 	return part, done, errors.Join(err, bucketdir.Failure(f.Close()))
 }
 
-// putInOpenSlot stores a part in the slot s of f, the open shared file. Its results are those of
+// putInOpenSlot stores a part in the slot s of f, the open shared file. It has the same results as
 // putInSlot.
 func (u *Uploads) putInOpenSlot(
 	ctx context.Context, dst *osdir.Dir, f *osdir.File, s slot, r *driver.PartRequest, mode uint32,

@@ -148,8 +148,9 @@ func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 	return nil
 }
 
-// readChunkDir adds the names in a directory for long names, which is in d. The other parameters are
-// those of read. If the directory was removed meanwhile, readChunkDir does nothing.
+// readChunkDir adds the names in the directory base of d, which is for long names. The parameters
+// chunks and main are as for read. If the directory was removed meanwhile, readChunkDir does
+// nothing.
 func (r *windowReader) readChunkDir(d *osdir.Dir, base, chunks string, main bool) error {
 	chunkDir, err := r.tree.Open(d.PathOf(base))
 	if osdir.IsNoFile(err) {

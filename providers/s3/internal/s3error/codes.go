@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// These are hints of codes.
+// These are hints for error codes.
 const (
 	ClockHint  = "the clock of this machine differs from the store's: correct it"
 	RegionHint = "the bucket is in another region or has another endpoint"

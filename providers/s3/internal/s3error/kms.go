@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// These are hints of codes of KMS.
+// These are hints for the error codes of a key management service (KMS).
 const (
 	KMSKeyHint   = "the KMS key does not exist in the bucket's region: check its id"
 	KMSStateHint = "the KMS key is disabled, about to be deleted, or of the wrong kind"
