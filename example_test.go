@@ -60,7 +60,7 @@ func ExampleRef() {
 	// true
 }
 
-// The name of a file that somebody else chose may be any bytes.
+// A file's name that a user chose may contain any bytes.
 func ExampleEncodeMetadataValue() {
 	ctx := context.Background()
 	bucket := memstore.New()
@@ -184,7 +184,8 @@ func ExampleIfAbsent() {
 	// taken
 }
 
-// Update reads, changes and writes, again if somebody else wrote in between.
+// Update reads the object, calls count with its content, and writes the result. If another program has written in
+// between, Update repeats all three.
 func ExampleUpdate() {
 	ctx := context.Background()
 	bucket := memstore.New()
@@ -313,7 +314,7 @@ func ExampleWithHook() {
 	// Output: true
 }
 
-// A noting core prints what is stored. All other calls pass on.
+// A noting Core prints the key of each Upload, and leaves all calls to the Core that it embeds.
 type noting struct{ storage.Core }
 
 func (n noting) Upload(
@@ -323,7 +324,8 @@ func (n noting) Upload(
 	return n.Core.Upload(ctx, key, body, o)
 }
 
-// A Core that embeds another one changes whole calls.
+// A Core that embeds another one can override single methods. This one prints each key that Upload stores, also if
+// the upload goes through a view of the bucket.
 func ExampleWrap() {
 	ctx := context.Background()
 	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return noting{c} })

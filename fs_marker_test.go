@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-// FS takes the empty objects with which consoles and rclone mark folders for directories.
+// Consoles and rclone mark a folder by an empty object. FS shows such an object as a directory.
 func TestFSWithFolderMarkers(t *testing.T) {
 	tree := []string{"a/b/c/file", "a/b/file", "a/beside", "a/beside/file", "empty/deep/", "top"}
 	noPaths := []string{"/", "/rooted", "a//nameless", "a//"}

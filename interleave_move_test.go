@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
 
-// A step is an operation beside a move from "from" to "to".
+// A step is an operation that runs at the same time as a move from "from" to "to".
 type step struct {
 	name string
 	do   func(ctx context.Context, b storage.Bucket) error
@@ -96,7 +96,8 @@ func put(key, text string, opts ...storage.UploadOption) func(context.Context, s
 	}
 }
 
-// If Move runs beside another operation, it loses no object that the other one neither replaces nor removes.
+// If another operation runs at the same time, Move loses no object. Only that operation itself may replace or
+// remove one.
 func TestExploredMoveBesideOperation(t *testing.T) {
 	for _, other := range steps {
 		t.Run(other.name, func(t *testing.T) {

@@ -249,7 +249,7 @@ func TestExploredOperationsOnOneKey(t *testing.T) {
 	}
 }
 
-// An uploadCall is a call that may run beside Complete of an open upload of "k".
+// An uploadCall is a call that may run at the same time as Complete of an open upload of "k".
 type uploadCall func(ctx context.Context, b storage.Bucket, upload storage.MultipartUpload) error
 
 func completeUpload(ctx context.Context, _ storage.Bucket, upload storage.MultipartUpload) error {
@@ -270,8 +270,8 @@ func removeKey(ctx context.Context, b storage.Bucket, _ storage.MultipartUpload)
 	return b.Remove(ctx, "k")
 }
 
-// If Complete succeeds beside another Complete or an Abort, the key holds the upload's object. Beside an Upload or
-// a Remove, the key holds the result of one of the two calls.
+// If Complete succeeds at the same time as another Complete or an Abort, the key holds the upload's object. If an
+// Upload or a Remove runs at the same time, the key holds the result of one of the two calls.
 func TestExploredOpenUploads(t *testing.T) {
 	tests := []struct {
 		name  string

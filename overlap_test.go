@@ -77,7 +77,7 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
-// Two local buckets overlap if the directory of one contains that of the other.
+// Two local buckets overlap if the directory of one contains the directory of the other.
 func TestOverlapOfLocalBuckets(t *testing.T) {
 	top := t.TempDir()
 	for _, dir := range []string{"site/public/deep", "other"} {
@@ -147,8 +147,8 @@ func TestOverlapOfLocalBuckets(t *testing.T) {
 	}
 }
 
-// Two buckets that cannot overlap are reported as distinct, so that a job of package transfer may move between
-// them without asking.
+// Apart reports whether two places cannot overlap, whichever comes first. If it returns true, a move of package
+// transfer needs no other proof that the places differ.
 func TestOverlapOfDistinctBuckets(t *testing.T) {
 	b := memstore.New()
 	bucket := wrapped.Unknown(t, b)

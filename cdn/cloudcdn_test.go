@@ -23,7 +23,7 @@ func newCloudCDN(t *testing.T, base string, expiry int64) *cdn.CloudCDNSigner {
 	return s
 }
 
-// A signed URL of Cloud CDN is that of Google's documentation.
+// For the example in Google's documentation of Cloud CDN, the signer returns the same URL as the documentation.
 func TestCloudCDNURLsAreThoseOfGooglesExamples(t *testing.T) {
 	const expires = 1558131350
 	signer := newCloudCDN(t, "http://35.186.234.33", expires)
@@ -34,7 +34,7 @@ func TestCloudCDNURLsAreThoseOfGooglesExamples(t *testing.T) {
 	require.Equal(t, time.Unix(expires, 0).UTC(), signedURL.ExpiresAt)
 }
 
-// URLs and cookies for a prefix are those of Google's documentation.
+// For the examples with a prefix in Google's documentation, URLs and cookies equal those of the documentation.
 func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {
 	tests := []struct {
 		name    string

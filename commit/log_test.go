@@ -654,7 +654,7 @@ func testLinearizable(t *testing.T, stores []store, rounds uint64) {
 					random := rand.New(rand.NewPCG(seed, n))
 					processes.Go(func() {
 						for i := range 5 {
-							past.Do(callAtRandom(t, log, random, fmt.Sprintf("%d.%d", n, i)))
+							past.Do(randomCall(t, log, random, fmt.Sprintf("%d.%d", n, i)))
 						}
 					})
 				}
@@ -698,8 +698,9 @@ func unchangedIf(fits func(logState) bool) history.Step {
 
 func anyState(logState) bool { return true }
 
-// callAtRandom returns a random call, which records its result and its step.
-func callAtRandom(t *testing.T, log *commit.Log, random *rand.Rand, id string) history.Recorded {
+// randomCall chooses a call of the log at random. The returned function makes the call, and returns its result in
+// the form that history.Explained checks.
+func randomCall(t *testing.T, log *commit.Log, random *rand.Rand, id string) history.Recorded {
 	switch random.IntN(6) {
 	case 0:
 		return func() (string, history.Step) { return recordLast(t, log) }

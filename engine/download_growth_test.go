@@ -184,8 +184,8 @@ func TestDownloadFromStoreWithFewConnections(t *testing.T) {
 	}
 }
 
-// Fifty downloads at the same time that share a BufferLimit take less than 600 ms. Over one connection each, they
-// take 420 ms.
+// Fifty downloads at the same time share one BufferLimit, and all end within 600 ms. If each used only one
+// connection, they would take 420 ms.
 func TestDownloadManyAtOnce(t *testing.T) {
 	for _, limit := range []int64{1 << 20, 32 << 20, 128 << 20} {
 		t.Run(fmt.Sprintf("%d MiB", limit>>20), func(t *testing.T) {

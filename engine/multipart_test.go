@@ -196,7 +196,8 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// Hooks see the calls of an open upload, with the key in the whole bucket, and can deny them.
+// A hook sees each call of an open upload, and can deny it. If the upload is that of a view, the hook still gets
+// the key with the view's prefix.
 func TestOpenUploadHooks(t *testing.T) {
 	var names []string
 	denied := "" // the operation that the hook denies

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// hidingService opens buckets whose first page has nothing that is shown.
+// In the buckets of a hidingService, the first page of each listing is empty, although more pages follow.
 type hidingService struct{ driver.ServiceDriver }
 
 func (service hidingService) Driver(name string) (driver.Driver, error) {
@@ -34,7 +34,8 @@ func (d hidingFirst) List(ctx context.Context, r *driver.ListRequest) (*storage.
 	return d.Driver.List(ctx, &driver.ListRequest{Limit: r.Limit})
 }
 
-// DeleteBucket finds an object after a first page that is empty, and fails with BucketNotEmpty.
+// DeleteBucket reads more pages after an empty one. If a later page has an object, DeleteBucket fails with
+// BucketNotEmpty.
 func TestDeleteBucketReadsPastEmptyPages(t *testing.T) {
 	service := engine.NewService(hidingService{memstore.NewServiceDriver(memstore.ServiceConfig{})})
 	_, err := service.CreateBucket(t.Context(), "photos")

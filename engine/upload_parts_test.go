@@ -74,8 +74,8 @@ func TestUploadStreamTooLongForPut(t *testing.T) {
 	}
 }
 
-// If BeginParts is retried after a lost response and the store refuses it, Upload returns that refusal. If it may
-// be a gateway's, Upload fails with Unavailable.
+// The response to the first BeginParts is lost, and the second BeginParts is refused. Upload returns that refusal.
+// If a gateway may have sent the refusal, Upload fails with Unavailable.
 func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -100,13 +100,13 @@ var laggingStacks = map[string]func(s *laggingStack) driver.Driver{
 	},
 }
 
-// A buildingWrite is a call that reads in order to write.
-type buildingWrite struct {
+// A readingWrite is a call that first reads an object, and then writes an object that depends on it.
+type readingWrite struct {
 	name string
 	call func(ctx context.Context, b storage.Bucket, revision string) error
 }
 
-var buildingWrites = []buildingWrite{
+var readingWrites = []readingWrite{
 	{"Compose", func(ctx context.Context, b storage.Bucket, _ string) error {
 		_, err := storage.Compose(ctx, b, "k", []string{"k", "j"})
 		return err
@@ -193,7 +193,7 @@ var buildingWrites = []buildingWrite{
 func TestWriteNeverReadsLaggingStore(t *testing.T) {
 	for stack, open := range laggingStacks {
 		t.Run(stack, func(t *testing.T) {
-			requireNewest(t, buildingWrites,
+			requireNewest(t, readingWrites,
 				func(s *laggingStack) storage.Bucket { return s.bucket(open(s)) })
 		})
 	}
@@ -201,7 +201,7 @@ func TestWriteNeverReadsLaggingStore(t *testing.T) {
 
 // StreamCopy never reads from a second store that lags.
 func TestStreamCopyNeverReadsLaggingStore(t *testing.T) {
-	writes := slices.DeleteFunc(slices.Clone(buildingWrites), func(w buildingWrite) bool {
+	writes := slices.DeleteFunc(slices.Clone(readingWrites), func(w readingWrite) bool {
 		return !strings.HasPrefix(w.name, "Copy") && w.name != "Append"
 	})
 	requireNewest(t, writes, func(s *laggingStack) storage.Bucket {
@@ -225,7 +225,7 @@ func (s streaming) CopyFrom(
 
 // requireNewest runs each write on new buckets, while reads of the primary fail in different ways. It requires that the
 // newest object wins.
-func requireNewest(t *testing.T, writes []buildingWrite, open func(s *laggingStack) storage.Bucket) {
+func requireNewest(t *testing.T, writes []readingWrite, open func(s *laggingStack) storage.Bucket) {
 	t.Helper()
 	rules := []faults.Rule{faults.Fail(faults.Reads)}
 	for n := 1; n <= 4; n++ {
@@ -240,7 +240,7 @@ func requireNewest(t *testing.T, writes []buildingWrite, open func(s *laggingSta
 }
 
 // write makes a write while the rule holds, and looks at the objects afterwards.
-func (s *laggingStack) write(b storage.Bucket, write buildingWrite, rule faults.Rule, name string) {
+func (s *laggingStack) write(b storage.Bucket, write readingWrite, rule faults.Rule, name string) {
 	t := s.t
 	attrs, err := b.Attrs(t.Context(), "k")
 	require.NoError(t, err, name)

@@ -25,7 +25,7 @@ import (
 )
 
 // store puts an object into a store.
-func (w *world) store(name, key, text string) {
+func (w *testStores) store(name, key, text string) {
 	_, err := w.bucket(name).Upload(w.t.Context(), key, strings.NewReader(text))
 	require.NoError(w.t, err)
 }
@@ -41,7 +41,7 @@ func TestBackupMustBeOtherPlace(t *testing.T) {
 			"move":   {transfer.WithMove()},
 		} {
 			t.Run(job+", "+name, func(t *testing.T) {
-				w := newWorld(t, "directory")
+				w := newTestStores(t, "directory")
 				w.store("first", "a", "new")
 				w.store("third", "a", "old text")
 				_, err := transfer.Sync(t.Context(), transfer.Bucket(w.bucket("third")),
@@ -97,7 +97,7 @@ func TestBackupHasNoFoldersYet(t *testing.T) {
 // If one bucket has two names in an account, as with Garage, a move from one name to the other is refused.
 func TestJobsKnowBucketByTwoNames(t *testing.T) {
 	stores := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	w := &world{t: t, account: stores, server: newServer(t, withAlias{stores}, "first")}
+	w := &testStores{t: t, account: stores, server: newServer(t, withAlias{stores}, "first")}
 	w.store("first", "a", "a")
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(w.served("alias")), transfer.Bucket(w.served("first")),
 		transfer.WithMove())
@@ -141,7 +141,7 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, "memory")
+			w := newTestStores(t, "memory")
 			w.store("first", "a", "a")
 			w.store("first", "b", "b")
 			_, err := mirror.RepairAll(t.Context(), w.mirror("first", "second"))
@@ -185,7 +185,7 @@ func TestQuestionNeedsNoMoreThanJob(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, "memory")
+			w := newTestStores(t, "memory")
 			w.store("first", "index.html", "text")
 			w.store("first", "old/index.html", "text")
 			w.store("second", "index.html", "text")
@@ -205,7 +205,7 @@ func errOf(err error) error { return &storage.Error{Code: storage.Internal, Err:
 // A job writes a small object to find nested buckets. If the response to that write is lost, the object is
 // removed.
 func TestQuestionLeavesNoObject(t *testing.T) {
-	w := newWorld(t, "memory")
+	w := newTestStores(t, "memory")
 	w.store("first", "a", "a")
 	dst := w.bucket("second", faults.New(faults.DropResponse(faults.Put).Nth(1)).Layer())
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)),
@@ -218,7 +218,7 @@ func TestQuestionLeavesNoObject(t *testing.T) {
 // removes none of them.
 func TestShardOfNestedSourceRemovesNothing(t *testing.T) {
 	for shard := range 2 {
-		w := newWorld(t, "directory")
+		w := newTestStores(t, "directory")
 		w.store("first", "z/a", "a")
 		w.store("first", "z/b", "b")
 		src := storage.Prefixed(wrapped.Unknown(t, w.bucket("first")), "z/")

@@ -16,18 +16,18 @@ import (
 
 // If a job reaches the bucket of its lease by another address, it does not remove, replace or copy the lease.
 func TestLeaseIsKnownByOtherAddress(t *testing.T) {
-	leases := map[string]func(w *world) (storage.Bucket, string){
-		"of a bucket": func(w *world) (storage.Bucket, string) { return w.bucket("first"), "in/lease" },
-		"of a folder": func(w *world) (storage.Bucket, string) {
+	leases := map[string]func(w *testStores) (storage.Bucket, string){
+		"of a bucket": func(w *testStores) (storage.Bucket, string) { return w.bucket("first"), "in/lease" },
+		"of a folder": func(w *testStores) (storage.Bucket, string) {
 			return storage.Prefixed(w.bucket("first"), "in/"), "lease"
 		},
 	}
-	newBuckets := map[string]func(w *world) storage.Bucket{
-		"a server": func(w *world) storage.Bucket { return w.served("first") },
-		"a Core of one's own": func(w *world) storage.Bucket {
+	newBuckets := map[string]func(w *testStores) storage.Bucket{
+		"a server": func(w *testStores) storage.Bucket { return w.served("first") },
+		"a Core of one's own": func(w *testStores) storage.Bucket {
 			return wrapped.Unknown(w.t, w.bucket("first"))
 		},
-		"a folder by a server": func(w *world) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
+		"a folder by a server": func(w *testStores) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
 	}
 	jobs := map[string]func(ctx context.Context, b storage.Bucket) error{
 		"delete": func(ctx context.Context, b storage.Bucket) error {
@@ -53,7 +53,7 @@ func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 		for endName, end := range newBuckets {
 			for jobName, job := range jobs {
 				t.Run(jobName+"/"+endName+", lease "+leaseName, func(t *testing.T) {
-					w := newWorld(t, "directory")
+					w := newTestStores(t, "directory")
 					w.store("first", "in/old", "old")
 					w.store("first", "in/copy/lease", "a copy of a lease")
 					b, key := makeLease(w)
@@ -70,7 +70,7 @@ func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 	}
 
 	t.Run("a directory", func(t *testing.T) {
-		w := newWorld(t, "directory")
+		w := newTestStores(t, "directory")
 		w.store("first", "old", "old")
 		err := lease.Hold(t.Context(), w.served("first"), "lease", func(ctx context.Context) error {
 			_, err := transfer.Sync(ctx, transfer.Dir(filepath.Join(w.dir, "first")),

@@ -28,9 +28,9 @@ import (
 type storedText struct{ store, key, text string }
 
 // everything returns what all stores have, and whether it is current. It leaves out what layers keep in them.
-func (w *world) everything() map[storedText]bool {
+func (w *testStores) everything() map[storedText]bool {
 	all := map[storedText]bool{}
-	for _, name := range storesOfTheWorld {
+	for _, name := range storeNames {
 		b := w.bucket(name)
 		addVersion := func(key string, current bool, opts ...storage.DownloadOption) {
 			data, _, err := storage.ReadAll(w.t.Context(), b, key, opts...)
@@ -71,7 +71,7 @@ type reasonToRemove struct {
 	name string
 	kind reasonKind
 	// prepare makes what the reason removes, and returns what to call.
-	prepare func(w *world, b storage.Bucket) removalCall
+	prepare func(w *testStores, b storage.Bucket) removalCall
 }
 
 // A removalCall is a call that removes, with the model of it.
@@ -83,7 +83,7 @@ type removalCall struct {
 }
 
 var reasonsToRemove = []reasonToRemove{
-	{"restore", versioned, func(w *world, b storage.Bucket) removalCall {
+	{"restore", versioned, func(w *testStores, b storage.Bucket) removalCall {
 		t := w.now()
 		contents := w.contents(b)
 		w.change(b)
@@ -97,7 +97,7 @@ var reasonsToRemove = []reasonToRemove{
 			},
 		}
 	}},
-	{"undelete", versioned, func(w *world, b storage.Bucket) removalCall {
+	{"undelete", versioned, func(w *testStores, b storage.Bucket) removalCall {
 		was := w.contents(b)
 		w.change(b)
 		maps.Copy(was, w.contents(b))
@@ -111,7 +111,7 @@ var reasonsToRemove = []reasonToRemove{
 			},
 		}
 	}},
-	{"expire old versions", versioned, func(w *world, b storage.Bucket) removalCall {
+	{"expire old versions", versioned, func(w *testStores, b storage.Bucket) removalCall {
 		w.change(b)
 		contents := w.contents(b)
 		return removalCall{
@@ -128,16 +128,16 @@ var reasonsToRemove = []reasonToRemove{
 	}},
 	{
 		"evict to a directory beside the stores", plain,
-		evicting(func(w *world) string { return w.t.TempDir() }),
+		evicting(func(w *testStores) string { return w.t.TempDir() }),
 	},
-	{"evict to a store's own directory", inStores, evicting(func(w *world) string {
+	{"evict to a store's own directory", inStores, evicting(func(w *testStores) string {
 		return filepath.Join(w.dir, "first")
 	})},
-	{"evict to a folder of a store", inStores, evicting(func(w *world) string {
+	{"evict to a folder of a store", inStores, evicting(func(w *testStores) string {
 		return filepath.Join(w.dir, "first", "in")
 	})},
-	{"evict to the directory of all stores", inStores, evicting(func(w *world) string { return w.dir })},
-	{"trim a log", plain, func(w *world, b storage.Bucket) removalCall {
+	{"evict to the directory of all stores", inStores, evicting(func(w *testStores) string { return w.dir })},
+	{"trim a log", plain, func(w *testStores, b storage.Bucket) removalCall {
 		log, err := commit.New(b, "log/")
 		if errors.Is(err, storage.Unsupported) { // b is of a user's own type, which tells no features
 			return removalCall{run: func(context.Context) error { return err }}
@@ -161,7 +161,7 @@ var reasonsToRemove = []reasonToRemove{
 			},
 		}
 	}},
-	{"end a journal", plain, func(w *world, b storage.Bucket) removalCall {
+	{"end a journal", plain, func(w *testStores, b storage.Bucket) removalCall {
 		journals := w.bucket("third")
 		return removalCall{
 			run: func(ctx context.Context) error {
@@ -174,7 +174,7 @@ var reasonsToRemove = []reasonToRemove{
 	}},
 }
 
-func (w *world) entriesFrom(log *commit.Log, number int64) (numbers []int64) {
+func (w *testStores) entriesFrom(log *commit.Log, number int64) (numbers []int64) {
 	for e, err := range log.From(w.t.Context(), number) {
 		require.NoError(w.t, err)
 		numbers = append(numbers, e.Number)
@@ -183,7 +183,7 @@ func (w *world) entriesFrom(log *commit.Log, number int64) (numbers []int64) {
 }
 
 // change replaces an object of an end, removes one, and adds one.
-func (w *world) change(b storage.Bucket) {
+func (w *testStores) change(b storage.Bucket) {
 	for _, key := range []string{"a", "later"} {
 		_, err := b.Upload(w.t.Context(), key, strings.NewReader("changed "+key))
 		require.NoError(w.t, err)
@@ -194,8 +194,8 @@ func (w *world) change(b storage.Bucket) {
 }
 
 // evicting reads an end through a cache that has room for one block.
-func evicting(dirOf func(w *world) string) func(w *world, b storage.Bucket) removalCall {
-	return func(w *world, b storage.Bucket) removalCall {
+func evicting(dirOf func(w *testStores) string) func(w *testStores, b storage.Bucket) removalCall {
+	return func(w *testStores, b storage.Bucket) removalCall {
 		return removalCall{run: func(ctx context.Context) error {
 			cache, err := diskcache.Open(dirOf(w), diskcache.Config{MaxBytes: 1, Unpinned: true})
 			if err != nil {
@@ -235,11 +235,11 @@ func reasonTable() (rows []reasonRow) {
 			if kind == "memory" && reason.kind == inStores {
 				continue
 			}
-			for _, end := range slices.Sorted(maps.Keys(endsOfTheWorld)) {
-				for _, listing := range slices.Sorted(maps.Keys(listingsOfTheWorld)) {
+			for _, end := range slices.Sorted(maps.Keys(jobEnds)) {
+				for _, listing := range slices.Sorted(maps.Keys(listingFaults)) {
 					if listing == "whole" || strings.Contains(end, "mirror") || strings.Contains(end, "overlay") {
 						rows = append(rows,
-							reasonRow{kind, end, listing, reason, listingsOfTheWorld[listing]})
+							reasonRow{kind, end, listing, reason, listingFaults[listing]})
 					}
 				}
 			}
@@ -248,20 +248,20 @@ func reasonTable() (rows []reasonRow) {
 	return rows
 }
 
-// newReason makes the world of a row, and returns its call.
-func (r reasonRow) newReason(t *testing.T) (*world, storage.Bucket, removalCall) {
-	w := newWorld
+// newReason makes the stores of a row, and returns them with the bucket and the call.
+func (r reasonRow) newReason(t *testing.T) (*testStores, storage.Bucket, removalCall) {
+	w := newTestStores
 	if r.reason.kind == versioned {
-		w = newVersionedWorld
+		w = newVersionedStores
 	}
 	state := w(t, r.kind)
 	state.fill(strings.Contains(r.end, "mirror"))
-	b := endsOfTheWorld[r.end](state)
+	b := jobEnds[r.end](state)
 	return state, b, r.reason.prepare(state, b)
 }
 
 // play calls a function that removes, and requires that only what may disappear has. Fails says what fails meanwhile.
-func (w *world) play(b storage.Bucket, call removalCall, fails func()) error {
+func (w *testStores) play(b storage.Bucket, call removalCall, fails func()) error {
 	textsBefore := w.everything()
 	fails()
 	err := call.run(w.t.Context())

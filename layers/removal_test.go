@@ -30,8 +30,9 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A world is the stores "first", "second" and "third" of one account, and the ends of jobs that show them.
-type world struct {
+// testStores are the stores "first", "second" and "third" of one account. Its methods open them as the sources and
+// destinations of jobs, with and without layers.
+type testStores struct {
 	t       *testing.T
 	account driver.ServiceDriver
 	dir     string // of an account of directories, or ""
@@ -44,19 +45,20 @@ type world struct {
 	now      func() time.Time // of the stores that keep versions; or nil
 }
 
-var storesOfTheWorld = []string{"first", "second", "third"}
+var storeNames = []string{"first", "second", "third"}
 
-// newWorld returns three stores of a kind.
-func newWorld(t *testing.T, kind string) *world {
-	w := &world{t: t, failing: faults.New()}
+// newTestStores returns three empty stores, which are in memory or directories.
+func newTestStores(t *testing.T, kind string) *testStores {
+	w := &testStores{t: t, failing: faults.New()}
 	w.open(kind)
 	return w
 }
 
-// newVersionedWorld returns a world whose stores keep versions, each with a time of its own.
-func newVersionedWorld(t *testing.T, kind string) *world {
+// newVersionedStores returns three stores that keep versions. Their clock moves by a second at each reading, so
+// that no two versions have the same time.
+func newVersionedStores(t *testing.T, kind string) *testStores {
 	var seconds atomic.Int64
-	w := &world{t: t, failing: faults.New(), versions: true}
+	w := &testStores{t: t, failing: faults.New(), versions: true}
 	w.now = func() time.Time {
 		return time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC).Add(time.Duration(seconds.Add(1)) * time.Second)
 	}
@@ -65,7 +67,7 @@ func newVersionedWorld(t *testing.T, kind string) *world {
 }
 
 // open opens the stores.
-func (w *world) open(kind string) {
+func (w *testStores) open(kind string) {
 	t := w.t
 	if kind == "memory" {
 		w.account = memstore.NewServiceDriver(memstore.ServiceConfig{Now: w.now})
@@ -76,7 +78,7 @@ func (w *world) open(kind string) {
 		w.account = account
 	}
 	t.Cleanup(func() { require.NoError(t, w.account.Close()) })
-	w.server = newServer(t, w.account, storesOfTheWorld...)
+	w.server = newServer(t, w.account, storeNames...)
 }
 
 // newServer returns a server of an account, whose credentials the test's environment has.
@@ -90,7 +92,7 @@ func newServer(t *testing.T, account driver.ServiceDriver, buckets ...string) *s
 }
 
 // bucket opens a store with layers, of which the last is outermost.
-func (w *world) bucket(name string, layers ...driver.Layer) storage.Bucket {
+func (w *testStores) bucket(name string, layers ...driver.Layer) storage.Bucket {
 	d, err := w.account.Driver(name)
 	require.NoError(w.t, err)
 	opts := []storage.OpenOption{
@@ -110,56 +112,57 @@ func (w *world) bucket(name string, layers ...driver.Layer) storage.Bucket {
 }
 
 // mirror returns a mirror of two stores.
-func (w *world) mirror(primary, second string) storage.Bucket {
+func (w *testStores) mirror(primary, second string) storage.Bucket {
 	layer, err := mirror.New(w.bucket(second), mirror.Config{})
 	require.NoError(w.t, err)
 	return w.bucket(primary, w.failing.Layer(), layer)
 }
 
 // overlay returns an overlay of two stores.
-func (w *world) overlay(upper, old string) storage.Bucket {
+func (w *testStores) overlay(upper, old string) storage.Bucket {
 	layer, err := overlay.New(w.bucket(old), overlay.Config{})
 	require.NoError(w.t, err)
 	return w.bucket(upper, w.failing.Layer(), layer)
 }
 
-// endsOfTheWorld are the ends of jobs, by what they are.
-var endsOfTheWorld = map[string]func(w *world) storage.Bucket{
-	"first":  func(w *world) storage.Bucket { return w.bucket("first") },
-	"second": func(w *world) storage.Bucket { return w.bucket("second") },
-	"third":  func(w *world) storage.Bucket { return w.bucket("third") },
-	"first by a wrapper": func(w *world) storage.Bucket {
+// jobEnds has functions that open a source or destination of a job: a store, directly or by a wrapper, a server or
+// a layer.
+var jobEnds = map[string]func(w *testStores) storage.Bucket{
+	"first":  func(w *testStores) storage.Bucket { return w.bucket("first") },
+	"second": func(w *testStores) storage.Bucket { return w.bucket("second") },
+	"third":  func(w *testStores) storage.Bucket { return w.bucket("third") },
+	"first by a wrapper": func(w *testStores) storage.Bucket {
 		return wrapped.Unknown(w.t, w.bucket("first"))
 	},
-	"first by a server":         func(w *world) storage.Bucket { return w.served("first") },
-	"second by a server":        func(w *world) storage.Bucket { return w.served("second") },
-	"a folder of first":         func(w *world) storage.Bucket { return storage.Prefixed(w.bucket("first"), "in/") },
-	"a folder by a server":      func(w *world) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
-	"a mirror":                  func(w *world) storage.Bucket { return w.mirror("first", "second") },
-	"a folder of a mirror":      func(w *world) storage.Bucket { return storage.Prefixed(w.mirror("first", "second"), "in/") },
-	"the mirror turned around":  func(w *world) storage.Bucket { return w.mirror("second", "first") },
-	"an overlay":                func(w *world) storage.Bucket { return w.overlay("second", "first") },
-	"a folder of an overlay":    func(w *world) storage.Bucket { return storage.Prefixed(w.overlay("second", "first"), "in/") },
-	"the overlay turned around": func(w *world) storage.Bucket { return w.overlay("first", "second") },
-	"an overlay over a mirror": func(w *world) storage.Bucket {
+	"first by a server":         func(w *testStores) storage.Bucket { return w.served("first") },
+	"second by a server":        func(w *testStores) storage.Bucket { return w.served("second") },
+	"a folder of first":         func(w *testStores) storage.Bucket { return storage.Prefixed(w.bucket("first"), "in/") },
+	"a folder by a server":      func(w *testStores) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
+	"a mirror":                  func(w *testStores) storage.Bucket { return w.mirror("first", "second") },
+	"a folder of a mirror":      func(w *testStores) storage.Bucket { return storage.Prefixed(w.mirror("first", "second"), "in/") },
+	"the mirror turned around":  func(w *testStores) storage.Bucket { return w.mirror("second", "first") },
+	"an overlay":                func(w *testStores) storage.Bucket { return w.overlay("second", "first") },
+	"a folder of an overlay":    func(w *testStores) storage.Bucket { return storage.Prefixed(w.overlay("second", "first"), "in/") },
+	"the overlay turned around": func(w *testStores) storage.Bucket { return w.overlay("first", "second") },
+	"an overlay over a mirror": func(w *testStores) storage.Bucket {
 		layer, err := overlay.New(w.bucket("third"), overlay.Config{})
 		require.NoError(w.t, err)
 		second, err := mirror.New(w.bucket("second"), mirror.Config{})
 		require.NoError(w.t, err)
 		return w.bucket("first", w.failing.Layer(), second, layer)
 	},
-	"an overlay of an old mirror": func(w *world) storage.Bucket {
+	"an overlay of an old mirror": func(w *testStores) storage.Bucket {
 		layer, err := overlay.New(w.mirror("first", "second"), overlay.Config{})
 		require.NoError(w.t, err)
 		return w.bucket("third", layer)
 	},
-	"first with a cache": func(w *world) storage.Bucket {
+	"first with a cache": func(w *testStores) storage.Bucket {
 		return w.bucket("first", newCache(w.t, diskcache.Config{Unpinned: true}))
 	},
 }
 
 // served returns a store as an S3 server shows it.
-func (w *world) served(name string) storage.Bucket {
+func (w *testStores) served(name string) storage.Bucket {
 	b, err := storage.Open(w.t.Context(), w.server.Address(name))
 	require.NoError(w.t, err)
 	w.t.Cleanup(func() {
@@ -170,7 +173,7 @@ func (w *world) served(name string) storage.Bucket {
 
 // fill stores objects in the stores, with contents of their own. Some have the same key as another one and
 // some the same content, so that jobs take them for the same.
-func (w *world) fill(mirrored bool) {
+func (w *testStores) fill(mirrored bool) {
 	for name, keys := range map[string][]string{
 		"first":  {"a", "b", "in/a", "in/b", "in/in/a", "same"},
 		"second": {"a", "c", "in/c", "same"},
@@ -195,7 +198,7 @@ func (w *world) fill(mirrored bool) {
 }
 
 // contents returns what a bucket shows, by key. Without failures it shows everything.
-func (w *world) contents(b storage.Bucket) map[string]string {
+func (w *testStores) contents(b storage.Bucket) map[string]string {
 	all := map[string]string{}
 	for e, err := range b.List(w.t.Context()) {
 		require.NoError(w.t, err)
@@ -210,9 +213,9 @@ func (w *world) contents(b storage.Bucket) map[string]string {
 }
 
 // stored returns each content that a store has, wherever it lies.
-func (w *world) stored() map[string]bool {
+func (w *testStores) stored() map[string]bool {
 	all := map[string]bool{}
-	for _, name := range storesOfTheWorld {
+	for _, name := range storeNames {
 		for _, text := range w.contents(w.bucket(name)) {
 			all[text] = true
 		}
@@ -223,7 +226,7 @@ func (w *world) stored() map[string]bool {
 // A removingJob is a job that removes, with what it must leave.
 type removingJob struct {
 	name string
-	run  func(ctx context.Context, w *world, dst, src storage.Bucket, opts ...transfer.Option) error
+	run  func(ctx context.Context, w *testStores, dst, src storage.Bucket, opts ...transfer.Option) error
 	// kept returns the contents that must be in some store afterwards, of what both ends showed before.
 	kept func(dst, src map[string]string) []string
 }
@@ -250,23 +253,23 @@ func withoutReplaced(dst, src map[string]string) map[string]string {
 }
 
 var removingJobs = []removingJob{
-	{"move", func(ctx context.Context, _ *world, dst, src storage.Bucket, opts ...transfer.Option) error {
+	{"move", func(ctx context.Context, _ *testStores, dst, src storage.Bucket, opts ...transfer.Option) error {
 		_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src),
 			append(opts, transfer.WithMove())...)
 		return err
 	}, func(dst, src map[string]string) []string { return valuesOf(src, withoutReplaced(dst, src)) }},
-	{"delete", func(ctx context.Context, _ *world, dst, src storage.Bucket, opts ...transfer.Option) error {
+	{"delete", func(ctx context.Context, _ *testStores, dst, src storage.Bucket, opts ...transfer.Option) error {
 		_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src),
 			append(opts, transfer.WithDelete())...)
 		return err
 	}, func(_, src map[string]string) []string { return valuesOf(src) }},
 	{"delete, with a source that is only read",
-		func(ctx context.Context, _ *world, dst, src storage.Bucket, opts ...transfer.Option) error {
+		func(ctx context.Context, _ *testStores, dst, src storage.Bucket, opts ...transfer.Option) error {
 			_, err := transfer.Copy(ctx, dst, src, append(opts, transfer.WithDelete())...)
 			return err
 		}, func(_, src map[string]string) []string { return valuesOf(src) }},
 	{"delete with a backup at the source's place",
-		func(ctx context.Context, w *world, dst, backup storage.Bucket, opts ...transfer.Option) error {
+		func(ctx context.Context, w *testStores, dst, backup storage.Bucket, opts ...transfer.Option) error {
 			_, err := transfer.Copy(ctx, dst, memstore.New(),
 				append(opts, transfer.WithDelete(), transfer.WithEmptySource(),
 					transfer.WithBackup(transfer.Bucket(backup)))...)
@@ -274,8 +277,8 @@ var removingJobs = []removingJob{
 		}, func(dst, _ map[string]string) []string { return valuesOf(dst) }},
 }
 
-// listingsOfTheWorld are how the primary stores answer while the job runs.
-var listingsOfTheWorld = map[string][]faults.Rule{
+// listingFaults are the faults that listings of the primary stores have while the job runs.
+var listingFaults = map[string][]faults.Rule{
 	"whole":       nil,
 	"fails once":  {faults.Fail(faults.List).Nth(1)},
 	"fails later": {faults.Fail(faults.List).Nth(2)},
@@ -298,8 +301,8 @@ func (r removalRow) String() string {
 
 // removalTable is each job between each pair of ends, with each listing where something fails over.
 func removalTable() (rows []removalRow) {
-	names := slices.Sorted(maps.Keys(endsOfTheWorld))
-	listings := slices.Sorted(maps.Keys(listingsOfTheWorld))
+	names := slices.Sorted(maps.Keys(jobEnds))
+	listings := slices.Sorted(maps.Keys(listingFaults))
 	for _, kind := range []string{"memory", "directory"} {
 		for _, job := range removingJobs {
 			for _, dst := range names {
@@ -310,7 +313,7 @@ func removalTable() (rows []removalRow) {
 							continue // nothing fails over
 						}
 						rows = append(rows,
-							removalRow{kind, job, dst, src, listing, listingsOfTheWorld[listing], len(rows)})
+							removalRow{kind, job, dst, src, listing, listingFaults[listing], len(rows)})
 					}
 				}
 			}
@@ -332,10 +335,10 @@ func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 			continue
 		}
 		t.Run(row.String(), func(t *testing.T) {
-			w := newWorld(t, row.kind)
+			w := newTestStores(t, row.kind)
 			w.fill(strings.Contains(row.dst+row.src, "mirror"))
-			dst := endsOfTheWorld[row.dst](w)
-			src := endsOfTheWorld[row.src](w)
+			dst := jobEnds[row.dst](w)
+			src := jobEnds[row.src](w)
 			result := row.job.kept(w.contents(dst), w.contents(src))
 			w.failing.Set(row.rules...)
 			err := row.job.run(t.Context(), w, dst, src)
@@ -349,7 +352,7 @@ func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 	}
 }
 
-func (w *world) requireStored(result []string, err error) {
+func (w *testStores) requireStored(result []string, err error) {
 	texts := w.stored()
 	for _, text := range result {
 		require.True(w.t, texts[text], "%q is lost; the job: %v", text, err)
@@ -373,11 +376,11 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 		restored := random.IntN(2) == 0
 		t.Run(fmt.Sprintf("%d/%s/killed at call %d, restored %v", round, row, offset,
 			restored), func(t *testing.T) {
-			w := newWorld(t, row.kind)
+			w := newTestStores(t, row.kind)
 			w.fill(strings.Contains(row.dst+row.src, "mirror"))
 			snapshot := w.contents(w.bucket("second"))
-			dst := endsOfTheWorld[row.dst](w)
-			src := endsOfTheWorld[row.src](w)
+			dst := jobEnds[row.dst](w)
+			src := jobEnds[row.src](w)
 			keys := row.job.kept(w.contents(dst), w.contents(src))
 			w.dead.Store(w.calls.Load() + 1 + offset)
 			err := row.job.run(t.Context(), w, dst, src)
@@ -387,8 +390,8 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 			if restored {
 				w.restore("second", snapshot)
 			}
-			dst = endsOfTheWorld[row.dst](w)
-			src = endsOfTheWorld[row.src](w)
+			dst = jobEnds[row.dst](w)
+			src = jobEnds[row.src](w)
 			result := row.job.kept(w.contents(dst), w.contents(src))
 			err = row.job.run(t.Context(), w, dst, src)
 			w.requireStored(result, err)
@@ -397,7 +400,7 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 }
 
 // restore gives a store what it had at an earlier time.
-func (w *world) restore(name string, snapshot map[string]string) {
+func (w *testStores) restore(name string, snapshot map[string]string) {
 	b := w.bucket(name)
 	_, err := storage.RemoveMatching(w.t.Context(), b, nil)
 	require.NoError(w.t, err)
@@ -408,7 +411,7 @@ func (w *world) restore(name string, snapshot map[string]string) {
 }
 
 // dying returns a layer whose calls all fail after some more, as those of a process that was killed.
-func (w *world) dying() driver.Layer {
+func (w *testStores) dying() driver.Layer {
 	return func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d,
 			func(ctx context.Context, _ string, next func(context.Context) error) error {

@@ -69,12 +69,12 @@ func ExampleLease_Token() {
 	former, _ := lease.Acquire(ctx, bucket, "ledger")
 	_ = former.Release() // or it was paused for longer than the TTL
 	holder, _ := lease.Acquire(ctx, bucket, "ledger")
-	fmt.Println(book.write(holder.Token(), "of the holder"))
-	fmt.Println(book.write(former.Token(), "of a former one"))
+	fmt.Println(book.write(holder.Token(), "of the current holder"))
+	fmt.Println(book.write(former.Token(), "of the former holder"))
 	fmt.Println(holder.Release())
 	// Output:
 	// <nil>
-	// refused: of a former one
+	// refused: of the former holder
 	// <nil>
 }
 

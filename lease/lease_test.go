@@ -604,7 +604,7 @@ func TestWithRemoval(t *testing.T) {
 	}
 }
 
-// A request to remove the object must not arrive when another process may hold the lease.
+// A removal that stalls must not remove the object after another process has acquired the lease.
 func TestWithRemovalSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := faults.Limits{Disable: storage.ConditionalRemove}
@@ -622,7 +622,7 @@ func TestWithRemovalSlow(t *testing.T) {
 			releaseErr = l.Release()
 		})
 
-		// Another process holds the lease when the removal could arrive.
+		// While the removal stalls, another process acquires the lease.
 		next, err := lease.Acquire(t.Context(), bucket, key, lease.WithRemoval())
 		require.NoError(t, err)
 		resume()

@@ -1,6 +1,7 @@
 //go:build omnibucket_sdks
 
-// To link the SDKs of all stores takes four seconds of processor time. Without a server, no test needs them.
+// A build tag selects this file, because linking the SDKs of these providers takes four seconds of processor time.
+// Only tests with a server need them.
 
 package lease_test
 

@@ -40,7 +40,7 @@ func unlessMissing(err error) error {
 	return err
 }
 
-// readObject reads an object and closes it, unless it is missing.
+// readObject opens an object for reading and closes it. It returns nil if the object is missing.
 func readObject(d driver.Driver, key string) error {
 	_, body, err := d.Get(context.Background(), &driver.GetRequest{Key: key, Length: -1})
 	if err != nil {

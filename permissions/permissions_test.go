@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/permissions"
 )
 
-// Each operation has a call and a section. An unknown operation has no call.
+// Each operation has the methods that need it, and a heading in docs/permissions.md. An unknown operation has no
+// methods.
 func TestOperationsHaveACallAndASection(t *testing.T) {
 	for _, o := range permissions.Operations() {
 		require.Regexp(t, `^[a-z]+(-[a-z]+)*$`, string(o))

@@ -41,7 +41,7 @@ func useStore(t *testing.T, c *s3server.Config) {
 	}
 }
 
-// noOrderOfIDs: a listing of memstore cannot continue after a version that is gone.
+// noOrderOfIDs skips a test that memstore fails: its listings cannot continue after a version that is gone.
 const noOrderOfIDs = "^TestListVersionsAfterMissingVersion$"
 
 // onGateways are the tests for a gateway, which lacks more. Entity tags are the store's. Objects
@@ -62,7 +62,8 @@ func TestDirectoryPassesTestsOfPackage(t *testing.T) {
 	runOnStore(t, "directory", ".", ofDirectories)
 }
 
-// The tests of this package pass with servers over further stores.
+// The tests of this package pass on a server over the service of memstore. Some of them also pass on a gateway to a
+// remote service.
 func TestFurtherStoresPassTheTestsOfThisPackage(t *testing.T) {
 	testserver.Further(t)
 	t.Run("service", func(t *testing.T) {

@@ -186,7 +186,8 @@ func TestPreflightKeepsVary(t *testing.T) {
 		[]string{"Accept-Language", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}, w.Header().Values("Vary"))
 }
 
-// Responses, and also refusals, let pages of allowed origins read them.
+// A browser lets a page read a response only if a CORS header names the page's origin. Each response to an origin
+// of the rules has that header, also if it refuses the request.
 func TestCORSAdmitsPagesOfRules(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x")

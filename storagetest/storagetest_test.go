@@ -52,7 +52,8 @@ func TestFurtherRunOnAWeakStore(t *testing.T) {
 		storagetest.Skip("a body that is damaged in transit is not stored", "memory trusts the checksum that it gets: bytes cannot be damaged in transit"))
 }
 
-// A store with parts and conditions that keeps only bytes passes the suite.
+// The suite passes for a store that stores no metadata, content properties or checksums, but has multipart uploads
+// and conditions.
 func TestFurtherRunOnAStoreWithoutAttributes(t *testing.T) {
 	testserver.Further(t)
 	requireUnlisted(t)

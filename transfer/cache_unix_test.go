@@ -19,9 +19,9 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// aMinuteLate makes the clock of a job a minute late. A job remembers only files that were written a while
-// ago.
-func aMinuteLate() transfer.Option {
+// clockAhead sets the clock of a job a minute ahead. A job leaves files of the last two seconds out of its cache,
+// and the test has just written its files.
+func clockAhead() transfer.Option {
 	return transfer.WithNow(func() time.Time { return time.Now().Add(time.Minute) })
 }
 
@@ -107,14 +107,14 @@ func TestWithCacheUpload(t *testing.T) {
 			b := memstore.New(seen.layer())
 			dir := newTree(t, map[string]string{"a.txt": "before"})
 			cache := t.TempDir()
-			_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+			_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 			require.NoError(t, err)
 			if tt.change != nil {
 				tt.change(t, dir, cache, b)
 			}
 			heads := seen.count("Head")
 
-			opts := append(tt.opts, transfer.WithCache(cache), aMinuteLate())
+			opts := append(tt.opts, transfer.WithCache(cache), clockAhead())
 			report, err := transfer.Upload(t.Context(), b, dir, opts...)
 			require.NoError(t, err)
 			require.Equal(t, tt.transferred, report.Transferred == 1, report)
@@ -143,7 +143,7 @@ func TestWithCacheDownload(t *testing.T) {
 	cache := t.TempDir()
 	for _, heads := range []int{0, 3, 0, 0, 0} {
 		headCount := recorder.count("Head")
-		_, err := transfer.Download(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+		_, err := transfer.Download(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 		require.NoError(t, err)
 		require.Equal(t, heads, recorder.count("Head")-headCount)
 	}
@@ -151,7 +151,7 @@ func TestWithCacheDownload(t *testing.T) {
 	_, err = b.Upload(t.Context(), "b/c", file("9"))
 	require.NoError(t, err)
 
-	report, err := transfer.Download(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+	report, err := transfer.Download(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Transferred)
 
@@ -174,7 +174,7 @@ func TestWithCacheCopy(t *testing.T) {
 	copies := func(transferred int64, heads int) {
 		t.Helper()
 		headCount := recorder.count("Head")
-		report, err := transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), aMinuteLate())
+		report, err := transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), clockAhead())
 		require.NoError(t, err)
 		require.Equal(t, transferred, report.Transferred)
 		require.Equal(t, heads, recorder.count("Head")-headCount)
@@ -215,7 +215,7 @@ func TestWithCacheReplacedDuringComparison(t *testing.T) {
 		require.NoError(t, err)
 	}
 	cache := t.TempDir()
-	opts := []transfer.Option{transfer.WithCache(cache), transfer.WithConcurrency(1), aMinuteLate()}
+	opts := []transfer.Option{transfer.WithCache(cache), transfer.WithConcurrency(1), clockAhead()}
 
 	report, err := transfer.Download(t.Context(), b, dir, opts...)
 	require.NoError(t, err)
@@ -242,11 +242,11 @@ func TestWithCacheRule(t *testing.T) {
 	cache := t.TempDir()
 	rule := transfer.WithRule(func(string) []storage.WriteOption { return nil })
 
-	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), rule, aMinuteLate())
+	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), rule, clockAhead())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Skipped)
 
-	report, err = transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), aMinuteLate())
+	report, err = transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Transferred)
 }
@@ -283,7 +283,7 @@ func TestWithCacheFileWrittenDuringJob(t *testing.T) {
 		transfer.WithConcurrency(1))
 	require.NoError(t, err)
 
-	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
 	require.Equal(t, 1, recorder.count("Head"))
 }
@@ -294,18 +294,18 @@ func TestWithCacheJobEndsEarly(t *testing.T) {
 	b := memstore.New(recorder.layer())
 	dir := newTree(t, map[string]string{"a": "1", "b": "2"})
 	cache := t.TempDir()
-	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = transfer.Upload(ctx, b, dir, transfer.WithCache(cache), aMinuteLate())
+	_, err = transfer.Upload(ctx, b, dir, transfer.WithCache(cache), clockAhead())
 	require.Error(t, err)
 	keysOption := transfer.WithKeys(func(key string) bool { return key == "a" })
-	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate(), keysOption)
+	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead(), keysOption)
 	require.NoError(t, err)
 
-	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
 	require.Zero(t, recorder.count("Head"))
 }
@@ -327,7 +327,7 @@ func TestWithCacheBelowAnEnd(t *testing.T) {
 	dir := newTree(t, map[string]string{"a.txt": "text"})
 	cache := filepath.Join(dir, "cache")
 	for range 2 {
-		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 		require.NoError(t, err)
 	}
 	require.Equal(t, map[string]string{"a.txt": "text"}, contents(t, b))
@@ -347,7 +347,7 @@ func TestWithCacheRemovesOldFiles(t *testing.T) {
 		"0123.same": "omnibucket-same1", "0123.same.tmp": "omnibucket-same1", "other": "", "notes.same.txt": "of the user",
 	}) // of longAgo
 
-	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), aMinuteLate())
+	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
 	require.NoFileExists(t, filepath.Join(cache, "0123.same"))
 	require.NoFileExists(t, filepath.Join(cache, "0123.same.tmp"))

@@ -155,8 +155,8 @@ func (w *countedResponse) Write(p []byte) (written int, err error) {
 	return written, err
 }
 
-// If a transfer is killed, the next run transfers at most 16 MiB or a tenth of the file again. No temporary data
-// remains.
+// A job is killed after 45 or 94 percent of a large file. The next run transfers at most a tenth of the file again,
+// or 16 MiB if that is more. No temporary files remain.
 func TestJobKilledLosesLittle(t *testing.T) {
 	testserver.Slow(t)
 	sizes := []int64{40e6, 100e6}

@@ -386,8 +386,8 @@ func TestCopyAndDownloadWithMove(t *testing.T) {
 	require.Equal(t, []string{"k"}, keysOf(fingerprints(t, dir)))
 }
 
-// A move renames a file before it removes it. If it was killed in between, a later job that writes to the
-// directory restores the name.
+// A move gives a source file a temporary name before it removes the file. If the move was killed in between, a
+// later job that writes to the directory restores the name.
 func TestMoveRecoversTheNameOfAFile(t *testing.T) {
 	aside := ".omnibucket-removed-0123456789abcdef-k"
 	tests := []struct {

@@ -444,8 +444,8 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 						other := a.process()
 						require.Empty(t, sendToService(t, other, content(1000)))
 
-						mortal := a.process(killer.layer)
-						method.send(t, mortal, content(3000))
+						victim := a.process(killer.layer)
+						method.send(t, victim, content(3000))
 						a.requireWithinAllowance(other, "killed at call %d", i)
 
 						// These are more bytes than is allowed.
@@ -472,13 +472,13 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 				a.renew()
 				killer := &processKiller{at: i, after: afterCall}
 				other := a.process()
-				mortal := a.process(killer.layer)
+				victim := a.process(killer.layer)
 				for range 3 {
 					require.Empty(t, sendToService(t, other, content(3000)))
 				}
 
 				keys, _ := a.files()
-				_ = mortal.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
+				_ = victim.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
 				a.requireWithinAllowance(other, "killed at call %d", i)
 
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))

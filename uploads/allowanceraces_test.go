@@ -102,8 +102,8 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 			replacing := func(next driver.Driver) driver.Driver { return driver.Intercept(next, replace) }
 
 			killer := &processKiller{at: i, after: true}
-			mortal := a.process(replacing, killer.layer)
-			_, _ = mortal.service.Finish(t.Context(), ticket.Token, user)
+			victim := a.process(replacing, killer.layer)
+			_, _ = victim.service.Finish(t.Context(), ticket.Token, user)
 			_, _ = other.service.Finish(t.Context(), ticket.Token, user)
 			a.requireWithinAllowance(other, "killed at call %d", i)
 			killed = killer.reached()

@@ -47,7 +47,7 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 				var processes running.Group
 				for n := range 50 {
 					processes.Go(func() {
-						a.runMortalProcesses(rand.New(rand.NewPCG(1, uint64(n))))
+						a.runKilledProcesses(rand.New(rand.NewPCG(1, uint64(n))))
 					}, nil)
 				}
 				processes.Wait()
@@ -60,9 +60,9 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 	}
 }
 
-// runMortalProcesses runs four processes, one after the other. Each does one random operation, and is killed at a random
-// call, if it gets so far.
-func (a *account) runMortalProcesses(random *rand.Rand) {
+// runKilledProcesses runs four processes, one after the other. Each starts one random operation, and is killed at a
+// random call to the store if the operation makes that many.
+func (a *account) runKilledProcesses(random *rand.Rand) {
 	for range 4 {
 		p := a.process()
 		killer := &processKiller{at: 1 + random.IntN(60), after: random.IntN(2) == 0}
@@ -97,11 +97,11 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 					a.renew()
 					killer := &processKiller{at: (i + 1) / 2, after: i%2 == 0} // before each call, and after it
 					other := a.process()
-					mortal := a.process()
+					victim := a.process()
 					require.Empty(t, sendToService(t, other, content(1000)))
 
-					mortal.ctx = context.WithValue(mortal.ctx, killerKey{}, killer)
-					method.send(t, mortal, content(3000))
+					victim.ctx = context.WithValue(victim.ctx, killerKey{}, killer)
+					method.send(t, victim, content(3000))
 					a.requireWithinAllowance(other, "killed at call %d", i)
 
 					for range 5 {

@@ -19,18 +19,18 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A wayIn sends a file as alice, and returns the last answer.
-type wayIn struct {
+// An uploadMethod sends a file as alice, and returns the last response.
+type uploadMethod struct {
 	name string
 	send func(s *sessionSite, data []byte) *answer
-	// stays is set if the state stays until it is old by the store's clock, and the pieces of a file that is
-	// too large, of which one can be sent again.
+	// stays is true if Sweep removes the state of the upload only after it is old by the store's clock. The same
+	// holds for pieces of a file that is too large, because a client can send one of them again.
 	stays bool
 }
 
 // left returns the keys that are left after a Sweep of a file that was refused with this code, or "" if the file was
 // stored.
-func (w wayIn) left(s *sessionSite, code uploads.Code) []string {
+func (w uploadMethod) left(s *sessionSite, code uploads.Code) []string {
 	leftovers := s.sweepEverything()
 	if w.stays {
 		leftovers = slices.DeleteFunc(leftovers, func(key string) bool {
@@ -59,8 +59,8 @@ func sendByTicket(s *sessionSite, data []byte) *answer {
 // filmHeaders are the headers of a film by the draft.
 var filmHeaders = []string{"Content-Type", "video/mp4", "Content-Disposition", `inline; filename="film.mp4"`}
 
-// waysIn are all ways over HTTP, and PutPiece.
-var waysIn = []wayIn{
+// uploadMethods are all methods to upload a file over HTTP, and PutPiece.
+var uploadMethods = []uploadMethod{
 	{name: "a form", send: sendFilmByForm},
 	{name: "a ticket", send: sendByTicket},
 	{name: "S3 parts", send: sendFilmByParts},
@@ -230,7 +230,7 @@ func TestRulesHoldForEachWay(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, backend := range backends {
-			for _, way := range waysIn {
+			for _, way := range uploadMethods {
 				t.Run(tt.name+"/"+backend.name+"/"+way.name, func(t *testing.T) {
 					var stored []*uploads.File
 					s := newSessionSite(t, backend.open(t), uploads.Config{
@@ -309,7 +309,7 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 // In each way of uploading except tickets, Config.Inspect gets the whole content, and nothing is left of a file that
 // it refuses. Tickets are refused with NotAllowed.
 func TestInspectSeesEachWay(t *testing.T) {
-	for _, way := range append(slices.Clone(waysIn), wayIn{name: "Store", send: sendToStore}) {
+	for _, way := range append(slices.Clone(uploadMethods), uploadMethod{name: "Store", send: sendToStore}) {
 		t.Run(way.name, func(t *testing.T) {
 			data := []byte(aPNG())
 			var inspected [][]byte

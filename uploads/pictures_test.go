@@ -103,8 +103,8 @@ func aPNGOf(width, height uint32) string {
 	return string(binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(ihdr)))
 }
 
-// aScriptGIF returns a picture of 10,799 by 1 pixels that is also a program:
-// GIF89a/*…*/=1;…
+// aScriptGIF returns a GIF that is also a JavaScript program. The bytes of its width are the opener of a comment,
+// so that the text is GIF89a/*…*/=1;…
 func aScriptGIF(opener string) string {
 	return "GIF89a" + opener + "\x01\x00\x00\x00\x00" + // screen without a table
 		"\x21\xfe\x12*/=1;alert('me')//\x00" +

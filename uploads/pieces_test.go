@@ -100,7 +100,7 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 			require.NoError(t, err)
 
 			killer := &processKiller{at: calls, after: afterCall}
-			_, _ = newMortalPieceService(t, drv, killer, c).PutPiece(t.Context(), piece(2, 2, "b"))
+			_, _ = newKilledPieceService(t, drv, killer, c).PutPiece(t.Context(), piece(2, 2, "b"))
 			killed = killer.reached()
 
 			s.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
@@ -117,8 +117,9 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 	}
 }
 
-// newMortalPieceService returns a service of another process on the same store, which is killed.
-func newMortalPieceService(
+// newKilledPieceService returns the service of another process on the same store. The killer ends that process at
+// one of its calls to the store.
+func newKilledPieceService(
 	t *testing.T, drv driver.Driver, killer *processKiller, c uploads.Config,
 ) *uploads.Service {
 	t.Helper()
@@ -132,8 +133,8 @@ func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		drv := memstore.NewDriver(memstore.Config{})
 		killer := &processKiller{at: 6, after: true} // it has claimed the file
-		mortal := newMortalPieceService(t, drv, killer, uploads.Config{})
-		_, err := mortal.PutPiece(t.Context(), piece(1, 1, "x"))
+		victim := newKilledPieceService(t, drv, killer, uploads.Config{})
+		_, err := victim.PutPiece(t.Context(), piece(1, 1, "x"))
 		require.ErrorIs(t, err, errDead)
 
 		s := newPieceService(t, engine.New(drv), uploads.Config{})

@@ -67,8 +67,9 @@ func (k *processKiller) reached() bool {
 	return k.calls >= k.at
 }
 
-// A journey is an upload that a client begins. If the server is killed, the client continues with another process.
-type journey struct {
+// An interruptedUpload is an upload during which a server is killed or the store fails. The client continues the
+// upload afterwards, perhaps at another server.
+type interruptedUpload struct {
 	name   string
 	config uploads.Config
 	begin  func(s *sessionSite) uploader
@@ -119,15 +120,15 @@ func (s *sessionSite) continueTus(address string, data []byte) {
 	require.Fail(s.t, "no progress")
 }
 
-// journeys are those of files whose key is known from the beginning.
-func journeys() []journey {
+// uploadsByName returns uploads whose key has the name of the file.
+func uploadsByName() []interruptedUpload {
 	small := content(1000)
 	large := content(part + 10_000)
 	inspect := func(_ context.Context, u *uploads.File, _ *storage.ReaderAt) error {
 		u.ContentType = "image/png"
 		return nil
 	}
-	list := []journey{
+	list := []interruptedUpload{
 		{name: "a small file by tus", data: small},
 		{name: "a large file by tus", data: large},
 		{name: "a small file by tus, inspected", config: uploads.Config{Inspect: inspect}, data: small},
@@ -139,14 +140,14 @@ func journeys() []journey {
 	}
 	beginLarge := func(s *sessionSite) uploader { return beginParts(s, "file", large) }
 	list = append(list,
-		journey{name: "parts", config: uploads.Config{ProxyParts: true}, begin: beginLarge, data: large},
-		journey{
+		interruptedUpload{name: "parts", config: uploads.Config{ProxyParts: true}, begin: beginLarge, data: large},
+		interruptedUpload{
 			name:   "parts, inspected",
 			config: uploads.Config{ProxyParts: true, Inspect: inspect},
 			begin:  beginLarge,
 			data:   large,
 		},
-		journey{
+		interruptedUpload{
 			name:  "a file of pieces",
 			begin: func(s *sessionSite) uploader { return beginJoin(s, small) },
 			data:  small,
@@ -158,11 +159,11 @@ func journeys() []journey {
 	return list
 }
 
-// judgedJourneys are those of files whose content decides their key.
-func judgedJourneys() []journey {
+// uploadsByContent returns uploads in which the content of the file decides the extension of the key.
+func uploadsByContent() []interruptedUpload {
 	video := append([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41"), make([]byte, part+10_000)...)
 	pdf := []byte("%PDF-1.7\n" + string(make([]byte, 1000)))
-	list := []journey{
+	list := []interruptedUpload{
 		{
 			name:  "parts of a video",
 			begin: func(s *sessionSite) uploader { return beginParts(s, "film.mp4", video) },
@@ -318,7 +319,7 @@ func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 		{"a directory", newDirectoryDriver},
 	}
 	for _, store := range testserver.Sample(stores[:1], stores) {
-		for _, j := range judgedJourneys() {
+		for _, j := range uploadsByContent() {
 			for _, afterCall := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, %s, after the call: %v", store.name, j.name, afterCall), func(t *testing.T) {
 					for i, killed := 1, true; killed; i++ {
@@ -343,7 +344,7 @@ func newDirectoryDriver(t *testing.T) driver.Driver {
 // A server is killed at each of its calls in turn, and another process continues. No acknowledged bytes are lost,
 // Stored is called, and nothing is left behind.
 func TestKilledServerLosesNothing(t *testing.T) {
-	for _, j := range journeys() {
+	for _, j := range uploadsByName() {
 		for _, afterCall := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, after the call: %v", j.name, afterCall), func(t *testing.T) {
 				for i, killed := 1, true; killed; i++ {
@@ -358,7 +359,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 // If a server whose clock is an hour ahead is killed, other processes wait for its claim no longer than for any
 // other.
 func TestKilledServerWithFastClock(t *testing.T) {
-	for _, j := range journeys() {
+	for _, j := range uploadsByName() {
 		if strings.Contains(j.name, "tus") { // which waits for five seconds
 			continue
 		}
@@ -371,9 +372,9 @@ func TestKilledServerWithFastClock(t *testing.T) {
 	}
 }
 
-// runUntilKilled begins a journey at one process, continues it at a process that is killed, and ends it at the first one. It
-// reports whether the process was killed before it had done everything.
-func runUntilKilled(t *testing.T, drv driver.Driver, j journey, killer *processKiller) bool {
+// runUntilKilled begins an upload at one process, continues it at a process that is killed, and ends it at the
+// first process. It reports whether the second process was killed before it had done everything.
+func runUntilKilled(t *testing.T, drv driver.Driver, j interruptedUpload, killer *processKiller) bool {
 	t.Helper()
 	storedCalls := 0
 	c := j.config
@@ -384,9 +385,9 @@ func runUntilKilled(t *testing.T, drv driver.Driver, j journey, killer *processK
 	s := newSessionSite(t, engine.New(drv), c)
 	upload := j.begin(s)
 
-	mortal := newMortalSite(t, drv, killer, c)
-	mortal.clock.Advance(killer.ahead)
-	upload.sendRest(mortal)
+	victim := newKilledSite(t, drv, killer, c)
+	victim.clock.Advance(killer.ahead)
+	upload.sendRest(victim)
 	if killer.ahead > 0 {
 		upload.sendRest(s) // which sees a claim that is too long
 	}
@@ -399,8 +400,9 @@ func runUntilKilled(t *testing.T, drv driver.Driver, j journey, killer *processK
 	return killer.reached()
 }
 
-// newMortalSite returns a site of another process on the same store, which is killed.
-func newMortalSite(t *testing.T, drv driver.Driver, killer *processKiller, c uploads.Config) *sessionSite {
+// newKilledSite returns the site of another process on the same store. The killer ends that process at one of its
+// calls to the store.
+func newKilledSite(t *testing.T, drv driver.Driver, killer *processKiller, c uploads.Config) *sessionSite {
 	t.Helper()
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	return newSessionSite(t, engine.New(drv, driver.WithLayer(killer.layer), noRetry), c)
@@ -433,8 +435,8 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 			s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
 
 			killer := &processKiller{at: i, after: afterCall}
-			mortal := newMortalSite(t, drv, killer, c)
-			mortal.send("PUT", mortal.rebase(request.URL), []byte("abc"))
+			victim := newKilledSite(t, drv, killer, c)
+			victim.send("PUT", victim.rebase(request.URL), []byte("abc"))
 			killed = killer.reached()
 
 			s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
@@ -455,12 +457,12 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 	large := content(part + 5000)
 	tests := []struct {
 		name string
-		send func(s, mortal *sessionSite, data []byte) (address string)
+		send func(s, victim *sessionSite, data []byte) (address string)
 		data []byte
 	}{
-		{name: "parts", send: completeAtMortalSite, data: large},
-		{name: "tus", send: patchMortalSite, data: large},
-		{name: "tus in one request", send: patchMortalSite, data: small},
+		{name: "parts", send: completeAtKilledSite, data: large},
+		{name: "tus", send: patchKilledSite, data: large},
+		{name: "tus in one request", send: patchKilledSite, data: small},
 	}
 	for _, tt := range tests {
 		for _, inspected := range []bool{false, true} {
@@ -485,7 +487,7 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 						s := newSessionSite(t, engine.New(drv), c)
 
 						killer := &processKiller{at: i, after: afterCall}
-						address := tt.send(s, newMortalSite(t, drv, killer, c), tt.data)
+						address := tt.send(s, newKilledSite(t, drv, killer, c), tt.data)
 						if !killer.reached() {
 							break
 						}
@@ -509,20 +511,20 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 	}
 }
 
-// completeAtMortalSite sends a file as one part, and completes the upload at a process that may be killed. It returns
-// the address of the upload.
-func completeAtMortalSite(s, mortal *sessionSite, data []byte) string {
+// completeAtKilledSite sends a file as one part, and completes the upload at a process that the killer ends. It
+// returns the address of the upload.
+func completeAtKilledSite(s, victim *sessionSite, data []byte) string {
 	u := s.begin(map[string]any{"filename": "file"})
 	part := u.send(1, data)
-	u.at(mortal).complete(part)
+	u.at(victim).complete(part)
 	return s.base + "/s3/multipart/" + u.UploadID
 }
 
-// patchMortalSite creates an upload of tus, and sends the file to a process that may be killed. It returns the address
-// of the upload.
-func patchMortalSite(s, mortal *sessionSite, data []byte) string {
+// patchKilledSite creates an upload of tus, and sends the file to a process that the killer ends. It returns the
+// address of the upload.
+func patchKilledSite(s, victim *sessionSite, data []byte) string {
 	address := s.create("Upload-Length", size(data))
-	mortal.send("PATCH", address, data, "Upload-Offset", "0")
+	victim.send("PATCH", address, data, "Upload-Offset", "0")
 	return address
 }
 
@@ -538,9 +540,9 @@ func TestSweepContinuesAfterAKill(t *testing.T) {
 		s.begin(map[string]any{"filename": "b"}).send(1, data[:1000])
 
 		killer := &processKiller{at: i}
-		mortal := newMortalSite(t, drv, killer, uploads.Config{})
-		mortal.clock.Advance(100 * time.Hour) // all uploads have expired
-		_, err := mortal.handler.Sweep(t.Context())
+		victim := newKilledSite(t, drv, killer, uploads.Config{})
+		victim.clock.Advance(100 * time.Hour) // all uploads have expired
+		_, err := victim.handler.Sweep(t.Context())
 		killed = killer.reached()
 		if killed {
 			require.ErrorIs(t, err, errDead)

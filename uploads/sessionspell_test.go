@@ -67,7 +67,7 @@ func (o *outage) stop() (seen int) {
 // If a call cannot write to the store that it has ended, later calls in the same process nevertheless do not wait
 // for its claim.
 func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
-	for _, j := range append(judgedJourneys(), journeys()...) {
+	for _, j := range append(uploadsByContent(), uploadsByName()...) {
 		for _, executed := range []bool{false, true} {
 			for _, calls := range []int{1, 5, 20} {
 				t.Run(fmt.Sprintf("%s, %d calls, executed: %v", j.name, calls, executed), func(t *testing.T) {

@@ -20,7 +20,8 @@ func (s *site) post(user, path string, document any) (int, map[string]any) {
 	return s.ask(user, http.MethodPost, path, "application/json", strings.NewReader(mustJSON(s.t, document)))
 }
 
-// The handler refuses a request to finish that has an unknown field, and one by another user.
+// The handler refuses to finish an upload if the request has an unknown field, or comes from another user than the
+// ticket.
 func TestFinishRefusesRequests(t *testing.T) {
 	s := newSite(t, openMemory(t), uploads.Config{})
 	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})

@@ -88,8 +88,9 @@ func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
 	}
 }
 
-// A client that does not know the size may still send when the response comes. A connection that is closed at once
-// would be reset, and the client would not read the response.
+// The client of a chunked body may still be sending when the handler refuses the body. After the response, the
+// server keeps the connection open for 500 ms. If it closed the connection at once, a reset could destroy the
+// response.
 func TestTusRefusedChunkedBodyKeepsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{Rules: rules.Any(10)})

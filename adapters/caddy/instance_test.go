@@ -27,8 +27,8 @@ type instance struct {
 	ended   chan struct{} // closed after the process has ended
 }
 
-// startCaddy starts Caddy with a Caddyfile and waits until it serves. The environment has env beside
-// that of the test.
+// startCaddy starts Caddy with a Caddyfile and waits until it serves. Caddy gets the environment of the test
+// process, and the variables in env.
 func startCaddy(t *testing.T, caddyfile string, env ...string) *instance {
 	t.Helper()
 	c := launchCaddy(t, caddyfile, env...)
@@ -36,7 +36,7 @@ func startCaddy(t *testing.T, caddyfile string, env ...string) *instance {
 	return c
 }
 
-// launchCaddy starts Caddy and does not wait.
+// launchCaddy starts Caddy with a Caddyfile and the variables in env. It does not wait until Caddy serves.
 func launchCaddy(t *testing.T, caddyfile string, env ...string) *instance {
 	t.Helper()
 	c := &instance{data: t.TempDir(), log: new(logBuffer), ended: make(chan struct{})}

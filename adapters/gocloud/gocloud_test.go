@@ -67,7 +67,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// serveBucket opens a bucket whose signed addresses are answered.
+// serveBucket opens a bucket, and starts an HTTP server for its signed URLs. open gets the address of that server.
 func serveBucket(t *testing.T, open func(base string) (storage.Bucket, error)) storage.Bucket {
 	t.Helper()
 	server, err := serve.NewServer(open)

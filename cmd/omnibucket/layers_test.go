@@ -509,9 +509,9 @@ func TestWhenThePrimaryIsRestoredFromASnapshot(t *testing.T) {
 	requireContent(s, "second", map[string]string{"b": "two", "c": "new"})
 }
 
-// newShellWithTwoStores returns a shell with the location photos, which mirrors first to second, both with the objects
-// a and b. In the locations swapped, moved and replaced, these stores and third have other roles. The stores are
-// directories in root.
+// newShellWithTwoStores returns a shell with three stores, which are directories in root: first, second and third.
+// The location photos mirrors first to second, and both have the objects a and b. The locations swapped, moved and
+// replaced are mirrors of other pairs of these stores.
 func newShellWithTwoStores(t *testing.T) (s *shell, root string) {
 	t.Helper()
 	root = t.TempDir()

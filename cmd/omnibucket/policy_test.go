@@ -198,7 +198,7 @@ func TestPolicyRefuses(t *testing.T) {
 	}
 }
 
-// The help of policy has every operation.
+// "policy --help" lists every operation.
 func TestPolicyHelpHasEveryOperation(t *testing.T) {
 	help := newShell(t).ok("policy", "--help")
 	for _, o := range permissions.Operations() {

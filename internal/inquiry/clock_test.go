@@ -37,8 +37,8 @@ func (b *busy) Upload(
 	return attrs, nil
 }
 
-// Now writes an object and returns the time of that. If another program removes the object, Now tries again a
-// few times.
+// Now writes an object and returns the time at which the store says that it was modified. If another program
+// removes the object first, Now tries again a few times.
 func TestNowIsTheTimeOfItsObject(t *testing.T) {
 	tests := []struct {
 		name     string

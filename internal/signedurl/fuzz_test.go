@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-// FuzzVerifyURL signs a request and alters its query. Only the original query must be
-// valid.
+// FuzzVerifyURL signs a request. The signature is valid for the original query and key, and invalid after any
+// change to one of them.
 func FuzzVerifyURL(f *testing.F) {
 	f.Add("a/b c", "image/png", "caf\u00e9", "v1", int64(9), "")
 	f.Add("100%", "text/html; charset=\"x\"", "a&b=c;d", "", int64(-1), "&ob-signature=")

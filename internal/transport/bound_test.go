@@ -242,7 +242,7 @@ func TestMaskSignatureOfOtherSchemes(t *testing.T) {
 	require.Equal(t, "wrong: ****************", maskString("wrong: 0123456789abcdef", secretsOf(r)))
 }
 
-// A secret is masked as it is, escaped as in a URL, and in hexadecimal digits.
+// Stars replace a secret in a text if it is there in plain form, escaped as in a URL, or in hexadecimal digits.
 func TestMaskSpellings(t *testing.T) {
 	const token = "a/token+of=the&session"
 	tests := []struct{ name, text, masked string }{

@@ -96,7 +96,8 @@ func TestGetWithoutRevision(t *testing.T) {
 	require.Empty(t, f.files(t))
 }
 
-// Unpinned reads are served from the disk.
+// A download that names no revision asks the store only for the attributes. If the disk has the blocks of that
+// revision, the bytes come from there.
 func TestGetUnpinnedFromDisk(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -514,7 +515,8 @@ func TestOpenByProcesses(t *testing.T) {
 	require.LessOrEqual(t, gets+reads, 1, "one has fetched it for both")
 }
 
-// A shared driver is one store of several buckets: closing a bucket leaves it open.
+// Several buckets use one store through a shared driver. Its Close does nothing, so that the store stays open for
+// the other buckets.
 type shared struct{ driver.Driver }
 
 func (shared) Close() error { return nil }

@@ -43,7 +43,7 @@ func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
 		storage.WithTags(map[string]string{"t": "u"}))
 	before := s.get(t, "a")
 
-	// Rewrap by somebody who has both keys encrypts it for the newer one.
+	// With both keys, Rewrap decrypts the data key by the older one, and encrypts it for the newer one.
 	calls := faults.New()
 	b := engine.New(s.Driver, driver.WithLayer(calls.Layer()),
 		driver.WithLayer(newLayer(t, parse(newer.String()+"\n"+older.String()))))
@@ -56,7 +56,7 @@ func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
 	require.Equal(t, before.body, after.body)
 	require.NotEqual(t, before.header(), after.header())
 
-	// The newer key reads it, with all its properties. The older one does not.
+	// Afterwards the newer key opens the object, with all its properties. The older key does not.
 	for name, keys := range map[string]encrypt.Keys{
 		"newer": parse(newer.String()),
 		"both":  parse(older.String() + "\n" + newer.String()),

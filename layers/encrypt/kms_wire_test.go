@@ -303,8 +303,8 @@ func TestKMSVersionInHeaderOfAzure(t *testing.T) {
 	require.Zero(t, s.Count("unwrapkey"))
 }
 
-// If Azure refuses a token, the SDK sends the body again with another one. The transport may still read the first
-// body at that time.
+// If Azure refuses a token, the SDK sends the same body again with another token. At that time, the transport may
+// still be sending the body of the first request. Both requests must get the same bytes.
 func TestKMSRefusedTokenOfAzureKeepsBody(t *testing.T) {
 	s := kmsserver.StartAzure(t)
 	s.AddKey("k")

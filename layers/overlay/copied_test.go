@@ -13,8 +13,9 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// An interrupted removal left a marker. If the new store is copied above another old store, the copied marker
-// removes nothing there: not by reads, Finish or RemoveMarkers.
+// An interrupted removal has left a marker in the new store. A copy of that store becomes the new store of another
+// overlay. Neither reads nor Finish nor RemoveMarkers remove an object of that overlay's old store because of the
+// copied marker.
 func TestMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 	for name, c := range map[string]overlay.Config{"by default": {}, "CopyOnRead": {CopyOnRead: true}} {
 		t.Run(name, func(t *testing.T) {

@@ -74,7 +74,7 @@ func TestRequestFailureIsRepeated(t *testing.T) {
 
 // failRequest makes an action while a rule holds in one of the stores. It reports whether the rule hit a request.
 func failRequest(t *testing.T, name string, s start, m mode, a action, rule faults.Rule, inOld bool) bool {
-	w, had := newWorld(t, s, m)
+	w, had := newScene(t, s, m)
 	injector := faults.New(rule)
 	oldOpts := []storage.OpenOption{driver.WithLayer(w.layer), soon}
 	newOpts := []storage.OpenOption{driver.WithLayer(w.layer), soon}

@@ -42,7 +42,7 @@ type object struct {
 type action struct {
 	name string
 	// do makes the operation, and returns its result as a text.
-	do func(ctx context.Context, w *world, text string) string
+	do func(ctx context.Context, w *scene, text string) string
 	// apply returns the object after the operation and the result, as one store would have them.
 	apply func(before object, text string) (object, string)
 	// moves is set if the operation may move the object, so that its revision is another one.
@@ -53,7 +53,7 @@ type action struct {
 var actions = []action{
 	{
 		name: "put",
-		do: func(ctx context.Context, w *world, text string) string {
+		do: func(ctx context.Context, w *scene, text string) string {
 			_, err := w.bucket.Upload(ctx, key, strings.NewReader(text))
 			return answer("ok", err)
 		},
@@ -61,7 +61,7 @@ var actions = []action{
 	},
 	{
 		name: "create",
-		do: func(ctx context.Context, w *world, text string) string {
+		do: func(ctx context.Context, w *scene, text string) string {
 			_, err := w.bucket.Upload(ctx, key, strings.NewReader(text), storage.IfAbsent())
 			return answer("ok", err)
 		},
@@ -74,7 +74,7 @@ var actions = []action{
 	},
 	{
 		name: "replace",
-		do: func(ctx context.Context, w *world, text string) string {
+		do: func(ctx context.Context, w *scene, text string) string {
 			_, err := w.bucket.Upload(ctx, key, strings.NewReader(text), storage.IfRevision(w.revision))
 			return answer("ok", err)
 		},
@@ -87,7 +87,7 @@ var actions = []action{
 	},
 	{
 		name: "remove",
-		do: func(ctx context.Context, w *world, _ string) string {
+		do: func(ctx context.Context, w *scene, _ string) string {
 			return answer("ok", w.bucket.Remove(ctx, key))
 		},
 		apply: func(object, string) (object, string) { return object{}, "ok" },
@@ -95,7 +95,7 @@ var actions = []action{
 	},
 	{
 		name: "remove one revision",
-		do: func(ctx context.Context, w *world, _ string) string {
+		do: func(ctx context.Context, w *scene, _ string) string {
 			return answer("ok", w.bucket.Remove(ctx, key, storage.IfRevision(w.revision)))
 		},
 		apply: func(was object, _ string) (object, string) {
@@ -107,10 +107,10 @@ var actions = []action{
 		moves: true,
 		needs: storage.ConditionalRemove,
 	},
-	{name: "read", do: reading(func(w *world) storage.Bucket { return w.bucket }), apply: shows},
+	{name: "read", do: reading(func(w *scene) storage.Bucket { return w.bucket }), apply: shows},
 	{
 		name:  "read and copy",
-		do:    reading(func(w *world) storage.Bucket { return w.copying }),
+		do:    reading(func(w *scene) storage.Bucket { return w.copying }),
 		apply: shows,
 		moves: true,
 	},
@@ -127,14 +127,14 @@ var actions = []action{
 	{name: "attributes", do: attributes, apply: showsSize},
 	{
 		name: "list",
-		do: listing(func(ctx context.Context, w *world) (*storage.Page, error) {
+		do: listing(func(ctx context.Context, w *scene) (*storage.Page, error) {
 			return storage.ListPage(ctx, w.bucket, "", storage.WithPrefix(folder))
 		}),
 		apply: showsSize,
 	},
 	{
 		name: "tags",
-		do: func(ctx context.Context, w *world, _ string) string {
+		do: func(ctx context.Context, w *scene, _ string) string {
 			tags, err := storage.Tags(ctx, w.bucket, key)
 			return answer("tag "+tags["t"], err)
 		},
@@ -147,7 +147,7 @@ var actions = []action{
 	},
 	{
 		name: "set tags",
-		do: func(ctx context.Context, w *world, text string) string {
+		do: func(ctx context.Context, w *scene, text string) string {
 			return answer("ok", storage.SetTags(ctx, w.bucket, key, map[string]string{
 				"t": strings.TrimRight(text, "."),
 			}))
@@ -163,7 +163,7 @@ var actions = []action{
 	},
 	{
 		name: "finish",
-		do: func(ctx context.Context, w *world, _ string) string {
+		do: func(ctx context.Context, w *scene, _ string) string {
 			_, err := overlay.Finish(ctx, w.bucket, overlay.FinishConfig{Concurrency: 1})
 			return answer("ok", err)
 		},
@@ -205,9 +205,9 @@ func answer(result string, err error) string {
 	return result
 }
 
-// reading returns an operation that reads the object from a bucket of the world.
-func reading(bucketOf func(w *world) storage.Bucket) func(context.Context, *world, string) string {
-	return func(ctx context.Context, w *world, _ string) string {
+// reading returns an operation that reads the object from the bucket that bucketOf selects.
+func reading(bucketOf func(w *scene) storage.Bucket) func(context.Context, *scene, string) string {
+	return func(ctx context.Context, w *scene, _ string) string {
 		r, err := bucketOf(w).Download(ctx, key)
 		if err != nil {
 			return answer("", err)
@@ -218,7 +218,7 @@ func reading(bucketOf func(w *world) storage.Bucket) func(context.Context, *worl
 }
 
 // readRange reads three bytes of the object.
-func readRange(ctx context.Context, w *world, _ string) string {
+func readRange(ctx context.Context, w *scene, _ string) string {
 	r, err := w.bucket.Download(ctx, key, storage.WithRange(1, 3))
 	if err != nil {
 		return answer("", err)
@@ -228,7 +228,7 @@ func readRange(ctx context.Context, w *world, _ string) string {
 }
 
 // attributes reads the attributes of the object.
-func attributes(ctx context.Context, w *world, _ string) string {
+func attributes(ctx context.Context, w *scene, _ string) string {
 	attrs, err := w.bucket.Attrs(ctx, key)
 	if err != nil {
 		return answer("", err)
@@ -238,9 +238,9 @@ func attributes(ctx context.Context, w *world, _ string) string {
 
 // listing returns an operation that looks for the object in a page of a listing.
 func listing(
-	list func(context.Context, *world) (*storage.Page, error),
-) func(context.Context, *world, string) string {
-	return func(ctx context.Context, w *world, _ string) string {
+	list func(context.Context, *scene) (*storage.Page, error),
+) func(context.Context, *scene, string) string {
+	return func(ctx context.Context, w *scene, _ string) string {
 		page, err := list(ctx, w)
 		if err != nil {
 			return answer("", err)
@@ -255,9 +255,9 @@ func listing(
 	}
 }
 
-// A world is two stores in memory with the overlay, in which one operation is held at a call of a
-// store while another one runs.
-type world struct {
+// A scene is an overlay of two stores in memory. It runs an operation up to a call of a store, then another
+// operation, and then the rest of the first.
+type scene struct {
 	oldDriver driver.Driver
 	newDriver driver.Driver
 	bucket    storage.Bucket    // the overlay
@@ -265,11 +265,11 @@ type world struct {
 	revision  string            // of the object at first
 	clock     int               // counts the beginnings and ends of operations
 	history   []event           // all operations so far
-	mode      mode              // how the world was set up
+	mode      mode              // the configuration
 	given     map[string]string // contents of the old store at first
 }
 
-// A mode is how a world is set up.
+// A mode is the configuration of a scene.
 type mode struct {
 	name    string
 	lacks   storage.Features // of the new store
@@ -315,7 +315,7 @@ type hold struct {
 type holdKey struct{}
 
 // layer lets the hold of each operation happen at its call of a store.
-func (w *world) layer(d driver.Driver) driver.Driver {
+func (w *scene) layer(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		h, ok := ctx.Value(holdKey{}).(*hold)
 		if !ok {
@@ -362,10 +362,10 @@ var starts = []start{
 // soon lets an operation try again at once.
 var soon = storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Microsecond})
 
-// newWorld returns a world, and the object that a single store would have.
-func newWorld(t *testing.T, s start, m mode) (*world, object) {
+// newScene returns a scene, and the object that a single store would have in its place.
+func newScene(t *testing.T, s start, m mode) (*scene, object) {
 	t.Helper()
-	w := &world{
+	w := &scene{
 		oldDriver: memstore.NewDriver(memstore.Config{}),
 		newDriver: lacking{memstore.NewDriver(memstore.Config{}), m.lacks},
 		mode:      m,
@@ -419,7 +419,7 @@ func find(name string) action {
 }
 
 // run runs an action with a hold, and reports whether it came to it.
-func (w *world) run(t *testing.T, a action, h *hold) (held bool) {
+func (w *scene) run(t *testing.T, a action, h *hold) (held bool) {
 	n := len(w.history)
 	e := event{action: a, text: textOf(fmt.Sprint(a.name, " ", n)), begin: w.clock}
 	w.history = append(w.history, e)
@@ -471,7 +471,7 @@ func (e event) maySeem(want string) bool {
 }
 
 // judge reads what the stores have at the end, ends the move, and looks for an order.
-func (w *world) judge(t *testing.T, had object, story string) {
+func (w *scene) judge(t *testing.T, had object, story string) {
 	t.Helper()
 	reader := find("read")
 	list := find("list")
@@ -530,7 +530,7 @@ func TestTagsOfMovingObject(t *testing.T) {
 		for _, m := range modes {
 			synctest.Test(t, func(t *testing.T) {
 				for killAt, hasMore := 1, true; hasMore; killAt++ {
-					w, had := newWorld(t, starts[0], m)
+					w, had := newScene(t, starts[0], m)
 					w.run(t, find(name), &hold{
 						at: 2,
 						then: func() {
@@ -600,7 +600,7 @@ func exploreInterleaved(t *testing.T, s start, m mode, outer, inner action, poss
 				if i > 0 && !d.one() {
 					continue
 				}
-				w, had := newWorld(t, s, m)
+				w, had := newScene(t, s, m)
 				hasMore = false
 				reached = w.run(t, outer, &hold{
 					at: outerCall,
@@ -642,7 +642,7 @@ func kinds(i int, possible []action) []kind {
 }
 
 // hold returns the hold of the inner operation at its i-th call.
-func (k kind) hold(t *testing.T, w *world, i int) *hold {
+func (k kind) hold(t *testing.T, w *scene, i int) *hold {
 	h := &hold{at: i, killed: k.killed, taken: k.taken}
 	if k.third != nil {
 		h.then = func() {

@@ -85,7 +85,8 @@ func TestManyObjectsMove(t *testing.T) {
 // name returns the key of the n-th object.
 func name(n int) string { return fmt.Sprintf("%03d/%07d", n%1000, n) }
 
-// openForMany opens a new and an old store, and both as an overlay.
+// openForMany opens a new store, an old store, and an overlay of the two. They are in memory, or in the directory
+// that $OMNIBUCKET_MOVE_DIR names.
 func openForMany(t *testing.T) (newStore, oldStore, both storage.Bucket) {
 	t.Helper()
 	dir := os.Getenv(moveDir)

@@ -929,9 +929,10 @@ var documentedAnswers = []answer{
 	},
 }
 
-// An answeredCall makes one request that is answered, among others that succeed.
+// An answeredCall is an operation. The response of a row replaces the response to one of its requests. All its
+// other requests succeed.
 type answeredCall struct {
-	request string // is a pattern for the request line of the answered one
+	request string // pattern of the line of the request that gets the row's response
 	make    wiretest.Call
 }
 
@@ -989,7 +990,7 @@ func (a *answer) reply() reply {
 	return r
 }
 
-// success returns the response to a request that is made before or after the answered one.
+// success returns the response to each request of a call that does not get the row's response.
 func success(r wiretest.Request) reply {
 	switch {
 	case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=list"):

@@ -234,8 +234,8 @@ func TestTagsNeedAServiceThatHasThem(t *testing.T) {
 const scannedTags = `<?xml version="1.0"?><Tags><TagSet><Tag><Key>Malware Scanning scan result</Key><Value>No threats found</Value></Tag>` +
 	`<Tag><Key>Malware Scanning scan time UTC</Key><Value>2026-11-20 12:00:00Z</Value></Tag><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tags>`
 
-// Defender for Storage tags every upload. Copy succeeds although the role may not read tags, and leaves out those
-// of Defender. https://github.com/Azure/Microsoft-Defender-for-Cloud/issues/900,
+// Microsoft Defender for Storage adds tags to every uploaded object. Copy leaves these tags out. If the role may
+// not read tags, Copy succeeds and copies none. https://github.com/Azure/Microsoft-Defender-for-Cloud/issues/900,
 // https://github.com/microsoft/AzureStorageExplorer/issues/6709.
 func TestCopyScannedObject(t *testing.T) {
 	tests := []struct {

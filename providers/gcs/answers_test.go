@@ -642,9 +642,10 @@ var documentedAnswers = []answer{
 	},
 }
 
-// An answeredCall makes one request that is answered, among others that succeed.
+// An answeredCall is an operation. The response of a row replaces the response to one of its requests. All its
+// other requests succeed.
 type answeredCall struct {
-	request string // is a pattern for the request line of the answered one
+	request string // pattern of the line of the request that gets the row's response
 	xml     bool   // it is of the XML API
 	make    wiretest.Call
 }
@@ -696,7 +697,7 @@ func (a *answer) reply(xml bool) reply {
 	return jsonError(a.status, a.reason, a.message)
 }
 
-// success returns the response to a request that is made before or after the answered one.
+// success returns the response to each request of a call that does not get the row's response.
 func success(r wiretest.Request) reply {
 	if regexp.MustCompile(`/o$`).MatchString(r.Path) && r.Method == http.MethodGet {
 		return reply{Header: storedReply.Header, Body: `{"kind":"storage#objects"}`}

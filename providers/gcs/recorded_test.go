@@ -89,7 +89,8 @@ func googleAside(x *recorded.Exchange, kind recorded.Kind) *recorded.Response {
 	}
 }
 
-// objectOf returns the resource of the object whose bytes a response has.
+// objectOf returns the JSON resource of an object, which it makes from the headers of a response with the object's
+// bytes.
 func objectOf(x *recorded.Exchange) string {
 	h := x.Response.Header
 	created, _ := http.ParseTime(h.Get("Last-Modified"))

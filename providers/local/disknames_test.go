@@ -2,8 +2,8 @@ package local
 
 import "strconv"
 
-// The names on the disk, written again: a bucket that an earlier version of the library has written must be
-// readable, so that these names never change.
+// These names in a bucket's directory are the same as in the code, and are repeated on purpose. If the code changes
+// a name, a test fails, because buckets of earlier versions must stay readable.
 const (
 	formatPath    = ".omnibucket/format.json"
 	uploadKeyName = "key"

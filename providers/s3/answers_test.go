@@ -1604,8 +1604,8 @@ var otherAnswers = []answer{
 	},
 }
 
-// A call is an operation of a bucket or a service. One of its requests, with the method, the path and
-// the query parameter, gets the answer of the test. Its other requests succeed.
+// A call is an operation of a bucket or a service. The request with this method, path and query parameter gets the
+// response of a row. All other requests of the operation succeed.
 type call struct {
 	method, path string
 	parameter    string // "": any query
@@ -1814,7 +1814,7 @@ func (a *answer) reply() reply {
 	return resp
 }
 
-// success returns the response to a request of the call that does not get the answer of the test.
+// success returns the response to each request of the call that does not get the row's response.
 func (c *call) success(r wiretest.Request) reply {
 	query := r.Query()
 	createsBucket := c.method == http.MethodPut && c.path == photos && c.parameter == ""
@@ -1843,7 +1843,7 @@ func (c *call) success(r wiretest.Request) reply {
 	return withLength(stored)
 }
 
-// isAnswered reports whether a request is the one that gets the answer of the test.
+// isAnswered reports whether a request gets the row's response.
 func (c *call) isAnswered(r wiretest.Request) bool {
 	if r.Method != c.method || strings.TrimSuffix(r.Path, "/") != c.path {
 		return false

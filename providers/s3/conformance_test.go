@@ -77,8 +77,8 @@ func requireConformanceOf(t *testing.T, server string) {
 	requireConformance(t, needServer(t, server), unchanged, storagetest.WithName("s3 ("+server+")"))
 }
 
-// faultsOfCalls leaves out the cases that fail each call of the driver, which take a fifth of the time. In a
-// plain run, memstore and providers/local have them.
+// faultsOfCalls leaves out the cases in which each call of the driver fails in turn, which take a fifth of the
+// suite's time. Without servers, only the tests of memstore and providers/local run them.
 var faultsOfCalls = storagetest.SkipRules(`"make test-all" runs it`,
 	testserver.Sample([]string{"T1", "T2"}, nil)...)
 

@@ -215,25 +215,25 @@ func TestWithCustomerKeyCopies(t *testing.T) {
 		b := uploadWithKey(t, c, small, large)
 		ctx := t.Context()
 
-		// Without the key of the source.
+		// Without the key of the source, a copy fails.
 		_, err := storage.Copy(ctx, b, "copy", b, "small")
 		require.ErrorIs(t, err, storage.InvalidArgument)
 
-		// To an object without a key.
+		// With the key of the source alone, the copy has no key.
 		_, err = storage.Copy(ctx, b, "copy", b, "small", source)
 		require.NoError(t, err)
 		got, _, err := storage.ReadAll(ctx, b, "copy")
 		require.NoError(t, err)
 		require.Equal(t, small, got)
 
-		// To an object with another key.
+		// The copy has another key than the source.
 		_, err = storage.Copy(ctx, b, "copy", b, "small", source, other)
 		require.NoError(t, err)
 		got, _, err = storage.ReadAll(ctx, b, "copy", other)
 		require.NoError(t, err)
 		require.Equal(t, small, got)
 
-		// Compose with another key, and without one. In the second order, the server cannot join the objects.
+		// The result of Compose has another key, or none. In the second order, the server cannot join the objects.
 		_, err = storage.Compose(ctx, b, "joined", []string{"large", "small"}, source, other)
 		require.NoError(t, err)
 		got, _, err = storage.ReadAll(ctx, b, "joined", other)
@@ -245,7 +245,7 @@ func TestWithCustomerKeyCopies(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(slices.Concat(small, large), got))
 
-		// Change the key of an object, and remove one.
+		// A copy onto itself changes the key of an object. Remove needs no key.
 		_, err = storage.Copy(ctx, b, "small", b, "small", source, other)
 		require.NoError(t, err)
 		_, err = b.Attrs(ctx, "small", other)

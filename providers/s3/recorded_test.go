@@ -19,8 +19,8 @@ func TestRecordedResponsesOfAmazon(t *testing.T) {
 	recorded.Play(t, recordedStore(), recorded.GoCloud(t, recorded.Amazon))
 }
 
-// If a recorded response is broken, calls fail and do not return wrong data. A plain run breaks one of
-// each kind, and "make statuses" each.
+// If a recorded response is broken, calls fail and do not return wrong data. A plain run breaks one response of
+// each kind. "make statuses" breaks all of them.
 func TestBrokenRecordedResponses(t *testing.T) {
 	all := os.Getenv("OMNIBUCKET_STATUSES") != ""
 	recorded.Break(t, recordedStore(), recorded.GoCloud(t, recorded.Amazon), all)

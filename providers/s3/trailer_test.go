@@ -148,8 +148,8 @@ func TestPutPartChecksumHeader(t *testing.T) {
 	requireChecksumHeader(t, server.Last(t))
 }
 
-// The client of the SDK sends a part whose request a function of WithRequest changes. It sends the checksum
-// in a header.
+// A function of WithRequest changes the SDK's input, so the SDK's client sends that part, and not the raw client.
+// The SDK's client sends the checksum in a header.
 func TestPutPartChecksumHeaderWithRequest(t *testing.T) {
 	const begun = "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"
 	server := startTrustedServer(t, wiretest.Reply{Body: begun}, storedPart)

@@ -407,7 +407,7 @@ func TestConsoleExplainsFailure(t *testing.T) {
 	require.Empty(t, all)
 }
 
-// The console shows which requests a fault has selected.
+// If an injected fault applies to a request, the console says so in the message of that request.
 func TestConsoleRequestNamesFault(t *testing.T) {
 	f := start(t, s3server.Config{})
 	tests := []struct {

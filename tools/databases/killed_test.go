@@ -81,42 +81,42 @@ func (l *life) over() bool {
 	return l.end > 0 && l.calls >= l.end
 }
 
-// A mortal connects to the database for a process that may be killed.
-type mortal struct {
+// A killedConnector opens database connections for a process. After the kill of that process, they do nothing.
+type killedConnector struct {
 	inner   sqldriver.Driver
 	address string
 	life    *life
 }
 
-func (m *mortal) Driver() sqldriver.Driver { return m.inner }
+func (m *killedConnector) Driver() sqldriver.Driver { return m.inner }
 
-func (m *mortal) Connect(context.Context) (sqldriver.Conn, error) {
+func (m *killedConnector) Connect(context.Context) (sqldriver.Conn, error) {
 	c, err := m.inner.Open(m.address)
-	return &mortalConn{c, m.life}, err
+	return &killedConn{c, m.life}, err
 }
 
-type mortalConn struct {
+type killedConn struct {
 	sqldriver.Conn
 	life *life
 }
 
-func (c *mortalConn) CheckNamedValue(v *sqldriver.NamedValue) error {
+func (c *killedConn) CheckNamedValue(v *sqldriver.NamedValue) error {
 	if checker, ok := c.Conn.(sqldriver.NamedValueChecker); ok {
 		return checker.CheckNamedValue(v)
 	}
 	return sqldriver.ErrSkip
 }
 
-func (c *mortalConn) BeginTx(ctx context.Context, o sqldriver.TxOptions) (sqldriver.Tx, error) {
+func (c *killedConn) BeginTx(ctx context.Context, o sqldriver.TxOptions) (sqldriver.Tx, error) {
 	tx, err := call(c.life, func() (sqldriver.Tx, error) {
 		return c.Conn.(sqldriver.ConnBeginTx).BeginTx(ctx, o)
 	}, func(tx sqldriver.Tx) {
 		_ = tx.Rollback()
 	})
-	return &mortalTx{tx, c.life}, err
+	return &killedTx{tx, c.life}, err
 }
 
-func (c *mortalConn) ExecContext(
+func (c *killedConn) ExecContext(
 	ctx context.Context,
 	query string,
 	values []sqldriver.NamedValue,
@@ -126,7 +126,7 @@ func (c *mortalConn) ExecContext(
 	}, func(sqldriver.Result) {})
 }
 
-func (c *mortalConn) QueryContext(
+func (c *killedConn) QueryContext(
 	ctx context.Context,
 	query string,
 	values []sqldriver.NamedValue,
@@ -138,15 +138,15 @@ func (c *mortalConn) QueryContext(
 	})
 }
 
-type mortalTx struct {
+type killedTx struct {
 	inner sqldriver.Tx
 	life  *life
 }
 
-func (t *mortalTx) Commit() error { return t.life.step(t.inner.Commit) }
+func (t *killedTx) Commit() error { return t.life.step(t.inner.Commit) }
 
 // Rollback of a process that was killed does nothing: the transaction ends with its connection.
-func (t *mortalTx) Rollback() error { return t.life.step(t.inner.Rollback) }
+func (t *killedTx) Rollback() error { return t.life.step(t.inner.Rollback) }
 
 // A process serves an office until it is killed.
 type process struct {
@@ -164,7 +164,7 @@ func (o *office) start(t *testing.T) (p *process, stop func()) {
 	if o.kind.dialect == sqlrecords.PostgreSQL {
 		inner = stdlib.GetDefaultDriver()
 	}
-	p.db = sql.OpenDB(&mortal{inner, o.address, p.life})
+	p.db = sql.OpenDB(&killedConnector{inner, o.address, p.life})
 	p.service = o.serve(t, p.db, uploads.Config{
 		// A client sends its file, and the row is made in the same request.
 		Stored: func(ctx context.Context, f *uploads.File) error {
@@ -179,12 +179,12 @@ func (o *office) start(t *testing.T) (p *process, stop func()) {
 	}
 }
 
-// A journey is what a process does until it is killed.
-type journey struct {
+// A killedStep is what a process does until it is killed.
+type killedStep struct {
 	name  string
 	first func(t *testing.T, o *office) *uploads.File // what was there before
 	run   func(ctx context.Context, p *process, f *uploads.File, title string) error
-	// rows are how many rows more there are after the journey.
+	// rows is the number of rows that run adds if nothing kills it.
 	rows int
 }
 
@@ -197,7 +197,7 @@ func document(t *testing.T, o *office) *uploads.File {
 	return f
 }
 
-var journeys = []journey{
+var killedSteps = []killedStep{
 	{
 		name:  "a file is stored, and its row is made",
 		first: newNothing,
@@ -294,7 +294,7 @@ var journeys = []journey{
 // bytes have a row.
 func TestRowsOfAKilledProcess(t *testing.T) {
 	runOnEachOffice(t, func(t *testing.T, o *office) {
-		for _, j := range journeys {
+		for _, j := range killedSteps {
 			t.Run(j.name, func(t *testing.T) {
 				killed := 0
 				for _, afterCall := range []bool{false, true} {

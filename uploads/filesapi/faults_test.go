@@ -237,7 +237,7 @@ func openLosingWithRetry(t *testing.T, f *fixture, n int) (*fixture, func() bool
 
 func openKilled(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
 	k := &killer{before: n}
-	return f.openMortal(t, k), func() bool { return k.dead }
+	return f.openWithKiller(t, k), func() bool { return k.dead }
 }
 
 func openWithFailingRecords(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
@@ -258,8 +258,8 @@ func (f *fixture) withRecords(t *testing.T, records uploads.Records) (*fixture, 
 	return &s, records.(interface{ hit() bool }).hit
 }
 
-// openFaulty returns a store beside f with a fault, which makes this many attempts of each call. hit reports whether the
-// fault was met.
+// openFaulty returns another store on the bucket and records of f. Its calls to the bucket meet a fault, and it
+// makes this many attempts of each call. hit reports whether a call met the fault.
 func (f *fixture) openFaulty(t *testing.T, rule faults.Rule, attempts int) (s *fixture, hit func() bool) {
 	t.Helper()
 	injector := faults.New(rule)

@@ -192,8 +192,9 @@ func (k *killer) call(kind string, next func() error) error {
 	return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
 }
 
-// openMortal returns a store beside f whose process is killed.
-func (f *fixture) openMortal(t *testing.T, k *killer) *fixture {
+// openWithKiller returns a store of another process on the bucket and records of f. The killer ends that process at
+// one of its calls.
+func (f *fixture) openWithKiller(t *testing.T, k *killer) *fixture {
 	t.Helper()
 	s := f.openBeside(t, driver.WithLayer(k.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	if f.database == nil {

@@ -122,7 +122,8 @@ func TestUploadPartMustMatch(t *testing.T) {
 	})
 }
 
-// Two users, and an upload of a temp file, can use the same token without sharing an upload.
+// Two users can choose the same token, and an upload of a temp file can have it too. These are three uploads, which
+// share no parts.
 func TestUploadPartSharedToken(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})

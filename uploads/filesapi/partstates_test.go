@@ -173,7 +173,7 @@ func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
 
-	_, err := f.openMortal(t, &killer{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	_, err := f.openWithKiller(t, &killer{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
 	r := f.sendPart(t, "b", partOptions(token, 2, 2))
 	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 2)

@@ -23,7 +23,7 @@ func TestTakeoverFromDeadCall(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", partOptions(token, 2, 1))
-		dead := f.openMortal(t, &killer{after: "Compose"})
+		dead := f.openWithKiller(t, &killer{after: "Compose"})
 		_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		require.ErrorIs(t, err, errDead)
 
@@ -59,7 +59,7 @@ func TestTakeoverWaitEndsWithContext(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", partOptions(token, 2, 1))
-		_, err := f.openMortal(t, &killer{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+		_, err := f.openWithKiller(t, &killer{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		require.ErrorIs(t, err, errDead)
 
 		ctx, cancel := context.WithCancel(t.Context())

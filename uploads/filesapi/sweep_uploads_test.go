@@ -201,8 +201,8 @@ func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", partOptions(token, 2, 1))
-		mortal := f.openMortal(t, &killer{after: "Compose"})
-		_, err := mortal.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+		victim := f.openWithKiller(t, &killer{after: "Compose"})
+		_, err := victim.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		require.ErrorIs(t, err, errDead)
 		f.clock.Advance(25 * time.Hour)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
@@ -211,16 +211,17 @@ func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 	})
 }
 
-// If a client completes an upload whose joined bytes are a day old while Sweep runs, Sweep keeps them.
+// A day ago, a process was killed after it had joined the parts of an upload. If the client completes that upload
+// during Sweep, Sweep keeps the joined bytes.
 func TestSweepWhileCallContinues(t *testing.T) {
 	c := filesapi.StoreConfig{PartsTTL: 48 * time.Hour}
 	f := newMemoryFixture(t, c)
 
-	// One object has no record, and those of the killed call have none yet.
+	// One object will never have a record. The joined object of the killed call has none yet.
 	f.put(t, "files/client/"+uploads.NewID(f.clock.Now()))
 	f.sendPart(t, "a", partOptions(token, 2, 1))
-	mortal := f.openMortal(t, &killer{after: "Compose"})
-	_, err := mortal.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	victim := f.openWithKiller(t, &killer{after: "Compose"})
+	_, err := victim.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
 	f.clock.Advance(25 * time.Hour)
 
@@ -374,7 +375,7 @@ func TestSweepDied(t *testing.T) {
 			f.clock.Advance(25 * time.Hour)
 
 			k := &killer{before: n}
-			_, err = f.openMortal(t, k).store.Sweep(t.Context())
+			_, err = f.openWithKiller(t, k).store.Sweep(t.Context())
 			died = k.dead
 			require.Equal(t, died, err != nil)
 

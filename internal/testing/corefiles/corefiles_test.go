@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// testdata/files.txt has the files of the library that each of the simplest calls runs. If a change lets a
-// call run more files, the test fails.
+// For each of a few simple calls, testdata/files.txt lists the source files of this library whose code the call
+// runs. If a change makes a call run code of more files, the test fails.
 func TestFilesOf(t *testing.T) {
 	testserver.Further(t) // it compiles all drivers again, with counters
 	dir := t.TempDir()
@@ -49,7 +49,7 @@ func TestFilesOf(t *testing.T) {
 		`"UPDATE=1 go test ./internal/testing/corefiles" writes the list`)
 }
 
-// run runs a program with further variables in its environment.
+// run runs a program in the environment of the test, with the variables of env added.
 func run(t *testing.T, env []string, name string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(name, args...)

@@ -1,6 +1,6 @@
 //go:build omnibucket_sdks
 
-// To link the SDKs of all stores takes four seconds of processor time.
+// A build tag selects this file, because linking the SDKs of all providers takes four seconds of processor time.
 
 // Package hiddensecrets_test tests that configurations and credentials of all packages print no secret. It is no test of
 // package redact, because "go mod tidy" of a program gets what the tests of imported packages import.

@@ -101,7 +101,7 @@ type place struct {
 	opened  map[string]any // what a side keeps from one operation to the next one
 }
 
-// key returns the key of the i-th object with a name.
+// key returns a key, which is the prefix of the round, the name and the number i.
 func (p *place) key(name string, i int) string { return fmt.Sprintf("%s%s%d", p.prefix, name, i) }
 
 // put stores an object.
@@ -120,7 +120,7 @@ func (p *place) text(t *testing.T, b storage.Bucket, key string) string {
 	return string(data)
 }
 
-// mirrored returns the bucket as a mirror whose second store is the directory beside it.
+// mirrored returns a mirror of the bucket, and its second store, which is a directory with the suffix "-second".
 func (p *place) mirrored(ctx context.Context) (b, second storage.Bucket, err error) {
 	second, err = storage.Open(ctx, strings.Replace(p.address, "?", "-second?", 1))
 	if err != nil {

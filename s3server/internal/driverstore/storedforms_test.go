@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// asFirstForm rewrites the records of uploads to the first form, which has no place. It requires that the fields are
-// then those of a record that a server of that time has written.
+// asFirstForm rewrites the records of uploads as the first version of the server stored them, without the field
+// Place. It requires that they have all fields of golden records from that version.
 func (r *records) asFirstForm(t *testing.T) {
 	t.Helper()
 	golden := map[string]map[string]any{}

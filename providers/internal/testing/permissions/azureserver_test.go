@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// An azureServer is an account that keeps versions, with containers that can lock objects. It knows
-// as much of the blob service as the rows need, and checks neither signatures nor permissions.
+// An azureServer is an account that keeps versions, with containers that can lock objects. It implements the
+// requests of the blob service that the tests of this package make. It checks neither signatures nor permissions.
 type azureServer struct {
 	mu         sync.Mutex
 	writes     int

@@ -159,7 +159,8 @@ func TestPermissionsAnalyzer(t *testing.T) {
 	}
 }
 
-// build builds programs. Those that open no bucket of Amazon's do so here.
+// build builds programs into dir. Some examples import no driver for Amazon S3. They get it here, so that the test
+// can run them on buckets of S3.
 func build(t *testing.T, module, dir string, packages ...string) {
 	t.Helper()
 	driver := filepath.Join(dir, "driver.go")
