@@ -185,9 +185,6 @@ func (o tailOption) applyCopy(r *CopyOptions) {
 // ten minutes.
 const maxConflicts = 1000
 
-// maxDoublings is how often the delay after a lost round is doubled.
-const maxDoublings = 5
-
 // rounds repeats a call of Update or Append. Each round reads the object, and writes it if nobody
 // has written in between.
 type rounds struct {
@@ -257,7 +254,7 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 				Hint: "too many writers update this object: spread them over several keys",
 			})
 		}
-		delay = running.Jitter(running.FirstDelay << min(r.conflicts, maxDoublings))
+		delay = running.ConflictDelay(r.conflicts)
 		r.conflicts++
 		r.throttled = running.Tries{}
 	case RateLimited:

@@ -19,8 +19,6 @@ const (
 	// maxConflicts is how many times Append starts over because another writer was faster. That
 	// takes about ten minutes.
 	maxConflicts = 1000
-	// maxDoublings is how often the delay after a conflict is doubled.
-	maxDoublings = 5
 	// maxKnownAge is how long Append relies on the last entry that it has seen. After that time, other
 	// writers may have trimmed the log twice, so that the entry may no longer exist.
 	maxKnownAge = time.Minute
@@ -83,8 +81,7 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 			e.Hint = "too many writers append to this log: let one process append for several, or use several logs"
 			return 0, e
 		}
-		delay := running.Jitter(running.FirstDelay << min(conflicts, maxDoublings))
-		if err := running.Sleep(ctx, delay); err != nil {
+		if err := running.Sleep(ctx, running.ConflictDelay(conflicts)); err != nil {
 			return 0, l.interrupted("Append", err)
 		}
 		if last, err = l.lastNumber(ctx, start); err != nil {

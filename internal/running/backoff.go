@@ -23,6 +23,15 @@ const (
 // FirstDelay is the upper limit of the wait before the first retry, unless the store throttles.
 const FirstDelay = 50 * time.Millisecond
 
+// maxDoublings is how often [ConflictDelay] doubles its upper limit.
+const maxDoublings = 5
+
+// ConflictDelay returns the wait of a writer before it tries again, because another writer was faster.
+// conflicts is how often that has happened to it before.
+func ConflictDelay(conflicts int) time.Duration {
+	return Jitter(FirstDelay << min(conflicts, maxDoublings))
+}
+
 // A Policy limits the retries of all requests of a bucket. These requests share one retry budget.
 type Policy struct {
 	Attempts int           // largest number of attempts at one request, including the first
