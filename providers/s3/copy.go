@@ -194,8 +194,7 @@ func isTooLargeToCopy(err error) bool {
 func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
 	e := s3error.Of(err)
 	// A 404 means that the source, which existed a moment ago, is gone.
-	isOtherMissing := s3error.IsCode(e.Err, "NoSuchBucket", "NoSuchUpload") || s3error.IsKMS(e.Err)
-	isGone := e.Status == http.StatusNotFound && !isOtherMissing
+	isGone := isObjectMissing(e)
 	isRefused := e.Code == storage.PreconditionFailed || e.Code == storage.NotModified
 	if !isGone && !isRefused {
 		return e

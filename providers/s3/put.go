@@ -68,14 +68,18 @@ func writeError(err error, c storage.Condition) error {
 	if c == (storage.Condition{}) {
 		return e
 	}
-	isFalse := e.Code == storage.NotModified
-	if c.Revision != "" && e.Status == http.StatusNotFound {
-		isOtherMissing := s3error.IsCode(e.Err, "NoSuchBucket", "NoSuchUpload") || s3error.IsKMS(e.Err)
-		isFalse = isFalse || !isOtherMissing
-	}
-	if isFalse {
+	if e.Code == storage.NotModified || c.Revision != "" && isObjectMissing(e) {
 		e.Code = storage.PreconditionFailed
 		e.Hint = ""
 	}
 	return e
+}
+
+// isObjectMissing reports whether the store does not have the object of a request. A 404 may also mean
+// that there is no bucket, no upload or no KMS key.
+func isObjectMissing(e *storage.Error) bool {
+	if e.Status != http.StatusNotFound || s3error.IsKMS(e.Err) {
+		return false
+	}
+	return !s3error.IsCode(e.Err, "NoSuchBucket", "NoSuchUpload")
 }
