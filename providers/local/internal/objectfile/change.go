@@ -29,23 +29,22 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 	if err != nil {
 		return err
 	}
-	if !s.reader.WritesVisible() {
-		if err := s.DropVisible(ctx); err != nil {
+	var visible *StagedFile // nil if the bucket has no visible sidecars
+	if s.reader.WritesVisible() {
+		visible, err = s.staging.StageVisible(ctx, a, f.Meta)
+		if err != nil {
 			return err
 		}
-		return s.staging.replaceAttrs(ctx, f, a)
+		defer s.staging.Discard(visible)
 	}
-
-	visible, err := s.staging.StageVisible(ctx, a, f.Meta)
-	if err != nil {
-		return err
-	}
-	defer s.staging.Discard(visible)
 	if err := s.DropVisible(ctx); err != nil {
 		return err
 	}
 	if err := s.staging.replaceAttrs(ctx, f, a); err != nil {
 		return err
+	}
+	if visible == nil {
+		return nil
 	}
 	return s.PutVisible(ctx, visible)
 }
