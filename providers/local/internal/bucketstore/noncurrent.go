@@ -159,7 +159,7 @@ func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest)
 }
 
 func (n *Noncurrent) unlinkVersion(ctx context.Context, d *osdir.Dir, version string) error {
-	if err := osdir.RetryInUse(ctx, func() error { return d.Unlink(version) }); err != nil {
+	if err := d.UnlinkInUse(ctx, version); err != nil {
 		return bucketdir.UnlessAbsent(err)
 	}
 	return bucketdir.UnknownOutcome(n.tree.Flush(d))
@@ -205,7 +205,7 @@ func (n *Noncurrent) dropLeftovers(ctx context.Context, d *osdir.Dir, current ob
 		return objectfile.ValidVersion(e.Name) && isLeftover(e.Name, current)
 	})
 	for _, name := range names {
-		_ = osdir.RetryInUse(ctx, func() error { return d.Unlink(name) })
+		_ = d.UnlinkInUse(ctx, name)
 	}
 	return bucketdir.Failure(err)
 }

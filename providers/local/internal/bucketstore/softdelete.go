@@ -293,7 +293,7 @@ func (m *softDeleted) removeExpired(ctx context.Context, d *osdir.Dir, name stri
 	if err != nil || !file.Found() {
 		return
 	}
-	if osdir.RetryInUse(ctx, func() error { return d.Unlink(name) }) == nil {
+	if d.UnlinkInUse(ctx, name) == nil {
 		m.reader.DropSidecar(file.Meta)
 	}
 }

@@ -215,7 +215,7 @@ func (s *Candidates) removeLiteral(ctx context.Context, newDir *osdir.Dir) error
 // removed, removeStale ignores that.
 func (s *Candidates) removeStale(ctx context.Context, newDir, d *osdir.Dir, base string) error {
 	if !s.tree.Sync || d == newDir {
-		_ = unlink(ctx, d, base)
+		_ = d.UnlinkInUse(ctx, base)
 		return nil
 	}
 	if _, err := d.Stat(base); err != nil {
@@ -226,16 +226,10 @@ func (s *Candidates) removeStale(ctx context.Context, newDir, d *osdir.Dir, base
 			return bucketdir.UnknownOutcome(err)
 		}
 	}
-	if err := unlink(ctx, d, base); err != nil {
+	if err := d.UnlinkInUse(ctx, base); err != nil {
 		return nil
 	}
 	return bucketdir.UnknownOutcome(d.Sync())
-}
-
-// unlink removes a file of the directory d. If another program has the file open on Windows, it tries
-// again.
-func unlink(ctx context.Context, d *osdir.Dir, base string) error {
-	return osdir.RetryInUse(ctx, func() error { return d.Unlink(base) })
 }
 
 // moveInto moves the staged file to the given directory and name. If ifAbsent is true, it uses a hard
@@ -307,7 +301,7 @@ func (s *Candidates) Remove(ctx context.Context) error {
 	if err != nil || !file.Found() {
 		return err
 	}
-	return bucketdir.UnlessAbsent(unlink(ctx, s.Plain, s.Location.Base))
+	return bucketdir.UnlessAbsent(s.Plain.UnlinkInUse(ctx, s.Location.Base))
 }
 
 // RemoveOthers removes the files of the object that do not have its plain name, and flushes the
@@ -321,7 +315,7 @@ func (s *Candidates) RemoveOthers(ctx context.Context) error {
 		// An object in a directory that cannot be opened cannot be read, either.
 		return nil
 	}
-	if err := unlink(ctx, alternate, s.Location.AltBase); err != nil {
+	if err := alternate.UnlinkInUse(ctx, s.Location.AltBase); err != nil {
 		return bucketdir.UnlessAbsent(err)
 	}
 	if alternate == s.Plain {

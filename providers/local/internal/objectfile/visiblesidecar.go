@@ -188,7 +188,7 @@ func (s *Candidates) DropVisible(ctx context.Context) error {
 	if err != nil || alternate == nil {
 		return err
 	}
-	err = unlink(ctx, alternate, s.Location.VisibleName())
+	err = alternate.UnlinkInUse(ctx, s.Location.VisibleName())
 	if osdir.IsNoFile(err) {
 		return nil
 	}

@@ -18,6 +18,7 @@ package osdir
 
 import (
 	"cmp"
+	"context"
 	"os"
 	"slices"
 	"strings"
@@ -122,4 +123,10 @@ func Split(path string) (dir, base string) {
 		return "", path
 	}
 	return path[:i], path[i+1:]
+}
+
+// UnlinkInUse removes a file of d. If another program has the file open on Windows, it tries again, as
+// [RetryInUse] does.
+func (d *Dir) UnlinkInUse(ctx context.Context, base string) error {
+	return RetryInUse(ctx, func() error { return d.Unlink(base) })
 }
