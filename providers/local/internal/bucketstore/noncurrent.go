@@ -180,13 +180,9 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 		return false, err
 	}
 	versions, err := n.noncurrentVersions(key, current)
-	if err != nil {
+	if err != nil || len(versions) == 0 || objectfile.IsMarker(versions[0]) {
 		n.tree.Prune(ctx, path, bucketdir.VersionsPath)
 		return false, err
-	}
-	if len(versions) == 0 || objectfile.IsMarker(versions[0]) {
-		n.tree.Prune(ctx, path, bucketdir.VersionsPath)
-		return false, nil
 	}
 
 	newest := versions[0]
