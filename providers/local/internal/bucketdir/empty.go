@@ -73,7 +73,7 @@ func (t *Tree) RemoveEmpty(path string) error {
 
 	var dirs []string
 	err = d.Each(func(e osdir.Entry) bool {
-		if e.Kind == osdir.KindDir && d.PathOf(e.Name) != Reserved {
+		if d.PathOf(e.Name) != Reserved && isDir(d, e) {
 			dirs = append(dirs, e.Name)
 		} else if isVisibleName(e.Name) {
 			// No object is left, so the sidecar has none. If it remains, so does the directory.
