@@ -107,23 +107,19 @@ func (b *bucket) listVersions(r *driver.ListRequest, pos position) *driver.Versi
 		}
 
 		common, isPrefix := objectkey.CommonPrefix(o.key, r.Prefix, r.Delimiter)
+		wasListed := isPrefix && common <= pos.key // an earlier page has ended with this common prefix
+		if !wasListed && len(page.Entries) == r.Limit {
+			page.Token = last.token()
+			return page
+		}
 		if !isPrefix {
-			if len(page.Entries) == r.Limit {
-				page.Token = last.token()
-				return page
-			}
 			page.Entries = append(page.Entries, b.versionEntry(o, noncurrentSince))
 			last = position{o.key, o.revision}
 			all.next()
 			continue
 		}
 
-		// An earlier page may have ended with this common prefix.
-		if common > pos.key {
-			if len(page.Entries) == r.Limit {
-				page.Token = last.token()
-				return page
-			}
+		if !wasListed {
 			entry := storage.ListEntry{Key: common, IsPrefix: true}
 			page.Entries = append(page.Entries, storage.VersionEntry{ListEntry: entry})
 			last = position{key: common}
