@@ -167,21 +167,15 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 		}
 	}
 
-	if err != io.EOF {
-		sortChildren(children)
-		return children, err
-	}
-	if restored {
+	if err == io.EOF && restored {
 		// The names have changed, so read the directory once more.
 		return w.read(prefix)
 	}
-	sortChildren(children)
-	return children, nil
-}
-
-// sortChildren sorts the children of a directory by their keys.
-func sortChildren(children []child) {
 	slices.SortFunc(children, func(a, b child) int { return cmp.Compare(a.order, b.order) })
+	if err != io.EOF {
+		return children, err
+	}
+	return children, nil
 }
 
 // pushAncestor adds the opened directory f to ancestors. It fails if f is one of them already.
