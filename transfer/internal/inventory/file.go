@@ -87,7 +87,7 @@ func (i *Inventory) fetch(ctx context.Context, file tableFile) (*os.File, int64,
 	return f, size, nil
 }
 
-// copyTo copies the object of the file to f, and verifies it. Then it goes to the beginning of f.
+// copyTo copies src, the object of the file, to dst, and verifies it. Then it goes to the beginning of dst.
 // The result is the number of bytes.
 func (f tableFile) copyTo(dst *os.File, src *storage.Reader) (int64, error) {
 	limit := int64(math.MaxInt64)
