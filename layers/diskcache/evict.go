@@ -52,7 +52,12 @@ func (c *Cache) beginWrite(bytes int64) (fits, isScanDue bool) {
 	}
 	c.writing += bytes
 	c.unscanned += bytes
-	return true, c.full || c.unscanned > c.config.MaxBytes/scanShare
+	return true, c.isScanDue()
+}
+
+// isScanDue reports whether blocks may have to be removed. The caller holds the lock counting.
+func (c *Cache) isScanDue() bool {
+	return c.full || c.unscanned > c.config.MaxBytes/scanShare
 }
 
 // startScan begins a scan if one is due. room is the number of bytes for which the scan must make
@@ -60,14 +65,13 @@ func (c *Cache) beginWrite(bytes int64) (fits, isScanDue bool) {
 func (c *Cache) startScan() (room int64, isFull, isDue bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
-	share := c.config.MaxBytes / scanShare
-	if !c.full && c.unscanned <= share {
+	if !c.isScanDue() {
 		return 0, false, false
 	}
 	isFull = c.full
 	c.full = false
 	c.unscanned = c.writing
-	return max(share, c.writing), isFull, true
+	return max(c.config.MaxBytes/scanShare, c.writing), isFull, true
 }
 
 // removeOldest removes the least recently used blocks, until there is room for the writes in progress.
