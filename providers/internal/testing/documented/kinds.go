@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -49,8 +48,7 @@ var WithoutDecrypt = Kind{
 				response.Header().Set("X-Amz-Request-Id", "R1")
 				response.Code = http.StatusForbidden
 			}
-			maps.Copy(w.Header(), response.Header())
-			w.WriteHeader(response.Code)
+			relay(w, response)
 		})
 	},
 }
@@ -189,9 +187,7 @@ var R2Conditions = Kind{
 			if response.Code == http.StatusPreconditionFailed {
 				aborted.Store(upload, true)
 			}
-			maps.Copy(w.Header(), response.Header())
-			w.WriteHeader(response.Code)
-			_, _ = w.Write(response.Body.Bytes())
+			relay(w, response)
 		})
 	},
 }

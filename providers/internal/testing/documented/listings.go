@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
-	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -131,10 +129,9 @@ func rewriteResponses(
 			resp := httptest.NewRecorder()
 			next.ServeHTTP(resp, r)
 			page := rewrite(resp.Body.String())
-			maps.Copy(w.Header(), resp.Header())
-			w.Header().Set("Content-Length", strconv.Itoa(len(page)))
-			w.WriteHeader(resp.Code)
-			_, _ = io.WriteString(w, page)
+			resp.Header().Set("Content-Length", strconv.Itoa(len(page)))
+			resp.Body = bytes.NewBufferString(page)
+			relay(w, resp)
 		})
 	}
 }
