@@ -22,11 +22,11 @@ var concurrentCases = []testCase{
 
 const racers = 16
 
-// race calls the function do in several goroutines, which all start at the same moment.
-func race(do func(i int)) {
+// race calls the function do in n goroutines, which all start at the same moment.
+func race(n int, do func(i int)) {
 	var group sync.WaitGroup
 	start := make(chan struct{})
-	for i := range racers {
+	for i := range n {
 		group.Go(func() {
 			<-start
 			do(i)
@@ -42,7 +42,7 @@ func oneCreator(t *testing.T, r uploads.Records) {
 	id := uploads.NewID(day)
 	var winners atomic.Int64
 	errs := make([]error, racers)
-	race(func(i int) {
+	race(racers, func(i int) {
 		one := record(i)
 		one.ID = id
 		errs[i] = r.Create(t.Context(), one)
@@ -70,7 +70,7 @@ func purposesAtOnce(t *testing.T, r uploads.Records) {
 	want := record(1)
 	create(t, r, want)
 	errs := make([]error, racers)
-	race(func(i int) {
+	race(racers, func(i int) {
 		var got *uploads.File
 		purpose := fmt.Sprint("purpose-", i)
 		got, errs[i] = r.SetPurpose(t.Context(), want.ID, purpose)
@@ -95,7 +95,7 @@ func purposeAgainstRemoval(t *testing.T, r uploads.Records) {
 		one := record(1)
 		create(t, r, one)
 		errs := make([]error, racers)
-		race(func(i int) {
+		race(racers, func(i int) {
 			if i == 0 {
 				errs[i] = r.Remove(t.Context(), one)
 				return

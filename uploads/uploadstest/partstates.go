@@ -226,7 +226,7 @@ func oneStateCreator(t *testing.T, s uploads.States) {
 	revisions := make([]string, racers)
 	errs := make([]error, racers)
 	stateOf := func(i int) string { return fmt.Sprintf(`{"count":%d}`, i) }
-	race(func(i int) {
+	race(racers, func(i int) {
 		revisions[i], errs[i] = s.SetState(t.Context(), firstKey, []byte(stateOf(i)), "")
 	})
 
@@ -249,7 +249,7 @@ func statesAtOnce(t *testing.T, s uploads.States) {
 	const each = 5
 	setState(t, s, firstKey, `0`, "")
 	errs := make([]error, racers)
-	race(func(i int) {
+	race(racers, func(i int) {
 		errs[i] = countUp(t.Context(), s, each)
 	})
 	for _, err := range errs {

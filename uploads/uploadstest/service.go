@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -250,16 +249,7 @@ func lastPieceAtOnce(t *testing.T, s *uploads.Service) {
 	}
 	got := make([]*uploads.File, 32)
 	errs := make([]error, len(got))
-	var group sync.WaitGroup
-	start := make(chan struct{})
-	for i := range got {
-		group.Go(func() {
-			<-start
-			got[i], errs[i] = putPiece(t, s, pieces)
-		})
-	}
-	close(start)
-	group.Wait()
+	race(len(got), func(i int) { got[i], errs[i] = putPiece(t, s, pieces) })
 	for i, f := range got {
 		if errs[i] != nil { // the file was complete before this call began
 			require.Equal(t, uploads.Completed, uploads.CodeOf(errs[i]))
