@@ -611,6 +611,7 @@ func TestHookDeniesEachEffect(t *testing.T) {
 				permitted.reset(0)
 				err := tt.call(t.Context(), permitted.Bucket, permitted)
 				if errors.Is(err, errNoUpload) {
+					require.Equal(t, "weak", store)
 					t.Skip(err)
 				}
 
