@@ -46,6 +46,7 @@ func (o *Objects) Close() error { return nil }
 
 func (o *Objects) SyncDirs() error { return nil } // the store keeps its objects itself, so there is nothing to wait for
 
+// CheckWrite fails if key is not a valid key for a new object.
 func (o *Objects) CheckWrite(key string, _ bool) error {
 	if rule := objectkey.WriteRule(key); rule != "" {
 		return joberror.Invalid("key", rule)
@@ -177,7 +178,8 @@ func (o *Objects) RemoveUnchanged(ctx context.Context, src Entry) error {
 	return err
 }
 
-// Remove removes objects in the provider's batches.
+// Remove removes objects in the provider's batches. It calls the function removed for each of them. After a failure, it
+// continues with the other objects. It ends early only if ctx is done.
 func (o *Objects) Remove(
 	ctx context.Context, files iter.Seq[storage.VersionEntry], removed func(file storage.VersionEntry, err error),
 ) {
@@ -187,7 +189,8 @@ func (o *Objects) Remove(
 	})
 }
 
-// RemoveGroup removes a batch of objects or versions. It calls the function removed for each of them.
+// RemoveGroup removes a batch of objects, or of versions if ofVersions is true. It calls the function removed for each
+// of them, with the error of its removal or nil.
 func RemoveGroup(
 	ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool,
 	removed func(file storage.VersionEntry, err error),

@@ -97,6 +97,7 @@ func OpenDestination(path string, sync bool) (*Tree, error) {
 // MissingTree returns the directory of a destination in a dry run, which does not exist.
 func MissingTree() *Tree { return &Tree{destination: true} }
 
+// Close syncs the directories that have changed, and closes the root. It does nothing for a [MissingTree].
 func (t *Tree) Close() error {
 	if t.Root == nil {
 		return nil
@@ -124,8 +125,8 @@ func (t *Tree) noteMark(key string) {
 	t.marks = append(t.marks, key)
 }
 
-// Sweep removes temporary files whose processes have died, except those that a later job can
-// continue.
+// Sweep removes temporary files whose processes have died. It finds them by their marks. It keeps those that a later
+// job can continue, and those of other shards.
 func (t *Tree) Sweep(files *selection.Selection) {
 	for _, mark := range t.marks {
 		partfile.Sweep(t.Root, mark, func(target string) bool {

@@ -111,6 +111,7 @@ func (w *treeWalker) enter(prefix string, link bool) bool {
 		return w.dir(prefix)
 	}
 	if w.followed == maxFollowed {
+		// Directories that link to each other would make very many paths.
 		unlisted := Entry{
 			Key:  prefix,
 			Kind: Unlisted,
@@ -193,8 +194,8 @@ func (w *treeWalker) pushAncestor(f *os.File) error {
 	return nil
 }
 
-// recover decides what becomes of a file that a killed move has renamed. It reports whether the file
-// has its name again.
+// recover ends a move that was killed. A move gives a file a private name before it removes the file. The path aside
+// ends in that name. recover removes the file, or gives it its name back, and reports whether it has its name again.
 func (w *treeWalker) recover(aside string) bool {
 	if !w.tree.Recovers {
 		return false
@@ -209,7 +210,8 @@ var (
 	errTooManyLinks = errors.New("path has too many links to directories")
 )
 
-// child returns the child with the name of d. It returns false if the job skips it.
+// child returns the child with the name of d. It returns false if the job skips it. The kind of the child's entry says
+// whether the job transfers the file, ignores it, or reports it as unreadable.
 func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	key := prefix + d.Name()
 	if strings.EqualFold(d.Name(), reservedName) {

@@ -99,6 +99,7 @@ func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
 		}
 	}
 
+	// Write the content, and then give the complete file its name.
 	modified, err := write(temp.File)
 	if err != nil {
 		return err
@@ -113,6 +114,8 @@ func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
 	return t.noteChange(path.Dir(key))
 }
 
+// CheckWrite fails if WriteFile could not write a file with this key. listed is true if the job has listed a file with
+// this key. Any other file is not replaced.
 func (t *Tree) CheckWrite(key string, listed bool) error {
 	err := CheckPath(key)
 	if err == nil && t.Root != nil {
@@ -136,8 +139,8 @@ func (t *Tree) closeFile(f *os.File, temp string, modified time.Time) error {
 	return t.Root.Chtimes(temp, time.Time{}, modified)
 }
 
-// checkTarget fails if key is the name of something that must not be replaced. It returns the file
-// that will be replaced, or nil if there is none.
+// checkTarget fails if key is the name of something that must not be replaced: a directory, a link, or a file that the
+// job has not listed. It returns the file that will be replaced, or nil if there is none.
 func (t *Tree) checkTarget(key string, listed bool) (fs.FileInfo, error) {
 	info, err := t.Root.Lstat(key)
 	if err != nil && listed && !errors.Is(err, fs.ErrNotExist) {
