@@ -17,6 +17,7 @@ var _ Copier = (*fileCopier)(nil)
 // A fileCopier transfers files from a directory to a directory.
 type fileCopier struct{ src, dst *ends.Tree }
 
+// Compare compares the times of two files of equal size. Transfer gives the copy the time of the source.
 func (r *fileCopier) Compare(src, dst ends.Entry) Comparison {
 	if sameTime(dst.Modified, src.Modified) {
 		return Same
@@ -29,6 +30,8 @@ func (r *fileCopier) CompareDeep(context.Context, ends.Entry, ends.Entry) (equal
 	return false, false, nil
 }
 
+// Transfer copies a file to the same path, with its time and permissions. It fails with ErrChanged if the size of the
+// file changes meanwhile.
 func (r *fileCopier) Transfer(
 	ctx context.Context, src ends.Entry, listed bool, _ int, moved func(done, total int64),
 ) (int64, error) {
@@ -73,6 +76,7 @@ type progressReader struct {
 	moved       func(done, total int64)
 }
 
+// Read reads from the file, and then calls moved with the number of bytes so far.
 func (c *progressReader) Read(p []byte) (int, error) {
 	n, err := c.src.Read(p)
 	c.done += int64(n)

@@ -89,6 +89,9 @@ func (c *bucketCopier) Transfer(
 	if attrs.Size == src.Size {
 		return attrs.Size, nil
 	}
+
+	// The copy may have another size than the listing because the source was replaced meanwhile. If it was not
+	// replaced, the copy is wrong.
 	current, err := c.src.Attrs(ctx, src.Key)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // removed since
 		return attrs.Size, nil
@@ -97,7 +100,7 @@ func (c *bucketCopier) Transfer(
 		return 0, err
 	}
 	if current.Revision == src.Revision {
-		// The source has not changed since it was listed.
+		// The error then tells the size of the copy.
 		current.Size = attrs.Size
 	}
 	return attrs.Size, checkListedSize("Copy", src, current)

@@ -20,6 +20,8 @@ func (d *downloader) transferLarge(
 	if err := d.dst.CheckWrite(src.Key, listed); err != nil {
 		return 0, err
 	}
+
+	// Continue the download of an earlier job, if the object is still the same.
 	source := serving.Source(d.src, src.Key)
 	if part := partfile.Find(d.dst.Root, src.Key, source); part != nil {
 		opts := []storage.DownloadOption{storage.WithConcurrency(requests)}
@@ -33,6 +35,7 @@ func (d *downloader) transferLarge(
 		}
 	}
 
+	// Otherwise begin a download.
 	r, err := d.src.Download(ctx, src.Key, storage.WithConcurrency(requests), storage.WithProgress(moved))
 	if err != nil {
 		return 0, err
@@ -105,7 +108,7 @@ func (d *downloader) finishContinued(src ends.Entry, listed bool, part *partfile
 }
 
 // endPart ends a download that failed with err. It keeps the temporary file if the next job may be
-// able to continue the download. The file is kept only if WithResume is given, or if an earlier
+// able to continue the download. The file is kept only if WithResume is given, or if continued is true: an earlier
 // process had begun the download.
 func (d *downloader) endPart(ctx context.Context, key string, part *partfile.File, continued bool, err error) {
 	if err == nil || !d.mayContinue(ctx, continued, err) {

@@ -20,13 +20,13 @@ type uploader struct {
 	settings *Settings
 }
 
-// Compare returns Same if the object was written long after the file was changed.
-// Otherwise, it returns Unclear. A time in the future comes from a wrong clock, so
-// compare does not use it.
+// Compare returns Same if the object was written so long after the last change of the file that the clocks of the store
+// and this machine cannot explain it. Otherwise, it returns Unclear. A time in the future comes from a wrong clock, so
+// Compare does not use it.
 func (u *uploader) Compare(src, dst ends.Entry) Comparison {
 	changed := src.Modified
 	if u.settings.Cache != nil && src.Written.After(changed) {
-		// An older file may have replaced the file.
+		// A file with an older time may have replaced the file that the object has.
 		changed = src.Written
 	}
 	if !u.settings.future(dst.Modified) && dst.Modified.After(changed.Add(skew)) {
@@ -66,6 +66,9 @@ func (u *uploader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equal,
 		}
 		return sum == attrs.CRC32C.Sum, listed, nil
 	}
+
+	// The store keeps no checksum. The object is the same if it was written after the file, unless its mtime is that of
+	// another file, or the clock of the store is wrong.
 	if hasMtime || u.settings.future(dst.Modified) {
 		return false, listed, nil
 	}
