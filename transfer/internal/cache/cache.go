@@ -62,6 +62,8 @@ func Open(dir, job string, startTime time.Time, readOnly bool) *Cache {
 	return c
 }
 
+// openOld opens the file of the last job, which has its digests in order after the text magic. If there is no such
+// file, the cache knows no files yet.
 func (c *Cache) openOld() {
 	f, err := os.Open(c.path)
 	if err != nil {
@@ -90,7 +92,7 @@ func (c *Cache) Has(src, dst ends.Entry) bool {
 	_, found := sort.Find(c.n, func(i int) int {
 		at, err := c.digestAt(i)
 		if err != nil {
-			// Nothing is found then, because the last comparison is not 0.
+			// The result is then that the digest was not found, because no comparison returns 0.
 			return 1
 		}
 		return bytes.Compare(want[:], at[:])
@@ -131,8 +133,8 @@ func (c *Cache) add(d digest) {
 	c.failed = c.failed || err != nil
 }
 
-// Close writes the digests of this job to the file. If the job has ended early, the digests of the
-// last job stay, too. A cache that cannot be written stays as it was.
+// Close writes the digests of this job to the file. complete is false if the job has ended early. The digests of the
+// last job then stay, too. A cache that cannot be written stays as it was.
 func (c *Cache) Close(complete bool) {
 	if c == nil {
 		return
