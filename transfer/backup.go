@@ -123,11 +123,13 @@ func (b *backup) sweep(files *selection.Selection) {
 		return
 	}
 	if dst, ok := b.end.(*ends.Tree); ok {
+		// Sweep finds temporary files by their marks.
 		dst.NoteTopMarks()
 		dst.Sweep(files)
 	}
 }
 
+// close closes the directory or bucket of WithBackup. b is nil if the job has no such option.
 func (b *backup) close() error {
 	if b == nil {
 		return nil

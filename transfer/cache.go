@@ -32,12 +32,14 @@ func WithCache(dir string) Option {
 	})
 }
 
-// cache.Open opens the cache of the job, or returns nil if the job needs none.
+// openCache opens the cache of the job. It returns nil if the job has no WithCache, or compares files without a cache.
 func (s *settings) openCache(dst, src End) *cache.Cache {
 	between := src.kind == dirEnd && dst.kind == dirEnd
 	if s.cacheDir == "" || between || s.checksum || s.sizeOnly || s.missingOnly || s.inventory != nil {
 		return nil
 	}
+
+	// Without a name that is the same in every process, a later job would not find the cache.
 	srcName := src.name()
 	dstName := dst.name()
 	if srcName == "" || dstName == "" {

@@ -206,13 +206,14 @@ func (e *expiry) applyRule(ctx context.Context, index int) error {
 func (e *expiry) readClock(ctx context.Context) (err error) {
 	e.now = e.settings.now()
 	if e.everyAge || len(e.rules) == 0 || e.settings.nowGiven || e.settings.dryRun {
+		// No age is compared, or the caller has set the clock, or nothing may be written.
 		return nil
 	}
 	e.now, err = inquiry.AskTime(ctx, e.bucket, e.rules[0].Prefix)
 	return err
 }
 
-// objects removes the objects that are older than the Age of one rule.
+// objects removes the objects that are older than the Age of one rule. For Remove, it removes those of every age.
 func (e *expiry) objects(ctx context.Context, rule int) error {
 	for entry, err := range e.list(ctx, e.rules[rule].Prefix) {
 		if err != nil {
@@ -249,6 +250,8 @@ func (e *expiry) expire(ctx context.Context, rule int, v expiring, isOld func(Ex
 		// A delete marker has no tags.
 		return
 	}
+
+	// The removal of a larger group could end early because of failures.
 	e.group = append(e.group, v)
 	if len(e.group) == piecemeal.MaxFailures {
 		e.remove(ctx)
@@ -291,6 +294,8 @@ func (e *expiry) remove(ctx context.Context) {
 		}
 		return
 	}
+
+	// A group has only objects or only versions. Only versions have an age.
 	ofVersions := len(group) > 0 && group[0].age > 0
 	if e.settings.inventory != nil {
 		if !ofVersions {
@@ -323,6 +328,7 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 
 	err := eachOld(versions, func(v storage.VersionEntry, start time.Time) error {
 		if v.Key == "" || !files.SelectsFile(v.Key, v.Size, v.Modified) {
+			// eachOld also calls this function with empty entries.
 			return ctx.Err()
 		}
 		isOld := func(r ExpireRule) bool {

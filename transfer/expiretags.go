@@ -97,6 +97,7 @@ func (e *expiry) selectByTags(ctx context.Context, group []expiring) []expiring 
 			defer requests.release(1)
 			var opts []storage.AttrsOption
 			if object.age > 0 {
+				// It is a version, whose tags may differ from those of the object.
 				opts = append(opts, storage.WithVersion(object.Version))
 			}
 			has, err := e.hasTags(ctx, object.Key, object.selects, opts...)
