@@ -194,7 +194,8 @@ func TestVerifyURLAltered(t *testing.T) {
 			r.query += "%3D"
 		}},
 		{"a signature in hexadecimal", func(r *request) {
-			raw, _ := base64.RawURLEncoding.DecodeString(r.signature())
+			raw, err := base64.RawURLEncoding.DecodeString(r.signature())
+			require.NoError(t, err)
 			r.replace(r.signature(), fmt.Sprintf("%x", raw))
 		}},
 		{"a signature whose last bits differ", alterUnusedBits},
