@@ -341,46 +341,37 @@ func listingTable(t *T) {
 			turn++
 			for _, startAfter := range []string{"", "a", "a-b", "a/", "a/a", "a/b", "a0", "0", "z"} {
 				want := model(keys, prefix, delimiter, startAfter)
-				opts := listOptions(prefix, delimiter, startAfter)
+				opts := []storage.ListOption{
+					storage.WithPrefix(prefix),
+					storage.WithDelimiter(delimiter),
+					storage.WithStartAfter(startAfter),
+				}
 				if t.remote() {
-					t.requireListing(b, want, sizes[turn%len(sizes)], opts)
+					size := sizes[turn%len(sizes)]
+					t.requireListing(b, want, []int{size}, opts...)
 					turn++
 					continue
 				}
-				for _, size := range sizes {
-					t.requireListing(b, want, size, opts)
-				}
+				t.requireListing(b, want, sizes, opts...)
 			}
 		}
 	}
 }
 
-// listOptions returns an option for each argument that is not empty.
-func listOptions(prefix, delimiter, startAfter string) []storage.ListOption {
-	var opts []storage.ListOption
-	if prefix != "" {
-		opts = append(opts, storage.WithPrefix(prefix))
-	}
-	if delimiter != "" {
-		opts = append(opts, storage.WithDelimiter(delimiter))
-	}
-	if startAfter != "" {
-		opts = append(opts, storage.WithStartAfter(startAfter))
-	}
-	return opts
-}
-
-// requireListing requires that a listing in pages of size entries yields want, and that a listing
-// with a limit yields the first entries of want.
-func (t *T) requireListing(b storage.Lister, want []string, size int, opts []storage.ListOption) {
+// requireListing lists b once with each of the page sizes, and requires that each listing yields
+// want. It also requires that a listing with a limit yields the first entries of want.
+func (t *T) requireListing(b storage.Lister, want []string, pageSizes []int, opts ...storage.ListOption) {
 	t.Helper()
 	var r storage.ListOptions
 	require.NoError(t, r.Apply(opts...))
-	opts = append(slices.Clip(opts), storage.WithPageSize(size))
-	require.Equal(t, want, t.keys(b, opts...), "%+v in pages of %d", r, size)
-	if len(want) > 1 {
-		limited := t.keys(b, append(opts, storage.WithLimit(2))...)
-		require.Equal(t, want[:2], limited, "%+v in pages of %d, limit 2", r, size)
+
+	for _, size := range pageSizes {
+		paged := append(slices.Clip(opts), storage.WithPageSize(size))
+		require.Equal(t, want, t.keys(b, paged...), "%+v in pages of %d", r, size)
+		if len(want) > 1 {
+			limited := t.keys(b, append(paged, storage.WithLimit(2))...)
+			require.Equal(t, want[:2], limited, "%+v in pages of %d, limit 2", r, size)
+		}
 	}
 }
 
