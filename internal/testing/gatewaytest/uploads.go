@@ -51,20 +51,28 @@ func (g *gateway) part(key string, upload *string, number int32, content string)
 	g.Helper()
 	part, err := g.tryPart(g.Client, key, *upload, number, content)
 	require.NoError(g, err)
-	return types.CompletedPart{PartNumber: &number, ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}
+	return part
 }
 
 // tryPart sends a part of an upload to one of the servers.
 func (g *gateway) tryPart(
 	server *s3.Client, key, upload string, number int32, content string,
-) (*s3.UploadPartOutput, error) {
-	return server.UploadPart(g.Context(), &s3.UploadPartInput{
+) (types.CompletedPart, error) {
+	output, err := server.UploadPart(g.Context(), &s3.UploadPartInput{
 		Bucket:     g.bucket,
 		Key:        &key,
 		UploadId:   &upload,
 		PartNumber: &number,
 		Body:       strings.NewReader(content),
 	})
+	if err != nil {
+		return types.CompletedPart{}, err
+	}
+	return types.CompletedPart{
+		PartNumber:    &number,
+		ETag:          output.ETag,
+		ChecksumCRC32: output.ChecksumCRC32,
+	}, nil
 }
 
 // complete completes an upload with these parts.
@@ -290,16 +298,7 @@ func (g *gateway) manyParts() {
 		for i := range parts {
 			group.Go(func() {
 				number := int32(i + 1)
-				output, err := g.tryPart(g.Client, key, *upload, number, letterContent(i))
-				if err != nil {
-					errs[i] = err
-					return
-				}
-				parts[i] = types.CompletedPart{
-					PartNumber:    &number,
-					ETag:          output.ETag,
-					ChecksumCRC32: output.ChecksumCRC32,
-				}
+				parts[i], errs[i] = g.tryPart(g.Client, key, *upload, number, letterContent(i))
 			})
 		}
 		group.Wait()
