@@ -112,10 +112,7 @@ func portals() []fault {
 		{
 			name: "a login page without a length",
 			respond: func(x *exchange) {
-				x.print("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n")
-				if x.request.Method != http.MethodHead {
-					x.print("%s", page)
-				}
+				x.beginBody("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n", page)
 			},
 		},
 		{
