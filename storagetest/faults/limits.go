@@ -116,6 +116,14 @@ func broken(format string, args ...any) error {
 	return &storage.Error{Code: storage.Internal, Err: fmt.Errorf("limits: "+format, args...)}
 }
 
+// isOutside reports whether n is less than 1, or more than limit. If limit is 0, there is no limit.
+func isOutside(n, limit int) bool {
+	if n < 1 {
+		return true
+	}
+	return limit > 0 && n > limit
+}
+
 func (d *limited) Describe() driver.Description { return d.desc }
 
 func (d *limited) has(f storage.Features) bool { return d.desc.Features&f == f }
@@ -191,10 +199,7 @@ func (d *limited) parts(anyOrder bool) storage.PartLimits {
 // PutPart checks the number and the size of the part.
 func (d *limited) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	limits := d.parts(r.AnyOrder)
-	if r.Number < 1 {
-		return driver.Part{}, broken("part number %d (the limit is %d)", r.Number, limits.MaxParts)
-	}
-	if limits.MaxParts > 0 && r.Number > limits.MaxParts {
+	if isOutside(r.Number, limits.MaxParts) {
 		return driver.Part{}, broken("part number %d (the limit is %d)", r.Number, limits.MaxParts)
 	}
 	if limits.MaxSize > 0 && r.Size > limits.MaxSize {
@@ -249,10 +254,7 @@ func checkParts(parts []driver.Part, limits storage.PartLimits) error {
 
 // List checks the size of the page.
 func (d *limited) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	if r.Limit < 1 {
-		return nil, broken("a page of %d entries (the limit is %d)", r.Limit, d.desc.MaxPage)
-	}
-	if d.desc.MaxPage > 0 && r.Limit > d.desc.MaxPage {
+	if isOutside(r.Limit, d.desc.MaxPage) {
 		return nil, broken("a page of %d entries (the limit is %d)", r.Limit, d.desc.MaxPage)
 	}
 	return d.Driver.List(ctx, r)
