@@ -53,8 +53,8 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		refuseAWS(w, "SerializationException")
 		return
 	}
-	var in awsRequest
-	if err := json.Unmarshal(body, &in); err != nil {
+	var req awsRequest
+	if err := json.Unmarshal(body, &req); err != nil {
 		refuseAWS(w, "SerializationException")
 		return
 	}
@@ -64,12 +64,12 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	state, versions, answered := s.begin(w, r, operation, in.KeyID)
+	state, versions, answered := s.begin(w, r, operation, req.KeyID)
 	if answered {
 		return
 	}
 	// The ID of a key is arn:aws:kms:REGION:ACCOUNT:key/NAME.
-	arn := strings.Split(in.KeyID, ":")
+	arn := strings.Split(req.KeyID, ":")
 	if state == "missing" || len(arn) < 6 || arn[3] != region {
 		refuseAWS(w, "NotFoundException")
 		return
@@ -79,10 +79,10 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if operation == "Encrypt" {
-		encryptAWS(w, &in, arn[5], versions[0])
+		encryptAWS(w, &req, arn[5], versions[0])
 		return
 	}
-	decryptAWS(w, &in, arn[5], versions[0])
+	decryptAWS(w, &req, arn[5], versions[0])
 }
 
 // awsRefusals are the codes of the errors for the states of a key.
@@ -93,29 +93,29 @@ var awsRefusals = map[string]string{
 }
 
 // encryptAWS responds with the ciphertext: the ID of the key, a line break, and the sealed bytes.
-func encryptAWS(w http.ResponseWriter, in *awsRequest, id string, key cipher.AEAD) {
-	sealed := key.Seal(nil, nil, in.Plaintext, in.boundContext())
+func encryptAWS(w http.ResponseWriter, req *awsRequest, id string, key cipher.AEAD) {
+	sealed := key.Seal(nil, nil, req.Plaintext, req.boundContext())
 	WriteJSON(w, http.StatusOK, map[string]any{
-		"KeyId":               in.KeyID,
+		"KeyId":               req.KeyID,
 		"EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
 		"CiphertextBlob":      append([]byte(id+"\n"), sealed...),
 	})
 }
 
 // decryptAWS responds with the plaintext of what encryptAWS has sent.
-func decryptAWS(w http.ResponseWriter, in *awsRequest, id string, key cipher.AEAD) {
-	name, sealed, _ := strings.Cut(string(in.CiphertextBlob), "\n")
+func decryptAWS(w http.ResponseWriter, req *awsRequest, id string, key cipher.AEAD) {
+	name, sealed, _ := strings.Cut(string(req.CiphertextBlob), "\n")
 	if name != id && strings.HasPrefix(name, "key/") {
 		refuseAWS(w, "IncorrectKeyException")
 		return
 	}
-	data, err := key.Open(nil, nil, []byte(sealed), in.boundContext())
+	data, err := key.Open(nil, nil, []byte(sealed), req.boundContext())
 	if err != nil {
 		refuseAWS(w, "InvalidCiphertextException")
 		return
 	}
 	WriteJSON(w, http.StatusOK, map[string]any{
-		"KeyId":               in.KeyID,
+		"KeyId":               req.KeyID,
 		"EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
 		"Plaintext":           data,
 	})
@@ -123,8 +123,8 @@ func decryptAWS(w http.ResponseWriter, in *awsRequest, id string, key cipher.AEA
 
 // boundContext returns the context of the encryption as bytes. Equal contexts give equal bytes,
 // because Marshal sorts the names.
-func (in *awsRequest) boundContext() []byte {
-	bound, err := json.Marshal(in.EncryptionContext)
+func (req *awsRequest) boundContext() []byte {
+	bound, err := json.Marshal(req.EncryptionContext)
 	if err != nil {
 		panic(err) // a map of strings can always be encoded
 	}

@@ -151,14 +151,14 @@ func parseVaultPath(path string) (p vaultPath, ok bool) {
 
 // wrap encrypts or decrypts the value of a request.
 func wrap(r *http.Request, operation string, key *rsa.PrivateKey) ([]byte, error) {
-	var in struct{ Alg, Value string }
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+	var req struct{ Alg, Value string }
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
 		return nil, err
 	}
-	if in.Alg != "RSA-OAEP-256" {
-		return nil, fmt.Errorf("unknown algorithm %q", in.Alg)
+	if req.Alg != "RSA-OAEP-256" {
+		return nil, fmt.Errorf("unknown algorithm %q", req.Alg)
 	}
-	value, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(in.Value, "="))
+	value, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(req.Value, "="))
 	if err != nil {
 		return nil, err
 	}

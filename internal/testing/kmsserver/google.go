@@ -44,8 +44,8 @@ func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 		RefuseGoogle(w, http.StatusUnauthorized, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
 		return
 	}
-	var in googleRequest
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.Method != http.MethodPost {
+	var req googleRequest
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil || r.Method != http.MethodPost {
 		RefuseGoogle(w, http.StatusBadRequest, "INVALID_ARGUMENT", "Invalid JSON payload received.")
 		return
 	}
@@ -58,15 +58,15 @@ func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 		refuseGoogleKey(w, name, state)
 		return
 	}
-	if !in.hasChecksums(operation) {
+	if !req.hasChecksums(operation) {
 		RefuseGoogle(w, http.StatusBadRequest, "INVALID_ARGUMENT", "The checksum in a field did not match the data.")
 		return
 	}
 	if operation == "encrypt" {
-		encryptGoogle(w, name, &in, versions)
+		encryptGoogle(w, name, &req, versions)
 		return
 	}
-	decryptGoogle(w, &in, versions)
+	decryptGoogle(w, &req, versions)
 }
 
 // refuseGoogleKey sends the error for a key that cannot be used.
@@ -84,15 +84,15 @@ func refuseGoogleKey(w http.ResponseWriter, name, state string) {
 }
 
 // hasChecksums reports whether the fields of the operation have the right checksums.
-func (in *googleRequest) hasChecksums(operation string) bool {
-	if sum(in.AdditionalAuthenticatedData) != in.AdditionalAuthenticatedDataCrc32c {
+func (req *googleRequest) hasChecksums(operation string) bool {
+	if sum(req.AdditionalAuthenticatedData) != req.AdditionalAuthenticatedDataCrc32c {
 		return false
 	}
 	switch operation {
 	case "encrypt":
-		return sum(in.Plaintext) == in.PlaintextCrc32c
+		return sum(req.Plaintext) == req.PlaintextCrc32c
 	case "decrypt":
-		return sum(in.Ciphertext) == in.CiphertextCrc32c
+		return sum(req.Ciphertext) == req.CiphertextCrc32c
 	default:
 		return true
 	}
@@ -100,9 +100,9 @@ func (in *googleRequest) hasChecksums(operation string) bool {
 
 // encryptGoogle responds with the ciphertext: the number of the newest version of the key in a byte,
 // and the sealed bytes.
-func encryptGoogle(w http.ResponseWriter, name string, in *googleRequest, versions []cipher.AEAD) {
+func encryptGoogle(w http.ResponseWriter, name string, req *googleRequest, versions []cipher.AEAD) {
 	newest := len(versions)
-	sealed := versions[newest-1].Seal(nil, nil, in.Plaintext, in.AdditionalAuthenticatedData)
+	sealed := versions[newest-1].Seal(nil, nil, req.Plaintext, req.AdditionalAuthenticatedData)
 	ciphertext := append([]byte{byte(newest)}, sealed...)
 	WriteJSON(w, http.StatusOK, map[string]any{
 		"name":                    fmt.Sprintf("%s/cryptoKeyVersions/%d", name, newest),
@@ -115,8 +115,8 @@ func encryptGoogle(w http.ResponseWriter, name string, in *googleRequest, versio
 }
 
 // decryptGoogle responds with the plaintext of what encryptGoogle has sent.
-func decryptGoogle(w http.ResponseWriter, in *googleRequest, versions []cipher.AEAD) {
-	data, err := openGoogle(in, versions)
+func decryptGoogle(w http.ResponseWriter, req *googleRequest, versions []cipher.AEAD) {
+	data, err := openGoogle(req, versions)
 	if err != nil {
 		RefuseGoogle(w, http.StatusBadRequest, "INVALID_ARGUMENT",
 			"Decryption failed: verify that 'name' refers to the correct CryptoKey.")
@@ -131,15 +131,15 @@ func decryptGoogle(w http.ResponseWriter, in *googleRequest, versions []cipher.A
 }
 
 // openGoogle decrypts the ciphertext with the version of the key that its first byte names.
-func openGoogle(in *googleRequest, versions []cipher.AEAD) ([]byte, error) {
-	if len(in.Ciphertext) == 0 {
+func openGoogle(req *googleRequest, versions []cipher.AEAD) ([]byte, error) {
+	if len(req.Ciphertext) == 0 {
 		return nil, errors.New("no ciphertext")
 	}
-	number := int(in.Ciphertext[0])
+	number := int(req.Ciphertext[0])
 	if number < 1 || number > len(versions) {
 		return nil, errors.New("no such version")
 	}
-	return versions[number-1].Open(nil, nil, in.Ciphertext[1:], in.AdditionalAuthenticatedData)
+	return versions[number-1].Open(nil, nil, req.Ciphertext[1:], req.AdditionalAuthenticatedData)
 }
 
 // sum returns the CRC32C of data.
