@@ -144,19 +144,19 @@ func (r *Recorder) writeFile(name string, entries []Exchange) error {
 }
 
 // add records an exchange, and learns the secrets in it.
-func (r *Recorder) add(request *http.Request, sent []byte, response *http.Response, received []byte) {
+func (r *Recorder) add(req *http.Request, reqBody []byte, resp *http.Response, respBody []byte) {
 	var x Exchange
-	x.Request.Method = request.Method
-	x.Request.URL = request.URL.String()
-	x.Request.Header = request.Header.Clone()
-	x.Request.MediaType = request.Header.Get("Content-Type")
-	x.Request.BodyParts = parts(request.Header, sent)
-	x.Response.StatusCode = response.StatusCode
+	x.Request.Method = req.Method
+	x.Request.URL = req.URL.String()
+	x.Request.Header = req.Header.Clone()
+	x.Request.MediaType = req.Header.Get("Content-Type")
+	x.Request.BodyParts = parts(req.Header, reqBody)
+	x.Response.StatusCode = resp.StatusCode
 	x.Response.Proto = "HTTP/1.1"
 	x.Response.ProtoMajor = 1
 	x.Response.ProtoMinor = 1
-	x.Response.Header = response.Header.Clone()
-	x.Response.Body = received
+	x.Response.Header = resp.Header.Clone()
+	x.Response.Body = respBody
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -198,41 +198,56 @@ func (t *recordingTransport) CloseIdleConnections() {
 }
 
 // RoundTrip sends the request. The exchange is recorded when the caller has read the response.
-func (t *recordingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	address, err := url.PathUnescape(r.URL.Host + r.URL.EscapedPath())
+func (t *recordingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	address, err := url.PathUnescape(req.URL.Host + req.URL.EscapedPath())
 	if err != nil || !ownBucket.MatchString(address) {
-		return t.base.RoundTrip(r)
+		return t.base.RoundTrip(req)
 	}
-	reqBody := &limitedCopy{}
-	if r.Body != nil && r.Body != http.NoBody {
-		body := r.Body
-		r = r.Clone(r.Context())
-		r.Body = copyingBody{io.TeeReader(body, reqBody), body.Close}
+
+	reqCopy := &limitedCopy{}
+	if req.Body != nil && req.Body != http.NoBody {
+		body := req.Body
+		req = req.Clone(req.Context())
+		req.Body = copyingBody{
+			Reader: io.TeeReader(body, reqCopy),
+			close:  body.Close,
+		}
 	}
-	response, err := t.base.RoundTrip(r)
+	resp, err := t.base.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
-	received := &limitedCopy{}
-	body := response.Body
+
+	respCopy := &limitedCopy{}
+	body := resp.Body
 	var once sync.Once
-	response.Body = copyingBody{io.TeeReader(body, received), func() error {
-		once.Do(func() { t.finish(r, reqBody, response, received) })
-		return body.Close()
-	}}
-	return response, nil
+	resp.Body = copyingBody{
+		Reader: io.TeeReader(body, respCopy),
+		close: func() error {
+			once.Do(func() {
+				t.finish(req, reqCopy, resp, respCopy)
+			})
+			return body.Close()
+		},
+	}
+	return resp, nil
 }
 
-// finish records an exchange whose response has ended.
-func (t *recordingTransport) finish(r *http.Request, sent *limitedCopy, response *http.Response, received *limitedCopy) {
-	complete := response.ContentLength < 0 || int64(received.Len()) == response.ContentLength || r.Method == http.MethodHead
-	if sent.full || received.full || !complete {
+// finish records an exchange whose response body has been closed. It leaves the exchange out if a
+// body is too large, or if the caller has not read the whole response.
+func (t *recordingTransport) finish(
+	req *http.Request, reqCopy *limitedCopy, resp *http.Response, respCopy *limitedCopy,
+) {
+	// The response to HEAD has a length, but no body.
+	isComplete := req.Method == http.MethodHead || resp.ContentLength < 0 ||
+		int64(respCopy.Len()) == resp.ContentLength
+	if reqCopy.full || respCopy.full || !isComplete {
 		t.recorder.mu.Lock()
 		t.recorder.left++
 		t.recorder.mu.Unlock()
 		return
 	}
-	t.recorder.add(r, sent.Bytes(), response, received.Bytes())
+	t.recorder.add(req, reqCopy.Bytes(), resp, respCopy.Bytes())
 }
 
 // A copyingBody is a body whose bytes are copied while they are read.
