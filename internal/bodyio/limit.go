@@ -43,19 +43,22 @@ func (r *LimitedReader) Ask() error {
 
 // Read implements [io.Reader].
 func (r *LimitedReader) Read(p []byte) (int, error) {
-	remaining := max(0, r.Left)
-	if int64(len(p))-1 > remaining {
-		p = p[:remaining+1]
+	// One byte more than is permitted shows that the body is too long.
+	permitted := max(0, r.Left)
+	if int64(len(p))-1 > permitted {
+		p = p[:permitted+1]
 	}
 	n, err := r.Body.Read(p)
 	if err != nil && err != io.EOF {
 		r.Failed = err
 	}
 	r.Left -= int64(n)
-	if r.Left < 0 {
-		if err := r.Ask(); err != nil {
-			return 0, err
-		}
+	if r.Left >= 0 {
+		return n, err
+	}
+
+	if err := r.Ask(); err != nil {
+		return 0, err
 	}
 	if r.Left < 0 {
 		return 0, r.TooLarge
