@@ -112,31 +112,34 @@ func TestBodyAsksOnceForMore(t *testing.T) {
 	require.Equal(t, 1, calls)
 }
 
-// If a body in memory fits its limit, New returns the body itself.
+// If a body has a known length within its limit, LimitReader returns the body itself. A body that is too long fails.
 func TestBodyInMemoryIsReadItself(t *testing.T) {
-	for _, row := range []struct {
-		name   string
-		body   io.Reader
-		length int64
-		known  bool
+	const length = 5
+	tests := []struct {
+		name  string
+		body  io.Reader
+		known bool // whether Length knows the length of the body
 	}{
-		{name: "bytes", body: bytes.NewReader([]byte("12345")), length: 5, known: true},
-		{name: "a text", body: strings.NewReader("12345"), length: 5, known: true},
-		{name: "a buffer", body: bytes.NewBufferString("12345"), length: 5, known: true},
-		{
-			name:   "a section of a file",
-			body:   io.NewSectionReader(strings.NewReader("0123456"), 1, 5),
-			length: 5,
-			known:  true,
-		},
-		{name: "a type that wraps one", body: hidden{strings.NewReader("12345")}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			length, ok := bodyio.Length(row.body)
-			require.Equal(t, row.known, ok)
-			require.Equal(t, row.length, length)
-			require.Equal(t, row.known, bodyio.LimitReader(row.body, 5, errTooLarge) == row.body)
-			_, err := io.ReadAll(bodyio.LimitReader(row.body, 4, errTooLarge))
+		{name: "bytes", body: bytes.NewReader([]byte("12345")), known: true},
+		{name: "a text", body: strings.NewReader("12345"), known: true},
+		{name: "a buffer", body: bytes.NewBufferString("12345"), known: true},
+		{name: "a section of a file", body: io.NewSectionReader(strings.NewReader("0123456"), 1, length), known: true},
+		{name: "a type that wraps one", body: hidden{strings.NewReader("12345")}, known: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, ok := bodyio.Length(tt.body)
+			require.Equal(t, tt.known, ok)
+			if tt.known {
+				require.EqualValues(t, length, got)
+			} else {
+				require.Zero(t, got)
+			}
+
+			isItself := bodyio.LimitReader(tt.body, length, errTooLarge) == tt.body
+			require.Equal(t, tt.known, isItself)
+
+			_, err := io.ReadAll(bodyio.LimitReader(tt.body, length-1, errTooLarge))
 			require.ErrorIs(t, err, errTooLarge)
 		})
 	}
