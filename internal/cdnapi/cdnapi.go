@@ -70,7 +70,7 @@ func (c *Client) failed(ctx context.Context, e *storage.Error) error {
 	e = storage.AsError(ctx, e)
 	e.Op = "Purge"
 	e.Provider = c.provider
-	e.Unknown = false
+	e.Unknown = false // a purge can be repeated, so its outcome does not matter
 	return e
 }
 
@@ -89,14 +89,21 @@ func (c *Client) Refused(code storage.Code, reason string) error {
 // Parse parses the URL of an object that is to be purged. It fails with InvalidArgument if the
 // scheme is not http or https, or if the URL has a user or a fragment.
 func (c *Client) Parse(address string) (*url.URL, error) {
+	malformed := &storage.Error{
+		Code:     storage.InvalidArgument,
+		Op:       "Purge",
+		Provider: c.provider,
+		Err:      errors.New("urls must be http or https addresses without user and fragment"),
+	}
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return nil, &storage.Error{
-			Code:     storage.InvalidArgument,
-			Op:       "Purge",
-			Provider: c.provider,
-			Err:      errors.New("urls must be http or https addresses without user and fragment"),
-		}
+	if err != nil {
+		return nil, malformed
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return nil, malformed
+	}
+	if u.Host == "" || u.User != nil || u.Fragment != "" {
+		return nil, malformed
 	}
 	return u, nil
 }
