@@ -15,29 +15,35 @@ func (c CRC) Join(first, second uint64, bytes int64) uint64 {
 	return c.multiply(c.powerOfX(8*uint64(bytes)), first) ^ second
 }
 
-// multiply returns the product of the polynomials a and b, modulo the polynomial of c.
+// multiply returns the product of the polynomials a and b, modulo the polynomial of c. As in long
+// multiplication, it adds b*x^i for each term x^i of a. A sum of such polynomials is an exclusive or.
 func (c CRC) multiply(a, b uint64) (product uint64) {
-	for m := uint64(1) << (c.Width - 1); m != 0; m >>= 1 {
-		if a&m != 0 {
+	// In the reflected form, the most significant bit of a is its constant term.
+	for term := uint64(1) << (c.Width - 1); term != 0; term >>= 1 {
+		if a&term != 0 {
 			product ^= b
 		}
-		odd := b & 1
+
+		// Multiply b by x. A term that becomes too large is reduced by the polynomial.
+		isTooLarge := b&1 != 0
 		b >>= 1
-		if odd != 0 {
+		if isTooLarge {
 			b ^= c.Polynomial
 		}
 	}
 	return product
 }
 
+// powerOfX returns x^n, modulo the polynomial of c. It multiplies the powers x^1, x^2, x^4 and so on
+// whose bit is set in n.
 func (c CRC) powerOfX(n uint64) uint64 {
-	result := uint64(1) << (c.Width - 1)
-	square := uint64(1) << (c.Width - 2)
+	product := uint64(1) << (c.Width - 1) // the polynomial 1
+	square := uint64(1) << (c.Width - 2)  // the polynomial x
 	for ; n > 0; n >>= 1 {
 		if n&1 != 0 {
-			result = c.multiply(result, square)
+			product = c.multiply(product, square)
 		}
 		square = c.multiply(square, square)
 	}
-	return result
+	return product
 }
