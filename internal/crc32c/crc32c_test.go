@@ -24,7 +24,7 @@ func TestJoinReturnsTheChecksumOfTheWhole(t *testing.T) {
 }
 
 // SumString returns the checksum of the string's bytes, and allocates nothing.
-func TestTextOfItsBytes(t *testing.T) {
+func TestSumString(t *testing.T) {
 	for _, text := range []string{"", "a", "123456789", "a/key\xff", strings.Repeat("long ", 300)} {
 		require.Equal(t, Sum([]byte(text)), SumString(text), "%q", text)
 	}
