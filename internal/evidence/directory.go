@@ -8,15 +8,15 @@ import (
 
 // relative reports whether the directory dir lies in the directory outer, or is the same directory.
 // rel is the path from outer to dir, or "" if both are the same. relative takes mounts into
-// account. If files is true, relative also asks the system whether different paths lead to the same
-// directory. This can be so if the file system ignores case.
-func relative(dir, outer string, files bool) (rel string, ok bool) {
+// account. If compareFiles is true, relative also asks the system whether different paths lead to the
+// same directory. This can be so if the file system ignores case.
+func relative(dir, outer string, compareFiles bool) (rel string, ok bool) {
 	dir = resolve(dir)
 	outer = resolve(outer)
 	if rel, ok := pathFrom(outer, dir); ok {
 		return rel, true
 	}
-	if files {
+	if compareFiles {
 		if rel, ok := ancestorIs(dir, outer); ok {
 			return rel, true
 		}
@@ -65,6 +65,19 @@ func resolve(path string) string {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		return real
 	}
+
+	// The path does not exist, so resolve the directory above its last name. filepath.Dir would
+	// remove the ".." first.
+	dir, name := splitPath(path)
+	if name == "" || len(dir) <= len(filepath.VolumeName(path)) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(resolve(dir), name)
+}
+
+// splitPath splits a path before its last name. The separators after the last name are left out. If
+// path has no name, name is "".
+func splitPath(path string) (dir, name string) {
 	end := len(path)
 	for end > 0 && os.IsPathSeparator(path[end-1]) {
 		end--
@@ -73,10 +86,7 @@ func resolve(path string) string {
 	for start > 0 && !os.IsPathSeparator(path[start-1]) {
 		start--
 	}
-	if start == end || start <= len(filepath.VolumeName(path)) {
-		return filepath.Clean(path)
-	}
-	return filepath.Join(resolve(path[:start]), path[start:end])
+	return path[:start], path[start:end]
 }
 
 // nearestExisting returns path, or the nearest directory above path that exists.

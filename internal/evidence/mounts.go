@@ -145,13 +145,17 @@ func mountsApart(a, b string) bool {
 		return false
 	}
 	if len(first) == 0 && len(second) == 0 {
+		// This system has no mounts.
 		return true
 	}
 	for _, v := range first {
 		for _, w := range second {
 			_, contains := v.holds(w)
 			_, isContained := w.holds(v)
-			if contains || isContained || v.device != w.device {
+			if contains || isContained {
+				return false
+			}
+			if v.device != w.device {
 				return false
 			}
 		}

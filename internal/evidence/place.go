@@ -87,9 +87,12 @@ func Same(a, b []Place) bool {
 	return len(a) > 0 && len(b) > 0 && eachIn(a, b) && eachIn(b, a)
 }
 
+// eachIn reports whether each place of a is known to be the same as a place of b.
 func eachIn(a, b []Place) bool {
 	for _, p := range a {
-		if prefix, ok := Below([]Place{p}, b); !ok || prefix != "" {
+		prefix, ok := Below([]Place{p}, b)
+		isSame := ok && prefix == ""
+		if !isSame {
 			return false
 		}
 	}
@@ -127,9 +130,11 @@ func (p Place) directory() string {
 	return filepath.Join(p.Directory, filepath.FromSlash(p.Prefix))
 }
 
+// below reports whether p is known to be inside outer, or the same place. prefix is the path from
+// outer to p: "", or a text that ends in a slash.
 func (p Place) below(outer Place) (prefix string, ok bool) {
-	one := p.sameBucket(outer)
-	if one {
+	isSameBucket := p.sameBucket(outer)
+	if isSameBucket {
 		if rest, ok := strings.CutPrefix(p.Prefix, outer.Prefix); ok {
 			return rest, true
 		}
@@ -139,10 +144,11 @@ func (p Place) below(outer Place) (prefix string, ok bool) {
 	if dir == "" || outerDir == "" {
 		return "", false
 	}
+
 	// Two prefixes of one bucket may differ only in case. The prefixes are two places, even if the
 	// file system ignores case and leads both to one directory. Therefore ask the system only if
 	// the places are in different buckets.
-	rel, ok := relative(dir, outerDir, !one)
+	rel, ok := relative(dir, outerDir, !isSameBucket)
 	return asFolder(rel), ok
 }
 
@@ -157,6 +163,7 @@ func (p Place) KeyIn(key string, other Place) (string, bool) {
 	return rest, ok && hasPrefix
 }
 
+// apart reports whether p and q certainly have no object in common.
 func (p Place) apart(q Place) bool {
 	if _, ok := p.below(q); ok {
 		return false
@@ -164,18 +171,22 @@ func (p Place) apart(q Place) bool {
 	if _, ok := q.below(p); ok {
 		return false
 	}
+
 	dir := p.directory()
-	other := q.directory()
-	local := dir != "" && other != ""
+	otherDir := q.directory()
+	areLocal := dir != "" && otherDir != ""
+	areDirect := p.Direct && q.Direct
 	if p.sameBucket(q) {
 		// Two folders of a bucket may still show the same file through a mount.
-		return !local || mountsApart(dir, other)
+		return !areLocal || mountsApart(dir, otherDir)
 	}
-	if local {
-		return p.Direct && q.Direct && oneFileSystem(dir, other) && mountsApart(dir, other)
+	if areLocal {
+		// A network file system may show the files of a local one.
+		return areDirect && oneFileSystem(dir, otherDir) && mountsApart(dir, otherDir)
 	}
-	if p.Direct && q.Direct {
+	if areDirect {
 		return true
 	}
+	// Within one account, two names are two buckets, unless one of them is a second name.
 	return p.sameAccount(q) && !p.Alias && !q.Alias
 }
