@@ -122,11 +122,13 @@ func TestMountsHidden(t *testing.T) {
 	for _, dir := range []string{"data", "outer/x/y", "third"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o777))
 	}
+
+	// The mount of third hides outer/x, and the mount of data in it.
 	bindmount.Make(t, filepath.Join(top, "data"), filepath.Join(top, "outer/x/y"))
 	bindmount.Make(t, filepath.Join(top, "third"), filepath.Join(top, "outer/x"))
+
 	data := []Place{{Directory: filepath.Join(top, "data"), Direct: true}}
 	outer := []Place{{Directory: filepath.Join(top, "outer"), Direct: true}}
-
 	_, below := Below(data, outer)
 	require.False(t, below)
 	require.True(t, Apart(data, outer))
@@ -136,21 +138,23 @@ func TestMountsHidden(t *testing.T) {
 func TestMountsOfFolders(t *testing.T) {
 	top := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(top, "a"), 0o777))
-	places := func(prefix string) []Place {
-		return []Place{{Account: 1, Bucket: "b", Directory: top, Prefix: prefix, Direct: true}}
-	}
-	require.True(t, Apart(places("a/"), places("b/")))
+	a := []Place{{Account: 1, Bucket: "b", Directory: top, Prefix: "a/", Direct: true}}
+	b := []Place{{Account: 1, Bucket: "b", Directory: top, Prefix: "b/", Direct: true}}
+	require.True(t, Apart(a, b))
+
 	bindmount.Make(t, filepath.Join(top, "a"), filepath.Join(top, "b"))
-	require.False(t, Apart(places("a/"), places("b/")))
-	require.False(t, Beside(places("a/"), places("b/")))
+	require.False(t, Apart(a, b))
+	require.False(t, Beside(a, b))
 }
 
 // If another file system is mounted in a directory, no other directory counts as apart from it. That file system
 // may belong to a server that shows the other directory.
 func TestMountsOfOtherFileSystems(t *testing.T) {
-	data := t.TempDir()
-	outer := t.TempDir()
-	bindmount.Make(t, "/proc", filepath.Join(outer, "z"))
-	places := func(dir string) []Place { return []Place{{Directory: dir, Direct: true}} }
-	require.False(t, Apart(places(data), places(outer)))
+	dataDir := t.TempDir()
+	outerDir := t.TempDir()
+	bindmount.Make(t, "/proc", filepath.Join(outerDir, "mounted"))
+
+	data := []Place{{Directory: dataDir, Direct: true}}
+	outer := []Place{{Directory: outerDir, Direct: true}}
+	require.False(t, Apart(data, outer))
 }
