@@ -23,20 +23,21 @@ func RangeApplies(header http.Header, etag string, modified time.Time) bool {
 	return err == nil && !modified.IsZero() && date.Unix() == modified.Unix()
 }
 
-// CutTag splits s after the entity tag at its beginning. If s does not begin with an entity tag,
-// tag is "".
+// CutTag splits s after the entity tag at its beginning, such as "abc" or W/"abc" with its quotes. If
+// s does not begin with an entity tag, tag is "".
 func CutTag(s string) (tag, rest string) {
-	opaque := strings.TrimPrefix(s, "W/")
-	if opaque == "" || opaque[0] != '"' {
+	quoted := strings.TrimPrefix(s, "W/")
+	if quoted == "" || quoted[0] != '"' {
 		return "", ""
 	}
-	begin := len(s) - len(opaque) + 1
-	for i := begin; i < len(s); i++ {
+	afterQuote := len(s) - len(quoted) + 1
+	for i := afterQuote; i < len(s); i++ {
 		c := s[i]
 		if c == '"' {
 			return s[:i+1], s[i+1:]
 		}
-		if c <= ' ' || c == 0x7F {
+		isControlOrSpace := c <= ' ' || c == 0x7F
+		if isControlOrSpace {
 			return "", ""
 		}
 	}
