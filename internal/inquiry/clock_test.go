@@ -21,6 +21,7 @@ type busy struct {
 	modified time.Time // of the last object that was written
 }
 
+// Upload is followed at once by the removal of the object, while removals remain.
 func (b *busy) Upload(
 	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
@@ -45,7 +46,7 @@ func TestNowIsTheTimeOfItsObject(t *testing.T) {
 		removals int
 		code     storage.Code
 	}{
-		{name: "it stays", removals: 0, code: ""},
+		{name: "the object stays", removals: 0, code: ""},
 		{name: "three objects are removed", removals: 3, code: ""},
 		{name: "each object is removed", removals: 1000, code: storage.ObjectNotFound},
 	}
