@@ -19,6 +19,7 @@ import (
 // A Record is a key and its value.
 type Record struct{ Key, Value []byte }
 
+// compare orders records by key, and records with equal keys by value.
 func compare(a, b Record) int {
 	return cmp.Or(bytes.Compare(a.Key, b.Key), bytes.Compare(a.Value, b.Value))
 }
@@ -63,13 +64,22 @@ func (s *Sorter) Add(ctx context.Context, key, value []byte) error {
 			return err
 		}
 	}
+
+	// Copy the bytes into a block, which has those of several records.
 	if cap(s.block)-len(s.block) < size {
 		s.block = make([]byte, 0, max(size, min(blockBytes, s.memory)))
 	}
 	start := len(s.block)
-	s.block = append(append(s.block, key...), value...)
-	record := s.block[start:len(s.block):len(s.block)]
-	s.records = append(s.records, Record{record[:len(key):len(key)], record[len(key):]})
+	s.block = append(s.block, key...)
+	s.block = append(s.block, value...)
+	data := s.block[start:]
+
+	// Without spare capacity, an append to a key or value cannot overwrite the next one.
+	record := Record{
+		Key:   slices.Clip(data[:len(key)]),
+		Value: slices.Clip(data[len(key):]),
+	}
+	s.records = append(s.records, record)
 	s.held += size + recordBytes
 	return nil
 }
@@ -85,8 +95,9 @@ func (s *Sorter) spill(ctx context.Context) error {
 	s.records = s.records[:0]
 	s.held = 0
 	s.block = nil
-	maximum := max(leastRuns, s.memory/leastBuffer)
-	for level := 0; len(s.levels[level].all) >= maximum; level++ {
+
+	maxRuns := max(leastRuns, s.memory/leastBuffer)
+	for level := 0; len(s.levels[level].all) >= maxRuns; level++ {
 		full := s.levels[level]
 		if err := s.addRun(ctx, level+1, s.merged(ctx, full)); err != nil {
 			return err
@@ -98,6 +109,7 @@ func (s *Sorter) spill(ctx context.Context) error {
 	return nil
 }
 
+// addRun writes sorted records to disk as a run of the given level.
 func (s *Sorter) addRun(ctx context.Context, level int, records iter.Seq2[Record, error]) error {
 	if level == len(s.levels) {
 		s.levels = append(s.levels, &runs{})
@@ -105,6 +117,7 @@ func (s *Sorter) addRun(ctx context.Context, level int, records iter.Seq2[Record
 	return s.levels[level].add(ctx, records)
 }
 
+// inMemory is an iterator over the records in memory. It never yields an error.
 func (s *Sorter) inMemory(yield func(Record, error) bool) {
 	for _, r := range s.records {
 		if !yield(r, nil) {
@@ -119,6 +132,7 @@ func (s *Sorter) inMemory(yield func(Record, error) bool) {
 func (s *Sorter) Sorted(ctx context.Context) iter.Seq2[Record, error] {
 	s.sealed = true
 	if len(s.levels) > 0 && len(s.records) > 0 {
+		// The merge reads all records from the disk.
 		if err := s.spill(ctx); err != nil {
 			return func(yield func(Record, error) bool) { yield(Record{}, err) }
 		}

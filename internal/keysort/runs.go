@@ -14,8 +14,10 @@ import (
 )
 
 // The type runs is a temporary file with one or more runs. A run is a sorted sequence of records.
-// Most keys of a bucket share their beginning. A record therefore omits the bytes that its key
-// shares with the previous key.
+//
+// A record in the file begins with three numbers: how many bytes its key shares with the key before
+// it, how many more bytes the key has, and how many bytes the value has. The file has no bytes that
+// are shared, because most keys of a bucket share their beginning.
 type runs struct {
 	file *os.File // nil if there is no run yet
 	size int64
@@ -36,9 +38,10 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 	}
 
 	const buffer = 64 << 10
-	dst := bufio.NewWriterSize(io.NewOffsetWriter(f.file, f.size), buffer) // overwrites what a failed call left
+	// A call that failed may have left bytes behind f.size. This call overwrites them.
+	dst := bufio.NewWriterSize(io.NewOffsetWriter(f.file, f.size), buffer)
 	end := f.size
-	var last, head []byte
+	var lastKey, numbers []byte
 	for r, err := range records {
 		if err == nil {
 			err = ctx.Err()
@@ -46,27 +49,29 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 		if err != nil {
 			return err
 		}
-		shared := sharedPrefix(last, r.Key)
-		head = binary.AppendUvarint(head[:0], uint64(shared))
-		head = binary.AppendUvarint(head, uint64(len(r.Key)-shared))
-		head = binary.AppendUvarint(head, uint64(len(r.Value)))
-		for _, part := range [][]byte{head, r.Key[shared:], r.Value} {
+
+		shared := sharedPrefix(lastKey, r.Key)
+		numbers = binary.AppendUvarint(numbers[:0], uint64(shared))
+		numbers = binary.AppendUvarint(numbers, uint64(len(r.Key)-shared))
+		numbers = binary.AppendUvarint(numbers, uint64(len(r.Value)))
+		for _, part := range [][]byte{numbers, r.Key[shared:], r.Value} {
 			if _, err := dst.Write(part); err != nil {
 				return err
 			}
 			end += int64(len(part))
 		}
-		last = append(last[:0], r.Key...)
+		lastKey = append(lastKey[:0], r.Key...)
 	}
 
 	if err := dst.Flush(); err != nil {
 		return err
 	}
-	f.all = append(f.all, span{f.size, end})
+	f.all = append(f.all, span{from: f.size, to: end})
 	f.size = end
 	return nil
 }
 
+// sharedPrefix returns how many bytes at their beginning a and b have in common.
 func sharedPrefix(a, b []byte) int {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
@@ -108,18 +113,23 @@ func (s *Sorter) merged(ctx context.Context, levels ...*runs) iter.Seq2[Record, 
 	}
 }
 
-// open returns a cursor for each run of the levels, positioned at its first record.
+// open returns a cursor for each run of the levels, positioned at its first record. The buffers of
+// the cursors share s.memory.
 func (s *Sorter) open(levels []*runs) (cursors, error) {
-	const smallest, largest = 4 << 10, 1 << 20
-	total := 0
+	count := 0
 	for _, level := range levels {
-		total += len(level.all)
+		count += len(level.all)
 	}
-	buffer := min(max(s.memory/max(total, 1), smallest), largest)
+	const smallest, largest = 4 << 10, 1 << 20
+	buffer := s.memory / max(count, 1)
+	buffer = max(buffer, smallest)
+	buffer = min(buffer, largest)
+
 	var open cursors
 	for _, level := range levels {
 		for _, run := range level.all {
-			c := &cursor{from: bufio.NewReaderSize(io.NewSectionReader(level.file, run.from, run.to-run.from), buffer)}
+			section := io.NewSectionReader(level.file, run.from, run.to-run.from)
+			c := &cursor{from: bufio.NewReaderSize(section, buffer)}
 			hasMore, err := c.step()
 			if err != nil {
 				return nil, err
@@ -148,7 +158,8 @@ type cursor struct {
 	record Record
 }
 
-// step makes the next record the current one. It returns false at the end of the run.
+// step makes the next record the current one. It returns false at the end of the run. The type runs
+// describes the form of a record.
 func (c *cursor) step() (bool, error) {
 	shared, err := binary.ReadUvarint(c.from)
 	if errors.Is(err, io.EOF) {
@@ -157,18 +168,20 @@ func (c *cursor) step() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	rest, err := binary.ReadUvarint(c.from)
+	keyRest, err := binary.ReadUvarint(c.from)
 	if err != nil {
 		return false, err
 	}
-	value, err := binary.ReadUvarint(c.from)
+	valueLength, err := binary.ReadUvarint(c.from)
 	if err != nil {
 		return false, err
 	}
-	if c.record.Key, err = c.fill(c.record.Key[:shared], int(rest)); err != nil {
+
+	c.record.Key, err = c.fill(c.record.Key[:shared], int(keyRest))
+	if err != nil {
 		return false, err
 	}
-	c.record.Value, err = c.fill(c.record.Value[:0], int(value))
+	c.record.Value, err = c.fill(c.record.Value[:0], int(valueLength))
 	return true, err
 }
 
@@ -176,6 +189,7 @@ func (c *cursor) step() (bool, error) {
 func (c *cursor) fill(b []byte, n int) ([]byte, error) {
 	start := len(b)
 	if cap(b) < start+n {
+		// The next record may be a little longer.
 		b = append(make([]byte, 0, start+2*n), b...)
 	}
 	b = b[:start+n]
