@@ -1,6 +1,7 @@
 package keysort
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -77,26 +78,28 @@ func TestSortedByKeyThenValue(t *testing.T) {
 
 // If the records exceed the memory, Sorted merges the runs on disk, also a second time.
 func TestSortedMergesManyRuns(t *testing.T) {
+	const records = 20_000
 	for _, memory := range []int{1 << 10, 100 << 10, 1 << 20} {
-		t.Run(fmt.Sprint(memory), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d bytes of memory", memory), func(t *testing.T) {
 			s := New(memory)
 			defer func() {
 				require.NoError(t, s.Close())
 			}()
-			random := rand.New(rand.NewPCG(1, 2))
-			var want []string
-			for i := range 20_000 {
-				key := fmt.Sprintf("folder-%d/%d", random.IntN(100), random.IntN(10_000))
-				value := strings.Repeat("v", i%30)
-				want = append(want, key+"="+value)
-				require.NoError(t, s.Add(t.Context(), []byte(key), []byte(value)))
-			}
-			slices.SortFunc(want, func(a, b string) int {
-				ka, va, _ := strings.Cut(a, "=")
-				kb, vb, _ := strings.Cut(b, "=")
-				return compare(Record{[]byte(ka), []byte(va)}, Record{[]byte(kb), []byte(vb)})
-			})
 
+			random := rand.New(rand.NewPCG(1, 2))
+			var added []Record
+			for i := range records {
+				key := fmt.Appendf(nil, "folder-%d/%d", random.IntN(100), random.IntN(10_000))
+				value := bytes.Repeat([]byte("v"), i%30)
+				added = append(added, Record{Key: key, Value: value})
+				require.NoError(t, s.Add(t.Context(), key, value))
+			}
+
+			slices.SortFunc(added, compare)
+			var want []string
+			for _, r := range added {
+				want = append(want, string(r.Key)+"="+string(r.Value))
+			}
 			require.Equal(t, want, list(t, s))
 			require.Equal(t, want, list(t, s), "a second listing")
 		})
@@ -249,31 +252,37 @@ func TestAddFailsWhenContextIsDone(t *testing.T) {
 
 // If ctx ends during Add or Sorted, the same call again loses no record and damages none.
 func TestSortedAfterAnInterruption(t *testing.T) {
+	const (
+		records = 5000
+		prime   = 7919 // i*prime%records is each number below records once, in a scattered order
+	)
 	for _, memory := range []int{1, 300, 100 << 10, 200 << 10} {
-		t.Run(fmt.Sprint(memory), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d bytes of memory", memory), func(t *testing.T) {
 			s := New(memory)
 			defer func() {
 				require.NoError(t, s.Close())
 			}()
 
+			// About one call of Add in a hundred has a context that ends, each after another number of checks.
 			var want []string
-			for i := range 5000 {
-				key := fmt.Sprintf("%05d", i*7919%5000) // each number below 5000, in a scattered order
+			for i := range records {
+				key := fmt.Sprintf("%05d", i*prime%records)
 				want = append(want, key+"="+key)
 				ctx := t.Context()
 				if i%97 == 0 {
 					ctx = &interrupted{Context: ctx, after: i % 300}
 				}
-				if err := s.Add(ctx, []byte(key), []byte(key)); err != nil {
+				err := s.Add(ctx, []byte(key), []byte(key))
+				if err != nil {
 					require.ErrorIs(t, err, context.Canceled)
 					require.NoError(t, s.Add(t.Context(), []byte(key), []byte(key)))
 				}
 			}
 
-			slices.Sort(want)
 			for _, err := range s.Sorted(&interrupted{Context: t.Context()}) {
 				require.ErrorIs(t, err, context.Canceled)
 			}
+			slices.Sort(want)
 			require.Equal(t, want, list(t, s))
 		})
 	}
@@ -285,6 +294,7 @@ type interrupted struct {
 	after int
 }
 
+// Err returns nil the first times, and then context.Canceled.
 func (c *interrupted) Err() error {
 	c.after--
 	if c.after < 0 {
