@@ -65,7 +65,9 @@ func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
 			Hint: "end the hold with SetLegalHold",
 		}
 	}
-	if !now.Before(r.Until) || bypass && r.Mode == storage.Governance {
+	hasEnded := !now.Before(r.Until)
+	isBypassed := bypass && r.Mode == storage.Governance
+	if hasEnded || isBypassed {
 		return nil
 	}
 	e := &storage.Error{
@@ -81,9 +83,10 @@ func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
 // CheckChange fails with Locked if r may not change a retention. old is the present
 // retention. A retention can always be extended.
 func CheckChange(old storage.Retention, r *driver.ChangeRequest, now time.Time) error {
+	hasEnded := !now.Before(old.Until)
 	extends := !r.Retention.Until.Before(old.Until) && r.Retention.Mode == old.Mode
-	bypassed := r.BypassGovernance && old.Mode == storage.Governance
-	if !now.Before(old.Until) || extends || bypassed {
+	isBypassed := r.BypassGovernance && old.Mode == storage.Governance
+	if hasEnded || extends || isBypassed {
 		return nil
 	}
 	return &storage.Error{
