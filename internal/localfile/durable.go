@@ -24,6 +24,7 @@ func SyncDirIn(root *os.Root, path string) error {
 	return syncOpen(d, err)
 }
 
+// syncOpen syncs and closes the directory d. err is the error of opening it.
 func syncOpen(d *os.File, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return nil
@@ -51,20 +52,27 @@ func SyncUnsupported(err error) bool {
 // MkdirAll is like [os.MkdirAll], and also syncs the names of the directories that it makes.
 func MkdirAll(path string, mode fs.FileMode) error {
 	path = filepath.Clean(path)
-	var missing []string
-	for dir := path; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
-			break
-		}
-		missing = append(missing, dir)
-	}
+	missing := missingDirs(path)
 	if err := os.MkdirAll(path, mode); err != nil {
 		return err
 	}
+	// The name of a directory is stored in the directory above it.
 	for _, dir := range missing {
 		if err := SyncDir(filepath.Dir(dir)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// missingDirs returns path and the directories above it that do not exist, the deepest first.
+func missingDirs(path string) (missing []string) {
+	for dir := path; ; dir = filepath.Dir(dir) {
+		_, err := os.Stat(dir)
+		isTop := dir == filepath.Dir(dir)
+		if err == nil || isTop {
+			return missing
+		}
+		missing = append(missing, dir)
+	}
 }

@@ -16,13 +16,16 @@ func Free(dir string) int64 {
 		var system syscall.Statfs_t
 		failure := syscall.Statfs(dir, &system)
 		if failure == nil {
+			// A product of integers could overflow. A sum of two results never does.
+			const most = math.MaxInt64 / 2
 			free := float64(system.Bavail) * float64(system.Bsize)
-			return int64(min(free, math.MaxInt64/2))
+			return int64(min(free, most))
 		}
-		if failure != syscall.ENOENT || filepath.Dir(dir) == dir {
+		parent := filepath.Dir(dir)
+		if failure != syscall.ENOENT || parent == dir {
 			return -1
 		}
-		dir = filepath.Dir(dir)
+		dir = parent
 	}
 	return -1
 }

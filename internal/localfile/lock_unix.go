@@ -7,12 +7,15 @@ import (
 	"syscall"
 )
 
+// tryLock locks f, unless another process has locked it, which makes free false. certain is false if
+// the file system cannot lock files.
 func tryLock(f *os.File) (free, certain bool) {
 	err := flock(f)
 	for err == syscall.EINTR {
 		err = flock(f)
 	}
-	return err != syscall.EWOULDBLOCK, err == nil || err == syscall.EWOULDBLOCK
+	isLocked := err == syscall.EWOULDBLOCK
+	return !isLocked, isLocked || err == nil
 }
 
 func flock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }

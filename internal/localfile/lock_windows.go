@@ -8,8 +8,11 @@ import (
 
 var lockFileEx = syscall.NewLazyDLL("kernel32.dll").NewProc("LockFileEx")
 
-// tryLock locks one byte that lies beyond the end of any file. A lock on Windows prevents other
-// processes from reading and writing the locked bytes, so no byte with content may be locked.
+// tryLock locks one byte of f, unless another process has locked it, which makes free false. certain
+// is false if the file system cannot lock files.
+//
+// The byte lies beyond the end of any file. A lock on Windows prevents other processes from reading and
+// writing the locked bytes, so no byte with content may be locked.
 func tryLock(f *os.File) (free, certain bool) {
 	const (
 		failImmediately  = 1
@@ -18,5 +21,9 @@ func tryLock(f *os.File) (free, certain bool) {
 	)
 	at := syscall.Overlapped{OffsetHigh: 1 << 20}
 	done, _, err := lockFileEx.Call(f.Fd(), failImmediately|exclusive, 0, 1, 0, uintptr(unsafe.Pointer(&at)))
-	return done != 0 || err != errLockViolation, done != 0 || err == errLockViolation
+	if done != 0 {
+		return true, true
+	}
+	isLocked := err == errLockViolation
+	return !isLocked, isLocked
 }

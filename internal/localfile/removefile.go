@@ -41,11 +41,17 @@ func parseAside(name string) (id, original string, ok bool) {
 	if !ok {
 		return "", "", false
 	}
-	hex, original, _ := strings.Cut(rest, "-")
-	if len(hex) != identityDigits && len(hex) != identityDigits+randomDigits || !isHex(hex) {
+	digits, original, _ := strings.Cut(rest, "-")
+	switch original {
+	case "", ".", "..":
 		return "", "", false
 	}
-	return hex[:identityDigits], original, original != "" && original != "." && original != ".."
+	// A name that an earlier version has left has no random digits.
+	hasLength := len(digits) == identityDigits || len(digits) == identityDigits+randomDigits
+	if !hasLength || !isHex(digits) {
+		return "", "", false
+	}
+	return digits[:identityDigits], original, true
 }
 
 // asideName returns a new private name for the file info, if its base name is name. A very long name
@@ -160,9 +166,12 @@ func putBack(root *os.Root, aside, name string) error {
 	if statErr == nil && otherErr == nil && os.SameFile(info, other) {
 		return remove(root, aside)
 	}
+
+	// The new name is like "photo.png.kept-1a2b3c4d".
 	dir, base := path.Split(name)
 	ending := ".kept-" + hexid.New(4)
-	return link(root, aside, dir+words.Beginning(base, longestName-len(ending))+ending)
+	newName := words.Beginning(base, longestName-len(ending)) + ending
+	return link(root, aside, dir+newName)
 }
 
 // link renames a file, but replaces none. It succeeds if the file has no longer its old name,
@@ -185,6 +194,7 @@ func link(root *os.Root, src, dst string) error {
 
 func remove(root *os.Root, name string) error { return ignoreMissing(root.Remove(name)) }
 
+// ignoreMissing returns err, or nil if err says that there is no such file.
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -20,14 +20,15 @@ func IsTempName(name string) bool {
 	if !ok {
 		return false
 	}
+	const digits = 16 // of an ID, and at most of a number
 	id, number, hasNumber := strings.Cut(rest, "-")
-	if len(id) != 16 || !isHex(id) {
+	if len(id) != digits || !isHex(id) {
 		return false
 	}
 	if !hasNumber {
 		return true
 	}
-	return number != "" && len(number) <= 16 && isHex(number)
+	return number != "" && len(number) <= digits && isHex(number)
 }
 
 func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }
