@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,14 +18,14 @@ type dir struct {
 	root *os.Root
 }
 
-// newDir returns an empty directory.
+// newDir returns a dir whose directory sub is empty.
 func newDir(t *testing.T) dir {
 	t.Helper()
 	root, err := os.OpenRoot(t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, root.Close()) })
 	require.NoError(t, root.Mkdir("sub", 0o777))
-	return dir{t, root}
+	return dir{t: t, root: root}
 }
 
 // replace writes a file as programs do that rename it into place. All files have the same time.
@@ -300,42 +299,53 @@ func TestRemoveUnchangedTwice(t *testing.T) {
 	require.Equal(t, map[string]string{path.Base(first): "one", "k": "two"}, d.files())
 }
 
-// IsAside recognizes the private names of files that are to be removed.
+// IsAside recognizes the private names of files that are to be removed: the prefix, a number of 16 or 24 hexadecimal
+// digits, and the file's own name.
 func TestIsAside(t *testing.T) {
 	tests := []struct {
-		name string
-		want bool
+		name     string
+		fileName string
+		want     bool
 	}{
-		{asidePrefix + "0123456789abcdef-k", true}, // of an earlier version
-		{asidePrefix + "0123456789abcdef01234567-k", true},
-		{asidePrefix + "0123456789abcdef01234567-k-k", true},
-		{asidePrefix + "0123456789abcdef0123-k", false},
-		{asidePrefix + "0123456789abcdef01234567", false},
-		{asidePrefix + "0123456789abcdef-", false},
-		{asidePrefix + "0123456789abcdef-.", false},
-		{asidePrefix + "0123456789abcdef-..", false}, // RecoverAside would move it to the directory above
-		{asidePrefix + "0123456789abcdef-...", true},
-		{asidePrefix + "0123456789abcdeg-k", false},
-		{asidePrefix + "k", false},
-		{"k", false},
+		{name: "of an earlier version", fileName: asidePrefix + "0123456789abcdef-k", want: true},
+		{name: "of this version", fileName: asidePrefix + "0123456789abcdef01234567-k", want: true},
+		{name: "a hyphen in its own name", fileName: asidePrefix + "0123456789abcdef01234567-k-k", want: true},
+		{name: "three dots", fileName: asidePrefix + "0123456789abcdef-...", want: true},
+		{name: "20 digits", fileName: asidePrefix + "0123456789abcdef0123-k", want: false},
+		{name: "no hyphen", fileName: asidePrefix + "0123456789abcdef01234567", want: false},
+		{name: "no name of its own", fileName: asidePrefix + "0123456789abcdef-", want: false},
+		{name: "the directory itself", fileName: asidePrefix + "0123456789abcdef-.", want: false},
+		{
+			name:     "the directory above, to which RecoverAside would move it",
+			fileName: asidePrefix + "0123456789abcdef-..",
+			want:     false,
+		},
+		{name: "no hexadecimal digit", fileName: asidePrefix + "0123456789abcdeg-k", want: false},
+		{name: "no number", fileName: asidePrefix + "k", want: false},
+		{name: "no prefix", fileName: "k", want: false},
 	}
 	for _, tt := range tests {
-		require.Equal(t, tt.want, IsAside(tt.name), filepath.Base(tt.name))
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, IsAside(tt.fileName))
+		})
 	}
 }
 
-// parseAside understands private names that an earlier version has left, as docs/maintainers/stored-forms.md
-// requires.
+// A private name has the number that identity makes of the file. parseAside also understands the shorter number of
+// an earlier version, as docs/maintainers/stored-forms.md requires.
 func TestAsideNamesAreAStoredForm(t *testing.T) {
 	require.Regexp(t, `^\.omnibucket-removed-e42eb7ab163b42a8[0-9a-f]{8}-k$`, asideName("k", fileInfo{}))
+
 	for _, name := range []string{
 		".omnibucket-removed-e42eb7ab163b42a8-k-k",
 		".omnibucket-removed-e42eb7ab163b42a801234567-k-k",
 	} {
-		id, original, ok := parseAside(name)
-		require.True(t, ok)
-		require.Equal(t, identity(fileInfo{}), id)
-		require.Equal(t, "k-k", original)
+		t.Run(name, func(t *testing.T) {
+			id, original, ok := parseAside(name)
+			require.True(t, ok)
+			require.Equal(t, identity(fileInfo{}), id)
+			require.Equal(t, "k-k", original)
+		})
 	}
 }
 
