@@ -22,10 +22,13 @@ func Fold(metadata map[string]string) (folded map[string]string, rule, hint stri
 		if isReserved(name) {
 			return nil, "key " + redact.Quoted(key) + " is reserved: it begins with " + Reserved, ""
 		}
-		if !headertext.Plain(value) || strings.TrimSpace(value) != value {
+
+		hasSpaces := strings.TrimSpace(value) != value
+		if !headertext.Plain(value) || hasSpaces {
 			rule = "value of " + redact.Quoted(key) + " must be UTF-8 text without control characters or spaces at its ends"
 			return nil, rule, "percent-encode the value, as storage.EncodeMetadataValue does"
 		}
+
 		// If two names differ only in case, the value of the lower-case name is used.
 		if _, twice := folded[name]; twice {
 			lower, isThere := metadata[name]
@@ -37,7 +40,8 @@ func Fold(metadata map[string]string) (folded map[string]string, rule, hint stri
 		folded[name] = value
 	}
 
-	size := len(WriteIDName) + WriteIDLength // always leaves room for a write id, even if this write has none
+	// There must be room for a write id, even if this write has none.
+	size := len(WriteIDName) + WriteIDLength
 	for name, value := range folded {
 		size += len(name) + len(EncodeValue(value))
 	}

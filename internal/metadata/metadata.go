@@ -124,10 +124,17 @@ func isReserved(name string) bool { return strings.HasPrefix(name, Reserved) }
 // validName reports whether name is a valid name of metadata: a lower-case letter, followed by up
 // to 63 lower-case letters, digits, "-" or "_".
 func validName(name string) bool {
-	return name != "" && len(name) <= maxName && name[0] >= 'a' && name[0] <= 'z' &&
-		!strings.ContainsFunc(name, func(c rune) bool {
-			return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_'
-		})
+	if name == "" || len(name) > maxName {
+		return false
+	}
+	for i, c := range []byte(name) {
+		isLetter := c >= 'a' && c <= 'z'
+		isOther := c >= '0' && c <= '9' || c == '-' || c == '_'
+		if !isLetter && (i == 0 || !isOther) {
+			return false
+		}
+	}
+	return true
 }
 
 // lowerASCII changes only ASCII letters to lower case. The function strings.ToLower would also

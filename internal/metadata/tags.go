@@ -44,12 +44,22 @@ func CheckTags(tags map[string]string) string {
 	return ""
 }
 
+// validTag reports whether text may be a key or a value of a tag. It must begin with a letter or digit,
+// may have some other characters after that, and must not end in a space.
 func validTag(text string) bool {
+	if text == "" || text[len(text)-1] == ' ' {
+		return false
+	}
 	for i, c := range []byte(text) {
-		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9'
-		if !letter && (i == 0 || strings.IndexByte("+-.:=_ ", c) < 0) {
+		isLetter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		isDigit := c >= '0' && c <= '9'
+		if isLetter || isDigit {
+			continue
+		}
+		isAllowed := strings.IndexByte("+-.:=_ ", c) >= 0
+		if i == 0 || !isAllowed {
 			return false
 		}
 	}
-	return text != "" && text[len(text)-1] != ' '
+	return true
 }

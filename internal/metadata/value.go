@@ -34,6 +34,7 @@ func encodedWord(value string) string {
 	return strings.Join(words, " ")
 }
 
+// decodeValue returns the value that EncodeValue has encoded. It returns a text that is not encoded as it is.
 func decodeValue(value string) string {
 	if !strings.Contains(value, "=?") {
 		return value
