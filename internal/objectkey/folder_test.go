@@ -11,33 +11,52 @@ import (
 
 // IsFolderMarker recognizes the keys of markers of folders: a folder's valid key, and a slash.
 func TestIsFolderMarker(t *testing.T) {
-	long := strings.Repeat("a/", 511)
-	for key, is := range map[string]bool{
-		"a/":                            true,
-		"a/b/":                          true,
-		"é/":                            true,
-		"":                              false,
-		"/":                             false,
-		"a":                             false,
-		"a/b":                           false,
-		"a//":                           false,
-		"/a/":                           false,
-		"a./":                           false,
-		"../":                           false,
-		`a\/`:                           false,
-		strings.Repeat("a", 1023) + "/": true,
-		strings.Repeat("a", 1024) + "/": false,
-		long:                            false,
-	} {
-		require.Equal(t, is, objectkey.IsFolderMarker(key), key)
+	tests := []struct {
+		name string
+		key  string
+		want bool
+	}{
+		{name: "a folder", key: "a/", want: true},
+		{name: "a folder in a folder", key: "a/b/", want: true},
+		{name: "a character of two bytes", key: "é/", want: true},
+		{name: "the longest key", key: strings.Repeat("a", 1023) + "/", want: true},
+		{name: "no key", key: "", want: false},
+		{name: "only the slash", key: "/", want: false},
+		{name: "no slash", key: "a", want: false},
+		{name: "no slash at the end", key: "a/b", want: false},
+		{name: "two slashes", key: "a//", want: false},
+		{name: "a slash at the start", key: "/a/", want: false},
+		{name: "a dot at the end", key: "a./", want: false},
+		{name: "the folder above", key: "../", want: false},
+		{name: "a backslash", key: `a\/`, want: false},
+		{name: "a key that is too long", key: strings.Repeat("a", 1024) + "/", want: false},
+		{name: "too many folders", key: strings.Repeat("a/", 511), want: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, objectkey.IsFolderMarker(tt.key))
+		})
 	}
 }
 
-// If ctx allows markers, Checked returns the key of a marker without its final slash. Otherwise it returns the
-// whole key.
+// If ctx allows markers of folders, Checked returns the key of a marker without its final slash. Otherwise it returns
+// the whole key.
 func TestCheckedByTheNameOfTheFolder(t *testing.T) {
-	for key, want := range map[string]string{"a/": "a", "a": "a", "a//": "a//", "/": "/"} {
-		require.Equal(t, want, objectkey.Checked(objectkey.AllowFolderMarker(t.Context()), key))
-		require.Equal(t, key, objectkey.Checked(t.Context(), key))
+	tests := []struct {
+		name         string
+		key          string
+		wantAsMarker string // the result if ctx allows markers
+	}{
+		{name: "a marker", key: "a/", wantAsMarker: "a"},
+		{name: "an object", key: "a", wantAsMarker: "a"},
+		{name: "two slashes", key: "a//", wantAsMarker: "a//"},
+		{name: "only the slash", key: "/", wantAsMarker: "/"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			withMarkers := objectkey.AllowFolderMarker(t.Context())
+			require.Equal(t, tt.wantAsMarker, objectkey.Checked(withMarkers, tt.key))
+			require.Equal(t, tt.key, objectkey.Checked(t.Context(), tt.key))
+		})
 	}
 }

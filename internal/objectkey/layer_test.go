@@ -10,21 +10,30 @@ import (
 // Hides returns true for keys of layers, unless the prefix of the listing names their folder.
 func TestHidesUnlessNamed(t *testing.T) {
 	tests := []struct {
-		key, prefix string
-		hidden      bool
+		name   string
+		key    string
+		prefix string
+		hidden bool
 	}{
-		{key: ".omnibucket-mirror/pair", prefix: "", hidden: true},
-		{key: ".omnibucket-mirror/", prefix: "", hidden: true},
-		{key: ".omnibucket-mirror-clock", prefix: "", hidden: true},
-		{key: ".omnibucket-overlay/a", prefix: ".o", hidden: true},
-		{key: ".omnibucket-mirror/pair", prefix: ".omnibucket-mirror/", hidden: false},
-		{key: "a/.omnibucket-mirror/pair", prefix: "", hidden: false},
-		{key: ".omnibucket-mirror", prefix: "", hidden: false},
-		{key: ".omnibucket-x/pair", prefix: "", hidden: false},
-		{key: "a", prefix: "", hidden: false},
+		{name: "in a layer's folder", key: ".omnibucket-mirror/pair", prefix: "", hidden: true},
+		{name: "the folder", key: ".omnibucket-mirror/", prefix: "", hidden: true},
+		{name: "a layer's object", key: ".omnibucket-mirror-clock", prefix: "", hidden: true},
+		{name: "the start of the folder's name", key: ".omnibucket-overlay/a", prefix: ".o", hidden: true},
+		{
+			name:   "the folder's name",
+			key:    ".omnibucket-mirror/pair",
+			prefix: ".omnibucket-mirror/",
+			hidden: false,
+		},
+		{name: "below another folder", key: "a/.omnibucket-mirror/pair", prefix: "", hidden: false},
+		{name: "an object with the folder's name", key: ".omnibucket-mirror", prefix: "", hidden: false},
+		{name: "no layer", key: ".omnibucket-x/pair", prefix: "", hidden: false},
+		{name: "another key", key: "a", prefix: "", hidden: false},
 	}
 	for _, tt := range tests {
-		require.Equal(t, tt.hidden, Hides(tt.key, tt.prefix), tt)
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.hidden, Hides(tt.key, tt.prefix))
+		})
 	}
 }
 
