@@ -101,12 +101,15 @@ func (f *File) verify() bool {
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
 	end := int64(0)
 	for _, s := range spans {
-		if s.offset < end || s.end <= s.offset || s.end > f.mark.header.Size {
+		overlaps := s.offset < end
+		isEmpty := s.end <= s.offset
+		if overlaps || isEmpty || s.end > f.mark.header.Size {
 			continue
 		}
+		length := s.end - s.offset
 		sum := crc32c.New()
-		n, err := bodyio.Copy(sum, io.NewSectionReader(f.file, s.offset, s.end-s.offset))
-		if err == nil && n == s.end-s.offset && sum.Sum32() == s.crc {
+		n, err := bodyio.Copy(sum, io.NewSectionReader(f.file, s.offset, length))
+		if err == nil && n == length && sum.Sum32() == s.crc {
 			f.done = append(f.done, s)
 			end = s.end
 		}
@@ -224,7 +227,8 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	defer f.mu.Unlock()
 	f.active[written.end] = written
 	f.unnoted += int64(n)
-	if f.unnoted >= max(unnotedBytes, f.mark.header.Size>>10) {
+	const mostNotes = 1024 // for a large file
+	if f.unnoted >= max(unnotedBytes, f.mark.header.Size/mostNotes) {
 		f.noteActive()
 	}
 	return n, err
@@ -235,7 +239,7 @@ func (f *File) noteActive() {
 	lines := make([]any, 0, len(f.active))
 	for _, s := range f.active {
 		f.done = append(f.done, s)
-		lines = append(lines, spanLine{s.offset, s.end - s.offset, s.crc})
+		lines = append(lines, spanLine{Offset: s.offset, Length: s.end - s.offset, CRC32C: s.crc})
 	}
 	clear(f.active)
 	f.unnoted = 0
@@ -274,6 +278,7 @@ func (f *File) Missing() (missing [][2]int64) {
 		missing = append(missing, [2]int64{end, size - end})
 	}
 	if len(missing) == 0 && len(f.done) > 0 {
+		// The last span is written again, so it no longer counts as done.
 		last := f.done[len(f.done)-1]
 		f.done = f.done[:len(f.done)-1]
 		missing = append(missing, [2]int64{last.offset, size - last.offset})
@@ -297,12 +302,13 @@ type Reader interface {
 
 // Fill writes the missing ranges to the file. open returns a Reader of one range of the object.
 func (f *File) Fill(open func(offset, length int64) (Reader, error)) error {
-	for _, m := range f.Missing() {
-		r, err := open(m[0], m[1])
+	for _, missing := range f.Missing() {
+		offset, length := missing[0], missing[1]
+		r, err := open(offset, length)
 		if err != nil {
 			return err
 		}
-		f.position = m[0]
+		f.position = offset
 		_, err = r.WriteTo(f)
 		// An error of Close does not matter, because the bytes were read.
 		_ = r.Close()

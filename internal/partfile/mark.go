@@ -115,7 +115,8 @@ func createMark(dir Dir, path string, h header) (*mark, error) {
 	}
 	m := &mark{dir: dir, path: path, file: f}
 	free, _ := localfile.TryLock(f)
-	if !free || !created && !m.isEmpty() {
+	isOurs := free && (created || m.isEmpty())
+	if !isOurs {
 		m.close()
 		return nil, os.ErrExist
 	}

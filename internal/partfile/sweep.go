@@ -46,7 +46,8 @@ func (m *mark) sweepJob(root *os.Root, keep func(target string) bool) {
 		if !d.Type().IsRegular() || !localfile.IsTempName(d.Name()) || d.Name() == name {
 			return nil
 		}
-		if markOf(d.Name()) == name {
+		isOfJob := markOf(d.Name()) == name
+		if isOfJob {
 			if root.Remove(filepath.FromSlash(entryPath)) != nil {
 				removedAll = false
 			}
@@ -71,8 +72,11 @@ func (m *mark) sweepJob(root *os.Root, keep func(target string) bool) {
 func (m *mark) removeWithFile() {
 	data := dataPath(filepath.Dir(m.path), filepath.Base(m.path), "0")
 	info, err := m.dir.Lstat(data)
-	isThere := err == nil
-	if isThere && (!info.Mode().IsRegular() || m.dir.Remove(data) != nil) {
+	if err != nil {
+		m.remove()
+		return
+	}
+	if !info.Mode().IsRegular() || m.dir.Remove(data) != nil {
 		m.close()
 		return
 	}
