@@ -16,9 +16,13 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-const size = 40 << 20
+// size is the size of content, and partSize that of the part that leavePartFile writes of it.
+const (
+	size     = 40 << 20
+	partSize = 20 << 20
+)
 
-// content returns a body in which the bytes change with their offset.
+// content returns a body of 40 MiB in which the bytes change with their offset.
 func content() []byte {
 	body := make([]byte, size)
 	for i := range body {
@@ -162,7 +166,7 @@ func TestFindRemovesAFileOfAnotherObject(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
-	leavePartFile(t, target, body, 20<<20)
+	leavePartFile(t, target, body, partSize)
 	require.Nil(t, partfile.Find(partfile.System{}, target, "another"))
 	require.Empty(t, listNames(t, dir))
 }
@@ -172,7 +176,7 @@ func TestFileContinuedWithOtherBytes(t *testing.T) {
 	body := content()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
-	leavePartFile(t, target, body, 20<<20)
+	leavePartFile(t, target, body, partSize)
 
 	f := partfile.Find(partfile.System{}, target, object(body).Source)
 	require.NotNil(t, f)
@@ -211,7 +215,8 @@ func TestFindLeavesLivingFiles(t *testing.T) {
 	require.Empty(t, listNames(t, dir))
 }
 
-// sweepAll sweeps all marks at the top of dir.
+// sweepAll sweeps each mark in dir, as a later process does that removes what dead processes have left. keep says
+// whether it keeps partial files that a download may continue.
 func sweepAll(t *testing.T, dir string, keep bool) {
 	t.Helper()
 	root, err := os.OpenRoot(dir)
@@ -221,7 +226,9 @@ func sweepAll(t *testing.T, dir string, keep bool) {
 	}()
 	for _, name := range listNames(t, dir) {
 		if partfile.IsMark(name) {
-			partfile.Sweep(root, name, func(string) bool { return keep })
+			partfile.Sweep(root, name, func(string) bool {
+				return keep
+			})
 		}
 	}
 }
@@ -230,22 +237,27 @@ func sweepAll(t *testing.T, dir string, keep bool) {
 // programs.
 func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.MkdirAll(filepath.Join(dir, "a", "b"), 0o755))
+	large := filepath.Join(dir, "a")
+	small := filepath.Join(dir, "a", "b")
+	require.NoError(t, os.MkdirAll(small, 0o755))
+
+	// One job has three small files, beside a file of another program. A killed process has left a part of a large
+	// file.
 	job := partfile.NewJob(partfile.System{}, dir, true)
 	for i := range 3 {
-		f, _, err := job.Create(filepath.Join(dir, "a", "b", fmt.Sprint(i)), 0o644)
+		f, _, err := job.Create(filepath.Join(small, fmt.Sprint(i)), 0o644)
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
 	}
-	foreign := filepath.Join(dir, "a", "b", ".omnibucket-0123456789abcdef-1")
-	require.NoError(t, os.WriteFile(foreign, []byte("another's"), 0o644))
-	leavePartFile(t, filepath.Join(dir, "a", "large"), content(), 20<<20)
+	foreign := ".omnibucket-0123456789abcdef-1"
+	require.NoError(t, os.WriteFile(filepath.Join(small, foreign), []byte("another's"), 0o644))
+	leavePartFile(t, filepath.Join(large, "large"), content(), partSize)
 
-	// While the job lives, its three files stay.
+	// While the job lives, all four files stay.
 	sweepAll(t, dir, false)
-	require.Len(t, listNames(t, filepath.Join(dir, "a", "b")), 4)
+	require.Len(t, listNames(t, small), 4)
 
-	// The mark stays as a killed process leaves it.
+	// The mark of the job stays as a killed process leaves it.
 	mark := filepath.Join(dir, listNames(t, dir)[0])
 	text, err := os.ReadFile(mark)
 	require.NoError(t, err)
@@ -253,65 +265,66 @@ func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 	require.NoFileExists(t, mark)
 	require.NoError(t, os.WriteFile(mark, text, 0o600))
 
-	// Now the files of the job are removed.
+	// Now the files of the job are removed. The part of the large file and its mark stay beside the directory b.
 	sweepAll(t, dir, true)
-	require.Equal(t, []string{filepath.Base(foreign)}, listNames(t, filepath.Join(dir, "a", "b")))
+	require.Equal(t, []string{foreign}, listNames(t, small))
 	require.NoFileExists(t, mark)
-	require.Len(t, listNames(t, filepath.Join(dir, "a")), 3, "somebody may continue it")
+	require.Len(t, listNames(t, large), 3, "somebody may continue it")
 }
 
 // If a partial file was replaced by a link to another file, Find returns nil and leaves the other file as it is.
 func TestFindRefusesLinks(t *testing.T) {
-	body := content()
-	dir := t.TempDir()
-	target := filepath.Join(dir, "target")
-	mine := filepath.Join(dir, "mine")
-	leavePartFile(t, target, body, 20<<20)
-	data := filepath.Join(dir, listNames(t, dir)[1])
-	require.NoError(t, os.WriteFile(mine, []byte("precious"), 0o600))
+	tests := []struct {
+		name string
+		link func(oldname, newname string) error
+	}{
+		{name: "a symbolic link", link: os.Symlink},
+		{name: "a hard link", link: os.Link},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			body := content()
+			dir := t.TempDir()
+			target := filepath.Join(dir, "target")
+			leavePartFile(t, target, body, partSize)
+			data := filepath.Join(dir, listNames(t, dir)[1])
 
-	for name, plant := range map[string]func() error{
-		"a symbolic link": func() error { return os.Symlink(mine, data) },
-		"a hard link":     func() error { return os.Link(mine, data) },
-	} {
-		leavePartFile(t, target, body, 20<<20)
-		require.NoError(t, os.Remove(data), name)
-		if err := plant(); errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrPermission) {
-			continue
-		}
-
-		require.Nil(t, partfile.Find(partfile.System{}, target, object(body).Source), name)
-		_ = os.Remove(data)
-		content, err := os.ReadFile(mine)
-		require.NoError(t, err)
-		require.Equal(t, "precious", string(content), name)
-
-		for _, rest := range listNames(t, dir) {
-			if rest != "mine" {
-				require.NoError(t, os.Remove(filepath.Join(dir, rest)))
+			other := filepath.Join(dir, "other")
+			require.NoError(t, os.WriteFile(other, []byte("precious"), 0o600))
+			require.NoError(t, os.Remove(data))
+			err := tt.link(other, data)
+			if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrPermission) {
+				return
 			}
-		}
+
+			require.Nil(t, partfile.Find(partfile.System{}, target, object(body).Source))
+			text, err := os.ReadFile(other)
+			require.NoError(t, err)
+			require.Equal(t, "precious", string(text))
+		})
 	}
 }
 
 // If a process was killed before it wrote its mark, SweepAll removes the empty mark. It keeps files of other
 // programs.
 func TestSweepRemovesEmptyMarks(t *testing.T) {
+	const (
+		modeOfMarks = 0o600
+		otherMode   = 0o644
+	)
 	tests := []struct {
-		name string
-		text string
-		mode os.FileMode
-		gone bool
+		name    string
+		text    string
+		mode    os.FileMode
+		removed bool
 	}{
-		{name: "a mark without a byte", mode: 0o600, gone: true},
-		{name: "an empty file of another program", mode: 0o644},
-		{name: "a file of another program", text: "x", mode: 0o600},
+		// On Windows, no file has the mode of a mark.
+		{name: "a mark without a byte", text: "", mode: modeOfMarks, removed: runtime.GOOS != "windows"},
+		{name: "an empty file of another program", text: "", mode: otherMode, removed: false},
+		{name: "a file of another program", text: "x", mode: modeOfMarks, removed: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.gone && runtime.GOOS == "windows" {
-				tt.gone = false // modes tell nothing there
-			}
 			dir := t.TempDir()
 			path := filepath.Join(dir, ".omnibucket-0123456789abcdef")
 			require.NoError(t, os.WriteFile(path, []byte(tt.text), tt.mode))
@@ -320,10 +333,11 @@ func TestSweepRemovesEmptyMarks(t *testing.T) {
 			defer func() {
 				require.NoError(t, root.Close())
 			}()
+
 			partfile.SweepAll(root, ".")
 
 			_, err = os.Lstat(path)
-			require.Equal(t, tt.gone, errors.Is(err, os.ErrNotExist), err)
+			require.Equal(t, tt.removed, errors.Is(err, os.ErrNotExist), err)
 		})
 	}
 }

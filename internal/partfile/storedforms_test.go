@@ -25,6 +25,7 @@ var storedFiles = map[string]string{
 	".omnibucket-e4e01803ecf06625-1": "",
 }
 
+// writeStored writes files with these names and texts to dir.
 func writeStored(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
@@ -34,14 +35,16 @@ func writeStored(t *testing.T, dir string, files map[string]string) {
 
 // Partial files of earlier versions are continued or removed.
 func TestStoredFormsAreContinued(t *testing.T) {
-	body := []byte("text more")
+	const text = "text more" // storedFiles has "text" of it
+	body := []byte(text)
 	dir := t.TempDir()
 	writeStored(t, dir, storedFiles)
 
 	f := partfile.Find(partfile.System{}, filepath.Join(dir, "k"), object(body).Source)
 	require.NotNil(t, f)
 	require.Equal(t, object(body), f.Object())
-	require.EqualValues(t, 5, fill(t, f, body))
+	missing := len(text) - len("text")
+	require.EqualValues(t, missing, fill(t, f, body))
 
 	require.NoError(t, f.Check())
 	f.Remove()
@@ -49,54 +52,62 @@ func TestStoredFormsAreContinued(t *testing.T) {
 	require.Empty(t, listNames(t, dir))
 }
 
-// If a mark has a later format, it belongs to a later version. This version keeps it and its files.
+// If a mark has a later form, it belongs to a later version. This version keeps it and its files.
 func TestLaterFormIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
-	newForms := map[string]string{}
+	laterForm := strings.NewReplacer(`"omnibucket temporary files":1`, `"omnibucket temporary files":2`)
+	laterFiles := map[string]string{}
 	for name, text := range storedFiles {
-		newForms[name] = strings.Replace(text, `files":1`, `files":2`, 1)
+		laterFiles[name] = laterForm.Replace(text)
 	}
-	writeStored(t, dir, newForms)
+	writeStored(t, dir, laterFiles)
+
 	require.Nil(t, partfile.Find(partfile.System{}, filepath.Join(dir, "k"), object(nil).Source))
 	sweepAll(t, dir, false)
-	require.Len(t, listNames(t, dir), len(newForms))
+	require.Len(t, listNames(t, dir), len(laterFiles))
 }
 
 // The files that this code leaves have the form that is in storedFiles. If they have another, give that the next number in
 // docs/maintainers/stored-forms.md, and add its files to this test.
 func TestStoredFormsHaveGoldenFiles(t *testing.T) {
 	dir := t.TempDir()
+
+	// A download of k is killed after its first four bytes.
 	f, err := partfile.Create(partfile.System{}, filepath.Join(dir, "k"), 0o644)
 	require.NoError(t, err)
 	require.NoError(t, f.Record(object([]byte("text more")), true))
 	_, err = f.WriteAt([]byte("text"), 0)
 	require.NoError(t, err)
 	f.Keep()
+
+	// A job has one small file.
 	job := partfile.NewJob(partfile.System{}, dir, true)
 	defer job.Close()
 	small, _, err := job.Create(filepath.Join(dir, "small"), 0o644)
 	require.NoError(t, err)
 	require.NoError(t, small.Close())
 
-	forms := map[string]string{}
+	files := map[string]string{}
 	for _, name := range listNames(t, dir) {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		require.NoError(t, err)
-		forms[name] = string(text)
+		files[name] = string(text)
 	}
-	require.Equal(t, withoutNumbers(storedFiles), withoutNumbers(forms))
+	require.Equal(t, withoutNumbers(storedFiles), withoutNumbers(files))
 }
 
-// withoutNumbers leaves out the random names.
+// withoutNumbers returns files with a star for each number of 16 digits in their names and texts. Most numbers are
+// random. Only the file k has a number that depends on its name, so withoutNumbers adds to each name whose it is.
 func withoutNumbers(files map[string]string) map[string]string {
+	const numberOfK = ".omnibucket-8254c329a92850f6"
 	number := regexp.MustCompile(`[0-9a-f]{16}`)
 	all := map[string]string{}
 	for name, text := range files {
-		suffix := "of a job"
-		if strings.HasPrefix(name, ".omnibucket-8254c329a92850f6") {
-			suffix = "of k"
+		owner := "of a job"
+		if strings.HasPrefix(name, numberOfK) {
+			owner = "of k"
 		}
-		all[number.ReplaceAllString(name, "*")+" "+suffix] = number.ReplaceAllString(text, "*")
+		all[number.ReplaceAllString(name, "*")+" "+owner] = number.ReplaceAllString(text, "*")
 	}
 	return all
 }
