@@ -33,22 +33,29 @@ func Remove(
 	if ofVersions {
 		tried, err = storage.RemoveVersions(ctx, b, slices.Values(group))
 	} else {
-		tried, err = storage.RemoveAll(ctx, b, removal.Map(slices.Values(group), func(v storage.VersionEntry) string { return v.Key }))
+		keys := removal.Map(slices.Values(group), func(v storage.VersionEntry) string {
+			return v.Key
+		})
+		tried, err = storage.RemoveAll(ctx, b, keys)
 	}
 
-	still := map[[2]string]error{} // errors by key and version
+	// An error with a key is that of one entry, which was tried. An error without one has stopped the
+	// removal.
+	type entry struct{ key, version string }
+	failures := map[entry]error{}
 	for _, err := range Errors(err) {
-		if e, ok := errors.AsType[*storage.Error](err); ok && e.Key != "" {
-			still[[2]string{e.Key, e.Version}] = err
-			tried++
-		} else {
+		e, ok := errors.AsType[*storage.Error](err)
+		if !ok || e.Key == "" {
 			early = err
+			continue
 		}
+		failures[entry{key: e.Key, version: e.Version}] = err
+		tried++
 	}
 
 	errs = make([]error, len(group))
 	for i, v := range group {
-		errs[i] = still[[2]string{v.Key, v.Version}]
+		errs[i] = failures[entry{key: v.Key, version: v.Version}]
 		if i >= tried {
 			errs[i] = cmp.Or(errs[i], early)
 		}
