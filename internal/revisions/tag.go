@@ -6,9 +6,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// block is the number of bytes of revisions that share one allocation. If a caller keeps one entry,
+// blockBytes is the number of bytes of revisions that share one allocation. If a caller keeps one entry,
 // only one block stays in memory, and not the revisions of the whole page.
-const block = 4 << 10
+const blockBytes = 4 << 10
 
 // AddTag puts tag before the revision of each entry that has a revision.
 func AddTag(tag string, entries []storage.ListEntry) {
@@ -16,20 +16,23 @@ func AddTag(tag string, entries []storage.ListEntry) {
 	for i := range entries {
 		remaining += len(tag) + len(entries[i].Revision)
 	}
-	var text strings.Builder
+
+	// The revisions are parts of the texts of blocks.
+	var block strings.Builder
 	for i := range entries {
 		entry := &entries[i]
-		need := len(tag) + len(entry.Revision)
+		size := len(tag) + len(entry.Revision)
 		if entry.Revision != "" {
-			if text.Cap()-text.Len() < need {
-				text = strings.Builder{}
-				text.Grow(max(need, min(remaining, block)))
+			free := block.Cap() - block.Len()
+			if free < size {
+				block = strings.Builder{}
+				block.Grow(max(size, min(remaining, blockBytes)))
 			}
-			start := text.Len()
-			text.WriteString(tag)
-			text.WriteString(entry.Revision)
-			entry.Revision = text.String()[start:]
+			start := block.Len()
+			block.WriteString(tag)
+			block.WriteString(entry.Revision)
+			entry.Revision = block.String()[start:]
 		}
-		remaining -= need
+		remaining -= size
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // AddTag puts the tag before each revision. Prefixes have none.
 func TestAddTagsEachRevision(t *testing.T) {
-	long := strings.Repeat("r", 2*block)
+	long := strings.Repeat("r", 2*blockBytes)
 	entries := []storage.ListEntry{
 		{Revision: "1"},
 		{Key: "folder/", IsPrefix: true},
