@@ -29,7 +29,8 @@ func RemoveUnchanged(
 		Err:  errReplaced,
 	}
 	isConditional := source.Revision != "" && storage.Supports(b, storage.ConditionalRemove)
-	if !isConditional || !storage.Supports(b, storage.UniqueRevisions) {
+	mustCompare := !isConditional || !storage.Supports(b, storage.UniqueRevisions)
+	if mustCompare {
 		current, err := b.Attrs(ctx, key, reads...)
 		isMissing := storage.CodeOf(err) == storage.ObjectNotFound
 		if isMissing && !isConditional {
