@@ -14,12 +14,17 @@ const maxHost = 255 // largest number of bytes of a host that a hint shows
 // redirect, because the signature is only valid for the original host. ok is false if status is not
 // a redirect.
 func Redirect(status int, header http.Header) (m Meaning, ok bool) {
-	if status < http.StatusMultipleChoices || status >= http.StatusBadRequest || status == http.StatusNotModified {
+	is3xx := status >= http.StatusMultipleChoices && status < http.StatusBadRequest
+	if !is3xx || status == http.StatusNotModified {
 		return m, false
 	}
 	m = Meaning{Code: storage.InvalidArgument, Hint: "the endpoint redirects: check endpoint="}
-	if target, err := url.Parse(header.Get("Location")); err == nil && target.Host != "" && len(target.Host) <= maxHost {
-		m.Hint = "the endpoint redirects to " + (&url.URL{Scheme: target.Scheme, Host: target.Host}).String() + ": check endpoint="
+	target, err := url.Parse(header.Get("Location"))
+	if err != nil || target.Host == "" || len(target.Host) > maxHost {
+		return m, true
 	}
+	// The rest of the address may have secrets.
+	host := url.URL{Scheme: target.Scheme, Host: target.Host}
+	m.Hint = "the endpoint redirects to " + host.String() + ": check endpoint="
 	return m, true
 }

@@ -54,13 +54,17 @@ func RetryAfter(h http.Header) time.Duration {
 	if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
 		return time.Duration(seconds) * time.Second
 	}
-	if t, err := http.ParseTime(value); err == nil {
-		if date, err := http.ParseTime(h.Get("Date")); err == nil && t.After(date) {
-			// Both times come from the server's clock, so the client's clock does not matter.
-			return t.Sub(date)
-		}
+
+	// Both times come from the server's clock, so the client's clock does not matter.
+	until, err := http.ParseTime(value)
+	if err != nil {
+		return 0
 	}
-	return 0
+	now, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return max(until.Sub(now), 0)
 }
 
 // IsForeign reports whether an error response comes from a gateway and not from the store. Such a
