@@ -45,6 +45,11 @@ func TestLookup(t *testing.T) {
 			require.Equal(t, tt.want, table.Lookup(tt.code, tt.status))
 		})
 	}
+}
+
+// Has reports whether a table has the code of an error.
+func TestTableHas(t *testing.T) {
+	table := Table{Codes: map[string]Meaning{"Gone": {Code: storage.ObjectNotFound}}}
 	require.True(t, table.Has("Gone"))
 	require.False(t, table.Has(""))
 }
@@ -52,16 +57,42 @@ func TestLookup(t *testing.T) {
 // NewError makes the storage.Error of a meaning, with the status and the cause.
 func TestNewError(t *testing.T) {
 	cause := errors.New("cause")
-	require.Equal(t, &storage.Error{
-		Code:       storage.RateLimited,
-		Status:     429,
-		Retryable:  true,
-		RetryAfter: 7 * time.Second,
-		Hint:       "hint",
-		Err:        cause,
-	},
-		Meaning{Code: storage.RateLimited, Hint: "hint"}.NewError(429, http.Header{"Retry-After": {"7"}}, cause))
-	require.Equal(t, &storage.Error{Code: storage.Unauthenticated, Retryable: true, Err: cause},
-		Meaning{Code: storage.Unauthenticated, Retryable: true}.NewError(0, nil, cause))
-	require.False(t, Meaning{Code: storage.Internal}.NewError(418, nil, cause).Retryable)
+	tests := []struct {
+		name    string
+		meaning Meaning
+		status  int
+		header  http.Header
+		want    *storage.Error
+	}{
+		{
+			name:    "a code that is always retried",
+			meaning: Meaning{Code: storage.RateLimited, Hint: "hint"},
+			status:  429,
+			header:  http.Header{"Retry-After": {"7"}},
+			want: &storage.Error{
+				Code:       storage.RateLimited,
+				Status:     429,
+				Retryable:  true,
+				RetryAfter: 7 * time.Second,
+				Hint:       "hint",
+				Err:        cause,
+			},
+		},
+		{
+			name:    "a meaning that is retried",
+			meaning: Meaning{Code: storage.Unauthenticated, Retryable: true},
+			want:    &storage.Error{Code: storage.Unauthenticated, Retryable: true, Err: cause},
+		},
+		{
+			name:    "a meaning that is not retried",
+			meaning: Meaning{Code: storage.Internal},
+			status:  418,
+			want:    &storage.Error{Code: storage.Internal, Status: 418, Err: cause},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, tt.meaning.NewError(tt.status, tt.header, cause))
+		})
+	}
 }

@@ -43,6 +43,10 @@ func TestRedirect(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A response with another status is no redirect, even with a Location.
+func TestNoRedirect(t *testing.T) {
 	for _, status := range []int{200, 304, 400} {
 		_, ok := Redirect(status, http.Header{"Location": {"https://store.example.com/"}})
 		require.False(t, ok, status)

@@ -24,8 +24,10 @@ type responseError struct{ status int }
 
 func (responseError) Error() string { return "refused" }
 
+// errSent is the error of this test's SDK for a request that was sent and got no response.
 var errSent = errors.New("the connection broke")
 
+// newTranslator returns a Translator for this test's SDK, whose errors are responseError and errSent.
 func newTranslator() *Translator {
 	return &Translator{
 		FromResponse: func(err error) *storage.Error {
@@ -36,12 +38,11 @@ func newTranslator() *Translator {
 			return &storage.Error{Code: CodeFromStatus(response.status), Status: response.status, Err: err}
 		},
 		WithoutResponse: func(err error) *storage.Error {
-			return &storage.Error{
-				Code: storage.Unavailable,
-				Err:  err,
-			}
+			return &storage.Error{Code: storage.Unavailable, Err: err}
 		},
-		MaybeSent:    func(err error) bool { return errors.Is(err, errSent) },
+		MaybeSent: func(err error) bool {
+			return errors.Is(err, errSent)
+		},
 		MaybeApplied: MaybeApplied,
 	}
 }
@@ -49,39 +50,42 @@ func newTranslator() *Translator {
 // The outcome of a failed write is unknown if the server may have executed it.
 func TestWriteSetsUnknownIfItMayHaveTakenEffect(t *testing.T) {
 	tests := []struct {
-		name string
-		err  error
-		want bool
+		name    string
+		err     error
+		unknown bool
 	}{
-		{name: "500", err: responseError{500}, want: true},
-		{name: "502", err: responseError{502}, want: true},
-		{name: "504", err: responseError{504}, want: true},
-		{name: "200 whose body was cut off", err: responseError{200}, want: true},
-		{name: "503 is a refusal", err: responseError{503}, want: false},
-		{name: "499, the client seemed gone", err: responseError{499}, want: true},
-		{name: "501 is a refusal", err: responseError{501}, want: false},
-		{name: "507, of a gateway's disk", err: responseError{507}, want: true},
-		{name: "520, of a gateway", err: responseError{520}, want: true},
-		{name: "412", err: responseError{412}, want: false},
+		{name: "200, whose body was cut off", err: responseError{200}, unknown: true},
+		{name: "500, a failure of the server", err: responseError{500}, unknown: true},
+		{name: "502, of a gateway", err: responseError{502}, unknown: true},
+		{name: "504, of a gateway", err: responseError{504}, unknown: true},
+		{name: "499, the client seemed gone", err: responseError{499}, unknown: true},
+		{name: "507, of a gateway's disk", err: responseError{507}, unknown: true},
+		{name: "520, of a gateway", err: responseError{520}, unknown: true},
+		{name: "503, a refusal", err: responseError{503}, unknown: false},
+		{name: "501, a refusal", err: responseError{501}, unknown: false},
+		{name: "412, a condition that does not hold", err: responseError{412}, unknown: false},
+
 		{
-			name: "sent whole, through our transport",
-			err:  &transport.Error{Sent: true, Err: errSent},
-			want: true,
+			name:    "the whole request was sent through our transport",
+			err:     &transport.Error{Sent: true, Err: errSent},
+			unknown: true,
 		},
-		{name: "sent through another transport", err: errSent, want: true},
-		{name: "no connection", err: &net.OpError{Op: "dial", Err: errSent}, want: false},
-		{name: "not from an HTTP client", err: errors.New("no such key file"), want: false},
+		{name: "it was sent through another transport", err: errSent, unknown: true},
+		{name: "no connection", err: &net.OpError{Op: "dial", Err: errSent}, unknown: false},
+		{name: "no error of an HTTP client", err: errors.New("no such key file"), unknown: false},
 		{
-			name: "from the body or the credentials",
-			err:  &storage.Error{Code: storage.BodyFailed, Err: errSent},
-			want: false,
+			name:    "an error of the body or the credentials",
+			err:     &storage.Error{Code: storage.BodyFailed, Err: errSent},
+			unknown: false,
 		},
-		{name: "Unknown already", err: &storage.Error{Code: storage.Unavailable, Unknown: true}, want: true},
+		{name: "Unknown already", err: &storage.Error{Code: storage.Unavailable, Unknown: true}, unknown: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := newTranslator().Write(t.Context(), func(context.Context) error { return tt.err })
-			require.Equal(t, tt.want, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+			err := newTranslator().Write(t.Context(), func(context.Context) error {
+				return tt.err
+			})
+			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
 		})
 	}
 }
@@ -97,38 +101,52 @@ func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 	t.Cleanup(server.Close)
 	client, tr := transport.NewClient(nil)
 	t.Cleanup(tr.CloseIdleConnections)
-	send := func(ctx context.Context, address string) error {
-		r, err := http.NewRequestWithContext(ctx, http.MethodDelete, address, nil)
+
+	// remove sends a request as an SDK does that hides the error of the transport.
+	remove := func(ctx context.Context, address string) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodDelete, address, nil)
 		require.NoError(t, err)
-		response, err := client.Do(r)
-		if err == nil {
-			_ = response.Body.Close()
-			return errors.New("got a response")
+		resp, err := client.Do(req)
+		if err != nil {
+			return errSent
 		}
-		return errSent // an SDK may hide the transport's error
+		_ = resp.Body.Close()
+		return errors.New("got a response")
 	}
 
-	err := newTranslator().Write(t.Context(),
-		func(ctx context.Context) error { return send(ctx, server.URL) })
-	require.ErrorIs(t, err, storage.OutcomeUnknown, "it was sent and got no response")
-	err = newTranslator().Write(t.Context(),
-		func(ctx context.Context) error { return send(ctx, "http://127.0.0.1:1") })
-	require.NotErrorIs(t, err, storage.OutcomeUnknown, "no server listens there")
+	tests := []struct {
+		name    string
+		address string
+		unknown bool
+	}{
+		{name: "sent, but no response", address: server.URL, unknown: true},
+		{name: "no server listens there", address: "http://127.0.0.1:1", unknown: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := newTranslator().Write(t.Context(), func(ctx context.Context) error {
+				return remove(ctx, tt.address)
+			})
+			require.Error(t, err)
+			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+		})
+	}
 }
 
-// If ctx ends when a response comes, the retry policy of azcore returns the error of ctx. The outcome of the write
-// is then unknown.
+// An SDK may drop a response and return another error, as the retry policy of azcore does if ctx has ended. The outcome
+// of the write is then unknown.
 func TestWriteResponseDropped(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(server.Close)
 	client, tr := transport.NewClient(nil)
 	t.Cleanup(tr.CloseIdleConnections)
+
 	err := newTranslator().Write(t.Context(), func(ctx context.Context) error {
-		r, err := http.NewRequestWithContext(ctx, http.MethodPut, server.URL, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPut, server.URL, nil)
 		require.NoError(t, err)
-		response, err := client.Do(r)
+		resp, err := client.Do(req)
 		require.NoError(t, err)
-		require.NoError(t, response.Body.Close())
+		require.NoError(t, resp.Body.Close())
 		return errSent
 	})
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
@@ -136,13 +154,16 @@ func TestWriteResponseDropped(t *testing.T) {
 
 // An error that is a storage.Error already is not translated again.
 func TestTranslateKeepsStorageErrors(t *testing.T) {
-	e := &storage.Error{Code: storage.Unauthenticated, Hint: "log in"}
-	require.NoError(t, newTranslator().Read(nil))
-	require.Equal(t, e, newTranslator().Read(e))
-	require.NotSame(t, e, newTranslator().Translate(e), "the caller may change it")
-	require.Same(t, e, newTranslator().AsError(e))
-	require.Equal(t, storage.Unsupported, newTranslator().Translate(storage.Unsupported).Code)
-	require.Equal(t, storage.PreconditionFailed, newTranslator().AsError(responseError{412}).Code)
+	translator := newTranslator()
+	unauthenticated := &storage.Error{Code: storage.Unauthenticated, Hint: "log in"}
+
+	require.NoError(t, translator.Read(nil))
+	require.Equal(t, unauthenticated, translator.Read(unauthenticated))
+	require.NotSame(t, unauthenticated, translator.Translate(unauthenticated), "the caller may change it")
+	require.Equal(t, storage.Unsupported, translator.Translate(storage.Unsupported).Code)
+
+	require.Same(t, unauthenticated, translator.AsError(unauthenticated))
+	require.Equal(t, storage.PreconditionFailed, translator.AsError(responseError{412}).Code)
 }
 
 // WithHint returns a copy of the error with another hint.
@@ -226,14 +247,30 @@ func TestWithoutResponseOnTheNetwork(t *testing.T) {
 // An error that is none of the network counts as Unavailable if the request was sent, and as Internal
 // otherwise.
 func TestWithoutResponse(t *testing.T) {
-	boom := errors.New("boom")
+	failure := errors.New("failed")
+	tests := []struct {
+		name string
+		sent bool
+		want *storage.Error
+	}{
+		{
+			name: "sent",
+			sent: true,
+			want: &storage.Error{Code: storage.Unavailable, Retryable: true, Err: failure},
+		},
+		{
+			name: "not sent",
+			sent: false,
+			want: &storage.Error{Code: storage.Internal, Err: failure},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, WithoutResponse(failure, tt.sent))
+		})
+	}
+
 	require.Equal(t, storage.Canceled, WithoutResponse(context.Canceled, true).Code)
-	require.Equal(t, &storage.Error{
-		Code:      storage.Unavailable,
-		Retryable: true,
-		Err:       boom,
-	}, WithoutResponse(boom, true))
-	require.Equal(t, &storage.Error{Code: storage.Internal, Err: boom}, WithoutResponse(boom, false))
 }
 
 // If a response says that an object is missing, NotFound finds out by the error of the bucket whether it is
@@ -280,57 +317,83 @@ func TestNotFound(t *testing.T) {
 	}
 }
 
-// If a listing fails with ObjectNotFound, its bucket is missing.
+// If a listing fails with ObjectNotFound, its bucket is missing. FromListing keeps other errors, and a hint.
 func TestFromListing(t *testing.T) {
-	require.Equal(t, &storage.Error{
-		Code: storage.BucketNotFound,
-		Hint: "hint",
-	}, FromListing(&storage.Error{Code: storage.ObjectNotFound}, "hint"))
-	require.Equal(t, &storage.Error{
-		Code: storage.BucketNotFound,
-		Hint: "its own",
-	}, FromListing(&storage.Error{Code: storage.BucketNotFound, Hint: "its own"}, "hint"))
-	require.Equal(t, &storage.Error{Code: storage.PermissionDenied},
-		FromListing(&storage.Error{Code: storage.PermissionDenied}, "hint"))
+	const hint = "hint"
+	tests := []struct {
+		name string
+		err  *storage.Error
+		want *storage.Error
+	}{
+		{
+			name: "no object",
+			err:  &storage.Error{Code: storage.ObjectNotFound},
+			want: &storage.Error{Code: storage.BucketNotFound, Hint: hint},
+		},
+		{
+			name: "no bucket, with a hint",
+			err:  &storage.Error{Code: storage.BucketNotFound, Hint: "its own"},
+			want: &storage.Error{Code: storage.BucketNotFound, Hint: "its own"},
+		},
+		{
+			name: "another error",
+			err:  &storage.Error{Code: storage.PermissionDenied},
+			want: &storage.Error{Code: storage.PermissionDenied},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, FromListing(tt.err, hint))
+		})
+	}
 }
 
 // CodeFromStatus returns what a status means if the response has no code that is known.
 func TestCodeFromStatus(t *testing.T) {
-	for status, want := range map[int]storage.Code{
-		200: storage.Unavailable,
-		304: storage.NotModified,
-		302: storage.Internal,
-		404: storage.ObjectNotFound,
-		409: storage.Internal,
-		412: storage.PreconditionFailed,
-		416: storage.RangeNotSatisfiable,
-		418: storage.Internal,
-		429: storage.RateLimited,
-		503: storage.Unavailable,
-		505: storage.Unavailable,
-		499: storage.Unavailable,
-		501: storage.Unsupported,
-		507: storage.Unavailable,
-		520: storage.Unavailable,
-		524: storage.Unavailable,
-		598: storage.Unavailable,
-	} {
-		require.Equal(t, want, CodeFromStatus(status), status)
+	tests := []struct {
+		status int
+		want   storage.Code
+	}{
+		{status: 200, want: storage.Unavailable},
+		{status: 302, want: storage.Internal},
+		{status: 304, want: storage.NotModified},
+		{status: 404, want: storage.ObjectNotFound},
+		{status: 409, want: storage.Internal},
+		{status: 412, want: storage.PreconditionFailed},
+		{status: 416, want: storage.RangeNotSatisfiable},
+		{status: 418, want: storage.Internal},
+		{status: 429, want: storage.RateLimited},
+		{status: 499, want: storage.Unavailable},
+		{status: 501, want: storage.Unsupported},
+		{status: 503, want: storage.Unavailable},
+		{status: 505, want: storage.Unavailable},
+		{status: 507, want: storage.Unavailable},
+		{status: 520, want: storage.Unavailable},
+		{status: 524, want: storage.Unavailable},
+		{status: 598, want: storage.Unavailable},
 	}
+	for _, tt := range tests {
+		require.Equal(t, tt.want, CodeFromStatus(tt.status), tt.status)
+	}
+}
+
+// A call can be repeated after RateLimited and Unavailable.
+func TestIsRetryable(t *testing.T) {
 	require.True(t, IsRetryable(storage.RateLimited))
 	require.True(t, IsRetryable(storage.Unavailable))
 	require.False(t, IsRetryable(storage.Internal))
 }
 
-// If the text of an error is too long, withShortText shows its beginning.
+// If the text of an error is too long, withShortText cuts its end off.
 func TestWithShortText(t *testing.T) {
+	require.NoError(t, withShortText(nil))
+
 	short := errors.New("refused: " + strings.Repeat("é", 100))
-	long := errors.New("x" + strings.Repeat("é", maxText))
 	require.Equal(t, short, withShortText(short))
 
+	long := errors.New("x" + strings.Repeat("é", maxText))
 	got := withShortText(long)
 	require.ErrorIs(t, got, long)
 	require.LessOrEqual(t, len(got.Error()), maxText+len("…"))
-	require.True(t, utf8.ValidString(got.Error()))
-	require.NoError(t, withShortText(nil))
+	require.True(t, utf8.ValidString(got.Error()), "it is cut between characters")
 }
