@@ -64,11 +64,15 @@ func (h *held) otherKeys() (keys []string) {
 			path.Join(filepath.ToSlash(p.Directory), p.Prefix)+"/"+h.key,
 		)
 	}
+	// Each path is a key without its first folder, without its first two folders, and so on.
 	for _, key := range paths {
-		for hasMore := true; hasMore; _, key, hasMore = strings.Cut(key, "/") {
-			if key != "" && key[0] != '/' && !slices.Contains(keys, key) {
+		hasFolder := true
+		for hasFolder {
+			isKey := key != "" && key[0] != '/'
+			if isKey && !slices.Contains(keys, key) {
 				keys = append(keys, key)
 			}
+			_, key, hasFolder = strings.Cut(key, "/")
 		}
 	}
 	return keys

@@ -97,6 +97,7 @@ func Places(location any) []evidence.Place {
 	return []evidence.Place{{Account: location}}
 }
 
+// places returns where the objects of the view are stored. A Core without an engine is an unknown place.
 func (v View) places() []evidence.Place {
 	if v.Engine != nil {
 		return evidence.In(v.Engine.Places(), v.Prefix)
