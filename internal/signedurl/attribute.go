@@ -49,19 +49,21 @@ var properties = []struct {
 	{classAttribute, func(p *storage.Properties) string { return p.StorageClass }, storage.WithStorageClass},
 }
 
+// attributesOf returns the properties and conditions of an upload as the headers that a client must send,
+// sorted by name.
 func attributesOf(r *driver.SignRequest) []Attribute {
 	var attributes []Attribute
 	for _, p := range properties {
 		if value := p.get(&r.Properties); value != "" {
-			attributes = append(attributes, Attribute{p.name, value})
+			attributes = append(attributes, Attribute{Name: p.name, Value: value})
 		}
 	}
 	for name, value := range r.Metadata {
 		// Browsers send only ASCII in headers, so the value is escaped.
-		attributes = append(attributes, Attribute{metadataPrefix + name, escape.Path(value)})
+		attributes = append(attributes, Attribute{Name: metadataPrefix + name, Value: escape.Path(value)})
 	}
 	if r.PublicRead {
-		attributes = append(attributes, Attribute{aclAttribute, publicRead})
+		attributes = append(attributes, Attribute{Name: aclAttribute, Value: publicRead})
 	}
 
 	if len(r.Tags) > 0 {
@@ -69,20 +71,20 @@ func attributesOf(r *driver.SignRequest) []Attribute {
 		for key, value := range r.Tags {
 			tags.Set(key, value)
 		}
-		attributes = append(attributes, Attribute{tagsAttribute, tags.Encode()})
+		attributes = append(attributes, Attribute{Name: tagsAttribute, Value: tags.Encode()})
 	}
 
 	if r.Retention != (storage.Retention{}) {
-		attributes = append(
-			attributes,
-			Attribute{lockAttribute + string(r.Retention.Mode), r.Retention.Until.UTC().Format(time.RFC3339)},
-		)
+		attributes = append(attributes, Attribute{
+			Name:  lockAttribute + string(r.Retention.Mode),
+			Value: r.Retention.Until.UTC().Format(time.RFC3339),
+		})
 	}
 	if r.LegalHold {
-		attributes = append(attributes, Attribute{holdAttribute, on})
+		attributes = append(attributes, Attribute{Name: holdAttribute, Value: on})
 	}
 	if r.Condition.Absent {
-		attributes = append(attributes, Attribute{ifNoneMatch, "*"})
+		attributes = append(attributes, Attribute{Name: ifNoneMatch, Value: "*"})
 	}
 	slices.SortFunc(attributes, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
 	return attributes
@@ -126,6 +128,7 @@ func (g *Grant) PartOptions() []storage.PartOption {
 	return []storage.PartOption{storage.WithCRC32C(g.CRC32C.Sum)}
 }
 
+// option returns the option that has made the attribute. It returns false if there is none.
 func (a Attribute) option() (storage.UploadOption, bool) {
 	for _, p := range properties {
 		if a.Name == p.name {
@@ -140,16 +143,17 @@ func (a Attribute) option() (storage.UploadOption, bool) {
 		return a.tags()
 	}
 	switch a {
-	case Attribute{holdAttribute, on}:
+	case Attribute{Name: holdAttribute, Value: on}:
 		return storage.WithLegalHold(), true
-	case Attribute{aclAttribute, publicRead}:
+	case Attribute{Name: aclAttribute, Value: publicRead}:
 		return storage.WithPublicRead(), true
-	case Attribute{ifNoneMatch, "*"}:
+	case Attribute{Name: ifNoneMatch, Value: "*"}:
 		return storage.IfAbsent(), true
 	}
 	return nil, false
 }
 
+// tags returns the option for an attribute with tags. It returns false if they are malformed.
 func (a Attribute) tags() (storage.UploadOption, bool) {
 	values, err := url.ParseQuery(a.Value)
 	tags := make(map[string]string, len(values))
@@ -176,7 +180,7 @@ func crcOf(text string) storage.CRC32C {
 // RequiresAbsence reports whether the grant permits an upload only if the object does not exist
 // yet.
 func (g *Grant) RequiresAbsence() bool {
-	return slices.Contains(g.Attributes, Attribute{ifNoneMatch, "*"})
+	return slices.Contains(g.Attributes, Attribute{Name: ifNoneMatch, Value: "*"})
 }
 
 // HasContentType reports whether the grant sets the object's media type.

@@ -2,6 +2,7 @@ package signedurl
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,7 +31,10 @@ func SignForm(k Keys, bucket string, r *driver.SignRequest, now time.Time) (*sto
 		return nil, storage.Unsupported
 	}
 	if g.RequiresAbsence() {
-		return nil, &storage.Error{Code: storage.Unsupported, Hint: "use SignedUploadURL: a form cannot have a condition"}
+		return nil, &storage.Error{
+			Code: storage.Unsupported,
+			Hint: "use SignedUploadURL: a form cannot have a condition",
+		}
 	}
 
 	fields := map[string]string{
@@ -68,23 +72,31 @@ func VerifyForm(k Keys, bucket string, fields map[string]string, now time.Time) 
 	if !ok || !key.verify(fields[signatureField], formParts(bucket, fields)...) {
 		return nil, Invalid
 	}
-	g := &Grant{Method: "POST", Key: fields[objectField], CRC32C: crcOf(fields[crcParam])}
-	var err error
-	if g.Expires, err = strconv.ParseInt(fields[expiresParam], 10, 64); err != nil {
+	expires, err := strconv.ParseInt(fields[expiresParam], 10, 64)
+	if err != nil {
 		return nil, Invalid
 	}
-	if g.MinSize, g.MaxSize, err = parseSize(fields[sizeParam]); err != nil {
+	minSize, maxSize, err := parseSize(fields[sizeParam])
+	if err != nil {
 		return nil, Invalid
+	}
+	g := &Grant{
+		Method:  http.MethodPost,
+		Key:     fields[objectField],
+		Expires: expires,
+		MinSize: minSize,
+		MaxSize: maxSize,
+		CRC32C:  crcOf(fields[crcParam]),
 	}
 
+	// All other fields are properties of the object.
 	for name, value := range fields {
 		switch name {
 		case objectField, expiresParam, keyParam, sizeParam, crcParam, signatureField:
 		default:
-			g.Attributes = append(g.Attributes, Attribute{name, value})
+			g.Attributes = append(g.Attributes, Attribute{Name: name, Value: value})
 		}
 	}
-
 	slices.SortFunc(g.Attributes, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
 	if s := g.status(now); s != Valid {
 		return nil, s

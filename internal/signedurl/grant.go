@@ -47,6 +47,8 @@ const (
 	Valid
 )
 
+// status says whether a grant with a valid signature has ended. A grant that ends later than this package
+// permits is Invalid.
 func (g *Grant) status(now time.Time) Status {
 	end := time.Unix(g.Expires, 0)
 	if !now.Before(end) {
@@ -58,12 +60,19 @@ func (g *Grant) status(now time.Time) Status {
 	return Valid
 }
 
+// newGrant returns the grant that r requests. Its properties depend on the method of the request.
 func newGrant(r *driver.SignRequest, now time.Time) (*Grant, error) {
 	if r.BaseURL == "" || r.Condition.Revision != "" || r.Condition.NotRevision != "" {
 		return nil, storage.Unsupported
 	}
-	start, lasts := r.Term(now)
-	g := &Grant{Method: r.Method, Key: r.Key, Expires: expiry(start, lasts), MinSize: -1, MaxSize: -1}
+	start, duration := r.Term(now)
+	g := &Grant{
+		Method:  r.Method,
+		Key:     r.Key,
+		Expires: expiry(start, duration),
+		MinSize: -1,
+		MaxSize: -1,
+	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		g.Version = r.Version
@@ -137,12 +146,14 @@ func SignPart(k Keys, bucket string, r *driver.SignPartRequest, now time.Time) (
 	return g.sign(k, bucket, r.BaseURL)
 }
 
+// sign returns the URL of the grant, signed with the first key.
 func (g *Grant) sign(k Keys, bucket, baseURL string) (*storage.SignedURL, error) {
 	if k.Empty() {
 		return nil, storage.Unsupported
 	}
-	query := g.query(k.all[0].id)
-	signature := k.all[0].sign(g.signedParts(bucket, query)...)
+	first := k.all[0]
+	query := g.query(first.id)
+	signature := first.sign(g.signedParts(bucket, query)...)
 	header := http.Header{}
 	for _, a := range g.Attributes {
 		header.Set(a.Name, a.Value)
@@ -155,6 +166,7 @@ func (g *Grant) sign(k Keys, bucket, baseURL string) (*storage.SignedURL, error)
 	}, nil
 }
 
+// signedParts returns the texts that the signature of a URL covers. query is that of the method query.
 func (g *Grant) signedParts(bucket, query string) []string {
 	parts := []string{"omnibucket url 1", bucket, g.Method, g.Key, query}
 	for _, a := range g.Attributes {

@@ -81,6 +81,7 @@ func (Keys) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 // Empty reports whether there is no key.
 func (k Keys) Empty() bool { return len(k.all) == 0 }
 
+// find returns the key with this ID.
 func (k Keys) find(id string) (key, bool) {
 	i := slices.IndexFunc(k.all, func(k key) bool { return k.id == id })
 	if i < 0 {
@@ -100,11 +101,14 @@ func (k key) verify(signature string, parts ...string) bool {
 	return subtle.ConstantTimeCompare([]byte(signature), []byte(k.sign(parts...))) == 1
 }
 
+// sum returns the HMAC of the parts. The length before each part makes sure that a byte cannot move from
+// one part to the next.
 func (k key) sum(parts ...string) []byte {
 	mac := k.mac()
 	// Writing to a hash never fails.
 	for _, part := range parts {
-		_, _ = mac.Write(append(binary.AppendUvarint(nil, uint64(len(part))), part...))
+		length := binary.AppendUvarint(nil, uint64(len(part)))
+		_, _ = mac.Write(append(length, part...))
 	}
 	return mac.Sum(nil)
 }

@@ -57,6 +57,7 @@ func (g *Grant) query(keyID string) string {
 	return values.Encode()
 }
 
+// headerNames returns the names of the signed headers, separated by semicolons.
 func (g *Grant) headerNames() string {
 	names := make([]string, len(g.Attributes))
 	for i, a := range g.Attributes {
@@ -65,6 +66,7 @@ func (g *Grant) headerNames() string {
 	return strings.Join(names, ";")
 }
 
+// size returns the limits of the body's length, such as "1-9", or "" if any length is permitted.
 func (g *Grant) size() string {
 	if g.MaxSize < 0 {
 		return ""
