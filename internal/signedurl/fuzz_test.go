@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,44 +18,48 @@ func FuzzVerifyURL(f *testing.F) {
 	f.Add("a/b c", "image/png", "caf\u00e9", "v1", int64(9), "")
 	f.Add("100%", "text/html; charset=\"x\"", "a&b=c;d", "", int64(-1), "&ob-signature=")
 	f.Add("\xff\x00", "", "", "%zz", int64(0), "=")
-	f.Fuzz(func(t *testing.T, key, kind, value, version string, size int64, altered string) {
-		k := newKeys(t, secret(1))
-		r := &driver.SignRequest{
+	f.Fuzz(func(t *testing.T, key, contentType, metadata, version string, size int64, altered string) {
+		// With a version, the request is a download.
+		req := &driver.SignRequest{
 			Method:  http.MethodPut,
 			Key:     key,
-			TTL:     1e9,
+			TTL:     time.Second,
 			BaseURL: base,
 			MinSize: size,
 			MaxSize: size,
 		}
 		if version != "" {
-			r.Method = http.MethodGet
-			r.Version = version
+			req.Method = http.MethodGet
+			req.Version = version
 		} else {
-			r.ContentType = kind
-			r.Metadata = map[string]string{"k": value}
+			req.ContentType = contentType
+			req.Metadata = map[string]string{"k": metadata}
 		}
-		u, err := signedurl.SignURL(k, "bucket", r, noon)
+
+		k := newKeys(t, secret(1))
+		u, err := signedurl.SignURL(k, "bucket", req, noon)
 		require.NoError(t, err)
 		_, query, _ := strings.Cut(u.URL, "?")
+		verify := func(key, query string) (*signedurl.Grant, signedurl.Status) {
+			return signedurl.VerifyURL(k, "bucket", u.Method, key, query, u.Header, noon)
+		}
 
-		g, status := signedurl.VerifyURL(k, "bucket", u.Method, key, query, u.Header, noon)
+		g, status := verify(key, query)
 		require.Equal(t, signedurl.Valid, status)
 		require.Equal(t, version, g.Version)
-
 		_, err = g.UploadOptions()
 		require.NoError(t, err)
 
 		if altered != query {
-			_, status = signedurl.VerifyURL(k, "bucket", u.Method, key, altered, u.Header, noon)
+			_, status = verify(key, altered)
 			require.Equal(t, signedurl.Invalid, status, altered)
 		}
 		if altered != "" {
-			_, status = signedurl.VerifyURL(k, "bucket", u.Method, key, query+altered, u.Header, noon)
+			_, status = verify(key, query+altered)
 			require.Equal(t, signedurl.Invalid, status)
-			_, status = signedurl.VerifyURL(k, "bucket", u.Method, key, altered+query, u.Header, noon)
+			_, status = verify(key, altered+query)
 			require.Equal(t, signedurl.Invalid, status)
-			_, status = signedurl.VerifyURL(k, "bucket", u.Method, key+altered, query, u.Header, noon)
+			_, status = verify(key+altered, query)
 			require.Equal(t, signedurl.Invalid, status)
 		}
 	})
@@ -64,30 +69,30 @@ func FuzzVerifyURL(f *testing.F) {
 func FuzzTwoGrants(f *testing.F) {
 	f.Add("a", "text/plain", "x", "b", "text/plain", "x")
 	f.Add("a", "t/p", "", "a", "t", "/p")
-	f.Fuzz(func(t *testing.T, key1, kind1, value1, key2, kind2, value2 string) {
-		if key1 == key2 && kind1 == kind2 && value1 == value2 {
+	f.Fuzz(func(t *testing.T, key, contentType, cacheControl, otherKey, otherType, otherControl string) {
+		if key == otherKey && contentType == otherType && cacheControl == otherControl {
 			return
 		}
 		k := newKeys(t, secret(1))
-		sign := func(key, kind, value string) *request {
+		sign := func(key, contentType, cacheControl string) *request {
 			r := &driver.SignRequest{
 				Method:  http.MethodPut,
 				Key:     key,
-				TTL:     1e9,
+				TTL:     time.Second,
 				BaseURL: base,
 				MinSize: -1,
 				MaxSize: -1,
 			}
-			r.ContentType = kind
-			r.CacheControl = value
+			r.ContentType = contentType
+			r.CacheControl = cacheControl
 			return signedRequest(t, k, r)
 		}
-		one := sign(key1, kind1, value1)
+		signed := sign(key, contentType, cacheControl)
+		other := sign(otherKey, otherType, otherControl)
+		require.NotEqual(t, signed.query, other.query)
 
-		two := sign(key2, kind2, value2)
-		require.NotEqual(t, one.query, two.query)
-		two.query = one.query
-		_, status := two.verify(k, noon)
+		other.query = signed.query
+		_, status := other.verify(k, noon)
 		require.Equal(t, signedurl.Invalid, status)
 	})
 }

@@ -68,9 +68,10 @@ func TestSignURLOfADownload(t *testing.T) {
 
 // A URL of SignPart is valid only for its key, upload and part number.
 func TestSignPart(t *testing.T) {
+	const key = "a/b c"
 	k := newKeys(t, secret(1))
 	u, err := signedurl.SignPart(k, "bucket", &driver.SignPartRequest{
-		Key:     "a/b c",
+		Key:     key,
 		Upload:  "u&1",
 		Number:  7,
 		TTL:     time.Hour,
@@ -80,13 +81,13 @@ func TestSignPart(t *testing.T) {
 	}, noon)
 	require.NoError(t, err)
 	require.Empty(t, u.Header)
-
 	_, query, _ := strings.Cut(u.URL, "?")
-	g, status := signedurl.VerifyURL(k, "bucket", http.MethodPut, "a/b c", query, nil, noon)
+
+	g, status := signedurl.VerifyURL(k, "bucket", http.MethodPut, key, query, nil, noon)
 	require.Equal(t, signedurl.Valid, status)
 	require.Equal(t, &signedurl.Grant{
 		Method:     http.MethodPut,
-		Key:        "a/b c",
+		Key:        key,
 		Upload:     "u&1",
 		Part:       7,
 		Expires:    noon.Add(time.Hour).Unix(),
@@ -96,30 +97,39 @@ func TestSignPart(t *testing.T) {
 		Attributes: g.Attributes,
 	}, g)
 
-	alteredQueries := []string{
-		strings.Replace(query, "ob-part=7", "ob-part=8", 1),
-		strings.Replace(query, "ob-part=7&", "", 1),
-		strings.Replace(query, "ob-upload=u%261", "ob-upload=u", 1),
-		"ob-part=8&" + query,
+	alterations := []struct {
+		name  string
+		query string
+	}{
+		{name: "another part", query: strings.Replace(query, "ob-part=7", "ob-part=8", 1)},
+		{name: "no part", query: strings.Replace(query, "ob-part=7&", "", 1)},
+		{name: "another upload", query: strings.Replace(query, "ob-upload=u%261", "ob-upload=u", 1)},
+		{name: "two parts", query: "ob-part=8&" + query},
 	}
-	for _, altered := range alteredQueries {
-		require.NotEqual(t, query, altered)
-		_, status := signedurl.VerifyURL(k, "bucket", http.MethodPut, "a/b c", altered, nil, noon)
-		require.Equal(t, signedurl.Invalid, status, altered)
+	for _, tt := range alterations {
+		t.Run(tt.name, func(t *testing.T) {
+			require.NotEqual(t, query, tt.query)
+			_, status := signedurl.VerifyURL(k, "bucket", http.MethodPut, key, tt.query, nil, noon)
+			require.Equal(t, signedurl.Invalid, status)
+		})
 	}
 }
 
 // If a request has no base URL, no upload or no part number, SignPart fails with Unsupported.
 func TestSignPartUnsupported(t *testing.T) {
-	k := newKeys(t, secret(1))
-	requests := []driver.SignPartRequest{
-		{Upload: "u", Number: 1},
-		{BaseURL: base, Number: 1},
-		{BaseURL: base, Upload: "u"},
+	tests := []struct {
+		name string
+		req  driver.SignPartRequest
+	}{
+		{name: "no base URL", req: driver.SignPartRequest{Upload: "u", Number: 1}},
+		{name: "no upload", req: driver.SignPartRequest{BaseURL: base, Number: 1}},
+		{name: "no part number", req: driver.SignPartRequest{BaseURL: base, Upload: "u"}},
 	}
-	for _, req := range requests {
-		_, err := signedurl.SignPart(k, "bucket", &req, noon)
-		require.ErrorIs(t, err, storage.Unsupported)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := signedurl.SignPart(newKeys(t, secret(1)), "bucket", &tt.req, noon)
+			require.ErrorIs(t, err, storage.Unsupported)
+		})
 	}
 }
 
@@ -317,26 +327,33 @@ func alterUnusedBits(r *request) {
 func TestSignURLExpires(t *testing.T) {
 	k := newKeys(t, secret(1))
 	r := signedRequest(t, k, download())
+	const ttl = time.Hour // of download
 
-	tests := map[string]struct {
+	tests := []struct {
+		name string
 		now  time.Time
 		want signedurl.Status
 	}{
-		"immediately":                     {noon, signedurl.Valid},
-		"at the last moment":              {noon.Add(time.Hour - 1), signedurl.Valid},
-		"at its end":                      {noon.Add(time.Hour), signedurl.Expired},
-		"long after":                      {noon.Add(1000 * time.Hour), signedurl.Expired},
-		"by a clock that is minutes slow": {noon.Add(-10 * time.Minute), signedurl.Valid},
-		"from the future":                 {noon.Add(-8 * 24 * time.Hour), signedurl.Invalid},
+		{name: "immediately", now: noon, want: signedurl.Valid},
+		{name: "at the last moment", now: noon.Add(ttl - 1), want: signedurl.Valid},
+		{name: "at its end", now: noon.Add(ttl), want: signedurl.Expired},
+		{name: "long after", now: noon.Add(1000 * ttl), want: signedurl.Expired},
+		{name: "by a clock that is minutes slow", now: noon.Add(-10 * time.Minute), want: signedurl.Valid},
+		{name: "from the future", now: noon.Add(-8 * 24 * time.Hour), want: signedurl.Invalid},
 	}
-	for name, tt := range tests {
-		_, status := r.verify(k, tt.now)
-		require.Equal(t, tt.want, status, name)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, status := r.verify(k, tt.now)
+			require.Equal(t, tt.want, status)
+		})
 	}
 
-	r.key = "other"
-	_, status := r.verify(k, noon.Add(time.Hour))
-	require.Equal(t, signedurl.Invalid, status, "only a valid signature is reported as expired")
+	t.Run("at its end, for another key", func(t *testing.T) {
+		other := signedRequest(t, k, download())
+		other.key = "other"
+		_, status := other.verify(k, noon.Add(ttl))
+		require.Equal(t, signedurl.Invalid, status, "only a valid signature is reported as expired")
+	})
 }
 
 // The first of several keys signs, and all of them verify. If a key is removed, its signatures are Invalid.
@@ -344,30 +361,34 @@ func TestKeysRotated(t *testing.T) {
 	older := newKeys(t, secret(1))
 	newer := newKeys(t, secret(2))
 	both := newKeys(t, secret(2), secret(1))
-	tests := map[string]struct {
-		signs, checks signedurl.Keys
-		want          signedurl.Status
+	none := signedurl.Keys{}
+
+	tests := []struct {
+		name     string
+		signer   signedurl.Keys
+		verifier signedurl.Keys
+		want     signedurl.Status
 	}{
-		"the first signs":         {signs: both, checks: newer, want: signedurl.Valid},
-		"the others do not sign":  {signs: both, checks: older, want: signedurl.Invalid},
-		"an older one verifies":   {signs: older, checks: both, want: signedurl.Valid},
-		"a removed one does not":  {signs: older, checks: newer, want: signedurl.Invalid},
-		"no key verifies nothing": {signs: older, checks: signedurl.Keys{}, want: signedurl.Invalid},
+		{name: "the first signs", signer: both, verifier: newer, want: signedurl.Valid},
+		{name: "the others do not sign", signer: both, verifier: older, want: signedurl.Invalid},
+		{name: "an older one verifies", signer: older, verifier: both, want: signedurl.Valid},
+		{name: "a removed one does not", signer: older, verifier: newer, want: signedurl.Invalid},
+		{name: "no key verifies nothing", signer: older, verifier: none, want: signedurl.Invalid},
 	}
-	for name, tt := range tests {
-		_, status := signedRequest(t, tt.signs, upload()).verify(tt.checks, noon)
-		require.Equal(t, tt.want, status, name)
-		_, status = signedurl.VerifyForm(tt.checks, "bucket", form(t, tt.signs, formRequest()), noon)
-		require.Equal(t, tt.want, status, name)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, status := signedRequest(t, tt.signer, upload()).verify(tt.verifier, noon)
+			require.Equal(t, tt.want, status, "URL")
+
+			fields := form(t, tt.signer, formRequest())
+			_, status = signedurl.VerifyForm(tt.verifier, "bucket", fields, noon)
+			require.Equal(t, tt.want, status, "form")
+		})
 	}
 }
 
 // Printing signing keys shows no secret.
 func TestKeysPrintNothing(t *testing.T) {
-	_, err := signedurl.NewKeys([][]byte{[]byte("too short")})
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.NotContains(t, err.Error(), "too short")
-
 	k := newKeys(t, []byte("SECRET-SECRET-SECRET-SECRET-SECRET"))
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 		require.Equal(t, "REDACTED", fmt.Sprintf(format, k))
@@ -377,6 +398,17 @@ func TestKeysPrintNothing(t *testing.T) {
 	text, err := json.Marshal(signedurl.Secrets{secret(1)})
 	require.NoError(t, err)
 	require.Equal(t, `"REDACTED"`, string(text))
+}
+
+// The error about a secret that is too short does not show the secret.
+func TestShortSecret(t *testing.T) {
+	_, err := signedurl.NewKeys([][]byte{[]byte("too short")})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.NotContains(t, err.Error(), "too short")
+}
+
+// NewSecret returns another secret each time.
+func TestNewSecret(t *testing.T) {
 	require.NotEqual(t, signedurl.NewSecret(), signedurl.NewSecret())
 }
 
@@ -461,37 +493,49 @@ func TestSignFormWithACondition(t *testing.T) {
 
 // If a request has another method, no base URL, a revision or no key, SignURL fails with Unsupported.
 func TestSignURLUnsupported(t *testing.T) {
-	k := newKeys(t, secret(1))
-	for name, alter := range map[string]func(r *driver.SignRequest){
-		"another method": func(r *driver.SignRequest) {
-			r.Method = http.MethodPatch
-		},
-		"no base URL": func(r *driver.SignRequest) {
-			r.BaseURL = ""
-		},
-		"a revision": func(r *driver.SignRequest) {
-			r.Condition = storage.Condition{Revision: "1"}
-		},
-	} {
-		r := upload()
-		alter(r)
-		_, err := signedurl.SignURL(k, "bucket", r, noon)
-		require.ErrorIs(t, err, storage.Unsupported, name)
+	signingKeys := newKeys(t, secret(1))
+	otherMethod := upload()
+	otherMethod.Method = http.MethodPatch
+	noBaseURL := upload()
+	noBaseURL.BaseURL = ""
+	revision := upload()
+	revision.Condition = storage.Condition{Revision: "1"}
+
+	tests := []struct {
+		name string
+		keys signedurl.Keys
+		req  *driver.SignRequest
+	}{
+		{name: "another method", keys: signingKeys, req: otherMethod},
+		{name: "no base URL", keys: signingKeys, req: noBaseURL},
+		{name: "a revision", keys: signingKeys, req: revision},
+		{name: "no signing key", keys: signedurl.Keys{}, req: upload()},
 	}
-	_, err := signedurl.SignURL(signedurl.Keys{}, "bucket", upload(), noon)
-	require.ErrorIs(t, err, storage.Unsupported)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := signedurl.SignURL(tt.keys, "bucket", tt.req, noon)
+			require.ErrorIs(t, err, storage.Unsupported)
+		})
+	}
 }
 
 // HasParams returns true if a query has a parameter of a signed URL.
 func TestHasParams(t *testing.T) {
-	for query, want := range map[string]bool{
-		"":                 false,
-		"v=1":              false,
-		"v=blob-1":         false,
-		"x=1&blob-2=3":     false,
-		"ob-signature=x":   true,
-		"v=1&ob-expires=3": true,
-	} {
-		require.Equal(t, want, signedurl.HasParams(query), query)
+	tests := []struct {
+		name  string
+		query string
+		want  bool
+	}{
+		{name: "no query", query: "", want: false},
+		{name: "another parameter", query: "v=1", want: false},
+		{name: "a value with the prefix's letters", query: "v=blob-1", want: false},
+		{name: "a name with the prefix's letters", query: "x=1&blob-2=3", want: false},
+		{name: "only a signed parameter", query: "ob-signature=x", want: true},
+		{name: "a signed parameter after another", query: "v=1&ob-expires=3", want: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, signedurl.HasParams(tt.query))
+		})
 	}
 }
