@@ -21,12 +21,15 @@ type requestBody struct {
 	read    int64 // number of bytes that were read
 }
 
+// watchBody returns a wrapper of the request's body, which net/http then reads. It returns another one for
+// each replay of the request.
 func (x *exchange) watchBody(inner io.ReadCloser) io.ReadCloser {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	b := &x.firstBody
+	var b *requestBody
 	if len(x.bodies) == 0 {
-		x.bodies = x.firstRoom[:0]
+		b = &x.firstBody
+		x.bodies = x.firstBodies[:0]
 	} else {
 		b = &requestBody{}
 	}
@@ -39,6 +42,8 @@ func (x *exchange) watchBody(inner io.ReadCloser) io.ReadCloser {
 	return b
 }
 
+// Read reads the caller's body, and tells the exchange when a Read begins and ends. It fails if the
+// exchange has ended.
 func (b *requestBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	if b.closed {
@@ -49,16 +54,16 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.mu.Unlock()
 
 	b.exchange.sourceReads()
-	returned := false
+	hasReturned := false
 	defer func() {
-		if !returned {
+		if !hasReturned {
 			// Read called runtime.Goexit, which ended the goroutine of net/http without an error.
 			b.endRead(0)
 			b.exchange.cancel(errLetGo)
 		}
 	}()
 	n, err := b.inner.Read(p)
-	returned = true
+	hasReturned = true
 	sofar := b.endRead(n)
 	if err == nil || err == io.EOF {
 		b.exchange.handedOver(sofar, err == io.EOF)
@@ -91,6 +96,7 @@ func (b *requestBody) Close() error {
 	return b.inner.Close()
 }
 
+// waitIdle waits until no Read is in progress.
 func (b *requestBody) waitIdle() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -112,6 +118,8 @@ type responseBody struct {
 	left      int64 // bytes that may still be read; only used if bounded is true
 }
 
+// Read reads the response. It fails if the server is silent for too long, or if a bounded body has too many
+// bytes.
 func (b *responseBody) Read(p []byte) (int, error) {
 	if !b.unwatched {
 		b.exchange.wait(b.exchange.stall)

@@ -44,6 +44,8 @@ func (x *exchange) limitBody(r *http.Request, response *http.Response, call *ser
 		x.readError(r, response)
 		return response, nil
 	}
+
+	// The watchdog observes the body.
 	x.reply.inner = response.Body
 	x.reply.exchange = x
 	response.Body = &x.reply
@@ -56,6 +58,7 @@ func (x *exchange) limitBody(r *http.Request, response *http.Response, call *ser
 		return response, nil
 	}
 
+	// The body is a document, which a driver reads to its end.
 	x.reply.left = Document
 	x.reply.bounded = true
 	if response.ContentLength > x.reply.left {

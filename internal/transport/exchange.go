@@ -13,32 +13,34 @@ import (
 // timer that ends the exchange. It runs only while the exchange waits for the server. It stops
 // while the caller's body is read, and while nobody reads the response.
 type exchange struct {
-	parent  context.Context
-	ctx     context.Context // context of the request; the watchdog cancels it with ErrStalled
-	cancel  context.CancelCauseFunc
-	stall   time.Duration
-	answer  time.Duration
-	length  int64       // length of the request's body in bytes; -1 if unknown
-	foreign bool        // true if the user gave the base transport, which may not report what happens to the request
-	unhook  func() bool // stops the context.AfterFunc that closes the bodies; may be nil
+	parent      context.Context
+	ctx         context.Context // context of the request; the watchdog cancels it with ErrStalled
+	cancel      context.CancelCauseFunc
+	stall       time.Duration
+	answer      time.Duration
+	length      int64       // length of the request's body in bytes; -1 if unknown
+	usersBase   bool        // true if the user gave the base transport, which may not report what happens to the request
+	stopClosing func() bool // stops the context.AfterFunc that closes the bodies; may be nil
 
-	mu       sync.Mutex
-	timer    *time.Timer
-	replied  bool // true after the head of the response arrived
-	ended    bool
-	traced   bool           // true if the base transport reports its connections
-	linked   bool           // true if the request has a connection; only set if traced
-	headed   bool           // true if the head of the request was written
-	bodyRead bool           // true if net/http has read the request's body to its end
-	bodies   []*requestBody // the request's body, and a new one for each replay by net/http on another connection
+	mu           sync.Mutex
+	timer        *time.Timer
+	hasResponse  bool // true after the head of the response arrived
+	ended        bool
+	reportsConns bool           // true if the base transport reports its connections
+	hasConn      bool           // true if the request has a connection; only set if reportsConns
+	headSent     bool           // true if the head of the request was written
+	bodyRead     bool           // true if net/http has read the request's body to its end
+	bodies       []*requestBody // the request's body, and a new one for each replay by net/http on another connection
 
 	// The following fields are part of the exchange so that they need no allocations of their own.
-	firstBody requestBody
-	firstRoom [1]*requestBody // initial array of bodies
-	trace     httptrace.ClientTrace
-	reply     responseBody
+	firstBody   requestBody
+	firstBodies [1]*requestBody // initial array of bodies
+	trace       httptrace.ClientTrace
+	reply       responseBody
 }
 
+// newExchange returns the exchange of a request. stall is the time limit for a silence within a body, and
+// answer is that for the time before the response.
 func newExchange(parent context.Context, r *http.Request, stall, answer time.Duration) *exchange {
 	x := &exchange{parent: parent, stall: stall, answer: answer, length: r.ContentLength}
 	if !hasBody(r) || isSmall(r) {
@@ -66,6 +68,7 @@ func (x *exchange) wait(d time.Duration) {
 	x.waitLocked(d)
 }
 
+// waitLocked is like wait. The caller must hold x.mu.
 func (x *exchange) waitLocked(d time.Duration) {
 	switch {
 	case x.ended:
@@ -94,7 +97,7 @@ func (x *exchange) restLocked() {
 func (x *exchange) sourceReads() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !x.replied {
+	if !x.hasResponse {
 		x.restLocked()
 	}
 }
@@ -104,10 +107,10 @@ func (x *exchange) sourceReads() {
 // sends a large body of known length, no trace is needed. net/http writes the head before it reads
 // such a body, so the first Read shows that the head was written.
 func (x *exchange) requestContext() context.Context {
-	if !x.bodyRead && x.length > 0 && !x.foreign {
+	if !x.bodyRead && x.length > 0 && !x.usersBase {
 		return x.ctx
 	}
-	if x.foreign {
+	if x.usersBase {
 		x.trace.GetConn = x.connecting
 		x.trace.ConnectStart = func(string, string) {
 			x.dialed()
@@ -126,7 +129,7 @@ func (x *exchange) begin() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
-	case !x.foreign:
+	case !x.usersBase:
 		x.waitLocked(connectionWait)
 	case x.bodyRead:
 		x.waitLocked(x.answer)
@@ -142,8 +145,8 @@ func (x *exchange) connecting(string) {
 	x.rest()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.traced = true
-	x.linked = false
+	x.reportsConns = true
+	x.hasConn = false
 }
 
 // dialed is called by net/http when it opens a connection for this request. It starts the timer,
@@ -151,7 +154,7 @@ func (x *exchange) connecting(string) {
 func (x *exchange) dialed() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !x.linked {
+	if !x.hasConn {
 		// Otherwise the request already uses another connection.
 		x.waitLocked(x.stall)
 	}
@@ -161,7 +164,7 @@ func (x *exchange) dialed() {
 func (x *exchange) connected(httptrace.GotConnInfo) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.linked = true
+	x.hasConn = true
 	x.restLocked()
 }
 
@@ -170,8 +173,8 @@ func (x *exchange) connected(httptrace.GotConnInfo) {
 func (x *exchange) wroteHeaders() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.headed = true
-	if x.bodyRead && !x.replied {
+	x.headSent = true
+	if x.bodyRead && !x.hasResponse {
 		x.waitLocked(x.answer)
 	}
 }
@@ -182,12 +185,13 @@ func (x *exchange) wroteHeaders() {
 func (x *exchange) handedOver(sofar int64, end bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.headed = x.headed || x.length > 0
-	if x.replied {
+	x.headSent = x.headSent || x.length > 0
+	if x.hasResponse {
 		// The response came early, and the rest of the body no longer matters.
 		return
 	}
-	if end || x.length >= 0 && sofar >= x.length {
+	isWhole := x.length >= 0 && sofar >= x.length
+	if end || isWhole {
 		x.bodyRead = true
 		x.waitLocked(x.answer)
 		return
@@ -204,7 +208,7 @@ const sendPatience = 4
 func (x *exchange) answered() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.replied = true
+	x.hasResponse = true
 	x.restLocked()
 }
 
@@ -219,18 +223,18 @@ func (x *exchange) fail(err error) *Error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	isSent := x.headed && x.bodyRead
-	if x.foreign {
-		// A user's transport may read the body before it has a connection.
-		isSent = x.bodyRead && (x.headed || !x.traced) && !Unconnected(err)
+	if !x.usersBase {
+		return &Error{Sent: x.headSent && x.bodyRead, Err: err}
 	}
-	return &Error{Sent: isSent, Err: err}
+	// A user's transport may read the body before it has a connection, and may not report the head.
+	headMayBeSent := x.headSent || !x.reportsConns
+	return &Error{Sent: headMayBeSent && x.bodyRead && !Unconnected(err), Err: err}
 }
 
 // finish stops the timer for good and releases the context.
 func (x *exchange) finish() {
-	if x.unhook != nil {
-		x.unhook()
+	if x.stopClosing != nil {
+		x.stopClosing()
 	}
 	x.mu.Lock()
 	x.ended = true

@@ -69,6 +69,8 @@ var secretParameters = []string{
 	"x-amz-signature", "x-amz-security-token", "x-goog-signature",
 }
 
+// findSecrets returns the secrets in the headers and the URL of a request. isSecret reports whether the header
+// with a name in lower case has secrets.
 func findSecrets(r *http.Request, isSecret func(name string) bool) []string {
 	var secrets []string
 	add := func(secret string) {
@@ -126,6 +128,7 @@ func secretWord(word string) string {
 	return word
 }
 
+// addParameters adds the secret parameters in the query of a URL.
 func addParameters(u *url.URL, add func(string)) {
 	for pair := range strings.SplitSeq(u.RawQuery, "&") {
 		name, value, _ := strings.Cut(pair, "=")
@@ -143,7 +146,8 @@ func addParameters(u *url.URL, add func(string)) {
 // mask replaces each secret in text with asterisks. The length of text stays the same.
 func mask(text []byte, secrets [][]byte) (changed bool) {
 	for _, secret := range secrets {
-		for rest := text; ; {
+		rest := text
+		for {
 			i := bytes.Index(rest, secret)
 			if i < 0 {
 				break
@@ -156,6 +160,7 @@ func mask(text []byte, secrets [][]byte) (changed bool) {
 	return changed
 }
 
+// maskString returns text with its secrets masked.
 func maskString(text string, secrets [][]byte) string {
 	if masked := []byte(text); mask(masked, secrets) {
 		return string(masked)
@@ -163,6 +168,7 @@ func maskString(text string, secrets [][]byte) string {
 	return text
 }
 
+// maskHeader masks the secrets in the status and the headers of a response.
 func maskHeader(response *http.Response, secrets [][]byte) {
 	if len(secrets) == 0 {
 		return
@@ -175,6 +181,7 @@ func maskHeader(response *http.Response, secrets [][]byte) {
 	}
 }
 
+// A maskedBody masks the secrets in a body while it is read.
 type maskedBody struct {
 	inner   io.ReadCloser
 	secrets [][]byte
@@ -200,20 +207,29 @@ func maskBody(body io.ReadCloser, length int64, secrets [][]byte) *maskedBody {
 	for _, secret := range secrets {
 		longest = max(longest, len(secret))
 	}
-	return &maskedBody{inner: body, secrets: secrets, hold: longest - 1, buffer: make([]byte, 0, int(size)+2*longest)}
+	return &maskedBody{
+		inner:   body,
+		secrets: secrets,
+		hold:    longest - 1,
+		buffer:  make([]byte, 0, int(size)+2*longest),
+	}
 }
 
+// Read returns bytes from the buffer, and fills it if no byte in it is safe to return.
 func (b *maskedBody) Read(p []byte) (int, error) {
 	for b.read == b.safe {
 		if b.err != nil {
 			return 0, b.err
 		}
-		b.buffer = b.buffer[:copy(b.buffer, b.buffer[b.read:])]
-		filled := len(b.buffer)
+
+		// Move the bytes that were held back to the start, and read more.
+		held := copy(b.buffer, b.buffer[b.read:])
 		var n int
-		n, b.err = b.inner.Read(b.buffer[filled:cap(b.buffer)])
-		b.buffer = b.buffer[:filled+n]
+		n, b.err = b.inner.Read(b.buffer[held:cap(b.buffer)])
+		b.buffer = b.buffer[:held+n]
 		mask(b.buffer, b.secrets)
+
+		// Unless the body has ended, a secret may begin in the last bytes.
 		b.read = 0
 		b.safe = len(b.buffer)
 		if b.err == nil {

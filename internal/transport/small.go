@@ -54,9 +54,12 @@ func readSmall(ctx context.Context, r *http.Request) (content []byte, err error)
 	return content, nil
 }
 
+// replace gives a request a body with this content.
 func replace(req *http.Request, content []byte) {
 	req.Body = io.NopCloser(bytes.NewReader(content))
 	if req.GetBody != nil {
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
+		req.GetBody = func() (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(content)), nil
+		}
 	}
 }

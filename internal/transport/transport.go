@@ -61,10 +61,10 @@ type Options struct {
 // It no longer uses the body of a request after RoundTrip has failed, or after the body of the
 // response was closed. If a Read of the request body is in progress, it waits for that Read.
 type Transport struct {
-	base    http.RoundTripper // nil means http.DefaultTransport
-	foreign bool              // true if the user gave base, which may be of any type
-	stall   time.Duration
-	answer  time.Duration
+	base      http.RoundTripper // nil means http.DefaultTransport
+	usersBase bool              // true if the user gave base, which may be of any type
+	stall     time.Duration
+	answer    time.Duration
 }
 
 var _ http.RoundTripper = (*Transport)(nil)
@@ -108,7 +108,7 @@ func Over(base http.RoundTripper) *Transport {
 	if t, ok := base.(*Transport); ok {
 		return t
 	}
-	return &Transport{base: base, foreign: true, stall: DefaultStall, answer: DefaultAnswer}
+	return &Transport{base: base, usersBase: true, stall: DefaultStall, answer: DefaultAnswer}
 }
 
 func (t *Transport) next() http.RoundTripper {
@@ -127,7 +127,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, error) {
 	counter := counterOf(ctx)
 	call := serving.CallOf(ctx)
-	if t.foreign && counter == nil && call == nil {
+	if t.usersBase && counter == nil && call == nil {
 		return t.next().RoundTrip(r.WithContext(ctx))
 	}
 	counter.request()
@@ -138,7 +138,7 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 	}
 	stall, answer := t.timeouts(call, content != nil || !hasBody(r))
 	x := newExchange(ctx, r, stall, max(answer, AnswerOf(ctx)))
-	x.foreign = t.foreign
+	x.usersBase = t.usersBase
 	req := r.WithContext(x.requestContext())
 	if content != nil {
 		replace(req, content)
@@ -207,6 +207,6 @@ func (x *exchange) wrapBody(req *http.Request) {
 	// When the context ends, net/http waits for a Read in progress. Only Close ends a Read of a
 	// pipe to which nobody writes.
 	if x.parent.Done() != nil {
-		x.unhook = context.AfterFunc(x.parent, x.closeBodies)
+		x.stopClosing = context.AfterFunc(x.parent, x.closeBodies)
 	}
 }
