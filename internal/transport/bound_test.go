@@ -92,6 +92,7 @@ func TestBoundOfBodies(t *testing.T) {
 // A wrapping RoundTripper wraps each body, as one that logs or traces does, and implements nothing more.
 type wrapping struct{ base http.RoundTripper }
 
+// RoundTrip hides the type of the response's body.
 func (w wrapping) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := w.base.RoundTrip(r)
 	if err == nil {
@@ -109,17 +110,26 @@ func TestResponseToAHeadHasNoBody(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 		}
 	})
-	for name, tr := range map[string]*Transport{"as it is": tr, "wrapped": Over(wrapping{tr})} {
-		for _, path := range []string{"/", "/failed"} {
-			t.Run(name+path, func(t *testing.T) {
-				r := request(t, serving.WithCall(t.Context(), &serving.Call{}), http.MethodHead,
-					server.URL+path, nil)
-				response, err := tr.RoundTrip(r)
-				require.NoError(t, err)
-				require.EqualValues(t, length, response.ContentLength)
-				require.Equal(t, http.NoBody, response.Body)
-			})
-		}
+	wrapped := Over(wrapping{tr})
+
+	tests := []struct {
+		name string
+		tr   *Transport
+		path string
+	}{
+		{name: "a success", tr: tr, path: "/"},
+		{name: "an error", tr: tr, path: "/failed"},
+		{name: "a success, of a wrapped transport", tr: wrapped, path: "/"},
+		{name: "an error, of a wrapped transport", tr: wrapped, path: "/failed"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx := serving.WithCall(t.Context(), &serving.Call{})
+			resp, err := tt.tr.RoundTrip(request(t, ctx, http.MethodHead, server.URL+tt.path, nil))
+			require.NoError(t, err)
+			require.EqualValues(t, length, resp.ContentLength)
+			require.Equal(t, http.NoBody, resp.Body)
+		})
 	}
 }
 
@@ -152,22 +162,31 @@ func TestBoundOfHeads(t *testing.T) {
 
 // If a response has another number of bytes than its Content-Range says, the request fails.
 func TestBoundOfARange(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Range", "bytes 2-4/10")
-		w.WriteHeader(http.StatusPartialContent)
-		_, _ = io.WriteString(w, r.URL.Query().Get("body"))
-	}))
-	defer server.Close()
-	for body, fails := range map[string]bool{"234": false, "2345": true} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/?body="+body, nil)
-		require.NoError(t, err)
-		response, err := New(Options{}).RoundTrip(req)
-		if fails {
-			require.Error(t, err, body)
-			continue
-		}
-		require.NoError(t, err, body)
-		require.NoError(t, response.Body.Close())
+	tests := []struct {
+		name  string
+		body  string
+		fails bool
+	}{
+		{name: "three bytes", body: "234", fails: false},
+		{name: "a byte more", body: "2345", fails: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Range", "bytes 2-4/10")
+				w.WriteHeader(http.StatusPartialContent)
+				_, _ = io.WriteString(w, tt.body)
+			}))
+			defer server.Close()
+
+			resp, err := New(Options{}).RoundTrip(request(t, t.Context(), http.MethodGet, server.URL, nil))
+			if tt.fails {
+				require.Error(t, err)
+				return
+			}
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+		})
 	}
 }
 
@@ -177,31 +196,34 @@ func TestMaskSecretsOfTheRequest(t *testing.T) {
 		token = "a/token+of=the/session&more"
 		mac   = "bWFjK21hYy9tYWM="
 	)
+	// The response repeats all headers and the address. An error also has a header with a secret.
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		text := fmt.Sprintf("%q %v %s", r.Header, r.Header, r.RequestURI)
 		w.Header().Set("X-Ms-Error-Code", r.Header.Get("Authorization"))
 		if r.Method == http.MethodGet {
 			w.WriteHeader(http.StatusBadRequest)
 		}
-		_, _ = io.WriteString(w, strings.Repeat(" ", 5000)+text) // over the edge of a buffer
+		text := fmt.Sprintf("%q %v %s", r.Header, r.Header, r.RequestURI)
+		padding := strings.Repeat(" ", 5000) // the secrets lie across the edge of a buffer
+		_, _ = io.WriteString(w, padding+text)
 	}))
 	defer server.Close()
+
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		t.Run(method, func(t *testing.T) {
 			ctx := serving.WithCall(t.Context(), &serving.Call{})
-			r, err := http.NewRequestWithContext(ctx, method, server.URL+"/?sig=the%2Bsignature%3D%3D", nil)
+			req := request(t, ctx, method, server.URL+"/?sig=the%2Bsignature%3D%3D", nil)
+			req.Header.Set("Authorization", "SharedKey account:"+mac)
+			req.Header.Set("X-Amz-Security-Token", token)
+			req.Header.Set("X-Ms-Encryption-Key", "the customer's key")
+			req.Header.Set("Cookie", "session=0123456789")
+			req.Header.Set("X-Goog-Gcs-Idempotency-Token", "the attempt's")
+			req.Header.Set("X-Ms-Copy-Source", "https://example.com/a?se=2026&sig=the+source%27s")
+
+			resp, err := New(Options{}).RoundTrip(req)
 			require.NoError(t, err)
-			r.Header.Set("Authorization", "SharedKey account:"+mac)
-			r.Header.Set("X-Amz-Security-Token", token)
-			r.Header.Set("X-Ms-Encryption-Key", "the customer's key")
-			r.Header.Set("Cookie", "session=0123456789")
-			r.Header.Set("X-Goog-Gcs-Idempotency-Token", "the attempt's")
-			r.Header.Set("X-Ms-Copy-Source", "https://example.com/a?se=2026&sig=the+source%27s")
-			response, err := New(Options{}).RoundTrip(r)
+			text, err := io.ReadAll(resp.Body)
 			require.NoError(t, err)
-			text, err := io.ReadAll(response.Body)
-			require.NoError(t, err)
-			require.NoError(t, response.Body.Close())
+			require.NoError(t, resp.Body.Close())
 
 			secrets := []string{
 				token, mac, "customer's key", "0123456789", "signature%3D", "signature=", "the+source",
@@ -209,11 +231,12 @@ func TestMaskSecretsOfTheRequest(t *testing.T) {
 			for _, secret := range secrets {
 				require.NotContains(t, string(text), secret)
 			}
-
 			if method == http.MethodGet {
-				require.NotContains(t, response.Header.Get("X-Ms-Error-Code"), mac)
+				require.NotContains(t, resp.Header.Get("X-Ms-Error-Code"), mac)
 			}
-			require.Contains(t, string(text), "https://example.com/a?se=2026", "what is no secret stays")
+
+			// What is no secret stays.
+			require.Contains(t, string(text), "https://example.com/a?se=2026")
 			require.Contains(t, string(text), "the attempt's", "it opens nothing")
 		})
 	}

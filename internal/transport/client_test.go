@@ -10,41 +10,52 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// NewClient makes a client with a transport of its own, or copies the given client without changing it.
-func TestClientIsMadeOrCopied(t *testing.T) {
+// Without a client, NewClient makes one with a transport of its own.
+func TestClientIsMade(t *testing.T) {
 	client, tr := NewClient(nil)
 	require.Same(t, tr, client.Transport)
+}
 
-	httpClient := &http.Client{Timeout: time.Minute}
-	client, tr = NewClient(httpClient)
+// NewClient copies the given client without changing it.
+func TestClientIsCopied(t *testing.T) {
+	given := &http.Client{Timeout: time.Minute}
+	client, tr := NewClient(given)
 	require.Nil(t, tr, "its transport is its owner's to close")
-	require.NotSame(t, httpClient, client)
+	require.NotSame(t, given, client)
 	require.Equal(t, time.Minute, client.Timeout)
-	require.Nil(t, httpClient.CheckRedirect, "it is left as it was")
+	require.Nil(t, given.CheckRedirect, "it is left as it was")
 }
 
 // The client follows redirects only if the user's own client has a rule for them.
 func TestClientFollowsNoRedirects(t *testing.T) {
 	server := httptest.NewServer(http.RedirectHandler("/elsewhere", http.StatusTemporaryRedirect))
 	t.Cleanup(server.Close)
-	ask := func(given *http.Client) (int, error) {
-		client, _ := NewClient(given)
-		defer client.CloseIdleConnections()
-		answer, err := client.Get(server.URL)
-		if err != nil {
-			return 0, err
-		}
-		require.NoError(t, answer.Body.Close())
-		return answer.StatusCode, nil
-	}
-
-	for name, client := range map[string]*http.Client{"ours": nil, "another's": {}} {
-		status, err := ask(client)
-		require.NoError(t, err, name)
-		require.Equal(t, http.StatusTemporaryRedirect, status, name)
-	}
-
 	ruleErr := errors.New("the user's own rule")
-	_, err := ask(&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return ruleErr }})
-	require.ErrorIs(t, err, ruleErr)
+	withRule := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return ruleErr
+	}}
+
+	tests := []struct {
+		name    string
+		client  *http.Client
+		wantErr error
+	}{
+		{name: "a new client", client: nil, wantErr: nil},
+		{name: "a user's client", client: &http.Client{}, wantErr: nil},
+		{name: "a user's client with a rule", client: withRule, wantErr: ruleErr},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			client, _ := NewClient(tt.client)
+			defer client.CloseIdleConnections()
+			resp, err := client.Get(server.URL)
+			if tt.wantErr != nil {
+				require.ErrorIs(t, err, tt.wantErr)
+				return
+			}
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, http.StatusTemporaryRedirect, resp.StatusCode)
+		})
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -31,14 +30,17 @@ func TestConnectionsAreHalfOfTheOpenFiles(t *testing.T) {
 func TestConnectionsAreWaitedFor(t *testing.T) {
 	const requests, limit = 1_000, 8
 	synctest.Test(t, func(t *testing.T) {
-		var open, peak atomic.Int64
+		var mu sync.Mutex
+		open, peak := 0, 0
 		tr := onPipes(t, func(w http.ResponseWriter, _ *http.Request, _ <-chan struct{}) {
-			now := open.Add(1)
-			for highest := peak.Load(); now > highest && !peak.CompareAndSwap(highest, now); {
-				highest = peak.Load()
-			}
+			mu.Lock()
+			open++
+			peak = max(peak, open)
+			mu.Unlock()
 			time.Sleep(time.Second)
-			open.Add(-1)
+			mu.Lock()
+			open--
+			mu.Unlock()
 			w.WriteHeader(http.StatusNoContent)
 		})
 		tr.base.(*http.Transport).MaxConnsPerHost = limit
@@ -62,7 +64,7 @@ func TestConnectionsAreWaitedFor(t *testing.T) {
 			require.NoError(t, err, "waiting for two minutes is no stall")
 		}
 
-		require.Equal(t, int64(limit), peak.Load())
+		require.Equal(t, limit, peak)
 	})
 }
 

@@ -82,47 +82,52 @@ func (c *countingCloser) Close() error {
 
 // If a small body fails or is not as long as the request says, the request fails and nothing is sent.
 func TestSmallBodyThatIsNotWhatWasSaid(t *testing.T) {
+	const length = 5 // of the body, as the request says
 	broken := errors.New("the disk is gone")
 	tests := []struct {
-		name string
-		body io.Reader
-		is   error
-		says string
+		name     string
+		body     io.Reader
+		wantErr  error
+		wantText string // of the error
 	}{
-		{name: "shorter", body: strings.NewReader("hell"), says: "not of 5 bytes"},
-		{name: "empty", body: strings.NewReader(""), says: "not of 5 bytes"},
-		{name: "longer", body: strings.NewReader("hello!"), says: "not of 5 bytes"},
-		{name: "failing", body: io.MultiReader(strings.NewReader("he"), failing{broken}), is: broken},
+		{name: "shorter", body: strings.NewReader("hell"), wantText: "not of 5 bytes"},
+		{name: "empty", body: strings.NewReader(""), wantText: "not of 5 bytes"},
+		{name: "longer", body: strings.NewReader("hello!"), wantText: "not of 5 bytes"},
 		{
-			name: "failing where it ends",
-			body: io.MultiReader(strings.NewReader("hello"), failing{broken}),
-			is:   broken,
+			name:    "an error after two bytes",
+			body:    io.MultiReader(strings.NewReader("he"), failing{broken}),
+			wantErr: broken,
 		},
 		{
-			name: "failing with what an end looks like",
-			body: failing{io.ErrUnexpectedEOF},
-			is:   io.ErrUnexpectedEOF,
+			name:    "an error where it ends",
+			body:    io.MultiReader(strings.NewReader("hello"), failing{broken}),
+			wantErr: broken,
+		},
+		{
+			name:    "an error that looks like its end",
+			body:    failing{io.ErrUnexpectedEOF},
+			wantErr: io.ErrUnexpectedEOF,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			called := false
+			wasCalled := false
 			tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {
-				called = true
+				wasCalled = true
 			})
 			body := &countingCloser{Reader: tt.body}
-			r := request(t, t.Context(), http.MethodPut, server.URL, body)
-			r.ContentLength = 5
+			req := request(t, t.Context(), http.MethodPut, server.URL, body)
+			req.ContentLength = length
 
-			_, err := tr.RoundTrip(r)
+			_, err := tr.RoundTrip(req)
 			require.Error(t, err)
-			if tt.is != nil {
-				require.ErrorIs(t, err, tt.is)
+			if tt.wantErr != nil {
+				require.ErrorIs(t, err, tt.wantErr)
 			}
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.wantText)
 			require.False(t, Sent(err))
+			require.False(t, wasCalled, "nothing was sent")
 			require.EqualValues(t, 1, body.closed.Load())
-			require.False(t, called, "nothing was sent")
 		})
 	}
 }

@@ -49,6 +49,7 @@ type pipeListener struct {
 	closed chan struct{}
 }
 
+// Accept returns the next connection that the transport has made.
 func (l *pipeListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.conns:
@@ -69,6 +70,7 @@ type slowly struct {
 	pause time.Duration
 }
 
+// Read returns one byte after a pause.
 func (r *slowly) Read(p []byte) (int, error) {
 	if r.bytes == 0 {
 		return 0, io.EOF
@@ -111,43 +113,44 @@ func TestStallOfAnAnswer(t *testing.T) {
 
 // A slow server, a slow reader of the response and a slow body of the request do not count as stalled.
 func TestStallIsNone(t *testing.T) {
-	const nearly, long = DefaultStall - time.Second, 10 * DefaultStall
+	const (
+		nearly = DefaultStall - time.Second
+		long   = 10 * DefaultStall
+		length = 8 // bytes of the response
+	)
 	tests := []struct {
-		name          string
-		server, think time.Duration // between two bytes sent, between two bytes read
-		body          io.Reader
+		name        string
+		serverPause time.Duration // between two bytes that the server sends
+		readerPause time.Duration // between two bytes that the client reads
+		body        io.Reader
 	}{
-		{name: "a slow answer that moves", server: nearly},
-		{name: "a slow consumer of the answer", think: long},
-		{name: "a slow source of the request", body: &slowly{bytes: 5, pause: long}},
+		{name: "a slow server", serverPause: nearly},
+		{name: "a slow reader of the response", readerPause: long},
+		{name: "a slow body of the request", body: struct{ io.Reader }{&slowly{bytes: 5, pause: long}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tr := onPipes(t, func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
 					_, _ = io.Copy(io.Discard, r.Body)
-					for range 8 {
-						time.Sleep(tt.server)
+					for range length {
+						time.Sleep(tt.serverPause)
 						_, _ = io.WriteString(w, "x")
 						_ = http.NewResponseController(w).Flush()
 					}
 				})
-				body := tt.body
-				if body != nil {
-					body = struct{ io.Reader }{body} // of a length that net/http does not know
-				}
-				response, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, body))
+				resp, err := tr.RoundTrip(request(t, t.Context(), http.MethodPut, anywhere, tt.body))
 				require.NoError(t, err)
-				one := make([]byte, 1)
-				for range 8 {
-					_, err := response.Body.Read(one)
-					require.NoError(t, err)
-					time.Sleep(tt.think)
-				}
 
-				_, err = response.Body.Read(one)
+				buf := make([]byte, 1)
+				for range length {
+					_, err := resp.Body.Read(buf)
+					require.NoError(t, err)
+					time.Sleep(tt.readerPause)
+				}
+				_, err = resp.Body.Read(buf)
 				require.ErrorIs(t, err, io.EOF)
-				require.NoError(t, response.Body.Close())
+				require.NoError(t, resp.Body.Close())
 			})
 		})
 	}

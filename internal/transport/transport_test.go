@@ -266,7 +266,7 @@ func TestErrorsThroughTheClient(t *testing.T) {
 func TestReplayOnAnotherConnection(t *testing.T) {
 	tests := []struct {
 		name string
-		cuts int // of the attempts after the first request
+		cuts int // how many attempts at the second request get no response
 		sent bool
 	}{
 		{name: "that is answered", cuts: 1, sent: false},
@@ -277,7 +277,9 @@ func TestReplayOnAnotherConnection(t *testing.T) {
 			var requests atomic.Int32
 			tr, server := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
-				if n := int(requests.Add(1)); n > 1 && n <= 1+tt.cuts {
+				n := int(requests.Add(1))
+				isCut := n > 1 && n <= 1+tt.cuts
+				if isCut {
 					conn, _, err := http.NewResponseController(w).Hijack()
 					if err == nil {
 						_ = conn.Close()
