@@ -73,12 +73,16 @@ func Parse(token string) (r Record, ok bool) {
 	if len(token) > maxLength {
 		return r, false
 	}
+
+	// A token is a byte with its version, a checksum, and a document.
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(raw) < 1+sumBytes || raw[0] != version {
 		return r, false
 	}
+	checksum := raw[1 : 1+sumBytes]
 	text := raw[1+sumBytes:]
-	if sum := sha256.Sum256(text); !bytes.Equal(sum[:sumBytes], raw[1:1+sumBytes]) {
+	sum := sha256.Sum256(text)
+	if !bytes.Equal(sum[:sumBytes], checksum) {
 		return r, false
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
