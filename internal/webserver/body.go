@@ -30,8 +30,9 @@ func (b *Body) Read(p []byte) (int, error) {
 // the body as [Refuse] does. If the client sends no body, or waits for "100 Continue", or uses
 // HTTP/2, there is nothing to read, and Refuse only calls respond.
 func (b *Body) Refuse(w http.ResponseWriter, r *http.Request, max int64, respond func()) {
-	if b.ReadCloser == nil || b.ReadCloser == http.NoBody || r.ProtoMajor != 1 ||
-		!b.started && r.Header.Get("Expect") != "" {
+	isEmpty := b.ReadCloser == nil || b.ReadCloser == http.NoBody
+	isWaiting := !b.started && r.Header.Get("Expect") != ""
+	if isEmpty || isWaiting || r.ProtoMajor != 1 {
 		respond()
 		return
 	}

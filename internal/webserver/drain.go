@@ -182,6 +182,7 @@ type timedReader struct {
 	bytes *atomic.Int64
 }
 
+// Read counts the bytes, and fails after the time t.until.
 func (t *timedReader) Read(p []byte) (int, error) {
 	if !time.Now().Before(t.until) {
 		return 0, os.ErrDeadlineExceeded

@@ -22,9 +22,15 @@ func HostName(host string) string {
 // point to the server, so that its pages could read the responses.
 func IsKnownHost(host string, names []string) bool {
 	host = strings.Trim(HostName(host), "[]")
-	_, err := netip.ParseAddr(host)
-	return err == nil || host == "localhost" || strings.HasSuffix(host, ".localhost") ||
-		slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, host) })
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		return strings.EqualFold(name, host)
+	})
 }
 
 // WithOwnHost returns names, preceded by the name of this machine if the machine has one.
