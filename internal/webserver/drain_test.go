@@ -24,6 +24,7 @@ type slowBody struct {
 	expired chan struct{} // gets a value for each deadline that has passed
 }
 
+// Read returns one byte after 5 seconds, unless its deadline has passed.
 func (b *slowBody) Read([]byte) (int, error) {
 	select {
 	case <-time.After(5 * time.Second):
@@ -33,6 +34,7 @@ func (b *slowBody) Read([]byte) (int, error) {
 	}
 }
 
+// SetReadDeadline ends a Read if the deadline has passed. It does nothing for a later one.
 func (b *slowBody) SetReadDeadline(end time.Time) error {
 	if !end.After(time.Now()) {
 		b.expired <- struct{}{}
