@@ -20,16 +20,25 @@ func Beginning(text string, limit int) string {
 // the end.
 func WholeCharacters(data []byte, cutStart, cutEnd bool) (from, to int) {
 	to = len(data)
-	for cutStart && from < min(to, utf8.UTFMax-1) && !utf8.RuneStart(data[from]) {
-		from++
-	}
-	for back := 1; cutEnd && back <= min(to-from, utf8.UTFMax); back++ {
-		if utf8.RuneStart(data[to-back]) {
-			if !utf8.FullRune(data[to-back : to]) {
-				to -= back
-			}
-			break
+	if cutStart {
+		// A character has at most three bytes after its first one.
+		for from < min(to, utf8.UTFMax-1) && !utf8.RuneStart(data[from]) {
+			from++
 		}
+	}
+	if !cutEnd {
+		return from, to
+	}
+
+	// Go back to the first byte of the last character.
+	for start := to - 1; start >= max(from, to-utf8.UTFMax); start-- {
+		if !utf8.RuneStart(data[start]) {
+			continue
+		}
+		if !utf8.FullRune(data[start:to]) {
+			to = start
+		}
+		break
 	}
 	return from, to
 }
