@@ -10,16 +10,20 @@ import (
 
 // Bytes writes a number of bytes with its unit.
 func TestBytes(t *testing.T) {
-	for n, want := range map[int64]string{
-		1:         "1 byte",
-		1023:      "1023 bytes",
-		1024:      "1 KiB",
-		1536:      "1.5 KiB",
-		1<<20 - 1: "1 MiB",
-		10 << 20:  "10 MiB",
-		5 << 40:   "5 TiB",
-		5 << 50:   "5120 TiB",
-	} {
-		require.Equal(t, want, words.Bytes(n))
+	tests := []struct {
+		bytes int64
+		want  string
+	}{
+		{bytes: 1, want: "1 byte"},
+		{bytes: 1023, want: "1023 bytes"},
+		{bytes: 1024, want: "1 KiB"},
+		{bytes: 1536, want: "1.5 KiB"},
+		{bytes: 1<<20 - 1, want: "1 MiB"},
+		{bytes: 10 << 20, want: "10 MiB"},
+		{bytes: 5 << 40, want: "5 TiB"},
+		{bytes: 5 << 50, want: "5120 TiB"},
+	}
+	for _, tt := range tests {
+		require.Equal(t, tt.want, words.Bytes(tt.bytes))
 	}
 }

@@ -11,10 +11,11 @@ import (
 // WholeCharacters leaves out the bytes of characters that are cut off at the start or the end.
 func TestWholeCharacters(t *testing.T) {
 	tests := []struct {
-		name              string
-		data              string
-		precedes, follows bool
-		want              string
+		name     string
+		data     string
+		precedes bool // whether the text has bytes before data
+		follows  bool // whether the text has bytes after data
+		want     string
 	}{
 		{name: "nothing", precedes: true, follows: true, want: ""},
 		{name: "a whole object", data: "aä€😀", want: "aä€😀"},
@@ -35,8 +36,10 @@ func TestWholeCharacters(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		start, end := words.WholeCharacters([]byte(tt.data), tt.precedes, tt.follows)
-		require.Equal(t, tt.want, tt.data[start:end], tt.name)
+		t.Run(tt.name, func(t *testing.T) {
+			start, end := words.WholeCharacters([]byte(tt.data), tt.precedes, tt.follows)
+			require.Equal(t, tt.want, tt.data[start:end])
+		})
 	}
 }
 
@@ -55,6 +58,8 @@ func TestBeginning(t *testing.T) {
 		{name: "nothing", text: "", limit: 0, want: ""},
 	}
 	for _, tt := range tests {
-		require.Equal(t, tt.want, words.Beginning(tt.text, tt.limit), tt.name)
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, words.Beginning(tt.text, tt.limit))
+		})
 	}
 }
