@@ -32,7 +32,8 @@ var Analyzer = &analysis.Analyzer{
 
 func run(pass *analysis.Pass) (any, error) {
 	path := strings.TrimSuffix(pass.Pkg.Path(), "_test")
-	if path != module && !strings.HasPrefix(path, module+"/") || isPending(path) {
+	isOurs := path == module || strings.HasPrefix(path, module+"/")
+	if !isOurs || isPending(path) {
 		return nil, nil
 	}
 	for _, file := range pass.Files {
@@ -43,7 +44,11 @@ func run(pass *analysis.Pass) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &checker{pass: pass, file: pass.Fset.File(file.FileStart), lines: strings.Split(string(text), "\n")}
+		c := &checker{
+			pass:  pass,
+			file:  pass.Fset.File(file.FileStart),
+			lines: strings.Split(string(text), "\n"),
+		}
 		ast.Inspect(file, c.visit)
 	}
 	return nil, nil
@@ -69,6 +74,7 @@ func (c *checker) visit(n ast.Node) bool {
 	return true
 }
 
+// checkIf reports an if whose first statement does more than define variables. "if err = f(); err != nil" is permitted.
 func (c *checker) checkIf(s *ast.IfStmt) {
 	switch init := s.Init.(type) {
 	case nil:
@@ -87,6 +93,8 @@ func (c *checker) checkIf(s *ast.IfStmt) {
 	}
 }
 
+// checkSwitch reports a switch without a value to compare that begins with a statement, or that has a case with several
+// conditions.
 func (c *checker) checkSwitch(s *ast.SwitchStmt) {
 	if s.Tag != nil {
 		return
@@ -106,35 +114,45 @@ func (c *checker) checkLiteral(l *ast.CompositeLit) {
 	if c.file.Line(l.Lbrace) == c.file.Line(l.Rbrace) {
 		return
 	}
-	for i, x := range l.Elts {
-		kv, ok := x.(*ast.KeyValueExpr)
-		if !ok {
+	for i, element := range l.Elts {
+		pair, hasKey := element.(*ast.KeyValueExpr)
+		if !hasKey {
 			return
 		}
-		if _, ok := kv.Key.(*ast.Ident); !ok || i == 0 {
+		_, isNamed := pair.Key.(*ast.Ident)
+		if !isNamed || i == 0 {
 			continue
 		}
-		line := c.file.Line(x.Pos())
-		if line != c.file.Line(l.Lbrace) && line == c.file.Line(l.Elts[i-1].Pos()) {
-			c.pass.Reportf(x.Pos(), "several fields on one of several lines: write one field a line")
+		line := c.file.Line(element.Pos())
+		lineBefore := c.file.Line(l.Elts[i-1].Pos())
+		if line == lineBefore && line != c.file.Line(l.Lbrace) {
+			c.pass.Reportf(element.Pos(), "several fields on one of several lines: write one field a line")
 			return
 		}
 	}
 }
 
 // checkCall reports a call whose arguments are one line of their own although they fit behind the opening bracket.
+// Such a call has three lines: "f(", "args," and ")".
 func (c *checker) checkCall(call *ast.CallExpr) {
 	first := c.file.Line(call.Lparen)
-	if c.file.Line(call.Rparen) != first+2 || first+2 > len(c.lines) {
+	last := c.file.Line(call.Rparen)
+	if last != first+2 || last > len(c.lines) {
 		return
 	}
+	// Lines are counted from 1.
 	head := c.lines[first-1]
-	inner := strings.TrimSpace(c.lines[first])
-	behind := strings.TrimSpace(c.lines[first+1])
-	if !strings.HasSuffix(head, "(") || !strings.HasPrefix(behind, ")") || strings.Contains(head+inner, "//") {
+	args := strings.TrimSpace(c.lines[first])
+	end := strings.TrimSpace(c.lines[last-1])
+	if !strings.HasSuffix(head, "(") || !strings.HasPrefix(end, ")") {
 		return
 	}
-	if width(head+strings.TrimSuffix(inner, ",")+behind) <= columns {
+	hasComment := strings.Contains(head+args, "//")
+	if hasComment {
+		return
+	}
+	oneLine := head + strings.TrimSuffix(args, ",") + end
+	if width(oneLine) <= columns {
 		c.pass.Reportf(call.Rparen, "a broken call that fits on one line")
 	}
 }
