@@ -134,8 +134,8 @@ func typeName(t types.Type) string {
 
 type checker struct{ pass *analysis.Pass }
 
-// block checks statements. It changes locks, which has the locks that are held, and reports whether the statements
-// end with a jump out of the block.
+// block checks statements in the order in which they run. locks has the locks that are held, and block updates it. It
+// reports whether the statements end with a jump out of the block, such as a return.
 func (c *checker) block(list []ast.Stmt, locks map[string]bool) (jumps bool) {
 	for _, s := range list {
 		if c.statement(s, locks) {
@@ -145,6 +145,8 @@ func (c *checker) block(list []ast.Stmt, locks map[string]bool) (jumps bool) {
 	return false
 }
 
+// statement checks the calls in a statement, in the order in which they run. locks has the locks that are held, and
+// statement updates it. It reports whether the statement always jumps out of its block.
 func (c *checker) statement(s ast.Stmt, locks map[string]bool) (jumps bool) {
 	switch s := s.(type) {
 	case *ast.ReturnStmt:
@@ -185,29 +187,32 @@ func (c *checker) statement(s ast.Stmt, locks map[string]bool) (jumps bool) {
 	case *ast.SelectStmt:
 		c.clauses(s.Body, locks)
 	case *ast.DeferStmt, *ast.GoStmt:
-		// A deferred Unlock comes at the end. Other deferred calls come at the end, too, in an order that is not known here.
+		// These calls do not run here: a deferred call runs at the end, and that of a go statement elsewhere.
 	default:
 		c.calls(s, locks)
 	}
 	return false
 }
 
+// optional checks s unless it is nil, as the first and last statements of a loop may be.
 func (c *checker) optional(s ast.Stmt, locks map[string]bool) {
 	if s != nil {
 		c.statement(s, locks)
 	}
 }
 
-// branch checks statements that may not run. If they jump out, their locks do not matter afterwards.
+// branch checks statements that may not run, such as the body of an if. Afterwards, locks has the locks that they hold
+// at their end. If they jump out of the block, what follows runs only without them, so locks stays as it is.
 func (c *checker) branch(list []ast.Stmt, locks map[string]bool) {
-	inside := maps.Clone(locks)
-	if c.block(list, inside) {
+	locksInside := maps.Clone(locks)
+	if jumps := c.block(list, locksInside); jumps {
 		return
 	}
 	clear(locks)
-	maps.Copy(locks, inside)
+	maps.Copy(locks, locksInside)
 }
 
+// clauses checks the clauses of a switch or select as branches.
 func (c *checker) clauses(body *ast.BlockStmt, locks map[string]bool) {
 	for _, s := range body.List {
 		switch s := s.(type) {
@@ -232,6 +237,8 @@ func (c *checker) calls(n ast.Node, locks map[string]bool) {
 	})
 }
 
+// call checks one call. A call of Lock or Unlock changes locks. A call that takes a context is reported for each lock
+// that is held, unless it cannot wait.
 func (c *checker) call(call *ast.CallExpr, locks map[string]bool) {
 	f := called(c.pass, call)
 	if lock := lockOf(call, f); lock != "" {
@@ -246,7 +253,10 @@ func (c *checker) call(call *ast.CallExpr, locks map[string]bool) {
 	if len(locks) == 0 || len(call.Args) == 0 || !isContext(c.pass.TypesInfo.TypeOf(call.Args[0])) {
 		return
 	}
-	if allowed[fullName(f)] != "" || f != nil && f.Pkg() != nil && f.Pkg().Path() == "context" {
+	if allowed[fullName(f)] != "" {
+		return
+	}
+	if f != nil && f.Pkg() != nil && f.Pkg().Path() == "context" {
 		return
 	}
 	for _, lock := range slices.Sorted(maps.Keys(locks)) {
@@ -254,10 +264,14 @@ func (c *checker) call(call *ast.CallExpr, locks map[string]bool) {
 	}
 }
 
-// lockOf returns the lock of package sync whose method f is called, or "".
+// lockOf returns the expression of the lock whose method f is called, such as "s.mu". If f is not a method of a lock of
+// package sync, it returns "".
 func lockOf(call *ast.CallExpr, f *types.Func) string {
 	selector, ok := call.Fun.(*ast.SelectorExpr)
-	if !ok || f == nil || f.Pkg() == nil || f.Pkg().Path() != "sync" || f.Signature().Recv() == nil {
+	if !ok || f == nil || f.Pkg() == nil {
+		return ""
+	}
+	if f.Pkg().Path() != "sync" || f.Signature().Recv() == nil {
 		return ""
 	}
 	switch typeName(f.Signature().Recv().Type()) {
