@@ -50,6 +50,7 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
+// checkFields reports the embedded fields of a struct that isInherited refuses. name is the name of the struct.
 func checkFields(pass *analysis.Pass, name string, s *ast.StructType) {
 	for _, field := range s.Fields.List {
 		if len(field.Names) > 0 {
@@ -64,19 +65,24 @@ func checkFields(pass *analysis.Pass, name string, s *ast.StructType) {
 	}
 }
 
-// isInherited reports whether t is a type that a struct must not embed.
+// isInherited reports whether t is a type that a struct must not embed: a type of this module with
+// methods, unless it has only exported fields. The types named Unimplemented… are made for embedding.
 func isInherited(t types.Type) bool {
 	if p, ok := t.Underlying().(*types.Pointer); ok {
 		t = p.Elem()
 	}
 	named, ok := types.Unalias(t).(*types.Named)
-	if !ok || types.IsInterface(named) || !isOurs(named.Obj().Pkg()) ||
-		strings.HasPrefix(named.Obj().Name(), "Unimplemented") {
+	if !ok || types.IsInterface(named) {
 		return false
 	}
-	return types.NewMethodSet(types.NewPointer(named)).Len() > 0 && !isRecord(named)
+	if !isOurs(named.Obj().Pkg()) || strings.HasPrefix(named.Obj().Name(), "Unimplemented") {
+		return false
+	}
+	hasMethods := types.NewMethodSet(types.NewPointer(named)).Len() > 0
+	return hasMethods && !isRecord(named)
 }
 
+// isRecord reports whether t is a struct with only exported fields.
 func isRecord(t *types.Named) bool {
 	s, ok := t.Underlying().(*types.Struct)
 	if !ok {
