@@ -9,53 +9,57 @@ import (
 )
 
 // call continues a trace from the result of a call to the values that the called function returns.
-func (t *trace) call(v *ssa.Call, sub path, calls stack) {
+func (t *trace) call(v *ssa.Call, path accessPath, stack callStack) {
 	call := v.Common()
 	if builtin, ok := call.Value.(*ssa.Builtin); ok {
-		t.builtin(v, builtin, sub, calls)
+		t.builtin(v, builtin, path, stack)
 		return
 	}
 	if call.IsInvoke() {
-		t.invoke(v, sub, calls)
+		t.invoke(v, path, stack)
 		return
 	}
 	if callee := call.StaticCallee(); callee != nil {
-		t.static(v, callee, sub, calls)
+		t.static(v, callee, path, stack)
 		return
 	}
+
+	// This is the call of a function value, which may be one of several functions.
 	for _, o := range t.g.pointsTo(call.Value) {
 		switch callee := o.Value.(type) {
 		case *ssa.Function:
-			t.static(v, callee, sub, calls)
+			t.static(v, callee, path, stack)
 		case *ssa.MakeClosure:
-			t.static(v, callee.Fn.(*ssa.Function), sub, calls)
+			t.static(v, callee.Fn.(*ssa.Function), path, stack)
 		case *ssa.Const: // nil
 		default:
-			t.unknown(v, calls)
+			t.unknown(v, stack)
 		}
 	}
 }
 
 // builtin continues a trace from the result of append to its arguments. Other built-in functions
 // end the trace.
-func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, sub path, calls stack) {
+func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, path accessPath, stack callStack) {
 	if builtin.Name() != "append" {
-		t.unknown(v, calls)
+		t.unknown(v, stack)
 		return
 	}
 	for _, arg := range v.Call.Args {
-		t.visit(arg, sub, calls)
+		t.visit(arg, path, stack)
 	}
 }
 
-// static continues a trace from the result of a call to what callee returns. If the code of callee
-// is not analyzed, the trace continues to the arguments that callee may return.
-func (t *trace) static(v *ssa.Call, callee *ssa.Function, sub path, calls stack) {
-	index, rest := cutResult(sub)
+// static continues a trace from the result of the call v to what callee returns. If the code of
+// callee is not analyzed, the trace continues to the arguments that callee may return.
+func (t *trace) static(v *ssa.Call, callee *ssa.Function, path accessPath, stack callStack) {
+	// The path may first lead to one of several results. rest leads from that result to the value.
+	index, rest := cutResult(path)
 	if t.g.Code.Has(callee) {
+		inCallee := push(t.g.siteOf[v], stack)
 		for _, r := range t.g.returns[callee] {
 			if index < len(r.Results) {
-				t.visit(r.Results[index], rest, push(t.g.siteOf[v], calls))
+				t.visit(r.Results[index], rest, inCallee)
 			}
 		}
 		return
@@ -63,17 +67,17 @@ func (t *trace) static(v *ssa.Call, callee *ssa.Function, sub path, calls stack)
 
 	args := t.g.ResultArgs(callee, v.Call.Args)
 	for _, arg := range args {
-		t.visit(arg, rest, calls)
+		t.visit(arg, rest, stack)
 	}
 	if len(args) == 0 {
 		object, _ := callee.Object().(*types.Func)
-		t.outside(v, object, rest, calls)
+		t.outside(v, object, rest, stack)
 	}
 }
 
-// invoke continues a trace from the result of an interface method to the results of the methods
-// that the call can run.
-func (t *trace) invoke(v *ssa.Call, sub path, calls stack) {
+// invoke continues a trace from the result of a call of an interface method to the results of the
+// methods that the call can run. Those are the methods of the values that the interface may hold.
+func (t *trace) invoke(v *ssa.Call, path accessPath, stack callStack) {
 	isFound := false
 	for _, o := range t.g.pointsTo(v.Call.Value) {
 		receiver, ok := o.Value.(*ssa.MakeInterface)
@@ -82,65 +86,69 @@ func (t *trace) invoke(v *ssa.Call, sub path, calls stack) {
 		}
 		method := t.g.Code.Implementation(receiver.X.Type(), v.Call.Method)
 		if method != nil && t.g.Code.Has(method) {
-			t.static(v, method, sub, calls)
+			t.static(v, method, path, stack)
 			isFound = true
 		}
 	}
 	if !isFound {
-		_, rest := cutResult(sub)
-		t.outside(v, v.Call.Method, rest, calls)
+		// No method is analyzed, so the trace ends here.
+		_, rest := cutResult(path)
+		t.outside(v, v.Call.Method, rest, stack)
 	}
 }
 
-// outside ends a trace at the call of a function whose code is not analyzed. The trace searches for
-// the result of the call, or for a value inside the result. If the path is "", the trace searches
-// for the result itself, and the call is the origin. For a value inside the result, the origin is
-// unknown. If [Graph].IsLibrary shows that this value cannot exist, outside adds an origin with Zero.
-func (t *trace) outside(v *ssa.Call, callee *types.Func, inside path, calls stack) {
-	switch {
-	case inside == "":
-		t.origin(v, calls)
-	case strings.HasPrefix(inside, "!") && callee != nil && t.g.IsLibrary(callee):
+// outside ends a trace at the call v of a function whose code is not analyzed. path leads from the
+// result of the call to the value that the trace searches for. If path is "", that is the result.
+func (t *trace) outside(v *ssa.Call, callee *types.Func, path accessPath, stack callStack) {
+	if path == "" {
+		t.origin(v, stack)
+		return
+	}
+	isAssertion := strings.HasPrefix(path, "!")
+	if isAssertion && callee != nil && t.g.IsLibrary(callee) {
 		// The path asserts a type of the program, which no result of the library has.
 		t.add(Origin{Value: v, Zero: true})
-	default:
-		t.unknown(v, calls)
+		return
 	}
+	t.unknown(v, stack)
 }
 
 // parameter continues a trace from a parameter to the arguments of calls. If the stack is empty,
 // the trace continues to the arguments of all calls. Otherwise it continues only to the arguments
 // of the innermost call in the stack.
-func (t *trace) parameter(p *ssa.Parameter, sub path, calls stack) {
+func (t *trace) parameter(p *ssa.Parameter, path accessPath, stack callStack) {
 	f := p.Parent()
 	index := indexOf(f, p)
-	if calls != "" {
-		number, rest := pop(calls)
-		t.argument(t.g.sites[number], f, index, sub, rest)
+	if stack != "" {
+		number, outerCalls := pop(stack)
+		t.argument(t.g.sites[number], f, index, path, outerCalls)
 		return
 	}
 
-	before := t.visits
+	visitsBefore := t.visits
 	for _, site := range t.g.static[f] {
-		t.argument(site, f, index, sub, "")
+		t.argument(site, f, index, path, "")
 	}
-	t.invokedParameter(f, index, sub)
-	t.dynamicParameter(f, index, sub)
-	t.foreignParameter(f, index, sub)
+	t.invokedParameter(f, index, path)
+	t.dynamicParameter(f, index, path)
+	t.foreignParameter(f, index, path)
 
-	hasCallers := t.visits > before
+	hasCallers := t.visits > visitsBefore
 	if !hasCallers || t.g.hasUnseenCallers(f, index) {
 		t.unknown(p, "")
 	}
 }
 
-// hasUnseenCallers reports whether code that is not analyzed may pass parameter number index to f.
+// hasUnseenCallers reports whether code that is not analyzed may choose the argument for a parameter
+// of f. index is the number of the parameter, which is 0 for the receiver of a method.
 func (g *Graph) hasUnseenCallers(f *ssa.Function, index int) bool {
 	if g.Code.Exported[f] || g.IsHanded(f) {
 		return true
 	}
-	// Such code chooses the arguments of a method, but its receiver is a value of the program.
-	return g.Code.Foreign[f] && index > 0
+	// Code that calls a method through an interface chooses the arguments. The receiver is a value of
+	// the program.
+	isReceiver := index == 0
+	return g.Code.Foreign[f] && !isReceiver
 }
 
 // indexOf returns the index of a parameter of f.
@@ -148,22 +156,22 @@ func indexOf(f *ssa.Function, p *ssa.Parameter) int {
 	return slices.Index(f.Params, p)
 }
 
-// argument continues a trace from a parameter of f. The trace continues with the argument that one
-// call of f passes for this parameter.
-func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, sub path, calls stack) {
+// argument continues a trace from a parameter of f to the argument that one call passes for it.
+// index is the number of the parameter, which is 0 for the receiver of a method.
+func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, path accessPath, stack callStack) {
 	call := site.Common()
 	if !call.IsInvoke() {
 		if arg := argumentOf(call, index); arg != nil {
-			t.visit(arg, sub, calls)
+			t.visit(arg, path, stack)
 		}
 		return
 	}
 	// The arguments of an interface method do not include its receiver.
 	if index == 0 {
-		t.visit(call.Value, t.g.assert(f.Params[0].Type())+sub, calls)
+		t.visit(call.Value, t.g.assert(f.Params[0].Type())+path, stack)
 		return
 	}
-	t.visit(call.Args[index-1], sub, calls)
+	t.visit(call.Args[index-1], path, stack)
 }
 
 // argumentOf returns the argument of a call with the given index. It returns nil for the call of an
@@ -175,30 +183,32 @@ func argumentOf(call *ssa.CallCommon, index int) ssa.Value {
 	return call.Args[index]
 }
 
-// invokedParameter continues a trace from a parameter of f to the arguments of calls. It finds the
-// calls of interface methods that may run f.
-func (t *trace) invokedParameter(f *ssa.Function, index int, sub path) {
+// invokedParameter continues a trace from a parameter of the method f to the arguments of calls. It
+// finds the calls of interface methods that may run f. The receiver is the parameter with index 0.
+func (t *trace) invokedParameter(f *ssa.Function, index int, path accessPath) {
 	if f.Signature.Recv() == nil {
 		return
 	}
 	for _, site := range t.g.invoked[f.Name()] {
 		if t.g.Code.Implementation(f.Params[0].Type(), site.Common().Method) == f {
-			t.argument(site, f, index, sub, "")
+			t.argument(site, f, index, path, "")
 		}
 	}
+
+	// A function without code may call f on one of its arguments, which is then the receiver.
 	if index > 0 {
 		return
 	}
 	for _, site := range t.g.outside {
 		if receiver := t.g.ReceiverArg(site.Common(), f.Name()); receiver != nil {
-			t.visit(receiver, t.g.assert(f.Params[0].Type())+sub, "")
+			t.visit(receiver, t.g.assert(f.Params[0].Type())+path, "")
 		}
 	}
 }
 
 // dynamicParameter continues a trace from a parameter of f to the arguments of calls. It finds the
 // calls of function values that may run f.
-func (t *trace) dynamicParameter(f *ssa.Function, index int, sub path) {
+func (t *trace) dynamicParameter(f *ssa.Function, index int, path accessPath) {
 	if !t.g.Code.Values[f] && len(t.g.closures[f]) == 0 {
 		return
 	}
@@ -206,13 +216,15 @@ func (t *trace) dynamicParameter(f *ssa.Function, index int, sub path) {
 		call := site.Common()
 		signature, ok := call.Value.Type().Underlying().(*types.Signature)
 		if ok && types.Identical(signature, f.Signature) && t.g.mayCall(call, f) {
-			t.argument(site, f, index, sub, "")
+			t.argument(site, f, index, path, "")
 		}
 	}
+
+	// A function without code may call f, and pass one of its own arguments.
 	for _, site := range t.g.outside {
 		arg := t.g.CallbackArg(site.Common())
 		if arg != nil && t.g.passes(site.Common(), f) {
-			t.visit(arg, sub, "")
+			t.visit(arg, path, "")
 		}
 	}
 }
@@ -240,13 +252,14 @@ func (g *Graph) passes(call *ssa.CallCommon, f *ssa.Function) bool {
 
 // foreignParameter continues a trace from the receiver of f, if code that is not analyzed may call
 // f. It visits all values of the receiver's type that the program converts to an interface type.
-func (t *trace) foreignParameter(f *ssa.Function, index int, sub path) {
+// Other parameters than the receiver have an index greater than 0.
+func (t *trace) foreignParameter(f *ssa.Function, index int, path accessPath) {
 	if index > 0 || !t.g.Code.Foreign[f] {
 		return
 	}
 	for _, box := range t.g.Code.Boxes {
 		if types.Identical(box.X.Type(), f.Params[0].Type()) {
-			t.visit(box.X, sub, "")
+			t.visit(box.X, path, "")
 		}
 	}
 }
@@ -268,13 +281,13 @@ func (g *Graph) functions(v ssa.Value) (all []*ssa.Function) {
 }
 
 // IsHanded reports whether f is passed to a function whose code is not analyzed, and which may call
-// f.
+// f with any arguments. The first call finds all such functions.
 func (g *Graph) IsHanded(f *ssa.Function) bool {
 	if g.handed == nil {
 		g.handed = map[*ssa.Function]bool{}
 		for _, site := range g.sites {
 			if g.isOutside(site) {
-				g.hand(site.Common())
+				g.addHanded(site.Common())
 			}
 		}
 	}
@@ -297,8 +310,8 @@ func (g *Graph) isOutside(site ssa.CallInstruction) bool {
 	return !ok || !g.IsLibrary(object)
 }
 
-// hand records the functions among the arguments of a call in g.handed.
-func (g *Graph) hand(call *ssa.CallCommon) {
+// addHanded adds the functions among the arguments of a call to g.handed.
+func (g *Graph) addHanded(call *ssa.CallCommon) {
 	for _, arg := range call.Args {
 		if box, ok := arg.(*ssa.MakeInterface); ok {
 			arg = box.X

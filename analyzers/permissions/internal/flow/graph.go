@@ -51,9 +51,9 @@ type Graph struct {
 // A store is an assignment of a value to a variable.
 type store struct {
 	root    ssa.Value     // the object that contains the variable
-	dstPath path          // leads from root to the variable
+	dstPath accessPath    // leads from root to the variable
 	src     ssa.Value     // the object that contains the value
-	srcPath path          // leads to the value, from the object that contains it
+	srcPath accessPath    // leads to the value, from the object that contains it
 	fn      *ssa.Function // the function with the assignment
 }
 
@@ -86,21 +86,22 @@ func New(code *program.Code) *Graph {
 	return g
 }
 
-// collect records one instruction of f in the fields of g.
+// collect records what an instruction of f does with values: it may store one, capture some in a
+// closure, return some, or pass some to a call.
 func (g *Graph) collect(f *ssa.Function, instruction ssa.Instruction) {
 	switch i := instruction.(type) {
 	case *ssa.Store:
-		root, sub := g.location(i.Addr)
-		g.addStore(store{root, sub, i.Val, "", f})
+		root, path := g.location(i.Addr)
+		g.addStore(store{root: root, dstPath: path, src: i.Val, fn: f})
 	case *ssa.MapUpdate:
-		g.addStore(store{i.Map, mapped, i.Value, "", f})
-		g.addStore(store{i.Map, mapKey, i.Key, "", f})
+		g.addStore(store{root: i.Map, dstPath: mapped, src: i.Value, fn: f})
+		g.addStore(store{root: i.Map, dstPath: mapKey, src: i.Key, fn: f})
 	case *ssa.Send:
-		g.addStore(store{i.Chan, sent, i.X, "", f})
+		g.addStore(store{root: i.Chan, dstPath: sent, src: i.X, fn: f})
 	case *ssa.Select:
 		for _, state := range i.States {
 			if state.Dir == types.SendOnly {
-				g.addStore(store{state.Chan, sent, state.Send, "", f})
+				g.addStore(store{root: state.Chan, dstPath: sent, src: state.Send, fn: f})
 			}
 		}
 	case *ssa.MakeClosure:
@@ -118,6 +119,8 @@ func (g *Graph) addStore(s store) {
 	g.stores[n] = append(g.stores[n], s)
 }
 
+// collectCall records a call in f by what it calls: an interface method, a built-in function, a
+// function value, or a known function with or without code.
 func (g *Graph) collectCall(f *ssa.Function, site ssa.CallInstruction) {
 	g.siteOf[site] = len(g.sites)
 	g.sites = append(g.sites, site)
@@ -129,8 +132,14 @@ func (g *Graph) collectCall(f *ssa.Function, site ssa.CallInstruction) {
 		return
 	}
 	if builtin, ok := call.Value.(*ssa.Builtin); ok {
-		if builtin.Name() == "copy" && !isString(call.Args[1].Type()) {
-			g.addStore(store{call.Args[0], element, call.Args[1], element, f})
+		if builtin.Name() != "copy" {
+			return
+		}
+		// The source of copy may also be a string, which holds no values.
+		dst := call.Args[0]
+		src := call.Args[1]
+		if !isString(src.Type()) {
+			g.addStore(store{root: dst, dstPath: element, src: src, srcPath: element, fn: f})
 		}
 		return
 	}
@@ -148,18 +157,19 @@ func (g *Graph) collectCall(f *ssa.Function, site ssa.CallInstruction) {
 	}
 }
 
-// collectEscapes records the pointers that a call passes to a function without code. The function
-// may change the variables to which the pointers point.
+// collectEscapes records the pointers that a call in f passes to a function whose code is not
+// analyzed. The function may change the variables to which the pointers point.
 func (g *Graph) collectEscapes(f *ssa.Function, call *ssa.CallCommon) {
 	for _, arg := range call.Args {
 		if box, ok := arg.(*ssa.MakeInterface); ok {
 			arg = box.X
 		}
-		if isPointer(arg.Type()) {
-			root, sub := g.location(arg)
-			n := g.shape(root.Type())
-			g.escapes[n] = append(g.escapes[n], store{root: root, dstPath: sub, fn: f})
+		if !isPointer(arg.Type()) {
+			continue
 		}
+		root, path := g.location(arg)
+		shape := g.shape(root.Type())
+		g.escapes[shape] = append(g.escapes[shape], store{root: root, dstPath: path, fn: f})
 	}
 }
 
@@ -172,6 +182,7 @@ func (g *Graph) shape(t types.Type) int {
 	return g.number(t.Underlying())
 }
 
+// number returns the number of a type, which counts the types in the order of their first use.
 func (g *Graph) number(t types.Type) int {
 	if n, ok := g.numbers.At(t).(int); ok {
 		return n
@@ -191,7 +202,8 @@ func isString(t types.Type) bool {
 	return ok && basic.Info()&types.IsString != 0
 }
 
-// Made returns the position at which the method value or method expression f is made or called.
+// Made returns a position in the source for f, which is the function that the compiler makes for a
+// method value or a method expression. It is the position where f is captured or called.
 func (g *Graph) Made(f *ssa.Function) token.Pos {
 	for _, closure := range g.closures[f] {
 		if closure.Pos().IsValid() {
@@ -215,7 +227,7 @@ type Site struct {
 // Sites returns the static calls of a function, in the order in which they were found.
 func (g *Graph) Sites(f *ssa.Function) (all []Site) {
 	for _, call := range g.static[f] {
-		all = append(all, Site{call, push(g.siteOf[call], "")})
+		all = append(all, Site{Call: call, Stack: push(g.siteOf[call], "")})
 	}
 	return all
 }
@@ -224,8 +236,8 @@ func (g *Graph) Sites(f *ssa.Function) (all []Site) {
 // elements, maps and pointers, at most maxInside levels below v. It leaves out unexported fields:
 // code of another package reaches them only through methods.
 func (g *Graph) Parts(v ssa.Value, stack string) (all []Part) {
-	g.parts(v.Type(), "", maxInside, func(t types.Type, sub path) {
-		all = append(all, Part{t, g.search(v, sub, stack)})
+	g.parts(v.Type(), "", maxInside, func(t types.Type, path accessPath) {
+		all = append(all, Part{Type: t, Origins: g.search(v, path, stack)})
 	})
 	return all
 }
@@ -239,11 +251,11 @@ type Part struct {
 // maxInside is the number of levels at which Parts looks.
 const maxInside = 4
 
-// parts calls yield for each interface value at most levels below a value of type t, with its type
-// and path. sub leads to the value of type t.
-func (g *Graph) parts(t types.Type, sub path, levels int, yield func(types.Type, path)) {
+// parts calls yield for the interface values inside a value of type t, with the type and the path of
+// each. It looks at most the given number of levels below the value. path leads to the value.
+func (g *Graph) parts(t types.Type, path accessPath, levels int, yield func(types.Type, accessPath)) {
 	if types.IsInterface(t) {
-		yield(t, sub)
+		yield(t, path)
 		return
 	}
 	if levels == 0 {
@@ -252,18 +264,18 @@ func (g *Graph) parts(t types.Type, sub path, levels int, yield func(types.Type,
 	levels--
 	switch u := t.Underlying().(type) {
 	case *types.Pointer:
-		g.parts(u.Elem(), sub+deref, levels, yield)
+		g.parts(u.Elem(), path+deref, levels, yield)
 	case *types.Slice:
-		g.parts(u.Elem(), sub+element, levels, yield)
+		g.parts(u.Elem(), path+element, levels, yield)
 	case *types.Array:
-		g.parts(u.Elem(), sub+element, levels, yield)
+		g.parts(u.Elem(), path+element, levels, yield)
 	case *types.Map:
-		g.parts(u.Elem(), sub+mapped, levels, yield)
+		g.parts(u.Elem(), path+mapped, levels, yield)
 	case *types.Struct:
 		for i := range u.NumFields() {
 			field := u.Field(i)
 			if field.Exported() || field.Embedded() {
-				g.parts(field.Type(), sub+g.field(t, i), levels, yield)
+				g.parts(field.Type(), path+g.field(t, i), levels, yield)
 			}
 		}
 	}

@@ -9,39 +9,43 @@ import (
 
 // contents continues a trace to the values that were stored inside an object. The object is a
 // variable, slice, map or channel. The given path leads from the object to these values.
-func (t *trace) contents(object ssa.Value, sub path, calls stack) {
+func (t *trace) contents(object ssa.Value, path accessPath, stack callStack) {
+	// An assignment is found by the type of the object that it names. See the method shape.
 	type target struct {
 		shape int
-		sub   path
+		path  accessPath
 	}
-	targets := []target{{t.g.shape(object.Type()), sub}}
-	if array, ok := arrayOf(object.Type()); ok {
+	targets := []target{{shape: t.g.shape(object.Type()), path: path}}
+	if array, isArray := arrayOf(object.Type()); isArray {
 		// An assignment through a slice of the array changes the array, too.
-		if rest, ok := strings.CutPrefix(sub, deref); ok && rest != "" {
-			targets = append(targets, target{t.g.number(types.NewSlice(array.Elem())), rest})
+		inArray, ok := strings.CutPrefix(path, deref)
+		if ok && inArray != "" {
+			slice := types.NewSlice(array.Elem())
+			targets = append(targets, target{shape: t.g.number(slice), path: inArray})
 		}
 	}
 
-	before := t.visits
+	visitsBefore := t.visits
 	for _, target := range targets {
 		for _, s := range t.g.stores[target.shape] {
-			rest, ok := strings.CutPrefix(target.sub, s.dstPath)
+			rest, ok := strings.CutPrefix(target.path, s.dstPath)
 			if ok && t.g.mayBe(s.root, object) {
-				t.visitStored(s, s.srcPath+rest, object, calls)
+				t.visitStored(s, s.srcPath+rest, object, stack)
 			}
 		}
-		if t.text || t.value && t.visits == before {
-			t.addEscaped(object, target.shape, target.sub, calls)
+		isStored := t.visits > visitsBefore
+		if t.text || t.value && !isStored {
+			t.addEscaped(object, target.shape, target.path, stack)
 		}
 	}
-	t.inner(object, sub)
-	isStored := t.visits > before
+	t.fieldStores(object, path)
+	isStored := t.visits > visitsBefore
 
 	if global, ok := object.(*ssa.Global); ok {
 		// Code that is not analyzed may set the variables of its own package. The linker may set a
 		// string variable. In both cases, the value is unknown.
 		if !t.g.hasCode(global) || t.text && !isStored {
-			t.unknown(object, calls)
+			t.unknown(object, stack)
 			return
 		}
 	}
@@ -50,28 +54,32 @@ func (t *trace) contents(object ssa.Value, sub path, calls stack) {
 	}
 }
 
-// visitStored continues a trace to a stored value. If the function that made the object also stored
-// the value, the stack stays the same. Another function may have received the object as an argument
-// and stored the value. In this case, visitStored adds the call of that function to the stack.
-func (t *trace) visitStored(s store, sub path, object ssa.Value, calls stack) {
+// visitStored continues a trace to the value that s has stored in an object. The stack of the trace
+// must lead to the function with the assignment.
+func (t *trace) visitStored(s store, path accessPath, object ssa.Value, stack callStack) {
 	if s.fn == object.Parent() {
-		t.visit(s.src, sub, calls)
+		// The function that made the object also stored the value.
+		t.visit(s.src, path, stack)
 		return
 	}
-	p, ok := s.root.(*ssa.Parameter)
+	param, ok := s.root.(*ssa.Parameter)
 	if !ok || t.g.Code.Values[s.fn] || t.g.isInvoked(s.fn) {
-		t.visit(s.src, sub, "")
+		// Not all calls of the function are known, so the trace follows all of them.
+		t.visit(s.src, path, "")
 		return
 	}
+
+	// The function received the object as an argument of one of these calls.
 	for _, site := range t.g.static[s.fn] {
-		arg := argumentOf(site.Common(), indexOf(s.fn, p))
-		switch {
-		case arg == nil || !t.g.mayBe(arg, object):
-		case site.Parent() == object.Parent():
-			t.visit(s.src, sub, push(t.g.siteOf[site], calls))
-		default:
-			t.visit(s.src, sub, push(t.g.siteOf[site], ""))
+		arg := argumentOf(site.Common(), indexOf(s.fn, param))
+		if arg == nil || !t.g.mayBe(arg, object) {
+			continue
 		}
+		callers := ""
+		if site.Parent() == object.Parent() {
+			callers = stack
+		}
+		t.visit(s.src, path, push(t.g.siteOf[site], callers))
 	}
 }
 
@@ -86,45 +94,47 @@ func (g *Graph) isInvoked(f *ssa.Function) bool {
 	return f.Signature.Recv() != nil && (len(g.invoked[f.Name()]) > 0 || g.Code.Foreign[f])
 }
 
-// addEscaped adds an unknown origin if a pointer to a variable was passed to a function whose code
-// is not analyzed. That function may change the variable. The variable is inside the object. The
-// given path leads from the object to the variable.
-func (t *trace) addEscaped(object ssa.Value, shape int, sub path, calls stack) {
+// addEscaped adds an unknown origin if a pointer to a variable inside the object was passed to a
+// function whose code is not analyzed. That function may change the variable. path leads from the
+// object to the variable. shape is the number of the object's type, by which g.escapes is sorted.
+func (t *trace) addEscaped(object ssa.Value, shape int, path accessPath, stack callStack) {
 	for _, e := range t.g.escapes[shape] {
-		if strings.HasPrefix(sub, e.dstPath) && t.g.mayBe(e.root, object) {
-			t.unknown(object, calls)
+		if strings.HasPrefix(path, e.dstPath) && t.g.mayBe(e.root, object) {
+			t.unknown(object, stack)
 		}
 	}
 }
 
-// inner continues a trace from a field of the object to the values that were stored in the field.
-// It finds only assignments through a pointer to the field.
-func (t *trace) inner(object ssa.Value, sub path) {
-	below, ok := strings.CutPrefix(sub, deref)
+// fieldStores continues a trace to the values that were stored in a field of the object through a
+// pointer to the field, as by p := &object.name; *p = value. path leads from the object to the value.
+func (t *trace) fieldStores(object ssa.Value, path accessPath) {
+	// The path must begin with the steps to the variable and to its field.
+	inObject, ok := strings.CutPrefix(path, deref)
 	if !ok {
 		return
 	}
-	step, rest, _ := strings.Cut(below, ";")
+	step, inField, _ := strings.Cut(inObject, ";")
 	index, ok := fieldOf(step)
 	if !ok {
 		return
 	}
 	typ := pointed(object.Type())
-	fields, ok := typ.Underlying().(*types.Struct)
+	structType, ok := typ.Underlying().(*types.Struct)
 	if !ok {
 		return
 	}
 
-	pointer := types.NewPointer(fields.Field(index).Type())
+	pointer := types.NewPointer(structType.Field(index).Type())
 	for _, s := range t.g.stores[t.g.number(pointer)] {
-		inField, ok := strings.CutPrefix(deref+rest, s.dstPath)
+		rest, ok := strings.CutPrefix(deref+inField, s.dstPath)
 		if ok && t.g.mayBeField(s.root, typ, index) {
-			t.visit(s.src, s.srcPath+inField, "")
+			t.visit(s.src, s.srcPath+rest, "")
 		}
 	}
 }
 
-// mayBe reports whether root may be the object, or points to it.
+// mayBe reports whether root may be the object, or points to it. If that is not known yet, because
+// the origins of root are being searched, it returns true.
 func (g *Graph) mayBe(root, object ssa.Value) bool {
 	if root == object {
 		return true
@@ -151,8 +161,10 @@ func (g *Graph) mayBeField(root ssa.Value, typ types.Type, index int) bool {
 	return false
 }
 
-// pointsTo returns the origins of a value. A search may need the origins of the value for which it
-// was begun. In that case, pointsTo returns nil, and g.busy has the value.
+// pointsTo returns the origins of a value. It keeps them in g.points.
+//
+// A search for the origins of a value may ask for the origins of the same value. pointsTo then returns
+// nil, and g.busy of the value is true.
 func (g *Graph) pointsTo(root ssa.Value) []Origin {
 	if origins, ok := g.points[root]; ok {
 		return origins

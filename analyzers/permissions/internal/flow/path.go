@@ -8,7 +8,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// A path leads from a value to a value inside it, for example to a field of an element. It consists
+// An accessPath leads from a value to a value inside it, for example to a field of an element. It consists
 // of steps, and each step ends in ";". The constants below are steps. There are three more kinds of
 // steps:
 //
@@ -17,7 +17,7 @@ import (
 //   - "!7;" leads to the value in an interface value, if its type has the number 7. See
 //     Graph.assert.
 //   - "#1;" leads to result 1 of a call. Results are counted from 0.
-type path = string
+type accessPath = string
 
 const (
 	deref   = "*;"   // the variable that a pointer points to
@@ -29,7 +29,7 @@ const (
 
 // field returns the step from a struct to its field number i. For a pointer to a struct, it returns
 // the same step.
-func (g *Graph) field(typ types.Type, i int) path {
+func (g *Graph) field(typ types.Type, i int) accessPath {
 	return "f" + strconv.Itoa(i) + "." + strconv.Itoa(g.number(pointed(typ))) + ";"
 }
 
@@ -46,11 +46,11 @@ func fieldOf(step string) (index int, ok bool) {
 }
 
 // result returns the step from the results of a call to result number i.
-func result(i int) path { return "#" + strconv.Itoa(i) + ";" }
+func result(i int) accessPath { return "#" + strconv.Itoa(i) + ";" }
 
 // cutResult splits a path that begins with a step "#1;" into the number of the result and the rest.
 // Without such a step, the number is 0.
-func cutResult(p path) (index int, rest path) {
+func cutResult(p accessPath) (index int, rest accessPath) {
 	if !strings.HasPrefix(p, "#") {
 		return 0, p
 	}
@@ -59,34 +59,32 @@ func cutResult(p path) (index int, rest path) {
 	return index, rest
 }
 
-// A stack has the numbers of the calls through which a trace has entered functions. The innermost
+// A callStack has the numbers of the calls through which a trace has entered functions. The innermost
 // call comes first. If a trace reaches a parameter, the trace continues to the argument of the
 // innermost call. If the stack is empty, the trace continues to the arguments of all calls.
-type stack = string
+type callStack = string
 
 // maxCalls is the largest number of calls in a stack. If there are more calls, the outermost ones
 // are dropped.
 const maxCalls = 6
 
-// push adds a call to a stack. It drops the outermost calls if there are more than maxCalls.
-func push(site int, s stack) stack {
-	s = strconv.Itoa(site) + ";" + s
-	end := 0
-	for range maxCalls {
-		length := strings.IndexByte(s[end:], ';')
-		if length < 0 {
-			return s
-		}
-		end += length + 1
+// push adds the number of a call to a stack, which has the form "7;3;12;" with the innermost call
+// first. It drops the outermost calls if there are more than maxCalls.
+func push(number int, stack callStack) callStack {
+	stack = strconv.Itoa(number) + ";" + stack
+	if strings.Count(stack, ";") <= maxCalls {
+		return stack
 	}
-	return s[:end]
+	// There is one call too many, because each push adds only one.
+	outermost := strings.LastIndexByte(strings.TrimSuffix(stack, ";"), ';') + 1
+	return stack[:outermost]
 }
 
-// pop splits a stack into the innermost call and the other calls.
-func pop(s stack) (site int, rest stack) {
-	number, rest, _ := strings.Cut(s, ";")
-	site, _ = strconv.Atoi(number)
-	return site, rest
+// pop splits a stack into the number of the innermost call and the other calls.
+func pop(stack callStack) (number int, rest callStack) {
+	innermost, rest, _ := strings.Cut(stack, ";")
+	number, _ = strconv.Atoi(innermost)
+	return number, rest
 }
 
 // These limits end a trace that would otherwise be endless. For example, a path can have any length
@@ -101,24 +99,30 @@ const (
 	maxSteps   = 24
 )
 
-// isEndless reports whether a path is longer than the limits permit. For example, a path through a
-// linked list can be too long.
-func isEndless(p path) bool {
-	if strings.Count(p, ";") > maxSteps || strings.Count(p, "!") > maxBoxes {
+// isEndless reports whether a path exceeds a limit, as a path through a linked list may. A trace
+// adds steps in front of a path, so only the first step can exceed maxRepeats.
+func isEndless(path accessPath) bool {
+	if strings.Count(path, ";") > maxSteps {
 		return true
 	}
-	// Only the first step needs a look, because the path was inspected before that step was added.
-	first, rest, _ := strings.Cut(strings.TrimPrefix(p, deref), ";")
-	if !strings.HasPrefix(first, "f") && !strings.HasPrefix(first, "!") {
+	if strings.Count(path, "!") > maxBoxes {
+		return true
+	}
+
+	first, rest, _ := strings.Cut(strings.TrimPrefix(path, deref), ";")
+	isField := strings.HasPrefix(first, "f")
+	isInInterface := strings.HasPrefix(first, "!")
+	if !isField && !isInInterface {
 		return false
 	}
-	// The semicolons make sure that f1.2 is not counted in f11.2.
+	// Without the semicolons, the step f1.2 would also be found in f1.23.
 	return strings.Count(";"+rest, ";"+first+";") >= maxRepeats
 }
 
 // location returns the value from which an address is derived, and the path from that value to the
-// variable at the address.
-func (g *Graph) location(address ssa.Value) (root ssa.Value, to path) {
+// variable at the address. For the address &s[2].name, it returns s and the path through an element
+// to the field name.
+func (g *Graph) location(address ssa.Value) (root ssa.Value, to accessPath) {
 	switch a := address.(type) {
 	case *ssa.FieldAddr:
 		root, to = g.location(a.X)

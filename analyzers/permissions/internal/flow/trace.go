@@ -14,14 +14,14 @@ import (
 // code, a variable, or a value that was put into an interface.
 type Origin struct {
 	Value ssa.Value
-	Stack string // the calls by which the trace reached Value; see stack
+	Stack string // the calls by which the trace reached Value; see callStack
 	// Unknown is true if the trace cannot continue from Value. For example, Value is a parameter of
 	// a function without known callers.
 	Unknown bool
 	// Zero is true if nothing is stored in the variable Value, or if the interface Value holds
 	// another type.
 	Zero bool
-	path path
+	path accessPath
 }
 
 // A trace is one search for the origins of a value. It visits each state (value, path and stack)
@@ -76,37 +76,42 @@ func (g *Graph) Elements(v ssa.Value, stack string) []Origin { return g.search(v
 // an unknown origin.
 const maxStates = 20_000
 
-// search returns the origins of the value to which a path leads from v. calls has the calls that led
-// to v.
-func (g *Graph) search(v ssa.Value, sub path, calls stack) []Origin {
+// search returns the origins of the value to which a path leads from v. stack has the calls that led
+// to v. If the search sees too many states, the origin is unknown.
+func (g *Graph) search(v ssa.Value, path accessPath, stack callStack) []Origin {
 	t := &trace{
 		g:     g,
-		text:  isText(v.Type(), sub),
-		value: sub == "" && types.IsInterface(v.Type()),
+		text:  isText(v.Type(), path),
+		value: path == "" && types.IsInterface(v.Type()),
 		seen:  map[Origin]bool{},
 		found: map[Origin]bool{},
 	}
-	t.visit(v, sub, calls)
+	// A step adds the states that lead to the value of a state.
+	t.visit(v, path, stack)
 	for len(t.work) > 0 {
-		next := t.work[len(t.work)-1]
-		t.work = t.work[:len(t.work)-1]
-		t.step(next.Value, next.path, next.Stack)
+		last := len(t.work) - 1
+		state := t.work[last]
+		t.work = t.work[:last]
+		t.step(state.Value, state.path, state.Stack)
 		if len(t.seen) > maxStates {
-			t.unknown(v, calls)
+			t.unknown(v, stack)
 			return t.origins
 		}
 	}
-	if t.cut != nil && len(t.origins) == 0 {
-		t.unknown(t.cut, calls)
+
+	// Without an origin, a path that was too long may have led to one.
+	if len(t.origins) == 0 && t.cut != nil {
+		t.unknown(t.cut, stack)
 	}
 	return t.origins
 }
 
-// isText reports whether the given path leads from a value of type t to a string.
-func isText(t types.Type, sub path) bool {
-	for sub != "" && t != nil {
+// isText reports whether the given path leads from a value of type t to a string. It follows only
+// steps through pointers, slices and structs.
+func isText(t types.Type, path accessPath) bool {
+	for path != "" && t != nil {
 		var step string
-		step, sub, _ = strings.Cut(sub, ";")
+		step, path, _ = strings.Cut(path, ";")
 		switch u := t.Underlying().(type) {
 		case *types.Pointer:
 			t = u.Elem()
@@ -125,14 +130,15 @@ func isText(t types.Type, sub path) bool {
 	return t != nil && isString(t)
 }
 
-// visit adds a state to the work of the search, unless it was added before.
-func (t *trace) visit(v ssa.Value, sub path, calls stack) {
+// visit continues a trace at v: the search will look for the origins of the value to which path
+// leads from v. visit does nothing if the search has been here before, or if path is too long.
+func (t *trace) visit(v ssa.Value, path accessPath, stack callStack) {
 	t.visits++
-	if isEndless(sub) {
+	if isEndless(path) {
 		t.cut = v
 		return
 	}
-	state := Origin{Value: v, path: sub, Stack: calls}
+	state := Origin{Value: v, path: path, Stack: stack}
 	if !t.seen[state] {
 		t.seen[state] = true
 		t.work = append(t.work, state)
@@ -140,11 +146,11 @@ func (t *trace) visit(v ssa.Value, sub path, calls stack) {
 }
 
 // origin adds v as an origin.
-func (t *trace) origin(v ssa.Value, calls stack) { t.add(Origin{Value: v, Stack: calls}) }
+func (t *trace) origin(v ssa.Value, stack callStack) { t.add(Origin{Value: v, Stack: stack}) }
 
 // unknown adds an unknown origin at v.
-func (t *trace) unknown(v ssa.Value, calls stack) {
-	t.add(Origin{Value: v, Stack: calls, Unknown: true})
+func (t *trace) unknown(v ssa.Value, stack callStack) {
+	t.add(Origin{Value: v, Stack: stack, Unknown: true})
 }
 
 // add adds an origin, unless the trace has found it before.
@@ -155,133 +161,144 @@ func (t *trace) add(o Origin) {
 	}
 }
 
-// step continues a trace for a value inside v. The given path leads from v to that value. If the
-// path is "", the value is v itself. step visits all values that the value can come from.
-func (t *trace) step(v ssa.Value, sub path, calls stack) {
+// step continues a trace from v to all values that v can come from. The trace searches for the value
+// to which path leads from v. If path is "", that is v itself.
+func (t *trace) step(v ssa.Value, path accessPath, stack callStack) {
 	switch v := v.(type) {
 	case *ssa.Const:
-		if sub == "" {
-			t.origin(v, calls)
+		if path == "" {
+			t.origin(v, stack)
 		}
 	case *ssa.Phi:
 		for _, edge := range v.Edges {
-			t.visit(edge, sub, calls)
+			t.visit(edge, path, stack)
 		}
 	case *ssa.ChangeType:
-		t.visit(v.X, sub, calls)
+		t.visit(v.X, path, stack)
 	case *ssa.ChangeInterface:
-		t.visit(v.X, sub, calls)
+		t.visit(v.X, path, stack)
 	case *ssa.Convert:
-		t.visit(v.X, sub, calls)
+		t.visit(v.X, path, stack)
 	case *ssa.MultiConvert:
-		t.visit(v.X, sub, calls)
+		t.visit(v.X, path, stack)
 	case *ssa.MakeInterface:
-		t.stepBox(v, sub, calls)
+		t.stepBox(v, path, stack)
 	case *ssa.TypeAssert:
-		t.stepAssert(v, sub, calls)
+		t.stepAssert(v, path, stack)
 	case *ssa.Extract:
-		t.stepExtract(v, sub, calls)
+		t.stepExtract(v, path, stack)
 	case *ssa.Field:
-		t.visit(v.X, t.g.field(v.X.Type(), v.Field)+sub, calls)
+		t.visit(v.X, t.g.field(v.X.Type(), v.Field)+path, stack)
 	case *ssa.Parameter:
-		t.parameter(v, sub, calls)
+		t.parameter(v, path, stack)
 	case *ssa.FreeVar:
-		t.freeVar(v, sub)
+		t.freeVar(v, path)
 	case *ssa.Call:
-		t.call(v, sub, calls)
+		t.call(v, path, stack)
 	default:
-		t.stepMemory(v, sub, calls)
+		t.stepMemory(v, path, stack)
 	}
 }
 
-// stepMemory is the part of step for values that are read from variables, slices, maps and
-// channels.
-func (t *trace) stepMemory(v ssa.Value, sub path, calls stack) {
+// stepMemory continues a trace from a value that is read from a variable, slice, map or channel to
+// the values that were stored there. An address is an origin itself, unless path begins with deref:
+// the trace then searches for the variable at the address.
+func (t *trace) stepMemory(v ssa.Value, path accessPath, stack callStack) {
 	switch v := v.(type) {
 	case *ssa.UnOp:
-		t.stepUnary(v, sub, calls)
+		t.stepUnary(v, path, stack)
 	case *ssa.FieldAddr:
-		if rest, ok := strings.CutPrefix(sub, deref); ok {
-			t.visit(v.X, deref+t.g.field(v.X.Type(), v.Field)+rest, calls)
+		rest, isVariable := strings.CutPrefix(path, deref)
+		if !isVariable {
+			t.origin(v, stack)
 			return
 		}
-		t.origin(v, calls)
+		t.visit(v.X, deref+t.g.field(v.X.Type(), v.Field)+rest, stack)
 	case *ssa.IndexAddr:
-		rest, ok := strings.CutPrefix(sub, deref)
-		switch {
-		case !ok:
-			t.origin(v, calls)
-		case isPointer(v.X.Type()):
-			t.visit(v.X, deref+element+rest, calls)
-		default:
-			t.visit(v.X, element+rest, calls)
-		}
-	case *ssa.Index:
-		t.visit(v.X, element+sub, calls)
-	case *ssa.Lookup:
-		_, sub = cutResult(sub)
-		t.visit(v.X, mapped+sub, calls)
-	case *ssa.Slice:
-		if isPointer(v.X.Type()) && sub != "" {
-			sub = deref + sub
-		}
-		t.visit(v.X, sub, calls)
-	case *ssa.Alloc, *ssa.MakeMap, *ssa.MakeSlice, *ssa.MakeChan, *ssa.Global:
-		if sub == "" {
-			t.origin(v, calls)
+		rest, isVariable := strings.CutPrefix(path, deref)
+		if !isVariable {
+			t.origin(v, stack)
 			return
 		}
-		t.contents(v, sub, calls)
+		if isPointer(v.X.Type()) {
+			// v.X points to an array.
+			t.visit(v.X, deref+element+rest, stack)
+			return
+		}
+		t.visit(v.X, element+rest, stack)
+	case *ssa.Index:
+		t.visit(v.X, element+path, stack)
+	case *ssa.Lookup:
+		// The first result of value, ok := m[key] is the value.
+		_, path = cutResult(path)
+		t.visit(v.X, mapped+path, stack)
+	case *ssa.Slice:
+		if isPointer(v.X.Type()) && path != "" {
+			path = deref + path
+		}
+		t.visit(v.X, path, stack)
+	case *ssa.Alloc, *ssa.MakeMap, *ssa.MakeSlice, *ssa.MakeChan, *ssa.Global:
+		if path == "" {
+			t.origin(v, stack)
+			return
+		}
+		t.contents(v, path, stack)
 	case *ssa.Function, *ssa.MakeClosure, *ssa.Builtin:
-		t.origin(v, calls)
+		t.origin(v, stack)
 	default:
-		t.unknown(v, calls)
+		t.unknown(v, stack)
 	}
 }
 
-// stepUnary is the part of step for values that are read through a pointer or from a channel.
-func (t *trace) stepUnary(v *ssa.UnOp, sub path, calls stack) {
+// stepUnary continues a trace from a value that is read through a pointer, or received from a
+// channel, to the pointer or channel. path leads from that value to the one that is sought.
+func (t *trace) stepUnary(v *ssa.UnOp, path accessPath, stack callStack) {
 	switch v.Op {
 	case token.MUL:
-		t.visit(v.X, deref+sub, calls)
+		t.visit(v.X, deref+path, stack)
 	case token.ARROW:
-		_, sub = cutResult(sub)
-		t.visit(v.X, sent+sub, calls)
+		// The first result of value, ok := <-c is the value.
+		_, path = cutResult(path)
+		t.visit(v.X, sent+path, stack)
 	default:
-		t.unknown(v, calls)
+		t.unknown(v, stack)
 	}
 }
 
-// stepBox continues a trace from an interface value to the value in it. If the path asserts another
-// type than that of the value, stepBox adds an origin with Zero.
-func (t *trace) stepBox(v *ssa.MakeInterface, sub path, calls stack) {
-	if sub == "" {
-		t.origin(v, calls)
+// stepBox continues a trace from an interface value to the value in it. If path is "", the interface
+// value itself is the origin.
+func (t *trace) stepBox(v *ssa.MakeInterface, path accessPath, stack callStack) {
+	if path == "" {
+		t.origin(v, stack)
 		return
 	}
-	if !strings.HasPrefix(sub, "!") {
-		t.visit(v.X, sub, calls)
+	// A step with "!" is a type assertion. If it asserts another type than that of the value in v,
+	// the trace ends with an origin whose Zero is true.
+	isAssertion := strings.HasPrefix(path, "!")
+	if !isAssertion {
+		t.visit(v.X, path, stack)
 		return
 	}
-	rest, ok := strings.CutPrefix(sub, t.g.assert(v.X.Type()))
-	if !ok {
+	rest, hasType := strings.CutPrefix(path, t.g.assert(v.X.Type()))
+	if !hasType {
 		t.add(Origin{Value: v, Zero: true})
 		return
 	}
-	t.visit(v.X, rest, calls)
+	t.visit(v.X, rest, stack)
 }
 
 // stepAssert continues a trace from the result of a type assertion to the interface value.
-func (t *trace) stepAssert(v *ssa.TypeAssert, sub path, calls stack) {
+func (t *trace) stepAssert(v *ssa.TypeAssert, path accessPath, stack callStack) {
 	if v.CommaOk {
-		_, sub = cutResult(sub)
+		// The first result of value, ok := x.(T) is the value.
+		_, path = cutResult(path)
 	}
-	t.visit(v.X, t.g.assert(v.AssertedType)+sub, calls)
+	t.visit(v.X, t.g.assert(v.AssertedType)+path, stack)
 }
 
 // assert returns the step from an interface value to the value in it, if that value has the given
 // type.
-func (g *Graph) assert(typ types.Type) path {
+func (g *Graph) assert(typ types.Type) accessPath {
 	if types.IsInterface(typ) {
 		return ""
 	}
@@ -289,43 +306,44 @@ func (g *Graph) assert(typ types.Type) path {
 }
 
 // stepExtract continues a trace from one of several results of an instruction.
-func (t *trace) stepExtract(v *ssa.Extract, sub path, calls stack) {
+func (t *trace) stepExtract(v *ssa.Extract, path accessPath, stack callStack) {
 	switch tuple := v.Tuple.(type) {
 	case *ssa.Next:
-		t.stepNext(v, tuple, sub, calls)
+		t.stepNext(v, tuple, path, stack)
 	case *ssa.Select:
-		t.stepSelect(v, tuple, sub, calls)
+		t.stepSelect(v, tuple, path, stack)
 	default:
-		t.visit(tuple, result(v.Index)+sub, calls)
+		t.visit(tuple, result(v.Index)+path, stack)
 	}
 }
 
 // stepNext continues a trace from a key or a value of an iteration to the map. The results of an
 // iteration are whether there is an element, its key and its value.
-func (t *trace) stepNext(v *ssa.Extract, next *ssa.Next, sub path, calls stack) {
+func (t *trace) stepNext(v *ssa.Extract, next *ssa.Next, path accessPath, stack callStack) {
 	iteration, ok := next.Iter.(*ssa.Range)
 	if !ok || next.IsString {
-		t.unknown(v, calls)
+		t.unknown(v, stack)
 		return
 	}
 	switch v.Index {
 	case 1:
-		t.visit(iteration.X, mapKey+sub, calls)
+		t.visit(iteration.X, mapKey+path, stack)
 	case 2:
-		t.visit(iteration.X, mapped+sub, calls)
+		t.visit(iteration.X, mapped+path, stack)
 	}
 }
 
 // stepSelect continues a trace from a value that a select received to its channel. The first two
 // results of a select are its case and whether it received a value. The received values follow.
-func (t *trace) stepSelect(v *ssa.Extract, sel *ssa.Select, sub path, calls stack) {
-	index := 2
+func (t *trace) stepSelect(v *ssa.Extract, sel *ssa.Select, path accessPath, stack callStack) {
+	const firstReceived = 2
+	index := firstReceived
 	for _, state := range sel.States {
 		if state.Dir != types.RecvOnly {
 			continue
 		}
 		if index == v.Index {
-			t.visit(state.Chan, sent+sub, calls)
+			t.visit(state.Chan, sent+path, stack)
 		}
 		index++
 	}
@@ -333,10 +351,10 @@ func (t *trace) stepSelect(v *ssa.Extract, sel *ssa.Select, sub path, calls stac
 
 // freeVar continues a trace from a captured variable of a function. It visits the values that the
 // closures of that function have captured for the variable.
-func (t *trace) freeVar(v *ssa.FreeVar, sub path) {
+func (t *trace) freeVar(v *ssa.FreeVar, path accessPath) {
 	f := v.Parent()
 	index := slices.Index(f.FreeVars, v)
 	for _, closure := range t.g.closures[f] {
-		t.visit(closure.Bindings[index], sub, "")
+		t.visit(closure.Bindings[index], path, "")
 	}
 }
