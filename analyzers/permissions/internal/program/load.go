@@ -142,8 +142,8 @@ func implements(path string) bool {
 	return isOurs && slices.Contains(implementing, folder)
 }
 
-// newPrograms makes programs of the packages of the patterns, as the comment of Load says. built has
-// the packages whose code is analyzed. It has nil for a package that does not compile.
+// newPrograms makes a program of each main package in pkgs. If there is none, it makes one program of
+// all packages. built has the packages whose code is analyzed, and nil for one that does not compile.
 func newPrograms(pkgs []*packages.Package, prog *ssa.Program, built []*ssa.Package) ([]*Program, error) {
 	byPath := map[string]*ssa.Package{}
 	for _, p := range built {
@@ -169,6 +169,7 @@ func newPrograms(pkgs []*packages.Package, prog *ssa.Program, built []*ssa.Packa
 				Dir:   library.Dir,
 			})
 		default:
+			// The name lists the packages.
 			library.Roots = append(library.Roots, root)
 			library.Name = strings.TrimPrefix(library.Name+" "+nameOf(p), " ")
 		}
@@ -177,7 +178,9 @@ func newPrograms(pkgs []*packages.Package, prog *ssa.Program, built []*ssa.Packa
 	if len(all) == 0 {
 		all = []*Program{library}
 	}
-	slices.SortFunc(all, func(a, b *Program) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b *Program) int {
+		return strings.Compare(a.Name, b.Name)
+	})
 	return all, nil
 }
 

@@ -56,9 +56,12 @@ func Reach(p *Program, calls func(*ssa.CallCommon) []*types.Func, reflect func(*
 		c.addRoots(root)
 	}
 	c.addInits(p)
+
+	// scan adds to c.work the functions that it sees for the first time.
 	for len(c.work) > 0 {
-		f := c.work[len(c.work)-1]
-		c.work = c.work[:len(c.work)-1]
+		last := len(c.work) - 1
+		f := c.work[last]
+		c.work = c.work[:last]
 		c.scan(f)
 	}
 	return c
@@ -83,6 +86,7 @@ func (c *Code) addRoots(root *ssa.Package) {
 	}
 }
 
+// exportMethods adds the exported methods of an exported type. Other packages may call them.
 func (c *Code) exportMethods(t *ssa.Type) {
 	named, ok := t.Type().(*types.Named)
 	if !ok || !t.Object().Exported() || types.IsInterface(named) {
@@ -140,15 +144,16 @@ func (c *Code) add(f *ssa.Function) {
 // Has returns true if the program can run f and the code of f is analyzed.
 func (c *Code) Has(f *ssa.Function) bool { return c.seen[f] && len(f.Blocks) > 0 }
 
-// scan adds the functions that f may run, and records the interface values that it makes.
+// scan adds the functions that f may run: those that it calls, and those that it uses as values. It
+// also records the interface values that f makes.
 func (c *Code) scan(f *ssa.Function) {
-	var operands [16]*ssa.Value // avoids an allocation for each instruction
+	var buf [16]*ssa.Value // holds the operands of an instruction without an allocation
 	for _, block := range f.Blocks {
 		for _, instruction := range block.Instrs {
 			called := c.scanCall(instruction)
-			for _, operand := range instruction.Operands(operands[:0]) {
-				value, ok := (*operand).(*ssa.Function)
-				if ok && operand != called {
+			for _, operand := range instruction.Operands(buf[:0]) {
+				value, isFunction := (*operand).(*ssa.Function)
+				if isFunction && operand != called {
 					c.Values[value] = true
 					c.add(value)
 				}
@@ -160,11 +165,13 @@ func (c *Code) scan(f *ssa.Function) {
 	}
 }
 
-// addBox records an instruction that makes an interface value.
+// addBox records an instruction that converts a value to an interface type.
 func (c *Code) addBox(box *ssa.MakeInterface) {
 	c.Boxes = append(c.Boxes, box)
 	c.addType(box.X.Type())
-	if iface, ok := box.Type().Underlying().(*types.Interface); ok && iface.NumMethods() == 0 {
+	iface, ok := box.Type().Underlying().(*types.Interface)
+	isAny := ok && iface.NumMethods() == 0
+	if isAny {
 		c.addAny(box.X.Type())
 	}
 }
@@ -196,21 +203,29 @@ func (c *Code) scanCall(instruction ssa.Instruction) (called *ssa.Value) {
 	return &common.Value
 }
 
+// isLibrary reports whether f is declared in a package of the library.
 func isLibrary(f *ssa.Function) bool {
+	// An instance of a generic function has no package of its own.
 	if f.Origin() != nil {
 		f = f.Origin()
 	}
-	return f.Pkg != nil && (f.Pkg.Pkg.Path() == Storage || strings.HasPrefix(f.Pkg.Pkg.Path(), Storage+"/"))
+	if f.Pkg == nil {
+		return false
+	}
+	path := f.Pkg.Pkg.Path()
+	return path == Storage || strings.HasPrefix(path, Storage+"/")
 }
 
-// handOver handles a call of a function whose code is not analyzed. It adds the methods that this
-// function may call on its arguments.
+// handOver adds the methods that a function whose code is not analyzed may call on its arguments.
 func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
+	// The function may call the methods of the interfaces that its parameters have as types.
 	for param := range callee.Signature.Params().Variables() {
 		if iface, ok := param.Type().Underlying().(*types.Interface); ok && iface.NumMethods() > 0 {
 			c.addForeignInterface(iface)
 		}
 	}
+
+	// It may call the methods that the constraints of its type parameters have.
 	for i, typ := range callee.TypeArgs() {
 		constraint, ok := callee.TypeParams().At(i).Constraint().Underlying().(*types.Interface)
 		if !ok || types.IsInterface(typ) {
@@ -221,6 +236,7 @@ func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
 		}
 	}
 
+	// By reflection, it may call any exported method.
 	if !c.reflect(callee) {
 		return
 	}
@@ -233,12 +249,13 @@ func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
 	}
 }
 
-// addMethods adds the methods of t for which the given function returns true. Code that is not
-// analyzed may call these methods.
-func (c *Code) addMethods(t types.Type, called func(*types.Func) bool) {
+// addMethods adds the methods of t for which isCalled returns true. Code that is not analyzed may call
+// these methods.
+func (c *Code) addMethods(t types.Type, isCalled func(*types.Func) bool) {
 	for selection := range c.prog.MethodSets.MethodSet(t).Methods() {
 		method, ok := selection.Obj().(*types.Func)
-		if f := c.prog.MethodValue(selection); ok && f != nil && called(method) {
+		f := c.prog.MethodValue(selection)
+		if ok && f != nil && isCalled(method) {
 			c.Foreign[f] = true
 			c.add(f)
 		}
@@ -246,7 +263,8 @@ func (c *Code) addMethods(t types.Type, called func(*types.Func) bool) {
 }
 
 // addForeignInterface records an interface whose methods are called by code that is not analyzed.
-// It adds the methods of all types that implement it.
+// It adds the methods of all types found until now that implement it. addForeignMethods adds those
+// of the types that are found later.
 func (c *Code) addForeignInterface(iface *types.Interface) {
 	first := iface.Method(0).Name()
 	for _, other := range c.foreign[first] {
@@ -320,8 +338,8 @@ func partsOf(t types.Type) (all []types.Type) {
 	return all
 }
 
-// addParts finds the types inside t, such as the types of fields and elements. It adds methods of
-// these types to the reachable functions. A decoder in another package may call these methods.
+// addParts adds methods of the types inside t, such as the types of fields and elements. A decoder in
+// another package may call these methods, for example UnmarshalJSON of a field's type.
 func (c *Code) addParts(t types.Type) {
 	for _, part := range partsOf(t) {
 		if c.parts.At(part) != nil || types.IsInterface(part) {
@@ -371,6 +389,8 @@ func (c *Code) addType(t types.Type) {
 		return
 	}
 	c.types.Set(t, true)
+
+	// invoked has the interface methods that analyzed code calls.
 	set := c.prog.MethodSets.MethodSet(t)
 	for selection := range set.Methods() {
 		name := selection.Obj().Name()
