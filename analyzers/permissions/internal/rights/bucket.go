@@ -9,11 +9,11 @@ import (
 	"github.com/omnibucket/storage/analyzers/permissions/internal/flow"
 )
 
-// places returns the buckets that v can be. The second parameter holds the calls that led to v. The
-// third parameter is the name of a method that is called on v. If the name is "", places leaves out
+// places returns the buckets that v can be. stack has the calls that led to v, as a trace of package
+// flow has them. method is the name of a method that is called on v. If it is "", places leaves out
 // values of types that the program declares.
-func (d *deriver) places(v ssa.Value, calls, method string) (all []Place) {
-	origins := d.graph.Trace(v, calls)
+func (d *deriver) places(v ssa.Value, stack, method string) (all []Place) {
+	origins := d.graph.Trace(v, stack)
 	for _, o := range origins {
 		all = append(all, d.placesOf(o, method)...)
 	}
@@ -23,13 +23,15 @@ func (d *deriver) places(v ssa.Value, calls, method string) (all []Place) {
 	return compactPlaces(all)
 }
 
-// placesOf returns the buckets that a value with the origin o can be. method is as for places.
+// placesOf returns the buckets that a value with the origin o can be: a bucket that a call opens, or
+// an unknown one. method is the name of a method that is called on the value, or "".
 func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 	if o.Zero {
 		return nil
 	}
 	switch v := o.Value.(type) {
-	case *ssa.Const: // nil
+	case *ssa.Const:
+		// The value is nil, which is no bucket.
 		return nil
 	case *ssa.MakeInterface:
 		return d.ownType(v, o.Stack, method)
@@ -50,10 +52,10 @@ func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 	return []Place{{Name: "a value" + suffix, Unknown: true}}
 }
 
-// ownType returns the embedded bucket that implements the given method of a value. The type of the
-// value is declared in the program. If the type declares the method itself, ownType returns nil.
-// The buckets of that method are found elsewhere, because the code of the method is analyzed.
-func (d *deriver) ownType(box *ssa.MakeInterface, calls, method string) []Place {
+// ownType returns the buckets that run a method of a value whose type the program declares. Those are
+// the buckets that the type embeds. If the type declares the method itself, ownType returns nil:
+// the code of the method is analyzed, and so are the calls in it.
+func (d *deriver) ownType(box *ssa.MakeInterface, stack, method string) []Place {
 	if method == "" || types.Identical(box.X.Type(), types.Typ[types.UntypedNil]) {
 		return nil
 	}
@@ -70,7 +72,7 @@ func (d *deriver) ownType(box *ssa.MakeInterface, calls, method string) []Place 
 		return nil
 	}
 
-	embedded := d.graph.Fields(box.X, fields, calls)
+	embedded := d.graph.Fields(box.X, fields, stack)
 	if len(embedded) == 0 {
 		return []Place{{Name: "a value in " + functionName(box.Parent()), Unknown: true}}
 	}
@@ -81,7 +83,7 @@ func (d *deriver) ownType(box *ssa.MakeInterface, calls, method string) []Place 
 	return all
 }
 
-// compactPlaces removes places that occur earlier in all. It changes all.
+// compactPlaces removes each place that is already in all before it. It changes the slice.
 func compactPlaces(all []Place) []Place {
 	seen := map[Place]bool{}
 	return slices.DeleteFunc(all, func(p Place) bool {

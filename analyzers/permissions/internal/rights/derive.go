@@ -68,17 +68,17 @@ func (d *deriver) call(f *ssa.Function, site ssa.CallInstruction) {
 		d.method(f, site)
 		return
 	}
-	callee := call.StaticCallee()
-	if callee == nil {
-		for _, value := range d.graph.Callees(call) {
-			if !d.code.Has(value) {
-				d.functionCall(f, site, value)
-			}
-		}
-		return
+	var callees []*ssa.Function
+	if callee := call.StaticCallee(); callee != nil {
+		callees = []*ssa.Function{callee}
+	} else {
+		callees = d.graph.Callees(call)
 	}
-	if !d.code.Has(callee) {
-		d.functionCall(f, site, callee)
+	// If the code of a callee is analyzed, the rights are added for the calls in it.
+	for _, callee := range callees {
+		if !d.code.Has(callee) {
+			d.functionCall(f, site, callee)
+		}
 	}
 }
 
@@ -92,14 +92,15 @@ func (d *deriver) method(f *ssa.Function, site ssa.CallInstruction) {
 	}
 	name := call.Method.Name()
 
+	// Neither of two kinds of calls needs rights of its own, because the call of f needs them.
+	//
 	// A synthetic method with the same name only passes the call on to an embedded interface.
 	if f.Synthetic != "" && f.Name() == name {
 		return
 	}
-	// f may be a method of a layer, which is a Core that wraps another Core. If f calls the same
-	// method of the wrapped Core, that call needs no rights of its own. The rights are added at the
-	// call of f.
-	if d.types.isCore(call.Method) && f.Name() == name && f.Signature.Recv() != nil {
+	// A layer is a Core that wraps another Core. Its methods call the same method of the wrapped Core.
+	isMethod := f.Signature.Recv() != nil
+	if d.types.isCore(call.Method) && isMethod && f.Name() == name {
 		return
 	}
 	d.add(f, site, call.Value, does, name, optionsOf(call.Signature(), call.Args))
@@ -135,7 +136,8 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 		if isInternal(callee) || harmless[name] {
 			return
 		}
-	} else if !isReflection(name) {
+	}
+	if !isOurs(callee) && !isReflection(name) {
 		d.foreign(f, site, callee)
 		return
 	}
@@ -156,9 +158,10 @@ func (d *deriver) foreign(f *ssa.Function, site ssa.CallInstruction, callee *ssa
 
 	args := site.Common().Args
 	if declared.Recv() != nil {
-		args = args[1:]
+		args = args[1:] // without the receiver
 	}
 
+	// The bucket is unknown if the function gets one that the analysis cannot name.
 	unknown := false
 	for i, arg := range args {
 		_, isTypeParam := declared.Params().At(i).Type().(*types.TypeParam)
@@ -208,23 +211,28 @@ func (d *deriver) copy(f *ssa.Function, site ssa.CallInstruction, options ssa.Va
 	dstPlaces := d.places(dst, "", "")
 	srcPlaces := d.places(src, "", "")
 
-	if slices.ContainsFunc(dstPlaces, func(p Place) bool { return containsPlace(srcPlaces, p) }) {
+	// Each argument may be one of several buckets. The copy can be within one bucket if both can be it.
+	mayBeInside := slices.ContainsFunc(dstPlaces, func(p Place) bool {
+		return containsPlace(srcPlaces, p)
+	})
+	if mayBeInside {
 		d.add(f, site, dst, copyInside, "", options)
 	}
-	if len(dstPlaces) == 1 && len(srcPlaces) == 1 && dstPlaces[0].Name == srcPlaces[0].Name {
+	mustBeInside := mayBeInside && len(dstPlaces) == 1 && len(srcPlaces) == 1
+	if mustBeInside {
 		return
 	}
 	d.add(f, site, dst, copyTo, "", options)
 	d.add(f, site, src, copyFrom, "", options)
 }
 
-// addStreamSource adds the rights that a call of storage.StreamCopy needs for its source, which is its fourth argument.
-// A source that the calling function got as an argument needs no rights here, because they are added at the call of
-// storage.Copy.
+// addStreamSource adds the rights that a call of storage.StreamCopy in f needs for its source.
 func (d *deriver) addStreamSource(f *ssa.Function, site ssa.CallInstruction) {
+	// The arguments are ctx, dst, dstKey, src and more.
 	src := site.Common().Args[3]
 	for _, o := range d.graph.Trace(src, "") {
-		if _, ok := o.Value.(*ssa.Parameter); ok {
+		if _, isParam := o.Value.(*ssa.Parameter); isParam {
+			// f is the method of a Core that storage.Copy calls. Its call has added these rights.
 			continue
 		}
 		for _, place := range d.placesOf(o, "Download") {
@@ -237,9 +245,10 @@ func containsPlace(all []Place, p Place) bool {
 	return slices.ContainsFunc(all, func(other Place) bool { return other.Name == p.Name })
 }
 
-// addAnything adds the right to do anything with a bucket that is passed to reflection or to a
-// function that is not known. If arg is not a bucket, addAnything does nothing.
+// addAnything adds the right to do anything with the bucket arg, which is passed to reflection or to
+// an unknown function. If arg is no bucket, addAnything adds the right for the buckets inside it.
 func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa.Value) {
+	// The parameter may have the type any, or another interface type.
 	if box, ok := arg.(*ssa.MakeInterface); ok {
 		arg = box.X
 	}
@@ -258,10 +267,11 @@ func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa
 // maxBoxes is the largest number of interface values around a bucket that inside looks into.
 const maxBoxes = 4
 
-// inside returns the buckets in the fields, elements and pointers of a value, and of the values in
-// its interface values.
-func (d *deriver) inside(v ssa.Value, calls string, boxes int) (all []Place) {
-	for _, part := range d.graph.Parts(v, calls) {
+// inside returns the buckets in the fields, elements and pointers of a value. A value inside may be
+// an interface value that holds another struct. inside looks into it, too, but into no more than the
+// given number of interface values around a bucket.
+func (d *deriver) inside(v ssa.Value, stack string, boxes int) (all []Place) {
+	for _, part := range d.graph.Parts(v, stack) {
 		if d.types.isBucket(part.Type) && len(part.Origins) == 0 {
 			all = append(all, Place{Name: "a value in " + functionName(v.Parent()), Unknown: true})
 		}
@@ -299,6 +309,7 @@ func (d *deriver) returnsBucket(t types.Type) bool {
 // only analyzed code calls the value, addValues adds nothing. The analysis of those calls adds the
 // rights.
 func (d *deriver) addValues(f *ssa.Function, instruction ssa.Instruction) {
+	// The function that a call runs is not a value.
 	var called ssa.Value
 	if call, ok := instruction.(ssa.CallInstruction); ok && !call.Common().IsInvoke() {
 		called = call.Common().Value
@@ -308,7 +319,8 @@ func (d *deriver) addValues(f *ssa.Function, instruction ssa.Instruction) {
 		if !ok || value == called || d.code.Has(value) {
 			continue
 		}
-		if d.graph.IsCalled(value) && !d.graph.IsHanded(value) {
+		onlyAnalyzedCalls := d.graph.IsCalled(value) && !d.graph.IsHanded(value)
+		if onlyAnalyzedCalls {
 			continue
 		}
 		does := firstFamily(nameOf(value))

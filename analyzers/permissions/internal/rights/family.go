@@ -171,12 +171,13 @@ func tagged(conditions map[string][]string) map[string][]string {
 // example by reflection.
 const Anything = "anything"
 
-// operations returns the operations of a call with the given options. If known is false, there may
-// be other options, and the operations of all options are returned.
+// operations returns the operations of a call with the given options. If known is false, the call may
+// have any options, and the operations of all of them are returned.
 func (f *family) operations(options []string, known bool) []string {
 	mayHave := func(option string) bool { return !known || slices.Contains(options, option) }
 	all := slices.Clone(f.always)
 
+	// Some options replace the operations in plain.
 	isReplaced := false
 	for option, operations := range f.instead {
 		if mayHave(option) {
@@ -189,6 +190,7 @@ func (f *family) operations(options []string, known bool) []string {
 		all = append(all, f.plain...)
 	}
 
+	// Other options add operations.
 	for option, operations := range f.with {
 		if mayHave(option) {
 			all = append(all, operations...)

@@ -13,7 +13,8 @@ type layer struct {
 	readOnly bool // whether the layer writes nothing to the second bucket
 }
 
-// layersOf finds the layers with which a bucket is opened, and the second buckets of these layers.
+// layersOf adds the layers with which a bucket is opened, and that pass operations to a second
+// bucket. It finds them among the options of the call that opens the bucket.
 func (d *deriver) layersOf(place Place) {
 	options := optionsOf(place.open.Call.Signature(), place.open.Call.Args)
 	if options == nil {
@@ -32,7 +33,7 @@ func (d *deriver) layersOf(place Place) {
 
 // addLayer records the layer that v makes, if v is a call of a function that makes one. place is the
 // first bucket of the layer, and the second bucket is the argument of the call.
-func (d *deriver) addLayer(place Place, v ssa.Value, calls string) {
+func (d *deriver) addLayer(place Place, v ssa.Value, stack string) {
 	call, ok := v.(*ssa.Call)
 	if !ok {
 		return
@@ -41,7 +42,7 @@ func (d *deriver) addLayer(place Place, v ssa.Value, calls string) {
 	if !isPassing(name) {
 		return
 	}
-	for _, second := range d.places(call.Call.Args[0], calls, "") {
+	for _, second := range d.places(call.Call.Args[0], stack, "") {
 		d.layers = append(d.layers, layer{
 			first:    place,
 			second:   second,
@@ -65,9 +66,13 @@ func (d *deriver) addOtherLayers() {
 	}
 }
 
+// addOtherLayer is addOtherLayers for one call in f of a function that makes a layer.
 func (d *deriver) addOtherLayer(f *ssa.Function, call *ssa.Call) {
 	for _, place := range d.places(call.Call.Args[0], "", "") {
-		if !slices.ContainsFunc(d.layers, func(l layer) bool { return l.second == place }) {
+		hasFirst := slices.ContainsFunc(d.layers, func(l layer) bool {
+			return l.second == place
+		})
+		if !hasFirst {
 			d.addPlace(place, names(Anything), d.position(f, call.Pos()))
 		}
 	}
@@ -79,7 +84,7 @@ func isPassing(name string) bool {
 	return name == "storage/layers/mirror.New" || name == "storage/layers/overlay.New"
 }
 
-// addLayers adds the operations that layers pass on.
+// addLayers adds the operations that layers pass on to their second buckets.
 func (d *deriver) addLayers() {
 	for _, l := range d.layers {
 		for r := range d.rights {
@@ -94,10 +99,10 @@ func (d *deriver) addLayers() {
 }
 
 // passes returns the operations on the second bucket that an operation on the first bucket causes.
-// A mirror repeats the operation on its second bucket. An overlay only lists, reads and copies
-// objects of its second bucket, which is the old store.
+// The second bucket of an overlay is an old store, from which it only lists, reads and copies objects.
 func (l layer) passes(operation string) []string {
 	if !l.readOnly {
+		// A mirror repeats the operation on its second bucket. It may also repair that bucket's objects.
 		return names(operation, "download", "download-missing", "list")
 	}
 	if operation == "list" {
@@ -113,8 +118,9 @@ type protections struct {
 	kmsKey    bool
 }
 
-// addProtected adds operations for reads and writes of buckets with locks or encryption. A read or a
-// write of such a bucket also needs these operations.
+// addProtected adds the operations that reads and writes also need if the bucket has objects with
+// retention, a legal hold or a key of the provider's key management. The rights found until now
+// show which buckets have such objects.
 func (d *deriver) addProtected() {
 	byPlace := map[Place]protections{}
 	for r := range d.rights {

@@ -59,6 +59,7 @@ func hasMethod(iface *types.Interface, method *types.Func) bool {
 	return m != nil && types.Identical(m.Signature(), method.Signature())
 }
 
+// methodOf returns the method of an interface with this name, or nil.
 func methodOf(iface *types.Interface, name string) *types.Func {
 	for method := range iface.Methods() {
 		if method.Name() == name {
@@ -87,8 +88,8 @@ func (t libraryTypes) isBucket(typ types.Type) bool {
 	return types.Identical(iface, t.service)
 }
 
-// methodsOf returns methods of a bucket. A function of this library gets the bucket as an argument,
-// and calls these methods. If the called function is not in this library, methodsOf returns nil.
+// methodsOf returns the methods of Bucket that the called function calls on an argument, if it is a
+// function of this library. The code of such a function is not analyzed, but a table describes it.
 func (d *deriver) methodsOf(call *ssa.CallCommon) (all []*types.Func) {
 	callee := call.StaticCallee()
 	if callee == nil || !isOurs(callee) {
@@ -99,7 +100,7 @@ func (d *deriver) methodsOf(call *ssa.CallCommon) (all []*types.Func) {
 			all = append(all, methodOf(d.types.bucket, u.method))
 		}
 		if u.method == "Attrs" {
-			// Functions that read attributes may also call Exists.
+			// The table names only Attrs, but some of these functions call Exists.
 			all = append(all, methodOf(d.types.bucket, "Exists"))
 		}
 	}

@@ -43,17 +43,19 @@ func (d *deriver) optionNames(o flow.Origin) (all []string, known bool) {
 		return nil, true
 	}
 	switch v := o.Value.(type) {
-	case *ssa.Const: // nil
+	case *ssa.Const:
+		// The option is nil, which changes nothing.
 		return nil, true
 	case *ssa.MakeInterface:
 		if fields, ok := v.X.Type().Underlying().(*types.Struct); ok && isOptions(v.X.Type()) {
 			return d.setFields(v.X, fields, o.Stack), true
 		}
+		// All values that may be in the interface value must be known.
 		known = true
 		for _, inner := range d.graph.Trace(v.X, o.Stack) {
-			names, complete := d.optionNames(inner)
+			names, isKnown := d.optionNames(inner)
 			all = append(all, names...)
-			known = known && complete
+			known = known && isKnown
 		}
 		return all, known
 	case *ssa.Call:
@@ -105,19 +107,19 @@ var fieldOptions = map[string]string{
 }
 
 // setFields returns names of options, such as WithTags, for a struct of options. The result has an
-// option if the corresponding field of the struct is set.
-func (d *deriver) setFields(v ssa.Value, fields *types.Struct, calls string) (all []string) {
+// option if the program may set its field in the struct, or in an embedded struct.
+func (d *deriver) setFields(v ssa.Value, fields *types.Struct, stack string) (all []string) {
 	for i := range fields.NumFields() {
 		field := fields.Field(i)
-		embedded, ok := field.Type().Underlying().(*types.Struct)
-		if !ok || !field.Embedded() {
-			if d.isSet(field, v, []int{i}, calls) {
+		embedded, isStruct := field.Type().Underlying().(*types.Struct)
+		if !isStruct || !field.Embedded() {
+			if d.isSet(field, v, []int{i}, stack) {
 				all = append(all, fieldOptions[field.Name()])
 			}
 			continue
 		}
 		for j := range embedded.NumFields() {
-			if d.isSet(embedded.Field(j), v, []int{i, j}, calls) {
+			if d.isSet(embedded.Field(j), v, []int{i, j}, stack) {
 				all = append(all, fieldOptions[embedded.Field(j).Name()])
 			}
 		}
@@ -127,11 +129,11 @@ func (d *deriver) setFields(v ssa.Value, fields *types.Struct, calls string) (al
 
 // isSet reports whether the program may set a field of v that stands for an option. indexes are the
 // numbers of the fields that lead to it.
-func (d *deriver) isSet(field *types.Var, v ssa.Value, indexes []int, calls string) bool {
+func (d *deriver) isSet(field *types.Var, v ssa.Value, indexes []int, stack string) bool {
 	if fieldOptions[field.Name()] == "" {
 		return false
 	}
-	return slices.ContainsFunc(d.graph.Fields(v, indexes, calls), func(o flow.Origin) bool {
+	return slices.ContainsFunc(d.graph.Fields(v, indexes, stack), func(o flow.Origin) bool {
 		return !o.Zero && !isEmpty(o.Value)
 	})
 }

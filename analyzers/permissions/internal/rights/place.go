@@ -55,36 +55,36 @@ func (p Place) withPrefix(separator string) string {
 
 // opened returns the buckets that a call of the library can open. It returns more than one if the
 // address is not constant.
-func (d *deriver) opened(call *ssa.Call, calls string) []Place {
+func (d *deriver) opened(call *ssa.Call, stack string) []Place {
 	name := calleeName(call.Common())
 	args := call.Call.Args
 	switch name {
 	case "storage.Open", "storage.OpenService":
-		return d.addressed(call, args[1], calls, "")
+		return d.addressed(call, args[1], stack, "")
 	case "storage/locations.Open", "storage/locations.OpenService":
-		return d.addressed(call, args[1], calls, LocationPrefix)
+		return d.addressed(call, args[1], stack, LocationPrefix)
 	case "(*storage/locations.Config).Open", "(*storage/locations.Config).OpenService":
 		// The first argument is the receiver.
-		return d.addressed(call, args[2], calls, LocationPrefix)
+		return d.addressed(call, args[2], stack, LocationPrefix)
 	case "storage/memstore.New", "storage/memstore.NewDriver", "storage/memstore.NewService",
 		"storage/memstore.NewServiceDriver":
 		return []Place{{Name: "memory in " + functionName(call.Parent()), open: call}}
 	case "storage/providers/local.Open", "storage/providers/local.NewDriver", "storage/providers/local.NewService",
 		"storage/providers/local.NewServiceDriver":
-		return d.text(call, args[0], calls, func(text string) Place { return Place{Name: "file://" + text} })
+		return d.text(call, args[0], stack, func(text string) Place { return Place{Name: "file://" + text} })
 	case "(storage.Service).Bucket":
-		return d.ofService(call, calls)
+		return d.ofService(call, stack)
 	case "storage/transfer.Dir":
 		return nil
 	case "storage.Prefixed":
-		return d.prefixed(call, calls)
+		return d.prefixed(call, stack)
 	}
 
 	if account := accounts[name]; account != "" {
 		return []Place{{Name: account, open: call}}
 	}
 	if scheme := schemes[name]; scheme != "" {
-		return d.configured(call, args[1], calls, scheme)
+		return d.configured(call, args[1], stack, scheme)
 	}
 	return []Place{unknownCall(call)}
 }
@@ -119,7 +119,10 @@ func unknownCall(call *ssa.Call) Place {
 	for _, block := range call.Parent().Blocks {
 		for _, instruction := range block.Instrs {
 			other, ok := instruction.(*ssa.Call)
-			if ok && other.Pos() < call.Pos() && shortName(other.Common()) == name && !hasText(other) {
+			if !ok || other.Pos() >= call.Pos() {
+				continue
+			}
+			if shortName(other.Common()) == name && !hasText(other) {
 				number++
 			}
 		}
@@ -127,7 +130,11 @@ func unknownCall(call *ssa.Call) Place {
 	if number > 1 {
 		name += " " + strconv.Itoa(number)
 	}
-	return Place{Name: name + " in " + functionName(call.Parent()), Unknown: true, open: call}
+	return Place{
+		Name:    name + " in " + functionName(call.Parent()),
+		Unknown: true,
+		open:    call,
+	}
 }
 
 // hasText reports whether an argument of the call is a constant text, such as an address.
@@ -141,26 +148,31 @@ func hasText(call *ssa.Call) bool {
 // unknownOpen returns the places of a call whose address is not known. The call may be in a
 // function that opens the addresses of its callers. Each call of that function then has a bucket of
 // its own, and the name of the bucket has the position of the call. The first such bucket has the
-// name of unknownCall. address returns the origins of the address, by the calls that led to it.
-func (d *deriver) unknownOpen(call *ssa.Call, calls string, address func(from string) []flow.Origin) (all []Place) {
-	place := unknownCall(call)
+// name of unknownCall.
+//
+// stack has the calls that led to the call. address returns the origins of the address for a stack.
+func (d *deriver) unknownOpen(call *ssa.Call, stack string, address func(stack string) []flow.Origin) (all []Place) {
+	unknown := unknownCall(call)
 	number := 0
 	for _, site := range d.graph.Sites(call.Parent()) {
-		if !slices.ContainsFunc(address(site.Stack), isVariable) {
+		isUnknown := slices.ContainsFunc(address(site.Stack), isVariable)
+		if !isUnknown {
 			continue
 		}
 		number++
-		if calls != "" && !strings.HasPrefix(calls, site.Stack) {
+
+		// A stack that is not empty begins with the innermost call.
+		if stack != "" && !strings.HasPrefix(stack, site.Stack) {
 			continue
 		}
-		clone := place
+		place := unknown
 		if number > 1 {
-			clone.Name += " by " + d.position(site.Call.Parent(), site.Call.Pos())
+			place.Name += " by " + d.position(site.Call.Parent(), site.Call.Pos())
 		}
-		all = append(all, clone)
+		all = append(all, place)
 	}
 	if len(all) == 0 {
-		return []Place{place}
+		return []Place{unknown}
 	}
 	return all
 }
@@ -177,20 +189,21 @@ func isVariable(o flow.Origin) bool {
 // text returns the places for the values that arg can have. For each constant text, it calls the
 // given function, which makes a place from the text. For a value that is not constant, it adds an
 // unknown place.
-func (d *deriver) text(call *ssa.Call, arg ssa.Value, calls string, newPlace func(string) Place) (all []Place) {
-	return d.texts(call, calls, func(stack string) []flow.Origin { return d.graph.Trace(arg, stack) }, newPlace)
+func (d *deriver) text(call *ssa.Call, arg ssa.Value, stack string, newPlace func(string) Place) (all []Place) {
+	return d.texts(call, stack, func(stack string) []flow.Origin { return d.graph.Trace(arg, stack) }, newPlace)
 }
 
-// texts does the same as text for a value that trace finds. trace returns the origins of the value,
-// by the calls that led to it.
+// texts returns the places for the values that trace finds. For each constant text, it calls newPlace.
+// For values that are not constant, it adds unknown places. stack has the calls that led to the call,
+// and trace returns the origins of the value for a stack.
 func (d *deriver) texts(
-	call *ssa.Call, calls string, trace func(stack string) []flow.Origin, newPlace func(string) Place,
+	call *ssa.Call, stack string, trace func(stack string) []flow.Origin, newPlace func(string) Place,
 ) (all []Place) {
-	origins := trace(calls)
-	unknown := len(origins) == 0
+	origins := trace(stack)
+	isUnknown := len(origins) == 0
 	for _, o := range origins {
 		if isVariable(o) {
-			unknown = true
+			isUnknown = true
 			continue
 		}
 		// An empty name opens no bucket.
@@ -202,16 +215,16 @@ func (d *deriver) texts(
 		place.open = call
 		all = append(all, place)
 	}
-	if unknown {
-		all = append(all, d.unknownOpen(call, calls, trace)...)
+	if isUnknown {
+		all = append(all, d.unknownOpen(call, stack, trace)...)
 	}
 	return all
 }
 
 // addressed returns the places for an argument that is an address. If prefix is not "", a text that
 // is not an address is the name of a location, and its place has this prefix.
-func (d *deriver) addressed(call *ssa.Call, arg ssa.Value, calls, prefix string) []Place {
-	return d.text(call, arg, calls, func(text string) Place {
+func (d *deriver) addressed(call *ssa.Call, arg ssa.Value, stack, prefix string) []Place {
+	return d.text(call, arg, stack, func(text string) Place {
 		if prefix != "" && !strings.Contains(text, "://") {
 			return Place{Name: prefix + text}
 		}
@@ -232,19 +245,19 @@ func fromAddress(text string) Place {
 }
 
 // configured returns the places for a Config, whose field Bucket names the bucket.
-func (d *deriver) configured(call *ssa.Call, config ssa.Value, calls, scheme string) []Place {
+func (d *deriver) configured(call *ssa.Call, config ssa.Value, stack, scheme string) []Place {
 	bucket := fieldIndex(config.Type(), "Bucket")
 	if bucket < 0 {
 		return []Place{unknownCall(call)}
 	}
 	trace := func(stack string) []flow.Origin { return d.graph.Field(config, bucket, stack) }
-	places := d.texts(call, calls, trace, func(name string) Place { return Place{Name: scheme + name} })
+	places := d.texts(call, stack, trace, func(name string) Place { return Place{Name: scheme + name} })
 
 	key := fieldIndex(config.Type(), "KMSKey")
 	if key < 0 {
 		return places
 	}
-	hasKey := slices.ContainsFunc(d.graph.Field(config, key, calls), func(o flow.Origin) bool {
+	hasKey := slices.ContainsFunc(d.graph.Field(config, key, stack), func(o flow.Origin) bool {
 		return !o.Zero && !isEmpty(o.Value)
 	})
 	for i := range places {
@@ -284,11 +297,11 @@ func fieldIndex(t types.Type, name string) int {
 }
 
 // ofService returns the buckets that a call of Service.Bucket can open.
-func (d *deriver) ofService(call *ssa.Call, calls string) (all []Place) {
+func (d *deriver) ofService(call *ssa.Call, stack string) (all []Place) {
 	name := call.Call.Args[0]
-	for _, account := range d.places(call.Call.Value, calls, "") {
+	for _, account := range d.places(call.Call.Value, stack, "") {
 		inAccount := func(name string) Place { return placeInAccount(account, name) }
-		all = append(all, d.text(call, name, calls, inAccount)...)
+		all = append(all, d.text(call, name, stack, inAccount)...)
 	}
 	return all
 }
@@ -305,11 +318,11 @@ func placeInAccount(account Place, name string) Place {
 }
 
 // prefixed returns the parts of buckets that a call of storage.Prefixed can return.
-func (d *deriver) prefixed(call *ssa.Call, calls string) (all []Place) {
+func (d *deriver) prefixed(call *ssa.Call, stack string) (all []Place) {
 	bucket := call.Call.Args[0]
 	prefix := call.Call.Args[1]
-	prefixes := d.text(call, prefix, calls, func(text string) Place { return Place{Prefix: text} })
-	for _, base := range d.places(bucket, calls, "") {
+	prefixes := d.text(call, prefix, stack, func(text string) Place { return Place{Prefix: text} })
+	for _, base := range d.places(bucket, stack, "") {
 		for _, p := range prefixes {
 			view := base
 			// If the prefix is not known, the view counts as the whole bucket.
