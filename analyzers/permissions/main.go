@@ -44,6 +44,7 @@ type command struct {
 	addresses      addresses
 }
 
+// run analyzes the packages that args name, and returns the exit status of the command.
 func run(args []string, stdout, stderr io.Writer) (status int) {
 	c := &command{stdout: stdout, stderr: stderr, addresses: addresses{}}
 	flags := c.flags()
@@ -66,6 +67,7 @@ func run(args []string, stdout, stderr io.Writer) (status int) {
 	return status
 }
 
+// flags returns the flags of the command, which set the fields of c.
 func (c *command) flags() *flag.FlagSet {
 	flags := flag.NewFlagSet("permissions", flag.ContinueOnError)
 	flags.SetOutput(c.stderr)
@@ -84,6 +86,7 @@ func (c *command) flags() *flag.FlagSet {
 	return flags
 }
 
+// run derives the permissions of the programs, and prints or compares them as the flags say.
 func (c *command) run() (status int, err error) {
 	programs, err := program.Load(c.config)
 	if err != nil {

@@ -77,9 +77,14 @@ func (c *command) supported(
 			fmt.Fprintf(c.stderr, "note: %s lacks %s, and the program on %s does without\n", provider, o, b.Name)
 			continue
 		}
+
+		// No provider can limit signing to a prefix. The signed requests need other operations.
 		_, err := c.grant(b, o).Documents(provider)
-		if b.place.Prefix != "" && o != "sign" && storage.CodeOf(err) == storage.Unsupported {
-			i := slices.IndexFunc(b.Operations, func(op operation) bool { return op.Name == string(o) })
+		needsLimit := b.place.Prefix != "" && o != "sign"
+		if needsLimit && storage.CodeOf(err) == storage.Unsupported {
+			i := slices.IndexFunc(b.Operations, func(op operation) bool {
+				return op.Name == string(o)
+			})
 			left = append(left, b.Operations[i])
 			continue
 		}
