@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"flag"
 	"os"
 	"os/exec"
@@ -21,20 +20,32 @@ var programs string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "permissions-")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(dir)
-		if programs, err = filepath.EvalSymlinks(dir); err != nil {
-			panic(err)
-		}
-		if err := errors.Join(os.CopyFS(programs, os.DirFS("testdata")), writeModule(programs)); err != nil {
-			panic(err)
-		}
-		return m.Run()
-	}())
+	status, err := runTests(m)
+	if err != nil {
+		panic(err)
+	}
+	os.Exit(status)
+}
+
+// runTests makes the module programs, runs the tests, and removes the module.
+func runTests(m *testing.M) (status int, err error) {
+	dir, err := os.MkdirTemp("", "permissions-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+
+	programs, err = filepath.EvalSymlinks(dir)
+	if err != nil {
+		return 0, err
+	}
+	if err := os.CopyFS(programs, os.DirFS("testdata")); err != nil {
+		return 0, err
+	}
+	if err := writeModule(programs); err != nil {
+		return 0, err
+	}
+	return m.Run(), nil
 }
 
 // writeModule makes a directory a module that requires what the library requires, and the library of this repository.
@@ -43,16 +54,23 @@ func writeModule(dir string) error {
 	if err != nil {
 		return err
 	}
-	mod, modErr := os.ReadFile(filepath.Join(library, "go.mod"))
-	sum, sumErr := os.ReadFile(filepath.Join(library, "go.sum"))
-	text := strings.Replace(string(mod), "module github.com/omnibucket/storage\n",
-		"module example.com/programs\n", 1) +
-		"\nrequire github.com/omnibucket/storage v0.0.0\n\nreplace github.com/omnibucket/storage => " +
-		strconv.Quote(library) + "\n"
-	return errors.Join(
-		modErr, sumErr, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o600),
-		os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o600),
-	)
+	mod, err := os.ReadFile(filepath.Join(library, "go.mod"))
+	if err != nil {
+		return err
+	}
+	sum, err := os.ReadFile(filepath.Join(library, "go.sum"))
+	if err != nil {
+		return err
+	}
+
+	text := strings.Replace(string(mod),
+		"module github.com/omnibucket/storage\n", "module example.com/programs\n", 1)
+	text += "\nrequire github.com/omnibucket/storage v0.0.0\n"
+	text += "\nreplace github.com/omnibucket/storage => " + strconv.Quote(library) + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o600)
 }
 
 // analyze runs the command in the module of testdata.
@@ -61,13 +79,14 @@ func analyze(t *testing.T, args ...string) (stdout, stderr string, status int) {
 	return analyzeIn(t, programs, args...)
 }
 
+// analyzeIn runs the command in a module. No output may have the path of the module.
 func analyzeIn(t *testing.T, dir string, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
-	var out, errors bytes.Buffer
-	status = run(append([]string{"-C", dir}, args...), &out, &errors)
+	var out, errOut bytes.Buffer
+	status = run(append([]string{"-C", dir}, args...), &out, &errOut)
 	require.NotContains(t, out.String(), dir)
-	require.NotContains(t, errors.String(), dir)
-	return out.String(), errors.String(), status
+	require.NotContains(t, errOut.String(), dir)
+	return out.String(), errOut.String(), status
 }
 
 // golden compares a text with a file, or writes the file.
@@ -86,20 +105,22 @@ func golden(t *testing.T, file, got string) {
 func TestPrograms(t *testing.T) {
 	stdout, stderr, status := analyze(t, "./programs/...")
 	require.Zero(t, status, stderr)
-	second, _, _ := analyze(t, "./programs/...")
-	require.Equal(t, stdout, second)
+	stdoutAgain, _, _ := analyze(t, "./programs/...")
+	require.Equal(t, stdout, stdoutAgain)
 
-	texts := map[string]string{}
-	for text := range strings.SplitSeq("\n"+stdout, "\nprograms/") {
-		name, rights, _ := strings.Cut(text, "\n")
-		texts[name] = strings.TrimSuffix(rights, "\n") + "\n"
+	// The output has a section for each program, which begins with a line "programs/NAME".
+	sections := map[string]string{}
+	for section := range strings.SplitSeq("\n"+stdout, "\nprograms/") {
+		name, permissions, _ := strings.Cut(section, "\n")
+		sections[name] = strings.TrimSuffix(permissions, "\n") + "\n"
 	}
 
 	folders, err := os.ReadDir(filepath.Join("testdata", "programs"))
 	require.NoError(t, err)
 	for _, folder := range folders {
 		t.Run(folder.Name(), func(t *testing.T) {
-			golden(t, filepath.Join("testdata", "programs", folder.Name(), "want.txt"), texts[folder.Name()])
+			want := filepath.Join("testdata", "programs", folder.Name(), "want.txt")
+			golden(t, want, sections[folder.Name()])
 		})
 	}
 }
