@@ -102,6 +102,7 @@ type Counts struct {
 	Bytes       int64 `json:"bytes"`
 }
 
+// add adds the counts of further files.
 func (c *Counts) add(other Counts) {
 	c.Transferred += other.Transferred
 	c.Skipped += other.Skipped
@@ -130,7 +131,8 @@ func (l *Journal) SetPlaces(dst, src string) {
 func knownToDiffer(a, b string) bool { return a != "" && b != "" && a != b }
 
 // isVoid reports whether the journal must be ignored, because its job has ended or because it was
-// copied from elsewhere. modified is when the object was written, by the clock of the store.
+// copied from elsewhere. The text of a journal has its place and the time at which it was written.
+// modified is when the object was written, by the clock of the store.
 func (l *Journal) isVoid(modified time.Time) bool {
 	if l.state.Ended {
 		return true
@@ -172,6 +174,7 @@ func (l *Journal) Load(ctx context.Context, job Job) (after string, done Counts,
 		return "", done, l.start(ctx, job)
 	}
 
+	// The journal must be that of an earlier run of this job.
 	if malformed || l.state.Job != job.Options || job.Newer.Before(l.state.Newer) {
 		return "", done, &storage.Error{
 			Code: storage.InvalidArgument,
@@ -192,6 +195,7 @@ func (l *Journal) Load(ctx context.Context, job Job) (after string, done Counts,
 		}
 	}
 
+	// Continue after the last key, or begin again if the job must see all files.
 	if job.All {
 		l.state = document{Job: job.Options}
 	}
@@ -208,7 +212,8 @@ func (l *Journal) start(ctx context.Context, job Job) error {
 	return l.write(ctx, l.state)
 }
 
-// Begin records that a file of the source is in progress. It is called in the order of keys.
+// Begin records that a file of the source is in progress. It is called in the order of keys. The result is for End. It
+// is nil after a failure, because the job is then not done with later files.
 func (l *Journal) Begin(key string) *list.Element {
 	if l == nil {
 		return nil
@@ -221,8 +226,9 @@ func (l *Journal) Begin(key string) *list.Element {
 	return l.steps.PushBack(&fileStep{key: key})
 }
 
-// End records that a file is done. It merges adjacent steps that are done into one step. So the
-// list never has more finished steps than files in progress.
+// End records that a file is done. Files may be done in any order. If all earlier files are done, the file becomes the
+// one after which a repeated job begins. Otherwise it stays in the list of steps. End merges adjacent steps that are
+// done into one step. So the list never has more finished steps than files in progress.
 func (l *Journal) End(elem *list.Element, counts Counts) {
 	if l == nil || elem == nil {
 		return
@@ -288,7 +294,8 @@ func (l *Journal) Keep(ctx context.Context, settle func() error) (stop func()) {
 	}
 }
 
-// save writes the journal if there is progress since the last write.
+// save writes the journal if there is progress since the last write. The files before the last key must be on the disk
+// before the journal says that they are done.
 func (l *Journal) save(ctx context.Context) error {
 	l.mu.Lock()
 	state := l.state
