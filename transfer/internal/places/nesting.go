@@ -93,9 +93,10 @@ func (n *nesting) lookInto(ctx context.Context, folder string) error {
 	return n.suspect(ctx, folder, name)
 }
 
-// CheckFile checks one file of a job in which one end may be a folder inside the other end. file is in
-// the outer end. CheckFile compares its folders with the first files of the inner end. It fails if the
-// inner end is one of these folders.
+// checkFile checks one file of a job in which one end may be a folder inside the other end. file is in
+// the outer end. If the inner end is a folder in the path of file, it has the same file under the rest of the path.
+// So checkFile looks for that name in the first files of the inner end, and tests the folder if it is there. It fails
+// if the inner end is the folder.
 func (n *nesting) checkFile(ctx context.Context, file ends.Entry) error {
 	for _, folder := range foldersOf(file.Key) {
 		name := file.Key[len(folder):]
@@ -108,8 +109,8 @@ func (n *nesting) checkFile(ctx context.Context, file ends.Entry) error {
 	return nil
 }
 
-// suspect tests one folder. It does nothing if the folder was tested before, or if WithExclude
-// excludes the folder.
+// suspect tests one folder of the outer end, which may be the inner end. It does nothing if the folder was tested
+// before, or if WithExclude excludes the folder. name is the path of a file in the folder.
 func (n *nesting) suspect(ctx context.Context, folder, name string) error {
 	if n.folders[folder] || n.files.InExcludedDir(folder) {
 		return nil
@@ -223,6 +224,8 @@ func oneObject(ctx context.Context, a ends.End, aKey string, b ends.End, bKey st
 	return sameETag && first.Size == second.Size && first.Modified.Equal(second.Modified), nil
 }
 
+// errManyFolders returns the error of a job that would have to store a test object in too many folders, because it can
+// store none at the inner end.
 func errManyFolders() *storage.Error {
 	return &storage.Error{
 		Code: storage.Unsupported,

@@ -98,7 +98,7 @@ func (p *Places) CheckBackup(ctx context.Context, backup Place) error {
 	return nil
 }
 
-// askBackup fails if the target of WithBackup is the same place as the given end of the job. The
+// askBackup fails with refusal if the target of WithBackup is the same place as the given end of the job. The
 // given end is the source or the destination. askBackup stores an object in the target, and looks
 // for the object at the given end. If the given end is the destination, askBackup also stores an
 // object at the destination, and looks for the object in the target.
@@ -113,7 +113,8 @@ func askBackup(ctx context.Context, backup, other Place, refusal *storage.Error)
 	return placeError(ok, err, refusal)
 }
 
-// askEnds fails if the source and the destination are one place. It also fails if their first files
+// askEnds fails if the source and the destination are one place. To learn that, it stores an object in the destination,
+// and looks for it in the source. It also fails if their first files
 // show that the source lies in the destination, or the destination in the source.
 func (p *Places) askEnds(ctx context.Context) error {
 	ok, err := evidence.Appears(ctx, evidenceEnd(p.dst.End), "", evidenceEnd(p.src.End), "")
@@ -182,6 +183,7 @@ func (p *Places) End(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// listFirst returns the first files of an end. It lists each end once, because an end may be in several nestings.
 func (p *Places) listFirst(ctx context.Context, end ends.End) (someFiles, error) {
 	if first, ok := p.first[end]; ok {
 		return first, nil
@@ -203,6 +205,8 @@ func (p *Places) LookThrough(ctx context.Context, removal bool) error {
 		if !n.mustListMore(removal) {
 			continue
 		}
+
+		// One listing serves all nestings with the same outer end.
 		group := slices.DeleteFunc(slices.Clone(p.nestings[i:]), func(other *nesting) bool { return other.outer.End != n.outer.End })
 		wide := n.files.WithoutFilters()
 		wide.Prefix = n.files.Prefix
