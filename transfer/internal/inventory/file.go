@@ -188,6 +188,7 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 		indexes := i.columnIndexes(columns)
 		row := make([]string, numColumns)
 		for {
+			// source limits the bytes of each row.
 			source.read = 0
 			cells, err := table.Read()
 			if errors.Is(err, io.EOF) {
@@ -237,6 +238,7 @@ func (i *Inventory) columnIndexes(columns []string) []int {
 // decompress returns the content of a file. If the file is compressed with gzip, it decompresses
 // it.
 func decompress(f io.Reader) (io.Reader, error) {
+	// A gzip file begins with the bytes 1F 8B. https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1
 	src := bufio.NewReaderSize(f, 1<<20)
 	if head, err := src.Peek(2); err == nil && head[0] == 0x1f && head[1] == 0x8b {
 		return gzip.NewReader(src)

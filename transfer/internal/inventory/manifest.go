@@ -98,6 +98,7 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 			"manifest must be JSON of S3 Inventory, Storage Insights or Azure's blob inventory: "+err.Error())
 	}
 
+	// Google, whose manifest lists shards, writes no checksum.
 	if t.Shards == nil {
 		want, err := readSmall(ctx, reports, strings.TrimSuffix(key, ".json")+".checksum")
 		if err != nil {
@@ -108,6 +109,7 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 		}
 	}
 
+	// Each provider has its own form of a manifest, which a field tells.
 	m := &manifest{delimiter: ',', rows: -1}
 	rule := ""
 	switch {

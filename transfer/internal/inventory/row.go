@@ -123,11 +123,12 @@ func (i *Inventory) isUploadPart(key string) bool {
 	if i.manifest.provider == "s3" {
 		return false
 	}
+	// On Google and Azure, this library keeps parts under these names.
 	return strings.HasPrefix(key, ".omnibucket./") || strings.HasPrefix(key, ".omnibucket//")
 }
 
 // setRevision sets ETag, Revision and Version to the values that a listing of the provider would
-// have.
+// have. Then a job can compare a row with an object. A Revision is made of the ETag, or of the generation on Google.
 func (i *Inventory) setRevision(v *storage.VersionEntry, row []string) {
 	if tag := strings.Trim(row[etagColumn], `"`); tag != "" {
 		v.ETag = `"` + tag + `"`
