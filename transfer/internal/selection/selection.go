@@ -71,7 +71,8 @@ func (s *Selection) InShard(key string) bool {
 	return keyHash(key)%s.Shards == s.Shard
 }
 
-// Selects reports whether the prefix, the patterns and WithKeys select key.
+// Selects reports whether the prefix, the patterns and WithKeys select key. It does not select objects that layers or
+// leases keep for themselves.
 func (s *Selection) Selects(key string) bool {
 	if !strings.HasPrefix(key, s.Prefix) {
 		return false

@@ -26,16 +26,16 @@ func (s *Selection) DivideKeys(list iter.Seq2[storage.ListEntry, error], n int) 
 	}
 	bounds := make([]string, n-1)
 	for i := range bounds {
+		// Without any key, all bounds are "", and the last shard has the whole range.
 		if len(keys) > 0 {
-			// Without any key, the last shard has the whole range.
 			bounds[i] = keys[len(keys)*(i+1)/n]
 		}
 	}
 	return bounds, nil
 }
 
-// sample returns up to 2n of the listed keys, in ascending order. It chooses the keys by their
-// hashes, so that all shards choose the same keys.
+// sample returns up to 2n of the listed keys, in ascending order. It chooses the keys with the smallest hashes, so that
+// all shards choose the same keys. If there are too many keys, it halves the largest hash that a chosen key may have.
 func (s *Selection) sample(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
 	maximum := uint64(math.MaxUint64)
 	var keys []string
