@@ -130,6 +130,8 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	if err := j.check(op, dst, src); err != nil {
 		return err
 	}
+
+	// A move removes the source, so that equal times are not enough. A dry run must not write a journal.
 	j.settings.checksum = j.settings.checksum || j.settings.move
 	if j.settings.dryRun {
 		j.settings.journal = nil
@@ -177,7 +179,8 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	return nil
 }
 
-// prepareEnds opens the target of WithBackup, and checks that all ends are different places.
+// prepareEnds opens the target of WithBackup, and checks that all ends are different places. It also makes the listings
+// skip directories that are not part of the job.
 func (j *job) prepareEnds(ctx context.Context, dst, src End) error {
 	if err := j.skipDirs(); err != nil {
 		return err
@@ -199,6 +202,7 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	)
 	removes := j.settings.move || j.settings.remove
 	if j.comparing {
+		// A comparison changes nothing.
 		return nil
 	}
 	if j.settings.dryRun {
@@ -361,6 +365,7 @@ func (j *job) execute(ctx context.Context) (early error) {
 		}
 	}
 
+	// An empty source, or a number of files above WithMaxDelete, is probably a mistake.
 	if err := j.checkOtherShards(ctx); err != nil {
 		return err
 	}
@@ -427,6 +432,8 @@ func (j *job) transferJournaled(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
+	// The report includes the files before that key, of which the source has at least one.
 	j.after = startAfter
 	j.sourceHasFiles = j.sourceHasFiles || startAfter != ""
 	r := &j.reporter.report
@@ -435,6 +442,7 @@ func (j *job) transferJournaled(ctx context.Context) error {
 	r.Ignored = counts.Ignored
 	r.Changed = counts.Changed
 	r.Bytes = counts.Bytes
+
 	stop := j.settings.journal.Keep(ctx, j.dst.SyncDirs)
 	err = j.transfer(ctx)
 	stop()
@@ -444,7 +452,8 @@ func (j *job) transferJournaled(ctx context.Context) error {
 	return errors.Join(err, j.settings.journal.Finish(ctx, err == nil && r.Failed == 0))
 }
 
-// transfer lists both ends together, and transfers files concurrently.
+// transfer lists both ends together, and transfers files concurrently. The listing queues a task for each file. A task
+// takes a slot for each of its requests, so that all tasks together send at most WithConcurrency requests.
 func (j *job) transfer(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

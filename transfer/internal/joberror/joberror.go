@@ -70,6 +70,7 @@ func (e quotedError) Error() string { return e.text }
 
 func (e quotedError) Unwrap() error { return e.error }
 
+// quotePaths returns an error of the file system with its paths in quotes.
 func quotePaths(err error) error {
 	switch e := err.(type) {
 	case *fs.PathError:
