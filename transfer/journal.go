@@ -52,7 +52,8 @@ func WithJournal(b interface {
 	)
 }
 
-// job returns a text of the options that decide which files a job handles.
+// job returns a text of the options that decide which files a job handles. A journal and a cache have this text, so
+// that a job with other options does not use them.
 func (s *settings) job() string {
 	inventory := ""
 	if s.inventory != nil {

@@ -17,9 +17,9 @@ func hasMarkerSize(b any, key string, size int64) bool {
 	return objectkey.HasOverlayMarkerSize(serving.Prefix(b)+key, size)
 }
 
-// passMarker reports whether a file of the source is a marker of an overlay. A marker says that an
-// object was removed, or that the overlay's old store has the object. A marker must not replace a
-// file of the destination, so it counts as ignored.
+// passMarker reports whether a file of the source is a marker of an overlay, and counts it as ignored. A marker says
+// that an object was removed, or that the overlay's old store has the object. It must not replace a file of the
+// destination.
 func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 	src, ok := j.src.(*ends.Objects)
 	if !ok || !hasMarkerSize(src.Source, t.src.Key, t.src.Size) {
@@ -98,6 +98,8 @@ func (r *reverting) restore(ctx context.Context, what reversion) error {
 		if err := storage.Restore(ctx, r.bucket, key, opts...); err != nil || !hasMarkerSize(r.bucket, key, v.Size) {
 			return err
 		}
+
+		// Only the restored object tells whether it is a marker.
 		kind, revision, err := r.markerOf(ctx, key, "")
 		if err != nil || kind == "" {
 			return err

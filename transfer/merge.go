@@ -73,6 +73,8 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	dst.openAfter(ctx, j.dst, &j.settings.files, j.after)
 	defer func() { dst.stop() }()
 
+	// A file of the source cannot be stored below another file. A file of the destination stays if it may be in a
+	// directory of the source that is not known.
 	var files, unknown paths
 	extraneous := 0 // successive entries that only the destination has
 	for j.hasMore(&src, &dst) {
@@ -150,7 +152,8 @@ func onlyInDestination(src, dst *cursor) bool {
 
 // skipExtraneous moves dst past an entry that only the destination has. count is the number of such
 // entries directly before this one; the result is the number including this one. If count reaches
-// relistAfter, skipExtraneous lists the destination again from shortly before key, and returns 0.
+// relistAfter, skipExtraneous lists the destination again from shortly before key, and returns 0. The
+// job then does not read a large folder that only the destination has.
 func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, count int) int {
 	if count >= relistAfter && j.mayRelist() {
 		if start := predecessor(key); start > dst.entry.Key {
@@ -180,7 +183,8 @@ func (j *job) passesOver(e ends.Entry) bool {
 	return false
 }
 
-// predecessor returns a prefix of key from which a listing can start. It is less than key.
+// predecessor returns a prefix of key from which a listing can start. It is less than key. It is key without its last
+// character, or shorter if key is very long or is not valid UTF-8.
 func predecessor(key string) string {
 	const longest = 1024 // no store has a longer key
 	end := 0
@@ -227,6 +231,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 		return nil
 	}
 
+	// Compare the file with that of the destination, as far as the listings tell.
 	j.sourceHasFiles = true
 	j.unlisted = j.unlisted || t.src.Kind == ends.Unlisted
 	if err := checkTask(j, &t, files); err != nil {
@@ -284,7 +289,8 @@ func checkTask(j *job, t *task, files *paths) error {
 	return nil
 }
 
-// compareKnown compares a file that both ends have, by what their listings contain.
+// compareKnown compares a file that both ends have, by what their listings contain. If the result is Unclear, the task
+// must read attributes or contents.
 func compareKnown(j *job, t *task) copier.Comparison {
 	if j.settings.missingOnly {
 		return copier.Same
@@ -318,8 +324,8 @@ func (p *paths) add(key string) (string, bool) {
 	return ancestor, ok
 }
 
-// ancestor returns the path of which key is a descendant. It returns false if there is none. Paths
-// that are no prefix of key are dropped: the keys ascend, so no later key lies below them.
+// ancestor returns the path of which key is a descendant. It returns false if there is none. Each path is a prefix of
+// the next one. Paths that are no prefix of key are dropped: the keys ascend, so no later key lies below them.
 func (p *paths) ancestor(key string) (string, bool) {
 	for len(*p) > 0 && !strings.HasPrefix(key, (*p)[len(*p)-1]) {
 		*p = (*p)[:len(*p)-1]

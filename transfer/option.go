@@ -96,6 +96,7 @@ func checked(meets bool, argument, rule string, set option) Option {
 	})
 }
 
+// readOptions applies the options in their order. If one is not valid, the err of the result says so.
 func readOptions(opts []Option) *settings {
 	s := &settings{now: time.Now}
 	for _, o := range opts {
@@ -145,6 +146,8 @@ func WithExclude(patterns ...string) Option {
 	})
 }
 
+// patterns returns a copy of names with further patterns. If one of them is malformed, the job fails. argument is the
+// name of the option, for the error.
 func (s *settings) patterns(argument string, names, extra []string) []string {
 	names = names[:len(names):len(names)]
 	for _, p := range extra {

@@ -242,6 +242,7 @@ func (r *reverting) walk(ctx context.Context, group *running.Group) error {
 
 // start begins to revert one object. It returns false if ctx is done.
 func (r *reverting) start(ctx context.Context, group *running.Group, versions []storage.VersionEntry) bool {
+	// Skip an object that stays as it is, or that the options leave out.
 	what := r.decide(versions)
 	v := what.version
 	if what.action == leaveObject || !r.settings.files.SelectsFile(v.Key, v.Size, v.Modified) {
@@ -261,6 +262,7 @@ func (r *reverting) start(ctx context.Context, group *running.Group, versions []
 		return true
 	}
 
+	// Delete markers are removed in batches.
 	if what.action == removeMarkers {
 		r.marked = append(r.marked, what)
 		if len(r.marked) < piecemeal.MaxFailures {
@@ -295,7 +297,8 @@ func (r *reverting) revertOne(ctx context.Context, what reversion) {
 	}
 }
 
-// startMarked starts to remove the collected delete markers. It returns false if ctx is done.
+// startMarked starts to remove the delete markers in r.marked, which walk has collected for one batch. It returns
+// false if ctx is done.
 func (r *reverting) startMarked(ctx context.Context, group *running.Group) bool {
 	batch := r.marked
 	r.marked = nil
@@ -320,8 +323,8 @@ func (r *reverting) startMarked(ctx context.Context, group *running.Group) bool 
 	return true
 }
 
-// removeMarkers removes the delete markers of a batch. It returns an error for each key that may
-// still have a delete marker.
+// removeMarkers removes the delete markers of a batch. Without them, the version below becomes current. removeMarkers
+// returns an error for each key that may still have a delete marker.
 func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) map[string]error {
 	var all []storage.VersionEntry
 	for _, what := range batch {
@@ -340,8 +343,8 @@ func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) map[st
 	return keyErrs
 }
 
-// revertKey sends the requests that revert one object. If the object has no current version, it
-// does not replace one that another program writes meanwhile.
+// revertKey sends the requests that revert one object. To bring an old version back, it copies the version to the key.
+// If the object has no current version, it does not replace one that another program writes meanwhile.
 func (r *reverting) revertKey(ctx context.Context, what reversion) error {
 	key := what.version.Key
 	switch what.action {
@@ -358,7 +361,7 @@ func (r *reverting) revertKey(ctx context.Context, what reversion) error {
 	return err
 }
 
-// done counts an object that was reverted.
+// done counts an object that was reverted, or would be in a dry run.
 func (r *reverting) done(what reversion) {
 	v := what.version
 	action := VersionCopied

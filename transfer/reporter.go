@@ -18,6 +18,7 @@ type reporter struct {
 	onChange  func(Change)
 }
 
+// begin starts the clock of the report, and takes what it needs from the options.
 func (t *reporter) begin(s *settings) {
 	t.meter.started = time.Now()
 	t.report.Started = t.meter.started
@@ -33,6 +34,7 @@ func (t *reporter) end(early error) (*Report, error) {
 	return &t.report, t.report.err(early)
 }
 
+// reportChange calls the function of WithChanges, if there is one. Calls do not overlap.
 func (t *reporter) reportChange(c Change) {
 	if t.onChange == nil {
 		return
@@ -81,6 +83,7 @@ func (t *reporter) countRemoval(ctx context.Context, file storage.VersionEntry, 
 	t.countRemoved(file.Key, file.Size)
 }
 
+// countRemoved counts a file or version that was removed, or would be in a dry run.
 func (t *reporter) countRemoved(key string, size int64) {
 	t.meter.deleted.Add(1)
 	t.updateReport(func(r *Report) {
@@ -90,6 +93,7 @@ func (t *reporter) countRemoved(key string, size int64) {
 	t.reportChange(Change{Action: Deleted, Key: key, Bytes: size})
 }
 
+// countAborted counts an upload in parts that was aborted.
 func (t *reporter) countAborted(key string) {
 	t.updateReport(func(r *Report) {
 		r.Aborted++

@@ -159,6 +159,7 @@ func (s *schedule) runHolding(ctx context.Context) (wait time.Duration) {
 		start = time.Now()
 		return s.job(ctx)
 	}, lease.WithInterval(s.delayed(s.interval)))
+	// The start is zero if Hold has failed before it called the job.
 	if !start.IsZero() {
 		s.reportRun(start, err)
 	} else if ctx.Err() == nil {

@@ -26,7 +26,8 @@ func (j *job) runTask(ctx context.Context, t task, slots *int) {
 	}
 }
 
-// tryTask compares the file of a task, if its listings did not tell enough, and then transfers it.
+// tryTask compares the file of a task, if its listings did not tell enough, and then transfers it. slots is the number
+// of slots that the task has. It grows if the file is large and slots are free.
 func (j *job) tryTask(ctx context.Context, t task, slots *int) error {
 	if isChanged, err := j.changedSince(ctx, t); isChanged || err != nil {
 		return err
