@@ -85,16 +85,16 @@ func (s *site) cookie(domain, prefix, name, value string) *http.Cookie {
 	}
 }
 
-// cookieDomain returns the domain of cookies: the given domain or, if that is empty, the host. If
-// the host does not belong to the given domain, cookieDomain fails, because browsers would never
+// cookieDomain returns the domain of cookies: the configured one or, if that is empty, the host. If
+// the host does not belong to the configured domain, cookieDomain fails, because browsers would never
 // send the cookies to the CDN.
-func (s *site) cookieDomain(given string) (string, error) {
-	if given == "" {
+func (s *site) cookieDomain(configured string) (string, error) {
+	if configured == "" {
 		return s.host, nil
 	}
 
 	host := strings.ToLower(s.host)
-	domain := strings.ToLower(strings.TrimPrefix(given, "."))
+	domain := strings.ToLower(strings.TrimPrefix(configured, "."))
 	if domain != "" && (host == domain || strings.HasSuffix(host, "."+domain)) {
 		return domain, nil
 	}
