@@ -45,8 +45,10 @@ func NewBunnySigner(c BunnyConfig) (*BunnySigner, error) {
 	if c.Key == "" {
 		return nil, argument.Invalid("Config.Key", "must not be empty", "")
 	}
+
+	// Bunny does not document whether it signs the escaped path, so that the site refuses keys that need escapes.
 	s.unescaped = true
-	return &BunnySigner{s, c.Key}, nil
+	return &BunnySigner{site: s, key: c.Key}, nil
 }
 
 // SignedDownloadURL returns a URL that reads one object until it expires. It makes no request.

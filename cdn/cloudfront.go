@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -158,13 +159,17 @@ func (s *CloudFrontSigner) SignPrefix(prefix string, opts ...storage.SignedDownl
 // policy is not sent, because CloudFront makes it from the URL and the parameter Expires.
 func (s *CloudFrontSigner) sign(resource string, expires time.Time, custom bool) (parameters, error) {
 	text := policy(resource, expires, s.addresses)
-	first := parameter{"Expires", fmt.Sprint(expires.Unix())}
-	if custom {
-		first = parameter{"Policy", cloudFrontBase64([]byte(text))}
-	}
 	signature, err := s.key.sign(text)
 	if err != nil {
 		return nil, err
 	}
-	return append(parameters{first, {"Signature", signature}}, s.key.names...), nil
+
+	var params parameters
+	if custom {
+		params = append(params, parameter{"Policy", cloudFrontBase64([]byte(text))})
+	} else {
+		params = append(params, parameter{"Expires", strconv.FormatInt(expires.Unix(), 10)})
+	}
+	params = append(params, parameter{"Signature", signature})
+	return append(params, s.key.names...), nil
 }

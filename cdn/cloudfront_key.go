@@ -69,13 +69,13 @@ func newCloudFrontKey(id string, text []byte, sha256 bool) (cloudFrontKey, error
 	return k, nil
 }
 
-// parsePrivateKey returns the private key in a PEM text, of any kind. If there is none, it returns
+// parsePrivateKey returns the private key in a PEM text: of PKCS #8, PKCS #1 or SEC 1. If there is none, it returns
 // nil.
 func parsePrivateKey(text []byte) crypto.PrivateKey {
-	block, _ := pem.Decode(text)
+	block, rest := pem.Decode(text)
 	if block != nil && block.Type == "EC PARAMETERS" {
 		// "openssl ecparam" writes this block before the key.
-		block, _ = pem.Decode(text[strings.Index(string(text), "-----END EC PARAMETERS"):])
+		block, _ = pem.Decode(rest)
 	}
 	if block == nil {
 		return nil

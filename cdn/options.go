@@ -31,8 +31,8 @@ type grant struct {
 	until time.Time
 }
 
-// read checks the arguments of SignedDownloadURL, and returns what the signature permits. If forwards is true, the CDN passes parameters of
-// S3 to the store.
+// read checks the arguments of SignedDownloadURL, and returns what the signature permits. If forwards is true, the
+// CDN passes parameters of S3 to the store.
 func (s *site) read(
 	ctx context.Context, key string, forwards bool, opts []storage.SignedDownloadOption,
 ) (grant, error) {
@@ -54,22 +54,22 @@ func (s *site) readPrefix(prefix string, opts []storage.SignedDownloadOption) (g
 	return s.apply(opSignPrefix, prefix, false, opts)
 }
 
-// apply reads options, and refuses those that the CDN does not enforce.
+// apply returns what the options grant. It refuses options that the CDN does not enforce. If forwards is true, the CDN
+// passes parameters of S3 to the store.
 func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloadOption) (grant, error) {
-	var given storage.SignOptions
-	err := given.ApplyDownload(opts...)
-	if err != nil {
-		return grant{}, s.located(op, key, storage.AsError(context.Background(), err))
+	var signOpts storage.SignOptions
+	if err := signOpts.ApplyDownload(opts...); err != nil {
+		return grant{}, s.optionError(op, key, err)
 	}
 
-	if given.Method != "" && given.Method != http.MethodGet {
+	if signOpts.Method != "" && signOpts.Method != http.MethodGet {
 		return grant{}, s.unsupported(op, key, "WithMethod", "leave it out: the URL for GET is one for HEAD, too")
 	}
-	if len(given.Native) > 0 {
+	if len(signOpts.Native) > 0 {
 		return grant{}, s.unsupported(op, key, "WithNative", "")
 	}
 
-	query, option := forwarded(&given)
+	query, option := s3Query(&signOpts)
 	if option != "" && !forwards {
 		hint := s.forwardHint
 		if op == opSignPrefix {
@@ -79,17 +79,22 @@ func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloa
 		return grant{}, s.unsupported(op, key, option, hint)
 	}
 
-	expires, err := expiry(s.now(), &given)
+	expires, err := expiry(s.now(), &signOpts)
 	if err != nil {
-		return grant{}, s.located(op, key, storage.AsError(context.Background(), err))
+		return grant{}, s.optionError(op, key, err)
 	}
 	return grant{query: query, until: expires}, nil
 }
 
-// forwarded returns the query parameters of S3 for the given options. The second result is the name
+// optionError returns the error for an option that is not valid. No context is involved.
+func (s *site) optionError(op, key string, err error) error {
+	return s.located(op, key, storage.AsError(context.Background(), err))
+}
+
+// s3Query returns the query parameters of S3 for the given options. The second result is the name
 // of the first option that needs such a parameter. If no option needs one, both results are "".
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestParameters
-func forwarded(opts *storage.SignOptions) (query, option string) {
+func s3Query(opts *storage.SignOptions) (query, option string) {
 	dispositionOption := "WithResponseContentDisposition"
 	disposition := opts.ResponseContentDisposition
 	if disposition == "" && opts.ResponseName != "" {
@@ -97,9 +102,9 @@ func forwarded(opts *storage.SignOptions) (query, option string) {
 		disposition = headertext.Disposition("attachment", opts.ResponseName)
 	}
 	params := []struct{ option, name, value string }{
-		{dispositionOption, "response-content-disposition", disposition},
-		{"WithResponseContentType", "response-content-type", opts.ResponseType},
-		{"WithVersion", "versionId", opts.Version},
+		{option: dispositionOption, name: "response-content-disposition", value: disposition},
+		{option: "WithResponseContentType", name: "response-content-type", value: opts.ResponseType},
+		{option: "WithVersion", name: "versionId", value: opts.Version},
 	}
 
 	var pairs []string
