@@ -97,41 +97,61 @@ func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {
 
 // An incomplete or invalid configuration is refused, and the error does not show the key.
 func TestCloudCDNConfigurationsAreChecked(t *testing.T) {
+	const (
+		notBase64 = "secret!"
+		shortKey  = "c2VjcmV0"
+	)
 	tests := []struct {
-		name, says string
-		change     func(*cdn.CloudCDNConfig)
+		name   string
+		change func(*cdn.CloudCDNConfig)
+		field  string // that the error names
 	}{
-		{name: "no address", says: "BaseURL", change: func(c *cdn.CloudCDNConfig) {
-			c.BaseURL = ""
-		}},
-		{name: "no name", says: "KeyName", change: func(c *cdn.CloudCDNConfig) {
-			c.KeyName = ""
-		}},
-		{name: "a name that ends the cookie's field", says: "KeyName", change: func(c *cdn.CloudCDNConfig) {
-			c.KeyName = "a:b"
-		}},
-		{name: "a name with a dot", says: "KeyName", change: func(c *cdn.CloudCDNConfig) {
-			c.KeyName = "a.b"
-		}},
-		{name: "a key that is no base64", says: "Key", change: func(c *cdn.CloudCDNConfig) {
-			c.Key = "secret!"
-		}},
-		{name: "a key of another length", says: "Key", change: func(c *cdn.CloudCDNConfig) {
-			c.Key = "c2VjcmV0"
-		}},
-		{name: "a foreign domain", says: "CookieDomain", change: func(c *cdn.CloudCDNConfig) {
-			c.CookieDomain = "example.org"
-		}},
+		{
+			name:   "no address",
+			change: func(c *cdn.CloudCDNConfig) { c.BaseURL = "" },
+			field:  "BaseURL",
+		},
+		{
+			name:   "no name",
+			change: func(c *cdn.CloudCDNConfig) { c.KeyName = "" },
+			field:  "KeyName",
+		},
+		{
+			name:   "a name that ends the cookie's field",
+			change: func(c *cdn.CloudCDNConfig) { c.KeyName = "a:b" },
+			field:  "KeyName",
+		},
+		{
+			name:   "a name with a dot",
+			change: func(c *cdn.CloudCDNConfig) { c.KeyName = "a.b" },
+			field:  "KeyName",
+		},
+		{
+			name:   "a key that is no base64",
+			change: func(c *cdn.CloudCDNConfig) { c.Key = notBase64 },
+			field:  "Key",
+		},
+		{
+			name:   "a key of another length",
+			change: func(c *cdn.CloudCDNConfig) { c.Key = shortKey },
+			field:  "Key",
+		},
+		{
+			name:   "a foreign domain",
+			change: func(c *cdn.CloudCDNConfig) { c.CookieDomain = "example.org" },
+			field:  "CookieDomain",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := cdn.CloudCDNConfig{BaseURL: "https://cdn.example.com", KeyName: "k", Key: googleKey}
 			tt.change(&c)
+
 			_, err := cdn.NewCloudCDNSigner(c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, "Config."+tt.says)
-			require.NotContains(t, err.Error(), "c2VjcmV0")
-			require.NotContains(t, err.Error(), "secret!")
+			require.ErrorContains(t, err, "Config."+tt.field)
+			require.NotContains(t, err.Error(), shortKey)
+			require.NotContains(t, err.Error(), notBase64)
 		})
 	}
 }

@@ -24,8 +24,12 @@ import (
 
 const distribution = "https://d111111abcdef8.cloudfront.net/"
 
-// asked is a time, at which a signature for an hour ends at 1767290400.
-var asked = time.Unix(1767290400, 0).Add(-time.Hour)
+// The signatures of OpenSSL in testdata are for this time, in seconds since 1970. By default, a signer signs for an
+// hour.
+const (
+	expiry     = 1767290400
+	expiryText = "1767290400"
+)
 
 // testFile returns the content of a file in testdata.
 func testFile(t *testing.T, name string) []byte {
@@ -48,16 +52,17 @@ func newCloudFront(t *testing.T, change func(*cdn.CloudFrontConfig)) *cdn.CloudF
 	}
 	s, err := cdn.NewCloudFrontSigner(c)
 	require.NoError(t, err)
-	s.At(asked)
+	s.At(time.Unix(expiry, 0).Add(-time.Hour))
 	return s
 }
 
-// opensslSignature returns a policy, and the signature that openssl has made of it.
+// opensslSignature returns a policy, and the signature that openssl has made of it. Each line of the file has the name
+// of a test case, a hash, the policy and the signature.
 func opensslSignature(t *testing.T, name, hash string) (policy, signature string) {
 	t.Helper()
 	for line := range strings.Lines(string(testFile(t, "openssl.tsv"))) {
-		if fields := strings.Split(strings.TrimSpace(line), "\t"); len(fields) == 4 && fields[0] == name &&
-			fields[1] == hash {
+		fields := strings.Split(strings.TrimSpace(line), "\t")
+		if len(fields) == 4 && fields[0] == name && fields[1] == hash {
 			return fields[2], fields[3]
 		}
 	}
@@ -67,31 +72,41 @@ func opensslSignature(t *testing.T, name, hash string) (policy, signature string
 
 // cloudFrontBase64 returns a text in the Base64 of CloudFront, which has other characters than the standard.
 func cloudFrontBase64(text string) string {
-	return strings.NewReplacer("+", "-", "=", "_", "/",
-		"~").Replace(base64.StdEncoding.EncodeToString([]byte(text)))
+	encoded := base64.StdEncoding.EncodeToString([]byte(text))
+	return strings.NewReplacer("+", "-", "=", "_", "/", "~").Replace(encoded)
 }
 
 // A signed URL of CloudFront has the signature that OpenSSL makes of its policy.
 func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
-	addresses := func(c *cdn.CloudFrontConfig) {
-		c.Addresses = netip.MustParsePrefix("192.0.2.0/24")
+	policyOf := func(name, hash string) string {
+		policy, _ := opensslSignature(t, name, hash)
+		return "Policy=" + cloudFrontBase64(policy)
 	}
 	tests := []struct {
-		name    string
-		change  func(*cdn.CloudFrontConfig)
-		opts    []storage.SignedDownloadOption
-		query   string // in front of the signature
-		visible bool   // whether the URL has the policy
+		name   string // of the line in openssl.tsv
+		change func(*cdn.CloudFrontConfig)
+		opts   []storage.SignedDownloadOption
+		query  func(name, hash string) string // what precedes the signature
 	}{
-		{name: "canned", query: "Expires=1767290400"},
-		{name: "addresses", change: addresses, visible: true},
+		{
+			name:   "canned",
+			change: func(*cdn.CloudFrontConfig) {},
+			query:  func(string, string) string { return "Expires=" + expiryText },
+		},
+		{
+			name: "addresses",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.Addresses = netip.MustParsePrefix("192.0.2.0/24")
+			},
+			query: policyOf,
+		},
 		{
 			name: "query",
 			change: func(c *cdn.CloudFrontConfig) {
 				c.ForwardsQuery = true
 			},
 			opts:  []storage.SignedDownloadOption{storage.WithVersion("v1")},
-			query: "versionId=v1&Expires=1767290400",
+			query: func(string, string) string { return "versionId=v1&Expires=" + expiryText },
 		},
 	}
 	for _, tt := range tests {
@@ -99,23 +114,18 @@ func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
 			t.Run(tt.name+"/"+hash, func(t *testing.T) {
 				s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
 					c.SHA256 = hash == "sha256"
-					if tt.change != nil {
-						tt.change(c)
-					}
+					tt.change(c)
 				})
+				_, signature := opensslSignature(t, tt.name, hash)
+
 				signedURL, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg", tt.opts...)
 				require.NoError(t, err)
-				policy, signature := opensslSignature(t, tt.name, hash)
-				if tt.visible {
-					tt.query = "Policy=" + cloudFrontBase64(policy)
-				}
-
 				require.Equal(t, &storage.SignedURL{
-					URL: distribution + "images/horizon.jpg?" + tt.query +
+					URL: distribution + "images/horizon.jpg?" + tt.query(tt.name, hash) +
 						"&Signature=" + signature + "&Key-Pair-Id=K2JCJMDEHXQW5F" + suffix,
 					Method:    http.MethodGet,
 					Header:    http.Header{},
-					ExpiresAt: time.Unix(1767290400, 0).UTC(),
+					ExpiresAt: time.Unix(expiry, 0).UTC(),
 				}, signedURL)
 			})
 		}
@@ -132,7 +142,7 @@ func TestCloudFrontPrefixes(t *testing.T) {
 	require.NoError(t, err)
 
 	policy, signature := opensslSignature(t, "prefix", "sha256")
-	require.Equal(t, time.Unix(1767290400, 0).UTC(), granted.ExpiresAt)
+	require.Equal(t, time.Unix(expiry, 0).UTC(), granted.ExpiresAt)
 	address, err := granted.URL("images/a b.jpg")
 	require.NoError(t, err)
 	require.Equal(t, distribution+"images/a%20b.jpg?Policy="+cloudFrontBase64(policy)+"&Signature="+signature+
@@ -152,27 +162,33 @@ func TestCloudFrontPrefixes(t *testing.T) {
 	}, cookies)
 }
 
-// A signer with an ECDSA key makes the same URL each time, and its signature is valid.
+// A signer with an ECDSA key makes the same URL each time, so that a cache finds it again. Its signature is valid.
 func TestCloudFrontTakesECDSA(t *testing.T) {
-	for _, sha := range []bool{false, true} {
-		s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
-			c.PrivateKey = testFile(t, "cloudfront-ec.pem")
-			c.SHA256 = sha
-		})
-		signedURL, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg")
-		require.NoError(t, err)
-		second, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg")
-		require.NoError(t, err)
-		require.Equal(t, signedURL, second, "a cache keeps what has the same URL")
+	policy, _ := opensslSignature(t, "canned", "sha1")
+	sha1Sum := sha1.Sum([]byte(policy))
+	sha256Sum := sha256.Sum256([]byte(policy))
+	tests := []struct {
+		name   string
+		sha256 bool
+		sum    []byte // of the policy
+	}{
+		{name: "SHA-1", sha256: false, sum: sha1Sum[:]},
+		{name: "SHA-256", sha256: true, sum: sha256Sum[:]},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
+				c.PrivateKey = testFile(t, "cloudfront-ec.pem")
+				c.SHA256 = tt.sha256
+			})
 
-		policy, _ := opensslSignature(t, "canned", "sha1")
-		sum1 := sha1.Sum([]byte(policy))
-		sum256 := sha256.Sum256([]byte(policy))
-		sum := sum1[:]
-		if sha {
-			sum = sum256[:]
-		}
-		require.True(t, ecdsa.VerifyASN1(ecPublicKey(t), sum, signatureOf(t, signedURL.URL)))
+			first, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg")
+			require.NoError(t, err)
+			second, err := s.SignedDownloadURL(t.Context(), "images/horizon.jpg")
+			require.NoError(t, err)
+			require.Equal(t, first, second)
+			require.True(t, ecdsa.VerifyASN1(ecPublicKey(t), tt.sum, signatureOf(t, first.URL)))
+		})
 	}
 }
 

@@ -153,7 +153,9 @@ func TestCloudflareTakesAHundredURLsInARequest(t *testing.T) {
 	w := newWire(t, responding(http.StatusOK, purgers["cloudflare"].success))
 	p, err := purgers["cloudflare"].open(w.client())
 	require.NoError(t, err)
+
 	require.NoError(t, p.Purge(t.Context(), manyURLs(201)))
+
 	var sizes []int
 	for _, body := range w.bodies {
 		var request struct{ Files []string }
@@ -163,7 +165,7 @@ func TestCloudflareTakesAHundredURLsInARequest(t *testing.T) {
 	require.Equal(t, []int{100, 100, 1}, sizes)
 }
 
-// manyURLs returns so many URLs.
+// manyURLs returns n URLs.
 func manyURLs(n int) []string {
 	urls := make([]string, n)
 	for i := range urls {
@@ -175,13 +177,17 @@ func manyURLs(n int) []string {
 // The purgers of Fastly and bunny.net send each URL in its own request.
 func TestPurgersTakeOneURLInARequest(t *testing.T) {
 	for _, name := range []string{"fastly", "bunny"} {
-		w := newWire(t, responding(http.StatusOK, purgers[name].success))
-		p, err := purgers[name].open(w.client())
-		require.NoError(t, err)
-		require.NoError(t, p.Purge(t.Context(), manyURLs(20)))
-		require.Len(t, w.lines, 20)
-		require.NoError(t, p.Purge(t.Context(), nil))
-		require.Len(t, w.lines, 20)
+		t.Run(name, func(t *testing.T) {
+			w := newWire(t, responding(http.StatusOK, purgers[name].success))
+			p, err := purgers[name].open(w.client())
+			require.NoError(t, err)
+
+			require.NoError(t, p.Purge(t.Context(), manyURLs(20)))
+			require.Len(t, w.lines, 20)
+
+			require.NoError(t, p.Purge(t.Context(), nil))
+			require.Len(t, w.lines, 20, "no URL needs no request")
+		})
 	}
 }
 
@@ -349,77 +355,102 @@ func TestPurgersAPIHangs(t *testing.T) {
 // If ctx ends while an API does not respond, Purge fails with context.Canceled.
 func TestPurgersCanceled(t *testing.T) {
 	for name, purger := range purgers {
-		ctx, cancel := context.WithCancel(t.Context())
-		w := newWire(t, func(_ http.ResponseWriter, r *http.Request) {
-			cancel()
-			<-r.Context().Done()
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			w := newWire(t, func(_ http.ResponseWriter, r *http.Request) {
+				cancel()
+				<-r.Context().Done()
+			})
+			p, err := purger.open(w.client())
+			require.NoError(t, err)
+
+			err = p.Purge(ctx, []string{"https://cdn.example.com/a"})
+			require.ErrorIs(t, err, context.Canceled)
 		})
-		p, err := purger.open(w.client())
-		require.NoError(t, err)
-		require.ErrorIs(t, p.Purge(ctx, []string{"https://cdn.example.com/a"}), context.Canceled, name)
 	}
 }
 
 // If a URL is invalid, Purge fails with InvalidArgument and sends no request.
 func TestPurgersCheckURLs(t *testing.T) {
+	addresses := []string{
+		"",
+		"a",
+		"/a",
+		"ftp://cdn.example.com/a",
+		"https:///a",
+		"https://u:p@cdn.example.com/",
+		"https://cdn.example.com/#a",
+		"https://cdn.example.com/\n",
+	}
 	for name, purger := range purgers {
-		w := newWire(t, responding(http.StatusOK, purger.success))
-		p, err := purger.open(w.client())
-		require.NoError(t, err)
-		for _, address := range []string{"", "a", "/a", "ftp://cdn.example.com/a", "https:///a", "https://u:p@cdn.example.com/", "https://cdn.example.com/#a", "https://cdn.example.com/\n"} {
-			require.ErrorIs(t, p.Purge(t.Context(), []string{address}), storage.InvalidArgument, "%s %q",
-				name, address)
-		}
-		require.Empty(t, w.lines)
+		t.Run(name, func(t *testing.T) {
+			w := newWire(t, responding(http.StatusOK, purger.success))
+			p, err := purger.open(w.client())
+			require.NoError(t, err)
+			for _, address := range addresses {
+				err := p.Purge(t.Context(), []string{address})
+				require.ErrorIs(t, err, storage.InvalidArgument, "%q", address)
+			}
+			require.Empty(t, w.lines)
+		})
 	}
 }
 
 // An incomplete or invalid configuration is refused, and the error does not show the token.
 func TestPurgerConfigurationsAreChecked(t *testing.T) {
 	tests := []struct {
-		name, says string
-		open       func() (cdn.Purger, error)
+		name  string
+		open  func() (cdn.Purger, error)
+		field string // that the error names
 	}{
 		{
 			name: "no zone",
-			says: "ZoneID",
 			open: func() (cdn.Purger, error) {
 				return cdn.NewCloudflarePurger(cdn.CloudflareConfig{Token: token})
 			},
+			field: "ZoneID",
 		},
-		{name: "a zone that is a path", says: "ZoneID", open: func() (cdn.Purger, error) {
-			return cdn.NewCloudflarePurger(cdn.CloudflareConfig{ZoneID: "../user", Token: token})
-		}},
+		{
+			name: "a zone that is a path",
+			open: func() (cdn.Purger, error) {
+				return cdn.NewCloudflarePurger(cdn.CloudflareConfig{ZoneID: "../user", Token: token})
+			},
+			field: "ZoneID",
+		},
 		{
 			name: "no token of Cloudflare",
-			says: "Token",
 			open: func() (cdn.Purger, error) {
 				return cdn.NewCloudflarePurger(cdn.CloudflareConfig{ZoneID: "z"})
 			},
+			field: "Token",
 		},
 		{
 			name: "a token with a line",
-			says: "Token",
 			open: func() (cdn.Purger, error) {
 				return cdn.NewFastlyPurger(cdn.FastlyConfig{Token: token + "\n"})
 			},
+			field: "Token",
 		},
 		{
 			name: "no token of Fastly",
-			says: "Token",
-			open: func() (cdn.Purger, error) { return cdn.NewFastlyPurger(cdn.FastlyConfig{}) },
+			open: func() (cdn.Purger, error) {
+				return cdn.NewFastlyPurger(cdn.FastlyConfig{})
+			},
+			field: "Token",
 		},
 		{
 			name: "no key of Bunny",
-			says: "AccessKey",
-			open: func() (cdn.Purger, error) { return cdn.NewBunnyPurger(cdn.BunnyPurgeConfig{}) },
+			open: func() (cdn.Purger, error) {
+				return cdn.NewBunnyPurger(cdn.BunnyPurgeConfig{})
+			},
+			field: "AccessKey",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := tt.open()
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, "Config."+tt.says)
+			require.ErrorContains(t, err, "Config."+tt.field)
 			require.NotContains(t, err.Error(), token)
 		})
 	}
