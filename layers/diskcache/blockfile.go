@@ -28,13 +28,15 @@ const (
 	touchAfter = time.Minute
 )
 
-// blockName returns the path of the block with this number in the directory.
+// blockName returns the path of the block with this number in the directory. The hash covers the length of each text,
+// so that no two blocks have the same name.
 func blockName(bucket string, o object, size, number int64) string {
+	const format = "omnibucket block 1" // a new format of blocks gets new names
 	hash := sha256.New()
-	for _, field := range []string{"omnibucket block 1", bucket, o.key, o.revision} {
+	for _, text := range []string{format, bucket, o.key, o.revision} {
 		// A hash never fails.
-		_ = binary.Write(hash, binary.BigEndian, int64(len(field)))
-		_, _ = io.WriteString(hash, field)
+		_ = binary.Write(hash, binary.BigEndian, int64(len(text)))
+		_, _ = io.WriteString(hash, text)
 	}
 	_ = binary.Write(hash, binary.BigEndian, [2]int64{size, number})
 	name := hex.EncodeToString(hash.Sum(nil))

@@ -12,9 +12,13 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// maxRun limits the number of blocks in one request. Before the request, the disk is searched for
-// each of the blocks.
-const maxRun = 1024
+const (
+	// maxRun limits the number of blocks in one request. Before the request, the disk is searched
+	// for each of the blocks.
+	maxRun = 1024
+	// toObjectEnd is the end of a run of blocks that ends with the object, whose size may be unknown.
+	toObjectEnd = -1
+)
 
 // A body reads a range of a revision, block by block. It reads blocks from the cache. One request
 // fetches all missing blocks up to the next block that the cache has.
@@ -35,8 +39,8 @@ type body struct {
 	fetched io.ReadCloser
 	closed  bool
 	next    int64 // number of the next block in the response of the store
-	// endBlock is the number of the block after the last block of the response. It is -1 if
-	// the response ends with the object.
+	// endBlock is the number of the block after the last block of the response. It is toObjectEnd
+	// if the response ends with the object.
 	endBlock int64
 }
 
@@ -48,21 +52,32 @@ func (b *body) name(number int64) string {
 	return blockName(b.object.bucket, b.object, b.blockBytes(), number)
 }
 
-// endOfMissing returns the end of a run of blocks that the cache lacks. first is the
-// number of the first block of the run. The run ends before the next block in the cache, after the
-// block with the number last, or after maxRun blocks. The result is the number of the first block
-// after the run.
+// endOfMissing returns the number of the block after a run of blocks that the cache lacks. first is
+// the number of the first block of the run. The run ends before the next block in the cache, after
+// the block with the number last, or after maxRun blocks.
 func (b *body) endOfMissing(first, last int64) int64 {
-	number := first + 1
-	for number <= last && number < first+maxRun && !b.d.cache.has(b.name(number)) {
-		number++
+	limit := min(last+1, first+maxRun)
+	end := first + 1
+	for end < limit && !b.d.cache.has(b.name(end)) {
+		end++
 	}
-	return number
+	return end
+}
+
+// endOfFirstRun returns the number of the block after the first run of blocks that r needs and the
+// cache lacks, or toObjectEnd. first is the number of the first block of r.
+func (b *body) endOfFirstRun(r *driver.GetRequest, first int64) int64 {
+	if r.Length < 0 {
+		return toObjectEnd
+	}
+	// The sum of any offset and length may be larger than an int64.
+	end := r.Offset + min(r.Length, math.MaxInt64-r.Offset)
+	return b.endOfMissing(first, (end-1)/b.blockBytes())
 }
 
 // fetch sends a request for a run of blocks. Both parameters are numbers of blocks: the first block
-// of the run, and the block after the run. If the second parameter is -1, the run ends at the end
-// of the object.
+// of the run, and the block after the run, which may be toObjectEnd. The response becomes the one
+// from which the body reads.
 func (b *body) fetch(first, end int64) (*storage.Attrs, error) {
 	r := &driver.GetRequest{
 		Key:       b.object.key,
@@ -71,7 +86,7 @@ func (b *body) fetch(first, end int64) (*storage.Attrs, error) {
 		Length:    -1,
 		Condition: storage.Condition{Revision: b.object.revision},
 	}
-	if end >= 0 {
+	if end != toObjectEnd {
 		r.Length = min((end-first)*b.blockBytes(), math.MaxInt64-r.Offset)
 	}
 	attrs, fetched, err := b.d.Driver.Get(b.ctx, r)
@@ -123,36 +138,38 @@ func (b *body) load() {
 	if b.buffer == nil {
 		b.buffer = make([]byte, min(blockBytes, b.size))
 	}
-
 	data := b.buffer[:min(blockBytes, b.size-start)]
-	n, err := b.block(number, data)
-	b.err = err
 
 	// A read that has failed may have loaded some of the bytes.
+	n, err := b.block(number, data)
 	first := b.pos - start
 	end := min(int64(n), b.end-start)
 	if first < end {
 		b.unread = data[first:end]
-		b.verify()
+		b.err = err
+		b.removeIfDamaged()
 		return
 	}
 	if err == nil {
-		b.err = io.ErrUnexpectedEOF
+		err = io.ErrUnexpectedEOF
 	}
+	b.err = err
 }
 
-// verify compares the checksum of an object that was read as a whole. If the checksum is wrong,
-// verify removes all blocks of the object from the cache. With the wrong blocks in the cache, every
+// removeIfDamaged adds the unread bytes to the checksum, if the object is read as a whole. If the checksum is wrong at
+// the end of the object, it removes all blocks of the object from the cache. With the wrong blocks in the cache, every
 // later read would fail with ChecksumMismatch.
-func (b *body) verify() {
+func (b *body) removeIfDamaged() {
 	if !b.want.Known {
 		return
 	}
 	b.sum = crc32c.Update(b.sum, b.unread)
-	if b.pos+int64(len(b.unread)) < b.size || b.sum == b.want.Sum {
+	isAtEnd := b.pos+int64(len(b.unread)) >= b.size
+	if !isAtEnd || b.sum == b.want.Sum {
 		return
 	}
-	for number := range (b.size + b.blockBytes() - 1) / b.blockBytes() {
+	count := (b.size + b.blockBytes() - 1) / b.blockBytes()
+	for number := range count {
 		_ = b.d.cache.root.Remove(b.name(number))
 	}
 }
@@ -160,28 +177,57 @@ func (b *body) verify() {
 // block reads a block into data, from the cache or the store. It returns the number of bytes, which
 // is less than the length of data if it fails.
 func (b *body) block(number int64, data []byte) (int, error) {
-	fetched := b.readerOf(number)
-	if fetched == nil {
+	response := b.responseAt(number)
+	if response == nil {
 		if b.d.cache.read(b.name(number), data) {
 			return len(data), nil
 		}
-		last := (b.end - 1) / b.blockBytes()
-		if _, err := b.fetch(number, b.endOfMissing(number, last)); err != nil {
-			return 0, changedError(err)
+		var err error
+		response, err = b.request(number)
+		if err != nil {
+			return 0, err
 		}
-		fetched = b.readerOf(number)
-	}
-	if fetched == nil {
-		return 0, fs.ErrClosed
 	}
 
-	n, err := io.ReadFull(fetched, data)
+	n, err := io.ReadFull(response, data)
 	if err != nil {
 		return n, err
 	}
 	b.d.cache.write(b.name(number), data)
 	b.next++
 	return n, nil
+}
+
+// request requests the missing blocks of the range, from one block up to the next one in the cache. It returns the
+// response.
+func (b *body) request(first int64) (io.Reader, error) {
+	last := (b.end - 1) / b.blockBytes()
+	if _, err := b.fetch(first, b.endOfMissing(first, last)); err != nil {
+		return nil, changedError(err)
+	}
+	response := b.responseAt(first)
+	if response == nil {
+		// Close was called after fetch.
+		return nil, fs.ErrClosed
+	}
+	return response, nil
+}
+
+// responseAt returns the response of the store if its next bytes are the block with this number. It closes a response
+// that is at another block or at its end, and then returns nil.
+func (b *body) responseAt(number int64) io.Reader {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fetched == nil {
+		return nil
+	}
+	hasBlock := b.endBlock == toObjectEnd || number < b.endBlock
+	if b.next == number && hasBlock {
+		return b.fetched
+	}
+	_ = b.fetched.Close()
+	b.fetched = nil
+	return nil
 }
 
 // changedError translates the error of a request that a body makes during a Read. If the
@@ -194,23 +240,7 @@ func changedError(err error) error {
 	return err
 }
 
-// readerOf returns the reader whose next bytes are the block with this number. It returns nil if
-// there is no such reader.
-func (b *body) readerOf(number int64) io.Reader {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.fetched == nil {
-		return nil
-	}
-	if b.next == number && (b.endBlock < 0 || number < b.endBlock) {
-		return b.fetched
-	}
-	_ = b.fetched.Close()
-	b.fetched = nil
-	return nil
-}
-
-// Close may be called while a Read waits.
+// Close closes the response from which the body reads. It may be called while a Read waits.
 func (b *body) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -110,7 +110,7 @@ func removeFormer(root *os.Root) {
 	// An error is ignored, because the blocks of a directory that cannot be read cannot be removed.
 	dirs, _ := fs.ReadDir(root.FS(), ".")
 	for _, dir := range dirs {
-		if !dir.IsDir() || len(dir.Name()) != 2 {
+		if !isBlockFolder(dir) {
 			continue
 		}
 		foreign += removeFormerIn(root, dir.Name(), maxForeign-foreign)
@@ -164,6 +164,9 @@ func isFormer(root *os.Root, name string) bool {
 	}
 	return binary.BigEndian.Uint32(data) == crc32c.Sum(data[headerBytes:])
 }
+
+// isBlockFolder reports whether an entry may be a folder of blocks, whose name is the first byte of a hash.
+func isBlockFolder(entry fs.DirEntry) bool { return entry.IsDir() && len(entry.Name()) == 2 }
 
 // isBlock reports whether name has the form of a block's file name.
 func isBlock(name string) bool { return len(name) == nameLength && isHex(name) }

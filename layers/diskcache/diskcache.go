@@ -21,7 +21,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"sync"
 	"time"
@@ -103,7 +102,9 @@ func Open(dir string, c Config) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	cache := &Cache{config: c, dir: dir, root: root, now: time.Now, unscanned: math.MaxInt64 / 2}
+
+	// The directory may have blocks of other processes, so that makeRoom must scan it at once.
+	cache := &Cache{config: c, dir: dir, root: root, now: time.Now, unscanned: scanNow}
 	cache.makeRoom(0)
 	return cache, nil
 }

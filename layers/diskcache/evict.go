@@ -3,6 +3,7 @@ package diskcache
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -14,6 +15,8 @@ const (
 	// A scan is due after MaxBytes/scanShare bytes were written. The scan makes room for at least
 	// the same number of bytes.
 	scanShare = 16
+	// scanNow is a number of unscanned bytes with which a scan is due for any MaxBytes. Further bytes can be added.
+	scanNow = math.MaxInt64 / 2
 	// tempAge is the age after which a temporary file is removed, because the process that wrote it
 	// was probably killed.
 	tempAge = time.Hour
@@ -60,18 +63,19 @@ func (c *Cache) isScanDue() bool {
 	return c.full || c.unscanned > c.config.MaxBytes/scanShare
 }
 
-// startScan begins a scan if one is due. room is the number of bytes for which the scan must make
-// room. isFull is true if the disk was full.
+// startScan begins a scan if one is due, and lets other goroutines count bytes for the next one. room is the number of
+// bytes for which the scan must make room. isFull is true if the disk was full.
 func (c *Cache) startScan() (room int64, isFull, isDue bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
 	if !c.isScanDue() {
 		return 0, false, false
 	}
+	room = max(c.config.MaxBytes/scanShare, c.writing)
 	isFull = c.full
 	c.full = false
 	c.unscanned = c.writing
-	return max(c.config.MaxBytes/scanShare, c.writing), isFull, true
+	return room, isFull, true
 }
 
 // removeOldest removes the least recently used blocks, until there is room for the writes in progress.
@@ -86,14 +90,14 @@ func (c *Cache) removeOldest(bytes int64) {
 	}
 
 	blocks, total := c.scan()
-	maximum := c.config.MaxBytes - room
+	limit := c.config.MaxBytes - room
 	if isFull {
-		// The disk has no room for these bytes.
-		maximum = min(maximum, total-total/scanShare-bytes)
+		// The disk holds fewer bytes than MaxBytes. Remove a share of the blocks, and room for the caller.
+		limit = min(limit, total-total/scanShare-bytes)
 	}
 	slices.SortFunc(blocks, func(a, b keptBlock) int { return a.used.Compare(b.used) })
 	for _, b := range blocks {
-		if total <= maximum {
+		if total <= limit {
 			return
 		}
 		// Ignore the error: another process may have removed the block.
@@ -102,9 +106,9 @@ func (c *Cache) removeOldest(bytes int64) {
 	}
 }
 
-// endWrite must be called after each write that makeRoom has permitted. err is the
-// error of that write. The result is true if the disk is full. In this case, the caller can call
-// makeRoom again, which removes blocks, and then repeat the write.
+// endWrite must be called after each write that makeRoom has permitted. err is the error of that write. The result is
+// true if the disk was full, and no scan has begun since then. In this case, the caller can call makeRoom again, which
+// removes blocks, and then repeat the write.
 func (c *Cache) endWrite(bytes int64, err error) (isFull bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
@@ -123,7 +127,7 @@ func (c *Cache) scan() (blocks []keptBlock, total int64) {
 	// Errors are ignored. If a directory cannot be read, scan leaves out its blocks.
 	dirs, _ := fs.ReadDir(c.root.FS(), ".")
 	for _, dir := range dirs {
-		if !dir.IsDir() || len(dir.Name()) != 2 {
+		if !isBlockFolder(dir) {
 			continue
 		}
 		files, _ := fs.ReadDir(c.root.FS(), dir.Name())

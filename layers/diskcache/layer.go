@@ -3,7 +3,6 @@ package diskcache
 import (
 	"context"
 	"io"
-	"math"
 	"sync"
 	"time"
 
@@ -104,12 +103,16 @@ func (d *objectDriver) read(
 	if err != nil {
 		return nil, nil, err
 	}
+
 	b.size = attrs.Size
-	if b.pos, b.end, err = r.Span(attrs.Size); err != nil {
+	b.pos, b.end, err = r.Span(attrs.Size)
+	if err != nil {
 		_ = b.Close()
 		return nil, nil, err
 	}
-	if b.pos == 0 && b.end == b.size {
+	isWholeObject := b.pos == 0 && b.end == b.size
+	if isWholeObject {
+		// The body verifies this checksum.
 		b.want = attrs.CRC32C
 	}
 	clone := *attrs // a copy, because the engine may change it
@@ -133,21 +136,15 @@ func (d *objectDriver) confirm(b *body, r *driver.GetRequest, current *storage.A
 		}
 	}
 
-	size := d.cache.config.BlockBytes
-	first := r.Offset / size
-	needsFetch := r.Suffix == 0 && !d.cache.has(b.name(first))
-	if !needsFetch {
-		if current != nil {
-			return current, nil
-		}
-		return d.headRevision(b.ctx, r)
+	// The first block of a suffix is unknown until Head has returned the size.
+	first := r.Offset / b.blockBytes()
+	if r.Suffix == 0 && !d.cache.has(b.name(first)) {
+		return b.fetch(first, b.endOfFirstRun(r, first))
 	}
-	if r.Length < 0 {
-		return b.fetch(first, -1)
+	if current != nil {
+		return current, nil
 	}
-	// The sum of any offset and length may be larger than an int64.
-	end := r.Offset + min(r.Length, math.MaxInt64-r.Offset)
-	return b.fetch(first, b.endOfMissing(first, (end-1)/size))
+	return d.headRevision(b.ctx, r)
 }
 
 // headRevision calls Head for the revision in r. If the object has another revision, it fails with
