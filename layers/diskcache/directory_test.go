@@ -20,27 +20,29 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// writeHashedFiles writes n files as programs name them that address files by their content.
+// writeHashedFiles writes n files whose names are SHA-256 sums below folders of two digits, like those of blocks.
+// Other programs use such names, too.
 func writeHashedFiles(t *testing.T, dir string, n int, content func(number int) []byte) (paths []string) {
 	t.Helper()
 	for number := range n {
 		sum := sha256.Sum256(fmt.Append(nil, number))
 		name := hex.EncodeToString(sum[:])
-		paths = append(paths, filepath.Join(dir, name[:2], name))
-		require.NoError(t, os.MkdirAll(filepath.Dir(paths[number]), 0o700))
-		require.NoError(t, os.WriteFile(paths[number], content(number), 0o600))
+		path := filepath.Join(dir, name[:2], name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, content(number), 0o600))
+		paths = append(paths, path)
 	}
 	return paths
 }
 
-// former returns a block as former releases wrote it.
-func former(number int) []byte {
+// formerBlock returns a block as former releases wrote it: the checksum, then the bytes.
+func formerBlock(number int) []byte {
 	data := fmt.Appendf(nil, "block %d", number)
 	return append(binary.BigEndian.AppendUint32(nil, crc32c.Sum(data)), data...)
 }
 
-// theirs returns a file of another program.
-func theirs(number int) []byte {
+// foreignFile returns a file of another program.
+func foreignFile(number int) []byte {
 	return fmt.Appendf(nil, "a pack of another program, number %d", number)
 }
 
@@ -49,7 +51,7 @@ func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 	dir := t.TempDir()
 
 	// Another program has 20 files, an old temporary file and an empty folder.
-	paths := writeHashedFiles(t, dir, 20, theirs)
+	paths := writeHashedFiles(t, dir, 20, foreignFile)
 	temporary := filepath.Join(dir, "ab", "tmp-0")
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "ab"), 0o700))
 	require.NoError(t, os.WriteFile(temporary, nil, 0o600))
@@ -58,9 +60,9 @@ func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 	empty := filepath.Join(dir, "cd")
 	require.NoError(t, os.Mkdir(empty, 0o700))
 
+	// The cache has room for 10 of 50 blocks.
 	f := newFixtureIn(t, dir, Config{MaxBytes: 10 * blockBytes}, memstore.NewDriver(memstore.Config{}))
-	a := f.put(t, "a", 50*blockBytes, 0)
-	f.get(t, a, 0, -1)
+	f.readAll(t, f.put(t, "a", content(50*blockBytes)))
 
 	require.NotEmpty(t, f.files(t))
 	require.LessOrEqual(t, len(f.files(t)), 10)
@@ -70,28 +72,26 @@ func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 	require.DirExists(t, empty)
 }
 
-// Open removes blocks of former releases.
+// Open removes blocks of former releases, and no other files.
 func TestOpenRemovesOldBlocks(t *testing.T) {
 	dir := t.TempDir()
-
-	// Two of the files are no blocks: one of another program, and a block without content.
-	const foreign, contentless = 3, 4
+	others := []func(number int) []byte{
+		foreignFile,
+		func(int) []byte { return make([]byte, headerBytes) }, // a block without content
+	}
 	paths := writeHashedFiles(t, dir, 30, func(number int) []byte {
-		switch number {
-		case foreign:
-			return theirs(number)
-		case contentless:
-			return make([]byte, headerBytes)
+		if number < len(others) {
+			return others[number](number)
 		}
-		return former(number)
+		return formerBlock(number)
 	})
+
 	newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 
-	for number, path := range paths {
-		if number == foreign || number == contentless {
-			require.FileExists(t, path)
-			continue
-		}
+	for _, path := range paths[:len(others)] {
+		require.FileExists(t, path)
+	}
+	for _, path := range paths[len(others):] {
 		require.NoFileExists(t, path)
 	}
 	folders, err := os.ReadDir(dir)
@@ -99,73 +99,81 @@ func TestOpenRemovesOldBlocks(t *testing.T) {
 	require.Len(t, folders, 3, "of the two files, and of the blocks")
 }
 
-// Open does not list the whole directory of another program, which may have a million files.
+// Open does not list the whole directory of another program, which may have a million files. Therefore it may leave
+// blocks of former releases there.
 func TestOpenReadsNoForeignDirectory(t *testing.T) {
 	dir := t.TempDir()
 	paths := writeHashedFiles(t, dir, 300, func(number int) []byte {
 		if number%2 == 0 {
-			return theirs(number)
+			return foreignFile(number)
 		}
-		return former(number)
+		return formerBlock(number)
 	})
+
 	newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
+
 	remaining := 0
 	for _, path := range paths {
 		if _, err := os.Stat(path); err == nil {
 			remaining++
 		}
 	}
-
-	require.Greater(t, remaining, 200)
+	require.Greater(t, remaining, 200, "Open removes all 150 blocks only if it reads all files")
 }
 
-// Open refuses a folder of blocks without the cache's marker file.
+// Open refuses a folder of blocks that has files, but not the cache's mark.
 func TestOpenNeedsMarkInFolder(t *testing.T) {
-	tests := map[string]struct {
-		files map[string]string // in the folder
-		code  storage.Code
+	tests := []struct {
+		name  string
+		files map[string]string // content by name in the folder
+		want  storage.Code      // "" if Open accepts the folder
 	}{
-		"a folder that a killed process made": {
+		{
+			name:  "a folder that a killed process made",
 			files: map[string]string{},
-			code:  "",
 		},
-		"a mark that a killed process began": {
+		{
+			name:  "a mark that a killed process began",
 			files: map[string]string{"tmp-x": "Sig"},
-			code:  "",
 		},
-		"the mark": {
+		{
+			name:  "the mark",
 			files: map[string]string{markName: mark, "ab/x": "x"},
-			code:  "",
 		},
-		"files without a mark": {
+		{
+			name:  "files without a mark",
 			files: map[string]string{"ab/x": "x"},
-			code:  storage.InvalidArgument,
+			want:  storage.InvalidArgument,
 		},
-		"the mark of another program's cache": {
+		{
+			name:  "the mark of another program's cache",
 			files: map[string]string{markName: "Signature: 8a477f597d28d172789f06886806bc55\n"},
-			code:  storage.InvalidArgument,
+			want:  storage.InvalidArgument,
 		},
-		"a mark that was changed": {
+		{
+			name:  "a mark that was changed",
 			files: map[string]string{markName: mark + "\n", "ab/x": "x"},
-			code:  storage.InvalidArgument,
+			want:  storage.InvalidArgument,
 		},
-		"a temporary file beside another's one": {
+		{
+			name:  "a temporary file beside another program's file",
 			files: map[string]string{"tmp-x": "", "x": ""},
-			code:  storage.InvalidArgument,
+			want:  storage.InvalidArgument,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			blocks := filepath.Join(dir, blocksFolder)
 			require.NoError(t, os.Mkdir(blocks, 0o700))
 			for name, content := range tt.files {
-				require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(blocks, name)), 0o700))
-				require.NoError(t, os.WriteFile(filepath.Join(blocks, name), []byte(content), 0o600))
+				path := filepath.Join(blocks, name)
+				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+				require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 			}
 
 			cache, err := Open(dir, Config{})
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			if err != nil {
 				return
 			}
@@ -179,21 +187,23 @@ func TestOpenNeedsMarkInFolder(t *testing.T) {
 
 // A cache directory inside its own local bucket is refused, and so is the reverse.
 func TestOpenRefusesCacheInBucket(t *testing.T) {
-	tests := map[string]struct {
-		bucket, cache string
-		refused       bool
+	tests := []struct {
+		name    string
+		bucket  string // relative to a directory in which "link" leads to "data"
+		cache   string // likewise
+		refused bool
 	}{
-		"beside each other":            {bucket: "data", cache: "cache", refused: false},
-		"one name begins the other":    {bucket: "data", cache: "data-cache", refused: false},
-		"the cache in the bucket":      {bucket: "data", cache: "data/c", refused: true},
-		"by a link":                    {bucket: "data", cache: "link/c", refused: true},
-		"the bucket, by a link":        {bucket: "link", cache: "data/c", refused: true},
-		"the cache is the bucket":      {bucket: "data", cache: "data", refused: true},
-		"the bucket in the cache":      {bucket: "data/photos", cache: "data", refused: true},
-		"the bucket deeper, by a link": {bucket: "link/a/b", cache: "data", refused: true},
+		{name: "beside each other", bucket: "data", cache: "cache", refused: false},
+		{name: "one name begins the other", bucket: "data", cache: "data-cache", refused: false},
+		{name: "the cache in the bucket", bucket: "data", cache: "data/c", refused: true},
+		{name: "the cache in the bucket, by a link", bucket: "data", cache: "link/c", refused: true},
+		{name: "the cache in a bucket opened by a link", bucket: "link", cache: "data/c", refused: true},
+		{name: "the cache is the bucket", bucket: "data", cache: "data", refused: true},
+		{name: "the bucket in the cache", bucket: "data/photos", cache: "data", refused: true},
+		{name: "the bucket deeper in the cache, by a link", bucket: "link/a/b", cache: "data", refused: true},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			top := t.TempDir()
 			require.NoError(t, os.Mkdir(filepath.Join(top, "data"), 0o700))
 			require.NoError(t, os.Symlink("data", filepath.Join(top, "link")))
@@ -208,12 +218,12 @@ func TestOpenRefusesCacheInBucket(t *testing.T) {
 			defer func() {
 				require.NoError(t, storage.Close(b))
 			}()
+
 			_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 			if !tt.refused {
 				require.NoError(t, err)
 				return
 			}
-
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
 			_, _, err = storage.ReadAll(t.Context(), b, "a")
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)

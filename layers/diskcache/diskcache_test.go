@@ -24,107 +24,122 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// Pinned reads are served from the disk.
+// A read that names a revision comes from the disk once the cache has its blocks.
 func TestGetPinnedFromDisk(t *testing.T) {
+	const size = 10_123
+	text := content(size)
 	tests := []struct {
-		name           string
-		trustFor       time.Duration
-		offset, length int64
-		gets, heads    int // of the second read
+		name     string
+		trustFor time.Duration
+		offset   int64
+		length   int64
+		text     string
+		second   requestCount // of the second read
 	}{
-		{name: "confirmed by a request", offset: 1500, length: 3000, heads: 1},
-		{name: "trusted", trustFor: time.Minute, offset: 1500, length: 3000},
-		{name: "one byte", offset: 9999, length: 1, heads: 1},
-		{name: "the last bytes", offset: -1234, length: -1, heads: 1},
-		{name: "to the end", offset: 3333, length: -1, heads: 1},
-		{name: "the whole object", trustFor: time.Minute, length: -1},
+		{
+			name:   "confirmed by a request",
+			offset: 1500,
+			length: 3000,
+			text:   text[1500:4500],
+			second: requestCount{heads: 1},
+		},
+		{
+			name:     "trusted",
+			trustFor: time.Minute,
+			offset:   1500,
+			length:   3000,
+			text:     text[1500:4500],
+		},
+		{
+			name:   "one byte",
+			offset: 9999,
+			length: 1,
+			text:   text[9999:10_000],
+			second: requestCount{heads: 1},
+		},
+		{
+			name:   "the last bytes",
+			offset: -1234,
+			length: -1,
+			text:   text[size-1234:],
+			second: requestCount{heads: 1},
+		},
+		{
+			name:   "to the end",
+			offset: 3333,
+			length: -1,
+			text:   text[3333:],
+			second: requestCount{heads: 1},
+		},
+		{
+			name:     "the whole object",
+			trustFor: time.Minute,
+			length:   -1,
+			text:     text,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture(t, Config{TrustFor: tt.trustFor})
-			a := f.put(t, "a", 10_123, 0)
+			attrs := f.put(t, "a", text)
 
-			first, gets, _ := f.get(t, a, tt.offset, tt.length)
-			require.Equal(t, 1, gets)
-			second, gets, heads := f.get(t, a, tt.offset, tt.length)
-			require.Equal(t, [2]int{tt.gets, tt.heads}, [2]int{gets, heads})
+			got, requests := f.read(t, attrs, tt.offset, tt.length)
+			require.Equal(t, tt.text, got)
+			require.Equal(t, 1, requests.gets)
 
-			start, end := span(a.Size, tt.offset, tt.length)
-			require.Equal(t, content(10_123, 0)[start:end], first)
-			require.Equal(t, first, second)
+			got, requests = f.read(t, attrs, tt.offset, tt.length)
+			require.Equal(t, tt.text, got)
+			require.Equal(t, tt.second, requests)
 		})
 	}
 }
 
-// span returns the range of bytes that an offset and a length select.
-func span(size, offset, length int64) (from, to int64) {
-	if offset < 0 {
-		return size + offset, size
-	}
-	if length < 0 {
-		return offset, size
-	}
-	return offset, offset + length
-}
-
-// Only missing blocks are fetched.
+// Only missing blocks are fetched, each run of them by one request.
 func TestGetFetchesMissingBlocks(t *testing.T) {
 	f := newFixture(t, Config{})
-	a := f.put(t, "a", 10_000, 0)
-	f.get(t, a, 2500, 10)   // block 2
-	f.get(t, a, 5000, 2000) // blocks 5 and 6
-
+	text := content(10_000)
+	attrs := f.put(t, "a", text)
+	f.read(t, attrs, 2500, 10)   // block 2
+	f.read(t, attrs, 5000, 2000) // blocks 5 and 6
 	require.Len(t, f.files(t), 3)
+
+	// Blocks 1 to 8 are needed, so that 1, 3 to 4, and 7 to 8 are missing.
 	f.store.Reset()
-	got, gets, heads := f.get(t, a, 1500, 7000) // 1, 3 to 4, 7 to 8
-	require.Equal(t, content(10_000, 0)[1500:8500], got)
-	require.Equal(t, [2]int{3, 0}, [2]int{gets, heads})
+	got, requests := f.read(t, attrs, 1500, 7000)
+	require.Equal(t, text[1500:8500], got)
+	require.Equal(t, requestCount{gets: 3}, requests)
 	require.Len(t, f.files(t), 8)
 }
 
 // If a read names no revision and Config.Unpinned is false, the read bypasses the cache.
 func TestGetWithoutRevision(t *testing.T) {
 	f := newFixture(t, Config{TrustFor: time.Hour})
-	a := f.put(t, "a", 5000, 0)
+	attrs := f.put(t, "a", content(5000))
+
 	for range 2 {
 		_, _, err := storage.ReadAll(t.Context(), f, "a", storage.WithRange(10, 100))
 		require.NoError(t, err)
-		_, _, err = storage.ReadAll(t.Context(), f, "a", storage.IfRevisionNot(a.Revision+"x"))
+		_, _, err = storage.ReadAll(t.Context(), f, "a", storage.IfRevisionNot(attrs.Revision+"x"))
 		require.NoError(t, err)
 	}
-	require.Equal(t, 4, f.store.Count(faults.Get))
+
+	require.Equal(t, 4, f.store.Count(faults.Get), "each read reaches the store")
 	require.Empty(t, f.files(t))
 }
 
-// A download that names no revision asks the store only for the attributes. If the disk has the blocks of that
-// revision, the bytes come from there.
+// With Unpinned, a download that names no revision asks the store for the attributes. If the disk has the blocks of
+// that revision, the bytes come from there.
 func TestGetUnpinnedFromDisk(t *testing.T) {
 	tests := []struct {
-		name        string
-		size        int
-		opts        []storage.DownloadOption
-		gets, heads int // of the second read
+		name string
+		size int
+		opts []storage.DownloadOption
 	}{
-		{name: "the whole object", size: 10_123, heads: 1},
-		{
-			name:  "a range",
-			size:  10_123,
-			opts:  []storage.DownloadOption{storage.WithRange(1500, 3000)},
-			heads: 1,
-		},
-		{
-			name:  "the last bytes",
-			size:  10_123,
-			opts:  []storage.DownloadOption{storage.WithRange(-1234, -1)},
-			heads: 1,
-		},
-		{name: "an empty object", heads: 1},
-		{
-			name:  "nothing after the end",
-			size:  10_123,
-			opts:  []storage.DownloadOption{storage.WithRange(10_123, -1)},
-			heads: 1,
-		},
+		{name: "the whole object", size: 10_123},
+		{name: "a range", size: 10_123, opts: []storage.DownloadOption{storage.WithRange(1500, 3000)}},
+		{name: "the last bytes", size: 10_123, opts: []storage.DownloadOption{storage.WithRange(-1234, -1)}},
+		{name: "an empty object"},
+		{name: "nothing after the end", size: 10_123, opts: []storage.DownloadOption{storage.WithRange(10_123, -1)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -136,15 +151,22 @@ func TestGetUnpinnedFromDisk(t *testing.T) {
 				require.EqualValues(t, tt.size, attrs.Size)
 				return string(got)
 			}
-			f.put(t, "a", tt.size, 0)
+			f.put(t, "a", content(tt.size))
 
 			first := readText()
-			require.Equal(t, first, readText())
-			require.Equal(t, [2]int{tt.gets, tt.heads},
-				[2]int{f.store.Count(faults.Get), f.store.Count(faults.Head)})
+			second := readText()
+			require.Equal(t, first, second)
+			require.Zero(t, f.store.Count(faults.Get))
+			require.Equal(t, 1, f.store.Count(faults.Head))
 
-			f.put(t, "a", tt.size, 7)
-			require.Equal(t, first == "", first == readText(), "it was replaced")
+			f.put(t, "a", otherContent(tt.size))
+			replaced := readText()
+			if first == "" {
+				require.Empty(t, replaced)
+			} else {
+				require.NotEqual(t, first, replaced)
+			}
+
 			require.NoError(t, f.Remove(t.Context(), "a"))
 			_, err := f.Download(t.Context(), "a", tt.opts...)
 			require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err))
@@ -152,56 +174,62 @@ func TestGetUnpinnedFromDisk(t *testing.T) {
 	}
 }
 
-// A racing driver replaces an object after each Head, as another writer does.
+// A racing driver replaces an object by racingText after each Head, as another writer does.
 type racing struct{ driver.Driver }
+
+var racingText = otherContent(3000)
 
 func (r racing) Head(ctx context.Context, get *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := r.Driver.Head(ctx, get)
-	if err == nil {
-		_, err = r.Put(ctx, &driver.PutRequest{
-			Key:  get.Key,
-			Body: strings.NewReader(content(3000, 7)),
-			Size: 3000,
-		})
+	if err != nil {
+		return nil, err
 	}
-	return attrs, err
+	put := &driver.PutRequest{
+		Key:  get.Key,
+		Body: strings.NewReader(racingText),
+		Size: int64(len(racingText)),
+	}
+	if _, err := r.Put(ctx, put); err != nil {
+		return nil, err
+	}
+	return attrs, nil
 }
 
 // If an object is replaced during an unpinned read, the read returns the new object.
 func TestGetUnpinnedOfReplacedObject(t *testing.T) {
 	tests := []struct {
 		name     string
-		size     int // before
+		size     int // of the object that is replaced
 		trustFor time.Duration
 		opts     []storage.DownloadOption
-		from     int
+		want     string
 	}{
-		{name: "the whole object", size: 3000},
-		{name: "that is trusted", size: 3000, trustFor: time.Hour},
+		{name: "the whole object", size: 3000, want: racingText},
+		{name: "the whole object, trusted", size: 3000, trustFor: time.Hour, want: racingText},
 		{
 			name:     "a range",
 			size:     3000,
 			trustFor: time.Hour,
 			opts:     []storage.DownloadOption{storage.WithRange(1500, -1)},
-			from:     1500,
+			want:     racingText[1500:],
 		},
 		{
 			name: "the last bytes",
 			size: 3000,
 			opts: []storage.DownloadOption{storage.WithRange(-1234, -1)},
-			from: 1766,
+			want: racingText[3000-1234:],
 		},
 		{
-			name: "the last bytes of a smaller one",
+			name: "the last bytes, in place of a smaller object",
 			size: 10,
 			opts: []storage.DownloadOption{storage.WithRange(-1234, -1)},
-			from: 1766,
+			want: racingText[3000-1234:],
 		},
 		{
-			name: "past the end of a smaller one",
+			name: "a range past the end of a smaller object",
 			size: 10,
 			opts: []storage.DownloadOption{storage.WithRange(1500, -1)},
-			from: 1500,
+			want: racingText[1500:],
 		},
 	}
 	for _, tt := range tests {
@@ -211,12 +239,13 @@ func TestGetUnpinnedOfReplacedObject(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, cache.Close()) })
 			race := func(next driver.Driver) driver.Driver { return racing{next} }
 			b := memstore.New(driver.WithLayer(race), driver.WithLayer(cache.Layer()))
-			_, err = b.Upload(t.Context(), "a", strings.NewReader(content(tt.size, 0)))
+			_, err = b.Upload(t.Context(), "a", strings.NewReader(content(tt.size)))
 			require.NoError(t, err)
+
 			for range 2 {
 				got, _, err := storage.ReadAll(t.Context(), b, "a", tt.opts...)
 				require.NoError(t, err)
-				require.Equal(t, content(3000, 7)[tt.from:], string(got))
+				require.Equal(t, tt.want, string(got))
 			}
 		})
 	}
@@ -242,14 +271,17 @@ func TestGetNativeAttrs(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, cache.Close()) })
 			native := func(next driver.Driver) driver.Driver { return nativeDriver{next} }
 			b := memstore.New(driver.WithLayer(native), driver.WithLayer(cache.Layer()))
-			a, err := b.Upload(t.Context(), "a", strings.NewReader(content(3000, 0)))
+			attrs, err := b.Upload(t.Context(), "a", strings.NewReader(content(3000)))
 			require.NoError(t, err)
-			for _, opts := range [][]storage.DownloadOption{{storage.IfRevision(a.Revision)}, nil} {
-				_, attrs, err := storage.ReadAll(t.Context(), b, "a",
-					append(opts, storage.WithNativeAttrs())...)
-				require.NoError(t, err)
-				require.Equal(t, "an answer", attrs.Native)
-			}
+
+			_, pinned, err := storage.ReadAll(t.Context(), b, "a",
+				storage.IfRevision(attrs.Revision), storage.WithNativeAttrs())
+			require.NoError(t, err)
+			require.Equal(t, "an answer", pinned.Native)
+
+			_, newest, err := storage.ReadAll(t.Context(), b, "a", storage.WithNativeAttrs())
+			require.NoError(t, err)
+			require.Equal(t, "an answer", newest.Native)
 		})
 	}
 }
@@ -258,73 +290,79 @@ func TestGetNativeAttrs(t *testing.T) {
 // revision, but each has its own attributes.
 func TestGetPinnedVersionFromDisk(t *testing.T) {
 	for _, trustFor := range []time.Duration{0, time.Hour} {
-		t.Run(fmt.Sprint(trustFor), func(t *testing.T) {
+		t.Run(fmt.Sprintf("TrustFor %v", trustFor), func(t *testing.T) {
 			cache, err := Open(t.TempDir(), Config{BlockBytes: 1000, TrustFor: trustFor})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, cache.Close()) })
 			store := faults.New()
 			sameRevision := func(next driver.Driver) driver.Driver { return oneRevision{next} }
-			layers := []storage.OpenOption{
-				driver.WithLayer(sameRevision), driver.WithLayer(store.Layer()),
+			b := engine.New(
+				memstore.NewDriver(memstore.Config{Versioned: true}),
+				driver.WithLayer(sameRevision),
+				driver.WithLayer(store.Layer()),
 				driver.WithLayer(cache.Layer()),
-			}
-			b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}), layers...)
-			var versions []string
-			for _, kind := range []string{"text/plain", "text/html"} {
-				a, err := b.Upload(t.Context(), "a", strings.NewReader(content(3000, 0)),
-					storage.WithContentType(kind))
+			)
+
+			text := content(3000)
+			contentTypes := []string{"text/plain", "text/html"}
+			versions := make([]string, len(contentTypes))
+			for i, contentType := range contentTypes {
+				attrs, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.WithContentType(contentType))
 				require.NoError(t, err)
-				versions = append(versions, a.Version)
+				versions[i] = attrs.Version
 			}
 
 			for range 2 {
-				for i, kind := range []string{"text/plain", "text/html"} {
+				for i, version := range versions {
 					got, attrs, err := storage.ReadAll(t.Context(), b, "a",
-						storage.WithVersion(versions[i]), storage.IfRevision("memory:1"))
+						storage.WithVersion(version), storage.IfRevision(theRevision))
 					require.NoError(t, err)
-					require.Equal(t, content(3000, 0), string(got))
-					require.Equal(t, [2]string{versions[i], kind},
-						[2]string{attrs.Version, attrs.ContentType})
+					require.Equal(t, text, string(got))
+					require.Equal(t, version, attrs.Version)
+					require.Equal(t, contentTypes[i], attrs.ContentType)
 				}
 			}
-			require.Equal(t, 1, store.Count(faults.Get))
+			require.Equal(t, 1, store.Count(faults.Get), "both versions use the same blocks")
 		})
 	}
 }
 
-// A oneRevision driver returns the same revision for all objects and versions.
+// A oneRevision driver returns theRevision for all objects and versions.
 type oneRevision struct{ driver.Driver }
+
+const theRevision = "memory:1"
 
 func (o oneRevision) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, body, err := o.Get(ctx, r)
-	if err == nil {
-		err = body.Close()
+	if err != nil {
+		return nil, err
 	}
-	return attrs, err
+	return attrs, body.Close()
 }
 
 func (o oneRevision) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	req := *r
-	req.Condition = storage.Condition{}
-	attrs, body, err := o.Driver.Get(ctx, &req)
-	if err == nil {
-		attrs.Revision = "memory:1"
+	unconditional := *r
+	unconditional.Condition = storage.Condition{}
+	attrs, body, err := o.Driver.Get(ctx, &unconditional)
+	if err != nil {
+		return nil, nil, err
 	}
-	return attrs, body, err
+	attrs.Revision = theRevision
+	return attrs, body, nil
 }
 
 // Blocks of one revision are not used for another revision.
 func TestGetOtherRevisionHasOtherBlocks(t *testing.T) {
 	f := newFixture(t, Config{})
-	old := f.put(t, "a", 3000, 0)
-	f.get(t, old, 0, -1)
-	current := f.put(t, "a", 3000, 7)
+	old := f.put(t, "a", content(3000))
+	f.readAll(t, old)
+	current := f.put(t, "a", otherContent(3000))
 
 	_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision))
 	require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
-	got, gets, _ := f.get(t, current, 0, -1)
-	require.Equal(t, 1, gets)
-	require.Equal(t, content(3000, 7), got)
+	got, requests := f.readAll(t, current)
+	require.Equal(t, 1, requests.gets)
+	require.Equal(t, otherContent(3000), got)
 
 	require.NoError(t, f.Remove(t.Context(), "a"))
 	_, err = f.Download(t.Context(), "a", storage.IfRevision(current.Revision))
@@ -346,37 +384,48 @@ func (c careless) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 
 // If a store ignores conditions and returns another revision, the cache does not keep it.
 func TestGetKeepsNoOtherRevision(t *testing.T) {
-	f := newFixtureIn(t, filepath.Join(t.TempDir(), "cache"), Config{},
-		careless{memstore.NewDriver(memstore.Config{})})
-	old := f.put(t, "a", 3000, 0)
-	f.get(t, old, 0, 1000)
-	f.put(t, "a", 3000, 7)
-	for _, offset := range []int64{0, 1000} { // a block that is in the cache, and one that is not
-		_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision),
-			storage.WithRange(offset, 1000))
-		require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
+	dir := filepath.Join(t.TempDir(), "cache")
+	f := newFixtureIn(t, dir, Config{}, careless{memstore.NewDriver(memstore.Config{})})
+	old := f.put(t, "a", content(3*blockBytes))
+	f.read(t, old, 0, blockBytes)
+	f.put(t, "a", otherContent(3*blockBytes))
+
+	tests := []struct {
+		name   string
+		offset int64
+	}{
+		{name: "a block in the cache", offset: 0},
+		{name: "a block that the cache does not have", offset: blockBytes},
 	}
-	require.Len(t, f.files(t), 1)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := f.Download(t.Context(), "a",
+				storage.IfRevision(old.Revision), storage.WithRange(tt.offset, blockBytes))
+			require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
+		})
+	}
+	require.Len(t, f.files(t), 1, "only the block of the first read")
 }
 
 // After TrustFor, the cache asks the store again whether the revision is current.
 func TestTrustForEnds(t *testing.T) {
 	f := newFixture(t, Config{TrustFor: time.Minute})
-	old := f.put(t, "a", 3000, 0)
-	f.get(t, old, 0, -1)
-	f.put(t, "a", 3000, 7)
-	f.time = f.time.Add(59 * time.Second)
+	text := content(3000)
+	old := f.put(t, "a", text)
+	f.readAll(t, old)
+	f.put(t, "a", otherContent(3000))
 
-	got, gets, heads := f.get(t, old, 100, 2000)
-	require.Equal(t, content(3000, 0)[100:2100], got)
-	require.Equal(t, [2]int{}, [2]int{gets, heads})
+	f.time = f.time.Add(59 * time.Second)
+	got, requests := f.read(t, old, 100, 2000)
+	require.Equal(t, text[100:2100], got)
+	require.Zero(t, requests)
 
 	f.time = f.time.Add(time.Second)
 	_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision))
 	require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
 }
 
-// Damaged blocks are fetched again.
+// A damaged block is fetched again once, and then comes from the disk.
 func TestGetRefetchesDamagedBlocks(t *testing.T) {
 	flipByte := func(path string) error {
 		data, err := os.ReadFile(path)
@@ -393,26 +442,31 @@ func TestGetRefetchesDamagedBlocks(t *testing.T) {
 		return os.WriteFile(path, make([]byte, blockBytes+headerBytes), 0o600)
 	}
 
-	tests := map[string]func(path string) error{
-		"a byte is flipped":               flipByte,
-		"empty, as after a power failure": truncateTo(0),
-		"cut":                             truncateTo(500),
-		"zeros":                           writeZeros,
-		"longer":                          truncateTo(5000),
-		"removed":                         os.Remove,
+	tests := []struct {
+		name   string
+		damage func(path string) error
+	}{
+		{name: "a byte is flipped", damage: flipByte},
+		{name: "empty, as after a power failure", damage: truncateTo(0)},
+		{name: "shorter", damage: truncateTo(blockBytes / 2)},
+		{name: "zeros", damage: writeZeros},
+		{name: "longer", damage: truncateTo(5 * blockBytes)},
+		{name: "removed", damage: os.Remove},
 	}
-	for name, damage := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture(t, Config{})
-			a := f.put(t, "a", 3000, 0)
-			f.get(t, a, 0, -1)
+			text := content(3 * blockBytes)
+			attrs := f.put(t, "a", text)
+			f.readAll(t, attrs)
 			for _, path := range f.files(t) {
-				require.NoError(t, damage(path))
+				require.NoError(t, tt.damage(path))
 			}
+
 			for _, wantGets := range []int{1, 0} {
-				got, gets, _ := f.get(t, a, 1000, 1000)
-				require.Equal(t, content(3000, 0)[1000:2000], got)
-				require.Equal(t, wantGets, gets)
+				got, requests := f.read(t, attrs, blockBytes, blockBytes)
+				require.Equal(t, text[blockBytes:2*blockBytes], got)
+				require.Equal(t, wantGets, requests.gets)
 			}
 		})
 	}
@@ -422,38 +476,39 @@ func TestGetRefetchesDamagedBlocks(t *testing.T) {
 func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
 	const maxBytes = 40 * (blockBytes + headerBytes)
 	f := newFixture(t, Config{MaxBytes: maxBytes})
-	a := f.put(t, "a", 200*blockBytes, 0)
+	attrs := f.put(t, "a", content(200*blockBytes))
 	now := time.Now()
 	f.time = now.Add(24 * time.Hour)
 
-	// readBlock returns how many Gets reach the store. It also gives new files the time of the fixture, because
-	// the system's clock is too coarse to order them.
-	readBlock := func(block int64) (gets int) {
+	// getsOf reads a block later than all blocks before. It returns how many Gets reach the store. New files get
+	// the time of the fixture, because the system's clock is too coarse to order them.
+	getsOf := func(block int64) int {
 		f.time = f.time.Add(2 * touchAfter)
-		_, gets, _ = f.get(t, a, block*blockBytes, 1)
+		_, requests := f.read(t, attrs, block*blockBytes, 1)
 		for _, path := range f.files(t) {
-			if info, err := os.Stat(path); err == nil && info.ModTime().Before(now.Add(time.Hour)) {
+			info, err := os.Stat(path)
+			if err == nil && info.ModTime().Before(now.Add(time.Hour)) {
 				require.NoError(t, os.Chtimes(path, f.time, f.time))
 			}
 		}
-		return gets
+		return requests.gets
 	}
 
-	// The cache keeps the last of 200 blocks, and no more are removed than necessary.
+	// The cache is never too large, and no more blocks are removed than necessary.
 	for block := range int64(200) {
-		require.Equal(t, 1, readBlock(block))
+		require.Equal(t, 1, getsOf(block))
 		require.LessOrEqual(t, f.bytes(t), int64(maxBytes))
 	}
 	require.GreaterOrEqual(t, f.bytes(t), int64(maxBytes)*7/8)
-	require.Zero(t, readBlock(199))
+	require.Zero(t, getsOf(199), "the last block is cached")
 
-	// A block that is old, but was used just now, outlives the one after it.
-	require.Zero(t, readBlock(170))
+	// Block 170 was used just now, so that it outlives the newer block 171.
+	require.Zero(t, getsOf(170))
 	for block := range int64(25) {
-		require.Equal(t, 1, readBlock(block))
+		require.Equal(t, 1, getsOf(block))
 	}
-	require.Zero(t, readBlock(170))
-	require.Equal(t, 1, readBlock(171))
+	require.Zero(t, getsOf(170))
+	require.Equal(t, 1, getsOf(171))
 }
 
 // bytes returns the size of all blocks on the disk.
@@ -468,12 +523,14 @@ func (f *fixture) bytes(t *testing.T) (total int64) {
 
 // A block larger than the cache is not kept.
 func TestMaxBytesBelowBlock(t *testing.T) {
-	f := newFixture(t, Config{MaxBytes: 500})
-	a := f.put(t, "a", 3000, 0)
+	f := newFixture(t, Config{MaxBytes: blockBytes / 2})
+	text := content(3000)
+	attrs := f.put(t, "a", text)
+
 	for range 2 {
-		got, gets, _ := f.get(t, a, 0, -1)
-		require.Equal(t, content(3000, 0), got)
-		require.Equal(t, 1, gets)
+		got, requests := f.readAll(t, attrs)
+		require.Equal(t, text, got)
+		require.Equal(t, 1, requests.gets)
 	}
 	require.Empty(t, f.files(t))
 }
@@ -486,33 +543,35 @@ func TestOpenByProcesses(t *testing.T) {
 	for range 3 {
 		processes = append(processes, newFixtureIn(t, dir, Config{MaxBytes: 20 * blockBytes}, shared{store}))
 	}
-	a := processes[0].put(t, "a", 100*blockBytes, 0)
-	want := content(100*blockBytes, 0)
+	text := content(100 * blockBytes)
+	attrs := processes[0].put(t, "a", text)
 
-	// Two readers in each process read scattered ranges.
-	var all sync.WaitGroup
-	for n, p := range processes {
-		for worker := range 2 {
-			all.Go(func() {
+	// Two readers in each process read ranges of two and a half blocks. The factors scatter them over the object.
+	const length = 2500
+	var readers sync.WaitGroup
+	for number, process := range processes {
+		for reader := range 2 {
+			readers.Go(func() {
 				for i := range testserver.Sample(int64(50), 150) {
-					offset := (i*7 + int64(n*worker)*13) % 97 * blockBytes
-					data, _, err := storage.ReadAll(t.Context(), p, "a", storage.IfRevision(a.Revision),
-						storage.WithRange(offset, 2500))
-					if err != nil || string(data) != want[offset:offset+2500] {
+					block := (i*7 + int64(number*reader)*13) % 97
+					offset := block * blockBytes
+					data, _, err := storage.ReadAll(t.Context(), process, "a",
+						storage.IfRevision(attrs.Revision), storage.WithRange(offset, length))
+					if err != nil || string(data) != text[offset:offset+length] {
 						t.Errorf("%d bytes at %d: %v", len(data), offset, err)
 					}
 				}
 			})
 		}
 	}
-	all.Wait()
+	readers.Wait()
 	for _, path := range processes[0].files(t) {
 		require.NotContains(t, filepath.Base(path), tempPrefix)
 	}
 
-	_, gets, _ := processes[1].get(t, a, 0, blockBytes)
-	_, reads, _ := processes[2].get(t, a, 0, blockBytes)
-	require.LessOrEqual(t, gets+reads, 1, "one has fetched it for both")
+	_, first := processes[1].read(t, attrs, 0, blockBytes)
+	_, second := processes[2].read(t, attrs, 0, blockBytes)
+	require.LessOrEqual(t, first.gets+second.gets, 1, "a block that one process has fetched serves the other")
 }
 
 // Several buckets use one store through a shared driver. Its Close does nothing, so that the store stays open for
@@ -523,16 +582,15 @@ func (shared) Close() error { return nil }
 
 // Blocks of different buckets, keys and revisions have different names.
 func TestBlockNamesAreApart(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "cache")
-	one := newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
-	names := map[string]bool{}
-
+	buckets := []string{"x", "xk", ""}
 	keys := []string{"k", "../../etc/passwd", "/abs", "a\x00b", strings.Repeat("k", 1024), "r"}
-	for _, bucket := range []string{"x", "xk", ""} {
+	revisions := []string{"r", "kr", "../r"}
+	names := map[string]bool{}
+	for _, bucket := range buckets {
 		for _, key := range keys {
-			for _, revision := range []string{"r", "kr", "../r"} {
-				for number := range int64(2) {
-					name := blockName(bucket, object{bucket, key, "", revision}, 64, number)
+			for _, revision := range revisions {
+				for block := range int64(2) {
+					name := blockName(bucket, object{bucket, key, "", revision}, 64, block)
 					require.Regexp(t, `^[0-9a-f]{2}/[0-9a-f]{64}$`, name)
 					require.False(t, names[name])
 					names[name] = true
@@ -540,12 +598,19 @@ func TestBlockNamesAreApart(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Keys that are no valid file names are cached like others, and no file is outside of the cache's directory.
+func TestBlocksOfHostileKeysStayInDir(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "cache")
+	f := newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 
 	for _, key := range []string{"..a", "a/..b", "con", strings.Repeat("ü", 512)} {
-		a := one.put(t, key, 100, len(key))
+		text := fmt.Sprintf("text of %.10s", key)
+		attrs := f.put(t, key, text)
 		for range 2 {
-			got, _, _ := one.get(t, a, 0, -1)
-			require.Equal(t, content(100, len(key)), got)
+			got, _ := f.readAll(t, attrs)
+			require.Equal(t, text, got)
 		}
 	}
 
@@ -554,18 +619,19 @@ func TestBlockNamesAreApart(t *testing.T) {
 	require.Equal(t, []string{dir}, files)
 }
 
-// Files are for their owner only.
+// Files are for their owner only. Open refuses a directory in which others may write.
 func TestOpenFilesAreForOwnerOnly(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows: files have no such modes")
 	}
 	f := newFixture(t, Config{})
-	f.get(t, f.put(t, "a", 100, 0), 0, -1)
+	f.readAll(t, f.put(t, "a", content(100)))
 
+	const others = 0o077 // the bits of the group and of all others
 	for _, path := range append(f.files(t), f.dir, filepath.Dir(f.files(t)[0])) {
 		info, err := os.Stat(path)
 		require.NoError(t, err)
-		require.Zero(t, info.Mode().Perm()&0o077, path)
+		require.Zero(t, info.Mode().Perm()&others, path)
 	}
 
 	shared := filepath.Join(t.TempDir(), "shared")
@@ -579,82 +645,95 @@ func TestOpenFilesAreForOwnerOnly(t *testing.T) {
 func TestOpenRefusesBadArguments(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		dir    string
 		config Config
-		code   storage.Code
+		want   storage.Code
 	}{
-		"no directory":    {dir: "", config: Config{}, code: storage.InvalidArgument},
-		"fewer bytes":     {dir: t.TempDir(), config: Config{MaxBytes: -1}, code: storage.InvalidArgument},
-		"small blocks":    {dir: t.TempDir(), config: Config{BlockBytes: -1}, code: storage.InvalidArgument},
-		"huge blocks":     {dir: t.TempDir(), config: Config{BlockBytes: 1 << 40}, code: storage.InvalidArgument},
-		"the past":        {dir: t.TempDir(), config: Config{TrustFor: -1}, code: storage.InvalidArgument},
-		"a file":          {dir: file, config: Config{}, code: storage.Internal},
-		"below that file": {dir: filepath.Join(file, "x"), config: Config{}, code: storage.Internal},
+		{name: "no directory", dir: "", want: storage.InvalidArgument},
+		{name: "negative MaxBytes", dir: t.TempDir(), config: Config{MaxBytes: -1}, want: storage.InvalidArgument},
+		{name: "negative BlockBytes", dir: t.TempDir(), config: Config{BlockBytes: -1}, want: storage.InvalidArgument},
+		{name: "huge BlockBytes", dir: t.TempDir(), config: Config{BlockBytes: 1 << 40}, want: storage.InvalidArgument},
+		{name: "negative TrustFor", dir: t.TempDir(), config: Config{TrustFor: -1}, want: storage.InvalidArgument},
+		{name: "a file", dir: file, want: storage.Internal},
+		{name: "below a file", dir: filepath.Join(file, "x"), want: storage.Internal},
 	}
-	for name, tt := range tests {
-		_, err := Open(tt.dir, tt.config)
-		require.Equal(t, tt.code, storage.CodeOf(err), "%s: %v", name, err)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Open(tt.dir, tt.config)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+		})
 	}
 }
 
-// Open removes the remains of a killed process.
+// Open removes the temporary files of a killed process. It keeps new ones, which another process may still write,
+// and files with other names.
 func TestOpenRemovesRemainsOfKilledProcess(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 	blocks := filepath.Join(dir, blocksFolder)
 	require.NoError(t, os.MkdirAll(filepath.Join(blocks, "ab"), 0o700))
-	for name, age := range map[string]time.Duration{
-		"ab/tmp-old":   2 * tempAge,
-		"ab/tmp-new":   0,
-		"ab/notes.txt": 2 * tempAge,
-		"notes.txt":    2 * tempAge,
-	} {
-		path := filepath.Join(blocks, name)
+	files := []struct {
+		name string
+		age  time.Duration
+	}{
+		{name: "ab/tmp-old", age: 2 * tempAge},
+		{name: "ab/tmp-new", age: 0},
+		{name: "ab/notes.txt", age: 2 * tempAge},
+		{name: "notes.txt", age: 2 * tempAge},
+	}
+	for _, file := range files {
+		path := filepath.Join(blocks, file.name)
 		require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
-		require.NoError(t, os.Chtimes(path, time.Time{}, time.Now().Add(-age)))
+		require.NoError(t, os.Chtimes(path, time.Time{}, time.Now().Add(-file.age)))
 	}
 
 	f := newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
-	var leftovers []string
-	for _, path := range f.files(t) {
-		leftovers = append(leftovers,
-			strings.TrimPrefix(filepath.ToSlash(path), filepath.ToSlash(blocks)+"/"))
-	}
 
-	require.Equal(t, []string{"ab/notes.txt", "ab/tmp-new", "notes.txt"}, leftovers)
+	var names []string
+	for _, path := range f.files(t) {
+		name, err := filepath.Rel(blocks, path)
+		require.NoError(t, err)
+		names = append(names, filepath.ToSlash(name))
+	}
+	require.Equal(t, []string{"ab/notes.txt", "ab/tmp-new", "notes.txt"}, names)
 }
 
-// A directory that fails does not fail reads.
+// If the cache cannot use its directory, reads come from the store.
 func TestGetWithFailingDirectory(t *testing.T) {
 	f := newFixture(t, Config{})
-	a := f.put(t, "a", 3000, 0)
-	f.get(t, a, 0, -1)
+	text := content(3000)
+	attrs := f.put(t, "a", text)
+	f.readAll(t, attrs)
 	require.NoError(t, f.cache.Close())
+
 	for range 2 {
-		got, gets, _ := f.get(t, a, 500, 2000)
-		require.Equal(t, content(3000, 0)[500:2500], got)
-		require.Equal(t, 1, gets)
+		got, requests := f.read(t, attrs, 500, 2000)
+		require.Equal(t, text[500:2500], got)
+		require.Equal(t, 1, requests.gets)
 	}
 }
 
-// A ReaderAt reads from the disk.
+// A second ReaderAt reads the same ranges without a Get.
 func TestReaderAtFromDisk(t *testing.T) {
 	f := newFixture(t, Config{TrustFor: time.Minute})
-	f.put(t, "a", 50_000, 0)
-	for run, gets := range []int{1, 0} {
-		count := f.store.Count(faults.Get)
+	text := content(50 * blockBytes)
+	f.put(t, "a", text)
+
+	for run, wantGets := range []int{1, 0} {
+		gets := f.store.Count(faults.Get)
 		r, err := storage.NewReaderAt(t.Context(), f, "a", storage.WithBlockSize(blockBytes))
 		require.NoError(t, err)
-		p := make([]byte, 64)
+		buf := make([]byte, 64)
 		for i := range int64(10) {
-			_, err := r.ReadAt(p, 20_000+64*i)
+			offset := 20*blockBytes + i*64
+			_, err := r.ReadAt(buf, offset)
 			require.NoError(t, err)
+			require.Equal(t, text[offset:offset+64], string(buf))
 		}
-
-		require.Equal(t, content(50_000, 0)[20_576:20_640], string(p))
 		require.NoError(t, r.Close())
-		require.Equal(t, gets, f.store.Count(faults.Get)-count, "run %d", run)
+		require.Equal(t, wantGets, f.store.Count(faults.Get)-gets, "run %d", run)
 	}
 	require.Equal(t, 2, f.store.Count(faults.Head))
 }
@@ -662,18 +741,18 @@ func TestReaderAtFromDisk(t *testing.T) {
 // The engine may call Describe again while other calls read.
 func TestDescribeDuringReads(t *testing.T) {
 	f := newFixture(t, Config{})
-	a := f.put(t, "a", 1000, 0)
-	d := f.cache.Layer()(memstore.NewDriver(memstore.Config{}))
-	_ = d.Describe()
+	attrs := f.put(t, "a", content(1000))
+	empty := f.cache.Layer()(memstore.NewDriver(memstore.Config{}))
+	_ = empty.Describe()
+
 	var group sync.WaitGroup
 	group.Go(func() {
-		_ = d.Describe()
+		_ = empty.Describe()
 	})
-
-	_, _, err := d.Get(t.Context(), &driver.GetRequest{
+	_, _, err := empty.Get(t.Context(), &driver.GetRequest{
 		Key:       "a",
 		Length:    -1,
-		Condition: storage.Condition{Revision: a.Revision},
+		Condition: storage.Condition{Revision: attrs.Revision},
 	})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	group.Wait()
@@ -682,11 +761,13 @@ func TestDescribeDuringReads(t *testing.T) {
 // If the connection breaks in the middle of a read, the read resumes.
 func TestGetResumesAfterDrop(t *testing.T) {
 	f := newFixture(t, Config{})
-	a := f.put(t, "a", 10_000, 0)
+	text := content(10_000)
+	attrs := f.put(t, "a", text)
 	f.store.Set(faults.Cut(faults.Get, 2500).Nth(1))
-	got, gets, _ := f.get(t, a, 100, 9000)
-	require.Equal(t, content(10_000, 0)[100:9100], got)
-	require.Equal(t, 2, gets)
+
+	got, requests := f.read(t, attrs, 100, 9000)
+	require.Equal(t, text[100:9100], got)
+	require.Equal(t, 2, requests.gets)
 }
 
 func ExampleOpen() {
@@ -719,7 +800,7 @@ func ExampleOpen() {
 // Describe may be called while other goroutines read.
 func TestDescribeConcurrently(t *testing.T) {
 	f := newFixture(t, Config{})
-	a := f.put(t, "a", 3000, 0)
+	a := f.put(t, "a", content(3000))
 	var group sync.WaitGroup
 	for range 2 {
 		group.Go(func() {
@@ -752,8 +833,8 @@ func (forbidding) Get(context.Context, *driver.GetRequest) (*storage.Attrs, io.R
 func TestTrustForOtherCredentials(t *testing.T) {
 	store := memstore.NewDriver(memstore.Config{})
 	f := newFixtureIn(t, filepath.Join(t.TempDir(), "cache"), Config{TrustFor: time.Hour}, store)
-	a := f.put(t, "a", 3000, 0)
-	f.get(t, a, 0, -1)
+	a := f.put(t, "a", content(3000))
+	f.readAll(t, a)
 	other := engine.New(forbidding{store}, driver.WithLayer(f.cache.Layer()))
 
 	_, _, err := storage.ReadAll(t.Context(), other, "a", storage.IfRevision(a.Revision))
@@ -763,55 +844,59 @@ func TestTrustForOtherCredentials(t *testing.T) {
 
 // MaxBytes counts blocks that are still being written, although no scan of the directory finds them yet.
 func TestMaxBytesCountsBlocksBeingWritten(t *testing.T) {
-	f := newFixture(t, Config{MaxBytes: 4 * blockBytes})
+	const maxBlocks = 4
+	f := newFixture(t, Config{MaxBytes: maxBlocks * blockBytes})
 	for i := range 10 {
-		require.Equal(t, i < 4, f.cache.makeRoom(blockBytes))
+		require.Equal(t, i < maxBlocks, f.cache.makeRoom(blockBytes), "block %d", i)
 	}
+
 	f.cache.endWrite(blockBytes, nil)
-	require.True(t, f.cache.makeRoom(blockBytes))
+	require.True(t, f.cache.makeRoom(blockBytes), "one block is no longer being written")
 }
 
 // If the disk is full before MaxBytes is reached, the cache removes old blocks. Otherwise it would keep its first
 // blocks forever.
 func TestMaxBytesOnFullDisk(t *testing.T) {
 	f := newFixture(t, Config{})
-	a := f.put(t, "a", 32*blockBytes, 0)
-	f.get(t, a, 0, -1)
+	attrs := f.put(t, "a", content(32*blockBytes))
+	f.readAll(t, attrs)
 	now := time.Now()
 	f.cache.now = func() time.Time { return now }
 
 	// If the disk is full, a sixteenth of the blocks gives way, and one more for the block to come. Then the
 	// cache removes none for a while.
 	writes := []struct {
-		wait time.Duration // before the write
-		err  error
-		left int // of 32 blocks
+		wait   time.Duration // before the write
+		err    error
+		blocks int // that are left of 32
 	}{
-		{wait: 0, err: syscall.ENOSPC, left: 29},
-		{wait: fullPause / 2, err: syscall.ENOSPC, left: 29},
-		{wait: fullPause, err: nil, left: 29},
-		{wait: 0, err: syscall.EDQUOT, left: 26},
-		{wait: fullPause, err: syscall.EIO, left: 26},
+		{wait: 0, err: syscall.ENOSPC, blocks: 29},
+		{wait: fullPause / 2, err: syscall.ENOSPC, blocks: 29},
+		{wait: fullPause, err: nil, blocks: 29},
+		{wait: 0, err: syscall.EDQUOT, blocks: 26},
+		{wait: fullPause, err: syscall.EIO, blocks: 26},
 	}
 	for _, write := range writes {
 		now = now.Add(write.wait)
-		full := f.cache.endWrite(0, &fs.PathError{Err: write.err})
-		require.Equal(t, write.left < len(f.files(t)), full, "%v", write.err)
+		removed := f.cache.endWrite(0, &fs.PathError{Err: write.err})
+		require.Equal(t, write.blocks < len(f.files(t)), removed, "%v", write.err)
 		require.True(t, f.cache.makeRoom(blockBytes))
 		f.cache.endWrite(blockBytes, nil)
-		require.Len(t, f.files(t), write.left, "%v", write.err)
+		require.Len(t, f.files(t), write.blocks, "%v", write.err)
 	}
 }
 
 // If the bytes of a whole read do not match the object's checksum, the cache does not keep them.
 func TestGetKeepsNoDamagedBlocks(t *testing.T) {
 	f := newFixture(t, Config{})
-	a := f.put(t, "a", 3500, 0)
+	text := content(3500)
+	attrs := f.put(t, "a", text)
 	f.store.Set(faults.Corrupt(faults.Get, 1500).Nth(1))
 
-	_, _, err := storage.ReadAll(t.Context(), f, "a", storage.IfRevision(a.Revision))
+	_, _, err := storage.ReadAll(t.Context(), f, "a", storage.IfRevision(attrs.Revision))
 	require.Equal(t, storage.ChecksumMismatch, storage.CodeOf(err))
-	got, _, _ := f.get(t, a, 0, -1)
-	require.Equal(t, content(3500, 0), got)
+
+	got, _ := f.readAll(t, attrs)
+	require.Equal(t, text, got)
 	require.Len(t, f.files(t), 4)
 }

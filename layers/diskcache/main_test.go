@@ -53,37 +53,56 @@ func newFixtureIn(t *testing.T, dir string, c Config, d driver.Driver) *fixture 
 	return f
 }
 
-// put stores an object of a size. See content.
-func (f *fixture) put(t *testing.T, key string, size, shift int) *storage.Attrs {
+// put stores an object.
+func (f *fixture) put(t *testing.T, key, text string) *storage.Attrs {
 	t.Helper()
-	attrs, err := f.Upload(t.Context(), key, strings.NewReader(content(size, shift)))
+	attrs, err := f.Upload(t.Context(), key, strings.NewReader(text))
 	require.NoError(t, err)
 	return attrs
 }
 
-// content returns so many bytes. Each is its offset plus shift, modulo 251, so that no two blocks are equal.
-func content(size, shift int) string {
+// content returns size bytes. No two blocks of them are equal.
+func content(size int) string { return counted(size, 0) }
+
+// otherContent returns size bytes, all of which differ from those of content.
+func otherContent(size int) string { return counted(size, 7) }
+
+// counted returns bytes that count up from first, and start again after 250.
+func counted(size, first int) string {
 	data := make([]byte, size)
 	for i := range data {
-		data[i] = byte((i + shift) % 251)
+		data[i] = byte((first + i) % 251)
 	}
 	return string(data)
 }
 
-// get reads a range of a revision, and returns how many Gets and Heads reach the store.
-func (f *fixture) get(
-	t *testing.T, a *storage.Attrs, offset, length int64, opts ...storage.DownloadOption,
-) (text string, gets, heads int) {
-	t.Helper()
-	gets = f.store.Count(faults.Get)
-	heads = f.store.Count(faults.Head)
-	opts = append(opts, storage.IfRevision(a.Revision), storage.WithRange(offset, length))
+// A requestCount is the number of requests that reached the store.
+type requestCount struct {
+	gets  int
+	heads int
+}
 
-	data, got, err := storage.ReadAll(t.Context(), f, a.Key, opts...)
+// readAll reads the revision that attrs name. It also returns the requests of the read.
+func (f *fixture) readAll(t *testing.T, attrs *storage.Attrs) (string, requestCount) {
+	t.Helper()
+	return f.read(t, attrs, 0, -1)
+}
+
+// read reads a range of the revision that attrs name. It also returns the requests of the read.
+func (f *fixture) read(t *testing.T, attrs *storage.Attrs, offset, length int64) (string, requestCount) {
+	t.Helper()
+	gets := f.store.Count(faults.Get)
+	heads := f.store.Count(faults.Head)
+
+	data, got, err := storage.ReadAll(t.Context(), f, attrs.Key,
+		storage.IfRevision(attrs.Revision), storage.WithRange(offset, length))
 	require.NoError(t, err)
-	require.Equal(t, a.Size, got.Size)
-	require.Equal(t, a.Revision, got.Revision)
-	return string(data), f.store.Count(faults.Get) - gets, f.store.Count(faults.Head) - heads
+	require.Equal(t, attrs.Size, got.Size)
+	require.Equal(t, attrs.Revision, got.Revision)
+	return string(data), requestCount{
+		gets:  f.store.Count(faults.Get) - gets,
+		heads: f.store.Count(faults.Head) - heads,
+	}
 }
 
 // files returns the paths of all files in the folder of the blocks, without its mark.
