@@ -15,22 +15,25 @@ type objectDriver struct {
 	limiter *limiter
 }
 
+// Put limits the body of an upload. It replaces the body in r until it returns. It does not copy r, because the engine
+// may set other fields of r during the upload.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	body := r.Body
 	defer func() {
 		r.Body = body
 	}()
-	upload := uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}
+	limited := &uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}
+	r.Body = limited
 	if seeker, ok := body.(io.Seeker); ok {
-		r.Body = seekable(upload, seeker, body)
-	} else {
-		r.Body = &upload
+		r.Body = withSeek(limited, seeker)
 	}
 	return d.Driver.Put(ctx, r)
 }
 
+// PutPart limits the body of a part.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	defer d.limitPart(ctx, r)()
+	restore := d.limitPart(ctx, r)
+	defer restore()
 	return d.Driver.PutPart(ctx, r)
 }
 
@@ -46,22 +49,26 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	return attrs, err
 }
 
+// CompleteParts limits the body of the last part, if it sends one.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if r.Last != nil {
-		defer d.limitPart(ctx, r.Last)()
+		restore := d.limitPart(ctx, r.Last)
+		defer restore()
 	}
 	return d.Driver.CompleteParts(ctx, r)
 }
 
 // limitPart replaces the body of a part by one that is limited. restore sets the former body again.
+// The request is not copied, because the engine may set other fields of it during the upload.
 func (d *objectDriver) limitPart(ctx context.Context, r *driver.PartRequest) (restore func()) {
 	body := r.Body
-	r.Body = seekable(uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}, body, body)
+	r.Body = withSeek(&uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}, body)
 	return func() {
 		r.Body = body
 	}
 }
 
+// Get limits the body of a download.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	if err != nil || body == nil {
@@ -78,13 +85,23 @@ type uploadBody struct {
 	limiter *limiter
 }
 
+// Read reads a few bytes, and then waits for as long as sending them should take.
 func (b *uploadBody) Read(p []byte) (int, error) {
 	rate := b.limiter.timetable.At(b.limiter.now()).Upload
-	n, err := b.Reader.Read(p[:atOnce(rate, len(p))])
-	if failure := b.limiter.sent(b.ctx, n); failure != nil && err == nil {
-		err = failure
+	n, err := b.Reader.Read(p[:readSize(rate, len(p))])
+	if waitErr := b.limiter.sent(b.ctx, n); waitErr != nil && err == nil {
+		err = waitErr
 	}
 	return n, err
+}
+
+// withSeek returns a body with the methods Seek and, if it has that, PeekAt of the original.
+func withSeek(body *uploadBody, original io.Seeker) io.ReadSeeker {
+	s := &seekableBody{Reader: body, Seeker: original}
+	if peeker, ok := original.(driver.BodyPeeker); ok {
+		return &peekableBody{ReadSeeker: s, BodyPeeker: peeker}
+	}
+	return s
 }
 
 // A seekableBody is a limited body with the Seek of the original, so that it can be read again.
@@ -99,14 +116,6 @@ type peekableBody struct {
 	driver.BodyPeeker
 }
 
-func seekable(body uploadBody, seeker io.Seeker, original any) io.ReadSeeker {
-	s := &seekableBody{&body, seeker}
-	if peeker, ok := original.(driver.BodyPeeker); ok {
-		return &peekableBody{s, peeker}
-	}
-	return s
-}
-
 // A downloadBody limits Read to the rate of downloads. Close ends a Read that waits.
 type downloadBody struct {
 	io.ReadCloser
@@ -115,28 +124,33 @@ type downloadBody struct {
 	limiter *limiter
 }
 
+// Read reads a few bytes, and then waits for as long as receiving them should take.
 func (b *downloadBody) Read(p []byte) (int, error) {
 	rate := b.limiter.timetable.At(b.limiter.now()).Download
-	n, err := b.ReadCloser.Read(p[:atOnce(rate, len(p))])
+	n, err := b.ReadCloser.Read(p[:readSize(rate, len(p))])
 	serving.Pause(b.ctx)
-	if failure := b.limiter.download.pass(b.ctx, n, float64(rate)); failure != nil && err == nil {
-		err = failure
+	if waitErr := b.limiter.download.pass(b.ctx, n, float64(rate)); waitErr != nil && err == nil {
+		err = waitErr
 	}
 	return n, err
 }
 
+// Close ends a Read that waits.
 func (b *downloadBody) Close() error {
 	b.cancel()
 	return b.ReadCloser.Close()
 }
 
-// atOnce returns the number of bytes that one Read may return. It is small, so that a slow transfer
-// moves steadily and a change of the limits applies soon.
-func atOnce(rate Rate, wanted int) int {
-	const smallest, largest = 256, 128 << 10
+// readSize returns the number of bytes that one Read may return: those of a sixteenth of a second. A slow transfer then
+// moves steadily, and a change of the limits applies soon.
+func readSize(rate Rate, wanted int) int {
+	const (
+		minBytes = 256
+		maxBytes = 128 << 10
+	)
 	if rate <= 0 {
 		return wanted
 	}
-	sixteenth := int(min(rate/16, largest)) // bytes of a sixteenth of a second
-	return min(wanted, max(smallest, sixteenth))
+	sixteenth := int(min(rate/16, maxBytes))
+	return min(wanted, max(minBytes, sixteenth))
 }

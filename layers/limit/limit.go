@@ -55,8 +55,8 @@ type limiter struct {
 // It fails with InvalidArgument if a number in c.Requests is below 0.001, unless it is 0.
 func New(c Config) (driver.Layer, error) {
 	for _, perSecond := range []float64{c.Requests.Reads, c.Requests.Writes, c.Requests.Lists} {
-		if perSecond != 0 && !(perSecond >= 0.001) {
-			// This form of the comparison also refuses NaN.
+		isValid := perSecond == 0 || perSecond >= minRequests // false for NaN, too
+		if !isValid {
 			return nil, &storage.Error{
 				Code: storage.InvalidArgument,
 				Op:   "limit.New",
@@ -94,25 +94,35 @@ func (l *lane) pass(ctx context.Context, n int, rate float64) error {
 	if rate <= 0 || n <= 0 {
 		return ctx.Err()
 	}
-	l.mu.Lock()
-	now := time.Now()
-	if earliest := now.Add(-burst); l.free.Before(earliest) {
-		l.free = earliest
-	}
-	l.free = l.free.Add(time.Duration(float64(n) / rate * float64(time.Second)))
-	wait := l.free.Sub(now)
-	l.mu.Unlock()
-	if wait < shortest {
+	wait := l.reserve(time.Duration(float64(n) / rate * float64(time.Second)))
+	if wait < minWait {
+		// A later call waits for this time, too.
 		return ctx.Err()
 	}
 	return running.Sleep(ctx, wait)
 }
 
+// reserve reserves the lane for the given time, after all that has passed so far. It returns the time until the end of
+// that reservation, which may be negative.
+func (l *lane) reserve(duration time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	earliest := now.Add(-burst)
+	if l.free.Before(earliest) {
+		l.free = earliest
+	}
+	l.free = l.free.Add(duration)
+	return l.free.Sub(now)
+}
+
 const (
+	// minRequests is the smallest limit of requests per second.
+	minRequests = 0.001
 	// burst is the longest idle time that a lane can make up for. A lane is idle if a source or a
 	// timer is late. The next bytes then pass faster, and the average rate stays the same.
 	burst = 100 * time.Millisecond
-	// shortest is the shortest wait that a timer can make. Shorter waits are added up until they
+	// minWait is the shortest wait that a timer can make. Shorter waits are added up until they
 	// reach it.
-	shortest = 2 * time.Millisecond
+	minWait = 2 * time.Millisecond
 )

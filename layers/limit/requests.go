@@ -17,7 +17,8 @@ type Requests struct {
 	Lists  float64 // pages of objects, versions, parts and open uploads
 }
 
-// request waits until a request may be made. call is the name of the driver's method.
+// request waits until a request may be made, and then makes it by next. call is the name of the driver's method, which
+// tells the class of the request. A request of another class has no limit.
 func (l *limiter) request(ctx context.Context, call string, next func(context.Context) error) error {
 	var err error
 	switch requestclass.Of(call) {

@@ -64,13 +64,24 @@ func Parse(text string) (Timetable, error) {
 		return Constant(rates), err
 	}
 
-	week := map[int]Rates{} // by minute of the week; a slot such as Mon-08:00 replaces the daily slot 08:00
-	for _, daily := range []bool{true, false} {
-		for _, field := range fields {
-			if err := addSlot(week, field, daily); err != nil {
-				return Timetable{}, err
-			}
+	week := map[int]Rates{} // by minute of the week
+	var dated []slot
+	for _, field := range fields {
+		day, minute, rates, err := parseSlot(field)
+		if err != nil {
+			return Timetable{}, err
 		}
+		if day != everyDay {
+			dated = append(dated, slot{start: day*minutesOfDay + minute, rates: rates})
+			continue
+		}
+		for day := range 7 {
+			week[day*minutesOfDay+minute] = rates
+		}
+	}
+	// A slot such as Mon-08:00 replaces the daily slot 08:00, whichever is first in the text.
+	for _, s := range dated {
+		week[s.start] = s.rates
 	}
 
 	var t Timetable
@@ -82,49 +93,51 @@ func Parse(text string) (Timetable, error) {
 	return t, nil
 }
 
-// addSlot adds one field of a timetable to week. The keys of week are minutes of the week. If daily
-// is true, addSlot adds only a field without a day, such as 08:00,512K, and adds it to each day. If
-// daily is false, addSlot adds only a field with a day, such as Mon-08:00,512K. It checks the
-// syntax of each field, even if it does not add the field.
-func addSlot(week map[int]Rates, field string, daily bool) error {
+// everyDay is the day of a slot that names none.
+const everyDay = -1
+
+// parseSlot parses one field of a timetable, such as 08:00,512K or Mon-08:00,512K. minute is the minute of the day.
+func parseSlot(field string) (day, minute int, rates Rates, err error) {
 	start, limit, ok := strings.Cut(field, ",")
 	if !ok {
-		return malformed(`must have the form "HH:MM,RATE" or "Mon-HH:MM,RATE", separated by spaces`)
+		return 0, 0, Rates{}, malformed(`must have the form "HH:MM,RATE" or "Mon-HH:MM,RATE", separated by spaces`)
 	}
-	rates, err := parseRates(limit)
+	rates, err = parseRates(limit)
 	if err != nil {
-		return err
+		return 0, 0, Rates{}, err
 	}
-	day, clock, dated := strings.Cut(start, "-")
-	if !dated {
+
+	dayName, clock, hasDay := strings.Cut(start, "-")
+	if !hasDay {
 		clock = start
 	}
-
-	hours, minutes, _ := strings.Cut(clock, ":")
-	hour, err1 := strconv.Atoi(hours)
-	minute, err2 := strconv.Atoi(minutes)
-	if err1 != nil || err2 != nil || len(minutes) != 2 || hour < 0 || hour > 23 || minute < 0 || minute > 59 {
-		return malformed("must have times from 00:00 to 23:59")
+	minute, err = parseClock(clock)
+	if err != nil {
+		return 0, 0, Rates{}, err
 	}
-
-	if dated {
-		number, err := parseDay(day)
-		if err != nil {
-			return err
-		}
-		if !daily {
-			week[number*minutesOfDay+hour*60+minute] = rates
-		}
-		return nil
+	if !hasDay {
+		return everyDay, minute, rates, nil
 	}
-	if daily {
-		for number := range 7 {
-			week[number*minutesOfDay+hour*60+minute] = rates
-		}
+	day, err = parseDay(dayName)
+	if err != nil {
+		return 0, 0, Rates{}, err
 	}
-	return nil
+	return day, minute, rates, nil
 }
 
+// parseClock parses a time such as 08:00 or 8:00. It returns the minute of the day.
+func parseClock(text string) (int, error) {
+	hours, minutes, _ := strings.Cut(text, ":")
+	hour, hourErr := strconv.Atoi(hours)
+	minute, minuteErr := strconv.Atoi(minutes)
+	isNumbers := hourErr == nil && minuteErr == nil && len(minutes) == 2
+	if !isNumbers || hour < 0 || hour > 23 || minute < 0 || minute > 59 {
+		return 0, malformed("must have times from 00:00 to 23:59")
+	}
+	return hour*60 + minute, nil
+}
+
+// parseDay parses a day such as Mon or Monday. It returns the number of the day, which is 0 for Sunday.
 func parseDay(text string) (int, error) {
 	for day := time.Sunday; day <= time.Saturday; day++ {
 		if strings.EqualFold(text, day.String()) || strings.EqualFold(text, day.String()[:3]) {
