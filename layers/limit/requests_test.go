@@ -19,61 +19,87 @@ import (
 
 // The layer starts no more requests a second than Requests permits.
 func TestRequestsKeepToLimit(t *testing.T) {
+	const (
+		count  = 40 // requests of each kind
+		reads  = 20 // a second
+		writes = 10 // a second
+		lists  = 5  // a second
+	)
 	synctest.Test(t, func(t *testing.T) {
-		const count = 40
-		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{
-			Requests: limit.Requests{Reads: 20, Writes: 10, Lists: 5},
-		})))
-		tests := []struct {
-			name string
-			want time.Duration
-			do   func() error
+		layer := newLayer(t, limit.Config{
+			Requests: limit.Requests{Reads: reads, Writes: writes, Lists: lists},
+		})
+		b := memstore.New(driver.WithLayer(layer))
+		kinds := []struct {
+			name    string
+			request func() error
+			want    time.Duration
 		}{
-			{name: "writes", want: count / 10 * time.Second, do: func() error {
-				_, err := b.Upload(t.Context(), "a", strings.NewReader("a"))
-				return err
-			}},
-			{name: "reads", want: count / 20 * time.Second, do: func() error {
-				_, err := b.Attrs(t.Context(), "a")
-				return err
-			}},
-			{name: "lists", want: count / 5 * time.Second, do: func() error {
-				for _, err := range b.List(t.Context()) {
+			{
+				name: "writes",
+				request: func() error {
+					_, err := b.Upload(t.Context(), "a", strings.NewReader("a"))
 					return err
-				}
-				return nil
-			}},
-			{name: "signatures", want: 0, do: func() error {
-				_, err := b.SignedDownloadURL(t.Context(), "a")
-				if storage.CodeOf(err) == storage.Unsupported { // memory signs only with a key
+				},
+				want: count / writes * time.Second,
+			},
+			{
+				name: "reads",
+				request: func() error {
+					_, err := b.Attrs(t.Context(), "a")
+					return err
+				},
+				want: count / reads * time.Second,
+			},
+			{
+				name: "lists",
+				request: func() error {
+					for _, err := range b.List(t.Context()) {
+						return err
+					}
 					return nil
-				}
-				return err
-			}},
+				},
+				want: count / lists * time.Second,
+			},
+			{
+				name: "signatures",
+				request: func() error {
+					_, err := b.SignedDownloadURL(t.Context(), "a")
+					if storage.CodeOf(err) == storage.Unsupported { // memory signs only with a key
+						return nil
+					}
+					return err
+				},
+				want: 0,
+			},
 		}
-		for _, tt := range tests {
-			require.InDelta(t, tt.want.Seconds(), measure(t, func() error {
+		for _, kind := range kinds {
+			t.Log(kind.name)
+			requireTakes(t, kind.want, func() error {
 				for range count {
-					if err := tt.do(); err != nil {
+					if err := kind.request(); err != nil {
 						return err
 					}
 				}
 				return nil
-			}).Seconds(), 0.5, tt.name)
+			})
 		}
 	})
 }
 
 // Each part of an upload counts as a request.
 func TestRequestsCountParts(t *testing.T) {
+	const parts, partSize = 4, 8 << 20
 	synctest.Test(t, func(t *testing.T) {
-		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Writes: 1}})))
-		const parts = 4
-		require.GreaterOrEqual(t, measure(t, func() error {
-			_, err := b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, parts*8<<20)),
-				storage.WithPartSize(8<<20))
+		layer := newLayer(t, limit.Config{Requests: limit.Requests{Writes: 1}})
+		b := memstore.New(driver.WithLayer(layer))
+
+		duration := measure(t, func() error {
+			body := bytes.NewReader(make([]byte, parts*partSize))
+			_, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
 			return err
-		}), parts*time.Second)
+		})
+		require.GreaterOrEqual(t, duration, parts*time.Second)
 	})
 }
 

@@ -1,7 +1,7 @@
 package limit_test
 
 import (
-	"bytes"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -30,26 +30,24 @@ func TestLimitIsNoStall(t *testing.T) {
 	const rate, size, transfers = 64 << 10, 256 << 10, 24
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Download: rate})})
-		b := engine.New(farDriver{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{
-			Attempts: 1,
-			Stall:    time.Second,
-		}))
-		content := bytes.Repeat([]byte("0123456789abcdef"), size/16)
-		_, err := b.Upload(t.Context(), "a", bytes.NewReader(content))
+		policy := storage.RetryPolicy{Attempts: 1, Stall: time.Second}
+		b := engine.New(farDriver{memstore.NewDriver(memstore.Config{})},
+			driver.WithLayer(layer), storage.WithRetry(policy))
+		_, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", size)))
 		require.NoError(t, err)
+
 		start := time.Now()
-		failures := make([]error, transfers)
+		errs := make([]error, transfers)
 		var all sync.WaitGroup
 		for i := range transfers {
 			all.Go(func() {
-				_, _, failures[i] = storage.ReadAll(t.Context(), b, "a")
+				_, _, errs[i] = storage.ReadAll(t.Context(), b, "a")
 			})
 		}
 		all.Wait()
-		for _, err := range failures {
+		for _, err := range errs {
 			require.NoError(t, err)
 		}
-
 		require.InDelta(t, transfers*size/rate, time.Since(start).Seconds(), 1)
 	})
 }
