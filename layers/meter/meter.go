@@ -86,13 +86,15 @@ type objectDriver struct {
 	meter *Meter
 }
 
+// Put counts the bytes of an upload.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Put(ctx, r)
-	if err == nil {
-		// attrs.Size is 0 after most writes, and r.Size is -1 for a stream.
-		d.meter.sent.Add(max(r.Size, attrs.Size))
+	if err != nil {
+		return attrs, err
 	}
-	return attrs, err
+	// attrs.Size is 0 after most writes, and r.Size is -1 for a stream.
+	d.meter.sent.Add(max(r.Size, attrs.Size))
+	return attrs, nil
 }
 
 // Compose counts the bytes that Append adds to an object.
@@ -104,14 +106,17 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	return attrs, err
 }
 
+// PutPart counts the bytes of a part.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	part, err := d.Driver.PutPart(ctx, r)
-	if err == nil {
-		d.meter.sent.Add(max(r.Size, part.Size))
+	if err != nil {
+		return part, err
 	}
-	return part, err
+	d.meter.sent.Add(max(r.Size, part.Size))
+	return part, nil
 }
 
+// CompleteParts counts the bytes of the last part, if it sends one.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.CompleteParts(ctx, r)
 	if err == nil && r.Last != nil {
@@ -120,10 +125,11 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return attrs, err
 }
 
+// Get returns a body that counts the bytes that are read from it.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	if body != nil {
-		body = &receivedBody{body, &d.meter.received}
+		body = &receivedBody{ReadCloser: body, received: &d.meter.received}
 	}
 	return attrs, body, err
 }
