@@ -82,26 +82,29 @@ type Tries struct {
 // store throttled the attempt.
 func (p *Policy) Allow(t *Tries, throttled bool, retryAfter time.Duration) (delay time.Duration, ok bool) {
 	t.Failed++
-	maximum := p.Attempts
-	first := FirstDelay
-	doubled := t.Failed - t.throttled - 1
+	maxAttempts := p.Attempts
+	firstDelay := FirstDelay
+	doublings := t.Failed - t.throttled - 1 // attempts that the store throttled do not count
 	if throttled {
 		t.throttled++
-		maximum = p.throttled
-		first = throttledDelay
-		doubled = max(0, t.throttled-throttledSame)
+		maxAttempts = p.throttled
+		firstDelay = throttledDelay
+		doublings = max(0, t.throttled-throttledSame)
+	}
+	if t.Failed >= maxAttempts || t.Waited >= p.maxWait {
+		return 0, false
 	}
 
-	if t.Failed >= maximum || t.Waited >= p.maxWait {
+	costsBudget := !throttled && !t.Free
+	if costsBudget && p.budget.Add(-retryCost) < 0 {
+		p.budget.Add(retryCost) // give it back
 		return 0, false
 	}
-	if !throttled && !t.Free && p.budget.Add(-retryCost) < 0 {
-		p.budget.Add(retryCost)
-		return 0, false
-	}
+
+	const manyDoublings = 16 // the shift of so many could overflow, and MaxDelay is less
 	bound := p.MaxDelay
-	if doubled < 16 {
-		bound = min(bound, first<<doubled)
+	if doublings < manyDoublings {
+		bound = min(bound, firstDelay<<doublings)
 	}
 	delay = max(Jitter(bound), min(retryAfter, p.MaxDelay))
 	delay = min(delay, p.maxWait-t.Waited)

@@ -63,10 +63,9 @@ func FixedLimit(n int) *Limit {
 	return l
 }
 
-// GrowingLimit returns a Limit for a number of parallel requests. initial is the number at
-// first, and highest is the largest number. rate is the measured rate of one request
-// in bytes per second, or 0 if it is unknown. If rate is above 0, the Limit also checks whether the
-// first number is worthwhile.
+// GrowingLimit returns a Limit that begins with initial parallel requests, and permits highest at
+// most. rate is the measured rate of one request in bytes per second, or 0 if it is unknown. If rate
+// is above 0, the Limit also checks whether the first number is worthwhile.
 func GrowingLimit(initial, highest int, rate float64) *Limit {
 	initial = min(initial, highest)
 	l := &Limit{
@@ -183,6 +182,7 @@ func (l *Limit) endRound(rate float64, now time.Time) {
 	mayGrow := l.current < l.max && l.waiting > 0 && now.Sub(l.paused) >= tryAgain
 	switch {
 	case isTooSlow:
+		// Return to the former number of slots.
 		l.set(l.before)
 		l.before = 0
 		l.paused = now
@@ -191,6 +191,7 @@ func (l *Limit) endRound(rate float64, now time.Time) {
 		l.rate = rate
 		l.set(min(2*l.current, l.max))
 	default:
+		// Keep the number of slots.
 		l.before = 0
 	}
 	l.second = false
@@ -225,6 +226,7 @@ func (l *Limit) needed() float64 {
 func (l *Limit) set(n int) {
 	for ; l.current < n; l.current++ {
 		if l.excess > 0 {
+			// Keep a slot that was to be removed.
 			l.excess--
 		} else {
 			l.slots <- struct{}{}
@@ -234,6 +236,7 @@ func (l *Limit) set(n int) {
 		select {
 		case <-l.slots:
 		default:
+			// No slot is free, so Release will remove one.
 			l.excess++
 		}
 	}

@@ -39,15 +39,15 @@ func (c *Caught) Do(f, onPanic func()) {
 // panic, it does nothing.
 func (c *Caught) Raise() {
 	t := c.first.Swap(nil)
-	switch {
-	case t == nil:
-	// A nil value means that f called runtime.Goexit. The value of a panic is never nil: even for
-	// panic(nil), it is a *runtime.PanicNilError.
-	case t.value == nil:
-		runtime.Goexit()
-	default:
-		panic(t.value)
+	if t == nil {
+		return
 	}
+	if t.value == nil {
+		// f called runtime.Goexit. The value of a panic is never nil: even for panic(nil), it is a
+		// *runtime.PanicNilError.
+		runtime.Goexit()
+	}
+	panic(t.value)
 }
 
 // A Group is like a [sync.WaitGroup], but passes panics of its functions on to the goroutine that

@@ -20,10 +20,14 @@ import (
 // Each calls the function do with each number from 0 to n-1. At most limit calls run at the same
 // time. [Stream] describes what happens if a call fails or if ctx ends.
 func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int) error) error {
-	return Stream(ctx, func(yield func(int, error) bool) {
-		for i := 0; i < n && yield(i, nil); i++ {
+	numbers := func(yield func(int, error) bool) {
+		for i := range n {
+			if !yield(i, nil) {
+				return
+			}
 		}
-	}, limit, do)
+	}
+	return Stream(ctx, numbers, limit, do)
 }
 
 // Stream calls the function do with each item of a sequence, and waits for all calls. At most limit

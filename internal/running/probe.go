@@ -32,11 +32,10 @@ type Probe struct {
 	stretchBytes  int64         // bytes of the current stretch
 }
 
-// Read records that the connection has just delivered n bytes. The first argument is the time at
-// which the reader began to wait for these bytes. At the end of a sample, Read returns the rate of
-// the connection in bytes per second. It also reports whether the connection was slow and the
-// reader waited for more than half of the time. Before the end of a sample, Read returns 0 and
-// false.
+// Read records that the connection has just delivered n bytes, for which the reader has waited since
+// start. At the end of a sample, Read returns the rate of the connection in bytes per second. It also
+// reports whether the connection was slow and the reader waited for it more than half of the time.
+// Before the end of a sample, Read returns 0 and false.
 func (p *Probe) Read(start time.Time, n int) (rate float64, slow bool) {
 	now := time.Now()
 	if p.bytes == 0 {
@@ -53,11 +52,14 @@ func (p *Probe) Read(start time.Time, n int) (rate float64, slow bool) {
 		return 0, false
 	}
 	rate = perSecond(p.bytes, p.waited)
-	slow = 2*p.slowBytes > p.bytes && rate < fastConnection && 2*p.waited > now.Sub(p.begun)
+	mostStretchesSlow := 2*p.slowBytes > p.bytes
+	mostlyWaited := 2*p.waited > now.Sub(p.begun)
+	slow = mostStretchesSlow && mostlyWaited && rate < fastConnection
 	p.bytes = 0
 	return rate, slow
 }
 
+// endStretch counts the bytes of a stretch as slow if its rate was low, and begins the next stretch.
 func (p *Probe) endStretch() {
 	if perSecond(p.stretchBytes, p.stretchWaited) < fastConnection {
 		p.slowBytes += p.stretchBytes

@@ -41,6 +41,7 @@ type reader struct {
 	from io.Reader
 }
 
+// Read fails if ctx has ended.
 func (r reader) Read(p []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
 		return 0, err
