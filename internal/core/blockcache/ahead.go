@@ -13,13 +13,13 @@ func (c *Cache) maxBlocks() int64 {
 // maxAhead returns how many blocks one request may read ahead.
 func (c *Cache) maxAhead() int64 { return c.maxBlocks() / aheadShare }
 
-// window returns how many blocks to fetch for a ReadAt, beginning with the given block. For
+// window returns how many blocks to fetch for a ReadAt, beginning with the block of this number. For
 // sequential access, this is twice the number of blocks of the previous request. Otherwise it is 0.
 func (c *Cache) window(number int64, s *scan) int64 {
 	if prev := c.blocks[number-1]; prev != nil {
 		return 2 * prev.run
 	}
-	return 2 * s.direct
+	return 2 * s.direct // the previous request has bypassed the cache, or there was none
 }
 
 // reserveAhead adds up to n blocks to the cache, for reading ahead. To make room, it evicts blocks
@@ -29,7 +29,12 @@ func (c *Cache) window(number int64, s *scan) int64 {
 // expected is true if the probable end of the scan is known (see scans). If expected
 // is true, reserveAhead may also evict blocks that were fetched long ago and were never read.
 func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
-	for number := first; number < min(first+n, c.count) && c.blocks[number] == nil; number++ {
+	end := min(first+n, c.count)
+	for number := first; number < end; number++ {
+		if c.blocks[number] != nil {
+			// The request must read consecutive blocks, and this one is there already.
+			return blocks
+		}
 		bytes := c.memory(number, 1)
 		for c.bytes+bytes > c.Max {
 			oldest := c.idle.Front()
@@ -46,10 +51,14 @@ func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 	return blocks
 }
 
-// mayReplace reports whether reserveAhead may evict the block b to make room for another block. The
-// second parameter is true if the probable end of the scan is known.
+// mayReplace reports whether reserveAhead may evict the block b to make room for another block.
+// expected is true if the probable end of the scan is known.
 func (c *Cache) mayReplace(b *block, expected bool) bool {
-	return b.isRead || expected && c.used-b.since > c.maxBlocks()/2
+	if b.isRead {
+		return true
+	}
+	isOld := c.used-b.since > c.maxBlocks()/2
+	return expected && isOld
 }
 
 // scans holds the latest scans. A scan is a series of ReadAts. Each ReadAt of a scan begins where
@@ -75,33 +84,39 @@ type scan struct {
 // add is called for each ReadAt. It returns the scan that the ReadAt continues or begins.
 func (s *scans) add(off, length int64) *scan {
 	for i := range s.latest {
-		one := &s.latest[i]
-		if one.reads > 0 && one.begin <= off && off <= one.end {
-			if off < one.end {
-				one.direct = 0
-			}
-			one.reads++
-			one.end = max(one.end, off+length)
-			return one
+		sc := &s.latest[i]
+		continues := sc.reads > 0 && sc.begin <= off && off <= sc.end
+		if !continues {
+			continue
 		}
+		if off < sc.end {
+			// It reads bytes again, so it is no sequential read around the cache.
+			sc.direct = 0
+		}
+		sc.reads++
+		sc.end = max(sc.end, off+length)
+		return sc
 	}
-	one := &s.latest[s.count%len(s.latest)]
-	*one = scan{begin: off, end: off + length, reads: 1}
-	if like := min(s.before(1), s.before(2)); like > 0 {
-		one.expected = off + like
+
+	// Begin a scan, in place of the oldest one.
+	sc := &s.latest[s.count%len(s.latest)]
+	*sc = scan{begin: off, end: off + length, reads: 1}
+	predicted := min(s.lengthOf(1), s.lengthOf(2))
+	if predicted > 0 {
+		sc.expected = off + predicted
 	}
 	s.count++
-	return one
+	return sc
 }
 
-// before returns the length in bytes of the nth latest scan, or 0 if that scan had only one ReadAt.
-func (s *scans) before(n int) int64 {
+// lengthOf returns the length in bytes of the nth latest scan, or 0 if that scan had only one ReadAt.
+func (s *scans) lengthOf(n int) int64 {
 	if n > s.count {
 		return 0
 	}
-	one := &s.latest[(s.count-n)%len(s.latest)]
-	if one.reads < 2 {
+	sc := &s.latest[(s.count-n)%len(s.latest)]
+	if sc.reads < 2 {
 		return 0
 	}
-	return one.end - one.begin
+	return sc.end - sc.begin
 }

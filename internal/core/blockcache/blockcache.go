@@ -95,6 +95,7 @@ func (c *Cache) numberAt(off int64) int64 { return min(off/c.BlockSize, c.count-
 
 func (c *Cache) start(number int64) int64 { return number * c.BlockSize }
 
+// end returns the offset at which a block ends. The last block may be longer than the others.
 func (c *Cache) end(number int64) int64 {
 	if number == c.count-1 {
 		return c.Size
@@ -187,6 +188,7 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err er
 	}
 	direct = min(off+length, c.end(first+needed-1)) - off
 
+	// window is the number of blocks to fetch, with those that are read ahead.
 	window := c.window(first, s)
 	expected := int64(0)
 	if s.expected > off {

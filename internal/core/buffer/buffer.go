@@ -86,13 +86,15 @@ func (b *Buffer) Space(ctx context.Context, limit int64) ([]byte, error) {
 			return nil, err
 		}
 	}
-	end := int64(0)
+	// Find the first chunk that is not full.
+	start := int64(0) // of the chunk, in the buffer
 	for _, c := range b.chunks {
-		end += int64(len(c))
+		end := start + int64(len(c))
 		if b.size < end {
-			free := c[int64(len(c))-(end-b.size):]
+			free := c[b.size-start:]
 			return free[:min(int64(len(free)), limit)], nil
 		}
+		start = end
 	}
 	// This cannot be reached, because the chunks have space for at least one more byte.
 	return nil, io.ErrShortBuffer
@@ -120,6 +122,7 @@ func (b *Buffer) grow(ctx context.Context, partSize int64) error {
 		b.add(first)
 		return nil
 	}
+	// Request all chunks that the part still needs, unless the buffer has hardly begun.
 	sizes := []int{first}
 	total := int64(first)
 	for len(b.chunks) > 1 && b.reserved+total < partSize {
@@ -193,6 +196,7 @@ func (b *Buffer) Free() {
 func (b *Buffer) ReadAt(p []byte, off int64) (int, error) {
 	total := 0
 	for _, c := range b.chunks {
+		// off is the offset in c and the chunks after it.
 		if off >= int64(len(c)) {
 			off -= int64(len(c))
 			continue

@@ -24,6 +24,7 @@ type chunkPool struct {
 	watched bool      // true if the next garbage collection will call trim
 }
 
+// get returns a kept chunk or, if there is none, a new one.
 func (p *chunkPool) get() []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -38,6 +39,7 @@ func (p *chunkPool) get() []byte {
 	return c
 }
 
+// put keeps a chunk that a transfer no longer needs.
 func (p *chunkPool) put(c []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -213,7 +213,7 @@ func (m *Limit) grant() {
 	}
 }
 
-// give gives memory to the request w. bytes is the amount. The caller must hold the
+// give grants this many bytes to the request w, which may exceed the limit. The caller must hold the
 // lock.
 func (m *Limit) give(w *waiter, bytes int64) {
 	w.granted = bytes
