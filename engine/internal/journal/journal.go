@@ -155,6 +155,7 @@ func (j *Journal) read() error {
 	if !strings.HasPrefix(magic, string(head)) {
 		return ErrNotJournal
 	}
+	// After magic comes the number of the form.
 	if head, _ := lines.Peek(len(magic) + maxDigits); isLater(head) {
 		return ErrLater
 	}

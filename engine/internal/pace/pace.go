@@ -68,10 +68,9 @@ type mark struct {
 	done int64
 }
 
-// New returns a Pace. If the first argument is false, the Pace delays nothing, and only reports
-// whether the store throttles. If the second argument is true, the Pace counts successes even
-// before the first refusal. The lowest rate is one request a second or one request in maxDelay,
-// whichever is higher.
+// New returns a Pace. If enabled is false, the Pace delays nothing, and only reports whether the
+// store throttles. If counts is true, it counts successes even before the first refusal. The lowest
+// rate is one request a second or one request in maxDelay, whichever is higher.
 func New(enabled, counts bool, maxDelay time.Duration) *Pace {
 	return &Pace{
 		off:     !enabled,
@@ -110,8 +109,9 @@ func (p *Pace) Wait(ctx context.Context) error {
 // Succeeded counts a request that has succeeded.
 func (p *Pace) Succeeded() {
 	if p.counts {
-		if n := p.done.Add(1); n%sample == 0 {
-			p.setMark(n)
+		count := p.done.Add(1)
+		if count%sample == 0 {
+			p.setMark(count)
 		}
 	}
 	p.Answered()
@@ -158,11 +158,13 @@ func (p *Pace) take(now time.Duration) time.Duration {
 	if p.off || p.rate == 0 {
 		return 0
 	}
+	// A request that is a little late does not delay the requests after it.
 	start := max(p.next, now-slack)
 	if start > now {
 		return start - now
 	}
-	p.next = start + time.Duration(float64(time.Second)/p.rate)
+	interval := time.Duration(float64(time.Second) / p.rate)
+	p.next = start + interval
 	return 0
 }
 
@@ -188,7 +190,8 @@ func (p *Pace) watch(now time.Duration) {
 	p.refusals = 0
 	p.calm = 0
 	p.rate = 0
-	// The successes since the last mark count toward the first round.
+	// The successes since the last mark count toward the first round. If the mark is older than a
+	// round and the time until the next mark, the store was idle meanwhile.
 	if last := p.mark.Load(); last != nil && now-last.at < 2*round {
 		p.begun = last.at
 		p.served = int(p.done.Load() - last.done)
@@ -211,7 +214,8 @@ func (p *Pace) endRounds(now time.Duration) {
 func (p *Pace) decide() {
 	if p.refusals > 0 {
 		p.calm = 0
-		if p.refusals*refusedOf > p.served+p.refusals {
+		requests := p.served + p.refusals
+		if p.refusals*refusedOf > requests {
 			p.lower()
 		}
 		p.step = p.rate / firstStep
@@ -224,6 +228,7 @@ func (p *Pace) decide() {
 	}
 	p.rate += p.step // if rate is 0, step is 0, too
 	if p.calm == calmRounds {
+		// The store no longer throttles, so delay nothing.
 		p.rate = 0
 		p.refusal = nil
 		p.watches.Store(false)

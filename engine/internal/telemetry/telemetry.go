@@ -181,6 +181,7 @@ func (r *Reporter) Start(ctx context.Context, c *Call, name, key string, keys in
 		c.started = time.Since(origin)
 	}
 	if r.idle(local) {
+		// Nothing collects traces.
 		return ctx
 	}
 	ctx, span := r.tracer.Start(ctx, "storage."+name, r.startOptions...)
