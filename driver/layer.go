@@ -64,8 +64,8 @@ type interceptor struct {
 	f func(ctx context.Context, call string, next func(context.Context) error) error
 }
 
-// intercept makes a call with a result through a.f. call is the name of the method, and next calls the
-// method of the inner driver.
+// intercept makes a call with a result through f, the function of the layer. call is the name of the
+// method, and next calls this method of the inner driver.
 func intercept[T any](
 	a *interceptor, ctx context.Context, call string, next func(context.Context) (T, error),
 ) (T, error) {
@@ -90,7 +90,7 @@ func (a *interceptor) Get(ctx context.Context, r *GetRequest) (*storage.Attrs, i
 	var body io.ReadCloser
 	err := a.f(ctx, "Get", func(ctx context.Context) (err error) {
 		if body != nil {
-			// f has called next twice: close the body of the first call.
+			// f has called next before, for example to retry. Close the body of that call.
 			_ = body.Close()
 		}
 		attrs, body, err = a.Driver.Get(ctx, r)
@@ -152,6 +152,7 @@ func (a *interceptor) SignPart(ctx context.Context, r *SignPartRequest) (*storag
 	})
 }
 
+// DeleteBatch returns one error for each request. If f makes no call, each has the error of f.
 func (a *interceptor) DeleteBatch(ctx context.Context, r []DeleteRequest) []error {
 	var errs []error
 	err := a.f(ctx, "DeleteBatch", func(ctx context.Context) error {
