@@ -74,8 +74,9 @@ func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 // composedType returns the content type of an object for which no option sets one. It is the type
 // of the key's extension. If that has no type, it is the type of the first source.
 func (c *composeOp) composedType() string {
-	byKey := contentType("", c.op.key, nil)
-	if headertext.MediaTypeByExtension(c.op.key) != "" || !c.op.engine.has(storage.ContentProperties) {
+	byExtension := headertext.MediaTypeByExtension(c.op.key)
+	byKey := contentType("", c.op.key, nil) // byExtension or, if that is "", application/octet-stream
+	if byExtension != "" || !c.op.engine.has(storage.ContentProperties) {
 		return byKey
 	}
 	return cmp.Or(c.sources[0].ContentType, byKey)
@@ -86,14 +87,18 @@ func (c *composeOp) composedType() string {
 func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 	c.sources = make([]*storage.Attrs, len(c.srcKeys))
 	errs := make([]*storage.Error, len(c.srcKeys))
-	running.All(len(c.srcKeys), removal.AtOnce, func(i int) error {
-		c.sources[i], errs[i] = head(ctx, &c.op, &driver.GetRequest{
+	headSource := func(i int) error {
+		req := &driver.GetRequest{
 			Key:    c.srcKeys[i],
 			Length: -1,
 			Native: c.req.Source.Native,
-		})
+		}
+		c.sources[i], errs[i] = head(ctx, &c.op, req)
 		return nil
-	})
+	}
+	running.All(len(c.srcKeys), removal.AtOnce, headSource)
+
+	// Return the error of the first source that has one.
 	for i, e := range errs {
 		if e != nil {
 			return keyError(&c.op, e, c.srcKeys[i])
@@ -130,10 +135,9 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 		replaced = c.sources[ownSource].Revision
 	}
 
-	// The composed object may replace one of its sources. If the response is lost, a retry would
-	// read the new object as a source. Only a write id shows that the first attempt has succeeded.
-	// So the request needs a write id in this case, too (see replacesSource).
-	name := optionState(c.opts).WriteID
+	// If the response is lost, only a write id shows that an attempt has succeeded. A retry could
+	// otherwise read the composed object as one of its own sources.
+	name := optionState(c.opts).WriteID // a write id that the caller chose, or ""
 	writeID := ""
 	if c.req.Condition != (storage.Condition{}) || name != "" || ownSource >= 0 {
 		writeID = engine.newWriteID(name)
@@ -155,21 +159,27 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 
 // streamCompose downloads the sources one after the other, and uploads them as one object.
 func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	r := putOfCopy(&c.req)
+	req := putOfCopy(&c.req)
 	for _, source := range c.sources {
-		r.Size += source.Size
+		req.Size += source.Size
 	}
-	body := &sourcebody.Body{Open: func(i int) (io.ReadCloser, error) {
+	// body calls openNext with 0, 1 and so on, until it returns io.EOF.
+	openNext := func(i int) (io.ReadCloser, error) {
 		if i == len(c.srcKeys) {
 			return nil, io.EOF
 		}
 		return c.openSource(ctx, i)
-	}}
-	defer body.Close()
-	if i := slices.Index(c.srcKeys, c.op.key); i >= 0 {
-		return replaceRead(ctx, &c.op, r, "", c.sources[i].Revision, c.opts.Transfer, body)
 	}
-	return storeSource(ctx, &c.op, r, c.opts.Transfer, body)
+	body := &sourcebody.Body{Open: openNext}
+	defer body.Close()
+
+	ownSource := slices.Index(c.srcKeys, c.op.key)
+	if ownSource < 0 {
+		return storeSource(ctx, &c.op, req, c.opts.Transfer, body)
+	}
+	// The object replaces one of its sources.
+	const version = "" // the sources are current objects
+	return replaceRead(ctx, &c.op, req, version, c.sources[ownSource].Revision, c.opts.Transfer, body)
 }
 
 // openSource opens the source with this index. It fails with Changed if the source is not the
@@ -193,6 +203,7 @@ func (c *composeOp) openSource(ctx context.Context, index int) (io.ReadCloser, e
 		}
 		return nil, d.fail(e)
 	}
+	// A store without conditions has sent the current object, whatever its revision is.
 	if changed(expected, d.reader.Attrs()) {
 		_ = d.Close()
 		return nil, d.fail(&storage.Error{Code: storage.Changed})

@@ -75,9 +75,9 @@ type changeOp struct {
 	opts *storage.ChangeOptions
 }
 
-// run checks the options, and then calls the function send, which makes the request. The caller has
-// already checked its own argument, such as the tags of SetTags. argErr is the error
-// of that check, or nil.
+// run checks the options, and then makes the request by send, which is a method of the driver. argErr
+// is the caller's error about its own argument, such as the tags of SetTags, or nil. need has the
+// features that the bucket must have.
 func (c *changeOp) run(
 	ctx context.Context, b *engine, name, key string, need storage.Features, argErr *storage.Error,
 	send func(driver.Driver, context.Context, *driver.ChangeRequest) error,
@@ -85,15 +85,18 @@ func (c *changeOp) run(
 	o := &c.op
 	req := &c.req
 	e := o.prepareWrite(b, name, key)
+	// The first error counts.
 	e = cmp.Or(e, argErr, b.resolveChange(o.key, req, c.opts), b.need(need, name))
+
+	// do does not call the function after an invalid argument.
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
 		e := o.call(ctx, func(ctx context.Context) error { return send(b.driver, ctx, req) })
 		return changeFailure(e, req)
 	})
 }
 
-// changeFailure turns an error of a change into the error for the caller. A response was lost if
-// the error is PreconditionFailed and Unknown is true. e may be nil.
+// changeFailure turns an error of a change into the error for the caller. PreconditionFailed with
+// Unknown means that the response to an earlier attempt was lost. e may be nil.
 func changeFailure(e *storage.Error, req *driver.ChangeRequest) *storage.Error {
 	if e == nil || e.Code != storage.PreconditionFailed || !e.Unknown {
 		return e

@@ -26,21 +26,25 @@ func (b bucket) CopyFrom(
 	o.op.keys = []string{src.Key()}
 	e := o.op.prepareWrite(dst, "Copy", key)
 	if e == nil {
+		// A move of a folder may write the key "folder/", of which only "folder" obeys the rules of keys.
 		e = dst.resolveCopy(objectkey.Checked(ctx, key), &o.req, opts)
 		o.req.Key = key
 	}
 	if o.tail() != nil {
+		// Append must know that the Core adds the bytes. A Core of your own may ignore them.
 		*optionState(opts).Taken = true
 		e = cmp.Or(e, dst.need(storage.ConditionalUpdate, "Append"))
 	}
 	if !o.fromElsewhere(dst) {
+		// The source may be an object that the copy replaces, so it must not be an older one.
 		ctx = driver.WithoutFailover(ctx)
 	}
 	return run(ctx, &o.op, e, o.run)
 }
 
-// fromElsewhere reports whether the source is known to have no object in common with dst. Only then may the source
-// be read from a mirror's second store, which may have an older object: the copy cannot replace a newer one by it.
+// fromElsewhere reports whether the bucket of the source is known to share no object with dst. Only
+// then may the source be read from the second store of a mirror, which may have an older object. In
+// a shared bucket, the copy could replace the newer object by it.
 func (c *copyOp) fromElsewhere(dst *engine) bool {
 	src := c.sourceEngine()
 	if src == nil || src == dst {
@@ -50,9 +54,9 @@ func (c *copyOp) fromElsewhere(dst *engine) bool {
 		// The source has no layer with a second store.
 		return true
 	}
-	_, inDst := evidence.Below(src.Places(), dst.Places())
-	_, inSrc := evidence.Below(dst.Places(), src.Places())
-	return !inDst && !inSrc
+	_, srcInDst := evidence.Below(src.Places(), dst.Places())
+	_, dstInSrc := evidence.Below(dst.Places(), src.Places())
+	return !srcInDst && !dstInSrc
 }
 
 // A copyOp is one call of Copy. Hooks and telemetry see it as one operation on the destination's
@@ -131,15 +135,17 @@ func (c *copyOp) copiesOnServer() bool {
 	if added == 0 {
 		return dst.has(storage.ServerCopy)
 	}
-	if limit := dst.desc.MaxPartSize; limit > 0 && added > limit {
+	// The server gets the bytes of Append as one part of a multipart upload.
+	limit := dst.desc.MaxPartSize // 0 if there is none
+	if limit > 0 && added > limit {
 		return false
 	}
 	return dst.has(storage.ServerAppend)
 }
 
-// orStream completes a copy that was first tried on the server. The parameters attrs and e are the
-// results of that attempt. If the store does not support the copy, orStream calls the function
-// stream and returns its results. Otherwise orStream returns the results of the attempt.
+// orStream completes a copy that was first tried on the server. attrs and e are the results of that
+// attempt. If the server does not support the copy, orStream makes it by calling stream, which
+// downloads and uploads the content. Otherwise it returns attrs and e.
 func orStream(
 	ctx context.Context, attrs *storage.Attrs, e *storage.Error, req *driver.CopyRequest,
 	stream func(context.Context) (*storage.Attrs, *storage.Error),
@@ -148,7 +154,7 @@ func orStream(
 		return attrs, e
 	}
 	if e.Op != "" {
-		// The error is of the source.
+		// Only an error of the source has its Op already. A stream would meet it again.
 		return attrs, e
 	}
 	if e.Unknown && req.Condition != (storage.Condition{}) {
@@ -156,20 +162,25 @@ func orStream(
 		return attrs, e
 	}
 
-	attrs, failure := stream(ctx)
-	inheritUnknown(failure, e)
-	return attrs, failure
+	attrs, streamErr := stream(ctx)
+	// If the attempt may have taken effect, the error for the caller must say so.
+	inheritUnknown(streamErr, e)
+	return attrs, streamErr
 }
 
-// openSource starts the operation that reads the source. It makes no request.
+// openSource begins the operation that reads the source, with its hooks and its span. It makes no
+// request yet.
 func (c *copyOp) openSource(ctx context.Context, src *engine) *storage.Error {
 	d := &download{}
 	c.source = d
 	e := d.prepare(src, c.from.Key(), c.sourceOptions())
-	// Auxiliary forbids that the source is read from a cache. A cache may have an older revision of
-	// the object. A copy within one bucket could then replace a newer object with an older one.
+
+	// A copy within one bucket must not replace an object with an older revision from a cache.
+	// Auxiliary requests are not answered by a cache.
 	needsNewest := src == c.op.engine || optionState(c.opts).WriteID != ""
 	d.first.req.Auxiliary = needsNewest && len(c.opts.SourceNative) == 0
+
+	// The hooks see the operation even if its options are invalid.
 	d.ctx, e = d.op.begin(ctx, e)
 	if e != nil {
 		return sourceError(d.op.end(e))
@@ -248,15 +259,20 @@ func (c *copyOp) checkSource(attrs *storage.Attrs) *storage.Error {
 	return nil
 }
 
-// keepsClass reports whether the copy keeps the storage class of its source. The source and the
-// destination must be of the same provider, because other providers refuse the name of the class or
-// give it another meaning. A source that is not from package engine has no known provider.
+// keepsClass reports whether the request of the copy keeps its storage class: the class that an
+// option sets or, without one, the class of the source. The class of the source has a meaning only
+// at the same provider. Other providers refuse its name, or understand it differently.
 func (c *copyOp) keepsClass() bool {
 	if c.opts.Set&storage.StorageClassSet != 0 {
 		return true
 	}
-	return c.source != nil && c.op.engine.has(storage.StorageClasses) &&
-		c.source.op.engine.desc.Provider == c.op.engine.desc.Provider
+	if c.source == nil {
+		// The source is not from package engine, so its provider is not known.
+		return false
+	}
+	src := c.source.op.engine
+	dst := c.op.engine
+	return dst.has(storage.StorageClasses) && src.desc.Provider == dst.desc.Provider
 }
 
 // streamCopy downloads the source and uploads it. The upload is part of the destination's
@@ -274,7 +290,9 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 	}
 
 	body := sourcebody.One(reader, c.tail())
-	if !c.copiesOntoItself() || c.tail() != nil || source.Revision == "" {
+	// Append has set its condition in streamRequest.
+	needsCondition := c.copiesOntoItself() && c.tail() == nil && source.Revision != ""
+	if !needsCondition {
 		return storeSource(ctx, &c.op, req, c.opts.Transfer, body)
 	}
 	revision, e := c.op.engine.untagged(source.Revision)
@@ -284,11 +302,13 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 	return replaceRead(ctx, &c.op, req, c.req.Source.Version, revision, c.opts.Transfer, body)
 }
 
-// streamRequest returns the Put request of a copy whose content passes through this process. The
-// parameter source has the attributes of the opened source.
+// streamRequest returns the Put request of a copy whose content passes through this process. source
+// has the attributes of the opened source.
 func (c *copyOp) streamRequest(source *storage.Attrs) (driver.PutRequest, *storage.Error) {
 	dst := c.op.engine
 	req := putOfCopy(&c.req)
+
+	// The copy has the properties of its source, except for those that the caller sets.
 	req.Properties = source.Properties
 	c.replaceProperties(&req.Properties)
 	req.ContentType = cmp.Or(req.ContentType, "application/octet-stream")
@@ -298,7 +318,11 @@ func (c *copyOp) streamRequest(source *storage.Attrs) (driver.PutRequest, *stora
 	}
 	req.Size, req.CRC32C = c.expectedResult(source)
 
-	mayHaveTags := source.TagCount > 0 || c.source != nil && c.source.op.engine.desc.TagsByHead
+	mayHaveTags := source.TagCount > 0
+	if c.source != nil && c.source.op.engine.desc.TagsByHead {
+		// The response of the download does not say how many tags the object has.
+		mayHaveTags = true
+	}
 	if c.keepsTags(mayHaveTags) {
 		tags, e := c.streamTags(source)
 		if e != nil {
@@ -307,7 +331,8 @@ func (c *copyOp) streamRequest(source *storage.Attrs) (driver.PutRequest, *stora
 		req.Tags = tags
 	}
 
-	// Append must not replace an object that was written meanwhile.
+	// Append must not replace an object that was written meanwhile. So the condition of its upload is
+	// the revision that was read.
 	if c.tail() != nil && req.Condition == (storage.Condition{}) {
 		req.Condition.Revision = source.Revision
 		if e := dst.condition(&req.Condition, storage.ConditionalUpdate); e != nil {
@@ -324,14 +349,12 @@ func (c *copyOp) streamTags(source *storage.Attrs) (map[string]string, *storage.
 	if e != nil {
 		return nil, e
 	}
-	if c.req.Source.Version != "" {
-		// A version is never replaced.
+	isVersion := c.req.Source.Version != "" // another write never replaces a version
+	hasTags := len(tags) > 0 || source.TagCount > 0
+	if isVersion || !hasTags {
 		return tags, nil
 	}
-	if len(tags) > 0 || source.TagCount > 0 {
-		return tags, c.checkSource(source)
-	}
-	return tags, nil
+	return tags, c.checkSource(source)
 }
 
 // copiesOntoItself reports whether the source and the destination are the same object of the same
@@ -340,23 +363,29 @@ func (c *copyOp) copiesOntoItself() bool {
 	return c.source != nil && c.source.op.engine == c.op.engine && c.source.op.key == c.op.key
 }
 
-// replaceRead uploads body, which reads the object that the upload replaces. The object may change
-// after it was read. So the upload has the revision that was read as its condition, if r has no
-// other condition and the store can compare. If the object changed, replaceRead fails with Changed.
-// It sets no condition if an old version was read.
+// replaceRead uploads body, which reads the object that the upload replaces. That object may change
+// after it was read, so revision, the revision of the read object, becomes the condition of the
+// upload. If the object has changed, replaceRead fails with Changed. The condition of the caller, if
+// any, has precedence.
+//
+// version is the version that body reads. It is "" for the current object. Only the current object
+// needs the condition.
 func replaceRead(
-	ctx context.Context, o *operation, r driver.PutRequest, version, revision string, transfer storage.Transfer,
+	ctx context.Context, o *operation, req driver.PutRequest, version, revision string, transfer storage.Transfer,
 	body *sourcebody.Body,
 ) (*storage.Attrs, *storage.Error) {
-	if r.Condition != (storage.Condition{}) || version != "" || revision == "" || !o.engine.has(storage.ConditionalUpdate) {
-		return storeSource(ctx, o, r, transfer, body)
+	hasCondition := req.Condition != (storage.Condition{})
+	canCompare := revision != "" && o.engine.has(storage.ConditionalUpdate)
+	if hasCondition || version != "" || !canCompare {
+		return storeSource(ctx, o, req, transfer, body)
 	}
-	r.Condition.Revision = revision
-	a, e := storeSource(ctx, o, r, transfer, body)
+
+	req.Condition.Revision = revision
+	attrs, e := storeSource(ctx, o, req, transfer, body)
 	if e != nil && e.Code == storage.PreconditionFailed {
 		e.Code = storage.Changed
 	}
-	return a, e
+	return attrs, e
 }
 
 // expectedResult returns the size in bytes and the checksum of the result: the source, followed by the bytes
@@ -380,7 +409,8 @@ func putOfCopy(r *driver.CopyRequest) driver.PutRequest {
 	}
 }
 
-// storeSource uploads body, which reads the sources of a copy.
+// storeSource uploads body, which reads the sources of a copy. An error of a source is returned as
+// such, and not as an error of the upload.
 func storeSource(
 	ctx context.Context, o *operation, req driver.PutRequest, transfer storage.Transfer, body *sourcebody.Body,
 ) (*storage.Attrs, *storage.Error) {
@@ -396,6 +426,8 @@ func storeSource(
 	if e == nil || e.Code != storage.BodyFailed {
 		return attrs, e
 	}
+
+	// The upload could not read its body.
 	if err := body.SourceFailure(); err != nil {
 		return nil, sourceFailed(ctx, err)
 	}

@@ -24,13 +24,14 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 		return nil, e
 	}
 	if c.tail() != nil && c.req.Condition == (storage.Condition{}) {
+		// Append must not replace an object that was written meanwhile.
 		c.req.Condition.Revision = source.Revision
 	}
 	req := c.req
-	reserved := *source // a copy that keeps the reserved metadata, which a layer may need
+	stored := *source // copyIntent removes the reserved metadata from source, but a layer may need it
 	src.Version = req.Source.Version
 	src.Revision = source.Revision
-	src.Attrs = &reserved
+	src.Attrs = &stored
 	src.Native = c.source.first.req.Native
 	req.Source = src
 
@@ -42,7 +43,7 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 		return c.appendOnServer(ctx, &req, want)
 	}
 
-	replaced := ""
+	replaced := "" // the revision that the copy replaces, if it replaces its source
 	if c.replacesSource(&src) {
 		replaced = source.Revision
 	}
@@ -63,12 +64,12 @@ func (c *copyOp) headSource() (*storage.Attrs, *storage.Error) {
 	return source, nil
 }
 
-// copyIntent completes the request of a copy whose source has these attributes. It returns what the
-// copy must store. After a lost response, the object is compared with that. copyIntent removes the
-// reserved metadata from source.
+// copyIntent completes req, the request of a copy whose source has these attributes. It returns the
+// object that the copy must store: after a lost response, the engine compares the stored object with
+// it. copyIntent removes the reserved metadata, which users do not see, from source.
 func (c *copyOp) copyIntent(req *driver.CopyRequest, source *storage.Attrs) (*intent, *storage.Error) {
 	dst := c.op.engine
-	name := optionState(c.opts).WriteID
+	name := optionState(c.opts).WriteID // a write id that the caller chose, or ""
 	want := &intent{
 		native:    req.Native,
 		condition: req.Condition,
@@ -95,32 +96,35 @@ func (c *copyOp) copyIntent(req *driver.CopyRequest, source *storage.Attrs) (*in
 	want.properties = req.Properties
 	want.controls = req.Controls
 
+	// A write id in the metadata shows after a lost response which write made the object.
 	if req.Condition != (storage.Condition{}) || want.named || c.replacesSource(&req.Source) {
 		want.writeID = dst.newWriteID(name)
 	}
 	req.Metadata = dst.metadata.Encode(req.Metadata, want.writeID)
-	// Without Replace, the store would keep the metadata of the source, with its reserved keys.
-	req.Replace = c.opts.Set != 0 || hadReserved || want.writeID != "" ||
-		!dst.has(storage.Metadata|storage.ContentProperties)
+
+	// Without Replace, the store keeps the properties of the source, with its reserved metadata.
+	dropsProperties := !dst.has(storage.Metadata | storage.ContentProperties)
+	req.Replace = c.opts.Set != 0 || hadReserved || want.writeID != "" || dropsProperties
 	return want, nil
 }
 
 // appendOnServer joins the source and the bytes of Append to one object, inside the provider.
 func (c *copyOp) appendOnServer(
-	ctx context.Context, r *driver.CopyRequest, want *intent,
+	ctx context.Context, copyReq *driver.CopyRequest, want *intent,
 ) (*storage.Attrs, *storage.Error) {
 	opts := c.opts
+	appendsOnly := opts.Set == 0 && opts.Tags == nil && !locks(&opts.Controls) && !copyReq.PublicRead
 	req := &driver.ComposeRequest{
-		Key:        r.Key,
-		Sources:    []driver.ObjectRef{r.Source},
+		Key:        copyReq.Key,
+		Sources:    []driver.ObjectRef{copyReq.Source},
 		Tail:       c.tail(),
 		Size:       want.size,
 		CRC32C:     want.crc,
-		Properties: r.Properties,
-		Controls:   r.Controls,
-		Native:     r.Native,
-		Condition:  r.Condition,
-		Unchanged:  opts.Set == 0 && opts.Tags == nil && !locks(&opts.Controls) && !r.PublicRead,
+		Properties: copyReq.Properties,
+		Controls:   copyReq.Controls,
+		Native:     copyReq.Native,
+		Condition:  copyReq.Condition,
+		Unchanged:  appendsOnly,
 	}
 	call := func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Compose(ctx, req) }
 	return writeOnServer(ctx, &c.op, call, want)
@@ -162,32 +166,40 @@ func (c *copyOp) copiesWithoutAttrs() bool {
 	if replacesProperties || needsWriteID || dropsProperties {
 		return false
 	}
-	return !c.keepsTags(true) || dst.desc.CopiesTags
+	const mayHaveTags = true // without the attributes, that is not known
+	return !c.keepsTags(mayHaveTags) || dst.desc.CopiesTags
 }
 
-// copyWithoutAttrs copies the source without reading its attributes. If the source has a write id
-// in its metadata, the copy has the same write id. Rule W7, about lost responses, permits that.
+// copyWithoutAttrs copies the source without reading its attributes. The store copies the metadata
+// of the source, with its write id if it has one. Rule W7, about lost responses, permits that.
 func (c *copyOp) copyWithoutAttrs(ctx context.Context, src driver.ObjectRef) (*storage.Attrs, *storage.Error) {
-	r := c.req
-	src.Version = r.Source.Version
+	req := c.req
+	src.Version = req.Source.Version
 	src.Native = c.source.first.req.Native
-	r.Source = src
-	r.ReplaceTags = c.opts.Tags != nil
-	call := func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Copy(ctx, &r) }
-	a, e := writeOnServer(ctx, &c.op, call, &intent{controls: r.Controls, native: r.Native, size: -1})
-	if a != nil {
-		// The type is that of the source, which was not read.
-		a.ContentType = ""
+	req.Source = src
+	req.ReplaceTags = c.opts.Tags != nil
+
+	call := func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.Copy(ctx, &req) }
+	want := &intent{
+		controls: req.Controls,
+		native:   req.Native,
+		size:     -1, // not known
 	}
-	return a, e
+	attrs, e := writeOnServer(ctx, &c.op, call, want)
+	if attrs != nil {
+		// The type is that of the source, which was not read.
+		attrs.ContentType = ""
+	}
+	return attrs, e
 }
 
-// replaceOnServer is like writeOnServer, for a copy that may replace one of its sources. A server may read that source
-// in one moment and write in another. So the request has the revision that was read, which is the parameter replaced,
-// as its condition, if it has no other condition and the store can compare. If the object changed, replaceOnServer
-// fails with Changed. A server that compares in uploads but not in copies makes the copy without the condition.
+// replaceOnServer is writeOnServer for a copy that may replace one of its own sources. The server may
+// read that source at one moment and write at another. So the revision that was read becomes the
+// condition of the request, if the request has none and the store can compare revisions. If the
+// object has changed, replaceOnServer fails with Changed.
 //
-// The parameter condition is the field of the request that the function call sends.
+// replaced is that revision, or "" if the copy replaces no source. condition points to the condition
+// of the request that call sends.
 func replaceOnServer(
 	ctx context.Context, o *operation, replaced string, condition *storage.Condition,
 	call func(context.Context) (*storage.Attrs, error), want *intent,
@@ -203,6 +215,7 @@ func replaceOnServer(
 	}
 
 	if e.Code == storage.Unsupported && !e.Unknown {
+		// Some servers compare revisions in uploads, but not in copies.
 		*condition = storage.Condition{}
 		want.condition = storage.Condition{}
 		return writeOnServer(ctx, o, call, want)

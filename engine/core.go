@@ -58,12 +58,12 @@ func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 	return storage.NewBucket(bucket{newEngine(d, opts, false)})
 }
 
-// newEngine opens a bucket. serviced is true if a Service opens it and knows that the bucket keeps
-// versions.
+// newEngine opens a bucket. Invalid options make no error here, but in each operation. serviced is
+// true if a Service opens the bucket and knows that it keeps versions.
 func newEngine(d driver.Driver, opts []storage.OpenOption, serviced bool) *engine {
 	o := &storage.OpenOptions{}
-	bad := o.Apply(opts...)
-	d, layered := wrapLayers(d, o.Layers)
+	optionErr := o.Apply(opts...)
+	d, layerErr := wrapLayers(d, o.Layers)
 	desc := d.Describe()
 	reports := reporter(o, &desc)
 	if o.AttemptSpans {
@@ -84,7 +84,7 @@ func newEngine(d driver.Driver, opts []storage.OpenOption, serviced bool) *engin
 		publicBaseURL:  o.PublicBaseURL,
 		signingBaseURL: o.SigningBaseURL,
 		partSize:       o.PartSize,
-		optionError:    cmp.Or(ownError(bad), layered),
+		optionError:    cmp.Or(ownError(optionErr), layerErr),
 	}
 	if c.optionError == nil {
 		c.optionError = c.checkPartSize("WithDefaultPartSize", c.partSize)
@@ -140,9 +140,9 @@ func (c *engine) checkOptions(o *storage.OpenOptions) *storage.Error {
 	return nil
 }
 
-// openVersions turns on versions, locks and soft delete as the options ask. A cloud does not need
-// that, because its buckets have settings of their own. For a cloud, openVersions only checks that
-// the bucket supports what the options ask for.
+// openVersions turns on versions, locks and soft delete as the options ask, for stores in this
+// process. A cloud bucket has settings of its own: for it, openVersions only checks that the bucket
+// supports what the options ask for. serviced is true if a Service knows that the bucket has versions.
 func (c *engine) openVersions(o *storage.OpenOptions, serviced bool) {
 	desc := &c.desc
 	c.optionError = cmp.Or(c.optionError, c.checkOptions(o))
@@ -251,15 +251,17 @@ func isRevision(bare string) bool {
 }
 
 // condition checks that the driver supports cond, and removes the provider's prefix from the
-// revision in cond. update is the feature that the call needs for IfRevision, or 0
-// for a read.
+// revision in cond. update is the feature that IfRevision needs: ConditionalUpdate for a write,
+// ConditionalRemove for a removal, or 0 for a read.
 func (c *engine) condition(cond *storage.Condition, update storage.Features) *storage.Error {
+	isRead := update == 0
+	isWrite := update == storage.ConditionalUpdate
 	switch {
 	case *cond == storage.Condition{}:
 		return nil
-	case cond.Absent && update != storage.ConditionalUpdate:
+	case cond.Absent && !isWrite:
 		return invalid("IfAbsent", "fits only writes")
-	case cond.NotRevision != "" && update != 0:
+	case cond.NotRevision != "" && !isRead:
 		return invalid("IfRevisionNot", "fits only reads")
 	case cond.Absent && cond.Revision != "":
 		return invalid("condition", "must be IfAbsent or IfRevision, and not both")

@@ -12,6 +12,7 @@ import (
 // Some functions of the API need facts that no method of storage.Core reports. This file defines the
 // methods that report them. Package serving calls them for those functions of the API.
 
+// serving.EngineOf finds the engine behind a Core. For a Core of another package, it returns nil.
 func init() {
 	serving.EngineOf = func(c any) serving.Engine {
 		if b, ok := c.(bucket); ok {
@@ -41,6 +42,7 @@ func (c *engine) SharesAccount(other serving.Engine) bool {
 	return ok && evidence.EqualValues(c.driver.Locate("").Account, o.driver.Locate("").Account)
 }
 
+// Places returns where the objects of the bucket are. A layer such as a mirror has several places.
 func (c *engine) Places() []evidence.Place {
 	if c.desc.Places != nil {
 		return c.desc.Places()
@@ -56,8 +58,8 @@ func (c *engine) Hooks() []storage.Hook { return c.hooks }
 
 func (c *engine) BufferLimit() *buffer.Limit { return c.bufferLimit }
 
-// Need returns Unsupported, with a hint, if the bucket does not have the features f.
-// what is the name of the call or option that needs the features.
+// Need returns Unsupported, with a hint, if the bucket does not have the features f. what is the name
+// of the call or option that needs them.
 func (c *engine) Need(f storage.Features, what string) *storage.Error {
 	if f&signing != 0 && !c.has(storage.SignedURLs) {
 		return c.needSigning(f, what)

@@ -115,57 +115,67 @@ func (d *download) open() *storage.Error {
 		return e
 	}
 
+	// Each further request must read the same revision.
 	first.req.Condition = storage.Condition{Revision: attrs.Revision}
 	offset, length := d.reader.Range()
 	first.set(offset, length)
 	if split && length > firstSectionBytes {
-		d.fetch = d.fixedFetch()
+		// The first connection reads one section, and the fetch reads the rest.
 		first.set(offset, firstSectionBytes)
+		d.fetch = d.fixedFetch()
 	}
-	if d.concurrency == 0 && !d.op.engine.desc.Local && attrs.Revision != "" && length > growthLeast {
+
+	// Without WithConcurrency, a large download from a remote store may get more connections later.
+	mayGrow := d.concurrency == 0 && !d.op.engine.desc.Local && attrs.Revision != ""
+	if mayGrow && length > growthLeast {
 		d.probe = &running.Probe{}
 	}
 	return nil
 }
 
-// connectFirst makes the first request. If the download will be split, the request asks only for
-// the bytes of the first section. If the caller wants the whole object, it asks for the whole
-// object instead, because S3 returns no checksum for a range.
+// connectFirst makes the first request. If split is true, other connections will read the bytes
+// after the first section, so the request asks only for that section. It asks for all bytes
+// nevertheless if the caller wants the whole object, because S3 sends no checksum for a range.
 func (d *download) connectFirst(split bool) (*storage.Attrs, *storage.Error) {
 	req := &d.first.req
 	wantsRange := req.Offset > 0 || req.Length > 0
 	if !split || !wantsRange {
 		return d.first.connect()
 	}
-	wanted := req.Length
+
+	// connect sends req. Later, start needs the length that the caller wants.
+	length := req.Length
+	defer func() { req.Length = length }()
 	req.Length = firstSectionBytes
-	attrs, e := d.first.connect()
-	// start needs the span that the caller wants.
-	req.Length = wanted
-	return attrs, e
+	return d.first.connect()
 }
 
-// canSplit reports whether the requested span may be long enough for several sections. It returns
-// false for a suffix, because the end of the object is not known yet, and for a span that begins
-// past the end of any object.
+// canSplit reports whether several connections may share the requested range.
 func (d *download) canSplit() bool {
 	req := &d.first.req
-	if req.Suffix > 0 || req.Offset > math.MaxInt64-firstSectionBytes {
+	if req.Suffix > 0 {
+		// A range that counts from the end begins at an offset that is not known yet.
 		return false
 	}
-	return req.Length < 0 || req.Length > firstSectionBytes
+	if req.Offset > math.MaxInt64-firstSectionBytes {
+		// The end of the first section would overflow. No object is that large.
+		return false
+	}
+	toEnd := req.Length < 0
+	return toEnd || req.Length > firstSectionBytes
 }
 
 // openEmpty opens a download that delivers no bytes. It is called if the requested range is empty,
-// or if the provider refused the range. openEmpty reads the size of the object, to check the range.
-// If the range begins after the end of the object, openEmpty fails.
+// or if the provider refused the range. openEmpty reads the attributes of the object, to check the
+// range against its size. If the range begins after the end of the object, openEmpty fails.
 func (d *download) openEmpty() *storage.Error {
-	r := d.first.req
-	r.Auxiliary = true
-	attrs, e := head(d.ctx, &d.op, &r)
+	req := d.first.req
+	req.Auxiliary = true // the options of the caller are for a download, and this request is none
+	attrs, e := head(d.ctx, &d.op, &req)
 	if e != nil {
 		return e
 	}
+	// start fails with RangeNotSatisfiable if the range begins after the end.
 	if e := d.start(attrs); e != nil {
 		return e
 	}
@@ -190,7 +200,9 @@ func (d *download) start(attrs *storage.Attrs) *storage.Error {
 	}
 	seam.InitReader(&d.reader, d, attrs, start, end-start)
 	d.remaining = end - start
-	d.hashing = start == 0 && end == attrs.Size && attrs.CRC32C.Known
+	// The checksum is that of the whole object, so no part can be checked by it.
+	isWhole := start == 0 && end == attrs.Size
+	d.hashing = isWhole && attrs.CRC32C.Known
 	d.progress = progress.New(d.report, d.remaining)
 	return nil
 }
@@ -220,14 +232,17 @@ func (d *download) Read(p []byte) (int, error) {
 		// EOF ends the copy in writeFile. writeFile then lets the fetch write the rest.
 		return 0, io.EOF
 	case d.fetch != nil:
+		// Several connections deliver the bytes.
 		n, e = d.fetch.read(p)
 	case d.probe != nil:
+		// The first connection is measured: a slow one gets others beside it.
 		n, e = d.readProbed(p)
 	default:
 		n, e = d.first.read(p)
 	}
 
 	d.deliver(p[:n])
+	// An error after the last byte takes nothing from the caller.
 	if e != nil && d.remaining > 0 {
 		return n, d.fail(e)
 	}
@@ -306,7 +321,8 @@ func (d *download) Close() error {
 	// Cancel the fetch first: its close waits until all sections have ended.
 	if fetch != nil {
 		if d.probe != nil {
-			// grow has prepared the fetch.
+			// grow has prepared the fetch. The next large download begins with the same number of
+			// sections.
 			d.op.engine.downloads.End(fetch.limit)
 		}
 		fetch.cancel()

@@ -121,6 +121,7 @@ func (b *bufferSink) next() (*section, *storage.Error) {
 	if e := b.f.interrupted(); e != nil {
 		return nil, e
 	}
+	// The fetch has ended before the last byte, and no section has failed.
 	return nil, &storage.Error{Code: storage.Internal, Err: io.ErrUnexpectedEOF}
 }
 
@@ -145,10 +146,12 @@ func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 		return 0, ownError(s.fetched.err)
 	}
 
-	n, _ := s.fetched.buffer.ReadAt(p[:min(int64(len(p)), s.fetched.buffer.Size()-b.offset)], b.offset)
+	buf := s.fetched.buffer
+	p = p[:min(int64(len(p)), buf.Size()-b.offset)]
+	n, _ := buf.ReadAt(p, b.offset) // cannot fail within the size
 	b.offset += int64(n)
-	if b.offset == s.fetched.buffer.Size() {
-		s.fetched.buffer.Free()
+	if b.offset == buf.Size() {
+		buf.Free()
 		b.current = nil
 		b.offset = 0
 		b.f.limit.Release()

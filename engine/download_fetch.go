@@ -89,23 +89,27 @@ func newFetch(d *download, start int64, limit *running.Limit, size int64) *fetch
 func (d *download) fixedFetch() *fetch {
 	offset, length := d.reader.Range()
 	rest := length - firstSectionBytes
-	sections := min(int64(d.concurrency), rangeplan.MaxAtOnce, ceilDiv(rest, minSectionBytes))
-	size := min(max(ceilDiv(rest, sections), minSectionBytes), maxSectionBytes)
+	mostSections := ceilDiv(rest, minSectionBytes)
+	sections := min(int64(d.concurrency), rangeplan.MaxAtOnce, mostSections)
+	share := ceilDiv(rest, sections)
+	size := min(max(share, minSectionBytes), maxSectionBytes)
 	return newFetch(d, offset+firstSectionBytes, running.FixedLimit(int(sections)), size)
 }
 
 // ceilDiv returns a divided by b, rounded up.
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
 
-// readProbed reads from the first connection. If the connection is slow, it prepares a fetch.
+// readProbed reads from the first connection, and measures it. If the connection is slow and many
+// bytes remain, readProbed prepares a fetch.
 func (d *download) readProbed(p []byte) (int, *storage.Error) {
 	start := time.Now()
 	n, e := d.first.read(p)
 	if e != nil {
 		return n, e
 	}
-	rate, slow := d.probe.Read(start, n)
-	if slow && d.remaining-int64(n) >= growthLeast {
+	rate, isSlow := d.probe.Read(start, n)
+	remaining := d.remaining - int64(n)
+	if isSlow && remaining >= growthLeast {
 		d.grow(rate)
 	}
 	return n, nil
@@ -126,10 +130,12 @@ func (d *download) grow(rate float64) {
 	}
 	sections := int64(maxAdaptiveSections)
 	if !d.toFile {
+		// Reserve returns what is free, up to this number of bytes.
 		d.reserved = d.op.engine.bufferLimit.Reserve(maxAdaptiveSections * maxSectionBytes)
 		sections = d.reserved / maxSectionBytes
 	}
-	if sections < 2 {
+	const leastSections = 2 // one section at a time is no faster than the first connection
+	if sections < leastSections {
 		// There is too little memory now; the next sample of the probe tries again.
 		d.unreserve()
 		return
@@ -164,6 +170,7 @@ func (f *fetch) run() {
 		length := f.length(offset)
 		s.set(offset, length)
 		if f.sink.add(s) != nil {
+			// The sink has the error, and returns it in place of the section.
 			return
 		}
 		f.start(s)
@@ -173,28 +180,33 @@ func (f *fetch) run() {
 
 // start reads a section in a goroutine.
 func (f *fetch) start(s *section) {
-	prev := f.last
+	prev := f.last // closed when the section before s has ended
 	f.last = s.fetched.done
-	read := func() { f.sink.end(s, f.fill(s, prev)) }
-	panicked := func() { f.sink.end(s, errPanicked()) }
+	read := func() {
+		err := f.fill(s, prev)
+		f.sink.end(s, err)
+	}
+	onPanic := func() { f.sink.end(s, errPanicked()) }
 	f.group.Go(func() {
 		// done is closed after end, because a reader that waits for done then reads the error.
 		defer close(s.fetched.done)
-		f.group.Do(read, panicked)
+		f.group.Do(read, onPanic)
 	}, nil)
 }
 
-// fill reads a section to its end. A store may refuse a section, because it permits only few
-// connections. If WithConcurrency set the number of connections, fill fails. If the download opened
-// the connections on its own, fill waits until all earlier sections have ended, and tries again. If
-// the store refuses the section although no other section has a connection, fill fails.
+// fill reads a section to its end. prev is closed when the section before it has ended.
+//
+// A store may refuse a section, because it permits only few connections. If WithConcurrency set
+// their number, fill then fails. If the download opened them on its own, fill waits until all
+// earlier sections have ended, and tries again. If the store refuses a section while no other one
+// has a connection, fill fails.
 func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 	defer f.limit.Ended()
 	defer s.close()
 	f.active.Add(1)
 	defer f.active.Add(-1)
 
-	mayWait := f.size == 0
+	mayWait := f.size == 0 // WithConcurrency sets a size
 	for s.remaining.Load() > 0 {
 		free, err := f.sink.space(s)
 		if err != nil {
@@ -217,7 +229,7 @@ func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 		if err != nil {
 			return asError(f.ctx, err)
 		}
-		mayWait = !isAlone
+		mayWait = !isAlone // alone, the section has one more attempt
 		s.tries = running.Tries{}
 	}
 	return nil

@@ -69,7 +69,7 @@ func (s *section) get(ctx context.Context) (*storage.Attrs, error) {
 	ctx, cancel := context.WithCancel(serving.WithContent(ctx, s))
 	timer := time.AfterFunc(engine.retry.stall, cancel)
 	attrs, body, err := s.d.op.hedgedGet(ctx, &s.req)
-	inTime := timer.Stop()
+	inTime := timer.Stop() // false if the timer has fired
 	if err != nil {
 		cancel()
 		if !inTime {
@@ -246,16 +246,17 @@ func (s *section) afterDrop(err error) *storage.Error {
 	if s.ctx.Err() != nil {
 		return asError(s.ctx, s.ctx.Err())
 	}
+	// Errors of connections are often Internal, because the driver does not know them.
 	if !e.Retryable && e.Code != storage.Internal {
 		return e
 	}
 
-	isFirst := s.tries.Failed == 0
+	isFirstDrop := s.tries.Failed == 0
 	delay, mayRetry := s.d.op.engine.retry.allow(&s.tries, e)
 	if !mayRetry {
 		return e
 	}
-	if isFirst && e.Code != storage.RateLimited {
+	if isFirstDrop && e.Code != storage.RateLimited {
 		// Reconnect at once, because the lost connection had worked.
 		s.tries.Waited = 0
 		return nil
@@ -303,6 +304,7 @@ func (s *section) end(isLast bool) {
 	}
 
 	if cancel == nil {
+		// The driver is local.
 		_ = body.Close()
 		return
 	}

@@ -58,6 +58,7 @@ func (d *download) bodyTo(w io.Writer, src io.WriterTo) (int64, error) {
 	before := d.remaining
 	n, err := src.WriteTo(dst.withReaderFrom())
 	if !dst.accounts && n <= d.remaining {
+		// Without accounts, dst has not counted the bytes.
 		d.remaining -= n
 		d.count(n)
 	}
@@ -94,10 +95,11 @@ type destWriter struct {
 
 // Write writes p to the caller's writer, in chunks. Each chunk is hashed while it is still in the
 // processor's cache.
-func (t *destWriter) Write(p []byte) (written int, err error) {
+func (t *destWriter) Write(p []byte) (int, error) {
 	if t.accounts {
 		p = p[:min(int64(len(p)), t.d.remaining)]
 	}
+	written := 0
 	for {
 		if err := t.d.ctx.Err(); err != nil {
 			return written, err
@@ -136,34 +138,38 @@ func (t *destReaderFrom) Write(p []byte) (int, error) { return t.to.Write(p) }
 // each chunk. If the body is a file, a chunk is an io.LimitedReader of that file. The kernel can
 // copy such a chunk.
 func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
-	limited, ok := body.(*io.LimitedReader)
+	chunk, ok := body.(*io.LimitedReader)
 	if !ok {
-		limited = &io.LimitedReader{R: body, N: math.MaxInt64}
+		chunk = &io.LimitedReader{R: body, N: math.MaxInt64}
 	}
 	var written int64
-	for remaining := limited.N; remaining > 0; {
+	for remaining := chunk.N; remaining > 0; {
 		if err := t.to.d.ctx.Err(); err != nil {
 			return written, err
 		}
-		limited.N = min(remaining, deliverBytes)
-		remaining -= limited.N
-		n, err := t.readChunk(limited)
+		chunk.N = min(remaining, deliverBytes)
+		remaining -= chunk.N
+		n, err := t.readChunk(chunk)
 		written += n
-		if err != nil || limited.N > 0 {
+		isEnd := chunk.N > 0 // the body had fewer bytes than the chunk
+		if err != nil || isEnd {
 			return written, err
 		}
 	}
 	return written, nil
 }
 
-// readChunk copies one chunk. If the copy fails, readChunk tries to read one more byte of the body.
-// If the body does not fail, the error came from the writer.
-func (t *destReaderFrom) readChunk(body *io.LimitedReader) (int64, error) {
-	n, err := t.to.Writer.(io.ReaderFrom).ReadFrom(body)
-	if err != nil {
-		if _, broken := body.R.Read(make([]byte, 1)); broken == nil || broken == io.EOF {
-			t.to.err = err
-		}
+// readChunk copies one chunk of the body. If the copy fails, readChunk finds out which side failed:
+// if the body can still be read, the error came from the writer.
+func (t *destReaderFrom) readChunk(chunk *io.LimitedReader) (int64, error) {
+	n, err := t.to.Writer.(io.ReaderFrom).ReadFrom(chunk)
+	if err == nil {
+		return n, nil
+	}
+	body := chunk.R
+	_, bodyErr := body.Read(make([]byte, 1))
+	if bodyErr == nil || bodyErr == io.EOF {
+		t.to.err = err
 	}
 	return n, err
 }
@@ -214,22 +220,23 @@ func (d *download) mayFetch() bool {
 func (d *download) writeFile(file fileTarget) (int64, error) {
 	// With toFile, Read returns io.EOF as soon as a fetch is prepared. The copy then ends.
 	d.toFile = true
-	n, err := bodyio.Copy(file, d)
+	copied, err := bodyio.Copy(file, d)
 	d.toFile = false
 	if err != nil || d.fetch == nil {
-		return n, err
+		return copied, err
 	}
 
+	// The fetch writes at offsets, so the position must be moved after it.
 	rest := d.remaining
 	position, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
-		return n, err
+		return copied, err
 	}
 	if err := d.fetchTo(io.NewOffsetWriter(file, position)); err != nil {
-		return n, err
+		return copied, err
 	}
 	_, err = file.Seek(position+rest, io.SeekStart)
-	return n + rest, err
+	return copied + rest, err
 }
 
 // fetchTo writes the rest of the download to file. The next byte of the download is written at
@@ -242,7 +249,8 @@ func (d *download) fetchTo(file io.WriterAt) error {
 	// count chunks, so the number of sections depends only on WithConcurrency.
 	if sections := min(int64(d.concurrency), maxConcurrency); sections > 0 {
 		f.limit = running.FixedLimit(int(sections))
-		f.size = min(max((f.end-f.from)/sections+1, maxSectionBytes), maxInPlacePart)
+		share := (f.end-f.from)/sections + 1 // rounded up
+		f.size = min(max(share, maxSectionBytes), maxInPlacePart)
 	}
 
 	sink := &fileSink{
@@ -253,12 +261,13 @@ func (d *download) fetchTo(file io.WriterAt) error {
 	d.mu.Lock()
 	isClosed := d.ended
 	f.sink = sink
-	f.maxSize = 2 * maxSectionBytes
+	f.maxSize = 2 * maxSectionBytes // larger than with buffers, because sections cost no memory
 	d.mu.Unlock()
 	if isClosed {
 		return d.located(errClosed)
 	}
 
+	// The first section is read in the fetch, too, and then the others.
 	if f.limit.Acquire(f.ctx) == nil {
 		// The add of a fileSink never fails.
 		_ = sink.add(&d.first)
@@ -318,9 +327,10 @@ func (t *fileSink) end(s *section, err error) {
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// Join adjusts the checksum of the section to the number of bytes after the section. The XOR of
-	// all adjusted checksums is the checksum of all sections, in whatever order sections end.
-	t.crc ^= crc32c.Join(s.fetched.crc, 0, t.f.end-s.req.Offset)
+	// Join shifts the checksum of the section by the number of bytes after the section. The XOR of
+	// all shifted checksums is the checksum of all sections, in whatever order sections end.
+	bytesAfter := t.f.end - s.req.Offset
+	t.crc ^= crc32c.Join(s.fetched.crc, 0, bytesAfter)
 	if err != nil && t.err == nil {
 		t.err = err
 		t.f.cancel()
@@ -336,8 +346,12 @@ func (t *fileSink) failDownload(err error) error {
 		_ = d.fail(&storage.Error{Code: storage.Internal, Err: err})
 		return err
 	}
-	if interruption := t.f.interrupted(); interruption != nil && e.Code == storage.Canceled {
-		e = interruption
+	if e.Code == storage.Canceled {
+		// The fetch cancels its sections if the caller's context ends or the reader is closed. Say
+		// which of these happened.
+		if cause := t.f.interrupted(); cause != nil {
+			e = cause
+		}
 	}
 	return d.fail(e)
 }
@@ -346,12 +360,14 @@ func (t *fileSink) failDownload(err error) error {
 // object.
 func (t *fileSink) result() error {
 	d := t.f.d
+	// d.crc is the checksum of the bytes before the sections, and t.crc that of the sections.
 	d.crc = crc32c.Join(d.crc, t.crc, t.added)
 	d.remaining -= t.added
 	if t.err != nil {
 		return t.err
 	}
 	if d.remaining > 0 {
+		// No section failed, but run has not started all of them.
 		return d.fail(t.f.interrupted())
 	}
 	if err := d.finish(); err != io.EOF {

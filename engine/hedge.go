@@ -60,7 +60,7 @@ func (h *hedger) spend() bool {
 	if h.earned.Add(-hedgeCost) >= 0 {
 		return true
 	}
-	h.earned.Add(hedgeCost)
+	h.earned.Add(hedgeCost) // give it back
 	return false
 }
 
@@ -158,20 +158,25 @@ func (a *response) close() {
 func (o *operation) hedge(ctx context.Context, l *latencies, request func(context.Context) response) response {
 	o.engine.hedger.earn()
 	start := time.Now()
-	slow := l.slow.Load()
-	var first response
+	slow := l.slow.Load() // 0 until enough reads were measured
+	var resp response
 	if slow == 0 {
-		first = request(ctx)
+		resp = request(ctx)
 	} else {
-		race := requestRace{op: o, request: request, responses: make(chan response, 2)}
-		first = race.run(ctx, o.engine.hedger.delay(slow))
+		race := requestRace{
+			op:        o,
+			request:   request,
+			responses: make(chan response, 2),
+		}
+		resp = race.run(ctx, o.engine.hedger.delay(slow))
 	}
-	// The time is measured from the begin of the first request, even if the second request returned
-	// first. In that case, the first request would have taken even longer.
-	if first.decides(ctx) {
+
+	// The time is measured from the beginning of the first request, even if the second request
+	// returned first. In that case, the first request would have taken even longer.
+	if resp.decides(ctx) {
 		l.add(time.Since(start))
 	}
-	return first
+	return resp
 }
 
 // A requestRace makes one request and, if that is slow, a second one.
@@ -238,16 +243,17 @@ func (r *requestRace) stop(first *response, pending int) {
 		other.close()
 	}
 
-	// Nobody closes the body of the first response if Raise panics or if the request failed.
-	keepsBody := false
+	// The caller closes the body of a successful response. If Raise panics or the request failed, the
+	// caller gets no body.
+	callerCloses := false
 	defer func() {
-		if !keepsBody {
+		if !callerCloses {
 			first.close()
 			r.cancels[first.request]()
 		}
 	}()
 	r.caught.Raise()
-	keepsBody = first.err == nil
+	callerCloses = first.err == nil
 }
 
 // mayHedge reports whether the bucket permits a hedge now.

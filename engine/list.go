@@ -60,13 +60,14 @@ func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.
 	req.Prefix = opts.Prefix
 	req.Delimiter = opts.Delimiter
 	req.StartAfter = opts.StartAfter
+	req.SoftDeleted = opts.SoftDeleted
 	if e := l.op.prepare(c, op, req.Prefix); e != nil {
 		return e
 	}
+
 	if opts.PageSize < 0 || opts.Limit < 0 {
 		return invalid("ListOptions", "must have no negative PageSize or Limit")
 	}
-	req.SoftDeleted = opts.SoftDeleted
 	if req.SoftDeleted && op != "Versions" {
 		return invalid("WithSoftDeleted", "fits only Versions and Restore")
 	}
@@ -78,6 +79,7 @@ func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.
 	}
 
 	l.after = req.StartAfter
+	// Versions come in order from each store that has versions.
 	l.anyOrder = op != "Versions" && !c.has(storage.OrderedListing)
 	if l.anyOrder {
 		return l.checkAnyOrder()
@@ -366,8 +368,8 @@ var errRepeats = &storage.Error{
 }
 
 // check fails if the listing repeats pages, or has too many pages without a new entry. token is the
-// token of the page. next is the token of the page after it. last identifies the last
-// entry of the page, or is "" if the page has no entry.
+// token of the page, and next that of the page after it, or "" after the last page. last identifies
+// the last entry of the page, or is "" if the page has no entry.
 func (p *pageProgress) check(desc *driver.Description, token, next, last string) *storage.Error {
 	if next == "" {
 		*p = pageProgress{}
@@ -377,6 +379,8 @@ func (p *pageProgress) check(desc *driver.Description, token, next, last string)
 		return errRepeats
 	}
 	p.pages++
+	// Replace the mark after page 1, 2, 4, 8 and so on. In time, the distance between two marks is
+	// longer than any cycle of tokens.
 	isPowerOfTwo := p.pages&(p.pages-1) == 0
 	if isPowerOfTwo {
 		p.mark = next

@@ -101,12 +101,12 @@ type pagePrefetch struct {
 // first page.
 const untilPrefetch = 8
 
-// shouldPrefetch reports whether to request the next page now. The caller is about to yield the
-// entry with the index i of the present page. If this is the first page, the next page is requested
-// only after some entries. If the caller leaves the loop after the first entries, it causes only
-// one request.
-// During later pages, the next page is requested before the first entry, so that it arrives while
-// the caller works. A local store needs no prefetch.
+// shouldPrefetch reports whether to request the next page now, before entry i of a page with count
+// entries is yielded.
+//
+// During the first page, the next page is requested only after some entries, so that a caller who
+// leaves the loop soon causes only one request. During later pages, it is requested before the first
+// entry, so that it arrives while the caller works. A local store needs no prefetch.
 func (l *listOp) shouldPrefetch(isFirst bool, i, count int) bool {
 	if l.op.engine.desc.Local {
 		return false
@@ -123,8 +123,9 @@ func (l *listOp) prefetch(ctx context.Context, token string, limit int) *pagePre
 	ctx, n.cancel = context.WithCancel(ctx)
 	r := l.req
 	r.Token = token
-	r.Entries = l.spare
 	r.Limit = limit
+	// The caller still reads the memory of the present page, so use that of the page before.
+	r.Entries = l.spare
 	l.spare = nil
 	n.group.Go(func() {
 		n.page, n.e = l.fetch(ctx, &r, &l.progress)
@@ -143,6 +144,7 @@ func (l *listOp) next(ctx context.Context, n *pagePrefetch) (*storage.Page, *sto
 	if n.e != nil {
 		return nil, n.e
 	}
+	// The page before was read, so the next prefetch may reuse its memory.
 	l.spare = l.req.Entries
 	if e := l.filter(n.page); e != nil {
 		return nil, e

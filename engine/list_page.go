@@ -44,6 +44,7 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 	firstToken := l.req.Token
 	isExact := l.req.Limit == size
 
+	// entries has those of the driver's pages so far.
 	var entries []storage.ListEntry
 	for {
 		page, e := l.page(ctx)
@@ -54,11 +55,11 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 			page.Entries = append(entries, page.Entries...)
 		}
 
-		if len(page.Entries) > size && !isExact && !l.startsAfter() {
-			// The driver has returned one entry more than the page may have. The driver's token
-			// continues after that entry. The next page must begin with that entry, but this store
-			// cannot begin at a key. Request the page again, without the additional entry. The new
-			// token is the right one for the next page.
+		isTooLong := len(page.Entries) > size
+		if isTooLong && !isExact && !l.startsAfter() {
+			// The next page must begin with the additional entry. The driver's token continues after
+			// it, and this store cannot begin at a key. So request the page again without that entry,
+			// for a token that continues with it.
 			l.restart(firstToken, size)
 			entries = nil
 			asksForNext = false
@@ -66,16 +67,20 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 			continue
 		}
 		// Azure's driver may also return more entries than were asked for, because it has to sort them.
-		if len(page.Entries) > size && !l.anyOrder {
+		if isTooLong && !l.anyOrder {
 			page.Entries = page.Entries[:size]
 			page.Token = sealKey(l, page.Entries[size-1].Key)
 			return page, nil
 		}
-		if page.Token == "" || !asksForNext && l.isComplete(page, size) {
+
+		isLast := page.Token == ""
+		isFull := !asksForNext && l.isComplete(page, size)
+		if isLast || isFull {
 			page.Token = seal(l, page.Token)
 			return page, nil
 		}
 
+		// Request the rest of the page.
 		entries = page.Entries
 		l.req.Token = page.Token
 		if !asksForNext {

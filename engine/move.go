@@ -137,9 +137,7 @@ func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 // have moved the object, the outcome is unknown. Neither a missing source nor an object at the
 // destination then proves that the move failed.
 func (m *moveOp) failure(e *storage.Error) *storage.Error {
-	switch e.Code {
-	case storage.ObjectNotFound, storage.PreconditionFailed:
-	default:
+	if e.Code != storage.ObjectNotFound && e.Code != storage.PreconditionFailed {
 		return e
 	}
 	if e.Unknown || state(e).Repeated {
@@ -149,8 +147,10 @@ func (m *moveOp) failure(e *storage.Error) *storage.Error {
 		return e
 	}
 	if e.Code == storage.ObjectNotFound {
+		// The source is missing, so the error names its key.
 		return keyError(&m.op, e, m.req.From)
 	}
+	// After IfAbsent, the text of the error says that there is an object.
 	state(e).Absent = m.req.Condition.Absent
 	return e
 }

@@ -63,6 +63,7 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		if e == nil || !c.stale {
 			return attrs, e
 		}
+		// The store has refused parts that may have been replaced since they were listed.
 		previous = listed
 		refusal = e
 	}
@@ -84,9 +85,11 @@ func (c *completion) joinListed(ctx context.Context, listed []driver.Part) (*sto
 // It fails if a part is missing.
 func (c *completion) choose(listed []driver.Part) ([]driver.Part, *storage.Error) {
 	if c.options.Parts == nil {
+		// All parts: their numbers must be 1, 2, 3 and so on.
 		for i, part := range listed {
-			if part.Number != i+1 {
-				return nil, invalid(fmt.Sprintf("part %d", i+1), "must not be missing: the store has none")
+			number := i + 1
+			if part.Number != number {
+				return nil, invalid(fmt.Sprintf("part %d", number), "must not be missing: the store has none")
 			}
 		}
 		return listed, nil
@@ -231,13 +234,14 @@ func (c *completion) join(ctx context.Context, req *driver.CompleteRequest) (*st
 		func(ctx context.Context) (*storage.Attrs, error) { return c.op.engine.driver.CompleteParts(ctx, req) },
 	)
 	if e != nil && !e.Unknown {
+		// The store has refused the request.
 		attrs, e = c.completedBefore(ctx, e)
 		c.stale = e != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Changed)
 		return attrs, e
 	}
 
 	responseLost := e != nil
-	attrs, e = finishWrite(ctx, &c.op, attrs, e, &intent{
+	want := &intent{
 		properties: recordedProperties(&u.record),
 		controls:   put.Controls,
 		native:     put.Native,
@@ -245,11 +249,13 @@ func (c *completion) join(ctx context.Context, req *driver.CompleteRequest) (*st
 		crc:        put.CRC32C,
 		condition:  u.put.Condition,
 		writeID:    u.record.WriteID,
-	})
+	}
+	attrs, e = finishWrite(ctx, &c.op, attrs, e, want)
 	if e != nil {
 		return nil, e
 	}
 	if responseLost {
+		// A repeated request may have left parts.
 		c.dropParts(ctx)
 	}
 	return c.readBack(ctx, attrs), nil
@@ -268,23 +274,29 @@ func (c *completion) dropParts(ctx context.Context) {
 func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*storage.Attrs, *storage.Error) {
 	u := c.upload
 	state(e).Absent = e.Code == storage.PreconditionFailed && u.put.Condition.Absent
-	switch e.Code {
-	case storage.ObjectNotFound, storage.InvalidArgument, storage.PreconditionFailed, storage.Unavailable:
-	default:
+	// Stores answer with these codes if the upload was completed before.
+	answersOfStores := []storage.Code{
+		storage.ObjectNotFound,
+		storage.InvalidArgument,
+		storage.PreconditionFailed,
+		storage.Unavailable,
+	}
+	if !slices.Contains(answersOfStores, e.Code) {
 		return nil, e
 	}
 
 	if u.record.WriteID != "" && ctx.Err() == nil {
-		attrs, failure := c.findOwn(ctx)
+		attrs, headErr := c.findOwn(ctx)
+		if headErr != nil {
+			// Do not return e. It would say that the upload is gone, although the object may exist.
+			return nil, headErr
+		}
 		if attrs != nil {
 			if e.Code != storage.ObjectNotFound {
+				// The upload may still have parts.
 				c.dropParts(ctx)
 			}
 			return c.op.toUser(ctx, attrs), nil
-		}
-		if failure != nil {
-			// Do not return e. It would say that the upload is gone, although the object may exist.
-			return nil, failure
 		}
 	}
 	if mustRestart(e) && u.put.Condition != (storage.Condition{}) {
@@ -304,14 +316,16 @@ func (c *completion) findOwn(ctx context.Context) (*storage.Attrs, *storage.Erro
 		Native:    u.put.Native,
 		Auxiliary: true,
 	})
+	if e == nil && metadata.HoldsWriteID(attrs.Metadata, u.record.WriteID) {
+		return attrs, nil
+	}
 	if e == nil {
-		if metadata.HoldsWriteID(attrs.Metadata, u.record.WriteID) {
-			return attrs, nil
-		}
+		// The object is of another write.
 		return nil, nil
 	}
 	if ctx.Err() != nil || e.Code == storage.Unavailable || e.Code == storage.RateLimited {
 		return nil, e
 	}
+	// Each other error, such as ObjectNotFound, counts as no object.
 	return nil, nil
 }

@@ -44,7 +44,7 @@ func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEnt
 			return "", "", e
 		}
 		for _, entry := range page.Uploads {
-			last = entry.Key + "\x00" + entry.Upload
+			last = entry.Key + "\x00" + entry.Upload // a key may have several uploads
 			if !strings.HasPrefix(entry.Key, req.Prefix) {
 				continue
 			}
@@ -104,9 +104,9 @@ func (u *multipartUpload) adopt(upload string) *storage.Error {
 		if u.attributed {
 			return invalid("options", "must not be attributes, tags or locks: the store has those of BeginUpload")
 		}
+		// The store keeps the content type and the write id of BeginUpload. They are not known here.
 		r.Properties = storage.Properties{}
 		record.Type = ""
-		// The store keeps the write id of BeginUpload, which is not known here.
 		record.WriteID = ""
 		u.finishRequest()
 	}

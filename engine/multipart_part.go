@@ -34,6 +34,7 @@ func (u *multipartUpload) PutPart(
 func (b bucket) PutSignedPart(
 	ctx context.Context, key, upload string, number int, body io.Reader, opts *storage.PartOptions,
 ) (*storage.UploadedPart, error) {
+	// The upload has only what a part needs. The rest is known to the process that has begun it.
 	u := &multipartUpload{
 		engine: b.engine,
 		record: uploadtoken.Record{Key: key, Upload: upload},
@@ -74,6 +75,8 @@ func (u *multipartUpload) putPart(
 			return nil, u.goneError(ctx, o, e)
 		}
 		o.bytes.Store(part.Size)
+
+		// Some stores list parts without checksums. Complete then takes those of the sent parts.
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		if u.sent == nil {
@@ -104,10 +107,16 @@ func (p *partUpload) resolve(o *operation, body io.Reader) *storage.Error {
 	if e := w.src.init(body, p.options.Size, math.MaxInt64); e != nil {
 		return e
 	}
-	if w.src.readerAt == nil && w.src.size > o.engine.bufferLimit.Max && !o.engine.has(driver.StreamingPut) {
-		return partTooLarge(o.engine.bufferLimit.Max)
+
+	// A stream must fit into memory, unless the driver accepts streams.
+	isStream := w.src.readerAt == nil
+	mostBytes := o.engine.bufferLimit.Max
+	if isStream && w.src.size > mostBytes && !o.engine.has(driver.StreamingPut) {
+		return partTooLarge(mostBytes)
 	}
 	w.progress = progress.New(p.options.Progress, w.src.size)
+
+	// Without WithSize, the size may be known only now.
 	return p.upload.checkPart(p.number, w.src.size)
 }
 
@@ -151,6 +160,7 @@ func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 		return driver.Part{}, e
 	}
 	if !ended {
+		// Only a driver that accepts streams gets here.
 		return p.stream(ctx, content)
 	}
 
@@ -191,6 +201,7 @@ func (p *partUpload) stream(ctx context.Context, first *buffer.Buffer) (driver.P
 		AnyOrder:  w.req.AnyOrder,
 		Unchecked: w.req.UncheckedParts,
 	}
+	// The checksum is known, and set in the request, after the last byte was read.
 	content.sum = &r.CRC32C
 	part, e := w.op.requestPart(ctx, r, content)
 	part.Size = content.read
@@ -219,7 +230,7 @@ func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bo
 	}
 	streams := w.op.engine.has(driver.StreamingPut) && maximum >= lookAhead
 	if streams {
-		maximum = lookAhead - 1
+		maximum = lookAhead - 1 // so that Fill below reads lookAhead bytes
 	}
 
 	// One byte more than the maximum shows that the stream is longer. Fill returns io.EOF if the
@@ -272,7 +283,7 @@ func (u *multipartUpload) goneError(ctx context.Context, o *operation, e *storag
 		return e
 	}
 	// Stores also return these errors for other reasons. Ask for the upload itself.
-	_, failure := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
+	_, listErr := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
 		return o.engine.driver.ListParts(ctx, &driver.ListPartsRequest{
 			Key:    u.put.Key,
 			Upload: u.record.Upload,
@@ -280,7 +291,7 @@ func (u *multipartUpload) goneError(ctx context.Context, o *operation, e *storag
 			Native: u.put.Native,
 		})
 	})
-	if failure != nil && failure.Code == storage.ObjectNotFound {
+	if listErr != nil && listErr.Code == storage.ObjectNotFound {
 		return errUploadGone(e)
 	}
 	return e

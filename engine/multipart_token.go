@@ -113,8 +113,8 @@ func (b bucket) ContinueUpload(
 	})
 }
 
-// continueUpload returns an upload that was begun earlier. It makes no request. It calls the
-// parameter open, which checks the options and sets the fields of the upload.
+// continueUpload returns an upload that was begun earlier. It makes no request. The function open
+// checks the options of the caller, and sets the fields of the upload.
 func continueUpload(
 	ctx context.Context, c *engine, name, key string, open func(*operation, *multipartUpload) *storage.Error,
 ) (storage.MultipartUpload, error) {
@@ -145,6 +145,7 @@ func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *st
 	}
 	o.key = record.Key
 	if !strings.HasPrefix(o.key, optionState(opts).View) {
+		// The upload is outside of the Prefixed view through which it is continued.
 		e := invalid("token", uploadtoken.OtherBucket)
 		o.locate(e)
 		// Only the hooks see the key, and not the caller, who has no access to it.

@@ -68,7 +68,8 @@ func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *st
 	put.Key = o.key
 	put.AnyOrder = true
 	put.UncheckedParts = opts.UncheckedParts
-	u.attributed = opts.Set != 0 || put.PublicRead || opts.Tags != nil || locks(&opts.Controls)
+	hasControls := put.PublicRead || opts.Tags != nil || locks(&opts.Controls)
+	u.attributed = opts.Set != 0 || hasControls
 
 	if e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload"); e != nil {
 		return e

@@ -57,9 +57,9 @@ func (o *operation) prepareWrite(c *engine, name, key string) *storage.Error {
 	return o.prepare(c, name, key)
 }
 
-// begin starts the span and calls the hooks. It returns the context that the hooks return. The
-// parameter e is an error of earlier checks, or nil. If e is not nil, only the hooks are called,
-// because they see refused operations, too, and begin returns e.
+// begin starts the span and calls the hooks. It returns the context that the hooks return. If e, the
+// error of earlier checks, is not nil, begin only calls the hooks, which see refused operations, too,
+// and returns e.
 //
 // A part of another operation of the bucket has neither a span nor hooks of its own (see within).
 func (o *operation) begin(ctx context.Context, e *storage.Error) (context.Context, *storage.Error) {
@@ -83,9 +83,9 @@ func (o *operation) begin(ctx context.Context, e *storage.Error) (context.Contex
 	return ctx, e
 }
 
-// callHooks calls the hooks, before the operation. It returns the context that they return. The
-// parameter e is an error of earlier checks, or nil. callHooks returns e, or the error of a hook that
-// denies the operation.
+// callHooks calls the hooks, before the operation. It returns the context that they return, and the
+// error of a hook that denies the operation. If e, the error of earlier checks, is not nil, callHooks
+// returns e instead.
 func (o *operation) callHooks(ctx context.Context, e *storage.Error) (context.Context, *storage.Error) {
 	if len(o.engine.hooks) == 0 {
 		return ctx, e
@@ -154,6 +154,7 @@ func (o *operation) end(failure *storage.Error) error {
 		})
 	}
 	if !o.begun {
+		// A refused operation has no span.
 		return err
 	}
 	o.begun = false
@@ -197,8 +198,8 @@ func request[T any](
 	return result, e
 }
 
-// run begins the operation, calls its parameter do, and ends the operation. e is an
-// error of earlier checks. If e is not nil, run only calls the hooks. If run returns an error, it
+// run runs an operation: it calls the hooks, then do, and ends the operation. e is an error of the
+// caller's checks, or nil. If it is not nil, run only calls the hooks. If run returns an error, it
 // returns no result.
 func run[T any](
 	ctx context.Context, o *operation, e *storage.Error, do func(context.Context) (T, *storage.Error),
@@ -239,6 +240,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		}
 		err := do(ctx)
 		if body != nil {
+			// Driver calls recover from a panic of the body. Let it reach the caller.
 			body.raise()
 		}
 		if err == nil {
@@ -312,31 +314,40 @@ func (o *operation) endAttempt(e *storage.Error) {
 // the last attempt. If there was no attempt yet, e is nil: the operation may wait before its first
 // attempt, while the store throttles the bucket.
 func (o *operation) waitError(ctx context.Context, e *storage.Error, unknown bool) *storage.Error {
-	cause := o.engine.retry.pace.Refusal()
+	// The caller learns why the operation had to wait.
+	reason := o.engine.retry.pace.Refusal()
 	if e != nil {
-		cause = e
+		reason = e
 	}
-	failure := asError(ctx, ctx.Err())
-	failure.Unknown = unknown
-	if cause != nil {
-		failure.Err = errors.Join(failure.Err, cause)
+	waitErr := asError(ctx, ctx.Err())
+	waitErr.Unknown = unknown
+	if reason != nil {
+		waitErr.Err = errors.Join(waitErr.Err, reason)
 	}
-	return failure
+	return waitErr
 }
 
 // keyError returns e as an error of one key, for an operation that has several keys.
 func keyError(o *operation, e *storage.Error, key string) *storage.Error {
-	one := operation{engine: o.engine, name: o.name, key: key, writes: o.writes}
+	// The end of an operation on this key alone adds the key to the error.
+	single := operation{
+		engine: o.engine,
+		name:   o.name,
+		key:    key,
+		writes: o.writes,
+	}
 	clone := *e
 	clone.Key = ""
-	return ownError(one.end(&clone))
+	return ownError(single.end(&clone))
 }
 
 // hookRefusal returns the error of an operation that a hook has refused with err. It has the Code of
 // err, or PermissionDenied if err has no Code.
 func hookRefusal(err error) *storage.Error {
+	_, isError := errors.AsType[*storage.Error](err)
+	_, isCode := errors.AsType[storage.Code](err)
 	code := storage.PermissionDenied
-	if errors.As(err, new(*storage.Error)) || errors.As(err, new(storage.Code)) {
+	if isError || isCode {
 		code = storage.CodeOf(err)
 	}
 	return &storage.Error{Code: code, Err: err}
@@ -379,6 +390,8 @@ func (r *retrier) ended(e *storage.Error) {
 		r.pace.Refused(&clone)
 		return
 	}
+	// After each other error that is final, the store has answered. If the caller has ended the
+	// attempt, the store may not have answered.
 	endedByCaller := e.Code == storage.Canceled || e.Code == storage.DeadlineExceeded
 	if !e.Retryable && !endedByCaller {
 		r.pace.Answered()

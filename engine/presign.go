@@ -149,8 +149,11 @@ func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
 	}
 	opts := s.opts
 	*r = driver.SignRequest{
+		Key:                        s.op.key,
+		Method:                     method,
+		BaseURL:                    s.op.engine.signingBaseURL,
 		Version:                    opts.Version,
-		TTL:                        opts.TTL,
+		TTL:                        cmp.Or(opts.TTL, defaultTTL),
 		Properties:                 opts.Properties,
 		Controls:                   opts.Controls,
 		Condition:                  opts.Condition,
@@ -162,14 +165,7 @@ func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
 		ResponseContentDisposition: opts.ResponseContentDisposition,
 	}
 
-	if e := s.op.engine.needSigning(storage.SignedURLs, op); e != nil {
-		return e
-	}
-	r.TTL = cmp.Or(r.TTL, defaultTTL)
-	r.Key = s.op.key
-	r.Method = method
-	r.BaseURL = s.op.engine.signingBaseURL
-	return nil
+	return s.op.engine.needSigning(storage.SignedURLs, op)
 }
 
 // signing is the set of all features of signed requests.
@@ -216,11 +212,13 @@ func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
 	if e := c.signedControls(&req.Controls); e != nil {
 		return e
 	}
-	req.Metadata = c.metadata.Encode(req.Metadata, "")
+	const noWriteID = "" // a client that sends the request needs none
+	req.Metadata = c.metadata.Encode(req.Metadata, noWriteID)
 
 	// A web page cannot add fields to a signed form, so the form must have a content type. A client
 	// of a signed URL may send any content type if none was signed.
-	if req.ContentType == "" && method == http.MethodPost {
+	isForm := method == http.MethodPost
+	if req.ContentType == "" && isForm {
 		req.ContentType = contentType("", s.op.key, nil)
 	}
 	return nil

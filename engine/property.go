@@ -79,6 +79,7 @@ func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
 	if e := c.needProperties(p, w.set); e != nil {
 		return e
 	}
+	// The store can keep all properties that options have set. Those of a copied source may remain.
 	c.dropProperties(p)
 	if p.StorageClass != "" {
 		if e := c.need(storage.StorageClasses, "WithStorageClass"); e != nil {
@@ -182,7 +183,9 @@ func (c *engine) needProperties(p *storage.Properties, set storage.PropertySet) 
 		}
 	}
 	for _, text := range textProperties {
-		if set&text.bit == 0 || text.bit == storage.StorageClassSet {
+		isSet := set&text.bit != 0
+		if !isSet || text.bit == storage.StorageClassSet {
+			// Storage classes are a feature of their own.
 			continue
 		}
 		// An empty value asks for nothing. Only WithContentType is refused even with an empty value.

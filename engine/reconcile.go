@@ -24,13 +24,14 @@ type intent struct {
 	named      bool   // whether the caller chose writeID; an earlier call may then have used the same id
 }
 
-// finishWrite turns the result of the driver into the result for the user. The parameters attrs and
-// e are the result of the driver. If the write failed, finishWrite determines whether it took effect.
+// finishWrite turns attrs and e, the results of the driver's write, into those for the user. If the
+// write failed, finishWrite determines whether it took effect nevertheless. want has the object that
+// was to be written.
 func finishWrite(
 	ctx context.Context, o *operation, attrs *storage.Attrs, e *storage.Error, want *intent,
 ) (*storage.Attrs, *storage.Error) {
-	reconciled := e != nil
-	if reconciled {
+	failed := e != nil
+	if failed {
 		attrs, e = reconcile(ctx, o, e, want)
 		if e != nil {
 			return nil, e
@@ -42,8 +43,8 @@ func finishWrite(
 		}
 		attrs.CRC32C = want.crc
 	}
-	if reconciled {
-		// The attributes come from Head, so they are complete.
+	if failed {
+		// The attributes come from the Head of reconcile, so they are complete.
 		return o.toUser(ctx, attrs), nil
 	}
 
@@ -91,20 +92,23 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 
 	// Do not retry Head if the store throttles. The attempts of the write have waited long enough.
 	o.once = e.Code == storage.RateLimited
-	attrs, failure := lookUp(ctx, o, want)
-	if failure == nil && metadata.HoldsWriteID(attrs.Metadata, want.writeID) && !want.otherContent(attrs) {
+	attrs, headErr := lookUp(ctx, o, want)
+	if headErr == nil && metadata.HoldsWriteID(attrs.Metadata, want.writeID) && !want.otherContent(attrs) {
 		return attrs, nil
 	}
 
 	// Nothing shows that this write took effect: the object is not there, has no such id, or could
 	// not be read. The store may still execute the write later, so return its error.
-	if failure != nil {
-		if retryRefused && ownEffect(e) && failure.Code != storage.ObjectNotFound {
+	if headErr != nil {
+		mayExist := headErr.Code != storage.ObjectNotFound
+		if retryRefused && ownEffect(e) && mayExist {
 			// The earlier attempt may be what this attempt conflicts with.
 			e.Unknown = true
 		}
 		return nil, unresolved(e)
 	}
+
+	// The object has another write id.
 	if e.Code != storage.PreconditionFailed || !e.Unknown {
 		return nil, unresolved(e)
 	}
@@ -121,8 +125,10 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 // the error does not show that a condition of this write failed.
 func (in *intent) conditionFailure(c *engine, e *storage.Error) *storage.Error {
 	if in.condition.Absent {
+		// The text of the error will say that the key exists.
 		state(e).Absent = true
-		if in.named && in.writeID != "" {
+		hasCallersID := in.named && in.writeID != ""
+		if hasCallersID {
 			// An earlier call with this write id may have stored the object.
 			e.Unknown = true
 		}

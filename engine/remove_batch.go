@@ -171,13 +171,13 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	}
 
 	ctx, refusal := o.begin(r.ctx, refusal)
-	if refusal == nil {
-		r.send(ctx, o, pending)
-	} else {
+	if refusal != nil {
 		for _, entry := range pending {
 			entry.err = refusal
 		}
+		return endRemovals(o, removals)
 	}
+	r.send(ctx, o, pending)
 	return endRemovals(o, removals)
 }
 
@@ -246,6 +246,7 @@ func (r *removeOp) send(ctx context.Context, o *operation, pending []*groupRemov
 		if len(pending) == 0 {
 			return
 		}
+		// The provider has refused the batch, so do not try it with the next group.
 		r.noBatches = true
 	}
 	running.All(len(pending), removal.AtOnce, func(i int) error {

@@ -57,27 +57,28 @@ func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Serv
 func askBucket[T any](
 	ctx context.Context, s *service, op, name string, argErr *storage.Error, do func(ctx context.Context) (T, error),
 ) (T, error) {
-	// The operation has an engine of its own, whose description names the bucket.
-	c := s.engine
-	scope := &engine{
-		desc:        c.desc,
-		hooks:       c.hooks,
-		bufferLimit: c.bufferLimit,
-		retry:       c.retry,
-		telemetry:   c.telemetry,
+	// The operation has an engine of its own, whose description names the bucket. Hooks, telemetry
+	// and errors take the name from it.
+	account := s.engine
+	bucketEngine := &engine{
+		desc:        account.desc,
+		hooks:       account.hooks,
+		bufferLimit: account.bufferLimit,
+		retry:       account.retry,
+		telemetry:   account.telemetry,
 	}
-	scope.desc.Bucket = name
+	bucketEngine.desc.Bucket = name
 	o := &operation{
-		engine: scope,
+		engine: bucketEngine,
 		name:   op,
 		writes: true,
 	}
 
 	e := argErr
-	if c.optionError != nil {
-		e = c.optionError
+	if account.optionError != nil {
+		e = account.optionError
 	}
-	if c.closed.Load() {
+	if account.closed.Load() {
 		e = errServiceClosed()
 	}
 	return run(ctx, o, e, func(ctx context.Context) (T, *storage.Error) { return request(ctx, o, do) })
@@ -334,15 +335,17 @@ func (s *service) add(c *engine) bool {
 	if s.engine.closed.Load() {
 		return false
 	}
+	// The pointer is weak, so that a bucket which the program has dropped without Close can be freed.
+	// The record is removed by Close of the bucket or, after such a drop, by the garbage collector.
 	if s.buckets == nil {
 		s.buckets = map[weak.Pointer[engine]]struct{}{}
 	}
-	p := weak.Make(c)
-	s.buckets[p] = struct{}{}
+	pointer := weak.Make(c)
+	s.buckets[pointer] = struct{}{}
 	c.forget = func() {
-		s.forget(p)
+		s.forget(pointer)
 	}
-	runtime.AddCleanup(c, s.forget, p)
+	runtime.AddCleanup(c, s.forget, pointer)
 	return true
 }
 
@@ -417,7 +420,8 @@ func checkBucketName(name string) *storage.Error {
 
 // isPortableName reports whether every provider accepts the name for a new bucket.
 func isPortableName(name string) bool {
-	if len(name) < 3 || len(name) > 63 || strings.Contains(name, "--") {
+	const minLength, maxLength = 3, 63
+	if len(name) < minLength || len(name) > maxLength || strings.Contains(name, "--") {
 		return false
 	}
 	if name[0] == '-' || name[len(name)-1] == '-' {
@@ -435,9 +439,9 @@ func isPortableName(name string) bool {
 
 // checkOpenName refuses names that no provider accepts. The provider checks the rest.
 func checkOpenName(name string) *storage.Error {
-	refused := name == "" || name == "." || name == ".." || len(name) > 255 ||
-		strings.ContainsAny(name, "/\\?#") || !headertext.Plain(name)
-	if refused {
+	const maxBytes = 255 // of a file name, because a bucket may be a directory
+	isPath := name == "." || name == ".." || strings.ContainsAny(name, "/\\?#")
+	if name == "" || len(name) > maxBytes || isPath || !headertext.Plain(name) {
 		return invalid("name", "must be a bucket's name, without slashes")
 	}
 	return nil

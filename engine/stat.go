@@ -151,8 +151,8 @@ func (c *engine) resolveRead(key string, req *driver.GetRequest, native []storag
 	if e := c.needVersion(req.Version); e != nil {
 		return e
 	}
-	// 0 stands for no feature: a read may always have a condition.
-	if e := c.condition(&req.Condition, 0); e != nil {
+	const noFeature = 0 // a read may always have a condition
+	if e := c.condition(&req.Condition, noFeature); e != nil {
 		return e
 	}
 	values, e := c.natives(native)

@@ -392,7 +392,7 @@ func (w *write) put(ctx context.Context, replay replayable, content *body) (*sto
 		attrs, err = w.op.engine.driver.Put(ctx, &w.req)
 		return err
 	})
-	isEmpty := content.exact && content.size == 0
+	isEmpty := content.exact && content.size == 0 // a driver need not read an empty body
 	if e == nil && !content.ended && !isEmpty {
 		e = &storage.Error{
 			Code: storage.Internal,
@@ -408,8 +408,8 @@ func (w *write) finish(
 	ctx context.Context, a *storage.Attrs, e *storage.Error, size int64,
 ) (*storage.Attrs, *storage.Error) {
 	properties := w.req.Properties
-	properties.Metadata = w.metadata
-	a, e = finishWrite(ctx, w.op, a, e, &intent{
+	properties.Metadata = w.metadata // that of the caller, without reserved keys
+	want := &intent{
 		properties: properties,
 		controls:   w.req.Controls,
 		native:     w.req.Native,
@@ -418,7 +418,8 @@ func (w *write) finish(
 		condition:  w.req.Condition,
 		writeID:    w.writeID,
 		named:      w.callerWriteID() != "",
-	})
+	}
+	a, e = finishWrite(ctx, w.op, a, e, want)
 	if e == nil {
 		w.op.bytes.Store(size)
 	}

@@ -183,13 +183,15 @@ type body struct {
 // error. Read never panics, because an HTTP client calls it in a goroutine in which the caller
 // cannot recover. If the source panics, a later call of b.raise() repeats the panic.
 func (b *body) Read(p []byte) (n int, err error) {
-	b.caught.Do(func() {
+	read := func() {
 		n, err = b.next(p)
-	}, func() {
+	}
+	onPanic := func() {
 		b.readErr = errPanicked()
 		n = 0
 		err = b.readErr
-	})
+	}
+	b.caught.Do(read, onPanic)
 	return n, err
 }
 
@@ -213,8 +215,8 @@ func (b *body) next(p []byte) (int, error) {
 			b.readErr = bodyFailed(err)
 			return total, b.readErr
 		}
-		atEnd := err == io.EOF || b.exact && b.read == b.size
-		if atEnd {
+		hasAll := b.exact && b.read == b.size // a section needs no EOF
+		if err == io.EOF || hasAll {
 			if e := b.finish(); e != nil {
 				b.readErr = e
 				return 0, e
@@ -323,14 +325,17 @@ func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
 	return position, nil
 }
 
-// PeekAt reads bytes without moving the position. It implements [driver.BodyPeeker].
+// PeekAt reads bytes without moving the position. It implements [driver.BodyPeeker]. Like Read, it
+// never panics.
 func (b *sectionBody) PeekAt(p []byte, off int64) (n int, err error) {
-	b.body.caught.Do(func() {
+	readAt := func() {
 		n, err = b.section.ReadAt(p, off)
-	}, func() {
+	}
+	onPanic := func() {
 		n = 0
 		err = errPanicked()
-	})
+	}
+	b.body.caught.Do(readAt, onPanic)
 	if err != nil && err != io.EOF {
 		b.body.readErr = bodyFailed(err)
 		return n, b.body.readErr

@@ -101,13 +101,17 @@ func (w *write) growth() (doubleAfter, doublings int) {
 		if c.partSize > 0 {
 			return 0, 0
 		}
-		return sequentialStep, 2
+		const sequentialDoublings = 2
+		return sequentialStep, sequentialDoublings
 	}
 	if w.src.size >= 0 || c.desc.MaxParts == 0 {
 		return 0, 0
 	}
-	// With 20 doublings, even the smallest parts reach the size of any provider's largest part.
-	return max(1, min(growthStep, c.desc.MaxParts/10)), 20
+	// Double the size at least ten times before the parts are used up. With 20 doublings, even the
+	// smallest parts reach the size of any provider's largest part.
+	const leastSteps = 10
+	const enoughDoublings = 20
+	return max(1, min(growthStep, c.desc.MaxParts/leastSteps)), enoughDoublings
 }
 
 // maxLoss returns the limit in bytes for all parts that are sent at the same time. If the process is
@@ -254,9 +258,9 @@ type multipart struct {
 	group running.Group
 }
 
-// storeParts stores the body in parts. A random-access body is read in place. For a stream, the
-// parameters first and next are the buffers that were already read. next is nil if
-// the stream ends after the first buffer.
+// storeParts stores the body in parts. A random-access body is read in place, and first is nil. Of a
+// stream, first and next are the buffers that were already read. next is nil if the stream ends after
+// first.
 func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	var tries running.Tries
 	for {
@@ -301,10 +305,10 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 	w.req.Size = w.src.size
 	w.req.CRC32C = storage.CRC32C{}
 
-	// A panic in this goroutine leaves ended false.
-	ended := false
+	// If the source panics in this goroutine, the upload must be aborted.
+	panicked := true
 	defer func() {
-		if !ended {
+		if panicked {
 			m.abandon(ctx)
 		}
 	}()
@@ -320,9 +324,9 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 	}
 	m.freeFinal()
 	e = m.end(ctx, e)
-	ended = true
+	panicked = false
 
-	// Raise panics if a source has panicked; the upload has been cleaned up.
+	// Raise panics if the source has panicked in another goroutine. The upload has ended.
 	m.group.Raise()
 	return attrs, e
 }
@@ -421,7 +425,11 @@ func (m *multipart) mayBeCompleted(e *storage.Error, completing bool) bool {
 	if e == nil || e.Unknown {
 		return false
 	}
-	return m.uploadMissing(e) || completing && e.Code == storage.PreconditionFailed
+	if m.uploadMissing(e) {
+		return true
+	}
+	// The object that the earlier call has stored makes a condition such as IfAbsent fail.
+	return completing && e.Code == storage.PreconditionFailed
 }
 
 // end finishes an upload. e is the error of the upload, or nil if it was completed. If the upload
@@ -430,25 +438,32 @@ func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
 	if !m.begun {
 		return e
 	}
-	if e != nil {
-		if m.uploadMissing(e) && !e.Unknown && !mustRestart(e) {
-			e = errUploadLost(e)
-		}
-		recorded := m.w.journal != nil
-		maybeStored := e.Unknown && e.Code != storage.OutcomeUnknown
-		if maybeStored || recorded && isResumable(e) {
-			// The upload may be complete, or the next call can resume it. Keep it and its journal.
-			return e
-		}
-		// Without a journal, an upload with an unknown outcome is not aborted.
-		if recorded || !e.Unknown {
-			m.w.op.abortParts(ctx, m.id, e)
-		}
+	if e == nil {
+		m.forget()
+		return nil
 	}
-	// If the file remains, the next call notices that its upload has ended.
-	_ = m.w.journal.Forget()
+
+	if m.uploadMissing(e) && !e.Unknown && !mustRestart(e) {
+		e = errUploadLost(e)
+	}
+	hasJournal := m.w.journal != nil
+	mayBeStored := e.Unknown && e.Code != storage.OutcomeUnknown
+	mayBeResumed := hasJournal && isResumable(e)
+	if mayBeStored || mayBeResumed {
+		// Keep the upload and its journal.
+		return e
+	}
+	// Without a journal, an upload with an unknown outcome is not aborted.
+	if hasJournal || !e.Unknown {
+		m.w.op.abortParts(ctx, m.id, e)
+	}
+	m.forget()
 	return e
 }
+
+// forget removes the journal, if there is one. If the file remains, the next call notices that its
+// upload has ended.
+func (m *multipart) forget() { _ = m.w.journal.Forget() }
 
 // abandon ends an upload if a panic in the caller's goroutine has interrupted it.
 func (m *multipart) abandon(ctx context.Context) {
@@ -464,9 +479,10 @@ func (m *multipart) abandon(ctx context.Context) {
 func (o *operation) abortParts(ctx context.Context, upload string, e *storage.Error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
-	failure := o.call(ctx, func(ctx context.Context) error { return o.engine.driver.AbortParts(ctx, o.key, upload) })
-	if failure != nil && e.Hint == "" {
-		e.Hint = "the parts that were sent could not be removed: " + string(failure.Code)
+	abort := func(ctx context.Context) error { return o.engine.driver.AbortParts(ctx, o.key, upload) }
+	abortErr := o.call(ctx, abort)
+	if abortErr != nil && e.Hint == "" {
+		e.Hint = "the parts that were sent could not be removed: " + string(abortErr.Code)
 	}
 }
 

@@ -286,17 +286,17 @@ func (m *multipart) storedPart(
 		return driver.Part{}, false, e
 	}
 
-	fixed := m.w.op.engine.desc.FixedParts
+	cannotReplace := m.w.op.engine.desc.FixedParts
 	sameBytes := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum
 	if !sameBytes {
-		if m.sequential() || fixed {
+		if m.sequential() || cannotReplace {
 			return driver.Part{}, false, errUploadLost(
 				&storage.Error{Err: errors.New("the body has changed since its upload was begun")},
 			)
 		}
 		return driver.Part{}, false, nil
 	}
-	if fixed && recorded.Tag == "" {
+	if cannotReplace && recorded.Tag == "" {
 		// The part was recorded before it was sent, so the store may or may not have it.
 		return driver.Part{}, false, nil
 	}
@@ -319,35 +319,35 @@ func (m *multipart) uploadMissing(e *storage.Error) bool {
 }
 
 // reconcileResumed determines whether an earlier call completed the upload. The current call could
-// not complete it. The error e says that the upload is missing, or that the condition of the call
-// does not hold. completing is true if an earlier call had begun to complete the
-// upload.
+// not complete it: e says that the upload is missing, or that the condition of the call does not
+// hold. completing is true if an earlier call had begun to complete the upload.
 func (m *multipart) reconcileResumed(
 	ctx context.Context, e *storage.Error, completing bool, size int64,
 ) (*storage.Attrs, *storage.Error) {
 	w := m.w
 	cond := w.req.Condition
-	attrs, failure := head(ctx, w.op, &driver.GetRequest{
+	attrs, headErr := head(ctx, w.op, &driver.GetRequest{
 		Key:       w.op.key,
 		Length:    -1,
 		Native:    w.req.Native,
 		Auxiliary: true,
 	})
-	if failure == nil && metadata.HoldsWriteID(attrs.Metadata, w.writeID) && attrs.Size == size {
+	if headErr == nil && metadata.HoldsWriteID(attrs.Metadata, w.writeID) && attrs.Size == size {
 		return attrs, nil
 	}
-	if failure != nil && failure.Code != storage.ObjectNotFound {
+	if headErr != nil && headErr.Code != storage.ObjectNotFound {
 		// Whether the object exists is unknown.
-		failure.Unknown = true
-		failure.Err = errors.Join(failure.Err, e)
-		return nil, failure
+		headErr.Unknown = true
+		headErr.Err = errors.Join(headErr.Err, e)
+		return nil, headErr
 	}
 
 	if completing {
 		// An earlier completion may have stored the object, and another write may have followed.
-		replaced := cond.Revision != "" && (attrs == nil || attrs.Revision != cond.Revision)
-		cannotTell := e.Code == storage.PreconditionFailed && !w.op.engine.has(storage.Metadata)
-		if replaced || cannotTell {
+		isGone := attrs == nil
+		wasReplaced := cond.Revision != "" && (isGone || attrs.Revision != cond.Revision)
+		hasNoWriteID := !w.op.engine.has(storage.Metadata) // so attrs may be of either write
+		if wasReplaced || e.Code == storage.PreconditionFailed && hasNoWriteID {
 			return nil, errOverwritten(e)
 		}
 	}

@@ -52,7 +52,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 		}
 	}
 	m.group.Go(begin, func() { m.fail(errPanicked()) })
-	m.held = 1
+	m.held = 1 // first is in memory
 
 	total := int64(0)
 	current := first
@@ -74,6 +74,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 		}
 		m.w.op.engine.bufferLimit.AddInFlight(1)
 		if isLast && m.sequential() {
+			// complete sends it.
 			m.final = p
 			break
 		}
@@ -81,6 +82,7 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 			break
 		}
 
+		// Read the next part while others are sent.
 		current = next
 		var e *storage.Error
 		next, e = m.fillNext(sending, current, number+1)
@@ -134,10 +136,10 @@ func (m *multipart) fillNext(ctx context.Context, current *buffer.Buffer, number
 func (w *write) fillPart(
 	ctx context.Context, current *buffer.Buffer, size int64,
 ) (next *buffer.Buffer, e *storage.Error) {
-	// A panic of the source leaves ended false.
-	ended := false
+	// If the source panics, the memory must be freed.
+	panicked := true
 	defer func() {
-		if !ended {
+		if panicked {
 			current.Free()
 			next.Free()
 		}
@@ -147,7 +149,7 @@ func (w *write) fillPart(
 		next = newBuffer(w.op)
 		err = next.Fill(ctx, &w.src, 1)
 	}
-	ended = true
+	panicked = false
 
 	if err == nil {
 		return next, nil
@@ -397,7 +399,7 @@ func requestUnlessRestart[T any](
 		}
 		last = asError(ctx, err)
 		if mustRestart(last) {
-			// send does not retry this error. The caller gets last instead.
+			// send does not retry Internal. The caller gets last in place of it.
 			return storage.Internal
 		}
 		return err

@@ -94,9 +94,10 @@ func (w *versionWalk) page(ctx context.Context, token string) (next, last string
 	return page.Token, last, nil
 }
 
-// versionToUser adds the provider's prefix to the revision. If the store does not report
-// NoncurrentSince, versionToUser sets it to the time at which the next newer version of the key was
-// written. That version is the previous entry of the listing, which is the second argument.
+// versionToUser changes an entry of the driver to what the user sees: it adds the provider's prefix to
+// the revision. If the store does not report NoncurrentSince, versionToUser sets it to the time at
+// which the next newer version was written. newer is the previous entry of the listing, which has
+// that version if it has the same key.
 func (l *listOp) versionToUser(entry, newer *storage.VersionEntry) {
 	// S3 also calls the newest delete marker the latest version.
 	entry.Current = entry.Current && !entry.IsDeleteMarker
