@@ -36,6 +36,7 @@ type account struct {
 	buckets btree.Map[string, *bucket]
 }
 
+// newAccount returns an account without buckets.
 func newAccount(c ServiceConfig) *account {
 	if c.Now == nil {
 		c.Now = time.Now

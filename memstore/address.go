@@ -16,6 +16,8 @@ func init() {
 	engine.Register("mem", driver.Opener{Driver: openBucket, Service: openAccount})
 }
 
+// openBucket opens a bucket of the account of this process, by an address such as mem://name. If the
+// bucket does not exist, openBucket creates it.
 func openBucket(_ context.Context, address *url.URL) (driver.Driver, error) {
 	if err := checkAddress(address); err != nil {
 		return nil, err
@@ -31,6 +33,7 @@ func openBucket(_ context.Context, address *url.URL) (driver.Driver, error) {
 	return &objectDriver{account: processAccount, bucket: address.Host}, nil
 }
 
+// openAccount opens the account of this process, which has the address mem://.
 func openAccount(_ context.Context, address *url.URL) (driver.ServiceDriver, error) {
 	if err := checkAddress(address); err != nil {
 		return nil, err
@@ -45,6 +48,7 @@ func openAccount(_ context.Context, address *url.URL) (driver.ServiceDriver, err
 	return &serviceDriver{account: processAccount}, nil
 }
 
+// checkAddress refuses addresses other than mem:// and mem://name.
 func checkAddress(address *url.URL) error {
 	if address.Opaque != "" {
 		return argument.Invalid("address", "must be mem:// or mem://name", "")

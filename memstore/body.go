@@ -78,6 +78,7 @@ var blocks = sync.Pool{New: func() any { return new([block]byte) }}
 // read before it.
 func takeChunk(total int) []byte {
 	if total < block {
+		// Each chunk is as large as all chunks before it.
 		return make([]byte, max(total, firstChunk))
 	}
 	return blocks.Get().(*[block]byte)[:]

@@ -29,6 +29,7 @@ type bucket struct {
 	lastSweep   time.Time              // time of the last sweep of uploads
 }
 
+// newBucket returns an empty bucket of the account with these settings.
 func newBucket(a *account, info storage.BucketInfo) *bucket {
 	return &bucket{
 		account:    a,
@@ -40,8 +41,8 @@ func newBucket(a *account, info storage.BucketInfo) *bucket {
 	}
 }
 
-// lock locks the bucket b and returns it. Its arguments are the results of the method open. If err
-// is not nil, lock returns err. It fails as the method lock does.
+// lock takes the results of the method open, as in lock(d.open(ctx)). If err is nil, it locks the
+// bucket b and returns it. It fails as the method lock does.
 func lock(b *bucket, err error) (*bucket, error) {
 	if err != nil {
 		return nil, err

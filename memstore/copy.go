@@ -83,6 +83,8 @@ func (b *bucket) sources(refs []driver.ObjectRef) ([]*object, error) {
 	return objects, nil
 }
 
+// findSources returns the objects in refs, as they are at one moment. If an object is missing, or is
+// not the revision that a ref names, findSources fails.
 func (b *bucket) findSources(refs []driver.ObjectRef) ([]*object, error) {
 	objects := make([]*object, len(refs))
 	if err := b.rlock(); err != nil {

@@ -81,6 +81,7 @@ func (d *objectDriver) Describe() driver.Description {
 	return desc
 }
 
+// isVersioned reports whether the bucket exists and keeps versions.
 func (d *objectDriver) isVersioned() bool {
 	b, err := d.account.find(d.bucket)
 	if err != nil {
@@ -91,6 +92,8 @@ func (d *objectDriver) isVersioned() bool {
 	return b.info.Versioning
 }
 
+// configure changes the settings of the bucket by set. If the bucket does not exist, it does nothing:
+// the next call of the driver reports that.
 func (d *objectDriver) configure(set func(*storage.BucketInfo)) {
 	b, err := d.account.find(d.bucket)
 	if err != nil {

@@ -45,6 +45,8 @@ func (x *index) set(o *object) (old *object) {
 	return nil
 }
 
+// newSlot returns an empty slot. Slots are allocated in blocks, because one allocation each would
+// cost more.
 func (x *index) newSlot() *slot {
 	if len(x.free) == 0 {
 		x.free = make([]slot, slotBlock)
@@ -54,6 +56,7 @@ func (x *index) newSlot() *slot {
 	return s
 }
 
+// remove removes the object of the key, if there is one.
 func (x *index) remove(key string) {
 	s := x.slots[key]
 	if s == nil {

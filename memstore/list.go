@@ -40,10 +40,12 @@ func startAfter(r *driver.ListRequest) (position, error) {
 
 // list returns the page that begins after the given key. The caller holds the lock.
 func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
+	// Most pages are short, so begin with little memory. A longer page grows once, to its maximum.
+	const usualLength = 16
 	maximum := min(r.Limit, b.live.len())
 	page := &storage.Page{Entries: r.Entries[:0]}
 	if cap(page.Entries) == 0 {
-		page.Entries = make([]storage.ListEntry, 0, min(maximum, 16))
+		page.Entries = make([]storage.ListEntry, 0, min(maximum, usualLength))
 	}
 
 	keys := b.live.iter()
@@ -63,8 +65,9 @@ func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
 				break
 			}
 			if len(page.Entries) == cap(page.Entries) {
-				page.Entries = slices.Grow(page.Entries, max(maximum-len(page.Entries), 1)) // grows once
+				page.Entries = slices.Grow(page.Entries, max(maximum-len(page.Entries), 1))
 			}
+			// Fill the entry in its place, because copying it would cost time.
 			page.Entries = page.Entries[:len(page.Entries)+1]
 			e := &page.Entries[len(page.Entries)-1]
 			if isPrefix {

@@ -17,16 +17,17 @@ func (b *bucket) canLock(c *storage.Controls) error {
 	return nil
 }
 
-// lockNew applies the bucket's default retention to a new object that has no retention of its own.
-// The caller holds the write lock of b.
+// lockNew applies the bucket's default retention to a new object that has no retention of its own. If
+// the object has a lock and the bucket has no object lock, lockNew fails. The caller holds the write
+// lock of b.
 func (b *bucket) lockNew(o *object) error {
-	k := o.copyExtra()
+	extra := o.copyExtra()
 	if !b.info.ObjectLock {
-		return b.canLock(&storage.Controls{Retention: k.retention, LegalHold: k.hold})
+		return b.canLock(&storage.Controls{Retention: extra.retention, LegalHold: extra.hold})
 	}
-	if k.retention == (storage.Retention{}) {
-		k.retention = lifetime.DefaultRetention(b.info.DefaultRetention, o.modified)
-		o.setExtra(k)
+	if extra.retention == (storage.Retention{}) {
+		extra.retention = lifetime.DefaultRetention(b.info.DefaultRetention, o.modified)
+		o.setExtra(extra)
 	}
 	return nil
 }
@@ -34,25 +35,25 @@ func (b *bucket) lockNew(o *object) error {
 // SetRetention sets or ends the retention. Every caller may set a later end.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	now := d.account.time()
-	return d.change(ctx, r, func(_ *object, b *bucket, k *extraAttrs) error {
+	return d.change(ctx, r, func(_ *object, b *bucket, extra *extraAttrs) error {
 		if !b.info.ObjectLock {
 			return lifetime.ErrNoLock
 		}
-		if err := lifetime.CheckChange(k.retention, r, now); err != nil {
+		if err := lifetime.CheckChange(extra.retention, r, now); err != nil {
 			return err
 		}
-		k.retention = r.Retention
+		extra.retention = r.Retention
 		return nil
 	})
 }
 
 // SetLegalHold begins or ends a legal hold.
 func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
-	return d.change(ctx, r, func(_ *object, b *bucket, k *extraAttrs) error {
+	return d.change(ctx, r, func(_ *object, b *bucket, extra *extraAttrs) error {
 		if !b.info.ObjectLock {
 			return lifetime.ErrNoLock
 		}
-		k.hold = r.LegalHold
+		extra.hold = r.LegalHold
 		return nil
 	})
 }

@@ -32,6 +32,7 @@ type extraAttrs struct {
 	restored  restorePeriod
 }
 
+// newObject returns an object with these bytes and attributes, which has no revision yet.
 func newObject(key string, data []byte, p storage.Properties, c *storage.Controls, crc32c storage.CRC32C) *object {
 	o := &object{key: key, data: data, Properties: p, public: c.PublicRead, crc32c: crc32c}
 	o.setExtra(extraAttrs{tags: maps.Clone(c.Tags), retention: c.Retention, hold: c.LegalHold})
@@ -40,10 +41,12 @@ func newObject(key string, data []byte, p storage.Properties, c *storage.Control
 
 // setExtra sets the tags, locks and restored copy of o. It must be called before o is put into a
 // bucket.
-func (o *object) setExtra(k extraAttrs) {
+func (o *object) setExtra(extra extraAttrs) {
 	o.extra = nil
-	if len(k.tags) > 0 || k.retention != (storage.Retention{}) || k.hold || k.restored != (restorePeriod{}) {
-		o.extra = &k
+	isLocked := extra.hold || extra.retention != (storage.Retention{})
+	isRestored := extra.restored != (restorePeriod{})
+	if len(extra.tags) > 0 || isLocked || isRestored {
+		o.extra = &extra
 	}
 }
 
@@ -66,11 +69,15 @@ const (
 // setRevision sets the revision of the object, and the ETag that contains it.
 func (o *object) setRevision(revision uint64) {
 	const digits = "0123456789abcdef"
-	text := make([]byte, revisionInETag, 48)
+	const digitsOfCRC32C = 8
+	const maxETag = 48 // bytes, with the largest revision
+	text := make([]byte, revisionInETag, maxETag)
 	text[0] = '"'
 	text[revisionInETag-1] = '-'
-	for i := range 8 {
-		text[i+1] = digits[o.crc32c.Sum>>(28-4*i)&0xF]
+	rest := o.crc32c.Sum
+	for i := digitsOfCRC32C; i >= 1; i-- { // from the last digit to the first
+		text[i] = digits[rest%16]
+		rest /= 16
 	}
 	text = append(text, revisionTag...)
 	text = strconv.AppendUint(text, revision, 10)
@@ -93,10 +100,10 @@ func (o *object) attrs(withVersion bool) *storage.Attrs {
 		Modified:   o.modified,
 		CRC32C:     o.crc32c,
 	}
-	if k := o.extra; k != nil {
-		result.TagCount = len(k.tags)
-		result.Retention = k.retention
-		result.LegalHold = k.hold
+	if extra := o.extra; extra != nil {
+		result.TagCount = len(extra.tags)
+		result.Retention = extra.retention
+		result.LegalHold = extra.hold
 	}
 	if withVersion {
 		result.Version = result.Revision

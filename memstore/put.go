@@ -22,8 +22,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return b.commit(ctx, o, r.Condition, nil)
 }
 
-// commit stores the object of a write, or fails and changes nothing. If o was made by a multipart
-// upload, that upload is the last parameter, and commit ends it. Otherwise the last parameter is nil.
+// commit stores the object of a write, or fails and changes nothing. up is the multipart upload that
+// made o, which commit ends, or nil.
 func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, up *upload) (*storage.Attrs, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err

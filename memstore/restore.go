@@ -24,16 +24,19 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		return b.undelete(r)
 	}
 	now := d.account.time()
-	return d.change(ctx, r, func(o *object, _ *bucket, k *extraAttrs) error {
-		if !d.account.archives(o) || now.Before(k.restored.start) {
+	readableAt := now.Add(d.account.restoreTime)
+	return d.change(ctx, r, func(o *object, _ *bucket, extra *extraAttrs) error {
+		inProgress := now.Before(extra.restored.start)
+		if !d.account.archives(o) || inProgress {
 			return nil
 		}
-		if !now.Before(k.restored.end) {
-			k.restored.start = now.Add(d.account.restoreTime)
+		hasCopy := now.Before(extra.restored.end)
+		if !hasCopy {
+			extra.restored.start = readableAt
 		}
-		end := now.Add(d.account.restoreTime).AddDate(0, 0, r.RestoreDays)
-		if end.After(k.restored.end) {
-			k.restored.end = end
+		end := readableAt.AddDate(0, 0, r.RestoreDays)
+		if end.After(extra.restored.end) {
+			extra.restored.end = end
 		}
 		return nil
 	})

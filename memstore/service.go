@@ -21,6 +21,7 @@ type serviceDriver struct {
 
 func (s *serviceDriver) Provider() string { return provider }
 
+// CreateBucket creates a bucket. If the bucket exists, it fails with BucketExists.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
@@ -35,6 +36,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	return cloneInfo(info), nil
 }
 
+// BucketInfo returns a copy of the settings of a bucket.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	b, err := rlock(s.open(ctx, name))
 	if err != nil {
@@ -72,6 +74,8 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	return s.account.remove(name)
 }
 
+// ListBuckets returns a page of the buckets, in the order of their names, and the token of the next
+// page.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, "", err
@@ -91,6 +95,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	names := s.account.buckets.Iter()
 	for hasMore := names.Seek(pos.key); hasMore; hasMore = names.Next() {
 		if names.Key() == pos.key {
+			// The page before has ended with this bucket.
 			continue
 		}
 		if len(page) == maxInfos {
@@ -110,6 +115,7 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	return &objectDriver{account: s.account, bucket: name}, nil
 }
 
+// open returns the bucket with this name. If ctx is done, it fails with Canceled or DeadlineExceeded.
 func (s *serviceDriver) open(ctx context.Context, name string) (*bucket, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
@@ -142,6 +148,7 @@ func cloneInfo(info storage.BucketInfo) *storage.BucketInfo {
 	return &info
 }
 
+// cloneCORS returns a copy of the rules that shares no memory with them.
 func cloneCORS(rules []storage.CORSRule) []storage.CORSRule {
 	if len(rules) == 0 {
 		return nil
@@ -157,6 +164,7 @@ func cloneCORS(rules []storage.CORSRule) []storage.CORSRule {
 	return rules
 }
 
+// cloneLifecycle returns a copy of the rules that shares no memory with them.
 func cloneLifecycle(rules []storage.LifecycleRule) []storage.LifecycleRule {
 	if len(rules) == 0 {
 		return nil

@@ -30,6 +30,7 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 	return signedurl.SignWith(ctx, d.signingKeys, signedurl.Vend, d.bucket, r, d.account.time())
 }
 
+// signingKeys returns the keys by which the account signs requests.
 func (d *objectDriver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 	if err := interrupted(ctx); err != nil {
 		return signedurl.Keys{}, err

@@ -28,11 +28,17 @@ func (b *bucket) discard(o *object, now time.Time) {
 		return
 	}
 	if b.softDeleted == nil {
-		b.softDeleted = &softDeleted{objects: btree.NewBTreeGOptions(version.before, btree.Options{NoLocks: true})}
+		objects := btree.NewBTreeGOptions(version.before, btree.Options{NoLocks: true})
+		b.softDeleted = &softDeleted{objects: objects}
 	}
-	v := version{position: position{o.key, o.revision}, object: o, since: now, expires: now.Add(b.info.SoftDelete)}
-	b.softDeleted.objects.Set(v)
-	b.softDeleted.order = append(b.softDeleted.order, v)
+	removed := version{
+		position: position{o.key, o.revision},
+		object:   o,
+		since:    now,
+		expires:  now.Add(b.info.SoftDelete),
+	}
+	b.softDeleted.objects.Set(removed)
+	b.softDeleted.order = append(b.softDeleted.order, removed)
 }
 
 // sweep drops the objects whose time to be kept has ended.
@@ -107,24 +113,32 @@ func (b *bucket) listRemoved(r *driver.ListRequest, pos position, now time.Time)
 		start = beforeKey(r.Prefix)
 	}
 
-	var last position
-	b.softDeleted.objects.Ascend(version{position: start}, func(v version) bool {
+	// addEntry adds an entry to the page. It returns false if no other entry must be visited.
+	var last position // of the last entry of the page
+	addEntry := func(v version) bool {
 		if !strings.HasPrefix(v.position.key, r.Prefix) {
 			return false
 		}
-		if v.position == start || !now.Before(v.expires) {
+		wasListed := v.position == start
+		hasExpired := !now.Before(v.expires)
+		if wasListed || hasExpired {
 			return true
 		}
 		if len(page.Entries) == r.Limit {
 			page.Token = last.token()
 			return false
 		}
-		entry := storage.VersionEntry{Version: v.object.revisionText(), NoncurrentSince: v.since, SoftDeletedUntil: v.expires}
+		entry := storage.VersionEntry{
+			Version:          v.object.revisionText(),
+			NoncurrentSince:  v.since,
+			SoftDeletedUntil: v.expires,
+		}
 		v.object.describe(&entry.ListEntry)
 		page.Entries = append(page.Entries, entry)
 		last = v.position
 		return true
-	})
+	}
+	b.softDeleted.objects.Ascend(version{position: start}, addEntry)
 	return page
 }
 

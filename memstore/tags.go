@@ -19,16 +19,16 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 
 // SetTags replaces the tags of the current object, or of the version in r.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
-	return d.change(ctx, r, func(_ *object, _ *bucket, k *extraAttrs) error {
-		k.tags = maps.Clone(r.Tags)
+	return d.change(ctx, r, func(_ *object, _ *bucket, extra *extraAttrs) error {
+		extra.tags = maps.Clone(r.Tags)
 		return nil
 	})
 }
 
-// change calls the function f, which changes the tags, locks or restored copy of an object. The
-// revision of the object stays the same.
+// change changes the tags, locks or restored copy of an object, by calling f. The revision of the
+// object stays the same. f gets the object, its locked bucket, and a copy of what it may change.
 func (d *objectDriver) change(
-	ctx context.Context, r *driver.ChangeRequest, f func(old *object, b *bucket, k *extraAttrs) error,
+	ctx context.Context, r *driver.ChangeRequest, f func(old *object, b *bucket, extra *extraAttrs) error,
 ) error {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
@@ -46,17 +46,18 @@ func (d *objectDriver) change(
 	}
 
 	// Readers may still use the old object, so change a copy.
-	k := old.copyExtra()
-	if err := f(old, b, &k); err != nil {
+	extra := old.copyExtra()
+	if err := f(old, b, &extra); err != nil {
 		return err
 	}
 	o := *old
-	o.setExtra(k)
+	o.setExtra(extra)
 	if b.live.get(r.Key) == old {
 		b.live.set(&o)
 		return nil
 	}
 
+	// It is a noncurrent version.
 	v, _ := b.noncurrent.Get(version{position: position{o.key, o.revision}})
 	v.object = &o
 	b.noncurrent.Set(v)
