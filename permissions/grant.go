@@ -105,17 +105,20 @@ func (g Grant) OnlyAfterFailures(p Provider) []string {
 	for _, o := range g.Operations {
 		// If the operation or the provider is not valid, needs is nil.
 		needs, _ := o.Needs(p)
-		failed, isFollowUp := afterFailures[o]
-		if !isFollowUp {
+		failed, followsFailure := afterFailures[o]
+		if !followsFailure {
 			always = append(always, needs...)
 			continue
 		}
+
+		// The program has made the request that failed, so it always needs the permissions for that.
 		afterFailure = append(afterFailure, needs...)
 		failedNeeds, _ := failed.Needs(p)
 		always = append(always, failedNeeds...)
 	}
 
-	only := slices.DeleteFunc(afterFailure, func(need string) bool { return slices.Contains(always, need) })
+	isAlwaysNeeded := func(permission string) bool { return slices.Contains(always, permission) }
+	only := slices.DeleteFunc(afterFailure, isAlwaysNeeded)
 	if p == AzureSAS {
 		return sortLetters(only)
 	}
@@ -207,7 +210,8 @@ func (g Grant) checkPrefix(p Provider) error {
 	return err
 }
 
-// isWide reports whether no policy of a provider can limit the operation to a prefix.
+// isWide reports whether no policy of a provider can limit the operation to a prefix. A permission
+// that an operation needs may hold only for a whole bucket or account.
 func (o Operation) isWide(p Provider) bool {
 	if o.Section() == bucketSection {
 		return true

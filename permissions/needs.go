@@ -21,6 +21,7 @@ const (
 type needs struct{ amazon, google, azureRole, azureSAS string }
 
 // fullNames returns the permissions of an operation at a provider with their whole names, sorted.
+// The tables leave out the prefix that most names of a provider have.
 func (n needs) fullNames(o Operation, p Provider) []string {
 	switch p {
 	case AWS:
@@ -39,7 +40,7 @@ func (n needs) fullNames(o Operation, p Provider) []string {
 }
 
 // addPrefix splits text into words, and adds prefix to each word. It does not change words that
-// begin with one of the texts in others.
+// begin with one of the others, which are prefixes of whole names.
 func addPrefix(prefix, text string, others ...string) []string {
 	words := strings.Fields(text)
 	for i, word := range words {
