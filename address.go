@@ -49,7 +49,12 @@ func parseAddress(address string, opts []OpenOption) (*parsedAddress, *Error) {
 	if e != nil {
 		return nil, e
 	}
-	return &parsedAddress{u, opener, append(common, opts...), prefix}, nil
+	return &parsedAddress{
+		url:    u,
+		opener: opener,
+		opts:   append(common, opts...),
+		prefix: prefix,
+	}, nil
 }
 
 // prefixParam returns the value of prefix=, or "" if the address has none.
@@ -80,6 +85,7 @@ func (a *parsedAddress) openBucket(ctx context.Context) (Bucket, error) {
 		return nil, e
 	}
 	view := f.view(scope.Scope{Prefix: a.prefix, Mask: scope.Everything})
+	// Nobody else has the whole bucket, so Close of the view must close it.
 	view.owner = f.closes()
 	return view, nil
 }

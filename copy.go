@@ -30,6 +30,7 @@ func Copy(
 	defer copyPool.put(o)
 	source, isFront := src.(*front)
 
+	// Check the destination.
 	if e := f.checkAllowed(scope.Upload, o.Apply(opts...)); e != nil {
 		return nil, f.refuseCopy(ctx, dstKey, source, srcKey, locateError(f, "Copy", dstKey, e))
 	}
@@ -38,11 +39,14 @@ func Copy(
 		e := invalid("src", "must not be nil")
 		return nil, f.refuseCopy(ctx, dstKey, source, srcKey, locateError(f, "Copy", dstKey, e))
 	}
+
+	// A source of another type is read by its method Download.
 	if !isFront {
 		a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), CopySource{other: src, key: srcKey}, o)
 		return f.copyResult(a, err, "Copy", dstKey, nil, "")
 	}
 
+	// The caller must be allowed to read the source, too.
 	if e := source.checkAllowed(scope.Download, nil); e != nil {
 		e = locateError(source, "Copy", srcKey, e)
 		source.callHooks(ctx, Operation{Name: "Download", Key: source.scope.Key(srcKey)}, e)
@@ -52,8 +56,8 @@ func Copy(
 	return f.copyResult(a, err, "Copy", dstKey, source, srcKey)
 }
 
-// refuseCopy shows the hooks of the destination a Copy that fails with e, and returns e. source is nil
-// if it is of another type.
+// refuseCopy reports a Copy that fails with e to the hooks of the destination, and returns e. source is
+// nil if the source is not a bucket of this library.
 func (f *front) refuseCopy(ctx context.Context, dstKey string, source *front, srcKey string, e *Error) error {
 	if source != nil {
 		srcKey = source.scope.Key(srcKey)

@@ -151,11 +151,12 @@ func NewBucket(c Core) Bucket {
 //
 //	bucket, err = storage.Wrap(bucket, func(c storage.Core) storage.Core { return logged{c} })
 //
-// A Core that overrides only Remove does not see all removals: [Core] lists them, and [WithHook]
-// sees them all.
-// b works on, and Close of either bucket closes the Core of b. A result of [Ref] or [Prefixed], or a bucket
-// opened with prefix=, cannot be wrapped, because the caller must not reach the rest of the bucket.
-// If b is a type of your own, Wrap fails with Unsupported.
+// A Core that overrides only Remove does not see all removals: [Core] lists the methods to override,
+// and [WithHook] sees all removals.
+//
+// b stays usable, and Close of either bucket closes the Core of b. A result of [Ref] or [Prefixed], or
+// a bucket opened with prefix=, cannot be wrapped, because the caller must not reach the rest of the
+// bucket. If b is a type of your own, Wrap fails with Unsupported.
 func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
 	f, e := frontOf(b, "Wrap", "")
 	if e != nil {

@@ -44,28 +44,28 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 	body := &copyBody{reader: reader}
 	var content io.Reader = body
 	if tail := o.state.Tail; tail != nil {
+		// Append learns by Taken that the tail was not ignored.
 		*o.state.Taken = true
-		put.state.Tail = nil
-		put.state.Taken = nil
 		put.Size += int64(len(tail))
 		put.CRC32C = checksumWithTail(source.CRC32C, tail)
 		content = io.MultiReader(body, bytes.NewReader(tail))
 	}
 
 	// If the copy replaces its own source, it must not replace another revision.
-	guarded := o.Condition == (Condition{}) && source.Revision != "" && replacesSource(c, key, src, o)
-	if guarded {
+	isGuarded := o.Condition == (Condition{}) && source.Revision != "" && replacesSource(c, key, src, o)
+	if isGuarded {
 		put.Condition.Revision = source.Revision
 	}
-	a, err := c.Upload(ctx, key, content, put)
+	attrs, err := c.Upload(ctx, key, content, put)
 	if err == nil {
-		return a, nil
+		return attrs, nil
 	}
 
 	e := AsError(ctx, err)
 	e.Op = "Copy"
-	isReplaced := guarded && e.Code == PreconditionFailed
-	if isReplaced || e.Code == BodyFailed && body.changed() {
+	replacedMeanwhile := isGuarded && e.Code == PreconditionFailed
+	changedWhileRead := e.Code == BodyFailed && body.changed()
+	if replacedMeanwhile || changedWhileRead {
 		e.Code = Changed
 	}
 	return nil, e
@@ -133,21 +133,21 @@ func copiedProperties(c Core, source *Properties, o *CopyOptions) (p Properties,
 	}
 
 	set = o.Set
-	values := &o.Properties
+	options := &o.Properties
 	for _, property := range []struct {
-		bit   PropertySet
-		value *string
-		given string
+		bit    PropertySet
+		value  *string // of the copy; at first that of the source
+		option string  // the value that replaces it if the bit is set
 	}{
-		{ContentTypeSet, &p.ContentType, values.ContentType},
-		{ContentEncodingSet, &p.ContentEncoding, values.ContentEncoding},
-		{ContentDispositionSet, &p.ContentDisposition, values.ContentDisposition},
-		{ContentLanguageSet, &p.ContentLanguage, values.ContentLanguage},
-		{CacheControlSet, &p.CacheControl, values.CacheControl},
-		{StorageClassSet, &p.StorageClass, values.StorageClass},
+		{ContentTypeSet, &p.ContentType, options.ContentType},
+		{ContentEncodingSet, &p.ContentEncoding, options.ContentEncoding},
+		{ContentDispositionSet, &p.ContentDisposition, options.ContentDisposition},
+		{ContentLanguageSet, &p.ContentLanguage, options.ContentLanguage},
+		{CacheControlSet, &p.CacheControl, options.CacheControl},
+		{StorageClassSet, &p.StorageClass, options.StorageClass},
 	} {
 		if o.Set&property.bit != 0 {
-			*property.value = property.given
+			*property.value = property.option
 			continue
 		}
 		if !headertext.ValidHeader(*property.value) {
@@ -157,8 +157,9 @@ func copiedProperties(c Core, source *Properties, o *CopyOptions) (p Properties,
 			set |= property.bit
 		}
 	}
+
 	if o.Set&MetadataSet != 0 {
-		p.Metadata = values.Metadata
+		p.Metadata = options.Metadata
 	} else if len(p.Metadata) > 0 {
 		set |= MetadataSet
 	}

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"math/bits"
 	"strings"
 
 	"github.com/omnibucket/storage/internal/core/effect"
@@ -32,9 +31,9 @@ func (e Effects) String() string {
 		return "none"
 	}
 	var names []string
-	for rest := e; rest != 0; rest &= rest - 1 {
-		if i := bits.TrailingZeros16(uint16(rest)); i < len(effectNames) {
-			names = append(names, effectNames[i])
+	for i, name := range effectNames {
+		if e&(1<<i) != 0 {
+			names = append(names, name)
 		}
 	}
 	return strings.Join(names, ", ")

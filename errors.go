@@ -259,12 +259,19 @@ func newError(err error) *Error {
 	return &Error{Code: classify(err), Err: err}
 }
 
+// mayBeInterruption reports whether an error with this code may come from the end of a context.
+func mayBeInterruption(code Code) bool {
+	switch code {
+	case Internal, Unavailable, RateLimited, Canceled, DeadlineExceeded:
+		return true
+	}
+	return false
+}
+
 // attributeToContext decides whether the end of the caller's ctx caused the error. interrupted is the error with which
 // ctx ended, or nil.
 func (e *Error) attributeToContext(interrupted error) {
-	switch e.Code {
-	case Internal, Unavailable, RateLimited, Canceled, DeadlineExceeded:
-	default:
+	if !mayBeInterruption(e.Code) {
 		// The store has responded, so the error does not come from the end of ctx.
 		return
 	}

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"fmt"
-	"math/bits"
 	"strings"
 )
 
@@ -82,10 +81,13 @@ func (f Features) String() string {
 		return "none"
 	}
 	var names []string
-	for rest := f; rest != 0; rest &= rest - 1 {
-		name := featureNames[bits.TrailingZeros64(uint64(rest))]
+	for i, name := range featureNames {
+		bit := Features(1) << i
+		if f&bit == 0 {
+			continue
+		}
 		if name == "" {
-			name = fmt.Sprintf("%#x", uint64(rest&-rest))
+			name = fmt.Sprintf("%#x", uint64(bit))
 		}
 		names = append(names, name)
 	}

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/omnibucket/storage/internal/partfile"
 )
@@ -68,7 +69,8 @@ type continuation struct {
 
 // open requests length bytes from an offset.
 func (c *continuation) open(offset, length int64) (partfile.Reader, error) {
-	opts := append(c.opts[:len(c.opts):len(c.opts)], WithRange(offset, length), IfRevision(c.object.Revision))
+	// Clip the slice, so that append does not write into the options of the caller.
+	opts := append(slices.Clip(c.opts), WithRange(offset, length), IfRevision(c.object.Revision))
 	if c.progress != nil {
 		before := c.received
 		opts = append(opts, WithProgress(func(done, _ int64) {

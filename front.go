@@ -127,9 +127,8 @@ func refuseFunction(ctx context.Context, b any, function, operation, key string,
 	return e
 }
 
-// callHooks calls the hooks before and after an operation that does not reach the engine. The
-// parameter failure is the error of the operation, or nil. callHooks returns the error of a hook that
-// denies the operation.
+// callHooks calls the hooks before and after an operation that does not reach the engine. failure is
+// the error of the operation, or nil. callHooks returns the error of a hook that denies the operation.
 func (f *front) callHooks(ctx context.Context, op Operation, failure error) (denied error) {
 	if len(f.hooks) == 0 {
 		return nil
@@ -170,6 +169,7 @@ func (p *optionPool[T]) put(opts *T) {
 	p.free.Put(opts)
 }
 
+// Upload calls the Core if the scope of f permits it and the options are valid.
 func (f *front) Upload(ctx context.Context, key string, body io.Reader, opts ...UploadOption) (*Attrs, error) {
 	o := uploadPool.get()
 	defer uploadPool.put(o)
@@ -181,6 +181,7 @@ func (f *front) Upload(ctx context.Context, key string, body io.Reader, opts ...
 	return f.attrsOrError(a, err, "Upload", key)
 }
 
+// Download calls the Core if the scope of f permits it and the options are valid.
 func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
 	o := readPool.get()
 	defer readPool.put(o)
@@ -204,6 +205,7 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 	return r, nil
 }
 
+// Attrs calls the Core if the scope of f permits it and the options are valid.
 func (f *front) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*Attrs, error) {
 	o := readPool.get()
 	defer readPool.put(o)
@@ -214,6 +216,7 @@ func (f *front) Attrs(ctx context.Context, key string, opts ...AttrsOption) (*At
 	return f.attrsOrError(a, err, "Attrs", key)
 }
 
+// Exists calls the Core if the scope of f permits it and the options are valid.
 func (f *front) Exists(ctx context.Context, key string, opts ...AttrsOption) (bool, error) {
 	o := readPool.get()
 	defer readPool.put(o)
@@ -224,6 +227,7 @@ func (f *front) Exists(ctx context.Context, key string, opts ...AttrsOption) (bo
 	return exists, f.errorInView(err)
 }
 
+// Remove calls the Core if the scope of f permits it and the options are valid.
 func (f *front) Remove(ctx context.Context, key string, opts ...RemoveOption) error {
 	o := removePool.get()
 	defer removePool.put(o)
@@ -233,6 +237,8 @@ func (f *front) Remove(ctx context.Context, key string, opts ...RemoveOption) er
 	return f.errorInView(f.core.Remove(ctx, f.scope.Key(key), o))
 }
 
+// List calls the Core if the scope of f permits it and the options are valid. It removes the prefix of
+// f from the keys, and leaves out an object whose key is the prefix itself.
 func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error] {
 	o := &ListOptions{}
 	err := o.Apply(opts...)
@@ -248,7 +254,8 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 		return list
 	}
 	return func(yield func(ListEntry, error) bool) {
-		list(func(entry ListEntry, err error) bool { // a range statement would allocate more memory
+		// A range statement would allocate more memory.
+		list(func(entry ListEntry, err error) bool {
 			if err != nil {
 				yield(entry, f.errorInView(err))
 				return false
@@ -266,6 +273,7 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 	}
 }
 
+// SignedUploadURL calls the Core if the scope of f permits it and the options are valid.
 func (f *front) SignedUploadURL(ctx context.Context, key string, opts ...SignedUploadOption) (*SignedURL, error) {
 	o := signPool.get()
 	defer signPool.put(o)
@@ -276,6 +284,7 @@ func (f *front) SignedUploadURL(ctx context.Context, key string, opts ...SignedU
 	return resultOrError(f, u, err, "SignedUploadURL", key)
 }
 
+// SignedDownloadURL calls the Core if the scope of f permits it and the options are valid.
 func (f *front) SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error) {
 	o := signPool.get()
 	defer signPool.put(o)
@@ -286,6 +295,7 @@ func (f *front) SignedDownloadURL(ctx context.Context, key string, opts ...Signe
 	return resultOrError(f, u, err, "SignedDownloadURL", key)
 }
 
+// PublicURL calls the Core if the scope of f permits it.
 func (f *front) PublicURL(key string) (string, error) {
 	if err := f.check(context.Background(), scope.PublicURL, "PublicURL", key, nil); err != nil {
 		return "", err

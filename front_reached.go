@@ -14,6 +14,8 @@ import (
 // Other packages of this library need facts about a bucket that the API does not report. They get
 // them by the variables of internal/serving, which other modules cannot import.
 
+// This package sets functions of the packages serving and seam. By them, other packages of this module
+// reach what this package does not export.
 func init() {
 	serving.ViewOf = func(b any) (serving.View, bool) {
 		f, ok := b.(*front)

@@ -162,6 +162,7 @@ func (u *shownUpload) Token() string { return u.of.Token() }
 
 func (u *shownUpload) Limits() PartLimits { return u.of.Limits() }
 
+// PutPart sends a part of the inner upload, if the scope of the view permits it.
 func (u *shownUpload) PutPart(
 	ctx context.Context, number int, body io.Reader, opts ...PartOption,
 ) (*UploadedPart, error) {
@@ -172,6 +173,7 @@ func (u *shownUpload) PutPart(
 	return resultOrError(u.front, part, err, "PutPart", u.Key())
 }
 
+// SignPart signs a part of the inner upload, if the scope of the view permits it.
 func (u *shownUpload) SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error) {
 	if err := u.front.check(ctx, scope.Upload|scope.SignUpload, "SignPart", u.Key(), nil); err != nil {
 		return nil, err

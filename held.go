@@ -12,16 +12,17 @@ import (
 
 func init() { serving.Has = hasText }
 
-// hasText reports whether the first 64 KiB of an object or a file contain the parameter text. The
-// second parameter is the bucket of the object, or the directory of the file.
-func hasText(ctx context.Context, input any, key, text string) bool {
+// hasText reports whether an object or a file has text in its first 64 KiB. place is the Downloader
+// of the object, or the directory of the file. If the content cannot be read, hasText returns false.
+func hasText(ctx context.Context, place any, key, text string) bool {
+	const maxBytes = 64 << 10
 	var body io.ReadCloser
 	var err error
-	switch in := input.(type) {
+	switch place := place.(type) {
 	case serving.Directory:
-		body, err = openIn(string(in), filepath.FromSlash(key))
+		body, err = openIn(string(place), filepath.FromSlash(key))
 	case Downloader:
-		body, err = in.Download(ctx, key)
+		body, err = place.Download(ctx, key)
 	default:
 		return false
 	}
@@ -30,7 +31,8 @@ func hasText(ctx context.Context, input any, key, text string) bool {
 	}
 	// Nothing was written to it.
 	defer body.Close()
-	start, err := io.ReadAll(io.LimitReader(body, 64<<10))
+
+	start, err := io.ReadAll(io.LimitReader(body, maxBytes))
 	return err == nil && bytes.Contains(start, []byte(text))
 }
 

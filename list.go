@@ -34,7 +34,12 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		if err != nil {
 			return nil, f.errorInView(err)
 		}
-		if page == nil || page.Token != "" && page.Token == token {
+		if page == nil {
+			return nil, f.noAnswer("ListPage", "")
+		}
+		isRepeated := page.Token != "" && page.Token == token
+		if isRepeated {
+			// The Core would return the same page without end.
 			return nil, f.noAnswer("ListPage", "")
 		}
 		if err := f.trimPage(page); err != nil {

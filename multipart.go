@@ -105,6 +105,7 @@ func WithUncheckedParts() MultipartOption {
 
 type partsOption []UploadedPart
 
+// applyComplete sets the parts of WithParts, whose numbers must be 1, 2, 3 and so on.
 func (o partsOption) applyComplete(r *CompleteOptions) {
 	if len(o) == 0 {
 		fail(&r.err, "WithParts", "must have at least one part")
@@ -153,6 +154,7 @@ type ResumeOption interface {
 
 type resumeOption string
 
+// set sets the file of WithResume.
 func (o resumeOption) set(dst *Transfer, err *error) {
 	if o == "" {
 		fail(err, "WithResume", "must name a file")

@@ -50,10 +50,13 @@ type Attrs struct {
 // If old has no revision, both must have the same time instead. The size is compared because
 // some servers send a new object with the old ETag.
 func (a *Attrs) Same(old *Attrs) bool {
-	if old.Revision != "" && a.Revision != old.Revision {
+	if a.Size != old.Size {
 		return false
 	}
-	return a.Size == old.Size && (old.Revision != "" || a.Modified.Equal(old.Modified))
+	if old.Revision != "" {
+		return a.Revision == old.Revision
+	}
+	return a.Modified.Equal(old.Modified)
 }
 
 // AttrsAs returns the provider's own response to a read with [WithNativeAttrs], without a body. On

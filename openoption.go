@@ -48,10 +48,10 @@ func (o *OpenOptions) Apply(opts ...OpenOption) error {
 			o.Fail(invalid("option", "must not be nil"))
 			continue
 		}
-		err := o.err
+		// ApplyOpen may replace *o, and with it the error of an earlier option. Keep the first error.
+		firstErr := o.err
 		opt.ApplyOpen(o)
-		// ApplyOpen may have replaced *o, and with it the earlier error.
-		o.err = cmp.Or(err, o.err)
+		o.err = cmp.Or(firstErr, o.err)
 	}
 	o.check()
 	if o.Buffers == nil {

@@ -131,6 +131,7 @@ func IfAbsent() WriteOption {
 
 type revisionOption string
 
+// guard sets the condition of IfRevision.
 func (o revisionOption) guard(c *Condition, err *error) {
 	if o == "" {
 		fail(err, "IfRevision", `must not be "": that is not "no condition"`)
@@ -152,6 +153,7 @@ func IfRevision(revision string) RevisionOption { return revisionOption(revision
 
 type revisionNotOption string
 
+// guard sets the condition of IfRevisionNot.
 func (o revisionNotOption) guard(r *DownloadOptions) {
 	if o == "" {
 		fail(&r.err, "IfRevisionNot", "must not be empty")

@@ -30,6 +30,7 @@ func (o writeOption) applySignedUpload(r *SignOptions) {
 	o(written{&r.Properties, &r.Set, &r.Controls, &r.Condition, &r.err})
 }
 
+// propertyOption returns an option that sets one property, and its bit.
 func propertyOption(p PropertySet, set func(*Properties)) WriteOption {
 	return writeOption(func(w written) {
 		set(w.properties)
@@ -192,8 +193,10 @@ func (o uploadOption) applyUpload(r *UploadOptions) { o(r) }
 
 type writeIDOption string
 
+// set sets the write id of WithWriteID.
 func (o writeIDOption) set(id *string, err *error) {
-	if bytes, hexErr := hex.DecodeString(string(o)); hexErr != nil || len(bytes) != metadata.WriteIDLength/2 {
+	_, hexErr := hex.DecodeString(string(o))
+	if hexErr != nil || len(o) != metadata.WriteIDLength {
 		fail(err, "WithWriteID", "must have 32 hexadecimal digits")
 	}
 	*id = string(o)
@@ -281,7 +284,7 @@ func WithRange(offset, length int64) DownloadOption {
 		case offset < 0 && length >= 0:
 			fail(&r.err, "WithRange", "with an offset below 0 takes a length below 0: the last -offset bytes")
 		case offset == math.MinInt64:
-			r.Suffix = math.MaxInt64
+			r.Suffix = math.MaxInt64 // -offset would overflow
 		case offset < 0:
 			r.Suffix = -offset
 		case length < 0:
@@ -335,6 +338,7 @@ func WithBlockCache(bytes int64) ReaderAtOption {
 
 type versionOption string
 
+// set sets the version of WithVersion.
 func (o versionOption) set(dst *string, err *error) {
 	if o == "" {
 		fail(err, "WithVersion", "must not be empty")

@@ -9,15 +9,15 @@ import (
 // prefixRemoved is the part of withoutPrefix that allocates memory. It is a separate function, so
 // that withoutPrefix allocates nothing if there is no error.
 func prefixRemoved(err error, prefix string) error {
-	if e, bare := err.(*Error); bare {
+	if e, isOurs := err.(*Error); isOurs {
 		return e.inView(prefix)
 	}
-	p := &prefixedError{original: err}
-	p.add(err, prefix)
-	if len(p.errs) == 0 {
+	wrapper := &prefixedError{original: err}
+	wrapper.add(err, prefix)
+	if len(wrapper.copies) == 0 {
 		return err
 	}
-	return p
+	return wrapper
 }
 
 // inView returns a copy of e whose Key does not have the prefix.
@@ -31,18 +31,18 @@ func (e *Error) inView(prefix string) *Error {
 // package with the prefix removed from their keys.
 type prefixedError struct {
 	original error
-	from     []error // the errors of this package in the wrapped error
-	errs     []error // copies of the errors in from, without the prefix
+	inner    []error // the errors of this package in the original error
+	copies   []error // copies of the inner errors, in the same order, without the prefix
 }
 
-// add finds the errors of this package in the tree of err. It appends them to e.from, and their
-// copies without the prefix to e.errs. It does not look for errors inside an *Error, because these
-// inner errors do not have the key.
+// add finds the errors of this package in the tree of err. It appends each to e.inner, and its copy
+// without the prefix to e.copies. It does not look for errors inside an *Error, because these inner
+// errors do not have the key.
 func (e *prefixedError) add(err error, prefix string) {
 	switch tree := err.(type) {
 	case *Error:
-		e.from = append(e.from, tree)
-		e.errs = append(e.errs, tree.inView(prefix))
+		e.inner = append(e.inner, tree)
+		e.copies = append(e.copies, tree.inView(prefix))
 	case interface{ Unwrap() []error }:
 		for _, inner := range tree.Unwrap() {
 			e.add(inner, prefix)
@@ -53,18 +53,18 @@ func (e *prefixedError) add(err error, prefix string) {
 }
 
 // Error returns the text of the original error, in which the texts of this package's errors are
-// replaced by those of their copies.
+// replaced by those of their copies. The copies name their keys without the prefix.
 func (e *prefixedError) Error() string {
-	var replacements []string
-	for i, inner := range e.from {
-		replacements = append(replacements, inner.Error(), e.errs[i].Error())
+	var oldnew []string
+	for i, inner := range e.inner {
+		oldnew = append(oldnew, inner.Error(), e.copies[i].Error())
 	}
-	return strings.NewReplacer(replacements...).Replace(e.original.Error())
+	return strings.NewReplacer(oldnew...).Replace(e.original.Error())
 }
 
 // Unwrap returns the copies of this package's errors. The keys in the copies do not have the
 // prefix. The keys in the original errors have it, so Unwrap does not return the original errors.
-func (e *prefixedError) Unwrap() []error { return e.errs }
+func (e *prefixedError) Unwrap() []error { return e.copies }
 
 // Is compares target with the original error. The result of Unwrap is not enough for errors.Is,
 // because it lacks errors that a Core has added.

@@ -22,12 +22,15 @@ const (
 
 type ttlOption time.Duration
 
+// check returns the duration. If no store permits it, check sets err.
 func (o ttlOption) check(err *error) time.Duration {
-	if d := time.Duration(o); d < minTTL || d > maxTTL {
+	ttl := time.Duration(o)
+	if ttl < minTTL || ttl > maxTTL {
 		fail(err, "WithTTL", "must be from 1 second to 7 days")
 	}
-	return time.Duration(o)
+	return ttl
 }
+
 func (o ttlOption) applySignedUpload(r *SignOptions)   { r.TTL = o.check(&r.err) }
 func (o ttlOption) applySignedDownload(r *SignOptions) { r.TTL = o.check(&r.err) }
 func (o ttlOption) applySignedRemove(r *SignOptions)   { r.TTL = o.check(&r.err) }

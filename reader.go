@@ -34,6 +34,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	if err == nil || err == io.EOF {
 		return n, err
 	}
+	// An error must name the key that the caller has given, also in a view of a prefix.
 	return n, withoutPrefix(err, r.prefix)
 }
 
@@ -55,7 +56,8 @@ func (r *Reader) Attrs() *Attrs { return r.attrs }
 // Range returns the range that this Reader delivers: length bytes from offset.
 func (r *Reader) Range() (offset, length int64) { return r.offset, r.length }
 
-// initReader sets the fields of reader for an open download. reader is a *Reader, and attrs is an
+// initReader sets the fields of reader for an open download. The engine calls it through package
+// seam, which cannot import this package. So reader is any, and holds a *Reader, and attrs holds an
 // *Attrs.
 func initReader(reader any, src seam.ReadSource, attrs any, offset, length int64) {
 	r := reader.(*Reader)
@@ -74,39 +76,49 @@ type pinnedObject struct {
 	reads []DownloadOption // options of each request, which select the revision
 }
 
-// pinObject returns an object whose reads all use the revision of attrs. attrs is the response to a
-// read with the options r. If the bucket has no revisions, the options stay as they are.
+// pinObject returns an object whose reads all use the revision of attrs. attrs is the response to
+// the first read, which had the options r. If the bucket has no revisions, no option selects one.
 func pinObject(src Downloader, key, op string, r *DownloadOptions, attrs *Attrs) pinnedObject {
-	o := pinnedObject{from: src, key: key, op: op, attrs: attrs}
+	var reads []DownloadOption
 	if r.Version != "" {
-		o.reads = append(o.reads, WithVersion(r.Version))
+		// A version never changes, so it needs no condition.
+		reads = append(reads, WithVersion(r.Version))
 	} else if attrs.Revision != "" {
-		o.reads = append(o.reads, IfRevision(attrs.Revision))
+		reads = append(reads, IfRevision(attrs.Revision))
 	}
-	o.reads = append(o.reads, nativeReads(r.Native, r.state.Auxiliary)...)
-	return o
+	reads = append(reads, nativeReads(r.Native, r.state.Auxiliary)...)
+	return pinnedObject{
+		from:  src,
+		key:   key,
+		op:    op,
+		attrs: attrs,
+		reads: reads,
+	}
 }
 
-// open reads length bytes from an offset by one request. If length is below 0, it reads to the end. If the object was
-// changed or removed, it fails with Changed.
+// open reads length bytes from an offset by one request. If length is below 0, it reads to the end.
+// If the object was changed or removed, it fails with Changed.
 func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64) (*Reader, error) {
 	opts := append(o.reads[:len(o.reads):len(o.reads)], WithRange(offset, length))
+	wantLength := o.attrs.Size - offset
 	if length >= 0 {
+		wantLength = length
 		opts = append(opts, WithConcurrency(1))
-	} else {
-		length = o.attrs.Size - offset
 	}
+
 	r, err := o.from.Download(ctx, o.key, opts...)
-	switch CodeOf(err) {
-	case PreconditionFailed, ObjectNotFound, RangeNotSatisfiable:
-		e := AsError(ctx, err)
-		e.Code = Changed
-		return nil, e
-	}
 	if err != nil {
-		return nil, err
+		switch CodeOf(err) {
+		case PreconditionFailed, ObjectNotFound, RangeNotSatisfiable:
+			// The first read has found the object, so it was replaced or removed since then.
+			e := AsError(ctx, err)
+			e.Code = Changed
+			return nil, e
+		default:
+			return nil, err
+		}
 	}
-	if err := o.checkResponse(r, offset, length); err != nil {
+	if err := o.checkResponse(r, offset, wantLength); err != nil {
 		_ = r.Close()
 		return nil, locateError(o.from, op, o.key, &Error{Code: Changed, Err: err})
 	}
@@ -219,8 +231,8 @@ func readClaimed(r io.Reader, length, limit int64) ([]byte, error) {
 	}
 }
 
-// checkEnd fails if r has more bytes. Reading to the end also verifies the checksum of a whole
-// object.
+// checkEnd tries to read one more byte, and fails if r has one. Reading to the end also verifies
+// the checksum of a whole object.
 func checkEnd(b Downloader, op, key string, r *Reader) error {
 	_, err := io.ReadFull(r, r.end[:])
 	if err == io.EOF {

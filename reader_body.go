@@ -32,10 +32,12 @@ type givenBody struct {
 	key    string
 	length int64
 	read   int64
-	failed error // error that every later Read returns
-	more   [1]byte
+	failed error   // error that every later Read returns
+	end    [1]byte // buffer into which finish tries to read a byte
 }
 
+// Read reads from the body, and fails if the body has fewer or more bytes than b.length. After a
+// failure or the end, every Read returns the same error.
 func (b *givenBody) Read(p []byte) (int, error) {
 	if b.failed != nil {
 		return 0, b.failed
@@ -47,7 +49,8 @@ func (b *givenBody) Read(p []byte) (int, error) {
 		b.failed = b.finish()
 		return 0, b.failed
 	}
-	n, err := buffer.ReadSome(b.body, p[:min(int64(len(p)), b.length-b.read)])
+	rest := b.length - b.read
+	n, err := buffer.ReadSome(b.body, p[:min(int64(len(p)), rest)])
 	b.read += int64(n)
 	if err == io.EOF && b.read < b.length {
 		err = b.fail(Unavailable,
@@ -57,10 +60,10 @@ func (b *givenBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// finish is called after length bytes were read. It returns io.EOF if the body has no more bytes,
-// and otherwise an error.
+// finish is called after b.length bytes were read. It tries to read one more byte. If there is
+// none, finish returns io.EOF, and otherwise an error.
 func (b *givenBody) finish() error {
-	n, err := buffer.ReadSome(b.body, b.more[:])
+	n, err := buffer.ReadSome(b.body, b.end[:])
 	if n > 0 {
 		return b.fail(Internal, fmt.Errorf("the body has more than its %d bytes", b.length))
 	}

@@ -74,10 +74,12 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 	if err := r.req.Apply(opts...); err != nil {
 		return ownError(err)
 	}
-	if r.req.Offset != 0 || r.req.Length >= 0 || r.req.Suffix != 0 {
+	hasRange := r.req.Offset != 0 || r.req.Length >= 0 || r.req.Suffix != 0
+	if hasRange {
 		return invalid("WithRange", "must not be given: the ranges are an argument")
 	}
 	for i, wanted := range r.ranges {
+		// A negative Offset counts from the end, and such a range always reaches to the end.
 		if wanted.Offset < 0 && wanted.Length >= 0 {
 			return invalid(
 				fmt.Sprintf("ranges[%d]", i),
@@ -95,8 +97,8 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 	return nil
 }
 
-// resolveRanges returns the beginning and end of each range in an object of the given size. If a range begins past the
-// end, it fails with RangeNotSatisfiable.
+// resolveRanges returns the beginning and end of each range in an object of the given size. If a
+// range begins past the end, it fails with RangeNotSatisfiable.
 func resolveRanges(ranges []Range, size int64) ([]rangeplan.Span, *Error) {
 	spans := make([]rangeplan.Span, len(ranges))
 	for i, one := range ranges {
@@ -117,12 +119,13 @@ func resolveRanges(ranges []Range, size int64) ([]rangeplan.Span, *Error) {
 	return spans, nil
 }
 
-// run reads the ranges into the results.
+// run reads the ranges into the results. The first request finds the size and the revision of the
+// object. From them, run plans the other requests, which must all read that revision.
 func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
-	reading, cancel := context.WithCancel(ctx)
+	requestCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.stopFirst = cancel
-	if err := r.open(reading, opts); err != nil {
+	if err := r.open(requestCtx, opts); err != nil {
 		return err
 	}
 	defer func() { _ = r.first.Close() }()
@@ -134,22 +137,23 @@ func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 	}
 	r.plan = rangeplan.New(spans, r.gap, r.limit)
 	r.object = pinObject(r.from, r.key, "ReadRanges", &r.req, attrs)
-	if err := r.fetch(reading); err != nil {
-		// With ctx, and not reading, the error does not say that this function has canceled.
+	if err := r.fetch(requestCtx); err != nil {
+		// stopFirst may have canceled requestCtx, so only ctx shows whether the caller has canceled.
 		return r.object.failure(ctx, err)
 	}
 	return nil
 }
 
-// open makes the first request, which also determines size and revision.
+// open makes the first request, which also determines size and revision. It is one request of one
+// range, and reports no progress, because the progress of the call is that of all ranges.
 func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 	firstRange := r.firstRange()
-	all := slices.Concat(opts, []DownloadOption{
+	firstOpts := slices.Concat(opts, []DownloadOption{
 		WithRange(firstRange.Offset, firstRange.Length),
 		WithConcurrency(1),
 		progressOption(nil),
 	})
-	first, err := r.from.Download(ctx, r.key, all...)
+	first, err := r.from.Download(ctx, r.key, firstOpts...)
 	if err != nil {
 		return err
 	}
@@ -194,7 +198,7 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 	offset, length := r.first.Range()
 	delivered := rangeplan.Span{Offset: offset, End: offset + length}
 	if len(r.plan.Spans) == 1 && r.plan.Spans[0] == delivered {
-		return r.readOnly(length)
+		return r.readFirst(length)
 	}
 	r.results = make([][]byte, len(r.plan.Spans))
 	for i := range r.results {
@@ -221,16 +225,18 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 		return err
 	}
 
+	// The bytes that several ranges share were read for one of them. Copy them to the others.
 	for _, c := range r.plan.Copies {
-		from := rangeplan.Part{Span: c.From, Offset: c.To.Offset, End: c.To.End}
+		src := rangeplan.Part{Span: c.From, Offset: c.To.Offset, End: c.To.End}
 		r.makeRoom(c.To)
-		copy(r.place(c.To), r.place(from))
+		copy(r.bufferOf(c.To), r.bufferOf(src))
 	}
 	return nil
 }
 
-// readOnly reads the only range of r. The first request delivers this range.
-func (r *rangesRead) readOnly(length int64) error {
+// readFirst reads the only range of the call from the response to the first request. length is the
+// length of this range.
+func (r *rangesRead) readFirst(length int64) error {
 	data, err := readWhole(r.from, "ReadRanges", r.key, r.first, r.claimed)
 	if err != nil {
 		return err
@@ -268,6 +274,7 @@ func (r *rangesRead) fetchRun(ctx context.Context, run rangeplan.Run) error {
 		return r.object.fetch(ctx, run.Offset, runBytes, func(src io.Reader) error { return r.read(run, src) })
 	}
 
+	// The first request has another context. If ctx ends, end the first request, too.
 	stop := context.AfterFunc(ctx, r.stopFirst)
 	defer stop()
 	if err := r.read(run, r.first); err != nil {
@@ -283,32 +290,34 @@ func (r *rangesRead) fetchRun(ctx context.Context, run rangeplan.Run) error {
 // read copies the bytes of a run from its response into the results, and skips the gaps.
 func (r *rangesRead) read(run rangeplan.Run, src io.Reader) error {
 	offset := run.Offset
-	for _, p := range run.Parts {
-		if _, err := io.CopyN(io.Discard, src, p.Offset-offset); err != nil {
+	for _, part := range run.Parts {
+		if _, err := io.CopyN(io.Discard, src, part.Offset-offset); err != nil {
 			return err
 		}
-		if _, err := io.ReadFull(src, r.place(p)); err != nil {
+		if _, err := io.ReadFull(src, r.bufferOf(part)); err != nil {
 			return err
 		}
-		offset = p.End
-		r.progress.Add(p.End - p.Offset)
+		offset = part.End
+		r.progress.Add(part.End - part.Offset)
 	}
 	return nil
 }
 
-// place returns the piece of a result that the part p fills.
-func (r *rangesRead) place(p rangeplan.Part) []byte {
-	start := r.plan.Spans[p.Span].Offset
-	return r.results[p.Span][p.Offset-start : p.End-start]
+// bufferOf returns the piece of a result that the part fills.
+func (r *rangesRead) bufferOf(part rangeplan.Part) []byte {
+	start := r.plan.Spans[part.Span].Offset
+	return r.results[part.Span][part.Offset-start : part.End-start]
 }
 
-// makeRoom extends the result to which p belongs, so that it has memory up to the end of p.
-func (r *rangesRead) makeRoom(p rangeplan.Part) {
-	have := r.results[p.Span]
-	need := p.End - r.plan.Spans[p.Span].Offset
-	if int64(len(have)) >= need {
+// makeRoom extends the result to which the part belongs, so that it has memory up to the part's
+// end. A part is a piece of one range.
+func (r *rangesRead) makeRoom(part rangeplan.Part) {
+	result := r.results[part.Span]
+	size := part.End - r.plan.Spans[part.Span].Offset
+	if int64(len(result)) >= size {
 		return
 	}
-	r.results[p.Span] = make([]byte, need)
-	copy(r.results[p.Span], have)
+	larger := make([]byte, size)
+	copy(larger, result)
+	r.results[part.Span] = larger
 }

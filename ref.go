@@ -71,13 +71,14 @@ func Prefixed(b Bucket, prefix string) Bucket {
 	return inScope(b, "Prefixed", s)
 }
 
-// inScope returns b with its scope narrowed by outer. If b is a type of the user's
-// own, all methods of the result fail.
+// inScope returns a view of b, for the function op. The view has the scope of b, narrowed by outer.
+// If b is a type of the user's own, it has no scope, and all methods of the view fail.
 func inScope(b Bucket, op string, outer scope.Scope) Bucket {
 	f, e := frontOf(b, op, "")
 	if e != nil {
-		f = &front{scope: scope.Scope{Mask: scope.Everything}}
+		// Bad is the error of every method.
 		outer.Bad = e
+		f = &front{scope: scope.Scope{Mask: scope.Everything}}
 	}
 	return f.view(outer)
 }

@@ -157,18 +157,18 @@ func (f *front) removeUnchanged(ctx context.Context, entry ListEntry) (skipped b
 	return false, err
 }
 
-// refuseEach returns a joined error with one *Error for each key, for a removal that the front does
-// not permit.
+// refuseEach refuses a removal that the scope of f does not permit. It returns a joined error with
+// one *Error for each key, and calls the hooks for each group of keys, as a removal does.
 func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionEntry]) (removed int, err error) {
-	refuse := func(group []VersionEntry) (errs []error, more bool) {
+	refuse := func(group []VersionEntry) (errs []error, hasMore bool) {
 		if ctx.Err() != nil {
 			return []error{locateError(f, op, "", AsError(ctx, ctx.Err()))}, false
 		}
 		var keys []string
-		for _, one := range group {
-			e := locateError(f, op, one.Key, f.checkAllowed(scope.Remove, nil))
-			e.Version = one.Version
-			keys = append(keys, f.scope.Key(one.Key))
+		for _, entry := range group {
+			e := locateError(f, op, entry.Key, f.checkAllowed(scope.Remove, nil))
+			e.Version = entry.Version
+			keys = append(keys, f.scope.Key(entry.Key))
 			errs = append(errs, e)
 		}
 		f.callHooks(ctx, Operation{Name: op, Keys: keys}, errs[0])

@@ -37,19 +37,22 @@ func Require(b any, features Features) error {
 			return locateError(f, "Require", "", e)
 		}
 	}
-	var lacking Features
-	for rest := features; rest != 0; rest &= rest - 1 {
-		if one := rest & -rest; !Supports(b, one) {
-			lacking |= one
+	var missing Features
+	for rest := features; rest != 0; {
+		lowest := rest & -rest
+		rest &^= lowest
+		if !Supports(b, lowest) {
+			missing |= lowest
 		}
 	}
-	if lacking == 0 && b != nil {
+	if missing == 0 && b != nil {
 		return nil
 	}
-	return locateError(b, "Require", "", errMissingFeatures(b, lacking))
+	return locateError(b, "Require", "", errMissingFeatures(b, missing))
 }
 
-// errMissingFeatures returns an error that names the missing features, with a hint that says how to get them.
+// errMissingFeatures returns an error that names the missing features, with a hint that says how to
+// get them.
 func errMissingFeatures(b any, features Features) *Error {
 	f, isOurs := b.(*front)
 	if !isOurs {
@@ -67,8 +70,10 @@ func errMissingFeatures(b any, features Features) *Error {
 // hints joins the engine's hints on how to get each of the features.
 func hints(c engineCore, features Features) string {
 	var all []string
-	for rest := features; rest != 0; rest &= rest - 1 {
-		e := c.Need(rest&-rest, "")
+	for rest := features; rest != 0; {
+		lowest := rest & -rest
+		rest &^= lowest
+		e := c.Need(lowest, "")
 		if e != nil && e.Hint != "" && !slices.Contains(all, e.Hint) {
 			all = append(all, e.Hint)
 		}

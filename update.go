@@ -63,24 +63,28 @@ func (u *update) check(opts []UploadOption) (e *Error) {
 	if r.Condition != (Condition{}) {
 		return invalid("option", "of Update must not be a condition: it sets its own")
 	}
-	u.reads = nativeReads(r.Native, true)
+	// The native options are for the write. The reads ignore those that do not fit a read.
+	const auxiliary = true
+	u.reads = nativeReads(r.Native, auxiliary)
 	return u.rounds.check()
 }
 
-// try makes one round: it reads the object, calls change, and stores the result.
+// try makes one round: it reads the object, calls change, and stores the result. The write has the
+// condition that the object is still the one that was read, or that there is still none.
 func (u *update) try(ctx context.Context) (*Attrs, error) {
-	condition := &u.opts[len(u.opts)-1]
+	var condition UploadOption
 	old, attrs, err := ReadAll(ctx, u.b, u.rounds.key, u.reads...)
 	switch CodeOf(err) {
 	case "": // no error
-		*condition = IfRevision(attrs.Revision)
+		condition = IfRevision(attrs.Revision)
 	case ObjectNotFound:
 		old = nil
 		attrs = nil
-		*condition = IfAbsent()
+		condition = IfAbsent()
 	default:
 		return nil, err
 	}
+	u.opts[len(u.opts)-1] = condition
 
 	data, err := u.change(old, attrs)
 	if err != nil {
@@ -140,6 +144,7 @@ func (a *appending) init(opts []CopyOption) *Error {
 	if o.Version != "" {
 		return invalid("WithVersion", "does not fit Append: a version stays as it is")
 	}
+	// If the caller's condition fails in one round, it would fail in the next one, too.
 	a.rounds.once = o.Condition != (Condition{})
 	a.absent = o.Condition.Absent
 	a.options = append(opts[:len(opts):len(opts)], tailOption{a.tail, &a.added})
@@ -147,12 +152,13 @@ func (a *appending) init(opts []CopyOption) *Error {
 	return a.rounds.check()
 }
 
-// try makes one round: it copies the object onto itself with the tail. If there is no object, it creates
-// one with the tail.
+// try makes one round: it copies the object onto itself with the tail. If there is no object, it
+// creates one with the tail. If the caller has given IfAbsent, there must be no object.
 func (a *appending) try(ctx context.Context) (*Attrs, error) {
 	key := a.rounds.key
 	if !a.absent {
 		attrs, err := Copy(ctx, a.b, key, a.b, key, a.options...)
+		// A Core of another module may ignore the option with the tail.
 		if err == nil && !a.added {
 			return nil, a.rounds.locateError(unsupported(
 				"the Core copied the object without the bytes of Append",
@@ -172,7 +178,8 @@ type tailOption struct {
 	taken *bool // set to true by the Core that adds the bytes
 }
 
-// applyCopy sets the tail. Nil means that there is no tail, so an empty tail is not nil.
+// applyCopy sets the tail, and the variable by which the Core reports that it has added the tail.
+// For a Core, nil means that there is no tail, so an empty tail is not nil.
 func (o tailOption) applyCopy(r *CopyOptions) {
 	r.state.Tail = o.bytes
 	if o.bytes == nil {
@@ -200,10 +207,13 @@ type rounds struct {
 // locateError adds the operation, the key and the bucket to e.
 func (r *rounds) locateError(e *Error) *Error { return locateError(r.b, r.op, r.key, e) }
 
-// check refuses a bucket that lacks ConditionalCreate or ConditionalUpdate.
+// check sets the policy of retries, and refuses a bucket that lacks ConditionalCreate or
+// ConditionalUpdate. A bucket without an engine, which is the user's own type, is not asked for its
+// features: its writes fail if it lacks one.
 func (r *rounds) check() *Error {
 	engine := engineOf(r.b)
 	if engine == nil {
+		// Three zeros select the default policy.
 		r.policy = running.NewPolicy(0, 0, 0)
 		return nil
 	}
@@ -275,8 +285,9 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 	return r.locateError(e)
 }
 
-// createOption returns the option with which Append creates an object. It sets all options of r except
-// those for reading the source.
+// createOption returns the option with which Append creates an object. It sets all options of r
+// except those for reading the source. Without a condition in r, the upload fails if there is an
+// object, so that it does not replace one of another writer.
 func (r *CopyOptions) createOption() UploadOption {
 	create := UploadOptions{
 		Size:       -1,
@@ -290,7 +301,7 @@ func (r *CopyOptions) createOption() UploadOption {
 	if create.Condition == (Condition{}) {
 		create.Condition.Absent = true
 	}
-	return uploadOption(func(r *UploadOptions) {
-		*r = create
+	return uploadOption(func(upload *UploadOptions) {
+		*upload = create
 	})
 }

@@ -50,6 +50,7 @@ func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.
 	}
 	wholePrefix := f.scope.Prefix + prefix
 	if e := f.checkVend(wholePrefix, rights, ttl); e != nil {
+		// Hooks also see a call that is refused.
 		permitted := effect.Vended(rights.Read, rights.List, rights.Write, rights.Remove)
 		op := Operation{Name: "Vend", Key: wholePrefix, Effects: Effects(permitted)}
 		return nil, f.refuse(ctx, op, locateError(f, "Vend", prefix, e))

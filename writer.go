@@ -29,28 +29,30 @@ type Writer struct {
 	upload func(body io.Reader) (*Attrs, error)
 	locate func(op string, e Error) error // adds bucket and key to an error
 
-	pipe  *io.PipeWriter // nil before the first Write
-	unset func() bool    // after a call of unset, the end of ctx does not close the pipe
-	group running.Group  // runs the goroutine of the upload
-	attrs *Attrs
-	err   error // error that Commit returns
-	ended bool  // true after Commit or Close
-	lost  error // error of Close if written bytes were not committed
+	pipe *io.PipeWriter // nil before the first Write
+	// stopWatching ends the wait for the end of ctx, which closes the pipe.
+	stopWatching func() bool
+	group        running.Group // runs the goroutine of the upload
+	attrs        *Attrs
+	err          error // error that Commit returns
+	ended        bool  // true after Commit or Close
+	lost         error // error of Close if written bytes were not committed
 
 	failed error // error of a Write or ReadFrom; after it, the content is incomplete
 }
 
 var errDiscarded = errors.New("the writer was closed without Commit: nothing was stored")
 
-// start runs the upload, which reads from a pipe.
+// start starts the upload, unless it runs. The upload reads from a pipe what Write writes to it.
 func (w *Writer) start() {
 	if w.pipe != nil {
 		return
 	}
 	body, pipe := io.Pipe()
 	w.pipe = pipe
-	w.unset = context.AfterFunc(w.ctx, func() { _ = pipe.CloseWithError(w.ctx.Err()) })
+	w.stopWatching = context.AfterFunc(w.ctx, func() { _ = pipe.CloseWithError(w.ctx.Err()) })
 	w.group.Go(func() {
+		// A Write that waits must not wait for an upload that has ended.
 		defer func() { _ = body.CloseWithError(cmp.Or(w.err, io.ErrClosedPipe)) }()
 		// The error keeps this value if upload panics.
 		w.err = &Error{Code: Internal, Op: "Upload", Err: running.ErrPanicked}
@@ -89,7 +91,8 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	return n, err
 }
 
-// fail ends the upload with an error.
+// fail ends the upload with an error, which its read of the body returns. w.failed keeps the first
+// error for Commit.
 func (w *Writer) fail(err error) {
 	if w.failed == nil {
 		w.failed = err
@@ -125,26 +128,28 @@ func (w *Writer) Close() error {
 	if w.ended {
 		return w.lost
 	}
-	closed := Error{Code: InvalidArgument, Err: errDiscarded, Hint: "call Commit before Close"}
+	notCommitted := Error{Code: InvalidArgument, Err: errDiscarded, Hint: "call Commit before Close"}
 	if w.pipe != nil {
+		// Bytes were written. The error ends the upload, so that it stores nothing.
 		w.end(errDiscarded)
-		w.lost = w.locate("Close", closed)
+		w.lost = w.locate("Close", notCommitted)
 	}
 	w.ended = true
 	w.cancel()
+
+	// A later Commit returns these.
 	w.attrs = nil
-	w.err = w.locate("Commit", closed)
+	w.err = w.locate("Commit", notCommitted)
 	return w.lost
 }
 
 // end ends the body of the upload, and waits for the upload. The upload reads err from the body, or
-// io.EOF if err is nil.
+// io.EOF if err is nil. If the upload has panicked, end panics after it has released everything.
 func (w *Writer) end(err error) {
 	w.ended = true
-	// For nil, the upload reads io.EOF.
 	_ = w.pipe.CloseWithError(err)
 	w.group.Join()
-	w.unset()
+	w.stopWatching()
 	w.cancel()
 	w.group.Raise()
 }
