@@ -11,8 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requestBytes is the size of each request.
-const requestBytes = 1 << 20
+const (
+	requestBytes    = 1 << 20 // size of each request
+	requestRate     = 50e6    // bytes a second of one request
+	wideLink        = 1e12    // bytes a second of a link that no number of requests fills
+	manyRequests    = 120     // enough for a GrowingLimit to find its number
+	initialRequests = 4       // at the same time
+	highestRequests = 16
+)
 
 // A network moves bytes on the clock of synctest. It has a rate for each request, and one for all together.
 type network struct {
@@ -22,7 +28,7 @@ type network struct {
 	peak      atomic.Int64 // the highest number of them
 }
 
-// run makes so many requests, as many at once as the limit allows.
+// run makes this number of requests, as many at the same time as the limit permits.
 func (n *network) run(limit *Limit, requests int) {
 	var group sync.WaitGroup
 	for range requests {
@@ -56,24 +62,23 @@ func (n *network) move() {
 // GrowingLimit finds the number of requests that fills the network, from 2 to 16.
 func TestGrowingFollowsTheNetwork(t *testing.T) {
 	tests := []struct {
-		name        string
-		each, all   float64
-		least, most int // at the end
+		name      string
+		each, all float64 // bytes a second
+		want      int     // requests at the same time, at the end
 	}{
-		{name: "each request has its own rate", each: 50e6, all: 1e12, least: 16, most: 16},
-		{name: "one request fills the link", each: 50e6, all: 50e6, least: 2, most: 2},
-		{name: "two requests fill the link", each: 50e6, all: 90e6, least: 4, most: 4},
-		{name: "three requests fill the link", each: 50e6, all: 125e6, least: 4, most: 4},
-		{name: "eight requests fill the link", each: 50e6, all: 400e6, least: 8, most: 8},
+		{name: "each request has its own rate", each: requestRate, all: wideLink, want: highestRequests},
+		{name: "one request fills the link", each: requestRate, all: requestRate, want: 2},
+		{name: "two requests fill the link", each: requestRate, all: 1.8 * requestRate, want: 4},
+		{name: "three requests fill the link", each: requestRate, all: 2.5 * requestRate, want: 4},
+		{name: "eight requests fill the link", each: requestRate, all: 8 * requestRate, want: 8},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := GrowingLimit(4, 16, min(tt.each, tt.all))
+				l := GrowingLimit(initialRequests, highestRequests, min(tt.each, tt.all))
 				net := &network{each: tt.each, all: tt.all, latency: time.Millisecond}
-				net.run(l, 120)
-				require.GreaterOrEqual(t, l.Current(), tt.least)
-				require.LessOrEqual(t, l.Current(), tt.most)
+				net.run(l, manyRequests)
+				require.Equal(t, tt.want, l.Current())
 			})
 		})
 	}
@@ -82,22 +87,24 @@ func TestGrowingFollowsTheNetwork(t *testing.T) {
 // FixedLimit always permits the same number of parallel requests.
 func TestFixed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := FixedLimit(3)
-		net := &network{each: 50e6, all: 1e12}
-		net.run(l, 100)
-		require.Equal(t, 3, l.Current())
-		require.EqualValues(t, 3, net.peak.Load())
+		const requests = 3
+		l := FixedLimit(requests)
+		net := &network{each: requestRate, all: wideLink}
+		net.run(l, manyRequests)
+		require.Equal(t, requests, l.Current())
+		require.EqualValues(t, requests, net.peak.Load())
 	})
 }
 
 // The number of requests of GrowingLimit never exceeds its maximum.
 func TestGrowingNeverExceedsTheMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := GrowingLimit(5, 12, 0)
-		net := &network{each: 50e6, all: 1e12}
+		const highest = 12 // no power of two times the initial number
+		l := GrowingLimit(5, highest, 0)
+		net := &network{each: requestRate, all: wideLink}
 		net.run(l, 300)
-		require.Equal(t, 12, l.Current())
-		require.EqualValues(t, 12, net.peak.Load())
+		require.Equal(t, highest, l.Current())
+		require.EqualValues(t, highest, net.peak.Load())
 	})
 }
 
@@ -105,7 +112,7 @@ func TestGrowingNeverExceedsTheMost(t *testing.T) {
 // grow.
 func TestGrowingOnlyWhileSomebodyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := GrowingLimit(4, 16, 0)
+		l := GrowingLimit(initialRequests, highestRequests, 0)
 		for range 50 {
 			require.NoError(t, l.Acquire(t.Context()))
 			time.Sleep(time.Millisecond)
@@ -113,22 +120,23 @@ func TestGrowingOnlyWhileSomebodyWaits(t *testing.T) {
 			l.Ended()
 			l.Release()
 		}
-		require.Equal(t, 4, l.Current())
+		require.Equal(t, initialRequests, l.Current())
 	})
 }
 
 // If the network becomes faster, the number of requests grows again after a while.
 func TestGrowingTriesMoreAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := GrowingLimit(4, 16, 0)
-		net := &network{each: 50e6, all: 50e6}
+		l := GrowingLimit(initialRequests, highestRequests, 0)
+		net := &network{each: requestRate, all: requestRate}
 
 		net.run(l, 60)
-		require.Equal(t, 4, l.Current())
-		net.all = 1e12
+		require.Equal(t, initialRequests, l.Current())
+
+		net.all = wideLink
 		time.Sleep(tryAgain)
 		net.run(l, 100)
-		require.Equal(t, 16, l.Current())
+		require.Equal(t, highestRequests, l.Current())
 	})
 }
 
@@ -166,8 +174,8 @@ func TestReleaseAfterShrinking(t *testing.T) {
 // If the server refuses a request for its load, only one request at a time remains.
 func TestRefusedLeavesOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := GrowingLimit(4, 16, 0)
-		net := &network{each: 50e6, all: 1e12}
+		l := GrowingLimit(initialRequests, highestRequests, 0)
+		net := &network{each: requestRate, all: wideLink}
 		net.run(l, 30)
 		l.Refused()
 		net.peak.Store(0)

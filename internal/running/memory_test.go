@@ -8,11 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// transfer makes so many requests, with a Limit that begins with what the memory remembers. It returns how many
-// requests at once the transfer began with.
+// transfer makes this number of requests, with a Limit that begins with what the memory remembers. It returns the
+// number of requests at the same time with which the transfer began.
 func (n *network) transfer(memory *Memory, requests int) int {
-	initial := memory.Begin(4)
-	limit := GrowingLimit(initial, 16, min(n.each, n.all/float64(n.running.Load()+1)))
+	initial := memory.Begin(initialRequests)
+	limit := GrowingLimit(initial, highestRequests, min(n.each, n.all/float64(n.running.Load()+1)))
 	n.run(limit, requests)
 	memory.End(limit)
 	return initial
@@ -29,37 +29,51 @@ func TestMemoryBegin(t *testing.T) {
 	}{
 		{
 			name:     "each request has its own rate",
-			each:     50e6,
-			all:      1e12,
-			requests: 120,
+			each:     requestRate,
+			all:      wideLink,
+			requests: manyRequests,
 			pause:    time.Minute,
-			want:     16,
+			want:     highestRequests,
 		},
 		{
 			name:     "eight requests fill the link",
-			each:     50e6,
-			all:      400e6,
-			requests: 120,
+			each:     requestRate,
+			all:      8 * requestRate,
+			requests: manyRequests,
 			pause:    time.Minute,
 			want:     8,
 		},
 		{
 			name:     "one request fills the link",
-			each:     50e6,
-			all:      50e6,
-			requests: 120,
+			each:     requestRate,
+			all:      requestRate,
+			requests: manyRequests,
 			pause:    time.Minute,
-			want:     4,
+			want:     initialRequests,
 		},
-		{name: "a short transfer", each: 50e6, all: 1e12, requests: 3, pause: time.Minute, want: 4},
-		{name: "after six minutes", each: 50e6, all: 1e12, requests: 120, pause: 6 * time.Minute, want: 4},
+		{
+			name:     "a short transfer",
+			each:     requestRate,
+			all:      wideLink,
+			requests: 3,
+			pause:    time.Minute,
+			want:     initialRequests,
+		},
+		{
+			name:     "after six minutes",
+			each:     requestRate,
+			all:      wideLink,
+			requests: manyRequests,
+			pause:    6 * time.Minute,
+			want:     initialRequests,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				net := &network{each: tt.each, all: tt.all, latency: time.Millisecond}
 				m := &Memory{}
-				require.Equal(t, 4, net.transfer(m, tt.requests))
+				require.Equal(t, initialRequests, net.transfer(m, tt.requests))
 				time.Sleep(tt.pause)
 				require.Equal(t, tt.want, net.transfer(m, tt.requests))
 			})
@@ -70,13 +84,13 @@ func TestMemoryBegin(t *testing.T) {
 // If the link has become slower, the next transfers begin with fewer requests.
 func TestMemoryOfSlowerLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net := &network{each: 50e6, all: 1e12, latency: time.Millisecond}
+		net := &network{each: requestRate, all: wideLink, latency: time.Millisecond}
 		m := &Memory{}
-		net.transfer(m, 120)
-		net.all = 50e6
-		require.Equal(t, 16, net.transfer(m, 120))
-		require.Equal(t, 8, net.transfer(m, 120))
-		require.Equal(t, 4, net.transfer(m, 120))
+		net.transfer(m, manyRequests)
+		net.all = requestRate
+		require.Equal(t, highestRequests, net.transfer(m, manyRequests))
+		require.Equal(t, 8, net.transfer(m, manyRequests))
+		require.Equal(t, initialRequests, net.transfer(m, manyRequests))
 	})
 }
 
@@ -85,45 +99,47 @@ func TestMemoryOfSlowerLink(t *testing.T) {
 // minutes, also if there were transfers all the time.
 func TestMemoryEndsWhileInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net := &network{each: 200e6, all: 1e12, latency: time.Millisecond}
+		const rate = 200e6 // bytes a second
+		net := &network{each: rate, all: wideLink, latency: time.Millisecond}
 		m := &Memory{}
-		net.transfer(m, 120)
-		net.all = 200e6
-		net.running.Add(5) // of other programs
+		net.transfer(m, manyRequests)
+		net.all = rate // one request fills the link
+		const otherPrograms = 5
+		net.running.Add(otherPrograms)
 
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, 16, net.transfer(m, 120))
+		require.Equal(t, highestRequests, net.transfer(m, manyRequests))
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, 16, net.transfer(m, 120))
+		require.Equal(t, highestRequests, net.transfer(m, manyRequests))
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, 4, net.transfer(m, 120))
+		require.Equal(t, initialRequests, net.transfer(m, manyRequests))
 		time.Sleep(2 * time.Minute)
-		require.Equal(t, 4, net.transfer(m, 120))
+		require.Equal(t, initialRequests, net.transfer(m, manyRequests))
 	})
 }
 
 // Transfers at the same time share the number of requests.
 func TestMemoryOfParallelTransfers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net := &network{each: 50e6, all: 1e12, latency: time.Millisecond}
+		net := &network{each: requestRate, all: wideLink, latency: time.Millisecond}
 		m := &Memory{}
-		net.transfer(m, 120)
-		require.Equal(t, 16, m.Begin(4))
-		require.Equal(t, 8, m.Begin(4))
-		require.Equal(t, 5, m.Begin(4))
-		require.Equal(t, 4, m.Begin(4))
+		net.transfer(m, manyRequests)
+		require.Equal(t, highestRequests, m.Begin(initialRequests))
+		require.Equal(t, highestRequests/2, m.Begin(initialRequests))
+		require.Equal(t, highestRequests/3, m.Begin(initialRequests))
+		require.Equal(t, initialRequests, m.Begin(initialRequests))
 	})
 }
 
 // After a server has refused connections, the next transfer begins with the initial number.
 func TestMemoryAfterRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		net := &network{each: 50e6, all: 1e12, latency: time.Millisecond}
+		net := &network{each: requestRate, all: wideLink, latency: time.Millisecond}
 		m := &Memory{}
-		net.transfer(m, 120)
-		l := GrowingLimit(m.Begin(4), 16, 50e6)
+		net.transfer(m, manyRequests)
+		l := GrowingLimit(m.Begin(initialRequests), highestRequests, requestRate)
 		l.Refused()
 		m.End(l)
-		require.Equal(t, 4, m.Begin(4))
+		require.Equal(t, initialRequests, m.Begin(initialRequests))
 	})
 }

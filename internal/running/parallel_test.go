@@ -73,7 +73,12 @@ func TestStreamWaitsForItsCallsWhenTheItemsFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var count atomic.Int64
 		items := func(yield func(int, error) bool) {
-			_ = yield(1, nil) && yield(2, nil) && yield(0, errBroken)
+			for item := range 2 {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			yield(0, errBroken)
 		}
 		err := Stream(t.Context(), items, 5, func(ctx context.Context, _ int) error {
 			pause()
@@ -87,17 +92,19 @@ func TestStreamWaitsForItsCallsWhenTheItemsFail(t *testing.T) {
 
 // After a call has failed, Stream takes no further item.
 func TestStreamTakesNoItemAfterAFailure(t *testing.T) {
-	last := 0
+	taken := 0
 	items := func(yield func(int, error) bool) {
-		for last = range 100 {
-			if !yield(last, nil) {
+		for item := range 100 {
+			taken++
+			if !yield(item, nil) {
 				return
 			}
 		}
 	}
-	err := Stream(t.Context(), items, 1, func(context.Context, int) error { return errBroken })
+	const limit = 1
+	err := Stream(t.Context(), items, limit, func(context.Context, int) error { return errBroken })
 	require.Equal(t, errBroken, err)
-	require.LessOrEqual(t, last, 1)
+	require.LessOrEqual(t, taken, 2, "the second one waits for the end of the first call")
 }
 
 // If the items of Stream panic, Stream cancels the calls in progress, and the panic reaches its caller.

@@ -10,39 +10,47 @@ import (
 
 // Probe reports a connection as slow only if its rate is low, not if the machine is busy or the reader is slower.
 func TestProbeSlowOnlyIfMostIs(t *testing.T) {
-	const read = 16 << 10
+	const slowRate = 50e6 // bytes a second
+	const fastRate = 800e6
+	const pause = 12 * time.Millisecond
 	tests := []struct {
-		name   string
-		rate   float64       // bytes a second of the connection
-		paused time.Duration // time for which the process has no processor, once a sample
-		busy   time.Duration // time that the reader needs for itself, for each read
-		slow   bool
+		name     string
+		rate     float64       // bytes a second of the connection
+		pause    time.Duration // time for which the process has no processor, once a sample
+		busy     time.Duration // time that the reader needs for itself, for each read
+		wantSlow bool
 	}{
-		{name: "a slow connection", rate: 50e6, slow: true},
-		{name: "a fast connection", rate: 800e6},
-		{name: "a fast connection of a busy machine", rate: 800e6, paused: 12 * time.Millisecond},
-		{name: "a slow connection of a busy machine", rate: 50e6, paused: 12 * time.Millisecond, slow: true},
-		{name: "a reader that is slower than its slow connection", rate: 50e6, busy: time.Millisecond},
+		{name: "a slow connection", rate: slowRate, wantSlow: true},
+		{name: "a fast connection", rate: fastRate},
+		{name: "a fast connection of a busy machine", rate: fastRate, pause: pause},
+		{name: "a slow connection of a busy machine", rate: slowRate, pause: pause, wantSlow: true},
+		{name: "a reader that is slower than its slow connection", rate: slowRate, busy: time.Millisecond},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				const samples = 4
+				const readBytes = 16 << 10
+				const readsOfSample = sampleBytes / readBytes
+				readTime := time.Duration(readBytes / tt.rate * float64(time.Second))
+
 				var probe Probe
-				samples := 0
-				for i := range 4 * sampleBytes / read {
+				seen := 0
+				for i := range samples * readsOfSample {
 					start := time.Now()
-					time.Sleep(time.Duration(read / tt.rate * float64(time.Second)))
-					if i%(sampleBytes/read) == 30 {
-						time.Sleep(tt.paused)
+					time.Sleep(readTime)
+					isMiddle := i%readsOfSample == readsOfSample/2
+					if isMiddle {
+						time.Sleep(tt.pause)
 					}
-					rate, slow := probe.Read(start, read)
+					rate, slow := probe.Read(start, readBytes)
 					if rate > 0 {
-						samples++
-						require.Equal(t, tt.slow, slow)
+						seen++
+						require.Equal(t, tt.wantSlow, slow)
 					}
 					time.Sleep(tt.busy)
 				}
-				require.Equal(t, 4, samples)
+				require.Equal(t, samples, seen)
 			})
 		})
 	}
