@@ -89,40 +89,46 @@ func readAt(t *testing.T, c *Cache, offset, length int64) {
 
 // Blocks are evicted, the least recently used first.
 func TestCacheEvictsLeastRecentlyUsed(t *testing.T) {
-	g := &generated{size: 1000}
-	m := &buffer.Limit{Max: mib}
-	const three = 3 * (10 + blockOverhead)
-	r := open(t, g, m, 10, three)
-	for _, offset := range []int64{0, 100, 200, 5, 300} { // 300 evicts 100
-		readAt(t, r, offset, 5)
-	}
+	const blockSize = 10
+	const threeBlocks = 3 * (blockSize + blockOverhead)
+	object := &generated{size: 1000}
+	memory := &buffer.Limit{Max: mib}
+	cache := open(t, object, memory, blockSize, threeBlocks)
 
-	require.Equal(t, int64(three), m.Used())
-	g.requests = nil
+	// Read the blocks at 0, 100 and 200, and that at 0 again. The block at 300 then evicts that at 100.
+	for _, offset := range []int64{0, 100, 200, 5, 300} {
+		readAt(t, cache, offset, 5)
+	}
+	require.Equal(t, int64(threeBlocks), memory.Used())
+
+	object.requests = nil
 	for _, offset := range []int64{0, 200, 300} {
-		readAt(t, r, offset, 5)
+		readAt(t, cache, offset, 5)
 	}
-	require.Empty(t, g.requests)
+	require.Empty(t, object.requests)
 
-	readAt(t, r, 100, 5)
-	require.Equal(t, []request{{100, 10}}, g.requests)
-	r.Close()
-	require.Zero(t, m.Used())
+	readAt(t, cache, 100, 5)
+	require.Equal(t, []request{{offset: 100, length: blockSize}}, object.requests)
+	cache.Close()
+	require.Zero(t, memory.Used())
 }
 
 // The memory of tiny blocks is limited, too, although most of it is bookkeeping and not their bytes.
 func TestCacheOfTinyBlocks(t *testing.T) {
-	const size, most = 4, 1 << 20
-	m := &buffer.Limit{Max: 8 * mib}
-	r := open(t, &generated{size: 100_000}, m, size, most)
-	heapBefore := heap()
-	for offset := int64(0); offset < r.Size; offset += size {
-		readAt(t, r, offset, size)
-	}
+	const blockSize = 4
+	const maxBytes = mib
+	memory := &buffer.Limit{Max: 8 * mib}
+	cache := open(t, &generated{size: 100_000}, memory, blockSize, maxBytes)
 
-	require.Less(t, heap()-heapBefore, int64(most*11/10))
-	require.Greater(t, r.bytes, int64(most/2), "it keeps what fits")
-	require.LessOrEqual(t, m.Used(), int64(most))
+	heapBefore := heap()
+	for offset := int64(0); offset < cache.Size; offset += blockSize {
+		readAt(t, cache, offset, blockSize)
+	}
+	growth := heap() - heapBefore
+
+	require.Less(t, growth, int64(maxBytes*11/10), "at most a tenth more")
+	require.Greater(t, cache.bytes, int64(maxBytes/2), "it keeps what fits")
+	require.LessOrEqual(t, memory.Used(), int64(maxBytes))
 }
 
 // heap returns how many bytes are in use.
@@ -135,69 +141,81 @@ func heap() int64 {
 
 // If the last block would be tiny, its bytes belong to the block before it, and one request reads both.
 func TestCacheLastBlockIsNotTiny(t *testing.T) {
-	g := &generated{size: 1003}
-	r := open(t, g, &buffer.Limit{Max: mib}, 10, 8*mib)
-	readAt(t, r, 1002, 1)
-	readAt(t, r, 990, 13)
-	require.Equal(t, []request{{990, 13}}, g.requests)
+	const blockSize = 10
+	object := &generated{size: 1003} // the last block would have 3 bytes
+	cache := open(t, object, &buffer.Limit{Max: mib}, blockSize, 8*mib)
+	readAt(t, cache, 1002, 1)
+	readAt(t, cache, 990, 13)
+	require.Equal(t, []request{{offset: 990, length: 13}}, object.requests)
 }
 
 // A sequential reader reads ahead more and more, but never more than fits in the cache.
 func TestReadAheadGrowsAndStaysWithinTheCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &generated{size: 10_000}
-		r := open(t, g, &buffer.Limit{Max: mib}, 10, 40*(10+blockOverhead))
-		for offset := int64(0); offset < 1000; offset += 5 {
-			readAt(t, r, offset, 5)
+		const blockSize = 10
+		const fortyBlocks = 40 * (blockSize + blockOverhead)
+		const bytesRead = 1000
+		object := &generated{size: 10_000}
+		cache := open(t, object, &buffer.Limit{Max: mib}, blockSize, fortyBlocks)
+		for offset := int64(0); offset < bytesRead; offset += 5 {
+			readAt(t, cache, offset, 5)
 			synctest.Wait()
 		}
 
-		// The reader has read 1000 bytes, in pieces of 5.
 		var lengths []int64
-		next := int64(0)
-		for _, one := range g.requests {
-			require.Equal(t, next, one.offset, "nothing is requested twice, or left out")
-			next += one.length
-			lengths = append(lengths, one.length)
+		requested := int64(0)
+		for _, request := range object.requests {
+			require.Equal(t, requested, request.offset, "nothing is requested twice, or left out")
+			requested += request.length
+			lengths = append(lengths, request.length)
 		}
 		require.Equal(t, []int64{10, 20, 40, 80, 100, 100}, lengths[:6])
-		require.LessOrEqual(t, next, int64(1200))
+		require.LessOrEqual(t, requested, int64(bytesRead+200))
 	})
 }
 
 // Sequential readers do not evict blocks that were read ahead for other readers.
 func TestReadAheadOfOthersIsNotEvicted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &generated{size: 100_000}
-		r := open(t, g, &buffer.Limit{Max: mib}, 10, 40*(10+blockOverhead))
-		for offset := int64(0); offset < 1000; offset += 5 {
-			// Together, the eight readers would read ahead more than the cache holds.
-			for reader := range int64(8) {
-				readAt(t, r, reader*10_000+offset, 5)
+		const blockSize = 10
+		const fortyBlocks = 40 * (blockSize + blockOverhead)
+		const readers = 8
+		const bytesOfReader = 1000
+		object := &generated{size: 100_000}
+		cache := open(t, object, &buffer.Limit{Max: mib}, blockSize, fortyBlocks)
+
+		// Together, the readers would read ahead more than the cache holds.
+		for offset := int64(0); offset < bytesOfReader; offset += 5 {
+			for reader := range int64(readers) {
+				start := reader * 10_000
+				readAt(t, cache, start+offset, 5)
 				synctest.Wait()
 			}
 		}
 
-		// They have read 8000 bytes.
 		requested := int64(0)
-		for _, one := range g.requests {
-			requested += one.length
+		for _, request := range object.requests {
+			requested += request.length
 		}
-
-		t.Logf("%d bytes by %d requests", requested, len(g.requests))
-		require.LessOrEqual(t, requested, int64(12_000), "little is read ahead in vain")
-		require.LessOrEqual(t, len(g.requests), 8*1000/10)
+		t.Logf("%d bytes by %d requests", requested, len(object.requests))
+		const bytesRead = readers * bytesOfReader
+		require.LessOrEqual(t, requested, int64(bytesRead*3/2), "little is read ahead in vain")
+		require.LessOrEqual(t, len(object.requests), bytesRead/blockSize)
 	})
 }
 
 // Scattered reads cause no reading ahead.
 func TestReadAheadNotForScatteredReads(t *testing.T) {
-	g := &generated{size: 10_000}
-	r := open(t, g, &buffer.Limit{Max: mib}, 10, 8*mib)
+	const blockSize = 10
+	object := &generated{size: 10_000}
+	cache := open(t, object, &buffer.Limit{Max: mib}, blockSize, 8*mib)
+
+	var want []request
 	for _, offset := range []int64{0, 500, 100, 9000, 300} {
-		readAt(t, r, offset, 10)
+		readAt(t, cache, offset, blockSize)
+		want = append(want, request{offset: offset, length: blockSize})
 	}
-	require.Equal(t, []request{{0, 10}, {500, 10}, {100, 10}, {9000, 10}, {300, 10}}, g.requests)
+	require.Equal(t, want, object.requests)
 }
 
 // After two scans of about equal length, such as columns of a table, one request reads all of the next scan.
@@ -270,35 +288,33 @@ func TestReadAheadExpectsScansOfOneLength(t *testing.T) {
 
 // If a transfer needs memory, the older blocks of all readers are evicted.
 func TestCacheEvictsForTransfers(t *testing.T) {
-	m := &buffer.Limit{Max: mib}
-	var readers []*Cache
-	for range 2 {
-		g := &generated{size: 10 * mib}
-		readers = append(readers, open(t, g, m, 64<<10-blockOverhead, 8*mib))
-	}
+	const blockSize = mib/16 - blockOverhead // 16 blocks take all memory
+	memory := &buffer.Limit{Max: mib}
+	first := open(t, &generated{size: 10 * mib}, memory, blockSize, 8*mib)
+	second := open(t, &generated{size: 10 * mib}, memory, blockSize, 8*mib)
 
 	// Two readers fill the memory with eight blocks each.
 	for i := range int64(8) {
-		readAt(t, readers[0], i*mib, 10)
-		readAt(t, readers[1], i*mib, 10)
+		readAt(t, first, i*mib, 10)
+		readAt(t, second, i*mib, 10)
 	}
-	require.Equal(t, int64(mib), m.Used())
+	require.Equal(t, int64(mib), memory.Used())
 
 	// A transfer takes half of it.
-	_, overLimit, err := m.Acquire(t.Context(), nil, mib/2, mib/2)
+	_, overLimit, err := memory.Acquire(t.Context(), nil, mib/2, mib/2)
 	require.NoError(t, err)
 	require.False(t, overLimit)
-	require.Equal(t, int64(mib), m.Used())
-	require.Len(t, readers[0].blocks, 4, "each has lost its older half")
-	require.Len(t, readers[1].blocks, 4)
+	require.Equal(t, int64(mib), memory.Used())
+	require.Len(t, first.blocks, 4, "each has lost its older half")
+	require.Len(t, second.blocks, 4)
 
 	// When transfers have all of it, a read does without the cache.
-	require.True(t, m.Try(mib/2))
-	readAt(t, readers[0], 0, 10)
-	require.Equal(t, int64(mib), m.Used())
+	require.True(t, memory.Try(mib/2))
+	readAt(t, first, 0, 10)
+	require.Equal(t, int64(mib), memory.Used())
 
-	m.Release(mib)
-	require.Zero(t, m.Used())
+	memory.Release(mib)
+	require.Zero(t, memory.Used())
 }
 
 // A waiting transfer gets the memory of a block that arrives.
@@ -338,69 +354,86 @@ func TestCacheGivesABlockToATransfer(t *testing.T) {
 // If many goroutines read from two caches with one Limit, each gets the right bytes, and Close releases all
 // memory.
 func TestCacheOfManyReaders(t *testing.T) {
-	m := &buffer.Limit{Max: mib}
-	var readers []*Cache
+	const goroutines = 8
+	const readsOfEach = 150
+	memory := &buffer.Limit{Max: mib}
+	var caches []*Cache
 	for range 2 {
-		readers = append(readers, open(t, &generated{size: 4*mib + 123}, m, 50_000, mib))
+		object := &generated{size: 4*mib + 123}
+		caches = append(caches, open(t, object, memory, 50_000, mib))
 	}
 
 	var all sync.WaitGroup
-	for i := range 8 {
+	for i := range goroutines {
 		all.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(i), 2))
-			r := readers[i%2]
+			cache := caches[i%len(caches)]
 			offset := int64(0)
-			for range 150 {
-				// The next bytes, or one read in four at another offset.
-				length := 1 + random.Int64N(1<<(3+random.IntN(16)))
+			for range readsOfEach {
+				// The next bytes, or one read in four at another offset. Most reads are short.
+				maxLength := int64(8) << random.IntN(16)
+				length := 1 + random.Int64N(maxLength)
 				offset += length
-				if random.IntN(4) == 0 || offset+length > r.Size {
-					offset = random.Int64N(r.Size - length)
+				if random.IntN(4) == 0 || offset+length > cache.Size {
+					offset = random.Int64N(cache.Size - length)
 				}
 
 				got := make([]byte, length)
 				want := make([]byte, length)
 				_, _ = numbers{}.ReadAt(want, offset)
-				_, err := r.ReadAt(context.Background(), got, offset)
+				_, err := cache.ReadAt(context.Background(), got, offset)
 				if err != nil || string(got) != string(want) {
 					t.Errorf("%d bytes at %d: %v", length, offset, err)
 				}
 
 				// Now and then, a transfer takes half of the memory.
-				if random.IntN(8) == 0 && m.Try(mib/2) {
-					m.Release(mib / 2)
+				if random.IntN(8) == 0 && memory.Try(mib/2) {
+					memory.Release(mib / 2)
 				}
 			}
 		})
 	}
 	all.Wait()
-	require.LessOrEqual(t, m.Used(), int64(mib))
-	for _, r := range readers {
-		r.Close()
+	require.LessOrEqual(t, memory.Used(), int64(mib))
+
+	for _, cache := range caches {
+		cache.Close()
 	}
-	require.Zero(t, m.Used())
+	require.Zero(t, memory.Used())
 }
 
 // If fetching a block panics, the panic reaches the caller, and the next read fetches the block again.
 func TestCacheFetchesAFailedBlockAgain(t *testing.T) {
-	m := &buffer.Limit{Max: mib}
-	g := &generated{size: 100, broken: "boom"}
-	r := open(t, g, m, 10, 8*mib)
+	const blockSize = 10
+	memory := &buffer.Limit{Max: mib}
+	object := &generated{size: 100, broken: "boom"}
+	cache := open(t, object, memory, blockSize, 8*mib)
+
 	require.PanicsWithValue(t, "boom", func() {
-		_, _ = r.ReadAt(context.Background(), make([]byte, 1), 0)
+		_, _ = cache.ReadAt(context.Background(), make([]byte, 1), 0)
 	}, "a panic of the user's Bucket reaches the caller")
-	require.Zero(t, m.Used())
-	g.broken = nil
-	readAt(t, r, 0, 10)
+	require.Zero(t, memory.Used())
+
+	object.broken = nil
+	readAt(t, cache, 0, blockSize)
 }
 
 // The cache reads the right bytes with any block size and any maximum, even 0.
 func TestCacheOfAnySize(t *testing.T) {
-	for _, size := range []int64{1, 7, 1000, 1001, math.MaxInt64} {
-		for _, maximum := range []int64{0, 1, 50, 1000, math.MaxInt64} {
-			r := open(t, &generated{size: 1000}, &buffer.Limit{Max: mib}, size, maximum)
-			for _, one := range []request{{0, 1}, {999, 1}, {0, 1000}, {500, 7}, {507, 493}, {990, 10}} {
-				readAt(t, r, one.offset, one.length)
+	const size = 1000
+	reads := []request{
+		{offset: 0, length: 1},
+		{offset: size - 1, length: 1},
+		{offset: 0, length: size},
+		{offset: 500, length: 7},
+		{offset: 507, length: size - 507},
+		{offset: size - 10, length: 10},
+	}
+	for _, blockSize := range []int64{1, 7, size, size + 1, math.MaxInt64} {
+		for _, maxBytes := range []int64{0, 1, 50, size, math.MaxInt64} {
+			cache := open(t, &generated{size: size}, &buffer.Limit{Max: mib}, blockSize, maxBytes)
+			for _, read := range reads {
+				readAt(t, cache, read.offset, read.length)
 			}
 		}
 	}
@@ -408,24 +441,35 @@ func TestCacheOfAnySize(t *testing.T) {
 
 // Close interrupts reads, and gives the memory back.
 func TestCloseInterruptsReads(t *testing.T) {
-	for name, length := range map[string]int{"of a block": 10, "of many": 1000} {
-		t.Run(name, func(t *testing.T) {
+	const blockSize = 100
+	tests := []struct {
+		name   string
+		length int
+	}{
+		{name: "part of a block", length: blockSize / 10},
+		{name: "many blocks", length: 10 * blockSize},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := &buffer.Limit{Max: mib}
-				c := open(t, &generated{size: 10_000, held: make(chan struct{})}, m, 100, 8*mib)
+				memory := &buffer.Limit{Max: mib}
+				object := &generated{size: 10_000, held: make(chan struct{})}
+				cache := open(t, object, memory, blockSize, 8*mib)
+
+				// The read waits for its bytes.
 				var group sync.WaitGroup
 				var err error
 				group.Go(func() {
-					_, err = c.ReadAt(context.Background(), make([]byte, length), 500)
+					_, err = cache.ReadAt(context.Background(), make([]byte, tt.length), 500)
 				})
 				synctest.Wait()
-				c.Close()
 
+				cache.Close()
 				group.Wait()
 				require.ErrorIs(t, err, context.Canceled)
-				require.Zero(t, m.Used())
+				require.Zero(t, memory.Used())
 
-				_, err = c.ReadAt(context.Background(), make([]byte, 1), 0)
+				_, err = cache.ReadAt(context.Background(), make([]byte, 1), 0)
 				require.ErrorIs(t, err, errClosed)
 			})
 		})

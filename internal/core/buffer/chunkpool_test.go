@@ -34,24 +34,25 @@ func TestChunkPoolDropsChunks(t *testing.T) {
 		}
 	}
 
-	tests := []struct {
-		name string
-		uses int // chunks at once since the last trim
-		wait time.Duration
-		kept int
+	// Each step begins with the pool of the step before.
+	steps := []struct {
+		name   string
+		chunks int // that are used at the same time
+		wait   time.Duration
+		want   int // chunks that the pool keeps
 	}{
-		{name: "a large upload", uses: 8, kept: 8},
-		{name: "a collection soon after", wait: chunkIdle / 2, kept: 8},
-		{name: "the time is over, but they were new", wait: chunkIdle, kept: 8},
-		{name: "small uploads since then", uses: 3, wait: chunkIdle, kept: 3},
-		{name: "they are in use again and again", uses: 3, wait: chunkIdle, kept: 3},
-		{name: "none", wait: chunkIdle},
+		{name: "a large upload", chunks: 8, want: 8},
+		{name: "a collection soon after", wait: chunkIdle / 2, want: 8},
+		{name: "the time is over, but they were new", wait: chunkIdle, want: 8},
+		{name: "small uploads since then", chunks: 3, wait: chunkIdle, want: 3},
+		{name: "they are in use again and again", chunks: 3, wait: chunkIdle, want: 3},
+		{name: "none", wait: chunkIdle, want: 0},
 	}
-	for _, tt := range tests {
-		use(tt.uses)
-		now = now.Add(tt.wait)
+	for _, step := range steps {
+		use(step.chunks)
+		now = now.Add(step.wait)
 		p.trim(now)
-		require.Len(t, p.free, tt.kept, tt.name)
+		require.Len(t, p.free, step.want, step.name)
 	}
 	require.False(t, p.watched, "an empty pool waits for nothing")
 }

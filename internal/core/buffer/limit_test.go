@@ -52,12 +52,15 @@ func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 // release some.
 func TestMemoryDoesNotWaitForTheCallerOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &Limit{Max: 2 * mib}
-		acquire(t, m, 2*mib) // for writers that only this goroutine fills
-		for range 40 {
+		const limit = 2 * mib
+		const grants = 40 // over the limit
+		m := &Limit{Max: limit}
+		acquire(t, m, limit) // for writers that only this goroutine fills
+		for range grants {
 			require.True(t, acquire(t, m, mib), "over the limit, and counted")
 		}
-		m.Release((2 + 40) * mib)
+
+		m.Release(limit + grants*mib)
 		require.False(t, acquire(t, m, mib))
 	})
 }
@@ -112,7 +115,10 @@ func (zeros) Read(p []byte) (int, error) {
 // no part would be complete, and each chunk would wait.
 func TestMemoryOfStreamsInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const streams, parts, part, sending = 32, 3, 5 * mib, time.Millisecond
+		const streams = 32
+		const parts = 3 // of each stream
+		const partSize = 5 * mib
+		const sendTime = time.Millisecond
 		m := &Limit{Max: 16 * mib}
 		start := time.Now()
 		var group sync.WaitGroup
@@ -120,9 +126,9 @@ func TestMemoryOfStreamsInTurn(t *testing.T) {
 			group.Go(func() {
 				for range parts {
 					b := New(m, new(atomic.Int32))
-					require.NoError(t, b.Fill(t.Context(), zeros{}, part))
+					require.NoError(t, b.Fill(t.Context(), zeros{}, partSize))
 					m.AddInFlight(1)
-					time.Sleep(sending)
+					time.Sleep(sendTime)
 					m.AddInFlight(-1)
 					b.Free()
 				}
@@ -131,9 +137,9 @@ func TestMemoryOfStreamsInTurn(t *testing.T) {
 		group.Wait()
 		require.Zero(t, m.used)
 
-		// How often stillness is met depends on who runs first. It is met once for each part at most;
-		// where each chunk waits for it, this takes a minute.
-		require.Less(t, time.Since(start), streams*parts*(sending+stallAfter))
+		// At most once for each part, all streams wait until the Limit notices that nothing moves. If each
+		// chunk had to wait for that, the test would take a minute.
+		require.Less(t, time.Since(start), streams*parts*(sendTime+stallAfter))
 	})
 }
 
@@ -141,7 +147,9 @@ func TestMemoryOfStreamsInTurn(t *testing.T) {
 // over the limit, the next ones need not wait until stillness is noticed.
 func TestMemoryOfBeginningsTakesNoPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const streams, sending = 64, time.Millisecond
+		const streams = 64
+		const partSize = 5 * mib
+		const sendTime = time.Millisecond
 		m := &Limit{Max: streams * TwoChunks}
 		start := time.Now()
 		var group, started sync.WaitGroup
@@ -149,22 +157,23 @@ func TestMemoryOfBeginningsTakesNoPause(t *testing.T) {
 
 		for range streams {
 			group.Go(func() {
+				// The beginnings of all streams take the whole limit.
 				b := New(m, new(atomic.Int32))
 				require.NoError(t, b.Fill(t.Context(), zeros{}, TwoChunks))
 				started.Done()
 				started.Wait()
 
-				require.NoError(t, b.Fill(t.Context(), zeros{}, 5*mib))
-				require.LessOrEqual(t, m.Used(), m.Max+5*mib, "one part over the limit at a time")
+				require.NoError(t, b.Fill(t.Context(), zeros{}, partSize))
+				require.LessOrEqual(t, m.Used(), m.Max+partSize, "one part over the limit at a time")
 				m.AddInFlight(1)
-				time.Sleep(sending)
+				time.Sleep(sendTime)
 				m.AddInFlight(-1)
 				b.Free()
 			})
 		}
 		group.Wait()
 		require.Zero(t, m.used)
-		require.Less(t, time.Since(start), streams*sending+2*stallAfter)
+		require.Less(t, time.Since(start), streams*sendTime+2*stallAfter)
 	})
 }
 
@@ -174,6 +183,7 @@ type sourceThatStalls struct {
 	end  <-chan struct{}
 }
 
+// Read returns io.EOF when the test closes end.
 func (s *sourceThatStalls) Read(p []byte) (int, error) {
 	if s.left == 0 {
 		<-s.end
@@ -188,7 +198,9 @@ func (s *sourceThatStalls) Read(p []byte) (int, error) {
 // little more than they have sent, however many they are.
 func TestMemoryOfStalledSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const limit, sources, sent = 8 * mib, 60, 80 << 10
+		const limit = 8 * mib
+		const sources = 60
+		const sent = 80 << 10 // bytes of each source
 		m := &Limit{Max: limit}
 		end := make(chan struct{})
 
@@ -209,11 +221,12 @@ func TestMemoryOfStalledSources(t *testing.T) {
 		require.LessOrEqual(t, m.used, int64(limit+sources*(sent+secondChunk)))
 
 		// Another stream still gets its memory soon.
+		const partSize = 5 * mib
 		start := time.Now()
 		b := New(m, new(atomic.Int32))
-		require.NoError(t, b.Fill(t.Context(), zeros{}, 5*mib))
+		require.NoError(t, b.Fill(t.Context(), zeros{}, partSize))
 		require.Less(t, time.Since(start), 2*stallAfter)
-		require.EqualValues(t, 5*mib, b.Size())
+		require.EqualValues(t, partSize, b.Size())
 
 		b.Free()
 		close(end)
@@ -267,14 +280,19 @@ func TestMemoryCachedGivesWay(t *testing.T) {
 // If the memory for a cached block cannot be found, the block is not kept. If other cached memory can be evicted
 // for it, the block is kept.
 func TestMemoryCachedEvictsNone(t *testing.T) {
+	const small = 64 << 10
 	m := &Limit{Max: mib}
-	small := &cachedThing{bytes: 64 << 10}
-	require.True(t, keepCached(m, small))
+	first := &cachedThing{bytes: small}
+	require.True(t, keepCached(m, first))
 	require.False(t, keepCached(m, &cachedThing{bytes: 2 * mib}))
-	require.True(t, m.Try(mib-64<<10)) // a transfer
-	require.True(t, keepCached(m, &cachedThing{bytes: 64 << 10}))
-	require.Equal(t, 1, small.evicted)
-	require.False(t, keepCached(m, &cachedThing{bytes: 64<<10 + 1}))
+
+	// A transfer takes all other memory. A block of the same size then evicts the first one.
+	require.True(t, m.Try(mib-small))
+	require.True(t, keepCached(m, &cachedThing{bytes: small}))
+	require.Equal(t, 1, first.evicted)
+
+	// Eviction would not free enough for a larger one.
+	require.False(t, keepCached(m, &cachedThing{bytes: small + 1}))
 }
 
 // If memory is granted over the limit, the counter given to New grows.
