@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzJournal: a file that is not a journal is refused and not changed; of a
-// journal only whole lines are believed, and lines written after them are read.
+// A file that is not a journal is refused and not changed. Of a journal, only complete lines are read,
+// and lines that are written after them are read, too.
 func FuzzJournal(f *testing.F) {
+	const newPart = 1 << 30 // a number that the file does not use
 	first, err := json.Marshal(Header{Format: format, Upload: "u", WriteID: "w", PartSize: 1})
 	require.NoError(f, err)
 	for _, text := range []string{
@@ -43,15 +44,15 @@ func FuzzJournal(f *testing.F) {
 		_, err = Open(path)
 		require.ErrorIs(t, err, ErrInUse)
 		parts := len(j.parts)
-		delete(j.parts, 1<<30)
-		require.NoError(t, j.RecordPart(Part{Number: 1 << 30, CRC32C: 3}))
+		delete(j.parts, newPart)
+		require.NoError(t, j.RecordPart(Part{Number: newPart, CRC32C: 3}))
 		j.Close()
 
 		reopened, err := Open(path)
 		require.NoError(t, err)
 		defer reopened.Close()
 		require.Equal(t, j.header, reopened.header)
-		require.Contains(t, reopened.parts, 1<<30)
+		require.Contains(t, reopened.parts, newPart)
 		require.LessOrEqual(t, parts, len(reopened.parts))
 
 		require.NoError(t, reopened.Forget())

@@ -131,14 +131,24 @@ func TestSpanHasOutcome(t *testing.T) {
 
 // If no provider is set, a call to a store on this machine makes no span, and a call to another store makes one.
 func TestSpanOfLocalCallNeedsProvider(t *testing.T) {
-	tests := []struct{ bucket, call, spans bool }{
-		{bucket: true}, {call: true}, {spans: true},
+	tests := []struct {
+		name        string
+		localBucket bool
+		localCall   bool
+		wantSpan    bool
+	}{
+		{name: "local bucket", localBucket: true},
+		{name: "local call", localCall: true},
+		{name: "call over a network", wantSpan: true},
 	}
 	for _, tt := range tests {
-		var c Call
-		reporter := New(Config{Local: tt.bucket})
-		reporter.Start(t.Context(), &c, "Upload", "k", 0, tt.call)
-		require.Equal(t, tt.spans, c.span != nil)
-		reporter.End(&c, "Upload", Outcome{})
+		t.Run(tt.name, func(t *testing.T) {
+			const keys = 0 // the call has no list of keys
+			var call Call
+			reporter := New(Config{Local: tt.localBucket})
+			reporter.Start(t.Context(), &call, "Upload", "k", keys, tt.localCall)
+			require.Equal(t, tt.wantSpan, call.span != nil)
+			reporter.End(&call, "Upload", Outcome{})
+		})
 	}
 }
