@@ -66,51 +66,68 @@ func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
 
 // SendWrite sets Unknown if the request may have taken effect.
 func TestWriteSetsUnknown(t *testing.T) {
-	status := func(code int) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			w.WriteHeader(code)
-		}
-	}
-	broken := errors.New("the disk failed")
-	bodyFailed := &storage.Error{Code: storage.BodyFailed, Err: broken}
-	tests := map[string]struct {
-		handler http.HandlerFunc
-		body    io.Reader
-		code    storage.Code
-		unknown bool
+	bodyFailed := &storage.Error{Code: storage.BodyFailed, Err: errors.New("the disk failed")}
+	tests := []struct {
+		name        string
+		handler     http.HandlerFunc
+		body        io.Reader // nil for a body that can be read
+		want        storage.Code
+		wantUnknown bool
 	}{
-		"success":               {handler: status(200)},
-		"refused":               {handler: status(412), code: storage.PreconditionFailed},
-		"overloaded":            {handler: status(503), code: storage.Unavailable},
-		"a server error":        {handler: status(500), code: storage.Unavailable, unknown: true},
-		"an unexpected success": {handler: status(202), code: storage.Unavailable, unknown: true},
-		"no response":           {handler: cutOff, code: storage.Unavailable, unknown: true},
-		"a body that fails":     {handler: cutOff, body: failingBody{bodyFailed}, code: storage.BodyFailed},
+		{name: "success", handler: status(http.StatusOK)},
+		{name: "refused", handler: status(http.StatusPreconditionFailed), want: storage.PreconditionFailed},
+		{name: "overloaded", handler: status(http.StatusServiceUnavailable), want: storage.Unavailable},
+		{
+			name:        "server error",
+			handler:     status(http.StatusInternalServerError),
+			want:        storage.Unavailable,
+			wantUnknown: true,
+		},
+		{
+			name:        "unexpected success",
+			handler:     status(http.StatusAccepted),
+			want:        storage.Unavailable,
+			wantUnknown: true,
+		},
+		{name: "no response", handler: cutOff, want: storage.Unavailable, wantUnknown: true},
+		{name: "body that fails", handler: cutOff, body: failingBody{bodyFailed}, want: storage.BodyFailed},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			server := newServer(t, tt.handler)
-			for kind, transport := range map[string]http.RoundTripper{
-				"new":       NewTransport(TransportOptions{}),
-				"wrapped":   WrapTransport(&http.Transport{}),
-				"unwatched": &http.Transport{},
-			} {
+	transports := []struct {
+		name string
+		new  func() http.RoundTripper
+	}{
+		{name: "new", new: func() http.RoundTripper { return NewTransport(TransportOptions{}) }},
+		{name: "wrapped", new: func() http.RoundTripper { return WrapTransport(&http.Transport{}) }},
+		{name: "of net/http", new: func() http.RoundTripper { return &http.Transport{} }},
+	}
+	for _, tt := range tests {
+		for _, transport := range transports {
+			t.Run(tt.name+"/"+transport.name, func(t *testing.T) {
+				server := newServer(t, tt.handler)
+				client := newClient(t, transport.new())
 				body := tt.body
 				if body == nil {
 					body = strings.NewReader("hello")
 				}
-				client := newClient(t, transport)
+
 				err := SendWrite(t.Context(), func(ctx context.Context) error {
 					return put(ctx, client, server.URL+"/k?sig=secret", body)
 				})
-				require.Equal(t, tt.code, storage.CodeOf(err), "%s: %v", kind, err)
-				require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%s: %v", kind, err)
+				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+				require.Equal(t, tt.wantUnknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
 				if err != nil {
 					require.NotContains(t, err.Error(), "secret")
 				}
-			}
-		})
+			})
+		}
+	}
+}
+
+// status reads the body of a request, and answers with this status.
+func status(code int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(code)
 	}
 }
 

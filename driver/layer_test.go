@@ -133,90 +133,100 @@ func (d flipping) Describe() driver.Description {
 	return desc
 }
 
-// flip returns the flipped bytes of a body, with their checksum, and the checksum of the body.
-func flip(body io.Reader) (stored *bytes.Reader, changed, plain storage.CRC32C, err error) {
+// flip reads body. It returns the flipped bytes, which are stored, with their checksum, and the
+// checksum of the bytes that were read.
+func flip(body io.Reader) (stored *bytes.Reader, storedCRC, readCRC storage.CRC32C, err error) {
 	content, err := io.ReadAll(body)
 	if err != nil {
-		return nil, changed, plain, err
+		return nil, storage.CRC32C{}, storage.CRC32C{}, err
 	}
-	other := flipped(content)
-	changed = storage.CRC32C{Sum: crc32c.Sum(other), Known: true}
-	plain = storage.CRC32C{Sum: crc32c.Sum(content), Known: true}
-	return bytes.NewReader(other), changed, plain, nil
+	inverted := flipped(content)
+	storedCRC = storage.CRC32C{Sum: crc32c.Sum(inverted), Known: true}
+	readCRC = storage.CRC32C{Sum: crc32c.Sum(content), Known: true}
+	return bytes.NewReader(inverted), storedCRC, readCRC, nil
 }
 
+// Put stores the flipped bytes. The caller gets the checksum of its own bytes.
 func (d flipping) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	body, sum, crc, err := flip(r.Body)
+	stored, storedCRC, callerCRC, err := flip(r.Body)
 	if err != nil {
 		return nil, err
 	}
-	put := *r
-	put.Body = body
-	put.CRC32C = sum
-	a, err := d.Driver.Put(ctx, &put)
-	if err == nil {
-		a.CRC32C = crc
+	req := *r
+	req.Body = stored
+	req.CRC32C = storedCRC
+	attrs, err := d.Driver.Put(ctx, &req)
+	if err != nil {
+		return attrs, err
 	}
-	return a, err
+	attrs.CRC32C = callerCRC
+	return attrs, nil
 }
 
+// PutPart stores the flipped bytes. The caller gets the checksum of its own bytes.
 func (d flipping) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	body, sum, crc, err := flip(r.Body)
+	stored, storedCRC, callerCRC, err := flip(r.Body)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	put := *r
-	put.Body = body
-	put.CRC32C = sum
-	part, err := d.Driver.PutPart(ctx, &put)
-	part.CRC32C = crc
+	req := *r
+	req.Body = stored
+	req.CRC32C = storedCRC
+	part, err := d.Driver.PutPart(ctx, &req)
+	part.CRC32C = callerCRC
 	return part, err
 }
 
+// CompleteParts flips the bytes of the last part, if it comes with the request. The checksums of the
+// caller are not those of the stored bytes, so the inner driver gets none.
 func (d flipping) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	req := *r
 	put := *r.Put
-	crc := put.CRC32C
-	req.Put = &put
 	put.CRC32C = storage.CRC32C{}
+	req.Put = &put
 	req.Parts = slices.Clone(r.Parts)
 	for i := range req.Parts {
 		req.Parts[i].CRC32C = storage.CRC32C{}
 	}
 	if r.Last != nil {
-		body, sum, _, err := flip(r.Last.Body)
+		stored, storedCRC, _, err := flip(r.Last.Body)
 		if err != nil {
 			return nil, err
 		}
 		last := *r.Last
-		last.Body = body
-		last.CRC32C = sum
+		last.Body = stored
+		last.CRC32C = storedCRC
 		req.Last = &last
 	}
-	a, err := d.Driver.CompleteParts(ctx, &req)
-	if err == nil {
-		a.CRC32C = crc
+
+	attrs, err := d.Driver.CompleteParts(ctx, &req)
+	if err != nil {
+		return attrs, err
 	}
-	return a, err
+	attrs.CRC32C = r.Put.CRC32C
+	return attrs, nil
 }
 
+// Get returns the bytes of the caller. Their checksum is not known.
 func (d flipping) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	a, body, err := d.Driver.Get(ctx, r)
+	attrs, body, err := d.Driver.Get(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer body.Close()
-	data, err := io.ReadAll(body)
-	a.CRC32C = storage.CRC32C{}
-	return a, io.NopCloser(bytes.NewReader(flipped(data))), err
+	stored, err := io.ReadAll(body)
+	attrs.CRC32C = storage.CRC32C{}
+	return attrs, io.NopCloser(bytes.NewReader(flipped(stored))), err
 }
 
+// Head removes the checksum, which is that of the stored bytes.
 func (d flipping) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	a, err := d.Driver.Head(ctx, r)
-	if err == nil {
-		a.CRC32C = storage.CRC32C{}
+	attrs, err := d.Driver.Head(ctx, r)
+	if err != nil {
+		return attrs, err
 	}
-	return a, err
+	attrs.CRC32C = storage.CRC32C{}
+	return attrs, nil
 }
 
 func (d flipping) Locate(key string) driver.ObjectRef {
@@ -228,39 +238,72 @@ func (d flipping) Locate(key string) driver.ObjectRef {
 // A layer that overrides the methods listed in the comment of Layer changes each byte that is stored, even the end
 // of an object in sequential parts.
 func TestLayerByTheListChangesEachByte(t *testing.T) {
-	limits := map[string]faults.Limits{
-		"memory":     {},
-		"sequential": {Disable: driver.StreamingPut, Sequential: true, MaxPutSize: 64, MinPartSize: 64},
-		"equal":      {Disable: driver.StreamingPut, EqualParts: true, MaxPutSize: 64, MinPartSize: 64},
-		"any parts":  {Disable: driver.StreamingPut, MaxPutSize: 64, MinPartSize: 64},
+	const partSize = 64
+	const start = "0123"
+	want := strings.Repeat("0123456789", 30) // several parts
+
+	stores := []struct {
+		name   string
+		limits faults.Limits
+	}{
+		{name: "memory"},
+		{
+			name: "sequential",
+			limits: faults.Limits{
+				Disable:     driver.StreamingPut,
+				Sequential:  true,
+				MaxPutSize:  partSize,
+				MinPartSize: partSize,
+			},
+		},
+		{
+			name: "equal",
+			limits: faults.Limits{
+				Disable:     driver.StreamingPut,
+				EqualParts:  true,
+				MaxPutSize:  partSize,
+				MinPartSize: partSize,
+			},
+		},
+		{
+			name: "any parts",
+			limits: faults.Limits{
+				Disable:     driver.StreamingPut,
+				MaxPutSize:  partSize,
+				MinPartSize: partSize,
+			},
+		},
 	}
-	for name, l := range limits {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range stores {
+		t.Run(tt.name, func(t *testing.T) {
 			store := memstore.NewDriver(memstore.Config{})
-			below := engine.New(store)
+			stored := engine.New(store) // shows what the store has
 			layer := func(d driver.Driver) driver.Driver { return flipping{d} }
-			b := engine.New(store, driver.WithLayer(faults.WithLimits(l)), driver.WithLayer(layer))
-			want := strings.Repeat("0123456789", 30)
-			for key, body := range map[string]io.Reader{
+			b := engine.New(store, driver.WithLayer(faults.WithLimits(tt.limits)), driver.WithLayer(layer))
+
+			// Write the same bytes in each way.
+			bodies := map[string]io.Reader{
 				"stream":   struct{ io.Reader }{strings.NewReader(want)},
 				"in place": strings.NewReader(want),
-				"small":    strings.NewReader("0123"),
-			} {
+				"small":    strings.NewReader(start),
+			}
+			for key, body := range bodies {
 				_, err := b.Upload(t.Context(), key, body)
 				require.NoError(t, err, key)
 			}
-			_, err := storage.Copy(t.Context(), b, "copy", b, "stream")
+			_, err := storage.Append(t.Context(), b, "small", []byte(strings.TrimPrefix(want, start)))
 			require.NoError(t, err)
-			_, err = storage.Append(t.Context(), b, "small", []byte(want[4:]))
+			_, err = storage.Copy(t.Context(), b, "copy", b, "stream")
 			require.NoError(t, err)
 			_, err = storage.Move(t.Context(), b, "copy", "moved")
 			require.NoError(t, err)
 
 			for _, key := range []string{"stream", "in place", "small", "moved"} {
-				data, _, err := storage.ReadAll(t.Context(), b, key)
+				content, _, err := storage.ReadAll(t.Context(), b, key)
 				require.NoError(t, err, key)
-				require.Equal(t, want, string(data), key)
-				content, _, err := storage.ReadAll(t.Context(), below, key)
+				require.Equal(t, want, string(content), key)
+
+				content, _, err = storage.ReadAll(t.Context(), stored, key)
 				require.NoError(t, err, key)
 				require.Equal(t, want, string(flipped(content)), key)
 			}
