@@ -228,14 +228,16 @@ func TestCopyTagsOfCopiedBytes(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, %s, streamed %v", tt.name, store.name, streamed), func(t *testing.T) {
 					d := memstore.NewDriver(memstore.Config{})
 					bucket := engine.New(d, store.opts...)
+					_, err := bucket.Upload(t.Context(), "k", strings.NewReader("old"), withTag("old"))
+					require.NoError(t, err)
+
+					// src is the same bucket, but each request for tags first changes the object.
 					changing := &tagsAfter{d, func() { tt.change(t, bucket) }}
 					src := engine.New(changing, store.opts...)
 					dst := bucket
 					if streamed {
 						dst = memstore.New()
 					}
-					_, err := bucket.Upload(t.Context(), "k", strings.NewReader("old"), withTag("old"))
-					require.NoError(t, err)
 
 					_, err = storage.Copy(t.Context(), dst, "copy", src, "k")
 					require.ErrorIs(t, err, storage.Changed)

@@ -46,7 +46,7 @@ func TestCloseTwice(t *testing.T) {
 	require.Equal(t, 1, closer.closed)
 
 	// After Close, each call fails.
-	for name, call := range map[string]func() error{
+	calls := map[string]func() error{
 		"Attrs":           func() error { return errorOf(bucket.Attrs(t.Context(), "p/k")) },
 		"Attrs of a view": func() error { return errorOf(view.Attrs(t.Context(), "k")) },
 		"Upload": func() error {
@@ -64,7 +64,8 @@ func TestCloseTwice(t *testing.T) {
 			return errorOf(storage.Copy(t.Context(), memstore.New(), "to", bucket, "p/k"))
 		},
 		"Versions, of all": func() error { return iterate(storage.Versions(t.Context(), bucket)) },
-	} {
+	}
+	for name, call := range calls {
 		err := call()
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
 		require.ErrorContains(t, err, "the bucket is closed", name)
@@ -110,14 +111,14 @@ func TestRevisionOfOtherStore(t *testing.T) {
 // The hint of an Unsupported error comes from the driver at the time of the call, because a server may be
 // recognized after Open.
 func TestUnsupportedHasHintOfStore(t *testing.T) {
-	closer := &hinting{Driver: memstore.NewDriver(memstore.Config{}), hint: "at first"}
-	bucket := engine.New(closer)
-	closer.hint = "look at the settings of the server"
+	store := &hinting{Driver: memstore.NewDriver(memstore.Config{}), hint: "at first"}
+	bucket := engine.New(store)
+	store.hint = "look at the settings of the server"
 
 	_, err := bucket.Upload(t.Context(), "k", strings.NewReader("x"),
 		storage.WithTags(map[string]string{"a": "b"}))
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.ErrorContains(t, err, closer.hint)
+	require.ErrorContains(t, err, store.hint)
 	require.False(t, storage.Supports(bucket, storage.ObjectTags))
 	require.True(t, storage.Supports(bucket, storage.Metadata))
 }
@@ -128,9 +129,9 @@ type hinting struct {
 	hint string
 }
 
-func (closer *hinting) Describe() driver.Description {
-	desc := closer.Driver.Describe()
+func (d *hinting) Describe() driver.Description {
+	desc := d.Driver.Describe()
 	desc.Features &^= storage.ObjectTags
-	desc.FeatureHint = closer.hint
+	desc.FeatureHint = d.hint
 	return desc
 }

@@ -24,15 +24,16 @@ func (d remoteBodies) Describe() driver.Description {
 	return desc
 }
 
-func (d remoteBodies) Get(ctx context.Context, reader *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	attrs, body, err := d.Driver.Get(ctx, reader)
+func (d remoteBodies) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := d.Driver.Get(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
-	return attrs, struct { // no WriterTo
+	withoutWriterTo := struct {
 		io.Reader
 		io.Closer
-	}{body, body}, nil
+	}{body, body}
+	return attrs, withoutWriterTo, nil
 }
 
 // Close during a Read does not race, over one connection and over four.

@@ -21,36 +21,76 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
+const (
+	mebibyte       = 1 << 20
+	slowConnection = 40e6  // bytes a second: a download opens more connections if they help
+	fastConnection = 400e6 // bytes a second: more connections do not help
+)
+
+// textOf returns a text of size bytes.
+func textOf(size int) string {
+	const pattern = "0123456789abcdef"
+	return strings.Repeat(pattern, size/len(pattern))
+}
+
+// newThrottledBucket returns a bucket whose connections deliver rate bytes a second, with its
+// faults. The bucket has the object "a" of size bytes.
+func newThrottledBucket(
+	t *testing.T, rate int64, size int, opts ...storage.OpenOption,
+) (storage.Bucket, *faults.Injector) {
+	t.Helper()
+	injector := faults.New(faults.SlowBody(rate))
+	bucket := memstore.New(append(opts, driver.WithLayer(injector.Layer()))...)
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader(textOf(size)))
+	require.NoError(t, err)
+	return bucket, injector
+}
+
 // A download opens more connections only if they make it faster.
 func TestDownloadGrowsIfItHelps(t *testing.T) {
-	const mebibyte = 1 << 20
 	tests := []struct {
-		name        string
-		size        int
-		connection  int64         // bytes a second
-		pause       time.Duration // of the reader, after each 64 KiB
-		least, most int           // requests
+		name       string
+		size       int
+		connection int64         // bytes a second
+		pause      time.Duration // of the reader, after each 64 KiB
+		wantLeast  int           // requests
+		wantMost   int
 	}{
-		{name: "a slow connection", size: 64 * mebibyte, connection: 40e6, least: 16, most: 60},
-		{name: "a fast connection", size: 64 * mebibyte, connection: 400e6, least: 1, most: 1},
+		{
+			name:       "a slow connection",
+			size:       64 * mebibyte,
+			connection: slowConnection,
+			wantLeast:  16,
+			wantMost:   60,
+		},
+		{
+			name:       "a fast connection",
+			size:       64 * mebibyte,
+			connection: fastConnection,
+			wantLeast:  1,
+			wantMost:   1,
+		},
 		{
 			name:       "a reader that is slower",
 			size:       64 * mebibyte,
-			connection: 40e6,
+			connection: slowConnection,
 			pause:      4 * time.Millisecond,
-			least:      1,
-			most:       1,
+			wantLeast:  1,
+			wantMost:   1,
 		},
-		{name: "an object of a few MiB", size: 8 * mebibyte, connection: 40e6, least: 1, most: 1},
+		{
+			name:       "an object of a few MiB",
+			size:       8 * mebibyte,
+			connection: slowConnection,
+			wantLeast:  1,
+			wantMost:   1,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				injector := faults.New(faults.SlowBody(tt.connection))
-				bucket := memstore.New(driver.WithLayer(injector.Layer()))
-				text := strings.Repeat("0123456789abcdef", tt.size/16)
-				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(text))
-				require.NoError(t, err)
+				bucket, injector := newThrottledBucket(t, tt.connection, tt.size)
+				text := textOf(tt.size)
 				reader, err := bucket.Download(t.Context(), "a")
 				require.NoError(t, err)
 
@@ -68,8 +108,8 @@ func TestDownloadGrowsIfItHelps(t *testing.T) {
 				require.Equal(t, tt.size, offset)
 				require.NoError(t, reader.Close())
 
-				require.GreaterOrEqual(t, injector.Count(faults.Get), tt.least)
-				require.LessOrEqual(t, injector.Count(faults.Get), tt.most)
+				require.GreaterOrEqual(t, injector.Count(faults.Get), tt.wantLeast)
+				require.LessOrEqual(t, injector.Count(faults.Get), tt.wantMost)
 			})
 		})
 	}
@@ -78,17 +118,14 @@ func TestDownloadGrowsIfItHelps(t *testing.T) {
 // If other downloads use the BufferLimit, a download stays at one connection.
 func TestDownloadKeepsToBufferLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		injector := faults.New(faults.SlowBody(40e6))
-		bucket := memstore.New(driver.WithLayer(injector.Layer()),
-			storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))
-		_, err := bucket.Upload(t.Context(), "a",
-			strings.NewReader(strings.Repeat("0123456789abcdef", 4<<20)))
-		require.NoError(t, err)
+		const size = 64 * mebibyte
+		limit := &storage.BufferLimit{Max: size / 2}
+		bucket, injector := newThrottledBucket(t, slowConnection, size, storage.WithBufferLimit(limit))
 
 		// The first download holds the memory of the limit: it fetches ranges that nobody reads.
 		first, err := bucket.Download(t.Context(), "a")
 		require.NoError(t, err)
-		_, err = io.CopyN(io.Discard, first, 32<<20)
+		_, err = io.CopyN(io.Discard, first, size/2)
 		require.NoError(t, err)
 		synctest.Wait()
 		time.Sleep(10 * time.Second)
@@ -97,7 +134,7 @@ func TestDownloadKeepsToBufferLimit(t *testing.T) {
 		injector.Reset()
 		got, _, err := storage.ReadAll(t.Context(), bucket, "a")
 		require.NoError(t, err)
-		require.Len(t, got, 64<<20)
+		require.Len(t, got, size)
 		require.Equal(t, 1, injector.Count(faults.Get))
 		require.NoError(t, first.Close())
 	})
@@ -107,14 +144,12 @@ func TestDownloadKeepsToBufferLimit(t *testing.T) {
 // bucket of another type.
 func TestCopyWithConcurrencyOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		injector := faults.New(faults.SlowBody(40e6))
-		src := memstore.New(driver.WithLayer(injector.Layer()))
+		src, injector := newThrottledBucket(t, slowConnection, 16*mebibyte)
 		dst := memstore.New()
-		_, err := src.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("0123456789abcdef", 1<<20)))
-		require.NoError(t, err)
-		for _, source := range []storage.Downloader{src, struct{ storage.Downloader }{src}} {
+		otherType := struct{ storage.Downloader }{src}
+		for _, source := range []storage.Downloader{src, otherType} {
 			injector.Reset()
-			_, err = storage.Copy(t.Context(), dst, "b", source, "a", storage.WithConcurrency(1))
+			_, err := storage.Copy(t.Context(), dst, "b", source, "a", storage.WithConcurrency(1))
 			require.NoError(t, err)
 			require.Equal(t, 1, injector.Count(faults.Get))
 		}
@@ -155,47 +190,48 @@ func (l *limitedBody) Close() error {
 
 // If a store refuses more than a few connections, a download still returns the whole object.
 func TestDownloadFromStoreWithFewConnections(t *testing.T) {
-	content := strings.Repeat("0123456789abcdef", 2<<20) // 32 MiB
-	for maximum := range int64(8) {
-		t.Run(fmt.Sprintf("%d connections", maximum+1), func(t *testing.T) {
+	const verySlow = 10e6 // bytes a second of a connection
+	content := textOf(32 * mebibyte)
+	for most := int64(1); most <= 8; most++ {
+		t.Run(fmt.Sprintf("%d connections", most), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				injector := faults.New(faults.SlowBody(10e6))
+				injector := faults.New(faults.SlowBody(verySlow))
 				var open atomic.Int64
 				few := driver.WithLayer(func(next driver.Driver) driver.Driver {
-					return connectionLimit{next, maximum + 1, &open}
+					return connectionLimit{next, most, &open}
 				})
 				bucket := memstore.New(driver.WithLayer(injector.Layer()), few)
 				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(content))
 				require.NoError(t, err)
 
+				// Into memory.
 				got, _, err := storage.ReadAll(t.Context(), bucket, "a")
 				require.NoError(t, err)
 				require.True(t, content == string(got))
 
+				// Into a file.
 				path := filepath.Join(t.TempDir(), "to")
 				_, err = storage.DownloadFile(t.Context(), bucket, "a", path)
 				require.NoError(t, err)
-				data, err := os.ReadFile(path)
+				got, err = os.ReadFile(path)
 				require.NoError(t, err)
-				require.True(t, content == string(data))
-				require.Zero(t, open.Load())
+				require.True(t, content == string(got))
+
+				require.Zero(t, open.Load(), "each body is closed")
 			})
 		})
 	}
 }
 
-// Fifty downloads at the same time share one BufferLimit, and all end within 600 ms. If each used only one
-// connection, they would take 420 ms.
+// Fifty downloads at the same time share one BufferLimit, and are not much slower than over one connection each.
 func TestDownloadManyAtOnce(t *testing.T) {
-	for _, limit := range []int64{1 << 20, 32 << 20, 128 << 20} {
-		t.Run(fmt.Sprintf("%d MiB", limit>>20), func(t *testing.T) {
+	const overOneConnection = 420 * time.Millisecond // 16 MiB at 40 MB/s
+	for _, limit := range []int64{1 * mebibyte, 32 * mebibyte, 128 * mebibyte} {
+		t.Run(fmt.Sprintf("%d MiB", limit/mebibyte), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				injector := faults.New(faults.SlowBody(40e6))
-				bucket := memstore.New(driver.WithLayer(injector.Layer()),
-					storage.WithBufferLimit(&storage.BufferLimit{Max: limit}))
-				_, err := bucket.Upload(t.Context(), "a",
-					strings.NewReader(strings.Repeat("0123456789abcdef", 1<<20)))
-				require.NoError(t, err)
+				buffers := &storage.BufferLimit{Max: limit}
+				bucket, _ := newThrottledBucket(t, slowConnection, 16*mebibyte, storage.WithBufferLimit(buffers))
+
 				start := time.Now()
 				var downloads sync.WaitGroup
 				for range 50 {
@@ -208,8 +244,7 @@ func TestDownloadManyAtOnce(t *testing.T) {
 					})
 				}
 				downloads.Wait()
-				require.Less(t, time.Since(start), 600*time.Millisecond,
-					"over one connection it takes 420 ms")
+				require.Less(t, time.Since(start), overOneConnection+180*time.Millisecond)
 			})
 		})
 	}
@@ -219,24 +254,20 @@ func TestDownloadManyAtOnce(t *testing.T) {
 // have passed.
 func TestDownloadRemembersConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		injector := faults.New(faults.SlowBody(40e6))
-		bucket := memstore.New(driver.WithLayer(injector.Layer()))
-		_, err := bucket.Upload(t.Context(), "a",
-			strings.NewReader(strings.Repeat("0123456789abcdef", 8<<20)))
-		require.NoError(t, err)
+		bucket, _ := newThrottledBucket(t, slowConnection, 128*mebibyte)
 		download := func() time.Duration {
 			start := time.Now()
-			_, err := storage.DownloadFile(t.Context(), bucket, "a", filepath.Join(t.TempDir(), "file"),
-				storage.WithNoSync())
+			path := filepath.Join(t.TempDir(), "file")
+			_, err := storage.DownloadFile(t.Context(), bucket, "a", path, storage.WithNoSync())
 			require.NoError(t, err)
 			return time.Since(start)
 		}
 
 		first := download()
 		second := download()
-		require.Less(t, second, first*8/10)
+		require.Less(t, second, first*8/10, "at least a fifth faster")
 
 		time.Sleep(6 * time.Minute)
-		require.Equal(t, first, download())
+		require.Equal(t, first, download(), "the number of connections is forgotten")
 	})
 }

@@ -51,24 +51,23 @@ func TestWriteToAFileInPlace(t *testing.T) {
 			}()
 			_, err = file.WriteString("before")
 			require.NoError(t, err)
+
 			reader, err := bucket.Download(t.Context(), "k", append(tt.opts, storage.WithConcurrency(4))...)
 			require.NoError(t, err)
 			_, err = io.CopyN(io.Discard, reader, tt.read)
 			require.NoError(t, err)
-
 			written, err := reader.WriteTo(file)
 			require.NoError(t, err)
 			require.Equal(t, int64(len(tt.want)), written)
+			_, err = reader.Read(make([]byte, 1))
+			require.Equal(t, io.EOF, err)
+			require.NoError(t, reader.Close())
 
 			_, err = file.WriteString("after")
 			require.NoError(t, err)
-			_, err = reader.Read(make([]byte, 1))
-			require.Equal(t, io.EOF, err)
-
-			require.NoError(t, reader.Close())
 			got, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.True(t, bytes.Equal(append(append([]byte("before"), tt.want...), "after"...), got))
+			require.True(t, "before"+string(tt.want)+"after" == string(got))
 		})
 	}
 }
@@ -198,35 +197,32 @@ func TestWriteToAFileCountsBytesTaken(t *testing.T) {
 // offsets.
 func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		injected := faults.New(faults.SlowBody(40e6))
-		limit := &storage.BufferLimit{Max: 1 << 20}
-		bucket := memstore.New(driver.WithLayer(injected.Layer()), storage.WithBufferLimit(limit))
-		content := bytes.Repeat([]byte("0123456789abcdef"), 2<<20) // 32 MiB
-		_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(content))
-		require.NoError(t, err)
+		const size = 32 * mebibyte
+		const skipped = 1000 // bytes that are read before WriteTo
+		limit := &storage.BufferLimit{Max: mebibyte}
+		bucket, injector := newThrottledBucket(t, slowConnection, size, storage.WithBufferLimit(limit))
 		path := filepath.Join(t.TempDir(), "to")
 		file, err := os.Create(path)
 		require.NoError(t, err)
 		_, err = file.WriteString("before")
 		require.NoError(t, err)
-		injected.Reset()
-		reader, err := bucket.Download(t.Context(), "k")
-		require.NoError(t, err)
-		_, err = io.CopyN(io.Discard, reader, 1000)
-		require.NoError(t, err)
 
+		injector.Reset()
+		reader, err := bucket.Download(t.Context(), "a")
+		require.NoError(t, err)
+		_, err = io.CopyN(io.Discard, reader, skipped)
+		require.NoError(t, err)
 		written, err := reader.WriteTo(file)
 		require.NoError(t, err)
-		require.EqualValues(t, len(content)-1000, written)
+		require.EqualValues(t, size-skipped, written)
+		require.NoError(t, reader.Close())
+		require.Greater(t, injector.Count(faults.Get), 5, "the download became parallel")
 
 		_, err = file.WriteString("after")
 		require.NoError(t, err)
-		require.NoError(t, reader.Close())
 		require.NoError(t, file.Close())
-		require.Greater(t, injected.Count(faults.Get), 5)
-
 		got, err := os.ReadFile(path)
 		require.NoError(t, err)
-		require.True(t, bytes.Equal(append(append([]byte("before"), content[1000:]...), "after"...), got))
+		require.True(t, "before"+textOf(size)[skipped:]+"after" == string(got))
 	})
 }

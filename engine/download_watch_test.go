@@ -31,16 +31,23 @@ func (store *remoteStore) Describe() driver.Description {
 }
 
 func (store *remoteStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	size := int64(4)
+	const content = "1234"
+	size := int64(len(content))
 	if store.gets < len(store.sizes) {
 		size = store.sizes[store.gets]
 	}
 	store.gets++
-	end := int64(4)
+	sent := content
 	if store.gets == 1 && len(store.sizes) > 1 {
-		end = 2 // the connection breaks
+		sent = content[:2] // the connection breaks
 	}
-	return &storage.Attrs{Key: r.Key, Size: size, Revision: "1"}, &pausedBody{ctx, strings.NewReader("1234"[r.Offset:end]), store.read}, nil
+	attrs := &storage.Attrs{Key: r.Key, Size: size, Revision: "1"}
+	body := &pausedBody{
+		ctx:  ctx,
+		from: strings.NewReader(sent[r.Offset:]),
+		read: store.read,
+	}
+	return attrs, body, nil
 }
 
 func (store *remoteStore) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
@@ -60,20 +67,21 @@ func (store *remoteStore) Delete(context.Context, *driver.DeleteRequest) error {
 	return storage.Unsupported
 }
 
+// A pausedBody calls read before each Read.
 type pausedBody struct {
 	ctx  context.Context
 	from io.Reader
 	read func(ctx context.Context)
 }
 
-func (bucket *pausedBody) Read(p []byte) (int, error) {
-	if bucket.read != nil {
-		bucket.read(bucket.ctx)
+func (b *pausedBody) Read(p []byte) (int, error) {
+	if b.read != nil {
+		b.read(b.ctx)
 	}
-	return bucket.from.Read(p)
+	return b.from.Read(p)
 }
 
-func (bucket *pausedBody) Close() error { return nil }
+func (b *pausedBody) Close() error { return nil }
 
 // While a layer holds bytes back, RetryPolicy.Stall does not count the time.
 func TestDownloadStallIgnoresWaitingLayer(t *testing.T) {
@@ -118,11 +126,7 @@ func TestListEmptyPagesEnd(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &remoteStore{token: tt.token}
 				bucket := engine.New(store)
-				var failure error
-				for _, err := range bucket.List(t.Context()) {
-					failure = err
-				}
-				require.ErrorIs(t, failure, storage.Unavailable)
+				require.ErrorIs(t, iterate(bucket.List(t.Context())), storage.Unavailable)
 				require.Equal(t, tt.pages, store.pages)
 			})
 		})
@@ -142,12 +146,27 @@ func (store *loopingStore) Describe() driver.Description {
 	return desc
 }
 
+// next returns the name and the token of the next page. The names are "b" and "a" in turn. After many
+// pages the listing ends, so that a test of an engine without the check ends, too.
 func (store *loopingStore) next() (name, token string) {
+	const manyPages = 500
 	store.pages++
-	if store.pages > 500 {
+	if store.pages > manyPages {
 		return "", ""
 	}
-	return string(rune('a' + store.pages%2)), store.token(store.pages)
+	name = "a"
+	if store.pages%2 == 1 {
+		name = "b"
+	}
+	return name, store.token(store.pages)
+}
+
+// alternate returns the token of the n-th page of a driver whose tokens are A and B in turn.
+func alternate(n int) string {
+	if n%2 == 1 {
+		return "B"
+	}
+	return "A"
 }
 
 func (store *loopingStore) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
@@ -191,30 +210,22 @@ func (tree *loopingTree) List(_ context.Context, r *driver.ListRequest) (*storag
 
 // If a driver's pages repeat, a listing in folder order ends with an error.
 func TestListFolderOrderInCircleEnds(t *testing.T) {
+	const pagesUntilRepeat = 4
 	for _, delimiter := range []string{"", "/"} {
-		looping := &loopingStore{Driver: &remoteStore{}, token: func(n int) string { return "AB"[n%2:][:1] }}
-		store := &loopingTree{looping, looping}
-		var failure error
-		for _, err := range engine.New(store).List(t.Context(), storage.WithDelimiter(delimiter)) {
-			failure = err
-		}
-		require.ErrorIs(t, failure, storage.Unavailable)
-		require.Equal(t, 4, looping.pages)
+		looping := &loopingStore{Driver: &remoteStore{}, token: alternate}
+		bucket := engine.New(&loopingTree{looping, looping})
+		listing := bucket.List(t.Context(), storage.WithDelimiter(delimiter))
+		require.ErrorIs(t, iterate(listing), storage.Unavailable)
+		require.Equal(t, pagesUntilRepeat, looping.pages)
 	}
 }
 
 // If a driver's page tokens repeat, or its pages have only keys outside of the prefix, the listing ends with
 // Unavailable.
 func TestListInCircleEnds(t *testing.T) {
-	alternating := func(n int) string { return "AB"[n%2:][:1] }
 	growing := func(n int) string { return strings.Repeat("x", n) }
-	list := func(ctx context.Context, bucket storage.Bucket) (err error) {
-		for _, err = range bucket.List(ctx, storage.WithPrefix("p/")) {
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+	list := func(ctx context.Context, bucket storage.Bucket) error {
+		return iterate(bucket.List(ctx, storage.WithPrefix("p/")))
 	}
 	tests := []struct {
 		name  string
@@ -223,7 +234,7 @@ func TestListInCircleEnds(t *testing.T) {
 		pages int
 	}{
 		{name: "keys outside of the prefix", token: growing, do: list, pages: 100},
-		{name: "keys outside of the prefix, and two tokens", token: alternating, do: list, pages: 4},
+		{name: "keys outside of the prefix, and two tokens", token: alternate, do: list, pages: 4},
 		{
 			name:  "a page",
 			token: growing,
@@ -235,27 +246,17 @@ func TestListInCircleEnds(t *testing.T) {
 		},
 		{
 			name:  "uploads and two tokens",
-			token: alternating,
+			token: alternate,
 			do: func(ctx context.Context, bucket storage.Bucket) error {
-				for _, err := range storage.ListUploads(ctx, bucket) {
-					if err != nil {
-						return err
-					}
-				}
-				return nil
+				return iterate(storage.ListUploads(ctx, bucket))
 			},
 			pages: 4,
 		},
 		{
 			name:  "versions and two tokens",
-			token: alternating,
+			token: alternate,
 			do: func(ctx context.Context, bucket storage.Bucket) error {
-				for _, err := range storage.Versions(ctx, bucket) {
-					if err != nil {
-						return err
-					}
-				}
-				return nil
+				return iterate(storage.Versions(ctx, bucket))
 			},
 			pages: 4,
 		},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -107,22 +108,28 @@ func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 		for room := range tt.want {
 			writer := &fullWriter{room: room}
 			socket := &fullSocket{fullWriter{room: room}}
-			for dst, took := range map[io.Writer]*strings.Builder{
-				writer: &writer.took,
-				socket: &socket.to.took,
-			} {
-				reader, err := newDigitsBucket(t, nil).Download(t.Context(), "k", tt.opts...)
-				require.NoError(t, err)
+			destinations := []struct {
+				name string
+				dst  io.Writer
+				took *strings.Builder
+			}{
+				{name: "writer", dst: writer, took: &writer.took},
+				{name: "socket", dst: socket, took: &socket.to.took},
+			}
+			for _, to := range destinations {
+				t.Run(fmt.Sprintf("%s/%s with room for %d", tt.name, to.name, room), func(t *testing.T) {
+					reader, err := newDigitsBucket(t, nil).Download(t.Context(), "k", tt.opts...)
+					require.NoError(t, err)
 
-				written, err := reader.WriteTo(dst)
-				require.Equal(t, errWriter, err, "%s, %T", tt.name, dst)
-				require.EqualValues(t, room, written)
+					written, err := reader.WriteTo(to.dst)
+					require.Equal(t, errWriter, err)
+					require.EqualValues(t, room, written)
 
-				rest, err := io.ReadAll(reader)
-				require.NoError(t, err)
-				require.Equal(t, tt.want, took.String()+string(rest), "%s, %T with room for %d",
-					tt.name, dst, room)
-				require.NoError(t, reader.Close())
+					rest, err := io.ReadAll(reader)
+					require.NoError(t, err)
+					require.Equal(t, tt.want, to.took.String()+string(rest))
+					require.NoError(t, reader.Close())
+				})
 			}
 		}
 	}
@@ -130,9 +137,12 @@ func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 
 // If the body breaks during WriteTo, the error is not taken for one of the writer.
 func TestWriteToBodyBreaks(t *testing.T) {
+	const ample = 100 // bytes; more than the object has
 	for _, tt := range downloads {
 		for breakAt := range len(tt.want) - 1 {
-			for _, dst := range []io.Writer{&fullWriter{room: 100}, &fullSocket{fullWriter{room: 100}}} {
+			writer := &fullWriter{room: ample}
+			socket := &fullSocket{fullWriter{room: ample}}
+			for _, dst := range []io.Writer{writer, socket} {
 				reader, err := newDigitsBucket(t, &breakAt).Download(t.Context(), "k", tt.opts...)
 				require.NoError(t, err)
 
@@ -172,9 +182,7 @@ func (s *cancelingSocket) ReadFrom(r io.Reader) (int64, error) {
 	limited, ok := r.(*io.LimitedReader)
 	if !ok {
 		s.other = r
-		return io.Copy(&s.to, r)
-	}
-	if _, ok := limited.R.(*os.File); !ok {
+	} else if _, ok := limited.R.(*os.File); !ok {
 		s.other = limited.R
 	}
 	return io.Copy(&s.to, r)
@@ -202,16 +210,23 @@ func TestWriteToCanceled(t *testing.T) {
 		for _, opts := range [][]storage.DownloadOption{nil, {storage.WithRange(1, -1)}} {
 			writer := &cancelingWriter{}
 			socket := &cancelingSocket{}
-			for dst, w := range map[io.Writer]*cancelingWriter{writer: writer, socket: &socket.to} {
+			destinations := []struct {
+				dst     io.Writer
+				counter *cancelingWriter // gets the bytes of dst
+			}{
+				{dst: writer, counter: writer},
+				{dst: socket, counter: &socket.to},
+			}
+			for _, to := range destinations {
 				ctx, cancel := context.WithCancel(t.Context())
-				w.cancel = cancel
+				to.counter.cancel = cancel
 				reader, err := store.bucket.Download(ctx, "k", opts...)
 				require.NoError(t, err)
 
-				written, err := io.Copy(dst, reader)
-				require.ErrorIs(t, err, storage.Canceled, "%s, %T", store.name, dst)
-				require.Equal(t, w.n, written)
-				require.LessOrEqual(t, written, int64(1<<20), "%s, %T", store.name, dst)
+				written, err := io.Copy(to.dst, reader)
+				require.ErrorIs(t, err, storage.Canceled, "%s, %T", store.name, to.dst)
+				require.Equal(t, to.counter.n, written)
+				require.LessOrEqual(t, written, int64(1<<20), "%s, %T", store.name, to.dst)
 				require.NoError(t, reader.Close())
 			}
 			require.Nil(t, socket.other, "the kernel copies no %T", socket.other)

@@ -183,7 +183,8 @@ func TestHedgesShortenTheTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const count = 5000
 		store := &slowStore{late: func(n int) time.Duration {
-			if n%50 == 49 {
+			isFiftieth := n%50 == 49
+			if isFiftieth {
 				return time.Second
 			}
 			return 0

@@ -129,21 +129,27 @@ func TestListPageOfUnorderedStore(t *testing.T) {
 	injector := faults.New()
 	bucket := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}),
 		driver.WithLayer(injector.Layer()))
-	for i := range 200 {
+	const objects = 200 // of each prefix
+	for i := range objects {
 		for _, prefix := range []string{"folder/x", "folder/y"} {
 			_, err := bucket.Upload(t.Context(), fmt.Sprint(prefix, i), strings.NewReader(""))
 			require.NoError(t, err)
 		}
 	}
 
+	const pageSize = 50
+	opts := []storage.ListOption{
+		storage.WithAnyOrder(),
+		storage.WithPrefix("folder/x"),
+		storage.WithPageSize(pageSize),
+	}
 	keys := map[string]bool{}
-	for page := range pagesOfBucket(t, bucket,
-		storage.WithAnyOrder(), storage.WithPrefix("folder/x"), storage.WithPageSize(50)) {
-		require.LessOrEqual(t, len(page.Entries), 50)
+	for page := range pagesOfBucket(t, bucket, opts...) {
+		require.LessOrEqual(t, len(page.Entries), pageSize)
 		for _, entry := range page.Entries {
 			keys[entry.Key] = true
 		}
 	}
-	require.Len(t, keys, 200)
+	require.Len(t, keys, objects)
 	require.LessOrEqual(t, injector.Count(faults.List), 8)
 }

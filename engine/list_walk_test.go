@@ -49,8 +49,8 @@ func (d folderLister) List(ctx context.Context, r *driver.ListRequest) (*storage
 
 // byName is the order of a directory, in which the folder "a/" has the name "a".
 func byName(folder []storage.ListEntry) {
-	slices.SortStableFunc(folder, func(a, bucket storage.ListEntry) int {
-		return strings.Compare(strings.TrimSuffix(a.Key, "/"), strings.TrimSuffix(bucket.Key, "/"))
+	slices.SortStableFunc(folder, func(a, b storage.ListEntry) int {
+		return strings.Compare(strings.TrimSuffix(a.Key, "/"), strings.TrimSuffix(b.Key, "/"))
 	})
 }
 

@@ -98,17 +98,23 @@ func newZeroStream(size int64) io.Reader {
 
 // If the store accepts streams, PutPart sends a stream that is larger than the BufferLimit.
 func TestPutPartStreamIsNotBuffered(t *testing.T) {
-	const limit, size = 1 << 20, 10 << 20
+	const limit = 1 << 20
+	const size = 10 * limit
 	wantSum := crc32.Checksum(make([]byte, size), crc32.MakeTable(crc32.Castagnoli))
 	for name, bucket := range newBucketsWithBufferLimit(t, limit) {
 		t.Run(name, func(t *testing.T) {
 			upload := beginUpload(t, bucket)
-			for number, opts := range [][]storage.PartOption{{}, {storage.WithSize(size)}} {
-				part, err := upload.PutPart(t.Context(), number+1, newZeroStream(size), opts...)
-				require.NoError(t, err)
-				require.EqualValues(t, size, part.Size)
-				require.Equal(t, wantSum, part.CRC32C.Sum)
-			}
+
+			part, err := upload.PutPart(t.Context(), 1, newZeroStream(size))
+			require.NoError(t, err)
+			require.EqualValues(t, size, part.Size)
+			require.Equal(t, wantSum, part.CRC32C.Sum)
+
+			part, err = upload.PutPart(t.Context(), 2, newZeroStream(size), storage.WithSize(size))
+			require.NoError(t, err)
+			require.EqualValues(t, size, part.Size)
+			require.Equal(t, wantSum, part.CRC32C.Sum)
+
 			require.NoError(t, upload.Abort(t.Context()))
 		})
 	}
@@ -233,8 +239,14 @@ func TestOpenUploadHooks(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, upload.Abort(t.Context()))
 	require.Equal(t, []string{
-		"BeginUpload", "ContinueUpload", "PutPart", "Parts", "SignPart",
-		"CompleteUpload", "CompleteUpload", "AbortUpload",
+		"BeginUpload",
+		"ContinueUpload",
+		"PutPart",
+		"Parts",
+		"SignPart",
+		"CompleteUpload", // denied
+		"CompleteUpload",
+		"AbortUpload",
 	}, names)
 }
 
@@ -566,16 +578,18 @@ func TestCompleteNamedPartReplaced(t *testing.T) {
 	require.ErrorContains(t, err, "part 1 must have the ETag")
 }
 
-// If a part is replaced again and again, Complete fails after at most ten attempts and keeps the upload.
+// If a part is replaced again and again, Complete fails after less than ten attempts and keeps the upload.
 func TestCompletePartReplacedAgainAndAgain(t *testing.T) {
 	const replacements = 1000
+	const mostAttempts = 10
 	bucket, replacer := newPartReplacer("new ")
 	upload, _ := beginOldParts(t, bucket)
 	replacer.times = replacements
 
 	_, err := upload.Complete(t.Context())
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.Greater(t, replacer.times, replacements-10)
+	attempts := replacements - replacer.times
+	require.Less(t, attempts, mostAttempts)
 
 	replacer.times = 0
 	_, err = upload.Complete(t.Context())
@@ -594,6 +608,7 @@ func (d *partListHook) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	if err != nil || d.afterList == nil {
 		return page, err
 	}
+	// Clear afterList first, because it may list parts itself.
 	afterList := d.afterList
 	d.afterList = nil
 	afterList()

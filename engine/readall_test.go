@@ -122,27 +122,39 @@ func TestReadAllClaimedSizeTakesNoMemory(t *testing.T) {
 		d := newOneObject("text")
 		d.attrs = storage.Attrs{Size: size, Revision: "1"}
 		bucket := New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-		for name, ranges := range map[string][]storage.Range{
-			"ReadAll":              nil,
-			"all":                  {{Offset: 0, Length: -1}},
-			"the last bytes":       {{Offset: -size, Length: -1}},
-			"past the end":         {{Offset: 0, Length: math.MaxInt64}},
-			"all and a part of it": {{Offset: 0, Length: -1}, {Offset: 0, Length: 1}},
-			"the end":              {{Offset: size - 10, Length: 100}},
-			"long ranges":          {{Offset: 0, Length: size / 2}, {Offset: size / 2, Length: size / 2}},
-		} {
-			t.Run(fmt.Sprint(name, " of ", size), func(t *testing.T) {
+		tests := []struct {
+			name   string
+			ranges []storage.Range // nil for ReadAll
+		}{
+			{name: "ReadAll"},
+			{name: "all", ranges: []storage.Range{{Offset: 0, Length: -1}}},
+			{name: "the last bytes", ranges: []storage.Range{{Offset: -size, Length: -1}}},
+			{name: "past the end", ranges: []storage.Range{{Offset: 0, Length: math.MaxInt64}}},
+			{
+				name:   "all and a part of it",
+				ranges: []storage.Range{{Offset: 0, Length: -1}, {Offset: 0, Length: 1}},
+			},
+			{name: "the end", ranges: []storage.Range{{Offset: size - 10, Length: 100}}},
+			{
+				name:   "long ranges",
+				ranges: []storage.Range{{Offset: 0, Length: size / 2}, {Offset: size / 2, Length: size / 2}},
+			},
+		}
+		for _, tt := range tests {
+			t.Run(fmt.Sprint(tt.name, " of ", size), func(t *testing.T) {
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				var err error
-				if ranges == nil {
+				if tt.ranges == nil {
 					_, _, err = storage.ReadAll(t.Context(), bucket, "key")
 				} else {
-					_, _, err = storage.ReadRanges(t.Context(), bucket, "key", ranges)
+					_, _, err = storage.ReadRanges(t.Context(), bucket, "key", tt.ranges)
 				}
 				runtime.ReadMemStats(&after)
+
 				require.ErrorAs(t, err, new(*storage.Error))
-				require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2*claimedBytes))
+				allocated := after.TotalAlloc - before.TotalAlloc
+				require.Less(t, allocated, uint64(2*claimedBytes))
 			})
 		}
 	}

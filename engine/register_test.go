@@ -41,7 +41,7 @@ func TestRegisterTwicePanics(t *testing.T) {
 
 // If New gets an invalid option, every operation of the bucket fails with its error.
 func TestNewWithBadOption(t *testing.T) {
-	for name, opt := range map[string]storage.OpenOption{
+	options := map[string]storage.OpenOption{
 		"base address": storage.WithPublicBaseURL("nonsense"),
 		"hook":         storage.WithHook(nil),
 		"nil":          nil,
@@ -65,7 +65,8 @@ func TestNewWithBadOption(t *testing.T) {
 		"a soft delete in the past": openFunc(func(o *storage.OpenOptions) {
 			o.SoftDelete = -1
 		}),
-	} {
+	}
+	for name, opt := range options {
 		t.Run(name, func(t *testing.T) {
 			bucket := memstore.New(opt)
 			_, err := bucket.Upload(t.Context(), "k", strings.NewReader(""))

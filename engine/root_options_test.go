@@ -19,32 +19,53 @@ func TestOptionsOfEarlierCalls(t *testing.T) {
 		require.NoError(t, err)
 		return storage.IfRevision(a.Revision)
 	}
-	for name, call := range map[string]func(storage.RevisionOption) error{
-		"Upload": func(condition storage.RevisionOption) error {
-			_, err := b.Upload(ctx, "key", strings.NewReader("x"), condition)
-			return err
+	tests := []struct {
+		name string
+		call func(condition storage.RevisionOption) error
+	}{
+		{
+			name: "Upload",
+			call: func(condition storage.RevisionOption) error {
+				_, err := b.Upload(ctx, "key", strings.NewReader("x"), condition)
+				return err
+			},
 		},
-		"Download": func(condition storage.RevisionOption) error {
-			r, err := b.Download(ctx, "key", condition)
-			if err == nil {
-				err = r.Close()
-			}
-			return err
+		{
+			name: "Download",
+			call: func(condition storage.RevisionOption) error {
+				reader, err := b.Download(ctx, "key", condition)
+				if err != nil {
+					return err
+				}
+				return reader.Close()
+			},
 		},
-		"Attrs": func(condition storage.RevisionOption) error {
-			_, err := b.Attrs(ctx, "key", condition)
-			return err
+		{
+			name: "Attrs",
+			call: func(condition storage.RevisionOption) error {
+				_, err := b.Attrs(ctx, "key", condition)
+				return err
+			},
 		},
-		"Copy": func(condition storage.RevisionOption) error {
-			_, err := storage.Copy(ctx, b, "key", b, "source", condition)
-			return err
+		{
+			name: "Copy",
+			call: func(condition storage.RevisionOption) error {
+				_, err := storage.Copy(ctx, b, "key", b, "source", condition)
+				return err
+			},
 		},
-		"Remove": func(condition storage.RevisionOption) error { return b.Remove(ctx, "key", condition) },
-	} {
-		t.Run(name, func(t *testing.T) {
+		{
+			name: "Remove",
+			call: func(condition storage.RevisionOption) error {
+				return b.Remove(ctx, "key", condition)
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			upload("source")
-			for range 10 {
-				require.NoError(t, call(upload("key")))
+			for range 10 { // calls take their options from a pool
+				require.NoError(t, tt.call(upload("key")))
 			}
 		})
 	}

@@ -39,7 +39,8 @@ func TestBucketInfoPartlyDenied(t *testing.T) {
 	require.True(t, info.Versioning)
 	require.NotEmpty(t, info.Provider)
 
-	info, err = s.BucketInfo(t.Context(), "other")
+	// A bucket that does not exist has no settings to return.
+	info, err = s.BucketInfo(t.Context(), "missing")
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	require.Nil(t, info)
 

@@ -51,25 +51,35 @@ func TestListVersionsOfRemovedObjectsEnds(t *testing.T) {
 	require.Equal(t, all, listed)
 }
 
-// If the response to Restore is lost and an object is there afterwards, Restore fails with OutcomeUnknown, because
-// another writer may have stored it. If the request is lost, Restore sends it again.
-func TestRestoreLostResponse(t *testing.T) {
-	injected := faults.New()
-	bucket := memstore.New(storage.WithSoftDelete(time.Hour), driver.WithLayer(injected.Layer()),
-		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+// newSoftDeletedObject returns a bucket whose object "a" is soft-deleted, with its faults.
+func newSoftDeletedObject(t *testing.T) (storage.Bucket, *faults.Injector) {
+	t.Helper()
+	injector := faults.New()
+	bucket := memstore.New(
+		storage.WithSoftDelete(time.Hour),
+		driver.WithLayer(injector.Layer()),
+		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
+	)
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
-
-	// The request is lost.
 	require.NoError(t, bucket.Remove(t.Context(), "a"))
-	injected.Set(faults.Fail(faults.Any).Nth(1))
+	injector.Reset()
+	return bucket, injector
+}
+
+// If the request of Restore is lost, Restore sends it again.
+func TestRestoreLostRequest(t *testing.T) {
+	bucket, injector := newSoftDeletedObject(t)
+	injector.Set(faults.Fail(faults.Any).Nth(1))
 	require.NoError(t, storage.Restore(t.Context(), bucket, "a", storage.WithSoftDeleted()))
+}
 
-	// The response is lost.
-	require.NoError(t, bucket.Remove(t.Context(), "a"))
-	injected.Reset()
-	injected.Set(faults.DropResponse(faults.Any).Nth(1))
-	err = storage.Restore(t.Context(), bucket, "a", storage.WithSoftDeleted())
+// If the response to Restore is lost and an object is there afterwards, Restore fails with OutcomeUnknown, because
+// another writer may have stored it.
+func TestRestoreLostResponse(t *testing.T) {
+	bucket, injector := newSoftDeletedObject(t)
+	injector.Set(faults.DropResponse(faults.Any).Nth(1))
+	err := storage.Restore(t.Context(), bucket, "a", storage.WithSoftDeleted())
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 
 	exists, err := bucket.Exists(t.Context(), "a")

@@ -205,18 +205,18 @@ var spanCalls = map[string]spanCall{
 		return errorOf(fs.ReadFile(storage.FS(ctx, fixture.bucket), "k"))
 	}},
 	"NewReaderAt": {"Download", func(ctx context.Context, fixture *telemetryFixture) error {
-		recorder, err := storage.NewReaderAt(ctx, fixture.bucket, "k")
+		reader, err := storage.NewReaderAt(ctx, fixture.bucket, "k")
 		if err != nil {
 			return err
 		}
-		return errors.Join(errorOf(recorder.ReadAt(make([]byte, 1), 0)), recorder.Close())
+		return errors.Join(errorOf(reader.ReadAt(make([]byte, 1), 0)), reader.Close())
 	}},
 	"ReaderAt.ReadAtContext": {"Download", func(ctx context.Context, fixture *telemetryFixture) error {
-		recorder, err := storage.NewReaderAt(ctx, fixture.bucket, "k")
+		reader, err := storage.NewReaderAt(ctx, fixture.bucket, "k")
 		if err != nil {
 			return err
 		}
-		return errors.Join(errorOf(recorder.ReadAtContext(ctx, make([]byte, 1), 0)), recorder.Close())
+		return errors.Join(errorOf(reader.ReadAtContext(ctx, make([]byte, 1), 0)), reader.Close())
 	}},
 	"NewWriter": {"Upload", func(ctx context.Context, fixture *telemetryFixture) error {
 		return errorOf(storage.NewWriter(ctx, fixture.bucket, "a").Commit())

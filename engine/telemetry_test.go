@@ -291,11 +291,17 @@ func TestSpanNamesServer(t *testing.T) {
 // With WithAttemptSpans, attempts and parts have spans of their own.
 func TestSpanOfAttemptsAndParts(t *testing.T) {
 	recorded := &recorder{metrics: map[string][]attribute.Set{}}
-	inj := faults.New(faults.Fail(faults.PutPart).Nth(2))
-	bucket := memstore.New(storage.WithTelemetry(recorded, recordingMeters{recorder: recorded}), storage.WithAttemptSpans(),
-		driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
-	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 300)),
-		storage.WithPartSize(100), storage.WithConcurrency(1))
+	injector := faults.New(faults.Fail(faults.PutPart).Nth(2))
+	bucket := memstore.New(
+		storage.WithTelemetry(recorded, recordingMeters{recorder: recorded}),
+		storage.WithAttemptSpans(),
+		driver.WithLayer(injector.Layer()),
+		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
+	)
+
+	const partSize = 100
+	body := strings.NewReader(strings.Repeat("x", 3*partSize))
+	_, err := bucket.Upload(t.Context(), "k", body, storage.WithPartSize(partSize), storage.WithConcurrency(1))
 	require.NoError(t, err)
 
 	var names []string
@@ -305,8 +311,12 @@ func TestSpanOfAttemptsAndParts(t *testing.T) {
 			strings.TrimSpace(span.name+" "+span.has("omnibucket.part")+" "+span.has("error.type")))
 	}
 	require.Equal(t, []string{
-		"storage.Upload", "storage.driver.BeginParts", "storage.driver.PutPart 1",
+		"storage.Upload",
+		"storage.driver.BeginParts",
+		"storage.driver.PutPart 1",
 		"storage.driver.PutPart 2 unavailable",
-		"storage.driver.PutPart 2", "storage.driver.PutPart 3", "storage.driver.CompleteParts",
+		"storage.driver.PutPart 2",
+		"storage.driver.PutPart 3",
+		"storage.driver.CompleteParts",
 	}, names)
 }

@@ -301,7 +301,9 @@ func TestThrottleRetryAfter(t *testing.T) {
 
 				_, err := store.open().Exists(t.Context(), "k")
 				require.NoError(t, err)
-				require.Equal(t, tt.want, store.calls[1].Sub(store.calls[0])-answerTime)
+				refusedAt := store.calls[0].Add(answerTime)
+				retriedAt := store.calls[1]
+				require.Equal(t, tt.want, retriedAt.Sub(refusedAt))
 			})
 		})
 	}

@@ -31,45 +31,49 @@ func TestUploadSequentialPartsAreLarge(t *testing.T) {
 
 // If a stream exceeds the store's limit for one request, Upload sends it in parts.
 func TestUploadStreamTooLongForPut(t *testing.T) {
-	const most, part = 100 << 10, 64 << 10
+	const maxPutSize = 100 << 10
+	const minPartSize = 64 << 10
+	const longSize = 20 * minPartSize
 	tests := []struct {
-		name        string
-		bytes       int
-		opts        []storage.UploadOption
-		puts, parts int
+		name      string
+		size      int
+		opts      []storage.UploadOption
+		wantPuts  int
+		wantParts int
 	}{
-		{name: "a stream that is longer", bytes: 20 * part, parts: 1},
-		{name: "a stream of several parts", bytes: 11 << 20, parts: 3},
-		{name: "a stream that is short", bytes: most, puts: 1},
+		{name: "a stream that is longer", size: longSize, wantParts: 1},
+		{name: "a stream of several parts", size: 11 << 20, wantParts: 3},
+		{name: "a stream that is short", size: maxPutSize, wantPuts: 1},
 		{
-			name:  "a declared size that is longer",
-			bytes: 20 * part,
-			opts:  []storage.UploadOption{storage.WithSize(20 * part)},
-			parts: 1,
+			name:      "a declared size that is longer",
+			size:      longSize,
+			opts:      []storage.UploadOption{storage.WithSize(longSize)},
+			wantParts: 1,
 		},
 		{
-			name:  "a declared size that fits",
-			bytes: most,
-			opts:  []storage.UploadOption{storage.WithSize(most)},
-			puts:  1,
+			name:     "a declared size that fits",
+			size:     maxPutSize,
+			opts:     []storage.UploadOption{storage.WithSize(maxPutSize)},
+			wantPuts: 1,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			injected := faults.New()
-			limits := faults.Limits{MaxPutSize: most, MinPartSize: part}
+			injector := faults.New()
+			limits := faults.Limits{MaxPutSize: maxPutSize, MinPartSize: minPartSize}
 			bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)),
-				driver.WithLayer(injected.Layer()))
-			body := bytes.Repeat([]byte("x"), tt.bytes)
+				driver.WithLayer(injector.Layer()))
+			content := bytes.Repeat([]byte("x"), tt.size)
+			stream := struct{ io.Reader }{bytes.NewReader(content)}
 
-			_, err := bucket.Upload(t.Context(), "k", struct{ io.Reader }{bytes.NewReader(body)}, tt.opts...)
+			_, err := bucket.Upload(t.Context(), "k", stream, tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, tt.puts, injected.Count(faults.Put))
-			require.Equal(t, tt.parts, injected.Count(faults.PutPart))
+			require.Equal(t, tt.wantPuts, injector.Count(faults.Put))
+			require.Equal(t, tt.wantParts, injector.Count(faults.PutPart))
 
 			got, _, err := storage.ReadAll(t.Context(), bucket, "k")
 			require.NoError(t, err)
-			require.True(t, bytes.Equal(body, got))
+			require.True(t, bytes.Equal(content, got))
 		})
 	}
 }
@@ -95,18 +99,24 @@ func TestUploadBeginRefusedAfterLostResponse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			const partSize = 5 << 20
 			lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
-			injected := faults.New(faults.Fail(faults.BeginParts).Nth(1).WithError(lost),
-				faults.Fail(faults.BeginParts).Nth(2).WithError(&tt.refusal))
-			limits := faults.Limits{Disable: driver.StreamingPut, MaxPutSize: 5 << 20, MinPartSize: 5 << 20}
-			bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(injected.Layer()),
-				storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}))
+			injector := faults.New(
+				faults.Fail(faults.BeginParts).Nth(1).WithError(lost),
+				faults.Fail(faults.BeginParts).Nth(2).WithError(&tt.refusal),
+			)
+			limits := faults.Limits{Disable: driver.StreamingPut, MaxPutSize: partSize, MinPartSize: partSize}
+			bucket := memstore.New(
+				driver.WithLayer(faults.WithLimits(limits)),
+				driver.WithLayer(injector.Layer()),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}),
+			)
 
-			_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 11<<20)),
-				storage.IfAbsent())
+			body := bytes.NewReader(make([]byte, 2*partSize+1<<20))
+			_, err := bucket.Upload(t.Context(), "k", body, storage.IfAbsent())
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
-			require.Equal(t, 2, injected.Count(faults.BeginParts))
+			require.Equal(t, 2, injector.Count(faults.BeginParts))
 		})
 	}
 }

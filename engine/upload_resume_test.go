@@ -105,17 +105,26 @@ func (d *inFlight) Describe() driver.Description {
 
 func (d *inFlight) BeginParts(context.Context, *driver.PutRequest) (string, error) { return "u", nil }
 
+// PutPart keeps nothing of the part. It ends when every part that may be sent has begun.
 func (d *inFlight) PutPart(_ context.Context, r *driver.PartRequest) (driver.Part, error) {
-	now := d.now.Add(r.Size)
-	for maximum := d.most.Load(); now > maximum && !d.most.CompareAndSwap(maximum, now); maximum = d.most.Load() {
-	}
+	d.raiseMost(d.now.Add(r.Size))
 	defer d.now.Add(-r.Size)
-	time.Sleep(time.Second) // of a synctest: until every part that may be sent has begun
+	time.Sleep(time.Second) // on synctest's clock
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		return driver.Part{}, err
 	}
 	d.stored.Add(r.Size)
 	return driver.Part{Number: r.Number, Tag: fmt.Sprint(r.Number), Size: r.Size}, nil
+}
+
+// raiseMost sets most to now, if now is greater.
+func (d *inFlight) raiseMost(now int64) {
+	for {
+		most := d.most.Load()
+		if now <= most || d.most.CompareAndSwap(most, now) {
+			return
+		}
+	}
 }
 
 func (d *inFlight) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {

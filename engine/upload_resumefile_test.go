@@ -361,55 +361,71 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 // If the body changed since an earlier call with the same WithResume file, Upload sends the changed parts again.
 // If the store takes parts in order, Upload sends all again.
 func TestUploadWithResumeBodyChanged(t *testing.T) {
-	const begun, changed = "aaaaaaaaaabbbbbbbbbbccccc", "aaaaaaaaaaBBBBBBBBBBccccc"
+	const partSize = 10
+	const begun = "aaaaaaaaaa" + "bbbbbbbbbb" + "ccccc"
+	const changed = "aaaaaaaaaa" + "BBBBBBBBBB" + "ccccc"
 	inOrder := faults.Limits{Sequential: true}
 	tests := []struct {
-		name   string
-		limits faults.Limits
-		body   io.Reader // of the second call
-		want   error
-		sent   int // parts, in the second call
-		stored string
+		name       string
+		limits     faults.Limits
+		body       io.Reader // of the second call
+		wantErr    error
+		wantSent   int // parts, in the second call
+		wantStored string
 	}{
-		{name: "the same", body: strings.NewReader(begun), want: nil, stored: begun},
-		{name: "another part", body: strings.NewReader(changed), want: nil, sent: 1, stored: changed},
+		{name: "the same", body: strings.NewReader(begun), wantStored: begun},
 		{
-			name:   "another part of a stream",
-			body:   io.MultiReader(strings.NewReader(changed)),
-			want:   nil,
-			sent:   1,
-			stored: changed,
+			name:       "another part",
+			body:       strings.NewReader(changed),
+			wantSent:   1,
+			wantStored: changed,
 		},
-		{name: "parts in order: all begin again", limits: inOrder, body: strings.NewReader(changed), want: nil, sent: 2, stored: changed}, // the last is sent with the completion
 		{
-			name:   "parts in order, of a stream that cannot be read again",
-			limits: inOrder,
-			body:   io.MultiReader(strings.NewReader(changed)),
-			want:   storage.Unavailable,
+			name:       "another part of a stream",
+			body:       io.MultiReader(strings.NewReader(changed)),
+			wantSent:   1,
+			wantStored: changed,
+		},
+		{
+			name:       "parts in order: all begin again",
+			limits:     inOrder,
+			body:       strings.NewReader(changed),
+			wantSent:   2, // the last part is sent with the completion
+			wantStored: changed,
+		},
+		{
+			name:    "parts in order, of a stream that cannot be read again",
+			limits:  inOrder,
+			body:    io.MultiReader(strings.NewReader(changed)),
+			wantErr: storage.Unavailable,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			injected := faults.New(faults.Fail(faults.CompleteParts).Nth(1))
-			bucket := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)), driver.WithLayer(injected.Layer()),
-				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			path := filepath.Join(t.TempDir(), "upload")
-
-			upload := func(body io.Reader) error {
-				_, err := bucket.Upload(t.Context(), "k", body, storage.WithPartSize(10), storage.WithSize(25),
-					storage.WithResume(path))
-				return err
+			injector := faults.New(faults.Fail(faults.CompleteParts).Nth(1))
+			bucket := memstore.New(
+				driver.WithLayer(faults.WithLimits(tt.limits)),
+				driver.WithLayer(injector.Layer()),
+				storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+			)
+			opts := []storage.UploadOption{
+				storage.WithPartSize(partSize),
+				storage.WithSize(int64(len(begun))),
+				storage.WithResume(filepath.Join(t.TempDir(), "upload")),
 			}
-			require.ErrorIs(t, upload(strings.NewReader(begun)), storage.Unavailable)
 
-			injected.Reset()
-			require.ErrorIs(t, upload(tt.body), tt.want)
-			require.Equal(t, tt.sent, injected.Count(faults.PutPart), "%v", injected)
+			_, err := bucket.Upload(t.Context(), "k", strings.NewReader(begun), opts...)
+			require.ErrorIs(t, err, storage.Unavailable)
 
-			if tt.want == nil {
+			injector.Reset()
+			_, err = bucket.Upload(t.Context(), "k", tt.body, opts...)
+			require.ErrorIs(t, err, tt.wantErr)
+			require.Equal(t, tt.wantSent, injector.Count(faults.PutPart), "%v", injector)
+
+			if tt.wantErr == nil {
 				text, _, err := storage.ReadAll(t.Context(), bucket, "k")
 				require.NoError(t, err)
-				require.Equal(t, tt.stored, string(text))
+				require.Equal(t, tt.wantStored, string(text))
 			}
 		})
 	}

@@ -44,39 +44,39 @@ func TestUploadSeekerIsReadInPlace(t *testing.T) {
 	const size = 3 << 20
 	text := strings.Repeat("0123456789abcdef", size/16)
 	tests := []struct {
-		name    string
-		opts    []storage.UploadOption
-		body    seeker
-		inPlace bool
+		name        string
+		opts        []storage.UploadOption
+		seekErr     error // of the body
+		wantInPlace bool
 	}{
 		{
-			name:    "with its size",
-			opts:    []storage.UploadOption{storage.WithSize(size)},
-			body:    seeker{},
-			inPlace: true,
+			name:        "with its size",
+			opts:        []storage.UploadOption{storage.WithSize(size)},
+			wantInPlace: true,
 		},
-		{name: "without a size", body: seeker{}},
+		{name: "without a size"},
 		{
-			name: "that cannot seek",
-			opts: []storage.UploadOption{storage.WithSize(size)},
-			body: seeker{refuse: errors.New("a pipe")},
+			name:    "that cannot seek",
+			opts:    []storage.UploadOption{storage.WithSize(size)},
+			seekErr: errors.New("a pipe"),
 		},
 		{
 			name: "in parts",
 			opts: []storage.UploadOption{storage.WithSize(size), storage.WithPartSize(1 << 20)},
-			body: seeker{},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: 1 << 20} // hashed before it is sent
+			// Without StreamingPut, the body is hashed before it is sent. So a body that is read in place
+			// is read twice.
+			limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: 1 << 20}
 			bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
-			src := tt.body
-			src.from = strings.NewReader(text)
+			body := &seeker{from: strings.NewReader(text), refuse: tt.seekErr}
 
-			_, err := bucket.Upload(t.Context(), "k", &src, tt.opts...)
+			_, err := bucket.Upload(t.Context(), "k", body, tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, tt.inPlace, src.read > size, "a stream is read once: %d bytes", src.read)
+			isReadTwice := body.read > size
+			require.Equal(t, tt.wantInPlace, isReadTwice, "%d bytes", body.read)
 
 			got, _, err := storage.ReadAll(t.Context(), bucket, "k")
 			require.NoError(t, err)
@@ -88,16 +88,18 @@ func TestUploadSeekerIsReadInPlace(t *testing.T) {
 // If Seek reports another size than WithSize, Upload reads the body as a stream: it may decompress the file that
 // it embeds.
 func TestUploadSeekerOfOtherSize(t *testing.T) {
+	const content = "content"
 	bucket := memstore.New()
-	src := struct {
+	decompressor := struct {
 		io.Reader
-		io.Seeker
-	}{strings.NewReader("content"), strings.NewReader("zip")}
-	_, err := bucket.Upload(t.Context(), "k", src, storage.WithSize(7))
+		io.Seeker // of the compressed file
+	}{strings.NewReader(content), strings.NewReader("zip")}
+
+	_, err := bucket.Upload(t.Context(), "k", decompressor, storage.WithSize(int64(len(content))))
 	require.NoError(t, err)
 	got, _, err := storage.ReadAll(t.Context(), bucket, "k")
 	require.NoError(t, err)
-	require.Equal(t, "content", string(got))
+	require.Equal(t, content, string(got))
 }
 
 // If a body's Seek returns another offset than requested, Upload fails with BodyFailed.
@@ -123,33 +125,45 @@ func TestPutPartSeekerNeedsNoBuffer(t *testing.T) {
 
 // If the default part size needs more parts than the store permits, Upload makes larger parts.
 func TestUploadDefaultPartSizeGrows(t *testing.T) {
-	injected := faults.New()
-	limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: 1, MaxParts: 4}
-	bucket := memstore.New(storage.WithDefaultPartSize(10), driver.WithLayer(faults.WithLimits(limits)),
-		driver.WithLayer(injected.Layer()))
-	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 100)))
+	const size = 100
+	const defaultPartSize = 10 // ten parts
+	const maxParts = 4
+	injector := faults.New()
+	limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: 1, MaxParts: maxParts}
+	bucket := memstore.New(
+		storage.WithDefaultPartSize(defaultPartSize),
+		driver.WithLayer(faults.WithLimits(limits)),
+		driver.WithLayer(injector.Layer()),
+	)
+
+	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", size)))
 	require.NoError(t, err)
-	require.Equal(t, 4, injected.Count(faults.PutPart))
+	require.Equal(t, maxParts, injector.Count(faults.PutPart))
 }
 
 // Open accepts part_size in an address. If it is not a positive number of bytes, Open fails with InvalidArgument.
 func TestUploadDefaultPartSizeOfAddress(t *testing.T) {
-	for address, says := range map[string]string{
-		"mem://x?part_size=16777216": "",
-		"mem://x?part_size=0":        "WithDefaultPartSize must be at least 1",
-		"mem://x?part_size=-1":       "WithDefaultPartSize must be at least 1",
-		"mem://x?part_size=16MiB":    "part_size that is not a number of bytes",
-		"mem://x?part_size=":         "part_size that is not a number of bytes",
-	} {
-		t.Run(address, func(t *testing.T) {
-			bucket, err := storage.Open(t.Context(), address)
-			if says == "" {
+	tests := []struct {
+		name     string
+		partSize string
+		wantErr  string // "" if Open succeeds
+	}{
+		{name: "bytes", partSize: "16777216"},
+		{name: "zero", partSize: "0", wantErr: "WithDefaultPartSize must be at least 1"},
+		{name: "negative", partSize: "-1", wantErr: "WithDefaultPartSize must be at least 1"},
+		{name: "with a unit", partSize: "16MiB", wantErr: "part_size that is not a number of bytes"},
+		{name: "empty", partSize: "", wantErr: "part_size that is not a number of bytes"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket, err := storage.Open(t.Context(), "mem://x?part_size="+tt.partSize)
+			if tt.wantErr == "" {
 				require.NoError(t, err)
 				require.NoError(t, storage.Close(bucket))
 				return
 			}
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, says)
+			require.ErrorContains(t, err, tt.wantErr)
 		})
 	}
 }

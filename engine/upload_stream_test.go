@@ -48,12 +48,12 @@ type hookedStream struct {
 	size       int64
 	read       int64 // bytes so far
 	hookAt     int64
-	hook       func() error
+	hook       func() error // nil if nothing happens at hookAt
 	hookedRead int
 }
 
 func (s *hookedStream) Read(p []byte) (int, error) {
-	if s.read >= s.hookAt {
+	if s.hook != nil && s.read >= s.hookAt {
 		if err := s.hook(); err != nil {
 			return 0, err
 		}
@@ -148,7 +148,7 @@ func TestUploadStreamBeginPanics(t *testing.T) {
 		panic("boom")
 	}))
 	require.PanicsWithValue(t, "boom", func() {
-		_, _ = bucket.Upload(t.Context(), "k", &hookedStream{size: 1 << 40, hookAt: 1 << 40})
+		_, _ = bucket.Upload(t.Context(), "k", &hookedStream{size: 1 << 40})
 	})
 }
 
@@ -167,15 +167,16 @@ func (l barrierLayer) PutPart(ctx context.Context, r *driver.PartRequest) (drive
 // Upload sends each part of a stream as soon as it is full, because a waiting part needs as much memory as one in
 // flight.
 func TestUploadStreamSendsFilledPart(t *testing.T) {
-	const parts, size = 16, 64 << 10
-	var met sync.WaitGroup
-	met.Add(parts)
-	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-		return barrierLayer{d, &met}
-	}),
-		driver.WithLayer(faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MinPartSize: size})))
-	_, err := bucket.Upload(t.Context(), "k", &hookedStream{size: parts * size, hookAt: 1 << 40},
-		storage.WithPartSize(size))
+	const parts = 16
+	const partSize = 64 << 10
+	var inProgress sync.WaitGroup
+	inProgress.Add(parts)
+	barrier := func(d driver.Driver) driver.Driver { return barrierLayer{d, &inProgress} }
+	limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: partSize}
+	bucket := memstore.New(driver.WithLayer(barrier), driver.WithLayer(faults.WithLimits(limits)))
+
+	stream := &hookedStream{size: parts * partSize}
+	_, err := bucket.Upload(t.Context(), "k", stream, storage.WithPartSize(partSize))
 	require.NoError(t, err)
 }
 
@@ -207,23 +208,45 @@ func (l *inFlightLayer) CompleteParts(context.Context, *driver.CompleteRequest) 
 
 // Parts of a long stream grow, to stay below the maximum number. As they grow, fewer of them are in memory.
 func TestUploadLongStreamMemory(t *testing.T) {
-	const mebibyte, ten = 1 << 20, 10 * streamPart // ten parts of one size, of 100
+	const maxParts = 100
+	const step = 10 * streamPart // bytes of the first ten parts; after each ten parts, the size doubles
 	tests := []struct {
-		name        string
-		size        int64
-		least, most int64 // bytes that are sent at once
-		parallel    []storage.UploadOption
+		name      string
+		size      int64 // of the stream
+		opts      []storage.UploadOption
+		wantLeast int64 // bytes that are sent at once
+		wantMost  int64
 	}{
-		{name: "10 parts of 5 MiB", size: ten, least: 50 * mebibyte, most: 50 * mebibyte},
-		{name: "6 of 10 MiB", size: 3 * ten, least: 60 * mebibyte, most: 60 * mebibyte},
-		{name: "3 of 20 MiB", size: 7 * ten, least: 60 * mebibyte, most: 60 * mebibyte},
-		{name: "2 of 40 MiB", size: 15 * ten, least: 80 * mebibyte, most: 80 * mebibyte},
 		{
-			name:     "more, as WithConcurrency asks for",
-			size:     3 * ten,
-			least:    100 * mebibyte,
-			most:     160 * mebibyte,
-			parallel: []storage.UploadOption{storage.WithConcurrency(16)},
+			name:      "10 parts of 5 MiB",
+			size:      step,
+			wantLeast: 10 * 5 * mebibyte,
+			wantMost:  10 * 5 * mebibyte,
+		},
+		{
+			name:      "6 of 10 MiB",
+			size:      (1 + 2) * step,
+			wantLeast: 6 * 10 * mebibyte,
+			wantMost:  6 * 10 * mebibyte,
+		},
+		{
+			name:      "3 of 20 MiB",
+			size:      (1 + 2 + 4) * step,
+			wantLeast: 3 * 20 * mebibyte,
+			wantMost:  3 * 20 * mebibyte,
+		},
+		{
+			name:      "2 of 40 MiB",
+			size:      (1 + 2 + 4 + 8) * step,
+			wantLeast: 2 * 40 * mebibyte,
+			wantMost:  2 * 40 * mebibyte,
+		},
+		{
+			name:      "more, as WithConcurrency asks for",
+			size:      (1 + 2) * step,
+			opts:      []storage.UploadOption{storage.WithConcurrency(16)},
+			wantLeast: 10 * 10 * mebibyte,
+			wantMost:  16 * 10 * mebibyte,
 		},
 	}
 	for _, tt := range tests {
@@ -234,18 +257,18 @@ func TestUploadLongStreamMemory(t *testing.T) {
 					Disable:     driver.StreamingPut,
 					MaxPutSize:  streamPart,
 					MinPartSize: streamPart,
-					MaxParts:    100,
+					MaxParts:    maxParts,
 				}
 				count := driver.WithLayer(func(d driver.Driver) driver.Driver {
 					counted.Driver = d
 					return counted
 				})
 				bucket := memstore.New(count, driver.WithLayer(faults.WithLimits(limits)))
-				_, err := bucket.Upload(t.Context(), "k", &hookedStream{size: tt.size, hookAt: tt.size + 1},
-					tt.parallel...)
+
+				_, err := bucket.Upload(t.Context(), "k", &hookedStream{size: tt.size}, tt.opts...)
 				require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
-				require.LessOrEqual(t, counted.most, tt.most)
-				require.GreaterOrEqual(t, counted.most, tt.least)
+				require.LessOrEqual(t, counted.most, tt.wantMost)
+				require.GreaterOrEqual(t, counted.most, tt.wantLeast)
 			})
 		})
 	}
