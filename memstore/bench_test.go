@@ -119,14 +119,15 @@ func BenchmarkListAll(b *testing.B) {
 func BenchmarkListPage(b *testing.B) {
 	for _, n := range []int{1_000, 100_000} {
 		d := newFullDriver(b, n)
-		for name, r := range map[string]driver.ListRequest{
+		requests := map[string]driver.ListRequest{
 			"middle": {Limit: 100, StartAfter: fmt.Sprintf("folder/%07d", n/2)},
 			"folder": {Limit: 100, Delimiter: "/"},
-		} {
+		}
+		for name, req := range requests {
 			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := d.List(context.Background(), &r); err != nil {
+					if _, err := d.List(context.Background(), &req); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -137,7 +138,9 @@ func BenchmarkListPage(b *testing.B) {
 
 // BenchmarkMixed writes, reads, lists and stats in 16 goroutines.
 func BenchmarkMixed(b *testing.B) {
-	d := newFullDriver(b, 10_000)
+	const keys = 10_000
+	const prime = 7919 // so that keys in a row are far from each other
+	d := newFullDriver(b, keys)
 	content := bytes.Repeat([]byte("x"), 1<<10)
 	var turn atomic.Int64
 	b.SetParallelism(8) // times two cores
@@ -145,12 +148,13 @@ func BenchmarkMixed(b *testing.B) {
 	b.RunParallel(func(p *testing.PB) {
 		for p.Next() {
 			i := turn.Add(1)
-			key := fmt.Sprintf("folder/%07d", i*7919%10_000)
+			key := fmt.Sprintf("folder/%07d", i*prime%keys)
 			var err error
+			// One call in eight writes, one lists, two read attributes, and four read objects.
 			switch i % 8 {
 			case 0:
 				_, err = d.Put(context.Background(),
-					&driver.PutRequest{Key: key, Body: bytes.NewReader(content), Size: 1 << 10})
+					&driver.PutRequest{Key: key, Body: bytes.NewReader(content), Size: int64(len(content))})
 			case 1:
 				_, err = d.List(context.Background(), &driver.ListRequest{StartAfter: key, Limit: 10})
 			case 2, 3:

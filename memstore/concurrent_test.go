@@ -75,45 +75,49 @@ func uploadInPart(d driver.Driver, key string) error {
 func TestConcurrentCalls(t *testing.T) {
 	d := newVersionedDriver()
 	ctx := context.Background()
+	putObject := func(key string) error {
+		_, err := d.Put(ctx, putRequest(key, "content"))
+		return err
+	}
+	removeObject := func(key string) error {
+		return d.Delete(ctx, &driver.DeleteRequest{Key: key})
+	}
+	removeVersion := func(key string) error {
+		return d.Delete(ctx, &driver.DeleteRequest{Key: key, Version: "memory:7"})
+	}
+	listObjects := func(string) error {
+		_, err := d.List(ctx, &driver.ListRequest{Limit: 3})
+		return err
+	}
+	listVersions := func(string) error {
+		_, err := d.ListVersions(ctx, &driver.ListRequest{Limit: 3})
+		return err
+	}
+	copyObject := func(key string) error {
+		_, err := d.Copy(ctx, &driver.CopyRequest{Source: d.Locate(key), Key: key + "/copy"})
+		return unlessMissing(err)
+	}
 	callConcurrently(t,
-		func(key string) error {
-			_, err := d.Put(ctx, putRequest(key, "content"))
-			return err
-		},
-		func(key string) error { return d.Delete(ctx, &driver.DeleteRequest{Key: key}) },
-		func(key string) error { return d.Delete(ctx, &driver.DeleteRequest{Key: key, Version: "memory:7"}) },
-		func(string) error {
-			_, err := d.List(ctx, &driver.ListRequest{Limit: 3})
-			return err
-		},
-		func(string) error {
-			_, err := d.ListVersions(ctx, &driver.ListRequest{Limit: 3})
-			return err
-		},
+		putObject, removeObject, removeVersion, listObjects, listVersions, copyObject,
 		func(key string) error { return readObject(d, key) },
-		func(key string) error {
-			_, err := d.Copy(ctx, &driver.CopyRequest{Source: d.Locate(key), Key: key + "/copy"})
-			return unlessMissing(err)
-		},
 		func(key string) error { return uploadInPart(d, key) },
 	)
 }
 
 // If the upload is aborted during CompleteParts, CompleteParts fails with ObjectNotFound and stores no object.
 func TestAbortPartsDuringCompletion(t *testing.T) {
-	var duringCall func()
-	// The clock is read after the parts are joined and before the object is stored.
-	d := memstore.NewDriver(memstore.Config{Now: func() time.Time {
-		if duringCall != nil {
-			run := duringCall
-			duringCall = nil
-			run()
-		}
+	// The driver reads the clock after it has joined the parts and before it stores the object.
+	onClock := func() {} // the next call of the clock runs it
+	clock := func() time.Time {
+		call := onClock
+		onClock = func() {}
+		call()
 		return time.Unix(0, 0)
-	}})
+	}
+	d := memstore.NewDriver(memstore.Config{Now: clock})
 	upload := beginUpload(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
-	duringCall = func() {
+	onClock = func() {
 		require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 	}
 

@@ -14,20 +14,21 @@ import (
 // A copy keeps the properties of its source.
 func TestCopyKeepsProperties(t *testing.T) {
 	d := newDriver()
-	sum := uint32(7)
-	r := putRequest("a", "content")
-	r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
-	r.Properties = storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"x": "y"}}
-	source, err := d.Put(t.Context(), r)
+	crc := storage.CRC32C{Sum: 7, Known: true}
+	req := putRequest("a", "content")
+	req.CRC32C = crc
+	req.Properties = storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"x": "y"}}
+	source, err := d.Put(t.Context(), req)
 	require.NoError(t, err)
 
 	attrs, err := d.Copy(t.Context(), &driver.CopyRequest{Source: d.Locate("a"), Key: "b"})
 	require.NoError(t, err)
 	require.Equal(t, source.Properties, attrs.Properties)
-	require.Equal(t, uint32(7), attrs.CRC32C.Sum)
+	require.Equal(t, crc.Sum, attrs.CRC32C.Sum)
 	require.NotEqual(t, source.Revision, attrs.Revision)
 	require.Equal(t, "content", get(t, d, "b", ""))
 
+	// With Replace, the copy has the properties of the request.
 	replaced, err := d.Copy(t.Context(), &driver.CopyRequest{
 		Source:     d.Locate("a"),
 		Key:        "b",
@@ -90,12 +91,12 @@ func TestCopySourceChangedOrMissing(t *testing.T) {
 			tt.source.Account = d.Locate("").Account
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: tt.source, Key: "b"})
 			require.ErrorIs(t, err, tt.want)
-			if tt.source.Bucket == "memory" {
+			if tt.source.Bucket == "memory" { // Compose reads only objects of its own bucket
 				_, err = d.Compose(t.Context(),
 					&driver.ComposeRequest{Sources: []driver.ObjectRef{tt.source}, Key: "b"})
 				require.ErrorIs(t, err, tt.want)
 			}
-			require.Equal(t, []string{"a"}, listKeys(t, d))
+			require.Equal(t, []string{"a"}, listKeys(t, d), "nothing was stored")
 		})
 	}
 }

@@ -25,10 +25,9 @@ func TestFurtherConformanceThroughACore(t *testing.T) {
 		mux := http.NewServeMux()
 		server := httptest.NewServer(mux)
 		t.Cleanup(server.Close)
-		b, err := storage.Wrap(
-			memstore.New(append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...),
-			func(c storage.Core) storage.Core { return passingCore{c} },
-		)
+		signing := storage.WithSigningBaseURL(server.URL + "/files")
+		store := memstore.New(append([]storage.OpenOption{signing}, opts...)...)
+		b, err := storage.Wrap(store, func(c storage.Core) storage.Core { return passingCore{c} })
 		require.NoError(t, err)
 		mux.Handle("/files/", serve.NewHandler(b))
 		return b

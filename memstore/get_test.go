@@ -164,14 +164,13 @@ func TestGetBodyInterfaces(t *testing.T) {
 // A change of returned attributes has no effect on the object.
 func TestHeadReturnsOwnAttrs(t *testing.T) {
 	d := newDriver()
-	sum := uint32(1)
-	r := putRequest("k", "content")
-	r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
-	attrs, err := d.Put(t.Context(), r)
+	req := putRequest("k", "content")
+	req.CRC32C = storage.CRC32C{Sum: 1, Known: true}
+	attrs, err := d.Put(t.Context(), req)
 	require.NoError(t, err)
+
 	attrs.CRC32C.Sum = 2
 	attrs.Revision = "changed"
-
 	headAttrs, err := head(d, "k")
 	require.NoError(t, err)
 	require.Equal(t, uint32(1), headAttrs.CRC32C.Sum)

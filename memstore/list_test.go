@@ -1,6 +1,7 @@
 package memstore_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -157,20 +158,26 @@ func TestListRefusesMalformedTokens(t *testing.T) {
 	page, err := d.List(t.Context(), &driver.ListRequest{Prefix: "a/", Limit: 1})
 	require.NoError(t, err)
 
-	for name, r := range map[string]driver.ListRequest{
-		"a key":                   {Token: "a/1"},
-		"not base64":              {Token: "!"},
-		"base64 of nothing":       {Token: "garbage"},
-		"cut":                     {Token: page.Token[:len(page.Token)-1]},
-		"of another prefix":       {Token: page.Token, Prefix: "b/"},
-		"without a key":           {Token: "MC8"},      // 0/
-		"with a malformed number": {Token: "MDEvYS8x"}, // 01/a/1
-	} {
-		t.Run(name, func(t *testing.T) {
-			r.Limit = 1
-			_, err := d.List(t.Context(), &r)
+	encode := base64.RawURLEncoding.EncodeToString
+	tests := []struct {
+		name   string
+		token  string
+		prefix string
+	}{
+		{name: "a key", token: "a/1"},
+		{name: "not base64", token: "!"},
+		{name: "base64 of nothing", token: "garbage"},
+		{name: "cut", token: page.Token[:len(page.Token)-1]},
+		{name: "of another prefix", token: page.Token, prefix: "b/"},
+		{name: "without a key", token: encode([]byte("0/"))},
+		{name: "with a malformed number", token: encode([]byte("01/a/1"))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			req := driver.ListRequest{Token: tt.token, Prefix: tt.prefix, Limit: 1}
+			_, err := d.List(t.Context(), &req)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			_, err = d.ListVersions(t.Context(), &r)
+			_, err = d.ListVersions(t.Context(), &req)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
@@ -178,24 +185,31 @@ func TestListRefusesMalformedTokens(t *testing.T) {
 
 // For random keys and requests, a listing has the entries of its definition.
 func TestListAgreesWithItsDefinition(t *testing.T) {
+	const rounds = 300
+	const alphabet = "ab/-\xff"
 	random := rand.New(rand.NewPCG(1, 2))
-	word := func(limit int) string {
-		b := make([]byte, random.IntN(limit+1))
-		for i := range b {
-			b[i] = "ab/-\xff"[random.IntN(5)]
+	randomText := func(maxLength int) string {
+		text := make([]byte, random.IntN(maxLength+1))
+		for i := range text {
+			text[i] = alphabet[random.IntN(len(alphabet))]
 		}
-		return string(b)
+		return string(text)
 	}
-	for range 300 {
+	for range rounds {
 		d := newDriver()
-		all := map[string]bool{}
+		keys := map[string]bool{}
 		for range random.IntN(40) {
-			key := "a" + word(6)
+			key := "a" + randomText(6)
 			put(t, d, key, "")
-			all[key] = true
+			keys[key] = true
 		}
-		r := driver.ListRequest{Prefix: word(2), StartAfter: word(4), Delimiter: word(2)}
-		require.Equal(t, listByDefinition(all, r), listPages(t, d, r, 1+random.IntN(5)), "%q %v", r, all)
+		req := driver.ListRequest{
+			Prefix:     randomText(2),
+			StartAfter: randomText(4),
+			Delimiter:  randomText(2),
+		}
+		pageSize := 1 + random.IntN(5)
+		require.Equal(t, listByDefinition(keys, req), listPages(t, d, req, pageSize), "%q %v", req, keys)
 	}
 }
 

@@ -19,6 +19,8 @@ func TestPrivateDriver(t *testing.T) {
 
 	_, err := private.PrivateDriver(ctx, "one", true)
 	require.ErrorIs(t, err, storage.BucketNotFound)
+
+	// In the second round, the bucket is created again. It has no private objects of the first one.
 	for range 2 {
 		_, err = s.CreateBucket(ctx, &driver.BucketRequest{Name: "one"})
 		require.NoError(t, err)

@@ -72,8 +72,22 @@ func TestPutBodiesOfEveryLength(t *testing.T) {
 		"data with EOF": iotest.DataErrReader,
 		"halves":        iotest.HalfReader,
 	}
-	for _, length := range []int{0, 1, 1023, 1024, 1025, 2047, 2048, 2049, 1 << 20, 5<<20 + 7} {
-		content := bytes.Repeat([]byte("0123456789abcde"), length/15+1)[:length]
+	const chunk = 1 << 10 // the first chunk of a stream; later ones double
+	lengths := []int{
+		0,
+		1,
+		chunk - 1,
+		chunk,
+		chunk + 1,
+		2*chunk - 1,
+		2 * chunk,
+		2*chunk + 1,
+		1 << 20,
+		5<<20 + 7, // several blocks, and the beginning of one
+	}
+	for _, length := range lengths {
+		const pattern = "0123456789abcde"
+		content := bytes.Repeat([]byte(pattern), length/len(pattern)+1)[:length]
 		for name, wrap := range wraps {
 			for _, size := range []int64{-1, int64(length)} {
 				d := newDriver()
@@ -357,12 +371,20 @@ func TestDriverCallsAfterContextEnds(t *testing.T) {
 
 // If ctx ends while Put reads the end of the body, Put stores nothing.
 func TestPutContextEndsWithBody(t *testing.T) {
-	for name, size := range map[string]int64{"known size": 3, "stream": -1} {
-		t.Run(name, func(t *testing.T) {
+	const content = "new"
+	tests := []struct {
+		name string
+		size int64
+	}{
+		{name: "known size", size: int64(len(content))},
+		{name: "stream", size: -1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			d := newDriver()
 			ctx, cancel := context.WithCancel(t.Context())
-			body := &endHookBody{strings.NewReader("new"), cancel}
-			_, err := d.Put(ctx, &driver.PutRequest{Key: "k", Body: body, Size: size})
+			body := &endHookBody{strings.NewReader(content), cancel}
+			_, err := d.Put(ctx, &driver.PutRequest{Key: "k", Body: body, Size: tt.size})
 			require.ErrorIs(t, err, storage.Canceled)
 			require.Empty(t, listKeys(t, d))
 		})

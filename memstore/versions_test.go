@@ -76,8 +76,11 @@ func TestVersionsAreKept(t *testing.T) {
 
 // Delete with a version removes that version permanently.
 func TestVersionsAreRemovedPermanently(t *testing.T) {
+	// The contents and the numbers of the versions are 1, 2 and 3; 4 is an object of another key, and a
+	// first delete marker is 5.
 	tests := map[string]struct {
-		remove, left []string
+		remove []string // numbers of versions, or "" for the current object
+		left   []string // as listVersions shows it
 	}{
 		"the current one, which the newest noncurrent one replaces": {
 			remove: []string{"3"},
@@ -133,11 +136,23 @@ func TestVersionsThatAreMalformed(t *testing.T) {
 	d := newVersionedDriver()
 	put(t, d, "k", "1")
 
-	for _, version := range []string{
-		"null", "1", "s3:1", "memory:", "memory:0", "memory:01", "memory:+1", "memory:-1",
-		"memory: 1", "memory:1 ", "memory:0x1",
-		"memory:1_0", "memory:18446744073709551616", `"00000000-memory:1"`,
-	} {
+	malformed := []string{
+		"null",
+		"1",
+		"s3:1",
+		"memory:",
+		"memory:0",
+		"memory:01",
+		"memory:+1",
+		"memory:-1",
+		"memory: 1",
+		"memory:1 ",
+		"memory:0x1",
+		"memory:1_0",
+		"memory:18446744073709551616", // more than 64 bits
+		`"00000000-memory:1"`,         // an ETag
+	}
+	for _, version := range malformed {
 		_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: version, Length: -1})
 		require.ErrorIs(t, err, storage.InvalidArgument, version)
 		_, _, err = d.Get(t.Context(), &driver.GetRequest{Key: "k", Version: version, Length: -1})
@@ -146,6 +161,7 @@ func TestVersionsThatAreMalformed(t *testing.T) {
 			storage.InvalidArgument, version)
 	}
 
+	// A well-formed version need not exist.
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: "memory:9", Length: -1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
@@ -266,77 +282,91 @@ func TestListVersionsPages(t *testing.T) {
 
 // Random calls with versions have the results of a simple model.
 func TestVersionsAgreeWithModel(t *testing.T) {
+	type version struct {
+		id      string
+		content string // "" for a delete marker
+	}
+	const rounds = 100
+	const steps = 40
+	const keys = 4
 	random := rand.New(rand.NewPCG(3, 4))
-	for range 100 {
+	for range rounds {
 		d := newVersionedDriver()
-		type version struct{ id, content string } // no content: a marker
-		model := map[string][]version{}           // by key, oldest first
-		for i := range 40 {
-			key := fmt.Sprint("k", random.IntN(4))
-			switch versions := model[key]; random.IntN(4) {
-			case 0:
+		model := map[string][]version{} // by key, the oldest version first
+		for step := range steps {
+			key := fmt.Sprint("k", random.IntN(keys))
+			versions := model[key]
+			switch random.IntN(4) {
+			case 0: // remove the current object
 				remove(t, d, key, "")
-				model[key] = append(versions, version{id: fmt.Sprint("memory:", i+1)})
-			case 1:
-				put(t, d, "other", "x") // so that each step has a number
+				marker := version{id: fmt.Sprint("memory:", step+1)}
+				model[key] = append(versions, marker)
+			case 1: // remove a version
+				put(t, d, "other", "x") // so that each step writes one revision
 				if len(versions) > 0 {
 					index := random.IntN(len(versions))
 					remove(t, d, key, versions[index].id)
-					model[key] = append(versions[:index:index], versions[index+1:]...)
+					model[key] = slices.Delete(versions, index, index+1)
 				}
-			default:
-				attrs := put(t, d, key, fmt.Sprint(i))
-				model[key] = append(versions, version{attrs.Version, fmt.Sprint(i)})
+			default: // write an object
+				content := fmt.Sprint(step)
+				attrs := put(t, d, key, content)
+				model[key] = append(versions, version{id: attrs.Version, content: content})
 			}
 		}
 
 		var want []string
-		for k := range 4 {
-			key := fmt.Sprint("k", k)
+		for number := range keys {
+			key := fmt.Sprint("k", number)
+			newest := len(model[key]) - 1
 			for i, v := range slices.Backward(model[key]) {
 				text := key + ":" + v.content
 				if v.content == "" {
 					text = key + " removed"
-				} else if i == len(model[key])-1 {
-					text = "[" + text + "]"
+				} else if i == newest {
+					text = "[" + text + "]" // the current object
 				}
 				want = append(want, text)
 			}
 		}
-
-		require.Equal(t, want, listVersions(t, d, driver.ListRequest{Prefix: "k"}, 1+random.IntN(5)))
+		pageSize := 1 + random.IntN(5)
+		require.Equal(t, want, listVersions(t, d, driver.ListRequest{Prefix: "k"}, pageSize))
 	}
 }
 
 // The listing of versions tells since when a version is noncurrent.
 func TestVersionsNoncurrentSince(t *testing.T) {
-	day := func(n int) time.Time { return time.Date(2026, 5, n, 12, 0, 0, 0, time.UTC) }
-	today := day(1)
+	const never = 0 // for a current object or a delete marker
+	mayDay := func(day int) time.Time { return time.Date(2026, time.May, day, 12, 0, 0, 0, time.UTC) }
+	today := mayDay(1)
 	d := memstore.NewDriver(memstore.Config{Versioned: true, Now: func() time.Time { return today }})
-	noncurrent := func() (days []int) {
+
+	// noncurrentSince returns the day of May for each entry, the newest first.
+	noncurrentSince := func() (days []int) {
 		page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 		require.NoError(t, err)
-		for _, e := range page.Entries {
-			require.Equal(t, e.Current || e.IsDeleteMarker, e.NoncurrentSince.IsZero())
-			n := 0
-			if !e.NoncurrentSince.IsZero() {
-				n = e.NoncurrentSince.Day()
+		for _, entry := range page.Entries {
+			require.Equal(t, entry.Current || entry.IsDeleteMarker, entry.NoncurrentSince.IsZero())
+			day := never
+			if !entry.NoncurrentSince.IsZero() {
+				day = entry.NoncurrentSince.Day()
 			}
-			days = append(days, n)
+			days = append(days, day)
 		}
 		return days
 	}
-	put(t, d, "k", "1")
-	today = day(2)
-	put(t, d, "k", "2")
-	today = day(3)
 
+	put(t, d, "k", "1")
+	today = mayDay(2)
+	put(t, d, "k", "2")
+	today = mayDay(3)
 	remove(t, d, "k", "")
-	require.Equal(t, []int{0, 3, 2}, noncurrent())
-	today = day(4)
+	require.Equal(t, []int{never, 3, 2}, noncurrentSince(), "a marker and two versions")
+
+	today = mayDay(4)
 	remove(t, d, "k", "")
-	require.Equal(t, []int{0, 0, 3, 2}, noncurrent(), "two markers")
+	require.Equal(t, []int{never, never, 3, 2}, noncurrentSince(), "two markers")
 
 	put(t, d, "k", "3")
-	require.Equal(t, []int{0, 0, 0, 3, 2}, noncurrent())
+	require.Equal(t, []int{never, never, never, 3, 2}, noncurrentSince(), "an object above them")
 }
