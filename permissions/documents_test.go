@@ -3,6 +3,7 @@ package permissions_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -64,6 +65,8 @@ func parseForm[T any](t *testing.T, text string) (form T) {
 	return form
 }
 
+// For each provider, operation and prefix, the documents have the form of the provider, or the operation is
+// unsupported.
 func TestDocumentsOfEachOperationHaveTheFormOfTheProvider(t *testing.T) {
 	for _, p := range permissions.Providers() {
 		for _, o := range permissions.Operations() {
@@ -94,6 +97,8 @@ func TestDocumentsOfADirectoryBucket(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// checkForm checks that a document has the form that its provider documents: only known fields, and values of
+// the right kind.
 func checkForm(t *testing.T, p permissions.Provider, d permissions.Document) {
 	t.Helper()
 	switch {
@@ -137,28 +142,41 @@ func checkForm(t *testing.T, p permissions.Provider, d permissions.Document) {
 }
 
 // azureConditionForm is the form of
-// https://learn.microsoft.com/azure/storage/blobs/storage-auth-abac-examples, with the prefixes as groups.
+// https://learn.microsoft.com/azure/storage/blobs/storage-auth-abac-examples. Its groups are the prefix of the path of
+// an object, and the prefix of a listing.
 var azureConditionForm = regexp.MustCompile(
 	`^\(\n \(\n  !\(ActionMatches\{'[A-Za-z./]+'\}( AND NOT SubOperationMatches\{'Blob\.List'\})?\)` +
 		`(\n  AND\n  !\(ActionMatches\{'[A-Za-z./]+'\}( AND NOT SubOperationMatches\{'Blob\.List'\})?\))*` +
 		`\n \)\n OR\n \(\n  @Resource\[Microsoft\.Storage/storageAccounts/blobServices/containers:name\] StringEquals 'photos'` +
-		`\n  AND\n  @Resource\[Microsoft\.Storage/storageAccounts/blobServices/containers/blobs:path\] StringStartsWith '([^']*)'\n \)\n\)` +
+		`\n  AND\n  @Resource\[Microsoft\.Storage/storageAccounts/blobServices/containers/blobs:path\] StringStartsWith '(?P<path>[^']*)'\n \)\n\)` +
 		`(\nAND\n\(\n \(\n  !\(ActionMatches\{'[A-Za-z./]+/blobs/read'\} AND SubOperationMatches\{'Blob\.List'\}\)` +
 		`\n \)\n OR\n \(\n  @Resource\[Microsoft\.Storage/storageAccounts/blobServices/containers:name\] StringEquals 'photos'` +
-		`\n  AND\n  @Request\[Microsoft\.Storage/storageAccounts/blobServices/containers/blobs:prefix\] StringStartsWith '([^']*)'\n \)\n\))?$`,
+		`\n  AND\n  @Request\[Microsoft\.Storage/storageAccounts/blobServices/containers/blobs:prefix\] StringStartsWith '(?P<listing>[^']*)'\n \)\n\))?$`,
 )
 
 // The ARNs in a policy of AWS name the partition of the grant's Region.
 func TestDocumentsNameThePartition(t *testing.T) {
-	for region, want := range map[string]string{
-		"": "aws", "eu-west-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov",
-		"us-isob-east-1": "aws-iso-b", "eusc-de-east-1": "aws-eusc",
-	} {
-		g := grant("", "download")
-		g.Region = region
-		documents, err := g.Documents(permissions.AWS)
-		require.NoError(t, err)
-		require.Equal(t, "arn:"+want+":s3:::photos/*", parseForm[amazonForm](t, documents[0].Text).Statement[0].Resource)
+	tests := []struct {
+		region string
+		want   string
+	}{
+		{region: "", want: "aws"},
+		{region: "eu-west-1", want: "aws"},
+		{region: "cn-north-1", want: "aws-cn"},
+		{region: "us-gov-west-1", want: "aws-us-gov"},
+		{region: "us-isob-east-1", want: "aws-iso-b"},
+		{region: "eusc-de-east-1", want: "aws-eusc"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.region, func(t *testing.T) {
+			g := grant("", "download")
+			g.Region = tt.region
+			documents, err := g.Documents(permissions.AWS)
+			require.NoError(t, err)
+
+			statement := parseForm[amazonForm](t, documents[0].Text).Statement[0]
+			require.Equal(t, "arn:"+tt.want+":s3:::photos/*", statement.Resource)
+		})
 	}
 }
 
@@ -168,14 +186,20 @@ func TestDocumentsOfAKey(t *testing.T) {
 	documents, err := grant("", "upload-encrypted").Documents(permissions.AWS)
 	require.NoError(t, err)
 
-	statements := parseForm[amazonForm](t, documents[0].Text).Statement
-	require.Equal(t, someKey, statements[1].Resource)
-	require.Equal(t, []string{"kms:GenerateDataKey"}, statements[1].Action)
+	// The first statement is about the objects, the second about the key.
+	ofKey := parseForm[amazonForm](t, documents[0].Text).Statement[1]
+	require.Equal(t, someKey, ofKey.Resource)
+	require.Equal(t, []string{"kms:GenerateDataKey"}, ofKey.Action)
 
-	for _, key := range []string{
-		"", "*", "alias/x", "arn:aws:kms:eu-west-1:111122223333:alias/x", someKey + "*",
+	notOneKey := []string{
+		"",
+		"*",
+		"alias/x",
+		"arn:aws:kms:eu-west-1:111122223333:alias/x",
+		someKey + "*",
 		"arn:aws:kms:*:111122223333:key/a",
-	} {
+	}
+	for _, key := range notOneKey {
 		g := grant("", "upload-encrypted")
 		g.KMSKey = key
 		_, err := g.Documents(permissions.AWS)
@@ -218,6 +242,8 @@ func TestDocumentsOfAzureSignatures(t *testing.T) {
 	require.Equal(t, "ss=b&srt=co&sp=cw", documents[0].Text)
 }
 
+// If a provider cannot permit an operation, Documents fails with Unsupported, and the error names only that
+// operation.
 func TestDocumentsNameWhatAProviderCannotDo(t *testing.T) {
 	tests := map[string]struct {
 		provider   permissions.Provider
@@ -264,8 +290,16 @@ func TestDocumentsNameWhatAProviderCannotDo(t *testing.T) {
 			operations: []permissions.Operation{"remove-all"},
 			want:       "remove-all",
 		},
-		"an operation that needs no policy":    {provider: permissions.AWS, operations: []permissions.Operation{"sign"}, want: "sign"},
-		"an operation that no signature signs": {provider: permissions.AzureSAS, operations: []permissions.Operation{"sign"}, want: "sign"},
+		"an operation that needs no policy": {
+			provider:   permissions.AWS,
+			operations: []permissions.Operation{"sign"},
+			want:       "sign",
+		},
+		"an operation that no signature signs": {
+			provider:   permissions.AzureSAS,
+			operations: []permissions.Operation{"sign"},
+			want:       "sign",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -277,30 +311,51 @@ func TestDocumentsNameWhatAProviderCannotDo(t *testing.T) {
 	}
 }
 
+// Documents fails with InvalidArgument for a Grant without operations or a bucket, for names that a policy would
+// take for patterns, and for an unknown provider.
 func TestDocumentsRefuseWhatIsNoGrant(t *testing.T) {
-	for _, p := range permissions.Providers() {
-		for name, g := range map[string]permissions.Grant{
-			"no operations":        {Bucket: "photos"},
-			"an unknown operation": {Operations: []permissions.Operation{"fly"}, Bucket: "photos"},
-			"no bucket":            {Operations: []permissions.Operation{"list"}},
-			"a bucket of stars":    {Operations: []permissions.Operation{"list"}, Bucket: "pho*"},
-			"a bucket with a path": {Operations: []permissions.Operation{"list"}, Bucket: "photos/a"},
-			"a variable":           {Operations: []permissions.Operation{"list"}, Bucket: "${aws:username}"},
-			"a bucket with quotes": {Operations: []permissions.Operation{"list"}, Bucket: `photos"`},
-			"a bucket with a line": {Operations: []permissions.Operation{"list"}, Bucket: "photos\n"},
-			"a prefix too long": {
-				Operations: []permissions.Operation{"list"},
-				Bucket:     "photos",
-				Prefix:     strings.Repeat("k", 1025),
-			},
-			"bytes that are text": {Operations: []permissions.Operation{"list"}, Bucket: "photos", Prefix: "a\xff/"},
-			"a way out":           {Operations: []permissions.Operation{"list"}, Bucket: "photos", Prefix: "a/../b/"},
-			"a control character": {Operations: []permissions.Operation{"list"}, Bucket: "photos", Prefix: "a\n/"},
-		} {
-			_, err := g.Documents(p)
-			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %s", p, name)
+	list := []permissions.Operation{"list"}
+	tests := []struct {
+		name  string
+		grant permissions.Grant
+	}{
+		{name: "no operations", grant: permissions.Grant{Bucket: "photos"}},
+		{
+			name:  "unknown operation",
+			grant: permissions.Grant{Operations: []permissions.Operation{"fly"}, Bucket: "photos"},
+		},
+		{name: "no bucket", grant: permissions.Grant{Operations: list}},
+		{name: "bucket with a star", grant: permissions.Grant{Operations: list, Bucket: "pho*"}},
+		{name: "bucket with a path", grant: permissions.Grant{Operations: list, Bucket: "photos/a"}},
+		{name: "variable", grant: permissions.Grant{Operations: list, Bucket: "${aws:username}"}},
+		{name: "bucket with a quote", grant: permissions.Grant{Operations: list, Bucket: `photos"`}},
+		{name: "bucket with a line break", grant: permissions.Grant{Operations: list, Bucket: "photos\n"}},
+		{
+			name:  "long prefix",
+			grant: permissions.Grant{Operations: list, Bucket: "photos", Prefix: strings.Repeat("k", 1025)},
+		},
+		{
+			name:  "prefix that is not UTF-8",
+			grant: permissions.Grant{Operations: list, Bucket: "photos", Prefix: "a\xff/"},
+		},
+		{
+			name:  "prefix with two dots",
+			grant: permissions.Grant{Operations: list, Bucket: "photos", Prefix: "a/../b/"},
+		},
+		{
+			name:  "prefix with a control character",
+			grant: permissions.Grant{Operations: list, Bucket: "photos", Prefix: "a\n/"},
+		},
+	}
+	for _, provider := range permissions.Providers() {
+		for _, tt := range tests {
+			t.Run(fmt.Sprintf("%s/%s", provider, tt.name), func(t *testing.T) {
+				_, err := tt.grant.Documents(provider)
+				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+			})
 		}
 	}
+
 	_, err := grant("", "list").Documents("ibm")
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 }

@@ -21,6 +21,7 @@ func TestOperationsHaveACallAndASection(t *testing.T) {
 	require.Empty(t, permissions.Operation("fly").Call())
 }
 
+// For an unknown operation or provider, Needs fails with InvalidArgument, and the error names the known ones.
 func TestNeedsRefuseWhatIsUnknown(t *testing.T) {
 	_, err := permissions.Operation("fly").Needs(permissions.AWS)
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
@@ -31,25 +32,53 @@ func TestNeedsRefuseWhatIsUnknown(t *testing.T) {
 	require.ErrorContains(t, err, "azure-sas")
 }
 
+// Needs returns the permissions of an operation by the names that the provider gives them.
 func TestNeedsAreWhatTheProviderCalls(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name      string
 		operation permissions.Operation
 		provider  permissions.Provider
 		want      []string
 	}{
-		"Amazon": {"remove-version", permissions.AWS, []string{"s3:DeleteObjectVersion"}},
-		"MinIO": {
-			"remove-version", permissions.MinIO, []string{"s3:DeleteObject", "s3:DeleteObjectVersion"},
+		{
+			name:      "Amazon",
+			operation: "remove-version",
+			provider:  permissions.AWS,
+			want:      []string{"s3:DeleteObjectVersion"},
 		},
-		"MinIO without keys": {"upload-encrypted", permissions.MinIO, []string{"s3:PutObject"}},
-		"Google":             {"sign", permissions.Google, []string{"iam.serviceAccounts.signBlob"}},
-		"Azure": {
-			"remove-all", permissions.Azure, []string{"containers/blobs/delete", "containers/write"},
+		{
+			name:      "MinIO",
+			operation: "remove-version",
+			provider:  permissions.MinIO,
+			want:      []string{"s3:DeleteObject", "s3:DeleteObjectVersion"},
 		},
-		"letters in a signature's order": {"move", permissions.AzureSAS, []string{"r", "w", "d"}},
+		{
+			name:      "MinIO without keys",
+			operation: "upload-encrypted",
+			provider:  permissions.MinIO,
+			want:      []string{"s3:PutObject"},
+		},
+		{
+			name:      "Google",
+			operation: "sign",
+			provider:  permissions.Google,
+			want:      []string{"iam.serviceAccounts.signBlob"},
+		},
+		{
+			name:      "Azure",
+			operation: "remove-all",
+			provider:  permissions.Azure,
+			want:      []string{"containers/blobs/delete", "containers/write"},
+		},
+		{
+			name:      "letters in a signature's order",
+			operation: "move",
+			provider:  permissions.AzureSAS,
+			want:      []string{"r", "w", "d"},
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			needs, err := tt.operation.Needs(tt.provider)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, needs)
@@ -57,37 +86,62 @@ func TestNeedsAreWhatTheProviderCalls(t *testing.T) {
 	}
 }
 
+// Parse takes names of operations and groups, and leaves out those after a "-".
 func TestParseKnowsGroupsAndTakesNamesAway(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name  string
 		names []string
 		want  []permissions.Operation
 	}{
-		"in the order of the table": {[]string{"list", "upload"}, []permissions.Operation{"upload", "list"}},
-		"each once":                 {[]string{"list", "list"}, []permissions.Operation{"list"}},
-		"a group": {
-			[]string{"read"}, []permissions.Operation{"download", "download-version", "tags"},
+		{
+			name:  "in the order of the table",
+			names: []string{"list", "upload"},
+			want:  []permissions.Operation{"upload", "list"},
 		},
-		"a group without an operation": {
-			[]string{"read", "-tags"}, []permissions.Operation{"download", "download-version"},
+		{
+			name:  "each once",
+			names: []string{"list", "list"},
+			want:  []permissions.Operation{"list"},
 		},
-		"what goes first goes all same": {
-			[]string{"-tags", "read"}, []permissions.Operation{"download", "download-version"},
+		{
+			name:  "a group",
+			names: []string{"read"},
+			want:  []permissions.Operation{"download", "download-version", "tags"},
 		},
-		"an operation without its group": {[]string{"list", "download", "-read"}, []permissions.Operation{"list"}},
+		{
+			name:  "a group without an operation",
+			names: []string{"read", "-tags"},
+			want:  []permissions.Operation{"download", "download-version"},
+		},
+		{
+			name:  "the same in the other order",
+			names: []string{"-tags", "read"},
+			want:  []permissions.Operation{"download", "download-version"},
+		},
+		{
+			name:  "an operation without its group",
+			names: []string{"list", "download", "-read"},
+			want:  []permissions.Operation{"list"},
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			got, err := permissions.Parse(tt.names...)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, got)
 		})
 	}
+}
+
+// Parse fails with InvalidArgument for unknown names, and if no operation remains.
+func TestParseRefusesNames(t *testing.T) {
 	for _, names := range [][]string{nil, {"fly"}, {"-fly", "list"}, {"list", "-list"}, {""}} {
 		_, err := permissions.Parse(names...)
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q", names)
 	}
 }
 
+// Each operation of a group is one of Operations.
 func TestGroupsHaveOperationsOfTheTable(t *testing.T) {
 	for _, g := range permissions.Groups() {
 		for _, o := range g.Operations {
@@ -96,8 +150,9 @@ func TestGroupsHaveOperationsOfTheTable(t *testing.T) {
 	}
 }
 
+// OnlyAfterFailures returns the permissions that a program needs only if a call has failed.
 func TestOnlyAfterFailures(t *testing.T) {
-	for _, tt := range []struct {
+	tests := []struct {
 		name       string
 		operations []permissions.Operation
 		provider   permissions.Provider
@@ -130,7 +185,8 @@ func TestOnlyAfterFailures(t *testing.T) {
 			operations: []permissions.Operation{"fly"},
 			provider:   permissions.AWS,
 		},
-	} {
+	}
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			grant := permissions.Grant{Operations: tt.operations}
 			require.ElementsMatch(t, tt.want, grant.OnlyAfterFailures(tt.provider))

@@ -11,9 +11,10 @@ import (
 	"github.com/omnibucket/storage/permissions"
 )
 
-// hostile has what stands for a prefix in a document of each provider, or "" if the provider cannot express it. Tests
-// with our S3 server and MinIO show what the policies of these then permit.
-var hostile = map[string]struct{ prefix, amazon, minio, azure, directory string }{
+// prefixCases are prefixes, many of which have characters that mean something in a policy. The other fields are
+// the text that stands for the prefix in a document of each provider, or "" if the provider cannot express the
+// prefix. Tests with our S3 server and MinIO show what the policies of these then permit.
+var prefixCases = map[string]struct{ prefix, amazon, minio, azure, directory string }{
 	"a folder":        {prefix: "users/", amazon: "users/", minio: "users/", azure: "users/", directory: "sr=d&sdd=1"},
 	"a folder below":  {prefix: "users/ann/", amazon: "users/ann/", minio: "users/ann/", azure: "users/ann/", directory: "sr=d&sdd=2"},
 	"a text":          {prefix: "users", amazon: "users", minio: "users", azure: "users"},
@@ -53,100 +54,125 @@ var hostile = map[string]struct{ prefix, amazon, minio, azure, directory string 
 // If a prefix has characters that mean something in a policy, Documents escapes them. If the provider cannot
 // express the prefix, Documents fails with InvalidArgument.
 func TestDocumentsPrefixStandsForItself(t *testing.T) {
-	for name, test := range hostile {
+	for name, tt := range prefixCases {
 		t.Run(name, func(t *testing.T) {
 			t.Run("aws", func(t *testing.T) {
-				requireDocument(t, permissions.AWS, test.prefix, test.amazon)
+				requireAWSPolicy(t, tt.prefix, tt.amazon)
 			})
 			t.Run("minio", func(t *testing.T) {
-				requireDocument(t, permissions.MinIO, test.prefix, test.minio)
+				requireMinIOPolicy(t, tt.prefix, tt.minio)
 			})
 			t.Run("google", func(t *testing.T) {
-				requireGoogleDocument(t, test.prefix)
+				requireGoogleDocument(t, tt.prefix)
 			})
 			t.Run("azure", func(t *testing.T) {
-				requireAzureDocument(t, test.prefix, test.azure)
+				requireAzureDocument(t, tt.prefix, tt.azure)
 			})
 			t.Run("azure-sas", func(t *testing.T) {
-				requireDirectoryDocument(t, test.prefix, test.directory)
+				requireDirectoryDocument(t, tt.prefix, tt.directory)
 			})
 		})
 	}
 }
 
-// requireRefused checks that a provider cannot express a prefix, if nothing stands for it.
-func requireRefused(t *testing.T, p permissions.Provider, prefix, want string) ([]permissions.Document, bool) {
+// documentsForPrefix returns the documents of a provider for the operations on objects under a prefix. If the provider
+// cannot express the prefix, it requires that Documents fails, and returns nil.
+func documentsForPrefix(
+	t *testing.T, p permissions.Provider, prefix string, canExpress bool, operations ...permissions.Operation,
+) []permissions.Document {
 	t.Helper()
-	operations := []permissions.Operation{"download", "list"}
-	if p == permissions.MinIO { // its policies cannot limit listings
-		operations = operations[:1]
-	}
 	documents, err := grant(prefix, operations...).Documents(p)
-	if want == "" {
+	if !canExpress {
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 		require.ErrorContains(t, err, "prefix must")
-		return nil, true
+		return nil
 	}
 	require.NoError(t, err)
-	return documents, false
+	require.NotEmpty(t, documents)
+	return documents
 }
 
-func requireDocument(t *testing.T, p permissions.Provider, prefix, want string) {
-	documents, no := requireRefused(t, p, prefix, want)
-	if no {
+// requireAWSPolicy requires a policy with two statements, for listing and for objects, which both have want for the
+// prefix. If want is "", it requires that there is no policy.
+func requireAWSPolicy(t *testing.T, prefix, want string) {
+	t.Helper()
+	documents := documentsForPrefix(t, permissions.AWS, prefix, want != "", "download", "list")
+	if documents == nil {
 		return
 	}
+
 	statements := parseForm[amazonForm](t, documents[0].Text).Statement
-
-	last := len(statements) - 1
-	require.Equal(t, "arn:aws:s3:::photos/"+want+"*", statements[last].Resource)
-	if p == permissions.MinIO {
-		require.Zero(t, last)
-		return
-	}
-	require.Equal(t, 1, last)
-	require.Equal(t, "arn:aws:s3:::photos", statements[0].Resource)
-	require.Equal(t, map[string]string{"s3:prefix": want + "*"}, statements[0].Condition.StringLike)
+	require.Len(t, statements, 2)
+	listing := statements[0]
+	require.Equal(t, "arn:aws:s3:::photos", listing.Resource)
+	require.Equal(t, map[string]string{"s3:prefix": want + "*"}, listing.Condition.StringLike)
+	require.Equal(t, "arn:aws:s3:::photos/"+want+"*", statements[1].Resource)
 }
 
-// expression matches an expression of CEL with two texts, which end at the first quote without a backslash.
-var expression = regexp.MustCompile(
-	`^resource\.name\.startsWith\("projects/_/buckets/photos/objects/((?:[^"\\]|\\.)*)"\) \|\| ` +
-		`api\.getAttribute\("storage\.googleapis\.com/objectListPrefix", ""\)\.startsWith\("((?:[^"\\]|\\.)*)"\)$`,
+// requireMinIOPolicy requires a policy with one statement, for objects, which has want for the prefix. Policies of
+// MinIO cannot limit listings. If want is "", it requires that there is no policy.
+func requireMinIOPolicy(t *testing.T, prefix, want string) {
+	t.Helper()
+	documents := documentsForPrefix(t, permissions.MinIO, prefix, want != "", "download")
+	if documents == nil {
+		return
+	}
+
+	statements := parseForm[amazonForm](t, documents[0].Text).Statement
+	require.Len(t, statements, 1)
+	require.Equal(t, "arn:aws:s3:::photos/"+want+"*", statements[0].Resource)
+}
+
+// googleConditionForm matches an expression of CEL. Its groups are two quoted texts: the prefix of the name of an
+// object, and the prefix of a listing. A quoted text ends at the first quote without a backslash.
+var googleConditionForm = regexp.MustCompile(
+	`^resource\.name\.startsWith\("projects/_/buckets/photos/objects/(?P<name>(?:[^"\\]|\\.)*)"\) \|\| ` +
+		`api\.getAttribute\("storage\.googleapis\.com/objectListPrefix", ""\)\.startsWith\("(?P<listing>(?:[^"\\]|\\.)*)"\)$`,
 )
 
+// requireGoogleDocument requires a condition with the prefix, which is the one that GoogleCondition returns.
 func requireGoogleDocument(t *testing.T, prefix string) {
-	documents, _ := requireRefused(t, permissions.Google, prefix, prefix)
+	t.Helper()
+	documents := documentsForPrefix(t, permissions.Google, prefix, true, "download", "list")
 	condition := parseForm[googleBindingForm](t, documents[1].Text).Condition
 
-	texts := expression.FindStringSubmatch(condition.Expression)
-	require.NotNil(t, texts, condition.Expression)
+	groups := googleConditionForm.FindStringSubmatch(condition.Expression)
+	require.NotNil(t, groups, condition.Expression)
 	unescaped := strings.NewReplacer(`\\`, `\`, `\"`, `"`)
-	require.Equal(t, prefix, unescaped.Replace(texts[1]))
-	require.Equal(t, prefix, unescaped.Replace(texts[2]))
+	require.Equal(t, prefix, unescaped.Replace(groups[googleConditionForm.SubexpIndex("name")]))
+	require.Equal(t, prefix, unescaped.Replace(groups[googleConditionForm.SubexpIndex("listing")]))
 
-	same, err := permissions.GoogleCondition("photos", prefix)
+	expression, err := permissions.GoogleCondition("photos", prefix)
 	require.NoError(t, err)
-	require.Equal(t, condition.Expression, same)
+	require.Equal(t, condition.Expression, expression)
 }
 
+// requireAzureDocument requires a role and its condition, which has want for the prefix, both for the path of an object
+// and for a listing. If want is "", it requires that there is no document.
 func requireAzureDocument(t *testing.T, prefix, want string) {
-	documents, no := requireRefused(t, permissions.Azure, prefix, want)
-	if no {
+	t.Helper()
+	documents := documentsForPrefix(t, permissions.Azure, prefix, want != "", "download", "list")
+	if documents == nil {
 		return
 	}
+
 	require.Len(t, documents, 2)
-	texts := azureConditionForm.FindStringSubmatch(documents[1].Text)
-	require.NotNil(t, texts, documents[1].Text)
-	require.Equal(t, want, texts[4])
-	require.Equal(t, want, texts[6])
+	condition := documents[1].Text
+	groups := azureConditionForm.FindStringSubmatch(condition)
+	require.NotNil(t, groups, condition)
+	require.Equal(t, want, groups[azureConditionForm.SubexpIndex("path")])
+	require.Equal(t, want, groups[azureConditionForm.SubexpIndex("listing")])
 }
 
+// requireDirectoryDocument requires a shared access signature of a directory, whose parameters begin with want. If want
+// is "", it requires that there is no document.
 func requireDirectoryDocument(t *testing.T, prefix, want string) {
-	documents, no := requireRefused(t, permissions.AzureSAS, prefix, want)
-	if no {
+	t.Helper()
+	documents := documentsForPrefix(t, permissions.AzureSAS, prefix, want != "", "download", "list")
+	if documents == nil {
 		return
 	}
+
 	require.Equal(t, want+"&sp=rl", documents[0].Text)
 	require.Contains(t, documents[0].Use, "the directory "+strings.TrimSuffix(prefix, "/")+" ")
 }
@@ -164,9 +190,21 @@ func TestDocumentsWithoutAPrefix(t *testing.T) {
 
 // If the bucket or the prefix is empty or invalid, GoogleCondition fails with InvalidArgument.
 func TestGoogleCondition(t *testing.T) {
-	for _, pair := range [][2]string{{"photos", ""}, {"", "a/"}, {`photos" || true`, "a/"}, {"photos", "../"}} {
-		_, err := permissions.GoogleCondition(pair[0], pair[1])
-		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q", pair)
+	tests := []struct {
+		name   string
+		bucket string
+		prefix string
+	}{
+		{name: "no prefix", bucket: "photos", prefix: ""},
+		{name: "no bucket", bucket: "", prefix: "a/"},
+		{name: "a bucket with an expression", bucket: `photos" || true`, prefix: "a/"},
+		{name: "a prefix of no key", bucket: "photos", prefix: "../"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := permissions.GoogleCondition(tt.bucket, tt.prefix)
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+		})
 	}
 }
 
