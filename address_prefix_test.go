@@ -18,6 +18,7 @@ import (
 // lent is the bucket that the scheme "lent" opens. It is nil except during a test.
 var lent storage.Bucket
 
+// The scheme "lent" opens the bucket that a test gives to lend.
 func init() {
 	storage.Register("lent", storage.Opener{
 		Bucket: func(context.Context, *url.URL, []storage.OpenOption) (storage.Bucket, error) {
@@ -181,6 +182,7 @@ func TestOpenWithPrefixOfOtherBucketType(t *testing.T) {
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	require.ErrorContains(t, err, "parameter prefix needs a bucket of this library")
 
+	// An opener that returns neither a bucket nor an error has a fault.
 	lend(t, nil)
 	require.Equal(t, storage.Internal, storage.CodeOf(mustFailToOpen(t, "lent://x?prefix=a/")))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// The scheme "nothing" has no opener, and that of "failing" finds no bucket.
 func init() {
 	engine.Register("nothing", driver.Opener{Params: []string{"own"}})
 	engine.Register("failing", driver.Opener{Driver: func(context.Context, *url.URL) (driver.Driver, error) {

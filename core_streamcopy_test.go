@@ -73,8 +73,8 @@ func TestStreamCopyKeepsOptions(t *testing.T) {
 	}
 }
 
-// Copies of old versions, conditional copies, appends and moves work with StreamCopy.
-func TestStreamCopyServesCopyAppendMove(t *testing.T) {
+// With StreamCopy, Append keeps the properties of the object, and a copy can restore an old version.
+func TestStreamCopyServesAppendAndOldVersion(t *testing.T) {
 	b := newStreamingBucket(t, storage.WithVersioning(true))
 	first, err := b.Attrs(t.Context(), "a")
 	require.NoError(t, err)
@@ -84,25 +84,35 @@ func TestStreamCopyServesCopyAppendMove(t *testing.T) {
 	require.Equal(t, int64(len("text and more")), attrs.Size)
 	require.Equal(t, "text/x-first", attrs.ContentType)
 
-	_, err = storage.Copy(t.Context(), b, "b", b, "a", storage.IfAbsent())
-	require.NoError(t, err)
-	_, err = storage.Copy(t.Context(), b, "b", b, "a", storage.IfAbsent())
-	require.ErrorIs(t, err, storage.PreconditionFailed)
-
 	_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithVersion(first.Version))
 	require.NoError(t, err)
 	data, _, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
+}
 
-	_, err = storage.Copy(t.Context(), b, "c", b, "missing")
+// With StreamCopy, the condition of a copy guards the destination.
+func TestStreamCopyKeepsCondition(t *testing.T) {
+	b := newStreamingBucket(t)
+
+	_, err := storage.Copy(t.Context(), b, "b", b, "a", storage.IfAbsent())
+	require.NoError(t, err)
+	_, err = storage.Copy(t.Context(), b, "b", b, "a", storage.IfAbsent())
+	require.ErrorIs(t, err, storage.PreconditionFailed)
+}
+
+// If the source of a StreamCopy does not exist, the copy fails with ObjectNotFound and the key of the source.
+func TestStreamCopyOfMissingSource(t *testing.T) {
+	b := newStreamingBucket(t)
+
+	_, err := storage.Copy(t.Context(), b, "c", b, "missing")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
+
 	_, err = storage.Copy(t.Context(), b, "c", nobody{}, "k")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-
-	var failure *storage.Error
-	require.ErrorAs(t, err, &failure)
-	require.Equal(t, "k", failure.Key)
+	var e *storage.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, "k", e.Key)
 }
 
 // A copy leaves out headers of its source that no option can set, and keeps the others.
@@ -141,15 +151,17 @@ func TestStreamCopyLeavesOutInvalidHeaders(t *testing.T) {
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			attrs, err := storage.Copy(t.Context(), newStreamingBucket(t), "b.json", described(tt.source),
-				"k", tt.opts...)
+			dst := newStreamingBucket(t)
+			src := described(tt.source)
+			attrs, err := storage.Copy(t.Context(), dst, "b.json", src, "k", tt.opts...)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, attrs.Properties)
 		})
 	}
 
-	_, err := storage.Copy(t.Context(), newStreamingBucket(t), "b", described{}, "k",
-		storage.WithContentLanguage("ä"))
+	// An option with such a header is an error.
+	dst := newStreamingBucket(t)
+	_, err := storage.Copy(t.Context(), dst, "b", described{}, "k", storage.WithContentLanguage("ä"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
@@ -170,7 +182,7 @@ func (nobody) Download(context.Context, string, ...storage.DownloadOption) (*sto
 // overwriting replaces the object that a copy reads, before the copy writes.
 type overwriting struct {
 	storage.Core
-	first *bool
+	next *bool // whether the next Download replaces its object
 }
 
 func (w overwriting) CopyFrom(
@@ -184,28 +196,30 @@ func (w overwriting) Source(key string) storage.CopySource { return storage.NewC
 func (w overwriting) Download(
 	ctx context.Context, key string, o *storage.DownloadOptions,
 ) (*storage.Reader, error) {
-	r, err := w.Core.Download(ctx, key, o)
-	if err == nil && *w.first {
-		*w.first = false
-		_, err = w.Upload(ctx, key, strings.NewReader("another"), &storage.UploadOptions{Size: -1})
+	reader, err := w.Core.Download(ctx, key, o)
+	if err != nil || !*w.next {
+		return reader, err
 	}
-	return r, err
+	*w.next = false
+	_, err = w.Upload(ctx, key, strings.NewReader("another"), &storage.UploadOptions{Size: -1})
+	return reader, err
 }
 
 // If another caller replaces an object during a copy onto itself, the copy fails, and Append starts again.
 func TestStreamCopyOntoItselfFailsIfReplaced(t *testing.T) {
-	first := false
+	overwriteNext := false
 	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
-		return overwriting{c, &first}
+		return overwriting{c, &overwriteNext}
 	})
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)
-	first = true
 
+	overwriteNext = true
 	_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithContentType("text/x"))
 	require.ErrorIs(t, err, storage.Changed)
-	first = true
+
+	overwriteNext = true
 	_, err = storage.Append(t.Context(), b, "a", []byte("!"))
 	require.NoError(t, err)
 	data, _, err := storage.ReadAll(t.Context(), b, "a")

@@ -116,19 +116,21 @@ func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 // Wrap fails with InvalidArgument for a view, a reference, or a nil Core.
 func TestWrapRefusesPartsOfBuckets(t *testing.T) {
 	bucket := newWholeBucket(t)
-	pass := func(c storage.Core) storage.Core { return c }
-	tests := map[string]struct {
-		of   storage.Bucket
-		wrap func(storage.Core) storage.Core
+	sameCore := func(c storage.Core) storage.Core { return c }
+	noCore := func(storage.Core) storage.Core { return nil }
+	tests := []struct {
+		name   string
+		bucket storage.Bucket
+		wrap   func(storage.Core) storage.Core
 	}{
-		"a part":            {of: storage.Prefixed(bucket, "p/"), wrap: pass},
-		"a reference":       {of: storage.Ref[storage.Downloader](bucket).(storage.Bucket), wrap: pass},
-		"no Core":           {of: bucket, wrap: func(storage.Core) storage.Core { return nil }},
-		"a part of no Core": {of: storage.Prefixed(storage.NewBucket(nil), "p/"), wrap: pass},
+		{name: "view", bucket: storage.Prefixed(bucket, "p/"), wrap: sameCore},
+		{name: "reference", bucket: storage.Ref[storage.Downloader](bucket).(storage.Bucket), wrap: sameCore},
+		{name: "nil Core", bucket: bucket, wrap: noCore},
+		{name: "view of a nil Core", bucket: storage.Prefixed(storage.NewBucket(nil), "p/"), wrap: sameCore},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			wrapped, err := storage.Wrap(tt.of, tt.wrap)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			wrapped, err := storage.Wrap(tt.bucket, tt.wrap)
 			require.Nil(t, wrapped)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
@@ -272,10 +274,12 @@ var wholeBucketCalls = []struct {
 	},
 }
 
-// firstError returns the error of a listing.
-func firstError[E any](all iter.Seq2[E, error]) error {
-	for _, err := range all {
-		return err
+// firstError reads a listing to its end or to its first error, and returns that error.
+func firstError[E any](listing iter.Seq2[E, error]) error {
+	for _, err := range listing {
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -431,16 +435,17 @@ func (f *forwardingCore) Download(ctx context.Context, key string, o *storage.Do
 // If a Core downloads from a view of another bucket, a reader through Prefixed shows neither prefix in its
 // attributes and errors.
 func TestPrefixedReaderLosesBothPrefixes(t *testing.T) {
-	broken := memstore.New(driver.WithLayer(faults.New(faults.Corrupt(faults.Get, 1)).Layer()),
-		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-	_, err := broken.Upload(t.Context(), "q/p/k", strings.NewReader("text"))
+	corrupt := faults.New(faults.Corrupt(faults.Get, 1)).Layer()
+	once := storage.RetryPolicy{Attempts: 1}
+	broken := memstore.New(driver.WithLayer(corrupt), storage.WithRetry(once))
+	_, err := broken.Upload(t.Context(), "inner/outer/k", strings.NewReader("text"))
 	require.NoError(t, err)
 	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
-		return &forwardingCore{c, storage.Prefixed(broken, "q/")}
+		return &forwardingCore{c, storage.Prefixed(broken, "inner/")}
 	})
 	require.NoError(t, err)
 
-	reader, err := storage.Prefixed(bucket, "p/").Download(t.Context(), "k")
+	reader, err := storage.Prefixed(bucket, "outer/").Download(t.Context(), "k")
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, reader.Close())
@@ -470,17 +475,17 @@ func TestPrefixedErrorHidesPrefix(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.NotContains(t, err.Error(), "secret")
 
-	e, ok := errors.AsType[*storage.Error](err)
+	storageErr, ok := errors.AsType[*storage.Error](err)
 	require.True(t, ok)
-	require.Equal(t, "k", e.Key)
+	require.Equal(t, "k", storageErr.Key)
 
-	var value slog.LogValuer
-	require.ErrorAs(t, err, &value, "an interface that *storage.Error has")
-	require.NotContains(t, value.LogValue().String(), "secret")
+	var logValuer slog.LogValuer
+	require.ErrorAs(t, err, &logValuer, "an interface that *storage.Error has")
+	require.NotContains(t, logValuer.LogValue().String(), "secret")
 
-	inner, ok := errors.AsType[*os.PathError](err)
-	require.True(t, ok, "an error that the engine has added")
-	require.Equal(t, "note", inner.Path)
+	pathErr, ok := errors.AsType[*os.PathError](err)
+	require.True(t, ok, "the error that the Core has joined")
+	require.Equal(t, "note", pathErr.Path)
 
 	var absent *net.OpError
 	require.False(t, errors.As(err, &absent))
@@ -660,29 +665,40 @@ func (k fixedAttrsCore) Download(context.Context, string, *storage.DownloadOptio
 
 // Attrs from a prefixed bucket have the key of the call, even if a Core returns another one.
 func TestPrefixedAttrsHaveKeyOfCall(t *testing.T) {
-	for _, key := range []string{"p/p/k", "outside/secret"} {
-		attrs := &storage.Attrs{Key: key}
-		bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
-			return fixedAttrsCore{c, attrs}
+	const key = "p/k" // within the view, whose prefix is also "p/"
+	tests := []struct {
+		name    string
+		coreKey string // in the Attrs of the Core
+	}{
+		{name: "the right key", coreKey: "p/" + key},
+		{name: "a key outside of the view", coreKey: "outside/secret"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			coreAttrs := &storage.Attrs{Key: tt.coreKey}
+			bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
+				return fixedAttrsCore{c, coreAttrs}
+			})
+			require.NoError(t, err)
+			view := storage.Prefixed(bucket, "p/")
+
+			// The first call must not change the Attrs that the Core returns again.
+			for range 2 {
+				attrs, err := view.Attrs(t.Context(), key)
+				require.NoError(t, err)
+				require.Equal(t, key, attrs.Key)
+
+				reader, err := view.Download(t.Context(), key)
+				require.NoError(t, err)
+				require.Equal(t, key, reader.Attrs().Key)
+
+				content, err := io.ReadAll(reader)
+				require.NoError(t, err, "the body is nil, and therefore empty")
+				require.Empty(t, content)
+				require.NoError(t, reader.Close())
+			}
+			require.Equal(t, tt.coreKey, coreAttrs.Key)
 		})
-		require.NoError(t, err)
-		view := storage.Prefixed(bucket, "p/")
-
-		for range 2 {
-			a, err := view.Attrs(t.Context(), "p/k")
-			require.NoError(t, err)
-			require.Equal(t, "p/k", a.Key)
-
-			reader, err := view.Download(t.Context(), "p/k")
-			require.NoError(t, err)
-			require.Equal(t, "p/k", reader.Attrs().Key)
-
-			content, err := io.ReadAll(reader)
-			require.NoError(t, err, "the body is nil, and therefore empty")
-			require.Empty(t, content)
-			require.NoError(t, reader.Close())
-		}
-		require.Equal(t, key, attrs.Key)
 	}
 }
 

@@ -72,15 +72,25 @@ func TestCodeOf(t *testing.T) {
 // If the cause of an Error contains a signature, a session token or an account key, the text of the Error does not
 // show it.
 func TestErrorTextHidesSignature(t *testing.T) {
-	for _, cause := range []string{
-		"Get https://b.s3.amazonaws.com/k?X-Amz-Signature=SECRET&X-Amz-Credential=SECRET: EOF",
-		`Put "https://a.blob.core.windows.net/c/k?sv=1&sig=SECRET%3D": reset`,
-		"refused X-Amz-Security-Token=SECRET here",
-		"AccountKey=SECRET;EndpointSuffix=x",
-	} {
-		t.Run(cause, func(t *testing.T) {
-			text := (&storage.Error{Code: storage.Internal, Err: errors.New(cause)}).Error()
-			require.NotContains(t, text, "SECRET")
+	tests := []struct {
+		name  string
+		cause string
+	}{
+		{
+			name:  "URL of S3",
+			cause: "Get https://b.s3.amazonaws.com/k?X-Amz-Signature=SECRET&X-Amz-Credential=SECRET: EOF",
+		},
+		{
+			name:  "URL of Azure",
+			cause: `Put "https://a.blob.core.windows.net/c/k?sv=1&sig=SECRET%3D": reset`,
+		},
+		{name: "session token", cause: "refused X-Amz-Security-Token=SECRET here"},
+		{name: "account key", cause: "AccountKey=SECRET;EndpointSuffix=x"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := &storage.Error{Code: storage.Internal, Err: errors.New(tt.cause)}
+			require.NotContains(t, err.Error(), "SECRET")
 		})
 	}
 }
@@ -102,8 +112,9 @@ func TestErrorTextNamesOperationAndObject(t *testing.T) {
 
 // The text of an error has less than 10,000 bytes, even if the argument that is refused has a megabyte.
 func TestErrorTextIsShortForAnyKey(t *testing.T) {
+	const maxText = 10_000
 	long := strings.Repeat("é", 1<<19)
-	for name, do := range map[string]func(b storage.Bucket) error{
+	calls := map[string]func(b storage.Bucket) error{
 		"a key": func(b storage.Bucket) error { return b.Remove(t.Context(), long) },
 		"a metadata key": func(b storage.Bucket) error {
 			return upload(t, b, storage.WithMetadata(map[string]string{long: "v"}))
@@ -122,11 +133,12 @@ func TestErrorTextIsShortForAnyKey(t *testing.T) {
 			_, err := storage.Open(t.Context(), "mem://b?"+strings.Repeat("a", 1<<20)+"=b")
 			return err
 		},
-	} {
+	}
+	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
-			err := do(memstore.New())
+			err := call(memstore.New())
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.Less(t, len(err.Error()), 10_000)
+			require.Less(t, len(err.Error()), maxText)
 		})
 	}
 

@@ -35,18 +35,18 @@ func constants(t *testing.T, path string) []string {
 
 // Features have the names of their constants.
 func TestFeaturesString(t *testing.T) {
+	// The features of package storage begin at the lowest bit, and those of package driver at the highest.
+	const highestBit = 63
 	names := constants(t, "features.go")
-	drivers := constants(t, "driver/features.go")
 	require.Equal(t, "ConditionalCreate", names[1])
-
 	for i, name := range names {
 		require.Equal(t, name, (storage.Features(1) << i).String())
 	}
-
-	for i, name := range drivers {
-		require.Equal(t, name, (storage.Features(1) << (63 - i)).String())
+	for i, name := range constants(t, "driver/features.go") {
+		require.Equal(t, name, (storage.Features(1) << (highestBit - i)).String())
 	}
 
+	// Sets, one with a bit that has no name.
 	for name, f := range map[string]storage.Features{
 		"none":                         0,
 		"MultipartUploads, Versioning": storage.Versioning | storage.MultipartUploads,
@@ -143,32 +143,47 @@ func TestRequireAsksOutermostCore(t *testing.T) {
 // For a bucket of another type, Require accepts Metadata and OrderedListing, and refuses ServerCopy with
 // Unsupported. For nil, it refuses both.
 func TestRequireOfOtherType(t *testing.T) {
-	type own struct{ storage.Bucket }
-	for name, b := range map[string]any{"own": own{memstore.New()}, "nil": nil} {
-		err := storage.Require(b, storage.Metadata|storage.OrderedListing)
-		require.Equal(t, name == "own", err == nil, name)
-		err = storage.Require(b, storage.Metadata|storage.ServerCopy)
-		require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-		require.ErrorContains(t, err, "ServerCopy")
-		require.ErrorContains(t, err, "not a bucket of this library")
+	type otherType struct{ storage.Bucket }
+	tests := []struct {
+		name       string
+		bucket     any
+		wantCommon bool // whether it has the features that each bucket has
+	}{
+		{name: "other type", bucket: otherType{memstore.New()}, wantCommon: true},
+		{name: "nil"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := storage.Require(tt.bucket, storage.Metadata|storage.OrderedListing)
+			require.Equal(t, tt.wantCommon, err == nil)
+
+			err = storage.Require(tt.bucket, storage.Metadata|storage.ServerCopy)
+			require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+			require.ErrorContains(t, err, "ServerCopy")
+			require.ErrorContains(t, err, "not a bucket of this library")
+		})
 	}
 }
 
 // If every call of a bucket fails, Require returns the reason.
 func TestRequireReportsPermanentFailure(t *testing.T) {
-	type own struct{ storage.Bucket }
-	tests := map[string]struct {
-		b    storage.Bucket
-		code storage.Code
+	type otherType struct{ storage.Bucket }
+	tests := []struct {
+		name   string
+		bucket storage.Bucket
+		want   storage.Code
 	}{
-		"bad prefix":  {b: storage.Prefixed(memstore.New(), "a"), code: storage.InvalidArgument},
-		"no Core":     {b: storage.NewBucket(nil), code: storage.InvalidArgument},
-		"foreign Ref": {b: storage.Ref[storage.Bucket](own{}), code: storage.Unsupported},
+		{name: "bad prefix", bucket: storage.Prefixed(memstore.New(), "a"), want: storage.InvalidArgument},
+		{name: "no Core", bucket: storage.NewBucket(nil), want: storage.InvalidArgument},
+		{name: "Ref of another type", bucket: storage.Ref[storage.Bucket](otherType{}), want: storage.Unsupported},
 	}
-	for name, tt := range tests {
-		err := storage.Require(tt.b, storage.Metadata)
-		require.Equal(t, tt.code, storage.CodeOf(err), name)
-		_, call := tt.b.Attrs(t.Context(), "k")
-		require.Equal(t, errors.Unwrap(call), errors.Unwrap(err), name)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := storage.Require(tt.bucket, storage.Metadata)
+			require.Equal(t, tt.want, storage.CodeOf(err))
+
+			_, attrsErr := tt.bucket.Attrs(t.Context(), "k")
+			require.Equal(t, errors.Unwrap(attrsErr), errors.Unwrap(err))
+		})
 	}
 }

@@ -58,13 +58,17 @@ func TestDownloadFileReplacesOnlyFiles(t *testing.T) {
 // DownloadFile refuses a path that no file can have before it downloads anything.
 func TestDownloadFileRefusesBadPath(t *testing.T) {
 	dir := t.TempDir()
-	for name, path := range map[string]string{
-		"no name":                 "",
-		"a name that is too long": filepath.Join(dir, strings.Repeat("x", 256)),
-		"a zero byte":             filepath.Join(dir, "a\x00b"),
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := storage.DownloadFile(t.Context(), memstore.New(), "key", path)
+	tests := []struct {
+		name string
+		path string
+	}{
+		{name: "no name", path: ""},
+		{name: "name that is too long", path: filepath.Join(dir, strings.Repeat("x", 256))},
+		{name: "zero byte", path: filepath.Join(dir, "a\x00b")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := storage.DownloadFile(t.Context(), memstore.New(), "key", tt.path)
 			require.ErrorIs(t, err, storage.InvalidArgument, "before the object is looked for")
 			require.ErrorContains(t, err, "path must")
 		})
@@ -77,28 +81,30 @@ func TestDownloadFileNamesMissingDirectory(t *testing.T) {
 	b := memstore.New()
 	_, err := b.Upload(t.Context(), "key", strings.NewReader("x"))
 	require.NoError(t, err)
-	tests := map[string]struct {
-		path    string // below a directory with the file "file"
-		dir     string
-		missing bool
+	tests := []struct {
+		name        string
+		path        string // below a directory that has the file "file"
+		wantDir     string // the directory that the error names
+		wantMissing bool   // whether it is missing, and not a file
 	}{
-		"a directory":                   {path: "none/x", dir: "none", missing: true},
-		"one of several":                {path: "none/deep/x", dir: "none/deep", missing: true},
-		"a file in place of one":        {path: "file/x", dir: "file", missing: false},
-		"a file in place of one, above": {path: "file/deep/x", dir: "file/deep", missing: false},
+		{name: "missing directory", path: "none/x", wantDir: "none", wantMissing: true},
+		{name: "two missing directories", path: "none/deep/x", wantDir: "none/deep", wantMissing: true},
+		{name: "file as directory", path: "file/x", wantDir: "file"},
+		{name: "file as parent of the directory", path: "file/deep/x", wantDir: "file/deep"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("kept"), 0o644))
+			path := filepath.Join(dir, tt.path)
 
-			_, err := storage.DownloadFile(t.Context(), b, "key", filepath.Join(dir, tt.path))
+			_, err := storage.DownloadFile(t.Context(), b, "key", path)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.Equal(t, tt.missing, errors.Is(err, fs.ErrNotExist))
-			require.ErrorContains(t, err, filepath.Join(dir, tt.dir))
+			require.Equal(t, tt.wantMissing, errors.Is(err, fs.ErrNotExist))
+			require.ErrorContains(t, err, filepath.Join(dir, tt.wantDir))
 			require.NotContains(t, err.Error(), ".omnibucket-")
 
-			_, err = storage.DownloadFile(t.Context(), b, "none", filepath.Join(dir, tt.path))
+			_, err = storage.DownloadFile(t.Context(), b, "none", path)
 			require.ErrorIs(t, err, storage.InvalidArgument, "before the object is looked for")
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)

@@ -384,13 +384,20 @@ func TestVersionsLeaveOutOtherPrefixes(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
 		require.NoError(t, err)
 	}
-	for prefix, want := range map[string][]string{"tenant/": {"x"}, "longer/than/every/key/": nil} {
+	tests := []struct {
+		prefix string
+		want   []string
+	}{
+		{prefix: "tenant/", want: []string{"x"}},
+		{prefix: "longer/than/every/key/"},
+	}
+	for _, tt := range tests {
 		var keys []string
-		for v, err := range storage.Versions(t.Context(), storage.Prefixed(b, prefix)) {
+		for version, err := range storage.Versions(t.Context(), storage.Prefixed(b, tt.prefix)) {
 			require.NoError(t, err)
-			keys = append(keys, v.Key)
+			keys = append(keys, version.Key)
 		}
-		require.Equal(t, want, keys, prefix)
+		require.Equal(t, tt.want, keys, tt.prefix)
 	}
 }
 

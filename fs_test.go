@@ -25,28 +25,30 @@ func TestFSReadDirTakesOneListing(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
 	}
-	tests := map[string]struct {
-		names    []string
-		err      error
-		requests int
+	tests := []struct {
+		dir          string
+		want         []string
+		wantErr      error
+		wantRequests int
 	}{
-		".":    {names: []string{"a"}, err: nil, requests: 1},
-		"a":    {names: []string{"b", "d"}, err: nil, requests: 1},
-		"a/b":  {names: []string{"c"}, err: nil, requests: 1},
-		"none": {names: nil, err: fs.ErrNotExist, requests: 3},
-		"../a": {names: nil, err: fs.ErrInvalid, requests: 0},
+		{dir: ".", want: []string{"a"}, wantRequests: 1},
+		{dir: "a", want: []string{"b", "d"}, wantRequests: 1},
+		{dir: "a/b", want: []string{"c"}, wantRequests: 1},
+		{dir: "none", wantErr: fs.ErrNotExist, wantRequests: 3},
+		{dir: "../a", wantErr: fs.ErrInvalid, wantRequests: 0},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.dir, func(t *testing.T) {
 			requests = 0
-			entries, err := fs.ReadDir(storage.FS(t.Context(), b), name)
+			entries, err := fs.ReadDir(storage.FS(t.Context(), b), tt.dir)
+			require.ErrorIs(t, err, tt.wantErr)
+			require.Equal(t, tt.wantRequests, requests)
+
 			var names []string
 			for _, entry := range entries {
 				names = append(names, entry.Name())
 			}
-			require.ErrorIs(t, err, tt.err)
-			require.Equal(t, tt.names, names)
-			require.Equal(t, tt.requests, requests)
+			require.Equal(t, tt.want, names)
 		})
 	}
 }

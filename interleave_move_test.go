@@ -137,12 +137,15 @@ func (o step) checkContents(s *interleave.Scene, b storage.Bucket, actor *interl
 		have = append(have, string(data))
 	}
 
+	// The object that is moved.
 	movesBackSafely := storage.Supports(b, storage.ServerMove) ||
 		storage.Supports(b, storage.ConditionalRemove|storage.UniqueRevisions)
-	if !slices.Contains(o.gone, "first") && (!o.back || movesBackSafely) {
+	mayLoseFirst := slices.Contains(o.gone, "first") || o.back && !movesBackSafely
+	if !mayLoseFirst {
 		require.Contains(s, have, "first")
 	}
 
+	// The object that the operation has stored.
 	mayLoseStored := o.weak && !storage.Supports(b, storage.ConditionalRemove)
 	if o.stored != "" && explored.Succeeded(actor) && !mayLoseStored {
 		require.Contains(s, have, o.stored)

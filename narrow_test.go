@@ -303,12 +303,9 @@ func (r *replaced) Source(key string) storage.CopySource { return storage.NewCop
 
 // narrowedBuckets has the ways to narrow a bucket. Each narrows another store.
 var narrowedBuckets = map[string]func(t *testing.T) storage.Bucket{
-	"a view in memory": func(t *testing.T) storage.Bucket {
-		return storage.Prefixed(newFilledBucket(t, memstore.New()), "p/")
-	},
+	"a view in memory": newMemoryView,
 	"a reference to a view": func(t *testing.T) storage.Bucket {
-		view := storage.Prefixed(newFilledBucket(t, memstore.New()), "p/")
-		return storage.Ref[storage.Downloader](view).(storage.Bucket)
+		return storage.Ref[storage.Downloader](newMemoryView(t)).(storage.Bucket)
 	},
 	"a reference that removes": func(t *testing.T) storage.Bucket {
 		return storage.Ref[storage.Remover](newFilledBucket(t, memstore.New())).(storage.Bucket)
@@ -334,6 +331,12 @@ var narrowedBuckets = map[string]func(t *testing.T) storage.Bucket{
 		require.NoError(t, err)
 		return storage.Prefixed(b, "p/")
 	},
+}
+
+// newMemoryView returns a view of a filled bucket in memory.
+func newMemoryView(t *testing.T) storage.Bucket {
+	t.Helper()
+	return storage.Prefixed(newFilledBucket(t, memstore.New()), "p/")
 }
 
 // newFilledBucket stores an object in "p/" and one outside of it, and returns b.

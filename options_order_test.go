@@ -244,7 +244,7 @@ func TestOptionsKeepTheirEffectInEachOrder(t *testing.T) {
 			options = append(options, group...)
 		}
 
-		none, err := tt.read(nil)
+		withoutOptions, err := tt.read(nil)
 		require.NoError(t, err)
 
 		for _, first := range options {
@@ -261,7 +261,7 @@ func TestOptionsKeepTheirEffectInEachOrder(t *testing.T) {
 					for _, option := range []namedOption{first, second} {
 						alone, err := tt.read([]any{option.option})
 						require.NoError(t, err)
-						requireEffect(t, option.name, reflect.ValueOf(none), reflect.ValueOf(alone),
+						requireEffect(t, option.name, reflect.ValueOf(withoutOptions), reflect.ValueOf(alone),
 							reflect.ValueOf(both))
 					}
 				})
@@ -270,21 +270,26 @@ func TestOptionsKeepTheirEffectInEachOrder(t *testing.T) {
 	}
 }
 
-// requireEffect requires that each field that differs between none and alone has its value in both.
-func requireEffect(t *testing.T, option string, none, alone, both reflect.Value) {
+// requireEffect requires that an option keeps its effect beside another one. The values are structs of options:
+// without any option, with this option alone, and with both. Each field that this option alone sets must have the
+// same value with both.
+func requireEffect(t *testing.T, option string, without, alone, both reflect.Value) {
 	t.Helper()
-	for i := range none.NumField() {
-		field := none.Type().Field(i)
-		noneField := none.Field(i)
+	for i := range without.NumField() {
+		field := without.Type().Field(i)
+		if field.Name == "err" {
+			continue
+		}
+		old := without.Field(i)
 		want := alone.Field(i)
 		got := both.Field(i)
 		switch {
-		case field.Name == "err":
 		case field.Type.Kind() == reflect.Struct && field.Type.NumField() > 0:
-			requireEffect(t, option, noneField, want, got)
+			requireEffect(t, option, old, want, got)
 		case field.Type == reflect.TypeFor[PropertySet]():
+			// The other option may set further bits.
 			require.Equal(t, want.Uint(), want.Uint()&got.Uint(), "%s: %s", option, field.Name)
-		case fmt.Sprint(noneField) != fmt.Sprint(want):
+		case fmt.Sprint(old) != fmt.Sprint(want):
 			require.Equal(t, fmt.Sprint(want), fmt.Sprint(got), "%s: %s", option, field.Name)
 		}
 	}

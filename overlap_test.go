@@ -71,8 +71,8 @@ func TestOverlap(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, [2]bool{tt.want, tt.want},
-				[2]bool{driver.Overlap(tt.a, tt.b), driver.Overlap(tt.b, tt.a)})
+			require.Equal(t, tt.want, driver.Overlap(tt.a, tt.b))
+			require.Equal(t, tt.want, driver.Overlap(tt.b, tt.a))
 		})
 	}
 }
@@ -141,8 +141,8 @@ func TestOverlapOfLocalBuckets(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, [2]bool{tt.want, tt.want},
-				[2]bool{driver.Overlap(tt.a, tt.b), driver.Overlap(tt.b, tt.a)})
+			require.Equal(t, tt.want, driver.Overlap(tt.a, tt.b))
+			require.Equal(t, tt.want, driver.Overlap(tt.b, tt.a))
 		})
 	}
 }
@@ -190,8 +190,10 @@ func TestOverlapOfDistinctBuckets(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			apart := func(a, b any) bool { return evidence.Apart(serving.Places(a), serving.Places(b)) }
-			require.Equal(t, [2]bool{tt.want, tt.want}, [2]bool{apart(tt.a, tt.b), apart(tt.b, tt.a)})
+			placesOfA := serving.Places(tt.a)
+			placesOfB := serving.Places(tt.b)
+			require.Equal(t, tt.want, evidence.Apart(placesOfA, placesOfB))
+			require.Equal(t, tt.want, evidence.Apart(placesOfB, placesOfA))
 		})
 	}
 }

@@ -7,6 +7,7 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"strings"
 	"testing"
 
@@ -93,7 +94,7 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 			name:   "List",
 			stored: []string{"a", "b", "key"},
 			call: func(ctx context.Context, b storage.Bucket, _ string) error {
-				return lastOf(b.List(ctx))
+				return readListing(b.List(ctx))
 			},
 			whole:    9,
 			prefixed: 11,
@@ -102,7 +103,7 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 			name:   "List, of a prefix",
 			stored: []string{"a", "b", "key"},
 			call: func(ctx context.Context, b storage.Bucket, key string) error {
-				return lastOf(b.List(ctx, storage.WithPrefix(key)))
+				return readListing(b.List(ctx, storage.WithPrefix(key)))
 			},
 			whole:    11,
 			prefixed: 14,
@@ -129,9 +130,11 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 	}
 }
 
-func lastOf[T any](all func(yield func(T, error) bool)) (last error) {
-	for _, err := range all {
-		last = err
+// readListing reads a listing to its end, and returns the error of its last entry.
+func readListing[T any](listing iter.Seq2[T, error]) error {
+	var lastErr error
+	for _, err := range listing {
+		lastErr = err
 	}
-	return last
+	return lastErr
 }

@@ -7,44 +7,58 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// If the length exceeds the memory that is allocated at first, readClaimed and ReadRanges still return all bytes.
+// If the length exceeds the memory that is allocated at first, readClaimed still returns all bytes.
 func TestReadClaimedReturnsAllBytes(t *testing.T) {
-	const claimed, total = 1000, 10_500
-	want := make([]byte, total)
-	_, _ = numbers{}.ReadAt(want, 0)
+	const (
+		firstAllocation = 1000
+		maxLength       = 3 * firstAllocation
+	)
+	content := make([]byte, maxLength)
+	_, _ = numbers{}.ReadAt(content, 0)
 
-	for length := range int64(3 * claimed) {
-		data, err := readClaimed(bytes.NewReader(want), length, claimed)
+	for length := range int64(maxLength) {
+		got, err := readClaimed(bytes.NewReader(content), length, firstAllocation)
 		require.NoError(t, err)
-		require.True(t, bytes.Equal(want[:length], data))
+		require.True(t, bytes.Equal(content[:length], got), "%d bytes", length)
 	}
+}
 
-	for name, ranges := range map[string][]Range{
-		"one":             {{0, total}},
-		"the only range":  {{0, -1}},
-		"overlapping":     {{0, total}, {100, 9000}, {500, -1}, {9000, 1500}, {-1, -1}},
-		"with gaps":       {{0, 900}, {1000, 900}, {2500, 4000}, {9000, 10}, {9100, 5}},
-		"without a byte":  {{100, 0}, {0, 0}},
-		"one in another":  {{2000, 1000}, {0, total}},
-		"the same, twice": {{0, total}, {0, total}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			object := &generatedObject{size: total}
-			r := &rangesRead{from: object, key: "k", ranges: ranges}
+// If the ranges exceed the memory that is allocated at first, and the bytes of one request, ReadRanges still
+// returns all bytes.
+func TestReadRangesReturnsAllBytes(t *testing.T) {
+	const size = 10_500
+	content := make([]byte, size)
+	_, _ = numbers{}.ReadAt(content, 0)
+
+	// A range is its offset and its length. A length below 0 is the rest, and an offset below 0 counts from the end.
+	tests := []struct {
+		name   string
+		ranges []Range
+	}{
+		{name: "one", ranges: []Range{{0, size}}},
+		{name: "the only range", ranges: []Range{{0, -1}}},
+		{name: "overlapping", ranges: []Range{{0, size}, {100, 9000}, {500, -1}, {9000, 1500}, {-1, -1}}},
+		{name: "with gaps", ranges: []Range{{0, 900}, {1000, 900}, {2500, 4000}, {9000, 10}, {9100, 5}}},
+		{name: "without a byte", ranges: []Range{{100, 0}, {0, 0}}},
+		{name: "one in another", ranges: []Range{{2000, 1000}, {0, size}}},
+		{name: "the same, twice", ranges: []Range{{0, size}, {0, size}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := &rangesRead{from: &generatedObject{size: size}, key: "k", ranges: tt.ranges}
 			require.Nil(t, r.init(nil))
+			r.claimed = 1000 // bytes allocated at first
+			r.limit = 300    // bytes of one request
+			r.gap = 50       // bytes that a request may skip
 
-			r.claimed = claimed
-			r.limit = 300
-			r.gap = 50
 			require.NoError(t, r.run(t.Context(), nil))
-			require.Len(t, r.results, len(ranges))
-
-			for i, one := range ranges {
+			require.Len(t, r.results, len(tt.ranges))
+			for i, wanted := range tt.ranges {
 				var req DownloadOptions
-				WithRange(one.Offset, one.Length).applyDownload(&req)
-				start, end, err := req.Span(total)
+				WithRange(wanted.Offset, wanted.Length).applyDownload(&req)
+				start, end, err := req.Span(size)
 				require.NoError(t, err)
-				require.True(t, bytes.Equal(want[start:end], r.results[i]), "range %d", i)
+				require.True(t, bytes.Equal(content[start:end], r.results[i]), "range %d", i)
 			}
 		})
 	}

@@ -30,11 +30,11 @@ func (object *generatedObject) Exists(context.Context, string, ...AttrsOption) (
 }
 
 func (object *generatedObject) Download(ctx context.Context, key string, opts ...DownloadOption) (*Reader, error) {
-	var reader DownloadOptions
-	if err := reader.Apply(opts...); err != nil {
+	var req DownloadOptions
+	if err := req.Apply(opts...); err != nil {
 		return nil, err
 	}
-	start, end, err := reader.Span(object.size)
+	start, end, err := req.Span(object.size)
 	if err != nil {
 		return nil, err
 	}
@@ -59,12 +59,13 @@ func (object *generatedObject) Download(ctx context.Context, key string, opts ..
 	return NewReader(attrs, start, end-start, io.NopCloser(body)), nil
 }
 
-// numbers has at each offset a byte of its own.
+// numbers is endless content. Its bytes repeat after a prime number, so that no two blocks of a round size are equal.
 type numbers struct{}
 
 func (numbers) ReadAt(p []byte, off int64) (int, error) {
+	const period = 251
 	for i := range p {
-		p[i] = byte((off + int64(i)) % 251)
+		p[i] = byte((off + int64(i)) % period)
 	}
 	return len(p), nil
 }
@@ -80,23 +81,33 @@ func openGenerated(t *testing.T, object *generatedObject, opts ...ReaderAtOption
 
 // Close interrupts a ReadAt.
 func TestReadAtEndsWithClose(t *testing.T) {
-	for name, length := range map[string]int{"of a block": 10, "of many": 1000} {
-		t.Run(name, func(t *testing.T) {
+	const blockSize = 100
+	tests := []struct {
+		name   string
+		length int
+	}{
+		{name: "of a block", length: blockSize / 10},
+		{name: "of many", length: 10 * blockSize},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// ReadAt waits for a download, which never comes.
 				object := &generatedObject{size: 10_000, held: make(chan struct{})}
-				reader := openGenerated(t, object, WithBlockSize(100))
-				var group sync.WaitGroup
+				reader := openGenerated(t, object, WithBlockSize(blockSize))
+				var read sync.WaitGroup
 				var err error
-				group.Go(func() {
-					_, err = reader.ReadAt(make([]byte, length), 500)
+				read.Go(func() {
+					_, err = reader.ReadAt(make([]byte, tt.length), 500)
 				})
 				synctest.Wait()
-				require.NoError(t, reader.Close())
 
-				group.Wait()
+				require.NoError(t, reader.Close())
+				read.Wait()
 				require.Equal(t, InvalidArgument, CodeOf(err), "%v", err)
 				require.ErrorContains(t, err, "closed")
 
+				// Later reads fail, too.
 				_, err = reader.ReadAt(make([]byte, 1), 0)
 				require.Equal(t, InvalidArgument, CodeOf(err))
 			})
@@ -170,6 +181,8 @@ func TestReadAtPanicReachesCaller(t *testing.T) {
 	require.PanicsWithValue(t, "boom", func() {
 		_, _ = reader.ReadAt(make([]byte, 1), 0)
 	})
+
+	// The panic is not kept: the next ReadAt makes a new request.
 	object.panicValue = nil
 	_, err := reader.ReadAt(make([]byte, 1), 0)
 	require.NoError(t, err)
@@ -177,8 +190,9 @@ func TestReadAtPanicReachesCaller(t *testing.T) {
 
 // A ReadAt past the end returns the bytes up to the end.
 func TestReadAtPastEnd(t *testing.T) {
-	reader := openGenerated(t, &generatedObject{size: 1003}, WithBlockSize(10))
-	n, err := reader.ReadAt(make([]byte, 10), 1000)
+	const size = 1003
+	reader := openGenerated(t, &generatedObject{size: size}, WithBlockSize(10))
+	n, err := reader.ReadAt(make([]byte, 10), size-3)
 	require.Equal(t, 3, n)
 	require.Equal(t, io.EOF, err)
 }

@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -22,45 +23,48 @@ func TestReadRangesTakesTheOptionsOfADownload(t *testing.T) {
 	require.NoError(t, err)
 	current, err := bucket.Upload(t.Context(), "k", strings.NewReader("THE NEW CONTENT"))
 	require.NoError(t, err)
-	ranges := []storage.Range{{Offset: 4, Length: 3}, {Offset: 0, Length: 5}}
+	ranges := []storage.Range{{Offset: 4, Length: 3}, {Offset: 0, Length: 3}}
 
 	tests := []struct {
-		name string
-		opt  storage.DownloadOption
-		want []string
-		code storage.Code
+		name     string
+		opt      storage.DownloadOption
+		want     []string
+		wantCode storage.Code
 	}{
-		{name: "a version", opt: storage.WithVersion(old.Version), want: []string{"old", "the o"}},
-		{name: "the revision", opt: storage.IfRevision(current.Revision), want: []string{"NEW", "THE N"}},
+		{name: "a version", opt: storage.WithVersion(old.Version), want: []string{"old", "the"}},
+		{name: "the revision", opt: storage.IfRevision(current.Revision), want: []string{"NEW", "THE"}},
 		{
-			name: "another revision",
-			opt:  storage.IfRevision(old.Revision),
-			want: nil,
-			code: storage.PreconditionFailed,
+			name:     "another revision",
+			opt:      storage.IfRevision(old.Revision),
+			want:     nil,
+			wantCode: storage.PreconditionFailed,
 		},
 		{
-			name: "not the revision",
-			opt:  storage.IfRevisionNot(current.Revision),
-			want: nil,
-			code: storage.NotModified,
+			name:     "not the revision",
+			opt:      storage.IfRevisionNot(current.Revision),
+			want:     nil,
+			wantCode: storage.NotModified,
 		},
 		{
-			name: "another provider's option",
-			opt:  storage.WithNative("other", 1),
-			want: nil,
-			code: storage.Unsupported,
+			name:     "another provider's option",
+			opt:      storage.WithNative("other", 1),
+			want:     nil,
+			wantCode: storage.Unsupported,
 		},
 	}
-	for _, tt := range tests {
-		for _, gap := range []int64{0, 100} {
-			data, _, err := storage.ReadRanges(t.Context(), bucket, "k", ranges, tt.opt,
-				storage.WithMaxGap(gap))
-			var got []string
-			for _, text := range data {
-				got = append(got, string(text))
-			}
-			require.Equal(t, tt.want, got, tt.name)
-			require.Equal(t, tt.code, storage.CodeOf(err), tt.name)
+	// The byte between the ranges is a gap. Without gaps, each range has a request of its own.
+	for _, gap := range []int64{0, 100} {
+		for _, tt := range tests {
+			t.Run(fmt.Sprintf("%s, gap %d", tt.name, gap), func(t *testing.T) {
+				results, _, err := storage.ReadRanges(t.Context(), bucket, "k", ranges, tt.opt,
+					storage.WithMaxGap(gap))
+				var got []string
+				for _, result := range results {
+					got = append(got, string(result))
+				}
+				require.Equal(t, tt.wantCode, storage.CodeOf(err))
+				require.Equal(t, tt.want, got)
+			})
 		}
 	}
 }
@@ -84,8 +88,10 @@ func TestReadRangesReportsProgressOfAllRanges(t *testing.T) {
 	})
 	_, _, err = storage.ReadRanges(t.Context(), bucket, "k", ranges, storage.WithMaxGap(0), progress)
 	require.NoError(t, err)
-	require.EqualValues(t, 150+100, lastTransferred)
-	require.EqualValues(t, 150+100, lastTotal)
+
+	const wantBytes = 150 + 100 // of the two ranges that overlap, and of the last one
+	require.EqualValues(t, wantBytes, lastTransferred)
+	require.EqualValues(t, wantBytes, lastTotal)
 }
 
 // If a range begins past the end of the object, ReadRanges fails with RangeNotSatisfiable and names the range.
@@ -93,8 +99,9 @@ func TestReadRangesNamesTheRangeThatBeginsPastTheEnd(t *testing.T) {
 	bucket := memstore.New()
 	_, err := bucket.Upload(t.Context(), "k", strings.NewReader("0123456789"))
 	require.NoError(t, err)
-	_, _, err = storage.ReadRanges(t.Context(), bucket, "k",
-		[]storage.Range{{Offset: 0, Length: 1}, {Offset: 11, Length: 0}})
+
+	ranges := []storage.Range{{Offset: 0, Length: 1}, {Offset: 11, Length: 0}}
+	_, _, err = storage.ReadRanges(t.Context(), bucket, "k", ranges)
 	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
 	require.ErrorContains(t, err, "ranges[1] begins at 11")
 }
@@ -102,17 +109,19 @@ func TestReadRangesNamesTheRangeThatBeginsPastTheEnd(t *testing.T) {
 // A pairingBucket lets a download begin only together with another one.
 type pairingBucket struct {
 	storage.Bucket
-	current, most atomic.Int64 // downloads that wait at once
-	meet          chan struct{}
+	active    atomic.Int64 // downloads at this moment
+	maxActive atomic.Int64 // largest value of active
+	meet      chan struct{}
 }
 
 func (p *pairingBucket) Download(
 	ctx context.Context, key string, opts ...storage.DownloadOption,
 ) (*storage.Reader, error) {
-	if current := p.current.Add(1); current > p.most.Load() {
-		p.most.Store(current)
+	active := p.active.Add(1)
+	defer p.active.Add(-1)
+	if active > p.maxActive.Load() {
+		p.maxActive.Store(active)
 	}
-	defer p.current.Add(-1)
 
 	// One of two downloads sends, and the other one receives.
 	select {
@@ -130,33 +139,43 @@ func TestReadRangesMakesRequestsAtOnce(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
 	require.NoError(t, err)
 
-	// The first request is alone, so the test meets it. The other eight meet one another.
-	pairing := &pairingBucket{Bucket: bucket, meet: make(chan struct{})}
-	go func() { <-pairing.meet }()
+	// Each of nine ranges has a request of its own. The first request is alone, so the test meets it. The other eight
+	// meet one another.
+	const rangeCount = 9
 	var ranges []storage.Range
-	for i := range int64(9) {
+	for i := range int64(rangeCount) {
 		ranges = append(ranges, storage.Range{Offset: 100 * i, Length: 1})
 	}
+	pairing := &pairingBucket{Bucket: bucket, meet: make(chan struct{})}
+	go func() { <-pairing.meet }()
 
+	const concurrency = 4
 	_, _, err = storage.ReadRanges(t.Context(), pairing, "k", ranges, storage.WithMaxGap(0),
-		storage.WithConcurrency(4))
+		storage.WithConcurrency(concurrency))
 	require.NoError(t, err)
-	require.LessOrEqual(t, pairing.most.Load(), int64(4))
-	require.Greater(t, pairing.most.Load(), int64(1))
+	require.LessOrEqual(t, pairing.maxActive.Load(), int64(concurrency))
+	require.Greater(t, pairing.maxActive.Load(), int64(1))
 }
 
-// A haltingBucket delivers the first download only when its ctx ends, and no other one.
+// A haltingBucket has objects of 1000 bytes. The body of the first download waits until its ctx ends. Each other
+// download fails.
 type haltingBucket struct {
 	storage.Bucket
 	downloads atomic.Int64
 }
 
-func (halting *haltingBucket) Download(ctx context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
-	if halting.downloads.Add(1) > 1 {
+func (h *haltingBucket) Download(
+	ctx context.Context, key string, opts ...storage.DownloadOption,
+) (*storage.Reader, error) {
+	if h.downloads.Add(1) > 1 {
 		return nil, &storage.Error{Code: storage.PermissionDenied, Op: "Download", Key: key}
 	}
+	var req storage.DownloadOptions
+	if err := req.Apply(opts...); err != nil {
+		return nil, err
+	}
 	attrs := &storage.Attrs{Key: key, Size: 1000, Revision: "halting:1"}
-	return storage.NewReader(attrs, 0, 10, untilDone{ctx}), nil
+	return storage.NewReader(attrs, req.Offset, req.Length, untilDone{ctx}), nil
 }
 
 // untilDone is a body that waits for the end of ctx.
@@ -171,9 +190,10 @@ func (untilDone) Close() error { return nil }
 
 // If one request fails, ReadRanges ends the others and returns that failure.
 func TestReadRangesEndsAtTheFirstFailure(t *testing.T) {
+	// The request for the first range waits until it is canceled, and the one for the other range fails.
 	halting := &haltingBucket{Bucket: memstore.New()}
-	got, attrs, err := storage.ReadRanges(t.Context(), halting, "k",
-		[]storage.Range{{Offset: 0, Length: 10}, {Offset: 900, Length: 10}}, storage.WithMaxGap(0))
+	ranges := []storage.Range{{Offset: 0, Length: 10}, {Offset: 900, Length: 10}}
+	got, attrs, err := storage.ReadRanges(t.Context(), halting, "k", ranges, storage.WithMaxGap(0))
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 	require.Nil(t, got)
 	require.Nil(t, attrs)
@@ -182,26 +202,33 @@ func TestReadRangesEndsAtTheFirstFailure(t *testing.T) {
 // If ctx is canceled with a cause, ReadRanges fails with Canceled and not with that cause, which may be an error
 // of another call.
 func TestReadRangesReportsThatCtxEndedAndNotItsCause(t *testing.T) {
-	for _, ranges := range [][]storage.Range{
-		{{Offset: 0, Length: 10}},
-		{{Offset: 0, Length: 10}, {Offset: 900, Length: 10}},
-	} {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		waiting := &waitingBucket{Bucket: memstore.New(), reached: make(chan struct{})}
-		go func() {
-			<-waiting.reached
-			cancel(&storage.Error{Code: storage.ObjectNotFound, Op: "Download", Key: "other"})
-		}()
-		_, _, err := storage.ReadRanges(ctx, waiting, "k", ranges, storage.WithMaxGap(0))
-		require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
-		require.ErrorContains(t, err, `"k"`)
+	tests := []struct {
+		name   string
+		ranges []storage.Range
+	}{
+		{name: "one request", ranges: []storage.Range{{Offset: 0, Length: 10}}},
+		{name: "two requests", ranges: []storage.Range{{Offset: 0, Length: 10}, {Offset: 900, Length: 10}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			waiting := &waitingBucket{Bucket: memstore.New(), reached: make(chan struct{})}
+			ctx, cancel := context.WithCancelCause(t.Context())
+			go func() {
+				<-waiting.reached
+				cancel(&storage.Error{Code: storage.ObjectNotFound, Op: "Download", Key: "other"})
+			}()
+
+			_, _, err := storage.ReadRanges(ctx, waiting, "k", tt.ranges, storage.WithMaxGap(0))
+			require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, `"k"`)
+		})
 	}
 }
 
-// A waitingBucket delivers no byte before ctx ends.
+// A waitingBucket has objects of 1000 bytes, and delivers no byte before ctx ends.
 type waitingBucket struct {
 	storage.Bucket
-	reached chan struct{}
+	reached chan struct{} // closed by the first download
 	once    sync.Once
 }
 

@@ -65,8 +65,9 @@ func TestRemoveMatchingKeepsNewerObjects(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.removed, removed)
 
+			newObjectStays := tt.removed == 1
 			_, err = direct.Attrs(t.Context(), tt.prefix+"b")
-			if tt.removed == 1 {
+			if newObjectStays {
 				require.NoError(t, err)
 			} else {
 				require.ErrorIs(t, err, storage.ObjectNotFound)
