@@ -138,10 +138,11 @@ func finishInProcess(
 		_ = child.Process.Kill()
 	})
 	err = child.Wait()
+	killed := !kill.Stop()
 	if err == nil {
 		return true, nil
 	}
-	if killed := !kill.Stop(); killed {
+	if killed {
 		return false, nil
 	}
 	return false, fmt.Errorf("%w: %s", err, &output)
