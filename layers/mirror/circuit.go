@@ -157,13 +157,14 @@ func open(
 
 // callSecond calls the function do, which makes a request to the second store. If the circuit of the
 // second store is open because of recent failures, callSecond fails without a call.
-// size is the size of the object that the request transfers, or 0.
+// size is the size of the object that the request transfers, or 0. A large object gets more time.
 func (s *stores) callSecond(ctx context.Context, size int64, do func(ctx context.Context, alive func()) error) error {
 	if !s.secondCircuit.allows() {
 		return unavailable(errOpen)
 	}
+	const bytesPerSecond = 16 << 20
 	start := time.Now()
-	extra := time.Duration(size/(16<<20)) * time.Second // a second for each 16 MiB
+	extra := time.Duration(size/bytesPerSecond) * time.Second
 	err := watch(ctx, s.config.Stall+extra, do)
 	s.secondCircuit.record(ctx, start, err)
 	return err

@@ -85,7 +85,7 @@ func (c *comparison) decideEach(ctx context.Context, keys *keysort.Sorter, undec
 }
 
 // decideOne decides which store is right about a key, and plans what to do with it. It returns
-// false if nothing shows which store is right.
+// false if nothing shows which store is right. A note announces a write to the store that has the note.
 func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, err error) {
 	s := c.stores
 	ctx = driver.WithLayerMetadata(ctx)
@@ -106,6 +106,7 @@ func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, e
 		return true, nil
 	}
 
+	// Only the second store has the object.
 	notedBySecond := c.secondNotes.has(key)
 	secondIsRight := notedBySecond && !c.primaryNotes.has(key)
 	if primaryAttrs == nil {
@@ -119,6 +120,7 @@ func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, e
 		return true, c.planAction(ctx, key, Returned)
 	}
 
+	// Both stores have an object.
 	same, err := s.sameContent(ctx, primaryAttrs, secondAttrs)
 	if err != nil {
 		return false, err
@@ -321,7 +323,10 @@ func (s *stores) sameContent(ctx context.Context, primaryAttrs, secondAttrs *sto
 	if isMarker(primaryAttrs.Key, primaryAttrs.Size) && secondAttrs.Size == 0 {
 		return true, nil
 	}
-	if primaryAttrs.Size != secondAttrs.Size || !revisions.SameProperties(&primaryAttrs.Properties, &secondAttrs.Properties) {
+	if primaryAttrs.Size != secondAttrs.Size {
+		return false, nil
+	}
+	if !revisions.SameProperties(&primaryAttrs.Properties, &secondAttrs.Properties) {
 		return false, nil
 	}
 
@@ -336,15 +341,19 @@ func (s *stores) sameContent(ctx context.Context, primaryAttrs, secondAttrs *sto
 	if primarySum != secondSum {
 		return false, nil
 	}
-
 	if primaryAttrs.TagCount == 0 && secondAttrs.TagCount == 0 {
 		return true, nil
 	}
-	primaryTags, err := storage.Tags(ctx, s.primary, primaryAttrs.Key)
+	return s.sameTags(ctx, primaryAttrs.Key)
+}
+
+// sameTags reports whether the objects of both stores have the same tags.
+func (s *stores) sameTags(ctx context.Context, key string) (bool, error) {
+	primaryTags, err := storage.Tags(ctx, s.primary, key)
 	if err != nil {
 		return false, err
 	}
-	secondTags, err := storage.Tags(ctx, s.second.Bucket, primaryAttrs.Key)
+	secondTags, err := storage.Tags(ctx, s.second.Bucket, key)
 	if err != nil {
 		return false, err
 	}

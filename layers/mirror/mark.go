@@ -102,7 +102,13 @@ func (c *comparison) markEqual(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(mark{rolePrimary, s.place, s.secondPlace, c.mark.Generation + 1, start})
+	data, err := json.Marshal(mark{
+		Role:       rolePrimary,
+		Place:      s.place,
+		Second:     s.secondPlace,
+		Generation: c.mark.Generation + 1,
+		Since:      start,
+	})
 	if err != nil {
 		return err
 	}

@@ -262,7 +262,7 @@ func (j *job) report() Report {
 }
 
 // run calls the given function for each entry. If a call fails, run continues with the other
-// entries. The error of run joins the first ten errors. If a store is down, run ends early.
+// entries, unless the error says that a store is down. The error of run joins the first ten errors.
 func (j *job) run(
 	ctx context.Context, all iter.Seq2[storage.ListEntry, error], do func(context.Context, storage.ListEntry) error,
 ) error {
@@ -274,6 +274,7 @@ func (j *job) run(
 		}
 		j.failed.Add(1)
 		if isDown(err) {
+			// This error ends the stream.
 			return err
 		}
 		j.mu.Lock()

@@ -328,7 +328,17 @@ func (c *comparison) isProvenByMark(key string, put time.Time) bool {
 // execute makes both stores equal for a key, by the given action. In a dry run, it only counts the
 // action.
 func (c *comparison) execute(ctx context.Context, key string, a Action) error {
-	if a == Returned && !c.dryRun {
+	if c.dryRun {
+		if a == Removed {
+			c.job.removed.Add(1)
+		}
+		c.job.repaired.Add(1)
+		c.announce(key, a)
+		return nil
+	}
+
+	// An object of the second store that is right goes to the primary first.
+	if a == Returned {
 		err := c.copyBack(ctx, key)
 		if errors.Is(err, errNeedsNo) {
 			c.job.ignored.Add(1)
@@ -337,15 +347,6 @@ func (c *comparison) execute(ctx context.Context, key string, a Action) error {
 		if err != nil {
 			return err
 		}
-	}
-
-	if c.dryRun {
-		if a == Removed {
-			c.job.removed.Add(1)
-		}
-		c.job.repaired.Add(1)
-		c.announce(key, a)
-		return nil
 	}
 	equal, err := c.job.repair(ctx, c.stores, key)
 	if err != nil {
@@ -398,28 +399,30 @@ func (c *comparison) refuse() error {
 		return nil
 	}
 
-	var why string
-	switch {
-	case undecided == 0:
-		why = "the second store has no copy of any object of the primary: one of them may be another store"
-	case c.proven:
-		why = "they were written after both stores were last known to be equal: " +
-			"the primary may be restored from a snapshot"
-	default:
-		why = "the primary has no mark that it was ever equal to this second store: " +
-			"it may be a new store, a copy, or at another address"
-	}
 	failure := &storage.Error{
 		Code: storage.PreconditionFailed,
 		Op:   "mirror.RepairAll",
 		Err: fmt.Errorf("nothing was removed or replaced, because it is not known which store is right "+
-			"(objects: %d): %s", max(undecided, 1), why),
+			"(objects: %d): %s", max(undecided, 1), c.reason(undecided)),
 		Hint: undecidedHint,
 	}
 	if first := c.first.Load(); first != nil {
 		failure.Key = *first
 	}
 	return failure
+}
+
+// reason tells why it is not known which store is right. undecided is the number of objects for which nothing shows it.
+func (c *comparison) reason(undecided int64) string {
+	if undecided == 0 {
+		return "the second store has no copy of any object of the primary: one of them may be another store"
+	}
+	if c.proven {
+		return "they were written after both stores were last known to be equal: " +
+			"the primary may be restored from a snapshot"
+	}
+	return "the primary has no mark that it was ever equal to this second store: " +
+		"it may be a new store, a copy, or at another address"
 }
 
 const undecidedHint = "if the object is being written, repeat the call. Otherwise look at the object in both stores. " +

@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -128,7 +127,10 @@ func (s *stores) refuseNew(ctx context.Context, r *driver.PutRequest) error {
 	if !s.second.Has(r.Condition.Revision) {
 		return nil
 	}
-	return cmp.Or[error](s.refuse(ctx, r.Key), storage.PreconditionFailed)
+	if err := s.refuse(ctx, r.Key); err != nil {
+		return err
+	}
+	return storage.PreconditionFailed
 }
 
 // Put stores the object in the primary, and copies it to the second store.
