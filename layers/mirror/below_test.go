@@ -26,11 +26,14 @@ const (
 func TestFurtherConformanceWithFaultsOfThePrimary(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
-	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	open := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		// The second option of the suite is the layer that makes faults. The mirror must be the next one above.
+		position := min(2, len(opts)-1)
 		layer := newLayer(t, memstore.New(), mirror.Config{})
-		return engine.New(memstore.NewDriver(memstore.Config{}),
-			slices.Insert(opts, min(2, len(opts)-1), driver.WithLayer(layer))...)
-	}, skips(map[string]string{
+		opts = slices.Insert(opts, position, driver.WithLayer(layer))
+		return engine.New(memstore.NewDriver(memstore.Config{}), opts...)
+	}
+	storagetest.Run(t, open, skips(map[string]string{
 		"a body too long for Put is sent in parts":                               countsCalls,
 		"a bucket has a default part size":                                       countsCalls,
 		"attributes of a write need no second request":                           countsCalls,

@@ -33,23 +33,22 @@ func TestRepairAllBesideWrites(t *testing.T) {
 // repairBesideWrites calls RepairAll, and writes an object before the two calls of the stores with these numbers.
 func repairBesideWrites(t *testing.T, firstCall, secondCall int64) {
 	var calls atomic.Int64
-	var write func(call int64) // nil if no write is to be made
+	var writeBefore func(call int64) // nil if no write is to be made
 	counted := func(d driver.Driver) driver.Driver {
-		return driver.Intercept(d,
-			func(ctx context.Context, _ string, next func(context.Context) error) error {
-				call := calls.Add(1)
-				if write == nil || call != firstCall && call != secondCall {
-					return next(ctx)
-				}
-
+		intercept := func(ctx context.Context, _ string, next func(context.Context) error) error {
+			call := calls.Add(1)
+			isChosen := call == firstCall || call == secondCall
+			if writeBefore != nil && isChosen {
 				// The calls of the write itself neither count nor write again.
-				do := write
-				write = nil
-				do(call)
+				write := writeBefore
+				writeBefore = nil
+				write(call)
 				calls.Store(call)
-				write = do
-				return next(ctx)
-			})
+				writeBefore = write
+			}
+			return next(ctx)
+		}
+		return driver.Intercept(d, intercept)
 	}
 	second := counted(memstore.NewDriver(memstore.Config{}))
 	layer, err := mirror.New(engine.New(second), mirror.Config{})
@@ -64,21 +63,19 @@ func repairBesideWrites(t *testing.T, firstCall, secondCall int64) {
 	_, err = mirror.RepairAll(t.Context(), b)
 	require.NoError(t, err)
 
-	write = func(call int64) {
+	writeBefore = func(call int64) {
 		put(strconv.FormatInt(call, 10))
 	}
 	calls.Store(0)
 	_, err = mirror.RepairAll(t.Context(), b)
-	write = nil
+	writeBefore = nil
 	require.NoError(t, err, "writes before the calls %d and %d", firstCall, secondCall)
 
-	var texts []string
-	for _, d := range []driver.Driver{primary, second} {
-		data, _, err := storage.ReadAll(t.Context(), engine.New(d), "k")
-		require.NoError(t, err)
-		texts = append(texts, string(data))
-	}
-	require.Equal(t, texts[0], texts[1], "writes before the calls %d and %d", firstCall, secondCall)
+	inPrimary, _, err := storage.ReadAll(t.Context(), engine.New(primary), "k")
+	require.NoError(t, err)
+	inSecond, _, err := storage.ReadAll(t.Context(), engine.New(second), "k")
+	require.NoError(t, err)
+	require.Equal(t, string(inPrimary), string(inSecond), "writes before the calls %d and %d", firstCall, secondCall)
 }
 
 // A file that mv or cp -a puts into the second store keeps its old time. RepairAll does not remove such a file.

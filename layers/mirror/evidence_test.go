@@ -3,6 +3,7 @@ package mirror_test
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,19 +39,15 @@ func runOnEachKind(t *testing.T, test func(t *testing.T, primary, second driver.
 	}
 }
 
-// copyRaw copies all objects of a store, also those of layers, as a program does that knows nothing of them. It copies only
-// the first ones, if limit is not 0, and those that the options list.
-func copyRaw(t *testing.T, dst, src storage.Bucket, limit int, opts ...storage.ListOption) {
+// copyRaw copies the objects that the options list, also those of layers, as a program does that knows nothing of
+// them.
+func copyRaw(t *testing.T, dst, src storage.Bucket, opts ...storage.ListOption) {
 	t.Helper()
 	ctx := driver.WithLayerMetadata(t.Context())
-	for e, err := range src.List(ctx, opts...) {
+	for entry, err := range src.List(ctx, opts...) {
 		require.NoError(t, err)
-		_, err = storage.Copy(ctx, dst, e.Key, src, e.Key)
+		_, err = storage.Copy(ctx, dst, entry.Key, src, entry.Key)
 		require.NoError(t, err)
-		limit--
-		if limit == 0 {
-			return
-		}
 	}
 }
 
@@ -64,9 +61,10 @@ func removeAll(t *testing.T, b storage.Bucket) {
 // waitForLaterTime waits until a file of a directory has a later time.
 func waitForLaterTime(t *testing.T) {
 	t.Helper()
+	const clockTick = 10 * time.Millisecond
 	start := time.Now()
-	require.Eventually(t, func() bool { return time.Since(start) > 10*time.Millisecond }, time.Second,
-		time.Millisecond)
+	isLater := func() bool { return time.Since(start) > clockTick }
+	require.Eventually(t, isLater, time.Second, time.Millisecond)
 }
 
 // newFilledMirror returns a mirror of 10 objects that RepairAll has made equal.
@@ -94,31 +92,31 @@ func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
 			{"the second store, copied to a new one, and interrupted",
 				func(t *testing.T, _, second driver.Driver, _ storage.Bucket) driver.Driver {
 					d := open(t)
-					copyRaw(t, engine.New(d), engine.New(second), 3)
+					copyRaw(t, engine.New(d), engine.New(second), storage.WithLimit(3))
 					return d
 				}},
 			{"the primary, copied to a new one, and interrupted",
 				func(t *testing.T, primary, _ driver.Driver, _ storage.Bucket) driver.Driver {
 					d := open(t)
-					copyRaw(t, engine.New(d), engine.New(primary), 4)
+					copyRaw(t, engine.New(d), engine.New(primary), storage.WithLimit(4))
 					return d
 				}},
 			{"an older backup of the primary, in a new store",
 				func(t *testing.T, _, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
 					d := open(t)
-					copyRaw(t, engine.New(d), snapshot, 0)
+					copyRaw(t, engine.New(d), snapshot)
 					return d
 				}},
 			{"the primary, restored from an older snapshot",
 				func(t *testing.T, primary, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
 					removeAll(t, engine.New(primary))
-					copyRaw(t, engine.New(primary), snapshot, 0)
+					copyRaw(t, engine.New(primary), snapshot)
 					return primary
 				}},
 			{"an interrupted restore of an older snapshot",
 				func(t *testing.T, primary, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
 					removeAll(t, engine.New(primary))
-					copyRaw(t, engine.New(primary), snapshot, 4)
+					copyRaw(t, engine.New(primary), snapshot, storage.WithLimit(4))
 					return primary
 				}},
 			{"the primary, which somebody emptied",
@@ -141,7 +139,7 @@ func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
 				second := open(t)
 				b := newFilledMirror(t, primary, second)
 				snapshot := memstore.New()
-				copyRaw(t, snapshot, engine.New(primary), 0)
+				copyRaw(t, snapshot, engine.New(primary))
 				for n := range 10 {
 					put(t, b, fmt.Sprint("today/", n), fmt.Sprint("today ", n))
 					if n%2 == 0 {
@@ -187,54 +185,61 @@ func TestRepairAllFollowsThePrimaryThatWasEqual(t *testing.T) {
 
 // A dry run of RepairAll returns the same report and names the same objects as the run after it.
 func TestRepairAllDryRun(t *testing.T) {
+	tests := []struct {
+		name    string
+		opts    []mirror.RepairOption
+		report  mirror.Report
+		actions map[string]mirror.Action
+	}{
+		{
+			name:   "by default",
+			report: mirror.Report{Repaired: 1, Undecided: 1},
+			actions: map[string]mirror.Action{
+				"more":  mirror.Copied,
+				"stray": mirror.Undecided,
+			},
+		},
+		{
+			name:   "then with WithPrimaryRight",
+			opts:   []mirror.RepairOption{mirror.WithPrimaryRight()},
+			report: mirror.Report{Repaired: 4, Recent: 1, Removed: 2},
+			actions: map[string]mirror.Action{
+				"old/1": mirror.Removed,
+				"old/2": mirror.Replaced,
+				"stray": mirror.Removed,
+			},
+		},
+	}
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		changePastTheLayer(t, engine.New(primary))
 		put(t, engine.New(primary), "more", "only in the primary")
 		put(t, engine.New(second), "stray", "only in the second store")
 		put(t, engine.New(primary), mirror.NotesPrefix+"a-note", `{"key":"old/3"}`)
+		repairAll := func(opts ...mirror.RepairOption) (mirror.Report, map[string]mirror.Action, error) {
+			actions := map[string]mirror.Action{}
+			record := mirror.WithDifferences(func(d mirror.Difference) {
+				actions[d.Key] = d.Action
+			})
+			report, err := mirror.RepairAll(t.Context(), b, append(opts, record)...)
+			return report, actions, err
+		}
 
-		for _, opts := range [][]mirror.RepairOption{nil, {mirror.WithPrimaryRight()}} {
-			contentsOfBoth := func() map[string]string {
-				all := contentsOf(t, engine.New(primary))
-				for key, text := range contentsOf(t, engine.New(second)) {
-					all["second "+key] = text
-				}
-				return all
-			}
-			repairAll := func(opts ...mirror.RepairOption) (mirror.Report, map[string]mirror.Action, error) {
-				actions := map[string]mirror.Action{}
-				record := mirror.WithDifferences(func(d mirror.Difference) {
-					actions[d.Key] = d.Action
-				})
-				report, err := mirror.RepairAll(t.Context(), b, append(opts, record)...)
-				return report, actions, err
-			}
-
+		for _, tt := range tests {
 			// The dry run changes nothing.
-			before := contentsOfBoth()
-			dryReport, dryActions, dryErr := repairAll(append(opts, mirror.WithDryRun())...)
-			require.Equal(t, before, contentsOfBoth())
+			primaryBefore := contentsOf(t, engine.New(primary))
+			secondBefore := contentsOf(t, engine.New(second))
+			dryOpts := append(slices.Clone(tt.opts), mirror.WithDryRun())
+			dryReport, dryActions, dryErr := repairAll(dryOpts...)
+			require.Equal(t, primaryBefore, contentsOf(t, engine.New(primary)), tt.name)
+			require.Equal(t, secondBefore, contentsOf(t, engine.New(second)), tt.name)
 
 			// The run has the same results.
-			report, actions, err := repairAll(opts...)
-			require.Equal(t, storage.CodeOf(dryErr), storage.CodeOf(err))
-			require.Equal(t, dryReport, report)
-			require.Equal(t, dryActions, actions)
-
-			if opts == nil {
-				require.Equal(t, mirror.Report{Repaired: 1, Undecided: 1}, report)
-				require.Equal(t, map[string]mirror.Action{
-					"more":  mirror.Copied,
-					"stray": mirror.Undecided,
-				}, actions)
-			} else {
-				require.Equal(t, mirror.Report{Repaired: 4, Recent: 1, Removed: 2}, report)
-				require.Equal(t, map[string]mirror.Action{
-					"old/1": mirror.Removed,
-					"old/2": mirror.Replaced,
-					"stray": mirror.Removed,
-				}, actions)
-			}
+			report, actions, err := repairAll(tt.opts...)
+			require.Equal(t, storage.CodeOf(dryErr), storage.CodeOf(err), tt.name)
+			require.Equal(t, dryReport, report, tt.name)
+			require.Equal(t, dryActions, actions, tt.name)
+			require.Equal(t, tt.report, report, tt.name)
+			require.Equal(t, tt.actions, actions, tt.name)
 		}
 		require.Equal(t, contentsOf(t, engine.New(primary)), contentsOf(t, engine.New(second)))
 	})
@@ -264,7 +269,7 @@ func TestRepairCopiedNote(t *testing.T) {
 		require.NoError(t, err)
 	}
 	duplicate := memstore.NewDriver(memstore.Config{})
-	copyRaw(t, engine.New(duplicate), engine.New(primary), 0)
+	copyRaw(t, engine.New(duplicate), engine.New(primary))
 	put(t, engine.New(duplicate), "b", "older")
 	put(t, engine.New(second), "a", "precious")
 	put(t, engine.New(second), "b", "newer")

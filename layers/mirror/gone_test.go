@@ -38,16 +38,17 @@ type killer struct {
 	calls  atomic.Int64
 }
 
-// call makes a call of a store, unless the command is dead.
+// call makes a call of a store. After the command was killed, it fails.
 func (k *killer) call(ctx context.Context, next func(context.Context) error) error {
-	n := k.calls.Add(1)
-	switch {
-	case n < k.from:
+	number := k.calls.Add(1)
+	if number < k.from {
 		return next(ctx)
-	case k.cancel != nil:
+	}
+	if k.cancel != nil {
 		k.cancel()
 		return next(ctx)
-	case n == k.from && k.taken:
+	}
+	if number == k.from && k.taken {
 		_ = next(ctx)
 	}
 	return errKilled

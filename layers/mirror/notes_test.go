@@ -39,7 +39,7 @@ func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 		put(t, down, "a", "of the snapshot")
 		require.NoError(t, down.Remove(t.Context(), "b"))
 		snapshot := memstore.New()
-		copyRaw(t, snapshot, engine.New(primary), 0)
+		copyRaw(t, snapshot, engine.New(primary))
 		_, err = mirror.Repair(t.Context(), b)
 		require.NoError(t, err)
 
@@ -56,7 +56,7 @@ func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 			require.NoError(t, engine.New(primary).Remove(t.Context(), key))
 		}
 		put(t, engine.New(primary), "a", "of the snapshot")
-		copyRaw(t, engine.New(primary), newNotesOnly(t, snapshot), 0)
+		copyRaw(t, engine.New(primary), newNotesOnly(t, snapshot))
 
 		report, err := mirror.RepairAll(t.Context(), b)
 		require.ErrorIs(t, err, storage.PreconditionFailed)
@@ -69,7 +69,7 @@ func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 func newNotesOnly(t *testing.T, src storage.Bucket) storage.Bucket {
 	t.Helper()
 	dst := memstore.New()
-	copyRaw(t, dst, src, 0, storage.WithPrefix(mirror.NotesPrefix))
+	copyRaw(t, dst, src, storage.WithPrefix(mirror.NotesPrefix))
 	return dst
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -115,78 +116,87 @@ func TestGetMissingInSecondStore(t *testing.T) {
 // If a read from the primary breaks off, it continues from the second store.
 func TestGetContinuesInSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const half = 5000
 		p := newPair(t, mirror.Config{})
-		text := strings.Repeat("0123456789", 1000)
+		text := strings.Repeat("x", half) + strings.Repeat("y", half)
 		put(t, p.mirror, "a", text)
-		p.inPrimary.Set(faults.Cut(faults.Get, 5000))
+		p.inPrimary.Set(faults.Cut(faults.Get, half))
 		reader, err := p.mirror.Download(t.Context(), "a")
 		require.NoError(t, err)
-		half := make([]byte, 5000)
-		_, err = io.ReadFull(reader, half)
+		firstHalf := make([]byte, half)
+		_, err = io.ReadFull(reader, firstHalf)
 		require.NoError(t, err)
 
 		p.inPrimary.Set(faults.Fail(faults.Any))
 		rest, err := io.ReadAll(reader)
 		require.NoError(t, err)
 		require.NoError(t, reader.Close())
-		require.Equal(t, text, string(half)+string(rest))
+		require.Equal(t, text, string(firstHalf)+string(rest))
 	})
 }
 
 // If each page of a listing comes from another store than the page before, the pages form one complete listing.
 func TestListContinuesInOtherStore(t *testing.T) {
-	listings := [][]storage.ListOption{
-		{},
-		{storage.WithDelimiter("/")},
-		{storage.WithPrefix("f/")},
-		{storage.WithDelimiter("-")},
+	tests := []struct {
+		name string
+		opts []storage.ListOption
+	}{
+		{name: "all keys"},
+		{name: "folders", opts: []storage.ListOption{storage.WithDelimiter("/")}},
+		{name: "a folder", opts: []storage.ListOption{storage.WithPrefix("f/")}},
+		{name: "a delimiter that keys of notes have", opts: []storage.ListOption{storage.WithDelimiter("-")}},
 	}
-	for _, opts := range listings {
-		synctest.Test(t, func(t *testing.T) {
-			p := newPair(t, mirror.Config{Probe: time.Nanosecond})
-			for n := range 30 {
-				put(t, p.mirror, fmt.Sprintf("f/%02d/x", n), "x")
-				put(t, p.mirror, fmt.Sprintf("g%02d", n), "x")
-			}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPair(t, mirror.Config{Probe: time.Nanosecond})
+				for n := range 30 {
+					put(t, p.mirror, fmt.Sprintf("f/%02d/x", n), "x")
+					put(t, p.mirror, fmt.Sprintf("g%02d", n), "x")
+				}
 
-			// Writes that the second store misses leave notes in the primary, which no page shows.
-			p.inSecond.Set(faults.Fail(faults.Writes))
-			for n := range 30 {
-				put(t, p.mirror, fmt.Sprintf("g%02d", n), "y")
-				time.Sleep(time.Second)
-			}
-			p.inSecond.Set()
-
-			// list calls beforePage before it reads each page.
-			list := func(b storage.Bucket, beforePage func(number int)) (keys []string) {
-				token := ""
-				for number := 0; ; number++ {
-					beforePage(number)
-					page, err := storage.ListPage(t.Context(), b, token,
-						append(opts, storage.WithPageSize(7))...)
-					require.NoError(t, err)
-					for _, e := range page.Entries {
-						keys = append(keys, fmt.Sprint(e.Key, e.IsPrefix))
-					}
+				// Writes that the second store misses leave notes in the primary, which no page shows.
+				p.inSecond.Set(faults.Fail(faults.Writes))
+				for n := range 30 {
+					put(t, p.mirror, fmt.Sprintf("g%02d", n), "y")
 					time.Sleep(time.Second)
-					token = page.Token
-					if token == "" {
-						return keys
+				}
+				p.inSecond.Set()
+
+				nothing := func(int) {}
+				failOddPages := func(number int) {
+					p.inPrimary.Set()
+					if number%2 == 1 {
+						p.inPrimary.Set(faults.Fail(faults.Any))
 					}
 				}
-			}
-			nothing := func(int) {}
-			failOddPages := func(number int) {
-				p.inPrimary.Set()
-				if number%2 == 1 {
-					p.inPrimary.Set(faults.Fail(faults.Any))
-				}
-			}
-
-			want := list(p.second, nothing)
-			require.Equal(t, want, list(p.mirror, nothing))
-			require.Equal(t, want, list(p.mirror, failOddPages))
+				want := listPages(t, p.second, tt.opts, nothing)
+				require.Equal(t, want, listPages(t, p.mirror, tt.opts, nothing))
+				require.Equal(t, want, listPages(t, p.mirror, tt.opts, failOddPages))
+			})
 		})
+	}
+}
+
+// listPages lists pages of seven entries. It calls beforePage before it reads each page.
+func listPages(
+	t *testing.T, b storage.Bucket, opts []storage.ListOption, beforePage func(number int),
+) (entries []string) {
+	t.Helper()
+	opts = append(slices.Clone(opts), storage.WithPageSize(7))
+	token := ""
+	for number := 0; ; number++ {
+		beforePage(number)
+		page, err := storage.ListPage(t.Context(), b, token, opts...)
+		require.NoError(t, err)
+		for _, entry := range page.Entries {
+			entries = append(entries, fmt.Sprint(entry.Key, entry.IsPrefix))
+		}
+		time.Sleep(time.Second)
+		token = page.Token
+		if token == "" {
+			return entries
+		}
 	}
 }
 
@@ -194,33 +204,31 @@ func TestListContinuesInOtherStore(t *testing.T) {
 // tries the store again.
 func TestCircuitOfSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPair(t, mirror.Config{Stall: 3 * time.Second, Probe: time.Minute})
+		const stall = 3 * time.Second
+		p := newPair(t, mirror.Config{Stall: stall, Probe: time.Minute})
 		p.inSecond.Set(faults.Stall(faults.Any))
-		var waits []time.Duration
-		for n := range 50 {
-			start := time.Now()
-			put(t, p.mirror, fmt.Sprint(n), "x")
-			waits = append(waits, time.Since(start))
-			if n == 24 {
-				time.Sleep(time.Minute)
+		requireWrites := func(prefix string, firstWait time.Duration) {
+			for n := range 25 {
+				want := time.Duration(0)
+				if n == 0 {
+					want = firstWait
+				}
+				start := time.Now()
+				put(t, p.mirror, fmt.Sprint(prefix, n), "x")
+				require.Equal(t, want, time.Since(start), n)
 			}
 		}
 
-		// Write 0 waits, and so does write 25: a minute has passed before it.
-		for n, wait := range waits {
-			want := time.Duration(0)
-			if n == 0 || n == 25 {
-				want = 3 * time.Second
-			}
-			require.Equal(t, want, wait, n)
-		}
+		requireWrites("first", stall)
+		time.Sleep(time.Minute)
+		requireWrites("later", stall)
 
 		// When the store is back, it gets the next write, and Repair copies the others.
 		p.inSecond.Set()
 		time.Sleep(time.Minute)
 		put(t, p.mirror, "a", "x")
 		require.Len(t, contentsOf(t, p.second), 1)
-		require.Len(t, p.repair(t, ""), 51)
+		require.Len(t, p.repair(t), 51)
 	})
 }
 
@@ -247,29 +255,37 @@ func TestCircuitOfStalledPrimary(t *testing.T) {
 
 // If three reads reach their deadlines before Config.Stall, later reads use the second store.
 func TestCircuitOpensByDeadlines(t *testing.T) {
-	const calls = 20
-	tests := map[string]struct {
-		timeout  time.Duration // of each call; 0: the caller cancels it after a second
-		failures int           // of the calls
-	}{
-		"a deadline before Config.Stall":             {timeout: time.Second, failures: 3},
-		"a deadline after it: the call fails over":   {timeout: time.Minute, failures: 0},
-		"no time to respond":                         {timeout: time.Millisecond, failures: calls},
-		"callers that give up, which is no deadline": {timeout: 0, failures: calls},
+	timeoutAfter := func(timeout time.Duration) func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, timeout)
+		}
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	cancelAfterSecond := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancel(ctx)
+		time.AfterFunc(time.Second, cancel)
+		return ctx, cancel
+	}
+	const reads = 20
+	tests := []struct {
+		name     string
+		limit    func(ctx context.Context) (context.Context, context.CancelFunc)
+		failures int // of the reads
+	}{
+		{name: "a deadline before Config.Stall", limit: timeoutAfter(time.Second), failures: 3},
+		{name: "a deadline after it: the read fails over", limit: timeoutAfter(time.Minute), failures: 0},
+		{name: "no time to respond", limit: timeoutAfter(time.Millisecond), failures: reads},
+		{name: "callers that give up, which is no deadline", limit: cancelAfterSecond, failures: reads},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPair(t, mirror.Config{Stall: 5 * time.Second, Probe: time.Minute})
 				put(t, p.mirror, "a", "text")
 				p.inPrimary.Set(faults.Stall(faults.Any))
+
 				failures := 0
-				for range calls {
-					ctx, cancel := context.WithTimeout(t.Context(), tt.timeout)
-					if tt.timeout == 0 {
-						ctx, cancel = context.WithCancel(t.Context())
-						time.AfterFunc(time.Second, cancel)
-					}
+				for range reads {
+					ctx, cancel := tt.limit(t.Context())
 					_, attrs, err := storage.ReadAll(ctx, p.mirror, "a")
 					cancel()
 					if err != nil {
@@ -353,11 +369,11 @@ func TestSyncWaitsForBothStores(t *testing.T) {
 				_, err := p.mirror.Upload(t.Context(), "a", strings.NewReader("xy"), opts...)
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 				require.Equal(t, map[string]string{"a": "xy"}, contentsOf(t, p.primary))
-				require.Len(t, p.repair(t, ""), 1)
+				require.Len(t, p.repair(t), 1)
 
 				_, err = p.mirror.Upload(t.Context(), "b", strings.NewReader("xy"), opts...)
 				require.NoError(t, err)
-				require.Len(t, p.requireEqual(t, ""), 2)
+				require.Len(t, p.requireEqual(t), 2)
 			})
 		})
 	}

@@ -50,46 +50,45 @@ func newPair(t *testing.T, c mirror.Config, opts ...storage.OpenOption) *pair {
 	return p
 }
 
-// requireEqual requires both stores to have the same objects with the same metadata and tags.
-func (p *pair) requireEqual(t *testing.T, text string) map[string]string {
+// requireEqual requires both stores to have the same objects with the same metadata and tags. It returns the objects.
+func (p *pair) requireEqual(t *testing.T, msg ...any) map[string]string {
 	t.Helper()
 	objects := contentsOf(t, p.primary)
-	require.Equal(t, objects, contentsOf(t, p.second), text)
+	require.Equal(t, objects, contentsOf(t, p.second), msg...)
 
 	for key := range objects {
-		attrs, err := p.primary.Attrs(t.Context(), key)
+		inPrimary, err := p.primary.Attrs(t.Context(), key)
 		require.NoError(t, err)
+		inSecond, err := p.second.Attrs(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, inPrimary.Properties, inSecond.Properties, "%v: %s", msg, key)
 
-		theirs, err := p.second.Attrs(t.Context(), key)
+		primaryTags, err := storage.Tags(t.Context(), p.primary, key)
 		require.NoError(t, err)
-		require.Equal(t, attrs.Properties, theirs.Properties, "%s: %s", text, key)
-
-		ourTags, err := storage.Tags(t.Context(), p.primary, key)
+		secondTags, err := storage.Tags(t.Context(), p.second, key)
 		require.NoError(t, err)
-		theirTags, err := storage.Tags(t.Context(), p.second, key)
-		require.NoError(t, err)
-		require.Equal(t, ourTags, theirTags, "%s: %s", text, key)
+		require.Equal(t, primaryTags, secondTags, "%v: %s", msg, key)
 	}
 	return objects
 }
 
 // repair ends all faults and calls Repair twice, the second time when all notes are old enough to end. It returns the
 // objects, which are then the same in both stores.
-func (p *pair) repair(t *testing.T, text string) map[string]string {
+func (p *pair) repair(t *testing.T, msg ...any) map[string]string {
 	t.Helper()
 	p.inPrimary.Set()
 	p.inSecond.Set()
 	_, err := mirror.Repair(t.Context(), p.mirror)
-	require.NoError(t, err, text)
-	objects := p.requireEqual(t, text)
+	require.NoError(t, err, msg...)
+	objects := p.requireEqual(t, msg...)
+
 	time.Sleep(2 * time.Hour)
 	_, err = mirror.Repair(t.Context(), p.mirror)
-	require.NoError(t, err, text)
-
+	require.NoError(t, err, msg...)
 	state, err := mirror.Status(t.Context(), p.mirror)
 	require.NoError(t, err)
-	require.Equal(t, mirror.State{}, state, text)
-	require.Equal(t, objects, p.requireEqual(t, text), text)
+	require.Equal(t, mirror.State{}, state, msg...)
+	require.Equal(t, objects, p.requireEqual(t, msg...), msg...)
 	return objects
 }
 
@@ -101,41 +100,49 @@ type write struct {
 	after  map[string]string // objects if the call succeeds
 }
 
-// writes returns all kinds of writes.
+// writes returns all kinds of writes of the object "a".
 func writes() []write {
-	upload := func(text string, opts ...storage.UploadOption) func(context.Context, storage.Bucket) error {
+	upload := func(opts ...storage.UploadOption) func(context.Context, storage.Bucket) error {
 		return func(ctx context.Context, b storage.Bucket) error {
-			_, err := b.Upload(ctx, "a", strings.NewReader(text), opts...)
+			_, err := b.Upload(ctx, "a", strings.NewReader("new content"), opts...)
 			return err
 		}
 	}
-	one := map[string]string{"a": "old"}
-	two := map[string]string{"a": "new content"}
+	oldObject := map[string]string{"a": "old"}
+	newObject := map[string]string{"a": "new content"}
 	return []write{
-		{name: "an upload", do: upload("new content"), after: two},
-		{name: "an upload that creates", do: upload("new content", storage.IfAbsent()), after: two},
+		{
+			name:  "an upload",
+			do:    upload(),
+			after: newObject,
+		},
+		{
+			name:  "an upload that creates",
+			do:    upload(storage.IfAbsent()),
+			after: newObject,
+		},
 		{
 			name:   "an upload that replaces",
-			do:     upload("new content", storage.WithMetadata(map[string]string{"is": "new"})),
-			before: one,
-			after:  two,
+			do:     upload(storage.WithMetadata(map[string]string{"is": "new"})),
+			before: oldObject,
+			after:  newObject,
 		},
 		{
 			name:   "an upload in parts",
-			do:     upload("new content", storage.WithPartSize(4), storage.WithConcurrency(1)),
-			before: one,
-			after:  two,
+			do:     upload(storage.WithPartSize(4), storage.WithConcurrency(1)),
+			before: oldObject,
+			after:  newObject,
 		},
 		{
 			name:   "an upload with tags",
-			do:     upload("new content", storage.WithTags(map[string]string{"is": "new"})),
-			before: one,
-			after:  two,
+			do:     upload(storage.WithTags(map[string]string{"is": "new"})),
+			before: oldObject,
+			after:  newObject,
 		},
 		{
 			name:   "a removal",
 			do:     func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
-			before: one,
+			before: oldObject,
 			after:  map[string]string{},
 		},
 		{
@@ -143,18 +150,18 @@ func writes() []write {
 			do: func(ctx context.Context, b storage.Bucket) error {
 				return storage.SetTags(ctx, b, "a", map[string]string{"is": "other"})
 			},
-			before: one,
-			after:  one,
+			before: oldObject,
+			after:  oldObject,
 		},
 		{
 			name: "an update",
 			do: func(ctx context.Context, b storage.Bucket) error {
-				_, err := storage.Update(ctx, b, "a",
-					func([]byte, *storage.Attrs) ([]byte, error) { return []byte("new content"), nil })
+				replace := func([]byte, *storage.Attrs) ([]byte, error) { return []byte("new content"), nil }
+				_, err := storage.Update(ctx, b, "a", replace)
 				return err
 			},
-			before: one,
-			after:  two,
+			before: oldObject,
+			after:  newObject,
 		},
 	}
 }
@@ -168,6 +175,7 @@ type dying struct {
 
 var errKilled = errors.New("killed")
 
+// layer counts the calls of a store, and fails those from the chosen one on.
 func (k *dying) layer(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		k.calls++
@@ -461,7 +469,7 @@ func TestWritersOfOneKeyLeaveStoresEqual(t *testing.T) {
 		_, err = mirror.Repair(t.Context(), p.mirror)
 		require.NoError(t, err)
 	}
-	p.requireEqual(t, "")
+	p.requireEqual(t)
 }
 
 // RepairAll makes the second store equal to the primary. It removes and replaces objects only if it knows that the
@@ -506,7 +514,7 @@ func TestRepairAll(t *testing.T) {
 		report, err = mirror.RepairAll(t.Context(), p.mirror, mirror.WithPrimaryRight())
 		require.NoError(t, err)
 		require.Equal(t, mirror.Report{Repaired: 4, Removed: 3}, report)
-		require.Len(t, p.requireEqual(t, ""), 41)
+		require.Len(t, p.requireEqual(t), 41)
 
 		report, err = mirror.RepairAll(t.Context(), p.mirror)
 		require.NoError(t, err)
@@ -521,19 +529,21 @@ func TestRepairAll(t *testing.T) {
 // If an empty store replaces a lost primary and gets some writes, RepairAll fails with PreconditionFailed instead
 // of removing the objects of the second store.
 func TestRepairAllRefusesOtherPrimary(t *testing.T) {
+	fillByWrites := func(t *testing.T, b storage.Bucket) {
+		for n := range 10 {
+			put(t, b, fmt.Sprint("k", n), "precious")
+		}
+	}
+	fillByRepairAll := func(t *testing.T, b storage.Bucket) {
+		_, err := mirror.RepairAll(t.Context(), b)
+		require.NoError(t, err)
+	}
 	tests := []struct {
 		name string
 		fill func(t *testing.T, b storage.Bucket) // fills the second store by the mirror
 	}{
-		{"a store that was filled by writes", func(t *testing.T, b storage.Bucket) {
-			for n := range 10 {
-				put(t, b, fmt.Sprint("k", n), "precious")
-			}
-		}},
-		{"a store that was filled by RepairAll", func(t *testing.T, b storage.Bucket) {
-			_, err := mirror.RepairAll(t.Context(), b)
-			require.NoError(t, err)
-		}},
+		{name: "a store that was filled by writes", fill: fillByWrites},
+		{name: "a store that was filled by RepairAll", fill: fillByRepairAll},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -592,7 +602,7 @@ func TestRepairKeepsRecentNote(t *testing.T) {
 			report, err := mirror.Repair(t.Context(), p.mirror)
 			require.NoError(t, err)
 			require.Equal(t, r.want, report)
-			p.requireEqual(t, "")
+			p.requireEqual(t)
 		}
 	})
 }
@@ -608,13 +618,13 @@ func TestRepairKeepsNoteOfSignedUpload(t *testing.T) {
 		_, err = mirror.Repair(t.Context(), p.mirror)
 		require.NoError(t, err)
 
-		require.Len(t, p.requireEqual(t, ""), 1)
+		require.Len(t, p.requireEqual(t), 1)
 		state, err := mirror.Status(t.Context(), p.mirror)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, state.Notes)
 
 		time.Sleep(2 * time.Hour)
-		require.Len(t, p.repair(t, ""), 1)
+		require.Len(t, p.repair(t), 1)
 	})
 }
 
@@ -630,9 +640,9 @@ func TestRepairRepeatsSignedRemoval(t *testing.T) {
 		_, err = mirror.Repair(t.Context(), p.mirror)
 		require.NoError(t, err)
 
-		require.Empty(t, p.requireEqual(t, ""))
+		require.Empty(t, p.requireEqual(t))
 		time.Sleep(2 * time.Hour)
-		require.Empty(t, p.repair(t, ""))
+		require.Empty(t, p.repair(t))
 	})
 }
 

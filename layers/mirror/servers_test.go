@@ -30,6 +30,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
+// azuriteConfig returns the account of the server Azurite, without a container.
 func azuriteConfig(t *testing.T) azure.Config {
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 	t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
@@ -39,44 +40,54 @@ func azuriteConfig(t *testing.T) azure.Config {
 
 // newDrivers returns functions that make drivers with empty buckets.
 func newDrivers(t *testing.T) (ofMinIO, ofAzurite func(t *testing.T) driver.Driver) {
-	first := minio.Config(t)
-	azurite := azuriteConfig(t)
-	first.HTTPClient, azurite.HTTPClient = testserver.Client(), testserver.Client()
-	minioService, err := s3.NewService(t.Context(), first)
+	minioAccount := minio.Config(t)
+	minioAccount.HTTPClient = testserver.Client()
+	minioService, err := s3.NewService(t.Context(), minioAccount)
 	require.NoError(t, err)
-	azuriteService, err := azure.NewService(t.Context(), azurite)
+	ofMinIO = func(t *testing.T) driver.Driver {
+		c := minioAccount
+		c.Bucket = freshbucket.Create(t, minioService)
+		d, err := s3.NewDriver(t.Context(), c)
+		require.NoError(t, err)
+		return d
+	}
+
+	azuriteAccount := azuriteConfig(t)
+	azuriteAccount.HTTPClient = testserver.Client()
+	azuriteService, err := azure.NewService(t.Context(), azuriteAccount)
 	require.NoError(t, err)
-	return func(t *testing.T) driver.Driver {
-			c := first
-			c.Bucket = freshbucket.Create(t, minioService)
-			d, err := s3.NewDriver(t.Context(), c)
-			require.NoError(t, err)
-			return d
-		}, func(t *testing.T) driver.Driver {
-			c := azurite
-			c.Bucket = freshbucket.Create(t, azuriteService)
-			d, err := azure.NewDriver(t.Context(), c)
-			require.NoError(t, err)
-			return d
-		}
+	ofAzurite = func(t *testing.T) driver.Driver {
+		c := azuriteAccount
+		c.Bucket = freshbucket.Create(t, azuriteService)
+		d, err := azure.NewDriver(t.Context(), c)
+		require.NoError(t, err)
+		return d
+	}
+	return ofMinIO, ofAzurite
 }
 
+// The conformance suite passes for a mirror whose primary is MinIO and whose second store is Azurite.
 func TestFurtherConformanceOfMinIOBesideAzurite(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	ofMinIO, ofAzurite := newDrivers(t)
-	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		return newLayer(t, engine.New(ofAzurite(t)), mirror.Config{})(ofMinIO(t))
-	}, skips(minio.Skipped)...)
+	newMirrorDriver := func(t *testing.T) driver.Driver {
+		second := engine.New(ofAzurite(t))
+		return newLayer(t, second, mirror.Config{})(ofMinIO(t))
+	}
+	storagetest.RunDriver(t, newMirrorDriver, skips(minio.Skipped)...)
 }
 
+// The conformance suite passes for a mirror whose primary is Azurite and whose second store is MinIO.
 func TestFurtherConformanceOfAzuriteBesideMinIO(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	ofMinIO, ofAzurite := newDrivers(t)
-	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		return newLayer(t, engine.New(ofMinIO(t)), mirror.Config{})(ofAzurite(t))
-	})
+	newMirrorDriver := func(t *testing.T) driver.Driver {
+		second := engine.New(ofMinIO(t))
+		return newLayer(t, second, mirror.Config{})(ofAzurite(t))
+	}
+	storagetest.RunDriver(t, newMirrorDriver)
 }
 
 // A deafProxy passes all requests on, and while it is deaf no response.
@@ -85,6 +96,7 @@ type deafProxy struct {
 	all  sync.WaitGroup
 }
 
+// listen accepts connections at a new address, and passes them to the target.
 func (p *deafProxy) listen(t *testing.T, target string) (address string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -106,6 +118,7 @@ func (p *deafProxy) listen(t *testing.T, target string) (address string) {
 	return listener.Addr().String()
 }
 
+// pass copies the bytes of a client to the target. It copies the bytes of the target back, unless the proxy is deaf.
 func (p *deafProxy) pass(client net.Conn, target string) {
 	defer client.Close()
 	server, err := net.Dial("tcp", target)
@@ -116,16 +129,16 @@ func (p *deafProxy) pass(client net.Conn, target string) {
 		_, _ = io.Copy(server, client)
 		_ = server.Close()
 	})
-	buffer := make([]byte, 32<<10)
+	buf := make([]byte, 32<<10)
 	for {
-		n, err := server.Read(buffer)
+		n, err := server.Read(buf)
 		if err != nil {
 			return
 		}
 		if p.deaf.Load() {
 			continue
 		}
-		if _, err := client.Write(buffer[:n]); err != nil {
+		if _, err := client.Write(buf[:n]); err != nil {
 			return
 		}
 	}
