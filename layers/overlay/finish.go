@@ -85,7 +85,7 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 
 	ctx = driver.WithoutFailover(ctx)
 	f := finisher{stores: s, config: c}
-	limit := cmp.Or(c.Concurrency, 16)
+	limit := cmp.Or(c.Concurrency, defaultConcurrency)
 	err = f.run(ctx, limit)
 	f.report.Left += int64(len(f.later))
 	if err := errors.Join(append(f.failures, err)...); err != nil {
@@ -197,8 +197,15 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	}
 }
 
-// mostLater is the largest number of keys that Finish remembers in order to try them again.
-const mostLater = 10_000
+const (
+	defaultConcurrency = 16
+	// maxLater is the largest number of keys that Finish remembers in order to try them again.
+	maxLater = 10_000
+	// maxRetries is how often Finish tries a key again after a temporary error.
+	maxRetries = 4
+	// maxExplained is the number of failures whose errors Finish joins.
+	maxExplained = 10
+)
 
 // A finisher has the state of one call of [Finish].
 type finisher struct {
@@ -219,14 +226,8 @@ func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 	markerStays := false
 	if errors.Is(err, storage.ObjectNotFound) {
 		// The object was removed meanwhile, and perhaps its marker.
-		err = nil
-		if l.inNew {
-			var p place
-			p, err = f.stores.lookup(ctx, l.key)
-			markerStays = p.marker != ""
-		}
+		markerStays, err = f.hasMarker(ctx, l)
 	}
-
 	if err != nil && ctx.Err() != nil {
 		return err
 	}
@@ -242,6 +243,7 @@ func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 		return nil
 	}
 	if attrs == nil {
+		// There was nothing to copy.
 		return nil
 	}
 	f.report.Copied++
@@ -250,11 +252,26 @@ func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 	return nil
 }
 
+// hasMarker reports whether the new store has a marker of the key now.
+func (f *finisher) hasMarker(ctx context.Context, l leftover) (bool, error) {
+	if !l.inNew {
+		return false, nil
+	}
+	p, err := f.stores.lookup(ctx, l.key)
+	if err != nil {
+		return false, err
+	}
+	return p.marker != "", nil
+}
+
 // addFailure records that a key has failed with err: the key is tried later, ignored or counted. The
 // caller holds f.mu.
 func (f *finisher) addFailure(l leftover, err error) {
-	mayPass := errors.Is(err, errAgain) || storage.IsTemporary(err) && f.round < 4
-	if mayPass && len(f.later) < mostLater {
+	retry := errors.Is(err, errAgain)
+	if storage.IsTemporary(err) && f.round < maxRetries {
+		retry = true
+	}
+	if retry && len(f.later) < maxLater {
 		f.later = append(f.later, l)
 		return
 	}
@@ -263,7 +280,7 @@ func (f *finisher) addFailure(l leftover, err error) {
 		return
 	}
 	f.report.Left++
-	if len(f.failures) < 10 {
+	if len(f.failures) < maxExplained {
 		f.failures = append(f.failures, err)
 	}
 	f.announce()

@@ -169,18 +169,27 @@ func (m *merger) run() {
 		}
 
 		// Take the smaller key, or an equal key from both pages.
-		if oldEntry == nil || newEntry != nil && newEntry.Key < oldEntry.Key {
+		if isBefore(newEntry, oldEntry) {
 			m.addEntry(newEntry, nil)
 			continue
 		}
 		if !m.knowsRemoved(oldEntry.Key) {
 			return
 		}
-		if newEntry != nil && oldEntry.Key < newEntry.Key {
-			newEntry = nil
+		if isBefore(oldEntry, newEntry) {
+			m.addEntry(nil, oldEntry)
+			continue
 		}
 		m.addEntry(newEntry, oldEntry)
 	}
+}
+
+// isBefore reports whether the entry a precedes b. A nil entry is after all others.
+func isBefore(a, b *storage.ListEntry) bool {
+	if a == nil {
+		return false
+	}
+	return b == nil || a.Key < b.Key
 }
 
 // firstEntry returns the first entry of a page, or nil if the page has none.
@@ -202,7 +211,8 @@ func (m *merger) knowsRemoved(key string) bool {
 }
 
 // addEntry adds the entry of a key to the page. If only one store has the key, the other argument is
-// nil.
+// nil. The new store may have a marker in place of an object. The marker copying says that the old
+// store still has the object, and the marker removed says that the object was removed.
 func (m *merger) addEntry(newEntry, oldEntry *storage.ListEntry) {
 	var visible *storage.ListEntry // the entry that the listing shows; nil if the key is removed
 	if oldEntry != nil {
@@ -217,7 +227,7 @@ func (m *merger) addEntry(newEntry, oldEntry *storage.ListEntry) {
 		m.at.After = newEntry.Key
 		switch m.markers[newEntry.Key] {
 		case copying:
-			// The old store still has the object.
+			// The entry of the old store is visible.
 		case removed:
 			visible = nil
 		default:

@@ -146,6 +146,7 @@ type stores struct {
 	pair    string             // text that identifies both stores, the same in every process
 }
 
+// Describe returns the features that both stores have, without those that would bypass a marker or the old store.
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.stores.old.Describe(storage.LeadingSlashes)
 	desc.Features &^= storage.SignedIfAbsent // such a condition would only hold in one of the stores

@@ -73,11 +73,14 @@ func (s *stores) isRemoved(ctx context.Context, key string) (bool, error) {
 	}
 	name, _ := nameOf(key)
 	_, err := s.driver.Head(ctx, &driver.GetRequest{Key: name, Length: -1, Auxiliary: true})
-	// If the store cannot have a key with this name, it has no such tombstone.
-	if err != nil && isLacking(err) {
+	if err == nil {
+		return true, nil
+	}
+	if isLacking(err) {
+		// There is no tombstone, or the store cannot have a key with this name.
 		return false, nil
 	}
-	return err == nil, err
+	return false, err
 }
 
 // oldAttrs returns the attributes of an object in the old store, or nil. If the old store is a mirror,
@@ -86,6 +89,7 @@ func (s *stores) oldAttrs(ctx context.Context, key string) (*storage.Attrs, erro
 	return s.attrsIn(ctx, s.old.Bucket, key)
 }
 
+// attrsIn is oldAttrs for another bucket of the old store. It returns nil for an object that a tombstone hides.
 func (s *stores) attrsIn(ctx context.Context, old storage.Bucket, key string) (*storage.Attrs, error) {
 	ctx = driver.WithoutFailover(ctx)
 	attrs, err := old.Attrs(ctx, key)
@@ -95,13 +99,15 @@ func (s *stores) attrsIn(ctx context.Context, old storage.Bucket, key string) (*
 	if err != nil {
 		return nil, err
 	}
-	if isGone, err := s.isRemoved(ctx, key); isGone || err != nil {
+	isHidden, err := s.isRemoved(ctx, key)
+	if err != nil || isHidden {
 		return nil, err
 	}
 	return attrs, nil
 }
 
-// oldEntries returns the entries of the old store that have no tombstone.
+// oldEntries returns the entries of the old store that have no tombstone. It reads the listing of the old store beside
+// that of the tombstones, because both are in the same order.
 func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
 	all := otherstore.Without(s.old.Bucket.List(ctx, storage.WithPrefix(prefix)), s.isTombstone)
 	if !s.config.KeepOld {
@@ -113,6 +119,8 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 		hiding, hidingErr, hasMore := next() // a tombstone
 		for e, err := range all {
 			name, ordered := nameOf(e.Key)
+
+			// Skip the tombstones of earlier keys, which the old store does not have any more.
 			for ordered && hasMore && hidingErr == nil && hiding.Key < name {
 				hiding, hidingErr, hasMore = next()
 			}
@@ -138,10 +146,11 @@ func (s *stores) tombstones(ctx context.Context, remove bool) (left int64, err e
 	if !s.config.KeepOld {
 		return 0, nil
 	}
+	var listErr error
 	keys := func(yield func(string) bool) {
-		for e, failure := range s.new.List(ctx, storage.WithPrefix(TombstonesPrefix)) {
-			err = failure
-			if failure != nil {
+		for e, err := range s.new.List(ctx, storage.WithPrefix(TombstonesPrefix)) {
+			if err != nil {
+				listErr = err
 				return
 			}
 			left++
@@ -150,13 +159,15 @@ func (s *stores) tombstones(ctx context.Context, remove bool) (left int64, err e
 			}
 		}
 	}
+
 	if remove {
-		n, failure := storage.RemoveAll(ctx, s.new, keys)
-		return left - int64(n), errors.Join(failure, err)
+		count, removeErr := storage.RemoveAll(ctx, s.new, keys)
+		return left - int64(count), errors.Join(removeErr, listErr)
 	}
 	for range keys {
+		// keys counts them.
 	}
-	return left, err
+	return left, listErr
 }
 
 // newPage returns a page of the new store without tombstones.

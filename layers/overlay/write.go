@@ -1,7 +1,6 @@
 package overlay
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -344,21 +343,27 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	if p.hasObject() {
 		return nil, nil
 	}
-	if p.marker == removed && s.isForeign(p) {
-		return nil, storage.ObjectNotFound
-	}
 	if p.marker == removed {
-		return nil, cmp.Or[error](s.endRemoval(ctx, key, p), storage.ObjectNotFound)
+		if s.isForeign(p) {
+			// A marker of other stores says nothing about the old store.
+			return nil, storage.ObjectNotFound
+		}
+		if err := s.endRemoval(ctx, key, p); err != nil {
+			return nil, err
+		}
+		return nil, storage.ObjectNotFound
 	}
 
 	attrs, err := s.oldAttrs(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	if attrs == nil && p.attrs != nil {
-		return nil, cmp.Or[error](s.endMarker(ctx, key, p), storage.ObjectNotFound)
-	}
 	if attrs == nil {
+		if p.attrs != nil {
+			if err := s.endMarker(ctx, key, p); err != nil {
+				return nil, err
+			}
+		}
 		return nil, storage.ObjectNotFound
 	}
 	if p.marker == copying && !takeOver {
