@@ -3,8 +3,9 @@ package overlay_test
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,36 +119,36 @@ func TestReadNeedsNoCopy(t *testing.T) {
 // error is OutcomeUnknown.
 func TestRemoveFails(t *testing.T) {
 	tests := []struct {
-		err     error
-		there   bool // readers still see the object
-		unknown bool // the outcome of the removal
-		stays   bool // the marker, because the new store does not remove it
+		name        string
+		err         error // of the removal from the old store
+		visible     bool  // readers still see the object
+		unknown     bool  // the outcome of the removal
+		markerStays bool  // the new store refuses to remove the marker
 	}{
-		{err: storage.PermissionDenied, there: true},
-		{err: storage.Locked, there: true},
-		{err: storage.Internal, unknown: true},
-		{err: storage.Unauthenticated, unknown: true, stays: true},
+		{name: "a refusal", err: storage.PermissionDenied, visible: true},
+		{name: "a lock", err: storage.Locked, visible: true},
+		{name: "a failure", err: storage.Internal, unknown: true},
+		{name: "a refusal by both stores", err: storage.Unauthenticated, unknown: true, markerStays: true},
 	}
 	for _, tt := range tests {
-		t.Run(tt.err.Error(), func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			inOld := faults.New()
 			inNew := faults.New()
-			if tt.stays {
+			if tt.markerStays {
 				inNew.Set(faults.Fail(faults.Delete).WithError(tt.err))
 			}
 			old := memstore.New(driver.WithLayer(inOld.Layer()))
 			put(t, old, "a", "text")
-			b := memstore.New(driver.WithLayer(inNew.Layer()),
-				driver.WithLayer(newLayer(t, old, overlay.Config{})))
+			layer := newLayer(t, old, overlay.Config{})
+			b := memstore.New(driver.WithLayer(inNew.Layer()), driver.WithLayer(layer))
 
 			inOld.Set(faults.Fail(faults.Delete).WithError(tt.err))
 			err := b.Remove(t.Context(), "a")
 			require.ErrorIs(t, err, tt.err)
 			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown))
-
 			exists, err := b.Exists(t.Context(), "a")
 			require.NoError(t, err)
-			require.Equal(t, tt.there, exists)
+			require.Equal(t, tt.visible, exists)
 
 			// When the stores work again, Finish leaves the object as readers have seen it.
 			inOld.Set()
@@ -156,7 +157,7 @@ func TestRemoveFails(t *testing.T) {
 			require.NoError(t, err)
 			exists, err = b.Exists(t.Context(), "a")
 			require.NoError(t, err)
-			require.Equal(t, tt.there, exists)
+			require.Equal(t, tt.visible, exists)
 		})
 	}
 }
@@ -222,54 +223,60 @@ func TestFinishContinuesAfterFailures(t *testing.T) {
 
 // If two processes run Finish at the same time, only one of them copies a large object.
 func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
+	const (
+		size           = 100_000
+		bytesPerSecond = 1000
+	)
 	synctest.Test(t, func(t *testing.T) {
 		oldDriver := memstore.NewDriver(memstore.Config{})
-		d := memstore.NewDriver(memstore.Config{})
-		put(t, engine.New(oldDriver), "a", strings.Repeat("x", 100_000))
-		injector := faults.New(faults.SlowBody(1000)) // it takes 100 seconds
-		slow := engine.New(oldDriver, driver.WithLayer(injector.Layer()))
-		bytesCopied := make(chan int64, 2)
+		newDriver := memstore.NewDriver(memstore.Config{})
+		put(t, engine.New(oldDriver), "a", strings.Repeat("x", size))
+		slowBody := faults.New(faults.SlowBody(bytesPerSecond))
+		old := engine.New(oldDriver, driver.WithLayer(slowBody.Layer()))
+
+		var copied atomic.Int64
+		var jobs sync.WaitGroup
 		for range 2 {
-			go func() {
-				b := engine.New(d, driver.WithLayer(newLayer(t, slow, overlay.Config{})))
+			b := engine.New(newDriver, driver.WithLayer(newLayer(t, old, overlay.Config{})))
+			jobs.Go(func() {
 				report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 				if err != nil {
 					t.Error(err)
 				}
-				bytesCopied <- report.Copied
-			}()
+				copied.Add(report.Copied)
+			})
 		}
+		jobs.Wait()
+		require.EqualValues(t, 1, copied.Load())
 
-		require.EqualValues(t, 1, <-bytesCopied+<-bytesCopied)
-		r, err := engine.New(d).Download(t.Context(), "a")
+		data, _, err := storage.ReadAll(t.Context(), engine.New(newDriver), "a")
 		require.NoError(t, err)
-		n, err := io.Copy(io.Discard, r)
-		require.NoError(t, err)
-		require.NoError(t, r.Close())
-		require.EqualValues(t, 100_000, n)
+		require.Len(t, data, size)
 	})
 }
 
 // The new store is a mirror whose second store has an old marker. If the primary fails, reads neither report a
 // missing object nor return that of the old store.
 func TestMarkerOfMirrorsSecondStore(t *testing.T) {
+	interruptRemoval := func(t *testing.T, b storage.Bucket, _, inOld *faults.Injector) {
+		inOld.Set(faults.Fail(faults.Delete))
+		require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.OutcomeUnknown)
+		inOld.Set()
+	}
+	interruptCopy := func(t *testing.T, b storage.Bucket, inPrimary, _ *faults.Injector) {
+		attrs, err := b.Attrs(t.Context(), "a")
+		require.NoError(t, err)
+		inPrimary.Set(faults.Fail(faults.Put).ForKey("a").Nth(2).WithError(storage.PermissionDenied))
+		_, err = b.Upload(t.Context(), "a", strings.NewReader("refused"), storage.IfRevision(attrs.Revision))
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		inPrimary.Set()
+	}
 	tests := []struct {
-		name  string
-		leave func(t *testing.T, b storage.Bucket, inPrimary, inOld *faults.Injector)
+		name        string
+		leaveMarker func(t *testing.T, b storage.Bucket, inPrimary, inOld *faults.Injector)
 	}{
-		{"of a removal", func(t *testing.T, b storage.Bucket, _, inOld *faults.Injector) {
-			inOld.Set(faults.Fail(faults.Delete))
-			require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.OutcomeUnknown)
-			inOld.Set()
-		}},
-		{"of a copy", func(t *testing.T, b storage.Bucket, inPrimary, _ *faults.Injector) {
-			attrs, err := b.Attrs(t.Context(), "a")
-			require.NoError(t, err)
-			inPrimary.Set(faults.Fail(faults.Put).ForKey("a").Nth(2).WithError(storage.PermissionDenied))
-			_, err = b.Upload(t.Context(), "a", strings.NewReader("refused"),
-				storage.IfRevision(attrs.Revision))
-			require.ErrorIs(t, err, storage.PermissionDenied)
-		}},
+		{name: "of a removal", leaveMarker: interruptRemoval},
+		{name: "of a copy", leaveMarker: interruptCopy},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -280,15 +287,14 @@ func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 				inOld := faults.New()
 				old := memstore.New(driver.WithLayer(inOld.Layer()), noRetry)
 				put(t, old, "a", "old")
-				mirrored, err := mirror.New(memstore.New(driver.WithLayer(inSecond.Layer()), noRetry),
-					mirror.Config{})
+				second := memstore.New(driver.WithLayer(inSecond.Layer()), noRetry)
+				mirrored, err := mirror.New(second, mirror.Config{})
 				require.NoError(t, err)
 				b := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored),
 					driver.WithLayer(newLayer(t, old, overlay.Config{})), noRetry)
 
 				// Both stores of the mirror get a marker. Only the primary gets the new object.
-				tt.leave(t, b, inPrimary, inOld)
-				inPrimary.Set()
+				tt.leaveMarker(t, b, inPrimary, inOld)
 				inSecond.Set(faults.Fail(faults.Any))
 				put(t, b, "a", "new")
 				inSecond.Set()

@@ -172,6 +172,7 @@ type dying struct {
 
 var errKilled = errors.New("killed")
 
+// layer counts the calls of a store, and fails those from the chosen one on.
 func (k *dying) layer(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		k.calls++
@@ -188,20 +189,21 @@ func (k *dying) layer(d driver.Driver) driver.Driver {
 // If ctx is canceled during Finish, Finish returns the cause and counts no waiting object as Left. A later Finish
 // completes the new store.
 func TestFinishInterrupted(t *testing.T) {
+	const objects = 100
 	old := memstore.New()
-	for n := range 100 {
+	for n := range objects {
 		put(t, old, fmt.Sprint(n), "old")
 	}
-	b := engine.New(memstore.NewDriver(memstore.Config{}),
-		driver.WithLayer(newLayer(t, old, overlay.Config{})))
+	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
 	ctx, cancel := context.WithCancelCause(t.Context())
-
-	report, err := overlay.Finish(ctx, b, overlay.FinishConfig{Progress: func(overlay.Report) {
+	cancelAfterFirst := func(overlay.Report) {
 		cancel(errors.New("interrupted"))
-	}})
+	}
+
+	report, err := overlay.Finish(ctx, b, overlay.FinishConfig{Progress: cancelAfterFirst})
 	require.EqualError(t, err, "interrupted")
 	require.Zero(t, report.Left, "an object that waits for the next call has not failed")
-	require.Less(t, report.Copied, int64(100))
+	require.Less(t, report.Copied, int64(objects))
 
 	report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 	require.NoError(t, err)

@@ -21,14 +21,19 @@ import (
 // Whatever the page size, a listing is the same as that of one store with all objects.
 func TestListBothStores(t *testing.T) {
 	names := []string{"a", "a/", "a/b", "a/b/c", "a-b", "a0", "b/c", "b/d", "c/", "c/é", "ü", "z/z/z", "z/z"}
+	listings := [][]storage.ListOption{
+		{},
+		{storage.WithDelimiter("/")},
+		{storage.WithPrefix("a")},
+		{storage.WithPrefix("a/"), storage.WithDelimiter("/")},
+		{storage.WithDelimiter("b")},
+	}
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		one := memstore.New()
+		model := memstore.New() // a single store, which gets all objects
 		old := memstore.New()
 		d := memstore.NewDriver(memstore.Config{})
-		b := memstore.New(driver.WithLayer(func(driver.Driver) driver.Driver {
-			return newLayer(t, old, overlay.Config{})(d)
-		}))
+		b := engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{})))
 		for range 60 {
 			key := names[random.IntN(len(names))] + fmt.Sprint(random.IntN(4))
 			if random.IntN(2) == 0 {
@@ -36,18 +41,13 @@ func TestListBothStores(t *testing.T) {
 			} else {
 				put(t, b, key, "new")
 			}
-			put(t, one, key, "any")
+			put(t, model, key, "any")
 		}
 
-		for _, opts := range [][]storage.ListOption{
-			{}, {storage.WithDelimiter("/")}, {storage.WithPrefix("a")}, {
-				storage.WithPrefix("a/"), storage.WithDelimiter("/"),
-			},
-			{storage.WithDelimiter("b")},
-		} {
+		for _, opts := range listings {
 			opts = append(opts, storage.WithPageSize(1+random.IntN(5)))
 			for _, start := range []string{"", "a/b1", "b/"} {
-				require.Equal(t, listKeys(t, one, start, opts), listKeys(t, b, start, opts),
+				require.Equal(t, listKeys(t, model, start, opts), listKeys(t, b, start, opts),
 					"seed %d, %v after %q", seed, opts, start)
 			}
 		}

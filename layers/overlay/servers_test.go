@@ -177,22 +177,24 @@ func TestFurtherConformanceOverServers(t *testing.T) {
 // write counts in an object, fails to create it, and removes another one.
 func write(t *testing.T, b storage.Bucket, n int) error {
 	key := fmt.Sprintf("count/%02d", n)
-	_, err := storage.Update(t.Context(), b, key, func(was []byte, _ *storage.Attrs) ([]byte, error) {
-		number, err := strconv.Atoi(string(was))
+	addOne := func(old []byte, _ *storage.Attrs) ([]byte, error) {
+		number, err := strconv.Atoi(string(old))
 		return []byte(strconv.Itoa(number + 1)), err
-	})
-	if err != nil {
+	}
+	if _, err := storage.Update(t.Context(), b, key, addOne); err != nil {
 		return err
 	}
-	_, err = b.Upload(t.Context(), key, strings.NewReader("x"), storage.IfAbsent())
+	_, err := b.Upload(t.Context(), key, strings.NewReader("x"), storage.IfAbsent())
 	if !errors.Is(err, storage.PreconditionFailed) {
 		return fmt.Errorf("creating %s: %w", key, err)
 	}
+
 	removedKey := fmt.Sprintf("removed/%02d", n)
 	if err := b.Remove(t.Context(), removedKey); err != nil {
 		return err
 	}
-	if exists, err := b.Exists(t.Context(), removedKey); exists || err != nil {
+	exists, err := b.Exists(t.Context(), removedKey)
+	if err != nil || exists {
 		return fmt.Errorf("%s is there %v: %w", removedKey, exists, err)
 	}
 	return nil
