@@ -386,12 +386,16 @@ func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reservedP
 	if !e.IsPrefix || !strings.HasPrefix(reservedPrefix, e.Key) {
 		return strings.HasPrefix(e.Key, reservedPrefix), nil
 	}
-	// Look at the first key, and at the first key after the hidden ones, which may be many.
+
+	// The hidden keys below e may be many. Another key is either the first one below e, or the first one after them.
 	for _, start := range [...]string{"", endKey} {
 		below := b.List(ctx, storage.WithPrefix(e.Key), storage.WithStartAfter(start), storage.WithLimit(1))
 		for first, err := range below {
-			if err != nil || !strings.HasPrefix(first.Key, reservedPrefix) {
+			if err != nil {
 				return false, err
+			}
+			if !strings.HasPrefix(first.Key, reservedPrefix) {
+				return false, nil
 			}
 		}
 	}
