@@ -107,27 +107,20 @@ func (d *objectDriver) Native() any { return nil }
 // rights returns what the credentials for a key permit, or an error.
 func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, error) {
 	vended, err := d.ask(ctx, key)
-	if err != nil && ctx.Err() != nil {
-		return storage.Rights{}, ctx.Err()
-	}
 	if err != nil {
-		if _, coded := errors.AsType[*storage.Error](err); coded {
-			return storage.Rights{}, err
-		}
-		return storage.Rights{}, &storage.Error{Code: storage.Unauthenticated, Err: err}
+		return storage.Rights{}, askError(ctx, err)
 	}
-
 	if vended == nil {
 		return storage.Rights{}, &storage.Error{
 			Code: storage.Unauthenticated,
 			Err:  errors.New("there are no credentials for the key"),
 		}
 	}
+
 	keys, err := d.origin.VerifyingKeys(ctx)
 	if err != nil {
 		return storage.Rights{}, err
 	}
-
 	grant, status := signedurl.VerifyVended(keys, d.next.Describe().Bucket, vended.Token, d.origin.Now())
 	if status == signedurl.Expired {
 		return storage.Rights{}, &storage.Error{
@@ -136,7 +129,6 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 			Hint: "ask for new credentials",
 		}
 	}
-
 	if status != signedurl.Valid {
 		return storage.Rights{}, &storage.Error{
 			Code: storage.Unauthenticated,
@@ -144,11 +136,22 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 			Hint: "check that they are unchanged, and that the program and its client open the same bucket",
 		}
 	}
-
 	if !strings.HasPrefix(key, grant.Prefix) {
 		return storage.Rights{}, errDenied
 	}
 	return grant.Rights, nil
+}
+
+// askError returns the error of a request for which the function ask has failed with err. An error without a code
+// becomes Unauthenticated.
+func askError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if _, hasCode := errors.AsType[*storage.Error](err); hasCode {
+		return err
+	}
+	return &storage.Error{Code: storage.Unauthenticated, Err: err}
 }
 
 // readRights returns the rights of the credentials for the object. If the credentials do not permit
@@ -173,6 +176,7 @@ func hideMissing(rights storage.Rights, err error) error {
 	return err
 }
 
+// Get reads an object if the credentials permit reading it.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	rights, err := d.readRights(ctx, r)
 	if err != nil {
@@ -182,6 +186,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, body, hideMissing(rights, err)
 }
 
+// Head returns the attributes of an object if the credentials permit reading it.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	rights, err := d.readRights(ctx, r)
 	if err != nil {
@@ -191,6 +196,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, hideMissing(rights, err)
 }
 
+// List returns a page if the credentials permit listing the prefix.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	rights, err := d.rights(ctx, r.Prefix)
 	if err != nil {
@@ -202,6 +208,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return d.next.List(ctx, r)
 }
 
+// Delete removes an object if the credentials permit removing it. They never permit removing a version.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	rights, err := d.rights(ctx, r.Key)
 	if err != nil {
@@ -238,6 +245,7 @@ func (d *objectDriver) checkWrite(ctx context.Context, key string, c *storage.Co
 	return nil
 }
 
+// Put stores an object if the credentials permit writing it.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if err := d.checkWrite(ctx, r.Key, &r.Controls); err != nil {
 		return nil, err
@@ -245,6 +253,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return d.next.Put(ctx, r)
 }
 
+// BeginParts begins an upload in parts if the credentials permit writing the object.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	if err := d.checkWrite(ctx, r.Key, &r.Controls); err != nil {
 		return "", err
@@ -252,6 +261,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return d.next.BeginParts(ctx, r)
 }
 
+// PutPart stores a part if the credentials permit writing the object.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	if err := d.checkWrite(ctx, r.Key, nil); err != nil {
 		return driver.Part{}, err
@@ -259,6 +269,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return d.next.PutPart(ctx, r)
 }
 
+// CompleteParts makes the object of its parts if the credentials permit writing it.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if err := d.checkWrite(ctx, r.Put.Key, &r.Put.Controls); err != nil {
 		return nil, err
@@ -266,6 +277,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return d.next.CompleteParts(ctx, r)
 }
 
+// AbortParts aborts an upload in parts if the credentials permit writing the object.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	if err := d.checkWrite(ctx, key, nil); err != nil {
 		return err
@@ -273,6 +285,7 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 	return d.next.AbortParts(ctx, key, upload)
 }
 
+// ListParts lists the parts of an upload if the credentials permit writing the object.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	if err := d.checkWrite(ctx, r.Key, nil); err != nil {
 		return nil, err
