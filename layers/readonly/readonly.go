@@ -65,6 +65,7 @@ func (d *objectDriver) Describe() driver.Description {
 	return desc
 }
 
+// Sign signs only requests that read.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, d.refusal
@@ -72,6 +73,7 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 	return d.Driver.Sign(ctx, r)
 }
 
+// Vend returns only credentials that neither write nor remove.
 func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storage.VendedCredentials, error) {
 	if r.Rights.Write || r.Rights.Remove {
 		return nil, d.refusal
