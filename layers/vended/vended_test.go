@@ -66,51 +66,70 @@ func TestCredentialsAreOfOneBucket(t *testing.T) {
 	account := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	service := engine.NewService(account)
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
-	for _, name := range []string{"one", "two"} {
+	for _, name := range []string{"own", "other"} {
 		_, err := service.CreateBucket(t.Context(), name)
 		require.NoError(t, err)
 	}
-	one, err := service.Bucket("one")
+	own, err := service.Bucket("own")
 	require.NoError(t, err)
-	v, err := storage.Vend(t.Context(), one, "", storage.Rights{Read: true, List: true}, time.Hour)
+	rights := storage.Rights{Read: true, List: true}
+	credentials, err := storage.Vend(t.Context(), own, "", rights, time.Hour)
 	require.NoError(t, err)
-	issue := func(context.Context, string) (*storage.VendedCredentials, error) { return v, nil }
+	issue := func(context.Context, string) (*storage.VendedCredentials, error) { return credentials, nil }
 
-	for name, want := range map[string]storage.Code{"one": "", "two": storage.Unauthenticated} {
-		d, err := account.Driver(name)
-		require.NoError(t, err)
-		client := engine.New(d, driver.WithLayer(vended.New(issue)))
-		_, err = storage.ListPage(t.Context(), client, "")
-		require.Equal(t, want, storage.CodeOf(err), "%s: %v", name, err)
+	tests := []struct {
+		bucket string
+		want   storage.Code
+	}{
+		{bucket: "own", want: ""},
+		{bucket: "other", want: storage.Unauthenticated},
+	}
+	for _, tt := range tests {
+		t.Run(tt.bucket, func(t *testing.T) {
+			d, err := account.Driver(tt.bucket)
+			require.NoError(t, err)
+			client := engine.New(d, driver.WithLayer(vended.New(issue)))
+			_, err = storage.ListPage(t.Context(), client, "")
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+		})
 	}
 }
 
 // If the function that vends credentials is nil, fails or returns no token, the call fails.
 func TestCredentialsFunctionFails(t *testing.T) {
+	returns := func(vended *storage.VendedCredentials, err error) ask {
+		return func(context.Context, string) (*storage.VendedCredentials, error) { return vended, err }
+	}
 	tests := []struct {
 		name string
 		ask  ask
 		want storage.Code
 	}{
-		{name: "no function", ask: nil, want: storage.InvalidArgument},
-		{name: "an error", ask: func(context.Context, string) (*storage.VendedCredentials, error) {
-			return nil, errors.New("the catalog is gone")
-		}, want: storage.Unauthenticated},
-		{name: "an error with a code", ask: func(
-			context.Context, string,
-		) (*storage.VendedCredentials, error) {
-			return nil, &storage.Error{Code: storage.PermissionDenied}
-		}, want: storage.PermissionDenied},
 		{
-			name: "nothing",
-			ask: func(context.Context, string) (*storage.VendedCredentials, error) {
-				return nil, nil
-			},
+			name: "no function",
+			ask:  nil,
+			want: storage.InvalidArgument,
+		},
+		{
+			name: "an error",
+			ask:  returns(nil, errors.New("the catalog is gone")),
 			want: storage.Unauthenticated,
 		},
-		{name: "no token", ask: func(context.Context, string) (*storage.VendedCredentials, error) {
-			return &storage.VendedCredentials{}, nil
-		}, want: storage.Unauthenticated},
+		{
+			name: "an error with a code",
+			ask:  returns(nil, &storage.Error{Code: storage.PermissionDenied}),
+			want: storage.PermissionDenied,
+		},
+		{
+			name: "nothing",
+			ask:  returns(nil, nil),
+			want: storage.Unauthenticated,
+		},
+		{
+			name: "no token",
+			ask:  returns(&storage.VendedCredentials{}, nil),
+			want: storage.Unauthenticated,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -137,6 +156,7 @@ func TestCredentialsOfStoreWithOwn(t *testing.T) {
 // An originless driver is like that of a provider.
 type originless struct{ driver.Driver }
 
+// Describe hides that the store can vend credentials.
 func (o originless) Describe() driver.Description {
 	desc := o.Driver.Describe()
 	desc.Origin = nil
