@@ -86,7 +86,8 @@ func (c *Config) checkForms() error {
 	return nil
 }
 
-// checkLocation checks the address, the features and the layers of one location.
+// checkLocation checks the address, the features and the layers of one location. It skips a layer of this library that
+// the program does not import, because another program may import the layer and open the location.
 func (c *Config) checkLocation(name string) error {
 	l := &found{location: c.Locations[name], name: name}
 	if _, err := l.location.inEffect(); err != nil {
@@ -97,8 +98,6 @@ func (c *Config) checkLocation(name string) error {
 	}
 	l.location.Layers = slices.DeleteFunc(slices.Clone(l.location.Layers), func(layer Layer) bool {
 		registered, isOurs := driver.KnowsLayer(layer.Name)
-		// Skip a layer of this library that the program does not import. Another program may
-		// import the layer and open the location.
 		return isOurs && !registered
 	})
 	_, err := c.configure(l, false)
@@ -160,23 +159,24 @@ func featureOf(name string) (feature storage.Features, known bool) {
 // If line is 0, the place is the line at which the location begins. If the error has no hint, it gets
 // the given one.
 func (c *Config) locate(name string, line int, err error, hint string) error {
-	e := &storage.Error{Code: storage.InvalidArgument}
+	located := &storage.Error{Code: storage.InvalidArgument}
+	cause := err
 	if inner, ok := errors.AsType[*storage.Error](err); ok {
-		clone := *inner
-		e = &clone
-		err = inner.Err
-		if err == nil {
-			err = errors.New(string(inner.Code))
+		*located = *inner
+		located.Op = ""
+		located.Key = ""
+		cause = inner.Err
+		if cause == nil {
+			cause = errors.New(string(inner.Code))
 		}
-		e.Op = ""
-		e.Key = ""
 	}
-	e.Err = err
+	located.Err = cause
 	if name != "" {
-		e.Err = fmt.Errorf("%slocation %s: %w", c.place(cmp.Or(line, c.Locations[name].line)), name, err)
+		line = cmp.Or(line, c.Locations[name].line)
+		located.Err = fmt.Errorf("%slocation %s: %w", c.place(line), name, cause)
 	}
-	e.Hint = cmp.Or(e.Hint, hint)
-	return e
+	located.Hint = cmp.Or(located.Hint, hint)
+	return located
 }
 
 // overlaps reports whether two directories are the same, or one contains the other.

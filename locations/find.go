@@ -23,7 +23,7 @@ func (c *Config) find(name string) (*found, error) {
 		return nil, invalid("there must be the name of a location, or an address", addressHint)
 	}
 
-	l, isConfigured := c.own(name)
+	l, isConfigured := c.configuredLocation(name)
 	variable := Variable(name)
 	if address, isSet := c.lookup(variable); isSet {
 		if err := l.replaceAddress(address); err != nil {
@@ -69,10 +69,10 @@ const maxShownNames = 20
 // maxName is the largest length of a location's name, in bytes.
 const maxName = 256
 
-// own returns the configured location with this name. If there is none, it returns a configured
+// configuredLocation returns the configured location with this name. If there is none, it returns a configured
 // location that has the same environment variable. For example, the names a-b and A_B have the same
 // environment variable.
-func (c *Config) own(name string) (l *found, known bool) {
+func (c *Config) configuredLocation(name string) (l *found, known bool) {
 	if location, exact := c.Locations[name]; exact {
 		return &found{name: name, location: location}, true
 	}

@@ -169,7 +169,7 @@ func (c *Config) checkSecondStore(l *found, layer *driver.ConfiguredLayer, other
 	if Variable(layer.Other) == Variable(l.name) {
 		return invalid("the second store must be another location", "")
 	}
-	if _, ok := c.own(layer.Other); !ok {
+	if _, ok := c.configuredLocation(layer.Other); !ok {
 		// The error does not quote the name. Somebody may have written a secret in place of the
 		// name.
 		if _, set := c.lookup(Variable(layer.Other)); !set {

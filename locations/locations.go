@@ -143,7 +143,7 @@ func (c *Config) Names() []string { return slices.Sorted(maps.Keys(c.Locations))
 // name, Find returns a location with the same environment variable ([Variable]). For example, the
 // names a-b and A_B have the same variable. Find ignores addresses in the environment.
 func (c *Config) Find(name string) (l Location, known bool) {
-	f, known := c.own(name)
+	f, known := c.configuredLocation(name)
 	return f.location, known
 }
 
@@ -217,6 +217,7 @@ type closingService struct {
 
 func (s closingService) Close() error { return errors.Join(s.Service.Close(), s.layers.Close()) }
 
+// openBucket opens the bucket at an address, by the function of the configuration if there is one.
 func (c *Config) openBucket(ctx context.Context, address string, opts ...storage.OpenOption) (storage.Bucket, error) {
 	if c.OpenBucket != nil {
 		return c.OpenBucket(ctx, address, opts...)
@@ -224,6 +225,7 @@ func (c *Config) openBucket(ctx context.Context, address string, opts ...storage
 	return storage.Open(ctx, address, opts...)
 }
 
+// lookup returns the value of an environment variable, by the function of the configuration if there is one.
 func (c *Config) lookup(variable string) (value string, set bool) {
 	if c.Lookup != nil {
 		return c.Lookup(variable)
