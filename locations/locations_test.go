@@ -33,6 +33,7 @@ func environment(variables map[string]string) func(string) (string, bool) {
 	}
 }
 
+// parse parses a configuration that sees no variables of the environment.
 func parse(t *testing.T, text string) *locations.Config {
 	t.Helper()
 	c, err := locations.Parse("config.yaml", []byte(text))
@@ -41,12 +42,14 @@ func parse(t *testing.T, text string) *locations.Config {
 	return c
 }
 
+// put stores an object.
 func put(t *testing.T, b storage.Bucket, key, text string) {
 	t.Helper()
 	_, err := b.Upload(t.Context(), key, strings.NewReader(text))
 	require.NoError(t, err)
 }
 
+// get returns the content of an object.
 func get(t *testing.T, b storage.Bucket, key string) string {
 	t.Helper()
 	text, _, err := storage.ReadAll(t.Context(), b, key)
@@ -54,6 +57,7 @@ func get(t *testing.T, b storage.Bucket, key string) string {
 	return string(text)
 }
 
+// open opens a location for the time of the test.
 func open(t *testing.T, c *locations.Config, name string, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b, err := c.Open(t.Context(), name, opts...)
@@ -62,29 +66,41 @@ func open(t *testing.T, c *locations.Config, name string, opts ...storage.OpenOp
 	return b
 }
 
-// newDirectories returns the addresses of new directories.
-func newDirectories(t *testing.T, n int) (addresses []any) {
-	t.Helper()
-	for range n {
-		addresses = append(addresses, "file://"+filepath.ToSlash(t.TempDir()))
-	}
-	return addresses
-}
-
 // Open finds a location by its name, in YAML or JSON, and in another spelling.
 func TestOpenByName(t *testing.T) {
-	tests := []struct{ name, text, location string }{
-		{"an address", "locations:\n  photos: %s\n", "photos"},
-		{"fields", "locations:\n  photos:\n    address: %s\n    part_size: 8388608\n", "photos"},
-		{"another spelling of the name", "locations:\n  my-photos: %s\n", "MY_PHOTOS"},
-		{"JSON", `{"locations": {"photos": {"address": "%s"}}}`, "photos"},
+	tests := []struct {
+		name     string
+		config   string // %s stands for an address
+		location string
+	}{
+		{
+			name:     "an address",
+			config:   "locations:\n  photos: %s\n",
+			location: "photos",
+		},
+		{
+			name:     "fields",
+			config:   "locations:\n  photos:\n    address: %s\n    part_size: 8388608\n",
+			location: "photos",
+		},
+		{
+			name:     "another spelling of the name",
+			config:   "locations:\n  my-photos: %s\n",
+			location: "MY_PHOTOS",
+		},
+		{
+			name:     "JSON",
+			config:   `{"locations": {"photos": {"address": "%s"}}}`,
+			location: "photos",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			address := newDirectories(t, 1)
-			b := open(t, parse(t, fmt.Sprintf(tt.text, address...)), tt.location)
-			put(t, b, "a", "text")
-			bucket, err := storage.Open(t.Context(), address[0].(string))
+			address := newDirectory(t)
+			c := parse(t, fmt.Sprintf(tt.config, address))
+			put(t, open(t, c, tt.location), "a", "text")
+
+			bucket, err := storage.Open(t.Context(), address)
 			require.NoError(t, err)
 			require.Equal(t, "text", get(t, bucket, "a"))
 			require.NoError(t, storage.Close(bucket))
@@ -94,34 +110,36 @@ func TestOpenByName(t *testing.T) {
 
 // If a location has a prefix, Open returns a bucket of the keys below it.
 func TestOpenFolder(t *testing.T) {
-	tests := []struct{ name, location string }{
-		{"in the address", "address: %s#a\n"},
-		{"by a parameter of the address", "address: %s?prefix=a/\n"},
-		{"by a field", "address: %s\n    prefix: a/\n"},
-		{"by both", "address: %s#b\n    prefix: a/\n"},
+	tests := []struct {
+		name   string
+		folder string // fields of a location; %s stands for the address of a directory
+		want   string // key in the directory
+	}{
+		{name: "in the address", folder: "address: %s#a\n", want: "a/k"},
+		{name: "by a parameter of the address", folder: "address: %s?prefix=a/\n", want: "a/k"},
+		{name: "by a field", folder: "address: %s\n    prefix: a/\n", want: "a/k"},
+		{name: "by both", folder: "address: %s#b\n    prefix: a/\n", want: "a/b/k"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			address := newDirectories(t, 1)
-			text := fmt.Sprintf("locations:\n  whole: %s\n  folder:\n    "+tt.location, address[0], address[0])
-			c := parse(t, text)
+			address := newDirectory(t)
+			folder := fmt.Sprintf(tt.folder, address)
+			c := parse(t, "locations:\n  whole: "+address+"\n  folder:\n    "+folder)
+
 			put(t, open(t, c, "folder"), "k", "text")
-			key := "a/k"
-			if tt.name == "by both" {
-				key = "a/b/k"
-			}
-			require.Equal(t, "text", get(t, open(t, c, "whole"), key))
+			require.Equal(t, "text", get(t, open(t, c, "whole"), tt.want))
 		})
 	}
 }
 
 // If an environment variable names a location, its address replaces that of the file. The layers of the file stay.
 func TestOpenEnvironmentComesFirst(t *testing.T) {
-	addresses := newDirectories(t, 2)
-	c := parse(t, fmt.Sprintf("locations:\n  photos:\n    address: %s\n    layers: [{readonly: {}}]\n", addresses[0]))
+	fileAddress := newDirectory(t)
+	variableAddress := newDirectory(t)
+	c := parse(t, "locations:\n  photos:\n    address: "+fileAddress+"\n    layers: [{readonly: {}}]\n")
 	c.Lookup = environment(map[string]string{
-		"OMNIBUCKET_PHOTOS":    addresses[1].(string),
-		"OMNIBUCKET_ONLY_HERE": addresses[1].(string),
+		"OMNIBUCKET_PHOTOS":    variableAddress,
+		"OMNIBUCKET_ONLY_HERE": variableAddress,
 	})
 	put(t, open(t, c, "only-here"), "a", "text")
 
@@ -131,25 +149,26 @@ func TestOpenEnvironmentComesFirst(t *testing.T) {
 
 	address, err := c.Address("photos")
 	require.NoError(t, err)
-	require.Equal(t, addresses[1], address)
+	require.Equal(t, variableAddress, address)
 }
 
+// Open opens the layers of a location. The first layer is the one nearest to the store.
 func TestOpenLayers(t *testing.T) {
-	dir := t.TempDir()
-	addresses := append(newDirectories(t, 2), dir)
-	c := parse(t, fmt.Sprintf(`
+	newAddress := newDirectory(t)
+	oldAddress := newDirectory(t)
+	c := parse(t, `
 locations:
-  new: %[1]s
-  old: %[2]s
+  new: `+newAddress+`
+  old: `+oldAddress+`
   second: mem://TestOpenLayers
   photos:
-    address: %[1]s
+    address: `+newAddress+`
     layers:
       - overlay: {old: old}
       - mirror: second
-      - diskcache: {dir: %[3]s, max: 1M}
+      - diskcache: {dir: `+t.TempDir()+`, max: 1M}
       - limit: {reads: 10000}
-`, addresses...))
+`)
 	require.NoError(t, c.Check())
 	put(t, open(t, c, "old"), "a", "of the old store")
 	b, err := c.Open(t.Context(), "photos")
@@ -163,15 +182,20 @@ locations:
 	require.ErrorIs(t, b.Remove(t.Context(), "b"), storage.InvalidArgument, "the bucket is closed")
 }
 
+// newDirectory returns the address of a new directory.
+func newDirectory(t *testing.T) string {
+	t.Helper()
+	return "file://" + filepath.ToSlash(t.TempDir())
+}
+
 // A program without a configuration file makes a Config of its own values.
 func TestConfigOfValues(t *testing.T) {
-	addresses := newDirectories(t, 2)
 	c := &locations.Config{
 		Lookup: environment(nil),
 		Locations: map[string]locations.Location{
-			"old": {Address: addresses[0].(string)},
+			"old": {Address: newDirectory(t)},
 			"photos": {
-				Address:    addresses[1].(string),
+				Address:    newDirectory(t),
 				Parameters: map[string]string{"prefix": "a/"},
 				Require:    []string{"ConditionalCreate"},
 				Layers: []locations.Layer{
