@@ -96,19 +96,25 @@ var layersOfTwoStores = map[string]func(other storage.Bucket) (driver.Layer, err
 func TestLayersOfTwoStoresNeedOrder(t *testing.T) {
 	ordered := memstore.Config{}
 	unordered := memstore.Config{AnyOrder: true}
-	tests := map[string]struct{ own, other memstore.Config }{
-		"its own store":   {unordered, ordered},
-		"the other store": {ordered, unordered},
-		"neither":         {ordered, ordered},
+	tests := []struct {
+		name    string
+		own     memstore.Config
+		other   memstore.Config
+		refused bool
+	}{
+		{name: "its own store has no order", own: unordered, other: ordered, refused: true},
+		{name: "the other store has no order", own: ordered, other: unordered, refused: true},
+		{name: "both stores have an order", own: ordered, other: ordered, refused: false},
 	}
-	for name, tt := range tests {
-		for layer, newLayer := range layersOfTwoStores {
-			t.Run(layer+", "+name, func(t *testing.T) {
+	for _, tt := range tests {
+		for layerName, newLayer := range layersOfTwoStores {
+			t.Run(layerName+", "+tt.name, func(t *testing.T) {
 				layer, err := newLayer(engine.New(memstore.NewDriver(tt.other)))
 				require.NoError(t, err)
 				b := engine.New(memstore.NewDriver(tt.own), driver.WithLayer(layer))
+
 				_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
-				if name == "neither" {
+				if !tt.refused {
 					require.NoError(t, err)
 					return
 				}
@@ -136,16 +142,18 @@ func TestLayersOfTwoStoresSortFolderOrder(t *testing.T) {
 			layer, err := newLayer(engine.New(folderOrdered{memstore.NewDriver(memstore.Config{})}))
 			require.NoError(t, err)
 			b := engine.New(folderOrdered{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(layer))
-			var keys []string
-			for _, key := range []string{"a-b", "a/c", "b"} {
+			sorted := []string{"a-b", "a/c", "b"} // a store by folders lists "a/c" before "a-b"
+			for _, key := range sorted {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("text"))
 				require.NoError(t, err)
 			}
+
+			var keys []string
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 				keys = append(keys, entry.Key)
 			}
-			require.Equal(t, []string{"a-b", "a/c", "b"}, keys)
+			require.Equal(t, sorted, keys)
 		})
 	}
 }

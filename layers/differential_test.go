@@ -14,57 +14,67 @@ import (
 	"github.com/omnibucket/storage/storagetest/differential"
 )
 
+// Random calls have the same results through a layer as on a store in memory.
 func TestRandomCallsAsInMemory(t *testing.T) {
-	newOverlay := func(c overlay.Config) func(t *testing.T, old storage.Bucket) storage.Bucket {
-		return func(t *testing.T, old storage.Bucket) storage.Bucket {
-			layer, err := overlay.New(old, c)
-			require.NoError(t, err)
-			return memstore.New(driver.WithLayer(layer))
-		}
-	}
 	openPlain := func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		return memstore.New(opts...)
 	}
 
-	t.Run("overlay over a store with objects", func(t *testing.T) {
-		differential.Run(t, differential.Config{Change: newOverlay(overlay.Config{})}, openPlain)
-	})
+	// The bucket becomes the old store of an overlay in the middle of the calls.
+	overlays := []struct {
+		name   string
+		config overlay.Config
+	}{
+		{name: "overlay over a store with objects", config: overlay.Config{}},
+		{name: "overlay that keeps the objects of the old store", config: overlay.Config{KeepOld: true}},
+		{name: "overlay that copies what is read", config: overlay.Config{CopyOnRead: true}},
+	}
+	for _, tt := range overlays {
+		t.Run(tt.name, func(t *testing.T) {
+			newOverlay := func(t *testing.T, old storage.Bucket) storage.Bucket {
+				layer, err := overlay.New(old, tt.config)
+				require.NoError(t, err)
+				return memstore.New(driver.WithLayer(layer))
+			}
+			differential.Run(t, differential.Config{Change: newOverlay}, openPlain)
+		})
+	}
 
-	t.Run("overlay that keeps the objects of the old store", func(t *testing.T) {
-		differential.Run(t, differential.Config{Change: newOverlay(overlay.Config{KeepOld: true})}, openPlain)
-	})
-
-	t.Run("overlay that copies what is read", func(t *testing.T) {
-		differential.Run(t, differential.Config{Change: newOverlay(overlay.Config{CopyOnRead: true})},
-			openPlain)
-	})
-
-	versions := storage.WithVersioning(true) // which the store keeps
-	for name, layer := range map[string]func(t *testing.T) (driver.Layer, error){
-		"overlay": func(*testing.T) (driver.Layer, error) {
-			return overlay.New(memstore.New(), overlay.Config{})
+	layers := []struct {
+		name string
+		open func(t *testing.T) (driver.Layer, error)
+	}{
+		{
+			name: "overlay",
+			open: func(*testing.T) (driver.Layer, error) { return overlay.New(memstore.New(), overlay.Config{}) },
 		},
-		"mirror": func(*testing.T) (driver.Layer, error) {
-			return mirror.New(memstore.New(), mirror.Config{})
+		{
+			name: "mirror",
+			open: func(*testing.T) (driver.Layer, error) { return mirror.New(memstore.New(), mirror.Config{}) },
 		},
-		"diskcache": func(t *testing.T) (driver.Layer, error) {
-			return newCache(t, diskcache.Config{BlockBytes: 7777, Unpinned: true}), nil
+		{
+			name: "diskcache",
+			open: func(t *testing.T) (driver.Layer, error) {
+				return newCache(t, diskcache.Config{BlockBytes: 7777, Unpinned: true}), nil
+			},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			differential.Run(t, differential.Config{},
-				func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-					l, err := layer(t)
-					require.NoError(t, err)
-					return memstore.New(append(opts, driver.WithLayer(l), versions)...)
-				})
+	}
+	for _, tt := range layers {
+		t.Run(tt.name, func(t *testing.T) {
+			open := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+				layer, err := tt.open(t)
+				require.NoError(t, err)
+				opts = append(opts, driver.WithLayer(layer), storage.WithVersioning(true))
+				return memstore.New(opts...)
+			}
+			differential.Run(t, differential.Config{}, open)
 		})
 	}
 
 	t.Run("Prefixed", func(t *testing.T) {
-		differential.Run(t, differential.Config{Versions: true},
-			func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
-				return storage.Prefixed(memstore.New(opts...), "p/")
-			})
+		open := func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
+			return storage.Prefixed(memstore.New(opts...), "p/")
+		}
+		differential.Run(t, differential.Config{Versions: true}, open)
 	})
 }

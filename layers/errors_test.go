@@ -89,15 +89,29 @@ func TestErrorOfTwoStoresNamesCall(t *testing.T) {
 // A mirror above a mirror and an overlay above an overlay are refused. The outer layer would take the inner one's
 // markers and notes for its own.
 func TestLayersOfTwoStoresRefuseOwnKind(t *testing.T) {
-	for name, layer := range map[string]func() (driver.Layer, error){
-		"overlay": func() (driver.Layer, error) { return overlay.New(memstore.New(), overlay.Config{}) },
-		"mirror":  func() (driver.Layer, error) { return mirror.New(memstore.New(), mirror.Config{}) },
-	} {
-		inner, err := layer()
-		require.NoError(t, err)
-		outer, err := layer()
-		require.NoError(t, err)
-		_, err = memstore.New(driver.WithLayer(inner), driver.WithLayer(outer)).Exists(t.Context(), "a")
-		require.ErrorIs(t, err, storage.InvalidArgument, name)
+	tests := []struct {
+		name     string
+		newLayer func() (driver.Layer, error)
+	}{
+		{
+			name:     "overlay",
+			newLayer: func() (driver.Layer, error) { return overlay.New(memstore.New(), overlay.Config{}) },
+		},
+		{
+			name:     "mirror",
+			newLayer: func() (driver.Layer, error) { return mirror.New(memstore.New(), mirror.Config{}) },
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			inner, err := tt.newLayer()
+			require.NoError(t, err)
+			outer, err := tt.newLayer()
+			require.NoError(t, err)
+			b := memstore.New(driver.WithLayer(inner), driver.WithLayer(outer))
+
+			_, err = b.Exists(t.Context(), "a")
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
 }

@@ -22,47 +22,78 @@ func TestLayersOfTwoStoresList(t *testing.T) {
 	require.NoError(t, err)
 	o, err := overlay.New(memstore.New(), overlay.Config{})
 	require.NoError(t, err)
-
-	for name, layers := range map[string][]driver.Layer{
-		"mirror":          {m},
-		"overlay":         {o},
-		"mirror, overlay": {m, o},
-		"overlay, mirror": {o, m},
-		"limit overlay":   {newLimit(t, limit.Config{Requests: limit.Requests{Reads: 1e9}}), o},
-		"overlay cache":   {o, newCache(t, diskcache.Config{Unpinned: true})},
-	} {
-		t.Run(name, func(t *testing.T) {
+	limits := newLimit(t, limit.Config{Requests: limit.Requests{Reads: 1e9}})
+	cache := newCache(t, diskcache.Config{Unpinned: true})
+	tests := []struct {
+		name   string
+		layers []driver.Layer
+	}{
+		{name: "mirror", layers: []driver.Layer{m}},
+		{name: "overlay", layers: []driver.Layer{o}},
+		{name: "mirror, overlay", layers: []driver.Layer{m, o}},
+		{name: "overlay, mirror", layers: []driver.Layer{o, m}},
+		{name: "limit overlay", layers: []driver.Layer{limits, o}},
+		{name: "overlay cache", layers: []driver.Layer{o, cache}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var opts []storage.OpenOption
-			for _, l := range layers {
-				opts = append(opts, driver.WithLayer(l))
+			for _, layer := range tt.layers {
+				opts = append(opts, driver.WithLayer(layer))
 			}
 			b := memstore.New(opts...)
-			for _, k := range []string{"a", "a-b", "a/b", "a/b/c", "a/d", "a0", "ab", "b/c"} {
-				_, err := b.Upload(t.Context(), k, strings.NewReader(k))
+			for _, key := range []string{"a", "a-b", "a/b", "a/b/c", "a/d", "a0", "ab", "b/c"} {
+				_, err := b.Upload(t.Context(), key, strings.NewReader(key))
 				require.NoError(t, err)
 			}
-			for _, prefix := range []string{"", "a", "a/", "a/b", "b", "z"} {
-				for _, delimiter := range []string{"", "/", "-", "b"} {
-					for _, startAfter := range []string{"", "a", "a-b", "a/", "a/a", "a/b", "a0", "0", "z"} {
-						for _, size := range []int{1, 3, 1000} {
-							opts := []storage.ListOption{storage.WithPageSize(size)}
-							if prefix != "" {
-								opts = append(opts, storage.WithPrefix(prefix))
-							}
-							if delimiter != "" {
-								opts = append(opts, storage.WithDelimiter(delimiter))
-							}
-							if startAfter != "" {
-								opts = append(opts, storage.WithStartAfter(startAfter))
-							}
-							for _, err := range b.List(t.Context(), opts...) {
-								require.NoError(t, err,
-									"prefix %q, delimiter %q, after %q, pages of %d", prefix, delimiter, startAfter, size)
-							}
-						}
-					}
+
+			for _, listing := range listings() {
+				for _, err := range b.List(t.Context(), listing.options()...) {
+					require.NoError(t, err, "%+v", listing)
 				}
 			}
 		})
 	}
+}
+
+// A listing has the options of one call of List.
+type listing struct {
+	prefix     string
+	delimiter  string
+	startAfter string
+	pageSize   int
+}
+
+// listings returns all combinations of some values.
+func listings() (all []listing) {
+	for _, prefix := range []string{"", "a", "a/", "a/b", "b", "z"} {
+		for _, delimiter := range []string{"", "/", "-", "b"} {
+			for _, startAfter := range []string{"", "a", "a-b", "a/", "a/a", "a/b", "a0", "0", "z"} {
+				for _, pageSize := range []int{1, 3, 1000} {
+					all = append(all, listing{
+						prefix:     prefix,
+						delimiter:  delimiter,
+						startAfter: startAfter,
+						pageSize:   pageSize,
+					})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// options returns the options of the listing.
+func (l listing) options() []storage.ListOption {
+	opts := []storage.ListOption{storage.WithPageSize(l.pageSize)}
+	if l.prefix != "" {
+		opts = append(opts, storage.WithPrefix(l.prefix))
+	}
+	if l.delimiter != "" {
+		opts = append(opts, storage.WithDelimiter(l.delimiter))
+	}
+	if l.startAfter != "" {
+		opts = append(opts, storage.WithStartAfter(l.startAfter))
+	}
+	return opts
 }

@@ -107,6 +107,7 @@ func TestJobsKnowBucketByTwoNames(t *testing.T) {
 
 type withAlias struct{ driver.ServiceDriver }
 
+// Driver returns the driver of the bucket first also for the name alias.
 func (s withAlias) Driver(name string) (driver.Driver, error) {
 	if name == "alias" {
 		name = "first"
@@ -117,30 +118,41 @@ func (s withAlias) Driver(name string) (driver.Driver, error) {
 // A job from a mirror to its second store is refused, even if the second store misses a write or the primary has
 // lost an object.
 func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
-	tests := map[string]struct {
-		fault []faults.Rule
-		lost  string // by the primary
-		job   transfer.Option
+	tests := []struct {
+		name     string
+		fault    []faults.Rule // of the second store
+		lost     string        // by the primary
+		job      transfer.Option
+		wantCode storage.Code // "" permits any error
+		wantText string       // in the error
+		wantHint string
 	}{
-		"a write is missed": {
+		{
+			name:  "a write is missed",
 			fault: []faults.Rule{faults.Fail(faults.Put).Nth(1)},
-			lost:  "",
 			job:   transfer.WithMove(),
 		},
-		"a look is missed": {
+		{
+			name:  "a look is missed",
 			fault: []faults.Rule{faults.Fail(faults.Head).Nth(1)},
-			lost:  "",
 			job:   transfer.WithMove(),
 		},
-		"it is down": {
-			fault: []faults.Rule{faults.Fail(faults.Any)},
-			lost:  "",
-			job:   transfer.WithMove(),
+		{
+			name:     "it is down",
+			fault:    []faults.Rule{faults.Fail(faults.Any)},
+			job:      transfer.WithMove(),
+			wantCode: storage.Unavailable,
+			wantText: "it is not known whether the ends are two places",
+			wantHint: "repeat the job when each store of both ends answers",
 		},
-		"the primary lost a file": {fault: nil, lost: "b", job: transfer.WithDelete()},
+		{
+			name: "the primary lost a file",
+			lost: "b",
+			job:  transfer.WithDelete(),
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w := newTestStores(t, "memory")
 			w.store("first", "a", "a")
 			w.store("first", "b", "b")
@@ -156,12 +168,12 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 			_, err = transfer.Sync(t.Context(), transfer.Bucket(w.served("second")),
 				transfer.Bucket(w.bucket("first", layer)), tt.job)
 			require.Error(t, err)
-
-			if name == "it is down" {
-				require.Equal(t, storage.Unavailable, storage.CodeOf(err))
-				require.ErrorContains(t, err, "it is not known whether the ends are two places")
-				require.ErrorContains(t, err, "repeat the job when each store of both ends answers")
+			if tt.wantCode != "" {
+				require.Equal(t, tt.wantCode, storage.CodeOf(err))
 			}
+			require.ErrorContains(t, err, tt.wantText)
+			require.ErrorContains(t, err, tt.wantHint)
+
 			second.Set()
 			_, err = mirror.Repair(t.Context(), w.mirror("first", "second"))
 			require.NoError(t, err)
@@ -284,6 +296,7 @@ func newRefusingUploads(t *testing.T, b storage.Bucket) storage.Bucket {
 	return wrapped.Bucket(t, wrapped.Unknown(t, b), func(c storage.Core) storage.Core { return refusing{c} })
 }
 
+// prefixed returns a view of a bucket, or the bucket if the prefix is "".
 func prefixed(b storage.Bucket, prefix string) storage.Bucket {
 	if prefix == "" {
 		return b

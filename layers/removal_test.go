@@ -241,15 +241,15 @@ func valuesOf(all ...map[string]string) (values []string) {
 	return values
 }
 
-// replaced are the contents of dst that a job may replace by those of src.
+// withoutReplaced returns those contents of dst that a job does not replace by contents of src.
 func withoutReplaced(dst, src map[string]string) map[string]string {
-	leftovers := map[string]string{}
+	remaining := map[string]string{}
 	for key, text := range dst {
-		if _, replaced := src[key]; !replaced {
-			leftovers[key] = text
+		if _, ok := src[key]; !ok {
+			remaining[key] = text
 		}
 	}
-	return leftovers
+	return remaining
 }
 
 var removingJobs = []removingJob{
@@ -287,12 +287,13 @@ var listingFaults = map[string][]faults.Rule{
 
 // A removalRow is a job between two ends, while listings fail.
 type removalRow struct {
-	kind          string
-	job           removingJob
-	dst, src      string
-	listing       string
-	rules         []faults.Rule
-	ofSeveralRows int // its place in the table
+	kind    string // of the stores
+	job     removingJob
+	dst     string // name in jobEnds
+	src     string // likewise
+	listing string // name in listingFaults
+	rules   []faults.Rule
+	number  int // its place in the table
 }
 
 func (r removalRow) String() string {
@@ -301,19 +302,25 @@ func (r removalRow) String() string {
 
 // removalTable is each job between each pair of ends, with each listing where something fails over.
 func removalTable() (rows []removalRow) {
-	names := slices.Sorted(maps.Keys(jobEnds))
+	ends := slices.Sorted(maps.Keys(jobEnds))
 	listings := slices.Sorted(maps.Keys(listingFaults))
 	for _, kind := range []string{"memory", "directory"} {
 		for _, job := range removingJobs {
-			for _, dst := range names {
-				for _, src := range names {
+			for _, dst := range ends {
+				for _, src := range ends {
 					for _, listing := range listings {
-						if listing != "whole" && !strings.Contains(dst+src, "mirror") &&
-							!strings.Contains(dst+src, "overlay") {
-							continue // nothing fails over
+						if listing != "whole" && !hasFailover(dst+src) {
+							continue
 						}
-						rows = append(rows,
-							removalRow{kind, job, dst, src, listing, listingFaults[listing], len(rows)})
+						rows = append(rows, removalRow{
+							kind:    kind,
+							job:     job,
+							dst:     dst,
+							src:     src,
+							listing: listing,
+							rules:   listingFaults[listing],
+							number:  len(rows),
+						})
 					}
 				}
 			}
@@ -322,8 +329,16 @@ func removalTable() (rows []removalRow) {
 	return rows
 }
 
-// wholeTable says that a test plays each row of the table, as "make removals" does. Else it plays some of them.
+// hasFailover reports whether the names of ends have a layer of two stores, which may read from its second store.
+func hasFailover(ends string) bool {
+	return strings.Contains(ends, "mirror") || strings.Contains(ends, "overlay")
+}
+
+// wholeTable says that a test plays each row of the table, as "make removals" does. Else it plays one of sampledRows
+// rows.
 var wholeTable = os.Getenv("OMNIBUCKET_REMOVALS") == "all"
+
+const sampledRows = 7
 
 // No job removes the last copy of an object, whatever its source and destination are.
 func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
@@ -331,7 +346,7 @@ func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 	table := removalTable()
 	t.Logf("the table has %d rows", len(table))
 	for _, row := range table {
-		if !wholeTable && row.ofSeveralRows%7 != 0 {
+		if !wholeTable && row.number%sampledRows != 0 {
 			continue
 		}
 		t.Run(row.String(), func(t *testing.T) {
@@ -339,12 +354,13 @@ func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 			w.fill(strings.Contains(row.dst+row.src, "mirror"))
 			dst := jobEnds[row.dst](w)
 			src := jobEnds[row.src](w)
-			result := row.job.kept(w.contents(dst), w.contents(src))
+			kept := row.job.kept(w.contents(dst), w.contents(src))
+
 			w.failing.Set(row.rules...)
 			err := row.job.run(t.Context(), w, dst, src)
-
 			w.failing.Set()
-			w.requireStored(result, err)
+
+			w.requireStored(kept, err)
 			for text := range w.stored() {
 				require.NotContains(t, text, "omnibucket asked")
 			}
@@ -352,10 +368,11 @@ func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 	}
 }
 
-func (w *testStores) requireStored(result []string, err error) {
-	texts := w.stored()
-	for _, text := range result {
-		require.True(w.t, texts[text], "%q is lost; the job: %v", text, err)
+// requireStored requires that the stores have all these contents. err is the error of the job.
+func (w *testStores) requireStored(contents []string, err error) {
+	stored := w.stored()
+	for _, text := range contents {
+		require.True(w.t, stored[text], "%q is lost; the job: %v", text, err)
 	}
 }
 
@@ -363,6 +380,7 @@ func (w *testStores) requireStored(result []string, err error) {
 // restored from a snapshot in between.
 func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 	testserver.Slow(t)
+	const maxCalls = 60 // at most as many calls are made before the job is killed
 	table := removalTable()
 	rounds := 150
 	if wholeTable {
@@ -372,29 +390,32 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 
 	for round := range rounds {
 		row := table[random.IntN(len(table))]
-		offset := random.Int64N(60)
-		restored := random.IntN(2) == 0
-		t.Run(fmt.Sprintf("%d/%s/killed at call %d, restored %v", round, row, offset,
-			restored), func(t *testing.T) {
+		call := 1 + random.Int64N(maxCalls)
+		isRestored := random.IntN(2) == 0
+		name := fmt.Sprintf("%d/%s/killed at call %d, restored %v", round, row, call, isRestored)
+		t.Run(name, func(t *testing.T) {
 			w := newTestStores(t, row.kind)
 			w.fill(strings.Contains(row.dst+row.src, "mirror"))
 			snapshot := w.contents(w.bucket("second"))
+
+			// The first run is killed.
 			dst := jobEnds[row.dst](w)
 			src := jobEnds[row.src](w)
-			keys := row.job.kept(w.contents(dst), w.contents(src))
-			w.dead.Store(w.calls.Load() + 1 + offset)
+			kept := row.job.kept(w.contents(dst), w.contents(src))
+			w.dead.Store(w.calls.Load() + call)
 			err := row.job.run(t.Context(), w, dst, src)
-
 			w.dead.Store(0)
-			w.requireStored(keys, err)
-			if restored {
+			w.requireStored(kept, err)
+
+			// The second run may find an older store.
+			if isRestored {
 				w.restore("second", snapshot)
 			}
 			dst = jobEnds[row.dst](w)
 			src = jobEnds[row.src](w)
-			result := row.job.kept(w.contents(dst), w.contents(src))
+			kept = row.job.kept(w.contents(dst), w.contents(src))
 			err = row.job.run(t.Context(), w, dst, src)
-			w.requireStored(result, err)
+			w.requireStored(kept, err)
 		})
 	}
 }
