@@ -26,14 +26,14 @@ const (
 	maxFaults    = 1000
 )
 
-// administers reports whether a request is for the admin API. If the host is that of one bucket,
-// the path is a key, so the request is not for the admin API.
-func administers(h *Handler, r *http.Request) bool {
+// isAdminRequest reports whether a request is for the admin API. The admin API exists only if it has a token. If the
+// host is that of one bucket, the path is a key, so the request is not for the admin API.
+func isAdminRequest(h *Handler, r *http.Request) bool {
 	if h.config.AdminToken == "" || !strings.HasPrefix(r.URL.Path, adminPath) {
 		return false
 	}
-	_, website := h.server.HostWebsite(r.Host)
-	return !website && h.server.HostBucket(r.Host) == ""
+	_, isWebsite := h.server.HostWebsite(r.Host)
+	return !isWebsite && h.server.HostBucket(r.Host) == ""
 }
 
 // Admin returns a handler of the admin API, which the comment of Config.AdminToken describes. It does not check the
@@ -88,6 +88,7 @@ func adminResponse(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v) // encoding fails only if the client has disconnected
 }
 
+// addFault adds the fault in the JSON body of the request, and responds with its id.
 func (h *Handler) addFault(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAdminBody))
 	if err != nil {
@@ -103,7 +104,8 @@ func (h *Handler) addFault(w http.ResponseWriter, r *http.Request) {
 		adminError(w, http.StatusConflict, "there are too many faults: remove some")
 		return
 	}
-	adminResponse(w, http.StatusCreated, map[string]int{"id": h.faults.Add(f.trigger(), f)})
+	id := h.faults.Add(f.trigger(), f)
+	adminResponse(w, http.StatusCreated, map[string]int{"id": id})
 }
 
 func (h *Handler) removeFault(w http.ResponseWriter, r *http.Request) {
@@ -215,16 +217,16 @@ func (f *Fault) check() error {
 		name  string
 		value int64
 	}{
-		{"skip", int64(f.Skip)},
-		{"times", int64(f.Times)},
-		{"rate", int64(f.Rate)},
-		{"bandwidth", f.Bandwidth},
-		{"retryAfter", int64(f.RetryAfter)},
-		{"latency", int64(f.Latency)},
-		{"stale", int64(f.Stale)},
-		{"cutAfter", valueOrZero(f.CutAfter)},
-		{"stallAfter", valueOrZero(f.StallAfter)},
-		{"flipAt", valueOrZero(f.FlipAt)},
+		{name: "skip", value: int64(f.Skip)},
+		{name: "times", value: int64(f.Times)},
+		{name: "rate", value: int64(f.Rate)},
+		{name: "bandwidth", value: f.Bandwidth},
+		{name: "retryAfter", value: int64(f.RetryAfter)},
+		{name: "latency", value: int64(f.Latency)},
+		{name: "stale", value: int64(f.Stale)},
+		{name: "cutAfter", value: valueOrZero(f.CutAfter)},
+		{name: "stallAfter", value: valueOrZero(f.StallAfter)},
+		{name: "flipAt", value: valueOrZero(f.FlipAt)},
 	}
 	for _, n := range numbers {
 		if n.value < 0 {

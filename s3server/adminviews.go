@@ -73,7 +73,7 @@ func (h *Handler) viewBuckets(r *http.Request) (views []bucketView, next string,
 	startAfter := r.URL.Query().Get("after")
 	err = h.server.Store.ListBuckets(r.Context(), startAfter, func(b *state.Bucket) bool {
 		if b.Name == startAfter {
-			return true
+			return true // the last bucket of the previous page
 		}
 		if len(views) == viewPage {
 			next = views[viewPage-1].Name

@@ -58,13 +58,14 @@ var _ driver.Driver = (*bucketDriver)(nil)
 
 // Describe returns the features of the bucket. It looks up whether the bucket keeps versions.
 func (d *bucketDriver) Describe() driver.Description {
-	features := driver.StreamingPut | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
-		storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders |
-		storage.LongSegments | storage.LeadingSlashes | storage.StorageClasses | storage.ObjectTags | storage.Versioning | storage.OrderedListing
 	description := driver.Description{
-		Provider:       "s3server",
-		Bucket:         d.bucket,
-		Features:       features,
+		Provider: "s3server",
+		Bucket:   d.bucket,
+		Features: driver.StreamingPut |
+			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
+			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
+			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
+			storage.StorageClasses | storage.ObjectTags | storage.Versioning | storage.OrderedListing,
 		Location:       d.server.ID,
 		Local:          true,
 		ASCIIMetadata:  true,
@@ -73,6 +74,7 @@ func (d *bucketDriver) Describe() driver.Description {
 		MaxPutSize:     d.server.Limits.MaxPutSize,
 		MaxSize:        d.server.Limits.MaxPutSize,
 	}
+	// If the lookup fails, so does the first operation, which reports the error.
 	if b, err := d.server.Store.Bucket(context.Background(), d.bucket); err == nil {
 		description.Versioned = b.Versioning != ""
 	}
@@ -88,7 +90,8 @@ func (d *bucketDriver) enableVersions() {
 	})
 }
 
-// request returns a made-up request for a key, because the functions of the server need one.
+// request returns a request for a key that no client has sent. Functions that PutObject and GetObject share with
+// this driver read the bucket, the key and the server from it.
 func (d *bucketDriver) request(ctx context.Context, key string) *request.Request {
 	r := &http.Request{
 		Method: http.MethodPut,
@@ -118,6 +121,7 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 		return nil, storageerror.FromS3(err)
 	}
 
+	// If the condition requires a revision of a missing object, the store fails with NoSuchKey.
 	body := d.putBody(req)
 	v, versionID, err := d.server.Store.Put(ctx, &state.Write{
 		Bucket:    d.bucket,
@@ -129,9 +133,9 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 		return attrsOf(v, versionID), nil
 	}
 
-	err = body.Blame(err)
+	err = body.Blame(err) // if the body has failed, its error is the cause
 	if s3error.Is(err, "NoSuchKey") {
-		return nil, storage.PreconditionFailed // there is no object, so none has the required revision
+		return nil, storage.PreconditionFailed
 	}
 	return nil, storageerror.FromS3(err)
 }
@@ -141,13 +145,15 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 func (d *bucketDriver) putBody(req *driver.PutRequest) *state.Body {
 	maxSize := d.server.Limits.MaxPutSize
 	digest := checksum.NewDigest(checksum.ByName("CRC32C"), false)
+	// The byte after the maximum shows that a body is too large.
 	limited := &io.LimitedReader{R: req.Body, N: maxSize + 1}
 	return &state.Body{
 		From:   io.TeeReader(limited, digest),
 		Size:   req.Size,
 		Digest: digest,
 		Check: func() error {
-			if limited.N <= 0 {
+			isTooLarge := limited.N <= 0
+			if isTooLarge {
 				return request.TooLarge(digest.Size, maxSize)
 			}
 			if req.CRC32C.Known && req.CRC32C.Sum != crc32cOf(digest.Sum()).Sum {
@@ -234,16 +240,17 @@ type storedBody struct {
 	done chan struct{}
 }
 
-// open returns a reader of a range of v. The reader releases v.
+// open returns a reader of a range of v. A goroutine writes the range into a pipe, then releases v.
 func (d *bucketDriver) open(ctx context.Context, v *state.Version, offset, length int64) io.ReadCloser {
 	reader, writer := io.Pipe()
-	b := &storedBody{PipeReader: reader, done: make(chan struct{})}
+	body := &storedBody{PipeReader: reader, done: make(chan struct{})}
 	go func() {
-		defer close(b.done)
+		defer close(body.done)
 		defer d.server.Store.Release(v)
-		writer.CloseWithError(d.server.Store.Read(ctx, v, offset, length, writer))
+		err := d.server.Store.Read(ctx, v, offset, length, writer)
+		writer.CloseWithError(err)
 	}()
-	return b
+	return body
 }
 
 // Close makes a waiting Read return, and waits until the goroutine has ended.
@@ -321,71 +328,71 @@ const (
 	keyToken    = "k"
 )
 
-// List returns one page of entries. The token is the kind and the key of the page's last entry.
+// List returns one page of entries. The token is the key of the page's last entry after one letter, which tells an
+// object from a common prefix.
 func (d *bucketDriver) List(ctx context.Context, req *driver.ListRequest) (*storage.Page, error) {
-	pos := state.Position{Key: req.StartAfter}
+	start := state.Position{Key: req.StartAfter}
 	if req.Token != "" {
-		pos.Key = req.Token[1:]
-		pos.Prefix = strings.HasPrefix(req.Token, prefixToken)
+		start.Prefix = strings.HasPrefix(req.Token, prefixToken)
+		start.Key = req.Token[len(prefixToken):] // both letters have the same length
 	}
 
 	page := &storage.Page{Entries: req.Entries[:0]}
-	last := ""
-	l := state.Listing{Prefix: req.Prefix, Delimiter: req.Delimiter, Max: req.Limit}
-	hasMore, err := d.server.Store.List(ctx, d.bucket, l, pos, func(v *state.Version, common string) {
+	lastToken := ""
+	listing := state.Listing{Prefix: req.Prefix, Delimiter: req.Delimiter, Max: req.Limit}
+	visit := func(v *state.Version, commonPrefix string) {
 		if v == nil {
-			page.Entries = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true})
-			last = prefixToken + common
+			page.Entries = append(page.Entries, storage.ListEntry{Key: commonPrefix, IsPrefix: true})
+			lastToken = prefixToken + commonPrefix
 			return
 		}
 		page.Entries = append(page.Entries, entryOf(v))
-		last = keyToken + v.Key
-	})
+		lastToken = keyToken + v.Key
+	}
+	hasMore, err := d.server.Store.List(ctx, d.bucket, listing, start, visit)
 	if err != nil {
 		return nil, storageerror.FromS3(err)
 	}
 	if hasMore {
-		page.Token = last
+		page.Token = lastToken
 	}
 	return page, ctx.Err()
 }
 
-// ListVersions returns one page of versions. The token is the id and the key of the page's last
-// entry.
+// ListVersions returns one page of versions, those of a key from the newest to the oldest. The token is the id and
+// the key of the page's last entry.
 func (d *bucketDriver) ListVersions(ctx context.Context, req *driver.ListRequest) (*driver.VersionPage, error) {
-	pos := state.VersionPosition{Key: req.StartAfter}
+	start := state.VersionPosition{Key: req.StartAfter}
 	if req.Token != "" {
-		pos.ID, pos.Key, _ = strings.Cut(req.Token, " ") // a version id has no space
+		start.ID, start.Key, _ = strings.Cut(req.Token, " ") // a version id has no space
 	}
+
 	page := &driver.VersionPage{}
 	last := state.VersionPosition{}
-	// newer is the previous entry. If both entries have the same key, the current entry is the
-	// older version.
-	var newer *state.Version
-	l := state.Listing{Prefix: req.Prefix, Delimiter: req.Delimiter, Max: req.Limit}
-	hasMore, err := d.server.Store.ListVersions(
-		ctx, d.bucket, l, pos,
-		func(v *state.Version, isLatest bool, common string) {
-			if v == nil {
-				prefix := storage.ListEntry{Key: common, IsPrefix: true}
-				page.Entries = append(page.Entries, storage.VersionEntry{ListEntry: prefix})
-				last = state.VersionPosition{Key: common}
-				return
-			}
-			entry := storage.VersionEntry{
-				ListEntry:      entryOf(v),
-				Version:        v.ID,
-				Current:        isLatest,
-				IsDeleteMarker: v.Marker,
-			}
-			if newer != nil && newer.Key == v.Key {
-				entry.NoncurrentSince = newer.Modified
-			}
-			page.Entries = append(page.Entries, entry)
-			newer = v
-			last = state.VersionPosition{Key: v.Key, ID: v.ID}
-		},
-	)
+	var previous *state.Version
+	listing := state.Listing{Prefix: req.Prefix, Delimiter: req.Delimiter, Max: req.Limit}
+	visit := func(v *state.Version, isLatest bool, commonPrefix string) {
+		if v == nil {
+			prefix := storage.ListEntry{Key: commonPrefix, IsPrefix: true}
+			page.Entries = append(page.Entries, storage.VersionEntry{ListEntry: prefix})
+			last = state.VersionPosition{Key: commonPrefix}
+			return
+		}
+		entry := storage.VersionEntry{
+			ListEntry:      entryOf(v),
+			Version:        v.ID,
+			Current:        isLatest,
+			IsDeleteMarker: v.Marker,
+		}
+		// The version became noncurrent when the next newer version of its key was written.
+		if previous != nil && previous.Key == v.Key {
+			entry.NoncurrentSince = previous.Modified
+		}
+		page.Entries = append(page.Entries, entry)
+		previous = v
+		last = state.VersionPosition{Key: v.Key, ID: v.ID}
+	}
+	hasMore, err := d.server.Store.ListVersions(ctx, d.bucket, listing, start, visit)
 	if err != nil {
 		return nil, storageerror.FromS3(err)
 	}

@@ -16,19 +16,23 @@ import (
 // Config.LifecycleDay, and sends events to Config.WebhookURL. A [Server] calls Run by itself. Run
 // returns within about a second after ctx is done.
 func (h *Handler) Run(ctx context.Context) {
-	var parts sync.WaitGroup
-	h.beginRun(ctx, &parts)
-	parts.Wait()
+	var wg sync.WaitGroup
+	h.beginRun(ctx, &wg)
+	wg.Wait()
 }
 
 // beginRun starts the goroutines of Run. They all exist when beginRun returns, so that a test can
 // count goroutines afterwards.
-func (h *Handler) beginRun(ctx context.Context, parts *sync.WaitGroup) {
+func (h *Handler) beginRun(ctx context.Context, wg *sync.WaitGroup) {
 	if s, ok := h.server.Store.(*driverstore.Store); ok {
-		parts.Go(func() { s.SweepUploads(ctx) })
+		wg.Go(func() { s.SweepUploads(ctx) })
 	}
-	parts.Go(func() { running.Every(ctx, max(h.config.LifecycleDay/24, time.Millisecond), h.runLifecycle) })
-	parts.Go(func() { h.webhook.Run(ctx) })
+	wg.Go(func() {
+		const runsPerDay = 24
+		interval := max(h.config.LifecycleDay/runsPerDay, time.Millisecond)
+		running.Every(ctx, interval, h.runLifecycle)
+	})
+	wg.Go(func() { h.webhook.Run(ctx) })
 }
 
 // RunLifecycle applies the lifecycle rules of all buckets once, at the time of Config.Now. It

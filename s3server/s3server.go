@@ -233,6 +233,7 @@ type Limits struct {
 	IdleTimeout    time.Duration // time in which a client must send or read some bytes: 1 minute
 }
 
+// complete returns l with the default in place of each limit that is 0.
 func (l Limits) complete() Limits {
 	const mib, gib = 1 << 20, 1 << 30
 	setDefault(&l.MinPartSize, 5*mib)

@@ -16,7 +16,7 @@ import (
 
 // ServeHTTP handles one request, for S3 or for the admin API.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	if administers(h, req) {
+	if isAdminRequest(h, req) {
 		h.admin.ServeHTTP(w, req)
 		return
 	}
@@ -32,6 +32,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	header.Set("X-Amz-Id-2", s3error.HostID)
 
 	log := h.logged(r)
+	// An error of Route is handled below, so that the request is recorded and logged like any other.
 	handle, err := operations.Route(r)
 	r.Fault = &faults.Effects{}
 	fault := h.faults.Match(r.Operation, r.Target.Bucket, r.Target.Key)

@@ -27,7 +27,7 @@ func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
 	if err := checkBucketName(setup.Name); err != nil {
 		return err
 	}
-	var doc *policy.Policy
+	var doc *policy.Policy // stays nil if the setup has no policy
 	if setup.Policy != nil {
 		var err error
 		if doc, err = policy.Parse(setup.Policy, setup.Name); err != nil {
@@ -42,6 +42,7 @@ func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
 	if _, err := h.server.Store.CreateBucket(ctx, b); err != nil {
 		return err
 	}
+	// The bucket may have existed, so its settings are changed in any case.
 	return h.server.Store.ChangeBucket(ctx, setup.Name, func(b *state.Bucket) error {
 		if setup.Versioning {
 			b.Versioning = state.Enabled

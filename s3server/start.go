@@ -64,11 +64,11 @@ func Start(c Config) (*Server, error) {
 
 	s := &Server{Handler: New(c), closing: make(chan struct{}), served: make(chan struct{})}
 	s.server.Done = s.closing
-	var encryption *tls.Config
+	var tlsConfig *tls.Config
 	if c.TLS != nil {
 		hosts := listen.Hosts(c.Addr, s.config.Domains)
 		var err error
-		encryption, s.certificate, err = listen.WithCertificate(c.TLS, hosts)
+		tlsConfig, s.certificate, err = listen.WithCertificate(c.TLS, hosts)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +77,7 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.URL = urlOf(listener.Addr(), encryption != nil)
+	s.URL = urlOf(listener.Addr(), tlsConfig != nil)
 
 	err = s.createBuckets() // New has called it, too, but ignored the error
 	if err == nil {
@@ -88,17 +88,17 @@ func Start(c Config) (*Server, error) {
 		s.Handler.Close()
 		return nil, err
 	}
-	s.serve(c, listener, encryption)
+	s.serve(c, listener, tlsConfig)
 	return s, nil
 }
 
-// serve begins to accept connections, and the background work of the server. encryption is nil
+// serve begins to accept connections, and the background work of the server. tlsConfig is nil
 // without TLS.
-func (s *Server) serve(c Config, listener net.Listener, encryption *tls.Config) {
+func (s *Server) serve(c Config, listener net.Listener, tlsConfig *tls.Config) {
 	s.connections = listen.Limit(listener, s.server.Limits.MaxConnections)
 	listener = s.connections
-	if encryption != nil {
-		listener = tls.NewListener(listener, encryption)
+	if tlsConfig != nil {
+		listener = tls.NewListener(listener, tlsConfig)
 	}
 	var handler http.Handler = s.Handler
 	if c.Middleware != nil {
@@ -155,7 +155,8 @@ func (s *Server) makeTrustingClient() error {
 	}
 	s.bundle = file.Name()
 	err = pem.Encode(file, &pem.Block{Type: "CERTIFICATE", Bytes: s.certificate.Raw})
-	if err = cmp.Or(err, file.Close()); err != nil {
+	err = cmp.Or(err, file.Close())
+	if err != nil {
 		_ = os.Remove(s.bundle)
 	}
 	return err
@@ -216,6 +217,7 @@ type quietLog struct {
 	nextLine time.Time
 }
 
+// Write passes a line on, or drops it without an error.
 func (l *quietLog) Write(line []byte) (int, error) {
 	if bytes.Contains(line, []byte("TLS handshake error")) {
 		return len(line), nil
