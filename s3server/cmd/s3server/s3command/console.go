@@ -27,7 +27,7 @@ func (c *command) consoleAddress() string {
 	if address == consoleOff {
 		return ""
 	}
-	if address == "" && c.found.generated && isLoopback(c.flags.Listen) {
+	if address == "" && c.credentials.generated && isLoopback(c.flags.Listen) {
 		return "127.0.0.1:0"
 	}
 	return address
@@ -60,7 +60,7 @@ func (c *command) listenForConsole(ctx context.Context, config *tls.Config) erro
 	if config != nil && len(config.Certificates) > 0 {
 		listener = tls.NewListener(listener, config)
 	}
-	c.atConsole = listener
+	c.consoleListener = listener
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (c *command) consoleURL() string {
 	if c.flags.certFile != "" {
 		scheme = "https://"
 	}
-	return scheme + webserver.ReachableAddress(c.atConsole.Addr()) + "/"
+	return scheme + webserver.ReachableAddress(c.consoleListener.Addr()) + "/"
 }
 
 // Hosts returns the host names by which browsers may call a server on this machine. They are the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,17 +57,13 @@ func isHealthCheck(r *http.Request) bool {
 // itself one of the domains is not. The host may have a port.
 func isSubdomain(host string, domains []string) bool {
 	host = webserver.HostName(host)
-	isBelow := false
-	for _, domain := range domains {
-		domain = strings.ToLower(domain)
-		if host == domain {
-			return false
-		}
-		if strings.HasSuffix(host, "."+domain) {
-			isBelow = true
-		}
+	isDomain := func(domain string) bool {
+		return host == strings.ToLower(domain)
 	}
-	return isBelow
+	isBelow := func(domain string) bool {
+		return strings.HasSuffix(host, "."+strings.ToLower(domain))
+	}
+	return !slices.ContainsFunc(domains, isDomain) && slices.ContainsFunc(domains, isBelow)
 }
 
 // patience is the time that CheckHealth waits for a response.

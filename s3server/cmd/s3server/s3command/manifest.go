@@ -121,22 +121,25 @@ func (m *manifest) credentials(root string) ([]s3server.Credential, error) {
 	var all []s3server.Credential
 	keys := []string{root}
 	for i, u := range m.Users {
-		rule := ""
-		switch {
-		case u.AccessKeyID == "" || u.SecretKey == "":
-			rule = "have accessKeyId and secretKey"
-		case slices.Contains(keys, u.AccessKeyID):
-			rule = fmt.Sprintf("have an accessKeyId of its own, but %q is that of another user or of the server", u.AccessKeyID)
-		case !account.MatchString(u.Account):
-			rule = fmt.Sprintf("be right: account must have 12 digits, but is %q", u.Account)
+		if u.AccessKeyID == "" || u.SecretKey == "" {
+			return nil, userError(i, "have accessKeyId and secretKey")
 		}
-		if rule != "" {
-			return nil, argument.Invalid("--manifest", fmt.Sprintf("is wrong: users[%d] must %s", i, rule), "")
+		if slices.Contains(keys, u.AccessKeyID) {
+			return nil, userError(i, fmt.Sprintf(
+				"have an accessKeyId of its own, but %q is that of another user or of the server", u.AccessKeyID))
+		}
+		if !account.MatchString(u.Account) {
+			return nil, userError(i, fmt.Sprintf("be right: account must have 12 digits, but is %q", u.Account))
 		}
 		keys = append(keys, u.AccessKeyID)
 		all = append(all, s3server.Credential(u))
 	}
 	return all, nil
+}
+
+// userError returns the error of a user who does not meet a requirement, such as "have a secretKey".
+func userError(index int, requirement string) error {
+	return argument.Invalid("--manifest", fmt.Sprintf("is wrong: users[%d] must %s", index, requirement), "")
 }
 
 // setups converts the buckets. It fails if a bucket is not valid, or if two have one name.
@@ -145,16 +148,21 @@ func (m *manifest) setups() ([]s3server.BucketSetup, error) {
 	names := map[string]bool{}
 	for i := range m.Buckets {
 		setup, err := m.Buckets[i].setup()
-		if err == nil && names[setup.Name] {
-			err = fmt.Errorf("%q is there twice", setup.Name)
-		}
 		if err != nil {
-			return nil, argument.Invalid("--manifest", fmt.Sprintf("must be right for buckets[%d]: %v", i, err), "")
+			return nil, bucketError(i, err)
+		}
+		if names[setup.Name] {
+			return nil, bucketError(i, fmt.Errorf("%q is there twice", setup.Name))
 		}
 		names[setup.Name] = true
 		all = append(all, setup)
 	}
 	return all, nil
+}
+
+// bucketError returns the error of a bucket of the manifest.
+func bucketError(index int, err error) error {
+	return argument.Invalid("--manifest", fmt.Sprintf("must be right for buckets[%d]: %v", index, err), "")
 }
 
 // anonymousActions maps the values of "mc anonymous set" to the actions that everybody may then
@@ -192,7 +200,7 @@ type policyStatement struct {
 	Resource  string
 }
 
-// setup converts b to a [s3server.BucketSetup].
+// setup converts b to a [s3server.BucketSetup]. What everybody may do, in the field Anonymous, becomes a policy.
 func (b *bucketManifest) setup() (s3server.BucketSetup, error) {
 	setup := s3server.BucketSetup{Name: b.Name, Versioning: b.Versioning, ObjectLock: b.ObjectLock, Policy: b.Policy}
 	if b.Anonymous == "" || b.Anonymous == "none" {
@@ -206,13 +214,13 @@ func (b *bucketManifest) setup() (s3server.BucketSetup, error) {
 		return setup, fmt.Errorf("anonymous and policy exclude each other")
 	}
 	arn := "arn:aws:s3:::" + b.Name
-	var err error
-	setup.Policy, err = json.Marshal(policyDocument{
+	document, err := json.Marshal(policyDocument{
 		Version: "2012-10-17",
 		Statement: []policyStatement{
 			{Effect: "Allow", Principal: "*", Action: actions.onBucket, Resource: arn},
 			{Effect: "Allow", Principal: "*", Action: actions.onObjects, Resource: arn + "/*"},
 		},
 	})
+	setup.Policy = document
 	return setup, err
 }

@@ -75,9 +75,9 @@ func Volumes(lookup func(string) (string, bool)) ([]string, error) {
 	return volumes, checkVolumes(volumes)
 }
 
-// takeMinIO reads MinIO's environment variables, and uses them for flags that are not set. It
+// setFromMinIO sets flags from MinIO's environment variables, unless the command line has set them. It
 // returns the buckets in MINIO_DEFAULT_BUCKETS, and the names of the variables that it used.
-func (f *Flags) takeMinIO(
+func (f *Flags) setFromMinIO(
 	lookup func(string) (string, bool),
 ) (buckets []s3server.BucketSetup, variables []string, err error) {
 	value := func(name string) string {

@@ -68,45 +68,51 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service driver.Servi
 
 // A command is one run of [Flags.Serve].
 type command struct {
-	flags      *Flags
-	env        Environment
-	found      credentials            // the server's own credential
-	users      []s3server.Credential  // users of the manifest, in addition to the server's credential
-	buckets    []s3server.BucketSetup // buckets to create before the first request
-	ofMinIO    []string               // names of MinIO's environment variables that are in use
-	adminToken string                 // token of the admin API; "" if there is no admin API
-	newToken   bool                   // true if adminToken was generated
+	flags       *Flags
+	env         Environment
+	credentials credentials            // the server's own credential, and where it comes from
+	users       []s3server.Credential  // users of the manifest, in addition to the server's credential
+	buckets     []s3server.BucketSetup // buckets to create before the first request
+	adminToken  string                 // token of the admin API; "" if there is no admin API
+	newToken    bool                   // true if adminToken was generated
 
-	server      *s3server.Server
-	accessLog   *accessLog
-	metrics     *metrics
-	atMetrics   net.Listener
-	requests    console.Record
-	atConsole   net.Listener // nil if there is no console
-	isAnnounced bool         // true after the ready file was written
+	minioVariables []string // names of MinIO's environment variables that are in use
+
+	server          *s3server.Server
+	accessLog       *accessLog
+	metrics         *metrics     // nil if there are no metrics
+	metricsListener net.Listener // nil if there are no metrics
+	requests        console.Record
+	consoleListener net.Listener // nil if there is no console
+	isAnnounced     bool         // true after the ready file was written
 }
 
 // read sets the fields that come from the environment and the manifest.
 func (c *command) read() (err error) {
-	if c.found, err = findCredential(c.env.Lookup); err != nil {
-		return err
-	}
-	if c.found.generated && c.flags.minio {
-		c.found.Credential = s3server.Credential{AccessKeyID: minioDefault, SecretKey: minioDefault}
-	}
-	buckets, variables, err := c.flags.takeMinIO(c.env.Lookup)
+	c.credentials, err = findCredential(c.env.Lookup)
 	if err != nil {
 		return err
 	}
-	for _, name := range slices.Concat(c.found.variables, variables) {
+	if c.credentials.generated && c.flags.minio {
+		c.credentials.Credential = s3server.Credential{AccessKeyID: minioDefault, SecretKey: minioDefault}
+	}
+	buckets, variables, err := c.flags.setFromMinIO(c.env.Lookup)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Concat(c.credentials.variables, variables) {
 		if strings.HasPrefix(name, "MINIO_") {
-			c.ofMinIO = append(c.ofMinIO, name)
+			c.minioVariables = append(c.minioVariables, name)
 		}
 	}
 	c.flags.takeCertificates()
-	c.users, c.buckets, err = readManifest(c.flags.manifest, c.found.AccessKeyID)
+
+	c.users, c.buckets, err = readManifest(c.flags.manifest, c.credentials.AccessKeyID)
+	if err != nil {
+		return err
+	}
 	c.buckets = append(c.buckets, buckets...)
-	return err
+	return nil
 }
 
 // adminVariable is the environment variable with the token of the admin API.
@@ -161,7 +167,7 @@ func (c *command) openLogs(ctx context.Context) (err error) {
 	}
 	if c.flags.metrics != "" {
 		c.metrics = newMetrics()
-		c.atMetrics, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.flags.metrics)
+		c.metricsListener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.flags.metrics)
 		if err != nil {
 			return err
 		}
@@ -186,7 +192,7 @@ func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) 
 	f := c.flags
 	config := s3server.Config{
 		Service:      service,
-		Credentials:  append([]s3server.Credential{c.found.Credential}, c.users...),
+		Credentials:  append([]s3server.Credential{c.credentials.Credential}, c.users...),
 		AdminToken:   c.adminToken,
 		Addr:         f.Listen,
 		Region:       f.region,
@@ -246,21 +252,22 @@ func (c *command) announce() error {
 			return err
 		}
 	}
-	if len(c.ofMinIO) > 0 {
-		c.printLine("# Settings of MinIO in use: " + strings.Join(c.ofMinIO, ", "))
+	if len(c.minioVariables) > 0 {
+		c.printLine("# Settings of MinIO in use: " + strings.Join(c.minioVariables, ", "))
 	}
-	// testcontainers-java waits for this line. Other libraries wait for a line with "API:".
+	// Some libraries wait for a line of MinIO before they use the server: testcontainers-java for this
+	// one, spaces included, and others for any line with "API:".
 	if c.flags.minio {
 		c.printLine("# API: " + c.server.URL + "  Status:         1 Online, 0 Offline. ")
 	}
-	if c.found.generated {
+	if c.credentials.generated {
 		c.announceCredentials()
 	}
 	if c.newToken {
 		c.printLine("# The admin API is at /_admin/. Its token is valid until this server ends:")
 		c.printLine("export " + adminVariable + "=" + c.adminToken)
 	}
-	if c.atConsole != nil {
+	if c.consoleListener != nil {
 		c.printLine("# The console is at " + c.consoleURL() +
 			" with the access key as user name and the secret as password.")
 	}
@@ -312,8 +319,8 @@ func (c *command) announceCertificate() error {
 
 func (c *command) printLine(line string) { _, _ = fmt.Fprintln(c.env.Err, line) }
 
-// wait serves until ctx is done. Then it waits for requests to finish, at most for the time in the
-// constant grace.
+// wait serves the metrics and the console, if there are any, until ctx is done or one of them fails. Then it waits
+// for requests to finish, at most for the time in the constant grace.
 func (c *command) wait(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -322,11 +329,11 @@ func (c *command) wait(ctx context.Context) error {
 		c.metrics.inFlight = c.server.Busy
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", c.metrics)
-		results = append(results, beginServing(ctx, cancel, c.atMetrics, mux))
+		results = append(results, beginServing(ctx, cancel, c.metricsListener, mux))
 	}
-	if c.atConsole != nil {
+	if c.consoleListener != nil {
 		page := console.Handler(c.server.Handler, &c.requests, c.flags.Hosts()...)
-		results = append(results, beginServing(ctx, cancel, c.atConsole, page))
+		results = append(results, beginServing(ctx, cancel, c.consoleListener, page))
 	}
 
 	<-ctx.Done()
@@ -341,8 +348,8 @@ func (c *command) wait(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// beginServing serves in a goroutine until ctx is done. If it fails earlier, it calls cancel. The
-// channel receives the result at the end.
+// beginServing serves in a goroutine until ctx is done. If it fails earlier, it calls cancel, which ends the whole
+// program. The channel receives the result at the end.
 func beginServing(ctx context.Context, cancel context.CancelFunc, l net.Listener, h http.Handler) <-chan error {
 	result := make(chan error, 1)
 	go func() {
@@ -360,11 +367,11 @@ func (c *command) close() error {
 	if c.server != nil {
 		c.server.Close()
 	}
-	if c.atMetrics != nil {
-		_ = c.atMetrics.Close() // if metrics were served, the listener is already closed
+	if c.metricsListener != nil {
+		_ = c.metricsListener.Close() // if metrics were served, the listener is already closed
 	}
-	if c.atConsole != nil {
-		_ = c.atConsole.Close()
+	if c.consoleListener != nil {
+		_ = c.consoleListener.Close()
 	}
 	if c.accessLog == nil {
 		return nil
