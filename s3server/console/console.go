@@ -75,6 +75,7 @@ func api(server *s3server.Handler, requests *Record) http.Handler {
 		requests.clear()
 		w.WriteHeader(http.StatusNoContent)
 	})
+	// The page calls the admin API at the console's root, not at /_admin/.
 	admin := server.Admin()
 	for _, view := range []string{"GET /uploads", "/faults", "/faults/{id}"} {
 		mux.HandleFunc(view, func(w http.ResponseWriter, r *http.Request) {
@@ -85,7 +86,8 @@ func api(server *s3server.Handler, requests *Record) http.Handler {
 		})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead && server.Credentials().ReadOnly {
+		isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if !isRead && server.Credentials().ReadOnly {
 			http.Error(w, "the credential is read-only", http.StatusForbidden)
 			return
 		}
