@@ -50,17 +50,18 @@ func Authorize(r *request.Request) error {
 }
 
 // AuthorizeWith checks the permission for the request's operation. header takes the
-// place of the request's headers. tags has the tags that are not in a header.
+// place of the request's headers. tags has the tags that are not in a header. If the bucket is missing,
+// AuthorizeWith returns nil, because S3 reports other errors first, and the operation fails later anyway.
 func AuthorizeWith(r *request.Request, header http.Header, tags []tagging.Tag) error {
 	if r.Operation == "ListBuckets" || r.Operation == "CreateBucket" {
 		return authorizeInAccount(r)
 	}
 	b, err := r.Bucket()
-	err = ConcealBucket(r, err)
-	if s3error.Is(err, "NoSuchBucket") && !r.Caller.Anonymous {
-		return nil // the operation reports the missing bucket later, because S3 reports other errors first
-	}
 	if err != nil {
+		err = ConcealBucket(r, err)
+		if s3error.Is(err, "NoSuchBucket") && !r.Caller.Anonymous {
+			return nil
+		}
 		return err
 	}
 
@@ -130,6 +131,7 @@ func AuthorizeTags(r *request.Request, src state.VersionName, tags []tagging.Tag
 	if err != nil {
 		return err
 	}
+	// A server that is not strict lets a caller who may copy the object also copy its tags.
 	a := Of(r, b, "s3:PutObjectTagging", r.Target.Key, "")
 	a.tags = tags
 	return a.CheckOptional(a.action)
@@ -149,7 +151,8 @@ func Of(r *request.Request, b *state.Bucket, action, key, id string) *Access {
 	}
 }
 
-// check returns AccessDenied if the caller has no permission for the action.
+// check returns AccessDenied if the caller has no permission for the action. If the decision needed the object and
+// its lookup failed, check returns the error of the lookup.
 func (a *Access) check() error {
 	isPermitted := a.isPermitted()
 	if a.lookupErr != nil {
@@ -172,16 +175,17 @@ func (a *Access) CheckAll() error {
 	return a.check()
 }
 
-// checkFurther checks a permission that a header of the request needs.
-func (a *Access) checkFurther(action furtherAction) error {
+// checkFurther checks the permission for an action that the request needs besides its own, for example
+// s3:PutObjectTagging for the header x-amz-tagging.
+func (a *Access) checkFurther(further furtherAction) error {
 	next := *a
-	next.action = action.action
+	next.action = further.action
 	err := next.check()
 	if !s3error.Is(err, "AccessDenied") {
 		return err
 	}
 
-	isOptional := action.optional && !a.request.Server.Strict && a.caller.Session == nil
+	isOptional := further.optional && !a.request.Server.Strict && a.caller.Session == nil
 	if !isOptional {
 		return err
 	}
@@ -192,14 +196,15 @@ func (a *Access) checkFurther(action furtherAction) error {
 	return nil
 }
 
-// CheckOptional checks a permission that only a strict server demands, and only if no policy denies it.
+// CheckOptional checks the permission for an action besides that of the request. On a server that is not strict, the
+// caller needs no permission, but a policy may still deny the action.
 func (a *Access) CheckOptional(action string) error {
-	return a.checkFurther(furtherAction{action, true})
+	return a.checkFurther(furtherAction{action: action, optional: true})
 }
 
 // version returns the version that the action is about. It returns nil if the action is about a
-// bucket, or if the version is a delete marker or does not exist. Only the first call asks the
-// store.
+// bucket, or if the version is a delete marker or does not exist. If the lookup fails, it also returns nil, and
+// check reports a.lookupErr. Only the first call asks the store.
 func (a *Access) version() *state.Version {
 	if a.key == "" {
 		return nil
@@ -241,9 +246,9 @@ func (a *Access) isPermitted() bool {
 	return isOwner || allowed || a.isGranted() || a.isOwnUpload()
 }
 
-// policyDecision reports whether the bucket's policy allows or denies the access, as far as it
-// counts. It cannot keep the bucket's owner from reading and changing it. If it is public and the
-// bucket restricts public policies, it allows nothing to others.
+// policyDecision reports whether the bucket's policy allows or denies the action to the caller, as far as S3 respects
+// the policy: it cannot keep the bucket's owner from reading and changing the policy itself, and a public policy
+// allows nothing to others if the bucket's public access block has RestrictPublicBuckets.
 func (a *Access) policyDecision(isOwner bool) (allowed, denied bool) {
 	allowed, denied = a.evaluatePolicy()
 	if isOwner {
@@ -252,9 +257,12 @@ func (a *Access) policyDecision(isOwner bool) (allowed, denied bool) {
 		)
 		return allowed, denied && !isAboutPolicy
 	}
+	if a.action == "" {
+		return false, denied // a policy cannot allow an operation that has no action
+	}
 	block := a.bucket.Block
 	isRestricted := allowed && block != nil && block.RestrictPublicBuckets && a.bucket.Policy.Public()
-	return allowed && a.action != "" && !isRestricted, denied
+	return allowed && !isRestricted, denied
 }
 
 // ownerHasObjects reports whether the bucket's owner has all permissions for the objects of the
@@ -284,7 +292,8 @@ func (a *Access) isPermittedOnObject(isOwner, allowed bool) bool {
 	return isOwner || allowed || a.isGranted()
 }
 
-// needsObject reports whether the action is possible only on an object that already exists.
+// needsObject reports whether the action is possible only on an object that already exists. Then the permission
+// depends on the object's owner and ACL.
 func (a *Access) needsObject() bool {
 	switch a.action {
 	case "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload",
@@ -292,7 +301,7 @@ func (a *Access) needsObject() bool {
 		"s3:BypassGovernanceRetention":
 		return false
 	case "s3:PutObjectAcl":
-		// Other operations set the ACL of the object that they write.
+		// Operations such as PutObject set the ACL or the tags of the object that they write.
 		return a.request.Operation == "PutObjectAcl"
 	case "s3:PutObjectTagging":
 		return a.request.Operation == "PutObjectTagging"
@@ -340,7 +349,7 @@ func action(r *request.Request) string {
 	return policy.ActionOn(policy.OperationActions[r.Operation], r.Has("versionId"))
 }
 
-// A furtherAction is an action that a header of a request needs.
+// A furtherAction is an action that a request needs besides that of its operation, mostly because of a header.
 type furtherAction struct {
 	action string
 	// optional is true if the caller needs no permission for the action. A policy may still deny
@@ -358,10 +367,10 @@ func (a *Access) furtherActions() (all []furtherAction) {
 	switch a.request.Operation {
 	case "PutObject", "PostObject", "CopyObject", "CreateMultipartUpload":
 		if has("X-Amz-Acl") || acl.SetsGrants(a.header) {
-			all = append(all, furtherAction{"s3:PutObjectAcl", !a.grantsOthers()})
+			all = append(all, furtherAction{action: "s3:PutObjectAcl", optional: !a.grantsOthers()})
 		}
 		if has("X-Amz-Tagging") || a.tags != nil {
-			all = append(all, furtherAction{"s3:PutObjectTagging", true})
+			all = append(all, furtherAction{action: "s3:PutObjectTagging", optional: true})
 		}
 		if has(state.LockMode, state.LockUntil) {
 			all = append(all, furtherAction{action: "s3:PutObjectRetention"})
@@ -393,7 +402,7 @@ func (a *Access) comparisonActions() []furtherAction {
 	if match == "" || match == "*" {
 		return nil
 	}
-	return []furtherAction{{"s3:GetObject", true}}
+	return []furtherAction{{action: "s3:GetObject", optional: true}}
 }
 
 // grantsOthers reports whether the headers grant permissions to anybody but the caller and the
@@ -401,15 +410,15 @@ func (a *Access) comparisonActions() []furtherAction {
 // other accounts write only with the canned ACL bucket-owner-full-control, and allow only
 // s3:PutObject. A write with this canned ACL therefore needs no other permission.
 func (a *Access) grantsOthers() bool {
-	switch a.header.Get("X-Amz-Acl") {
-	case "":
-	case "private", "bucket-owner-read", "bucket-owner-full-control":
-		return false
-	default:
-		return true
+	if canned := a.header.Get("X-Amz-Acl"); canned != "" {
+		withinOwners := []string{"private", "bucket-owner-read", "bucket-owner-full-control"}
+		return !slices.Contains(withinOwners, canned)
 	}
-	list, err := acl.ReadGrants(a.request.Server.Keys.AccountOf, a.header)
-	return err != nil || slices.ContainsFunc(list, func(g acl.Grant) bool {
+	grants, err := acl.ReadGrants(a.request.Server.Keys.AccountOf, a.header)
+	if err != nil {
+		return true // the operation reports the wrong header later
+	}
+	return slices.ContainsFunc(grants, func(g acl.Grant) bool {
 		isCaller := !a.caller.Anonymous && g.Grantee == accounts.OwnerOf(a.caller.Account).ID
 		return !isCaller && g.Grantee != accounts.OwnerOf(a.bucket.Account).ID
 	})

@@ -11,11 +11,11 @@ import (
 )
 
 // isGranted reports whether the access control list (ACL) of the bucket or the object grants the
-// permission.
+// permission. Which of the two decides depends on the action.
 func (a *Access) isGranted() bool {
 	b := a.bucket
 	if b.Ownership == state.OwnerEnforced {
-		return false
+		return false // ACLs are disabled
 	}
 	if permission := acl.BucketPermissions[a.action]; permission != "" {
 		return b.ACL.Gives(permission, a.caller.Account, b.Block)
@@ -25,23 +25,23 @@ func (a *Access) isGranted() bool {
 		// writes.
 		return b.ACL.Gives(acl.PermitWrite, a.caller.Account, b.Block)
 	}
-	permission := acl.ObjectPermissions[a.action]
-	if permission == "" {
-		return false
+	if permission := acl.ObjectPermissions[a.action]; permission != "" {
+		v := a.version()
+		return v != nil && v.Object.ACL.Gives(permission, a.caller.Account, b.Block)
 	}
-	v := a.version()
-	return v != nil && v.Object.ACL.Gives(permission, a.caller.Account, b.Block)
+	return false
 }
 
 // NewObjectACL returns the ACL of an object that is written. If the bucket has ACLs disabled,
 // NewObjectACL accepts only an ACL that gives the bucket's owner full control and grants nothing
 // else. A server that is not strict also accepts the canned ACL private, as MinIO does.
 func NewObjectACL(s *request.Server, header http.Header, account string, b *state.Bucket) (acl.List, error) {
-	list, hasACL, err := acl.OfHeader(s.Keys.AccountOf, header, account, b.Account, true)
+	list, hasACL, headerErr := acl.OfHeader(s.Keys.AccountOf, header, account, b.Account, true)
 	// The unknown name of a canned ACL is the first error that S3 reports, and any other error of the
 	// headers the last.
-	if !acl.SetsGrants(header) && s3error.Is(err, "InvalidArgument") {
-		return nil, err
+	isUnknownName := !acl.SetsGrants(header) && s3error.Is(headerErr, "InvalidArgument")
+	if isUnknownName {
+		return nil, headerErr
 	}
 	if hasACL && b.Ownership == state.OwnerEnforced {
 		isPrivate := !s.Strict && header.Get("X-Amz-Acl") == "private"
@@ -49,8 +49,8 @@ func NewObjectACL(s *request.Server, header http.Header, account string, b *stat
 			return nil, s3error.New("AccessControlListNotSupported")
 		}
 	}
-	if err != nil {
-		return nil, err
+	if headerErr != nil {
+		return nil, headerErr
 	}
 	if b.Block.Refuses(list) {
 		return nil, s3error.New("AccessDenied")
@@ -64,7 +64,8 @@ func keepsOwner(b *state.Bucket, header http.Header, list acl.List) bool {
 	if canned := header.Get("X-Amz-Acl"); canned != "" {
 		return canned == "bucket-owner-full-control"
 	}
-	return len(list) == 1 && list[0] == acl.Grant{Grantee: accounts.OwnerOf(b.Account).ID, Permission: acl.PermitAll}
+	ownerGrant := acl.Grant{Grantee: accounts.OwnerOf(b.Account).ID, Permission: acl.PermitAll}
+	return len(list) == 1 && list[0] == ownerGrant
 }
 
 // SetNewACL sets the ACL of a bucket that is created. The ACL comes from the request's headers.
