@@ -27,8 +27,12 @@ func OwnerOf(account string) Owner {
 	case "":
 		return Owner{ID: anonymousID}
 	case defaultAccount:
-		return Owner{"75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a", "owner"}
+		// This is the owner's id in examples of AWS's manual.
+		return Owner{
+			ID:          "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a",
+			DisplayName: "owner",
+		}
 	}
-	id := sha256.Sum256([]byte(account))
-	return Owner{hex.EncodeToString(id[:]), account}
+	id := sha256.Sum256([]byte(account)) // of the length that AWS's ids have
+	return Owner{ID: hex.EncodeToString(id[:]), DisplayName: account}
 }
